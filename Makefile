@@ -1,0 +1,52 @@
+# anon_auth: built with PGXS.  `make && make install` with any PG_CONFIG.
+
+EXTENSION = anon_auth
+MODULE_big = anon_auth
+EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'$$/\1/p" $(srcdir)/anon_auth.control)
+
+srcdir ?= .
+
+JOSE_OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/jose/*.c)))
+OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c)))
+OWN_HEADERS = $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
+
+# The install script is written in parts, one subject a file, and joined here.
+INSTALL_PARTS = $(sort $(wildcard $(srcdir)/install/*.sql))
+DATA_built = anon_auth--$(EXTVERSION).sql
+
+PG_CPPFLAGS = -I$(srcdir)/src
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
+SHLIB_LINK = -lsodium -lcrypto -licui18n -licuuc
+
+REGRESS = $(patsubst $(srcdir)/sql/%.sql,%,$(sort $(wildcard $(srcdir)/sql/*.sql)))
+ISOLATION = $(patsubst $(srcdir)/specs/%.spec,%,$(sort $(wildcard $(srcdir)/specs/*.spec)))
+REGRESS_OPTS = --encoding=UTF8
+ISOLATION_OPTS = --load-extension=anon_auth --encoding=UTF8
+TAP_TESTS = 1
+
+EXTRA_CLEAN = unit/jose_test unit/*.o
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# The JOSE core must not use what OpenSSL 3 deprecates; postgres.h, which it
+# does not include, would silence the warnings.
+$(JOSE_OBJS): override CPPFLAGS += -DOPENSSL_API_COMPAT=30000 -DOPENSSL_NO_DEPRECATED
+
+# PGXS knows no header dependencies.
+$(OBJS): $(OWN_HEADERS)
+
+anon_auth--$(EXTVERSION).sql: $(INSTALL_PARTS)
+	cat $^ > $@
+
+# Unit tests of the JOSE core: no server, no postgres.h.
+unit/jose_test: unit/jose_test.c $(wildcard $(srcdir)/src/jose/*.c) $(wildcard $(srcdir)/src/jose/*.h)
+	mkdir -p unit
+	$(CC) -std=gnu11 -g -O1 -Wall -Wextra -DOPENSSL_API_COMPAT=30000 -DOPENSSL_NO_DEPRECATED \
+		-I$(srcdir)/src -o $@ $(srcdir)/unit/jose_test.c $(wildcard $(srcdir)/src/jose/*.c) -lsodium -lcrypto
+
+unit-check: unit/jose_test
+	./unit/jose_test
+
+.PHONY: unit-check

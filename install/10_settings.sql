@@ -1,0 +1,223 @@
+-- ---------------------------------------------------------------------------
+-- settings: one row, changed by UPDATE
+-- ---------------------------------------------------------------------------
+
+CREATE TABLE anon_auth.settings (
+	singleton boolean NOT NULL DEFAULT true PRIMARY KEY,
+
+	issuer text NOT NULL DEFAULT 'http://localhost',
+	audience text,
+	token_role text NOT NULL DEFAULT 'authenticated',
+	trust_request_claims boolean NOT NULL DEFAULT false,
+
+	anonymous_users_enabled boolean NOT NULL DEFAULT true,
+	public_sign_up_enabled boolean NOT NULL DEFAULT true,
+	promotion_conflict text NOT NULL DEFAULT 'error',
+
+	login_id_types text[] NOT NULL DEFAULT '{email,phone_number,username}',
+	email_case_sensitive boolean NOT NULL DEFAULT false,
+	email_block_plus_sign boolean NOT NULL DEFAULT false,
+	email_ignore_dot_sign boolean NOT NULL DEFAULT false,
+	email_domain_blocklist text[] NOT NULL DEFAULT '{}',
+	email_domain_allowlist text[] NOT NULL DEFAULT '{}',
+	phone_country_code_allowlist text[] NOT NULL DEFAULT '{}',
+	username_ascii_only boolean NOT NULL DEFAULT true,
+	username_block_reserved boolean NOT NULL DEFAULT true,
+	username_excluded_keywords text[] NOT NULL DEFAULT '{}',
+
+	password_min_length integer NOT NULL DEFAULT 8,
+	password_require_uppercase boolean NOT NULL DEFAULT false,
+	password_require_lowercase boolean NOT NULL DEFAULT false,
+	password_require_alphabet boolean NOT NULL DEFAULT false,
+	password_require_digit boolean NOT NULL DEFAULT false,
+	password_require_symbol boolean NOT NULL DEFAULT false,
+	password_excluded_keywords text[] NOT NULL DEFAULT '{}',
+	password_hash_memory_kib integer NOT NULL DEFAULT 19456,
+	password_hash_passes integer NOT NULL DEFAULT 2,
+	password_hash_concurrency integer NOT NULL DEFAULT 100,
+
+	event_types text[],
+
+	CONSTRAINT settings_singleton_check CHECK (singleton),
+	CONSTRAINT settings_issuer_check
+		CHECK (issuer OPERATOR(pg_catalog.~) '^https?://[^/?#[:space:]]+(/[^/?#[:space:]]+)*$'),
+	CONSTRAINT settings_audience_check CHECK (audience OPERATOR(pg_catalog.<>) ''),
+	CONSTRAINT settings_token_role_check CHECK (token_role OPERATOR(pg_catalog.<>) ''),
+	CONSTRAINT settings_promotion_conflict_check
+		CHECK (promotion_conflict OPERATOR(pg_catalog.=) ANY ('{error,login}'::pg_catalog.text[])),
+	CONSTRAINT settings_login_id_types_check
+		CHECK (login_id_types OPERATOR(pg_catalog.<@) '{email,phone_number,username}'::pg_catalog.text[]
+			   AND pg_catalog.cardinality(login_id_types) OPERATOR(pg_catalog.>) 0),
+	CONSTRAINT settings_email_domain_lists_check
+		CHECK (email_domain_blocklist OPERATOR(pg_catalog.=) '{}'::pg_catalog.text[]
+			   OR email_domain_allowlist OPERATOR(pg_catalog.=) '{}'::pg_catalog.text[]),
+	CONSTRAINT settings_no_null_items_check
+		CHECK (pg_catalog.array_position(login_id_types, NULL) IS NULL
+			   AND pg_catalog.array_position(email_domain_blocklist, NULL) IS NULL
+			   AND pg_catalog.array_position(email_domain_allowlist, NULL) IS NULL
+			   AND pg_catalog.array_position(phone_country_code_allowlist, NULL) IS NULL
+			   AND pg_catalog.array_position(username_excluded_keywords, NULL) IS NULL
+			   AND pg_catalog.array_position(password_excluded_keywords, NULL) IS NULL
+			   AND pg_catalog.array_position(event_types, NULL) IS NULL),
+	CONSTRAINT settings_password_min_length_check
+		CHECK (password_min_length OPERATOR(pg_catalog.>=) 1
+			   AND password_min_length OPERATOR(pg_catalog.<=) 1024),
+	CONSTRAINT settings_password_hash_check
+		CHECK (password_hash_memory_kib OPERATOR(pg_catalog.>=) 8192
+			   AND password_hash_memory_kib OPERATOR(pg_catalog.<=) 1048576
+			   AND password_hash_passes OPERATOR(pg_catalog.>=) 1
+			   AND password_hash_passes OPERATOR(pg_catalog.<=) 20
+			   AND password_hash_concurrency OPERATOR(pg_catalog.>=) 1
+			   AND password_hash_concurrency OPERATOR(pg_catalog.<=) 10000)
+);
+
+COMMENT ON TABLE anon_auth.settings IS
+'Exactly one row. Change it with UPDATE; it takes effect with the next statement. Inserting replaces the row (pg_restore does).';
+COMMENT ON COLUMN anon_auth.settings.issuer IS
+'Public origin of the site, without a slash at the end: the iss claim and the base of every endpoint in openid_configuration().';
+COMMENT ON COLUMN anon_auth.settings.audience IS
+'The aud claim of access tokens; NULL: the issuer.';
+COMMENT ON COLUMN anon_auth.settings.token_role IS
+'The role claim of access tokens: the database role that PostgREST switches to.';
+COMMENT ON COLUMN anon_auth.settings.trust_request_claims IS
+'Whether uid() and its kin believe the setting request.jwt.claims when use_access_token() was not called. Switch it on where only PostgREST connects: whoever can run SET can forge that setting.';
+COMMENT ON COLUMN anon_auth.settings.anonymous_users_enabled IS
+'Whether guests may sign up and log in. Guests that exist can be promoted all the same.';
+COMMENT ON COLUMN anon_auth.settings.public_sign_up_enabled IS
+'Whether new users may be created at all. Guests that exist can be promoted all the same.';
+COMMENT ON COLUMN anon_auth.settings.promotion_conflict IS
+'When a login ID given at promotion belongs to another user: error, or login (the right password logs in to that account; the guest is left).';
+COMMENT ON COLUMN anon_auth.settings.login_id_types IS
+'Which kinds of login ID may be attached at promotion: email, phone_number, username.';
+COMMENT ON COLUMN anon_auth.settings.email_case_sensitive IS
+'Whether the part before the @ keeps its case when addresses are compared.';
+COMMENT ON COLUMN anon_auth.settings.email_block_plus_sign IS
+'Refuse addresses with a plus sign before the @.';
+COMMENT ON COLUMN anon_auth.settings.email_ignore_dot_sign IS
+'Ignore dots before the @ when addresses are compared.';
+COMMENT ON COLUMN anon_auth.settings.email_domain_blocklist IS
+'Domains whose addresses are refused. Not together with email_domain_allowlist.';
+COMMENT ON COLUMN anon_auth.settings.email_domain_allowlist IS
+'The only domains whose addresses are accepted; empty: all.';
+COMMENT ON COLUMN anon_auth.settings.phone_country_code_allowlist IS
+'The only country calling codes accepted, as digits (852); empty: all.';
+COMMENT ON COLUMN anon_auth.settings.username_ascii_only IS
+'Usernames consist of ASCII letters, digits, dot, hyphen and underscore only.';
+COMMENT ON COLUMN anon_auth.settings.username_block_reserved IS
+'Refuse usernames such as admin, root and support.';
+COMMENT ON COLUMN anon_auth.settings.username_excluded_keywords IS
+'Refuse usernames that contain one of these words.';
+COMMENT ON COLUMN anon_auth.settings.password_min_length IS
+'Shortest password, in characters.';
+COMMENT ON COLUMN anon_auth.settings.password_require_uppercase IS 'A password needs an upper-case letter.';
+COMMENT ON COLUMN anon_auth.settings.password_require_lowercase IS 'A password needs a lower-case letter.';
+COMMENT ON COLUMN anon_auth.settings.password_require_alphabet IS 'A password needs a letter.';
+COMMENT ON COLUMN anon_auth.settings.password_require_digit IS 'A password needs a digit.';
+COMMENT ON COLUMN anon_auth.settings.password_require_symbol IS 'A password needs a character that is neither letter nor digit.';
+COMMENT ON COLUMN anon_auth.settings.password_excluded_keywords IS
+'A password must not contain any of these words.';
+COMMENT ON COLUMN anon_auth.settings.password_hash_memory_kib IS
+'Argon2id memory of one password hash, in KiB. When raised, each password is hashed anew at its next login.';
+COMMENT ON COLUMN anon_auth.settings.password_hash_passes IS
+'Argon2id passes of one password hash.';
+COMMENT ON COLUMN anon_auth.settings.password_hash_concurrency IS
+'How many password hashes this server computes at once; further logins wait. Times password_hash_memory_kib, it is the memory that logins can take.';
+COMMENT ON COLUMN anon_auth.settings.event_types IS
+'Which types are kept in events; NULL: all.';
+
+-- CREATE EXTENSION makes the row, and so does the data of a dump: the later
+-- one wins, else restoring a dump would stop at a duplicate key.
+CREATE FUNCTION anon_auth.settings_replace() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	DELETE FROM anon_auth.settings;
+	RETURN NEW;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.settings_replace() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.settings_replace() IS
+'Trigger of settings: an inserted row takes the place of the one there is.';
+
+CREATE TRIGGER settings_replace BEFORE INSERT ON anon_auth.settings
+	FOR EACH ROW EXECUTE FUNCTION anon_auth.settings_replace();
+
+CREATE FUNCTION anon_auth.settings_changed() RETURNS trigger
+	LANGUAGE c VOLATILE
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_settings_changed';
+REVOKE ALL ON FUNCTION anon_auth.settings_changed() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.settings_changed() IS
+'Trigger of settings: a change is seen within the statement that makes it, too.';
+
+CREATE TRIGGER settings_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON anon_auth.settings
+	FOR EACH STATEMENT EXECUTE FUNCTION anon_auth.settings_changed();
+
+INSERT INTO anon_auth.settings DEFAULT VALUES;
+
+-- ---------------------------------------------------------------------------
+-- clients: the applications
+-- ---------------------------------------------------------------------------
+
+CREATE TABLE anon_auth.clients (
+	client_id text NOT NULL PRIMARY KEY,
+	name text NOT NULL,
+	application_type text NOT NULL,
+	redirect_uris text[] NOT NULL DEFAULT '{}',
+	post_logout_redirect_uris text[] NOT NULL DEFAULT '{}',
+	access_token_lifetime_seconds integer NOT NULL DEFAULT 1800,
+	refresh_token_lifetime_seconds integer NOT NULL DEFAULT 31449600,
+	refresh_token_idle_timeout_enabled boolean NOT NULL DEFAULT true,
+	refresh_token_idle_timeout_seconds integer NOT NULL DEFAULT 2592000,
+	refresh_token_rotation_enabled boolean NOT NULL DEFAULT false,
+	refresh_token_rotation_grace_seconds integer NOT NULL DEFAULT 30,
+	max_concurrent_sessions integer NOT NULL DEFAULT 0,
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+
+	CONSTRAINT clients_client_id_check
+		CHECK (client_id OPERATOR(pg_catalog.~) '^[[:graph:]]{1,255}$'),
+	CONSTRAINT clients_application_type_check
+		CHECK (application_type OPERATOR(pg_catalog.=) ANY
+			   ('{spa,traditional_webapp,native,confidential,third_party_app,m2m}'::pg_catalog.text[])),
+	CONSTRAINT clients_no_null_uris_check
+		CHECK (pg_catalog.array_position(redirect_uris, NULL) IS NULL
+			   AND pg_catalog.array_position(post_logout_redirect_uris, NULL) IS NULL),
+	CONSTRAINT clients_access_token_lifetime_check
+		CHECK (access_token_lifetime_seconds OPERATOR(pg_catalog.>=) 300
+			   AND access_token_lifetime_seconds OPERATOR(pg_catalog.<=) 86400),
+	CONSTRAINT clients_refresh_token_lifetime_check
+		CHECK (refresh_token_lifetime_seconds OPERATOR(pg_catalog.>=) access_token_lifetime_seconds
+			   AND refresh_token_lifetime_seconds OPERATOR(pg_catalog.<=) 315360000),
+	CONSTRAINT clients_refresh_token_idle_timeout_check
+		CHECK (refresh_token_idle_timeout_seconds OPERATOR(pg_catalog.>=) access_token_lifetime_seconds),
+	CONSTRAINT clients_rotation_grace_check
+		CHECK (refresh_token_rotation_grace_seconds OPERATOR(pg_catalog.>=) 0
+			   AND refresh_token_rotation_grace_seconds OPERATOR(pg_catalog.<=) 3600),
+	CONSTRAINT clients_max_concurrent_sessions_check
+		CHECK (max_concurrent_sessions OPERATOR(pg_catalog.>=) 0
+			   AND max_concurrent_sessions OPERATOR(pg_catalog.<=) 1)
+);
+
+COMMENT ON TABLE anon_auth.clients IS
+'The applications that may ask for tokens (OAuth 2 clients). Made by create_client().';
+COMMENT ON COLUMN anon_auth.clients.application_type IS
+'spa, traditional_webapp, native: first-party public clients, the only ones that may have guests. confidential, third_party_app, m2m: refused for guests.';
+COMMENT ON COLUMN anon_auth.clients.redirect_uris IS
+'Where an authorization code may be sent; compared byte for byte.';
+COMMENT ON COLUMN anon_auth.clients.post_logout_redirect_uris IS
+'Where a browser may be sent after logout.';
+COMMENT ON COLUMN anon_auth.clients.access_token_lifetime_seconds IS
+'Lifetime of an access token; at least 300.';
+COMMENT ON COLUMN anon_auth.clients.refresh_token_lifetime_seconds IS
+'Longest life of a session, however often it is used.';
+COMMENT ON COLUMN anon_auth.clients.refresh_token_idle_timeout_enabled IS
+'Whether a session that is not used ends early.';
+COMMENT ON COLUMN anon_auth.clients.refresh_token_idle_timeout_seconds IS
+'How long a session lives without being used.';
+COMMENT ON COLUMN anon_auth.clients.refresh_token_rotation_enabled IS
+'Whether every refresh gives a new refresh token and the old one dies.';
+COMMENT ON COLUMN anon_auth.clients.refresh_token_rotation_grace_seconds IS
+'How long the last refresh token before the newest still answers with the same successor, for a lost response or two tabs.';
+COMMENT ON COLUMN anon_auth.clients.max_concurrent_sessions IS
+'1: a login ends the user''s other sessions with this client. 0: no limit.';

@@ -1,0 +1,169 @@
+-- ---------------------------------------------------------------------------
+-- users and what belongs to them
+--
+-- What a user owns has a primary key that begins with user_id.  What is found
+-- by something else (a device key by its kid, a login ID by its value, a code
+-- by its hash) is keyed by route: the first 16 bytes of that thing's SHA-256.
+-- The same tables can then be spread over nodes without changing a statement.
+-- ---------------------------------------------------------------------------
+
+CREATE TABLE anon_auth.users (
+	id uuid NOT NULL PRIMARY KEY,
+	is_anonymous boolean NOT NULL,
+	is_disabled boolean NOT NULL DEFAULT false,
+	is_verified boolean NOT NULL DEFAULT false,
+	created_at timestamptz NOT NULL,
+	updated_at timestamptz NOT NULL,
+	last_seen_at timestamptz NOT NULL,
+	device_kid text,
+	login_id_routes uuid[] NOT NULL DEFAULT '{}',
+	standard_attributes jsonb NOT NULL DEFAULT '{}',
+	custom_attributes jsonb NOT NULL DEFAULT '{}',
+
+	CONSTRAINT users_device_kid_check CHECK (is_anonymous OR device_kid IS NULL),
+	CONSTRAINT users_login_ids_check
+		CHECK (is_anonymous OPERATOR(pg_catalog.=)
+			   (pg_catalog.cardinality(login_id_routes) OPERATOR(pg_catalog.=) 0)),
+	CONSTRAINT users_standard_attributes_check
+		CHECK (pg_catalog.jsonb_typeof(standard_attributes) OPERATOR(pg_catalog.=) 'object'),
+	CONSTRAINT users_custom_attributes_check
+		CHECK (pg_catalog.jsonb_typeof(custom_attributes) OPERATOR(pg_catalog.=) 'object')
+) WITH (fillfactor = 85);
+
+COMMENT ON TABLE anon_auth.users IS
+'One row a user, guest or regular. id is the sub claim and never changes: reference it by foreign key.';
+COMMENT ON COLUMN anon_auth.users.id IS 'The sub claim; a UUIDv7.';
+COMMENT ON COLUMN anon_auth.users.is_anonymous IS 'True for a guest; false once promoted.';
+COMMENT ON COLUMN anon_auth.users.is_disabled IS 'A disabled user cannot log in, and its sessions are gone. See disable_user().';
+COMMENT ON COLUMN anon_auth.users.is_verified IS 'Whether at least one login ID of the user is verified.';
+COMMENT ON COLUMN anon_auth.users.last_seen_at IS 'Last login or refresh; exact to the hour.';
+COMMENT ON COLUMN anon_auth.users.device_kid IS 'Key ID of the guest''s device key; NULL for key-less guests and regular users.';
+COMMENT ON COLUMN anon_auth.users.login_id_routes IS 'Where the user''s rows in login_ids are.';
+COMMENT ON COLUMN anon_auth.users.standard_attributes IS 'OpenID Connect standard claims of userinfo(): email, phone_number, preferred_username, name, ...';
+COMMENT ON COLUMN anon_auth.users.custom_attributes IS 'The custom_attributes claim of userinfo(); yours.';
+
+CREATE TABLE anon_auth.device_keys (
+	route uuid NOT NULL,
+	kid text NOT NULL,
+	user_id uuid NOT NULL,
+	alg text NOT NULL,
+	jwk jsonb NOT NULL,
+	used_challenges bytea NOT NULL,
+	created_at timestamptz NOT NULL,
+	last_used_at timestamptz NOT NULL,
+
+	PRIMARY KEY (route, kid),
+	-- Deferred: the key is inserted before its user, because the key decides
+	-- which of two concurrent first logins makes the user.
+	CONSTRAINT device_keys_user_id_fkey FOREIGN KEY (user_id)
+		REFERENCES anon_auth.users (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+	CONSTRAINT device_keys_user_id_key UNIQUE (user_id),
+	CONSTRAINT device_keys_kid_check CHECK (kid OPERATOR(pg_catalog.~) '^[-A-Za-z0-9_]{8,64}$')
+) WITH (fillfactor = 70);
+
+COMMENT ON TABLE anon_auth.device_keys IS
+'The public key of a guest''s device, found by its kid. Private keys never reach the server.';
+COMMENT ON COLUMN anon_auth.device_keys.route IS 'First 16 bytes of the SHA-256 of kid.';
+COMMENT ON COLUMN anon_auth.device_keys.alg IS 'The only JWS algorithm accepted from this key.';
+COMMENT ON COLUMN anon_auth.device_keys.jwk IS 'Public JWK (RFC 7517), its required members.';
+COMMENT ON COLUMN anon_auth.device_keys.used_challenges IS 'The challenges that this key has used and that have not yet expired: each is accepted once.';
+
+CREATE TABLE anon_auth.login_ids (
+	route uuid NOT NULL,
+	type text NOT NULL,
+	value text NOT NULL,
+	user_id uuid NOT NULL,
+	original_value text NOT NULL,
+	verified_at timestamptz,
+	created_at timestamptz NOT NULL,
+	updated_at timestamptz NOT NULL,
+
+	PRIMARY KEY (route, type, value),
+	CONSTRAINT login_ids_user_id_fkey FOREIGN KEY (user_id)
+		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
+	CONSTRAINT login_ids_type_check
+		CHECK (type OPERATOR(pg_catalog.=) ANY ('{email,phone_number,username}'::pg_catalog.text[]))
+);
+CREATE INDEX login_ids_user_id_idx ON anon_auth.login_ids (user_id);
+
+COMMENT ON TABLE anon_auth.login_ids IS
+'E-mail addresses, phone numbers and usernames that log in; each belongs to at most one user.';
+COMMENT ON COLUMN anon_auth.login_ids.route IS 'First 16 bytes of the SHA-256 of type, colon, value.';
+COMMENT ON COLUMN anon_auth.login_ids.value IS 'Normalised: case and Unicode folded, domain in punycode, phone number in E.164.';
+COMMENT ON COLUMN anon_auth.login_ids.original_value IS 'As the user typed it.';
+COMMENT ON COLUMN anon_auth.login_ids.verified_at IS 'When the user proved to own it; NULL: not yet.';
+
+CREATE TABLE anon_auth.passwords (
+	user_id uuid NOT NULL PRIMARY KEY,
+	password_hash text NOT NULL,
+	created_at timestamptz NOT NULL,
+	updated_at timestamptz NOT NULL,
+
+	CONSTRAINT passwords_user_id_fkey FOREIGN KEY (user_id)
+		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
+	CONSTRAINT passwords_password_hash_check
+		CHECK (password_hash OPERATOR(pg_catalog.~) '^[$]argon2id[$]')
+);
+
+COMMENT ON TABLE anon_auth.passwords IS 'One Argon2id hash a regular user.';
+COMMENT ON COLUMN anon_auth.passwords.password_hash IS 'Argon2id in the PHC string format; carries its own cost and salt.';
+
+CREATE TABLE anon_auth.sessions (
+	user_id uuid NOT NULL,
+	id uuid NOT NULL,
+	client_id text NOT NULL,
+	secret_hash bytea NOT NULL,
+	generation integer NOT NULL DEFAULT 0,
+	rotated_at timestamptz,
+	created_at timestamptz NOT NULL,
+	authenticated_at timestamptz NOT NULL,
+	last_used_at timestamptz NOT NULL,
+	expires_at timestamptz NOT NULL,
+	device_info jsonb,
+
+	PRIMARY KEY (user_id, id),
+	CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id)
+		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
+	CONSTRAINT sessions_secret_hash_check
+		CHECK (pg_catalog.octet_length(secret_hash) OPERATOR(pg_catalog.=) 32),
+	CONSTRAINT sessions_device_info_check
+		CHECK (pg_catalog.jsonb_typeof(device_info) OPERATOR(pg_catalog.=) 'object')
+) WITH (fillfactor = 85);
+
+COMMENT ON TABLE anon_auth.sessions IS
+'One row a live session; ending a session deletes its row. Rows past expires_at are dead and wait for purging.';
+COMMENT ON COLUMN anon_auth.sessions.client_id IS 'The client that the session belongs to; a session whose client is gone is dead.';
+COMMENT ON COLUMN anon_auth.sessions.secret_hash IS 'SHA-256 of the secret inside the refresh token.';
+COMMENT ON COLUMN anon_auth.sessions.generation IS 'How often the refresh token was rotated.';
+COMMENT ON COLUMN anon_auth.sessions.rotated_at IS 'Last rotation; the token before it answers for the grace period.';
+COMMENT ON COLUMN anon_auth.sessions.authenticated_at IS 'The auth_time claim.';
+COMMENT ON COLUMN anon_auth.sessions.expires_at IS 'The earlier of the longest life and the idle timeout of the client.';
+COMMENT ON COLUMN anon_auth.sessions.device_info IS 'What the client said of its device.';
+
+CREATE TABLE anon_auth.authorization_codes (
+	route uuid NOT NULL,
+	code_hash bytea NOT NULL,
+	user_id uuid NOT NULL,
+	client_id text NOT NULL,
+	redirect_uri text NOT NULL,
+	code_challenge text NOT NULL,
+	nonce text,
+	authenticated_at timestamptz NOT NULL,
+	expires_at timestamptz NOT NULL,
+
+	PRIMARY KEY (route, code_hash),
+	CONSTRAINT authorization_codes_user_id_fkey FOREIGN KEY (user_id)
+		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
+	CONSTRAINT authorization_codes_code_hash_check
+		CHECK (pg_catalog.octet_length(code_hash) OPERATOR(pg_catalog.=) 32),
+	CONSTRAINT authorization_codes_code_challenge_check
+		CHECK (code_challenge OPERATOR(pg_catalog.~) '^[-A-Za-z0-9_]{43}$')
+);
+CREATE INDEX authorization_codes_user_id_idx ON anon_auth.authorization_codes (user_id);
+
+COMMENT ON TABLE anon_auth.authorization_codes IS
+'OAuth 2 authorization codes that have not been exchanged yet (RFC 6749 section 4.1, PKCE of RFC 7636).';
+COMMENT ON COLUMN anon_auth.authorization_codes.route IS 'First 16 bytes of code_hash.';
+COMMENT ON COLUMN anon_auth.authorization_codes.code_hash IS 'SHA-256 of the code.';
+COMMENT ON COLUMN anon_auth.authorization_codes.code_challenge IS 'PKCE, method S256.';
+COMMENT ON COLUMN anon_auth.authorization_codes.nonce IS 'The nonce claim of the ID token.';

@@ -1,0 +1,88 @@
+-- ---------------------------------------------------------------------------
+-- signing keys, audit events, rate limits
+-- ---------------------------------------------------------------------------
+
+CREATE TABLE anon_auth.signing_keys (
+	kid text NOT NULL PRIMARY KEY,
+	alg text NOT NULL,
+	state text NOT NULL,
+	public_jwk jsonb NOT NULL,
+	sealed_private_key bytea NOT NULL,
+	master_key_id text NOT NULL,
+	created_at timestamptz NOT NULL,
+	retiring_since timestamptz,
+
+	CONSTRAINT signing_keys_alg_check
+		CHECK (alg OPERATOR(pg_catalog.=) ANY ('{ES256,EdDSA,RS256,PS256,HS256}'::pg_catalog.text[])),
+	CONSTRAINT signing_keys_state_check
+		CHECK (state OPERATOR(pg_catalog.=) ANY ('{active,retiring,retired}'::pg_catalog.text[])),
+	CONSTRAINT signing_keys_public_jwk_check
+		CHECK (pg_catalog.jsonb_typeof(public_jwk) OPERATOR(pg_catalog.=) 'object'
+			   AND NOT public_jwk OPERATOR(pg_catalog.?|) '{d,p,q,dp,dq,qi,k}'::pg_catalog.text[])
+);
+
+COMMENT ON TABLE anon_auth.signing_keys IS
+'Keys that sign tokens. The newest active one signs; active and retiring ones verify and stand in jwks().';
+COMMENT ON COLUMN anon_auth.signing_keys.kid IS 'Key ID: the RFC 7638 thumbprint, or what an imported key was called.';
+COMMENT ON COLUMN anon_auth.signing_keys.state IS 'active: signs and verifies; retiring: verifies; retired: neither.';
+COMMENT ON COLUMN anon_auth.signing_keys.public_jwk IS 'Public members only; for HS256 just the key type.';
+COMMENT ON COLUMN anon_auth.signing_keys.sealed_private_key IS 'Private part, XChaCha20-Poly1305 under the master key with kid as additional data.';
+COMMENT ON COLUMN anon_auth.signing_keys.master_key_id IS 'Which master key it is sealed with.';
+
+CREATE TABLE anon_auth.events (
+	user_id uuid NOT NULL,
+	id uuid NOT NULL,
+	type text NOT NULL,
+	client_id text,
+	created_at timestamptz NOT NULL,
+	payload jsonb NOT NULL DEFAULT '{}',
+
+	PRIMARY KEY (user_id, id)
+);
+CREATE INDEX events_created_at_idx ON anon_auth.events USING brin (created_at);
+
+COMMENT ON TABLE anon_auth.events IS
+'Append-only audit, written in the transaction it tells of. Types: user.created, user.authenticated, user.anonymous.promoted, user.signed_out, user.disabled, user.enabled, user.deleted, authentication.failed, refresh_token.reused.';
+COMMENT ON COLUMN anon_auth.events.user_id IS
+'The user it is about, who may be deleted by now; the nil UUID where no user is known.';
+COMMENT ON COLUMN anon_auth.events.id IS 'A UUIDv7.';
+COMMENT ON COLUMN anon_auth.events.payload IS 'Details; never a token, a password or a hash of one.';
+
+CREATE UNLOGGED TABLE anon_auth.rate_limits (
+	bucket uuid NOT NULL PRIMARY KEY,
+	theoretical_arrival_at timestamptz NOT NULL
+) WITH (fillfactor = 70);
+
+COMMENT ON TABLE anon_auth.rate_limits IS
+'State of the generic cell rate algorithm (GCRA), a row a bucket. Lost at a crash, on purpose.';
+COMMENT ON COLUMN anon_auth.rate_limits.bucket IS 'First 16 bytes of the SHA-256 of the bucket''s name.';
+
+-- ---------------------------------------------------------------------------
+-- Nobody but the owner touches the tables; functions do it for the others.
+-- Row security without a policy denies even where a GRANT slipped in.
+-- ---------------------------------------------------------------------------
+
+REVOKE ALL ON ALL TABLES IN SCHEMA anon_auth FROM PUBLIC;
+
+ALTER TABLE anon_auth.settings ENABLE ROW LEVEL SECURITY;
+ALTER TABLE anon_auth.clients ENABLE ROW LEVEL SECURITY;
+ALTER TABLE anon_auth.users ENABLE ROW LEVEL SECURITY;
+ALTER TABLE anon_auth.device_keys ENABLE ROW LEVEL SECURITY;
+ALTER TABLE anon_auth.login_ids ENABLE ROW LEVEL SECURITY;
+ALTER TABLE anon_auth.passwords ENABLE ROW LEVEL SECURITY;
+ALTER TABLE anon_auth.sessions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE anon_auth.authorization_codes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE anon_auth.signing_keys ENABLE ROW LEVEL SECURITY;
+ALTER TABLE anon_auth.events ENABLE ROW LEVEL SECURITY;
+ALTER TABLE anon_auth.rate_limits ENABLE ROW LEVEL SECURITY;
+
+SELECT pg_catalog.pg_extension_config_dump('anon_auth.settings'::pg_catalog.regclass, '');
+SELECT pg_catalog.pg_extension_config_dump('anon_auth.clients'::pg_catalog.regclass, '');
+SELECT pg_catalog.pg_extension_config_dump('anon_auth.users'::pg_catalog.regclass, '');
+SELECT pg_catalog.pg_extension_config_dump('anon_auth.device_keys'::pg_catalog.regclass, '');
+SELECT pg_catalog.pg_extension_config_dump('anon_auth.login_ids'::pg_catalog.regclass, '');
+SELECT pg_catalog.pg_extension_config_dump('anon_auth.passwords'::pg_catalog.regclass, '');
+SELECT pg_catalog.pg_extension_config_dump('anon_auth.sessions'::pg_catalog.regclass, '');
+SELECT pg_catalog.pg_extension_config_dump('anon_auth.authorization_codes'::pg_catalog.regclass, '');
+SELECT pg_catalog.pg_extension_config_dump('anon_auth.signing_keys'::pg_catalog.regclass, '');
+SELECT pg_catalog.pg_extension_config_dump('anon_auth.events'::pg_catalog.regclass, '');

@@ -1,0 +1,164 @@
+-- ---------------------------------------------------------------------------
+-- Administration: for the owner only
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION anon_auth.create_signing_key(alg text DEFAULT 'ES256')
+	RETURNS text
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_create_signing_key';
+REVOKE ALL ON FUNCTION anon_auth.create_signing_key(text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.create_signing_key(text) IS
+'Makes a key that signs from now on (ES256, EdDSA, RS256 or PS256) and returns its kid. Earlier active keys go on verifying. Errors: 22023 other algorithm; F0000 no master key.';
+
+CREATE FUNCTION anon_auth.import_signing_key(jwk jsonb)
+	RETURNS text
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_import_signing_key';
+REVOKE ALL ON FUNCTION anon_auth.import_signing_key(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.import_signing_key(jsonb) IS
+'Takes over a private JWK that signs from now on, HS256 secrets included, and returns its kid: the "kid" of the JWK, else its thumbprint. Errors: AA016 bad JWK; 42710 kid exists; F0000 no master key.';
+
+CREATE FUNCTION anon_auth.ensure_signing_key()
+	RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_ensure_signing_key';
+REVOKE ALL ON FUNCTION anon_auth.ensure_signing_key() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.ensure_signing_key() IS
+'Makes the first signing key (ES256) if there is no active one. create_client() calls it. Errors: F0000 no master key.';
+
+CREATE FUNCTION anon_auth.create_client(
+	client_id text,
+	application_type text,
+	redirect_uris text[] DEFAULT '{}',
+	name text DEFAULT NULL,
+	post_logout_redirect_uris text[] DEFAULT '{}',
+	access_token_lifetime_seconds integer DEFAULT 1800,
+	refresh_token_lifetime_seconds integer DEFAULT 31449600,
+	refresh_token_idle_timeout_enabled boolean DEFAULT true,
+	refresh_token_idle_timeout_seconds integer DEFAULT 2592000,
+	refresh_token_rotation_enabled boolean DEFAULT false,
+	refresh_token_rotation_grace_seconds integer DEFAULT 30,
+	max_concurrent_sessions integer DEFAULT 0)
+	RETURNS text
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	uri text;
+BEGIN
+	IF application_type IS NULL OR application_type <> ALL
+		('{spa,traditional_webapp,native,confidential,third_party_app,m2m}'::text[]) THEN
+		RAISE EXCEPTION 'unknown application type "%"', application_type
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = 'Types are spa, traditional_webapp, native, confidential, third_party_app and m2m.';
+	END IF;
+
+	-- RFC 6749, section 3.1.2: absolute, without fragment.
+	FOREACH uri IN ARRAY redirect_uris || post_logout_redirect_uris LOOP
+		IF uri IS NULL OR uri !~ '^[A-Za-z][A-Za-z0-9+.-]*:[^[:space:]#]+$' THEN
+			RAISE EXCEPTION 'redirect URI "%" is not an absolute URI without fragment', uri
+				USING ERRCODE = 'invalid_parameter_value';
+		END IF;
+	END LOOP;
+
+	INSERT INTO anon_auth.clients
+		VALUES (client_id, coalesce(name, client_id), application_type,
+				redirect_uris, post_logout_redirect_uris,
+				access_token_lifetime_seconds, refresh_token_lifetime_seconds,
+				refresh_token_idle_timeout_enabled, refresh_token_idle_timeout_seconds,
+				refresh_token_rotation_enabled, refresh_token_rotation_grace_seconds,
+				max_concurrent_sessions)
+		ON CONFLICT ON CONSTRAINT clients_pkey DO NOTHING;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'client "%" already exists', client_id
+			USING ERRCODE = 'duplicate_object';
+	END IF;
+	PERFORM anon_auth.ensure_signing_key();
+	RETURN client_id;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer) IS
+'Registers an application and returns its client_id; see the table clients for what the arguments mean. Errors: 22023 bad type or URI; 23514 a lifetime out of bounds; 42710 client exists.';
+
+CREATE FUNCTION anon_auth.disable_user(user_id uuid)
+	RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_disable_user';
+REVOKE ALL ON FUNCTION anon_auth.disable_user(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.disable_user(uuid) IS
+'Keeps a user from logging in, and ends all its sessions. Errors: 42704 unknown user.';
+
+CREATE FUNCTION anon_auth.enable_user(user_id uuid)
+	RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_enable_user';
+REVOKE ALL ON FUNCTION anon_auth.enable_user(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.enable_user(uuid) IS
+'Lets a disabled user log in again. Errors: 42704 unknown user.';
+
+CREATE FUNCTION anon_auth.delete_user(user_id uuid)
+	RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_delete_user';
+REVOKE ALL ON FUNCTION anon_auth.delete_user(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.delete_user(uuid) IS
+'Deletes a user and all that the extension keeps of it but events. Rows of your tables follow their foreign keys. Errors: 42704 unknown user; 23503 a foreign key of yours forbids it.';
+
+CREATE FUNCTION anon_auth.revoke_sessions(user_id uuid)
+	RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_revoke_sessions';
+REVOKE ALL ON FUNCTION anon_auth.revoke_sessions(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.revoke_sessions(uuid) IS
+'Ends all sessions of a user and returns how many. A device key can still log in. Errors: 42704 unknown user.';
+
+-- Runs as the caller, who must be able to grant: the owner or a superuser.
+CREATE FUNCTION anon_auth.grant_client_api(role_name regrole)
+	RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	api regprocedure;
+BEGIN
+	IF role_name IS NULL OR role_name::oid = 0 THEN
+		RAISE EXCEPTION 'role_name is required' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	EXECUTE format('GRANT USAGE ON SCHEMA anon_auth TO %s', role_name);
+	FOREACH api IN ARRAY ARRAY[
+		'anon_auth.create_challenge(text)'::regprocedure,
+		'anon_auth.authenticate_anonymously(text, text, text, jsonb)'::regprocedure,
+		'anon_auth.refresh_session(text, text)'::regprocedure,
+		'anon_auth.create_promotion_code(text)'::regprocedure,
+		'anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text)'::regprocedure,
+		'anon_auth.authorize_promotion(text, text, text, text, text, text, text, text, text, text, text, text)'::regprocedure,
+		'anon_auth.authenticate(text, text, text)'::regprocedure,
+		'anon_auth.exchange_authorization_code(text, text, text, text)'::regprocedure,
+		'anon_auth.userinfo(text)'::regprocedure,
+		'anon_auth.revoke(text)'::regprocedure,
+		'anon_auth.jwks()'::regprocedure,
+		'anon_auth.openid_configuration()'::regprocedure,
+		'anon_auth.use_access_token(text, boolean)'::regprocedure,
+		'anon_auth.uid()'::regprocedure,
+		'anon_auth.is_anonymous()'::regprocedure,
+		'anon_auth.session_id()'::regprocedure,
+		'anon_auth.claims()'::regprocedure,
+		'anon_auth.session_alive()'::regprocedure,
+		'anon_auth.verify_jwt(text, text)'::regprocedure
+	] LOOP
+		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', api, role_name);
+	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.grant_client_api(regrole) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.grant_client_api(regrole) IS
+'Lets a role, such as PostgREST''s anon and authenticated, call the client functions and nothing else. Errors: 42704 unknown role; 42501 caller may not grant.';

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * anon_auth.c
+ *	  Loading of the library.
+ *
+ * There is nothing to preload: no hook, no background worker, no shared
+ * memory.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sodium.h>
+
+#include "fmgr.h"
+#include "guc.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	if (sodium_init() < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not initialize libsodium")));
+	guc_define();
+}

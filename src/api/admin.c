@@ -1,0 +1,87 @@
+/*-------------------------------------------------------------------------
+ *
+ * admin.c
+ *	  create_signing_key(), import_signing_key(), disable_user(),
+ *	  enable_user(), delete_user(), revoke_sessions()
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/api.h"
+#include "errors.h"
+#include "keyring/keyring.h"
+
+PG_FUNCTION_INFO_V1(anon_auth_create_signing_key);
+Datum
+anon_auth_create_signing_key(PG_FUNCTION_ARGS)
+{
+	api_begin_write("create_signing_key()");
+	PG_RETURN_TEXT_P(cstring_to_text(keyring_create(api_required_text(fcinfo, 0, "alg"))));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_import_signing_key);
+Datum
+anon_auth_import_signing_key(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *jwk = api_jsonb(fcinfo, 0);
+
+	api_begin_write("import_signing_key()");
+	if (jwk == NULL)
+		raise_required("jwk");
+	PG_RETURN_TEXT_P(cstring_to_text(keyring_import(jwk)));
+}
+
+/* create_client() calls it, so that the first key is not made by a login. */
+PG_FUNCTION_INFO_V1(anon_auth_ensure_signing_key);
+Datum
+anon_auth_ensure_signing_key(PG_FUNCTION_ARGS)
+{
+	api_begin_write("ensure_signing_key()");
+	keyring_ensure_signer();
+	PG_RETURN_VOID();
+}
+
+static pg_uuid_t *
+get_user_id(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		raise_required("user_id");
+	return PG_GETARG_UUID_P(0);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_disable_user);
+Datum
+anon_auth_disable_user(PG_FUNCTION_ARGS)
+{
+	api_begin_write("disable_user()");
+	user_admin_disable(get_user_id(fcinfo), GetCurrentTimestamp());
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_enable_user);
+Datum
+anon_auth_enable_user(PG_FUNCTION_ARGS)
+{
+	api_begin_write("enable_user()");
+	user_admin_enable(get_user_id(fcinfo), GetCurrentTimestamp());
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_delete_user);
+Datum
+anon_auth_delete_user(PG_FUNCTION_ARGS)
+{
+	api_begin_write("delete_user()");
+	user_admin_delete(get_user_id(fcinfo), GetCurrentTimestamp());
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_revoke_sessions);
+Datum
+anon_auth_revoke_sessions(PG_FUNCTION_ARGS)
+{
+	api_begin_write("revoke_sessions()");
+	PG_RETURN_INT64((int64) user_admin_revoke_sessions(get_user_id(fcinfo),
+													   GetCurrentTimestamp()));
+}

@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * claims.c
+ *	  use_access_token(), and who is calling: uid(), is_anonymous(),
+ *	  session_id(), claims(), session_alive(), userinfo()
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/api.h"
+#include "errors.h"
+#include "store/statement.h"
+
+PG_FUNCTION_INFO_V1(anon_auth_use_access_token);
+Datum
+anon_auth_use_access_token(PG_FUNCTION_ARGS)
+{
+	JoseSpan	token = api_token(fcinfo, 0, "token");
+	bool		is_local = PG_ARGISNULL(1) || PG_GETARG_BOOL(1);
+	AccessToken access;
+	pg_uuid_t  *sub = palloc(sizeof(pg_uuid_t));
+
+	access_token_verify(token.data, token.length, GetCurrentTimestamp(), &access);
+	identity_set(&access, is_local);
+	*sub = access.sub;
+	PG_RETURN_UUID_P(sub);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_uid);
+Datum
+anon_auth_uid(PG_FUNCTION_ARGS)
+{
+	const Identity *identity = identity_current();
+
+	if (identity == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_UUID_P((pg_uuid_t *) &identity->sub);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_is_anonymous);
+Datum
+anon_auth_is_anonymous(PG_FUNCTION_ARGS)
+{
+	const Identity *identity = identity_current();
+
+	if (identity == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_BOOL(identity->is_anonymous);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_session_id);
+Datum
+anon_auth_session_id(PG_FUNCTION_ARGS)
+{
+	const Identity *identity = identity_current();
+
+	if (identity == NULL || !identity->has_sid)
+		PG_RETURN_NULL();
+	PG_RETURN_UUID_P((pg_uuid_t *) &identity->sid);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_claims);
+Datum
+anon_auth_claims(PG_FUNCTION_ARGS)
+{
+	const Identity *identity = identity_current();
+
+	if (identity == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(identity->claims);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_session_alive);
+Datum
+anon_auth_session_alive(PG_FUNCTION_ARGS)
+{
+	const Identity *identity = identity_current();
+	Session		session;
+	User		user;
+
+	PG_RETURN_BOOL(identity != NULL && identity->has_sid &&
+				   session_find(&identity->sub, &identity->sid, GetCurrentTimestamp(),
+								&session, &user) &&
+				   !user.is_disabled);
+}
+
+static void pg_attribute_noreturn()
+raise_invalid_session(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_TOKEN),
+			 errmsg("invalid session"),
+			 errdetail("The session has ended, or the user is disabled or gone.")));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_userinfo);
+Datum
+anon_auth_userinfo(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	pg_uuid_t	sub;
+	pg_uuid_t	sid;
+	bool		has_sid = true;
+	Session		session;
+	User		user;
+
+	if (!PG_ARGISNULL(0))
+	{
+		JoseSpan	token = api_token(fcinfo, 0, "access_token");
+		AccessToken access;
+
+		access_token_verify(token.data, token.length, now, &access);
+		sub = access.sub;
+		sid = access.sid;
+	}
+	else
+	{
+		const Identity *identity = identity_current();
+
+		if (identity == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_AA_INVALID_TOKEN),
+					 errmsg("invalid session"),
+					 errdetail("There is no access token."),
+					 errhint("Pass one, or call anon_auth.use_access_token() first.")));
+		sub = identity->sub;
+		sid = identity->sid;
+		has_sid = identity->has_sid;
+	}
+
+	if (!has_sid || !session_find(&sub, &sid, now, &session, &user) || !user_find(&sub, &user) ||
+		user.is_disabled)
+		raise_invalid_session();
+	PG_RETURN_JSONB_P(userinfo_make(&user));
+}

@@ -1,0 +1,167 @@
+/*-------------------------------------------------------------------------
+ *
+ * jwt.c
+ *	  sign_jwt(), verify_jwt(), jws_verify(), jwk_thumbprint()
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/api.h"
+#include "catalog/pg_type.h"
+#include "errors.h"
+#include "json/json.h"
+#include "keyring/public_key.h"
+#include "utils/array.h"
+
+PG_FUNCTION_INFO_V1(anon_auth_sign_jwt);
+Datum
+anon_auth_sign_jwt(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *claims = api_jsonb(fcinfo, 0);
+	char	   *payload;
+	char	   *typ = api_required_text(fcinfo, 2, "typ");
+
+	if (claims == NULL)
+		raise_required("claims");
+	if (!JB_ROOT_IS_OBJECT(claims))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("claims must be a JSON object")));
+	payload = jsonb_to_json(claims);
+	if (strlen(payload) > JOSE_MAX_TOKEN_LENGTH / 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("claims are too large for a token")));
+	PG_RETURN_TEXT_P(cstring_to_text(own_jwt_sign(payload, strlen(payload),
+												  api_text(fcinfo, 1), typ)));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_verify_jwt);
+Datum
+anon_auth_verify_jwt(PG_FUNCTION_ARGS)
+{
+	JoseSpan	token = api_token(fcinfo, 0, "token");
+	char	   *audience = api_text(fcinfo, 1);
+	OwnJwt		jwt;
+
+	own_jwt_authenticate(token.data, token.length, &jwt);
+	own_jwt_check_claims(&jwt, audience, GetCurrentTimestamp());
+	PG_RETURN_JSONB_P(jwt.claims);
+}
+
+static const JoseKey *
+get_key(Jsonb *jwk)
+{
+	const char *reason;
+	const JoseKey *key;
+
+	if (jwk == NULL)
+		raise_required("jwk");
+	key = public_key_get(jwk, &reason);
+	if (key == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_INVALID_KEY),
+				 errmsg("invalid JWK"),
+				 errdetail_internal("%s", reason)));
+	return key;
+}
+
+/* The caller's list, every entry of which must be an algorithm there is. */
+static bool
+alg_is_listed(ArrayType *algorithms, JoseAlg alg)
+{
+	Datum	   *items;
+	bool	   *nulls;
+	int			count;
+	int			i;
+	bool		listed = false;
+
+	deconstruct_array(algorithms, TEXTOID, -1, false, TYPALIGN_INT, &items, &nulls, &count);
+	for (i = 0; i < count; i++)
+	{
+		char	   *name = nulls[i] ? "" : TextDatumGetCString(items[i]);
+		JoseSpan	span = {name, strlen(name)};
+		JoseAlg		item = jose_alg_by_name(span);
+
+		if (item == JOSE_ALG_UNKNOWN)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("unknown algorithm \"%s\"", name)));
+		listed = listed || item == alg;
+	}
+	return listed;
+}
+
+static bool
+header_alg(const JoseCompact *parts, JoseAlg *alg)
+{
+	size_t		length = BASE64URL_DECODED_MAX(parts->header.length);
+	uint8_t    *decoded = palloc(length);
+	const char *reason;
+	Jsonb	   *header;
+	JoseSpan	name;
+
+	if (base64url_decode(decoded, &length, parts->header.data, parts->header.length) != JOSE_OK)
+		return false;
+	header = json_parse_object((char *) decoded, length, &reason);
+	if (header == NULL || json_member(header, "crit") != NULL ||
+		!json_string(header, "alg", &name))
+		return false;
+	*alg = jose_alg_by_name(name);
+	return *alg != JOSE_ALG_UNKNOWN;
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_jws_verify);
+Datum
+anon_auth_jws_verify(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *jwk = api_jsonb(fcinfo, 1);
+	const JoseKey *key = get_key(jwk);
+	JoseSpan	token;
+	JoseCompact parts;
+	JoseAlg		alg = JOSE_ALG_UNKNOWN;
+	bool		good;
+
+	/* The list is checked even where the token is not worth it. */
+	good = !PG_ARGISNULL(0);
+	if (good)
+	{
+		token = api_token(fcinfo, 0, "token");
+		good = jose_compact_split(token.data, token.length, &parts) == JOSE_OK &&
+			header_alg(&parts, &alg);
+	}
+	if (!PG_ARGISNULL(2) && !alg_is_listed(PG_GETARG_ARRAYTYPE_P(2), alg))
+		good = false;
+	PG_RETURN_BOOL(good && public_key_verify(key, jwk, alg, &parts) == JOSE_OK);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_jwk_thumbprint);
+Datum
+anon_auth_jwk_thumbprint(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *jwk = PG_GETARG_JSONB_P(0);
+	JoseJwk		members;
+	JoseKey    *key = NULL;
+	uint8_t		thumbprint[JOSE_THUMBPRINT_LENGTH];
+	char		text[BASE64URL_ENCODED_LENGTH(JOSE_THUMBPRINT_LENGTH)];
+	const char *reason = json_jwk(jwk, &members);
+	JoseStatus	status;
+
+	if (reason == NULL)
+	{
+		status = jose_key_import(&members, &key);
+		if (status == JOSE_OK)
+			status = jose_key_thumbprint(key, thumbprint);
+		jose_key_free(key);
+		if (status != JOSE_OK)
+			reason = jose_status_message(status);
+	}
+	if (reason != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_INVALID_KEY),
+				 errmsg("invalid JWK"),
+				 errdetail_internal("%s", reason)));
+	base64url_encode(text, thumbprint, sizeof(thumbprint));
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(text, sizeof(text)));
+}

@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Every difference between PostgreSQL 15, 16, 17 and 18 that touches us.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_COMPAT_H
+#define ANON_AUTH_COMPAT_H
+
+#include "postgres.h"
+
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
+#include "storage/proc.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* The transaction's number within its backend moved in 17. */
+#if PG_VERSION_NUM >= 170000
+#define MyLocalTransactionId()	(MyProc->vxid.lxid)
+#else
+#define MyLocalTransactionId()	(MyProc->lxid)
+#endif
+
+/*
+ * JSON parser callbacks return void in 15 and a status from 16 on; a callback
+ * ends with JSON_ACTION_OK.  So does the way to make a lexer.
+ */
+#if PG_VERSION_NUM >= 160000
+typedef JsonParseErrorType JsonActionResult;
+#define JSON_ACTION_OK	return JSON_SUCCESS
+#else
+typedef void JsonActionResult;
+#define JSON_ACTION_OK	return
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define MakeJsonLexer(json, length) \
+	makeJsonLexContextCstringLen(NULL, (json), (length), PG_UTF8, true)
+#else
+#define MakeJsonLexer(json, length) \
+	makeJsonLexContextCstringLen((json), (length), PG_UTF8, true)
+#endif
+
+#endif							/* ANON_AUTH_COMPAT_H */

@@ -1,0 +1,140 @@
+/*-------------------------------------------------------------------------
+ *
+ * authorization_code.c
+ *	  Authorization codes with PKCE (RFC 6749, section 4.1; RFC 7636).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sodium.h>
+
+#include "domain/domain.h"
+#include "errors.h"
+
+#define CODE_BYTES				32
+#define VERIFIER_MIN_LENGTH		43
+#define VERIFIER_MAX_LENGTH		128
+#define CODE_CHALLENGE_LENGTH	BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES)
+
+#define UNRESERVED \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+
+static bool
+consists_of(const char *text, const char *characters, size_t min, size_t max)
+{
+	size_t		length = strlen(text);
+
+	return length >= min && length <= max && strspn(text, characters) == length;
+}
+
+void
+authorization_check(const Client *client, const char *redirect_uri,
+					const char *code_challenge, const char *code_challenge_method)
+{
+	bool		registered = false;
+	int			i;
+
+	for (i = 0; i < client->redirect_uris.count; i++)
+		if (strcmp(client->redirect_uris.items[i], redirect_uri) == 0)
+			registered = true;
+	if (!registered)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("redirect URI is not allowed"),
+				 errdetail("It is not one of the redirect_uris of the client.")));
+	if (strcmp(code_challenge_method, "S256") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("only 'S256' PKCE transform is supported")));
+	if (!consists_of(code_challenge, UNRESERVED, CODE_CHALLENGE_LENGTH, CODE_CHALLENGE_LENGTH) ||
+		strpbrk(code_challenge, ".~") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid PKCE code challenge"),
+				 errdetail("It must be the base64url form of a SHA-256.")));
+}
+
+char *
+authorization_code_create(const Client *client, const User *user, const char *redirect_uri,
+						  const char *code_challenge, const char *nonce, TimestampTz now,
+						  TimestampTz *expires_at)
+{
+	AuthorizationCode code = {0};
+	uint8		secret[CODE_BYTES];
+	uint8		hash[crypto_hash_sha256_BYTES];
+	char	   *text = palloc0(BASE64URL_ENCODED_LENGTH(CODE_BYTES) + 1);
+
+	randombytes_buf(secret, sizeof(secret));
+	base64url_encode(text, secret, sizeof(secret));
+	sodium_memzero(secret, sizeof(secret));
+	crypto_hash_sha256(hash, (uint8 *) text, strlen(text));
+
+	*expires_at = now + INT64CONST(1) * SHORT_LIFETIME_SECONDS * USECS_PER_SEC;
+	code.user_id = user->id;
+	code.client_id = client->client_id;
+	code.redirect_uri = (char *) redirect_uri;
+	code.code_challenge = (char *) code_challenge;
+	code.nonce = (char *) nonce;
+	code.authenticated_at = now;
+	code.expires_at = *expires_at;
+	authorization_code_insert(hash, &code);
+	return text;
+}
+
+static void pg_attribute_noreturn()
+raise_invalid_code(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_CODE),
+			 errmsg("invalid authorization code"),
+			 errdetail("It is unknown, expired, used, or was issued to another client or for another code verifier.")));
+}
+
+static bool
+verifier_matches(const char *verifier, const char *code_challenge)
+{
+	uint8		hash[crypto_hash_sha256_BYTES];
+	char		encoded[CODE_CHALLENGE_LENGTH];
+
+	crypto_hash_sha256(hash, (const uint8 *) verifier, strlen(verifier));
+	base64url_encode(encoded, hash, sizeof(hash));
+	return strlen(code_challenge) == sizeof(encoded) &&
+		sodium_memcmp(encoded, code_challenge, sizeof(encoded)) == 0;
+}
+
+/*
+ * The code is taken away first: an error after that brings it back with the
+ * rolled-back transaction, so that a failed exchange does not burn it.
+ */
+void
+authorization_code_exchange(const Client *client, const char *text, const char *redirect_uri,
+							const char *code_verifier, TimestampTz now,
+							TokenResponse *response)
+{
+	uint8		hash[crypto_hash_sha256_BYTES];
+	AuthorizationCode code;
+	User		user;
+
+	client_require_first_party(client);
+	if (!consists_of(code_verifier, UNRESERVED, VERIFIER_MIN_LENGTH, VERIFIER_MAX_LENGTH))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid PKCE code verifier"),
+				 errdetail("It must be 43 to 128 letters, digits or -._~.")));
+	crypto_hash_sha256(hash, (const uint8 *) text, strlen(text));
+	if (!authorization_code_take(hash, &code) || code.expires_at <= now ||
+		strcmp(code.client_id, client->client_id) != 0 ||
+		!verifier_matches(code_verifier, code.code_challenge))
+		raise_invalid_code();
+	if (strcmp(code.redirect_uri, redirect_uri) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid redirect URI"),
+				 errdetail("It is not the one that the code was issued for.")));
+	if (!user_log_in(&code.user_id, now, &user))
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_USER_DISABLED),
+				 errmsg("user is disabled")));
+	session_start(client, &user, NULL, code.nonce, code.authenticated_at, now, response);
+}

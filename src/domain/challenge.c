@@ -1,0 +1,95 @@
+/*-------------------------------------------------------------------------
+ *
+ * challenge.c
+ *	  Challenges: made without writing anything, accepted once by each key.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sodium.h>
+
+#include "domain/domain.h"
+#include "errors.h"
+#include "keyring/master_key.h"
+
+#define LIFETIME	(INT64CONST(1) * SHORT_LIFETIME_SECONDS * USECS_PER_SEC)
+
+static const struct
+{
+	const char *name;
+	ChallengePurpose purpose;
+}			purposes[] = {
+	{"anonymous_request", CHALLENGE_ANONYMOUS_REQUEST},
+	{"biometric_request", CHALLENGE_BIOMETRIC_REQUEST},
+	{"app2app_request", CHALLENGE_APP2APP_REQUEST}
+};
+
+char *
+challenge_create(const char *purpose, TimestampTz *expires_at)
+{
+	Challenge	challenge = {0};
+	char	   *text = palloc(TOKEN_TEXT_SIZE);
+	int			i;
+
+	for (i = 0; i < lengthof(purposes); i++)
+		if (strcmp(purposes[i].name, purpose) == 0)
+			challenge.purpose = purposes[i].purpose;
+	if (challenge.purpose == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown challenge purpose"),
+				 errhint("The purpose of a guest's request is anonymous_request.")));
+
+	challenge.issued_at = GetCurrentTimestamp();
+	randombytes_buf(challenge.nonce, sizeof(challenge.nonce));
+	challenge_write(&challenge, master_key_derived(MASTER_KEY_CHALLENGE, 0), text);
+	*expires_at = challenge.issued_at + LIFETIME;
+	return text;
+}
+
+static void pg_attribute_noreturn()
+raise_challenge(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_CHALLENGE),
+			 errmsg("invalid challenge"),
+			 errdetail_internal("%s", detail),
+			 errhint("Get a new challenge and sign it.")));
+}
+
+void
+challenge_open(const JoseSpan *text, TimestampTz now, Challenge *challenge)
+{
+	const uint8 *key;
+	bool		authentic = false;
+	int			i;
+
+	for (i = 0; !authentic && (key = master_key_derived(MASTER_KEY_CHALLENGE, i)) != NULL; i++)
+		authentic = challenge_read(challenge, key, text->data, text->length);
+	if (!authentic)
+		raise_challenge("The challenge was not issued here.");
+	if (challenge->purpose != CHALLENGE_ANONYMOUS_REQUEST)
+		raise_challenge("The challenge was issued for another purpose.");
+
+	/* A standby's clock may be ahead when it issues challenges. */
+	if (challenge->issued_at <= now - LIFETIME || challenge->issued_at > now + LIFETIME)
+		raise_challenge("The challenge has expired.");
+}
+
+bytea *
+challenge_use(const bytea *window, const Challenge *challenge, TimestampTz now)
+{
+	uint8		result[CHALLENGE_WINDOW_SIZE];
+	size_t		length;
+	bytea	   *used;
+
+	if (!challenge_window_accept(window == NULL ? NULL : (const uint8 *) VARDATA_ANY(window),
+								 window == NULL ? 0 : VARSIZE_ANY_EXHDR(window),
+								 challenge, now - LIFETIME, result, &length))
+		raise_challenge("The challenge was used before.");
+	used = palloc(VARHDRSZ + length);
+	SET_VARSIZE(used, VARHDRSZ + length);
+	memcpy(VARDATA(used), result, length);
+	return used;
+}

@@ -1,0 +1,268 @@
+/*-------------------------------------------------------------------------
+ *
+ * domain.h
+ *	  The rules: who may sign up, log in, refresh, be promoted, and what a
+ *	  token says.
+ *
+ * The SQL face (src/api) and any other face call these functions; they call
+ * the store, the keyring and JOSE.  A function here either did all it says or
+ * raised an error; what a caller must not undo by an error (a failed login's
+ * event) is a result.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_DOMAIN_H
+#define ANON_AUTH_DOMAIN_H
+
+#include "postgres.h"
+
+#include "jose/jose.h"
+#include "lib/stringinfo.h"
+#include "store/store.h"
+#include "token/token.h"
+
+/* Challenges, promotion codes, authorization codes (authgear facts, 0). */
+#define SHORT_LIFETIME_SECONDS	300
+
+/* ---- clients (client.c) ---- */
+
+/* Raises AA001. */
+extern void client_get(const char *client_id, Client *client);
+
+/* Raises AA002 unless the client is first-party and public. */
+extern void client_require_guests(const Client *client);
+extern void client_require_first_party(const Client *client);
+
+/* ---- challenges (challenge.c) ---- */
+
+/* Raises 22023 for an unknown purpose. */
+extern char *challenge_create(const char *purpose, TimestampTz *expires_at);
+
+/* Raises AA005 unless the text is a live challenge for anonymous requests. */
+extern void challenge_open(const JoseSpan *text, TimestampTz now, Challenge *challenge);
+
+/*
+ * The window of used challenges with this one in it; window may be NULL.
+ * Raises AA005 when it was used before.
+ */
+extern bytea *challenge_use(const bytea *window, const Challenge *challenge, TimestampTz now);
+
+/* ---- signed requests of a device (request_jwt.c) ---- */
+
+typedef enum RequestAction
+{
+	REQUEST_AUTH,
+	REQUEST_PROMOTE
+} RequestAction;
+
+typedef struct RequestJwt
+{
+	char	   *kid;
+	JoseAlg		alg;
+	Jsonb	   *jwk;			/* public members, or NULL when not sent */
+	Challenge	challenge;
+	JoseCompact parts;			/* of the caller's text */
+} RequestJwt;
+
+/*
+ * Parses a request JWT (authgear facts, 1.2) and checks all but its
+ * signature.  Raises AA003, AA005, AA016.
+ */
+extern void request_jwt_parse(const char *jwt, size_t length, RequestAction action,
+							  TimestampTz now, RequestJwt *request);
+
+/* Raises AA003 unless jwk signed the request with alg. */
+extern void request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char *alg);
+
+/*
+ * The device key that signed the request, its challenge now used.  False when
+ * the kid is unknown.  Raises AA003, AA005.
+ */
+extern bool request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *key);
+
+/* Raises AA004: unknown kid, and no jwk to register. */
+extern void pg_attribute_noreturn() raise_unknown_device_key(void);
+
+/* ---- tokens (tokens.c) ---- */
+
+typedef struct TokenResponse
+{
+	pg_uuid_t	sub;
+	char	   *access_token;
+	int			expires_in;
+	char	   *refresh_token;	/* what to refresh with next */
+	char	   *id_token;
+} TokenResponse;
+
+extern void tokens_issue(const Client *client, const User *user, const Session *session,
+						 const char *refresh_token, const char *nonce, TimestampTz now,
+						 TokenResponse *response);
+
+/* The four claims about the user that every token and userinfo have. */
+#define USER_CLAIM_PREFIX	"https://authgear.com/claims/user/"
+extern void user_claims_add(StringInfo json, const User *user);
+
+/* ---- userinfo (userinfo.c) ---- */
+
+/* OpenID Connect Core, section 5.3; authgear facts, 5.1. */
+extern Jsonb *userinfo_make(const User *user);
+
+/* ---- JWTs of our own keys (own_jwt.c) ---- */
+
+extern char *own_jwt_sign(const char *payload, size_t length, const char *kid, const char *typ);
+
+/*
+ * Header and payload of a JWT signed by a key of ours.  Raises AA014 unless
+ * well-formed and authentic.
+ */
+typedef struct OwnJwt
+{
+	Jsonb	   *header;
+	Jsonb	   *claims;
+} OwnJwt;
+
+/* Same without raising: NULL, or why it is refused. */
+extern const char *own_jwt_open(const char *token, size_t length, OwnJwt *jwt);
+extern void own_jwt_authenticate(const char *token, size_t length, OwnJwt *jwt);
+
+/* Checks exp, nbf, iss and aud; audience NULL: ours.  Raises AA014. */
+extern void own_jwt_check_claims(const OwnJwt *jwt, const char *audience, TimestampTz now);
+
+typedef struct AccessToken
+{
+	Jsonb	   *claims;
+	pg_uuid_t	sub;
+	pg_uuid_t	sid;
+} AccessToken;
+
+/* An access token that is valid now.  Raises AA014. */
+extern void access_token_verify(const char *token, size_t length, TimestampTz now,
+								AccessToken *access);
+
+/* ---- sessions (session.c) ---- */
+
+/* Starts a session of a user and issues its tokens. */
+extern void session_start(const Client *client, const User *user, Jsonb *device_info,
+						  const char *nonce, TimestampTz authenticated_at, TimestampTz now,
+						  TokenResponse *response);
+
+/*
+ * The live session of a refresh token and its user, without using it up.
+ * Raises AA006, AA007.
+ */
+extern void session_by_refresh_token(const char *text, TimestampTz now,
+									 Session *session, User *user);
+
+/*
+ * Refreshes.  False when a refresh token was used again after its successor:
+ * the session is gone then, and an event tells.  Raises AA006, AA007, 22023.
+ */
+extern bool session_refresh(const Client *client, const char *refresh_token,
+							TimestampTz now, TokenResponse *response);
+
+/* New tokens but the same refresh token, never rotated (authgear facts, 2.1). */
+extern void session_resume(const Client *client, const char *refresh_token,
+						   TimestampTz now, TokenResponse *response);
+
+/* RFC 7009: ends the session of a refresh or access token, or does nothing. */
+extern void session_revoke(const char *token, size_t length, TimestampTz now);
+
+/* ---- guests (guest.c) ---- */
+
+extern void guest_authenticate_with_key(const Client *client, const char *jwt, size_t length,
+										Jsonb *device_info, TimestampTz now,
+										TokenResponse *response);
+extern void guest_sign_up_without_key(const Client *client, Jsonb *device_info,
+									  TimestampTz now, TokenResponse *response);
+extern void guest_resume(const Client *client, const char *refresh_token,
+						 TimestampTz now, TokenResponse *response);
+
+/* ---- passwords (password.c) ---- */
+
+extern char *password_make_hash(const char *password, const AccountPolicy *policy);
+
+/*
+ * Whether it is the user's password, taking the same time when there is no
+ * such user (user_id NULL).  Hashes anew when the cost was raised.
+ */
+extern bool password_check(const pg_uuid_t *user_id, const char *password,
+						   const AccountPolicy *policy, TimestampTz now);
+
+/* ---- login (login.c) ---- */
+
+/* False on wrong credentials, which is an event. */
+extern bool login_authenticate(const Client *client, const char *login_id,
+							   const char *password, TimestampTz now, TokenResponse *response);
+
+/* Same for one login ID that is normalised already. */
+extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
+								const char *password, const AccountPolicy *policy,
+								TimestampTz now, User *user);
+
+/* ---- promotion (promotion.c) ---- */
+
+typedef struct PromotionRequest
+{
+	char	   *login_ids[LOGIN_ID_TYPES];	/* as given; NULL: not given */
+	char	   *password;
+	char	   *jwt;			/* exactly one of the three proofs */
+	char	   *promotion_code;
+	char	   *refresh_token;
+} PromotionRequest;
+
+extern char *promotion_code_create(const char *refresh_token, TimestampTz now,
+								   TimestampTz *expires_at);
+
+/*
+ * Promotes the guest that the proof stands for, or logs in to the account
+ * that has the login ID where the settings say so.  user is who is logged in
+ * now.  False: that account's password is wrong, which is an event.
+ */
+extern bool promotion_run(const Client *client, const PromotionRequest *request,
+						  TimestampTz now, User *user);
+
+/* ---- authorization codes (authorization_code.c) ---- */
+
+/* Raises 22023 for a bad redirect URI or code challenge. */
+extern void authorization_check(const Client *client, const char *redirect_uri,
+								const char *code_challenge, const char *code_challenge_method);
+extern char *authorization_code_create(const Client *client, const User *user,
+									   const char *redirect_uri, const char *code_challenge,
+									   const char *nonce, TimestampTz now,
+									   TimestampTz *expires_at);
+extern void authorization_code_exchange(const Client *client, const char *code,
+										const char *redirect_uri, const char *code_verifier,
+										TimestampTz now, TokenResponse *response);
+
+/* ---- who is calling (identity.c) ---- */
+
+/*
+ * The claims of the caller: verified by use_access_token(), or those of
+ * request.jwt.claims where the settings trust it.  NULL: nobody.
+ */
+typedef struct Identity
+{
+	Jsonb	   *claims;
+	pg_uuid_t	sub;
+	bool		has_sid;
+	pg_uuid_t	sid;
+	bool		is_anonymous;
+} Identity;
+
+extern const Identity *identity_current(void);
+
+/* Takes over the claims of a verified access token. */
+extern void identity_set(const AccessToken *access, bool is_local);
+
+/* ---- administration of users (user_admin.c) ---- */
+
+/* Each raises 42704 for an unknown user. */
+extern void user_admin_disable(const pg_uuid_t *id, TimestampTz now);
+extern void user_admin_enable(const pg_uuid_t *id, TimestampTz now);
+extern void user_admin_delete(const pg_uuid_t *id, TimestampTz now);
+extern uint64 user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now);
+
+/* Seconds since 1970, as JWTs count. */
+extern int64 unix_seconds(TimestampTz time);
+
+#endif							/* ANON_AUTH_DOMAIN_H */

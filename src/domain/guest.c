@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * guest.c
+ *	  Guests: sign-up and login, with a device key or without (authgear
+ *	  facts, 1.3, 1.4 and 2.1).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "domain/domain.h"
+#include "errors.h"
+#include "json/json.h"
+#include "keyring/public_key.h"
+
+static void
+require_guests_enabled(void)
+{
+	if (!settings_get()->anonymous_users_enabled)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_UNAUTHORIZED_CLIENT),
+				 errmsg("anonymous user disallowed"),
+				 errdetail("Guests are switched off (settings.anonymous_users_enabled).")));
+}
+
+static void
+require_sign_up_open(void)
+{
+	if (!settings_get()->public_sign_up_enabled)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_SIGN_UP_CLOSED),
+				 errmsg("public signup is disabled")));
+}
+
+/* A guest that was made in this transaction, as its row is. */
+static void
+create_guest(const Client *client, const pg_uuid_t *id, char *kid, TimestampTz now, User *user)
+{
+	user_insert_guest(id, kid, now);
+	event_insert("user.created", id, client->client_id,
+				 json_to_jsonb(kid != NULL ? "{\"device_key\": true}" : "{\"device_key\": false}"),
+				 now);
+	memset(user, 0, sizeof(User));
+	user->id = *id;
+	user->is_anonymous = true;
+	user->device_kid = kid;
+}
+
+/* The public members alone, in one form, whatever else the device sent. */
+static Jsonb *
+canonical_jwk(Jsonb *jwk)
+{
+	const char *reason;
+	const JoseKey *key = public_key_get(jwk, &reason);
+	char		json[JOSE_MAX_PUBLIC_JWK_LENGTH + 1];
+	size_t		length = JOSE_MAX_PUBLIC_JWK_LENGTH;
+
+	if (key == NULL)
+		elog(ERROR, "device key is refused the second time");
+	check_jose_internal(jose_key_public_jwk(key, json, &length));
+	json[length] = '\0';
+	return json_to_jsonb(json);
+}
+
+/* False when another transaction was faster with the same key. */
+static bool
+sign_up_with_key(const Client *client, const RequestJwt *request, TimestampTz now, User *user)
+{
+	pg_uuid_t	id = new_uuid_v7(now);
+
+	require_sign_up_open();
+	request_jwt_verify(request, request->jwk, jose_alg_name(request->alg));
+	if (!device_key_insert(request->kid, &id, jose_alg_name(request->alg),
+						   canonical_jwk(request->jwk),
+						   challenge_use(NULL, &request->challenge, now), now))
+		return false;
+	create_guest(client, &id, request->kid, now, user);
+	return true;
+}
+
+static void
+log_in(const Client *client, const pg_uuid_t *user_id, TimestampTz now, User *user)
+{
+	if (!user_log_in(user_id, now, user))
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_USER_DISABLED),
+				 errmsg("user is disabled")));
+	event_insert("user.authenticated", user_id, client->client_id, NULL, now);
+}
+
+void
+guest_authenticate_with_key(const Client *client, const char *jwt, size_t length,
+							Jsonb *device_info, TimestampTz now, TokenResponse *response)
+{
+	RequestJwt	request;
+	DeviceKey	key;
+	User		user;
+
+	client_require_guests(client);
+	require_guests_enabled();
+	request_jwt_parse(jwt, length, REQUEST_AUTH, now, &request);
+
+	if (request_jwt_authenticate(&request, now, &key))
+		log_in(client, &key.user_id, now, &user);
+	else if (request.jwk == NULL)
+		raise_unknown_device_key();
+	else if (!sign_up_with_key(client, &request, now, &user))
+	{
+		/* The winner has committed: its guest is this device's. */
+		if (!request_jwt_authenticate(&request, now, &key))
+			raise_unknown_device_key();
+		log_in(client, &key.user_id, now, &user);
+	}
+	session_start(client, &user, device_info, NULL, now, now, response);
+}
+
+void
+guest_sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz now,
+						  TokenResponse *response)
+{
+	pg_uuid_t	id = new_uuid_v7(now);
+	User		user;
+
+	client_require_guests(client);
+	require_guests_enabled();
+	require_sign_up_open();
+	create_guest(client, &id, NULL, now, &user);
+	session_start(client, &user, device_info, NULL, now, now, response);
+}
+
+void
+guest_resume(const Client *client, const char *refresh_token, TimestampTz now,
+			 TokenResponse *response)
+{
+	client_require_guests(client);
+	require_guests_enabled();
+	session_resume(client, refresh_token, now, response);
+}

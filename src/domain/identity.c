@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity.c
+ *	  Who is calling, for row-level security.
+ *
+ * A policy asks this for every row, so the parsed claims are kept and checked
+ * against a version number or, for request.jwt.claims, against the text.  The
+ * functions that ask are not SECURITY DEFINER, which would cost more than
+ * they do; they become the owner only to read the settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "domain/domain.h"
+#include "guc.h"
+#include "json/json.h"
+#include "store/statement.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#define REQUEST_CLAIMS	"request.jwt.claims"
+
+typedef struct CachedIdentity
+{
+	MemoryContext context;
+	bool		valid;
+	bool		known;			/* claims name a user */
+	Identity	identity;
+	int64		expires_at;		/* Unix seconds; 0: never */
+} CachedIdentity;
+
+static CachedIdentity verified;
+static uint64 verified_version;
+
+static CachedIdentity requested;
+static char *requested_text;	/* in requested.context */
+
+static void
+reset(CachedIdentity *cached)
+{
+	cached->valid = false;
+	if (cached->context == NULL)
+		cached->context = AllocSetContextCreate(TopMemoryContext, "anon_auth identity",
+												ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(cached->context);
+}
+
+/* Fills a cache entry from JSON that is not necessarily an object with a sub. */
+static void
+fill(CachedIdentity *cached, const char *json)
+{
+	MemoryContext caller = MemoryContextSwitchTo(cached->context);
+	const char *reason;
+	Jsonb	   *claims = json_parse_object(json, strlen(json), &reason);
+	JoseSpan	text;
+	Identity   *identity = &cached->identity;
+
+	memset(identity, 0, sizeof(Identity));
+	cached->expires_at = 0;
+	cached->known = claims != NULL && json_string(claims, "sub", &text) &&
+		uuid_from_text(text.data, text.length, &identity->sub);
+	if (cached->known)
+	{
+		identity->claims = claims;
+		identity->has_sid = json_string(claims, "sid", &text) &&
+			uuid_from_text(text.data, text.length, &identity->sid);
+		identity->is_anonymous = json_boolean(claims, "is_anonymous");
+		if (!json_numeric_date(claims, "exp", &cached->expires_at))
+			cached->expires_at = 0;
+	}
+	cached->valid = true;
+	MemoryContextSwitchTo(caller);
+}
+
+static const Identity *
+verified_identity(const char *json)
+{
+	if (!verified.valid || verified_version != guc_verified_claims_version())
+	{
+		reset(&verified);
+		fill(&verified, json);
+		verified_version = guc_verified_claims_version();
+	}
+	if (!verified.known ||
+		verified.expires_at <= unix_seconds(GetCurrentStatementStartTimestamp()))
+		return NULL;
+	return &verified.identity;
+}
+
+static bool
+request_claims_are_trusted(void)
+{
+	const Settings *settings = settings_peek();
+	StoreOwnerScope scope;
+	bool		trusted;
+
+	if (settings != NULL)
+		return settings->trust_request_claims;
+	store_enter_owner(&scope);
+	trusted = settings_get()->trust_request_claims;
+	store_leave_owner(&scope);
+	return trusted;
+}
+
+/* PostgREST has checked these claims, their expiry included. */
+static const Identity *
+requested_identity(void)
+{
+	const char *json = GetConfigOption(REQUEST_CLAIMS, true, false);
+
+	if (json == NULL || json[0] == '\0' || !request_claims_are_trusted())
+		return NULL;
+	if (!requested.valid || strcmp(requested_text, json) != 0)
+	{
+		reset(&requested);
+		requested_text = MemoryContextStrdup(requested.context, json);
+		fill(&requested, json);
+	}
+	return requested.known ? &requested.identity : NULL;
+}
+
+const Identity *
+identity_current(void)
+{
+	const char *json = guc_verified_claims();
+
+	return json[0] != '\0' ? verified_identity(json) : requested_identity();
+}
+
+void
+identity_set(const AccessToken *access, bool is_local)
+{
+	guc_set_verified_claims(jsonb_to_json(access->claims), is_local);
+}

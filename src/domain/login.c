@@ -1,0 +1,92 @@
+/*-------------------------------------------------------------------------
+ *
+ * login.c
+ *	  Login with a login ID and a password.
+ *
+ * Wrong credentials are a result, not an error, so that the event of them is
+ * committed.  Unknown user, wrong password and disabled user give the same
+ * result after the same work.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "domain/domain.h"
+#include "json/json.h"
+
+static void
+record_failure(const Client *client, const pg_uuid_t *user_id, const char *reason,
+			   TimestampTz now)
+{
+	event_insert("authentication.failed", user_id, client->client_id,
+				 json_to_jsonb(psprintf("{\"authenticator\": \"password\", \"reason\": \"%s\"}",
+										reason)),
+				 now);
+}
+
+bool
+login_with_password(const Client *client, const pg_uuid_t *user_id, const char *password,
+					const AccountPolicy *policy, TimestampTz now, User *user)
+{
+	if (!password_check(user_id, password, policy, now))
+	{
+		record_failure(client, user_id,
+					   user_id == NULL ? "unknown login ID" : "wrong password", now);
+		return false;
+	}
+	if (!user_log_in(user_id, now, user))
+	{
+		record_failure(client, user_id, "user is disabled", now);
+		return false;
+	}
+	event_insert("user.authenticated", user_id, client->client_id, NULL, now);
+	return true;
+}
+
+static LoginIdType
+guess_type(const char *login_id)
+{
+	if (strchr(login_id, '@') != NULL)
+		return LOGIN_ID_EMAIL;
+	return login_id[strspn(login_id, " ")] == '+' ? LOGIN_ID_PHONE_NUMBER : LOGIN_ID_USERNAME;
+}
+
+/* Rules that were made stricter must not lock out who has the ID already. */
+static LoginIdPolicy
+lenient(const LoginIdPolicy *policy)
+{
+	LoginIdPolicy result = {0};
+
+	result.email_case_sensitive = policy->email_case_sensitive;
+	result.email_ignore_dot_sign = policy->email_ignore_dot_sign;
+	return result;
+}
+
+/* False when nobody can have such a login ID. */
+static bool
+find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id)
+{
+	LoginIdPolicy rules = lenient(&policy->login_id);
+	LoginId		login_id;
+
+	return login_id_normalise(guess_type(text), text, &rules, &login_id) == NULL &&
+		login_id_owner(&login_id, user_id);
+}
+
+bool
+login_authenticate(const Client *client, const char *login_id, const char *password,
+				   TimestampTz now, TokenResponse *response)
+{
+	AccountPolicy policy;
+	pg_uuid_t	user_id;
+	bool		known;
+	User		user;
+
+	client_require_first_party(client);
+	settings_read_account_policy(&policy);
+	known = find_owner(login_id, &policy, &user_id);
+	if (!login_with_password(client, known ? &user_id : NULL, password, &policy, now, &user))
+		return false;
+	session_start(client, &user, NULL, NULL, now, now, response);
+	return true;
+}

@@ -1,0 +1,179 @@
+/*-------------------------------------------------------------------------
+ *
+ * own_jwt.c
+ *	  JWTs that our own keys have signed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "domain/domain.h"
+#include "errors.h"
+#include "json/json.h"
+#include "keyring/keyring.h"
+#include "lib/stringinfo.h"
+
+char *
+own_jwt_sign(const char *payload, size_t length, const char *kid, const char *typ)
+{
+	const SigningKey *signer = keyring_signer(kid);
+	StringInfoData header;
+	uint8_t		signature[JOSE_MAX_SIGNATURE_LENGTH];
+	size_t		signature_length = sizeof(signature);
+	char	   *token;
+	char	   *out;
+
+	initStringInfo(&header);
+	json_open(&header);
+	json_add_string(&header, "alg", jose_alg_name(signer->alg));
+	json_add_string(&header, "kid", signer->kid);
+	json_add_string(&header, "typ", typ);
+	json_close(&header);
+
+	token = palloc(BASE64URL_ENCODED_LENGTH((size_t) header.len) +
+				   BASE64URL_ENCODED_LENGTH(length) +
+				   BASE64URL_ENCODED_LENGTH(sizeof(signature)) + 3);
+	out = token + base64url_encode(token, (uint8_t *) header.data, header.len);
+	*out++ = '.';
+	out += base64url_encode(out, (const uint8_t *) payload, length);
+	check_jose_internal(jose_sign(signer->key, signer->alg, (uint8_t *) token, out - token,
+								  signature, &signature_length));
+	*out++ = '.';
+	out += base64url_encode(out, signature, signature_length);
+	*out = '\0';
+	pfree(header.data);
+	return token;
+}
+
+static Jsonb *
+decode_object(const JoseSpan *part, const char **reason)
+{
+	size_t		length = BASE64URL_DECODED_MAX(part->length);
+	char	   *decoded = palloc(length);
+
+	if (base64url_decode((uint8_t *) decoded, &length, part->data, part->length) != JOSE_OK)
+	{
+		*reason = "it is not base64url";
+		return NULL;
+	}
+	return json_parse_object(decoded, length, reason);
+}
+
+/* RFC 8725, section 3.1: the key decides the algorithm, the header only agrees. */
+static const char *
+check_signature(const JoseCompact *parts, const Jsonb *header)
+{
+	char	   *kid = json_cstring(header, "kid");
+	const SigningKey *verifier;
+	uint8_t		signature[JOSE_MAX_SIGNATURE_LENGTH];
+	size_t		length = sizeof(signature);
+
+	if (json_member(header, "crit") != NULL)
+		return "it has critical header parameters that are not understood";
+	if (kid == NULL)
+		return "it names no key (kid)";
+	verifier = keyring_verifier(kid);
+	if (verifier == NULL)
+		return "its key is not one of ours";
+	if (!json_string_equals(header, "alg", jose_alg_name(verifier->alg)))
+		return "its algorithm is not that of its key";
+	if (BASE64URL_DECODED_MAX(parts->signature.length) > sizeof(signature) + 3 ||
+		base64url_decode(signature, &length, parts->signature.data,
+						 parts->signature.length) != JOSE_OK ||
+		jose_verify(verifier->key, verifier->alg,
+					(const uint8_t *) parts->signing_input.data, parts->signing_input.length,
+					signature, length) != JOSE_OK)
+		return "its signature does not match";
+	return NULL;
+}
+
+const char *
+own_jwt_open(const char *token, size_t length, OwnJwt *jwt)
+{
+	JoseCompact parts;
+	const char *reason = NULL;
+	JoseStatus	status = jose_compact_split(token, length, &parts);
+
+	if (status != JOSE_OK)
+		return jose_status_message(status);
+	jwt->header = decode_object(&parts.header, &reason);
+	if (jwt->header == NULL)
+		return reason;
+	reason = check_signature(&parts, jwt->header);
+	if (reason != NULL)
+		return reason;
+	jwt->claims = decode_object(&parts.payload, &reason);
+	return jwt->claims == NULL ? reason : NULL;
+}
+
+static void pg_attribute_noreturn()
+raise_token(const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_TOKEN),
+			 errmsg("invalid token"),
+			 errdetail_internal("The token is refused: %s.", reason)));
+}
+
+void
+own_jwt_authenticate(const char *token, size_t length, OwnJwt *jwt)
+{
+	const char *reason = own_jwt_open(token, length, jwt);
+
+	if (reason != NULL)
+		raise_token(reason);
+}
+
+/*
+ * exp and nbf where there are any; iss where there is one; and aud, which must
+ * name us where there is one, and must be there where the caller names one
+ * (RFC 7519, section 4.1).
+ */
+void
+own_jwt_check_claims(const OwnJwt *jwt, const char *audience, TimestampTz now)
+{
+	const Settings *settings = settings_get();
+	const JsonbValue *aud = json_member(jwt->claims, "aud");
+	int64		seconds = unix_seconds(now);
+	int64		value;
+
+	if (json_member(jwt->claims, "exp") != NULL &&
+		!(json_numeric_date(jwt->claims, "exp", &value) && value > seconds))
+		raise_token("it has expired");
+	if (json_member(jwt->claims, "nbf") != NULL &&
+		!(json_numeric_date(jwt->claims, "nbf", &value) && value <= seconds))
+		raise_token("it is not valid yet");
+	if (json_member(jwt->claims, "iss") != NULL &&
+		!json_string_equals(jwt->claims, "iss", settings->issuer))
+		raise_token("its issuer is another one");
+	if ((aud != NULL || audience != NULL) &&
+		!json_string_or_array_contains(aud, audience != NULL ? audience : settings->audience))
+		raise_token("its audience is another one");
+}
+
+static void
+get_uuid_claim(const Jsonb *claims, const char *name, pg_uuid_t *uuid)
+{
+	JoseSpan	text;
+
+	if (!json_string(claims, name, &text) || !uuid_from_text(text.data, text.length, uuid))
+		raise_token(psprintf("its \"%s\" is not a uuid", name));
+}
+
+/* RFC 9068: typ at+jwt keeps ID tokens and others from being access tokens. */
+void
+access_token_verify(const char *token, size_t length, TimestampTz now, AccessToken *access)
+{
+	OwnJwt		jwt;
+
+	own_jwt_authenticate(token, length, &jwt);
+	if (!json_string_equals(jwt.header, "typ", "at+jwt"))
+		raise_token("it is not an access token");
+	if (json_member(jwt.claims, "exp") == NULL || json_member(jwt.claims, "iss") == NULL ||
+		json_member(jwt.claims, "aud") == NULL)
+		raise_token("it lacks a claim that access tokens have");
+	own_jwt_check_claims(&jwt, NULL, now);
+	access->claims = jwt.claims;
+	get_uuid_claim(jwt.claims, "sub", &access->sub);
+	get_uuid_claim(jwt.claims, "sid", &access->sid);
+}

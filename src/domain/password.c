@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * password.c
+ *	  Argon2id password hashes (RFC 9106).
+ *
+ * A hash takes memory on purpose.  How many are computed at once is bounded,
+ * so that a storm of logins waits instead of taking the server's memory: each
+ * takes one of a number of slots, which are heavyweight locks of this server,
+ * in a space that no SQL function can reach.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sodium.h>
+
+#include "domain/domain.h"
+#include "errors.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+
+/* pg_advisory_lock() uses 1 and 2 in the last field of such a tag. */
+#define SLOT_LOCK_SPACE		0x6161
+
+static void
+slot_tag(LOCKTAG *tag, int slot)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, 0, slot, SLOT_LOCK_SPACE);
+}
+
+/* Waits for a slot; an error later on gives it back with the transaction. */
+static void
+take_slot(LOCKTAG *tag, int slots)
+{
+	int			first = MyProcPid % slots;
+	int			i;
+
+	for (i = 0; i < slots; i++)
+	{
+		slot_tag(tag, (first + i) % slots);
+		if (LockAcquire(tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
+			return;
+	}
+	slot_tag(tag, first);
+	(void) LockAcquire(tag, ExclusiveLock, false, false);
+}
+
+static void
+check_length(const char *password)
+{
+	if (strlen(password) > PASSWORD_MAX_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_PASSWORD_POLICY),
+				 errmsg("password policy violated"),
+				 errdetail("The password is longer than %d bytes.", PASSWORD_MAX_LENGTH)));
+}
+
+char *
+password_make_hash(const char *password, const AccountPolicy *policy)
+{
+	char	   *hash = palloc0(crypto_pwhash_STRBYTES);
+	LOCKTAG		tag;
+	int			result;
+
+	check_length(password);
+	take_slot(&tag, policy->hash_concurrency);
+	result = crypto_pwhash_str_alg(hash, password, strlen(password),
+								   policy->hash_passes,
+								   (size_t) policy->hash_memory_kib * 1024,
+								   crypto_pwhash_ALG_ARGON2ID13);
+	LockRelease(&tag, ExclusiveLock, false);
+	if (result != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("A password hash needs %d kB.", policy->hash_memory_kib)));
+	return hash;
+}
+
+static bool
+hash_matches(const char *hash, const char *password, const AccountPolicy *policy)
+{
+	LOCKTAG		tag;
+	bool		matches;
+
+	take_slot(&tag, policy->hash_concurrency);
+	matches = crypto_pwhash_str_verify(hash, password, strlen(password)) == 0;
+	LockRelease(&tag, ExclusiveLock, false);
+	return matches;
+}
+
+bool
+password_check(const pg_uuid_t *user_id, const char *password,
+			   const AccountPolicy *policy, TimestampTz now)
+{
+	PasswordRow row;
+
+	if (strlen(password) > PASSWORD_MAX_LENGTH)
+		return false;
+	if (user_id == NULL || !password_find(user_id, &row))
+	{
+		/* Making a hash costs what checking one costs. */
+		(void) password_make_hash(password, policy);
+		return false;
+	}
+	if (!hash_matches(row.hash, password, policy))
+		return false;
+	if (crypto_pwhash_str_needs_rehash(row.hash, policy->hash_passes,
+									   (size_t) policy->hash_memory_kib * 1024) != 0)
+		password_replace(user_id, row.hash, password_make_hash(password, policy), now);
+	return true;
+}

@@ -1,0 +1,341 @@
+/*-------------------------------------------------------------------------
+ *
+ * promotion.c
+ *	  A guest becomes a regular user, with the same id (authgear facts, 3).
+ *
+ * What is slow (the password hash) comes before what locks.  Then, in the
+ * order that store.h prescribes: the device key goes, the user changes, its
+ * sessions go, the login IDs come.  Of two promotions of one guest the second
+ * finds a user that is no guest any more; of two that want one login ID the
+ * second finds it taken.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "domain/domain.h"
+#include "errors.h"
+#include "json/json.h"
+#include "keyring/master_key.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+/* The guest to promote, and the session that proved it if one did. */
+typedef struct Proof
+{
+	User		user;
+	bool		by_session;
+	pg_uuid_t	session_id;
+	int			invalid_errcode;	/* if that session is gone meanwhile */
+	const char *invalid_message;
+} Proof;
+
+static void pg_attribute_noreturn()
+raise_not_anonymous(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_NOT_ANONYMOUS),
+			 errmsg("user logged in as normal user"),
+			 errdetail("The user is not a guest, or has been promoted already.")));
+}
+
+static void pg_attribute_noreturn()
+raise_invalid_promotion_code(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_PROMOTION_CODE),
+			 errmsg("invalid promotion code"),
+			 errdetail_internal("%s", detail)));
+}
+
+static void pg_attribute_noreturn()
+raise_identity_exists(LoginIdType type)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_IDENTITY_EXISTS),
+			 errmsg("identity already exists"),
+			 errdetail("The %s belongs to another user.", login_id_type_name(type))));
+}
+
+char *
+promotion_code_create(const char *refresh_token, TimestampTz now, TimestampTz *expires_at)
+{
+	PromotionCode code = {0};
+	Session		session;
+	User		user;
+	char	   *text = palloc(TOKEN_TEXT_SIZE);
+
+	session_by_refresh_token(refresh_token, now, &session, &user);
+	if (!user.is_anonymous)
+		raise_not_anonymous();
+	*expires_at = now + INT64CONST(1) * SHORT_LIFETIME_SECONDS * USECS_PER_SEC;
+	memcpy(code.user_id, user.id.data, UUID_LEN);
+	memcpy(code.session_id, session.id.data, UUID_LEN);
+	code.expires_at = *expires_at;
+	promotion_code_write(&code, master_key_derived(MASTER_KEY_PROMOTION_CODE, 0), text);
+	return text;
+}
+
+static void
+open_promotion_code(const char *text, TimestampTz now, Proof *proof)
+{
+	PromotionCode code;
+	Session		session;
+	pg_uuid_t	user_id;
+	const uint8 *key;
+	bool		authentic = false;
+	int			i;
+
+	for (i = 0; !authentic && (key = master_key_derived(MASTER_KEY_PROMOTION_CODE, i)) != NULL; i++)
+		authentic = promotion_code_read(&code, key, text, strlen(text));
+	if (!authentic)
+		raise_invalid_promotion_code("The code was not issued here.");
+	if (code.expires_at <= now)
+		raise_invalid_promotion_code("The code has expired.");
+	memcpy(user_id.data, code.user_id, UUID_LEN);
+	memcpy(proof->session_id.data, code.session_id, UUID_LEN);
+	if (!session_find(&user_id, &proof->session_id, now, &session, &proof->user))
+	{
+		if (user_find(&user_id, &proof->user) && !proof->user.is_anonymous)
+			raise_not_anonymous();
+		raise_invalid_promotion_code("The session that it was issued for has ended.");
+	}
+	proof->by_session = true;
+	proof->invalid_errcode = ERRCODE_AA_INVALID_PROMOTION_CODE;
+	proof->invalid_message = "invalid promotion code";
+}
+
+static void
+open_refresh_token(const char *text, TimestampTz now, Proof *proof)
+{
+	Session		session;
+
+	session_by_refresh_token(text, now, &session, &proof->user);
+	proof->by_session = true;
+	proof->session_id = session.id;
+	proof->invalid_errcode = ERRCODE_AA_INVALID_REFRESH_TOKEN;
+	proof->invalid_message = "invalid refresh token";
+}
+
+static void
+open_jwt(const char *text, TimestampTz now, Proof *proof)
+{
+	RequestJwt	request;
+	DeviceKey	key;
+
+	request_jwt_parse(text, strlen(text), REQUEST_PROMOTE, now, &request);
+	if (!request_jwt_authenticate(&request, now, &key))
+		raise_unknown_device_key();
+	if (!user_find(&key.user_id, &proof->user))
+		elog(ERROR, "device key without a user");
+}
+
+static void
+open_proof(const PromotionRequest *request, TimestampTz now, Proof *proof)
+{
+	int			proofs = (request->jwt != NULL) + (request->promotion_code != NULL) +
+		(request->refresh_token != NULL);
+
+	if (proofs != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg(proofs == 0 ? "a proof of being the guest is required" :
+						"more than one proof of being the guest was given"),
+				 errhint("Give exactly one of jwt, promotion_code and refresh_token.")));
+	memset(proof, 0, sizeof(Proof));
+	if (request->jwt != NULL)
+		open_jwt(request->jwt, now, proof);
+	else if (request->promotion_code != NULL)
+		open_promotion_code(request->promotion_code, now, proof);
+	else
+		open_refresh_token(request->refresh_token, now, proof);
+
+	if (proof->user.is_disabled)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_USER_DISABLED),
+				 errmsg("user is disabled")));
+	if (!proof->user.is_anonymous)
+		raise_not_anonymous();
+}
+
+static int
+normalise_login_ids(const PromotionRequest *request, const AccountPolicy *policy,
+					LoginId *login_ids)
+{
+	int			count = 0;
+	int			type;
+
+	for (type = 0; type < LOGIN_ID_TYPES; type++)
+	{
+		const char *reason;
+
+		if (request->login_ids[type] == NULL)
+			continue;
+		if (!policy->login_id_allowed[type])
+			reason = "this kind of login ID is switched off (settings.login_id_types)";
+		else
+			reason = login_id_normalise(type, request->login_ids[type], &policy->login_id,
+										&login_ids[count]);
+		if (reason != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_AA_INVALID_LOGIN_ID),
+					 errmsg("invalid login ID"),
+					 errdetail_internal("%s: %s.", login_id_type_name(type), reason)));
+		count++;
+	}
+	if (count == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a login ID is required"),
+				 errhint("Give at least one of email, phone_number and username.")));
+	return count;
+}
+
+static void
+check_password_policy(const char *password, const AccountPolicy *policy)
+{
+	const char *violations = password_policy_violations(password, &policy->password);
+
+	if (violations != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_PASSWORD_POLICY),
+				 errmsg("password policy violated"),
+				 errdetail_internal("The password %s.", violations)));
+}
+
+/*
+ * The account that has one of the login IDs.  Two different accounts cannot
+ * both be logged in to, whatever the settings say.
+ */
+static bool
+find_conflict(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *owner)
+{
+	bool		found = false;
+	int			i;
+
+	for (i = 0; i < count; i++)
+	{
+		pg_uuid_t	other;
+
+		if (!login_id_owner(&login_ids[i], &other))
+			continue;
+		if (!may_log_in || (found && memcmp(owner, &other, UUID_LEN) != 0))
+			raise_identity_exists(login_ids[i].type);
+		*owner = other;
+		found = true;
+	}
+	return found;
+}
+
+static Datum
+routes_array(const LoginId *login_ids, int count)
+{
+	Datum		items[LOGIN_ID_TYPES];
+	int			i;
+
+	for (i = 0; i < count; i++)
+	{
+		pg_uuid_t  *route = palloc(sizeof(pg_uuid_t));
+
+		*route = login_id_route(&login_ids[i]);
+		items[i] = UUIDPGetDatum(route);
+	}
+	return PointerGetDatum(construct_array(items, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+}
+
+/* OpenID Connect's names for the login IDs. */
+static Jsonb *
+attributes(const LoginId *login_ids, int count)
+{
+	StringInfoData json;
+	int			i;
+
+	initStringInfo(&json);
+	json_open(&json);
+	for (i = 0; i < count; i++)
+		json_add_string(&json,
+						login_ids[i].type == LOGIN_ID_USERNAME ? "preferred_username" :
+						login_id_type_name(login_ids[i].type),
+						login_ids[i].value);
+	json_close(&json);
+	return json_to_jsonb(json.data);
+}
+
+static void
+record_promotion(const Client *client, const User *user, const LoginId *login_ids, int count,
+				 TimestampTz now)
+{
+	StringInfoData json;
+	int			i;
+
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"login_id_types\": [");
+	for (i = 0; i < count; i++)
+		appendStringInfo(&json, "%s\"%s\"", i > 0 ? ", " : "",
+						 login_id_type_name(login_ids[i].type));
+	appendStringInfoString(&json, "]}");
+	event_insert("user.anonymous.promoted", &user->id, client->client_id,
+				 json_to_jsonb(json.data), now);
+}
+
+/* user_promote() has found no guest: why? */
+static void pg_attribute_noreturn()
+raise_lost_guest(const pg_uuid_t *user_id)
+{
+	User		user;
+
+	if (user_find(user_id, &user) && user.is_anonymous && user.is_disabled)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_USER_DISABLED),
+				 errmsg("user is disabled")));
+	raise_not_anonymous();
+}
+
+static void
+promote(const Client *client, const Proof *proof, const LoginId *login_ids, int count,
+		const char *password_hash, TimestampTz now, User *user)
+{
+	const pg_uuid_t *id = &proof->user.id;
+	int			i;
+
+	if (proof->user.device_kid != NULL)
+		(void) device_key_delete(proof->user.device_kid);
+	if (!user_promote(id, routes_array(login_ids, count), attributes(login_ids, count), now, user))
+		raise_lost_guest(id);
+	if (proof->by_session && !session_delete(id, &proof->session_id))
+		ereport(ERROR,
+				(errcode(proof->invalid_errcode),
+				 errmsg("%s", proof->invalid_message)));
+	sessions_delete(id, NULL);
+	authorization_codes_delete(id);
+	for (i = 0; i < count; i++)
+		if (!login_id_insert(&login_ids[i], id, now))
+			raise_identity_exists(login_ids[i].type);
+	password_insert(id, password_hash, now);
+	record_promotion(client, user, login_ids, count, now);
+}
+
+bool
+promotion_run(const Client *client, const PromotionRequest *request, TimestampTz now, User *user)
+{
+	AccountPolicy policy;
+	LoginId		login_ids[LOGIN_ID_TYPES];
+	int			count;
+	Proof		proof;
+	pg_uuid_t	owner;
+
+	client_require_guests(client);
+	settings_read_account_policy(&policy);
+	if (request->password == NULL)
+		raise_required("password");
+	open_proof(request, now, &proof);
+	count = normalise_login_ids(request, &policy, login_ids);
+	if (find_conflict(login_ids, count, policy.conflict_login, &owner))
+		return login_with_password(client, &owner, request->password, &policy, now, user);
+
+	check_password_policy(request->password, &policy);
+	promote(client, &proof, login_ids, count,
+			password_make_hash(request->password, &policy), now, user);
+	return true;
+}

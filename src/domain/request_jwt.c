@@ -1,0 +1,236 @@
+/*-------------------------------------------------------------------------
+ *
+ * request_jwt.c
+ *	  The request that a device signs with its key (authgear facts, 1.2).
+ *
+ * Stricter than upstream where upstream has gaps: action is checked, the
+ * signature is always verified, keys are public and of decent size, and a
+ * challenge is accepted once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "domain/domain.h"
+#include "errors.h"
+#include "json/json.h"
+#include "keyring/public_key.h"
+#include "miscadmin.h"
+
+#define REQUEST_TYP			"vnd.authgear.anonymous-request"
+#define CLOCK_SKEW_SECONDS	300
+#define KID_MIN_LENGTH		8
+#define KID_MAX_LENGTH		64
+
+/* Lost races for the window of a key before giving up. */
+#define MAX_ATTEMPTS		100
+
+static void pg_attribute_noreturn()
+raise_request(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_REQUEST_JWT),
+			 errmsg("invalid request JWT"),
+			 errdetail_internal("%s", detail)));
+}
+
+static Jsonb *
+decode_object(const JoseSpan *part, const char *what)
+{
+	size_t		length = BASE64URL_DECODED_MAX(part->length);
+	char	   *decoded = palloc(length);
+	const char *reason = NULL;
+	Jsonb	   *object = NULL;
+
+	if (base64url_decode((uint8_t *) decoded, &length, part->data, part->length) != JOSE_OK)
+		reason = "not base64url";
+	else
+		object = json_parse_object(decoded, length, &reason);
+	if (object == NULL)
+		raise_request(psprintf("The %s is %s.", what, reason));
+	pfree(decoded);
+	return object;
+}
+
+static void
+check_times(const Jsonb *payload, TimestampTz now)
+{
+	int64		seconds = unix_seconds(now);
+	int64		value;
+
+	if (json_member(payload, "exp") != NULL &&
+		!(json_numeric_date(payload, "exp", &value) && value > seconds - CLOCK_SKEW_SECONDS))
+		raise_request("It has expired (exp).");
+	if (json_member(payload, "iat") != NULL &&
+		!(json_numeric_date(payload, "iat", &value) && value <= seconds + CLOCK_SKEW_SECONDS))
+		raise_request("It was issued in the future (iat).");
+	if (json_member(payload, "nbf") != NULL &&
+		!(json_numeric_date(payload, "nbf", &value) && value <= seconds + CLOCK_SKEW_SECONDS))
+		raise_request("It is not valid yet (nbf).");
+}
+
+static bool
+kid_is_well_formed(const char *kid)
+{
+	size_t		length = strlen(kid);
+
+	return length >= KID_MIN_LENGTH && length <= KID_MAX_LENGTH &&
+		strspn(kid, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == length;
+}
+
+/* A device registers its public key; anything else is a mistake or an attack. */
+static void
+check_jwk(Jsonb *jwk, JoseAlg alg)
+{
+	const char *reason = NULL;
+	const JoseKey *key;
+
+	if (json_member(jwk, "d") != NULL)
+		reason = "it has a private part, which must never leave the device";
+	else if (json_string_equals(jwk, "kty", "oct"))
+		reason = "a device key must be asymmetric";
+	else if (json_member(jwk, "alg") != NULL &&
+			 !json_string_equals(jwk, "alg", jose_alg_name(alg)))
+		reason = "its \"alg\" is not that of the request";
+	else
+	{
+		key = public_key_get(jwk, &reason);
+		if (key != NULL && !jose_key_allows(key, alg))
+			reason = "the request's algorithm does not fit it";
+	}
+	if (reason != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_INVALID_KEY),
+				 errmsg("invalid device key"),
+				 errdetail_internal("The \"jwk\" of the request is refused: %s.", reason)));
+}
+
+/* kid and jwk, one of which may stand for the other's kid. */
+static void
+parse_key(const Jsonb *header, RequestJwt *request)
+{
+	const JsonbValue *member = json_member(header, "jwk");
+	char	   *kid = json_cstring(header, "kid");
+	char	   *jwk_kid;
+
+	request->jwk = NULL;
+	if (json_member(header, "kid") != NULL && kid == NULL)
+		raise_request("The \"kid\" is not a string.");
+	if (member != NULL)
+	{
+		request->jwk = json_container(member);
+		if (request->jwk == NULL)
+			raise_request("The \"jwk\" is not a JSON object.");
+		jwk_kid = json_cstring(request->jwk, "kid");
+		if (kid != NULL && jwk_kid != NULL && strcmp(kid, jwk_kid) != 0)
+			raise_request("The \"kid\" of the header is not that of the \"jwk\".");
+		if (jwk_kid != NULL)
+			kid = jwk_kid;
+	}
+	if (kid == NULL)
+		raise_request("It names no key (kid).");
+	if (!kid_is_well_formed(kid))
+		raise_request("The \"kid\" must be 8 to 64 letters, digits, hyphens or underscores.");
+	request->kid = kid;
+	if (request->jwk != NULL)
+		check_jwk(request->jwk, request->alg);
+}
+
+static void
+parse_header(const Jsonb *header, RequestJwt *request)
+{
+	JoseSpan	alg;
+
+	if (!json_string_equals(header, "typ", REQUEST_TYP))
+		raise_request("The \"typ\" must be " REQUEST_TYP ".");
+	if (json_member(header, "crit") != NULL)
+		raise_request("It has critical header parameters (crit) that are not understood.");
+	if (!json_string(header, "alg", &alg))
+		raise_request("It names no algorithm (alg).");
+	request->alg = jose_alg_by_name(alg);
+	if (request->alg < JOSE_ALG_RS256)
+		raise_request("The \"alg\" must be an asymmetric signature algorithm: RS256, PS256, ES256 or EdDSA, or a stronger one of these.");
+	parse_key(header, request);
+}
+
+static void
+check_action(const Jsonb *payload, RequestAction action)
+{
+	if (!json_string_equals(payload, "action", action == REQUEST_AUTH ? "auth" : "promote"))
+		raise_request(action == REQUEST_AUTH ? "The \"action\" must be auth." :
+					  "The \"action\" must be promote.");
+}
+
+void
+request_jwt_parse(const char *jwt, size_t length, RequestAction action, TimestampTz now,
+				  RequestJwt *request)
+{
+	Jsonb	   *payload;
+	JoseSpan	challenge;
+	JoseStatus	status = jose_compact_split(jwt, length, &request->parts);
+
+	if (status != JOSE_OK)
+		raise_request(psprintf("It is not a compact JWS: %s.", jose_status_message(status)));
+	parse_header(decode_object(&request->parts.header, "header"), request);
+	payload = decode_object(&request->parts.payload, "payload");
+	check_times(payload, now);
+	check_action(payload, action);
+	if (!json_string(payload, "challenge", &challenge))
+		raise_request("It has no \"challenge\".");
+	challenge_open(&challenge, now, &request->challenge);
+}
+
+void
+request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char *alg)
+{
+	const char *reason;
+	const JoseKey *key = public_key_get(jwk, &reason);
+
+	if (key == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("a device key is damaged"),
+				 errdetail_internal("%s", reason)));
+	if (strcmp(alg, jose_alg_name(request->alg)) != 0)
+		raise_request("The \"alg\" is not that of the device key.");
+	if (public_key_verify(key, jwk, request->alg, &request->parts) != JOSE_OK)
+		raise_request("The signature does not match the device key.");
+}
+
+/*
+ * The window is replaced only if it is still the one that was read: a row lock
+ * while the signature is verified would let anybody who knows a kid hold up
+ * its owner.
+ */
+bool
+request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *key)
+{
+	int			attempt;
+
+	for (attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
+	{
+		if (!device_key_find(request->kid, key))
+			return false;
+		request_jwt_verify(request, key->jwk, key->alg);
+		if (device_key_replace_challenges(request->kid, key,
+										  challenge_use(key->used_challenges,
+														&request->challenge, now),
+										  now))
+			return true;
+		CHECK_FOR_INTERRUPTS();
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not use the challenge because of concurrent logins with this key"),
+			 errhint("The transaction might succeed if retried.")));
+}
+
+void
+raise_unknown_device_key(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_UNKNOWN_DEVICE_KEY),
+			 errmsg("unknown device key"),
+			 errdetail("No guest has this \"kid\", and the request brings no \"jwk\" to register."),
+			 errhint("Sign a new challenge with the public key in the header (\"jwk\") to sign up with it.")));
+}

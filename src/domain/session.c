@@ -1,0 +1,287 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.c
+ *	  Sessions and their refresh tokens (authgear facts, 6).
+ *
+ * A refresh token says whose and which session it is, and how often it was
+ * rotated; its tag shows that we made it.  The session's row holds a hash of
+ * the seed and the latest generation.  With rotation, the token one generation
+ * back still gets the same successor for a grace period, so that a lost
+ * response or a second tab does no harm; an older one was copied, and ends the
+ * session (RFC 9700, section 4.14.2).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sodium.h>
+
+#include "domain/domain.h"
+#include "errors.h"
+#include "json/json.h"
+#include "keyring/master_key.h"
+
+StaticAssertDecl(SECRET_HASH_LENGTH == crypto_hash_sha256_BYTES, "hash lengths differ");
+StaticAssertDecl(TOKEN_ID_LENGTH == UUID_LEN, "id lengths differ");
+
+static void pg_attribute_noreturn()
+raise_invalid_refresh_token(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_REFRESH_TOKEN),
+			 errmsg("invalid refresh token")));
+}
+
+static void pg_attribute_noreturn()
+raise_user_disabled(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_USER_DISABLED),
+			 errmsg("user is disabled")));
+}
+
+static bool
+read_refresh_token(const char *text, size_t length, RefreshToken *token)
+{
+	const uint8 *key;
+	int			i;
+
+	for (i = 0; (key = master_key_derived(MASTER_KEY_REFRESH_TOKEN, i)) != NULL; i++)
+		if (refresh_token_read(token, key, text, length))
+			return true;
+	return false;
+}
+
+static char *
+write_refresh_token(const RefreshToken *token)
+{
+	char	   *text = palloc(TOKEN_TEXT_SIZE);
+
+	refresh_token_write(token, master_key_derived(MASTER_KEY_REFRESH_TOKEN, 0), text);
+	return text;
+}
+
+static void
+token_ids(const RefreshToken *token, pg_uuid_t *user_id, pg_uuid_t *session_id)
+{
+	memcpy(user_id->data, token->user_id, UUID_LEN);
+	memcpy(session_id->data, token->session_id, UUID_LEN);
+}
+
+static bool
+seed_matches(const RefreshToken *token, const Session *session)
+{
+	uint8		hash[SECRET_HASH_LENGTH];
+
+	crypto_hash_sha256(hash, token->seed, sizeof(token->seed));
+	return sodium_memcmp(hash, session->secret_hash, SECRET_HASH_LENGTH) == 0;
+}
+
+/* A session's id is a UUIDv7: it tells when the session began. */
+static TimestampTz
+session_begin(const pg_uuid_t *session_id)
+{
+	int64		msecs = 0;
+	int			i;
+
+	for (i = 0; i < 6; i++)
+		msecs = msecs << 8 | session_id->data[i];
+	return msecs * 1000 - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
+/* authgear facts, 6.1: the earlier of lifetime and idle timeout. */
+static TimestampTz
+session_end(const Client *client, TimestampTz begin, TimestampTz now)
+{
+	TimestampTz end = begin + client->refresh_token_lifetime * USECS_PER_SEC;
+
+	if (client->refresh_token_idle_timeout > 0)
+		end = Min(end, now + client->refresh_token_idle_timeout * USECS_PER_SEC);
+	return end;
+}
+
+void
+session_start(const Client *client, const User *user, Jsonb *device_info, const char *nonce,
+			  TimestampTz authenticated_at, TimestampTz now, TokenResponse *response)
+{
+	Session		session = {0};
+	RefreshToken token = {0};
+
+	if (client->max_concurrent_sessions == 1)
+		sessions_delete(&user->id, client->client_id);
+
+	session.user_id = user->id;
+	session.id = new_uuid_v7(now);
+	session.client_id = client->client_id;
+	session.created_at = now;
+	session.authenticated_at = authenticated_at;
+	session.expires_at = session_end(client, now, now);
+
+	memcpy(token.user_id, session.user_id.data, UUID_LEN);
+	memcpy(token.session_id, session.id.data, UUID_LEN);
+	randombytes_buf(token.seed, sizeof(token.seed));
+	crypto_hash_sha256(session.secret_hash, token.seed, sizeof(token.seed));
+
+	session_insert(&session, device_info);
+	tokens_issue(client, user, &session, write_refresh_token(&token), nonce, now, response);
+	sodium_memzero(&token, sizeof(token));
+}
+
+void
+session_by_refresh_token(const char *text, TimestampTz now, Session *session, User *user)
+{
+	RefreshToken token;
+	pg_uuid_t	user_id;
+	pg_uuid_t	session_id;
+
+	if (!read_refresh_token(text, strlen(text), &token))
+		raise_invalid_refresh_token();
+	token_ids(&token, &user_id, &session_id);
+	if (!session_find(&user_id, &session_id, now, session, user) ||
+		!seed_matches(&token, session))
+		raise_invalid_refresh_token();
+	if (user->is_disabled)
+		raise_user_disabled();
+
+	/*
+	 * An older generation proves nothing.  Whether it is within the grace
+	 * period makes no difference here: a client that promotes has the newest.
+	 */
+	if (token.generation < (uint32) session->generation)
+		raise_invalid_refresh_token();
+	sodium_memzero(&token, sizeof(token));
+}
+
+/*
+ * What session_use() has left in the row tells which token was presented: see
+ * there.  next is the generation that the client shall hold afterwards.
+ */
+static bool
+is_reused(const Session *session, const RefreshToken *token, const Client *client,
+		  bool rotate, TimestampTz now)
+{
+	int64		presented = token->generation;
+	int64		behind = session->generation - presented - (rotate ? 1 : 0);
+	bool		in_grace = session->rotated_at != 0 &&
+		now - session->rotated_at <= client->rotation_grace * USECS_PER_SEC;
+
+	if (behind < 0)
+		return false;
+	if (behind == 0)
+		return rotate && session->rotated_at != now && !in_grace;
+	return !(behind == 1 && !rotate && in_grace);
+}
+
+static void
+use_session(const Client *client, const RefreshToken *token, bool rotate, TimestampTz now,
+			Session *session, User *user)
+{
+	pg_uuid_t	user_id;
+	pg_uuid_t	session_id;
+	TimestampTz end;
+
+	token_ids(token, &user_id, &session_id);
+	end = session_end(client, session_begin(&session_id), now);
+	if (end <= now ||
+		!session_use(&user_id, &session_id, end, rotate, (int) token->generation, now,
+					 session, user) ||
+		!seed_matches(token, session))
+		raise_invalid_refresh_token();
+	if (strcmp(session->client_id, client->client_id) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("client id doesn't match the refresh token")));
+	if (user->is_disabled)
+		raise_user_disabled();
+}
+
+static void
+end_reused_session(const Session *session, TimestampTz now)
+{
+	session_delete(&session->user_id, &session->id);
+	event_insert("refresh_token.reused", &session->user_id, session->client_id, NULL, now);
+}
+
+bool
+session_refresh(const Client *client, const char *refresh_token, TimestampTz now,
+				TokenResponse *response)
+{
+	RefreshToken token;
+	Session		session;
+	User		user;
+
+	if (!read_refresh_token(refresh_token, strlen(refresh_token), &token))
+		raise_invalid_refresh_token();
+	use_session(client, &token, client->rotation, now, &session, &user);
+	if (is_reused(&session, &token, client, client->rotation, now))
+	{
+		end_reused_session(&session, now);
+		return false;
+	}
+	user_touch(&user.id, now);
+	token.generation = (uint32) session.generation;
+	tokens_issue(client, &user, &session, write_refresh_token(&token), NULL, now, response);
+	sodium_memzero(&token, sizeof(token));
+	return true;
+}
+
+void
+session_resume(const Client *client, const char *refresh_token, TimestampTz now,
+			   TokenResponse *response)
+{
+	RefreshToken token;
+	Session		session;
+	User		user;
+
+	if (!read_refresh_token(refresh_token, strlen(refresh_token), &token))
+		raise_invalid_refresh_token();
+	use_session(client, &token, false, now, &session, &user);
+	if (!user.is_anonymous)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_NOT_ANONYMOUS),
+				 errmsg("user logged in as normal user")));
+	if (is_reused(&session, &token, client, false, now))
+		raise_invalid_refresh_token();
+	user_touch(&user.id, now);
+	token.generation = (uint32) session.generation;
+	tokens_issue(client, &user, &session, write_refresh_token(&token), NULL, now, response);
+	sodium_memzero(&token, sizeof(token));
+}
+
+static void
+end_session(const pg_uuid_t *user_id, const pg_uuid_t *session_id, const char *client_id,
+			TimestampTz now)
+{
+	if (session_delete(user_id, session_id))
+		event_insert("user.signed_out", user_id, client_id, NULL, now);
+}
+
+void
+session_revoke(const char *text, size_t length, TimestampTz now)
+{
+	RefreshToken token;
+	OwnJwt		jwt;
+	Session		session;
+	User		user;
+	JoseSpan	sub;
+	JoseSpan	sid;
+	pg_uuid_t	user_id;
+	pg_uuid_t	session_id;
+
+	if (read_refresh_token(text, length, &token))
+	{
+		token_ids(&token, &user_id, &session_id);
+		if (session_find(&user_id, &session_id, now, &session, &user) &&
+			seed_matches(&token, &session))
+			end_session(&user_id, &session_id, session.client_id, now);
+		return;
+	}
+
+	/* An expired access token still names the session to end. */
+	if (own_jwt_open(text, length, &jwt) == NULL &&
+		json_string_equals(jwt.header, "typ", "at+jwt") &&
+		json_string(jwt.claims, "sub", &sub) && json_string(jwt.claims, "sid", &sid) &&
+		uuid_from_text(sub.data, sub.length, &user_id) &&
+		uuid_from_text(sid.data, sid.length, &session_id))
+		end_session(&user_id, &session_id, json_cstring(jwt.claims, "client_id"), now);
+}

@@ -1,0 +1,103 @@
+/*-------------------------------------------------------------------------
+ *
+ * tokens.c
+ *	  What access tokens and ID tokens say (authgear facts, 5.2 and 5.3).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "domain/domain.h"
+#include "errors.h"
+#include "json/json.h"
+#include "lib/stringinfo.h"
+#include "utils/json.h"
+
+int64
+unix_seconds(TimestampTz time)
+{
+	return (time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / USECS_PER_SEC;
+}
+
+/* A regular user always has a password, a guest never has one. */
+void
+user_claims_add(StringInfo json, const User *user)
+{
+	json_add_boolean(json, USER_CLAIM_PREFIX "is_anonymous", user->is_anonymous);
+	json_add_boolean(json, USER_CLAIM_PREFIX "is_verified", user->is_verified);
+	json_add_boolean(json, USER_CLAIM_PREFIX "can_reauthenticate", !user->is_anonymous);
+	json_add_raw(json, USER_CLAIM_PREFIX "roles", "[]");
+}
+
+/* RFC 9068, with the role claim of PostgREST. */
+static char *
+make_access_token(const Client *client, const User *user, const Session *session,
+				  TimestampTz now)
+{
+	const Settings *settings = settings_get();
+	int64		seconds = unix_seconds(now);
+	pg_uuid_t	jti = new_uuid_v7(now);
+	StringInfoData json;
+	char	   *token;
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_string(&json, "iss", settings->issuer);
+	json_add_string(&json, "aud", settings->audience);
+	json_add_uuid(&json, "sub", &user->id);
+	json_add_string(&json, "client_id", client->client_id);
+	json_add_uuid(&json, "sid", &session->id);
+	json_add_uuid(&json, "jti", &jti);
+	json_add_integer(&json, "iat", seconds);
+	json_add_integer(&json, "exp", seconds + client->access_token_lifetime);
+	json_add_integer(&json, "auth_time", unix_seconds(session->authenticated_at));
+	json_add_string(&json, "role", settings->token_role);
+	json_add_boolean(&json, "is_anonymous", user->is_anonymous);
+	user_claims_add(&json, user);
+	json_close(&json);
+	token = own_jwt_sign(json.data, json.len, NULL, "at+jwt");
+	pfree(json.data);
+	return token;
+}
+
+/* OpenID Connect Core, section 2. */
+static char *
+make_id_token(const Client *client, const User *user, const Session *session,
+			  const char *nonce, TimestampTz now)
+{
+	int64		seconds = unix_seconds(now);
+	StringInfoData json;
+	char	   *token;
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_string(&json, "iss", settings_get()->issuer);
+	json_add_name(&json, "aud");
+	appendStringInfoChar(&json, '[');
+	escape_json(&json, client->client_id);
+	appendStringInfoChar(&json, ']');
+	json_add_uuid(&json, "sub", &user->id);
+	json_add_uuid(&json, "sid", &session->id);
+	json_add_integer(&json, "iat", seconds);
+	json_add_integer(&json, "exp", seconds + SHORT_LIFETIME_SECONDS);
+	json_add_integer(&json, "auth_time", unix_seconds(session->authenticated_at));
+	if (nonce != NULL)
+		json_add_string(&json, "nonce", nonce);
+	user_claims_add(&json, user);
+	json_close(&json);
+	token = own_jwt_sign(json.data, json.len, NULL, "JWT");
+	pfree(json.data);
+	return token;
+}
+
+void
+tokens_issue(const Client *client, const User *user, const Session *session,
+			 const char *refresh_token, const char *nonce, TimestampTz now,
+			 TokenResponse *response)
+{
+	response->sub = user->id;
+	response->access_token = make_access_token(client, user, session, now);
+	response->expires_in = client->access_token_lifetime;
+	response->refresh_token = pstrdup(refresh_token);
+	response->id_token = make_id_token(client, user, session, nonce, now);
+}

@@ -1,0 +1,82 @@
+/*-------------------------------------------------------------------------
+ *
+ * user_admin.c
+ *	  What an administrator does to users (authgear facts, section 10).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "domain/domain.h"
+#include "json/json.h"
+
+static void
+get_user(const pg_uuid_t *id, User *user)
+{
+	char		text[UUID_TEXT_LENGTH + 1];
+
+	if (user_find(id, user))
+		return;
+	uuid_to_text(id, text);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("user \"%s\" does not exist", text)));
+}
+
+/* Logins hold the user's row, so none slips in between the two statements. */
+void
+user_admin_disable(const pg_uuid_t *id, TimestampTz now)
+{
+	User		user;
+
+	get_user(id, &user);
+	if (!user_set_disabled(id, true, now))
+		return;
+	sessions_delete(id, NULL);
+	authorization_codes_delete(id);
+	event_insert("user.disabled", id, NULL, NULL, now);
+}
+
+void
+user_admin_enable(const pg_uuid_t *id, TimestampTz now)
+{
+	User		user;
+
+	get_user(id, &user);
+	if (user_set_disabled(id, false, now))
+		event_insert("user.enabled", id, NULL, NULL, now);
+}
+
+/*
+ * Foreign keys would delete most of this on a single node; said explicitly, it
+ * is right where the tables are distributed and some of those keys are gone.
+ */
+void
+user_admin_delete(const pg_uuid_t *id, TimestampTz now)
+{
+	User		user;
+
+	get_user(id, &user);
+	if (user.device_kid != NULL)
+		(void) device_key_delete(user.device_kid);
+	if (!user_delete(id, &user))
+		return;
+	login_ids_delete(&user);
+	authorization_codes_delete(id);
+	event_insert("user.deleted", id, NULL, NULL, now);
+}
+
+uint64
+user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now)
+{
+	User		user;
+	uint64		count;
+
+	get_user(id, &user);
+	count = sessions_delete(id, NULL);
+	authorization_codes_delete(id);
+	if (count > 0)
+		event_insert("user.signed_out", id, NULL,
+					 json_to_jsonb(psprintf("{\"sessions\": " UINT64_FORMAT "}", count)), now);
+	return count;
+}

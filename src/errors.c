@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * errors.c
+ *	  Errors that are raised from more than one place.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "errors.h"
+
+void
+check_jose_internal(JoseStatus status)
+{
+	if (status != JOSE_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("cryptographic operation failed"),
+				 errdetail_internal("%s", jose_status_message(status))));
+}
+
+void
+raise_required(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s is required", name)));
+}

@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * errors.h
+ *	  SQLSTATEs of class AA: what a caller may want to tell apart.
+ *
+ * Everything else uses PostgreSQL's own codes: 22023 for a malformed
+ * argument, 25006 for a write on a standby, 42704 for an unknown object of an
+ * administration function, F0000 for an unusable master key.  The codes are
+ * part of the API and never change their meaning.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_ERRORS_H
+#define ANON_AUTH_ERRORS_H
+
+#include "postgres.h"
+
+#include "jose/jose.h"
+
+#define AA_SQLSTATE(a, b, c)	MAKE_SQLSTATE('A', 'A', a, b, c)
+
+/* OAuth 2 invalid_client: no such client */
+#define ERRCODE_AA_INVALID_CLIENT			AA_SQLSTATE('0', '0', '1')
+/* unauthorized_client: the client's type or a setting does not allow it */
+#define ERRCODE_AA_UNAUTHORIZED_CLIENT		AA_SQLSTATE('0', '0', '2')
+/* invalid_grant: the signed request is malformed, expired or not authentic */
+#define ERRCODE_AA_INVALID_REQUEST_JWT		AA_SQLSTATE('0', '0', '3')
+/* invalid_grant: unknown kid and no jwk; the device must send its key */
+#define ERRCODE_AA_UNKNOWN_DEVICE_KEY		AA_SQLSTATE('0', '0', '4')
+/* invalid_grant: the challenge is expired, used, forged; get a new one */
+#define ERRCODE_AA_INVALID_CHALLENGE		AA_SQLSTATE('0', '0', '5')
+/* invalid_grant: unknown, expired or revoked refresh token */
+#define ERRCODE_AA_INVALID_REFRESH_TOKEN	AA_SQLSTATE('0', '0', '6')
+/* access_denied: the user is disabled */
+#define ERRCODE_AA_USER_DISABLED			AA_SQLSTATE('0', '0', '7')
+/* a guest was expected, the user is a regular one */
+#define ERRCODE_AA_NOT_ANONYMOUS			AA_SQLSTATE('0', '0', '8')
+/* the login ID belongs to another user */
+#define ERRCODE_AA_IDENTITY_EXISTS			AA_SQLSTATE('0', '0', '9')
+/* the login ID is malformed or not allowed */
+#define ERRCODE_AA_INVALID_LOGIN_ID			AA_SQLSTATE('0', '1', '0')
+/* the password breaks the policy */
+#define ERRCODE_AA_PASSWORD_POLICY			AA_SQLSTATE('0', '1', '1')
+/* invalid_grant: unknown, expired or used authorization code, wrong verifier */
+#define ERRCODE_AA_INVALID_CODE				AA_SQLSTATE('0', '1', '2')
+/* invalid_grant: unknown, expired or used promotion code */
+#define ERRCODE_AA_INVALID_PROMOTION_CODE	AA_SQLSTATE('0', '1', '3')
+/* invalid_token: an access token or other JWT of ours is not valid */
+#define ERRCODE_AA_INVALID_TOKEN			AA_SQLSTATE('0', '1', '4')
+/* sign-up is closed */
+#define ERRCODE_AA_SIGN_UP_CLOSED			AA_SQLSTATE('0', '1', '5')
+/* a JWK is malformed, unsupported or too weak */
+#define ERRCODE_AA_INVALID_KEY				AA_SQLSTATE('0', '1', '6')
+/* no usable signing key */
+#define ERRCODE_AA_SIGNING_KEY				AA_SQLSTATE('0', '1', '7')
+
+/*
+ * For a status that is no fault of the caller's input; does nothing on
+ * JOSE_OK, raises XX000 otherwise.
+ */
+extern void check_jose_internal(JoseStatus status);
+
+/* Raises 22023 "<name> is required". */
+extern void pg_attribute_noreturn() raise_required(const char *name);
+
+#endif							/* ANON_AUTH_ERRORS_H */

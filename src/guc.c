@@ -1,0 +1,99 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.c
+ *	  Configuration parameters.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "guc.h"
+#include "utils/guc.h"
+
+char	   *anon_auth_master_key_file = NULL;
+
+static char *verified_claims = NULL;
+static uint64 verified_claims_version = 0;
+
+/* True only while guc_set_verified_claims() runs. */
+static bool setting_claims = false;
+
+/*
+ * Lets only this library change the claims.  Anybody may RESET them, which
+ * takes rights away and gives none.  A parallel worker gets the leader's
+ * value, which can have no source but a session's; what a role's or a
+ * database's settings say never counts.
+ */
+static bool
+check_verified_claims(char **newval, void **extra, GucSource source)
+{
+	if (*newval == NULL || **newval == '\0' || setting_claims)
+		return true;
+	if (InitializingParallelWorker && source == PGC_S_SESSION)
+		return true;
+	GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
+	GUC_check_errmsg("parameter \"anon_auth.verified_claims\" cannot be set");
+	GUC_check_errhint("Call anon_auth.use_access_token().");
+	return false;
+}
+
+static void
+assign_verified_claims(const char *newval, void *extra)
+{
+	verified_claims_version++;
+}
+
+const char *
+guc_verified_claims(void)
+{
+	return verified_claims != NULL ? verified_claims : "";
+}
+
+uint64
+guc_verified_claims_version(void)
+{
+	return verified_claims_version;
+}
+
+void
+guc_set_verified_claims(const char *json, bool is_local)
+{
+	setting_claims = true;
+	PG_TRY();
+	{
+		(void) set_config_option("anon_auth.verified_claims", json,
+								 PGC_USERSET, PGC_S_SESSION,
+								 is_local ? GUC_ACTION_LOCAL : GUC_ACTION_SET,
+								 true, 0, false);
+	}
+	PG_FINALLY();
+	{
+		setting_claims = false;
+	}
+	PG_END_TRY();
+}
+
+void
+guc_define(void)
+{
+	DefineCustomStringVariable("anon_auth.master_key_file",
+							   "Path of the file with the master key.",
+							   "Empty: anon_auth.master_key in the data directory, made at first use.",
+							   &anon_auth_master_key_file,
+							   "",
+							   PGC_SUSET,
+							   GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+
+	DefineCustomStringVariable("anon_auth.verified_claims",
+							   "Claims of the access token that use_access_token() verified.",
+							   NULL,
+							   &verified_claims,
+							   "",
+							   PGC_USERSET,
+							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							   check_verified_claims, assign_verified_claims, NULL);
+
+	MarkGUCPrefixReserved("anon_auth");
+}

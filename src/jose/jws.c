@@ -1,0 +1,123 @@
+/*-------------------------------------------------------------------------
+ *
+ * jws.c
+ *	  The compact serialization of a JWS, and signing and verifying its
+ *	  signing input (RFC 7515).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "jose/key_internal.h"
+
+static bool
+is_base64url_char(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+		(c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+/* The shape of one part; that its last bits are zero is seen on decoding. */
+static bool
+is_base64url(JoseSpan part)
+{
+	size_t		i;
+
+	if (part.length % 4 == 1)
+		return false;
+	for (i = 0; i < part.length; i++)
+	{
+		if (!is_base64url_char(part.data[i]))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * An empty payload is a valid JWS; an empty signature is what a token looks
+ * like whose signature was stripped, and there is no algorithm that makes one.
+ */
+JoseStatus
+jose_compact_split(const char *token, size_t length, JoseCompact *parts)
+{
+	const char *end = token + length;
+	const char *first;
+	const char *second;
+
+	memset(parts, 0, sizeof(*parts));
+	if (length > JOSE_MAX_TOKEN_LENGTH)
+		return JOSE_TOO_LARGE;
+	if (length == 0)
+		return JOSE_BAD_FORMAT;
+
+	first = memchr(token, '.', length);
+	if (first == NULL)
+		return JOSE_BAD_FORMAT;
+	second = memchr(first + 1, '.', (size_t) (end - first - 1));
+	if (second == NULL || memchr(second + 1, '.', (size_t) (end - second - 1)) != NULL)
+		return JOSE_BAD_FORMAT;
+	if (first == token || second + 1 == end)
+		return JOSE_BAD_FORMAT;
+
+	parts->header = (JoseSpan) {token, (size_t) (first - token)};
+	parts->payload = (JoseSpan) {first + 1, (size_t) (second - first - 1)};
+	parts->signature = (JoseSpan) {second + 1, (size_t) (end - second - 1)};
+	parts->signing_input = (JoseSpan) {token, (size_t) (second - token)};
+
+	if (!is_base64url(parts->header) || !is_base64url(parts->payload) ||
+		!is_base64url(parts->signature))
+	{
+		memset(parts, 0, sizeof(*parts));
+		return JOSE_BAD_BASE64URL;
+	}
+	return JOSE_OK;
+}
+
+/*
+ * The one gate against algorithm confusion: the key, not the token, says
+ * which algorithms may be used with it.
+ */
+static JoseStatus
+check_alg(const JoseKey *key, JoseAlg alg)
+{
+	if (jose_alg_info(alg) == NULL)
+		return JOSE_ALG_UNSUPPORTED;
+	if (!jose_key_allows(key, alg))
+		return JOSE_ALG_MISMATCH;
+	return JOSE_OK;
+}
+
+JoseStatus
+jose_sign(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_length,
+		  uint8_t *signature, size_t *signature_length)
+{
+	JoseStatus	status = check_alg(key, alg);
+
+	if (status == JOSE_OK && !key->can_sign)
+		status = JOSE_KEY_NOT_PRIVATE;
+	if (status == JOSE_OK)
+		status = key->methods->sign(key, alg, input, input_length,
+									signature, signature_length);
+	if (status != JOSE_OK)
+	{
+		*signature_length = 0;
+		ERR_clear_error();
+	}
+	return status;
+}
+
+JoseStatus
+jose_verify(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_length,
+			const uint8_t *signature, size_t signature_length)
+{
+	JoseStatus	status = check_alg(key, alg);
+
+	if (status == JOSE_OK)
+		status = key->methods->verify(key, alg, input, input_length,
+									  signature, signature_length);
+	if (status != JOSE_OK)
+		ERR_clear_error();
+	return status;
+}

@@ -1,0 +1,309 @@
+/*-------------------------------------------------------------------------
+ *
+ * key_ec.c
+ *	  Keys on the NIST curves and ECDSA (RFC 7518 sections 3.4 and 6.2).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/ec.h>
+
+#include "jose/key_internal.h"
+
+static const JoseCurve curves[] = {
+	{"P-256", JOSE_ALG_ES256, 32},
+	{"P-384", JOSE_ALG_ES384, 48},
+	{"P-521", JOSE_ALG_ES512, 66}
+};
+
+#define CURVE_COUNT (sizeof(curves) / sizeof(curves[0]))
+
+/* Two INTEGERs with a leading zero each, and three headers, of P-521. */
+#define ECDSA_DER_MAX_LENGTH	(2 * (JOSE_EC_MAX_WIDTH + 4) + 4)
+
+static JoseStatus
+import_point(JoseKey *key, const JoseJwk *jwk)
+{
+	const JoseCurve *curve = NULL;
+	JoseStatus	status;
+	size_t		i;
+
+	if (jwk->crv.data == NULL)
+		return JOSE_KEY_INCOMPLETE;
+	for (i = 0; i < CURVE_COUNT; i++)
+	{
+		if (jose_span_equals(jwk->crv, curves[i].name))
+			curve = &curves[i];
+	}
+	if (curve == NULL)
+		return JOSE_KEY_UNSUPPORTED;
+
+	key->u.ec.curve = curve;
+	key->u.ec.point[0] = POINT_CONVERSION_UNCOMPRESSED;
+	status = jose_span_decode_exactly(jwk->x, key->u.ec.point + 1, curve->width);
+	if (status == JOSE_OK)
+		status = jose_span_decode_exactly(jwk->y, key->u.ec.point + 1 + curve->width,
+										  curve->width);
+	return status;
+}
+
+static EVP_PKEY *
+build_pkey(const JoseKey *key, const BIGNUM *d)
+{
+	const JoseCurve *curve = key->u.ec.curve;
+	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+	EVP_PKEY   *pkey = NULL;
+
+	if (builder != NULL &&
+		OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, curve->name, 0) &&
+		OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY,
+										 key->u.ec.point, 1 + 2 * curve->width) &&
+		(d == NULL ||
+		 OSSL_PARAM_BLD_push_BN_pad(builder, OSSL_PKEY_PARAM_PRIV_KEY, d, curve->width)))
+		pkey = jose_pkey_build("EC", builder, d != NULL);
+
+	OSSL_PARAM_BLD_free(builder);
+	return pkey;
+}
+
+/* 0 < d < n, and d times the generator is the public point. */
+static JoseStatus
+check_private(EVP_PKEY *pkey)
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+	JoseStatus	status = JOSE_OK;
+
+	if (context == NULL)
+		return JOSE_FAILURE;
+	if (EVP_PKEY_private_check(context) != 1)
+		status = JOSE_KEY_MALFORMED;
+	else if (EVP_PKEY_pairwise_check(context) != 1)
+		status = JOSE_KEY_MISMATCH;
+	EVP_PKEY_CTX_free(context);
+	return status;
+}
+
+/*
+ * That the point lies on the curve is checked by OpenSSL as it reads it, and
+ * since the cofactor of these curves is one there is no more to check.
+ */
+static JoseStatus
+import_public(JoseKey *key, const JoseJwk *jwk)
+{
+	JoseStatus	status = import_point(key, jwk);
+
+	if (status != JOSE_OK)
+		return status;
+	key->pkey = build_pkey(key, NULL);
+	return key->pkey != NULL ? JOSE_OK : JOSE_KEY_OFF_CURVE;
+}
+
+/* Adds the private part to a key that has its public one. */
+static JoseStatus
+add_scalar(JoseKey *key, const uint8_t *scalar)
+{
+	BIGNUM	   *d = BN_bin2bn(scalar, (int) key->u.ec.curve->width, NULL);
+	EVP_PKEY   *pair;
+	JoseStatus	status;
+
+	if (d == NULL)
+		return JOSE_FAILURE;
+	pair = build_pkey(key, d);
+	BN_clear_free(d);
+
+	/* With the public part in order, only a scalar out of range can fail. */
+	if (pair == NULL)
+		return JOSE_KEY_MALFORMED;
+	EVP_PKEY_free(key->pkey);
+	key->pkey = pair;
+	status = check_private(pair);
+	key->can_sign = status == JOSE_OK;
+	return status;
+}
+
+static JoseStatus
+ec_import(JoseKey *key, const JoseJwk *jwk)
+{
+	uint8_t		d[JOSE_EC_MAX_WIDTH];
+	JoseStatus	status;
+
+	status = import_public(key, jwk);
+	if (status != JOSE_OK || jwk->d.data == NULL)
+		return status;
+	status = jose_span_decode_exactly(jwk->d, d, key->u.ec.curve->width);
+	if (status == JOSE_OK)
+		status = add_scalar(key, d);
+	OPENSSL_cleanse(d, sizeof(d));
+	return status;
+}
+
+static JoseStatus
+ec_import_private(JoseKey *key, const JoseJwk *public_jwk,
+				  const uint8_t *private_part, size_t length)
+{
+	JoseStatus	status = import_public(key, public_jwk);
+
+	if (status != JOSE_OK)
+		return status;
+	if (length != key->u.ec.curve->width)
+		return JOSE_KEY_MALFORMED;
+	return add_scalar(key, private_part);
+}
+
+/* One number of a key, as bytes of the curve's width. */
+static bool
+get_number(EVP_PKEY *pkey, const char *name, uint8_t *dst, size_t width)
+{
+	BIGNUM	   *number = NULL;
+	bool		done;
+
+	done = EVP_PKEY_get_bn_param(pkey, name, &number) == 1 &&
+		BN_bn2binpad(number, dst, (int) width) == (int) width;
+	BN_clear_free(number);
+	return done;
+}
+
+static JoseStatus
+ec_generate(JoseKey *key, JoseAlg alg)
+{
+	const JoseCurve *curve = curves;
+
+	while (curve->alg != alg)
+		curve++;
+	key->u.ec.curve = curve;
+	key->pkey = EVP_EC_gen(curve->name);
+	key->u.ec.point[0] = POINT_CONVERSION_UNCOMPRESSED;
+	if (key->pkey == NULL ||
+		!get_number(key->pkey, OSSL_PKEY_PARAM_EC_PUB_X,
+					key->u.ec.point + 1, curve->width) ||
+		!get_number(key->pkey, OSSL_PKEY_PARAM_EC_PUB_Y,
+					key->u.ec.point + 1 + curve->width, curve->width))
+		return JOSE_FAILURE;
+	key->can_sign = true;
+	return JOSE_OK;
+}
+
+static bool
+ec_allows(const JoseKey *key, JoseAlg alg)
+{
+	return key->u.ec.curve->alg == alg;
+}
+
+static JoseAlg
+ec_default_alg(const JoseKey *key)
+{
+	return key->u.ec.curve->alg;
+}
+
+static JoseStatus
+ec_write_public(const JoseKey *key, JwkWriter *writer)
+{
+	const JoseCurve *curve = key->u.ec.curve;
+
+	jwk_write_text(writer, "{\"crv\":\"");
+	jwk_write_text(writer, curve->name);
+	jwk_write_text(writer, "\",\"kty\":\"EC\",\"x\":\"");
+	jwk_write_base64url(writer, key->u.ec.point + 1, curve->width);
+	jwk_write_text(writer, "\",\"y\":\"");
+	jwk_write_base64url(writer, key->u.ec.point + 1 + curve->width, curve->width);
+	jwk_write_text(writer, "\"}");
+	return JOSE_OK;
+}
+
+static JoseStatus
+ec_export_private(const JoseKey *key, uint8_t *buffer, size_t *length)
+{
+	size_t		width = key->u.ec.curve->width;
+
+	if (*length < width)
+		return JOSE_TOO_LARGE;
+	*length = width;
+	return get_number(key->pkey, OSSL_PKEY_PARAM_PRIV_KEY, buffer, width) ?
+		JOSE_OK : JOSE_FAILURE;
+}
+
+static JoseStatus
+ec_sign(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_length,
+		uint8_t *signature, size_t *signature_length)
+{
+	int			width = (int) key->u.ec.curve->width;
+	uint8_t		der[ECDSA_DER_MAX_LENGTH];
+	size_t		der_length = sizeof(der);
+	const unsigned char *next = der;
+	ECDSA_SIG  *pair;
+	JoseStatus	status;
+
+	if (*signature_length < 2 * (size_t) width)
+		return JOSE_TOO_LARGE;
+	status = jose_pkey_sign(key->pkey, jose_alg_info(alg), input, input_length,
+							der, &der_length);
+	if (status != JOSE_OK)
+		return status;
+
+	pair = d2i_ECDSA_SIG(NULL, &next, (long) der_length);
+	if (pair == NULL ||
+		BN_bn2binpad(ECDSA_SIG_get0_r(pair), signature, width) != width ||
+		BN_bn2binpad(ECDSA_SIG_get0_s(pair), signature + width, width) != width)
+		status = JOSE_FAILURE;
+	ECDSA_SIG_free(pair);
+	*signature_length = 2 * (size_t) width;
+	return status;
+}
+
+/* The DER form of R || S, or 0 on failure; der has ECDSA_DER_MAX_LENGTH bytes. */
+static size_t
+signature_to_der(const uint8_t *signature, size_t width, uint8_t *der)
+{
+	BIGNUM	   *r = BN_bin2bn(signature, (int) width, NULL);
+	BIGNUM	   *s = BN_bin2bn(signature + width, (int) width, NULL);
+	ECDSA_SIG  *pair = ECDSA_SIG_new();
+	unsigned char *next = der;
+	int			length;
+
+	if (r == NULL || s == NULL || pair == NULL || !ECDSA_SIG_set0(pair, r, s))
+	{
+		BN_free(r);
+		BN_free(s);
+		ECDSA_SIG_free(pair);
+		return 0;
+	}
+	length = i2d_ECDSA_SIG(pair, &next);
+	ECDSA_SIG_free(pair);
+	return length > 0 ? (size_t) length : 0;
+}
+
+/* OpenSSL itself refuses an r or s that is zero or not below the order. */
+static JoseStatus
+ec_verify(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_length,
+		  const uint8_t *signature, size_t signature_length)
+{
+	size_t		width = key->u.ec.curve->width;
+	uint8_t		der[ECDSA_DER_MAX_LENGTH];
+	size_t		der_length;
+
+	if (signature_length != 2 * width)
+		return JOSE_BAD_SIGNATURE;
+	der_length = signature_to_der(signature, width, der);
+	if (der_length == 0)
+		return JOSE_FAILURE;
+	return jose_pkey_verify(key->pkey, jose_alg_info(alg), input, input_length,
+							der, der_length);
+}
+
+const JoseKeyMethods jose_ec_methods = {
+	.kty = "EC",
+	.type = JOSE_KEY_EC,
+	.import = ec_import,
+	.import_private = ec_import_private,
+	.generate = ec_generate,
+	.allows = ec_allows,
+	.default_alg = ec_default_alg,
+	.write_public = ec_write_public,
+	.export_private = ec_export_private,
+	.sign = ec_sign,
+	.verify = ec_verify
+};

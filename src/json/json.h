@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * json.h
+ *	  Reading JSON that a stranger sent, and writing JSON of our own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_JSON_H
+#define ANON_AUTH_JSON_H
+
+#include "postgres.h"
+
+#include "jose/jose.h"
+#include "lib/stringinfo.h"
+#include "utils/jsonb.h"
+#include "utils/uuid.h"
+
+/*
+ * Parses UTF-8 bytes that must be one JSON object with unique member names
+ * (RFC 7515, section 4; RFC 8725, section 3.1 asks for no less).  jsonb alone
+ * would keep the last of two equal names.  Returns NULL and sets *reason on
+ * bad input; does not throw for it and never quotes it.
+ */
+extern Jsonb *json_parse_object(const char *data, size_t length, const char **reason);
+
+/* Members of a jsonb object; absent and wrong type give false. */
+extern JsonbValue *json_member(const Jsonb *object, const char *name);
+extern bool json_string(const Jsonb *object, const char *name, JoseSpan *value);
+extern char *json_cstring(const Jsonb *object, const char *name);	/* palloc'd or NULL */
+extern bool json_string_equals(const Jsonb *object, const char *name, const char *value);
+extern bool json_boolean(const Jsonb *object, const char *name);	/* true only */
+
+/* RFC 7519 NumericDate in whole seconds; false when not a sane number. */
+extern bool json_numeric_date(const Jsonb *object, const char *name, int64 *seconds);
+
+/* Whether a string, or an array with such a string: "aud" (RFC 7519, 4.1.3). */
+extern bool json_string_or_array_contains(const JsonbValue *value, const char *string);
+
+/*
+ * The members of a JWK.  Returns NULL, or a reason: not an object, or a
+ * member of a wrong type.
+ */
+extern const char *json_jwk(const Jsonb *object, JoseJwk *jwk);
+extern Jsonb *json_container(const JsonbValue *value);	/* a nested object */
+
+/* A JSON text under construction. */
+extern void json_open(StringInfo json);
+extern void json_close(StringInfo json);
+extern void json_add_name(StringInfo json, const char *name);
+extern void json_add_string(StringInfo json, const char *name, const char *value);
+extern void json_add_integer(StringInfo json, const char *name, int64 value);
+extern void json_add_boolean(StringInfo json, const char *name, bool value);
+extern void json_add_uuid(StringInfo json, const char *name, const pg_uuid_t *value);
+extern void json_add_raw(StringInfo json, const char *name, const char *value);
+
+/* For JSON that we made ourselves. */
+extern Jsonb *json_to_jsonb(const char *json);
+extern char *jsonb_to_json(Jsonb *jsonb);
+
+/* Lower-case hexadecimal with hyphens. */
+#define UUID_TEXT_LENGTH	36
+extern void uuid_to_text(const pg_uuid_t *uuid, char text[UUID_TEXT_LENGTH + 1]);
+extern bool uuid_from_text(const char *text, size_t length, pg_uuid_t *uuid);
+
+#endif							/* ANON_AUTH_JSON_H */

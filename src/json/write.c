@@ -1,0 +1,146 @@
+/*-------------------------------------------------------------------------
+ *
+ * write.c
+ *	  Building JSON text member by member.
+ *
+ * Tokens are text in the end, so they are built as text: jsonb would sort
+ * their members and be turned into text again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "json/json.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+
+void
+json_open(StringInfo json)
+{
+	appendStringInfoChar(json, '{');
+}
+
+void
+json_close(StringInfo json)
+{
+	appendStringInfoChar(json, '}');
+}
+
+void
+json_add_name(StringInfo json, const char *name)
+{
+	if (json->len > 0 && json->data[json->len - 1] != '{')
+		appendStringInfoChar(json, ',');
+	appendStringInfoChar(json, '"');
+	appendStringInfoString(json, name);
+	appendStringInfoString(json, "\":");
+}
+
+void
+json_add_string(StringInfo json, const char *name, const char *value)
+{
+	json_add_name(json, name);
+	escape_json(json, value);
+}
+
+void
+json_add_integer(StringInfo json, const char *name, int64 value)
+{
+	char		digits[MAXINT8LEN + 1];
+
+	json_add_name(json, name);
+	appendBinaryStringInfo(json, digits, pg_lltoa(value, digits));
+}
+
+void
+json_add_boolean(StringInfo json, const char *name, bool value)
+{
+	json_add_name(json, name);
+	appendStringInfoString(json, value ? "true" : "false");
+}
+
+void
+json_add_uuid(StringInfo json, const char *name, const pg_uuid_t *value)
+{
+	char		text[UUID_TEXT_LENGTH + 1];
+
+	uuid_to_text(value, text);
+	json_add_name(json, name);
+	appendStringInfoChar(json, '"');
+	appendBinaryStringInfo(json, text, UUID_TEXT_LENGTH);
+	appendStringInfoChar(json, '"');
+}
+
+void
+json_add_raw(StringInfo json, const char *name, const char *value)
+{
+	json_add_name(json, name);
+	appendStringInfoString(json, value);
+}
+
+Jsonb *
+json_to_jsonb(const char *json)
+{
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+}
+
+char *
+jsonb_to_json(Jsonb *jsonb)
+{
+	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+}
+
+void
+uuid_to_text(const pg_uuid_t *uuid, char text[UUID_TEXT_LENGTH + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+	char	   *out = text;
+	int			i;
+
+	for (i = 0; i < UUID_LEN; i++)
+	{
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*out++ = '-';
+		*out++ = digits[uuid->data[i] >> 4];
+		*out++ = digits[uuid->data[i] & 0x0F];
+	}
+	*out = '\0';
+}
+
+bool
+uuid_from_text(const char *text, size_t length, pg_uuid_t *uuid)
+{
+	size_t		position = 0;
+	int			i;
+
+	if (length != UUID_TEXT_LENGTH)
+		return false;
+	for (i = 0; i < UUID_LEN; i++)
+	{
+		int			nibble;
+		unsigned char byte = 0;
+
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+		{
+			if (text[position++] != '-')
+				return false;
+		}
+		for (nibble = 0; nibble < 2; nibble++)
+		{
+			char		c = text[position++];
+
+			byte <<= 4;
+			if (c >= '0' && c <= '9')
+				byte |= c - '0';
+			else if (c >= 'a' && c <= 'f')
+				byte |= c - 'a' + 10;
+			else if (c >= 'A' && c <= 'F')
+				byte |= c - 'A' + 10;
+			else
+				return false;
+		}
+		uuid->data[i] = byte;
+	}
+	return true;
+}

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * keyring.h
+ *	  Signing keys: making, keeping and using them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_KEYRING_H
+#define ANON_AUTH_KEYRING_H
+
+#include "postgres.h"
+
+#include "jose/jose.h"
+#include "utils/jsonb.h"
+
+/* A signing key as it is cached in this backend. */
+typedef struct SigningKey
+{
+	char	   *kid;
+	JoseAlg		alg;
+	bool		active;			/* may sign */
+	bool		published;		/* active or retiring: may verify */
+	JoseKey    *key;
+} SigningKey;
+
+/*
+ * The key that signs: the named one, or with kid NULL the newest active one.
+ * Makes the first ES256 key of the database if there is none.  Raises AA017
+ * where there is no such key, or it is not active.  Valid until the next call.
+ */
+extern const SigningKey *keyring_signer(const char *kid);
+
+/* The key that verifies, or NULL where kid is unknown or retired. */
+extern const SigningKey *keyring_verifier(const char *kid);
+
+/*
+ * Makes a new active key and returns its kid.  Raises 22023 for an alg that
+ * the keyring does not sign with.
+ */
+extern char *keyring_create(const char *alg);
+
+/*
+ * Takes over a private JWK and returns its kid.  Raises AA016 for a bad JWK,
+ * 42710 where the kid exists.
+ */
+extern char *keyring_import(Jsonb *jwk);
+
+/* Makes the first key where there is none. */
+extern void keyring_ensure_signer(void);
+
+/* The public keys as a JWK Set (RFC 7517, section 5), as JSON text. */
+extern char *keyring_jwks(void);
+
+#endif							/* ANON_AUTH_KEYRING_H */

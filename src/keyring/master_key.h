@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * master_key.h
+ *	  The secret that all other secrets of the extension hang on.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_MASTER_KEY_H
+#define ANON_AUTH_MASTER_KEY_H
+
+#include "postgres.h"
+
+#include "token/token.h"
+
+/* Hexadecimal digits of a key's id, which is a hash of the key. */
+#define MASTER_KEY_ID_LENGTH	16
+
+/* What a derived key is for; the numbers are forever. */
+typedef enum MasterKeyUse
+{
+	MASTER_KEY_CHALLENGE = 1,
+	MASTER_KEY_PROMOTION_CODE = 2,
+	MASTER_KEY_REFRESH_TOKEN = 3,
+	MASTER_KEY_SEALING = 4
+} MasterKeyUse;
+
+#define MASTER_KEY_USES	4
+
+/*
+ * A key of TOKEN_KEY_LENGTH bytes derived for a use.  index 0 is the current
+ * master key; higher ones are its predecessors that the file still lists.
+ * NULL past the last.  Loads the file at first use, and makes it where
+ * DESIGN says so.  Raises F0000 when it cannot be had.
+ */
+extern const uint8 *master_key_derived(MasterKeyUse use, int index);
+
+/* Same by key id; raises F0000 when the file has no such key. */
+extern const uint8 *master_key_derived_by_id(MasterKeyUse use, const char *id);
+extern const char *master_key_current_id(void);
+
+#endif							/* ANON_AUTH_MASTER_KEY_H */

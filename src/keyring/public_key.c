@@ -1,0 +1,101 @@
+/*-------------------------------------------------------------------------
+ *
+ * public_key.c
+ *	  Other people's keys, given as JWK.
+ *
+ * The last few are kept parsed: a service that verifies many tokens does so
+ * with few keys.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "json/json.h"
+#include "keyring/public_key.h"
+#include "utils/memutils.h"
+
+#define CACHE_SIZE	16
+
+static struct
+{
+	Jsonb	   *jwk;			/* in TopMemoryContext; NULL: free */
+	JoseKey    *key;
+}			cache[CACHE_SIZE];
+static int	next_victim = 0;
+
+static bool
+key_ops_allow_verify(const JsonbValue *key_ops)
+{
+	return key_ops->type == jbvBinary &&
+		json_string_or_array_contains(key_ops, "verify");
+}
+
+static const char *
+usage_problem(const Jsonb *jwk)
+{
+	const JsonbValue *key_ops = json_member(jwk, "key_ops");
+
+	if (json_member(jwk, "use") != NULL && !json_string_equals(jwk, "use", "sig"))
+		return "the JWK is not meant for signatures";
+	if (key_ops != NULL && !key_ops_allow_verify(key_ops))
+		return "the JWK is not meant for verifying";
+	return NULL;
+}
+
+const JoseKey *
+public_key_get(Jsonb *jwk, const char **reason)
+{
+	JoseJwk		members;
+	JoseKey    *key;
+	Jsonb	   *copy;
+	JoseStatus	status;
+	int			i;
+
+	for (i = 0; i < CACHE_SIZE; i++)
+		if (cache[i].jwk != NULL && VARSIZE(cache[i].jwk) == VARSIZE(jwk) &&
+			memcmp(cache[i].jwk, jwk, VARSIZE(jwk)) == 0)
+			return cache[i].key;
+
+	*reason = json_jwk(jwk, &members);
+	if (*reason == NULL)
+		*reason = usage_problem(jwk);
+	if (*reason != NULL)
+		return NULL;
+
+	copy = MemoryContextAlloc(TopMemoryContext, VARSIZE(jwk));
+	memcpy(copy, jwk, VARSIZE(jwk));
+	status = jose_key_import(&members, &key);
+	if (status != JOSE_OK)
+	{
+		pfree(copy);
+		*reason = jose_status_message(status);
+		return NULL;
+	}
+
+	i = next_victim;
+	next_victim = (next_victim + 1) % CACHE_SIZE;
+	if (cache[i].jwk != NULL)
+		pfree(cache[i].jwk);
+	jose_key_free(cache[i].key);
+	cache[i].jwk = copy;
+	cache[i].key = key;
+	return key;
+}
+
+JoseStatus
+public_key_verify(const JoseKey *key, Jsonb *jwk, JoseAlg alg, const JoseCompact *parts)
+{
+	uint8_t		signature[JOSE_MAX_SIGNATURE_LENGTH];
+	size_t		length = sizeof(signature);
+
+	if (json_member(jwk, "alg") != NULL &&
+		!json_string_equals(jwk, "alg", jose_alg_name(alg)))
+		return JOSE_ALG_MISMATCH;
+	if (BASE64URL_DECODED_MAX(parts->signature.length) > sizeof(signature) + 3)
+		return JOSE_BAD_SIGNATURE;
+	if (base64url_decode(signature, &length, parts->signature.data,
+						 parts->signature.length) != JOSE_OK)
+		return JOSE_BAD_BASE64URL;
+	return jose_verify(key, alg, (const uint8_t *) parts->signing_input.data,
+					   parts->signing_input.length, signature, length);
+}

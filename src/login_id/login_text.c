@@ -1,0 +1,232 @@
+/*-------------------------------------------------------------------------
+ *
+ * login_text.c
+ *	  Normal forms and character classes of Unicode text, by ICU.
+ *
+ * The normalizers are singletons of ICU which are never closed, and no other
+ * ICU object is opened here: nothing can leak when palloc or elog throws.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <unicode/uchar.h>
+#include <unicode/unorm2.h>
+#include <unicode/uscript.h>
+#include <unicode/ustring.h>
+#include <unicode/utf8.h>
+
+#include "login_id/login_id_private.h"
+
+#define REPLACEMENT_CHARACTER	0xFFFD
+#define ZERO_WIDTH_NON_JOINER	0x200C
+#define ZERO_WIDTH_JOINER		0x200D
+
+/* UTF-8 bytes that one UTF-16 code unit can become. */
+#define UTF8_BYTES_PER_UCHAR	3
+
+typedef struct Utf16
+{
+	UChar	   *units;
+	int32_t		length;
+	size_t		size;			/* allocated bytes */
+} Utf16;
+
+static void
+check_icu(UErrorCode status)
+{
+	if (U_FAILURE(status))
+		elog(ERROR, "ICU could not normalise a text: %s", u_errorName(status));
+}
+
+static void
+allocate_utf16(Utf16 *text, int32_t capacity)
+{
+	text->size = ((size_t) capacity + 1) * sizeof(UChar);
+	text->units = palloc(text->size);
+	text->length = 0;
+}
+
+/* Passwords pass through here, so no copy is left behind in freed memory. */
+static void
+wipe_utf16(Utf16 *text)
+{
+	explicit_bzero(text->units, text->size);
+	pfree(text->units);
+}
+
+static void
+utf16_from_utf8(Utf16 *result, const char *text)
+{
+	UErrorCode	status = U_ZERO_ERROR;
+	int32_t		length = (int32_t) strlen(text);
+
+	/* Never more code units than bytes, U+FFFD for malformed ones included. */
+	allocate_utf16(result, length);
+	u_strFromUTF8WithSub(result->units, length + 1, &result->length, text, length,
+						 REPLACEMENT_CHARACTER, NULL, &status);
+	check_icu(status);
+}
+
+static char *
+utf8_from_utf16(const Utf16 *text)
+{
+	UErrorCode	status = U_ZERO_ERROR;
+	size_t		capacity = (size_t) text->length * UTF8_BYTES_PER_UCHAR + 1;
+	char	   *result = palloc(capacity);
+
+	u_strToUTF8WithSub(result, (int32_t) capacity, NULL, text->units, text->length,
+					   REPLACEMENT_CHARACTER, NULL, &status);
+	check_icu(status);
+	return result;
+}
+
+static void
+normalise_utf16(Utf16 *result, const Utf16 *source, bool fold_case)
+{
+	UErrorCode	status = U_ZERO_ERROR;
+	const UNormalizer2 *normalizer;
+	int32_t		length;
+
+	normalizer = fold_case ? unorm2_getNFKCCasefoldInstance(&status)
+		: unorm2_getNFKCInstance(&status);
+	check_icu(status);
+
+	/* Ask for the length first: one code unit can become eighteen. */
+	length = unorm2_normalize(normalizer, source->units, source->length,
+							  NULL, 0, &status);
+	if (status != U_BUFFER_OVERFLOW_ERROR)
+		check_icu(status);
+
+	status = U_ZERO_ERROR;
+	allocate_utf16(result, length);
+	result->length = unorm2_normalize(normalizer, source->units, source->length,
+									  result->units, length + 1, &status);
+	check_icu(status);
+}
+
+char *
+login_text_normalise(const char *text, bool fold_case)
+{
+	Utf16		source;
+	Utf16		normalised;
+	char	   *result;
+
+	utf16_from_utf8(&source, text);
+	normalise_utf16(&normalised, &source, fold_case);
+	wipe_utf16(&source);
+	result = utf8_from_utf16(&normalised);
+	wipe_utf16(&normalised);
+	return result;
+}
+
+static bool
+is_plain_character(UChar32 c, bool allow_joiners)
+{
+	if (c < 0)
+		return false;
+	if (allow_joiners && (c == ZERO_WIDTH_NON_JOINER || c == ZERO_WIDTH_JOINER))
+		return true;
+	if (U_GET_GC_MASK(c) & (U_GC_C_MASK | U_GC_Z_MASK))
+		return false;
+	/* Fillers and variation selectors are letters and marks, yet unseen. */
+	return !u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT);
+}
+
+bool
+login_text_is_plain(const char *text, bool allow_joiners)
+{
+	int32_t		length = (int32_t) strlen(text);
+	int32_t		i = 0;
+
+	while (i < length)
+	{
+		UChar32		c;
+
+		U8_NEXT(text, i, length, c);
+		if (!is_plain_character(c, allow_joiners))
+			return false;
+	}
+	return true;
+}
+
+bool
+login_text_is_word(const char *text, const char *punctuation)
+{
+	int32_t		length = (int32_t) strlen(text);
+	int32_t		i = 0;
+	bool		mark_may_follow = false;
+
+	while (i < length)
+	{
+		UChar32		c;
+		uint32_t	category;
+
+		U8_NEXT(text, i, length, c);
+		if (c < 0)
+			return false;
+		category = U_GET_GC_MASK(c);
+		if (category & (U_GC_L_MASK | U_GC_ND_MASK))
+			mark_may_follow = true;
+		else if (category & U_GC_M_MASK)
+		{
+			/* On punctuation it could draw a sign that is not allowed. */
+			if (!mark_may_follow)
+				return false;
+		}
+		else if (c < 0x80 && strchr(punctuation, (int) c) != NULL)
+			mark_may_follow = false;
+		else
+			return false;
+	}
+	return true;
+}
+
+/*
+ * By script extensions: of the characters of script "common", that leaves out
+ * those which belong to a few other scripts, as Arabic-Indic digits do.
+ */
+bool
+login_text_is_latin(const char *text)
+{
+	int32_t		length = (int32_t) strlen(text);
+	int32_t		i = 0;
+
+	while (i < length)
+	{
+		UChar32		c;
+
+		U8_NEXT(text, i, length, c);
+		if (c < 0)
+			return false;
+		if (!uscript_hasScript(c, USCRIPT_LATIN) &&
+			!uscript_hasScript(c, USCRIPT_COMMON) &&
+			!uscript_hasScript(c, USCRIPT_INHERITED))
+			return false;
+	}
+	return true;
+}
+
+bool
+login_text_has_keyword(const char *folded, const StringList *keywords)
+{
+	bool		found = false;
+	int			i;
+
+	for (i = 0; i < keywords->count && !found; i++)
+	{
+		char	   *keyword = login_text_normalise(keywords->items[i], true);
+
+		/* An empty word would be found in everything. */
+		found = keyword[0] != '\0' && strstr(folded, keyword) != NULL;
+		pfree(keyword);
+	}
+	return found;
+}
+
+void
+login_text_wipe(char *text)
+{
+	explicit_bzero(text, strlen(text));
+	pfree(text);
+}

@@ -1,0 +1,108 @@
+/*-------------------------------------------------------------------------
+ *
+ * device_keys.c
+ *	  Statements on anon_auth.device_keys.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "store/statement.h"
+#include "store/store.h"
+
+static StoreStatement find_key = {
+	.sql = "SELECT user_id, alg, jwk, used_challenges"
+	" FROM anon_auth.device_keys WHERE route = $1 AND kid = $2",
+	.nparams = 2,
+	.types = {UUIDOID, TEXTOID}
+};
+
+static StoreStatement insert_key = {
+	.sql = "INSERT INTO anon_auth.device_keys"
+	" (route, kid, user_id, alg, jwk, used_challenges, created_at, last_used_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (route, kid) DO NOTHING",
+	.nparams = 7,
+	.types = {UUIDOID, TEXTOID, UUIDOID, TEXTOID, JSONBOID, BYTEAOID, TIMESTAMPTZOID}
+};
+
+static StoreStatement replace_challenges = {
+	.sql = "UPDATE anon_auth.device_keys SET used_challenges = $4, last_used_at = $5"
+	" WHERE route = $1 AND kid = $2 AND used_challenges = $3 AND user_id = $6",
+	.nparams = 6,
+	.types = {UUIDOID, TEXTOID, BYTEAOID, BYTEAOID, TIMESTAMPTZOID, UUIDOID}
+};
+
+static StoreStatement delete_key = {
+	.sql = "DELETE FROM anon_auth.device_keys WHERE route = $1 AND kid = $2",
+	.nparams = 2,
+	.types = {UUIDOID, TEXTOID}
+};
+
+static pg_uuid_t
+kid_route(const char *kid)
+{
+	return store_route(kid, strlen(kid));
+}
+
+bool
+device_key_find(const char *kid, DeviceKey *key)
+{
+	pg_uuid_t	route = kid_route(kid);
+	Datum		params[2];
+	StoreRow	row;
+
+	params[0] = UUIDPGetDatum(&route);
+	params[1] = text_param(kid);
+	if (store_run(&find_key, params, NULL, &row) == 0)
+		return false;
+	key->user_id = store_uuid(&row, 0);
+	key->alg = store_text(&row, 1);
+	key->jwk = DatumGetJsonbP(row.values[2]);
+	key->used_challenges = DatumGetByteaP(row.values[3]);
+	return true;
+}
+
+bool
+device_key_insert(const char *kid, const pg_uuid_t *user_id, const char *alg,
+				  Jsonb *jwk, bytea *used_challenges, TimestampTz now)
+{
+	pg_uuid_t	route = kid_route(kid);
+	Datum		params[7];
+
+	params[0] = UUIDPGetDatum(&route);
+	params[1] = text_param(kid);
+	params[2] = UUIDPGetDatum(user_id);
+	params[3] = text_param(alg);
+	params[4] = JsonbPGetDatum(jwk);
+	params[5] = PointerGetDatum(used_challenges);
+	params[6] = TimestampTzGetDatum(now);
+	return store_run(&insert_key, params, NULL, NULL) > 0;
+}
+
+bool
+device_key_replace_challenges(const char *kid, const DeviceKey *key,
+							  bytea *used_challenges, TimestampTz now)
+{
+	pg_uuid_t	route = kid_route(kid);
+	Datum		params[6];
+
+	params[0] = UUIDPGetDatum(&route);
+	params[1] = text_param(kid);
+	params[2] = PointerGetDatum(key->used_challenges);
+	params[3] = PointerGetDatum(used_challenges);
+	params[4] = TimestampTzGetDatum(now);
+	params[5] = UUIDPGetDatum(&key->user_id);
+	return store_run(&replace_challenges, params, NULL, NULL) > 0;
+}
+
+bool
+device_key_delete(const char *kid)
+{
+	pg_uuid_t	route = kid_route(kid);
+	Datum		params[2];
+
+	params[0] = UUIDPGetDatum(&route);
+	params[1] = text_param(kid);
+	return store_run(&delete_key, params, NULL, NULL) > 0;
+}

@@ -1,0 +1,165 @@
+/*-------------------------------------------------------------------------
+ *
+ * sessions.c
+ *	  Statements on anon_auth.sessions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "store/statement.h"
+#include "store/store.h"
+
+#define SESSION_COLUMNS \
+	"s.user_id, s.id, s.client_id, s.secret_hash, s.generation, s.rotated_at," \
+	" s.created_at, s.authenticated_at, s.expires_at," \
+	" u.is_anonymous, u.is_disabled, u.is_verified, u.device_kid"
+
+static StoreStatement insert_session = {
+	.sql = "INSERT INTO anon_auth.sessions"
+	" (user_id, id, client_id, secret_hash, created_at, authenticated_at,"
+	" last_used_at, expires_at, device_info)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $5, $7, $8)",
+	.nparams = 8,
+	.types = {UUIDOID, UUIDOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID, JSONBOID}
+};
+
+static StoreStatement find_session = {
+	.sql = "SELECT " SESSION_COLUMNS
+	" FROM anon_auth.sessions s JOIN anon_auth.users u ON u.id = s.user_id"
+	" WHERE s.user_id = $1 AND s.id = $2 AND s.expires_at > $3",
+	.nparams = 3,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID}
+};
+
+static StoreStatement use_session = {
+	.sql = "UPDATE anon_auth.sessions s SET last_used_at = $3, expires_at = $4,"
+	" generation = CASE WHEN $6 >= s.generation THEN $6 + $5 ELSE s.generation END,"
+	" rotated_at = CASE WHEN $6 >= s.generation AND $5 > 0 THEN $3 ELSE s.rotated_at END"
+	" FROM anon_auth.users u"
+	" WHERE u.id = s.user_id AND s.user_id = $1 AND s.id = $2 AND s.expires_at > $3"
+	" RETURNING " SESSION_COLUMNS,
+	.nparams = 6,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT4OID}
+};
+
+static StoreStatement delete_session = {
+	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = $1 AND id = $2",
+	.nparams = 2,
+	.types = {UUIDOID, UUIDOID}
+};
+
+static StoreStatement delete_all = {
+	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = $1",
+	.nparams = 1,
+	.types = {UUIDOID}
+};
+
+static StoreStatement delete_of_client = {
+	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = $1 AND client_id = $2",
+	.nparams = 2,
+	.types = {UUIDOID, TEXTOID}
+};
+
+static void
+fill_session(Session *session, User *user, const StoreRow *row)
+{
+	bytea	   *hash = DatumGetByteaPP(row->values[3]);
+
+	session->user_id = store_uuid(row, 0);
+	session->id = store_uuid(row, 1);
+	session->client_id = store_text(row, 2);
+	if (VARSIZE_ANY_EXHDR(hash) != SECRET_HASH_LENGTH)
+		elog(ERROR, "secret_hash has a wrong length");
+	memcpy(session->secret_hash, VARDATA_ANY(hash), SECRET_HASH_LENGTH);
+	session->generation = DatumGetInt32(row->values[4]);
+	session->rotated_at = row->nulls[5] ? 0 : DatumGetTimestampTz(row->values[5]);
+	session->created_at = DatumGetTimestampTz(row->values[6]);
+	session->authenticated_at = DatumGetTimestampTz(row->values[7]);
+	session->expires_at = DatumGetTimestampTz(row->values[8]);
+
+	memset(user, 0, sizeof(User));
+	user->id = session->user_id;
+	user->is_anonymous = DatumGetBool(row->values[9]);
+	user->is_disabled = DatumGetBool(row->values[10]);
+	user->is_verified = DatumGetBool(row->values[11]);
+	user->device_kid = store_text(row, 12);
+}
+
+void
+session_insert(const Session *session, Jsonb *device_info)
+{
+	Datum		params[8];
+	bool		nulls[8] = {false};
+
+	params[0] = UUIDPGetDatum(&session->user_id);
+	params[1] = UUIDPGetDatum(&session->id);
+	params[2] = text_param(session->client_id);
+	params[3] = bytea_param(session->secret_hash, SECRET_HASH_LENGTH);
+	params[4] = TimestampTzGetDatum(session->created_at);
+	params[5] = TimestampTzGetDatum(session->authenticated_at);
+	params[6] = TimestampTzGetDatum(session->expires_at);
+	nulls[7] = device_info == NULL;
+	params[7] = nulls[7] ? (Datum) 0 : JsonbPGetDatum(device_info);
+	store_run(&insert_session, params, nulls, NULL);
+}
+
+bool
+session_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
+			 Session *session, User *user)
+{
+	Datum		params[3];
+	StoreRow	row;
+
+	params[0] = UUIDPGetDatum(user_id);
+	params[1] = UUIDPGetDatum(id);
+	params[2] = TimestampTzGetDatum(now);
+	if (store_run(&find_session, params, NULL, &row) == 0)
+		return false;
+	fill_session(session, user, &row);
+	return true;
+}
+
+bool
+session_use(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz expires_at,
+			bool rotate, int presented_generation, TimestampTz now,
+			Session *session, User *user)
+{
+	Datum		params[6];
+	StoreRow	row;
+
+	params[0] = UUIDPGetDatum(user_id);
+	params[1] = UUIDPGetDatum(id);
+	params[2] = TimestampTzGetDatum(now);
+	params[3] = TimestampTzGetDatum(expires_at);
+	params[4] = Int32GetDatum(rotate ? 1 : 0);
+	params[5] = Int32GetDatum(presented_generation);
+	if (store_run(&use_session, params, NULL, &row) == 0)
+		return false;
+	fill_session(session, user, &row);
+	return true;
+}
+
+bool
+session_delete(const pg_uuid_t *user_id, const pg_uuid_t *id)
+{
+	Datum		params[2];
+
+	params[0] = UUIDPGetDatum(user_id);
+	params[1] = UUIDPGetDatum(id);
+	return store_run(&delete_session, params, NULL, NULL) > 0;
+}
+
+uint64
+sessions_delete(const pg_uuid_t *user_id, const char *client_id)
+{
+	Datum		params[2];
+
+	params[0] = UUIDPGetDatum(user_id);
+	if (client_id == NULL)
+		return store_run(&delete_all, params, NULL, NULL);
+	params[1] = text_param(client_id);
+	return store_run(&delete_of_client, params, NULL, NULL);
+}

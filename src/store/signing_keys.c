@@ -1,0 +1,126 @@
+/*-------------------------------------------------------------------------
+ *
+ * signing_keys.c
+ *	  Statements on anon_auth.signing_keys.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "store/statement.h"
+#include "store/store.h"
+
+static StoreStatement peek_active = {
+	.sql = "SELECT kid, alg, state, created_at FROM anon_auth.signing_keys"
+	" WHERE state = 'active' ORDER BY created_at DESC, kid LIMIT 1"
+};
+
+static StoreStatement peek_kid = {
+	.sql = "SELECT kid, alg, state, created_at FROM anon_auth.signing_keys WHERE kid = $1",
+	.nparams = 1,
+	.types = {TEXTOID}
+};
+
+static StoreStatement find_key = {
+	.sql = "SELECT kid, alg, state, created_at, public_jwk, sealed_private_key, master_key_id"
+	" FROM anon_auth.signing_keys WHERE kid = $1",
+	.nparams = 1,
+	.types = {TEXTOID}
+};
+
+static StoreStatement find_published = {
+	.sql = "SELECT kid, alg, state, created_at, public_jwk, sealed_private_key, master_key_id"
+	" FROM anon_auth.signing_keys WHERE state IN ('active', 'retiring')"
+	" ORDER BY created_at DESC, kid"
+};
+
+static StoreStatement insert_key = {
+	.sql = "INSERT INTO anon_auth.signing_keys"
+	" (kid, alg, state, public_jwk, sealed_private_key, master_key_id, created_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (kid) DO NOTHING",
+	.nparams = 7,
+	.types = {TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID}
+};
+
+static StoreStatement lock_keys = {
+	.sql = "LOCK TABLE anon_auth.signing_keys IN SHARE ROW EXCLUSIVE MODE"
+};
+
+static void
+fill_peek(SigningKeyRow *key, const StoreRow *row)
+{
+	key->kid = store_text(row, 0);
+	key->alg = store_text(row, 1);
+	key->state = store_text(row, 2);
+	key->created_at = DatumGetTimestampTz(row->values[3]);
+}
+
+static void
+fill_key(SigningKeyRow *key, const StoreRow *row)
+{
+	fill_peek(key, row);
+	key->public_jwk = DatumGetJsonbP(row->values[4]);
+	key->sealed_private_key = DatumGetByteaP(row->values[5]);
+	key->master_key_id = store_text(row, 6);
+}
+
+bool
+signing_key_peek(const char *kid, SigningKeyRow *key)
+{
+	Datum		params[1];
+	StoreRow	row;
+	StoreStatement *statement = kid == NULL ? &peek_active : &peek_kid;
+
+	params[0] = text_param(kid);
+	if (store_run(statement, params, NULL, &row) == 0)
+		return false;
+	fill_peek(key, &row);
+	return true;
+}
+
+bool
+signing_key_find(const char *kid, SigningKeyRow *key)
+{
+	Datum		params[1];
+	StoreRow	row;
+
+	params[0] = text_param(kid);
+	if (store_run(&find_key, params, NULL, &row) == 0)
+		return false;
+	fill_key(key, &row);
+	return true;
+}
+
+SigningKeyRow *
+signing_keys_published(int *count)
+{
+	StoreRow   *rows = store_run_rows(&find_published, NULL, NULL, count);
+	SigningKeyRow *keys = palloc(sizeof(SigningKeyRow) * Max(*count, 1));
+	int			i;
+
+	for (i = 0; i < *count; i++)
+		fill_key(&keys[i], &rows[i]);
+	return keys;
+}
+
+bool
+signing_key_insert(const SigningKeyRow *key)
+{
+	Datum		params[7];
+
+	params[0] = text_param(key->kid);
+	params[1] = text_param(key->alg);
+	params[2] = text_param(key->state);
+	params[3] = JsonbPGetDatum(key->public_jwk);
+	params[4] = PointerGetDatum(key->sealed_private_key);
+	params[5] = text_param(key->master_key_id);
+	params[6] = TimestampTzGetDatum(key->created_at);
+	return store_run(&insert_key, params, NULL, NULL) > 0;
+}
+
+void
+signing_keys_lock(void)
+{
+	store_run(&lock_keys, NULL, NULL, NULL);
+}

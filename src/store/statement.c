@@ -1,0 +1,220 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.c
+ *	  Preparing and running the extension's SQL statements.
+ *
+ * Plans are prepared at first use and kept.  They are stored in the static
+ * only once SPI_keepplan has succeeded, so that an error in between leaves a
+ * statement that is prepared anew, not a dangling pointer.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sodium.h>
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "compat.h"
+#include "miscadmin.h"
+#include "store/statement.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+static void
+prepare(StoreStatement *statement)
+{
+	SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->nparams, statement->types);
+
+	if (plan == NULL)
+		elog(ERROR, "could not prepare a statement of anon_auth: %s",
+			 SPI_result_code_string(SPI_result));
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not keep a plan of anon_auth");
+	statement->plan = plan;
+}
+
+static void
+copy_row(StoreRow *row, HeapTuple tuple, TupleDesc desc)
+{
+	int			i;
+
+	Assert(desc->natts <= STORE_MAX_COLUMNS);
+	row->ncolumns = desc->natts;
+	for (i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		Datum		value = SPI_getbinval(tuple, desc, i + 1, &row->nulls[i]);
+
+		row->values[i] = (Datum) 0;
+		if (!row->nulls[i])
+		{
+			if (attr->attlen == -1)
+				value = PointerGetDatum(PG_DETOAST_DATUM(value));
+			row->values[i] = SPI_datumTransfer(value, attr->attbyval, attr->attlen);
+		}
+	}
+}
+
+static uint64
+execute(StoreStatement *statement, const Datum *params, const bool *nulls)
+{
+	char		spi_nulls[STORE_MAX_PARAMS];
+	int			i;
+	int			code;
+
+	if (statement->plan == NULL)
+		prepare(statement);
+
+	for (i = 0; i < statement->nparams; i++)
+		spi_nulls[i] = (nulls != NULL && nulls[i]) ? 'n' : ' ';
+
+	/*
+	 * A fresh snapshot, unless the statement is content with the caller's, or
+	 * a parallel worker must be: what an earlier call of the same SQL
+	 * statement has written shall be seen.
+	 */
+	code = SPI_execute_plan(statement->plan, (Datum *) params, spi_nulls,
+							statement->read_only || IsInParallelMode(), 0);
+	if (code < 0)
+		elog(ERROR, "could not run a statement of anon_auth: %s",
+			 SPI_result_code_string(code));
+	return SPI_processed;
+}
+
+uint64
+store_run(StoreStatement *statement, const Datum *params, const bool *nulls,
+		  StoreRow *row)
+{
+	uint64		processed;
+
+	SPI_connect();
+	processed = execute(statement, params, nulls);
+	if (row != NULL && processed > 0)
+		copy_row(row, SPI_tuptable->vals[0], SPI_tuptable->tupdesc);
+	SPI_finish();
+	return processed;
+}
+
+StoreRow *
+store_run_rows(StoreStatement *statement, const Datum *params, const bool *nulls,
+			   int *nrows)
+{
+	StoreRow   *rows = NULL;
+	uint64		processed;
+	uint64		i;
+
+	SPI_connect();
+	processed = execute(statement, params, nulls);
+	if (processed > 0)
+	{
+		rows = SPI_palloc(sizeof(StoreRow) * processed);
+		for (i = 0; i < processed; i++)
+			copy_row(&rows[i], SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+	}
+	SPI_finish();
+	*nrows = (int) processed;
+	return rows;
+}
+
+/* Who owns the extension's tables; NULL-free because the schema is ours. */
+static Oid
+owner_id(void)
+{
+	Oid			namespace_id = get_namespace_oid("anon_auth", false);
+	Oid			relation_id = get_relname_relid("settings", namespace_id);
+	Relation	relation;
+	Oid			owner;
+
+	if (!OidIsValid(relation_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table anon_auth.settings does not exist")));
+	relation = table_open(relation_id, AccessShareLock);
+	owner = relation->rd_rel->relowner;
+	table_close(relation, AccessShareLock);
+	return owner;
+}
+
+void
+store_enter_owner(StoreOwnerScope *scope)
+{
+	GetUserIdAndSecContext(&scope->user_id, &scope->sec_context);
+	SetUserIdAndSecContext(owner_id(),
+						   scope->sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	scope->guc_nest_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+}
+
+void
+store_leave_owner(StoreOwnerScope *scope)
+{
+	AtEOXact_GUC(false, scope->guc_nest_level);
+	SetUserIdAndSecContext(scope->user_id, scope->sec_context);
+}
+
+void
+statement_stamp_set(StatementStamp *stamp)
+{
+	stamp->valid = true;
+	stamp->changed = false;
+	stamp->transaction = MyLocalTransactionId();
+	stamp->statement = GetCurrentStatementStartTimestamp();
+}
+
+bool
+statement_stamp_is_of_this_statement(const StatementStamp *stamp)
+{
+	return stamp->valid &&
+		stamp->transaction == MyLocalTransactionId() &&
+		stamp->statement == GetCurrentStatementStartTimestamp();
+}
+
+char *
+store_text(const StoreRow *row, int column)
+{
+	Assert(column < row->ncolumns);
+	if (row->nulls[column])
+		return NULL;
+	return text_to_cstring((text *) DatumGetPointer(row->values[column]));
+}
+
+pg_uuid_t
+store_uuid(const StoreRow *row, int column)
+{
+	Assert(column < row->ncolumns && !row->nulls[column]);
+	return *DatumGetUUIDP(row->values[column]);
+}
+
+Datum
+text_param(const char *string)
+{
+	return string == NULL ? (Datum) 0 : CStringGetTextDatum(string);
+}
+
+Datum
+bytea_param(const void *data, size_t length)
+{
+	bytea	   *result = palloc(VARHDRSZ + length);
+
+	SET_VARSIZE(result, VARHDRSZ + length);
+	memcpy(VARDATA(result), data, length);
+	return PointerGetDatum(result);
+}
+
+pg_uuid_t
+store_route(const void *data, size_t length)
+{
+	uint8_t		digest[crypto_hash_sha256_BYTES];
+	pg_uuid_t	route;
+
+	crypto_hash_sha256(digest, data, length);
+	memcpy(route.data, digest, UUID_LEN);
+	return route;
+}

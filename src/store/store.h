@@ -1,0 +1,267 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.h
+ *	  What the domain asks of the tables, one section a table.
+ *
+ * Times and random values are passed in, never computed by SQL, and every
+ * statement names the routing key of the rows it touches, so that the same
+ * statements run where the tables are distributed.
+ *
+ * Lock order, to be kept by callers: device key, user, sessions, login IDs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_STORE_H
+#define ANON_AUTH_STORE_H
+
+#include "postgres.h"
+
+#include "login_id/login_id.h"
+#include "utils/array.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#define SECRET_HASH_LENGTH	32	/* SHA-256 */
+
+/* ---- settings ---- */
+
+/* What most calls need; see settings_get(). */
+typedef struct Settings
+{
+	char	   *issuer;
+	char	   *audience;		/* never NULL */
+	char	   *token_role;
+	bool		trust_request_claims;
+	bool		anonymous_users_enabled;
+	bool		public_sign_up_enabled;
+	bool		keep_all_events;
+	StringList	event_types;
+} Settings;
+
+/* What only promotions and password logins need. */
+typedef struct AccountPolicy
+{
+	bool		conflict_login; /* else error */
+	bool		login_id_allowed[LOGIN_ID_TYPES];
+	LoginIdPolicy login_id;
+	PasswordPolicy password;
+	int			hash_memory_kib;
+	int			hash_passes;
+	int			hash_concurrency;
+} AccountPolicy;
+
+/*
+ * The settings row as of this statement; read once a statement and command.
+ * Valid until the end of the statement.
+ */
+extern const Settings *settings_get(void);
+
+/* The same if it was read in this statement already, else NULL. */
+extern const Settings *settings_peek(void);
+extern void settings_read_account_policy(AccountPolicy *policy);
+
+/* ---- clients ---- */
+
+typedef enum ApplicationType
+{
+	APPLICATION_SPA,
+	APPLICATION_TRADITIONAL_WEBAPP,
+	APPLICATION_NATIVE,
+	APPLICATION_CONFIDENTIAL,
+	APPLICATION_THIRD_PARTY_APP,
+	APPLICATION_M2M
+} ApplicationType;
+
+typedef struct Client
+{
+	char	   *client_id;
+	ApplicationType type;
+	StringList	redirect_uris;
+	int			access_token_lifetime;	/* seconds, as all below */
+	int			refresh_token_lifetime;
+	int			refresh_token_idle_timeout; /* 0: none */
+	bool		rotation;
+	int			rotation_grace;
+	int			max_concurrent_sessions;
+} Client;
+
+extern bool client_find(const char *client_id, Client *client);
+
+/* ---- users ---- */
+
+typedef struct User
+{
+	pg_uuid_t	id;
+	bool		is_anonymous;
+	bool		is_disabled;
+	bool		is_verified;
+	TimestampTz created_at;
+	TimestampTz updated_at;
+	char	   *device_kid;
+	Datum		login_id_routes;	/* uuid[] */
+	Jsonb	   *standard_attributes;
+	Jsonb	   *custom_attributes;
+} User;
+
+extern void user_insert_guest(const pg_uuid_t *id, const char *device_kid, TimestampTz now);
+extern bool user_find(const pg_uuid_t *id, User *user);
+
+/*
+ * Marks a user that is not disabled as seen, and holds its row, so that a
+ * concurrent disabling waits.  False: disabled or gone.
+ */
+extern bool user_log_in(const pg_uuid_t *id, TimestampTz now, User *user);
+
+/* Same without waiting: for refreshes, exact to the hour. */
+extern void user_touch(const pg_uuid_t *id, TimestampTz now);
+
+/* False when the user is no guest any more, or disabled, or gone. */
+extern bool user_promote(const pg_uuid_t *id, Datum login_id_routes,
+						 Jsonb *standard_attributes, TimestampTz now, User *user);
+extern bool user_set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now);
+
+/* Fills user with the row as it was at last. */
+extern bool user_delete(const pg_uuid_t *id, User *user);
+
+/* ---- device keys ---- */
+
+typedef struct DeviceKey
+{
+	pg_uuid_t	user_id;
+	char	   *alg;
+	Jsonb	   *jwk;
+	bytea	   *used_challenges;
+} DeviceKey;
+
+extern bool device_key_find(const char *kid, DeviceKey *key);
+
+/* False when the kid is taken, which waits for a concurrent insert of it. */
+extern bool device_key_insert(const char *kid, const pg_uuid_t *user_id, const char *alg,
+							  Jsonb *jwk, bytea *used_challenges, TimestampTz now);
+
+/* False when somebody else changed used_challenges, or the key is gone. */
+extern bool device_key_replace_challenges(const char *kid, const DeviceKey *key,
+										  bytea *used_challenges, TimestampTz now);
+extern bool device_key_delete(const char *kid);
+
+/* ---- sessions ---- */
+
+typedef struct Session
+{
+	pg_uuid_t	user_id;
+	pg_uuid_t	id;
+	char	   *client_id;
+	uint8		secret_hash[SECRET_HASH_LENGTH];
+	int			generation;
+	TimestampTz rotated_at;		/* 0: never */
+	TimestampTz created_at;
+	TimestampTz authenticated_at;
+	TimestampTz expires_at;
+} Session;
+
+extern void session_insert(const Session *session, Jsonb *device_info);
+
+/* A session that has not expired, with its user's state; takes no lock. */
+extern bool session_find(const pg_uuid_t *user_id, const pg_uuid_t *id,
+						 TimestampTz now, Session *session, User *user);
+
+/*
+ * Marks a live session as used and moves its expiry; fills session with what
+ * the row then holds.  A presented generation that is the row's, or ahead of
+ * it (a commit lost in a crash), becomes the row's, and moves on by one with
+ * rotate.  An older one changes nothing: see session.c in src/domain.
+ */
+extern bool session_use(const pg_uuid_t *user_id, const pg_uuid_t *id,
+						TimestampTz expires_at, bool rotate, int presented_generation,
+						TimestampTz now, Session *session, User *user);
+extern bool session_delete(const pg_uuid_t *user_id, const pg_uuid_t *id);
+
+/* Of one client, or of all with client_id NULL.  Returns how many. */
+extern uint64 sessions_delete(const pg_uuid_t *user_id, const char *client_id);
+
+/* ---- login IDs and passwords ---- */
+
+typedef struct LoginIdRow
+{
+	LoginIdType type;
+	char	   *original_value;
+	bool		verified;
+	TimestampTz created_at;
+	TimestampTz updated_at;
+} LoginIdRow;
+
+extern pg_uuid_t login_id_route(const LoginId *login_id);
+extern bool login_id_owner(const LoginId *login_id, pg_uuid_t *user_id);
+extern bool login_id_insert(const LoginId *login_id, const pg_uuid_t *user_id, TimestampTz now);
+extern LoginIdRow *login_ids_of(const User *user, int *count);
+extern void login_ids_delete(const User *user);
+
+typedef struct PasswordRow
+{
+	char	   *hash;
+	TimestampTz created_at;
+	TimestampTz updated_at;
+} PasswordRow;
+
+extern bool password_find(const pg_uuid_t *user_id, PasswordRow *password);
+extern void password_insert(const pg_uuid_t *user_id, const char *hash, TimestampTz now);
+extern void password_replace(const pg_uuid_t *user_id, const char *old_hash,
+							 const char *hash, TimestampTz now);
+
+/* ---- authorization codes ---- */
+
+typedef struct AuthorizationCode
+{
+	pg_uuid_t	user_id;
+	char	   *client_id;
+	char	   *redirect_uri;
+	char	   *code_challenge;
+	char	   *nonce;			/* may be NULL */
+	TimestampTz authenticated_at;
+	TimestampTz expires_at;
+} AuthorizationCode;
+
+extern void authorization_code_insert(const uint8 *code_hash, const AuthorizationCode *code);
+
+/* Takes the code away; false when there is none. */
+extern bool authorization_code_take(const uint8 *code_hash, AuthorizationCode *code);
+extern void authorization_codes_delete(const pg_uuid_t *user_id);
+
+/* ---- signing keys ---- */
+
+typedef struct SigningKeyRow
+{
+	char	   *kid;
+	char	   *alg;
+	char	   *state;
+	Jsonb	   *public_jwk;
+	bytea	   *sealed_private_key;
+	char	   *master_key_id;
+	TimestampTz created_at;
+} SigningKeyRow;
+
+/* kid NULL: the newest active key.  Of the key, fills kid, alg, state and
+ * created_at only: what tells whether a cached key is still right. */
+extern bool signing_key_peek(const char *kid, SigningKeyRow *key);
+extern bool signing_key_find(const char *kid, SigningKeyRow *key);
+extern bool signing_key_insert(const SigningKeyRow *key);
+
+/* Active and retiring keys, newest first. */
+extern SigningKeyRow *signing_keys_published(int *count);
+
+/* Lets one transaction at a time decide whether a first key is needed. */
+extern void signing_keys_lock(void);
+
+/* ---- events ---- */
+
+/* user_id NULL: no user is known.  client_id and payload may be NULL. */
+extern void event_insert(const char *type, const pg_uuid_t *user_id,
+						 const char *client_id, Jsonb *payload, TimestampTz now);
+
+/* ---- ids ---- */
+
+/* A new UUIDv7 (RFC 9562), ordered by time. */
+extern pg_uuid_t new_uuid_v7(TimestampTz now);
+
+#endif							/* ANON_AUTH_STORE_H */

@@ -1,0 +1,202 @@
+/*-------------------------------------------------------------------------
+ *
+ * users.c
+ *	  Statements on anon_auth.users, and the making of ids.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sodium.h>
+
+#include "catalog/pg_type.h"
+#include "store/statement.h"
+#include "store/store.h"
+
+/* last_seen_at is not written again before this has passed at a refresh. */
+#define TOUCH_INTERVAL	(INT64CONST(3600) * USECS_PER_SEC)
+
+#define USER_COLUMNS \
+	"id, is_anonymous, is_disabled, is_verified, created_at, updated_at," \
+	" device_kid, login_id_routes, standard_attributes, custom_attributes"
+
+static StoreStatement insert_guest = {
+	.sql = "INSERT INTO anon_auth.users"
+	" (id, is_anonymous, created_at, updated_at, last_seen_at, device_kid)"
+	" VALUES ($1, true, $2, $2, $2, $3)",
+	.nparams = 3,
+	.types = {UUIDOID, TIMESTAMPTZOID, TEXTOID}
+};
+
+static StoreStatement find_user = {
+	.sql = "SELECT " USER_COLUMNS " FROM anon_auth.users WHERE id = $1",
+	.nparams = 1,
+	.types = {UUIDOID}
+};
+
+static StoreStatement log_in = {
+	.sql = "UPDATE anon_auth.users SET last_seen_at = $2"
+	" WHERE id = $1 AND NOT is_disabled RETURNING " USER_COLUMNS,
+	.nparams = 2,
+	.types = {UUIDOID, TIMESTAMPTZOID}
+};
+
+/* A refresh holds its session's row here: waiting could be a deadlock. */
+static StoreStatement touch = {
+	.sql = "UPDATE anon_auth.users SET last_seen_at = $2 WHERE id ="
+	" (SELECT id FROM anon_auth.users WHERE id = $1 AND last_seen_at < $3"
+	" FOR NO KEY UPDATE SKIP LOCKED)",
+	.nparams = 3,
+	.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+static StoreStatement promote = {
+	.sql = "UPDATE anon_auth.users SET is_anonymous = false, device_kid = NULL,"
+	" login_id_routes = $2, standard_attributes = standard_attributes || $3,"
+	" updated_at = $4, last_seen_at = $4"
+	" WHERE id = $1 AND is_anonymous AND NOT is_disabled RETURNING " USER_COLUMNS,
+	.nparams = 4,
+	.types = {UUIDOID, UUIDARRAYOID, JSONBOID, TIMESTAMPTZOID}
+};
+
+static StoreStatement set_disabled = {
+	.sql = "UPDATE anon_auth.users SET is_disabled = $2, updated_at = $3"
+	" WHERE id = $1 AND is_disabled <> $2",
+	.nparams = 3,
+	.types = {UUIDOID, BOOLOID, TIMESTAMPTZOID}
+};
+
+static StoreStatement delete_user = {
+	.sql = "DELETE FROM anon_auth.users WHERE id = $1 RETURNING " USER_COLUMNS,
+	.nparams = 1,
+	.types = {UUIDOID}
+};
+
+static void
+fill_user(User *user, const StoreRow *row)
+{
+	user->id = store_uuid(row, 0);
+	user->is_anonymous = DatumGetBool(row->values[1]);
+	user->is_disabled = DatumGetBool(row->values[2]);
+	user->is_verified = DatumGetBool(row->values[3]);
+	user->created_at = DatumGetTimestampTz(row->values[4]);
+	user->updated_at = DatumGetTimestampTz(row->values[5]);
+	user->device_kid = store_text(row, 6);
+	user->login_id_routes = row->values[7];
+	user->standard_attributes = DatumGetJsonbP(row->values[8]);
+	user->custom_attributes = DatumGetJsonbP(row->values[9]);
+}
+
+void
+user_insert_guest(const pg_uuid_t *id, const char *device_kid, TimestampTz now)
+{
+	Datum		params[3];
+	bool		nulls[3] = {false, false, device_kid == NULL};
+
+	params[0] = UUIDPGetDatum(id);
+	params[1] = TimestampTzGetDatum(now);
+	params[2] = text_param(device_kid);
+	store_run(&insert_guest, params, nulls, NULL);
+}
+
+bool
+user_find(const pg_uuid_t *id, User *user)
+{
+	Datum		params[1];
+	StoreRow	row;
+
+	params[0] = UUIDPGetDatum(id);
+	if (store_run(&find_user, params, NULL, &row) == 0)
+		return false;
+	fill_user(user, &row);
+	return true;
+}
+
+bool
+user_log_in(const pg_uuid_t *id, TimestampTz now, User *user)
+{
+	Datum		params[2];
+	StoreRow	row;
+
+	params[0] = UUIDPGetDatum(id);
+	params[1] = TimestampTzGetDatum(now);
+	if (store_run(&log_in, params, NULL, &row) == 0)
+		return false;
+	fill_user(user, &row);
+	return true;
+}
+
+void
+user_touch(const pg_uuid_t *id, TimestampTz now)
+{
+	Datum		params[3];
+
+	params[0] = UUIDPGetDatum(id);
+	params[1] = TimestampTzGetDatum(now);
+	params[2] = TimestampTzGetDatum(now - TOUCH_INTERVAL);
+	store_run(&touch, params, NULL, NULL);
+}
+
+bool
+user_promote(const pg_uuid_t *id, Datum login_id_routes,
+			 Jsonb *standard_attributes, TimestampTz now, User *user)
+{
+	Datum		params[4];
+	StoreRow	row;
+
+	params[0] = UUIDPGetDatum(id);
+	params[1] = login_id_routes;
+	params[2] = JsonbPGetDatum(standard_attributes);
+	params[3] = TimestampTzGetDatum(now);
+	if (store_run(&promote, params, NULL, &row) == 0)
+		return false;
+	fill_user(user, &row);
+	return true;
+}
+
+bool
+user_set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now)
+{
+	Datum		params[3];
+
+	params[0] = UUIDPGetDatum(id);
+	params[1] = BoolGetDatum(disabled);
+	params[2] = TimestampTzGetDatum(now);
+	return store_run(&set_disabled, params, NULL, NULL) > 0;
+}
+
+bool
+user_delete(const pg_uuid_t *id, User *user)
+{
+	Datum		params[1];
+	StoreRow	row;
+
+	params[0] = UUIDPGetDatum(id);
+	if (store_run(&delete_user, params, NULL, &row) == 0)
+		return false;
+	fill_user(user, &row);
+	return true;
+}
+
+/*
+ * RFC 9562, section 5.7: 48 bits of Unix milliseconds, then random bits.  The
+ * 12 bits behind the milliseconds hold the fraction of the millisecond
+ * (section 6.2, method 3), so that ids of one backend keep their order.
+ */
+pg_uuid_t
+new_uuid_v7(TimestampTz now)
+{
+	pg_uuid_t	uuid;
+	int64		usecs = now + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	uint64		msecs = (uint64) (usecs / 1000);
+	uint32		fraction = (uint32) ((usecs % 1000) * 4096 / 1000);
+	int			i;
+
+	randombytes_buf(uuid.data + 8, UUID_LEN - 8);
+	for (i = 0; i < 6; i++)
+		uuid.data[i] = (unsigned char) (msecs >> (40 - 8 * i));
+	uuid.data[6] = 0x70 | (fraction >> 8);
+	uuid.data[7] = fraction & 0xFF;
+	uuid.data[8] = (uuid.data[8] & 0x3F) | 0x80;
+	return uuid;
+}
