@@ -50,6 +50,11 @@ AS $$
 DECLARE
 	uri text;
 BEGIN
+	IF client_id IS NULL OR client_id !~ '^[[:graph:]]{1,255}$' THEN
+		RAISE EXCEPTION 'invalid client ID'
+			USING ERRCODE = 'invalid_parameter_value',
+				  DETAIL = 'A client ID has 1 to 255 characters and no white space.';
+	END IF;
 	IF application_type IS NULL OR application_type <> ALL
 		('{spa,traditional_webapp,native,confidential,third_party_app,m2m}'::text[]) THEN
 		RAISE EXCEPTION 'unknown application type "%"', application_type

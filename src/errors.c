@@ -20,6 +20,15 @@ check_jose_internal(JoseStatus status)
 }
 
 void
+raise_invalid_jwk(const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_KEY),
+			 errmsg("invalid JWK"),
+			 errdetail_internal("The JWK is refused: %s.", reason)));
+}
+
+void
 raise_required(const char *name)
 {
 	ereport(ERROR,

@@ -60,6 +60,9 @@
  */
 extern void check_jose_internal(JoseStatus status);
 
+/* Raises AA016 with the reason, a clause in lower case without a period. */
+extern void pg_attribute_noreturn() raise_invalid_jwk(const char *reason);
+
 /* Raises 22023 "<name> is required". */
 extern void pg_attribute_noreturn() raise_required(const char *name);
 

@@ -60,10 +60,7 @@ get_key(Jsonb *jwk)
 		raise_required("jwk");
 	key = public_key_get(jwk, &reason);
 	if (key == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_INVALID_KEY),
-				 errmsg("invalid JWK"),
-				 errdetail_internal("%s", reason)));
+		raise_invalid_jwk(reason);
 	return key;
 }
 
@@ -158,10 +155,7 @@ anon_auth_jwk_thumbprint(PG_FUNCTION_ARGS)
 			reason = jose_status_message(status);
 	}
 	if (reason != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_INVALID_KEY),
-				 errmsg("invalid JWK"),
-				 errdetail_internal("%s", reason)));
+		raise_invalid_jwk(reason);
 	base64url_encode(text, thumbprint, sizeof(thumbprint));
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(text, sizeof(text)));
 }

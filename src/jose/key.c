@@ -5,18 +5,16 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <string.h>
-
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
 #include "jose/key_internal.h"
 
 static const JoseKeyMethods *const key_types[] = {
-	&jose_ec_methods,
-	&jose_rsa_methods,
-	&jose_okp_methods,
-	&jose_oct_methods
+	[JOSE_KEY_EC] = &jose_ec_methods,
+	[JOSE_KEY_RSA] = &jose_rsa_methods,
+	[JOSE_KEY_OKP] = &jose_okp_methods,
+	[JOSE_KEY_OCT] = &jose_oct_methods
 };
 
 #define KEY_TYPE_COUNT (sizeof(key_types) / sizeof(key_types[0]))
@@ -37,19 +35,6 @@ methods_by_kty(JoseSpan kty, const JoseKeyMethods **methods)
 		}
 	}
 	return JOSE_KEY_UNSUPPORTED;
-}
-
-static const JoseKeyMethods *
-methods_by_type(JoseKeyType type)
-{
-	size_t		i;
-
-	for (i = 0; i < KEY_TYPE_COUNT; i++)
-	{
-		if (key_types[i]->type == type)
-			return key_types[i];
-	}
-	return NULL;
 }
 
 static JoseKey *
@@ -115,17 +100,15 @@ JoseStatus
 jose_key_generate(JoseAlg alg, JoseKey **key)
 {
 	const JoseAlgInfo *info = jose_alg_info(alg);
-	const JoseKeyMethods *methods;
 	JoseKey    *made;
 
 	*key = NULL;
 	if (info == NULL)
 		return JOSE_ALG_UNSUPPORTED;
-	methods = methods_by_type(info->key_type);
-	made = key_alloc(methods);
+	made = key_alloc(key_types[info->key_type]);
 	if (made == NULL)
 		return JOSE_FAILURE;
-	return key_finish(methods->generate(made, alg), made, key);
+	return key_finish(made->methods->generate(made, alg), made, key);
 }
 
 void

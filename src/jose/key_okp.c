@@ -9,8 +9,6 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <string.h>
-
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 

@@ -6,7 +6,7 @@
  * OpenSSL 3.0's own check of a key pair tests both primes at length, which
  * takes 35 ms for 2048 bits and seconds for 8192.  Here the equations between
  * the numbers are checked instead, and key_rsa.c has the key sign and verify
- * once, which fails if p or q is not prime.
+ * once, which all but surely fails if p or q is not prime.
  *
  *-------------------------------------------------------------------------
  */

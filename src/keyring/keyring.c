@@ -311,10 +311,7 @@ keyring_import(Jsonb *jwk)
 	if (reason != NULL)
 	{
 		jose_key_free(key);
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_INVALID_KEY),
-				 errmsg("invalid JWK"),
-				 errdetail_internal("%s", reason)));
+		raise_invalid_jwk(reason);
 	}
 	if (kid == NULL)
 		kid = default_kid(key);

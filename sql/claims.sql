@@ -1,0 +1,125 @@
+--
+-- Who is calling: verified claims, row-level security, PostgREST's claims.
+--
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS anon_auth CASCADE;
+CREATE EXTENSION anon_auth;
+RESET client_min_messages;
+
+SELECT anon_auth.create_client('app', 'native');
+CREATE ROLE regress_anon_auth_app;
+SELECT anon_auth.grant_client_api('regress_anon_auth_app');
+CREATE TABLE notes (user_id uuid NOT NULL DEFAULT anon_auth.uid() REFERENCES anon_auth.users (id), note text);
+ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_notes ON notes USING (user_id = (SELECT anon_auth.uid()));
+GRANT SELECT, INSERT ON notes TO regress_anon_auth_app;
+
+SET ROLE regress_anon_auth_app;
+SELECT * FROM anon_auth.authenticate_anonymously('app') \gset ada_
+SELECT * FROM anon_auth.authenticate_anonymously('app') \gset bob_
+
+-- nobody is nobody
+SELECT anon_auth.uid(), anon_auth.is_anonymous(), anon_auth.session_id(), anon_auth.claims(), anon_auth.session_alive();
+INSERT INTO notes (note) VALUES ('nobody''s');
+
+-- within a transaction
+BEGIN;
+SELECT anon_auth.use_access_token(:'ada_access_token') = :'ada_sub' AS sub;
+SELECT anon_auth.uid() = :'ada_sub' AS uid, anon_auth.is_anonymous(), anon_auth.session_alive(),
+	   anon_auth.session_id()::text = anon_auth.claims() ->> 'sid' AS sid, anon_auth.userinfo() ->> 'sub' = :'ada_sub' AS userinfo;
+INSERT INTO notes (note) VALUES ('ada''s');
+COMMIT;
+SELECT anon_auth.uid();
+BEGIN;
+SELECT anon_auth.use_access_token(:'bob_access_token') = :'bob_sub' AS sub;
+INSERT INTO notes (note) VALUES ('bob''s');
+SELECT note FROM notes;
+SAVEPOINT s;
+SELECT anon_auth.use_access_token(:'ada_access_token') = :'ada_sub' AS sub;
+SELECT note FROM notes;
+ROLLBACK TO s;
+SELECT note FROM notes;
+INSERT INTO notes VALUES (:'ada_sub', 'forged');
+ROLLBACK;
+
+-- within one statement, and for the connection
+SELECT anon_auth.uid() = :'ada_sub' AS uid FROM anon_auth.use_access_token(:'ada_access_token');
+SELECT anon_auth.use_access_token(:'ada_access_token', false) = :'ada_sub' AS sub;
+SELECT anon_auth.uid() = :'ada_sub' AS uid;
+BEGIN;
+SELECT anon_auth.use_access_token(:'bob_access_token') = :'bob_sub' AS sub;
+COMMIT;
+SELECT anon_auth.uid() = :'ada_sub' AS uid;
+
+-- a failed attempt changes nothing
+SELECT anon_auth.use_access_token('garbage', false);
+SELECT anon_auth.use_access_token(:'ada_id_token', false);
+SELECT anon_auth.use_access_token(NULL);
+SELECT anon_auth.uid() = :'ada_sub' AS uid;
+
+-- nobody sets them by hand, or finds them with SHOW ALL; anybody may drop them
+SET anon_auth.verified_claims = '{"sub": "00000000-0000-0000-0000-000000000001", "exp": 99999999999}';
+SELECT set_config('anon_auth.verified_claims', '{"sub": "00000000-0000-0000-0000-000000000001", "exp": 99999999999}', true);
+CREATE FUNCTION pg_temp.forge() RETURNS uuid LANGUAGE sql
+	SET anon_auth.verified_claims = '{"sub": "00000000-0000-0000-0000-000000000001", "exp": 99999999999}' AS 'SELECT anon_auth.uid()';
+SELECT count(*) FROM pg_settings WHERE name = 'anon_auth.verified_claims';
+SELECT anon_auth.uid() = :'ada_sub' AS uid;
+DISCARD ALL;
+SELECT anon_auth.uid();
+
+-- request.jwt.claims counts only where the DBA says so
+SET ROLE regress_anon_auth_app;
+SELECT set_config('request.jwt.claims', jsonb_build_object('sub', :'ada_sub', 'is_anonymous', true)::text, false) <> '' AS set;
+SELECT anon_auth.uid(), anon_auth.claims();
+RESET ROLE;
+UPDATE anon_auth.settings SET trust_request_claims = true;
+SET ROLE regress_anon_auth_app;
+SELECT anon_auth.uid() = :'ada_sub' AS uid, anon_auth.is_anonymous(), anon_auth.session_id(), anon_auth.session_alive();
+SELECT note FROM notes;
+
+-- what use_access_token() verified goes before it
+BEGIN;
+SELECT anon_auth.use_access_token(:'bob_access_token') = :'bob_sub' AS sub;
+SELECT anon_auth.uid() = :'bob_sub' AS uid;
+COMMIT;
+SELECT anon_auth.uid() = :'ada_sub' AS uid;
+
+-- claims that name nobody are nobody's
+SET request.jwt.claims = '{"role": "anon"}';
+SELECT anon_auth.uid(), anon_auth.claims();
+SET request.jwt.claims = '{"sub": "me"}';
+SELECT anon_auth.uid();
+SET request.jwt.claims = '{"sub": "00000000-0000-0000-0000-000000000001", "sub": "00000000-0000-0000-0000-000000000002"}';
+SELECT anon_auth.uid();
+SET request.jwt.claims = 'not json';
+SELECT anon_auth.uid();
+SET request.jwt.claims = '';
+SELECT anon_auth.uid();
+
+-- a token that has expired meanwhile is nobody's
+RESET ROLE;
+UPDATE anon_auth.settings SET trust_request_claims = false;
+SELECT anon_auth.sign_jwt(c || jsonb_build_object('exp', extract(epoch FROM now())::bigint + 2), typ => 'at+jwt') AS short
+FROM anon_auth.verify_jwt(:'ada_access_token') c \gset
+SELECT anon_auth.use_access_token(:'short', false) = :'ada_sub' AS sub;
+DO $$
+DECLARE deadline timestamptz := clock_timestamp() + interval '1 minute';
+BEGIN
+	WHILE extract(epoch FROM clock_timestamp())::numeric < extract(epoch FROM now())::bigint + 3 AND clock_timestamp() < deadline LOOP
+		PERFORM pg_sleep(0.05);
+	END LOOP;
+END
+$$;
+SELECT anon_auth.uid();
+SELECT anon_auth.verify_jwt(:'short');
+SELECT anon_auth.use_access_token(:'short');
+
+-- a session that was revoked is not alive, although its token is valid
+SELECT anon_auth.revoke(:'ada_refresh_token');
+SELECT anon_auth.use_access_token(:'ada_access_token', false) = :'ada_sub' AS sub;
+SELECT anon_auth.uid() = :'ada_sub' AS uid, anon_auth.session_alive();
+SELECT anon_auth.userinfo();
+
+DROP TABLE notes;
+DROP OWNED BY regress_anon_auth_app;
+DROP ROLE regress_anon_auth_app;

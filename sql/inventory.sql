@@ -1,0 +1,65 @@
+--
+-- What the extension makes, and who may use it.  A change here is a change of
+-- the API or of its security: look twice.
+--
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS anon_auth CASCADE;
+CREATE EXTENSION anon_auth;
+RESET client_min_messages;
+
+-- functions: security definer, settings, volatility, parallel safety, rights
+SELECT p.oid::regprocedure AS function, p.prosecdef AS definer, p.proconfig AS config,
+	   p.provolatile AS vol, p.proparallel AS par, l.lanname AS lang,
+	   CASE WHEN p.proacl IS NULL THEN 'PUBLIC' ELSE coalesce(nullif(array_to_string(ARRAY(
+			SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+			FROM aclexplode(p.proacl) a WHERE a.grantee <> p.proowner), ','), ''), 'owner') END AS execute
+FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid JOIN pg_language l ON l.oid = p.prolang
+WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'anon_auth')
+  AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass
+ORDER BY p.oid::regprocedure::text COLLATE "C";
+
+-- every definer function pins its search_path
+SELECT p.oid::regprocedure FROM pg_proc p
+WHERE p.pronamespace = 'anon_auth'::regnamespace AND p.prosecdef
+  AND p.proconfig IS DISTINCT FROM '{"search_path=pg_catalog, pg_temp"}';
+
+-- tables: row security, rights of others, dumped with data
+SELECT c.relname, c.relrowsecurity AS rls, c.relpersistence AS persistence,
+	   coalesce((SELECT count(*) FROM aclexplode(c.relacl) a WHERE a.grantee <> c.relowner), 0) AS grants,
+	   c.oid = ANY (e.extconfig) AS dumped
+FROM pg_class c, pg_extension e
+WHERE e.extname = 'anon_auth' AND c.relnamespace = 'anon_auth'::regnamespace AND c.relkind IN ('r', 'v', 'S')
+ORDER BY c.relname COLLATE "C";
+SELECT count(*) AS policies FROM pg_policy;
+
+-- nothing lacks a comment
+SELECT 'function' AS kind, p.oid::regprocedure::text AS object FROM pg_proc p
+WHERE p.pronamespace = 'anon_auth'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL
+UNION ALL
+SELECT 'table', c.oid::regclass::text FROM pg_class c
+WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind = 'r' AND obj_description(c.oid, 'pg_class') IS NULL;
+
+-- every foreign key is indexed, and points to users
+SELECT c.conrelid::regclass, c.confrelid::regclass, c.confdeltype,
+	   EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1]) AS indexed
+FROM pg_constraint c WHERE c.contype = 'f' AND c.connamespace = 'anon_auth'::regnamespace
+ORDER BY c.conrelid::regclass::text;
+
+-- the schema belongs to the extension, and nobody else may use it
+SELECT d.deptype FROM pg_namespace n JOIN pg_depend d ON d.objid = n.oid AND d.classid = 'pg_namespace'::regclass AND d.deptype = 'e'
+WHERE n.nspname = 'anon_auth' AND (n.nspacl IS NULL OR NOT EXISTS (SELECT FROM aclexplode(n.nspacl) a WHERE a.grantee <> n.nspowner));
+
+-- installing over somebody's schema or object is refused, not adopted
+DROP EXTENSION anon_auth;
+SELECT count(*) AS left_behind FROM pg_namespace WHERE nspname = 'anon_auth';
+CREATE SCHEMA anon_auth;
+CREATE EXTENSION anon_auth;
+DROP SCHEMA anon_auth;
+
+-- only where the encoding is UTF8
+CREATE DATABASE anon_auth_latin1 TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C';
+\set main_database :DBNAME
+\c anon_auth_latin1
+CREATE EXTENSION anon_auth;
+\c :main_database
+DROP DATABASE anon_auth_latin1;

@@ -1,0 +1,84 @@
+--
+-- A role with the client API can do what that says and nothing else; a role
+-- without it, nothing.
+--
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS anon_auth CASCADE;
+CREATE EXTENSION anon_auth;
+RESET client_min_messages;
+
+SELECT anon_auth.create_client('app', 'native');
+CREATE ROLE regress_anon_auth_client;
+CREATE ROLE regress_anon_auth_stranger;
+SELECT anon_auth.grant_client_api('regress_anon_auth_client');
+SELECT anon_auth.grant_client_api('regress_anon_auth_client');
+SELECT anon_auth.grant_client_api('no_such_role');
+SELECT anon_auth.grant_client_api(NULL);
+
+-- what the client role may execute, by the catalog
+SELECT p.oid::regprocedure AS may_execute FROM pg_proc p
+WHERE p.pronamespace = 'anon_auth'::regnamespace AND has_function_privilege('regress_anon_auth_client', p.oid, 'EXECUTE')
+ORDER BY p.oid::regprocedure::text COLLATE "C";
+SELECT count(*) AS table_rights FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS right_name
+WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind = 'r' AND has_table_privilege('regress_anon_auth_client', c.oid, right_name);
+
+-- and in fact: every table, every other function
+SET ROLE regress_anon_auth_client;
+CREATE FUNCTION pg_temp.try(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE statement;
+	RETURN 'done: ' || statement;
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE || ' ' || SQLERRM;
+END
+$$;
+SELECT pg_temp.try(format(statement, t)) AS result
+FROM unnest('{authorization_codes,clients,device_keys,events,login_ids,passwords,rate_limits,sessions,settings,signing_keys,users}'::text[]) t,
+	 unnest('{SELECT * FROM anon_auth.%s,DELETE FROM anon_auth.%s}'::text[]) statement
+ORDER BY t, statement;
+SELECT pg_temp.try(statement) AS result FROM unnest(ARRAY[
+	'SELECT anon_auth.sign_jwt(''{}'')',
+	'SELECT anon_auth.create_signing_key()',
+	'SELECT anon_auth.import_signing_key(''{}'')',
+	'SELECT anon_auth.ensure_signing_key()',
+	'SELECT anon_auth.create_client(''x'', ''spa'')',
+	'SELECT anon_auth.disable_user(NULL)',
+	'SELECT anon_auth.enable_user(NULL)',
+	'SELECT anon_auth.delete_user(NULL)',
+	'SELECT anon_auth.revoke_sessions(NULL)',
+	'SELECT anon_auth.grant_client_api(''regress_anon_auth_stranger'')',
+	'CREATE TABLE anon_auth.mine ()',
+	'SET anon_auth.master_key_file = ''/tmp/x''',
+	'SHOW anon_auth.master_key_file']) statement;
+
+-- it cannot lead the functions astray by search_path or temporary objects
+CREATE TEMP TABLE settings AS SELECT 'https://evil.example'::text AS issuer;
+CREATE TEMP TABLE clients (client_id text);
+CREATE FUNCTION pg_temp.coalesce_trap(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE OPERATOR pg_temp.= (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_temp.coalesce_trap);
+SET search_path = pg_temp, anon_auth, pg_catalog;
+SELECT token_type FROM anon_auth.authenticate_anonymously('app'::text);
+SELECT anon_auth.openid_configuration() ->> 'issuer' AS issuer;
+SET request.jwt.claims = '{"sub": "00000000-0000-0000-0000-000000000001"}';
+SELECT anon_auth.uid();
+RESET search_path;
+RESET ROLE;
+
+-- a stranger gets nowhere
+SET ROLE regress_anon_auth_stranger;
+SELECT anon_auth.create_challenge();
+SELECT anon_auth.uid();
+RESET ROLE;
+
+-- row security holds even where somebody grants too much
+GRANT SELECT, INSERT, DELETE ON ALL TABLES IN SCHEMA anon_auth TO regress_anon_auth_client;
+SET ROLE regress_anon_auth_client;
+SELECT count(*) FROM anon_auth.users;
+SELECT count(*) FROM anon_auth.signing_keys;
+INSERT INTO anon_auth.settings DEFAULT VALUES;
+DELETE FROM anon_auth.settings;
+RESET ROLE;
+SELECT (SELECT count(*) FROM anon_auth.users) AS users, (SELECT count(*) FROM anon_auth.settings) AS settings;
+
+DROP OWNED BY regress_anon_auth_client, regress_anon_auth_stranger;
+DROP ROLE regress_anon_auth_client, regress_anon_auth_stranger;

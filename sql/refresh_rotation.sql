@@ -1,0 +1,53 @@
+--
+-- Refresh token rotation: a lost response does no harm, a stolen token ends
+-- the session.
+--
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS anon_auth CASCADE;
+CREATE EXTENSION anon_auth;
+RESET client_min_messages;
+
+SELECT anon_auth.create_client('app', 'native', refresh_token_rotation_enabled => true, refresh_token_rotation_grace_seconds => 3600);
+SELECT refresh_token AS first FROM anon_auth.authenticate_anonymously('app') \gset
+
+-- each refresh gives a new token
+SELECT refresh_token AS second FROM anon_auth.refresh_session('app', :'first') \gset
+SELECT :'first' <> :'second' AS rotated;
+
+-- within the grace period the first one gives the same successor, any number of times
+SELECT refresh_token = :'second' AS same_successor FROM anon_auth.refresh_session('app', :'first');
+SELECT refresh_token = :'second' AS same_successor FROM anon_auth.refresh_session('app', :'first');
+SELECT generation FROM anon_auth.sessions;
+
+-- the second one goes on
+SELECT refresh_token AS third FROM anon_auth.refresh_session('app', :'second') \gset
+SELECT :'second' <> :'third' AS rotated;
+
+-- a stale token neither promotes nor resumes
+SELECT anon_auth.create_promotion_code(:'first');
+SELECT anon_auth.authenticate_anonymously('app', refresh_token => :'first');
+
+-- the first one, now two behind, is reuse: the session ends, and it is told
+SELECT anon_auth.refresh_session('app', :'first') IS NULL AS refused;
+SELECT anon_auth.refresh_session('app', :'third');
+SELECT count(*) AS sessions FROM anon_auth.sessions;
+SELECT type FROM anon_auth.events ORDER BY id;
+
+-- past the grace period, so is the one before
+SELECT refresh_token AS first FROM anon_auth.authenticate_anonymously('app') \gset
+SELECT refresh_token AS second FROM anon_auth.refresh_session('app', :'first') \gset
+UPDATE anon_auth.sessions SET rotated_at = rotated_at - interval '3601 seconds';
+SELECT anon_auth.refresh_session('app', :'first') IS NULL AS refused;
+SELECT count(*) AS sessions FROM anon_auth.sessions;
+
+-- a token that the database forgot in a crash is newer than the row: it goes on
+SELECT refresh_token AS first FROM anon_auth.authenticate_anonymously('app') \gset
+SELECT refresh_token AS second FROM anon_auth.refresh_session('app', :'first') \gset
+UPDATE anon_auth.sessions SET generation = 0, rotated_at = NULL;
+SELECT refresh_token AS third FROM anon_auth.refresh_session('app', :'second') \gset
+SELECT generation FROM anon_auth.sessions;
+
+-- rotation switched off later: the newest token stays as it is
+UPDATE anon_auth.clients SET refresh_token_rotation_enabled = false;
+SELECT refresh_token = :'third' AS unchanged FROM anon_auth.refresh_session('app', :'third');
+SELECT refresh_token = :'third' AS newest FROM anon_auth.refresh_session('app', :'second');

@@ -1,0 +1,75 @@
+--
+-- Settings and clients: nonsense is refused, changes take effect at once.
+--
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS anon_auth CASCADE;
+CREATE EXTENSION anon_auth;
+RESET client_min_messages;
+
+SELECT count(*) FROM anon_auth.settings;
+
+-- a typo is refused by a constraint that names it
+\set VERBOSITY terse
+UPDATE anon_auth.settings SET issuer = 'https://example.com/';
+UPDATE anon_auth.settings SET issuer = 'example.com';
+UPDATE anon_auth.settings SET issuer = 'https://example.com?x';
+UPDATE anon_auth.settings SET audience = '';
+UPDATE anon_auth.settings SET token_role = '';
+UPDATE anon_auth.settings SET promotion_conflict = 'whatever';
+UPDATE anon_auth.settings SET login_id_types = '{}';
+UPDATE anon_auth.settings SET login_id_types = '{email,fax}';
+UPDATE anon_auth.settings SET email_domain_blocklist = '{a.com}', email_domain_allowlist = '{b.com}';
+UPDATE anon_auth.settings SET password_min_length = 0;
+UPDATE anon_auth.settings SET password_hash_memory_kib = 1;
+UPDATE anon_auth.settings SET password_hash_concurrency = 0;
+UPDATE anon_auth.settings SET event_types = '{NULL}';
+UPDATE anon_auth.settings SET singleton = false;
+
+\set VERBOSITY default
+-- inserting replaces the row, as restoring a dump does
+UPDATE anon_auth.settings SET issuer = 'https://old.example';
+INSERT INTO anon_auth.settings (issuer) VALUES ('https://auth.example.com/v1');
+SELECT issuer FROM anon_auth.settings;
+
+-- a change is seen by the next statement, and within the statement that makes it
+SELECT anon_auth.openid_configuration() ->> 'jwks_uri' AS jwks_uri;
+UPDATE anon_auth.settings SET issuer = 'https://auth.example.com';
+SELECT anon_auth.openid_configuration() ->> 'jwks_uri' AS jwks_uri;
+DO $$
+BEGIN
+	RAISE INFO '%', anon_auth.openid_configuration() ->> 'issuer';
+	UPDATE anon_auth.settings SET issuer = 'https://do.example.com';
+	RAISE INFO '%', anon_auth.openid_configuration() ->> 'issuer';
+END
+$$;
+
+-- a lost row is a clear error
+DELETE FROM anon_auth.settings;
+SELECT anon_auth.openid_configuration();
+INSERT INTO anon_auth.settings DEFAULT VALUES;
+SELECT jsonb_pretty(anon_auth.openid_configuration());
+
+-- clients
+\set VERBOSITY terse
+SELECT anon_auth.create_client('app', 'native', '{https://app.example/callback,com.example.app://callback}');
+SELECT anon_auth.create_client('app', 'native');
+SELECT anon_auth.create_client('x', 'browser');
+SELECT anon_auth.create_client('x', NULL);
+SELECT anon_auth.create_client('', 'spa');
+SELECT anon_auth.create_client('a b', 'spa');
+SELECT anon_auth.create_client(NULL, 'spa');
+SELECT anon_auth.create_client('x', 'spa', '{/callback}');
+SELECT anon_auth.create_client('x', 'spa', '{https://a.example/#fragment}');
+SELECT anon_auth.create_client('x', 'spa', '{NULL}');
+SELECT anon_auth.create_client('x', 'spa', access_token_lifetime_seconds => 299);
+SELECT anon_auth.create_client('x', 'spa', refresh_token_lifetime_seconds => 1000);
+SELECT anon_auth.create_client('x', 'spa', max_concurrent_sessions => 2);
+SELECT client_id, name, application_type, redirect_uris, access_token_lifetime_seconds,
+	   refresh_token_lifetime_seconds, refresh_token_idle_timeout_seconds, refresh_token_rotation_enabled
+FROM anon_auth.clients;
+
+-- which events are kept
+UPDATE anon_auth.settings SET event_types = '{user.deleted}';
+SELECT sub FROM anon_auth.authenticate_anonymously('app') \gset
+SELECT anon_auth.delete_user(:'sub');
+SELECT type, user_id = :'sub' AS of_the_user FROM anon_auth.events;
