@@ -14,7 +14,7 @@ OWN_HEADERS = $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 INSTALL_PARTS = $(sort $(wildcard $(srcdir)/install/*.sql))
 DATA_built = anon_auth--$(EXTVERSION).sql
 
-PG_CPPFLAGS = -I$(srcdir)/src
+PG_CPPFLAGS = -I$(srcdir)/src -DANON_AUTH_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
 SHLIB_LINK = -lsodium -lcrypto -licui18n -licuuc
 

@@ -15,7 +15,11 @@
 #include "fmgr.h"
 #include "guc.h"
 
+#if PG_VERSION_NUM >= 180000
+PG_MODULE_MAGIC_EXT(.name = "anon_auth",.version = ANON_AUTH_VERSION);
+#else
 PG_MODULE_MAGIC;
+#endif
 
 void		_PG_init(void);
 

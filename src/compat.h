@@ -17,6 +17,11 @@
 #include "varatt.h"
 #endif
 
+/* 18 has the C23 way to say it, before the declaration. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn		pg_attribute_noreturn()
+#endif
+
 /* The transaction's number within its backend moved in 17. */
 #if PG_VERSION_NUM >= 170000
 #define MyLocalTransactionId()	(MyProc->vxid.lxid)

@@ -15,6 +15,7 @@
 
 #include "postgres.h"
 
+#include "compat.h"
 #include "jose/jose.h"
 
 #define AA_SQLSTATE(a, b, c)	MAKE_SQLSTATE('A', 'A', a, b, c)
@@ -61,9 +62,9 @@
 extern void check_jose_internal(JoseStatus status);
 
 /* Raises AA016 with the reason, a clause in lower case without a period. */
-extern void pg_attribute_noreturn() raise_invalid_jwk(const char *reason);
+pg_noreturn extern void raise_invalid_jwk(const char *reason);
 
 /* Raises 22023 "<name> is required". */
-extern void pg_attribute_noreturn() raise_required(const char *name);
+pg_noreturn extern void raise_required(const char *name);
 
 #endif							/* ANON_AUTH_ERRORS_H */

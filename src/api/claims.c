@@ -85,7 +85,7 @@ anon_auth_session_alive(PG_FUNCTION_ARGS)
 				   !user.is_disabled);
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_invalid_session(void)
 {
 	ereport(ERROR,

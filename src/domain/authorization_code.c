@@ -82,7 +82,7 @@ authorization_code_create(const Client *client, const User *user, const char *re
 	return text;
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_invalid_code(void)
 {
 	ereport(ERROR,

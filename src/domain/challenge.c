@@ -48,7 +48,7 @@ challenge_create(const char *purpose, TimestampTz *expires_at)
 	return text;
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_challenge(const char *detail)
 {
 	ereport(ERROR,

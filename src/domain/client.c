@@ -28,7 +28,7 @@ is_first_party_public(const Client *client)
 		client->type == APPLICATION_NATIVE;
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_grant_not_allowed(void)
 {
 	ereport(ERROR,

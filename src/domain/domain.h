@@ -16,6 +16,7 @@
 
 #include "postgres.h"
 
+#include "compat.h"
 #include "jose/jose.h"
 #include "lib/stringinfo.h"
 #include "store/store.h"
@@ -81,7 +82,7 @@ extern void request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char
 extern bool request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *key);
 
 /* Raises AA004: unknown kid, and no jwk to register. */
-extern void pg_attribute_noreturn() raise_unknown_device_key(void);
+pg_noreturn extern void raise_unknown_device_key(void);
 
 /* ---- tokens (tokens.c) ---- */
 

@@ -106,7 +106,7 @@ own_jwt_open(const char *token, size_t length, OwnJwt *jwt)
 	return jwt->claims == NULL ? reason : NULL;
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_token(const char *reason)
 {
 	ereport(ERROR,

@@ -31,7 +31,7 @@ typedef struct Proof
 	const char *invalid_message;
 } Proof;
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_not_anonymous(void)
 {
 	ereport(ERROR,
@@ -40,7 +40,7 @@ raise_not_anonymous(void)
 			 errdetail("The user is not a guest, or has been promoted already.")));
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_invalid_promotion_code(const char *detail)
 {
 	ereport(ERROR,
@@ -49,7 +49,7 @@ raise_invalid_promotion_code(const char *detail)
 			 errdetail_internal("%s", detail)));
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_identity_exists(LoginIdType type)
 {
 	ereport(ERROR,
@@ -280,7 +280,7 @@ record_promotion(const Client *client, const User *user, const LoginId *login_id
 }
 
 /* user_promote() has found no guest: why? */
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_lost_guest(const pg_uuid_t *user_id)
 {
 	User		user;

@@ -25,7 +25,7 @@
 /* Lost races for the window of a key before giving up. */
 #define MAX_ATTEMPTS		100
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_request(const char *detail)
 {
 	ereport(ERROR,

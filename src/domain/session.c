@@ -24,7 +24,7 @@
 StaticAssertDecl(SECRET_HASH_LENGTH == crypto_hash_sha256_BYTES, "hash lengths differ");
 StaticAssertDecl(TOKEN_ID_LENGTH == UUID_LEN, "id lengths differ");
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_invalid_refresh_token(void)
 {
 	ereport(ERROR,
@@ -32,7 +32,7 @@ raise_invalid_refresh_token(void)
 			 errmsg("invalid refresh token")));
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_user_disabled(void)
 {
 	ereport(ERROR,

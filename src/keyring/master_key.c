@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "access/xlog.h"
+#include "compat.h"
 #include "guc.h"
 #include "jose/jose.h"
 #include "keyring/master_key.h"
@@ -78,7 +79,7 @@ needed_key_ids(void)
 	return ids.data;
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_missing(const char *path)
 {
 	char	   *ids = needed_key_ids();
@@ -93,7 +94,7 @@ raise_missing(const char *path)
 			 errhint("Restore the file from its backup, or set anon_auth.master_key_file to where it is.")));
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_malformed(const char *path, int line)
 {
 	ereport(ERROR,
