@@ -53,10 +53,8 @@ CREATE TABLE anon_auth.device_keys (
 	last_used_at timestamptz NOT NULL,
 
 	PRIMARY KEY (route, kid),
-	-- Deferred: the key is inserted before its user, because the key decides
-	-- which of two concurrent first logins makes the user.
 	CONSTRAINT device_keys_user_id_fkey FOREIGN KEY (user_id)
-		REFERENCES anon_auth.users (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
 	CONSTRAINT device_keys_user_id_key UNIQUE (user_id),
 	CONSTRAINT device_keys_kid_check CHECK (kid OPERATOR(pg_catalog.~) '^[-A-Za-z0-9_]{8,64}$')
 ) WITH (fillfactor = 70);

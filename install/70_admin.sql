@@ -71,6 +71,11 @@ BEGIN
 	END LOOP;
 
 	INSERT INTO anon_auth.clients
+		(client_id, name, application_type, redirect_uris, post_logout_redirect_uris,
+		 access_token_lifetime_seconds, refresh_token_lifetime_seconds,
+		 refresh_token_idle_timeout_enabled, refresh_token_idle_timeout_seconds,
+		 refresh_token_rotation_enabled, refresh_token_rotation_grace_seconds,
+		 max_concurrent_sessions)
 		VALUES (client_id, coalesce(name, client_id), application_type,
 				redirect_uris, post_logout_redirect_uris,
 				access_token_lifetime_seconds, refresh_token_lifetime_seconds,

@@ -32,14 +32,18 @@ require_sign_up_open(void)
 				 errmsg("public signup is disabled")));
 }
 
-/* A guest that was made in this transaction, as its row is. */
 static void
-create_guest(const Client *client, const pg_uuid_t *id, char *kid, TimestampTz now, User *user)
+record_creation(const Client *client, const pg_uuid_t *id, bool device_key, TimestampTz now)
 {
-	user_insert_guest(id, kid, now);
 	event_insert("user.created", id, client->client_id,
-				 json_to_jsonb(kid != NULL ? "{\"device_key\": true}" : "{\"device_key\": false}"),
+				 json_to_jsonb(device_key ? "{\"device_key\": true}" : "{\"device_key\": false}"),
 				 now);
+}
+
+/* A guest whose row this transaction has just inserted. */
+static void
+fill_new_guest(User *user, const pg_uuid_t *id, char *kid)
+{
 	memset(user, 0, sizeof(User));
 	user->id = *id;
 	user->is_anonymous = true;
@@ -62,7 +66,10 @@ canonical_jwk(Jsonb *jwk)
 	return json_to_jsonb(json);
 }
 
-/* False when another transaction was faster with the same key. */
+/*
+ * False when another transaction was faster with the same key: the key is the
+ * arbiter, and the user that was made for nothing goes again.
+ */
 static bool
 sign_up_with_key(const Client *client, const RequestJwt *request, TimestampTz now, User *user)
 {
@@ -70,11 +77,16 @@ sign_up_with_key(const Client *client, const RequestJwt *request, TimestampTz no
 
 	require_sign_up_open();
 	request_jwt_verify(request, request->jwk, jose_alg_name(request->alg));
+	user_insert_guest(&id, request->kid, now);
 	if (!device_key_insert(request->kid, &id, jose_alg_name(request->alg),
 						   canonical_jwk(request->jwk),
 						   challenge_use(NULL, &request->challenge, now), now))
+	{
+		(void) user_delete(&id, user);
 		return false;
-	create_guest(client, &id, request->kid, now, user);
+	}
+	record_creation(client, &id, true, now);
+	fill_new_guest(user, &id, request->kid);
 	return true;
 }
 
@@ -124,7 +136,9 @@ guest_sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz 
 	client_require_guests(client);
 	require_guests_enabled();
 	require_sign_up_open();
-	create_guest(client, &id, NULL, now, &user);
+	user_insert_guest(&id, NULL, now);
+	record_creation(client, &id, false, now);
+	fill_new_guest(&user, &id, NULL);
 	session_start(client, &user, device_info, NULL, now, now, response);
 }
 
