@@ -264,6 +264,10 @@ extern void user_admin_delete(const pg_uuid_t *id, TimestampTz now);
 extern uint64 user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now);
 
 /* Seconds since 1970, as JWTs count. */
-extern int64 unix_seconds(TimestampTz time);
+static inline int64
+unix_seconds(TimestampTz time)
+{
+	return (time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / USECS_PER_SEC;
+}
 
 #endif							/* ANON_AUTH_DOMAIN_H */

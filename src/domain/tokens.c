@@ -13,12 +13,6 @@
 #include "lib/stringinfo.h"
 #include "utils/json.h"
 
-int64
-unix_seconds(TimestampTz time)
-{
-	return (time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / USECS_PER_SEC;
-}
-
 /* A regular user always has a password, a guest never has one. */
 void
 user_claims_add(StringInfo json, const User *user)

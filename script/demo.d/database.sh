@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+#
+# SQL of the demo.  It is shown as typed and then run by psql.  What stands in
+# it as :'name' is the entry "name" of the array "value"; it reaches psql by the
+# environment, so that no token is seen in a list of processes.
+
+declare -A value=()
+declare -A row=()
+
+# psql_run ROLE SQL
+psql_run() (
+	names=$(grep -o ":'[a-z_]*'" <<<"$2" | tr -d ":'" | sort -u) || true
+	for name in $names; do
+		export "demo_$name=${value[$name]}"
+	done
+	{
+		for name in $names; do
+			printf '\\getenv %s demo_%s\n' "$name" "$name"
+		done
+		printf '%s\n' "$2"
+	} | psql -X -q -U "$1" -A -t -x -F $'\t' -P 'null=(null)' \
+		-v ON_ERROR_STOP=1 -v VERBOSITY=verbose -v SHOW_CONTEXT=never
+)
+
+prompt_of() {
+	if [[ $1 == "$PGUSER" ]]; then
+		printf '%s=#' "$PGDATABASE"
+	else
+		printf '%s=>' "$PGDATABASE"
+	fi
+}
+
+# query ROLE <SQL: what must succeed.  Each result is shown, one line a column;
+# the last one's columns are left in the array "row".
+query() {
+	local sql result name content
+	sql=$(cat)
+	sql_lines "$(prompt_of "$1")" "$sql"
+	result=$(psql_run "$1" "$sql" 2>&1) || fail "the database refused:"$'\n'"$result"
+	row=()
+	if [[ -z $result ]]; then
+		return
+	fi
+	while IFS=$'\t' read -r name content; do
+		[[ -n $name ]] || continue
+		row[$name]=$content
+		value_line "$name" "$content"
+	done <<<"$result"
+}
+
+# query_nothing ROLE FACT <SQL: what must succeed with no row.
+query_nothing() {
+	local sql result
+	sql=$(cat)
+	sql_lines "$(prompt_of "$1")" "$sql"
+	result=$(psql_run "$1" "$sql" 2>&1) || fail "the database refused:"$'\n'"$result"
+	text_lines "${result:-(0 rows)}"
+	expect "$2" '' "$result"
+}
+
+# query_refused ROLE SQLSTATE FACT <SQL: what must fail, and how.
+query_refused() {
+	local sql result
+	sql=$(cat)
+	sql_lines "$(prompt_of "$1")" "$sql"
+	if result=$(psql_run "$1" "$sql" 2>&1 >/dev/null); then
+		fail "not true: $3 (there was no error)"
+	fi
+	result=$(sed -e '/^LOCATION:/d' <<<"$result")
+	error_lines "$result"
+	[[ $result == "ERROR:  $2: "* ]] || fail "not true: $3 (expected SQLSTATE $2)"
+	good "$3"
+}

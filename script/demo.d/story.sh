@@ -1,0 +1,274 @@
+# shellcheck shell=bash
+#
+# The story: a guest with a device key becomes an account.  Every call is made,
+# every result is what came back, and every fact is checked.
+
+admin=postgres
+app=notes_app
+password='correct horse battery staple'
+
+story() {
+	cd "$work" || return
+	register_application
+	make_device
+	first_login
+	look_at_tokens
+	ask_userinfo
+	come_back
+	replay_request
+	keep_app_data
+	other_guest_sees_nothing
+	promote
+	old_session_is_dead
+	log_in_with_password
+	verify_independently
+	read_audit
+}
+
+register_application() {
+	step 'The DBA installs the extension and registers an application.'
+	query $admin <<-'SQL'
+		CREATE EXTENSION anon_auth;
+		SELECT anon_auth.create_client('notes', 'native');
+	SQL
+	expect 'the application has its client_id' notes "${row[create_client]}"
+	note 'The application connects as an unprivileged role, which may call the client functions.'
+	query $admin <<-'SQL'
+		CREATE ROLE notes_app LOGIN;
+		SELECT anon_auth.grant_client_api('notes_app');
+	SQL
+	query_refused $app 42501 'that role cannot read the tables behind them' <<-'SQL'
+		SELECT * FROM anon_auth.users;
+	SQL
+}
+
+make_device() {
+	step 'A device makes a P-256 key pair. The private key never leaves it.'
+	shell_line 'openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out device.pem'
+	make_device_key device.pem
+	note 'Its public half as a JSON Web Key:'
+	jwk=$(public_jwk device.pem)
+	text_lines "$jwk"
+}
+
+get_challenge() {
+	query $app <<-'SQL'
+		SELECT * FROM anon_auth.create_challenge();
+	SQL
+	value[challenge]=${row[token]}
+}
+
+show_request() {
+	value_line 'header' "$(jwt_part "${value[jwt]}" 1)"
+	value_line 'payload' "$(jwt_part "${value[jwt]}" 2)"
+}
+
+first_login() {
+	step 'The device signs a challenge with its key, and a guest is there.'
+	get_challenge
+	note 'The request, signed by openssl dgst -sha256 -sign device.pem:'
+	value[jwt]=$(sign_request device.pem auth "${value[challenge]}" "$jwk")
+	show_request
+	query $app <<-'SQL'
+		SELECT * FROM anon_auth.authenticate_anonymously('notes', jwt => :'jwt');
+	SQL
+	sub=${row[sub]}
+	value[access_token]=${row[access_token]}
+	value[id_token]=${row[id_token]}
+	[[ $sub =~ ^[0-9a-f-]{36}$ ]] || fail "the sub is no UUID: $sub"
+	good "the guest is $sub"
+}
+
+look_at_tokens() {
+	step 'The tokens say who it is. Decoded, the access token:'
+	show_token "${value[access_token]}" iss aud sub client_id sid role is_anonymous
+	note 'and the ID token:'
+	show_token "${value[id_token]}" aud sub
+	expect 'both name the guest' "$sub $sub" \
+		"$(claim "${value[access_token]}" sub) $(claim "${value[id_token]}" sub)"
+	expect 'the access token says: a guest' true "$(claim "${value[access_token]}" is_anonymous)"
+}
+
+ask_userinfo() {
+	step 'What the application may know of the user: userinfo().'
+	query $app <<-'SQL'
+		SELECT c->>'sub' AS sub,
+		       c->>'https://authgear.com/claims/user/is_anonymous' AS is_anonymous
+		  FROM anon_auth.userinfo(:'access_token') AS c;
+	SQL
+	expect 'it is the guest' "$sub true" "${row[sub]} ${row[is_anonymous]}"
+}
+
+come_back() {
+	step 'The application was closed. The same device comes back with its key alone.'
+	get_challenge
+	value[jwt]=$(sign_request device.pem auth "${value[challenge]}")
+	show_request
+	query $app <<-'SQL'
+		SELECT sub, access_token, refresh_token
+		  FROM anon_auth.authenticate_anonymously('notes', jwt => :'jwt');
+	SQL
+	value[access_token]=${row[access_token]}
+	value[refresh_token]=${row[refresh_token]}
+	expect 'the same sub as before' "$sub" "${row[sub]}"
+}
+
+replay_request() {
+	step 'Somebody has copied that request and sends it once more.'
+	query_refused $app AA005 'a replayed request is refused' <<-'SQL'
+		SELECT * FROM anon_auth.authenticate_anonymously('notes', jwt => :'jwt');
+	SQL
+}
+
+keep_app_data() {
+	step "The application's own table: a foreign key to the users, and row-level security."
+	query $admin <<-'SQL'
+		CREATE TABLE notes (
+		  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+		  user_id uuid NOT NULL DEFAULT anon_auth.uid()
+		          REFERENCES anon_auth.users (id) ON DELETE CASCADE,
+		  body text NOT NULL);
+		CREATE INDEX ON notes (user_id);
+		ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+		CREATE POLICY own_notes ON notes USING (user_id = (SELECT anon_auth.uid()));
+		GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO notes_app;
+	SQL
+	note 'The guest writes a note. use_access_token() holds until the end of the transaction.'
+	query $app <<-'SQL'
+		BEGIN;
+		SELECT anon_auth.use_access_token(:'access_token');
+		INSERT INTO notes (body) VALUES ('Buy milk') RETURNING user_id, body;
+		COMMIT;
+	SQL
+	expect "the note is the guest's" "$sub" "${row[user_id]}"
+}
+
+other_guest_sees_nothing() {
+	step 'Another guest, without a key this time, sees none of it and cannot forge it.'
+	value[sub]=$sub
+	query $app <<-'SQL'
+		SELECT sub, access_token FROM anon_auth.authenticate_anonymously('notes');
+	SQL
+	expect_not 'it is somebody else' "$sub" "${row[sub]}"
+	value[other_token]=${row[access_token]}
+	query $app <<-'SQL'
+		BEGIN;
+		SELECT anon_auth.use_access_token(:'other_token');
+		SELECT count(*) AS notes FROM notes;
+		COMMIT;
+	SQL
+	expect 'it sees no note' 0 "${row[notes]}"
+	query_refused $app 42501 "it cannot write in the first guest's name" <<-'SQL'
+		BEGIN;
+		SELECT anon_auth.use_access_token(:'other_token');
+		INSERT INTO notes (user_id, body) VALUES (:'sub', 'Forged');
+	SQL
+	query $app <<-'SQL'
+		SELECT count(*) AS notes FROM notes;
+	SQL
+	expect 'without a token there is nobody, and no note' 0 "${row[notes]}"
+}
+
+promote() {
+	step 'The guest wants to stay: e-mail and password, proved by its key (action "promote").'
+	get_challenge
+	value[jwt]=$(sign_request device.pem promote "${value[challenge]}")
+	value[password]=$password
+	show_request
+	query $app <<-'SQL'
+		SELECT sub, access_token, refresh_token
+		  FROM anon_auth.promote_anonymous_user('notes',
+		         email => 'Ada@example.com', password => :'password', jwt => :'jwt');
+	SQL
+	value[old_refresh_token]=${value[refresh_token]}
+	value[access_token]=${row[access_token]}
+	expect 'the same sub as the guest had' "$sub" "${row[sub]}"
+	expect 'the new access token says: no guest any more' false \
+		"$(claim "${value[access_token]}" is_anonymous)"
+	query $app <<-'SQL'
+		BEGIN;
+		SELECT anon_auth.use_access_token(:'access_token');
+		SELECT body FROM notes;
+		COMMIT;
+	SQL
+	expect 'the note is still there' 'Buy milk' "${row[body]:-}"
+}
+
+old_session_is_dead() {
+	step 'What the guest held opens the account no more.'
+	query_refused $app AA006 "the guest's refresh token is dead" <<-'SQL'
+		SELECT * FROM anon_auth.refresh_session('notes', :'old_refresh_token');
+	SQL
+	note 'The device signs a new challenge:'
+	value[challenge]=$(psql_run $app 'SELECT token FROM anon_auth.create_challenge();' | cut -f 2)
+	value[jwt]=$(sign_request device.pem auth "${value[challenge]}")
+	query_refused $app AA004 'the device key is gone from the account, too' <<-'SQL'
+		SELECT * FROM anon_auth.authenticate_anonymously('notes', jwt => :'jwt');
+	SQL
+}
+
+log_in_with_password() {
+	step 'From now on it logs in with its password, on any device.'
+	query $app <<-'SQL'
+		SELECT * FROM anon_auth.authenticate('notes', 'ada@EXAMPLE.com', :'password');
+	SQL
+	expect 'still the same sub' "$sub" "${row[sub]}"
+	value[access_token]=${row[access_token]}
+	value[password]='incorrect donkey'
+	note 'A wrong password is a result, not an error, so that its audit event is kept:'
+	query_nothing $app 'a wrong password gives no row' <<-'SQL'
+		SELECT * FROM anon_auth.authenticate('notes', 'ada@example.com', :'password');
+	SQL
+}
+
+# Writes the signature of a token to token.sig, and what it signs to token.txt.
+take_token_apart() {
+	printf '%s' "${1%.*}" >token.txt
+	printf '%s' "${1##*.}" | base64url_decode | raw_to_der token.sig
+}
+
+verify_independently() {
+	step 'Anybody can verify the access token. Here the openssl command does, with jwks():'
+	local key answer
+	query $app <<-'SQL'
+		SELECT anon_auth.jwks();
+	SQL
+	key=$(jq -c --arg kid "$(jwt_part "${value[access_token]}" 1 | jq -r .kid)" \
+		'.keys[] | select(.kid == $kid)' <<<"${row[jwks]}")
+	jwk_to_pem jwks.pem <<<"$key"
+	take_token_apart "${value[access_token]}"
+	shell_line 'openssl dgst -sha256 -verify jwks.pem -signature token.sig token.txt'
+	answer=$(openssl dgst -sha256 -verify jwks.pem -signature token.sig token.txt 2>&1) || true
+	text_lines "$answer"
+	expect 'the signature is good' 'Verified OK' "$answer"
+	verify_tampered_token
+}
+
+verify_tampered_token() {
+	local forged answer
+	note 'The same token, but the payload now says that its bearer is a guest:'
+	forged=$(jwt_part "${value[access_token]}" 2 | jq -c '.is_anonymous = true' | base64url_encode)
+	value[forged_token]=$(cut -d . -f 1 <<<"${value[access_token]}").$forged.${value[access_token]##*.}
+	take_token_apart "${value[forged_token]}"
+	shell_line 'openssl dgst -sha256 -verify jwks.pem -signature token.sig token.txt'
+	if answer=$(openssl dgst -sha256 -verify jwks.pem -signature token.sig token.txt 2>&1); then
+		fail 'openssl accepts a tampered token'
+	fi
+	answer=${answer%%$'\n'*}
+	text_lines "$answer"
+	expect 'openssl refuses it' 'Verification failure' "$answer"
+	query_refused $app AA014 'and so does the database' <<-'SQL'
+		SELECT anon_auth.verify_jwt(:'forged_token');
+	SQL
+}
+
+read_audit() {
+	step 'All of it stands in the audit events of the user.'
+	value[sub]=$sub
+	query $admin <<-'SQL'
+		SELECT string_agg(type, ', ' ORDER BY id) AS events
+		  FROM anon_auth.events WHERE user_id = :'sub' AND type <> 'user.authenticated';
+	SQL
+	expect 'from guest to account' 'user.created, user.anonymous.promoted, authentication.failed' \
+		"${row[events]}"
+}

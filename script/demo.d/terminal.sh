@@ -1,0 +1,87 @@
+# shellcheck shell=bash
+#
+# How the demo looks: steps, shell commands, SQL as typed, short results.
+# Colour only on a terminal that has it; no line longer than the terminal.
+
+terminal_setup() {
+	bold='' dim='' red='' green='' cyan='' plain=''
+	width=92
+	step_number=0
+	if [[ -t 1 && ${TERM:-dumb} != dumb ]]; then
+		width=$(tput cols 2>/dev/null || echo 92)
+		if [[ -z ${NO_COLOR:-} ]]; then
+			bold=$'\e[1m' dim=$'\e[2m' red=$'\e[31m' green=$'\e[32m' cyan=$'\e[36m' plain=$'\e[0m'
+		fi
+	fi
+	((width <= 100)) || width=100
+	((width >= 60)) || width=60
+}
+
+# A new step, in one line.
+step() {
+	step_number=$((step_number + 1))
+	printf '\n%s%2d. %s%s\n' "$bold" "$step_number" "$1" "$plain"
+}
+
+note() {
+	printf '    %s%s%s\n' "$dim" "$1" "$plain"
+}
+
+shell_line() {
+	printf '    %s$ %s%s\n' "$cyan" "$1" "$plain"
+}
+
+# sql_lines PROMPT SQL: as one would type it into psql.
+sql_lines() {
+	local line prompt=$1
+	while IFS= read -r line; do
+		printf '    %s%s %s%s\n' "$cyan" "$prompt" "$line" "$plain"
+		prompt="${1%[=]?}-${1: -1}"
+	done <<<"$2"
+}
+
+# value_line NAME VALUE: one line, cut where the terminal ends.
+value_line() {
+	local room=$((width - 23))
+	local value=$2
+	((${#value} <= room)) || value="${value:0:room-5}[...]"
+	printf '      %-16s %s\n' "$1" "$value"
+}
+
+# Any text, indented, each line cut where the terminal ends.
+text_lines() {
+	local line
+	while IFS= read -r line; do
+		printf '      %s\n' "${line:0:width-6}"
+	done <<<"$1"
+}
+
+error_lines() {
+	local line
+	while IFS= read -r line; do
+		printf '      %s%s%s\n' "$red" "$line" "$plain"
+	done < <(fold -s -w $((width - 6)) <<<"$1")
+}
+
+# ---- facts: each is checked, and ends the demo if it does not hold ----
+
+good() {
+	printf '    %sok%s  %s\n' "$green" "$plain" "$1"
+}
+
+fail() {
+	printf '%sscript/demo: step %d: %s%s\n' "$red" "$step_number" "$1" "$plain" >&2
+	exit 1
+}
+
+# expect FACT EXPECTED ACTUAL
+expect() {
+	[[ $2 == "$3" ]] || fail "not true: $1 (expected \"$2\", got \"$3\")"
+	good "$1"
+}
+
+# expect_not FACT UNEXPECTED ACTUAL
+expect_not() {
+	[[ $2 != "$3" ]] || fail "not true: $1 (got \"$3\")"
+	good "$1"
+}
