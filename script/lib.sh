@@ -1,136 +1,287 @@
-# shellcheck shell=bash disable=SC2034
-# Shared by the scripts in this directory; to be sourced.
+# shellcheck shell=bash
 #
-# Nothing is written to the system's PostgreSQL or to the checkout: the tree is
-# copied to a private directory below TMPDIR, with a copy of PostgreSQL's own
-# files beside it that the extension is installed into.  So two checkouts, or
-# two runs of one, do not meet.  A PostgreSQL server refuses to run as root:
-# for root, all of that happens as the user postgres.
+# script/lib.sh: a private PostgreSQL with this checkout's anon_auth in it.
+#
+# Source it from a bash script that runs under `set -euo pipefail`:
+#
+#   prepare               finds PostgreSQL, makes the work directory and the
+#                         private copy of PostgreSQL; call it first, once
+#   build [MAKE ARGS...]  compiles a snapshot of the checkout and installs it
+#                         into that copy
+#   as_user COMMAND...    runs a command in $WORK as the user who runs servers
+#   server_start NAME [CONF LINES...], server_stop NAME
+#                         an empty cluster that is gone when the script ends
+#   server_psql NAME [PSQL ARGS...]
+#
+# Afterwards these are set:
+#
+#   ROOT      the checkout
+#   WORK      what is kept between runs, build/pgMAJOR in the checkout:
+#             pg/ (the private copy of PostgreSQL), src/ (the snapshot, built),
+#             tests/ (what script/test leaves), build.log
+#   PGBIN     the programs of the private copy
+#   PGXS_SRC  the test programs that come with PostgreSQL (pg_regress and so on)
+#   SCRATCH   short-lived and with a short path, for sockets; removed at exit
+#
+# Nothing is written outside WORK and SCRATCH, and no TCP port is opened, so
+# checkouts do not disturb each other.  Two scripts in one checkout wait for
+# each other.
+#
+# PostgreSQL refuses to run as root.  Root's servers and tests therefore run as
+# $TEST_USER (default: nobody), who only ever gets copies to work on.
 
-set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+TEST_USER=${TEST_USER:-nobody}
 
-CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-PG_MAJOR=${PG_MAJOR:-15}
+say() { printf '%s\n' "$*"; }
 
-NO_CLUSTER=/etc/postgresql-common/createcluster.d/anon_auth.conf
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
 
-say() { printf '%s\n' "$*" >&2; }
-die() { say "error: $*"; exit 1; }
+# ---------------------------------------------------------------------------
+# Which PostgreSQL
+# ---------------------------------------------------------------------------
 
-as_root() {
-	if [ "$(id -u)" = 0 ]; then
-		"$@"
-	elif command -v sudo >/dev/null; then
-		sudo "$@"
+has_server_headers() {
+	command -v "$1" >/dev/null && [[ -f $("$1" --includedir-server)/postgres.h ]]
+}
+
+# Sets PG_MAJOR and PG_CONFIG, and PG_PACKAGED where Debian's packages are to
+# be used.  In this order: what the caller says, what is installed, Debian's own.
+find_postgresql() {
+	PG_PACKAGED=
+	if [[ -z ${PG_CONFIG:-} && -z ${PG_MAJOR:-} ]] && has_server_headers pg_config; then
+		PG_CONFIG=$(pg_config --bindir)/pg_config
+		# Packages can complete this one: it may lack, say, its client programs.
+		if [[ $PG_CONFIG =~ ^/usr/lib/postgresql/([0-9]+)/bin/ ]]; then
+			PG_PACKAGED=1
+		fi
+	fi
+	if [[ -z ${PG_CONFIG:-} ]]; then
+		PG_PACKAGED=1
+		PG_CONFIG=/usr/lib/postgresql/${PG_MAJOR:-15}/bin/pg_config
+		PG_MAJOR=${PG_MAJOR:-15}
 	else
-		die "installing packages needs root or sudo"
+		PG_MAJOR=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 	fi
 }
 
-# Installs what of the given Debian packages is missing.
-install_packages() {
-	local missing=() package
-	for package in "$@"; do
-		dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
-			missing+=("$package")
+# ---------------------------------------------------------------------------
+# Users, directories
+# ---------------------------------------------------------------------------
+
+# The lock's descriptor is closed: a server must not inherit it.
+as_user() (
+	cd "$WORK"
+	exec 9>&-
+	if ((EUID == 0)); then
+		exec setpriv --reuid="$TEST_USER" --regid="$(id -g "$TEST_USER")" --clear-groups \
+			env HOME="$WORK" USER="$TEST_USER" LOGNAME="$TEST_USER" "$@"
+	fi
+	exec "$@"
+)
+
+# Makes a directory that the test user can use, or fails.
+give_directory() {
+	mkdir -p "$1" 2>/dev/null || return 1
+	if ((EUID == 0)) && [[ $(stat -c %U "$1") != "$TEST_USER" ]]; then
+		chown -hR "$TEST_USER:" "$1"
+	fi
+	WORK=$1 as_user test -w . 2>/dev/null
+}
+
+make_scratch() {
+	local parent
+	# A socket's path has at most 107 bytes, and the tests add up to 40.
+	for parent in "${TMPDIR:-/tmp}" /tmp; do
+		((${#parent} <= 40)) || continue
+		SCRATCH=$(mktemp -d "$parent/anon_auth.XXXXXX") || continue
+		give_directory "$SCRATCH" && return
+		rmdir "$SCRATCH"
 	done
-	[ ${#missing[@]} -gt 0 ] || return 0
-	command -v apt-get >/dev/null || die "these packages are needed: ${missing[*]}"
-	say "Installing ${missing[*]}"
-	as_root apt-get update -qq
-	# The server's package would make and start a cluster, which nobody needs.
-	as_root mkdir -p /etc/postgresql-common/createcluster.d
-	echo 'create_main_cluster = false' | as_root tee "$NO_CLUSTER" >/dev/null
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-		"${missing[@]}" >/dev/null || { as_root rm -f "$NO_CLUSTER"; die "installing failed"; }
-	as_root rm -f "$NO_CLUSTER"
+	die "found no temporary directory that user $(id -un) can hand to $TEST_USER"
 }
 
-BUILD_PACKAGES=(gcc make pkg-config libc6-dev libssl-dev libsodium-dev libicu-dev
-	"postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
-DEMO_PACKAGES=(openssl jq)
-TEST_PACKAGES=(openssl perl libipc-run-perl)
-
-# Where Debian keeps a version's programs; PG_CONFIG names another PostgreSQL.
-pg_config_path() {
-	if [ -n "${PG_CONFIG:-}" ]; then
-		command -v "$PG_CONFIG" || die "PG_CONFIG=$PG_CONFIG is not a program"
-	else
-		echo "/usr/lib/postgresql/$PG_MAJOR/bin/pg_config"
+# In the checkout, so that builds are incremental, except where the test user
+# cannot go there (/root), where it is read-only, or where make would stumble
+# over its name.
+make_work() {
+	WORK=$ROOT/build/pg$PG_MAJOR
+	if [[ $WORK =~ [^[:alnum:]_./+@-] ]] || ! give_directory "$WORK"; then
+		WORK=$SCRATCH/work
+		give_directory "$WORK"
 	fi
 }
 
-# Runs a command as the user that may run a server.
-as_server_user() {
-	if [ "$(id -u)" = 0 ]; then
-		setpriv --reuid postgres --regid postgres --init-groups env HOME="$WORK" "$@"
-	else
-		"$@"
+take_lock() {
+	exec 9>"$WORK/lock"
+	if ! flock -n 9; then
+		say "Waiting for another script that runs in this checkout"
+		flock 9
 	fi
 }
 
-# Makes WORK, a private directory with a copy of the tree in WORK/src, and
-# sees to it that nothing of it remains.
-make_work_directory() {
-	WORK=$(mktemp -d "${TMPDIR:-/tmp}/anon_auth.XXXXXX")
-	trap remove_work_directory EXIT
-	trap 'exit 130' INT TERM
-	mkdir "$WORK/src"
-	(cd "$CHECKOUT" && find . -mindepth 1 -maxdepth 1 ! -name .git ! -name build \
-		-exec cp -R {} "$WORK/src/" \;)
-	find "$WORK/src" \( -name '*.o' -o -name '*.bc' -o -name '*.so' \) -delete
-	chmod 755 "$WORK"
-	[ "$(id -u)" != 0 ] || chown -R postgres: "$WORK"
+# Stops the servers in a directory.  Those of a killed run, too: nobody else
+# uses these directories, as we hold the lock.
+stop_servers() {
+	local pidfile
+	while IFS= read -r pidfile; do
+		as_user "$PGBIN/pg_ctl" stop -s -m immediate -D "${pidfile%/*}" >/dev/null 2>&1 || true
+	done < <(find "$1" -name postmaster.pid 2>/dev/null)
 }
 
-remove_work_directory() {
-	local status=$?
-	trap - EXIT
-	[ -z "${WORK:-}" ] || rm -rf "$WORK"
-	exit "$status"
+clean_up() {
+	stop_servers "$SCRATCH"
+	stop_servers "$WORK/tests"
+	rm -rf "$SCRATCH"
 }
 
-# Copies PostgreSQL to WORK/pg: its programs find their other files relative to
-# where they are, so "make install" with the copy's pg_config goes there.
-make_private_postgresql() {
-	local config bindir sharedir libdir root
-	config=$(pg_config_path)
-	[ -x "$config" ] || die "there is no $config"
-	[ -r "$("$config" --pgxs)" ] || die "the server headers for $config are missing"
-	bindir=$("$config" --bindir)
-	sharedir=$("$config" --sharedir)
-	libdir=$("$config" --pkglibdir)
-	root=$(common_parent "$bindir" "$sharedir" "$libdir")
-	local directory
-	for directory in "$bindir" "$sharedir" "$libdir"; do
-		as_server_user mkdir -p "$WORK/pg${directory#"$root"}"
-		as_server_user cp -RL "$directory/." "$WORK/pg${directory#"$root"}/"
+# ---------------------------------------------------------------------------
+# The private copy of PostgreSQL
+# ---------------------------------------------------------------------------
+
+# PostgreSQL's programs find their files relative to themselves, as long as the
+# directories keep their places to each other.  So a copy works anywhere.
+copy_postgresql() {
+	local bin lib share include identity
+	bin=$("$PG_CONFIG" --bindir)
+	lib=$("$PG_CONFIG" --pkglibdir)
+	share=$("$PG_CONFIG" --sharedir)
+	include=$("$PG_CONFIG" --includedir)
+	[[ -x $bin/postgres ]] || die "there is no PostgreSQL server in $bin"
+	[[ -x $lib/pgxs/src/test/regress/pg_regress ]] || die "there is no pg_regress in $lib/pgxs"
+
+	PGBIN=$WORK/pg$bin
+	PGXS_SRC=$WORK/pg$lib/pgxs/src
+	identity="$("$PG_CONFIG" --version) $(stat -c '%n %s %Y' "$bin/postgres")"
+	if [[ $(cat "$WORK/pg.identity" 2>/dev/null) == "$identity" ]]; then
+		return
+	fi
+
+	say "Copying $("$PG_CONFIG" --version) to $WORK/pg"
+	rm -rf "$WORK"/{pg.identity,pg,src,tests}
+	as_user mkdir -p "pg${include%/*}"
+	as_user ln -s "$include" "pg$include"
+	# An anon_auth that is installed in the system must not pass for ours.
+	tar -C / -cf - --exclude='anon_auth*' "${bin#/}" "${lib#/}" "${share#/}" |
+		as_user tar -C pg -xf -
+	as_user sh -c 'printf "%s\n" "$1" >pg.identity' sh "$identity"
+}
+
+prepare() {
+	local variable
+	find_postgresql
+	"$PG_CONFIG" --version >/dev/null || die "cannot run $PG_CONFIG"
+
+	# The caller's PGHOST, PGOPTIONS, MAKEFLAGS, LC_ALL... are not for our servers.
+	for variable in ${!PG@} ${!LC_@} MAKEFLAGS MAKELEVEL LANGUAGE; do
+		case $variable in
+			PG_CONFIG | PG_MAJOR | PG_PACKAGED | PG_TEST_*) ;;
+			*) unset "$variable" ;;
+		esac
 	done
-	[ "$root" != /usr ] || as_server_user ln -sfn /usr/include "$WORK/pg/include"
-	[ "$root" = /usr ] || as_server_user cp -R "$("$config" --includedir)" "$WORK/pg/" 2>/dev/null || true
-	PRIVATE_BINDIR=$WORK/pg${bindir#"$root"}
-	PRIVATE_PG_CONFIG=$PRIVATE_BINDIR/pg_config
+	export LANG=C.UTF-8 # clusters are UTF-8 when nobody says otherwise
+	umask 022
+
+	make_scratch
+	export TMPDIR=$SCRATCH
+	make_work
+	take_lock
+	trap clean_up EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	copy_postgresql
+	stop_servers "$WORK/tests"
 }
 
-common_parent() {
-	local parent=$1 path
+# ---------------------------------------------------------------------------
+# Building
+# ---------------------------------------------------------------------------
+
+# Lists the files of a source directory, without what a build makes in it.
+list_sources() {
+	local version
+	version=$(sed -n "s/^default_version = '\(.*\)'$/\1/p" "$ROOT/anon_auth.control")
+	(
+		cd "$1"
+		find . \( -path ./.git -o -path ./build -o -path ./results -o -path ./output_iso \
+			-o -path ./log -o -name 'tmp_check*' -o -name node_modules \) -prune \
+			-o \( -type f -o -type l \) ! -name '*.o' ! -name '*.bc' ! -name '*.so' \
+			! -name 'regression.*' ! -path ./unit/jose_test \
+			! -path "./anon_auth--$version.sql" -print
+	) | LC_ALL=C sort
+}
+
+# Brings $WORK/src to the state of the checkout.  File times are kept: make
+# then compiles what has changed.
+take_snapshot() {
+	as_user mkdir -p src
+	list_sources "$ROOT" >"$SCRATCH/sources"
+	list_sources "$WORK/src" | LC_ALL=C comm -13 "$SCRATCH/sources" - |
+		as_user sh -c 'cd src && xargs -r -d "\n" rm -f'
+	tar -C "$ROOT" -cf - --no-recursion -T "$SCRATCH/sources" | as_user tar -C src -xf -
+}
+
+# make in the snapshot, with the private PostgreSQL.
+make_in_snapshot() {
+	local llvm=()
+	# Bitcode for the JIT needs the clang that PostgreSQL was built with.
+	if ! command -v "$("$PG_CONFIG" --configure | sed -n "s/.*'CLANG=\([^']*\)'.*/\1/p")" >/dev/null; then
+		llvm=(with_llvm=no)
+	fi
+	as_user make -C src --no-print-directory PG_CONFIG="$PGBIN/pg_config" "${llvm[@]}" "$@"
+}
+
+build_quietly() {
+	local flags
+	take_snapshot || return 1
+	# make does not see that its arguments or its Makefile have changed.
+	flags="$(cksum <"$ROOT/Makefile") $*"
+	if [[ $(cat "$WORK/src.flags" 2>/dev/null) != "$flags" ]]; then
+		make_in_snapshot clean || return 1
+		as_user sh -c 'printf "%s\n" "$1" >src.flags' sh "$flags"
+	fi
+	make_in_snapshot -j"$(nproc)" "$@" all || return 1
+	make_in_snapshot "$@" install
+}
+
+# Builds and installs.  On failure shows why and returns 1.
+build() {
+	say "Building with $("$PG_CONFIG" --version)"
+	if ! build_quietly "$@" >"$SCRATCH/build.log" 2>&1; then
+		cat "$SCRATCH/build.log"
+		return 1
+	fi
+}
+
+# ---------------------------------------------------------------------------
+# Servers
+# ---------------------------------------------------------------------------
+
+# Starts an empty UTF-8 cluster with the superuser "postgres".  It listens on
+# the socket in $SCRATCH/NAME.socket only, unless the lines for postgresql.conf
+# say otherwise.
+server_start() {
+	local name=$1 data=$SCRATCH/$1.data log=$SCRATCH/$1.log
 	shift
-	for path in "$@"; do
-		while [ "${path#"$parent"/}" = "$path" ]; do
-			parent=$(dirname "$parent")
-		done
-	done
-	echo "$parent"
+	as_user mkdir -m 700 "$SCRATCH/$name.socket"
+	as_user "$PGBIN/initdb" -D "$data" -U postgres -A trust --no-locale -E UTF8 --no-sync >/dev/null
+	printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$SCRATCH/$name.socket'" "$@" |
+		as_user tee -a "$data/postgresql.conf" >/dev/null
+	if ! as_user "$PGBIN/pg_ctl" start -s -w -D "$data" -l "$log"; then
+		cat "$log" >&2
+		return 1
+	fi
 }
 
-# Builds the extension into the private PostgreSQL.  Warnings are errors.
-build_and_install() {
-	(cd "$WORK/src" &&
-		as_server_user make -s -j "$(nproc)" PG_CONFIG="$PRIVATE_PG_CONFIG" with_llvm=no \
-			COPT="${COPT:--Werror}" >"$WORK/build.log" 2>&1 &&
-		as_server_user make -s install PG_CONFIG="$PRIVATE_PG_CONFIG" with_llvm=no \
-			>>"$WORK/build.log" 2>&1) || {
-		cat "$WORK/build.log" >&2
-		die "the extension does not build"
-	}
+server_stop() {
+	as_user "$PGBIN/pg_ctl" stop -s -m fast -D "$SCRATCH/$1.data"
+}
+
+server_psql() {
+	local name=$1
+	shift
+	as_user env PGHOST="$SCRATCH/$name.socket" PGUSER=postgres "$PGBIN/psql" -X "$@"
 }

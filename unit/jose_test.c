@@ -622,6 +622,10 @@ test_split(void)
 	ok_split("YWIAA.Y2Q.ZWY", 13, JOSE_BAD_BASE64URL, "a header of length 1 modulo 4");
 	ok_split("YWI.Y.ZWY", 9, JOSE_BAD_BASE64URL, "a payload of length 1 modulo 4");
 	ok_split("YWI.Y2Q.Z", 9, JOSE_BAD_BASE64URL, "a signature of length 1 modulo 4");
+	ok_split("YWJ.Y2Q.ZWY", 11, JOSE_BAD_BASE64URL, "a header with unused bits set");
+	ok_split("YWI.Y2R.ZWY", 11, JOSE_BAD_BASE64URL, "a payload with unused bits set");
+	ok_split("YWI.Yx.ZWY", 10, JOSE_BAD_BASE64URL, "a payload with four unused bits set");
+	ok_split("YWI.Y2Q.ZWZ", 11, JOSE_BAD_BASE64URL, "a signature with unused bits set");
 	ok_split("YWI.Y2Q.ZW\xc3", 11, JOSE_BAD_BASE64URL, "a byte above 127");
 	ok_split("{\"payload\":\"a.b.c\"}", 19, JOSE_BAD_BASE64URL, "the JSON serialization");
 }

@@ -5,6 +5,7 @@
 # environment, so that no token is seen in a list of processes.
 
 declare -A value=()
+# shellcheck disable=SC2034  # the story reads it
 declare -A row=()
 
 # psql_run ROLE SQL
@@ -22,11 +23,19 @@ psql_run() (
 		-v ON_ERROR_STOP=1 -v VERBOSITY=verbose -v SHOW_CONTEXT=never
 )
 
-prompt_of() {
+show_sql() {
 	if [[ $1 == "$PGUSER" ]]; then
-		printf '%s=#' "$PGDATABASE"
+		sql_lines "$PGDATABASE" '#' "$2"
 	else
-		printf '%s=>' "$PGDATABASE"
+		sql_lines "$PGDATABASE" '>' "$2"
+	fi
+}
+
+show_value() {
+	if [[ $2 == '{'* ]]; then
+		json_lines "$1" "$2"
+	elif [[ -n $2 ]]; then
+		value_line "$1" "$2"
 	fi
 }
 
@@ -35,16 +44,13 @@ prompt_of() {
 query() {
 	local sql result name content
 	sql=$(cat)
-	sql_lines "$(prompt_of "$1")" "$sql"
+	show_sql "$1" "$sql"
 	result=$(psql_run "$1" "$sql" 2>&1) || fail "the database refused:"$'\n'"$result"
 	row=()
-	if [[ -z $result ]]; then
-		return
-	fi
 	while IFS=$'\t' read -r name content; do
 		[[ -n $name ]] || continue
 		row[$name]=$content
-		value_line "$name" "$content"
+		show_value "$name" "$content"
 	done <<<"$result"
 }
 
@@ -52,9 +58,9 @@ query() {
 query_nothing() {
 	local sql result
 	sql=$(cat)
-	sql_lines "$(prompt_of "$1")" "$sql"
+	show_sql "$1" "$sql"
 	result=$(psql_run "$1" "$sql" 2>&1) || fail "the database refused:"$'\n'"$result"
-	text_lines "${result:-(0 rows)}"
+	printf '      %s\n' "${result:-(0 rows)}"
 	expect "$2" '' "$result"
 }
 
@@ -62,7 +68,7 @@ query_nothing() {
 query_refused() {
 	local sql result
 	sql=$(cat)
-	sql_lines "$(prompt_of "$1")" "$sql"
+	show_sql "$1" "$sql"
 	if result=$(psql_run "$1" "$sql" 2>&1 >/dev/null); then
 		fail "not true: $3 (there was no error)"
 	fi

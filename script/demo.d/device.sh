@@ -90,13 +90,13 @@ claim() {
 # show_token TOKEN CLAIM...: its header, the claims named, the names of the others.
 show_token() {
 	local payload name
-	value_line 'header' "$(jwt_part "$1" 1)"
+	json_lines 'header' "$(jwt_part "$1" 1)"
 	payload=$(jwt_part "$1" 2)
 	shift
 	for name in "$@"; do
 		value_line "$name" "$(jq -c --arg name "$name" '.[$name]' <<<"$payload")"
 	done
-	value_line 'and also' "$(jq -r '[keys_unsorted[] | sub("^https://authgear.com/claims/user/"; "")]
+	value_line 'and' "$(jq -r '[keys_unsorted[] | sub("^https://authgear.com/claims/user/"; "")]
 		- $ARGS.positional | unique | join(", ")' --args "$@" <<<"$payload")"
 }
 

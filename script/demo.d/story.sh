@@ -2,13 +2,14 @@
 #
 # The story: a guest with a device key becomes an account.  Every call is made,
 # every result is what came back, and every fact is checked.
+#
+# shellcheck disable=SC2154  # the arrays "row" and "value" are in database.sh
 
 admin=postgres
 app=notes_app
 password='correct horse battery staple'
 
 story() {
-	cd "$work" || return
 	register_application
 	make_device
 	first_login
@@ -29,10 +30,11 @@ register_application() {
 	step 'The DBA installs the extension and registers an application.'
 	query $admin <<-'SQL'
 		CREATE EXTENSION anon_auth;
+		UPDATE anon_auth.settings SET issuer = 'https://notes.example';
 		SELECT anon_auth.create_client('notes', 'native');
 	SQL
 	expect 'the application has its client_id' notes "${row[create_client]}"
-	note 'The application connects as an unprivileged role, which may call the client functions.'
+	note 'The application connects as a role that may call the client functions only:'
 	query $admin <<-'SQL'
 		CREATE ROLE notes_app LOGIN;
 		SELECT anon_auth.grant_client_api('notes_app');
@@ -46,9 +48,8 @@ make_device() {
 	step 'A device makes a P-256 key pair. The private key never leaves it.'
 	shell_line 'openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out device.pem'
 	make_device_key device.pem
-	note 'Its public half as a JSON Web Key:'
 	jwk=$(public_jwk device.pem)
-	text_lines "$jwk"
+	json_lines 'its public half' "$jwk"
 }
 
 get_challenge() {
@@ -59,8 +60,8 @@ get_challenge() {
 }
 
 show_request() {
-	value_line 'header' "$(jwt_part "${value[jwt]}" 1)"
-	value_line 'payload' "$(jwt_part "${value[jwt]}" 2)"
+	json_lines 'header' "$(jwt_part "${value[jwt]}" 1)"
+	json_lines 'payload' "$(jwt_part "${value[jwt]}" 2)"
 }
 
 first_login() {
@@ -70,7 +71,8 @@ first_login() {
 	value[jwt]=$(sign_request device.pem auth "${value[challenge]}" "$jwk")
 	show_request
 	query $app <<-'SQL'
-		SELECT * FROM anon_auth.authenticate_anonymously('notes', jwt => :'jwt');
+		SELECT *
+		  FROM anon_auth.authenticate_anonymously('notes', jwt => :'jwt');
 	SQL
 	sub=${row[sub]}
 	value[access_token]=${row[access_token]}
@@ -100,7 +102,7 @@ ask_userinfo() {
 }
 
 come_back() {
-	step 'The application was closed. The same device comes back with its key alone.'
+	step 'The same device comes back, with nothing but its key.'
 	get_challenge
 	value[jwt]=$(sign_request device.pem auth "${value[challenge]}")
 	show_request
@@ -116,12 +118,13 @@ come_back() {
 replay_request() {
 	step 'Somebody has copied that request and sends it once more.'
 	query_refused $app AA005 'a replayed request is refused' <<-'SQL'
-		SELECT * FROM anon_auth.authenticate_anonymously('notes', jwt => :'jwt');
+		SELECT *
+		  FROM anon_auth.authenticate_anonymously('notes', jwt => :'jwt');
 	SQL
 }
 
 keep_app_data() {
-	step "The application's own table: a foreign key to the users, and row-level security."
+	step "The application's own table: foreign key to users, row-level security."
 	query $admin <<-'SQL'
 		CREATE TABLE notes (
 		  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -130,10 +133,11 @@ keep_app_data() {
 		  body text NOT NULL);
 		CREATE INDEX ON notes (user_id);
 		ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
-		CREATE POLICY own_notes ON notes USING (user_id = (SELECT anon_auth.uid()));
+		CREATE POLICY own_notes ON notes
+		  USING (user_id = (SELECT anon_auth.uid()));
 		GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO notes_app;
 	SQL
-	note 'The guest writes a note. use_access_token() holds until the end of the transaction.'
+	note 'The guest writes a note. Its token counts until the end of the transaction.'
 	query $app <<-'SQL'
 		BEGIN;
 		SELECT anon_auth.use_access_token(:'access_token');
@@ -144,10 +148,11 @@ keep_app_data() {
 }
 
 other_guest_sees_nothing() {
-	step 'Another guest, without a key this time, sees none of it and cannot forge it.'
+	step 'Another guest, this one without a key, sees none of it.'
 	value[sub]=$sub
 	query $app <<-'SQL'
-		SELECT sub, access_token FROM anon_auth.authenticate_anonymously('notes');
+		SELECT sub, access_token
+		  FROM anon_auth.authenticate_anonymously('notes');
 	SQL
 	expect_not 'it is somebody else' "$sub" "${row[sub]}"
 	value[other_token]=${row[access_token]}
@@ -170,7 +175,7 @@ other_guest_sees_nothing() {
 }
 
 promote() {
-	step 'The guest wants to stay: e-mail and password, proved by its key (action "promote").'
+	step 'The guest becomes an account. The device signs with action "promote".'
 	get_challenge
 	value[jwt]=$(sign_request device.pem promote "${value[challenge]}")
 	value[password]=$password
@@ -197,27 +202,31 @@ promote() {
 old_session_is_dead() {
 	step 'What the guest held opens the account no more.'
 	query_refused $app AA006 "the guest's refresh token is dead" <<-'SQL'
-		SELECT * FROM anon_auth.refresh_session('notes', :'old_refresh_token');
+		SELECT *
+		  FROM anon_auth.refresh_session('notes', :'old_refresh_token');
 	SQL
 	note 'The device signs a new challenge:'
 	value[challenge]=$(psql_run $app 'SELECT token FROM anon_auth.create_challenge();' | cut -f 2)
 	value[jwt]=$(sign_request device.pem auth "${value[challenge]}")
 	query_refused $app AA004 'the device key is gone from the account, too' <<-'SQL'
-		SELECT * FROM anon_auth.authenticate_anonymously('notes', jwt => :'jwt');
+		SELECT *
+		  FROM anon_auth.authenticate_anonymously('notes', jwt => :'jwt');
 	SQL
 }
 
 log_in_with_password() {
 	step 'From now on it logs in with its password, on any device.'
 	query $app <<-'SQL'
-		SELECT * FROM anon_auth.authenticate('notes', 'ada@EXAMPLE.com', :'password');
+		SELECT *
+		  FROM anon_auth.authenticate('notes', 'ada@EXAMPLE.com', :'password');
 	SQL
 	expect 'still the same sub' "$sub" "${row[sub]}"
 	value[access_token]=${row[access_token]}
 	value[password]='incorrect donkey'
-	note 'A wrong password is a result, not an error, so that its audit event is kept:'
+	note 'A wrong password is a result, not an error, so that its event is kept:'
 	query_nothing $app 'a wrong password gives no row' <<-'SQL'
-		SELECT * FROM anon_auth.authenticate('notes', 'ada@example.com', :'password');
+		SELECT *
+		  FROM anon_auth.authenticate('notes', 'ada@example.com', :'password');
 	SQL
 }
 
@@ -228,7 +237,7 @@ take_token_apart() {
 }
 
 verify_independently() {
-	step 'Anybody can verify the access token. Here the openssl command does, with jwks():'
+	step 'Anybody can verify the access token with jwks(). Here openssl does.'
 	local key answer
 	query $app <<-'SQL'
 		SELECT anon_auth.jwks();
@@ -239,7 +248,7 @@ verify_independently() {
 	take_token_apart "${value[access_token]}"
 	shell_line 'openssl dgst -sha256 -verify jwks.pem -signature token.sig token.txt'
 	answer=$(openssl dgst -sha256 -verify jwks.pem -signature token.sig token.txt 2>&1) || true
-	text_lines "$answer"
+	printf '      %s\n' "$answer"
 	expect 'the signature is good' 'Verified OK' "$answer"
 	verify_tampered_token
 }
@@ -255,7 +264,7 @@ verify_tampered_token() {
 		fail 'openssl accepts a tampered token'
 	fi
 	answer=${answer%%$'\n'*}
-	text_lines "$answer"
+	printf '      %s\n' "$answer"
 	expect 'openssl refuses it' 'Verification failure' "$answer"
 	query_refused $app AA014 'and so does the database' <<-'SQL'
 		SELECT anon_auth.verify_jwt(:'forged_token');
@@ -263,11 +272,12 @@ verify_tampered_token() {
 }
 
 read_audit() {
-	step 'All of it stands in the audit events of the user.'
+	step 'What happened stands in the audit events of the user.'
 	value[sub]=$sub
 	query $admin <<-'SQL'
 		SELECT string_agg(type, ', ' ORDER BY id) AS events
-		  FROM anon_auth.events WHERE user_id = :'sub' AND type <> 'user.authenticated';
+		  FROM anon_auth.events
+		 WHERE user_id = :'sub' AND type <> 'user.authenticated';
 	SQL
 	expect 'from guest to account' 'user.created, user.anonymous.promoted, authentication.failed' \
 		"${row[events]}"

@@ -31,13 +31,14 @@ shell_line() {
 	printf '    %s$ %s%s\n' "$cyan" "$1" "$plain"
 }
 
-# sql_lines PROMPT SQL: as one would type it into psql.
+# sql_lines DATABASE ROLE_SIGN SQL: as one would type it into psql.
 sql_lines() {
-	local line prompt=$1
+	local line state='='
 	while IFS= read -r line; do
-		printf '    %s%s %s%s\n' "$cyan" "$prompt" "$line" "$plain"
-		prompt="${1%[=]?}-${1: -1}"
-	done <<<"$2"
+		printf '    %s%s%s%s %s%s\n' "$cyan" "$1" "$state" "$2" "$line" "$plain"
+		state='-'
+		[[ $line != *';' ]] || state='='
+	done <<<"$3"
 }
 
 # value_line NAME VALUE: one line, cut where the terminal ends.
@@ -48,12 +49,14 @@ value_line() {
 	printf '      %-16s %s\n' "$1" "$value"
 }
 
-# Any text, indented, each line cut where the terminal ends.
-text_lines() {
-	local line
+# json_lines NAME JSON: long strings are cut, the rest is wrapped.
+json_lines() {
+	local line name=$1
 	while IFS= read -r line; do
-		printf '      %s\n' "${line:0:width-6}"
-	done <<<"$1"
+		printf '      %-16s %s\n' "$name" "$line"
+		name=''
+	done < <(jq -c 'walk(if type == "string" and length > 40 then .[:12] + "[...]" else . end)' <<<"$2" |
+		fold -w $((width - 23)))
 }
 
 error_lines() {

@@ -186,7 +186,7 @@ extern JoseStatus jose_verify(const JoseKey *key, JoseAlg alg,
 
 /*
  * The parts of a compact JWS (RFC 7515 section 7.1), as spans of the token.
- * Splitting checks the shape and the alphabet only.
+ * Splitting checks that each part is strict base64url, and decodes nothing.
  */
 typedef struct JoseCompact
 {

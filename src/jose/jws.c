@@ -19,20 +19,39 @@ is_base64url_char(char c)
 		(c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-/* The shape of one part; that its last bits are zero is seen on decoding. */
+/* The last character of some lengths has unused bits, which must be zero. */
+static bool
+ends_canonically(JoseSpan part)
+{
+	const char *last;
+
+	switch (part.length % 4)
+	{
+		case 0:
+			return true;
+		case 2:
+			last = "AQgw";
+			break;
+		case 3:
+			last = "AEIMQUYcgkosw048";
+			break;
+		default:
+			return false;
+	}
+	return strchr(last, part.data[part.length - 1]) != NULL;
+}
+
 static bool
 is_base64url(JoseSpan part)
 {
 	size_t		i;
 
-	if (part.length % 4 == 1)
-		return false;
 	for (i = 0; i < part.length; i++)
 	{
 		if (!is_base64url_char(part.data[i]))
 			return false;
 	}
-	return true;
+	return ends_canonically(part);
 }
 
 /*
