@@ -43,7 +43,7 @@ anon_auth--$(EXTVERSION).sql: $(INSTALL_PARTS)
 # Unit tests of the JOSE core: no server, no postgres.h.
 unit/jose_test: unit/jose_test.c $(wildcard $(srcdir)/src/jose/*.c) $(wildcard $(srcdir)/src/jose/*.h)
 	mkdir -p unit
-	$(CC) -std=gnu11 -g -O1 -Wall -Wextra -DOPENSSL_API_COMPAT=30000 -DOPENSSL_NO_DEPRECATED \
+	$(CC) -std=gnu11 -g -O1 -Wall -Wextra $(COPT) -DOPENSSL_API_COMPAT=30000 -DOPENSSL_NO_DEPRECATED \
 		-I$(srcdir)/src -o $@ $(srcdir)/unit/jose_test.c $(wildcard $(srcdir)/src/jose/*.c) -lsodium -lcrypto
 
 unit-check: unit/jose_test

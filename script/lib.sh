@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # much of what is set here is for those who source it
 #
 # script/lib.sh: a private PostgreSQL with this checkout's anon_auth in it.
 #
@@ -18,7 +19,7 @@
 #   ROOT      the checkout
 #   WORK      what is kept between runs, build/pgMAJOR in the checkout:
 #             pg/ (the private copy of PostgreSQL), src/ (the snapshot, built),
-#             tests/ (what script/test leaves), build.log
+#             tests/ (what script/test leaves)
 #   PGBIN     the programs of the private copy
 #   PGXS_SRC  the test programs that come with PostgreSQL (pg_regress and so on)
 #   SCRATCH   short-lived and with a short path, for sockets; removed at exit
@@ -74,7 +75,7 @@ find_postgresql() {
 
 # The lock's descriptor is closed: a server must not inherit it.
 as_user() (
-	cd "$WORK"
+	cd "$WORK" || exit
 	exec 9>&-
 	if ((EUID == 0)); then
 		exec setpriv --reuid="$TEST_USER" --regid="$(id -g "$TEST_USER")" --clear-groups \
@@ -82,6 +83,13 @@ as_user() (
 	fi
 	exec "$@"
 )
+
+# write_file PATH LINES...: as the test user, who owns WORK and SCRATCH.
+write_file() {
+	local path=$1
+	shift
+	printf '%s\n' "$@" | as_user tee "$path" >/dev/null
+}
 
 # Makes a directory that the test user can use, or fails.
 give_directory() {
@@ -116,11 +124,12 @@ make_work() {
 }
 
 take_lock() {
-	exec 9>"$WORK/lock"
+	exec 9<"$WORK"
 	if ! flock -n 9; then
 		say "Waiting for another script that runs in this checkout"
 		flock 9
 	fi
+	LOCKED=1
 }
 
 # Stops the servers in a directory.  Those of a killed run, too: nobody else
@@ -134,7 +143,9 @@ stop_servers() {
 
 clean_up() {
 	stop_servers "$SCRATCH"
-	stop_servers "$WORK/tests"
+	if [[ -n ${LOCKED:-} ]]; then
+		stop_servers "$WORK/tests"
+	fi
 	rm -rf "$SCRATCH"
 }
 
@@ -167,7 +178,7 @@ copy_postgresql() {
 	# An anon_auth that is installed in the system must not pass for ours.
 	tar -C / -cf - --exclude='anon_auth*' "${bin#/}" "${lib#/}" "${share#/}" |
 		as_user tar -C pg -xf -
-	as_user sh -c 'printf "%s\n" "$1" >pg.identity' sh "$identity"
+	write_file pg.identity "$identity"
 }
 
 prepare() {
@@ -186,12 +197,12 @@ prepare() {
 	umask 022
 
 	make_scratch
-	export TMPDIR=$SCRATCH
-	make_work
-	take_lock
 	trap clean_up EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
+	export TMPDIR=$SCRATCH
+	make_work
+	take_lock
 	copy_postgresql
 	stop_servers "$WORK/tests"
 }
@@ -205,7 +216,7 @@ list_sources() {
 	local version
 	version=$(sed -n "s/^default_version = '\(.*\)'$/\1/p" "$ROOT/anon_auth.control")
 	(
-		cd "$1"
+		cd "$1" || exit
 		find . \( -path ./.git -o -path ./build -o -path ./results -o -path ./output_iso \
 			-o -path ./log -o -name 'tmp_check*' -o -name node_modules \) -prune \
 			-o \( -type f -o -type l \) ! -name '*.o' ! -name '*.bc' ! -name '*.so' \
@@ -241,7 +252,7 @@ build_quietly() {
 	flags="$(cksum <"$ROOT/Makefile") $*"
 	if [[ $(cat "$WORK/src.flags" 2>/dev/null) != "$flags" ]]; then
 		make_in_snapshot clean || return 1
-		as_user sh -c 'printf "%s\n" "$1" >src.flags' sh "$flags"
+		write_file src.flags "$flags"
 	fi
 	make_in_snapshot -j"$(nproc)" "$@" all || return 1
 	make_in_snapshot "$@" install

@@ -3,9 +3,10 @@
 # SQL of the demo.  It is shown as typed and then run by psql.  What stands in
 # it as :'name' is the entry "name" of the array "value"; it reaches psql by the
 # environment, so that no token is seen in a list of processes.
+#
+# shellcheck disable=SC2034  # the story reads the array "row"
 
 declare -A value=()
-# shellcheck disable=SC2034  # the story reads it
 declare -A row=()
 
 # psql_run ROLE SQL

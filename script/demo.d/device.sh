@@ -26,7 +26,7 @@ bytes_to_hex() {
 
 # make_device_key FILE: a P-256 key pair; the private part stays in the file.
 make_device_key() {
-	openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1"
+	openssl ecparam -name prime256v1 -genkey -noout -out "$1"
 }
 
 # public_jwk FILE: the public part as a JSON Web Key.  The last 64 bytes of a

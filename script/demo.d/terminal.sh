@@ -41,28 +41,37 @@ sql_lines() {
 	done <<<"$3"
 }
 
-# value_line NAME VALUE: one line, cut where the terminal ends.
-value_line() {
-	local room=$((width - 23))
-	local value=$2
-	((${#value} <= room)) || value="${value:0:room-5}[...]"
-	printf '      %-16s %s\n' "$1" "$value"
-}
-
-# json_lines NAME JSON: long strings are cut, the rest is wrapped.
-json_lines() {
+# wrapped_lines NAME TEXT
+wrapped_lines() {
 	local line name=$1
 	while IFS= read -r line; do
-		printf '      %-16s %s\n' "$name" "$line"
+		printf '      %-16s %s\n' "$name" "${line% }"
 		name=''
-	done < <(jq -c 'walk(if type == "string" and length > 40 then .[:12] + "[...]" else . end)' <<<"$2" |
-		fold -w $((width - 23)))
+	done < <(fold -s -w $((width - 23)) <<<"$2")
+}
+
+# value_line NAME VALUE: one line; a token that is too long is cut.
+value_line() {
+	local room=$((width - 23)) value=$2
+	if ((${#value} <= room)); then
+		printf '      %-16s %s\n' "$1" "$value"
+	elif [[ $value == *' '* ]]; then
+		wrapped_lines "$1" "$value"
+	else
+		printf '      %-16s %s\n' "$1" "${value:0:room-5}[...]"
+	fi
+}
+
+# json_lines NAME JSON: what is long in it is cut.
+json_lines() {
+	wrapped_lines "$1" "$(jq -c 'walk(if type == "string" and length > 40
+		then .[:12] + "[...]" else . end)' <<<"$2" | sed -e 's/,"/, "/g')"
 }
 
 error_lines() {
 	local line
 	while IFS= read -r line; do
-		printf '      %s%s%s\n' "$red" "$line" "$plain"
+		printf '      %s%s%s\n' "$red" "${line% }" "$plain"
 	done < <(fold -s -w $((width - 6)) <<<"$1")
 }
 
@@ -87,4 +96,8 @@ expect() {
 expect_not() {
 	[[ $2 != "$3" ]] || fail "not true: $1 (got \"$3\")"
 	good "$1"
+}
+
+say_all_good() {
+	printf '\n%sThat was it: %d steps, and every "ok" was checked.%s\n' "$bold" "$step_number" "$plain"
 }
