@@ -97,7 +97,10 @@ give_directory() {
 	if ((EUID == 0)) && [[ $(stat -c %U "$1") != "$TEST_USER" ]]; then
 		chown -hR "$TEST_USER:" "$1"
 	fi
-	WORK=$1 as_user test -w . 2>/dev/null
+	# By its full path: the directories above it must let the user through, too.
+	WORK=/ as_user test -w "$1" && return
+	rmdir "$1" 2>/dev/null || true
+	return 1
 }
 
 make_scratch() {
@@ -107,7 +110,6 @@ make_scratch() {
 		((${#parent} <= 40)) || continue
 		SCRATCH=$(mktemp -d "$parent/anon_auth.XXXXXX") || continue
 		give_directory "$SCRATCH" && return
-		rmdir "$SCRATCH"
 	done
 	die "found no temporary directory that user $(id -un) can hand to $TEST_USER"
 }

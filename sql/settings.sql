@@ -43,6 +43,19 @@ BEGIN
 END
 $$;
 
+-- a change that is rolled back within the statement is gone within the statement
+DO $$
+BEGIN
+	BEGIN
+		UPDATE anon_auth.settings SET issuer = 'https://undone.example.com';
+		RAISE INFO '%', anon_auth.openid_configuration() ->> 'issuer';
+		RAISE EXCEPTION 'undo';
+	EXCEPTION WHEN OTHERS THEN
+	END;
+	RAISE INFO '%', anon_auth.openid_configuration() ->> 'issuer';
+END
+$$;
+
 -- a lost row is a clear error
 DELETE FROM anon_auth.settings;
 SELECT anon_auth.openid_configuration();

@@ -39,6 +39,24 @@ UPDATE anon_auth.signing_keys SET state = 'retired' WHERE kid = :'kid';
 SELECT anon_auth.verify_jwt(:'token');
 SELECT count(*) FROM jsonb_array_elements(anon_auth.jwks() -> 'keys') k WHERE k ->> 'kid' = :'kid';
 
+-- a key that is rolled back signs no more, within the same statement
+DO $$
+DECLARE
+	kid text;
+BEGIN
+	BEGIN
+		kid := anon_auth.create_signing_key('EdDSA');
+		RAISE INFO '%', anon_auth.verify_jwt(anon_auth.sign_jwt('{"undone": "not yet"}'));
+		RAISE EXCEPTION 'undo';
+	EXCEPTION WHEN OTHERS THEN
+	END;
+	RAISE INFO '%', anon_auth.verify_jwt(anon_auth.sign_jwt('{"undone": "now"}'));
+	PERFORM anon_auth.sign_jwt('{}', kid);
+EXCEPTION WHEN SQLSTATE 'AA017' THEN
+	RAISE INFO 'AA017';
+END
+$$;
+
 -- what cannot be
 SELECT anon_auth.create_signing_key('HS256');
 SELECT anon_auth.create_signing_key('none');

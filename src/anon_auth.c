@@ -14,6 +14,7 @@
 
 #include "fmgr.h"
 #include "guc.h"
+#include "store/statement.h"
 
 #if PG_VERSION_NUM >= 180000
 PG_MODULE_MAGIC_EXT(.name = "anon_auth",.version = ANON_AUTH_VERSION);
@@ -31,4 +32,5 @@ _PG_init(void)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not initialize libsodium")));
 	guc_define();
+	statement_stamps_init();
 }

@@ -159,6 +159,22 @@ store_leave_owner(StoreOwnerScope *scope)
 	SetUserIdAndSecContext(scope->user_id, scope->sec_context);
 }
 
+static uint64 subtransaction_aborts = 0;
+
+static void
+count_subtransaction_abort(SubXactEvent event, SubTransactionId id,
+						   SubTransactionId parent_id, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		subtransaction_aborts++;
+}
+
+void
+statement_stamps_init(void)
+{
+	RegisterSubXactCallback(count_subtransaction_abort, NULL);
+}
+
 void
 statement_stamp_set(StatementStamp *stamp)
 {
@@ -166,6 +182,7 @@ statement_stamp_set(StatementStamp *stamp)
 	stamp->changed = false;
 	stamp->transaction = MyLocalTransactionId();
 	stamp->statement = GetCurrentStatementStartTimestamp();
+	stamp->aborts = subtransaction_aborts;
 }
 
 bool
@@ -174,6 +191,13 @@ statement_stamp_is_of_this_statement(const StatementStamp *stamp)
 	return stamp->valid &&
 		stamp->transaction == MyLocalTransactionId() &&
 		stamp->statement == GetCurrentStatementStartTimestamp();
+}
+
+bool
+statement_stamp_holds(const StatementStamp *stamp)
+{
+	return statement_stamp_is_of_this_statement(stamp) && !stamp->changed &&
+		stamp->aborts == subtransaction_aborts;
 }
 
 char *

@@ -69,7 +69,8 @@ extern void store_leave_owner(StoreOwnerScope *scope);
 
 /*
  * Which top-level statement something was read in, for what is read once a
- * statement.
+ * statement.  A subtransaction that aborts ends it too: what was read may have
+ * been what it had written.
  */
 typedef struct StatementStamp
 {
@@ -77,16 +78,16 @@ typedef struct StatementStamp
 	bool		changed;		/* read it again although the statement is the same */
 	LocalTransactionId transaction;
 	TimestampTz statement;
+	uint64		aborts;
 } StatementStamp;
+
+/* Called once when the library is loaded. */
+extern void statement_stamps_init(void);
 
 extern void statement_stamp_set(StatementStamp *stamp);
 extern bool statement_stamp_is_of_this_statement(const StatementStamp *stamp);
 
-static inline bool
-statement_stamp_holds(const StatementStamp *stamp)
-{
-	return statement_stamp_is_of_this_statement(stamp) && !stamp->changed;
-}
+extern bool statement_stamp_holds(const StatementStamp *stamp);
 
 /* Columns and parameters. */
 extern char *store_text(const StoreRow *row, int column);	/* NULL if null */

@@ -1,0 +1,509 @@
+
+=pod
+
+=head1 NAME
+
+AnonAuth::Device - a device with a key pair, for tests
+
+=head1 SYNOPSIS
+
+  use AnonAuth::Device;
+
+  my $device = AnonAuth::Device->new(alg => 'ES256');
+
+  # challenge comes from anon_auth.create_challenge()
+  my $sign_up = $device->request(challenge => $challenge, with_jwk => 1);
+  my $log_in = $device->request(challenge => $challenge);
+  my $promote = $device->request(challenge => $challenge, action => 'promote');
+
+  my $jws = $device->sign({ alg => 'ES256', kid => $device->kid }, { sub => 'me' });
+
+=head1 DESCRIPTION
+
+Keys are made, and signatures computed, by the C<openssl> command: none of the
+code under test takes part.  Needs nothing beyond Perl's core modules.
+
+=cut
+
+package AnonAuth::Device;
+
+use strict;
+use warnings;
+
+use Carp;
+use Digest::SHA qw(sha256 hmac_sha256);
+use Exporter 'import';
+use File::Temp;
+use JSON::PP ();
+use MIME::Base64 qw(encode_base64url decode_base64url);
+use POSIX ();
+
+our @EXPORT_OK = qw(hmac_jws jws_parts random_kid);
+
+# What openssl is to be told for each algorithm.
+my %algorithms = (
+	(map { +"RS$_" => { type => 'RSA', digest => "sha$_", options => [] } } 256, 384, 512),
+	(   map {
+			+"PS$_" => {
+				type => 'RSA',
+				digest => "sha$_",
+				options => [qw(-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest)]
+			}
+		} 256, 384, 512),
+	ES256 => { type => 'EC', digest => 'sha256', curve => 'P-256' },
+	ES384 => { type => 'EC', digest => 'sha384', curve => 'P-384' },
+	ES512 => { type => 'EC', digest => 'sha512', curve => 'P-521' },
+	EdDSA => { type => 'ED25519', curve => 'Ed25519' });
+
+my %curve_width = ('P-256' => 32, 'P-384' => 48, 'P-521' => 66, 'secp256k1' => 32);
+
+my $json = JSON::PP->new->canonical->utf8;
+
+=pod
+
+=head1 FUNCTIONS
+
+None is exported unless asked for.
+
+=over
+
+=item random_kid()
+
+A version 4 UUID in upper case, as the iOS SDK makes them.
+
+=cut
+
+sub random_kid
+{
+	my @bytes = unpack('C16', _random_bytes(16));
+
+	$bytes[6] = $bytes[6] & 0x0f | 0x40;
+	$bytes[8] = $bytes[8] & 0x3f | 0x80;
+	return sprintf('%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X', @bytes);
+}
+
+=pod
+
+=item hmac_jws($header, $payload, $secret)
+
+A compact JWS with the HMAC-SHA256 of the secret's bytes.
+
+=cut
+
+sub hmac_jws
+{
+	my ($header, $payload, $secret) = @_;
+	my $input = _part($header) . '.' . _part($payload);
+
+	return $input . '.' . encode_base64url(hmac_sha256($input, $secret));
+}
+
+=pod
+
+=item jws_parts($jws)
+
+Header and payload as hashes, and the signature's bytes.
+
+=back
+
+=cut
+
+sub jws_parts
+{
+	my @parts = split /\./, shift, -1;
+
+	return ($json->decode(decode_base64url($parts[0])),
+		$json->decode(decode_base64url($parts[1])),
+		decode_base64url($parts[2]));
+}
+
+=pod
+
+=head1 METHODS
+
+=over
+
+=item AnonAuth::Device->new(alg => 'ES256', kid => ..., bits => 2048, exponent => 65537, curve => ...)
+
+Makes a key pair.  alg is RS*, PS* or ES* with 256, 384 or 512, or EdDSA.  bits
+and exponent are for RSA; curve replaces that of the algorithm (as does
+secp256k1 or X25519, for keys that must be refused).  kid is by default what
+random_kid() gives.
+
+=cut
+
+sub new
+{
+	my ($class, %arguments) = @_;
+	my $alg = delete $arguments{alg} // 'ES256';
+	my $self = {
+		alg => $alg,
+		kid => delete $arguments{kid} // random_kid(),
+		bits => delete $arguments{bits} // 2048,
+		exponent => delete $arguments{exponent} // 65537,
+		curve => delete $arguments{curve},
+		directory => File::Temp->newdir('deviceXXXXXX', TMPDIR => 1) };
+	my $info = $algorithms{$alg} or croak "unknown algorithm $alg";
+
+	croak 'unknown arguments: ' . join(', ', sort keys %arguments) if %arguments;
+	$self->{curve} //= $info->{curve};
+	bless $self, $class;
+	$self->_generate($info->{type});
+	return $self;
+}
+
+sub kid { return $_[0]{kid}; }
+
+sub alg { return $_[0]{alg}; }
+
+=pod
+
+=item $device->kid, $device->alg
+
+=item $device->jwk(%changes)
+
+The public JWK as a hash, with kid and alg.  A change to undef takes a member
+out; a JSON null is JSON::PP::null.
+
+=cut
+
+sub jwk
+{
+	my ($self, %changes) = @_;
+
+	return _changed({ %{ $self->{jwk} }, kid => $self->{kid}, alg => $self->{alg} }, \%changes);
+}
+
+=pod
+
+=item $device->private_jwk_members
+
+The members of the private JWK that the public one has not.
+
+=cut
+
+sub private_jwk_members
+{
+	my ($self) = @_;
+	my $text = $self->_openssl('pkey', '-in', $self->_private_key, '-noout', '-text');
+
+	if ($self->{jwk}{kty} eq 'RSA')
+	{
+		my %names = (
+			d => 'privateExponent',
+			p => 'prime1',
+			q => 'prime2',
+			dp => 'exponent1',
+			dq => 'exponent2',
+			qi => 'coefficient');
+
+		return {
+			map { $_ => encode_base64url(_hex_bytes($text, $names{$_}) =~ s/^\0+//r) }
+			  keys %names };
+	}
+	my $d = _hex_bytes($text, 'priv');
+	my $width = $curve_width{ $self->{curve} } // 32;
+
+	$d =~ s/^\0+//;
+	return { d => encode_base64url(("\0" x ($width - length $d)) . $d) };
+}
+
+=pod
+
+=item $device->public_pem, $device->public_der
+
+The public key as SubjectPublicKeyInfo.
+
+=cut
+
+sub public_pem
+{
+	my ($self) = @_;
+
+	return $self->_openssl('pkey', '-in', $self->_private_key, '-pubout');
+}
+
+sub public_der
+{
+	my ($self) = @_;
+
+	return $self->_openssl('pkey', '-in', $self->_private_key, '-pubout', '-outform', 'DER');
+}
+
+=pod
+
+=item $device->thumbprint
+
+RFC 7638, SHA-256.
+
+=cut
+
+sub thumbprint
+{
+	my ($self) = @_;
+
+	return encode_base64url(sha256($json->encode($self->{jwk})));
+}
+
+=pod
+
+=item $device->signature($input, alg => ...)
+
+The bytes of a JWS signature: R || S for ES*.  alg is by default the device's.
+
+=cut
+
+sub signature
+{
+	my ($self, $input, %arguments) = @_;
+	my $info = $algorithms{ $arguments{alg} // $self->{alg} };
+	my $input_file = "$self->{directory}/input";
+	my $signature;
+
+	_write_file($input_file, $input);
+	return $self->_openssl('pkeyutl', '-sign', '-inkey', $self->_private_key, '-rawin', '-in',
+		$input_file)
+	  if $info->{type} eq 'ED25519';
+
+	$signature = $self->_openssl('dgst', "-$info->{digest}", '-sign', $self->_private_key,
+		@{ $info->{options} // [] }, $input_file);
+	return $info->{type} eq 'EC' ? _der_to_pair($signature, $curve_width{ $self->{curve} }) : $signature;
+}
+
+=pod
+
+=item $device->sign($header, $payload, alg => ...)
+
+A compact JWS.  Header and payload are hashes, or JSON as bytes, which is taken
+as it is.  alg is only what to sign with, the header says what it says.
+
+=cut
+
+sub sign
+{
+	my ($self, $header, $payload, %arguments) = @_;
+	my $input = _part($header) . '.' . _part($payload);
+
+	return $input . '.' . encode_base64url($self->signature($input, %arguments));
+}
+
+=pod
+
+=item $device->request(challenge => ..., action => 'auth', with_jwk => 0, header => {}, payload => {})
+
+What an SDK sends.  header and payload are changes to what it would say; undef
+takes a member out.
+
+=cut
+
+sub request
+{
+	my ($self, %arguments) = @_;
+	my $header = {
+		typ => 'vnd.authgear.anonymous-request',
+		kid => $self->{kid},
+		alg => $self->{alg} };
+	my $payload = {
+		iat => time(),
+		exp => time() + 60,
+		challenge => $arguments{challenge},
+		action => $arguments{action} // 'auth' };
+
+	$header->{jwk} = $self->jwk if $arguments{with_jwk};
+	return $self->sign(
+		_changed($header, $arguments{header} // {}),
+		_changed($payload, $arguments{payload} // {}));
+}
+
+=pod
+
+=back
+
+=cut
+
+sub _changed
+{
+	my ($members, $changes) = @_;
+
+	for my $name (keys %$changes)
+	{
+		if (defined $changes->{$name})
+		{
+			$members->{$name} = $changes->{$name};
+		}
+		else
+		{
+			delete $members->{$name};
+		}
+	}
+	return $members;
+}
+
+sub _part
+{
+	my ($value) = @_;
+
+	return encode_base64url(ref $value ? $json->encode($value) : $value);
+}
+
+sub _random_bytes
+{
+	my ($count) = @_;
+	my $bytes;
+
+	open my $random, '<:raw', '/dev/urandom' or croak "cannot open /dev/urandom: $!";
+	read($random, $bytes, $count) == $count or croak 'cannot read /dev/urandom';
+	close $random;
+	return $bytes;
+}
+
+sub _write_file
+{
+	my ($path, $bytes) = @_;
+
+	open my $file, '>:raw', $path or croak "cannot write $path: $!";
+	print $file $bytes;
+	close $file or croak "cannot write $path: $!";
+	return;
+}
+
+sub _private_key
+{
+	my ($self) = @_;
+
+	return "$self->{directory}/private.pem";
+}
+
+# Output of the openssl command; what it says to stderr is shown if it fails.
+sub _openssl
+{
+	my ($self, @arguments) = @_;
+	my $errors = "$self->{directory}/errors";
+	my $pid = open(my $pipe, '-|') // croak "cannot fork: $!";
+	my $output;
+
+	if ($pid == 0)
+	{
+		open STDERR, '>', $errors;
+		exec 'openssl', @arguments or POSIX::_exit(127);
+	}
+	binmode $pipe;
+	$output = do { local $/; <$pipe> };
+	if (!close $pipe)
+	{
+		open my $file, '<', $errors;
+		croak "openssl @arguments failed: " . join('', $file ? <$file> : ());
+	}
+	return $output;
+}
+
+sub _generate
+{
+	my ($self, $type) = @_;
+	my @arguments = ('-algorithm', $type);
+
+	if ($type eq 'RSA')
+	{
+		push @arguments,
+		  '-pkeyopt', "rsa_keygen_bits:$self->{bits}",
+		  '-pkeyopt', "rsa_keygen_pubexp:$self->{exponent}";
+	}
+	elsif ($type eq 'EC')
+	{
+		push @arguments, '-pkeyopt', "ec_paramgen_curve:$self->{curve}";
+	}
+	elsif ($self->{curve} eq 'X25519')
+	{
+		@arguments = ('-algorithm', 'X25519');
+	}
+	$self->_openssl('genpkey', @arguments, '-out', $self->_private_key);
+	$self->{jwk} = $self->_public_jwk($type);
+	return;
+}
+
+# The members that a thumbprint is made of.
+sub _public_jwk
+{
+	my ($self, $type) = @_;
+	my $der = $self->public_der;
+
+	if ($type eq 'RSA')
+	{
+		my ($n, $e) = _rsa_numbers($der);
+
+		return { kty => 'RSA', n => encode_base64url($n), e => encode_base64url($e) };
+	}
+	elsif ($type eq 'EC')
+	{
+		my $width = $curve_width{ $self->{curve} };
+
+		return {
+			kty => 'EC',
+			crv => $self->{curve},
+			x => encode_base64url(substr $der, -2 * $width, $width),
+			y => encode_base64url(substr $der, -$width) };
+	}
+	return { kty => 'OKP', crv => $self->{curve}, x => encode_base64url(substr $der, -32) };
+}
+
+# Takes one DER element off the front: returns its content, leaves the rest.
+sub _der_take
+{
+	my ($der, $tag) = @_;
+	my ($found, $length) = unpack('CC', $$der);
+	my $offset = 2;
+
+	croak sprintf('DER tag %02x where %02x was expected', $found, $tag) if $found != $tag;
+	if ($length & 0x80)
+	{
+		my $count = $length & 0x7f;
+
+		$length = 0;
+		$length = $length << 8 | $_ for unpack("x2 C$count", $$der);
+		$offset += $count;
+	}
+	my $content = substr $$der, $offset, $length;
+
+	$$der = substr $$der, $offset + $length;
+	return $content;
+}
+
+sub _der_integer
+{
+	my ($der) = @_;
+
+	return _der_take($der, 0x02) =~ s/^\0+//r;
+}
+
+sub _rsa_numbers
+{
+	my ($der) = @_;
+	my $info = _der_take(\$der, 0x30);
+
+	_der_take(\$info, 0x30);
+	my $bits = substr _der_take(\$info, 0x03), 1;
+	my $numbers = _der_take(\$bits, 0x30);
+
+	return (_der_integer(\$numbers), _der_integer(\$numbers));
+}
+
+sub _der_to_pair
+{
+	my ($der, $width) = @_;
+	my $numbers = _der_take(\$der, 0x30);
+
+	return join '', map { ("\0" x ($width - length $_)) . $_ }
+	  map { _der_integer(\$numbers) } 1 .. 2;
+}
+
+# The bytes below a title in what openssl's -text prints.
+sub _hex_bytes
+{
+	my ($text, $title) = @_;
+
+	$text =~ /^\s*\Q$title\E:\s*((?:\s+(?:[0-9a-f]{2}:?)+\s*?\n)+)/m
+	  or croak "there is no $title";
+	return pack 'H*', $1 =~ s/[^0-9a-f]//gr;
+}
+
+1;
