@@ -3,18 +3,26 @@
 
 =head1 NAME
 
-AnonAuth::Device - a device with a key pair, for tests
+AnonAuth::Device - a device for tests: its key pair, and what its app calls
 
 =head1 SYNOPSIS
 
   use AnonAuth::Device;
 
+  use AnonAuth::Device qw(call refusal challenge);
+
   my $device = AnonAuth::Device->new(alg => 'ES256');
 
-  # challenge comes from anon_auth.create_challenge()
-  my $sign_up = $device->request(challenge => $challenge, with_jwk => 1);
-  my $log_in = $device->request(challenge => $challenge);
-  my $promote = $device->request(challenge => $challenge, action => 'promote');
+  my $sign_up = $device->request(challenge => challenge($node), with_jwk => 1);
+  my $log_in = $device->request(challenge => challenge($node));
+  my $promote = $device->request(challenge => challenge($node), action => 'promote');
+
+  my $guest = call($node, 'authenticate_anonymously', client_id => 'app', jwt => $sign_up);
+  is($guest->{token_type}, 'Bearer');
+
+  my $error = refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $sign_up);
+  is($error->{sqlstate}, 'AA005');
+  ok($error->{unchanged});
 
   my $jws = $device->sign({ alg => 'ES256', kid => $device->kid }, { sub => 'me' });
 
@@ -22,6 +30,9 @@ AnonAuth::Device - a device with a key pair, for tests
 
 Keys are made, and signatures computed, by the C<openssl> command: none of the
 code under test takes part.  Needs nothing beyond Perl's core modules.
+
+A node is a L<PostgreSQL::Test::Cluster> with the extension in its database
+C<postgres>.
 
 =cut
 
@@ -38,7 +49,7 @@ use JSON::PP ();
 use MIME::Base64 qw(encode_base64url decode_base64url);
 use POSIX ();
 
-our @EXPORT_OK = qw(hmac_jws jws_parts random_kid);
+our @EXPORT_OK = qw(call challenge hmac_jws jws_parts random_kid refusal sql_literal);
 
 # What openssl is to be told for each algorithm.
 my %algorithms = (
@@ -96,6 +107,81 @@ sub hmac_jws
 	my $input = _part($header) . '.' . _part($payload);
 
 	return $input . '.' . encode_base64url(hmac_sha256($input, $secret));
+}
+
+=pod
+
+=item call($node, $function, name => value, ...)
+
+Calls a function of schema anon_auth in a transaction of its own.  Returns its
+row as a hash (of one member, named as the function, if it returns a scalar),
+or undef for no row.  Dies if the call fails.
+
+=cut
+
+sub call
+{
+	my ($node, $function, %arguments) = @_;
+	my ($output, $error) = _run($node, _statement($function, \%arguments));
+
+	croak "$function: $error->{sqlstate}: $error->{message}"
+	  . (defined $error->{detail} ? " ($error->{detail})" : '')
+	  if $error;
+	return $output eq '' ? undef : $json->decode($output);
+}
+
+=pod
+
+=item refusal($node, $function, name => value, ...)
+
+Calls a function that is expected to fail.  Returns the error as a hash:
+sqlstate, message, detail, hint, context, and unchanged, which tells whether
+all tables of the extension have the rows afterwards that they had before.
+Returns undef if the call succeeds.
+
+=cut
+
+sub refusal
+{
+	my ($node, $function, %arguments) = @_;
+	my $contents = _contents_query($node);
+	my ($output, $error) =
+	  _run($node, $contents, _statement($function, \%arguments), $contents);
+
+	return if !$error;
+	my @contents = split /\n/, $output;
+	$error->{unchanged} = @contents == 2 && $contents[0] eq $contents[1];
+	return $error;
+}
+
+=pod
+
+=item challenge($node)
+
+A new challenge.
+
+=cut
+
+sub challenge
+{
+	my ($node) = @_;
+
+	return call($node, 'create_challenge')->{token};
+}
+
+=pod
+
+=item sql_literal($value)
+
+A value as SQL; NULL for undef.
+
+=cut
+
+sub sql_literal
+{
+	my ($value) = @_;
+
+	return defined $value ? q{'} . $value =~ s/'/''/gr . q{'} : 'NULL';
 }
 
 =pod
@@ -320,6 +406,78 @@ sub request
 =back
 
 =cut
+
+sub _statement
+{
+	my ($function, $arguments) = @_;
+	my $list = join ', ',
+	  map { "$_ => " . sql_literal($arguments->{$_}) } sort keys %$arguments;
+
+	return "SELECT row_to_json(r) FROM (SELECT * FROM anon_auth.$function($list)) AS r";
+}
+
+# A query for one line that changes when any row of the extension's tables does.
+sub _contents_query
+{
+	my ($node) = @_;
+	my @tables = split /\n/, $node->safe_psql(
+		'postgres', q{
+			SELECT oid::regclass FROM pg_class
+			WHERE relnamespace = 'anon_auth'::regnamespace AND relkind = 'r'
+			ORDER BY relname});
+
+	croak 'the extension has no tables' if !@tables;
+	return "SELECT concat_ws(' ', " . join(
+		', ',
+		map { "(SELECT count(*) || ':' || md5(string_agg(t::text, ',' ORDER BY t::text)) FROM $_ t)" }
+		  @tables) . ')';
+}
+
+# Runs statements, each in a transaction of its own.  Returns their output and
+# the error if one fails.
+sub _run
+{
+	my ($node, @statements) = @_;
+	my ($output, $messages);
+	my $script = join("\n", q{\set VERBOSITY verbose}, map { "$_;" } @statements) . "\n";
+
+	$node->psql(
+		'postgres', $script,
+		stdout => \$output,
+		stderr => \$messages,
+		on_error_stop => 0);
+	return ($output, _error($messages));
+}
+
+# What psql says of an error with \set VERBOSITY verbose.
+sub _error
+{
+	my ($messages) = @_;
+	my %error;
+	my $field;
+
+	for my $line (split /\n/, $messages)
+	{
+		if ($line =~ /^psql:\S* ERROR:  ([0-9A-Z]{5}): (.*)/ && !%error)
+		{
+			($field, %error) = ('message', sqlstate => $1, message => $2);
+		}
+		elsif ($line =~ /^(DETAIL|HINT|CONTEXT|LOCATION):  ?(.*)/ && %error)
+		{
+			$field = lc $1;
+			$error{$field} = $2;
+		}
+		elsif (%error)
+		{
+			$error{$field} .= "\n$line";
+		}
+		else
+		{
+			croak "psql says: $line";
+		}
+	}
+	return %error ? \%error : undef;
+}
 
 sub _changed
 {

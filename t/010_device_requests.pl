@@ -1,0 +1,347 @@
+# A device signs up and logs in with requests that it signs with its key, as
+# Authgear's SDKs do.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Device qw(call challenge jws_parts random_kid refusal sql_literal);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION anon_auth');
+call($node, 'create_client', client_id => 'app', application_type => 'native');
+call($node, 'create_client', client_id => 'other_app', application_type => 'native');
+
+sub log_in
+{
+	my ($device, %arguments) = @_;
+
+	return call($node, 'authenticate_anonymously',
+		client_id => 'app',
+		jwt => $device->request(challenge => challenge($node), %arguments));
+}
+
+sub sign_up
+{
+	return log_in($_[0], with_jwk => 1);
+}
+
+sub session_of
+{
+	my ($response) = @_;
+
+	return (jws_parts($response->{access_token}))[1]{sid};
+}
+
+sub query
+{
+	my ($format, @values) = @_;
+
+	return $node->safe_psql('postgres', sprintf $format, map { sql_literal($_) } @values);
+}
+
+sub claims
+{
+	my ($response) = @_;
+
+	return call($node, 'verify_jwt', token => $response->{access_token})->{verify_jwt};
+}
+
+# Every kind of key
+
+for my $alg (qw(ES256 ES384 ES512 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA))
+{
+	my $device = AnonAuth::Device->new(alg => $alg);
+	my $guest = sign_up($device);
+	my $again = log_in($device);
+	my $with_jwk = log_in($device, with_jwk => 1);
+
+	like($guest->{sub}, qr/^[0-9a-f-]{36}$/, "$alg: a device signs up with its public key");
+	is(claims($guest)->{sub}, $guest->{sub}, "$alg: the access token is the guest's");
+	is($again->{sub}, $guest->{sub}, "$alg: its key ID alone brings the same guest back");
+	is($with_jwk->{sub}, $guest->{sub}, "$alg: so does sending the key once more");
+	is( query('SELECT alg, kid FROM anon_auth.device_keys WHERE user_id = %s', $guest->{sub}),
+		"$alg|" . $device->kid,
+		"$alg: the key is kept with its algorithm");
+	is( query(
+			'SELECT anon_auth.jwk_thumbprint(jwk) FROM anon_auth.device_keys WHERE user_id = %s',
+			$guest->{sub}),
+		$device->thumbprint,
+		"$alg: the key is kept as it is");
+}
+
+# Sessions
+
+{
+	my $device = AnonAuth::Device->new;
+	my @responses = (sign_up($device), map { log_in($device) } 1 .. 3);
+	my %sessions = map { session_of($_) => 1 } @responses;
+	my %refresh_tokens = map { $_->{refresh_token} => 1 } @responses;
+
+	is(keys %sessions, 4, 'every login makes a new session');
+	is(keys %refresh_tokens, 4, 'every login gives a new refresh token');
+	is( query(
+			'SELECT count(*) FROM anon_auth.sessions WHERE user_id = %s AND expires_at > now()',
+			$responses[0]{sub}),
+		4,
+		'earlier sessions stay alive');
+	is( call($node, 'refresh_session',
+			client_id => 'app',
+			refresh_token => $responses[0]{refresh_token})->{sub},
+		$responses[0]{sub},
+		'the first refresh token still works');
+	is( query(
+			q{SELECT string_agg(type, ' ' ORDER BY id) FROM anon_auth.events WHERE user_id = %s},
+			$responses[0]{sub}),
+		'user.created user.authenticated user.authenticated user.authenticated',
+		'sign-up and logins are events');
+}
+
+{
+	my $device = AnonAuth::Device->new;
+	my $guest = sign_up($device);
+	my $elsewhere = call($node, 'authenticate_anonymously',
+		client_id => 'other_app',
+		jwt => $device->request(challenge => challenge($node)));
+
+	is($elsewhere->{sub}, $guest->{sub}, 'the key brings the same guest back in another client');
+}
+
+{
+	my @devices = map { AnonAuth::Device->new } 1 .. 2;
+	my $challenge = challenge($node);
+	my @subs = map {
+		call($node, 'authenticate_anonymously',
+			client_id => 'app',
+			jwt => $_->request(challenge => $challenge, with_jwk => 1))->{sub}
+	} @devices;
+
+	isnt($subs[0], $subs[1], 'two devices are two guests, even with the same challenge');
+}
+
+{
+	my $device = AnonAuth::Device->new;
+	my @early = map { challenge($node) } 1 .. 3;
+	my $guest = sign_up($device);
+	my @subs = map {
+		call($node, 'authenticate_anonymously',
+			client_id => 'app',
+			jwt => $device->request(challenge => $_))->{sub}
+	} reverse @early;
+
+	is_deeply(
+		\@subs,
+		[ ($guest->{sub}) x 3 ],
+		'challenges that were issued earlier are accepted in any order');
+}
+
+# What SDKs send, byte for byte
+
+sub react_native_jwt
+{
+	my ($device, $action, $with_jwk) = @_;
+	my $jwk = $device->jwk;
+	my $header = sprintf '{"typ":"vnd.authgear.anonymous-request","kid":"%s","alg":"RS256"%s}',
+	  $device->kid,
+	  $with_jwk
+	  ? sprintf(',"jwk":{"kid":"%s","alg":"RS256","kty":"RSA","n":"%s","e":"AQAB"}',
+		$device->kid, $jwk->{n})
+	  : '';
+	my $payload = sprintf '{"iat":%d,"exp":%d,"challenge":"%s","action":"%s"}',
+	  time(), time() + 60, challenge($node), $action;
+
+	return $device->sign($header, $payload);
+}
+
+for my $platform (
+	[ 'iOS', '4ABDD8A7-2102-4AA0-A229-299456A45B33' ],
+	[ 'Android', 'c1f0cf8b-2a3c-4c14-9d0f-7ee1e30c9d32' ])
+{
+	my ($name, $kid) = @$platform;
+	my $device = AnonAuth::Device->new(alg => 'RS256', kid => $kid);
+	my $guest = call($node, 'authenticate_anonymously',
+		client_id => 'app',
+		jwt => react_native_jwt($device, 'auth', 1));
+	my $again = call($node, 'authenticate_anonymously',
+		client_id => 'app',
+		jwt => react_native_jwt($device, 'auth', 0));
+	my $user = call($node, 'promote_anonymous_user',
+		client_id => 'app',
+		username => lc "user.$name",
+		password => 'correct horse',
+		jwt => react_native_jwt($device, 'promote', 0));
+
+	ok($guest->{sub}, "the React Native SDK on $name signs up");
+	is($again->{sub}, $guest->{sub}, "the React Native SDK on $name logs in again");
+	is($user->{sub}, $guest->{sub}, "the React Native SDK on $name promotes its guest");
+}
+
+{
+	my $device = AnonAuth::Device->new(alg => 'RS256');
+	my $guest = log_in(
+		$device,
+		with_jwk => 1,
+		payload => {
+			device_info => { android => { Build => { MODEL => 'Pixel', VERSION => { SDK_INT => 35 } } } }
+		});
+
+	ok($guest->{sub}, 'further members of the payload are ignored, as of the Android SDK');
+}
+
+# Where the key ID stands
+
+{
+	my $device = AnonAuth::Device->new;
+	my $guest = log_in($device, header => { jwk => $device->jwk(kid => undef, alg => undef) });
+
+	is(log_in($device)->{sub}, $guest->{sub},
+		'a jwk without kid, as exportJWK() of jose gives, takes the kid of the header');
+}
+
+{
+	my $device = AnonAuth::Device->new;
+	my $guest = log_in($device, header => { kid => undef, jwk => $device->jwk });
+
+	is(log_in($device)->{sub}, $guest->{sub}, 'the kid of the jwk is enough');
+}
+
+for my $kid ('abcdefgh', '_-_-_-_-', 'x' x 64)
+{
+	my $device = AnonAuth::Device->new(kid => $kid);
+
+	is(sign_up($device)->{sub}, log_in($device)->{sub}, "$kid is a valid kid");
+}
+
+{
+	my $upper = AnonAuth::Device->new(kid => 'CASE-SENSITIVE');
+	my $lower = AnonAuth::Device->new(kid => 'case-sensitive');
+
+	isnt(sign_up($upper)->{sub}, sign_up($lower)->{sub}, 'key IDs are case-sensitive');
+}
+
+{
+	my $device = AnonAuth::Device->new(alg => 'RS256');
+	my $jwk = $device->jwk(
+		use => 'sig',
+		key_ops => ['verify'],
+		x5t => 'kept-nowhere',
+		ext => JSON::PP::true);
+	my $guest = log_in($device, header => { jwk => $jwk });
+
+	is( query(
+			q{SELECT string_agg(name, ',' ORDER BY name)
+			  FROM anon_auth.device_keys, jsonb_object_keys(jwk) name WHERE user_id = %s},
+			$guest->{sub}),
+		'e,kty,n',
+		'of the jwk only its required members are kept');
+}
+
+# Times
+
+{
+	my $device = AnonAuth::Device->new;
+	my $guest = sign_up($device);
+
+	is(log_in($device, payload => { iat => undef, exp => undef })->{sub},
+		$guest->{sub}, 'times are optional');
+	is(log_in($device, payload => { iat => time() + 240, nbf => time() + 240 })->{sub},
+		$guest->{sub}, 'the clock of a device may be four minutes ahead');
+	is(log_in($device, payload => { iat => time() - 300, exp => time() - 240 })->{sub},
+		$guest->{sub}, 'the clock of a device may be four minutes behind');
+	is(log_in($device, payload => { iat => time() + 0.5, exp => time() + 60.25 })->{sub},
+		$guest->{sub}, 'times may have fractions of a second');
+}
+
+# Device information
+
+{
+	my $device = AnonAuth::Device->new;
+	my $guest = call($node, 'authenticate_anonymously',
+		client_id => 'app',
+		jwt => $device->request(challenge => challenge($node), with_jwk => 1),
+		device_info => '{"ios": {"uname": {"machine": "iPhone13,1"}}}');
+	my $bare = log_in($device);
+
+	is( query(
+			q{SELECT device_info #>> '{ios,uname,machine}' FROM anon_auth.sessions
+			  WHERE user_id = %s AND id = %s}, $guest->{sub}, session_of($guest)),
+		'iPhone13,1',
+		'device_info is kept with the session');
+	is( query(
+			'SELECT device_info IS NULL FROM anon_auth.sessions WHERE user_id = %s AND id = %s',
+			$bare->{sub}, session_of($bare)),
+		't',
+		'a session without device_info has none');
+}
+
+# Promotion
+
+{
+	my $device = AnonAuth::Device->new;
+	my $guest = sign_up($device);
+	my $user = call($node, 'promote_anonymous_user',
+		client_id => 'app',
+		email => 'device@example.com',
+		password => 'correct horse',
+		jwt => $device->request(challenge => challenge($node), action => 'promote'));
+	my $error;
+
+	is($user->{sub}, $guest->{sub}, 'promotion with a signed request keeps the sub');
+	ok(!claims($user)->{is_anonymous}, 'the new access token is that of a regular user');
+	is( query('SELECT count(*) FROM anon_auth.device_keys WHERE user_id = %s', $guest->{sub}),
+		0,
+		'promotion removes the device key');
+
+	$error = refusal($node, 'authenticate_anonymously',
+		client_id => 'app',
+		jwt => $device->request(challenge => challenge($node)));
+	is($error->{sqlstate}, 'AA004', 'after promotion the key ID alone is unknown');
+	like($error->{hint}, qr/"jwk"/, 'the hint says to send the key');
+
+	my $new_guest = sign_up($device);
+	isnt($new_guest->{sub}, $guest->{sub}, 'after promotion the key signs up a brand-new guest');
+	ok(claims($new_guest)->{is_anonymous}, 'the new user is a guest');
+	is( call($node, 'authenticate',
+			client_id => 'app',
+			login_id => 'device@example.com',
+			password => 'correct horse')->{sub},
+		$guest->{sub},
+		'the promoted user logs in with its password');
+}
+
+{
+	my $device = AnonAuth::Device->new;
+	my $guest = sign_up($device);
+	my $user = call($node, 'promote_anonymous_user',
+		client_id => 'app',
+		username => 'with.key',
+		password => 'correct horse',
+		jwt => $device->request(
+			challenge => challenge($node),
+			action => 'promote',
+			with_jwk => 1));
+
+	is($user->{sub}, $guest->{sub}, 'a request to promote may bring the key');
+}
+
+{
+	my $device = AnonAuth::Device->new;
+	my $guest = sign_up($device);
+
+	call($node, 'delete_user', user_id => $guest->{sub});
+	is( refusal($node, 'authenticate_anonymously',
+			client_id => 'app',
+			jwt => $device->request(challenge => challenge($node)))->{sqlstate},
+		'AA004',
+		'the key ID of a deleted guest is unknown');
+	isnt(sign_up($device)->{sub}, $guest->{sub}, 'its device signs up anew');
+}
+
+done_testing();
