@@ -51,6 +51,16 @@ CREATE TABLE anon_auth.settings (
 	CONSTRAINT settings_email_domain_lists_check
 		CHECK (email_domain_blocklist OPERATOR(pg_catalog.=) '{}'::pg_catalog.text[]
 			   OR email_domain_allowlist OPERATOR(pg_catalog.=) '{}'::pg_catalog.text[]),
+	-- An entry that cannot match would block nothing, and say so to nobody.
+	CONSTRAINT settings_email_domains_check
+		CHECK (pg_catalog.cardinality(email_domain_blocklist OPERATOR(pg_catalog.||) email_domain_allowlist)
+			   OPERATOR(pg_catalog.=) 0
+			   OR pg_catalog.array_to_string(email_domain_blocklist OPERATOR(pg_catalog.||) email_domain_allowlist, E'\n', '')
+			   OPERATOR(pg_catalog.~) '^[^[:space:]@]+(\n[^[:space:]@]+)*$'),
+	CONSTRAINT settings_phone_country_codes_check
+		CHECK (pg_catalog.cardinality(phone_country_code_allowlist) OPERATOR(pg_catalog.=) 0
+			   OR pg_catalog.array_to_string(phone_country_code_allowlist, ' ', '')
+			   OPERATOR(pg_catalog.~) '^[+]?[1-9][0-9]{0,2}( [+]?[1-9][0-9]{0,2})*$'),
 	CONSTRAINT settings_no_null_items_check
 		CHECK (pg_catalog.array_position(login_id_types, NULL) IS NULL
 			   AND pg_catalog.array_position(email_domain_blocklist, NULL) IS NULL

@@ -79,7 +79,7 @@ CREATE FUNCTION anon_auth.promote_anonymous_user(
 AS 'MODULE_PATHNAME', 'anon_auth_promote_anonymous_user';
 REVOKE ALL ON FUNCTION anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text) IS
-'Makes a guest a regular user with the same sub: login IDs and password come, the device key and all sessions of the guest go, new tokens are returned. Needs a password, at least one login ID, and exactly one proof: jwt (signed by the device key, action promote), promotion_code or refresh_token. Where a login ID belongs to another user, settings.promotion_conflict decides: an error, or a login to that account with its password (NULL when that password is wrong). Errors: AA001 to AA008 as for authenticate_anonymously(); AA009 login ID taken; AA010 bad login ID; AA011 weak password; AA013 bad promotion code; 22023 bad argument.';
+'Makes a guest a regular user with the same sub: login IDs and password come, the device key and all sessions of the guest go, new tokens are returned. Needs a password, at least one login ID, and exactly one proof: jwt (signed by the device key, action promote), promotion_code or refresh_token. Where a login ID belongs to another user, settings.promotion_conflict decides: an error, or a login to that account with its password (NULL when that password is wrong). Errors: AA001 to AA008 as for authenticate_anonymously(); AA009 login ID taken; AA010 bad login ID; AA011 weak password; AA013 bad promotion code; AA016 bad key in the jwt; 22023 bad argument.';
 
 CREATE FUNCTION anon_auth.authorize_promotion(
 	client_id text,

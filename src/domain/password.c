@@ -5,8 +5,8 @@
  *
  * A hash takes memory on purpose.  How many are computed at once is bounded,
  * so that a storm of logins waits instead of taking the server's memory: each
- * takes one of a number of slots, which are heavyweight locks of this server,
- * in a space that no SQL function can reach.
+ * takes one of a number of slots, which are heavyweight locks of the whole
+ * server, in a space that no SQL function can reach.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +25,7 @@
 static void
 slot_tag(LOCKTAG *tag, int slot)
 {
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, 0, slot, SLOT_LOCK_SPACE);
+	SET_LOCKTAG_ADVISORY(*tag, InvalidOid, 0, slot, SLOT_LOCK_SPACE);
 }
 
 /* Waits for a slot; an error later on gives it back with the transaction. */
