@@ -69,6 +69,16 @@ SELECT anon_auth.refresh_session('spa', overlay(:'guest_refresh_token' PLACING C
 SELECT anon_auth.refresh_session('spa', NULL);
 SELECT anon_auth.authenticate_anonymously('spa', refresh_token => '');
 
+-- a token that we made opens no session with another secret
+BEGIN;
+UPDATE anon_auth.sessions SET secret_hash = sha256('another') WHERE user_id = :'guest_sub';
+SELECT anon_auth.refresh_session('spa', :'guest_refresh_token');
+ROLLBACK;
+BEGIN;
+UPDATE anon_auth.sessions SET secret_hash = sha256('another') WHERE user_id = :'guest_sub';
+SELECT anon_auth.create_promotion_code(:'guest_refresh_token');
+ROLLBACK;
+
 -- a challenge is none of our other tokens, nor they one
 SELECT token FROM anon_auth.create_challenge() \gset
 SELECT anon_auth.refresh_session('spa', :'token');

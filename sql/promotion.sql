@@ -32,6 +32,10 @@ SELECT anon_auth.promote_anonymous_user('nobody', email => 'ada@example.com', pa
 SELECT is_anonymous, (SELECT count(*) FROM anon_auth.login_ids) AS login_ids, (SELECT count(*) FROM anon_auth.passwords) AS passwords,
 	   (SELECT count(*) FROM anon_auth.sessions) AS sessions FROM anon_auth.users;
 
+-- a guest may have more sessions (with a device key, each login makes one)
+INSERT INTO anon_auth.sessions (user_id, id, client_id, secret_hash, created_at, authenticated_at, last_used_at, expires_at)
+SELECT user_id, gen_random_uuid(), client_id, sha256('another'), created_at, authenticated_at, last_used_at, expires_at FROM anon_auth.sessions;
+
 -- with the guests' toggle off, a guest that exists can still be promoted
 UPDATE anon_auth.settings SET anonymous_users_enabled = false, public_sign_up_enabled = false;
 SELECT promotion_code FROM anon_auth.create_promotion_code(:'guest_refresh_token') \gset
@@ -52,7 +56,7 @@ SELECT jsonb_object_agg(key, CASE jsonb_typeof(value) WHEN 'array' THEN
 FROM jsonb_each(anon_auth.userinfo(:'user_access_token')) WHERE key NOT IN ('sub', 'updated_at');
 SELECT anon_auth.refresh_session('app', :'guest_refresh_token');
 SELECT anon_auth.userinfo(:'guest_access_token');
-SELECT count(*) AS sessions FROM anon_auth.sessions;
+SELECT count(*) AS sessions, count(*) FILTER (WHERE id::text = anon_auth.verify_jwt(:'user_access_token') ->> 'sid') AS new_ones FROM anon_auth.sessions;
 
 -- once is enough
 SELECT anon_auth.promote_anonymous_user('app', email => 'x@example.com', password => 'correct horse', promotion_code => :'promotion_code');
