@@ -8,6 +8,7 @@ use FindBin;
 use lib $FindBin::Bin;
 
 use AnonAuth::Device qw(call challenge jws_parts random_kid refusal sql_literal);
+use JSON::PP ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;

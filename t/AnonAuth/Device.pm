@@ -49,7 +49,7 @@ use JSON::PP ();
 use MIME::Base64 qw(encode_base64url decode_base64url);
 use POSIX ();
 
-our @EXPORT_OK = qw(call challenge hmac_jws jws_parts random_kid refusal sql_literal);
+our @EXPORT_OK = qw(call challenge hmac_jws json_null jws_parts random_kid refusal sql_literal);
 
 # What openssl is to be told for each algorithm.
 my %algorithms = (
@@ -66,9 +66,18 @@ my %algorithms = (
 	ES512 => { type => 'EC', digest => 'sha512', curve => 'P-521' },
 	EdDSA => { type => 'ED25519', curve => 'Ed25519' });
 
+my %contents_queries;
+
 my %curve_width = ('P-256' => 32, 'P-384' => 48, 'P-521' => 66, 'secp256k1' => 32);
 
-my $json = JSON::PP->new->canonical->utf8;
+my $json = JSON::PP->new->canonical->utf8->convert_blessed;
+
+# What changes to members write as null; undef takes a member out.
+{
+	package AnonAuth::Device::Null;
+
+	sub TO_JSON { return; }
+}
 
 =pod
 
@@ -91,6 +100,19 @@ sub random_kid
 	$bytes[6] = $bytes[6] & 0x0f | 0x40;
 	$bytes[8] = $bytes[8] & 0x3f | 0x80;
 	return sprintf('%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X', @bytes);
+}
+
+=pod
+
+=item json_null()
+
+A null in a header, payload or jwk.
+
+=cut
+
+sub json_null
+{
+	return bless {}, 'AnonAuth::Device::Null';
 }
 
 =pod
@@ -249,7 +271,7 @@ sub alg { return $_[0]{alg}; }
 =item $device->jwk(%changes)
 
 The public JWK as a hash, with kid and alg.  A change to undef takes a member
-out; a JSON null is JSON::PP::null.
+out; for a null there is json_null().
 
 =cut
 
@@ -418,6 +440,13 @@ sub _statement
 
 # A query for one line that changes when any row of the extension's tables does.
 sub _contents_query
+{
+	my ($node) = @_;
+
+	return $contents_queries{ $node->name } //= _make_contents_query($node);
+}
+
+sub _make_contents_query
 {
 	my ($node) = @_;
 	my @tables = split /\n/, $node->safe_psql(

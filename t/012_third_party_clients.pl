@@ -1,0 +1,399 @@
+# Other people's software: requests that the npm package jose, Node.js's crypto
+# module and the openssl command have signed, and tokens that jose verifies.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Device qw(call challenge jws_parts random_kid refusal);
+use File::Copy;
+use JSON::PP ();
+use MIME::Base64 qw(encode_base64url decode_base64url);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $json = JSON::PP->new->canonical->utf8;
+my $clients = PostgreSQL::Test::Utils::tempdir();
+
+# ---------------------------------------------------------------------------
+# Installing the clients
+# ---------------------------------------------------------------------------
+
+# Standard output and what went wrong, if something did.
+sub command
+{
+	my ($input, @command) = @_;
+	my ($output, $errors) = ('', '');
+	my $done = eval { IPC::Run::run(\@command, '<' => \$input, '>' => \$output, '2>' => \$errors) };
+
+	return ($output, $done ? undef : $@ || $errors || 'it failed');
+}
+
+sub reason_to_skip
+{
+	for my $program (qw(node npm))
+	{
+		return "$program is not installed" if (command('', $program, '--version'))[1];
+	}
+	copy($_, $clients) or die "cannot copy $_: $!" for glob "$FindBin::Bin/clients/*";
+
+	local $ENV{npm_config_cache} = "$clients/cache"
+	  if !defined $ENV{HOME} || !-d $ENV{HOME} || !-w $ENV{HOME};
+	my $error = (
+		command(
+			'', 'npm', 'ci', '--prefix', $clients, '--ignore-scripts', '--no-audit', '--no-fund',
+			'--fetch-retries=1'))[1];
+	return if !$error;
+	return 'npm cannot install jose: ' . join ' ', $error =~ /^npm (?:error|ERR!) (.*\S)/mg;
+}
+
+my $reason = reason_to_skip();
+
+plan skip_all => $reason if $reason;
+
+# What a client's functions return for tasks; see clients/tasks.mjs.
+sub ask
+{
+	my ($client, @tasks) = @_;
+	my ($output, $error) = command($json->encode(\@tasks), 'node', "$clients/$client.mjs");
+	my $answers;
+
+	die "$client: $error" if defined $error;
+	$answers = $json->decode($output);
+	return wantarray ? @$answers : $answers->[0];
+}
+
+# The same, for tasks that must not fail.
+sub results
+{
+	my @results = map {
+		die "$_[0]: $_->{error}" if exists $_->{error};
+		$_->{result}
+	} ask(@_);
+
+	return wantarray ? @results : $results[0];
+}
+
+# ---------------------------------------------------------------------------
+# The server
+# ---------------------------------------------------------------------------
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION anon_auth');
+call($node, 'create_client', client_id => 'app', application_type => 'native');
+
+my $issuer = 'https://auth.example/tenant';
+my $audience = 'https://api.example';
+$node->safe_psql('postgres',
+	"UPDATE anon_auth.settings SET issuer = '$issuer', audience = '$audience'");
+
+sub request_header
+{
+	my ($kid, $jwk) = @_;
+
+	return {
+		typ => 'vnd.authgear.anonymous-request',
+		kid => $kid,
+		$jwk ? (jwk => $jwk) : () };
+}
+
+sub request_payload
+{
+	return $json->encode(
+		{
+			iat => time(),
+			exp => time() + 60,
+			challenge => challenge($node),
+			action => $_[0] // 'auth'
+		});
+}
+
+sub guest
+{
+	return call($node, 'authenticate_anonymously', client_id => 'app', @_);
+}
+
+sub jws_verify
+{
+	my ($jws, $jwk, %arguments) = @_;
+
+	return call($node, 'jws_verify', token => $jws, jwk => $json->encode($jwk), %arguments)
+	  ->{jws_verify};
+}
+
+sub thumbprint
+{
+	return call($node, 'jwk_thumbprint', jwk => $json->encode($_[0]))->{jwk_thumbprint};
+}
+
+# ---------------------------------------------------------------------------
+# Requests
+# ---------------------------------------------------------------------------
+
+my @asymmetric = qw(ES256 ES384 ES512 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA);
+
+for my $client ('jose', 'node-crypto')
+{
+	my @keys = results($client, map { { task => 'generate', alg => $_ } } @asymmetric);
+
+	for my $alg (@asymmetric)
+	{
+		my $key = shift @keys;
+		my $kid = random_kid();
+		my ($sign_up, $log_in, $promote) = results(
+			$client,
+			map {
+				{
+					task => 'sign',
+					alg => $alg,
+					privateJwk => $key->{privateJwk},
+					header => request_header($kid, $_->[0]),
+					payload => request_payload($_->[1])
+				}
+			} [ $key->{publicJwk}, 'auth' ],
+			[ undef, 'auth' ],
+			[ undef, 'promote' ]);
+		my $guest = guest(jwt => $sign_up);
+
+		ok($guest->{sub}, "a request signed by $client with $alg signs up");
+		is(guest(jwt => $log_in)->{sub},
+			$guest->{sub}, "a request signed by $client with $alg logs in");
+		is( call($node, 'promote_anonymous_user',
+				client_id => 'app',
+				username => lc "$alg.$client",
+				password => 'correct horse',
+				jwt => $promote)->{sub},
+			$guest->{sub},
+			"a request signed by $client with $alg promotes");
+	}
+}
+
+for my $alg (qw(ES256 RS256))
+{
+	my $key = results('node-crypto', { task => 'generateInBrowser', alg => $alg });
+	my $sign_up = results(
+		'node-crypto',
+		{
+			task => 'sign',
+			alg => $alg,
+			privateJwk => $key->{privateJwk},
+			header => request_header(random_kid(), $key->{publicJwk}),
+			payload => request_payload()
+		});
+
+	is_deeply($key->{publicJwk}{key_ops}, ['verify'], "a browser's $alg key says that it verifies");
+	ok(guest(jwt => $sign_up)->{sub}, "a browser's $alg key signs up");
+}
+
+# The openssl command signs for AnonAuth::Device; here jose reads what it made.
+for my $alg (@asymmetric)
+{
+	my $device = AnonAuth::Device->new(alg => $alg);
+	my $jwt = $device->request(challenge => challenge($node), with_jwk => 1);
+
+	ok( results('jose', { task => 'verify', jws => $jwt, alg => $alg, jwk => $device->jwk }),
+		"jose verifies a request signed by openssl with $alg");
+	ok(guest(jwt => $jwt)->{sub}, "a request signed by openssl with $alg signs up");
+}
+
+# ---------------------------------------------------------------------------
+# Tokens
+# ---------------------------------------------------------------------------
+
+for my $alg (qw(ES256 EdDSA RS256 PS256))
+{
+	my $kid = call($node, 'create_signing_key', alg => $alg)->{create_signing_key};
+	my $guest = guest();
+	my $jwks = call($node, 'jwks')->{jwks};
+	my ($jwk) = grep { $_->{kid} eq $kid } @{ $jwks->{keys} };
+	my @access = (
+		task => 'verifyJwt',
+		token => $guest->{access_token},
+		jwks => $jwks,
+		issuer => $issuer,
+		audience => $audience,
+		typ => 'at+jwt',
+		algorithms => [$alg]);
+	my @id = (
+		task => 'verifyJwt',
+		token => $guest->{id_token},
+		jwks => $jwks,
+		issuer => $issuer,
+		audience => 'app',
+		typ => 'JWT',
+		algorithms => [$alg]);
+	my ($header, $payload, $signature) = split /\./, $guest->{access_token};
+	my $claims = $json->decode(decode_base64url($payload));
+	my $tampered = encode_base64url($json->encode({ %$claims, sub => random_kid() }));
+	my ($access_token, $id_token, $thumbprint) =
+	  results('jose', {@access}, {@id}, { task => 'thumbprint', jwk => $jwk });
+
+	is($access_token->{payload}{sub}, $guest->{sub}, "jose verifies an access token ($alg)");
+	is($access_token->{protectedHeader}{alg}, $alg, "the access token is signed with $alg");
+	is($access_token->{protectedHeader}{kid}, $kid, "the access token names its key ($alg)");
+	is($access_token->{payload}{exp} - $access_token->{payload}{iat},
+		$guest->{expires_in}, "expires_in is the lifetime of the access token ($alg)");
+	is($id_token->{payload}{sub}, $guest->{sub}, "jose verifies an ID token ($alg)");
+	is($thumbprint, $kid, "the key ID is the thumbprint that jose calculates ($alg)");
+	is(scalar(grep { exists $jwk->{$_} } qw(d p q dp dq qi k)), 0, "the key set is public ($alg)");
+	is_deeply(
+		[ map { $_->{error} } ask(
+				'jose',
+				{ @access, token => "$header.$tampered.$signature" },
+				{ @access, issuer => 'https://other.example' },
+				{ @access, audience => 'https://other.example' },
+				{ @access, token => $guest->{id_token} },
+				{ @access, algorithms => [ $alg eq 'RS256' ? 'PS256' : 'RS256' ] }) ],
+		[
+			'ERR_JWS_SIGNATURE_VERIFICATION_FAILED', ('ERR_JWT_CLAIM_VALIDATION_FAILED') x 3,
+			'ERR_JOSE_ALG_NOT_ALLOWED'
+		],
+		"jose refuses what it should ($alg)");
+}
+
+# Keys that somebody else has made.
+for my $alg (qw(ES256 EdDSA RS256 PS256 HS256))
+{
+	for my $client ('jose', 'node-crypto')
+	{
+		my $key = results($client, { task => 'generate', alg => $alg });
+		my $kid = "$client-$alg";
+		my $imported = call($node, 'import_signing_key',
+			jwk => $json->encode({ %{ $key->{privateJwk} }, alg => $alg, kid => $kid }))
+		  ->{import_signing_key};
+		my $guest = guest();
+		my $text = $node->safe_psql('postgres', 'SELECT anon_auth.jwks()');
+		my %checks = (
+			token => $guest->{access_token},
+			issuer => $issuer,
+			audience => $audience,
+			algorithms => [$alg]);
+		my $verified = results(
+			'jose',
+			$alg eq 'HS256'
+			? { task => 'verifyJwtWithSecret', jwk => $key->{privateJwk}, %checks }
+			: { task => 'verifyJwt', jwks => $json->decode($text), %checks });
+
+		is($imported, $kid, "a key ($alg) made by $client keeps its kid");
+		is((jws_parts($guest->{access_token}))[0]{kid}, $kid, "it signs the next token ($alg, $client)");
+		is($verified->{payload}{sub}, $guest->{sub}, "jose verifies that token ($alg, $client)");
+		ok( !(grep { index($text, $key->{privateJwk}{$_} // "\0") >= 0 } qw(d p q dp dq qi k)),
+			"the key set holds nothing private of it ($alg, $client)");
+		is( call($node, 'userinfo', access_token => $guest->{access_token})->{userinfo}{sub},
+			$guest->{sub},
+			"the token is accepted here, too ($alg, $client)");
+		ok( jws_verify($guest->{access_token}, $key->{publicJwk} // $key->{privateJwk}),
+			"jws_verify() agrees ($alg, $client)");
+	}
+}
+
+# ---------------------------------------------------------------------------
+# Thumbprints
+# ---------------------------------------------------------------------------
+
+for my $alg (qw(ES256 ES384 ES512 RS256 EdDSA HS256))
+{
+	my $key = results('jose', { task => 'generate', alg => $alg });
+	my $jwk = { %{ $key->{publicJwk} // $key->{privateJwk} }, kid => 'a-key', alg => $alg, x5t => 'x' };
+
+	is(thumbprint($jwk), results('jose', { task => 'thumbprint', jwk => $jwk }),
+		"jwk_thumbprint() and jose agree on a key for $alg");
+}
+
+# ---------------------------------------------------------------------------
+# jws_verify()
+# ---------------------------------------------------------------------------
+
+# The same JWS with something else in one of its parts.
+sub tampered
+{
+	my ($jws) = @_;
+	my ($header, $payload, $signature) = map { decode_base64url($_) } split /\./, $jws;
+	my $join = sub { return join '.', map { encode_base64url($_) } @_; };
+	my $flip = sub {
+		my ($bytes, $position) = @_;
+
+		substr($bytes, $position, 1) ^= "\1";
+		return $bytes;
+	};
+
+	return (
+		$join->($header =~ s/"typ":"test"/"typ":"tesT"/r, $payload, $signature),
+		$join->($header, "$payload ", $signature),
+		$join->($header, '', $signature),
+		$join->($header, $payload, substr $signature, 1),
+		$join->($header, $payload, "$signature\0"),
+		map { $join->($header, $payload, $flip->($signature, $_)) }
+		  0, int(length($signature) / 2), length($signature) - 1);
+}
+
+for my $client ('jose', 'node-crypto')
+{
+	my @algs = (qw(HS256 HS384 HS512), @asymmetric);
+	my @keys = results($client, map { { task => 'generate', alg => $_ } } @algs, @algs);
+	my $payload = $json->encode({ text => "\x{e4}\x{20ac}\x{1f600}", number => 1.5 });
+
+	for my $i (0 .. $#algs)
+	{
+		my $alg = $algs[$i];
+		my ($jwk, $other) = map { $_->{publicJwk} // $_->{privateJwk} } @keys[ $i, $i + @algs ];
+		my $jws = results(
+			$client,
+			{
+				task => 'sign',
+				alg => $alg,
+				privateJwk => $keys[$i]{privateJwk},
+				header => { typ => 'test', kid => 'x' },
+				payload => $payload
+			});
+		my @bad = tampered($jws);
+		my @their_verdicts =
+		  results($client, map { { task => 'verify', jws => $_, alg => $alg, jwk => $jwk } } $jws, @bad);
+
+		ok(jws_verify($jws, $jwk), "jws_verify() accepts what $client has signed with $alg");
+		ok(jws_verify($jws, $jwk, algorithms => "{$alg}"), "also when $alg is asked for ($client)");
+		ok( !jws_verify($jws, $jwk, algorithms => $alg eq 'ES256' ? '{EdDSA}' : '{ES256}'),
+			"not when another algorithm is asked for ($client, $alg)");
+		ok(!jws_verify($jws, $other), "not with another key ($client, $alg)");
+		is_deeply(
+			[ map { jws_verify($_, $jwk) ? 1 : 0 } $jws, @bad ],
+			[ map { $_ ? 1 : 0 } @their_verdicts ],
+			"jws_verify() and $client agree on what was tampered with ($alg)");
+		is(scalar(grep { $_ } @their_verdicts), 1, "that is, they refuse it ($client, $alg)");
+	}
+}
+
+# The other way round: what the extension has signed, with claims of any kind.
+{
+	my $claims = {
+		sub => "\x{e4}\x{20ac}\x{1f600}\"\\\n\t",
+		nested => { list => [ 1, 2.5, JSON::PP::true, undef, 'x' x 10000 ] } };
+
+	for my $alg (qw(ES256 EdDSA RS256 PS256 HS256))
+	{
+		my ($key, $other) = results('node-crypto', map { { task => 'generate', alg => $alg } } 1 .. 2);
+		my $public = $key->{publicJwk} // $key->{privateJwk};
+
+		call($node, 'import_signing_key', jwk => $json->encode({ %{ $key->{privateJwk} }, alg => $alg }));
+		my $jws = call($node, 'sign_jwt', claims => $json->encode($claims), typ => 'test')->{sign_jwt};
+
+		is_deeply((jws_parts($jws))[1], $claims, "sign_jwt() signs what it is given ($alg)");
+		for my $client ('jose', 'node-crypto')
+		{
+			my @verdicts = results(
+				$client,
+				(map { { task => 'verify', jws => $_, alg => $alg, jwk => $public } } $jws, tampered($jws)),
+				{ task => 'verify', jws => $jws, alg => $alg, jwk => $other->{publicJwk} // $other->{privateJwk} });
+
+			ok(shift @verdicts, "$client verifies what sign_jwt() has signed with $alg");
+			ok(!(grep { $_ } @verdicts), "$client refuses it once tampered with ($alg)");
+		}
+	}
+}
+
+done_testing();

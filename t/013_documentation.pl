@@ -1,0 +1,438 @@
+# What Authgear's page "Add Anonymous Users" promises, in its order.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Device qw(call challenge jws_parts refusal sql_literal);
+use Digest::SHA qw(sha256);
+use MIME::Base64 qw(encode_base64url);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION anon_auth');
+
+my $redirect_uri = 'com.example.app://host/path';
+my $claim = 'https://authgear.com/claims/user/';
+
+for my $type (qw(native spa traditional_webapp confidential third_party_app m2m))
+{
+	call($node, 'create_client',
+		client_id => $type,
+		application_type => $type,
+		redirect_uris => "{$redirect_uri}");
+}
+
+# Every call here is a connection of its own, as after the app was closed.
+
+sub guest
+{
+	return call($node, 'authenticate_anonymously', client_id => 'spa', @_);
+}
+
+sub log_in
+{
+	my ($device, %arguments) = @_;
+
+	return call($node, 'authenticate_anonymously',
+		client_id => 'native',
+		jwt => $device->request(challenge => challenge($node), %arguments));
+}
+
+sub userinfo
+{
+	return call($node, 'userinfo', access_token => $_[0]{access_token})->{userinfo};
+}
+
+sub refresh
+{
+	my ($response, $client_id) = @_;
+
+	return call($node, 'refresh_session',
+		client_id => $client_id // 'spa',
+		refresh_token => $response->{refresh_token});
+}
+
+sub refresh_refusal
+{
+	my ($response) = @_;
+
+	return refusal($node, 'refresh_session',
+		client_id => 'spa',
+		refresh_token => $response->{refresh_token});
+}
+
+sub query
+{
+	my ($format, @values) = @_;
+
+	return $node->safe_psql('postgres', sprintf $format, map { sql_literal($_) } @values);
+}
+
+# ---------------------------------------------------------------------------
+# Overview
+# ---------------------------------------------------------------------------
+
+# A guest acts like a normal user, and what it did is still its own afterwards.
+{
+	my $guest = guest();
+	my $other = guest();
+
+	$node->safe_psql(
+		'postgres', q{
+			CREATE TABLE comments (
+				author uuid NOT NULL DEFAULT anon_auth.uid() REFERENCES anon_auth.users,
+				body text NOT NULL);
+			ALTER TABLE comments ENABLE ROW LEVEL SECURITY;
+			CREATE POLICY own ON comments USING (author = (SELECT anon_auth.uid()));
+			CREATE ROLE app_user;
+			GRANT SELECT, INSERT ON comments TO app_user;
+			SELECT anon_auth.grant_client_api('app_user')});
+
+	my $as = sub {
+		my ($response, $statement) = @_;
+
+		return (split /\n/, query("
+			BEGIN;
+			SET LOCAL ROLE app_user;
+			SELECT anon_auth.use_access_token(%s);
+			$statement;
+			COMMIT", $response->{access_token}))[1] // '';
+	};
+
+	$as->($guest, q{INSERT INTO comments (body) VALUES ('first') RETURNING body});
+	is($as->($guest, 'SELECT string_agg(body, NULL) FROM comments'),
+		'first', 'a guest uses the app like a normal user');
+	is($as->($other, 'SELECT string_agg(body, NULL) FROM comments'),
+		'', 'another guest does not see what it did');
+
+	my $user = call($node, 'promote_anonymous_user',
+		client_id => 'spa',
+		email => 'commenter@example.com',
+		password => 'correct horse',
+		refresh_token => $guest->{refresh_token});
+
+	is($as->($user, 'SELECT string_agg(body, NULL) FROM comments'),
+		'first', 'what a user did before and after sign-up is linked');
+}
+
+{
+	my $guest = guest();
+
+	$node->restart;
+	is(refresh($guest)->{sub}, $guest->{sub},
+		'the session persists after the app was closed and the server was restarted');
+}
+
+# ---------------------------------------------------------------------------
+# Client applications
+# ---------------------------------------------------------------------------
+
+for my $type (qw(native spa traditional_webapp))
+{
+	my $device = AnonAuth::Device->new;
+
+	ok(guest(client_id => $type)->{sub}, "a client of type $type has guests");
+	ok( call($node, 'authenticate_anonymously',
+			client_id => $type,
+			jwt => $device->request(challenge => challenge($node), with_jwk => 1))->{sub},
+		"a client of type $type has guests with a device key");
+}
+
+for my $type (qw(confidential third_party_app))
+{
+	is( refusal($node, 'authenticate_anonymously', client_id => $type)->{message},
+		'Anonymous user is not supported by the client application type. '
+		  . 'Try using SPA, Traditional Web App, or Native App client types if applicable.',
+		"a client of type $type gets an error that says which types to use");
+}
+ok(refusal($node, 'authenticate_anonymously', client_id => 'm2m'),
+	'a client of type m2m gets an error');
+
+# ---------------------------------------------------------------------------
+# Enabling
+# ---------------------------------------------------------------------------
+
+{
+	my $guest = guest();
+	my $device = AnonAuth::Device->new;
+	my $device_guest = log_in($device, with_jwk => 1);
+	my $promoted;
+
+	query('UPDATE anon_auth.settings SET anonymous_users_enabled = false');
+	is(refusal($node, 'authenticate_anonymously', client_id => 'spa')->{message},
+		'anonymous user disallowed', 'switched off, nobody signs up as a guest');
+	is( refusal($node, 'authenticate_anonymously',
+			client_id => 'native',
+			jwt => $device->request(challenge => challenge($node)))->{message},
+		'anonymous user disallowed',
+		'switched off, no guest logs in');
+	is( refusal($node, 'authenticate_anonymously',
+			client_id => 'spa',
+			refresh_token => $guest->{refresh_token})->{message},
+		'anonymous user disallowed',
+		'switched off, no guest comes back');
+	$promoted = call($node, 'promote_anonymous_user',
+		client_id => 'spa',
+		username => 'still.promoted',
+		password => 'correct horse',
+		refresh_token => $guest->{refresh_token});
+	is($promoted->{sub}, $guest->{sub}, 'switched off, guests that exist can be promoted');
+	query('UPDATE anon_auth.settings SET anonymous_users_enabled = true');
+	is(log_in($device)->{sub}, $device_guest->{sub}, 'switched on again, guests log in');
+
+	query('UPDATE anon_auth.settings SET public_sign_up_enabled = false');
+	is(refusal($node, 'authenticate_anonymously', client_id => 'spa')->{message},
+		'public signup is disabled', 'with sign-up closed, there are no new guests');
+	is( refusal($node, 'authenticate_anonymously',
+			client_id => 'native',
+			jwt => AnonAuth::Device->new->request(challenge => challenge($node), with_jwk => 1))
+		  ->{sqlstate},
+		'AA015',
+		'with sign-up closed, there are none with a device key either');
+	is(log_in($device, with_jwk => 1)->{sub},
+		$device_guest->{sub}, 'with sign-up closed, guests that exist log in');
+	query('UPDATE anon_auth.settings SET public_sign_up_enabled = true');
+}
+
+# ---------------------------------------------------------------------------
+# Signing up as an anonymous user
+# ---------------------------------------------------------------------------
+
+{
+	my $guest = guest();
+	my $again = guest(refresh_token => $guest->{refresh_token});
+	my $users = query('SELECT count(*) FROM anon_auth.users');
+
+	is(userinfo($guest)->{sub}, $guest->{sub}, 'requests of the session have the sub of the guest');
+	is(userinfo($again)->{sub}, $guest->{sub}, 'signing up again in the session gives the same sub');
+	is(userinfo(refresh($guest))->{sub}, $guest->{sub}, 'refreshing keeps the sub');
+	is(query('SELECT count(*) FROM anon_auth.users'), $users, 'none of that makes another user');
+	isnt(guest()->{sub}, $guest->{sub}, 'another session is another guest');
+}
+
+{
+	my $info = userinfo(guest());
+
+	ok($info->{"${claim}is_anonymous"}, 'userinfo says that a guest is anonymous');
+	ok(!$info->{"${claim}is_verified"}, 'userinfo says that a guest is not verified');
+	ok(!$info->{"${claim}can_reauthenticate"}, 'userinfo says that a guest cannot reauthenticate');
+	is_deeply([ map { $_->{type} } @{ $info->{"${claim}identities"} } ],
+		['anonymous'], 'a guest has an anonymous identity');
+	is_deeply($info->{"${claim}authenticators"}, [], 'a guest needs no authenticator');
+}
+
+# ---------------------------------------------------------------------------
+# Promotion
+# ---------------------------------------------------------------------------
+
+my %login_ids = (
+	email => 'promoted@example.com',
+	phone_number => '+85298765432',
+	username => 'promoted');
+
+for my $type (sort keys %login_ids)
+{
+	my $guest = guest();
+	my $user = call($node, 'promote_anonymous_user',
+		client_id => 'spa',
+		$type => $login_ids{$type},
+		password => 'correct horse',
+		refresh_token => $guest->{refresh_token});
+	my $info = userinfo($user);
+	my $login = call($node, 'authenticate',
+		client_id => 'spa',
+		login_id => $login_ids{$type},
+		password => 'correct horse');
+
+	is($user->{sub}, $guest->{sub}, "the sub stays the same after promotion with $type");
+	ok(!$info->{"${claim}is_anonymous"}, "a user promoted with $type is not anonymous");
+	is($info->{ $type eq 'username' ? 'preferred_username' : $type },
+		$login_ids{$type}, "userinfo tells the $type");
+	is_deeply([ map { $_->{type} } @{ $info->{"${claim}authenticators"} } ],
+		['password'], "a user promoted with $type has a password");
+	is($login->{sub}, $guest->{sub}, "the $type and the password log in to the same sub");
+	ok( !call($node, 'authenticate',
+			client_id => 'spa',
+			login_id => $login_ids{$type},
+			password => 'wrong horse'),
+		"the $type and another password do not");
+}
+
+{
+	my $guest = guest();
+	my %promotion = (client_id => 'spa', refresh_token => $guest->{refresh_token});
+
+	is( refusal($node, 'promote_anonymous_user', %promotion, password => 'correct horse')->{message},
+		'a login ID is required', 'promotion needs a login ID');
+	is( refusal($node, 'promote_anonymous_user', %promotion, username => 'no.password')->{message},
+		'password is required', 'promotion needs a password');
+	ok(userinfo(refresh($guest))->{"${claim}is_anonymous"}, 'the guest stays what it was meanwhile');
+}
+
+{
+	my $guest = guest();
+	my $code =
+	  call($node, 'create_promotion_code', refresh_token => $guest->{refresh_token})->{promotion_code};
+	my $user = call($node, 'promote_anonymous_user',
+		client_id => 'spa',
+		username => 'by.code',
+		password => 'correct horse',
+		promotion_code => $code);
+
+	is($user->{sub}, $guest->{sub}, 'a promotion code promotes the guest of its session');
+	is(refresh_refusal($guest)->{sqlstate}, 'AA006', 'the guest\'s session has ended then');
+	is(refresh($user)->{sub}, $guest->{sub}, 'the new session goes on');
+}
+
+# On the web the sign-up page sends the browser back with a code.
+{
+	my $guest = guest();
+	my $verifier = encode_base64url(sha256('verifier'));
+	my %promotion = (
+		client_id => 'spa',
+		code_challenge => encode_base64url(sha256($verifier)),
+		username => 'by.web',
+		password => 'correct horse',
+		nonce => 'n-0S6_WzA2Mj',
+		refresh_token => $guest->{refresh_token});
+
+	is( refusal($node, 'authorize_promotion',
+			%promotion, redirect_uri => 'https://elsewhere.example/')->{message},
+		'redirect URI is not allowed',
+		'the redirect URI must be one that the client has registered');
+
+	my $code = call($node, 'authorize_promotion', %promotion, redirect_uri => $redirect_uri)->{code};
+	my %exchange = (client_id => 'spa', code => $code, redirect_uri => $redirect_uri);
+
+	is( refusal($node, 'exchange_authorization_code', %exchange, code_verifier => 'x' x 43)->{sqlstate},
+		'AA012', 'only who began the promotion can exchange the code (PKCE)');
+
+	my $user = call($node, 'exchange_authorization_code', %exchange, code_verifier => $verifier);
+
+	is($user->{sub}, $guest->{sub}, 'the code is exchanged for tokens of the same sub');
+	ok(!userinfo($user)->{"${claim}is_anonymous"}, 'they are those of a regular user');
+	is((jws_parts($user->{id_token}))[1]{nonce}, 'n-0S6_WzA2Mj', 'the ID token has the nonce');
+	is( refusal($node, 'exchange_authorization_code', %exchange, code_verifier => $verifier)->{sqlstate},
+		'AA012', 'the code is exchanged once');
+}
+
+# ---------------------------------------------------------------------------
+# Lifetime
+# ---------------------------------------------------------------------------
+
+# With a device key: as long as the key.
+{
+	my $device = AnonAuth::Device->new(alg => 'RS256');
+	my $guest = log_in($device, with_jwk => 1);
+
+	call($node, 'revoke', token => $guest->{refresh_token});
+	is(log_in($device)->{sub}, $guest->{sub}, 'after logout the device key brings the same guest back');
+	query('UPDATE anon_auth.sessions SET expires_at = now() WHERE user_id = %s', $guest->{sub});
+	is(log_in($device)->{sub}, $guest->{sub}, 'so it does when all sessions have expired');
+	call($node, 'revoke_sessions', user_id => $guest->{sub});
+	is(log_in($device)->{sub}, $guest->{sub}, 'and when they were revoked');
+}
+
+# Without: as long as the session.
+{
+	my $guest = guest();
+	my $new_guest;
+
+	query('UPDATE anon_auth.sessions SET expires_at = now() WHERE user_id = %s', $guest->{sub});
+	is(refresh_refusal($guest)->{sqlstate}, 'AA006', 'a guest without key ends with its session');
+	is( refusal($node, 'authenticate_anonymously',
+			client_id => 'spa',
+			refresh_token => $guest->{refresh_token})->{sqlstate},
+		'AA006',
+		'it cannot come back');
+	$new_guest = guest();
+	isnt($new_guest->{sub}, $guest->{sub}, 'a new guest is made when the session has become invalid');
+}
+
+{
+	my $guest = guest();
+
+	call($node, 'revoke', token => $guest->{refresh_token});
+	is(refresh_refusal($guest)->{sqlstate}, 'AA006', 'logout ends a guest without key');
+}
+
+# Seconds from a session's beginning, and from now, to its end.
+sub time_left
+{
+	my ($response) = @_;
+
+	return split /\|/, query(
+		'SELECT round(extract(epoch FROM expires_at - created_at)),
+				round(extract(epoch FROM expires_at - now()))
+		 FROM anon_auth.sessions WHERE user_id = %s', $response->{sub});
+}
+
+sub near
+{
+	my ($value, $expected, $name) = @_;
+
+	cmp_ok(abs($value - $expected), '<', 60, $name) or diag("$value seconds");
+	return;
+}
+
+# Brings a session that much nearer to its end, as if time had passed.
+sub let_pass
+{
+	my ($response, $seconds) = @_;
+
+	query(
+		q{UPDATE anon_auth.sessions
+		  SET expires_at = expires_at - make_interval(secs => %s) WHERE user_id = %s},
+		$seconds, $response->{sub});
+	return;
+}
+
+{
+	my $guest = guest();
+	my ($whole) = time_left($guest);
+
+	near($whole, 30 * 86400, 'a session that is not used lives 30 days');
+	let_pass($guest, 29 * 86400);
+	refresh($guest);
+	near((time_left($guest))[1], 30 * 86400, 'when it is used the 30 days begin again');
+	let_pass($guest, 29 * 86400);
+	guest(refresh_token => $guest->{refresh_token});
+	near((time_left($guest))[1], 30 * 86400, 'so they do when the guest comes back');
+	let_pass($guest, 30 * 86400 + 60);
+	is(refresh_refusal($guest)->{sqlstate}, 'AA006', 'after 30 days without use it has ended');
+}
+
+{
+	call($node, 'create_client',
+		client_id => 'short',
+		application_type => 'spa',
+		access_token_lifetime_seconds => 300,
+		refresh_token_idle_timeout_seconds => 600,
+		refresh_token_lifetime_seconds => 3600);
+	my $guest = guest(client_id => 'short');
+
+	near((time_left($guest))[0], 600, 'a client has an idle timeout of its own');
+	query(
+		q{UPDATE anon_auth.clients SET refresh_token_idle_timeout_seconds = 86400
+		  WHERE client_id = 'short'});
+	refresh($guest, 'short');
+	near((time_left($guest))[0], 3600, 'however often it is used, a session ends with its lifetime');
+	query(
+		q{UPDATE anon_auth.clients SET refresh_token_idle_timeout_enabled = false
+		  WHERE client_id = 'short'});
+	near((time_left(guest(client_id => 'short')))[0], 3600, 'without idle timeout only that counts');
+	query(
+		q{UPDATE anon_auth.clients
+		  SET refresh_token_lifetime_seconds = 315360000 WHERE client_id = 'short'});
+	refresh($guest, 'short');
+	near((time_left($guest))[0], 315360000, 'changed lifetimes hold for sessions that exist');
+}
+
+done_testing();
