@@ -38,7 +38,7 @@ sub reason_to_skip
 	{
 		return "$program is not installed" if (command('', $program, '--version'))[1];
 	}
-	copy($_, $clients) or die "cannot copy $_: $!" for glob "$FindBin::Bin/clients/*";
+	copy($_, $clients) or die "cannot copy $_: $!" for glob "$FindBin::Bin/clients/*.{json,mjs}";
 
 	local $ENV{npm_config_cache} = "$clients/cache"
 	  if !defined $ENV{HOME} || !-d $ENV{HOME} || !-w $ENV{HOME};
@@ -47,7 +47,11 @@ sub reason_to_skip
 			'', 'npm', 'ci', '--prefix', $clients, '--ignore-scripts', '--no-audit', '--no-fund',
 			'--fetch-retries=1'))[1];
 	return if !$error;
-	return 'npm cannot install jose: ' . join ' ', $error =~ /^npm (?:error|ERR!) (.*\S)/mg;
+
+	# These are no fault of the network's.
+	die "npm ci: $error" if $error =~ /\b(?:EUSAGE|EINTEGRITY|EJSONPARSE)\b/;
+	return 'npm cannot install jose: '
+	  . ($error =~ /^npm (?:error|ERR!) (.*\S)/m ? $1 : (split /\n/, $error)[0]);
 }
 
 my $reason = reason_to_skip();
