@@ -251,13 +251,11 @@ for my $case (
 	[ '5,000 members', '{' . join(',', map { "\"$_\":0" } 1 .. 5000) . '}', qr/too many members/ ])
 {
 	my ($what, $text, $reason) = @$case;
-	my $is = qr/ is $reason\.$/;
 
-	$is = qr/ is (?:$reason|not a JSON object)\.$/ if $what eq '20,000 brackets that open only';
 	bad_jwt("a header that is $what is refused", $device->sign($text, payload_json()),
-		qr/^The header$is/);
+		qr/^The header .*$reason/);
 	bad_jwt("a payload that is $what is refused", $device->sign(header_json(), $text),
-		qr/^The payload$is/);
+		qr/^The payload .*$reason/);
 }
 
 for my $case (
@@ -274,7 +272,7 @@ for my $case (
 
 	bad_jwt("a header with $what twice is refused",
 		$device->sign(header_json($addition), payload_json()),
-		qr/^The header is a member name appears twice\.$|^The header.*appears twice/);
+		qr/^The header .*appears twice/);
 }
 
 for my $case (
@@ -288,7 +286,7 @@ for my $case (
 
 	bad_jwt("a payload with $what twice is refused",
 		$device->sign(header_json(), payload_json($addition)),
-		qr/^The payload.*appears twice/);
+		qr/^The payload .*appears twice/);
 }
 
 {
@@ -648,14 +646,21 @@ sub der_signature
 			alg => $alg };
 	};
 
-	for my $alg (qw(none None NONE nOnE HS256 HS384 HS512 ES256K RS1 es256 dir RSA-OAEP A128GCM), '', "ES256\x{200b}")
+	for my $alg (
+		qw(none None NONE nOnE HS256 HS384 HS512 ES256K RS1 es256 dir RSA-OAEP A128GCM),
+		'', "ES256\x{200b}")
 	{
 		my $name = $json->encode([$alg]);
 
 		bad_jwt("the alg $name is refused",
 			$device->sign($as->($device, $alg), payload_json()), $asymmetric);
 		bad_jwt("the alg $name is refused of a new key, too",
-			$device->sign({ %{ $as->($device, $alg) }, kid => 'new-key-id', jwk => $device->jwk(kid => undef, alg => undef) },
+			$device->sign(
+				{
+					%{ $as->($device, $alg) },
+					kid => 'new-key-id',
+					jwk => $device->jwk(kid => undef, alg => undef)
+				},
 				payload_json()),
 			$asymmetric);
 	}
@@ -1348,9 +1353,11 @@ sub all_refused
 		'a refresh token' => q{refresh_session('app', :refresh_token)},
 		'a guest coming back' => q{authenticate_anonymously('app', refresh_token => :refresh_token)},
 		'a promotion code' =>
-		  q{promote_anonymous_user('app', username => 'logged', password => :password, promotion_code => :promotion_code)},
+		  q{promote_anonymous_user('app', username => 'logged', password => :password,}
+		  . q{ promotion_code => :promotion_code)},
 		'a password' =>
-		  q{promote_anonymous_user('app', username => 'logged', password => :password, refresh_token => :good_refresh_token)},
+		  q{promote_anonymous_user('app', username => 'logged', password => :password,}
+		  . q{ refresh_token => :good_refresh_token)},
 		'an authorization code' =>
 		  q{exchange_authorization_code('app', :code, 'https://app.example/cb', :verifier)},
 		'an access token' => q{userinfo(:access_token)},

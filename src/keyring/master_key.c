@@ -175,7 +175,21 @@ parse_file(const char *path, const char *content, size_t size)
 	loaded.count = count;
 }
 
-/* Like a TLS private key: nobody else may read it. */
+/*
+ * Like a TLS private key, nobody else may read it; but where the whole data
+ * directory is open to the server's group, pg_basebackup makes it so too.
+ */
+static bool
+too_open(const struct stat *st)
+{
+	mode_t		forbidden = S_IWGRP | S_IXGRP | S_IRWXO;
+
+	if (st->st_uid == geteuid() &&
+		!(is_default_path() && (data_directory_mode & S_IRGRP) != 0))
+		forbidden |= S_IRGRP;
+	return (st->st_mode & forbidden) != 0;
+}
+
 static void
 check_permissions(const char *path, int fd)
 {
@@ -193,8 +207,7 @@ check_permissions(const char *path, int fd)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("master key file \"%s\" must be owned by the server's user or root", path)));
-	if ((st.st_mode & (S_IWGRP | S_IRWXO)) != 0 ||
-		(st.st_uid == geteuid() && (st.st_mode & S_IRWXG) != 0))
+	if (too_open(&st))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("master key file \"%s\" is readable by others", path),

@@ -1,0 +1,18 @@
+# pgspot, which knows how install scripts are attacked, finds nothing in ours.
+
+use strict;
+use warnings;
+
+use FindBin;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $pgspot = $ENV{PGSPOT} // (grep { -x } map { "$_/pgspot" } split /:/, $ENV{PATH})[0];
+plan skip_all => 'pgspot is not installed (pip install pgspot)' unless $pgspot;
+
+my ($script) = glob "$FindBin::Bin/../anon_auth--*.sql";
+ok($script, 'there is an install script');
+like(scalar qx("$pgspot" "$script" 2>&1), qr/Errors: 0 Warnings: 0 Unknown: 0/,
+	'pgspot finds neither errors nor warnings in it');
+
+done_testing();
