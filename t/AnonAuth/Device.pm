@@ -44,7 +44,7 @@ use warnings;
 use Carp;
 use Digest::SHA qw(sha256 hmac_sha256);
 use Exporter 'import';
-use File::Temp;
+use File::Temp ();
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64url decode_base64url);
 use POSIX ();
@@ -67,6 +67,7 @@ my %algorithms = (
 	EdDSA => { type => 'ED25519', curve => 'Ed25519' });
 
 my %contents_queries;
+my $device_count = 0;
 
 my %curve_width = ('P-256' => 32, 'P-384' => 48, 'P-521' => 66, 'secp256k1' => 32);
 
@@ -250,11 +251,12 @@ sub new
 		bits => delete $arguments{bits} // 2048,
 		exponent => delete $arguments{exponent} // 65537,
 		curve => delete $arguments{curve},
-		directory => File::Temp->newdir('deviceXXXXXX', TMPDIR => 1) };
+		directory => sprintf('%s/%d', _temporary_directory(), ++$device_count) };
 	my $info = $algorithms{$alg} or croak "unknown algorithm $alg";
 
 	croak 'unknown arguments: ' . join(', ', sort keys %arguments) if %arguments;
 	$self->{curve} //= $info->{curve};
+	mkdir $self->{directory} or croak "cannot make $self->{directory}: $!";
 	bless $self, $class;
 	$self->_generate($info->{type});
 	return $self;
@@ -542,6 +544,14 @@ sub _random_bytes
 	read($random, $bytes, $count) == $count or croak 'cannot read /dev/urandom';
 	close $random;
 	return $bytes;
+}
+
+# One for all devices, removed at the end.
+sub _temporary_directory
+{
+	our $directory //= File::Temp::tempdir('anon_auth_devices_XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+	return $directory;
 }
 
 sub _write_file
