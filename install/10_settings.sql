@@ -100,11 +100,11 @@ COMMENT ON COLUMN anon_auth.settings.promotion_conflict IS
 COMMENT ON COLUMN anon_auth.settings.login_id_types IS
 'Which kinds of login ID may be attached at promotion: email, phone_number, username.';
 COMMENT ON COLUMN anon_auth.settings.email_case_sensitive IS
-'Whether the part before the @ keeps its case when addresses are compared.';
+'Whether the part before the @ keeps its case when addresses are compared. Choose before there are accounts: addresses that are stored are not changed.';
 COMMENT ON COLUMN anon_auth.settings.email_block_plus_sign IS
 'Refuse addresses with a plus sign before the @.';
 COMMENT ON COLUMN anon_auth.settings.email_ignore_dot_sign IS
-'Ignore dots before the @ when addresses are compared.';
+'Ignore dots before the @ when addresses are compared. Choose before there are accounts: addresses that are stored are not changed.';
 COMMENT ON COLUMN anon_auth.settings.email_domain_blocklist IS
 'Domains whose addresses are refused. Not together with email_domain_allowlist.';
 COMMENT ON COLUMN anon_auth.settings.email_domain_allowlist IS
@@ -160,6 +160,9 @@ AS 'MODULE_PATHNAME', 'anon_auth_settings_changed';
 REVOKE ALL ON FUNCTION anon_auth.settings_changed() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.settings_changed() IS
 'Trigger of settings: a change is seen within the statement that makes it, too.';
+
+-- Also where a parallel restore has switched ordinary triggers off.
+ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_replace;
 
 CREATE TRIGGER settings_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON anon_auth.settings
 	FOR EACH STATEMENT EXECUTE FUNCTION anon_auth.settings_changed();

@@ -27,7 +27,7 @@ CREATE FUNCTION anon_auth.ensure_signing_key()
 AS 'MODULE_PATHNAME', 'anon_auth_ensure_signing_key';
 REVOKE ALL ON FUNCTION anon_auth.ensure_signing_key() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.ensure_signing_key() IS
-'Makes the first signing key (ES256) if there is no active one. create_client() calls it. Errors: F0000 no master key.';
+'Makes the first signing key (ES256) of a database that has none. create_client() calls it. Errors: F0000 no master key.';
 
 CREATE FUNCTION anon_auth.create_client(
 	client_id text,

@@ -51,6 +51,12 @@ SELECT anon_auth.use_access_token(:'bob_access_token') = :'bob_sub' AS sub;
 COMMIT;
 SELECT anon_auth.uid() = :'ada_sub' AS uid;
 
+-- what was returned stays as it was, though another token comes in the same query
+CREATE TEMP TABLE kept AS
+SELECT before_uid, before_claims, anon_auth.uid() AS after_uid
+FROM (SELECT anon_auth.uid() AS before_uid, anon_auth.claims() AS before_claims, anon_auth.use_access_token(:'bob_access_token') OFFSET 0) s;
+SELECT before_uid = :'ada_sub' AS before, before_claims ->> 'sub' = :'ada_sub' AS claims, after_uid = :'bob_sub' AS after FROM kept;
+
 -- a failed attempt changes nothing
 SELECT anon_auth.use_access_token('garbage', false);
 SELECT anon_auth.use_access_token(:'ada_id_token', false);
@@ -83,6 +89,14 @@ SELECT anon_auth.use_access_token(:'bob_access_token') = :'bob_sub' AS sub;
 SELECT anon_auth.uid() = :'bob_sub' AS uid;
 COMMIT;
 SELECT anon_auth.uid() = :'ada_sub' AS uid;
+
+-- an ID token is not for us, and what does not say who is a guest says so to nobody
+SELECT set_config('request.jwt.claims', anon_auth.verify_jwt(:'ada_id_token', 'app')::text, false) <> '' AS set;
+SELECT anon_auth.uid(), anon_auth.is_anonymous();
+SELECT set_config('request.jwt.claims', jsonb_build_object('sub', :'ada_sub', 'iss', 'https://evil.example')::text, false) <> '' AS set;
+SELECT anon_auth.uid();
+SELECT set_config('request.jwt.claims', jsonb_build_object('sub', :'ada_sub', 'iss', 'http://localhost', 'aud', 'http://localhost')::text, false) <> '' AS set;
+SELECT anon_auth.uid() = :'ada_sub' AS uid, anon_auth.is_anonymous(), NOT anon_auth.is_anonymous() AS account;
 
 -- claims that name nobody are nobody's
 SET request.jwt.claims = '{"role": "anon"}';

@@ -28,6 +28,7 @@ SELECT anon_auth.authenticate_anonymously('nobody');
 SELECT anon_auth.authenticate_anonymously(NULL);
 SELECT anon_auth.authenticate_anonymously('');
 SELECT anon_auth.authenticate_anonymously('spa', device_info => '"phone"');
+SELECT anon_auth.authenticate_anonymously('spa', device_info => jsonb_build_object('a', repeat('x', 10000)));
 SELECT anon_auth.authenticate_anonymously('spa', jwt => 'a.b.c', refresh_token => 'x');
 
 -- the toggles

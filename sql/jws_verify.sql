@@ -60,6 +60,9 @@ SELECT anon_auth.jws_verify(:'token', :'ec'::jsonb || '{"alg": "ES256", "use": "
 SELECT anon_auth.jws_verify(:'token', :'ec'::jsonb || '{"use": "enc"}');
 SELECT anon_auth.jws_verify(:'token', :'ec'::jsonb || '{"key_ops": ["sign"]}');
 
+-- a key with too much around it
+SELECT anon_auth.jws_verify(:'token', :'ec'::jsonb || jsonb_build_object('a', repeat('x', 20000)));
+
 -- bad keys are errors
 CREATE FUNCTION attempt(jwk jsonb) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

@@ -27,6 +27,9 @@ SELECT anon_auth.promote_anonymous_user('app', email => 'ada@example.com', passw
 SELECT anon_auth.promote_anonymous_user('app', email => 'ada@example.com', password => 'correct horse', promotion_code => :'guest_refresh_token');
 SELECT anon_auth.promote_anonymous_user('app', email => 'ada@example.com', password => 'correct horse', jwt => 'garbage');
 SELECT anon_auth.promote_anonymous_user('nobody', email => 'ada@example.com', password => 'correct horse', refresh_token => :'guest_refresh_token');
+SELECT anon_auth.promote_anonymous_user('other', email => 'ada@example.com', password => 'correct horse', refresh_token => :'guest_refresh_token');
+SELECT promotion_code FROM anon_auth.create_promotion_code(:'guest_refresh_token') \gset
+SELECT anon_auth.promote_anonymous_user('other', email => 'ada@example.com', password => 'correct horse', promotion_code => :'promotion_code');
 
 -- and nothing has happened
 SELECT is_anonymous, (SELECT count(*) FROM anon_auth.login_ids) AS login_ids, (SELECT count(*) FROM anon_auth.passwords) AS passwords,
@@ -112,6 +115,7 @@ SELECT * FROM anon_auth.authenticate_anonymously('app') \gset web_
 SELECT anon_auth.authorize_promotion('app', 'https://evil.example/', :'challenge', email => 'web@example.com', password => 'correct horse', refresh_token => :'web_refresh_token');
 SELECT anon_auth.authorize_promotion('app', 'https://app.example/callback', :'challenge', 'plain', email => 'web@example.com', password => 'correct horse', refresh_token => :'web_refresh_token');
 SELECT anon_auth.authorize_promotion('app', 'https://app.example/callback', 'short', email => 'web@example.com', password => 'correct horse', refresh_token => :'web_refresh_token');
+SELECT anon_auth.authorize_promotion('app', 'https://app.example/callback', :'challenge', email => 'web@example.com', password => 'correct horse', refresh_token => :'web_refresh_token', nonce => repeat('n', 256));
 SELECT code FROM anon_auth.authorize_promotion('app', 'https://app.example/callback', :'challenge', email => 'web@example.com',
 	password => 'correct horse', refresh_token => :'web_refresh_token', nonce => 'n-0S6') \gset
 SELECT anon_auth.exchange_authorization_code('app', :'code', 'https://app.example/callback', repeat('x', 43));

@@ -40,10 +40,14 @@ UPDATE anon_auth.sessions SET rotated_at = rotated_at - interval '3601 seconds';
 SELECT anon_auth.refresh_session('app', :'first') IS NULL AS refused;
 SELECT count(*) AS sessions FROM anon_auth.sessions;
 
--- a token that the database forgot in a crash is newer than the row: it goes on
+-- a refresh that was rolled back gave nothing: its token is ahead of the session
 SELECT refresh_token AS first FROM anon_auth.authenticate_anonymously('app') \gset
+BEGIN;
+SELECT refresh_token AS ahead FROM anon_auth.refresh_session('app', :'first') \gset
+ROLLBACK;
+SELECT anon_auth.refresh_session('app', :'ahead');
+SELECT anon_auth.create_promotion_code(:'ahead');
 SELECT refresh_token AS second FROM anon_auth.refresh_session('app', :'first') \gset
-UPDATE anon_auth.sessions SET generation = 0, rotated_at = NULL;
 SELECT refresh_token AS third FROM anon_auth.refresh_session('app', :'second') \gset
 SELECT generation FROM anon_auth.sessions;
 

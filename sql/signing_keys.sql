@@ -57,6 +57,12 @@ EXCEPTION WHEN SQLSTATE 'AA017' THEN
 END
 $$;
 
+-- where all keys are out of use, a login does not quietly make another
+BEGIN;
+UPDATE anon_auth.signing_keys SET state = 'retired';
+SELECT anon_auth.sign_jwt('{}');
+ROLLBACK;
+
 -- what cannot be
 SELECT anon_auth.create_signing_key('HS256');
 SELECT anon_auth.create_signing_key('none');

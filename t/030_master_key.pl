@@ -129,6 +129,20 @@ is($copy->safe_psql('postgres', 'SELECT issuer FROM anon_auth.settings'), 'https
 is( $copy->safe_psql('postgres', 'SELECT count(*) FROM anon_auth.users'),
 	$node->safe_psql('postgres', 'SELECT count(*) FROM anon_auth.users'),
 	'... and its users');
+$copy->safe_psql('postgres', 'CREATE DATABASE parallel TEMPLATE template0');
+$node->safe_psql('postgres', q{INSERT INTO anon_auth.users (id, is_anonymous, created_at, updated_at, last_seen_at)
+	SELECT gen_random_uuid(), true, now(), now(), now() FROM generate_series(1, 20000)});
+$node->command_ok([ 'pg_dump', '-Fc', '-f', "$dump.large", $node->connstr('postgres') ], 'a larger database can be dumped');
+{
+	local $ENV{PGOPTIONS} = '-c session_replication_role=replica';
+	$copy->command_ok(
+		[ 'pg_restore', '--exit-on-error', '-j', '4', '-d', $copy->connstr('parallel'), "$dump.large" ],
+		'... and restored in parallel, as the manual says');
+}
+my $totals = q{SELECT (SELECT count(*) FROM anon_auth.users), (SELECT count(*) FROM anon_auth.sessions),
+	(SELECT count(*) FROM anon_auth.device_keys), (SELECT count(*) FROM anon_auth.passwords),
+	(SELECT count(*) FROM anon_auth.login_ids), (SELECT issuer FROM anon_auth.settings)};
+is($copy->safe_psql('parallel', $totals), $node->safe_psql('postgres', $totals), '... with everything');
 my ($key_id) = slurp_file(key_file($node)) =~ /^([0-9a-f]{16}) /m;
 like(error($copy, q{SELECT anon_auth.authenticate_anonymously('app')}),
 	qr/F0000: master key file ".*anon_auth.master_key" does not exist.*sealed with master key $key_id.*Restore the file/s,

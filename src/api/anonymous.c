@@ -20,9 +20,16 @@ anon_auth_create_challenge(PG_FUNCTION_ARGS)
 	return api_secret_with_expiry(fcinfo, token, expires_at);
 }
 
+/* What a client says of its device is a few names and versions. */
+#define MAX_DEVICE_INFO		8192
+
 static void
 check_device_info(Jsonb *device_info)
 {
+	if (device_info != NULL && VARSIZE(device_info) > MAX_DEVICE_INFO)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("device_info is larger than %d bytes", MAX_DEVICE_INFO)));
 	if (device_info != NULL && !JB_ROOT_IS_OBJECT(device_info))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -12,6 +12,19 @@
 #include "errors.h"
 #include "store/statement.h"
 
+/*
+ * Results are copies: the identity is replaced when another token comes, and
+ * that can happen while the same query still holds this result.
+ */
+static Datum
+copy_uuid(const pg_uuid_t *uuid)
+{
+	pg_uuid_t  *copy = palloc(sizeof(pg_uuid_t));
+
+	*copy = *uuid;
+	return UUIDPGetDatum(copy);
+}
+
 PG_FUNCTION_INFO_V1(anon_auth_use_access_token);
 Datum
 anon_auth_use_access_token(PG_FUNCTION_ARGS)
@@ -19,12 +32,10 @@ anon_auth_use_access_token(PG_FUNCTION_ARGS)
 	JoseSpan	token = api_token(fcinfo, 0, "token");
 	bool		is_local = PG_ARGISNULL(1) || PG_GETARG_BOOL(1);
 	AccessToken access;
-	pg_uuid_t  *sub = palloc(sizeof(pg_uuid_t));
 
 	access_token_verify(token.data, token.length, GetCurrentTimestamp(), &access);
 	identity_set(&access, is_local);
-	*sub = access.sub;
-	PG_RETURN_UUID_P(sub);
+	return copy_uuid(&access.sub);
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_uid);
@@ -35,7 +46,7 @@ anon_auth_uid(PG_FUNCTION_ARGS)
 
 	if (identity == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_UUID_P((pg_uuid_t *) &identity->sub);
+	return copy_uuid(&identity->sub);
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_is_anonymous);
@@ -44,7 +55,7 @@ anon_auth_is_anonymous(PG_FUNCTION_ARGS)
 {
 	const Identity *identity = identity_current();
 
-	if (identity == NULL)
+	if (identity == NULL || !identity->has_is_anonymous)
 		PG_RETURN_NULL();
 	PG_RETURN_BOOL(identity->is_anonymous);
 }
@@ -57,7 +68,7 @@ anon_auth_session_id(PG_FUNCTION_ARGS)
 
 	if (identity == NULL || !identity->has_sid)
 		PG_RETURN_NULL();
-	PG_RETURN_UUID_P((pg_uuid_t *) &identity->sid);
+	return copy_uuid(&identity->sid);
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_claims);
@@ -65,10 +76,13 @@ Datum
 anon_auth_claims(PG_FUNCTION_ARGS)
 {
 	const Identity *identity = identity_current();
+	Jsonb	   *claims;
 
 	if (identity == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_JSONB_P(identity->claims);
+	claims = palloc(VARSIZE(identity->claims));
+	memcpy(claims, identity->claims, VARSIZE(identity->claims));
+	PG_RETURN_JSONB_P(claims);
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_session_alive);

@@ -52,6 +52,8 @@ anon_auth_promote_anonymous_user(PG_FUNCTION_ARGS)
 	return api_token_response(fcinfo, &response);
 }
 
+#define MAX_NONCE	255
+
 PG_FUNCTION_INFO_V1(anon_auth_authorize_promotion);
 Datum
 anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
@@ -68,6 +70,10 @@ anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 	char	   *code;
 
 	api_begin_write("authorize_promotion()");
+	if (nonce != NULL && strlen(nonce) > MAX_NONCE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("nonce is longer than %d bytes", MAX_NONCE)));
 	api_client(fcinfo, 0, &client);
 	authorization_check(&client, redirect_uri, code_challenge, method);
 	get_request(fcinfo, 4, &request);

@@ -104,8 +104,8 @@ verifier_matches(const char *verifier, const char *code_challenge)
 }
 
 /*
- * The code is taken away first: an error after that brings it back with the
- * rolled-back transaction, so that a failed exchange does not burn it.
+ * The user is locked before its code, as everywhere.  That the code was there
+ * says nothing until it has been taken away, by one of several exchanges.
  */
 void
 authorization_code_exchange(const Client *client, const char *text, const char *redirect_uri,
@@ -123,7 +123,7 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 				 errmsg("invalid PKCE code verifier"),
 				 errdetail("It must be 43 to 128 letters, digits or -._~.")));
 	crypto_hash_sha256(hash, (const uint8 *) text, strlen(text));
-	if (!authorization_code_take(hash, &code) || code.expires_at <= now ||
+	if (!authorization_code_find(hash, &code) || code.expires_at <= now ||
 		strcmp(code.client_id, client->client_id) != 0 ||
 		!verifier_matches(code_verifier, code.code_challenge))
 		raise_invalid_code();
@@ -136,5 +136,7 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_USER_DISABLED),
 				 errmsg("user is disabled")));
+	if (!authorization_code_take(hash))
+		raise_invalid_code();
 	session_start(client, &user, NULL, code.nonce, code.authenticated_at, now, response);
 }

@@ -154,6 +154,9 @@ extern void session_start(const Client *client, const User *user, Jsonb *device_
 extern void session_by_refresh_token(const char *text, TimestampTz now,
 									 Session *session, User *user);
 
+/* Raises 22023 where the session is another client's. */
+extern void session_require_client(const Session *session, const Client *client);
+
 /*
  * Refreshes.  False when a refresh token was used again after its successor:
  * the session is gone then, and an event tells.  Raises AA006, AA007, 22023.
@@ -247,6 +250,7 @@ typedef struct Identity
 	pg_uuid_t	sub;
 	bool		has_sid;
 	pg_uuid_t	sid;
+	bool		has_is_anonymous;
 	bool		is_anonymous;
 } Identity;
 

@@ -35,7 +35,10 @@ static CachedIdentity verified;
 static uint64 verified_version;
 
 static CachedIdentity requested;
-static char *requested_text;	/* in requested.context */
+/* What requested was made of, in requested.context. */
+static char *requested_text;
+static char *requested_issuer;
+static char *requested_audience;
 
 static void
 reset(CachedIdentity *cached)
@@ -55,6 +58,7 @@ fill(CachedIdentity *cached, const char *json)
 	const char *reason;
 	Jsonb	   *claims = json_parse_object(json, strlen(json), &reason);
 	JoseSpan	text;
+	JsonbValue *member;
 	Identity   *identity = &cached->identity;
 
 	memset(identity, 0, sizeof(Identity));
@@ -66,7 +70,9 @@ fill(CachedIdentity *cached, const char *json)
 		identity->claims = claims;
 		identity->has_sid = json_string(claims, "sid", &text) &&
 			uuid_from_text(text.data, text.length, &identity->sid);
-		identity->is_anonymous = json_boolean(claims, "is_anonymous");
+		member = json_member(claims, "is_anonymous");
+		identity->has_is_anonymous = member != NULL && member->type == jbvBool;
+		identity->is_anonymous = identity->has_is_anonymous && member->val.boolean;
 		if (!json_numeric_date(claims, "exp", &cached->expires_at))
 			cached->expires_at = 0;
 	}
@@ -89,34 +95,57 @@ verified_identity(const char *json)
 	return &verified.identity;
 }
 
-static bool
-request_claims_are_trusted(void)
+static const Settings *
+settings_as_owner(void)
 {
 	const Settings *settings = settings_peek();
 	StoreOwnerScope scope;
-	bool		trusted;
 
 	if (settings != NULL)
-		return settings->trust_request_claims;
+		return settings;
 	store_enter_owner(&scope);
-	trusted = settings_get()->trust_request_claims;
+	settings = settings_get();
 	store_leave_owner(&scope);
-	return trusted;
+	return settings;
 }
 
-/* PostgREST has checked these claims, their expiry included. */
+/*
+ * PostgREST has checked the signature and the expiry, but takes any token of
+ * our keys: an ID token, whose audience is a client, must not pass for an
+ * access token.
+ */
+static bool
+are_for_us(const Jsonb *claims, const Settings *settings)
+{
+	const JsonbValue *aud = json_member(claims, "aud");
+
+	return (aud == NULL || json_string_or_array_contains(aud, settings->audience)) &&
+		(json_member(claims, "iss") == NULL ||
+		 json_string_equals(claims, "iss", settings->issuer));
+}
+
 static const Identity *
 requested_identity(void)
 {
 	const char *json = GetConfigOption(REQUEST_CLAIMS, true, false);
+	const Settings *settings;
 
-	if (json == NULL || json[0] == '\0' || !request_claims_are_trusted())
+	if (json == NULL || json[0] == '\0')
 		return NULL;
-	if (!requested.valid || strcmp(requested_text, json) != 0)
+	settings = settings_as_owner();
+	if (!settings->trust_request_claims)
+		return NULL;
+	if (!requested.valid || strcmp(requested_text, json) != 0 ||
+		strcmp(requested_issuer, settings->issuer) != 0 ||
+		strcmp(requested_audience, settings->audience) != 0)
 	{
 		reset(&requested);
 		requested_text = MemoryContextStrdup(requested.context, json);
+		requested_issuer = MemoryContextStrdup(requested.context, settings->issuer);
+		requested_audience = MemoryContextStrdup(requested.context, settings->audience);
 		fill(&requested, json);
+		requested.known = requested.known &&
+			are_for_us(requested.identity.claims, settings);
 	}
 	return requested.known ? &requested.identity : NULL;
 }

@@ -78,7 +78,7 @@ promotion_code_create(const char *refresh_token, TimestampTz now, TimestampTz *e
 }
 
 static void
-open_promotion_code(const char *text, TimestampTz now, Proof *proof)
+open_promotion_code(const Client *client, const char *text, TimestampTz now, Proof *proof)
 {
 	PromotionCode code;
 	Session		session;
@@ -101,17 +101,20 @@ open_promotion_code(const char *text, TimestampTz now, Proof *proof)
 			raise_not_anonymous();
 		raise_invalid_promotion_code("The session that it was issued for has ended.");
 	}
+	if (strcmp(session.client_id, client->client_id) != 0)
+		raise_invalid_promotion_code("The code was issued for another client.");
 	proof->by_session = true;
 	proof->invalid_errcode = ERRCODE_AA_INVALID_PROMOTION_CODE;
 	proof->invalid_message = "invalid promotion code";
 }
 
 static void
-open_refresh_token(const char *text, TimestampTz now, Proof *proof)
+open_refresh_token(const Client *client, const char *text, TimestampTz now, Proof *proof)
 {
 	Session		session;
 
 	session_by_refresh_token(text, now, &session, &proof->user);
+	session_require_client(&session, client);
 	proof->by_session = true;
 	proof->session_id = session.id;
 	proof->invalid_errcode = ERRCODE_AA_INVALID_REFRESH_TOKEN;
@@ -132,7 +135,7 @@ open_jwt(const char *text, TimestampTz now, Proof *proof)
 }
 
 static void
-open_proof(const PromotionRequest *request, TimestampTz now, Proof *proof)
+open_proof(const Client *client, const PromotionRequest *request, TimestampTz now, Proof *proof)
 {
 	int			proofs = (request->jwt != NULL) + (request->promotion_code != NULL) +
 		(request->refresh_token != NULL);
@@ -147,9 +150,9 @@ open_proof(const PromotionRequest *request, TimestampTz now, Proof *proof)
 	if (request->jwt != NULL)
 		open_jwt(request->jwt, now, proof);
 	else if (request->promotion_code != NULL)
-		open_promotion_code(request->promotion_code, now, proof);
+		open_promotion_code(client, request->promotion_code, now, proof);
 	else
-		open_refresh_token(request->refresh_token, now, proof);
+		open_refresh_token(client, request->refresh_token, now, proof);
 
 	if (proof->user.is_disabled)
 		ereport(ERROR,
@@ -329,7 +332,7 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 	settings_read_account_policy(&policy);
 	if (request->password == NULL)
 		raise_required("password");
-	open_proof(request, now, &proof);
+	open_proof(client, request, now, &proof);
 	count = normalise_login_ids(request, &policy, login_ids);
 	if (find_conflict(login_ids, count, policy.conflict_login, &owner))
 		return login_with_password(client, &owner, request->password, &policy, now, user);

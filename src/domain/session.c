@@ -68,6 +68,15 @@ token_ids(const RefreshToken *token, pg_uuid_t *user_id, pg_uuid_t *session_id)
 	memcpy(session_id->data, token->session_id, UUID_LEN);
 }
 
+void
+session_require_client(const Session *session, const Client *client)
+{
+	if (strcmp(session->client_id, client->client_id) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("client id doesn't match the refresh token")));
+}
+
 static bool
 seed_matches(const RefreshToken *token, const Session *session)
 {
@@ -144,10 +153,10 @@ session_by_refresh_token(const char *text, TimestampTz now, Session *session, Us
 		raise_user_disabled();
 
 	/*
-	 * An older generation proves nothing.  Whether it is within the grace
+	 * Another generation proves nothing.  Whether it is within the grace
 	 * period makes no difference here: a client that promotes has the newest.
 	 */
-	if (token.generation < (uint32) session->generation)
+	if (token.generation != (uint32) session->generation)
 		raise_invalid_refresh_token();
 	sodium_memzero(&token, sizeof(token));
 }
@@ -187,10 +196,7 @@ use_session(const Client *client, const RefreshToken *token, bool rotate, Timest
 					 session, user) ||
 		!seed_matches(token, session))
 		raise_invalid_refresh_token();
-	if (strcmp(session->client_id, client->client_id) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("client id doesn't match the refresh token")));
+	session_require_client(session, client);
 	if (user->is_disabled)
 		raise_user_disabled();
 }

@@ -288,7 +288,7 @@ keyring_import(Jsonb *jwk)
 	JoseKey    *key = NULL;
 	JoseAlg		alg = JOSE_ALG_UNKNOWN;
 	const char *reason = json_jwk(jwk, &members);
-	char	   *kid = json_cstring(jwk, "kid");
+	char	   *kid = reason == NULL ? json_cstring(jwk, "kid") : NULL;
 
 	(void) master_key_current_id();
 	if (reason == NULL)
@@ -325,12 +325,10 @@ keyring_import(Jsonb *jwk)
 void
 keyring_ensure_signer(void)
 {
-	SigningKeyRow row;
-
-	if (signing_key_peek(NULL, &row))
+	if (signing_keys_exist())
 		return;
 	signing_keys_lock();
-	if (!signing_key_peek(NULL, &row))
+	if (!signing_keys_exist())
 		keyring_create("ES256");
 }
 

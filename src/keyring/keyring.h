@@ -25,7 +25,7 @@ typedef struct SigningKey
 
 /*
  * The key that signs: the named one, or with kid NULL the newest active one.
- * Makes the first ES256 key of the database if there is none.  Raises AA017
+ * Makes the first ES256 key of a database that has no key at all.  Raises AA017
  * where there is no such key, or it is not active.  Valid until the next call.
  */
 extern const SigningKey *keyring_signer(const char *kid);
@@ -45,7 +45,7 @@ extern char *keyring_create(const char *alg);
  */
 extern char *keyring_import(Jsonb *jwk);
 
-/* Makes the first key where there is none. */
+/* Makes the first key where there is none at all, active or not. */
 extern void keyring_ensure_signer(void);
 
 /* The public keys as a JWK Set (RFC 7517, section 5), as JSON text. */

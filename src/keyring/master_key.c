@@ -342,6 +342,7 @@ load(void)
 	}
 	if (loaded.path != NULL)
 		pfree(loaded.path);
+	loaded.path = NULL;
 	loaded.path = MemoryContextStrdup(TopMemoryContext, path);
 }
 

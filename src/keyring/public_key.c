@@ -10,11 +10,16 @@
  */
 #include "postgres.h"
 
+#include <sodium.h>
+
 #include "json/json.h"
 #include "keyring/public_key.h"
 #include "utils/memutils.h"
 
 #define CACHE_SIZE	16
+
+/* The largest key, private and with much decoration, stays below that. */
+#define MAX_JWK		16384
 
 static struct
 {
@@ -56,7 +61,7 @@ public_key_get(Jsonb *jwk, const char **reason)
 			memcmp(cache[i].jwk, jwk, VARSIZE(jwk)) == 0)
 			return cache[i].key;
 
-	*reason = json_jwk(jwk, &members);
+	*reason = VARSIZE(jwk) > MAX_JWK ? "the JWK is too large" : json_jwk(jwk, &members);
 	if (*reason == NULL)
 		*reason = usage_problem(jwk);
 	if (*reason != NULL)
@@ -75,7 +80,10 @@ public_key_get(Jsonb *jwk, const char **reason)
 	i = next_victim;
 	next_victim = (next_victim + 1) % CACHE_SIZE;
 	if (cache[i].jwk != NULL)
+	{
+		sodium_memzero(cache[i].jwk, VARSIZE(cache[i].jwk));
 		pfree(cache[i].jwk);
+	}
 	jose_key_free(cache[i].key);
 	cache[i].jwk = copy;
 	cache[i].key = key;

@@ -21,10 +21,16 @@ static StoreStatement insert_code = {
 	TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
 
+static StoreStatement find_code = {
+	.sql = "SELECT user_id, client_id, redirect_uri, code_challenge, nonce,"
+	" authenticated_at, expires_at"
+	" FROM anon_auth.authorization_codes WHERE route = $1 AND code_hash = $2",
+	.nparams = 2,
+	.types = {UUIDOID, BYTEAOID}
+};
+
 static StoreStatement take_code = {
-	.sql = "DELETE FROM anon_auth.authorization_codes WHERE route = $1 AND code_hash = $2"
-	" RETURNING user_id, client_id, redirect_uri, code_challenge, nonce,"
-	" authenticated_at, expires_at",
+	.sql = "DELETE FROM anon_auth.authorization_codes WHERE route = $1 AND code_hash = $2",
 	.nparams = 2,
 	.types = {UUIDOID, BYTEAOID}
 };
@@ -65,7 +71,7 @@ authorization_code_insert(const uint8 *code_hash, const AuthorizationCode *code)
 }
 
 bool
-authorization_code_take(const uint8 *code_hash, AuthorizationCode *code)
+authorization_code_find(const uint8 *code_hash, AuthorizationCode *code)
 {
 	pg_uuid_t	route = code_route(code_hash);
 	Datum		params[2];
@@ -73,7 +79,7 @@ authorization_code_take(const uint8 *code_hash, AuthorizationCode *code)
 
 	params[0] = UUIDPGetDatum(&route);
 	params[1] = bytea_param(code_hash, SECRET_HASH_LENGTH);
-	if (store_run(&take_code, params, NULL, &row) == 0)
+	if (store_run(&find_code, params, NULL, &row) == 0)
 		return false;
 	code->user_id = store_uuid(&row, 0);
 	code->client_id = store_text(&row, 1);
@@ -83,6 +89,17 @@ authorization_code_take(const uint8 *code_hash, AuthorizationCode *code)
 	code->authenticated_at = DatumGetTimestampTz(row.values[5]);
 	code->expires_at = DatumGetTimestampTz(row.values[6]);
 	return true;
+}
+
+bool
+authorization_code_take(const uint8 *code_hash)
+{
+	pg_uuid_t	route = code_route(code_hash);
+	Datum		params[2];
+
+	params[0] = UUIDPGetDatum(&route);
+	params[1] = bytea_param(code_hash, SECRET_HASH_LENGTH);
+	return store_run(&take_code, params, NULL, NULL) > 0;
 }
 
 void

@@ -36,11 +36,11 @@ static StoreStatement find_session = {
 
 static StoreStatement use_session = {
 	.sql = "UPDATE anon_auth.sessions s SET last_used_at = $3, expires_at = $4,"
-	" generation = CASE WHEN $6 >= s.generation THEN $6 + $5 ELSE s.generation END,"
-	" rotated_at = CASE WHEN $6 >= s.generation AND $5 > 0 THEN $3 ELSE s.rotated_at END"
+	" generation = CASE WHEN $6 = s.generation THEN $6 + $5 ELSE s.generation END,"
+	" rotated_at = CASE WHEN $6 = s.generation AND $5 > 0 THEN $3 ELSE s.rotated_at END"
 	" FROM anon_auth.users u"
 	" WHERE u.id = s.user_id AND s.user_id = $1 AND s.id = $2 AND s.expires_at > $3"
-	" RETURNING " SESSION_COLUMNS,
+	" AND s.generation >= $6 RETURNING " SESSION_COLUMNS,
 	.nparams = 6,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT4OID}
 };

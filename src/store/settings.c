@@ -110,9 +110,8 @@ settings_get(void)
 		cache.context = AllocSetContextCreate(TopMemoryContext, "anon_auth settings",
 											  ALLOCSET_SMALL_SIZES);
 
-	/* After a change within the statement, a caller may still hold the old. */
-	if (!statement_stamp_is_of_this_statement(&cache.stamp))
-		MemoryContextReset(cache.context);
+	cache.stamp.valid = false;
+	MemoryContextReset(cache.context);
 	caller = MemoryContextSwitchTo(cache.context);
 	fill_settings(&cache.settings);
 	MemoryContextSwitchTo(caller);

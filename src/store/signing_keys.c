@@ -43,6 +43,10 @@ static StoreStatement insert_key = {
 	.types = {TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID}
 };
 
+static StoreStatement find_any = {
+	.sql = "SELECT kid FROM anon_auth.signing_keys LIMIT 1"
+};
+
 static StoreStatement lock_keys = {
 	.sql = "LOCK TABLE anon_auth.signing_keys IN SHARE ROW EXCLUSIVE MODE"
 };
@@ -117,6 +121,12 @@ signing_key_insert(const SigningKeyRow *key)
 	params[5] = text_param(key->master_key_id);
 	params[6] = TimestampTzGetDatum(key->created_at);
 	return store_run(&insert_key, params, NULL, NULL) > 0;
+}
+
+bool
+signing_keys_exist(void)
+{
+	return store_run(&find_any, NULL, NULL, NULL) > 0;
 }
 
 void

@@ -186,17 +186,11 @@ statement_stamp_set(StatementStamp *stamp)
 }
 
 bool
-statement_stamp_is_of_this_statement(const StatementStamp *stamp)
-{
-	return stamp->valid &&
-		stamp->transaction == MyLocalTransactionId() &&
-		stamp->statement == GetCurrentStatementStartTimestamp();
-}
-
-bool
 statement_stamp_holds(const StatementStamp *stamp)
 {
-	return statement_stamp_is_of_this_statement(stamp) && !stamp->changed &&
+	return stamp->valid && !stamp->changed &&
+		stamp->transaction == MyLocalTransactionId() &&
+		stamp->statement == GetCurrentStatementStartTimestamp() &&
 		stamp->aborts == subtransaction_aborts;
 }
 

@@ -85,7 +85,6 @@ typedef struct StatementStamp
 extern void statement_stamps_init(void);
 
 extern void statement_stamp_set(StatementStamp *stamp);
-extern bool statement_stamp_is_of_this_statement(const StatementStamp *stamp);
 
 extern bool statement_stamp_holds(const StatementStamp *stamp);
 

@@ -7,7 +7,8 @@
  * statement names the routing key of the rows it touches, so that the same
  * statements run where the tables are distributed.
  *
- * Lock order, to be kept by callers: device key, user, sessions, login IDs.
+ * Lock order, to be kept by callers: device key, user, sessions, authorization
+ * codes, login IDs.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,8 +53,8 @@ typedef struct AccountPolicy
 } AccountPolicy;
 
 /*
- * The settings row as of this statement; read once a statement and command.
- * Valid until the end of the statement.
+ * The settings row as of this statement, which is when it is read.  Valid
+ * until the next call.
  */
 extern const Settings *settings_get(void);
 
@@ -168,9 +169,9 @@ extern bool session_find(const pg_uuid_t *user_id, const pg_uuid_t *id,
 
 /*
  * Marks a live session as used and moves its expiry; fills session with what
- * the row then holds.  A presented generation that is the row's, or ahead of
- * it (a commit lost in a crash), becomes the row's, and moves on by one with
- * rotate.  An older one changes nothing: see session.c in src/domain.
+ * the row then holds.  With rotate the generation moves on by one where it is
+ * the presented one.  An older one is left to session.c in src/domain.  One
+ * that is ahead comes from a refresh that was rolled back: false.
  */
 extern bool session_use(const pg_uuid_t *user_id, const pg_uuid_t *id,
 						TimestampTz expires_at, bool rotate, int presented_generation,
@@ -224,8 +225,9 @@ typedef struct AuthorizationCode
 
 extern void authorization_code_insert(const uint8 *code_hash, const AuthorizationCode *code);
 
-/* Takes the code away; false when there is none. */
-extern bool authorization_code_take(const uint8 *code_hash, AuthorizationCode *code);
+/* Both are false when there is none; taking it away leaves none. */
+extern bool authorization_code_find(const uint8 *code_hash, AuthorizationCode *code);
+extern bool authorization_code_take(const uint8 *code_hash);
 extern void authorization_codes_delete(const pg_uuid_t *user_id);
 
 /* ---- signing keys ---- */
@@ -249,6 +251,8 @@ extern bool signing_key_insert(const SigningKeyRow *key);
 
 /* Active and retiring keys, newest first. */
 extern SigningKeyRow *signing_keys_published(int *count);
+
+extern bool signing_keys_exist(void);
 
 /* Lets one transaction at a time decide whether a first key is needed. */
 extern void signing_keys_lock(void);

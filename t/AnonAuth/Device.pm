@@ -58,7 +58,8 @@ my %algorithms = (
 			+"PS$_" => {
 				type => 'RSA',
 				digest => "sha$_",
-				options => [qw(-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest)]
+				options => [qw(-sigopt rsa_padding_mode:pss)],
+				salted => 1
 			}
 		} 256, 384, 512),
 	ES256 => { type => 'EC', digest => 'sha256', curve => 'P-256' },
@@ -159,8 +160,8 @@ sub call
 
 Calls a function that is expected to fail.  Returns the error as a hash:
 sqlstate, message, detail, hint, context, and unchanged, which tells whether
-all tables of the extension have the rows afterwards that they had before.
-Returns undef if the call succeeds.
+all tables of the extension have the rows afterwards that they had before.  If
+the call succeeds, sqlstate is 00000 and message is empty.
 
 =cut
 
@@ -171,7 +172,7 @@ sub refusal
 	my ($output, $error) =
 	  _run($node, $contents, _statement($function, \%arguments), $contents);
 
-	return if !$error;
+	return { sqlstate => '00000', message => '' } if !$error;
 	my @contents = split /\n/, $output;
 	$error->{unchanged} = @contents == 2 && $contents[0] eq $contents[1];
 	return $error;
@@ -357,9 +358,10 @@ sub thumbprint
 
 =pod
 
-=item $device->signature($input, alg => ...)
+=item $device->signature($input, alg => ..., salt_length => 'digest')
 
 The bytes of a JWS signature: R || S for ES*.  alg is by default the device's.
+salt_length is for PS*.
 
 =cut
 
@@ -367,6 +369,7 @@ sub signature
 {
 	my ($self, $input, %arguments) = @_;
 	my $info = $algorithms{ $arguments{alg} // $self->{alg} };
+	my @options = @{ $info->{options} // [] };
 	my $input_file = "$self->{directory}/input";
 	my $signature;
 
@@ -375,14 +378,16 @@ sub signature
 		$input_file)
 	  if $info->{type} eq 'ED25519';
 
+	push @options, '-sigopt', 'rsa_pss_saltlen:' . ($arguments{salt_length} // 'digest')
+	  if $info->{salted};
 	$signature = $self->_openssl('dgst', "-$info->{digest}", '-sign', $self->_private_key,
-		@{ $info->{options} // [] }, $input_file);
+		@options, $input_file);
 	return $info->{type} eq 'EC' ? _der_to_pair($signature, $curve_width{ $self->{curve} }) : $signature;
 }
 
 =pod
 
-=item $device->sign($header, $payload, alg => ...)
+=item $device->sign($header, $payload, alg => ..., salt_length => ...)
 
 A compact JWS.  Header and payload are hashes, or JSON as bytes, which is taken
 as it is.  alg is only what to sign with, the header says what it says.
