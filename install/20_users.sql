@@ -66,6 +66,19 @@ COMMENT ON COLUMN anon_auth.device_keys.alg IS 'The only JWS algorithm accepted 
 COMMENT ON COLUMN anon_auth.device_keys.jwk IS 'Public JWK (RFC 7517), its required members.';
 COMMENT ON COLUMN anon_auth.device_keys.used_challenges IS 'The challenges that this key has used and that have not yet expired: each is accepted once.';
 
+CREATE TABLE anon_auth.removed_device_keys (
+	route uuid NOT NULL,
+	kid text NOT NULL,
+	used_challenges bytea NOT NULL,
+	removed_at timestamptz NOT NULL,
+
+	PRIMARY KEY (route, kid)
+);
+
+COMMENT ON TABLE anon_auth.removed_device_keys IS
+'Which challenges a device key had used when it was removed, so that a request of it is not accepted again as a sign-up. Rows older than 5 minutes mean nothing.';
+COMMENT ON COLUMN anon_auth.removed_device_keys.route IS 'First 16 bytes of the SHA-256 of kid.';
+
 CREATE TABLE anon_auth.login_ids (
 	route uuid NOT NULL,
 	type text NOT NULL,

@@ -62,11 +62,15 @@ BEGIN
 				  HINT = 'Types are spa, traditional_webapp, native, confidential, third_party_app and m2m.';
 	END IF;
 
-	-- RFC 6749, section 3.1.2: absolute, without fragment.
+	-- RFC 6749, section 3.1.2: absolute, without fragment.  Browsers run the
+	-- script schemes instead of going there.
 	FOREACH uri IN ARRAY redirect_uris || post_logout_redirect_uris LOOP
-		IF uri IS NULL OR uri !~ '^[A-Za-z][A-Za-z0-9+.-]*:[^[:space:]#]+$' THEN
-			RAISE EXCEPTION 'redirect URI "%" is not an absolute URI without fragment', uri
-				USING ERRCODE = 'invalid_parameter_value';
+		IF uri IS NULL OR uri !~ '^[A-Za-z][A-Za-z0-9+.-]*:[^[:space:]#]+$'
+		   OR uri ~* '^(javascript|vbscript|data|blob|file|about):'
+		   OR uri ~* '^https?:(?!//[^/?])' THEN
+			RAISE EXCEPTION 'invalid redirect URI "%"', uri
+				USING ERRCODE = 'invalid_parameter_value',
+					  DETAIL = 'It must be absolute, without fragment, and of a scheme that leads somewhere.';
 		END IF;
 	END LOOP;
 

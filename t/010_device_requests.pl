@@ -345,4 +345,22 @@ for my $kid ('abcdefgh', '_-_-_-_-', 'x' x 64)
 	isnt(sign_up($device)->{sub}, $guest->{sub}, 'its device signs up anew');
 }
 
+# A request is used up even when its key is removed
+
+for my $removal (
+	[ 'promotion' => sub { call($node, 'promote_anonymous_user', client_id => 'app', username => 'replayed.one',
+				password => 'correct horse', refresh_token => $_[0]{refresh_token}) } ],
+	[ 'deletion' => sub { call($node, 'delete_user', user_id => $_[0]{sub}) } ])
+{
+	my ($name, $remove) = @$removal;
+	my $device = AnonAuth::Device->new(alg => 'ES256');
+	my $request = $device->request(challenge => challenge($node), with_jwk => 1);
+	my $guest = call($node, 'authenticate_anonymously', client_id => 'app', jwt => $request);
+
+	$remove->($guest);
+	is(refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $request)->{sqlstate},
+		'AA005', "a request that signed up is a replay after the guest's $name, too");
+	isnt(sign_up($device)->{sub}, $guest->{sub}, '... and a new request makes a new guest');
+}
+
 done_testing();

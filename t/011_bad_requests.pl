@@ -175,7 +175,7 @@ sub payload_json
 	bad_jwt('five parts, as of a JWE, are refused', join('.', ($header) x 5), $parts);
 	bad_jwt('dots alone are refused', '..', $parts);
 	bad_jwt('a missing header is refused', ".$payload.$signature", $parts);
-	bad_jwt('a missing payload is refused', "$header..$signature", qr/^The payload is not valid JSON\.$/);
+	bad_jwt('a missing payload is refused', "$header..$signature", qr/^The payload is refused: it is not valid JSON\.$/);
 	bad_jwt('a stripped signature is refused', "$header.$payload.", $parts);
 	bad_jwt('a dot at the end is refused', "$header.$payload.$signature.", $parts);
 	bad_jwt('white space around is refused', " $header.$payload.$signature\n", $base64url);

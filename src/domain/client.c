@@ -37,9 +37,9 @@ raise_grant_not_allowed(void)
 }
 
 void
-client_require_guests(const Client *client)
+client_require_guests(const Client *client, bool with_key)
 {
-	if (client->type == APPLICATION_M2M)
+	if (with_key && client->type == APPLICATION_M2M)
 		raise_grant_not_allowed();
 	if (!is_first_party_public(client))
 		ereport(ERROR,

@@ -30,8 +30,11 @@
 /* Raises AA001. */
 extern void client_get(const char *client_id, Client *client);
 
-/* Raises AA002 unless the client is first-party and public. */
-extern void client_require_guests(const Client *client);
+/*
+ * Raise AA002 unless the client is first-party and public.  Upstream refuses
+ * m2m clients with another sentence where a device key is used.
+ */
+extern void client_require_guests(const Client *client, bool with_key);
 extern void client_require_first_party(const Client *client);
 
 /* ---- challenges (challenge.c) ---- */

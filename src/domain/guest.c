@@ -80,7 +80,8 @@ sign_up_with_key(const Client *client, const RequestJwt *request, TimestampTz no
 	user_insert_guest(&id, request->kid, now);
 	if (!device_key_insert(request->kid, &id, jose_alg_name(request->alg),
 						   canonical_jwk(request->jwk),
-						   challenge_use(NULL, &request->challenge, now), now))
+						   challenge_use(removed_device_key_challenges(request->kid),
+										 &request->challenge, now), now))
 	{
 		(void) user_delete(&id, user);
 		return false;
@@ -108,7 +109,7 @@ guest_authenticate_with_key(const Client *client, const char *jwt, size_t length
 	DeviceKey	key;
 	User		user;
 
-	client_require_guests(client);
+	client_require_guests(client, true);
 	require_guests_enabled();
 	request_jwt_parse(jwt, length, REQUEST_AUTH, now, &request);
 
@@ -133,7 +134,7 @@ guest_sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz 
 	pg_uuid_t	id = new_uuid_v7(now);
 	User		user;
 
-	client_require_guests(client);
+	client_require_guests(client, false);
 	require_guests_enabled();
 	require_sign_up_open();
 	user_insert_guest(&id, NULL, now);
@@ -146,7 +147,7 @@ void
 guest_resume(const Client *client, const char *refresh_token, TimestampTz now,
 			 TokenResponse *response)
 {
-	client_require_guests(client);
+	client_require_guests(client, false);
 	require_guests_enabled();
 	session_resume(client, refresh_token, now, response);
 }

@@ -303,7 +303,7 @@ promote(const Client *client, const Proof *proof, const LoginId *login_ids, int 
 	int			i;
 
 	if (proof->user.device_kid != NULL)
-		(void) device_key_delete(proof->user.device_kid);
+		device_key_remove(proof->user.device_kid, now);
 	if (!user_promote(id, routes_array(login_ids, count), attributes(login_ids, count), now, user))
 		raise_lost_guest(id);
 	if (proof->by_session && !session_delete(id, &proof->session_id))
@@ -328,7 +328,7 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 	Proof		proof;
 	pg_uuid_t	owner;
 
-	client_require_guests(client);
+	client_require_guests(client, request->jwt != NULL);
 	settings_read_account_policy(&policy);
 	if (request->password == NULL)
 		raise_required("password");

@@ -43,11 +43,11 @@ decode_object(const JoseSpan *part, const char *what)
 	Jsonb	   *object = NULL;
 
 	if (base64url_decode((uint8_t *) decoded, &length, part->data, part->length) != JOSE_OK)
-		reason = "not base64url";
+		reason = "it is not base64url";
 	else
 		object = json_parse_object(decoded, length, &reason);
 	if (object == NULL)
-		raise_request(psprintf("The %s is %s.", what, reason));
+		raise_request(psprintf("The %s is refused: %s.", what, reason));
 	pfree(decoded);
 	return object;
 }

@@ -58,7 +58,7 @@ user_admin_delete(const pg_uuid_t *id, TimestampTz now)
 
 	get_user(id, &user);
 	if (user.device_kid != NULL)
-		(void) device_key_delete(user.device_kid);
+		device_key_remove(user.device_kid, now);
 	if (!user_delete(id, &user))
 		return;
 	login_ids_delete(&user);

@@ -68,7 +68,7 @@ field_start(void *arg, char *name, bool isnull)
 		}
 	}
 	if (state->nmembers == MAX_MEMBERS)
-		state->reason = "too many members";
+		state->reason = "it has too many members";
 	else
 	{
 		state->members[state->nmembers].depth = state->depth;
@@ -137,12 +137,12 @@ json_parse_object(const char *data, size_t length, const char **reason)
 	if (memchr(data, '\0', length) != NULL ||
 		pg_verify_mbstr(PG_UTF8, data, (int) length, true) == false)
 	{
-		*reason = "not valid UTF-8";
+		*reason = "it is not valid UTF-8";
 		return NULL;
 	}
 	if (nested_too_deep(data, length))
 	{
-		*reason = "nested too deep";
+		*reason = "it is nested too deep";
 		return NULL;
 	}
 
@@ -154,7 +154,7 @@ json_parse_object(const char *data, size_t length, const char **reason)
 	actions.scalar = scalar;
 	copy = pnstrdup(data, length);
 	if (pg_parse_json(MakeJsonLexer(copy, (int) length), &actions) != JSON_SUCCESS)
-		state->reason = "not valid JSON";
+		state->reason = "it is not valid JSON";
 	if (state->reason != NULL)
 	{
 		*reason = state->reason;
@@ -164,7 +164,7 @@ json_parse_object(const char *data, size_t length, const char **reason)
 	object = json_to_jsonb(copy);
 	if (!JB_ROOT_IS_OBJECT(object))
 	{
-		*reason = "not a JSON object";
+		*reason = "it is not a JSON object";
 		return NULL;
 	}
 	return object;

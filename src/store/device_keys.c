@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * device_keys.c
- *	  Statements on anon_auth.device_keys.
+ *	  Statements on anon_auth.device_keys and removed_device_keys.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,7 +34,23 @@ static StoreStatement replace_challenges = {
 };
 
 static StoreStatement delete_key = {
-	.sql = "DELETE FROM anon_auth.device_keys WHERE route = $1 AND kid = $2",
+	.sql = "DELETE FROM anon_auth.device_keys WHERE route = $1 AND kid = $2"
+	" RETURNING used_challenges",
+	.nparams = 2,
+	.types = {UUIDOID, TEXTOID}
+};
+
+static StoreStatement insert_removed = {
+	.sql = "INSERT INTO anon_auth.removed_device_keys (route, kid, used_challenges, removed_at)"
+	" VALUES ($1, $2, $3, $4) ON CONFLICT (route, kid) DO UPDATE"
+	" SET used_challenges = excluded.used_challenges, removed_at = excluded.removed_at",
+	.nparams = 4,
+	.types = {UUIDOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID}
+};
+
+static StoreStatement find_removed = {
+	.sql = "SELECT used_challenges FROM anon_auth.removed_device_keys"
+	" WHERE route = $1 AND kid = $2",
 	.nparams = 2,
 	.types = {UUIDOID, TEXTOID}
 };
@@ -96,13 +112,32 @@ device_key_replace_challenges(const char *kid, const DeviceKey *key,
 	return store_run(&replace_challenges, params, NULL, NULL) > 0;
 }
 
-bool
-device_key_delete(const char *kid)
+void
+device_key_remove(const char *kid, TimestampTz now)
 {
 	pg_uuid_t	route = kid_route(kid);
-	Datum		params[2];
+	Datum		params[4];
+	StoreRow	row;
 
 	params[0] = UUIDPGetDatum(&route);
 	params[1] = text_param(kid);
-	return store_run(&delete_key, params, NULL, NULL) > 0;
+	if (store_run(&delete_key, params, NULL, &row) == 0)
+		return;
+	params[2] = row.values[0];
+	params[3] = TimestampTzGetDatum(now);
+	store_run(&insert_removed, params, NULL, NULL);
+}
+
+bytea *
+removed_device_key_challenges(const char *kid)
+{
+	pg_uuid_t	route = kid_route(kid);
+	Datum		params[2];
+	StoreRow	row;
+
+	params[0] = UUIDPGetDatum(&route);
+	params[1] = text_param(kid);
+	if (store_run(&find_removed, params, NULL, &row) == 0)
+		return NULL;
+	return DatumGetByteaP(row.values[0]);
 }

@@ -144,7 +144,15 @@ extern bool device_key_insert(const char *kid, const pg_uuid_t *user_id, const c
 /* False when somebody else changed used_challenges, or the key is gone. */
 extern bool device_key_replace_challenges(const char *kid, const DeviceKey *key,
 										  bytea *used_challenges, TimestampTz now);
-extern bool device_key_delete(const char *kid);
+
+/*
+ * Removes a key, leaving behind the challenges that it has used.  Does nothing
+ * where there is no such key.
+ */
+extern void device_key_remove(const char *kid, TimestampTz now);
+
+/* What device_key_remove() left behind, or NULL. */
+extern bytea *removed_device_key_challenges(const char *kid);
 
 /* ---- sessions ---- */
 
