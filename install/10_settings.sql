@@ -38,6 +38,9 @@ CREATE TABLE anon_auth.settings (
 
 	event_types text[],
 
+	CONSTRAINT settings_event_types_check
+		CHECK (event_types OPERATOR(pg_catalog.<@)
+			   '{user.created,user.authenticated,user.anonymous.promoted,user.signed_out,user.disabled,user.enabled,user.deleted,authentication.failed,refresh_token.reused}'::pg_catalog.text[]),
 	CONSTRAINT settings_singleton_check CHECK (singleton),
 	CONSTRAINT settings_issuer_check
 		CHECK (issuer OPERATOR(pg_catalog.~) '^https?://[^/?#[:space:]]+(/[^/?#[:space:]]+)*$'),

@@ -195,7 +195,7 @@ my $other_content = slurp_file(key_file($other));
 my ($other_id) = $other_content =~ /^([0-9a-f]{16}) /m;
 write_key($other_content);
 like(error($copy, $sign),
-	qr/F0000: master key file ".*" has not the key that is needed.*Needed is master key $key_id; the file's current one is $other_id/s,
+	qr/F0000: master key file ".*" does not contain the required key.*Needed is master key $key_id; the file's current one is $other_id/s,
 	'another key is refused, with both ids');
 write_key($other_content . $content);
 like($copy->safe_psql('postgres', $sign), qr/^\d+$/, 'a former key in a further line still opens what it sealed');

@@ -20,7 +20,7 @@ anon_auth_create_promotion_code(PG_FUNCTION_ARGS)
 	return api_secret_with_expiry(fcinfo, code, expires_at);
 }
 
-/* Both functions take the same eight arguments, beginning somewhere. */
+/* Both functions take the same seven arguments, beginning somewhere. */
 static void
 get_request(FunctionCallInfo fcinfo, int first, PromotionRequest *request)
 {

@@ -201,7 +201,7 @@ extern bool password_check(const pg_uuid_t *user_id, const char *password,
 extern bool login_authenticate(const Client *client, const char *login_id,
 							   const char *password, TimestampTz now, TokenResponse *response);
 
-/* Same for one login ID that is normalised already. */
+/* Same for a user that is known; user_id NULL: the login ID is nobody's. */
 extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
 								const char *password, const AccountPolicy *policy,
 								TimestampTz now, User *user);

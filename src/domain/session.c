@@ -163,7 +163,7 @@ session_by_refresh_token(const char *text, TimestampTz now, Session *session, Us
 
 /*
  * What session_use() has left in the row tells which token was presented: see
- * there.  next is the generation that the client shall hold afterwards.
+ * there.
  */
 static bool
 is_reused(const Session *session, const RefreshToken *token, const Client *client,

@@ -381,7 +381,7 @@ master_key_derived_by_id(MasterKeyUse use, const char *id)
 	if (derived == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("master key file \"%s\" has not the key that is needed", loaded.path),
+				 errmsg("master key file \"%s\" does not contain the required key", loaded.path),
 				 errdetail("Needed is master key %s; the file's current one is %s.",
 						   id, loaded.keys[0].id),
 				 errhint("Restore the master key file that belongs to this database, or add its key as a further line to this one.")));

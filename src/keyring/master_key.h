@@ -29,8 +29,8 @@ typedef enum MasterKeyUse
 /*
  * A key of TOKEN_KEY_LENGTH bytes derived for a use.  index 0 is the current
  * master key; higher ones are its predecessors that the file still lists.
- * NULL past the last.  Loads the file at first use, and makes it where
- * DESIGN says so.  Raises F0000 when it cannot be had.
+ * NULL past the last.  Loads the file at first use, and makes it in
+ * the data directory where none can be missing.  Raises F0000 when it cannot be had.
  */
 extern const uint8 *master_key_derived(MasterKeyUse use, int index);
 
