@@ -36,6 +36,22 @@ CREATE TABLE anon_auth.settings (
 	password_hash_passes integer NOT NULL DEFAULT 2,
 	password_hash_concurrency integer NOT NULL DEFAULT 100,
 
+	session_lifetime_seconds integer NOT NULL DEFAULT 31449600,
+	session_idle_timeout_enabled boolean NOT NULL DEFAULT true,
+	session_idle_timeout_seconds integer NOT NULL DEFAULT 2592000,
+	session_cookie_persistent boolean NOT NULL DEFAULT true,
+	cookie_prefix text NOT NULL DEFAULT '',
+	cookie_domain text,
+	check_session_on_request boolean NOT NULL DEFAULT false,
+
+	brand_name text,
+	brand_logo_uri text,
+	brand_color text,
+	policy_uri text,
+	tos_uri text,
+	default_locale text NOT NULL DEFAULT 'en',
+	page_texts jsonb NOT NULL DEFAULT '{}',
+
 	event_types text[],
 
 	CONSTRAINT settings_event_types_check
@@ -81,7 +97,26 @@ CREATE TABLE anon_auth.settings (
 			   AND password_hash_passes OPERATOR(pg_catalog.>=) 1
 			   AND password_hash_passes OPERATOR(pg_catalog.<=) 20
 			   AND password_hash_concurrency OPERATOR(pg_catalog.>=) 1
-			   AND password_hash_concurrency OPERATOR(pg_catalog.<=) 10000)
+			   AND password_hash_concurrency OPERATOR(pg_catalog.<=) 10000),
+	CONSTRAINT settings_session_lifetime_check
+		CHECK (session_lifetime_seconds OPERATOR(pg_catalog.>=) 300
+			   AND session_lifetime_seconds OPERATOR(pg_catalog.<=) 315360000
+			   AND session_idle_timeout_seconds OPERATOR(pg_catalog.>=) 300),
+	-- RFC 6265, sections 4.1.1 and 5.2.3.
+	CONSTRAINT settings_cookie_check
+		CHECK (cookie_prefix OPERATOR(pg_catalog.~) '^[A-Za-z0-9_.-]{0,64}$'
+			   AND cookie_domain OPERATOR(pg_catalog.~) '^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)*$'),
+	-- What a page shows must neither run nor break out of where it stands.
+	CONSTRAINT settings_brand_uris_check
+		CHECK (brand_logo_uri OPERATOR(pg_catalog.~) '^https?://[^/[:space:]"''<>;,]+(/[^[:space:]"''<>;,]*)?$'
+			   AND policy_uri OPERATOR(pg_catalog.~) '^https?://[^[:space:]"''<>]+$'
+			   AND tos_uri OPERATOR(pg_catalog.~) '^https?://[^[:space:]"''<>]+$'),
+	CONSTRAINT settings_brand_color_check
+		CHECK (brand_color OPERATOR(pg_catalog.~) '^#[0-9A-Fa-f]{6}$'),
+	CONSTRAINT settings_default_locale_check
+		CHECK (default_locale OPERATOR(pg_catalog.~) '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$'),
+	CONSTRAINT settings_page_texts_check
+		CHECK (pg_catalog.jsonb_typeof(page_texts) OPERATOR(pg_catalog.=) 'object')
 );
 
 COMMENT ON TABLE anon_auth.settings IS
@@ -135,6 +170,32 @@ COMMENT ON COLUMN anon_auth.settings.password_hash_passes IS
 'Argon2id passes of one password hash.';
 COMMENT ON COLUMN anon_auth.settings.password_hash_concurrency IS
 'How many password hashes this server computes at once; further logins wait. Times password_hash_memory_kib, it is the memory that logins can take.';
+COMMENT ON COLUMN anon_auth.settings.session_lifetime_seconds IS
+'Longest life of a cookie session, however often it is used.';
+COMMENT ON COLUMN anon_auth.settings.session_idle_timeout_enabled IS
+'Whether a cookie session that is not used ends early.';
+COMMENT ON COLUMN anon_auth.settings.session_idle_timeout_seconds IS
+'How long a cookie session lives without being used. Reading through PostgREST is not use: GET runs in a read-only transaction.';
+COMMENT ON COLUMN anon_auth.settings.session_cookie_persistent IS
+'Whether the session cookie outlives the browser (Max-Age). The session itself ends all the same.';
+COMMENT ON COLUMN anon_auth.settings.cookie_prefix IS
+'Put before the names of the cookies, for several sites on one host.';
+COMMENT ON COLUMN anon_auth.settings.cookie_domain IS
+'Domain attribute of the cookies, for an application on a sibling host; NULL: the host of the issuer alone.';
+COMMENT ON COLUMN anon_auth.settings.check_session_on_request IS
+'Whether postgrest_pre_request() refuses access tokens whose session has ended or whose user is disabled: one lookup more a request.';
+COMMENT ON COLUMN anon_auth.settings.brand_name IS
+'Whose account it is, as the pages say it; NULL: the name of the client.';
+COMMENT ON COLUMN anon_auth.settings.brand_logo_uri IS
+'http or https URI of an image, shown at most 48 pixels high.';
+COMMENT ON COLUMN anon_auth.settings.brand_color IS
+'Colour of buttons and links, as #rrggbb.';
+COMMENT ON COLUMN anon_auth.settings.policy_uri IS 'Where the privacy policy is.';
+COMMENT ON COLUMN anon_auth.settings.tos_uri IS 'Where the terms of service are.';
+COMMENT ON COLUMN anon_auth.settings.default_locale IS
+'Language of the pages (BCP 47) when neither ui_locales nor the browser asks for one there is.';
+COMMENT ON COLUMN anon_auth.settings.page_texts IS
+'Texts of the pages that are not to be the built-in ones: {"en": {"sign_up_title": "Join us"}}; a new locale may be added. See anon_auth_http.page_texts().';
 COMMENT ON COLUMN anon_auth.settings.event_types IS
 'Which types are kept in events; NULL: all.';
 

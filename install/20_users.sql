@@ -122,7 +122,8 @@ COMMENT ON COLUMN anon_auth.passwords.password_hash IS 'Argon2id in the PHC stri
 CREATE TABLE anon_auth.sessions (
 	user_id uuid NOT NULL,
 	id uuid NOT NULL,
-	client_id text NOT NULL,
+	session_type text NOT NULL DEFAULT 'refresh_token',
+	client_id text,
 	secret_hash bytea NOT NULL,
 	generation integer NOT NULL DEFAULT 0,
 	rotated_at timestamptz,
@@ -135,6 +136,9 @@ CREATE TABLE anon_auth.sessions (
 	PRIMARY KEY (user_id, id),
 	CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id)
 		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
+	CONSTRAINT sessions_session_type_check
+		CHECK (session_type OPERATOR(pg_catalog.=) 'cookie'
+			   OR (session_type OPERATOR(pg_catalog.=) 'refresh_token' AND client_id IS NOT NULL)),
 	CONSTRAINT sessions_secret_hash_check
 		CHECK (pg_catalog.octet_length(secret_hash) OPERATOR(pg_catalog.=) 32),
 	CONSTRAINT sessions_device_info_check
@@ -143,12 +147,13 @@ CREATE TABLE anon_auth.sessions (
 
 COMMENT ON TABLE anon_auth.sessions IS
 'One row a live session; ending a session deletes its row. Rows past expires_at are dead and wait for purging.';
-COMMENT ON COLUMN anon_auth.sessions.client_id IS 'The client that the session belongs to; a session whose client is gone is dead.';
-COMMENT ON COLUMN anon_auth.sessions.secret_hash IS 'SHA-256 of the secret inside the refresh token.';
+COMMENT ON COLUMN anon_auth.sessions.session_type IS 'refresh_token, or cookie: the browser keeps a session cookie.';
+COMMENT ON COLUMN anon_auth.sessions.client_id IS 'The client that the session belongs to; a session whose client is gone is dead. NULL: a cookie session that was asked for without a client.';
+COMMENT ON COLUMN anon_auth.sessions.secret_hash IS 'SHA-256 of the secret inside the refresh token or cookie.';
 COMMENT ON COLUMN anon_auth.sessions.generation IS 'How often the refresh token was rotated.';
 COMMENT ON COLUMN anon_auth.sessions.rotated_at IS 'Last rotation; the token before it answers for the grace period.';
 COMMENT ON COLUMN anon_auth.sessions.authenticated_at IS 'The auth_time claim.';
-COMMENT ON COLUMN anon_auth.sessions.expires_at IS 'The earlier of the longest life and the idle timeout of the client.';
+COMMENT ON COLUMN anon_auth.sessions.expires_at IS 'The earlier of the longest life and the idle timeout: those of the client, or of settings for a cookie session.';
 COMMENT ON COLUMN anon_auth.sessions.device_info IS 'What the client said of its device.';
 
 CREATE TABLE anon_auth.authorization_codes (

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "json/json.h"
 #include "errors.h"
 #include "store/statement.h"
 
@@ -34,7 +35,7 @@ anon_auth_use_access_token(PG_FUNCTION_ARGS)
 	AccessToken access;
 
 	access_token_verify(token.data, token.length, GetCurrentTimestamp(), &access);
-	identity_set(&access, is_local);
+	identity_set(jsonb_to_json(access.claims), is_local);
 	return copy_uuid(&access.sub);
 }
 
@@ -99,52 +100,27 @@ anon_auth_session_alive(PG_FUNCTION_ARGS)
 				   !user.is_disabled);
 }
 
-pg_noreturn static void
-raise_invalid_session(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_TOKEN),
-			 errmsg("invalid session"),
-			 errdetail("The session has ended, or the user is disabled or gone.")));
-}
-
 PG_FUNCTION_INFO_V1(anon_auth_userinfo);
 Datum
 anon_auth_userinfo(PG_FUNCTION_ARGS)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	pg_uuid_t	sub;
-	pg_uuid_t	sid;
-	bool		has_sid = true;
-	Session		session;
-	User		user;
+	const Identity *identity;
 
 	if (!PG_ARGISNULL(0))
 	{
 		JoseSpan	token = api_token(fcinfo, 0, "access_token");
-		AccessToken access;
 
-		access_token_verify(token.data, token.length, now, &access);
-		sub = access.sub;
-		sid = access.sid;
-	}
-	else
-	{
-		const Identity *identity = identity_current();
-
-		if (identity == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_AA_INVALID_TOKEN),
-					 errmsg("invalid session"),
-					 errdetail("There is no access token."),
-					 errhint("Pass one, or call anon_auth.use_access_token() first.")));
-		sub = identity->sub;
-		sid = identity->sid;
-		has_sid = identity->has_sid;
+		PG_RETURN_JSONB_P(userinfo_of_access_token(token.data, token.length, now));
 	}
 
-	if (!has_sid || !session_find(&sub, &sid, now, &session, &user) || !user_find(&sub, &user) ||
-		user.is_disabled)
-		raise_invalid_session();
-	PG_RETURN_JSONB_P(userinfo_make(&user));
+	identity = identity_current();
+	if (identity == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_INVALID_TOKEN),
+				 errmsg("invalid session"),
+				 errdetail("There is no access token."),
+				 errhint("Pass one, or call anon_auth.use_access_token() first.")));
+	PG_RETURN_JSONB_P(userinfo_of_session(&identity->sub,
+										  identity->has_sid ? &identity->sid : NULL, now));
 }

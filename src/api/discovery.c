@@ -18,45 +18,9 @@ anon_auth_jwks(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(json_to_jsonb(keyring_jwks()));
 }
 
-static void
-add_endpoint(StringInfo json, const char *name, const char *path)
-{
-	json_add_string(json, name, psprintf("%s%s", settings_get()->issuer, path));
-}
-
-/* authgear facts, section 5.4, without what there is not here. */
 PG_FUNCTION_INFO_V1(anon_auth_openid_configuration);
 Datum
 anon_auth_openid_configuration(PG_FUNCTION_ARGS)
 {
-	StringInfoData json;
-
-	initStringInfo(&json);
-	json_open(&json);
-	add_endpoint(&json, "issuer", "");
-	add_endpoint(&json, "authorization_endpoint", "/oauth2/authorize");
-	add_endpoint(&json, "token_endpoint", "/oauth2/token");
-	add_endpoint(&json, "userinfo_endpoint", "/oauth2/userinfo");
-	add_endpoint(&json, "revocation_endpoint", "/oauth2/revoke");
-	add_endpoint(&json, "end_session_endpoint", "/oauth2/end_session");
-	add_endpoint(&json, "jwks_uri", "/oauth2/jwks");
-	json_add_raw(&json, "response_types_supported", "[\"code\", \"none\"]");
-	json_add_raw(&json, "response_modes_supported", "[\"query\"]");
-	json_add_raw(&json, "grant_types_supported",
-				 "[\"authorization_code\", \"refresh_token\","
-				 " \"urn:authgear:params:oauth:grant-type:anonymous-request\"]");
-	json_add_raw(&json, "code_challenge_methods_supported", "[\"S256\"]");
-	json_add_raw(&json, "token_endpoint_auth_methods_supported", "[\"none\"]");
-	json_add_raw(&json, "scopes_supported",
-				 "[\"openid\", \"offline_access\","
-				 " \"https://authgear.com/scopes/full-access\"]");
-	json_add_raw(&json, "subject_types_supported", "[\"public\"]");
-	json_add_raw(&json, "id_token_signing_alg_values_supported",
-				 "[\"ES256\", \"EdDSA\", \"RS256\", \"PS256\"]");
-	json_add_raw(&json, "claims_supported",
-				 "[\"iss\", \"aud\", \"iat\", \"exp\", \"sub\", \"sid\", \"auth_time\","
-				 " \"nonce\", \"email\", \"email_verified\", \"phone_number\","
-				 " \"phone_number_verified\", \"preferred_username\"]");
-	json_close(&json);
-	PG_RETURN_JSONB_P(json_to_jsonb(json.data));
+	PG_RETURN_JSONB_P(json_to_jsonb(openid_configuration_make()));
 }

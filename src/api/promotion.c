@@ -31,6 +31,7 @@ get_request(FunctionCallInfo fcinfo, int first, PromotionRequest *request)
 	request->jwt = api_text(fcinfo, first + 4);
 	request->promotion_code = api_text(fcinfo, first + 5);
 	request->refresh_token = api_text(fcinfo, first + 6);
+	request->ticket = NULL;
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_promote_anonymous_user);
@@ -52,8 +53,6 @@ anon_auth_promote_anonymous_user(PG_FUNCTION_ARGS)
 	return api_token_response(fcinfo, &response);
 }
 
-#define MAX_NONCE	255
-
 PG_FUNCTION_INFO_V1(anon_auth_authorize_promotion);
 Datum
 anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
@@ -70,12 +69,13 @@ anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 	char	   *code;
 
 	api_begin_write("authorize_promotion()");
-	if (nonce != NULL && strlen(nonce) > MAX_NONCE)
+	if (nonce != NULL && strlen(nonce) > NONCE_MAX_LENGTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("nonce is longer than %d bytes", MAX_NONCE)));
+				 errmsg("nonce is longer than %d bytes", NONCE_MAX_LENGTH)));
 	api_client(fcinfo, 0, &client);
-	authorization_check(&client, redirect_uri, code_challenge, method);
+	client_require_redirect_uri(&client, redirect_uri);
+	pkce_check(code_challenge, method);
 	get_request(fcinfo, 4, &request);
 	if (!promotion_run(&client, &request, now, &user))
 		PG_RETURN_NULL();

@@ -29,8 +29,7 @@ consists_of(const char *text, const char *characters, size_t min, size_t max)
 }
 
 void
-authorization_check(const Client *client, const char *redirect_uri,
-					const char *code_challenge, const char *code_challenge_method)
+client_require_redirect_uri(const Client *client, const char *redirect_uri)
 {
 	bool		registered = false;
 	int			i;
@@ -43,6 +42,11 @@ authorization_check(const Client *client, const char *redirect_uri,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("redirect URI is not allowed"),
 				 errdetail("It is not one of the redirect_uris of the client.")));
+}
+
+void
+pkce_check(const char *code_challenge, const char *code_challenge_method)
+{
 	if (strcmp(code_challenge_method, "S256") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -84,6 +84,9 @@ extern void request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char
  */
 extern bool request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *key);
 
+/* Same without using the challenge up. */
+extern bool request_jwt_check(const RequestJwt *request, TimestampTz now, DeviceKey *key);
+
 /* Raises AA004: unknown kid, and no jwk to register. */
 pg_noreturn extern void raise_unknown_device_key(void);
 
@@ -102,6 +105,12 @@ extern void tokens_issue(const Client *client, const User *user, const Session *
 						 const char *refresh_token, const char *nonce, TimestampTz now,
 						 TokenResponse *response);
 
+/*
+ * What an access token of the session would say, as JSON, valid for as long as
+ * the session: for a caller who has a cookie instead.
+ */
+extern char *session_claims(const User *user, const Session *session);
+
 /* The four claims about the user that every token and userinfo have. */
 #define USER_CLAIM_PREFIX	"https://authgear.com/claims/user/"
 extern void user_claims_add(StringInfo json, const User *user);
@@ -110,6 +119,14 @@ extern void user_claims_add(StringInfo json, const User *user);
 
 /* OpenID Connect Core, section 5.3; authgear facts, 5.1. */
 extern Jsonb *userinfo_make(const User *user);
+
+/*
+ * Same of the user of a session; session_id NULL: none is known.  Raises
+ * AA014 when it is not alive.
+ */
+extern Jsonb *userinfo_of_session(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
+								  TimestampTz now);
+extern Jsonb *userinfo_of_access_token(const char *token, size_t length, TimestampTz now);
 
 /* ---- JWTs of our own keys (own_jwt.c) ---- */
 
@@ -171,8 +188,35 @@ extern bool session_refresh(const Client *client, const char *refresh_token,
 extern void session_resume(const Client *client, const char *refresh_token,
 						   TimestampTz now, TokenResponse *response);
 
+/* A session's id is a UUIDv7: it tells when the session began. */
+extern TimestampTz session_begin(const pg_uuid_t *session_id);
+
+/* Ends a session, which is an event, or does nothing where there is none. */
+extern void session_end_now(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
+							const char *client_id, TimestampTz now);
+
 /* RFC 7009: ends the session of a refresh or access token, or does nothing. */
 extern void session_revoke(const char *token, size_t length, TimestampTz now);
+
+/* ---- cookie sessions (cookie_session.c) ---- */
+
+/*
+ * Starts a session whose secret a browser keeps in a cookie, and returns the
+ * cookie's value.  client_id may be NULL.
+ */
+extern char *cookie_session_start(const char *client_id, const User *user,
+								  const BrowserPolicy *policy, TimestampTz now);
+
+/*
+ * The live session of a cookie, and its user.  False when there is none, for
+ * whatever reason, a disabled user being one.
+ */
+extern bool cookie_session_find(const char *cookie, TimestampTz now,
+								Session *session, User *user);
+
+/* Moves the session's expiry, where the transaction may write. */
+extern void cookie_session_touch(const Session *session, const BrowserPolicy *policy,
+								 TimestampTz now);
 
 /* ---- guests (guest.c) ---- */
 
@@ -181,6 +225,10 @@ extern void guest_authenticate_with_key(const Client *client, const char *jwt, s
 										TokenResponse *response);
 extern void guest_sign_up_without_key(const Client *client, Jsonb *device_info,
 									  TimestampTz now, TokenResponse *response);
+
+/* Same with a cookie session; client NULL: none was named. */
+extern char *guest_sign_up_with_cookie(const Client *client, const BrowserPolicy *policy,
+									   TimestampTz now);
 extern void guest_resume(const Client *client, const char *refresh_token,
 						 TimestampTz now, TokenResponse *response);
 
@@ -206,19 +254,45 @@ extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
 								const char *password, const AccountPolicy *policy,
 								TimestampTz now, User *user);
 
+/* Whether it could be a login ID of this type, whatever the settings allow. */
+extern bool login_id_is_well_formed(LoginIdType type, const char *text);
+
 /* ---- promotion (promotion.c) ---- */
+
+/*
+ * Whom a proof stood for, to be kept while the guest fills in a form.  What
+ * keeps it sees to it that nobody else can make one.
+ */
+typedef struct GuestTicket
+{
+	pg_uuid_t	user_id;
+	bool		by_session;		/* which must be alive still */
+	pg_uuid_t	session_id;
+} GuestTicket;
 
 typedef struct PromotionRequest
 {
 	char	   *login_ids[LOGIN_ID_TYPES];	/* as given; NULL: not given */
 	char	   *password;
-	char	   *jwt;			/* exactly one of the three proofs */
+	char	   *jwt;			/* exactly one of the four proofs */
 	char	   *promotion_code;
 	char	   *refresh_token;
+	const GuestTicket *ticket;
 } PromotionRequest;
 
 extern char *promotion_code_create(const char *refresh_token, TimestampTz now,
 								   TimestampTz *expires_at);
+
+/* Same for a session that the caller has found alive. */
+extern char *promotion_code_for_session(const Session *session, const User *user,
+										TimestampTz now, TimestampTz *expires_at);
+
+/*
+ * Checks a proof (jwt or promotion_code of the request) and uses nothing up.
+ * Raises what promotion_run() would.
+ */
+extern void promotion_ticket(const Client *client, const PromotionRequest *request,
+							 TimestampTz now, GuestTicket *ticket);
 
 /*
  * Promotes the guest that the proof stands for, or logs in to the account
@@ -228,11 +302,21 @@ extern char *promotion_code_create(const char *refresh_token, TimestampTz now,
 extern bool promotion_run(const Client *client, const PromotionRequest *request,
 						  TimestampTz now, User *user);
 
+/*
+ * For a form that is sent twice: when the guest of the ticket has been
+ * promoted to just these login IDs, logs in with the password.  False when
+ * that is wrong, which is an event.  Raises AA008 for other login IDs.
+ */
+extern bool promotion_repeat(const Client *client, const PromotionRequest *request,
+							 TimestampTz now, User *user);
+
 /* ---- authorization codes (authorization_code.c) ---- */
 
-/* Raises 22023 for a bad redirect URI or code challenge. */
-extern void authorization_check(const Client *client, const char *redirect_uri,
-								const char *code_challenge, const char *code_challenge_method);
+/* Each raises 22023. */
+extern void client_require_redirect_uri(const Client *client, const char *redirect_uri);
+extern void pkce_check(const char *code_challenge, const char *code_challenge_method);
+
+#define NONCE_MAX_LENGTH	255
 extern char *authorization_code_create(const Client *client, const User *user,
 									   const char *redirect_uri, const char *code_challenge,
 									   const char *nonce, TimestampTz now,
@@ -240,6 +324,35 @@ extern char *authorization_code_create(const Client *client, const User *user,
 extern void authorization_code_exchange(const Client *client, const char *code,
 										const char *redirect_uri, const char *code_verifier,
 										TimestampTz now, TokenResponse *response);
+
+/* ---- authorization requests (authorization_request.c) ---- */
+
+/* RFC 6749, section 4.1.1: what a browser came with, until its user is done. */
+typedef struct AuthorizationRequest
+{
+	char	   *client_id;
+	char	   *redirect_uri;
+	bool		wants_code;		/* response_type code, else none */
+	char	   *state;			/* may be NULL, as the next three */
+	char	   *code_challenge;
+	char	   *nonce;
+	char	   *ui_locales;
+	GuestTicket ticket;
+	char	   *browser;		/* secret that the browser must show */
+	TimestampTz expires_at;
+} AuthorizationRequest;
+
+/* As text, authenticated; browser goes in as a hash. */
+extern char *authorization_request_write(const AuthorizationRequest *request);
+
+/* False unless written by us, in time, and for this browser. */
+extern bool authorization_request_read(const char *text, const char *browser, TimestampTz now,
+									   AuthorizationRequest *request);
+
+/* ---- discovery (discovery.c) ---- */
+
+/* OpenID Connect Discovery, section 3, as JSON. */
+extern char *openid_configuration_make(void);
 
 /* ---- who is calling (identity.c) ---- */
 
@@ -259,8 +372,8 @@ typedef struct Identity
 
 extern const Identity *identity_current(void);
 
-/* Takes over the claims of a verified access token. */
-extern void identity_set(const AccessToken *access, bool is_local);
+/* Takes over claims that were verified, as JSON. */
+extern void identity_set(const char *claims, bool is_local);
 
 /* ---- administration of users (user_admin.c) ---- */
 

@@ -35,7 +35,7 @@ require_sign_up_open(void)
 static void
 record_creation(const Client *client, const pg_uuid_t *id, bool device_key, TimestampTz now)
 {
-	event_insert("user.created", id, client->client_id,
+	event_insert("user.created", id, client == NULL ? NULL : client->client_id,
 				 json_to_jsonb(device_key ? "{\"device_key\": true}" : "{\"device_key\": false}"),
 				 now);
 }
@@ -127,19 +127,37 @@ guest_authenticate_with_key(const Client *client, const char *jwt, size_t length
 	session_start(client, &user, device_info, NULL, now, now, response);
 }
 
-void
-guest_sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz now,
-						  TokenResponse *response)
+/* client NULL: a cookie session that names none. */
+static void
+sign_up_without_key(const Client *client, TimestampTz now, User *user)
 {
 	pg_uuid_t	id = new_uuid_v7(now);
-	User		user;
 
-	client_require_guests(client, false);
+	if (client != NULL)
+		client_require_guests(client, false);
 	require_guests_enabled();
 	require_sign_up_open();
 	user_insert_guest(&id, NULL, now);
 	record_creation(client, &id, false, now);
-	fill_new_guest(&user, &id, NULL);
+	fill_new_guest(user, &id, NULL);
+}
+
+char *
+guest_sign_up_with_cookie(const Client *client, const BrowserPolicy *policy, TimestampTz now)
+{
+	User		user;
+
+	sign_up_without_key(client, now, &user);
+	return cookie_session_start(client == NULL ? NULL : client->client_id, &user, policy, now);
+}
+
+void
+guest_sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz now,
+						  TokenResponse *response)
+{
+	User		user;
+
+	sign_up_without_key(client, now, &user);
 	session_start(client, &user, device_info, NULL, now, now, response);
 }
 

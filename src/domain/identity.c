@@ -159,7 +159,7 @@ identity_current(void)
 }
 
 void
-identity_set(const AccessToken *access, bool is_local)
+identity_set(const char *claims, bool is_local)
 {
-	guc_set_verified_claims(jsonb_to_json(access->claims), is_local);
+	guc_set_verified_claims(claims, is_local);
 }

@@ -62,6 +62,15 @@ lenient(const LoginIdPolicy *policy)
 	return result;
 }
 
+bool
+login_id_is_well_formed(LoginIdType type, const char *text)
+{
+	LoginIdPolicy rules = {0};
+	LoginId		login_id;
+
+	return login_id_normalise(type, text, &rules, &login_id) == NULL;
+}
+
 /* False when nobody can have such a login ID. */
 static bool
 find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id)

@@ -61,28 +61,57 @@ raise_identity_exists(LoginIdType type)
 char *
 promotion_code_create(const char *refresh_token, TimestampTz now, TimestampTz *expires_at)
 {
-	PromotionCode code = {0};
 	Session		session;
 	User		user;
-	char	   *text = palloc(TOKEN_TEXT_SIZE);
 
 	session_by_refresh_token(refresh_token, now, &session, &user);
-	if (!user.is_anonymous)
+	return promotion_code_for_session(&session, &user, now, expires_at);
+}
+
+char *
+promotion_code_for_session(const Session *session, const User *user, TimestampTz now,
+						   TimestampTz *expires_at)
+{
+	PromotionCode code = {0};
+	char	   *text = palloc(TOKEN_TEXT_SIZE);
+
+	if (!user->is_anonymous)
 		raise_not_anonymous();
 	*expires_at = now + INT64CONST(1) * SHORT_LIFETIME_SECONDS * USECS_PER_SEC;
-	memcpy(code.user_id, user.id.data, UUID_LEN);
-	memcpy(code.session_id, session.id.data, UUID_LEN);
+	memcpy(code.user_id, user->id.data, UUID_LEN);
+	memcpy(code.session_id, session->id.data, UUID_LEN);
 	code.expires_at = *expires_at;
 	promotion_code_write(&code, master_key_derived(MASTER_KEY_PROMOTION_CODE, 0), text);
 	return text;
+}
+
+/* The session that a promotion code or a ticket names must be alive. */
+static void
+open_session(const Client *client, const pg_uuid_t *user_id, const pg_uuid_t *session_id,
+			 TimestampTz now, Proof *proof)
+{
+	Session		session;
+
+	if (!session_find(user_id, session_id, now, &session, &proof->user))
+	{
+		if (user_find(user_id, &proof->user) && !proof->user.is_anonymous)
+			raise_not_anonymous();
+		raise_invalid_promotion_code("The session that it was issued for has ended.");
+	}
+	if (session.client_id != NULL && strcmp(session.client_id, client->client_id) != 0)
+		raise_invalid_promotion_code("The code was issued for another client.");
+	proof->by_session = true;
+	proof->session_id = *session_id;
+	proof->invalid_errcode = ERRCODE_AA_INVALID_PROMOTION_CODE;
+	proof->invalid_message = "invalid promotion code";
 }
 
 static void
 open_promotion_code(const Client *client, const char *text, TimestampTz now, Proof *proof)
 {
 	PromotionCode code;
-	Session		session;
 	pg_uuid_t	user_id;
+	pg_uuid_t	session_id;
 	const uint8 *key;
 	bool		authentic = false;
 	int			i;
@@ -94,18 +123,8 @@ open_promotion_code(const Client *client, const char *text, TimestampTz now, Pro
 	if (code.expires_at <= now)
 		raise_invalid_promotion_code("The code has expired.");
 	memcpy(user_id.data, code.user_id, UUID_LEN);
-	memcpy(proof->session_id.data, code.session_id, UUID_LEN);
-	if (!session_find(&user_id, &proof->session_id, now, &session, &proof->user))
-	{
-		if (user_find(&user_id, &proof->user) && !proof->user.is_anonymous)
-			raise_not_anonymous();
-		raise_invalid_promotion_code("The session that it was issued for has ended.");
-	}
-	if (strcmp(session.client_id, client->client_id) != 0)
-		raise_invalid_promotion_code("The code was issued for another client.");
-	proof->by_session = true;
-	proof->invalid_errcode = ERRCODE_AA_INVALID_PROMOTION_CODE;
-	proof->invalid_message = "invalid promotion code";
+	memcpy(session_id.data, code.session_id, UUID_LEN);
+	open_session(client, &user_id, &session_id, now, proof);
 }
 
 static void
@@ -121,24 +140,36 @@ open_refresh_token(const Client *client, const char *text, TimestampTz now, Proo
 	proof->invalid_message = "invalid refresh token";
 }
 
+/* With use_challenge the request cannot be presented again. */
 static void
-open_jwt(const char *text, TimestampTz now, Proof *proof)
+open_jwt(const char *text, bool use_challenge, TimestampTz now, Proof *proof)
 {
 	RequestJwt	request;
 	DeviceKey	key;
 
 	request_jwt_parse(text, strlen(text), REQUEST_PROMOTE, now, &request);
-	if (!request_jwt_authenticate(&request, now, &key))
+	if (!(use_challenge ? request_jwt_authenticate(&request, now, &key) :
+		  request_jwt_check(&request, now, &key)))
 		raise_unknown_device_key();
 	if (!user_find(&key.user_id, &proof->user))
 		elog(ERROR, "device key without a user");
 }
 
 static void
-open_proof(const Client *client, const PromotionRequest *request, TimestampTz now, Proof *proof)
+open_ticket(const Client *client, const GuestTicket *ticket, TimestampTz now, Proof *proof)
+{
+	if (ticket->by_session)
+		open_session(client, &ticket->user_id, &ticket->session_id, now, proof);
+	else if (!user_find(&ticket->user_id, &proof->user))
+		raise_invalid_promotion_code("The guest is gone.");
+}
+
+static void
+open_proof(const Client *client, const PromotionRequest *request, bool use_challenge,
+		   TimestampTz now, Proof *proof)
 {
 	int			proofs = (request->jwt != NULL) + (request->promotion_code != NULL) +
-		(request->refresh_token != NULL);
+		(request->refresh_token != NULL) + (request->ticket != NULL);
 
 	if (proofs != 1)
 		ereport(ERROR,
@@ -148,9 +179,11 @@ open_proof(const Client *client, const PromotionRequest *request, TimestampTz no
 				 errhint("Give exactly one of jwt, promotion_code and refresh_token.")));
 	memset(proof, 0, sizeof(Proof));
 	if (request->jwt != NULL)
-		open_jwt(request->jwt, now, proof);
+		open_jwt(request->jwt, use_challenge, now, proof);
 	else if (request->promotion_code != NULL)
 		open_promotion_code(client, request->promotion_code, now, proof);
+	else if (request->ticket != NULL)
+		open_ticket(client, request->ticket, now, proof);
 	else
 		open_refresh_token(client, request->refresh_token, now, proof);
 
@@ -332,7 +365,7 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 	settings_read_account_policy(&policy);
 	if (request->password == NULL)
 		raise_required("password");
-	open_proof(client, request, now, &proof);
+	open_proof(client, request, true, now, &proof);
 	count = normalise_login_ids(request, &policy, login_ids);
 	if (find_conflict(login_ids, count, policy.conflict_login, &owner))
 		return login_with_password(client, &owner, request->password, &policy, now, user);
@@ -341,4 +374,44 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 	promote(client, &proof, login_ids, count,
 			password_make_hash(request->password, &policy), now, user);
 	return true;
+}
+
+void
+promotion_ticket(const Client *client, const PromotionRequest *request, TimestampTz now,
+				 GuestTicket *ticket)
+{
+	Proof		proof;
+
+	client_require_guests(client, request->jwt != NULL);
+	open_proof(client, request, false, now, &proof);
+	memset(ticket, 0, sizeof(GuestTicket));
+	ticket->user_id = proof.user.id;
+	ticket->by_session = proof.by_session;
+	if (proof.by_session)
+		ticket->session_id = proof.session_id;
+}
+
+bool
+promotion_repeat(const Client *client, const PromotionRequest *request, TimestampTz now,
+				 User *user)
+{
+	AccountPolicy policy;
+	LoginId		login_ids[LOGIN_ID_TYPES];
+	int			count;
+	int			i;
+
+	settings_read_account_policy(&policy);
+	if (request->password == NULL)
+		raise_required("password");
+	count = normalise_login_ids(request, &policy, login_ids);
+	for (i = 0; i < count; i++)
+	{
+		pg_uuid_t	owner;
+
+		if (!login_id_owner(&login_ids[i], &owner) ||
+			memcmp(&owner, &request->ticket->user_id, UUID_LEN) != 0)
+			raise_not_anonymous();
+	}
+	return login_with_password(client, &request->ticket->user_id, request->password, &policy,
+							   now, user);
 }

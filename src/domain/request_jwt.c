@@ -225,6 +225,16 @@ request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *
 			 errhint("The transaction might succeed if retried.")));
 }
 
+bool
+request_jwt_check(const RequestJwt *request, TimestampTz now, DeviceKey *key)
+{
+	if (!device_key_find(request->kid, key))
+		return false;
+	request_jwt_verify(request, key->jwk, key->alg);
+	(void) challenge_use(key->used_challenges, &request->challenge, now);
+	return true;
+}
+
 void
 raise_unknown_device_key(void)
 {

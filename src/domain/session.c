@@ -71,7 +71,8 @@ token_ids(const RefreshToken *token, pg_uuid_t *user_id, pg_uuid_t *session_id)
 void
 session_require_client(const Session *session, const Client *client)
 {
-	if (strcmp(session->client_id, client->client_id) != 0)
+	if (session->client_id == NULL ||
+		strcmp(session->client_id, client->client_id) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("client id doesn't match the refresh token")));
@@ -86,8 +87,7 @@ seed_matches(const RefreshToken *token, const Session *session)
 	return sodium_memcmp(hash, session->secret_hash, SECRET_HASH_LENGTH) == 0;
 }
 
-/* A session's id is a UUIDv7: it tells when the session began. */
-static TimestampTz
+TimestampTz
 session_begin(const pg_uuid_t *session_id)
 {
 	int64		msecs = 0;
@@ -131,7 +131,7 @@ session_start(const Client *client, const User *user, Jsonb *device_info, const 
 	randombytes_buf(token.seed, sizeof(token.seed));
 	crypto_hash_sha256(session.secret_hash, token.seed, sizeof(token.seed));
 
-	session_insert(&session, device_info);
+	session_insert(&session, SESSION_REFRESH_TOKEN, device_info);
 	tokens_issue(client, user, &session, write_refresh_token(&token), nonce, now, response);
 	sodium_memzero(&token, sizeof(token));
 }
@@ -254,9 +254,9 @@ session_resume(const Client *client, const char *refresh_token, TimestampTz now,
 	sodium_memzero(&token, sizeof(token));
 }
 
-static void
-end_session(const pg_uuid_t *user_id, const pg_uuid_t *session_id, const char *client_id,
-			TimestampTz now)
+void
+session_end_now(const pg_uuid_t *user_id, const pg_uuid_t *session_id, const char *client_id,
+				TimestampTz now)
 {
 	if (session_delete(user_id, session_id))
 		event_insert("user.signed_out", user_id, client_id, NULL, now);
@@ -279,7 +279,7 @@ session_revoke(const char *text, size_t length, TimestampTz now)
 		token_ids(&token, &user_id, &session_id);
 		if (session_find(&user_id, &session_id, now, &session, &user) &&
 			seed_matches(&token, &session))
-			end_session(&user_id, &session_id, session.client_id, now);
+			session_end_now(&user_id, &session_id, session.client_id, now);
 		return;
 	}
 
@@ -289,5 +289,5 @@ session_revoke(const char *text, size_t length, TimestampTz now)
 		json_string(jwt.claims, "sub", &sub) && json_string(jwt.claims, "sid", &sid) &&
 		uuid_from_text(sub.data, sub.length, &user_id) &&
 		uuid_from_text(sid.data, sid.length, &session_id))
-		end_session(&user_id, &session_id, json_cstring(jwt.claims, "client_id"), now);
+		session_end_now(&user_id, &session_id, json_cstring(jwt.claims, "client_id"), now);
 }

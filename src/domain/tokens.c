@@ -23,12 +23,46 @@ user_claims_add(StringInfo json, const User *user)
 	json_add_raw(json, USER_CLAIM_PREFIX "roles", "[]");
 }
 
-/* RFC 9068, with the role claim of PostgREST. */
+/*
+ * RFC 9068, with the role claim of PostgREST.  A cookie session may have no
+ * client.
+ */
+static void
+add_access_claims(StringInfo json, const char *client_id, const User *user,
+				  const Session *session, int64 expires_at)
+{
+	const Settings *settings = settings_get();
+
+	json_add_string(json, "iss", settings->issuer);
+	json_add_string(json, "aud", settings->audience);
+	json_add_uuid(json, "sub", &user->id);
+	if (client_id != NULL)
+		json_add_string(json, "client_id", client_id);
+	json_add_uuid(json, "sid", &session->id);
+	json_add_integer(json, "exp", expires_at);
+	json_add_integer(json, "auth_time", unix_seconds(session->authenticated_at));
+	json_add_string(json, "role", settings->token_role);
+	json_add_boolean(json, "is_anonymous", user->is_anonymous);
+	user_claims_add(json, user);
+}
+
+char *
+session_claims(const User *user, const Session *session)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	json_open(&json);
+	add_access_claims(&json, session->client_id, user, session,
+					  unix_seconds(session->expires_at));
+	json_close(&json);
+	return json.data;
+}
+
 static char *
 make_access_token(const Client *client, const User *user, const Session *session,
 				  TimestampTz now)
 {
-	const Settings *settings = settings_get();
 	int64		seconds = unix_seconds(now);
 	pg_uuid_t	jti = new_uuid_v7(now);
 	StringInfoData json;
@@ -36,18 +70,10 @@ make_access_token(const Client *client, const User *user, const Session *session
 
 	initStringInfo(&json);
 	json_open(&json);
-	json_add_string(&json, "iss", settings->issuer);
-	json_add_string(&json, "aud", settings->audience);
-	json_add_uuid(&json, "sub", &user->id);
-	json_add_string(&json, "client_id", client->client_id);
-	json_add_uuid(&json, "sid", &session->id);
 	json_add_uuid(&json, "jti", &jti);
 	json_add_integer(&json, "iat", seconds);
-	json_add_integer(&json, "exp", seconds + client->access_token_lifetime);
-	json_add_integer(&json, "auth_time", unix_seconds(session->authenticated_at));
-	json_add_string(&json, "role", settings->token_role);
-	json_add_boolean(&json, "is_anonymous", user->is_anonymous);
-	user_claims_add(&json, user);
+	add_access_claims(&json, client->client_id, user, session,
+					  seconds + client->access_token_lifetime);
 	json_close(&json);
 	token = own_jwt_sign(json.data, json.len, NULL, "at+jwt");
 	pfree(json.data);

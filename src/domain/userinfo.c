@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "domain/domain.h"
+#include "errors.h"
 #include "json/json.h"
 #include "utils/json.h"
 #include "utils/datetime.h"
@@ -122,4 +123,28 @@ userinfo_make(const User *user)
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
 											  JsonbPGetDatum(user->standard_attributes),
 											  JsonbPGetDatum(json_to_jsonb(json.data))));
+}
+
+Jsonb *
+userinfo_of_session(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now)
+{
+	Session		session;
+	User		user;
+
+	if (session_id == NULL || !session_find(user_id, session_id, now, &session, &user) ||
+		!user_find(user_id, &user) || user.is_disabled)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_INVALID_TOKEN),
+				 errmsg("invalid session"),
+				 errdetail("The session has ended, or the user is disabled or gone.")));
+	return userinfo_make(&user);
+}
+
+Jsonb *
+userinfo_of_access_token(const char *token, size_t length, TimestampTz now)
+{
+	AccessToken access;
+
+	access_token_verify(token, length, now, &access);
+	return userinfo_of_session(&access.sub, &access.sid, now);
 }

@@ -23,6 +23,10 @@
  */
 extern Jsonb *json_parse_object(const char *data, size_t length, const char **reason);
 
+/* Same, telling how many bytes were read when it went wrong. */
+extern Jsonb *json_parse_object_at(const char *data, size_t length, const char **reason,
+								   int *offset);
+
 /* Members of a jsonb object; absent and wrong type give false. */
 extern JsonbValue *json_member(const Jsonb *object, const char *name);
 extern bool json_string(const Jsonb *object, const char *name, JoseSpan *value);

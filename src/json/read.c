@@ -129,11 +129,21 @@ nested_too_deep(const char *data, size_t length)
 Jsonb *
 json_parse_object(const char *data, size_t length, const char **reason)
 {
+	int			offset;
+
+	return json_parse_object_at(data, length, reason, &offset);
+}
+
+Jsonb *
+json_parse_object_at(const char *data, size_t length, const char **reason, int *offset)
+{
 	StrictState *state;
+	JsonLexContext *lexer;
 	JsonSemAction actions = {0};
 	Jsonb	   *object;
 	char	   *copy;
 
+	*offset = 0;
 	if (memchr(data, '\0', length) != NULL ||
 		pg_verify_mbstr(PG_UTF8, data, (int) length, true) == false)
 	{
@@ -153,8 +163,12 @@ json_parse_object(const char *data, size_t length, const char **reason)
 	actions.object_field_start = field_start;
 	actions.scalar = scalar;
 	copy = pnstrdup(data, length);
-	if (pg_parse_json(MakeJsonLexer(copy, (int) length), &actions) != JSON_SUCCESS)
+	lexer = MakeJsonLexer(copy, (int) length);
+	if (pg_parse_json(lexer, &actions) != JSON_SUCCESS)
+	{
 		state->reason = "it is not valid JSON";
+		*offset = lexer->token_terminator == NULL ? 0 : (int) (lexer->token_terminator - copy);
+	}
 	if (state->reason != NULL)
 	{
 		*reason = state->reason;

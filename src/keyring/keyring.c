@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "commands/async.h"
 #include "errors.h"
 #include "json/json.h"
 #include "keyring/keyring.h"
@@ -240,7 +241,12 @@ store_key(JoseKey *key, JoseAlg alg, char *kid)
 	seal_private_key(&row, key);
 	jose_key_free(key);
 	forget_current_signer();
-	return signing_key_insert(&row);
+	if (!signing_key_insert(&row))
+		return false;
+
+	/* PostgREST reads the keys again: see postgrest_pre_config(). */
+	Async_Notify("pgrst", "reload config");
+	return true;
 }
 
 static bool

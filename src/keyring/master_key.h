@@ -21,10 +21,12 @@ typedef enum MasterKeyUse
 	MASTER_KEY_CHALLENGE = 1,
 	MASTER_KEY_PROMOTION_CODE = 2,
 	MASTER_KEY_REFRESH_TOKEN = 3,
-	MASTER_KEY_SEALING = 4
+	MASTER_KEY_SEALING = 4,
+	MASTER_KEY_SESSION_COOKIE = 5,
+	MASTER_KEY_AUTHORIZATION_REQUEST = 6
 } MasterKeyUse;
 
-#define MASTER_KEY_USES	4
+#define MASTER_KEY_USES	6
 
 /*
  * A key of TOKEN_KEY_LENGTH bytes derived for a use.  index 0 is the current

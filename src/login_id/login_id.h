@@ -77,6 +77,24 @@ typedef struct PasswordPolicy
 /* Longest password that is looked at, in bytes (authgear facts, section 8.2). */
 #define PASSWORD_MAX_LENGTH		8192
 
+/* The rules that a password may break, as bits of password_policy_check(). */
+typedef enum PasswordRule
+{
+	PASSWORD_TOO_LONG,
+	PASSWORD_TOO_SHORT,
+	PASSWORD_UPPERCASE_REQUIRED,
+	PASSWORD_LOWERCASE_REQUIRED,
+	PASSWORD_ALPHABET_REQUIRED,
+	PASSWORD_DIGIT_REQUIRED,
+	PASSWORD_SYMBOL_REQUIRED,
+	PASSWORD_EXCLUDED_KEYWORD
+} PasswordRule;
+
+#define PASSWORD_RULES	8
+
+/* A bit (1 << rule) for every rule that a NUL-terminated UTF-8 password breaks. */
+extern uint32 password_policy_check(const char *password, const PasswordPolicy *policy);
+
 /*
  * Checks a NUL-terminated UTF-8 password.  Returns NULL when it is fine, else
  * a palloc'd list of every rule that it breaks, one clause each separated by

@@ -64,46 +64,66 @@ has_excluded_keyword(const char *password, const StringList *keywords)
 	return found;
 }
 
-static void
-add_clause(StringInfo clauses, bool broken, const char *clause)
+uint32
+password_policy_check(const char *password, const PasswordPolicy *policy)
 {
-	if (!broken)
-		return;
-	if (clauses->len > 0)
-		appendStringInfoString(clauses, "; ");
-	appendStringInfoString(clauses, clause);
+	PasswordContents contents;
+	bool		broken[PASSWORD_RULES] = {false};
+	uint32		bits = 0;
+	int			i;
+
+	/* Nothing more is said of such a password, as it is not looked at. */
+	if (strlen(password) > PASSWORD_MAX_LENGTH)
+		return 1 << PASSWORD_TOO_LONG;
+
+	scan_password(password, &contents);
+	/* An empty password is none, whatever the policy says. */
+	broken[PASSWORD_TOO_SHORT] = contents.length < Max(policy->min_length, 1);
+	broken[PASSWORD_UPPERCASE_REQUIRED] = policy->require_uppercase && !contents.has_uppercase;
+	broken[PASSWORD_LOWERCASE_REQUIRED] = policy->require_lowercase && !contents.has_lowercase;
+	broken[PASSWORD_ALPHABET_REQUIRED] = policy->require_alphabet &&
+		!contents.has_uppercase && !contents.has_lowercase;
+	broken[PASSWORD_DIGIT_REQUIRED] = policy->require_digit && !contents.has_digit;
+	broken[PASSWORD_SYMBOL_REQUIRED] = policy->require_symbol && !contents.has_symbol;
+	broken[PASSWORD_EXCLUDED_KEYWORD] = has_excluded_keyword(password, &policy->excluded_keywords);
+	for (i = 0; i < PASSWORD_RULES; i++)
+		if (broken[i])
+			bits |= 1 << i;
+	return bits;
 }
 
 const char *
 password_policy_violations(const char *password, const PasswordPolicy *policy)
 {
-	/* An empty password is none, whatever the policy says. */
+	static const char *const clauses[PASSWORD_RULES] = {
+		[PASSWORD_UPPERCASE_REQUIRED] = "must contain an uppercase letter",
+		[PASSWORD_LOWERCASE_REQUIRED] = "must contain a lowercase letter",
+		[PASSWORD_ALPHABET_REQUIRED] = "must contain a letter",
+		[PASSWORD_DIGIT_REQUIRED] = "must contain a digit",
+		[PASSWORD_SYMBOL_REQUIRED] = "must contain a symbol",
+		[PASSWORD_EXCLUDED_KEYWORD] = "must not contain an excluded keyword"
+	};
+	uint32		broken = password_policy_check(password, policy);
 	int			min_length = Max(policy->min_length, 1);
-	PasswordContents contents;
-	StringInfoData clauses;
+	StringInfoData text;
+	int			i;
 
-	/* Nothing more is said of such a password, as it is not looked at. */
-	if (strlen(password) > PASSWORD_MAX_LENGTH)
-		return psprintf("must be at most %d bytes long", PASSWORD_MAX_LENGTH);
-
-	scan_password(password, &contents);
-	initStringInfo(&clauses);
-	if (contents.length < min_length)
-		appendStringInfo(&clauses, "must be at least %d character%s long",
-						 min_length, min_length == 1 ? "" : "s");
-	add_clause(&clauses, policy->require_uppercase && !contents.has_uppercase,
-			   "must contain an uppercase letter");
-	add_clause(&clauses, policy->require_lowercase && !contents.has_lowercase,
-			   "must contain a lowercase letter");
-	add_clause(&clauses, policy->require_alphabet &&
-			   !contents.has_uppercase && !contents.has_lowercase,
-			   "must contain a letter");
-	add_clause(&clauses, policy->require_digit && !contents.has_digit,
-			   "must contain a digit");
-	add_clause(&clauses, policy->require_symbol && !contents.has_symbol,
-			   "must contain a symbol");
-	add_clause(&clauses, has_excluded_keyword(password, &policy->excluded_keywords),
-			   "must not contain an excluded keyword");
-
-	return clauses.len > 0 ? clauses.data : NULL;
+	if (broken == 0)
+		return NULL;
+	initStringInfo(&text);
+	for (i = 0; i < PASSWORD_RULES; i++)
+	{
+		if ((broken & (1 << i)) == 0)
+			continue;
+		if (text.len > 0)
+			appendStringInfoString(&text, "; ");
+		if (i == PASSWORD_TOO_LONG)
+			appendStringInfo(&text, "must be at most %d bytes long", PASSWORD_MAX_LENGTH);
+		else if (i == PASSWORD_TOO_SHORT)
+			appendStringInfo(&text, "must be at least %d character%s long",
+							 min_length, min_length == 1 ? "" : "s");
+		else
+			appendStringInfoString(&text, clauses[i]);
+	}
+	return text.data;
 }

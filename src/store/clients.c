@@ -17,8 +17,24 @@ static StoreStatement find_client = {
 	" access_token_lifetime_seconds, refresh_token_lifetime_seconds,"
 	" refresh_token_idle_timeout_enabled, refresh_token_idle_timeout_seconds,"
 	" refresh_token_rotation_enabled, refresh_token_rotation_grace_seconds,"
-	" max_concurrent_sessions"
+	" max_concurrent_sessions, name"
 	" FROM anon_auth.clients WHERE client_id = $1",
+	.read_only = true,
+	.nparams = 1,
+	.types = {TEXTOID}
+};
+
+static StoreStatement find_post_logout_redirect_uri = {
+	.sql = "SELECT 1 FROM anon_auth.clients"
+	" WHERE $1 = ANY (post_logout_redirect_uris) LIMIT 1",
+	.read_only = true,
+	.nparams = 1,
+	.types = {TEXTOID}
+};
+
+static StoreStatement find_origin = {
+	.sql = "SELECT 1 FROM anon_auth.clients c, pg_catalog.unnest(c.redirect_uris) u(uri)"
+	" WHERE pg_catalog.starts_with(u.uri || '/', $1 || '/') LIMIT 1",
 	.read_only = true,
 	.nparams = 1,
 	.types = {TEXTOID}
@@ -71,5 +87,24 @@ client_find(const char *client_id, Client *client)
 	client->rotation = DatumGetBool(row.values[7]);
 	client->rotation_grace = DatumGetInt32(row.values[8]);
 	client->max_concurrent_sessions = DatumGetInt32(row.values[9]);
+	client->name = store_text(&row, 10);
 	return true;
+}
+
+bool
+clients_have_post_logout_redirect_uri(const char *uri)
+{
+	Datum		params[1];
+
+	params[0] = text_param(uri);
+	return store_run(&find_post_logout_redirect_uri, params, NULL, NULL) > 0;
+}
+
+bool
+clients_have_origin(const char *origin)
+{
+	Datum		params[1];
+
+	params[0] = text_param(origin);
+	return store_run(&find_origin, params, NULL, NULL) > 0;
 }

@@ -19,11 +19,11 @@
 static StoreStatement insert_session = {
 	.sql = "INSERT INTO anon_auth.sessions"
 	" (user_id, id, client_id, secret_hash, created_at, authenticated_at,"
-	" last_used_at, expires_at, device_info)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $5, $7, $8)",
-	.nparams = 8,
+	" last_used_at, expires_at, device_info, session_type)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $5, $7, $8, $9)",
+	.nparams = 9,
 	.types = {UUIDOID, UUIDOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, JSONBOID}
+	TIMESTAMPTZOID, JSONBOID, TEXTOID}
 };
 
 static StoreStatement find_session = {
@@ -89,13 +89,14 @@ fill_session(Session *session, User *user, const StoreRow *row)
 }
 
 void
-session_insert(const Session *session, Jsonb *device_info)
+session_insert(const Session *session, SessionType type, Jsonb *device_info)
 {
-	Datum		params[8];
-	bool		nulls[8] = {false};
+	Datum		params[9];
+	bool		nulls[9] = {false};
 
 	params[0] = UUIDPGetDatum(&session->user_id);
 	params[1] = UUIDPGetDatum(&session->id);
+	nulls[2] = session->client_id == NULL;
 	params[2] = text_param(session->client_id);
 	params[3] = bytea_param(session->secret_hash, SECRET_HASH_LENGTH);
 	params[4] = TimestampTzGetDatum(session->created_at);
@@ -103,6 +104,7 @@ session_insert(const Session *session, Jsonb *device_info)
 	params[6] = TimestampTzGetDatum(session->expires_at);
 	nulls[7] = device_info == NULL;
 	params[7] = nulls[7] ? (Datum) 0 : JsonbPGetDatum(device_info);
+	params[8] = text_param(type == SESSION_COOKIE ? "cookie" : "refresh_token");
 	store_run(&insert_session, params, nulls, NULL);
 }
 

@@ -40,6 +40,13 @@ static StoreStatement read_account_policy = {
 	.read_only = true
 };
 
+static StoreStatement read_browser_policy = {
+	.sql = "SELECT session_lifetime_seconds, session_idle_timeout_enabled,"
+	" session_idle_timeout_seconds, session_cookie_persistent, cookie_prefix,"
+	" cookie_domain, check_session_on_request FROM anon_auth.settings",
+	.read_only = true
+};
+
 static struct
 {
 	StatementStamp stamp;
@@ -180,4 +187,19 @@ settings_read_account_policy(AccountPolicy *policy)
 	policy->hash_memory_kib = DatumGetInt32(row.values[18]);
 	policy->hash_passes = DatumGetInt32(row.values[19]);
 	policy->hash_concurrency = DatumGetInt32(row.values[20]);
+}
+
+void
+settings_read_browser_policy(BrowserPolicy *policy)
+{
+	StoreRow	row;
+
+	if (store_run(&read_browser_policy, NULL, NULL, &row) == 0)
+		raise_no_settings();
+	policy->session_lifetime = DatumGetInt32(row.values[0]);
+	policy->session_idle_timeout = DatumGetBool(row.values[1]) ? DatumGetInt32(row.values[2]) : 0;
+	policy->cookie_persistent = DatumGetBool(row.values[3]);
+	policy->cookie_prefix = store_text(&row, 4);
+	policy->cookie_domain = store_text(&row, 5);
+	policy->check_session_on_request = DatumGetBool(row.values[6]);
 }

@@ -62,6 +62,19 @@ extern const Settings *settings_get(void);
 extern const Settings *settings_peek(void);
 extern void settings_read_account_policy(AccountPolicy *policy);
 
+/* What only browsers need: cookie sessions and their cookies. */
+typedef struct BrowserPolicy
+{
+	int			session_lifetime;	/* seconds */
+	int			session_idle_timeout;	/* seconds; 0: none */
+	bool		cookie_persistent;
+	char	   *cookie_prefix;
+	char	   *cookie_domain;	/* NULL: the host alone */
+	bool		check_session_on_request;
+} BrowserPolicy;
+
+extern void settings_read_browser_policy(BrowserPolicy *policy);
+
 /* ---- clients ---- */
 
 typedef enum ApplicationType
@@ -77,6 +90,7 @@ typedef enum ApplicationType
 typedef struct Client
 {
 	char	   *client_id;
+	char	   *name;
 	ApplicationType type;
 	StringList	redirect_uris;
 	int			access_token_lifetime;	/* seconds, as all below */
@@ -88,6 +102,12 @@ typedef struct Client
 } Client;
 
 extern bool client_find(const char *client_id, Client *client);
+
+/* Whether some client may send browsers there after logout. */
+extern bool clients_have_post_logout_redirect_uri(const char *uri);
+
+/* Whether a redirect URI of some client has this origin (RFC 6454). */
+extern bool clients_have_origin(const char *origin);
 
 /* ---- users ---- */
 
@@ -156,11 +176,17 @@ extern bytea *removed_device_key_challenges(const char *kid);
 
 /* ---- sessions ---- */
 
+typedef enum SessionType
+{
+	SESSION_REFRESH_TOKEN,
+	SESSION_COOKIE
+} SessionType;
+
 typedef struct Session
 {
 	pg_uuid_t	user_id;
 	pg_uuid_t	id;
-	char	   *client_id;
+	char	   *client_id;		/* NULL only for cookie sessions */
 	uint8		secret_hash[SECRET_HASH_LENGTH];
 	int			generation;
 	TimestampTz rotated_at;		/* 0: never */
@@ -169,7 +195,7 @@ typedef struct Session
 	TimestampTz expires_at;
 } Session;
 
-extern void session_insert(const Session *session, Jsonb *device_info);
+extern void session_insert(const Session *session, SessionType type, Jsonb *device_info);
 
 /* A session that has not expired, with its user's state; takes no lock. */
 extern bool session_find(const pg_uuid_t *user_id, const pg_uuid_t *id,

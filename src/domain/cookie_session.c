@@ -1,0 +1,95 @@
+/*-------------------------------------------------------------------------
+ *
+ * cookie_session.c
+ *	  Sessions whose secret a browser keeps in a cookie (authgear facts, 2.1
+ *	  and 6.1).
+ *
+ * The cookie's value has the form of a refresh token that is never rotated,
+ * but another key has made its tag: neither passes for the other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sodium.h>
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "domain/domain.h"
+#include "keyring/master_key.h"
+
+/* Moving the expiry less often than this is not worth a write. */
+#define TOUCH_INTERVAL	(INT64CONST(10) * SECS_PER_MINUTE * USECS_PER_SEC)
+
+static TimestampTz
+session_end(const BrowserPolicy *policy, TimestampTz begin, TimestampTz now)
+{
+	TimestampTz end = begin + policy->session_lifetime * USECS_PER_SEC;
+
+	if (policy->session_idle_timeout > 0)
+		end = Min(end, now + policy->session_idle_timeout * USECS_PER_SEC);
+	return end;
+}
+
+char *
+cookie_session_start(const char *client_id, const User *user, const BrowserPolicy *policy,
+					 TimestampTz now)
+{
+	Session		session = {0};
+	RefreshToken token = {0};
+	char	   *cookie = palloc(TOKEN_TEXT_SIZE);
+
+	session.user_id = user->id;
+	session.id = new_uuid_v7(now);
+	session.client_id = (char *) client_id;
+	session.created_at = now;
+	session.authenticated_at = now;
+	session.expires_at = session_end(policy, now, now);
+
+	memcpy(token.user_id, session.user_id.data, UUID_LEN);
+	memcpy(token.session_id, session.id.data, UUID_LEN);
+	randombytes_buf(token.seed, sizeof(token.seed));
+	crypto_hash_sha256(session.secret_hash, token.seed, sizeof(token.seed));
+
+	session_insert(&session, SESSION_COOKIE, NULL);
+	refresh_token_write(&token, master_key_derived(MASTER_KEY_SESSION_COOKIE, 0), cookie);
+	sodium_memzero(&token, sizeof(token));
+	return cookie;
+}
+
+bool
+cookie_session_find(const char *cookie, TimestampTz now, Session *session, User *user)
+{
+	RefreshToken token;
+	uint8		hash[SECRET_HASH_LENGTH];
+	pg_uuid_t	user_id;
+	pg_uuid_t	session_id;
+	const uint8 *key;
+	bool		authentic = false;
+	int			i;
+
+	for (i = 0; !authentic && (key = master_key_derived(MASTER_KEY_SESSION_COOKIE, i)) != NULL; i++)
+		authentic = refresh_token_read(&token, key, cookie, strlen(cookie));
+	if (!authentic)
+		return false;
+	memcpy(user_id.data, token.user_id, UUID_LEN);
+	memcpy(session_id.data, token.session_id, UUID_LEN);
+	crypto_hash_sha256(hash, token.seed, sizeof(token.seed));
+	sodium_memzero(&token, sizeof(token));
+	return session_find(&user_id, &session_id, now, session, user) &&
+		sodium_memcmp(hash, session->secret_hash, SECRET_HASH_LENGTH) == 0 &&
+		!user->is_disabled;
+}
+
+void
+cookie_session_touch(const Session *session, const BrowserPolicy *policy, TimestampTz now)
+{
+	TimestampTz end = session_end(policy, session_begin(&session->id), now);
+	Session		touched;
+	User		user;
+
+	if (XactReadOnly || RecoveryInProgress() || end - session->expires_at < TOUCH_INTERVAL)
+		return;
+	if (session_use(&session->user_id, &session->id, end, false, 0, now, &touched, &user))
+		user_touch(&session->user_id, now);
+}

@@ -1,0 +1,238 @@
+/*-------------------------------------------------------------------------
+ *
+ * anonymous_user.c
+ *	  POST /oauth2/challenge, /api/anonymous_user/signup and
+ *	  /api/anonymous_user/promotion_code (authgear facts, 1.1, 2.1 and 2.2).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "errors.h"
+#include "http/http.h"
+#include "json/json.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
+
+static const char *const session_types[] = {"cookie", "refresh_token", NULL};
+
+static const HttpMember challenge_members[] = {
+	{"purpose", true, NULL}
+};
+
+static const HttpMember signup_members[] = {
+	{"session_type", true, session_types},
+	{"client_id", false, NULL},
+	{"refresh_token", false, NULL}
+};
+
+static const HttpMember promotion_code_members[] = {
+	{"session_type", true, session_types},
+	{"refresh_token", false, NULL}
+};
+
+static void
+write_result(HttpResponse *response, const char *json)
+{
+	http_json(response, 200, psprintf("{\"result\":%s}", json));
+	http_no_store(response);
+}
+
+/* {"<name>": secret, "expire_at": RFC 3339 in UTC} */
+static void
+write_secret(HttpResponse *response, const char *name, const char *secret, TimestampTz expires_at)
+{
+	StringInfoData json;
+	char		text[MAXDATELEN + 1];
+	pg_tz	   *utc = pg_tzset("GMT");
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			tz;
+
+	if (timestamp2tm(expires_at, &tz, &tm, &fsec, NULL, utc) != 0)
+		elog(ERROR, "timestamp out of range");
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
+			 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_string(&json, name, secret);
+	json_add_string(&json, "expire_at", text);
+	json_close(&json);
+	write_result(response, json.data);
+}
+
+/* ---- challenge ---- */
+
+static void
+handle_challenge(const HttpRequest *request, HttpResponse *response)
+{
+	Jsonb	   *body = http_api_body(request, challenge_members, lengthof(challenge_members),
+									 response);
+	TimestampTz expires_at;
+	char	   *token;
+
+	if (body == NULL)
+		return;
+	token = challenge_create(json_cstring(body, "purpose"), &expires_at);
+	write_secret(response, "token", token, expires_at);
+}
+
+static void
+write_challenge_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
+{
+	if (error->sqlerrcode == ERRCODE_INVALID_PARAMETER_VALUE)
+		http_api_error(response, 400, "Invalid", "ValidationFailed", "invalid request body",
+					   "{\"causes\": [{\"location\": \"/purpose\", \"kind\": \"general\","
+					   " \"details\": {\"msg\": \"unknown challenge purpose\"}}]}");
+	else
+		http_write_api_error(request, error, response);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_challenge);
+Datum
+anon_auth_http_challenge(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_challenge, write_challenge_error);
+}
+
+/* ---- signup ---- */
+
+static void
+sign_up_with_cookie(const HttpRequest *request, const char *client_id, HttpResponse *response)
+{
+	Session		session;
+	User		user;
+	Client		client;
+
+	if (http_cookie_caller(request, &session, &user) == CALLER_KNOWN)
+	{
+		if (!user.is_anonymous)
+			ereport(ERROR,
+					(errcode(ERRCODE_AA_NOT_ANONYMOUS),
+					 errmsg("user logged in as normal user")));
+	}
+	else
+	{
+		if (client_id != NULL)
+			client_get(client_id, &client);
+		http_set_session_cookie(request, response,
+								guest_sign_up_with_cookie(client_id != NULL ? &client : NULL,
+														  &request->policy, request->now));
+	}
+	write_result(response, "{}");
+}
+
+static void
+sign_up_with_refresh_token(const HttpRequest *request, const char *client_id,
+						   const char *refresh_token, HttpResponse *response)
+{
+	Client		client;
+	TokenResponse tokens;
+	StringInfoData json;
+
+	client_get(client_id, &client);
+	if (refresh_token != NULL)
+		guest_resume(&client, refresh_token, request->now, &tokens);
+	else
+		guest_sign_up_without_key(&client, NULL, request->now, &tokens);
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_string(&json, "token_type", "Bearer");
+	json_add_string(&json, "access_token", tokens.access_token);
+	if (refresh_token == NULL)
+		json_add_string(&json, "refresh_token", tokens.refresh_token);
+	json_add_integer(&json, "expires_in", tokens.expires_in);
+	json_close(&json);
+	write_result(response, json.data);
+}
+
+static void
+handle_signup(const HttpRequest *request, HttpResponse *response)
+{
+	Jsonb	   *body = http_api_body(request, signup_members, lengthof(signup_members), response);
+	char	   *client_id;
+
+	if (body == NULL)
+		return;
+	client_id = json_cstring(body, "client_id");
+	if (json_string_equals(body, "session_type", "cookie"))
+		sign_up_with_cookie(request, client_id, response);
+	else if (client_id == NULL)
+		http_api_error(response, 400, "Invalid", "ValidationFailed", "invalid request body",
+					   "{\"causes\": [{\"location\": \"\", \"kind\": \"required\", \"details\":"
+					   " {\"actual\": [\"session_type\"],"
+					   " \"expected\": [\"session_type\", \"client_id\"],"
+					   " \"missing\": [\"client_id\"]}}]}");
+	else
+		sign_up_with_refresh_token(request, client_id, json_cstring(body, "refresh_token"),
+								   response);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_anonymous_user_signup);
+Datum
+anon_auth_http_anonymous_user_signup(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_signup, http_write_api_error);
+}
+
+/* ---- promotion code ---- */
+
+static void
+write_authentication_required(HttpResponse *response)
+{
+	http_api_error(response, 401, "Unauthorized", "Unauthorized", "authentication required",
+				   NULL);
+}
+
+static void
+handle_promotion_code(const HttpRequest *request, HttpResponse *response)
+{
+	Jsonb	   *body = http_api_body(request, promotion_code_members,
+									 lengthof(promotion_code_members), response);
+	TimestampTz expires_at;
+	char	   *refresh_token;
+	char	   *code;
+	Session		session;
+	User		user;
+
+	if (body == NULL)
+		return;
+	refresh_token = json_cstring(body, "refresh_token");
+	if (json_string_equals(body, "session_type", "cookie"))
+	{
+		if (http_cookie_caller(request, &session, &user) != CALLER_KNOWN)
+		{
+			write_authentication_required(response);
+			return;
+		}
+		code = promotion_code_for_session(&session, &user, request->now, &expires_at);
+	}
+	else if (refresh_token == NULL || refresh_token[0] == '\0')
+	{
+		write_authentication_required(response);
+		return;
+	}
+	else
+		code = promotion_code_create(refresh_token, request->now, &expires_at);
+	write_secret(response, "promotion_code", code, expires_at);
+}
+
+static void
+write_promotion_code_error(const HttpRequest *request, const ErrorData *error,
+						   HttpResponse *response)
+{
+	if (error->sqlerrcode == ERRCODE_AA_INVALID_REFRESH_TOKEN ||
+		error->sqlerrcode == ERRCODE_AA_USER_DISABLED)
+		http_api_error(response, 403, "Forbidden", "Forbidden", "invalid refresh token", NULL);
+	else
+		http_write_api_error(request, error, response);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_anonymous_user_promotion_code);
+Datum
+anon_auth_http_anonymous_user_promotion_code(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_promotion_code, write_promotion_code_error);
+}

@@ -1,0 +1,294 @@
+/*-------------------------------------------------------------------------
+ *
+ * authorize.c
+ *	  GET and POST /oauth2/authorize (RFC 6749, section 4.1.1; authgear facts,
+ *	  2.4 and 3.1).
+ *
+ * The guest's proof is checked here, and the browser sent on to the page with
+ * a request of our own instead of it: no secret stays in the address, and the
+ * proof may expire while the guest fills in the form.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sodium.h>
+
+#include "errors.h"
+#include "http/http.h"
+
+#define LOGIN_HINT			"https://authgear.com/login_hint?"
+#define MAX_REQUEST			6000
+
+/* As upstream: 20 minutes with the page. */
+#define LIFETIME			(INT64CONST(20) * SECS_PER_MINUTE * USECS_PER_SEC)
+#define BROWSER_BYTES		32
+
+static const char *const scopes[] = {
+	"openid", "offline_access", "profile", "email", "phone", "address", "device_sso",
+	"https://authgear.com/scopes/full-access", "https://authgear.com/scopes/full-userinfo"
+};
+
+/* What is told to the client by a redirect, once that is known to be safe. */
+typedef struct OAuthRefusal
+{
+	const char *error;
+	const char *description;
+} OAuthRefusal;
+
+static void
+redirect_error(HttpResponse *response, const char *redirect_uri, const char *state,
+			   const char *error, const char *description)
+{
+	StringInfoData location;
+
+	initStringInfo(&location);
+	appendStringInfoString(&location, redirect_uri);
+	http_append_param(&location, "error", error);
+	http_append_param(&location, "error_description", description);
+	http_append_param(&location, "state", state);
+	http_redirect(response, location.data);
+	http_no_store(response);
+}
+
+/* False, and why, unless the scope is one that a first-party client may ask. */
+static bool
+check_scope(const char *scope, OAuthRefusal *refusal)
+{
+	bool		has_openid = false;
+	const char *next;
+
+	refusal->error = "invalid_scope";
+	for (; *scope != '\0'; scope = next + strspn(next, " "))
+	{
+		size_t		length = strcspn(scope, " ");
+		bool		known = length == 0;
+		int			i;
+
+		next = scope + length;
+		for (i = 0; i < lengthof(scopes); i++)
+			if (strlen(scopes[i]) == length && memcmp(scopes[i], scope, length) == 0)
+				known = true;
+		if (!known)
+		{
+			refusal->description = psprintf("specified scope is not allowed: %.*s",
+											(int) length, scope);
+			return false;
+		}
+		if (length == 6 && memcmp(scope, "openid", 6) == 0)
+			has_openid = true;
+	}
+	refusal->description = "must request 'openid' scope";
+	return has_openid;
+}
+
+/* The guest's proof, out of the login_hint. */
+static bool
+read_login_hint(const char *hint, PromotionRequest *proof, OAuthRefusal *refusal)
+{
+	HttpParams	params;
+	char	   *type;
+
+	refusal->error = "invalid_request";
+	if (hint == NULL)
+	{
+		refusal->description = "login_hint is required";
+		return false;
+	}
+	if (strncmp(hint, LOGIN_HINT, strlen(LOGIN_HINT)) != 0)
+	{
+		refusal->description = "invalid login_hint";
+		return false;
+	}
+	http_parse_params(hint + strlen(LOGIN_HINT), &params);
+	type = http_param(&params, "type");
+	if (type == NULL || strcmp(type, "anonymous") != 0)
+	{
+		refusal->description = "invalid login_hint type";
+		return false;
+	}
+	proof->promotion_code = http_param(&params, "promotion_code");
+	if (proof->promotion_code == NULL)
+		proof->jwt = http_param(&params, "jwt");
+	if (proof->promotion_code == NULL && proof->jwt == NULL)
+	{
+		refusal->description = "unexpected login hint content";
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Everything but client and redirect URI.  May also raise what becomes a
+ * redirect in the end.
+ */
+static bool
+read_request(const HttpParams *params, const Client *client, TimestampTz now,
+			 AuthorizationRequest *authorization, OAuthRefusal *refusal)
+{
+	char	   *response_type = http_param(params, "response_type");
+	char	   *response_mode = http_param(params, "response_mode");
+	char	   *scope = http_param(params, "scope");
+	char	   *prompt = http_param(params, "prompt");
+	char	   *method = http_param(params, "code_challenge_method");
+	PromotionRequest proof = {0};
+
+	refusal->error = "unsupported_response_type";
+	refusal->description = "response type is not supported";
+	if (response_type == NULL)
+	{
+		refusal->error = "invalid_request";
+		refusal->description = "response_type is required";
+		return false;
+	}
+	authorization->wants_code = strcmp(response_type, "code") == 0;
+	if (!authorization->wants_code && strcmp(response_type, "none") != 0)
+		return false;
+
+	refusal->error = "invalid_request";
+	refusal->description = "only response mode 'query' is supported";
+	if (response_mode != NULL && strcmp(response_mode, "query") != 0)
+		return false;
+	refusal->description = "scope is required";
+	if (scope == NULL || !check_scope(scope, refusal))
+		return false;
+
+	authorization->code_challenge = http_param(params, "code_challenge");
+	refusal->error = "invalid_request";
+	refusal->description = "PKCE code challenge is required for public clients";
+	if (authorization->wants_code && authorization->code_challenge == NULL)
+		return false;
+	if (authorization->wants_code)
+		pkce_check(authorization->code_challenge, method == NULL ? "plain" : method);
+
+	authorization->nonce = http_param(params, "nonce");
+	refusal->description = "nonce is too long";
+	if (authorization->nonce != NULL && strlen(authorization->nonce) > NONCE_MAX_LENGTH)
+		return false;
+	authorization->ui_locales = http_param(params, "ui_locales");
+
+	/* OpenID Connect Core, section 3.1.2.6: nothing can be done unseen. */
+	refusal->error = "interaction_required";
+	refusal->description = "the user must fill in a form";
+	if (prompt != NULL && strcmp(prompt, "none") == 0)
+		return false;
+
+	if (!read_login_hint(http_param(params, "login_hint"), &proof, refusal))
+		return false;
+	promotion_ticket(client, &proof, now, &authorization->ticket);
+	return true;
+}
+
+/* The secret that this browser has already, or a new one. */
+static char *
+browser_secret(const HttpRequest *request, HttpResponse *response)
+{
+	char	   *secret = http_cookie(request, "promotion");
+	uint8		bytes[BROWSER_BYTES];
+
+	if (secret != NULL && strlen(secret) == BASE64URL_ENCODED_LENGTH(BROWSER_BYTES))
+		return secret;
+	randombytes_buf(bytes, sizeof(bytes));
+	secret = palloc0(BASE64URL_ENCODED_LENGTH(BROWSER_BYTES) + 1);
+	base64url_encode(secret, bytes, sizeof(bytes));
+	http_set_browser_cookie(request, response, "promotion", secret);
+	return secret;
+}
+
+typedef struct Authorizing
+{
+	const HttpRequest *request;
+	HttpResponse *response;
+	HttpParams	params;
+	Client		client;
+	AuthorizationRequest authorization;
+} Authorizing;
+
+static void
+identify_client(void *arg)
+{
+	Authorizing *authorizing = arg;
+	char	   *client_id;
+	char	   *redirect_uri;
+
+	http_params(authorizing->request, &authorizing->params);
+	client_id = http_param(&authorizing->params, "client_id");
+	redirect_uri = http_param(&authorizing->params, "redirect_uri");
+	client_get(client_id == NULL ? "" : client_id, &authorizing->client);
+	client_require_redirect_uri(&authorizing->client, redirect_uri == NULL ? "" : redirect_uri);
+	authorizing->authorization.client_id = authorizing->client.client_id;
+	authorizing->authorization.redirect_uri = redirect_uri;
+	authorizing->authorization.state = http_param(&authorizing->params, "state");
+}
+
+static void
+authorize(void *arg)
+{
+	Authorizing *authorizing = arg;
+	AuthorizationRequest *authorization = &authorizing->authorization;
+	OAuthRefusal refusal;
+	StringInfoData location;
+	char	   *text;
+
+	if (!read_request(&authorizing->params, &authorizing->client, authorizing->request->now,
+					  authorization, &refusal))
+	{
+		redirect_error(authorizing->response, authorization->redirect_uri,
+					   authorization->state, refusal.error, refusal.description);
+		return;
+	}
+	authorization->browser = browser_secret(authorizing->request, authorizing->response);
+	authorization->expires_at = authorizing->request->now + LIFETIME;
+	text = authorization_request_write(authorization);
+	if (strlen(text) > MAX_REQUEST)
+	{
+		redirect_error(authorizing->response, authorization->redirect_uri, NULL,
+					   "invalid_request", "state is too long");
+		return;
+	}
+	initStringInfo(&location);
+	appendStringInfo(&location, "%s/flows/promote_user", settings_get()->issuer);
+	http_append_param(&location, "x_ref", text);
+	http_redirect(authorizing->response, location.data);
+	http_no_store(authorizing->response);
+}
+
+static void
+handle_authorize(const HttpRequest *request, HttpResponse *response)
+{
+	Authorizing authorizing = {.request = request,.response = response};
+	ErrorData  *error = http_try(identify_client, &authorizing);
+	const char *code;
+	const char *description;
+
+	/* Nobody to redirect to whom we know. */
+	if (error != NULL)
+	{
+		if (!http_is_refusal(error))
+			ReThrowError(error);
+		http_text(response, 400,
+				  psprintf("Invalid OAuth authorization request: %s\n", error->message));
+		http_no_store(response);
+		return;
+	}
+	error = http_try(authorize, &authorizing);
+	if (error != NULL)
+	{
+		(void) http_oauth_error_of(error, &code, &description);
+		http_response_begin(response);
+
+		/* invalid_grant is no error of this endpoint (section 4.1.2.1). */
+		redirect_error(response, authorizing.authorization.redirect_uri,
+					   authorizing.authorization.state,
+					   strcmp(code, "invalid_grant") == 0 ||
+					   strcmp(code, "invalid_client") == 0 ? "invalid_request" : code,
+					   description);
+	}
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_authorize);
+Datum
+anon_auth_http_authorize(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_authorize, http_write_oauth_error);
+}

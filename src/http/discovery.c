@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * discovery.c
+ *	  GET /.well-known/openid-configuration and GET /oauth2/jwks (authgear
+ *	  facts, 5.4).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "http/http.h"
+#include "keyring/keyring.h"
+
+/* Long enough to spare requests, short enough for a new key. */
+#define CACHE_CONTROL	"public, max-age=60"
+
+static void
+handle_openid_configuration(const HttpRequest *request, HttpResponse *response)
+{
+	http_json(response, 200, openid_configuration_make());
+	http_add_header(response, "Cache-Control", CACHE_CONTROL);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_openid_configuration);
+Datum
+anon_auth_http_openid_configuration(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_openid_configuration, http_write_oauth_error);
+}
+
+static void
+handle_jwks(const HttpRequest *request, HttpResponse *response)
+{
+	http_json(response, 200, keyring_jwks());
+	http_add_header(response, "Cache-Control", CACHE_CONTROL);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_jwks);
+Datum
+anon_auth_http_jwks(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_jwks, http_write_oauth_error);
+}

@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * page.c
+ *	  HTML pages: a model in JSON, rendered by anon_auth_http.page().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "http/http.h"
+#include "json/json.h"
+#include "store/statement.h"
+#include "utils/json.h"
+
+static StoreStatement render = {
+	.sql = "SELECT html, content_security_policy FROM anon_auth_http.page($1)",
+	.read_only = true,
+	.nparams = 1,
+	.types = {JSONBOID}
+};
+
+void
+http_page(HttpResponse *response, int status, const char *model)
+{
+	Datum		params[1];
+	StoreRow	row;
+
+	params[0] = JsonbPGetDatum(json_to_jsonb(model));
+	if (store_run(&render, params, NULL, &row) == 0)
+		elog(ERROR, "a page was not rendered");
+	response->status = status;
+	response->body = store_text(&row, 0);
+	http_add_header(response, "Content-Type", "text/html; charset=utf-8");
+	http_add_header(response, "Content-Security-Policy", store_text(&row, 1));
+	http_add_header(response, "X-Frame-Options", "DENY");
+	http_add_header(response, "X-Content-Type-Options", "nosniff");
+
+	/* no-referrer would make the browser send "Origin: null" with the form. */
+	http_add_header(response, "Referrer-Policy", "same-origin");
+	http_add_header(response, "Vary", "Accept-Language");
+}
+
+void
+http_page_begin(StringInfo model, const HttpRequest *request, const char *view,
+				const char *ui_locales)
+{
+	char	   *accept_language = http_header(request, "accept-language");
+
+	json_open(model);
+	json_add_string(model, "view", view);
+	if (ui_locales != NULL)
+		json_add_string(model, "ui_locales", ui_locales);
+	if (accept_language != NULL)
+		json_add_string(model, "accept_language", accept_language);
+}
+
+char *
+http_json_array(const char *string)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '[');
+	escape_json(&json, string);
+	appendStringInfoChar(&json, ']');
+	return json.data;
+}
+
+void
+http_message_page(const HttpRequest *request, HttpResponse *response, int status,
+				  const char *message, const char *client_name, const char *continue_uri,
+				  const char *ui_locales)
+{
+	StringInfoData model;
+
+	initStringInfo(&model);
+	http_page_begin(&model, request, "message", ui_locales);
+	json_add_string(&model, "message", message);
+	if (client_name != NULL)
+		json_add_string(&model, "client_name", client_name);
+	if (continue_uri != NULL)
+		json_add_string(&model, "continue_uri", continue_uri);
+	json_close(&model);
+	http_page(response, status, model.data);
+}

@@ -1,0 +1,156 @@
+/*-------------------------------------------------------------------------
+ *
+ * postgrest.c
+ *	  postgrest_pre_request(): cookie sessions for everything that PostgREST
+ *	  serves, and the refusal of sessions that have ended.
+ *
+ * Runs as the role of the request, within its transaction, before it.  It
+ * must switch the role, which a SECURITY DEFINER function may not, so it
+ * becomes the owner only to look the session up.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "http/http.h"
+#include "json/json.h"
+#include "miscadmin.h"
+#include "store/statement.h"
+#include "utils/guc.h"
+
+/* PostgREST makes an HTTP status of these. */
+#define ERRCODE_HTTP_401	MAKE_SQLSTATE('P', 'T', '4', '0', '1')
+#define ERRCODE_HTTP_403	MAKE_SQLSTATE('P', 'T', '4', '0', '3')
+
+typedef enum Verdict
+{
+	VERDICT_NOTHING_TO_DO,
+	VERDICT_COOKIE_SESSION,
+	VERDICT_INVALID_SESSION,
+	VERDICT_CROSS_SITE
+} Verdict;
+
+static bool
+is_safe_method(void)
+{
+	const char *method = GetConfigOption("request.method", true, false);
+
+	return method != NULL && (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0);
+}
+
+static Verdict
+check_cookie(const HttpRequest *request, char **claims)
+{
+	Session		session;
+	User		user;
+
+	switch (http_cookie_caller(request, &session, &user))
+	{
+		case CALLER_NOBODY:
+			return VERDICT_NOTHING_TO_DO;
+		case CALLER_INVALID:
+			return VERDICT_INVALID_SESSION;
+		case CALLER_KNOWN:
+			break;
+	}
+	if (!is_safe_method() && http_is_cross_site(request))
+		return VERDICT_CROSS_SITE;
+	*claims = session_claims(&user, &session);
+	return VERDICT_COOKIE_SESSION;
+}
+
+/* PostgREST has verified the token, whose claims it has set. */
+static Verdict
+check_token(const HttpRequest *request)
+{
+	const char *json = GetConfigOption("request.jwt.claims", true, false);
+	const char *reason;
+	Jsonb	   *claims;
+	JoseSpan	sub;
+	JoseSpan	sid;
+	pg_uuid_t	user_id;
+	pg_uuid_t	session_id;
+	Session		session;
+	User		user;
+
+	if (!request->policy.check_session_on_request || json == NULL)
+		return VERDICT_NOTHING_TO_DO;
+	claims = json_parse_object(json, strlen(json), &reason);
+
+	/* A token of somebody else's making has no session here. */
+	if (claims == NULL || !json_string(claims, "sid", &sid) ||
+		!json_string(claims, "sub", &sub) ||
+		!json_string_equals(claims, "iss", settings_get()->issuer))
+		return VERDICT_NOTHING_TO_DO;
+	if (!uuid_from_text(sub.data, sub.length, &user_id) ||
+		!uuid_from_text(sid.data, sid.length, &session_id) ||
+		!session_find(&user_id, &session_id, request->now, &session, &user) ||
+		user.is_disabled)
+		return VERDICT_INVALID_SESSION;
+	return VERDICT_NOTHING_TO_DO;
+}
+
+static Verdict
+check_request(char **role, char **claims)
+{
+	HttpRequest request;
+	Verdict		verdict;
+
+	http_request_read(&request, "");
+	if (http_header(&request, "authorization") != NULL)
+		return check_token(&request);
+
+	/*
+	 * The functions behind the proxy ask for the session themselves.  Anybody
+	 * can send this header, and is nobody then.
+	 */
+	if (http_header(&request, "x-original-method") != NULL)
+		return VERDICT_NOTHING_TO_DO;
+	verdict = check_cookie(&request, claims);
+	*role = pstrdup(settings_get()->token_role);
+	return verdict;
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_postgrest_pre_request);
+Datum
+anon_auth_postgrest_pre_request(PG_FUNCTION_ARGS)
+{
+	StoreOwnerScope scope;
+	Verdict		verdict;
+	char	   *role = NULL;
+	char	   *claims = NULL;
+
+	store_enter_owner(&scope);
+	verdict = check_request(&role, &claims);
+	store_leave_owner(&scope);
+
+	switch (verdict)
+	{
+		case VERDICT_NOTHING_TO_DO:
+			break;
+		case VERDICT_INVALID_SESSION:
+			ereport(ERROR,
+					(errcode(ERRCODE_HTTP_401),
+					 errmsg("invalid session"),
+					 errdetail("The session has ended, or the user is disabled or gone."),
+					 errhidestmt(true)));
+			break;
+		case VERDICT_CROSS_SITE:
+			ereport(ERROR,
+					(errcode(ERRCODE_HTTP_403),
+					 errmsg("cross-site request"),
+					 errdetail("A session cookie counts only for pages of the issuer and of redirect URIs of clients."),
+					 errhidestmt(true)));
+			break;
+		case VERDICT_COOKIE_SESSION:
+			identity_set(claims, true);
+			(void) set_config_option("request.jwt.claims", claims, PGC_USERSET, PGC_S_SESSION,
+									 GUC_ACTION_LOCAL, true, 0, false);
+			(void) set_config_option("role", role,
+									 superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
+									 GUC_ACTION_LOCAL, true, 0, false);
+			break;
+	}
+	PG_RETURN_VOID();
+}

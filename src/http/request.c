@@ -1,0 +1,116 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.c
+ *	  The client's request, out of PostgREST's settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "http/http.h"
+#include "json/json.h"
+#include "store/statement.h"
+#include "utils/builtins.h"
+#include "utils/formatting.h"
+#include "utils/guc.h"
+
+/* A setting that holds a JSON object; NULL when it holds none. */
+static Jsonb *
+setting_object(const char *name)
+{
+	const char *json = GetConfigOption(name, true, false);
+	const char *reason;
+
+	if (json == NULL || json[0] == '\0')
+		return NULL;
+	return json_parse_object(json, strlen(json), &reason);
+}
+
+char *
+http_header(const HttpRequest *request, const char *name)
+{
+	return request->headers == NULL ? NULL : json_cstring(request->headers, name);
+}
+
+void
+http_request_read(HttpRequest *request, const char *body)
+{
+	char	   *method;
+
+	memset(request, 0, sizeof(HttpRequest));
+	request->now = GetCurrentTimestamp();
+	request->body = pstrdup(body);
+	request->headers = setting_object("request.headers");
+	request->cookies = setting_object("request.cookies");
+	method = http_header(request, "x-original-method");
+	request->method = asc_toupper(method == NULL ? "POST" : method,
+								  method == NULL ? 4 : strlen(method));
+	settings_read_browser_policy(&request->policy);
+}
+
+char *
+http_cookie(const HttpRequest *request, const char *name)
+{
+	char	   *value;
+
+	if (request->cookies == NULL)
+		return NULL;
+	value = json_cstring(request->cookies, psprintf("%s%s", request->policy.cookie_prefix, name));
+	return value == NULL || value[0] == '\0' ? NULL : value;
+}
+
+char *
+http_bearer_token(const HttpRequest *request)
+{
+	char	   *value = http_header(request, "x-original-authorization");
+
+	if (value == NULL || value[0] == '\0')
+		value = http_header(request, "authorization");
+	if (value == NULL || pg_strncasecmp(value, "Bearer ", 7) != 0)
+		return NULL;
+	value += 7;
+	return value + strspn(value, " ");
+}
+
+bool
+http_content_type_is(const HttpRequest *request, const char *media_type)
+{
+	char	   *value = http_header(request, "x-original-content-type");
+	size_t		length = strlen(media_type);
+	const char *charset;
+
+	/* A browser sends a body without a type across sites, unasked. */
+	if (value == NULL)
+		return http_header(request, "x-original-method") == NULL;
+	if (pg_strncasecmp(value, media_type, length) != 0)
+		return false;
+	value += length;
+	value += strspn(value, " \t");
+	if (value[0] != '\0' && value[0] != ';')
+		return false;
+	charset = strstr(asc_tolower(value, strlen(value)), "charset=");
+	return charset == NULL || strncmp(charset, "charset=utf-8", 13) == 0 ||
+		strncmp(charset, "charset=\"utf-8\"", 15) == 0;
+}
+
+char *
+http_origin_of(const char *uri)
+{
+	const char *authority = strstr(uri, "://");
+
+	if (authority == NULL || strncmp(uri, "http", 4) != 0)
+		return pnstrdup(uri, strcspn(uri, ":") + 1);
+	return pnstrdup(uri, authority + 3 + strcspn(authority + 3, "/?#") - uri);
+}
+
+bool
+http_is_cross_site(const HttpRequest *request)
+{
+	char	   *site = http_header(request, "sec-fetch-site");
+	char	   *origin = http_header(request, "origin");
+
+	if (site != NULL && strcmp(site, "cross-site") == 0)
+		return true;
+	return origin != NULL && strcmp(origin, http_origin_of(settings_get()->issuer)) != 0 &&
+		!clients_have_origin(origin);
+}

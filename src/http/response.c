@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * response.c
+ *	  Status, headers and cookies, into PostgREST's settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "http/http.h"
+#include "json/json.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/json.h"
+
+void
+http_response_begin(HttpResponse *response)
+{
+	response->status = 200;
+	response->body = "";
+	initStringInfo(&response->headers);
+	appendStringInfoChar(&response->headers, '[');
+}
+
+void
+http_add_header(HttpResponse *response, const char *name, const char *value)
+{
+	if (response->headers.len > 1)
+		appendStringInfoChar(&response->headers, ',');
+	json_open(&response->headers);
+	json_add_string(&response->headers, name, value);
+	json_close(&response->headers);
+}
+
+void
+http_no_store(HttpResponse *response)
+{
+	http_add_header(response, "Cache-Control", "no-store");
+	http_add_header(response, "Pragma", "no-cache");
+}
+
+void
+http_json(HttpResponse *response, int status, char *json)
+{
+	response->status = status;
+	response->body = json;
+	http_add_header(response, "Content-Type", "application/json");
+}
+
+void
+http_text(HttpResponse *response, int status, const char *text)
+{
+	response->status = status;
+	response->body = pstrdup(text);
+	http_add_header(response, "Content-Type", "text/plain; charset=utf-8");
+	http_add_header(response, "X-Content-Type-Options", "nosniff");
+}
+
+void
+http_redirect(HttpResponse *response, const char *location)
+{
+	response->status = 303;
+	http_add_header(response, "Location", location);
+}
+
+/* max_age in seconds; negative: until the browser closes. */
+static void
+set_cookie(const HttpRequest *request, HttpResponse *response, const char *name,
+		   const char *value, const char *same_site, int max_age)
+{
+	const BrowserPolicy *policy = &request->policy;
+	StringInfoData cookie;
+
+	initStringInfo(&cookie);
+	appendStringInfo(&cookie, "%s%s=%s; Path=/; HttpOnly; SameSite=%s",
+					 policy->cookie_prefix, name, value, same_site);
+	if (strncmp(settings_get()->issuer, "https:", 6) == 0)
+		appendStringInfoString(&cookie, "; Secure");
+	if (policy->cookie_domain != NULL)
+		appendStringInfo(&cookie, "; Domain=%s", policy->cookie_domain);
+	if (max_age >= 0)
+		appendStringInfo(&cookie, "; Max-Age=%d", max_age);
+	http_add_header(response, "Set-Cookie", cookie.data);
+}
+
+/*
+ * same_site_strict tells end_session, to which any page may send a browser,
+ * that it was one of the same site (authgear facts, 2.1 and 6.5).
+ */
+static void
+set_session_cookies(const HttpRequest *request, HttpResponse *response, const char *value,
+					const char *strict_value, int max_age)
+{
+	set_cookie(request, response, "session", value, "Lax", max_age);
+	set_cookie(request, response, "same_site_strict", strict_value, "Strict", max_age);
+}
+
+void
+http_set_session_cookie(const HttpRequest *request, HttpResponse *response, const char *value)
+{
+	set_session_cookies(request, response, value, "true",
+						request->policy.cookie_persistent ? request->policy.session_lifetime : -1);
+}
+
+void
+http_clear_session_cookie(const HttpRequest *request, HttpResponse *response)
+{
+	set_session_cookies(request, response, "", "", 0);
+}
+
+void
+http_set_browser_cookie(const HttpRequest *request, HttpResponse *response, const char *name,
+						const char *value)
+{
+	set_cookie(request, response, name, value, "Lax", -1);
+}
+
+static void
+set_for_postgrest(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+							 true, 0, false);
+}
+
+Datum
+http_respond(HttpResponse *response)
+{
+	char		status[12];
+
+	pg_ltoa(response->status, status);
+	appendStringInfoChar(&response->headers, ']');
+	set_for_postgrest("response.status", status);
+	set_for_postgrest("response.headers", response->headers.data);
+	PG_RETURN_TEXT_P(cstring_to_text(response->body));
+}

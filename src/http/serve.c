@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * serve.c
+ *	  What every function of anon_auth_http does.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "http/http.h"
+#include "utils/builtins.h"
+
+typedef struct Serving
+{
+	HttpHandler handler;
+	HttpRequest request;
+	HttpResponse response;
+} Serving;
+
+static void
+handle(void *arg)
+{
+	Serving    *serving = arg;
+
+	serving->handler(&serving->request, &serving->response);
+}
+
+Datum
+http_serve(FunctionCallInfo fcinfo, HttpHandler handler, HttpErrorWriter write_error)
+{
+	Serving		serving;
+	ErrorData  *error;
+
+	serving.handler = handler;
+	http_request_read(&serving.request,
+					  PG_ARGISNULL(0) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	http_response_begin(&serving.response);
+	error = http_try(handle, &serving);
+	if (error != NULL)
+	{
+		http_response_begin(&serving.response);
+		write_error(&serving.request, error, &serving.response);
+	}
+	return http_respond(&serving.response);
+}

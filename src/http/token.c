@@ -1,0 +1,193 @@
+/*-------------------------------------------------------------------------
+ *
+ * token.c
+ *	  POST /oauth2/token (authgear facts, 1.3, 3.7 and 6.3), and
+ *	  POST /oauth2/revoke (6.4).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "errors.h"
+#include "http/http.h"
+#include "json/json.h"
+#include "utils/fmgrprotos.h"
+
+#define GRANT_ANONYMOUS_REQUEST	"urn:authgear:params:oauth:grant-type:anonymous-request"
+#define MAX_DEVICE_INFO			16384
+
+pg_noreturn static void
+raise_invalid_request(const char *message)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s", message)));
+}
+
+static char *
+required(const HttpParams *params, const char *name, const char *message)
+{
+	char	   *value = http_param(params, name);
+
+	if (value == NULL)
+		raise_invalid_request(message);
+	return value;
+}
+
+/* x_device_info: base64url of a JSON object. */
+static Jsonb *
+device_info(const HttpParams *params)
+{
+	char	   *text = http_param(params, "x_device_info");
+	size_t		length;
+	uint8	   *json;
+	const char *reason;
+	Jsonb	   *info = NULL;
+
+	if (text == NULL)
+		return NULL;
+	length = strlen(text);
+	json = palloc(length);
+	if (length <= MAX_DEVICE_INFO && base64url_decode(json, &length, text, length) == JOSE_OK)
+		info = json_parse_object((char *) json, length, &reason);
+	if (info == NULL)
+		raise_invalid_request("invalid x_device_info");
+	return info;
+}
+
+/* RFC 6749, section 5.1; the user's id is in the tokens. */
+static void
+write_tokens(HttpResponse *response, const TokenResponse *tokens, bool with_refresh_token)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_string(&json, "token_type", "Bearer");
+	json_add_string(&json, "access_token", tokens->access_token);
+	json_add_integer(&json, "expires_in", tokens->expires_in);
+	if (with_refresh_token)
+		json_add_string(&json, "refresh_token", tokens->refresh_token);
+	json_add_string(&json, "id_token", tokens->id_token);
+	json_close(&json);
+	http_json(response, 200, json.data);
+	http_no_store(response);
+}
+
+static void
+grant_anonymous_request(const HttpRequest *request, const Client *client,
+						const HttpParams *params, HttpResponse *response)
+{
+	TokenResponse tokens;
+	char	   *jwt = required(params, "jwt", "jwt is required");
+
+	client_require_guests(client, true);
+	guest_authenticate_with_key(client, jwt, strlen(jwt), device_info(params), request->now,
+								&tokens);
+	write_tokens(response, &tokens, true);
+}
+
+static void
+grant_refresh_token(const HttpRequest *request, const Client *client,
+					const HttpParams *params, HttpResponse *response)
+{
+	TokenResponse tokens;
+	char	   *token = required(params, "refresh_token", "refresh token is required");
+
+	if (session_refresh(client, token, request->now, &tokens))
+		write_tokens(response, &tokens, client->rotation);
+	else
+		http_oauth_error(response, 400, "invalid_grant", "invalid refresh token");
+}
+
+static void
+grant_authorization_code(const HttpRequest *request, const Client *client,
+						 const HttpParams *params, HttpResponse *response)
+{
+	TokenResponse tokens;
+	char	   *code = required(params, "code", "code is required");
+	char	   *verifier = required(params, "code_verifier", "PKCE code verifier is required");
+	char	   *redirect_uri = required(params, "redirect_uri", "invalid redirect URI");
+
+	authorization_code_exchange(client, code, redirect_uri, verifier, request->now, &tokens);
+	write_tokens(response, &tokens, true);
+}
+
+static void
+handle_token(const HttpRequest *request, HttpResponse *response)
+{
+	HttpParams	params;
+	char	   *client_id;
+	char	   *grant_type;
+	Client		client;
+
+	http_form(request, &params);
+	client_id = http_param(&params, "client_id");
+	grant_type = http_param(&params, "grant_type");
+	client_get(client_id == NULL ? "" : client_id, &client);
+
+	if (grant_type == NULL)
+		raise_invalid_request("grant_type is required");
+	if (strcmp(grant_type, GRANT_ANONYMOUS_REQUEST) == 0)
+		grant_anonymous_request(request, &client, &params, response);
+	else if (strcmp(grant_type, "refresh_token") == 0)
+		grant_refresh_token(request, &client, &params, response);
+	else if (strcmp(grant_type, "authorization_code") == 0)
+		grant_authorization_code(request, &client, &params, response);
+	else
+		http_oauth_error(response, 400, "unsupported_grant_type", "grant type is not supported");
+}
+
+/* Upstream words two errors differently here than in its API. */
+static void
+write_token_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
+{
+	HttpParams	params;
+
+	if (error->sqlerrcode == ERRCODE_AA_UNAUTHORIZED_CLIENT &&
+		strcmp(error->message, "anonymous user disallowed") == 0)
+	{
+		http_oauth_error(response, 400, "unauthorized_client", "AnonymousUserDisallowed");
+		return;
+	}
+	if (error->sqlerrcode == ERRCODE_AA_USER_DISABLED)
+	{
+		/* It was there, or the error would be another. */
+		http_form(request, &params);
+		if (strcmp(http_param(&params, "grant_type"), "refresh_token") == 0)
+		{
+			http_oauth_error(response, 400, "invalid_grant", "invalid refresh token");
+			return;
+		}
+	}
+	http_write_oauth_error(request, error, response);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_token);
+Datum
+anon_auth_http_token(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_token, write_token_error);
+}
+
+/* Always 200: the client has nothing to do about a token that is unknown. */
+static void
+handle_revoke(const HttpRequest *request, HttpResponse *response)
+{
+	HttpParams	params;
+	char	   *token;
+
+	http_form(request, &params);
+	token = http_param(&params, "token");
+	if (token != NULL)
+		session_revoke(token, strlen(token), request->now);
+	http_text(response, 200, "");
+	http_no_store(response);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_revoke);
+Datum
+anon_auth_http_revoke(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_revoke, http_write_oauth_error);
+}

@@ -1,0 +1,92 @@
+/*-------------------------------------------------------------------------
+ *
+ * userinfo.c
+ *	  GET and POST /oauth2/userinfo (authgear facts, 5.1), and GET /resolve
+ *	  for reverse proxies (5.5).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "errors.h"
+#include "http/http.h"
+#include "json/json.h"
+
+static void
+write_invalid_session(HttpResponse *response)
+{
+	http_oauth_error(response, 401, "invalid_grant", "invalid session");
+	http_add_header(response, "WWW-Authenticate",
+					"Bearer error=\"invalid_grant\", error_description=\"invalid session\"");
+}
+
+static void
+handle_userinfo(const HttpRequest *request, HttpResponse *response)
+{
+	Session		session;
+	User		user;
+
+	if (http_caller(request, &session, &user) != CALLER_KNOWN)
+	{
+		write_invalid_session(response);
+		return;
+	}
+	http_json(response, 200,
+			  jsonb_to_json(userinfo_of_session(&session.user_id, &session.id, request->now)));
+	http_no_store(response);
+}
+
+/* The session may end between the two looks. */
+static void
+write_userinfo_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
+{
+	if (error->sqlerrcode == ERRCODE_AA_INVALID_TOKEN)
+		write_invalid_session(response);
+	else
+		http_write_oauth_error(request, error, response);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_userinfo);
+Datum
+anon_auth_http_userinfo(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_userinfo, write_userinfo_error);
+}
+
+static void
+add_boolean_header(HttpResponse *response, const char *name, bool value)
+{
+	http_add_header(response, name, value ? "true" : "false");
+}
+
+static void
+handle_resolve(const HttpRequest *request, HttpResponse *response)
+{
+	HttpCaller	caller;
+	Session		session;
+	User		user;
+	char		sub[UUID_TEXT_LENGTH + 1];
+
+	caller = http_caller(request, &session, &user);
+	http_text(response, 200, "");
+	http_no_store(response);
+	if (caller == CALLER_NOBODY)
+		return;
+	add_boolean_header(response, "X-Authgear-Session-Valid", caller == CALLER_KNOWN);
+	if (caller != CALLER_KNOWN)
+		return;
+	uuid_to_text(&user.id, sub);
+	http_add_header(response, "X-Authgear-User-Id", sub);
+	add_boolean_header(response, "X-Authgear-User-Anonymous", user.is_anonymous);
+	add_boolean_header(response, "X-Authgear-User-Verified", user.is_verified);
+	add_boolean_header(response, "X-Authgear-User-Can-Reauthenticate", !user.is_anonymous);
+	http_add_header(response, "X-Authgear-Session-Authenticated-At",
+					psprintf(INT64_FORMAT, unix_seconds(session.authenticated_at)));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_resolve);
+Datum
+anon_auth_http_resolve(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_resolve, http_write_oauth_error);
+}

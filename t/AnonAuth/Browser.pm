@@ -1,0 +1,332 @@
+=pod
+
+=head1 NAME
+
+AnonAuth::Browser - a client of the HTTP face, for tests without PostgREST
+
+=head1 SYNOPSIS
+
+  use AnonAuth::Browser;
+
+  my $browser = AnonAuth::Browser->new($node);
+  my $answer = $browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie' });
+
+  is($answer->{status}, 200);
+  is_deeply($answer->{json}, { result => {} });
+  my $page = $browser->get('/oauth2/userinfo');	# with the cookies
+
+=head1 DESCRIPTION
+
+Does in a transaction what nginx and PostgREST do with a request: the role, the
+C<request.*> settings, the pre-request function, the call, and then reads the
+C<response.*> settings.  Keeps cookies as a browser does: Path, Max-Age and
+SameSite count, Domain does not.
+
+=cut
+
+package AnonAuth::Browser;
+
+use strict;
+use warnings;
+
+use AnonAuth::Device qw(sql_literal);
+use JSON::PP ();
+
+my $json = JSON::PP->new->canonical->utf8;
+
+my %functions = (
+	'/.well-known/openid-configuration' => 'openid_configuration',
+	'/oauth2/jwks' => 'jwks',
+	'/oauth2/challenge' => 'challenge',
+	'/oauth2/token' => 'token',
+	'/oauth2/userinfo' => 'userinfo',
+	'/oauth2/revoke' => 'revoke',
+	'/oauth2/authorize' => 'authorize',
+	'/oauth2/end_session' => 'end_session',
+	'/api/anonymous_user/signup' => 'anonymous_user_signup',
+	'/api/anonymous_user/promotion_code' => 'anonymous_user_promotion_code',
+	'/flows/promote_user' => 'promote_user',
+	'/resolve' => 'resolve');
+
+=pod
+
+=over
+
+=item AnonAuth::Browser->new($node, headers => {...})
+
+headers go with every request.
+
+=cut
+
+sub new
+{
+	my ($class, $node, %options) = @_;
+
+	return bless { node => $node, cookies => {}, headers => {}, %options }, $class;
+}
+
+=pod
+
+=item $browser->cookies
+
+A hash of name to [value, attributes], for tests to look into and to change.
+
+=cut
+
+sub cookies { return $_[0]{cookies}; }
+
+# Percent-encodes, also what need not be.
+sub encode
+{
+	my ($value) = @_;
+
+	utf8::encode($value) if utf8::is_utf8($value);
+	$value =~ s/([^A-Za-z0-9_.~-])/sprintf '%%%02X', ord $1/ge;
+	return $value;
+}
+
+=pod
+
+=item form(name => value, ...)
+
+application/x-www-form-urlencoded.
+
+=cut
+
+sub form
+{
+	my @pairs;
+
+	while (my ($name, $value) = splice @_, 0, 2)
+	{
+		push @pairs, encode($name) . '=' . encode($value);
+	}
+	return join '&', @pairs;
+}
+
+=pod
+
+=item $browser->get($target, name => value, ...)
+
+The target is a path or a URL with or without a query; headers are named as
+C<"Header-Name:">, everything else is a parameter.
+
+=item $browser->post_form($target, name => value, ...)
+
+=item $browser->post_json($target, $value, "Header-Name:" => value, ...)
+
+Each returns a hash: status, headers (lower-case name to an array of values),
+location, body, json where the body is JSON, sqlstate and message where the
+call was refused by an error.
+
+=cut
+
+sub _headers
+{
+	my ($arguments) = @_;
+	my (%headers, @rest);
+
+	while (my ($name, $value) = splice @$arguments, 0, 2)
+	{
+		if ($name =~ /^(.*):$/) { $headers{ lc $1 } = $value; }
+		else { push @rest, $name, $value; }
+	}
+	@$arguments = @rest;
+	return %headers;
+}
+
+sub get
+{
+	my ($self, $target, @arguments) = @_;
+	my %headers = _headers(\@arguments);
+	my $query = form(@arguments);
+
+	$target .= ($target =~ /\?/ ? '&' : '?') . $query if $query ne '';
+	return $self->request('GET', $target, undef, %headers);
+}
+
+sub post_form
+{
+	my ($self, $target, @arguments) = @_;
+	my %headers = _headers(\@arguments);
+
+	return $self->request('POST', $target, form(@arguments),
+		'content-type' => 'application/x-www-form-urlencoded', %headers);
+}
+
+sub post_json
+{
+	my ($self, $target, $value, @arguments) = @_;
+
+	return $self->request('POST', $target, ref $value ? $json->encode($value) : $value,
+		'content-type' => 'application/json', _headers(\@arguments));
+}
+
+# SameSite counts where the request says that it is cross-site.
+sub _cookie_header
+{
+	my ($self, $method, $headers) = @_;
+	my $cross_site = ($headers->{'sec-fetch-site'} // '') eq 'cross-site';
+	my %sent;
+
+	for my $name (keys %{ $self->{cookies} })
+	{
+		my ($value, $attributes) = @{ $self->{cookies}{$name} };
+		my $same_site = $attributes->{samesite} // '';
+
+		next if $cross_site && ($same_site eq 'Strict' || $method ne 'GET');
+		$sent{$name} = $value;
+	}
+	return \%sent;
+}
+
+sub _keep_cookie
+{
+	my ($self, $header) = @_;
+	my ($pair, @attributes) = split /;\s*/, $header;
+	my ($name, $value) = split /=/, $pair, 2;
+	my %attributes = map { /^([^=]*)=?(.*)$/; lc $1 => $2 } @attributes;
+
+	if (defined $attributes{'max-age'} && $attributes{'max-age'} <= 0)
+	{
+		delete $self->{cookies}{$name};
+		return;
+	}
+	$self->{cookies}{$name} = [ $value, \%attributes ];
+}
+
+=pod
+
+=item $browser->request($method, $target, $body, header => value, ...)
+
+=cut
+
+sub request
+{
+	my ($self, $method, $target, $body, %headers) = @_;
+	my ($path, $query) = $target =~ m{^(?:https?://[^/]+)?([^?#]*)\??([^#]*)};
+	my $function = $functions{$path} or die "no function for $path";
+	my %sent = (%{ $self->{headers} }, %headers);
+	my $cookies = $self->_cookie_header($method, \%sent);
+
+	$sent{"x-original-$_"} = delete $sent{$_} for grep { defined $sent{$_} } qw(content-type authorization);
+	delete $sent{$_} for grep { !defined $sent{$_} } keys %sent;
+	$sent{'x-original-method'} = $method;
+	$sent{'x-original-query'} = $query if $query ne '';
+	return $self->_transaction(
+		"anon_auth_http.$function(" . sql_literal($body // '') . ')',
+		method => 'POST', path => "/rpc/$function", headers => \%sent, cookies => $cookies);
+}
+
+=pod
+
+=item $browser->sql($expression, method => 'GET', headers => {...})
+
+What PostgREST does for an endpoint of the application's own: the value of an
+SQL expression, as body.
+
+=cut
+
+sub sql
+{
+	my ($self, $expression, %request) = @_;
+	my %headers = (%{ $self->{headers} }, %{ $request{headers} // {} });
+	my $method = $request{method} // 'GET';
+
+	return $self->_transaction("$expression",
+		%request, method => $method, path => '/rpc/own', headers => \%headers,
+		cookies => $self->_cookie_header($method, \%headers));
+}
+
+sub _set
+{
+	my ($name, $value) = @_;
+
+	return sprintf 'set_config(%s, %s, true)', sql_literal($name), sql_literal($value);
+}
+
+sub _transaction
+{
+	my ($self, $call, %request) = @_;
+	my $claims = $request{claims} // { role => 'anon' };
+	my $role = $claims->{role} // 'anon';
+	my $settings = join ', ',
+	  _set('role', $role),
+	  _set('request.jwt.claims', $json->encode($claims)),
+	  _set('request.method', $request{method}),
+	  _set('request.path', $request{path}),
+	  _set('request.headers', $json->encode($request{headers})),
+	  _set('request.cookies', $json->encode($request{cookies}));
+	my $mode = $request{method} =~ /^(?:GET|HEAD)$/ ? 'READ ONLY' : 'READ WRITE';
+	my $script = join "\n",
+	  '\set VERBOSITY verbose', "BEGIN $mode;",
+	  "SELECT set_config('search_path', 'public', true), $settings \\g /dev/null",
+	  'SELECT anon_auth.postgrest_pre_request() \g /dev/null',
+	  "SELECT json_build_object('body', ($call)::text,"
+	  . " 'role', current_user) AS answer \\gset",
+	  "SELECT json_build_object('answer', :'answer'::json,"
+	  . " 'status', current_setting('response.status', true),"
+	  . " 'headers', nullif(current_setting('response.headers', true), '')::json);",
+	  'COMMIT;';
+	my ($stdout, $stderr) = ('', '');
+
+	$self->{node}->psql('postgres', $script,
+		on_error_stop => 1, stdout => \$stdout, stderr => \$stderr,
+		connstr => $self->{node}->connstr('postgres') . ' user=authenticator');
+	return _refused($stderr) if $stderr =~ /ERROR/;
+	return $self->_answer($json->decode($stdout));
+}
+
+sub _refused
+{
+	my ($stderr) = @_;
+	my ($sqlstate, $message) = $stderr =~ /ERROR:  ([0-9A-Z]{5}): (.*)/;
+
+	return {
+		sqlstate => $sqlstate,
+		message => $message,
+		status => $sqlstate =~ /^PT(\d{3})/ ? $1 : 500,
+		headers => {},
+		body => $stderr
+	};
+}
+
+sub _answer
+{
+	my ($self, $result) = @_;
+	my %headers;
+
+	for my $header (@{ $result->{headers} // [] })
+	{
+		my ($name, $value) = %$header;
+
+		push @{ $headers{ lc $name } }, $value;
+		$self->_keep_cookie($value) if lc $name eq 'set-cookie';
+	}
+	my $type = ($headers{'content-type'} // [''])->[0];
+
+	return {
+		status => $result->{status} || 200,
+		headers => \%headers,
+		location => ($headers{location} // [])->[0],
+		body => $result->{answer}{body},
+		role => $result->{answer}{role},
+		$type =~ /json/ ? (json => $json->decode(_bytes($result->{answer}{body}))) : ()
+	};
+}
+
+sub _bytes
+{
+	my ($text) = @_;
+
+	utf8::encode($text);
+	return $text;
+}
+
+=pod
+
+=back
+
+=cut
+
+1;
