@@ -108,6 +108,15 @@ REVOKE ALL ON FUNCTION anon_auth_http.promote_user(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.promote_user(text) IS
 'GET and POST /flows/promote_user. The page on which a guest becomes a regular user; sends the browser back with a code or with a session cookie.';
 
+CREATE FUNCTION anon_auth_http.login(text)
+	RETURNS anon_auth_http."*/*"
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_http_login';
+REVOKE ALL ON FUNCTION anon_auth_http.login(text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.login(text) IS
+'GET and POST /flows/login. The page on which a regular user logs in; sends the browser back with a code or with a session cookie.';
+
 CREATE FUNCTION anon_auth_http.end_session(text)
 	RETURNS anon_auth_http."*/*"
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER

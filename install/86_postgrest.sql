@@ -57,6 +57,7 @@ BEGIN
 		'anon_auth_http.anonymous_user_promotion_code(text)'::regprocedure,
 		'anon_auth_http.authorize(text)'::regprocedure,
 		'anon_auth_http.promote_user(text)'::regprocedure,
+		'anon_auth_http.login(text)'::regprocedure,
 		'anon_auth_http.end_session(text)'::regprocedure,
 		'anon_auth_http.resolve(text)'::regprocedure
 	] LOOP

@@ -57,8 +57,9 @@ authorization_request_write(const AuthorizationRequest *request)
 	add_optional(&json, "code_challenge", request->code_challenge);
 	add_optional(&json, "nonce", request->nonce);
 	add_optional(&json, "ui_locales", request->ui_locales);
-	json_add_uuid(&json, "sub", &request->ticket.user_id);
-	if (request->ticket.by_session)
+	if (request->has_guest)
+		json_add_uuid(&json, "sub", &request->ticket.user_id);
+	if (request->has_guest && request->ticket.by_session)
 		json_add_uuid(&json, "sid", &request->ticket.session_id);
 	json_add_string(&json, "browser", browser);
 	json_add_integer(&json, "exp", unix_seconds(request->expires_at));
@@ -132,6 +133,7 @@ authorization_request_read(const char *text, const char *browser, TimestampTz no
 	request->browser = pstrdup(browser);
 	request->ticket.by_session = json_string(json, "sid", &uuid) &&
 		uuid_from_text(uuid.data, uuid.length, &request->ticket.session_id);
-	return json_string(json, "sub", &uuid) &&
+	request->has_guest = json_string(json, "sub", &uuid) &&
 		uuid_from_text(uuid.data, uuid.length, &request->ticket.user_id);
+	return true;
 }

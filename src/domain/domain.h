@@ -249,6 +249,10 @@ extern bool password_check(const pg_uuid_t *user_id, const char *password,
 extern bool login_authenticate(const Client *client, const char *login_id,
 							   const char *password, TimestampTz now, TokenResponse *response);
 
+/* Same without tokens: fills user. */
+extern bool login_verify(const Client *client, const char *login_id, const char *password,
+						 TimestampTz now, User *user);
+
 /* Same for a user that is known; user_id NULL: the login ID is nobody's. */
 extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
 								const char *password, const AccountPolicy *policy,
@@ -337,7 +341,8 @@ typedef struct AuthorizationRequest
 	char	   *code_challenge;
 	char	   *nonce;
 	char	   *ui_locales;
-	GuestTicket ticket;
+	bool		has_guest;		/* to promote; else a regular user logs in */
+	GuestTicket ticket;			/* of the guest */
 	char	   *browser;		/* secret that the browser must show */
 	TimestampTz expires_at;
 } AuthorizationRequest;

@@ -83,18 +83,26 @@ find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id)
 }
 
 bool
-login_authenticate(const Client *client, const char *login_id, const char *password,
-				   TimestampTz now, TokenResponse *response)
+login_verify(const Client *client, const char *login_id, const char *password, TimestampTz now,
+			 User *user)
 {
 	AccountPolicy policy;
 	pg_uuid_t	user_id;
 	bool		known;
-	User		user;
 
 	client_require_first_party(client);
 	settings_read_account_policy(&policy);
 	known = find_owner(login_id, &policy, &user_id);
-	if (!login_with_password(client, known ? &user_id : NULL, password, &policy, now, &user))
+	return login_with_password(client, known ? &user_id : NULL, password, &policy, now, user);
+}
+
+bool
+login_authenticate(const Client *client, const char *login_id, const char *password,
+				   TimestampTz now, TokenResponse *response)
+{
+	User		user;
+
+	if (!login_verify(client, login_id, password, now, &user))
 		return false;
 	session_start(client, &user, NULL, NULL, now, now, response);
 	return true;

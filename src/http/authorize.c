@@ -4,9 +4,10 @@
  *	  GET and POST /oauth2/authorize (RFC 6749, section 4.1.1; authgear facts,
  *	  2.4 and 3.1).
  *
- * The guest's proof is checked here, and the browser sent on to the page with
- * a request of our own instead of it: no secret stays in the address, and the
- * proof may expire while the guest fills in the form.
+ * With a guest in the login_hint this starts a promotion, without a hint the
+ * login of a regular user.  The guest's proof is checked here, and the browser
+ * sent on to the page with a request of our own instead of it: no secret stays
+ * in the address, and the proof may expire while the guest fills in the form.
  *
  *-------------------------------------------------------------------------
  */
@@ -90,11 +91,6 @@ read_login_hint(const char *hint, PromotionRequest *proof, OAuthRefusal *refusal
 	char	   *type;
 
 	refusal->error = "invalid_request";
-	if (hint == NULL)
-	{
-		refusal->description = "login_hint is required";
-		return false;
-	}
 	if (strncmp(hint, LOGIN_HINT, strlen(LOGIN_HINT)) != 0)
 	{
 		refusal->description = "invalid login_hint";
@@ -131,6 +127,7 @@ read_request(const HttpParams *params, const Client *client, TimestampTz now,
 	char	   *scope = http_param(params, "scope");
 	char	   *prompt = http_param(params, "prompt");
 	char	   *method = http_param(params, "code_challenge_method");
+	char	   *login_hint = http_param(params, "login_hint");
 	PromotionRequest proof = {0};
 
 	refusal->error = "unsupported_response_type";
@@ -173,7 +170,13 @@ read_request(const HttpParams *params, const Client *client, TimestampTz now,
 	if (prompt != NULL && strcmp(prompt, "none") == 0)
 		return false;
 
-	if (!read_login_hint(http_param(params, "login_hint"), &proof, refusal))
+	authorization->has_guest = login_hint != NULL;
+	if (login_hint == NULL)
+	{
+		client_require_first_party(client);
+		return true;
+	}
+	if (!read_login_hint(login_hint, &proof, refusal))
 		return false;
 	promotion_ticket(client, &proof, now, &authorization->ticket);
 	return true;
@@ -247,7 +250,8 @@ authorize(void *arg)
 		return;
 	}
 	initStringInfo(&location);
-	appendStringInfo(&location, "%s/flows/promote_user", settings_get()->issuer);
+	appendStringInfo(&location, "%s/flows/%s", settings_get()->issuer,
+					 authorization->has_guest ? "promote_user" : "login");
 	http_append_param(&location, "x_ref", text);
 	http_redirect(authorizing->response, location.data);
 	http_no_store(authorizing->response);

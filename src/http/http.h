@@ -218,4 +218,40 @@ extern void http_message_page(const HttpRequest *request, HttpResponse *response
 							  const char *message, const char *client_name,
 							  const char *continue_uri, const char *ui_locales);
 
+/* The error of last resort where a page was asked for: one line of text. */
+extern void http_write_page_error(const HttpRequest *request, const ErrorData *error,
+								  HttpResponse *response);
+
+/* ---- pages between authorize and the client's redirect URI (flow.c) ---- */
+
+/* The form was understood but cannot be accepted as it is. */
+#define STATUS_UNACCEPTABLE	422
+
+typedef struct HttpFlow
+{
+	const HttpRequest *request;
+	char	   *x_ref;
+	AuthorizationRequest authorization;
+	Client		client;
+
+	/* Who is logged in at the end, and what shows it */
+	User		user;
+	char	   *code;
+	char	   *cookie;
+} HttpFlow;
+
+/* False when this browser has no such flow, which response says then. */
+extern bool http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *response);
+
+/* Opens a page's model with what the pages of a flow have. */
+extern void http_flow_begin_page(StringInfo model, const HttpFlow *flow, const char *view);
+extern void http_flow_message(const HttpFlow *flow, int status, const char *message,
+							  HttpResponse *response);
+
+/* Gives flow->user what the client asked for: a code or a cookie session. */
+extern void http_flow_finish(HttpFlow *flow);
+
+/* Back to the client with it. */
+extern void http_flow_redirect(const HttpFlow *flow, HttpResponse *response);
+
 #endif							/* ANON_AUTH_HTTP_H */

@@ -84,3 +84,12 @@ http_message_page(const HttpRequest *request, HttpResponse *response, int status
 	json_close(&model);
 	http_page(response, status, model.data);
 }
+
+void
+http_write_page_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
+{
+	bool		refusal = http_is_refusal(error);
+
+	http_text(response, refusal ? 400 : 500, refusal ? error->message : "internal server error");
+	http_no_store(response);
+}

@@ -30,33 +30,13 @@ typedef struct PromotionForm
 
 typedef struct Promoting
 {
-	const HttpRequest *request;
-	AuthorizationRequest authorization;
-	Client		client;
+	HttpFlow	flow;
 	AccountPolicy policy;
 	PromotionForm form;
-
-	/* The outcome */
 	bool		logged_in;
-	User		user;
-	char	   *code;
-	char	   *cookie;
 } Promoting;
 
 /* ---- showing the form ---- */
-
-static char *
-back_to_client(const Promoting *promoting, const char *error, const char *description)
-{
-	StringInfoData location;
-
-	initStringInfo(&location);
-	appendStringInfoString(&location, promoting->authorization.redirect_uri);
-	http_append_param(&location, "error", error);
-	http_append_param(&location, "error_description", description);
-	http_append_param(&location, "state", promoting->authorization.state);
-	return location.data;
-}
 
 static void
 add_types(StringInfo model, const AccountPolicy *policy)
@@ -105,41 +85,20 @@ add_errors(StringInfo model, const PromotionForm *form)
 }
 
 static void
-show_form(const Promoting *promoting, const char *x_ref, int status, HttpResponse *response)
+show_form(const Promoting *promoting, int status, HttpResponse *response)
 {
 	const PromotionForm *form = &promoting->form;
-	StringInfoData action;
 	StringInfoData model;
 
-	initStringInfo(&action);
-	http_append_param(&action, "x_ref", x_ref);
-
-	initStringInfo(&model);
-	http_page_begin(&model, promoting->request, form->log_in ? "log_in" : "sign_up",
-					promoting->authorization.ui_locales);
-	json_add_string(&model, "action", action.data);
-	json_add_string(&model, "client_name", promoting->client.name);
+	http_flow_begin_page(&model, &promoting->flow, form->log_in ? "log_in" : "sign_up");
 	add_types(&model, &promoting->policy);
 	json_add_string(&model, "login_id_type", login_id_type_name(form->type));
 	if (form->login_id != NULL)
 		json_add_string(&model, "login_id", form->login_id);
 	add_errors(&model, form);
 	add_password_policy(&model, &promoting->policy.password);
-	json_add_string(&model, "cancel_uri",
-					back_to_client(promoting, "access_denied", "the user has cancelled"));
-	json_add_raw(&model, "form_action_sources",
-				 http_json_array(http_origin_of(promoting->authorization.redirect_uri)));
 	json_close(&model);
 	http_page(response, status, model.data);
-	http_no_store(response);
-}
-
-static void
-show_message(const Promoting *promoting, int status, const char *message,
-			 HttpResponse *response)
-{
-	http_message_page(promoting->request, response, status, message, promoting->client.name,
-					  back_to_client(promoting, NULL, NULL), promoting->authorization.ui_locales);
 	http_no_store(response);
 }
 
@@ -208,29 +167,11 @@ password_error_codes(const char *password, const PasswordPolicy *policy)
 
 /* ---- promoting ---- */
 
-/* Whoever is logged in now is given what the client asked for. */
-static void
-finish_login(Promoting *promoting)
-{
-	const AuthorizationRequest *authorization = &promoting->authorization;
-	TimestampTz now = promoting->request->now;
-	TimestampTz expires_at;
-
-	if (authorization->wants_code)
-		promoting->code = authorization_code_create(&promoting->client, &promoting->user,
-													authorization->redirect_uri,
-													authorization->code_challenge,
-													authorization->nonce, now, &expires_at);
-	else
-		promoting->cookie = cookie_session_start(promoting->client.client_id, &promoting->user,
-												 &promoting->request->policy, now);
-}
-
 static void
 fill_promotion_request(const Promoting *promoting, PromotionRequest *request)
 {
 	memset(request, 0, sizeof(PromotionRequest));
-	request->ticket = &promoting->authorization.ticket;
+	request->ticket = &promoting->flow.authorization.ticket;
 	request->login_ids[promoting->form.type] = promoting->form.login_id;
 	request->password = promoting->form.password;
 }
@@ -242,10 +183,10 @@ promote(void *arg)
 	PromotionRequest request;
 
 	fill_promotion_request(promoting, &request);
-	promoting->logged_in = promotion_run(&promoting->client, &request, promoting->request->now,
-										 &promoting->user);
+	promoting->logged_in = promotion_run(&promoting->flow.client, &request,
+										 promoting->flow.request->now, &promoting->flow.user);
 	if (promoting->logged_in)
-		finish_login(promoting);
+		http_flow_finish(&promoting->flow);
 }
 
 static void
@@ -255,31 +196,16 @@ repeat_promotion(void *arg)
 	PromotionRequest request;
 
 	fill_promotion_request(promoting, &request);
-	promoting->logged_in = promotion_repeat(&promoting->client, &request,
-											promoting->request->now, &promoting->user);
+	promoting->logged_in = promotion_repeat(&promoting->flow.client, &request,
+											promoting->flow.request->now,
+											&promoting->flow.user);
 	if (promoting->logged_in)
-		finish_login(promoting);
-}
-
-static void
-redirect_back(const Promoting *promoting, HttpResponse *response)
-{
-	StringInfoData location;
-
-	initStringInfo(&location);
-	appendStringInfoString(&location, promoting->authorization.redirect_uri);
-	http_append_param(&location, "code", promoting->code);
-	http_append_param(&location, "state", promoting->authorization.state);
-	http_redirect(response, location.data);
-	http_no_store(response);
-	if (promoting->cookie != NULL)
-		http_set_session_cookie(promoting->request, response, promoting->cookie);
+		http_flow_finish(&promoting->flow);
 }
 
 /* The error belongs to a field or to the whole form, or ends it all. */
 static void
-show_error(Promoting *promoting, const char *x_ref, const ErrorData *error,
-		   HttpResponse *response)
+show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 {
 	PromotionForm *form = &promoting->form;
 	int			status = STATUS_UNACCEPTABLE;
@@ -287,13 +213,13 @@ show_error(Promoting *promoting, const char *x_ref, const ErrorData *error,
 	switch (error->sqlerrcode)
 	{
 		case ERRCODE_AA_NOT_ANONYMOUS:
-			show_message(promoting, 200, "done", response);
+			http_flow_message(&promoting->flow, 200, "done", response);
 			return;
 		case ERRCODE_AA_INVALID_PROMOTION_CODE:
-			show_message(promoting, 400, "expired", response);
+			http_flow_message(&promoting->flow, 400, "expired", response);
 			return;
 		case ERRCODE_AA_USER_DISABLED:
-			show_message(promoting, 403, "disabled", response);
+			http_flow_message(&promoting->flow, 403, "disabled", response);
 			return;
 		case ERRCODE_AA_IDENTITY_EXISTS:
 			form->login_id_error = "taken";
@@ -312,25 +238,25 @@ show_error(Promoting *promoting, const char *x_ref, const ErrorData *error,
 				status = 500;
 	}
 	form->log_in = false;
-	show_form(promoting, x_ref, status, response);
+	show_form(promoting, status, response);
 }
 
 static void
-handle_form(Promoting *promoting, const char *x_ref, HttpResponse *response)
+handle_form(Promoting *promoting, HttpResponse *response)
 {
 	PromotionForm *form = &promoting->form;
 	bool		asked_to_log_in;
 	ErrorData  *error;
 
-	if (http_is_cross_site(promoting->request))
+	if (http_is_cross_site(promoting->flow.request))
 	{
-		show_message(promoting, 403, "failed", response);
+		http_flow_message(&promoting->flow, 403, "failed", response);
 		return;
 	}
-	read_form(promoting->request, &promoting->policy, form);
+	read_form(promoting->flow.request, &promoting->policy, form);
 	if (form->login_id_error != NULL || form->password_errors != NULL)
 	{
-		show_form(promoting, x_ref, STATUS_UNACCEPTABLE, response);
+		show_form(promoting, STATUS_UNACCEPTABLE, response);
 		return;
 	}
 
@@ -343,64 +269,51 @@ handle_form(Promoting *promoting, const char *x_ref, HttpResponse *response)
 		error = http_try(repeat_promotion, promoting);
 	}
 	if (error != NULL)
-		show_error(promoting, x_ref, error, response);
+		show_error(promoting, error, response);
 	else if (promoting->logged_in)
-		redirect_back(promoting, response);
+		http_flow_redirect(&promoting->flow, response);
 	else
 	{
 		/* Who only wanted to sign up is told of the account first. */
 		form->log_in = true;
 		form->password_errors = asked_to_log_in ? "[\"wrong\"]" : NULL;
-		show_form(promoting, x_ref, STATUS_UNACCEPTABLE, response);
+		show_form(promoting, STATUS_UNACCEPTABLE, response);
 	}
 }
 
 static void
 handle_promote_user(const HttpRequest *request, HttpResponse *response)
 {
-	Promoting	promoting = {.request = request};
+	Promoting	promoting = {0};
 	HttpParams	query;
-	char	   *x_ref;
 	User		user;
 
-	http_query(request, &query);
-	x_ref = http_param(&query, "x_ref");
-	if (x_ref == NULL ||
-		!authorization_request_read(x_ref, http_cookie(request, "promotion"), request->now,
-									&promoting.authorization) ||
-		!client_find(promoting.authorization.client_id, &promoting.client))
+	if (!http_flow_open(&promoting.flow, request, response))
+		return;
+	if (!promoting.flow.authorization.has_guest)
 	{
-		http_message_page(request, response, 400, "expired", NULL, NULL,
-						  http_param(&query, "ui_locales"));
-		http_no_store(response);
+		http_flow_message(&promoting.flow, 400, "failed", response);
 		return;
 	}
 
 	settings_read_account_policy(&promoting.policy);
 	if (strcmp(request->method, "POST") == 0)
-		handle_form(&promoting, x_ref, response);
-	else if (user_find(&promoting.authorization.ticket.user_id, &user) && !user.is_anonymous)
-		show_message(&promoting, 200, "done", response);
+		handle_form(&promoting, response);
+	else if (user_find(&promoting.flow.authorization.ticket.user_id, &user) &&
+			 !user.is_anonymous)
+		http_flow_message(&promoting.flow, 200, "done", response);
 	else
 	{
+		http_query(request, &query);
 		promoting.form.type = login_id_type_of(&promoting.policy,
 											   http_param(&query, "login_id_type"));
-		show_form(&promoting, x_ref, 200, response);
+		show_form(&promoting, 200, response);
 	}
-}
-
-/* Only what no form can be shown for. */
-static void
-write_page_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
-{
-	http_text(response, http_is_refusal(error) ? 400 : 500,
-			  http_is_refusal(error) ? error->message : "internal server error");
-	http_no_store(response);
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_http_promote_user);
 Datum
 anon_auth_http_promote_user(PG_FUNCTION_ARGS)
 {
-	return http_serve(fcinfo, handle_promote_user, write_page_error);
+	return http_serve(fcinfo, handle_promote_user, http_write_page_error);
 }

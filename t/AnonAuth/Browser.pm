@@ -46,6 +46,7 @@ my %functions = (
 	'/api/anonymous_user/signup' => 'anonymous_user_signup',
 	'/api/anonymous_user/promotion_code' => 'anonymous_user_promotion_code',
 	'/flows/promote_user' => 'promote_user',
+	'/flows/login' => 'login',
 	'/resolve' => 'resolve');
 
 =pod

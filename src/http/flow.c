@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * flow.c
+ *	  What the pages between /oauth2/authorize and the client's redirect URI
+ *	  have in common.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "http/http.h"
+#include "json/json.h"
+
+bool
+http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *response)
+{
+	HttpParams	query;
+
+	http_query(request, &query);
+	flow->request = request;
+	flow->x_ref = http_param(&query, "x_ref");
+	if (flow->x_ref != NULL &&
+		authorization_request_read(flow->x_ref, http_cookie(request, "promotion"), request->now,
+								   &flow->authorization) &&
+		client_find(flow->authorization.client_id, &flow->client))
+		return true;
+	http_message_page(request, response, 400, "expired", NULL, NULL, NULL);
+	http_no_store(response);
+	return false;
+}
+
+static char *
+back_to_client(const HttpFlow *flow, const char *error, const char *description)
+{
+	StringInfoData location;
+
+	initStringInfo(&location);
+	appendStringInfoString(&location, flow->authorization.redirect_uri);
+	http_append_param(&location, "error", error);
+	http_append_param(&location, "error_description", description);
+	http_append_param(&location, "state", flow->authorization.state);
+	return location.data;
+}
+
+void
+http_flow_begin_page(StringInfo model, const HttpFlow *flow, const char *view)
+{
+	StringInfoData action;
+
+	initStringInfo(&action);
+	http_append_param(&action, "x_ref", flow->x_ref);
+
+	initStringInfo(model);
+	http_page_begin(model, flow->request, view, flow->authorization.ui_locales);
+	json_add_string(model, "action", action.data);
+	json_add_string(model, "client_name", flow->client.name);
+	json_add_string(model, "cancel_uri",
+					back_to_client(flow, "access_denied", "the user has cancelled"));
+
+	/* A form may lead there: browsers apply the policy to redirects, too. */
+	json_add_raw(model, "form_action_sources",
+				 http_json_array(http_origin_of(flow->authorization.redirect_uri)));
+}
+
+void
+http_flow_message(const HttpFlow *flow, int status, const char *message, HttpResponse *response)
+{
+	http_message_page(flow->request, response, status, message, flow->client.name,
+					  back_to_client(flow, NULL, NULL), flow->authorization.ui_locales);
+	http_no_store(response);
+}
+
+void
+http_flow_finish(HttpFlow *flow)
+{
+	const AuthorizationRequest *authorization = &flow->authorization;
+	TimestampTz now = flow->request->now;
+	TimestampTz expires_at;
+	char	   *cookie = http_cookie(flow->request, "session");
+	Session		previous;
+	User		previous_user;
+
+	if (authorization->wants_code)
+	{
+		flow->code = authorization_code_create(&flow->client, &flow->user,
+											   authorization->redirect_uri,
+											   authorization->code_challenge,
+											   authorization->nonce, now, &expires_at);
+		return;
+	}
+
+	/* The new cookie takes the place of one that nobody can show any more. */
+	if (cookie != NULL && cookie_session_find(cookie, now, &previous, &previous_user))
+		(void) session_delete(&previous.user_id, &previous.id);
+	flow->cookie = cookie_session_start(flow->client.client_id, &flow->user,
+										&flow->request->policy, now);
+}
+
+void
+http_flow_redirect(const HttpFlow *flow, HttpResponse *response)
+{
+	StringInfoData location;
+
+	initStringInfo(&location);
+	appendStringInfoString(&location, flow->authorization.redirect_uri);
+	http_append_param(&location, "code", flow->code);
+	http_append_param(&location, "state", flow->authorization.state);
+	http_redirect(response, location.data);
+	http_no_store(response);
+	if (flow->cookie != NULL)
+		http_set_session_cookie(flow->request, response, flow->cookie);
+}

@@ -1,0 +1,104 @@
+/*-------------------------------------------------------------------------
+ *
+ * login.c
+ *	  GET and POST /flows/login: the page on which a regular user logs in.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "http/http.h"
+#include "json/json.h"
+
+typedef struct LoggingIn
+{
+	HttpFlow	flow;
+	char	   *login_id;		/* NULL: empty */
+	char	   *password;
+	bool		logged_in;
+} LoggingIn;
+
+static void
+show_form(const LoggingIn *login, const char *login_id_error, const char *password_errors,
+		  const char *form_error, int status, HttpResponse *response)
+{
+	StringInfoData model;
+
+	http_flow_begin_page(&model, &login->flow, "log_in");
+	if (login->login_id != NULL)
+		json_add_string(&model, "login_id", login->login_id);
+	json_add_name(&model, "errors");
+	json_open(&model);
+	if (login_id_error != NULL)
+		json_add_string(&model, "login_id", login_id_error);
+	if (password_errors != NULL)
+		json_add_raw(&model, "password", password_errors);
+	if (form_error != NULL)
+		json_add_string(&model, "form", form_error);
+	json_close(&model);
+	json_close(&model);
+	http_page(response, status, model.data);
+	http_no_store(response);
+}
+
+static void
+log_in(void *arg)
+{
+	LoggingIn  *login = arg;
+
+	login->logged_in = login_verify(&login->flow.client, login->login_id, login->password,
+									login->flow.request->now, &login->flow.user);
+	if (login->logged_in)
+		http_flow_finish(&login->flow);
+}
+
+static void
+handle_form(LoggingIn *login, HttpResponse *response)
+{
+	HttpParams	params;
+	ErrorData  *error;
+
+	if (http_is_cross_site(login->flow.request))
+	{
+		http_flow_message(&login->flow, 403, "failed", response);
+		return;
+	}
+	http_form(login->flow.request, &params);
+	login->login_id = http_param(&params, "login_id");
+	login->password = http_param(&params, "password");
+	if (login->login_id == NULL || login->password == NULL)
+	{
+		show_form(login, login->login_id == NULL ? "required" : NULL,
+				  login->password == NULL ? "[\"required\"]" : NULL, NULL,
+				  STATUS_UNACCEPTABLE, response);
+		return;
+	}
+	error = http_try(log_in, login);
+	if (error != NULL)
+		show_form(login, NULL, NULL, "failed", http_is_refusal(error) ? STATUS_UNACCEPTABLE : 500,
+				  response);
+	else if (!login->logged_in)
+		show_form(login, NULL, NULL, "wrong_credentials", STATUS_UNACCEPTABLE, response);
+	else
+		http_flow_redirect(&login->flow, response);
+}
+
+static void
+handle_login(const HttpRequest *request, HttpResponse *response)
+{
+	LoggingIn	login = {0};
+
+	if (!http_flow_open(&login.flow, request, response))
+		return;
+	if (strcmp(request->method, "POST") == 0)
+		handle_form(&login, response);
+	else
+		show_form(&login, NULL, NULL, NULL, 200, response);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_login);
+Datum
+anon_auth_http_login(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_login, http_write_page_error);
+}

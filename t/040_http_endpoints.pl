@@ -1,0 +1,601 @@
+# The HTTP face without its pages: what each endpoint answers to an SDK, to a
+# client that does not keep to the rules, and to one that has lost its session.
+# PostgREST is played by t/AnonAuth/Browser.pm; t/050_postgrest.pl has the real
+# one.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Browser;
+use AnonAuth::Device qw(call challenge jws_parts random_kid sql_literal);
+use JSON::PP ();
+use MIME::Base64 qw(encode_base64url);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION anon_auth;
+CREATE ROLE anon NOLOGIN;
+CREATE ROLE authenticated NOLOGIN;
+CREATE ROLE authenticator LOGIN NOINHERIT;
+GRANT anon, authenticated TO authenticator;
+SELECT anon_auth.grant_client_api('anon'), anon_auth.grant_client_api('authenticated'),
+	   anon_auth.grant_http_api('anon'), anon_auth.grant_http_api('authenticated'),
+	   anon_auth.grant_http_api('authenticator');
+SELECT anon_auth.create_client('web', 'spa', '{https://app.example/}',
+							   post_logout_redirect_uris => '{https://app.example/bye}'),
+	   anon_auth.create_client('rotating', 'spa', refresh_token_rotation_enabled => true),
+	   anon_auth.create_client('machine', 'm2m'),
+	   anon_auth.create_client('partner', 'third_party_app', '{https://partner.example/}');
+UPDATE anon_auth.settings SET issuer = 'https://auth.example', password_hash_memory_kib = 8192,
+	password_hash_passes = 1;
+SQL
+
+my $anonymous_request = 'urn:authgear:params:oauth:grant-type:anonymous-request';
+my $unsupported = 'Anonymous user is not supported by the client application type. Try using SPA, '
+  . 'Traditional Web App, or Native App client types if applicable.';
+my $json = JSON::PP->new->canonical->utf8;
+
+sub query { return $node->safe_psql('postgres', $_[0]); }
+
+sub settings
+{
+	my (%settings) = @_;
+
+	query('UPDATE anon_auth.settings SET '
+		  . join(', ', map { "$_ = " . sql_literal($settings{$_}) } sort keys %settings));
+}
+
+sub client { return AnonAuth::Browser->new($node); }
+
+# All that a refused call must leave as it was.
+sub contents
+{
+	return query(
+		join ' UNION ALL ',
+		map { "SELECT '$_', count(*), md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM anon_auth.$_ t" }
+		  qw(users sessions device_keys login_ids passwords authorization_codes events));
+}
+
+my $body_is = sub {
+	my ($answer, $status, $json, $name) = @_;
+
+	is($answer->{status}, $status, "$name: status");
+	is_deeply($answer->{json}, $json, "$name: body") or diag($answer->{body});
+};
+
+# Refusals: as above, with no cookie, not cacheable, and nothing written.
+sub refused
+{
+	my ($call, $status, $json, $name) = @_;
+	my $before = contents();
+	my $answer = $call->();
+
+	$body_is->($answer, $status, $json, $name);
+	is($answer->{headers}{'set-cookie'}, undef, "$name: no cookie");
+	is_deeply($answer->{headers}{'cache-control'}, ['no-store'], "$name: not cacheable");
+	is(contents(), $before, "$name: nothing written");
+	return $answer;
+}
+
+sub oauth_error
+{
+	return { error => $_[0], error_description => $_[1], $_[2] ? (x_code => $_[2]) : () };
+}
+
+sub api_error
+{
+	my ($name, $code, $message, $reason) = @_;
+
+	return { error => { name => $name, reason => $reason // $name, message => $message, code => $code } };
+}
+
+sub sign_up
+{
+	my ($browser, $client_id) = @_;
+
+	return ($browser // client())->post_json('/api/anonymous_user/signup',
+		{ session_type => 'refresh_token', client_id => $client_id // 'web' })->{json}{result};
+}
+
+sub bearer { return ('Authorization:' => "Bearer $_[0]"); }
+
+sub refresh
+{
+	my ($token, $client_id) = @_;
+
+	return client()->post_form('/oauth2/token',
+		grant_type => 'refresh_token', client_id => $client_id // 'web', refresh_token => $token);
+}
+
+# ---------------------------------------------------------------------------
+# Discovery
+# ---------------------------------------------------------------------------
+
+my $discovery = client()->get('/.well-known/openid-configuration');
+is($discovery->{status}, 200, 'discovery answers');
+is($discovery->{json}{$_}, "https://auth.example/oauth2/" . ($_ =~ /^(.*)_endpoint/)[0],
+	"discovery: $_ is under the issuer")
+  for qw(token_endpoint authorization_endpoint userinfo_endpoint end_session_endpoint)[ 0, 2, 3 ];
+is($discovery->{json}{authorization_endpoint}, 'https://auth.example/oauth2/authorize',
+	'discovery: authorization_endpoint is at the origin that /api is taken from');
+is(scalar @{ client()->get('/oauth2/jwks')->{json}{keys} }, 1, 'the public key is published');
+unlike(client()->get('/oauth2/jwks')->{body}, qr/"d"/, 'no private member is published');
+
+# ---------------------------------------------------------------------------
+# Challenges
+# ---------------------------------------------------------------------------
+
+my $challenge = client()->post_json('/oauth2/challenge', { purpose => 'anonymous_request' });
+is($challenge->{status}, 200, 'a challenge is given');
+is_deeply([ sort keys %{ $challenge->{json}{result} } ], [qw(expire_at token)],
+	'a challenge is in the result envelope');
+like($challenge->{json}{result}{expire_at}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/,
+	'its expiry is RFC 3339 in UTC');
+
+sub invalid_body
+{
+	my (@causes) = @_;
+	my $error = api_error('Invalid', 400, 'invalid request body', 'ValidationFailed');
+
+	$error->{error}{info} = { causes => \@causes };
+	return $error;
+}
+
+refused(sub { client()->post_json('/oauth2/challenge', { purpose => 'juggling' }) },
+	400, invalid_body({ location => '/purpose', kind => 'general', details => { msg => 'unknown challenge purpose' } }),
+	'an unknown purpose');
+refused(sub { client()->post_json('/oauth2/challenge', {}) },
+	400, invalid_body({ location => '', kind => 'required',
+		details => { actual => [], expected => ['purpose'], missing => ['purpose'] } }),
+	'a challenge without a purpose');
+refused(sub { client()->post_json('/oauth2/challenge', { purpose => 1 }) },
+	400, invalid_body({ location => '/purpose', kind => 'type',
+		details => { actual => ['number'], expected => ['string'] } }),
+	'a purpose that is a number');
+refused(sub { client()->post_json('/oauth2/challenge', { purpose => 'anonymous_request', 'a/b~' => 1 }) },
+	400, invalid_body({ location => '/a~1b~0', kind => 'additionalProperties' }),
+	'an unknown member');
+refused(sub { client()->request('POST', '/oauth2/challenge', '{"purpose":"anonymous_request"}', 'content-type' => $_) },
+	400, api_error('BadRequest', 400, 'request content type is invalid'),
+	"a challenge asked for as $_") for 'text/plain', 'application/json; charset=latin1', 'application/jsonx';
+refused(sub { client()->request('POST', '/oauth2/challenge', '{"purpose":"anonymous_request"}') },
+	400, api_error('BadRequest', 400, 'request content type is invalid'),
+	'a challenge asked for without a content type');
+is(client()->request('POST', '/oauth2/challenge', '{"purpose":"anonymous_request"}',
+		'content-type' => 'Application/JSON; charset=UTF-8')->{status},
+	200, 'case and charset of the content type do not matter');
+for my $malformed ('{"purpose":', '[]', '', '{"purpose":"a","purpose":"b"}', '"x"', '{"purpose":"\\u0000"}')
+{
+	my $answer = client()->post_json('/oauth2/challenge', $malformed);
+
+	is($answer->{status}, 400, "malformed JSON is refused: $malformed");
+	is($answer->{json}{error}{reason}, 'InvalidJSON', "and so called: $malformed");
+	like($answer->{json}{error}{info}{byte_offset}, qr/^\d+$/, "with an offset: $malformed");
+}
+
+# ---------------------------------------------------------------------------
+# The token endpoint: device keys, as React Native sends them
+# ---------------------------------------------------------------------------
+
+my $device = AnonAuth::Device->new(alg => 'RS256');
+
+sub token_request
+{
+	my (%parameters) = @_;
+
+	return client()->post_form('/oauth2/token',
+		grant_type => $anonymous_request, client_id => 'web', %parameters);
+}
+
+sub signed
+{
+	my ($device, %options) = @_;
+
+	return $device->request(
+		challenge => client()->post_json('/oauth2/challenge', { purpose => 'anonymous_request' })
+		  ->{json}{result}{token},
+		%options);
+}
+
+my $first = token_request(jwt => signed($device, with_jwk => 1), unknown_parameter => 'ignored');
+is($first->{status}, 200, 'a device signs up');
+is_deeply([ sort keys %{ $first->{json} } ],
+	[qw(access_token expires_in id_token refresh_token token_type)],
+	'it gets the five members of a token response');
+is($first->{json}{token_type}, 'Bearer', 'token_type is Bearer');
+cmp_ok($first->{body}, '=~', qr/"expires_in":1800,/, 'expires_in is a number');
+is_deeply($first->{headers}{'cache-control'}, ['no-store'], 'tokens are not cached');
+is_deeply($first->{headers}{pragma}, ['no-cache'], 'nor by HTTP/1.0');
+
+my $sub = (jws_parts($first->{json}{access_token}))[1]{sub};
+my $again = token_request(jwt => signed($device));
+is((jws_parts($again->{json}{access_token}))[1]{sub}, $sub, 'it comes back as the same user');
+
+my $info = encode_base64url('{"ios":{"uname":{"machine":"iPhone13,1"}}}');
+is(token_request(jwt => signed($device), x_device_info => $info)->{status}, 200, 'device information is taken');
+is(query("SELECT count(*) FROM anon_auth.sessions WHERE device_info #>> '{ios,uname,machine}' = 'iPhone13,1'"),
+	1, 'and kept with the session');
+
+my $used = signed($device);
+token_request(jwt => $used);
+
+my @refused_tokens = (
+	[ 'no grant type', { client_id => 'web' }, 'invalid_request', 'grant_type is required' ],
+	[ 'an unknown grant type', { client_id => 'web', grant_type => 'password' },
+		'unsupported_grant_type', 'grant type is not supported' ],
+	[ 'an unknown client', { client_id => 'x', grant_type => $anonymous_request, jwt => 'x' },
+		'invalid_client', 'invalid client ID' ],
+	[ 'no client', { grant_type => $anonymous_request, jwt => 'x' }, 'invalid_client', 'invalid client ID' ],
+	[ 'an m2m client', { client_id => 'machine', grant_type => $anonymous_request, jwt => 'x' },
+		'unauthorized_client', 'grant type is not allowed for this client' ],
+	[ 'a third-party client', { client_id => 'partner', grant_type => $anonymous_request, jwt => 'x' },
+		'unauthorized_client', $unsupported ],
+	[ 'no jwt', { client_id => 'web', grant_type => $anonymous_request }, 'invalid_request', 'jwt is required' ],
+	[ 'an empty jwt', { client_id => 'web', grant_type => $anonymous_request, jwt => '' },
+		'invalid_request', 'jwt is required' ],
+	[ 'a jwt that is none', { client_id => 'web', grant_type => $anonymous_request, jwt => 'x' },
+		'invalid_grant', 'InvalidCredentials' ],
+	[ 'a jwt for the second time', { client_id => 'web', grant_type => $anonymous_request, jwt => $used },
+		'invalid_grant', 'InvalidCredentials' ],
+	[ 'a jwt to promote with', { client_id => 'web', grant_type => $anonymous_request, jwt => signed($device, action => 'promote') },
+		'invalid_grant', 'InvalidCredentials' ],
+	[ 'a device that is not known',
+		{ client_id => 'web', grant_type => $anonymous_request, jwt => signed(AnonAuth::Device->new(alg => 'ES256')) },
+		'invalid_grant', 'InvalidCredentials', 'unknown_device_key' ],
+	[ 'device information that is no JSON',
+		{ client_id => 'web', grant_type => $anonymous_request, jwt => signed($device), x_device_info => 'eA' },
+		'invalid_request', 'invalid x_device_info' ],
+	[ 'no refresh token', { client_id => 'web', grant_type => 'refresh_token' },
+		'invalid_request', 'refresh token is required' ],
+	[ 'a refresh token that is none', { client_id => 'web', grant_type => 'refresh_token', refresh_token => 'a.b' },
+		'invalid_grant', 'invalid refresh token' ],
+	[ 'a refresh token of another client',
+		{ client_id => 'rotating', grant_type => 'refresh_token', refresh_token => $first->{json}{refresh_token} },
+		'invalid_request', "client id doesn't match the refresh token" ],
+	[ 'no code', { client_id => 'web', grant_type => 'authorization_code' }, 'invalid_request', 'code is required' ],
+	[ 'no code verifier', { client_id => 'web', grant_type => 'authorization_code', code => 'x' },
+		'invalid_request', 'PKCE code verifier is required' ],
+	[ 'a code that is none',
+		{ client_id => 'web', grant_type => 'authorization_code', code => 'x', code_verifier => 'v' x 43, redirect_uri => 'https://app.example/' },
+		'invalid_grant', 'invalid authorization code' ]);
+
+for my $case (@refused_tokens)
+{
+	my ($name, $parameters, @error) = @$case;
+
+	refused(sub { client()->post_form('/oauth2/token', %$parameters) }, 400, oauth_error(@error), "token: $name");
+}
+refused(sub { client()->post_form('/oauth2/token', client_id => 'web', client_id => 'web') },
+	400, oauth_error('invalid_request', 'client_id is given more than once'), 'token: a parameter twice');
+refused(sub { client()->request('POST', '/oauth2/token', $_, 'content-type' => 'application/x-www-form-urlencoded') },
+	400, oauth_error('invalid_request', 'malformed parameters'), "token: malformed form $_")
+  for 'a=%', 'a=%4', 'a=%zz', 'a=%00', 'a=%ff', 'a=%ed%a0%80', join '&', ('a=1') x 101;
+refused(sub { client()->post_json('/oauth2/token', { grant_type => 'refresh_token' }) },
+	400, oauth_error('invalid_request', 'malformed parameters'), 'token: JSON instead of a form');
+
+settings(anonymous_users_enabled => 'false');
+refused(sub { token_request(jwt => signed($device)) },
+	400, oauth_error('unauthorized_client', 'AnonymousUserDisallowed'), 'token: guests are switched off');
+refused(sub { client()->post_json('/api/anonymous_user/signup', { session_type => $_, client_id => 'web' }) },
+	400, api_error('Invalid', 400, 'anonymous user disallowed'), "signup with $_: guests are switched off")
+  for qw(refresh_token cookie);
+settings(anonymous_users_enabled => 'true', public_sign_up_enabled => 'false');
+refused(sub { client()->post_json('/api/anonymous_user/signup', { session_type => $_, client_id => 'web' }) },
+	403, api_error('Forbidden', 403, 'public signup is disabled', 'NoPublicSignup'),
+	"signup with $_: sign-up is closed") for qw(refresh_token cookie);
+settings(public_sign_up_enabled => 'true');
+
+# ---------------------------------------------------------------------------
+# Guests without a key: refresh tokens
+# ---------------------------------------------------------------------------
+
+my $guest = sign_up();
+is_deeply([ sort keys %$guest ], [qw(access_token expires_in refresh_token token_type)],
+	'a guest without a key gets tokens, and no ID token');
+
+my $resumed = client()->post_json('/api/anonymous_user/signup',
+	{ session_type => 'refresh_token', client_id => 'web', refresh_token => $guest->{refresh_token} },
+	bearer($guest->{access_token}))->{json}{result};
+is_deeply([ sort keys %$resumed ], [qw(access_token expires_in token_type)],
+	'the same guest gets an access token, and no refresh token');
+is((jws_parts($resumed->{access_token}))[1]{sub}, (jws_parts($guest->{access_token}))[1]{sub}, 'for the same user');
+
+my $refreshed = refresh($guest->{refresh_token});
+is_deeply([ sort keys %{ $refreshed->{json} } ], [qw(access_token expires_in id_token token_type)],
+	'a refresh without rotation gives no refresh token');
+
+my $rotating = sign_up(undef, 'rotating');
+my $rotated = refresh($rotating->{refresh_token}, 'rotating')->{json};
+isnt($rotated->{refresh_token}, undef, 'a refresh with rotation gives a new one');
+refresh($rotated->{refresh_token}, 'rotating');
+query("UPDATE anon_auth.sessions SET rotated_at = rotated_at - interval '1 hour' WHERE generation > 0");
+$body_is->(refresh($rotating->{refresh_token}, 'rotating'),
+	400, oauth_error('invalid_grant', 'invalid refresh token'), 'a refresh token used again');
+is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused'"), 1,
+	'ends the session, and the event of it is kept');
+
+refused(sub { client()->post_json('/api/anonymous_user/signup', $_->[1]) }, 400, $_->[2], "signup: $_->[0]")
+  for [ 'an unknown client', { session_type => 'refresh_token', client_id => 'x' }, api_error('Invalid', 400, 'invalid client ID') ],
+  [ 'an unknown client, with a cookie', { session_type => 'cookie', client_id => 'x' }, api_error('Invalid', 400, 'invalid client ID') ],
+  [ 'a third-party client', { session_type => 'refresh_token', client_id => 'partner' }, api_error('Invalid', 400, $unsupported) ],
+  [ 'a refresh token that is none', { session_type => 'refresh_token', client_id => 'web', refresh_token => 'x' },
+	api_error('Invalid', 400, 'invalid refresh token') ],
+  [ 'an unknown session type', { session_type => 'token', client_id => 'web' },
+	invalid_body({ location => '/session_type', kind => 'enum', details => { actual => 'token', expected => [qw(cookie refresh_token)] } }) ],
+  [ 'no client', { session_type => 'refresh_token' },
+	invalid_body({ location => '', kind => 'required',
+		details => { actual => ['session_type'], expected => [qw(session_type client_id)], missing => ['client_id'] } }) ];
+
+# ---------------------------------------------------------------------------
+# userinfo, revoke, resolve
+# ---------------------------------------------------------------------------
+
+my $userinfo = client()->get('/oauth2/userinfo', bearer($guest->{access_token}));
+is($userinfo->{status}, 200, 'userinfo answers an access token');
+is($userinfo->{json}{'https://authgear.com/claims/user/is_anonymous'}, JSON::PP::true, 'and knows a guest');
+is(client()->request('POST', '/oauth2/userinfo', '', authorization => "bearer $guest->{access_token}")->{status},
+	200, 'by POST too, and however Bearer is written');
+
+sub unauthorized
+{
+	my ($call, $name) = @_;
+	my $answer = refused($call, 401, oauth_error('invalid_grant', 'invalid session'), $name);
+
+	is_deeply($answer->{headers}{'www-authenticate'},
+		['Bearer error="invalid_grant", error_description="invalid session"'], "$name: WWW-Authenticate");
+}
+
+unauthorized(sub { client()->get('/oauth2/userinfo') }, 'userinfo for nobody');
+unauthorized(sub { client()->get('/oauth2/userinfo', bearer('x.y.z')) }, 'userinfo for a token that is none');
+unauthorized(sub { client()->get('/oauth2/userinfo', bearer($first->{json}{id_token})) }, 'userinfo for an ID token');
+unauthorized(sub { client()->get('/oauth2/userinfo', 'Authorization:' => 'Basic YTpi') }, 'userinfo for Basic');
+
+is_deeply(client()->get('/resolve', bearer($guest->{access_token}))->{headers}{"x-authgear-$_->[0]"},
+	[ $_->[1] ], "resolve: X-Authgear-$_->[0]")
+  for [ 'session-valid', 'true' ], [ 'user-id', (jws_parts($guest->{access_token}))[1]{sub} ],
+  [ 'user-anonymous', 'true' ], [ 'user-verified', 'false' ], [ 'user-can-reauthenticate', 'false' ],
+  [ 'session-authenticated-at', (jws_parts($guest->{access_token}))[1]{auth_time} ];
+sub authgear_headers
+{
+	my ($answer) = @_;
+
+	return { map { $_ => $answer->{headers}{$_}[0] } grep { /^x-authgear/ } keys %{ $answer->{headers} } };
+}
+is_deeply(authgear_headers(client()->get('/resolve')), {}, 'resolve: nothing is said of nobody');
+is_deeply(authgear_headers(client()->get('/resolve', bearer('x'))), { 'x-authgear-session-valid' => 'false' },
+	'resolve: an invalid session is called so, and no more');
+
+for my $token ('x', 'a.b.c', $guest->{refresh_token}, $guest->{refresh_token}, '')
+{
+	my $answer = client()->post_form('/oauth2/revoke', token => $token, token_type_hint => 'x');
+
+	is($answer->{status}, 200, 'revoke is always 200');
+	is($answer->{body}, '', 'and empty');
+}
+unauthorized(sub { client()->get('/oauth2/userinfo', bearer($guest->{access_token})) }, 'userinfo after revoke');
+is_deeply(authgear_headers(client()->get('/resolve', bearer($guest->{access_token}))),
+	{ 'x-authgear-session-valid' => 'false' }, 'resolve after revoke');
+$body_is->(refresh($guest->{refresh_token}), 400, oauth_error('invalid_grant', 'invalid refresh token'),
+	'a refresh after revoke');
+
+my $other = sign_up();
+client()->post_form('/oauth2/revoke', token => $other->{access_token});
+unauthorized(sub { client()->get('/oauth2/userinfo', bearer($other->{access_token})) },
+	'userinfo after the access token was revoked');
+
+# ---------------------------------------------------------------------------
+# Cookie sessions
+# ---------------------------------------------------------------------------
+
+my $browser = client();
+my $cookie = $browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'web' });
+$body_is->($cookie, 200, { result => {} }, 'sign-up with a cookie');
+is(scalar @{ $cookie->{headers}{'set-cookie'} }, 2, 'two cookies are set');
+like($cookie->{headers}{'set-cookie'}[0],
+	qr{^session=[-\w]+; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=31449600$},
+	'the session cookie is HttpOnly, Secure, SameSite=Lax, host-only and lives as long as the session');
+like($cookie->{headers}{'set-cookie'}[1],
+	qr{^same_site_strict=true; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=31449600$},
+	'the other one is SameSite=Strict');
+
+my $cookie_user = $browser->get('/oauth2/userinfo')->{json}{sub};
+isnt($cookie_user, undef, 'userinfo answers the cookie');
+my $once_more = $browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'web' });
+$body_is->($once_more, 200, { result => {} }, 'sign-up again with the cookie');
+is($once_more->{headers}{'set-cookie'}, undef, 'keeps the cookie');
+is($browser->get('/oauth2/userinfo')->{json}{sub}, $cookie_user, 'and the user');
+is($browser->get('/resolve')->{headers}{'x-authgear-user-id'}[0], $cookie_user, 'resolve knows the cookie');
+is(client()->post_json('/api/anonymous_user/signup', { session_type => 'cookie' })->{status}, 200,
+	'a cookie session needs no client');
+
+settings(cookie_prefix => 'my_', cookie_domain => 'example.com', session_cookie_persistent => 'false', issuer => 'http://auth.example');
+like(client()->post_json('/api/anonymous_user/signup', { session_type => 'cookie' })->{headers}{'set-cookie'}[0],
+	qr{^my_session=[-\w]+; Path=/; HttpOnly; SameSite=Lax; Domain=example\.com$},
+	'prefix, domain and lifetime of the cookie are settings; no Secure without https');
+settings(cookie_prefix => '', cookie_domain => undef, session_cookie_persistent => 'true', issuer => 'https://auth.example');
+
+# What PostgREST serves, with the cookie
+
+my $own = $browser->sql('anon_auth.uid()');
+is($own->{body}, $cookie_user, 'with the cookie, uid() is the user in the application\'s own functions');
+is($own->{role}, 'authenticated', 'and the role is that of access tokens');
+is($browser->sql("current_setting('request.jwt.claims')::json ->> 'sub'")->{body}, $cookie_user,
+	'request.jwt.claims are there for policies of others');
+is($browser->sql('anon_auth.is_anonymous()')->{body}, 'true', 'is_anonymous() works');
+is($browser->sql('anon_auth.session_alive()')->{body}, 'true', 'session_alive() works');
+is(client()->sql('anon_auth.uid()')->{role}, 'anon', 'without a cookie the role is anon');
+is(client()->sql('anon_auth.uid()')->{body}, undef, 'and nobody is there');
+
+my $stranger = client();
+$stranger->cookies->{session} = [ $browser->cookies->{session}[0] . 'A', {} ];
+is($stranger->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'a forged cookie is refused');
+$stranger->cookies->{session} = [ sign_up()->{refresh_token}, {} ];
+is($stranger->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'a refresh token does not pass for a cookie');
+$body_is->(refresh($browser->cookies->{session}[0]), 400, oauth_error('invalid_grant', 'invalid refresh token'),
+	'a cookie does not pass for a refresh token');
+
+my %from = (
+	'a page of the issuer' => { origin => 'https://auth.example', 'sec-fetch-site' => 'same-origin' },
+	'a page of a client' => { origin => 'https://app.example', 'sec-fetch-site' => 'same-site' },
+	'a program without an origin' => {});
+is($browser->sql('anon_auth.uid()', method => 'POST', headers => $from{$_})->{body}, $cookie_user,
+	"a change with the cookie from $_ is served") for sort keys %from;
+is($browser->sql('anon_auth.uid()', method => 'POST', headers => { origin => $_ })->{sqlstate}, 'PT403',
+	"a change with the cookie from $_ is refused")
+  for 'https://evil.example', 'null', 'https://app.example.evil.example', 'https://app.exampl', 'http://app.example';
+{
+	local $browser->cookies->{session}[1]{samesite} = 'None';
+	is($browser->sql('anon_auth.uid()', method => 'POST', headers => { 'sec-fetch-site' => 'cross-site' })->{role},
+		'anon', 'a browser that sends no cookie across sites is nobody');
+}
+
+# The end of a cookie session
+
+query("UPDATE anon_auth.sessions SET expires_at = now() - interval '1 second' WHERE user_id = '$cookie_user'");
+is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'an expired cookie session is refused');
+unauthorized(sub { $browser->get('/oauth2/userinfo') }, 'userinfo for an expired cookie session');
+is_deeply(authgear_headers($browser->get('/resolve')), { 'x-authgear-session-valid' => 'false' },
+	'resolve for an expired cookie session');
+refused(sub { $browser->post_json('/api/anonymous_user/promotion_code', { session_type => 'cookie' }) },
+	401, api_error('Unauthorized', 401, 'authentication required'), 'a promotion code for an expired cookie session');
+
+my $old_cookie = $browser->cookies->{session}[0];
+$browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'web' });
+isnt($browser->cookies->{session}[0], $old_cookie, 'a new sign-up replaces the dead cookie');
+isnt($browser->get('/oauth2/userinfo')->{json}{sub}, $cookie_user, 'by another guest');
+$cookie_user = $browser->get('/oauth2/userinfo')->{json}{sub};
+
+sub expiry { return query("SELECT extract(epoch FROM expires_at)::bigint FROM anon_auth.sessions WHERE user_id = '$cookie_user'"); }
+
+query("UPDATE anon_auth.sessions SET expires_at = now() + interval '1 day' WHERE user_id = '$cookie_user'");
+my $before = expiry();
+$browser->sql('anon_auth.uid()');
+is(expiry(), $before, 'reading, which PostgREST does read-only, does not move the idle timeout');
+$browser->sql('anon_auth.uid()', method => 'POST');
+cmp_ok(expiry(), '>', $before + 20 * 86400, 'writing does');
+query("UPDATE anon_auth.sessions SET expires_at = now() + interval '1 day' WHERE user_id = '$cookie_user'");
+$browser->get('/oauth2/userinfo');
+cmp_ok(expiry(), '>', $before + 20 * 86400, 'userinfo does');
+settings(session_lifetime_seconds => 300);
+query("UPDATE anon_auth.sessions SET expires_at = now() + interval '20 seconds' WHERE user_id = '$cookie_user'");
+$browser->get('/oauth2/userinfo');
+cmp_ok(expiry(), '<=', time + 300, 'but never past the lifetime since the session began');
+settings(session_lifetime_seconds => 31449600);
+
+call($node, 'disable_user', user_id => $cookie_user);
+is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'the cookie of a disabled user is refused');
+
+# Logout
+
+$browser = client();
+$browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'web' });
+my $session = $browser->cookies->{session}[0];
+my $out = $browser->get('/oauth2/end_session', post_logout_redirect_uri => 'https://app.example/bye', state => 'a&b');
+is($out->{status}, 303, 'end_session redirects');
+is($out->{location}, 'https://app.example/bye?state=a%26b', 'to a registered URI, with the state');
+is_deeply($browser->cookies, {}, 'and clears the cookies');
+$browser->cookies->{session} = [ $session, {} ];
+is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'the session has ended, whoever still has the cookie');
+is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'user.signed_out' AND client_id = 'web'") > 0, 1,
+	'the logout is an event');
+is(client()->get('/oauth2/end_session', post_logout_redirect_uri => 'https://app.example/bye')->{location},
+	'https://app.example/bye', 'logging out twice does no harm');
+
+# ---------------------------------------------------------------------------
+# Access tokens whose session has ended, at PostgREST
+# ---------------------------------------------------------------------------
+
+my $token_guest = sign_up();
+my $claims = (jws_parts($token_guest->{access_token}))[1];
+my %with_token = (claims => $claims, headers => { authorization => "Bearer $token_guest->{access_token}" });
+
+client()->post_form('/oauth2/revoke', token => $token_guest->{refresh_token});
+is(client()->sql('1', %with_token)->{body}, '1', 'an access token is good until it expires');
+settings(check_session_on_request => 'true');
+is(client()->sql('1', %with_token)->{sqlstate}, 'PT401', 'unless check_session_on_request is on');
+$with_token{headers}{'x-original-method'} = 'GET';
+is(client()->sql('1', %with_token)->{sqlstate}, 'PT401', 'which a header of the proxy\'s does not get around');
+my $alive = sign_up();
+is(client()->sql('1', claims => (jws_parts($alive->{access_token}))[1], headers => { authorization => 'Bearer x' })->{body},
+	'1', 'live sessions pass');
+is(client()->sql('1', claims => { role => 'authenticated', sub => 'somebody', iss => 'https://else.example' },
+		headers => { authorization => 'Bearer x' })->{body},
+	'1', 'tokens of others are left to the application');
+settings(check_session_on_request => 'false');
+
+# ---------------------------------------------------------------------------
+# Promotion codes
+# ---------------------------------------------------------------------------
+
+my $promotable = sign_up();
+my $code = client()->post_json('/api/anonymous_user/promotion_code',
+	{ session_type => 'refresh_token', refresh_token => $promotable->{refresh_token} });
+is_deeply([ sort keys %{ $code->{json}{result} } ], [qw(expire_at promotion_code)], 'a promotion code is given');
+refused(sub { client()->post_json('/api/anonymous_user/promotion_code', $_->[1]) }, @{ $_->[2] }, "promotion code: $_->[0]")
+  for [ 'no token', { session_type => 'refresh_token' },
+	[ 401, api_error('Unauthorized', 401, 'authentication required') ] ],
+  [ 'a token that is none', { session_type => 'refresh_token', refresh_token => 'x' },
+	[ 403, api_error('Forbidden', 403, 'invalid refresh token') ] ],
+  [ 'no cookie', { session_type => 'cookie' }, [ 401, api_error('Unauthorized', 401, 'authentication required') ] ];
+
+my $promoted = call($node, 'promote_anonymous_user', client_id => 'web', email => 'me@example.com',
+	password => 'long enough', refresh_token => $promotable->{refresh_token});
+refused(sub { client()->post_json('/api/anonymous_user/promotion_code',
+			{ session_type => 'refresh_token', refresh_token => $promoted->{refresh_token} }) },
+	400, api_error('Invalid', 400, 'user logged in as normal user'), 'promotion code: a regular user');
+refused(sub { client()->post_json('/api/anonymous_user/signup',
+			{ session_type => 'refresh_token', client_id => 'web', refresh_token => $promoted->{refresh_token} }) },
+	400, api_error('Invalid', 400, 'user logged in as normal user'), 'signup: a regular user');
+
+my $disabled = sign_up();
+call($node, 'disable_user', user_id => (jws_parts($disabled->{access_token}))[1]{sub});
+refused(sub { client()->post_json('/api/anonymous_user/signup',
+			{ session_type => 'refresh_token', client_id => 'web', refresh_token => $disabled->{refresh_token} }) },
+	400, api_error('Invalid', 400, 'invalid refresh token'), 'signup: a disabled user');
+unauthorized(sub { client()->get('/oauth2/userinfo', bearer($disabled->{access_token})) }, 'userinfo for a disabled user');
+
+# ---------------------------------------------------------------------------
+# What is nobody's fault but ours, and what PostgREST must see
+# ---------------------------------------------------------------------------
+
+my $keys = query('SELECT count(*) FROM anon_auth.signing_keys');
+query("UPDATE anon_auth.signing_keys SET state = 'retired'");
+refused(sub { client()->post_form('/oauth2/token', grant_type => 'refresh_token', client_id => 'web', refresh_token => $alive->{refresh_token}) },
+	500, oauth_error('server_error', 'internal server error'), 'token: no signing key');
+refused(sub { client()->post_json('/api/anonymous_user/signup', { session_type => 'refresh_token', client_id => 'web' }) },
+	500, api_error('InternalError', 500, 'unexpected error occurred', 'UnexpectedError'), 'signup: no signing key');
+ok($node->log_contains('anon_auth_http answers 500: there is no active signing key'), 'the log says why');
+query("UPDATE anon_auth.signing_keys SET state = 'active'");
+
+my ($status, $stdout, $stderr) = $node->psql('postgres', q{
+	BEGIN READ ONLY;
+	SELECT anon_auth_http.anonymous_user_signup('{"session_type": "cookie"}')}, extra_params => [ '-v', 'VERBOSITY=sqlstate' ]);
+like($stderr, qr/ERROR:  25006/, 'a write in a read-only transaction is left to PostgREST, which answers 405');
+
+($status, $stdout, $stderr) = $node->psql('postgres', q{
+	SET statement_timeout = '1s';
+	BEGIN; UPDATE anon_auth.users SET updated_at = updated_at;
+	SELECT pg_sleep(3)}, extra_params => [ '-v', 'VERBOSITY=sqlstate' ]);
+like($stderr, qr/57014/, 'a cancelled statement is no response');
+
+# PostgREST's configuration
+
+is(query(q{SELECT anon_auth.postgrest_pre_config();
+	SELECT 1}), "\n1", 'pre-config runs');
+is(query(q{BEGIN; SELECT anon_auth.postgrest_pre_config() \g /dev/null
+	SELECT current_setting('pgrst.jwt_secret')::jsonb = anon_auth.jwks(), current_setting('pgrst.jwt_aud')}),
+	't|https://auth.example', 'PostgREST is told the public keys and the audience');
+my $told = $node->safe_psql('postgres', q{LISTEN pgrst; SELECT anon_auth.create_signing_key('EdDSA') \g /dev/null
+	SELECT 1});
+like($told, qr/Asynchronous notification "pgrst" with payload "reload config"/, 'PostgREST is told that there is a new key');
+
+$node->stop;
+done_testing();
