@@ -477,7 +477,7 @@ sub expiry { return query("SELECT extract(epoch FROM expires_at)::bigint FROM an
 
 query("UPDATE anon_auth.sessions SET expires_at = now() + interval '1 day' WHERE user_id = '$cookie_user'");
 my $before = expiry();
-$browser->sql('anon_auth.uid()');
+is($browser->sql('anon_auth.uid()')->{body}, $cookie_user, 'a cookie session is good for reading');
 is(expiry(), $before, 'reading, which PostgREST does read-only, does not move the idle timeout');
 $browser->sql('anon_auth.uid()', method => 'POST');
 cmp_ok(expiry(), '>', $before + 20 * 86400, 'writing does');
@@ -487,9 +487,18 @@ cmp_ok(expiry(), '>', $before + 20 * 86400, 'userinfo does');
 settings(session_lifetime_seconds => 300);
 query("UPDATE anon_auth.sessions SET expires_at = now() + interval '20 seconds' WHERE user_id = '$cookie_user'");
 $browser->get('/oauth2/userinfo');
-cmp_ok(expiry(), '<=', time + 300, 'but never past the lifetime since the session began');
+is(query("SELECT expires_at - created_at BETWEEN '299.9 s' AND '300 s' FROM anon_auth.sessions WHERE user_id = '$cookie_user'"),
+	't', 'but never past the lifetime since the session began');
 settings(session_lifetime_seconds => 31449600);
 
+my $secret = query("SELECT secret_hash FROM anon_auth.sessions WHERE user_id = '$cookie_user'");
+query("UPDATE anon_auth.sessions SET secret_hash = sha256('another') WHERE user_id = '$cookie_user'");
+is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'the secret in the cookie must be that of the session');
+query("UPDATE anon_auth.sessions SET secret_hash = '$secret' WHERE user_id = '$cookie_user'");
+is($browser->sql('anon_auth.uid()')->{body}, $cookie_user, 'as it is');
+query("UPDATE anon_auth.users SET is_disabled = true WHERE id = '$cookie_user'");
+is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'a session of a disabled user is refused');
+query("UPDATE anon_auth.users SET is_disabled = false WHERE id = '$cookie_user'");
 call($node, 'disable_user', user_id => $cookie_user);
 is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'the cookie of a disabled user is refused');
 
