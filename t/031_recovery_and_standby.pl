@@ -128,7 +128,8 @@ is(refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $reques
 my @writers = split /\n/, query(q{
 	SELECT proname || '(' || CASE WHEN pronargs > 0 THEN (SELECT string_agg('NULL::' || format_type(t, NULL), ', ') FROM unnest(proargtypes) t) ELSE '' END || ')'
 	FROM pg_proc WHERE pronamespace = 'anon_auth'::regnamespace AND provolatile = 'v' AND prorettype <> 'trigger'::regtype
-		AND proname NOT IN ('create_challenge', 'create_promotion_code', 'use_access_token', 'sign_jwt', 'grant_client_api')
+		AND proname NOT IN ('create_challenge', 'create_promotion_code', 'use_access_token', 'sign_jwt', 'grant_client_api', 'grant_http_api',
+							'postgrest_pre_request', 'postgrest_pre_config')
 	ORDER BY proname});
 cmp_ok(scalar @writers, '>=', 14, 'there are functions that write');
 
@@ -196,6 +197,11 @@ is($account->{sub}, $session->{sub}, 'a promotion code of the standby is good on
 catch_up();
 is_deeply(answer($standby, $readers{session_alive}[0]), [ 'f', '' ], 'a standby sees that the promotion has ended the session');
 like(answer($standby, $readers{'userinfo of the caller'}[0])->[1], qr/AA014: invalid session/, '... and gives no userinfo for it');
+
+like($standby->safe_psql('postgres', "SELECT anon_auth_http.$_"), qr/^\{/, "HTTP: $_ answers on a standby")
+  for q(challenge('{"purpose": "anonymous_request"}')), q(jwks('')), q(openid_configuration('')), q(userinfo(''));
+like(answer($standby, q(SELECT anon_auth_http.anonymous_user_signup('{"session_type": "cookie"}')))->[1],
+	qr/25006/, 'HTTP: a sign-up on a standby is an error, not an answer');
 
 # A standby takes over
 

@@ -65,10 +65,11 @@ extern bool http_content_type_is(const HttpRequest *request, const char *media_t
 extern char *http_origin_of(const char *uri);
 
 /*
- * Whether a browser sent this on behalf of a page of another site or, as far
- * as it says so, of an origin that is neither ours nor a client's.
+ * Whether a browser says that it sent this on behalf of a page of another site,
+ * or of an origin other than the issuer's; with clients_too those of the
+ * clients' redirect URIs will do as well.
  */
-extern bool http_is_cross_site(const HttpRequest *request);
+extern bool http_is_foreign(const HttpRequest *request, bool clients_too);
 
 /* ---- forms (form.c) ---- */
 
@@ -225,7 +226,10 @@ extern void http_write_page_error(const HttpRequest *request, const ErrorData *e
 /* ---- pages between authorize and the client's redirect URI (flow.c) ---- */
 
 /* The form was understood but cannot be accepted as it is. */
-#define STATUS_UNACCEPTABLE	422
+#define HTTP_UNACCEPTABLE	422
+
+/* No login ID is longer than this, and none such is sent back. */
+#define HTTP_MAX_LOGIN_ID	1000
 
 typedef struct HttpFlow
 {

@@ -58,7 +58,7 @@ handle_form(LoggingIn *login, HttpResponse *response)
 	HttpParams	params;
 	ErrorData  *error;
 
-	if (http_is_cross_site(login->flow.request))
+	if (http_is_foreign(login->flow.request, false))
 	{
 		http_flow_message(&login->flow, 403, "failed", response);
 		return;
@@ -66,19 +66,21 @@ handle_form(LoggingIn *login, HttpResponse *response)
 	http_form(login->flow.request, &params);
 	login->login_id = http_param(&params, "login_id");
 	login->password = http_param(&params, "password");
+	if (login->login_id != NULL && strlen(login->login_id) > HTTP_MAX_LOGIN_ID)
+		login->login_id = NULL;
 	if (login->login_id == NULL || login->password == NULL)
 	{
 		show_form(login, login->login_id == NULL ? "required" : NULL,
 				  login->password == NULL ? "[\"required\"]" : NULL, NULL,
-				  STATUS_UNACCEPTABLE, response);
+				  HTTP_UNACCEPTABLE, response);
 		return;
 	}
 	error = http_try(log_in, login);
 	if (error != NULL)
-		show_form(login, NULL, NULL, "failed", http_is_refusal(error) ? STATUS_UNACCEPTABLE : 500,
+		show_form(login, NULL, NULL, "failed", http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500,
 				  response);
 	else if (!login->logged_in)
-		show_form(login, NULL, NULL, "wrong_credentials", STATUS_UNACCEPTABLE, response);
+		show_form(login, NULL, NULL, "wrong_credentials", HTTP_UNACCEPTABLE, response);
 	else
 		http_flow_redirect(&login->flow, response);
 }

@@ -15,7 +15,6 @@
 #include "access/xact.h"
 #include "http/http.h"
 #include "json/json.h"
-#include "miscadmin.h"
 #include "store/statement.h"
 #include "utils/guc.h"
 
@@ -54,7 +53,7 @@ check_cookie(const HttpRequest *request, char **claims)
 		case CALLER_KNOWN:
 			break;
 	}
-	if (!is_safe_method() && http_is_cross_site(request))
+	if (!is_safe_method() && http_is_foreign(request, true))
 		return VERDICT_CROSS_SITE;
 	*claims = session_claims(&user, &session);
 	return VERDICT_COOKIE_SESSION;
@@ -147,8 +146,7 @@ anon_auth_postgrest_pre_request(PG_FUNCTION_ARGS)
 			identity_set(claims, true);
 			(void) set_config_option("request.jwt.claims", claims, PGC_USERSET, PGC_S_SESSION,
 									 GUC_ACTION_LOCAL, true, 0, false);
-			(void) set_config_option("role", role,
-									 superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
+			(void) set_config_option("role", role, PGC_USERSET, PGC_S_SESSION,
 									 GUC_ACTION_LOCAL, true, 0, false);
 			break;
 	}

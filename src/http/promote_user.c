@@ -11,10 +11,6 @@
 #include "errors.h"
 #include "http/http.h"
 #include "json/json.h"
-#include "utils/json.h"
-
-/* The form was understood but cannot be accepted as it is. */
-#define STATUS_UNACCEPTABLE	422
 
 /* What the form holds, or shall hold. */
 typedef struct PromotionForm
@@ -136,6 +132,11 @@ read_form(const HttpRequest *request, const AccountPolicy *policy, PromotionForm
 	form->password = http_param(&params, "password");
 	if (form->login_id == NULL)
 		form->login_id_error = "required";
+	else if (strlen(form->login_id) > HTTP_MAX_LOGIN_ID)
+	{
+		form->login_id = NULL;
+		form->login_id_error = "invalid";
+	}
 	if (form->password == NULL)
 		form->password_errors = "[\"required\"]";
 }
@@ -208,7 +209,7 @@ static void
 show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 {
 	PromotionForm *form = &promoting->form;
-	int			status = STATUS_UNACCEPTABLE;
+	int			status = HTTP_UNACCEPTABLE;
 
 	switch (error->sqlerrcode)
 	{
@@ -248,7 +249,7 @@ handle_form(Promoting *promoting, HttpResponse *response)
 	bool		asked_to_log_in;
 	ErrorData  *error;
 
-	if (http_is_cross_site(promoting->flow.request))
+	if (http_is_foreign(promoting->flow.request, false))
 	{
 		http_flow_message(&promoting->flow, 403, "failed", response);
 		return;
@@ -256,7 +257,7 @@ handle_form(Promoting *promoting, HttpResponse *response)
 	read_form(promoting->flow.request, &promoting->policy, form);
 	if (form->login_id_error != NULL || form->password_errors != NULL)
 	{
-		show_form(promoting, STATUS_UNACCEPTABLE, response);
+		show_form(promoting, HTTP_UNACCEPTABLE, response);
 		return;
 	}
 
@@ -277,7 +278,7 @@ handle_form(Promoting *promoting, HttpResponse *response)
 		/* Who only wanted to sign up is told of the account first. */
 		form->log_in = true;
 		form->password_errors = asked_to_log_in ? "[\"wrong\"]" : NULL;
-		show_form(promoting, STATUS_UNACCEPTABLE, response);
+		show_form(promoting, HTTP_UNACCEPTABLE, response);
 	}
 }
 

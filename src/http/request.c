@@ -104,13 +104,14 @@ http_origin_of(const char *uri)
 }
 
 bool
-http_is_cross_site(const HttpRequest *request)
+http_is_foreign(const HttpRequest *request, bool clients_too)
 {
 	char	   *site = http_header(request, "sec-fetch-site");
 	char	   *origin = http_header(request, "origin");
 
 	if (site != NULL && strcmp(site, "cross-site") == 0)
 		return true;
-	return origin != NULL && strcmp(origin, http_origin_of(settings_get()->issuer)) != 0 &&
-		!clients_have_origin(origin);
+	if (origin == NULL || strcmp(origin, http_origin_of(settings_get()->issuer)) == 0)
+		return false;
+	return !clients_too || !clients_have_origin(origin);
 }
