@@ -11,6 +11,7 @@ CREATE TABLE anon_auth.signing_keys (
 	master_key_id text NOT NULL,
 	created_at timestamptz NOT NULL,
 	retiring_since timestamptz,
+	verify_until timestamptz,
 
 	CONSTRAINT signing_keys_alg_check
 		CHECK (alg OPERATOR(pg_catalog.=) ANY ('{ES256,EdDSA,RS256,PS256,HS256}'::pg_catalog.text[])),
@@ -24,9 +25,11 @@ CREATE TABLE anon_auth.signing_keys (
 COMMENT ON TABLE anon_auth.signing_keys IS
 'Keys that sign tokens. The newest active one signs; active and retiring ones verify and stand in jwks().';
 COMMENT ON COLUMN anon_auth.signing_keys.kid IS 'Key ID: the RFC 7638 thumbprint, or what an imported key was called.';
-COMMENT ON COLUMN anon_auth.signing_keys.state IS 'active: signs and verifies; retiring: verifies; retired: neither.';
+COMMENT ON COLUMN anon_auth.signing_keys.state IS 'active: signs and verifies; retiring: verifies until verify_until; retired: neither.';
 COMMENT ON COLUMN anon_auth.signing_keys.public_jwk IS 'Public members only; for HS256 just the key type.';
 COMMENT ON COLUMN anon_auth.signing_keys.sealed_private_key IS 'Private part, XChaCha20-Poly1305 under the master key with kid as additional data.';
+COMMENT ON COLUMN anon_auth.signing_keys.retiring_since IS 'When rotate_signing_key() put another in its place.';
+COMMENT ON COLUMN anon_auth.signing_keys.verify_until IS 'When the last token that a retiring key has signed expires; NULL: not known, it verifies until it is retired.';
 COMMENT ON COLUMN anon_auth.signing_keys.master_key_id IS 'Which master key it is sealed with.';
 
 CREATE TABLE anon_auth.events (

@@ -20,6 +20,24 @@ REVOKE ALL ON FUNCTION anon_auth.import_signing_key(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.import_signing_key(jsonb) IS
 'Takes over a private JWK that signs from now on, HS256 secrets included, and returns its kid: the "kid" of the JWK, else its thumbprint. Errors: AA016 bad JWK; 42710 kid exists; F0000 no master key.';
 
+CREATE FUNCTION anon_auth.rotate_signing_key(alg text DEFAULT NULL)
+	RETURNS text
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_rotate_signing_key';
+REVOKE ALL ON FUNCTION anon_auth.rotate_signing_key(text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.rotate_signing_key(text) IS
+'Makes a key that signs from now on and returns its kid; alg NULL: the algorithm that signs now. The other active keys sign no more, and stay in jwks() until the last token of theirs has expired. PostgREST is told. Errors: 22023 other algorithm; F0000 no master key.';
+
+CREATE FUNCTION anon_auth.retire_signing_key(kid text)
+	RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_retire_signing_key';
+REVOKE ALL ON FUNCTION anon_auth.retire_signing_key(text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.retire_signing_key(text) IS
+'Takes a key out of use at once: no token of it verifies any more. For a key that somebody else may have. PostgREST is told. Errors: 42704 no such key; 55000 no other key could sign; 22023 no kid.';
+
 CREATE FUNCTION anon_auth.ensure_signing_key()
 	RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER

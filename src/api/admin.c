@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * admin.c
- *	  create_signing_key(), import_signing_key(), disable_user(),
- *	  enable_user(), delete_user(), revoke_sessions()
+ *	  create_signing_key(), import_signing_key(), rotate_signing_key(),
+ *	  retire_signing_key(), disable_user(), enable_user(), delete_user(),
+ *	  revoke_sessions()
  *
  *-------------------------------------------------------------------------
  */
@@ -30,6 +31,23 @@ anon_auth_import_signing_key(PG_FUNCTION_ARGS)
 	if (jwk == NULL)
 		raise_required("jwk");
 	PG_RETURN_TEXT_P(cstring_to_text(keyring_import(jwk)));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_rotate_signing_key);
+Datum
+anon_auth_rotate_signing_key(PG_FUNCTION_ARGS)
+{
+	api_begin_write("rotate_signing_key()");
+	PG_RETURN_TEXT_P(cstring_to_text(keyring_rotate(api_text(fcinfo, 0))));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_retire_signing_key);
+Datum
+anon_auth_retire_signing_key(PG_FUNCTION_ARGS)
+{
+	api_begin_write("retire_signing_key()");
+	keyring_retire(api_required_text(fcinfo, 0, "kid"));
+	PG_RETURN_VOID();
 }
 
 /* create_client() calls it, so that the first key is not made by a login. */

@@ -25,6 +25,9 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#define ID_TOKEN_LIFETIME_SECONDS	300
+#define ROTATION_SLACK_SECONDS		300
+
 typedef struct CachedKey
 {
 	SigningKey	signing_key;
@@ -129,7 +132,8 @@ get_key(const char *kid, bool want_private)
 		parse_key(entry, &row, want_private);
 	}
 	entry->signing_key.active = strcmp(row.state, "active") == 0;
-	entry->signing_key.published = strcmp(row.state, "retired") != 0;
+	entry->signing_key.published = entry->signing_key.active ||
+		(strcmp(row.state, "retiring") == 0 && row.verify_until > GetCurrentTimestamp());
 	statement_stamp_set(&entry->stamp);
 	return entry;
 }
@@ -223,6 +227,24 @@ public_jwk(const JoseKey *key)
 	return json_to_jsonb(json);
 }
 
+/* It reads the keys again: see postgrest_pre_config(). */
+static void
+tell_postgrest(void)
+{
+	Async_Notify("pgrst", "reload config");
+}
+
+/* Keys that this statement has read already have changed. */
+static void
+forget_states(void)
+{
+	CachedKey  *entry;
+
+	forget_current_signer();
+	for (entry = cached_keys; entry != NULL; entry = entry->next)
+		entry->stamp.changed = true;
+}
+
 /*
  * Stores a key that can sign as active, and frees it before any statement
  * runs.  The caller has loaded the master key, so nothing before that throws
@@ -243,9 +265,7 @@ store_key(JoseKey *key, JoseAlg alg, char *kid)
 	forget_current_signer();
 	if (!signing_key_insert(&row))
 		return false;
-
-	/* PostgREST reads the keys again: see postgrest_pre_config(). */
-	Async_Notify("pgrst", "reload config");
+	tell_postgrest();
 	return true;
 }
 
@@ -328,6 +348,56 @@ keyring_import(Jsonb *jwk)
 	return kid;
 }
 
+/*
+ * Tokens that the old keys have signed live at most so long.  The slack is for
+ * a transaction that signs with an old key while the rotation commits.
+ */
+static TimestampTz
+last_expiry(TimestampTz now)
+{
+	int			lifetime = Max(clients_longest_access_token(), ID_TOKEN_LIFETIME_SECONDS);
+
+	return now + INT64CONST(1) * (lifetime + ROTATION_SLACK_SECONDS) * USECS_PER_SEC;
+}
+
+char *
+keyring_rotate(const char *alg)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	SigningKeyRow current;
+	char	   *kid;
+
+	/* Of two rotations at once, the second retires the first one's key. */
+	signing_keys_lock();
+	if (alg == NULL)
+		alg = signing_key_peek(NULL, &current) && strcmp(current.alg, "HS256") != 0 ?
+			current.alg : "ES256";
+	kid = keyring_create(alg);
+	signing_keys_end_retiring(now);
+	signing_keys_begin_retiring(kid, now, last_expiry(now));
+	forget_states();
+	return kid;
+}
+
+void
+keyring_retire(const char *kid)
+{
+	SigningKeyRow current;
+
+	signing_keys_lock();
+	if (!signing_key_retire(kid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there is no signing key \"%s\"", kid)));
+	if (!signing_key_peek(NULL, &current))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("signing key \"%s\" is the only active one", kid),
+				 errhint("Put another in its place first, with anon_auth.rotate_signing_key().")));
+	forget_states();
+	tell_postgrest();
+}
+
 void
 keyring_ensure_signer(void)
 {
@@ -342,7 +412,7 @@ char *
 keyring_jwks(void)
 {
 	int			count;
-	SigningKeyRow *rows = signing_keys_published(&count);
+	SigningKeyRow *rows = signing_keys_published(GetCurrentTimestamp(), &count);
 	StringInfoData json;
 	int			i;
 

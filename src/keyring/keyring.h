@@ -45,6 +45,19 @@ extern char *keyring_create(const char *alg);
  */
 extern char *keyring_import(Jsonb *jwk);
 
+/*
+ * Makes a new active key and lets the others verify only, until the last token
+ * that they have signed has expired.  alg NULL: that of the key which signs
+ * now.  Returns the kid; raises as keyring_create().
+ */
+extern char *keyring_rotate(const char *alg);
+
+/*
+ * Takes a key out of use at once.  Raises 42704 where there is none, and 55000
+ * where nothing would be left to sign with.
+ */
+extern void keyring_retire(const char *kid);
+
 /* Makes the first key where there is none at all, active or not. */
 extern void keyring_ensure_signer(void);
 

@@ -68,7 +68,7 @@ static char *
 needed_key_ids(void)
 {
 	int			count;
-	SigningKeyRow *rows = signing_keys_published(&count);
+	SigningKeyRow *rows = signing_keys_published(GetCurrentTimestamp(), &count);
 	StringInfoData ids;
 	int			i;
 

@@ -32,6 +32,12 @@ static StoreStatement find_post_logout_redirect_uri = {
 	.types = {TEXTOID}
 };
 
+static StoreStatement longest_access_token = {
+	.sql = "SELECT COALESCE(pg_catalog.max(access_token_lifetime_seconds), 0)"
+	" FROM anon_auth.clients",
+	.read_only = true
+};
+
 static StoreStatement find_origin = {
 	.sql = "SELECT 1 FROM anon_auth.clients c, pg_catalog.unnest(c.redirect_uris) u(uri)"
 	" WHERE pg_catalog.starts_with(u.uri || '/', $1 || '/') LIMIT 1",
@@ -107,4 +113,13 @@ clients_have_origin(const char *origin)
 
 	params[0] = text_param(origin);
 	return store_run(&find_origin, params, NULL, NULL) > 0;
+}
+
+int
+clients_longest_access_token(void)
+{
+	StoreRow	row;
+
+	return store_run(&longest_access_token, NULL, NULL, &row) > 0 ?
+		DatumGetInt32(row.values[0]) : 0;
 }

@@ -12,27 +12,51 @@
 #include "store/store.h"
 
 static StoreStatement peek_active = {
-	.sql = "SELECT kid, alg, state, created_at FROM anon_auth.signing_keys"
+	.sql = "SELECT kid, alg, state, created_at, verify_until FROM anon_auth.signing_keys"
 	" WHERE state = 'active' ORDER BY created_at DESC, kid LIMIT 1"
 };
 
 static StoreStatement peek_kid = {
-	.sql = "SELECT kid, alg, state, created_at FROM anon_auth.signing_keys WHERE kid = $1",
+	.sql = "SELECT kid, alg, state, created_at, verify_until FROM anon_auth.signing_keys WHERE kid = $1",
 	.nparams = 1,
 	.types = {TEXTOID}
 };
 
 static StoreStatement find_key = {
-	.sql = "SELECT kid, alg, state, created_at, public_jwk, sealed_private_key, master_key_id"
+	.sql = "SELECT kid, alg, state, created_at, verify_until, public_jwk, sealed_private_key, master_key_id"
 	" FROM anon_auth.signing_keys WHERE kid = $1",
 	.nparams = 1,
 	.types = {TEXTOID}
 };
 
 static StoreStatement find_published = {
-	.sql = "SELECT kid, alg, state, created_at, public_jwk, sealed_private_key, master_key_id"
-	" FROM anon_auth.signing_keys WHERE state IN ('active', 'retiring')"
-	" ORDER BY created_at DESC, kid"
+	.sql = "SELECT kid, alg, state, created_at, verify_until, public_jwk, sealed_private_key, master_key_id"
+	" FROM anon_auth.signing_keys WHERE state = 'active'"
+	" OR (state = 'retiring' AND (verify_until IS NULL OR verify_until > $1))"
+	" ORDER BY created_at DESC, kid",
+	.nparams = 1,
+	.types = {TIMESTAMPTZOID}
+};
+
+static StoreStatement begin_retiring = {
+	.sql = "UPDATE anon_auth.signing_keys"
+	" SET state = 'retiring', retiring_since = $2, verify_until = $3"
+	" WHERE state = 'active' AND kid <> $1",
+	.nparams = 3,
+	.types = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+static StoreStatement end_retiring = {
+	.sql = "UPDATE anon_auth.signing_keys SET state = 'retired'"
+	" WHERE state = 'retiring' AND verify_until <= $1",
+	.nparams = 1,
+	.types = {TIMESTAMPTZOID}
+};
+
+static StoreStatement retire_key = {
+	.sql = "UPDATE anon_auth.signing_keys SET state = 'retired' WHERE kid = $1",
+	.nparams = 1,
+	.types = {TEXTOID}
 };
 
 static StoreStatement insert_key = {
@@ -58,15 +82,16 @@ fill_peek(SigningKeyRow *key, const StoreRow *row)
 	key->alg = store_text(row, 1);
 	key->state = store_text(row, 2);
 	key->created_at = DatumGetTimestampTz(row->values[3]);
+	key->verify_until = row->nulls[4] ? DT_NOEND : DatumGetTimestampTz(row->values[4]);
 }
 
 static void
 fill_key(SigningKeyRow *key, const StoreRow *row)
 {
 	fill_peek(key, row);
-	key->public_jwk = DatumGetJsonbP(row->values[4]);
-	key->sealed_private_key = DatumGetByteaP(row->values[5]);
-	key->master_key_id = store_text(row, 6);
+	key->public_jwk = DatumGetJsonbP(row->values[5]);
+	key->sealed_private_key = DatumGetByteaP(row->values[6]);
+	key->master_key_id = store_text(row, 7);
 }
 
 bool
@@ -97,12 +122,16 @@ signing_key_find(const char *kid, SigningKeyRow *key)
 }
 
 SigningKeyRow *
-signing_keys_published(int *count)
+signing_keys_published(TimestampTz now, int *count)
 {
-	StoreRow   *rows = store_run_rows(&find_published, NULL, NULL, count);
-	SigningKeyRow *keys = palloc(sizeof(SigningKeyRow) * Max(*count, 1));
+	Datum		params[1];
+	StoreRow   *rows;
+	SigningKeyRow *keys;
 	int			i;
 
+	params[0] = TimestampTzGetDatum(now);
+	rows = store_run_rows(&find_published, params, NULL, count);
+	keys = palloc(sizeof(SigningKeyRow) * Max(*count, 1));
 	for (i = 0; i < *count; i++)
 		fill_key(&keys[i], &rows[i]);
 	return keys;
@@ -133,4 +162,33 @@ void
 signing_keys_lock(void)
 {
 	store_run(&lock_keys, NULL, NULL, NULL);
+}
+
+void
+signing_keys_begin_retiring(const char *kid, TimestampTz now, TimestampTz verify_until)
+{
+	Datum		params[3];
+
+	params[0] = text_param(kid);
+	params[1] = TimestampTzGetDatum(now);
+	params[2] = TimestampTzGetDatum(verify_until);
+	store_run(&begin_retiring, params, NULL, NULL);
+}
+
+void
+signing_keys_end_retiring(TimestampTz now)
+{
+	Datum		params[1];
+
+	params[0] = TimestampTzGetDatum(now);
+	store_run(&end_retiring, params, NULL, NULL);
+}
+
+bool
+signing_key_retire(const char *kid)
+{
+	Datum		params[1];
+
+	params[0] = text_param(kid);
+	return store_run(&retire_key, params, NULL, NULL) > 0;
 }

@@ -109,6 +109,9 @@ extern bool clients_have_post_logout_redirect_uri(const char *uri);
 /* Whether a redirect URI of some client has this origin (RFC 6454). */
 extern bool clients_have_origin(const char *origin);
 
+/* The longest lifetime of any client's access tokens, in seconds; 0: none. */
+extern int	clients_longest_access_token(void);
+
 /* ---- users ---- */
 
 typedef struct User
@@ -275,16 +278,27 @@ typedef struct SigningKeyRow
 	bytea	   *sealed_private_key;
 	char	   *master_key_id;
 	TimestampTz created_at;
+	TimestampTz verify_until;	/* DT_NOEND where there is none */
 } SigningKeyRow;
 
-/* kid NULL: the newest active key.  Of the key, fills kid, alg, state and
- * created_at only: what tells whether a cached key is still right. */
+/* kid NULL: the newest active key.  Of the key, fills kid, alg, state and the
+ * times only: what tells whether a cached key is still right. */
 extern bool signing_key_peek(const char *kid, SigningKeyRow *key);
 extern bool signing_key_find(const char *kid, SigningKeyRow *key);
 extern bool signing_key_insert(const SigningKeyRow *key);
 
-/* Active and retiring keys, newest first. */
-extern SigningKeyRow *signing_keys_published(int *count);
+/* Active keys and those retiring that still verify, newest first. */
+extern SigningKeyRow *signing_keys_published(TimestampTz now, int *count);
+
+/* All active keys but one become retiring, to verify until the given time. */
+extern void signing_keys_begin_retiring(const char *kid, TimestampTz now,
+										TimestampTz verify_until);
+
+/* Those retiring that verify no longer become retired. */
+extern void signing_keys_end_retiring(TimestampTz now);
+
+/* False when there is no such key. */
+extern bool signing_key_retire(const char *kid);
 
 extern bool signing_keys_exist(void);
 
