@@ -260,6 +260,14 @@ CREATE TABLE anon_auth.clients (
 	CONSTRAINT clients_no_null_uris_check
 		CHECK (pg_catalog.array_position(redirect_uris, NULL) IS NULL
 			   AND pg_catalog.array_position(post_logout_redirect_uris, NULL) IS NULL),
+	-- What create_client() says in words, for those who UPDATE.
+	CONSTRAINT clients_uris_check
+		CHECK (pg_catalog.cardinality(redirect_uris OPERATOR(pg_catalog.||) post_logout_redirect_uris)
+			   OPERATOR(pg_catalog.=) 0
+			   OR (pg_catalog.array_to_string(redirect_uris OPERATOR(pg_catalog.||) post_logout_redirect_uris, E'\n', '')
+				   OPERATOR(pg_catalog.~) '^([A-Za-z][A-Za-z0-9+.-]*:[^[:space:]#]+(\n|$))+$'
+				   AND pg_catalog.array_to_string(redirect_uris OPERATOR(pg_catalog.||) post_logout_redirect_uris, E'\n', '')
+				   OPERATOR(pg_catalog.!~*) '(^|\n)(javascript:|vbscript:|data:|blob:|file:|about:|https?:(?!//[^/?]))')),
 	CONSTRAINT clients_access_token_lifetime_check
 		CHECK (access_token_lifetime_seconds OPERATOR(pg_catalog.>=) 300
 			   AND access_token_lifetime_seconds OPERATOR(pg_catalog.<=) 86400),

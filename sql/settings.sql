@@ -67,8 +67,23 @@ SELECT anon_auth.openid_configuration();
 INSERT INTO anon_auth.settings DEFAULT VALUES;
 SELECT jsonb_pretty(anon_auth.openid_configuration());
 
--- clients
+-- what browsers get
 \set VERBOSITY terse
+UPDATE anon_auth.settings SET brand_color = 'red';
+UPDATE anon_auth.settings SET brand_color = '#12345';
+UPDATE anon_auth.settings SET brand_logo_uri = 'javascript:alert(1)';
+UPDATE anon_auth.settings SET brand_logo_uri = 'https://a.example/x;script-src';
+UPDATE anon_auth.settings SET policy_uri = 'data:text/html,x';
+UPDATE anon_auth.settings SET tos_uri = '/terms';
+UPDATE anon_auth.settings SET cookie_prefix = 'a;b';
+UPDATE anon_auth.settings SET cookie_domain = 'example.com; Path=/x';
+UPDATE anon_auth.settings SET cookie_domain = '.example.com';
+UPDATE anon_auth.settings SET default_locale = 'English (US)';
+UPDATE anon_auth.settings SET page_texts = '[]';
+UPDATE anon_auth.settings SET session_lifetime_seconds = 299;
+UPDATE anon_auth.settings SET session_idle_timeout_seconds = 0;
+
+-- clients
 SELECT anon_auth.create_client('app', 'native', '{https://app.example/callback,com.example.app://callback}');
 SELECT anon_auth.create_client('app', 'native');
 SELECT anon_auth.create_client('x', 'browser');
@@ -85,6 +100,15 @@ SELECT anon_auth.create_client('x', 'spa', post_logout_redirect_uris => '{"DATA:
 SELECT anon_auth.create_client('x', 'spa', access_token_lifetime_seconds => 299);
 SELECT anon_auth.create_client('x', 'spa', refresh_token_lifetime_seconds => 1000);
 SELECT anon_auth.create_client('x', 'spa', max_concurrent_sessions => 2);
+-- an UPDATE is held to the same
+UPDATE anon_auth.clients SET redirect_uris = redirect_uris || '{/callback}';
+UPDATE anon_auth.clients SET redirect_uris = redirect_uris || '{https://a.example/#fragment}';
+UPDATE anon_auth.clients SET redirect_uris = redirect_uris || '{JavaScript:alert(1)}';
+UPDATE anon_auth.clients SET redirect_uris = '{https:app}';
+UPDATE anon_auth.clients SET redirect_uris = '{""}';
+UPDATE anon_auth.clients SET redirect_uris = ARRAY[E'https://a.example/\njavascript:alert(1)'];
+UPDATE anon_auth.clients SET post_logout_redirect_uris = '{"data:text/html,x"}';
+UPDATE anon_auth.clients SET post_logout_redirect_uris = '{https://app.example/bye,app:bye}';
 SELECT client_id, name, application_type, redirect_uris, access_token_lifetime_seconds,
 	   refresh_token_lifetime_seconds, refresh_token_idle_timeout_seconds, refresh_token_rotation_enabled
 FROM anon_auth.clients;

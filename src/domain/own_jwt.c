@@ -137,12 +137,20 @@ own_jwt_check_claims(const OwnJwt *jwt, const char *audience, TimestampTz now)
 	int64		seconds = unix_seconds(now);
 	int64		value;
 
-	if (json_member(jwt->claims, "exp") != NULL &&
-		!(json_numeric_date(jwt->claims, "exp", &value) && value > seconds))
-		raise_token("it has expired");
-	if (json_member(jwt->claims, "nbf") != NULL &&
-		!(json_numeric_date(jwt->claims, "nbf", &value) && value <= seconds))
-		raise_token("it is not valid yet");
+	if (json_member(jwt->claims, "exp") != NULL)
+	{
+		if (!json_numeric_date(jwt->claims, "exp", &value))
+			raise_token("its \"exp\" is not a time");
+		if (value <= seconds)
+			raise_token("it has expired");
+	}
+	if (json_member(jwt->claims, "nbf") != NULL)
+	{
+		if (!json_numeric_date(jwt->claims, "nbf", &value))
+			raise_token("its \"nbf\" is not a time");
+		if (value > seconds)
+			raise_token("it is not valid yet");
+	}
 	if (json_member(jwt->claims, "iss") != NULL &&
 		!json_string_equals(jwt->claims, "iss", settings->issuer))
 		raise_token("its issuer is another one");
