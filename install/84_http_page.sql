@@ -1,0 +1,636 @@
+-- ---------------------------------------------------------------------------
+-- The pages: HTML from a model that the C code makes.  Nothing is decided
+-- here.
+--
+-- All but page() take the model with what page_context() has added.  Texts
+-- become HTML in page_text() and html_escape(), nowhere else.
+-- ---------------------------------------------------------------------------
+
+-- The strings in an array, or the one string that a value is.
+CREATE FUNCTION anon_auth_http.page_strings(value jsonb)
+	RETURNS text[]
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE jsonb_typeof(value)
+		WHEN 'string' THEN ARRAY[value #>> '{}']
+		WHEN 'array' THEN ARRAY(SELECT e #>> '{}' FROM jsonb_array_elements(value) AS a (e)
+									WHERE jsonb_typeof(e) = 'string')
+		ELSE '{}' END
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_strings(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_strings(jsonb) IS
+'A JSON string or array of strings as an array; other elements are left out.';
+
+CREATE FUNCTION anon_auth_http.page_url(url text)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT anon_auth_http.html_escape(url)
+		WHERE url !~ '[[:cntrl:][:space:]]' AND url ~ '^([A-Za-z][A-Za-z0-9+.-]*:.|[?]|/([^/\\]|$))'
+			AND url !~* '^(javascript|vbscript|data|blob|file|about|view-source):'
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_url(text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_url(text) IS
+'A URL for an attribute, escaped; NULL for one that a browser would run instead of going there.';
+
+CREATE FUNCTION anon_auth_http.page_text(page jsonb, key text, html jsonb DEFAULT '{}')
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	-- One pass: what is filled in may itself look like a placeholder.
+	SELECT string_agg(coalesce(filled ->> substring(part[1] FROM '^\{(.*)\}$'), part[1]), '' ORDER BY n)
+		FROM (SELECT jsonb_build_object('app', anon_auth_http.html_escape(coalesce(page ->> 'app', '')))
+					 || html AS filled,
+				 coalesce(CASE WHEN page ->> 'app' IS NULL THEN page -> 'texts' ->> (key || '_without_app') END,
+						  page -> 'texts' ->> key, '') AS template) AS t,
+			regexp_matches(anon_auth_http.html_escape(template), '\{[a-z_]+\}|[^{]+|\{', 'g')
+				WITH ORDINALITY AS m (part, n)
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_text(jsonb, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_text(jsonb, text, jsonb) IS
+'A text of the page as HTML, its placeholders filled in with the name of the site and with the HTML given; NULL: no such text, or an empty one.';
+
+-- ---------------------------------------------------------------------------
+-- Style and script
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION anon_auth_http.color_contrast(color text, other text)
+	RETURNS double precision
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH luminance (y) AS (
+		SELECT sum(weight * CASE WHEN v <= 0.04045 THEN v / 12.92 ELSE ((v + 0.055) / 1.055) ^ 2.4 END)
+			FROM unnest(ARRAY[color, other]) AS c (rgb),
+				(VALUES (0, 0.2126::float8), (1, 0.7152), (2, 0.0722)) AS w (i, weight),
+				LATERAL (SELECT get_byte(decode(substr(rgb, 2), 'hex'), i) / 255.0::float8) AS b (v)
+			GROUP BY rgb
+	)
+	SELECT (max(y) + 0.05) / (min(y) + 0.05) FROM luminance
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.color_contrast(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.color_contrast(text, text) IS
+'The contrast ratio (WCAG 2.2) of two colours #rrggbb, from 1 to 21.';
+
+CREATE FUNCTION anon_auth_http.color_readable(color text, background text, towards text)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT mixed FROM generate_series(0, 20) AS s (step),
+			LATERAL (SELECT '#' || string_agg(lpad(to_hex(
+				(get_byte(decode(substr(color, 2), 'hex'), i) * (20 - step)
+				 + get_byte(decode(substr(towards, 2), 'hex'), i) * step) / 20), 2, '0'), '' ORDER BY i)
+					FROM generate_series(0, 2) AS g (i)) AS m (mixed)
+		WHERE step = 20 OR anon_auth_http.color_contrast(mixed, background) >= 4.6
+		ORDER BY step LIMIT 1
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.color_readable(text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.color_readable(text, text, text) IS
+'A colour #rrggbb, moved towards another as far as it must be to be readable on the background.';
+
+CREATE FUNCTION anon_auth_http.page_style(brand_color text)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format($css$
+:root{color-scheme:light dark;--page:#f2f3f6;--card:#fff;--text:#16181d;--muted:#565c68;--line:#dcdfe5;--field:#737986;--soft:#f0f2f6;--bad:#b3261e;--bad-soft:#fdf1f0;--good:#1a6f3d;--button:%1$s;--button-text:%2$s;--shade:%3$s;--accent:%4$s}
+@media (prefers-color-scheme:dark){:root{--page:#0f1013;--card:#191b20;--text:#f1f2f4;--muted:#abb1bc;--line:#34383f;--field:#868d9a;--soft:#25282f;--bad:#ffb4ab;--bad-soft:#371e1c;--good:#7dd69d;--accent:%5$s}.logo{background:#fff;padding:.375rem .625rem;border-radius:.5rem}}
+*,::before,::after{box-sizing:border-box}
+html{font:100%%/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","PingFang TC","PingFang HK","Microsoft JhengHei","Noto Sans CJK TC",sans-serif;-webkit-text-size-adjust:100%%;text-size-adjust:100%%}
+body{margin:0;min-height:100vh;min-height:100dvh;display:flex;background:var(--card);color:var(--text);line-break:strict;overflow-wrap:anywhere}
+.page{width:100%%;max-width:28rem;margin:0 auto;padding:1.5rem 1.25rem 2rem}
+.brand{min-height:3rem;margin:0 0 1.25rem;display:flex;align-items:center;font-weight:650;font-size:1.0625rem}
+.logo{display:block;max-height:3rem;max-width:100%%;width:auto}
+h1{margin:0;font-size:1.625rem;line-height:1.2;font-weight:700;letter-spacing:-.012em;text-wrap:balance}
+:lang(zh) h1{letter-spacing:0}
+p{margin:0}
+.lead{margin-top:.5rem;color:var(--muted);font-size:1.0625rem}
+.lead b{color:inherit;font-weight:600}
+form,.actions{margin-top:1.5rem}
+.box{margin-top:1.25rem;padding:.875rem 1rem;border-radius:.625rem;background:var(--soft);border-inline-start:.25rem solid var(--accent)}
+.box p+p{margin-top:.375rem;color:var(--muted)}
+.box.bad{background:var(--bad-soft);border-color:var(--bad)}
+.box h2{margin:0;font-size:1rem;line-height:1.5;font-weight:650}
+.box ul{margin:.25rem 0 0;padding:0;list-style:none}
+.box li{margin-top:.25rem}
+a{color:var(--accent);text-underline-offset:.18em;text-decoration-thickness:.07em}
+a:hover{text-decoration-thickness:.14em}
+.bad a,.error{color:var(--bad)}
+.field{margin-top:1.25rem}
+label{display:block;font-weight:600}
+.hint{color:var(--muted);font-size:.9375rem}
+.error{display:flex;gap:.5rem;margin-top:.125rem;font-size:.9375rem;font-weight:500}
+.error svg{flex:none;width:1.125rem;height:1.125rem;margin-top:.125rem}
+.control{position:relative;margin-top:.375rem}
+input{display:block;width:100%%;min-height:3rem;padding:.625rem .875rem;border:1px solid var(--field);border-radius:.625rem;background:var(--card);color:inherit;font:inherit}
+input[aria-invalid=true]{border-color:var(--bad);box-shadow:inset 0 0 0 1px var(--bad)}
+input[readonly]{background:var(--soft);border-style:dashed;text-overflow:ellipsis}
+input::-ms-reveal{display:none}
+:focus-visible{outline:3px solid var(--accent);outline-offset:2px;border-radius:.25rem}
+input:focus-visible{outline-offset:1px;border-radius:.625rem}
+.peek input{padding-inline-end:3.5rem}
+.peek button{position:absolute;inset-block:0;inset-inline-end:0;width:3rem;display:grid;place-items:center;padding:0;border:0;border-radius:.625rem;background:none;color:var(--muted);cursor:pointer}
+.peek button:focus-visible{outline-offset:-4px}
+.peek button:hover{color:var(--text)}
+.peek svg{width:1.5rem;height:1.5rem}
+[aria-pressed=true] .stroke{display:none}
+.links{display:flex;flex-wrap:wrap;gap:0 1.25rem;margin:0;padding:0;list-style:none;font-size:.9375rem}
+.links a,.other{display:inline-flex;align-items:center;min-height:2.75rem}
+.rules{margin-top:.625rem;font-size:.9375rem;color:var(--muted)}
+.rules ul{margin:.125rem 0 0;padding:0;list-style:none}
+.rules li{position:relative;margin-top:.25rem;padding-inline-start:1.625rem}
+.rules li::before{content:"";position:absolute;inset-inline-start:.25rem;top:.3em;width:.8125rem;height:.8125rem;border:.125rem solid var(--field);border-radius:50%%}
+.rules .met{color:var(--good)}
+.rules .met::before{inset-inline-start:.4375rem;top:.1875em;width:.4375rem;height:.8125rem;border-color:currentColor;border-width:0 .125rem .125rem 0;border-radius:0;transform:rotate(42deg)}
+.button{display:flex;align-items:center;justify-content:center;width:100%%;min-height:3rem;margin-top:1.5rem;padding:.625rem 1.25rem;border:1px solid var(--accent);border-radius:.625rem;background:var(--button);color:var(--button-text);font:inherit;font-weight:650;text-align:center;text-decoration:none;cursor:pointer;transition:box-shadow .12s}
+.button:hover{box-shadow:inset 0 0 0 9rem var(--shade)}
+.button:focus-visible{border-radius:.625rem}
+.button[disabled]{cursor:progress;opacity:.75}
+.center{margin-top:.5rem;text-align:center}
+.legal{margin-top:1rem;color:var(--muted);font-size:.875rem}
+.sr{position:absolute;width:1px;height:1px;margin:-1px;padding:0;overflow:hidden;clip-path:inset(50%%);white-space:nowrap}
+[hidden]{display:none!important}
+@media (min-width:34rem){body{background:var(--page)}.page{margin:auto;max-width:31rem;padding:2.5rem 1.25rem 4rem}.brand{justify-content:center;text-align:center}main{padding:2.25rem 2.25rem 1.75rem;border:1px solid var(--line);border-radius:1rem;background:var(--card);box-shadow:0 .5rem 2rem -1rem rgb(0 0 0/.18)}}
+@media (prefers-reduced-motion:reduce){*{transition:none!important}}
+@media (forced-colors:active){.box{border:1px solid}.button[disabled]{opacity:1}.rules .met::before{forced-color-adjust:none}}
+$css$, button, CASE WHEN dark_text THEN '#000' ELSE '#fff' END,
+		CASE WHEN dark_text THEN 'rgb(255 255 255/.25)' ELSE 'rgb(0 0 0/.16)' END,
+		anon_auth_http.color_readable(button, '#f0f2f6', '#000000'),
+		anon_auth_http.color_readable(button, '#25282f', '#ffffff'))
+		FROM (SELECT lower(coalesce(substring(brand_color FROM '^#[0-9A-Fa-f]{6}$'), '#2456d3'))) AS b (button),
+			LATERAL (SELECT anon_auth_http.color_contrast(button, '#000000')
+							> anon_auth_http.color_contrast(button, '#ffffff')) AS t (dark_text)
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_style(text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_style(text) IS
+'The style sheet of the pages in the colour of the brand, #rrggbb; NULL: a blue.';
+
+-- Nothing needs it: it shows the password, ticks off the rules, and keeps a
+-- form from being sent twice.
+CREATE FUNCTION anon_auth_http.page_script()
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT $js$
+(function () {
+	"use strict";
+	var form = document.querySelector("form");
+	if (!form) return;
+
+	var submit = form.querySelector("[type=submit]");
+	var label = submit.textContent;
+	var timer;
+	function ready() {
+		clearTimeout(timer);
+		submit.disabled = false;
+		submit.textContent = label;
+	}
+	form.addEventListener("submit", function () {
+		submit.disabled = true;
+		submit.textContent = submit.dataset.busy;
+		/* An application may have opened, and this page be left behind. */
+		timer = setTimeout(ready, 15000);
+	});
+	window.addEventListener("pageshow", ready);
+
+	var password = form.querySelector("[type=password]");
+	if (!password) return;
+
+	var peek = form.querySelector(".peek button");
+	function show(shown) {
+		password.type = shown ? "text" : "password";
+		peek.setAttribute("aria-pressed", String(shown));
+	}
+	peek.hidden = false;
+	peek.addEventListener("click", function () { show(password.type === "password"); });
+	form.addEventListener("submit", function () { show(false); });
+
+	var rules = form.querySelector(".rules");
+	if (!rules) return;
+
+	var status = rules.querySelector("[role=status]");
+	var items = Array.from(rules.querySelectorAll("li"));
+	var checks = {
+		length: function (text, item) { return Array.from(text).length >= Number(item.dataset.min); },
+		uppercase: function (text) { return /[A-Z]/.test(text); },
+		lowercase: function (text) { return /[a-z]/.test(text); },
+		alphabet: function (text) { return /[A-Za-z]/.test(text); },
+		digit: function (text) { return /[0-9]/.test(text); },
+		symbol: function (text) { return /[^A-Za-z0-9\p{C}]/u.test(text); }
+	};
+	var speak;
+	function check() {
+		var met = 0;
+		items.forEach(function (item) {
+			var good = checks[item.dataset.rule](password.value, item);
+			met += good ? 1 : 0;
+			item.classList.toggle("met", good);
+			item.querySelector(".sr").textContent = " (" + rules.dataset[good ? "met" : "unmet"] + ")";
+		});
+		clearTimeout(speak);
+		speak = setTimeout(function () {
+			status.textContent = password.value === "" ? "" : rules.dataset.count
+				.replace("{met}", met).replace("{total}", items.length);
+		}, 800);
+	}
+	password.addEventListener("input", check);
+	window.addEventListener("pageshow", check);
+})();
+$js$
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_script() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_script() IS
+'The script of the pages.';
+
+-- ---------------------------------------------------------------------------
+-- Parts
+-- ---------------------------------------------------------------------------
+
+-- What is wrong, as HTML by field: one sentence or two for each.
+CREATE FUNCTION anon_auth_http.page_errors(page jsonb)
+	RETURNS jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH password (code, rule, n) AS (
+		SELECT code, 'rule_' || CASE code WHEN 'too_short' THEN 'length' ELSE substring(code FROM '^(.*)_required$') END, n
+			FROM unnest(anon_auth_http.page_strings(page #> '{errors,password}')) WITH ORDINALITY AS u (code, n)
+	), sentences (text, n) AS (
+		SELECT anon_auth_http.page_text(page, 'password_missing', jsonb_build_object('rules',
+				   string_agg(anon_auth_http.page_text(page, rule, page -> 'numbers'),
+							  anon_auth_http.page_text(page, 'list_separator') ORDER BY n))), 0
+			FROM password WHERE page -> 'texts' ? rule HAVING count(*) > 0
+		UNION ALL
+		SELECT coalesce(anon_auth_http.page_text(page, 'password_' || code),
+						anon_auth_http.page_text(page, 'password_error')), n
+			FROM password WHERE (page -> 'texts' ? rule) IS NOT TRUE
+	)
+	SELECT jsonb_strip_nulls(jsonb_build_object(
+		'form', CASE WHEN page #>> '{errors,form}' IS NOT NULL THEN
+			coalesce(anon_auth_http.page_text(page, 'form_' || (page #>> '{errors,form}')),
+					 anon_auth_http.page_text(page, 'form_failed')) END,
+		'login_id', CASE WHEN page #>> '{errors,login_id}' IS NOT NULL THEN
+			coalesce(anon_auth_http.page_text(page, (page ->> 'type') || '_' || (page #>> '{errors,login_id}')),
+					 anon_auth_http.page_text(page, 'login_id_' || (page #>> '{errors,login_id}')),
+					 anon_auth_http.page_text(page, 'login_id_error')) END,
+		'password', (SELECT string_agg(text, anon_auth_http.page_text(page, 'sentence_separator') ORDER BY n)
+						 FROM sentences)))
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_errors(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_errors(jsonb) IS
+'The messages, as HTML, for the codes in errors: {"form", "login_id", "password"}, each only where there is one.';
+
+CREATE FUNCTION anon_auth_http.page_error_summary(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format(E'<div class="box bad" role="alert">\n<h2>%s</h2>\n<ul>\n%s</ul>\n</div>\n',
+			anon_auth_http.page_text(page, 'error_summary'),
+			string_agg(format(CASE field WHEN 'form' THEN E'<li>%2$s</li>\n' ELSE E'<li><a href="#%1$s">%2$s</a></li>\n' END,
+							  field, message), '' ORDER BY field))
+		FROM jsonb_each_text(page -> 'messages') AS m (field, message) HAVING count(*) > 0
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_error_summary(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_error_summary(jsonb) IS
+'The list of all errors, each a link to its field; NULL where there is none.';
+
+CREATE FUNCTION anon_auth_http.page_link(url text, text text, class text DEFAULT NULL)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('<a%s href="%s">%s</a>', ' class="' || class || '"', anon_auth_http.page_url(url), text)
+		WHERE anon_auth_http.page_url(url) IS NOT NULL
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_link(text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_link(text, text, text) IS
+'A link whose text is HTML; NULL where the URL is missing or does not lead anywhere.';
+
+-- Label, hint, error and control, in the order in which they are read.
+CREATE FUNCTION anon_auth_http.page_field(
+	page jsonb,
+	name text,
+	label text,
+	attributes text,
+	hint text DEFAULT NULL,
+	beside text DEFAULT NULL,
+	described_by text DEFAULT NULL)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT concat('<label for="', name, '">', anon_auth_http.page_text(page, label), E'</label>\n',
+		'<p class="hint" id="' || name || '_hint">' || hint || E'</p>\n',
+		'<p class="error" id="' || name || '_error"><svg viewBox="0 0 20 20" aria-hidden="true"><path fill="currentColor" '
+			|| 'd="M10 1a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM9 5h2v6.5H9zM9 13h2v2H9z"/></svg><span>' || message || E'</span></p>\n',
+		'<div class="control', CASE WHEN beside IS NOT NULL THEN ' peek' END, '"><input id="', name, '" name="', name, '" ',
+		attributes, ' required aria-invalid="', (message IS NOT NULL)::text, '"', ' aria-describedby="' || described || '"',
+		CASE WHEN page ->> 'focus' = name THEN ' autofocus' END, '>', beside, E'</div>\n')
+		FROM (SELECT page -> 'messages' ->> name AS message) AS m,
+			LATERAL (SELECT nullif(concat_ws(' ', CASE WHEN message IS NOT NULL THEN name || '_error' END,
+				CASE WHEN hint IS NOT NULL THEN name || '_hint' END, described_by), '') AS described) AS d
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_field(jsonb, text, text, text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_field(jsonb, text, text, text, text, text, text) IS
+'An input with its label (the key of a text), its error, and what it has of: hint, HTML beside it, ids that describe it.';
+
+CREATE FUNCTION anon_auth_http.page_login_id(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT concat(E'<div class="field">\n',
+		anon_auth_http.page_field(page, 'login_id', 'label_' || coalesce(type, 'login_id'),
+			concat('type="', CASE type WHEN 'email' THEN 'email' WHEN 'phone_number' THEN 'tel' ELSE 'text' END,
+				CASE WHEN type IN ('email', 'phone_number') THEN '" dir="ltr' END,
+				'" inputmode="', CASE type WHEN 'phone_number' THEN 'tel' WHEN 'username' THEN 'text' ELSE 'email' END,
+				'" autocomplete="', CASE WHEN logging_in THEN 'username' WHEN type = 'email' THEN 'email'
+									WHEN type = 'phone_number' THEN 'tel' ELSE 'username' END,
+				'" autocapitalize="none" autocorrect="off" spellcheck="false"',
+				' value="' || anon_auth_http.html_escape(page ->> 'login_id') || '"',
+				CASE WHEN is_fixed THEN ' readonly' END),
+			CASE WHEN NOT is_fixed THEN anon_auth_http.page_text(page, 'hint_' || type) END),
+		-- From a log-in back to the sign-up with another login ID of that kind.
+		(SELECT E'<ul class="links">\n' || string_agg('<li>' || link || E'</li>\n', '' ORDER BY n) || E'</ul>\n'
+			FROM unnest(anon_auth_http.page_strings(page -> 'login_id_types')) WITH ORDINALITY AS u (other, n),
+				LATERAL anon_auth_http.page_link((page ->> 'action') || '&login_id_type=' || other,
+					anon_auth_http.page_text(page, CASE WHEN logging_in THEN 'another_' ELSE 'use_' END || other)) AS l (link)
+			WHERE other IN ('email', 'phone_number', 'username') AND (other = type) = logging_in),
+		E'</div>\n')
+		FROM (SELECT page ->> 'type', page ->> 'view' = 'log_in', (page -> 'fixed')::boolean) AS t (type, logging_in, is_fixed)
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_login_id(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_login_id(jsonb) IS
+'The field of the login ID, with links to the other kinds.';
+
+CREATE FUNCTION anon_auth_http.page_rules(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format(E'<div class="rules" data-met="%s" data-unmet="%s" data-count="%s">\n<div id="password_rules">\n<p>%s</p>\n'
+				  '<ul>\n%s</ul>\n</div>\n<p class="sr" role="status" aria-live="polite"></p>\n</div>\n',
+			anon_auth_http.page_text(page, 'rule_met'), anon_auth_http.page_text(page, 'rule_unmet'),
+			anon_auth_http.page_text(page, 'rules_met'), anon_auth_http.page_text(page, 'rules'),
+			string_agg(format(E'<li data-rule="%s"%s>%s<span class="sr"></span></li>\n', rule,
+				CASE rule WHEN 'length' THEN format(' data-min="%s"', page #>> '{numbers,min_length}') END,
+				anon_auth_http.page_text(page, 'rule_' || rule, page -> 'numbers')), '' ORDER BY n))
+		FROM unnest('{length,uppercase,lowercase,alphabet,digit,symbol}'::text[]) WITH ORDINALITY AS u (rule, n)
+		WHERE CASE rule WHEN 'length' THEN page -> 'numbers' ? 'min_length'
+						ELSE page -> 'password_policy' -> rule = 'true' END
+		HAVING count(*) > 0
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_rules(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_rules(jsonb) IS
+'The rules that a new password must keep, which the script ticks off; NULL where there is none.';
+
+CREATE FUNCTION anon_auth_http.page_password(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT concat(E'<div class="field">\n',
+		anon_auth_http.page_field(page, 'password', CASE WHEN is_new THEN 'label_new_password' ELSE 'label_password' END,
+			concat('type="password" autocomplete="', CASE WHEN is_new THEN 'new-password' ELSE 'current-password' END,
+				'" autocapitalize="none" autocorrect="off" spellcheck="false"'),
+			NULL,
+			concat('<button type="button" hidden aria-pressed="false" aria-controls="password" aria-label="',
+				anon_auth_http.page_text(page, 'show_password'), '"><svg viewBox="0 0 24 24" fill="none" stroke="currentColor" ',
+				'stroke-width="1.75" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">',
+				'<path d="M2.5 12C4.6 8 8 5.75 12 5.75S19.4 8 21.5 12c-2.1 4-5.5 6.25-9.5 6.25S4.6 16 2.5 12z"/>',
+				'<circle cx="12" cy="12" r="3"/><path class="stroke" d="M4 20 20 4"/></svg></button>'),
+			CASE WHEN rules IS NOT NULL THEN 'password_rules' END),
+		rules, E'</div>\n')
+		FROM (SELECT page ->> 'view' = 'sign_up') AS v (is_new),
+			LATERAL (SELECT CASE WHEN is_new THEN anon_auth_http.page_rules(page) END) AS r (rules)
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_password(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_password(jsonb) IS
+'The field of the password, at sign-up with the rules.';
+
+CREATE FUNCTION anon_auth_http.page_legal(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	-- In a new tab: in this one, what has been typed would be lost.
+	SELECT '<p class="legal">' || string_agg(anon_auth_http.page_text(page, name || '_sentence', jsonb_build_object(name,
+				format('<a href="%s" target="_blank" rel="noopener">%s<span class="sr"> (%s)</span></a>', url,
+					   anon_auth_http.page_text(page, name), anon_auth_http.page_text(page, 'new_tab')))),
+			anon_auth_http.page_text(page, 'sentence_separator') ORDER BY n)
+			|| E'</p>\n'
+		FROM (VALUES ('terms', anon_auth_http.page_url(page ->> 'tos_uri'), 1),
+					 ('privacy', anon_auth_http.page_url(page ->> 'policy_uri'), 2)) AS v (name, url, n)
+		WHERE url IS NOT NULL
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_legal(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_legal(jsonb) IS
+'Sentences with links to the terms of service and the privacy policy; NULL where there are none.';
+
+-- Browsers say what is missing in their own language, and not beside the
+-- field; novalidate leaves that to us.
+CREATE FUNCTION anon_auth_http.page_form(page jsonb, button text, cancel text, fields text DEFAULT NULL, legal text DEFAULT NULL)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT concat('<form method="post"', ' action="' || anon_auth_http.page_url(page ->> 'action') || '"', E' novalidate>\n',
+		(SELECT string_agg(format(E'<input type="hidden" name="%s" value="%s">\n', anon_auth_http.html_escape(name),
+								  anon_auth_http.html_escape(value #>> '{}')), '' ORDER BY name)
+			FROM jsonb_each(page -> 'hidden') AS h (name, value) WHERE jsonb_typeof(value) = 'string'),
+		fields,
+		'<button class="button" type="submit" data-busy="', anon_auth_http.page_text(page, 'busy'), '">',
+		anon_auth_http.page_text(page, button), E'</button>\n', legal, E'</form>\n',
+		'<p class="center">' || anon_auth_http.page_link(page ->> 'cancel_uri', anon_auth_http.page_text(page, cancel), 'other')
+			|| E'</p>\n')
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_form(jsonb, text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_form(jsonb, text, text, text, text) IS
+'A form of hidden members and of fields and legal lines given as HTML; button and cancel are keys of texts.';
+
+-- ---------------------------------------------------------------------------
+-- The whole
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION anon_auth_http.page_main(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT concat('<h1>', page ->> 'title', E'</h1>\n', '<p class="lead">' || lead || E'</p>\n',
+		anon_auth_http.page_error_summary(page),
+		CASE WHEN view = 'log_in' AND page ->> 'type' IS NOT NULL THEN
+			format(E'<div class="box">\n<p>%s</p>\n<p>%s</p>\n</div>\n',
+				   anon_auth_http.page_text(page, 'notice_' || (page ->> 'type')), anon_auth_http.page_text(page, 'notice_guest')) END,
+		CASE view
+			WHEN 'sign_up' THEN anon_auth_http.page_form(page, 'sign_up_button', 'not_now',
+				anon_auth_http.page_login_id(page) || anon_auth_http.page_password(page), anon_auth_http.page_legal(page))
+			WHEN 'log_in' THEN anon_auth_http.page_form(page, 'log_in_button', 'log_in_cancel',
+				anon_auth_http.page_login_id(page) || anon_auth_http.page_password(page))
+			WHEN 'log_out' THEN anon_auth_http.page_form(page, 'log_out_button', 'log_out_cancel')
+			ELSE '<p class="actions">' || anon_auth_http.page_link(page ->> 'continue_uri', anon_auth_http.page_text(page,
+				CASE WHEN page ->> 'message' IN ('done', 'logged_out') THEN 'continue' ELSE 'back' END), 'button') || E'</p>\n'
+		END)
+		FROM (SELECT page ->> 'view') AS v (view),
+			LATERAL (SELECT anon_auth_http.page_text(page, CASE
+				WHEN view = 'message' THEN (page ->> 'message') || '_text'
+				-- Where there is a notice, that says it.
+				WHEN view <> 'log_in' OR page ->> 'type' IS NULL THEN view || '_lead' END)) AS l (lead)
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_main(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_main(jsonb) IS
+'What the page is there for: heading, errors, form or link.';
+
+CREATE FUNCTION anon_auth_http.page_texts_with(locale text, overrides jsonb)
+	RETURNS jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	-- Of two values of a key the later one stays.
+	SELECT jsonb_object_agg(key, value ORDER BY lower(name) <> 'en', length(name), built_in DESC)
+		FROM (SELECT l, true, anon_auth_http.page_texts(l) FROM unnest('{en,de,zh-Hant}'::text[]) AS u (l)
+			  UNION ALL
+			  SELECT key, false, value FROM jsonb_each(overrides) AS o (key, value)
+				WHERE jsonb_typeof(value) = 'object') AS s (name, built_in, texts),
+			jsonb_each(texts) AS t (key, value)
+		WHERE jsonb_typeof(value) = 'string'
+			AND (lower(name) = 'en' OR starts_with(lower(locale) || '-', lower(name) || '-'))
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_texts_with(text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_texts_with(text, jsonb) IS
+'The texts of a locale: page_texts() with those of settings.page_texts before them, then those of less special locales, then English.';
+
+CREATE FUNCTION anon_auth_http.page_context(model jsonb)
+	RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	settings anon_auth.settings;
+	page jsonb := CASE jsonb_typeof(model) WHEN 'object' THEN model ELSE '{}' END;
+	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|log_out|message)$'), 'message');
+	type text := substring(page ->> 'login_id_type' FROM '^(?:email|phone_number|username)$');
+	min_length integer := substring(page #>> '{password_policy,min_length}' FROM '^[0-9]{1,4}$');
+	locale text;
+BEGIN
+	SELECT s.* INTO settings FROM anon_auth.settings AS s;
+	locale := anon_auth_http.page_locale(page ->> 'ui_locales', page ->> 'accept_language',
+		'{en,de,zh-Hant}'::text[] || ARRAY(SELECT key FROM jsonb_each(settings.page_texts) AS t (key, value)
+			WHERE jsonb_typeof(value) = 'object' AND key ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$'),
+		settings.default_locale);
+
+	IF view = 'sign_up' AND type IS NULL THEN
+		type := coalesce(substring(page #>> '{login_id_types,0}' FROM '^(?:email|phone_number|username)$'), 'email');
+	END IF;
+	page := page || jsonb_build_object(
+		'view', view,
+		'type', type,
+		'locale', locale,
+		'texts', anon_auth_http.page_texts_with(locale, settings.page_texts),
+		'app', coalesce(nullif(btrim(settings.brand_name), ''), nullif(btrim(page ->> 'client_name'), '')),
+		'color', settings.brand_color,
+		'logo', settings.brand_logo_uri,
+		'policy_uri', settings.policy_uri,
+		'tos_uri', settings.tos_uri,
+		-- One character is what every password has.
+		'numbers', CASE WHEN min_length > 1 THEN jsonb_build_object('min_length', min_length) ELSE '{}' END,
+		'hidden', CASE jsonb_typeof(page -> 'hidden') WHEN 'object' THEN page -> 'hidden' ELSE '{}' END
+			|| CASE WHEN type IS NULL OR view NOT IN ('sign_up', 'log_in') THEN '{}'
+					ELSE jsonb_build_object('login_id_type', type) END
+			|| CASE WHEN type IS NULL OR view <> 'log_in' THEN '{}' ELSE jsonb '{"mode": "log_in"}' END);
+
+	IF view = 'message' AND (page -> 'texts' ? ((page ->> 'message') || '_title')) IS NOT TRUE THEN
+		page := page || '{"message": "failed"}';
+	END IF;
+	page := page || jsonb_build_object(
+		'title', anon_auth_http.page_text(page, CASE view WHEN 'message' THEN page ->> 'message' ELSE view END || '_title'),
+		'messages', anon_auth_http.page_errors(page));
+	RETURN page || jsonb_build_object(
+		'fixed', coalesce(view = 'log_in' AND type IS NOT NULL AND page ->> 'login_id' <> ''
+						  AND NOT page -> 'messages' ? 'login_id', false),
+		'focus', CASE WHEN page -> 'messages' ? 'login_id' THEN 'login_id'
+					  WHEN page -> 'messages' ? 'password' OR page ->> 'login_id' <> '' THEN 'password'
+					  ELSE 'login_id' END);
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_context(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_context(jsonb) IS
+'A model of page() with what its parts need besides: texts, name of the site, messages, settings.';
+
+CREATE FUNCTION anon_auth_http.page_origin(uri text)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT substring(uri FROM '^(https?://[A-Za-z0-9._-]+(?::[0-9]{1,5})?)(?:/|$)')
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_origin(text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_origin(text) IS
+'The origin of a URI as a source (Content Security Policy 3, section 2.3.1); NULL where it cannot be one.';
+
+CREATE FUNCTION anon_auth_http.page_policy(page jsonb, style text, script text)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT concat('default-src ''none''',
+		'; style-src ''sha256-', encode(sha256(convert_to(style, 'UTF8')), 'base64'), '''',
+		'; script-src ''sha256-', encode(sha256(convert_to(script, 'UTF8')), 'base64'), '''',
+		'; img-src ' || anon_auth_http.page_origin(page ->> 'logo'),
+		'; form-action ''self''',
+		(SELECT string_agg(DISTINCT ' ' || source, '')
+			FROM unnest(anon_auth_http.page_strings(page -> 'form_action_sources')) AS u (source)
+			WHERE source = anon_auth_http.page_origin(source)
+				OR source ~ '^[A-Za-z][A-Za-z0-9+.-]*:$'
+				AND source !~* '^(https?|javascript|vbscript|data|blob|file|about):'),
+		'; base-uri ''none''; frame-ancestors ''none''')
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page_policy(jsonb, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page_policy(jsonb, text, text) IS
+'The Content-Security-Policy of a page with this style and script.';
+
+CREATE FUNCTION anon_auth_http.page(
+	model jsonb,
+	OUT html text,
+	OUT content_security_policy text)
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	page jsonb := anon_auth_http.page_context(model);
+	style text := anon_auth_http.page_style(page ->> 'color');
+	script text := anon_auth_http.page_script();
+	app text := anon_auth_http.html_escape(page ->> 'app');
+	title text := anon_auth_http.page_text(page, 'page_title', jsonb_build_object('title', page -> 'title'));
+	brand text;
+BEGIN
+	IF page -> 'messages' <> '{}' THEN
+		title := anon_auth_http.page_text(page, 'page_title_error', jsonb_build_object('title', title));
+	END IF;
+	IF anon_auth_http.page_origin(page ->> 'logo') IS NOT NULL THEN
+		brand := format('<img class="logo" src="%s" alt="%s">', anon_auth_http.page_url(page ->> 'logo'), app);
+	ELSE
+		brand := app;
+	END IF;
+
+	html := concat(E'<!DOCTYPE html>\n<html lang="', page ->> 'locale', '"',
+		CASE WHEN page ->> 'locale' ~* '^(ar|dv|fa|he|ku|ps|sd|ug|ur|yi)(-|$)' THEN ' dir="rtl"' END, E'>\n<head>\n',
+		E'<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n',
+		E'<meta name="color-scheme" content="light dark">\n<meta name="robots" content="noindex">\n',
+		'<title>', title, E'</title>\n<style>', style, E'</style>\n</head>\n<body>\n<div class="page">\n',
+		'<header class="brand">' || brand || E'</header>\n',
+		E'<main>\n', anon_auth_http.page_main(page), E'</main>\n</div>\n',
+		'<script>', script, E'</script>\n</body>\n</html>\n');
+	content_security_policy := anon_auth_http.page_policy(page, style, script);
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth_http.page(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth_http.page(jsonb) IS
+'A page as HTML, with the Content-Security-Policy it needs. Model: {"view": "sign_up", "log_in", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "errors": {"form", "login_id", "password": []}, "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "continue_uri", "form_action_sources": []}. A log-in without login_id_type is by any login ID; with one, it is to the account that has the login ID given at sign-up.';
