@@ -336,12 +336,12 @@ CREATE FUNCTION anon_auth_http.page_locale_named(tag text, available text[])
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	wanted text := lower(tag);
+	wanted text := lower(tag COLLATE "C");
 	match text;
 BEGIN
 	WHILE wanted <> '' LOOP
 		SELECT a INTO match FROM unnest(available) WITH ORDINALITY AS u (a, n)
-			WHERE lower(a) = wanted ORDER BY n LIMIT 1;
+			WHERE lower(a COLLATE "C") = wanted ORDER BY n LIMIT 1;
 		EXIT WHEN FOUND;
 		IF wanted ~ '^zh-(tw|hk|mo)$' THEN
 			wanted := 'zh-hant';
@@ -349,9 +349,9 @@ BEGIN
 			wanted := substring(wanted FROM '^(.*)-');
 		END IF;
 	END LOOP;
-	IF match IS NULL AND lower(tag) <> 'zh' THEN
+	IF match IS NULL AND lower(tag COLLATE "C") <> 'zh' THEN
 		SELECT a INTO match FROM unnest(available) WITH ORDINALITY AS u (a, n)
-			WHERE starts_with(lower(a), lower(tag) || '-') ORDER BY n LIMIT 1;
+			WHERE starts_with(lower(a COLLATE "C"), lower(tag COLLATE "C") || '-') ORDER BY n LIMIT 1;
 	END IF;
 	RETURN match;
 END
@@ -385,7 +385,7 @@ AS $$
 		UNION ALL
 		-- Better the language in another form than another language.
 		SELECT a, 2, place FROM tags, unnest(available) AS u (a)
-			WHERE split_part(lower(a), '-', 1) = split_part(lower(tag), '-', 1)
+			WHERE split_part(lower(a COLLATE "C"), '-', 1) = split_part(lower(tag COLLATE "C"), '-', 1)
 		UNION ALL
 		SELECT anon_auth_http.page_locale_named(default_locale, available), 3, 0
 	)
