@@ -335,6 +335,14 @@ shows($returning->get($login_form =~ s/login/promote_user/r), 400, qr/./, 'the l
 my $cookie_login = browser();
 $cookie_login->post_form(authorize($cookie_login, %site)->{location}, login_id => 'cookie@example.com', password => 'long enough');
 is($cookie_login->get('/oauth2/userinfo')->{json}{sub}, $cookie_sub, 'a cookie client gets a session by login');
+{
+	my $b = browser();
+	$b->post_json('/api/anonymous_user/signup', { session_type => 'cookie' });
+	my $left = $b->get('/oauth2/userinfo')->{json}{sub};
+	$b->post_form(authorize($b, %site)->{location}, login_id => 'cookie@example.com', password => 'long enough');
+	is($b->get('/oauth2/userinfo')->{json}{sub}, $cookie_sub, 'a guest with a cookie who logs in is the other user');
+	is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$left'"), 0, 'and the session that nobody can show any more is gone');
+}
 is(authorize(browser(), client_id => 'partner', redirect_uri => 'https://partner.example/')->{location} =~ /error=unauthorized_client/, 1,
 	'clients of third parties get no login');
 

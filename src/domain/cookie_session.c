@@ -35,22 +35,13 @@ char *
 cookie_session_start(const char *client_id, const User *user, const BrowserPolicy *policy,
 					 TimestampTz now)
 {
-	Session		session = {0};
-	RefreshToken token = {0};
+	Session		session;
+	RefreshToken token;
 	char	   *cookie = palloc(TOKEN_TEXT_SIZE);
 
-	session.user_id = user->id;
-	session.id = new_uuid_v7(now);
+	session_make(user, now, now, &session, &token);
 	session.client_id = (char *) client_id;
-	session.created_at = now;
-	session.authenticated_at = now;
 	session.expires_at = session_end(policy, now, now);
-
-	memcpy(token.user_id, session.user_id.data, UUID_LEN);
-	memcpy(token.session_id, session.id.data, UUID_LEN);
-	randombytes_buf(token.seed, sizeof(token.seed));
-	crypto_hash_sha256(session.secret_hash, token.seed, sizeof(token.seed));
-
 	session_insert(&session, SESSION_COOKIE, NULL);
 	refresh_token_write(&token, master_key_derived(MASTER_KEY_SESSION_COOKIE, 0), cookie);
 	sodium_memzero(&token, sizeof(token));

@@ -188,6 +188,13 @@ extern bool session_refresh(const Client *client, const char *refresh_token,
 extern void session_resume(const Client *client, const char *refresh_token,
 						   TimestampTz now, TokenResponse *response);
 
+/*
+ * A new session and what its token says, as far as that does not depend on
+ * the kind of session: still without client and expiry, and not stored.
+ */
+extern void session_make(const User *user, TimestampTz authenticated_at, TimestampTz now,
+						 Session *session, RefreshToken *token);
+
 /* A session's id is a UUIDv7: it tells when the session began. */
 extern TimestampTz session_begin(const pg_uuid_t *session_id);
 

@@ -110,27 +110,35 @@ session_end(const Client *client, TimestampTz begin, TimestampTz now)
 }
 
 void
+session_make(const User *user, TimestampTz authenticated_at, TimestampTz now,
+			 Session *session, RefreshToken *token)
+{
+	memset(session, 0, sizeof(Session));
+	session->user_id = user->id;
+	session->id = new_uuid_v7(now);
+	session->created_at = now;
+	session->authenticated_at = authenticated_at;
+
+	memset(token, 0, sizeof(RefreshToken));
+	memcpy(token->user_id, session->user_id.data, UUID_LEN);
+	memcpy(token->session_id, session->id.data, UUID_LEN);
+	randombytes_buf(token->seed, sizeof(token->seed));
+	crypto_hash_sha256(session->secret_hash, token->seed, sizeof(token->seed));
+}
+
+void
 session_start(const Client *client, const User *user, Jsonb *device_info, const char *nonce,
 			  TimestampTz authenticated_at, TimestampTz now, TokenResponse *response)
 {
-	Session		session = {0};
-	RefreshToken token = {0};
+	Session		session;
+	RefreshToken token;
 
 	if (client->max_concurrent_sessions == 1)
 		sessions_delete(&user->id, client->client_id);
 
-	session.user_id = user->id;
-	session.id = new_uuid_v7(now);
+	session_make(user, authenticated_at, now, &session, &token);
 	session.client_id = client->client_id;
-	session.created_at = now;
-	session.authenticated_at = authenticated_at;
 	session.expires_at = session_end(client, now, now);
-
-	memcpy(token.user_id, session.user_id.data, UUID_LEN);
-	memcpy(token.session_id, session.id.data, UUID_LEN);
-	randombytes_buf(token.seed, sizeof(token.seed));
-	crypto_hash_sha256(session.secret_hash, token.seed, sizeof(token.seed));
-
 	session_insert(&session, SESSION_REFRESH_TOKEN, device_info);
 	tokens_issue(client, user, &session, write_refresh_token(&token), nonce, now, response);
 	sodium_memzero(&token, sizeof(token));
