@@ -1398,72 +1398,13 @@ sub all_refused
 # What has expired
 # ---------------------------------------------------------------------------
 
-# The server's clock is set ahead by a library that is loaded into it.
-sub make_clock
-{
-	my $directory = PostgreSQL::Test::Utils::tempdir();
-	my $source = "$directory/clock.c";
-
-	open my $file, '>', $source or die "cannot write $source: $!";
-	print $file <<'SOURCE';
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/time.h>
-
-int
-gettimeofday(struct timeval *restrict now, void *restrict zone)
-{
-	int		(*original)(struct timeval *, void *) = dlsym(RTLD_NEXT, "gettimeofday");
-	int		result = original(now, zone);
-	FILE   *file = fopen(getenv("CLOCK_AHEAD"), "r");
-	long	seconds;
-
-	if (file != NULL)
-	{
-		if (fscanf(file, "%ld", &seconds) == 1)
-			now->tv_sec += seconds;
-		fclose(file);
-	}
-	return result;
-}
-SOURCE
-	close $file;
-	return eval { IPC::Run::run([ 'cc', '-shared', '-fPIC', '-o', "$directory/clock.so", $source, '-ldl' ],
-			'2>' => '/dev/null') }
-	  ? "$directory/clock.so"
-	  : undef;
-}
-
-my $clock_ahead = PostgreSQL::Test::Utils::tempdir() . '/seconds';
-
-sub set_clock_ahead
-{
-	my ($seconds) = @_;
-
-	open my $file, '>', "$clock_ahead.new" or die "cannot write $clock_ahead.new: $!";
-	print $file $seconds;
-	close $file;
-	rename "$clock_ahead.new", $clock_ahead or die "cannot write $clock_ahead: $!";
-	return;
-}
-
 SKIP:
 {
-	my $clock = make_clock();
+	my $clock = AnonAuth::Clock->new;
 	my $verifier = 'x' x 43;
 
 	skip 'there is no C compiler to make a clock with', 1 if !$clock;
-
-	$node->stop;
-	set_clock_ahead(0);
-	{
-		local $ENV{CLOCK_AHEAD} = $clock_ahead;
-		local $ENV{LD_PRELOAD} = join ' ', grep { $_ } $clock, $ENV{LD_PRELOAD};
-
-		$node->start;
-	}
+	$clock->restart($node);
 
 	my $session = guest();
 	my $code = call($node, 'create_promotion_code', refresh_token => $session->{refresh_token})
@@ -1485,10 +1426,10 @@ SKIP:
 	my $with_times = request();
 
 	guest(jwt => $used);
-	set_clock_ahead(290);
+	$clock->set_ahead(290);
 	is(guest(jwt => $requests[0])->{sub}, $device_guest->{sub}, 'a challenge is good for 290 seconds');
 	bad_challenge('a used challenge is refused as long as it lives', $used, qr/used before/);
-	set_clock_ahead(301);
+	$clock->set_ahead(301);
 	bad_challenge('a challenge expires after 5 minutes', $requests[1], qr/^The challenge has expired\.$/);
 	bad_challenge('a used challenge expires, too', $used, qr/^The challenge has expired\.$/);
 	refused('a promotion code expires after 5 minutes', 'promote_anonymous_user',
@@ -1500,22 +1441,22 @@ SKIP:
 		{ token => $session->{id_token}, audience => 'app' }, 'AA014', 'invalid token', qr/it has expired/);
 	is(call($node, 'userinfo', access_token => $session->{access_token})->{userinfo}{sub},
 		$session->{sub}, 'an access token lives on');
-	set_clock_ahead(361);
+	$clock->set_ahead(361);
 	bad_jwt('a request expires 5 minutes after its exp', $with_times, qr/^It has expired \(exp\)\.$/);
-	set_clock_ahead(1801);
+	$clock->set_ahead(1801);
 	refused('an access token expires after 30 minutes', 'userinfo',
 		{ access_token => $session->{access_token} }, 'AA014', 'invalid token', qr/it has expired/);
 	is( call($node, 'refresh_session', client_id => 'app', refresh_token => $session->{refresh_token})->{sub},
 		$session->{sub},
 		'its session does not');
-	set_clock_ahead(2592000 + 1800);
+	$clock->set_ahead(2592000 + 1800);
 	is( call($node, 'refresh_session', client_id => 'app', refresh_token => $session->{refresh_token})->{sub},
 		$session->{sub},
 		'a session that is used lives longer than 30 days');
-	set_clock_ahead(2 * 2592000);
+	$clock->set_ahead(2 * 2592000);
 	is(guest(refresh_token => $session->{refresh_token})->{sub},
 		$session->{sub}, 'so does one whose guest comes back');
-	set_clock_ahead(3 * 2592000 + 2);
+	$clock->set_ahead(3 * 2592000 + 2);
 	refused('a session that is not used for 30 days ends', 'refresh_session',
 		{ client_id => 'app', refresh_token => $session->{refresh_token} },
 		'AA006', 'invalid refresh token');

@@ -8,9 +8,10 @@ use FindBin;
 use lib $FindBin::Bin;
 
 use AnonAuth::Browser;
+use AnonAuth::Clock;
 use AnonAuth::Device qw(call challenge jws_parts sql_literal);
 use Digest::SHA qw(sha256 sha256_base64);
-use MIME::Base64 qw(encode_base64url);
+use MIME::Base64 qw(decode_base64url encode_base64url);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -189,6 +190,9 @@ my $phone_done = submit($phone, $phone_form, login_id => 'phone@example.com');
 like($phone_done->{location}, qr{^com\.example\.app://host/path\?code=}, 'a device is promoted with its key');
 is((jws_parts(exchange($phone_done->{location}, client_id => 'phone', redirect_uri => 'com.example.app://host/path')
 		  ->{json}{access_token}))[1]{sub}, $keyed->{sub}, 'and stays the same user');
+
+shows(submit($browser, $form, login_id => 'phone@example.com'), 200, qr/<main/,
+	'sending the first form again with the login ID of another user does not log in');
 
 # Every kind of login ID
 
@@ -374,6 +378,7 @@ for my $case (@not_redirected)
 is(browser()->get('/oauth2/authorize?client_id=web&client_id=web')->{status}, 400, 'a parameter twice: refused');
 
 my $live = guest();
+my $live_sub = $live->{sub};
 my @redirected = (
 	[ 'no response type', { response_type => undef }, 'invalid_request', 'response_type is required' ],
 	[ 'an unknown response type', { response_type => 'token' }, 'unsupported_response_type', 'response type is not supported' ],
@@ -433,6 +438,12 @@ form($third);
 expired($third->get($my_form), 'the address in a browser with a form of its own');
 expired($mine->get($page), 'no address');
 expired($mine->get("$page?x_ref=" . ($my_form =~ /x_ref=([^.]*)/)[0] . '.AAAA'), 'a forged tag');
+my ($payload, $tag) = $my_form =~ /x_ref=([^.]*)\.(.*)/;
+my $changed = encode_base64url(decode_base64url($payload) =~ s/"sub":"\K[^"]*/$live_sub/r);
+expired($mine->get("$page?x_ref=$payload." . encode_base64url("\0" x 32)), 'a forged tag of the right length');
+expired($mine->get("$page?x_ref=$changed.$tag"), 'the address with the id of another guest');
+expired($mine->get("$page?x_ref=$payload."), 'no tag');
+expired($mine->get("$page?x_ref=$payload.$tag."), 'two tags');
 expired($mine->get("$page?x_ref=x" . ($my_form =~ /x_ref=(.*)/)[0]), 'a changed address');
 is(is_anonymous($my_guest->{sub}), 't', 'the guest is still one');
 
@@ -447,6 +458,9 @@ for my $from ({ 'sec-fetch-site' => 'cross-site' }, { origin => 'https://evil.ex
 		  . join ' ', map { $_ . ' ' . ($from->{$_} // 'none') } sort keys %$from);
 }
 is(is_anonymous($my_guest->{sub}), 't', 'and does nothing');
+is($returning->request('POST', $login_form, AnonAuth::Browser::form(login_id => 'me@example.com', password => 'long enough'),
+		'content-type' => 'application/x-www-form-urlencoded', origin => 'https://app.example', 'sec-fetch-site' => 'same-site')->{status},
+	403, 'another origin cannot log a browser in');
 
 my $second_tab = authorize($mine, login_hint => guest()->{hint})->{location};
 is($mine->get($my_form)->{status}, 200, 'a second tab does not disturb the first');
@@ -526,6 +540,30 @@ is($cookies->get('/oauth2/userinfo')->{status}, 401, 'then it has');
 my $unregistered = browser()->get('/oauth2/end_session', post_logout_redirect_uri => 'https://evil.example/');
 shows($unregistered, 200, qr/./, 'a logout URI that is not registered');
 is($unregistered->{location}, undef, 'is not gone to');
+
+# Time
+
+SKIP:
+{
+	my $clock = AnonAuth::Clock->new;
+
+	skip 'there is no C compiler to make a clock with', 1 if !$clock;
+	$clock->restart($node);
+
+	my $slow = browser();
+	my ($slow_form, $slow_guest) = form($slow);
+	$clock->set_ahead(19 * 60);
+	is($slow->get($slow_form)->{status}, 200, 'the form is good for 19 minutes, though the promotion code was for 5');
+	my $slow_done = submit($slow, $slow_form, login_id => 'slow@example.com');
+	is($slow_done->{status}, 303, 'and can be sent');
+	is((jws_parts(exchange($slow_done->{location})->{json}{access_token}))[1]{sub}, $slow_guest->{sub}, 'for the guest');
+
+	my $slower = browser();
+	my ($slower_form) = form($slower);
+	$clock->set_ahead(40 * 60);
+	expired($slower->get($slower_form), 'the form after 21 minutes');
+	expired(submit($slower, $slower_form, login_id => 'slower@example.com'), 'what is sent after 21 minutes');
+}
 
 $node->stop;
 done_testing();
