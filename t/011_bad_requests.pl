@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 
+use AnonAuth::Clock;
 use AnonAuth::Device
   qw(call challenge hmac_jws json_null jws_parts random_kid refusal sql_literal);
 use Digest::SHA qw(sha256);
