@@ -1,0 +1,184 @@
+// A guest notebook.  Who the user is, is @authgear/web's affair; the notes are
+// PostgREST's.  Neither knows anything of the other.
+
+import authgear, { SessionState } from '@authgear/web';
+
+const byId = (id) => document.getElementById(id);
+const state = document.body.dataset;
+
+// With cookies the browser holds the session, and the server can end it at
+// once; with a refresh token the page does.  A site would choose one of them.
+const withCookie = new URLSearchParams(location.search).get('session') === 'cookie';
+const home = new URL(withCookie ? './?session=cookie' : './', location.href).href;
+
+// ---------------------------------------------------------------------------
+// Session
+// ---------------------------------------------------------------------------
+
+async function begin() {
+  await authgear.configure({
+    endpoint: location.origin,
+    clientID: withCookie ? 'notebook-cookie' : 'notebook',
+    sessionType: withCookie ? 'cookie' : 'refresh_token',
+  });
+  await finishPromotion();
+  await show();
+}
+
+// The sign-up page has sent the browser back, with the outcome in the query.
+async function finishPromotion() {
+  const query = new URLSearchParams(location.search);
+
+  if (!query.has('code') && !query.has('error')) {
+    return;
+  }
+  try {
+    await authgear.finishPromoteAnonymousUser();
+  } catch (error) {
+    tell(error);
+  } finally {
+    // A code works once: reloading the page must not send it again.
+    history.replaceState(null, '', home);
+  }
+}
+
+async function show(known) {
+  const user = known ?? (await currentUser());
+
+  if (user === null) {
+    state.state = 'out';
+    return;
+  }
+  byId('who').textContent = user.isAnonymous ? 'Guest' : (user.email ?? user.preferredUsername ?? user.phoneNumber);
+  byId('sub').textContent = user.sub;
+  await showNotes();
+  state.state = user.isAnonymous ? 'guest' : 'account';
+}
+
+// null when nobody is logged in, or no longer.  Of a cookie the page knows
+// nothing: it has to ask.
+async function currentUser() {
+  const before = authgear.sessionState;
+
+  if (before === SessionState.NoSession && !withCookie) {
+    return null;
+  }
+  try {
+    return await authgear.fetchUserInfo();
+  } catch (error) {
+    if (error.error !== 'invalid_grant') {
+      throw error;
+    }
+    if (before === SessionState.Authenticated) {
+      tell(new Error('Your session has ended.'));
+    }
+    return null;
+  }
+}
+
+// ---------------------------------------------------------------------------
+// Notes
+// ---------------------------------------------------------------------------
+
+// authgear.fetch() adds the access token, or lets the cookie go along.
+async function rest(path, options = {}) {
+  const response = await authgear.fetch(new URL(`/rest/${path}`, location.href).href, {
+    ...options,
+    headers: { 'Content-Type': 'application/json' },
+  });
+
+  if (response.status === 401) {
+    if ((await currentUser()) === null) {
+      state.state = 'out';
+    }
+    throw new Error('Your session has ended.');
+  }
+  if (!response.ok) {
+    throw new Error((await response.json()).message);
+  }
+  return response;
+}
+
+async function showNotes() {
+  const response = await rest('notes?select=id,body&order=id.desc');
+  const notes = await response.json();
+
+  byId('notes').replaceChildren(...notes.map(noteItem));
+  byId('empty').hidden = notes.length > 0;
+}
+
+function noteItem({ id, body }) {
+  const item = document.createElement('li');
+  const text = document.createElement('span');
+  const button = document.createElement('button');
+
+  text.textContent = body;
+  button.textContent = 'Delete';
+  button.setAttribute('aria-label', `Delete ${body}`);
+  on(button, 'click', async () => {
+    await rest(`notes?id=eq.${id}`, { method: 'DELETE' });
+    await showNotes();
+  });
+  item.append(text, button);
+  return item;
+}
+
+// ---------------------------------------------------------------------------
+// Buttons
+// ---------------------------------------------------------------------------
+
+function tell(error) {
+  byId('error').textContent = error?.error_description ?? error?.message ?? String(error);
+  byId('error').hidden = false;
+}
+
+// What goes wrong is shown; what is running is not started again.
+function on(element, event, action) {
+  let running = false;
+
+  element.addEventListener(event, async (details) => {
+    details.preventDefault();
+    if (running) {
+      return;
+    }
+    running = true;
+    byId('error').hidden = true;
+    try {
+      await action();
+    } catch (error) {
+      tell(error);
+    } finally {
+      running = false;
+    }
+  });
+}
+
+on(byId('guest'), 'click', async () => {
+  const { userInfo } = await authgear.authenticateAnonymously();
+
+  await show(userInfo);
+});
+
+on(byId('promote'), 'click', () => authgear.startPromoteAnonymousUser({ redirectURI: home }));
+
+on(byId('logout'), 'click', async () => {
+  await authgear.logout({ redirectURI: home });
+  await show();
+});
+
+on(byId('add'), 'submit', async () => {
+  await rest('notes', { method: 'POST', body: JSON.stringify({ body: byId('body').value }) });
+  byId('add').reset();
+  await showNotes();
+});
+
+byId(withCookie ? 'use-cookie' : 'use-token').setAttribute('aria-current', 'true');
+
+const run = (action) => action().catch((error) => {
+  state.state = 'out';
+  tell(error);
+});
+
+// The browser's back button can bring the page as it was, long ago.
+addEventListener('pageshow', ({ persisted }) => persisted && run(() => show()));
+run(begin);

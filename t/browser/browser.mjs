@@ -1,0 +1,110 @@
+// Chromium, the database, and how results are told.
+
+import { execFile } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { chromium } from 'playwright-core';
+
+export const { ORIGIN: origin, DATABASE: database } = process.env;
+
+const timeout = 1000 * Number(process.env.TIMEOUT ?? 60);
+const problems = [];
+
+// ---------------------------------------------------------------------------
+// Results
+// ---------------------------------------------------------------------------
+
+const tell = (result) => process.stdout.write(`${JSON.stringify(result)}\n`);
+
+export const ok = (name, condition, why) => tell({ name, ok: Boolean(condition), why });
+
+export const is = (name, actual, expected) =>
+  ok(name, actual === expected, `got ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}`);
+
+export const done = () => tell({ done: true });
+
+// A test that cannot go on has failed; those after it have not.
+export async function test(name, action) {
+  try {
+    await action();
+  } catch (error) {
+    ok(name, false, error.stack);
+  }
+}
+
+// ---------------------------------------------------------------------------
+// The database
+// ---------------------------------------------------------------------------
+
+export async function sql(text) {
+  const { stdout } = await promisify(execFile)('psql', ['-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', database, '-c', text]);
+
+  return stdout.trim();
+}
+
+// ---------------------------------------------------------------------------
+// The browser
+// ---------------------------------------------------------------------------
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  headless: true,
+  timeout,
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+
+export const close = () => browser.close();
+
+// A person with a browser of his own: no cookies, nothing stored.
+export async function person(options = {}) {
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 }, ...options });
+
+  context.setDefaultTimeout(timeout);
+  context.on('page', watch);
+  return context;
+}
+
+function watch(page) {
+  page.on('pageerror', (error) => problems.push(`${page.url()}: ${error}`));
+  page.on('console', (message) => {
+    if (/Content.Security.Policy|Refused to/i.test(message.text())) {
+      problems.push(`${page.url()}: ${message.text()}`);
+    }
+  });
+}
+
+// What pages complained about: violations of their policy, and exceptions.
+export const complaints = () => problems.join('\n');
+
+// ---------------------------------------------------------------------------
+// Pictures
+// ---------------------------------------------------------------------------
+
+const directory = process.env.PG_TEST_SCREENSHOTS;
+const sizes = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
+
+export async function screenshots(page, name) {
+  if (!directory) {
+    return;
+  }
+  await mkdir(directory, { recursive: true });
+  const before = page.viewportSize();
+
+  for (const [size, viewport] of Object.entries(sizes)) {
+    for (const colorScheme of ['light', 'dark']) {
+      await page.setViewportSize(viewport);
+      await page.emulateMedia({ colorScheme });
+      await page.screenshot({ path: `${directory}/${name}-${size}-${colorScheme}.png`, fullPage: true });
+    }
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize(before);
+}

@@ -1,0 +1,315 @@
+// See 051_browser.pl.  Prints a line of JSON for each thing seen.
+
+import { close, complaints, done, is, ok, person, screenshots, sql, test, origin } from './browser.mjs';
+import {
+  addNote, becomes, continueAsGuest, description, error, isInvalid, notes, openNotebook, password, promote, reload,
+  settled, startPromotion, state, sub, submit, submitButton, submitInVain, who,
+} from './notebook.mjs';
+
+const settings = (change) => sql(`UPDATE anon_auth.settings SET ${change}`);
+
+async function guestIn(context, type) {
+  const page = await openNotebook(context, type);
+
+  await continueAsGuest(page);
+  return page;
+}
+
+// A guest gets an account: everything on the way that can go well.
+async function story(type) {
+  const context = await person();
+  const page = await openNotebook(context, type);
+  const email = `ada.${type}@example.com`;
+  const named = (name) => `${type}: ${name}`;
+
+  is(named('nobody is there at first'), await state(page), 'out');
+  await continueAsGuest(page);
+  is(named('one click makes a guest'), await who(page), 'Guest');
+  const guest = await sub(page);
+
+  await addNote(page, 'Buy milk');
+  is(named('the guest has its note'), (await notes(page)).join(), 'Buy milk');
+  is(named('reloading keeps the guest'), await reload(page), 'guest');
+  is(named('it is the same'), await sub(page), guest);
+  is(named('with its note'), (await notes(page)).join(), 'Buy milk');
+
+  const second = await openNotebook(context, type);
+
+  is(named('a second tab has the same guest'), await sub(second), guest);
+  await addNote(second, 'Buy tea');
+  await reload(page);
+  is(named('and the same notes'), (await notes(page)).join(), 'Buy tea,Buy milk');
+
+  const before = await context.cookies();
+
+  is(named('scripts see no cookie'), await page.evaluate(() => document.cookie), '');
+  await startPromotion(page);
+  ok(named('the page has a heading'), await page.locator('h1').first().textContent());
+  ok(
+    named('its address holds no promotion code'),
+    !/promotion_code|login_hint/.test(page.url()),
+    page.url(),
+  );
+  await screenshots(page, `sign-up-${type}`);
+  await mistakes(page, type, guest);
+  await promote(page, email);
+  is(named('promotion leads back to the notebook'), await state(page), 'account');
+  is(named('whose address has no code'), new URL(page.url()).searchParams.get('code'), null);
+  is(named('it shows the e-mail address'), await who(page), email);
+  is(named('the user is the same'), await sub(page), guest);
+  is(named('with its notes'), (await notes(page)).join(), 'Buy tea,Buy milk');
+  if (type === 'cookie') {
+    const value = (cookies) => cookies.find(({ name }) => name === 'session')?.value;
+
+    ok(named('the cookie is another one'), value(await context.cookies()) !== value(before));
+  }
+  is(named('reloading keeps the account'), await reload(page), 'account');
+  await reload(second);
+  is(named('the second tab has it, too'), await who(second), email);
+
+  await page.click('#logout');
+  await page.waitForURL('**/app/**');
+  await becomes(page, 'out');
+  ok(named('logging out shows that nobody is there'), await page.isVisible('#guest'));
+  is(named('also after a reload'), await reload(page), 'out');
+  is(
+    named('the session is gone'),
+    await sql(`SELECT count(*) FROM anon_auth.sessions WHERE user_id = '${guest}'`),
+    '0',
+  );
+  await context.close();
+}
+
+// What can go wrong on the page, each with its message beside the field.
+async function mistakes(page, type, guest) {
+  const named = (name) => `${type}: ${name}`;
+  const unchanged = () => sql(`SELECT is_anonymous FROM anon_auth.users WHERE id = '${guest}'`);
+
+  await submitInVain(page, 'nonsense', password);
+  ok(named('a wrong e-mail address is marked'), await isInvalid(page, 'login_id'));
+  ok(named('and told about beside the field'), await description(page, 'login_id'));
+  is(named('what was typed stays'), await page.inputValue('input[name="login_id"]'), 'nonsense');
+  await page.waitForFunction(() => document.activeElement.name === 'login_id');
+  ok(named('the field with the error gets the focus'), true);
+  await screenshots(page, `wrong-email-${type}`);
+
+  await submitInVain(page, 'ada@example.com', 'short');
+  ok(named('a weak password is marked'), await isInvalid(page, 'password'));
+  ok(named('and told about beside the field'), await description(page, 'password'));
+  ok(named('the e-mail address is not marked'), !(await isInvalid(page, 'login_id')));
+  is(named('it stays'), await page.inputValue('input[name="login_id"]'), 'ada@example.com');
+  is(named('the password does not'), await page.inputValue('input[name="password"]'), '');
+  await screenshots(page, `weak-password-${type}`);
+
+  await submitInVain(page, 'taken@example.com', password);
+  ok(named('a taken e-mail address is marked'), await isInvalid(page, 'login_id'));
+  await screenshots(page, `taken-email-${type}`);
+  is(named('after all of that the guest is a guest'), await unchanged(), 't');
+}
+
+// Back to the page from which the account was made.
+async function goBack(type) {
+  const named = (name) => `${type}: ${name}`;
+  const context = await person();
+  const page = await guestIn(context, type);
+  const email = `back.${type}@example.com`;
+
+  await startPromotion(page);
+  await promote(page, email);
+  const user = await sub(page);
+  const response = await page.goBack();
+
+  is(named('the back button leads to a page'), response?.status() ?? 200, 200);
+  ok(named('which is not the form'), !(await page.locator('input[name="password"]').isVisible()));
+  await screenshots(page, `back-${type}`);
+  await page.locator('main a, main button, a').first().click();
+  await page.waitForURL('**/app/**');
+  await settled(page);
+  is(named('it leads on to the notebook'), await who(page), email);
+  is(named('and changes nothing'), await sub(page), user);
+  await context.close();
+}
+
+// ---------------------------------------------------------------------------
+
+async function loginInstead(type) {
+  const context = await person();
+  const named = (name) => `${type}: ${name}`;
+
+  await settings(`promotion_conflict = 'login'`);
+  const page = await guestIn(context, type);
+  const guest = await sub(page);
+
+  await startPromotion(page);
+  await submitInVain(page, 'taken@example.com', 'wrong horse');
+  is(named('a taken e-mail address leads to the login form'), await page.inputValue('input[name="login_id"]'),
+    'taken@example.com');
+  await screenshots(page, `login-${type}`);
+  await submitInVain(page, 'taken@example.com', 'wrong horse');
+  ok(named('a wrong password is marked there'), await isInvalid(page, 'password'));
+  await screenshots(page, `wrong-password-${type}`);
+  await promote(page, 'taken@example.com');
+  is(named('the right one logs in'), await who(page), 'taken@example.com');
+  ok(named('to the other account'), (await sub(page)) !== guest);
+  is(
+    named('the guest is left as it was'),
+    await sql(`SELECT is_anonymous FROM anon_auth.users WHERE id = '${guest}'`),
+    't',
+  );
+  await context.close();
+}
+
+async function doubleSubmit(type) {
+  const context = await person();
+  const page = await guestIn(context, type);
+  const guest = await sub(page);
+
+  await startPromotion(page);
+  await page.fill('input[name="login_id"]', `twice.${type}@example.com`);
+  await page.fill('input[name="password"]', password);
+  await submitButton(page).dblclick({ noWaitAfter: true });
+  await page.waitForURL('**/app/**');
+  await becomes(page, 'account');
+  is(`${type}: a double click on the button is as good as one`, await sub(page), guest);
+  await context.close();
+}
+
+async function cancel(type) {
+  const context = await person();
+  const page = await guestIn(context, type);
+  const guest = await sub(page);
+
+  await startPromotion(page);
+  await page.locator('a[href*="access_denied"]').first().click();
+  await page.waitForURL('**/app/**');
+  ok(`${type}: who cancels is told so`, await error(page));
+  await becomes(page, 'guest');
+  is(`${type}: and is the same guest`, await sub(page), guest);
+  await context.close();
+}
+
+async function endedSessions(type) {
+  const named = (name) => `${type}: ${name}`;
+  const ways = {
+    expired: (user) =>
+      sql(`UPDATE anon_auth.sessions SET created_at = created_at - interval '2 years',
+          last_used_at = last_used_at - interval '2 years', expires_at = now() - interval '1 second'
+          WHERE user_id = '${user}'`),
+    revoked: (user) => sql(`SELECT anon_auth.revoke_sessions('${user}')`),
+    'disabled user': (user) => sql(`SELECT anon_auth.disable_user('${user}')`),
+  };
+
+  for (const [way, end] of Object.entries(ways)) {
+    const context = await person();
+    const page = await guestIn(context, type);
+    const other = await openNotebook(context, type);
+    const guest = await sub(page);
+
+    await end(guest);
+    await page.fill('#body', 'Too late');
+    await page.click('#add button');
+    ok(named(`the next click tells that the session has ended (${way})`), /ended/.test(await error(page)));
+    await becomes(page, 'out');
+    is(
+      named(`nothing was written (${way})`),
+      await sql(`SELECT count(*) FROM api.notes WHERE user_id = '${guest}'`),
+      '0',
+    );
+    is(named(`a tab that is reloaded has nobody (${way})`), await reload(other), 'out');
+    await continueAsGuest(other);
+    ok(named(`a new guest can begin (${way})`), (await sub(other)) !== guest);
+    await context.close();
+  }
+}
+
+// A token from before, such as a backup of the browser's profile brings back.
+async function staleToken() {
+  const key = 'authgear_default_refreshToken';
+  const context = await person();
+  const page = await guestIn(context, 'refresh_token');
+  const guest = await sub(page);
+  const stale = await page.evaluate((name) => localStorage.getItem(name), key);
+
+  await page.click('#logout');
+  await becomes(page, 'out');
+  await page.evaluate(([name, value]) => localStorage.setItem(name, value), [key, stale]);
+  is('refresh_token: a stale token is nobody', await reload(page), 'out');
+  ok('refresh_token: which is told', /ended/.test(await error(page)));
+  is(
+    'refresh_token: and forgotten',
+    await page.evaluate((name) => localStorage.getItem(name), key),
+    null,
+  );
+  await page.evaluate(([name, value]) => localStorage.setItem(name, value), [key, stale]);
+  await page.click('#guest');
+  ok('refresh_token: sign-up with a stale token is refused', /invalid refresh token/.test(await error(page)));
+  await reload(page);
+  await continueAsGuest(page);
+  ok('refresh_token: afterwards a new guest can begin', (await sub(page)) !== guest);
+  await context.close();
+}
+
+// The sign-up page in a browser that runs no scripts.
+async function withoutJavaScript(type) {
+  const named = (name) => `${type}: ${name}`;
+  const context = await person();
+  const page = await guestIn(context, type);
+  const guest = await sub(page);
+  let start;
+
+  await page.route('**/oauth2/authorize?**', (route) => {
+    start = route.request().url();
+    return route.abort();
+  });
+  await Promise.all([page.waitForRequest('**/oauth2/authorize?**'), page.click('#promote')]);
+
+  const plain = await person({ javaScriptEnabled: false });
+
+  await plain.addCookies(await context.cookies());
+  const form = await plain.newPage();
+
+  await form.goto(start);
+  await form.fill('input[name="login_id"]', 'plain');
+  await form.fill('input[name="password"]', 'short');
+  ok(named('without JavaScript there is the form'), await submitButton(form).isVisible());
+  await form.fill('input[name="login_id"]', `plain.${type}@example.com`);
+  await form.fill('input[name="password"]', 'weak');
+  await screenshots(form, `without-javascript-${type}`);
+  await submitButton(form).click();
+  await form.fill('input[name="password"]', password);
+  is(named('it comes back with what was typed'), await form.inputValue('input[name="login_id"]'),
+    `plain.${type}@example.com`);
+  await submitButton(form).click();
+  await form.waitForURL('**/app/**');
+  is(
+    named('and promotes'),
+    await sql(`SELECT is_anonymous FROM anon_auth.users WHERE id = '${guest}'`),
+    'f',
+  );
+  is(named('with a code where there is to be one'), new URL(form.url()).searchParams.has('code'),
+    type !== 'cookie');
+  await plain.close();
+  await context.close();
+}
+
+// ---------------------------------------------------------------------------
+
+await sql(`SELECT anon_auth.promote_anonymous_user('notebook', email => 'taken@example.com',
+  password => '${password}',
+  refresh_token => (SELECT refresh_token FROM anon_auth.authenticate_anonymously('notebook')))`);
+
+for (const type of ['refresh_token', 'cookie']) {
+  await settings(`promotion_conflict = 'error'`);
+  await test(`${type}: the story goes on to its end`, () => story(type));
+  await test(`${type}: a double submit does`, () => doubleSubmit(type));
+  await test(`${type}: going back does`, () => goBack(type));
+  await test(`${type}: cancelling does`, () => cancel(type));
+  await test(`${type}: the page works without JavaScript`, () => withoutJavaScript(type));
+  await test(`${type}: ended sessions are survived`, () => endedSessions(type));
+  await test(`${type}: login instead does`, () => loginInstead(type));
+}
+await test('refresh_token: a stale token is survived', staleToken);
+
+is('no page broke its policy or threw an exception', complaints(), '');
+await close();
+done();
