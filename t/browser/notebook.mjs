@@ -57,6 +57,12 @@ export async function startPromotion(page) {
   await page.waitForSelector('input[name="login_id"]');
 }
 
+export async function startLogin(page) {
+  await page.click('#login');
+  await page.waitForURL('**/flows/login?**');
+  await page.waitForSelector('input[name="login_id"]');
+}
+
 export const submitButton = (page) =>
   page.locator('form:has(input[name="password"])').locator('button:not([type="button"]), input[type="submit"]').first();
 

@@ -3,7 +3,7 @@
 import { close, complaints, done, is, ok, person, screenshots, sql, test, origin } from './browser.mjs';
 import {
   addNote, becomes, continueAsGuest, description, error, isInvalid, notes, openNotebook, password, promote, reload,
-  settled, startPromotion, state, sub, submit, submitButton, submitInVain, who,
+  settled, startLogin, startPromotion, state, sub, submit, submitButton, submitInVain, who,
 } from './notebook.mjs';
 
 const settings = (change) => sql(`UPDATE anon_auth.settings SET ${change}`);
@@ -77,6 +77,16 @@ async function story(type) {
     await sql(`SELECT count(*) FROM anon_auth.sessions WHERE user_id = '${guest}'`),
     '0',
   );
+
+  await startLogin(page);
+  await screenshots(page, `log-in-${type}`);
+  await submitInVain(page, email, 'not the password');
+  is(named('a wrong password leaves nobody logged in'), new URL(page.url()).pathname, '/flows/login');
+  await submit(page, email, password);
+  await page.waitForURL('**/app/**');
+  await becomes(page, 'account');
+  is(named('logging in leads to the same user'), await sub(page), guest);
+  is(named('and its notes'), (await notes(page)).join(), 'Buy tea,Buy milk');
   await context.close();
 }
 

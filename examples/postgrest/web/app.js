@@ -21,19 +21,24 @@ async function begin() {
     clientID: withCookie ? 'notebook-cookie' : 'notebook',
     sessionType: withCookie ? 'cookie' : 'refresh_token',
   });
-  await finishPromotion();
+  await finish();
   await show();
 }
 
-// The sign-up page has sent the browser back, with the outcome in the query.
-async function finishPromotion() {
+// The sign-up or login page has sent the browser back, with the outcome in the
+// query; which of them it was, this page has noted.
+async function finish() {
   const query = new URLSearchParams(location.search);
 
   if (!query.has('code') && !query.has('error')) {
     return;
   }
   try {
-    await authgear.finishPromoteAnonymousUser();
+    if (sessionStorage.getItem('begun') === 'login') {
+      await authgear.finishAuthentication();
+    } else {
+      await authgear.finishPromoteAnonymousUser();
+    }
   } catch (error) {
     tell(error);
   } finally {
@@ -159,7 +164,15 @@ on(byId('guest'), 'click', async () => {
   await show(userInfo);
 });
 
-on(byId('promote'), 'click', () => authgear.startPromoteAnonymousUser({ redirectURI: home }));
+on(byId('login'), 'click', () => {
+  sessionStorage.setItem('begun', 'login');
+  return authgear.startAuthentication({ redirectURI: home });
+});
+
+on(byId('promote'), 'click', () => {
+  sessionStorage.setItem('begun', 'promotion');
+  return authgear.startPromoteAnonymousUser({ redirectURI: home });
+});
 
 on(byId('logout'), 'click', async () => {
   await authgear.logout({ redirectURI: home });
