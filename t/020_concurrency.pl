@@ -252,25 +252,16 @@ for my $function (qw(disable_user delete_user))
 	query('UPDATE anon_auth.settings SET password_hash_passes = 2');
 	my $states = crossing($lock_users, admin($function, $account), $account->{login});
 	query('UPDATE anon_auth.settings SET password_hash_passes = 1');
-  TODO:
-	{
-		local $TODO = 'a login that rehashes locks the password before the user'
-		  if $function eq 'delete_user';
-		is_deeply($states, [ '00000', '00000' ], "$function() and a login that hashes the password anew do not deadlock");
-		is(sessions_of($account), 0, '... and no session is left');
-	}
+	is_deeply($states, [ '00000', '00000' ], "$function() and a login that hashes the password anew do not deadlock");
+	is(sessions_of($account), 0, '... and no session is left');
 }
 
 query(q{UPDATE anon_auth.clients SET max_concurrent_sessions = 1 WHERE client_id = 'app'});
 my $account = account();
-TODO:
-{
-	local $TODO = 'revoke_sessions() locks sessions and then codes, an exchange codes and then sessions';
-	is_deeply(
-		crossing($lock_sessions, admin('revoke_sessions', $account), $account->{exchange}),
-		[ '00000', 'AA012' ],
-		'revoke_sessions() and an exchange that ends other sessions do not deadlock, and the code is gone with the sessions');
-}
+is_deeply(
+	crossing($lock_sessions, admin('revoke_sessions', $account), $account->{exchange}),
+	[ '00000', 'AA012' ],
+	'revoke_sessions() and an exchange that ends other sessions do not deadlock, and the code is gone with the sessions');
 query(q{UPDATE anon_auth.clients SET max_concurrent_sessions = 0 WHERE client_id = 'app'});
 
 my $deleted = guest();
@@ -280,11 +271,7 @@ wait_for_waiting(1);
 run($first, 'COMMIT');
 my $refused = end($second)->[1];
 like($refused, qr/^AA/, 'a guest that is deleted meanwhile is not promoted');
-TODO:
-{
-	local $TODO = 'raise_lost_guest() takes a deleted user for a promoted one';
-	is($refused, 'AA006', '... because its session is gone');
-}
+is($refused, 'AA006', '... because its session is gone');
 is(query(q{SELECT count(*) FROM anon_auth.login_ids WHERE value = 'deleted@example.com'}),
 	0, '... and its login ID is free');
 

@@ -243,12 +243,19 @@ extern void guest_resume(const Client *client, const char *refresh_token,
 
 extern char *password_make_hash(const char *password, const AccountPolicy *policy);
 
+/* What password_replace() is to do when the cost was raised; else all NULL. */
+typedef struct PasswordRehash
+{
+	char	   *old_hash;
+	char	   *new_hash;
+} PasswordRehash;
+
 /*
  * Whether it is the user's password, taking the same time when there is no
- * such user (user_id NULL).  Hashes anew when the cost was raised.
+ * such user (user_id NULL).  Writes nothing: the user must be locked first.
  */
 extern bool password_check(const pg_uuid_t *user_id, const char *password,
-						   const AccountPolicy *policy, TimestampTz now);
+						   const AccountPolicy *policy, PasswordRehash *rehash);
 
 /* ---- login (login.c) ---- */
 

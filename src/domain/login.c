@@ -28,7 +28,9 @@ bool
 login_with_password(const Client *client, const pg_uuid_t *user_id, const char *password,
 					const AccountPolicy *policy, TimestampTz now, User *user)
 {
-	if (!password_check(user_id, password, policy, now))
+	PasswordRehash rehash;
+
+	if (!password_check(user_id, password, policy, &rehash))
 	{
 		record_failure(client, user_id,
 					   user_id == NULL ? "unknown login ID" : "wrong password", now);
@@ -39,6 +41,8 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 		record_failure(client, user_id, "user is disabled", now);
 		return false;
 	}
+	if (rehash.new_hash != NULL)
+		password_replace(user_id, rehash.old_hash, rehash.new_hash, now);
 	event_insert("user.authenticated", user_id, client->client_id, NULL, now);
 	return true;
 }

@@ -90,12 +90,13 @@ hash_matches(const char *hash, const char *password, const AccountPolicy *policy
 }
 
 bool
-password_check(const pg_uuid_t *user_id, const char *password,
-			   const AccountPolicy *policy, TimestampTz now)
+password_check(const pg_uuid_t *user_id, const char *password, const AccountPolicy *policy,
+			   PasswordRehash *rehash)
 {
 	static const pg_uuid_t nobody;
 	PasswordRow row;
 
+	memset(rehash, 0, sizeof(PasswordRehash));
 	if (strlen(password) > PASSWORD_MAX_LENGTH)
 		return false;
 	if (!password_find(user_id != NULL ? user_id : &nobody, &row))
@@ -108,6 +109,9 @@ password_check(const pg_uuid_t *user_id, const char *password,
 		return false;
 	if (crypto_pwhash_str_needs_rehash(row.hash, policy->hash_passes,
 									   (size_t) policy->hash_memory_kib * 1024) != 0)
-		password_replace(user_id, row.hash, password_make_hash(password, policy), now);
+	{
+		rehash->old_hash = row.hash;
+		rehash->new_hash = password_make_hash(password, policy);
+	}
 	return true;
 }

@@ -27,7 +27,7 @@ typedef struct Proof
 	User		user;
 	bool		by_session;
 	pg_uuid_t	session_id;
-	int			invalid_errcode;	/* if that session is gone meanwhile */
+	int			invalid_errcode;	/* if it is good no longer */
 	const char *invalid_message;
 } Proof;
 
@@ -153,6 +153,8 @@ open_jwt(const char *text, bool use_challenge, TimestampTz now, Proof *proof)
 		raise_unknown_device_key();
 	if (!user_find(&key.user_id, &proof->user))
 		elog(ERROR, "device key without a user");
+	proof->invalid_errcode = ERRCODE_AA_UNKNOWN_DEVICE_KEY;
+	proof->invalid_message = "unknown device key";
 }
 
 static void
@@ -162,6 +164,8 @@ open_ticket(const Client *client, const GuestTicket *ticket, TimestampTz now, Pr
 		open_session(client, &ticket->user_id, &ticket->session_id, now, proof);
 	else if (!user_find(&ticket->user_id, &proof->user))
 		raise_invalid_promotion_code("The guest is gone.");
+	proof->invalid_errcode = ERRCODE_AA_INVALID_PROMOTION_CODE;
+	proof->invalid_message = "invalid promotion code";
 }
 
 static void
@@ -315,13 +319,24 @@ record_promotion(const Client *client, const User *user, const LoginId *login_id
 				 json_to_jsonb(json.data), now);
 }
 
+/* The proof was good when it was looked at, and is no more. */
+pg_noreturn static void
+raise_lost_proof(const Proof *proof)
+{
+	ereport(ERROR,
+			(errcode(proof->invalid_errcode),
+			 errmsg("%s", proof->invalid_message)));
+}
+
 /* user_promote() has found no guest: why? */
 pg_noreturn static void
-raise_lost_guest(const pg_uuid_t *user_id)
+raise_lost_guest(const Proof *proof)
 {
 	User		user;
 
-	if (user_find(user_id, &user) && user.is_anonymous && user.is_disabled)
+	if (!user_find(&proof->user.id, &user))
+		raise_lost_proof(proof);
+	if (user.is_anonymous && user.is_disabled)
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_USER_DISABLED),
 				 errmsg("user is disabled")));
@@ -338,11 +353,9 @@ promote(const Client *client, const Proof *proof, const LoginId *login_ids, int 
 	if (proof->user.device_kid != NULL)
 		device_key_remove(proof->user.device_kid, now);
 	if (!user_promote(id, routes_array(login_ids, count), attributes(login_ids, count), now, user))
-		raise_lost_guest(id);
+		raise_lost_guest(proof);
 	if (proof->by_session && !session_delete(id, &proof->session_id))
-		ereport(ERROR,
-				(errcode(proof->invalid_errcode),
-				 errmsg("%s", proof->invalid_message)));
+		raise_lost_proof(proof);
 	sessions_delete(id, NULL);
 	authorization_codes_delete(id);
 	for (i = 0; i < count; i++)

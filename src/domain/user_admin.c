@@ -73,6 +73,7 @@ user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now)
 	uint64		count;
 
 	get_user(id, &user);
+	(void) user_lock(id);
 	count = sessions_delete(id, NULL);
 	authorization_codes_delete(id);
 	if (count > 0)

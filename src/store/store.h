@@ -137,7 +137,10 @@ extern bool user_find(const pg_uuid_t *id, User *user);
  */
 extern bool user_log_in(const pg_uuid_t *id, TimestampTz now, User *user);
 
-/* Same without waiting: for refreshes, exact to the hour. */
+/* Holds a user's row, as user_log_in() does, without changing it. */
+extern bool user_lock(const pg_uuid_t *id);
+
+/* user_log_in() without waiting: for refreshes, exact to the hour. */
 extern void user_touch(const pg_uuid_t *id, TimestampTz now);
 
 /* False when the user is no guest any more, or disabled, or gone. */

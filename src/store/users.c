@@ -41,6 +41,12 @@ static StoreStatement log_in = {
 	.types = {UUIDOID, TIMESTAMPTZOID}
 };
 
+static StoreStatement lock_user = {
+	.sql = "SELECT 1 FROM anon_auth.users WHERE id = $1 FOR NO KEY UPDATE",
+	.nparams = 1,
+	.types = {UUIDOID}
+};
+
 /* A refresh holds its session's row here: waiting could be a deadlock. */
 static StoreStatement touch = {
 	.sql = "UPDATE anon_auth.users SET last_seen_at = $2 WHERE id ="
@@ -110,6 +116,15 @@ user_find(const pg_uuid_t *id, User *user)
 		return false;
 	fill_user(user, &row);
 	return true;
+}
+
+bool
+user_lock(const pg_uuid_t *id)
+{
+	Datum		params[1];
+
+	params[0] = UUIDPGetDatum(id);
+	return store_run(&lock_user, params, NULL, NULL) > 0;
 }
 
 bool
