@@ -658,7 +658,7 @@ settings("issuer = '$origin'");
 
 	for my $alg (qw(EdDSA RS256 ES256))
 	{
-		my $kid = call($node, 'create_signing_key', alg => $alg)->{create_signing_key};
+		my $kid = call($node, 'rotate_signing_key', alg => $alg)->{rotate_signing_key};
 		my $guest = sign_up();
 
 		is((jws_parts($guest->{access_token}))[0]{kid}, $kid, "a new $alg key signs");
@@ -672,6 +672,20 @@ settings("issuer = '$origin'");
 		  for @older;
 		push @older, $guest;
 	}
+
+	my $last = (jws_parts($older[-1]{access_token}))[0]{kid};
+	my $next = call($node, 'rotate_signing_key', alg => 'ES256')->{rotate_signing_key};
+
+	call($node, 'retire_signing_key', kid => $last);
+	ok( eval {
+			$web->wait_for('PostgREST to forget a retired key',
+				sub { $web->get('/rest/notes', bearer($older[-1]))->{status} == 401 });
+			1;
+		},
+		'PostgREST refuses the tokens of a retired key, without a restart') or diag $@;
+	is($web->get('/rest/notes', bearer($older[0]))->{status}, 200, 'and no others');
+	push @older, sign_up();
+	is((jws_parts($older[-1]{access_token}))[0]{kid}, $next, 'the next key signs');
 
 	my ($header, $payload, $signature) = split /\./, $older[-1]{access_token};
 	is($web->get('/rest/notes', Authorization => 'Bearer ' . join '.', $header, $payload, 'A' x 86)->{status},
