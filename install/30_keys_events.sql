@@ -60,33 +60,3 @@ COMMENT ON TABLE anon_auth.rate_limits IS
 'State of the generic cell rate algorithm (GCRA), a row a bucket. Lost at a crash, on purpose.';
 COMMENT ON COLUMN anon_auth.rate_limits.bucket IS 'First 16 bytes of the SHA-256 of the bucket''s name.';
 
--- ---------------------------------------------------------------------------
--- Nobody but the owner touches the tables; functions do it for the others.
--- Row security without a policy denies even where a GRANT slipped in.
--- ---------------------------------------------------------------------------
-
-REVOKE ALL ON ALL TABLES IN SCHEMA anon_auth FROM PUBLIC;
-
-ALTER TABLE anon_auth.settings ENABLE ROW LEVEL SECURITY;
-ALTER TABLE anon_auth.clients ENABLE ROW LEVEL SECURITY;
-ALTER TABLE anon_auth.users ENABLE ROW LEVEL SECURITY;
-ALTER TABLE anon_auth.device_keys ENABLE ROW LEVEL SECURITY;
-ALTER TABLE anon_auth.removed_device_keys ENABLE ROW LEVEL SECURITY;
-ALTER TABLE anon_auth.login_ids ENABLE ROW LEVEL SECURITY;
-ALTER TABLE anon_auth.passwords ENABLE ROW LEVEL SECURITY;
-ALTER TABLE anon_auth.sessions ENABLE ROW LEVEL SECURITY;
-ALTER TABLE anon_auth.authorization_codes ENABLE ROW LEVEL SECURITY;
-ALTER TABLE anon_auth.signing_keys ENABLE ROW LEVEL SECURITY;
-ALTER TABLE anon_auth.events ENABLE ROW LEVEL SECURITY;
-ALTER TABLE anon_auth.rate_limits ENABLE ROW LEVEL SECURITY;
-
-SELECT pg_catalog.pg_extension_config_dump('anon_auth.settings'::pg_catalog.regclass, '');
-SELECT pg_catalog.pg_extension_config_dump('anon_auth.clients'::pg_catalog.regclass, '');
-SELECT pg_catalog.pg_extension_config_dump('anon_auth.users'::pg_catalog.regclass, '');
-SELECT pg_catalog.pg_extension_config_dump('anon_auth.device_keys'::pg_catalog.regclass, '');
-SELECT pg_catalog.pg_extension_config_dump('anon_auth.login_ids'::pg_catalog.regclass, '');
-SELECT pg_catalog.pg_extension_config_dump('anon_auth.passwords'::pg_catalog.regclass, '');
-SELECT pg_catalog.pg_extension_config_dump('anon_auth.sessions'::pg_catalog.regclass, '');
-SELECT pg_catalog.pg_extension_config_dump('anon_auth.authorization_codes'::pg_catalog.regclass, '');
-SELECT pg_catalog.pg_extension_config_dump('anon_auth.signing_keys'::pg_catalog.regclass, '');
-SELECT pg_catalog.pg_extension_config_dump('anon_auth.events'::pg_catalog.regclass, '');

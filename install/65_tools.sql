@@ -1,0 +1,43 @@
+-- ---------------------------------------------------------------------------
+-- Tools
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION anon_auth.sign_jwt(
+	claims jsonb,
+	kid text DEFAULT NULL,
+	typ text DEFAULT 'JWT')
+	RETURNS text
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_sign_jwt';
+REVOKE ALL ON FUNCTION anon_auth.sign_jwt(jsonb, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.sign_jwt(jsonb, text, text) IS
+'Signs any claims with an active signing key, the newest one unless kid names another. Privileged: whoever may call it can be any user. Errors: AA017 no such active key; 22023 bad argument; 54000 claims too large; F0000 no master key.';
+
+CREATE FUNCTION anon_auth.verify_jwt(
+	token text,
+	audience text DEFAULT NULL)
+	RETURNS jsonb
+	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_verify_jwt';
+REVOKE ALL ON FUNCTION anon_auth.verify_jwt(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.verify_jwt(text, text) IS
+'The claims of a JWT that one of our keys has signed. Checks the signature, exp and nbf, iss where there is one, and that aud names audience (when NULL: where there is an aud, that it names settings.audience). Works on a standby. Errors: AA014 refused, the detail says why.';
+
+CREATE FUNCTION anon_auth.jws_verify(
+	token text,
+	jwk jsonb,
+	algorithms text[] DEFAULT NULL)
+	RETURNS boolean
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 1000
+AS 'MODULE_PATHNAME', 'anon_auth_jws_verify';
+COMMENT ON FUNCTION anon_auth.jws_verify(text, jsonb, text[]) IS
+'Whether a key signed a compact JWS (RFC 7515): HS, RS, PS and ES with 256, 384 and 512, and EdDSA with Ed25519; algorithms narrows that. Looks at the signature only, not at claims. Never NULL: a NULL or malformed token is false. Errors: AA016 bad JWK; 22023 NULL JWK, unknown algorithm in the list.';
+
+CREATE FUNCTION anon_auth.jwk_thumbprint(jwk jsonb)
+	RETURNS text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100
+AS 'MODULE_PATHNAME', 'anon_auth_jwk_thumbprint';
+COMMENT ON FUNCTION anon_auth.jwk_thumbprint(jsonb) IS
+'The SHA-256 thumbprint of a JWK (RFC 7638), as base64url. Errors: AA016 bad JWK.';
