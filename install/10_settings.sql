@@ -52,18 +52,70 @@ CREATE TABLE anon_auth.settings (
 	default_locale text NOT NULL DEFAULT 'en',
 	page_texts jsonb NOT NULL DEFAULT '{}',
 
+	before_sign_up text,
+	access_token_claims text,
+	after_promotion text,
+	merge text,
+
+	trusted_proxy_hops integer NOT NULL DEFAULT 0,
+	guest_sign_ups_per_minute integer,
+	guest_sign_ups_per_minute_per_ip integer DEFAULT 60,
+	password_attempts_per_minute_per_ip integer DEFAULT 60,
+	password_attempts_per_minute_per_user integer DEFAULT 30,
+	password_attempts_per_minute_per_user_per_ip integer DEFAULT 10,
+	lockout_max_attempts integer NOT NULL DEFAULT 0,
+	lockout_type text NOT NULL DEFAULT 'per_user',
+	lockout_history_seconds integer NOT NULL DEFAULT 86400,
+	lockout_minimum_seconds integer NOT NULL DEFAULT 60,
+	lockout_maximum_seconds integer NOT NULL DEFAULT 3600,
+	lockout_backoff_factor double precision NOT NULL DEFAULT 2,
+
+	verification_code_lifetime_seconds integer NOT NULL DEFAULT 1200,
+	password_reset_code_lifetime_seconds integer NOT NULL DEFAULT 1200,
+
+	guest_retention interval,
+	purge_policy text NOT NULL DEFAULT 'skip',
+
 	event_types text[],
+	event_retention interval,
 
 	CONSTRAINT settings_event_types_check
 		CHECK (event_types OPERATOR(pg_catalog.<@)
-			   '{user.created,user.authenticated,user.anonymous.promoted,user.signed_out,user.disabled,user.enabled,user.deleted,authentication.failed,refresh_token.reused}'::pg_catalog.text[]),
+			   '{user.created,user.authenticated,user.anonymous.promoted,user.anonymous.merged,user.signed_out,user.disabled,user.enabled,user.deleted,authentication.failed,authentication.lockout,refresh_token.reused,verification.requested,login_id.verified,password_reset.requested,password.reset}'::pg_catalog.text[]),
+	CONSTRAINT settings_retention_check
+		CHECK (guest_retention OPERATOR(pg_catalog.>) '0'::pg_catalog.interval
+			   AND event_retention OPERATOR(pg_catalog.>) '0'::pg_catalog.interval),
+	CONSTRAINT settings_purge_policy_check
+		CHECK (purge_policy OPERATOR(pg_catalog.=) ANY ('{skip,cascade}'::pg_catalog.text[])),
+	CONSTRAINT settings_trusted_proxy_hops_check
+		CHECK (trusted_proxy_hops OPERATOR(pg_catalog.>=) 0
+			   AND trusted_proxy_hops OPERATOR(pg_catalog.<=) 16),
+	CONSTRAINT settings_rate_limits_check
+		CHECK (guest_sign_ups_per_minute OPERATOR(pg_catalog.>) 0
+			   AND guest_sign_ups_per_minute_per_ip OPERATOR(pg_catalog.>) 0
+			   AND password_attempts_per_minute_per_ip OPERATOR(pg_catalog.>) 0
+			   AND password_attempts_per_minute_per_user OPERATOR(pg_catalog.>) 0
+			   AND password_attempts_per_minute_per_user_per_ip OPERATOR(pg_catalog.>) 0),
+	CONSTRAINT settings_lockout_check
+		CHECK (lockout_max_attempts OPERATOR(pg_catalog.>=) 0
+			   AND lockout_type OPERATOR(pg_catalog.=) ANY ('{per_user,per_user_per_ip}'::pg_catalog.text[])
+			   AND lockout_history_seconds OPERATOR(pg_catalog.>) 0
+			   AND lockout_minimum_seconds OPERATOR(pg_catalog.>) 0
+			   AND lockout_maximum_seconds OPERATOR(pg_catalog.>=) lockout_minimum_seconds
+			   AND lockout_backoff_factor OPERATOR(pg_catalog.>=) 1::pg_catalog.float8
+			   AND lockout_backoff_factor OPERATOR(pg_catalog.<=) 100::pg_catalog.float8),
+	CONSTRAINT settings_code_lifetimes_check
+		CHECK (verification_code_lifetime_seconds OPERATOR(pg_catalog.>=) 60
+			   AND verification_code_lifetime_seconds OPERATOR(pg_catalog.<=) 86400
+			   AND password_reset_code_lifetime_seconds OPERATOR(pg_catalog.>=) 60
+			   AND password_reset_code_lifetime_seconds OPERATOR(pg_catalog.<=) 86400),
 	CONSTRAINT settings_singleton_check CHECK (singleton),
 	CONSTRAINT settings_issuer_check
 		CHECK (issuer OPERATOR(pg_catalog.~) '^https?://[^/?#[:space:]]+(/[^/?#[:space:]]+)*$'),
 	CONSTRAINT settings_audience_check CHECK (audience OPERATOR(pg_catalog.<>) ''),
 	CONSTRAINT settings_token_role_check CHECK (token_role OPERATOR(pg_catalog.<>) ''),
 	CONSTRAINT settings_promotion_conflict_check
-		CHECK (promotion_conflict OPERATOR(pg_catalog.=) ANY ('{error,login}'::pg_catalog.text[])),
+		CHECK (promotion_conflict OPERATOR(pg_catalog.=) ANY ('{error,login,merge}'::pg_catalog.text[])),
 	CONSTRAINT settings_login_id_types_check
 		CHECK (login_id_types OPERATOR(pg_catalog.<@) '{email,phone_number,username}'::pg_catalog.text[]
 			   AND pg_catalog.cardinality(login_id_types) OPERATOR(pg_catalog.>) 0),
@@ -134,7 +186,7 @@ COMMENT ON COLUMN anon_auth.settings.anonymous_users_enabled IS
 COMMENT ON COLUMN anon_auth.settings.public_sign_up_enabled IS
 'Whether new users may be created at all. Guests that exist can be promoted all the same.';
 COMMENT ON COLUMN anon_auth.settings.promotion_conflict IS
-'When a login ID given at promotion belongs to another user: error, or login (the right password logs in to that account; the guest is left).';
+'When a login ID given at promotion belongs to another user: error, login (the right password logs in to that account; the guest is left), or merge (the right password moves the guest''s rows in your tables to that account, and deletes the guest).';
 COMMENT ON COLUMN anon_auth.settings.login_id_types IS
 'Which kinds of login ID may be attached at promotion: email, phone_number, username.';
 COMMENT ON COLUMN anon_auth.settings.email_case_sensitive IS
@@ -196,8 +248,50 @@ COMMENT ON COLUMN anon_auth.settings.default_locale IS
 'Language of the pages (BCP 47) when neither ui_locales nor the browser asks for one there is.';
 COMMENT ON COLUMN anon_auth.settings.page_texts IS
 'Texts of the pages that are not to be the built-in ones: {"en": {"sign_up_title": "Join us"}}; a new locale may be added. See anon_auth_http.page_texts().';
+COMMENT ON COLUMN anon_auth.settings.before_sign_up IS
+'Hook: name, with schema, of a function (user_id uuid, client_id text, device_info jsonb) that is called before a guest is created and refuses it by raising an error.';
+COMMENT ON COLUMN anon_auth.settings.access_token_claims IS
+'Hook: name, with schema, of a function (claims jsonb) RETURNS jsonb that gets the claims of an access token and returns an object of those to add.';
+COMMENT ON COLUMN anon_auth.settings.after_promotion IS
+'Hook: name, with schema, of a function (user_id uuid, client_id text) that is called in the transaction of a promotion, when all else is done.';
+COMMENT ON COLUMN anon_auth.settings.merge IS
+'Hook: name, with schema, of a function (guest_id uuid, user_id uuid) that is called before the rows of a guest are moved to an account, to resolve what would collide.';
+COMMENT ON COLUMN anon_auth.settings.trusted_proxy_hops IS
+'How many proxies of yours append to X-Forwarded-For (in request.headers): the address that many from its end is the client''s. 0: the address of the database connection.';
+COMMENT ON COLUMN anon_auth.settings.guest_sign_ups_per_minute IS
+'How many guests may sign up in a minute; NULL: no limit.';
+COMMENT ON COLUMN anon_auth.settings.guest_sign_ups_per_minute_per_ip IS
+'How many guests may sign up from one address in a minute (an IPv6 /64 is one address); NULL: no limit.';
+COMMENT ON COLUMN anon_auth.settings.password_attempts_per_minute_per_ip IS
+'How many passwords may be tried from one address in a minute; NULL: no limit.';
+COMMENT ON COLUMN anon_auth.settings.password_attempts_per_minute_per_user IS
+'How many passwords may be tried for one user in a minute; NULL: no limit.';
+COMMENT ON COLUMN anon_auth.settings.password_attempts_per_minute_per_user_per_ip IS
+'How many passwords may be tried for one user from one address in a minute; NULL: no limit.';
+COMMENT ON COLUMN anon_auth.settings.lockout_max_attempts IS
+'So many wrong passwords within lockout_history_seconds lock logins to the user; 0: never.';
+COMMENT ON COLUMN anon_auth.settings.lockout_type IS
+'per_user, or per_user_per_ip: only logins from the address that the wrong passwords came from are locked.';
+COMMENT ON COLUMN anon_auth.settings.lockout_history_seconds IS
+'When the last wrong password is older than this, counting begins anew.';
+COMMENT ON COLUMN anon_auth.settings.lockout_minimum_seconds IS
+'How long the first lock lasts.';
+COMMENT ON COLUMN anon_auth.settings.lockout_maximum_seconds IS
+'How long a lock lasts at most.';
+COMMENT ON COLUMN anon_auth.settings.lockout_backoff_factor IS
+'Each further wrong password makes the lock longer by this factor.';
+COMMENT ON COLUMN anon_auth.settings.verification_code_lifetime_seconds IS
+'How long a code of request_verification() is good.';
+COMMENT ON COLUMN anon_auth.settings.password_reset_code_lifetime_seconds IS
+'How long a code of request_password_reset() is good.';
+COMMENT ON COLUMN anon_auth.settings.guest_retention IS
+'purge() deletes guests with a device key that were not seen for so long; NULL: none. Guests without a key go when their last session has ended.';
+COMMENT ON COLUMN anon_auth.settings.purge_policy IS
+'What purge() does with guests that have rows in your tables: skip them, or cascade: delete them where every foreign key to users says what becomes of those rows (ON DELETE CASCADE, SET NULL, SET DEFAULT).';
 COMMENT ON COLUMN anon_auth.settings.event_types IS
 'Which types are kept in events; NULL: all.';
+COMMENT ON COLUMN anon_auth.settings.event_retention IS
+'purge() deletes events that are older than this; NULL: none.';
 
 -- CREATE EXTENSION makes the row, and so does the data of a dump: the later
 -- one wins, else restoring a dump would stop at a duplicate key.
@@ -223,7 +317,7 @@ CREATE FUNCTION anon_auth.settings_changed() RETURNS trigger
 AS 'MODULE_PATHNAME', 'anon_auth_settings_changed';
 REVOKE ALL ON FUNCTION anon_auth.settings_changed() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.settings_changed() IS
-'Trigger of settings: a change is seen within the statement that makes it, too.';
+'Trigger of settings: a change is seen within the statement that makes it, too, and a hook that does not exist is refused. Errors: 42883 no such function; 42P13 a function of another kind.';
 
 -- Also where a parallel restore has switched ordinary triggers off.
 ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_replace;

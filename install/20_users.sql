@@ -15,6 +15,7 @@ CREATE TABLE anon_auth.users (
 	created_at timestamptz NOT NULL,
 	updated_at timestamptz NOT NULL,
 	last_seen_at timestamptz NOT NULL,
+	purge_from timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	device_kid text,
 	login_id_routes uuid[] NOT NULL DEFAULT '{}',
 	standard_attributes jsonb NOT NULL DEFAULT '{}',
@@ -29,6 +30,10 @@ CREATE TABLE anon_auth.users (
 	CONSTRAINT users_custom_attributes_check
 		CHECK (pg_catalog.jsonb_typeof(custom_attributes) OPERATOR(pg_catalog.=) 'object')
 ) WITH (fillfactor = 85);
+CREATE INDEX users_keyless_guests_idx ON anon_auth.users (purge_from)
+	WHERE is_anonymous AND device_kid IS NULL;
+CREATE INDEX users_keyed_guests_idx ON anon_auth.users (purge_from)
+	WHERE is_anonymous AND device_kid IS NOT NULL;
 
 COMMENT ON TABLE anon_auth.users IS
 'One row a user, guest or regular. id is the sub claim and never changes: reference it by foreign key.';
@@ -37,6 +42,7 @@ COMMENT ON COLUMN anon_auth.users.is_anonymous IS 'True for a guest; false once 
 COMMENT ON COLUMN anon_auth.users.is_disabled IS 'A disabled user cannot log in, and its sessions are gone. See disable_user().';
 COMMENT ON COLUMN anon_auth.users.is_verified IS 'Whether at least one login ID of the user is verified.';
 COMMENT ON COLUMN anon_auth.users.last_seen_at IS 'Last login or refresh; exact to the hour.';
+COMMENT ON COLUMN anon_auth.users.purge_from IS 'When purge() looks at a guest next. Without a device key: when its sessions end, as far as purge() knows; with one: last_seen_at, as far as it knows, to which settings.guest_retention is added. It means nothing for a regular user.';
 COMMENT ON COLUMN anon_auth.users.device_kid IS 'Key ID of the guest''s device key; NULL for key-less guests and regular users.';
 COMMENT ON COLUMN anon_auth.users.login_id_routes IS 'Where the user''s rows in login_ids are.';
 COMMENT ON COLUMN anon_auth.users.standard_attributes IS 'OpenID Connect standard claims of userinfo(): email, phone_number, preferred_username, name, ...';
@@ -131,6 +137,7 @@ CREATE TABLE anon_auth.sessions (
 	authenticated_at timestamptz NOT NULL,
 	last_used_at timestamptz NOT NULL,
 	expires_at timestamptz NOT NULL,
+	purge_from timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	device_info jsonb,
 
 	PRIMARY KEY (user_id, id),
@@ -144,6 +151,7 @@ CREATE TABLE anon_auth.sessions (
 	CONSTRAINT sessions_device_info_check
 		CHECK (pg_catalog.jsonb_typeof(device_info) OPERATOR(pg_catalog.=) 'object')
 ) WITH (fillfactor = 85);
+CREATE INDEX sessions_purge_from_idx ON anon_auth.sessions (purge_from);
 
 COMMENT ON TABLE anon_auth.sessions IS
 'One row a live session; ending a session deletes its row. Rows past expires_at are dead and wait for purging.';
@@ -154,6 +162,7 @@ COMMENT ON COLUMN anon_auth.sessions.generation IS 'How often the refresh token 
 COMMENT ON COLUMN anon_auth.sessions.rotated_at IS 'Last rotation; the token before it answers for the grace period.';
 COMMENT ON COLUMN anon_auth.sessions.authenticated_at IS 'The auth_time claim.';
 COMMENT ON COLUMN anon_auth.sessions.expires_at IS 'The earlier of the longest life and the idle timeout: those of the client, or of settings for a cookie session.';
+COMMENT ON COLUMN anon_auth.sessions.purge_from IS 'When purge() looks at it next: expires_at as it was at first. A refresh does not move it, so that no index entry changes.';
 COMMENT ON COLUMN anon_auth.sessions.device_info IS 'What the client said of its device.';
 
 CREATE TABLE anon_auth.authorization_codes (

@@ -45,7 +45,7 @@ CREATE TABLE anon_auth.events (
 CREATE INDEX events_created_at_idx ON anon_auth.events USING brin (created_at);
 
 COMMENT ON TABLE anon_auth.events IS
-'Append-only audit, written in the transaction it tells of. Types: user.created, user.authenticated, user.anonymous.promoted, user.signed_out, user.disabled, user.enabled, user.deleted, authentication.failed, refresh_token.reused.';
+'Append-only audit, written in the transaction it tells of. Types: user.created, user.authenticated, user.anonymous.promoted, user.anonymous.merged, user.signed_out, user.disabled, user.enabled, user.deleted, authentication.failed, authentication.lockout, refresh_token.reused, verification.requested, login_id.verified, password_reset.requested, password.reset.';
 COMMENT ON COLUMN anon_auth.events.user_id IS
 'The user it is about, who may be deleted by now; the nil UUID where no user is known.';
 COMMENT ON COLUMN anon_auth.events.id IS 'A UUIDv7.';
@@ -60,3 +60,15 @@ COMMENT ON TABLE anon_auth.rate_limits IS
 'State of the generic cell rate algorithm (GCRA), a row a bucket. Lost at a crash, on purpose.';
 COMMENT ON COLUMN anon_auth.rate_limits.bucket IS 'First 16 bytes of the SHA-256 of the bucket''s name.';
 
+
+CREATE UNLOGGED TABLE anon_auth.lockouts (
+	bucket uuid NOT NULL PRIMARY KEY,
+	failed_attempts integer NOT NULL,
+	last_failed_at timestamptz NOT NULL,
+	locked_until timestamptz
+) WITH (fillfactor = 70);
+
+COMMENT ON TABLE anon_auth.lockouts IS
+'Wrong passwords, a row a user or user and address, while settings.lockout_max_attempts is on. Lost at a crash, on purpose.';
+COMMENT ON COLUMN anon_auth.lockouts.bucket IS 'First 16 bytes of the SHA-256 of the bucket''s name.';
+COMMENT ON COLUMN anon_auth.lockouts.locked_until IS 'Until when logins are refused; NULL: they are not.';

@@ -29,6 +29,13 @@
 #define MyLocalTransactionId()	(MyProc->lxid)
 #endif
 
+/* 16 can report errors without raising them. */
+#if PG_VERSION_NUM >= 160000
+#define QualifiedNameList(name)	stringToQualifiedNameList((name), NULL)
+#else
+#define QualifiedNameList(name)	stringToQualifiedNameList(name)
+#endif
+
 /*
  * JSON parser callbacks return void in 15 and a status from 16 on; a callback
  * ends with JSON_ACTION_OK.  So does the way to make a lexer.

@@ -54,6 +54,14 @@
 #define ERRCODE_AA_INVALID_KEY				AA_SQLSTATE('0', '1', '6')
 /* no usable signing key */
 #define ERRCODE_AA_SIGNING_KEY				AA_SQLSTATE('0', '1', '7')
+/* too many requests: wait, as the detail says */
+#define ERRCODE_AA_RATE_LIMITED				AA_SQLSTATE('0', '1', '8')
+/* too many wrong passwords: logins to the user are locked for a while */
+#define ERRCODE_AA_ACCOUNT_LOCKED			AA_SQLSTATE('0', '1', '9')
+/* a hook of settings has refused, or has returned what it must not */
+#define ERRCODE_AA_HOOK						AA_SQLSTATE('0', '2', '0')
+/* the guest cannot be merged into the account: a table of yours refuses */
+#define ERRCODE_AA_MERGE					AA_SQLSTATE('0', '2', '1')
 
 /*
  * For a status that is no fault of the caller's input; does nothing on

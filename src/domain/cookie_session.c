@@ -31,6 +31,12 @@ session_end(const BrowserPolicy *policy, TimestampTz begin, TimestampTz now)
 	return end;
 }
 
+TimestampTz
+cookie_session_expiry(const BrowserPolicy *policy, TimestampTz now)
+{
+	return session_end(policy, now, now);
+}
+
 char *
 cookie_session_start(const char *client_id, const User *user, const BrowserPolicy *policy,
 					 TimestampTz now)
@@ -41,7 +47,7 @@ cookie_session_start(const char *client_id, const User *user, const BrowserPolic
 
 	session_make(user, now, now, &session, &token);
 	session.client_id = (char *) client_id;
-	session.expires_at = session_end(policy, now, now);
+	session.expires_at = cookie_session_expiry(policy, now);
 	session_insert(&session, SESSION_COOKIE, NULL);
 	refresh_token_write(&token, master_key_derived(MASTER_KEY_SESSION_COOKIE, 0), cookie);
 	sodium_memzero(&token, sizeof(token));

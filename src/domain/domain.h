@@ -195,6 +195,9 @@ extern void session_resume(const Client *client, const char *refresh_token,
 extern void session_make(const User *user, TimestampTz authenticated_at, TimestampTz now,
 						 Session *session, RefreshToken *token);
 
+/* When a session that begins now would end without being used. */
+extern TimestampTz session_expiry(const Client *client, TimestampTz now);
+
 /* A session's id is a UUIDv7: it tells when the session began. */
 extern TimestampTz session_begin(const pg_uuid_t *session_id);
 
@@ -214,6 +217,9 @@ extern void session_revoke(const char *token, size_t length, TimestampTz now);
 extern char *cookie_session_start(const char *client_id, const User *user,
 								  const BrowserPolicy *policy, TimestampTz now);
 
+/* When a cookie session that begins now would end without being used. */
+extern TimestampTz cookie_session_expiry(const BrowserPolicy *policy, TimestampTz now);
+
 /*
  * The live session of a cookie, and its user.  False when there is none, for
  * whatever reason, a disabled user being one.
@@ -224,6 +230,36 @@ extern bool cookie_session_find(const char *cookie, TimestampTz now,
 /* Moves the session's expiry, where the transaction may write. */
 extern void cookie_session_touch(const Session *session, const BrowserPolicy *policy,
 								 TimestampTz now);
+
+/* ---- rate limits (rate_limit.c) ---- */
+
+/*
+ * Counts a guest's sign-up, or an attempt at a password: of a user, or with
+ * user_id NULL of a login ID that is nobody's, known by its route.  Raises
+ * AA018, and AA019 where logins to the user are locked.
+ */
+extern void rate_limit_sign_up(TimestampTz now);
+extern void rate_limit_password(const pg_uuid_t *user_id, const char *login_id, TimestampTz now);
+
+/* How the attempt ended, for the lockout; the second is an event if it locks. */
+extern void lockout_password_right(const pg_uuid_t *user_id, const char *login_id);
+extern void lockout_password_wrong(const Client *client, const pg_uuid_t *user_id,
+								   const char *login_id, TimestampTz now);
+
+/*
+ * For a Retry-After header: in how many seconds what AA018 or AA019 last
+ * refused in this backend may be tried again.
+ */
+extern int	rate_limit_retry_after(void);
+
+/* ---- the client's address (client_address.c) ---- */
+
+/*
+ * The address that a request comes from, in one form: an IPv4 address, or the
+ * first 64 bits of an IPv6 address.  NULL where it is not known: a socket of
+ * this host, a background worker.
+ */
+extern char *client_address(void);
 
 /* ---- guests (guest.c) ---- */
 
@@ -267,10 +303,13 @@ extern bool login_authenticate(const Client *client, const char *login_id,
 extern bool login_verify(const Client *client, const char *login_id, const char *password,
 						 TimestampTz now, User *user);
 
-/* Same for a user that is known; user_id NULL: the login ID is nobody's. */
+/*
+ * Same for a user that is known; user_id NULL: the login ID is nobody's.
+ * Raises AA018 and AA019, as all that check a password.
+ */
 extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
-								const char *password, const AccountPolicy *policy,
-								TimestampTz now, User *user);
+								const char *login_id, const char *password,
+								const AccountPolicy *policy, TimestampTz now, User *user);
 
 /* Whether it could be a login ID of this type, whatever the settings allow. */
 extern bool login_id_is_well_formed(LoginIdType type, const char *text);

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "domain/domain.h"
+#include "domain/hook.h"
 #include "errors.h"
 #include "json/json.h"
 #include "keyring/public_key.h"
@@ -66,18 +67,29 @@ canonical_jwk(Jsonb *jwk)
 	return json_to_jsonb(json);
 }
 
+/* client NULL: a cookie session that names none. */
+static void
+admit(const pg_uuid_t *id, const Client *client, Jsonb *device_info, TimestampTz now)
+{
+	require_sign_up_open();
+	rate_limit_sign_up(now);
+	hook_before_sign_up(settings_get()->before_sign_up, id,
+						client == NULL ? NULL : client->client_id, device_info);
+}
+
 /*
  * False when another transaction was faster with the same key: the key is the
  * arbiter, and the user that was made for nothing goes again.
  */
 static bool
-sign_up_with_key(const Client *client, const RequestJwt *request, TimestampTz now, User *user)
+sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_info,
+				 TimestampTz now, User *user)
 {
 	pg_uuid_t	id = new_uuid_v7(now);
 
-	require_sign_up_open();
 	request_jwt_verify(request, request->jwk, jose_alg_name(request->alg));
-	user_insert_guest(&id, request->kid, now);
+	admit(&id, client, device_info, now);
+	user_insert_guest(&id, request->kid, now, now);
 	if (!device_key_insert(request->kid, &id, jose_alg_name(request->alg),
 						   canonical_jwk(request->jwk),
 						   challenge_use(removed_device_key_challenges(request->kid),
@@ -117,7 +129,7 @@ guest_authenticate_with_key(const Client *client, const char *jwt, size_t length
 		log_in(client, &key.user_id, now, &user);
 	else if (request.jwk == NULL)
 		raise_unknown_device_key();
-	else if (!sign_up_with_key(client, &request, now, &user))
+	else if (!sign_up_with_key(client, &request, device_info, now, &user))
 	{
 		/* The winner has committed: its guest is this device's. */
 		if (!request_jwt_authenticate(&request, now, &key))
@@ -127,17 +139,18 @@ guest_authenticate_with_key(const Client *client, const char *jwt, size_t length
 	session_start(client, &user, device_info, NULL, now, now, response);
 }
 
-/* client NULL: a cookie session that names none. */
+/* session_expiry: of the session that the guest is about to get. */
 static void
-sign_up_without_key(const Client *client, TimestampTz now, User *user)
+sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz session_expiry,
+					TimestampTz now, User *user)
 {
 	pg_uuid_t	id = new_uuid_v7(now);
 
 	if (client != NULL)
 		client_require_guests(client, false);
 	require_guests_enabled();
-	require_sign_up_open();
-	user_insert_guest(&id, NULL, now);
+	admit(&id, client, device_info, now);
+	user_insert_guest(&id, NULL, session_expiry, now);
 	record_creation(client, &id, false, now);
 	fill_new_guest(user, &id, NULL);
 }
@@ -147,7 +160,7 @@ guest_sign_up_with_cookie(const Client *client, const BrowserPolicy *policy, Tim
 {
 	User		user;
 
-	sign_up_without_key(client, now, &user);
+	sign_up_without_key(client, NULL, cookie_session_expiry(policy, now), now, &user);
 	return cookie_session_start(client == NULL ? NULL : client->client_id, &user, policy, now);
 }
 
@@ -157,7 +170,7 @@ guest_sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz 
 {
 	User		user;
 
-	sign_up_without_key(client, now, &user);
+	sign_up_without_key(client, device_info, session_expiry(client, now), now, &user);
 	session_start(client, &user, device_info, NULL, now, now, response);
 }
 

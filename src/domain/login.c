@@ -25,17 +25,21 @@ record_failure(const Client *client, const pg_uuid_t *user_id, const char *reaso
 }
 
 bool
-login_with_password(const Client *client, const pg_uuid_t *user_id, const char *password,
-					const AccountPolicy *policy, TimestampTz now, User *user)
+login_with_password(const Client *client, const pg_uuid_t *user_id, const char *login_id,
+					const char *password, const AccountPolicy *policy, TimestampTz now,
+					User *user)
 {
 	PasswordRehash rehash;
 
+	rate_limit_password(user_id, login_id, now);
 	if (!password_check(user_id, password, policy, &rehash))
 	{
 		record_failure(client, user_id,
 					   user_id == NULL ? "unknown login ID" : "wrong password", now);
+		lockout_password_wrong(client, user_id, login_id, now);
 		return false;
 	}
+	lockout_password_right(user_id, login_id);
 	if (!user_log_in(user_id, now, user))
 	{
 		record_failure(client, user_id, "user is disabled", now);
@@ -75,15 +79,21 @@ login_id_is_well_formed(LoginIdType type, const char *text)
 	return login_id_normalise(type, text, &rules, &login_id) == NULL;
 }
 
-/* False when nobody can have such a login ID. */
-static bool
-find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id)
+/*
+ * Who has a login ID, or NULL; known_as is what spellings of it have in common.
+ */
+static const pg_uuid_t *
+find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id,
+		   const char **known_as)
 {
 	LoginIdPolicy rules = lenient(&policy->login_id);
 	LoginId		login_id;
 
-	return login_id_normalise(guess_type(text), text, &rules, &login_id) == NULL &&
-		login_id_owner(&login_id, user_id);
+	*known_as = text;
+	if (login_id_normalise(guess_type(text), text, &rules, &login_id) != NULL)
+		return NULL;
+	*known_as = login_id.value;
+	return login_id_owner(&login_id, user_id) ? user_id : NULL;
 }
 
 bool
@@ -91,13 +101,14 @@ login_verify(const Client *client, const char *login_id, const char *password, T
 			 User *user)
 {
 	AccountPolicy policy;
-	pg_uuid_t	user_id;
-	bool		known;
+	const char *known_as;
+	pg_uuid_t	owner;
+	const pg_uuid_t *user_id;
 
 	client_require_first_party(client);
 	settings_read_account_policy(&policy);
-	known = find_owner(login_id, &policy, &user_id);
-	return login_with_password(client, known ? &user_id : NULL, password, &policy, now, user);
+	user_id = find_owner(login_id, &policy, &owner, &known_as);
+	return login_with_password(client, user_id, known_as, password, &policy, now, user);
 }
 
 bool

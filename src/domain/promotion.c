@@ -15,6 +15,7 @@
 
 #include "catalog/pg_type.h"
 #include "domain/domain.h"
+#include "domain/hook.h"
 #include "errors.h"
 #include "json/json.h"
 #include "keyring/master_key.h"
@@ -380,8 +381,8 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 		raise_required("password");
 	open_proof(client, request, true, now, &proof);
 	count = normalise_login_ids(request, &policy, login_ids);
-	if (find_conflict(login_ids, count, policy.conflict_login, &owner))
-		return login_with_password(client, &owner, request->password, &policy, now, user);
+	if (find_conflict(login_ids, count, policy.conflict != CONFLICT_ERROR, &owner))
+		return login_with_password(client, &owner, NULL, request->password, &policy, now, user);
 
 	check_password_policy(request->password, &policy);
 	promote(client, &proof, login_ids, count,
@@ -425,6 +426,6 @@ promotion_repeat(const Client *client, const PromotionRequest *request, Timestam
 			memcmp(&owner, &request->ticket->user_id, UUID_LEN) != 0)
 			raise_not_anonymous();
 	}
-	return login_with_password(client, &request->ticket->user_id, request->password, &policy,
-							   now, user);
+	return login_with_password(client, &request->ticket->user_id, NULL, request->password,
+							   &policy, now, user);
 }

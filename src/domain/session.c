@@ -109,6 +109,12 @@ session_end(const Client *client, TimestampTz begin, TimestampTz now)
 	return end;
 }
 
+TimestampTz
+session_expiry(const Client *client, TimestampTz now)
+{
+	return session_end(client, now, now);
+}
+
 void
 session_make(const User *user, TimestampTz authenticated_at, TimestampTz now,
 			 Session *session, RefreshToken *token)
@@ -138,7 +144,7 @@ session_start(const Client *client, const User *user, Jsonb *device_info, const 
 
 	session_make(user, authenticated_at, now, &session, &token);
 	session.client_id = client->client_id;
-	session.expires_at = session_end(client, now, now);
+	session.expires_at = session_expiry(client, now);
 	session_insert(&session, SESSION_REFRESH_TOKEN, device_info);
 	tokens_issue(client, user, &session, write_refresh_token(&token), nonce, now, response);
 	sodium_memzero(&token, sizeof(token));
@@ -213,6 +219,7 @@ static void
 end_reused_session(const Session *session, TimestampTz now)
 {
 	session_delete(&session->user_id, &session->id);
+	user_orphaned(&session->user_id, now);
 	event_insert("refresh_token.reused", &session->user_id, session->client_id, NULL, now);
 }
 
@@ -266,8 +273,10 @@ void
 session_end_now(const pg_uuid_t *user_id, const pg_uuid_t *session_id, const char *client_id,
 				TimestampTz now)
 {
-	if (session_delete(user_id, session_id))
-		event_insert("user.signed_out", user_id, client_id, NULL, now);
+	if (!session_delete(user_id, session_id))
+		return;
+	user_orphaned(user_id, now);
+	event_insert("user.signed_out", user_id, client_id, NULL, now);
 }
 
 void

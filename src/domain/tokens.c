@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "domain/domain.h"
+#include "domain/hook.h"
 #include "errors.h"
 #include "json/json.h"
 #include "lib/stringinfo.h"
@@ -56,6 +57,7 @@ session_claims(const User *user, const Session *session)
 	add_access_claims(&json, session->client_id, user, session,
 					  unix_seconds(session->expires_at));
 	json_close(&json);
+	hook_access_token_claims(settings_get()->access_token_claims, &json);
 	return json.data;
 }
 
@@ -75,6 +77,7 @@ make_access_token(const Client *client, const User *user, const Session *session
 	add_access_claims(&json, client->client_id, user, session,
 					  seconds + client->access_token_lifetime);
 	json_close(&json);
+	hook_access_token_claims(settings_get()->access_token_claims, &json);
 	token = own_jwt_sign(json.data, json.len, NULL, "at+jwt");
 	pfree(json.data);
 	return token;

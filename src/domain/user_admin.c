@@ -33,6 +33,7 @@ user_admin_disable(const pg_uuid_t *id, TimestampTz now)
 	if (!user_set_disabled(id, true, now))
 		return;
 	sessions_delete(id, NULL);
+	user_orphaned(id, now);
 	authorization_codes_delete(id);
 	event_insert("user.disabled", id, NULL, NULL, now);
 }
@@ -75,6 +76,7 @@ user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now)
 	get_user(id, &user);
 	(void) user_lock(id);
 	count = sessions_delete(id, NULL);
+	user_orphaned(id, now);
 	authorization_codes_delete(id);
 	if (count > 0)
 		event_insert("user.signed_out", id, NULL,

@@ -41,6 +41,17 @@ http_write_api_error(const HttpRequest *request, const ErrorData *error, HttpRes
 		case ERRCODE_AA_SIGN_UP_CLOSED:
 			http_api_error(response, 403, "Forbidden", "NoPublicSignup", error->message, NULL);
 			break;
+		case ERRCODE_AA_RATE_LIMITED:
+			http_api_error(response, 429, "TooManyRequest", "RateLimited", error->message, NULL);
+			http_retry_after(response);
+			break;
+		case ERRCODE_AA_ACCOUNT_LOCKED:
+			http_api_error(response, 429, "TooManyRequest", "AccountLockout", error->message, NULL);
+			http_retry_after(response);
+			break;
+		case ERRCODE_AA_HOOK:
+			http_api_error(response, 403, "Forbidden", "HookDisallowed", error->message, NULL);
+			break;
 		case ERRCODE_AA_USER_DISABLED:
 			/* Whoever holds such a token is not told why it does not work. */
 			http_api_error(response, 400, "Invalid", "Invalid", "invalid refresh token", NULL);

@@ -109,6 +109,12 @@ extern void http_response_begin(HttpResponse *response);
 extern void http_add_header(HttpResponse *response, const char *name, const char *value);
 extern void http_no_store(HttpResponse *response);
 
+/* Whether it means that the client is to wait. */
+extern bool http_is_rate_limit(const ErrorData *error);
+
+/* Says when to try again, if the status is 429 (RFC 6585, section 4). */
+extern void http_retry_after(HttpResponse *response);
+
 /* Sets status, media type and body. */
 extern void http_json(HttpResponse *response, int status, char *json);
 extern void http_text(HttpResponse *response, int status, const char *text);

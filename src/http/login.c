@@ -39,6 +39,7 @@ show_form(const LoggingIn *login, const char *login_id_error, const char *passwo
 	json_close(&model);
 	http_page(response, status, model.data);
 	http_no_store(response);
+	http_retry_after(response);
 }
 
 static void
@@ -76,7 +77,9 @@ handle_form(LoggingIn *login, HttpResponse *response)
 		return;
 	}
 	error = http_try(log_in, login);
-	if (error != NULL)
+	if (error != NULL && http_is_rate_limit(error))
+		show_form(login, NULL, NULL, "rate_limited", 429, response);
+	else if (error != NULL)
 		show_form(login, NULL, NULL, "failed", http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500,
 				  response);
 	else if (!login->logged_in)

@@ -31,6 +31,9 @@ static const struct
 	{ERRCODE_AA_NOT_ANONYMOUS, "invalid_grant", NULL},
 	{ERRCODE_AA_INVALID_CODE, "invalid_grant", NULL},
 	{ERRCODE_AA_INVALID_PROMOTION_CODE, "invalid_grant", NULL},
+	{ERRCODE_AA_RATE_LIMITED, "x_rate_limited", NULL},
+	{ERRCODE_AA_ACCOUNT_LOCKED, "x_rate_limited", NULL},
+	{ERRCODE_AA_HOOK, "invalid_request", NULL},
 	{ERRCODE_INVALID_PARAMETER_VALUE, "invalid_request", NULL}
 };
 
@@ -46,7 +49,7 @@ http_oauth_error_of(const ErrorData *error, const char **code, const char **desc
 		*code = oauth_errors[i].code;
 		*description = oauth_errors[i].description != NULL ? oauth_errors[i].description :
 			error->message;
-		return 400;
+		return http_is_rate_limit(error) ? 429 : 400;
 	}
 	*code = "server_error";
 	*description = "internal server error";
@@ -88,4 +91,5 @@ http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
 	/* The device must send its public key: see decisions.md. */
 	write_error(response, status, code, description,
 				error->sqlerrcode == ERRCODE_AA_UNKNOWN_DEVICE_KEY ? "unknown_device_key" : NULL);
+	http_retry_after(response);
 }

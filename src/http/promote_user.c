@@ -96,6 +96,7 @@ show_form(const Promoting *promoting, int status, HttpResponse *response)
 	json_close(&model);
 	http_page(response, status, model.data);
 	http_no_store(response);
+	http_retry_after(response);
 }
 
 /* ---- reading the form ---- */
@@ -232,6 +233,11 @@ show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 		case ERRCODE_AA_PASSWORD_POLICY:
 			form->password_errors = password_error_codes(form->password,
 														 &promoting->policy.password);
+			break;
+		case ERRCODE_AA_RATE_LIMITED:
+		case ERRCODE_AA_ACCOUNT_LOCKED:
+			form->form_error = "rate_limited";
+			status = 429;
 			break;
 		default:
 			form->form_error = "failed";

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "errors.h"
 #include "http/http.h"
 #include "json/json.h"
 #include "utils/builtins.h"
@@ -37,6 +38,20 @@ http_no_store(HttpResponse *response)
 {
 	http_add_header(response, "Cache-Control", "no-store");
 	http_add_header(response, "Pragma", "no-cache");
+}
+
+bool
+http_is_rate_limit(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_AA_RATE_LIMITED ||
+		error->sqlerrcode == ERRCODE_AA_ACCOUNT_LOCKED;
+}
+
+void
+http_retry_after(HttpResponse *response)
+{
+	if (response->status == 429)
+		http_add_header(response, "Retry-After", psprintf("%d", rate_limit_retry_after()));
 }
 
 void

@@ -19,8 +19,8 @@
 static StoreStatement insert_session = {
 	.sql = "INSERT INTO anon_auth.sessions"
 	" (user_id, id, client_id, secret_hash, created_at, authenticated_at,"
-	" last_used_at, expires_at, device_info, session_type)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $5, $7, $8, $9)",
+	" last_used_at, expires_at, purge_from, device_info, session_type)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $5, $7, $7, $8, $9)",
 	.nparams = 9,
 	.types = {UUIDOID, UUIDOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
 	TIMESTAMPTZOID, JSONBOID, TEXTOID}

@@ -6,15 +6,13 @@
  * A statement may call the extension a million times (a loop, a row-security
  * policy), so the row is read once a statement.  This needs no invalidation
  * message, which would not cross nodes.  A change made by the statement itself
- * (a DO block) is told to this backend by the trigger settings_changed.
+ * (a DO block) is told by settings_forget().
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
-#include "fmgr.h"
 #include "store/statement.h"
 #include "store/store.h"
 #include "utils/builtins.h"
@@ -22,7 +20,9 @@
 
 static StoreStatement read_settings = {
 	.sql = "SELECT issuer, audience, token_role, trust_request_claims,"
-	" anonymous_users_enabled, public_sign_up_enabled, event_types"
+	" anonymous_users_enabled, public_sign_up_enabled, event_types,"
+	" before_sign_up, access_token_claims, trusted_proxy_hops,"
+	" guest_sign_ups_per_minute, guest_sign_ups_per_minute_per_ip"
 	" FROM anon_auth.settings",
 	.read_only = true
 };
@@ -35,7 +35,7 @@ static StoreStatement read_account_policy = {
 	" password_min_length, password_require_uppercase, password_require_lowercase,"
 	" password_require_alphabet, password_require_digit, password_require_symbol,"
 	" password_excluded_keywords, password_hash_memory_kib, password_hash_passes,"
-	" password_hash_concurrency"
+	" password_hash_concurrency, after_promotion, merge"
 	" FROM anon_auth.settings",
 	.read_only = true
 };
@@ -45,6 +45,20 @@ static StoreStatement read_browser_policy = {
 	" session_idle_timeout_seconds, session_cookie_persistent, cookie_prefix,"
 	" cookie_domain, check_session_on_request FROM anon_auth.settings",
 	.read_only = true
+};
+
+static StoreStatement read_attempt_policy = {
+	.sql = "SELECT password_attempts_per_minute_per_ip, password_attempts_per_minute_per_user,"
+	" password_attempts_per_minute_per_user_per_ip, lockout_max_attempts,"
+	" lockout_type, lockout_history_seconds, lockout_minimum_seconds,"
+	" lockout_maximum_seconds, lockout_backoff_factor FROM anon_auth.settings",
+	.read_only = true
+};
+
+/* Not content with the caller's snapshot: the caller has just changed them. */
+static StoreStatement read_hooks = {
+	.sql = "SELECT before_sign_up, access_token_claims, after_promotion, merge"
+	" FROM anon_auth.settings"
 };
 
 static struct
@@ -69,6 +83,13 @@ string_list(const StoreRow *row, int column)
 	for (i = 0; i < list.count; i++)
 		list.items[i] = TextDatumGetCString(items[i]);
 	return list;
+}
+
+/* A limit; NULL, which is none, becomes 0. */
+static int
+limit(const StoreRow *row, int column)
+{
+	return row->nulls[column] ? 0 : DatumGetInt32(row->values[column]);
 }
 
 static void
@@ -97,6 +118,11 @@ fill_settings(Settings *settings)
 	settings->public_sign_up_enabled = DatumGetBool(row.values[5]);
 	settings->keep_all_events = row.nulls[6];
 	settings->event_types = string_list(&row, 6);
+	settings->before_sign_up = store_text(&row, 7);
+	settings->access_token_claims = store_text(&row, 8);
+	settings->trusted_proxy_hops = DatumGetInt32(row.values[9]);
+	settings->guest_sign_ups = limit(&row, 10);
+	settings->guest_sign_ups_per_ip = limit(&row, 11);
 }
 
 const Settings *
@@ -126,22 +152,10 @@ settings_get(void)
 	return &cache.settings;
 }
 
-/*
- * settings_changed() returns trigger
- *
- * Makes this backend read the settings again although the statement is the
- * same.
- */
-PG_FUNCTION_INFO_V1(anon_auth_settings_changed);
-Datum
-anon_auth_settings_changed(PG_FUNCTION_ARGS)
+void
+settings_forget(void)
 {
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("settings_changed() is a trigger function")));
 	cache.stamp.changed = true;
-	return PointerGetDatum(NULL);
 }
 
 static void
@@ -159,6 +173,14 @@ fill_login_id_types(AccountPolicy *policy, StringList allowed)
 	}
 }
 
+static PromotionConflict
+promotion_conflict(const char *name)
+{
+	if (strcmp(name, "login") == 0)
+		return CONFLICT_LOGIN;
+	return strcmp(name, "merge") == 0 ? CONFLICT_MERGE : CONFLICT_ERROR;
+}
+
 void
 settings_read_account_policy(AccountPolicy *policy)
 {
@@ -166,7 +188,7 @@ settings_read_account_policy(AccountPolicy *policy)
 
 	if (store_run(&read_account_policy, NULL, NULL, &row) == 0)
 		raise_no_settings();
-	policy->conflict_login = strcmp(store_text(&row, 0), "login") == 0;
+	policy->conflict = promotion_conflict(store_text(&row, 0));
 	fill_login_id_types(policy, string_list(&row, 1));
 	policy->login_id.email_case_sensitive = DatumGetBool(row.values[2]);
 	policy->login_id.email_block_plus_sign = DatumGetBool(row.values[3]);
@@ -187,6 +209,8 @@ settings_read_account_policy(AccountPolicy *policy)
 	policy->hash_memory_kib = DatumGetInt32(row.values[18]);
 	policy->hash_passes = DatumGetInt32(row.values[19]);
 	policy->hash_concurrency = DatumGetInt32(row.values[20]);
+	policy->after_promotion = store_text(&row, 21);
+	policy->merge = store_text(&row, 22);
 }
 
 void
@@ -202,4 +226,36 @@ settings_read_browser_policy(BrowserPolicy *policy)
 	policy->cookie_prefix = store_text(&row, 4);
 	policy->cookie_domain = store_text(&row, 5);
 	policy->check_session_on_request = DatumGetBool(row.values[6]);
+}
+
+void
+settings_read_attempt_policy(AttemptPolicy *policy)
+{
+	StoreRow	row;
+
+	if (store_run(&read_attempt_policy, NULL, NULL, &row) == 0)
+		raise_no_settings();
+	policy->attempts_per_ip = limit(&row, 0);
+	policy->attempts_per_user = limit(&row, 1);
+	policy->attempts_per_user_per_ip = limit(&row, 2);
+	policy->lockout_max_attempts = DatumGetInt32(row.values[3]);
+	policy->lockout_per_ip = strcmp(store_text(&row, 4), "per_user_per_ip") == 0;
+	policy->lockout_history = DatumGetInt32(row.values[5]);
+	policy->lockout_minimum = DatumGetInt32(row.values[6]);
+	policy->lockout_maximum = DatumGetInt32(row.values[7]);
+	policy->lockout_backoff_factor = DatumGetFloat8(row.values[8]);
+}
+
+void
+settings_read_hooks(HookNames *hooks)
+{
+	StoreRow	row;
+
+	memset(hooks, 0, sizeof(HookNames));
+	if (store_run(&read_hooks, NULL, NULL, &row) == 0)
+		return;
+	hooks->before_sign_up = store_text(&row, 0);
+	hooks->access_token_claims = store_text(&row, 1);
+	hooks->after_promotion = store_text(&row, 2);
+	hooks->merge = store_text(&row, 3);
 }

@@ -38,12 +38,40 @@ typedef struct Settings
 	bool		public_sign_up_enabled;
 	bool		keep_all_events;
 	StringList	event_types;
+	char	   *before_sign_up; /* hooks; NULL: none */
+	char	   *access_token_claims;
+	int			trusted_proxy_hops;
+	int			guest_sign_ups; /* a minute; 0: no limit, as the next */
+	int			guest_sign_ups_per_ip;
 } Settings;
+
+/* What only password logins need.  Attempts are a minute; 0: no limit. */
+typedef struct AttemptPolicy
+{
+	int			attempts_per_ip;
+	int			attempts_per_user;
+	int			attempts_per_user_per_ip;
+	int			lockout_max_attempts;	/* 0: off */
+	bool		lockout_per_ip;
+	int			lockout_history;	/* seconds, as the next two */
+	int			lockout_minimum;
+	int			lockout_maximum;
+	double		lockout_backoff_factor;
+} AttemptPolicy;
+
+typedef enum PromotionConflict
+{
+	CONFLICT_ERROR,
+	CONFLICT_LOGIN,
+	CONFLICT_MERGE
+} PromotionConflict;
 
 /* What only promotions and password logins need. */
 typedef struct AccountPolicy
 {
-	bool		conflict_login; /* else error */
+	PromotionConflict conflict;
+	char	   *after_promotion;	/* hooks; NULL: none */
+	char	   *merge;
 	bool		login_id_allowed[LOGIN_ID_TYPES];
 	LoginIdPolicy login_id;
 	PasswordPolicy password;
@@ -60,7 +88,22 @@ extern const Settings *settings_get(void);
 
 /* The same if it was read in this statement already, else NULL. */
 extern const Settings *settings_peek(void);
+
+/* Makes this backend read them again although the statement is the same. */
+extern void settings_forget(void);
 extern void settings_read_account_policy(AccountPolicy *policy);
+extern void settings_read_attempt_policy(AttemptPolicy *policy);
+
+/* The functions that the settings name, as of now; NULL: none. */
+typedef struct HookNames
+{
+	char	   *before_sign_up;
+	char	   *access_token_claims;
+	char	   *after_promotion;
+	char	   *merge;
+} HookNames;
+
+extern void settings_read_hooks(HookNames *hooks);
 
 /* What only browsers need: cookie sessions and their cookies. */
 typedef struct BrowserPolicy
@@ -128,7 +171,9 @@ typedef struct User
 	Jsonb	   *custom_attributes;
 } User;
 
-extern void user_insert_guest(const pg_uuid_t *id, const char *device_kid, TimestampTz now);
+/* purge_from: see the column. */
+extern void user_insert_guest(const pg_uuid_t *id, const char *device_kid,
+							  TimestampTz purge_from, TimestampTz now);
 extern bool user_find(const pg_uuid_t *id, User *user);
 
 /*
@@ -142,6 +187,12 @@ extern bool user_lock(const pg_uuid_t *id);
 
 /* user_log_in() without waiting: for refreshes, exact to the hour. */
 extern void user_touch(const pg_uuid_t *id, TimestampTz now);
+
+/*
+ * A session of the user has been deleted: tells purge() where that was the last
+ * one of a guest without a device key, whom nobody can come back to.
+ */
+extern void user_orphaned(const pg_uuid_t *id, TimestampTz now);
 
 /* False when the user is no guest any more, or disabled, or gone. */
 extern bool user_promote(const pg_uuid_t *id, Datum login_id_routes,
@@ -313,6 +364,25 @@ extern void signing_keys_lock(void);
 /* user_id NULL: no user is known.  client_id and payload may be NULL. */
 extern void event_insert(const char *type, const pg_uuid_t *user_id,
 						 const char *client_id, Jsonb *payload, TimestampTz now);
+
+/* ---- rate limits and lockouts ---- */
+
+/*
+ * Takes one from the bucket of a name: a generic cell rate algorithm that lets
+ * burst through at once, and one more each period / burst.  False: nothing was
+ * taken, and *conforms_at is when it could be.  Concurrent takers of a bucket
+ * wait for each other's commit; what is rolled back was not taken.
+ */
+extern bool rate_limit_take(const char *name, int burst, int period_seconds, TimestampTz now,
+							TimestampTz *conforms_at);
+
+/* Until when the bucket is locked; 0: it is not. */
+extern TimestampTz lockout_find(const char *name, TimestampTz now);
+
+/* Counts a failure, and returns how many there are since the given time. */
+extern int	lockout_count(const char *name, TimestampTz since, TimestampTz now);
+extern void lockout_lock(const char *name, TimestampTz until);
+extern void lockout_clear(const char *name);
 
 /* ---- ids ---- */
 

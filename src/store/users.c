@@ -22,10 +22,10 @@
 
 static StoreStatement insert_guest = {
 	.sql = "INSERT INTO anon_auth.users"
-	" (id, is_anonymous, created_at, updated_at, last_seen_at, device_kid)"
-	" VALUES ($1, true, $2, $2, $2, $3)",
-	.nparams = 3,
-	.types = {UUIDOID, TIMESTAMPTZOID, TEXTOID}
+	" (id, is_anonymous, created_at, updated_at, last_seen_at, device_kid, purge_from)"
+	" VALUES ($1, true, $2, $2, $2, $3, $4)",
+	.nparams = 4,
+	.types = {UUIDOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID}
 };
 
 static StoreStatement find_user = {
@@ -54,6 +54,17 @@ static StoreStatement touch = {
 	" FOR NO KEY UPDATE SKIP LOCKED)",
 	.nparams = 3,
 	.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+/* Not to wait: a session's row may be held here, and a guest may log in. */
+static StoreStatement orphan = {
+	.sql = "UPDATE anon_auth.users SET purge_from = $2 WHERE id ="
+	" (SELECT u.id FROM anon_auth.users u WHERE u.id = $1 AND u.is_anonymous"
+	" AND u.device_kid IS NULL AND u.purge_from > $2 AND NOT EXISTS"
+	" (SELECT 1 FROM anon_auth.sessions s WHERE s.user_id = $1 AND s.expires_at > $2)"
+	" FOR NO KEY UPDATE SKIP LOCKED)",
+	.nparams = 2,
+	.types = {UUIDOID, TIMESTAMPTZOID}
 };
 
 static StoreStatement promote = {
@@ -94,14 +105,16 @@ fill_user(User *user, const StoreRow *row)
 }
 
 void
-user_insert_guest(const pg_uuid_t *id, const char *device_kid, TimestampTz now)
+user_insert_guest(const pg_uuid_t *id, const char *device_kid, TimestampTz purge_from,
+				  TimestampTz now)
 {
-	Datum		params[3];
-	bool		nulls[3] = {false, false, device_kid == NULL};
+	Datum		params[4];
+	bool		nulls[4] = {false, false, device_kid == NULL, false};
 
 	params[0] = UUIDPGetDatum(id);
 	params[1] = TimestampTzGetDatum(now);
 	params[2] = text_param(device_kid);
+	params[3] = TimestampTzGetDatum(purge_from);
 	store_run(&insert_guest, params, nulls, NULL);
 }
 
@@ -150,6 +163,16 @@ user_touch(const pg_uuid_t *id, TimestampTz now)
 	params[1] = TimestampTzGetDatum(now);
 	params[2] = TimestampTzGetDatum(now - TOUCH_INTERVAL);
 	store_run(&touch, params, NULL, NULL);
+}
+
+void
+user_orphaned(const pg_uuid_t *id, TimestampTz now)
+{
+	Datum		params[2];
+
+	params[0] = UUIDPGetDatum(id);
+	params[1] = TimestampTzGetDatum(now);
+	store_run(&orphan, params, NULL, NULL);
 }
 
 bool

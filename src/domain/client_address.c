@@ -1,0 +1,123 @@
+/*-------------------------------------------------------------------------
+ *
+ * client_address.c
+ *	  Which address a request comes from.
+ *
+ * Anybody can write what he likes into X-Forwarded-For, but proxies append to
+ * it: the last entry was written by the proxy that talks to PostgREST, the one
+ * before it by the proxy before, and so on for as many as are trusted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include "domain/domain.h"
+#include "json/json.h"
+#include "fmgr.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+
+/* An IPv6 subscriber has a /64 at least, and an address for each request. */
+static char *
+canonical_ipv6(const struct in6_addr *address)
+{
+	char		text[INET6_ADDRSTRLEN];
+	struct in6_addr prefix = {0};
+
+	if (IN6_IS_ADDR_V4MAPPED(address))
+		return pstrdup(inet_ntop(AF_INET, &address->s6_addr[12], text, sizeof(text)));
+	memcpy(prefix.s6_addr, address->s6_addr, 8);
+	return psprintf("%s/64", inet_ntop(AF_INET6, &prefix, text, sizeof(text)));
+}
+
+static char *
+canonical_text(const char *text)
+{
+	struct in_addr ipv4;
+	struct in6_addr ipv6;
+	char		canonical[INET_ADDRSTRLEN];
+
+	if (inet_pton(AF_INET, text, &ipv4) == 1)
+		return pstrdup(inet_ntop(AF_INET, &ipv4, canonical, sizeof(canonical)));
+	return inet_pton(AF_INET6, text, &ipv6) == 1 ? canonical_ipv6(&ipv6) : NULL;
+}
+
+/* "1.2.3.4", "1.2.3.4:56", "1::2" or "[1::2]:34", within spaces. */
+static char *
+parse_entry(const char *entry, size_t length)
+{
+	char	   *text;
+	char	   *end;
+
+	while (length > 0 && (*entry == ' ' || *entry == '\t'))
+		entry++, length--;
+	while (length > 0 && (entry[length - 1] == ' ' || entry[length - 1] == '\t'))
+		length--;
+	text = pnstrdup(entry, length);
+	if (text[0] == '[' && (end = strchr(text, ']')) != NULL)
+	{
+		*end = '\0';
+		return canonical_text(text + 1);
+	}
+	end = strchr(text, ':');
+	if (end != NULL && strchr(end + 1, ':') == NULL)
+		*end = '\0';
+	return canonical_text(text);
+}
+
+static char *
+forwarded_address(const char *list, int hops)
+{
+	const char *end = list + strlen(list);
+	const char *begin;
+
+	for (;;)
+	{
+		for (begin = end; begin > list && begin[-1] != ',';)
+			begin--;
+		if (--hops == 0)
+			return parse_entry(begin, end - begin);
+		if (begin == list)
+			return NULL;
+		end = begin - 1;
+	}
+}
+
+/* NULL for a socket of this host, and where nobody is connected. */
+static char *
+connection_address(void)
+{
+	LOCAL_FCINFO(fcinfo, 0);
+	Datum		address;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
+	address = inet_client_addr(fcinfo);
+	return fcinfo->isnull ? NULL :
+		canonical_text(DatumGetCString(DirectFunctionCall1(inet_out, address)));
+}
+
+/*
+ * Where proxies are trusted but the list is shorter than them, somebody has
+ * gone around them: the connection's address is all that is known then.
+ */
+char *
+client_address(void)
+{
+	int			hops = settings_get()->trusted_proxy_hops;
+	const char *json = hops > 0 ? GetConfigOption("request.headers", true, false) : NULL;
+	const char *reason;
+	Jsonb	   *headers = NULL;
+	char	   *list = NULL;
+	char	   *address = NULL;
+
+	if (json != NULL && json[0] != '\0')
+		headers = json_parse_object(json, strlen(json), &reason);
+	if (headers != NULL)
+		list = json_cstring(headers, "x-forwarded-for");
+	if (list != NULL)
+		address = forwarded_address(list, hops);
+	return address != NULL ? address : connection_address();
+}

@@ -1,0 +1,345 @@
+/*-------------------------------------------------------------------------
+ *
+ * hook.c
+ *	  Calling functions of the application.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "domain/domain.h"
+#include "domain/hook.h"
+#include "errors.h"
+#include "fmgr.h"
+#include "json/json.h"
+#include "miscadmin.h"
+#include "parser/parse_func.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/json.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+
+typedef struct Hook
+{
+	const char *setting;
+	const char *signature;
+	Oid			result;			/* InvalidOid: none is looked at */
+	int			nargs;
+	Oid			types[3];
+} Hook;
+
+static const Hook before_sign_up = {
+	"before_sign_up", "(user_id uuid, client_id text, device_info jsonb)", InvalidOid,
+	3, {UUIDOID, TEXTOID, JSONBOID}
+};
+
+static const Hook access_token_claims = {
+	"access_token_claims", "(claims jsonb) RETURNS jsonb", JSONBOID,
+	1, {JSONBOID}
+};
+
+static const Hook after_promotion = {
+	"after_promotion", "(user_id uuid, client_id text)", InvalidOid,
+	2, {UUIDOID, TEXTOID}
+};
+
+static const Hook merge = {
+	"merge", "(guest_id uuid, user_id uuid)", InvalidOid,
+	2, {UUIDOID, UUIDOID}
+};
+
+/* Where it is, and whose. */
+typedef struct HookFunction
+{
+	Oid			id;
+	Oid			owner;
+} HookFunction;
+
+pg_noreturn static void
+raise_unusable(const Hook *hook, const char *name, int sqlstate, const char *why)
+{
+	ereport(ERROR,
+			(errcode(sqlstate),
+			 errmsg("hook function %s cannot be called: %s", name, why),
+			 errdetail("settings.%s names a function %s.", hook->setting, hook->signature),
+			 errhint("Name it with its schema, as in app.%s.", hook->setting)));
+}
+
+/* The name may have the types of its arguments behind it, as regprocedure. */
+static HookFunction
+find(const Hook *hook, const char *name)
+{
+	List	   *names = QualifiedNameList(pnstrdup(name, strcspn(name, "(")));
+	HookFunction function;
+	HeapTuple	tuple;
+	Form_pg_proc form;
+
+	if (list_length(names) != 2)
+		raise_unusable(hook, name, ERRCODE_UNDEFINED_FUNCTION, "it is named without its schema");
+	function.id = LookupFuncName(names, hook->nargs, hook->types, true);
+	if (!OidIsValid(function.id))
+		raise_unusable(hook, name, ERRCODE_UNDEFINED_FUNCTION, "it does not exist");
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function.id));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function.id);
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	function.owner = form->proowner;
+	if (form->prokind != PROKIND_FUNCTION || form->proretset ||
+		(OidIsValid(hook->result) && form->prorettype != hook->result))
+		raise_unusable(hook, name, ERRCODE_INVALID_FUNCTION_DEFINITION,
+					   "it is of another kind or returns something else");
+	ReleaseSysCache(tuple);
+	return function;
+}
+
+/* What a client or a DBA must see as it is: cancelled, out of memory, retry. */
+static bool
+must_pass_through(const ErrorData *error)
+{
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+			return true;
+		default:
+			return error->elevel > ERROR;
+	}
+}
+
+/* Whether the hook meant to raise it. */
+static bool
+is_refusal(const ErrorData *error)
+{
+	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return category == ERRCODE_TO_CATEGORY(ERRCODE_RAISE_EXCEPTION) ||
+		category == MAKE_SQLSTATE('P', 'T', '0', '0', '0');
+}
+
+pg_noreturn static void
+raise_from_hook(const Hook *hook, const char *name, ErrorData *error)
+{
+	if (must_pass_through(error))
+		ReThrowError(error);
+	if (!is_refusal(error))
+		ereport(ERROR,
+				(errcode(error->sqlerrcode),
+				 errmsg("hook %s failed: %s", name, error->message),
+				 errdetail("settings.%s names it.", hook->setting),
+				 error->hint != NULL ? errhint("%s", error->hint) : 0));
+	ereport(ERROR,
+			(errcode(error->sqlerrcode == ERRCODE_RAISE_EXCEPTION ? ERRCODE_AA_HOOK :
+					 error->sqlerrcode),
+			 errmsg("%s", error->message),
+			 error->detail != NULL ?
+			 errdetail_internal("%s (Raised by hook %s, settings.%s.)", error->detail, name,
+								hook->setting) :
+			 errdetail("Raised by hook %s, settings.%s.", name, hook->setting),
+			 error->hint != NULL ? errhint("%s", error->hint) : 0));
+}
+
+/*
+ * An error needs no clean-up of user and parameters: the abort that follows
+ * restores both.
+ */
+static Datum
+call(const Hook *hook, const char *name, const Datum *args, const bool *nulls, bool *is_null)
+{
+	MemoryContext context = CurrentMemoryContext;
+	HookFunction function = find(hook, name);
+	LOCAL_FCINFO(fcinfo, 3);
+	FmgrInfo	info;
+	Oid			user_id;
+	int			sec_context;
+	int			nest_level;
+	Datum		result = (Datum) 0;
+	int			i;
+
+	GetUserIdAndSecContext(&user_id, &sec_context);
+	SetUserIdAndSecContext(function.owner, sec_context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	nest_level = NewGUCNestLevel();
+
+	fmgr_info(function.id, &info);
+	InitFunctionCallInfoData(*fcinfo, &info, hook->nargs, InvalidOid, NULL, NULL);
+	for (i = 0; i < hook->nargs; i++)
+	{
+		fcinfo->args[i].value = args[i];
+		fcinfo->args[i].isnull = nulls != NULL && nulls[i];
+		if (info.fn_strict && fcinfo->args[i].isnull)
+			fcinfo->isnull = true;
+	}
+	if (!fcinfo->isnull)
+	{
+		PG_TRY();
+		{
+			result = FunctionCallInvoke(fcinfo);
+		}
+		PG_CATCH();
+		{
+			ErrorData  *error;
+
+			MemoryContextSwitchTo(context);
+			error = CopyErrorData();
+			FlushErrorState();
+			raise_from_hook(hook, name, error);
+		}
+		PG_END_TRY();
+	}
+
+	/* What the hook has SET is undone, too. */
+	AtEOXact_GUC(false, nest_level);
+	SetUserIdAndSecContext(user_id, sec_context);
+	if (is_null != NULL)
+		*is_null = fcinfo->isnull;
+	return result;
+}
+
+void
+hook_before_sign_up(const char *name, const pg_uuid_t *user_id, const char *client_id,
+					Jsonb *device_info)
+{
+	Datum		args[3];
+	bool		nulls[3] = {false, client_id == NULL, device_info == NULL};
+
+	if (name == NULL)
+		return;
+	args[0] = UUIDPGetDatum(user_id);
+	args[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(client_id);
+	args[2] = nulls[2] ? (Datum) 0 : JsonbPGetDatum(device_info);
+	call(&before_sign_up, name, args, nulls, NULL);
+}
+
+void
+hook_after_promotion(const char *name, const pg_uuid_t *user_id, const char *client_id)
+{
+	Datum		args[2];
+
+	if (name == NULL)
+		return;
+	args[0] = UUIDPGetDatum(user_id);
+	args[1] = CStringGetTextDatum(client_id);
+	call(&after_promotion, name, args, NULL, NULL);
+}
+
+void
+hook_merge(const char *name, const pg_uuid_t *guest_id, const pg_uuid_t *user_id)
+{
+	Datum		args[2];
+
+	if (name == NULL)
+		return;
+	args[0] = UUIDPGetDatum(guest_id);
+	args[1] = UUIDPGetDatum(user_id);
+	call(&merge, name, args, NULL, NULL);
+}
+
+/* Claims that the server answers for (RFC 7519, 4.1; RFC 9068, 2.2). */
+static bool
+is_reserved(const JsonbValue *name)
+{
+	static const char *const reserved[] = {
+		"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "client_id",
+		"sid", "role", "is_anonymous"
+	};
+	const char *prefix = USER_CLAIM_PREFIX;
+	int			i;
+
+	for (i = 0; i < lengthof(reserved); i++)
+		if (name->val.string.len == (int) strlen(reserved[i]) &&
+			memcmp(name->val.string.val, reserved[i], name->val.string.len) == 0)
+			return true;
+	return name->val.string.len >= (int) strlen(prefix) &&
+		memcmp(name->val.string.val, prefix, strlen(prefix)) == 0;
+}
+
+static bool
+same_values(const JsonbValue *a, const JsonbValue *b)
+{
+	return compareJsonbContainers(&JsonbValueToJsonb(unconstify(JsonbValue *, a))->root,
+								  &JsonbValueToJsonb(unconstify(JsonbValue *, b))->root) == 0;
+}
+
+/*
+ * Adds the members of the hook's object that are not there yet.  A hook may
+ * hand back what it was given, so the same value is no fault.
+ */
+static void
+add_claims(const char *name, StringInfo json, Jsonb *given, Jsonb *added)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&added->root);
+	JsonbIteratorToken token;
+	JsonbValue	key;
+	JsonbValue	value;
+
+	json->data[--json->len] = '\0';
+	(void) JsonbIteratorNext(&iterator, &key, true);
+	while ((token = JsonbIteratorNext(&iterator, &key, true)) == WJB_KEY)
+	{
+		char	   *claim = pnstrdup(key.val.string.val, key.val.string.len);
+		JsonbValue *old = json_member(given, claim);
+
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		if (old != NULL && same_values(old, &value))
+			continue;
+		if (old != NULL || is_reserved(&key))
+			ereport(ERROR,
+					(errcode(ERRCODE_AA_HOOK),
+					 errmsg("hook %s must not set the claim \"%s\"", name, claim),
+					 errdetail("It is reserved."),
+					 errhint("Return an object of the claims to add.")));
+		if (json->data[json->len - 1] != '{')
+			appendStringInfoChar(json, ',');
+		escape_json(json, claim);
+		appendStringInfo(json, ":%s", jsonb_to_json(JsonbValueToJsonb(&value)));
+	}
+	json_close(json);
+}
+
+void
+hook_access_token_claims(const char *name, StringInfo claims)
+{
+	Datum		args[1];
+	Datum		result;
+	bool		is_null;
+	Jsonb	   *given;
+	Jsonb	   *added;
+
+	if (name == NULL)
+		return;
+	given = json_to_jsonb(claims->data);
+	args[0] = JsonbPGetDatum(given);
+	result = call(&access_token_claims, name, args, NULL, &is_null);
+	if (is_null)
+		return;
+	added = DatumGetJsonbP(result);
+	if (!JB_ROOT_IS_OBJECT(added))
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_HOOK),
+				 errmsg("hook %s must return a JSON object", name)));
+	add_claims(name, claims, given, added);
+}
+
+static void
+check(const Hook *hook, const char *name)
+{
+	if (name != NULL)
+		(void) find(hook, name);
+}
+
+void
+hooks_check(void)
+{
+	HookNames	names;
+
+	settings_read_hooks(&names);
+	check(&before_sign_up, names.before_sign_up);
+	check(&access_token_claims, names.access_token_claims);
+	check(&after_promotion, names.after_promotion);
+	check(&merge, names.merge);
+}
