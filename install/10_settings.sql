@@ -253,7 +253,7 @@ COMMENT ON COLUMN anon_auth.settings.before_sign_up IS
 COMMENT ON COLUMN anon_auth.settings.access_token_claims IS
 'Hook: name, with schema, of a function (claims jsonb) RETURNS jsonb that gets the claims of an access token and returns an object of those to add.';
 COMMENT ON COLUMN anon_auth.settings.after_promotion IS
-'Hook: name, with schema, of a function (user_id uuid, client_id text) that is called in the transaction of a promotion, when all else is done.';
+'Hook: name, with schema, of a function (user_id uuid, client_id text) that is called in the transaction of a promotion, when the guest has become a regular user.';
 COMMENT ON COLUMN anon_auth.settings.merge IS
 'Hook: name, with schema, of a function (guest_id uuid, user_id uuid) that is called before the rows of a guest are moved to an account, to resolve what would collide.';
 COMMENT ON COLUMN anon_auth.settings.trusted_proxy_hops IS

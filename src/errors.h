@@ -64,6 +64,12 @@
 #define ERRCODE_AA_MERGE					AA_SQLSTATE('0', '2', '1')
 
 /*
+ * Whether an error must reach the client as it is, whatever it happened in:
+ * cancelled or shut down, out of resources, to be retried.
+ */
+extern bool error_must_not_be_caught(const ErrorData *error);
+
+/*
  * For a status that is no fault of the caller's input; does nothing on
  * JOSE_OK, raises XX000 otherwise.
  */

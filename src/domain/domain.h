@@ -19,6 +19,7 @@
 #include "compat.h"
 #include "jose/jose.h"
 #include "lib/stringinfo.h"
+#include "store/app_tables.h"
 #include "store/store.h"
 #include "token/token.h"
 
@@ -367,6 +368,26 @@ extern bool promotion_run(const Client *client, const PromotionRequest *request,
 extern bool promotion_repeat(const Client *client, const PromotionRequest *request,
 							 TimestampTz now, User *user);
 
+/* ---- merging (merge.c) ---- */
+
+/*
+ * Moves what a guest has in the application's tables to a user that the caller
+ * has locked, and deletes the guest; session_id, if any, must be alive still.
+ * False: the guest is none any more, or disabled, or the session has ended;
+ * the caller must raise an error then.  Raises AA021 where a table refuses,
+ * and what the hook raises.
+ */
+extern bool merge_guest(const char *client_id, const User *guest, const pg_uuid_t *session_id,
+						const pg_uuid_t *user_id, const char *hook, TimestampTz now,
+						AppTable **tables, int *count);
+
+/*
+ * Same for an administrator; with dry_run all is undone.  Raises 42704 and
+ * 22023 where the two are not a guest and a regular user.
+ */
+extern void merge_by_admin(const pg_uuid_t *guest_id, const pg_uuid_t *user_id, bool dry_run,
+						   TimestampTz now, AppTable **tables, int *count);
+
 /* ---- authorization codes (authorization_code.c) ---- */
 
 /* Each raises 22023. */
@@ -436,6 +457,7 @@ extern void identity_set(const char *claims, bool is_local);
 /* ---- administration of users (user_admin.c) ---- */
 
 /* Each raises 42704 for an unknown user. */
+extern void user_admin_get(const pg_uuid_t *id, User *user);
 extern void user_admin_disable(const pg_uuid_t *id, TimestampTz now);
 extern void user_admin_enable(const pg_uuid_t *id, TimestampTz now);
 extern void user_admin_delete(const pg_uuid_t *id, TimestampTz now);

@@ -96,21 +96,6 @@ find(const Hook *hook, const char *name)
 	return function;
 }
 
-/* What a client or a DBA must see as it is: cancelled, out of memory, retry. */
-static bool
-must_pass_through(const ErrorData *error)
-{
-	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
-	{
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_TRANSACTION_ROLLBACK:
-			return true;
-		default:
-			return error->elevel > ERROR;
-	}
-}
-
 /* Whether the hook meant to raise it. */
 static bool
 is_refusal(const ErrorData *error)
@@ -124,7 +109,7 @@ is_refusal(const ErrorData *error)
 pg_noreturn static void
 raise_from_hook(const Hook *hook, const char *name, ErrorData *error)
 {
-	if (must_pass_through(error))
+	if (error_must_not_be_caught(error))
 		ReThrowError(error);
 	if (!is_refusal(error))
 		ereport(ERROR,

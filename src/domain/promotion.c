@@ -329,7 +329,7 @@ raise_lost_proof(const Proof *proof)
 			 errmsg("%s", proof->invalid_message)));
 }
 
-/* user_promote() has found no guest: why? */
+/* The guest could not be promoted or merged after all: why? */
 pg_noreturn static void
 raise_lost_guest(const Proof *proof)
 {
@@ -337,11 +337,13 @@ raise_lost_guest(const Proof *proof)
 
 	if (!user_find(&proof->user.id, &user))
 		raise_lost_proof(proof);
-	if (user.is_anonymous && user.is_disabled)
+	if (!user.is_anonymous)
+		raise_not_anonymous();
+	if (user.is_disabled)
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_USER_DISABLED),
 				 errmsg("user is disabled")));
-	raise_not_anonymous();
+	raise_lost_proof(proof);
 }
 
 static void
@@ -366,6 +368,24 @@ promote(const Client *client, const Proof *proof, const LoginId *login_ids, int 
 	record_promotion(client, user, login_ids, count, now);
 }
 
+/* The login ID is somebody else's, who has the password. */
+static bool
+use_account(const Client *client, const Proof *proof, const pg_uuid_t *owner,
+			const PromotionRequest *request, const AccountPolicy *policy, TimestampTz now,
+			User *user)
+{
+	AppTable   *tables;
+	int			count;
+
+	if (!login_with_password(client, owner, NULL, request->password, policy, now, user))
+		return false;
+	if (policy->conflict == CONFLICT_MERGE &&
+		!merge_guest(client->client_id, &proof->user, proof->by_session ? &proof->session_id : NULL,
+					 owner, policy->merge, now, &tables, &count))
+		raise_lost_guest(proof);
+	return true;
+}
+
 bool
 promotion_run(const Client *client, const PromotionRequest *request, TimestampTz now, User *user)
 {
@@ -382,11 +402,12 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 	open_proof(client, request, true, now, &proof);
 	count = normalise_login_ids(request, &policy, login_ids);
 	if (find_conflict(login_ids, count, policy.conflict != CONFLICT_ERROR, &owner))
-		return login_with_password(client, &owner, NULL, request->password, &policy, now, user);
+		return use_account(client, &proof, &owner, request, &policy, now, user);
 
 	check_password_policy(request->password, &policy);
 	promote(client, &proof, login_ids, count,
 			password_make_hash(request->password, &policy), now, user);
+	hook_after_promotion(policy.after_promotion, &user->id, client->client_id);
 	return true;
 }
 

@@ -10,8 +10,8 @@
 #include "domain/domain.h"
 #include "json/json.h"
 
-static void
-get_user(const pg_uuid_t *id, User *user)
+void
+user_admin_get(const pg_uuid_t *id, User *user)
 {
 	char		text[UUID_TEXT_LENGTH + 1];
 
@@ -29,7 +29,7 @@ user_admin_disable(const pg_uuid_t *id, TimestampTz now)
 {
 	User		user;
 
-	get_user(id, &user);
+	user_admin_get(id, &user);
 	if (!user_set_disabled(id, true, now))
 		return;
 	sessions_delete(id, NULL);
@@ -43,7 +43,7 @@ user_admin_enable(const pg_uuid_t *id, TimestampTz now)
 {
 	User		user;
 
-	get_user(id, &user);
+	user_admin_get(id, &user);
 	if (user_set_disabled(id, false, now))
 		event_insert("user.enabled", id, NULL, NULL, now);
 }
@@ -57,7 +57,7 @@ user_admin_delete(const pg_uuid_t *id, TimestampTz now)
 {
 	User		user;
 
-	get_user(id, &user);
+	user_admin_get(id, &user);
 	if (user.device_kid != NULL)
 		device_key_remove(user.device_kid, now);
 	if (!user_delete(id, &user))
@@ -73,7 +73,7 @@ user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now)
 	User		user;
 	uint64		count;
 
-	get_user(id, &user);
+	user_admin_get(id, &user);
 	(void) user_lock(id);
 	count = sessions_delete(id, NULL);
 	user_orphaned(id, now);

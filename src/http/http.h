@@ -24,6 +24,7 @@
 #include "domain/domain.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "subtransaction.h"
 
 /* ---- the request (request.c) ---- */
 
@@ -140,8 +141,7 @@ extern Datum http_respond(HttpResponse *response);
  * deal with (cancelled, out of memory, serialization failure, read-only) is
  * raised again instead.
  */
-typedef void (*HttpAction) (void *arg);
-extern ErrorData *http_try(HttpAction action, void *arg);
+extern ErrorData *http_try(SubtransactionAction action, void *arg);
 
 /* Whether the caller is to blame; otherwise we are, and it has been logged. */
 extern bool http_is_refusal(const ErrorData *error);

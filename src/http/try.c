@@ -7,30 +7,8 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "errors.h"
 #include "http/http.h"
-#include "utils/resowner.h"
-
-/*
- * Who gets a 500 from us could do nothing about these, and a response would
- * make PostgREST commit: cancelled or shut down, out of resources, to be
- * retried, read-only.
- */
-static bool
-must_not_be_caught(const ErrorData *error)
-{
-	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
-	{
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_TRANSACTION_ROLLBACK:
-		case ERRCODE_INVALID_TRANSACTION_STATE:
-			return true;
-		default:
-			return false;
-	}
-}
 
 bool
 http_is_refusal(const ErrorData *error)
@@ -57,32 +35,17 @@ log_fault(const ErrorData *error)
 			 errhidestmt(true), errhidecontext(true)));
 }
 
+/*
+ * A write that a read-only transaction refuses is raised on: PostgREST and its
+ * clients know what to make of it.
+ */
 ErrorData *
-http_try(HttpAction action, void *arg)
+http_try(SubtransactionAction action, void *arg)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	ErrorData  *error = subtransaction_try(action, arg);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		action(arg);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-
-	if (error != NULL && must_not_be_caught(error))
+	if (error != NULL &&
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INVALID_TRANSACTION_STATE)
 		ReThrowError(error);
 	if (error != NULL && !http_is_refusal(error))
 		log_fault(error);

@@ -8,7 +8,8 @@
  * statements run where the tables are distributed.
  *
  * Lock order, to be kept by callers: device key, user, sessions, authorization
- * codes, login IDs.
+ * codes, login IDs.  Buckets of rate limits come before all of these, and an
+ * account before all of a guest that is merged into it.
  *
  *-------------------------------------------------------------------------
  */
@@ -184,6 +185,12 @@ extern bool user_log_in(const pg_uuid_t *id, TimestampTz now, User *user);
 
 /* Holds a user's row, as user_log_in() does, without changing it. */
 extern bool user_lock(const pg_uuid_t *id);
+
+/*
+ * Holds the row of a guest that is about to be deleted: nothing can come to
+ * refer to it any more.  False: no guest any more, disabled or gone.
+ */
+extern bool user_lock_guest(const pg_uuid_t *id, User *user);
 
 /* user_log_in() without waiting: for refreshes, exact to the hour. */
 extern void user_touch(const pg_uuid_t *id, TimestampTz now);

@@ -47,6 +47,14 @@ static StoreStatement lock_user = {
 	.types = {UUIDOID}
 };
 
+/* Waits for rows that are being made to refer to it, and keeps others out. */
+static StoreStatement lock_guest = {
+	.sql = "SELECT " USER_COLUMNS " FROM anon_auth.users"
+	" WHERE id = $1 AND is_anonymous AND NOT is_disabled FOR UPDATE",
+	.nparams = 1,
+	.types = {UUIDOID}
+};
+
 /* A refresh holds its session's row here: waiting could be a deadlock. */
 static StoreStatement touch = {
 	.sql = "UPDATE anon_auth.users SET last_seen_at = $2 WHERE id ="
@@ -138,6 +146,19 @@ user_lock(const pg_uuid_t *id)
 
 	params[0] = UUIDPGetDatum(id);
 	return store_run(&lock_user, params, NULL, NULL) > 0;
+}
+
+bool
+user_lock_guest(const pg_uuid_t *id, User *user)
+{
+	Datum		params[1];
+	StoreRow	row;
+
+	params[0] = UUIDPGetDatum(id);
+	if (store_run(&lock_guest, params, NULL, &row) == 0)
+		return false;
+	fill_user(user, &row);
+	return true;
 }
 
 bool

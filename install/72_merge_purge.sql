@@ -1,0 +1,16 @@
+-- ---------------------------------------------------------------------------
+-- Guests that become part of an account, and guests that are given up: for the
+-- owner only
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION anon_auth.merge_anonymous_user(
+	guest_id uuid,
+	user_id uuid,
+	dry_run boolean DEFAULT false)
+	RETURNS TABLE (table_name regclass, rows bigint)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_merge_anonymous_user';
+REVOKE ALL ON FUNCTION anon_auth.merge_anonymous_user(uuid, uuid, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.merge_anonymous_user(uuid, uuid, boolean) IS
+'Moves the rows that a guest has in your tables, those with a foreign key to users, to a regular user, and deletes the guest: what a promotion does where settings.promotion_conflict is merge. One row a table, with how many rows moved. dry_run: does it all, merge hook and triggers included, and undoes it. Errors: 42704 unknown user; 22023 not a guest and a regular user; AA021 a table refuses; AA020 the merge hook refuses; 55000 the guest is disabled.';

@@ -1,0 +1,132 @@
+/*-------------------------------------------------------------------------
+ *
+ * merge.c
+ *	  A guest becomes part of an account that there is already: its rows in
+ *	  the application's tables move there, and it goes.
+ *
+ * Everything of the guest is locked before anything moves, so that no row can
+ * come to it in between, which the deletion would take along.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "domain/domain.h"
+#include "domain/hook.h"
+#include "errors.h"
+#include "json/json.h"
+#include "subtransaction.h"
+#include "utils/json.h"
+
+/* How many rows of which table, as members of an object. */
+static char *
+moved_rows(const AppTable *tables, int count)
+{
+	StringInfoData json;
+	int			i;
+
+	initStringInfo(&json);
+	json_open(&json);
+	for (i = 0; i < count; i++)
+	{
+		if (tables[i].moved == 0)
+			continue;
+		if (json.len > 1)
+			appendStringInfoChar(&json, ',');
+		escape_json(&json, tables[i].qualified_name);
+		appendStringInfo(&json, ":" UINT64_FORMAT, tables[i].moved);
+	}
+	json_close(&json);
+	return json.data;
+}
+
+static void
+record_merge(const char *client_id, const pg_uuid_t *guest_id, const pg_uuid_t *user_id,
+			 const AppTable *tables, int count, TimestampTz now)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_uuid(&json, "anonymous_user_id", guest_id);
+	json_add_raw(&json, "rows", moved_rows(tables, count));
+	json_close(&json);
+	event_insert("user.anonymous.merged", user_id, client_id, json_to_jsonb(json.data), now);
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_uuid(&json, "merged_into", user_id);
+	json_close(&json);
+	event_insert("user.deleted", guest_id, client_id, json_to_jsonb(json.data), now);
+}
+
+bool
+merge_guest(const char *client_id, const User *guest, const pg_uuid_t *session_id,
+			const pg_uuid_t *user_id, const char *hook, TimestampTz now,
+			AppTable **tables, int *count)
+{
+	User		user;
+
+	if (guest->device_kid != NULL)
+		device_key_remove(guest->device_kid, now);
+	if (!user_lock_guest(&guest->id, &user) ||
+		(session_id != NULL && !session_delete(&guest->id, session_id)))
+		return false;
+
+	app_constraints_immediate();
+	hook_merge(hook, &guest->id, user_id);
+	*tables = app_tables_find(count);
+	app_tables_move(*tables, *count, &guest->id, user_id);
+
+	sessions_delete(&guest->id, NULL);
+	authorization_codes_delete(&guest->id);
+	user_delete(&guest->id, &user);
+	record_merge(client_id, &guest->id, user_id, *tables, *count, now);
+	return true;
+}
+
+typedef struct AdminMerge
+{
+	const pg_uuid_t *guest_id;
+	const pg_uuid_t *user_id;
+	TimestampTz now;
+	AppTable   *tables;
+	int			count;
+} AdminMerge;
+
+static void
+merge_now(void *arg)
+{
+	AdminMerge *merge = arg;
+	AccountPolicy policy;
+	User		guest;
+	User		user;
+
+	user_admin_get(merge->guest_id, &guest);
+	user_admin_get(merge->user_id, &user);
+	settings_read_account_policy(&policy);
+	if (!guest.is_anonymous || user.is_anonymous)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a guest can only be merged into a regular user")));
+	if (!user_lock(merge->user_id) ||
+		!merge_guest(NULL, &guest, NULL, merge->user_id, policy.merge, merge->now,
+					 &merge->tables, &merge->count))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the guest is disabled, or has changed meanwhile")));
+}
+
+void
+merge_by_admin(const pg_uuid_t *guest_id, const pg_uuid_t *user_id, bool dry_run,
+			   TimestampTz now, AppTable **tables, int *count)
+{
+	AdminMerge	merge = {.guest_id = guest_id,.user_id = user_id,.now = now};
+
+	if (dry_run)
+		subtransaction_rehearse(merge_now, &merge);
+	else
+		merge_now(&merge);
+	*tables = merge.tables;
+	*count = merge.count;
+}
