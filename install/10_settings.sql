@@ -83,8 +83,8 @@ CREATE TABLE anon_auth.settings (
 		CHECK (event_types OPERATOR(pg_catalog.<@)
 			   '{user.created,user.authenticated,user.anonymous.promoted,user.anonymous.merged,user.signed_out,user.disabled,user.enabled,user.deleted,authentication.failed,authentication.lockout,refresh_token.reused,verification.requested,login_id.verified,password_reset.requested,password.reset}'::pg_catalog.text[]),
 	CONSTRAINT settings_retention_check
-		CHECK (guest_retention OPERATOR(pg_catalog.>) '0'::pg_catalog.interval
-			   AND event_retention OPERATOR(pg_catalog.>) '0'::pg_catalog.interval),
+		CHECK (guest_retention OPERATOR(pg_catalog.>=) '1 hour'::pg_catalog.interval
+			   AND event_retention OPERATOR(pg_catalog.>=) '1 hour'::pg_catalog.interval),
 	CONSTRAINT settings_purge_policy_check
 		CHECK (purge_policy OPERATOR(pg_catalog.=) ANY ('{skip,cascade}'::pg_catalog.text[])),
 	CONSTRAINT settings_trusted_proxy_hops_check
@@ -285,13 +285,13 @@ COMMENT ON COLUMN anon_auth.settings.verification_code_lifetime_seconds IS
 COMMENT ON COLUMN anon_auth.settings.password_reset_code_lifetime_seconds IS
 'How long a code of request_password_reset() is good.';
 COMMENT ON COLUMN anon_auth.settings.guest_retention IS
-'purge() deletes guests with a device key that were not seen for so long; NULL: none. Guests without a key go when their last session has ended.';
+'purge() deletes guests with a device key that were not seen for so long; at least an hour; NULL: none. Guests without a key go when their last session has ended.';
 COMMENT ON COLUMN anon_auth.settings.purge_policy IS
 'What purge() does with guests that have rows in your tables: skip them, or cascade: delete them where every foreign key to users says what becomes of those rows (ON DELETE CASCADE, SET NULL, SET DEFAULT).';
 COMMENT ON COLUMN anon_auth.settings.event_types IS
 'Which types are kept in events; NULL: all.';
 COMMENT ON COLUMN anon_auth.settings.event_retention IS
-'purge() deletes events that are older than this; NULL: none.';
+'purge() deletes events that are older than this, at least an hour; NULL: none.';
 
 -- CREATE EXTENSION makes the row, and so does the data of a dump: the later
 -- one wins, else restoring a dump would stop at a duplicate key.

@@ -18,8 +18,8 @@ static StoreStatement insert_event = {
 	.types = {UUIDOID, UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, JSONBOID}
 };
 
-static bool
-kept(const char *type)
+bool
+event_is_kept(const char *type)
 {
 	const Settings *settings = settings_get();
 	int			i;
@@ -41,7 +41,7 @@ event_insert(const char *type, const pg_uuid_t *user_id, const char *client_id,
 	Datum		params[6];
 	bool		nulls[6] = {false};
 
-	if (!kept(type))
+	if (!event_is_kept(type))
 		return;
 	id = new_uuid_v7(now);
 	params[0] = UUIDPGetDatum(user_id != NULL ? user_id : &nil_uuid);

@@ -61,6 +61,12 @@ static StoreStatement read_hooks = {
 	" FROM anon_auth.settings"
 };
 
+static StoreStatement read_purge_policy = {
+	.sql = "SELECT purge_policy = 'cascade', guest_retention, event_retention,"
+	" lockout_history_seconds FROM anon_auth.settings",
+	.read_only = true
+};
+
 static struct
 {
 	StatementStamp stamp;
@@ -258,4 +264,17 @@ settings_read_hooks(HookNames *hooks)
 	hooks->access_token_claims = store_text(&row, 1);
 	hooks->after_promotion = store_text(&row, 2);
 	hooks->merge = store_text(&row, 3);
+}
+
+void
+settings_read_purge_policy(PurgePolicy *policy)
+{
+	StoreRow	row;
+
+	if (store_run(&read_purge_policy, NULL, NULL, &row) == 0)
+		raise_no_settings();
+	policy->cascade = DatumGetBool(row.values[0]);
+	policy->guest_retention = row.nulls[1] ? NULL : DatumGetIntervalP(row.values[1]);
+	policy->event_retention = row.nulls[2] ? NULL : DatumGetIntervalP(row.values[2]);
+	policy->lockout_history = DatumGetInt32(row.values[3]);
 }

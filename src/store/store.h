@@ -106,6 +106,17 @@ typedef struct HookNames
 
 extern void settings_read_hooks(HookNames *hooks);
 
+/* What only purge() needs. */
+typedef struct PurgePolicy
+{
+	bool		cascade;		/* else skip */
+	Interval   *guest_retention;	/* NULL: for ever, as the next */
+	Interval   *event_retention;
+	int			lockout_history;	/* seconds */
+} PurgePolicy;
+
+extern void settings_read_purge_policy(PurgePolicy *policy);
+
 /* What only browsers need: cookie sessions and their cookies. */
 typedef struct BrowserPolicy
 {
@@ -367,6 +378,9 @@ extern bool signing_keys_exist(void);
 extern void signing_keys_lock(void);
 
 /* ---- events ---- */
+
+/* Whether the settings want events of this type. */
+extern bool event_is_kept(const char *type);
 
 /* user_id NULL: no user is known.  client_id and payload may be NULL. */
 extern void event_insert(const char *type, const pg_uuid_t *user_id,

@@ -1,0 +1,142 @@
+--
+-- purge(): guests whom nobody can come back to, and what has expired.
+--
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS anon_auth CASCADE;
+CREATE EXTENSION anon_auth;
+DROP SCHEMA IF EXISTS app CASCADE;
+SELECT anon_auth.create_client('web', 'spa') \g /dev/null
+CREATE SCHEMA app;
+
+-- guests by name; their clocks can be set back
+CREATE TABLE app.guests (name text PRIMARY KEY, id uuid, token text);
+CREATE PROCEDURE app.sign_up(VARIADIC names text[]) LANGUAGE sql AS $$
+	INSERT INTO app.guests SELECT n, t.sub, t.refresh_token
+	FROM unnest(names) n, LATERAL anon_auth.authenticate_anonymously('web', device_info => jsonb_build_object('n', n)) t;
+$$;
+CREATE FUNCTION app.id(name text) RETURNS uuid LANGUAGE sql AS $$ SELECT id FROM app.guests g WHERE g.name = $1 $$;
+CREATE PROCEDURE app.age(name text, by interval) LANGUAGE sql AS $$
+	UPDATE anon_auth.sessions SET created_at = created_at - by, last_used_at = last_used_at - by,
+		expires_at = expires_at - by, purge_from = purge_from - by WHERE user_id = app.id(name);
+	UPDATE anon_auth.users SET last_seen_at = last_seen_at - by, purge_from = purge_from - by WHERE id = app.id(name);
+	UPDATE anon_auth.device_keys SET last_used_at = last_used_at - by WHERE user_id = app.id(name);
+$$;
+CREATE VIEW app.left AS SELECT name FROM app.guests JOIN anon_auth.users USING (id) ORDER BY name;
+RESET client_min_messages;
+
+-- nothing is due
+CALL app.sign_up('alive', 'expired', 'logged out', 'refreshed', 'keyed', 'promoted');
+UPDATE anon_auth.users SET device_kid = 'keyed_device', purge_from = last_seen_at WHERE id = app.id('keyed');
+INSERT INTO anon_auth.device_keys SELECT gen_random_uuid(), 'keyed_device', app.id('keyed'), 'ES256', '{}', '', now(), now();
+SELECT * FROM anon_auth.purge();
+
+-- a guest without a key goes with its last session, at once when it logs out
+SELECT anon_auth.revoke(token) FROM app.guests WHERE name = 'logged out';
+SELECT guests, sessions, has_more FROM anon_auth.purge(dry_run => true);
+TABLE app.left;
+SELECT guests, sessions, has_more FROM anon_auth.purge();
+TABLE app.left;
+SELECT count(*) FROM anon_auth.events WHERE type = 'user.deleted' AND payload = '{"reason": "purged"}' AND user_id = app.id('logged out');
+
+-- sessions that were refreshed are looked at, and stay; a regular user's go alone
+SELECT sub = app.id('promoted') AS promoted FROM anon_auth.promote_anonymous_user('web', email => 'a@example.com', password => 'correct horse', refresh_token => (SELECT token FROM app.guests WHERE name = 'promoted'));
+CALL app.age('expired', '31 days');
+CALL app.age('promoted', '31 days');
+CALL app.age('keyed', '31 days');
+UPDATE anon_auth.sessions SET purge_from = now() - interval '1 day' WHERE user_id = app.id('refreshed');
+UPDATE anon_auth.users SET purge_from = now() - interval '1 day' WHERE id = app.id('refreshed');
+SELECT guests, sessions, has_more FROM anon_auth.purge();
+TABLE app.left;
+SELECT u.purge_from = s.expires_at AND s.purge_from = s.expires_at AS looked_at FROM anon_auth.users u JOIN anon_auth.sessions s ON s.user_id = u.id WHERE u.id = app.id('refreshed');
+
+-- a guest with a key can come back, until guest_retention says otherwise
+SELECT count(*) AS sessions FROM anon_auth.sessions WHERE user_id = app.id('keyed');
+UPDATE anon_auth.settings SET guest_retention = '90 days';
+SELECT guests FROM anon_auth.purge();
+CALL app.age('keyed', '60 days');
+UPDATE anon_auth.users SET last_seen_at = now() - interval '10 days' WHERE id = app.id('keyed');
+SELECT guests FROM anon_auth.purge();
+SELECT purge_from = last_seen_at AS looked_at FROM anon_auth.users WHERE id = app.id('keyed');
+CALL app.age('keyed', '81 days');
+SELECT guests FROM anon_auth.purge();
+TABLE app.left;
+SELECT count(*) AS keys FROM anon_auth.device_keys;
+\set VERBOSITY terse
+UPDATE anon_auth.settings SET guest_retention = '59 minutes';
+\set VERBOSITY default
+
+-- rows of the application
+CREATE TABLE app.carts (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE);
+CREATE TABLE app.orders (user_id uuid REFERENCES anon_auth.users);
+CREATE TABLE app.order_notes (author uuid REFERENCES anon_auth.users ON DELETE SET NULL);
+CALL app.sign_up('with cart', 'with order', 'with note', 'with all', 'with nothing');
+INSERT INTO app.carts VALUES (app.id('with cart')), (app.id('with all'));
+INSERT INTO app.orders VALUES (app.id('with order')), (app.id('with all'));
+INSERT INTO app.order_notes VALUES (app.id('with note')), (app.id('with all'));
+SELECT anon_auth.revoke(token) FROM app.guests WHERE name LIKE 'with %';
+SELECT guests, skipped_guests FROM anon_auth.purge();
+TABLE app.left;
+-- those that were skipped are not looked at again for a day
+SELECT guests, skipped_guests FROM anon_auth.purge();
+SELECT count(*) FROM anon_auth.users WHERE is_anonymous AND purge_from BETWEEN now() + interval '23 hours' AND now() + interval '1 day';
+UPDATE anon_auth.users SET purge_from = now() - interval '1 second' WHERE id IN (SELECT id FROM app.guests WHERE name LIKE 'with %');
+UPDATE anon_auth.settings SET purge_policy = 'cascade';
+SELECT guests, skipped_guests FROM anon_auth.purge();
+TABLE app.left;
+SELECT count(*) AS carts FROM app.carts;
+SELECT count(author) AS authors, count(*) AS notes FROM app.order_notes;
+
+-- one that cannot be deleted does not keep the others
+CREATE FUNCTION app.refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'carts are for ever'; END $$;
+CREATE TRIGGER refuse BEFORE DELETE ON app.carts FOR EACH ROW EXECUTE FUNCTION app.refuse();
+CALL app.sign_up('with cart for ever', 'first', 'second');
+INSERT INTO app.carts VALUES (app.id('with cart for ever'));
+SELECT anon_auth.revoke(token) FROM app.guests WHERE name IN ('with cart for ever', 'first', 'second');
+SELECT guests, skipped_guests FROM anon_auth.purge();
+SELECT count(*) FROM app.carts WHERE user_id = app.id('with cart for ever');
+SELECT guests, skipped_guests FROM anon_auth.purge();
+
+-- batches
+CALL app.sign_up('b1', 'b2', 'b3', 'b4', 'b5');
+SELECT anon_auth.revoke(token) FROM app.guests WHERE name LIKE 'b_';
+SELECT guests, has_more FROM anon_auth.purge(2);
+SELECT guests, has_more FROM anon_auth.purge(2);
+SELECT guests, has_more FROM anon_auth.purge(2);
+
+-- disabled guests, and guests whose sessions an administrator ended
+CALL app.sign_up('banned', 'revoked');
+SELECT anon_auth.disable_user(app.id('banned'));
+SELECT anon_auth.revoke_sessions(app.id('revoked'));
+SELECT guests FROM anon_auth.purge();
+
+-- what has expired, and what limits nothing
+INSERT INTO anon_auth.authorization_codes SELECT gen_random_uuid(), sha256('x'), app.id('promoted'), 'web', 'https://a.example', repeat('A', 43), NULL, now(), now() + make_interval(mins => m) FROM unnest(ARRAY[-1, 1]) m;
+INSERT INTO anon_auth.removed_device_keys SELECT gen_random_uuid(), 'removed_' || m, '', now() - make_interval(mins => m) FROM unnest(ARRAY[1, 9, 11]) m;
+INSERT INTO anon_auth.rate_limits SELECT gen_random_uuid(), now() + make_interval(mins => m) FROM unnest(ARRAY[-1, 1]) m;
+INSERT INTO anon_auth.lockouts VALUES (gen_random_uuid(), 1, now() - interval '2 days', NULL), (gen_random_uuid(), 1, now() - interval '2 days', now() + interval '1 day'), (gen_random_uuid(), 1, now(), NULL);
+SELECT authorization_codes, removed_device_keys, events, rate_limits FROM anon_auth.purge();
+UPDATE anon_auth.events SET created_at = now() - interval '1 year' WHERE user_id = app.id('alive');
+SELECT count(*) AS old FROM anon_auth.events WHERE user_id = app.id('alive') \gset
+UPDATE anon_auth.settings SET event_retention = '300 days';
+SELECT events = :old AND :old > 0 AS deleted FROM anon_auth.purge();
+
+-- events of deletion only where they are kept
+UPDATE anon_auth.settings SET event_types = '{user.created}';
+CALL app.sign_up('unheard');
+SELECT anon_auth.revoke(token) FROM app.guests WHERE name = 'unheard';
+SELECT guests FROM anon_auth.purge();
+SELECT type FROM anon_auth.events WHERE user_id = app.id('unheard');
+
+-- arguments
+\set VERBOSITY terse
+SELECT anon_auth.purge(0);
+SELECT anon_auth.purge(100001);
+SELECT anon_auth.purge(NULL);
+SELECT anon_auth.purge(1, NULL);
+BEGIN READ ONLY;
+SELECT anon_auth.purge();
+ROLLBACK;
+
+SET client_min_messages = warning;
+DROP SCHEMA app CASCADE;
+DROP EXTENSION anon_auth CASCADE;

@@ -1,0 +1,184 @@
+/*-------------------------------------------------------------------------
+ *
+ * purge.c
+ *	  Deleting what nobody can come back to, and what has expired.
+ *
+ * A batch is a transaction.  Guests go first: their sessions go with them.
+ * Rows of the application are respected: settings.purge_policy says which of
+ * them keep a guest.  A guest that cannot be deleted is looked at again after
+ * a day, so that such guests do not block the others.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "domain/domain.h"
+#include "domain/purge.h"
+#include "errors.h"
+#include "json/json.h"
+#include "miscadmin.h"
+#include "store/purge.h"
+#include "subtransaction.h"
+#include "utils/fmgrprotos.h"
+
+#define RETRY_INTERVAL		USECS_PER_DAY
+#define REPLAY_INTERVAL		(2 * INT64CONST(1) * SHORT_LIFETIME_SECONDS * USECS_PER_SEC)
+
+typedef struct Purge
+{
+	PurgePolicy policy;
+	TimestampTz now;
+	int			batch_size;
+	PurgeCounts counts;
+} Purge;
+
+typedef struct Deletion
+{
+	ArrayType  *ids;
+	TimestampTz now;
+} Deletion;
+
+static void
+record_deletion(ArrayType *ids, TimestampTz now)
+{
+	Jsonb	   *payload;
+	Datum	   *items;
+	int			count;
+	int			i;
+
+	if (!event_is_kept("user.deleted"))
+		return;
+	payload = json_to_jsonb("{\"reason\": \"purged\"}");
+	deconstruct_array(ids, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &items, NULL, &count);
+	for (i = 0; i < count; i++)
+		event_insert("user.deleted", DatumGetUUIDP(items[i]), NULL, payload, now);
+}
+
+static void
+delete_guests(void *arg)
+{
+	Deletion   *deletion = arg;
+
+	purge_delete_guests(deletion->ids);
+	record_deletion(deletion->ids, deletion->now);
+}
+
+/* What of a batch can be deleted, where the batch as a whole cannot. */
+static void
+delete_one_by_one(Purge *purge, ArrayType *ids)
+{
+	Datum	   *items;
+	int			count;
+	int			i;
+
+	deconstruct_array(ids, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &items, NULL, &count);
+	for (i = 0; i < count; i++)
+	{
+		Deletion	deletion = {.now = purge->now};
+		ErrorData  *error;
+
+		CHECK_FOR_INTERRUPTS();
+		deletion.ids = construct_array(&items[i], 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+		error = subtransaction_try(delete_guests, &deletion);
+		if (error == NULL)
+		{
+			purge->counts.guests++;
+			continue;
+		}
+		if (purge->counts.skipped_guests++ == 0)
+			ereport(WARNING,
+					(errmsg("a guest could not be deleted: %s", error->message),
+					 errdetail("purge() will try again after a day.")));
+		purge_postpone(deletion.ids, purge->now + RETRY_INTERVAL);
+	}
+}
+
+/* since: what is later counts as use. */
+static void
+purge_guests(Purge *purge, bool with_key, TimestampTz since)
+{
+	ArrayType  *due = purge_due_guests(with_key, since, purge->batch_size);
+	Deletion	deletion = {.now = purge->now};
+	AppTable   *tables;
+	int			count;
+	ArrayType  *kept;
+
+	if (purge_count(due) == 0)
+		return;
+	if (purge_count(due) == purge->batch_size)
+		purge->counts.has_more = true;
+	deletion.ids = purge_lock_guests(with_key, due);
+	deletion.ids = purge_subtract(deletion.ids,
+								  purge_postpone_used(with_key, deletion.ids, since));
+
+	tables = app_tables_find(&count);
+	kept = app_tables_users_with_rows(tables, count, deletion.ids, purge->policy.cascade);
+	kept = purge_subtract(deletion.ids, purge_subtract(deletion.ids, kept));
+	purge_postpone(kept, purge->now + RETRY_INTERVAL);
+	purge->counts.skipped_guests += purge_count(kept);
+	deletion.ids = purge_subtract(deletion.ids, kept);
+
+	if (purge_count(deletion.ids) == 0)
+		return;
+	if (subtransaction_try(delete_guests, &deletion) == NULL)
+		purge->counts.guests += purge_count(deletion.ids);
+	else
+		delete_one_by_one(purge, deletion.ids);
+}
+
+static TimestampTz
+before(TimestampTz now, const Interval *interval)
+{
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
+												   TimestampTzGetDatum(now),
+												   IntervalPGetDatum(interval)));
+}
+
+/* Remembers that a limit was reached. */
+static uint64
+counted(Purge *purge, uint64 count)
+{
+	if (count == purge->batch_size)
+		purge->counts.has_more = true;
+	return count;
+}
+
+static void
+run(void *arg)
+{
+	Purge	   *purge = arg;
+	PurgeCounts *counts = &purge->counts;
+	TimestampTz now = purge->now;
+	bool		more;
+
+	settings_read_purge_policy(&purge->policy);
+	purge_guests(purge, false, now);
+	if (purge->policy.guest_retention != NULL)
+		purge_guests(purge, true, before(now, purge->policy.guest_retention));
+	counts->sessions = purge_sessions(now, purge->batch_size, &more);
+	counts->has_more |= more;
+	counts->authorization_codes =
+		counted(purge, purge_authorization_codes(now, purge->batch_size));
+	counts->removed_device_keys =
+		counted(purge, purge_removed_device_keys(now - REPLAY_INTERVAL, purge->batch_size));
+	if (purge->policy.event_retention != NULL)
+		counts->events = counted(purge, purge_events(before(now, purge->policy.event_retention),
+													 purge->batch_size));
+	counts->rate_limits = counted(purge, purge_rate_limits(now, purge->batch_size)) +
+		counted(purge, purge_lockouts(now - purge->policy.lockout_history * USECS_PER_SEC, now,
+									  purge->batch_size));
+	signing_keys_end_retiring(now);
+}
+
+void
+purge_run(int batch_size, bool dry_run, TimestampTz now, PurgeCounts *counts)
+{
+	Purge		purge = {.now = now,.batch_size = batch_size};
+
+	if (dry_run)
+		subtransaction_rehearse(run, &purge);
+	else
+		run(&purge);
+	*counts = purge.counts;
+}

@@ -1,0 +1,333 @@
+/*-------------------------------------------------------------------------
+ *
+ * purge.c
+ *	  What purge() asks of the tables: a batch of ids at a time.
+ *
+ * Candidates come from the small end of an index on purge_from, so that no
+ * statement looks at users who are not due.  They are locked and looked at
+ * again before they go; rows that somebody else holds are in use, and skipped.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "store/purge.h"
+#include "store/statement.h"
+#include "store/store.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+static StoreStatement due_keyless_guests = {
+	.sql = "SELECT pg_catalog.array_agg(d.id) FROM (SELECT id FROM anon_auth.users"
+	" WHERE is_anonymous AND device_kid IS NULL AND purge_from <= $1"
+	" ORDER BY purge_from LIMIT $2) d",
+	.nparams = 2,
+	.types = {TIMESTAMPTZOID, INT4OID}
+};
+
+static StoreStatement due_keyed_guests = {
+	.sql = "SELECT pg_catalog.array_agg(d.id) FROM (SELECT id FROM anon_auth.users"
+	" WHERE is_anonymous AND device_kid IS NOT NULL AND purge_from < $1"
+	" ORDER BY purge_from LIMIT $2) d",
+	.nparams = 2,
+	.types = {TIMESTAMPTZOID, INT4OID}
+};
+
+static StoreStatement lock_device_keys = {
+	.sql = "SELECT pg_catalog.array_agg(d.user_id) FROM (SELECT user_id"
+	" FROM anon_auth.device_keys WHERE user_id = ANY ($1)"
+	" ORDER BY user_id FOR UPDATE SKIP LOCKED) d",
+	.nparams = 1,
+	.types = {UUIDARRAYOID}
+};
+
+static StoreStatement lock_guests = {
+	.sql = "SELECT pg_catalog.array_agg(d.id) FROM (SELECT id FROM anon_auth.users"
+	" WHERE id = ANY ($1) AND is_anonymous AND (device_kid IS NOT NULL) = $2"
+	" ORDER BY id FOR UPDATE SKIP LOCKED) d",
+	.nparams = 2,
+	.types = {UUIDARRAYOID, BOOLOID}
+};
+
+/* The sessions are locked to see what a refresh is about to commit. */
+static StoreStatement postpone_live = {
+	.sql = "WITH held AS (SELECT user_id, expires_at FROM anon_auth.sessions"
+	"  WHERE user_id = ANY ($1) FOR UPDATE),"
+	" live AS (SELECT user_id, pg_catalog.max(expires_at) AS until FROM held"
+	"  WHERE expires_at > $2 GROUP BY user_id)"
+	" UPDATE anon_auth.users u SET purge_from = l.until FROM live l"
+	" WHERE u.id = l.user_id AND u.id = ANY ($1) RETURNING u.id",
+	.nparams = 2,
+	.types = {UUIDARRAYOID, TIMESTAMPTZOID}
+};
+
+static StoreStatement postpone_seen = {
+	.sql = "WITH held AS (SELECT user_id, last_used_at FROM anon_auth.sessions"
+	"  WHERE user_id = ANY ($1) FOR UPDATE),"
+	" used AS (SELECT user_id, pg_catalog.max(last_used_at) AS at FROM held GROUP BY user_id),"
+	" seen AS (SELECT u.id, GREATEST(u.last_seen_at, s.at) AS at"
+	"  FROM anon_auth.users u LEFT JOIN used s ON s.user_id = u.id WHERE u.id = ANY ($1))"
+	" UPDATE anon_auth.users u SET purge_from = s.at FROM seen s"
+	" WHERE u.id = s.id AND u.id = ANY ($1) AND s.at >= $2 RETURNING u.id",
+	.nparams = 2,
+	.types = {UUIDARRAYOID, TIMESTAMPTZOID}
+};
+
+static StoreStatement postpone = {
+	.sql = "UPDATE anon_auth.users SET purge_from = $2 WHERE id = ANY ($1)",
+	.nparams = 2,
+	.types = {UUIDARRAYOID, TIMESTAMPTZOID}
+};
+
+static StoreStatement subtract = {
+	.sql = "SELECT pg_catalog.array_agg(d.id) FROM (SELECT pg_catalog.unnest($1) AS id"
+	" EXCEPT SELECT pg_catalog.unnest($2)) d",
+	.nparams = 2,
+	.types = {UUIDARRAYOID, UUIDARRAYOID}
+};
+
+static StoreStatement delete_device_keys = {
+	.sql = "DELETE FROM anon_auth.device_keys WHERE user_id = ANY ($1)",
+	.nparams = 1,
+	.types = {UUIDARRAYOID}
+};
+
+static StoreStatement delete_codes_of = {
+	.sql = "DELETE FROM anon_auth.authorization_codes WHERE user_id = ANY ($1)",
+	.nparams = 1,
+	.types = {UUIDARRAYOID}
+};
+
+static StoreStatement delete_users = {
+	.sql = "DELETE FROM anon_auth.users WHERE id = ANY ($1)",
+	.nparams = 1,
+	.types = {UUIDARRAYOID}
+};
+
+static StoreStatement lock_due_sessions = {
+	.sql = "SELECT pg_catalog.array_agg(d.user_id), pg_catalog.array_agg(d.id) FROM"
+	" (SELECT user_id, id FROM anon_auth.sessions WHERE purge_from <= $1"
+	" ORDER BY purge_from LIMIT $2 FOR UPDATE SKIP LOCKED) d",
+	.nparams = 2,
+	.types = {TIMESTAMPTZOID, INT4OID}
+};
+
+static StoreStatement delete_expired_sessions = {
+	.sql = "DELETE FROM anon_auth.sessions s USING ROWS FROM"
+	" (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS d (user_id, id)"
+	" WHERE s.user_id = d.user_id AND s.id = d.id AND s.expires_at <= $3",
+	.nparams = 3,
+	.types = {UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZOID}
+};
+
+static StoreStatement postpone_sessions = {
+	.sql = "UPDATE anon_auth.sessions s SET purge_from = s.expires_at FROM ROWS FROM"
+	" (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS d (user_id, id)"
+	" WHERE s.user_id = d.user_id AND s.id = d.id AND s.expires_at > $3",
+	.nparams = 3,
+	.types = {UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZOID}
+};
+
+/* Small tables: what is there is at most what has come since the last purge. */
+static StoreStatement delete_expired_codes = {
+	.sql = "DELETE FROM anon_auth.authorization_codes WHERE (route, code_hash) IN"
+	" (SELECT route, code_hash FROM anon_auth.authorization_codes"
+	" WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+	.nparams = 2,
+	.types = {TIMESTAMPTZOID, INT4OID}
+};
+
+static StoreStatement delete_removed_keys = {
+	.sql = "DELETE FROM anon_auth.removed_device_keys WHERE (route, kid) IN"
+	" (SELECT route, kid FROM anon_auth.removed_device_keys"
+	" WHERE removed_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+	.nparams = 2,
+	.types = {TIMESTAMPTZOID, INT4OID}
+};
+
+static StoreStatement delete_old_events = {
+	.sql = "DELETE FROM anon_auth.events WHERE (user_id, id) IN"
+	" (SELECT user_id, id FROM anon_auth.events"
+	" WHERE created_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+	.nparams = 2,
+	.types = {TIMESTAMPTZOID, INT4OID}
+};
+
+static StoreStatement delete_full_buckets = {
+	.sql = "DELETE FROM anon_auth.rate_limits WHERE bucket IN"
+	" (SELECT bucket FROM anon_auth.rate_limits"
+	" WHERE theoretical_arrival_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+	.nparams = 2,
+	.types = {TIMESTAMPTZOID, INT4OID}
+};
+
+static StoreStatement delete_old_lockouts = {
+	.sql = "DELETE FROM anon_auth.lockouts WHERE bucket IN"
+	" (SELECT bucket FROM anon_auth.lockouts WHERE last_failed_at < $1"
+	" AND (locked_until IS NULL OR locked_until < $3) LIMIT $2 FOR UPDATE SKIP LOCKED)",
+	.nparams = 3,
+	.types = {TIMESTAMPTZOID, INT4OID, TIMESTAMPTZOID}
+};
+
+/* A statement that gives one array, which is NULL where it would be empty. */
+static ArrayType *
+run_for_ids(StoreStatement *statement, const Datum *params)
+{
+	StoreRow	row;
+
+	if (store_run(statement, params, NULL, &row) == 0 || row.nulls[0])
+		return construct_empty_array(UUIDOID);
+	return DatumGetArrayTypeP(row.values[0]);
+}
+
+/* A statement that returns an id a row. */
+static ArrayType *
+run_returning_ids(StoreStatement *statement, const Datum *params)
+{
+	int			nrows;
+	StoreRow   *rows = store_run_rows(statement, params, NULL, &nrows);
+	Datum	   *ids = palloc(sizeof(Datum) * Max(nrows, 1));
+	int			i;
+
+	for (i = 0; i < nrows; i++)
+		ids[i] = rows[i].values[0];
+	return construct_array(ids, nrows, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+}
+
+int
+purge_count(const ArrayType *ids)
+{
+	return ArrayGetNItems(ARR_NDIM(ids), ARR_DIMS(ids));
+}
+
+ArrayType *
+purge_due_guests(bool with_key, TimestampTz before, int limit)
+{
+	Datum		params[2];
+
+	params[0] = TimestampTzGetDatum(before);
+	params[1] = Int32GetDatum(limit);
+	return run_for_ids(with_key ? &due_keyed_guests : &due_keyless_guests, params);
+}
+
+ArrayType *
+purge_lock_guests(bool with_key, ArrayType *ids)
+{
+	Datum		params[2];
+
+	params[0] = PointerGetDatum(ids);
+	params[1] = BoolGetDatum(with_key);
+	if (with_key)
+		params[0] = PointerGetDatum(run_for_ids(&lock_device_keys, params));
+	return run_for_ids(&lock_guests, params);
+}
+
+ArrayType *
+purge_postpone_used(bool with_key, ArrayType *ids, TimestampTz since)
+{
+	Datum		params[2];
+
+	params[0] = PointerGetDatum(ids);
+	params[1] = TimestampTzGetDatum(since);
+	return run_returning_ids(with_key ? &postpone_seen : &postpone_live, params);
+}
+
+void
+purge_postpone(ArrayType *ids, TimestampTz until)
+{
+	Datum		params[2];
+
+	params[0] = PointerGetDatum(ids);
+	params[1] = TimestampTzGetDatum(until);
+	store_run(&postpone, params, NULL, NULL);
+}
+
+ArrayType *
+purge_subtract(ArrayType *ids, ArrayType *others)
+{
+	Datum		params[2];
+
+	if (purge_count(others) == 0)
+		return ids;
+	params[0] = PointerGetDatum(ids);
+	params[1] = PointerGetDatum(others);
+	return run_for_ids(&subtract, params);
+}
+
+void
+purge_delete_guests(ArrayType *ids)
+{
+	Datum		params[1];
+
+	params[0] = PointerGetDatum(ids);
+	store_run(&delete_device_keys, params, NULL, NULL);
+	store_run(&delete_codes_of, params, NULL, NULL);
+	store_run(&delete_users, params, NULL, NULL);
+}
+
+uint64
+purge_sessions(TimestampTz now, int limit, bool *more)
+{
+	Datum		params[3];
+	StoreRow	row;
+	uint64		deleted;
+
+	params[0] = TimestampTzGetDatum(now);
+	params[1] = Int32GetDatum(limit);
+	*more = false;
+	if (store_run(&lock_due_sessions, params, NULL, &row) == 0 || row.nulls[0])
+		return 0;
+	*more = purge_count(DatumGetArrayTypeP(row.values[0])) == limit;
+	params[0] = row.values[0];
+	params[1] = row.values[1];
+	params[2] = TimestampTzGetDatum(now);
+	deleted = store_run(&delete_expired_sessions, params, NULL, NULL);
+	store_run(&postpone_sessions, params, NULL, NULL);
+	return deleted;
+}
+
+static uint64
+delete_before(StoreStatement *statement, TimestampTz before, int limit)
+{
+	Datum		params[2];
+
+	params[0] = TimestampTzGetDatum(before);
+	params[1] = Int32GetDatum(limit);
+	return store_run(statement, params, NULL, NULL);
+}
+
+uint64
+purge_authorization_codes(TimestampTz now, int limit)
+{
+	return delete_before(&delete_expired_codes, now, limit);
+}
+
+uint64
+purge_removed_device_keys(TimestampTz before, int limit)
+{
+	return delete_before(&delete_removed_keys, before, limit);
+}
+
+uint64
+purge_events(TimestampTz before, int limit)
+{
+	return delete_before(&delete_old_events, before, limit);
+}
+
+uint64
+purge_rate_limits(TimestampTz now, int limit)
+{
+	return delete_before(&delete_full_buckets, now, limit);
+}
+
+uint64
+purge_lockouts(TimestampTz failed_before, TimestampTz now, int limit)
+{
+	Datum		params[3];
+
+	params[0] = TimestampTzGetDatum(failed_before);
+	params[1] = Int32GetDatum(limit);
+	params[2] = TimestampTzGetDatum(now);
+	return store_run(&delete_old_lockouts, params, NULL, NULL);
+}

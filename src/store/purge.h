@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * purge.h
+ *	  What purge() asks of the tables.
+ *
+ * Guests are handled as arrays of ids, uuid[].  with_key says of which kind:
+ * those that can log in with a device key, or those that cannot.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_PURGE_H
+#define ANON_AUTH_PURGE_H
+
+#include "postgres.h"
+
+#include "utils/array.h"
+#include "utils/timestamp.h"
+
+extern int	purge_count(const ArrayType *ids);
+extern ArrayType *purge_subtract(ArrayType *ids, ArrayType *others);
+
+/* Those whose purge_from is past, the oldest first. */
+extern ArrayType *purge_due_guests(bool with_key, TimestampTz before, int limit);
+
+/* Holds guests for deletion, and returns those that nobody else holds. */
+extern ArrayType *purge_lock_guests(bool with_key, ArrayType *ids);
+
+/*
+ * Moves purge_from of guests that are in use, and returns them: without a key,
+ * those with a session that lives after the given time; with one, those that
+ * have been seen since.
+ */
+extern ArrayType *purge_postpone_used(bool with_key, ArrayType *ids, TimestampTz since);
+extern void purge_postpone(ArrayType *ids, TimestampTz until);
+
+/* They must be held.  The application's foreign keys may raise anything. */
+extern void purge_delete_guests(ArrayType *ids);
+
+/*
+ * Each deletes at most so many rows, and returns how many.  A session that has
+ * been refreshed since is only looked at; more: the limit was reached.
+ */
+extern uint64 purge_sessions(TimestampTz now, int limit, bool *more);
+extern uint64 purge_authorization_codes(TimestampTz now, int limit);
+extern uint64 purge_removed_device_keys(TimestampTz before, int limit);
+extern uint64 purge_events(TimestampTz before, int limit);
+extern uint64 purge_rate_limits(TimestampTz now, int limit);
+extern uint64 purge_lockouts(TimestampTz failed_before, TimestampTz now, int limit);
+
+#endif							/* ANON_AUTH_PURGE_H */
