@@ -293,6 +293,38 @@ my $logged_in = submit($known, $known_form, mode => 'log_in', login_id => 'me@ex
 is((jws_parts(exchange($logged_in->{location})->{json}{access_token}))[1]{sub}, $guest->{sub},
 	'the right password logs in to the account');
 is(is_anonymous($known_guest->{sub}), 't', 'and the guest is left as it was');
+
+# ... or to a merge
+
+settings(promotion_conflict => 'merge');
+$node->safe_psql('postgres', 'CREATE TABLE carts (user_id uuid UNIQUE REFERENCES anon_auth.users ON DELETE CASCADE, items integer)');
+my $merging = browser();
+my ($merge_form, $merge_guest) = form($merging);
+query("INSERT INTO carts VALUES ('$merge_guest->{sub}', 3)");
+shows(submit($merging, $merge_form, mode => 'log_in', login_id => 'me@example.com', password => 'wrong password'), 422,
+	qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'a wrong password merges nothing');
+is(is_anonymous($merge_guest->{sub}), 't', 'and the guest stays');
+my $merged = submit($merging, $merge_form, mode => 'log_in', login_id => 'me@example.com', password => 'long enough');
+is((jws_parts(exchange($merged->{location})->{json}{access_token}))[1]{sub}, $guest->{sub},
+	'the right password logs in to the account');
+is(query("SELECT user_id FROM carts"), $guest->{sub}, 'which has what the guest had');
+is(query("SELECT count(*) FROM anon_auth.users WHERE id = '$merge_guest->{sub}'"), 0, 'and the guest is gone');
+my $merged_again = submit($merging, $merge_form, mode => 'log_in', login_id => 'me@example.com', password => 'long enough');
+is((jws_parts(exchange($merged_again->{location})->{json}{access_token}))[1]{sub}, $guest->{sub},
+	'the same form sent twice logs in to it again');
+shows(submit($merging, $merge_form, login_id => 'someone.new@example.com', password => 'long enough'), 400,
+	qr/<h1/, 'and can promote nobody else');
+{
+	my $b = browser();
+	my ($f, $g) = form($b);
+
+	query("INSERT INTO carts VALUES ('$g->{sub}', 4)");
+	shows(submit($b, $f, mode => 'log_in', login_id => 'me@example.com', password => 'long enough'), 422,
+		qr/role="alert"/, 'rows that collide refuse the merge');
+	is(query("SELECT items FROM carts WHERE user_id = '$g->{sub}'"), 4, 'and nothing is lost');
+	is(is_anonymous($g->{sub}), 't', 'nor the guest');
+	query('DROP TABLE carts');
+}
 settings(promotion_conflict => 'error');
 
 # Switched-off kinds of login ID
@@ -312,6 +344,8 @@ settings(login_id_types => '{email,phone_number,username}');
 # Logging in without a guest
 # ---------------------------------------------------------------------------
 
+# Passwords are tried here more often than a person would.
+settings(password_attempts_per_minute_per_user_per_ip => 1000, password_attempts_per_minute_per_user => 1000);
 my $returning = browser();
 my $login_form = authorize($returning)->{location};
 like($login_form, qr{^https://auth\.example/flows/login\?x_ref=}, 'without a guest, authorize leads to the login');
@@ -349,6 +383,22 @@ is($cookie_login->get('/oauth2/userinfo')->{json}{sub}, $cookie_sub, 'a cookie c
 }
 is(authorize(browser(), client_id => 'partner', redirect_uri => 'https://partner.example/')->{location} =~ /error=unauthorized_client/, 1,
 	'clients of third parties get no login');
+
+# Too many attempts
+
+settings(password_attempts_per_minute_per_user => 2);
+{
+	my $b = browser();
+	my $f = authorize($b)->{location};
+	my $try = sub { return $b->post_form($f, login_id => $_[0], password => 'wrong password'); };
+
+	is(join(' ', map { $try->('throttled@example.com')->{status} } 1 .. 3), '422 422 429', 'the third of two attempts a minute is refused');
+	my $answer = $try->('THROTTLED@example.com ');
+	shows($answer, 429, qr/role="alert"/, 'another spelling of the login ID does not help');
+	like(join(',', @{ $answer->{headers}{'retry-after'} }), qr/^(?:29|30)$/, 'the answer says when to try again');
+	is($try->('somebody.else@example.com')->{status}, 422, 'others are not concerned');
+}
+settings(password_attempts_per_minute_per_user => 1000);
 
 # ---------------------------------------------------------------------------
 # authorize: errors that are shown, and errors that are sent to the client

@@ -362,7 +362,8 @@ extern bool promotion_run(const Client *client, const PromotionRequest *request,
 
 /*
  * For a form that is sent twice: when the guest of the ticket has been
- * promoted to just these login IDs, logs in with the password.  False when
+ * promoted to just these login IDs, or merged into the account that has them,
+ * logs in with the password.  False when
  * that is wrong, which is an event.  Raises AA008 for other login IDs.
  */
 extern bool promotion_repeat(const Client *client, const PromotionRequest *request,

@@ -248,6 +248,14 @@ show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 	show_form(promoting, status, response);
 }
 
+/* The guest is none any more, or gone: a double click, or the back button? */
+static bool
+may_be_repeated(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_AA_NOT_ANONYMOUS ||
+		error->sqlerrcode == ERRCODE_AA_INVALID_PROMOTION_CODE;
+}
+
 static void
 handle_form(Promoting *promoting, HttpResponse *response)
 {
@@ -269,11 +277,15 @@ handle_form(Promoting *promoting, HttpResponse *response)
 
 	asked_to_log_in = form->log_in;
 	error = http_try(promote, promoting);
-	if (error != NULL && error->sqlerrcode == ERRCODE_AA_NOT_ANONYMOUS)
+	if (error != NULL && may_be_repeated(error))
 	{
-		/* A double click, or the back button. */
-		asked_to_log_in = true;
-		error = http_try(repeat_promotion, promoting);
+		ErrorData  *second = http_try(repeat_promotion, promoting);
+
+		if (second == NULL || error->sqlerrcode == ERRCODE_AA_NOT_ANONYMOUS)
+		{
+			asked_to_log_in = true;
+			error = second;
+		}
 	}
 	if (error != NULL)
 		show_error(promoting, error, response);
