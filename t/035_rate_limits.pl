@@ -1,0 +1,213 @@
+# How many guests may sign up, and how many passwords be tried, in a minute;
+# whose address counts; and when too many wrong passwords lock a user.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Browser;
+use AnonAuth::Device qw(call challenge refusal sql_literal);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+$node->append_conf('postgresql.conf', "fsync = off\nlisten_addresses = '127.0.0.1'");
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE ROLE anon NOLOGIN;
+CREATE ROLE authenticated NOLOGIN;
+CREATE ROLE authenticator LOGIN IN ROLE anon, authenticated;
+CREATE EXTENSION anon_auth;
+SELECT anon_auth.grant_http_api(r::regrole) FROM unnest('{authenticator,anon,authenticated}'::text[]) r;
+SELECT anon_auth.create_client('app', 'native');
+UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1, trusted_proxy_hops = 1;
+
+-- A request that a proxy has brought.
+CREATE FUNCTION sign_up(forwarded_for text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('request.headers', jsonb_build_object('x-forwarded-for', forwarded_for)::text, true);
+	PERFORM anon_auth.authenticate_anonymously('app');
+	RETURN 'done';
+EXCEPTION WHEN SQLSTATE 'AA018' THEN
+	RETURN 'refused';
+END $$;
+CREATE FUNCTION log_in(login_id text, password text, forwarded_for text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('request.headers', jsonb_build_object('x-forwarded-for', forwarded_for)::text, true);
+	PERFORM FROM anon_auth.authenticate('app', login_id, password);
+	RETURN CASE WHEN FOUND THEN 'done' ELSE 'wrong' END;
+EXCEPTION WHEN SQLSTATE 'AA018' THEN
+	RETURN 'limited';
+WHEN SQLSTATE 'AA019' THEN
+	RETURN 'locked';
+END $$;
+SQL
+
+sub query { return $node->safe_psql('postgres', $_[0]); }
+
+sub settings
+{
+	my (%settings) = @_;
+
+	query('TRUNCATE anon_auth.rate_limits, anon_auth.lockouts; UPDATE anon_auth.settings SET '
+		  . join(', ', map { "$_ = " . (defined $settings{$_} ? sql_literal($settings{$_}) : 'NULL') } sort keys %settings));
+}
+
+# The results of calls one after the other, each a transaction.
+sub each_of { return join ' ', map { query("SELECT $_") } @_; }
+
+sub sign_up { return 'sign_up(' . join(', ', map { sql_literal($_) } @_) . ')'; }
+sub log_in { return 'log_in(' . join(', ', map { sql_literal($_) } @_) . ')'; }
+
+# ---------------------------------------------------------------------------
+# Guests: eight clients at once, and the documented limit
+# ---------------------------------------------------------------------------
+
+is(query('SELECT guest_sign_ups_per_minute_per_ip FROM anon_auth.settings'), 60, '60 guests a minute may come from an address');
+my $script = $node->basedir . '/sign_up.sql';
+append_to_file($script, "SELECT sign_up('192.0.2.1');\n");
+$node->command_ok([ 'pgbench', '-n', '-c', 8, '-j', 2, '-T', 4, '-f', $script, 'postgres' ], 'eight clients sign up as fast as they can');
+my ($count, $seconds) = split /\|/, query('SELECT count(*), extract(epoch FROM max(created_at) - min(created_at)) FROM anon_auth.users');
+note("$count guests in $seconds seconds");
+cmp_ok($count, '<=', 60 + $seconds + 0.1, '60 at once and then one each second get through, no more');
+cmp_ok($count, '>', 60 + $seconds - 1.1, '... and no fewer');
+is(query("SELECT sign_up('192.0.2.2')"), 'done', 'another address is not concerned');
+
+# ---------------------------------------------------------------------------
+# Whose address
+# ---------------------------------------------------------------------------
+
+settings(guest_sign_ups_per_minute_per_ip => 1);
+is(each_of(sign_up('6.6.6.1, 192.0.2.1'), sign_up('6.6.6.2, 192.0.2.1'), sign_up('192.0.2.1:4711'), sign_up('::ffff:192.0.2.1'), sign_up(' 192.0.2.1	')),
+	'done refused refused refused refused', 'what the client says of itself in X-Forwarded-For counts for nothing');
+is(each_of(sign_up('2001:db8:1:1::1'), sign_up('2001:db8:1:1:ffff::2'), sign_up('[2001:DB8:1:1::3]:443'), sign_up('2001:db8:1:2::1')),
+	'done refused refused done', 'an IPv6 /64 is one address');
+settings(guest_sign_ups_per_minute_per_ip => 1, trusted_proxy_hops => 2);
+is(each_of(sign_up('6.6.6.1, 192.0.2.7, 10.0.0.1'), sign_up('6.6.6.2, 192.0.2.7, 10.0.0.2'), sign_up('192.0.2.8, 10.0.0.1')),
+	'done refused done', 'with two proxies, the one before the last counts');
+is(each_of(sign_up('192.0.2.9'), sign_up('192.0.2.9')), 'done done', 'a list shorter than the proxies says nothing');
+is(each_of(sign_up('nonsense, 10.0.0.1'), sign_up('nonsense, 10.0.0.1'), sign_up(', , '), sign_up(', , ')), 'done done done done', 'nor does one without an address');
+settings(guest_sign_ups_per_minute_per_ip => 1, trusted_proxy_hops => 0);
+is(each_of(sign_up('192.0.2.1'), sign_up('192.0.2.1')), 'done done', 'without trusted proxies the header counts for nothing');
+my $tcp = sprintf 'host=127.0.0.1 port=%d dbname=postgres', $node->port;
+is(join(' ', map { $node->safe_psql('postgres', 'SELECT ' . sign_up("192.0.2.$_"), connstr => $tcp) } 1 .. 2),
+	'done refused', 'but the address of the connection does');
+
+# ---------------------------------------------------------------------------
+# All guests together; what is given back
+# ---------------------------------------------------------------------------
+
+settings(guest_sign_ups_per_minute_per_ip => undef, guest_sign_ups_per_minute => 3, trusted_proxy_hops => 1);
+is(each_of(map { sign_up("192.0.2.$_") } 1 .. 4), 'done done done refused', 'a limit for all addresses together');
+my $refused = refusal($node, 'authenticate_anonymously', client_id => 'app');
+is($refused->{sqlstate}, 'AA018', 'the refusal has an SQLSTATE of its own');
+like($refused->{detail} // $refused->{error} // '', qr/Try again in (?:19|20) seconds/, '... and says when to try again');
+ok($refused->{unchanged}, '... and changes nothing');
+settings(guest_sign_ups_per_minute => 2);
+query('BEGIN; ' . 'SELECT ' . sign_up() . '; ' x 1 . 'ROLLBACK');
+is(each_of(sign_up(), sign_up(), sign_up()), 'done done refused', 'a sign-up that is rolled back was none');
+query(q{CREATE FUNCTION refuse(uuid, text, jsonb) RETURNS void LANGUAGE plpgsql AS $$BEGIN IF $3 IS NOT NULL THEN RAISE 'not you'; END IF; END$$});
+settings(guest_sign_ups_per_minute => 1, before_sign_up => 'public.refuse');
+is(refusal($node, 'authenticate_anonymously', client_id => 'app', device_info => '{}')->{sqlstate}, 'AA020', 'a hook can refuse a guest');
+is(each_of(sign_up(), sign_up()), 'done refused', '... who is not counted');
+settings(guest_sign_ups_per_minute => 1, before_sign_up => undef);
+my $device = AnonAuth::Device->new(alg => 'ES256');
+call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node), with_jwk => 1));
+is(refusal($node, 'authenticate_anonymously', client_id => 'app',
+		jwt => AnonAuth::Device->new(alg => 'ES256')->request(challenge => challenge($node), with_jwk => 1))->{sqlstate},
+	'AA018', 'guests with a device key are counted');
+my $again = call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node)));
+ok($again->{sub}, '... when they sign up, not when they come back');
+settings(guest_sign_ups_per_minute => undef);
+
+# ---------------------------------------------------------------------------
+# Passwords
+# ---------------------------------------------------------------------------
+
+my $guest = call($node, 'authenticate_anonymously', client_id => 'app');
+call($node, 'promote_anonymous_user', client_id => 'app', email => 'ada@example.com', username => 'ada', password => 'correct horse', refresh_token => $guest->{refresh_token});
+
+settings(password_attempts_per_minute_per_user => 2);
+for my $who ([ 'ada@example.com', 'ADA@Example.com ', 'a user' ], [ 'nobody@example.com', 'NOBODY@Example.com ', 'a login ID that nobody has' ])
+{
+	my ($spelling, $other, $name) = @$who;
+
+	is(each_of(log_in($spelling, 'wrong', '192.0.2.1'), log_in($other, 'wrong', '192.0.2.2'), log_in($spelling, 'correct horse', '192.0.2.3')),
+		'wrong wrong limited', "$name has so many attempts, from wherever and however spelled");
+}
+is(each_of(log_in('ada', 'correct horse')), 'limited', 'all login IDs of a user count as one');
+settings(password_attempts_per_minute_per_user => undef, password_attempts_per_minute_per_user_per_ip => 1);
+is(each_of(log_in('ada', 'wrong', '192.0.2.1'), log_in('ada', 'correct horse', '192.0.2.1'), log_in('ada', 'correct horse', '192.0.2.2')),
+	'wrong limited done', 'whoever tries a user\'s passwords does not keep the user out');
+settings(password_attempts_per_minute_per_user_per_ip => undef, password_attempts_per_minute_per_ip => 3);
+is(each_of(log_in('a', 'x', '192.0.2.1'), log_in('b', 'x', '192.0.2.1'), log_in('ada', 'correct horse', '192.0.2.1'), log_in('c', 'x', '192.0.2.1'), log_in('c', 'x', '192.0.2.2')),
+	'wrong wrong done limited wrong', 'whoever tries many users has so many attempts');
+settings(password_attempts_per_minute_per_ip => undef);
+is(each_of(map { log_in('ada', 'wrong', '192.0.2.1') } 1 .. 12), join(' ', ('wrong') x 12), 'limits can be switched off');
+
+# ---------------------------------------------------------------------------
+# Lockout
+# ---------------------------------------------------------------------------
+
+sub events { return query("SELECT count(*) FROM anon_auth.events WHERE type = 'authentication.lockout'"); }
+
+# The lock passes; the count of wrong passwords stays.
+sub wait_for_the_lock_to_pass { query('UPDATE anon_auth.lockouts SET locked_until = now()'); }
+
+sub lock_seconds { return query("SELECT round(extract(epoch FROM locked_until - now()) / 10) * 10 FROM anon_auth.lockouts"); }
+
+is(events(), 0, 'nobody is locked out unless the settings say so');
+settings(lockout_max_attempts => 3, lockout_minimum_seconds => 60, lockout_maximum_seconds => 200, lockout_backoff_factor => 2);
+is(each_of(log_in('ada', 'wrong'), log_in('ada', 'wrong'), log_in('ada', 'correct horse'), log_in('ada', 'wrong'), log_in('ada', 'wrong')),
+	'wrong wrong done wrong wrong', 'the right password starts the count anew');
+is(each_of(log_in('ada', 'wrong'), log_in('ada', 'correct horse', '192.0.2.9')), 'wrong locked', 'too many wrong passwords lock a user, even for the right one');
+is(events(), 1, '... which is an event');
+is(lock_seconds(), 60, '... for the shortest time at first');
+my $locked = refusal($node, 'authenticate', client_id => 'app', login_id => 'ada', password => 'correct horse');
+is($locked->{sqlstate}, 'AA019', '... and the error says so');
+wait_for_the_lock_to_pass();
+is(each_of(log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong locked', 'the next wrong password locks again');
+is(lock_seconds(), 120, '... for twice as long');
+wait_for_the_lock_to_pass();
+query('SELECT ' . log_in('ada', 'wrong'));
+is(lock_seconds(), 200, '... and never for longer than the longest time');
+wait_for_the_lock_to_pass();
+is(each_of(log_in('ada', 'correct horse')), 'done', 'when the lock has passed the right password logs in');
+is(query('SELECT count(*) FROM anon_auth.lockouts'), 0, '... and clears the record');
+is(each_of((log_in('nobody', 'wrong')) x 4), 'wrong wrong wrong locked', 'a login ID that nobody has is locked just so');
+query("TRUNCATE anon_auth.lockouts; SELECT " . log_in('ada', 'wrong') . '; SELECT ' . log_in('ada', 'wrong') . "; UPDATE anon_auth.lockouts SET last_failed_at = now() - interval '2 days'");
+is(each_of(log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong done', 'wrong passwords of long ago are forgotten');
+settings(lockout_type => 'per_user_per_ip');
+is(each_of(((log_in('ada', 'wrong', '192.0.2.1')) x 3), log_in('ada', 'correct horse', '192.0.2.1'), log_in('ada', 'correct horse', '192.0.2.2')),
+	'wrong wrong wrong locked done', 'a lock can be for one address alone');
+settings(lockout_max_attempts => 0);
+
+# ---------------------------------------------------------------------------
+# Over HTTP
+# ---------------------------------------------------------------------------
+
+settings(guest_sign_ups_per_minute_per_ip => 1, password_attempts_per_minute_per_user => 1);
+sub browser { return AnonAuth::Browser->new($node, headers => { 'x-forwarded-for' => $_[0] }); }
+
+my $browser = browser('192.0.2.1');
+is($browser->post_json('/api/anonymous_user/signup', { session_type => 'refresh_token', client_id => 'app' })->{status}, 200, 'a sign-up over HTTP');
+my $answer = $browser->post_json('/api/anonymous_user/signup', { session_type => 'refresh_token', client_id => 'app' });
+is($answer->{status}, 429, '... and one too many');
+like($answer->{headers}{'retry-after'}[0], qr/^(?:59|60)$/, '... says in how many seconds to try again');
+is_deeply($answer->{json}, { error => { name => 'TooManyRequest', reason => 'RateLimited', message => 'request rate limited', code => 429 } },
+	'... in Authgear\'s words');
+$answer = $browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie' });
+is("$answer->{status} " . scalar keys %{ $browser->cookies }, '429 0', 'a cookie session is refused, too');
+$answer = $browser->post_form('/oauth2/token', grant_type => 'urn:authgear:params:oauth:grant-type:anonymous-request', client_id => 'app',
+	jwt => AnonAuth::Device->new(alg => 'ES256')->request(challenge => challenge($node), with_jwk => 1));
+is($answer->{status}, 429, 'so is one with a device key');
+is($answer->{json}{error}, 'x_rate_limited', '... in the words of the token endpoint');
+like($answer->{headers}{'retry-after'}[0], qr/^\d+$/, '... with Retry-After');
+is(browser('192.0.2.2')->post_json('/api/anonymous_user/signup', { session_type => 'cookie' })->{status}, 200, 'another client is not concerned');
+
+$node->stop;
+done_testing();
