@@ -163,7 +163,7 @@ promote(const Client *client, const Proof *proof, const LoginId *login_ids, int 
 	if (!user_promote(id, routes_array(login_ids, count), attributes(login_ids, count), now, user))
 		proof_raise_lost(proof);
 	if (proof->by_session && !session_delete(id, &proof->session_id))
-		proof_raise_lost(proof);
+		proof_raise_invalid(proof);
 	sessions_delete(id, NULL);
 	authorization_codes_delete(id);
 	for (i = 0; i < count; i++)

@@ -172,9 +172,8 @@ proof_open(const Client *client, const PromotionRequest *request, bool use_chall
 		raise_not_anonymous();
 }
 
-/* The proof was good when it was looked at, and is no more. */
-pg_noreturn static void
-raise_lost_proof(const Proof *proof)
+void
+proof_raise_invalid(const Proof *proof)
 {
 	ereport(ERROR,
 			(errcode(proof->invalid_errcode),
@@ -187,12 +186,12 @@ proof_raise_lost(const Proof *proof)
 	User		user;
 
 	if (!user_find(&proof->user.id, &user))
-		raise_lost_proof(proof);
+		proof_raise_invalid(proof);
 	if (!user.is_anonymous)
 		raise_not_anonymous();
 	if (user.is_disabled)
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_USER_DISABLED),
 				 errmsg("user is disabled")));
-	raise_lost_proof(proof);
+	proof_raise_invalid(proof);
 }

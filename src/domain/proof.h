@@ -29,6 +29,9 @@ typedef struct Proof
 extern void proof_open(const Client *client, const PromotionRequest *request,
 					   bool use_challenge, TimestampTz now, Proof *proof);
 
+/* The proof was good when it was looked at, and is no more. */
+pg_noreturn extern void proof_raise_invalid(const Proof *proof);
+
 /* The guest could not be promoted or merged after all: says why. */
 pg_noreturn extern void proof_raise_lost(const Proof *proof);
 
