@@ -20,6 +20,7 @@
 #include "keyring/keyring.h"
 #include "keyring/master_key.h"
 #include "keyring/sealing.h"
+#include "miscadmin.h"
 #include "store/statement.h"
 #include "store/store.h"
 #include "utils/builtins.h"
@@ -171,15 +172,33 @@ current_kid(void)
 	return current_signer.kid;
 }
 
+/*
+ * A rotation can commit between the statement that names the current key and
+ * the one that reads it.
+ */
+static CachedKey *
+get_current_key(void)
+{
+	for (;;)
+	{
+		CachedKey  *entry = get_key(current_kid(), true);
+
+		if (entry != NULL && entry->signing_key.active)
+			return entry;
+		forget_current_signer();
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
 const SigningKey *
 keyring_signer(const char *kid)
 {
-	CachedKey  *entry = get_key(kid != NULL ? kid : current_kid(), true);
+	CachedKey  *entry = kid != NULL ? get_key(kid, true) : get_current_key();
 
 	if (entry == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_SIGNING_KEY),
-				 errmsg("there is no signing key \"%s\"", kid != NULL ? kid : "")));
+				 errmsg("there is no signing key \"%s\"", kid)));
 	if (!entry->signing_key.active)
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_SIGNING_KEY),

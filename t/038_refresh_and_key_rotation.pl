@@ -1,0 +1,124 @@
+# Refreshing when a response is lost and when two tabs do it, and rotating the
+# signing keys under load: no token is refused that was good.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Device qw(call jws_parts refusal sql_literal);
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+$node->append_conf('postgresql.conf', 'fsync = off');
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION anon_auth;
+SELECT anon_auth.create_client('app', 'native');
+SELECT anon_auth.create_client('rotating', 'spa', refresh_token_rotation_enabled => true);
+SQL
+
+sub query { return $node->safe_psql('postgres', $_[0]); }
+sub guest { return call($node, 'authenticate_anonymously', client_id => $_[0]); }
+sub refresh { return call($node, 'refresh_session', client_id => 'rotating', refresh_token => $_[0]); }
+
+sub start
+{
+	my %run = (out => '', err => '');
+
+	$run{run} = IPC::Run::start([@_], '>', \$run{out}, '2>', \$run{err},
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	return \%run;
+}
+
+# ---------------------------------------------------------------------------
+# A lost response
+# ---------------------------------------------------------------------------
+
+my $steady = guest('app');
+is(call($node, 'refresh_session', client_id => 'app', refresh_token => $steady->{refresh_token})->{refresh_token},
+	$steady->{refresh_token}, 'a refresh token does not change unless the client says so');
+
+my $guest = guest('rotating');
+my $lost = start('psql', '-X', '-d', $node->connstr('postgres'),
+	'-c', "SELECT * FROM anon_auth.refresh_session('rotating', '$guest->{refresh_token}')", '-c', 'SELECT pg_sleep(600)');
+$node->poll_query_until('postgres', "SELECT generation = 1 FROM anon_auth.sessions WHERE user_id = '$guest->{sub}'") or die 'no refresh';
+$lost->{run}->kill_kill;
+my $second = refresh($guest->{refresh_token});
+ok($second->{access_token}, 'a client that lost the response, and died, refreshes with the token it has');
+is(refresh($guest->{refresh_token})->{refresh_token}, $second->{refresh_token}, '... as often as it must, and gets the same successor');
+my $third = refresh($second->{refresh_token});
+isnt($third->{refresh_token}, $second->{refresh_token}, '... which works, and has a successor of its own');
+is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused'"), 0, '... and nobody is suspected');
+
+# Two tabs at once, again and again
+
+my $tabs = guest('rotating');
+my $token = $tabs->{refresh_token};
+for my $round (1 .. 10)
+{
+	my @tabs = map {
+		start('psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', "SELECT refresh_token FROM anon_auth.refresh_session('rotating', '$token')")
+	} 1 .. 2;
+
+	$_->{run}->finish for @tabs;
+	is($tabs[0]{out}, $tabs[1]{out}, "two tabs that refresh at once go on with one token: round $round");
+	chomp($token = $tabs[0]{out});
+}
+is(query("SELECT generation FROM anon_auth.sessions WHERE user_id = '$tabs->{sub}'"), 10, '... and each round was one rotation');
+
+# A thief
+
+query("UPDATE anon_auth.sessions SET rotated_at = rotated_at - interval '31 seconds' WHERE user_id = '$guest->{sub}'");
+is(query("SELECT anon_auth.refresh_session('rotating', '$second->{refresh_token}') IS NULL"), 't', 'past the grace period, a token that was replaced is refused');
+is(refusal($node, 'refresh_session', client_id => 'rotating', refresh_token => $third->{refresh_token})->{sqlstate},
+	'AA006', '... and ends the session, for the thief may have the newest');
+is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused' AND user_id = '$guest->{sub}'"), 1, '... which is an event');
+is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$tabs->{sub}'"), 1, '... and others are not concerned');
+
+# ---------------------------------------------------------------------------
+# Rotating the signing keys while clients refresh and are checked
+# ---------------------------------------------------------------------------
+
+my @clients = map { guest('app') } 1 .. 4;
+query('CREATE TABLE sessions AS SELECT * FROM unnest(ARRAY[' . join(', ', map { sql_literal($_->{refresh_token}) } @clients)
+	  . ']) WITH ORDINALITY s(token, n)');
+my $script = $node->basedir . '/refresh.sql';
+append_to_file($script, <<'SQL');
+\set n :client_id + 1
+SELECT r.access_token, r.id_token FROM sessions s, anon_auth.refresh_session('app', s.token) r WHERE n = :n \gset
+SELECT anon_auth.verify_jwt(':access_token') IS NOT NULL AND anon_auth.verify_jwt(':id_token', 'app') IS NOT NULL;
+SQL
+my $oldest = $clients[0]{access_token};
+my $load = start('pgbench', '-n', '-c', 4, '-j', 2, '-T', 600, '-f', $script, $node->connstr('postgres'));
+$node->poll_query_until('postgres', 'SELECT count(*) = 4 FROM anon_auth.sessions WHERE last_used_at > created_at AND client_id = \'app\' AND last_used_at > now() - interval \'1 minute\' AND user_id <> \'' . $steady->{sub} . '\'')
+  or die 'no load';
+my $refused = 0;
+my $unheard = 0;
+for my $round (1 .. 30)
+{
+	my $kid = query(sprintf 'SELECT anon_auth.rotate_signing_key(%s)', sql_literal((qw(ES256 EdDSA PS256))[ $round % 3 ]));
+
+	$refused++ if query("SELECT anon_auth.verify_jwt('$oldest') IS NOT NULL") ne 't';
+	# Another connection's next call, which is under way all the time
+	$unheard++ if (jws_parts(call($node, 'refresh_session', client_id => 'app', refresh_token => $steady->{refresh_token})->{access_token}))[0]{kid} ne $kid;
+}
+$load->{run}->signal('INT');
+$load->{run}->finish;
+is($refused, 0, 'the token of the first key is good after thirty rotations');
+is($unheard, 0, 'each new key signs at once');
+unlike($load->{err}, qr/error|aborted/i, 'not one of the tokens that clients got meanwhile is refused');
+is(query("SELECT count(*) FROM anon_auth.signing_keys WHERE state = 'active'"), 1, 'one key is active');
+is(query('SELECT jsonb_array_length(anon_auth.jwks() -> \'keys\')'), 31, 'all are published while tokens of theirs may live');
+query("UPDATE anon_auth.signing_keys SET verify_until = now() WHERE state = 'retiring'");
+is(query('SELECT jsonb_array_length(anon_auth.jwks() -> \'keys\')'), 1, '... and no longer');
+query('SELECT anon_auth.purge()');
+is(query("SELECT count(*) FROM anon_auth.signing_keys WHERE state = 'retired'"), 30, '... which purge() notes');
+
+$node->stop;
+done_testing();
