@@ -59,6 +59,20 @@ api_begin_write(const char *function_name)
 }
 
 void
+api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user)
+{
+	JoseSpan	token;
+
+	if (PG_ARGISNULL(argument))
+		identity_user(NULL, now, user);
+	else
+	{
+		token = api_token(fcinfo, argument, "access_token");
+		identity_user(&token, now, user);
+	}
+}
+
+void
 api_client(FunctionCallInfo fcinfo, int argument, Client *client)
 {
 	client_get(api_required_text(fcinfo, argument, "client_id"), client);

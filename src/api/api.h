@@ -34,6 +34,12 @@ extern Jsonb *api_jsonb(FunctionCallInfo fcinfo, int argument);
  */
 extern void api_begin_write(const char *function_name);
 
+/*
+ * The user of the access token in an argument or, where that is NULL, of the
+ * current identity.  AA014.
+ */
+extern void api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user);
+
 /* Looks up the client named by the argument client_id.  22023, AA001. */
 extern void api_client(FunctionCallInfo fcinfo, int argument, Client *client);
 

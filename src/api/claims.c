@@ -104,23 +104,8 @@ PG_FUNCTION_INFO_V1(anon_auth_userinfo);
 Datum
 anon_auth_userinfo(PG_FUNCTION_ARGS)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	const Identity *identity;
+	User		user;
 
-	if (!PG_ARGISNULL(0))
-	{
-		JoseSpan	token = api_token(fcinfo, 0, "access_token");
-
-		PG_RETURN_JSONB_P(userinfo_of_access_token(token.data, token.length, now));
-	}
-
-	identity = identity_current();
-	if (identity == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_INVALID_TOKEN),
-				 errmsg("invalid session"),
-				 errdetail("There is no access token."),
-				 errhint("Pass one, or call anon_auth.use_access_token() first.")));
-	PG_RETURN_JSONB_P(userinfo_of_session(&identity->sub,
-										  identity->has_sid ? &identity->sid : NULL, now));
+	api_caller(fcinfo, 0, GetCurrentTimestamp(), &user);
+	PG_RETURN_JSONB_P(userinfo_make(&user));
 }

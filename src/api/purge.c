@@ -21,8 +21,8 @@ anon_auth_purge(PG_FUNCTION_ARGS)
 {
 	PurgeCounts counts;
 	TupleDesc	desc;
-	Datum		values[8];
-	bool		nulls[8] = {false};
+	Datum		values[10];
+	bool		nulls[10] = {false};
 
 	api_begin_write("purge()");
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
@@ -38,9 +38,11 @@ anon_auth_purge(PG_FUNCTION_ARGS)
 	values[1] = Int64GetDatum((int64) counts.skipped_guests);
 	values[2] = Int64GetDatum((int64) counts.sessions);
 	values[3] = Int64GetDatum((int64) counts.authorization_codes);
-	values[4] = Int64GetDatum((int64) counts.removed_device_keys);
-	values[5] = Int64GetDatum((int64) counts.events);
-	values[6] = Int64GetDatum((int64) counts.rate_limits);
-	values[7] = BoolGetDatum(counts.has_more);
+	values[4] = Int64GetDatum((int64) counts.one_time_codes);
+	values[5] = Int64GetDatum((int64) counts.outbox_messages);
+	values[6] = Int64GetDatum((int64) counts.removed_device_keys);
+	values[7] = Int64GetDatum((int64) counts.events);
+	values[8] = Int64GetDatum((int64) counts.rate_limits);
+	values[9] = BoolGetDatum(counts.has_more);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }

@@ -122,12 +122,13 @@ extern void user_claims_add(StringInfo json, const User *user);
 extern Jsonb *userinfo_make(const User *user);
 
 /*
- * Same of the user of a session; session_id NULL: none is known.  Raises
- * AA014 when it is not alive.
+ * The user of a session, and the same of it; session_id NULL: none is known.
+ * Raise AA014 when it is not alive.
  */
+extern void session_owner(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
+						  TimestampTz now, User *user);
 extern Jsonb *userinfo_of_session(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
 								  TimestampTz now);
-extern Jsonb *userinfo_of_access_token(const char *token, size_t length, TimestampTz now);
 
 /* ---- JWTs of our own keys (own_jwt.c) ---- */
 
@@ -242,6 +243,13 @@ extern void cookie_session_touch(const Session *session, const BrowserPolicy *po
 extern void rate_limit_sign_up(TimestampTz now);
 extern void rate_limit_password(const pg_uuid_t *user_id, const char *login_id, TimestampTz now);
 
+/*
+ * Counts a request for a one-time code to be sent to a subject, and an attempt
+ * at one, which is an attempt at a password as far as addresses go.  AA018.
+ */
+extern void rate_limit_code_request(const char *purpose, const char *subject, TimestampTz now);
+extern void rate_limit_code_attempt(TimestampTz now);
+
 /* How the attempt ended, for the lockout; the second is an event if it locks. */
 extern void lockout_password_right(const pg_uuid_t *user_id, const char *login_id);
 extern void lockout_password_wrong(const Client *client, const pg_uuid_t *user_id,
@@ -278,6 +286,8 @@ extern void guest_resume(const Client *client, const char *refresh_token,
 
 /* ---- passwords (password.c) ---- */
 
+/* Raises AA011 with all that is wrong with a password. */
+extern void password_check_policy(const char *password, const AccountPolicy *policy);
 extern char *password_make_hash(const char *password, const AccountPolicy *policy);
 
 /* What password_replace() is to do when the cost was raised; else all NULL. */
@@ -312,8 +322,35 @@ extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
 								const char *login_id, const char *password,
 								const AccountPolicy *policy, TimestampTz now, User *user);
 
+/*
+ * Who has a login ID, whatever the settings allow by now; NULL: nobody.  Fills
+ * user_id, and login_id, whose value is what spellings of it have in common; it
+ * is the text itself where it is no login ID.
+ */
+extern const pg_uuid_t *login_id_find_owner(const char *text, const AccountPolicy *policy,
+											pg_uuid_t *user_id, LoginId *login_id);
+
 /* Whether it could be a login ID of this type, whatever the settings allow. */
 extern bool login_id_is_well_formed(LoginIdType type, const char *text);
+
+/* ---- verification and password reset (verification.c, password_reset.c) ---- */
+
+/*
+ * Has a code sent to a user's address of this type, and tells when it expires.
+ * False: that is verified already.  Raises 22023 where there is no such
+ * address, AA018.
+ */
+extern bool verification_request(const User *user, LoginIdType type, TimestampTz now,
+								 TimestampTz *expires_at);
+
+/* False: not the code, or it is dead; the attempt counts. */
+extern bool verification_complete(const User *user, LoginIdType type, const char *code,
+								  TimestampTz now);
+
+/* Same for whoever has a login ID, if anybody does.  Raise AA018, AA011. */
+extern void password_reset_request(const char *login_id, TimestampTz now);
+extern bool password_reset_complete(const char *login_id, const char *code,
+									const char *password, TimestampTz now);
 
 /* ---- promotion (promotion.c) ---- */
 
@@ -451,6 +488,12 @@ typedef struct Identity
 } Identity;
 
 extern const Identity *identity_current(void);
+
+/*
+ * The user of an access token or, with token NULL, of the current identity.
+ * Raises AA014 unless the session is alive.
+ */
+extern void identity_user(const JoseSpan *token, TimestampTz now, User *user);
 
 /* Takes over claims that were verified, as JSON. */
 extern void identity_set(const char *claims, bool is_local);

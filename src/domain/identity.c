@@ -14,6 +14,7 @@
 
 #include "access/xact.h"
 #include "domain/domain.h"
+#include "errors.h"
 #include "guc.h"
 #include "json/json.h"
 #include "store/statement.h"
@@ -156,6 +157,28 @@ identity_current(void)
 	const char *json = guc_verified_claims();
 
 	return json[0] != '\0' ? verified_identity(json) : requested_identity();
+}
+
+void
+identity_user(const JoseSpan *token, TimestampTz now, User *user)
+{
+	const Identity *identity;
+	AccessToken access;
+
+	if (token != NULL)
+	{
+		access_token_verify(token->data, token->length, now, &access);
+		session_owner(&access.sub, &access.sid, now, user);
+		return;
+	}
+	identity = identity_current();
+	if (identity == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_INVALID_TOKEN),
+				 errmsg("invalid session"),
+				 errdetail("There is no access token."),
+				 errhint("Pass one, or call anon_auth.use_access_token() first.")));
+	session_owner(&identity->sub, identity->has_sid ? &identity->sid : NULL, now, user);
 }
 
 void

@@ -79,21 +79,19 @@ login_id_is_well_formed(LoginIdType type, const char *text)
 	return login_id_normalise(type, text, &rules, &login_id) == NULL;
 }
 
-/*
- * Who has a login ID, or NULL; known_as is what spellings of it have in common.
- */
-static const pg_uuid_t *
-find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id,
-		   const char **known_as)
+const pg_uuid_t *
+login_id_find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id,
+					LoginId *login_id)
 {
 	LoginIdPolicy rules = lenient(&policy->login_id);
-	LoginId		login_id;
 
-	*known_as = text;
-	if (login_id_normalise(guess_type(text), text, &rules, &login_id) != NULL)
+	login_id->type = guess_type(text);
+	if (login_id_normalise(login_id->type, text, &rules, login_id) != NULL)
+	{
+		login_id->value = pstrdup(text);
 		return NULL;
-	*known_as = login_id.value;
-	return login_id_owner(&login_id, user_id) ? user_id : NULL;
+	}
+	return login_id_owner(login_id, user_id) ? user_id : NULL;
 }
 
 bool
@@ -101,14 +99,14 @@ login_verify(const Client *client, const char *login_id, const char *password, T
 			 User *user)
 {
 	AccountPolicy policy;
-	const char *known_as;
+	LoginId		known_as;
 	pg_uuid_t	owner;
 	const pg_uuid_t *user_id;
 
 	client_require_first_party(client);
 	settings_read_account_policy(&policy);
-	user_id = find_owner(login_id, &policy, &owner, &known_as);
-	return login_with_password(client, user_id, known_as, password, &policy, now, user);
+	user_id = login_id_find_owner(login_id, &policy, &owner, &known_as);
+	return login_with_password(client, user_id, known_as.value, password, &policy, now, user);
 }
 
 bool

@@ -55,6 +55,18 @@ check_length(const char *password)
 				 errdetail("The password is longer than %d bytes.", PASSWORD_MAX_LENGTH)));
 }
 
+void
+password_check_policy(const char *password, const AccountPolicy *policy)
+{
+	const char *violations = password_policy_violations(password, &policy->password);
+
+	if (violations != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_PASSWORD_POLICY),
+				 errmsg("password policy violated"),
+				 errdetail_internal("The password %s.", violations)));
+}
+
 char *
 password_make_hash(const char *password, const AccountPolicy *policy)
 {

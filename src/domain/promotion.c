@@ -64,18 +64,6 @@ normalise_login_ids(const PromotionRequest *request, const AccountPolicy *policy
 	return count;
 }
 
-static void
-check_password_policy(const char *password, const AccountPolicy *policy)
-{
-	const char *violations = password_policy_violations(password, &policy->password);
-
-	if (violations != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_PASSWORD_POLICY),
-				 errmsg("password policy violated"),
-				 errdetail_internal("The password %s.", violations)));
-}
-
 /*
  * The account that has one of the login IDs.  Two different accounts cannot
  * both be logged in to, whatever the settings say.
@@ -209,7 +197,7 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 	if (find_conflict(login_ids, count, policy.conflict != CONFLICT_ERROR, &owner))
 		return use_account(client, &proof, &owner, request, &policy, now, user);
 
-	check_password_policy(request->password, &policy);
+	password_check_policy(request->password, &policy);
 	promote(client, &proof, login_ids, count,
 			password_make_hash(request->password, &policy), now, user);
 	hook_after_promotion(policy.after_promotion, &user->id, client->client_id);

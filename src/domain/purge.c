@@ -160,6 +160,8 @@ run(void *arg)
 	counts->has_more |= more;
 	counts->authorization_codes =
 		counted(purge, purge_authorization_codes(now, purge->batch_size));
+	counts->one_time_codes = counted(purge, purge_one_time_codes(now, purge->batch_size));
+	counts->outbox_messages = counted(purge, purge_outbox(now, purge->batch_size));
 	counts->removed_device_keys =
 		counted(purge, purge_removed_device_keys(now - REPLAY_INTERVAL, purge->batch_size));
 	if (purge->policy.event_retention != NULL)

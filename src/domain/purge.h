@@ -18,6 +18,8 @@ typedef struct PurgeCounts
 	uint64		skipped_guests; /* looked at again after a day */
 	uint64		sessions;
 	uint64		authorization_codes;
+	uint64		one_time_codes;
+	uint64		outbox_messages;
 	uint64		removed_device_keys;
 	uint64		events;
 	uint64		rate_limits;

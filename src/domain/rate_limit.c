@@ -18,8 +18,6 @@
 #include "errors.h"
 #include "json/json.h"
 
-#define PERIOD_SECONDS	60
-
 static int	retry_after = 0;
 
 int
@@ -35,19 +33,26 @@ set_retry_after(TimestampTz at, TimestampTz now)
 	retry_after = at <= now ? 1 : (int) ((at - now + USECS_PER_SEC - 1) / USECS_PER_SEC);
 }
 
+/* limit 0: none.  what: "so many of these", for the message. */
 static void
-take(const char *bucket, int per_minute, const char *what, TimestampTz now)
+take_within(const char *bucket, int limit, int seconds, const char *what, TimestampTz now)
 {
 	TimestampTz conforms_at;
 
-	if (per_minute == 0 || rate_limit_take(bucket, per_minute, PERIOD_SECONDS, now, &conforms_at))
+	if (limit == 0 || rate_limit_take(bucket, limit, seconds, now, &conforms_at))
 		return;
 	set_retry_after(conforms_at, now);
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_RATE_LIMITED),
 			 errmsg("request rate limited"),
-			 errdetail_internal("There may be %d %s a minute. Try again in %d seconds.",
-								per_minute, what, retry_after)));
+			 errdetail_internal("There may be %d %s. Try again in %d seconds.",
+								limit, what, retry_after)));
+}
+
+static void
+take(const char *bucket, int per_minute, const char *what, TimestampTz now)
+{
+	take_within(bucket, per_minute, SECS_PER_MINUTE, psprintf("%s a minute", what), now);
 }
 
 void
@@ -101,6 +106,27 @@ refuse_if_locked(const AttemptPolicy *policy, const pg_uuid_t *user_id, const ch
 			 errmsg("account locked"),
 			 errdetail("There were too many wrong passwords. Try again in %d seconds.",
 					   retry_after)));
+}
+
+void
+rate_limit_code_attempt(TimestampTz now)
+{
+	AttemptPolicy policy;
+	char	   *address = client_address();
+
+	settings_read_attempt_policy(&policy);
+	if (address != NULL)
+		take(psprintf("password/ip/%s", address), policy.attempts_per_ip,
+			 "password attempts from one address", now);
+}
+
+void
+rate_limit_code_request(const char *purpose, const char *subject, TimestampTz now)
+{
+	take_within(psprintf("code/%s/minute/%s", purpose, subject), 1, SECS_PER_MINUTE,
+				"code a minute", now);
+	take_within(psprintf("code/%s/hour/%s", purpose, subject), 10, SECS_PER_HOUR,
+				"codes an hour", now);
 }
 
 void

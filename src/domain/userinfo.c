@@ -125,26 +125,24 @@ userinfo_make(const User *user)
 											  JsonbPGetDatum(json_to_jsonb(json.data))));
 }
 
-Jsonb *
-userinfo_of_session(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now)
+void
+session_owner(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now, User *user)
 {
 	Session		session;
-	User		user;
 
-	if (session_id == NULL || !session_find(user_id, session_id, now, &session, &user) ||
-		!user_find(user_id, &user) || user.is_disabled)
+	if (session_id == NULL || !session_find(user_id, session_id, now, &session, user) ||
+		!user_find(user_id, user) || user->is_disabled)
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_INVALID_TOKEN),
 				 errmsg("invalid session"),
 				 errdetail("The session has ended, or the user is disabled or gone.")));
-	return userinfo_make(&user);
 }
 
 Jsonb *
-userinfo_of_access_token(const char *token, size_t length, TimestampTz now)
+userinfo_of_session(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now)
 {
-	AccessToken access;
+	User		user;
 
-	access_token_verify(token, length, now, &access);
-	return userinfo_of_session(&access.sub, &access.sid, now);
+	session_owner(user_id, session_id, now, &user);
+	return userinfo_make(&user);
 }

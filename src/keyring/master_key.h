@@ -23,10 +23,11 @@ typedef enum MasterKeyUse
 	MASTER_KEY_REFRESH_TOKEN = 3,
 	MASTER_KEY_SEALING = 4,
 	MASTER_KEY_SESSION_COOKIE = 5,
-	MASTER_KEY_AUTHORIZATION_REQUEST = 6
+	MASTER_KEY_AUTHORIZATION_REQUEST = 6,
+	MASTER_KEY_ONE_TIME_CODE = 7
 } MasterKeyUse;
 
-#define MASTER_KEY_USES	6
+#define MASTER_KEY_USES	7
 
 /*
  * A key of TOKEN_KEY_LENGTH bytes derived for a use.  index 0 is the current

@@ -34,6 +34,13 @@ static StoreStatement find_of_user = {
 	.types = {UUIDARRAYOID, UUIDOID}
 };
 
+static StoreStatement set_verified = {
+	.sql = "UPDATE anon_auth.login_ids SET verified_at = $4, updated_at = $4"
+	" WHERE route = ANY ($1) AND user_id = $2 AND type = $3 AND verified_at IS NULL",
+	.nparams = 4,
+	.types = {UUIDARRAYOID, UUIDOID, TEXTOID, TIMESTAMPTZOID}
+};
+
 static StoreStatement delete_of_user = {
 	.sql = "DELETE FROM anon_auth.login_ids WHERE route = ANY ($1) AND user_id = $2",
 	.nparams = 2,
@@ -112,6 +119,18 @@ login_ids_of(const User *user, int *count)
 		result[i].updated_at = DatumGetTimestampTz(rows[i].values[4]);
 	}
 	return result;
+}
+
+void
+login_id_set_verified(const User *user, LoginIdType type, TimestampTz now)
+{
+	Datum		params[4];
+
+	params[0] = user->login_id_routes;
+	params[1] = UUIDPGetDatum(&user->id);
+	params[2] = text_param(login_id_type_name(type));
+	params[3] = TimestampTzGetDatum(now);
+	store_run(&set_verified, params, NULL, NULL);
 }
 
 void

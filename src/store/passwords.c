@@ -25,6 +25,13 @@ static StoreStatement insert_password = {
 	.types = {UUIDOID, TEXTOID, TIMESTAMPTZOID}
 };
 
+static StoreStatement set_password = {
+	.sql = "UPDATE anon_auth.passwords SET password_hash = $2, updated_at = $3"
+	" WHERE user_id = $1",
+	.nparams = 3,
+	.types = {UUIDOID, TEXTOID, TIMESTAMPTZOID}
+};
+
 static StoreStatement replace_password = {
 	.sql = "UPDATE anon_auth.passwords SET password_hash = $3, updated_at = $4"
 	" WHERE user_id = $1 AND password_hash = $2",
@@ -56,6 +63,17 @@ password_insert(const pg_uuid_t *user_id, const char *hash, TimestampTz now)
 	params[1] = text_param(hash);
 	params[2] = TimestampTzGetDatum(now);
 	store_run(&insert_password, params, NULL, NULL);
+}
+
+void
+password_set(const pg_uuid_t *user_id, const char *hash, TimestampTz now)
+{
+	Datum		params[3];
+
+	params[0] = UUIDPGetDatum(user_id);
+	params[1] = text_param(hash);
+	params[2] = TimestampTzGetDatum(now);
+	store_run(&set_password, params, NULL, NULL);
 }
 
 void

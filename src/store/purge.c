@@ -138,6 +138,23 @@ static StoreStatement delete_expired_codes = {
 	.types = {TIMESTAMPTZOID, INT4OID}
 };
 
+static StoreStatement delete_expired_one_time_codes = {
+	.sql = "DELETE FROM anon_auth.one_time_codes WHERE (user_id, purpose, login_id_type) IN"
+	" (SELECT user_id, purpose, login_id_type FROM anon_auth.one_time_codes"
+	" WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+	.nparams = 2,
+	.types = {TIMESTAMPTZOID, INT4OID}
+};
+
+/* The oldest are asked alone: lifetimes are much the same. */
+static StoreStatement delete_expired_messages = {
+	.sql = "DELETE FROM anon_auth.outbox WHERE (user_id, id) IN"
+	" (SELECT user_id, id FROM (SELECT user_id, id, expires_at FROM anon_auth.outbox"
+	" ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED) o WHERE expires_at <= $1)",
+	.nparams = 2,
+	.types = {TIMESTAMPTZOID, INT4OID}
+};
+
 static StoreStatement delete_removed_keys = {
 	.sql = "DELETE FROM anon_auth.removed_device_keys WHERE (route, kid) IN"
 	" (SELECT route, kid FROM anon_auth.removed_device_keys"
@@ -301,6 +318,18 @@ uint64
 purge_authorization_codes(TimestampTz now, int limit)
 {
 	return delete_before(&delete_expired_codes, now, limit);
+}
+
+uint64
+purge_one_time_codes(TimestampTz now, int limit)
+{
+	return delete_before(&delete_expired_one_time_codes, now, limit);
+}
+
+uint64
+purge_outbox(TimestampTz now, int limit)
+{
+	return delete_before(&delete_expired_messages, now, limit);
 }
 
 uint64

@@ -42,6 +42,8 @@ extern void purge_delete_guests(ArrayType *ids);
  */
 extern uint64 purge_sessions(TimestampTz now, int limit, bool *more);
 extern uint64 purge_authorization_codes(TimestampTz now, int limit);
+extern uint64 purge_one_time_codes(TimestampTz now, int limit);
+extern uint64 purge_outbox(TimestampTz now, int limit);
 extern uint64 purge_removed_device_keys(TimestampTz before, int limit);
 extern uint64 purge_events(TimestampTz before, int limit);
 extern uint64 purge_rate_limits(TimestampTz now, int limit);

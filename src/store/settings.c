@@ -61,6 +61,12 @@ static StoreStatement read_hooks = {
 	" FROM anon_auth.settings"
 };
 
+static StoreStatement read_code_lifetimes = {
+	.sql = "SELECT verification_code_lifetime_seconds, password_reset_code_lifetime_seconds"
+	" FROM anon_auth.settings",
+	.read_only = true
+};
+
 static StoreStatement read_purge_policy = {
 	.sql = "SELECT purge_policy = 'cascade', guest_retention, event_retention,"
 	" lockout_history_seconds FROM anon_auth.settings",
@@ -277,4 +283,14 @@ settings_read_purge_policy(PurgePolicy *policy)
 	policy->guest_retention = row.nulls[1] ? NULL : DatumGetIntervalP(row.values[1]);
 	policy->event_retention = row.nulls[2] ? NULL : DatumGetIntervalP(row.values[2]);
 	policy->lockout_history = DatumGetInt32(row.values[3]);
+}
+
+int
+settings_code_lifetime(bool password_reset)
+{
+	StoreRow	row;
+
+	if (store_run(&read_code_lifetimes, NULL, NULL, &row) == 0)
+		raise_no_settings();
+	return DatumGetInt32(row.values[password_reset ? 1 : 0]);
 }

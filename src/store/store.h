@@ -7,8 +7,8 @@
  * statement names the routing key of the rows it touches, so that the same
  * statements run where the tables are distributed.
  *
- * Lock order, to be kept by callers: device key, user, sessions, authorization
- * codes, login IDs.  Buckets of rate limits come before all of these, and an
+ * Lock order, to be kept by callers: device key, user, one-time code, sessions,
+ * authorization codes, login IDs.  Buckets of rate limits come before all of these, and an
  * account before all of a guest that is merged into it.
  *
  *-------------------------------------------------------------------------
@@ -94,6 +94,9 @@ extern const Settings *settings_peek(void);
 extern void settings_forget(void);
 extern void settings_read_account_policy(AccountPolicy *policy);
 extern void settings_read_attempt_policy(AttemptPolicy *policy);
+
+/* How long codes are good, in seconds. */
+extern int	settings_code_lifetime(bool password_reset);
 
 /* The functions that the settings name, as of now; NULL: none. */
 typedef struct HookNames
@@ -215,6 +218,7 @@ extern void user_orphaned(const pg_uuid_t *id, TimestampTz now);
 /* False when the user is no guest any more, or disabled, or gone. */
 extern bool user_promote(const pg_uuid_t *id, Datum login_id_routes,
 						 Jsonb *standard_attributes, TimestampTz now, User *user);
+extern void user_set_verified(const pg_uuid_t *id, TimestampTz now);
 extern bool user_set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now);
 
 /* Fills user with the row as it was at last. */
@@ -305,6 +309,9 @@ extern pg_uuid_t login_id_route(const LoginId *login_id);
 extern bool login_id_owner(const LoginId *login_id, pg_uuid_t *user_id);
 extern bool login_id_insert(const LoginId *login_id, const pg_uuid_t *user_id, TimestampTz now);
 extern LoginIdRow *login_ids_of(const User *user, int *count);
+
+/* Of the user's login ID of a type, unless it is verified already. */
+extern void login_id_set_verified(const User *user, LoginIdType type, TimestampTz now);
 extern void login_ids_delete(const User *user);
 
 typedef struct PasswordRow
@@ -316,8 +323,40 @@ typedef struct PasswordRow
 
 extern bool password_find(const pg_uuid_t *user_id, PasswordRow *password);
 extern void password_insert(const pg_uuid_t *user_id, const char *hash, TimestampTz now);
+extern void password_set(const pg_uuid_t *user_id, const char *hash, TimestampTz now);
 extern void password_replace(const pg_uuid_t *user_id, const char *old_hash,
 							 const char *hash, TimestampTz now);
+
+/* ---- one-time codes and the outbox ---- */
+
+typedef enum CodePurpose
+{
+	CODE_VERIFICATION,
+	CODE_PASSWORD_RESET
+} CodePurpose;
+
+/* What there is one code for. */
+typedef struct OneTimeCodeKey
+{
+	pg_uuid_t	user_id;
+	CodePurpose purpose;
+	LoginIdType login_id_type;
+} OneTimeCodeKey;
+
+extern void one_time_code_replace(const OneTimeCodeKey *key, const uint8 *code_hash,
+								  TimestampTz expires_at, TimestampTz now);
+
+/*
+ * Counts an attempt at a code as failed and gives its hash, to see whether it
+ * has.  False: there is no live code, or it has seen its last attempt.
+ */
+extern bool one_time_code_attempt(const OneTimeCodeKey *key, int max_attempts,
+								  TimestampTz now, uint8 *code_hash);
+extern void one_time_code_delete(const OneTimeCodeKey *key);
+
+/* Puts a message into the outbox, and tells workers when it is committed. */
+extern void outbox_put(const OneTimeCodeKey *key, const char *recipient, const char *code,
+					   TimestampTz expires_at, TimestampTz now);
 
 /* ---- authorization codes ---- */
 

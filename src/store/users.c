@@ -84,6 +84,13 @@ static StoreStatement promote = {
 	.types = {UUIDOID, UUIDARRAYOID, JSONBOID, TIMESTAMPTZOID}
 };
 
+static StoreStatement set_verified = {
+	.sql = "UPDATE anon_auth.users SET is_verified = true, updated_at = $2"
+	" WHERE id = $1 AND NOT is_verified",
+	.nparams = 2,
+	.types = {UUIDOID, TIMESTAMPTZOID}
+};
+
 static StoreStatement set_disabled = {
 	.sql = "UPDATE anon_auth.users SET is_disabled = $2, updated_at = $3"
 	" WHERE id = $1 AND is_disabled <> $2",
@@ -211,6 +218,16 @@ user_promote(const pg_uuid_t *id, Datum login_id_routes,
 		return false;
 	fill_user(user, &row);
 	return true;
+}
+
+void
+user_set_verified(const pg_uuid_t *id, TimestampTz now)
+{
+	Datum		params[2];
+
+	params[0] = UUIDPGetDatum(id);
+	params[1] = TimestampTzGetDatum(now);
+	store_run(&set_verified, params, NULL, NULL);
 }
 
 bool

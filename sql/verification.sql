@@ -1,0 +1,139 @@
+--
+-- Codes by the outbox: verifying an address, and setting a new password.
+--
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS anon_auth CASCADE;
+CREATE EXTENSION anon_auth;
+SELECT anon_auth.create_client('web', 'spa') \g /dev/null
+UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
+RESET client_min_messages;
+
+-- limits of their own test: here they only stand in the way
+CREATE FUNCTION unlimited() RETURNS void LANGUAGE sql AS 'DELETE FROM anon_auth.rate_limits';
+CREATE FUNCTION account(OUT sub uuid, OUT access_token text, OUT refresh_token text, email text DEFAULT NULL, username text DEFAULT NULL, phone_number text DEFAULT NULL) LANGUAGE plpgsql AS $$
+DECLARE
+	guest text := (SELECT g.refresh_token FROM anon_auth.authenticate_anonymously('web') g);
+BEGIN
+	SELECT p.sub, p.access_token, p.refresh_token INTO sub, access_token, refresh_token
+		FROM anon_auth.promote_anonymous_user('web', email => email, username => username, phone_number => phone_number, password => 'correct horse', refresh_token => guest) p;
+END $$;
+
+SELECT * FROM account(email => 'Ada@Example.com', username => 'ada', phone_number => '+85221234567') \gset ada_
+SELECT * FROM account(username => 'bob') \gset bob_
+
+-- ---- verification ----
+
+SELECT date_trunc('minute', t - now() + interval '1 second') AS expires_in FROM anon_auth.request_verification('email', :'ada_access_token') t;
+SELECT type, login_id_type, recipient, code ~ '^[0-9]{6}$' AS six_digits, user_id = :'ada_sub' AS is_ada FROM anon_auth.outbox;
+SELECT count(*) AS plain_hashes FROM anon_auth.one_time_codes c, anon_auth.outbox o WHERE c.code_hash = sha256(o.code::bytea);
+SELECT code AS code FROM anon_auth.take_outbox_messages() \gset
+SELECT count(*) AS in_the_outbox FROM anon_auth.outbox;
+-- wrong, of another kind of address, somebody else's
+SELECT anon_auth.verify_login_id(:'code', 'phone_number', :'ada_access_token') AS other_address;
+SELECT anon_auth.verify_login_id(:'code', access_token => :'bob_access_token') AS somebody_else;
+SELECT anon_auth.verify_login_id(lpad(((:'code'::int + 1) % 1000000)::text, 6, '0'), access_token => :'ada_access_token') AS wrong;
+SELECT anon_auth.userinfo(:'ada_access_token') -> 'email_verified' AS before;
+-- right, however typed, and once
+SELECT anon_auth.verify_login_id(substr(:'code', 1, 3) || ' ' || substr(:'code', 4), access_token => :'ada_access_token') AS verified;
+SELECT anon_auth.verify_login_id(:'code', access_token => :'ada_access_token') AS again;
+SELECT anon_auth.userinfo(:'ada_access_token') -> 'email_verified' AS email, anon_auth.userinfo(:'ada_access_token') -> 'phone_number_verified' AS phone_number,
+	   anon_auth.userinfo(:'ada_access_token') -> 'https://authgear.com/claims/user/is_verified' AS is_verified;
+SELECT anon_auth.verify_jwt(access_token) -> 'https://authgear.com/claims/user/is_verified' AS in_new_tokens FROM anon_auth.refresh_session('web', :'ada_refresh_token');
+SELECT anon_auth.request_verification('email', :'ada_access_token') IS NULL AS nothing_to_do;
+SELECT type, payload FROM anon_auth.events WHERE user_id = :'ada_sub' AND type IN ('verification.requested', 'login_id.verified') ORDER BY id;
+
+-- five attempts, whatever they are
+SELECT anon_auth.request_verification('phone_number', :'ada_access_token') IS NOT NULL AS sent;
+SELECT code FROM anon_auth.take_outbox_messages() \gset
+SELECT anon_auth.verify_login_id('x' || n, 'phone_number', :'ada_access_token') FROM generate_series(1, 5) n;
+SELECT anon_auth.verify_login_id(:'code', 'phone_number', :'ada_access_token') AS dead;
+-- a new one voids the old one; one a minute
+\set VERBOSITY terse
+SELECT anon_auth.request_verification('phone_number', :'ada_access_token');
+\set VERBOSITY default
+SELECT unlimited();
+SELECT anon_auth.request_verification('phone_number', :'ada_access_token') IS NOT NULL AS sent;
+SELECT code AS old_code FROM anon_auth.take_outbox_messages() \gset
+SELECT unlimited();
+SELECT anon_auth.request_verification('phone_number', :'ada_access_token') IS NOT NULL AS sent;
+SELECT code AS new_code FROM anon_auth.take_outbox_messages() \gset
+SELECT anon_auth.verify_login_id(:'old_code', 'phone_number', :'ada_access_token') AS old_code;
+-- expired
+UPDATE anon_auth.one_time_codes SET expires_at = now();
+SELECT anon_auth.verify_login_id(:'new_code', 'phone_number', :'ada_access_token') AS expired;
+SELECT one_time_codes FROM anon_auth.purge();
+
+-- the caller by use_access_token(), by nothing, by a session that has ended
+SELECT unlimited();
+BEGIN;
+SELECT anon_auth.use_access_token(:'ada_access_token') IS NOT NULL AS identified;
+SELECT anon_auth.request_verification('phone_number') IS NOT NULL AS sent;
+SELECT anon_auth.verify_login_id((SELECT code FROM anon_auth.take_outbox_messages()), 'phone_number') AS verified;
+COMMIT;
+\set VERBOSITY terse
+SELECT anon_auth.request_verification();
+SELECT anon_auth.request_verification('email', 'nonsense');
+SELECT anon_auth.request_verification('email', :'bob_access_token');
+SELECT anon_auth.request_verification('username', :'bob_access_token');
+SELECT anon_auth.request_verification(NULL, :'bob_access_token');
+SELECT anon_auth.verify_login_id(NULL, 'email', :'bob_access_token');
+SELECT anon_auth.revoke(:'bob_refresh_token');
+SELECT anon_auth.verify_login_id('123456', 'email', :'bob_access_token');
+\set VERBOSITY default
+
+-- ---- password reset ----
+
+SELECT * FROM account(email => 'cy@example.com') \gset cy_
+UPDATE anon_auth.settings SET lockout_max_attempts = 1;
+SELECT count(*) FROM anon_auth.authenticate('web', 'cy@example.com', 'forgotten');
+-- known, unknown, a username, nonsense: the same answer
+SELECT anon_auth.request_password_reset(l) FROM unnest('{CY@Example.com,nobody@example.com,ada,"no login ID"}'::text[]) l;
+SELECT type, login_id_type, recipient, code ~ '^[0-9A-HJKMNP-TV-Z]{10}$' AS ten_characters FROM anon_auth.outbox;
+SELECT user_id = :'cy_sub' AS is_cy, user_id = '00000000-0000-0000-0000-000000000000' AS is_nobody, count(*) FROM anon_auth.events WHERE type = 'password_reset.requested' GROUP BY user_id ORDER BY 1;
+-- and the same limit
+\set VERBOSITY terse
+SELECT anon_auth.request_password_reset('cy@EXAMPLE.com');
+SELECT anon_auth.request_password_reset('NOBODY@example.com');
+\set VERBOSITY default
+SELECT code FROM anon_auth.take_outbox_messages() \gset
+SELECT anon_auth.reset_password('cy@example.com', 'WRONGCODE0', 'a new password') AS wrong;
+SELECT anon_auth.reset_password('nobody@example.com', :'code', 'a new password') AS unknown;
+SELECT anon_auth.reset_password('ada@example.com', :'code', 'a new password') AS somebody_else;
+-- too weak: the code is good still
+SELECT anon_auth.reset_password('cy@example.com', :'code', 'short');
+SELECT failed_attempts FROM anon_auth.one_time_codes;
+SELECT anon_auth.reset_password('cy@example.com', lower(:'code'), 'a new password') AS reset;
+SELECT anon_auth.reset_password('cy@example.com', :'code', 'another password') AS again;
+SELECT count(*) AS sessions FROM anon_auth.sessions WHERE user_id = :'cy_sub';
+SELECT count(*) AS old_password FROM anon_auth.authenticate('web', 'cy@example.com', 'correct horse');
+TRUNCATE anon_auth.lockouts;
+SELECT sub = :'cy_sub' AS new_password, anon_auth.verify_jwt(access_token) -> 'https://authgear.com/claims/user/is_verified' AS is_verified FROM anon_auth.authenticate('web', 'cy@example.com', 'a new password');
+UPDATE anon_auth.settings SET lockout_max_attempts = 0;
+
+-- a guest's session, an expired code, a disabled user
+SELECT unlimited();
+SELECT anon_auth.request_password_reset('cy@example.com');
+UPDATE anon_auth.outbox SET expires_at = now();
+SELECT count(*) AS expired_messages FROM anon_auth.take_outbox_messages();
+SELECT count(*) AS left FROM anon_auth.outbox;
+SELECT unlimited();
+SELECT anon_auth.disable_user(:'cy_sub');
+SELECT anon_auth.request_password_reset('cy@example.com');
+SELECT count(*) AS messages FROM anon_auth.outbox;
+SELECT anon_auth.enable_user(:'cy_sub');
+SELECT unlimited();
+SELECT anon_auth.request_password_reset('cy@example.com');
+SELECT code FROM anon_auth.outbox \gset
+SELECT anon_auth.disable_user(:'cy_sub');
+SELECT anon_auth.reset_password('cy@example.com', :'code', 'a new password') AS disabled;
+SELECT anon_auth.delete_user(:'cy_sub');
+SELECT (SELECT count(*) FROM anon_auth.outbox) AS messages, (SELECT count(*) FROM anon_auth.one_time_codes) AS codes;
+
+\set VERBOSITY terse
+SELECT anon_auth.request_password_reset('');
+SELECT anon_auth.reset_password('a', 'b', NULL);
+SELECT anon_auth.take_outbox_messages(0);
+
+SET client_min_messages = warning;
+DROP FUNCTION unlimited, account;
+DROP EXTENSION anon_auth CASCADE;

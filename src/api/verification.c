@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * verification.c
+ *	  request_verification(), verify_login_id(), request_password_reset(),
+ *	  reset_password()
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/api.h"
+
+static LoginIdType
+get_address_type(FunctionCallInfo fcinfo, int argument)
+{
+	char	   *name = api_required_text(fcinfo, argument, "login_id_type");
+
+	if (strcmp(name, "email") == 0)
+		return LOGIN_ID_EMAIL;
+	if (strcmp(name, "phone_number") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("login IDs of type \"%s\" cannot be verified", name),
+				 errhint("Types are email and phone_number.")));
+	return LOGIN_ID_PHONE_NUMBER;
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_request_verification);
+Datum
+anon_auth_request_verification(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz expires_at;
+	LoginIdType type = get_address_type(fcinfo, 0);
+	User		user;
+
+	api_begin_write("request_verification()");
+	api_caller(fcinfo, 1, now, &user);
+	if (!verification_request(&user, type, now, &expires_at))
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(expires_at);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_verify_login_id);
+Datum
+anon_auth_verify_login_id(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	char	   *code = api_required_text(fcinfo, 0, "code");
+	LoginIdType type = get_address_type(fcinfo, 1);
+	User		user;
+
+	api_begin_write("verify_login_id()");
+	api_caller(fcinfo, 2, now, &user);
+	PG_RETURN_BOOL(verification_complete(&user, type, code, now));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_request_password_reset);
+Datum
+anon_auth_request_password_reset(PG_FUNCTION_ARGS)
+{
+	api_begin_write("request_password_reset()");
+	password_reset_request(api_required_text(fcinfo, 0, "login_id"), GetCurrentTimestamp());
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_reset_password);
+Datum
+anon_auth_reset_password(PG_FUNCTION_ARGS)
+{
+	api_begin_write("reset_password()");
+	PG_RETURN_BOOL(password_reset_complete(api_required_text(fcinfo, 0, "login_id"),
+										   api_required_text(fcinfo, 1, "code"),
+										   api_required_text(fcinfo, 2, "new_password"),
+										   GetCurrentTimestamp()));
+}

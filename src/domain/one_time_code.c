@@ -1,0 +1,108 @@
+/*-------------------------------------------------------------------------
+ *
+ * one_time_code.c
+ *	  Codes that are sent to an address, to see who reads it.
+ *
+ * A verification code is typed from a phone by the user who asked for it: six
+ * digits.  A password reset opens an account to whoever has the code, and
+ * anybody can ask for one, so it has 50 random bits.  Five attempts are few
+ * enough for both.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+#include <sodium.h>
+
+#include "domain/one_time_code.h"
+#include "keyring/master_key.h"
+
+#define MAX_ATTEMPTS		5
+#define RESET_CODE_LENGTH	10
+
+/* Crockford's base 32: no letter that could be another one or a digit. */
+static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+static char *
+make_code(CodePurpose purpose)
+{
+	char	   *code;
+	int			i;
+
+	if (purpose == CODE_VERIFICATION)
+		return psprintf("%06u", randombytes_uniform(1000000));
+	code = palloc0(RESET_CODE_LENGTH + 1);
+	for (i = 0; i < RESET_CODE_LENGTH; i++)
+		code[i] = alphabet[randombytes_uniform(sizeof(alphabet) - 1)];
+	return code;
+}
+
+/* As it was sent, however it was typed: case, spaces, and 1 for I or L. */
+static char *
+canonical_code(const char *typed)
+{
+	char	   *code = palloc(strlen(typed) + 1);
+	char	   *end = code;
+
+	for (; *typed != '\0'; typed++)
+	{
+		char		c = pg_ascii_toupper((unsigned char) *typed);
+
+		if (c == ' ' || c == '-')
+			continue;
+		*end++ = c == 'I' || c == 'L' ? '1' : c == 'O' ? '0' : c;
+	}
+	*end = '\0';
+	return code;
+}
+
+/* Of the key and what the code is for, so that a row cannot stand for another. */
+static void
+hash_code(const OneTimeCodeKey *key, const char *code, const uint8 *secret,
+		  uint8 hash[SECRET_HASH_LENGTH])
+{
+	crypto_generichash_state state;
+	uint8		use[2] = {(uint8) key->purpose, (uint8) key->login_id_type};
+
+	crypto_generichash_init(&state, secret, TOKEN_KEY_LENGTH, SECRET_HASH_LENGTH);
+	crypto_generichash_update(&state, key->user_id.data, UUID_LEN);
+	crypto_generichash_update(&state, use, sizeof(use));
+	crypto_generichash_update(&state, (const uint8 *) code, strlen(code));
+	crypto_generichash_final(&state, hash, SECRET_HASH_LENGTH);
+}
+
+TimestampTz
+one_time_code_send(const OneTimeCodeKey *key, const char *recipient, TimestampTz now)
+{
+	TimestampTz expires_at = now +
+		settings_code_lifetime(key->purpose == CODE_PASSWORD_RESET) * USECS_PER_SEC;
+	char	   *code = make_code(key->purpose);
+	uint8		hash[SECRET_HASH_LENGTH];
+
+	hash_code(key, code, master_key_derived(MASTER_KEY_ONE_TIME_CODE, 0), hash);
+	one_time_code_replace(key, hash, expires_at, now);
+	outbox_put(key, recipient, code, expires_at, now);
+	return expires_at;
+}
+
+bool
+one_time_code_check(const OneTimeCodeKey *key, const char *typed, TimestampTz now)
+{
+	char	   *code = canonical_code(typed);
+	uint8		expected[SECRET_HASH_LENGTH] = {0};
+	uint8		hash[SECRET_HASH_LENGTH];
+	const uint8 *secret;
+	bool		live = one_time_code_attempt(key, MAX_ATTEMPTS, now, expected);
+	bool		right = false;
+	int			i;
+
+	for (i = 0; (secret = master_key_derived(MASTER_KEY_ONE_TIME_CODE, i)) != NULL; i++)
+	{
+		hash_code(key, code, secret, hash);
+		right |= sodium_memcmp(hash, expected, SECRET_HASH_LENGTH) == 0;
+	}
+	if (live && right)
+		one_time_code_delete(key);
+	return live && right;
+}

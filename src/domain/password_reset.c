@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * password_reset.c
+ *	  Whoever reads the mail of a user sets a new password.
+ *
+ * Anybody can ask, for any login ID: neither result nor limits tell whether
+ * there is such a user.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "domain/one_time_code.h"
+#include "json/json.h"
+
+/* The nil UUID where nobody is to be found by it. */
+typedef struct Subject
+{
+	OneTimeCodeKey key;
+	LoginId		login_id;
+	bool		known;
+	User		user;
+} Subject;
+
+/* A username has no address that a code could be sent to. */
+static void
+find_subject(const char *text, const AccountPolicy *policy, Subject *subject)
+{
+	pg_uuid_t	owner;
+
+	memset(subject, 0, sizeof(Subject));
+	subject->known = login_id_find_owner(text, policy, &owner, &subject->login_id) != NULL &&
+		subject->login_id.type != LOGIN_ID_USERNAME &&
+		user_find(&owner, &subject->user) && !subject->user.is_disabled;
+	subject->key.purpose = CODE_PASSWORD_RESET;
+	subject->key.login_id_type = subject->login_id.type == LOGIN_ID_PHONE_NUMBER ?
+		LOGIN_ID_PHONE_NUMBER : LOGIN_ID_EMAIL;
+	if (subject->known)
+		subject->key.user_id = owner;
+}
+
+static const char *
+recipient(const User *user, LoginIdType type)
+{
+	int			count;
+	LoginIdRow *rows = login_ids_of(user, &count);
+	int			i;
+
+	for (i = 0; i < count; i++)
+		if (rows[i].type == type)
+			return rows[i].original_value;
+	elog(ERROR, "a login ID has no row of its user");
+	return NULL;
+}
+
+void
+password_reset_request(const char *login_id, TimestampTz now)
+{
+	AccountPolicy policy;
+	Subject		subject;
+
+	settings_read_account_policy(&policy);
+	rate_limit_code_attempt(now);
+	find_subject(login_id, &policy, &subject);
+	rate_limit_code_request("password_reset", subject.login_id.value, now);
+	if (subject.known)
+		one_time_code_send(&subject.key, recipient(&subject.user, subject.key.login_id_type), now);
+	event_insert("password_reset.requested", subject.known ? &subject.user.id : NULL, NULL,
+				 NULL, now);
+}
+
+/* The lock comes first: see the order in store.h. */
+bool
+password_reset_complete(const char *login_id, const char *code, const char *password,
+						TimestampTz now)
+{
+	AccountPolicy policy;
+	Subject		subject;
+	const pg_uuid_t *id = &subject.key.user_id;
+
+	settings_read_account_policy(&policy);
+	rate_limit_code_attempt(now);
+	find_subject(login_id, &policy, &subject);
+	(void) user_lock(id);
+	if (!one_time_code_check(&subject.key, code, now))
+		return false;
+	password_check_policy(password, &policy);
+	password_set(id, password_make_hash(password, &policy), now);
+	sessions_delete(id, NULL);
+	authorization_codes_delete(id);
+	user_set_verified(id, now);
+	login_id_set_verified(&subject.user, subject.key.login_id_type, now);
+	lockout_password_right(id, NULL);
+	event_insert("password.reset", id, NULL, NULL, now);
+	return true;
+}

@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * verification.c
+ *	  A user shows that an e-mail address or phone number is theirs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "domain/one_time_code.h"
+#include "json/json.h"
+#include "lib/stringinfo.h"
+
+static void
+fill_key(OneTimeCodeKey *key, const User *user, LoginIdType type)
+{
+	key->user_id = user->id;
+	key->purpose = CODE_VERIFICATION;
+	key->login_id_type = type;
+}
+
+static Jsonb *
+type_payload(LoginIdType type)
+{
+	return json_to_jsonb(psprintf("{\"login_id_type\": \"%s\"}", login_id_type_name(type)));
+}
+
+static const LoginIdRow *
+get_login_id(const User *user, LoginIdType type)
+{
+	int			count;
+	LoginIdRow *rows = login_ids_of(user, &count);
+	int			i;
+
+	for (i = 0; i < count; i++)
+		if (rows[i].type == type)
+			return &rows[i];
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("the user has no login ID of type \"%s\"", login_id_type_name(type))));
+	return NULL;
+}
+
+bool
+verification_request(const User *user, LoginIdType type, TimestampTz now,
+					 TimestampTz *expires_at)
+{
+	const LoginIdRow *login_id = get_login_id(user, type);
+	OneTimeCodeKey key;
+	char		id[UUID_TEXT_LENGTH + 1];
+
+	if (login_id->verified)
+		return false;
+	uuid_to_text(&user->id, id);
+	rate_limit_code_request("verification", psprintf("%s/%s", id, login_id_type_name(type)), now);
+	fill_key(&key, user, type);
+	*expires_at = one_time_code_send(&key, login_id->original_value, now);
+	event_insert("verification.requested", &user->id, NULL, type_payload(type), now);
+	return true;
+}
+
+bool
+verification_complete(const User *user, LoginIdType type, const char *code, TimestampTz now)
+{
+	OneTimeCodeKey key;
+
+	if (!user_lock(&user->id))
+		return false;
+	fill_key(&key, user, type);
+	if (!one_time_code_check(&key, code, now))
+		return false;
+	user_set_verified(&user->id, now);
+	login_id_set_verified(user, type, now);
+	event_insert("login_id.verified", &user->id, NULL, type_payload(type), now);
+	return true;
+}

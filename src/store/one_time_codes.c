@@ -1,0 +1,124 @@
+/*-------------------------------------------------------------------------
+ *
+ * one_time_codes.c
+ *	  Statements on anon_auth.one_time_codes and outbox.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "commands/async.h"
+#include "store/statement.h"
+#include "store/store.h"
+
+static StoreStatement replace_code = {
+	.sql = "INSERT INTO anon_auth.one_time_codes"
+	" (user_id, purpose, login_id_type, code_hash, created_at, expires_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6)"
+	" ON CONFLICT (user_id, purpose, login_id_type) DO UPDATE"
+	" SET code_hash = excluded.code_hash, failed_attempts = 0,"
+	" created_at = excluded.created_at, expires_at = excluded.expires_at",
+	.nparams = 6,
+	.types = {UUIDOID, TEXTOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+/* Counted before it is looked at, so that concurrent attempts all count. */
+static StoreStatement attempt_code = {
+	.sql = "UPDATE anon_auth.one_time_codes SET failed_attempts = failed_attempts + 1"
+	" WHERE user_id = $1 AND purpose = $2 AND login_id_type = $3"
+	" AND expires_at > $4 AND failed_attempts < $5 RETURNING code_hash",
+	.nparams = 5,
+	.types = {UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INT4OID}
+};
+
+static StoreStatement delete_code = {
+	.sql = "DELETE FROM anon_auth.one_time_codes"
+	" WHERE user_id = $1 AND purpose = $2 AND login_id_type = $3",
+	.nparams = 3,
+	.types = {UUIDOID, TEXTOID, TEXTOID}
+};
+
+static StoreStatement insert_message = {
+	.sql = "INSERT INTO anon_auth.outbox"
+	" (user_id, id, type, login_id_type, recipient, code, created_at, expires_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	.nparams = 8,
+	.types = {UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID}
+};
+
+static const char *
+purpose_name(CodePurpose purpose)
+{
+	return purpose == CODE_PASSWORD_RESET ? "password_reset" : "login_id_verification";
+}
+
+static void
+fill_key(const OneTimeCodeKey *key, Datum params[3])
+{
+	params[0] = UUIDPGetDatum(&key->user_id);
+	params[1] = text_param(purpose_name(key->purpose));
+	params[2] = text_param(login_id_type_name(key->login_id_type));
+}
+
+void
+one_time_code_replace(const OneTimeCodeKey *key, const uint8 *code_hash,
+					  TimestampTz expires_at, TimestampTz now)
+{
+	Datum		params[6];
+
+	fill_key(key, params);
+	params[3] = bytea_param(code_hash, SECRET_HASH_LENGTH);
+	params[4] = TimestampTzGetDatum(now);
+	params[5] = TimestampTzGetDatum(expires_at);
+	store_run(&replace_code, params, NULL, NULL);
+}
+
+bool
+one_time_code_attempt(const OneTimeCodeKey *key, int max_attempts, TimestampTz now,
+					  uint8 *code_hash)
+{
+	Datum		params[5];
+	StoreRow	row;
+	bytea	   *hash;
+
+	fill_key(key, params);
+	params[3] = TimestampTzGetDatum(now);
+	params[4] = Int32GetDatum(max_attempts);
+	if (store_run(&attempt_code, params, NULL, &row) == 0)
+		return false;
+	hash = DatumGetByteaPP(row.values[0]);
+	if (VARSIZE_ANY_EXHDR(hash) != SECRET_HASH_LENGTH)
+		elog(ERROR, "code_hash has a wrong length");
+	memcpy(code_hash, VARDATA_ANY(hash), SECRET_HASH_LENGTH);
+	return true;
+}
+
+void
+one_time_code_delete(const OneTimeCodeKey *key)
+{
+	Datum		params[3];
+
+	fill_key(key, params);
+	store_run(&delete_code, params, NULL, NULL);
+}
+
+void
+outbox_put(const OneTimeCodeKey *key, const char *recipient, const char *code,
+		   TimestampTz expires_at, TimestampTz now)
+{
+	pg_uuid_t	id = new_uuid_v7(now);
+	Datum		params[8];
+
+	params[0] = UUIDPGetDatum(&key->user_id);
+	params[1] = UUIDPGetDatum(&id);
+	params[2] = text_param(purpose_name(key->purpose));
+	params[3] = text_param(login_id_type_name(key->login_id_type));
+	params[4] = text_param(recipient);
+	params[5] = text_param(code);
+	params[6] = TimestampTzGetDatum(now);
+	params[7] = TimestampTzGetDatum(expires_at);
+	store_run(&insert_message, params, NULL, NULL);
+	Async_Notify("anon_auth_outbox", "");
+}
