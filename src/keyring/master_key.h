@@ -32,13 +32,17 @@ typedef enum MasterKeyUse
 /*
  * A key of TOKEN_KEY_LENGTH bytes derived for a use.  index 0 is the current
  * master key; higher ones are its predecessors that the file still lists.
- * NULL past the last.  Loads the file at first use, and makes it in
- * the data directory where none can be missing.  Raises F0000 when it cannot be had.
+ * NULL past the last.  Follows the file, at which it looks once a
+ * statement, and makes it in the data directory where none can be missing.
+ * Raises F0000 when it cannot be had.  Valid until the next call.
  */
 extern const uint8 *master_key_derived(MasterKeyUse use, int index);
 
 /* Same by key id; raises F0000 when the file has no such key. */
 extern const uint8 *master_key_derived_by_id(MasterKeyUse use, const char *id);
 extern const char *master_key_current_id(void);
+
+/* The file may have changed since this statement looked: look again. */
+extern void master_key_check_again(void);
 
 #endif							/* ANON_AUTH_MASTER_KEY_H */

@@ -1,0 +1,218 @@
+/*-------------------------------------------------------------------------
+ *
+ * master_key_file.c
+ *	  Finding, reading and checking the master key file.
+ *
+ * The file is text.  Lines that begin with # are comments; every other line
+ * is a key id and a key: 16 hexadecimal digits, a space, and 32 bytes as
+ * base64url.  The first key is the current one, the others are predecessors
+ * that still open what they sealed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <unistd.h>
+
+#include "compat.h"
+#include "guc.h"
+#include "jose/jose.h"
+#include "keyring/master_key_file.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+
+#define DEFAULT_FILE	"anon_auth.master_key"
+#define KDF_CONTEXT		"anonauth"	/* crypto_kdf_CONTEXTBYTES */
+
+char *
+master_key_file_path(void)
+{
+	if (!master_key_file_is_ours())
+		return pstrdup(anon_auth_master_key_file);
+	return psprintf("%s/%s", DataDir, DEFAULT_FILE);
+}
+
+bool
+master_key_file_is_ours(void)
+{
+	return anon_auth_master_key_file == NULL || anon_auth_master_key_file[0] == '\0';
+}
+
+int
+master_keys_find(const MasterKeys *keys, const char *id)
+{
+	int			i;
+
+	for (i = 0; i < keys->count; i++)
+		if (strcmp(keys->keys[i].id, id) == 0)
+			return i;
+	return -1;
+}
+
+void
+master_key_make_id(const uint8 *key, char id[MASTER_KEY_ID_LENGTH + 1])
+{
+	uint8		hash[crypto_generichash_BYTES];
+
+	crypto_generichash(hash, sizeof(hash), key, TOKEN_KEY_LENGTH, NULL, 0);
+	sodium_bin2hex(id, MASTER_KEY_ID_LENGTH + 1, hash, MASTER_KEY_ID_LENGTH / 2);
+}
+
+static void
+derive(MasterKey *master, const uint8 *key)
+{
+	int			use;
+
+	StaticAssertStmt(TOKEN_KEY_LENGTH == crypto_kdf_KEYBYTES, "key lengths differ");
+	master_key_make_id(key, master->id);
+	for (use = 1; use <= MASTER_KEY_USES; use++)
+		crypto_kdf_derive_from_key(master->derived[use - 1], TOKEN_KEY_LENGTH, use,
+								   KDF_CONTEXT, key);
+}
+
+/* "id key" */
+static bool
+parse_line(const char *line, size_t length, MasterKey *master)
+{
+	uint8		key[TOKEN_KEY_LENGTH + 3];
+	size_t		key_length = sizeof(key);
+	bool		good;
+
+	if (length != MASTER_KEY_ID_LENGTH + 1 + BASE64URL_ENCODED_LENGTH(TOKEN_KEY_LENGTH) ||
+		line[MASTER_KEY_ID_LENGTH] != ' ')
+		return false;
+	good = base64url_decode(key, &key_length, line + MASTER_KEY_ID_LENGTH + 1,
+							length - MASTER_KEY_ID_LENGTH - 1) == JOSE_OK &&
+		key_length == TOKEN_KEY_LENGTH;
+	if (good)
+	{
+		derive(master, key);
+		good = memcmp(master->id, line, MASTER_KEY_ID_LENGTH) == 0;
+	}
+	sodium_memzero(key, sizeof(key));
+	return good;
+}
+
+bool
+master_key_line_has_key(const char *line, size_t length)
+{
+	return length > 0 && line[0] != '#' && line[0] != '\n';
+}
+
+pg_noreturn static void
+raise_damaged(const char *path, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 errmsg("master key file \"%s\" is damaged", path),
+			 errdetail_internal("%s", detail),
+			 errhint("Restore the file from its backup.")));
+}
+
+static void
+parse(const char *path, const char *content, size_t size, MasterKeys *keys)
+{
+	const char *line = content;
+	const char *end = content + size;
+	int			number = 0;
+
+	keys->count = 0;
+	while (line < end)
+	{
+		const char *newline = memchr(line, '\n', end - line);
+		size_t		length = (newline != NULL ? newline : end) - line;
+
+		number++;
+		if (master_key_line_has_key(line, length))
+		{
+			if (keys->count == MASTER_KEYS_MAX)
+				raise_damaged(path, psprintf("Line %d has one key more than the %d that there may be.",
+											 number, MASTER_KEYS_MAX));
+			if (!parse_line(line, length, &keys->keys[keys->count]))
+				raise_damaged(path, psprintf("Line %d is not a key id and a key.", number));
+			keys->count++;
+		}
+		line += length + 1;
+	}
+	if (keys->count == 0)
+		raise_damaged(path, psprintf("Line %d is not a key id and a key.", number + 1));
+}
+
+/*
+ * Like a TLS private key, nobody else may read it; but where the whole data
+ * directory is open to the server's group, pg_basebackup makes it so too.
+ */
+static bool
+too_open(const struct stat *st)
+{
+	mode_t		forbidden = S_IWGRP | S_IXGRP | S_IRWXO;
+
+	if (st->st_uid == geteuid() &&
+		!(master_key_file_is_ours() && (data_directory_mode & S_IRGRP) != 0))
+		forbidden |= S_IRGRP;
+	return (st->st_mode & forbidden) != 0;
+}
+
+static void
+check_permissions(const char *path, const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("master key \"%s\" is not a regular file", path)));
+	if (st->st_uid != geteuid() && st->st_uid != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("master key file \"%s\" must be owned by the server's user or root", path)));
+	if (too_open(st))
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("master key file \"%s\" is readable by others", path),
+				 errdetail("File must have permissions u=rw (0600) or less if owned by the server's user, or u=rw,g=r (0640) or less if owned by root."),
+				 errhint("Run chmod 600 on it.")));
+}
+
+bool
+master_key_file_read(const char *path, MasterKeyFile *file)
+{
+	int			fd = OpenTransientFile(path, O_RDONLY | PG_BINARY);
+	ssize_t		size;
+
+	if (fd < 0)
+	{
+		if (errno == ENOENT)
+			return false;
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("could not open master key file \"%s\": %m", path)));
+	}
+	if (fstat(fd, &file->st) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not stat master key file \"%s\": %m", path)));
+	check_permissions(path, &file->st);
+	size = read(fd, file->content, sizeof(file->content));
+	if (size < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("could not read master key file \"%s\": %m", path)));
+	CloseTransientFile(fd);
+
+	file->size = size;
+	PG_TRY();
+	{
+		/* What follows could be keys, and a rewritten file would lack them. */
+		if (file->st.st_size > MASTER_KEY_FILE_MAX)
+			raise_damaged(path, psprintf("It is longer than %d bytes.", MASTER_KEY_FILE_MAX));
+		parse(path, file->content, file->size, &file->parsed);
+	}
+	PG_CATCH();
+	{
+		sodium_memzero(file, sizeof(MasterKeyFile));
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return true;
+}
