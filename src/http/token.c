@@ -94,8 +94,10 @@ grant_refresh_token(const HttpRequest *request, const Client *client,
 	TokenResponse tokens;
 	char	   *token = required(params, "refresh_token", "refresh token is required");
 
+	/* Also without rotation it changes: after that of the master key. */
 	if (session_refresh(client, token, request->now, &tokens))
-		write_tokens(response, &tokens, client->rotation);
+		write_tokens(response, &tokens,
+					 client->rotation || strcmp(tokens.refresh_token, token) != 0);
 	else
 		http_oauth_error(response, 400, "invalid_grant", "invalid refresh token");
 }
