@@ -38,6 +38,33 @@ REVOKE ALL ON FUNCTION anon_auth.retire_signing_key(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.retire_signing_key(text) IS
 'Takes a key out of use at once: no token of it verifies any more. For a key that somebody else may have. PostgREST is told. Errors: 42704 no such key; 55000 no other key could sign; 22023 no kid.';
 
+CREATE FUNCTION anon_auth.rotate_master_key()
+	RETURNS text
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_rotate_master_key';
+REVOKE ALL ON FUNCTION anon_auth.rotate_master_key() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.rotate_master_key() IS
+'Puts a new master key before the others in the master key file, seals the signing keys of this database with it, and returns its id. What the former key made goes on working, until retire_master_key(). The file stays changed if the transaction is rolled back; that does no harm. Afterwards copy the file to the standby servers and to its backup, and call reseal_signing_keys() in the other databases of the server. Errors: F0000 no master key, it does not open a signing key, or the file is not the server''s to write (the hint says what to do by hand); 54000 the file has 8 keys; 53100 the disk is full; 25006 on a standby.';
+
+CREATE FUNCTION anon_auth.reseal_signing_keys()
+	RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_reseal_signing_keys';
+REVOKE ALL ON FUNCTION anon_auth.reseal_signing_keys() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.reseal_signing_keys() IS
+'Seals all signing keys of this database that are sealed with a former master key with the current one, and returns how many those were. For the other databases of a server after rotate_master_key(), and after the file was changed by hand. Errors: F0000 no master key, or the file does not have that of a signing key; 25006 on a standby.';
+
+CREATE FUNCTION anon_auth.retire_master_key(key_id text)
+	RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_retire_master_key';
+REVOKE ALL ON FUNCTION anon_auth.retire_master_key(text) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.retire_master_key(text) IS
+'Takes a former master key out of the master key file, at once and for good: rolling back does not bring it back. What was made with it dies: session cookies, and refresh tokens that were not refreshed since the rotation, whose users must log in again; challenges, promotion codes and open sign-up pages, which live for minutes. Only this database is checked: call reseal_signing_keys() in all others of the server before. Backups from before need the key: keep it with them. Errors: 42704 the file has no such key; 55000 it is the current one, or still seals a signing key of this database, or this transaction has changed signing keys; 22023 no key id; F0000 no master key, or the file is not the server''s to write; 25006 on a standby.';
+
 CREATE FUNCTION anon_auth.ensure_signing_key()
 	RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER

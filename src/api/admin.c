@@ -2,7 +2,8 @@
  *
  * admin.c
  *	  create_signing_key(), import_signing_key(), rotate_signing_key(),
- *	  retire_signing_key(), disable_user(), enable_user(), delete_user(),
+ *	  retire_signing_key(), rotate_master_key(), reseal_signing_keys(),
+ *	  retire_master_key(), disable_user(), enable_user(), delete_user(),
  *	  revoke_sessions()
  *
  *-------------------------------------------------------------------------
@@ -47,6 +48,31 @@ anon_auth_retire_signing_key(PG_FUNCTION_ARGS)
 {
 	api_begin_write("retire_signing_key()");
 	keyring_retire(api_required_text(fcinfo, 0, "kid"));
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_rotate_master_key);
+Datum
+anon_auth_rotate_master_key(PG_FUNCTION_ARGS)
+{
+	api_begin_write("rotate_master_key()");
+	PG_RETURN_TEXT_P(cstring_to_text(keyring_rotate_master_key()));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_reseal_signing_keys);
+Datum
+anon_auth_reseal_signing_keys(PG_FUNCTION_ARGS)
+{
+	api_begin_write("reseal_signing_keys()");
+	PG_RETURN_INT64((int64) keyring_reseal());
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_retire_master_key);
+Datum
+anon_auth_retire_master_key(PG_FUNCTION_ARGS)
+{
+	api_begin_write("retire_master_key()");
+	keyring_retire_master_key(api_required_text(fcinfo, 0, "key_id"));
 	PG_RETURN_VOID();
 }
 

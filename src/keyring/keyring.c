@@ -288,6 +288,19 @@ store_key(JoseKey *key, JoseAlg alg, char *kid)
 	return true;
 }
 
+/*
+ * Before a key is made: whoever seals signing keys anew, or retires a master
+ * key, waits for this transaction from now on, and if it was faster, its file
+ * is the one to seal with.
+ */
+static void
+prepare_to_seal(void)
+{
+	signing_keys_lock_for_insert();
+	master_key_check_again();
+	(void) master_key_current_id();
+}
+
 static bool
 can_sign_with(JoseAlg alg)
 {
@@ -309,7 +322,7 @@ keyring_create(const char *alg_name)
 				 errdetail("Keys are made for ES256, EdDSA, RS256 and PS256."),
 				 alg == JOSE_ALG_HS256 ?
 				 errhint("Import a secret with anon_auth.import_signing_key().") : 0));
-	(void) master_key_current_id();
+	prepare_to_seal();
 	check_jose_internal(jose_key_generate(alg, &key));
 	kid = default_kid(key);
 	if (!store_key(key, alg, kid))
@@ -335,7 +348,7 @@ keyring_import(Jsonb *jwk)
 	const char *reason = json_jwk(jwk, &members);
 	char	   *kid = reason == NULL ? json_cstring(jwk, "kid") : NULL;
 
-	(void) master_key_current_id();
+	prepare_to_seal();
 	if (reason == NULL)
 	{
 		JoseStatus	status = jose_key_import(&members, &key);

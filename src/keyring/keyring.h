@@ -58,6 +58,28 @@ extern char *keyring_rotate(const char *alg);
  */
 extern void keyring_retire(const char *kid);
 
+/*
+ * Puts a new master key before the others in its file, seals all signing keys
+ * with it, and returns its id.  The file is changed at once and for good, the
+ * signing keys with the transaction.  Raises F0000 where the file is not the
+ * server's to write, 54000 where it has all the keys that it may have.
+ */
+extern char *keyring_rotate_master_key(void);
+
+/*
+ * Seals the signing keys that are sealed with a former master key with the
+ * current one; returns how many those were.  Raises F0000 where the file does
+ * not have the key of one of them.
+ */
+extern int	keyring_reseal(void);
+
+/*
+ * Takes a former master key out of the file, at once and for good.  Raises
+ * 42704 where the file does not have it, 55000 where it is still needed, and
+ * F0000.
+ */
+extern void keyring_retire_master_key(const char *id);
+
 /* Makes the first key where there is none at all, active or not. */
 extern void keyring_ensure_signer(void);
 

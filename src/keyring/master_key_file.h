@@ -65,4 +65,15 @@ extern bool master_key_line_has_key(const char *line, size_t length);
 /* Makes the file with a first key, unless somebody else was faster. */
 extern void master_key_file_make(const char *path);
 
+/*
+ * Rewrites the file that was read, with a new key before the others, or without
+ * one of them.  It is replaced as a whole: whoever reads it sees the old or the
+ * new one, and so does a server that was killed in between.  Raises F0000
+ * where the file is not the server's to write, with what to do instead as hint;
+ * 53100 on a full disk.
+ */
+extern void master_key_file_add(const char *path, const MasterKeyFile *file,
+								char id[MASTER_KEY_ID_LENGTH + 1]);
+extern void master_key_file_remove(const char *path, const MasterKeyFile *file, const char *id);
+
 #endif							/* ANON_AUTH_MASTER_KEY_FILE_H */

@@ -21,4 +21,10 @@ extern void seal_private_key(SigningKeyRow *row, const JoseKey *key);
 extern JoseStatus unseal_private_key(const SigningKeyRow *row, const JoseJwk *public_jwk,
 									 JoseKey **key);
 
+/* Raises as unseal_private_key() would. */
+extern void check_sealed_private_key(const SigningKeyRow *row);
+
+/* Seals what a row has anew, with the current master key.  Raises the same. */
+extern void reseal_private_key(SigningKeyRow *row);
+
 #endif							/* ANON_AUTH_SEALING_H */

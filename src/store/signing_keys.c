@@ -7,9 +7,15 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "storage/lmgr.h"
 #include "store/statement.h"
 #include "store/store.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 static StoreStatement peek_active = {
 	.sql = "SELECT kid, alg, state, created_at, verify_until FROM anon_auth.signing_keys"
@@ -75,6 +81,30 @@ static StoreStatement lock_keys = {
 	.sql = "LOCK TABLE anon_auth.signing_keys IN SHARE ROW EXCLUSIVE MODE"
 };
 
+static StoreStatement lock_keys_for_insert = {
+	.sql = "LOCK TABLE anon_auth.signing_keys IN ROW EXCLUSIVE MODE"
+};
+
+static StoreStatement find_not_sealed_with = {
+	.sql = "SELECT kid, alg, state, created_at, verify_until, public_jwk, sealed_private_key, master_key_id"
+	" FROM anon_auth.signing_keys WHERE master_key_id <> $1 ORDER BY kid",
+	.nparams = 1,
+	.types = {TEXTOID}
+};
+
+static StoreStatement find_sealed_with = {
+	.sql = "SELECT kid FROM anon_auth.signing_keys WHERE master_key_id = $1",
+	.read_only = true,
+	.nparams = 1,
+	.types = {TEXTOID}
+};
+
+static StoreStatement reseal_key = {
+	.sql = "UPDATE anon_auth.signing_keys SET sealed_private_key = $2, master_key_id = $3 WHERE kid = $1",
+	.nparams = 3,
+	.types = {TEXTOID, BYTEAOID, TEXTOID}
+};
+
 static void
 fill_peek(SigningKeyRow *key, const StoreRow *row)
 {
@@ -121,20 +151,54 @@ signing_key_find(const char *kid, SigningKeyRow *key)
 	return true;
 }
 
-SigningKeyRow *
-signing_keys_published(TimestampTz now, int *count)
+static SigningKeyRow *
+find_keys(StoreStatement *statement, Datum param, int *count)
 {
-	Datum		params[1];
-	StoreRow   *rows;
+	StoreRow   *rows = store_run_rows(statement, &param, NULL, count);
 	SigningKeyRow *keys;
 	int			i;
 
-	params[0] = TimestampTzGetDatum(now);
-	rows = store_run_rows(&find_published, params, NULL, count);
 	keys = palloc(sizeof(SigningKeyRow) * Max(*count, 1));
 	for (i = 0; i < *count; i++)
 		fill_key(&keys[i], &rows[i]);
 	return keys;
+}
+
+SigningKeyRow *
+signing_keys_published(TimestampTz now, int *count)
+{
+	return find_keys(&find_published, TimestampTzGetDatum(now), count);
+}
+
+SigningKeyRow *
+signing_keys_not_sealed_with(const char *master_key_id, int *count)
+{
+	return find_keys(&find_not_sealed_with, text_param(master_key_id), count);
+}
+
+/* A transaction's old snapshot does not know what others have made since. */
+uint64
+signing_keys_sealed_with(const char *master_key_id)
+{
+	Datum		params[1];
+	uint64		count;
+
+	params[0] = text_param(master_key_id);
+	PushActiveSnapshot(GetLatestSnapshot());
+	count = store_run(&find_sealed_with, params, NULL, NULL);
+	PopActiveSnapshot();
+	return count;
+}
+
+void
+signing_key_reseal(const SigningKeyRow *key)
+{
+	Datum		params[3];
+
+	params[0] = text_param(key->kid);
+	params[1] = PointerGetDatum(key->sealed_private_key);
+	params[2] = text_param(key->master_key_id);
+	store_run(&reseal_key, params, NULL, NULL);
 }
 
 bool
@@ -162,6 +226,25 @@ void
 signing_keys_lock(void)
 {
 	store_run(&lock_keys, NULL, NULL, NULL);
+}
+
+void
+signing_keys_lock_for_insert(void)
+{
+	store_run(&lock_keys_for_insert, NULL, NULL, NULL);
+}
+
+/* Every change takes this lock, and keeps it as long as it can be undone. */
+bool
+signing_keys_changed_here(void)
+{
+	Relation	relation = table_open(get_relname_relid("signing_keys",
+														get_namespace_oid("anon_auth", false)),
+									  AccessShareLock);
+	bool		changed = CheckRelationLockedByMe(relation, RowExclusiveLock, false);
+
+	table_close(relation, AccessShareLock);
+	return changed;
 }
 
 void

@@ -413,8 +413,23 @@ extern bool signing_key_retire(const char *kid);
 
 extern bool signing_keys_exist(void);
 
+/* Those sealed with another master key than the given one, in any state. */
+extern SigningKeyRow *signing_keys_not_sealed_with(const char *master_key_id, int *count);
+
+/* How many a master key has sealed, as of now whatever the isolation level. */
+extern uint64 signing_keys_sealed_with(const char *master_key_id);
+
+/* Stores sealed_private_key and master_key_id of a key. */
+extern void signing_key_reseal(const SigningKeyRow *key);
+
 /* Lets one transaction at a time decide whether a first key is needed. */
 extern void signing_keys_lock(void);
+
+/* Waits for who holds that, and lets nobody have it until this one's end. */
+extern void signing_keys_lock_for_insert(void);
+
+/* Whether this transaction has changed rows, and could take that back. */
+extern bool signing_keys_changed_here(void);
 
 /* ---- events ---- */
 
