@@ -56,6 +56,15 @@ REVOKE ALL ON FUNCTION anon_auth.reseal_signing_keys() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.reseal_signing_keys() IS
 'Seals all signing keys of this database that are sealed with a former master key with the current one, and returns how many those were. For the other databases of a server after rotate_master_key(), and after the file was changed by hand. Errors: F0000 no master key, or the file does not have that of a signing key; 25006 on a standby.';
 
+CREATE FUNCTION anon_auth.master_key_ids()
+	RETURNS text[]
+	LANGUAGE c VOLATILE PARALLEL RESTRICTED SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_master_key_ids';
+REVOKE ALL ON FUNCTION anon_auth.master_key_ids() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.master_key_ids() IS
+'The ids of the keys in the master key file, the current one first. Errors: F0000 no master key.';
+
 CREATE FUNCTION anon_auth.retire_master_key(key_id text)
 	RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -180,20 +189,14 @@ REVOKE ALL ON FUNCTION anon_auth.revoke_sessions(uuid) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.revoke_sessions(uuid) IS
 'Ends all sessions of a user and returns how many. A device key can still log in. Errors: 42704 unknown user.';
 
--- Runs as the caller, who must be able to grant: the owner or a superuser.
-CREATE FUNCTION anon_auth.grant_client_api(role_name regrole)
-	RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- What grant_client_api() grants, and doctor() does not wonder at.
+CREATE FUNCTION anon_auth.client_api()
+	RETURNS regprocedure[]
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	api regprocedure;
 BEGIN
-	IF role_name IS NULL OR role_name::oid = 0 THEN
-		RAISE EXCEPTION 'role_name is required' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
-	EXECUTE format('GRANT USAGE ON SCHEMA anon_auth TO %s', role_name);
-	FOREACH api IN ARRAY ARRAY[
+	RETURN ARRAY[
 		'anon_auth.create_challenge(text)'::regprocedure,
 		'anon_auth.authenticate_anonymously(text, text, text, jsonb)'::regprocedure,
 		'anon_auth.refresh_session(text, text)'::regprocedure,
@@ -216,8 +219,27 @@ BEGIN
 		'anon_auth.session_id()'::regprocedure,
 		'anon_auth.claims()'::regprocedure,
 		'anon_auth.session_alive()'::regprocedure,
-		'anon_auth.verify_jwt(text, text)'::regprocedure
-	] LOOP
+		'anon_auth.verify_jwt(text, text)'::regprocedure];
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.client_api() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.client_api() IS
+'The client functions, as grant_client_api() grants them.';
+
+-- Runs as the caller, who must be able to grant: the owner or a superuser.
+CREATE FUNCTION anon_auth.grant_client_api(role_name regrole)
+	RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	api regprocedure;
+BEGIN
+	IF role_name IS NULL OR role_name::oid = 0 THEN
+		RAISE EXCEPTION 'role_name is required' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	EXECUTE format('GRANT USAGE ON SCHEMA anon_auth TO %s', role_name);
+	FOREACH api IN ARRAY anon_auth.client_api() LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', api, role_name);
 	END LOOP;
 END

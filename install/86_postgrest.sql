@@ -31,20 +31,14 @@ REVOKE ALL ON FUNCTION anon_auth.postgrest_pre_config() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.postgrest_pre_config() IS
 'PostgREST''s db-pre-config: tells it the public signing keys and the audience of access tokens. A new key makes PostgREST ask again, without a restart.';
 
--- Runs as the caller, who must be able to grant: the owner or a superuser.
-CREATE FUNCTION anon_auth.grant_http_api(role_name regrole)
-	RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- What grant_http_api() grants, and doctor() does not wonder at.
+CREATE FUNCTION anon_auth.http_api()
+	RETURNS regprocedure[]
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	api regprocedure;
 BEGIN
-	IF role_name IS NULL OR role_name::oid = 0 THEN
-		RAISE EXCEPTION 'role_name is required' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
-	EXECUTE format('GRANT USAGE ON SCHEMA anon_auth, anon_auth_http TO %s', role_name);
-	FOREACH api IN ARRAY ARRAY[
+	RETURN ARRAY[
 		'anon_auth.postgrest_pre_request()'::regprocedure,
 		'anon_auth.postgrest_pre_config()'::regprocedure,
 		'anon_auth_http.openid_configuration(text)'::regprocedure,
@@ -59,8 +53,27 @@ BEGIN
 		'anon_auth_http.promote_user(text)'::regprocedure,
 		'anon_auth_http.login(text)'::regprocedure,
 		'anon_auth_http.end_session(text)'::regprocedure,
-		'anon_auth_http.resolve(text)'::regprocedure
-	] LOOP
+		'anon_auth_http.resolve(text)'::regprocedure];
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.http_api() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.http_api() IS
+'The functions of the HTTP face, as grant_http_api() grants them.';
+
+-- Runs as the caller, who must be able to grant: the owner or a superuser.
+CREATE FUNCTION anon_auth.grant_http_api(role_name regrole)
+	RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	api regprocedure;
+BEGIN
+	IF role_name IS NULL OR role_name::oid = 0 THEN
+		RAISE EXCEPTION 'role_name is required' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	EXECUTE format('GRANT USAGE ON SCHEMA anon_auth, anon_auth_http TO %s', role_name);
+	FOREACH api IN ARRAY anon_auth.http_api() LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', api, role_name);
 	END LOOP;
 END

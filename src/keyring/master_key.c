@@ -194,3 +194,10 @@ master_key_current_id(void)
 	load();
 	return loaded.keys.keys[0].id;
 }
+
+const char *
+master_key_id(int index)
+{
+	load();
+	return index < loaded.keys.count ? loaded.keys.keys[index].id : NULL;
+}

@@ -42,6 +42,9 @@ extern const uint8 *master_key_derived(MasterKeyUse use, int index);
 extern const uint8 *master_key_derived_by_id(MasterKeyUse use, const char *id);
 extern const char *master_key_current_id(void);
 
+/* The id of the key at an index, as master_key_derived() counts; NULL past the last. */
+extern const char *master_key_id(int index);
+
 /* The file may have changed since this statement looked: look again. */
 extern void master_key_check_again(void);
 

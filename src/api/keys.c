@@ -1,18 +1,20 @@
 /*-------------------------------------------------------------------------
  *
- * admin.c
+ * keys.c
  *	  create_signing_key(), import_signing_key(), rotate_signing_key(),
- *	  retire_signing_key(), rotate_master_key(), reseal_signing_keys(),
- *	  retire_master_key(), disable_user(), enable_user(), delete_user(),
- *	  revoke_sessions()
+ *	  retire_signing_key(), ensure_signing_key(), rotate_master_key(),
+ *	  reseal_signing_keys(), master_key_ids(), retire_master_key()
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "api/api.h"
+#include "catalog/pg_type.h"
 #include "errors.h"
 #include "keyring/keyring.h"
+#include "keyring/master_key.h"
+#include "utils/array.h"
 
 PG_FUNCTION_INFO_V1(anon_auth_create_signing_key);
 Datum
@@ -67,6 +69,20 @@ anon_auth_reseal_signing_keys(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64((int64) keyring_reseal());
 }
 
+PG_FUNCTION_INFO_V1(anon_auth_master_key_ids);
+Datum
+anon_auth_master_key_ids(PG_FUNCTION_ARGS)
+{
+	ArrayBuildState *ids = NULL;
+	const char *id;
+	int			i;
+
+	for (i = 0; (id = master_key_id(i)) != NULL; i++)
+		ids = accumArrayResult(ids, CStringGetTextDatum(id), false, TEXTOID,
+							   CurrentMemoryContext);
+	PG_RETURN_DATUM(makeArrayResult(ids, CurrentMemoryContext));
+}
+
 PG_FUNCTION_INFO_V1(anon_auth_retire_master_key);
 Datum
 anon_auth_retire_master_key(PG_FUNCTION_ARGS)
@@ -84,48 +100,4 @@ anon_auth_ensure_signing_key(PG_FUNCTION_ARGS)
 	api_begin_write("ensure_signing_key()");
 	keyring_ensure_signer();
 	PG_RETURN_VOID();
-}
-
-static pg_uuid_t *
-get_user_id(FunctionCallInfo fcinfo)
-{
-	if (PG_ARGISNULL(0))
-		raise_required("user_id");
-	return PG_GETARG_UUID_P(0);
-}
-
-PG_FUNCTION_INFO_V1(anon_auth_disable_user);
-Datum
-anon_auth_disable_user(PG_FUNCTION_ARGS)
-{
-	api_begin_write("disable_user()");
-	user_admin_disable(get_user_id(fcinfo), GetCurrentTimestamp());
-	PG_RETURN_VOID();
-}
-
-PG_FUNCTION_INFO_V1(anon_auth_enable_user);
-Datum
-anon_auth_enable_user(PG_FUNCTION_ARGS)
-{
-	api_begin_write("enable_user()");
-	user_admin_enable(get_user_id(fcinfo), GetCurrentTimestamp());
-	PG_RETURN_VOID();
-}
-
-PG_FUNCTION_INFO_V1(anon_auth_delete_user);
-Datum
-anon_auth_delete_user(PG_FUNCTION_ARGS)
-{
-	api_begin_write("delete_user()");
-	user_admin_delete(get_user_id(fcinfo), GetCurrentTimestamp());
-	PG_RETURN_VOID();
-}
-
-PG_FUNCTION_INFO_V1(anon_auth_revoke_sessions);
-Datum
-anon_auth_revoke_sessions(PG_FUNCTION_ARGS)
-{
-	api_begin_write("revoke_sessions()");
-	PG_RETURN_INT64((int64) user_admin_revoke_sessions(get_user_id(fcinfo),
-													   GetCurrentTimestamp()));
 }

@@ -1,0 +1,220 @@
+-- ---------------------------------------------------------------------------
+-- doctor(): what will hurt, why, and how to mend it
+--
+-- Each part looks at one subject, at catalogs and through indexes only, and
+-- copes with what is missing: it is called when something is wrong.
+-- ---------------------------------------------------------------------------
+
+CREATE TYPE anon_auth.finding AS (
+	severity text,
+	finding text,
+	what text,
+	why text,
+	fix text
+);
+COMMENT ON TYPE anon_auth.finding IS
+'What doctor() has found: error, warning or notice; a code that does not change; what it is, why it hurts, and the SQL that mends it.';
+
+CREATE FUNCTION anon_auth.doctor_tables()
+	RETURNS SETOF anon_auth.finding
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	key record;
+	cascades boolean := (SELECT purge_policy = 'cascade' FROM anon_auth.settings);
+BEGIN
+	FOR key IN
+		SELECT c.conname, c.conrelid, c.conrelid::regclass AS table_name, c.confdeltype, c.convalidated,
+			   (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place)
+				FROM unnest(c.conkey) WITH ORDINALITY k(num, place)
+				JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num) AS columns,
+			   (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place)
+				FROM unnest(c.confkey) WITH ORDINALITY k(num, place)
+				JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num) AS user_columns,
+			   EXISTS (SELECT FROM pg_index i
+					   WHERE i.indrelid = c.conrelid AND i.indisvalid AND i.indpred IS NULL
+						 AND (SELECT array_agg(n ORDER BY n) FROM unnest((i.indkey::int2[])[0:cardinality(c.conkey) - 1]) n)
+							 = (SELECT array_agg(n ORDER BY n) FROM unnest(c.conkey) n)) AS indexed,
+			   r.relkind = 'p' AS partitioned
+		FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
+		WHERE c.contype = 'f' AND c.confrelid = 'anon_auth.users'::regclass AND c.conparentid = 0
+		  AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+						  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.conrelid AND d.deptype = 'e'
+							AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'anon_auth')
+		ORDER BY c.conrelid::regclass::text, c.conname
+	LOOP
+		IF NOT key.indexed THEN
+			RETURN QUERY SELECT 'warning', 'unindexed_foreign_key',
+				format('foreign key %I of table %s has no index', key.conname, key.table_name),
+				'Deleting, purging or merging a user reads the whole table.',
+				format('CREATE INDEX %sON %s (%s);', CASE WHEN key.partitioned THEN '' ELSE 'CONCURRENTLY ' END,
+					   key.table_name, key.columns);
+		END IF;
+		IF key.confdeltype IN ('a', 'r') THEN
+			RETURN QUERY SELECT CASE WHEN cascades THEN 'warning' ELSE 'notice' END, 'restricting_foreign_key',
+				format('foreign key %I of table %s keeps users from being deleted', key.conname, key.table_name),
+				'delete_user() fails for users with rows there, and purge() never deletes such guests.',
+				format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I FOREIGN KEY (%s) REFERENCES anon_auth.users (%s) ON DELETE CASCADE;',
+					   key.table_name, key.conname, key.conname, key.columns, key.user_columns);
+		END IF;
+		IF NOT key.convalidated THEN
+			RETURN QUERY SELECT 'warning', 'unvalidated_foreign_key',
+				format('foreign key %I of table %s is not validated', key.conname, key.table_name),
+				'There may be rows of users who are gone, which nobody will ever see or purge.',
+				format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', key.table_name, key.conname);
+		END IF;
+	END LOOP;
+
+	RETURN QUERY
+	SELECT 'notice', 'table_without_row_security',
+		format('%s may read table %s, which has no row-level security', string_agg(DISTINCT role.rolname, ', '), c.conrelid::regclass),
+		'Each user can read the rows of all users.',
+		format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY; CREATE POLICY own_rows ON %s USING (%s);',
+			   c.conrelid::regclass, c.conrelid::regclass,
+			   string_agg(DISTINCT format('%I = (SELECT anon_auth.uid())', a.attname), ' OR '))
+	FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
+	JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1], pg_roles role
+	WHERE c.contype = 'f' AND c.confrelid = 'anon_auth.users'::regclass AND c.conparentid = 0
+	  AND r.relnamespace <> 'anon_auth'::regnamespace AND NOT r.relrowsecurity
+	  AND NOT role.rolsuper AND role.oid <> r.relowner
+	  AND role.oid IN (SELECT g.grantee FROM pg_proc p, aclexplode(p.proacl) g
+					   WHERE p.oid = 'anon_auth.uid()'::regprocedure AND g.grantee <> p.proowner)
+	  AND has_table_privilege(role.oid, c.conrelid, 'SELECT')
+	GROUP BY c.conrelid;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.doctor_tables() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.doctor_tables() IS 'Part of doctor(): your tables that reference users.';
+
+CREATE FUNCTION anon_auth.doctor_keys()
+	RETURNS SETOF anon_auth.finding
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	ids text[];
+	message text;
+	hint text;
+	current_key record;
+	active_keys bigint := (SELECT count(*) FROM anon_auth.signing_keys WHERE state = 'active');
+BEGIN
+	-- Where nothing is sealed no file is needed, and looking would make one.
+	IF EXISTS (SELECT FROM anon_auth.signing_keys WHERE state <> 'retired') THEN
+		BEGIN
+			ids := anon_auth.master_key_ids();
+		EXCEPTION WHEN config_file_error OR insufficient_privilege THEN
+			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+			RETURN QUERY SELECT 'error', 'master_key_unusable', message,
+				'No token can be signed, and no session refreshed.', hint;
+		END;
+	END IF;
+	RETURN QUERY
+	SELECT 'error', 'master_key_missing',
+		format('signing key %L is sealed with master key %s, which is not in the file', k.kid, k.master_key_id),
+		'It cannot sign, unless that line of an older master key file is added to this one.',
+		'SELECT anon_auth.rotate_signing_key();'
+	FROM anon_auth.signing_keys k WHERE k.state = 'active' AND k.master_key_id <> ALL (ids);
+	RETURN QUERY
+	SELECT 'warning', 'old_master_key', format('%s signing keys are sealed with a master key that is not the first of the file', count(*)),
+		'The old master key cannot be retired.', 'SELECT anon_auth.reseal_signing_keys();'
+	FROM anon_auth.signing_keys k WHERE k.state <> 'retired' AND k.master_key_id = ANY (ids[2:]) HAVING count(*) > 0;
+
+	IF active_keys = 0 THEN
+		RETURN QUERY SELECT 'warning', 'no_signing_key', 'there is no active signing key',
+			'No token can be signed.', 'SELECT anon_auth.create_signing_key();';
+		RETURN;
+	END IF;
+	SELECT kid, alg, created_at INTO current_key FROM anon_auth.signing_keys
+		WHERE state = 'active' ORDER BY created_at DESC, kid LIMIT 1;
+	IF current_key.created_at < now() - interval '90 days' THEN
+		RETURN QUERY SELECT 'warning', 'old_signing_key',
+			format('signing key %L is %s days old', current_key.kid, extract(day FROM now() - current_key.created_at)),
+			'Who has come by it can sign tokens for as long as it is in use.', 'SELECT anon_auth.rotate_signing_key();';
+	END IF;
+	IF active_keys > 1 THEN
+		RETURN QUERY SELECT 'notice', 'several_active_signing_keys', format('%s signing keys are active', active_keys),
+			'Only the newest signs tokens; the others can, if they are named to sign_jwt().', 'SELECT anon_auth.rotate_signing_key();';
+	END IF;
+	IF current_key.alg = 'HS256' THEN
+		RETURN QUERY SELECT 'notice', 'symmetric_signing_key', 'tokens are signed with HS256',
+			'The key is not in jwks(), so nobody else can verify them: PostgREST neither, unless you give it the secret.',
+			'SELECT anon_auth.rotate_signing_key(''ES256'');';
+	ELSIF current_key.alg = 'PS256' THEN
+		RETURN QUERY SELECT 'notice', 'postgrest_without_ps256', 'tokens are signed with PS256',
+			'PostgREST (seen with 14.17) does not verify them.', 'SELECT anon_auth.rotate_signing_key(''RS256'');';
+	END IF;
+	RETURN QUERY
+	SELECT 'notice', 'signing_key_past_retirement', format('%s signing keys verify no token any more', count(*)),
+		'They are still listed as retiring.', 'SELECT anon_auth.purge();'
+	FROM anon_auth.signing_keys WHERE state = 'retiring' AND verify_until < now() - interval '2 days' HAVING count(*) > 0;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.doctor_keys() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.doctor_keys() IS 'Part of doctor(): the master key and the signing keys.';
+
+CREATE FUNCTION anon_auth.doctor_rights()
+	RETURNS SETOF anon_auth.finding
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	allowed oid[] := anon_auth.client_api() || anon_auth.http_api();
+BEGIN
+	-- REFERENCES on users is what a table of another owner needs.
+	RETURN QUERY
+	SELECT 'error', 'table_privilege',
+		format('%s has %s on table %s', grantee, string_agg(privilege_type, ', ' ORDER BY privilege_type), relation),
+		'Only row-level security keeps hashes and keys of all users from them.',
+		format('REVOKE ALL ON %s FROM %s;', relation, grantee)
+	FROM (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee,
+				 a.privilege_type, c.oid::regclass AS relation
+		  FROM pg_class c, aclexplode(c.relacl) a
+		  WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind IN ('r', 'v') AND a.grantee <> c.relowner
+			AND NOT (c.relname = 'users' AND a.privilege_type = 'REFERENCES')) g
+	GROUP BY grantee, relation;
+	RETURN QUERY
+	SELECT 'error', 'function_privilege', format('%s may execute %s', g.grantee, g.function),
+		'It is for administrators: see its comment.', format('REVOKE ALL ON FUNCTION %s FROM %s;', g.function, g.grantee)
+	FROM (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee, p.oid::regprocedure AS function
+		  FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+		  WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND a.grantee <> p.proowner
+			AND p.oid <> ALL (allowed)
+			AND NOT (p.oid = 'anon_auth.take_outbox_messages(integer)'::regprocedure AND a.grantee <> 0)
+			AND NOT (a.grantee = 0 AND p.oid IN ('anon_auth.jws_verify(text, jsonb, text[])'::regprocedure, 'anon_auth.jwk_thumbprint(jsonb)'::regprocedure))) g;
+	RETURN QUERY
+	SELECT 'error', 'schema_privilege', format('%s may create objects in schema anon_auth', pg_get_userbyid(a.grantee)),
+		'They could stand in the way of an upgrade, or be taken for the extension''s.',
+		format('REVOKE CREATE ON SCHEMA anon_auth FROM %s;', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
+	FROM pg_namespace n, aclexplode(n.nspacl) a
+	WHERE n.nspname = 'anon_auth' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner;
+	RETURN QUERY
+	SELECT 'error', 'powerful_client_role',
+		format('role %I, which has the client API, %s', r.rolname,
+			   CASE WHEN r.rolsuper THEN 'is a superuser' WHEN r.rolbypassrls THEN 'bypasses row-level security'
+					ELSE 'is a member of the extension''s owner' END),
+		'Whoever gets a statement past your API has everything.',
+		CASE WHEN r.rolsuper THEN format('ALTER ROLE %I NOSUPERUSER;', r.rolname)
+			 WHEN r.rolbypassrls THEN format('ALTER ROLE %I NOBYPASSRLS;', r.rolname)
+			 ELSE format('REVOKE %I FROM %I;', pg_get_userbyid(o.proowner), r.rolname) END
+	FROM pg_roles r, pg_proc o
+	WHERE o.oid = 'anon_auth.uid()'::regprocedure AND r.oid <> o.proowner
+	  AND (EXISTS (SELECT FROM aclexplode(o.proacl) a WHERE a.grantee = r.oid)
+		   OR r.rolname = (SELECT token_role FROM anon_auth.settings))
+	  AND (r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, o.proowner, 'MEMBER'));
+	RETURN QUERY
+	SELECT 'warning', 'no_token_role', format('role %L, which access tokens name, does not exist', s.token_role),
+		'PostgREST cannot switch to it, and refuses every token.', format('CREATE ROLE %I NOLOGIN; GRANT %I TO authenticator;', s.token_role, s.token_role)
+	FROM anon_auth.settings s
+	WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = s.token_role)
+	  AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
+				  WHERE p.oid = 'anon_auth.postgrest_pre_request()'::regprocedure AND a.grantee <> p.proowner);
+	RETURN QUERY
+	SELECT 'error', 'no_row_security', format('row-level security of %s is switched off', c.oid::regclass),
+		'It denies everything to whom a privilege was granted by mistake.',
+		format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY;', c.oid::regclass)
+	FROM pg_class c WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind = 'r' AND NOT c.relrowsecurity;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.doctor_rights() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.doctor_rights() IS 'Part of doctor(): who may do what.';

@@ -1,0 +1,220 @@
+-- ---------------------------------------------------------------------------
+-- doctor(), continued: the settings and the running of it
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION anon_auth.doctor_settings()
+	RETURNS SETOF anon_auth.finding
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	s anon_auth.settings;
+	hook record;
+	parameters_logged boolean := current_setting('log_parameter_max_length') <> '0'
+		AND (current_setting('log_statement') = 'all' OR current_setting('log_min_duration_statement') <> '-1'
+			 OR current_setting('log_min_duration_sample') <> '-1');
+BEGIN
+	SELECT * INTO s FROM anon_auth.settings;
+	IF NOT FOUND THEN
+		RETURN QUERY SELECT 'error', 'no_settings', 'anon_auth.settings has no row', 'Every call fails.',
+			'INSERT INTO anon_auth.settings DEFAULT VALUES;';
+		RETURN;
+	END IF;
+
+	IF s.issuer ~ '^http://(localhost|127\.|\[::1\])' THEN
+		IF EXISTS (SELECT FROM anon_auth.clients WHERE array_to_string(redirect_uris, ' ') ~ 'https://') THEN
+			RETURN QUERY SELECT 'warning', 'local_issuer', format('the issuer is %s, although clients live elsewhere', s.issuer),
+				'Tokens and the discovery document name a host that nobody else reaches.',
+				'UPDATE anon_auth.settings SET issuer = ''https://your.site'';';
+		END IF;
+	ELSIF s.issuer ~ '^http://' THEN
+		RETURN QUERY SELECT 'warning', 'issuer_without_tls', format('the issuer is %s', s.issuer),
+			'Tokens and cookies travel in the clear, and cookies are not marked Secure.',
+			format('UPDATE anon_auth.settings SET issuer = %L;', regexp_replace(s.issuer, '^http:', 'https:'));
+	END IF;
+	IF s.trust_request_claims THEN
+		RETURN QUERY SELECT 'notice', 'request_claims_trusted', 'uid() and its kin believe request.jwt.claims',
+			'Whoever can run SET can be anybody: let nobody but PostgREST connect to this database with the roles of your API.',
+			'UPDATE anon_auth.settings SET trust_request_claims = false;  -- where you call use_access_token() instead';
+	END IF;
+	IF s.guest_sign_ups_per_minute IS NULL AND s.guest_sign_ups_per_minute_per_ip IS NULL THEN
+		RETURN QUERY SELECT 'notice', 'unlimited_sign_ups', 'nothing limits how many guests sign up',
+			'A script can fill the disk.', 'UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = 60;';
+	END IF;
+	IF s.password_attempts_per_minute_per_user IS NULL AND s.password_attempts_per_minute_per_user_per_ip IS NULL THEN
+		RETURN QUERY SELECT 'warning', 'unlimited_passwords', 'nothing limits how often the passwords of a user are tried',
+			'Weak ones are found.', 'UPDATE anon_auth.settings SET password_attempts_per_minute_per_user_per_ip = 10;';
+	END IF;
+	IF s.trusted_proxy_hops = 0
+	   AND EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name ILIKE 'postgrest%') THEN
+		RETURN QUERY SELECT 'notice', 'client_addresses_unknown', 'PostgREST is connected, and trusted_proxy_hops is 0',
+			'All clients have PostgREST''s address, or none: limits by address hold for all of them together, or not at all.',
+			'UPDATE anon_auth.settings SET trusted_proxy_hops = 1;  -- with one proxy that appends to X-Forwarded-For';
+	END IF;
+	IF s.password_hash_memory_kib::bigint * least(s.password_hash_concurrency, current_setting('max_connections')::integer) > 4194304 THEN
+		RETURN QUERY SELECT 'warning', 'password_hash_memory',
+			format('password hashes may take %s at once', pg_size_pretty(s.password_hash_memory_kib::bigint * 1024 * least(s.password_hash_concurrency, current_setting('max_connections')::integer))),
+			'A storm of logins can take the server''s memory.', format('UPDATE anon_auth.settings SET password_hash_concurrency = %s;', 4194304 / s.password_hash_memory_kib);
+	END IF;
+
+	FOR hook IN
+		SELECT h.setting, h.name,
+			   to_regprocedure(regexp_replace(h.name, '\(.*', '') || h.arguments) AS function
+		FROM (VALUES ('before_sign_up', s.before_sign_up, '(uuid, text, jsonb)'),
+					 ('access_token_claims', s.access_token_claims, '(jsonb)'),
+					 ('after_promotion', s.after_promotion, '(uuid, text)'),
+					 ('merge', s.merge, '(uuid, uuid)')) AS h(setting, name, arguments)
+		WHERE h.name IS NOT NULL
+	LOOP
+		IF hook.function IS NULL THEN
+			RETURN QUERY SELECT 'error', 'no_hook', format('settings.%s names %s, which does not exist', hook.setting, hook.name),
+				'Every call that needs it fails.', format('UPDATE anon_auth.settings SET %I = NULL;', hook.setting);
+		ELSIF EXISTS (SELECT FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE p.oid = hook.function AND r.rolsuper) THEN
+			RETURN QUERY SELECT 'notice', 'superuser_hook', format('the hook %s runs as a superuser', hook.function),
+				'A hook runs as its owner, and clients decide what it is given.',
+				format('ALTER FUNCTION %s OWNER TO your_role;', hook.function);
+		END IF;
+	END LOOP;
+
+	IF parameters_logged THEN
+		RETURN QUERY SELECT 'warning', 'parameters_in_log', 'statements are logged with their parameters',
+			'Passwords and tokens are parameters of what clients call.',
+			'ALTER SYSTEM SET log_parameter_max_length = 0; SELECT pg_reload_conf();';
+	END IF;
+	IF current_setting('log_parameter_max_length_on_error') <> '0' THEN
+		RETURN QUERY SELECT 'warning', 'parameters_in_log_on_error', 'failed statements are logged with their parameters',
+			'Passwords and tokens are parameters of what clients call.',
+			'ALTER SYSTEM SET log_parameter_max_length_on_error = 0; SELECT pg_reload_conf();';
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.doctor_settings() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.doctor_settings() IS 'Part of doctor(): the settings, and those of the server.';
+
+CREATE FUNCTION anon_auth.doctor_operations()
+	RETURNS SETOF anon_auth.finding
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	s record;
+	scheduled text := CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
+		THEN 'SELECT cron.schedule(''anon_auth purge'', ''* * * * *'', ''SELECT anon_auth.purge()'');'
+		ELSE 'SELECT anon_auth.purge();  -- every minute, by a scheduler of yours' END;
+BEGIN
+	SELECT guest_retention, event_retention INTO s FROM anon_auth.settings;
+	IF EXISTS (SELECT FROM anon_auth.sessions WHERE purge_from < now() - interval '2 days')
+	   OR EXISTS (SELECT FROM anon_auth.users WHERE is_anonymous AND device_kid IS NULL AND purge_from < now() - interval '2 days')
+	   OR EXISTS (SELECT FROM anon_auth.users WHERE is_anonymous AND device_kid IS NOT NULL
+				  AND purge_from < now() - s.guest_retention - interval '2 days') THEN
+		RETURN QUERY SELECT 'warning', 'purge_overdue', 'purge() does not run, or not often enough',
+			'Guests and sessions that nobody can use pile up.', scheduled;
+	END IF;
+	RETURN QUERY
+	SELECT 'notice', 'guests_kept', format('there are about %s guests with a device key, and all are kept', c.reltuples::bigint),
+		'An app that is deleted from a phone does not say so.', 'UPDATE anon_auth.settings SET guest_retention = ''1 year'';'
+	FROM pg_class c WHERE c.oid = 'anon_auth.users_keyed_guests_idx'::regclass AND c.reltuples > 1e6 AND s.guest_retention IS NULL;
+	RETURN QUERY
+	SELECT 'notice', 'events_kept', format('there are about %s events, and all are kept', c.reltuples::bigint),
+		'They are the largest table before long.', 'UPDATE anon_auth.settings SET event_retention = ''1 year'';'
+	FROM pg_class c WHERE c.oid = 'anon_auth.events'::regclass AND c.reltuples > 1e7 AND s.event_retention IS NULL;
+	RETURN QUERY
+	SELECT 'warning', 'outbox_not_drained', format('a message of %s is still in the outbox', o.created_at),
+		'Users wait for their codes.', 'SELECT * FROM anon_auth.take_outbox_messages();  -- is what your worker must do'
+	FROM (SELECT created_at FROM anon_auth.outbox ORDER BY id LIMIT 1) o WHERE o.created_at < now() - interval '10 minutes';
+	IF current_setting('autovacuum') = 'off' THEN
+		RETURN QUERY SELECT 'warning', 'autovacuum_off', 'autovacuum is off', 'Sessions are updated all the time; their table only grows.',
+			'ALTER SYSTEM SET autovacuum = on; SELECT pg_reload_conf();';
+	END IF;
+	RETURN QUERY
+	SELECT 'warning', 'autovacuum_off', format('autovacuum is off for %s', c.oid::regclass), 'Its dead rows are never reclaimed.',
+		format('ALTER TABLE %s RESET (autovacuum_enabled);', c.oid::regclass)
+	FROM pg_class c
+	WHERE c.relnamespace = 'anon_auth'::regnamespace
+	  AND EXISTS (SELECT FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'autovacuum_enabled' AND NOT o.option_value::boolean);
+	RETURN QUERY
+	SELECT 'warning', 'old_version', format('the extension is at version %s, its library at %s', e.extversion, a.default_version),
+		'The functions are not those of the library.', 'ALTER EXTENSION anon_auth UPDATE;'
+	FROM pg_extension e JOIN pg_available_extensions a ON a.name = e.extname
+	WHERE e.extname = 'anon_auth' AND a.default_version <> e.extversion;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.doctor_operations() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.doctor_operations() IS 'Part of doctor(): purging, the outbox, vacuum, versions.';
+
+CREATE FUNCTION anon_auth.doctor()
+	RETURNS SETOF anon_auth.finding
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT f.* FROM (
+		SELECT * FROM anon_auth.doctor_keys()
+		UNION ALL SELECT * FROM anon_auth.doctor_rights()
+		UNION ALL SELECT * FROM anon_auth.doctor_settings()
+		UNION ALL SELECT * FROM anon_auth.doctor_operations()
+		UNION ALL SELECT * FROM anon_auth.doctor_tables()) f
+	ORDER BY array_position('{error,warning,notice}'::text[], f.severity), f.finding, f.what;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.doctor() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.doctor() IS
+'What will hurt, one row a finding, the worst first: severity (error, warning, notice), a code, what it is, why it hurts, and the SQL that mends it. No rows: nothing was found. Looks at catalogs and indexes only, however many users there are; works on a standby. Runs as the caller, who must be the owner or a superuser.';
+
+CREATE VIEW anon_auth.stats AS
+SELECT
+	(SELECT NULLIF(c.reltuples, '-1'::pg_catalog.float4)::pg_catalog.int8 FROM pg_catalog.pg_class c
+		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.users'::pg_catalog.regclass) AS users,
+	(SELECT NULLIF(c.reltuples, '-1'::pg_catalog.float4)::pg_catalog.int8 FROM pg_catalog.pg_class c
+		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.users_keyless_guests_idx'::pg_catalog.regclass) AS guests_without_key,
+	(SELECT NULLIF(c.reltuples, '-1'::pg_catalog.float4)::pg_catalog.int8 FROM pg_catalog.pg_class c
+		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.users_keyed_guests_idx'::pg_catalog.regclass) AS guests_with_key,
+	(SELECT NULLIF(c.reltuples, '-1'::pg_catalog.float4)::pg_catalog.int8 FROM pg_catalog.pg_class c
+		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.passwords'::pg_catalog.regclass) AS regular_users,
+	(SELECT NULLIF(c.reltuples, '-1'::pg_catalog.float4)::pg_catalog.int8 FROM pg_catalog.pg_class c
+		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.sessions'::pg_catalog.regclass) AS sessions,
+	day.sign_ups AS sign_ups_24h,
+	day.promotions AS promotions_24h,
+	day.events AS events_24h,
+	(SELECT pg_catalog.count(*) FROM (SELECT 1 FROM anon_auth.users u
+		WHERE u.is_anonymous AND u.device_kid IS NULL AND u.purge_from OPERATOR(pg_catalog.<=) pg_catalog.now()
+		LIMIT 100000) due)
+	OPERATOR(pg_catalog.+)
+	(SELECT pg_catalog.count(*) FROM (SELECT 1 FROM anon_auth.users u
+		WHERE u.is_anonymous AND u.device_kid IS NOT NULL AND u.purge_from OPERATOR(pg_catalog.<)
+			(SELECT pg_catalog.now() OPERATOR(pg_catalog.-) s.guest_retention FROM anon_auth.settings s)
+		LIMIT 100000) due) AS purgeable_guests,
+	(SELECT pg_catalog.count(*) FROM (SELECT 1 FROM anon_auth.sessions s
+		WHERE s.purge_from OPERATOR(pg_catalog.<=) pg_catalog.now()
+		LIMIT 100000) due) AS purgeable_sessions,
+	(SELECT pg_catalog.min(o.purge_from) FROM (
+		SELECT pg_catalog.min(s.purge_from) AS purge_from FROM anon_auth.sessions s
+			WHERE s.purge_from OPERATOR(pg_catalog.<=) pg_catalog.now()
+		UNION ALL
+		SELECT pg_catalog.min(u.purge_from) FROM anon_auth.users u
+			WHERE u.is_anonymous AND u.device_kid IS NULL AND u.purge_from OPERATOR(pg_catalog.<=) pg_catalog.now()) o) AS oldest_unpurged,
+	(SELECT pg_catalog.count(*) FROM anon_auth.outbox) AS outbox_messages
+FROM (
+	SELECT
+		COALESCE(pg_catalog.jsonb_object_agg(t.type, t.n), '{}'::pg_catalog.jsonb) AS events,
+		COALESCE(pg_catalog.sum(t.n) FILTER (WHERE t.type OPERATOR(pg_catalog.=) 'user.created'), 0::pg_catalog.numeric)::pg_catalog.int8 AS sign_ups,
+		COALESCE(pg_catalog.sum(t.n) FILTER (WHERE t.type OPERATOR(pg_catalog.=) 'user.anonymous.promoted'), 0::pg_catalog.numeric)::pg_catalog.int8 AS promotions
+	FROM (SELECT e.type, pg_catalog.count(*) AS n FROM anon_auth.events e
+		  WHERE e.created_at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) '1 day'::pg_catalog.interval)
+		  GROUP BY e.type) t) day;
+REVOKE ALL ON anon_auth.stats FROM PUBLIC;
+COMMENT ON VIEW anon_auth.stats IS
+'One row of numbers to watch. Those of all users are the planner''s estimates, as of the last VACUUM or ANALYZE; the others are counted through indexes, whatever the number of users.';
+COMMENT ON COLUMN anon_auth.stats.users IS 'Estimate; NULL: never analysed.';
+COMMENT ON COLUMN anon_auth.stats.guests_without_key IS 'Estimate: guests who live as long as their session.';
+COMMENT ON COLUMN anon_auth.stats.guests_with_key IS 'Estimate: guests whose device can come back.';
+COMMENT ON COLUMN anon_auth.stats.regular_users IS 'Estimate: guests that were promoted.';
+COMMENT ON COLUMN anon_auth.stats.sessions IS 'Estimate: live sessions, and those that purge() has not yet reached.';
+COMMENT ON COLUMN anon_auth.stats.sign_ups_24h IS 'Guests of the last 24 hours, by their events.';
+COMMENT ON COLUMN anon_auth.stats.promotions_24h IS 'Promotions of the last 24 hours, by their events.';
+COMMENT ON COLUMN anon_auth.stats.events_24h IS 'Events of the last 24 hours: {"type": count}.';
+COMMENT ON COLUMN anon_auth.stats.purgeable_guests IS 'Guests that purge() would look at now; at most 100000 of each kind are counted.';
+COMMENT ON COLUMN anon_auth.stats.purgeable_sessions IS 'Sessions that purge() would look at now; at most 100000 are counted.';
+COMMENT ON COLUMN anon_auth.stats.oldest_unpurged IS 'Since when something waits for purge(); NULL: nothing does.';
+COMMENT ON COLUMN anon_auth.stats.outbox_messages IS 'Messages that no worker has taken yet.';

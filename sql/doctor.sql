@@ -1,0 +1,177 @@
+--
+-- doctor(): each finding is provoked, shown, and gone when its fix was run.
+--
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS anon_auth CASCADE;
+DROP SCHEMA IF EXISTS app CASCADE;
+DROP ROLE IF EXISTS regress_doctor_visitor, regress_doctor_owner, regress_doctor_chief;
+CREATE EXTENSION anon_auth;
+CREATE SCHEMA app;
+CREATE ROLE regress_doctor_visitor;
+CREATE ROLE regress_doctor_owner;
+SELECT anon_auth.create_client('web', 'spa') \g /dev/null
+SELECT anon_auth.grant_client_api('regress_doctor_visitor') \g /dev/null
+RESET client_min_messages;
+-- what this server is set to is not what is tested
+SET log_min_duration_statement = -1;
+SET log_statement = 'none';
+SET log_parameter_max_length_on_error = 0;
+CREATE VIEW app.findings AS SELECT severity, finding, what, fix FROM anon_auth.doctor() WHERE finding <> 'autovacuum_off';
+-- runs the fixes of a kind of finding
+CREATE FUNCTION app.mend(code text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	sql text;
+	kid text := (SELECT kid FROM anon_auth.signing_keys ORDER BY created_at DESC LIMIT 1);
+BEGIN
+	FOR sql IN SELECT fix FROM app.findings WHERE finding = code LOOP
+		EXECUTE replace(replace(sql, 'CONCURRENTLY ', ''), 'https://your.site', 'https://site.example');
+	END LOOP;
+	RETURN QUERY SELECT what FROM app.findings WHERE finding = code;
+END $$;
+\pset format unaligned
+
+-- all is well
+SELECT * FROM app.findings;
+
+-- ---- tables ----
+CREATE TABLE app."Carts" (owner uuid REFERENCES anon_auth.users ON DELETE CASCADE);
+CREATE TABLE app.orders (id int, user_id uuid REFERENCES anon_auth.users, editor uuid);
+CREATE INDEX ON app.orders (user_id, id);
+ALTER TABLE app.orders ADD CONSTRAINT orders_editor_fkey FOREIGN KEY (editor) REFERENCES anon_auth.users ON DELETE SET NULL NOT VALID;
+CREATE INDEX ON app.orders (id, editor);
+CREATE TABLE app.visits (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE) PARTITION BY HASH (user_id);
+CREATE TABLE app.visits_0 PARTITION OF app.visits FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+GRANT SELECT ON app.orders TO regress_doctor_visitor;
+SELECT * FROM app.findings;
+UPDATE anon_auth.settings SET purge_policy = 'cascade';
+SELECT severity, finding FROM app.findings WHERE finding = 'restricting_foreign_key';
+SELECT app.mend('unindexed_foreign_key');
+SELECT app.mend('restricting_foreign_key');
+SELECT app.mend('unvalidated_foreign_key');
+SELECT app.mend('table_without_row_security');
+DROP TABLE app."Carts", app.orders, app.visits;
+UPDATE anon_auth.settings SET purge_policy = 'skip';
+SELECT * FROM app.findings;
+
+-- ---- keys ----
+UPDATE anon_auth.signing_keys SET created_at = now() - interval '91 days', kid = 'old';
+SELECT * FROM app.findings;
+SELECT app.mend('old_signing_key');
+UPDATE anon_auth.signing_keys SET verify_until = now() - interval '3 days' WHERE state = 'retiring';
+SELECT finding, what FROM app.findings;
+SELECT app.mend('signing_key_past_retirement');
+SELECT anon_auth.create_signing_key('PS256') IS NOT NULL AS made;
+SELECT * FROM app.findings;
+SELECT app.mend('postgrest_without_ps256');
+SELECT finding FROM app.findings;
+SELECT anon_auth.import_signing_key('{"kty": "oct", "kid": "secret", "k": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}');
+SELECT finding, what, fix FROM app.findings;
+SELECT app.mend('symmetric_signing_key');
+UPDATE anon_auth.signing_keys SET master_key_id = '0123456789abcdef', kid = 'moved' WHERE state = 'active';
+SELECT * FROM app.findings;
+UPDATE anon_auth.signing_keys SET state = 'retired';
+SELECT * FROM app.findings;
+SELECT app.mend('no_signing_key');
+
+-- ---- rights ----
+GRANT SELECT, UPDATE ON anon_auth.users TO regress_doctor_visitor;
+GRANT REFERENCES ON anon_auth.users TO regress_doctor_owner;
+GRANT EXECUTE ON FUNCTION anon_auth.delete_user(uuid) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION anon_auth.purge(integer, boolean), anon_auth.take_outbox_messages TO regress_doctor_owner;
+GRANT CREATE ON SCHEMA anon_auth TO regress_doctor_visitor;
+ALTER ROLE regress_doctor_visitor BYPASSRLS;
+ALTER TABLE anon_auth.passwords DISABLE ROW LEVEL SECURITY;
+SELECT * FROM app.findings;
+SELECT app.mend('table_privilege');
+SELECT app.mend('function_privilege');
+SELECT app.mend('schema_privilege');
+SELECT app.mend('powerful_client_role');
+SELECT app.mend('no_row_security');
+ALTER ROLE regress_doctor_visitor SUPERUSER;
+SELECT finding, what, fix FROM app.findings;
+SELECT app.mend('powerful_client_role');
+UPDATE anon_auth.settings SET token_role = 'regress_doctor_chief';
+SELECT * FROM app.findings;
+SELECT anon_auth.grant_http_api('regress_doctor_visitor') \g /dev/null
+SELECT * FROM app.findings;
+CREATE ROLE regress_doctor_chief SUPERUSER;
+SELECT finding, what, fix FROM app.findings;
+SELECT app.mend('powerful_client_role');
+
+-- ---- settings ----
+UPDATE anon_auth.settings SET token_role = 'regress_doctor_visitor', issuer = 'http://site.example', trust_request_claims = true,
+	guest_sign_ups_per_minute_per_ip = NULL, password_attempts_per_minute_per_user = NULL, password_attempts_per_minute_per_user_per_ip = NULL,
+	password_hash_memory_kib = 1048576;
+CREATE FUNCTION app.claims(jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT $1';
+UPDATE anon_auth.settings SET access_token_claims = 'app.claims';
+SELECT finding, severity, fix FROM app.findings;
+SELECT app.mend('issuer_without_tls');
+SELECT app.mend('request_claims_trusted');
+SELECT app.mend('unlimited_sign_ups');
+SELECT app.mend('unlimited_passwords');
+SELECT app.mend('password_hash_memory');
+ALTER FUNCTION app.claims OWNER TO regress_doctor_owner;
+SELECT * FROM app.findings;
+DROP FUNCTION app.claims;
+SELECT * FROM app.findings;
+SELECT app.mend('no_hook');
+UPDATE anon_auth.settings SET issuer = 'http://localhost:8080';
+SELECT anon_auth.create_client('far', 'spa', '{https://app.example/}') \g /dev/null
+SELECT * FROM app.findings;
+SELECT app.mend('local_issuer');
+SET log_statement = 'all';
+SET log_parameter_max_length_on_error = -1;
+SELECT * FROM app.findings;
+SET log_parameter_max_length = 0;
+SET log_parameter_max_length_on_error = 0;
+SELECT * FROM app.findings;
+
+-- ---- operations ----
+SELECT sub AS guest FROM anon_auth.authenticate_anonymously('web') \gset
+UPDATE anon_auth.sessions SET purge_from = now() - interval '49 hours';
+SELECT * FROM app.findings;
+SELECT app.mend('purge_overdue');
+UPDATE anon_auth.users SET purge_from = now() - interval '49 hours';
+SELECT finding FROM app.findings;
+SELECT app.mend('purge_overdue');
+INSERT INTO anon_auth.outbox VALUES (:'guest', gen_random_uuid(), 'password_reset', 'email', 'a@example.com', 'X', now() - interval '1 hour', now());
+SELECT finding, fix FROM app.findings;
+SELECT app.mend('outbox_not_drained');
+ALTER TABLE anon_auth.sessions SET (autovacuum_enabled = off);
+SELECT what, fix FROM anon_auth.doctor() WHERE finding = 'autovacuum_off' AND what LIKE '%sessions';
+
+UPDATE pg_class SET reltuples = 2e6 WHERE oid = 'anon_auth.users_keyed_guests_idx'::regclass;
+UPDATE pg_class SET reltuples = 2e7 WHERE oid = 'anon_auth.events'::regclass;
+SELECT * FROM app.findings WHERE finding LIKE '%_kept';
+SELECT app.mend('guests_kept');
+SELECT app.mend('events_kept');
+SET application_name = 'PostgREST 14.17';
+SELECT * FROM app.findings WHERE finding = 'client_addresses_unknown';
+SELECT app.mend('client_addresses_unknown');
+
+-- ---- in a bad state ----
+DELETE FROM anon_auth.settings;
+SELECT finding, severity, fix FROM app.findings;
+SELECT app.mend('no_settings');
+BEGIN READ ONLY;
+SELECT count(*) FROM app.findings;
+COMMIT;
+SET ROLE regress_doctor_visitor;
+SELECT * FROM anon_auth.doctor();
+SELECT * FROM anon_auth.stats;
+RESET ROLE;
+
+-- ---- stats ----
+VACUUM ANALYZE anon_auth.users, anon_auth.sessions, anon_auth.passwords;
+SELECT count(anon_auth.authenticate_anonymously('web')) FROM generate_series(1, 9);
+SELECT sub FROM anon_auth.promote_anonymous_user('web', username => 'ada', password => 'correct horse', refresh_token => (SELECT refresh_token FROM anon_auth.authenticate_anonymously('web'))) \g /dev/null
+UPDATE anon_auth.users SET purge_from = now() - interval '3 hours' WHERE id IN (SELECT id FROM anon_auth.users WHERE is_anonymous LIMIT 4);
+VACUUM ANALYZE anon_auth.users, anon_auth.sessions, anon_auth.passwords;
+SELECT users, guests_without_key, guests_with_key, regular_users, sessions, sign_ups_24h, promotions_24h, purgeable_guests, purgeable_sessions,
+	   date_trunc('hour', now() - oldest_unpurged) AS oldest, outbox_messages FROM anon_auth.stats \gx
+SELECT events_24h FROM anon_auth.stats;
+
+SET client_min_messages = warning;
+DROP SCHEMA app CASCADE;
+DROP EXTENSION anon_auth CASCADE;
+DROP ROLE regress_doctor_visitor, regress_doctor_owner, regress_doctor_chief;

@@ -1,0 +1,235 @@
+/*-------------------------------------------------------------------------
+ *
+ * key_changes.c
+ *	  Making, importing, rotating and retiring signing keys.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/async.h"
+#include "errors.h"
+#include "json/json.h"
+#include "keyring/keyring.h"
+#include "keyring/keyring_private.h"
+#include "keyring/master_key.h"
+#include "keyring/sealing.h"
+#include "store/store.h"
+
+#define ID_TOKEN_LIFETIME_SECONDS	300
+#define ROTATION_SLACK_SECONDS		300
+
+/*
+ * A random-looking kid that anybody can check: the thumbprint.  A symmetric
+ * key's would be a hash of the secret, so that one gets random bytes.
+ */
+static char *
+default_kid(const JoseKey *key)
+{
+	uint8		bytes[JOSE_THUMBPRINT_LENGTH];
+	char	   *kid = palloc0(BASE64URL_ENCODED_LENGTH(sizeof(bytes)) + 1);
+
+	if (!jose_key_is_symmetric(key))
+		check_jose_internal(jose_key_thumbprint(key, bytes));
+	else if (!pg_strong_random(bytes, sizeof(bytes)))
+		check_jose_internal(JOSE_FAILURE);
+	base64url_encode(kid, bytes, sizeof(bytes));
+	return kid;
+}
+
+/* The public members of a key, without its secret if it is symmetric. */
+static Jsonb *
+public_jwk(const JoseKey *key)
+{
+	char		json[JOSE_MAX_PUBLIC_JWK_LENGTH + 1];
+	size_t		length = JOSE_MAX_PUBLIC_JWK_LENGTH;
+
+	if (jose_key_is_symmetric(key))
+		return json_to_jsonb("{\"kty\":\"oct\"}");
+	check_jose_internal(jose_key_public_jwk(key, json, &length));
+	json[length] = '\0';
+	return json_to_jsonb(json);
+}
+
+/* It reads the keys again: see postgrest_pre_config(). */
+static void
+tell_postgrest(void)
+{
+	Async_Notify("pgrst", "reload config");
+}
+
+/*
+ * Stores a key that can sign as active, and frees it before any statement
+ * runs.  The caller has loaded the master key, so nothing before that throws
+ * but what cannot happen.
+ */
+static bool
+store_key(JoseKey *key, JoseAlg alg, char *kid)
+{
+	SigningKeyRow row = {0};
+
+	row.kid = kid;
+	row.alg = (char *) jose_alg_name(alg);
+	row.state = "active";
+	row.public_jwk = public_jwk(key);
+	row.created_at = GetCurrentTimestamp();
+	seal_private_key(&row, key);
+	jose_key_free(key);
+	keyring_forget_current_signer();
+	if (!signing_key_insert(&row))
+		return false;
+	tell_postgrest();
+	return true;
+}
+
+/*
+ * Before a key is made: whoever seals signing keys anew, or retires a master
+ * key, waits for this transaction from now on, and if it was faster, its file
+ * is the one to seal with.
+ */
+static void
+prepare_to_seal(void)
+{
+	signing_keys_lock_for_insert();
+	master_key_check_again();
+	(void) master_key_current_id();
+}
+
+static bool
+can_sign_with(JoseAlg alg)
+{
+	return alg == JOSE_ALG_ES256 || alg == JOSE_ALG_EDDSA || alg == JOSE_ALG_RS256 ||
+		alg == JOSE_ALG_PS256 || alg == JOSE_ALG_HS256;
+}
+
+char *
+keyring_create(const char *alg_name)
+{
+	JoseAlg		alg = keyring_alg(alg_name);
+	JoseKey    *key;
+	char	   *kid;
+
+	if (!can_sign_with(alg) || alg == JOSE_ALG_HS256)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a signing key cannot have algorithm \"%s\"", alg_name),
+				 errdetail("Keys are made for ES256, EdDSA, RS256 and PS256."),
+				 alg == JOSE_ALG_HS256 ?
+				 errhint("Import a secret with anon_auth.import_signing_key().") : 0));
+	prepare_to_seal();
+	check_jose_internal(jose_key_generate(alg, &key));
+	kid = default_kid(key);
+	if (!store_key(key, alg, kid))
+		elog(ERROR, "a new signing key has the kid of an old one");
+	return kid;
+}
+
+/* Which algorithm an imported key signs with: its "alg", or the usual one. */
+static JoseAlg
+imported_alg(Jsonb *jwk, const JoseKey *key)
+{
+	char	   *name = json_cstring(jwk, "alg");
+
+	return name != NULL ? keyring_alg(name) : jose_key_default_alg(key);
+}
+
+char *
+keyring_import(Jsonb *jwk)
+{
+	JoseJwk		members;
+	JoseKey    *key = NULL;
+	JoseAlg		alg = JOSE_ALG_UNKNOWN;
+	const char *reason = json_jwk(jwk, &members);
+	char	   *kid = reason == NULL ? json_cstring(jwk, "kid") : NULL;
+
+	prepare_to_seal();
+	if (reason == NULL)
+	{
+		JoseStatus	status = jose_key_import(&members, &key);
+
+		if (status != JOSE_OK)
+			reason = jose_status_message(status);
+		else if (!jose_key_can_sign(key))
+			reason = "the JWK has no private part";
+		else
+		{
+			alg = imported_alg(jwk, key);
+			if (!can_sign_with(alg) || !jose_key_allows(key, alg))
+				reason = "tokens are signed with ES256, EdDSA, RS256, PS256 or HS256, and the algorithm must fit the key";
+		}
+	}
+	if (reason == NULL && kid != NULL && (kid[0] == '\0' || strlen(kid) > 255))
+		reason = "the \"kid\" must have 1 to 255 characters";
+	if (reason != NULL)
+	{
+		jose_key_free(key);
+		raise_invalid_jwk(reason);
+	}
+	if (kid == NULL)
+		kid = default_kid(key);
+	if (!store_key(key, alg, kid))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("signing key \"%s\" already exists", kid)));
+	return kid;
+}
+
+/*
+ * Tokens that the old keys have signed live at most so long.  The slack is for
+ * a transaction that signs with an old key while the rotation commits.
+ */
+static TimestampTz
+last_expiry(TimestampTz now)
+{
+	int			lifetime = Max(clients_longest_access_token(), ID_TOKEN_LIFETIME_SECONDS);
+
+	return now + INT64CONST(1) * (lifetime + ROTATION_SLACK_SECONDS) * USECS_PER_SEC;
+}
+
+char *
+keyring_rotate(const char *alg)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	SigningKeyRow current;
+	char	   *kid;
+
+	/* Of two rotations at once, the second retires the first one's key. */
+	signing_keys_lock();
+	if (alg == NULL)
+		alg = signing_key_peek(NULL, &current) && strcmp(current.alg, "HS256") != 0 ?
+			current.alg : "ES256";
+	kid = keyring_create(alg);
+	signing_keys_end_retiring(now);
+	signing_keys_begin_retiring(kid, now, last_expiry(now));
+	keyring_forget_states();
+	return kid;
+}
+
+void
+keyring_retire(const char *kid)
+{
+	SigningKeyRow current;
+
+	signing_keys_lock();
+	if (!signing_key_retire(kid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there is no signing key \"%s\"", kid)));
+	if (!signing_key_peek(NULL, &current))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("signing key \"%s\" is the only active one", kid),
+				 errhint("Put another in its place first, with anon_auth.rotate_signing_key().")));
+	keyring_forget_states();
+	tell_postgrest();
+}
+
+void
+keyring_ensure_signer(void)
+{
+	if (signing_keys_exist())
+		return;
+	signing_keys_lock();
+	if (!signing_keys_exist())
+		keyring_create("ES256");
+}
