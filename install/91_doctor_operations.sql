@@ -164,15 +164,15 @@ COMMENT ON FUNCTION anon_auth.doctor() IS
 
 CREATE VIEW anon_auth.stats AS
 SELECT
-	(SELECT NULLIF(c.reltuples, '-1'::pg_catalog.float4)::pg_catalog.int8 FROM pg_catalog.pg_class c
+	(SELECT CASE WHEN c.reltuples OPERATOR(pg_catalog.>=) '0'::pg_catalog.float4 THEN c.reltuples::pg_catalog.int8 END FROM pg_catalog.pg_class c
 		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.users'::pg_catalog.regclass) AS users,
-	(SELECT NULLIF(c.reltuples, '-1'::pg_catalog.float4)::pg_catalog.int8 FROM pg_catalog.pg_class c
+	(SELECT CASE WHEN c.reltuples OPERATOR(pg_catalog.>=) '0'::pg_catalog.float4 THEN c.reltuples::pg_catalog.int8 END FROM pg_catalog.pg_class c
 		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.users_keyless_guests_idx'::pg_catalog.regclass) AS guests_without_key,
-	(SELECT NULLIF(c.reltuples, '-1'::pg_catalog.float4)::pg_catalog.int8 FROM pg_catalog.pg_class c
+	(SELECT CASE WHEN c.reltuples OPERATOR(pg_catalog.>=) '0'::pg_catalog.float4 THEN c.reltuples::pg_catalog.int8 END FROM pg_catalog.pg_class c
 		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.users_keyed_guests_idx'::pg_catalog.regclass) AS guests_with_key,
-	(SELECT NULLIF(c.reltuples, '-1'::pg_catalog.float4)::pg_catalog.int8 FROM pg_catalog.pg_class c
+	(SELECT CASE WHEN c.reltuples OPERATOR(pg_catalog.>=) '0'::pg_catalog.float4 THEN c.reltuples::pg_catalog.int8 END FROM pg_catalog.pg_class c
 		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.passwords'::pg_catalog.regclass) AS regular_users,
-	(SELECT NULLIF(c.reltuples, '-1'::pg_catalog.float4)::pg_catalog.int8 FROM pg_catalog.pg_class c
+	(SELECT CASE WHEN c.reltuples OPERATOR(pg_catalog.>=) '0'::pg_catalog.float4 THEN c.reltuples::pg_catalog.int8 END FROM pg_catalog.pg_class c
 		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.sessions'::pg_catalog.regclass) AS sessions,
 	day.sign_ups AS sign_ups_24h,
 	day.promotions AS promotions_24h,

@@ -1,0 +1,113 @@
+# doctor() and stats where something is broken, on a standby, and with so many
+# users that nobody wants them counted.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--no-locale', '--encoding=UTF8' ], allows_streaming => 1);
+$node->append_conf('postgresql.conf', "fsync = off\nautovacuum = off\nlog_statement = none");
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION anon_auth;
+SELECT anon_auth.create_client('app', 'native');
+SQL
+
+sub findings
+{
+	my ($server) = @_;
+
+	return $server->safe_psql('postgres', "SELECT string_agg(finding, ' ' ORDER BY finding) FROM anon_auth.doctor() WHERE finding <> 'autovacuum_off'");
+}
+
+sub buffers
+{
+	my ($what) = @_;
+	my $plan = $node->safe_psql('postgres', "$what; EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) $what");
+	my ($hit, $read) = $plan =~ /Buffers: shared hit=(\d+)(?: read=(\d+))?/;
+
+	return $hit + ($read // 0);
+}
+
+# The master key
+
+is(findings($node), '', 'nothing is found where all is well');
+my $key = $node->data_dir . '/anon_auth.master_key';
+chmod 0644, $key;
+is(findings($node), 'master_key_unusable', 'a master key that others can read is found');
+is($node->safe_psql('postgres', "SELECT what ~ 'readable by others' AND fix ~ 'chmod 600' FROM anon_auth.doctor() WHERE finding = 'master_key_unusable'"),
+	't', '... with what is wrong and how to mend it');
+chmod 0600, $key;
+is(findings($node), '', '... and is gone when it is mended');
+rename $key, "$key.away";
+is(findings($node), 'master_key_unusable', 'a missing master key is found');
+ok(!-e $key, '... and not made anew');
+rename "$key.away", $key;
+$node->safe_psql('postgres', 'SELECT anon_auth.rotate_master_key()');
+is(findings($node), '', 'a rotation of the master key leaves nothing to be done here');
+
+# A second database of the cluster
+$node->safe_psql('postgres', 'CREATE DATABASE second');
+$node->safe_psql('second', 'CREATE EXTENSION anon_auth; SELECT anon_auth.create_signing_key()');
+$node->safe_psql('postgres', 'SELECT anon_auth.rotate_master_key()');
+is($node->safe_psql('second', "SELECT finding, fix FROM anon_auth.doctor() WHERE finding = 'old_master_key'"), 'old_master_key|SELECT anon_auth.reseal_signing_keys();',
+	'... but in other databases');
+$node->safe_psql('second', 'SELECT anon_auth.reseal_signing_keys()');
+is($node->safe_psql('second', "SELECT count(*) FROM anon_auth.doctor() WHERE finding = 'old_master_key'"), 0, '... until it is done');
+
+# A standby
+
+$node->backup('backup');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'backup', has_streaming => 1);
+chmod 0600, $standby->data_dir . '/anon_auth.master_key';	# the copy is made with a umask
+$standby->start;
+$node->wait_for_catchup($standby);
+is(findings($standby), '', 'doctor() works on a standby');
+is($standby->safe_psql('postgres', 'SELECT count(*) FROM anon_auth.stats'), 1, '... and so does stats');
+$standby->stop;
+
+# The cost
+
+sub grow
+{
+	my ($users) = @_;
+
+	$node->safe_psql('postgres', <<"SQL");
+INSERT INTO anon_auth.users (id, is_anonymous, created_at, updated_at, last_seen_at, purge_from, device_kid)
+	SELECT gen_random_uuid(), true, now(), now(), now(), now() + interval '1 day', CASE WHEN i % 2 = 0 THEN 'device' || i END FROM generate_series(1, $users) i;
+INSERT INTO anon_auth.sessions (user_id, id, client_id, secret_hash, created_at, authenticated_at, last_used_at, expires_at, purge_from)
+	SELECT id, gen_random_uuid(), 'app', sha256(''), now(), now(), now(), now() + interval '1 day', now() + interval '1 day' FROM anon_auth.users;
+TRUNCATE anon_auth.events;
+INSERT INTO anon_auth.events (user_id, id, type, created_at)
+	SELECT id, gen_random_uuid(), 'user.created', now() - interval '1 year' FROM anon_auth.users;
+INSERT INTO anon_auth.events (user_id, id, type, created_at)
+	SELECT gen_random_uuid(), gen_random_uuid(), 'user.created', now() FROM generate_series(1, 1000);
+VACUUM ANALYZE;
+SQL
+}
+
+my %cost;
+for my $users (20_000, 200_000)
+{
+	grow($users);
+	$cost{$users} = { doctor => buffers('SELECT count(*) FROM anon_auth.doctor()'), stats => buffers('SELECT * FROM anon_auth.stats') };
+	note(sprintf '%d more users: doctor %d buffers, stats %d', $users, $cost{$users}{doctor}, $cost{$users}{stats});
+}
+is($node->safe_psql('postgres', 'SELECT users > 200000 AND guests_with_key > 100000 AND sign_ups_24h = 1000 FROM anon_auth.stats'), 't', 'stats knows about how many there are');
+cmp_ok($cost{200_000}{$_}, '<', 1.5 * $cost{20_000}{$_} + 50, "$_ reads no more with ten times as many users") for qw(doctor stats);
+
+# Guests that are due are counted so far and no further
+$node->safe_psql('postgres', "UPDATE anon_auth.users SET purge_from = now() - interval '1 hour' WHERE device_kid IS NULL");
+$node->safe_psql('postgres', 'VACUUM ANALYZE');
+is($node->safe_psql('postgres', 'SELECT purgeable_guests FROM anon_auth.stats'), 100000, 'counting what is due ends at 100,000');
+
+$node->stop;
+done_testing();
