@@ -106,23 +106,9 @@ COMMENT ON FUNCTION anon_auth.reset_password(text, text, text) IS
 
 CREATE FUNCTION anon_auth.take_outbox_messages(batch_size integer DEFAULT 100)
 	RETURNS SETOF anon_auth.outbox
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF batch_size IS NULL OR batch_size < 1 THEN
-		RAISE EXCEPTION 'batch_size must be positive' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
-	RETURN QUERY
-	WITH oldest AS (
-		SELECT o.user_id, o.id FROM anon_auth.outbox o ORDER BY o.id LIMIT batch_size
-			FOR UPDATE SKIP LOCKED),
-	taken AS (
-		DELETE FROM anon_auth.outbox o USING oldest t
-			WHERE o.user_id = t.user_id AND o.id = t.id RETURNING o.*)
-	SELECT * FROM taken t WHERE t.expires_at > statement_timestamp() ORDER BY t.id;
-END
-$$;
+AS 'MODULE_PATHNAME', 'anon_auth_take_outbox_messages';
 REVOKE ALL ON FUNCTION anon_auth.take_outbox_messages(integer) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.take_outbox_messages(integer) IS
 'Takes the oldest messages out of the outbox, at most batch_size, skipping those that another worker is about to take; expired ones are dropped. Send them before you commit: a rollback puts them back. For a worker''s role: GRANT USAGE ON SCHEMA anon_auth, and EXECUTE on this function. Errors: 22023 bad batch_size.';

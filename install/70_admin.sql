@@ -58,7 +58,7 @@ COMMENT ON FUNCTION anon_auth.reseal_signing_keys() IS
 
 CREATE FUNCTION anon_auth.master_key_ids()
 	RETURNS text[]
-	LANGUAGE c VOLATILE PARALLEL RESTRICTED SECURITY DEFINER
+	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_master_key_ids';
 REVOKE ALL ON FUNCTION anon_auth.master_key_ids() FROM PUBLIC;

@@ -89,7 +89,7 @@ COMMENT ON FUNCTION anon_auth.doctor_tables() IS 'Part of doctor(): your tables 
 
 CREATE FUNCTION anon_auth.doctor_keys()
 	RETURNS SETOF anon_auth.finding
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

@@ -144,7 +144,7 @@ COMMENT ON FUNCTION anon_auth.doctor_operations() IS 'Part of doctor(): purging,
 
 CREATE FUNCTION anon_auth.doctor()
 	RETURNS SETOF anon_auth.finding
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

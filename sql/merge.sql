@@ -134,6 +134,11 @@ BEGIN
 		RAISE INFO '%', SQLERRM;
 	END;
 	BEGIN
+		CREATE TEMP TABLE left_behind ();
+	EXCEPTION WHEN insufficient_privilege THEN
+		RAISE INFO '%', SQLERRM;
+	END;
+	BEGIN
 		PERFORM count(*) FROM anon_auth.passwords;
 	EXCEPTION WHEN insufficient_privilege THEN
 		RAISE INFO '%', SQLERRM;

@@ -909,6 +909,30 @@ settings('check_session_on_request = true');
 }
 
 # ---------------------------------------------------------------------------
+# Limits, by the address that the proxy tells
+# ---------------------------------------------------------------------------
+
+settings('guest_sign_ups_per_minute_per_ip = 2');
+$node->safe_psql('postgres', 'TRUNCATE anon_auth.rate_limits');
+{
+	my $sign_up = sub {
+		return $web->post_json('/api/anonymous_user/signup',
+			{ client_id => 'notebook', session_type => 'refresh_token' }, @_);
+	};
+	my @statuses = map { $sign_up->('X-Forwarded-For' => "192.0.2.$_")->{status} } 1 .. 3;
+	my $refused = $sign_up->();
+
+	is("@statuses", '200 200 429', 'a client that names another address each time is counted as one');
+	is($refused->{status}, 429, 'too many guests are told to wait');
+	like($refused->{headers}{'retry-after'}, qr/^(?:29|30)$/, 'for how long');
+	is($refused->{json}{error}{reason}, 'RateLimited', 'in words that SDKs know');
+	$node->safe_psql('postgres', "UPDATE anon_auth.rate_limits SET theoretical_arrival_at = theoretical_arrival_at - interval '30 seconds'");
+	is($sign_up->()->{status}, 200, 'and then let in');
+}
+settings('guest_sign_ups_per_minute_per_ip = 60');
+$node->safe_psql('postgres', 'TRUNCATE anon_auth.rate_limits');
+
+# ---------------------------------------------------------------------------
 # @supabase/postgrest-js, with the functions of anon_auth as they are
 # ---------------------------------------------------------------------------
 

@@ -53,10 +53,12 @@ FROM (VALUES ('anon'::regrole), ('authenticated'), ('authenticator')) AS roles (
 -- trust_request_claims: PostgREST has verified the token, and says whose it is
 -- by SET.  Whoever else can run SQL as anon or authenticated could say so, too:
 -- those roles are for PostgREST alone.
+-- trusted_proxy_hops: nginx.conf appends the client's address to X-Forwarded-For.
 UPDATE anon_auth.settings
 SET issuer = :'origin',
 	trust_request_claims = true,
 	check_session_on_request = true,
+	trusted_proxy_hops = 1,
 	login_id_types = '{email}',
 	brand_name = 'Notebook',
 	brand_color = '#2f6f4f';

@@ -2,13 +2,15 @@
  *
  * verification.c
  *	  request_verification(), verify_login_id(), request_password_reset(),
- *	  reset_password()
+ *	  reset_password(), take_outbox_messages()
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "api/api.h"
+#include "errors.h"
+#include "funcapi.h"
 
 static LoginIdType
 get_address_type(FunctionCallInfo fcinfo, int argument)
@@ -31,10 +33,11 @@ anon_auth_request_verification(PG_FUNCTION_ARGS)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz expires_at;
-	LoginIdType type = get_address_type(fcinfo, 0);
+	LoginIdType type;
 	User		user;
 
 	api_begin_write("request_verification()");
+	type = get_address_type(fcinfo, 0);
 	api_caller(fcinfo, 1, now, &user);
 	if (!verification_request(&user, type, now, &expires_at))
 		PG_RETURN_NULL();
@@ -46,11 +49,13 @@ Datum
 anon_auth_verify_login_id(PG_FUNCTION_ARGS)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	char	   *code = api_required_text(fcinfo, 0, "code");
-	LoginIdType type = get_address_type(fcinfo, 1);
+	char	   *code;
+	LoginIdType type;
 	User		user;
 
 	api_begin_write("verify_login_id()");
+	code = api_required_text(fcinfo, 0, "code");
+	type = get_address_type(fcinfo, 1);
 	api_caller(fcinfo, 2, now, &user);
 	PG_RETURN_BOOL(verification_complete(&user, type, code, now));
 }
@@ -73,4 +78,31 @@ anon_auth_reset_password(PG_FUNCTION_ARGS)
 										   api_required_text(fcinfo, 1, "code"),
 										   api_required_text(fcinfo, 2, "new_password"),
 										   GetCurrentTimestamp()));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_take_outbox_messages);
+Datum
+anon_auth_take_outbox_messages(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	OutboxMessage *messages;
+	int			count;
+	int			i;
+
+	api_begin_write("take_outbox_messages()");
+	if (PG_ARGISNULL(0))
+		raise_required("batch_size");
+	if (PG_GETARG_INT32(0) < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("batch_size must be positive")));
+	InitMaterializedSRF(fcinfo, 0);
+	messages = outbox_take(PG_GETARG_INT32(0), GetCurrentTimestamp(), &count);
+	for (i = 0; i < count; i++)
+	{
+		bool		nulls[OUTBOX_COLUMNS] = {false};
+
+		tuplestore_putvalues(result->setResult, result->setDesc, messages[i].columns, nulls);
+	}
+	return (Datum) 0;
 }

@@ -48,6 +48,17 @@ static StoreStatement insert_message = {
 	TIMESTAMPTZOID}
 };
 
+static StoreStatement take_messages = {
+	.sql = "WITH oldest AS (SELECT user_id, id FROM anon_auth.outbox"
+	"  ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED),"
+	" taken AS (DELETE FROM anon_auth.outbox o USING oldest t"
+	"  WHERE o.user_id = t.user_id AND o.id = t.id RETURNING o.*)"
+	" SELECT user_id, id, type, login_id_type, recipient, code, created_at, expires_at"
+	" FROM taken WHERE expires_at > $2 ORDER BY id",
+	.nparams = 2,
+	.types = {INT4OID, TIMESTAMPTZOID}
+};
+
 static const char *
 purpose_name(CodePurpose purpose)
 {
@@ -121,4 +132,21 @@ outbox_put(const OneTimeCodeKey *key, const char *recipient, const char *code,
 	params[7] = TimestampTzGetDatum(expires_at);
 	store_run(&insert_message, params, NULL, NULL);
 	Async_Notify("anon_auth_outbox", "");
+}
+
+OutboxMessage *
+outbox_take(int limit, TimestampTz now, int *count)
+{
+	Datum		params[2];
+	StoreRow   *rows;
+	OutboxMessage *messages;
+	int			i;
+
+	params[0] = Int32GetDatum(limit);
+	params[1] = TimestampTzGetDatum(now);
+	rows = store_run_rows(&take_messages, params, NULL, count);
+	messages = palloc(sizeof(OutboxMessage) * Max(*count, 1));
+	for (i = 0; i < *count; i++)
+		memcpy(messages[i].columns, rows[i].values, sizeof(messages[i].columns));
+	return messages;
 }

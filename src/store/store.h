@@ -355,6 +355,18 @@ extern bool one_time_code_attempt(const OneTimeCodeKey *key, int max_attempts,
 extern void one_time_code_delete(const OneTimeCodeKey *key);
 
 /* Puts a message into the outbox, and tells workers when it is committed. */
+/* A row of the outbox, in the order of its columns. */
+#define OUTBOX_COLUMNS	8
+typedef struct OutboxMessage
+{
+	Datum		columns[OUTBOX_COLUMNS];
+} OutboxMessage;
+
+/*
+ * Takes out the oldest messages that nobody else is taking, at most limit, and
+ * returns those that have not expired, the oldest first.
+ */
+extern OutboxMessage *outbox_take(int limit, TimestampTz now, int *count);
 extern void outbox_put(const OneTimeCodeKey *key, const char *recipient, const char *code,
 					   TimestampTz expires_at, TimestampTz now);
 
