@@ -48,7 +48,7 @@ COMMENT ON TABLE anon_auth.events IS
 'Append-only audit, written in the transaction it tells of. Types: user.created, user.authenticated, user.anonymous.promoted, user.anonymous.merged, user.signed_out, user.disabled, user.enabled, user.deleted, authentication.failed, authentication.lockout, refresh_token.reused, verification.requested, login_id.verified, password_reset.requested, password.reset.';
 COMMENT ON COLUMN anon_auth.events.user_id IS
 'The user it is about, who may be deleted by now; the nil UUID where no user is known.';
-COMMENT ON COLUMN anon_auth.events.id IS 'A UUIDv7.';
+COMMENT ON COLUMN anon_auth.events.id IS 'A UUIDv7: events of one connection are in its order, those of one transaction too.';
 COMMENT ON COLUMN anon_auth.events.payload IS 'Details; never a token, a password or a hash of one.';
 
 CREATE UNLOGGED TABLE anon_auth.rate_limits (

@@ -77,6 +77,8 @@ SELECT is_anonymous, count(*) FROM app.coupons GROUP BY 1;
 SELECT type, payload - 'anonymous_user_id' - 'merged_into' AS payload,
 	   payload ->> 'anonymous_user_id' = :'guest' AS tells_guest, payload ->> 'merged_into' = :'account' AS tells_account
 FROM anon_auth.events WHERE (user_id = :'account' AND type = 'user.anonymous.merged') OR (user_id = :'guest' AND type = 'user.deleted');
+-- within a transaction events are in order
+SELECT string_agg(type, ' ' ORDER BY id) FROM (SELECT type, id FROM anon_auth.events WHERE created_at = (SELECT max(created_at) FROM anon_auth.events)) e;
 \set VERBOSITY terse
 SELECT anon_auth.refresh_session('web', :'guest_token');
 \set VERBOSITY default

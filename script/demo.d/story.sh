@@ -22,8 +22,10 @@ story() {
 	promote
 	old_session_is_dead
 	log_in_with_password
+	merge_another_guest
 	verify_independently
 	read_audit
+	purge_and_ask_the_doctor
 }
 
 register_application() {
@@ -233,6 +235,49 @@ log_in_with_password() {
 	SQL
 }
 
+# On a second device Ada was a guest before she thought of logging in.
+merge_another_guest() {
+	step "A guest who has an account already is merged into it, with what it owns."
+	value[password]=$password
+	query $admin <<-'SQL'
+		UPDATE anon_auth.settings SET promotion_conflict = 'merge';
+	SQL
+	query $app <<-'SQL'
+		SELECT sub, access_token, refresh_token
+		  FROM anon_auth.authenticate_anonymously('notes');
+	SQL
+	value[second_guest]=${row[sub]}
+	value[second_token]=${row[access_token]}
+	value[second_refresh_token]=${row[refresh_token]}
+	query $app <<-'SQL'
+		BEGIN;
+		SELECT anon_auth.use_access_token(:'second_token');
+		INSERT INTO notes (body) VALUES ('Feed the cat') RETURNING body;
+		COMMIT;
+	SQL
+	note 'It gives the login ID and the password of the account:'
+	query $app <<-'SQL'
+		SELECT sub, access_token
+		  FROM anon_auth.promote_anonymous_user('notes',
+		         email => 'ada@example.com', password => :'password',
+		         refresh_token => :'second_refresh_token');
+	SQL
+	expect 'it is the account now' "$sub" "${row[sub]}"
+	value[access_token]=${row[access_token]}
+	query $app <<-'SQL'
+		BEGIN;
+		SELECT anon_auth.use_access_token(:'access_token');
+		SELECT string_agg(body, ', ' ORDER BY id) AS notes FROM notes;
+		COMMIT;
+	SQL
+	expect 'which has the notes of both' 'Buy milk, Feed the cat' "${row[notes]}"
+	query $admin <<-'SQL'
+		SELECT count(*) AS guests FROM anon_auth.users
+		 WHERE id = :'second_guest';
+	SQL
+	expect 'and the guest is gone' 0 "${row[guests]}"
+}
+
 # Writes the signature of a token to token.sig, and what it signs to token.txt.
 take_token_apart() {
 	printf '%s' "${1%.*}" >token.txt
@@ -284,5 +329,30 @@ read_audit() {
 	SQL
 	local expected='user.created, user.authenticated, user.anonymous.promoted'
 	expected+=', user.authenticated, authentication.failed'
-	expect 'from guest to account, and the wrong password' "$expected" "${row[events]}"
+	expected+=', user.authenticated, user.anonymous.merged'
+	expect 'from guest to account, the wrong password, and the merge' "$expected" "${row[events]}"
+}
+
+# The guest without a key that saw nothing logs out: nobody can come back to it.
+purge_and_ask_the_doctor() {
+	step 'The DBA keeps house: purge() takes guests whom nobody can come back to.'
+	query $app <<-'SQL'
+		SELECT anon_auth.revoke(:'other_token');
+	SQL
+	query $admin <<-'SQL'
+		SELECT guests, sessions, has_more FROM anon_auth.purge();
+	SQL
+	expect 'the guest who has logged out' 1 "${row[guests]}"
+	note 'And doctor() says what will hurt, and how to mend it:'
+	query $admin <<-'SQL'
+		ALTER TABLE notes DROP CONSTRAINT notes_user_id_fkey,
+		  ADD FOREIGN KEY (user_id) REFERENCES anon_auth.users;
+		SELECT severity, what, why, fix FROM anon_auth.doctor();
+	SQL
+	expect 'a foreign key that keeps users from being deleted' notice "${row[severity]}"
+	value[fix]=${row[fix]}
+	psql_run $admin "${row[fix]}" >/dev/null || fail 'the fix does not work'
+	query_nothing $admin 'and after its fix there is nothing' <<-'SQL'
+		SELECT severity, what FROM anon_auth.doctor();
+	SQL
 }
