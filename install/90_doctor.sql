@@ -25,7 +25,9 @@ DECLARE
 	cascades boolean := (SELECT purge_policy = 'cascade' FROM anon_auth.settings);
 BEGIN
 	FOR key IN
-		SELECT c.conname, c.conrelid, c.conrelid::regclass AS table_name, c.confdeltype, c.convalidated,
+		SELECT c.conname, c.conrelid, c.conrelid::regclass AS table_name, c.confdeltype, c.confupdtype, c.convalidated,
+			   cardinality(c.confkey) > 1 AS wide,
+			   (SELECT rolsuper FROM pg_roles WHERE oid = r.relowner) AS by_superuser,
 			   (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place)
 				FROM unnest(c.conkey) WITH ORDINALITY k(num, place)
 				JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num) AS columns,
@@ -57,6 +59,12 @@ BEGIN
 				'delete_user() fails for users with rows there, and purge() never deletes such guests.',
 				format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I FOREIGN KEY (%s) REFERENCES anon_auth.users (%s) ON DELETE CASCADE;',
 					   key.table_name, key.conname, key.conname, key.columns, key.user_columns);
+		END IF;
+		IF key.confupdtype IN ('c', 'n', 'd') AND key.wide AND NOT key.by_superuser THEN
+			RETURN QUERY SELECT 'error', 'changing_key_columns',
+				format('foreign key %I of table %s refers to columns of users that change', key.conname, key.table_name),
+				'When they do, PostgreSQL runs the AFTER triggers of that table with the rights of the extension''s owner.',
+				format('ALTER TABLE %s DROP CONSTRAINT %I;', key.table_name, key.conname);
 		END IF;
 		IF NOT key.convalidated THEN
 			RETURN QUERY SELECT 'warning', 'unvalidated_foreign_key',

@@ -49,7 +49,14 @@ SELECT app.mend('unindexed_foreign_key');
 SELECT app.mend('restricting_foreign_key');
 SELECT app.mend('unvalidated_foreign_key');
 SELECT app.mend('table_without_row_security');
-DROP TABLE app."Carts", app.orders, app.visits;
+CREATE UNIQUE INDEX users_kind_idx ON anon_auth.users (id, is_anonymous);
+CREATE TABLE app.kinds (user_id uuid, kind boolean, FOREIGN KEY (user_id, kind) REFERENCES anon_auth.users (id, is_anonymous) ON UPDATE CASCADE ON DELETE CASCADE);
+CREATE INDEX ON app.kinds (user_id, kind);
+SELECT finding FROM app.findings;
+ALTER TABLE app.kinds OWNER TO regress_doctor_owner;
+SELECT finding, severity FROM app.findings;
+SELECT app.mend('changing_key_columns');
+DROP TABLE app."Carts", app.orders, app.visits, app.kinds;
 UPDATE anon_auth.settings SET purge_policy = 'skip';
 SELECT * FROM app.findings;
 

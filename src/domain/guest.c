@@ -95,7 +95,7 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
 						   challenge_use(removed_device_key_challenges(request->kid),
 										 &request->challenge, now), now))
 	{
-		(void) user_delete(&id, user);
+		user_delete_new(&id);
 		return false;
 	}
 	record_creation(client, &id, true, now);

@@ -78,9 +78,7 @@ merge_guest(const char *client_id, const User *guest, const pg_uuid_t *session_i
 	*tables = app_tables_find(count);
 	app_tables_move(*tables, *count, &guest->id, user_id);
 
-	sessions_delete(&guest->id, NULL);
-	authorization_codes_delete(&guest->id);
-	user_delete(&guest->id, &user);
+	user_delete_one(&guest->id);
 	record_merge(client_id, &guest->id, user_id, *tables, *count, now);
 	return true;
 }

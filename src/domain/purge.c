@@ -60,7 +60,7 @@ delete_guests(void *arg)
 {
 	Deletion   *deletion = arg;
 
-	purge_delete_guests(deletion->ids);
+	users_delete(deletion->ids);
 	record_deletion(deletion->ids, deletion->now);
 }
 

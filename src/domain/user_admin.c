@@ -48,10 +48,6 @@ user_admin_enable(const pg_uuid_t *id, TimestampTz now)
 		event_insert("user.enabled", id, NULL, NULL, now);
 }
 
-/*
- * Foreign keys would delete most of this on a single node; said explicitly, it
- * is right where the tables are distributed and some of those keys are gone.
- */
 void
 user_admin_delete(const pg_uuid_t *id, TimestampTz now)
 {
@@ -60,10 +56,9 @@ user_admin_delete(const pg_uuid_t *id, TimestampTz now)
 	user_admin_get(id, &user);
 	if (user.device_kid != NULL)
 		device_key_remove(user.device_kid, now);
-	if (!user_delete(id, &user))
+	if (!user_lock_for_deletion(id, &user))
 		return;
-	login_ids_delete(&user);
-	authorization_codes_delete(id);
+	user_delete_one(id);
 	event_insert("user.deleted", id, NULL, NULL, now);
 }
 

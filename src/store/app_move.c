@@ -358,9 +358,7 @@ app_tables_move(AppTable *tables, int count, const pg_uuid_t *from, const pg_uui
 	read_values(tables, count, from, to, &values);
 	for (first = 0; first < count; first += n)
 	{
-		for (n = 1; tables[first].linked && first + n < count && tables[first + n].linked &&
-			 tables[first + n].owner == tables[first].owner;)
-			n++;
+		n = app_tables_linked(tables, count, first);
 		move_together(&tables[first], n, &values);
 	}
 }

@@ -37,7 +37,10 @@ static StoreStatement find_keys = {
 	"  ORDER BY u.place),"
 	" ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY u(num, place)"
 	"  JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num"
-	"  ORDER BY u.place)"
+	"  ORDER BY u.place),"
+	" ARRAY(SELECT a.attname::text"
+	"  FROM pg_catalog.unnest(COALESCE(k.confdelsetcols, k.conkey)) u(num)"
+	"  JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num)"
 	" FROM key k JOIN pg_catalog.pg_class r ON r.oid = k.conrelid"
 	" JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace"
 	" ORDER BY r.relowner, is_linked, r.oid, k.conname"
@@ -79,6 +82,7 @@ add_key(AppTable *table, const StoreRow *row)
 	key->delete_action = DatumGetChar(row->values[7]);
 	key->columns = names(row->values[8], &key->ncolumns);
 	key->user_columns = names(row->values[9], &key->ncolumns);
+	key->set_columns = names(row->values[10], &key->nset_columns);
 }
 
 AppTable *
@@ -140,15 +144,29 @@ app_constraints_immediate(void)
 	SetUserIdAndSecContext(scope.user_id, scope.sec_context);
 }
 
-/* The column that holds the user's id, or NULL where the key has none. */
-static const char *
-id_column(const AppKey *key)
+int
+app_tables_linked(const AppTable *tables, int count, int first)
+{
+	int			n = 1;
+
+	while (tables[first].linked && first + n < count && tables[first + n].linked &&
+		   tables[first + n].owner == tables[first].owner)
+		n++;
+	return n;
+}
+
+const char *
+app_key_id_column(const AppTable *table, const AppKey *key)
 {
 	int			i;
 
 	for (i = 0; i < key->ncolumns; i++)
 		if (strcmp(key->user_columns[i], "id") == 0)
 			return key->columns[i];
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("foreign key \"%s\" of table %s does not refer to the id of users",
+					key->constraint, table->qualified_name)));
 	return NULL;
 }
 
@@ -197,12 +215,10 @@ app_tables_users_with_rows(const AppTable *tables, int count, ArrayType *users,
 
 	for (i = 0; i < count; i++)
 		for (k = 0; k < tables[i].nkeys; k++)
-		{
-			const char *column = id_column(&tables[i].keys[k]);
-
-			if (column != NULL && (!restricting_only || restricts(&tables[i].keys[k])))
-				add_users_with_rows(&tables[i], column, users, &found);
-		}
+			if (!restricting_only || restricts(&tables[i].keys[k]))
+				add_users_with_rows(&tables[i],
+									app_key_id_column(&tables[i], &tables[i].keys[k]),
+									users, &found);
 	return found == NULL ? construct_empty_array(UUIDOID) :
 		DatumGetArrayTypeP(makeArrayResult(found, CurrentMemoryContext));
 }

@@ -26,6 +26,8 @@ typedef struct AppKey
 	char	  **columns;
 	char	  **user_columns;	/* of users, in the same order */
 	char		delete_action;	/* as pg_constraint.confdeltype */
+	int			nset_columns;	/* those that SET NULL and SET DEFAULT are about */
+	char	  **set_columns;
 } AppKey;
 
 typedef struct AppTable
@@ -60,6 +62,13 @@ extern void app_tables_move(AppTable *tables, int count, const pg_uuid_t *from,
  */
 extern ArrayType *app_tables_users_with_rows(const AppTable *tables, int count,
 											 ArrayType *users, bool restricting_only);
+
+/*
+ * Does what the foreign keys say for when users are deleted, whom the caller
+ * has locked.  Raises 23503 where a key forbids it or a trigger keeps rows
+ * back, 40001 where rows came that the transaction does not see.
+ */
+extern void app_tables_release(const AppTable *tables, int count, ArrayType *users);
 
 /*
  * What the caller has put off to the end of the transaction is checked now, as

@@ -17,4 +17,10 @@
 extern void app_owner_enter(StoreOwnerScope *scope, Oid owner);
 extern void app_owner_leave(StoreOwnerScope *scope);
 
+/* How many tables, from the first on, must change in one statement. */
+extern int	app_tables_linked(const AppTable *tables, int count, int first);
+
+/* The column of a key that holds the user's id.  Raises 0A000 where none does. */
+extern const char *app_key_id_column(const AppTable *table, const AppKey *key);
+
 #endif							/* ANON_AUTH_APP_TABLES_PRIVATE_H */

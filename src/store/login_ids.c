@@ -41,12 +41,6 @@ static StoreStatement set_verified = {
 	.types = {UUIDARRAYOID, UUIDOID, TEXTOID, TIMESTAMPTZOID}
 };
 
-static StoreStatement delete_of_user = {
-	.sql = "DELETE FROM anon_auth.login_ids WHERE route = ANY ($1) AND user_id = $2",
-	.nparams = 2,
-	.types = {UUIDARRAYOID, UUIDOID}
-};
-
 static LoginIdType
 login_id_type_by_name(const char *name)
 {
@@ -131,14 +125,4 @@ login_id_set_verified(const User *user, LoginIdType type, TimestampTz now)
 	params[2] = text_param(login_id_type_name(type));
 	params[3] = TimestampTzGetDatum(now);
 	store_run(&set_verified, params, NULL, NULL);
-}
-
-void
-login_ids_delete(const User *user)
-{
-	Datum		params[2];
-
-	params[0] = user->login_id_routes;
-	params[1] = UUIDPGetDatum(&user->id);
-	store_run(&delete_of_user, params, NULL, NULL);
 }

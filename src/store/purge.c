@@ -87,24 +87,6 @@ static StoreStatement subtract = {
 	.types = {UUIDARRAYOID, UUIDARRAYOID}
 };
 
-static StoreStatement delete_device_keys = {
-	.sql = "DELETE FROM anon_auth.device_keys WHERE user_id = ANY ($1)",
-	.nparams = 1,
-	.types = {UUIDARRAYOID}
-};
-
-static StoreStatement delete_codes_of = {
-	.sql = "DELETE FROM anon_auth.authorization_codes WHERE user_id = ANY ($1)",
-	.nparams = 1,
-	.types = {UUIDARRAYOID}
-};
-
-static StoreStatement delete_users = {
-	.sql = "DELETE FROM anon_auth.users WHERE id = ANY ($1)",
-	.nparams = 1,
-	.types = {UUIDARRAYOID}
-};
-
 static StoreStatement lock_due_sessions = {
 	.sql = "SELECT pg_catalog.array_agg(d.user_id), pg_catalog.array_agg(d.id) FROM"
 	" (SELECT user_id, id FROM anon_auth.sessions WHERE purge_from <= $1"
@@ -270,17 +252,6 @@ purge_subtract(ArrayType *ids, ArrayType *others)
 	params[0] = PointerGetDatum(ids);
 	params[1] = PointerGetDatum(others);
 	return run_for_ids(&subtract, params);
-}
-
-void
-purge_delete_guests(ArrayType *ids)
-{
-	Datum		params[1];
-
-	params[0] = PointerGetDatum(ids);
-	store_run(&delete_device_keys, params, NULL, NULL);
-	store_run(&delete_codes_of, params, NULL, NULL);
-	store_run(&delete_users, params, NULL, NULL);
 }
 
 uint64

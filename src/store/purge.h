@@ -33,9 +33,6 @@ extern ArrayType *purge_lock_guests(bool with_key, ArrayType *ids);
 extern ArrayType *purge_postpone_used(bool with_key, ArrayType *ids, TimestampTz since);
 extern void purge_postpone(ArrayType *ids, TimestampTz until);
 
-/* They must be held.  The application's foreign keys may raise anything. */
-extern void purge_delete_guests(ArrayType *ids);
-
 /*
  * Each deletes at most so many rows, and returns how many.  A session that has
  * been refreshed since is only looked at; more: the limit was reached.

@@ -24,6 +24,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 static void
 prepare(StoreStatement *statement)
@@ -119,6 +120,28 @@ store_run_rows(StoreStatement *statement, const Datum *params, const bool *nulls
 	SPI_finish();
 	*nrows = (int) processed;
 	return rows;
+}
+
+bool
+store_finds_latest(StoreStatement *statement, const Datum *params)
+{
+	Snapshot	snapshot;
+	bool		found;
+	int			code;
+
+	CommandCounterIncrement();
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	SPI_connect();
+	if (statement->plan == NULL)
+		prepare(statement);
+	code = SPI_execute_snapshot(statement->plan, (Datum *) params, NULL, snapshot,
+								InvalidSnapshot, true, false, 1);
+	if (code != SPI_OK_SELECT)
+		elog(ERROR, "could not run a statement of anon_auth: %s", SPI_result_code_string(code));
+	found = SPI_processed > 0;
+	SPI_finish();
+	UnregisterSnapshot(snapshot);
+	return found;
 }
 
 /* Who owns the extension's tables; NULL-free because the schema is ours. */

@@ -53,6 +53,12 @@ extern StoreRow *store_run_rows(StoreStatement *statement, const Datum *params,
 								const bool *nulls, int *nrows);
 
 /*
+ * Whether a SELECT without NULL parameters finds a row that is committed by
+ * now, whatever the transaction's snapshot.
+ */
+extern bool store_finds_latest(StoreStatement *statement, const Datum *params);
+
+/*
  * For functions that are not SECURITY DEFINER because they must be cheap:
  * become the extension's owner with a safe search_path, and go back.  An
  * error in between needs no clean-up: transaction abort restores both.

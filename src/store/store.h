@@ -221,8 +221,20 @@ extern bool user_promote(const pg_uuid_t *id, Datum login_id_routes,
 extern void user_set_verified(const pg_uuid_t *id, TimestampTz now);
 extern bool user_set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now);
 
-/* Fills user with the row as it was at last. */
-extern bool user_delete(const pg_uuid_t *id, User *user);
+/* Holds a user's row for users_delete(). */
+extern bool user_lock_for_deletion(const pg_uuid_t *id, User *user);
+
+/*
+ * Deletes users whose rows are held, as uuid[], with all that the extension has
+ * of them; what the application has goes as its foreign keys say, by its owner.
+ * A device key that may still be used must be removed before.  Raises 23503
+ * where a foreign key forbids it, and whatever triggers raise.
+ */
+extern void users_delete(ArrayType *ids);
+extern void user_delete_one(const pg_uuid_t *id);
+
+/* Takes back one that this transaction has just inserted. */
+extern void user_delete_new(const pg_uuid_t *id);
 
 /* ---- device keys ---- */
 
@@ -312,7 +324,6 @@ extern LoginIdRow *login_ids_of(const User *user, int *count);
 
 /* Of the user's login ID of a type, unless it is verified already. */
 extern void login_id_set_verified(const User *user, LoginIdType type, TimestampTz now);
-extern void login_ids_delete(const User *user);
 
 typedef struct PasswordRow
 {

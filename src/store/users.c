@@ -55,6 +55,12 @@ static StoreStatement lock_guest = {
 	.types = {UUIDOID}
 };
 
+static StoreStatement lock_for_deletion = {
+	.sql = "SELECT " USER_COLUMNS " FROM anon_auth.users WHERE id = $1 FOR UPDATE",
+	.nparams = 1,
+	.types = {UUIDOID}
+};
+
 /* A refresh holds its session's row here: waiting could be a deadlock. */
 static StoreStatement touch = {
 	.sql = "UPDATE anon_auth.users SET last_seen_at = $2 WHERE id ="
@@ -98,12 +104,6 @@ static StoreStatement set_disabled = {
 	.types = {UUIDOID, BOOLOID, TIMESTAMPTZOID}
 };
 
-static StoreStatement delete_user = {
-	.sql = "DELETE FROM anon_auth.users WHERE id = $1 RETURNING " USER_COLUMNS,
-	.nparams = 1,
-	.types = {UUIDOID}
-};
-
 static void
 fill_user(User *user, const StoreRow *row)
 {
@@ -134,19 +134,6 @@ user_insert_guest(const pg_uuid_t *id, const char *device_kid, TimestampTz purge
 }
 
 bool
-user_find(const pg_uuid_t *id, User *user)
-{
-	Datum		params[1];
-	StoreRow	row;
-
-	params[0] = UUIDPGetDatum(id);
-	if (store_run(&find_user, params, NULL, &row) == 0)
-		return false;
-	fill_user(user, &row);
-	return true;
-}
-
-bool
 user_lock(const pg_uuid_t *id)
 {
 	Datum		params[1];
@@ -155,17 +142,35 @@ user_lock(const pg_uuid_t *id)
 	return store_run(&lock_user, params, NULL, NULL) > 0;
 }
 
-bool
-user_lock_guest(const pg_uuid_t *id, User *user)
+static bool
+find_by(StoreStatement *statement, const pg_uuid_t *id, User *user)
 {
 	Datum		params[1];
 	StoreRow	row;
 
 	params[0] = UUIDPGetDatum(id);
-	if (store_run(&lock_guest, params, NULL, &row) == 0)
+	if (store_run(statement, params, NULL, &row) == 0)
 		return false;
 	fill_user(user, &row);
 	return true;
+}
+
+bool
+user_find(const pg_uuid_t *id, User *user)
+{
+	return find_by(&find_user, id, user);
+}
+
+bool
+user_lock_guest(const pg_uuid_t *id, User *user)
+{
+	return find_by(&lock_guest, id, user);
+}
+
+bool
+user_lock_for_deletion(const pg_uuid_t *id, User *user)
+{
+	return find_by(&lock_for_deletion, id, user);
 }
 
 bool
@@ -239,19 +244,6 @@ user_set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now)
 	params[1] = BoolGetDatum(disabled);
 	params[2] = TimestampTzGetDatum(now);
 	return store_run(&set_disabled, params, NULL, NULL) > 0;
-}
-
-bool
-user_delete(const pg_uuid_t *id, User *user)
-{
-	Datum		params[1];
-	StoreRow	row;
-
-	params[0] = UUIDPGetDatum(id);
-	if (store_run(&delete_user, params, NULL, &row) == 0)
-		return false;
-	fill_user(user, &row);
-	return true;
 }
 
 /*

@@ -1,0 +1,104 @@
+--
+-- What becomes of an application's rows when a user is deleted: what their
+-- foreign keys say, with the rights of their tables' owner.
+--
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS anon_auth CASCADE;
+DROP SCHEMA IF EXISTS app CASCADE;
+DROP ROLE IF EXISTS regress_app_owner;
+CREATE EXTENSION anon_auth;
+SELECT anon_auth.create_client('web', 'spa') \g /dev/null
+CREATE ROLE regress_app_owner;
+CREATE SCHEMA app AUTHORIZATION regress_app_owner;
+GRANT USAGE ON SCHEMA anon_auth TO regress_app_owner;
+GRANT REFERENCES ON anon_auth.users TO regress_app_owner;
+RESET client_min_messages;
+
+CREATE TABLE u AS SELECT n, sub AS id FROM generate_series(1, 9) n, LATERAL (SELECT sub FROM anon_auth.authenticate_anonymously('web', device_info => jsonb_build_object('n', n))) g;
+GRANT SELECT ON u TO PUBLIC;
+CREATE FUNCTION id(n integer) RETURNS uuid LANGUAGE sql STABLE AS 'SELECT id FROM public.u WHERE u.n = $1';
+CREATE FUNCTION n(id uuid) RETURNS integer LANGUAGE sql STABLE AS 'SELECT n FROM public.u WHERE u.id = $1';
+
+-- every action, several in one table, of some columns only, in partitions, and between linked tables
+SET ROLE regress_app_owner;
+CREATE TABLE app.plain (id int, owner uuid REFERENCES anon_auth.users ON DELETE CASCADE, editor uuid REFERENCES anon_auth.users ON DELETE SET NULL, reader uuid REFERENCES anon_auth.users ON DELETE SET NULL);
+CREATE TABLE app.with_default (id int, owner uuid REFERENCES anon_auth.users ON DELETE SET DEFAULT);
+CREATE TABLE app.parts (owner uuid REFERENCES anon_auth.users ON DELETE CASCADE) PARTITION BY HASH (owner);
+CREATE TABLE app.parts_0 PARTITION OF app.parts FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+CREATE TABLE app.orders (id int PRIMARY KEY, owner uuid REFERENCES anon_auth.users ON DELETE CASCADE);
+CREATE TABLE app.lines (order_id int REFERENCES app.orders, owner uuid REFERENCES anon_auth.users ON DELETE CASCADE);
+CREATE TABLE app.notes (order_id int REFERENCES app.orders ON DELETE CASCADE);
+ALTER TABLE app.plain ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+RESET ROLE;
+DO $$ BEGIN EXECUTE format('ALTER TABLE app.with_default ALTER owner SET DEFAULT %L', id(9)); END $$;
+INSERT INTO app.plain VALUES (1, id(1), id(2), id(3)), (2, id(2), id(1), id(1)), (3, id(3), id(1), id(2)), (4, NULL, NULL, id(1)), (5, id(1), id(1), id(1));
+INSERT INTO app.with_default VALUES (1, id(1)), (2, id(2));
+INSERT INTO app.parts VALUES (id(1)), (id(2));
+INSERT INTO app.orders VALUES (1, id(1)), (2, id(2));
+INSERT INTO app.lines VALUES (1, id(1)), (2, id(2));
+INSERT INTO app.notes VALUES (1), (2);
+SELECT anon_auth.delete_user(id(1));
+SELECT id, n(owner) AS owner, n(editor) AS editor, n(reader) AS reader FROM app.plain ORDER BY id;
+SELECT id, n(owner) AS owner FROM app.with_default ORDER BY id;
+SELECT n(owner) FROM app.parts;
+SELECT n(owner) AS orders, (SELECT string_agg(n(owner)::text, ',') FROM app.lines) AS lines, (SELECT count(*) FROM app.notes) AS notes FROM app.orders;
+SELECT (SELECT count(*) FROM anon_auth.users WHERE id = id(1)) AS users, (SELECT count(*) FROM anon_auth.sessions WHERE user_id = id(1)) AS sessions;
+
+-- of a key of several columns, the columns that it says; a NULL in it refers to nobody
+CREATE UNIQUE INDEX users_kind_idx ON anon_auth.users (id, is_anonymous);
+CREATE TABLE app.kinds (id int, owner uuid, kind boolean, FOREIGN KEY (owner, kind) REFERENCES anon_auth.users (id, is_anonymous) ON DELETE SET NULL (owner));
+INSERT INTO app.kinds VALUES (1, id(2), true), (2, id(2), NULL), (3, id(3), true);
+SELECT anon_auth.delete_user(id(2));
+SELECT id, n(owner) AS owner, kind FROM app.kinds ORDER BY id;
+DROP TABLE app.kinds;
+
+-- a key that forbids it, unless another one takes the row away
+CREATE TABLE app.strict (owner uuid CONSTRAINT strict_owner REFERENCES anon_auth.users ON DELETE RESTRICT, editor uuid REFERENCES anon_auth.users ON DELETE CASCADE);
+INSERT INTO app.strict VALUES (id(3), id(4)), (id(4), id(4));
+SELECT anon_auth.delete_user(id(3));
+\echo :LAST_ERROR_SQLSTATE
+SELECT anon_auth.delete_user(id(4));
+SELECT anon_auth.delete_user(id(3));
+SELECT count(*) FROM app.strict;
+
+-- triggers of every kind have the rights of the table's owner
+SET ROLE regress_app_owner;
+CREATE FUNCTION app.spy() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE INFO '% % % as %', TG_WHEN, TG_LEVEL, TG_OP, current_user;
+	IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+	RETURN NEW;
+END $$;
+CREATE TABLE app.watched (owner uuid REFERENCES anon_auth.users ON DELETE CASCADE, editor uuid REFERENCES anon_auth.users ON DELETE SET NULL);
+CREATE TRIGGER a BEFORE DELETE OR UPDATE ON app.watched FOR EACH ROW EXECUTE FUNCTION app.spy();
+CREATE TRIGGER b AFTER DELETE OR UPDATE ON app.watched FOR EACH ROW EXECUTE FUNCTION app.spy();
+CREATE TRIGGER c AFTER DELETE OR UPDATE ON app.watched FOR EACH STATEMENT EXECUTE FUNCTION app.spy();
+CREATE CONSTRAINT TRIGGER d AFTER DELETE OR UPDATE ON app.watched DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app.spy();
+RESET ROLE;
+INSERT INTO app.watched VALUES (id(5), id(6)), (id(6), id(5));
+SELECT anon_auth.delete_user(id(5));
+-- also where there is nothing of that user: by an administrator, by purging, by merging
+TRUNCATE app.watched;
+SELECT anon_auth.delete_user(id(6));
+UPDATE anon_auth.settings SET purge_policy = 'cascade';
+SELECT anon_auth.revoke_sessions(id(7));
+INSERT INTO app.watched VALUES (id(7));
+SELECT guests FROM anon_auth.purge();
+UPDATE anon_auth.settings SET promotion_conflict = 'merge', password_hash_memory_kib = 8192, password_hash_passes = 1;
+SELECT refresh_token FROM anon_auth.authenticate_anonymously('web') \gset
+SELECT sub AS account FROM anon_auth.promote_anonymous_user('web', username => 'ada', password => 'correct horse', refresh_token => :'refresh_token') \gset
+SELECT refresh_token FROM anon_auth.authenticate_anonymously('web') \gset
+SELECT sub = :'account' AS merged FROM anon_auth.promote_anonymous_user('web', username => 'ada', password => 'correct horse', refresh_token => :'refresh_token');
+
+-- one that keeps a row
+CREATE OR REPLACE FUNCTION app.spy() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END $$;
+INSERT INTO app.watched VALUES (id(8));
+SELECT anon_auth.delete_user(id(8));
+SELECT count(*) FROM anon_auth.users WHERE id = id(8);
+
+SET client_min_messages = warning;
+DROP SCHEMA app CASCADE;
+DROP TABLE u;
+DROP FUNCTION id, n;
+DROP EXTENSION anon_auth CASCADE;
+DROP ROLE regress_app_owner;
