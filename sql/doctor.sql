@@ -161,6 +161,7 @@ RESET application_name;
 DELETE FROM anon_auth.settings;
 SELECT finding, severity, fix FROM app.findings;
 SELECT app.mend('no_settings');
+UPDATE anon_auth.settings SET token_role = 'regress_doctor_visitor';
 BEGIN READ ONLY;
 SELECT finding FROM app.findings ORDER BY finding;
 COMMIT;
