@@ -87,7 +87,7 @@ my $begin = time;
 my ($status, $stdout, $stderr) = $node->psql('postgres', $drain);
 my $seconds = time - $begin;
 my $meanwhile = query("SELECT count(*) FROM anon_auth.events WHERE type = 'user.created'");
-$sign_ups->{run}->signal('INT');
+$sign_ups->{run}->signal('TERM');
 $sign_ups->{run}->finish;
 my ($purged) = $stderr =~ /purged (\d+)/;
 is($purged, 200000, 'all of 200,000 orphans go');

@@ -113,7 +113,7 @@ for my $i (grep { $merges[$_]{out} ne "$account\n" } 0 .. GUESTS - 1)
 		refresh_token => $guests[$i]{refresh_token});
 	is($again->{sub}, $account, '... and then succeeds when it is tried again');
 }
-$actions->signal('INT');
+$actions->signal('TERM');
 $actions->finish;
 is(query('SELECT count(*) FROM anon_auth.users WHERE is_anonymous'), 0, 'all guests are gone');
 is(query("SELECT string_agg(DISTINCT user_id::text, ',') FROM shop.counts"), $account, 'all rows are the account\'s');

@@ -108,7 +108,7 @@ for my $round (1 .. 30)
 	# Another connection's next call, which is under way all the time
 	$unheard++ if (jws_parts(call($node, 'refresh_session', client_id => 'app', refresh_token => $steady->{refresh_token})->{access_token}))[0]{kid} ne $kid;
 }
-$load->{run}->signal('INT');
+$load->{run}->signal('TERM');
 $load->{run}->finish;
 is($refused, 0, 'the token of the first key is good after thirty rotations');
 is($unheard, 0, 'each new key signs at once');
