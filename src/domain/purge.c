@@ -144,6 +144,12 @@ counted(Purge *purge, uint64 count)
 	return count;
 }
 
+static uint64
+purge_kind(Purge *purge, PurgeKind kind, TimestampTz before)
+{
+	return counted(purge, purge_rows(kind, before, purge->batch_size));
+}
+
 static void
 run(void *arg)
 {
@@ -158,16 +164,15 @@ run(void *arg)
 		purge_guests(purge, true, before(now, purge->policy.guest_retention));
 	counts->sessions = purge_sessions(now, purge->batch_size, &more);
 	counts->has_more |= more;
-	counts->authorization_codes =
-		counted(purge, purge_authorization_codes(now, purge->batch_size));
-	counts->one_time_codes = counted(purge, purge_one_time_codes(now, purge->batch_size));
-	counts->outbox_messages = counted(purge, purge_outbox(now, purge->batch_size));
-	counts->removed_device_keys =
-		counted(purge, purge_removed_device_keys(now - REPLAY_INTERVAL, purge->batch_size));
+	counts->authorization_codes = purge_kind(purge, PURGE_AUTHORIZATION_CODES, now);
+	counts->one_time_codes = purge_kind(purge, PURGE_ONE_TIME_CODES, now);
+	counts->outbox_messages = purge_kind(purge, PURGE_OUTBOX_MESSAGES, now);
+	counts->removed_device_keys = purge_kind(purge, PURGE_REMOVED_DEVICE_KEYS,
+											 now - REPLAY_INTERVAL);
 	if (purge->policy.event_retention != NULL)
-		counts->events = counted(purge, purge_events(before(now, purge->policy.event_retention),
-													 purge->batch_size));
-	counts->rate_limits = counted(purge, purge_rate_limits(now, purge->batch_size)) +
+		counts->events = purge_kind(purge, PURGE_EVENTS,
+									before(now, purge->policy.event_retention));
+	counts->rate_limits = purge_kind(purge, PURGE_RATE_LIMITS, now) +
 		counted(purge, purge_lockouts(now - purge->policy.lockout_history * USECS_PER_SEC, now,
 									  purge->batch_size));
 	signing_keys_end_retiring(now);

@@ -111,54 +111,48 @@ static StoreStatement postpone_sessions = {
 	.types = {UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZOID}
 };
 
-/* Small tables: what is there is at most what has come since the last purge. */
-static StoreStatement delete_expired_codes = {
-	.sql = "DELETE FROM anon_auth.authorization_codes WHERE (route, code_hash) IN"
-	" (SELECT route, code_hash FROM anon_auth.authorization_codes"
-	" WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
-	.nparams = 2,
-	.types = {TIMESTAMPTZOID, INT4OID}
-};
-
-static StoreStatement delete_expired_one_time_codes = {
-	.sql = "DELETE FROM anon_auth.one_time_codes WHERE (user_id, purpose, login_id_type) IN"
-	" (SELECT user_id, purpose, login_id_type FROM anon_auth.one_time_codes"
-	" WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
-	.nparams = 2,
-	.types = {TIMESTAMPTZOID, INT4OID}
-};
-
-/* The oldest are asked alone: lifetimes are much the same. */
-static StoreStatement delete_expired_messages = {
-	.sql = "DELETE FROM anon_auth.outbox WHERE (user_id, id) IN"
-	" (SELECT user_id, id FROM (SELECT user_id, id, expires_at FROM anon_auth.outbox"
-	" ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED) o WHERE expires_at <= $1)",
-	.nparams = 2,
-	.types = {TIMESTAMPTZOID, INT4OID}
-};
-
-static StoreStatement delete_removed_keys = {
-	.sql = "DELETE FROM anon_auth.removed_device_keys WHERE (route, kid) IN"
-	" (SELECT route, kid FROM anon_auth.removed_device_keys"
-	" WHERE removed_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
-	.nparams = 2,
-	.types = {TIMESTAMPTZOID, INT4OID}
-};
-
-static StoreStatement delete_old_events = {
-	.sql = "DELETE FROM anon_auth.events WHERE (user_id, id) IN"
-	" (SELECT user_id, id FROM anon_auth.events"
-	" WHERE created_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
-	.nparams = 2,
-	.types = {TIMESTAMPTZOID, INT4OID}
-};
-
-static StoreStatement delete_full_buckets = {
-	.sql = "DELETE FROM anon_auth.rate_limits WHERE bucket IN"
-	" (SELECT bucket FROM anon_auth.rate_limits"
-	" WHERE theoretical_arrival_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
-	.nparams = 2,
-	.types = {TIMESTAMPTZOID, INT4OID}
+/*
+ * Small tables, but for events: what is there is at most what has come since the
+ * last purge.  Of the outbox the oldest are asked alone, since lifetimes are
+ * much the same; events are found from the beginning of their table.
+ */
+static StoreStatement delete_before[] = {
+	[PURGE_AUTHORIZATION_CODES] = {
+		.sql = "DELETE FROM anon_auth.authorization_codes WHERE (route, code_hash) IN"
+		" (SELECT route, code_hash FROM anon_auth.authorization_codes"
+		" WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+		.nparams = 2,.types = {TIMESTAMPTZOID, INT4OID}
+	},
+	[PURGE_ONE_TIME_CODES] = {
+		.sql = "DELETE FROM anon_auth.one_time_codes WHERE (user_id, purpose, login_id_type) IN"
+		" (SELECT user_id, purpose, login_id_type FROM anon_auth.one_time_codes"
+		" WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+		.nparams = 2,.types = {TIMESTAMPTZOID, INT4OID}
+	},
+	[PURGE_OUTBOX_MESSAGES] = {
+		.sql = "DELETE FROM anon_auth.outbox WHERE (user_id, id) IN"
+		" (SELECT user_id, id FROM (SELECT user_id, id, expires_at FROM anon_auth.outbox"
+		" ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED) o WHERE expires_at <= $1)",
+		.nparams = 2,.types = {TIMESTAMPTZOID, INT4OID}
+	},
+	[PURGE_REMOVED_DEVICE_KEYS] = {
+		.sql = "DELETE FROM anon_auth.removed_device_keys WHERE (route, kid) IN"
+		" (SELECT route, kid FROM anon_auth.removed_device_keys"
+		" WHERE removed_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+		.nparams = 2,.types = {TIMESTAMPTZOID, INT4OID}
+	},
+	[PURGE_EVENTS] = {
+		.sql = "DELETE FROM anon_auth.events WHERE (user_id, id) IN"
+		" (SELECT user_id, id FROM anon_auth.events"
+		" WHERE created_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+		.nparams = 2,.types = {TIMESTAMPTZOID, INT4OID}
+	},
+	[PURGE_RATE_LIMITS] = {
+		.sql = "DELETE FROM anon_auth.rate_limits WHERE bucket IN"
+		" (SELECT bucket FROM anon_auth.rate_limits"
+		" WHERE theoretical_arrival_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+		.nparams = 2,.types = {TIMESTAMPTZOID, INT4OID}
+	}
 };
 
 static StoreStatement delete_old_lockouts = {
@@ -275,50 +269,14 @@ purge_sessions(TimestampTz now, int limit, bool *more)
 	return deleted;
 }
 
-static uint64
-delete_before(StoreStatement *statement, TimestampTz before, int limit)
+uint64
+purge_rows(PurgeKind kind, TimestampTz before, int limit)
 {
 	Datum		params[2];
 
 	params[0] = TimestampTzGetDatum(before);
 	params[1] = Int32GetDatum(limit);
-	return store_run(statement, params, NULL, NULL);
-}
-
-uint64
-purge_authorization_codes(TimestampTz now, int limit)
-{
-	return delete_before(&delete_expired_codes, now, limit);
-}
-
-uint64
-purge_one_time_codes(TimestampTz now, int limit)
-{
-	return delete_before(&delete_expired_one_time_codes, now, limit);
-}
-
-uint64
-purge_outbox(TimestampTz now, int limit)
-{
-	return delete_before(&delete_expired_messages, now, limit);
-}
-
-uint64
-purge_removed_device_keys(TimestampTz before, int limit)
-{
-	return delete_before(&delete_removed_keys, before, limit);
-}
-
-uint64
-purge_events(TimestampTz before, int limit)
-{
-	return delete_before(&delete_old_events, before, limit);
-}
-
-uint64
-purge_rate_limits(TimestampTz now, int limit)
-{
-	return delete_before(&delete_full_buckets, now, limit);
+	return store_run(&delete_before[kind], params, NULL, NULL);
 }
 
 uint64

@@ -16,6 +16,17 @@
 #include "utils/array.h"
 #include "utils/timestamp.h"
 
+/* What is deleted by its time alone. */
+typedef enum PurgeKind
+{
+	PURGE_AUTHORIZATION_CODES,	/* expired, as the next two */
+	PURGE_ONE_TIME_CODES,
+	PURGE_OUTBOX_MESSAGES,
+	PURGE_REMOVED_DEVICE_KEYS,	/* removed */
+	PURGE_EVENTS,				/* created */
+	PURGE_RATE_LIMITS			/* full again */
+} PurgeKind;
+
 extern int	purge_count(const ArrayType *ids);
 extern ArrayType *purge_subtract(ArrayType *ids, ArrayType *others);
 
@@ -38,12 +49,7 @@ extern void purge_postpone(ArrayType *ids, TimestampTz until);
  * been refreshed since is only looked at; more: the limit was reached.
  */
 extern uint64 purge_sessions(TimestampTz now, int limit, bool *more);
-extern uint64 purge_authorization_codes(TimestampTz now, int limit);
-extern uint64 purge_one_time_codes(TimestampTz now, int limit);
-extern uint64 purge_outbox(TimestampTz now, int limit);
-extern uint64 purge_removed_device_keys(TimestampTz before, int limit);
-extern uint64 purge_events(TimestampTz before, int limit);
-extern uint64 purge_rate_limits(TimestampTz now, int limit);
+extern uint64 purge_rows(PurgeKind kind, TimestampTz before, int limit);
 extern uint64 purge_lockouts(TimestampTz failed_before, TimestampTz now, int limit);
 
 #endif							/* ANON_AUTH_PURGE_H */
