@@ -178,7 +178,7 @@ CREATE FUNCTION anon_auth.delete_user(user_id uuid)
 AS 'MODULE_PATHNAME', 'anon_auth_delete_user';
 REVOKE ALL ON FUNCTION anon_auth.delete_user(uuid) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.delete_user(uuid) IS
-'Deletes a user and all that the extension keeps of it but events. Rows of your tables follow their foreign keys, as their owner would have it; triggers of yours on users do not fire. Errors: 42704 unknown user; 23503 a foreign key of yours forbids it; 40001 something of it came meanwhile.';
+'Deletes a user and all that the extension keeps of it but events. Rows of your tables follow their foreign keys, as their owner would have it; triggers of yours on users fire if they are enabled ALWAYS. Errors: 42704 unknown user; 23503 a foreign key of yours forbids it; 40001 something of it came meanwhile.';
 
 CREATE FUNCTION anon_auth.revoke_sessions(user_id uuid)
 	RETURNS bigint

@@ -75,6 +75,12 @@ BEGIN
 	END LOOP;
 
 	RETURN QUERY
+	SELECT 'warning', 'trigger_on_users', format('trigger %I on anon_auth.users does not fire when a user is deleted', t.tgname),
+		'delete_user(), purge() and merges delete users with session_replication_role = replica.',
+		format('ALTER TABLE anon_auth.users ENABLE ALWAYS TRIGGER %I;', t.tgname)
+	FROM pg_trigger t
+	WHERE t.tgrelid = 'anon_auth.users'::regclass AND NOT t.tgisinternal AND t.tgtype & 8 <> 0 AND t.tgenabled = 'O';
+	RETURN QUERY
 	SELECT 'notice', 'table_without_row_security',
 		format('%s may read table %s, which has no row-level security', string_agg(DISTINCT role.rolname, ', '), c.conrelid::regclass),
 		'Each user can read the rows of all users.',

@@ -290,19 +290,27 @@ extern void guest_resume(const Client *client, const char *refresh_token,
 extern void password_check_policy(const char *password, const AccountPolicy *policy);
 extern char *password_make_hash(const char *password, const AccountPolicy *policy);
 
-/* What password_replace() is to do when the cost was raised; else all NULL. */
-typedef struct PasswordRehash
+/* What password_check() has found. */
+typedef struct PasswordMatch
 {
-	char	   *old_hash;
-	char	   *new_hash;
-} PasswordRehash;
+	char	   *hash;			/* NULL: it is not the password */
+	char	   *new_hash;		/* to take its place, as the cost was raised; or NULL */
+} PasswordMatch;
 
 /*
  * Whether it is the user's password, taking the same time when there is no
- * such user (user_id NULL).  Writes nothing: the user must be locked first.
+ * such user (user_id NULL).  Takes no lock, so that none is held for so long.
  */
 extern bool password_check(const pg_uuid_t *user_id, const char *password,
-						   const AccountPolicy *policy, PasswordRehash *rehash);
+						   const AccountPolicy *policy, PasswordMatch *match);
+
+/*
+ * Whether it still is, now that the user is locked: another may have been set
+ * meanwhile.  If so, does what the match says.
+ */
+extern bool password_confirm(const pg_uuid_t *user_id, const char *password,
+							 const AccountPolicy *policy, const PasswordMatch *match,
+							 TimestampTz now);
 
 /* ---- login (login.c) ---- */
 

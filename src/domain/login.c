@@ -29,10 +29,10 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 					const char *password, const AccountPolicy *policy, TimestampTz now,
 					User *user)
 {
-	PasswordRehash rehash;
+	PasswordMatch match;
 
 	rate_limit_password(user_id, login_id, now);
-	if (!password_check(user_id, password, policy, &rehash))
+	if (!password_check(user_id, password, policy, &match))
 	{
 		record_failure(client, user_id,
 					   user_id == NULL ? "unknown login ID" : "wrong password", now);
@@ -45,8 +45,11 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 		record_failure(client, user_id, "user is disabled", now);
 		return false;
 	}
-	if (rehash.new_hash != NULL)
-		password_replace(user_id, rehash.old_hash, rehash.new_hash, now);
+	if (!password_confirm(user_id, password, policy, &match, now))
+	{
+		record_failure(client, user_id, "wrong password", now);
+		return false;
+	}
 	event_insert("user.authenticated", user_id, client->client_id, NULL, now);
 	return true;
 }

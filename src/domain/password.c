@@ -103,12 +103,12 @@ hash_matches(const char *hash, const char *password, const AccountPolicy *policy
 
 bool
 password_check(const pg_uuid_t *user_id, const char *password, const AccountPolicy *policy,
-			   PasswordRehash *rehash)
+			   PasswordMatch *match)
 {
 	static const pg_uuid_t nobody;
 	PasswordRow row;
 
-	memset(rehash, 0, sizeof(PasswordRehash));
+	memset(match, 0, sizeof(PasswordMatch));
 	if (strlen(password) > PASSWORD_MAX_LENGTH)
 		return false;
 	if (!password_find(user_id != NULL ? user_id : &nobody, &row))
@@ -119,11 +119,25 @@ password_check(const pg_uuid_t *user_id, const char *password, const AccountPoli
 	}
 	if (!hash_matches(row.hash, password, policy))
 		return false;
+	match->hash = row.hash;
 	if (crypto_pwhash_str_needs_rehash(row.hash, policy->hash_passes,
 									   (size_t) policy->hash_memory_kib * 1024) != 0)
-	{
-		rehash->old_hash = row.hash;
-		rehash->new_hash = password_make_hash(password, policy);
-	}
+		match->new_hash = password_make_hash(password, policy);
+	return true;
+}
+
+/* Another hash may be of the same password, made by another login. */
+bool
+password_confirm(const pg_uuid_t *user_id, const char *password, const AccountPolicy *policy,
+				 const PasswordMatch *match, TimestampTz now)
+{
+	PasswordRow row;
+
+	if (!password_find(user_id, &row))
+		return false;
+	if (strcmp(row.hash, match->hash) != 0)
+		return hash_matches(row.hash, password, policy);
+	if (match->new_hash != NULL)
+		password_replace(user_id, match->hash, match->new_hash, now);
 	return true;
 }

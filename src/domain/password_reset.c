@@ -13,7 +13,7 @@
 #include "domain/one_time_code.h"
 #include "json/json.h"
 
-/* The nil UUID where nobody is to be found by it. */
+/* user_id is the nil UUID where nobody is to be found, whom no lock can hold. */
 typedef struct Subject
 {
 	OneTimeCodeKey key;
@@ -63,13 +63,12 @@ password_reset_request(const char *login_id, TimestampTz now)
 	rate_limit_code_attempt(now);
 	find_subject(login_id, &policy, &subject);
 	rate_limit_code_request("password_reset", subject.login_id.value, now);
-	if (subject.known)
+	if (user_lock(&subject.key.user_id))
 		one_time_code_send(&subject.key, recipient(&subject.user, subject.key.login_id_type), now);
 	event_insert("password_reset.requested", subject.known ? &subject.user.id : NULL, NULL,
 				 NULL, now);
 }
 
-/* The lock comes first: see the order in store.h. */
 bool
 password_reset_complete(const char *login_id, const char *code, const char *password,
 						TimestampTz now)

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "domain/one_time_code.h"
+#include "errors.h"
 #include "json/json.h"
 #include "lib/stringinfo.h"
 
@@ -53,6 +54,11 @@ verification_request(const User *user, LoginIdType type, TimestampTz now,
 		return false;
 	uuid_to_text(&user->id, id);
 	rate_limit_code_request("verification", psprintf("%s/%s", id, login_id_type_name(type)), now);
+	if (!user_lock(&user->id))
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_INVALID_TOKEN),
+				 errmsg("invalid session"),
+				 errdetail("The user is gone.")));
 	fill_key(&key, user, type);
 	*expires_at = one_time_code_send(&key, login_id->original_value, now);
 	event_insert("verification.requested", &user->id, NULL, type_payload(type), now);

@@ -90,9 +90,9 @@ static StoreStatement promote = {
 	.types = {UUIDOID, UUIDARRAYOID, JSONBOID, TIMESTAMPTZOID}
 };
 
+/* Always, for a login with an older snapshot to see that there was a change. */
 static StoreStatement set_verified = {
-	.sql = "UPDATE anon_auth.users SET is_verified = true, updated_at = $2"
-	" WHERE id = $1 AND NOT is_verified",
+	.sql = "UPDATE anon_auth.users SET is_verified = true, updated_at = $2 WHERE id = $1",
 	.nparams = 2,
 	.types = {UUIDOID, TIMESTAMPTZOID}
 };
