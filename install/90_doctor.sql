@@ -194,7 +194,9 @@ BEGIN
 		  FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
 		  WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND a.grantee <> p.proowner
 			AND p.oid <> ALL (allowed)
-			AND NOT (p.oid = 'anon_auth.take_outbox_messages(integer)'::regprocedure AND a.grantee <> 0)
+			-- what a worker or a scheduler may be given a role for
+			AND NOT (p.oid IN ('anon_auth.take_outbox_messages(integer)'::regprocedure, 'anon_auth.purge(integer, boolean)'::regprocedure)
+					 AND a.grantee <> 0)
 			AND NOT (a.grantee = 0 AND p.oid IN ('anon_auth.jws_verify(text, jsonb, text[])'::regprocedure, 'anon_auth.jwk_thumbprint(jsonb)'::regprocedure))) g;
 	RETURN QUERY
 	SELECT 'error', 'schema_privilege', format('%s may create objects in schema anon_auth', pg_get_userbyid(a.grantee)),

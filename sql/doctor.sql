@@ -92,7 +92,7 @@ SELECT app.mend('no_signing_key');
 GRANT SELECT, UPDATE ON anon_auth.users TO regress_doctor_visitor;
 GRANT REFERENCES ON anon_auth.users TO regress_doctor_owner;
 GRANT EXECUTE ON FUNCTION anon_auth.delete_user(uuid) TO PUBLIC;
-GRANT EXECUTE ON FUNCTION anon_auth.purge(integer, boolean), anon_auth.take_outbox_messages TO regress_doctor_owner;
+GRANT EXECUTE ON FUNCTION anon_auth.purge(integer, boolean), anon_auth.take_outbox_messages, anon_auth.revoke_sessions TO regress_doctor_owner;
 GRANT CREATE ON SCHEMA anon_auth TO regress_doctor_visitor;
 ALTER ROLE regress_doctor_visitor BYPASSRLS;
 ALTER TABLE anon_auth.passwords DISABLE ROW LEVEL SECURITY;

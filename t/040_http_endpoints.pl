@@ -595,6 +595,39 @@ like($stderr, qr/ERROR:  25006/, 'a write in a read-only transaction is left to 
 	SELECT pg_sleep(3)}, extra_params => [ '-v', 'VERBOSITY=sqlstate' ]);
 like($stderr, qr/57014/, 'a cancelled statement is no response');
 
+# Hooks
+
+query(<<'SQL');
+CREATE FUNCTION gate(uuid, text, device_info jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF current_setting('test.gate') = 'fail' THEN PERFORM 1 / 0; END IF;
+	RAISE EXCEPTION 'guests are not welcome today';
+END $$;
+CREATE FUNCTION plan_of(claims jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$SELECT '{"plan": "gold"}'::jsonb$$;
+ALTER DATABASE postgres SET test.gate = 'refuse';
+SQL
+settings(before_sign_up => 'public.gate');
+for my $session_type (qw(cookie refresh_token))
+{
+	refused(sub { client()->post_json('/api/anonymous_user/signup', { session_type => $session_type, client_id => 'web' }) },
+		403, api_error('Forbidden', 403, 'guests are not welcome today', 'HookDisallowed'), "signup: a hook refuses ($session_type)");
+}
+refused(sub { client()->post_form('/oauth2/token', grant_type => $anonymous_request, client_id => 'web',
+		jwt => AnonAuth::Device->new(alg => 'ES256')->request(challenge => challenge($node), with_jwk => 1)) },
+	400, oauth_error('invalid_request', 'guests are not welcome today'), 'token: a hook refuses');
+query("ALTER DATABASE postgres SET test.gate = 'fail'");
+refused(sub { client()->post_json('/api/anonymous_user/signup', { session_type => 'cookie' }) },
+	500, api_error('InternalError', 500, 'unexpected error occurred', 'UnexpectedError'), 'signup: a hook fails');
+ok($node->log_contains('anon_auth_http answers 500: hook public.gate failed: division by zero'), 'the log names the hook');
+query('UPDATE anon_auth.settings SET before_sign_up = NULL');
+
+my $customer = client();
+$customer->post_json('/api/anonymous_user/signup', { session_type => 'cookie' });
+settings(access_token_claims => 'public.plan_of');
+is($customer->sql("current_setting('request.jwt.claims')::json ->> 'plan'")->{body}, 'gold',
+	'the claims of a hook are there for a cookie session, too, also where it reads only');
+query('UPDATE anon_auth.settings SET access_token_claims = NULL');
+
 # PostgREST's configuration
 
 is(query(q{SELECT anon_auth.postgrest_pre_config();
