@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "domain/promotion.h"
 #include "errors.h"
 #include "funcapi.h"
 

@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "domain/authorization.h"
+#include "domain/promotion.h"
 
 PG_FUNCTION_INFO_V1(anon_auth_create_promotion_code);
 Datum

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "domain/authorization.h"
 #include "funcapi.h"
 
 PG_FUNCTION_INFO_V1(anon_auth_refresh_session);

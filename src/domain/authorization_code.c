@@ -9,6 +9,7 @@
 
 #include <sodium.h>
 
+#include "domain/authorization.h"
 #include "domain/domain.h"
 #include "errors.h"
 

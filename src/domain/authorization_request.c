@@ -15,6 +15,7 @@
 
 #include <sodium.h>
 
+#include "domain/authorization.h"
 #include "domain/domain.h"
 #include "json/json.h"
 #include "keyring/master_key.h"

@@ -15,8 +15,9 @@
 #include <sys/socket.h>
 
 #include "domain/domain.h"
-#include "json/json.h"
+#include "domain/limits.h"
 #include "fmgr.h"
+#include "json/json.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 

@@ -19,7 +19,6 @@
 #include "compat.h"
 #include "jose/jose.h"
 #include "lib/stringinfo.h"
-#include "store/app_tables.h"
 #include "store/store.h"
 #include "token/token.h"
 
@@ -233,43 +232,6 @@ extern bool cookie_session_find(const char *cookie, TimestampTz now,
 extern void cookie_session_touch(const Session *session, const BrowserPolicy *policy,
 								 TimestampTz now);
 
-/* ---- rate limits (rate_limit.c) ---- */
-
-/*
- * Counts a guest's sign-up, or an attempt at a password: of a user, or with
- * user_id NULL of a login ID that is nobody's, known by its route.  Raises
- * AA018, and AA019 where logins to the user are locked.
- */
-extern void rate_limit_sign_up(TimestampTz now);
-extern void rate_limit_password(const pg_uuid_t *user_id, const char *login_id, TimestampTz now);
-
-/*
- * Counts a request for a one-time code to be sent to a subject, and an attempt
- * at one, which is an attempt at a password as far as addresses go.  AA018.
- */
-extern void rate_limit_code_request(const char *purpose, const char *subject, TimestampTz now);
-extern void rate_limit_code_attempt(TimestampTz now);
-
-/* How the attempt ended, for the lockout; the second is an event if it locks. */
-extern void lockout_password_right(const pg_uuid_t *user_id, const char *login_id);
-extern void lockout_password_wrong(const Client *client, const pg_uuid_t *user_id,
-								   const char *login_id, TimestampTz now);
-
-/*
- * For a Retry-After header: in how many seconds what AA018 or AA019 last
- * refused in this backend may be tried again.
- */
-extern int	rate_limit_retry_after(void);
-
-/* ---- the client's address (client_address.c) ---- */
-
-/*
- * The address that a request comes from, in one form: an IPv4 address, or the
- * first 64 bits of an IPv6 address.  NULL where it is not known: a socket of
- * this host, a background worker.
- */
-extern char *client_address(void);
-
 /* ---- guests (guest.c) ---- */
 
 extern void guest_authenticate_with_key(const Client *client, const char *jwt, size_t length,
@@ -359,120 +321,6 @@ extern bool verification_complete(const User *user, LoginIdType type, const char
 extern void password_reset_request(const char *login_id, TimestampTz now);
 extern bool password_reset_complete(const char *login_id, const char *code,
 									const char *password, TimestampTz now);
-
-/* ---- promotion (promotion.c) ---- */
-
-/*
- * Whom a proof stood for, to be kept while the guest fills in a form.  What
- * keeps it sees to it that nobody else can make one.
- */
-typedef struct GuestTicket
-{
-	pg_uuid_t	user_id;
-	bool		by_session;		/* which must be alive still */
-	pg_uuid_t	session_id;
-} GuestTicket;
-
-typedef struct PromotionRequest
-{
-	char	   *login_ids[LOGIN_ID_TYPES];	/* as given; NULL: not given */
-	char	   *password;
-	char	   *jwt;			/* exactly one of the four proofs */
-	char	   *promotion_code;
-	char	   *refresh_token;
-	const GuestTicket *ticket;
-} PromotionRequest;
-
-extern char *promotion_code_create(const char *refresh_token, TimestampTz now,
-								   TimestampTz *expires_at);
-
-/* Same for a session that the caller has found alive. */
-extern char *promotion_code_for_session(const Session *session, const User *user,
-										TimestampTz now, TimestampTz *expires_at);
-
-/*
- * Checks a proof (jwt or promotion_code of the request) and uses nothing up.
- * Raises what promotion_run() would.
- */
-extern void promotion_ticket(const Client *client, const PromotionRequest *request,
-							 TimestampTz now, GuestTicket *ticket);
-
-/*
- * Promotes the guest that the proof stands for, or logs in to the account
- * that has the login ID where the settings say so.  user is who is logged in
- * now.  False: that account's password is wrong, which is an event.
- */
-extern bool promotion_run(const Client *client, const PromotionRequest *request,
-						  TimestampTz now, User *user);
-
-/*
- * For a form that is sent twice: when the guest of the ticket has been
- * promoted to just these login IDs, or merged into the account that has them,
- * logs in with the password.  False when
- * that is wrong, which is an event.  Raises AA008 for other login IDs.
- */
-extern bool promotion_repeat(const Client *client, const PromotionRequest *request,
-							 TimestampTz now, User *user);
-
-/* ---- merging (merge.c) ---- */
-
-/*
- * Moves what a guest has in the application's tables to a user that the caller
- * has locked, and deletes the guest; session_id, if any, must be alive still.
- * False: the guest is none any more, or disabled, or the session has ended;
- * the caller must raise an error then.  Raises AA021 where a table refuses,
- * and what the hook raises.
- */
-extern bool merge_guest(const char *client_id, const User *guest, const pg_uuid_t *session_id,
-						const pg_uuid_t *user_id, const char *hook, TimestampTz now,
-						AppTable **tables, int *count);
-
-/*
- * Same for an administrator; with dry_run all is undone.  Raises 42704 and
- * 22023 where the two are not a guest and a regular user.
- */
-extern void merge_by_admin(const pg_uuid_t *guest_id, const pg_uuid_t *user_id, bool dry_run,
-						   TimestampTz now, AppTable **tables, int *count);
-
-/* ---- authorization codes (authorization_code.c) ---- */
-
-/* Each raises 22023. */
-extern void client_require_redirect_uri(const Client *client, const char *redirect_uri);
-extern void pkce_check(const char *code_challenge, const char *code_challenge_method);
-
-#define NONCE_MAX_LENGTH	255
-extern char *authorization_code_create(const Client *client, const User *user,
-									   const char *redirect_uri, const char *code_challenge,
-									   const char *nonce, TimestampTz now,
-									   TimestampTz *expires_at);
-extern void authorization_code_exchange(const Client *client, const char *code,
-										const char *redirect_uri, const char *code_verifier,
-										TimestampTz now, TokenResponse *response);
-
-/* ---- authorization requests (authorization_request.c) ---- */
-
-/* RFC 6749, section 4.1.1: what a browser came with, until its user is done. */
-typedef struct AuthorizationRequest
-{
-	char	   *client_id;
-	char	   *redirect_uri;
-	bool		wants_code;		/* response_type code, else none */
-	char	   *state;			/* may be NULL, as the next three */
-	char	   *code_challenge;
-	char	   *nonce;
-	char	   *ui_locales;
-	bool		has_guest;		/* to promote; else a regular user logs in */
-	GuestTicket ticket;			/* of the guest */
-	char	   *browser;		/* secret that the browser must show */
-	TimestampTz expires_at;
-} AuthorizationRequest;
-
-/* As text, authenticated; browser goes in as a hash. */
-extern char *authorization_request_write(const AuthorizationRequest *request);
-
-/* False unless written by us, in time, and for this browser. */
-extern bool authorization_request_read(const char *text, const char *browser, TimestampTz now,
-									   AuthorizationRequest *request);
 
 /* ---- discovery (discovery.c) ---- */
 

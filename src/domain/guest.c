@@ -10,6 +10,7 @@
 
 #include "domain/domain.h"
 #include "domain/hook.h"
+#include "domain/limits.h"
 #include "errors.h"
 #include "json/json.h"
 #include "keyring/public_key.h"

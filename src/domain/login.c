@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "domain/domain.h"
+#include "domain/limits.h"
 #include "json/json.h"
 
 static void

@@ -13,6 +13,7 @@
 
 #include "domain/domain.h"
 #include "domain/hook.h"
+#include "domain/promotion.h"
 #include "errors.h"
 #include "json/json.h"
 #include "subtransaction.h"

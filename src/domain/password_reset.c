@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "domain/limits.h"
 #include "domain/one_time_code.h"
 #include "json/json.h"
 

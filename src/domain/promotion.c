@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "domain/domain.h"
 #include "domain/hook.h"
+#include "domain/promotion.h"
 #include "domain/proof.h"
 #include "errors.h"
 #include "json/json.h"

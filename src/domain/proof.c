@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "domain/promotion.h"
 #include "domain/proof.h"
 #include "errors.h"
 #include "keyring/master_key.h"

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "domain/domain.h"
+#include "domain/promotion.h"
 
 /* The guest to promote, and the session that proved it if one did. */
 typedef struct Proof

@@ -18,6 +18,7 @@
 #include "errors.h"
 #include "json/json.h"
 #include "miscadmin.h"
+#include "store/app_tables.h"
 #include "store/purge.h"
 #include "subtransaction.h"
 #include "utils/fmgrprotos.h"

@@ -15,6 +15,7 @@
 #include <math.h>
 
 #include "domain/domain.h"
+#include "domain/limits.h"
 #include "errors.h"
 #include "json/json.h"
 

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "domain/limits.h"
 #include "domain/one_time_code.h"
 #include "errors.h"
 #include "json/json.h"

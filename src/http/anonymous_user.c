@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "domain/promotion.h"
 #include "errors.h"
 #include "http/http.h"
 #include "json/json.h"

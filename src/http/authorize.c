@@ -15,6 +15,8 @@
 
 #include <sodium.h>
 
+#include "domain/authorization.h"
+#include "domain/promotion.h"
 #include "errors.h"
 #include "http/http.h"
 

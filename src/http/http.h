@@ -21,6 +21,7 @@
 
 #include "postgres.h"
 
+#include "domain/authorization.h"
 #include "domain/domain.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"

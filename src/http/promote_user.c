@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "domain/promotion.h"
 #include "errors.h"
 #include "http/http.h"
 #include "json/json.h"

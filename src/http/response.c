@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "domain/limits.h"
 #include "errors.h"
 #include "http/http.h"
 #include "json/json.h"
