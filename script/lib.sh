@@ -169,7 +169,7 @@ copy_postgresql() {
 	PGBIN=$WORK/pg$bin
 	PGXS_SRC=$WORK/pg$lib/pgxs/src
 	# pg_cron may be installed later; one of the tests needs it.
-	identity="$("$PG_CONFIG" --version) $(stat -c '%n %s %Y' "$bin/postgres" "$lib/pg_cron.so" 2>/dev/null)"
+	identity="$("$PG_CONFIG" --version) $(stat -c '%n %s %Y' "$bin/postgres" "$lib/pg_cron.so" 2>/dev/null || true)"
 	if [[ $(cat "$WORK/pg.identity" 2>/dev/null) == "$identity" ]]; then
 		return
 	fi
