@@ -1,0 +1,286 @@
+# Clients sign up, log in again, refresh, promote and delete while the server
+# is killed, again and again.  After each recovery, what any of them was told
+# holds, and nothing is half done.
+#
+# ANON_AUTH_CRASH_ROUNDS, by default 30, is how often it is killed.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Device qw(call challenge sql_literal);
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use constant CLIENTS => 4;
+use constant REQUESTS => 3;    # of a device key, for each client and round
+
+my $rounds = $ENV{ANON_AUTH_CRASH_ROUNDS} // 30;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--no-locale', '--encoding=UTF8', '--data-checksums' ]);
+# A backend that is killed takes the others with it, and the server comes back.
+$node->append_conf('postgresql.conf', "restart_after_crash = on\nautovacuum = off");
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION anon_auth;
+SELECT anon_auth.create_client('app', 'native', refresh_token_rotation_enabled => true);
+UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
+UPDATE anon_auth.clients SET refresh_token_rotation_grace_seconds = 3600;
+SQL
+
+sub query { return $node->safe_psql('postgres', $_[0]); }
+
+# ---------------------------------------------------------------------------
+# What a client does, and what it was told
+# ---------------------------------------------------------------------------
+
+# One guest's life.  A line is printed only once its answer is there.  The name
+# tells what the guest's rows are to be found by.
+my $life = <<'SQL';
+SELECT sub, refresh_token AS token FROM anon_auth.authenticate_anonymously('app') \gset
+\echo guest :sub :token
+SELECT refresh_token AS token FROM anon_auth.refresh_session('app', :'token') \gset
+\echo guest :sub :token
+SELECT promotion_code AS code FROM anon_auth.create_promotion_code(:'token') \gset
+\echo promoting :sub :code
+SELECT refresh_token AS token FROM anon_auth.promote_anonymous_user('app', username => 'u' || replace(:'sub', '-', ''), password => 'correct horse', promotion_code => :'code') \gset
+\echo account :sub :token
+SELECT refresh_token AS token FROM anon_auth.refresh_session('app', :'token') \gset
+\echo account :sub :token
+SQL
+
+# The second of its two accounts is deleted, the other kept.
+my $lives = $life . $life . <<'SQL';
+\echo deleting :sub :token
+SELECT anon_auth.delete_user(:'sub');
+\echo deleted :sub gone
+SQL
+
+sub script
+{
+	my (@requests) = @_;
+	my $script = "\\set ON_ERROR_STOP 1\n";
+
+	for my $request (@requests)
+	{
+		$script .= "\\echo asked $request\n"
+		  . "SELECT sub, refresh_token AS token FROM anon_auth.authenticate_anonymously('app', jwt => '$request') \\gset\n"
+		  . "\\echo answered $request\n\\echo guest :sub :token\n$lives";
+	}
+	return $script . $lives x 300;
+}
+
+sub start_client
+{
+	my ($name, $script) = @_;
+	my %client = (out => '', err => '');
+	my $file = $node->basedir . "/$name.sql";
+
+	unlink $file;
+	append_to_file($file, $script);
+	$client{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', $file ],
+		'>', \$client{out}, '2>', \$client{err},
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	return \%client;
+}
+
+# ---------------------------------------------------------------------------
+# How the server ends
+# ---------------------------------------------------------------------------
+
+sub killed
+{
+	kill 'KILL', $_[0];
+	return;
+}
+
+# The processes of a killed postmaster may be there for a moment yet, which
+# keeps another from starting.
+sub start_again
+{
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+
+	until ($node->start(fail_ok => 1))
+	{
+		die 'the server does not start' if time > $deadline;
+		$node->stop('fast', fail_ok => 1);
+	}
+	return;
+}
+
+my %ways = (
+	'SIGKILL of the postmaster' => sub { $node->kill9; start_again(); },
+	'an immediate shutdown' => sub { $node->stop('immediate'); start_again(); },
+	'SIGKILL of a backend' => sub {
+		my $started = query('SELECT pg_postmaster_start_time()');
+		my $crash = 'all server processes terminated; reinitializing';
+		my $before = () = slurp_file($node->logfile) =~ /$crash/g;
+		my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+
+		killed(query(
+			q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'
+				AND pid <> pg_backend_pid() AND query ~ 'anon_auth' ORDER BY state = 'active' DESC, random() LIMIT 1}));
+		until ((() = slurp_file($node->logfile) =~ /$crash/g) > $before)
+		{
+			die 'the server has not noticed' if time > $deadline;
+		}
+		$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+		die 'the postmaster has ended' if query('SELECT pg_postmaster_start_time()') ne $started;
+	});
+
+# ---------------------------------------------------------------------------
+# What must hold
+# ---------------------------------------------------------------------------
+
+# Each counts what must not be.
+my %broken = (
+	'is half a guest, half an account' => q{
+		SELECT count(*) FROM anon_auth.users u
+		WHERE is_anonymous = EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id)
+		   OR is_anonymous = EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id)
+		   OR cardinality(login_id_routes) <> (SELECT count(*) FROM anon_auth.login_ids l WHERE l.user_id = u.id)
+		   OR (device_kid IS NOT NULL) <> EXISTS (SELECT FROM anon_auth.device_keys d WHERE d.user_id = u.id AND d.kid = u.device_kid)},
+	'is an event of no deed, or a deed without event' => q{
+		SELECT count(*) FROM anon_auth.users u
+		WHERE 1 <> (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.created')
+		   OR (NOT is_anonymous)::int <> (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.anonymous.promoted')},
+	'belongs to no user' => q{
+		SELECT count(*) FROM (SELECT user_id FROM anon_auth.sessions UNION ALL SELECT user_id FROM anon_auth.login_ids
+			UNION ALL SELECT user_id FROM anon_auth.passwords UNION ALL SELECT user_id FROM anon_auth.device_keys) r
+		WHERE NOT EXISTS (SELECT FROM anon_auth.users u WHERE u.id = r.user_id)},
+	'is a login ID that is there twice' =>
+	  q{SELECT count(*) - count(DISTINCT (type, value)) FROM anon_auth.login_ids},
+	'has more sessions than logins' => q{
+		SELECT count(*) FROM anon_auth.users u
+		WHERE NOT is_anonymous AND 1 <> (SELECT count(*) FROM anon_auth.sessions s WHERE s.user_id = u.id)});
+
+# What a client was told last of each user, by sub: what it is, its token, and
+# the promotion code it had.  Where a promotion or deletion was under way, it may
+# have been done or not.
+sub last_told
+{
+	my (@lines) = @_;
+	my %told;
+
+	for (@lines)
+	{
+		my ($what, $sub, $secret) = split / /;
+
+		next if $what =~ /^(asked|answered)$/;
+		if ($what eq 'promoting') { $told{$sub}{code} = $secret; }
+		elsif ($what eq 'deleting') { $told{$sub}{what} = $what; }
+		else { $told{$sub} = { what => $what, token => $secret, code => $told{$sub}{code} }; }
+	}
+	return %told;
+}
+
+# The users of those rows, (sub, token), whose token is refused or is another's.
+sub tokens_refused
+{
+	my (@rows) = @_;
+
+	my $script = join '', map { "SELECT sub FROM anon_auth.refresh_session('app', '$_->[1]');\n" } @rows;
+	my $stdout = '';
+
+	$node->psql('postgres', $script, stdout => \$stdout, stderr => \my $stderr, on_error_stop => 0);
+	my %fine = map { $_ => 1 } split /\n/, $stdout;
+	return join ' ', grep { !$fine{$_} } map { $_->[0] } @rows;
+}
+
+# How often a statement with each of the texts succeeds, and what else happens.
+sub tries
+{
+	my ($statement, @texts) = @_;
+	my ($stdout, $stderr) = ('', '');
+	my $script = "\\set VERBOSITY sqlstate\n" . join '', map { sprintf("$statement;\n", sql_literal($_)) } @texts;
+
+	$node->psql('postgres', $script, stdout => \$stdout, stderr => \$stderr, on_error_stop => 0);
+	return { done => scalar(() = $stdout =~ /^./mg), map { $_ => scalar(() = $stderr =~ /ERROR:  $_$/mg) } $stderr =~ /ERROR:  (\w{5})$/mg };
+}
+
+my @devices = map { AnonAuth::Device->new(alg => 'ES256') } 1 .. CLIENTS;
+my %total;
+
+for my $round (1 .. $rounds)
+{
+	my $way = (sort keys %ways)[ $round % 3 ];
+	my @clients = map {
+		my $device = $_;
+		start_client($device->kid, script(map { $device->request(challenge => challenge($node), with_jwk => 1, payload => { exp => time + 300 }) } 1 .. REQUESTS))
+	} @devices;
+	my $key = query('SELECT anon_auth.sign_jwt(\'{"round": 1}\')');
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+	my $answers = 8 + int rand 60;
+
+	# All of them have work done, the kill comes at any place in it.
+	until (!grep { (() = $_->{out} =~ /^account/mg) < $answers / 4 } @clients)
+	{
+		$_->{run}->pump_nb for @clients;
+		die "the clients do not get on: $_->{err}" for grep { $_->{err} ne '' } @clients;
+		die 'the clients do not get on' if time > $deadline;
+	}
+	query('SELECT anon_auth.rotate_signing_key()') if $round % 5 == 0;
+	query('SELECT anon_auth.rotate_master_key(), anon_auth.reseal_signing_keys()') if $round % 10 == 0;
+	$ways{$way}->();
+	$_->{run}->finish for @clients;
+
+	my @lines = grep { $_ ne '' } map { split /\n/ } map { $_->{out} } @clients;
+	my %told = last_told(@lines);
+	my %users = map { my $what = $_; $what => [ grep { $told{$_}{what} eq $what } sort keys %told ] } qw(guest account deleting deleted);
+	my @undecided = grep { defined $told{$_}{code} } @{ $users{guest} };
+	my @guests = grep { !defined $told{$_}{code} } @{ $users{guest} };
+	my $name = "round $round, $way";
+
+	$total{$_} += @{ $users{$_} } for keys %users;
+	$total{lines} += @lines;
+	is(tokens_refused(map { [ $_, $told{$_}{token} ] } @guests, @{ $users{account} }), '', "$name: the tokens that clients were given are good");
+
+	# Of what was asked and not answered, all is done or nothing.
+	my $list = join ', ', map { "'$_'" } @undecided;
+	my %accounts = map { $_ => 1 } @undecided ? split /\n/, query("SELECT id FROM anon_auth.users WHERE NOT is_anonymous AND id IN ($list)") : ();
+	is(tokens_refused(map { [ $_, $told{$_}{token} ] } grep { !$accounts{$_} } @undecided), '', '... also of guests who were not promoted');
+	$total{'promoted unheard'} += keys %accounts;
+	is(tries("SELECT sub FROM anon_auth.authenticate('app', %s, 'correct horse')", map { 'u' . s/-//gr } keys %accounts)->{done},
+		scalar keys %accounts, '... and those who were, unheard, log in with their password');
+	is(query('SELECT count(*) FROM anon_auth.users WHERE id IN (' . join(', ', map { "'$_'" } @{ $users{deleted} }, '00000000-0000-0000-0000-000000000000') . ')'),
+		0, '... nobody is back who was deleted');
+
+	my $leaving = join ', ', map { "'$_'" } @{ $users{deleting} }, '00000000-0000-0000-0000-000000000000';
+	my @stayed = split /\n/, query("SELECT id FROM anon_auth.users WHERE id IN ($leaving)");
+	$total{'deleted unheard'} += @{ $users{deleting} } - @stayed;
+	is(tokens_refused(map { [ $_, $told{$_}{token} ] } @stayed), '', '... and who was being deleted is there with all or not at all');
+
+	# Nothing is used twice.
+	my @used = map { $told{$_}{code} } grep { defined $told{$_}{code} } @{ $users{account} }, keys %accounts;
+	my $tried = tries("SELECT sub FROM anon_auth.promote_anonymous_user('app', username => 'again', password => 'correct horse', promotion_code => %s)", @used);
+	is($tried->{done}, 0, '... no promotion code is good again');
+	my %answered = map { /^answered (.*)/ ? ($1 => 1) : () } @lines;
+	my @open = grep { !$answered{$_} } map { /^asked (.*)/ ? $1 : () } @lines;
+	is_deeply(tries("SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", keys %answered), { done => 0, AA005 => scalar keys %answered }, '... nor a request of a device');
+	tries("SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", @open);
+	is_deeply(tries("SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", @open), { done => 0, @open ? (AA005 => scalar @open) : () }, '... nor, once more, one that was not answered');
+
+	# The logins above made further sessions.
+	query("DELETE FROM anon_auth.sessions s USING anon_auth.sessions n WHERE s.user_id = n.user_id AND s.created_at < n.created_at AND s.user_id IN ($list)") if keys %accounts;
+	is(query($broken{$_}), 0, "... nothing $_") for sort keys %broken;
+	is(query("SELECT anon_auth.verify_jwt('$key') ->> 'round'"), 1, '... the keys that signed before verify');
+	is(query(q{SELECT anon_auth.verify_jwt(anon_auth.sign_jwt('{"round": 2}')) ->> 'round'}), 2, '... and sign');
+	my @errors = grep { !/^(connection to server was lost|server closed|This probably|before or while|WARNING:|DETAIL:|HINT:|psql:|\s*The connection|SSL|FATAL:  (the database system|terminating)|could not receive)/ } map { split /\n/ } map { $_->{err} =~ s/^\t//mgr } @clients;
+	is_deeply(\@errors, [], '... and clients saw no other errors than that the server was gone');
+}
+
+diag(join ', ', map { "$_: $total{$_}" } sort keys %total);
+cmp_ok($total{$_}, '>', $rounds, "enough happened: $_") for qw(guest account deleted);
+
+query('CREATE EXTENSION amcheck');
+is(query(q{SELECT count(bt_index_check(c.oid, true)) > 15 FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE amname = 'btree' AND relnamespace = 'anon_auth'::regnamespace}),
+	't', 'the indexes have what the tables have');
+is(query('SELECT sum(checksum_failures) FROM pg_stat_database'), 0, '... and no page is broken');
+
+$node->stop;
+done_testing();
