@@ -1,0 +1,153 @@
+/*-------------------------------------------------------------------------
+ *
+ * fuzz_token.c
+ *	  The input is text that may be a challenge, a promotion code or a refresh
+ *	  token; or the members of one, and what to change in its text.
+ *
+ * What was written is read as it was; of a changed text, or with another key,
+ * nothing is accepted; no kind passes for another.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <sodium.h>
+
+#include "fuzz.h"
+#include "token/token.h"
+
+static const uint8_t key[TOKEN_KEY_LENGTH] = "the key of these tests, 32 bytes";
+static const uint8_t other[TOKEN_KEY_LENGTH] = "another key of these tests, also";
+
+/* How many of the readers take a text. */
+static int
+kinds(const char *text, size_t length, const uint8_t *with)
+{
+	Challenge	challenge;
+	PromotionCode code;
+	RefreshToken token;
+
+	return challenge_read(&challenge, with, text, length) +
+		promotion_code_read(&code, with, text, length) +
+		refresh_token_read(&token, with, text, length);
+}
+
+static void
+check_written(const char *text)
+{
+	size_t		length = strlen(text);
+
+	MUST(length < TOKEN_TEXT_SIZE);
+	MUST(kinds(text, length, key) == 1);
+	MUST(kinds(text, length, other) == 0);
+	MUST(kinds(text, length - 1, key) == 0);
+	MUST(kinds(text, length + 1, key) == 0);	/* with its terminator */
+}
+
+static void
+check_changed(FuzzInput *input, const char *text)
+{
+	char		changed[TOKEN_TEXT_SIZE];
+	size_t		length = strlen(text);
+
+	strcpy(changed, text);
+	while (input->length >= 2)
+	{
+		uint8_t		position = fuzz_byte(input);
+
+		changed[position % length] = (char) fuzz_byte(input);
+	}
+	MUST(kinds(changed, length, key) == (memcmp(changed, text, length) == 0));
+}
+
+/*
+ * The fuzzer sees what is compared, and so learns texts that were written.  Any
+ * that is accepted must be one of them.
+ */
+static void
+check_any(const char *given, size_t length)
+{
+	char		text[TOKEN_TEXT_SIZE] = "";
+	Challenge	challenge;
+	PromotionCode code;
+	RefreshToken token;
+
+	MUST(kinds(given, length, other) == 0);
+	if (challenge_read(&challenge, key, given, length))
+		challenge_write(&challenge, key, text);
+	else if (promotion_code_read(&code, key, given, length))
+		promotion_code_write(&code, key, text);
+	else if (refresh_token_read(&token, key, given, length))
+		refresh_token_write(&token, key, text);
+	else
+		return;
+	MUST(kinds(given, length, key) == 1);
+	MUST(strlen(text) == length && memcmp(text, given, length) == 0);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	FuzzInput	input = {data, size};
+	char		text[TOKEN_TEXT_SIZE];
+	char		again[TOKEN_TEXT_SIZE];
+
+	MUST(sodium_init() >= 0);
+	switch (fuzz_byte(&input) % 4)
+	{
+		case 0:
+			{
+				Challenge	given = {0};
+				Challenge	found;
+
+				given.purpose = fuzz_byte(&input);
+				fuzz_bytes(&input, (uint8_t *) &given.issued_at, 8);
+				fuzz_bytes(&input, given.nonce, sizeof(given.nonce));
+				challenge_write(&given, key, text);
+				MUST(challenge_read(&found, key, text, strlen(text)));
+				MUST(found.purpose == given.purpose && found.issued_at == given.issued_at);
+				MUST(memcmp(found.nonce, given.nonce, sizeof(found.nonce)) == 0);
+				challenge_write(&found, key, again);
+				break;
+			}
+		case 1:
+			{
+				PromotionCode given = {0};
+				PromotionCode found;
+
+				fuzz_bytes(&input, given.user_id, sizeof(given.user_id));
+				fuzz_bytes(&input, given.session_id, sizeof(given.session_id));
+				fuzz_bytes(&input, (uint8_t *) &given.expires_at, 8);
+				promotion_code_write(&given, key, text);
+				MUST(promotion_code_read(&found, key, text, strlen(text)));
+				MUST(memcmp(found.user_id, given.user_id, sizeof(found.user_id)) == 0);
+				MUST(memcmp(found.session_id, given.session_id, sizeof(found.session_id)) == 0);
+				MUST(found.expires_at == given.expires_at);
+				promotion_code_write(&found, key, again);
+				break;
+			}
+		case 2:
+			{
+				RefreshToken given = {0};
+				RefreshToken found;
+
+				fuzz_bytes(&input, given.user_id, sizeof(given.user_id));
+				fuzz_bytes(&input, given.session_id, sizeof(given.session_id));
+				fuzz_bytes(&input, (uint8_t *) &given.generation, 4);
+				fuzz_bytes(&input, given.seed, sizeof(given.seed));
+				refresh_token_write(&given, key, text);
+				MUST(refresh_token_read(&found, key, text, strlen(text)));
+				MUST(memcmp(found.user_id, given.user_id, sizeof(found.user_id)) == 0);
+				MUST(memcmp(found.session_id, given.session_id, sizeof(found.session_id)) == 0);
+				MUST(memcmp(found.seed, given.seed, sizeof(found.seed)) == 0);
+				MUST(found.generation == given.generation);
+				refresh_token_write(&found, key, again);
+				break;
+			}
+		default:
+			check_any((const char *) input.data, input.length);
+			return 0;
+	}
+	MUST(strcmp(text, again) == 0);
+	check_written(text);
+	check_changed(&input, text);
+	return 0;
+}
