@@ -7,8 +7,8 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 
+use AnonAuth::Clients;
 use AnonAuth::Device qw(call challenge jws_parts random_kid refusal);
-use File::Copy;
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64url decode_base64url);
 use PostgreSQL::Test::Cluster;
@@ -16,57 +16,18 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $json = JSON::PP->new->canonical->utf8;
-my $clients = PostgreSQL::Test::Utils::tempdir();
-
-# ---------------------------------------------------------------------------
-# Installing the clients
-# ---------------------------------------------------------------------------
-
-# Standard output and what went wrong, if something did.
-sub command
-{
-	my ($input, @command) = @_;
-	my ($output, $errors) = ('', '');
-	my $done = eval { IPC::Run::run(\@command, '<' => \$input, '>' => \$output, '2>' => \$errors) };
-
-	return ($output, $done ? undef : $@ || $errors || 'it failed');
-}
-
-sub reason_to_skip
-{
-	for my $program (qw(node npm))
-	{
-		return "$program is not installed" if (command('', $program, '--version'))[1];
-	}
-	copy($_, $clients) or die "cannot copy $_: $!" for glob "$FindBin::Bin/clients/*.{json,mjs}";
-
-	local $ENV{npm_config_cache} = "$clients/cache"
-	  if !defined $ENV{HOME} || !-d $ENV{HOME} || !-w $ENV{HOME};
-	my $error = (
-		command(
-			'', 'npm', 'ci', '--prefix', $clients, '--ignore-scripts', '--no-audit', '--no-fund',
-			'--fetch-retries=1'))[1];
-	return if !$error;
-
-	# These are no fault of the network's.
-	die "npm ci: $error" if $error =~ /\b(?:EUSAGE|EINTEGRITY|EJSONPARSE)\b/;
-	return 'npm cannot install jose: '
-	  . ($error =~ /^npm (?:error|ERR!) (.*\S)/m ? $1 : (split /\n/, $error)[0]);
-}
-
-my $reason = reason_to_skip();
+my $reason = AnonAuth::Clients->missing;
 
 plan skip_all => $reason if $reason;
+
+my $clients = AnonAuth::Clients->new;
 
 # What a client's functions return for tasks; see clients/tasks.mjs.
 sub ask
 {
 	my ($client, @tasks) = @_;
-	my ($output, $error) = command($json->encode(\@tasks), 'node', "$clients/$client.mjs");
-	my $answers;
+	my $answers = $clients->run($client, \@tasks);
 
-	die "$client: $error" if defined $error;
-	$answers = $json->decode($output);
 	return wantarray ? @$answers : $answers->[0];
 }
 
