@@ -41,6 +41,25 @@ die() {
 	exit 1
 }
 
+# print_counts PASSED FAILED SKIPPED: the line that each script with tests ends
+# with.
+print_counts() {
+	local line="$1 passed, $2 failed"
+	if (($3 > 0)); then
+		line+=", $3 skipped"
+	fi
+	say "$line"
+}
+
+# sum_counts FILE...: the sum of the lines that the files end with, as
+# "PASSED FAILED SKIPPED".  A file that does not end so is one failure.
+sum_counts() {
+	local file
+	for file in "$@"; do
+		tail -n 1 "$file" | grep -xE '[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?' || say "0 passed, 1 failed"
+	done | awk '{ passed += $1; failed += $3; skipped += $5 } END { print passed + 0, failed + 0, skipped + 0 }'
+}
+
 # ---------------------------------------------------------------------------
 # Which PostgreSQL
 # ---------------------------------------------------------------------------
@@ -67,6 +86,24 @@ find_postgresql() {
 	else
 		PG_MAJOR=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 	fi
+}
+
+# Which of Debian's suites has a major.
+debian_suite() {
+	case $1 in
+		15) echo bookworm ;;
+		17) echo trixie ;;
+		18) echo sid ;;
+		*) die "no suite of Debian is known to have PostgreSQL $1" ;;
+	esac
+}
+
+# The mirror that this machine uses already.
+debian_mirror() {
+	{
+		sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources
+		sed -nE 's/^deb +(\[[^]]*\] +)?([^ ]+).*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list
+	} 2>/dev/null | tr ' ' '\n' | grep -E '/debian/?$' | head -n 1
 }
 
 # ---------------------------------------------------------------------------
