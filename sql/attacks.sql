@@ -1,0 +1,206 @@
+--
+-- What an ordinary database user tries who may create what he likes in a schema
+-- that everybody searches first: nothing of his is ever run by the extension.
+--
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS anon_auth CASCADE;
+CREATE ROLE regress_anon_auth_mallory LOGIN;
+CREATE SCHEMA traps AUTHORIZATION regress_anon_auth_mallory;
+CREATE TABLE traps.sprung (who name, what text);
+ALTER TABLE traps.sprung OWNER TO regress_anon_auth_mallory;
+RESET client_min_messages;
+
+-- traps for whoever searches traps before pg_catalog: every operator that
+-- compares, adds or takes out, and functions of common names, for the types that
+-- the extension uses
+SET ROLE regress_anon_auth_mallory;
+DO $do$
+DECLARE
+	of_type text;
+	operator text;
+	number integer := 0;
+	trap text := $trap$
+	BEGIN
+		INSERT INTO traps.sprung VALUES (current_user, %L);
+		RETURN NULL;
+	END $trap$;
+	function text;
+BEGIN
+	FOREACH of_type IN ARRAY '{text,uuid,bytea,bigint,integer,boolean,timestamptz,interval,jsonb,text[],uuid[],oid,name,double precision}'::text[] LOOP
+		FOREACH operator IN ARRAY '{=,<>,<,>,<=,>=,||,+,-,~,!~,@>,&&,->,->>}'::text[] LOOP
+			number := number + 1;
+			EXECUTE format('CREATE FUNCTION traps.operator_%s(a %s, b %s) RETURNS boolean LANGUAGE plpgsql AS %L',
+						   number, of_type, of_type, format(trap, of_type || operator || of_type));
+			EXECUTE format('CREATE OPERATOR traps.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = traps.operator_%s)',
+						   operator, of_type, of_type, number);
+		END LOOP;
+	END LOOP;
+	FOREACH function IN ARRAY ARRAY['now()', 'clock_timestamp()', 'gen_random_uuid()', 'sha256(bytea)', 'jsonb_build_object(text, text)',
+			'jsonb_build_object(VARIADIC text[])', 'format(text, text)', 'format(text, VARIADIC text[])', 'lower(text)', 'length(text)',
+			'set_config(text, text, boolean)', 'current_setting(text)', 'current_setting(text, boolean)', 'to_jsonb(text)', 'cardinality(uuid[])',
+			'cardinality(text[])', 'array_position(text[], text)', 'array_to_string(text[], text)', 'encode(bytea, text)', 'decode(text, text)',
+			'date_trunc(text, timestamptz)', 'jsonb_typeof(jsonb)', 'quote_ident(text)', 'replace(text, text, text)', 'btrim(text)',
+			'split_part(text, text, integer)', 'count(text)', 'to_regprocedure(text)', 'pg_has_role(text, text)'] LOOP
+		EXECUTE format('CREATE FUNCTION traps.%s RETURNS text LANGUAGE plpgsql AS %L', function, format(trap, function));
+	END LOOP;
+END $do$;
+GRANT USAGE ON SCHEMA traps TO PUBLIC;
+RESET ROLE;
+
+-- they work
+SET search_path = traps, pg_catalog;
+SELECT 'a'::text = 'b'::text AS is_null;
+TABLE traps.sprung;
+TRUNCATE traps.sprung;
+
+-- and the DBA who searches there installs the extension and uses all of it
+SET client_min_messages = warning;
+CREATE EXTENSION anon_auth;
+RESET client_min_messages;
+UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1, promotion_conflict = 'merge', lockout_max_attempts = 3, purge_policy = 'cascade';
+SELECT anon_auth.create_client('app', 'native') IS NOT NULL AS made;
+CREATE TABLE public.notes (user_id uuid REFERENCES anon_auth.users (id) ON DELETE CASCADE, note text);
+ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;
+SELECT sub, access_token, refresh_token FROM anon_auth.authenticate_anonymously('app') \gset ada_
+SELECT refresh_token FROM anon_auth.refresh_session('app', :'ada_refresh_token') \gset ada_
+SELECT promotion_code FROM anon_auth.create_promotion_code(:'ada_refresh_token') \gset
+SELECT sub, access_token, refresh_token FROM anon_auth.promote_anonymous_user('app', email => 'ada@example.com', password => 'correct horse', promotion_code => :'promotion_code') \gset ada_
+SELECT token_type FROM anon_auth.authenticate('app', 'ada@example.com', 'correct horse');
+SELECT token_type FROM anon_auth.authenticate('app', 'ada@example.com', 'wrong');
+SELECT sub, refresh_token FROM anon_auth.authenticate_anonymously('app') \gset bob_
+INSERT INTO public.notes VALUES (:'bob_sub', 'of bob');
+SELECT token_type FROM anon_auth.promote_anonymous_user('app', email => 'ada@example.com', password => 'correct horse', refresh_token => :'bob_refresh_token');
+SELECT anon_auth.use_access_token(:'ada_access_token') IS NOT NULL AS used, anon_auth.uid() IS NULL AS local, anon_auth.is_anonymous() IS NULL AS unknown;
+SELECT anon_auth.userinfo(:'ada_access_token') IS NOT NULL AS userinfo, anon_auth.jwks() IS NOT NULL AS jwks, anon_auth.openid_configuration() IS NOT NULL AS configuration;
+SELECT anon_auth.request_password_reset('ada@example.com');
+SELECT pg_catalog.count(*) AS sent FROM anon_auth.take_outbox_messages();
+SELECT anon_auth.rotate_signing_key() IS NOT NULL AS signing_key, anon_auth.rotate_master_key() IS NOT NULL AS master_key, anon_auth.reseal_signing_keys() IS NOT NULL AS resealed;
+SELECT anon_auth.grant_client_api('regress_anon_auth_mallory');
+SELECT anon_auth_http.challenge('{"purpose": "anonymous_request"}') IS NOT NULL AS challenge,
+	   anon_auth_http.anonymous_user_signup('{"client_id": "app", "session_type": "refresh_token"}') IS NOT NULL AS sign_up,
+	   anon_auth_http.token('grant_type=refresh_token&client_id=app&refresh_token=x') IS NOT NULL AS token;
+SELECT pg_catalog.count(*) IS NOT NULL AS examined FROM anon_auth.doctor();
+SELECT pg_catalog.count(*) AS counted FROM anon_auth.stats;
+SELECT anon_auth.disable_user(:'ada_sub'), anon_auth.enable_user(:'ada_sub');
+SELECT anon_auth.revoke_sessions(:'ada_sub') IS NOT NULL AS revoked;
+SELECT anon_auth.delete_user(:'ada_sub');
+SELECT anon_auth.purge() IS NOT NULL AS purged;
+
+-- no trap was sprung
+TABLE traps.sprung;
+RESET search_path;
+
+-- what Mallory may do with the client functions: call them, with traps of his own
+SET ROLE regress_anon_auth_mallory;
+SET search_path = traps, pg_temp, pg_catalog;
+SELECT sub, refresh_token FROM anon_auth.authenticate_anonymously('app'::pg_catalog.text) \gset mallory_
+SELECT refresh_token FROM anon_auth.refresh_session('app', :'mallory_refresh_token') \gset mallory_
+SELECT token_type FROM anon_auth.promote_anonymous_user('app', username => 'mallory', password => 'correct horse', refresh_token => :'mallory_refresh_token');
+TABLE traps.sprung;
+RESET search_path;
+RESET ROLE;
+
+-- a way in from other sides, in a session of his own
+\set dba :USER
+\c - regress_anon_auth_mallory
+CREATE FUNCTION pg_temp.try(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE statement;
+	RETURN 'done: ' || statement;
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE || ': ' || statement;
+END
+$$;
+SELECT pg_temp.try(statement) AS result FROM unnest(ARRAY[
+	-- the extension itself
+	'DROP EXTENSION anon_auth',
+	'ALTER EXTENSION anon_auth UPDATE',
+	'ALTER EXTENSION anon_auth DROP TABLE anon_auth.users',
+	'ALTER FUNCTION anon_auth.uid() RESET ALL',
+	'CREATE OR REPLACE FUNCTION anon_auth.uid() RETURNS uuid LANGUAGE sql AS ''SELECT NULL::uuid''',
+	'CREATE FUNCTION anon_auth.uid(text) RETURNS uuid LANGUAGE sql AS ''SELECT NULL::uuid''',
+	'CREATE FUNCTION anon_auth_http.challenge(integer) RETURNS text LANGUAGE sql AS ''SELECT NULL::text''',
+	'CREATE FUNCTION traps.steal() RETURNS text LANGUAGE c AS ''anon_auth'', ''anon_auth_sign_jwt''',
+	'LOAD ''anon_auth''',
+	'COMMENT ON FUNCTION anon_auth.uid() IS ''mine''',
+	-- its tables
+	'LOCK TABLE anon_auth.users',
+	'CREATE TABLE traps.child () INHERITS (anon_auth.users)',
+	'CREATE TABLE traps.alike (LIKE anon_auth.users); DROP TABLE traps.alike',
+	'CREATE TABLE traps.theirs (id uuid REFERENCES anon_auth.users (id))',
+	'CREATE TRIGGER mine AFTER INSERT ON anon_auth.users FOR EACH ROW EXECUTE FUNCTION anon_auth.uid()',
+	'CREATE RULE mine AS ON INSERT TO anon_auth.users DO ALSO NOTHING',
+	'CREATE POLICY mine ON anon_auth.users USING (true)',
+	'ALTER TABLE anon_auth.users DISABLE ROW LEVEL SECURITY',
+	'CREATE INDEX ON anon_auth.users (id)',
+	'CREATE STATISTICS traps.mine ON id, is_anonymous FROM anon_auth.users',
+	'CREATE PUBLICATION mine FOR TABLE anon_auth.users',
+	'TRUNCATE anon_auth.users',
+	'CREATE VIEW traps.view WITH (security_invoker) AS SELECT * FROM anon_auth.users; SELECT * FROM traps.view',
+	'CREATE MATERIALIZED VIEW traps.stored AS SELECT * FROM anon_auth.login_ids',
+	'SELECT * FROM anon_auth.stats',
+	'SET row_security = off; SELECT * FROM anon_auth.users',
+	'SELECT stavalues1 FROM pg_statistic',
+	-- the keys
+	'SELECT pg_read_file(''anon_auth.master_key'')',
+	'SELECT pg_read_binary_file(''anon_auth.master_key'')',
+	'SELECT pg_stat_file(''anon_auth.master_key'')',
+	'SELECT pg_ls_dir(''.'')',
+	'SELECT lo_import(''anon_auth.master_key'')',
+	'COPY traps.sprung FROM ''/etc/passwd''',
+	'COPY traps.sprung FROM PROGRAM ''cat anon_auth.master_key''',
+	'SELECT current_setting(''anon_auth.master_key_file'')',
+	'SET anon_auth.master_key_file = ''/dev/null''',
+	'SELECT set_config(''anon_auth.master_key_file'', ''/dev/null'', true)',
+	'ALTER ROLE regress_anon_auth_mallory SET anon_auth.master_key_file = ''/dev/null''',
+	'SET anon_auth.no_such_setting = 1',
+	-- other people
+	'SET anon_auth.verified_claims = ''{"sub": "00000000-0000-0000-0000-000000000001"}''',
+	'CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION anon_auth.uid()',
+	'SELECT anon_auth.merge_anonymous_user(NULL, NULL)',
+	'SELECT anon_auth.take_outbox_messages()',
+	'SELECT anon_auth.purge()',
+	'SELECT anon_auth.doctor()',
+	'SELECT anon_auth.use_access_token(''x'')',
+	'SET session_replication_role = replica']) statement;
+\set VERBOSITY sqlstate
+SET ROLE :"dba";
+SET SESSION AUTHORIZATION :"dba";
+COPY anon_auth.passwords TO STDOUT;
+COPY (SELECT secret_hash FROM anon_auth.sessions) TO STDOUT;
+ALTER SYSTEM SET anon_auth.master_key_file = '/dev/null';
+\set VERBOSITY default
+\c - :dba
+SELECT DISTINCT who FROM traps.sprung ORDER BY 1;
+
+-- Who may not read the tables is told nothing of their contents by the planner's
+-- statistics either.
+ANALYZE anon_auth.users, anon_auth.login_ids;
+SET ROLE regress_anon_auth_mallory;
+SELECT count(*) AS statistics FROM pg_stats WHERE schemaname LIKE 'anon_auth%';
+RESET ROLE;
+
+-- objects that were there before are not adopted
+SET client_min_messages = warning;
+DROP EXTENSION anon_auth CASCADE;
+RESET client_min_messages;
+CREATE SCHEMA anon_auth_http AUTHORIZATION regress_anon_auth_mallory;
+CREATE EXTENSION anon_auth;
+DROP SCHEMA anon_auth_http;
+CREATE SCHEMA anon_auth AUTHORIZATION regress_anon_auth_mallory;
+CREATE EXTENSION anon_auth;
+SET ROLE regress_anon_auth_mallory;
+CREATE TABLE anon_auth.users (id uuid);
+RESET ROLE;
+CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth SCHEMA traps;
+SELECT count(*) AS installed FROM pg_extension WHERE extname = 'anon_auth';
+SET client_min_messages = warning;
+DROP SCHEMA anon_auth CASCADE;
+CREATE EXTENSION anon_auth;
+
+DROP TABLE public.notes;
+SET client_min_messages = warning;
+DROP SCHEMA traps CASCADE;
+DROP OWNED BY regress_anon_auth_mallory;
+DROP ROLE regress_anon_auth_mallory;
