@@ -1,4 +1,4 @@
-# pg_upgrade to a later major: PG_UPGRADE_TO is the pg_config of one.  Sessions,
+# pg_upgrade to a later major: PG_TEST_UPGRADE_TO is the pg_config of one.  Sessions,
 # devices, passwords, policies and keys are there afterwards, and go on.
 
 use strict;
@@ -13,9 +13,9 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $new_config = $ENV{PG_UPGRADE_TO} // '';
+my $new_config = $ENV{PG_TEST_UPGRADE_TO} // '';
 
-plan skip_all => 'PG_UPGRADE_TO names no pg_config of a later PostgreSQL' if $new_config eq '';
+plan skip_all => 'PG_TEST_UPGRADE_TO names no pg_config of a later PostgreSQL' if $new_config eq '';
 
 sub output_of
 {
@@ -27,7 +27,7 @@ sub output_of
 
 sub major_of { return output_of($_[0], '--version') =~ /(\d+)/ ? $1 : die "what is $_[0]?"; }
 
-cmp_ok(major_of($new_config), '>', major_of('pg_config'), 'PG_UPGRADE_TO is a later major');
+cmp_ok(major_of($new_config), '>', major_of('pg_config'), 'PG_TEST_UPGRADE_TO is a later major');
 
 # A copy of the later PostgreSQL, with anon_auth built for it: nothing is
 # installed in the system.
