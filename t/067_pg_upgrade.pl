@@ -39,12 +39,9 @@ for my $path (sort values %place)
 	PostgreSQL::Test::Utils::run_log([ 'mkdir', '-p', "$directory$path" ]);
 	PostgreSQL::Test::Utils::run_log([ 'cp', '-a', "$path/.", "$directory$path" ]) or die "cannot copy $path";
 }
-my $include = output_of($new_config, '--includedir') =~ s{/[^/]*$}{}r;
-if (!-e "$directory$include/include")
-{
-	PostgreSQL::Test::Utils::run_log([ 'mkdir', '-p', "$directory$include" ]);
-	symlink "$include/include", "$directory$include/include" or die;
-}
+my $include = output_of($new_config, '--includedir');
+PostgreSQL::Test::Utils::run_log([ 'mkdir', '-p', "$directory$include" =~ s{/[^/]*$}{}r ]);
+symlink $include, "$directory$include" or die "cannot link $include: $!";
 my $bin = "$directory$place{bindir}";
 my $source = "$directory/source";
 
