@@ -26,6 +26,8 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#define MAX_CACHED_KEYS		16
+
 typedef struct CachedKey
 {
 	SigningKey	signing_key;
@@ -55,11 +57,59 @@ cache_lookup(const char *kid)
 	return NULL;
 }
 
+/* Takes out the entry that a link leads to, and wipes its key. */
+static void
+cache_remove(CachedKey **link)
+{
+	CachedKey  *entry = *link;
+
+	*link = entry->next;
+	jose_key_free(entry->signing_key.key);
+	pfree(entry->signing_key.kid);
+	pfree(entry);
+}
+
+static void
+cache_forget(const char *kid)
+{
+	CachedKey **link;
+
+	for (link = &cached_keys; *link != NULL; link = &(*link)->next)
+	{
+		if (strcmp((*link)->signing_key.kid, kid) == 0)
+		{
+			cache_remove(link);
+			return;
+		}
+	}
+}
+
+/*
+ * A backend may live through many rotations.  Beyond so many keys the ones that
+ * were added first go, but for those that this statement may be using.
+ */
+static void
+cache_make_room(void)
+{
+	CachedKey **link = &cached_keys;
+	int			kept = 0;
+
+	while (*link != NULL)
+	{
+		if (++kept < MAX_CACHED_KEYS || statement_stamp_holds(&(*link)->stamp))
+			link = &(*link)->next;
+		else
+			cache_remove(link);
+	}
+}
+
 static CachedKey *
 cache_add(const char *kid)
 {
-	CachedKey  *entry = MemoryContextAllocZero(TopMemoryContext, sizeof(CachedKey));
+	CachedKey  *entry;
 
+	cache_make_room();
+	entry = MemoryContextAllocZero(TopMemoryContext, sizeof(CachedKey));
 	entry->signing_key.kid = MemoryContextStrdup(TopMemoryContext, kid);
 	entry->next = cached_keys;
 	cached_keys = entry;
@@ -119,7 +169,10 @@ get_key(const char *kid, bool want_private)
 		return entry;
 
 	if (!signing_key_peek(kid, &row))
+	{
+		cache_forget(kid);
 		return NULL;
+	}
 	if (entry == NULL || entry->created_at != row.created_at ||
 		(want_private && !entry->has_private))
 	{

@@ -1,0 +1,126 @@
+# One backend, very many calls, half of which fail: its memory stays what it is
+# after the first few.
+#
+# ANON_AUTH_CALLS, by default 20000, is how many.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Device qw(call challenge sql_literal);
+use JSON::PP ();
+use List::Util qw(max min);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use constant SAMPLES => 20;
+
+my $calls = $ENV{ANON_AUTH_CALLS} // 20_000;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+$node->append_conf('postgresql.conf', <<'CONF');
+fsync = off
+jit = off
+log_statement = none
+log_min_messages = fatal
+CONF
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION anon_auth;
+SELECT anon_auth.create_client('app', 'native', refresh_token_rotation_enabled => true);
+UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1, lockout_max_attempts = 1000000,
+	password_attempts_per_minute_per_ip = NULL, password_attempts_per_minute_per_user = NULL, password_attempts_per_minute_per_user_per_ip = NULL;
+CREATE TABLE notes (user_id uuid REFERENCES anon_auth.users (id) ON DELETE CASCADE, note text);
+SQL
+
+my $device = AnonAuth::Device->new(alg => 'ES256');
+my $request = $device->request(challenge => challenge($node), with_jwk => 1);
+my $jwk = sql_literal(JSON::PP->new->canonical->encode($device->jwk));
+call($node, 'authenticate_anonymously', client_id => 'app', jwt => $request);
+
+# Calls that succeed and calls that fail, some at once and some at their end; a
+# few hash a password.
+my $round = <<"SQL";
+SELECT token FROM anon_auth.create_challenge() \\gset
+SELECT sub, access_token, refresh_token FROM anon_auth.authenticate_anonymously('app') \\gset
+SELECT refresh_token FROM anon_auth.refresh_session('app', :'refresh_token') \\gset
+SELECT anon_auth.refresh_session('app', 'x' || :'refresh_token');
+SELECT anon_auth.verify_jwt(:'access_token') IS NULL;
+SELECT anon_auth.verify_jwt(:'access_token' || 'AAAA');
+SELECT anon_auth.userinfo(:'access_token') IS NULL;
+SELECT anon_auth.userinfo(left(:'access_token', -3));
+SELECT anon_auth.jws_verify('$request', $jwk);
+SELECT anon_auth.jws_verify('$request', '{"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"}');
+SELECT length(anon_auth.sign_jwt('{"a": 1}'));
+SELECT anon_auth.sign_jwt('[]');
+SELECT promotion_code FROM anon_auth.create_promotion_code(:'refresh_token') \\gset
+SELECT anon_auth.authenticate_anonymously('app', jwt => '$request');
+SELECT count(anon_auth_http.challenge('{"purpose": "anonymous_request"}'));
+SELECT anon_auth.import_signing_key('{"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": "AA"}');
+SELECT count(anon_auth_http.token('grant_type=refresh_token&client_id=app&refresh_token=wrong'));
+SELECT anon_auth.promote_anonymous_user('app', email => 'nobody', password => 'correct horse', promotion_code => :'promotion_code');
+SELECT anon_auth.revoke(:'refresh_token');
+SELECT anon_auth.authenticate_anonymously('nobody');
+SELECT anon_auth.create_challenge('no purpose');
+SELECT anon_auth.exchange_authorization_code('app', 'no code', 'https://app.example/', repeat('v', 43));
+SELECT anon_auth.authenticate_anonymously('app', jwt => 'x.y.z');
+SELECT anon_auth.create_promotion_code('x');
+SELECT anon_auth.verify_jwt(:'access_token', 'another audience');
+SELECT anon_auth.jwk_thumbprint('{"kty": "OKP", "crv": "Ed25519", "x": "AA"}');
+SELECT anon_auth.delete_user('00000000-0000-0000-0000-000000000000');
+SELECT anon_auth.use_access_token('x');
+SELECT anon_auth.create_client('app', 'native');
+SELECT anon_auth.promote_anonymous_user('app', username => 'somebody', password => 'short', refresh_token => :'refresh_token');
+SQL
+my $now_and_then = <<'SQL';
+SELECT sub, refresh_token FROM anon_auth.authenticate_anonymously('app') \gset
+INSERT INTO notes VALUES (:'sub', 'a note');
+SELECT sub FROM anon_auth.promote_anonymous_user('app', username => 'u' || replace(:'sub', '-', ''), password => 'correct horse', refresh_token => :'refresh_token') \gset
+SELECT anon_auth.promote_anonymous_user('app', username => 'u' || replace(:'sub', '-', ''), password => 'correct horse', refresh_token => :'refresh_token');
+SELECT count(*) FROM anon_auth.authenticate('app', 'u' || replace(:'sub', '-', ''), 'wrong');
+SELECT anon_auth.delete_user(:'sub');
+SELECT anon_auth.rotate_signing_key() IS NULL;
+UPDATE anon_auth.signing_keys SET verify_until = now() WHERE state = 'retiring';
+SELECT count(*) FROM anon_auth.purge();
+DELETE FROM anon_auth.signing_keys WHERE state = 'retired';
+SQL
+my $sample = q{SELECT 'sample', (SELECT sum(total_bytes) FROM pg_backend_memory_contexts), substring(pg_read_file('/proc/' || pg_backend_pid() || '/status') FROM 'RssAnon:\s+(\d+)'), (SELECT count(*) FROM pg_backend_memory_contexts);} . "\n";
+
+my $directory = $node->basedir;
+my $per_sample = int($calls / SAMPLES / 40) || 1;    # of forty calls
+append_to_file("$directory/calls.sql", "$round$now_and_then" x $per_sample);
+append_to_file("$directory/sample.sql", $sample);
+
+my ($output, $errors) = ('', '');
+IPC::Run::run(
+	[ 'psql', '-XAtq', '-v', 'VERBOSITY=sqlstate', '-d', $node->connstr('postgres'), map { ('-f', "$directory/calls.sql", '-f', "$directory/sample.sql") } 1 .. SAMPLES ],
+	'>', \$output, '2>', \$errors) or die "psql failed: $errors";
+
+my @samples = map { [ (split /\|/)[ 1, 2, 3 ] ] } grep { /^sample/ } split /\n/, $output;
+my %states;
+$states{$1}++ while $errors =~ /ERROR:  (\w{5})$/mg;
+my $failed = 0;
+$failed += $_ for values %states;
+my $made = $per_sample * 40 * SAMPLES;
+
+is(scalar @samples, SAMPLES, 'the backend has come to its end');
+is_deeply([ sort keys %states ], [qw(22023 42704 42710 AA001 AA003 AA005 AA006 AA010 AA012 AA014 AA016)], 'the calls failed as they were meant to')
+  or diag($errors =~ s/^(.{2000}).*/$1/sr);
+cmp_ok($failed, '>=', $made / 2, '... half of them');
+my @after = @samples[ SAMPLES / 4 .. $#samples ];    # what is kept, is kept by then
+for my $what ([ 0, 'bytes in memory contexts', 64 * 1024 ], [ 1, 'kB of anonymous memory', 512 ], [ 2, 'memory contexts', 2 ])
+{
+	my ($column, $name, $margin) = @$what;
+	my @values = map { $_->[$column] } @after;
+
+	cmp_ok(max(@values[ @values / 2 .. $#values ]), '<=', max(@values[ 0 .. @values / 2 - 1 ]) + $margin, "no more $name at the end than before")
+	  or diag(join ' ', map { $_->[$column] } @samples);
+	diag(sprintf '%s: %d to %d, over %d calls, %d of which failed', $name, min(@values), max(@values), $made, $failed);
+}
+
+$node->stop;
+done_testing();
