@@ -181,6 +181,7 @@ SELECT count(*) AS statistics FROM pg_stats WHERE schemaname LIKE 'anon_auth%';
 RESET ROLE;
 
 -- objects that were there before are not adopted
+\set SHOW_CONTEXT never
 SET client_min_messages = warning;
 DROP EXTENSION anon_auth CASCADE;
 RESET client_min_messages;

@@ -50,6 +50,7 @@ SELECT d.deptype FROM pg_namespace n JOIN pg_depend d ON d.objid = n.oid AND d.c
 WHERE n.nspname = 'anon_auth' AND (n.nspacl IS NULL OR NOT EXISTS (SELECT FROM aclexplode(n.nspacl) a WHERE a.grantee <> n.nspowner));
 
 -- installing over somebody's schema or object is refused, not adopted
+\set SHOW_CONTEXT never
 DROP EXTENSION anon_auth;
 SELECT count(*) AS left_behind FROM pg_namespace WHERE nspname = 'anon_auth';
 CREATE SCHEMA anon_auth;
