@@ -95,11 +95,13 @@ SQL
 append_to_file("$directory/simple.sql", $life);
 append_to_file("$directory/$_.sql", $life =~ s/':(\w+)'/:$1/gr) for qw(extended prepared);
 
+# A thread a client: pgbench waits for a statement to be prepared, in which time
+# another client of the same thread would keep its server for itself.
 sub run_load
 {
 	my ($mode, $count) = @_;
 	my $run = IPC::Run::run(
-		[ 'pgbench', '-n', '-M', $mode, '-c', CLIENTS, '-j', 2, '-t', $count, '-f', "$directory/$mode.sql", $connection ],
+		[ 'pgbench', '-n', '-M', $mode, '-c', CLIENTS, '-j', CLIENTS, '-t', $count, '-f', "$directory/$mode.sql", $connection ],
 		'>', \my $stdout, '2>', \my $stderr, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 
 	$stderr =~ s/^pgbench \(.*\n//mg;
