@@ -79,6 +79,20 @@ admit(const pg_uuid_t *id, const Client *client, Jsonb *device_info, TimestampTz
 }
 
 /*
+ * The key may have been another guest's, and this request may be that guest's.
+ * Asked when the key has been inserted, since nobody can remove it from then on.
+ */
+static void
+take_over_challenges(const RequestJwt *request, const DeviceKey *key, TimestampTz now)
+{
+	bytea	   *removed = removed_device_key_challenges(request->kid);
+
+	if (removed != NULL)
+		device_key_replace_challenges(request->kid, key,
+									  challenge_use(removed, &request->challenge, now), now);
+}
+
+/*
  * False when another transaction was faster with the same key: the key is the
  * arbiter, and the user that was made for nothing goes again.
  */
@@ -87,18 +101,21 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
 				 TimestampTz now, User *user)
 {
 	pg_uuid_t	id = new_uuid_v7(now);
+	DeviceKey	key;
 
 	request_jwt_verify(request, request->jwk, jose_alg_name(request->alg));
 	admit(&id, client, device_info, now);
 	user_insert_guest(&id, request->kid, now, now);
-	if (!device_key_insert(request->kid, &id, jose_alg_name(request->alg),
-						   canonical_jwk(request->jwk),
-						   challenge_use(removed_device_key_challenges(request->kid),
-										 &request->challenge, now), now))
+	key.user_id = id;
+	key.alg = jose_alg_name(request->alg);
+	key.jwk = canonical_jwk(request->jwk);
+	key.used_challenges = challenge_use(NULL, &request->challenge, now);
+	if (!device_key_insert(request->kid, &key, now))
 	{
 		user_delete_new(&id);
 		return false;
 	}
+	take_over_challenges(request, &key, now);
 	record_creation(client, &id, true, now);
 	fill_new_guest(user, &id, request->kid);
 	return true;

@@ -69,7 +69,7 @@ merge_guest(const char *client_id, const User *guest, const pg_uuid_t *session_i
 	User		user;
 
 	if (guest->device_kid != NULL)
-		device_key_remove(guest->device_kid, now);
+		device_key_remove(guest->device_kid, &guest->id, now);
 	if (!user_lock_guest(&guest->id, &user) ||
 		(session_id != NULL && !session_delete(&guest->id, session_id)))
 		return false;

@@ -148,7 +148,7 @@ promote(const Client *client, const Proof *proof, const LoginId *login_ids, int 
 	int			i;
 
 	if (proof->user.device_kid != NULL)
-		device_key_remove(proof->user.device_kid, now);
+		device_key_remove(proof->user.device_kid, id, now);
 	if (!user_promote(id, routes_array(login_ids, count), attributes(login_ids, count), now, user))
 		proof_raise_lost(proof);
 	if (proof->by_session && !session_delete(id, &proof->session_id))

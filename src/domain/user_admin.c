@@ -55,7 +55,7 @@ user_admin_delete(const pg_uuid_t *id, TimestampTz now)
 
 	user_admin_get(id, &user);
 	if (user.device_kid != NULL)
-		device_key_remove(user.device_kid, now);
+		device_key_remove(user.device_kid, id, now);
 	if (!user_lock_for_deletion(id, &user))
 		return;
 	user_delete_one(id);

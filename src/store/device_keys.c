@@ -34,10 +34,10 @@ static StoreStatement replace_challenges = {
 };
 
 static StoreStatement delete_key = {
-	.sql = "DELETE FROM anon_auth.device_keys WHERE route = $1 AND kid = $2"
+	.sql = "DELETE FROM anon_auth.device_keys WHERE route = $1 AND kid = $2 AND user_id = $3"
 	" RETURNING used_challenges",
-	.nparams = 2,
-	.types = {UUIDOID, TEXTOID}
+	.nparams = 3,
+	.types = {UUIDOID, TEXTOID, UUIDOID}
 };
 
 static StoreStatement insert_removed = {
@@ -80,18 +80,17 @@ device_key_find(const char *kid, DeviceKey *key)
 }
 
 bool
-device_key_insert(const char *kid, const pg_uuid_t *user_id, const char *alg,
-				  Jsonb *jwk, bytea *used_challenges, TimestampTz now)
+device_key_insert(const char *kid, const DeviceKey *key, TimestampTz now)
 {
 	pg_uuid_t	route = kid_route(kid);
 	Datum		params[7];
 
 	params[0] = UUIDPGetDatum(&route);
 	params[1] = text_param(kid);
-	params[2] = UUIDPGetDatum(user_id);
-	params[3] = text_param(alg);
-	params[4] = JsonbPGetDatum(jwk);
-	params[5] = PointerGetDatum(used_challenges);
+	params[2] = UUIDPGetDatum(&key->user_id);
+	params[3] = text_param(key->alg);
+	params[4] = JsonbPGetDatum(key->jwk);
+	params[5] = PointerGetDatum(key->used_challenges);
 	params[6] = TimestampTzGetDatum(now);
 	return store_run(&insert_key, params, NULL, NULL) > 0;
 }
@@ -113,7 +112,7 @@ device_key_replace_challenges(const char *kid, const DeviceKey *key,
 }
 
 void
-device_key_remove(const char *kid, TimestampTz now)
+device_key_remove(const char *kid, const pg_uuid_t *user_id, TimestampTz now)
 {
 	pg_uuid_t	route = kid_route(kid);
 	Datum		params[4];
@@ -121,6 +120,7 @@ device_key_remove(const char *kid, TimestampTz now)
 
 	params[0] = UUIDPGetDatum(&route);
 	params[1] = text_param(kid);
+	params[2] = UUIDPGetDatum(user_id);
 	if (store_run(&delete_key, params, NULL, &row) == 0)
 		return;
 	params[2] = row.values[0];
@@ -137,7 +137,7 @@ removed_device_key_challenges(const char *kid)
 
 	params[0] = UUIDPGetDatum(&route);
 	params[1] = text_param(kid);
-	if (store_run(&find_removed, params, NULL, &row) == 0)
+	if (store_run_latest(&find_removed, params, &row) == 0)
 		return NULL;
 	return DatumGetByteaP(row.values[0]);
 }

@@ -122,11 +122,11 @@ store_run_rows(StoreStatement *statement, const Datum *params, const bool *nulls
 	return rows;
 }
 
-bool
-store_finds_latest(StoreStatement *statement, const Datum *params)
+uint64
+store_run_latest(StoreStatement *statement, const Datum *params, StoreRow *row)
 {
 	Snapshot	snapshot;
-	bool		found;
+	uint64		processed;
 	int			code;
 
 	CommandCounterIncrement();
@@ -138,10 +138,12 @@ store_finds_latest(StoreStatement *statement, const Datum *params)
 								InvalidSnapshot, true, false, 1);
 	if (code != SPI_OK_SELECT)
 		elog(ERROR, "could not run a statement of anon_auth: %s", SPI_result_code_string(code));
-	found = SPI_processed > 0;
+	processed = SPI_processed;
+	if (row != NULL && processed > 0)
+		copy_row(row, SPI_tuptable->vals[0], SPI_tuptable->tupdesc);
 	SPI_finish();
 	UnregisterSnapshot(snapshot);
-	return found;
+	return processed;
 }
 
 /* Who owns the extension's tables; NULL-free because the schema is ours. */

@@ -53,10 +53,11 @@ extern StoreRow *store_run_rows(StoreStatement *statement, const Datum *params,
 								const bool *nulls, int *nrows);
 
 /*
- * Whether a SELECT without NULL parameters finds a row that is committed by
- * now, whatever the transaction's snapshot.
+ * A SELECT without NULL parameters that sees what is committed by now, whatever
+ * the transaction's snapshot.  Returns 1 if it finds a row, which is copied to
+ * row unless that is NULL, or 0.
  */
-extern bool store_finds_latest(StoreStatement *statement, const Datum *params);
+extern uint64 store_run_latest(StoreStatement *statement, const Datum *params, StoreRow *row);
 
 /*
  * For functions that are not SECURITY DEFINER because they must be cheap:

@@ -135,7 +135,7 @@ extern void user_delete_new(const pg_uuid_t *id);
 typedef struct DeviceKey
 {
 	pg_uuid_t	user_id;
-	char	   *alg;
+	const char *alg;
 	Jsonb	   *jwk;
 	bytea	   *used_challenges;
 } DeviceKey;
@@ -143,20 +143,20 @@ typedef struct DeviceKey
 extern bool device_key_find(const char *kid, DeviceKey *key);
 
 /* False when the kid is taken, which waits for a concurrent insert of it. */
-extern bool device_key_insert(const char *kid, const pg_uuid_t *user_id, const char *alg,
-							  Jsonb *jwk, bytea *used_challenges, TimestampTz now);
+extern bool device_key_insert(const char *kid, const DeviceKey *key, TimestampTz now);
 
 /* False when somebody else changed used_challenges, or the key is gone. */
 extern bool device_key_replace_challenges(const char *kid, const DeviceKey *key,
 										  bytea *used_challenges, TimestampTz now);
 
 /*
- * Removes a key, leaving behind the challenges that it has used.  Does nothing
- * where there is no such key.
+ * Removes a user's key, leaving behind the challenges that it has used.  Does
+ * nothing where there is no such key, or where it has signed up again and is
+ * somebody else's by now.
  */
-extern void device_key_remove(const char *kid, TimestampTz now);
+extern void device_key_remove(const char *kid, const pg_uuid_t *user_id, TimestampTz now);
 
-/* What device_key_remove() left behind, or NULL. */
+/* What device_key_remove() left behind, as is committed by now, or NULL. */
 extern bytea *removed_device_key_challenges(const char *kid);
 
 /* ---- sessions ---- */

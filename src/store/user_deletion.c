@@ -95,7 +95,7 @@ run_without_triggers(StoreStatement *statement, const Datum *params)
 static void
 refuse_unseen_rows(const Datum *params)
 {
-	if (IsolationUsesXactSnapshot() && store_finds_latest(&find_left_behind, params))
+	if (IsolationUsesXactSnapshot() && store_run_latest(&find_left_behind, params, NULL) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access due to concurrent update")));

@@ -60,6 +60,10 @@ sub new
 
 Sends statements and does not wait for their end.
 
+=item $connection->has_ended
+
+Whether their end has come.
+
 =item $connection->end
 
 Waits for it, and returns what was printed: [output, errors].
@@ -78,11 +82,26 @@ sub begin
 	return;
 }
 
+sub _is_at_mark
+{
+	my ($self) = @_;
+
+	return $self->{out} =~ /^\Q$self->{mark}\E$/m && $self->{err} =~ /^\Q$self->{mark}\E$/m;
+}
+
+sub has_ended
+{
+	my ($self) = @_;
+
+	$self->{run}->pump_nb;
+	return $self->_is_at_mark;
+}
+
 sub end
 {
 	my ($self) = @_;
 
-	until ($self->{out} =~ /^\Q$self->{mark}\E$/m && $self->{err} =~ /^\Q$self->{mark}\E$/m)
+	until ($self->_is_at_mark)
 	{
 		croak "the connection is gone: $self->{err}" if !$self->{run}->pumpable;
 		$self->{run}->pump;
