@@ -1,0 +1,432 @@
+
+=pod
+
+=head1 NAME
+
+AnonAuth::PairModel - what each operation on users does, where it runs alone
+
+=head1 SYNOPSIS
+
+  use AnonAuth::PairModel qw(initial_state describe operation serial_results);
+
+  my $state = initial_state(operation('promote'), operation('refresh'));
+  my @results = serial_results($state, 0, [ A => operation('promote') ], [ B => operation('refresh') ]);
+
+=head1 DESCRIPTION
+
+A model of anon_auth that a test compares the tables with: two transactions are
+right if they leave what one of them after the other would have left, and have
+given their callers the same answers.
+
+Everybody has a name: G is a guest with the device key K, H another guest,
+without a key; R is a regular user with login ID eve; a user who signs up
+during the test is called as its device key, K or N.  Sessions: s and r of G
+(the client of r rotates refresh tokens), z of G (that client grants no grace),
+h of H, x and y of R (y rotates); A and B are those that the operations make.
+
+=cut
+
+package AnonAuth::PairModel;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+
+our @EXPORT_OK = qw(initial_state describe operation serial_results share_rows);
+
+=pod
+
+=over
+
+=item operation($name)
+
+A hash: name; needs, the parts of the world that it works on; touches, what it
+changes (two operations that share none of it never get in each other's way);
+client, of the tokens that it returns; makes, whom it may create; and does, a
+function (state, session, overlaps) that returns a list of [state, answer]: the
+first is what happens where nothing else does.  Others may happen only where the
+other operation was under way (overlaps), and are listed here so that nothing
+else passes.
+
+=cut
+
+sub _op
+{
+	my ($name, $needs, $touches, $does, %more) = @_;
+
+	return $name => {
+		name => $name,
+		needs => [ split ' ', $needs ],
+		touches => [ split ' ', $touches ],
+		does => $does,
+		client => 'app',
+		%more };
+}
+
+# Everything of G, and of R.
+my $guest = 'G K s r z';
+my $account = 'R eve x y';
+
+my %operations = (
+	_op('sign_up_new', '', 'N', \&_sign_up, key => 'N', jwk => 1),
+	_op('sign_up_again', '', 'G K', \&_sign_up, key => 'K', jwk => 1),
+	_op('log_in_with_key', '', 'G K', \&_sign_up, key => 'K'),
+	# With the login ID that others want.
+	_op('log_in', '', 'ada', \&_log_in, login => 'ada'),
+	_op('refresh', '', 's', \&_refresh, session => 's', user => 'G'),
+	_op('refresh_rotating', 'r', 'r', \&_refresh, session => 'r', user => 'G', client => 'rotating', rotates => 1),
+	_op('refresh_no_grace', 'z', 'z', \&_refresh, session => 'z', user => 'G', client => 'strict', rotates => 1, strict => 1),
+	_op('promote', '', "$guest ada", \&_promote, session => 's', login => 'ada'),
+	_op('promote_with_key', '', "$guest bob", \&_promote, key => 'K', login => 'bob'),
+	_op('promote_other', 'h', 'H h ada', \&_promote, session => 'h', user => 'H', login => 'ada'),
+	_op('merge', 'account', "$guest $account", \&_promote, session => 's', login => 'eve'),
+	_op('revoke', '', 's', \&_revoke, session => 's', user => 'G'),
+	_op('revoke_all', '', $guest, \&_revoke_all, user => 'G'),
+	_op('disable', '', $guest, \&_disable, user => 'G'),
+	_op('delete', '', "$guest ada bob", \&_delete, user => 'G'),
+	_op('purge', 'idle', $guest, \&_purge),
+	_op('rotate_key', '', 'signing_keys', \&_rotate_key),
+	_op('log_in_account', 'account', 'R', \&_log_in, login => 'eve'),
+	_op('refresh_account', 'account', 'x', \&_refresh, session => 'x', user => 'R'),
+	_op('refresh_rotating_account', 'account y', 'y', \&_refresh, session => 'y', user => 'R', client => 'rotating', rotates => 1),
+	_op('revoke_account', 'account', 'x', \&_revoke, session => 'x', user => 'R'),
+	_op('revoke_all_account', 'account', $account, \&_revoke_all, user => 'R'),
+	_op('disable_account', 'account', $account, \&_disable, user => 'R'),
+	_op('delete_account', 'account', $account, \&_delete, user => 'R'));
+
+sub operation { return $operations{ $_[0] } // die "there is no operation $_[0]"; }
+
+=pod
+
+=item share_rows($one, $other)
+
+Whether two operations change something that is the same.
+
+=cut
+
+sub share_rows
+{
+	my ($one, $other) = @_;
+	my %touched = map { $_ => 1 } @{ $one->{touches} };
+
+	return scalar grep { $touched{$_} } @{ $other->{touches} };
+}
+
+=pod
+
+=item initial_state(@operations)
+
+What there is before them.
+
+=cut
+
+sub initial_state
+{
+	my (@operations) = @_;
+	my %needs = map { $_ => 1 } map { @{ $_->{needs} } } @operations;
+	my $state = {
+		users => { G => { guest => 1, idle => $needs{idle}, sessions => { s => 0 } } },
+		keys => { K => 'G' },
+		logins => {},
+		rows => 'G',
+		signer => 'old',
+		events => [] };
+
+	$state->{users}{G}{sessions}{$_} = 0 for grep { $needs{$_} } qw(r z);
+	$state->{users}{H} = { guest => 1, sessions => { h => 0 } } if $needs{h};
+	if ($needs{account})
+	{
+		$state->{users}{R} = { sessions => { x => 0 } };
+		$state->{users}{R}{sessions}{y} = 0 if $needs{y};
+		$state->{logins}{eve} = 'R';
+	}
+	# purge() respects the application's rows.
+	$state->{rows} = '' if $needs{idle};
+	return $state;
+}
+
+=pod
+
+=item serial_results($state, $overlaps, [$session => $operation], ...)
+
+What may come of running operations one after another: a list of [state,
+answers], the latter a hash by session.
+
+=cut
+
+sub serial_results
+{
+	my ($state, $overlaps, @calls) = @_;
+	my @results = ([ $state, {} ]);
+
+	for my $call (@calls)
+	{
+		my ($session, $operation) = @$call;
+
+		@results = map {
+			my ($before, $answers) = @$_;
+
+			map { [ $_->[0], { %$answers, $session => $_->[1] } ] }
+			  $operation->{does}->(_copy($before), $session, $overlaps, $operation)
+		} @results;
+	}
+	return @results;
+}
+
+=pod
+
+=item describe($state)
+
+A state as text.
+
+=back
+
+=cut
+
+sub describe
+{
+	my ($state) = @_;
+	my @lines;
+
+	for my $name (sort keys %{ $state->{users} })
+	{
+		my $user = $state->{users}{$name};
+
+		push @lines, join ' ', $name, $user->{guest} ? 'guest' : 'account',
+		  ($user->{disabled} ? 'disabled' : ()),
+		  (map { "key $_" } grep { $state->{keys}{$_} eq $name } sort keys %{ $state->{keys} }),
+		  (map { "login $_" } grep { $state->{logins}{$_} eq $name } sort keys %{ $state->{logins} }),
+		  (map { "session $_" . ($user->{sessions}{$_} ? "+$user->{sessions}{$_}" : '') } sort keys %{ $user->{sessions} });
+	}
+	push @lines, ($state->{rows} eq '' ? 'rows' : "rows $state->{rows}"), "signer $state->{signer}", map { "event $_" } sort @{ $state->{events} };
+	return join "\n", @lines;
+}
+
+sub _copy
+{
+	my ($state) = @_;
+	my %copy = (%$state, events => [ @{ $state->{events} } ]);
+
+	$copy{$_} = { %{ $state->{$_} } } for qw(keys logins);
+	$copy{users} = {
+		map { $_ => { %{ $state->{users}{$_} }, sessions => { %{ $state->{users}{$_}{sessions} } } } }
+		  keys %{ $state->{users} } };
+	return \%copy;
+}
+
+sub _event { my ($state, $type, $name) = @_; push @{ $state->{events} }, "$type $name"; return; }
+
+sub _begin_session
+{
+	my ($state, $name, $session) = @_;
+
+	$state->{users}{$name}{sessions}{$session} = 0;
+	$state->{users}{$name}{idle} = 0;
+	return "$name $session";
+}
+
+sub _remove
+{
+	my ($state, $name) = @_;
+
+	delete $state->{users}{$name};
+	for my $owned (qw(keys logins))
+	{
+		delete $state->{$owned}{$_} for grep { $state->{$owned}{$_} eq $name } keys %{ $state->{$owned} };
+	}
+	$state->{rows} = '' if $state->{rows} eq $name;
+	return;
+}
+
+sub _sign_up
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $key = $operation->{key};
+	my $name = $state->{keys}{$key};
+
+	if (!defined $name)
+	{
+		return [ $state, 'AA004' ] if !$operation->{jwk};
+		$name = $key;
+		$state->{keys}{$key} = $name;
+		$state->{users}{$name} = { guest => 1, sessions => {} };
+		_event($state, 'user.created', $name);
+		return [ $state, _begin_session($state, $name, $session) ];
+	}
+	return [ $state, 'AA007' ] if $state->{users}{$name}{disabled};
+	_event($state, 'user.authenticated', $name);
+	return [ $state, _begin_session($state, $name, $session) ];
+}
+
+sub _log_in
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $name = $state->{logins}{ $operation->{login} };
+
+	if (!defined $name || $state->{users}{$name}{disabled})
+	{
+		my @results;
+
+		# It had found the user, who was deleted while it waited.
+		push @results, _failed(_copy($state), 'R')
+		  if $overlaps && $operation->{login} eq 'eve' && !defined $name;
+		return (_failed($state, $name // 'nobody'), @results);
+	}
+	_event($state, 'user.authenticated', $name);
+	return [ $state, _begin_session($state, $name, $session) ];
+}
+
+sub _failed
+{
+	my ($state, $name) = @_;
+
+	_event($state, 'authentication.failed', $name);
+	return [ $state, 'nothing' ];
+}
+
+sub _refresh
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my ($name, $used) = @$operation{qw(user session)};
+	my $user = $state->{users}{$name};
+
+	return [ $state, 'AA006' ] if !$user || !exists $user->{sessions}{$used};
+	$user->{idle} = 0;
+	if ($operation->{strict} && $user->{sessions}{$used})
+	{
+		delete $user->{sessions}{$used};
+		_event($state, 'refresh_token.reused', $name);
+		return [ $state, 'nothing' ];
+	}
+	$user->{sessions}{$used} = 1 if $operation->{rotates};
+	return [ $state, "$name $used" ];
+}
+
+# Who asks to be promoted, or how he is refused: once alone, and what he may be
+# told if he lost his proof while he waited.
+sub _prove
+{
+	my ($state, $overlaps, $operation) = @_;
+	my $key = $operation->{key};
+	my $name = $operation->{user} // 'G';
+
+	$name = $state->{keys}{$key} // 'G' if $key;
+	my $user = $state->{users}{$name};
+	if ($key ? !defined $state->{keys}{$key} : !$user || !exists $user->{sessions}{ $operation->{session} })
+	{
+		my @refusals = ($key ? 'AA004' : 'AA006');
+
+		push @refusals, 'AA008' if $overlaps && $user && !$user->{guest};
+		push @refusals, 'AA007' if $overlaps && $user && $user->{disabled};
+		return (undef, @refusals);
+	}
+	return (undef, 'AA007') if $user->{disabled};
+	return $name;
+}
+
+sub _promote
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my ($name, @refusals) = _prove($state, $overlaps, $operation);
+	my $login = $operation->{login};
+	my $owner = $state->{logins}{$login};
+	my @also;
+
+	return map { [ $state, $_ ] } @refusals if !defined $name;
+	if (defined $owner && $login eq 'eve')
+	{
+		return _failed($state, $owner) if $state->{users}{$owner}{disabled};
+		$state->{rows} = $owner if $state->{rows} eq $name;
+		_remove($state, $name);
+		_event($state, 'user.authenticated', $owner);
+		_event($state, 'user.anonymous.merged', $owner);
+		_event($state, 'user.deleted', $name);
+		return [ $state, _begin_session($state, $owner, $session) ];
+	}
+	return [ $state, 'AA009' ] if defined $owner;
+	# It was to be merged into an account that was deleted while it waited.
+	push @also, _failed(_copy($state), 'R') if $login eq 'eve' && $overlaps;
+	my $user = $state->{users}{$name};
+
+	$user->{guest} = 0;
+	$user->{sessions} = {};
+	delete $state->{keys}{$_} for grep { $state->{keys}{$_} eq $name } keys %{ $state->{keys} };
+	$state->{logins}{$login} = $name;
+	_event($state, 'user.anonymous.promoted', $name);
+	return ([ $state, _begin_session($state, $name, $session) ], @also);
+}
+
+sub _revoke
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my ($name, $ended) = @$operation{qw(user session)};
+	my $user = $state->{users}{$name};
+
+	_event($state, 'user.signed_out', $name) if $user && defined delete $user->{sessions}{$ended};
+	return [ $state, 'done' ];
+}
+
+# An administrator's command for somebody who is not there.  One that has
+# waited for the deletion had seen him.
+sub _unknown_user
+{
+	my ($state, $overlaps) = @_;
+
+	return ([ $state, '42704' ], $overlaps ? [ $state, 'done' ] : ());
+}
+
+sub _revoke_all
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $user = $state->{users}{ $operation->{user} } or return _unknown_user($state, $overlaps);
+
+	_event($state, 'user.signed_out', $operation->{user}) if %{ $user->{sessions} };
+	$user->{sessions} = {};
+	return [ $state, 'done' ];
+}
+
+sub _disable
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $user = $state->{users}{ $operation->{user} } or return _unknown_user($state, $overlaps);
+
+	_event($state, 'user.disabled', $operation->{user}) if !$user->{disabled};
+	$user->{disabled} = 1;
+	$user->{sessions} = {};
+	return [ $state, 'done' ];
+}
+
+sub _delete
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+
+	return _unknown_user($state, $overlaps) if !$state->{users}{ $operation->{user} };
+	_remove($state, $operation->{user});
+	_event($state, 'user.deleted', $operation->{user});
+	return [ $state, 'done' ];
+}
+
+sub _purge
+{
+	my ($state, $session, $overlaps) = @_;
+	my $user = $state->{users}{G};
+	my @skipped;
+
+	return [ $state, 'purged 0' ] if !$user || !$user->{guest} || !$user->{idle};
+	# Whom somebody else holds is skipped.
+	push @skipped, [ _copy($state), 'purged 0' ] if $overlaps;
+	_remove($state, 'G');
+	_event($state, 'user.deleted', 'G');
+	return ([ $state, 'purged 1' ], @skipped);
+}
+
+sub _rotate_key
+{
+	my ($state, $session) = @_;
+
+	$state->{signer} = $session;
+	return [ $state, 'done' ];
+}
+
+1;

@@ -1,0 +1,447 @@
+
+=pod
+
+=head1 NAME
+
+AnonAuth::PairWorld - the users that two operations work on, and what became of them
+
+=head1 SYNOPSIS
+
+  use AnonAuth::PairWorld;
+
+  my $worlds = AnonAuth::PairWorld->new($node, $database, \%devices);
+  my $world = $worlds->begin(@operations);
+
+  $world->statement($operation, 'A');
+  $world->answer($operation, 'A', $connection->end);
+  $world->describe;
+
+=head1 DESCRIPTION
+
+Makes the users that L<AnonAuth::PairModel> speaks of in a database, writes
+operations as SQL, and reads answers and tables back in the model's terms.
+
+=cut
+
+package AnonAuth::PairWorld;
+
+use strict;
+use warnings;
+
+use AnonAuth::Connection;
+use AnonAuth::Device qw(challenge sql_literal);
+use JSON::PP ();
+use MIME::Base64 qw(decode_base64url);
+
+# How long the requests of a device are used; they are good for five minutes.
+use constant REQUEST_SECONDS => 120;
+
+# What to send a session's token to.
+my %client_of = (s => 'app', r => 'rotating', z => 'strict', h => 'app', x => 'app', y => 'rotating');
+
+my $schema = <<'SQL';
+CREATE EXTENSION anon_auth;
+SELECT anon_auth.create_client('app', 'native');
+SELECT anon_auth.create_client('rotating', 'native', refresh_token_rotation_enabled => true);
+SELECT anon_auth.create_client('strict', 'native', refresh_token_rotation_enabled => true, refresh_token_rotation_grace_seconds => 0);
+UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, password_attempts_per_minute_per_ip = NULL,
+	password_attempts_per_minute_per_user = NULL, password_attempts_per_minute_per_user_per_ip = NULL,
+	password_hash_memory_kib = 8192, password_hash_passes = 1, guest_retention = '30 days';
+CREATE TABLE app_rows (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE);
+CREATE INDEX ON app_rows (user_id);
+CREATE TABLE password AS SELECT ''::text AS hash;
+
+-- A session of a new guest, as the model calls it: user, id and token.
+CREATE FUNCTION member(name text, answer anon_auth.token_response) RETURNS text LANGUAGE sql AS $$
+	SELECT concat_ws(' ', name, answer.sub, anon_auth.verify_jwt(answer.access_token) ->> 'sid', answer.refresh_token) || E'\n'
+$$;
+
+CREATE FUNCTION begin_world(parts text[], kid text, jwk jsonb, request text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	guest anon_auth.token_response := anon_auth.authenticate_anonymously('app');
+	world text := member('s', guest);
+	account anon_auth.token_response;
+	eve uuid := encode(substr(sha256('username:eve'), 1, 16), 'hex')::uuid;
+	long_ago timestamptz := now() - interval '60 days';
+BEGIN
+	UPDATE anon_auth.users SET device_kid = kid WHERE id = guest.sub;
+	INSERT INTO anon_auth.device_keys (route, kid, user_id, alg, jwk, used_challenges, created_at, last_used_at)
+		VALUES (encode(substr(sha256(kid::bytea), 1, 16), 'hex')::uuid, kid, guest.sub, 'EdDSA', jwk, '', now(), now());
+	IF 'r' = ANY (parts) THEN
+		world := world || member('r', anon_auth.authenticate_anonymously('rotating', jwt => request));
+	ELSIF 'z' = ANY (parts) THEN
+		world := world || member('z', anon_auth.authenticate_anonymously('strict', jwt => request));
+	END IF;
+	IF 'h' = ANY (parts) THEN
+		world := world || member('h', anon_auth.authenticate_anonymously('app'));
+	END IF;
+	IF 'account' = ANY (parts) THEN
+		account := anon_auth.authenticate_anonymously('app');
+		world := world || member('x', account);
+		UPDATE anon_auth.users SET is_anonymous = false, login_id_routes = ARRAY[eve] WHERE id = account.sub;
+		INSERT INTO anon_auth.login_ids (route, type, value, user_id, original_value, created_at, updated_at)
+			VALUES (eve, 'username', 'eve', account.sub, 'eve', now(), now());
+		INSERT INTO anon_auth.passwords (user_id, password_hash, created_at, updated_at)
+			SELECT account.sub, hash, now(), now() FROM password;
+	END IF;
+	IF 'y' = ANY (parts) THEN
+		world := world || member('y', anon_auth.authenticate('rotating', 'eve', 'correct horse'));
+	END IF;
+	IF 'idle' = ANY (parts) THEN
+		UPDATE anon_auth.users SET last_seen_at = long_ago, purge_from = long_ago WHERE id = guest.sub;
+		UPDATE anon_auth.sessions SET last_used_at = long_ago WHERE user_id = guest.sub;
+	ELSE
+		INSERT INTO app_rows VALUES (guest.sub);
+	END IF;
+	DELETE FROM anon_auth.events;
+	RETURN world || 'signer ' || (SELECT string_agg(k.kid, ' ') FROM anon_auth.signing_keys k WHERE state = 'active');
+END
+$$;
+
+CREATE VIEW broken AS
+	SELECT 'a guest with a password or a login ID' AS what FROM anon_auth.users u WHERE is_anonymous
+		AND (EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id) OR EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id))
+	UNION ALL SELECT 'a regular user without a password or a login ID' FROM anon_auth.users u WHERE NOT is_anonymous
+		AND (NOT EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id) OR NOT EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id))
+	UNION ALL SELECT 'a device key that its user does not name, or that is not there' FROM anon_auth.users u
+		FULL JOIN anon_auth.device_keys d ON d.user_id = u.id AND d.kid = u.device_kid WHERE (u.device_kid IS NULL) <> (d.kid IS NULL)
+	UNION ALL SELECT 'a session of a disabled user' FROM anon_auth.users u JOIN anon_auth.sessions s ON s.user_id = u.id WHERE is_disabled
+	UNION ALL SELECT 'a row of no user in ' || what FROM (
+		SELECT 'sessions', user_id FROM anon_auth.sessions UNION ALL SELECT 'device_keys', user_id FROM anon_auth.device_keys
+		UNION ALL SELECT 'login_ids', user_id FROM anon_auth.login_ids UNION ALL SELECT 'passwords', user_id FROM anon_auth.passwords
+		UNION ALL SELECT 'authorization_codes', user_id FROM anon_auth.authorization_codes UNION ALL SELECT 'app_rows', user_id FROM app_rows)
+		AS o (what, user_id) WHERE NOT EXISTS (SELECT FROM anon_auth.users u WHERE u.id = o.user_id)
+	UNION ALL SELECT 'a login ID of two users' FROM anon_auth.login_ids GROUP BY type, value HAVING count(*) > 1
+	UNION ALL SELECT 'a login ID that its user does not know of' FROM anon_auth.login_ids l LEFT JOIN anon_auth.users u ON u.id = l.user_id
+		WHERE u.id IS NULL OR NOT l.route = ANY (u.login_id_routes)
+	UNION ALL SELECT 'a user that knows of a login ID of others' FROM anon_auth.users u WHERE cardinality(login_id_routes)
+		<> (SELECT count(*) FROM anon_auth.login_ids l WHERE l.user_id = u.id);
+
+-- What is in the tables, and what of it contradicts itself.
+CREATE FUNCTION look() RETURNS SETOF text LANGUAGE sql AS $$
+	SELECT concat_ws(' ', 'user', id, CASE WHEN is_anonymous THEN 'guest' ELSE 'account' END, CASE WHEN is_disabled THEN 'disabled' END)
+		FROM anon_auth.users
+	UNION ALL SELECT concat_ws(' ', 'key', user_id, kid) FROM anon_auth.device_keys
+	UNION ALL SELECT concat_ws(' ', 'login', user_id, value) FROM anon_auth.login_ids
+	UNION ALL SELECT concat_ws(' ', 'session', user_id, id, generation) FROM anon_auth.sessions
+	UNION ALL SELECT concat_ws(' ', 'rows', user_id) FROM app_rows
+	UNION ALL SELECT concat_ws(' ', 'signer', kid) FROM anon_auth.signing_keys WHERE state = 'active'
+	UNION ALL SELECT concat_ws(' ', 'event', user_id, type) FROM anon_auth.events
+	UNION ALL SELECT 'broken ' || what FROM broken
+$$;
+
+-- Whether both tokens of an answer do what they are for: '' or what is wrong.
+CREATE FUNCTION try_tokens(client text, sub uuid, access text, refresh text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	problem text := '';
+	answer anon_auth.token_response;
+BEGIN
+	IF anon_auth.verify_jwt(access) ->> 'sub' IS DISTINCT FROM sub::text THEN
+		problem := 'verify_jwt ';
+	END IF;
+	BEGIN
+		IF anon_auth.userinfo(access) ->> 'sub' IS DISTINCT FROM sub::text THEN
+			problem := problem || 'userinfo ';
+		END IF;
+	EXCEPTION WHEN SQLSTATE 'AA014' THEN
+		problem := problem || 'userinfo AA014 ';
+	END;
+	BEGIN
+		answer := anon_auth.refresh_session(client, refresh);
+		IF answer.sub IS DISTINCT FROM sub THEN
+			problem := problem || 'refresh ';
+		END IF;
+	EXCEPTION WHEN SQLSTATE 'AA006' THEN
+		problem := problem || 'refresh AA006 ';
+	END;
+	RETURN problem;
+END
+$$;
+
+CREATE FUNCTION clean() RETURNS void LANGUAGE sql AS $$
+	DELETE FROM anon_auth.users;
+	DELETE FROM anon_auth.removed_device_keys;
+	DELETE FROM anon_auth.events;
+$$;
+SQL
+
+=pod
+
+=over
+
+=item AnonAuth::PairWorld->prepare($node, $database, $policy)
+
+Makes the database, with that settings.promotion_conflict.
+
+=cut
+
+sub prepare
+{
+	my ($class, $node, $database, $policy) = @_;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	$node->safe_psql($database, $schema);
+	$node->safe_psql(
+		$database,
+		sprintf q{
+			UPDATE anon_auth.settings SET promotion_conflict = %s;
+			SELECT FROM (SELECT refresh_token AS t FROM anon_auth.authenticate_anonymously('app') OFFSET 0) g,
+				anon_auth.promote_anonymous_user('app', username => 'eve', password => 'correct horse', refresh_token => g.t);
+			UPDATE password SET hash = password_hash FROM anon_auth.passwords;
+			SELECT clean()}, sql_literal($policy));
+	return;
+}
+
+=pod
+
+=item AnonAuth::PairWorld->new($connection, $keys)
+
+What a worker makes its users with: a connection to such a database, and the
+device keys K and N.
+
+=cut
+
+sub new
+{
+	my ($class, $connection, $keys) = @_;
+
+	return bless {
+		connection => $connection,
+		keys => $keys,
+		kid => { map { $keys->{$_}->kid => $_ } keys %$keys },
+		jwk => JSON::PP->new->encode($keys->{K}->jwk),
+		made => 0,
+		signed_at => 0 }, $class;
+}
+
+# Each test begins with no device key, so it can use the same requests.
+sub _request
+{
+	my ($self, $key, $action, $jwk, $session) = @_;
+
+	if (time - $self->{signed_at} > REQUEST_SECONDS)
+	{
+		$self->{requests} = {};
+		$self->{signed_at} = time;
+	}
+	return $self->{requests}{"$key $action $jwk $session"} //= $self->{keys}{$key}->request(
+		challenge => challenge($self->{connection}),
+		action => $action,
+		with_jwk => $jwk,
+		payload => { exp => time + 4 * 60 });
+}
+
+=pod
+
+=item $worlds->begin(@operations)
+
+New users, and nobody else.
+
+=cut
+
+sub begin
+{
+	my ($self, @operations) = @_;
+	my $connection = $self->{connection};
+	my $key = $self->{keys}{K};
+	my @parts = map { @{ $_->{needs} } } @operations;
+
+	# Dead rows would make it slower and slower.
+	$connection->query('TRUNCATE anon_auth.users CASCADE; TRUNCATE anon_auth.events') if $self->{made}++ % 100 == 0;
+	my $made = $connection->query(
+		sprintf 'SELECT clean() \g /dev/null
+			SELECT begin_world(%s, %s, %s, %s)',
+		map { sql_literal($_) } '{' . join(',', @parts) . '}',
+		$key->kid, $self->{jwk}, $self->_request('K', 'auth', 0, 'setup'));
+	$self->{user} = { '00000000-0000-0000-0000-000000000000' => 'nobody' };
+	$self->{$_} = {} for qw(signer token session);
+	for my $line (split /\n/, $made)
+	{
+		my ($name, $user, $id, $token) = split / /, $line;
+
+		if ($name eq 'signer')
+		{
+			$self->{signer}{$user} = 'old';
+			next;
+		}
+		$self->{token}{$name} = $token;
+		$self->{session}{$id} = $name;
+		$self->{user}{$user} = $name =~ /[srz]/ ? 'G' : $name eq 'h' ? 'H' : 'R';
+	}
+	$self->{id} = { reverse %{ $self->{user} } };
+	$self->{answers} = [];
+	return;
+}
+
+=pod
+
+=item $worlds->statement($operation, $session)
+
+An operation as SQL.
+
+=cut
+
+sub statement
+{
+	my ($self, $operation, $session) = @_;
+	my $name = $operation->{name};
+	my $client = sql_literal($operation->{client});
+	my $token = sql_literal($operation->{session} && $self->{token}{ $operation->{session} });
+	my $user = sql_literal($operation->{user} && $self->{id}{ $operation->{user} });
+	my $login = sql_literal($operation->{login});
+	my $request = sql_literal($operation->{key}
+		&& $self->_request($operation->{key}, $name eq 'promote_with_key' ? 'promote' : 'auth', $operation->{jwk} // 0, $session));
+	my $answer = 'SELECT sub, access_token, refresh_token FROM anon_auth.';
+
+	return $answer . "authenticate_anonymously($client, jwt => $request)" if $name =~ /^sign_up|with_key$/ && $name !~ /^promote/;
+	return $answer . "authenticate($client, $login, 'correct horse')" if $name =~ /^log_in/;
+	return $answer . "refresh_session($client, $token)" if $name =~ /^refresh/;
+	return $answer . "promote_anonymous_user($client, username => $login, password => 'correct horse', "
+	  . ($operation->{key} ? "jwt => $request)" : "refresh_token => $token)")
+	  if $name =~ /^(?:promote|merge)/;
+	return "SELECT 'done', anon_auth.revoke_sessions($user) IS NULL" if $name =~ /^revoke_all/;
+	return "SELECT 'done', anon_auth.revoke($token)" if $name =~ /^revoke/;
+	return "SELECT 'done', anon_auth.$1_user($user)" if $name =~ /^(disable|delete)/;
+	return q{SELECT 'purged ' || guests FROM anon_auth.purge()} if $name eq 'purge';
+	return q{SELECT 'done', anon_auth.rotate_signing_key()} if $name eq 'rotate_key';
+	die "no statement for $name";
+}
+
+=pod
+
+=item $worlds->answer($operation, $session, [$output, $errors])
+
+What came of it, in the model's words.
+
+=cut
+
+sub answer
+{
+	my ($self, $operation, $session, $end) = @_;
+	my ($output, $errors) = @$end;
+
+	return $1 if $errors =~ /ERROR:  (\w{5}):/;
+	return "says: $errors" if $errors ne '';
+	return 'nothing' if $output eq '';
+	if ($output =~ /^done\|?(.*)$/)
+	{
+		$self->{signer}{$1} = $session if $operation->{name} eq 'rotate_key';
+		return 'done';
+	}
+	my ($sub, $access, $refresh) = split /\|/, $output;
+
+	return $output if !defined $refresh;
+	return 'nothing' if $sub eq '';
+	my ($sid) = decode_base64url((split /\./, $access)[1]) =~ /"sid":"([^"]*)"/ or die 'there is no sid';
+
+	# Who is new is called as his key.
+	$self->{user}{$sub} //= $operation->{key};
+	$self->{session}{$sid} //= $session;
+	push @{ $self->{answers} },
+	  { session => $session, client => $operation->{client}, sub => $sub, sid => $sid, access => $access, refresh => $refresh };
+	return "$self->{user}{$sub} $self->{session}{$sid}";
+}
+
+=pod
+
+=item $worlds->forget($session)
+
+The answer of a transaction that could not commit has reached nobody.
+
+=cut
+
+sub forget
+{
+	my ($self, $session) = @_;
+
+	$self->{answers} = [ grep { $_->{session} ne $session } @{ $self->{answers} } ];
+	return;
+}
+
+=pod
+
+=item $worlds->describe
+
+The tables, as the model describes its state, and a list of what is wrong with
+them, whatever has happened.
+
+=cut
+
+sub describe
+{
+	my ($self) = @_;
+	my (%lines, %owned, @lines, @broken);
+
+	for my $line (split /\n/, $self->{connection}->query('SELECT look()'))
+	{
+		my ($kind, $rest) = split / /, $line, 2;
+
+		push @{ $lines{$kind} }, $rest;
+	}
+	my $name = sub { return $self->{user}{ $_[0] } // "unknown $_[0]"; };
+	$self->{alive} = {};
+	for (@{ $lines{key} })
+	{
+		my ($user, $kid) = split / /;
+		push @{ $owned{$user} }, 'key ' . ($self->{kid}{$kid} // $kid);
+	}
+	for (@{ $lines{login} })
+	{
+		my ($user, $value) = split / /;
+		push @{ $owned{$user} }, "login $value";
+	}
+	for (@{ $lines{session} })
+	{
+		my ($user, $id, $generation) = split / /;
+		push @{ $owned{$user} }, 'session ' . ($self->{session}{$id} // "unknown $id") . ($generation ? "+$generation" : '');
+		$self->{alive}{$id} = 1;
+	}
+	for (@{ $lines{user} })
+	{
+		my ($id, @is) = split / /;
+		push @lines, join ' ', $name->($id), @is, sort @{ $owned{$id} // [] };
+	}
+	return (
+		join("\n",
+			sort(@lines),
+			join(' ', 'rows', map { $name->($_) } @{ $lines{rows} }),
+			join(' ', 'signer', map { $self->{signer}{$_} // $_ } @{ $lines{signer} }),
+			sort map { my ($user, $type) = split / /; "event $type " . $name->($user) } @{ $lines{event} }),
+		@{ $lines{broken} // [] });
+}
+
+=pod
+
+=item $worlds->wrong_tokens
+
+After describe(): what is wrong with the tokens that the callers have: those of
+a session that is there must work, and others must not.
+
+=back
+
+=cut
+
+sub wrong_tokens
+{
+	my ($self) = @_;
+	my @answers = @{ $self->{answers} };
+	my @wrong;
+
+	return if !@answers;
+	my @tried = split /\n/, $self->{connection}->query(
+		join ' UNION ALL ',
+		map { sprintf q{SELECT 'tried ' || try_tokens(%s, %s, %s, %s)}, map { sql_literal($_) } @$_{qw(client sub access refresh)} } @answers);
+	for my $answer (@answers)
+	{
+		my $expected = $self->{alive}{ $answer->{sid} } ? 'tried ' : 'tried userinfo AA014 refresh AA006 ';
+		my $tried = shift @tried;
+
+		push @wrong, "the tokens of $answer->{session}: $tried" if $tried ne $expected;
+	}
+	# Two refreshes of one token have one successor.
+	push @wrong, 'two successors of one refresh token'
+	  if @answers == 2 && $answers[0]{sid} eq $answers[1]{sid} && $answers[0]{refresh} ne $answers[1]{refresh};
+	return @wrong;
+}
+
+1;
