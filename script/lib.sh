@@ -33,6 +33,7 @@
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 TEST_USER=${TEST_USER:-nobody}
+INSTRUMENT=${INSTRUMENT:-} # see script/instrument.sh
 
 say() { printf '%s\n' "$*"; }
 
@@ -155,7 +156,7 @@ make_scratch() {
 # cannot go there (/root), where it is read-only, or where make would stumble
 # over its name.
 make_work() {
-	WORK=$ROOT/build/pg$PG_MAJOR
+	WORK=$ROOT/build/pg$PG_MAJOR${INSTRUMENT:+-$INSTRUMENT}
 	if [[ $WORK =~ [^[:alnum:]_./+@-] ]] || ! give_directory "$WORK"; then
 		WORK=$SCRATCH/work
 		give_directory "$WORK"
@@ -259,7 +260,7 @@ list_sources() {
 		cd "$1" || exit
 		find . \( -path ./.git -o -path ./build -o -path ./results -o -path ./output_iso \
 			-o -path ./log -o -name 'tmp_check*' -o -name node_modules \) -prune \
-			-o \( -type f -o -type l \) ! -name '*.o' ! -name '*.bc' ! -name '*.so' \
+			-o \( -type f -o -type l \) ! -name '*.o' ! -name '*.bc' ! -name '*.so' ! -name '*.gcno' \
 			! -name 'regression.*' ! -path ./unit/jose_test \
 			! -path "./anon_auth--$version.sql" -print
 	) | LC_ALL=C sort
