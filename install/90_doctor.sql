@@ -126,8 +126,8 @@ BEGIN
 	RETURN QUERY
 	SELECT 'error', 'master_key_missing',
 		format('signing key %L is sealed with master key %s, which is not in the file', k.kid, k.master_key_id),
-		'It cannot sign, unless that line of an older master key file is added to this one.',
-		'SELECT anon_auth.rotate_signing_key();'
+		'It cannot sign.',
+		'Restore the master key file that has this key, or add that line of it to this file. Only where it is lost for good: SELECT anon_auth.rotate_signing_key();'
 	FROM anon_auth.signing_keys k WHERE k.state = 'active' AND k.master_key_id <> ALL (ids);
 	RETURN QUERY
 	SELECT 'warning', 'old_master_key', format('%s signing keys are sealed with a master key that is not the first of the file', count(*)),

@@ -57,6 +57,13 @@ BEGIN
 			'A storm of logins can take the server''s memory.', format('UPDATE anon_auth.settings SET password_hash_concurrency = %s;', 4194304 / s.password_hash_memory_kib);
 	END IF;
 
+	RETURN QUERY
+	SELECT 'warning', 'unknown_page_text', format('settings.page_texts has %L for %L, and no page has that text', k.key, l.locale),
+		'It is shown nowhere.', format('UPDATE anon_auth.settings SET page_texts = page_texts #- %L;', ARRAY[l.locale, k.key])
+	FROM jsonb_each(s.page_texts) AS l (locale, texts),
+		LATERAL jsonb_object_keys(CASE jsonb_typeof(l.texts) WHEN 'object' THEN l.texts ELSE '{}' END) AS k (key)
+	WHERE NOT anon_auth_http.page_texts('en') ? k.key;
+
 	FOR hook IN
 		SELECT h.setting, h.name,
 			   to_regprocedure(regexp_replace(h.name, '\(.*', '') || h.arguments) AS function

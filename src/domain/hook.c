@@ -66,7 +66,8 @@ raise_unusable(const Hook *hook, const char *name, int sqlstate, const char *why
 			(errcode(sqlstate),
 			 errmsg("hook function %s cannot be called: %s", name, why),
 			 errdetail("settings.%s names a function %s.", hook->setting, hook->signature),
-			 errhint("Name it with its schema, as in app.%s.", hook->setting)));
+			 sqlstate == ERRCODE_INVALID_NAME ?
+			 errhint("Name it with its schema, as in app.%s.", hook->setting) : 0));
 }
 
 /* The name may have the types of its arguments behind it, as regprocedure. */
@@ -79,10 +80,10 @@ find(const Hook *hook, const char *name)
 	Form_pg_proc form;
 
 	if (list_length(names) != 2)
-		raise_unusable(hook, name, ERRCODE_UNDEFINED_FUNCTION, "it is named without its schema");
+		raise_unusable(hook, name, ERRCODE_INVALID_NAME, "it is named without its schema");
 	function.id = LookupFuncName(names, hook->nargs, hook->types, true);
 	if (!OidIsValid(function.id))
-		raise_unusable(hook, name, ERRCODE_UNDEFINED_FUNCTION, "it does not exist");
+		raise_unusable(hook, name, ERRCODE_UNDEFINED_FUNCTION, "there is none with these arguments");
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function.id));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", function.id);

@@ -52,20 +52,28 @@ decode_object(const JoseSpan *part, const char *what)
 	return object;
 }
 
+/* Seconds since 1970 (RFC 7519, section 2), where the request has that member. */
+static bool
+has_time(const Jsonb *payload, const char *name, int64 *seconds)
+{
+	if (json_member(payload, name) == NULL)
+		return false;
+	if (!json_numeric_date(payload, name, seconds))
+		raise_request(psprintf("Its \"%s\" is not a time as a number of seconds since 1970.", name));
+	return true;
+}
+
 static void
 check_times(const Jsonb *payload, TimestampTz now)
 {
 	int64		seconds = unix_seconds(now);
 	int64		value;
 
-	if (json_member(payload, "exp") != NULL &&
-		!(json_numeric_date(payload, "exp", &value) && value > seconds - CLOCK_SKEW_SECONDS))
+	if (has_time(payload, "exp", &value) && value <= seconds - CLOCK_SKEW_SECONDS)
 		raise_request("It has expired (exp).");
-	if (json_member(payload, "iat") != NULL &&
-		!(json_numeric_date(payload, "iat", &value) && value <= seconds + CLOCK_SKEW_SECONDS))
+	if (has_time(payload, "iat", &value) && value > seconds + CLOCK_SKEW_SECONDS)
 		raise_request("It was issued in the future (iat).");
-	if (json_member(payload, "nbf") != NULL &&
-		!(json_numeric_date(payload, "nbf", &value) && value <= seconds + CLOCK_SKEW_SECONDS))
+	if (has_time(payload, "nbf", &value) && value > seconds + CLOCK_SKEW_SECONDS)
 		raise_request("It is not valid yet (nbf).");
 }
 
@@ -180,6 +188,19 @@ request_jwt_parse(const char *jwt, size_t length, RequestAction action, Timestam
 	challenge_open(&challenge, now, &request->challenge);
 }
 
+/* The commonest mistake: most libraries sign in DER by default. */
+static void
+check_signature_size(const RequestJwt *request)
+{
+	int			size = request->alg == JOSE_ALG_ES256 ? 64 :
+		request->alg == JOSE_ALG_ES384 ? 96 :
+		request->alg == JOSE_ALG_ES512 ? 132 : 0;
+
+	if (size > 0 && request->parts.signature.length != BASE64URL_ENCODED_LENGTH(size))
+		raise_request(psprintf("An %s signature has %d bytes: R and S, one after the other, not in DER.",
+							   jose_alg_name(request->alg), size));
+}
+
 void
 request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char *alg)
 {
@@ -193,6 +214,7 @@ request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char *alg)
 				 errdetail_internal("%s", reason)));
 	if (strcmp(alg, jose_alg_name(request->alg)) != 0)
 		raise_request("The \"alg\" is not that of the device key.");
+	check_signature_size(request);
 	if (public_key_verify(key, jwk, request->alg, &request->parts) != JOSE_OK)
 		raise_request("The signature does not match the device key.");
 }
