@@ -26,7 +26,8 @@ instrument_build() {
 instrument_exec() {
 	case $INSTRUMENT in
 		sanitizers)
-			printf 'export LD_PRELOAD=%q ASAN_OPTIONS=%q UBSAN_OPTIONS=%q\n' "$(gcc -print-file-name=libasan.so)" \
+			# Tests preload a library that sets the clock.
+			printf 'export LD_PRELOAD=%q${LD_PRELOAD:+:$LD_PRELOAD} ASAN_OPTIONS=%q UBSAN_OPTIONS=%q\n' "$(gcc -print-file-name=libasan.so)" \
 				"detect_leaks=0:log_path=$WORK/reports/asan" "print_stacktrace=1:log_path=$WORK/reports/ubsan"
 			# "pg_ctl restart" starts the server as it was called.
 			printf '%s\n' 'exec -a "$0" "$0.real" "$@"'
