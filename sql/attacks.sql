@@ -97,7 +97,27 @@ SELECT sub, refresh_token FROM anon_auth.authenticate_anonymously('app'::pg_cata
 SELECT refresh_token FROM anon_auth.refresh_session('app', :'mallory_refresh_token') \gset mallory_
 SELECT token_type FROM anon_auth.promote_anonymous_user('app', username => 'mallory', password => 'correct horse', refresh_token => :'mallory_refresh_token');
 TABLE traps.sprung;
+
+-- a deferred trigger of his that is due in the middle of a merge leads into the
+-- traps whoever comes after it
 RESET search_path;
+CREATE TABLE traps.bait ();
+CREATE FUNCTION traps.lead_astray() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_catalog.set_config('search_path', 'traps, pg_catalog', false);
+	INSERT INTO traps.sprung VALUES (current_user, 'deferred trigger');
+	RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER due AFTER INSERT ON traps.bait DEFERRABLE INITIALLY DEFERRED
+	FOR EACH ROW EXECUTE FUNCTION traps.lead_astray();
+SELECT refresh_token FROM anon_auth.authenticate_anonymously('app') \gset guest_
+BEGIN;
+INSERT INTO traps.bait DEFAULT VALUES;
+SELECT token_type FROM anon_auth.promote_anonymous_user('app', username => 'mallory', password => 'correct horse', refresh_token => :'guest_refresh_token');
+COMMIT;
+SHOW search_path;
+TABLE traps.sprung;
+TRUNCATE traps.sprung;
 RESET ROLE;
 
 -- a way in from other sides, in a session of his own

@@ -110,6 +110,30 @@ TRUNCATE anon_auth.lockouts;
 SELECT sub = :'cy_sub' AS new_password, anon_auth.verify_jwt(access_token) -> 'https://authgear.com/claims/user/is_verified' AS is_verified FROM anon_auth.authenticate('web', 'cy@example.com', 'a new password');
 UPDATE anon_auth.settings SET lockout_max_attempts = 0;
 
+-- Somebody makes an account with the address of another, who sets a password
+-- by it: from then on the other address opens nothing, and codes from before
+-- are void, whatever they were for.
+SELECT unlimited();
+SELECT * FROM account(email => 'eve@example.com', phone_number => '+85229876543') \gset eve_
+SELECT anon_auth.request_verification('phone_number', :'eve_access_token') IS NOT NULL AS sent;
+SELECT anon_auth.request_password_reset(l) FROM unnest('{+85229876543,eve@example.com}'::text[]) l;
+SELECT max(code) FILTER (WHERE recipient = 'eve@example.com') AS mail, max(code) FILTER (WHERE recipient <> 'eve@example.com' AND type = 'password_reset') AS phone
+	FROM anon_auth.take_outbox_messages() \gset
+SELECT anon_auth.reset_password('eve@example.com', :'mail', 'her own password') AS reset;
+SELECT count(*) AS codes FROM anon_auth.one_time_codes WHERE user_id = :'eve_sub';
+SELECT anon_auth.reset_password('+85229876543', :'phone', 'his own password') AS by_the_other_address;
+SELECT unlimited();
+SELECT anon_auth.request_password_reset('+85229876543');
+SELECT count(*) AS sent FROM anon_auth.outbox;
+-- until she says that it is hers
+SELECT access_token FROM anon_auth.authenticate('web', 'eve@example.com', 'her own password') \gset eve_
+SELECT anon_auth.request_verification('phone_number', :'eve_access_token') IS NOT NULL AS sent;
+SELECT anon_auth.verify_login_id((SELECT code FROM anon_auth.take_outbox_messages()), 'phone_number', :'eve_access_token') AS verified;
+SELECT unlimited();
+SELECT anon_auth.request_password_reset('+85229876543');
+SELECT count(*) AS sent FROM anon_auth.take_outbox_messages();
+SELECT anon_auth.delete_user(:'eve_sub');
+
 -- a guest's session, an expired code, a disabled user
 SELECT unlimited();
 SELECT anon_auth.request_password_reset('cy@example.com');

@@ -163,6 +163,29 @@ unlike(substr($log, 0, $log_before), qr/\b$letters\b/, 'the server wrote no code
 query('DELETE FROM anon_auth.outbox');
 is(query("SELECT count(*) FROM anon_auth.one_time_codes WHERE code_hash IN (sha256('$digits'), sha256('$letters'), sha256('$letters\n'))"), 0, 'what is stored is no plain hash of it');
 
+# Anybody may have the planner show its plans, where what is computed in advance
+# stands as bytes.
+sub texts_in_plans
+{
+	my ($statement) = @_;
+	my ($out, $err);
+
+	$node->psql(
+		'postgres',
+		"SET client_min_messages = log; SET debug_print_parse = on; SET debug_print_rewritten = on; SET debug_print_plan = on;
+		SET plan_cache_mode = force_custom_plan; $statement",
+		stdout => \$out, stderr => \$err, connstr => $node->connstr('postgres') . ' user=visitor');
+	return map { join '', map { chr($_ & 255) } (split)[ 4 .. 13 ] } $err =~ /:constvalue 14 \[ ([^\]]*)\]/g;
+}
+
+ok((grep { $_ eq 'VISIBLE000' } texts_in_plans(q{SELECT 'VISIBLE000'::text})), 'plans that a client is shown are read');
+no_limits();
+query('DELETE FROM anon_auth.outbox');
+my @texts = texts_in_plans(q{SELECT anon_auth.request_password_reset('user10@example.com')});
+my $code = query(q{SELECT code FROM anon_auth.outbox WHERE recipient = 'user10@example.com'});
+ok(length $code, 'a code was made by somebody who is shown plans');
+is_deeply([ grep { $_ eq $code } @texts ], [], '... who does not see it there');
+
 # A copy of a row does not open another user's account.
 query("DELETE FROM anon_auth.one_time_codes WHERE user_id = '$accounts[8]{sub}'; INSERT INTO anon_auth.one_time_codes SELECT '$accounts[8]{sub}', purpose, login_id_type, code_hash, 0, created_at, expires_at FROM anon_auth.one_time_codes WHERE user_id = '$accounts[7]{sub}'");
 is(query("SELECT anon_auth.reset_password('user9\@example.com', '$letters', 'a new password')"), 'f', 'a code is good for its user only');

@@ -21,7 +21,33 @@ typedef struct Subject
 	LoginId		login_id;
 	bool		known;
 	User		user;
+	const char *recipient;
 } Subject;
+
+/*
+ * Where a user's codes of this type go; NULL: nowhere.  Whoever made the account
+ * may have given it somebody else's address besides his own, or the other way
+ * round.  So once an address is verified, the others open the account no more
+ * until they are, too, which takes a login.
+ */
+static const char *
+recipient(const User *user, LoginIdType type)
+{
+	int			count;
+	LoginIdRow *rows = login_ids_of(user, &count);
+	int			i;
+
+	for (i = 0; i < count; i++)
+		if (rows[i].type == type && (rows[i].verified || !user->is_verified))
+			return rows[i].original_value;
+	return NULL;
+}
+
+static LoginIdType
+address_type(const LoginId *login_id)
+{
+	return login_id->type == LOGIN_ID_PHONE_NUMBER ? LOGIN_ID_PHONE_NUMBER : LOGIN_ID_EMAIL;
+}
 
 /* A username has no address that a code could be sent to. */
 static void
@@ -34,24 +60,11 @@ find_subject(const char *text, const AccountPolicy *policy, Subject *subject)
 		subject->login_id.type != LOGIN_ID_USERNAME &&
 		user_find(&owner, &subject->user) && !subject->user.is_disabled;
 	subject->key.purpose = CODE_PASSWORD_RESET;
-	subject->key.login_id_type = subject->login_id.type == LOGIN_ID_PHONE_NUMBER ?
-		LOGIN_ID_PHONE_NUMBER : LOGIN_ID_EMAIL;
+	subject->key.login_id_type = address_type(&subject->login_id);
 	if (subject->known)
+		subject->recipient = recipient(&subject->user, subject->key.login_id_type);
+	if (subject->recipient != NULL)
 		subject->key.user_id = owner;
-}
-
-static const char *
-recipient(const User *user, LoginIdType type)
-{
-	int			count;
-	LoginIdRow *rows = login_ids_of(user, &count);
-	int			i;
-
-	for (i = 0; i < count; i++)
-		if (rows[i].type == type)
-			return rows[i].original_value;
-	elog(ERROR, "a login ID has no row of its user");
-	return NULL;
 }
 
 void
@@ -65,7 +78,7 @@ password_reset_request(const char *login_id, TimestampTz now)
 	find_subject(login_id, &policy, &subject);
 	rate_limit_code_request("password_reset", subject.login_id.value, now);
 	if (user_lock(&subject.key.user_id))
-		one_time_code_send(&subject.key, recipient(&subject.user, subject.key.login_id_type), now);
+		one_time_code_send(&subject.key, subject.recipient, now);
 	event_insert("password_reset.requested", subject.known ? &subject.user.id : NULL, NULL,
 				 NULL, now);
 }
@@ -88,6 +101,7 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 	password_set(id, password_make_hash(password, &policy), now);
 	sessions_delete(id, NULL);
 	authorization_codes_delete(id);
+	one_time_codes_delete(id);
 	user_set_verified(id, now);
 	login_id_set_verified(&subject.user, subject.key.login_id_type, now);
 	lockout_password_right(id, NULL);

@@ -127,6 +127,10 @@ app_owner_leave(StoreOwnerScope *scope)
 	store_leave_owner(scope);
 }
 
+/*
+ * Deferred triggers are the caller's, who must not change what we run after
+ * them: not as whom, and not with which parameters.
+ */
 void
 app_constraints_immediate(void)
 {
@@ -136,12 +140,13 @@ app_constraints_immediate(void)
 	GetUserIdAndSecContext(&scope.user_id, &scope.sec_context);
 	SetUserIdAndSecContext(GetOuterUserId(),
 						   scope.sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	scope.guc_nest_level = NewGUCNestLevel();
 	SPI_connect();
 	code = SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0);
 	if (code != SPI_OK_UTILITY)
 		elog(ERROR, "could not check the constraints: %s", SPI_result_code_string(code));
 	SPI_finish();
-	SetUserIdAndSecContext(scope.user_id, scope.sec_context);
+	store_leave_owner(&scope);
 }
 
 int

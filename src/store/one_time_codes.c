@@ -39,6 +39,12 @@ static StoreStatement delete_code = {
 	.types = {UUIDOID, TEXTOID, TEXTOID}
 };
 
+static StoreStatement delete_codes = {
+	.sql = "DELETE FROM anon_auth.one_time_codes WHERE user_id = $1",
+	.nparams = 1,
+	.types = {UUIDOID}
+};
+
 static StoreStatement insert_message = {
 	.sql = "INSERT INTO anon_auth.outbox"
 	" (user_id, id, type, login_id_type, recipient, code, created_at, expires_at)"
@@ -113,6 +119,14 @@ one_time_code_delete(const OneTimeCodeKey *key)
 
 	fill_key(key, params);
 	store_run(&delete_code, params, NULL, NULL);
+}
+
+void
+one_time_codes_delete(const pg_uuid_t *user_id)
+{
+	Datum		params[1] = {UUIDPGetDatum(user_id)};
+
+	store_run(&delete_codes, params, NULL, NULL);
 }
 
 void

@@ -26,6 +26,21 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#define SAFE_SEARCH_PATH	"pg_catalog, pg_temp"
+
+/*
+ * Names and operators in our statements mean what they say under this path
+ * only, and they run with the owner's rights.  Every function of ours sets it;
+ * whatever of somebody else's runs in between must not leave another one.
+ */
+static void
+require_safe_search_path(void)
+{
+	if (strcmp(namespace_search_path, SAFE_SEARCH_PATH) != 0)
+		elog(ERROR, "a statement of anon_auth must not run with search_path %s",
+			 namespace_search_path);
+}
+
 static void
 prepare(StoreStatement *statement)
 {
@@ -61,13 +76,44 @@ copy_row(StoreRow *row, HeapTuple tuple, TupleDesc desc)
 	}
 }
 
+/*
+ * With these parameters, which anybody may set, the planner shows the values of
+ * ours to the client: codes that are sent to somebody else, hashes.
+ */
+static int
+hide_plans(void)
+{
+	static const char *const parameters[] = {
+		"debug_print_parse", "debug_print_rewritten", "debug_print_plan"
+	};
+	int			nest_level;
+	int			i;
+
+	if (!Debug_print_parse && !Debug_print_rewritten && !Debug_print_plan)
+		return 0;
+	nest_level = NewGUCNestLevel();
+	for (i = 0; i < lengthof(parameters); i++)
+		(void) set_config_option(parameters[i], "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	return nest_level;
+}
+
+static void
+show_plans(int nest_level)
+{
+	if (nest_level > 0)
+		AtEOXact_GUC(false, nest_level);
+}
+
 static uint64
 execute(StoreStatement *statement, const Datum *params, const bool *nulls)
 {
 	char		spi_nulls[STORE_MAX_PARAMS];
+	int			nest_level = hide_plans();
 	int			i;
 	int			code;
 
+	require_safe_search_path();
 	if (statement->plan == NULL)
 		prepare(statement);
 
@@ -81,6 +127,7 @@ execute(StoreStatement *statement, const Datum *params, const bool *nulls)
 	 */
 	code = SPI_execute_plan(statement->plan, (Datum *) params, spi_nulls,
 							statement->read_only || IsInParallelMode(), 0);
+	show_plans(nest_level);
 	if (code < 0)
 		elog(ERROR, "could not run a statement of anon_auth: %s",
 			 SPI_result_code_string(code));
@@ -127,15 +174,18 @@ store_run_latest(StoreStatement *statement, const Datum *params, StoreRow *row)
 {
 	Snapshot	snapshot;
 	uint64		processed;
+	int			nest_level = hide_plans();
 	int			code;
 
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	SPI_connect();
+	require_safe_search_path();
 	if (statement->plan == NULL)
 		prepare(statement);
 	code = SPI_execute_snapshot(statement->plan, (Datum *) params, NULL, snapshot,
 								InvalidSnapshot, true, false, 1);
+	show_plans(nest_level);
 	if (code != SPI_OK_SELECT)
 		elog(ERROR, "could not run a statement of anon_auth: %s", SPI_result_code_string(code));
 	processed = SPI_processed;
@@ -172,7 +222,7 @@ store_enter_owner(StoreOwnerScope *scope)
 	SetUserIdAndSecContext(owner_id(),
 						   scope->sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	scope->guc_nest_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+	(void) set_config_option("search_path", SAFE_SEARCH_PATH,
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
 							 true, 0, false);
 }

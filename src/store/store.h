@@ -259,6 +259,9 @@ extern bool one_time_code_attempt(const OneTimeCodeKey *key, int max_attempts,
 								  TimestampTz now, uint8 *code_hash);
 extern void one_time_code_delete(const OneTimeCodeKey *key);
 
+/* All of a user, whatever they are for. */
+extern void one_time_codes_delete(const pg_uuid_t *user_id);
+
 /* Puts a message into the outbox, and tells workers when it is committed. */
 /* A row of the outbox, in the order of its columns. */
 #define OUTBOX_COLUMNS	8
