@@ -28,7 +28,7 @@ instrument_exec() {
 		sanitizers)
 			# Tests preload a library that sets the clock.
 			printf 'export LD_PRELOAD=%q${LD_PRELOAD:+:$LD_PRELOAD} ASAN_OPTIONS=%q UBSAN_OPTIONS=%q\n' "$(gcc -print-file-name=libasan.so)" \
-				"detect_leaks=0:log_path=$WORK/reports/asan" "print_stacktrace=1:log_path=$WORK/reports/ubsan"
+				"detect_leaks=0:quarantine_size_mb=8:log_path=$WORK/reports/asan" "print_stacktrace=1:log_path=$WORK/reports/ubsan"
 			# "pg_ctl restart" starts the server as it was called.
 			printf '%s\n' 'exec -a "$0" "$0.real" "$@"'
 			;;
