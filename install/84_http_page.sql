@@ -273,7 +273,7 @@ AS $$
 		anon_auth_http.page_error_summary(page),
 		CASE WHEN view = 'log_in' AND page ->> 'type' IS NOT NULL THEN
 			format(E'<div class="box">\n<p>%s</p>\n<p>%s</p>\n</div>\n',
-				   anon_auth_http.page_text(page, 'notice_' || (page ->> 'type')), anon_auth_http.page_text(page, 'notice_guest')) END,
+				   anon_auth_http.page_text(page, 'notice_' || (page ->> 'type')), anon_auth_http.page_text(page, CASE WHEN page -> 'merges' = 'true' THEN 'notice_merge' ELSE 'notice_guest' END)) END,
 		CASE view
 			WHEN 'sign_up' THEN anon_auth_http.page_form(page, 'sign_up_button', 'not_now',
 				anon_auth_http.page_login_id(page) || anon_auth_http.page_password(page), anon_auth_http.page_legal(page))
@@ -439,4 +439,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION anon_auth_http.page(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page(jsonb) IS
-'A page as HTML, with the Content-Security-Policy it needs. Model: {"view": "sign_up", "log_in", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "errors": {"form", "login_id", "password": []}, "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "continue_uri", "form_action_sources": []}. A log-in without login_id_type is by any login ID; with one, it is to the account that has the login ID given at sign-up.';
+'A page as HTML, with the Content-Security-Policy it needs. Model: {"view": "sign_up", "log_in", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "merges", "errors": {"form", "login_id", "password": []}, "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "continue_uri", "form_action_sources": []}. A log-in without login_id_type is by any login ID; with one, it is to the account that has the login ID given at sign-up, with which the guest is merged or not.';

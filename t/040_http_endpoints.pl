@@ -163,6 +163,16 @@ refused(sub { client()->post_json('/oauth2/challenge', { purpose => 1 }) },
 refused(sub { client()->post_json('/oauth2/challenge', { purpose => 'anonymous_request', 'a/b~' => 1 }) },
 	400, invalid_body({ location => '/a~1b~0', kind => 'additionalProperties' }),
 	'an unknown member');
+for my $case ([ undef, 'null' ], [ JSON::PP::true, 'boolean' ], [ [], 'array' ], [ {}, 'object' ], [ 1, 'number' ])
+{
+	my ($value, $type) = @$case;
+
+	refused(sub { client()->post_json('/oauth2/challenge', { purpose => $value, other => 1 }) },
+		400, invalid_body(
+			{ location => '/other', kind => 'additionalProperties' },
+			{ location => '/purpose', kind => 'type', details => { actual => [$type], expected => ['string'] } }),
+		"challenge: a purpose that is of type $type, and one thing more");
+}
 refused(sub { client()->request('POST', '/oauth2/challenge', '{"purpose":"anonymous_request"}', 'content-type' => $_) },
 	400, api_error('BadRequest', 400, 'request content type is invalid'),
 	"a challenge asked for as $_") for 'text/plain', 'application/json; charset=latin1', 'application/jsonx';

@@ -282,7 +282,7 @@ settings(promotion_conflict => 'login');
 my $known = browser();
 my ($known_form, $known_guest) = form($known);
 my $asked = submit($known, $known_form, login_id => 'ME@example.com', password => 'some new password');
-shows($asked, 422, qr/name="mode"[^>]*value="log_in"|value="log_in"[^>]*name="mode"/, qr/current-password/,
+shows($asked, 422, qr/will not be moved to that account/, qr/name="mode"[^>]*value="log_in"|value="log_in"[^>]*name="mode"/, qr/current-password/,
 	'an address that is taken leads to the login form');
 unlike($asked->{body}, qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'which blames nobody yet');
 shows(submit($known, $known_form, mode => 'log_in', login_id => 'me@example.com', password => 'wrong password'), 422,
@@ -301,6 +301,8 @@ $node->safe_psql('postgres', 'CREATE TABLE carts (user_id uuid UNIQUE REFERENCES
 my $merging = browser();
 my ($merge_form, $merge_guest) = form($merging);
 query("INSERT INTO carts VALUES ('$merge_guest->{sub}', 3)");
+shows(submit($merging, $merge_form, login_id => 'me@example.com', password => 'some new password'), 422, qr/will be moved to that account/,
+	'an address that is taken leads to a login that says what becomes of the guest');
 shows(submit($merging, $merge_form, mode => 'log_in', login_id => 'me@example.com', password => 'wrong password'), 422,
 	qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'a wrong password merges nothing');
 is(is_anonymous($merge_guest->{sub}), 't', 'and the guest stays');
@@ -578,11 +580,32 @@ for my $case ([ 'de', '', 'de' ], [ 'zh-TW en', '', 'zh-Hant' ], [ '', 'de-AT,de
 	like($b->get($f)->{body}, qr/<html[^>]*lang="$expected"/, "ui_locales '$ui_locales', Accept-Language '$accept_language': $expected");
 }
 
+# A promotion that leads to an account there is, whose password is guessed
+
+settings(promotion_conflict => 'merge', password_attempts_per_minute_per_user => 1);
+my $guessing = browser();
+my ($guessing_form) = form($guessing);
+shows(submit($guessing, $guessing_form, mode => 'log_in', login_id => 'phone@example.com', password => 'a wrong one'), 422, qr/aria-invalid="true"/,
+	'a wrong password of an account to merge with');
+my $too_often = submit($guessing, $guessing_form, mode => 'log_in', login_id => 'phone@example.com', password => 'another one');
+shows($too_often, 429, qr/name="password"/, qr/one attempt too many/, '... too often');
+like($too_often->{headers}{'retry-after'}[0], qr/^\d+$/, '... says when to try again');
+settings(promotion_conflict => 'error', password_attempts_per_minute_per_user => 30);
+query('DELETE FROM anon_auth.rate_limits');
+
+# Login IDs longer than anybody's
+
+my $long = browser();
+my ($long_form) = form($long);
+shows(submit($long, $long_form, login_id => 'x' x 5000 . '@example.com'), 422, qr/aria-invalid="true"/, 'a login ID of 5000 characters at sign-up');
+my $long_login = authorize($long)->{location};
+shows($long->post_form($long_login, login_id => 'x' x 5000, password => 'long enough'), 422, qr/aria-invalid="true"/, '... at login');
+
 # Logout that another site asks for
 
 my $asked_out = $cookies->get('/oauth2/end_session', post_logout_redirect_uri => 'https://app.example/bye', state => 's',
-	'sec-fetch-site:' => 'cross-site');
-shows($asked_out, 200, qr/<form[^>]*method="post"/i, 'a logout that another site asks for is asked about');
+	ui_locales => 'de', 'sec-fetch-site:' => 'cross-site');
+shows($asked_out, 200, qr/<form[^>]*method="post"/i, qr/<html[^>]*lang="de"/, qr/name="ui_locales" value="de"/, 'a logout that another site asks for is asked about');
 is($cookies->get('/oauth2/userinfo')->{status}, 200, 'and has not happened');
 is($cookies->post_form('/oauth2/end_session', post_logout_redirect_uri => 'https://app.example/bye', state => 's')->{location},
 	'https://app.example/bye?state=s', 'until the user says so');

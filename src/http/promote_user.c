@@ -92,6 +92,7 @@ show_form(const Promoting *promoting, int status, HttpResponse *response)
 	json_add_string(&model, "login_id_type", login_id_type_name(form->type));
 	if (form->login_id != NULL)
 		json_add_string(&model, "login_id", form->login_id);
+	json_add_boolean(&model, "merges", promoting->policy.conflict == CONFLICT_MERGE);
 	add_errors(&model, form);
 	add_password_policy(&model, &promoting->policy.password);
 	json_close(&model);
