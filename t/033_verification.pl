@@ -131,9 +131,10 @@ sub seen
 	my ($call) = @_;
 	my ($stdout, $stderr) = ('', '');
 
-	$node->psql('postgres', "\\set VERBOSITY verbose\n$call", connstr => $visitor, stdout => \$stdout, stderr => \$stderr);
+	$node->psql('postgres', "\\set VERBOSITY verbose\nLISTEN anon_auth_outbox;\n$call", connstr => $visitor, stdout => \$stdout, stderr => \$stderr);
 	$stderr =~ s/^LOCATION:.*//mg;
 	$stderr =~ s/in \d+ seconds/in N seconds/;
+	$stdout =~ s/PID \d+/PID N/;
 	return "$stdout|$stderr";
 }
 

@@ -3,8 +3,8 @@
  * password_reset.c
  *	  Whoever reads the mail of a user sets a new password.
  *
- * Anybody can ask, for any login ID: neither result nor limits tell whether
- * there is such a user.
+ * Anybody can ask, for any login ID: neither result nor limits nor time tell
+ * whether there is such a user, or whether a code was sent to it.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +13,11 @@
 #include "domain/limits.h"
 #include "domain/one_time_code.h"
 #include "json/json.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+
+/* Longer than either function works, unless it waits for a lock. */
+#define EVEN_TIME_USECS		10000
 
 /* user_id is the nil UUID where nobody is to be found, whom no lock can hold. */
 typedef struct Subject
@@ -49,6 +54,28 @@ address_type(const LoginId *login_id)
 	return login_id->type == LOGIN_ID_PHONE_NUMBER ? LOGIN_ID_PHONE_NUMBER : LOGIN_ID_EMAIL;
 }
 
+/*
+ * Rows are written for users only, which takes time.  Waiting until the same
+ * time has passed for everybody costs less than writing rows that nobody needs.
+ */
+static void
+wait_for_even_time(const instr_time *begin)
+{
+	for (;;)
+	{
+		instr_time	passed;
+		int64		left;
+
+		CHECK_FOR_INTERRUPTS();
+		INSTR_TIME_SET_CURRENT(passed);
+		INSTR_TIME_SUBTRACT(passed, *begin);
+		left = EVEN_TIME_USECS - (int64) INSTR_TIME_GET_MICROSEC(passed);
+		if (left <= 0)
+			return;
+		pg_usleep(left);
+	}
+}
+
 /* A username has no address that a code could be sent to. */
 static void
 find_subject(const char *text, const AccountPolicy *policy, Subject *subject)
@@ -72,7 +99,9 @@ password_reset_request(const char *login_id, TimestampTz now)
 {
 	AccountPolicy policy;
 	Subject		subject;
+	instr_time	begin;
 
+	INSTR_TIME_SET_CURRENT(begin);
 	settings_read_account_policy(&policy);
 	rate_limit_code_attempt(now);
 	find_subject(login_id, &policy, &subject);
@@ -81,6 +110,10 @@ password_reset_request(const char *login_id, TimestampTz now)
 		one_time_code_send(&subject.key, subject.recipient, now);
 	event_insert("password_reset.requested", subject.known ? &subject.user.id : NULL, NULL,
 				 NULL, now);
+
+	/* Anybody may LISTEN, so workers are told of nothing, too. */
+	outbox_notify();
+	wait_for_even_time(&begin);
 }
 
 bool
@@ -90,13 +123,18 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 	AccountPolicy policy;
 	Subject		subject;
 	const pg_uuid_t *id = &subject.key.user_id;
+	instr_time	begin;
 
+	INSTR_TIME_SET_CURRENT(begin);
 	settings_read_account_policy(&policy);
 	rate_limit_code_attempt(now);
 	find_subject(login_id, &policy, &subject);
 	(void) user_lock(id);
 	if (!one_time_code_check(&subject.key, code, now))
+	{
+		wait_for_even_time(&begin);
 		return false;
+	}
 	password_check_policy(password, &policy);
 	password_set(id, password_make_hash(password, &policy), now);
 	sessions_delete(id, NULL);

@@ -145,6 +145,12 @@ outbox_put(const OneTimeCodeKey *key, const char *recipient, const char *code,
 	params[6] = TimestampTzGetDatum(now);
 	params[7] = TimestampTzGetDatum(expires_at);
 	store_run(&insert_message, params, NULL, NULL);
+	outbox_notify();
+}
+
+void
+outbox_notify(void)
+{
 	Async_Notify("anon_auth_outbox", "");
 }
 

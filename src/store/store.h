@@ -262,7 +262,6 @@ extern void one_time_code_delete(const OneTimeCodeKey *key);
 /* All of a user, whatever they are for. */
 extern void one_time_codes_delete(const pg_uuid_t *user_id);
 
-/* Puts a message into the outbox, and tells workers when it is committed. */
 /* A row of the outbox, in the order of its columns. */
 #define OUTBOX_COLUMNS	8
 typedef struct OutboxMessage
@@ -275,8 +274,13 @@ typedef struct OutboxMessage
  * returns those that have not expired, the oldest first.
  */
 extern OutboxMessage *outbox_take(int limit, TimestampTz now, int *count);
+
+/* Puts a message into the outbox, and tells workers when it is committed. */
 extern void outbox_put(const OneTimeCodeKey *key, const char *recipient, const char *code,
 					   TimestampTz expires_at, TimestampTz now);
+
+/* Tells workers only, as if there were a message. */
+extern void outbox_notify(void);
 
 /* ---- authorization codes ---- */
 
