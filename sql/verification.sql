@@ -134,6 +134,27 @@ SELECT anon_auth.request_password_reset('+85229876543');
 SELECT count(*) AS sent FROM anon_auth.take_outbox_messages();
 SELECT anon_auth.delete_user(:'eve_sub');
 
+-- whoever tries at a password reset does not keep its user from it so soon
+SELECT unlimited();
+SELECT anon_auth.request_password_reset('cy@example.com');
+SELECT code FROM anon_auth.take_outbox_messages() \gset
+SELECT unlimited();
+UPDATE anon_auth.settings SET password_attempts_per_minute_per_ip = NULL;
+SELECT count(*) AS attempts, bool_or(anon_auth.reset_password('cy@example.com', 'WRONGCODE0', 'a new password')) AS reset FROM generate_series(1, 99);
+SELECT anon_auth.reset_password('cy@example.com', :'code', 'a new password') AS reset;
+SELECT unlimited();
+SELECT anon_auth.request_password_reset('cy@example.com');
+SELECT code FROM anon_auth.take_outbox_messages() \gset
+SELECT count(*) AS attempts, bool_or(anon_auth.reset_password('cy@example.com', 'WRONGCODE0', 'a new password')) AS reset FROM generate_series(1, 100);
+SELECT anon_auth.reset_password('cy@example.com', :'code', 'a new password') AS too_late;
+
+-- a code goes to the address that is called verified then, however it was typed
+SELECT unlimited();
+SELECT * FROM account(email => 'Ｇｕｓ@Ｅxample.com') \gset gus_
+SELECT anon_auth.request_verification('email', :'gus_access_token') IS NOT NULL AS sent;
+SELECT recipient, anon_auth.userinfo(:'gus_access_token') ->> 'email' AS claimed FROM anon_auth.take_outbox_messages();
+SELECT anon_auth.delete_user(:'gus_sub');
+
 -- a guest's session, an expired code, a disabled user
 SELECT unlimited();
 SELECT anon_auth.request_password_reset('cy@example.com');

@@ -300,6 +300,13 @@ extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
 extern const pg_uuid_t *login_id_find_owner(const char *text, const AccountPolicy *policy,
 											pg_uuid_t *user_id, LoginId *login_id);
 
+/*
+ * Where messages to an e-mail address or phone number go: as it was given, but
+ * for characters that stand for others (full width, ligatures).  What somebody
+ * reads there must be proof of the address that userinfo names.
+ */
+extern const char *login_id_address(const LoginIdRow *row);
+
 /* Whether it could be a login ID of this type, whatever the settings allow. */
 extern bool login_id_is_well_formed(LoginIdType type, const char *text);
 

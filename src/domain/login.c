@@ -83,6 +83,17 @@ login_id_is_well_formed(LoginIdType type, const char *text)
 	return login_id_normalise(type, text, &rules, &login_id) == NULL;
 }
 
+const char *
+login_id_address(const LoginIdRow *row)
+{
+	LoginIdPolicy rules = {0};
+	LoginId		login_id;
+
+	rules.email_case_sensitive = true;
+	return login_id_normalise(row->type, row->original_value, &rules, &login_id) == NULL ?
+		login_id.value : row->original_value;
+}
+
 const pg_uuid_t *
 login_id_find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id,
 					LoginId *login_id)

@@ -4,9 +4,10 @@
  *	  Codes that are sent to an address, to see who reads it.
  *
  * A verification code is typed from a phone by the user who asked for it: six
- * digits.  A password reset opens an account to whoever has the code, and
- * anybody can ask for one, so it has 50 random bits.  Five attempts are few
- * enough for both.
+ * digits, which five attempts do not find.  A password reset opens an account
+ * to whoever has the code, and anybody can ask for one and try: it has 50 random
+ * bits, so that it can stand more wrong attempts than others will make who want
+ * to keep the user from it.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,8 +19,9 @@
 #include "domain/one_time_code.h"
 #include "keyring/master_key.h"
 
-#define MAX_ATTEMPTS		5
-#define RESET_CODE_LENGTH	10
+#define VERIFICATION_ATTEMPTS	5
+#define RESET_ATTEMPTS			100
+#define RESET_CODE_LENGTH		10
 
 /* Crockford's base 32: no letter that could be another one or a digit. */
 static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -93,7 +95,8 @@ one_time_code_check(const OneTimeCodeKey *key, const char *typed, TimestampTz no
 	uint8		expected[SECRET_HASH_LENGTH] = {0};
 	uint8		hash[SECRET_HASH_LENGTH];
 	const uint8 *secret;
-	bool		live = one_time_code_attempt(key, MAX_ATTEMPTS, now, expected);
+	int			attempts = key->purpose == CODE_VERIFICATION ? VERIFICATION_ATTEMPTS : RESET_ATTEMPTS;
+	bool		live = one_time_code_attempt(key, attempts, now, expected);
 	bool		right = false;
 	int			i;
 

@@ -44,7 +44,7 @@ recipient(const User *user, LoginIdType type)
 
 	for (i = 0; i < count; i++)
 		if (rows[i].type == type && (rows[i].verified || !user->is_verified))
-			return rows[i].original_value;
+			return login_id_address(&rows[i]);
 	return NULL;
 }
 

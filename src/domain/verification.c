@@ -61,7 +61,7 @@ verification_request(const User *user, LoginIdType type, TimestampTz now,
 				 errmsg("invalid session"),
 				 errdetail("The user is gone.")));
 	fill_key(&key, user, type);
-	*expires_at = one_time_code_send(&key, login_id->original_value, now);
+	*expires_at = one_time_code_send(&key, login_id_address(login_id), now);
 	event_insert("verification.requested", &user->id, NULL, type_payload(type), now);
 	return true;
 }
