@@ -83,14 +83,23 @@ instrument_coverage() {
 	coverage_table "$info"
 }
 
-# The lines that nothing has run: "FILE:LINE: what it says".
+# The lines that nothing has run, by the reasons of script/coverage.reasons.
 coverage_lines_left() {
-	local file line
-	printf '\nNever run:\n'
-	awk -F '[:,]' '$1 == "SF" { file = $2 } $1 == "DA" && $3 == 0 { print file, $2 }' "$1" |
-		while read -r file line; do
-			printf '  %s:%s: %s\n' "$file" "$line" "$(sed -n "${line}{s/^[[:space:]]*//;p}" "$WORK/src/$file")"
-		done
+	awk -F '[:,]' '$1 == "SF" { file = $2 } $1 == "DA" && $3 == 0 { print file ":" $2 }' "$1" | sort -u |
+		while IFS=: read -r file line; do
+			printf '%s:%s\t%s: %s\n' "$file" "$line" "$file" "$(sed -n "${line}{s/^[[:space:]]*//;p}" "$WORK/src/$file")"
+		done |
+		awk -F '\t' '
+			FNR == NR { if (!/^#/) { pattern[++n] = $1; reason[n] = $2 } next }
+			{
+				for (i = 1; i <= n && $2 !~ pattern[i]; i++);
+				why = i <= n ? reason[i] : "no reason"
+				if (!(why in lines)) order[++kinds] = why
+				count[why]++
+				lines[why] = lines[why] "    " $1 substr($2, index($2, ":")) "\n"
+			}
+			END { for (i = 1; i <= kinds; i++) printf "\nNever run (%d lines): %s\n%s", count[order[i]], order[i], lines[order[i]] }
+		' "$ROOT/script/coverage.reasons" -
 }
 
 coverage_table() {
