@@ -187,6 +187,8 @@ write_key($content, 0644);
 like(error($copy, $sign), qr/F0000: master key file ".*" is readable by others.*chmod 600/s, 'a file that others can read is refused');
 write_key($content =~ s/^([0-9a-f]{16}) (.)(.)/"$1 $3$2"/emr);
 like(error($copy, $sign), qr/F0000: master key file ".*" is damaged.*Line 4/s, 'a damaged file is refused, with the line');
+write_key(($content =~ /^([0-9a-f]{16} .*\n)/m)[0] x 9);
+like(error($copy, $sign), qr/F0000: master key file ".*" is damaged.*Line 9 has one key more than the 8/s, 'nine keys are refused');
 write_key('');
 like(error($copy, $sign), qr/F0000: master key file ".*" is damaged/, 'an empty file is refused');
 my $other = new_node('other');
