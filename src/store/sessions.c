@@ -21,6 +21,7 @@ static StoreStatement insert_session = {
 	" (user_id, id, client_id, secret_hash, created_at, authenticated_at,"
 	" last_used_at, expires_at, purge_from, device_info, session_type)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $5, $7, $7, $8, $9)",
+	.has_secrets = true,
 	.nparams = 9,
 	.types = {UUIDOID, UUIDOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
 	TIMESTAMPTZOID, JSONBOID, TEXTOID}

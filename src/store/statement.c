@@ -7,6 +7,10 @@
  * only once SPI_keepplan has succeeded, so that an error in between leaves a
  * statement that is prepared anew, not a dangling pointer.
  *
+ * A plan that is made for certain parameters has them in it as constants, and
+ * auto_explain logs it.  Statements whose parameters are secrets, or hashes of
+ * some, are therefore planned without regard to them.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -44,7 +48,8 @@ require_safe_search_path(void)
 static void
 prepare(StoreStatement *statement)
 {
-	SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->nparams, statement->types);
+	SPIPlanPtr	plan = SPI_prepare_cursor(statement->sql, statement->nparams, statement->types,
+										  statement->has_secrets ? CURSOR_OPT_GENERIC_PLAN : 0);
 
 	if (plan == NULL)
 		elog(ERROR, "could not prepare a statement of anon_auth: %s",
