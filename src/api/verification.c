@@ -22,7 +22,7 @@ get_address_type(FunctionCallInfo fcinfo, int argument)
 	if (strcmp(name, "phone_number") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("login IDs of type \"%s\" cannot be verified", name),
+				 errmsg("login IDs of this type cannot be verified"),
 				 errhint("Types are email and phone_number.")));
 	return LOGIN_ID_PHONE_NUMBER;
 }

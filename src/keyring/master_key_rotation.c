@@ -133,7 +133,8 @@ check_can_be_retired(const char *path, const MasterKeys *keys, const char *id)
 	if (index < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("master key file \"%s\" has no key \"%s\"", path, id)));
+				 errmsg("master key file \"%s\" has no key with this id", path),
+				 errhint("anon_auth.master_key_ids() lists them.")));
 	if (index == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
