@@ -1,0 +1,977 @@
+# No secret, and no hash of one, in the server's log or in any other place where
+# a DBA, a monitoring tool or another user looks: with a server that logs all it
+# can, and clients that bind their parameters.  See docs/operations.md, "The log".
+#
+# All functions of the extension are called, with success and with every kind of
+# failure.  Each place is also searched for something that was put there, so
+# that the search is known to find things.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Browser;
+use AnonAuth::Device qw(jws_parts sql_literal);
+use AnonAuth::Wire;
+use Digest::SHA qw(sha256);
+use Encode ();
+use JSON::PP ();
+use MIME::Base64 qw(decode_base64url encode_base64 encode_base64url);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $json = JSON::PP->new->canonical->utf8;
+
+# ---------------------------------------------------------------------------
+# Secrets, and how they are found again
+# ---------------------------------------------------------------------------
+
+# So much of a long secret in one piece is a leak.
+use constant PIECE => 16;
+
+my %needles;    # what to look for => name of the secret
+my %secrets;    # name => value
+
+# Of these a secret is made, in whatever way it is written.
+my $letters = qr{[-\w+/=\$,.]};
+
+sub add_needle
+{
+	my ($name, $text) = @_;
+
+	$text =~ /^$letters+$/ or die "$name would not be found";
+	for (my $at = 0; $at + PIECE <= length $text; $at += PIECE / 2)
+	{
+		$needles{ substr $text, $at, PIECE } //= $name;
+	}
+	$needles{$text} //= $name if length $text < PIECE;
+	return;
+}
+
+# Bytes as PostgreSQL, drivers and people write them.
+sub add_bytes
+{
+	my ($name, $bytes) = @_;
+
+	add_needle("$name, in hex", unpack 'H*', $bytes);
+	add_needle("$name, in hex", uc unpack 'H*', $bytes);
+	add_needle("$name, in base64", encode_base64($bytes, '') =~ s/=+$//r);
+	add_needle("$name, in base64url", encode_base64url($bytes));
+	return;
+}
+
+# A secret that is text; also the bytes behind it, and what hashes of these would be.
+sub secret
+{
+	my ($name, $value) = @_;
+
+	$secrets{$name} = $value;
+	if ($value =~ /^[\w-]+\.[\w-]+\.([\w-]+)$/)
+	{
+		add_needle("$name, signature", $1);    # the claims are no secret
+	}
+	else
+	{
+		add_needle($name, $value);
+		add_bytes($name, $value) if length $value >= 8;
+	}
+	add_bytes("$name, SHA-256", sha256($value));
+	if ($value =~ /^[\w-]{40,}$/)
+	{
+		my $bytes = decode_base64url($value);
+
+		# Of a refresh token: user, session, generation, secret, tag.
+		my $own = length $bytes == 84 ? substr $bytes, 36, 32 : $bytes;
+		add_bytes("$name, bytes", $own);
+		add_bytes("$name, SHA-256 of the bytes", sha256($own));
+	}
+	return $value;
+}
+
+my $count = 0;
+
+# One of ours; what it is for is readable, in case it is found.
+sub password
+{
+	my ($what) = @_;
+
+	return secret("password $what", 'pw-' . substr unpack('H*', sha256($what . $$ . ++$count)), 0, 20);
+}
+
+# Names of the secrets that a text has.
+sub found_in
+{
+	my ($text) = @_;
+	my %found;
+	my $short = join '|', map { quotemeta } grep { length $_ < PIECE } keys %needles;
+	my %runs = map { $_ => 1 } $text =~ /(?:$letters){${\ PIECE},}/g;
+
+	for my $run (keys %runs)
+	{
+		for my $at (0 .. length($run) - PIECE)
+		{
+			my $name = $needles{ substr $run, $at, PIECE };
+
+			$found{$name} = 1 if $name;
+		}
+	}
+	if ($short ne '')
+	{
+		$found{ $needles{$1} } = 1 while $text =~ /(?<![\w.])($short)(?![\w.])/g;
+	}
+	return join ', ', sort keys %found;
+}
+
+# ---------------------------------------------------------------------------
+# The server
+# ---------------------------------------------------------------------------
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+$node->append_conf('postgresql.conf', <<'CONF');
+fsync = off
+shared_preload_libraries = 'pg_stat_statements, auto_explain'
+pg_stat_statements.track = all
+track_functions = all
+track_activity_query_size = 100kB
+log_line_prefix = '%m '
+log_min_messages = debug1
+log_min_error_statement = debug1
+log_error_verbosity = verbose
+log_statement = all
+log_min_duration_statement = 0
+log_duration = on
+log_lock_waits = on
+deadlock_timeout = 100ms
+auto_explain.log_min_duration = 0
+auto_explain.log_nested_statements = on
+auto_explain.log_analyze = on
+auto_explain.log_triggers = on
+
+# What the manual says.
+log_parameter_max_length = 0
+log_parameter_max_length_on_error = 0
+CONF
+$node->append_conf('postgresql.conf', 'auto_explain.log_parameter_max_length = 0') if $node->pg_version >= 16;
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION pg_stat_statements;
+CREATE EXTENSION anon_auth;
+CREATE ROLE app LOGIN;
+CREATE ROLE ordinary LOGIN;
+CREATE ROLE anon;
+CREATE ROLE authenticated;
+CREATE ROLE authenticator LOGIN NOINHERIT;
+GRANT anon, authenticated TO authenticator;
+SELECT anon_auth.grant_client_api('app');
+GRANT USAGE ON SCHEMA anon_auth TO ordinary;
+SELECT anon_auth.grant_http_api('anon'), anon_auth.grant_http_api('authenticated'), anon_auth.grant_http_api('authenticator');
+SELECT anon_auth.create_client('native', 'native'),
+	anon_auth.create_client('rotating', 'native', refresh_token_rotation_enabled => true, refresh_token_rotation_grace_seconds => 0),
+	anon_auth.create_client('web', 'spa', '{https://app.example/cb}'),
+	anon_auth.create_client('site', 'traditional_webapp', '{https://app.example/home}'),
+	anon_auth.create_client('partner', 'third_party_app', '{https://partner.example/}');
+UPDATE anon_auth.settings SET issuer = 'https://auth.example', password_hash_memory_kib = 8192, password_hash_passes = 1,
+	password_attempts_per_minute_per_ip = NULL, password_attempts_per_minute_per_user = NULL,
+	password_attempts_per_minute_per_user_per_ip = NULL, guest_sign_ups_per_minute_per_ip = NULL;
+CREATE SCHEMA hooks;
+CREATE TABLE hooks.carts (user_id uuid PRIMARY KEY REFERENCES anon_auth.users (id) ON DELETE CASCADE, item text);
+CREATE FUNCTION hooks.sign_up(uuid, text, jsonb) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE 'no guests today'; END $$;
+CREATE FUNCTION hooks.claims(jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN 1 / 0; END $$;
+CREATE FUNCTION hooks.promoted(uuid, text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'promoted'; PERFORM 'x'::integer; END $$;
+SQL
+
+my $admin = AnonAuth::Wire->new($node, $node->safe_psql('postgres', 'SELECT current_user'));
+my $app = AnonAuth::Wire->new($node, 'app');
+my $rival = AnonAuth::Wire->new($node, 'app');
+my $ordinary = AnonAuth::Wire->new($node, 'ordinary');
+my @wires = ($admin, $app, $rival, $ordinary);
+
+# What is seen from outside, each time somebody is looked at.
+my $watcher = AnonAuth::Wire->new($node, $node->safe_psql('postgres', 'SELECT current_user'));
+$watcher->run("SET $_") for 'log_min_messages = fatal', 'log_statement = none', 'log_duration = off',
+  'log_min_duration_statement = -1', 'auto_explain.log_min_duration = -1';
+my %seen;    # place => what is there
+
+sub dump_of
+{
+	my ($wire, $query) = @_;
+
+	return join "\n", map { my $r = $_; join ' ', map { $r->{$_} // '' } sort keys %$r } @{ $wire->run($query)->{rows} };
+}
+
+sub look
+{
+	$seen{$_} .= dump_of($watcher, "SELECT * FROM $_") for qw(pg_stat_activity pg_locks);
+	know_stored();
+	return;
+}
+
+# ---------------------------------------------------------------------------
+# Calls
+# ---------------------------------------------------------------------------
+
+# The caller's own statements begin so in the log.
+use constant CALLER => '/* caller */';
+
+my %errors;    # SQLSTATE => how often
+
+sub statement
+{
+	my ($function, @names) = @_;
+	my $n = 0;
+
+	$function = "anon_auth.$function" if $function !~ /\./;
+	return CALLER . " SELECT * FROM $function(" . join(', ', map { "$_ => \$" . ++$n } @names) . ')';
+}
+
+sub call_on
+{
+	my ($wire, $function, @arguments) = @_;
+	my (@names, @values);
+
+	while (my ($name, $value) = splice @arguments, 0, 2)
+	{
+		push @names, $name;
+		push @values, $value;
+	}
+	my $result = $wire->run(statement($function, @names), @values);
+	look();
+	$errors{ $result->{error}{C} }++ if $result->{error};
+	remember($function, $result->{rows}[0] // {});
+	return $result;
+}
+
+# Everything that a call gives and that is good for something.
+sub remember
+{
+	my ($function, $row) = @_;
+
+	for my $name (grep { defined $row->{$_} } qw(access_token refresh_token id_token promotion_code code token))
+	{
+		secret("$name $_ of $function", $row->{$name}) for ++$count;
+	}
+	return;
+}
+
+# Row of a call that succeeds.
+sub ok_call
+{
+	my ($wire, $function, @arguments) = @_;
+	my $result = call_on($wire, $function, @arguments);
+
+	BAIL_OUT("$function: $result->{error}{M} $result->{error}{D}") if $result->{error};
+	return $result->{rows}[0];
+}
+
+# A call that fails; which errors there were is looked at later on.
+sub fails
+{
+	my ($wire, $function, @arguments) = @_;
+	my $error = call_on($wire, $function, @arguments)->{error};
+
+	fail("$function should have failed") if !$error;
+	return $error;
+}
+
+sub challenge { return ok_call($app, 'create_challenge')->{token}; }
+
+sub request
+{
+	my ($device, %arguments) = @_;
+
+	return secret('device request ' . ++$count, $device->request(challenge => challenge(), %arguments));
+}
+
+sub guest { return ok_call($app, 'authenticate_anonymously', client_id => $_[0] // 'native'); }
+
+sub account
+{
+	my ($email, $password, $client) = @_;
+
+	return ok_call($app, 'promote_anonymous_user', client_id => $client // 'native', email => $email, password => $password,
+		refresh_token => guest($client)->{refresh_token});
+}
+
+sub settings
+{
+	my (%settings) = @_;
+
+	$admin->run('UPDATE anon_auth.settings SET ' . join ', ', map { "$_ = " . sql_literal($settings{$_}) } keys %settings);
+	return;
+}
+
+# A browser whose requests come as PostgREST's: as parameters.
+{
+	package Browser;
+
+	our @ISA = ('AnonAuth::Browser');
+
+	sub _transaction
+	{
+		my ($self, $call, %request) = @_;
+		my ($function, $body) = $call =~ /^([\w.]+)\('(.*)'\)$/s;
+		my $wire = $self->{wire};
+		my %parameters = (
+			role => 'anon',
+			'request.method' => $request{method},
+			'request.path' => $request{path},
+			'request.headers' => $json->encode($request{headers}),
+			'request.cookies' => $json->encode($request{cookies}));
+		my @names = sort keys %parameters;
+		my $n = 0;
+
+		$wire->run('BEGIN');
+		$wire->run('SELECT ' . join(', ', map { "set_config('$_', \$" . ++$n . ', true)' } @names), @parameters{@names});
+		my $answer = $wire->run('SELECT anon_auth.postgrest_pre_request()');
+		$answer = $wire->run(main::CALLER . " SELECT $function(\$1)::text AS body, current_user AS role", $body =~ s/''/'/gr)
+		  if !$answer->{error};
+		my $response = $wire->run(q{SELECT current_setting('response.status', true) AS status,
+			nullif(current_setting('response.headers', true), '') AS headers});
+		$wire->run('COMMIT');
+		main::look();
+		return { status => 500, headers => {}, body => $answer->{error}{M} } if $answer->{error};
+		my $result = $response->{rows}[0];
+		return $self->_answer({
+				answer => { body => Encode::decode('UTF-8', $answer->{rows}[0]{body}), role => $answer->{rows}[0]{role} },
+				status => $result->{status},
+				headers => $result->{headers} && $json->decode($result->{headers}) });
+	}
+
+	sub _keep_cookie
+	{
+		my ($self, $header) = @_;
+		my ($name, $value) = $header =~ /^([^=]+)=([^;]*)/;
+
+		main::secret("cookie $name " . ++$count, $value) if length $value >= 20;
+		return $self->SUPER::_keep_cookie($header);
+	}
+}
+
+sub browser
+{
+	push @wires, AnonAuth::Wire->new($node, 'authenticator');
+	return Browser->new($node, wire => $wires[-1], headers => { 'sec-fetch-site' => 'same-origin' });
+}
+
+# ---------------------------------------------------------------------------
+# What clients do
+# ---------------------------------------------------------------------------
+
+sub guests
+{
+	my $device = AnonAuth::Device->new(alg => 'ES256');
+	my $request = request($device, with_jwk => 1);
+	my $other = AnonAuth::Device->new(alg => 'EdDSA');
+	my @api = ($app, 'authenticate_anonymously', client_id => 'native');
+
+	ok_call(@api, jwt => $request, device_info => '{"model": "phone"}');
+	ok_call(@api, jwt => request($device));
+	fails(@api, jwt => $request);
+	fails(@api, jwt => $request =~ s/.{6}$//r);
+	fails(@api, jwt => "$request.$request");
+	fails(@api, jwt => request($device, payload => { exp => 1 }));
+	fails(@api, jwt => request($device, payload => { challenge => substr challenge(), 1 }));
+	fails(@api, jwt => request($device, action => 'promote'));
+	fails(@api, jwt => request($other));
+	fails(@api, jwt => request($other, header => { kid => $device->kid }));
+	fails(@api, jwt => request($other, header => { jwk => { %{ $other->jwk }, %{ $other->private_jwk_members } } }));
+	fails(@api, jwt => request($other, header => { jwk => { kty => 'oct', k => 'AAAA' } }));
+	my $private = $other->private_jwk_members->{d};
+	secret('private key of a device ' . ++$count, $private);
+	fails(@api, jwt => request($other, header => { jwk => $private }));
+	fails(@api, jwt => request($other, header => { kid => $private }, payload => { challenge => [$private] }));
+
+	my $guest = guest('rotating');
+	fails(@api, refresh_token => $guest->{refresh_token});
+	fails(@api, refresh_token => $guest->{refresh_token}, jwt => $request);
+	fails(@api, refresh_token => $guest->{access_token});
+	fails(@api, refresh_token => $guest->{refresh_token}, device_info => $json->encode([ $guest->{refresh_token} ]));
+	ok_call($app, 'authenticate_anonymously', client_id => 'rotating', refresh_token => $guest->{refresh_token});
+	ok_call($app, 'refresh_session', client_id => 'rotating', refresh_token => $guest->{refresh_token});
+	my $reused = ok_call($app, 'refresh_session', client_id => 'rotating', refresh_token => $guest->{refresh_token});
+	fails($app, 'refresh_session', client_id => 'rotating', refresh_token => $guest->{refresh_token});
+	fails($app, 'refresh_session', client_id => $guest->{refresh_token}, refresh_token => 'native');
+	fails($app, 'refresh_session', client_id => 'native', refresh_token => "$guest->{refresh_token} ");
+	fails($app, 'create_promotion_code', refresh_token => $guest->{refresh_token});
+	fails($app, 'create_challenge', purpose => $guest->{refresh_token});
+	return;
+}
+
+sub promotion
+{
+	my ($run) = @_;
+	my $device = AnonAuth::Device->new(alg => 'ES256');
+	my $password = password('of an account');
+	my @api = ($app, 'promote_anonymous_user', client_id => 'native');
+	my %taken = (email => "first$run\@example.com", password => $password);
+
+	account(@taken{qw(email password)});
+	ok_call($app, 'authenticate_anonymously', client_id => 'native', jwt => request($device, with_jwk => 1));
+	fails(@api, %taken, jwt => request($device, action => 'promote'));
+	fails(@api, email => password('where an address should be'), password => $password, jwt => request($device, action => 'promote'));
+	fails(@api, email => "second$run\@example.com", password => 'short', jwt => request($device, action => 'promote'));
+	fails(@api, email => "second$run\@example.com", password => $password x 1000, jwt => request($device, action => 'promote'));
+	fails(@api, email => "second$run\@example.com", password => $password, jwt => request($device));
+	ok_call(@api, email => "second$run\@example.com", password => $password, jwt => request($device, action => 'promote'));
+
+	my $guest = guest();
+	my $code = ok_call($app, 'create_promotion_code', refresh_token => $guest->{refresh_token})->{promotion_code};
+	fails(@api, %taken, promotion_code => $code);
+	fails(@api, %taken, promotion_code => "A$code");
+	fails(@api, %taken, promotion_code => $code, refresh_token => $guest->{refresh_token});
+	fails(@api, %taken, refresh_token => $code);
+	settings(promotion_conflict => 'login');
+	ok_call(@api, email => $taken{email}, password => password('wrong'), promotion_code => $code);
+	ok_call(@api, %taken, promotion_code => $code);
+	settings(promotion_conflict => 'merge');
+	my $moved = guest();
+	$admin->run('INSERT INTO hooks.carts VALUES ($1, $2)', $moved->{sub}, 'a book');
+	ok_call(@api, %taken, refresh_token => $moved->{refresh_token});
+	$moved = guest();
+	$admin->run('INSERT INTO hooks.carts VALUES ($1, $2)', $moved->{sub}, 'a second book');
+	fails(@api, %taken, refresh_token => $moved->{refresh_token});
+	settings(promotion_conflict => 'error');
+	ok_call($admin, 'merge_anonymous_user', guest_id => guest()->{sub}, user_id => account("third$run\@example.com", $password)->{sub});
+
+	my %pkce = (
+		client_id => 'web', redirect_uri => 'https://app.example/cb', password => $password,
+		code_challenge => encode_base64url(sha256(my $verifier = secret('code verifier' . ++$count, encode_base64url(sha256($count . $$))))));
+	fails($app, 'authorize_promotion', %pkce, email => $taken{email}, refresh_token => guest('web')->{refresh_token});
+	$code = ok_call($app, 'authorize_promotion', %pkce, email => "fourth$run\@example.com", nonce => 'n',
+		refresh_token => guest('web')->{refresh_token})->{code};
+	my @exchange = ($app, 'exchange_authorization_code', client_id => 'web', code => $code, redirect_uri => 'https://app.example/cb');
+	fails(@exchange, code_verifier => scalar reverse $verifier);
+	fails(@exchange, code_verifier => $verifier . '!');
+	fails(@exchange[ 0 .. 5 ], redirect_uri => "https://app.example/$code", code_verifier => $verifier);
+	ok_call(@exchange, code_verifier => $verifier);
+	fails(@exchange, code_verifier => $verifier);
+	return;
+}
+
+sub logins
+{
+	my ($run) = @_;
+	my $password = password('to log in');
+	my $user = account("ada$run\@example.com", $password);
+	my @api = ($app, 'authenticate', client_id => 'native');
+
+	ok_call(@api, login_id => "ada$run\@example.com", password => $password);
+	settings(password_hash_memory_kib => 8193);
+	ok_call(@api, login_id => "ada$run\@example.com", password => $password);
+	settings(password_hash_memory_kib => 8192);
+	ok_call(@api, login_id => "ada$run\@example.com", password => password('wrong'));
+	ok_call(@api, login_id => 'nobody@example.com', password => $password);
+	ok_call(@api, login_id => $password, password => "ada$run\@example.com");
+	ok_call(@api, login_id => "ada$run\@example.com", password => $password x 1000);
+	fails(@api, login_id => $password, password => '');
+	fails($app, 'authenticate', client_id => $password, login_id => "ada$run\@example.com", password => $password);
+	fails($app, 'authenticate', client_id => 'partner', login_id => "ada$run\@example.com", password => $password);
+	settings(lockout_max_attempts => 1);
+	ok_call(@api, login_id => "ada$run\@example.com", password => password('wrong'));
+	fails(@api, login_id => "ada$run\@example.com", password => $password);
+	settings(lockout_max_attempts => 0, password_attempts_per_minute_per_user => 1);
+	ok_call(@api, login_id => "ada$run\@example.com", password => $password) for 1;
+	fails(@api, login_id => "ada$run\@example.com", password => $password);
+	$admin->run('UPDATE anon_auth.settings SET password_attempts_per_minute_per_user = NULL');
+
+	# Tokens
+	$user = ok_call(@api, login_id => "ada$run\@example.com", password => $password);
+	my $token = $user->{access_token};
+	my $broken = $token =~ s/.$/$& eq 'A' ? 'Q' : 'A'/er;
+	ok_call($app, 'userinfo', access_token => $token);
+	ok_call($app, 'verify_jwt', token => $token);
+	ok_call($app, 'jws_verify', token => $token, jwk => $json->encode({ kty => 'oct', k => encode_base64url(sha256(password('as HMAC key'))) }));
+	fails($app, 'verify_jwt', token => $user->{refresh_token});
+	fails($app, 'verify_jwt', token => $token, audience => $token);
+	fails($app, $_->[0], $_->[1] => $broken) for [ 'userinfo', 'access_token' ], [ 'verify_jwt', 'token' ], [ 'use_access_token', 'token' ];
+	fails($app, 'jws_verify', token => $token, jwk => $json->encode({ kty => 'EC', d => $password, crv => $token }));
+	fails($app, 'jws_verify', token => $token, jwk => '{"kty": "oct", "k": "AAAA"}', algorithms => "{$broken}");
+	fails($app, 'jwk_thumbprint', jwk => $json->encode({ kty => $token, k => $password }));
+	$app->run('BEGIN');
+	ok_call($app, 'use_access_token', token => $token);
+	ok_call($app, $_) for qw(uid is_anonymous session_id claims session_alive userinfo);
+	$app->run('COMMIT');
+	fails($app, 'userinfo');
+	ok_call($app, 'revoke', token => $_) for $token, $broken, $user->{refresh_token}, $password;
+	ok_call($app, $_) for qw(jwks openid_configuration);
+
+	# Codes
+	$user = ok_call(@api, login_id => "ada$run\@example.com", password => $password);
+	my @caller = (access_token => $user->{access_token});
+	ok_call($app, 'request_verification', @caller);
+	fails($app, 'request_verification', @caller);
+	fails($app, 'request_verification', @caller, login_id_type => $password);
+	fails($app, 'request_verification', @caller, login_id_type => 'phone_number');
+	fails($app, 'request_verification', access_token => $broken);
+	my $code = ok_call($admin, 'take_outbox_messages')->{code};
+	ok_call($app, 'verify_login_id', @caller, code => secret('wrong code ' . ++$count, $code eq '417863' ? '417864' : '417863'));
+	ok_call($app, 'verify_login_id', @caller, code => $code);
+	fails($app, 'verify_login_id', code => $code);
+	ok_call($app, 'request_password_reset', login_id => "ada$run\@example.com");
+	fails($app, 'request_password_reset', login_id => "ada$run\@example.com");
+	ok_call($app, 'request_password_reset', login_id => $password);
+	$code = ok_call($admin, 'take_outbox_messages')->{code};
+	fails($admin, 'take_outbox_messages', batch_size => 0);
+	ok_call($app, 'reset_password', login_id => "ada$run\@example.com", code => 'WRONGCODE0', new_password => password('new'));
+	fails($app, 'reset_password', login_id => "ada$run\@example.com", code => $code, new_password => 'x');
+	ok_call($app, 'reset_password', login_id => "ada$run\@example.com", code => $code, new_password => password('new'));
+	return;
+}
+
+# Locks, timeouts, snapshots: calls that are stopped on their way.
+sub interruptions
+{
+	my ($run) = @_;
+	my $password = password('of somebody who waits');
+	my $email = "busy$run\@example.com";
+	my $user = account($email, $password);
+	my %calls = (
+		authenticate => [ client_id => 'native', login_id => $email, password => $password ],
+		refresh_session => [ client_id => 'native', refresh_token => $user->{refresh_token} ],
+		revoke => [ token => $user->{access_token} ],
+		request_password_reset => [ login_id => $email ]);
+
+	for my $stop ([ 'statement_timeout', '57014' ], [ 'lock_timeout', '55P03' ])
+	{
+		$rival->run("SET $stop->[0] = '200ms'");
+		for my $function (sort keys %calls)
+		{
+			$admin->run('BEGIN');
+			$admin->run('SELECT FROM anon_auth.users u LEFT JOIN anon_auth.sessions s ON s.user_id = u.id WHERE u.id = $1 FOR UPDATE OF u', $user->{sub});
+			$admin->run('SELECT FROM anon_auth.sessions WHERE user_id = $1 FOR UPDATE', $user->{sub});
+			is(fails($rival, $function, @{ $calls{$function} })->{C}, $stop->[1], "$function() is stopped by $stop->[0]");
+			$admin->run('ROLLBACK');
+		}
+		$rival->run("RESET $stop->[0]");
+	}
+
+	# While it waits
+	my @arguments = @{ $calls{authenticate} };
+	$admin->run('BEGIN');
+	$admin->run('SELECT FROM anon_auth.users WHERE id = $1 FOR UPDATE', $user->{sub});
+	$rival->begin(statement('authenticate', @arguments[ 0, 2, 4 ]), @arguments[ 1, 3, 5 ]);
+	$node->poll_query_until('postgres', "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = " . $rival->pid)
+	  or BAIL_OUT('no login waits');
+	look();
+	$watcher->run('SELECT pg_log_backend_memory_contexts($1)', $rival->pid);
+	$admin->run('ROLLBACK');
+	remember('authenticate', $rival->end->{rows}[0]);
+
+	# Snapshots
+	$rival->run('BEGIN ISOLATION LEVEL REPEATABLE READ');
+	$rival->run('SELECT 1');
+	ok_call($app, 'refresh_session', @{ $calls{refresh_session} });
+	is(fails($rival, 'refresh_session', @{ $calls{refresh_session} })->{C}, '40001', 'refresh_session() cannot be serialised');
+	$rival->run('ROLLBACK');
+	$rival->run('BEGIN READ ONLY');
+	is(fails($rival, 'authenticate', @arguments)->{C}, '25006', 'authenticate() cannot write');
+	$rival->run('ROLLBACK');
+
+	# Rights
+	is(fails($ordinary, 'authenticate', @arguments)->{C}, '42501', 'authenticate() may not be called');
+	fails($app, 'sign_jwt', claims => $json->encode({ password => $password }));
+	fails($ordinary, 'anon_auth_http.token', '"" ' => $password);
+
+	# Hooks
+	settings(before_sign_up => 'hooks.sign_up');
+	fails($app, 'authenticate_anonymously', client_id => 'native', device_info => $json->encode({ note => $password }));
+	$admin->run('UPDATE anon_auth.settings SET before_sign_up = NULL');
+	my $guest = guest();
+	settings(access_token_claims => 'hooks.claims');
+	fails($app, 'authenticate', @arguments);
+	fails($app, 'refresh_session', client_id => 'native', refresh_token => $guest->{refresh_token});
+	$admin->run('UPDATE anon_auth.settings SET access_token_claims = NULL');
+	settings(after_promotion => 'hooks.promoted');
+	fails($app, 'promote_anonymous_user', client_id => 'native', email => "hooked$run\@example.com", password => $password,
+		refresh_token => $guest->{refresh_token});
+	settings(after_promotion => 'hooks.nothing');
+	fails($app, 'promote_anonymous_user', client_id => 'native', email => "hooked$run\@example.com", password => $password,
+		refresh_token => $guest->{refresh_token});
+	$admin->run('UPDATE anon_auth.settings SET after_promotion = NULL');
+
+	# Prepared, and by cursor
+	$app->prepare("login$run", statement('authenticate', @arguments[ 0, 2, 4 ]));
+	$app->begin_prepared("login$run", @arguments[ 1, 3, 5 ]);
+	remember('authenticate', $app->end->{rows}[0]);
+	$app->run('BEGIN');
+	$app->run("DECLARE tokens$run CURSOR FOR " . statement('authenticate', @arguments[ 0, 2, 4 ]), @arguments[ 1, 3, 5 ]);
+	remember('authenticate', $app->run("FETCH tokens$run")->{rows}[0] // {});
+	$seen{$_} .= dump_of($app, "SELECT * FROM $_") for qw(pg_prepared_statements pg_cursors);
+	$app->run('COMMIT');
+	return;
+}
+
+# ---------------------------------------------------------------------------
+# What the owner does
+# ---------------------------------------------------------------------------
+
+sub keys_and_users
+{
+	my ($run) = @_;
+	my $signer = AnonAuth::Device->new(alg => 'ES256');
+	my $rsa = AnonAuth::Device->new(alg => 'RS256');
+	my %hmac = (kty => 'oct', alg => 'HS256', kid => "hmac-$run", k => encode_base64url(sha256("$run$$")));
+
+	secret("HMAC key $run", $hmac{k});
+	for my $device ($signer, $rsa)
+	{
+		my $private = $device->private_jwk_members;
+		my $pem = $device->_openssl('pkey', '-in', $device->_private_key);
+		my @lines = grep { !/-----/ } split /\n/, $pem;
+
+		secret($device->alg . " private key $_ $run", $private->{$_}) for keys %$private;
+		add_needle($device->alg . " private key $run, PEM", $_) for @lines[ 1 .. $#lines ];
+		my $jwk = { %{ $device->jwk }, %$private };
+		fails($admin, 'import_signing_key', jwk => $json->encode({ %$jwk, d => $private->{d} . '=' }));
+		fails($admin, 'import_signing_key', jwk => $json->encode({ %$jwk, d => substr $private->{d}, 4 }));
+		fails($admin, 'import_signing_key', jwk => $json->encode({ %$jwk, kty => $private->{d} }));
+		fails($admin, 'import_signing_key', jwk => $json->encode({ %$jwk, alg => $private->{d} }));
+		fails($admin, 'import_signing_key', jwk => $json->encode($pem));
+		fails($app, 'import_signing_key', jwk => $json->encode($jwk));
+		ok_call($admin, 'import_signing_key', jwk => $json->encode($jwk));
+		fails($admin, 'import_signing_key', jwk => $json->encode($jwk));
+		ok_call($admin, 'sign_jwt', claims => '{"a": 1}', kid => $device->kid);
+		fails($admin, 'retire_signing_key', kid => ++$count);
+	}
+	fails($admin, 'import_signing_key', jwk => $json->encode({ %hmac, k => substr $hmac{k}, 0, 30 }));
+	ok_call($admin, 'import_signing_key', jwk => $json->encode(\%hmac));
+	secret("JWT by HMAC $run", ok_call($admin, 'sign_jwt', claims => '{"a": 1}', kid => $hmac{kid})->{sign_jwt});
+	fails($admin, 'sign_jwt', claims => '[]');
+	fails($admin, 'create_signing_key', alg => 'none');
+	ok_call($admin, 'create_signing_key', alg => 'EdDSA');
+	ok_call($admin, 'retire_signing_key', kid => $hmac{kid});
+	ok_call($admin, 'rotate_signing_key', alg => 'ES256');
+	ok_call($admin, $_) for qw(ensure_signing_key reseal_signing_keys client_api http_api);
+
+	# The master key
+	know_master_keys();
+	my ($line) = grep { /^[0-9a-f]{16} / } split /\n/, slurp_file(master_key_file());
+	ok_call($admin, 'rotate_master_key');
+	know_master_keys();
+	ok_call($admin, 'master_key_ids');
+	fails($admin, 'retire_master_key', key_id => $line);
+	fails($admin, 'retire_master_key', key_id => substr $line, 17);
+	my $content = slurp_file(master_key_file());
+	for my $damaged ("$content$line$line\n", $content =~ s/^(\w{16} )(.)/$1 . ($2 eq 'A' ? 'B' : 'A')/emr, substr($content, 0, -3), '', "$line\n" x 9)
+	{
+		write_file(master_key_file(), $damaged);
+		fails($admin, 'create_challenge');
+		$admin->run('SELECT * FROM anon_auth.doctor()');
+	}
+	write_file(master_key_file(), "$line\n");
+	fails($admin, 'sign_jwt', claims => '{}');
+	write_file(master_key_file(), $content);
+	ok_call($admin, 'retire_master_key', key_id => substr $line, 0, 16);
+
+	# Users
+	my $user = account("old$run\@example.com", password('of who is deleted'));
+	ok_call($admin, $_, user_id => $user->{sub}) for qw(disable_user);
+	fails($app, 'refresh_session', client_id => 'native', refresh_token => $user->{refresh_token});
+	ok_call($admin, $_, user_id => $user->{sub}) for qw(enable_user revoke_sessions delete_user);
+	fails($admin, 'delete_user', user_id => $user->{sub});
+	fails($admin, 'create_client', client_id => "new$run", application_type => 'native', access_token_lifetime_seconds => 1);
+	ok_call($admin, 'create_client', client_id => "new$run", application_type => 'native');
+	ok_call($admin, 'grant_client_api', role_name => 'app');
+	ok_call($admin, 'grant_http_api', role_name => 'anon');
+	ok_call($admin, 'purge', dry_run => 'true');
+	ok_call($admin, 'purge');
+	ok_call($admin, 'doctor');
+	ok_call($admin, 'postgrest_pre_config');
+	return;
+}
+
+sub master_key_file { return $node->data_dir . '/anon_auth.master_key'; }
+
+sub write_file
+{
+	my ($path, $content) = @_;
+
+	open my $file, '>', $path or die "cannot write $path: $!";
+	print $file $content;
+	close $file;
+	chmod 0600, $path;
+	return;
+}
+
+sub openssl_mac
+{
+	my ($key, $size, $input, @options) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir() . '/input';
+
+	write_file($file, $input);
+	my ($output) = run_command([ qw(openssl mac -macopt), 'hexkey:' . unpack('H*', $key), '-macopt', "size:$size",
+		(map { ('-macopt', $_) } @options), '-in', $file, 'BLAKE2BMAC' ]);
+
+	return pack 'H*', $output;
+}
+
+# crypto_kdf_derive_from_key() of libsodium.
+sub derived_key
+{
+	my ($master, $use) = @_;
+
+	return openssl_mac($master, 32, '', 'custom:anonauth', sprintf 'hexsalt:%02x%030d', $use, 0);
+}
+
+my $refresh_token_keys = '';
+
+# The keys of the file, and those that are derived from them.
+sub know_master_keys
+{
+	for my $line (slurp_file(master_key_file()) =~ /^[0-9a-f]{16} (.*)$/mg)
+	{
+		next if $secrets{"master key $line"};
+		secret("master key $line", $line);
+		for my $use (1 .. 7)
+		{
+			my $key = derived_key(decode_base64url($line), $use);
+
+			add_bytes("derived key $use", $key);
+			add_bytes("derived key $use, SHA-256", sha256($key));
+			$refresh_token_keys .= $key if $use == 3;
+		}
+	}
+	return;
+}
+
+# ---------------------------------------------------------------------------
+# What browsers and apps do, over HTTP
+# ---------------------------------------------------------------------------
+
+sub http
+{
+	my ($run) = @_;
+	my $browser = browser();
+	my $password = password('on the web');
+	my $tokens = $browser->post_json('/api/anonymous_user/signup', { session_type => 'refresh_token', client_id => 'web' })->{json}{result};
+
+	BAIL_OUT('no tokens over HTTP') if !$tokens->{refresh_token};
+	remember('signup', $tokens);
+	my $code = $browser->post_json('/api/anonymous_user/promotion_code',
+		{ session_type => 'refresh_token', refresh_token => $tokens->{refresh_token} })->{json}{result}{promotion_code};
+	secret("promotion code on the web $run", $code);
+	my $challenge = $browser->post_json('/oauth2/challenge', { purpose => 'anonymous_request' })->{json}{result}{token};
+	secret("challenge on the web $run", $challenge);
+	my $device = AnonAuth::Device->new(alg => 'ES256');
+	my @grant = (client_id => 'web', grant_type => 'urn:authgear:params:oauth:grant-type:anonymous-request');
+	my $jwt = secret("device request on the web $run", $device->request(challenge => $challenge, with_jwk => 1));
+	remember('token', $browser->post_form('/oauth2/token', @grant, jwt => $jwt)->{json});
+	is($browser->post_form('/oauth2/token', @grant, jwt => $jwt)->{status}, 400, 'a request by HTTP is refused the second time');
+	$browser->post_form('/oauth2/token', @grant, jwt => $jwt, jwt => $jwt);
+	$browser->post_form('/oauth2/token', @grant, $jwt => $jwt, $jwt => '');
+	$browser->post_form('/oauth2/token', client_id => $jwt, grant_type => $jwt);
+	my @refresh = (client_id => 'web', grant_type => 'refresh_token');
+	remember('token', $browser->post_form('/oauth2/token', @refresh, refresh_token => $tokens->{refresh_token})->{json});
+	$browser->post_form('/oauth2/token', @refresh, refresh_token => $jwt);
+	$browser->post_json($_, "{\"session_type\": \"refresh_token\", \"refresh_token\": \"$tokens->{refresh_token}\" oops")
+	  for qw(/api/anonymous_user/signup /api/anonymous_user/promotion_code /oauth2/challenge);
+	$browser->post_json('/api/anonymous_user/signup', { session_type => $tokens->{refresh_token}, client_id => 'web' });
+	$browser->post_json('/oauth2/challenge', { purpose => $tokens->{refresh_token} });
+	$browser->get('/oauth2/userinfo', 'Authorization:' => "Bearer $_") for $tokens->{access_token}, $tokens->{refresh_token};
+	$browser->get($_) for qw(/oauth2/jwks /.well-known/openid-configuration /resolve);
+
+	# A fault of the server's
+	settings(access_token_claims => 'hooks.claims');
+	is($browser->post_form('/oauth2/token', @refresh, refresh_token => $tokens->{refresh_token})->{status}, 500, 'a fault is a 500');
+	$admin->run('UPDATE anon_auth.settings SET access_token_claims = NULL');
+
+	# Pages
+	my $verifier = secret("code verifier on the web $run", encode_base64url(sha256("$run$$ web")));
+	my @authorize = (
+		client_id => 'web', redirect_uri => 'https://app.example/cb', response_type => 'code', scope => 'openid', prompt => 'login',
+		code_challenge_method => 'S256', code_challenge => encode_base64url(sha256($verifier)));
+	my $hint = 'https://authgear.com/login_hint?' . AnonAuth::Browser::form(type => 'anonymous', promotion_code => $code);
+	my $form = $browser->get('/oauth2/authorize', @authorize, login_hint => $hint)->{location};
+	know_form($form);
+	$browser->get($form);
+	is($browser->post_form($form, login_id_type => 'email', login_id => 'x', password => $password)->{status}, 422, 'the form is shown again');
+	$browser->post_form($form, login_id_type => 'email', login_id => "web$run\@example.com", password => $password, 'Sec-Fetch-Site:' => 'cross-site');
+	my $done = $browser->post_form($form, login_id_type => 'email', login_id => "web$run\@example.com", password => $password)->{location};
+	my ($authorization_code) = $done =~ /code=([\w-]+)/ or BAIL_OUT("no code in $done");
+	secret("authorization code on the web $run", $authorization_code);
+	my @exchange = (grant_type => 'authorization_code', client_id => 'web', code => $authorization_code, redirect_uri => 'https://app.example/cb');
+	$browser->post_form('/oauth2/token', @exchange, code_verifier => scalar reverse $verifier);
+	remember('token', $browser->post_form('/oauth2/token', @exchange, code_verifier => $verifier)->{json});
+	my $login = $browser->get('/oauth2/authorize', @authorize)->{location};
+	know_form($login);
+	$browser->get($login);
+	$browser->post_form($login, login_id => "web$run\@example.com", password => password('wrong'));
+	$browser->post_form($login, login_id => "web$run\@example.com", password => $password);
+	$browser->get('/oauth2/authorize', @authorize, redirect_uri => "https://app.example/$code");
+
+	# Cookies
+	my $visitor = browser();
+	$visitor->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'site' });
+	my $cookie = $visitor->cookies->{session}[0] // BAIL_OUT('no session cookie');
+	is($visitor->get('/oauth2/userinfo')->{status}, 200, 'the cookie is a session');
+	$visitor->get('/resolve');
+	secret("promotion code of a cookie $run",
+		$visitor->post_json('/api/anonymous_user/promotion_code', { session_type => 'cookie' })->{json}{result}{promotion_code});
+	$visitor->cookies->{session}[0] =~ s/^...//;
+	$visitor->get($_) for '/oauth2/userinfo', '/resolve';
+	$visitor->cookies->{session}[0] = $cookie;
+	$visitor->get('/oauth2/end_session', id_token_hint => $tokens->{id_token} // $tokens->{access_token});
+	$visitor->post_form('/oauth2/end_session');
+	$browser->post_form('/oauth2/revoke', token => $_) for $tokens->{refresh_token}, $jwt;
+	return;
+}
+
+# x_ref names what the form is about, and is good with a cookie only.
+sub know_form
+{
+	my ($form) = @_;
+	my ($x_ref) = $form =~ /x_ref=([^&]+)/ or BAIL_OUT("no x_ref in $form");
+
+	secret('x_ref ' . ++$count, $x_ref);
+	return;
+}
+
+# What is kept: hashes and sealed keys.  Looked up all along, as rows go.
+my %known;
+
+sub know_stored
+{
+	my %columns = (
+		'sessions.secret_hash' => 'hex', 'authorization_codes.code_hash' => 'hex', 'one_time_codes.code_hash' => 'hex',
+		'signing_keys.sealed_private_key' => 'hex', 'passwords.password_hash' => 'text', 'outbox.code' => 'text');
+	my $rows = join ' UNION ALL ', map {
+		my ($table, $column) = split /\./;
+
+		"SELECT '$_' AS place, " . ($columns{$_} eq 'hex' ? "encode($column, 'hex')" : $column) . " AS value FROM anon_auth.$table"
+	} sort keys %columns;
+
+	for my $row (grep { !$known{ $_->{value} }++ } @{ $watcher->run($rows)->{rows} })
+	{
+		my $name = "stored $row->{place}";
+
+		if ($columns{ $row->{place} } eq 'hex') { add_bytes($name, pack 'H*', $row->{value}); }
+		elsif ($row->{place} eq 'outbox.code') { secret($name . ++$count, $row->{value}); }
+		else { add_needle($name, $row->{value} =~ s/^.*?p=1\$//r); }    # all begin alike
+	}
+	return;
+}
+
+# ---------------------------------------------------------------------------
+# The search
+# ---------------------------------------------------------------------------
+
+sub drive
+{
+	my ($run) = @_;
+
+	guests();
+	promotion($run);
+	logins($run);
+	interruptions($run);
+	http($run);
+	keys_and_users($run);
+	return;
+}
+
+# Waits for a line that is written after all others.
+sub log_since
+{
+	my ($offset) = @_;
+	my $mark = 'mark ' . ++$count;
+
+	$admin->run("DO \$\$ BEGIN RAISE LOG '$mark'; END \$\$");
+	return substr slurp_file($node->logfile), $offset;
+}
+
+my $offset = -s $node->logfile;
+$node->safe_psql('postgres', 'SELECT pg_stat_reset(), pg_stat_statements_reset()');
+drive(1);
+my $log = log_since($offset);
+is(found_in($log), '', 'no secret is in the log of a server that is set as the manual says');
+
+# What was called, and how it ended
+
+my $uncalled = dump_of($watcher, <<'SQL');
+SELECT p.oid::regprocedure FROM pg_proc p
+JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'anon_auth'
+WHERE p.prolang = (SELECT oid FROM pg_language WHERE lanname = 'c') AND p.prorettype <> 'trigger'::regtype
+	AND p.oid NOT IN (SELECT funcid FROM pg_stat_user_functions)
+SQL
+is($uncalled, '', 'all functions in C were called');
+my @expected = qw(22023 23514 25006 40001 42501 42704 42710 55P03 57014 AA001 AA002 AA003 AA004 AA005 AA006 AA009 AA010 AA011 AA012
+  AA013 AA014 AA016 AA018 AA019 AA020 AA021 F0000);
+is(join(' ', grep { !$errors{$_} } @expected), '', 'and they have failed in many ways');
+cmp_ok(scalar(keys %secrets), '>', 150, '... with many secrets');
+my ($token) = map { $secrets{$_} } grep { /refresh_token \d+ of promote/ } sort keys %secrets;
+my $sealed = decode_base64url($token);
+my $tag = openssl_mac(substr($refresh_token_keys, 0, 32), 16, substr $sealed, 0, 68);
+is(unpack('H*', $tag), unpack('H*', substr $sealed, 68), '... among them the keys that are derived from the master key');
+
+# Everywhere else.  Each place is a query, and how to put a secret there.
+
+my $planted = password('of the control');
+$seen{errors_and_notices} = join "\n", map { $_->said } @wires;
+$seen{pg_stat_statements} = dump_of($watcher, 'SELECT query FROM pg_stat_statements');
+$seen{events} = dump_of($watcher, 'SELECT * FROM anon_auth.events');
+$seen{stats_and_doctor} = dump_of($watcher, 'SELECT * FROM anon_auth.stats') . dump_of($watcher, 'SELECT * FROM anon_auth.doctor()');
+$watcher->run('ANALYZE');
+$seen{pg_stats} = dump_of($ordinary, 'SELECT * FROM pg_stats') . dump_of($ordinary, 'SELECT * FROM pg_stats_ext');
+$seen{pg_settings} = dump_of($ordinary, 'SELECT * FROM pg_settings') . dump_of($watcher, 'SELECT * FROM pg_settings');
+like($seen{pg_stat_statements}, qr/INSERT INTO anon_auth\.outbox/, 'pg_stat_statements has the statements of the extension');
+like($log, qr/Query Text: INSERT INTO anon_auth\.outbox/, '... and so has the log, with their plans');
+like($seen{pg_stats}, qr/pg_class/, 'an ordinary user sees statistics');
+is(found_in($seen{$_}), '', "no secret is in $_") for sort keys %seen;
+
+# The search finds what is there
+
+my @hidden = sort keys %seen;
+$_ = '' for values %seen;
+my $literal = sql_literal($planted);
+$offset = -s $node->logfile;
+$app->run("SELECT $literal AS \"$planted\"");
+look();
+$seen{pg_stat_statements} = dump_of($watcher, 'SELECT query FROM pg_stat_statements');
+$app->run("PREPARE control AS SELECT $literal");
+$app->run('BEGIN');
+$app->run("DECLARE control CURSOR FOR SELECT $literal");
+$seen{$_} = dump_of($app, "SELECT * FROM $_") for qw(pg_prepared_statements pg_cursors);
+$app->run('COMMIT');
+$app->run('SELECT $1::integer', $planted);
+$seen{errors_and_notices} = $app->said;
+$watcher->run('INSERT INTO anon_auth.events SELECT user_id, gen_random_uuid(), type, client_id, created_at, to_jsonb($1::text) FROM anon_auth.events LIMIT 1', $planted);
+$seen{events} = dump_of($watcher, 'SELECT * FROM anon_auth.events');
+$watcher->run("CREATE TABLE public.open AS SELECT \$1::text FROM generate_series(1, 10)", $planted);
+$watcher->run($_) for 'GRANT SELECT ON public.open TO ordinary', 'ANALYZE public.open';
+$seen{pg_stats} = dump_of($ordinary, 'SELECT * FROM pg_stats');
+$ordinary->run("SELECT set_config('request.headers', \$1, false)", $planted);
+$seen{pg_settings} = dump_of($ordinary, 'SELECT * FROM pg_settings') . $ordinary->run('SHOW request.headers')->{rows}[0]{'request.headers'};
+for my $place (grep { !/pg_locks|stats_and_doctor/ } @hidden)
+{
+	is(found_in($seen{$place}), 'password of the control', "what is put into $place is found");
+}
+is(found_in(log_since($offset)), 'password of the control', 'what a client puts into the text of a statement is found in the log');
+$offset = -s $node->logfile;
+$app->run('SELECT $1::text', unpack 'H*', sha256($planted));
+is(found_in(log_since($offset)), '', 'a parameter is not in the log');
+$admin->run('SET log_parameter_max_length = -1');
+$admin->run('SELECT $1::text', unpack 'H*', sha256($planted));
+is(found_in(log_since($offset)), 'password of the control, SHA-256, in hex', '... unless the server is told to log parameters, as is the default');
+$admin->run('RESET log_parameter_max_length');
+
+# auto_explain with log_verbose shows the arguments of a call by the client, but
+# still nothing of what the extension does with them.
+
+$node->append_conf('postgresql.conf', 'auto_explain.log_verbose = on');
+$node->reload;
+$offset = -s $node->logfile;
+$node->poll_query_until('postgres', q{SELECT current_setting('auto_explain.log_verbose', true) = 'on'}) or BAIL_OUT('no verbose plans');
+drive(2);
+my @plans = grep { /Query Text: / } split /^(?=\d{4}-\d\d-\d\d \d\d:\d\d:)/m, log_since($offset);
+my @ours = grep { !m{Query Text: .*/\* caller \*/} && m{Query Text: .*\banon_auth\.} } @plans;
+like(join('', @ours), qr/Output: \$1/, 'verbose plans are logged');
+is(found_in(join '', @ours), '', 'no secret is in the plans of statements of the extension');
+isnt(found_in(join '', grep { m{Query Text: .*/\* caller \*/} } @plans), '', '... as there are in those of the clients');
+
+$_->close for @wires, $watcher;
+$node->stop;
+done_testing();
