@@ -93,7 +93,7 @@ coverage_lines_left() {
 			FNR == NR { if (!/^#/) { pattern[++n] = $1; reason[n] = $2 } next }
 			{
 				for (i = 1; i <= n && $2 !~ pattern[i]; i++);
-				why = i <= n ? reason[i] : "no reason"
+				why = i <= n ? reason[i] : "not tested yet"
 				if (!(why in lines)) order[++kinds] = why
 				count[why]++
 				lines[why] = lines[why] "    " $1 substr($2, index($2, ":")) "\n"

@@ -77,6 +77,14 @@ SELECT anon_auth.promote_anonymous_user('app', email => 'ada@mail.example.org', 
 SELECT anon_auth.promote_anonymous_user('app', email => 'ada@' || repeat('a.', 130) || 'org', password => 'correct horse', refresh_token => (anon_auth.authenticate_anonymously('app')).refresh_token);
 \set VERBOSITY default
 
+-- ---- a wrong password of the account to merge with, where an authorization code is asked for ----
+UPDATE anon_auth.settings SET promotion_conflict = 'merge';
+SELECT anon_auth.create_client('web', 'spa', '{https://app.example/}') IS NOT NULL AS made;
+SELECT refresh_token FROM anon_auth.authenticate_anonymously('web') \gset bob_
+SELECT code IS NULL AS no_code FROM anon_auth.authorize_promotion('web', 'https://app.example/', repeat('x', 43), 'S256', username => 'ada', password => 'wrong horse', refresh_token => :'bob_refresh_token');
+-- the right one, with no table of the application
+SELECT code IS NULL AS no_code FROM anon_auth.authorize_promotion('web', 'https://app.example/', repeat('x', 43), 'S256', username => 'ada', password => 'correct horse', refresh_token => :'bob_refresh_token');
+
 -- ---- two keys of one column to users ----
 CREATE TABLE twice (id integer, user_id uuid,
 	FOREIGN KEY (user_id) REFERENCES anon_auth.users (id) ON DELETE SET NULL,

@@ -148,6 +148,23 @@ SELECT code FROM anon_auth.take_outbox_messages() \gset
 SELECT count(*) AS attempts, bool_or(anon_auth.reset_password('cy@example.com', 'WRONGCODE0', 'a new password')) AS reset FROM generate_series(1, 100);
 SELECT anon_auth.reset_password('cy@example.com', :'code', 'a new password') AS too_late;
 
+-- attempts count for their address, whomever they are about
+SELECT unlimited();
+UPDATE anon_auth.settings SET trusted_proxy_hops = 1, password_attempts_per_minute_per_ip = 2;
+BEGIN;
+SELECT set_config('request.headers', '{"x-forwarded-for": "192.0.2.1"}', true);
+SELECT anon_auth.request_password_reset('nobody1@example.com');
+SELECT anon_auth.reset_password('nobody2@example.com', 'WRONGCODE0', 'a new password');
+SAVEPOINT before;
+\set VERBOSITY sqlstate
+SELECT anon_auth.request_password_reset('nobody3@example.com');
+\set VERBOSITY default
+ROLLBACK TO before;
+SELECT set_config('request.headers', '{"x-forwarded-for": "192.0.2.2"}', true);
+SELECT anon_auth.request_password_reset('nobody3@example.com');
+COMMIT;
+UPDATE anon_auth.settings SET trusted_proxy_hops = 0, password_attempts_per_minute_per_ip = NULL;
+
 -- a code goes to the address that is called verified then, however it was typed
 SELECT unlimited();
 SELECT * FROM account(email => 'Ｇｕｓ@Ｅxample.com') \gset gus_
