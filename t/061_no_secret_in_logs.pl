@@ -14,116 +14,18 @@ use lib $FindBin::Bin;
 
 use AnonAuth::Browser;
 use AnonAuth::Device qw(jws_parts sql_literal);
+use AnonAuth::Secrets qw(add_bytes add_needle found_in known password secret);
 use AnonAuth::Wire;
 use Digest::SHA qw(sha256);
 use Encode ();
 use JSON::PP ();
-use MIME::Base64 qw(decode_base64url encode_base64 encode_base64url);
+use MIME::Base64 qw(decode_base64url encode_base64url);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $json = JSON::PP->new->canonical->utf8;
-
-# ---------------------------------------------------------------------------
-# Secrets, and how they are found again
-# ---------------------------------------------------------------------------
-
-# So much of a long secret in one piece is a leak.
-use constant PIECE => 16;
-
-my %needles;    # what to look for => name of the secret
-my %secrets;    # name => value
-
-# Of these a secret is made, in whatever way it is written.
-my $letters = qr{[-\w+/=\$,.]};
-
-sub add_needle
-{
-	my ($name, $text) = @_;
-
-	$text =~ /^$letters+$/ or die "$name would not be found";
-	for (my $at = 0; $at + PIECE <= length $text; $at += PIECE / 2)
-	{
-		$needles{ substr $text, $at, PIECE } //= $name;
-	}
-	$needles{$text} //= $name if length $text < PIECE;
-	return;
-}
-
-# Bytes as PostgreSQL, drivers and people write them.
-sub add_bytes
-{
-	my ($name, $bytes) = @_;
-
-	add_needle("$name, in hex", unpack 'H*', $bytes);
-	add_needle("$name, in hex", uc unpack 'H*', $bytes);
-	add_needle("$name, in base64", encode_base64($bytes, '') =~ s/=+$//r);
-	add_needle("$name, in base64url", encode_base64url($bytes));
-	return;
-}
-
-# A secret that is text; also the bytes behind it, and what hashes of these would be.
-sub secret
-{
-	my ($name, $value) = @_;
-
-	$secrets{$name} = $value;
-	if ($value =~ /^[\w-]+\.[\w-]+\.([\w-]+)$/)
-	{
-		add_needle("$name, signature", $1);    # the claims are no secret
-	}
-	else
-	{
-		add_needle($name, $value);
-		add_bytes($name, $value) if length $value >= 8;
-	}
-	add_bytes("$name, SHA-256", sha256($value));
-	if ($value =~ /^[\w-]{40,}$/)
-	{
-		my $bytes = decode_base64url($value);
-
-		# Of a refresh token: user, session, generation, secret, tag.
-		my $own = length $bytes == 84 ? substr $bytes, 36, 32 : $bytes;
-		add_bytes("$name, bytes", $own);
-		add_bytes("$name, SHA-256 of the bytes", sha256($own));
-	}
-	return $value;
-}
-
 my $count = 0;
-
-# One of ours; what it is for is readable, in case it is found.
-sub password
-{
-	my ($what) = @_;
-
-	return secret("password $what", 'pw-' . substr unpack('H*', sha256($what . $$ . ++$count)), 0, 20);
-}
-
-# Names of the secrets that a text has.
-sub found_in
-{
-	my ($text) = @_;
-	my %found;
-	my $short = join '|', map { quotemeta } grep { length $_ < PIECE } keys %needles;
-	my %runs = map { $_ => 1 } $text =~ /(?:$letters){${\ PIECE},}/g;
-
-	for my $run (keys %runs)
-	{
-		for my $at (0 .. length($run) - PIECE)
-		{
-			my $name = $needles{ substr $run, $at, PIECE };
-
-			$found{$name} = 1 if $name;
-		}
-	}
-	if ($short ne '')
-	{
-		$found{ $needles{$1} } = 1 while $text =~ /(?<![\w.])($short)(?![\w.])/g;
-	}
-	return join ', ', sort keys %found;
-}
 
 # ---------------------------------------------------------------------------
 # The server
@@ -724,7 +626,7 @@ sub know_master_keys
 {
 	for my $line (slurp_file(master_key_file()) =~ /^[0-9a-f]{16} (.*)$/mg)
 	{
-		next if $secrets{"master key $line"};
+		next if known()->{"master key $line"};
 		secret("master key $line", $line);
 		for my $use (1 .. 7)
 		{
@@ -901,8 +803,8 @@ is($uncalled, '', 'all functions in C were called');
 my @expected = qw(22023 23514 25006 40001 42501 42704 42710 55P03 57014 AA001 AA002 AA003 AA004 AA005 AA006 AA009 AA010 AA011 AA012
   AA013 AA014 AA016 AA018 AA019 AA020 AA021 F0000);
 is(join(' ', grep { !$errors{$_} } @expected), '', 'and they have failed in many ways');
-cmp_ok(scalar(keys %secrets), '>', 150, '... with many secrets');
-my ($token) = map { $secrets{$_} } grep { /refresh_token \d+ of promote/ } sort keys %secrets;
+cmp_ok(scalar(keys %{ known() }), '>', 150, '... with many secrets');
+my ($token) = map { known()->{$_} } grep { /refresh_token \d+ of promote/ } sort keys %{ known() };
 my $sealed = decode_base64url($token);
 my $tag = openssl_mac(substr($refresh_token_keys, 0, 32), 16, substr $sealed, 0, 68);
 is(unpack('H*', $tag), unpack('H*', substr $sealed, 68), '... among them the keys that are derived from the master key');
