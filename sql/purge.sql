@@ -57,6 +57,15 @@ CALL app.age('keyed', '60 days');
 UPDATE anon_auth.users SET last_seen_at = now() - interval '10 days' WHERE id = app.id('keyed');
 SELECT guests FROM anon_auth.purge();
 SELECT purge_from = last_seen_at AS looked_at FROM anon_auth.users WHERE id = app.id('keyed');
+-- one that refreshes its session is seen by that, too
+INSERT INTO anon_auth.sessions (user_id, id, client_id, secret_hash, created_at, authenticated_at, last_used_at, expires_at, purge_from, session_type)
+	SELECT app.id('keyed'), gen_random_uuid(), 'web', sha256('x'), now() - interval '100 days', now() - interval '100 days', now() - interval '5 days',
+		now() + interval '1 day', now() + interval '1 day', 'refresh_token';
+UPDATE anon_auth.users SET last_seen_at = now() - interval '100 days', purge_from = now() - interval '100 days' WHERE id = app.id('keyed');
+SELECT guests FROM anon_auth.purge();
+SELECT u.purge_from = s.last_used_at AS looked_at FROM anon_auth.users u JOIN anon_auth.sessions s ON s.user_id = u.id WHERE u.id = app.id('keyed');
+DELETE FROM anon_auth.sessions WHERE user_id = app.id('keyed');
+UPDATE anon_auth.users SET last_seen_at = now() - interval '10 days', purge_from = now() - interval '10 days' WHERE id = app.id('keyed');
 CALL app.age('keyed', '81 days');
 SELECT guests FROM anon_auth.purge();
 TABLE app.left;
