@@ -1,0 +1,144 @@
+/*-------------------------------------------------------------------------
+ *
+ * floor.c
+ *	  What signing and verifying costs without us: the library's own function
+ *	  on the same bytes, in a backend like ours.
+ *
+ * Keys are made once per backend, and contexts are made for each call, since
+ * neither library promises that a used one may be used again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+#include <sodium.h>
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+PG_MODULE_MAGIC;
+
+#define MAX_SIGNATURE_LENGTH	512
+
+static EVP_PKEY *ec_key;
+static EVP_PKEY *rsa_key;
+static unsigned char ed_public[crypto_sign_PUBLICKEYBYTES];
+static unsigned char ed_secret[crypto_sign_SECRETKEYBYTES];
+static bool ed_made;
+
+static void
+check(bool done)
+{
+	if (!done)
+		elog(ERROR, "the cryptographic library failed");
+}
+
+/* NULL: Ed25519, which is libsodium's. */
+static EVP_PKEY *
+get_key(const char *alg)
+{
+	if (strcmp(alg, "ES256") == 0)
+	{
+		if (ec_key == NULL)
+			ec_key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+		check(ec_key != NULL);
+		return ec_key;
+	}
+	if (strcmp(alg, "RS256") == 0)
+	{
+		if (rsa_key == NULL)
+			rsa_key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t) 2048);
+		check(rsa_key != NULL);
+		return rsa_key;
+	}
+	if (strcmp(alg, "EdDSA") != 0)
+		elog(ERROR, "there is no floor for %s", alg);
+	if (!ed_made)
+	{
+		check(sodium_init() >= 0 && crypto_sign_keypair(ed_public, ed_secret) == 0);
+		ed_made = true;
+	}
+	return NULL;
+}
+
+static size_t
+sign(EVP_PKEY *key, const text *message, unsigned char *signature)
+{
+	const unsigned char *data = (const unsigned char *) VARDATA_ANY(message);
+	size_t		length = VARSIZE_ANY_EXHDR(message);
+	size_t		signature_length = MAX_SIGNATURE_LENGTH;
+	EVP_MD_CTX *context;
+
+	if (key == NULL)
+	{
+		check(crypto_sign_detached(signature, NULL, data, length, ed_secret) == 0);
+		return crypto_sign_BYTES;
+	}
+	context = EVP_MD_CTX_new();
+	check(context != NULL && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) > 0 &&
+		  EVP_DigestSign(context, signature, &signature_length, data, length) > 0);
+	EVP_MD_CTX_free(context);
+	return signature_length;
+}
+
+static void
+verify(EVP_PKEY *key, const text *message, const unsigned char *signature, size_t signature_length)
+{
+	const unsigned char *data = (const unsigned char *) VARDATA_ANY(message);
+	size_t		length = VARSIZE_ANY_EXHDR(message);
+	EVP_MD_CTX *context;
+
+	if (key == NULL)
+	{
+		check(crypto_sign_verify_detached(signature, data, length, ed_public) == 0);
+		return;
+	}
+	context = EVP_MD_CTX_new();
+	check(context != NULL && EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key) > 0 &&
+		  EVP_DigestVerify(context, signature, signature_length, data, length) == 1);
+	EVP_MD_CTX_free(context);
+}
+
+/*
+ * floor_sign(alg text, message text, calls integer) RETURNS void
+ *
+ * Signs a message so often.  alg: ES256, EdDSA, RS256 (2048 bits).
+ */
+PG_FUNCTION_INFO_V1(floor_sign);
+Datum
+floor_sign(PG_FUNCTION_ARGS)
+{
+	EVP_PKEY   *key = get_key(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	text	   *message = PG_GETARG_TEXT_PP(1);
+	unsigned char signature[MAX_SIGNATURE_LENGTH];
+	int			i;
+
+	for (i = 0; i < PG_GETARG_INT32(2); i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) sign(key, message, signature);
+	}
+	PG_RETURN_VOID();
+}
+
+/* floor_verify(alg text, message text, calls integer): verifies one signature so often. */
+PG_FUNCTION_INFO_V1(floor_verify);
+Datum
+floor_verify(PG_FUNCTION_ARGS)
+{
+	EVP_PKEY   *key = get_key(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	text	   *message = PG_GETARG_TEXT_PP(1);
+	unsigned char signature[MAX_SIGNATURE_LENGTH];
+	size_t		length = sign(key, message, signature);
+	int			i;
+
+	for (i = 0; i < PG_GETARG_INT32(2); i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		verify(key, message, signature, length);
+	}
+	PG_RETURN_VOID();
+}
