@@ -105,6 +105,13 @@ SELECT guests, skipped_guests FROM anon_auth.purge();
 SELECT count(*) FROM app.carts WHERE user_id = app.id('with cart for ever');
 SELECT guests, skipped_guests FROM anon_auth.purge();
 
+-- nor does one that calls its refusal a cancellation
+CREATE OR REPLACE FUNCTION app.refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'carts are for ever' USING ERRCODE = 'query_canceled'; END $$;
+UPDATE anon_auth.users SET purge_from = now() - interval '1 second' WHERE id = app.id('with cart for ever');
+CALL app.sign_up('third');
+SELECT anon_auth.revoke(token) FROM app.guests WHERE name = 'third';
+SELECT guests, skipped_guests FROM anon_auth.purge();
+
 -- batches
 CALL app.sign_up('b1', 'b2', 'b3', 'b4', 'b5');
 SELECT anon_auth.revoke(token) FROM app.guests WHERE name LIKE 'b_';

@@ -36,9 +36,18 @@ raise_required(const char *name)
 			 errmsg("%s is required", name)));
 }
 
+/* PL/pgSQL's RAISE gives an error whatever SQLSTATE its author likes. */
+static bool
+was_raised_by_hand(const ErrorData *error)
+{
+	return error->funcname != NULL && strcmp(error->funcname, "exec_stmt_raise") == 0;
+}
+
 bool
 error_must_not_be_caught(const ErrorData *error)
 {
+	if (was_raised_by_hand(error))
+		return false;
 	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
 		case ERRCODE_OPERATOR_INTERVENTION:

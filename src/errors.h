@@ -65,7 +65,8 @@
 
 /*
  * Whether an error must reach the client as it is, whatever it happened in:
- * cancelled or shut down, out of resources, to be retried.
+ * cancelled or shut down, out of resources, to be retried.  What RAISE of PL/pgSQL
+ * claims to be such is not.
  */
 extern bool error_must_not_be_caught(const ErrorData *error);
 
