@@ -15,9 +15,12 @@
 #include <openssl/rsa.h>
 #include <sodium.h>
 
+#include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 PG_MODULE_MAGIC;
 
@@ -141,4 +144,22 @@ floor_verify(PG_FUNCTION_ARGS)
 		verify(key, message, signature, length);
 	}
 	PG_RETURN_VOID();
+}
+
+/* floor_uuid_v7() RETURNS uuid: in order of time (RFC 9562, section 5.7), as our ids are. */
+PG_FUNCTION_INFO_V1(floor_uuid_v7);
+Datum
+floor_uuid_v7(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
+	uint64		milliseconds = (GetCurrentTimestamp() +
+								(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
+	int			i;
+
+	check(pg_strong_random(uuid->data, UUID_LEN));
+	for (i = 0; i < 6; i++)
+		uuid->data[i] = (unsigned char) (milliseconds >> (40 - 8 * i));
+	uuid->data[6] = (uuid->data[6] & 0x0f) | 0x70;
+	uuid->data[8] = (uuid->data[8] & 0x3f) | 0x80;
+	PG_RETURN_UUID_P(uuid);
 }
