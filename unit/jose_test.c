@@ -1455,6 +1455,39 @@ test_rsa_signatures(void)
 	jose_key_free(key);
 }
 
+/*
+ * A signature has as many octets as the modulus (RFC 8017, 8.1.2), also where
+ * its first one is zero and the rest is the same number.
+ */
+static void
+test_rsa_leading_zero(void)
+{
+	static const JoseAlg algs[] = {JOSE_ALG_RS256, JOSE_ALG_PS256};
+	JoseKey    *key = must_import(a2_private());
+	size_t		i;
+
+	for (i = 0; i < sizeof(algs) / sizeof(algs[0]); i++)
+	{
+		uint8_t		signature[JOSE_MAX_SIGNATURE_LENGTH] = {1};
+		size_t		length = 0;
+		char		text[16];
+		unsigned	tries;
+
+		for (tries = 0; signature[0] != 0 && tries < 100000; tries++)
+		{
+			length = sizeof(signature);
+			snprintf(text, sizeof(text), "%u", tries);
+			if (jose_sign(key, algs[i], bytes_of(text), strlen(text), signature, &length) != JOSE_OK)
+				break;
+		}
+		ok(signature[0] == 0 && length == 256, "rsa: a signature that begins with zero");
+		ok_status(verify_text(key, algs[i], text, signature, 256), JOSE_OK, "rsa: ... verifies");
+		ok_status(verify_text(key, algs[i], text, signature + 1, 255), JOSE_BAD_SIGNATURE,
+				  "rsa: ... but not without its zero");
+	}
+	jose_key_free(key);
+}
+
 /* A PSS signature made by OpenSSL itself, with parameters that JOSE has not. */
 static size_t
 foreign_pss(EVP_PKEY *pkey, int salt_length, const char *mgf1, uint8_t *signature)
@@ -1830,6 +1863,7 @@ main(void)
 	test_rsa_unreduced();
 	test_rsa_composite();
 	test_rsa_signatures();
+	test_rsa_leading_zero();
 	test_pss_parameters();
 	test_ed25519_members();
 	test_ed25519_points();
