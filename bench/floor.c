@@ -11,14 +11,16 @@
  */
 #include "postgres.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/rsa.h>
+#include <openssl/param_build.h>
 #include <sodium.h>
 
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -31,6 +33,15 @@ static EVP_PKEY *rsa_key;
 static unsigned char ed_public[crypto_sign_PUBLICKEYBYTES];
 static unsigned char ed_secret[crypto_sign_SECRETKEYBYTES];
 static bool ed_made;
+
+/* What was verified last, not to be signed again. */
+static struct
+{
+	EVP_PKEY   *key;
+	text	   *message;
+	unsigned char signature[MAX_SIGNATURE_LENGTH];
+	size_t		length;
+}			signed_message;
 
 static void
 check(bool done)
@@ -127,23 +138,83 @@ floor_sign(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+static void
+sign_once(EVP_PKEY *key, text *message)
+{
+	text	   *last = signed_message.message;
+
+	if (last != NULL && signed_message.key == key && VARSIZE(last) == VARSIZE(message) &&
+		memcmp(last, message, VARSIZE(message)) == 0)
+		return;
+	signed_message.key = key;
+	signed_message.length = sign(key, message, signed_message.signature);
+	if (last != NULL)
+		pfree(last);
+	signed_message.message = MemoryContextAlloc(TopMemoryContext, VARSIZE(message));
+	memcpy(signed_message.message, message, VARSIZE(message));
+}
+
 /* floor_verify(alg text, message text, calls integer): verifies one signature so often. */
 PG_FUNCTION_INFO_V1(floor_verify);
 Datum
 floor_verify(PG_FUNCTION_ARGS)
 {
 	EVP_PKEY   *key = get_key(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	text	   *message = PG_GETARG_TEXT_PP(1);
-	unsigned char signature[MAX_SIGNATURE_LENGTH];
-	size_t		length = sign(key, message, signature);
+	text	   *message = PG_GETARG_TEXT_P(1);
 	int			i;
 
+	sign_once(key, message);
 	for (i = 0; i < PG_GETARG_INT32(2); i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		verify(key, message, signature, length);
+		verify(key, message, signed_message.signature, signed_message.length);
 	}
 	PG_RETURN_VOID();
+}
+
+/*
+ * floor_verify_device(message text): verifies one ES256 signature with a key
+ * that is first made of a point, as that of a device is at its login.
+ */
+PG_FUNCTION_INFO_V1(floor_verify_device);
+Datum
+floor_verify_device(PG_FUNCTION_ARGS)
+{
+	static unsigned char point[65];
+	static size_t point_length = 0;
+	EVP_PKEY   *key = get_key("ES256");
+	text	   *message = PG_GETARG_TEXT_P(0);
+	EVP_PKEY   *device_key = NULL;
+	EVP_PKEY_CTX *context;
+	OSSL_PARAM	params[3];
+
+	sign_once(key, message);
+	if (point_length == 0)
+		check(EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point,
+											  sizeof(point), &point_length));
+	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0);
+	params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, point_length);
+	params[2] = OSSL_PARAM_construct_end();
+	context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+	check(context != NULL && EVP_PKEY_fromdata_init(context) > 0 &&
+		  EVP_PKEY_fromdata(context, &device_key, EVP_PKEY_PUBLIC_KEY, params) > 0);
+	verify(device_key, message, signed_message.signature, signed_message.length);
+	EVP_PKEY_free(device_key);
+	EVP_PKEY_CTX_free(context);
+	PG_RETURN_VOID();
+}
+
+/* floor_password_hash(memory_kib integer, passes integer) RETURNS text: Argon2id. */
+PG_FUNCTION_INFO_V1(floor_password_hash);
+Datum
+floor_password_hash(PG_FUNCTION_ARGS)
+{
+	char		hash[crypto_pwhash_STRBYTES];
+
+	check(crypto_pwhash_str_alg(hash, "correct horse", 13, PG_GETARG_INT32(1),
+								(size_t) PG_GETARG_INT32(0) * 1024,
+								crypto_pwhash_ALG_ARGON2ID13) == 0);
+	PG_RETURN_TEXT_P(cstring_to_text(hash));
 }
 
 /* floor_uuid_v7() RETURNS uuid: in order of time (RFC 9562, section 5.7), as our ids are. */

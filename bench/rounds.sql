@@ -2,13 +2,24 @@
 -- turns, so that a machine that is slow for a while is slow for both.
 
 CREATE TABLE operations (
+	place integer GENERATED ALWAYS AS IDENTITY,		-- in the table that is printed
 	operation text,
 	side text CHECK (side IN ('ours', 'floor')),
 	calls integer,
 	goal numeric,
-	statement text,
+	prepare text,									-- not timed; NULL: nothing to do
+	statement text,									-- $1: how many calls
 	PRIMARY KEY (operation, side));
 CREATE TABLE times (operation text, side text, round integer, microseconds double precision);
+
+-- An operation of both sides.  Its statements are executed with $1, the calls.
+CREATE PROCEDURE compare(operation text, goal numeric, calls integer, ours text, floor text,
+	prepare_ours text DEFAULT NULL, prepare_floor text DEFAULT NULL)
+BEGIN ATOMIC
+	INSERT INTO operations (operation, side, calls, goal, prepare, statement)
+	VALUES (operation, 'ours', calls, goal, prepare_ours, ours),
+		(operation, 'floor', calls, NULL, prepare_floor, floor);
+END;
 
 CREATE PROCEDURE run_rounds(rounds integer) LANGUAGE plpgsql AS $$
 DECLARE
@@ -17,7 +28,12 @@ DECLARE
 BEGIN
 	-- Round 0 warms caches, and makes keys.
 	FOR round IN 0 .. rounds LOOP
-		FOR o IN SELECT * FROM operations ORDER BY operation, (side = 'ours') = (round % 2 = 0) LOOP
+		FOR o IN SELECT * FROM operations WHERE statement IS NOT NULL
+				ORDER BY operation, (side = 'ours') = (round % 2 = 0) LOOP
+			IF o.prepare IS NOT NULL THEN
+				EXECUTE o.prepare USING o.calls;
+				COMMIT;
+			END IF;
 			begun := clock_timestamp();
 			EXECUTE o.statement USING o.calls;
 			IF round > 0 THEN
@@ -25,16 +41,18 @@ BEGIN
 			END IF;
 			COMMIT;
 		END LOOP;
+		ANALYZE;
 	END LOOP;
 END $$;
 
 -- Medians of the rounds' ratios: each compares neighbours in time.
 CREATE VIEW results AS
-SELECT operation, round(percentile_cont(0.5) WITHIN GROUP (ORDER BY ours.microseconds)::numeric, 1) AS ours_us,
+SELECT o.operation, round(percentile_cont(0.5) WITHIN GROUP (ORDER BY ours.microseconds)::numeric, 1) AS ours_us,
 	round(percentile_cont(0.5) WITHIN GROUP (ORDER BY base.microseconds)::numeric, 1) AS floor_us,
 	round(percentile_cont(0.5) WITHIN GROUP (ORDER BY ours.microseconds / base.microseconds)::numeric, 3) AS ratio,
-	(SELECT goal FROM operations o WHERE o.operation = ours.operation AND o.side = 'ours') AS goal
-FROM times ours JOIN times base USING (operation, round)
-WHERE ours.side = 'ours' AND base.side = 'floor'
-GROUP BY operation
-ORDER BY operation;
+	o.goal
+FROM operations o JOIN times ours ON ours.operation = o.operation AND ours.side = o.side
+	JOIN times base ON base.operation = ours.operation AND base.round = ours.round AND base.side = 'floor'
+WHERE o.side = 'ours'
+GROUP BY o.place, o.operation, o.goal
+ORDER BY o.place;

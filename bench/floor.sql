@@ -1,0 +1,116 @@
+-- What somebody would write by hand: the same rows into tables of the same
+-- shape, by statements that PL/pgSQL prepares once, and the raw cryptography
+-- that nobody can do without.
+
+CREATE FUNCTION floor_sign(alg text, message text, calls integer) RETURNS void LANGUAGE c STRICT AS 'anon_auth_floor';
+CREATE FUNCTION floor_verify(alg text, message text, calls integer) RETURNS void LANGUAGE c STRICT AS 'anon_auth_floor';
+CREATE FUNCTION floor_verify_device(message text) RETURNS void LANGUAGE c STRICT AS 'anon_auth_floor';
+CREATE FUNCTION floor_password_hash(memory_kib integer, passes integer) RETURNS text LANGUAGE c STRICT AS 'anon_auth_floor';
+CREATE FUNCTION floor_uuid_v7() RETURNS uuid LANGUAGE c VOLATILE AS 'anon_auth_floor';
+CREATE FUNCTION device_key() RETURNS bytea LANGUAGE c VOLATILE AS 'anon_auth_floor';
+CREATE FUNCTION device_request(key bytea, challenge text, action text, with_jwk boolean) RETURNS text LANGUAGE c STRICT AS 'anon_auth_floor';
+
+-- Some 550 octets for each of two tokens, and what a device signs.
+CREATE FUNCTION floor_message() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT repeat('eyJhbGciOiJFUzI1NiJ9', 30) $$;
+CREATE FUNCTION floor_request() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT repeat('eyJhbGciOiJFUzI1NiJ9', 22) $$;
+
+DO $$
+DECLARE
+	name text;
+BEGIN
+	FOREACH name IN ARRAY '{users,device_keys,login_ids,passwords,sessions,events}'::text[] LOOP
+		EXECUTE format('CREATE TABLE floor_%1$s (LIKE anon_auth.%1$s INCLUDING ALL) WITH (fillfactor = %2$s)', name,
+			(SELECT coalesce((SELECT option_value FROM pg_options_to_table(reloptions) WHERE option_name = 'fillfactor'), '100')
+			 FROM pg_class WHERE oid = ('anon_auth.' || name)::regclass));
+	END LOOP;
+	FOREACH name IN ARRAY '{device_keys,login_ids,passwords,sessions}'::text[] LOOP
+		EXECUTE format('ALTER TABLE floor_%s ADD FOREIGN KEY (user_id) REFERENCES floor_users (id) ON DELETE CASCADE', name);
+	END LOOP;
+END $$;
+
+CREATE FUNCTION floor_session(user_id uuid, at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO floor_sessions (user_id, id, client_id, secret_hash, created_at, authenticated_at, last_used_at, expires_at, purge_from)
+	VALUES (user_id, floor_uuid_v7(), 'app', '\x0101010101010101010101010101010101010101010101010101010101010101',
+		at, at, at, at + interval '30 days', at + interval '30 days');
+	PERFORM floor_sign('ES256', floor_message(), 2);
+END $$;
+
+CREATE FUNCTION floor_sign_up() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	user_id uuid := floor_uuid_v7();
+	at timestamptz := clock_timestamp();
+BEGIN
+	INSERT INTO floor_users (id, is_anonymous, created_at, updated_at, last_seen_at, purge_from) VALUES (user_id, true, at, at, at, at + interval '30 days');
+	INSERT INTO floor_events (user_id, id, type, client_id, created_at, payload)
+		VALUES (user_id, floor_uuid_v7(), 'user.created', 'app', at, '{"device_key": false}');
+	PERFORM floor_session(user_id, at);
+END $$;
+
+-- A kid is 43 characters of base64url, and what is found by it is in no order.
+CREATE FUNCTION floor_sign_up_with_key() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	user_id uuid := floor_uuid_v7();
+	at timestamptz := clock_timestamp();
+	key_id text := 'kid-000' || user_id;
+BEGIN
+	PERFORM floor_verify_device(floor_request());
+	INSERT INTO floor_users (id, is_anonymous, created_at, updated_at, last_seen_at, device_kid, purge_from) VALUES (user_id, true, at, at, at, key_id, at);
+	INSERT INTO floor_device_keys (route, kid, user_id, alg, jwk, used_challenges, created_at, last_used_at)
+		VALUES (gen_random_uuid(), key_id, user_id, 'ES256', '{"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}',
+			'\x010101010101010101010101010101010101010101010101', at, at) ON CONFLICT (route, kid) DO NOTHING;
+	INSERT INTO floor_events (user_id, id, type, client_id, created_at, payload)
+		VALUES (user_id, floor_uuid_v7(), 'user.created', 'app', at, '{"device_key": true}');
+	PERFORM floor_session(user_id, at);
+END $$;
+
+CREATE FUNCTION floor_log_in(the_route uuid, the_kid text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	at timestamptz := clock_timestamp();
+	guest uuid;
+BEGIN
+	PERFORM floor_verify_device(floor_request());
+	UPDATE floor_device_keys SET used_challenges = used_challenges, last_used_at = at
+		WHERE route = the_route AND kid = the_kid RETURNING user_id INTO guest;
+	UPDATE floor_users SET last_seen_at = at WHERE id = guest AND NOT is_disabled;
+	INSERT INTO floor_events (user_id, id, type, client_id, created_at, payload)
+		VALUES (guest, floor_uuid_v7(), 'user.authenticated', 'app', at, '{}');
+	PERFORM floor_session(guest, at);
+END $$;
+
+CREATE FUNCTION floor_refresh(the_user uuid, the_session uuid) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	at timestamptz := clock_timestamp();
+BEGIN
+	UPDATE floor_sessions SET last_used_at = at, expires_at = at + interval '30 days'
+		WHERE user_id = the_user AND id = the_session AND expires_at > at;
+	PERFORM floor_sign('ES256', floor_message(), 2);
+END $$;
+
+CREATE FUNCTION floor_revoke(the_user uuid, the_session uuid) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	at timestamptz := clock_timestamp();
+BEGIN
+	DELETE FROM floor_sessions WHERE user_id = the_user AND id = the_session;
+	UPDATE floor_users SET purge_from = at WHERE id = the_user;
+	INSERT INTO floor_events (user_id, id, type, client_id, created_at, payload)
+		VALUES (the_user, floor_uuid_v7(), 'user.signed_out', 'app', at, '{}');
+END $$;
+
+CREATE FUNCTION floor_promote(the_user uuid, email text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	at timestamptz := clock_timestamp();
+	route uuid := gen_random_uuid();
+	hash text := floor_password_hash(8, 1);
+BEGIN
+	UPDATE floor_users SET is_anonymous = false, device_kid = NULL, login_id_routes = ARRAY[route],
+		standard_attributes = jsonb_build_object('email', email), updated_at = at, last_seen_at = at
+		WHERE id = the_user AND is_anonymous AND NOT is_disabled;
+	DELETE FROM floor_sessions WHERE user_id = the_user;
+	INSERT INTO floor_login_ids (route, type, value, user_id, original_value, created_at, updated_at)
+		VALUES (route, 'email', email, the_user, email, at, at);
+	INSERT INTO floor_passwords (user_id, password_hash, created_at, updated_at) VALUES (the_user, hash, at, at);
+	INSERT INTO floor_events (user_id, id, type, client_id, created_at, payload)
+		VALUES (the_user, floor_uuid_v7(), 'user.anonymous.promoted', 'app', at, '{"login_id_types": ["email"]}');
+	PERFORM floor_session(the_user, at);
+END $$;
