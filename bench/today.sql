@@ -17,7 +17,9 @@ CREATE FUNCTION today_verify(token text, secret text) RETURNS jsonb LANGUAGE sql
 	FROM part WHERE n[3] = today_base64url(hmac(n[1] || '.' || n[2], secret, 'sha256'))
 $$;
 
-CREATE TABLE today_tokens AS
+CREATE TABLE today_tokens (i integer, claims jsonb, token text, our_token text);
+ALTER TABLE today_tokens ALTER token SET STORAGE PLAIN, ALTER our_token SET STORAGE PLAIN;
+INSERT INTO today_tokens
 SELECT i, claims || jsonb_build_object('n', i) AS claims,
 	today_sign((claims || jsonb_build_object('n', i))::text, 'a secret of more than 32 characters') AS token,
 	anon_auth.sign_jwt(claims || jsonb_build_object('n', i), kid, 'at+jwt') AS our_token

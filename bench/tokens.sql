@@ -9,7 +9,10 @@ SELECT 'HS256' AS alg, anon_auth.import_signing_key(jsonb_build_object('kty', 'o
 	'k', rtrim(encode('a secret of more than 32 characters', 'base64'), '='))) AS kid;
 -- The newest signs: ES256, as where nobody chose another.
 INSERT INTO keys SELECT alg, anon_auth.create_signing_key(alg) FROM unnest('{RS256,EdDSA,ES256}'::text[]) AS a (alg);
-CREATE TABLE tokens AS
+-- As a parameter comes: neither compressed nor stored elsewhere.
+CREATE TABLE tokens (alg text, kid text, token text, signing_input text, jwk jsonb);
+ALTER TABLE tokens ALTER token SET STORAGE PLAIN, ALTER signing_input SET STORAGE PLAIN;
+INSERT INTO tokens
 SELECT alg, kid, token, substring(token FROM '^(.*)[.]') AS signing_input,
 	(SELECT k FROM jsonb_array_elements(anon_auth.jwks() -> 'keys') AS j (k) WHERE k ->> 'kid' = kid) AS jwk
 FROM keys, claims, LATERAL anon_auth.sign_jwt(claims, kid, 'at+jwt') AS s (token);

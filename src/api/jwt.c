@@ -93,15 +93,10 @@ alg_is_listed(ArrayType *algorithms, JoseAlg alg)
 static bool
 header_alg(const JoseCompact *parts, JoseAlg *alg)
 {
-	size_t		length = BASE64URL_DECODED_MAX(parts->header.length);
-	uint8_t    *decoded = palloc(length);
 	const char *reason;
-	Jsonb	   *header;
+	Jsonb	   *header = json_parse_header(&parts->header, &reason);
 	JoseSpan	name;
 
-	if (base64url_decode(decoded, &length, parts->header.data, parts->header.length) != JOSE_OK)
-		return false;
-	header = json_parse_object((char *) decoded, length, &reason);
 	if (header == NULL || json_member(header, "crit") != NULL ||
 		!json_string(header, "alg", &name))
 		return false;

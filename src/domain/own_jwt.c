@@ -45,20 +45,6 @@ own_jwt_sign(const char *payload, size_t length, const char *kid, const char *ty
 	return token;
 }
 
-static Jsonb *
-decode_object(const JoseSpan *part, const char **reason)
-{
-	size_t		length = BASE64URL_DECODED_MAX(part->length);
-	char	   *decoded = palloc(length);
-
-	if (base64url_decode((uint8_t *) decoded, &length, part->data, part->length) != JOSE_OK)
-	{
-		*reason = "it is not base64url";
-		return NULL;
-	}
-	return json_parse_object(decoded, length, reason);
-}
-
 /* RFC 8725, section 3.1: the key decides the algorithm, the header only agrees. */
 static const char *
 check_signature(const JoseCompact *parts, const Jsonb *header)
@@ -96,13 +82,13 @@ own_jwt_open(const char *token, size_t length, OwnJwt *jwt)
 
 	if (status != JOSE_OK)
 		return jose_status_message(status);
-	jwt->header = decode_object(&parts.header, &reason);
+	jwt->header = json_parse_header(&parts.header, &reason);
 	if (jwt->header == NULL)
 		return reason;
 	reason = check_signature(&parts, jwt->header);
 	if (reason != NULL)
 		return reason;
-	jwt->claims = decode_object(&parts.payload, &reason);
+	jwt->claims = json_parse_encoded_object(&parts.payload, &reason);
 	return jwt->claims == NULL ? reason : NULL;
 }
 

@@ -37,18 +37,11 @@ raise_request(const char *detail)
 static Jsonb *
 decode_object(const JoseSpan *part, const char *what)
 {
-	size_t		length = BASE64URL_DECODED_MAX(part->length);
-	char	   *decoded = palloc(length);
-	const char *reason = NULL;
-	Jsonb	   *object = NULL;
+	const char *reason;
+	Jsonb	   *object = json_parse_encoded_object(part, &reason);
 
-	if (base64url_decode((uint8_t *) decoded, &length, part->data, part->length) != JOSE_OK)
-		reason = "it is not base64url";
-	else
-		object = json_parse_object(decoded, length, &reason);
 	if (object == NULL)
 		raise_request(psprintf("The %s is refused: %s.", what, reason));
-	pfree(decoded);
 	return object;
 }
 

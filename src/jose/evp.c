@@ -28,7 +28,7 @@ wipe_params(OSSL_PARAM *params)
 }
 
 /* NULL if the numbers are no key of that type, or on failure. */
-EVP_PKEY *
+JosePkey *
 jose_pkey_build(const char *type, OSSL_PARAM_BLD *builder, bool is_private)
 {
 	OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(builder);
@@ -47,7 +47,7 @@ jose_pkey_build(const char *type, OSSL_PARAM_BLD *builder, bool is_private)
 
 	EVP_PKEY_CTX_free(context);
 	wipe_params(params);
-	return pkey;
+	return jose_pkey_new(pkey);
 }
 
 /*
@@ -66,46 +66,100 @@ set_padding(EVP_PKEY_CTX *context, const JoseAlgInfo *info)
 		EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) > 0;
 }
 
-JoseStatus
-jose_pkey_sign(EVP_PKEY *pkey, const JoseAlgInfo *info,
-			   const uint8_t *input, size_t input_length,
-			   uint8_t *signature, size_t *signature_length)
+/*
+ * The context of one operation of a key, made at first use and kept: looking
+ * for the implementation takes as long as some signatures do.  OpenSSL allows
+ * EVP_PKEY_sign() and EVP_PKEY_verify() to be called again on theirs.
+ */
+static EVP_PKEY_CTX *
+get_context(JosePkey *pkey, bool verify, const JoseAlgInfo *info)
+{
+	JosePkeyContext *kept = verify ? &pkey->verify : &pkey->sign;
+	EVP_PKEY_CTX *context;
+
+	if (kept->context != NULL && kept->info == info)
+		return kept->context;
+
+	context = EVP_PKEY_CTX_new_from_pkey(NULL, pkey->pkey, NULL);
+	if (context == NULL ||
+		(verify ? EVP_PKEY_verify_init(context) : EVP_PKEY_sign_init(context)) <= 0 ||
+		!set_padding(context, info) ||
+		EVP_PKEY_CTX_set_signature_md(context, jose_hash_md(info->hash)) <= 0)
+	{
+		EVP_PKEY_CTX_free(context);
+		return NULL;
+	}
+	EVP_PKEY_CTX_free(kept->context);
+	kept->context = context;
+	kept->info = info;
+	return context;
+}
+
+static bool
+hash(const JoseAlgInfo *info, const uint8_t *input, size_t input_length,
+	 uint8_t digest[EVP_MAX_MD_SIZE], size_t *digest_length)
 {
 	const EVP_MD *md = jose_hash_md(info->hash);
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *parameters = NULL;	/* belongs to context */
-	bool		done;
+	unsigned int length;
 
-	done = md != NULL && context != NULL &&
-		EVP_DigestSignInit(context, &parameters, md, NULL, pkey) > 0 &&
-		set_padding(parameters, info) &&
-		EVP_DigestSign(context, signature, signature_length, input, input_length) > 0;
+	if (md == NULL || EVP_Digest(input, input_length, digest, &length, md, NULL) <= 0)
+		return false;
+	*digest_length = length;
+	return true;
+}
 
-	EVP_MD_CTX_free(context);
-	return done ? JOSE_OK : JOSE_FAILURE;
+JosePkey *
+jose_pkey_new(EVP_PKEY *pkey)
+{
+	JosePkey   *made = pkey == NULL ? NULL : OPENSSL_zalloc(sizeof(JosePkey));
+
+	if (made == NULL)
+		EVP_PKEY_free(pkey);
+	else
+		made->pkey = pkey;
+	return made;
+}
+
+void
+jose_pkey_free(JosePkey *pkey)
+{
+	if (pkey == NULL)
+		return;
+	EVP_PKEY_CTX_free(pkey->sign.context);
+	EVP_PKEY_CTX_free(pkey->verify.context);
+	EVP_PKEY_free(pkey->pkey);
+	OPENSSL_free(pkey);
 }
 
 JoseStatus
-jose_pkey_verify(EVP_PKEY *pkey, const JoseAlgInfo *info,
+jose_pkey_sign(JosePkey *pkey, const JoseAlgInfo *info,
+			   const uint8_t *input, size_t input_length,
+			   uint8_t *signature, size_t *signature_length)
+{
+	EVP_PKEY_CTX *context = get_context(pkey, false, info);
+	uint8_t		digest[EVP_MAX_MD_SIZE];
+	size_t		digest_length;
+
+	return context != NULL && hash(info, input, input_length, digest, &digest_length) &&
+		EVP_PKEY_sign(context, signature, signature_length, digest, digest_length) > 0 ?
+		JOSE_OK : JOSE_FAILURE;
+}
+
+/*
+ * OpenSSL answers 0 or less for a signature that is wrong and for one that
+ * cannot be parsed alike, so neither is told from lack of memory.
+ */
+JoseStatus
+jose_pkey_verify(JosePkey *pkey, const JoseAlgInfo *info,
 				 const uint8_t *input, size_t input_length,
 				 const uint8_t *signature, size_t signature_length)
 {
-	const EVP_MD *md = jose_hash_md(info->hash);
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *parameters = NULL;	/* belongs to context */
-	JoseStatus	status = JOSE_FAILURE;
+	EVP_PKEY_CTX *context = get_context(pkey, true, info);
+	uint8_t		digest[EVP_MAX_MD_SIZE];
+	size_t		digest_length;
 
-	/*
-	 * OpenSSL answers 0 or less for a signature that is wrong and for one
-	 * that cannot be parsed alike, so neither is told from lack of memory.
-	 */
-	if (md != NULL && context != NULL &&
-		EVP_DigestVerifyInit(context, &parameters, md, NULL, pkey) > 0 &&
-		set_padding(parameters, info))
-		status = EVP_DigestVerify(context, signature, signature_length,
-								  input, input_length) == 1 ?
-			JOSE_OK : JOSE_BAD_SIGNATURE;
-
-	EVP_MD_CTX_free(context);
-	return status;
+	if (context == NULL || !hash(info, input, input_length, digest, &digest_length))
+		return JOSE_FAILURE;
+	return EVP_PKEY_verify(context, signature, signature_length, digest, digest_length) == 1 ?
+		JOSE_OK : JOSE_BAD_SIGNATURE;
 }

@@ -93,6 +93,9 @@ extern const char *jose_alg_name(JoseAlg alg);
 #define BASE64URL_ENCODED_LENGTH(n)		(((n) * 4 + 2) / 3)
 #define BASE64URL_DECODED_MAX(n)		((n) / 4 * 3 + 3)
 
+/* Whether there is no other character; says nothing of length and last bits. */
+extern bool base64url_alphabet_only(const char *src, size_t length);
+
 /* Writes BASE64URL_ENCODED_LENGTH(length) characters, no terminator. */
 extern size_t base64url_encode(char *dst, const uint8_t *src, size_t length);
 

@@ -12,13 +12,6 @@
 
 #include "jose/key_internal.h"
 
-static bool
-is_base64url_char(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-		(c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
 /* The last character of some lengths has unused bits, which must be zero. */
 static bool
 ends_canonically(JoseSpan part)
@@ -44,14 +37,7 @@ ends_canonically(JoseSpan part)
 static bool
 is_base64url(JoseSpan part)
 {
-	size_t		i;
-
-	for (i = 0; i < part.length; i++)
-	{
-		if (!is_base64url_char(part.data[i]))
-			return false;
-	}
-	return ends_canonically(part);
+	return base64url_alphabet_only(part.data, part.length) && ends_canonically(part);
 }
 
 /*

@@ -118,7 +118,7 @@ jose_key_free(JoseKey *key)
 		return;
 	if (key->methods->release != NULL)
 		key->methods->release(key);
-	EVP_PKEY_free(key->pkey);
+	jose_pkey_free(key->pkey);
 	OPENSSL_clear_free(key, sizeof(JoseKey));
 }
 

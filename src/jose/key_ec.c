@@ -49,12 +49,12 @@ import_point(JoseKey *key, const JoseJwk *jwk)
 	return status;
 }
 
-static EVP_PKEY *
+static JosePkey *
 build_pkey(const JoseKey *key, const BIGNUM *d)
 {
 	const JoseCurve *curve = key->u.ec.curve;
 	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-	EVP_PKEY   *pkey = NULL;
+	JosePkey   *pkey = NULL;
 
 	if (builder != NULL &&
 		OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, curve->name, 0) &&
@@ -105,7 +105,7 @@ static JoseStatus
 add_scalar(JoseKey *key, const uint8_t *scalar)
 {
 	BIGNUM	   *d = BN_bin2bn(scalar, (int) key->u.ec.curve->width, NULL);
-	EVP_PKEY   *pair;
+	JosePkey   *pair;
 	JoseStatus	status;
 
 	if (d == NULL)
@@ -116,9 +116,9 @@ add_scalar(JoseKey *key, const uint8_t *scalar)
 	/* With the public part in order, only a scalar out of range can fail. */
 	if (pair == NULL)
 		return JOSE_KEY_MALFORMED;
-	EVP_PKEY_free(key->pkey);
+	jose_pkey_free(key->pkey);
 	key->pkey = pair;
-	status = check_private(pair);
+	status = check_private(pair->pkey);
 	key->can_sign = status == JOSE_OK;
 	return status;
 }
@@ -173,12 +173,12 @@ ec_generate(JoseKey *key, JoseAlg alg)
 	while (curve->alg != alg)
 		curve++;
 	key->u.ec.curve = curve;
-	key->pkey = EVP_EC_gen(curve->name);
+	key->pkey = jose_pkey_new(EVP_EC_gen(curve->name));
 	key->u.ec.point[0] = POINT_CONVERSION_UNCOMPRESSED;
 	if (key->pkey == NULL ||
-		!get_number(key->pkey, OSSL_PKEY_PARAM_EC_PUB_X,
+		!get_number(key->pkey->pkey, OSSL_PKEY_PARAM_EC_PUB_X,
 					key->u.ec.point + 1, curve->width) ||
-		!get_number(key->pkey, OSSL_PKEY_PARAM_EC_PUB_Y,
+		!get_number(key->pkey->pkey, OSSL_PKEY_PARAM_EC_PUB_Y,
 					key->u.ec.point + 1 + curve->width, curve->width))
 		return JOSE_FAILURE;
 	key->can_sign = true;
@@ -220,7 +220,7 @@ ec_export_private(const JoseKey *key, uint8_t *buffer, size_t *length)
 	if (*length < width)
 		return JOSE_TOO_LARGE;
 	*length = width;
-	return get_number(key->pkey, OSSL_PKEY_PARAM_PRIV_KEY, buffer, width) ?
+	return get_number(key->pkey->pkey, OSSL_PKEY_PARAM_PRIV_KEY, buffer, width) ?
 		JOSE_OK : JOSE_FAILURE;
 }
 

@@ -56,6 +56,20 @@ typedef struct JoseCurve
 	size_t		width;			/* bytes of a coordinate, a scalar, r or s */
 } JoseCurve;
 
+typedef struct JosePkeyContext
+{
+	EVP_PKEY_CTX *context;		/* NULL until it is needed */
+	const JoseAlgInfo *info;	/* the algorithm that it is set up for */
+} JosePkeyContext;
+
+/* OpenSSL's key, and what its operations need every time. */
+typedef struct JosePkey
+{
+	EVP_PKEY   *pkey;
+	JosePkeyContext sign;
+	JosePkeyContext verify;
+} JosePkey;
+
 typedef struct JoseKeyMethods JoseKeyMethods;
 
 struct JoseKey
@@ -63,7 +77,7 @@ struct JoseKey
 	const JoseKeyMethods *methods;
 	bool		can_sign;
 
-	EVP_PKEY   *pkey;			/* EC and RSA */
+	JosePkey   *pkey;			/* EC and RSA */
 
 	union
 	{
@@ -139,11 +153,13 @@ extern void jwk_write_text(JwkWriter *writer, const char *text);
 extern void jwk_write_base64url(JwkWriter *writer, const uint8_t *src, size_t length);
 
 /* evp.c */
-extern EVP_PKEY *jose_pkey_build(const char *type, OSSL_PARAM_BLD *builder, bool is_private);
-extern JoseStatus jose_pkey_sign(EVP_PKEY *pkey, const JoseAlgInfo *info,
+extern JosePkey *jose_pkey_build(const char *type, OSSL_PARAM_BLD *builder, bool is_private);
+extern JosePkey *jose_pkey_new(EVP_PKEY *pkey); /* takes it over; NULL if it is, or on failure */
+extern void jose_pkey_free(JosePkey *pkey);
+extern JoseStatus jose_pkey_sign(JosePkey *pkey, const JoseAlgInfo *info,
 								 const uint8_t *input, size_t input_length,
 								 uint8_t *signature, size_t *signature_length);
-extern JoseStatus jose_pkey_verify(EVP_PKEY *pkey, const JoseAlgInfo *info,
+extern JoseStatus jose_pkey_verify(JosePkey *pkey, const JoseAlgInfo *info,
 								   const uint8_t *input, size_t input_length,
 								   const uint8_t *signature, size_t signature_length);
 

@@ -30,11 +30,11 @@ push_private(OSSL_PARAM_BLD *builder, const RsaMembers *members)
 		OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_COEFFICIENT1, members->qi);
 }
 
-static EVP_PKEY *
+static JosePkey *
 build_pkey(const RsaMembers *members)
 {
 	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-	EVP_PKEY   *pkey = NULL;
+	JosePkey   *pkey = NULL;
 
 	if (builder != NULL &&
 		OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, members->n) &&
@@ -47,7 +47,7 @@ build_pkey(const RsaMembers *members)
 
 /* Whether the private part undoes what the public part does. */
 static JoseStatus
-check_round_trip(EVP_PKEY *pkey)
+check_round_trip(JosePkey *pkey)
 {
 	static const uint8_t message[] = "round trip";
 	const JoseAlgInfo *info = jose_alg_info(JOSE_ALG_RS256);
@@ -119,7 +119,7 @@ static JoseStatus
 rsa_generate(JoseKey *key, JoseAlg alg)
 {
 	(void) alg;
-	key->pkey = EVP_RSA_gen(RSA_GENERATED_BITS);
+	key->pkey = jose_pkey_new(EVP_RSA_gen(RSA_GENERATED_BITS));
 	key->can_sign = key->pkey != NULL;
 	return key->can_sign ? JOSE_OK : JOSE_FAILURE;
 }
@@ -157,10 +157,10 @@ static JoseStatus
 rsa_write_public(const JoseKey *key, JwkWriter *writer)
 {
 	jwk_write_text(writer, "{\"e\":\"");
-	if (!write_number(writer, key->pkey, OSSL_PKEY_PARAM_RSA_E))
+	if (!write_number(writer, key->pkey->pkey, OSSL_PKEY_PARAM_RSA_E))
 		return JOSE_FAILURE;
 	jwk_write_text(writer, "\",\"kty\":\"RSA\",\"n\":\"");
-	if (!write_number(writer, key->pkey, OSSL_PKEY_PARAM_RSA_N))
+	if (!write_number(writer, key->pkey->pkey, OSSL_PKEY_PARAM_RSA_N))
 		return JOSE_FAILURE;
 	jwk_write_text(writer, "\"}");
 	return JOSE_OK;
@@ -170,7 +170,7 @@ static JoseStatus
 rsa_export_private(const JoseKey *key, uint8_t *buffer, size_t *length)
 {
 	unsigned char *der = NULL;
-	int			der_length = i2d_PrivateKey(key->pkey, &der);
+	int			der_length = i2d_PrivateKey(key->pkey->pkey, &der);
 	JoseStatus	status = JOSE_OK;
 
 	if (der_length <= 0)
@@ -190,7 +190,7 @@ static JoseStatus
 rsa_sign(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_length,
 		 uint8_t *signature, size_t *signature_length)
 {
-	if (*signature_length < (size_t) EVP_PKEY_get_size(key->pkey))
+	if (*signature_length < (size_t) EVP_PKEY_get_size(key->pkey->pkey))
 		return JOSE_TOO_LARGE;
 	return jose_pkey_sign(key->pkey, jose_alg_info(alg), input, input_length,
 						  signature, signature_length);
@@ -200,7 +200,7 @@ static JoseStatus
 rsa_verify(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_length,
 		   const uint8_t *signature, size_t signature_length)
 {
-	if (signature_length != (size_t) EVP_PKEY_get_size(key->pkey))
+	if (signature_length != (size_t) EVP_PKEY_get_size(key->pkey->pkey))
 		return JOSE_BAD_SIGNATURE;
 	return jose_pkey_verify(key->pkey, jose_alg_info(alg), input, input_length,
 							signature, signature_length);

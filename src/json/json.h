@@ -27,6 +27,12 @@ extern Jsonb *json_parse_object(const char *data, size_t length, const char **re
 extern Jsonb *json_parse_object_at(const char *data, size_t length, const char **reason,
 								   int *offset);
 
+/* Same for a part of a JWS, in base64url. */
+extern Jsonb *json_parse_encoded_object(const JoseSpan *part, const char **reason);
+
+/* Same for the header of one whose key signs many. */
+extern Jsonb *json_parse_header(const JoseSpan *part, const char **reason);
+
 /* Members of a jsonb object; absent and wrong type give false. */
 extern JsonbValue *json_member(const Jsonb *object, const char *name);
 extern bool json_string(const Jsonb *object, const char *name, JoseSpan *value);

@@ -1,11 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * read.c
- *	  Strict parsing of JSON objects, and access to their members.
- *
- * The text is walked once by PostgreSQL's JSON parser, whose callbacks see
- * every member name and every number, and only then handed to jsonb_in, which
- * would throw an error that quotes the input.
+ *	  Members of JSON objects.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,176 +9,10 @@
 
 #include <math.h>
 
-#include "compat.h"
 #include "json/json.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
-
-#define MAX_DEPTH		32
-#define MAX_MEMBERS		1000
-#define MAX_NUMBER		40		/* characters of a number */
-
-typedef struct StrictState
-{
-	const char *reason;			/* NULL so far */
-	int			depth;
-	int			nmembers;
-	struct
-	{
-		int			depth;
-		char	   *name;
-	}			members[MAX_MEMBERS];
-} StrictState;
-
-static JsonActionResult
-object_start(void *state)
-{
-	((StrictState *) state)->depth++;
-	JSON_ACTION_OK;
-}
-
-static JsonActionResult
-object_end(void *arg)
-{
-	StrictState *state = arg;
-
-	while (state->nmembers > 0 && state->members[state->nmembers - 1].depth == state->depth)
-		state->nmembers--;
-	state->depth--;
-	JSON_ACTION_OK;
-}
-
-static JsonActionResult
-field_start(void *arg, char *name, bool isnull)
-{
-	StrictState *state = arg;
-	int			i;
-
-	for (i = state->nmembers - 1; i >= 0 && state->members[i].depth == state->depth; i--)
-	{
-		if (strcmp(state->members[i].name, name) == 0)
-		{
-			state->reason = "a member name appears twice";
-			break;
-		}
-	}
-	if (state->nmembers == MAX_MEMBERS)
-		state->reason = "it has too many members";
-	else
-	{
-		state->members[state->nmembers].depth = state->depth;
-		state->members[state->nmembers].name = name;
-		state->nmembers++;
-	}
-	JSON_ACTION_OK;
-}
-
-static JsonActionResult
-scalar(void *arg, char *token, JsonTokenType type)
-{
-	StrictState *state = arg;
-	const char *exponent;
-
-	/* numeric_in would throw for what it cannot hold, or hold a megabyte. */
-	if (type == JSON_TOKEN_NUMBER)
-	{
-		exponent = strpbrk(token, "eE");
-		if (strlen(token) > MAX_NUMBER || (exponent != NULL && strlen(exponent) > 4))
-			state->reason = "a number is too large";
-	}
-	JSON_ACTION_OK;
-}
-
-/* The parser recurses: bound the depth before it starts. */
-static bool
-nested_too_deep(const char *data, size_t length)
-{
-	int			depth = 0;
-	bool		in_string = false;
-	size_t		i;
-
-	for (i = 0; i < length; i++)
-	{
-		char		c = data[i];
-
-		if (in_string)
-		{
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				in_string = false;
-		}
-		else if (c == '"')
-			in_string = true;
-		else if (c == '{' || c == '[')
-		{
-			if (++depth > MAX_DEPTH)
-				return true;
-		}
-		else if (c == '}' || c == ']')
-			depth--;
-	}
-	return false;
-}
-
-Jsonb *
-json_parse_object(const char *data, size_t length, const char **reason)
-{
-	int			offset;
-
-	return json_parse_object_at(data, length, reason, &offset);
-}
-
-Jsonb *
-json_parse_object_at(const char *data, size_t length, const char **reason, int *offset)
-{
-	StrictState *state;
-	JsonLexContext *lexer;
-	JsonSemAction actions = {0};
-	Jsonb	   *object;
-	char	   *copy;
-
-	*offset = 0;
-	if (memchr(data, '\0', length) != NULL ||
-		pg_verify_mbstr(PG_UTF8, data, (int) length, true) == false)
-	{
-		*reason = "it is not valid UTF-8";
-		return NULL;
-	}
-	if (nested_too_deep(data, length))
-	{
-		*reason = "it is nested too deep";
-		return NULL;
-	}
-
-	state = palloc0(sizeof(StrictState));
-	actions.semstate = state;
-	actions.object_start = object_start;
-	actions.object_end = object_end;
-	actions.object_field_start = field_start;
-	actions.scalar = scalar;
-	copy = pnstrdup(data, length);
-	lexer = MakeJsonLexer(copy, (int) length);
-	if (pg_parse_json(lexer, &actions) != JSON_SUCCESS)
-	{
-		state->reason = "it is not valid JSON";
-		*offset = lexer->token_terminator == NULL ? 0 : (int) (lexer->token_terminator - copy);
-	}
-	if (state->reason != NULL)
-	{
-		*reason = state->reason;
-		return NULL;
-	}
-
-	object = json_to_jsonb(copy);
-	if (!JB_ROOT_IS_OBJECT(object))
-	{
-		*reason = "it is not a JSON object";
-		return NULL;
-	}
-	return object;
-}
 
 JsonbValue *
 json_member(const Jsonb *object, const char *name)
