@@ -88,5 +88,5 @@ cookie_session_touch(const Session *session, const BrowserPolicy *policy, Timest
 	if (XactReadOnly || RecoveryInProgress() || end - session->expires_at < TOUCH_INTERVAL)
 		return;
 	if (session_use(&session->user_id, &session->id, end, false, 0, now, &touched, &user))
-		user_touch(&session->user_id, now);
+		user_touch(&user, now);
 }

@@ -151,9 +151,8 @@ promote(const Client *client, const Proof *proof, const LoginId *login_ids, int 
 		device_key_remove(proof->user.device_kid, id, now);
 	if (!user_promote(id, routes_array(login_ids, count), attributes(login_ids, count), now, user))
 		proof_raise_lost(proof);
-	if (proof->by_session && !session_delete(id, &proof->session_id))
+	if (!sessions_delete_with(id, &proof->session_id) && proof->by_session)
 		proof_raise_invalid(proof);
-	sessions_delete(id, NULL);
 	authorization_codes_delete(id);
 	for (i = 0; i < count; i++)
 		if (!login_id_insert(&login_ids[i], id, now))

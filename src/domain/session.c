@@ -239,7 +239,7 @@ session_refresh(const Client *client, const char *refresh_token, TimestampTz now
 		end_reused_session(&session, now);
 		return false;
 	}
-	user_touch(&user.id, now);
+	user_touch(&user, now);
 	token.generation = (uint32) session.generation;
 	tokens_issue(client, &user, &session, write_refresh_token(&token), NULL, now, response);
 	sodium_memzero(&token, sizeof(token));
@@ -263,20 +263,39 @@ session_resume(const Client *client, const char *refresh_token, TimestampTz now,
 				 errmsg("user logged in as normal user")));
 	if (is_reused(&session, &token, client, false, now))
 		raise_invalid_refresh_token();
-	user_touch(&user.id, now);
+	user_touch(&user, now);
 	token.generation = (uint32) session.generation;
 	tokens_issue(client, &user, &session, write_refresh_token(&token), NULL, now, response);
 	sodium_memzero(&token, sizeof(token));
+}
+
+static void
+record_end(const pg_uuid_t *user_id, const char *client_id, TimestampTz now)
+{
+	user_orphaned(user_id, now);
+	event_insert("user.signed_out", user_id, client_id, NULL, now);
 }
 
 void
 session_end_now(const pg_uuid_t *user_id, const pg_uuid_t *session_id, const char *client_id,
 				TimestampTz now)
 {
-	if (!session_delete(user_id, session_id))
-		return;
-	user_orphaned(user_id, now);
-	event_insert("user.signed_out", user_id, client_id, NULL, now);
+	if (session_delete(user_id, session_id))
+		record_end(user_id, client_id, now);
+}
+
+static void
+revoke_refresh_token(const RefreshToken *token, TimestampTz now)
+{
+	uint8		hash[SECRET_HASH_LENGTH];
+	pg_uuid_t	user_id;
+	pg_uuid_t	session_id;
+	char	   *client_id;
+
+	token_ids(token, &user_id, &session_id);
+	crypto_hash_sha256(hash, token->seed, sizeof(token->seed));
+	if (session_delete_with_secret(&user_id, &session_id, hash, now, &client_id))
+		record_end(&user_id, client_id, now);
 }
 
 void
@@ -284,8 +303,6 @@ session_revoke(const char *text, size_t length, TimestampTz now)
 {
 	RefreshToken token;
 	OwnJwt		jwt;
-	Session		session;
-	User		user;
 	JoseSpan	sub;
 	JoseSpan	sid;
 	pg_uuid_t	user_id;
@@ -293,10 +310,7 @@ session_revoke(const char *text, size_t length, TimestampTz now)
 
 	if (read_refresh_token(text, length, &token))
 	{
-		token_ids(&token, &user_id, &session_id);
-		if (session_find(&user_id, &session_id, now, &session, &user) &&
-			seed_matches(&token, &session))
-			session_end_now(&user_id, &session_id, session.client_id, now);
+		revoke_refresh_token(&token, now);
 		return;
 	}
 

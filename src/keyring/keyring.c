@@ -157,36 +157,52 @@ parse_key(CachedKey *entry, const SigningKeyRow *row, bool want_private)
 	entry->has_private = want_private || symmetric;
 }
 
-/* The key of a row as it stands, or NULL where there is none. */
+/* The key of a row that was just read; NULL if the row has gone meanwhile. */
+static CachedKey *
+cache_row(SigningKeyRow *row, bool want_private)
+{
+	CachedKey  *entry = cache_lookup(row->kid);
+
+	if (entry == NULL || entry->created_at != row->created_at ||
+		(want_private && !entry->has_private))
+	{
+		char	   *kid = row->kid;
+
+		if (!signing_key_find(kid, row))
+			return NULL;
+		if (entry == NULL)
+			entry = cache_add(kid);
+		parse_key(entry, row, want_private);
+	}
+	entry->signing_key.active = strcmp(row->state, "active") == 0;
+	entry->signing_key.published = entry->signing_key.active ||
+		(strcmp(row->state, "retiring") == 0 && row->verify_until > GetCurrentTimestamp());
+	statement_stamp_set(&entry->stamp);
+	return entry;
+}
+
+static bool
+is_up_to_date(const CachedKey *entry, bool want_private)
+{
+	return entry != NULL && statement_stamp_holds(&entry->stamp) &&
+		(entry->has_private || !want_private);
+}
+
+/* The key as its row stands, or NULL where there is none. */
 static CachedKey *
 get_key(const char *kid, bool want_private)
 {
 	CachedKey  *entry = cache_lookup(kid);
 	SigningKeyRow row;
 
-	if (entry != NULL && statement_stamp_holds(&entry->stamp) &&
-		(entry->has_private || !want_private))
+	if (is_up_to_date(entry, want_private))
 		return entry;
-
 	if (!signing_key_peek(kid, &row))
 	{
 		cache_forget(kid);
 		return NULL;
 	}
-	if (entry == NULL || entry->created_at != row.created_at ||
-		(want_private && !entry->has_private))
-	{
-		if (!signing_key_find(kid, &row))
-			return NULL;
-		if (entry == NULL)
-			entry = cache_add(kid);
-		parse_key(entry, &row, want_private);
-	}
-	entry->signing_key.active = strcmp(row.state, "active") == 0;
-	entry->signing_key.published = entry->signing_key.active ||
-		(strcmp(row.state, "retiring") == 0 && row.verify_until > GetCurrentTimestamp());
-	statement_stamp_set(&entry->stamp);
-	return entry;
+	return cache_row(&row, want_private);
 }
 
 void
@@ -195,47 +211,55 @@ keyring_forget_current_signer(void)
 	current_signer.stamp.changed = true;
 }
 
-static const char *
-current_kid(void)
+static void
+peek_current(SigningKeyRow *row)
 {
-	SigningKeyRow row;
+	if (signing_key_peek(NULL, row))
+		return;
+	keyring_ensure_signer();
+	if (!signing_key_peek(NULL, row))
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_SIGNING_KEY),
+				 errmsg("there is no active signing key"),
+				 errhint("Make one with anon_auth.create_signing_key().")));
+}
 
-	if (statement_stamp_holds(&current_signer.stamp))
-		return current_signer.kid;
-	if (!signing_key_peek(NULL, &row))
-	{
-		keyring_ensure_signer();
-		if (!signing_key_peek(NULL, &row))
-			ereport(ERROR,
-					(errcode(ERRCODE_AA_SIGNING_KEY),
-					 errmsg("there is no active signing key"),
-					 errhint("Make one with anon_auth.create_signing_key().")));
-	}
-	if (current_signer.kid == NULL || strcmp(current_signer.kid, row.kid) != 0)
+static void
+set_current_signer(const char *kid)
+{
+	if (current_signer.kid == NULL || strcmp(current_signer.kid, kid) != 0)
 	{
 		if (current_signer.kid != NULL)
 			pfree(current_signer.kid);
 		current_signer.kid = NULL;
-		current_signer.kid = MemoryContextStrdup(TopMemoryContext, row.kid);
+		current_signer.kid = MemoryContextStrdup(TopMemoryContext, kid);
 	}
 	statement_stamp_set(&current_signer.stamp);
-	return current_signer.kid;
 }
 
 /*
  * A rotation can commit between the statement that names the current key and
- * the one that reads it.
+ * the one that reads all of it.
  */
 static CachedKey *
 get_current_key(void)
 {
+	CachedKey  *entry;
+	SigningKeyRow row;
+
+	if (statement_stamp_holds(&current_signer.stamp))
+	{
+		entry = cache_lookup(current_signer.kid);
+		if (is_up_to_date(entry, true) && entry->signing_key.active)
+			return entry;
+	}
 	for (;;)
 	{
-		CachedKey  *entry = get_key(current_kid(), true);
-
+		peek_current(&row);
+		set_current_signer(row.kid);
+		entry = cache_row(&row, true);
 		if (entry != NULL && entry->signing_key.active)
 			return entry;
-		keyring_forget_current_signer();
 		CHECK_FOR_INTERRUPTS();
 	}
 }

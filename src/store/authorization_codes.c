@@ -16,7 +16,6 @@ static StoreStatement insert_code = {
 	" (route, code_hash, user_id, client_id, redirect_uri, code_challenge, nonce,"
 	" authenticated_at, expires_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-	.has_secrets = true,
 	.nparams = 9,
 	.types = {UUIDOID, BYTEAOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
 	TIMESTAMPTZOID, TIMESTAMPTZOID}
@@ -26,14 +25,12 @@ static StoreStatement find_code = {
 	.sql = "SELECT user_id, client_id, redirect_uri, code_challenge, nonce,"
 	" authenticated_at, expires_at"
 	" FROM anon_auth.authorization_codes WHERE route = $1 AND code_hash = $2",
-	.has_secrets = true,
 	.nparams = 2,
 	.types = {UUIDOID, BYTEAOID}
 };
 
 static StoreStatement take_code = {
 	.sql = "DELETE FROM anon_auth.authorization_codes WHERE route = $1 AND code_hash = $2",
-	.has_secrets = true,
 	.nparams = 2,
 	.types = {UUIDOID, BYTEAOID}
 };

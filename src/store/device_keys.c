@@ -22,7 +22,6 @@ static StoreStatement insert_key = {
 	.sql = "INSERT INTO anon_auth.device_keys"
 	" (route, kid, user_id, alg, jwk, used_challenges, created_at, last_used_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (route, kid) DO NOTHING",
-	.has_secrets = true,
 	.nparams = 7,
 	.types = {UUIDOID, TEXTOID, UUIDOID, TEXTOID, JSONBOID, BYTEAOID, TIMESTAMPTZOID}
 };
@@ -30,7 +29,6 @@ static StoreStatement insert_key = {
 static StoreStatement replace_challenges = {
 	.sql = "UPDATE anon_auth.device_keys SET used_challenges = $4, last_used_at = $5"
 	" WHERE route = $1 AND kid = $2 AND used_challenges = $3 AND user_id = $6",
-	.has_secrets = true,
 	.nparams = 6,
 	.types = {UUIDOID, TEXTOID, BYTEAOID, BYTEAOID, TIMESTAMPTZOID, UUIDOID}
 };
@@ -46,7 +44,6 @@ static StoreStatement insert_removed = {
 	.sql = "INSERT INTO anon_auth.removed_device_keys (route, kid, used_challenges, removed_at)"
 	" VALUES ($1, $2, $3, $4) ON CONFLICT (route, kid) DO UPDATE"
 	" SET used_challenges = excluded.used_challenges, removed_at = excluded.removed_at",
-	.has_secrets = true,
 	.nparams = 4,
 	.types = {UUIDOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID}
 };

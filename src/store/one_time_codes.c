@@ -19,7 +19,6 @@ static StoreStatement replace_code = {
 	" ON CONFLICT (user_id, purpose, login_id_type) DO UPDATE"
 	" SET code_hash = excluded.code_hash, failed_attempts = 0,"
 	" created_at = excluded.created_at, expires_at = excluded.expires_at",
-	.has_secrets = true,
 	.nparams = 6,
 	.types = {UUIDOID, TEXTOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
@@ -50,7 +49,6 @@ static StoreStatement insert_message = {
 	.sql = "INSERT INTO anon_auth.outbox"
 	" (user_id, id, type, login_id_type, recipient, code, created_at, expires_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-	.has_secrets = true,
 	.nparams = 8,
 	.types = {UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID,
 	TIMESTAMPTZOID}
@@ -63,6 +61,7 @@ static StoreStatement take_messages = {
 	"  WHERE o.user_id = t.user_id AND o.id = t.id RETURNING o.*)"
 	" SELECT user_id, id, type, login_id_type, recipient, code, created_at, expires_at"
 	" FROM taken WHERE expires_at > $2 ORDER BY id",
+	.custom_plans = true,
 	.nparams = 2,
 	.types = {INT4OID, TIMESTAMPTZOID}
 };

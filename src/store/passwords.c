@@ -21,7 +21,6 @@ static StoreStatement find_password = {
 static StoreStatement insert_password = {
 	.sql = "INSERT INTO anon_auth.passwords (user_id, password_hash, created_at, updated_at)"
 	" VALUES ($1, $2, $3, $3)",
-	.has_secrets = true,
 	.nparams = 3,
 	.types = {UUIDOID, TEXTOID, TIMESTAMPTZOID}
 };
@@ -29,7 +28,6 @@ static StoreStatement insert_password = {
 static StoreStatement set_password = {
 	.sql = "UPDATE anon_auth.passwords SET password_hash = $2, updated_at = $3"
 	" WHERE user_id = $1",
-	.has_secrets = true,
 	.nparams = 3,
 	.types = {UUIDOID, TEXTOID, TIMESTAMPTZOID}
 };
@@ -37,7 +35,6 @@ static StoreStatement set_password = {
 static StoreStatement replace_password = {
 	.sql = "UPDATE anon_auth.passwords SET password_hash = $3, updated_at = $4"
 	" WHERE user_id = $1 AND password_hash = $2",
-	.has_secrets = true,
 	.nparams = 4,
 	.types = {UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
 };

@@ -22,6 +22,7 @@ static StoreStatement due_keyless_guests = {
 	.sql = "SELECT pg_catalog.array_agg(d.id) FROM (SELECT id FROM anon_auth.users"
 	" WHERE is_anonymous AND device_kid IS NULL AND purge_from <= $1"
 	" ORDER BY purge_from LIMIT $2) d",
+	.custom_plans = true,
 	.nparams = 2,
 	.types = {TIMESTAMPTZOID, INT4OID}
 };
@@ -30,6 +31,7 @@ static StoreStatement due_keyed_guests = {
 	.sql = "SELECT pg_catalog.array_agg(d.id) FROM (SELECT id FROM anon_auth.users"
 	" WHERE is_anonymous AND device_kid IS NOT NULL AND purge_from < $1"
 	" ORDER BY purge_from LIMIT $2) d",
+	.custom_plans = true,
 	.nparams = 2,
 	.types = {TIMESTAMPTZOID, INT4OID}
 };
@@ -91,6 +93,7 @@ static StoreStatement lock_due_sessions = {
 	.sql = "SELECT pg_catalog.array_agg(d.user_id), pg_catalog.array_agg(d.id) FROM"
 	" (SELECT user_id, id FROM anon_auth.sessions WHERE purge_from <= $1"
 	" ORDER BY purge_from LIMIT $2 FOR UPDATE SKIP LOCKED) d",
+	.custom_plans = true,
 	.nparams = 2,
 	.types = {TIMESTAMPTZOID, INT4OID}
 };
@@ -159,6 +162,7 @@ static StoreStatement delete_old_lockouts = {
 	.sql = "DELETE FROM anon_auth.lockouts WHERE bucket IN"
 	" (SELECT bucket FROM anon_auth.lockouts WHERE last_failed_at < $1"
 	" AND (locked_until IS NULL OR locked_until < $3) LIMIT $2 FOR UPDATE SKIP LOCKED)",
+	.custom_plans = true,
 	.nparams = 3,
 	.types = {TIMESTAMPTZOID, INT4OID, TIMESTAMPTZOID}
 };

@@ -14,14 +14,13 @@
 #define SESSION_COLUMNS \
 	"s.user_id, s.id, s.client_id, s.secret_hash, s.generation, s.rotated_at," \
 	" s.created_at, s.authenticated_at, s.expires_at," \
-	" u.is_anonymous, u.is_disabled, u.is_verified, u.device_kid"
+	" u.is_anonymous, u.is_disabled, u.is_verified, u.last_seen_at, u.device_kid"
 
 static StoreStatement insert_session = {
 	.sql = "INSERT INTO anon_auth.sessions"
 	" (user_id, id, client_id, secret_hash, created_at, authenticated_at,"
 	" last_used_at, expires_at, purge_from, device_info, session_type)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $5, $7, $7, $8, $9)",
-	.has_secrets = true,
 	.nparams = 9,
 	.types = {UUIDOID, UUIDOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
 	TIMESTAMPTZOID, JSONBOID, TEXTOID}
@@ -52,8 +51,15 @@ static StoreStatement delete_session = {
 	.types = {UUIDOID, UUIDOID}
 };
 
+static StoreStatement end_session = {
+	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = $1 AND id = $2"
+	" AND secret_hash = $3 AND expires_at > $4 RETURNING client_id",
+	.nparams = 4,
+	.types = {UUIDOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID}
+};
+
 static StoreStatement delete_all = {
-	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = $1",
+	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = $1 RETURNING id",
 	.nparams = 1,
 	.types = {UUIDOID}
 };
@@ -86,7 +92,8 @@ fill_session(Session *session, User *user, const StoreRow *row)
 	user->is_anonymous = DatumGetBool(row->values[9]);
 	user->is_disabled = DatumGetBool(row->values[10]);
 	user->is_verified = DatumGetBool(row->values[11]);
-	user->device_kid = store_text(row, 12);
+	user->last_seen_at = DatumGetTimestampTz(row->values[12]);
+	user->device_kid = store_text(row, 13);
 }
 
 void
@@ -153,6 +160,40 @@ session_delete(const pg_uuid_t *user_id, const pg_uuid_t *id)
 	params[0] = UUIDPGetDatum(user_id);
 	params[1] = UUIDPGetDatum(id);
 	return store_run(&delete_session, params, NULL, NULL) > 0;
+}
+
+bool
+session_delete_with_secret(const pg_uuid_t *user_id, const pg_uuid_t *id,
+						const uint8 secret_hash[SECRET_HASH_LENGTH], TimestampTz now,
+						char **client_id)
+{
+	Datum		params[4];
+	StoreRow	row;
+
+	params[0] = UUIDPGetDatum(user_id);
+	params[1] = UUIDPGetDatum(id);
+	params[2] = bytea_param(secret_hash, SECRET_HASH_LENGTH);
+	params[3] = TimestampTzGetDatum(now);
+	if (store_run(&end_session, params, NULL, &row) == 0)
+		return false;
+	*client_id = store_text(&row, 0);
+	return true;
+}
+
+bool
+sessions_delete_with(const pg_uuid_t *user_id, const pg_uuid_t *id)
+{
+	Datum		params[1];
+	StoreRow   *rows;
+	int			count;
+	int			i;
+	bool		deleted = false;
+
+	params[0] = UUIDPGetDatum(user_id);
+	rows = store_run_rows(&delete_all, params, NULL, &count);
+	for (i = 0; i < count; i++)
+		deleted = deleted || memcmp(DatumGetUUIDP(rows[i].values[0]), id, UUID_LEN) == 0;
+	return deleted;
 }
 
 uint64

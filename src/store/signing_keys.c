@@ -69,7 +69,6 @@ static StoreStatement insert_key = {
 	.sql = "INSERT INTO anon_auth.signing_keys"
 	" (kid, alg, state, public_jwk, sealed_private_key, master_key_id, created_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (kid) DO NOTHING",
-	.has_secrets = true,
 	.nparams = 7,
 	.types = {TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID}
 };
@@ -102,7 +101,6 @@ static StoreStatement find_sealed_with = {
 
 static StoreStatement reseal_key = {
 	.sql = "UPDATE anon_auth.signing_keys SET sealed_private_key = $2, master_key_id = $3 WHERE kid = $1",
-	.has_secrets = true,
 	.nparams = 3,
 	.types = {TEXTOID, BYTEAOID, TEXTOID}
 };

@@ -8,8 +8,10 @@
  * statement that is prepared anew, not a dangling pointer.
  *
  * A plan that is made for certain parameters has them in it as constants, and
- * auto_explain logs it.  Statements whose parameters are secrets, or hashes of
- * some, are therefore planned without regard to them.
+ * auto_explain logs it, secrets and hashes too.  And to plan a statement takes
+ * longer than to find a row by its key, which can be done in one way.  So
+ * statements are planned once, without regard to their parameters; but not
+ * those that ask for how many rows up to when.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,7 +51,7 @@ static void
 prepare(StoreStatement *statement)
 {
 	SPIPlanPtr	plan = SPI_prepare_cursor(statement->sql, statement->nparams, statement->types,
-										  statement->has_secrets ? CURSOR_OPT_GENERIC_PLAN : 0);
+										  statement->custom_plans ? 0 : CURSOR_OPT_GENERIC_PLAN);
 
 	if (plan == NULL)
 		elog(ERROR, "could not prepare a statement of anon_auth: %s",

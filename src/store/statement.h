@@ -27,7 +27,7 @@ typedef struct StoreStatement
 {
 	const char *sql;
 	bool		read_only;		/* content with the caller's snapshot */
-	bool		has_secrets;	/* not to be in a plan, which auto_explain logs */
+	bool		custom_plans;	/* the best plan depends on the parameters */
 	int			nparams;
 	Oid			types[STORE_MAX_PARAMS];
 	SPIPlanPtr	plan;			/* kept for the life of the backend */

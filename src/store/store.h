@@ -74,6 +74,7 @@ typedef struct User
 	bool		is_verified;
 	TimestampTz created_at;
 	TimestampTz updated_at;
+	TimestampTz last_seen_at;
 	char	   *device_kid;
 	Datum		login_id_routes;	/* uuid[] */
 	Jsonb	   *standard_attributes;
@@ -101,7 +102,7 @@ extern bool user_lock(const pg_uuid_t *id);
 extern bool user_lock_guest(const pg_uuid_t *id, User *user);
 
 /* user_log_in() without waiting: for refreshes, exact to the hour. */
-extern void user_touch(const pg_uuid_t *id, TimestampTz now);
+extern void user_touch(const User *user, TimestampTz now);
 
 /*
  * A session of the user has been deleted: tells purge() where that was the last
@@ -196,6 +197,14 @@ extern bool session_use(const pg_uuid_t *user_id, const pg_uuid_t *id,
 						TimestampTz expires_at, bool rotate, int presented_generation,
 						TimestampTz now, Session *session, User *user);
 extern bool session_delete(const pg_uuid_t *user_id, const pg_uuid_t *id);
+
+/* Same for one that is alive and has this secret, telling whose client it was. */
+extern bool session_delete_with_secret(const pg_uuid_t *user_id, const pg_uuid_t *id,
+									   const uint8 secret_hash[SECRET_HASH_LENGTH],
+									   TimestampTz now, char **client_id);
+
+/* All sessions of a user; whether this one was among them. */
+extern bool sessions_delete_with(const pg_uuid_t *user_id, const pg_uuid_t *id);
 
 /* Of one client, or of all with client_id NULL.  Returns how many. */
 extern uint64 sessions_delete(const pg_uuid_t *user_id, const char *client_id);

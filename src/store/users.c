@@ -18,7 +18,7 @@
 
 #define USER_COLUMNS \
 	"id, is_anonymous, is_disabled, is_verified, created_at, updated_at," \
-	" device_kid, login_id_routes, standard_attributes, custom_attributes"
+	" last_seen_at, device_kid, login_id_routes, standard_attributes, custom_attributes"
 
 static StoreStatement insert_guest = {
 	.sql = "INSERT INTO anon_auth.users"
@@ -113,10 +113,11 @@ fill_user(User *user, const StoreRow *row)
 	user->is_verified = DatumGetBool(row->values[3]);
 	user->created_at = DatumGetTimestampTz(row->values[4]);
 	user->updated_at = DatumGetTimestampTz(row->values[5]);
-	user->device_kid = store_text(row, 6);
-	user->login_id_routes = row->values[7];
-	user->standard_attributes = DatumGetJsonbP(row->values[8]);
-	user->custom_attributes = DatumGetJsonbP(row->values[9]);
+	user->last_seen_at = DatumGetTimestampTz(row->values[6]);
+	user->device_kid = store_text(row, 7);
+	user->login_id_routes = row->values[8];
+	user->standard_attributes = DatumGetJsonbP(row->values[9]);
+	user->custom_attributes = DatumGetJsonbP(row->values[10]);
 }
 
 void
@@ -188,11 +189,13 @@ user_log_in(const pg_uuid_t *id, TimestampTz now, User *user)
 }
 
 void
-user_touch(const pg_uuid_t *id, TimestampTz now)
+user_touch(const User *user, TimestampTz now)
 {
 	Datum		params[3];
 
-	params[0] = UUIDPGetDatum(id);
+	if (user->last_seen_at >= now - TOUCH_INTERVAL)
+		return;
+	params[0] = UUIDPGetDatum(&user->id);
 	params[1] = TimestampTzGetDatum(now);
 	params[2] = TimestampTzGetDatum(now - TOUCH_INTERVAL);
 	store_run(&touch, params, NULL, NULL);
