@@ -2,14 +2,6 @@
 -- shape, by statements that PL/pgSQL prepares once, and the raw cryptography
 -- that nobody can do without.
 
-CREATE FUNCTION floor_sign(alg text, message text, calls integer) RETURNS void LANGUAGE c STRICT AS 'anon_auth_floor';
-CREATE FUNCTION floor_verify(alg text, message text, calls integer) RETURNS void LANGUAGE c STRICT AS 'anon_auth_floor';
-CREATE FUNCTION floor_verify_device(message text) RETURNS void LANGUAGE c STRICT AS 'anon_auth_floor';
-CREATE FUNCTION floor_password_hash(memory_kib integer, passes integer) RETURNS text LANGUAGE c STRICT AS 'anon_auth_floor';
-CREATE FUNCTION floor_uuid_v7() RETURNS uuid LANGUAGE c VOLATILE AS 'anon_auth_floor';
-CREATE FUNCTION device_key() RETURNS bytea LANGUAGE c VOLATILE AS 'anon_auth_floor';
-CREATE FUNCTION device_request(key bytea, challenge text, action text, with_jwk boolean) RETURNS text LANGUAGE c STRICT AS 'anon_auth_floor';
-
 -- Some 550 octets for each of two tokens, and what a device signs.
 CREATE FUNCTION floor_message() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT repeat('eyJhbGciOiJFUzI1NiJ9', 30) $$;
 CREATE FUNCTION floor_request() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT repeat('eyJhbGciOiJFUzI1NiJ9', 22) $$;
@@ -70,7 +62,7 @@ DECLARE
 	guest uuid;
 BEGIN
 	PERFORM floor_verify_device(floor_request());
-	UPDATE floor_device_keys SET used_challenges = used_challenges, last_used_at = at
+	UPDATE floor_device_keys SET used_challenges = used_challenges || uuid_send(gen_random_uuid()) || '\x0101010101010101', last_used_at = at
 		WHERE route = the_route AND kid = the_kid RETURNING user_id INTO guest;
 	UPDATE floor_users SET last_seen_at = at WHERE id = guest AND NOT is_disabled;
 	INSERT INTO floor_events (user_id, id, type, client_id, created_at, payload)

@@ -7,33 +7,13 @@ ALTER TABLE anon_auth.settings DROP CONSTRAINT settings_password_hash_check;
 CREATE FUNCTION password_hash_cost(memory_kib integer, passes integer) RETURNS void LANGUAGE sql
 	AS 'UPDATE anon_auth.settings SET password_hash_memory_kib = memory_kib, password_hash_passes = passes';
 
--- Guests who come back: with their key, and with their refresh token.
-CREATE TABLE devices AS SELECT i, device_key() AS key FROM generate_series(1, 500) AS i;
-CREATE TABLE guests AS
-SELECT i, (anon_auth.authenticate_anonymously('app', device_request(key, token, 'auth', true))).refresh_token
-FROM devices, LATERAL anon_auth.create_challenge();
 DO $$ BEGIN FOR i IN 1 .. 500 LOOP PERFORM floor_sign_up_with_key(); END LOOP; END $$;
 CREATE TABLE floor_guests AS
 SELECT row_number() OVER () AS i, user_id, s.id AS session_id, route, kid
 FROM floor_device_keys JOIN floor_sessions AS s USING (user_id);
+ALTER TABLE floor_guests ADD PRIMARY KEY (i);
 
--- What one round uses up.
-CREATE TABLE requests (i integer, jwt text);
-CREATE TABLE leavers (i integer, refresh_token text);
-CREATE TABLE floor_leavers (i integer, user_id uuid, session_id uuid);
-
-CREATE FUNCTION prepare_requests(calls integer, with_key boolean) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-	TRUNCATE requests;
-	INSERT INTO requests SELECT i, device_request(CASE WHEN with_key THEN key ELSE device_key() END, token, 'auth', NOT with_key)
-	FROM devices, LATERAL anon_auth.create_challenge() WHERE i <= calls;
-END $$;
-
-CREATE FUNCTION prepare_leavers(calls integer) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-	TRUNCATE leavers;
-	INSERT INTO leavers SELECT i, (anon_auth.authenticate_anonymously('app')).refresh_token FROM generate_series(1, calls) AS i;
-END $$;
+CREATE TABLE floor_leavers (i integer PRIMARY KEY, user_id uuid, session_id uuid);
 
 CREATE FUNCTION prepare_floor_leavers(calls integer) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -46,14 +26,14 @@ END $$;
 CALL compare('sign-up with a key', 1.10, 500,
 	'SELECT count(anon_auth.authenticate_anonymously(''app'', jwt)) FROM requests WHERE i <= $1',
 	'SELECT count(floor_sign_up_with_key()) FROM generate_series(1, $1)',
-	'SELECT prepare_requests($1, false)');
+	'SELECT prepare_sign_ups($1)');
 CALL compare('sign-up without a key', 1.10, 500,
 	'SELECT count(anon_auth.authenticate_anonymously(''app'')) FROM generate_series(1, $1)',
 	'SELECT count(floor_sign_up()) FROM generate_series(1, $1)');
 CALL compare('login with a key', 1.15, 500,
 	'SELECT count(anon_auth.authenticate_anonymously(''app'', jwt)) FROM requests WHERE i <= $1',
 	'SELECT count(floor_log_in(route, kid)) FROM floor_guests WHERE i <= $1',
-	'SELECT prepare_requests($1, true)');
+	'SELECT prepare_logins($1)');
 CALL compare('refresh', 1.15, 500,
 	'SELECT count(anon_auth.refresh_session(''app'', refresh_token)) FROM guests WHERE i <= $1',
 	'SELECT count(floor_refresh(user_id, session_id)) FROM floor_guests WHERE i <= $1');

@@ -1,0 +1,1 @@
+SELECT anon_auth.create_challenge();

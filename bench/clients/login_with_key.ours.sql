@@ -1,0 +1,2 @@
+\set i :i + 1
+SELECT anon_auth.authenticate_anonymously('app', jwt) FROM requests WHERE i = :i;

@@ -1,0 +1,1 @@
+SELECT anon_auth.authenticate_anonymously('app');
