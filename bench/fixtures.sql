@@ -1,7 +1,7 @@
 -- Guests who come back, with their key or their refresh token, among as many
 -- others as :others says; and what a round uses up.
 
-CREATE TABLE devices AS SELECT i, device_key() AS key FROM generate_series(1, 500) AS i;
+CREATE TABLE devices AS SELECT i, device_key() AS key FROM generate_series(1, 2000) AS i;
 CREATE TABLE guests (i integer PRIMARY KEY, refresh_token text);
 
 CREATE FUNCTION add_others(others integer) RETURNS void LANGUAGE plpgsql AS $$

@@ -1,8 +1,8 @@
 -- What somebody would write by hand: the same rows into tables of the same
--- shape, by statements that PL/pgSQL prepares once, and the raw cryptography
--- that nobody can do without.
+-- shape, by statements that PL/pgSQL prepares once, the raw cryptography that
+-- nobody can do without, and an answer as long as ours.
 
--- Some 550 octets for each of two tokens, and what a device signs.
+-- About as long as what is signed in one of two tokens, and by a device.
 CREATE FUNCTION floor_message() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT repeat('eyJhbGciOiJFUzI1NiJ9', 30) $$;
 CREATE FUNCTION floor_request() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT repeat('eyJhbGciOiJFUzI1NiJ9', 22) $$;
 
@@ -20,15 +20,21 @@ BEGIN
 	END LOOP;
 END $$;
 
-CREATE FUNCTION floor_session(user_id uuid, at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION floor_tokens(user_id uuid) RETURNS anon_auth.token_response LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM floor_sign('ES256', floor_message(), 2);
+	RETURN ROW(user_id, 'Bearer', floor_message(), 1800, left(floor_message(), 90), floor_message())::anon_auth.token_response;
+END $$;
+
+CREATE FUNCTION floor_session(user_id uuid, at timestamptz) RETURNS anon_auth.token_response LANGUAGE plpgsql AS $$
 BEGIN
 	INSERT INTO floor_sessions (user_id, id, client_id, secret_hash, created_at, authenticated_at, last_used_at, expires_at, purge_from)
 	VALUES (user_id, floor_uuid_v7(), 'app', '\x0101010101010101010101010101010101010101010101010101010101010101',
 		at, at, at, at + interval '30 days', at + interval '30 days');
-	PERFORM floor_sign('ES256', floor_message(), 2);
+	RETURN floor_tokens(user_id);
 END $$;
 
-CREATE FUNCTION floor_sign_up() RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION floor_sign_up() RETURNS anon_auth.token_response LANGUAGE plpgsql AS $$
 DECLARE
 	user_id uuid := floor_uuid_v7();
 	at timestamptz := clock_timestamp();
@@ -36,11 +42,11 @@ BEGIN
 	INSERT INTO floor_users (id, is_anonymous, created_at, updated_at, last_seen_at, purge_from) VALUES (user_id, true, at, at, at, at + interval '30 days');
 	INSERT INTO floor_events (user_id, id, type, client_id, created_at, payload)
 		VALUES (user_id, floor_uuid_v7(), 'user.created', 'app', at, '{"device_key": false}');
-	PERFORM floor_session(user_id, at);
+	RETURN floor_session(user_id, at);
 END $$;
 
 -- A kid is 43 characters of base64url, and what is found by it is in no order.
-CREATE FUNCTION floor_sign_up_with_key() RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION floor_sign_up_with_key() RETURNS anon_auth.token_response LANGUAGE plpgsql AS $$
 DECLARE
 	user_id uuid := floor_uuid_v7();
 	at timestamptz := clock_timestamp();
@@ -53,10 +59,10 @@ BEGIN
 			'\x010101010101010101010101010101010101010101010101', at, at) ON CONFLICT (route, kid) DO NOTHING;
 	INSERT INTO floor_events (user_id, id, type, client_id, created_at, payload)
 		VALUES (user_id, floor_uuid_v7(), 'user.created', 'app', at, '{"device_key": true}');
-	PERFORM floor_session(user_id, at);
+	RETURN floor_session(user_id, at);
 END $$;
 
-CREATE FUNCTION floor_log_in(the_route uuid, the_kid text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION floor_log_in(the_route uuid, the_kid text) RETURNS anon_auth.token_response LANGUAGE plpgsql AS $$
 DECLARE
 	at timestamptz := clock_timestamp();
 	guest uuid;
@@ -67,16 +73,16 @@ BEGIN
 	UPDATE floor_users SET last_seen_at = at WHERE id = guest AND NOT is_disabled;
 	INSERT INTO floor_events (user_id, id, type, client_id, created_at, payload)
 		VALUES (guest, floor_uuid_v7(), 'user.authenticated', 'app', at, '{}');
-	PERFORM floor_session(guest, at);
+	RETURN floor_session(guest, at);
 END $$;
 
-CREATE FUNCTION floor_refresh(the_user uuid, the_session uuid) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION floor_refresh(the_user uuid, the_session uuid) RETURNS anon_auth.token_response LANGUAGE plpgsql AS $$
 DECLARE
 	at timestamptz := clock_timestamp();
 BEGIN
 	UPDATE floor_sessions SET last_used_at = at, expires_at = at + interval '30 days'
 		WHERE user_id = the_user AND id = the_session AND expires_at > at;
-	PERFORM floor_sign('ES256', floor_message(), 2);
+	RETURN floor_tokens(the_user);
 END $$;
 
 CREATE FUNCTION floor_revoke(the_user uuid, the_session uuid) RETURNS void LANGUAGE plpgsql AS $$
@@ -89,7 +95,7 @@ BEGIN
 		VALUES (the_user, floor_uuid_v7(), 'user.signed_out', 'app', at, '{}');
 END $$;
 
-CREATE FUNCTION floor_promote(the_user uuid, email text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION floor_promote(the_user uuid, email text) RETURNS anon_auth.token_response LANGUAGE plpgsql AS $$
 DECLARE
 	at timestamptz := clock_timestamp();
 	route uuid := gen_random_uuid();
@@ -104,5 +110,5 @@ BEGIN
 	INSERT INTO floor_passwords (user_id, password_hash, created_at, updated_at) VALUES (the_user, hash, at, at);
 	INSERT INTO floor_events (user_id, id, type, client_id, created_at, payload)
 		VALUES (the_user, floor_uuid_v7(), 'user.anonymous.promoted', 'app', at, '{"login_id_types": ["email"]}');
-	PERFORM floor_session(the_user, at);
+	RETURN floor_session(the_user, at);
 END $$;

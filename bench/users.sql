@@ -7,7 +7,7 @@ ALTER TABLE anon_auth.settings DROP CONSTRAINT settings_password_hash_check;
 CREATE FUNCTION password_hash_cost(memory_kib integer, passes integer) RETURNS void LANGUAGE sql
 	AS 'UPDATE anon_auth.settings SET password_hash_memory_kib = memory_kib, password_hash_passes = passes';
 
-DO $$ BEGIN FOR i IN 1 .. 500 LOOP PERFORM floor_sign_up_with_key(); END LOOP; END $$;
+DO $$ BEGIN FOR i IN 1 .. 2000 LOOP PERFORM floor_sign_up_with_key(); END LOOP; END $$;
 CREATE TABLE floor_guests AS
 SELECT row_number() OVER () AS i, user_id, s.id AS session_id, route, kid
 FROM floor_device_keys JOIN floor_sessions AS s USING (user_id);

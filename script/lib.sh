@@ -10,7 +10,7 @@
 #   build [MAKE ARGS...]  compiles a snapshot of the checkout and installs it
 #                         into that copy
 #   as_user COMMAND...    runs a command in $WORK as the user who runs servers
-#   server_start NAME [CONF LINES...], server_stop NAME
+#   server_start NAME [CONF LINES...], server_restart NAME, server_stop NAME
 #                         an empty cluster that is gone when the script ends
 #   server_psql NAME [PSQL ARGS...]
 #
@@ -326,6 +326,10 @@ server_start() {
 		cat "$log" >&2
 		return 1
 	fi
+}
+
+server_restart() {
+	as_user "$PGBIN/pg_ctl" restart -s -w -m fast -D "$SCRATCH/$1.data" -l "$SCRATCH/$1.log"
 }
 
 server_stop() {

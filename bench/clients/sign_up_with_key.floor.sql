@@ -1,2 +1,3 @@
 \set i :i + 1
-SELECT floor_sign_up_with_key() FROM requests WHERE i = :client_id * 1000 + :i;
+\set n :client_id * :calls + :i
+SELECT floor_sign_up_with_key() FROM requests WHERE i = :n;

@@ -1,2 +1,3 @@
 \set i :i + 1
-SELECT anon_auth.authenticate_anonymously('app', jwt) FROM requests WHERE i = :client_id * 1000 + :i;
+\set n :client_id * :calls + :i
+SELECT anon_auth.authenticate_anonymously('app', jwt) FROM requests WHERE i = :n;
