@@ -96,9 +96,46 @@ INSERT INTO app.watched VALUES (id(8));
 SELECT anon_auth.delete_user(id(8));
 SELECT count(*) FROM anon_auth.users WHERE id = id(8);
 
+-- The owner of a schema puts something else in the place of other people's tables
+-- in it, while a user is deleted: it does not get their rights.
 SET client_min_messages = warning;
-DROP SCHEMA app CASCADE;
+DROP TABLE app.watched;
+CREATE ROLE regress_other_owner;
+RESET client_min_messages;
+CREATE SCHEMA yard AUTHORIZATION regress_app_owner;
+GRANT CREATE, USAGE ON SCHEMA yard TO regress_other_owner;
+CREATE TABLE yard.a (owner uuid REFERENCES anon_auth.users ON DELETE CASCADE);
+CREATE TABLE yard.b (owner uuid REFERENCES anon_auth.users ON DELETE CASCADE);
+CREATE TABLE yard.c (owner uuid REFERENCES anon_auth.users ON DELETE CASCADE);
+ALTER TABLE yard.b OWNER TO regress_app_owner;
+ALTER TABLE yard.c OWNER TO regress_other_owner;
+SET ROLE regress_app_owner;
+CREATE FUNCTION yard.whoami() RETURNS uuid LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE INFO 'runs as %', current_user;
+	RETURN NULL;
+END $$;
+CREATE FUNCTION yard.swap() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('DROP TABLE yard.%I; CREATE VIEW yard.%I AS SELECT yard.whoami() AS owner; GRANT ALL ON yard.%I TO PUBLIC',
+				   TG_ARGV[0], TG_ARGV[0], TG_ARGV[0]);
+	RETURN NULL;
+END $$;
+CREATE TRIGGER swap AFTER DELETE OR UPDATE ON yard.b FOR EACH STATEMENT EXECUTE FUNCTION yard.swap('a');
+RESET ROLE;
+SELECT anon_auth.delete_user(id(8));
+\echo :LAST_ERROR_SQLSTATE
+CREATE OR REPLACE TRIGGER swap AFTER DELETE OR UPDATE ON yard.b FOR EACH STATEMENT EXECUTE FUNCTION yard.swap('c');
+SELECT anon_auth.delete_user(id(8));
+SELECT refresh_token FROM anon_auth.authenticate_anonymously('web') \gset
+SELECT sub = :'account' AS merged FROM anon_auth.promote_anonymous_user('web', username => 'ada', password => 'correct horse', refresh_token => :'refresh_token');
+\echo :LAST_ERROR_SQLSTATE
+DROP TRIGGER swap ON yard.b;
+SELECT anon_auth.delete_user(id(8));
+
+SET client_min_messages = warning;
+DROP SCHEMA app, yard CASCADE;
 DROP TABLE u;
 DROP FUNCTION id, n;
 DROP EXTENSION anon_auth CASCADE;
-DROP ROLE regress_app_owner;
+DROP ROLE regress_app_owner, regress_other_owner;

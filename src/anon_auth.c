@@ -3,8 +3,8 @@
  * anon_auth.c
  *	  Loading of the library.
  *
- * There is nothing to preload: no hook, no background worker, no shared
- * memory.
+ * There is nothing to preload: no background worker, no shared memory, and
+ * the one hook looks at our own statements alone.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +14,7 @@
 
 #include "fmgr.h"
 #include "guc.h"
+#include "store/app_tables.h"
 #include "store/statement.h"
 
 #if PG_VERSION_NUM >= 180000
@@ -33,4 +34,5 @@ _PG_init(void)
 				 errmsg("could not initialize libsodium")));
 	guc_define();
 	statement_stamps_init();
+	app_statements_init();
 }

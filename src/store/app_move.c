@@ -192,26 +192,13 @@ append_update(StringInfo sql, const AppTable *table, const UserValues *values)
 	append_any_condition(sql, table, values);
 }
 
-/* The tables' names, for a message. */
-static char *
-table_names(const AppTable *tables, int count)
-{
-	StringInfoData names;
-	int			i;
-
-	initStringInfo(&names);
-	for (i = 0; i < count; i++)
-		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", tables[i].qualified_name);
-	return names.data;
-}
-
 /* The detail may quote another user's row, so only the message is passed on. */
 pg_noreturn static void
 raise_refused(const AppTable *tables, int count, ErrorData *error)
 {
 	char	   *table = error->table_name != NULL && error->schema_name != NULL ?
 		quote_qualified_identifier(error->schema_name, error->table_name) :
-		table_names(tables, count);
+		app_table_names(tables, count);
 	bool		by_key = error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION;
 	bool		collision = error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION ||
 		error->sqlerrcode == ERRCODE_EXCLUSION_VIOLATION;
@@ -249,9 +236,9 @@ run_for_numbers(AppTable *tables, int count, const char *sql, const UserValues *
 		int			i;
 
 		SPI_connect();
-		if (SPI_execute_with_args(sql, 2 * values->count, values->types, values->values,
-								  values->nulls, false, 0) != SPI_OK_SELECT)
-			elog(ERROR, "could not change the tables %s", table_names(tables, count));
+		if (app_statement_run(tables, count, sql, 2 * values->count, values->types, values->values,
+							  values->nulls, false) != SPI_OK_SELECT)
+			elog(ERROR, "could not change the tables %s", app_table_names(tables, count));
 		for (i = 0; i < count; i++)
 		{
 			bool		is_null;

@@ -151,8 +151,9 @@ set_default_statement(const AppTable *table, const AppKey *key)
 	return sql.data;
 }
 
+/* The tables that the statement names have one owner. */
 static void
-run_as_owner(const AppTable *table, const char *sql, ArrayType *users)
+run_as_owner(const AppTable *tables, int count, const char *sql, ArrayType *users)
 {
 	StoreOwnerScope scope;
 	Oid			types[1] = {UUIDARRAYOID};
@@ -161,11 +162,12 @@ run_as_owner(const AppTable *table, const char *sql, ArrayType *users)
 
 	if (sql == NULL)
 		return;
-	app_owner_enter(&scope, table->owner);
+	app_owner_enter(&scope, tables[0].owner);
 	SPI_connect();
-	code = SPI_execute_with_args(sql, 1, types, params, NULL, false, 0);
+	code = app_statement_run(tables, count, sql, 1, types, params, NULL, false);
 	if (code < 0)
-		elog(ERROR, "could not change %s: %s", table->qualified_name, SPI_result_code_string(code));
+		elog(ERROR, "could not change %s: %s", app_table_names(tables, count),
+			 SPI_result_code_string(code));
 	SPI_finish();
 	app_owner_leave(&scope);
 }
@@ -203,17 +205,17 @@ act_together(const AppTable *tables, int count, ArrayType *users)
 	int			k;
 
 	if (count > 1)
-		run_as_owner(&tables[0], joint_statement(tables, count), users);
+		run_as_owner(tables, count, joint_statement(tables, count), users);
 	else
 	{
-		run_as_owner(&tables[0], delete_statement(&tables[0]), users);
-		run_as_owner(&tables[0], set_null_statement(&tables[0]), users);
+		run_as_owner(tables, 1, delete_statement(&tables[0]), users);
+		run_as_owner(tables, 1, set_null_statement(&tables[0]), users);
 	}
 	for (i = 0; i < count; i++)
 		for (k = 0; k < tables[i].nkeys; k++)
 			if (tables[i].keys[k].delete_action == 'd')
-				run_as_owner(&tables[i], set_default_statement(&tables[i], &tables[i].keys[k]),
-							 users);
+				run_as_owner(&tables[i], 1,
+							 set_default_statement(&tables[i], &tables[i].keys[k]), users);
 }
 
 /* In a snapshot of its own, which sees what the transaction's does not. */
@@ -224,20 +226,20 @@ finds_rows(const AppTable *table, const AppKey *key, ArrayType *users, Snapshot 
 	Oid			types[1] = {UUIDARRAYOID};
 	Datum		params[1] = {PointerGetDatum(users)};
 	StringInfoData sql;
-	SPIPlanPtr	plan;
 	bool		found;
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT 1 FROM %s WHERE ", target(table));
 	append_condition(&sql, table, key);
+	appendStringInfoString(&sql, " LIMIT 1");
 	app_owner_enter(&scope, table->owner);
+	PushActiveSnapshot(snapshot);
 	SPI_connect();
-	plan = SPI_prepare(sql.data, 1, types);
-	if (plan == NULL ||
-		SPI_execute_snapshot(plan, params, NULL, snapshot, InvalidSnapshot, true, false, 1) != SPI_OK_SELECT)
+	if (app_statement_run(table, 1, sql.data, 1, types, params, NULL, true) != SPI_OK_SELECT)
 		elog(ERROR, "could not read %s", table->qualified_name);
 	found = SPI_processed > 0;
 	SPI_finish();
+	PopActiveSnapshot();
 	app_owner_leave(&scope);
 	return found;
 }

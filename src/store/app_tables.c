@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "store/app_tables_private.h"
 #include "store/statement.h"
@@ -149,6 +150,18 @@ app_constraints_immediate(void)
 	store_leave_owner(&scope);
 }
 
+char *
+app_table_names(const AppTable *tables, int count)
+{
+	StringInfoData names;
+	int			i;
+
+	initStringInfo(&names);
+	for (i = 0; i < count; i++)
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", tables[i].qualified_name);
+	return names.data;
+}
+
 int
 app_tables_linked(const AppTable *tables, int count, int first)
 {
@@ -197,7 +210,7 @@ add_users_with_rows(const AppTable *table, const char *column, ArrayType *users,
 
 	app_owner_enter(&scope, table->owner);
 	SPI_connect();
-	if (SPI_execute_with_args(sql, 1, types, params, NULL, false, 0) != SPI_OK_SELECT)
+	if (app_statement_run(table, 1, sql, 1, types, params, NULL, false) != SPI_OK_SELECT)
 		elog(ERROR, "could not read %s", table->qualified_name);
 	for (i = 0; i < SPI_processed; i++)
 	{

@@ -76,4 +76,7 @@ extern void app_tables_release(const AppTable *tables, int count, ArrayType *use
  */
 extern void app_constraints_immediate(void);
 
+/* Called once when the library is loaded. */
+extern void app_statements_init(void);
+
 #endif							/* ANON_AUTH_APP_TABLES_H */
