@@ -38,7 +38,12 @@ BEGIN
 					   WHERE i.indrelid = c.conrelid AND i.indisvalid AND i.indpred IS NULL
 						 AND (SELECT array_agg(n ORDER BY n) FROM unnest((i.indkey::int2[])[0:cardinality(c.conkey) - 1]) n)
 							 = (SELECT array_agg(n ORDER BY n) FROM unnest(c.conkey) n)) AS indexed,
-			   r.relkind = 'p' AS partitioned
+			   r.relkind = 'p' AS partitioned,
+			   EXISTS (SELECT FROM unnest(c.conkey, c.confkey) AS k(num, user_num)
+					   JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num
+					   JOIN pg_attribute u ON u.attrelid = c.confrelid AND u.attnum = k.user_num
+					   JOIN pg_cast t ON t.castsource = a.atttypid AND t.casttarget = u.atttypid
+					   WHERE t.castfunc >= 16384) AS casts
 		FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
 		WHERE c.contype = 'f' AND c.confrelid = 'anon_auth.users'::regclass AND c.conparentid = 0
 		  AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
@@ -66,6 +71,12 @@ BEGIN
 				'When they do, PostgreSQL runs the AFTER triggers of that table with the rights of the extension''s owner.',
 				format('ALTER TABLE %s DROP CONSTRAINT %I;', key.table_name, key.conname);
 		END IF;
+		IF key.casts THEN
+			RETURN QUERY SELECT 'error', 'cast_in_foreign_key',
+				format('foreign key %I of table %s casts its column with a function', key.conname, key.table_name),
+				'PostgreSQL checks a foreign key, and so runs this function, with the rights of the extension''s owner.',
+				format('ALTER TABLE %s DROP CONSTRAINT %I;', key.table_name, key.conname);
+		END IF;
 		IF NOT key.convalidated THEN
 			RETURN QUERY SELECT 'warning', 'unvalidated_foreign_key',
 				format('foreign key %I of table %s is not validated', key.conname, key.table_name),
@@ -80,6 +91,16 @@ BEGIN
 		format('ALTER TABLE anon_auth.users ENABLE ALWAYS TRIGGER %I;', t.tgname)
 	FROM pg_trigger t
 	WHERE t.tgrelid = 'anon_auth.users'::regclass AND NOT t.tgisinternal AND t.tgtype & 8 <> 0 AND t.tgenabled = 'O';
+	-- What stands in its setting is its owner's, who may mean to be run by a DBA.
+	RETURN QUERY
+	SELECT 'error', 'temporary_tables_searched_first',
+		format('the trigger function %s of table %s looks for tables among temporary ones first', p.oid::regprocedure, t.tgrelid::regclass),
+		'Clients start merges, and with SQL of their own they have temporary tables: what these run has the rights of the table''s owner.',
+		format('ALTER FUNCTION %s SET search_path TO %s, pg_temp;', p.oid::regprocedure, coalesce(substring(s.setting FROM '^search_path=(("[^"]*"|[a-z0-9_$]+)(, *("[^"]*"|[a-z0-9_$]+))*)$'), 'its_schema'))
+	FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid, unnest(p.proconfig) AS s(setting)
+	WHERE t.tgrelid IN (SELECT c.conrelid FROM pg_constraint c
+						WHERE c.contype = 'f' AND c.confrelid = 'anon_auth.users'::regclass)
+	  AND NOT t.tgisinternal AND s.setting LIKE 'search\_path=%' AND s.setting !~ '[=, "]pg_temp("|,| |$)';
 	RETURN QUERY
 	SELECT 'notice', 'table_without_row_security',
 		format('%s may read table %s, which has no row-level security', string_agg(DISTINCT role.rolname, ', '), c.conrelid::regclass),
@@ -175,7 +196,18 @@ AS $$
 DECLARE
 	allowed oid[] := anon_auth.client_api() || anon_auth.http_api();
 BEGIN
-	-- REFERENCES on users is what a table of another owner needs.
+	RETURN QUERY
+	SELECT 'warning', 'references_privilege', format('%s may reference anon_auth.users', g.grantee),
+		'PostgreSQL checks foreign keys with the rights of the extension''s owner, and runs casts to them that their owner has written: it is as good as these rights.',
+		format('REVOKE REFERENCES ON anon_auth.users FROM %s;  -- and add foreign keys to its tables yourself', g.grantee)
+	FROM (SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
+		  FROM (SELECT relacl AS acl, relowner FROM pg_class WHERE oid = 'anon_auth.users'::regclass
+				UNION ALL
+				SELECT t.attacl, c.relowner FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid WHERE c.oid = 'anon_auth.users'::regclass) u,
+			   aclexplode(u.acl) a
+		  WHERE a.privilege_type = 'REFERENCES' AND a.grantee <> u.relowner
+			AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolsuper)) g;
+	-- That is what the finding above is about.
 	RETURN QUERY
 	SELECT 'error', 'table_privilege',
 		format('%s has %s on table %s', grantee, string_agg(privilege_type, ', ' ORDER BY privilege_type), relation),

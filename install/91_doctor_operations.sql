@@ -81,6 +81,12 @@ BEGIN
 				'A hook runs as its owner, and clients decide what it is given.',
 				format('ALTER FUNCTION %s OWNER TO your_role;', hook.function);
 		END IF;
+		RETURN QUERY
+		SELECT 'error', 'temporary_tables_searched_first', format('the hook %s looks for tables among temporary ones first', hook.function),
+			'Clients with SQL of their own have temporary tables: what these run has the rights of the hook''s owner.',
+			format('ALTER FUNCTION %s SET search_path TO %s, pg_temp;', hook.function, coalesce(substring(c.setting FROM '^search_path=(("[^"]*"|[a-z0-9_$]+)(, *("[^"]*"|[a-z0-9_$]+))*)$'), 'its_schema'))
+		FROM pg_proc p, unnest(p.proconfig) AS c(setting)
+		WHERE p.oid = hook.function AND c.setting LIKE 'search\_path=%' AND c.setting !~ '[=, "]pg_temp("|,| |$)';
 	END LOOP;
 
 	IF parameters_logged THEN
