@@ -171,6 +171,10 @@ SELECT * FROM account(email => 'Ｇｕｓ@Ｅxample.com') \gset gus_
 SELECT anon_auth.request_verification('email', :'gus_access_token') IS NOT NULL AS sent;
 SELECT recipient, anon_auth.userinfo(:'gus_access_token') ->> 'email' AS claimed FROM anon_auth.take_outbox_messages();
 SELECT anon_auth.delete_user(:'gus_sub');
+SELECT * FROM account(email => 'Straße@Example.com') \gset gus_
+SELECT anon_auth.request_verification('email', :'gus_access_token') IS NOT NULL AS sent;
+SELECT recipient, anon_auth.userinfo(:'gus_access_token') ->> 'email' AS claimed FROM anon_auth.take_outbox_messages();
+SELECT anon_auth.delete_user(:'gus_sub');
 
 -- a guest's session, an expired code, a disabled user
 SELECT unlimited();

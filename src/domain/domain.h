@@ -302,7 +302,7 @@ extern const pg_uuid_t *login_id_find_owner(const char *text, const AccountPolic
 
 /*
  * Where messages to an e-mail address or phone number go: as it was given, but
- * for characters that stand for others (full width, ligatures).  What somebody
+ * for characters that stand for others (full width, ligatures, a sharp s).  What somebody
  * reads there must be proof of the address that userinfo names.
  */
 extern const char *login_id_address(const LoginIdRow *row);

@@ -87,11 +87,15 @@ const char *
 login_id_address(const LoginIdRow *row)
 {
 	LoginIdPolicy rules = {0};
-	LoginId		login_id;
+	LoginId		folded;
+	LoginId		as_given;
 
+	if (login_id_normalise(row->type, row->original_value, &rules, &folded) != NULL)
+		return row->value;
 	rules.email_case_sensitive = true;
-	return login_id_normalise(row->type, row->original_value, &rules, &login_id) == NULL ?
-		login_id.value : row->original_value;
+	if (login_id_normalise(row->type, row->original_value, &rules, &as_given) != NULL)
+		return row->value;
+	return login_id_differs_in_case_only(as_given.value, folded.value) ? as_given.value : row->value;
 }
 
 const pg_uuid_t *

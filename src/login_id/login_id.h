@@ -63,6 +63,12 @@ typedef struct LoginId
 extern const char *login_id_normalise(LoginIdType type, const char *input,
 									  const LoginIdPolicy *policy, LoginId *result);
 
+/*
+ * Whether normalised texts differ in the case of single characters alone.  Full
+ * case folding does more: it makes "ss" of a sharp s, which is another mailbox.
+ */
+extern bool login_id_differs_in_case_only(const char *a, const char *b);
+
 typedef struct PasswordPolicy
 {
 	int			min_length;		/* code points */

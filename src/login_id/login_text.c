@@ -208,6 +208,28 @@ login_text_is_latin(const char *text)
 }
 
 bool
+login_id_differs_in_case_only(const char *a, const char *b)
+{
+	int32_t		a_length = (int32_t) strlen(a);
+	int32_t		b_length = (int32_t) strlen(b);
+	int32_t		i = 0;
+	int32_t		j = 0;
+
+	while (i < a_length && j < b_length)
+	{
+		UChar32		from_a;
+		UChar32		from_b;
+
+		U8_NEXT(a, i, a_length, from_a);
+		U8_NEXT(b, j, b_length, from_b);
+		if (from_a < 0 || u_foldCase(from_a, U_FOLD_CASE_DEFAULT) !=
+			u_foldCase(from_b, U_FOLD_CASE_DEFAULT))
+			return false;
+	}
+	return i == a_length && j == b_length;
+}
+
+bool
 login_text_has_keyword(const char *folded, const StringList *keywords)
 {
 	bool		found = false;

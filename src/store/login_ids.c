@@ -27,7 +27,7 @@ static StoreStatement insert_login_id = {
 };
 
 static StoreStatement find_of_user = {
-	.sql = "SELECT type, original_value, verified_at IS NOT NULL, created_at, updated_at"
+	.sql = "SELECT type, original_value, verified_at IS NOT NULL, created_at, updated_at, value"
 	" FROM anon_auth.login_ids WHERE route = ANY ($1) AND user_id = $2"
 	" ORDER BY created_at, type",
 	.nparams = 2,
@@ -111,6 +111,7 @@ login_ids_of(const User *user, int *count)
 		result[i].verified = DatumGetBool(rows[i].values[2]);
 		result[i].created_at = DatumGetTimestampTz(rows[i].values[3]);
 		result[i].updated_at = DatumGetTimestampTz(rows[i].values[4]);
+		result[i].value = store_text(&rows[i], 5);
 	}
 	return result;
 }

@@ -214,6 +214,7 @@ extern uint64 sessions_delete(const pg_uuid_t *user_id, const char *client_id);
 typedef struct LoginIdRow
 {
 	LoginIdType type;
+	char	   *value;
 	char	   *original_value;
 	bool		verified;
 	TimestampTz created_at;
