@@ -112,6 +112,28 @@ CALL app.sign_up('third');
 SELECT anon_auth.revoke(token) FROM app.guests WHERE name = 'third';
 SELECT guests, skipped_guests FROM anon_auth.purge();
 
+-- nor one that takes all locks there are
+CREATE OR REPLACE FUNCTION app.refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_advisory_xact_lock(i) FROM generate_series(1, 10000000) i; RETURN OLD; END $$;
+UPDATE anon_auth.users SET purge_from = now() - interval '1 second' WHERE id = app.id('with cart for ever');
+CALL app.sign_up('fourth');
+SELECT anon_auth.revoke(token) FROM app.guests WHERE name = 'fourth';
+SELECT guests, skipped_guests FROM anon_auth.purge();
+
+-- a table that even its owner may not read keeps guests, and nothing else
+CREATE ROLE regress_purge_owner;
+GRANT USAGE ON SCHEMA app TO regress_purge_owner;
+CREATE TABLE app.closed (user_id uuid REFERENCES anon_auth.users);
+ALTER TABLE app.closed OWNER TO regress_purge_owner;
+REVOKE ALL ON app.closed FROM regress_purge_owner;
+CALL app.sign_up('fifth');
+SELECT anon_auth.revoke(token) FROM app.guests WHERE name = 'fifth';
+INSERT INTO anon_auth.rate_limits VALUES (gen_random_uuid(), now() - interval '1 minute');
+SELECT guests, skipped_guests, rate_limits FROM anon_auth.purge();
+SELECT guests, skipped_guests FROM anon_auth.purge();
+DROP TABLE app.closed;
+UPDATE anon_auth.users SET purge_from = now() - interval '1 second' WHERE id = app.id('fifth');
+SELECT guests, skipped_guests FROM anon_auth.purge();
+
 -- batches
 CALL app.sign_up('b1', 'b2', 'b3', 'b4', 'b5');
 SELECT anon_auth.revoke(token) FROM app.guests WHERE name LIKE 'b_';
@@ -156,3 +178,4 @@ ROLLBACK;
 SET client_min_messages = warning;
 DROP SCHEMA app CASCADE;
 DROP EXTENSION anon_auth CASCADE;
+DROP ROLE regress_purge_owner;

@@ -53,6 +53,18 @@ subtransaction_try(SubtransactionAction action, void *arg)
 	return error;
 }
 
+/* Locks and memory that the action has used up are there again by now. */
+ErrorData *
+subtransaction_try_foreign(SubtransactionAction action, void *arg)
+{
+	ErrorData  *error = run(action, arg, true);
+
+	if (error != NULL && error_must_not_be_caught(error) &&
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INSUFFICIENT_RESOURCES)
+		ReThrowError(error);
+	return error;
+}
+
 void
 subtransaction_rehearse(SubtransactionAction action, void *arg)
 {

@@ -19,6 +19,12 @@ typedef void (*SubtransactionAction) (void *arg);
  */
 extern ErrorData *subtransaction_try(SubtransactionAction action, void *arg);
 
+/*
+ * The same, for an action that runs other people's code, who could make it run out
+ * of locks or memory on purpose: that is no reason to give up the rest.
+ */
+extern ErrorData *subtransaction_try_foreign(SubtransactionAction action, void *arg);
+
 /* Runs an action and undoes it; what it has palloc'd stays.  Raises its errors. */
 extern void subtransaction_rehearse(SubtransactionAction action, void *arg);
 

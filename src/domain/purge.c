@@ -81,7 +81,7 @@ delete_one_by_one(Purge *purge, ArrayType *ids)
 
 		CHECK_FOR_INTERRUPTS();
 		deletion.ids = construct_array(&items[i], 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
-		error = subtransaction_try(delete_guests, &deletion);
+		error = subtransaction_try_foreign(delete_guests, &deletion);
 		if (error == NULL)
 		{
 			purge->counts.guests++;
@@ -95,14 +95,49 @@ delete_one_by_one(Purge *purge, ArrayType *ids)
 	}
 }
 
+typedef struct Keeping
+{
+	ArrayType  *ids;
+	bool		restricting_only;
+	ArrayType  *kept;
+} Keeping;
+
+static void
+find_kept(void *arg)
+{
+	Keeping    *keeping = arg;
+	int			count;
+	AppTable   *tables = app_tables_find(&count);
+	ArrayType  *kept = app_tables_users_with_rows(tables, count, keeping->ids,
+												  keeping->restricting_only);
+
+	keeping->kept = purge_subtract(keeping->ids, purge_subtract(keeping->ids, kept));
+}
+
+/*
+ * Those whose rows keep them from being deleted: all of them where a table cannot
+ * be read, which its owner can see to.
+ */
+static ArrayType *
+kept_guests(ArrayType *ids, bool restricting_only)
+{
+	Keeping		keeping = {.ids = ids,.restricting_only = restricting_only};
+	ErrorData  *error = subtransaction_try_foreign(find_kept, &keeping);
+
+	if (error == NULL)
+		return keeping.kept;
+	ereport(WARNING,
+			(errmsg("guests could not be looked for in your tables: %s", error->message),
+			 errdetail("purge() will try again after a day.")));
+	return ids;
+}
+
 /* since: what is later counts as use. */
 static void
 purge_guests(Purge *purge, bool with_key, TimestampTz since)
 {
 	ArrayType  *due = purge_due_guests(with_key, since, purge->batch_size);
 	Deletion	deletion = {.now = purge->now};
-	AppTable   *tables;
-	int			count;
 	ArrayType  *kept;
 
 	if (purge_count(due) == 0)
@@ -113,16 +148,14 @@ purge_guests(Purge *purge, bool with_key, TimestampTz since)
 	deletion.ids = purge_subtract(deletion.ids,
 								  purge_postpone_used(with_key, deletion.ids, since));
 
-	tables = app_tables_find(&count);
-	kept = app_tables_users_with_rows(tables, count, deletion.ids, purge->policy.cascade);
-	kept = purge_subtract(deletion.ids, purge_subtract(deletion.ids, kept));
+	kept = kept_guests(deletion.ids, purge->policy.cascade);
 	purge_postpone(kept, purge->now + RETRY_INTERVAL);
 	purge->counts.skipped_guests += purge_count(kept);
 	deletion.ids = purge_subtract(deletion.ids, kept);
 
 	if (purge_count(deletion.ids) == 0)
 		return;
-	if (subtransaction_try(delete_guests, &deletion) == NULL)
+	if (subtransaction_try_foreign(delete_guests, &deletion) == NULL)
 		purge->counts.guests += purge_count(deletion.ids);
 	else
 		delete_one_by_one(purge, deletion.ids);
