@@ -933,6 +933,29 @@ settings('guest_sign_ups_per_minute_per_ip = 60');
 $node->safe_psql('postgres', 'TRUNCATE anon_auth.rate_limits');
 
 # ---------------------------------------------------------------------------
+# A function of the application's that calls authenticate(), as in the README
+# ---------------------------------------------------------------------------
+
+{
+	$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION api.login(login_id text, password text) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT jsonb_agg(t) -> 0 FROM anon_auth.authenticate('notebook', login_id, password) t
+$$;
+SQL
+	my $uri = $web->start_postgrest(PGRST_DB_SCHEMAS => 'api');
+	my $before = count_of(q{anon_auth.events WHERE type = 'authentication.failed'});
+	my @answers = map {
+		$web->post_json("$uri/rpc/login$_", { login_id => 'nobody@example.com', password => 'a guess' },
+			Accept => 'application/vnd.pgrst.object+json')
+	} ('', '?offset=1', '?pgrst_scalar=not.is.null');
+
+	is(join(' ', map { "$_->{status} $_->{content}" } @answers), join(' ', ('200 null') x 3),
+		'a wrong password is null, whatever the client asks for');
+	is(count_of(q{anon_auth.events WHERE type = 'authentication.failed'}) - $before,
+		3, '... and PostgREST can be made to undo none of the attempts');
+}
+
+# ---------------------------------------------------------------------------
 # @supabase/postgrest-js, with the functions of anon_auth as they are
 # ---------------------------------------------------------------------------
 
