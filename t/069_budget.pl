@@ -22,7 +22,7 @@ $node->append_conf('postgresql.conf', <<'CONF');
 fsync = off
 autovacuum = off
 full_page_writes = off
-shared_preload_libraries = 'pg_stat_statements'
+shared_preload_libraries = 'pg_stat_statements, anon_auth'
 pg_stat_statements.track = all
 CONF
 $node->start;

@@ -49,20 +49,44 @@ decode_char(char ch)
 	return (int) v - 1;
 }
 
+static inline void
+split(int *six, const uint8_t *src)
+{
+	int			bits = src[0] << 16 | src[1] << 8 | src[2];
+
+	six[0] = bits >> 18;
+	six[1] = bits >> 12 & 63;
+	six[2] = bits >> 6 & 63;
+	six[3] = bits & 63;
+}
+
 size_t
 base64url_encode(char *dst, const uint8_t *src, size_t length)
 {
 	char	   *out = dst;
 	size_t		i;
 
-	for (i = 0; length - i >= 3; i += 3)
+	/* As in decoding. */
+	for (i = 0; length - i >= BLOCK / 4 * 3; i += BLOCK / 4 * 3)
 	{
-		int			bits = src[i] << 16 | src[i + 1] << 8 | src[i + 2];
+		int			six[BLOCK];
+		int			j;
 
-		*out++ = encode_char(bits >> 18);
-		*out++ = encode_char(bits >> 12 & 63);
-		*out++ = encode_char(bits >> 6 & 63);
-		*out++ = encode_char(bits & 63);
+		for (j = 0; j < BLOCK / 4; j++)
+			split(six + 4 * j, src + i + 3 * j);
+		for (j = 0; j < BLOCK; j++)
+			out[j] = encode_char(six[j]);
+		out += BLOCK;
+	}
+	for (; length - i >= 3; i += 3)
+	{
+		int			six[4];
+
+		split(six, src + i);
+		*out++ = encode_char(six[0]);
+		*out++ = encode_char(six[1]);
+		*out++ = encode_char(six[2]);
+		*out++ = encode_char(six[3]);
 	}
 	if (length - i >= 1)
 	{
