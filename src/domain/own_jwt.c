@@ -73,23 +73,38 @@ check_signature(const JoseCompact *parts, const Jsonb *header)
 	return NULL;
 }
 
+static const char *
+open_parts(const JoseCompact *parts, OwnJwt *jwt)
+{
+	const char *reason = NULL;
+
+	jwt->header = json_parse_header(&parts->header, &reason);
+	if (jwt->header != NULL)
+		reason = check_signature(parts, jwt->header);
+	if (reason == NULL)
+		jwt->claims = json_parse_encoded_object(&parts->payload, &reason);
+	return reason;
+}
+
+/*
+ * Decoding finds what is not base64url, and a signature does not match what it
+ * was not made for.  What is wrong with the characters is looked at once the
+ * token is refused: it says more.
+ */
 const char *
 own_jwt_open(const char *token, size_t length, OwnJwt *jwt)
 {
 	JoseCompact parts;
-	const char *reason = NULL;
-	JoseStatus	status = jose_compact_split(token, length, &parts);
+	JoseStatus	status = jose_compact_parts(token, length, &parts);
+	const char *reason;
 
 	if (status != JOSE_OK)
 		return jose_status_message(status);
-	jwt->header = json_parse_header(&parts.header, &reason);
-	if (jwt->header == NULL)
-		return reason;
-	reason = check_signature(&parts, jwt->header);
-	if (reason != NULL)
-		return reason;
-	jwt->claims = json_parse_encoded_object(&parts.payload, &reason);
-	return jwt->claims == NULL ? reason : NULL;
+	reason = open_parts(&parts, jwt);
+	if (reason == NULL)
+		return NULL;
+	status = jose_compact_split(token, length, &parts);
+	return status != JOSE_OK ? jose_status_message(status) : reason;
 }
 
 pg_noreturn static void

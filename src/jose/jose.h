@@ -187,10 +187,7 @@ extern JoseStatus jose_verify(const JoseKey *key, JoseAlg alg,
 							  const uint8_t *input, size_t input_length,
 							  const uint8_t *signature, size_t signature_length);
 
-/*
- * The parts of a compact JWS (RFC 7515 section 7.1), as spans of the token.
- * Splitting checks that each part is strict base64url, and decodes nothing.
- */
+/* The parts of a compact JWS (RFC 7515 section 7.1), as spans of the token. */
 typedef struct JoseCompact
 {
 	JoseSpan	header;
@@ -199,6 +196,11 @@ typedef struct JoseCompact
 	JoseSpan	signing_input;	/* header '.' payload */
 } JoseCompact;
 
+/*
+ * Splitting checks that each part is strict base64url, and decodes nothing.
+ * Finding the parts does not look at their characters: for who decodes all.
+ */
 extern JoseStatus jose_compact_split(const char *token, size_t length, JoseCompact *parts);
+extern JoseStatus jose_compact_parts(const char *token, size_t length, JoseCompact *parts);
 
 #endif							/* ANON_AUTH_JOSE_H */

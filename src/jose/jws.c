@@ -45,7 +45,7 @@ is_base64url(JoseSpan part)
  * like whose signature was stripped, and there is no algorithm that makes one.
  */
 JoseStatus
-jose_compact_split(const char *token, size_t length, JoseCompact *parts)
+jose_compact_parts(const char *token, size_t length, JoseCompact *parts)
 {
 	const char *end = token + length;
 	const char *first;
@@ -70,14 +70,22 @@ jose_compact_split(const char *token, size_t length, JoseCompact *parts)
 	parts->payload = (JoseSpan) {first + 1, (size_t) (second - first - 1)};
 	parts->signature = (JoseSpan) {second + 1, (size_t) (end - second - 1)};
 	parts->signing_input = (JoseSpan) {token, (size_t) (second - token)};
+	return JOSE_OK;
+}
 
-	if (!is_base64url(parts->header) || !is_base64url(parts->payload) ||
-		!is_base64url(parts->signature))
+JoseStatus
+jose_compact_split(const char *token, size_t length, JoseCompact *parts)
+{
+	JoseStatus	status = jose_compact_parts(token, length, parts);
+
+	if (status == JOSE_OK &&
+		(!is_base64url(parts->header) || !is_base64url(parts->payload) ||
+		 !is_base64url(parts->signature)))
 	{
 		memset(parts, 0, sizeof(*parts));
 		return JOSE_BAD_BASE64URL;
 	}
-	return JOSE_OK;
+	return status;
 }
 
 /*

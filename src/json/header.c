@@ -71,11 +71,12 @@ json_parse_encoded_object(const JoseSpan *part, const char **reason)
 {
 	size_t		length = BASE64URL_DECODED_MAX(part->length);
 	char	   *decoded = palloc(length);
+	JoseStatus	status = base64url_decode((uint8_t *) decoded, &length, part->data, part->length);
 	Jsonb	   *object;
 
-	if (base64url_decode((uint8_t *) decoded, &length, part->data, part->length) != JOSE_OK)
+	if (status != JOSE_OK)
 	{
-		*reason = "it is not base64url";
+		*reason = jose_status_message(status);
 		return NULL;
 	}
 	object = json_parse_object(decoded, length, reason);

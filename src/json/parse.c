@@ -136,6 +136,18 @@ scalar(void *state, char *token, JsonTokenType type)
 	JSON_ACTION_OK;
 }
 
+/* As in a text that is nested as deep as it has brackets. */
+static bool
+has_many_brackets(const char *data, size_t length)
+{
+	int			brackets = 0;
+	size_t		i;
+
+	for (i = 0; i < length; i++)
+		brackets += (data[i] == '{') + (data[i] == '[');
+	return brackets > MAX_DEPTH;
+}
+
 /* The parser recurses: bound the depth before it starts. */
 static bool
 nested_too_deep(const char *data, size_t length)
@@ -144,6 +156,8 @@ nested_too_deep(const char *data, size_t length)
 	bool		in_string = false;
 	size_t		i;
 
+	if (!has_many_brackets(data, length))
+		return false;
 	for (i = 0; i < length; i++)
 	{
 		char		c = data[i];
@@ -190,7 +204,6 @@ json_parse_object_at(const char *data, size_t length, const char **reason, int *
 		.object_field_start = field_start,
 		.scalar = scalar
 	};
-	char	   *copy;
 
 	*offset = 0;
 	if (memchr(data, '\0', length) != NULL ||
@@ -205,12 +218,11 @@ json_parse_object_at(const char *data, size_t length, const char **reason, int *
 		return NULL;
 	}
 
-	copy = pnstrdup(data, length);
-	lexer = MakeJsonLexer(copy, (int) length);
+	lexer = MakeJsonLexer(unconstify(char *, data), (int) length);
 	if (pg_parse_json(lexer, &actions) != JSON_SUCCESS)
 	{
 		builder.reason = "it is not valid JSON";
-		*offset = lexer->token_terminator == NULL ? 0 : (int) (lexer->token_terminator - copy);
+		*offset = lexer->token_terminator == NULL ? 0 : (int) (lexer->token_terminator - data);
 	}
 	else if (builder.reason == NULL && (builder.result == NULL || builder.result->type != jbvObject))
 		builder.reason = "it is not a JSON object";
