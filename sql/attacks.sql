@@ -4,7 +4,7 @@
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
-CREATE ROLE regress_anon_auth_mallory LOGIN;
+CREATE ROLE regress_anon_auth_mallory LOGIN PASSWORD 'trap';
 CREATE SCHEMA traps AUTHORIZATION regress_anon_auth_mallory;
 CREATE TABLE traps.sprung (who name, what text);
 ALTER TABLE traps.sprung OWNER TO regress_anon_auth_mallory;
@@ -50,7 +50,7 @@ RESET ROLE;
 -- they work
 SET search_path = traps, pg_catalog;
 SELECT 'a'::text = 'b'::text AS is_null;
-TABLE traps.sprung;
+SELECT who OPERATOR(pg_catalog.=) :'USER' AS by_the_dba, what FROM traps.sprung;
 TRUNCATE traps.sprung;
 
 -- and the DBA who searches there installs the extension and uses all of it
@@ -122,7 +122,7 @@ RESET ROLE;
 
 -- a way in from other sides, in a session of his own
 \set dba :USER
-\c - regress_anon_auth_mallory
+\c -reuse-previous=on "user=regress_anon_auth_mallory password=trap"
 CREATE FUNCTION pg_temp.try(statement text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE statement;
