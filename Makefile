@@ -22,7 +22,7 @@ REGRESS = $(patsubst $(srcdir)/sql/%.sql,%,$(sort $(wildcard $(srcdir)/sql/*.sql
 ISOLATION = $(patsubst $(srcdir)/specs/%.spec,%,$(sort $(wildcard $(srcdir)/specs/*.spec)))
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION_OPTS = --load-extension=anon_auth --encoding=UTF8
-TAP_TESTS = 1
+TAP_TESTS ?= 1
 
 EXTRA_CLEAN = unit/jose_test unit/*.o
 
@@ -49,4 +49,10 @@ unit/jose_test: unit/jose_test.c $(wildcard $(srcdir)/src/jose/*.c) $(wildcard $
 unit-check: unit/jose_test
 	./unit/jose_test
 
-.PHONY: unit-check
+# The archive for PGXN, of what is committed.
+DISTVERSION = $(shell sed -n '1,/"provides"/s/^  "version": "\(.*\)",$$/\1/p' META.json)
+
+dist:
+	git archive --format=zip --prefix=anon_auth-$(DISTVERSION)/ -o anon_auth-$(DISTVERSION).zip HEAD
+
+.PHONY: unit-check dist
