@@ -1,0 +1,17 @@
+-- What the examples need: the extension, a client, a role for the application,
+-- and a table in which each user sees its own rows.  As a superuser, once, in an
+-- empty database.
+
+CREATE EXTENSION anon_auth;
+SELECT anon_auth.create_client('app', 'native') \g /dev/null
+
+CREATE ROLE app_role LOGIN;
+SELECT anon_auth.grant_client_api('app_role') \g /dev/null
+
+CREATE TABLE notes (
+	user_id uuid NOT NULL DEFAULT anon_auth.uid() REFERENCES anon_auth.users (id) ON DELETE CASCADE,
+	body text NOT NULL);
+CREATE INDEX ON notes (user_id);
+ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_notes ON notes USING (user_id = (SELECT anon_auth.uid()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO app_role;
