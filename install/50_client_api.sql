@@ -21,8 +21,7 @@ CREATE FUNCTION anon_auth.create_challenge(
 	OUT token text,
 	OUT expire_at timestamptz)
 	RETURNS record
-	LANGUAGE c VOLATILE PARALLEL RESTRICTED SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
+	LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'anon_auth_create_challenge';
 REVOKE ALL ON FUNCTION anon_auth.create_challenge(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.create_challenge(text) IS

@@ -147,6 +147,10 @@ my ($key_id) = slurp_file(key_file($node)) =~ /^([0-9a-f]{16}) /m;
 like(error($copy, q{SELECT anon_auth.authenticate_anonymously('app')}),
 	qr/F0000: master key file ".*anon_auth.master_key" does not exist.*sealed with master key $key_id.*Restore the file/s,
 	'without the master key it says which one is missing');
+$copy->safe_psql('postgres', q{CREATE ROLE regress_client; SELECT anon_auth.grant_client_api('regress_client')});
+like(error($copy, 'SET ROLE regress_client; SELECT anon_auth.create_challenge()'),
+	qr/F0000: master key file ".*anon_auth.master_key" does not exist.*sealed with master key $key_id/s,
+	'... also to a role that may not read the signing keys');
 ok(!-e key_file($copy), '... and makes no other');
 copy(key_file($node), key_file($copy));
 chmod 0600, key_file($copy);

@@ -13,6 +13,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
+#include "utils/memutils.h"
 
 char *
 api_text(FunctionCallInfo fcinfo, int argument)
@@ -88,6 +89,32 @@ result_desc(FunctionCallInfo fcinfo)
 	return BlessTupleDesc(desc);
 }
 
+/*
+ * Same for a function with OUT parameters, which cannot change while it has its
+ * OID.  The last one is kept: to look the parameters up takes longer than to make
+ * a challenge.
+ */
+static TupleDesc
+result_desc_of_outs(FunctionCallInfo fcinfo)
+{
+	static Oid	kept_function = InvalidOid;
+	static TupleDesc kept_desc = NULL;
+	TupleDesc	desc;
+	MemoryContext caller;
+
+	if (kept_function == fcinfo->flinfo->fn_oid && OidIsValid(kept_function))
+		return kept_desc;
+	desc = result_desc(fcinfo);
+	caller = MemoryContextSwitchTo(TopMemoryContext);
+	desc = CreateTupleDescCopy(desc);
+	MemoryContextSwitchTo(caller);
+	if (kept_desc != NULL)
+		FreeTupleDesc(kept_desc);
+	kept_desc = desc;
+	kept_function = fcinfo->flinfo->fn_oid;
+	return kept_desc;
+}
+
 void
 api_token_response_values(const TokenResponse *response, Datum values[6])
 {
@@ -117,5 +144,5 @@ api_secret_with_expiry(FunctionCallInfo fcinfo, const char *secret, TimestampTz 
 
 	values[0] = CStringGetTextDatum(secret);
 	values[1] = TimestampTzGetDatum(expires_at);
-	return HeapTupleGetDatum(heap_form_tuple(result_desc(fcinfo), values, nulls));
+	return HeapTupleGetDatum(heap_form_tuple(result_desc_of_outs(fcinfo), values, nulls));
 }

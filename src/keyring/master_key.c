@@ -38,15 +38,22 @@ static struct
 	StatementStamp stamp;		/* when that was last checked */
 }			loaded;
 
-/* Ids of the keys that this database's signing keys need, for messages. */
+/*
+ * Ids of the keys that this database's signing keys need, for messages.  The
+ * caller may be a function that runs as its caller.
+ */
 static char *
 needed_key_ids(void)
 {
+	StoreOwnerScope scope;
 	int			count;
-	SigningKeyRow *rows = signing_keys_published(GetCurrentTimestamp(), &count);
+	SigningKeyRow *rows;
 	StringInfoData ids;
 	int			i;
 
+	store_enter_owner(&scope);
+	rows = signing_keys_published(GetCurrentTimestamp(), &count);
+	store_leave_owner(&scope);
 	initStringInfo(&ids);
 	for (i = 0; i < count; i++)
 		if (strstr(ids.data, rows[i].master_key_id) == NULL)
