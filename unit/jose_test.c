@@ -959,6 +959,42 @@ test_round_trips(void)
 	}
 }
 
+/* What one operation leaves in a key must not show in the next. */
+static void
+test_one_key_for_many(void)
+{
+	static const JoseAlg algs[] = {
+		JOSE_ALG_RS256, JOSE_ALG_PS256, JOSE_ALG_RS512, JOSE_ALG_PS384, JOSE_ALG_RS384, JOSE_ALG_PS512
+	};
+	enum
+	{
+		COUNT = sizeof(algs) / sizeof(algs[0])
+	};
+	JoseKey    *key = must_import(a2_private());
+	uint8_t		signatures[COUNT][JOSE_MAX_SIGNATURE_LENGTH];
+	int			i;
+	int			j;
+
+	for (i = 0; i < COUNT; i++)
+	{
+		size_t		length = JOSE_MAX_SIGNATURE_LENGTH;
+
+		ok(jose_sign(key, algs[i], bytes_of("x"), 1, signatures[i], &length) == JOSE_OK && length == 256,
+		   "one key: signs with %s after another algorithm", jose_alg_name(algs[i]));
+	}
+	for (i = 0; i < COUNT; i++)
+	{
+		for (j = 0; j < COUNT; j++)
+			ok_status(verify_text(key, algs[j], "x", signatures[i], 256),
+					  i == j ? JOSE_OK : JOSE_BAD_SIGNATURE, "one key: a signature is good for its algorithm only");
+		ok_status(verify_text(key, algs[i], "y", signatures[i], 256), JOSE_BAD_SIGNATURE,
+				  "one key: ... and for its text only");
+		ok_status(verify_text(key, algs[i], "x", signatures[i], 256), JOSE_OK,
+				  "one key: ... which a wrong one before does not change");
+	}
+	jose_key_free(key);
+}
+
 /* ECDSA signatures as short numbers do turn up: r or s with leading zeros. */
 static void
 test_many_signatures(void)
@@ -1850,6 +1886,7 @@ main(void)
 	test_hmac_vectors();
 	test_thumbprints();
 	test_round_trips();
+	test_one_key_for_many();
 	test_many_signatures();
 	test_confusion_matrix();
 	test_confusion_attacks();

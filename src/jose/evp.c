@@ -75,16 +75,19 @@ static EVP_PKEY_CTX *
 get_context(JosePkey *pkey, bool verify, const JoseAlgInfo *info)
 {
 	JosePkeyContext *kept = verify ? &pkey->verify : &pkey->sign;
+	const EVP_MD *md;
 	EVP_PKEY_CTX *context;
 
 	if (kept->context != NULL && kept->info == info)
 		return kept->context;
 
-	context = EVP_PKEY_CTX_new_from_pkey(NULL, pkey->pkey, NULL);
+	/* Without a hash a context would be for something else. */
+	md = jose_hash_md(info->hash);
+	context = md == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(NULL, pkey->pkey, NULL);
 	if (context == NULL ||
 		(verify ? EVP_PKEY_verify_init(context) : EVP_PKEY_sign_init(context)) <= 0 ||
 		!set_padding(context, info) ||
-		EVP_PKEY_CTX_set_signature_md(context, jose_hash_md(info->hash)) <= 0)
+		EVP_PKEY_CTX_set_signature_md(context, md) <= 0)
 	{
 		EVP_PKEY_CTX_free(context);
 		return NULL;
