@@ -68,7 +68,9 @@ DECLARE
 	guest uuid;
 BEGIN
 	PERFORM floor_verify_device(floor_request());
-	UPDATE floor_device_keys SET used_challenges = used_challenges || uuid_send(gen_random_uuid()) || '\x0101010101010101', last_used_at = at
+	-- Twelve challenges are kept, about as many as of the last five minutes here.
+	UPDATE floor_device_keys SET last_used_at = at, used_challenges =
+		substring(used_challenges FROM greatest(1, length(used_challenges) - 263)) || uuid_send(gen_random_uuid()) || '\x0101010101010101'
 		WHERE route = the_route AND kid = the_kid RETURNING user_id INTO guest;
 	UPDATE floor_users SET last_seen_at = at WHERE id = guest AND NOT is_disabled;
 	INSERT INTO floor_events (user_id, id, type, client_id, created_at, payload)

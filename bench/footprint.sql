@@ -1,7 +1,6 @@
 -- WAL and buffers of one call, and the memory of a backend.
 
--- Averages over some calls, which are rolled back: the statement is executed
--- with $1, the calls.
+-- Averages over so many calls, which are $1 in the statement.
 CREATE FUNCTION footprint(statement text, calls integer, OUT wal_bytes numeric, OUT buffers numeric) LANGUAGE plpgsql AS $$
 DECLARE
 	plan json;
@@ -21,7 +20,7 @@ DECLARE
 BEGIN
 	-- The first time round pages are written to WAL as a whole.
 	FOR round IN 1 .. 2 LOOP
-		FOR o IN SELECT * FROM operations WHERE statement IS NOT NULL AND operation ~ '^(sign-up|login with a key|refresh|revoke|promotion)' ORDER BY place LOOP
+		FOR o IN SELECT * FROM operations WHERE footprint ORDER BY place LOOP
 			IF o.prepare IS NOT NULL THEN
 				EXECUTE o.prepare USING o.calls;
 			END IF;

@@ -46,7 +46,7 @@ BEGIN
 END $$;
 SELECT anon_auth.promote_anonymous_user('app', email => 'today@example.com', password => 'correct horse', refresh_token => refresh_token)
 FROM anon_auth.authenticate_anonymously('app') \g /dev/null
-CALL compare('login with a password, against crypt() and HS256', NULL, 20,
+CALL compare('login by Argon2id, against crypt() and HS256', NULL, 20,
 	'SELECT count(access_token) FROM generate_series(1, $1) AS i, LATERAL anon_auth.authenticate(''app'', ''today@example.com'', concat(''correct horse'', left(i::text, 0)))',
 	'SELECT count(today_login(''today@example.com'', ''correct horse'')) FROM generate_series(1, $1)',
 	'SELECT password_hash_cost(19456, 2) WHERE $1 > 0');

@@ -26,22 +26,28 @@ END $$;
 CALL compare('sign-up with a key', 1.10, 500,
 	'SELECT count(anon_auth.authenticate_anonymously(''app'', jwt)) FROM requests WHERE i <= $1',
 	'SELECT count(floor_sign_up_with_key()) FROM generate_series(1, $1)',
-	'SELECT prepare_sign_ups($1)');
+	'SELECT prepare_sign_ups($1)',
+	footprint => true);
 CALL compare('sign-up without a key', 1.10, 500,
 	'SELECT count(anon_auth.authenticate_anonymously(''app'')) FROM generate_series(1, $1)',
-	'SELECT count(floor_sign_up()) FROM generate_series(1, $1)');
+	'SELECT count(floor_sign_up()) FROM generate_series(1, $1)',
+	footprint => true);
 CALL compare('login with a key', 1.15, 500,
 	'SELECT count(anon_auth.authenticate_anonymously(''app'', jwt)) FROM requests WHERE i <= $1',
 	'SELECT count(floor_log_in(route, kid)) FROM floor_guests WHERE i <= $1',
-	'SELECT prepare_logins($1)');
+	'SELECT prepare_logins($1)',
+	footprint => true);
 CALL compare('refresh', 1.15, 500,
 	'SELECT count(anon_auth.refresh_session(''app'', refresh_token)) FROM guests WHERE i <= $1',
-	'SELECT count(floor_refresh(user_id, session_id)) FROM floor_guests WHERE i <= $1');
+	'SELECT count(floor_refresh(user_id, session_id)) FROM floor_guests WHERE i <= $1',
+	footprint => true);
 CALL compare('revoke', 1.15, 500,
 	'SELECT count(anon_auth.revoke(refresh_token)) FROM leavers WHERE i <= $1',
 	'SELECT count(floor_revoke(user_id, session_id)) FROM floor_leavers WHERE i <= $1',
-	'SELECT prepare_leavers($1)', 'SELECT prepare_floor_leavers($1)');
+	'SELECT prepare_leavers($1)', 'SELECT prepare_floor_leavers($1)',
+	footprint => true);
 CALL compare('promotion, cheapest hash', 1.15, 500,
 	'SELECT count(anon_auth.promote_anonymous_user(''app'', email => gen_random_uuid() || ''@example.com'', password => ''correct horse'', refresh_token => refresh_token)) FROM leavers WHERE i <= $1',
 	'SELECT count(floor_promote(user_id, gen_random_uuid() || ''@example.com'')) FROM floor_leavers WHERE i <= $1',
-	'SELECT prepare_leavers($1), password_hash_cost(8, 1)', 'SELECT prepare_floor_leavers($1)');
+	'SELECT prepare_leavers($1), password_hash_cost(8, 1)', 'SELECT prepare_floor_leavers($1)',
+	footprint => true);
