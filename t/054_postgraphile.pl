@@ -114,7 +114,8 @@ my ($ada, $bob) = map { guest() } 1, 2;
 my $write = 'mutation { createNote(input: { note: { body: "of ada" } }) { note { body } } }';
 
 is_deeply(ask($write, bearer($ada))->[1], [], 'a guest writes a note');
-is_deeply(ask($whoami, bearer($ada)), [ { isAnonymous => JSON::PP::true, allNotes => { nodes => [ { body => 'of ada' } ] } }, [] ], '... and reads it');
+my $of_ada = { isAnonymous => JSON::PP::true, allNotes => { nodes => [ { body => 'of ada' } ] } };
+is_deeply(ask($whoami, bearer($ada)), [ $of_ada, [] ], '... and reads it');
 is_deeply(ask($whoami, bearer($bob))->[0]{allNotes}{nodes}, [], '... which another guest does not see');
 for my $round (1 .. 5)
 {
@@ -123,11 +124,12 @@ for my $round (1 .. 5)
 my $forged = { accessToken => $ada->{accessToken} =~ s/.{8}\z/AAAAAAAA/r };
 is_deeply(ask($whoami, bearer($forged)), [ undef, ['AA014'] ], 'a forged token reads nothing');
 my $users = query('SELECT count(*) FROM anon_auth.users');
-is_deeply(ask('mutation { authenticateAnonymously(input: {}) { session { sub } } }', bearer($forged))->[1], ['AA014'], '... and writes nothing');
+is_deeply(ask('mutation { authenticateAnonymously(input: {}) { session { sub } } }', bearer($forged))->[1],
+	['AA014'], '... and writes nothing');
 is(query('SELECT count(*) FROM anon_auth.users'), $users, '... not even a new guest');
 is_deeply(ask($write)->[1], ['42501'], 'nobody writes no note');
-is_deeply(ask('mutation { createNote(input: { note: { body: "x", userId: "' . $bob->{sub} . '" } }) { note { body } } }', bearer($ada))->[0],
-	undef, '... and nobody chooses whose it is');
+my $theirs = qq{mutation { createNote(input: { note: { body: "x", userId: "$bob->{sub}" } }) { note { body } } }};
+is_deeply(ask($theirs, bearer($ada))->[0], undef, '... and nobody chooses whose it is');
 
 # ---------------------------------------------------------------------------
 # What is there to be asked for
@@ -136,9 +138,11 @@ is_deeply(ask('mutation { createNote(input: { note: { body: "x", userId: "' . $b
 my $schema = ask('{ __schema { queryType { fields { name } } mutationType { fields { name } } types { name } } }')->[0]{__schema};
 my %fields = map { $_ => join ' ', sort map { $_->{name} } @{ $schema->{$_}{fields} } } qw(queryType mutationType);
 is($fields{queryType}, 'allNotes isAnonymous node nodeId note noteById query', 'queries are of the schema api alone');
-is($fields{mutationType}, 'authenticateAnonymously createChallenge createNote deleteNote deleteNoteById login promote refreshSession revoke',
+is($fields{mutationType},
+	'authenticateAnonymously createChallenge createNote deleteNote deleteNoteById login promote refreshSession revoke',
 	'... and so are mutations');
-is_deeply([ grep { /user|login_?id|device|signing|setting/i } map { $_->{name} } @{ $schema->{types} } ], [], '... no type tells of a table of the extension');
+is_deeply([ grep { /user|login_?id|device|signing|setting/i } map { $_->{name} } @{ $schema->{types} } ],
+	[], '... no type tells of a table of the extension');
 
 # ---------------------------------------------------------------------------
 # What a refused part of a request leaves
@@ -157,7 +161,8 @@ like(ask("mutation {" . ($wrong =~ s/\}\z/query { noteById(id: "9999999999999999
 	qr/^Cannot query field "query"/, '... and no mutation has a query within it, whose failure would take it back');
 
 query('TRUNCATE anon_auth.rate_limits');
-is_deeply(ask('mutation {' . (join ' ', map { "l$_: $wrong" } 1 .. 15) . '}')->[1], [ ('AA018') x 5 ], 'of fifteen attempts in one request ten are made');
+is_deeply(ask('mutation {' . (join ' ', map { "l$_: $wrong" } 1 .. 15) . '}')->[1],
+	[ ('AA018') x 5 ], 'of fifteen attempts in one request ten are made');
 is_deeply(ask('mutation {' . login('other@example.com', 'wrong') . '}')->[1], [], '... those of another user are not refused for that');
 
 query('UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = 1, trusted_proxy_hops = 2');
