@@ -17,11 +17,11 @@ async function ask(query, variables, user) {
 
 // The device keeps its key pair; the server gets the public part, once.
 const isNew = !existsSync(file);
-if (isNew) {
-  const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
-  writeFileSync(file, JSON.stringify({ ...jwk, kid: randomBytes(16).toString('hex') }), { mode: 0o600 });
-}
-const { kid, ...jwk } = JSON.parse(readFileSync(file, 'utf8'));
+const create = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
+const device = isNew
+  ? { ...create(), kid: randomBytes(16).toString('hex') }
+  : JSON.parse(readFileSync(file, 'utf8'));
+const { kid, ...jwk } = device;
 const privateKey = createPrivateKey({ key: jwk, format: 'jwk' });
 const encode = (object) => Buffer.from(JSON.stringify(object)).toString('base64url');
 
@@ -46,6 +46,7 @@ const notes = [{ body: 'Buy milk' }];
 const { session: guest } = (await ask(authenticate, { jwt: await request('auth') })).authenticateAnonymously;
 
 if (isNew) {
+  writeFileSync(file, JSON.stringify(device), { mode: 0o600 }); // the server knows it now
   assert.deepEqual(await ask(whoami, {}, guest), { isAnonymous: true, allNotes: { nodes: [] } });
   console.log('signed up: a guest');
   await ask(write, { body: 'Buy milk' }, guest);
