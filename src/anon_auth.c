@@ -15,6 +15,7 @@
 #include "fmgr.h"
 #include "guc.h"
 #include "store/app_tables.h"
+#include "store/distribution.h"
 #include "store/statement.h"
 
 #if PG_VERSION_NUM >= 180000
@@ -34,5 +35,6 @@ _PG_init(void)
 				 errmsg("could not initialize libsodium")));
 	guc_define();
 	statement_stamps_init();
+	distribution_init();
 	app_statements_init();
 }

@@ -13,7 +13,9 @@
 #include "domain/domain.h"
 #include "errors.h"
 
-#define CODE_BYTES				32
+/* The user's id, which tells the shard, and a secret. */
+#define CODE_SECRET_LENGTH		32
+#define CODE_LENGTH				(UUID_LEN + CODE_SECRET_LENGTH)
 #define VERIFIER_MIN_LENGTH		43
 #define VERIFIER_MAX_LENGTH		128
 #define CODE_CHALLENGE_LENGTH	BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES)
@@ -66,13 +68,14 @@ authorization_code_create(const Client *client, const User *user, const char *re
 						  TimestampTz *expires_at)
 {
 	AuthorizationCode code = {0};
-	uint8		secret[CODE_BYTES];
+	uint8		bytes[CODE_LENGTH];
 	uint8		hash[crypto_hash_sha256_BYTES];
-	char	   *text = palloc0(BASE64URL_ENCODED_LENGTH(CODE_BYTES) + 1);
+	char	   *text = palloc0(BASE64URL_ENCODED_LENGTH(CODE_LENGTH) + 1);
 
-	randombytes_buf(secret, sizeof(secret));
-	base64url_encode(text, secret, sizeof(secret));
-	sodium_memzero(secret, sizeof(secret));
+	memcpy(bytes, user->id.data, UUID_LEN);
+	randombytes_buf(bytes + UUID_LEN, CODE_SECRET_LENGTH);
+	base64url_encode(text, bytes, sizeof(bytes));
+	sodium_memzero(bytes, sizeof(bytes));
 	crypto_hash_sha256(hash, (uint8 *) text, strlen(text));
 
 	*expires_at = now + INT64CONST(1) * SHORT_LIFETIME_SECONDS * USECS_PER_SEC;
@@ -94,6 +97,21 @@ raise_invalid_code(void)
 			(errcode(ERRCODE_AA_INVALID_CODE),
 			 errmsg("invalid authorization code"),
 			 errdetail("It is unknown, expired, used, or was issued to another client or for another code verifier.")));
+}
+
+static pg_uuid_t
+code_user_id(const char *text)
+{
+	uint8		bytes[CODE_LENGTH];
+	size_t		length = sizeof(bytes);
+	pg_uuid_t	user_id;
+
+	if (strlen(text) != BASE64URL_ENCODED_LENGTH(CODE_LENGTH) ||
+		base64url_decode(bytes, &length, text, strlen(text)) != JOSE_OK)
+		raise_invalid_code();
+	memcpy(user_id.data, bytes, UUID_LEN);
+	sodium_memzero(bytes, sizeof(bytes));
+	return user_id;
 }
 
 static bool
@@ -118,6 +136,7 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 							TokenResponse *response)
 {
 	uint8		hash[crypto_hash_sha256_BYTES];
+	pg_uuid_t	user_id;
 	AuthorizationCode code;
 	User		user;
 
@@ -127,8 +146,9 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid PKCE code verifier"),
 				 errdetail("It must be 43 to 128 letters, digits or -._~.")));
+	user_id = code_user_id(text);
 	crypto_hash_sha256(hash, (const uint8 *) text, strlen(text));
-	if (!authorization_code_find(hash, &code) || code.expires_at <= now ||
+	if (!authorization_code_find(&user_id, hash, &code) || code.expires_at <= now ||
 		strcmp(code.client_id, client->client_id) != 0 ||
 		!verifier_matches(code_verifier, code.code_challenge))
 		raise_invalid_code();
@@ -141,7 +161,7 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_USER_DISABLED),
 				 errmsg("user is disabled")));
-	if (!authorization_code_take(hash))
+	if (!authorization_code_take(&user_id, hash))
 		raise_invalid_code();
 	session_start(client, &user, NULL, code.nonce, code.authenticated_at, now, response);
 }

@@ -134,17 +134,14 @@ kept_guests(ArrayType *ids, bool restricting_only)
 
 /* since: what is later counts as use. */
 static void
-purge_guests(Purge *purge, bool with_key, TimestampTz since)
+purge_due(Purge *purge, bool with_key, TimestampTz since, ArrayType *due)
 {
-	ArrayType  *due = purge_due_guests(with_key, since, purge->batch_size);
 	Deletion	deletion = {.now = purge->now};
 	ArrayType  *kept;
 
-	if (purge_count(due) == 0)
-		return;
-	if (purge_count(due) == purge->batch_size)
-		purge->counts.has_more = true;
 	deletion.ids = purge_lock_guests(with_key, due);
+	if (purge_count(deletion.ids) == 0)
+		return;
 	deletion.ids = purge_subtract(deletion.ids,
 								  purge_postpone_used(with_key, deletion.ids, since));
 
@@ -159,6 +156,23 @@ purge_guests(Purge *purge, bool with_key, TimestampTz since)
 		purge->counts.guests += purge_count(deletion.ids);
 	else
 		delete_one_by_one(purge, deletion.ids);
+}
+
+static void
+purge_guests(Purge *purge, bool with_key, TimestampTz since)
+{
+	ArrayType  *due = purge_due_guests(with_key, since, purge->batch_size);
+	ArrayType **batches;
+	int			count;
+	int			i;
+
+	if (purge_count(due) == 0)
+		return;
+	if (purge_count(due) == purge->batch_size)
+		purge->counts.has_more = true;
+	batches = purge_batches(due, &count);
+	for (i = 0; i < count; i++)
+		purge_due(purge, with_key, since, batches[i]);
 }
 
 static TimestampTz

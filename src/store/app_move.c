@@ -11,12 +11,15 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "errors.h"
 #include "lib/stringinfo.h"
 #include "store/app_tables_private.h"
+#include "store/distribution.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/rel.h"
 
 /* The columns of users that keys refer to, and their values for both users. */
 typedef struct UserValues
@@ -149,14 +152,13 @@ set_before(const AppTable *table, int key, int column)
 }
 
 static void
-append_assignment(StringInfo sql, const AppTable *table, const char *column,
-				  const UserValues *values)
+append_new_value(StringInfo sql, const AppTable *table, const char *column,
+				 const UserValues *values)
 {
-	const char *quoted = quote_identifier(column);
 	int			k;
 	int			c;
 
-	appendStringInfo(sql, "%s = CASE", quoted);
+	appendStringInfoString(sql, "CASE");
 	for (k = 0; k < table->nkeys; k++)
 		for (c = 0; c < table->keys[k].ncolumns; c++)
 		{
@@ -167,7 +169,7 @@ append_assignment(StringInfo sql, const AppTable *table, const char *column,
 			appendStringInfo(sql, " THEN $%d", values->count + 1 +
 							 value_index(values, table->keys[k].user_columns[c]));
 		}
-	appendStringInfo(sql, " ELSE %s END", quoted);
+	appendStringInfo(sql, " ELSE %s END", quote_identifier(column));
 }
 
 static void
@@ -186,10 +188,71 @@ append_update(StringInfo sql, const AppTable *table, const UserValues *values)
 				continue;
 			if (!first)
 				appendStringInfoString(sql, ", ");
-			append_assignment(sql, table, table->keys[k].columns[c], values);
+			appendStringInfo(sql, "%s = ", quote_identifier(table->keys[k].columns[c]));
+			append_new_value(sql, table, table->keys[k].columns[c], values);
 			first = false;
 		}
 	append_any_condition(sql, table, values);
+}
+
+static bool
+is_key_column(const AppTable *table, const char *column)
+{
+	int			k;
+	int			c;
+
+	for (k = 0; k < table->nkeys; k++)
+		for (c = 0; c < table->keys[k].ncolumns; c++)
+			if (strcmp(table->keys[k].columns[c], column) == 0)
+				return true;
+	return false;
+}
+
+/*
+ * Where Citus distributes a table by a column that changes, which it does not
+ * allow: the rows are taken out, and put in again where they belong then.
+ */
+static bool
+changes_shard(const AppTable *table)
+{
+	char	   *column = store_distribution_column(table->id);
+
+	return column != NULL && is_key_column(table, column);
+}
+
+static void
+append_reinsertion(StringInfo sql, const AppTable *table, int i, const UserValues *values)
+{
+	Relation	relation = table_open(table->id, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(relation);
+	StringInfoData columns;
+	StringInfoData expressions;
+	int			a;
+
+	initStringInfo(&columns);
+	initStringInfo(&expressions);
+	for (a = 0; a < desc->natts; a++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, a);
+		const char *name = NameStr(attribute->attname);
+		const char *separator = columns.len > 0 ? ", " : "";
+
+		if (attribute->attisdropped || attribute->attgenerated != '\0')
+			continue;
+		appendStringInfo(&columns, "%s%s", separator, quote_identifier(name));
+		appendStringInfoString(&expressions, separator);
+		if (is_key_column(table, name))
+			append_new_value(&expressions, table, name, values);
+		else
+			appendStringInfoString(&expressions, quote_identifier(name));
+	}
+	table_close(relation, AccessShareLock);
+
+	appendStringInfo(sql, "d%d AS (DELETE FROM %s", i, table->qualified_name);
+	append_any_condition(sql, table, values);
+	appendStringInfo(sql, " RETURNING *), t%d AS (INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE"
+					 " SELECT %s FROM d%d", i, table->qualified_name, columns.data,
+					 expressions.data, i);
 }
 
 /* The detail may quote another user's row, so only the message is passed on. */
@@ -200,11 +263,15 @@ raise_refused(const AppTable *tables, int count, ErrorData *error)
 		quote_qualified_identifier(error->schema_name, error->table_name) :
 		app_table_names(tables, count);
 	bool		by_key = error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION;
+	bool		changes_shards = false;
 	bool		collision = error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION ||
 		error->sqlerrcode == ERRCODE_EXCLUSION_VIOLATION;
+	int			i;
 
 	if (error_must_not_be_caught(error))
 		ReThrowError(error);
+	for (i = 0; i < count; i++)
+		changes_shards |= tables[i].changes_shard;
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_MERGE),
 			 error->constraint_name != NULL ?
@@ -214,6 +281,8 @@ raise_refused(const AppTable *tables, int count, ErrorData *error)
 			 errdetail_internal("%s", error->message),
 			 collision ?
 			 errhint("Let a merge hook (settings.merge) resolve such collisions first.") :
+			 by_key && changes_shards ?
+			 errhint("Let a merge hook (settings.merge) move the rows of tables that refer to each other.") :
 			 by_key ?
 			 errhint("Give that foreign key ON UPDATE CASCADE, or both tables one owner.") : 0,
 			 error->schema_name != NULL ?
@@ -269,8 +338,14 @@ update_statement(const AppTable *tables, int count, const UserValues *values)
 	initStringInfo(&sql);
 	for (i = 0; i < count; i++)
 	{
-		appendStringInfo(&sql, "%s t%d AS (", i > 0 ? "," : "WITH", i);
-		append_update(&sql, &tables[i], values);
+		appendStringInfoString(&sql, i > 0 ? ", " : "WITH ");
+		if (tables[i].changes_shard)
+			append_reinsertion(&sql, &tables[i], i, values);
+		else
+		{
+			appendStringInfo(&sql, "t%d AS (", i);
+			append_update(&sql, &tables[i], values);
+		}
 		appendStringInfoString(&sql, " RETURNING 1)");
 	}
 	for (i = 0; i < count; i++)
@@ -322,9 +397,12 @@ move_together(AppTable *tables, int count, const UserValues *values)
 {
 	StoreOwnerScope scope;
 	uint64	   *moved = palloc(sizeof(uint64) * count);
-	char	   *sql = update_statement(tables, count, values);
+	char	   *sql;
 	int			i;
 
+	for (i = 0; i < count; i++)
+		tables[i].changes_shard = changes_shard(&tables[i]);
+	sql = update_statement(tables, count, values);
 	app_owner_enter(&scope, tables[0].owner);
 	run_for_numbers(tables, count, sql, values, moved);
 	refuse_leftovers(tables, count, values);

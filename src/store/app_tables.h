@@ -41,7 +41,8 @@ typedef struct AppTable
 	bool		linked;			/* by a foreign key to another of them */
 	int			nkeys;
 	AppKey	   *keys;
-	uint64		moved;			/* rows, by app_tables_move() */
+	bool		changes_shard;	/* this and the next are app_tables_move()'s */
+	uint64		moved;			/* rows */
 } AppTable;
 
 /* All of them; those of one owner that are linked stand side by side. */

@@ -24,15 +24,17 @@ static StoreStatement insert_code = {
 static StoreStatement find_code = {
 	.sql = "SELECT user_id, client_id, redirect_uri, code_challenge, nonce,"
 	" authenticated_at, expires_at"
-	" FROM anon_auth.authorization_codes WHERE route = $1 AND code_hash = $2",
-	.nparams = 2,
-	.types = {UUIDOID, BYTEAOID}
+	" FROM anon_auth.authorization_codes"
+	" WHERE route = $1 AND code_hash = $2 AND user_id = $3",
+	.nparams = 3,
+	.types = {UUIDOID, BYTEAOID, UUIDOID}
 };
 
 static StoreStatement take_code = {
-	.sql = "DELETE FROM anon_auth.authorization_codes WHERE route = $1 AND code_hash = $2",
-	.nparams = 2,
-	.types = {UUIDOID, BYTEAOID}
+	.sql = "DELETE FROM anon_auth.authorization_codes"
+	" WHERE route = $1 AND code_hash = $2 AND user_id = $3",
+	.nparams = 3,
+	.types = {UUIDOID, BYTEAOID, UUIDOID}
 };
 
 static StoreStatement delete_of_user = {
@@ -71,14 +73,16 @@ authorization_code_insert(const uint8 *code_hash, const AuthorizationCode *code)
 }
 
 bool
-authorization_code_find(const uint8 *code_hash, AuthorizationCode *code)
+authorization_code_find(const pg_uuid_t *user_id, const uint8 *code_hash,
+						AuthorizationCode *code)
 {
 	pg_uuid_t	route = code_route(code_hash);
-	Datum		params[2];
+	Datum		params[3];
 	StoreRow	row;
 
 	params[0] = UUIDPGetDatum(&route);
 	params[1] = bytea_param(code_hash, SECRET_HASH_LENGTH);
+	params[2] = UUIDPGetDatum(user_id);
 	if (store_run(&find_code, params, NULL, &row) == 0)
 		return false;
 	code->user_id = store_uuid(&row, 0);
@@ -92,13 +96,14 @@ authorization_code_find(const uint8 *code_hash, AuthorizationCode *code)
 }
 
 bool
-authorization_code_take(const uint8 *code_hash)
+authorization_code_take(const pg_uuid_t *user_id, const uint8 *code_hash)
 {
 	pg_uuid_t	route = code_route(code_hash);
-	Datum		params[2];
+	Datum		params[3];
 
 	params[0] = UUIDPGetDatum(&route);
 	params[1] = bytea_param(code_hash, SECRET_HASH_LENGTH);
+	params[2] = UUIDPGetDatum(user_id);
 	return store_run(&take_code, params, NULL, NULL) > 0;
 }
 

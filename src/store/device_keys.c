@@ -55,8 +55,8 @@ static StoreStatement find_removed = {
 	.types = {UUIDOID, TEXTOID}
 };
 
-static pg_uuid_t
-kid_route(const char *kid)
+pg_uuid_t
+device_key_route(const char *kid)
 {
 	return store_route(kid, strlen(kid));
 }
@@ -64,7 +64,7 @@ kid_route(const char *kid)
 bool
 device_key_find(const char *kid, DeviceKey *key)
 {
-	pg_uuid_t	route = kid_route(kid);
+	pg_uuid_t	route = device_key_route(kid);
 	Datum		params[2];
 	StoreRow	row;
 
@@ -82,7 +82,7 @@ device_key_find(const char *kid, DeviceKey *key)
 bool
 device_key_insert(const char *kid, const DeviceKey *key, TimestampTz now)
 {
-	pg_uuid_t	route = kid_route(kid);
+	pg_uuid_t	route = device_key_route(kid);
 	Datum		params[7];
 
 	params[0] = UUIDPGetDatum(&route);
@@ -99,7 +99,7 @@ bool
 device_key_replace_challenges(const char *kid, const DeviceKey *key,
 							  bytea *used_challenges, TimestampTz now)
 {
-	pg_uuid_t	route = kid_route(kid);
+	pg_uuid_t	route = device_key_route(kid);
 	Datum		params[6];
 
 	params[0] = UUIDPGetDatum(&route);
@@ -114,7 +114,7 @@ device_key_replace_challenges(const char *kid, const DeviceKey *key,
 void
 device_key_remove(const char *kid, const pg_uuid_t *user_id, TimestampTz now)
 {
-	pg_uuid_t	route = kid_route(kid);
+	pg_uuid_t	route = device_key_route(kid);
 	Datum		params[4];
 	StoreRow	row;
 
@@ -131,7 +131,7 @@ device_key_remove(const char *kid, const pg_uuid_t *user_id, TimestampTz now)
 bytea *
 removed_device_key_challenges(const char *kid)
 {
-	pg_uuid_t	route = kid_route(kid);
+	pg_uuid_t	route = device_key_route(kid);
 	Datum		params[2];
 	StoreRow	row;
 

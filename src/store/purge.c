@@ -6,12 +6,15 @@
  * Candidates come from the small end of an index on purge_from, so that no
  * statement looks at users who are not due.  They are locked and looked at
  * again before they go; rows that somebody else holds are in use, and skipped.
+ * Where Citus cannot do that, distributed_purge.c does it otherwise.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "store/distributed_purge.h"
+#include "store/distribution.h"
 #include "store/purge.h"
 #include "store/statement.h"
 #include "store/store.h"
@@ -42,6 +45,15 @@ static StoreStatement lock_device_keys = {
 	" ORDER BY user_id FOR UPDATE SKIP LOCKED) d",
 	.nparams = 1,
 	.types = {UUIDARRAYOID}
+};
+
+/* Where the key is on another shard than the user. */
+static StoreStatement lock_device_keys_by_route = {
+	.sql = "SELECT pg_catalog.array_agg(d.user_id) FROM (SELECT user_id"
+	" FROM anon_auth.device_keys WHERE route = ANY ($2) AND user_id = ANY ($1)"
+	" FOR UPDATE SKIP LOCKED) d",
+	.nparams = 2,
+	.types = {UUIDARRAYOID, UUIDARRAYOID}
 };
 
 static StoreStatement lock_guests = {
@@ -167,17 +179,6 @@ static StoreStatement delete_old_lockouts = {
 	.types = {TIMESTAMPTZOID, INT4OID, TIMESTAMPTZOID}
 };
 
-/* A statement that gives one array, which is NULL where it would be empty. */
-static ArrayType *
-run_for_ids(StoreStatement *statement, const Datum *params)
-{
-	StoreRow	row;
-
-	if (store_run(statement, params, NULL, &row) == 0 || row.nulls[0])
-		return construct_empty_array(UUIDOID);
-	return DatumGetArrayTypeP(row.values[0]);
-}
-
 /* A statement that returns an id a row. */
 static ArrayType *
 run_returning_ids(StoreStatement *statement, const Datum *params)
@@ -190,6 +191,27 @@ run_returning_ids(StoreStatement *statement, const Datum *params)
 	for (i = 0; i < nrows; i++)
 		ids[i] = rows[i].values[0];
 	return construct_array(ids, nrows, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+}
+
+ArrayType **
+purge_batches(ArrayType *ids, int *count)
+{
+	ArrayType **batches;
+	Datum	   *items;
+	int			i;
+
+	if (!store_is_distributed())
+	{
+		batches = palloc(sizeof(ArrayType *));
+		batches[0] = ids;
+		*count = 1;
+		return batches;
+	}
+	deconstruct_array(ids, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &items, NULL, count);
+	batches = palloc(sizeof(ArrayType *) * Max(*count, 1));
+	for (i = 0; i < *count; i++)
+		batches[i] = construct_array(&items[i], 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+	return batches;
 }
 
 int
@@ -205,7 +227,7 @@ purge_due_guests(bool with_key, TimestampTz before, int limit)
 
 	params[0] = TimestampTzGetDatum(before);
 	params[1] = Int32GetDatum(limit);
-	return run_for_ids(with_key ? &due_keyed_guests : &due_keyless_guests, params);
+	return store_run_for_ids(with_key ? &due_keyed_guests : &due_keyless_guests, params);
 }
 
 ArrayType *
@@ -215,9 +237,20 @@ purge_lock_guests(bool with_key, ArrayType *ids)
 
 	params[0] = PointerGetDatum(ids);
 	params[1] = BoolGetDatum(with_key);
-	if (with_key)
-		params[0] = PointerGetDatum(run_for_ids(&lock_device_keys, params));
-	return run_for_ids(&lock_guests, params);
+	if (with_key && store_is_distributed())
+	{
+		Datum		keys[2];
+		UserRoutes	routes = users_routes(ids);
+
+		keys[0] = params[0];
+		keys[1] = PointerGetDatum(routes.device_keys);
+		params[0] = PointerGetDatum(store_run_for_ids(&lock_device_keys_by_route, keys));
+	}
+	else if (with_key)
+		params[0] = PointerGetDatum(store_run_for_ids(&lock_device_keys, params));
+	if (purge_count(DatumGetArrayTypeP(params[0])) == 0)
+		return construct_empty_array(UUIDOID);
+	return store_run_for_ids(&lock_guests, params);
 }
 
 ArrayType *
@@ -249,7 +282,7 @@ purge_subtract(ArrayType *ids, ArrayType *others)
 		return ids;
 	params[0] = PointerGetDatum(ids);
 	params[1] = PointerGetDatum(others);
-	return run_for_ids(&subtract, params);
+	return store_run_for_ids(&subtract, params);
 }
 
 uint64
@@ -262,6 +295,8 @@ purge_sessions(TimestampTz now, int limit, bool *more)
 	params[0] = TimestampTzGetDatum(now);
 	params[1] = Int32GetDatum(limit);
 	*more = false;
+	if (store_is_distributed())
+		return distributed_purge_sessions(now, limit, more);
 	if (store_run(&lock_due_sessions, params, NULL, &row) == 0 || row.nulls[0])
 		return 0;
 	*more = purge_count(DatumGetArrayTypeP(row.values[0])) == limit;
@@ -278,6 +313,8 @@ purge_rows(PurgeKind kind, TimestampTz before, int limit)
 {
 	Datum		params[2];
 
+	if (kind != PURGE_RATE_LIMITS && store_is_distributed())
+		return distributed_purge_rows(kind, before, limit);
 	params[0] = TimestampTzGetDatum(before);
 	params[1] = Int32GetDatum(limit);
 	return store_run(&delete_before[kind], params, NULL, NULL);
@@ -288,6 +325,8 @@ purge_lockouts(TimestampTz failed_before, TimestampTz now, int limit)
 {
 	Datum		params[3];
 
+	if (store_is_distributed())
+		return distributed_purge_lockouts(failed_before, now, limit);
 	params[0] = TimestampTzGetDatum(failed_before);
 	params[1] = Int32GetDatum(limit);
 	params[2] = TimestampTzGetDatum(now);

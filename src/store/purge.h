@@ -33,6 +33,12 @@ extern ArrayType *purge_subtract(ArrayType *ids, ArrayType *others);
 /* Those whose purge_from is past, the oldest first. */
 extern ArrayType *purge_due_guests(bool with_key, TimestampTz before, int limit);
 
+/*
+ * In how many parts guests are locked and deleted: one, but Citus locks rows of
+ * one shard at a time.
+ */
+extern ArrayType **purge_batches(ArrayType *ids, int *count);
+
 /* Holds guests for deletion, and returns those that nobody else holds. */
 extern ArrayType *purge_lock_guests(bool with_key, ArrayType *ids);
 

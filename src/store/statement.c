@@ -11,7 +11,8 @@
  * auto_explain logs it, secrets and hashes too.  And to plan a statement takes
  * longer than to find a row by its key, which can be done in one way.  So
  * statements are planned once, without regard to their parameters; but not
- * those that ask for how many rows up to when.
+ * those that ask for how many rows up to when.  Citus needs the parameters to
+ * find the node, and is left to choose.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +25,7 @@
 #include "catalog/namespace.h"
 #include "compat.h"
 #include "miscadmin.h"
+#include "store/distribution.h"
 #include "store/statement.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -47,18 +49,24 @@ require_safe_search_path(void)
 			 namespace_search_path);
 }
 
-static void
-prepare(StoreStatement *statement)
+/* The kept plan, which is made at first use. */
+static SPIPlanPtr
+plan_of(StoreStatement *statement)
 {
-	SPIPlanPtr	plan = SPI_prepare_cursor(statement->sql, statement->nparams, statement->types,
-										  statement->custom_plans ? 0 : CURSOR_OPT_GENERIC_PLAN);
+	bool		distributed = store_is_distributed();
+	SPIPlanPtr	plan = statement->plans[distributed];
 
+	if (plan != NULL)
+		return plan;
+	plan = SPI_prepare_cursor(statement->sql, statement->nparams, statement->types,
+							  statement->custom_plans || distributed ? 0 : CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare a statement of anon_auth: %s",
 			 SPI_result_code_string(SPI_result));
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not keep a plan of anon_auth");
-	statement->plan = plan;
+	statement->plans[distributed] = plan;
+	return plan;
 }
 
 static void
@@ -117,12 +125,12 @@ execute(StoreStatement *statement, const Datum *params, const bool *nulls)
 {
 	char		spi_nulls[STORE_MAX_PARAMS];
 	int			nest_level = hide_plans();
+	SPIPlanPtr	plan;
 	int			i;
 	int			code;
 
 	require_safe_search_path();
-	if (statement->plan == NULL)
-		prepare(statement);
+	plan = plan_of(statement);
 
 	for (i = 0; i < statement->nparams; i++)
 		spi_nulls[i] = (nulls != NULL && nulls[i]) ? 'n' : ' ';
@@ -132,7 +140,7 @@ execute(StoreStatement *statement, const Datum *params, const bool *nulls)
 	 * a parallel worker must be: what an earlier call of the same SQL
 	 * statement has written shall be seen.
 	 */
-	code = SPI_execute_plan(statement->plan, (Datum *) params, spi_nulls,
+	code = SPI_execute_plan(plan, (Datum *) params, spi_nulls,
 							statement->read_only || IsInParallelMode(), 0);
 	show_plans(nest_level);
 	if (code < 0)
@@ -176,6 +184,16 @@ store_run_rows(StoreStatement *statement, const Datum *params, const bool *nulls
 	return rows;
 }
 
+ArrayType *
+store_run_for_ids(StoreStatement *statement, const Datum *params)
+{
+	StoreRow	row;
+
+	if (store_run(statement, params, NULL, &row) == 0 || row.nulls[0])
+		return construct_empty_array(UUIDOID);
+	return DatumGetArrayTypeP(row.values[0]);
+}
+
 uint64
 store_run_latest(StoreStatement *statement, const Datum *params, StoreRow *row)
 {
@@ -188,9 +206,7 @@ store_run_latest(StoreStatement *statement, const Datum *params, StoreRow *row)
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	SPI_connect();
 	require_safe_search_path();
-	if (statement->plan == NULL)
-		prepare(statement);
-	code = SPI_execute_snapshot(statement->plan, (Datum *) params, NULL, snapshot,
+	code = SPI_execute_snapshot(plan_of(statement), (Datum *) params, NULL, snapshot,
 								InvalidSnapshot, true, false, 1);
 	show_plans(nest_level);
 	if (code != SPI_OK_SELECT)

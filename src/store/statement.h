@@ -17,6 +17,7 @@
 
 #include "executor/spi.h"
 #include "utils/jsonb.h"
+#include "utils/array.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -30,7 +31,7 @@ typedef struct StoreStatement
 	bool		custom_plans;	/* the best plan depends on the parameters */
 	int			nparams;
 	Oid			types[STORE_MAX_PARAMS];
-	SPIPlanPtr	plan;			/* kept for the life of the backend */
+	SPIPlanPtr	plans[2];		/* for tables here, for distributed ones; kept */
 } StoreStatement;
 
 /* One row, copied to the caller's memory context. */
@@ -52,6 +53,9 @@ extern uint64 store_run(StoreStatement *statement, const Datum *params,
 /* Same, for statements that return several rows: all of them, palloc'd. */
 extern StoreRow *store_run_rows(StoreStatement *statement, const Datum *params,
 								const bool *nulls, int *nrows);
+
+/* A statement whose one column is uuid[], or NULL where that would be empty. */
+extern ArrayType *store_run_for_ids(StoreStatement *statement, const Datum *params);
 
 /*
  * A SELECT without NULL parameters that sees what is committed by now, whatever

@@ -119,6 +119,15 @@ extern bool user_set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz no
 /* Holds a user's row for users_delete(). */
 extern bool user_lock_for_deletion(const pg_uuid_t *id, User *user);
 
+/* Where rows of users, uuid[], are that are found by something else; uuid[], too. */
+typedef struct UserRoutes
+{
+	ArrayType  *device_keys;
+	ArrayType  *login_ids;
+} UserRoutes;
+
+extern UserRoutes users_routes(ArrayType *ids);
+
 /*
  * Deletes users whose rows are held, as uuid[], with all that the extension has
  * of them; what the application has goes as its foreign keys say, by its owner.
@@ -141,6 +150,7 @@ typedef struct DeviceKey
 	bytea	   *used_challenges;
 } DeviceKey;
 
+extern pg_uuid_t device_key_route(const char *kid);
 extern bool device_key_find(const char *kid, DeviceKey *key);
 
 /* False when the kid is taken, which waits for a concurrent insert of it. */
@@ -307,9 +317,10 @@ typedef struct AuthorizationCode
 
 extern void authorization_code_insert(const uint8 *code_hash, const AuthorizationCode *code);
 
-/* Both are false when there is none; taking it away leaves none. */
-extern bool authorization_code_find(const uint8 *code_hash, AuthorizationCode *code);
-extern bool authorization_code_take(const uint8 *code_hash);
+/* Both are false when this user has none; taking it away leaves none. */
+extern bool authorization_code_find(const pg_uuid_t *user_id, const uint8 *code_hash,
+									AuthorizationCode *code);
+extern bool authorization_code_take(const pg_uuid_t *user_id, const uint8 *code_hash);
 extern void authorization_codes_delete(const pg_uuid_t *user_id);
 
 /* ---- signing keys ---- */

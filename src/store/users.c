@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "store/statement.h"
 #include "store/store.h"
+#include "utils/array.h"
 
 /* last_seen_at is not written again before this has passed at a refresh. */
 #define TOUCH_INTERVAL	(INT64CONST(3600) * USECS_PER_SEC)
@@ -61,9 +62,12 @@ static StoreStatement lock_for_deletion = {
 	.types = {UUIDOID}
 };
 
-/* A refresh holds its session's row here: waiting could be a deadlock. */
+/*
+ * A refresh holds its session's row here: waiting could be a deadlock.  id = $1
+ * is said twice, here and below, to name the shard where there are several.
+ */
 static StoreStatement touch = {
-	.sql = "UPDATE anon_auth.users SET last_seen_at = $2 WHERE id ="
+	.sql = "UPDATE anon_auth.users SET last_seen_at = $2 WHERE id = $1 AND id ="
 	" (SELECT id FROM anon_auth.users WHERE id = $1 AND last_seen_at < $3"
 	" FOR NO KEY UPDATE SKIP LOCKED)",
 	.nparams = 3,
@@ -72,7 +76,7 @@ static StoreStatement touch = {
 
 /* Not to wait: a session's row may be held here, and a guest may log in. */
 static StoreStatement orphan = {
-	.sql = "UPDATE anon_auth.users SET purge_from = $2 WHERE id ="
+	.sql = "UPDATE anon_auth.users SET purge_from = $2 WHERE id = $1 AND id ="
 	" (SELECT u.id FROM anon_auth.users u WHERE u.id = $1 AND u.is_anonymous"
 	" AND u.device_kid IS NULL AND u.purge_from > $2 AND NOT EXISTS"
 	" (SELECT 1 FROM anon_auth.sessions s WHERE s.user_id = $1 AND s.expires_at > $2)"
@@ -102,6 +106,12 @@ static StoreStatement set_disabled = {
 	" WHERE id = $1 AND is_disabled <> $2",
 	.nparams = 3,
 	.types = {UUIDOID, BOOLOID, TIMESTAMPTZOID}
+};
+
+static StoreStatement find_routes = {
+	.sql = "SELECT device_kid, login_id_routes FROM anon_auth.users WHERE id = ANY ($1)",
+	.nparams = 1,
+	.types = {UUIDARRAYOID}
 };
 
 static void
@@ -276,4 +286,53 @@ new_uuid_v7(TimestampTz now)
 	uuid.data[7] = stamp & 0xFF;
 	uuid.data[8] = (uuid.data[8] & 0x3F) | 0x80;
 	return uuid;
+}
+
+static void
+append_uuid(ArrayBuildState **array, Datum uuid)
+{
+	*array = accumArrayResult(*array, uuid, false, UUIDOID, CurrentMemoryContext);
+}
+
+static ArrayType *
+finish_uuids(ArrayBuildState *array)
+{
+	if (array == NULL)
+		return construct_empty_array(UUIDOID);
+	return DatumGetArrayTypeP(makeArrayResult(array, CurrentMemoryContext));
+}
+
+UserRoutes
+users_routes(ArrayType *ids)
+{
+	Datum		params[1] = {PointerGetDatum(ids)};
+	ArrayBuildState *device_keys = NULL;
+	ArrayBuildState *login_ids = NULL;
+	UserRoutes	routes;
+	int			nrows;
+	StoreRow   *rows = store_run_rows(&find_routes, params, NULL, &nrows);
+	int			i;
+
+	for (i = 0; i < nrows; i++)
+	{
+		char	   *kid = store_text(&rows[i], 0);
+		Datum	   *items;
+		int			count;
+		int			j;
+
+		if (kid != NULL)
+		{
+			pg_uuid_t  *route = palloc(sizeof(pg_uuid_t));
+
+			*route = device_key_route(kid);
+			append_uuid(&device_keys, UUIDPGetDatum(route));
+		}
+		deconstruct_array(DatumGetArrayTypeP(rows[i].values[1]), UUIDOID, UUID_LEN, false,
+						  TYPALIGN_CHAR, &items, NULL, &count);
+		for (j = 0; j < count; j++)
+			append_uuid(&login_ids, items[j]);
+	}
+	routes.device_keys = finish_uuids(device_keys);
+	routes.login_ids = finish_uuids(login_ids);
+	return routes;
 }
