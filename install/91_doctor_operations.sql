@@ -104,6 +104,35 @@ $$;
 REVOKE ALL ON FUNCTION anon_auth.doctor_settings() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.doctor_settings() IS 'Part of doctor(): the settings, and those of the server.';
 
+CREATE FUNCTION anon_auth.estimated_rows(relation regclass)
+	RETURNS bigint
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wanted record;
+	n bigint;
+BEGIN
+	SELECT c.relname, c.relkind, c.reltuples, COALESCE(i.indrelid, c.oid)::regclass AS table_id INTO wanted
+		FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
+		WHERE c.oid = relation AND c.relnamespace = 'anon_auth'::regnamespace;
+	IF NOT FOUND THEN
+		RETURN NULL;
+	END IF;
+	IF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AND anon_auth.is_distributed('users') THEN
+		SELECT sum(NULLIF(s.result, '')::bigint) INTO n FROM run_command_on_shards(wanted.table_id, format(
+			'SELECT pg_catalog.sum(c.reltuples)::pg_catalog.int8 FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid '
+			'WHERE COALESCE(i.indrelid, c.oid) = ''%%s''::pg_catalog.regclass AND pg_catalog.starts_with(c.relname, %L) '
+			'AND c.relkind = %L AND c.reltuples >= 0', wanted.relname || '_', wanted.relkind)) s;
+		RETURN n;
+	END IF;
+	RETURN CASE WHEN wanted.reltuples >= 0 THEN wanted.reltuples::bigint END;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.estimated_rows(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.estimated_rows(regclass) IS
+'Part of stats: the planner''s estimate of the rows of a table or index of the extension, on all nodes; NULL: never analysed, or not of the extension.';
+
 CREATE FUNCTION anon_auth.doctor_operations()
 	RETURNS SETOF anon_auth.finding
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -116,21 +145,21 @@ DECLARE
 		ELSE 'SELECT anon_auth.purge();  -- every minute, by a scheduler of yours' END;
 BEGIN
 	SELECT guest_retention, event_retention INTO s FROM anon_auth.settings;
-	IF EXISTS (SELECT FROM anon_auth.sessions WHERE purge_from < now() - interval '2 days')
-	   OR EXISTS (SELECT FROM anon_auth.users WHERE is_anonymous AND device_kid IS NULL AND purge_from < now() - interval '2 days')
-	   OR EXISTS (SELECT FROM anon_auth.users WHERE is_anonymous AND device_kid IS NOT NULL
+	IF EXISTS (SELECT 1 FROM anon_auth.sessions WHERE purge_from < now() - interval '2 days')
+	   OR EXISTS (SELECT 1 FROM anon_auth.users WHERE is_anonymous AND device_kid IS NULL AND purge_from < now() - interval '2 days')
+	   OR EXISTS (SELECT 1 FROM anon_auth.users WHERE is_anonymous AND device_kid IS NOT NULL
 				  AND purge_from < now() - s.guest_retention - interval '2 days') THEN
 		RETURN QUERY SELECT 'warning', 'purge_overdue', 'purge() does not run, or not often enough',
 			'Guests and sessions that nobody can use pile up.', scheduled;
 	END IF;
 	RETURN QUERY
-	SELECT 'notice', 'guests_kept', format('there are about %s guests with a device key, and all are kept', c.reltuples::bigint),
+	SELECT 'notice', 'guests_kept', format('there are about %s guests with a device key, and all are kept', n),
 		'An app that is deleted from a phone does not say so.', 'UPDATE anon_auth.settings SET guest_retention = ''1 year'';'
-	FROM pg_class c WHERE c.oid = 'anon_auth.users_keyed_guests_idx'::regclass AND c.reltuples > 1e6 AND s.guest_retention IS NULL;
+	FROM anon_auth.estimated_rows('anon_auth.users_keyed_guests_idx') n WHERE n > 1e6 AND s.guest_retention IS NULL;
 	RETURN QUERY
-	SELECT 'notice', 'events_kept', format('there are about %s events, and all are kept', c.reltuples::bigint),
+	SELECT 'notice', 'events_kept', format('there are about %s events, and all are kept', n),
 		'They are the largest table before long.', 'UPDATE anon_auth.settings SET event_retention = ''1 year'';'
-	FROM pg_class c WHERE c.oid = 'anon_auth.events'::regclass AND c.reltuples > 1e7 AND s.event_retention IS NULL;
+	FROM anon_auth.estimated_rows('anon_auth.events') n WHERE n > 1e7 AND s.event_retention IS NULL;
 	RETURN QUERY
 	SELECT 'warning', 'outbox_not_drained', format('a message of %s is still in the outbox', o.created_at),
 		'Users wait for their codes.', 'SELECT * FROM anon_auth.take_outbox_messages();  -- is what your worker must do'
@@ -167,7 +196,8 @@ BEGIN
 		UNION ALL SELECT * FROM anon_auth.doctor_rights()
 		UNION ALL SELECT * FROM anon_auth.doctor_settings()
 		UNION ALL SELECT * FROM anon_auth.doctor_operations()
-		UNION ALL SELECT * FROM anon_auth.doctor_tables()) f
+		UNION ALL SELECT * FROM anon_auth.doctor_tables()
+		UNION ALL SELECT * FROM anon_auth.doctor_citus()) f
 	ORDER BY array_position('{error,warning,notice}'::text[], f.severity), f.finding, f.what;
 END
 $$;
@@ -177,16 +207,11 @@ COMMENT ON FUNCTION anon_auth.doctor() IS
 
 CREATE VIEW anon_auth.stats AS
 SELECT
-	(SELECT CASE WHEN c.reltuples OPERATOR(pg_catalog.>=) '0'::pg_catalog.float4 THEN c.reltuples::pg_catalog.int8 END FROM pg_catalog.pg_class c
-		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.users'::pg_catalog.regclass) AS users,
-	(SELECT CASE WHEN c.reltuples OPERATOR(pg_catalog.>=) '0'::pg_catalog.float4 THEN c.reltuples::pg_catalog.int8 END FROM pg_catalog.pg_class c
-		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.users_keyless_guests_idx'::pg_catalog.regclass) AS guests_without_key,
-	(SELECT CASE WHEN c.reltuples OPERATOR(pg_catalog.>=) '0'::pg_catalog.float4 THEN c.reltuples::pg_catalog.int8 END FROM pg_catalog.pg_class c
-		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.users_keyed_guests_idx'::pg_catalog.regclass) AS guests_with_key,
-	(SELECT CASE WHEN c.reltuples OPERATOR(pg_catalog.>=) '0'::pg_catalog.float4 THEN c.reltuples::pg_catalog.int8 END FROM pg_catalog.pg_class c
-		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.passwords'::pg_catalog.regclass) AS regular_users,
-	(SELECT CASE WHEN c.reltuples OPERATOR(pg_catalog.>=) '0'::pg_catalog.float4 THEN c.reltuples::pg_catalog.int8 END FROM pg_catalog.pg_class c
-		WHERE c.oid OPERATOR(pg_catalog.=) 'anon_auth.sessions'::pg_catalog.regclass) AS sessions,
+	anon_auth.estimated_rows('anon_auth.users') AS users,
+	anon_auth.estimated_rows('anon_auth.users_keyless_guests_idx') AS guests_without_key,
+	anon_auth.estimated_rows('anon_auth.users_keyed_guests_idx') AS guests_with_key,
+	anon_auth.estimated_rows('anon_auth.passwords') AS regular_users,
+	anon_auth.estimated_rows('anon_auth.sessions') AS sessions,
 	day.sign_ups AS sign_ups_24h,
 	day.promotions AS promotions_24h,
 	day.events AS events_24h,

@@ -1,0 +1,297 @@
+-- ---------------------------------------------------------------------------
+-- Spreading the tables over nodes with Citus, and the way back: for the owner
+-- only.  Citus is called where it is installed, and not needed otherwise.
+--
+-- What a user owns is distributed by the user's id, what is looked up by
+-- something else by the hash of that (see 20_users.sql); what every node reads
+-- is copied to all.  rate_limits stays where it is: each node has its own.
+-- ---------------------------------------------------------------------------
+
+-- users goes first: foreign keys may point to it once it is distributed.
+CREATE FUNCTION anon_auth.distributed_tables()
+	RETURNS TABLE (table_name name, distribution_column name)
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY VALUES
+		('settings'::name, NULL::name),
+		('clients', NULL),
+		('signing_keys', NULL),
+		('users', 'id'),
+		('passwords', 'user_id'),
+		('sessions', 'user_id'),
+		('events', 'user_id'),
+		('one_time_codes', 'user_id'),
+		('outbox', 'user_id'),
+		('device_keys', 'route'),
+		('removed_device_keys', 'route'),
+		('login_ids', 'route'),
+		('authorization_codes', 'user_id'),
+		('lockouts', 'bucket');
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.distributed_tables() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.distributed_tables() IS
+'The tables that distribute() distributes, and by which column; NULL: a reference table, which every node has.';
+
+CREATE FUNCTION anon_auth.is_distributed(table_name name)
+	RETURNS boolean
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN EXISTS (SELECT FROM pg_dist_partition
+				   WHERE logicalrelid = format('anon_auth.%I', is_distributed.table_name)::regclass);
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.is_distributed(name) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.is_distributed(name) IS
+'Part of distribute(): whether Citus has this table. Errors: 42P01 Citus is not installed.';
+
+CREATE FUNCTION anon_auth.require_citus_coordinator()
+	RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
+		RAISE EXCEPTION 'Citus is not installed in this database'
+			USING ERRCODE = 'feature_not_supported',
+				  HINT = 'Put citus into shared_preload_libraries, restart, and call CREATE EXTENSION citus. On one node nothing needs to be distributed.';
+	END IF;
+	IF NOT citus_is_coordinator() THEN
+		RAISE EXCEPTION 'this is not the coordinator of the Citus cluster'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Call it on the coordinator: SELECT nodename, nodeport FROM pg_dist_node WHERE groupid = 0.';
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.require_citus_coordinator() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.require_citus_coordinator() IS
+'Part of distribute(). Errors: 0A000 no Citus; 55000 another node is the coordinator.';
+
+-- A key file that is missing is not asked for its ids: that would make one.
+CREATE FUNCTION anon_auth.workers_with_other_master_key()
+	RETURNS TABLE (worker text, detail text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	own text := anon_auth.master_key_ids()::text;
+BEGIN
+	RETURN QUERY
+	SELECT format('%s:%s', w.nodename, w.nodeport),
+		   CASE WHEN w.success THEN format('Here: %s; there: %s.', own, w.result) ELSE w.result END
+	FROM run_command_on_workers(
+		'SELECT CASE WHEN (pg_catalog.pg_stat_file(COALESCE(NULLIF('
+		'pg_catalog.current_setting(''anon_auth.master_key_file'', true), ''''), ''anon_auth.master_key''), true)).size IS NULL '
+		'THEN ''none'' ELSE anon_auth.master_key_ids()::pg_catalog.text END') w
+	WHERE NOT w.success OR w.result <> own;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.workers_with_other_master_key() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.workers_with_other_master_key() IS
+'Part of distribute() and doctor(): the workers that cannot open what the others have sealed, and why.';
+
+CREATE FUNCTION anon_auth.require_same_master_keys()
+	RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	other record;
+BEGIN
+	FOR other IN SELECT * FROM anon_auth.workers_with_other_master_key() LOOP
+		RAISE EXCEPTION 'the master key of worker % is not the coordinator''s', other.worker
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = other.detail,
+				  HINT = 'Copy the coordinator''s master key file to every worker, with its owner and mode.';
+	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.require_same_master_keys() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.require_same_master_keys() IS
+'Part of distribute(): every node opens what the others have sealed. Errors: 55000 the master key file of a worker is missing or another one.';
+
+-- What Citus would refuse, before anything is changed.
+CREATE FUNCTION anon_auth.require_distributable()
+	RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	found text;
+BEGIN
+	SELECT string_agg(format('%I on %s', c.conname, c.conrelid::regclass), ', ' ORDER BY c.conrelid::regclass::text, c.conname)
+		INTO found
+		FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
+		WHERE c.contype = 'f' AND c.conparentid = 0
+		  AND r.relnamespace <> 'anon_auth'::regnamespace
+		  AND c.confrelid IN (SELECT format('anon_auth.%I', t.table_name)::regclass
+							  FROM anon_auth.distributed_tables() t
+							  WHERE NOT anon_auth.is_distributed(t.table_name));
+	IF found IS NOT NULL THEN
+		RAISE EXCEPTION 'foreign keys of your tables keep anon_auth from being distributed: %', found
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Drop them, call distribute(), distribute those tables by the column that refers to users, colocated with anon_auth.users, and add the foreign keys again.';
+	END IF;
+
+	SELECT string_agg(format('%I on %s', t.tgname, t.tgrelid::regclass), ', ' ORDER BY t.tgrelid::regclass::text, t.tgname)
+		INTO found
+		FROM pg_trigger t
+		WHERE NOT t.tgisinternal
+		  AND t.tgrelid IN (SELECT format('anon_auth.%I', d.table_name)::regclass FROM anon_auth.distributed_tables() d)
+		  AND (t.tgrelid <> 'anon_auth.settings'::regclass OR t.tgname NOT IN ('settings_replace', 'settings_changed'));
+	IF found IS NOT NULL THEN
+		RAISE EXCEPTION 'triggers keep anon_auth from being distributed: %', found
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Drop them: Citus runs no triggers on distributed tables. Hooks (see anon_auth.settings) run on every node.';
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.require_distributable() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.require_distributable() IS
+'Part of distribute(). Errors: 55000 a foreign key or a trigger of yours stands against it.';
+
+CREATE FUNCTION anon_auth.distribute(shard_count integer DEFAULT 32)
+	RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	SET client_min_messages = warning
+AS $$
+DECLARE
+	t record;
+	fresh name[] := '{}';
+BEGIN
+	IF shard_count IS NULL OR shard_count NOT BETWEEN 1 AND 64000 THEN
+		RAISE EXCEPTION 'shard_count must be between 1 and 64000'
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = 'Take a multiple of the number of workers there may ever be; 32 is good for up to 32.';
+	END IF;
+	PERFORM anon_auth.require_citus_coordinator();
+	PERFORM anon_auth.require_distributable();
+	PERFORM anon_auth.require_same_master_keys();
+
+	-- Citus enforces uniqueness and foreign keys within a shard only, and runs
+	-- no triggers.  The functions do without these; undistribute() makes them
+	-- again.
+	IF NOT anon_auth.is_distributed('device_keys') THEN
+		ALTER TABLE anon_auth.device_keys
+			DROP CONSTRAINT device_keys_user_id_fkey,
+			DROP CONSTRAINT device_keys_user_id_key;
+		CREATE INDEX device_keys_user_id_idx ON anon_auth.device_keys (user_id);
+	END IF;
+	IF NOT anon_auth.is_distributed('login_ids') THEN
+		ALTER TABLE anon_auth.login_ids DROP CONSTRAINT login_ids_user_id_fkey;
+	END IF;
+	IF NOT anon_auth.is_distributed('authorization_codes') THEN
+		ALTER TABLE anon_auth.authorization_codes
+			DROP CONSTRAINT authorization_codes_pkey,
+			ADD CONSTRAINT authorization_codes_pkey PRIMARY KEY (route, code_hash, user_id);
+	END IF;
+	IF NOT anon_auth.is_distributed('settings') THEN
+		DROP TRIGGER settings_replace ON anon_auth.settings;
+		DROP TRIGGER settings_changed ON anon_auth.settings;
+	END IF;
+
+	FOR t IN SELECT d.table_name, d.distribution_column AS key FROM anon_auth.distributed_tables() d
+			 WHERE NOT anon_auth.is_distributed(d.table_name)
+	LOOP
+		IF t.key IS NULL THEN
+			PERFORM create_reference_table(format('anon_auth.%I', t.table_name)::regclass);
+		ELSIF t.table_name = 'users' THEN
+			PERFORM create_distributed_table('anon_auth.users', t.key, colocate_with => 'none',
+											 shard_count => distribute.shard_count);
+		ELSE
+			PERFORM create_distributed_table(format('anon_auth.%I', t.table_name)::regclass, t.key,
+											 colocate_with => 'anon_auth.users');
+		END IF;
+		fresh := t.table_name || fresh;
+	END LOOP;
+
+	-- The rows that were here have been copied; Citus leaves them behind.
+	FOR t IN SELECT unnest(fresh) AS table_name LOOP
+		PERFORM truncate_local_data_after_distributing_table(format('anon_auth.%I', t.table_name)::regclass);
+	END LOOP;
+
+	PERFORM anon_auth.copy_grants_to_workers();
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.distribute(integer) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.distribute(integer) IS
+'Spreads the extension''s tables, with what is in them, over the nodes of a Citus cluster: what a user owns goes to one of shard_count shards. Call it on the coordinator, at a quiet time. Call it again when a node was added or a right on the extension was granted or revoked: it gives all workers the coordinator''s grants, and changes nothing else. Every node must have the same master key file. Errors: 0A000 no Citus; 55000 another node is the coordinator, a master key file differs, or a foreign key or trigger of yours stands against it; 22023 bad shard_count.';
+
+CREATE FUNCTION anon_auth.undistribute()
+	RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	SET client_min_messages = warning
+AS $$
+DECLARE
+	t record;
+	found text;
+BEGIN
+	PERFORM anon_auth.require_citus_coordinator();
+	IF NOT EXISTS (SELECT FROM anon_auth.distributed_tables() d WHERE anon_auth.is_distributed(d.table_name)) THEN
+		RETURN;
+	END IF;
+	SELECT string_agg(format('%I on %s', c.conname, c.conrelid::regclass), ', ' ORDER BY c.conrelid::regclass::text, c.conname)
+		INTO found
+		FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
+		WHERE c.contype = 'f' AND c.conparentid = 0 AND r.relnamespace <> 'anon_auth'::regnamespace
+		  AND EXISTS (SELECT FROM pg_dist_partition p WHERE p.logicalrelid = c.conrelid)
+		  AND c.confrelid IN (SELECT format('anon_auth.%I', d.table_name)::regclass FROM anon_auth.distributed_tables() d);
+	IF found IS NOT NULL THEN
+		RAISE EXCEPTION 'foreign keys of your tables keep anon_auth from being gathered: %', found
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Drop them, call undistribute(), call undistribute_table() for your tables, and add the foreign keys again.';
+	END IF;
+
+	-- Nobody writes between reading a table and giving up its shards.
+	FOR t IN SELECT d.table_name FROM anon_auth.distributed_tables() d WHERE anon_auth.is_distributed(d.table_name) LOOP
+		EXECUTE format('LOCK TABLE anon_auth.%I IN ACCESS EXCLUSIVE MODE', t.table_name);
+	END LOOP;
+	FOR t IN SELECT d.table_name FROM anon_auth.distributed_tables() d WHERE anon_auth.is_distributed(d.table_name) LOOP
+		EXECUTE format('CREATE TEMPORARY TABLE %I ON COMMIT DROP AS SELECT * FROM anon_auth.%I',
+					   'anon_auth_' || t.table_name, t.table_name);
+	END LOOP;
+
+	-- undistribute_table() refuses what belongs to an extension: this is what
+	-- Citus does when a table is dropped.
+	FOR t IN SELECT d.table_name, format('anon_auth.%I', d.table_name)::regclass AS id
+			 FROM anon_auth.distributed_tables() WITH ORDINALITY AS d (table_name, key, place)
+			 WHERE anon_auth.is_distributed(d.table_name) ORDER BY d.place DESC
+	LOOP
+		PERFORM master_remove_distributed_table_metadata_from_workers(t.id, 'anon_auth', t.table_name);
+		PERFORM citus_drop_all_shards(t.id, 'anon_auth', t.table_name);
+		PERFORM master_remove_partition_metadata(t.id, 'anon_auth', t.table_name);
+	END LOOP;
+
+	FOR t IN SELECT d.table_name FROM anon_auth.distributed_tables() d
+			 WHERE to_regclass(format('pg_temp.%I', 'anon_auth_' || d.table_name)) IS NOT NULL
+	LOOP
+		EXECUTE format('INSERT INTO anon_auth.%I SELECT * FROM pg_temp.%I', t.table_name, 'anon_auth_' || t.table_name);
+		EXECUTE format('DROP TABLE pg_temp.%I', 'anon_auth_' || t.table_name);
+	END LOOP;
+
+	DROP INDEX anon_auth.device_keys_user_id_idx;
+	ALTER TABLE anon_auth.device_keys
+		ADD CONSTRAINT device_keys_user_id_fkey FOREIGN KEY (user_id)
+			REFERENCES anon_auth.users (id) ON DELETE CASCADE,
+		ADD CONSTRAINT device_keys_user_id_key UNIQUE (user_id);
+	ALTER TABLE anon_auth.login_ids
+		ADD CONSTRAINT login_ids_user_id_fkey FOREIGN KEY (user_id)
+			REFERENCES anon_auth.users (id) ON DELETE CASCADE;
+	ALTER TABLE anon_auth.authorization_codes
+		DROP CONSTRAINT authorization_codes_pkey,
+		ADD CONSTRAINT authorization_codes_pkey PRIMARY KEY (route, code_hash);
+	CREATE TRIGGER settings_replace BEFORE INSERT ON anon_auth.settings
+		FOR EACH ROW EXECUTE FUNCTION anon_auth.settings_replace();
+	ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_replace;
+	CREATE TRIGGER settings_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON anon_auth.settings
+		FOR EACH STATEMENT EXECUTE FUNCTION anon_auth.settings_changed();
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.undistribute() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.undistribute() IS
+'Undoes distribute(): brings all that the extension keeps back to the coordinator, which must have room for it twice, and gives up the shards. Call it at a quiet time, and before DROP EXTENSION; a second call changes nothing. Errors: 0A000 no Citus; 55000 another node is the coordinator, or a foreign key of yours stands against it.';

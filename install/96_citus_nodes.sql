@@ -1,0 +1,104 @@
+-- ---------------------------------------------------------------------------
+-- Keeping the nodes of a Citus cluster alike
+--
+-- Citus installs the extension on every node, but leaves alone what is granted
+-- on the objects of an extension.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION anon_auth.grants()
+	RETURNS TABLE (object text, grantee text, privilege text, is_grantable boolean)
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT o.object, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END, a.privilege_type, a.is_grantable
+	FROM (SELECT 'SCHEMA ' || n.oid::regnamespace, n.nspowner, n.nspacl FROM pg_namespace n
+			WHERE n.nspname IN ('anon_auth', 'anon_auth_http')
+		  UNION ALL
+		  SELECT 'FUNCTION ' || p.oid::regprocedure, p.proowner, COALESCE(p.proacl, acldefault('f', p.proowner)) FROM pg_proc p
+			WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace)
+		  UNION ALL
+		  SELECT 'TABLE ' || c.oid::regclass, c.relowner, c.relacl FROM pg_class c
+			WHERE c.oid = 'anon_auth.stats'::regclass) o (object, owner, acl),
+		LATERAL aclexplode(o.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+	WHERE a.grantee <> o.owner;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.grants() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.grants() IS
+'Part of distribute(): what is granted on the schemas, functions and the view of the extension to others than their owner, in the words of GRANT. Grants on its tables Citus copies.';
+
+CREATE FUNCTION anon_auth.set_grants(wanted jsonb)
+	RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	g record;
+BEGIN
+	FOR g IN SELECT * FROM anon_auth.grants()
+			 EXCEPT SELECT * FROM jsonb_to_recordset(wanted) w (object text, grantee text, privilege text, is_grantable boolean)
+	LOOP
+		EXECUTE format('REVOKE %s ON %s FROM %s CASCADE', g.privilege, g.object, g.grantee);
+	END LOOP;
+	FOR g IN SELECT * FROM jsonb_to_recordset(wanted) w (object text, grantee text, privilege text, is_grantable boolean)
+			 EXCEPT SELECT * FROM anon_auth.grants()
+	LOOP
+		EXECUTE format('GRANT %s ON %s TO %s%s', g.privilege, g.object, g.grantee,
+					   CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.set_grants(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.set_grants(jsonb) IS
+'Part of distribute(): makes the grants of this node what grants() was on another, an array of objects with its columns.';
+
+CREATE FUNCTION anon_auth.copy_grants_to_workers()
+	RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	worker record;
+BEGIN
+	FOR worker IN
+		SELECT w.* FROM run_command_on_workers(format('SELECT anon_auth.set_grants(%L)',
+			(SELECT COALESCE(jsonb_agg(g), '[]') FROM anon_auth.grants() g))) w
+		WHERE NOT w.success
+	LOOP
+		RAISE EXCEPTION 'worker %:% does not take the grants of the coordinator', worker.nodename, worker.nodeport
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = worker.result;
+	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.copy_grants_to_workers() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.copy_grants_to_workers() IS
+'Part of distribute(). Errors: 55000 a worker cannot be reached, or has no such role.';
+
+CREATE FUNCTION anon_auth.doctor_citus()
+	RETURNS SETOF anon_auth.finding
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF to_regclass('pg_catalog.pg_dist_partition') IS NULL OR pg_is_in_recovery() THEN
+		RETURN;
+	END IF;
+	IF NOT anon_auth.is_distributed('users') OR NOT citus_is_coordinator() THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+	SELECT 'error', 'worker_cannot_serve', format('worker %s does not have the coordinator''s master key', w.worker),
+		'What one node has sealed the other cannot open. ' || w.detail, '-- copy the coordinator''s file there, with its owner and mode'
+	FROM anon_auth.workers_with_other_master_key() w;
+	RETURN QUERY
+	SELECT 'warning', 'grants_differ', format('worker %s:%s does not have the coordinator''s grants', w.nodename, w.nodeport),
+		'Clients that enter there may do less, or more.', 'SELECT anon_auth.distribute();'
+	FROM run_command_on_workers('SELECT COALESCE(pg_catalog.jsonb_agg(g ORDER BY g), ''[]'') FROM anon_auth.grants() g') w
+	WHERE w.success AND w.result::jsonb <> (SELECT COALESCE(jsonb_agg(g ORDER BY g), '[]') FROM anon_auth.grants() g);
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.doctor_citus() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.doctor_citus() IS
+'Part of doctor(): whether the nodes of a Citus cluster are alike; asked on the coordinator.';
