@@ -123,6 +123,7 @@ RESET ROLE;
 -- a way in from other sides, in a session of his own
 \set dba :USER
 \c -reuse-previous=on "user=regress_anon_auth_mallory password=trap"
+SET client_min_messages = error;
 CREATE FUNCTION pg_temp.try(statement text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE statement;
@@ -131,6 +132,7 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN SQLSTATE || ': ' || statement;
 END
 $$;
+RESET client_min_messages;
 SELECT pg_temp.try(statement) AS result FROM unnest(ARRAY[
 	-- the extension itself
 	'DROP EXTENSION anon_auth',

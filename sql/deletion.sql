@@ -8,7 +8,7 @@ DROP SCHEMA IF EXISTS app CASCADE;
 DROP ROLE IF EXISTS regress_app_owner;
 CREATE EXTENSION anon_auth;
 SELECT anon_auth.create_client('web', 'spa') \g /dev/null
-CREATE ROLE regress_app_owner;
+CREATE ROLE regress_app_owner LOGIN;
 CREATE SCHEMA app AUTHORIZATION regress_app_owner;
 GRANT USAGE ON SCHEMA anon_auth TO regress_app_owner;
 GRANT REFERENCES ON anon_auth.users TO regress_app_owner;
@@ -42,7 +42,8 @@ SELECT id, n(owner) AS owner, n(editor) AS editor, n(reader) AS reader FROM app.
 SELECT id, n(owner) AS owner FROM app.with_default ORDER BY id;
 SELECT n(owner) FROM app.parts;
 SELECT n(owner) AS orders, (SELECT string_agg(n(owner)::text, ',') FROM app.lines) AS lines, (SELECT count(*) FROM app.notes) AS notes FROM app.orders;
-SELECT (SELECT count(*) FROM anon_auth.users WHERE id = id(1)) AS users, (SELECT count(*) FROM anon_auth.sessions WHERE user_id = id(1)) AS sessions;
+SELECT id(1) AS first \gset
+SELECT (SELECT count(*) FROM anon_auth.users WHERE id = :'first') AS users, (SELECT count(*) FROM anon_auth.sessions WHERE user_id = :'first') AS sessions;
 
 -- of a key of several columns, the columns that it says; a NULL in it refers to nobody
 CREATE UNIQUE INDEX users_kind_idx ON anon_auth.users (id, is_anonymous);
@@ -94,13 +95,14 @@ SELECT sub = :'account' AS merged FROM anon_auth.promote_anonymous_user('web', u
 CREATE OR REPLACE FUNCTION app.spy() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END $$;
 INSERT INTO app.watched VALUES (id(8));
 SELECT anon_auth.delete_user(id(8));
-SELECT count(*) FROM anon_auth.users WHERE id = id(8);
+SELECT id(8) AS kept \gset
+SELECT count(*) FROM anon_auth.users WHERE id = :'kept';
 
 -- The owner of a schema puts something else in the place of other people's tables
 -- in it, while a user is deleted: it does not get their rights.
 SET client_min_messages = warning;
 DROP TABLE app.watched;
-CREATE ROLE regress_other_owner;
+CREATE ROLE regress_other_owner LOGIN;
 RESET client_min_messages;
 CREATE SCHEMA yard AUTHORIZATION regress_app_owner;
 GRANT CREATE, USAGE ON SCHEMA yard TO regress_other_owner;

@@ -7,8 +7,8 @@ DROP SCHEMA IF EXISTS app CASCADE;
 DROP ROLE IF EXISTS regress_doctor_visitor, regress_doctor_owner, regress_doctor_chief;
 CREATE EXTENSION anon_auth;
 CREATE SCHEMA app;
-CREATE ROLE regress_doctor_visitor;
-CREATE ROLE regress_doctor_owner;
+CREATE ROLE regress_doctor_visitor LOGIN;
+CREATE ROLE regress_doctor_owner LOGIN;
 SELECT anon_auth.create_client('web', 'spa') \g /dev/null
 SELECT anon_auth.grant_client_api('regress_doctor_visitor') \g /dev/null
 RESET client_min_messages;
@@ -129,7 +129,7 @@ UPDATE anon_auth.settings SET token_role = 'regress_doctor_chief';
 SELECT * FROM app.findings;
 SELECT anon_auth.grant_http_api('regress_doctor_visitor') \g /dev/null
 SELECT * FROM app.findings;
-CREATE ROLE regress_doctor_chief SUPERUSER;
+CREATE ROLE regress_doctor_chief SUPERUSER LOGIN;
 SELECT finding, what, fix FROM app.findings;
 SELECT app.mend('powerful_client_role');
 

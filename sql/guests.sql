@@ -42,9 +42,10 @@ SELECT count(*) AS users FROM anon_auth.users;
 -- what the tokens say
 SELECT * FROM anon_auth.authenticate_anonymously('spa', device_info => '{"model": "Pixel"}') \gset guest_
 SELECT jsonb_pretty(anon_auth.verify_jwt(:'guest_access_token') - '{sub,sid,jti,iat,exp,auth_time}'::text[]) AS access_token;
+SELECT id AS session_id FROM anon_auth.sessions WHERE user_id = :'guest_sub' \gset
 SELECT c ->> 'sub' = :'guest_sub' AS sub, (c ->> 'exp')::int - (c ->> 'iat')::int AS lifetime,
 	   c ->> 'auth_time' = c ->> 'iat' AS auth_time,
-	   EXISTS (SELECT FROM anon_auth.sessions WHERE user_id = :'guest_sub' AND id = (c ->> 'sid')::uuid) AS sid
+	   c ->> 'sid' = :'session_id' AS sid
 FROM anon_auth.verify_jwt(:'guest_access_token') c;
 SELECT jsonb_pretty(anon_auth.verify_jwt(:'guest_id_token', 'spa') - '{sub,sid,iat,exp,auth_time}'::text[]) AS id_token;
 SELECT anon_auth.verify_jwt(:'guest_id_token');

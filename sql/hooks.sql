@@ -8,7 +8,7 @@ DROP ROLE IF EXISTS regress_hook_owner;
 CREATE EXTENSION anon_auth;
 SELECT anon_auth.create_client('web', 'spa') \g /dev/null
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
-CREATE ROLE regress_hook_owner;
+CREATE ROLE regress_hook_owner LOGIN;
 CREATE SCHEMA app;
 GRANT USAGE ON SCHEMA app TO regress_hook_owner;
 RESET client_min_messages;
@@ -29,6 +29,7 @@ UPDATE anon_auth.settings SET before_sign_up = '';
 UPDATE anon_auth.settings SET before_sign_up = 'app.set_returning';
 UPDATE anon_auth.settings SET access_token_claims = 'app.not_json';
 UPDATE anon_auth.settings SET access_token_claims = 'app.before';
+UPDATE anon_auth.settings SET before_sign_up = NULL, access_token_claims = NULL;
 \set VERBOSITY default
 UPDATE anon_auth.settings SET before_sign_up = 'app.before(uuid, text, jsonb)'::regprocedure;
 SELECT before_sign_up FROM anon_auth.settings;
@@ -123,7 +124,7 @@ CREATE TABLE app.welcome (user_id uuid REFERENCES anon_auth.users, client_id tex
 CREATE FUNCTION app.after(id uuid, client text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	INSERT INTO app.welcome SELECT u.id, client, u.is_anonymous FROM anon_auth.users u WHERE u.id = $1;
-	IF EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = $1 AND l.value = 'unwelcome') THEN
+	IF EXISTS (SELECT 1 FROM anon_auth.login_ids l WHERE l.user_id = $1 AND l.value = 'unwelcome') THEN
 		RAISE EXCEPTION 'not you';
 	END IF;
 END $$;

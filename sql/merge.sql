@@ -8,7 +8,7 @@ CREATE EXTENSION anon_auth;
 DROP SCHEMA IF EXISTS app CASCADE;
 DROP ROLE IF EXISTS regress_cart_owner, regress_visitor;
 SELECT anon_auth.create_client('web', 'spa') \g /dev/null
-CREATE ROLE regress_cart_owner;
+CREATE ROLE regress_cart_owner LOGIN;
 CREATE SCHEMA app;
 GRANT USAGE, CREATE ON SCHEMA app TO regress_cart_owner;
 UPDATE anon_auth.settings SET promotion_conflict = 'merge', password_attempts_per_minute_per_user = NULL,
@@ -47,6 +47,7 @@ BEGIN
 	SELECT sub, refresh_token INTO id, token FROM anon_auth.authenticate_anonymously('web');
 	PERFORM app.fill(id);
 END $$;
+SET client_min_messages = error;
 CREATE VIEW app.whose AS
 	SELECT 'notes' AS rows, count(author) FILTER (WHERE author = u.id) + count(editor) FILTER (WHERE editor = u.id) AS n, u.id FROM app.notes, anon_auth.users u GROUP BY u.id
 	UNION ALL SELECT 'orders', count(*), user_id FROM app.orders GROUP BY user_id
@@ -54,6 +55,7 @@ CREATE VIEW app.whose AS
 	UNION ALL SELECT 'visits', count(*), user_id FROM app.visits GROUP BY user_id
 	UNION ALL SELECT 'coupons', count(*), user_id FROM app.coupons GROUP BY user_id
 	UNION ALL SELECT 'Carts', count(*), user_id FROM app."Carts" GROUP BY user_id;
+RESET client_min_messages;
 
 -- the account that is there already
 SELECT sub AS account FROM anon_auth.promote_anonymous_user('web', email => 'jo@example.com', password => 'correct horse',
@@ -76,7 +78,7 @@ SELECT count(*) AS guests_left FROM anon_auth.users WHERE id = :'guest';
 SELECT is_anonymous, count(*) FROM app.coupons GROUP BY 1;
 SELECT type, payload - 'anonymous_user_id' - 'merged_into' AS payload,
 	   payload ->> 'anonymous_user_id' = :'guest' AS tells_guest, payload ->> 'merged_into' = :'account' AS tells_account
-FROM anon_auth.events WHERE (user_id = :'account' AND type = 'user.anonymous.merged') OR (user_id = :'guest' AND type = 'user.deleted');
+FROM anon_auth.events WHERE (user_id = :'account' AND type = 'user.anonymous.merged') OR (user_id = :'guest' AND type = 'user.deleted') ORDER BY type;
 -- within a transaction events are in order
 SELECT string_agg(type, ' ' ORDER BY id) FROM (SELECT type, id FROM anon_auth.events WHERE created_at = (SELECT max(created_at) FROM anon_auth.events)) e;
 \set VERBOSITY terse

@@ -8,8 +8,8 @@ CREATE EXTENSION anon_auth;
 RESET client_min_messages;
 
 SELECT anon_auth.create_client('app', 'native');
-CREATE ROLE regress_anon_auth_client;
-CREATE ROLE regress_anon_auth_stranger;
+CREATE ROLE regress_anon_auth_client LOGIN;
+CREATE ROLE regress_anon_auth_stranger LOGIN;
 SELECT anon_auth.grant_client_api('regress_anon_auth_client');
 SELECT anon_auth.grant_client_api('regress_anon_auth_client');
 SELECT anon_auth.grant_client_api('no_such_role');
@@ -24,6 +24,7 @@ WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind = 'r' AND has_tab
 
 -- and in fact: every table, every other function
 SET ROLE regress_anon_auth_client;
+SET client_min_messages = error;
 CREATE FUNCTION pg_temp.try(statement text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE statement;
@@ -32,6 +33,7 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN SQLSTATE || ' ' || SQLERRM;
 END
 $$;
+RESET client_min_messages;
 SELECT pg_temp.try(format(statement, c.oid::regclass)) AS result
 FROM pg_class c, unnest('{SELECT * FROM %s,DELETE FROM %s}'::text[]) statement
 WHERE c.relnamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND c.relkind IN ('r', 'v', 'm', 'S', 'p')
@@ -68,7 +70,9 @@ SELECT left(pg_temp.try('SHOW anon_auth.master_key_file'), 5) AS shown;
 -- it cannot lead the functions astray by search_path or temporary objects
 CREATE TEMP TABLE settings AS SELECT 'https://evil.example'::text AS issuer;
 CREATE TEMP TABLE clients (client_id text);
+SET client_min_messages = error;
 CREATE FUNCTION pg_temp.coalesce_trap(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+RESET client_min_messages;
 CREATE OPERATOR pg_temp.= (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_temp.coalesce_trap);
 SET search_path = pg_temp, anon_auth, pg_catalog;
 SELECT token_type FROM anon_auth.authenticate_anonymously('app'::text);
@@ -78,7 +82,7 @@ SELECT anon_auth.uid();
 RESET search_path;
 RESET ROLE;
 
-CREATE ROLE regress_anon_auth_web;
+CREATE ROLE regress_anon_auth_web LOGIN;
 SELECT anon_auth.grant_http_api('regress_anon_auth_web');
 SET ROLE regress_anon_auth_web;
 -- and so with the role that PostgREST serves strangers with

@@ -59,7 +59,8 @@ SELECT jsonb_object_agg(key, CASE jsonb_typeof(value) WHEN 'array' THEN
 FROM jsonb_each(anon_auth.userinfo(:'user_access_token')) WHERE key NOT IN ('sub', 'updated_at');
 SELECT anon_auth.refresh_session('app', :'guest_refresh_token');
 SELECT anon_auth.userinfo(:'guest_access_token');
-SELECT count(*) AS sessions, count(*) FILTER (WHERE id::text = anon_auth.verify_jwt(:'user_access_token') ->> 'sid') AS new_ones FROM anon_auth.sessions;
+SELECT anon_auth.verify_jwt(:'user_access_token') ->> 'sid' AS session_id \gset
+SELECT count(*) AS sessions, count(*) FILTER (WHERE id = :'session_id') AS new_ones FROM anon_auth.sessions;
 
 -- once is enough
 SELECT anon_auth.promote_anonymous_user('app', email => 'x@example.com', password => 'correct horse', promotion_code => :'promotion_code');

@@ -14,29 +14,34 @@ CREATE PROCEDURE app.sign_up(VARIADIC names text[]) LANGUAGE sql AS $$
 	INSERT INTO app.guests SELECT n, t.sub, t.refresh_token
 	FROM unnest(names) n, LATERAL anon_auth.authenticate_anonymously('web', device_info => jsonb_build_object('n', n)) t;
 $$;
-CREATE FUNCTION app.id(name text) RETURNS uuid LANGUAGE sql AS $$ SELECT id FROM app.guests g WHERE g.name = $1 $$;
-CREATE PROCEDURE app.age(name text, by interval) LANGUAGE sql AS $$
-	UPDATE anon_auth.sessions SET created_at = created_at - by, last_used_at = last_used_at - by,
-		expires_at = expires_at - by, purge_from = purge_from - by WHERE user_id = app.id(name);
-	UPDATE anon_auth.users SET last_seen_at = last_seen_at - by, purge_from = purge_from - by WHERE id = app.id(name);
-	UPDATE anon_auth.device_keys SET last_used_at = last_used_at - by WHERE user_id = app.id(name);
+CREATE FUNCTION app.id(name text) RETURNS uuid LANGUAGE sql STABLE AS $$ SELECT id FROM app.guests g WHERE g.name = $1 $$;
+CREATE FUNCTION app.back(t timestamptz, by interval) RETURNS timestamptz LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN t - by; END$$;
+CREATE PROCEDURE app.age(name text, by interval) LANGUAGE plpgsql AS $$
+DECLARE
+	guest uuid := app.id(name);
+BEGIN
+	UPDATE anon_auth.sessions SET created_at = app.back(created_at, by), last_used_at = app.back(last_used_at, by),
+		expires_at = app.back(expires_at, by), purge_from = app.back(purge_from, by) WHERE user_id = guest;
+	UPDATE anon_auth.users SET last_seen_at = app.back(last_seen_at, by), purge_from = app.back(purge_from, by) WHERE id = guest;
+	UPDATE anon_auth.device_keys SET last_used_at = app.back(last_used_at, by) WHERE user_id = guest;
+END
 $$;
-CREATE VIEW app.left AS SELECT name FROM app.guests JOIN anon_auth.users USING (id) ORDER BY name;
 RESET client_min_messages;
 
 -- nothing is due
 CALL app.sign_up('alive', 'expired', 'logged out', 'refreshed', 'keyed', 'promoted');
 UPDATE anon_auth.users SET device_kid = 'keyed_device', purge_from = last_seen_at WHERE id = app.id('keyed');
-INSERT INTO anon_auth.device_keys SELECT gen_random_uuid(), 'keyed_device', app.id('keyed'), 'ES256', '{}', '', now(), now();
+INSERT INTO anon_auth.device_keys SELECT substr(encode(sha256('keyed_device'), 'hex'), 1, 32)::uuid, 'keyed_device', app.id('keyed'), 'ES256', '{}', '', now(), now();
 SELECT * FROM anon_auth.purge();
 
 -- a guest without a key goes with its last session, at once when it logs out
 SELECT anon_auth.revoke(token) FROM app.guests WHERE name = 'logged out';
 SELECT guests, sessions, has_more FROM anon_auth.purge(dry_run => true);
-TABLE app.left;
+SELECT name FROM app.guests JOIN anon_auth.users USING (id) ORDER BY name;
 SELECT guests, sessions, has_more FROM anon_auth.purge();
-TABLE app.left;
-SELECT count(*) FROM anon_auth.events WHERE type = 'user.deleted' AND payload = '{"reason": "purged"}' AND user_id = app.id('logged out');
+SELECT name FROM app.guests JOIN anon_auth.users USING (id) ORDER BY name;
+SELECT app.id('logged out') AS logged_out \gset
+SELECT count(*) FROM anon_auth.events WHERE type = 'user.deleted' AND payload = '{"reason": "purged"}' AND user_id = :'logged_out';
 
 -- sessions that were refreshed are looked at, and stay; a regular user's go alone
 SELECT sub = app.id('promoted') AS promoted FROM anon_auth.promote_anonymous_user('web', email => 'a@example.com', password => 'correct horse', refresh_token => (SELECT token FROM app.guests WHERE name = 'promoted'));
@@ -46,29 +51,31 @@ CALL app.age('keyed', '31 days');
 UPDATE anon_auth.sessions SET purge_from = now() - interval '1 day' WHERE user_id = app.id('refreshed');
 UPDATE anon_auth.users SET purge_from = now() - interval '1 day' WHERE id = app.id('refreshed');
 SELECT guests, sessions, has_more FROM anon_auth.purge();
-TABLE app.left;
-SELECT u.purge_from = s.expires_at AND s.purge_from = s.expires_at AS looked_at FROM anon_auth.users u JOIN anon_auth.sessions s ON s.user_id = u.id WHERE u.id = app.id('refreshed');
+SELECT name FROM app.guests JOIN anon_auth.users USING (id) ORDER BY name;
+SELECT app.id('refreshed') AS refreshed \gset
+SELECT u.purge_from = s.expires_at AND s.purge_from = s.expires_at AS looked_at FROM anon_auth.users u JOIN anon_auth.sessions s ON s.user_id = u.id WHERE u.id = :'refreshed';
 
 -- a guest with a key can come back, until guest_retention says otherwise
-SELECT count(*) AS sessions FROM anon_auth.sessions WHERE user_id = app.id('keyed');
+SELECT app.id('keyed') AS keyed \gset
+SELECT count(*) AS sessions FROM anon_auth.sessions WHERE user_id = :'keyed';
 UPDATE anon_auth.settings SET guest_retention = '90 days';
 SELECT guests FROM anon_auth.purge();
 CALL app.age('keyed', '60 days');
 UPDATE anon_auth.users SET last_seen_at = now() - interval '10 days' WHERE id = app.id('keyed');
 SELECT guests FROM anon_auth.purge();
-SELECT purge_from = last_seen_at AS looked_at FROM anon_auth.users WHERE id = app.id('keyed');
+SELECT purge_from = last_seen_at AS looked_at FROM anon_auth.users WHERE id = :'keyed';
 -- one that refreshes its session is seen by that, too
 INSERT INTO anon_auth.sessions (user_id, id, client_id, secret_hash, created_at, authenticated_at, last_used_at, expires_at, purge_from, session_type)
 	SELECT app.id('keyed'), gen_random_uuid(), 'web', sha256('x'), now() - interval '100 days', now() - interval '100 days', now() - interval '5 days',
 		now() + interval '1 day', now() + interval '1 day', 'refresh_token';
 UPDATE anon_auth.users SET last_seen_at = now() - interval '100 days', purge_from = now() - interval '100 days' WHERE id = app.id('keyed');
 SELECT guests FROM anon_auth.purge();
-SELECT u.purge_from = s.last_used_at AS looked_at FROM anon_auth.users u JOIN anon_auth.sessions s ON s.user_id = u.id WHERE u.id = app.id('keyed');
+SELECT u.purge_from = s.last_used_at AS looked_at FROM anon_auth.users u JOIN anon_auth.sessions s ON s.user_id = u.id WHERE u.id = :'keyed';
 DELETE FROM anon_auth.sessions WHERE user_id = app.id('keyed');
 UPDATE anon_auth.users SET last_seen_at = now() - interval '10 days', purge_from = now() - interval '10 days' WHERE id = app.id('keyed');
 CALL app.age('keyed', '81 days');
 SELECT guests FROM anon_auth.purge();
-TABLE app.left;
+SELECT name FROM app.guests JOIN anon_auth.users USING (id) ORDER BY name;
 SELECT count(*) AS keys FROM anon_auth.device_keys;
 \set VERBOSITY terse
 UPDATE anon_auth.settings SET guest_retention = '59 minutes';
@@ -84,14 +91,14 @@ INSERT INTO app.orders VALUES (app.id('with order')), (app.id('with all'));
 INSERT INTO app.order_notes VALUES (app.id('with note')), (app.id('with all'));
 SELECT anon_auth.revoke(token) FROM app.guests WHERE name LIKE 'with %';
 SELECT guests, skipped_guests FROM anon_auth.purge();
-TABLE app.left;
+SELECT name FROM app.guests JOIN anon_auth.users USING (id) ORDER BY name;
 -- those that were skipped are not looked at again for a day
 SELECT guests, skipped_guests FROM anon_auth.purge();
 SELECT count(*) FROM anon_auth.users WHERE is_anonymous AND purge_from BETWEEN now() + interval '23 hours' AND now() + interval '1 day';
 UPDATE anon_auth.users SET purge_from = now() - interval '1 second' WHERE id IN (SELECT id FROM app.guests WHERE name LIKE 'with %');
 UPDATE anon_auth.settings SET purge_policy = 'cascade';
 SELECT guests, skipped_guests FROM anon_auth.purge();
-TABLE app.left;
+SELECT name FROM app.guests JOIN anon_auth.users USING (id) ORDER BY name;
 SELECT count(*) AS carts FROM app.carts;
 SELECT count(author) AS authors, count(*) AS notes FROM app.order_notes;
 
@@ -102,7 +109,8 @@ CALL app.sign_up('with cart for ever', 'first', 'second');
 INSERT INTO app.carts VALUES (app.id('with cart for ever'));
 SELECT anon_auth.revoke(token) FROM app.guests WHERE name IN ('with cart for ever', 'first', 'second');
 SELECT guests, skipped_guests FROM anon_auth.purge();
-SELECT count(*) FROM app.carts WHERE user_id = app.id('with cart for ever');
+SELECT app.id('with cart for ever') AS with_cart_for_ever \gset
+SELECT count(*) FROM app.carts WHERE user_id = :'with_cart_for_ever';
 SELECT guests, skipped_guests FROM anon_auth.purge();
 
 -- nor does one that calls its refusal a cancellation
@@ -120,7 +128,7 @@ SELECT anon_auth.revoke(token) FROM app.guests WHERE name = 'fourth';
 SELECT guests, skipped_guests FROM anon_auth.purge();
 
 -- a table that even its owner may not read keeps guests, and nothing else
-CREATE ROLE regress_purge_owner;
+CREATE ROLE regress_purge_owner LOGIN;
 GRANT USAGE ON SCHEMA app TO regress_purge_owner;
 CREATE TABLE app.closed (user_id uuid REFERENCES anon_auth.users);
 ALTER TABLE app.closed OWNER TO regress_purge_owner;
@@ -154,7 +162,8 @@ INSERT INTO anon_auth.rate_limits SELECT gen_random_uuid(), now() + make_interva
 INSERT INTO anon_auth.lockouts VALUES (gen_random_uuid(), 1, now() - interval '2 days', NULL), (gen_random_uuid(), 1, now() - interval '2 days', now() + interval '1 day'), (gen_random_uuid(), 1, now(), NULL);
 SELECT authorization_codes, removed_device_keys, events, rate_limits FROM anon_auth.purge();
 UPDATE anon_auth.events SET created_at = now() - interval '1 year' WHERE user_id = app.id('alive');
-SELECT count(*) AS old FROM anon_auth.events WHERE user_id = app.id('alive') \gset
+SELECT app.id('alive') AS alive \gset
+SELECT count(*) AS old FROM anon_auth.events WHERE user_id = :'alive' \gset
 UPDATE anon_auth.settings SET event_retention = '300 days';
 SELECT events = :old AND :old > 0 AS deleted FROM anon_auth.purge();
 
@@ -163,7 +172,8 @@ UPDATE anon_auth.settings SET event_types = '{user.created}';
 CALL app.sign_up('unheard');
 SELECT anon_auth.revoke(token) FROM app.guests WHERE name = 'unheard';
 SELECT guests FROM anon_auth.purge();
-SELECT type FROM anon_auth.events WHERE user_id = app.id('unheard');
+SELECT app.id('unheard') AS unheard \gset
+SELECT type FROM anon_auth.events WHERE user_id = :'unheard';
 
 -- arguments
 \set VERBOSITY terse

@@ -36,7 +36,7 @@ SELECT type FROM anon_auth.events ORDER BY id;
 -- past the grace period, so is the one before
 SELECT refresh_token AS first FROM anon_auth.authenticate_anonymously('app') \gset
 SELECT refresh_token AS second FROM anon_auth.refresh_session('app', :'first') \gset
-UPDATE anon_auth.sessions SET rotated_at = rotated_at - interval '3601 seconds';
+UPDATE anon_auth.sessions SET rotated_at = now() - interval '3601 seconds';
 SELECT anon_auth.refresh_session('app', :'first') IS NULL AS refused;
 SELECT count(*) AS sessions FROM anon_auth.sessions;
 

@@ -25,7 +25,7 @@ SELECT * FROM account(username => 'bob') \gset bob_
 
 SELECT date_trunc('minute', t - now() + interval '1 second') AS expires_in FROM anon_auth.request_verification('email', :'ada_access_token') t;
 SELECT type, login_id_type, recipient, code ~ '^[0-9]{6}$' AS six_digits, user_id = :'ada_sub' AS is_ada FROM anon_auth.outbox;
-SELECT count(*) AS plain_hashes FROM anon_auth.one_time_codes c, anon_auth.outbox o WHERE c.code_hash = sha256(o.code::bytea);
+SELECT count(*) AS plain_hashes FROM anon_auth.one_time_codes c JOIN anon_auth.outbox o USING (user_id) WHERE c.code_hash = sha256(o.code::bytea);
 SELECT code AS code FROM anon_auth.take_outbox_messages() \gset
 SELECT count(*) AS in_the_outbox FROM anon_auth.outbox;
 -- wrong, of another kind of address, somebody else's

@@ -1,0 +1,139 @@
+# What calls cost where the tables are distributed: see script/bench-citus.
+
+use strict;
+use warnings;
+
+use AnonAuth::Citus qw(start_cluster);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my ($rounds, $seconds) = @ARGV;
+my $refreshes = 20;
+my $directory = PostgreSQL::Test::Utils::tempdir();
+
+my %scripts = (
+	'sign-up' => "SELECT sub FROM anon_auth.authenticate_anonymously('app');\n",
+	'refresh' => "SELECT refresh_token AS token FROM anon_auth.authenticate_anonymously('app') \\gset\n" .
+		"SELECT sub FROM anon_auth.refresh_session('app', :token);\n" x $refreshes);
+append_to_file("$directory/$_.sql", $scripts{$_}) for keys %scripts;
+
+sub make_ready
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', <<'SQL');
+SELECT anon_auth.create_client('app', 'native'), anon_auth.create_signing_key('ES256');
+UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, event_types = '{}';
+SQL
+}
+
+# { name, nodes, entries } of a cluster; plain PostgreSQL has one node.
+sub distributed
+{
+	my ($name, $workers, $entry) = @_;
+	my ($coordinator, @workers) = start_cluster("bench_$name", $workers);
+
+	make_ready($coordinator);
+	$coordinator->safe_psql('postgres', sprintf "SELECT citus_set_node_property('%s', %d, 'shouldhaveshards', %s)",
+		$coordinator->host, $coordinator->port, @workers ? 'false' : 'true');
+	$coordinator->safe_psql('postgres', 'SELECT anon_auth.distribute(24)');
+	return ($coordinator, @workers);
+}
+
+my $plain = PostgreSQL::Test::Cluster->new('bench_plain');
+$plain->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+$plain->start;
+$plain->safe_psql('postgres', 'CREATE EXTENSION anon_auth');
+make_ready($plain);
+
+my @alone = distributed('alone', 0);
+my @one = distributed('one', 1);
+my @three = distributed('three', 3);
+my @cases = (
+	[ 'PostgreSQL', [$plain], [$plain] ],
+	[ 'Citus, one node', \@alone, \@alone ],
+	[ 'coordinator, 1 worker', \@one, [ $one[0] ] ],
+	[ 'coordinator, 3 workers', \@three, [ $three[0] ] ],
+	[ '1 worker as entry', \@one, [ $one[1] ] ],
+	[ '3 workers as entries', \@three, [ @three[ 1 .. 3 ] ] ]);
+
+# Processor seconds of a server's processes, those that have ended included.
+sub processor_time
+{
+	my ($node) = @_;
+	my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+	my $ticks = 0;
+
+	for my $pid ($postmaster, split ' ', slurp_file("/proc/$postmaster/task/$postmaster/children"))
+	{
+		my $stat = eval { slurp_file("/proc/$pid/stat") } or next;
+		my @fields = split ' ', $stat =~ s/^.*\) //sr;
+
+		$ticks += $fields[11] + $fields[12] + ($pid == $postmaster ? $fields[13] + $fields[14] : 0);
+	}
+	return $ticks / 100;
+}
+
+# Transactions of eight clients, and the processor time of all nodes, as
+# microseconds a call.
+sub measure
+{
+	my ($operation, $nodes, $entries) = @_;
+	my $clients = 24 / @$entries / 3;
+	my $calls = 0;
+	my $before = 0;
+	my @runs;
+
+	$before += processor_time($_) for @$nodes;
+	for my $entry (@$entries)
+	{
+		my $output = '';
+		my $run = IPC::Run::start([ 'pgbench', '-n', '-M', 'prepared', '-T', $seconds, '-c', int($clients + 0.5), '-f', "$directory/$operation.sql",
+			'-h', $entry->host, '-p', $entry->port, 'postgres' ], '>', \$output, '2>&1');
+
+		push @runs, [ $run, \$output ];
+	}
+	for (@runs)
+	{
+		my ($run, $output) = @$_;
+
+		$run->finish or die $$output;
+		$calls += $$output =~ /number of transactions actually processed: (\d+)/ ? $1 : die $$output;
+	}
+	my $after = 0;
+	$after += processor_time($_) for @$nodes;
+	return (1e6 * $seconds / $calls, 1e6 * ($after - $before) / $calls);
+}
+
+sub median { return (sort { $a <=> $b } @_)[ $#_ / 2 ]; }
+
+my %times;
+for my $round (0 .. $rounds)
+{
+	for my $case (@cases)
+	{
+		my ($name, $nodes, $entries) = @$case;
+		my @sign_up = measure('sign-up', $nodes, $entries);
+		my @both = measure('refresh', $nodes, $entries);
+		my @refresh = map { ($both[$_] - $sign_up[$_]) / $refreshes } 0, 1;
+
+		next if $round == 0;
+		push @{ $times{$name}{$_->[0]}[0] }, $_->[1][0] for [ 'sign-up', \@sign_up ], [ 'refresh', \@refresh ];
+		push @{ $times{$name}{$_->[0]}[1] }, $_->[1][1] for [ 'sign-up', \@sign_up ], [ 'refresh', \@refresh ];
+	}
+}
+
+# what is printed otherwise goes to a log
+my $out = Test::More->builder->output;
+print $out sprintf "%-24s %-10s %12s %8s %16s %8s\n", 'nodes', 'call', 'us elapsed', 'ratio', 'us of processors', 'ratio';
+for my $case (@cases)
+{
+	for my $operation (qw(sign-up refresh))
+	{
+		my @mine = map { median(@$_) } @{ $times{ $case->[0] }{$operation} };
+		my @base = map { median(@$_) } @{ $times{PostgreSQL}{$operation} };
+
+		print $out sprintf "%-24s %-10s %12.0f %8.2f %16.0f %8.2f\n", $case->[0], $operation, map { ($mine[$_], $mine[$_] / $base[$_]) } 0, 1;
+	}
+}

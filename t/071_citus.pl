@@ -1,0 +1,337 @@
+# The tables spread over a coordinator and workers by Citus: distribute() and the way
+# back, every node as entry, nodes that come, die and come back, and how many
+# shards a call touches.  (t/072_citus_regress.pl has the regression tests there.)
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Citus qw(add_node citus_missing start_cluster use_same_master_key);
+use AnonAuth::Device qw(call challenge sql_literal);
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $missing = citus_missing();
+plan(skip_all => $missing) if $missing;
+
+my ($coordinator, @workers) = start_cluster('citus', 2);
+
+sub query { return $coordinator->safe_psql('postgres', $_[0]); }
+
+# "SQLSTATE: message" of a statement's error.
+sub error_on
+{
+	my ($node, $statement) = @_;
+	my ($result, $stdout, $stderr) = $node->psql('postgres', $statement, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+
+	return $stderr =~ /ERROR:  (.*)/ ? $1 : '';
+}
+
+sub guest { return call($_[0] // $coordinator, 'authenticate_anonymously', client_id => 'app'); }
+sub refreshed { return call($_[0], 'refresh_session', client_id => 'app', refresh_token => $_[1]{refresh_token}); }
+
+sub promoted
+{
+	my ($node, $session, $name) = @_;
+
+	return call($node, 'promote_anonymous_user', client_id => 'app', username => $name, password => 'correct horse',
+		refresh_token => $session->{refresh_token});
+}
+
+sub keyed
+{
+	my ($node, $device) = @_;
+
+	return call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node), with_jwk => 1));
+}
+
+query(<<'SQL');
+UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1, promotion_conflict = 'merge';
+SELECT anon_auth.create_client('app', 'native');
+SQL
+call($coordinator, 'create_signing_key', alg => 'ES256');
+
+# ---------------------------------------------------------------------------
+# What stands against it
+# ---------------------------------------------------------------------------
+
+my $key_file = $workers[1]->data_dir . '/anon_auth.master_key';
+rename $key_file, "$key_file.away" or die $!;
+like(error_on($coordinator, 'SELECT anon_auth.distribute()'), qr/^55000: the master key of worker \S+ is not the coordinator's/,
+	'distribute() refuses a worker without the master key');
+ok(!-e $key_file, '... and makes none there');
+rename "$key_file.away", $key_file or die $!;
+
+query('CREATE TABLE notes (author uuid REFERENCES anon_auth.users)');
+like(error_on($coordinator, 'SELECT anon_auth.distribute()'), qr/^55000: foreign keys of your tables .*: notes_author_fkey on public\.notes/,
+	'distribute() names the foreign keys that stand against it');
+query('DROP TABLE notes; CREATE TRIGGER mine AFTER DELETE ON anon_auth.users EXECUTE FUNCTION suppress_redundant_updates_trigger()');
+like(error_on($coordinator, 'SELECT anon_auth.distribute()'), qr/^55000: triggers .*: mine on anon_auth\.users/, '... and the triggers');
+query('DROP TRIGGER mine ON anon_auth.users');
+like(error_on($workers[0], 'SELECT anon_auth.distribute()'), qr/^55000: this is not the coordinator/, '... and is called on the coordinator');
+is(query('SELECT count(*) FROM pg_dist_partition'), 0, '... and changes nothing until then');
+
+# ---------------------------------------------------------------------------
+# With what is there
+# ---------------------------------------------------------------------------
+
+# The definitions of all constraints, indexes and triggers.
+my $definitions = <<'SQL';
+SELECT string_agg(d, E'\n' ORDER BY d) FROM (
+	SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) AS d FROM pg_constraint WHERE connamespace = 'anon_auth'::regnamespace
+	UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'anon_auth'
+	UNION ALL SELECT tgname || ' ' || tgenabled::text || ' ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text LIKE 'anon_auth.%') x
+SQL
+# Every row of every table that is distributed, in order.
+sub contents
+{
+	return join "\n", map {
+		my $table = $_;
+		map { "$table $_" } sort split /\n/, query("SELECT * FROM anon_auth.$table")
+	} split /\n/, query('SELECT table_name FROM anon_auth.distributed_tables()');
+}
+
+my $device = AnonAuth::Device->new(alg => 'ES256');
+my $with_key = keyed($coordinator, $device);
+my $without_key = guest();
+my $account = promoted($coordinator, guest(), 'ada');
+my ($defined, $contained) = (query($definitions), contents());
+
+query('SELECT anon_auth.distribute(8)');
+is(query("SELECT string_agg(DISTINCT partmethod::text || ' ' || (SELECT count(*) FROM pg_dist_shard s WHERE s.logicalrelid = p.logicalrelid), ', ') FROM pg_dist_partition p"),
+	'h 8, n 1', 'distribute() makes as many shards as it is told, and reference tables');
+is(contents(), $contained, '... and takes along every row');
+query('SELECT anon_auth.distribute(4)');
+is(query("SELECT count(*) FROM pg_dist_shard WHERE logicalrelid = 'anon_auth.users'::regclass"), 8, 'a second call changes no shards');
+is(error_on($coordinator, 'SELECT anon_auth.distribute(0)'), '22023: shard_count must be between 1 and 64000', '... and still looks at its argument');
+
+# ---------------------------------------------------------------------------
+# Any node as entry
+# ---------------------------------------------------------------------------
+
+is(keyed($workers[0], $device)->{sub}, $with_key->{sub}, 'a device comes back on a worker to the user that it was before');
+is(keyed($workers[1], $device)->{sub}, $with_key->{sub}, '... and on another');
+is(refreshed($workers[1], $without_key)->{sub}, $without_key->{sub}, 'a refresh token from before works on a worker');
+is(call($workers[0], 'authenticate', client_id => 'app', login_id => 'ada', password => 'correct horse')->{sub}, $account->{sub}, '... and so does a password');
+my $at_worker = guest($workers[0]);
+for my $node ($coordinator, @workers)
+{
+	is($node->safe_psql('postgres', sprintf "SELECT anon_auth.verify_jwt(%s) ->> 'sub'", sql_literal($at_worker->{access_token})), $at_worker->{sub},
+		'a token that a worker has signed is verified by ' . $node->name);
+}
+$at_worker = promoted($workers[1], refreshed($coordinator, $at_worker), 'bob');
+is(call($workers[0], 'authenticate', client_id => 'app', login_id => 'BOB', password => 'correct horse')->{sub}, $at_worker->{sub}, 'a guest of one worker is promoted on another');
+query("UPDATE anon_auth.settings SET issuer = 'https://from.coordinator.example'");
+is($workers[0]->safe_psql('postgres', "SELECT anon_auth.openid_configuration() ->> 'issuer'"), 'https://from.coordinator.example', 'settings of one node hold on the others');
+$workers[1]->safe_psql('postgres', 'SELECT anon_auth.rotate_signing_key()');
+is($workers[0]->safe_psql('postgres', 'SELECT anon_auth.jwks()'), query('SELECT anon_auth.jwks()'), 'a key that a worker has made is on all nodes');
+
+# ---------------------------------------------------------------------------
+# How many shards a call touches
+# ---------------------------------------------------------------------------
+
+query(sprintf "SELECT citus_set_node_property('%s', %d, 'shouldhaveshards', false)", $coordinator->host, $coordinator->port);
+
+# [shards of users' tables, statements sent to them] of a call; those of the
+# same number are one.
+sub touched
+{
+	my ($statement) = @_;
+	my ($result, $stdout, $stderr) = $coordinator->psql('postgres', "SET citus.log_remote_commands = on; SET client_min_messages = notice; $statement");
+	my @statements = grep { /anon_auth\.\w+_\d+/ } map { /issuing (.*)/ ? $1 : () } split /\n/, $stderr;
+	my %shards = map { $_ => 1 } map { /anon_auth\.\w+?_(\d+)/g } @statements;
+	my $groups = query(sprintf "SELECT count(DISTINCT shardminvalue) FROM pg_dist_shard WHERE shardid IN (%s)", join ',', 0, keys %shards);
+
+	is($result, 0, "$statement" =~ /anon_auth\.(\w+)/ ? "$1 succeeds" : '') or diag($stderr);
+	return [ $groups, scalar @statements ];
+}
+
+# Where the row of an id is: nodeport, or shardminvalue, which colocated shards share.
+sub place
+{
+	my ($what, $table, $id) = @_;
+
+	return query(<<"SQL");
+SELECT $what FROM pg_dist_shard JOIN pg_dist_placement p USING (shardid) JOIN pg_dist_node n USING (groupid)
+WHERE shardid = get_shard_id_for_distribution_column('$table', '$id')
+SQL
+}
+
+# A login ID that is not where the user is.
+my $names = 0;
+sub name_elsewhere
+{
+	my ($what, $user_id) = @_;
+	my $user_place = place($what, 'anon_auth.users', $user_id);
+
+	while (1)
+	{
+		my $name = 'name' . $names++;
+		my $route = query("SELECT substr(encode(sha256('username:$name'), 'hex'), 1, 32)::uuid");
+
+		return $name if place($what, 'anon_auth.login_ids', $route) ne $user_place;
+	}
+}
+
+sub statement_of
+{
+	my ($function, %arguments) = @_;
+
+	return sprintf 'SELECT count(*) FROM anon_auth.%s(%s)', $function, join ', ', map { "$_ => " . sql_literal($arguments{$_}) } sort keys %arguments;
+}
+
+is_deeply(touched(statement_of('authenticate_anonymously', client_id => 'app')), [ 1, 3 ], 'a sign-up without a key touches one shard, with three statements');
+my $new = guest();
+is_deeply(touched(statement_of('refresh_session', client_id => 'app', refresh_token => $new->{refresh_token})), [ 1, 1 ], 'a refresh touches one shard, with one statement');
+$new = guest();
+my $cleo = name_elsewhere('shardminvalue', $new->{sub});
+is(touched(statement_of('promote_anonymous_user', client_id => 'app', username => $cleo, password => 'correct horse', refresh_token => $new->{refresh_token}))->[0],
+	2, 'a promotion touches two shards: the user\'s and the login ID\'s');
+is(touched(statement_of('authenticate', client_id => 'app', login_id => $cleo, password => 'correct horse'))->[0], 2, '... and so does a login with a password');
+my $other = AnonAuth::Device->new(alg => 'ES256');
+cmp_ok(touched(statement_of('authenticate_anonymously', client_id => 'app', jwt => $other->request(challenge => challenge($coordinator), with_jwk => 1)))->[0],
+	'<=', 2, 'a sign-up with a key touches the key\'s shard, too');
+like(query("EXPLAIN SELECT * FROM anon_auth.sessions WHERE user_id = '$new->{sub}'"), qr/Task Count: 1\b/, 'the sessions of a user are on one shard');
+
+# ---------------------------------------------------------------------------
+# Rights
+# ---------------------------------------------------------------------------
+
+query(<<'SQL');
+CREATE ROLE web LOGIN;
+GRANT USAGE ON SCHEMA anon_auth TO web;
+GRANT EXECUTE ON FUNCTION anon_auth.create_challenge(text) TO web;
+SQL
+like(query("SELECT what FROM anon_auth.doctor() WHERE finding = 'grants_differ'"), qr/does not have the coordinator's grants/, 'doctor() sees that Citus does not copy grants on functions');
+query('SELECT anon_auth.distribute()');
+is(query("SELECT count(*) FROM anon_auth.doctor() WHERE finding IN ('grants_differ', 'worker_cannot_serve')"), 0, '... which distribute() does');
+sub as_web { return $_[0]->psql('postgres', "SET ROLE web; SELECT anon_auth.create_challenge()"); }
+is(as_web($workers[0]), 0, '... so that a client may call them on a worker');
+query('REVOKE EXECUTE ON FUNCTION anon_auth.create_challenge(text) FROM web; SELECT anon_auth.distribute()');
+isnt(as_web($workers[0]), 0, '... until the right is revoked');
+query('GRANT EXECUTE ON FUNCTION anon_auth.create_challenge(text) TO web; SELECT anon_auth.distribute()');
+
+# ---------------------------------------------------------------------------
+# The application's tables
+# ---------------------------------------------------------------------------
+
+query(<<'SQL');
+CREATE TABLE notes (user_id uuid NOT NULL, id bigint GENERATED ALWAYS AS IDENTITY, note text, length int GENERATED ALWAYS AS (length(note)) STORED, PRIMARY KEY (user_id, id));
+SELECT create_distributed_table('notes', 'user_id', colocate_with => 'anon_auth.users');
+ALTER TABLE notes ADD FOREIGN KEY (user_id) REFERENCES anon_auth.users ON DELETE CASCADE;
+SQL
+my @owners = map { guest() } 1 .. 2;
+query("INSERT INTO notes (user_id, note) VALUES ('$owners[0]{sub}', 'of the guest'), ('$owners[1]{sub}', 'deleted')");
+is(call($coordinator, 'promote_anonymous_user', client_id => 'app', username => 'ada', password => 'correct horse', refresh_token => $owners[0]{refresh_token})->{sub},
+	$account->{sub}, 'a guest is merged into an account on another shard');
+is(query("SELECT note, length FROM notes WHERE user_id = '$account->{sub}'"), 'of the guest|12', '... with its rows of a distributed table');
+query("SELECT anon_auth.delete_user('$owners[1]{sub}')");
+is(query('SELECT count(*) FROM notes'), 1, 'the rows of a user who is deleted go, too');
+query("ALTER TABLE notes ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON notes USING (user_id = anon_auth.uid()); GRANT SELECT ON notes TO web; GRANT EXECUTE ON FUNCTION anon_auth.uid() TO web; SELECT anon_auth.distribute()");
+my ($rc, $seen) = $coordinator->psql('postgres', "SET ROLE web; SELECT set_config('request.jwt.claims', '{\"sub\": \"$account->{sub}\"}', false); SELECT count(*) FROM notes");
+unlike($seen // '', qr/^[1-9]/m, 'a policy on a shard does not see the claims of the entry, and shows nothing');
+
+# ---------------------------------------------------------------------------
+# A node that is added later
+# ---------------------------------------------------------------------------
+
+my $late = add_node($coordinator, 'citus_worker_late');
+like(error_on($late, "SELECT anon_auth.authenticate_anonymously('app')"), qr/^F0000: /, 'a new node without the master key serves nobody');
+ok(!-e $late->data_dir . '/anon_auth.master_key', '... and makes no key of its own');
+like(query("SELECT finding FROM anon_auth.doctor() WHERE what LIKE '%:" . $late->port . " %' ORDER BY 1"), qr/^grants_differ\nworker_cannot_serve$/, '... which doctor() tells');
+use_same_master_key($coordinator, $late);
+query('SELECT anon_auth.distribute()');
+my $at_late = guest($late);
+is(refreshed($coordinator, $at_late)->{sub}, $at_late->{sub}, 'with the key it serves at once');
+is(as_web($late), 0, '... with the rights of the others');
+query("SELECT rebalance_table_shards(shard_transfer_mode => 'block_writes')");
+cmp_ok(query(sprintf "SELECT count(*) FROM citus_shards WHERE nodeport = %d AND nodename = '%s' AND table_name = 'notes'::regclass", $late->port, $late->host),
+	'>', 0, 'shards move to it');
+$at_late = refreshed($workers[0], $at_late);
+is($at_late->{sub}, refreshed($late, $at_late)->{sub}, '... and their users go on');
+
+# ---------------------------------------------------------------------------
+# A node that dies, and comes back
+# ---------------------------------------------------------------------------
+
+my (@here, @there);
+while (@here < 2 || @there < 2)
+{
+	my $one = guest();
+
+	push @{ place('nodeport', 'anon_auth.users', $one->{sub}) == $late->port ? \@there : \@here }, $one;
+}
+my $name;
+do { $name = name_elsewhere('nodeport', $here[1]{sub}); }
+	while place('nodeport', 'anon_auth.login_ids', query("SELECT substr(encode(sha256('username:$name'), 'hex'), 1, 32)::uuid")) != $late->port;
+
+$late->stop('immediate');
+is(refreshed($coordinator, $here[0])->{sub}, $here[0]{sub}, 'while a node is down the users of the others refresh');
+isnt(error_on($coordinator, statement_of('refresh_session', client_id => 'app', refresh_token => $there[0]{refresh_token})), '', '... and its own cannot');
+isnt(error_on($coordinator, statement_of('promote_anonymous_user', client_id => 'app', username => $name, password => 'correct horse', refresh_token => $here[1]{refresh_token})),
+	'', '... nor can a guest take a login ID that is there');
+$late->start;
+is(refreshed($coordinator, $there[0])->{sub}, $there[0]{sub}, 'when it is back they go on where they were');
+is(query("SELECT is_anonymous, login_id_routes FROM anon_auth.users WHERE id = '$here[1]{sub}'"), 't|{}', '... and the promotion has left nothing half done');
+is(promoted($coordinator, $here[1], $name)->{sub}, $here[1]{sub}, '... and succeeds when it is tried again');
+
+# Promotions while it is killed: all of one, or nothing.
+my @many = map { guest() } 1 .. 60;
+my $script = join '', map { statement_of('promote_anonymous_user', client_id => 'app', username => "many$_", password => 'correct horse', refresh_token => $many[$_]{refresh_token}) . ";\n" } 0 .. $#many;
+my ($out, $err) = ('', '');
+my $run = IPC::Run::start([ 'psql', '-X', '-q', '-d', $workers[0]->connstr('postgres') ], '<', \$script, '>', \$out, '2>', \$err);
+$coordinator->poll_query_until('postgres', "SELECT count(*) > 10 FROM anon_auth.login_ids WHERE value LIKE 'many%'");
+$late->stop('immediate');
+$run->finish;
+$late->start;
+query('SELECT recover_prepared_transactions()') for 1 .. 2;
+$_->safe_psql('postgres', 'SELECT recover_prepared_transactions()') for @workers, $late;
+is($coordinator->safe_psql('postgres', 'SELECT count(*) FROM pg_prepared_xacts') + $workers[0]->safe_psql('postgres', 'SELECT count(*) FROM pg_prepared_xacts') +
+		$late->safe_psql('postgres', 'SELECT count(*) FROM pg_prepared_xacts'), 0, 'after a crash no transaction stays prepared');
+my $half = query(<<'SQL');
+WITH u AS MATERIALIZED (SELECT id, unnest(login_id_routes) AS route FROM anon_auth.users),
+	l AS MATERIALIZED (SELECT user_id, route FROM anon_auth.login_ids),
+	p AS MATERIALIZED (SELECT user_id FROM anon_auth.passwords)
+SELECT (SELECT count(*) FROM (TABLE u EXCEPT TABLE l) a), (SELECT count(*) FROM (TABLE l EXCEPT TABLE u) b),
+	(SELECT count(*) FROM (SELECT user_id FROM l EXCEPT TABLE p) c)
+SQL
+is($half, '0|0|0', '... and no promotion is half done');
+my $done = query("SELECT count(*) FROM anon_auth.login_ids WHERE value LIKE 'many%'");
+note("$done of 60 promotions were done");
+
+# ---------------------------------------------------------------------------
+# The way back, and out
+# ---------------------------------------------------------------------------
+
+query('DROP TABLE notes');
+query('DROP OWNED BY web; SELECT anon_auth.distribute(); DROP ROLE web');
+my $before = contents();
+query('SELECT anon_auth.undistribute()');
+is(contents(), $before, 'undistribute() brings back every row');
+is(query($definitions), $defined, '... and every constraint, index and trigger');
+is(query("SELECT count(*) FROM pg_dist_partition"), 0, '... and leaves no shards');
+is(query("SELECT count(*) FROM run_command_on_workers('SELECT count(*) FROM pg_class WHERE relname ~ ''^users_[0-9]+\$''') WHERE result <> '0'"), 0, '... on no node');
+query('SELECT anon_auth.undistribute()');
+is(keyed($coordinator, $device)->{sub}, $with_key->{sub}, 'a second call changes nothing, and the device comes back');
+query('SELECT anon_auth.distribute(4)');
+is(keyed($workers[1], $device)->{sub}, $with_key->{sub}, 'it can be distributed again');
+query('SELECT anon_auth.undistribute(); DROP EXTENSION anon_auth CASCADE');
+is(query("SELECT count(*) FROM run_command_on_workers('SELECT count(*) FROM pg_namespace WHERE nspname LIKE ''anon_auth%''') WHERE result <> '0'"), 0, 'DROP EXTENSION leaves nothing on any node');
+
+# ---------------------------------------------------------------------------
+# An update
+# ---------------------------------------------------------------------------
+
+query("CREATE EXTENSION anon_auth VERSION '1.0'; SELECT anon_auth.create_client('app', 'native')");
+my $from_before = guest();
+query('ALTER EXTENSION anon_auth UPDATE');
+my $versions = query("SELECT string_agg(DISTINCT result, ' ') FROM run_command_on_workers('SELECT extversion FROM pg_extension WHERE extname = ''anon_auth''')");
+is($versions, query("SELECT default_version FROM pg_available_extensions WHERE name = 'anon_auth'"), 'ALTER EXTENSION UPDATE reaches all workers');
+query('SELECT anon_auth.distribute(4)');
+is(refreshed($workers[0], $from_before)->{sub}, $from_before->{sub}, '... and what 1.0 has made can be distributed');
+
+done_testing();

@@ -1,0 +1,141 @@
+# The regression tests once more where the tables are distributed by Citus: on the
+# coordinator, and those that need nothing else there on a worker.  What is
+# otherwise is in t/citus, a patch of the expected output a test, with the reason.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Citus qw(citus_missing start_cluster use_same_master_key);
+use File::Basename qw(basename dirname);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $missing = citus_missing();
+plan(skip_all => $missing) if $missing;
+
+my $top = "$FindBin::Bin/..";
+my $scratch = PostgreSQL::Test::Utils::tempdir();
+my $node_path = dirname(PostgreSQL::Test::Utils::tempdir_short());
+my ($coordinator, @workers) = start_cluster('regress', 2);
+
+# inventory lists the catalog, which is not the same; distribute has where there is no Citus
+my @tests = grep { !/^(?:distribute|inventory)$/ } map { basename($_, '.sql') } sort glob("$top/sql/*.sql");
+my @on_worker = qw(claims guests jose_vectors jws_verify key_rotation login_ids master_key_rotation promotion refresh_rotation signing_keys);
+
+my %distribute = (
+	'CREATE' => "\\o /dev/null\nSELECT anon_auth.distribute(4);\n\\o\n",
+	'DROP' => "\\o /dev/null\nSELECT anon_auth.undistribute();\n\\o\n");
+
+# The file with distribute() and undistribute() where the extension comes and goes,
+# as far as a master key that the test itself has changed allows it.
+sub with_distribution
+{
+	my ($name) = @_;
+	my $distributed = 0;
+	my $result = '';
+
+	for my $line (split /^/, slurp_file("$top/sql/$name.sql"))
+	{
+		$result .= $distribute{DROP} if $line =~ /^DROP EXTENSION anon_auth\b/ && $distributed;
+		$result .= $line;
+		$result .= $distribute{CREATE} if $line =~ /^CREATE EXTENSION anon_auth;/ && !$distributed++;
+	}
+	return $result;
+}
+
+sub without_extension
+{
+	my ($text) = @_;
+
+	return join '', grep { !/^(?:CREATE|DROP) EXTENSION/ } split /^/, $text;
+}
+
+# What psql prints, as pg_regress calls it.
+sub output_of
+{
+	my ($node, $sql, @options) = @_;
+	my $file = "$scratch/input.sql";
+	my $output = '';
+
+	append_to_file($file, $sql);
+	{
+		local %ENV = (%ENV, PGTZ => 'PST8PDT', PGDATESTYLE => 'Postgres, MDY', PGOPTIONS => join ' ', '-c intervalstyle=postgres_verbose', @options);
+		IPC::Run::run([ 'psql', '-X', '-a', '-q', '-d', $node->connstr('postgres'), '-v', 'HIDE_TABLEAM=on', '-v', 'HIDE_TOAST_COMPRESSION=on' ],
+			'<', $file, '>&', \$output);
+	}
+	unlink $file;
+	$output =~ s/\Q$_\E//g for values %distribute;
+	# tables and constraints have the numbers of their shards; nodes are anywhere
+	$output =~ s/((?:relation|constraint) "\w+?)_1\d{5}"/$1"/g;
+	$output =~ s/\Q$node_path\E\S*:\d+/NODE/g;
+	# what doctor() says of the workers' grants in every answer
+	$output =~ s/^.*(?:grants_differ|anon_auth\.distribute\(\);$).*\n//mg;
+	return $output;
+}
+
+sub without_counts
+{
+	my ($text) = @_;
+
+	$text =~ s/^\(\d+ rows?\)$/(rows)/mg;
+	return $text;
+}
+
+sub expected
+{
+	my ($name) = @_;
+	my $text = without_counts(slurp_file("$top/expected/$name.out"));
+	my $patch = "$top/t/citus/$name.patch";
+
+	return $text if !-f $patch;
+	unlink "$scratch/expected";
+	append_to_file("$scratch/expected", $text);
+	system_or_bail('patch', '--quiet', '--force', "$scratch/expected", $patch);
+	return slurp_file("$scratch/expected");
+}
+
+# Shows where they differ.
+sub same
+{
+	my ($output, $expected, $name) = @_;
+
+	$output = without_counts($output);
+	return pass($name) if $output eq $expected;
+	fail($name);
+	unlink "$scratch/a", "$scratch/b";
+	append_to_file("$scratch/a", $expected);
+	append_to_file("$scratch/b", $output);
+	IPC::Run::run([ 'diff', '-U2', "$scratch/a", "$scratch/b" ], '>', \my $difference);
+	diag(substr $difference, 0, 4000);
+}
+
+# Everything that a test may have left.
+sub clean
+{
+	$coordinator->psql('postgres', 'SELECT anon_auth.undistribute(); DROP EXTENSION anon_auth CASCADE; DROP SCHEMA IF EXISTS app, yard, traps CASCADE; DROP FUNCTION IF EXISTS attempt', on_error_stop => 0);
+	unlink map { $_->data_dir . '/anon_auth.master_key' } $coordinator, @workers;
+	$coordinator->safe_psql('postgres', 'CREATE EXTENSION anon_auth; SELECT anon_auth.create_challenge()');
+	use_same_master_key($coordinator, @workers);
+}
+
+for my $name (@tests)
+{
+	clean();
+	same(output_of($coordinator, with_distribution($name)), expected($name), "$name is the same on the coordinator");
+}
+
+for my $name (@on_worker)
+{
+	clean();
+	$coordinator->safe_psql('postgres', 'SELECT anon_auth.distribute(4)');
+	same(output_of($workers[0], without_extension(slurp_file("$top/sql/$name.sql")), '-c citus.enable_ddl_propagation=off'),
+		without_extension(expected($name)), "$name is the same on a worker");
+	# its roles and functions are there alone
+	$workers[0]->psql('postgres', 'SET citus.enable_ddl_propagation = off; DROP OWNED BY regress_anon_auth_app; DROP ROLE regress_anon_auth_app', on_error_stop => 0);
+}
+
+done_testing();
