@@ -130,6 +130,8 @@ my @writers = split /\n/, query(q{
 	FROM pg_proc WHERE pronamespace = 'anon_auth'::regnamespace AND provolatile = 'v' AND prorettype <> 'trigger'::regtype
 		AND proname NOT IN ('create_challenge', 'create_promotion_code', 'use_access_token', 'sign_jwt', 'grant_client_api', 'grant_http_api',
 							'postgrest_pre_request', 'postgrest_pre_config')
+		-- these look for Citus first
+		AND proname NOT IN ('distribute', 'undistribute', 'set_grants', 'copy_grants_to_workers', 'require_same_master_keys', 'workers_with_other_master_key')
 	ORDER BY proname});
 cmp_ok(scalar @writers, '>=', 14, 'there are functions that write');
 
