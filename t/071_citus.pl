@@ -282,8 +282,10 @@ is(promoted($coordinator, $here[1], $name)->{sub}, $here[1]{sub}, '... and succe
 # Promotions while it is killed: all of one, or nothing.
 my @many = map { guest() } 1 .. 60;
 my $script = join '', map { statement_of('promote_anonymous_user', client_id => 'app', username => "many$_", password => 'correct horse', refresh_token => $many[$_]{refresh_token}) . ";\n" } 0 .. $#many;
-my ($out, $err) = ('', '');
-my $run = IPC::Run::start([ 'psql', '-X', '-q', '-d', $workers[0]->connstr('postgres') ], '<', \$script, '>', \$out, '2>', \$err);
+my $file = PostgreSQL::Test::Utils::tempdir() . '/promotions.sql';
+append_to_file($file, $script);
+my $output = '';
+my $run = IPC::Run::start([ 'psql', '-X', '-q', '-d', $workers[0]->connstr('postgres'), '-f', $file ], '>&', \$output);
 $coordinator->poll_query_until('postgres', "SELECT count(*) > 10 FROM anon_auth.login_ids WHERE value LIKE 'many%'");
 $late->stop('immediate');
 $run->finish;
