@@ -1,5 +1,5 @@
 -- Row security over a million rows.  Three roles read one table: by uid() and
--- is_anonymous() as README says, by uid() as the careless write it, and by
+-- is_anonymous() as docs/guide.md says, by uid() as the careless write it, and by
 -- constants.
 
 CREATE ROLE reader;

@@ -22,7 +22,7 @@ INSERT INTO chapter SELECT 3, 'Functions for the owner', 'Granted to nobody.',
 SELECT '# Reference
 
 Made by `script/reference` from the comments in the catalog, which `\df+` and `\d+` show, too. What the errors AA001 to AA021 mean
-is in the [README](../README.md#errors).
+is in the [guide](guide.md#errors).
 ';
 
 SELECT string_agg(part, E'\n' ORDER BY place, name, part)

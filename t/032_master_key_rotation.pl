@@ -74,7 +74,7 @@ sub write_key
 	chmod $mode // 0600, $path;
 }
 
-# A line with a new key, as the README makes it.
+# A line with a new key, as docs/operations.md makes it.
 sub new_line
 {
 	return `key=\$(mktemp); openssl rand 32 >\$key

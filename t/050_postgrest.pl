@@ -933,7 +933,7 @@ settings('guest_sign_ups_per_minute_per_ip = 60');
 $node->safe_psql('postgres', 'TRUNCATE anon_auth.rate_limits');
 
 # ---------------------------------------------------------------------------
-# A function of the application's that calls authenticate(), as in the README
+# A function of the application's that calls authenticate(), as in docs/guide.md
 # ---------------------------------------------------------------------------
 
 {
