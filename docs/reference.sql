@@ -1,6 +1,7 @@
 -- docs/reference.md, out of the catalog: what COMMENT says of functions, tables
--- and columns.  Run by script/reference, and by t/014 to see that the file is up
--- to date.
+-- and columns, and the examples in sql/examples.sql, whose text is in the
+-- variable "examples".  Run by script/reference, and by t/014 to see that the file
+-- is up to date.
 
 \set QUIET on
 \pset format unaligned
@@ -19,10 +20,16 @@ INSERT INTO chapter SELECT 3, 'Functions for the owner', 'Granted to nobody.',
 		  AND obj_description(p.oid, 'pg_proc') IS NOT NULL
 		  AND NOT EXISTS (SELECT FROM chapter WHERE p.oid = ANY (functions)));
 
+-- As in sql/examples.sql: names, and what stands below up to an empty line.
+CREATE TEMPORARY TABLE example AS
+SELECT string_to_array(part[1], ', ') AS names, part[2] AS text
+FROM regexp_matches(:'examples', '^-- example: ([a-z_, ]+?)\n(.+?)\n(?=\n)', 'gw') AS part;
+
 SELECT '# Reference
 
-Made by `script/reference` from the comments in the catalog, which `\df+` and `\d+` show, too. What the errors AA001 to AA021 mean
-is in the [guide](guide.md#errors).
+Made by `script/reference` from the comments in the catalog, which `\df+` and `\d+` show, too, and from the examples in `sql/examples.sql`, which
+the tests run. In `psql`, `\gset` keeps a result in variables, and `:''name''` puts one in. What the errors AA001 to AA021 mean is in the
+[guide](guide.md#errors).
 ';
 
 SELECT string_agg(part, E'\n' ORDER BY place, name, part)
@@ -33,7 +40,9 @@ FROM (
 		regexp_replace(format('    %s.%s(%s)%s', p.pronamespace::regnamespace, proname, regexp_replace(pg_get_function_arguments(p.oid), '::[a-z]+(\[\])?', '', 'g'),
 			CASE WHEN pg_get_function_result(p.oid) = 'record' OR prokind = 'p' THEN '' ELSE E'\n        RETURNS ' || pg_get_function_result(p.oid) END),
 			'timestamp with time zone', 'timestamptz', 'g'),
-		replace(obj_description(p.oid, 'pg_proc'), ' Errors: ', E'\n\n**Errors:** '))
+		replace(obj_description(p.oid, 'pg_proc'), ' Errors: ', E'\n\n**Errors:** ')
+		|| coalesce((SELECT E'\n\n```sql\n' || text || E'\n```' FROM example
+					 WHERE proname = ANY (names) AND pronamespace = 'anon_auth'::regnamespace), ''))
 	FROM chapter, unnest(functions) AS f (id) JOIN pg_proc AS p ON p.oid = f.id) AS parts;
 
 SELECT E'## Tables\n';

@@ -1,4 +1,4 @@
-# docs/reference.md is what the catalog says.
+# docs/reference.md is what the catalog says, with an example of each function.
 
 use strict;
 use warnings;
@@ -15,7 +15,8 @@ $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION anon_auth');
 
-my $made = $node->safe_psql('postgres', slurp_file("$docs/reference.sql"));
+my $examples = slurp_file("$docs/../sql/examples.sql");
+my $made = $node->safe_psql('postgres', slurp_file("$docs/reference.sql"), extra_params => [ '-v', "examples=$examples" ]);
 my $kept = slurp_file("$docs/reference.md");
 
 chomp $kept;
@@ -27,5 +28,22 @@ WHERE pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace
 	AND (p.oid = ANY (anon_auth.client_api()::oid[] || anon_auth.http_api()::oid[]) OR has_function_privilege('public', p.oid, 'EXECUTE'))
 	AND obj_description(p.oid, 'pg_proc') IS NULL
 SQL
+
+# What is part of another function or called by the server has none.
+my @callable = split /\n/, $node->safe_psql('postgres', <<'SQL');
+SELECT DISTINCT proname FROM pg_proc
+WHERE pronamespace = 'anon_auth'::regnamespace AND prorettype <> 'trigger'::regtype
+	AND obj_description(oid, 'pg_proc') NOT LIKE 'Part of %'
+SQL
+my %example;
+
+for my $names ($examples =~ /^-- example: (.*)/mg)
+{
+	$example{$_}++ for split /, /, $names;
+}
+cmp_ok(scalar @callable, '>', 40, 'the functions that somebody may call are found');
+is(join(' ', grep { ($example{$_} // 0) != 1 } @callable), '', 'each has one example in sql/examples.sql');
+delete @example{@callable};
+is(join(' ', keys %example), '', 'and nothing else has');
 
 done_testing();

@@ -1,0 +1,185 @@
+--
+-- An example of each function, run here and shown by docs/reference.md.
+--
+-- What the reference shows begins with "-- example: FUNCTION, ..." and ends with
+-- an empty line.  Values that differ from run to run are kept in variables, or
+-- compared, so that the output is always the same.
+--
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS anon_auth CASCADE;
+CREATE EXTENSION anon_auth;
+CREATE ROLE regress_anon_auth_app;
+UPDATE anon_auth.settings SET issuer = 'https://app.example', password_hash_memory_kib = 8192, password_hash_passes = 1;
+RESET client_min_messages;
+SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') AS has_citus \gset
+
+-- ---- for the owner, at first ----
+
+-- example: create_client
+SELECT anon_auth.create_client('app', 'spa', ARRAY['https://app.example/done']);
+
+-- example: grant_client_api, client_api
+SELECT anon_auth.grant_client_api('regress_anon_auth_app');
+SELECT has_function_privilege('regress_anon_auth_app', f, 'EXECUTE') FROM unnest(anon_auth.client_api()) AS f LIMIT 1;
+
+-- example: grant_http_api, http_api
+SELECT anon_auth.grant_http_api('regress_anon_auth_app');
+SELECT has_function_privilege('regress_anon_auth_app', f, 'EXECUTE') FROM unnest(anon_auth.http_api()) AS f LIMIT 1;
+
+-- example: ensure_signing_key, jwks
+SELECT anon_auth.ensure_signing_key();
+SELECT key ->> 'alg' AS alg, key ? 'd' AS private FROM jsonb_array_elements(anon_auth.jwks() -> 'keys') AS key;
+
+-- ---- clients ----
+
+-- example: authenticate_anonymously
+SELECT * FROM anon_auth.authenticate_anonymously('app', device_info => '{"model": "Pixel 9"}') \gset guest_
+SELECT :'guest_token_type' AS token_type, :guest_expires_in AS expires_in;
+-- the same guest again, later
+SELECT sub = :'guest_sub' AS same FROM anon_auth.authenticate_anonymously('app', refresh_token => :'guest_refresh_token');
+
+-- example: create_challenge
+SELECT token IS NOT NULL AS to_be_signed, expire_at > now() AS still_good FROM anon_auth.create_challenge();
+
+-- example: refresh_session
+SELECT * FROM anon_auth.refresh_session('app', :'guest_refresh_token') \gset guest_
+SELECT anon_auth.verify_jwt(:'guest_access_token') ->> 'sub' = :'guest_sub' AS same_user;
+
+-- example: use_access_token, uid, is_anonymous, session_id, session_alive, claims
+BEGIN;
+SELECT anon_auth.use_access_token(:'guest_access_token') = :'guest_sub' AS is_caller;
+SELECT anon_auth.uid() = :'guest_sub' AS uid, anon_auth.is_anonymous(), anon_auth.session_alive(),
+	anon_auth.session_id()::text = anon_auth.claims() ->> 'sid' AS session_id;
+COMMIT;
+SELECT anon_auth.uid() IS NULL AS nobody;
+
+-- example: userinfo
+SELECT u ->> 'sub' = :'guest_sub' AS sub, u -> 'https://authgear.com/claims/user/is_anonymous' AS is_anonymous
+FROM anon_auth.userinfo(:'guest_access_token') AS u;
+
+-- example: create_promotion_code
+SELECT promotion_code AS code FROM anon_auth.create_promotion_code(:'guest_refresh_token') \gset
+SELECT sub = :'guest_sub' AS same_user
+FROM anon_auth.promote_anonymous_user('app', username => 'ada', password => 'correct horse', promotion_code => :'code');
+
+-- example: promote_anonymous_user
+SELECT * FROM anon_auth.authenticate_anonymously('app') \gset guest_
+SELECT * FROM anon_auth.promote_anonymous_user('app', email => 'bob@example.com', password => 'correct horse',
+	refresh_token => :'guest_refresh_token') \gset user_
+SELECT :'user_sub' = :'guest_sub' AS same_user;
+
+-- example: authenticate
+SELECT * FROM anon_auth.authenticate('app', 'Bob@Example.com', 'correct horse') \gset user_
+SELECT count(*) AS rows_for_a_wrong_password FROM anon_auth.authenticate('app', 'bob@example.com', 'wrong horse');
+
+-- example: authorize_promotion, exchange_authorization_code
+SELECT * FROM anon_auth.authenticate_anonymously('app') \gset guest_
+SELECT code FROM anon_auth.authorize_promotion('app', 'https://app.example/done',
+	code_challenge => 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', -- SHA-256 of the verifier, RFC 7636, appendix B
+	username => 'carol', password => 'correct horse', refresh_token => :'guest_refresh_token') \gset
+SELECT sub = :'guest_sub' AS same_user
+FROM anon_auth.exchange_authorization_code('app', :'code', 'https://app.example/done',
+	code_verifier => 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk');
+
+-- example: request_verification, verify_login_id
+SELECT anon_auth.request_verification('email', :'user_access_token') > now() AS sent;
+SELECT code FROM anon_auth.take_outbox_messages() \gset
+SELECT anon_auth.verify_login_id(:'code', 'email', :'user_access_token');
+
+-- example: request_password_reset, reset_password, take_outbox_messages
+SELECT anon_auth.request_password_reset('bob@example.com');
+SELECT recipient, code FROM anon_auth.take_outbox_messages() \gset message_
+SELECT anon_auth.reset_password(:'message_recipient', :'message_code', 'battery staple');
+
+-- example: revoke
+SELECT * FROM anon_auth.authenticate('app', 'bob@example.com', 'battery staple') \gset user_
+SELECT anon_auth.revoke(:'user_refresh_token');
+SELECT anon_auth.refresh_session('app', :'user_refresh_token');
+
+-- example: openid_configuration
+SELECT anon_auth.openid_configuration() ->> 'issuer' AS issuer, anon_auth.openid_configuration() ->> 'jwks_uri' AS jwks_uri;
+
+-- ---- tools ----
+
+-- example: jwk_thumbprint
+SELECT anon_auth.jwk_thumbprint('{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}');
+
+-- example: jws_verify
+SELECT anon_auth.jws_verify(
+	'eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.'
+	'hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg',
+	'{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}',
+	algorithms => '{EdDSA}');
+
+-- example: sign_jwt, verify_jwt
+SELECT anon_auth.sign_jwt(jsonb_build_object('iss', 'https://app.example', 'aud', 'reports', 'sub', 'nightly', 'exp', extract(epoch FROM now())::bigint + 60)) AS token \gset
+SELECT anon_auth.verify_jwt(:'token', audience => 'reports') ->> 'sub' AS sub;
+
+-- ---- for the owner ----
+
+-- example: disable_user, enable_user
+SELECT anon_auth.disable_user(:'user_sub');
+SELECT count(*) AS logins FROM anon_auth.authenticate('app', 'bob@example.com', 'battery staple');
+SELECT anon_auth.enable_user(:'user_sub');
+
+-- example: revoke_sessions
+SELECT sub FROM anon_auth.authenticate('app', 'bob@example.com', 'battery staple') \g /dev/null
+SELECT anon_auth.revoke_sessions(:'user_sub');
+
+-- example: merge_anonymous_user
+SELECT sub AS guest FROM anon_auth.authenticate_anonymously('app') \gset
+SELECT * FROM anon_auth.merge_anonymous_user(:'guest', :'user_sub', dry_run => true);
+SELECT * FROM anon_auth.merge_anonymous_user(:'guest', :'user_sub');
+
+-- example: delete_user
+SELECT anon_auth.delete_user(:'user_sub');
+
+-- example: purge
+SELECT guests, sessions, has_more FROM anon_auth.purge(dry_run => true);
+
+-- example: doctor
+SELECT severity, finding FROM anon_auth.doctor() WHERE severity = 'error';
+
+-- example: create_signing_key
+SELECT anon_auth.create_signing_key('EdDSA') AS kid \gset
+
+-- example: rotate_signing_key, retire_signing_key
+SELECT anon_auth.rotate_signing_key() AS new_kid \gset
+SELECT anon_auth.retire_signing_key(:'kid');
+
+-- example: import_signing_key
+SELECT anon_auth.import_signing_key('{"kty": "oct", "kid": "shared-2026", "k": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}');
+
+-- example: postgrest_pre_config
+-- in postgrest.conf: db-pre-config = "anon_auth.postgrest_pre_config"
+BEGIN;
+SELECT anon_auth.postgrest_pre_config();
+SELECT current_setting('pgrst.jwt_secret')::jsonb = anon_auth.jwks() AS keys_for_postgrest;
+COMMIT;
+
+-- example: postgrest_pre_request
+-- in postgrest.conf: db-pre-request = "anon_auth.postgrest_pre_request"
+SELECT anon_auth.postgrest_pre_request();
+
+\if :has_citus
+-- example: distribute, distributed_tables, undistribute
+SELECT anon_auth.distribute(shard_count => 4);
+SELECT * FROM anon_auth.distributed_tables() WHERE table_name = 'users';
+SELECT anon_auth.undistribute();
+
+\endif
+-- example: rotate_master_key, master_key_ids
+SELECT (anon_auth.master_key_ids())[1] AS former \gset
+SELECT anon_auth.rotate_master_key() AS current \gset
+SELECT anon_auth.master_key_ids() = ARRAY[:'current', :'former'] AS current_first;
+
+-- example: reseal_signing_keys, retire_master_key
+-- in the other databases of the server, after rotate_master_key() in one
+SELECT anon_auth.reseal_signing_keys();
+-- when no session from before need live on
+SELECT anon_auth.retire_master_key(:'former');
+
+SET client_min_messages = warning;
+DROP OWNED BY regress_anon_auth_app;
+DROP ROLE regress_anon_auth_app;
+DROP EXTENSION anon_auth;
