@@ -171,7 +171,7 @@ SELECT anon_auth.undistribute();
 -- example: rotate_master_key, master_key_ids
 SELECT (anon_auth.master_key_ids())[1] AS former \gset
 SELECT anon_auth.rotate_master_key() AS current \gset
-SELECT anon_auth.master_key_ids() = ARRAY[:'current', :'former'] AS current_first;
+SELECT (anon_auth.master_key_ids())[1:2] = ARRAY[:'current', :'former'] AS current_first;
 
 -- example: reseal_signing_keys, retire_master_key
 -- in the other databases of the server, after rotate_master_key() in one
