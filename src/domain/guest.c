@@ -14,6 +14,7 @@
 #include "errors.h"
 #include "json/json.h"
 #include "keyring/public_key.h"
+#include "store/distribution.h"
 
 static void
 require_guests_enabled(void)
@@ -100,7 +101,8 @@ static bool
 sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_info,
 				 TimestampTz now, User *user)
 {
-	pg_uuid_t	id = new_uuid_v7(now);
+	pg_uuid_t	route = device_key_route(request->kid);
+	pg_uuid_t	id = new_user_id(&route, now);
 	DeviceKey	key;
 
 	request_jwt_verify(request, request->jwk, jose_alg_name(request->alg));
@@ -162,7 +164,7 @@ static void
 sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz session_expiry,
 					TimestampTz now, User *user)
 {
-	pg_uuid_t	id = new_uuid_v7(now);
+	pg_uuid_t	id = new_user_id(NULL, now);
 
 	if (client != NULL)
 		client_require_guests(client, false);

@@ -17,8 +17,10 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "store/distribution.h"
 #include "store/statement.h"
+#include "store/store.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -94,4 +96,32 @@ store_distribution_column(Oid relation_id)
 	if (!store_is_distributed() || store_run(&find_column, params, NULL, &row) == 0)
 		return NULL;
 	return store_text(&row, 0);
+}
+
+/*
+ * Citus divides the range of PostgreSQL's hash function among the shards, so
+ * rows whose hashes begin alike are together, up to 256 shards, and mostly
+ * where their number is no power of two.
+ */
+static unsigned
+hash_beginning(const pg_uuid_t *id)
+{
+	return DatumGetUInt32(hash_any(id->data, UUID_LEN)) >> 24;
+}
+
+pg_uuid_t
+new_user_id(const pg_uuid_t *route, TimestampTz now)
+{
+	pg_uuid_t	id = new_uuid_v7(now);
+	uint32		random;
+
+	if (route == NULL || !store_is_distributed())
+		return id;
+	memcpy(&random, id.data + UUID_LEN - sizeof(random), sizeof(random));
+	while (hash_beginning(&id) != hash_beginning(route))
+	{
+		random++;
+		memcpy(id.data + UUID_LEN - sizeof(random), &random, sizeof(random));
+	}
+	return id;
 }
