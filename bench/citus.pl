@@ -12,7 +12,10 @@ my ($rounds, $seconds) = @ARGV;
 my $refreshes = 20;
 my $directory = PostgreSQL::Test::Utils::tempdir();
 
+my $request = "SELECT device_request(device_key(), token, 'auth', true) AS jwt FROM anon_auth.create_challenge() \\gset\n";
 my %scripts = (
+	'request' => $request,
+	'sign-up with a key' => $request . "SELECT sub FROM anon_auth.authenticate_anonymously('app', :jwt);\n",
 	'sign-up' => "SELECT sub FROM anon_auth.authenticate_anonymously('app');\n",
 	'refresh' => "SELECT refresh_token AS token FROM anon_auth.authenticate_anonymously('app') \\gset\n" .
 		"SELECT sub FROM anon_auth.refresh_session('app', :token);\n" x $refreshes);
@@ -28,7 +31,16 @@ UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, event_typ
 SQL
 }
 
-# { name, nodes, entries } of a cluster; plain PostgreSQL has one node.
+# What signs as a device does: on each node that clients enter.
+sub add_devices
+{
+	my ($node, @settings) = @_;
+
+	$node->safe_psql('postgres', join '; ', @settings, 'CREATE SCHEMA bench', 'SET search_path = bench', slurp_file('bench/module.sql'),
+		'ALTER DATABASE postgres SET search_path = bench');
+}
+
+# The coordinator and the workers of a cluster.
 sub distributed
 {
 	my ($name, $workers, $entry) = @_;
@@ -37,7 +49,8 @@ sub distributed
 	make_ready($coordinator);
 	$coordinator->safe_psql('postgres', sprintf "SELECT citus_set_node_property('%s', %d, 'shouldhaveshards', %s)",
 		$coordinator->host, $coordinator->port, @workers ? 'false' : 'true');
-	$coordinator->safe_psql('postgres', 'SELECT anon_auth.distribute(24)');
+	$coordinator->safe_psql('postgres', 'SELECT anon_auth.distribute(32)');
+	add_devices($_, 'SET citus.enable_ddl_propagation = off') for $coordinator, @workers;
 	return ($coordinator, @workers);
 }
 
@@ -46,6 +59,7 @@ $plain->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
 $plain->start;
 $plain->safe_psql('postgres', 'CREATE EXTENSION anon_auth');
 make_ready($plain);
+add_devices($plain);
 
 my @alone = distributed('alone', 0);
 my @one = distributed('one', 1);
@@ -114,26 +128,30 @@ for my $round (0 .. $rounds)
 	for my $case (@cases)
 	{
 		my ($name, $nodes, $entries) = @$case;
-		my @sign_up = measure('sign-up', $nodes, $entries);
-		my @both = measure('refresh', $nodes, $entries);
-		my @refresh = map { ($both[$_] - $sign_up[$_]) / $refreshes } 0, 1;
+		my %run = map { $_ => [ measure($_, $nodes, $entries) ] } sort keys %scripts;
+		my %result = (
+			'sign-up' => $run{'sign-up'},
+			'sign-up with a key' => [ map { $run{'sign-up with a key'}[$_] - $run{request}[$_] } 0, 1 ],
+			'refresh' => [ map { ($run{refresh}[$_] - $run{'sign-up'}[$_]) / $refreshes } 0, 1 ]);
 
 		next if $round == 0;
-		push @{ $times{$name}{$_->[0]}[0] }, $_->[1][0] for [ 'sign-up', \@sign_up ], [ 'refresh', \@refresh ];
-		push @{ $times{$name}{$_->[0]}[1] }, $_->[1][1] for [ 'sign-up', \@sign_up ], [ 'refresh', \@refresh ];
+		for my $operation (keys %result)
+		{
+			push @{ $times{$name}{$operation}[$_] }, $result{$operation}[$_] for 0, 1;
+		}
 	}
 }
 
 # what is printed otherwise goes to a log
 my $out = Test::More->builder->output;
-print $out sprintf "%-24s %-10s %12s %8s %16s %8s\n", 'nodes', 'call', 'us elapsed', 'ratio', 'us of processors', 'ratio';
+print $out sprintf "%-24s %-18s %12s %8s %16s %8s\n", 'nodes', 'call', 'us elapsed', 'ratio', 'us of processors', 'ratio';
 for my $case (@cases)
 {
-	for my $operation (qw(sign-up refresh))
+	for my $operation ('sign-up', 'sign-up with a key', 'refresh')
 	{
 		my @mine = map { median(@$_) } @{ $times{ $case->[0] }{$operation} };
 		my @base = map { median(@$_) } @{ $times{PostgreSQL}{$operation} };
 
-		print $out sprintf "%-24s %-10s %12.0f %8.2f %16.0f %8.2f\n", $case->[0], $operation, map { ($mine[$_], $mine[$_] / $base[$_]) } 0, 1;
+		print $out sprintf "%-24s %-18s %12.0f %8.2f %16.0f %8.2f\n", $case->[0], $operation, map { ($mine[$_], $mine[$_] / $base[$_]) } 0, 1;
 	}
 }
