@@ -7,7 +7,8 @@
 -- is copied to all.  rate_limits stays where it is: each node has its own.
 -- ---------------------------------------------------------------------------
 
--- users goes first: foreign keys may point to it once it is distributed.
+-- In the order in which most calls come to them, as they are locked in it.  users
+-- goes before those with foreign keys to it.
 CREATE FUNCTION anon_auth.distributed_tables()
 	RETURNS TABLE (table_name name, distribution_column name)
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -15,8 +16,8 @@ CREATE FUNCTION anon_auth.distributed_tables()
 AS $$
 BEGIN
 	RETURN QUERY VALUES
-		('settings'::name, NULL::name),
-		('clients', NULL),
+		('clients'::name, NULL::name),
+		('settings', NULL),
 		('signing_keys', NULL),
 		('users', 'id'),
 		('passwords', 'user_id'),
@@ -171,6 +172,13 @@ BEGIN
 	PERFORM anon_auth.require_citus_coordinator();
 	PERFORM anon_auth.require_distributable();
 	PERFORM anon_auth.require_same_master_keys();
+
+	-- In the order in which calls come to the tables, and before Citus sends
+	-- anything: who signs up meanwhile waits, and nobody waits for us and we for
+	-- them.
+	FOR t IN SELECT d.table_name FROM anon_auth.distributed_tables() d WHERE NOT anon_auth.is_distributed(d.table_name) LOOP
+		EXECUTE format('LOCK TABLE anon_auth.%I IN ACCESS EXCLUSIVE MODE', t.table_name);
+	END LOOP;
 
 	-- Citus enforces uniqueness and foreign keys within a shard only, and runs
 	-- no triggers.  The functions do without these; undistribute() makes them
