@@ -106,7 +106,7 @@ COMMENT ON FUNCTION anon_auth.doctor_settings() IS 'Part of doctor(): the settin
 
 CREATE FUNCTION anon_auth.estimated_rows(relation regclass)
 	RETURNS bigint
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

@@ -108,6 +108,15 @@ SELECT * FROM app.findings;
 SELECT app.mend('no_signing_key');
 
 -- ---- rights ----
+-- Who watches stats has no more than it needs.
+GRANT SELECT ON anon_auth.stats TO regress_doctor_visitor;
+GRANT EXECUTE ON FUNCTION anon_auth.estimated_rows(regclass) TO regress_doctor_visitor;
+SELECT * FROM app.findings;
+SET ROLE regress_doctor_visitor;
+SELECT outbox_messages FROM anon_auth.stats;
+RESET ROLE;
+REVOKE ALL ON anon_auth.stats FROM regress_doctor_visitor;
+REVOKE ALL ON FUNCTION anon_auth.estimated_rows(regclass) FROM regress_doctor_visitor;
 GRANT SELECT, UPDATE ON anon_auth.users TO regress_doctor_visitor;
 GRANT REFERENCES ON anon_auth.users TO regress_doctor_owner;
 GRANT EXECUTE ON FUNCTION anon_auth.delete_user(uuid) TO PUBLIC;

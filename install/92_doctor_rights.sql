@@ -1,0 +1,84 @@
+-- ---------------------------------------------------------------------------
+-- doctor(): roles that have too much
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION anon_auth.doctor_rights()
+	RETURNS SETOF anon_auth.finding
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	allowed oid[] := anon_auth.client_api() || anon_auth.http_api();
+BEGIN
+	RETURN QUERY
+	SELECT 'warning', 'references_privilege', format('%s may reference anon_auth.users', g.grantee),
+		'PostgreSQL checks foreign keys with the rights of the extension''s owner, and runs casts to them that their owner has written: it is as good as these rights.',
+		format('REVOKE REFERENCES ON anon_auth.users FROM %s;  -- and create its tables yourself: see the README', g.grantee)
+	FROM (SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
+		  FROM (SELECT relacl AS acl, relowner FROM pg_class WHERE oid = 'anon_auth.users'::regclass
+				UNION ALL
+				SELECT t.attacl, c.relowner FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid WHERE c.oid = 'anon_auth.users'::regclass) u,
+			   aclexplode(u.acl) a
+		  WHERE a.privilege_type = 'REFERENCES' AND a.grantee <> u.relowner
+			AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolsuper)) g;
+	-- That is what the finding above is about, and stats has counts alone.
+	RETURN QUERY
+	SELECT 'error', 'table_privilege',
+		format('%s has %s on table %s', grantee, string_agg(privilege_type, ', ' ORDER BY privilege_type), relation),
+		'Only row-level security keeps hashes and keys of all users from them.',
+		format('REVOKE ALL ON %s FROM %s;', relation, grantee)
+	FROM (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee,
+				 a.privilege_type, c.oid::regclass AS relation
+		  FROM pg_class c, aclexplode(c.relacl) a
+		  WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind IN ('r', 'v') AND a.grantee <> c.relowner
+			AND NOT (c.relname = 'users' AND a.privilege_type = 'REFERENCES')
+			AND NOT (c.relname = 'stats' AND a.privilege_type = 'SELECT')) g
+	GROUP BY grantee, relation;
+	RETURN QUERY
+	SELECT 'error', 'function_privilege', format('%s may execute %s', g.grantee, g.function),
+		'It is for administrators: see its comment.', format('REVOKE ALL ON FUNCTION %s FROM %s;', g.function, g.grantee)
+	FROM (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee, p.oid::regprocedure AS function
+		  FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+		  WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND a.grantee <> p.proowner
+			AND p.oid <> ALL (allowed)
+			-- what a worker, a scheduler or a monitor may be given a role for
+			AND NOT (p.oid IN ('anon_auth.take_outbox_messages(integer)'::regprocedure, 'anon_auth.purge(integer, boolean)'::regprocedure,
+							   'anon_auth.estimated_rows(regclass)'::regprocedure)
+					 AND a.grantee <> 0)
+			AND NOT (a.grantee = 0 AND p.oid IN ('anon_auth.jws_verify(text, jsonb, text[])'::regprocedure, 'anon_auth.jwk_thumbprint(jsonb)'::regprocedure))) g;
+	RETURN QUERY
+	SELECT 'error', 'schema_privilege', format('%s may create objects in schema anon_auth', pg_get_userbyid(a.grantee)),
+		'They could stand in the way of an upgrade, or be taken for the extension''s.',
+		format('REVOKE CREATE ON SCHEMA anon_auth FROM %s;', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
+	FROM pg_namespace n, aclexplode(n.nspacl) a
+	WHERE n.nspname = 'anon_auth' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner;
+	RETURN QUERY
+	SELECT 'error', 'powerful_client_role',
+		format('role %I, which has the client API, %s', r.rolname,
+			   CASE WHEN r.rolsuper THEN 'is a superuser' WHEN r.rolbypassrls THEN 'bypasses row-level security'
+					ELSE 'is a member of the extension''s owner' END),
+		'Whoever gets a statement past your API has everything.',
+		CASE WHEN r.rolsuper THEN format('ALTER ROLE %I NOSUPERUSER;', r.rolname)
+			 WHEN r.rolbypassrls THEN format('ALTER ROLE %I NOBYPASSRLS;', r.rolname)
+			 ELSE format('REVOKE %I FROM %I;', pg_get_userbyid(o.proowner), r.rolname) END
+	FROM pg_roles r, pg_proc o
+	WHERE o.oid = 'anon_auth.uid()'::regprocedure AND r.oid <> o.proowner
+	  AND (EXISTS (SELECT FROM aclexplode(o.proacl) a WHERE a.grantee = r.oid)
+		   OR r.rolname = (SELECT token_role FROM anon_auth.settings))
+	  AND (r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, o.proowner, 'MEMBER'));
+	RETURN QUERY
+	SELECT 'warning', 'no_token_role', format('role %L, which access tokens name, does not exist', s.token_role),
+		'PostgREST cannot switch to it, and refuses every token.', format('CREATE ROLE %I NOLOGIN; GRANT %I TO authenticator;', s.token_role, s.token_role)
+	FROM anon_auth.settings s
+	WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = s.token_role)
+	  AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
+				  WHERE p.oid = 'anon_auth.postgrest_pre_request()'::regprocedure AND a.grantee <> p.proowner);
+	RETURN QUERY
+	SELECT 'error', 'no_row_security', format('row-level security of %s is switched off', c.oid::regclass),
+		'It denies everything to whom a privilege was granted by mistake.',
+		format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY;', c.oid::regclass)
+	FROM pg_class c WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind = 'r' AND NOT c.relrowsecurity;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.doctor_rights() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.doctor_rights() IS 'Part of doctor(): who may do what.';
