@@ -327,6 +327,7 @@ query('SELECT anon_auth.undistribute()');
 is(contents(), $before, 'undistribute() brings back every row');
 is(query($definitions), $defined, '... and every constraint, index and trigger');
 is(query("SELECT count(*) FROM pg_dist_partition"), 0, '... and leaves no shards');
+query('CALL citus_cleanup_orphaned_resources()');  # what rebalancing has left
 is(query("SELECT count(*) FROM run_command_on_workers('SELECT count(*) FROM pg_class WHERE relname ~ ''^users_[0-9]+\$''') WHERE result <> '0'"), 0, '... on no node');
 query('SELECT anon_auth.undistribute()');
 is(keyed($coordinator, $device)->{sub}, $with_key->{sub}, 'a second call changes nothing, and the device comes back');
@@ -363,5 +364,29 @@ my $versions = query("SELECT string_agg(DISTINCT result, ' ') FROM run_command_o
 is($versions, query("SELECT default_version FROM pg_available_extensions WHERE name = 'anon_auth'"), 'ALTER EXTENSION UPDATE reaches all workers');
 query('SELECT anon_auth.distribute(4)');
 is(refreshed($workers[0], $from_before)->{sub}, $from_before->{sub}, '... and what 1.0 has made can be distributed');
+
+# ---------------------------------------------------------------------------
+# An application's table, as docs/citus.md says
+# ---------------------------------------------------------------------------
+
+query(<<'SQL');
+SELECT anon_auth.undistribute();
+CREATE ROLE app_role LOGIN;
+SELECT anon_auth.grant_client_api('app_role');
+CREATE TABLE notes (user_id uuid NOT NULL DEFAULT anon_auth.uid() REFERENCES anon_auth.users (id) ON DELETE CASCADE, body text NOT NULL);
+CREATE INDEX ON notes (user_id);
+ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_notes ON notes USING (user_id = (SELECT anon_auth.uid()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO app_role;
+SQL
+query($_) for slurp_file("$FindBin::Bin/../docs/citus.md") =~ /^## Your tables\n.*?^```sql\n(.*?)^```/ms;
+for my $node ($coordinator, @workers)
+{
+	my $one = guest($node);
+	my $as_guest = "BEGIN; SET LOCAL ROLE app_role; SELECT FROM anon_auth.use_access_token('$one->{access_token}')";
+
+	$node->safe_psql('postgres', "$as_guest; SELECT FROM add_note('of ' || anon_auth.uid()); COMMIT");
+	is($node->safe_psql('postgres', "$as_guest; SELECT my_notes()") =~ s/^\s+//r, "of $one->{sub}", 'a guest sees its own row, and no other, on ' . $node->name);
+}
 
 done_testing();
