@@ -42,7 +42,7 @@ CREATE FUNCTION anon_auth.is_distributed(table_name name)
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN EXISTS (SELECT FROM pg_dist_partition
+	RETURN EXISTS (SELECT FROM pg_catalog.pg_dist_partition
 				   WHERE logicalrelid = format('anon_auth.%I', is_distributed.table_name)::regclass);
 END
 $$;
@@ -66,11 +66,17 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  HINT = 'Call it on the coordinator: SELECT nodename, nodeport FROM pg_dist_node WHERE groupid = 0.';
 	END IF;
+	-- Rows that were written before the tables are locked must be seen after.
+	IF current_setting('transaction_isolation') <> 'read committed' THEN
+		RAISE EXCEPTION 'tables are moved at READ COMMITTED only'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Call it in a transaction of its own, with the isolation level READ COMMITTED.';
+	END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION anon_auth.require_citus_coordinator() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.require_citus_coordinator() IS
-'Part of distribute(). Errors: 0A000 no Citus; 55000 another node is the coordinator.';
+'Part of distribute(). Errors: 0A000 no Citus; 55000 another node is the coordinator, or the isolation level is not READ COMMITTED.';
 
 -- A key file that is missing is not asked for its ids: that would make one.
 CREATE FUNCTION anon_auth.workers_with_other_master_key()
@@ -227,7 +233,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION anon_auth.distribute(integer) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.distribute(integer) IS
-'Spreads the extension''s tables, with what is in them, over the nodes of a Citus cluster: what a user owns goes to one of shard_count shards. Call it on the coordinator, at a quiet time. Call it again when a node was added or a right on the extension was granted or revoked: it gives all workers the coordinator''s grants, and changes nothing else. Every node must have the same master key file. Errors: 0A000 no Citus; 55000 another node is the coordinator, a master key file differs, or a foreign key or trigger of yours stands against it; 22023 bad shard_count.';
+'Spreads the extension''s tables, with what is in them, over the nodes of a Citus cluster: what a user owns goes to one of shard_count shards. Call it on the coordinator, at a quiet time. Call it again when a node was added or a right on the extension was granted or revoked: it gives all workers the coordinator''s grants, and changes nothing else; a ROLLBACK does not take these back. Every node must have the same master key file. Errors: 0A000 no Citus; 55000 another node is the coordinator, the isolation level is not READ COMMITTED, a master key file differs, or a foreign key or trigger of yours stands against it; 22023 bad shard_count.';
 
 CREATE FUNCTION anon_auth.undistribute()
 	RETURNS void
@@ -238,6 +244,7 @@ AS $$
 DECLARE
 	t record;
 	found text;
+	gathered name[];
 BEGIN
 	PERFORM anon_auth.require_citus_coordinator();
 	IF NOT EXISTS (SELECT FROM anon_auth.distributed_tables() d WHERE anon_auth.is_distributed(d.table_name)) THEN
@@ -247,7 +254,7 @@ BEGIN
 		INTO found
 		FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
 		WHERE c.contype = 'f' AND c.conparentid = 0 AND r.relnamespace <> 'anon_auth'::regnamespace
-		  AND EXISTS (SELECT FROM pg_dist_partition p WHERE p.logicalrelid = c.conrelid)
+		  AND EXISTS (SELECT FROM pg_catalog.pg_dist_partition p WHERE p.logicalrelid = c.conrelid)
 		  AND c.confrelid IN (SELECT format('anon_auth.%I', d.table_name)::regclass FROM anon_auth.distributed_tables() d);
 	IF found IS NOT NULL THEN
 		RAISE EXCEPTION 'foreign keys of your tables keep anon_auth from being gathered: %', found
@@ -259,7 +266,11 @@ BEGIN
 	FOR t IN SELECT d.table_name FROM anon_auth.distributed_tables() d WHERE anon_auth.is_distributed(d.table_name) LOOP
 		EXECUTE format('LOCK TABLE anon_auth.%I IN ACCESS EXCLUSIVE MODE', t.table_name);
 	END LOOP;
-	FOR t IN SELECT d.table_name FROM anon_auth.distributed_tables() d WHERE anon_auth.is_distributed(d.table_name) LOOP
+	-- Asked again: another undistribute() may have been waited for.
+	SELECT COALESCE(array_agg(d.table_name ORDER BY d.place), '{}') INTO gathered
+		FROM anon_auth.distributed_tables() WITH ORDINALITY AS d (table_name, key, place)
+		WHERE anon_auth.is_distributed(d.table_name);
+	FOR t IN SELECT unnest(gathered) AS table_name LOOP
 		EXECUTE format('CREATE TEMPORARY TABLE %I ON COMMIT DROP AS SELECT * FROM anon_auth.%I',
 					   'anon_auth_' || t.table_name, t.table_name);
 	END LOOP;
@@ -275,31 +286,37 @@ BEGIN
 		PERFORM master_remove_partition_metadata(t.id, 'anon_auth', t.table_name);
 	END LOOP;
 
-	FOR t IN SELECT d.table_name FROM anon_auth.distributed_tables() d
-			 WHERE to_regclass(format('pg_temp.%I', 'anon_auth_' || d.table_name)) IS NOT NULL
-	LOOP
+	FOR t IN SELECT unnest(gathered) AS table_name LOOP
 		EXECUTE format('INSERT INTO anon_auth.%I SELECT * FROM pg_temp.%I', t.table_name, 'anon_auth_' || t.table_name);
 		EXECUTE format('DROP TABLE pg_temp.%I', 'anon_auth_' || t.table_name);
 	END LOOP;
 
-	DROP INDEX anon_auth.device_keys_user_id_idx;
-	ALTER TABLE anon_auth.device_keys
-		ADD CONSTRAINT device_keys_user_id_fkey FOREIGN KEY (user_id)
-			REFERENCES anon_auth.users (id) ON DELETE CASCADE,
-		ADD CONSTRAINT device_keys_user_id_key UNIQUE (user_id);
-	ALTER TABLE anon_auth.login_ids
-		ADD CONSTRAINT login_ids_user_id_fkey FOREIGN KEY (user_id)
-			REFERENCES anon_auth.users (id) ON DELETE CASCADE;
-	ALTER TABLE anon_auth.authorization_codes
-		DROP CONSTRAINT authorization_codes_pkey,
-		ADD CONSTRAINT authorization_codes_pkey PRIMARY KEY (route, code_hash);
-	CREATE TRIGGER settings_replace BEFORE INSERT ON anon_auth.settings
-		FOR EACH ROW EXECUTE FUNCTION anon_auth.settings_replace();
-	ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_replace;
-	CREATE TRIGGER settings_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON anon_auth.settings
-		FOR EACH STATEMENT EXECUTE FUNCTION anon_auth.settings_changed();
+	IF 'device_keys' = ANY (gathered) THEN
+		DROP INDEX anon_auth.device_keys_user_id_idx;
+		ALTER TABLE anon_auth.device_keys
+			ADD CONSTRAINT device_keys_user_id_fkey FOREIGN KEY (user_id)
+				REFERENCES anon_auth.users (id) ON DELETE CASCADE,
+			ADD CONSTRAINT device_keys_user_id_key UNIQUE (user_id);
+	END IF;
+	IF 'login_ids' = ANY (gathered) THEN
+		ALTER TABLE anon_auth.login_ids
+			ADD CONSTRAINT login_ids_user_id_fkey FOREIGN KEY (user_id)
+				REFERENCES anon_auth.users (id) ON DELETE CASCADE;
+	END IF;
+	IF 'authorization_codes' = ANY (gathered) THEN
+		ALTER TABLE anon_auth.authorization_codes
+			DROP CONSTRAINT authorization_codes_pkey,
+			ADD CONSTRAINT authorization_codes_pkey PRIMARY KEY (route, code_hash);
+	END IF;
+	IF 'settings' = ANY (gathered) THEN
+		CREATE TRIGGER settings_replace BEFORE INSERT ON anon_auth.settings
+			FOR EACH ROW EXECUTE FUNCTION anon_auth.settings_replace();
+		ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_replace;
+		CREATE TRIGGER settings_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON anon_auth.settings
+			FOR EACH STATEMENT EXECUTE FUNCTION anon_auth.settings_changed();
+	END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION anon_auth.undistribute() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.undistribute() IS
-'Undoes distribute(): brings all that the extension keeps back to the coordinator, which must have room for it twice, and gives up the shards. Call it at a quiet time, and before DROP EXTENSION; a second call changes nothing. Errors: 0A000 no Citus; 55000 another node is the coordinator, or a foreign key of yours stands against it.';
+'Undoes distribute(): brings all that the extension keeps back to the coordinator, which must have room for it twice, and gives up the shards. Call it at a quiet time, and before DROP EXTENSION; a second call changes nothing. Errors: 0A000 no Citus; 55000 another node is the coordinator, the isolation level is not READ COMMITTED, or a foreign key of yours stands against it.';

@@ -16,8 +16,10 @@ BEGIN
 	FROM (SELECT 'SCHEMA ' || n.oid::regnamespace, n.nspowner, n.nspacl FROM pg_namespace n
 			WHERE n.nspname IN ('anon_auth', 'anon_auth_http')
 		  UNION ALL
-		  SELECT 'FUNCTION ' || p.oid::regprocedure, p.proowner, COALESCE(p.proacl, acldefault('f', p.proowner)) FROM pg_proc p
-			WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace)
+		  SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner, COALESCE(p.proacl, acldefault('f', p.proowner)) FROM pg_proc p
+			WHERE EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+						  WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+							AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'anon_auth')
 		  UNION ALL
 		  SELECT 'TABLE ' || c.oid::regclass, c.relowner, c.relacl FROM pg_class c
 			WHERE c.oid = 'anon_auth.stats'::regclass) o (object, owner, acl),
@@ -48,11 +50,19 @@ BEGIN
 		EXECUTE format('GRANT %s ON %s TO %s%s', g.privilege, g.object, g.grantee,
 					   CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
 	END LOOP;
+	-- REVOKE takes back what the owner has granted.
+	FOR g IN SELECT * FROM anon_auth.grants()
+			 EXCEPT SELECT * FROM jsonb_to_recordset(wanted) w (object text, grantee text, privilege text, is_grantable boolean)
+	LOOP
+		RAISE EXCEPTION '% on % of % is not the owner''s to revoke', g.privilege, g.object, g.grantee
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Somebody with the grant option has granted it on this node: SET ROLE to whom, and revoke it.';
+	END LOOP;
 END
 $$;
 REVOKE ALL ON FUNCTION anon_auth.set_grants(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.set_grants(jsonb) IS
-'Part of distribute(): makes the grants of this node what grants() was on another, an array of objects with its columns.';
+'Part of distribute(): makes the grants of this node what grants() was on another, an array of objects with its columns. Errors: 55000 another role than the owner has granted something here.';
 
 CREATE FUNCTION anon_auth.copy_grants_to_workers()
 	RETURNS void
@@ -95,8 +105,8 @@ BEGIN
 	RETURN QUERY
 	SELECT 'warning', 'grants_differ', format('worker %s:%s does not have the coordinator''s grants', w.nodename, w.nodeport),
 		'Clients that enter there may do less, or more.', 'SELECT anon_auth.distribute();'
-	FROM run_command_on_workers('SELECT COALESCE(pg_catalog.jsonb_agg(g ORDER BY g), ''[]'') FROM anon_auth.grants() g') w
-	WHERE w.success AND w.result::jsonb <> (SELECT COALESCE(jsonb_agg(g ORDER BY g), '[]') FROM anon_auth.grants() g);
+	FROM run_command_on_workers('SELECT COALESCE(pg_catalog.jsonb_agg(g ORDER BY g::pg_catalog.text COLLATE pg_catalog."C"), ''[]'') FROM anon_auth.grants() g') w
+	WHERE w.success AND w.result::jsonb <> (SELECT COALESCE(jsonb_agg(g ORDER BY g::text COLLATE "C"), '[]') FROM anon_auth.grants() g);
 END
 $$;
 REVOKE ALL ON FUNCTION anon_auth.doctor_citus() FROM PUBLIC;

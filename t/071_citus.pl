@@ -225,6 +225,13 @@ is(as_web($workers[0]), 0, '... so that a client may call them on a worker');
 query('REVOKE EXECUTE ON FUNCTION anon_auth.create_challenge(text) FROM web; SELECT anon_auth.distribute()');
 isnt(as_web($workers[0]), 0, '... until the right is revoked');
 query('GRANT EXECUTE ON FUNCTION anon_auth.create_challenge(text) TO web; SELECT anon_auth.distribute()');
+query("CREATE ROLE guest_of_web; GRANT EXECUTE ON FUNCTION anon_auth.create_challenge(text) TO web WITH GRANT OPTION; SELECT anon_auth.distribute()");
+$workers[0]->safe_psql('postgres', 'SET citus.enable_ddl_propagation = off; SET ROLE web; GRANT EXECUTE ON FUNCTION anon_auth.create_challenge(text) TO guest_of_web');
+like(error_on($coordinator, 'SELECT anon_auth.distribute()'), qr/^55000: worker .* does not take the grants/, '... and says which worker has grants that are not the owner\'s to revoke');
+$workers[0]->safe_psql('postgres', 'SET citus.enable_ddl_propagation = off; SET ROLE web; REVOKE EXECUTE ON FUNCTION anon_auth.create_challenge(text) FROM guest_of_web');
+query('REVOKE GRANT OPTION FOR EXECUTE ON FUNCTION anon_auth.create_challenge(text) FROM web; CREATE PROCEDURE anon_auth.not_of_the_extension() LANGUAGE sql AS \'\'');
+is(error_on($coordinator, 'SELECT anon_auth.distribute()'), '', '... and leaves alone what is not the extension\'s');
+query('DROP PROCEDURE anon_auth.not_of_the_extension; DROP ROLE guest_of_web');
 
 # ---------------------------------------------------------------------------
 # The application's tables
@@ -329,8 +336,12 @@ is(query($definitions), $defined, '... and every constraint, index and trigger')
 is(query("SELECT count(*) FROM pg_dist_partition"), 0, '... and leaves no shards');
 query('CALL citus_cleanup_orphaned_resources()');  # what rebalancing has left
 is(query("SELECT count(*) FROM run_command_on_workers('SELECT count(*) FROM pg_class WHERE relname ~ ''^users_[0-9]+\$''') WHERE result <> '0'"), 0, '... on no node');
+for my $function ('distribute', 'undistribute')
+{
+	like(error_on($coordinator, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT anon_auth.$function()"), qr/^55000: tables are moved at READ COMMITTED only/, "$function() refuses a snapshot that may be old");
+}
 query('SELECT anon_auth.undistribute()');
-is(keyed($coordinator, $device)->{sub}, $with_key->{sub}, 'a second call changes nothing, and the device comes back');
+is(keyed($coordinator, $device)->{sub}, $with_key->{sub}, 'a second undistribute() changes nothing, and the device comes back');
 query('SELECT anon_auth.distribute(4)');
 is(keyed($workers[1], $device)->{sub}, $with_key->{sub}, 'it can be distributed again');
 query('SELECT anon_auth.undistribute()');
