@@ -1,6 +1,6 @@
 # Who waits for whom when two first logins, or a user and an administrator,
 # meet; and a long mixed load, after which no user is half of anything.
-# (t/020_at_once.pl lets twenty clients do the same thing at once.)
+# (t/022_at_once.pl lets twenty clients do the same thing at once.)
 
 use strict;
 use warnings;

@@ -17,7 +17,7 @@ use Test::More;
 my $top = "$FindBin::Bin/..";
 my $frozen = slurp_file("$top/upgrade/anon_auth--1.0.sql");
 
-# Of what the tag v1.0 installs; it never changes again.
+# What 1.0 installs; it never changes again.
 is(sha256_hex($frozen), slurp_file("$top/upgrade/SHA256SUMS") =~ /^(\w+)  anon_auth--1\.0\.sql$/m ? $1 : '', 'the script of 1.0 is what it was');
 
 my $node = PostgreSQL::Test::Cluster->new('main');

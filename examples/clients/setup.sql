@@ -2,10 +2,11 @@
 -- and a table in which each user sees its own rows.  As a superuser, once, in an
 -- empty database.
 
+\set ON_ERROR_STOP on
 CREATE EXTENSION anon_auth;
 SELECT anon_auth.create_client('app', 'native') \g /dev/null
 
-CREATE ROLE app_role LOGIN;
+SELECT 'CREATE ROLE app_role LOGIN' WHERE to_regrole('app_role') IS NULL \gexec
 SELECT anon_auth.grant_client_api('app_role') \g /dev/null
 
 CREATE TABLE notes (
