@@ -38,7 +38,7 @@ CREATE FUNCTION anon_auth.authenticate_anonymously(
 AS 'MODULE_PATHNAME', 'anon_auth_authenticate_anonymously';
 REVOKE ALL ON FUNCTION anon_auth.authenticate_anonymously(text, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.authenticate_anonymously(text, text, text, jsonb) IS
-'Signs a guest up or in. With jwt, a request signed by the device key (typ vnd.authgear.anonymous-request, action auth): the key''s guest comes back, or a new one is made from the jwk in its header. With refresh_token: the same guest without a key comes back. With neither: a new guest without a key. Errors: AA001 unknown client; AA002 client type or setting refuses guests; AA003 bad request JWT; AA004 unknown key and no jwk; AA005 challenge expired or used; AA006 bad refresh token; AA007 user disabled; AA008 refresh token of a regular user; AA015 sign-up closed; AA016 bad key; 22023 bad argument.';
+'Signs a guest up or in. With jwt, a request signed by the device key (typ vnd.authgear.anonymous-request, action auth): the key''s guest comes back, or a new one is made from the jwk in its header. With refresh_token: the same guest without a key comes back. With neither: a new guest without a key. Errors: AA001 unknown client; AA002 client type or setting refuses guests; AA003 bad request JWT; AA004 unknown key and no jwk; AA005 challenge expired or used; AA006 bad refresh token; AA007 user disabled; AA008 refresh token of a regular user; AA015 sign-up closed; AA016 bad key; AA017 no signing key; AA018 too many sign-ups; AA020 a hook refuses; 22023 bad argument.';
 
 CREATE FUNCTION anon_auth.refresh_session(
 	client_id text,
@@ -49,7 +49,7 @@ CREATE FUNCTION anon_auth.refresh_session(
 AS 'MODULE_PATHNAME', 'anon_auth_refresh_session';
 REVOKE ALL ON FUNCTION anon_auth.refresh_session(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.refresh_session(text, text) IS
-'New tokens for a session. With rotation (clients.refresh_token_rotation_enabled) the refresh token changes, and the one before answers with the same successor for the grace period. NULL when an older one is used again: the session is ended then, and an event tells. Errors: AA001 unknown client; AA006 bad refresh token; AA007 user disabled; 22023 token of another client.';
+'New tokens for a session. With rotation (clients.refresh_token_rotation_enabled) the refresh token changes, and the one before answers with the same successor for the grace period. NULL when an older one is used again: the session is ended then, and an event tells. Errors: AA001 unknown client; AA006 bad refresh token; AA007 user disabled; AA017 no signing key; 22023 token of another client.';
 
 CREATE FUNCTION anon_auth.create_promotion_code(
 	refresh_token text,
@@ -78,7 +78,7 @@ CREATE FUNCTION anon_auth.promote_anonymous_user(
 AS 'MODULE_PATHNAME', 'anon_auth_promote_anonymous_user';
 REVOKE ALL ON FUNCTION anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text) IS
-'Makes a guest a regular user with the same sub: login IDs and password come, the device key and all sessions of the guest go, new tokens are returned. Needs a password, at least one login ID, and exactly one proof: jwt (signed by the device key, action promote), promotion_code or refresh_token. Where a login ID belongs to another user, settings.promotion_conflict decides: an error, or a login to that account with its password (NULL when that password is wrong). Errors: AA001 to AA008 as for authenticate_anonymously(); AA009 login ID taken; AA010 bad login ID; AA011 weak password; AA013 bad promotion code; AA016 bad key in the jwt; 22023 bad argument.';
+'Makes a guest a regular user with the same sub: login IDs and password come, the device key and all sessions of the guest go, new tokens are returned. Needs a password, at least one login ID, and exactly one proof: jwt (signed by the device key, action promote), promotion_code or refresh_token. Where a login ID belongs to another user, settings.promotion_conflict decides: an error, a login to that account with its password (NULL when that password is wrong), or a merge of the guest into it. Errors: AA001 to AA008 as for authenticate_anonymously(); AA009 login ID taken; AA010 bad login ID; AA011 weak password; AA013 bad promotion code; AA016 bad key in the jwt; AA017 no signing key; AA018 too many password attempts; AA019 account locked; AA020 a hook refuses; AA021 a table refuses the merge; 22023 bad argument.';
 
 CREATE FUNCTION anon_auth.authorize_promotion(
 	client_id text,
@@ -113,7 +113,7 @@ CREATE FUNCTION anon_auth.authenticate(
 AS 'MODULE_PATHNAME', 'anon_auth_authenticate';
 REVOKE ALL ON FUNCTION anon_auth.authenticate(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.authenticate(text, text, text) IS
-'Logs a regular user in with an e-mail address, phone number or username, and a password. One row, or none when the credentials are wrong or the user is disabled, always after the same work. Errors: AA001 unknown client; AA002 client type not allowed; 22023 missing argument.';
+'Logs a regular user in with an e-mail address, phone number or username, and a password. One row, or none when the credentials are wrong or the user is disabled, always after the same work. Errors: AA001 unknown client; AA002 client type not allowed; AA017 no signing key; AA018 too many attempts; AA019 account locked; 22023 missing argument.';
 
 CREATE FUNCTION anon_auth.exchange_authorization_code(
 	client_id text,
@@ -126,7 +126,7 @@ CREATE FUNCTION anon_auth.exchange_authorization_code(
 AS 'MODULE_PATHNAME', 'anon_auth_exchange_authorization_code';
 REVOKE ALL ON FUNCTION anon_auth.exchange_authorization_code(text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.exchange_authorization_code(text, text, text, text) IS
-'Tokens for an authorization code (RFC 6749, section 4.1.3, with PKCE). A code works once and for 5 minutes; a failed exchange does not use it up. Errors: AA001 unknown client; AA002 client type not allowed; AA007 user disabled; AA012 bad code or verifier; 22023 bad argument, other redirect URI.';
+'Tokens for an authorization code (RFC 6749, section 4.1.3, with PKCE). A code works once and for 5 minutes; a failed exchange does not use it up. Errors: AA001 unknown client; AA002 client type not allowed; AA007 user disabled; AA012 bad code or verifier; AA017 no signing key; 22023 bad argument, other redirect URI.';
 
 CREATE FUNCTION anon_auth.revoke(token text)
 	RETURNS void
