@@ -120,10 +120,14 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	IF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AND anon_auth.is_distributed('users') THEN
+		-- The search_path of that connection is not this one.
 		SELECT sum(NULLIF(s.result, '')::bigint) INTO n FROM run_command_on_shards(wanted.table_id, format(
-			'SELECT pg_catalog.sum(c.reltuples)::pg_catalog.int8 FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid '
-			'WHERE COALESCE(i.indrelid, c.oid) = ''%%s''::pg_catalog.regclass AND pg_catalog.starts_with(c.relname, %L) '
-			'AND c.relkind = %L AND c.reltuples >= 0', wanted.relname || '_', wanted.relkind)) s;
+			'SELECT pg_catalog.sum(c.reltuples)::pg_catalog.int8 FROM pg_catalog.pg_class c '
+			'LEFT JOIN pg_catalog.pg_index i ON i.indexrelid OPERATOR(pg_catalog.=) c.oid '
+			'WHERE COALESCE(i.indrelid, c.oid) OPERATOR(pg_catalog.=) ''%%s''::pg_catalog.regclass '
+			'AND pg_catalog.starts_with(c.relname, %L) AND c.relkind OPERATOR(pg_catalog.=) %L '
+			'AND c.reltuples OPERATOR(pg_catalog.>=) 0', wanted.relname || '_', wanted.relkind)) s
+			WHERE s.success;
 		RETURN n;
 	END IF;
 	RETURN CASE WHEN wanted.reltuples >= 0 THEN wanted.reltuples::bigint END;

@@ -101,7 +101,33 @@ REVOKE ALL ON FUNCTION anon_auth.workers_with_other_master_key() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.workers_with_other_master_key() IS
 'Part of distribute() and doctor(): the workers that cannot open what the others have sealed, and why.';
 
-CREATE FUNCTION anon_auth.require_same_master_keys()
+-- Citus writes values into the statements that it sends, and sends more than that.
+CREATE FUNCTION anon_auth.unguarded_nodes()
+	RETURNS TABLE (node text, detail text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	guarded constant text :=
+		'SELECT CASE WHEN COALESCE(pg_catalog.current_setting(''anon_auth.guards_nodes'', true), ''off'') OPERATOR(pg_catalog.<>) ''on'' '
+		'THEN ''anon_auth does not come after citus in shared_preload_libraries.'' '
+		'WHEN pg_catalog.current_setting(''standard_conforming_strings'') OPERATOR(pg_catalog.<>) ''on'' '
+		'THEN ''standard_conforming_strings is off.'' ELSE '''' END';
+BEGIN
+	node := 'this node';
+	EXECUTE guarded INTO detail;
+	IF detail <> '' THEN
+		RETURN NEXT;
+	END IF;
+	RETURN QUERY SELECT format('worker %s:%s', w.nodename, w.nodeport), w.result
+		FROM run_command_on_workers(guarded) w WHERE NOT w.success OR w.result <> '';
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.unguarded_nodes() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.unguarded_nodes() IS
+'Part of distribute() and doctor(): the nodes where a client could change what statements mean on other nodes, and how.';
+
+CREATE FUNCTION anon_auth.require_equal_nodes()
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -109,6 +135,11 @@ AS $$
 DECLARE
 	other record;
 BEGIN
+	FOR other IN SELECT * FROM anon_auth.unguarded_nodes() LOOP
+		RAISE EXCEPTION '% cannot serve distributed tables safely', other.node
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = other.detail,
+				  HINT = 'On every node set shared_preload_libraries = ''citus, anon_auth'' and standard_conforming_strings = on, and restart.';
+	END LOOP;
 	FOR other IN SELECT * FROM anon_auth.workers_with_other_master_key() LOOP
 		RAISE EXCEPTION 'the master key of worker % is not the coordinator''s', other.worker
 			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = other.detail,
@@ -116,9 +147,9 @@ BEGIN
 	END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.require_same_master_keys() FROM PUBLIC;
-COMMENT ON FUNCTION anon_auth.require_same_master_keys() IS
-'Part of distribute(): every node opens what the others have sealed. Errors: 55000 the master key file of a worker is missing or another one.';
+REVOKE ALL ON FUNCTION anon_auth.require_equal_nodes() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.require_equal_nodes() IS
+'Part of distribute(): every node is set up to serve clients. Errors: 55000 anon_auth is not preloaded on a node, its standard_conforming_strings is off, or the master key file of a worker is missing or another one.';
 
 -- What Citus would refuse, before anything is changed.
 CREATE FUNCTION anon_auth.require_distributable()
@@ -177,7 +208,7 @@ BEGIN
 	END IF;
 	PERFORM anon_auth.require_citus_coordinator();
 	PERFORM anon_auth.require_distributable();
-	PERFORM anon_auth.require_same_master_keys();
+	PERFORM anon_auth.require_equal_nodes();
 
 	-- In the order in which calls come to the tables, and before Citus sends
 	-- anything: who signs up meanwhile waits, and nobody waits for us and we for
@@ -233,7 +264,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION anon_auth.distribute(integer) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.distribute(integer) IS
-'Spreads the extension''s tables, with what is in them, over the nodes of a Citus cluster: what a user owns goes to one of shard_count shards. Call it on the coordinator, at a quiet time. Call it again when a node was added or a right on the extension was granted or revoked: it gives all workers the coordinator''s grants, and changes nothing else; a ROLLBACK does not take these back. Every node must have the same master key file. Errors: 0A000 no Citus; 55000 another node is the coordinator, the isolation level is not READ COMMITTED, a master key file differs, or a foreign key or trigger of yours stands against it; 22023 bad shard_count.';
+'Spreads the extension''s tables, with what is in them, over the nodes of a Citus cluster: what a user owns goes to one of shard_count shards. Call it on the coordinator, at a quiet time. Call it again when a node was added or a right on the extension was granted or revoked: it gives all workers the coordinator''s grants, and changes nothing else; a ROLLBACK does not take these back. Every node must have the same master key file, and anon_auth in shared_preload_libraries. Errors: 0A000 no Citus; 55000 another node is the coordinator, the isolation level is not READ COMMITTED, anon_auth is not preloaded or standard_conforming_strings is off on a node, a master key file differs, or a foreign key or trigger of yours stands against it; 22023 bad shard_count.';
 
 CREATE FUNCTION anon_auth.undistribute()
 	RETURNS void

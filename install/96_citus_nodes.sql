@@ -103,6 +103,11 @@ BEGIN
 		'What one node has sealed the other cannot open. ' || w.detail, '-- copy the coordinator''s file there, with its owner and mode'
 	FROM anon_auth.workers_with_other_master_key() w;
 	RETURN QUERY
+	SELECT 'error', 'node_is_not_guarded', format('%s cannot serve distributed tables safely', u.node),
+		'Clients could change what is sent to other nodes. ' || u.detail,
+		'ALTER SYSTEM SET shared_preload_libraries = citus, anon_auth;  -- and standard_conforming_strings = on; then restart'
+	FROM anon_auth.unguarded_nodes() u;
+	RETURN QUERY
 	SELECT 'warning', 'grants_differ', format('worker %s:%s does not have the coordinator''s grants', w.nodename, w.nodeport),
 		'Clients that enter there may do less, or more.', 'SELECT anon_auth.distribute();'
 	FROM run_command_on_workers('SELECT COALESCE(pg_catalog.jsonb_agg(g ORDER BY g::pg_catalog.text COLLATE pg_catalog."C"), ''[]'') FROM anon_auth.grants() g') w

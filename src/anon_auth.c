@@ -3,8 +3,9 @@
  * anon_auth.c
  *	  Loading of the library.
  *
- * There is nothing to preload: no background worker, no shared memory, and
- * the one hook looks at our own statements alone.
+ * No background worker and no shared memory: it need not be preloaded but for
+ * Citus (see store/session_settings.c).  Elsewhere the one hook looks at our own
+ * statements alone.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +17,7 @@
 #include "guc.h"
 #include "store/app_tables.h"
 #include "store/distribution.h"
+#include "store/session_settings.h"
 #include "store/statement.h"
 
 #if PG_VERSION_NUM >= 180000
@@ -33,7 +35,7 @@ _PG_init(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not initialize libsodium")));
-	guc_define();
+	guc_define(session_settings_init());
 	statement_stamps_init();
 	distribution_init();
 	app_statements_init();

@@ -27,6 +27,7 @@ extern uint64 guc_verified_claims_version(void);
 /* is_local: until the end of the transaction, else of the connection. */
 extern void guc_set_verified_claims(const char *json, bool is_local);
 
-extern void guc_define(void);
+/* guards_nodes: what session_settings_init() has returned. */
+extern void guc_define(bool guards_nodes);
 
 #endif							/* ANON_AUTH_GUC_H */

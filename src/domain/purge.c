@@ -183,11 +183,11 @@ before(TimestampTz now, const Interval *interval)
 												   IntervalPGetDatum(interval)));
 }
 
-/* Remembers that a limit was reached. */
+/* Remembers that a limit was reached; with Citus more than that goes at once. */
 static uint64
 counted(Purge *purge, uint64 count)
 {
-	if (count == purge->batch_size)
+	if (count >= purge->batch_size)
 		purge->counts.has_more = true;
 	return count;
 }
@@ -206,6 +206,7 @@ run(void *arg)
 	TimestampTz now = purge->now;
 	bool		more;
 
+	purge_begin();
 	settings_read_purge_policy(&purge->policy);
 	purge_guests(purge, false, now);
 	if (purge->policy.guest_retention != NULL)

@@ -3,44 +3,30 @@
  * app_move.c
  *	  Moving the rows of one user to another in the application's tables.
  *
- * A key may consist of several columns, of which users has the other ends: the
- * values to look for and those to put in their place are read from the two
- * users' rows.
+ * The values to look for and those to put in their place are read from the two
+ * users' rows: a key may consist of several columns.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "errors.h"
 #include "lib/stringinfo.h"
+#include "store/app_move_statement.h"
 #include "store/app_tables_private.h"
 #include "store/distribution.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/rel.h"
 
-/* The columns of users that keys refer to, and their values for both users. */
-typedef struct UserValues
-{
-	int			count;
-	char	  **columns;
-	Oid		   *types;
-	Datum	   *values;			/* of the one, then of the other */
-	char	   *nulls;			/* as SPI wants it */
-} UserValues;
-
-static int
-value_index(const UserValues *values, const char *column)
-{
-	int			i;
-
-	for (i = 0; i < values->count; i++)
-		if (strcmp(values->columns[i], column) == 0)
-			return i;
-	return -1;
-}
+/* What a DELETE would do to other tables' rows. */
+static StoreStatement find_cascade = {
+	.sql = "SELECT c.conname::text, c.conrelid::pg_catalog.regclass::text"
+	" FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.confrelid = $1"
+	" AND c.conrelid <> $1 AND c.confdeltype NOT IN ('a', 'r') ORDER BY 2, 1 LIMIT 1",
+	.nparams = 1,
+	.types = {OIDOID}
+};
 
 static void
 collect_columns(const AppTable *tables, int count, UserValues *values)
@@ -58,7 +44,7 @@ collect_columns(const AppTable *tables, int count, UserValues *values)
 	for (i = 0; i < count; i++)
 		for (k = 0; k < tables[i].nkeys; k++)
 			for (c = 0; c < tables[i].keys[k].ncolumns; c++)
-				if (value_index(values, tables[i].keys[k].user_columns[c]) < 0)
+				if (user_value_index(values, tables[i].keys[k].user_columns[c]) < 0)
 					values->columns[values->count++] = tables[i].keys[k].user_columns[c];
 }
 
@@ -111,103 +97,6 @@ read_values(const AppTable *tables, int count, const pg_uuid_t *from, const pg_u
 	read_user(to, values, values->count);
 }
 
-/* Whether a row refers to the one user by this key. */
-static void
-append_condition(StringInfo sql, const AppKey *key, const UserValues *values)
-{
-	int			c;
-
-	appendStringInfoChar(sql, '(');
-	for (c = 0; c < key->ncolumns; c++)
-		appendStringInfo(sql, "%s%s OPERATOR(pg_catalog.=) $%d", c > 0 ? " AND " : "",
-						 quote_identifier(key->columns[c]),
-						 value_index(values, key->user_columns[c]) + 1);
-	appendStringInfoChar(sql, ')');
-}
-
-static void
-append_any_condition(StringInfo sql, const AppTable *table, const UserValues *values)
-{
-	int			k;
-
-	for (k = 0; k < table->nkeys; k++)
-	{
-		appendStringInfoString(sql, k > 0 ? " OR " : " WHERE ");
-		append_condition(sql, &table->keys[k], values);
-	}
-}
-
-/* Keys may share a column; it can be set only once. */
-static bool
-set_before(const AppTable *table, int key, int column)
-{
-	int			k;
-	int			c;
-
-	for (k = 0; k <= key; k++)
-		for (c = 0; c < table->keys[k].ncolumns && (k < key || c < column); c++)
-			if (strcmp(table->keys[k].columns[c], table->keys[key].columns[column]) == 0)
-				return true;
-	return false;
-}
-
-static void
-append_new_value(StringInfo sql, const AppTable *table, const char *column,
-				 const UserValues *values)
-{
-	int			k;
-	int			c;
-
-	appendStringInfoString(sql, "CASE");
-	for (k = 0; k < table->nkeys; k++)
-		for (c = 0; c < table->keys[k].ncolumns; c++)
-		{
-			if (strcmp(table->keys[k].columns[c], column) != 0)
-				continue;
-			appendStringInfoString(sql, " WHEN ");
-			append_condition(sql, &table->keys[k], values);
-			appendStringInfo(sql, " THEN $%d", values->count + 1 +
-							 value_index(values, table->keys[k].user_columns[c]));
-		}
-	appendStringInfo(sql, " ELSE %s END", quote_identifier(column));
-}
-
-static void
-append_update(StringInfo sql, const AppTable *table, const UserValues *values)
-{
-	bool		first = true;
-	int			k;
-	int			c;
-
-	appendStringInfo(sql, "UPDATE %s%s SET ", table->partitioned ? "" : "ONLY ",
-					 table->qualified_name);
-	for (k = 0; k < table->nkeys; k++)
-		for (c = 0; c < table->keys[k].ncolumns; c++)
-		{
-			if (set_before(table, k, c))
-				continue;
-			if (!first)
-				appendStringInfoString(sql, ", ");
-			appendStringInfo(sql, "%s = ", quote_identifier(table->keys[k].columns[c]));
-			append_new_value(sql, table, table->keys[k].columns[c], values);
-			first = false;
-		}
-	append_any_condition(sql, table, values);
-}
-
-static bool
-is_key_column(const AppTable *table, const char *column)
-{
-	int			k;
-	int			c;
-
-	for (k = 0; k < table->nkeys; k++)
-		for (c = 0; c < table->keys[k].ncolumns; c++)
-			if (strcmp(table->keys[k].columns[c], column) == 0)
-				return true;
-	return false;
-}
-
 /*
  * Where Citus distributes a table by a column that changes, which it does not
  * allow: the rows are taken out, and put in again where they belong then.
@@ -217,42 +106,22 @@ changes_shard(const AppTable *table)
 {
 	char	   *column = store_distribution_column(table->id);
 
-	return column != NULL && is_key_column(table, column);
+	return column != NULL && app_key_has_column(table, column);
 }
 
 static void
-append_reinsertion(StringInfo sql, const AppTable *table, int i, const UserValues *values)
+refuse_cascade(const AppTable *table)
 {
-	Relation	relation = table_open(table->id, AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(relation);
-	StringInfoData columns;
-	StringInfoData expressions;
-	int			a;
+	Datum		params[1] = {ObjectIdGetDatum(table->id)};
+	StoreRow	row;
 
-	initStringInfo(&columns);
-	initStringInfo(&expressions);
-	for (a = 0; a < desc->natts; a++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(desc, a);
-		const char *name = NameStr(attribute->attname);
-		const char *separator = columns.len > 0 ? ", " : "";
-
-		if (attribute->attisdropped || attribute->attgenerated != '\0')
-			continue;
-		appendStringInfo(&columns, "%s%s", separator, quote_identifier(name));
-		appendStringInfoString(&expressions, separator);
-		if (is_key_column(table, name))
-			append_new_value(&expressions, table, name, values);
-		else
-			appendStringInfoString(&expressions, quote_identifier(name));
-	}
-	table_close(relation, AccessShareLock);
-
-	appendStringInfo(sql, "d%d AS (DELETE FROM %s", i, table->qualified_name);
-	append_any_condition(sql, table, values);
-	appendStringInfo(sql, " RETURNING *), t%d AS (INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE"
-					 " SELECT %s FROM d%d", i, table->qualified_name, columns.data,
-					 expressions.data, i);
+	if (store_run(&find_cascade, params, NULL, &row) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_MERGE),
+				 errmsg("the guest cannot be merged: table %s", table->qualified_name),
+				 errdetail("As its rows go to another shard, foreign key \"%s\" of table %s would delete or change rows there.",
+						   store_text(&row, 0), store_text(&row, 1)),
+				 errhint("Let a merge hook (settings.merge) move the rows of tables that refer to each other.")));
 }
 
 /* The detail may quote another user's row, so only the message is passed on. */
@@ -329,49 +198,6 @@ run_for_numbers(AppTable *tables, int count, const char *sql, const UserValues *
 	PG_END_TRY();
 }
 
-static char *
-update_statement(const AppTable *tables, int count, const UserValues *values)
-{
-	StringInfoData sql;
-	int			i;
-
-	initStringInfo(&sql);
-	for (i = 0; i < count; i++)
-	{
-		appendStringInfoString(&sql, i > 0 ? ", " : "WITH ");
-		if (tables[i].changes_shard)
-			append_reinsertion(&sql, &tables[i], i, values);
-		else
-		{
-			appendStringInfo(&sql, "t%d AS (", i);
-			append_update(&sql, &tables[i], values);
-		}
-		appendStringInfoString(&sql, " RETURNING 1)");
-	}
-	for (i = 0; i < count; i++)
-		appendStringInfo(&sql, "%s(SELECT pg_catalog.count(*) FROM t%d)",
-						 i > 0 ? ", " : " SELECT ", i);
-	return sql.data;
-}
-
-static char *
-leftover_statement(const AppTable *tables, int count, const UserValues *values)
-{
-	StringInfoData sql;
-	int			i;
-
-	initStringInfo(&sql);
-	for (i = 0; i < count; i++)
-	{
-		appendStringInfo(&sql, "%s(SELECT pg_catalog.count(*) FROM %s%s",
-						 i > 0 ? ", " : "SELECT ", tables[i].partitioned ? "" : "ONLY ",
-						 tables[i].qualified_name);
-		append_any_condition(&sql, &tables[i], values);
-		appendStringInfoChar(&sql, ')');
-	}
-	return sql.data;
-}
-
 /*
  * A BEFORE trigger can keep a row back without a word, and it would be deleted
  * with the guest.
@@ -382,7 +208,7 @@ refuse_leftovers(AppTable *tables, int count, const UserValues *values)
 	uint64	   *left = palloc(sizeof(uint64) * count);
 	int			i;
 
-	run_for_numbers(tables, count, leftover_statement(tables, count, values), values, left);
+	run_for_numbers(tables, count, app_leftover_statement(tables, count, values), values, left);
 	for (i = 0; i < count; i++)
 		if (left[i] > 0)
 			ereport(ERROR,
@@ -401,8 +227,12 @@ move_together(AppTable *tables, int count, const UserValues *values)
 	int			i;
 
 	for (i = 0; i < count; i++)
+	{
 		tables[i].changes_shard = changes_shard(&tables[i]);
-	sql = update_statement(tables, count, values);
+		if (tables[i].changes_shard)
+			refuse_cascade(&tables[i]);
+	}
+	sql = app_move_statement(tables, count, values);
 	app_owner_enter(&scope, tables[0].owner);
 	run_for_numbers(tables, count, sql, values, moved);
 	refuse_leftovers(tables, count, values);

@@ -20,6 +20,7 @@
 #include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"
 #include "store/app_tables_private.h"
+#include "store/session_settings.h"
 #include "utils/rel.h"
 
 typedef struct Binding
@@ -98,6 +99,7 @@ app_statement_run(const AppTable *tables, int count, const char *sql, int nparam
 				  Datum *params, const char *nulls, bool read_only)
 {
 	Binding		inner = {.sql = sql,.tables = tables,.count = count,.outer = binding};
+	int			nest_level = session_settings_enter();
 	int			code;
 
 	binding = &inner;
@@ -110,5 +112,6 @@ app_statement_run(const AppTable *tables, int count, const char *sql, int nparam
 		binding = inner.outer;
 	}
 	PG_END_TRY();
+	session_settings_leave(nest_level);
 	return code;
 }

@@ -11,6 +11,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "store/app_tables_private.h"
+#include "store/distribution.h"
 #include "store/statement.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -86,6 +87,25 @@ add_key(AppTable *table, const StoreRow *row)
 	key->set_columns = names(row->values[10], &key->nset_columns);
 }
 
+/*
+ * Citus reaches a shard as one role within a transaction, and the users' rows are
+ * reached as the extension's owner.
+ */
+static void
+require_one_owner(const AppTable *tables, int count)
+{
+	int			i;
+
+	for (i = 0; i < count; i++)
+		if (tables[i].owner != GetUserId())
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("table %s must belong to the owner of anon_auth, as it references distributed users",
+							tables[i].qualified_name),
+					 errhint("ALTER TABLE %s OWNER TO %s;", tables[i].qualified_name,
+							 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+}
+
 AppTable *
 app_tables_find(int *count)
 {
@@ -105,6 +125,8 @@ app_tables_find(int *count)
 		}
 		add_key(&tables[*count - 1], &rows[i]);
 	}
+	if (store_is_distributed())
+		require_one_owner(tables, *count);
 	return tables;
 }
 

@@ -45,7 +45,10 @@ typedef struct AppTable
 	uint64		moved;			/* rows */
 } AppTable;
 
-/* All of them; those of one owner that are linked stand side by side. */
+/*
+ * All of them; those of one owner that are linked stand side by side.  Raises 55000
+ * where users are distributed and one belongs to another owner than the caller.
+ */
 extern AppTable *app_tables_find(int *count);
 
 /*

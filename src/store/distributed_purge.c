@@ -21,10 +21,15 @@ typedef struct DueRows
 	StoreStatement delete;		/* what find found, before */
 } DueRows;
 
+/* One at a time: two would each wait for rows that the other deletes. */
+static StoreStatement lock_out_others = {
+	.sql = "LOCK TABLE anon_auth.users IN SHARE UPDATE EXCLUSIVE MODE",
+};
+
 #define DUE_ROWS(table, key, condition) \
 	{ \
 		.find = { \
-			.sql = "SELECT pg_catalog.array_agg(DISTINCT d.key) FROM (SELECT " key " AS key" \
+			.sql = "SELECT DISTINCT d.key FROM (SELECT " key " AS key" \
 			" FROM anon_auth." table " WHERE " condition("$1") " LIMIT $2) d", \
 			.custom_plans = true,.nparams = 2,.types = {TIMESTAMPTZOID, INT4OID} \
 		}, \
@@ -46,10 +51,9 @@ static DueRows due_rows[] = {
 	[PURGE_EVENTS] = DUE_ROWS("events", "user_id", CREATED)
 };
 
-static StoreStatement find_users_with_due_sessions = {
-	.sql = "SELECT pg_catalog.array_agg(DISTINCT d.user_id), pg_catalog.count(*)::pg_catalog.int4"
-	" FROM (SELECT user_id FROM anon_auth.sessions WHERE purge_from <= $1"
-	" ORDER BY purge_from LIMIT $2) d",
+static StoreStatement find_users_of_due_sessions = {
+	.sql = "SELECT user_id FROM anon_auth.sessions WHERE purge_from <= $1"
+	" ORDER BY purge_from LIMIT $2",
 	.custom_plans = true,
 	.nparams = 2,
 	.types = {TIMESTAMPTZOID, INT4OID}
@@ -73,8 +77,7 @@ static StoreStatement postpone_sessions = {
 #define OLD_LOCKOUT		"last_failed_at < $1 AND (locked_until IS NULL OR locked_until < $2)"
 
 static StoreStatement find_old_lockouts = {
-	.sql = "SELECT pg_catalog.array_agg(d.bucket) FROM (SELECT bucket"
-	" FROM anon_auth.lockouts WHERE " OLD_LOCKOUT " LIMIT $3) d",
+	.sql = "SELECT bucket FROM anon_auth.lockouts WHERE " OLD_LOCKOUT " LIMIT $3",
 	.custom_plans = true,
 	.nparams = 3,
 	.types = {TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID}
@@ -87,20 +90,26 @@ static StoreStatement delete_old_lockouts = {
 	.types = {TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDARRAYOID}
 };
 
+void
+distributed_purge_begin(void)
+{
+	store_run(&lock_out_others, NULL, NULL, NULL);
+}
+
 uint64
 distributed_purge_sessions(TimestampTz now, int limit, bool *more)
 {
 	Datum		params[2];
-	StoreRow	row;
+	ArrayType  *user_ids;
 	uint64		deleted;
 
 	params[0] = TimestampTzGetDatum(now);
 	params[1] = Int32GetDatum(limit);
-	*more = false;
-	if (store_run(&find_users_with_due_sessions, params, NULL, &row) == 0 || row.nulls[0])
+	user_ids = store_run_for_ids(&find_users_of_due_sessions, params);
+	*more = purge_count(user_ids) == limit;
+	if (purge_count(user_ids) == 0)
 		return 0;
-	*more = DatumGetInt32(row.values[1]) == limit;
-	params[0] = row.values[0];
+	params[0] = PointerGetDatum(user_ids);
 	params[1] = TimestampTzGetDatum(now);
 	deleted = store_run(&delete_expired_sessions, params, NULL, NULL);
 	store_run(&postpone_sessions, params, NULL, NULL);

@@ -22,44 +22,42 @@
 #include "utils/builtins.h"
 
 static StoreStatement due_keyless_guests = {
-	.sql = "SELECT pg_catalog.array_agg(d.id) FROM (SELECT id FROM anon_auth.users"
+	.sql = "SELECT id FROM anon_auth.users"
 	" WHERE is_anonymous AND device_kid IS NULL AND purge_from <= $1"
-	" ORDER BY purge_from LIMIT $2) d",
+	" ORDER BY purge_from LIMIT $2",
 	.custom_plans = true,
 	.nparams = 2,
 	.types = {TIMESTAMPTZOID, INT4OID}
 };
 
 static StoreStatement due_keyed_guests = {
-	.sql = "SELECT pg_catalog.array_agg(d.id) FROM (SELECT id FROM anon_auth.users"
+	.sql = "SELECT id FROM anon_auth.users"
 	" WHERE is_anonymous AND device_kid IS NOT NULL AND purge_from < $1"
-	" ORDER BY purge_from LIMIT $2) d",
+	" ORDER BY purge_from LIMIT $2",
 	.custom_plans = true,
 	.nparams = 2,
 	.types = {TIMESTAMPTZOID, INT4OID}
 };
 
 static StoreStatement lock_device_keys = {
-	.sql = "SELECT pg_catalog.array_agg(d.user_id) FROM (SELECT user_id"
-	" FROM anon_auth.device_keys WHERE user_id = ANY ($1)"
-	" ORDER BY user_id FOR UPDATE SKIP LOCKED) d",
+	.sql = "SELECT user_id FROM anon_auth.device_keys WHERE user_id = ANY ($1)"
+	" ORDER BY user_id FOR UPDATE SKIP LOCKED",
 	.nparams = 1,
 	.types = {UUIDARRAYOID}
 };
 
 /* Where the key is on another shard than the user. */
 static StoreStatement lock_device_keys_by_route = {
-	.sql = "SELECT pg_catalog.array_agg(d.user_id) FROM (SELECT user_id"
-	" FROM anon_auth.device_keys WHERE route = ANY ($2) AND user_id = ANY ($1)"
-	" FOR UPDATE SKIP LOCKED) d",
+	.sql = "SELECT user_id FROM anon_auth.device_keys"
+	" WHERE route = ANY ($2) AND user_id = ANY ($1) FOR UPDATE SKIP LOCKED",
 	.nparams = 2,
 	.types = {UUIDARRAYOID, UUIDARRAYOID}
 };
 
 static StoreStatement lock_guests = {
-	.sql = "SELECT pg_catalog.array_agg(d.id) FROM (SELECT id FROM anon_auth.users"
+	.sql = "SELECT id FROM anon_auth.users"
 	" WHERE id = ANY ($1) AND is_anonymous AND (device_kid IS NOT NULL) = $2"
-	" ORDER BY id FOR UPDATE SKIP LOCKED) d",
+	" ORDER BY id FOR UPDATE SKIP LOCKED",
 	.nparams = 2,
 	.types = {UUIDARRAYOID, BOOLOID}
 };
@@ -95,8 +93,7 @@ static StoreStatement postpone = {
 };
 
 static StoreStatement subtract = {
-	.sql = "SELECT pg_catalog.array_agg(d.id) FROM (SELECT pg_catalog.unnest($1) AS id"
-	" EXCEPT SELECT pg_catalog.unnest($2)) d",
+	.sql = "SELECT pg_catalog.unnest($1) EXCEPT SELECT pg_catalog.unnest($2)",
 	.nparams = 2,
 	.types = {UUIDARRAYOID, UUIDARRAYOID}
 };
@@ -179,20 +176,6 @@ static StoreStatement delete_old_lockouts = {
 	.types = {TIMESTAMPTZOID, INT4OID, TIMESTAMPTZOID}
 };
 
-/* A statement that returns an id a row. */
-static ArrayType *
-run_returning_ids(StoreStatement *statement, const Datum *params)
-{
-	int			nrows;
-	StoreRow   *rows = store_run_rows(statement, params, NULL, &nrows);
-	Datum	   *ids = palloc(sizeof(Datum) * Max(nrows, 1));
-	int			i;
-
-	for (i = 0; i < nrows; i++)
-		ids[i] = rows[i].values[0];
-	return construct_array(ids, nrows, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
-}
-
 ArrayType **
 purge_batches(ArrayType *ids, int *count)
 {
@@ -212,6 +195,13 @@ purge_batches(ArrayType *ids, int *count)
 	for (i = 0; i < *count; i++)
 		batches[i] = construct_array(&items[i], 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
 	return batches;
+}
+
+void
+purge_begin(void)
+{
+	if (store_is_distributed())
+		distributed_purge_begin();
 }
 
 int
@@ -260,7 +250,7 @@ purge_postpone_used(bool with_key, ArrayType *ids, TimestampTz since)
 
 	params[0] = PointerGetDatum(ids);
 	params[1] = TimestampTzGetDatum(since);
-	return run_returning_ids(with_key ? &postpone_seen : &postpone_live, params);
+	return store_run_for_ids(with_key ? &postpone_seen : &postpone_live, params);
 }
 
 void

@@ -23,9 +23,11 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "compat.h"
 #include "miscadmin.h"
 #include "store/distribution.h"
+#include "store/session_settings.h"
 #include "store/statement.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -91,40 +93,11 @@ copy_row(StoreRow *row, HeapTuple tuple, TupleDesc desc)
 	}
 }
 
-/*
- * With these parameters, which anybody may set, the planner shows the values of
- * ours to the client: codes that are sent to somebody else, hashes.
- */
-static int
-hide_plans(void)
-{
-	static const char *const parameters[] = {
-		"debug_print_parse", "debug_print_rewritten", "debug_print_plan"
-	};
-	int			nest_level;
-	int			i;
-
-	if (!Debug_print_parse && !Debug_print_rewritten && !Debug_print_plan)
-		return 0;
-	nest_level = NewGUCNestLevel();
-	for (i = 0; i < lengthof(parameters); i++)
-		(void) set_config_option(parameters[i], "off", PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-	return nest_level;
-}
-
-static void
-show_plans(int nest_level)
-{
-	if (nest_level > 0)
-		AtEOXact_GUC(false, nest_level);
-}
-
 static uint64
 execute(StoreStatement *statement, const Datum *params, const bool *nulls)
 {
 	char		spi_nulls[STORE_MAX_PARAMS];
-	int			nest_level = hide_plans();
+	int			nest_level = session_settings_enter();
 	SPIPlanPtr	plan;
 	int			i;
 	int			code;
@@ -142,7 +115,7 @@ execute(StoreStatement *statement, const Datum *params, const bool *nulls)
 	 */
 	code = SPI_execute_plan(plan, (Datum *) params, spi_nulls,
 							statement->read_only || IsInParallelMode(), 0);
-	show_plans(nest_level);
+	session_settings_leave(nest_level);
 	if (code < 0)
 		elog(ERROR, "could not run a statement of anon_auth: %s",
 			 SPI_result_code_string(code));
@@ -187,11 +160,14 @@ store_run_rows(StoreStatement *statement, const Datum *params, const bool *nulls
 ArrayType *
 store_run_for_ids(StoreStatement *statement, const Datum *params)
 {
-	StoreRow	row;
+	int			nrows;
+	StoreRow   *rows = store_run_rows(statement, params, NULL, &nrows);
+	Datum	   *ids = palloc(sizeof(Datum) * Max(nrows, 1));
+	int			i;
 
-	if (store_run(statement, params, NULL, &row) == 0 || row.nulls[0])
-		return construct_empty_array(UUIDOID);
-	return DatumGetArrayTypeP(row.values[0]);
+	for (i = 0; i < nrows; i++)
+		ids[i] = rows[i].values[0];
+	return construct_array(ids, nrows, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
 }
 
 uint64
@@ -199,7 +175,7 @@ store_run_latest(StoreStatement *statement, const Datum *params, StoreRow *row)
 {
 	Snapshot	snapshot;
 	uint64		processed;
-	int			nest_level = hide_plans();
+	int			nest_level = session_settings_enter();
 	int			code;
 
 	CommandCounterIncrement();
@@ -208,7 +184,7 @@ store_run_latest(StoreStatement *statement, const Datum *params, StoreRow *row)
 	require_safe_search_path();
 	code = SPI_execute_snapshot(plan_of(statement), (Datum *) params, NULL, snapshot,
 								InvalidSnapshot, true, false, 1);
-	show_plans(nest_level);
+	session_settings_leave(nest_level);
 	if (code != SPI_OK_SELECT)
 		elog(ERROR, "could not run a statement of anon_auth: %s", SPI_result_code_string(code));
 	processed = SPI_processed;

@@ -54,7 +54,10 @@ extern uint64 store_run(StoreStatement *statement, const Datum *params,
 extern StoreRow *store_run_rows(StoreStatement *statement, const Datum *params,
 								const bool *nulls, int *nrows);
 
-/* A statement whose one column is uuid[], or NULL where that would be empty. */
+/*
+ * The ids that a statement returns, one a row.  (Not by array_agg(): where a node
+ * runs it for Citus, a function of that name and for this very type is preferred.)
+ */
 extern ArrayType *store_run_for_ids(StoreStatement *statement, const Datum *params);
 
 /*

@@ -30,7 +30,7 @@ sub start_node
 
 	$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
 	$node->append_conf('postgresql.conf', <<'CONF');
-shared_preload_libraries = 'citus'
+shared_preload_libraries = 'citus, anon_auth'
 max_prepared_transactions = 100
 max_connections = 100
 citus.node_conninfo = 'sslmode=disable'

@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * session_settings.h
+ *	  What the parameters of a session could do to statements of ours.
+ *
+ * Whoever calls us may set them, and our statements run with the owner's
+ * rights.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_SESSION_SETTINGS_H
+#define ANON_AUTH_SESSION_SETTINGS_H
+
+#include "postgres.h"
+
+/*
+ * Called once when the library is loaded.  Whether it watches over what is sent to
+ * other nodes: there is Citus, and no transaction has begun yet.
+ */
+extern bool session_settings_init(void);
+
+/*
+ * Around each statement: parameters that would show what is in it to the client, or
+ * change it on its way to another node, have a value of ours.  An error in
+ * between needs no clean-up.  Raises 55000 where tables are distributed and the
+ * session could have sent something along.
+ */
+extern int	session_settings_enter(void);
+extern void session_settings_leave(int nest_level);
+
+#endif							/* ANON_AUTH_SESSION_SETTINGS_H */
