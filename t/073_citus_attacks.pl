@@ -1,0 +1,239 @@
+# What a role that may call the client functions, and has SQL of its own, could do
+# where Citus has spread the tables: Citus writes statements under the session's
+# parameters and sends them on connections of the extension's owner.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Citus qw(citus_missing start_cluster);
+use AnonAuth::Device qw(call sql_literal);
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $missing = citus_missing();
+plan(skip_all => $missing) if $missing;
+
+my ($coordinator, @workers) = start_cluster('attacks', 2);
+
+sub query { return $coordinator->safe_psql('postgres', $_[0]); }
+
+my $owner = query('SELECT current_user');
+
+# All that psql prints for a role's statements, sent one after the other.
+sub printed
+{
+	my ($node, $role, @statements) = @_;
+	my ($result, $stdout, $stderr) = $node->psql('postgres', '', on_error_stop => 0,
+		extra_params => [ '-U', $role, '-v', 'VERBOSITY=verbose', map { ('-c', $_) } @statements ]);
+
+	return "$stdout\n$stderr";
+}
+
+sub as_mallory { return printed($_[0], 'mallory', @_[ 1 .. $#_ ]); }
+
+sub guest { return call($coordinator, 'authenticate_anonymously', client_id => 'app'); }
+
+sub promoted
+{
+	return call($coordinator, 'promote_anonymous_user', client_id => 'app', password => 'correct horse', refresh_token => guest()->{refresh_token}, @_);
+}
+
+query(sprintf "SELECT citus_set_node_property('%s', %d, 'shouldhaveshards', false)", $coordinator->host, $coordinator->port);
+query(<<'SQL');
+UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1, lockout_max_attempts = 3, guest_sign_ups_per_minute_per_ip = NULL,
+	password_attempts_per_minute_per_user_per_ip = NULL, promotion_conflict = 'merge';
+SELECT anon_auth.create_client('app', 'native', redirect_uris => '{com.example.app://back}');
+SELECT anon_auth.create_signing_key('ES256');
+CREATE ROLE mallory LOGIN;
+SELECT anon_auth.grant_client_api('mallory');
+CREATE ROLE application LOGIN;
+SQL
+
+# ---------------------------------------------------------------------------
+# The library must have been there from the beginning
+# ---------------------------------------------------------------------------
+
+sub restart_with
+{
+	my ($node, $parameter, $value) = @_;
+
+	$node->adjust_conf('postgresql.conf', $parameter, "'$value'");
+	$node->restart;
+}
+
+restart_with($workers[1], shared_preload_libraries => 'citus');
+like(printed($coordinator, $owner, 'SELECT anon_auth.distribute(4)'), qr/55000: worker \S+ cannot serve distributed tables safely\n.*anon_auth does not come after citus/,
+	'distribute() refuses a worker where anon_auth is not preloaded');
+restart_with($workers[1], shared_preload_libraries => 'citus, anon_auth');
+$workers[1]->append_conf('postgresql.conf', 'standard_conforming_strings = on');
+restart_with($workers[1], standard_conforming_strings => 'off');
+like(printed($coordinator, $owner, 'SELECT anon_auth.distribute(4)'), qr/55000: worker \S+ cannot serve .*\n.*standard_conforming_strings is off/, '... and one that reads strings otherwise');
+restart_with($workers[1], standard_conforming_strings => 'on');
+restart_with($coordinator, shared_preload_libraries => 'citus');
+like(printed($coordinator, $owner, 'SELECT anon_auth.distribute(4)'), qr/55000: this node cannot serve distributed tables safely/, '... and itself');
+restart_with($coordinator, shared_preload_libraries => 'citus, anon_auth');
+query('SELECT anon_auth.distribute(4); SELECT anon_auth.grant_client_api(\'mallory\'); SELECT anon_auth.distribute()');
+restart_with($workers[1], shared_preload_libraries => 'citus');
+like(as_mallory($workers[1], "SELECT sub FROM anon_auth.authenticate_anonymously('app')"), qr/55000: anon_auth must be preloaded where Citus distributes its tables/,
+	'a node where it is not preloaded later serves nobody');
+like(query("SELECT what FROM anon_auth.doctor() WHERE finding = 'node_is_not_guarded'"), qr/^worker \S+ cannot serve distributed tables safely$/, '... and doctor() says which');
+restart_with($workers[1], shared_preload_libraries => 'citus, anon_auth');
+is(query("SELECT count(*) FROM anon_auth.doctor() WHERE finding = 'node_is_not_guarded'"), 0, '... until it is');
+
+# ---------------------------------------------------------------------------
+# Reading what is sent
+# ---------------------------------------------------------------------------
+
+my $victim = promoted(email => 'victim@example.com');
+my @show = ('SET citus.log_remote_commands = on', 'SET citus.log_local_commands = on', 'SET client_min_messages = debug5', 'SET debug_print_plan = on');
+for my $node ($coordinator, @workers)
+{
+	my $printed = as_mallory($node, @show, "SELECT anon_auth.request_password_reset('victim\@example.com')");
+	my $code = query("DELETE FROM anon_auth.outbox WHERE user_id = '$victim->{sub}' RETURNING code");
+
+	like($code, qr/^\w{6,}$/, 'a code is made on ' . $node->name);
+	unlike($printed, qr/$code/, '... and the client is not shown it');
+	unlike($printed, qr/$victim->{sub}/, '... nor whose it is');
+	query("DELETE FROM anon_auth.one_time_codes WHERE user_id = '$victim->{sub}'");
+}
+like(printed($coordinator, $owner, $show[0], "SELECT anon_auth.userinfo('$victim->{access_token}')"), qr/issuing .*FROM anon_auth\.users_/, 'a superuser may look at what is sent');
+
+# ---------------------------------------------------------------------------
+# Sending something along
+# ---------------------------------------------------------------------------
+
+my $sending = "SET citus.propagate_set_commands = 'local'";
+for my $statement ('SET LOCAL search_path = mallory, pg_catalog', 'SET LOCAL standard_conforming_strings = off', 'SET LOCAL mallory.x = 1; SELECT 1', 'RESET ALL', 'SET TRANSACTION READ WRITE')
+{
+	like(as_mallory($coordinator, 'BEGIN', $sending, $statement), qr/42501: parameters cannot be sent to other nodes/, "what comes with $statement is not sent");
+}
+like(as_mallory($coordinator, 'BEGIN', $sending, "SET citus.propagate_set_commands = 'none'", 'SET LOCAL search_path = mallory', "SELECT 'then ' || current_schemas(false)::text"),
+	qr/^then /m, 'who does not send may SET');
+like(printed($coordinator, $owner, 'BEGIN', $sending, 'SET LOCAL work_mem = 1024', "SELECT 'then ' || current_setting('work_mem')"), qr/^then 1MB/m, '... and so may a superuser');
+
+# ---------------------------------------------------------------------------
+# Writing it otherwise
+# ---------------------------------------------------------------------------
+
+for my $settings ([ 'SET DateStyle = German' ], [ "SET DateStyle = 'Postgres, DMY'", "SET TimeZone = 'EST+120'" ], [ "SET DateStyle = 'SQL, DMY'", "SET TimeZone = 'Asia/Kolkata'" ],
+	[ 'SET standard_conforming_strings = off', 'SET bytea_output = escape', 'SET citus.enable_binary_protocol = off' ])
+{
+	my ($sub) = as_mallory($coordinator, @$settings, "SELECT 'sub ' || sub FROM anon_auth.authenticate_anonymously('app', device_info => jsonb_build_object('name', 'a' || chr(92) || 'b'''))") =~ /^sub (\S+)/m;
+
+	isnt($sub, undef, "a guest signs up under @$settings");
+	is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$sub' AND abs(extract(epoch FROM now() - created_at)) < 60 AND expires_at > now() + interval '1 day'"), 1,
+		'... and the times are what they are');
+	is(query("SELECT device_info ->> 'name' FROM anon_auth.sessions WHERE user_id = '$sub'"), 'a\b\'', '... and so are the strings');
+}
+query('DELETE FROM anon_auth.rate_limits');
+query("SELECT anon_auth.request_password_reset('victim\@example.com')");
+my $code = query("SELECT code FROM anon_auth.outbox WHERE user_id = '$victim->{sub}'");
+query("UPDATE anon_auth.one_time_codes SET expires_at = now() - interval '2 days' WHERE user_id = '$victim->{sub}'");
+like(as_mallory($coordinator, 'SET DateStyle = Postgres', "SET TimeZone = 'EST+120'", "SELECT 'reset ' || anon_auth.reset_password('victim\@example.com', '$code', 'mallory was here')"),
+	qr/^reset false$/m, 'an expired code is expired in every time zone');
+is(call($coordinator, 'authenticate', client_id => 'app', login_id => 'victim@example.com', password => 'correct horse')->{sub}, $victim->{sub}, '... and sets no password');
+
+# One transaction on all nodes: the first login ID is taken back with the second.
+my @half = ('SET citus.function_opens_transaction_block = off', sprintf "SELECT sub FROM anon_auth.promote_anonymous_user('app', username => 'half', email => 'victim\@example.com', password => 'correct horse', refresh_token => %s)",
+	sql_literal(guest()->{refresh_token}));
+query("UPDATE anon_auth.settings SET promotion_conflict = 'error'");
+like(as_mallory($coordinator, @half), qr/ERROR/, 'a promotion to a login ID that is taken fails');
+is(query("SELECT count(*) FROM anon_auth.login_ids WHERE value = 'half'"), 0, '... and leaves nothing on any node');
+query("UPDATE anon_auth.settings SET promotion_conflict = 'merge'");
+
+# ---------------------------------------------------------------------------
+# What others have put where the owner's connections look for names
+# ---------------------------------------------------------------------------
+
+for my $worker (@workers)
+{
+	$worker->safe_psql('postgres', 'SET citus.enable_ddl_propagation = off; GRANT CREATE ON SCHEMA public TO mallory');
+	printed($worker, 'mallory', 'SET citus.enable_ddl_propagation = off', 'SET search_path = public', <<'SQL');
+CREATE FUNCTION is_called() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'mallory is called as %', current_user; END $$;
+CREATE FUNCTION collect(uuid[], uuid) RETURNS uuid[] LANGUAGE sql AS $$ SELECT CASE WHEN is_called() THEN $1 END $$;
+CREATE AGGREGATE array_agg(uuid) (SFUNC = collect, STYPE = uuid[]);
+CREATE FUNCTION unnest(uuid[]) RETURNS SETOF uuid LANGUAGE sql AS $$ SELECT $1[1] WHERE is_called() $$;
+CREATE FUNCTION compare(real, integer) RETURNS boolean LANGUAGE sql AS $$ SELECT is_called() $$;
+CREATE OPERATOR >= (LEFTARG = real, RIGHTARG = integer, FUNCTION = compare);
+CREATE FUNCTION compare(oid, regclass) RETURNS boolean LANGUAGE sql AS $$ SELECT is_called() $$;
+CREATE OPERATOR = (LEFTARG = oid, RIGHTARG = regclass, FUNCTION = compare);
+SQL
+	is(printed($worker, 'mallory', 'SELECT public.unnest(\'{}\'::uuid[])') =~ /mallory is called as (\w+)/ ? $1 : '', 'mallory', 'there is a trap on ' . $worker->name);
+}
+guest() for 1 .. 3;
+query("UPDATE anon_auth.users SET purge_from = now() - interval '1 day'; UPDATE anon_auth.sessions SET expires_at = now() - interval '1 day', purge_from = now() - interval '1 day'; ANALYZE");
+for my $statement ('SELECT users, sessions, outbox_messages FROM anon_auth.stats', 'SELECT count(*) FROM anon_auth.doctor()', 'SELECT guests FROM anon_auth.purge()')
+{
+	unlike(printed($coordinator, $owner, $statement), qr/ERROR|mallory is called/, "$statement calls nothing of it");
+}
+is(query('SELECT count(*) FROM anon_auth.users WHERE is_anonymous'), 0, '... and purge() purges');
+$_->safe_psql('postgres', 'SET citus.enable_ddl_propagation = off; DROP OWNED BY mallory CASCADE') for @workers;
+query('SELECT anon_auth.distribute()');
+
+# ---------------------------------------------------------------------------
+# The application's tables
+# ---------------------------------------------------------------------------
+
+query($_) for <<'SQL', map { "SELECT create_distributed_table('$_', 'user_id', colocate_with => 'anon_auth.users')" } 'notes', 'parts';
+CREATE TABLE notes (user_id uuid, id uuid DEFAULT gen_random_uuid(), PRIMARY KEY (user_id, id));
+CREATE TABLE parts (user_id uuid, note_id uuid);
+SQL
+query('ALTER TABLE notes ADD FOREIGN KEY (user_id) REFERENCES anon_auth.users ON DELETE CASCADE');
+query('ALTER TABLE parts ADD CONSTRAINT parts_of_notes FOREIGN KEY (user_id, note_id) REFERENCES notes ON DELETE CASCADE');
+my ($guest, $account) = (guest(), promoted(username => 'ada'));
+query("WITH n AS (INSERT INTO notes VALUES ('$guest->{sub}') RETURNING id) SELECT id FROM n");
+query("INSERT INTO parts SELECT user_id, id FROM notes");
+like(printed($coordinator, $owner, "SELECT * FROM anon_auth.merge_anonymous_user('$guest->{sub}', '$account->{sub}')"),
+	qr/AA021: the guest cannot be merged: table public\.notes\n.*"parts_of_notes" of table public\.parts/, 'a merge that would delete rows by ON DELETE CASCADE is refused');
+is(query("SELECT count(*) FROM notes JOIN parts USING (user_id) WHERE user_id = '$guest->{sub}'"), 1, '... and loses none');
+
+query('ALTER TABLE parts DROP CONSTRAINT parts_of_notes');
+query("ALTER TABLE notes OWNER TO application");
+for my $node ($coordinator, @workers)
+{
+	my $deleted = promoted(username => 'deleted' . $node->port);
+
+	like(printed($node, $owner, "SELECT anon_auth.delete_user('$deleted->{sub}')"), qr/55000: table public\.notes must belong to the owner of anon_auth.*HINT:  ALTER TABLE public\.notes OWNER TO \Q$owner\E;/s,
+		'a table of another owner is refused on ' . $node->name);
+	is(query("SELECT count(*) FROM anon_auth.login_ids WHERE user_id = '$deleted->{sub}'"), 1, '... and nothing of the user is deleted');
+}
+like(query("SELECT fix FROM anon_auth.doctor() WHERE finding = 'table_of_another_owner'"), qr/^ALTER TABLE (public\.)?notes OWNER TO \Q$owner\E;$/, '... which doctor() mends');
+query(query("SELECT fix FROM anon_auth.doctor() WHERE finding = 'table_of_another_owner'"));
+for my $node ($coordinator, @workers)
+{
+	my $user_id = query(sprintf "SELECT user_id FROM anon_auth.login_ids WHERE value = 'deleted%d'", $node->port);
+
+	$node->safe_psql('postgres', "SELECT anon_auth.delete_user('$user_id')");
+	is(query("SELECT count(*) FROM anon_auth.login_ids WHERE user_id = '$user_id'"), 0, 'then the user can be deleted on ' . $node->name);
+}
+is(query("SELECT string_agg(table_name || ' ' || rows, ', ') FROM anon_auth.merge_anonymous_user('$guest->{sub}', '$account->{sub}')"), 'notes 1', '... and the guest merged');
+
+# ---------------------------------------------------------------------------
+# purge() twice at once, and with a limit
+# ---------------------------------------------------------------------------
+
+guest() for 1 .. 6;
+query("UPDATE anon_auth.users SET purge_from = now() - interval '1 day' WHERE is_anonymous; UPDATE anon_auth.sessions SET expires_at = now() - interval '1 day', purge_from = now() - interval '1 day'");
+my $first = $coordinator->background_psql('postgres');
+$first->query_safe('BEGIN; SELECT anon_auth.purge()');
+my $second = IPC::Run::start([ 'psql', '-XAtq', '-d', $workers[0]->connstr('postgres'), '-c', 'SELECT guests FROM anon_auth.purge()' ], '>', \my $purged, '2>', \my $errors);
+$coordinator->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'anon_auth.users'::regclass");
+$first->query_safe('COMMIT');
+$first->quit;
+$second->finish;
+is($errors, '', 'a second purge() on another node waits for the first');
+is($purged, "0\n", '... and finds nothing left');
+
+query(sprintf "INSERT INTO anon_auth.events (user_id, id, type, created_at) SELECT gen_random_uuid(), gen_random_uuid(), 'user.created', '2000-01-01' FROM generate_series(1, 20)");
+query("INSERT INTO anon_auth.events (user_id, id, type, created_at) SELECT user_id, gen_random_uuid(), type, created_at FROM anon_auth.events WHERE created_at = '2000-01-01'");
+query("UPDATE anon_auth.settings SET event_retention = '1 year'");
+is(query('SELECT has_more FROM anon_auth.purge(15)'), 't', 'purge() says when it has left something, though it deletes all that is due of a user');
+1 while query('SELECT has_more FROM anon_auth.purge(15)') eq 't';
+is(query("SELECT count(*) FROM anon_auth.events WHERE created_at = '2000-01-01'"), 0, '... and when it has not');
+
+done_testing();
