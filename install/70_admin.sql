@@ -45,7 +45,7 @@ CREATE FUNCTION anon_auth.rotate_master_key()
 AS 'MODULE_PATHNAME', 'anon_auth_rotate_master_key';
 REVOKE ALL ON FUNCTION anon_auth.rotate_master_key() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.rotate_master_key() IS
-'Puts a new master key before the others in the master key file, seals the signing keys of this database with it, and returns its id. What the former key made goes on working, until retire_master_key(). The file stays changed if the transaction is rolled back; that does no harm. Afterwards copy the file to the standby servers and to its backup, and call reseal_signing_keys() in the other databases of the server. Errors: F0000 no master key, it does not open a signing key, or the file is not the server''s to write (the hint says what to do by hand); 54000 the file has 8 keys; 53100 the disk is full; 25006 on a standby.';
+'Puts a new master key before the others in the master key file, seals the signing keys of this database with it, and returns its id. What the former key made goes on working, until retire_master_key(). The file stays changed if the transaction is rolled back; that does no harm. Afterwards copy the file to the standby servers and to its backup, and call reseal_signing_keys() in the other databases of the server. Where Citus distributes the tables, a WARNING says that the other nodes cannot open tokens until they have the file. Errors: F0000 no master key, it does not open a signing key, or the file is not the server''s to write (the hint says what to do by hand); 54000 the file has 8 keys; 53100 the disk is full; 25006 on a standby.';
 
 CREATE FUNCTION anon_auth.reseal_signing_keys()
 	RETURNS bigint

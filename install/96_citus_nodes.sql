@@ -108,11 +108,12 @@ BEGIN
 		'ALTER SYSTEM SET shared_preload_libraries = citus, anon_auth;  -- and standard_conforming_strings = on; then restart'
 	FROM anon_auth.unguarded_nodes() u;
 	RETURN QUERY
-	SELECT 'error', 'table_of_another_owner', format('table %s does not belong to the owner of anon_auth', r.oid::regclass),
+	SELECT 'error', 'table_of_another_owner', format('distributed table %s does not belong to the owner of anon_auth', r.oid::regclass),
 		'Citus reaches a shard as one role within a transaction: users cannot be deleted, merged or purged.',
 		format('ALTER TABLE %s OWNER TO %s;', r.oid::regclass, u.relowner::regrole)
 	FROM pg_class u JOIN pg_constraint c ON c.confrelid = u.oid AND c.contype = 'f' JOIN pg_class r ON r.oid = c.conrelid
 	WHERE u.oid = 'anon_auth.users'::regclass AND r.relowner <> u.relowner AND c.conparentid = 0
+	  AND EXISTS (SELECT FROM pg_catalog.pg_dist_partition p WHERE p.logicalrelid = r.oid)
 	ORDER BY r.oid::regclass::text;
 	RETURN QUERY
 	SELECT 'warning', 'grants_differ', format('worker %s:%s does not have the coordinator''s grants', w.nodename, w.nodeport),

@@ -33,6 +33,7 @@
 #include "keyring/master_key_file.h"
 #include "keyring/sealing.h"
 #include "storage/lock.h"
+#include "store/distribution.h"
 
 /* As in src/domain/password.c, which has 0x6161: SQL cannot reach it. */
 #define FILE_LOCK_SPACE		0x6162
@@ -121,6 +122,10 @@ keyring_rotate_master_key(void)
 	PG_END_TRY();
 	master_key_check_again();
 	(void) reseal();
+	if (store_is_distributed())
+		ereport(WARNING,
+				(errmsg("the other nodes cannot open what is sealed here until they have this master key file"),
+				 errhint("Copy it to every node now. docs/citus.md says how to change the key without an interruption.")));
 	return id;
 }
 

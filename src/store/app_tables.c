@@ -97,10 +97,10 @@ require_one_owner(const AppTable *tables, int count)
 	int			i;
 
 	for (i = 0; i < count; i++)
-		if (tables[i].owner != GetUserId())
+		if (tables[i].owner != GetUserId() && store_distribution_column(tables[i].id) != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("table %s must belong to the owner of anon_auth, as it references distributed users",
+					 errmsg("distributed table %s must belong to the owner of anon_auth",
 							tables[i].qualified_name),
 					 errhint("ALTER TABLE %s OWNER TO %s;", tables[i].qualified_name,
 							 quote_identifier(GetUserNameFromId(GetUserId(), false)))));

@@ -47,7 +47,7 @@ typedef struct AppTable
 
 /*
  * All of them; those of one owner that are linked stand side by side.  Raises 55000
- * where users are distributed and one belongs to another owner than the caller.
+ * where Citus distributes one that belongs to another owner than the extension's.
  */
 extern AppTable *app_tables_find(int *count);
 
