@@ -13,7 +13,7 @@ OWN_HEADERS = $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 # The install script is written in parts, one subject a file, and joined here.  So
 # is the update from the version before, of the parts that have changed since.
 INSTALL_PARTS = $(sort $(wildcard $(srcdir)/install/*.sql))
-UPDATED_PARTS = $(addprefix $(srcdir)/install/,50_client_api.sql 55_verification.sql 70_admin.sql 91_doctor_operations.sql 92_doctor_rights.sql 95_citus.sql 96_citus_nodes.sql)
+UPDATED_PARTS = $(addprefix $(srcdir)/install/,50_client_api.sql 55_verification.sql 65_tools.sql 70_admin.sql 91_doctor_operations.sql 92_doctor_rights.sql 95_citus.sql 96_citus_nodes.sql)
 DATA = $(srcdir)/upgrade/anon_auth--1.0.sql
 DATA_built = anon_auth--$(EXTVERSION).sql anon_auth--1.0--$(EXTVERSION).sql
 

@@ -23,7 +23,7 @@ CREATE FUNCTION anon_auth.verify_jwt(
 AS 'MODULE_PATHNAME', 'anon_auth_verify_jwt';
 REVOKE ALL ON FUNCTION anon_auth.verify_jwt(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.verify_jwt(text, text) IS
-'The claims of a JWT that one of our keys has signed. Checks the signature, exp and nbf, iss where there is one, and that aud names audience (when NULL: where there is an aud, that it names settings.audience). Works on a standby. Errors: AA014 refused, the detail says why.';
+'The claims of a JWT that one of our keys has signed. Checks the signature, exp and nbf, iss where there is one, and that aud names audience (when NULL: where there is an aud, that it names settings.audience). Works on a standby. Errors: AA014 refused, the detail says why; 22023 no jwt.';
 
 CREATE FUNCTION anon_auth.jws_verify(
 	token text,

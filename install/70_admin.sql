@@ -151,7 +151,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer) IS
-'Registers an application and returns its client_id; see the table clients for what the arguments mean. Errors: 22023 bad type or URI; 23514 a lifetime out of bounds; 42710 client exists.';
+'Registers an application and returns its client_id; see the table clients for what the arguments mean. Errors: 22023 bad id, type or URI; 23502 a NULL; 23514 a number out of bounds; 42710 client exists.';
 
 CREATE FUNCTION anon_auth.disable_user(user_id uuid)
 	RETURNS void

@@ -13,7 +13,7 @@ BEGIN
 	RETURN QUERY
 	SELECT 'warning', 'references_privilege', format('%s may reference anon_auth.users', g.grantee),
 		'PostgreSQL checks foreign keys with the rights of the extension''s owner, and runs casts to them that their owner has written: it is as good as these rights.',
-		format('REVOKE REFERENCES ON anon_auth.users FROM %s;  -- and create its tables yourself: see the README', g.grantee)
+		format('REVOKE REFERENCES ON anon_auth.users FROM %s;  -- and create its tables yourself: see docs/guide.md, "Row-level security"', g.grantee)
 	FROM (SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
 		  FROM (SELECT relacl AS acl, relowner FROM pg_class WHERE oid = 'anon_auth.users'::regclass
 				UNION ALL

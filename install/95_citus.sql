@@ -204,7 +204,7 @@ BEGIN
 	IF shard_count IS NULL OR shard_count NOT BETWEEN 1 AND 64000 THEN
 		RAISE EXCEPTION 'shard_count must be between 1 and 64000'
 			USING ERRCODE = 'invalid_parameter_value',
-				  HINT = 'Take a multiple of the number of workers there may ever be; 32 is good for up to 32.';
+				  HINT = 'Take a power of two up to 256 that is not less than the number of workers there may ever be.';
 	END IF;
 	PERFORM anon_auth.require_citus_coordinator();
 	PERFORM anon_auth.require_distributable();
