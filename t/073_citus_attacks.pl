@@ -127,7 +127,7 @@ like(printed($coordinator, $owner, 'BEGIN', $sending, 'SET LOCAL work_mem = 1024
 # ---------------------------------------------------------------------------
 
 for my $settings ([ 'SET DateStyle = German' ], [ "SET DateStyle = 'Postgres, DMY'", "SET TimeZone = 'EST+120'" ], [ "SET DateStyle = 'SQL, DMY'", "SET TimeZone = 'Asia/Kolkata'" ],
-	[ 'SET standard_conforming_strings = off', 'SET bytea_output = escape', 'SET citus.enable_binary_protocol = off' ])
+	[ 'SET standard_conforming_strings = off', 'SET bytea_output = escape' ])
 {
 	my ($sub) = as_mallory($coordinator, @$settings, "SELECT 'sub ' || sub FROM anon_auth.authenticate_anonymously('app', device_info => jsonb_build_object('name', 'a' || chr(92) || 'b'''))") =~ /^sub (\S+)/m;
 
