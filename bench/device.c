@@ -91,7 +91,7 @@ es256(EVP_PKEY *key, const char *input)
 /*
  * device_request(key bytea, challenge text, action text, with_jwk boolean) RETURNS text
  *
- * A request JWT (authgear facts, 1.2), signed with ES256.
+ * A request JWT (docs/authgear.md, 1.2), signed with ES256.
  */
 PG_FUNCTION_INFO_V1(device_request);
 Datum

@@ -48,6 +48,15 @@ typedef void JsonActionResult;
 #define JSON_ACTION_OK	return
 #endif
 
+/* 18 does not tell an executor any more that it runs but once. */
+#if PG_VERSION_NUM >= 180000
+#define EXECUTE_ONCE_PARAM
+#define EXECUTE_ONCE_ARG
+#else
+#define EXECUTE_ONCE_PARAM	, bool execute_once
+#define EXECUTE_ONCE_ARG	, execute_once
+#endif
+
 #if PG_VERSION_NUM >= 170000
 #define MakeJsonLexer(json, length) \
 	makeJsonLexContextCstringLen(NULL, (json), (length), PG_UTF8, true)

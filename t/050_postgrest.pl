@@ -311,7 +311,7 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 	[], "PostgREST's headers do not show");
 
 # ---------------------------------------------------------------------------
-# The web SDK, session type refresh_token (authgear facts, 11.2)
+# The web SDK, session type refresh_token (docs/authgear.md, 11.2)
 # ---------------------------------------------------------------------------
 
 {
@@ -472,7 +472,7 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 }
 
 # ---------------------------------------------------------------------------
-# The web SDK, session type cookie (authgear facts, 11.3)
+# The web SDK, session type cookie (docs/authgear.md, 11.3)
 # ---------------------------------------------------------------------------
 
 {
@@ -564,7 +564,7 @@ settings(q{issuer = 'https://secure.example'});
 settings("issuer = '$origin'");
 
 # ---------------------------------------------------------------------------
-# React Native (authgear facts, 11.4)
+# React Native (docs/authgear.md, 11.4)
 # ---------------------------------------------------------------------------
 
 {

@@ -107,6 +107,9 @@ for my $node ($coordinator, @workers)
 	unlike(slurp_file($node->logfile), qr/NOTICE:  (?:issuing|executing the command locally).*$code/, '... and cannot have it logged');
 	query("DELETE FROM anon_auth.one_time_codes WHERE user_id = '$victim->{sub}'");
 }
+my ($merging, $taken) = (guest(), promoted(username => 'taken'));
+unlike(as_mallory($coordinator, @show, sprintf "SELECT 'merged' FROM anon_auth.promote_anonymous_user('app', username => 'taken', password => 'correct horse', refresh_token => %s)",
+	sql_literal($merging->{refresh_token})), qr/$taken->{sub}|issuing SELECT/, 'nor what a merge asks');
 like(printed($coordinator, $owner, $show[0], "SELECT anon_auth.userinfo('$victim->{access_token}')"), qr/issuing .*FROM anon_auth\.users_/, 'a superuser may look at what is sent');
 
 # ---------------------------------------------------------------------------
@@ -144,11 +147,30 @@ like(as_mallory($coordinator, 'SET DateStyle = Postgres', "SET TimeZone = 'EST+1
 	qr/^reset false$/m, 'an expired code is expired in every time zone');
 is(call($coordinator, 'authenticate', client_id => 'app', login_id => 'victim@example.com', password => 'correct horse')->{sub}, $victim->{sub}, '... and sets no password');
 
+# ---------------------------------------------------------------------------
 # One transaction on all nodes
+# ---------------------------------------------------------------------------
+
 like(as_mallory($coordinator, 'SET citus.function_opens_transaction_block = off', sprintf
 		"SELECT 1 / (length(sub::text) - 36) FROM anon_auth.promote_anonymous_user('app', username => 'half', password => 'correct horse', refresh_token => %s)",
 		sql_literal(guest()->{refresh_token})), qr/22012/, 'a statement fails after a promotion');
 is(query("SELECT count(*) FROM anon_auth.login_ids WHERE value = 'half'"), 0, '... which leaves nothing on any node');
+
+# Where Citus knows of no statement around the call.
+my $users = 'SELECT count(*) FROM anon_auth.users';
+my $counted = query($users);
+my $prepared = 'PREPARE p (text) AS SELECT $1';
+my $execute = "EXECUTE p ((anon_auth.authenticate_anonymously('app')).access_token)";
+like(as_mallory($coordinator, $prepared, $execute), qr/0A000: tables that Citus distributes cannot be changed here/, 'a sign-up among the parameters of EXECUTE is refused');
+like(as_mallory($coordinator, 'CREATE TEMPORARY TABLE t AS SELECT 1', "ALTER TABLE t ADD token text DEFAULT (anon_auth.authenticate_anonymously('app')).access_token"),
+	qr/0A000: tables that Citus distributes cannot be read in ALTER TABLE/, '... and one in ALTER TABLE');
+is(query($users), $counted, '... and nobody has signed up');
+like(as_mallory($coordinator, $prepared, 'BEGIN', $execute, "SELECT 'then'", 'COMMIT'), qr/^eyJ.*^then$/ms, 'in a transaction block it is not');
+like(as_mallory($coordinator, "DO \$\$ DECLARE token text; BEGIN token := (anon_auth.authenticate_anonymously('app')).access_token; END \$\$", "SELECT 'then'"), qr/^\s*then\s*$/,
+	'... nor in DO');
+query("CREATE PROCEDURE sign_up() LANGUAGE plpgsql AS \$\$ DECLARE token text; BEGIN token := (anon_auth.authenticate_anonymously('app')).access_token; END \$\$");
+like(as_mallory($coordinator, 'CALL sign_up()', "SELECT 'then'"), qr/^\s*then\s*$/, '... nor in a procedure');
+is(query($users), $counted + 3, '... and they have signed up');
 
 # ---------------------------------------------------------------------------
 # What others have put where the owner's connections look for names
@@ -200,6 +222,13 @@ like(printed($coordinator, $owner, "SELECT * FROM anon_auth.merge_anonymous_user
 is(query("SELECT count(*) FROM notes JOIN parts USING (user_id) WHERE user_id = '$guest->{sub}'"), 1, '... and loses none');
 
 query('ALTER TABLE parts DROP CONSTRAINT parts_of_notes');
+query($_) for 'CREATE TABLE logs (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE, id int, PRIMARY KEY (user_id, id)) PARTITION BY RANGE (id)',
+	"SELECT create_distributed_table('logs', 'user_id', colocate_with => 'anon_auth.users')", 'CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (100)',
+	'CREATE TABLE lines (user_id uuid, log_id int)', "SELECT create_distributed_table('lines', 'user_id', colocate_with => 'anon_auth.users')",
+	'ALTER TABLE lines ADD CONSTRAINT lines_of_logs FOREIGN KEY (user_id, log_id) REFERENCES logs_1 (user_id, id) ON DELETE CASCADE';
+like(printed($coordinator, $owner, "SELECT * FROM anon_auth.merge_anonymous_user('$guest->{sub}', '$account->{sub}')"), qr/AA021: .*"lines_of_logs" of table public\.lines/s,
+	'... also where they refer to a partition');
+query('DROP TABLE lines, logs');
 query("ALTER TABLE notes OWNER TO application");
 for my $node ($coordinator, @workers)
 {
@@ -221,25 +250,33 @@ for my $node ($coordinator, @workers)
 is(query("SELECT string_agg(table_name || ' ' || rows, ', ') FROM anon_auth.merge_anonymous_user('$guest->{sub}', '$account->{sub}')"), 'notes 1', '... and the guest merged');
 
 # ---------------------------------------------------------------------------
-# purge() twice at once, and with a limit
+# purge() beside others
 # ---------------------------------------------------------------------------
 
-guest() for 1 .. 6;
-query("UPDATE anon_auth.users SET purge_from = now() - interval '1 day' WHERE is_anonymous; UPDATE anon_auth.sessions SET expires_at = now() - interval '1 day', purge_from = now() - interval '1 day'");
+query("UPDATE anon_auth.settings SET event_retention = '1 year'; DELETE FROM anon_auth.outbox; DELETE FROM anon_auth.rate_limits; DELETE FROM anon_auth.one_time_codes");
+query("SELECT anon_auth.request_password_reset('victim\@example.com')");
+query("UPDATE anon_auth.one_time_codes SET expires_at = now() - interval '1 day'; UPDATE anon_auth.outbox SET expires_at = now() - interval '1 day'; DELETE FROM anon_auth.rate_limits");
+my $holding = $coordinator->background_psql('postgres');
+$holding->query_safe("BEGIN; SELECT anon_auth.request_password_reset('victim\@example.com')");
+is($workers[0]->safe_psql('postgres', "SET statement_timeout = '20s'; SELECT one_time_codes, outbox_messages FROM anon_auth.purge()"), '0|1', 'a caller that does not commit keeps purge() from what it holds alone');
+$holding->query_safe('ROLLBACK');
+$holding->quit;
+is(query('SELECT one_time_codes FROM anon_auth.purge()'), 1, '... until it ends');
+
+query("INSERT INTO anon_auth.events (user_id, id, type, created_at) SELECT gen_random_uuid(), gen_random_uuid(), 'user.created', '2000-01-01' FROM generate_series(1, 20)");
 my $first = $coordinator->background_psql('postgres');
 $first->query_safe('BEGIN; SELECT anon_auth.purge()');
-my $second = IPC::Run::start([ 'psql', '-XAtq', '-d', $workers[0]->connstr('postgres'), '-c', 'SELECT guests FROM anon_auth.purge()' ], '>', \my $purged, '2>', \my $errors);
-$coordinator->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'anon_auth.users'::regclass");
+my $second = IPC::Run::start([ 'psql', '-XAtq', '-d', $workers[0]->connstr('postgres'), '-c', 'SELECT events FROM anon_auth.purge()' ], '>', \my $purged, '2>', \my $errors);
+$coordinator->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'anon_auth.events'::regclass");
 $first->query_safe('COMMIT');
 $first->quit;
 $second->finish;
-is($errors, '', 'a second purge() on another node waits for the first');
-is($purged, "0\n", '... and finds nothing left');
+is($errors, '', 'a second purge() on another node waits for the first at the events');
+is($purged, "0\n", '... and finds none left');
 
-query(sprintf "INSERT INTO anon_auth.events (user_id, id, type, created_at) SELECT gen_random_uuid(), gen_random_uuid(), 'user.created', '2000-01-01' FROM generate_series(1, 20)");
+query("INSERT INTO anon_auth.events (user_id, id, type, created_at) SELECT gen_random_uuid(), gen_random_uuid(), 'user.created', '2000-01-01' FROM generate_series(1, 20)");
 query("INSERT INTO anon_auth.events (user_id, id, type, created_at) SELECT user_id, gen_random_uuid(), type, created_at FROM anon_auth.events WHERE created_at = '2000-01-01'");
-query("UPDATE anon_auth.settings SET event_retention = '1 year'");
-is(query('SELECT has_more FROM anon_auth.purge(15)'), 't', 'purge() says when it has left something, though it deletes all that is due of a user');
+is(query('SELECT has_more FROM anon_auth.purge(15)'), 't', 'purge() says when it has left something, though it deletes all old events of a user');
 1 while query('SELECT has_more FROM anon_auth.purge(15)') eq 't';
 is(query("SELECT count(*) FROM anon_auth.events WHERE created_at = '2000-01-01'"), 0, '... and when it has not');
 

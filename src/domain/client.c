@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * client.c
- *	  Which clients may do what (authgear facts, section 4).
+ *	  Which clients may do what (docs/authgear.md, section 4).
  *
  *-------------------------------------------------------------------------
  */

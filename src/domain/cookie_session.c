@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * cookie_session.c
- *	  Sessions whose secret a browser keeps in a cookie (authgear facts, 2.1
+ *	  Sessions whose secret a browser keeps in a cookie (docs/authgear.md, 2.1
  *	  and 6.1).
  *
  * The cookie's value has the form of a refresh token that is never rotated,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * discovery.c
- *	  What a client may know of us in advance (authgear facts, 5.4).
+ *	  What a client may know of us in advance (docs/authgear.md, 5.4).
  *
  *-------------------------------------------------------------------------
  */
@@ -16,7 +16,7 @@ add_endpoint(StringInfo json, const char *name, const char *path)
 	json_add_string(json, name, psprintf("%s%s", settings_get()->issuer, path));
 }
 
-/* authgear facts, section 5.4, without what there is not here. */
+/* docs/authgear.md, section 5.4, without what there is not here. */
 char *
 openid_configuration_make(void)
 {

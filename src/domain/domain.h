@@ -22,7 +22,7 @@
 #include "store/store.h"
 #include "token/token.h"
 
-/* Challenges, promotion codes, authorization codes (authgear facts, 0). */
+/* Challenges, promotion codes, authorization codes (docs/authgear.md, 0). */
 #define SHORT_LIFETIME_SECONDS	300
 
 /* ---- clients (client.c) ---- */
@@ -69,7 +69,7 @@ typedef struct RequestJwt
 } RequestJwt;
 
 /*
- * Parses a request JWT (authgear facts, 1.2) and checks all but its
+ * Parses a request JWT (docs/authgear.md, 1.2) and checks all but its
  * signature.  Raises AA003, AA005, AA016.
  */
 extern void request_jwt_parse(const char *jwt, size_t length, RequestAction action,
@@ -117,7 +117,7 @@ extern void user_claims_add(StringInfo json, const User *user);
 
 /* ---- userinfo (userinfo.c) ---- */
 
-/* OpenID Connect Core, section 5.3; authgear facts, 5.1. */
+/* OpenID Connect Core, section 5.3; docs/authgear.md, 5.1. */
 extern Jsonb *userinfo_make(const User *user);
 
 /*
@@ -185,7 +185,7 @@ extern void session_require_client(const Session *session, const Client *client)
 extern bool session_refresh(const Client *client, const char *refresh_token,
 							TimestampTz now, TokenResponse *response);
 
-/* New tokens but the same refresh token, never rotated (authgear facts, 2.1). */
+/* New tokens but the same refresh token, never rotated (docs/authgear.md, 2.1). */
 extern void session_resume(const Client *client, const char *refresh_token,
 						   TimestampTz now, TokenResponse *response);
 

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * guest.c
- *	  Guests: sign-up and login, with a device key or without (authgear
- *	  facts, 1.3, 1.4 and 2.1).
+ *	  Guests: sign-up and login, with a device key or without
+ *	  (docs/authgear.md, 1.3, 1.4 and 2.1).
  *
  *-------------------------------------------------------------------------
  */

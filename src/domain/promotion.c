@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * promotion.c
- *	  A guest becomes a regular user, with the same id (authgear facts, 3).
+ *	  A guest becomes a regular user, with the same id (docs/authgear.md, 3).
  *
  * What is slow (the password hash) comes before what locks.  Then, in the
  * order that store.h prescribes: the device key goes, the user changes, its

@@ -206,7 +206,6 @@ run(void *arg)
 	TimestampTz now = purge->now;
 	bool		more;
 
-	purge_begin();
 	settings_read_purge_policy(&purge->policy);
 	purge_guests(purge, false, now);
 	if (purge->policy.guest_retention != NULL)

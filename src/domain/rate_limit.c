@@ -2,7 +2,7 @@
  *
  * rate_limit.c
  *	  How many sign-ups and passwords in a minute, and when too many wrong
- *	  passwords lock a user out (authgear facts, 9).
+ *	  passwords lock a user out (docs/authgear.md, 9).
  *
  * A login ID that is nobody's is counted like a user, so that the limits do
  * not tell which there are.  Buckets are taken in one order, that of this

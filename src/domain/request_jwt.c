@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * request_jwt.c
- *	  The request that a device signs with its key (authgear facts, 1.2).
+ *	  The request that a device signs with its key (docs/authgear.md, 1.2).
  *
  * Stricter than upstream where upstream has gaps: action is checked, the
  * signature is always verified, keys are public and of decent size, and a
- * challenge is accepted once.
+ * challenge is accepted once from a key.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * session.c
- *	  Sessions and their refresh tokens (authgear facts, 6).
+ *	  Sessions and their refresh tokens (docs/authgear.md, 6).
  *
  * A refresh token says whose and which session it is, and how often it was
  * rotated; its tag shows that we made it.  The session's row holds a hash of
@@ -98,7 +98,7 @@ session_begin(const pg_uuid_t *session_id)
 	return msecs * 1000 - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 }
 
-/* authgear facts, 6.1: the earlier of lifetime and idle timeout. */
+/* docs/authgear.md, 6.1: the earlier of lifetime and idle timeout. */
 static TimestampTz
 session_end(const Client *client, TimestampTz begin, TimestampTz now)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tokens.c
- *	  What access tokens and ID tokens say (authgear facts, 5.2 and 5.3).
+ *	  What access tokens and ID tokens say (docs/authgear.md, 5.2 and 5.3).
  *
  *-------------------------------------------------------------------------
  */

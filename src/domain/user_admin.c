@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * user_admin.c
- *	  What an administrator does to users (authgear facts, section 10).
+ *	  What an administrator does to users (docs/authgear.md, section 10).
  *
  *-------------------------------------------------------------------------
  */

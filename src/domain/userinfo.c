@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * userinfo.c
- *	  What the user may know of itself (authgear facts, 5.1).
+ *	  What the user may know of itself (docs/authgear.md, 5.1).
  *
  *-------------------------------------------------------------------------
  */

@@ -2,7 +2,7 @@
  *
  * anonymous_user.c
  *	  POST /oauth2/challenge, /api/anonymous_user/signup and
- *	  /api/anonymous_user/promotion_code (authgear facts, 1.1, 2.1 and 2.2).
+ *	  /api/anonymous_user/promotion_code (docs/authgear.md, 1.1, 2.1 and 2.2).
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api_body.c
- *	  JSON bodies, and all that is wrong with them at once (authgear facts,
+ *	  JSON bodies, and all that is wrong with them at once (docs/authgear.md,
  *	  1.1 and 2.5).
  *
  *-------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api_error.c
- *	  Errors as Authgear's own API tells them (authgear facts, 2.5).
+ *	  Errors as Authgear's own API tells them (docs/authgear.md, 2.5).
  *
  *-------------------------------------------------------------------------
  */

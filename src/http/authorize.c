@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * authorize.c
- *	  GET and POST /oauth2/authorize (RFC 6749, section 4.1.1; authgear facts,
+ *	  GET and POST /oauth2/authorize (RFC 6749, section 4.1.1; docs/authgear.md,
  *	  2.4 and 3.1).
  *
  * With a guest in the login_hint this starts a promotion, without a hint the
@@ -23,7 +23,7 @@
 #define LOGIN_HINT			"https://authgear.com/login_hint?"
 #define MAX_REQUEST			6000
 
-/* As upstream: 20 minutes with the page. */
+/* As long as upstream's page is good. */
 #define LIFETIME			(INT64CONST(20) * SECS_PER_MINUTE * USECS_PER_SEC)
 #define BROWSER_BYTES		32
 

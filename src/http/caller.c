@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * caller.c
- *	  Whose session a request shows (authgear facts, 5.1): that of its access
+ *	  Whose session a request shows (docs/authgear.md, 5.1): that of its access
  *	  token, else that of its cookie.
  *
  *-------------------------------------------------------------------------

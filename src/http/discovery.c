@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * discovery.c
- *	  GET /.well-known/openid-configuration and GET /oauth2/jwks (authgear
- *	  facts, 5.4).
+ *	  GET /.well-known/openid-configuration and GET /oauth2/jwks
+ *	  (docs/authgear.md, 5.4).
  *
  *-------------------------------------------------------------------------
  */

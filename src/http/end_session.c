@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * end_session.c
- *	  GET and POST /oauth2/end_session: logout of a cookie session (authgear
- *	  facts, 6.5; OpenID Connect RP-Initiated Logout 1.0).
+ *	  GET and POST /oauth2/end_session: logout of a cookie session
+ *	  (docs/authgear.md, 6.5; OpenID Connect RP-Initiated Logout 1.0).
  *
  * Any page can send a browser here.  The cookie same_site_strict comes along
  * only when a page of our own site did; otherwise the user is asked.

@@ -151,12 +151,12 @@ extern bool http_is_refusal(const ErrorData *error);
 extern void http_oauth_error(HttpResponse *response, int status, const char *error,
 							 const char *description);
 
-/* The OAuth 2 code of an error and what to say of it (authgear facts, 1.3);
+/* The OAuth 2 code of an error and what to say of it (docs/authgear.md, 1.3);
  * returns the status. */
 extern int	http_oauth_error_of(const ErrorData *error, const char **code,
 								const char **description);
 
-/* {"error": {"name", "reason", "message", "code", "info"}} (authgear facts,
+/* {"error": {"name", "reason", "message", "code", "info"}} (docs/authgear.md,
  * 2.5); info: JSON or NULL. */
 extern void http_api_error(HttpResponse *response, int status, const char *name,
 						   const char *reason, const char *message, const char *info);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * oauth_error.c
- *	  Errors as OAuth 2 tells them (RFC 6749, section 5.2; authgear facts,
+ *	  Errors as OAuth 2 tells them (RFC 6749, section 5.2; docs/authgear.md,
  *	  1.3, 3.7 and 6.3).
  *
  *-------------------------------------------------------------------------

@@ -2,7 +2,7 @@
  *
  * promote_user.c
  *	  GET and POST /flows/promote_user: the page on which a guest becomes a
- *	  regular user, and what comes of it (authgear facts, 3.1 and 3.4).
+ *	  regular user, and what comes of it (docs/authgear.md, 3.1 and 3.4).
  *
  *-------------------------------------------------------------------------
  */

@@ -101,7 +101,7 @@ set_cookie(const HttpRequest *request, HttpResponse *response, const char *name,
 
 /*
  * same_site_strict tells end_session, to which any page may send a browser,
- * that it was one of the same site (authgear facts, 2.1 and 6.5).
+ * that it was one of the same site (docs/authgear.md, 2.1 and 6.5).
  */
 static void
 set_session_cookies(const HttpRequest *request, HttpResponse *response, const char *value,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * token.c
- *	  POST /oauth2/token (authgear facts, 1.3, 3.7 and 6.3), and
+ *	  POST /oauth2/token (docs/authgear.md, 1.3, 3.7 and 6.3), and
  *	  POST /oauth2/revoke (6.4).
  *
  *-------------------------------------------------------------------------
@@ -173,7 +173,7 @@ anon_auth_http_token(PG_FUNCTION_ARGS)
 	return http_serve(fcinfo, handle_token, write_token_error);
 }
 
-/* Always 200: the client has nothing to do about a token that is unknown. */
+/* 200 to any form: the client has nothing to do about a token that is unknown. */
 static void
 handle_revoke(const HttpRequest *request, HttpResponse *response)
 {

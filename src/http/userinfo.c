@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * userinfo.c
- *	  GET and POST /oauth2/userinfo (authgear facts, 5.1), and GET /resolve
+ *	  GET and POST /oauth2/userinfo (docs/authgear.md, 5.1), and GET /resolve
  *	  for reverse proxies (5.5).
  *
  *-------------------------------------------------------------------------

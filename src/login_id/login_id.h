@@ -4,7 +4,7 @@
  *	  What a login ID (e-mail address, phone number, username) and a password
  *	  must look like, and the one form in which a login ID is unique.
  *
- * Rules are those of Authgear (authgear facts, section 8.1 and 8.2); which of
+ * Rules are those of Authgear (docs/authgear.md, section 8.1 and 8.2); which of
  * them apply is the DBA's choice in anon_auth.settings.  Needs a UTF8
  * database.  No SQL, no catalog access here.
  *
@@ -80,7 +80,7 @@ typedef struct PasswordPolicy
 	StringList	excluded_keywords;
 } PasswordPolicy;
 
-/* Longest password that is looked at, in bytes (authgear facts, section 8.2). */
+/* Longest password that is looked at, in bytes (docs/authgear.md, section 8.2). */
 #define PASSWORD_MAX_LENGTH		8192
 
 /* The rules that a password may break, as bits of password_policy_check(). */

@@ -3,7 +3,7 @@
  * password_policy.c
  *	  Which rules a password breaks.
  *
- * As in Authgear, letters and digits are those of ASCII: a letter of another
+ * Letters and digits are those of ASCII: a letter of another
  * script counts as a symbol.  Copies of the password are wiped.
  *
  *-------------------------------------------------------------------------

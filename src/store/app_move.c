@@ -16,14 +16,17 @@
 #include "store/app_move_statement.h"
 #include "store/app_tables_private.h"
 #include "store/distribution.h"
+#include "store/session_settings.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 
-/* What a DELETE would do to other tables' rows. */
+/* What a DELETE would do to other tables' rows; a key may refer to a partition. */
 static StoreStatement find_cascade = {
-	.sql = "SELECT c.conname::text, c.conrelid::pg_catalog.regclass::text"
-	" FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.confrelid = $1"
-	" AND c.conrelid <> $1 AND c.confdeltype NOT IN ('a', 'r') ORDER BY 2, 1 LIMIT 1",
+	.sql = "WITH part AS (SELECT $1 AS id UNION SELECT relid FROM pg_catalog.pg_partition_tree($1))"
+	" SELECT c.conname::text, c.conrelid::pg_catalog.regclass::text"
+	" FROM pg_catalog.pg_constraint c WHERE c.contype = 'f'"
+	" AND c.confrelid IN (SELECT id FROM part) AND c.conrelid NOT IN (SELECT id FROM part)"
+	" AND c.confdeltype NOT IN ('a', 'r') ORDER BY 2, 1 LIMIT 1",
 	.nparams = 1,
 	.types = {OIDOID}
 };
@@ -56,6 +59,7 @@ read_user(const pg_uuid_t *id, UserValues *values, int offset)
 	Datum		params[1] = {UUIDPGetDatum(id)};
 	MemoryContext context = CurrentMemoryContext;
 	StringInfoData sql;
+	int			nest_level = session_settings_enter(false);
 	int			i;
 
 	initStringInfo(&sql);
@@ -83,6 +87,7 @@ read_user(const pg_uuid_t *id, UserValues *values, int offset)
 		MemoryContextSwitchTo(spi_context);
 	}
 	SPI_finish();
+	session_settings_leave(nest_level);
 }
 
 static void
@@ -177,6 +182,8 @@ run_for_numbers(AppTable *tables, int count, const char *sql, const UserValues *
 		if (app_statement_run(tables, count, sql, 2 * values->count, values->types, values->values,
 							  values->nulls, false) != SPI_OK_SELECT)
 			elog(ERROR, "could not change the tables %s", app_table_names(tables, count));
+		if (SPI_processed != 1)
+			elog(ERROR, "could not count the rows of %s", app_table_names(tables, count));
 		for (i = 0; i < count; i++)
 		{
 			bool		is_null;

@@ -99,7 +99,7 @@ app_statement_run(const AppTable *tables, int count, const char *sql, int nparam
 				  Datum *params, const char *nulls, bool read_only)
 {
 	Binding		inner = {.sql = sql,.tables = tables,.count = count,.outer = binding};
-	int			nest_level = session_settings_enter();
+	int			nest_level = session_settings_enter(!read_only);
 	int			code;
 
 	binding = &inner;

@@ -197,13 +197,6 @@ purge_batches(ArrayType *ids, int *count)
 	return batches;
 }
 
-void
-purge_begin(void)
-{
-	if (store_is_distributed())
-		distributed_purge_begin();
-}
-
 int
 purge_count(const ArrayType *ids)
 {

@@ -27,9 +27,6 @@ typedef enum PurgeKind
 	PURGE_RATE_LIMITS			/* full again */
 } PurgeKind;
 
-/* Before all else: waits for another purge() where two cannot run at once. */
-extern void purge_begin(void);
-
 extern int	purge_count(const ArrayType *ids);
 extern ArrayType *purge_subtract(ArrayType *ids, ArrayType *others);
 

@@ -17,8 +17,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
+#include "store/distributed_transaction.h"
 #include "store/distribution.h"
 #include "store/session_settings.h"
 #include "tcop/utility.h"
@@ -75,7 +76,8 @@ refuse_sent_parameters(PlannedStmt *planned, const char *query, bool read_only_t
 	Node	   *statement = planned->utilityStmt;
 
 	if (IsA(statement, VariableSetStmt) && is_sent((VariableSetStmt *) statement) &&
-		!superuser() && OidIsValid(get_namespace_oid("anon_auth", true)))
+		!superuser() && OidIsValid(get_extension_oid("anon_auth", true)) &&
+		OidIsValid(get_extension_oid("citus", true)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("parameters cannot be sent to other nodes where anon_auth is installed"),
@@ -97,6 +99,7 @@ session_settings_init(void)
 	{
 		previous_hook = ProcessUtility_hook;
 		ProcessUtility_hook = refuse_sent_parameters;
+		distributed_transaction_init();
 	}
 	return guarding;
 }
@@ -132,7 +135,7 @@ pin(const PinnedParameter *parameters, int count, int nest_level)
 }
 
 int
-session_settings_enter(void)
+session_settings_enter(bool writes)
 {
 	int			nest_level = 0;
 
@@ -141,6 +144,7 @@ session_settings_enter(void)
 	if (!store_is_distributed())
 		return nest_level;
 	require_guard();
+	distributed_transaction_require(writes);
 	nest_level = pin(sent_statements, lengthof(sent_statements), nest_level);
 	if (superuser_arg(GetSessionUserId()))
 		return nest_level;

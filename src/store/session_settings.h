@@ -20,12 +20,12 @@
 extern bool session_settings_init(void);
 
 /*
- * Around each statement: parameters that would show what is in it to the client, or
+ * Around each statement, which writes or only reads: parameters that would show what is in it to the client, or
  * change it on its way to another node, have a value of ours.  An error in
  * between needs no clean-up.  Raises 55000 where tables are distributed and the
- * session could have sent something along.
+ * session could have sent something along, and as distributed_transaction_require().
  */
-extern int	session_settings_enter(void);
+extern int	session_settings_enter(bool writes);
 extern void session_settings_leave(int nest_level);
 
 #endif							/* ANON_AUTH_SESSION_SETTINGS_H */

@@ -93,11 +93,17 @@ copy_row(StoreRow *row, HeapTuple tuple, TupleDesc desc)
 	}
 }
 
+static bool
+writes(const StoreStatement *statement)
+{
+	return strncmp(statement->sql, "SELECT", strlen("SELECT")) != 0;
+}
+
 static uint64
 execute(StoreStatement *statement, const Datum *params, const bool *nulls)
 {
 	char		spi_nulls[STORE_MAX_PARAMS];
-	int			nest_level = session_settings_enter();
+	int			nest_level = session_settings_enter(writes(statement));
 	SPIPlanPtr	plan;
 	int			i;
 	int			code;
@@ -175,7 +181,7 @@ store_run_latest(StoreStatement *statement, const Datum *params, StoreRow *row)
 {
 	Snapshot	snapshot;
 	uint64		processed;
-	int			nest_level = session_settings_enter();
+	int			nest_level = session_settings_enter(false);
 	int			code;
 
 	CommandCounterIncrement();

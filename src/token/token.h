@@ -25,7 +25,7 @@
 /* Long enough for any of them, with the terminator. */
 #define TOKEN_TEXT_SIZE		128
 
-/* What a challenge was asked for (authgear facts, section 1.1). */
+/* What a challenge was asked for (docs/authgear.md, section 1.1). */
 typedef enum ChallengePurpose
 {
 	CHALLENGE_ANONYMOUS_REQUEST = 1,
