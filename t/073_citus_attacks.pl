@@ -123,6 +123,9 @@ for my $statement ('SET LOCAL search_path = mallory, pg_catalog', 'SET LOCAL sta
 }
 like(as_mallory($coordinator, 'BEGIN', $sending, "SET citus.propagate_set_commands = 'none'", 'SET LOCAL search_path = mallory', "SELECT 'then ' || current_schemas(false)::text"),
 	qr/^then /m, 'who does not send may SET');
+query('CREATE DATABASE other');
+$coordinator->safe_psql('other', 'CREATE SCHEMA anon_auth');
+is($coordinator->safe_psql('other', "$sending; BEGIN; SET LOCAL work_mem = '1MB'; SELECT 'then'", extra_params => [ '-U', 'mallory' ]), 'then', '... and so may who is in a database without the extension');
 like(printed($coordinator, $owner, 'BEGIN', $sending, 'SET LOCAL work_mem = 1024', "SELECT 'then ' || current_setting('work_mem')"), qr/^then 1MB/m, '... and so may a superuser');
 
 # ---------------------------------------------------------------------------
