@@ -273,6 +273,58 @@ $at_late = refreshed($workers[0], $at_late);
 is($at_late->{sub}, refreshed($late, $at_late)->{sub}, '... and their users go on');
 
 # ---------------------------------------------------------------------------
+# Another master key, as docs/citus.md says
+# ---------------------------------------------------------------------------
+
+my @all = ($coordinator, @workers, $late);
+
+# Which nodes do not take the refresh token of which others.
+sub refusals
+{
+	my @refusals;
+
+	for my $from (@all)
+	{
+		my $session = guest($from);
+
+		push @refusals, map { $from->name . ' by ' . $_->name } grep { refreshed($_, $session)->{sub} ne $session->{sub} } @all;
+	}
+	return join ', ', @refusals;
+}
+
+# The lines of the key file of a node, in another order or with others.
+sub change_key_file
+{
+	my ($node, $change) = @_;
+	my $file = $node->data_dir . '/anon_auth.master_key';
+	my @lines = $change->(split /^/, slurp_file($file));
+
+	append_to_file("$file.new", join '', @lines);
+	chmod 0600, "$file.new";
+	rename "$file.new", $file or die $!;
+}
+
+my $old_session = guest();
+my ($command) = slurp_file("$FindBin::Bin/../docs/operations.md") =~ /This prints one:\n\n((?:    .*\n)+)/;
+IPC::Run::run([ 'bash', '-c', $command ], '>', \my $new_key) or die 'no key';
+my $former_id = query("SELECT (anon_auth.master_key_ids())[1]");
+change_key_file($_, sub { return (@_, $new_key) }) for @all;
+is(refusals(), '', 'a second master key in all files changes nothing');
+for my $node (@all)
+{
+	change_key_file($node, sub { my @lines = @_; my $last = pop @lines; return ((grep { /^#/ } @lines), $last, grep { !/^#/ } @lines) });
+	is(refusals(), '', 'nodes serve each other\'s users when it is the first on ' . $node->name);
+}
+is(query('SELECT anon_auth.reseal_signing_keys()'), query("SELECT count(*) FROM anon_auth.signing_keys"), 'signing keys are sealed with it once');
+is(refreshed($late, $old_session)->{sub}, $old_session->{sub}, '... and a session from before goes on');
+$_->safe_psql('postgres', "SELECT anon_auth.retire_master_key('$former_id')") for @all;
+is(refusals(), '', '... and the former key can be retired');
+my ($rotated, $id, $warning) = $coordinator->psql('postgres', 'SELECT anon_auth.rotate_master_key()');
+like($warning, qr/WARNING:  the other nodes cannot open what is sealed here until they have this master key file/, 'rotate_master_key() says that the other nodes need the file');
+use_same_master_key($coordinator, @workers, $late);
+is(refusals(), '', '... which they have then');
+
+# ---------------------------------------------------------------------------
 # A node that dies, and comes back
 # ---------------------------------------------------------------------------
 
