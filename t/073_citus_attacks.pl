@@ -107,9 +107,6 @@ for my $node ($coordinator, @workers)
 	unlike(slurp_file($node->logfile), qr/NOTICE:  (?:issuing|executing the command locally).*$code/, '... and cannot have it logged');
 	query("DELETE FROM anon_auth.one_time_codes WHERE user_id = '$victim->{sub}'");
 }
-my ($merging, $taken) = (guest(), promoted(username => 'taken'));
-unlike(as_mallory($coordinator, @show, sprintf "SELECT 'merged' FROM anon_auth.promote_anonymous_user('app', username => 'taken', password => 'correct horse', refresh_token => %s)",
-	sql_literal($merging->{refresh_token})), qr/$taken->{sub}|issuing SELECT/, 'nor what a merge asks');
 like(printed($coordinator, $owner, $show[0], "SELECT anon_auth.userinfo('$victim->{access_token}')"), qr/issuing .*FROM anon_auth\.users_/, 'a superuser may look at what is sent');
 
 # ---------------------------------------------------------------------------
@@ -123,9 +120,14 @@ for my $statement ('SET LOCAL search_path = mallory, pg_catalog', 'SET LOCAL sta
 }
 like(as_mallory($coordinator, 'BEGIN', $sending, "SET citus.propagate_set_commands = 'none'", 'SET LOCAL search_path = mallory', "SELECT 'then ' || current_schemas(false)::text"),
 	qr/^then /m, 'who does not send may SET');
-query('CREATE DATABASE other');
-$coordinator->safe_psql('other', 'CREATE SCHEMA anon_auth');
-is($coordinator->safe_psql('other', "$sending; BEGIN; SET LOCAL work_mem = '1MB'; SELECT 'then'", extra_params => [ '-U', 'mallory' ]), 'then', '... and so may who is in a database without the extension');
+for my $other ([ 'no_anon_auth', 'CREATE EXTENSION citus; CREATE SCHEMA anon_auth' ], [ 'no_citus', 'CREATE EXTENSION anon_auth' ])
+{
+	my ($database, $made) = @$other;
+
+	query("CREATE DATABASE $database");
+	$coordinator->safe_psql($database, $made);
+	is($coordinator->safe_psql($database, "$sending; BEGIN; SET LOCAL work_mem = '1MB'; SELECT 'then'", extra_params => [ '-U', 'mallory' ]), 'then', "... and so may everybody in database $database");
+}
 like(printed($coordinator, $owner, 'BEGIN', $sending, 'SET LOCAL work_mem = 1024', "SELECT 'then ' || current_setting('work_mem')"), qr/^then 1MB/m, '... and so may a superuser');
 
 # ---------------------------------------------------------------------------
@@ -251,6 +253,10 @@ for my $node ($coordinator, @workers)
 	is(query("SELECT count(*) FROM anon_auth.login_ids WHERE user_id = '$user_id'"), 0, 'then the user can be deleted on ' . $node->name);
 }
 is(query("SELECT string_agg(table_name || ' ' || rows, ', ') FROM anon_auth.merge_anonymous_user('$guest->{sub}', '$account->{sub}')"), 'notes 1', '... and the guest merged');
+
+my ($merging, $taken) = (guest(), promoted(username => 'taken'));
+unlike(as_mallory($coordinator, @show, sprintf "SELECT 'merged' FROM anon_auth.promote_anonymous_user('app', username => 'taken', password => 'correct horse', refresh_token => %s)",
+	sql_literal($merging->{refresh_token})), qr/$taken->{sub}|issuing SELECT/, 'nobody is shown what a merge asks');
 
 # ---------------------------------------------------------------------------
 # purge() beside others
