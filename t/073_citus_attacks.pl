@@ -173,9 +173,31 @@ is(query($users), $counted, '... and nobody has signed up');
 like(as_mallory($coordinator, $prepared, 'BEGIN', $execute, "SELECT 'then'", 'COMMIT'), qr/^eyJ.*^then$/ms, 'in a transaction block it is not');
 like(as_mallory($coordinator, "DO \$\$ DECLARE token text; BEGIN token := (anon_auth.authenticate_anonymously('app')).access_token; END \$\$", "SELECT 'then'"), qr/^\s*then\s*$/,
 	'... nor in DO');
-query("CREATE PROCEDURE sign_up() LANGUAGE plpgsql AS \$\$ DECLARE token text; BEGIN token := (anon_auth.authenticate_anonymously('app')).access_token; END \$\$");
+query("CREATE PROCEDURE sign_up() LANGUAGE plpgsql AS \$\$ DECLARE token text; BEGIN SELECT access_token INTO token FROM anon_auth.authenticate_anonymously('app'); END \$\$");
 like(as_mallory($coordinator, 'CALL sign_up()', "SELECT 'then'"), qr/^\s*then\s*$/, '... nor in a procedure');
 is(query($users), $counted + 3, '... and they have signed up');
+
+# Citus runs the procedure on another node; what comes back is of a type with a check that signs up.
+query('CREATE SCHEMA mallory AUTHORIZATION mallory');
+as_mallory($coordinator, 'CREATE TABLE mallory.keys (id int PRIMARY KEY)', "SELECT create_distributed_table('mallory.keys', 'id')", <<'SQL',
+CREATE FUNCTION mallory.sign_up(text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	token text;
+BEGIN
+	IF current_setting('mallory.here', true) = 'yes' THEN
+		token := (anon_auth.authenticate_anonymously('app')).access_token;
+		RAISE EXCEPTION 'after a sign-up';
+	END IF;
+	RETURN true;
+END $$
+SQL
+	'CREATE DOMAIN mallory.checked AS text CHECK (mallory.sign_up(value))',
+	'CREATE PROCEDURE mallory.run(id int, INOUT x mallory.checked) LANGUAGE plpgsql AS $$ BEGIN x := x; END $$',
+	"SELECT create_distributed_function('mallory.run(int, mallory.checked)', 'id', colocate_with => 'mallory.keys')");
+like(as_mallory($coordinator, "SET mallory.here = 'yes'", 'SET client_min_messages = debug1', "CALL mallory.run(1, NULL::mallory.checked)"),
+	qr/pushing down the procedure.*0A000: tables that Citus distributes cannot be changed here/s, 'what reads the answer of a procedure that ran elsewhere cannot sign up');
+is(query($users), $counted + 3, '... and has not');
+$coordinator->safe_psql('postgres', 'DROP SCHEMA mallory CASCADE');
 
 # ---------------------------------------------------------------------------
 # What others have put where the owner's connections look for names
@@ -271,6 +293,15 @@ is($workers[0]->safe_psql('postgres', "SET statement_timeout = '20s'; SELECT one
 $holding->query_safe('ROLLBACK');
 $holding->quit;
 is(query('SELECT one_time_codes FROM anon_auth.purge()'), 1, '... until it ends');
+
+my ($held, $expired) = map { guest() } 1 .. 2;
+query("UPDATE anon_auth.sessions SET purge_from = '2000-01-01' WHERE user_id = '$held->{sub}'; UPDATE anon_auth.sessions SET purge_from = '2000-01-02', expires_at = '2000-01-02' WHERE user_id = '$expired->{sub}'");
+$holding = $coordinator->background_psql('postgres');
+$holding->query_safe(sprintf "BEGIN; SELECT sub FROM anon_auth.refresh_session('app', %s)", sql_literal($held->{refresh_token}));
+is(query('SELECT sessions, has_more FROM anon_auth.purge(1)'), '1|t', 'purge() looks on where all that it has found is held');
+is(query('SELECT sessions, has_more FROM anon_auth.purge(1)'), '0|f', '... and does not ask to be called again for that');
+$holding->query_safe('ROLLBACK');
+$holding->quit;
 
 query("INSERT INTO anon_auth.events (user_id, id, type, created_at) SELECT gen_random_uuid(), gen_random_uuid(), 'user.created', '2000-01-01' FROM generate_series(1, 20)");
 my $first = $coordinator->background_psql('postgres');

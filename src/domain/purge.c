@@ -132,8 +132,8 @@ kept_guests(ArrayType *ids, bool restricting_only)
 	return ids;
 }
 
-/* since: what is later counts as use. */
-static void
+/* since: what is later counts as use.  Returns whether any was not held by others. */
+static bool
 purge_due(Purge *purge, bool with_key, TimestampTz since, ArrayType *due)
 {
 	Deletion	deletion = {.now = purge->now};
@@ -141,7 +141,7 @@ purge_due(Purge *purge, bool with_key, TimestampTz since, ArrayType *due)
 
 	deletion.ids = purge_lock_guests(with_key, due);
 	if (purge_count(deletion.ids) == 0)
-		return;
+		return false;
 	deletion.ids = purge_subtract(deletion.ids,
 								  purge_postpone_used(with_key, deletion.ids, since));
 
@@ -151,11 +151,12 @@ purge_due(Purge *purge, bool with_key, TimestampTz since, ArrayType *due)
 	deletion.ids = purge_subtract(deletion.ids, kept);
 
 	if (purge_count(deletion.ids) == 0)
-		return;
+		return true;
 	if (subtransaction_try_foreign(delete_guests, &deletion) == NULL)
 		purge->counts.guests += purge_count(deletion.ids);
 	else
 		delete_one_by_one(purge, deletion.ids);
+	return true;
 }
 
 static void
@@ -164,15 +165,16 @@ purge_guests(Purge *purge, bool with_key, TimestampTz since)
 	ArrayType  *due = purge_due_guests(with_key, since, purge->batch_size);
 	ArrayType **batches;
 	int			count;
+	bool		any = false;
 	int			i;
 
 	if (purge_count(due) == 0)
 		return;
-	if (purge_count(due) == purge->batch_size)
-		purge->counts.has_more = true;
 	batches = purge_batches(due, &count);
 	for (i = 0; i < count; i++)
-		purge_due(purge, with_key, since, batches[i]);
+		any |= purge_due(purge, with_key, since, batches[i]);
+	if (any && purge_count(due) == purge->batch_size)
+		purge->counts.has_more = true;
 }
 
 static TimestampTz

@@ -5,9 +5,8 @@
  *
  * Rows can be locked on one shard at a time, and those that somebody else holds
  * must be skipped: who calls a function and does not commit would keep everything
- * from being purged.  So candidates are found first, by what they are distributed
- * by, and then what has expired of each goes.  Events, which nobody changes, go
- * together.
+ * from being purged.  So what is due is found first, and then taken one by one.
+ * Events, which nobody changes, go together.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,17 +18,22 @@
 
 typedef struct DueRows
 {
-	StoreStatement find;		/* before, limit */
-	StoreStatement delete;		/* one that find found, before */
+	StoreStatement find;		/* times, limit, offset */
+	int			ncolumns;		/* that find returns */
+	StoreStatement delete;		/* these columns, times */
+	StoreStatement postpone;	/* the same; may be missing */
 } DueRows;
+
+#define MAX_TIMES	2
 
 #define DUE_ROWS(table, distributed_by, key, condition) \
 	{ \
 		.find = { \
-			.sql = "SELECT DISTINCT d.id FROM (SELECT " distributed_by " AS id" \
-			" FROM anon_auth." table " WHERE " condition("$1") " LIMIT $2) d", \
-			.custom_plans = true,.nparams = 2,.types = {TIMESTAMPTZOID, INT4OID} \
+			.sql = "SELECT " distributed_by " FROM anon_auth." table " WHERE " condition("$1") \
+			" ORDER BY " distributed_by " LIMIT $2 OFFSET $3", \
+			.custom_plans = true,.nparams = 3,.types = {TIMESTAMPTZOID, INT4OID, INT4OID} \
 		}, \
+		.ncolumns = 1, \
 		.delete = { \
 			.sql = "WITH free AS (SELECT " distributed_by ", " key " FROM anon_auth." table \
 			"  WHERE " distributed_by " = $1 AND " condition("$2") " FOR UPDATE SKIP LOCKED)" \
@@ -49,6 +53,47 @@ static DueRows due_rows[] = {
 	[PURGE_REMOVED_DEVICE_KEYS] = DUE_ROWS("removed_device_keys", "route", "kid", REMOVED)
 };
 
+static DueRows due_sessions = {
+	.find = {
+		.sql = "SELECT user_id, id FROM anon_auth.sessions WHERE purge_from <= $1"
+		" ORDER BY purge_from LIMIT $2 OFFSET $3",
+		.custom_plans = true,.nparams = 3,.types = {TIMESTAMPTZOID, INT4OID, INT4OID}
+	},
+	.ncolumns = 2,
+	.delete = {
+		.sql = "WITH free AS (SELECT user_id, id FROM anon_auth.sessions"
+		"  WHERE user_id = $1 AND id = $2 AND expires_at <= $3 FOR UPDATE SKIP LOCKED)"
+		" DELETE FROM anon_auth.sessions WHERE user_id = $1 AND id IN (SELECT id FROM free)",
+		.nparams = 3,.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID}
+	},
+	.postpone = {
+		.sql = "WITH free AS (SELECT user_id, id FROM anon_auth.sessions"
+		"  WHERE user_id = $1 AND id = $2 AND expires_at > $3 FOR UPDATE SKIP LOCKED)"
+		" UPDATE anon_auth.sessions SET purge_from = expires_at"
+		" WHERE user_id = $1 AND id IN (SELECT id FROM free)",
+		.nparams = 3,.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID}
+	}
+};
+
+#define OLD_LOCKOUT(before, now) \
+	"last_failed_at < " before " AND (locked_until IS NULL OR locked_until < " now ")"
+
+static DueRows old_lockouts = {
+	.find = {
+		.sql = "SELECT bucket FROM anon_auth.lockouts WHERE " OLD_LOCKOUT("$1", "$2")
+		" ORDER BY bucket LIMIT $3 OFFSET $4",
+		.custom_plans = true,.nparams = 4,.types = {TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT4OID}
+	},
+	.ncolumns = 1,
+	.delete = {
+		.sql = "WITH free AS (SELECT bucket FROM anon_auth.lockouts"
+		"  WHERE bucket = $1 AND " OLD_LOCKOUT("$2", "$3") " FOR UPDATE SKIP LOCKED)"
+		" DELETE FROM anon_auth.lockouts WHERE bucket = $1 AND bucket IN (SELECT bucket FROM free)",
+		.nparams = 3,.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	}
+};
+
+/* By users, each of whom may have several. */
 static StoreStatement find_events = {
 	.sql = "SELECT DISTINCT d.user_id FROM (SELECT user_id FROM anon_auth.events"
 	" WHERE created_at < $1 LIMIT $2) d",
@@ -69,73 +114,66 @@ static StoreStatement delete_events = {
 	.types = {UUIDARRAYOID, TIMESTAMPTZOID}
 };
 
-static StoreStatement find_due_sessions = {
-	.sql = "SELECT user_id, id FROM anon_auth.sessions WHERE purge_from <= $1"
-	" ORDER BY purge_from LIMIT $2",
-	.custom_plans = true,
-	.nparams = 2,
-	.types = {TIMESTAMPTZOID, INT4OID}
-};
+static bool
+is_same(const StoreRow *a, const StoreRow *b)
+{
+	int			i;
 
-static StoreStatement delete_expired_session = {
-	.sql = "WITH free AS (SELECT user_id, id FROM anon_auth.sessions"
-	"  WHERE user_id = $1 AND id = $2 AND expires_at <= $3 FOR UPDATE SKIP LOCKED)"
-	" DELETE FROM anon_auth.sessions WHERE user_id = $1 AND id IN (SELECT id FROM free)",
-	.nparams = 3,
-	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID}
-};
+	for (i = 0; i < a->ncolumns; i++)
+		if (memcmp(DatumGetUUIDP(a->values[i]), DatumGetUUIDP(b->values[i]), UUID_LEN) != 0)
+			return false;
+	return true;
+}
 
-static StoreStatement postpone_session = {
-	.sql = "WITH free AS (SELECT user_id, id FROM anon_auth.sessions"
-	"  WHERE user_id = $1 AND id = $2 AND expires_at > $3 FOR UPDATE SKIP LOCKED)"
-	" UPDATE anon_auth.sessions SET purge_from = expires_at"
-	" WHERE user_id = $1 AND id IN (SELECT id FROM free)",
-	.nparams = 3,
-	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID}
-};
+/* Returns whether it was free; adds to deleted. */
+static bool
+take(DueRows *due, const StoreRow *row, const Datum *times, int ntimes, uint64 *deleted)
+{
+	Datum		params[STORE_MAX_PARAMS];
+	uint64		count;
 
-#define OLD_LOCKOUT(before, now) \
-	"last_failed_at < " before " AND (locked_until IS NULL OR locked_until < " now ")"
+	memcpy(params, row->values, sizeof(Datum) * due->ncolumns);
+	memcpy(params + due->ncolumns, times, sizeof(Datum) * ntimes);
+	count = store_run(&due->delete, params, NULL, NULL);
+	*deleted += count;
+	return count > 0 ||
+		(due->postpone.sql != NULL && store_run(&due->postpone, params, NULL, NULL) > 0);
+}
 
-static StoreStatement find_old_lockouts = {
-	.sql = "SELECT bucket FROM anon_auth.lockouts WHERE " OLD_LOCKOUT("$1", "$2") " LIMIT $3",
-	.custom_plans = true,
-	.nparams = 3,
-	.types = {TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID}
-};
+/* Looks on where all that was found is held by others. */
+static uint64
+purge_due(DueRows *due, const Datum *times, int ntimes, int limit, bool *more)
+{
+	Datum		params[MAX_TIMES + 2];
+	uint64		deleted = 0;
+	int			offset = 0;
+	int			count;
+	bool		taken = false;
 
-static StoreStatement delete_old_lockout = {
-	.sql = "WITH free AS (SELECT bucket FROM anon_auth.lockouts"
-	"  WHERE bucket = $1 AND " OLD_LOCKOUT("$2", "$3") " FOR UPDATE SKIP LOCKED)"
-	" DELETE FROM anon_auth.lockouts WHERE bucket = $1 AND bucket IN (SELECT bucket FROM free)",
-	.nparams = 3,
-	.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
-};
+	memcpy(params, times, sizeof(Datum) * ntimes);
+	params[ntimes] = Int32GetDatum(limit);
+	do
+	{
+		StoreRow   *rows;
+		int			i;
+
+		params[ntimes + 1] = Int32GetDatum(offset);
+		rows = store_run_rows(&due->find, params, NULL, &count);
+		for (i = 0; i < count; i++)
+			if (i == 0 || !is_same(&rows[i], &rows[i - 1]))
+				taken |= take(due, &rows[i], times, ntimes, &deleted);
+		offset += count;
+	} while (!taken && count == limit);
+	*more = count == limit;
+	return deleted;
+}
 
 uint64
 distributed_purge_sessions(TimestampTz now, int limit, bool *more)
 {
-	Datum		params[3];
-	StoreRow   *rows;
-	int			count;
-	uint64		deleted = 0;
-	int			i;
+	Datum		times[1] = {TimestampTzGetDatum(now)};
 
-	params[0] = TimestampTzGetDatum(now);
-	params[1] = Int32GetDatum(limit);
-	rows = store_run_rows(&find_due_sessions, params, NULL, &count);
-	*more = count == limit;
-	for (i = 0; i < count; i++)
-	{
-		params[0] = rows[i].values[0];
-		params[1] = rows[i].values[1];
-		params[2] = TimestampTzGetDatum(now);
-		if (store_run(&delete_expired_session, params, NULL, NULL) > 0)
-			deleted++;
-		else
-			store_run(&postpone_session, params, NULL, NULL);
-	}
-	return deleted;
+	return purge_due(&due_sessions, times, 1, limit, more);
 }
 
 static uint64
@@ -158,45 +196,19 @@ purge_events(TimestampTz before, int limit)
 uint64
 distributed_purge_rows(PurgeKind kind, TimestampTz before, int limit)
 {
-	Datum		params[2];
-	StoreRow   *rows;
-	int			count;
-	uint64		deleted = 0;
-	int			i;
+	Datum		times[1] = {TimestampTzGetDatum(before)};
+	bool		more;
 
 	if (kind == PURGE_EVENTS)
 		return purge_events(before, limit);
-	params[0] = TimestampTzGetDatum(before);
-	params[1] = Int32GetDatum(limit);
-	rows = store_run_rows(&due_rows[kind].find, params, NULL, &count);
-	params[1] = TimestampTzGetDatum(before);
-	for (i = 0; i < count; i++)
-	{
-		params[0] = rows[i].values[0];
-		deleted += store_run(&due_rows[kind].delete, params, NULL, NULL);
-	}
-	return deleted;
+	return purge_due(&due_rows[kind], times, 1, limit, &more);
 }
 
 uint64
 distributed_purge_lockouts(TimestampTz failed_before, TimestampTz now, int limit)
 {
-	Datum		params[3];
-	StoreRow   *rows;
-	int			count;
-	uint64		deleted = 0;
-	int			i;
+	Datum		times[2] = {TimestampTzGetDatum(failed_before), TimestampTzGetDatum(now)};
+	bool		more;
 
-	params[0] = TimestampTzGetDatum(failed_before);
-	params[1] = TimestampTzGetDatum(now);
-	params[2] = Int32GetDatum(limit);
-	rows = store_run_rows(&find_old_lockouts, params, NULL, &count);
-	params[1] = TimestampTzGetDatum(failed_before);
-	params[2] = TimestampTzGetDatum(now);
-	for (i = 0; i < count; i++)
-	{
-		params[0] = rows[i].values[0];
-		deleted += store_run(&delete_old_lockout, params, NULL, NULL);
-	}
-	return deleted;
+	return purge_due(&old_lockouts, times, 2, limit, &more);
 }

@@ -7,7 +7,9 @@
  * statement that it finds below another one: in a function that a query calls, in
  * DO or CALL.  A function can be called without all that, in the parameters
  * of EXECUTE, say, or by a trigger of COPY; each of its statements would be committed
- * for itself there.  And within ALTER TABLE Citus answers queries with no rows.
+ * for itself there.  (CALL does not count here: what reads the answer of a procedure
+ * that Citus runs elsewhere is not in it yet.)  And within ALTER TABLE Citus answers
+ * queries with no rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +22,7 @@
 #include "tcop/utility.h"
 
 static int	queries = 0;		/* that are running, one within the other */
-static int	blocks = 0;			/* DO and CALL */
+static int	blocks = 0;			/* DO */
 static int	alterations = 0;	/* ALTER TABLE */
 
 static ExecutorRun_hook_type previous_run = NULL;
@@ -51,7 +53,7 @@ count_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
 			  QueryCompletion *completion)
 {
 	Node	   *statement = planned->utilityStmt;
-	bool		is_block = IsA(statement, DoStmt) || IsA(statement, CallStmt);
+	bool		is_block = IsA(statement, DoStmt);
 	bool		is_alteration = IsA(statement, AlterTableStmt);
 
 	blocks += is_block;
