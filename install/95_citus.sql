@@ -101,7 +101,8 @@ REVOKE ALL ON FUNCTION anon_auth.workers_with_other_master_key() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.workers_with_other_master_key() IS
 'Part of distribute() and doctor(): the workers that cannot open what the others have sealed, and why.';
 
--- Citus writes values into the statements that it sends, and sends more than that.
+-- What src/store/session_settings.c relies on, asked on a connection as Citus
+-- makes it: the guard, and that a node reads strings as they are written to it.
 CREATE FUNCTION anon_auth.unguarded_nodes()
 	RETURNS TABLE (node text, detail text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -127,7 +128,7 @@ REVOKE ALL ON FUNCTION anon_auth.unguarded_nodes() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.unguarded_nodes() IS
 'Part of distribute() and doctor(): the nodes where a client could change what statements mean on other nodes, and how.';
 
-CREATE FUNCTION anon_auth.require_equal_nodes()
+CREATE FUNCTION anon_auth.require_ready_nodes()
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -147,8 +148,8 @@ BEGIN
 	END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.require_equal_nodes() FROM PUBLIC;
-COMMENT ON FUNCTION anon_auth.require_equal_nodes() IS
+REVOKE ALL ON FUNCTION anon_auth.require_ready_nodes() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.require_ready_nodes() IS
 'Part of distribute(): every node is set up to serve clients. Errors: 55000 anon_auth is not preloaded on a node, its standard_conforming_strings is off, or the master key file of a worker is missing or another one.';
 
 -- What Citus would refuse, before anything is changed.
@@ -208,7 +209,7 @@ BEGIN
 	END IF;
 	PERFORM anon_auth.require_citus_coordinator();
 	PERFORM anon_auth.require_distributable();
-	PERFORM anon_auth.require_equal_nodes();
+	PERFORM anon_auth.require_ready_nodes();
 
 	-- In the order in which calls come to the tables, and before Citus sends
 	-- anything: who signs up meanwhile waits, and nobody waits for us and we for

@@ -131,7 +131,7 @@ my @writers = split /\n/, query(q{
 		AND proname NOT IN ('create_challenge', 'create_promotion_code', 'use_access_token', 'sign_jwt', 'grant_client_api', 'grant_http_api',
 							'postgrest_pre_request', 'postgrest_pre_config')
 		-- these look for Citus first
-		AND proname NOT IN ('distribute', 'undistribute', 'set_grants', 'copy_grants_to_workers', 'require_equal_nodes', 'unguarded_nodes', 'workers_with_other_master_key')
+		AND proname NOT IN ('distribute', 'undistribute', 'set_grants', 'copy_grants_to_workers', 'require_ready_nodes', 'unguarded_nodes', 'workers_with_other_master_key')
 	ORDER BY proname});
 cmp_ok(scalar @writers, '>=', 14, 'there are functions that write');
 

@@ -221,6 +221,10 @@ SQL
 }
 my $calls = "SELECT string_agg(result, ' ') FROM run_command_on_workers('SELECT last_value FROM public.calls')";
 guest() for 1 .. 3;
+my $trapped = promoted(username => 'trapped');
+call($coordinator, 'authenticate', client_id => 'app', login_id => 'trapped', password => 'correct horse');
+call($coordinator, 'refresh_session', client_id => 'app', refresh_token => $trapped->{refresh_token});
+is(query($calls), '0 0', 'sign-up, promotion, login and refresh call nothing of it');
 query("UPDATE anon_auth.users SET purge_from = now() - interval '1 day'; UPDATE anon_auth.sessions SET expires_at = now() - interval '1 day', purge_from = now() - interval '1 day'; ANALYZE");
 for my $statement ('SELECT users, sessions, outbox_messages FROM anon_auth.stats', 'SELECT count(*) FROM anon_auth.doctor()', 'SELECT guests FROM anon_auth.purge()')
 {
@@ -242,7 +246,7 @@ SQL
 query('ALTER TABLE notes ADD FOREIGN KEY (user_id) REFERENCES anon_auth.users ON DELETE CASCADE');
 query('ALTER TABLE parts ADD CONSTRAINT parts_of_notes FOREIGN KEY (user_id, note_id) REFERENCES notes ON DELETE CASCADE');
 my ($guest, $account) = (guest(), promoted(username => 'ada'));
-query("WITH n AS (INSERT INTO notes VALUES ('$guest->{sub}') RETURNING id) SELECT id FROM n");
+query("INSERT INTO notes VALUES ('$guest->{sub}')");
 query("INSERT INTO parts SELECT user_id, id FROM notes");
 like(printed($coordinator, $owner, "SELECT * FROM anon_auth.merge_anonymous_user('$guest->{sub}', '$account->{sub}')"),
 	qr/AA021: the guest cannot be merged: table public\.notes\n.*"parts_of_notes" of table public\.parts/, 'a merge that would delete rows by ON DELETE CASCADE is refused');

@@ -51,8 +51,9 @@ extern ArrayType *purge_postpone_used(bool with_key, ArrayType *ids, TimestampTz
 extern void purge_postpone(ArrayType *ids, TimestampTz until);
 
 /*
- * Each deletes at most so many rows, and returns how many.  A session that has
- * been refreshed since is only looked at; more: the limit was reached.
+ * Each deletes at most so many rows (with Citus, what is due of so many users), and
+ * returns how many.  A session that has been refreshed since is only looked at;
+ * more: the limit was reached.
  */
 extern uint64 purge_sessions(TimestampTz now, int limit, bool *more);
 extern uint64 purge_rows(PurgeKind kind, TimestampTz before, int limit);
