@@ -10,12 +10,9 @@ JOSE_OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/jose/*.
 OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c)))
 OWN_HEADERS = $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 
-# The install script is written in parts, one subject a file, and joined here.  So
-# is the update from the version before, of the parts that have changed since.
+# The install script is written in parts, one subject a file, and joined here.
 INSTALL_PARTS = $(sort $(wildcard $(srcdir)/install/*.sql))
-UPDATED_PARTS = $(addprefix $(srcdir)/install/,50_client_api.sql 55_verification.sql 65_tools.sql 70_admin.sql 91_doctor_operations.sql 92_doctor_rights.sql 95_citus.sql 96_citus_nodes.sql)
-DATA = $(srcdir)/upgrade/anon_auth--1.0.sql
-DATA_built = anon_auth--$(EXTVERSION).sql anon_auth--1.0--$(EXTVERSION).sql
+DATA_built = anon_auth--$(EXTVERSION).sql
 
 PG_CPPFLAGS = -I$(srcdir)/src -DANON_AUTH_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
@@ -42,9 +39,6 @@ $(OBJS): $(OWN_HEADERS)
 
 anon_auth--$(EXTVERSION).sql: $(INSTALL_PARTS)
 	cat $^ > $@
-
-anon_auth--1.0--$(EXTVERSION).sql: $(srcdir)/upgrade/make-update.awk $(srcdir)/upgrade/anon_auth--1.0.sql $(UPDATED_PARTS)
-	awk -f $^ > $@
 
 # Unit tests of the JOSE core: no server, no postgres.h.
 unit/jose_test: unit/jose_test.c $(wildcard $(srcdir)/src/jose/*.c) $(wildcard $(srcdir)/src/jose/*.h)

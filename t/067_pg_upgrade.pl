@@ -46,7 +46,7 @@ my $bin = "$directory$place{bindir}";
 my $source = "$directory/source";
 
 mkdir $source;
-PostgreSQL::Test::Utils::run_log([ 'cp', '-r', map({ "$FindBin::Bin/../$_" } qw(Makefile anon_auth.control install upgrade src sql specs t)), $source ]) or die;
+PostgreSQL::Test::Utils::run_log([ 'cp', '-r', map({ "$FindBin::Bin/../$_" } qw(Makefile anon_auth.control install src sql specs t)), $source ]) or die;
 PostgreSQL::Test::Utils::run_log([ 'find', "$source/src", '(', '-name', '*.o', '-o', '-name', '*.bc', ')', '-delete' ]);
 PostgreSQL::Test::Utils::run_log([ 'make', '-s', '-C', $source, "PG_CONFIG=$bin/pg_config", 'with_llvm=no', 'install' ]) or die 'anon_auth cannot be built for it';
 

@@ -417,23 +417,12 @@ query('DROP TABLE answered; DROP EXTENSION anon_auth CASCADE');
 is(query("SELECT count(*) FROM run_command_on_workers('SELECT count(*) FROM pg_namespace WHERE nspname LIKE ''anon_auth%''') WHERE result <> '0'"), 0, 'DROP EXTENSION leaves nothing on any node');
 
 # ---------------------------------------------------------------------------
-# An update
-# ---------------------------------------------------------------------------
-
-query("CREATE EXTENSION anon_auth VERSION '1.0'; SELECT anon_auth.create_client('app', 'native')");
-my $from_before = guest();
-query('ALTER EXTENSION anon_auth UPDATE');
-my $versions = query("SELECT string_agg(DISTINCT result, ' ') FROM run_command_on_workers('SELECT extversion FROM pg_extension WHERE extname = ''anon_auth''')");
-is($versions, query("SELECT default_version FROM pg_available_extensions WHERE name = 'anon_auth'"), 'ALTER EXTENSION UPDATE reaches all workers');
-query('SELECT anon_auth.distribute(4)');
-is(refreshed($workers[0], $from_before)->{sub}, $from_before->{sub}, '... and what 1.0 has made can be distributed');
-
-# ---------------------------------------------------------------------------
 # An application's table, as docs/citus.md says
 # ---------------------------------------------------------------------------
 
 query(<<'SQL');
-SELECT anon_auth.undistribute();
+CREATE EXTENSION anon_auth;
+SELECT anon_auth.create_client('app', 'native');
 CREATE ROLE app_role LOGIN;
 SELECT anon_auth.grant_client_api('app_role');
 CREATE TABLE notes (user_id uuid NOT NULL DEFAULT anon_auth.uid() REFERENCES anon_auth.users (id) ON DELETE CASCADE, body text NOT NULL);
