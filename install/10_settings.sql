@@ -34,7 +34,7 @@ CREATE TABLE anon_auth.settings (
 	password_excluded_keywords text[] NOT NULL DEFAULT '{}',
 	password_hash_memory_kib integer NOT NULL DEFAULT 19456,
 	password_hash_passes integer NOT NULL DEFAULT 2,
-	password_hash_concurrency integer NOT NULL DEFAULT 100,
+	password_hash_concurrency integer,
 
 	session_lifetime_seconds integer NOT NULL DEFAULT 31449600,
 	session_idle_timeout_enabled boolean NOT NULL DEFAULT true,
@@ -42,7 +42,7 @@ CREATE TABLE anon_auth.settings (
 	session_cookie_persistent boolean NOT NULL DEFAULT true,
 	cookie_prefix text NOT NULL DEFAULT '',
 	cookie_domain text,
-	check_session_on_request boolean NOT NULL DEFAULT false,
+	check_session_on_request boolean NOT NULL DEFAULT true,
 
 	brand_name text,
 	brand_logo_uri text,
@@ -60,6 +60,8 @@ CREATE TABLE anon_auth.settings (
 	trusted_proxy_hops integer NOT NULL DEFAULT 0,
 	guest_sign_ups_per_minute integer,
 	guest_sign_ups_per_minute_per_ip integer DEFAULT 60,
+	device_key_logins_per_minute integer DEFAULT 60,
+	unknown_login_ids_per_minute integer DEFAULT 600,
 	password_attempts_per_minute_per_ip integer DEFAULT 60,
 	password_attempts_per_minute_per_user integer DEFAULT 30,
 	password_attempts_per_minute_per_user_per_ip integer DEFAULT 10,
@@ -93,6 +95,8 @@ CREATE TABLE anon_auth.settings (
 	CONSTRAINT settings_rate_limits_check
 		CHECK (guest_sign_ups_per_minute OPERATOR(pg_catalog.>) 0
 			   AND guest_sign_ups_per_minute_per_ip OPERATOR(pg_catalog.>) 0
+			   AND device_key_logins_per_minute OPERATOR(pg_catalog.>) 0
+			   AND unknown_login_ids_per_minute OPERATOR(pg_catalog.>) 0
 			   AND password_attempts_per_minute_per_ip OPERATOR(pg_catalog.>) 0
 			   AND password_attempts_per_minute_per_user OPERATOR(pg_catalog.>) 0
 			   AND password_attempts_per_minute_per_user_per_ip OPERATOR(pg_catalog.>) 0),
@@ -221,7 +225,7 @@ COMMENT ON COLUMN anon_auth.settings.password_hash_memory_kib IS
 COMMENT ON COLUMN anon_auth.settings.password_hash_passes IS
 'Argon2id passes of one password hash.';
 COMMENT ON COLUMN anon_auth.settings.password_hash_concurrency IS
-'How many password hashes this server computes at once; further logins wait. Times password_hash_memory_kib, it is the memory that logins can take.';
+'How many password hashes this server computes at once; further logins wait. NULL: twice the number of processors. Times password_hash_memory_kib, it is the memory that logins can take.';
 COMMENT ON COLUMN anon_auth.settings.session_lifetime_seconds IS
 'Longest life of a cookie session, however often it is used.';
 COMMENT ON COLUMN anon_auth.settings.session_idle_timeout_enabled IS
@@ -235,7 +239,7 @@ COMMENT ON COLUMN anon_auth.settings.cookie_prefix IS
 COMMENT ON COLUMN anon_auth.settings.cookie_domain IS
 'Domain attribute of the cookies, for an application on a sibling host; NULL: the host of the issuer alone.';
 COMMENT ON COLUMN anon_auth.settings.check_session_on_request IS
-'Whether postgrest_pre_request() refuses access tokens whose session has ended or whose user is disabled: one lookup more a request.';
+'Whether postgrest_pre_request() refuses access tokens whose session has ended or was rolled back, or whose user is disabled. Costs one lookup by primary key for each request.';
 COMMENT ON COLUMN anon_auth.settings.brand_name IS
 'Whose account it is, as the pages say it; NULL: the name of the client.';
 COMMENT ON COLUMN anon_auth.settings.brand_logo_uri IS
@@ -261,9 +265,13 @@ COMMENT ON COLUMN anon_auth.settings.trusted_proxy_hops IS
 COMMENT ON COLUMN anon_auth.settings.guest_sign_ups_per_minute IS
 'How many guests may sign up in a minute; NULL: no limit.';
 COMMENT ON COLUMN anon_auth.settings.guest_sign_ups_per_minute_per_ip IS
-'How many guests may sign up from one address in a minute (an IPv6 /64 is one address); NULL: no limit.';
+'How many guests may sign up from one address in a minute; NULL: no limit. An IPv6 /64 is one address; a /56 may have 4 times as many, a /48 16 times.';
+COMMENT ON COLUMN anon_auth.settings.device_key_logins_per_minute IS
+'How many logins one device key may have in a minute; NULL: no limit.';
+COMMENT ON COLUMN anon_auth.settings.unknown_login_ids_per_minute IS
+'For how many login IDs that nobody has a password is hashed in a minute, on this server; NULL: no limit. Beyond it such a login waits as long as a hash takes, without the work, and fails as before.';
 COMMENT ON COLUMN anon_auth.settings.password_attempts_per_minute_per_ip IS
-'How many passwords may be tried from one address in a minute; NULL: no limit.';
+'How many passwords and codes may be tried from one address in a minute; NULL: no limit. An IPv6 /64 is one address; a /56 may have 4 times as many, a /48 16 times.';
 COMMENT ON COLUMN anon_auth.settings.password_attempts_per_minute_per_user IS
 'How many passwords may be tried for one user in a minute; NULL: no limit.';
 COMMENT ON COLUMN anon_auth.settings.password_attempts_per_minute_per_user_per_ip IS

@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------------
--- signing keys, audit events, rate limits
+-- signing keys, audit events
 -- ---------------------------------------------------------------------------
 
 CREATE TABLE anon_auth.signing_keys (
@@ -51,24 +51,3 @@ COMMENT ON COLUMN anon_auth.events.user_id IS
 COMMENT ON COLUMN anon_auth.events.id IS 'A UUIDv7: events of one connection are in its order, those of one transaction too.';
 COMMENT ON COLUMN anon_auth.events.payload IS 'Details; never a token, a password or a hash of one.';
 
-CREATE UNLOGGED TABLE anon_auth.rate_limits (
-	bucket uuid NOT NULL PRIMARY KEY,
-	theoretical_arrival_at timestamptz NOT NULL
-) WITH (fillfactor = 70);
-
-COMMENT ON TABLE anon_auth.rate_limits IS
-'State of the generic cell rate algorithm (GCRA), a row a bucket. Lost at a crash, on purpose.';
-COMMENT ON COLUMN anon_auth.rate_limits.bucket IS 'First 16 bytes of the SHA-256 of the bucket''s name.';
-
-
-CREATE UNLOGGED TABLE anon_auth.lockouts (
-	bucket uuid NOT NULL PRIMARY KEY,
-	failed_attempts integer NOT NULL,
-	last_failed_at timestamptz NOT NULL,
-	locked_until timestamptz
-) WITH (fillfactor = 70);
-
-COMMENT ON TABLE anon_auth.lockouts IS
-'Wrong passwords, a row a user or user and address, while settings.lockout_max_attempts is on. Lost at a crash, on purpose.';
-COMMENT ON COLUMN anon_auth.lockouts.bucket IS 'First 16 bytes of the SHA-256 of the bucket''s name.';
-COMMENT ON COLUMN anon_auth.lockouts.locked_until IS 'Until when logins are refused; NULL: they are not.';

@@ -16,8 +16,6 @@ ALTER TABLE anon_auth.sessions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE anon_auth.authorization_codes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE anon_auth.signing_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE anon_auth.events ENABLE ROW LEVEL SECURITY;
-ALTER TABLE anon_auth.rate_limits ENABLE ROW LEVEL SECURITY;
-ALTER TABLE anon_auth.lockouts ENABLE ROW LEVEL SECURITY;
 
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.settings'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.clients'::pg_catalog.regclass, '');

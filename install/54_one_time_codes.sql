@@ -10,7 +10,6 @@ CREATE TABLE anon_auth.one_time_codes (
 	purpose text NOT NULL,
 	login_id_type text NOT NULL,
 	code_hash bytea NOT NULL,
-	failed_attempts integer NOT NULL DEFAULT 0,
 	created_at timestamptz NOT NULL,
 	expires_at timestamptz NOT NULL,
 
@@ -31,7 +30,6 @@ COMMENT ON TABLE anon_auth.one_time_codes IS
 'Codes that were sent and not yet used, the latest for each user, purpose and kind of address.';
 COMMENT ON COLUMN anon_auth.one_time_codes.code_hash IS
 'BLAKE2b of the code under a key derived from the master key: six digits could be guessed from a plain hash.';
-COMMENT ON COLUMN anon_auth.one_time_codes.failed_attempts IS 'A code is dead after 5.';
 
 CREATE TABLE anon_auth.outbox (
 	user_id uuid NOT NULL,

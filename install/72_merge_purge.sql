@@ -26,7 +26,6 @@ CREATE FUNCTION anon_auth.purge(
 	OUT outbox_messages bigint,
 	OUT removed_device_keys bigint,
 	OUT events bigint,
-	OUT rate_limits bigint,
 	OUT has_more boolean)
 	RETURNS record
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -34,4 +33,4 @@ CREATE FUNCTION anon_auth.purge(
 AS 'MODULE_PATHNAME', 'anon_auth_purge';
 REVOKE ALL ON FUNCTION anon_auth.purge(integer, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.purge(integer, boolean) IS
-'Deletes at most batch_size each (1 to 100000) of: guests without a device key whose last session has ended, since nobody can come back to them; guests with one that were not seen for settings.guest_retention; expired sessions, codes and messages of the outbox; events older than settings.event_retention; rate limits that limit nothing. Tells how many, how many guests were skipped because of rows in your tables (see settings.purge_policy; they are tried again after a day), and whether to call it again. dry_run: counts what it would do, and does nothing. Errors: 22023 bad batch_size.';
+'Deletes at most batch_size each (1 to 100000) of: guests without a device key whose last session has ended, since nobody can come back to them; guests with one that were not seen for settings.guest_retention; expired sessions, codes and messages of the outbox; events older than settings.event_retention. Tells how many, how many guests were skipped because of rows in your tables (see settings.purge_policy; they are tried again after a day), and whether to call it again. dry_run: counts what it would do, and does nothing. Errors: 22023 bad batch_size.';

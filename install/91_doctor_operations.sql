@@ -51,7 +51,7 @@ BEGIN
 			'All clients have PostgREST''s address, or none: limits by address hold for all of them together, or not at all.',
 			'UPDATE anon_auth.settings SET trusted_proxy_hops = 1;  -- with one proxy that appends to X-Forwarded-For';
 	END IF;
-	IF s.password_hash_memory_kib::bigint * least(s.password_hash_concurrency, current_setting('max_connections')::integer) > 4194304 THEN
+	IF s.password_hash_concurrency IS NOT NULL AND s.password_hash_memory_kib::bigint * least(s.password_hash_concurrency, current_setting('max_connections')::integer) > 4194304 THEN
 		RETURN QUERY SELECT 'warning', 'password_hash_memory',
 			format('password hashes may take %s at once', pg_size_pretty(s.password_hash_memory_kib::bigint * 1024 * least(s.password_hash_concurrency, current_setting('max_connections')::integer))),
 			'A storm of logins can take the server''s memory.', format('UPDATE anon_auth.settings SET password_hash_concurrency = %s;', 4194304 / s.password_hash_memory_kib);
@@ -236,7 +236,14 @@ SELECT
 		UNION ALL
 		SELECT pg_catalog.min(u.purge_from) FROM anon_auth.users u
 			WHERE u.is_anonymous AND u.device_kid IS NULL AND u.purge_from OPERATOR(pg_catalog.<=) pg_catalog.now()) o) AS oldest_unpurged,
-	(SELECT pg_catalog.count(*) FROM anon_auth.outbox) AS outbox_messages
+	(SELECT pg_catalog.count(*) FROM anon_auth.outbox) AS outbox_messages,
+	attempts.counters,
+	attempts.counters_max,
+	attempts.counters_refused,
+	attempts.rate_limited,
+	attempts.locked_out,
+	attempts.rolled_back_logins,
+	attempts.rolled_back_refreshes
 FROM (
 	SELECT
 		COALESCE(pg_catalog.jsonb_object_agg(t.type, t.n), '{}'::pg_catalog.jsonb) AS events,
@@ -244,7 +251,8 @@ FROM (
 		COALESCE(pg_catalog.sum(t.n) FILTER (WHERE t.type OPERATOR(pg_catalog.=) 'user.anonymous.promoted'), 0::pg_catalog.numeric)::pg_catalog.int8 AS promotions
 	FROM (SELECT e.type, pg_catalog.count(*) AS n FROM anon_auth.events e
 		  WHERE e.created_at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) '1 day'::pg_catalog.interval)
-		  GROUP BY e.type) t) day;
+		  GROUP BY e.type) t) day,
+	anon_auth.counter_statistics() attempts;
 REVOKE ALL ON anon_auth.stats FROM PUBLIC;
 COMMENT ON VIEW anon_auth.stats IS
 'One row of numbers to watch. Those of all users are the planner''s estimates, as of the last VACUUM or ANALYZE; the others are counted through indexes, whatever the number of users.';
@@ -260,3 +268,10 @@ COMMENT ON COLUMN anon_auth.stats.purgeable_guests IS 'Guests that purge() would
 COMMENT ON COLUMN anon_auth.stats.purgeable_sessions IS 'Sessions that purge() would look at now; at most 100000 are counted.';
 COMMENT ON COLUMN anon_auth.stats.oldest_unpurged IS 'Since when something waits for purge(); NULL: nothing does.';
 COMMENT ON COLUMN anon_auth.stats.outbox_messages IS 'Messages that no worker has taken yet.';
+COMMENT ON COLUMN anon_auth.stats.counters IS 'Live counters of attempts: rate limits, lockouts, codes. This and the following columns are of this server alone.';
+COMMENT ON COLUMN anon_auth.stats.counters_max IS 'For how many counters there is room (anon_auth.counter_cells).';
+COMMENT ON COLUMN anon_auth.stats.counters_refused IS 'Calls that were refused with AA018 because there was no room for a counter. This and the following columns only grow; they start at 0 again when the file of counters is lost, as by a change of anon_auth.counter_cells.';
+COMMENT ON COLUMN anon_auth.stats.rate_limited IS 'Calls that a rate limit has refused (AA018).';
+COMMENT ON COLUMN anon_auth.stats.locked_out IS 'Logins that a lockout has refused (AA019).';
+COMMENT ON COLUMN anon_auth.stats.rolled_back_logins IS 'Logins and sign-ups whose tokens had been issued when the transaction rolled back.';
+COMMENT ON COLUMN anon_auth.stats.rolled_back_refreshes IS 'Refreshes whose tokens had been issued when the transaction rolled back.';

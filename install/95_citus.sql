@@ -4,7 +4,7 @@
 --
 -- What a user owns is distributed by the user's id, what is looked up by
 -- something else by the hash of that (see 20_users.sql); what every node reads
--- is copied to all.  rate_limits stays where it is: each node has its own.
+-- is copied to all.
 -- ---------------------------------------------------------------------------
 
 -- In the order in which most calls come to them, as they are locked in it.  users
@@ -28,8 +28,7 @@ BEGIN
 		('device_keys', 'route'),
 		('removed_device_keys', 'route'),
 		('login_ids', 'route'),
-		('authorization_codes', 'user_id'),
-		('lockouts', 'bucket');
+		('authorization_codes', 'user_id');
 END
 $$;
 REVOKE ALL ON FUNCTION anon_auth.distributed_tables() FROM PUBLIC;

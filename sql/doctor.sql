@@ -110,13 +110,13 @@ SELECT app.mend('no_signing_key');
 -- ---- rights ----
 -- Who watches stats has no more than it needs.
 GRANT SELECT ON anon_auth.stats TO regress_doctor_visitor;
-GRANT EXECUTE ON FUNCTION anon_auth.estimated_rows(regclass) TO regress_doctor_visitor;
+GRANT EXECUTE ON FUNCTION anon_auth.estimated_rows(regclass), anon_auth.counter_statistics() TO regress_doctor_visitor;
 SELECT * FROM app.findings;
 SET ROLE regress_doctor_visitor;
 SELECT outbox_messages FROM anon_auth.stats;
 RESET ROLE;
 REVOKE ALL ON anon_auth.stats FROM regress_doctor_visitor;
-REVOKE ALL ON FUNCTION anon_auth.estimated_rows(regclass) FROM regress_doctor_visitor;
+REVOKE ALL ON FUNCTION anon_auth.estimated_rows(regclass), anon_auth.counter_statistics() FROM regress_doctor_visitor;
 GRANT SELECT, UPDATE ON anon_auth.users TO regress_doctor_visitor;
 GRANT REFERENCES ON anon_auth.users TO regress_doctor_owner;
 GRANT EXECUTE ON FUNCTION anon_auth.delete_user(uuid) TO PUBLIC;
@@ -145,7 +145,7 @@ SELECT app.mend('powerful_client_role');
 -- ---- settings ----
 UPDATE anon_auth.settings SET token_role = 'regress_doctor_visitor', issuer = 'http://site.example', trust_request_claims = true,
 	guest_sign_ups_per_minute_per_ip = NULL, password_attempts_per_minute_per_user = NULL, password_attempts_per_minute_per_user_per_ip = NULL,
-	password_hash_memory_kib = 1048576;
+	password_hash_memory_kib = 1048576, password_hash_concurrency = 100;
 CREATE FUNCTION app.claims(jsonb) RETURNS jsonb LANGUAGE sql SET search_path = app AS 'SELECT $1';
 UPDATE anon_auth.settings SET access_token_claims = 'app.claims';
 SELECT finding, severity, fix FROM app.findings;

@@ -135,8 +135,7 @@ ALTER TABLE app.closed OWNER TO regress_purge_owner;
 REVOKE ALL ON app.closed FROM regress_purge_owner;
 CALL app.sign_up('fifth');
 SELECT anon_auth.revoke(token) FROM app.guests WHERE name = 'fifth';
-INSERT INTO anon_auth.rate_limits VALUES (gen_random_uuid(), now() - interval '1 minute');
-SELECT guests, skipped_guests, rate_limits FROM anon_auth.purge();
+SELECT guests, skipped_guests FROM anon_auth.purge();
 SELECT guests, skipped_guests FROM anon_auth.purge();
 DROP TABLE app.closed;
 UPDATE anon_auth.users SET purge_from = now() - interval '1 second' WHERE id = app.id('fifth');
@@ -155,12 +154,10 @@ SELECT anon_auth.disable_user(app.id('banned'));
 SELECT anon_auth.revoke_sessions(app.id('revoked'));
 SELECT guests FROM anon_auth.purge();
 
--- what has expired, and what limits nothing
+-- what has expired
 INSERT INTO anon_auth.authorization_codes SELECT gen_random_uuid(), sha256('x'), app.id('promoted'), 'web', 'https://a.example', repeat('A', 43), NULL, now(), now() + make_interval(mins => m) FROM unnest(ARRAY[-1, 1]) m;
 INSERT INTO anon_auth.removed_device_keys SELECT gen_random_uuid(), 'removed_' || m, '', now() - make_interval(mins => m) FROM unnest(ARRAY[1, 9, 11]) m;
-INSERT INTO anon_auth.rate_limits SELECT gen_random_uuid(), now() + make_interval(mins => m) FROM unnest(ARRAY[-1, 1]) m;
-INSERT INTO anon_auth.lockouts VALUES (gen_random_uuid(), 1, now() - interval '2 days', NULL), (gen_random_uuid(), 1, now() - interval '2 days', now() + interval '1 day'), (gen_random_uuid(), 1, now(), NULL);
-SELECT authorization_codes, removed_device_keys, events, rate_limits FROM anon_auth.purge();
+SELECT authorization_codes, removed_device_keys, events FROM anon_auth.purge();
 UPDATE anon_auth.events SET created_at = now() - interval '1 year' WHERE user_id = app.id('alive');
 SELECT app.id('alive') AS alive \gset
 SELECT count(*) AS old FROM anon_auth.events WHERE user_id = :'alive' \gset

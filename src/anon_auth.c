@@ -13,6 +13,7 @@
 
 #include <sodium.h>
 
+#include "counters/transaction_counters.h"
 #include "fmgr.h"
 #include "guc.h"
 #include "store/app_tables.h"
@@ -37,6 +38,7 @@ _PG_init(void)
 				 errmsg("could not initialize libsodium")));
 	guc_define(session_settings_init());
 	statement_stamps_init();
+	transaction_counters_init();
 	distribution_init();
 	app_statements_init();
 }

@@ -11,7 +11,13 @@
 #include "guc.h"
 #include "utils/guc.h"
 
+/* 24 bytes each, in a file of pg_stat_tmp. */
+#define DEFAULT_COUNTER_CELLS	1048576
+#define MIN_COUNTER_CELLS		4096
+#define MAX_COUNTER_CELLS		16777216
+
 char	   *anon_auth_master_key_file = NULL;
+int			anon_auth_counter_cells = DEFAULT_COUNTER_CELLS;
 
 static char *verified_claims = NULL;
 static uint64 verified_claims_version = 0;
@@ -87,6 +93,17 @@ guc_define(bool guards_nodes)
 							   PGC_SUSET,
 							   GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
+
+	DefineCustomIntVariable("anon_auth.counter_cells",
+							"How many counters of attempts a database can have at once on this server.",
+							"A change forgets all counters.",
+							&anon_auth_counter_cells,
+							DEFAULT_COUNTER_CELLS,
+							MIN_COUNTER_CELLS,
+							MAX_COUNTER_CELLS,
+							PGC_SIGHUP,
+							0,
+							NULL, NULL, NULL);
 
 	DefineCustomStringVariable("anon_auth.verified_claims",
 							   "Claims of the access token that use_access_token() verified.",

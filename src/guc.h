@@ -13,6 +13,9 @@
 /* Path of the master key file; empty: in the data directory. */
 extern char *anon_auth_master_key_file;
 
+/* How many counters a database has room for on this server. */
+extern int	anon_auth_counter_cells;
+
 /*
  * The claims that use_access_token() has verified, as JSON; empty: none.  A
  * parameter rather than a plain variable, because PostgreSQL then ends it

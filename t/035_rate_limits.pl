@@ -8,6 +8,7 @@ use FindBin;
 use lib $FindBin::Bin;
 
 use AnonAuth::Browser;
+use AnonAuth::Clock;
 use AnonAuth::Device qw(call challenge refusal sql_literal);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -53,7 +54,9 @@ sub settings
 {
 	my (%settings) = @_;
 
-	query('TRUNCATE anon_auth.rate_limits, anon_auth.lockouts; UPDATE anon_auth.settings SET '
+	query('SELECT anon_auth.reset_counters()');
+	return unless %settings;
+	query('UPDATE anon_auth.settings SET '
 		  . join(', ', map { "$_ = " . (defined $settings{$_} ? sql_literal($settings{$_}) : 'NULL') } sort keys %settings));
 }
 
@@ -108,8 +111,8 @@ is($refused->{sqlstate}, 'AA018', 'the refusal has an SQLSTATE of its own');
 like($refused->{detail} // $refused->{error} // '', qr/Try again in (?:19|20) seconds/, '... and says when to try again');
 ok($refused->{unchanged}, '... and changes nothing');
 settings(guest_sign_ups_per_minute => 2);
-query('BEGIN; ' . 'SELECT ' . sign_up() . '; ' x 1 . 'ROLLBACK');
-is(each_of(sign_up(), sign_up(), sign_up()), 'done done refused', 'a sign-up that is rolled back was none');
+query('BEGIN; SELECT ' . sign_up() . '; ROLLBACK');
+is(each_of(sign_up(), sign_up()), 'done refused', 'a sign-up that is rolled back is counted');
 query(q{CREATE FUNCTION refuse(uuid, text, jsonb) RETURNS void LANGUAGE plpgsql AS $$BEGIN IF $3 IS NOT NULL THEN RAISE 'not you'; END IF; END$$});
 settings(guest_sign_ups_per_minute => 1, before_sign_up => 'public.refuse');
 is(refusal($node, 'authenticate_anonymously', client_id => 'app', device_info => '{}')->{sqlstate}, 'AA020', 'a hook can refuse a guest');
@@ -155,10 +158,25 @@ is(each_of(map { log_in('ada', 'wrong', '192.0.2.1') } 1 .. 12), join(' ', ('wro
 
 sub events { return query("SELECT count(*) FROM anon_auth.events WHERE type = 'authentication.lockout'"); }
 
-# The lock passes; the count of wrong passwords stays.
-sub wait_for_the_lock_to_pass { query('UPDATE anon_auth.lockouts SET locked_until = now()'); }
+my $clock = AnonAuth::Clock->new or BAIL_OUT('there is no C compiler');
+my $ahead = 0;
+$clock->restart($node);
 
-sub lock_seconds { return query("SELECT round(extract(epoch FROM locked_until - now()) / 10) * 10 FROM anon_auth.lockouts"); }
+sub let_pass
+{
+	my ($seconds) = @_;
+
+	$clock->set_ahead($ahead += $seconds);
+}
+
+# Rounded up to ten seconds, since some may have passed by now.
+sub lock_seconds
+{
+	my $locked = refusal($node, 'authenticate', client_id => 'app', login_id => 'ada', password => 'correct horse');
+	my ($seconds) = ($locked->{detail} // '') =~ /Try again in (\d+) seconds/;
+
+	return defined $seconds ? 10 * int(($seconds + 9) / 10) : "not locked: $locked->{sqlstate}";
+}
 
 is(events(), 0, 'nobody is locked out unless the settings say so');
 settings(lockout_max_attempts => 3, lockout_minimum_seconds => 60, lockout_maximum_seconds => 200, lockout_backoff_factor => 2);
@@ -169,22 +187,32 @@ is(events(), 1, '... which is an event');
 is(lock_seconds(), 60, '... for the shortest time at first');
 my $locked = refusal($node, 'authenticate', client_id => 'app', login_id => 'ada', password => 'correct horse');
 is($locked->{sqlstate}, 'AA019', '... and the error says so');
-wait_for_the_lock_to_pass();
+let_pass(60);
 is(each_of(log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong locked', 'the next wrong password locks again');
 is(lock_seconds(), 120, '... for twice as long');
-wait_for_the_lock_to_pass();
+let_pass(120);
 query('SELECT ' . log_in('ada', 'wrong'));
 is(lock_seconds(), 200, '... and never for longer than the longest time');
-wait_for_the_lock_to_pass();
+let_pass(200);
 is(each_of(log_in('ada', 'correct horse')), 'done', 'when the lock has passed the right password logs in');
-is(query('SELECT count(*) FROM anon_auth.lockouts'), 0, '... and clears the record');
+is(each_of(log_in('ada', 'wrong'), log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong wrong done', '... and starts the count anew');
 is(each_of((log_in('nobody', 'wrong')) x 4), 'wrong wrong wrong locked', 'a login ID that nobody has is locked just so');
-query("TRUNCATE anon_auth.lockouts; SELECT " . log_in('ada', 'wrong') . '; SELECT ' . log_in('ada', 'wrong') . "; UPDATE anon_auth.lockouts SET last_failed_at = now() - interval '2 days'");
+settings();
+query('SELECT ' . log_in('ada', 'wrong')) for 1 .. 2;
+let_pass(2 * 86400);
 is(each_of(log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong done', 'wrong passwords of long ago are forgotten');
+query("BEGIN; SELECT " . log_in('ada', 'wrong') . '; ROLLBACK') for 1 .. 3;
+is(each_of(log_in('ada', 'correct horse')), 'locked', 'wrong passwords that are rolled back count');
+let_pass(60);
+query('UPDATE anon_auth.users SET is_disabled = true WHERE NOT is_anonymous');
+settings();
+is(each_of((log_in('ada', 'correct horse')) x 4), 'wrong wrong wrong locked', 'the right password of a disabled user counts as a wrong one');
+query('UPDATE anon_auth.users SET is_disabled = false');
 settings(lockout_type => 'per_user_per_ip');
 is(each_of(((log_in('ada', 'wrong', '192.0.2.1')) x 3), log_in('ada', 'correct horse', '192.0.2.1'), log_in('ada', 'correct horse', '192.0.2.2')),
 	'wrong wrong wrong locked done', 'a lock can be for one address alone');
 settings(lockout_max_attempts => 0);
+let_pass(-$ahead);
 
 # ---------------------------------------------------------------------------
 # Over HTTP

@@ -144,7 +144,7 @@ for my $settings ([ 'SET DateStyle = German' ], [ "SET DateStyle = 'Postgres, DM
 		'... and the times are what they are');
 	is(query("SELECT device_info ->> 'name' FROM anon_auth.sessions WHERE user_id = '$sub'"), 'a\b\'', '... and so are the strings');
 }
-query('DELETE FROM anon_auth.rate_limits');
+query('SELECT anon_auth.reset_counters()');
 query("SELECT anon_auth.request_password_reset('victim\@example.com')");
 my $code = query("SELECT code FROM anon_auth.outbox WHERE user_id = '$victim->{sub}'");
 query("UPDATE anon_auth.one_time_codes SET expires_at = now() - interval '2 days' WHERE user_id = '$victim->{sub}'");
@@ -288,9 +288,9 @@ unlike(as_mallory($coordinator, @show, sprintf "SELECT 'merged' FROM anon_auth.p
 # purge() beside others
 # ---------------------------------------------------------------------------
 
-query("UPDATE anon_auth.settings SET event_retention = '1 year'; DELETE FROM anon_auth.outbox; DELETE FROM anon_auth.rate_limits; DELETE FROM anon_auth.one_time_codes");
+query("UPDATE anon_auth.settings SET event_retention = '1 year'; DELETE FROM anon_auth.outbox; SELECT anon_auth.reset_counters(); DELETE FROM anon_auth.one_time_codes");
 query("SELECT anon_auth.request_password_reset('victim\@example.com')");
-query("UPDATE anon_auth.one_time_codes SET expires_at = now() - interval '1 day'; UPDATE anon_auth.outbox SET expires_at = now() - interval '1 day'; DELETE FROM anon_auth.rate_limits");
+query("UPDATE anon_auth.one_time_codes SET expires_at = now() - interval '1 day'; UPDATE anon_auth.outbox SET expires_at = now() - interval '1 day'; SELECT anon_auth.reset_counters()");
 my $holding = $coordinator->background_psql('postgres');
 $holding->query_safe("BEGIN; SELECT anon_auth.request_password_reset('victim\@example.com')");
 is($workers[0]->safe_psql('postgres', "SET statement_timeout = '20s'; SELECT one_time_codes, outbox_messages FROM anon_auth.purge()"), '0|1', 'a caller that does not commit keeps purge() from what it holds alone');

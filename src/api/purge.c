@@ -21,8 +21,8 @@ anon_auth_purge(PG_FUNCTION_ARGS)
 {
 	PurgeCounts counts;
 	TupleDesc	desc;
-	Datum		values[10];
-	bool		nulls[10] = {false};
+	Datum		values[9];
+	bool		nulls[9] = {false};
 
 	api_begin_write("purge()");
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
@@ -42,7 +42,6 @@ anon_auth_purge(PG_FUNCTION_ARGS)
 	values[5] = Int64GetDatum((int64) counts.outbox_messages);
 	values[6] = Int64GetDatum((int64) counts.removed_device_keys);
 	values[7] = Int64GetDatum((int64) counts.events);
-	values[8] = Int64GetDatum((int64) counts.rate_limits);
-	values[9] = BoolGetDatum(counts.has_more);
+	values[8] = BoolGetDatum(counts.has_more);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }

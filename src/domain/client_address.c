@@ -122,3 +122,20 @@ client_address(void)
 		address = forwarded_address(list, hops);
 	return address != NULL ? address : connection_address();
 }
+
+char *
+client_network(const char *address, int prefix_length)
+{
+	char		text[INET6_ADDRSTRLEN];
+	struct in6_addr network;
+	struct in6_addr prefix = {0};
+
+	strlcpy(text, address, sizeof(text));
+	if (strcspn(text, "/") == strlen(text))
+		return NULL;
+	text[strcspn(text, "/")] = '\0';
+	if (inet_pton(AF_INET6, text, &network) != 1)
+		return NULL;
+	memcpy(prefix.s6_addr, network.s6_addr, prefix_length / 8);
+	return psprintf("%s/%d", inet_ntop(AF_INET6, &prefix, text, sizeof(text)), prefix_length);
+}

@@ -15,6 +15,7 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "counters/transaction_counters.h"
 #include "domain/domain.h"
 #include "keyring/master_key.h"
 
@@ -49,6 +50,7 @@ cookie_session_start(const char *client_id, const User *user, const BrowserPolic
 	session.client_id = (char *) client_id;
 	session.expires_at = cookie_session_expiry(policy, now);
 	session_insert(&session, SESSION_COOKIE, NULL);
+	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_LOGINS);
 	refresh_token_write(&token, master_key_derived(MASTER_KEY_SESSION_COOKIE, 0), cookie);
 	sodium_memzero(&token, sizeof(token));
 	return cookie;

@@ -252,6 +252,9 @@ extern void guest_resume(const Client *client, const char *refresh_token,
 extern void password_check_policy(const char *password, const AccountPolicy *policy);
 extern char *password_make_hash(const char *password, const AccountPolicy *policy);
 
+/* Wait as long as a hash takes, without the work. */
+extern void password_wait(void);
+
 /* What password_check() has found. */
 typedef struct PasswordMatch
 {

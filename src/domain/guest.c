@@ -70,13 +70,26 @@ canonical_jwk(Jsonb *jwk)
 }
 
 /* client NULL: a cookie session that names none. */
-static void
+static RateLimits *
 admit(const pg_uuid_t *id, const Client *client, Jsonb *device_info, TimestampTz now)
 {
+	RateLimits *limits;
+
 	require_sign_up_open();
-	rate_limit_sign_up(now);
-	hook_before_sign_up(settings_get()->before_sign_up, id,
-						client == NULL ? NULL : client->client_id, device_info);
+	limits = rate_limit_sign_up(now);
+	PG_TRY();
+	{
+		hook_before_sign_up(settings_get()->before_sign_up, id,
+							client == NULL ? NULL : client->client_id, device_info);
+	}
+	PG_CATCH();
+	{
+		/* A guest that the hook refuses is none. */
+		rate_limit_give_back(limits, now);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return limits;
 }
 
 /*
@@ -103,10 +116,11 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
 {
 	pg_uuid_t	route = device_key_route(request->kid);
 	pg_uuid_t	id = new_user_id(&route, now);
+	RateLimits *limits;
 	DeviceKey	key;
 
 	request_jwt_verify(request, request->jwk, jose_alg_name(request->alg));
-	admit(&id, client, device_info, now);
+	limits = admit(&id, client, device_info, now);
 	user_insert_guest(&id, request->kid, now, now);
 	key.user_id = id;
 	key.alg = jose_alg_name(request->alg);
@@ -115,6 +129,7 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
 	if (!device_key_insert(request->kid, &key, now))
 	{
 		user_delete_new(&id);
+		rate_limit_give_back(limits, now);
 		return false;
 	}
 	take_over_challenges(request, &key, now);
@@ -123,9 +138,12 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
 	return true;
 }
 
+/* The signature was verified: nobody else can use up the limit of a key. */
 static void
-log_in(const Client *client, const pg_uuid_t *user_id, TimestampTz now, User *user)
+log_in(const Client *client, const char *kid, const pg_uuid_t *user_id, TimestampTz now,
+	   User *user)
 {
+	rate_limit_device_key(kid, now);
 	if (!user_log_in(user_id, now, user))
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_USER_DISABLED),
@@ -146,7 +164,7 @@ guest_authenticate_with_key(const Client *client, const char *jwt, size_t length
 	request_jwt_parse(jwt, length, REQUEST_AUTH, now, &request);
 
 	if (request_jwt_authenticate(&request, now, &key))
-		log_in(client, &key.user_id, now, &user);
+		log_in(client, request.kid, &key.user_id, now, &user);
 	else if (request.jwk == NULL)
 		raise_unknown_device_key();
 	else if (!sign_up_with_key(client, &request, device_info, now, &user))
@@ -154,7 +172,7 @@ guest_authenticate_with_key(const Client *client, const char *jwt, size_t length
 		/* The winner has committed: its guest is this device's. */
 		if (!request_jwt_authenticate(&request, now, &key))
 			raise_unknown_device_key();
-		log_in(client, &key.user_id, now, &user);
+		log_in(client, request.kid, &key.user_id, now, &user);
 	}
 	session_start(client, &user, device_info, NULL, now, now, response);
 }
@@ -169,7 +187,7 @@ sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz sessio
 	if (client != NULL)
 		client_require_guests(client, false);
 	require_guests_enabled();
-	admit(&id, client, device_info, now);
+	(void) admit(&id, client, device_info, now);
 	user_insert_guest(&id, NULL, session_expiry, now);
 	record_creation(client, &id, false, now);
 	fill_new_guest(user, &id, NULL);

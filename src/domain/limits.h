@@ -14,25 +14,61 @@
 
 /* ---- rate limits (rate_limit.c) ---- */
 
-/*
- * Counts a guest's sign-up, or an attempt at a password: of a user, or with
- * user_id NULL of a login ID that is nobody's, known by its route.  Raises
- * AA018, and AA019 where logins to the user are locked.
- */
-extern void rate_limit_sign_up(TimestampTz now);
-extern void rate_limit_password(const pg_uuid_t *user_id, const char *login_id, TimestampTz now);
+/* The limits that a call was counted in. */
+typedef struct RateLimits RateLimits;
+
+/* Count a guest's sign-up.  Raises AA018. */
+extern RateLimits *rate_limit_sign_up(TimestampTz now);
+
+/* What was counted did not happen.  May be called while an error is handled. */
+extern void rate_limit_give_back(const RateLimits *limits, TimestampTz now);
+
+/* Count a login with a device key whose signature was verified.  Raises AA018. */
+extern void rate_limit_device_key(const char *kid, TimestampTz now);
 
 /*
- * Counts a request for a one-time code to be sent to a subject, and an attempt
+ * Count a request for a one-time code to be sent to a subject, and an attempt
  * at one, which is an attempt at a password as far as addresses go.  AA018.
  */
 extern void rate_limit_code_request(const char *purpose, const char *subject, TimestampTz now);
 extern void rate_limit_code_attempt(TimestampTz now);
 
-/* How the attempt ended, for the lockout; the second is an event if it locks. */
-extern void lockout_password_right(const pg_uuid_t *user_id, const char *login_id);
-extern void lockout_password_wrong(const Client *client, const pg_uuid_t *user_id,
+/*
+ * Wrong six-digit codes for a subject in a day: five tries for each of ten codes
+ * an hour would find one in a million within months.  The caller holds a lock
+ * from the check, which raises AA018, to the count.
+ */
+extern void rate_limit_guess(const char *subject, TimestampTz now);
+extern void rate_limit_wrong_guess(const char *subject, TimestampTz now);
+
+/* ---- attempts at passwords, and the lockout (rate_limit.c) ---- */
+
+typedef struct PasswordAttempt
+{
+	const pg_uuid_t *user_id;	/* NULL: nobody has the login ID */
+	const char *login_id;		/* looked at only if user_id is NULL */
+	AttemptPolicy policy;
+	int64		failures;		/* with this one, while the lockout is on */
+	int64		locked_seconds; /* 0: this one locks nothing */
+} PasswordAttempt;
+
+/*
+ * Count an attempt, as a failure until password_attempt_right() is called.
+ * Raises AA018, and AA019 where logins to the user are locked.
+ */
+extern void password_attempt_begin(PasswordAttempt *attempt, const pg_uuid_t *user_id,
 								   const char *login_id, TimestampTz now);
+
+/* False: too many login IDs that nobody has; do not spend a hash on this one. */
+extern bool password_attempt_may_hash(const PasswordAttempt *attempt, TimestampTz now);
+
+/* How it ended.  A failure that locks the user is an event. */
+extern void password_attempt_right(const PasswordAttempt *attempt);
+extern void password_attempt_wrong(const PasswordAttempt *attempt, const Client *client,
+								   TimestampTz now);
+
+/* End a lockout of a user at all addresses that share it. */
+extern void lockout_end(const pg_uuid_t *user_id);
 
 /*
  * For a Retry-After header: in how many seconds what AA018 or AA019 last
@@ -48,5 +84,11 @@ extern int	rate_limit_retry_after(void);
  * this host, a background worker.
  */
 extern char *client_address(void);
+
+/*
+ * The wider network of such an address, with a prefix of that many bits, a
+ * multiple of 8; NULL for IPv4, where an address is all that is known.
+ */
+extern char *client_network(const char *address, int prefix_length);
 
 #endif							/* ANON_AUTH_LIMITS_H */

@@ -30,27 +30,29 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 					const char *password, const AccountPolicy *policy, TimestampTz now,
 					User *user)
 {
+	PasswordAttempt attempt;
 	PasswordMatch match;
+	const char *failure = NULL;
 
-	rate_limit_password(user_id, login_id, now);
-	if (!password_check(user_id, password, policy, &match))
+	password_attempt_begin(&attempt, user_id, login_id, now);
+	if (!password_attempt_may_hash(&attempt, now))
 	{
-		record_failure(client, user_id,
-					   user_id == NULL ? "unknown login ID" : "wrong password", now);
-		lockout_password_wrong(client, user_id, login_id, now);
+		password_wait();
+		failure = "unknown login ID";
+	}
+	else if (!password_check(user_id, password, policy, &match))
+		failure = user_id == NULL ? "unknown login ID" : "wrong password";
+	else if (!user_log_in(user_id, now, user))
+		failure = "user is disabled";
+	else if (!password_confirm(user_id, password, policy, &match, now))
+		failure = "wrong password";
+	if (failure != NULL)
+	{
+		record_failure(client, user_id, failure, now);
+		password_attempt_wrong(&attempt, client, now);
 		return false;
 	}
-	lockout_password_right(user_id, login_id);
-	if (!user_log_in(user_id, now, user))
-	{
-		record_failure(client, user_id, "user is disabled", now);
-		return false;
-	}
-	if (!password_confirm(user_id, password, policy, &match, now))
-	{
-		record_failure(client, user_id, "wrong password", now);
-		return false;
-	}
+	password_attempt_right(&attempt);
 	event_insert("user.authenticated", user_id, client->client_id, NULL, now);
 	return true;
 }

@@ -16,7 +16,9 @@
 #include <ctype.h>
 #include <sodium.h>
 
+#include "counters/counters.h"
 #include "domain/one_time_code.h"
+#include "json/json.h"
 #include "keyring/master_key.h"
 
 #define VERIFICATION_ATTEMPTS	5
@@ -88,24 +90,54 @@ one_time_code_send(const OneTimeCodeKey *key, const char *recipient, TimestampTz
 	return expires_at;
 }
 
+/*
+ * Attempts at a code are counted outside the transaction: a client that rolls
+ * back has made its guess all the same.
+ */
+static char *
+attempts_counter(const OneTimeCodeKey *key, const OneTimeCode *code)
+{
+	char		user[UUID_TEXT_LENGTH + 1];
+
+	uuid_to_text(&key->user_id, user);
+	return psprintf("code/attempts/%d/%d/%s/%lld", key->purpose, key->login_id_type, user,
+					(long long) code->created_at);
+}
+
+/* True if the code is live and may still be tried, which counts. */
+static bool
+attempt(const OneTimeCodeKey *key, int max_attempts, TimestampTz now, OneTimeCode *code)
+{
+	return one_time_code_find(key, now, code) &&
+		counter_increment(attempts_counter(key, code), code->expires_at, false, now) <= max_attempts;
+}
+
+/* No other transaction can use it, even if this one rolls back. */
+static void
+use_up(const OneTimeCodeKey *key, int max_attempts, TimestampTz now, const OneTimeCode *code)
+{
+	counter_set(attempts_counter(key, code), max_attempts, code->expires_at, now);
+	one_time_code_delete(key);
+}
+
 bool
 one_time_code_check(const OneTimeCodeKey *key, const char *typed, TimestampTz now)
 {
-	char	   *code = canonical_code(typed);
-	uint8		expected[SECRET_HASH_LENGTH] = {0};
+	char	   *canonical = canonical_code(typed);
+	OneTimeCode code = {0};
 	uint8		hash[SECRET_HASH_LENGTH];
 	const uint8 *secret;
 	int			attempts = key->purpose == CODE_VERIFICATION ? VERIFICATION_ATTEMPTS : RESET_ATTEMPTS;
-	bool		live = one_time_code_attempt(key, attempts, now, expected);
+	bool		live = attempt(key, attempts, now, &code);
 	bool		right = false;
 	int			i;
 
 	for (i = 0; (secret = master_key_derived(MASTER_KEY_ONE_TIME_CODE, i)) != NULL; i++)
 	{
-		hash_code(key, code, secret, hash);
-		right |= sodium_memcmp(hash, expected, SECRET_HASH_LENGTH) == 0;
+		hash_code(key, canonical, secret, hash);
+		right |= sodium_memcmp(hash, code.code_hash, SECRET_HASH_LENGTH) == 0;
 	}
 	if (live && right)
-		one_time_code_delete(key);
+		use_up(key, attempts, now, &code);
 	return live && right;
 }

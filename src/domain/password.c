@@ -13,8 +13,11 @@
 #include "postgres.h"
 
 #include <sodium.h>
+#include <unistd.h>
 
+#include "counters/counters.h"
 #include "domain/domain.h"
+#include "domain/even_time.h"
 #include "errors.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
@@ -28,10 +31,20 @@ slot_tag(LOCKTAG *tag, int slot)
 	SET_LOCKTAG_ADVISORY(*tag, InvalidOid, 0, slot, SLOT_LOCK_SPACE);
 }
 
+/* A hash keeps a processor busy; twice as many keep it so when one waits for memory. */
+static int
+default_slots(void)
+{
+	long		processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return 2 * (int) Max(processors, 1);
+}
+
 /* Waits for a slot; an error later on gives it back with the transaction. */
 static void
-take_slot(LOCKTAG *tag, int slots)
+take_slot(LOCKTAG *tag, int concurrency)
 {
+	int			slots = concurrency > 0 ? concurrency : default_slots();
 	int			first = MyProcPid % slots;
 	int			i;
 
@@ -43,6 +56,26 @@ take_slot(LOCKTAG *tag, int slots)
 	}
 	slot_tag(tag, first);
 	(void) LockAcquire(tag, ExclusiveLock, false, false);
+}
+
+/* For password_wait(): how long a hash takes here at present, the wait for a slot included. */
+static void
+remember_duration(const instr_time *begin)
+{
+	instr_time	passed;
+
+	INSTR_TIME_SET_CURRENT(passed);
+	INSTR_TIME_SUBTRACT(passed, *begin);
+	counter_statistic_set(COUNTER_HASH_MICROSECONDS, INSTR_TIME_GET_MICROSEC(passed));
+}
+
+void
+password_wait(void)
+{
+	instr_time	begin;
+
+	INSTR_TIME_SET_CURRENT(begin);
+	wait_since(&begin, (int64) counter_statistic(COUNTER_HASH_MICROSECONDS));
 }
 
 static void
@@ -72,15 +105,18 @@ password_make_hash(const char *password, const AccountPolicy *policy)
 {
 	char	   *hash = palloc0(crypto_pwhash_STRBYTES);
 	LOCKTAG		tag;
+	instr_time	begin;
 	int			result;
 
 	check_length(password);
+	INSTR_TIME_SET_CURRENT(begin);
 	take_slot(&tag, policy->hash_concurrency);
 	result = crypto_pwhash_str_alg(hash, password, strlen(password),
 								   policy->hash_passes,
 								   (size_t) policy->hash_memory_kib * 1024,
 								   crypto_pwhash_ALG_ARGON2ID13);
 	LockRelease(&tag, ExclusiveLock, false);
+	remember_duration(&begin);
 	if (result != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
@@ -93,11 +129,14 @@ static bool
 hash_matches(const char *hash, const char *password, const AccountPolicy *policy)
 {
 	LOCKTAG		tag;
+	instr_time	begin;
 	bool		matches;
 
+	INSTR_TIME_SET_CURRENT(begin);
 	take_slot(&tag, policy->hash_concurrency);
 	matches = crypto_pwhash_str_verify(hash, password, strlen(password)) == 0;
 	LockRelease(&tag, ExclusiveLock, false);
+	remember_duration(&begin);
 	return matches;
 }
 

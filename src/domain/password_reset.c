@@ -10,13 +10,16 @@
  */
 #include "postgres.h"
 
+#include "domain/even_time.h"
 #include "domain/limits.h"
 #include "domain/one_time_code.h"
 #include "json/json.h"
-#include "miscadmin.h"
-#include "portability/instr_time.h"
 
-/* Longer than either function works, unless it waits for a lock. */
+/*
+ * Longer than either function works, unless it waits for a lock.  Rows are written
+ * for users only, which takes time.  Waiting until the same time has passed for
+ * everybody costs less than writing rows that nobody needs.
+ */
 #define EVEN_TIME_USECS		10000
 
 /* user_id is the nil UUID where nobody is to be found, whom no lock can hold. */
@@ -52,28 +55,6 @@ static LoginIdType
 address_type(const LoginId *login_id)
 {
 	return login_id->type == LOGIN_ID_PHONE_NUMBER ? LOGIN_ID_PHONE_NUMBER : LOGIN_ID_EMAIL;
-}
-
-/*
- * Rows are written for users only, which takes time.  Waiting until the same
- * time has passed for everybody costs less than writing rows that nobody needs.
- */
-static void
-wait_for_even_time(const instr_time *begin)
-{
-	for (;;)
-	{
-		instr_time	passed;
-		int64		left;
-
-		CHECK_FOR_INTERRUPTS();
-		INSTR_TIME_SET_CURRENT(passed);
-		INSTR_TIME_SUBTRACT(passed, *begin);
-		left = EVEN_TIME_USECS - (int64) INSTR_TIME_GET_MICROSEC(passed);
-		if (left <= 0)
-			return;
-		pg_usleep(left);
-	}
 }
 
 /* A username has no address that a code could be sent to. */
@@ -113,7 +94,7 @@ password_reset_request(const char *login_id, TimestampTz now)
 
 	/* Anybody may LISTEN, so workers are told of nothing, too. */
 	outbox_notify();
-	wait_for_even_time(&begin);
+	wait_since(&begin, EVEN_TIME_USECS);
 }
 
 bool
@@ -128,21 +109,23 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 	INSTR_TIME_SET_CURRENT(begin);
 	settings_read_account_policy(&policy);
 	rate_limit_code_attempt(now);
+
+	/* An error after the code was found right would tell so without using it up. */
+	password_check_policy(password, &policy);
 	find_subject(login_id, &policy, &subject);
 	(void) user_lock(id);
 	if (!one_time_code_check(&subject.key, code, now))
 	{
-		wait_for_even_time(&begin);
+		wait_since(&begin, EVEN_TIME_USECS);
 		return false;
 	}
-	password_check_policy(password, &policy);
 	password_set(id, password_make_hash(password, &policy), now);
 	sessions_delete(id, NULL);
 	authorization_codes_delete(id);
 	one_time_codes_delete(id);
 	user_set_verified(id, now);
 	login_id_set_verified(&subject.user, subject.key.login_id_type, now);
-	lockout_password_right(id, NULL);
+	lockout_end(id);
 	event_insert("password.reset", id, NULL, NULL, now);
 	return true;
 }

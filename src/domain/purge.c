@@ -185,19 +185,15 @@ before(TimestampTz now, const Interval *interval)
 												   IntervalPGetDatum(interval)));
 }
 
-/* Remembers that a limit was reached; with Citus more than that goes at once. */
-static uint64
-counted(Purge *purge, uint64 count)
-{
-	if (count >= purge->batch_size)
-		purge->counts.has_more = true;
-	return count;
-}
-
 static uint64
 purge_kind(Purge *purge, PurgeKind kind, TimestampTz before)
 {
-	return counted(purge, purge_rows(kind, before, purge->batch_size));
+	uint64		count = purge_rows(kind, before, purge->batch_size);
+
+	/* With Citus more than that are deleted at once. */
+	if (count >= purge->batch_size)
+		purge->counts.has_more = true;
+	return count;
 }
 
 static void
@@ -222,9 +218,6 @@ run(void *arg)
 	if (purge->policy.event_retention != NULL)
 		counts->events = purge_kind(purge, PURGE_EVENTS,
 									before(now, purge->policy.event_retention));
-	counts->rate_limits = purge_kind(purge, PURGE_RATE_LIMITS, now) +
-		counted(purge, purge_lockouts(now - purge->policy.lockout_history * USECS_PER_SEC, now,
-									  purge->batch_size));
 	signing_keys_end_retiring(now);
 }
 

@@ -22,7 +22,6 @@ typedef struct PurgeCounts
 	uint64		outbox_messages;
 	uint64		removed_device_keys;
 	uint64		events;
-	uint64		rate_limits;
 	bool		has_more;		/* a limit was reached */
 } PurgeCounts;
 

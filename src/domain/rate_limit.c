@@ -4,9 +4,13 @@
  *	  How many sign-ups and passwords in a minute, and when too many wrong
  *	  passwords lock a user out (docs/authgear.md, 9).
  *
- * A login ID that is nobody's is counted like a user, so that the limits do
- * not tell which there are.  Buckets are taken in one order, that of this
- * file, before any other row is locked.
+ * Attempts are counted outside the transaction (src/counters): a client that
+ * rolls back has made its attempt all the same.  A call counts in each of its
+ * limits or in none: where one refuses, the takes from the others are given
+ * back.
+ *
+ * A login ID that nobody has is counted like a user, so that the limits do not
+ * tell which there are.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,10 +18,34 @@
 
 #include <math.h>
 
+#include "counters/counters.h"
 #include "domain/domain.h"
 #include "domain/limits.h"
 #include "errors.h"
 #include "json/json.h"
+
+/* A minute's and an hour's limits for addresses, users and codes; none takes more. */
+#define MAX_LIMITS	8
+
+#define MINUTE		(SECS_PER_MINUTE * USECS_PER_SEC)
+#define HOUR		(SECS_PER_HOUR * USECS_PER_SEC)
+#define DAY			USECS_PER_DAY
+
+#define WRONG_GUESSES_PER_DAY	100
+
+typedef struct Limit
+{
+	char	   *name;
+	int			count;			/* in a period */
+	int64		period;			/* microseconds */
+	const char *what;			/* "guest sign-ups a minute", for the message */
+} Limit;
+
+struct RateLimits
+{
+	int			count;
+	Limit		items[MAX_LIMITS];
+};
 
 static int	retry_after = 0;
 
@@ -34,42 +62,105 @@ set_retry_after(TimestampTz at, TimestampTz now)
 	retry_after = at <= now ? 1 : (int) ((at - now + USECS_PER_SEC - 1) / USECS_PER_SEC);
 }
 
-/* limit 0: none.  what: "so many of these", for the message. */
+/* count 0: there is no such limit. */
 static void
-take_within(const char *bucket, int limit, int seconds, const char *what, TimestampTz now)
+add_limit(RateLimits *limits, char *name, int count, int64 period, const char *what)
+{
+	if (count == 0)
+		return;
+	Assert(limits->count < MAX_LIMITS);
+	limits->items[limits->count++] = (Limit) {name, count, period, what};
+}
+
+static int
+times(int count, int factor)
+{
+	return (int) Min((int64) count * factor, INT_MAX);
+}
+
+/*
+ * A limit a minute for an address, and for the IPv6 networks that it is in: a
+ * subscriber may have a /56 or a /48.  The widest comes first, so that an attack
+ * from a network does not make a counter for each of its addresses.
+ */
+static void
+add_address_limits(RateLimits *limits, const char *kind, int count, const char *what)
+{
+	char	   *address = client_address();
+	char	   *network;
+
+	if (address == NULL || count == 0)
+		return;
+	if ((network = client_network(address, 48)) != NULL)
+		add_limit(limits, psprintf("%s/ip/%s", kind, network), times(count, 16), MINUTE,
+				  psprintf("%s a minute from one IPv6 /48", what));
+	if ((network = client_network(address, 56)) != NULL)
+		add_limit(limits, psprintf("%s/ip/%s", kind, network), times(count, 4), MINUTE,
+				  psprintf("%s a minute from one IPv6 /56", what));
+	add_limit(limits, psprintf("%s/ip/%s", kind, address), count, MINUTE,
+			  psprintf("%s from one address a minute", what));
+}
+
+static void
+give_back(const RateLimits *limits, int count, TimestampTz now)
+{
+	while (count-- > 0)
+		counter_give_back(limits->items[count].name, limits->items[count].count,
+						  limits->items[count].period, now);
+}
+
+static void
+take(const RateLimits *limits, TimestampTz now)
 {
 	TimestampTz conforms_at;
+	int			i;
 
-	if (limit == 0 || rate_limit_take(bucket, limit, seconds, now, &conforms_at))
-		return;
-	set_retry_after(conforms_at, now);
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_RATE_LIMITED),
-			 errmsg("request rate limited"),
-			 errdetail_internal("There may be %d %s. Try again in %d seconds.",
-								limit, what, retry_after)));
+	for (i = 0; i < limits->count; i++)
+	{
+		const Limit *limit = &limits->items[i];
+
+		if (counter_take(limit->name, limit->count, limit->period, now, &conforms_at))
+			continue;
+		give_back(limits, i, now);
+		counter_statistic_add(COUNTER_RATE_LIMITED, 1);
+		set_retry_after(conforms_at, now);
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_RATE_LIMITED),
+				 errmsg("request rate limited"),
+				 errdetail_internal("There may be %d %s. Try again in %d seconds.",
+									limit->count, limit->what, retry_after)));
+	}
 }
 
-static void
-take(const char *bucket, int per_minute, const char *what, TimestampTz now)
-{
-	take_within(bucket, per_minute, SECS_PER_MINUTE, psprintf("%s a minute", what), now);
-}
-
-void
+RateLimits *
 rate_limit_sign_up(TimestampTz now)
 {
 	const Settings *settings = settings_get();
-	char	   *address;
+	RateLimits *limits = palloc0(sizeof(RateLimits));
 
-	take("sign_up", settings->guest_sign_ups, "guest sign-ups", now);
-	if (settings->guest_sign_ups_per_ip == 0 || (address = client_address()) == NULL)
-		return;
-	take(psprintf("sign_up/ip/%s", address), settings->guest_sign_ups_per_ip,
-		 "guest sign-ups from one address", now);
+	add_limit(limits, "sign_up", settings->guest_sign_ups, MINUTE, "guest sign-ups a minute");
+	add_address_limits(limits, "sign_up", settings->guest_sign_ups_per_ip, "guest sign-ups");
+	take(limits, now);
+	return limits;
 }
 
-/* Who is tried: a user by id, or a login ID that is nobody's. */
+void
+rate_limit_give_back(const RateLimits *limits, TimestampTz now)
+{
+	give_back(limits, limits->count, now);
+}
+
+void
+rate_limit_device_key(const char *kid, TimestampTz now)
+{
+	RateLimits	limits = {0};
+
+	add_limit(&limits, psprintf("device_key/%s", kid), settings_get()->device_key_logins, MINUTE,
+			  "logins of one device key a minute");
+	take(&limits, now);
+}
+
+/* Who is tried: a user by id, or a login ID that nobody has. */
 static char *
 subject(const pg_uuid_t *user_id, const char *login_id)
 {
@@ -81,26 +172,28 @@ subject(const pg_uuid_t *user_id, const char *login_id)
 	return psprintf("user/%s", id);
 }
 
+/* Whose failures are counted together: "count" or "until" of a user, or of it and an address. */
 static char *
-lockout_bucket(const AttemptPolicy *policy, const pg_uuid_t *user_id, const char *login_id)
+lockout_counter(const char *which, const AttemptPolicy *policy, const pg_uuid_t *user_id,
+				const char *login_id)
 {
 	char	   *address = policy->lockout_per_ip ? client_address() : NULL;
 
-	return psprintf("%s%s%s", subject(user_id, login_id), address != NULL ? "/ip/" : "",
-					address != NULL ? address : "");
+	return psprintf("lockout/%s/%s%s%s", which, subject(user_id, login_id),
+					address != NULL ? "/ip/" : "", address != NULL ? address : "");
 }
 
 static void
-refuse_if_locked(const AttemptPolicy *policy, const pg_uuid_t *user_id, const char *login_id,
-				 TimestampTz now)
+refuse_if_locked(const PasswordAttempt *attempt, TimestampTz now)
 {
+	const AttemptPolicy *policy = &attempt->policy;
 	TimestampTz until;
 
-	if (policy->lockout_max_attempts == 0)
-		return;
-	until = lockout_find(lockout_bucket(policy, user_id, login_id), now);
+	until = counter_get(lockout_counter("until", policy, attempt->user_id, attempt->login_id),
+						now + policy->lockout_maximum * USECS_PER_SEC, now, NULL);
 	if (until == 0)
 		return;
+	counter_statistic_add(COUNTER_LOCKED_OUT, 1);
 	set_retry_after(until, now);
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_ACCOUNT_LOCKED),
@@ -109,85 +202,146 @@ refuse_if_locked(const AttemptPolicy *policy, const pg_uuid_t *user_id, const ch
 					   retry_after)));
 }
 
+/* minimum x factor ^ (attempts - max), at most the maximum. */
+static int64
+lock_seconds(const AttemptPolicy *policy, int64 failures)
+{
+	double		seconds = policy->lockout_minimum *
+		pow(policy->lockout_backoff_factor, failures - policy->lockout_max_attempts);
+
+	return (int64) Min(seconds, policy->lockout_maximum);
+}
+
+/*
+ * Counts the attempt as a failure, and locks where it is one too many.  If this
+ * came after the password was checked, others could try at the same time.
+ */
+static void
+presume_failure(PasswordAttempt *attempt, TimestampTz now)
+{
+	const AttemptPolicy *policy = &attempt->policy;
+
+	attempt->failures =
+		counter_increment(lockout_counter("count", policy, attempt->user_id, attempt->login_id),
+						  now + policy->lockout_history * USECS_PER_SEC, true, now);
+	if (attempt->failures < policy->lockout_max_attempts)
+		return;
+	attempt->locked_seconds = lock_seconds(policy, attempt->failures);
+	counter_set(lockout_counter("until", policy, attempt->user_id, attempt->login_id), 1,
+				now + attempt->locked_seconds * USECS_PER_SEC, now);
+}
+
 void
 rate_limit_code_attempt(TimestampTz now)
 {
 	AttemptPolicy policy;
-	char	   *address = client_address();
+	RateLimits	limits = {0};
 
 	settings_read_attempt_policy(&policy);
-	if (address != NULL)
-		take(psprintf("password/ip/%s", address), policy.attempts_per_ip,
-			 "password attempts from one address", now);
+	add_address_limits(&limits, "password", policy.attempts_per_ip, "password attempts");
+	take(&limits, now);
 }
 
 void
 rate_limit_code_request(const char *purpose, const char *subject, TimestampTz now)
 {
-	take_within(psprintf("code/%s/minute/%s", purpose, subject), 1, SECS_PER_MINUTE,
-				"code a minute", now);
-	take_within(psprintf("code/%s/hour/%s", purpose, subject), 10, SECS_PER_HOUR,
-				"codes an hour", now);
+	RateLimits	limits = {0};
+
+	add_limit(&limits, psprintf("code/%s/hour/%s", purpose, subject), 10, HOUR, "codes an hour");
+	add_limit(&limits, psprintf("code/%s/minute/%s", purpose, subject), 1, MINUTE,
+			  "code a minute");
+	take(&limits, now);
 }
 
 void
-rate_limit_password(const pg_uuid_t *user_id, const char *login_id, TimestampTz now)
+rate_limit_guess(const char *subject, TimestampTz now)
 {
-	AttemptPolicy policy;
+	int64		guesses;
+	TimestampTz until = counter_get(psprintf("code/guesses/%s", subject), now + DAY, now, &guesses);
+
+	if (until == 0 || guesses < WRONG_GUESSES_PER_DAY)
+		return;
+	counter_statistic_add(COUNTER_RATE_LIMITED, 1);
+	set_retry_after(until, now);
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_RATE_LIMITED),
+			 errmsg("request rate limited"),
+			 errdetail("There may be %d wrong codes a day for one address. Try again in %d seconds.",
+					   WRONG_GUESSES_PER_DAY, retry_after)));
+}
+
+void
+rate_limit_wrong_guess(const char *subject, TimestampTz now)
+{
+	(void) counter_increment(psprintf("code/guesses/%s", subject), now + DAY, false, now);
+}
+
+void
+password_attempt_begin(PasswordAttempt *attempt, const pg_uuid_t *user_id, const char *login_id,
+					   TimestampTz now)
+{
+	RateLimits	limits = {0};
 	char	   *who = subject(user_id, login_id);
 	char	   *address = client_address();
 
-	settings_read_attempt_policy(&policy);
-	if (address != NULL)
-		take(psprintf("password/ip/%s", address), policy.attempts_per_ip,
-			 "password attempts from one address", now);
-	take(psprintf("password/%s", who), policy.attempts_per_user,
-		 "password attempts for one user", now);
-	take(psprintf("password/%s/ip/%s", who, address != NULL ? address : ""),
-		 policy.attempts_per_user_per_ip,
-		 "password attempts for one user from one address", now);
-	refuse_if_locked(&policy, user_id, login_id, now);
+	memset(attempt, 0, sizeof(PasswordAttempt));
+	attempt->user_id = user_id;
+	attempt->login_id = login_id;
+	settings_read_attempt_policy(&attempt->policy);
+	add_address_limits(&limits, "password", attempt->policy.attempts_per_ip,
+					   "password attempts");
+	add_limit(&limits, psprintf("password/%s/ip/%s", who, address != NULL ? address : ""),
+			  attempt->policy.attempts_per_user_per_ip, MINUTE,
+			  "password attempts for one user from one address a minute");
+	add_limit(&limits, psprintf("password/%s", who), attempt->policy.attempts_per_user, MINUTE,
+			  "password attempts for one user a minute");
+	if (attempt->policy.lockout_max_attempts > 0)
+		refuse_if_locked(attempt, now);
+	take(&limits, now);
+	if (attempt->policy.lockout_max_attempts > 0)
+		presume_failure(attempt, now);
+}
+
+bool
+password_attempt_may_hash(const PasswordAttempt *attempt, TimestampTz now)
+{
+	TimestampTz conforms_at;
+	int			limit = attempt->policy.unknown_login_ids;
+
+	return attempt->user_id != NULL || limit == 0 ||
+		counter_take("unknown_login_id", limit, MINUTE, now, &conforms_at);
+}
+
+static void
+clear_lockout(const AttemptPolicy *policy, const pg_uuid_t *user_id, const char *login_id)
+{
+	if (policy->lockout_max_attempts == 0)
+		return;
+	counter_clear(lockout_counter("count", policy, user_id, login_id));
+	counter_clear(lockout_counter("until", policy, user_id, login_id));
 }
 
 void
-lockout_password_right(const pg_uuid_t *user_id, const char *login_id)
+password_attempt_right(const PasswordAttempt *attempt)
+{
+	clear_lockout(&attempt->policy, attempt->user_id, attempt->login_id);
+}
+
+void
+password_attempt_wrong(const PasswordAttempt *attempt, const Client *client, TimestampTz now)
+{
+	if (attempt->locked_seconds > 0)
+		event_insert("authentication.lockout", attempt->user_id, client->client_id,
+					 json_to_jsonb(psprintf("{\"failed_attempts\": %lld, \"seconds\": %lld}",
+											(long long) attempt->failures,
+											(long long) attempt->locked_seconds)), now);
+}
+
+void
+lockout_end(const pg_uuid_t *user_id)
 {
 	AttemptPolicy policy;
 
 	settings_read_attempt_policy(&policy);
-	if (policy.lockout_max_attempts > 0)
-		lockout_clear(lockout_bucket(&policy, user_id, login_id));
-}
-
-/* minimum x factor ^ (attempts - max), at most the maximum. */
-static double
-lock_seconds(const AttemptPolicy *policy, int failures)
-{
-	double		seconds = policy->lockout_minimum *
-		pow(policy->lockout_backoff_factor, failures - policy->lockout_max_attempts);
-
-	return Min(seconds, policy->lockout_maximum);
-}
-
-void
-lockout_password_wrong(const Client *client, const pg_uuid_t *user_id, const char *login_id,
-					   TimestampTz now)
-{
-	AttemptPolicy policy;
-	char	   *bucket;
-	int			failures;
-	TimestampTz until;
-
-	settings_read_attempt_policy(&policy);
-	if (policy.lockout_max_attempts == 0)
-		return;
-	bucket = lockout_bucket(&policy, user_id, login_id);
-	failures = lockout_count(bucket, now - policy.lockout_history * USECS_PER_SEC, now);
-	if (failures < policy.lockout_max_attempts)
-		return;
-	until = now + (int64) (lock_seconds(&policy, failures) * USECS_PER_SEC);
-	lockout_lock(bucket, until);
-	event_insert("authentication.lockout", user_id, client->client_id,
-				 json_to_jsonb(psprintf("{\"failed_attempts\": %d, \"seconds\": %d}", failures,
-										(int) ((until - now) / USECS_PER_SEC))), now);
+	clear_lockout(&policy, user_id, NULL);
 }

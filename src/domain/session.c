@@ -16,10 +16,17 @@
 
 #include <sodium.h>
 
+#include "counters/transaction_counters.h"
 #include "domain/domain.h"
 #include "errors.h"
 #include "json/json.h"
 #include "keyring/master_key.h"
+
+/* How long a presented refresh token is remembered whose rotation has not committed. */
+#define PRESENTED_SECONDS	(6 * SECS_PER_HOUR)
+
+/* Of two concurrent refreshes the later one to read the clock may rotate first. */
+#define CLOCK_TOLERANCE_SECONDS	10
 
 StaticAssertDecl(SECRET_HASH_LENGTH == crypto_hash_sha256_BYTES, "hash lengths differ");
 StaticAssertDecl(TOKEN_ID_LENGTH == UUID_LEN, "id lengths differ");
@@ -146,6 +153,7 @@ session_start(const Client *client, const User *user, Jsonb *device_info, const 
 	session.client_id = client->client_id;
 	session.expires_at = session_expiry(client, now);
 	session_insert(&session, SESSION_REFRESH_TOKEN, device_info);
+	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_LOGINS);
 	tokens_issue(client, user, &session, write_refresh_token(&token), nonce, now, response);
 	sodium_memzero(&token, sizeof(token));
 }
@@ -176,8 +184,9 @@ session_by_refresh_token(const char *text, TimestampTz now, Session *session, Us
 }
 
 /*
- * What session_use() has left in the row tells which token was presented: see
- * there.
+ * Whether a token was presented whose successor has been used, or whose grace
+ * period is over.  What session_use() has left in the row tells which token was
+ * presented: see there.
  */
 static bool
 is_reused(const Session *session, const RefreshToken *token, const Client *client,
@@ -193,6 +202,44 @@ is_reused(const Session *session, const RefreshToken *token, const Client *clien
 	if (behind == 0)
 		return rotate && session->rotated_at != now && !in_grace;
 	return !(behind == 1 && !rotate && in_grace);
+}
+
+/*
+ * A rotation in the future was made while the clock was ahead.  How long ago is
+ * not known, so the token before it is refused, but nobody's session is ended.
+ */
+static void
+refuse_unknown_age(const Session *session, const RefreshToken *token, const Client *client,
+				   TimestampTz now)
+{
+	if (session->rotated_at > now + (client->rotation_grace + CLOCK_TOLERANCE_SECONDS) * USECS_PER_SEC &&
+		session->generation != (int64) token->generation)
+		raise_invalid_refresh_token();
+}
+
+/*
+ * A transaction that rotates may roll back after its client has seen the tokens.
+ * So that this is not a way to use a token again and again, the first time that a
+ * token is presented is kept outside the transaction, until a rotation commits.
+ * Within the grace period the same token is accepted again, with the same
+ * successor.
+ */
+static bool
+was_presented_before(const Session *session, const RefreshToken *token, const Client *client,
+					 TimestampTz now)
+{
+	char		id[UUID_TEXT_LENGTH + 1];
+	char	   *name;
+	TimestampTz first;
+	int64		seconds = Max(PRESENTED_SECONDS, INT64CONST(2) * client->access_token_lifetime);
+
+	if (session->rotated_at != now || session->generation != (int64) token->generation + 1)
+		return false;
+	uuid_to_text(&session->id, id);
+	name = psprintf("session/presented/%s/%u", id, token->generation);
+	first = Min(now, counter_set_once(name, now, now + seconds * USECS_PER_SEC, now));
+	counter_clear_at_commit(name, now);
+	return now - first > client->rotation_grace * USECS_PER_SEC;
 }
 
 static void
@@ -218,9 +265,21 @@ use_session(const Client *client, const RefreshToken *token, bool rotate, Timest
 static void
 end_reused_session(const Session *session, TimestampTz now)
 {
+	session_revoke_at_once(session, now);
 	session_delete(&session->user_id, &session->id);
 	user_orphaned(&session->user_id, now);
 	event_insert("refresh_token.reused", &session->user_id, session->client_id, NULL, now);
+}
+
+static void
+issue_refreshed(const Client *client, const User *user, const Session *session,
+				RefreshToken *token, TimestampTz now, TokenResponse *response)
+{
+	user_touch(user, now);
+	token->generation = (uint32) session->generation;
+	tokens_issue(client, user, session, write_refresh_token(token), NULL, now, response);
+	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_REFRESHES);
+	sodium_memzero(token, sizeof(RefreshToken));
 }
 
 bool
@@ -234,15 +293,15 @@ session_refresh(const Client *client, const char *refresh_token, TimestampTz now
 	if (!read_refresh_token(refresh_token, strlen(refresh_token), &token))
 		raise_invalid_refresh_token();
 	use_session(client, &token, client->rotation, now, &session, &user);
-	if (is_reused(&session, &token, client, client->rotation, now))
+	refuse_unknown_age(&session, &token, client, now);
+	if (session_is_revoked(&session.id, now) ||
+		is_reused(&session, &token, client, client->rotation, now) ||
+		was_presented_before(&session, &token, client, now))
 	{
 		end_reused_session(&session, now);
 		return false;
 	}
-	user_touch(&user, now);
-	token.generation = (uint32) session.generation;
-	tokens_issue(client, &user, &session, write_refresh_token(&token), NULL, now, response);
-	sodium_memzero(&token, sizeof(token));
+	issue_refreshed(client, &user, &session, &token, now, response);
 	return true;
 }
 
@@ -261,12 +320,10 @@ session_resume(const Client *client, const char *refresh_token, TimestampTz now,
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_NOT_ANONYMOUS),
 				 errmsg("user logged in as normal user")));
-	if (is_reused(&session, &token, client, false, now))
+	refuse_unknown_age(&session, &token, client, now);
+	if (session_is_revoked(&session.id, now) || is_reused(&session, &token, client, false, now))
 		raise_invalid_refresh_token();
-	user_touch(&user, now);
-	token.generation = (uint32) session.generation;
-	tokens_issue(client, &user, &session, write_refresh_token(&token), NULL, now, response);
-	sodium_memzero(&token, sizeof(token));
+	issue_refreshed(client, &user, &session, &token, now, response);
 }
 
 static void

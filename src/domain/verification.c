@@ -43,18 +43,26 @@ get_login_id(const User *user, LoginIdType type)
 	return NULL;
 }
 
+/* Of the counters for an address of a user. */
+static char *
+guess_subject(const User *user, LoginIdType type)
+{
+	char		id[UUID_TEXT_LENGTH + 1];
+
+	uuid_to_text(&user->id, id);
+	return psprintf("%s/%s", id, login_id_type_name(type));
+}
+
 bool
 verification_request(const User *user, LoginIdType type, TimestampTz now,
 					 TimestampTz *expires_at)
 {
 	const LoginIdRow *login_id = get_login_id(user, type);
 	OneTimeCodeKey key;
-	char		id[UUID_TEXT_LENGTH + 1];
 
 	if (login_id->verified)
 		return false;
-	uuid_to_text(&user->id, id);
-	rate_limit_code_request("verification", psprintf("%s/%s", id, login_id_type_name(type)), now);
+	rate_limit_code_request("verification", guess_subject(user, type), now);
 	if (!user_lock(&user->id))
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_INVALID_TOKEN),
@@ -70,12 +78,18 @@ bool
 verification_complete(const User *user, LoginIdType type, const char *code, TimestampTz now)
 {
 	OneTimeCodeKey key;
+	char	   *subject;
 
 	if (!user_lock(&user->id))
 		return false;
 	fill_key(&key, user, type);
+	subject = guess_subject(user, type);
+	rate_limit_guess(subject, now);
 	if (!one_time_code_check(&key, code, now))
+	{
+		rate_limit_wrong_guess(subject, now);
 		return false;
+	}
 	user_set_verified(&user->id, now);
 	login_id_set_verified(user, type, now);
 	event_insert("login_id.verified", &user->id, NULL, type_payload(type), now);

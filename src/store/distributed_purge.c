@@ -75,24 +75,6 @@ static DueRows due_sessions = {
 	}
 };
 
-#define OLD_LOCKOUT(before, now) \
-	"last_failed_at < " before " AND (locked_until IS NULL OR locked_until < " now ")"
-
-static DueRows old_lockouts = {
-	.find = {
-		.sql = "SELECT bucket FROM anon_auth.lockouts WHERE " OLD_LOCKOUT("$1", "$2")
-		" ORDER BY bucket LIMIT $3 OFFSET $4",
-		.custom_plans = true,.nparams = 4,.types = {TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT4OID}
-	},
-	.ncolumns = 1,
-	.delete = {
-		.sql = "WITH free AS (SELECT bucket FROM anon_auth.lockouts"
-		"  WHERE bucket = $1 AND " OLD_LOCKOUT("$2", "$3") " FOR UPDATE SKIP LOCKED)"
-		" DELETE FROM anon_auth.lockouts WHERE bucket = $1 AND bucket IN (SELECT bucket FROM free)",
-		.nparams = 3,.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
-	}
-};
-
 /* By users, each of whom may have several. */
 static StoreStatement find_events = {
 	.sql = "SELECT DISTINCT d.user_id FROM (SELECT user_id FROM anon_auth.events"
@@ -202,13 +184,4 @@ distributed_purge_rows(PurgeKind kind, TimestampTz before, int limit)
 	if (kind == PURGE_EVENTS)
 		return purge_events(before, limit);
 	return purge_due(&due_rows[kind], times, 1, limit, &more);
-}
-
-uint64
-distributed_purge_lockouts(TimestampTz failed_before, TimestampTz now, int limit)
-{
-	Datum		times[2] = {TimestampTzGetDatum(failed_before), TimestampTzGetDatum(now)};
-	bool		more;
-
-	return purge_due(&old_lockouts, times, 2, limit, &more);
 }

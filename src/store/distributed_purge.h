@@ -12,9 +12,8 @@
 
 #include "store/purge.h"
 
-/* As the functions of purge.h; all but rate_limits, which each node has. */
+/* As the functions of purge.h. */
 extern uint64 distributed_purge_sessions(TimestampTz now, int limit, bool *more);
 extern uint64 distributed_purge_rows(PurgeKind kind, TimestampTz before, int limit);
-extern uint64 distributed_purge_lockouts(TimestampTz failed_before, TimestampTz now, int limit);
 
 #endif							/* ANON_AUTH_DISTRIBUTED_PURGE_H */

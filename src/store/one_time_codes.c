@@ -18,19 +18,17 @@ static StoreStatement replace_code = {
 	" (user_id, purpose, login_id_type, code_hash, created_at, expires_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6)"
 	" ON CONFLICT (user_id, purpose, login_id_type) DO UPDATE"
-	" SET code_hash = excluded.code_hash, failed_attempts = 0,"
+	" SET code_hash = excluded.code_hash,"
 	" created_at = excluded.created_at, expires_at = excluded.expires_at",
 	.nparams = 6,
 	.types = {UUIDOID, TEXTOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
 
-/* Counted before it is looked at, so that concurrent attempts all count. */
-static StoreStatement attempt_code = {
-	.sql = "UPDATE anon_auth.one_time_codes SET failed_attempts = failed_attempts + 1"
-	" WHERE user_id = $1 AND purpose = $2 AND login_id_type = $3"
-	" AND expires_at > $4 AND failed_attempts < $5 RETURNING code_hash",
-	.nparams = 5,
-	.types = {UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INT4OID}
+static StoreStatement find_code = {
+	.sql = "SELECT code_hash, created_at, expires_at FROM anon_auth.one_time_codes"
+	" WHERE user_id = $1 AND purpose = $2 AND login_id_type = $3 AND expires_at > $4",
+	.nparams = 4,
+	.types = {UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
 };
 
 static StoreStatement delete_code = {
@@ -115,22 +113,22 @@ one_time_code_replace(const OneTimeCodeKey *key, const uint8 *code_hash,
 }
 
 bool
-one_time_code_attempt(const OneTimeCodeKey *key, int max_attempts, TimestampTz now,
-					  uint8 *code_hash)
+one_time_code_find(const OneTimeCodeKey *key, TimestampTz now, OneTimeCode *code)
 {
-	Datum		params[5];
+	Datum		params[4];
 	StoreRow	row;
 	bytea	   *hash;
 
 	fill_key(key, params);
 	params[3] = TimestampTzGetDatum(now);
-	params[4] = Int32GetDatum(max_attempts);
-	if (store_run(&attempt_code, params, NULL, &row) == 0)
+	if (store_run(&find_code, params, NULL, &row) == 0)
 		return false;
 	hash = DatumGetByteaPP(row.values[0]);
 	if (VARSIZE_ANY_EXHDR(hash) != SECRET_HASH_LENGTH)
 		elog(ERROR, "code_hash has a wrong length");
-	memcpy(code_hash, VARDATA_ANY(hash), SECRET_HASH_LENGTH);
+	memcpy(code->code_hash, VARDATA_ANY(hash), SECRET_HASH_LENGTH);
+	code->created_at = DatumGetTimestampTz(row.values[1]);
+	code->expires_at = DatumGetTimestampTz(row.values[2]);
 	return true;
 }
 

@@ -158,22 +158,7 @@ static StoreStatement delete_before[] = {
 		" (SELECT user_id, id FROM anon_auth.events"
 		" WHERE created_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
 		.nparams = 2,.types = {TIMESTAMPTZOID, INT4OID}
-	},
-	[PURGE_RATE_LIMITS] = {
-		.sql = "DELETE FROM anon_auth.rate_limits WHERE bucket IN"
-		" (SELECT bucket FROM anon_auth.rate_limits"
-		" WHERE theoretical_arrival_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
-		.nparams = 2,.types = {TIMESTAMPTZOID, INT4OID}
 	}
-};
-
-static StoreStatement delete_old_lockouts = {
-	.sql = "DELETE FROM anon_auth.lockouts WHERE bucket IN"
-	" (SELECT bucket FROM anon_auth.lockouts WHERE last_failed_at < $1"
-	" AND (locked_until IS NULL OR locked_until < $3) LIMIT $2 FOR UPDATE SKIP LOCKED)",
-	.custom_plans = true,
-	.nparams = 3,
-	.types = {TIMESTAMPTZOID, INT4OID, TIMESTAMPTZOID}
 };
 
 ArrayType **
@@ -296,22 +281,9 @@ purge_rows(PurgeKind kind, TimestampTz before, int limit)
 {
 	Datum		params[2];
 
-	if (kind != PURGE_RATE_LIMITS && store_is_distributed())
+	if (store_is_distributed())
 		return distributed_purge_rows(kind, before, limit);
 	params[0] = TimestampTzGetDatum(before);
 	params[1] = Int32GetDatum(limit);
 	return store_run(&delete_before[kind], params, NULL, NULL);
-}
-
-uint64
-purge_lockouts(TimestampTz failed_before, TimestampTz now, int limit)
-{
-	Datum		params[3];
-
-	if (store_is_distributed())
-		return distributed_purge_lockouts(failed_before, now, limit);
-	params[0] = TimestampTzGetDatum(failed_before);
-	params[1] = Int32GetDatum(limit);
-	params[2] = TimestampTzGetDatum(now);
-	return store_run(&delete_old_lockouts, params, NULL, NULL);
 }

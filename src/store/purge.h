@@ -23,8 +23,7 @@ typedef enum PurgeKind
 	PURGE_ONE_TIME_CODES,
 	PURGE_OUTBOX_MESSAGES,
 	PURGE_REMOVED_DEVICE_KEYS,	/* removed */
-	PURGE_EVENTS,				/* created */
-	PURGE_RATE_LIMITS			/* full again */
+	PURGE_EVENTS				/* created */
 } PurgeKind;
 
 extern int	purge_count(const ArrayType *ids);
@@ -57,6 +56,5 @@ extern void purge_postpone(ArrayType *ids, TimestampTz until);
  */
 extern uint64 purge_sessions(TimestampTz now, int limit, bool *more);
 extern uint64 purge_rows(PurgeKind kind, TimestampTz before, int limit);
-extern uint64 purge_lockouts(TimestampTz failed_before, TimestampTz now, int limit);
 
 #endif							/* ANON_AUTH_PURGE_H */

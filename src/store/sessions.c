@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "counters/transaction_counters.h"
+#include "json/json.h"
 #include "store/statement.h"
 #include "store/store.h"
 
@@ -116,6 +118,30 @@ session_insert(const Session *session, SessionType type, Jsonb *device_info)
 	store_run(&insert_session, params, nulls, NULL);
 }
 
+static char *
+revoked_flag(const pg_uuid_t *id)
+{
+	char		text[UUID_TEXT_LENGTH + 1];
+
+	uuid_to_text(id, text);
+	return psprintf("session/revoked/%s", text);
+}
+
+void
+session_revoke_at_once(const Session *session, TimestampTz now)
+{
+	char	   *flag = revoked_flag(&session->id);
+
+	counter_flag(flag, session->expires_at, now);
+	counter_clear_at_commit(flag, now);
+}
+
+bool
+session_is_revoked(const pg_uuid_t *id, TimestampTz now)
+{
+	return counters_flagged(now) && counter_is_flagged(revoked_flag(id), now);
+}
+
 bool
 session_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
 			 Session *session, User *user)
@@ -126,7 +152,7 @@ session_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
 	params[0] = UUIDPGetDatum(user_id);
 	params[1] = UUIDPGetDatum(id);
 	params[2] = TimestampTzGetDatum(now);
-	if (store_run(&find_session, params, NULL, &row) == 0)
+	if (session_is_revoked(id, now) || store_run(&find_session, params, NULL, &row) == 0)
 		return false;
 	fill_session(session, user, &row);
 	return true;

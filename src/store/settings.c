@@ -22,7 +22,8 @@ static StoreStatement read_settings = {
 	.sql = "SELECT issuer, audience, token_role, trust_request_claims,"
 	" anonymous_users_enabled, public_sign_up_enabled, event_types,"
 	" before_sign_up, access_token_claims, trusted_proxy_hops,"
-	" guest_sign_ups_per_minute, guest_sign_ups_per_minute_per_ip"
+	" guest_sign_ups_per_minute, guest_sign_ups_per_minute_per_ip,"
+	" device_key_logins_per_minute"
 	" FROM anon_auth.settings",
 	.read_only = true
 };
@@ -51,7 +52,8 @@ static StoreStatement read_attempt_policy = {
 	.sql = "SELECT password_attempts_per_minute_per_ip, password_attempts_per_minute_per_user,"
 	" password_attempts_per_minute_per_user_per_ip, lockout_max_attempts,"
 	" lockout_type, lockout_history_seconds, lockout_minimum_seconds,"
-	" lockout_maximum_seconds, lockout_backoff_factor FROM anon_auth.settings",
+	" lockout_maximum_seconds, lockout_backoff_factor, unknown_login_ids_per_minute"
+	" FROM anon_auth.settings",
 	.read_only = true
 };
 
@@ -68,8 +70,7 @@ static StoreStatement read_code_lifetimes = {
 };
 
 static StoreStatement read_purge_policy = {
-	.sql = "SELECT purge_policy = 'cascade', guest_retention, event_retention,"
-	" lockout_history_seconds FROM anon_auth.settings",
+	.sql = "SELECT purge_policy = 'cascade', guest_retention, event_retention FROM anon_auth.settings",
 	.read_only = true
 };
 
@@ -135,6 +136,7 @@ fill_settings(Settings *settings)
 	settings->trusted_proxy_hops = DatumGetInt32(row.values[9]);
 	settings->guest_sign_ups = limit(&row, 10);
 	settings->guest_sign_ups_per_ip = limit(&row, 11);
+	settings->device_key_logins = limit(&row, 12);
 }
 
 const Settings *
@@ -220,7 +222,7 @@ settings_read_account_policy(AccountPolicy *policy)
 	policy->password.excluded_keywords = string_list(&row, 17);
 	policy->hash_memory_kib = DatumGetInt32(row.values[18]);
 	policy->hash_passes = DatumGetInt32(row.values[19]);
-	policy->hash_concurrency = DatumGetInt32(row.values[20]);
+	policy->hash_concurrency = limit(&row, 20);
 	policy->after_promotion = store_text(&row, 21);
 	policy->merge = store_text(&row, 22);
 }
@@ -256,6 +258,7 @@ settings_read_attempt_policy(AttemptPolicy *policy)
 	policy->lockout_minimum = DatumGetInt32(row.values[6]);
 	policy->lockout_maximum = DatumGetInt32(row.values[7]);
 	policy->lockout_backoff_factor = DatumGetFloat8(row.values[8]);
+	policy->unknown_login_ids = limit(&row, 9);
 }
 
 void
@@ -282,7 +285,6 @@ settings_read_purge_policy(PurgePolicy *policy)
 	policy->cascade = DatumGetBool(row.values[0]);
 	policy->guest_retention = row.nulls[1] ? NULL : DatumGetIntervalP(row.values[1]);
 	policy->event_retention = row.nulls[2] ? NULL : DatumGetIntervalP(row.values[2]);
-	policy->lockout_history = DatumGetInt32(row.values[3]);
 }
 
 int

@@ -29,6 +29,7 @@ typedef struct Settings
 	int			trusted_proxy_hops;
 	int			guest_sign_ups; /* a minute; 0: no limit, as the next */
 	int			guest_sign_ups_per_ip;
+	int			device_key_logins;
 } Settings;
 
 /* What only password logins need.  Attempts are a minute; 0: no limit. */
@@ -37,6 +38,7 @@ typedef struct AttemptPolicy
 	int			attempts_per_ip;
 	int			attempts_per_user;
 	int			attempts_per_user_per_ip;
+	int			unknown_login_ids;
 	int			lockout_max_attempts;	/* 0: off */
 	bool		lockout_per_ip;
 	int			lockout_history;	/* seconds, as the next two */
@@ -63,7 +65,7 @@ typedef struct AccountPolicy
 	PasswordPolicy password;
 	int			hash_memory_kib;
 	int			hash_passes;
-	int			hash_concurrency;
+	int			hash_concurrency;	/* 0: as the number of processors has it */
 } AccountPolicy;
 
 /*
@@ -100,7 +102,6 @@ typedef struct PurgePolicy
 	bool		cascade;		/* else skip */
 	Interval   *guest_retention;	/* NULL: for ever, as the next */
 	Interval   *event_retention;
-	int			lockout_history;	/* seconds */
 } PurgePolicy;
 
 extern void settings_read_purge_policy(PurgePolicy *policy);

@@ -8,8 +8,7 @@
  * statements run where the tables are distributed.
  *
  * Lock order, to be kept by callers: device key, user, one-time code, sessions,
- * authorization codes, login IDs.  Buckets of rate limits come before all of these, and an
- * account before all of a guest that is merged into it.
+ * authorization codes, login IDs.  An account comes before all of a guest that is merged into it.
  *
  *-------------------------------------------------------------------------
  */
@@ -208,6 +207,14 @@ extern bool session_use(const pg_uuid_t *user_id, const pg_uuid_t *id,
 						TimestampTz now, Session *session, User *user);
 extern bool session_delete(const pg_uuid_t *user_id, const pg_uuid_t *id);
 
+/*
+ * End a session at once, whatever becomes of this transaction: its row is to be
+ * deleted, and if that is rolled back, session_find() does not find it all the
+ * same.
+ */
+extern void session_revoke_at_once(const Session *session, TimestampTz now);
+extern bool session_is_revoked(const pg_uuid_t *id, TimestampTz now);
+
 /* Same for one that is alive and has this secret, telling whose client it was. */
 extern bool session_delete_with_secret(const pg_uuid_t *user_id, const pg_uuid_t *id,
 									   const uint8 secret_hash[SECRET_HASH_LENGTH],
@@ -271,12 +278,15 @@ typedef struct OneTimeCodeKey
 extern void one_time_code_replace(const OneTimeCodeKey *key, const uint8 *code_hash,
 								  TimestampTz expires_at, TimestampTz now);
 
-/*
- * Counts an attempt at a code as failed and gives its hash, to see whether it
- * has.  False: there is no live code, or it has seen its last attempt.
- */
-extern bool one_time_code_attempt(const OneTimeCodeKey *key, int max_attempts,
-								  TimestampTz now, uint8 *code_hash);
+typedef struct OneTimeCode
+{
+	uint8		code_hash[SECRET_HASH_LENGTH];
+	TimestampTz created_at;
+	TimestampTz expires_at;
+} OneTimeCode;
+
+/* The live code, or false. */
+extern bool one_time_code_find(const OneTimeCodeKey *key, TimestampTz now, OneTimeCode *code);
 extern void one_time_code_delete(const OneTimeCodeKey *key);
 
 /* All of a user, whatever they are for. */
@@ -384,25 +394,6 @@ extern bool event_is_kept(const char *type);
 /* user_id NULL: no user is known.  client_id and payload may be NULL. */
 extern void event_insert(const char *type, const pg_uuid_t *user_id,
 						 const char *client_id, Jsonb *payload, TimestampTz now);
-
-/* ---- rate limits and lockouts ---- */
-
-/*
- * Takes one from the bucket of a name: a generic cell rate algorithm that lets
- * burst through at once, and one more each period / burst.  False: nothing was
- * taken, and *conforms_at is when it could be.  Concurrent takers of a bucket
- * wait for each other's commit; what is rolled back was not taken.
- */
-extern bool rate_limit_take(const char *name, int burst, int period_seconds, TimestampTz now,
-							TimestampTz *conforms_at);
-
-/* Until when the bucket is locked; 0: it is not. */
-extern TimestampTz lockout_find(const char *name, TimestampTz now);
-
-/* Counts a failure, and returns how many there are since the given time. */
-extern int	lockout_count(const char *name, TimestampTz since, TimestampTz now);
-extern void lockout_lock(const char *name, TimestampTz until);
-extern void lockout_clear(const char *name);
 
 /* ---- ids ---- */
 

@@ -1,0 +1,266 @@
+/*-------------------------------------------------------------------------
+ *
+ * counter_file.c
+ *	  The file that all backends of a database map to share counters.
+ *
+ * It lies in pg_stat_tmp, where pg_stat_statements keeps its texts: pg_basebackup
+ * leaves that directory out, a standby has its own, and the file survives a
+ * restart.  A file serves servers that have not preloaded the library, and
+ * servers that have, alike.
+ *
+ * One backend at a time makes the file, under another name, and renames it.  A
+ * file of another size or layout is replaced.  Once in a transaction each
+ * backend checks that the file it has mapped is still the one at its path.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "compat.h"
+#include "counters/counter_file.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/fd.h"
+#include "storage/lock.h"
+#include "utils/syscache.h"
+
+#define MAGIC			"anon_auth count"
+#define LAYOUT			1
+#define FILE_PREFIX		"anon_auth."
+
+/* pg_advisory_lock() uses 1 and 2 in the last field of such a tag. */
+#define FILE_LOCK_SPACE	0x6164
+
+StaticAssertDecl(sizeof(MAGIC) == sizeof(((CounterFile *) 0)->magic), "magic has the wrong length");
+StaticAssertDecl(COUNTER_HASH_KEY_LENGTH == crypto_shorthash_siphashx24_KEYBYTES,
+				 "key lengths differ");
+
+static struct
+{
+	CounterFile *file;			/* NULL: not mapped */
+	size_t		size;
+	dev_t		device;
+	ino_t		inode;
+	LocalTransactionId checked_in;	/* transaction of the last check */
+}			mapped;
+
+static uint32
+wanted_buckets(void)
+{
+	return (uint32) (anon_auth_counter_cells / COUNTER_BUCKET_CELLS);
+}
+
+static size_t
+wanted_size(void)
+{
+	return offsetof(CounterFile, buckets) + (size_t) wanted_buckets() * sizeof(CounterBucket);
+}
+
+/* The number of buckets is in the name, so that a reload never shrinks a mapped file. */
+static char *
+file_path(void)
+{
+	return psprintf("%s/" FILE_PREFIX "%u.%u.counters", PG_STAT_TMP_DIR, MyDatabaseId,
+					wanted_buckets());
+}
+
+static void
+unmap(void)
+{
+	if (mapped.file != NULL)
+		munmap(mapped.file, mapped.size);
+	mapped.file = NULL;
+}
+
+static bool
+is_well_formed(const CounterFile *file)
+{
+	return memcmp(file->magic, MAGIC, sizeof(MAGIC)) == 0 && file->layout == LAYOUT &&
+		file->nbuckets == wanted_buckets();
+}
+
+/* False where there is no such file, or not a usable one. */
+static bool
+map_existing(const char *path)
+{
+	struct stat st;
+	void	   *address;
+	int			fd = OpenTransientFile(path, O_RDWR | PG_BINARY);
+
+	if (fd < 0)
+	{
+		if (errno == ENOENT)
+			return false;
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open file \"%s\": %m", path)));
+	}
+	if (fstat(fd, &st) != 0 || st.st_size != wanted_size())
+	{
+		CloseTransientFile(fd);
+		return false;
+	}
+	address = mmap(NULL, wanted_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CloseTransientFile(fd);
+	if (address == MAP_FAILED)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not map file \"%s\": %m", path)));
+	if (!is_well_formed(address))
+	{
+		munmap(address, wanted_size());
+		return false;
+	}
+	mapped.file = address;
+	mapped.size = wanted_size();
+	mapped.device = st.st_dev;
+	mapped.inode = st.st_ino;
+	return true;
+}
+
+static void
+fill_header(CounterFile *file)
+{
+	int			i;
+
+	memcpy(file->magic, MAGIC, sizeof(MAGIC));
+	file->layout = LAYOUT;
+	file->nbuckets = wanted_buckets();
+	randombytes_buf(file->hash_key, sizeof(file->hash_key));
+	pg_atomic_init_u64(&file->flagged_until, 0);
+	for (i = 0; i < COUNTER_STATISTICS; i++)
+		pg_atomic_init_u64(&file->statistics[i], 0);
+}
+
+/*
+ * Writes every byte: a hole in the file would end a backend with SIGBUS when the
+ * disk is full.
+ */
+static void
+write_new_file(const char *path)
+{
+	size_t		size = wanted_size();
+	size_t		written = 0;
+	PGAlignedBlock block;
+	int			fd;
+
+	if (unlink(path) != 0 && errno != ENOENT)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not remove file \"%s\": %m", path)));
+	fd = OpenTransientFile(path, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY);
+	if (fd < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create file \"%s\": %m", path)));
+	memset(block.data, 0, sizeof(block.data));
+	fill_header((CounterFile *) block.data);
+	while (written < size)
+	{
+		size_t		length = Min(sizeof(block.data), size - written);
+
+		errno = 0;
+		if (write(fd, block.data, length) != length)
+		{
+			if (errno == 0)
+				errno = ENOSPC;
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not write file \"%s\": %m", path)));
+		}
+		written += length;
+		memset(block.data, 0, sizeof(CounterFile));
+	}
+	CloseTransientFile(fd);
+}
+
+/*
+ * Files of databases that are gone, and of this one with another number of
+ * cells.  A backend that still maps one keeps it until its next transaction.
+ */
+static void
+remove_stale_files(const char *path)
+{
+	DIR		   *directory = AllocateDir(PG_STAT_TMP_DIR);
+	struct dirent *entry;
+
+	while ((entry = ReadDirExtended(directory, PG_STAT_TMP_DIR, LOG)) != NULL)
+	{
+		char		name[MAXPGPATH];
+		unsigned int database;
+
+		if (sscanf(entry->d_name, FILE_PREFIX "%u.", &database) != 1)
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", PG_STAT_TMP_DIR, entry->d_name);
+		if (strcmp(name, path) != 0 &&
+			(database == MyDatabaseId ||
+			 !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database))))
+			(void) unlink(name);
+	}
+	FreeDir(directory);
+}
+
+static void
+make_file(const char *path)
+{
+	LOCKTAG		tag;
+	char	   *temporary = psprintf("%s.new", path);
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, FILE_LOCK_SPACE);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	if (!map_existing(path))
+	{
+		write_new_file(temporary);
+		if (rename(temporary, path) != 0)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not rename file \"%s\" to \"%s\": %m", temporary, path)));
+		remove_stale_files(path);
+		if (!map_existing(path))
+			elog(ERROR, "file \"%s\" is not usable", path);
+	}
+	LockRelease(&tag, ExclusiveLock, false);
+	pfree(temporary);
+}
+
+static bool
+is_still_at(const char *path)
+{
+	struct stat st;
+
+	return mapped.size == wanted_size() && stat(path, &st) == 0 &&
+		st.st_dev == mapped.device && st.st_ino == mapped.inode &&
+		st.st_size == mapped.size;
+}
+
+CounterFile *
+counter_file_get(void)
+{
+	char	   *path;
+
+	if (mapped.file != NULL && mapped.checked_in == MyLocalTransactionId())
+		return mapped.file;
+	path = file_path();
+	if (mapped.file == NULL || !is_still_at(path))
+	{
+		unmap();
+		if (!map_existing(path))
+			make_file(path);
+	}
+	mapped.checked_in = MyLocalTransactionId();
+	pfree(path);
+	return mapped.file;
+}
+
+CounterFile *
+counter_file_peek(void)
+{
+	return mapped.file;
+}

@@ -1,0 +1,383 @@
+/*-------------------------------------------------------------------------
+ *
+ * counters.c
+ *	  Operations on counters: see counters.h.
+ *
+ * A counter is a cell of one bucket, found by a keyed hash of its name.  Each
+ * operation locks the bucket by a heavyweight lock, which PostgreSQL gives up
+ * for a backend that ends, however it ends.  Nothing between lock and unlock
+ * raises an error or waits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sodium.h>
+
+#include "counters/counter_file.h"
+#include "errors.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+
+/* See counter_file.c. */
+#define BUCKET_LOCK_SPACE	0x6163
+
+/* A counter that lives longer is long-lived. */
+#define LONG_INTERVAL		(10 * USECS_PER_MINUTE)
+
+/* A locked bucket, and what is to be found in it. */
+typedef struct Place
+{
+	CounterFile *file;
+	CounterBucket *bucket;
+	uint64		key;
+	LOCKTAG		tag;
+} Place;
+
+static void
+locate(const char *name, Place *place)
+{
+	uint64		hash[2];
+
+	StaticAssertStmt(sizeof(hash) == crypto_shorthash_siphashx24_BYTES, "hash lengths differ");
+	place->file = counter_file_get();
+	crypto_shorthash_siphashx24((unsigned char *) hash, (const unsigned char *) name,
+								strlen(name), place->file->hash_key);
+	place->key = hash[0] != 0 ? hash[0] : 1;
+	place->bucket = &place->file->buckets[hash[1] % place->file->nbuckets];
+}
+
+/* What a backend that was killed has left half done. */
+static void
+undo(CounterBucket *bucket)
+{
+	if (bucket->undo_slot == 0)
+		return;
+	if (bucket->undo_slot <= COUNTER_BUCKET_CELLS)
+	{
+		bucket->keys[bucket->undo_slot - 1] = bucket->undo_key;
+		bucket->cells[bucket->undo_slot - 1] = bucket->undo_cell;
+	}
+	pg_write_barrier();
+	bucket->undo_slot = 0;
+}
+
+static void
+lock(const char *name, Place *place)
+{
+	locate(name, place);
+	SET_LOCKTAG_ADVISORY(place->tag, MyDatabaseId,
+						 (uint32) (place->bucket - place->file->buckets), 0, BUCKET_LOCK_SPACE);
+	(void) LockAcquire(&place->tag, ExclusiveLock, false, false);
+	undo(place->bucket);
+}
+
+static void
+unlock(Place *place)
+{
+	LockRelease(&place->tag, ExclusiveLock, false);
+}
+
+/* The slot of the counter, or -1. */
+static int
+slot_of(const Place *place)
+{
+	int			i;
+
+	for (i = 0; i < COUNTER_BUCKET_CELLS; i++)
+		if (place->bucket->keys[i] == place->key)
+			return i;
+	return -1;
+}
+
+/*
+ * A slot for a new counter, or -1.  Counters that live long may take half of a
+ * bucket: the other half always serves limits a minute, whose counters expire
+ * within seconds.
+ */
+static int
+free_slot(const Place *place, TimestampTz expires_at, TimestampTz now)
+{
+	TimestampTz long_lived = now + LONG_INTERVAL;
+	int			room = COUNTER_BUCKET_CELLS / 2;
+	int			slot = -1;
+	int			i;
+
+	for (i = 0; i < COUNTER_BUCKET_CELLS; i++)
+	{
+		TimestampTz end = place->bucket->cells[i].expires_at;
+
+		if (end <= now)
+			slot = i;
+		else if (end > long_lived)
+			room--;
+	}
+	return expires_at > long_lived && room <= 0 ? -1 : slot;
+}
+
+static void
+change(Place *place, int slot, int64 value, TimestampTz expires_at)
+{
+	CounterBucket *bucket = place->bucket;
+
+	bucket->undo_key = bucket->keys[slot];
+	bucket->undo_cell = bucket->cells[slot];
+	pg_write_barrier();
+	bucket->undo_slot = slot + 1;
+	pg_write_barrier();
+	bucket->keys[slot] = place->key;
+	bucket->cells[slot].value = value;
+	bucket->cells[slot].expires_at = expires_at;
+	pg_write_barrier();
+	bucket->undo_slot = 0;
+}
+
+/* Whether a slot has the counter already, live. */
+static bool
+is_live(const Place *place, int slot, TimestampTz now)
+{
+	return slot >= 0 && place->bucket->keys[slot] == place->key &&
+		place->bucket->cells[slot].expires_at > now;
+}
+
+pg_noreturn static void
+raise_no_room(Place *place)
+{
+	unlock(place);
+	counter_statistic_add(COUNTER_NO_ROOM, 1);
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_RATE_LIMITED),
+			 errmsg("request rate limited"),
+			 errdetail("There is no room for another counter of attempts."),
+			 errhint("Try again later. If this lasts, increase anon_auth.counter_cells.")));
+}
+
+/* Locks the bucket and finds a slot; raises AA018 where there is none. */
+static int
+lock_slot(const char *name, TimestampTz expires_at, TimestampTz now, Place *place)
+{
+	int			slot;
+
+	lock(name, place);
+	slot = slot_of(place);
+	if (slot < 0)
+		slot = free_slot(place, expires_at, now);
+	if (slot < 0)
+		raise_no_room(place);
+	return slot;
+}
+
+/*
+ * The state of a limit is the theoretical arrival time of the next take.  It is
+ * never later than now + period, except after the clock was set back.
+ */
+bool
+counter_take(const char *name, int burst, int64 period, TimestampTz now,
+			 TimestampTz *conforms_at)
+{
+	int64		interval = period / burst;
+	Place		place;
+	int			slot = lock_slot(name, now + interval, now, &place);
+	TimestampTz arrival = now;
+	bool		conforms;
+
+	if (is_live(&place, slot, now))
+		arrival = Min(place.bucket->cells[slot].expires_at, now + period);
+	conforms = arrival + interval <= now + interval * burst;
+	change(&place, slot, 0, conforms ? arrival + interval : arrival);
+	unlock(&place);
+	*conforms_at = arrival + interval - interval * burst;
+	return conforms;
+}
+
+void
+counter_give_back(const char *name, int burst, int64 period, TimestampTz now)
+{
+	Place		place;
+	int			slot;
+
+	lock(name, &place);
+	slot = slot_of(&place);
+	if (is_live(&place, slot, now))
+		change(&place, slot, 0, place.bucket->cells[slot].expires_at - period / burst);
+	unlock(&place);
+}
+
+int64
+counter_increment(const char *name, TimestampTz expires_at, bool prolong, TimestampTz now)
+{
+	Place		place;
+	int			slot = lock_slot(name, expires_at, now, &place);
+	int64		value = 1;
+
+	if (is_live(&place, slot, now))
+	{
+		value += place.bucket->cells[slot].value;
+		if (!prolong)
+			expires_at = Min(expires_at, place.bucket->cells[slot].expires_at);
+	}
+	change(&place, slot, value, expires_at);
+	unlock(&place);
+	return value;
+}
+
+void
+counter_set(const char *name, int64 value, TimestampTz expires_at, TimestampTz now)
+{
+	Place		place;
+	int			slot = lock_slot(name, expires_at, now, &place);
+
+	change(&place, slot, value, expires_at);
+	unlock(&place);
+}
+
+int64
+counter_set_once(const char *name, int64 value, TimestampTz expires_at, TimestampTz now)
+{
+	Place		place;
+	int			slot = lock_slot(name, expires_at, now, &place);
+
+	if (is_live(&place, slot, now))
+		value = place.bucket->cells[slot].value;
+	else
+		change(&place, slot, value, expires_at);
+	unlock(&place);
+	return value;
+}
+
+TimestampTz
+counter_get(const char *name, TimestampTz latest, TimestampTz now, int64 *value)
+{
+	Place		place;
+	int			slot;
+	TimestampTz expires_at = 0;
+
+	lock(name, &place);
+	slot = slot_of(&place);
+	if (is_live(&place, slot, now))
+	{
+		CounterCell cell = place.bucket->cells[slot];
+
+		/* From now on it expires as it should have, or it never would. */
+		if (cell.expires_at > latest)
+			change(&place, slot, cell.value, latest);
+		expires_at = Min(cell.expires_at, latest);
+		if (value != NULL)
+			*value = cell.value;
+	}
+	unlock(&place);
+	return expires_at;
+}
+
+bool
+counter_find_cell(const char *name, CounterRef *ref)
+{
+	Place		place;
+	int			slot;
+
+	lock(name, &place);
+	slot = slot_of(&place);
+	ref->file = place.file;
+	ref->key = place.key;
+	if (slot >= 0)
+	{
+		ref->key_at = &place.bucket->keys[slot];
+		ref->cell = &place.bucket->cells[slot];
+	}
+	unlock(&place);
+	return slot >= 0;
+}
+
+void
+counter_clear(const char *name)
+{
+	Place		place;
+	int			slot;
+
+	lock(name, &place);
+	slot = slot_of(&place);
+	if (slot >= 0)
+		change(&place, slot, 0, 0);
+	unlock(&place);
+}
+
+/* Times are after 2000, so that they compare as unsigned numbers. */
+static void
+raise_flagged_until(CounterFile *file, TimestampTz expires_at)
+{
+	uint64		until = pg_atomic_read_u64(&file->flagged_until);
+
+	while (until < (uint64) expires_at &&
+		   !pg_atomic_compare_exchange_u64(&file->flagged_until, &until, (uint64) expires_at))
+		;
+}
+
+void
+counter_flag(const char *name, TimestampTz expires_at, TimestampTz now)
+{
+	raise_flagged_until(counter_file_get(), expires_at);
+	counter_set(name, 1, expires_at, now);
+}
+
+bool
+counters_flagged(TimestampTz now)
+{
+	return pg_atomic_read_u64(&counter_file_get()->flagged_until) > (uint64) now;
+}
+
+bool
+counter_is_flagged(const char *name, TimestampTz now)
+{
+	return counter_get(name, DT_NOEND, now, NULL) != 0;
+}
+
+void
+counters_reset(void)
+{
+	CounterFile *file = counter_file_get();
+	uint32		i;
+
+	for (i = 0; i < file->nbuckets; i++)
+	{
+		LOCKTAG		tag;
+
+		CHECK_FOR_INTERRUPTS();
+		SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, i, 0, BUCKET_LOCK_SPACE);
+		(void) LockAcquire(&tag, ExclusiveLock, false, false);
+		memset(&file->buckets[i], 0, sizeof(CounterBucket));
+		LockRelease(&tag, ExclusiveLock, false);
+	}
+}
+
+void
+counter_statistic_add(CounterStatistic statistic, uint64 count)
+{
+	(void) pg_atomic_fetch_add_u64(&counter_file_get()->statistics[statistic], count);
+}
+
+void
+counter_statistic_set(CounterStatistic statistic, uint64 value)
+{
+	pg_atomic_write_u64(&counter_file_get()->statistics[statistic], value);
+}
+
+uint64
+counter_statistic(CounterStatistic statistic)
+{
+	return pg_atomic_read_u64(&counter_file_get()->statistics[statistic]);
+}
+
+void
+counters_usage(TimestampTz now, int64 *live, int64 *size)
+{
+	CounterFile *file = counter_file_get();
+	uint32		i;
+	int			slot;
+
+	*size = (int64) file->nbuckets * COUNTER_BUCKET_CELLS;
+	*live = 0;
+	for (i = 0; i < file->nbuckets; i++)
+		for (slot = 0; slot < COUNTER_BUCKET_CELLS; slot++)
+			if (file->buckets[i].cells[slot].expires_at > now)
+				(*live)++;
+}

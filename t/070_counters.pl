@@ -1,0 +1,355 @@
+# Counters of attempts that no rollback undoes: exact, bounded, on standbys, after
+# a restart, with a clock that was wrong.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Clock;
+use AnonAuth::Device qw(call challenge refusal sql_literal);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $clock = AnonAuth::Clock->new or BAIL_OUT('there is no C compiler');
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--no-locale', '--encoding=UTF8' ], allows_streaming => 1);
+$node->append_conf('postgresql.conf', "fsync = off");
+$node->start;
+$clock->restart($node);
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION anon_auth;
+SELECT anon_auth.create_client('app', 'native');
+SELECT anon_auth.create_client('rotating', 'native', refresh_token_rotation_enabled => true, refresh_token_rotation_grace_seconds => 10);
+UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
+SQL
+
+my $ahead = 0;
+
+sub query { return $node->safe_psql('postgres', $_[0]); }
+sub set_clock { $clock->set_ahead($ahead = $_[0]); return; }
+sub let_pass { return set_clock($ahead + $_[0]); }
+
+sub account
+{
+	my ($name) = @_;
+	my $guest = call($node, 'authenticate_anonymously', client_id => 'app');
+
+	return call($node, 'promote_anonymous_user', client_id => 'app', email => "$name\@example.com", password => 'correct horse', refresh_token => $guest->{refresh_token});
+}
+
+# How many of so many calls were answered, each rolled back after its answer, and
+# how many refused with AA018, in one statement.
+sub rolled_back_calls
+{
+	my ($count, $call) = @_;
+
+	$node->psql('postgres', <<"SQL", stderr => \my $stderr);
+DO \$do\$
+DECLARE
+	answered integer := 0;
+	refused integer := 0;
+BEGIN
+	FOR i IN 1 .. $count LOOP
+		BEGIN
+			PERFORM $call;
+			answered := answered + 1;
+			RAISE division_by_zero;
+		EXCEPTION
+			WHEN division_by_zero THEN NULL;
+			WHEN SQLSTATE 'AA018' THEN refused := refused + 1;
+		END;
+	END LOOP;
+	RAISE NOTICE 'answered % refused %', answered, refused;
+END \$do\$
+SQL
+	return $stderr =~ /answered (\d+) refused (\d+)/ ? "$1 $2" : $stderr;
+}
+
+# ---------------------------------------------------------------------------
+# A rollback gives no further try
+# ---------------------------------------------------------------------------
+
+my $ada = account('ada');
+query('UPDATE anon_auth.settings SET password_attempts_per_minute_per_user = 5');
+like(rolled_back_calls(300, q{anon_auth.authenticate('app', 'ada@example.com', 'wrong ' || i)}), qr/^[56] 29[45]$/, 'of 300 passwords in savepoints, as many are tried as the limit allows');
+is(refusal($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse')->{sqlstate}, 'AA018', '... and the limit holds afterwards');
+let_pass(60);
+query(q{BEGIN; SELECT anon_auth.authenticate('app', 'ada@example.com', 'wrong'); ROLLBACK}) for 1 .. 5;
+is(refusal($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse')->{sqlstate}, 'AA018', 'transactions that roll back are counted');
+query('UPDATE anon_auth.settings SET password_attempts_per_minute_per_user = 1000');
+
+query('UPDATE anon_auth.settings SET guest_sign_ups_per_minute = 7');
+like(rolled_back_calls(50, q{anon_auth.authenticate_anonymously('app')}), qr/^[78] 4[23]$/, 'so are sign-ups');
+query('UPDATE anon_auth.settings SET guest_sign_ups_per_minute = NULL');
+
+my $device = AnonAuth::Device->new(alg => 'ES256');
+call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node), with_jwk => 1));
+query('UPDATE anon_auth.settings SET device_key_logins_per_minute = 3');
+my $request = $device->request(challenge => challenge($node));
+like(rolled_back_calls(20, "anon_auth.authenticate_anonymously('app', jwt => '$request')"), qr/^[34] 1[67]$/, 'and logins with one device key');
+is(refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node)))->{sqlstate}, 'AA018', '... which have a limit of their own');
+let_pass(60);
+is(call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node)))->{token_type}, 'Bearer', '... for a while');
+query('UPDATE anon_auth.settings SET device_key_logins_per_minute = DEFAULT');
+
+# ---------------------------------------------------------------------------
+# Codes
+# ---------------------------------------------------------------------------
+
+sub new_code
+{
+	let_pass(360);
+	log_in_again();
+	query(q{SELECT anon_auth.request_verification('email', } . sql_literal($ada->{access_token}) . ')');
+	return query('SELECT code FROM anon_auth.take_outbox_messages()');
+}
+
+sub verify { return "anon_auth.verify_login_id('$_[0]', 'email', " . sql_literal($ada->{access_token}) . ')'; }
+
+sub log_in_again
+{
+	$ada = call($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse');
+	return;
+}
+
+my $code = new_code();
+rolled_back_calls(5, verify('not it'));
+is(query('SELECT ' . verify($code)), 'f', 'five wrong codes that are rolled back void the code');
+$code = new_code();
+rolled_back_calls(4, verify('not it'));
+is(query('BEGIN; SELECT ' . verify($code) . '; ROLLBACK'), 't', 'the right code at the fifth try is right');
+is(query('SELECT ' . verify($code)), 'f', '... and used, although that was rolled back');
+
+# Five tries for each of many codes.
+for my $round (1 .. 30)
+{
+	$code = new_code();
+	last unless rolled_back_calls(5, verify('not it')) eq '5 0';
+}
+cmp_ok(query('SELECT count(*) FROM anon_auth.events WHERE type = \'verification.requested\''), '<', 30, 'a hundred wrong codes in a day are enough');
+is(refusal($node, 'verify_login_id', code => $code, access_token => $ada->{access_token})->{sqlstate}, 'AA018', '... and the right one is refused, too');
+let_pass(86400);
+$code = new_code();
+is(query('SELECT ' . verify($code)), 't', '... until the day is over');
+
+# A reset: an error that follows the right code would not use it up.
+query(q{SELECT anon_auth.request_password_reset('ada@example.com')});
+$code = query('SELECT code FROM anon_auth.take_outbox_messages()');
+my @weak = map { refusal($node, 'reset_password', login_id => 'ada@example.com', code => $_, new_password => 'x')->{sqlstate} } $code, 'WRONGCODE0';
+is("@weak", 'AA011 AA011', 'a password that is refused does not tell whether the code was right');
+query("SELECT anon_auth.reset_password('ada\@example.com', '$code', 'correct horse')");
+
+# ---------------------------------------------------------------------------
+# Refresh tokens
+# ---------------------------------------------------------------------------
+
+sub rotating_guest { return call($node, 'authenticate_anonymously', client_id => 'rotating'); }
+sub refresh { return "SELECT sub, refresh_token FROM anon_auth.refresh_session('rotating', '$_[0]')"; }
+sub statistic { return query("SELECT $_[0] FROM anon_auth.stats"); }
+sub session_rows { return query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$_[0]'"); }
+
+my $victim = rotating_guest();
+my $before = statistic('rolled_back_refreshes');
+my ($first, $second) = map { query('BEGIN; ' . refresh($victim->{refresh_token}) . '; ROLLBACK') } 1, 2;
+like($first, qr/^\Q$victim->{sub}\E\|\S+$/, 'a refresh that is rolled back has given tokens');
+is($second, $first, '... and again the same within the grace period');
+is(statistic('rolled_back_refreshes') - $before, 2, '... and is counted');
+is(refusal($node, 'refresh_session', client_id => 'rotating', refresh_token => (split /\|/, $first)[1])->{sqlstate}, 'AA006', 'its refresh token is worth nothing');
+let_pass(11);
+is(query('BEGIN; ' . refresh($victim->{refresh_token}) . '; ROLLBACK'), '|', 'used again after the grace period, it is a stolen one');
+is(session_rows($victim->{sub}), 1, '... whose session is there, since that was rolled back');
+is(query("SELECT anon_auth.use_access_token('$victim->{access_token}') IS NOT NULL AND NOT anon_auth.session_alive()"), 't', '... and has ended all the same');
+is(refusal($node, 'create_promotion_code', refresh_token => $victim->{refresh_token})->{sqlstate}, 'AA006', '... for every function');
+is(query(refresh($victim->{refresh_token})), '|', 'the next use of the token');
+is(session_rows($victim->{sub}), 0, '... ends the session for good');
+is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused' AND user_id = '$victim->{sub}'"), 1, '... with an event');
+
+$victim = rotating_guest();
+my $successor = (split /\|/, query(refresh($victim->{refresh_token})))[1];
+let_pass(11);
+is(query('BEGIN; ' . refresh($victim->{refresh_token}) . '; ROLLBACK'), '|', 'a token whose successor was used for long');
+is(query(refresh($successor)), '|', '... ends the session, even if that is rolled back');
+
+$victim = rotating_guest();
+query('BEGIN; SAVEPOINT s; ' . refresh($victim->{refresh_token}) . '; ROLLBACK TO s; COMMIT');
+let_pass(11);
+is(query(refresh($victim->{refresh_token})), '|', 'a rollback to a savepoint is a rollback');
+
+$victim = rotating_guest();
+for my $round (1 .. 5)
+{
+	my ($sub, $next) = split /\|/, query('BEGIN; SAVEPOINT s; ' . refresh($victim->{refresh_token}) . '; RELEASE s; COMMIT');
+
+	is($sub, $victim->{sub}, "refresh $round of an honest client");
+	$victim->{refresh_token} = $next;
+	let_pass(3600);
+}
+
+# The clock was two hours ahead, and is corrected.
+$victim = rotating_guest();
+let_pass(7200);
+$successor = (split /\|/, query(refresh($victim->{refresh_token})))[1];
+let_pass(-7200 + 20);
+is(refusal($node, 'refresh_session', client_id => 'rotating', refresh_token => $victim->{refresh_token})->{sqlstate}, 'AA006', 'a clock that is set back does not prolong the grace period');
+like(query(refresh($successor)), qr/^\Q$victim->{sub}\E\|/, '... and ends no session');
+
+# ---------------------------------------------------------------------------
+# A login that is rolled back
+# ---------------------------------------------------------------------------
+
+$before = statistic('rolled_back_logins');
+my $token = query(q{BEGIN; SELECT access_token FROM anon_auth.authenticate('app', 'ada@example.com', 'correct horse'); ROLLBACK});
+like($token, qr/^ey/, 'a login that is rolled back has given tokens');
+is(statistic('rolled_back_logins') - $before, 1, '... and is counted');
+my $pre_request = <<"SQL";
+BEGIN;
+SET LOCAL request.method = 'GET';
+SET LOCAL request.headers = '{"authorization": "Bearer x"}';
+SELECT set_config('request.jwt.claims', anon_auth.verify_jwt('%s')::text, true) IS NULL;
+SELECT anon_auth.postgrest_pre_request();
+ROLLBACK
+SQL
+$node->psql('postgres', sprintf($pre_request, $token), stderr => \my $stderr, on_error_stop => 1);
+like($stderr, qr/invalid session/, 'PostgREST refuses its access token');
+log_in_again();
+$node->psql('postgres', sprintf($pre_request, $ada->{access_token}), stderr => \$stderr, on_error_stop => 1);
+is($stderr, '', '... and takes the one of a login');
+
+# ---------------------------------------------------------------------------
+# The store: exact, kept, and on standbys
+# ---------------------------------------------------------------------------
+
+sub take { return "anon_auth.take_rate_limit('$_[0]', $_[1], '1 day')"; }
+
+set_clock(0);
+query('SELECT anon_auth.reset_counters(); CREATE TABLE granted (at timestamptz)');
+my $script = $node->basedir . '/take.sql';
+append_to_file($script, 'INSERT INTO granted SELECT now() WHERE ' . take('shared', 100) . ";\n");
+$node->command_ok([ 'pgbench', '-n', '-c', 8, '-j', 2, '-t', 200, '-f', $script, 'postgres' ], 'eight clients take as fast as they can');
+is(query('SELECT count(*) FROM granted'), 100, '... and get exactly what there is');
+is(query('BEGIN READ ONLY; SELECT ' . take('read only', 1) . '; ROLLBACK'), 't', 'a read-only transaction takes');
+is(query('BEGIN READ ONLY; SELECT ' . take('read only', 1) . '; ROLLBACK'), 'f', '... and that counts');
+$node->restart;
+is(query('SELECT ' . take('shared', 100)), 'f', 'a restart forgets nothing');
+$node->stop('immediate');
+$node->start;
+is(query('SELECT ' . take('shared', 100)), 'f', 'a crash forgets nothing');
+
+$node->backup('copy');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'copy', has_streaming => 1);
+$standby->start;
+is(join(' ', map { $standby->safe_psql('postgres', 'SELECT ' . take('shared', 2)) } 1 .. 3), 't t f', 'a standby counts for itself');
+$standby->stop;
+
+query('CREATE DATABASE other; SELECT ' . take('mine', 1));
+$node->safe_psql('other', 'CREATE EXTENSION anon_auth');
+is($node->safe_psql('other', 'SELECT ' . take('mine', 1)), 't', 'another database counts for itself');
+my @files = map { (split m{/})[-1] } glob($node->data_dir . '/pg_stat_tmp/anon_auth.*');
+is(scalar @files, 2, 'each has a file');
+query('DROP DATABASE other');
+query('CREATE DATABASE third');
+$node->safe_psql('third', 'CREATE EXTENSION anon_auth; SELECT ' . take('mine', 1));
+is(scalar(() = glob($node->data_dir . '/pg_stat_tmp/anon_auth.*')), 2, '... which goes when another is made');
+query('DROP DATABASE third');
+
+# ---------------------------------------------------------------------------
+# The clock
+# ---------------------------------------------------------------------------
+
+$clock->restart($node);
+query('SELECT anon_auth.reset_counters()');
+set_clock(7200);
+query("SELECT anon_auth.take_rate_limit('clock', 2, '1 minute') FROM generate_series(1, 3)");
+set_clock(0);
+is(query("SELECT anon_auth.take_rate_limit('clock', 2, '1 minute')"), 'f', 'a clock that is set back does not give more');
+set_clock(30);
+is(query("SELECT anon_auth.take_rate_limit('clock', 2, '1 minute')"), 't', '... nor keeps anybody waiting for longer than the limit has it');
+query('UPDATE anon_auth.settings SET lockout_max_attempts = 1, lockout_minimum_seconds = 60, lockout_maximum_seconds = 60,
+	password_attempts_per_minute_per_user = NULL, password_attempts_per_minute_per_user_per_ip = NULL');
+set_clock(7200);
+call($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'wrong');
+set_clock(0);
+is(refusal($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse')->{sqlstate}, 'AA019', 'neither does it end a lockout');
+set_clock(61);
+is(call($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse')->{sub}, $ada->{sub}, '... nor prolong it');
+query('UPDATE anon_auth.settings SET lockout_max_attempts = 0');
+
+# ---------------------------------------------------------------------------
+# A file that is damaged, or was left in the middle of a change
+# ---------------------------------------------------------------------------
+
+query('SELECT anon_auth.reset_counters(); SELECT ' . take('torn', 1));
+my ($file) = glob($node->data_dir . '/pg_stat_tmp/anon_auth.' . query("SELECT oid FROM pg_database WHERE datname = 'postgres'") . '.*');
+$node->stop;
+{
+	# See counter_file.h: a header, and buckets of 256 keys and cells.
+	my ($header, $bucket) = (176, 32 + 256 * 8 + 256 * 16);
+	my $content = slurp_file($file);
+	my $changed = 0;
+
+	for my $begin (map { $header + $_ * $bucket } 0 .. (length($content) - $header) / $bucket - 1)
+	{
+		for my $slot (0 .. 255)
+		{
+			my $cell_at = $begin + 32 + 256 * 8 + $slot * 16;
+			my $cell = substr $content, $cell_at, 16;
+
+			next if $cell eq "\0" x 16;
+			substr($content, $begin, 32) = pack('Q', $slot + 1) . substr($content, $begin + 32 + $slot * 8, 8) . $cell;
+			substr($content, $cell_at, 16) = "\0" x 16;
+			$changed++;
+		}
+		last if $changed;
+	}
+	is($changed, 1, 'a change is half done');
+	open my $handle, '+<', $file or die "cannot write $file: $!";
+	binmode $handle;
+	print $handle $content;
+	close $handle;
+}
+$node->start;
+is(query('SELECT ' . take('torn', 1)), 'f', 'a change that a killed backend has left half done is undone');
+$node->stop;
+truncate $file, 1000 or die "cannot truncate $file: $!";
+$node->start;
+is(query('SELECT ' . take('torn', 1)), 't', 'a file of another size is replaced');
+is(query('SELECT ' . take('torn', 1)), 'f', '... by one that counts');
+unlink $file or die;
+is(join(' ', map { query('SELECT ' . take('torn', 1)) } 1, 2), 't f', 'so is one that is gone');
+
+# ---------------------------------------------------------------------------
+# No room
+# ---------------------------------------------------------------------------
+
+$node->append_conf('postgresql.conf', 'anon_auth.counter_cells = 4096');
+$node->reload;
+$node->poll_query_until('postgres', "SELECT counters_max = 4096 FROM anon_auth.stats") or die 'the setting is not read';
+query('SELECT ' . take('before', 1));
+my $refused = query(<<'SQL');
+CREATE FUNCTION flood(n integer, period interval) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+	refused integer := 0;
+BEGIN
+	FOR i IN 1 .. n LOOP
+		BEGIN
+			PERFORM anon_auth.take_rate_limit('flood ' || period || i, 1, period);
+		EXCEPTION WHEN SQLSTATE 'AA018' THEN
+			refused := refused + 1;
+		END;
+	END LOOP;
+	RETURN refused;
+END $$;
+SELECT flood(20000, '1 day');
+SQL
+cmp_ok($refused, '>=', 20000 - 2048, 'where there is no room, new counters are refused');
+is(query('SELECT ' . take('before', 1)), 'f', '... and no counter is evicted that limits somebody');
+is(statistic('counters_refused'), $refused, '... which stats tells');
+is(query("SELECT count(*) FILTER (WHERE anon_auth.take_rate_limit('short ' || n, 100, '1 minute')) FROM generate_series(1, 500) n"), 500, 'counters that live long leave room for others');
+is(query("SELECT counters <= 2048 + 500 FROM anon_auth.stats"), 't', '... whose number is bounded');
+
+$node->stop;
+done_testing();
