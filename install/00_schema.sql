@@ -21,4 +21,3 @@ $$;
 CREATE SCHEMA anon_auth;
 COMMENT ON SCHEMA anon_auth IS
 'Guest users, device keys, sessions, signed tokens and promotion to regular accounts.';
-REVOKE ALL ON SCHEMA anon_auth FROM PUBLIC;

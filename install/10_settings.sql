@@ -312,7 +312,6 @@ BEGIN
 	RETURN NEW;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.settings_replace() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.settings_replace() IS
 'Trigger of settings: an inserted row takes the place of the one there is.';
 
@@ -323,7 +322,6 @@ CREATE FUNCTION anon_auth.settings_changed() RETURNS trigger
 	LANGUAGE c VOLATILE
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_settings_changed';
-REVOKE ALL ON FUNCTION anon_auth.settings_changed() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.settings_changed() IS
 'Trigger of settings: a change is seen within the statement that makes it, too, and a hook that does not exist is refused. Errors: 42883 no such function; 42P13 a function of another kind.';
 

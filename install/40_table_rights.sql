@@ -3,7 +3,6 @@
 -- Row security without a policy denies even where a GRANT slipped in.
 -- ---------------------------------------------------------------------------
 
-REVOKE ALL ON ALL TABLES IN SCHEMA anon_auth FROM PUBLIC;
 
 ALTER TABLE anon_auth.settings ENABLE ROW LEVEL SECURITY;
 ALTER TABLE anon_auth.clients ENABLE ROW LEVEL SECURITY;

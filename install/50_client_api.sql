@@ -23,7 +23,6 @@ CREATE FUNCTION anon_auth.create_challenge(
 	RETURNS record
 	LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'anon_auth_create_challenge';
-REVOKE ALL ON FUNCTION anon_auth.create_challenge(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.create_challenge(text) IS
 'A challenge for a device to sign, good for 5 minutes and once for each device key. Writes nothing, works on a standby. Errors: 22023 unknown purpose; F0000 no master key.';
 
@@ -36,7 +35,6 @@ CREATE FUNCTION anon_auth.authenticate_anonymously(
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_authenticate_anonymously';
-REVOKE ALL ON FUNCTION anon_auth.authenticate_anonymously(text, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.authenticate_anonymously(text, text, text, jsonb) IS
 'Signs a guest up or in. With jwt, a request signed by the device key (typ vnd.authgear.anonymous-request, action auth): the key''s guest comes back, or a new one is made from the jwk in its header. With refresh_token: the same guest without a key comes back. With neither: a new guest without a key. Errors: AA001 unknown client; AA002 client type or setting refuses guests; AA003 bad request JWT; AA004 unknown key and no jwk; AA005 challenge expired or used; AA006 bad refresh token; AA007 user disabled; AA008 refresh token of a regular user; AA015 sign-up closed; AA016 bad key; AA017 no signing key; AA018 too many sign-ups; AA020 a hook refuses; 22023 bad argument.';
 
@@ -47,7 +45,6 @@ CREATE FUNCTION anon_auth.refresh_session(
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_refresh_session';
-REVOKE ALL ON FUNCTION anon_auth.refresh_session(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.refresh_session(text, text) IS
 'New tokens for a session. With rotation (clients.refresh_token_rotation_enabled) the refresh token changes, and the one before answers with the same successor for the grace period. NULL when an older one is used again: the session is ended then, and an event tells. Errors: AA001 unknown client; AA006 bad refresh token; AA007 user disabled; AA017 no signing key; 22023 token of another client.';
 
@@ -59,7 +56,6 @@ CREATE FUNCTION anon_auth.create_promotion_code(
 	LANGUAGE c VOLATILE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_create_promotion_code';
-REVOKE ALL ON FUNCTION anon_auth.create_promotion_code(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.create_promotion_code(text) IS
 'A code, good for 5 minutes, that lets its bearer promote the guest of this session once. Writes nothing. Errors: AA006 bad refresh token; AA007 user disabled; AA008 not a guest.';
 
@@ -76,7 +72,6 @@ CREATE FUNCTION anon_auth.promote_anonymous_user(
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_promote_anonymous_user';
-REVOKE ALL ON FUNCTION anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text) IS
 'Makes a guest a regular user with the same sub: login IDs and password come, the device key and all sessions of the guest go, new tokens are returned. Needs a password, at least one login ID, and exactly one proof: jwt (signed by the device key, action promote), promotion_code or refresh_token. Where a login ID belongs to another user, settings.promotion_conflict decides: an error, a login to that account with its password (NULL when that password is wrong), or a merge of the guest into it. Errors: AA001 to AA008 as for authenticate_anonymously(); AA009 login ID taken; AA010 bad login ID; AA011 weak password; AA013 bad promotion code; AA016 bad key in the jwt; AA017 no signing key; AA018 too many password attempts; AA019 account locked; AA020 a hook refuses; AA021 a table refuses the merge; 22023 bad argument.';
 
@@ -99,7 +94,6 @@ CREATE FUNCTION anon_auth.authorize_promotion(
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_authorize_promotion';
-REVOKE ALL ON FUNCTION anon_auth.authorize_promotion(text, text, text, text, text, text, text, text, text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.authorize_promotion(text, text, text, text, text, text, text, text, text, text, text, text) IS
 'Promotion on the web: as promote_anonymous_user(), but gives an authorization code for exchange_authorization_code() instead of tokens. redirect_uri must be one of the client''s, code_challenge is PKCE S256. Errors: as promote_anonymous_user(); 22023 bad redirect URI or code challenge.';
 
@@ -111,7 +105,6 @@ CREATE FUNCTION anon_auth.authenticate(
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_authenticate';
-REVOKE ALL ON FUNCTION anon_auth.authenticate(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.authenticate(text, text, text) IS
 'Logs a regular user in with an e-mail address, phone number or username, and a password. One row, or none when the credentials are wrong or the user is disabled, always after the same work. Errors: AA001 unknown client; AA002 client type not allowed; AA017 no signing key; AA018 too many attempts; AA019 account locked; 22023 missing argument.';
 
@@ -124,7 +117,6 @@ CREATE FUNCTION anon_auth.exchange_authorization_code(
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_exchange_authorization_code';
-REVOKE ALL ON FUNCTION anon_auth.exchange_authorization_code(text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.exchange_authorization_code(text, text, text, text) IS
 'Tokens for an authorization code (RFC 6749, section 4.1.3, with PKCE). A code works once and for 5 minutes; a failed exchange does not use it up. Errors: AA001 unknown client; AA002 client type not allowed; AA007 user disabled; AA012 bad code or verifier; AA017 no signing key; 22023 bad argument, other redirect URI.';
 
@@ -133,7 +125,6 @@ CREATE FUNCTION anon_auth.revoke(token text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_revoke';
-REVOKE ALL ON FUNCTION anon_auth.revoke(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.revoke(text) IS
 'Ends the session of a refresh token or access token (RFC 7009). An unknown token is no error.';
 
@@ -142,7 +133,6 @@ CREATE FUNCTION anon_auth.userinfo(access_token text DEFAULT NULL)
 	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_userinfo';
-REVOKE ALL ON FUNCTION anon_auth.userinfo(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.userinfo(text) IS
 'Claims about the user of an access token, or of the caller when none is passed (OpenID Connect Core, section 5.3). The session must be alive. Works on a standby. Errors: AA014 bad token or session.';
 
@@ -151,7 +141,6 @@ CREATE FUNCTION anon_auth.jwks()
 	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_jwks';
-REVOKE ALL ON FUNCTION anon_auth.jwks() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.jwks() IS
 'The public keys that verify our tokens, as a JWK Set (RFC 7517). Works on a standby.';
 
@@ -160,6 +149,5 @@ CREATE FUNCTION anon_auth.openid_configuration()
 	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_openid_configuration';
-REVOKE ALL ON FUNCTION anon_auth.openid_configuration() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.openid_configuration() IS
 'The discovery document (OpenID Connect Discovery 1.0, section 4), with endpoints below settings.issuer.';

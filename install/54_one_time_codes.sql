@@ -56,5 +56,4 @@ COMMENT ON COLUMN anon_auth.outbox.login_id_type IS 'email or phone_number.';
 COMMENT ON COLUMN anon_auth.outbox.recipient IS 'The address, as the user typed it.';
 COMMENT ON COLUMN anon_auth.outbox.code IS 'What the user is to type: six digits, or ten characters for a password reset.';
 
-REVOKE ALL ON anon_auth.one_time_codes, anon_auth.outbox FROM PUBLIC;
 

@@ -9,7 +9,6 @@ CREATE FUNCTION anon_auth.request_verification(
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_request_verification';
-REVOKE ALL ON FUNCTION anon_auth.request_verification(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.request_verification(text, text) IS
 'Puts a code for the e-mail address or phone number of the caller into the outbox, and returns when it expires; NULL where the address is verified already. An earlier code is void. The caller is the user of the access token, or of use_access_token(). Errors: AA014 bad token or session; AA018 sooner than a minute after the last one, or the tenth in an hour; 22023 unknown type, or the user has no such address.';
 
@@ -21,7 +20,6 @@ CREATE FUNCTION anon_auth.verify_login_id(
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_verify_login_id';
-REVOKE ALL ON FUNCTION anon_auth.verify_login_id(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.verify_login_id(text, text, text) IS
 'True: the code is the one that was sent, and the caller''s address is verified from now on; new tokens say so. False, never an error, for a wrong, expired or used code, so that the attempt counts; after 5 of them a new code is needed. Errors: AA014 bad token or session; 22023 unknown type, no code.';
 
@@ -30,7 +28,6 @@ CREATE FUNCTION anon_auth.request_password_reset(login_id text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_request_password_reset';
-REVOKE ALL ON FUNCTION anon_auth.request_password_reset(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.request_password_reset(text) IS
 'Puts a code for an e-mail address or phone number into the outbox, if it belongs to a user who is not disabled; the caller does not learn whether. A username has no address, so nothing happens. Errors, whether there is such a user or not: AA018 sooner than a minute after the last one, the tenth in an hour, or too many from one address; 22023 no login_id.';
 
@@ -42,7 +39,6 @@ CREATE FUNCTION anon_auth.reset_password(
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_reset_password';
-REVOKE ALL ON FUNCTION anon_auth.reset_password(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.reset_password(text, text, text) IS
 'True: the code is the one that was sent to this address. The user has the new password, all its sessions have ended, a lockout is over, and the address is verified. False, never an error, for a wrong, expired or used code and for a login ID that nobody has; after 100 of them a new code is needed. Errors: AA011 the code is right, the password is too weak, and the code can be used again; AA018 too many attempts from one address; 22023 missing argument.';
 
@@ -51,6 +47,5 @@ CREATE FUNCTION anon_auth.take_outbox_messages(batch_size integer DEFAULT 100)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_take_outbox_messages';
-REVOKE ALL ON FUNCTION anon_auth.take_outbox_messages(integer) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.take_outbox_messages(integer) IS
 'Takes the oldest messages out of the outbox, at most batch_size, skipping those that another worker is about to take; expired ones are dropped. Send them before you commit: a rollback puts them back. For a worker''s role: GRANT USAGE ON SCHEMA anon_auth, and EXECUTE on this function. Errors: 22023 bad batch_size.';

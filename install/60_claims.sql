@@ -12,7 +12,6 @@ CREATE FUNCTION anon_auth.use_access_token(
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_use_access_token';
-REVOKE ALL ON FUNCTION anon_auth.use_access_token(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.use_access_token(text, boolean) IS
 'Verifies an access token and makes its claims those of uid(), claims() and the others: until the end of the transaction, or with is_local false of the connection. Returns the sub. Behind a transaction pooler keep is_local true. Errors: AA014 bad token; 22023 no token.';
 
@@ -20,7 +19,6 @@ CREATE FUNCTION anon_auth.uid()
 	RETURNS uuid
 	LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'anon_auth_uid';
-REVOKE ALL ON FUNCTION anon_auth.uid() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.uid() IS
 'The sub claim of the caller; NULL for nobody. In a policy, write (SELECT anon_auth.uid()).';
 
@@ -28,7 +26,6 @@ CREATE FUNCTION anon_auth.is_anonymous()
 	RETURNS boolean
 	LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'anon_auth_is_anonymous';
-REVOKE ALL ON FUNCTION anon_auth.is_anonymous() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.is_anonymous() IS
 'Whether the caller''s token was issued to a guest; NULL for nobody.';
 
@@ -36,7 +33,6 @@ CREATE FUNCTION anon_auth.session_id()
 	RETURNS uuid
 	LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'anon_auth_session_id';
-REVOKE ALL ON FUNCTION anon_auth.session_id() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.session_id() IS
 'The sid claim of the caller; NULL for nobody.';
 
@@ -44,7 +40,6 @@ CREATE FUNCTION anon_auth.claims()
 	RETURNS jsonb
 	LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'anon_auth_claims';
-REVOKE ALL ON FUNCTION anon_auth.claims() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.claims() IS
 'All claims of the caller; NULL for nobody.';
 
@@ -53,7 +48,6 @@ CREATE FUNCTION anon_auth.session_alive()
 	LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_session_alive';
-REVOKE ALL ON FUNCTION anon_auth.session_alive() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.session_alive() IS
 'Whether the caller''s session has not ended and the user is not disabled: an access token alone lives until it expires. Reads one row; in a policy, write (SELECT anon_auth.session_alive()).';
 

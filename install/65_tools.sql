@@ -10,7 +10,6 @@ CREATE FUNCTION anon_auth.sign_jwt(
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_sign_jwt';
-REVOKE ALL ON FUNCTION anon_auth.sign_jwt(jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.sign_jwt(jsonb, text, text) IS
 'Signs any claims with an active signing key, the newest one unless kid names another. Privileged: whoever may call it can be any user. Errors: AA017 no such active key; 22023 bad argument; 54000 claims too large; F0000 no master key.';
 
@@ -21,7 +20,6 @@ CREATE FUNCTION anon_auth.verify_jwt(
 	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_verify_jwt';
-REVOKE ALL ON FUNCTION anon_auth.verify_jwt(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.verify_jwt(text, text) IS
 'The claims of a JWT that one of our keys has signed. Checks the signature, exp and nbf, iss where there is one, and that aud names audience (when NULL: where there is an aud, that it names settings.audience). Works on a standby. Errors: AA014 refused, the detail says why; 22023 no jwt.';
 

@@ -10,7 +10,6 @@ CREATE FUNCTION anon_auth.take_rate_limit(
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_take_rate_limit';
-REVOKE ALL ON FUNCTION anon_auth.take_rate_limit(text, integer, interval) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.take_rate_limit(text, integer, interval) IS
 'A rate limit for functions of yours: counts one call under a name of your choice. True: the call is within max_count at once, and one more each period / max_count. False: it is one too many, and was not counted. A rollback does not undo the count. Works in read-only transactions and on standbys; each server and database counts for itself. Errors: 22023 bad argument (period: 1 second to 1 day without months); AA018 no room for another counter.';
 
@@ -19,7 +18,6 @@ CREATE FUNCTION anon_auth.reset_counters()
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_reset_counters';
-REVOKE ALL ON FUNCTION anon_auth.reset_counters() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.reset_counters() IS
 'Forgets all rate limits, lockouts and failed attempts of this database on this server, at once and for good. Sessions that were revoked in a transaction that rolled back are alive again.';
 
@@ -35,6 +33,5 @@ CREATE FUNCTION anon_auth.counter_statistics(
 	LANGUAGE c VOLATILE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_counter_statistics';
-REVOKE ALL ON FUNCTION anon_auth.counter_statistics() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.counter_statistics() IS
 'Part of stats: live counters, how many there is room for, and what was counted on this server since its file of counters was made.';

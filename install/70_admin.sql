@@ -7,7 +7,6 @@ CREATE FUNCTION anon_auth.create_signing_key(alg text DEFAULT 'ES256')
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_create_signing_key';
-REVOKE ALL ON FUNCTION anon_auth.create_signing_key(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.create_signing_key(text) IS
 'Makes a key that signs from now on (ES256, EdDSA, RS256 or PS256) and returns its kid. Earlier active keys go on verifying. Errors: 22023 other algorithm; F0000 no master key.';
 
@@ -16,7 +15,6 @@ CREATE FUNCTION anon_auth.import_signing_key(jwk jsonb)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_import_signing_key';
-REVOKE ALL ON FUNCTION anon_auth.import_signing_key(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.import_signing_key(jsonb) IS
 'Takes over a private JWK that signs from now on, HS256 secrets included, and returns its kid: the "kid" of the JWK, else its thumbprint. Errors: AA016 bad JWK; 42710 kid exists; F0000 no master key.';
 
@@ -25,7 +23,6 @@ CREATE FUNCTION anon_auth.rotate_signing_key(alg text DEFAULT NULL)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_rotate_signing_key';
-REVOKE ALL ON FUNCTION anon_auth.rotate_signing_key(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.rotate_signing_key(text) IS
 'Makes a key that signs from now on and returns its kid; alg NULL: the algorithm that signs now. The other active keys sign no more, and stay in jwks() until the last token of theirs has expired. PostgREST is told. Errors: 22023 other algorithm; F0000 no master key.';
 
@@ -34,7 +31,6 @@ CREATE FUNCTION anon_auth.retire_signing_key(kid text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_retire_signing_key';
-REVOKE ALL ON FUNCTION anon_auth.retire_signing_key(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.retire_signing_key(text) IS
 'Takes a key out of use at once: no token of it verifies any more. For a key that somebody else may have. PostgREST is told. Errors: 42704 no such key; 55000 no other key could sign; 22023 no kid.';
 
@@ -43,7 +39,6 @@ CREATE FUNCTION anon_auth.rotate_master_key()
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_rotate_master_key';
-REVOKE ALL ON FUNCTION anon_auth.rotate_master_key() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.rotate_master_key() IS
 'Puts a new master key before the others in the master key file, seals the signing keys of this database with it, and returns its id. What the former key made goes on working, until retire_master_key(). The file stays changed if the transaction is rolled back; that does no harm. Afterwards copy the file to the standby servers and to its backup, and call reseal_signing_keys() in the other databases of the server. Where Citus distributes the tables, a WARNING says that the other nodes cannot open tokens until they have the file. Errors: F0000 no master key, it does not open a signing key, or the file is not the server''s to write (the hint says what to do by hand); 54000 the file has 8 keys; 53100 the disk is full; 25006 on a standby.';
 
@@ -52,7 +47,6 @@ CREATE FUNCTION anon_auth.reseal_signing_keys()
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_reseal_signing_keys';
-REVOKE ALL ON FUNCTION anon_auth.reseal_signing_keys() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.reseal_signing_keys() IS
 'Seals all signing keys of this database that are sealed with a former master key with the current one, and returns how many those were. For the other databases of a server after rotate_master_key(), and after the file was changed by hand. Errors: F0000 no master key, or the file does not have that of a signing key; 25006 on a standby.';
 
@@ -61,7 +55,6 @@ CREATE FUNCTION anon_auth.master_key_ids()
 	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_master_key_ids';
-REVOKE ALL ON FUNCTION anon_auth.master_key_ids() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.master_key_ids() IS
 'The ids of the keys in the master key file, the current one first. Errors: F0000 no master key.';
 
@@ -70,7 +63,6 @@ CREATE FUNCTION anon_auth.retire_master_key(key_id text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_retire_master_key';
-REVOKE ALL ON FUNCTION anon_auth.retire_master_key(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.retire_master_key(text) IS
 'Takes a former master key out of the master key file, at once and for good: rolling back does not bring it back. What was made with it dies: session cookies, and refresh tokens that were not refreshed since the rotation, whose users must log in again; challenges, promotion codes and open sign-up pages, which live for minutes. Only this database is checked: call reseal_signing_keys() in all others of the server before. Backups from before need the key: keep it with them. Errors: 42704 the file has no such key; 55000 it is the current one, or still seals a signing key of this database, or this transaction has changed signing keys; 22023 no key id; F0000 no master key, or the file is not the server''s to write; 25006 on a standby.';
 
@@ -79,7 +71,6 @@ CREATE FUNCTION anon_auth.ensure_signing_key()
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_ensure_signing_key';
-REVOKE ALL ON FUNCTION anon_auth.ensure_signing_key() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.ensure_signing_key() IS
 'Makes the first signing key (ES256) of a database that has none. create_client() calls it. Errors: F0000 no master key.';
 
@@ -149,7 +140,6 @@ BEGIN
 	RETURN client_id;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer) IS
 'Registers an application and returns its client_id; see the table clients for what the arguments mean. Errors: 22023 bad id, type or URI; 23502 a NULL; 23514 a number out of bounds; 42710 client exists.';
 
@@ -158,7 +148,6 @@ CREATE FUNCTION anon_auth.disable_user(user_id uuid)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_disable_user';
-REVOKE ALL ON FUNCTION anon_auth.disable_user(uuid) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.disable_user(uuid) IS
 'Keeps a user from logging in, and ends all its sessions. Errors: 42704 unknown user.';
 
@@ -167,7 +156,6 @@ CREATE FUNCTION anon_auth.enable_user(user_id uuid)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_enable_user';
-REVOKE ALL ON FUNCTION anon_auth.enable_user(uuid) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.enable_user(uuid) IS
 'Lets a disabled user log in again. Errors: 42704 unknown user.';
 
@@ -176,7 +164,6 @@ CREATE FUNCTION anon_auth.delete_user(user_id uuid)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_delete_user';
-REVOKE ALL ON FUNCTION anon_auth.delete_user(uuid) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.delete_user(uuid) IS
 'Deletes a user and all that the extension keeps of it but events. Rows of your tables follow their foreign keys, as their owner would have it; triggers of yours on users fire if they are enabled ALWAYS. Errors: 42704 unknown user; 23503 a foreign key of yours forbids it; 40001 something of it came meanwhile.';
 
@@ -185,7 +172,6 @@ CREATE FUNCTION anon_auth.revoke_sessions(user_id uuid)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_revoke_sessions';
-REVOKE ALL ON FUNCTION anon_auth.revoke_sessions(uuid) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.revoke_sessions(uuid) IS
 'Ends all sessions of a user and returns how many. A device key can still log in. Errors: 42704 unknown user.';
 
@@ -222,7 +208,6 @@ BEGIN
 		'anon_auth.verify_jwt(text, text)'::regprocedure];
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.client_api() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.client_api() IS
 'The client functions, as grant_client_api() grants them.';
 
@@ -244,6 +229,5 @@ BEGIN
 	END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.grant_client_api(regrole) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.grant_client_api(regrole) IS
 'Lets a role, such as PostgREST''s anon and authenticated, call the client functions and nothing else. Errors: 42704 unknown role; 42501 caller may not grant.';

@@ -11,7 +11,6 @@
 CREATE SCHEMA anon_auth_http;
 COMMENT ON SCHEMA anon_auth_http IS
 'anon_auth over HTTP, for PostgREST behind a reverse proxy: Authgear''s endpoints and the sign-up page.';
-REVOKE ALL ON SCHEMA anon_auth_http FROM PUBLIC;
 
 -- PostgREST takes a function that returns this for any Accept header, and
 -- leaves the Content-Type to the function.
@@ -23,7 +22,6 @@ CREATE FUNCTION anon_auth_http.openid_configuration(text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_openid_configuration';
-REVOKE ALL ON FUNCTION anon_auth_http.openid_configuration(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.openid_configuration(text) IS
 'GET /.well-known/openid-configuration. The discovery document (OpenID Connect Discovery, section 3).';
 
@@ -32,7 +30,6 @@ CREATE FUNCTION anon_auth_http.jwks(text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_jwks';
-REVOKE ALL ON FUNCTION anon_auth_http.jwks(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.jwks(text) IS
 'GET /oauth2/jwks. The public signing keys (RFC 7517, section 5).';
 
@@ -41,7 +38,6 @@ CREATE FUNCTION anon_auth_http.challenge(text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_challenge';
-REVOKE ALL ON FUNCTION anon_auth_http.challenge(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.challenge(text) IS
 'POST /oauth2/challenge. JSON {"purpose"}: {"result": {"token", "expire_at"}}.';
 
@@ -50,7 +46,6 @@ CREATE FUNCTION anon_auth_http.token(text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_token';
-REVOKE ALL ON FUNCTION anon_auth_http.token(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.token(text) IS
 'POST /oauth2/token. Form, RFC 6749 section 4.1.3 and 6: grant_type authorization_code, refresh_token or urn:authgear:params:oauth:grant-type:anonymous-request. Tokens, or {"error", "error_description"}; x_code unknown_device_key where the device must send its public key.';
 
@@ -59,7 +54,6 @@ CREATE FUNCTION anon_auth_http.revoke(text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_revoke';
-REVOKE ALL ON FUNCTION anon_auth_http.revoke(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.revoke(text) IS
 'POST /oauth2/revoke. Form, RFC 7009: ends the session of a token. Always 200.';
 
@@ -68,7 +62,6 @@ CREATE FUNCTION anon_auth_http.userinfo(text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_userinfo';
-REVOKE ALL ON FUNCTION anon_auth_http.userinfo(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.userinfo(text) IS
 'GET and POST /oauth2/userinfo. The claims of userinfo() for an access token, else for the session cookie; 401 without a live session.';
 
@@ -77,7 +70,6 @@ CREATE FUNCTION anon_auth_http.anonymous_user_signup(text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_anonymous_user_signup';
-REVOKE ALL ON FUNCTION anon_auth_http.anonymous_user_signup(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.anonymous_user_signup(text) IS
 'POST /api/anonymous_user/signup. JSON {"session_type", "client_id", "refresh_token"}: a guest without a device key, with tokens or with a session cookie.';
 
@@ -86,7 +78,6 @@ CREATE FUNCTION anon_auth_http.anonymous_user_promotion_code(text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_anonymous_user_promotion_code';
-REVOKE ALL ON FUNCTION anon_auth_http.anonymous_user_promotion_code(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.anonymous_user_promotion_code(text) IS
 'POST /api/anonymous_user/promotion_code. JSON {"session_type", "refresh_token"}: {"result": {"promotion_code", "expire_at"}}.';
 
@@ -95,7 +86,6 @@ CREATE FUNCTION anon_auth_http.authorize(text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_authorize';
-REVOKE ALL ON FUNCTION anon_auth_http.authorize(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.authorize(text) IS
 'GET and POST /oauth2/authorize. Starts a promotion (RFC 6749, section 4.1.1; response_type code or none): checks client, redirect URI, PKCE and the guests proof in login_hint, and sends the browser to the page. Errors go to the redirect URI, or are shown where that is not known.';
 
@@ -104,7 +94,6 @@ CREATE FUNCTION anon_auth_http.promote_user(text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_promote_user';
-REVOKE ALL ON FUNCTION anon_auth_http.promote_user(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.promote_user(text) IS
 'GET and POST /flows/promote_user. The page on which a guest becomes a regular user; sends the browser back with a code or with a session cookie.';
 
@@ -113,7 +102,6 @@ CREATE FUNCTION anon_auth_http.login(text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_login';
-REVOKE ALL ON FUNCTION anon_auth_http.login(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.login(text) IS
 'GET and POST /flows/login. The page on which a regular user logs in; sends the browser back with a code or with a session cookie.';
 
@@ -122,7 +110,6 @@ CREATE FUNCTION anon_auth_http.end_session(text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_end_session';
-REVOKE ALL ON FUNCTION anon_auth_http.end_session(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.end_session(text) IS
 'GET and POST /oauth2/end_session. Logout of a cookie session (OpenID Connect RP-Initiated Logout 1.0); asks first where another site sent the browser.';
 
@@ -131,6 +118,5 @@ CREATE FUNCTION anon_auth_http.resolve(text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_resolve';
-REVOKE ALL ON FUNCTION anon_auth_http.resolve(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.resolve(text) IS
 'GET /resolve. For nginx auth_request: X-Authgear-* headers about the session of the access token or cookie; always 200.';

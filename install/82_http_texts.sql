@@ -10,7 +10,6 @@ AS $$
 	SELECT replace(replace(replace(replace(replace($1, '&', '&amp;'), '<', '&lt;'),
 		'>', '&gt;'), '"', '&quot;'), '''', '&#39;')
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.html_escape(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.html_escape(text) IS
 'The text, written so that it is text in HTML, between tags as well as in a quoted attribute.';
 
@@ -326,7 +325,6 @@ AS $$
 		"back_without_app": "返回"
 	}' END
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_texts(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_texts(text) IS
 'The built-in texts of the pages in one language (en, de, zh-Hant), as an object of plain text by key; NULL for another. What is in braces is filled in. settings.page_texts goes before them.';
 
@@ -359,7 +357,6 @@ BEGIN
 	RETURN match;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_locale_named(text, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_locale_named(text, text[]) IS
 'The element of available that a language tag (BCP 47) names; NULL: none.';
 
@@ -395,6 +392,5 @@ AS $$
 	SELECT coalesce((SELECT locale FROM named WHERE locale IS NOT NULL
 						ORDER BY rank, place, locale LIMIT 1), 'en')
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_locale(text, text, text[], text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_locale(text, text, text[], text) IS
 'The best of the available locales for ui_locales (OpenID Connect Core, section 3.1.2.1), then Accept-Language (RFC 9110, section 12.5.4), else the default, else en. What is malformed is passed over.';

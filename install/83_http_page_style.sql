@@ -16,7 +16,6 @@ AS $$
 	)
 	SELECT (max(y) + 0.05) / (min(y) + 0.05) FROM luminance
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.color_contrast(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.color_contrast(text, text) IS
 'The contrast ratio (WCAG 2.2) of two colours #rrggbb, from 1 to 21.';
 
@@ -33,7 +32,6 @@ AS $$
 		WHERE step = 20 OR anon_auth_http.color_contrast(mixed, background) >= 4.6
 		ORDER BY step LIMIT 1
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.color_readable(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.color_readable(text, text, text) IS
 'A colour #rrggbb, moved towards another as far as it must be to be readable on the background.';
 
@@ -111,7 +109,6 @@ $css$, button, CASE WHEN dark_text THEN '#000' ELSE '#fff' END,
 			LATERAL (SELECT anon_auth_http.color_contrast(button, '#000000')
 							> anon_auth_http.color_contrast(button, '#ffffff')) AS t (dark_text)
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_style(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_style(text) IS
 'The style sheet of the pages in the colour of the brand, #rrggbb; NULL: a blue.';
 
@@ -189,7 +186,6 @@ AS $$
 })();
 $js$
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_script() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_script() IS
 'The script of the pages.';
 

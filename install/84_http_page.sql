@@ -18,7 +18,6 @@ AS $$
 									WHERE jsonb_typeof(e) = 'string')
 		ELSE '{}' END
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_strings(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_strings(jsonb) IS
 'A JSON string or array of strings as an array; other elements are left out.';
 
@@ -31,7 +30,6 @@ AS $$
 		WHERE url !~ '[[:cntrl:][:space:]]' AND url ~ '^([A-Za-z][A-Za-z0-9+.-]*:.|[?]|/([^/\\]|$))'
 			AND url !~* '^(javascript|vbscript|data|blob|file|about|view-source):' COLLATE "C"
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_url(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_url(text) IS
 'A URL for an attribute, escaped; NULL for one that a browser would run instead of going there.';
 
@@ -49,7 +47,6 @@ AS $$
 			regexp_matches(anon_auth_http.html_escape(template), '\{[a-z_]+\}|[^{]+|\{', 'g')
 				WITH ORDINALITY AS m (part, n)
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_text(jsonb, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_text(jsonb, text, jsonb) IS
 'A text of the page as HTML, its placeholders filled in with the name of the site and with the HTML given; NULL: no such text, or an empty one.';
 
@@ -87,7 +84,6 @@ AS $$
 		'password', (SELECT string_agg(text, anon_auth_http.page_text(page, 'sentence_separator') ORDER BY n)
 						 FROM sentences)))
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_errors(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_errors(jsonb) IS
 'The messages, as HTML, for the codes in errors: {"form", "login_id", "password"}, each only where there is one.';
 
@@ -102,7 +98,6 @@ AS $$
 							  field, message), '' ORDER BY field))
 		FROM jsonb_each_text(page -> 'messages') AS m (field, message) HAVING count(*) > 0
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_error_summary(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_error_summary(jsonb) IS
 'The list of all errors, each a link to its field; NULL where there is none.';
 
@@ -114,7 +109,6 @@ AS $$
 	SELECT format('<a%s href="%s">%s</a>', ' class="' || class || '"', anon_auth_http.page_url(url), text)
 		WHERE anon_auth_http.page_url(url) IS NOT NULL
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_link(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_link(text, text, text) IS
 'A link whose text is HTML; NULL where the URL is missing or does not lead anywhere.';
 
@@ -142,7 +136,6 @@ AS $$
 			LATERAL (SELECT nullif(concat_ws(' ', CASE WHEN message IS NOT NULL THEN name || '_error' END,
 				CASE WHEN hint IS NOT NULL THEN name || '_hint' END, described_by), '') AS described) AS d
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_field(jsonb, text, text, text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_field(jsonb, text, text, text, text, text, text) IS
 'An input with its label (the key of a text), its error, and what it has of: hint, HTML beside it, ids that describe it.';
 
@@ -171,7 +164,6 @@ AS $$
 		E'</div>\n')
 		FROM (SELECT page ->> 'type', page ->> 'view' = 'log_in', (page -> 'fixed')::boolean) AS t (type, logging_in, is_fixed)
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_login_id(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_login_id(jsonb) IS
 'The field of the login ID, with links to the other kinds.';
 
@@ -192,7 +184,6 @@ AS $$
 						ELSE page -> 'password_policy' -> rule = 'true' END
 		HAVING count(*) > 0
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_rules(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_rules(jsonb) IS
 'The rules that a new password must keep, which the script ticks off; NULL where there is none.';
 
@@ -216,7 +207,6 @@ AS $$
 		FROM (SELECT page ->> 'view' = 'sign_up') AS v (is_new),
 			LATERAL (SELECT CASE WHEN is_new THEN anon_auth_http.page_rules(page) END) AS r (rules)
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_password(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_password(jsonb) IS
 'The field of the password, at sign-up with the rules.';
 
@@ -235,7 +225,6 @@ AS $$
 					 ('privacy', anon_auth_http.page_url(page ->> 'policy_uri'), 2)) AS v (name, url, n)
 		WHERE url IS NOT NULL
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_legal(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_legal(jsonb) IS
 'Sentences with links to the terms of service and the privacy policy; NULL where there are none.';
 
@@ -256,7 +245,6 @@ AS $$
 		'<p class="center">' || anon_auth_http.page_link(page ->> 'cancel_uri', anon_auth_http.page_text(page, cancel), 'other')
 			|| E'</p>\n')
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_form(jsonb, text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_form(jsonb, text, text, text, text) IS
 'A form of hidden members and of fields and legal lines given as HTML; button and cancel are keys of texts.';
 
@@ -289,7 +277,6 @@ AS $$
 				-- Where there is a notice, that says it.
 				WHEN view <> 'log_in' OR page ->> 'type' IS NULL THEN view || '_lead' END)) AS l (lead)
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_main(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_main(jsonb) IS
 'What the page is there for: heading, errors, form or link.';
 
@@ -309,7 +296,6 @@ AS $$
 			AND (lower(name COLLATE "C") = 'en'
 				 OR starts_with(lower(locale COLLATE "C") || '-', lower(name COLLATE "C") || '-'))
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_texts_with(text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_texts_with(text, jsonb) IS
 'The texts of a locale: page_texts() with those of settings.page_texts before them, then those of less special locales, then English.';
 
@@ -366,7 +352,6 @@ BEGIN
 					  ELSE 'login_id' END);
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_context(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_context(jsonb) IS
 'A model of page() with what its parts need besides: texts, name of the site, messages, settings.';
 
@@ -377,7 +362,6 @@ CREATE FUNCTION anon_auth_http.page_origin(uri text)
 AS $$
 	SELECT substring(uri FROM '^(https?://[A-Za-z0-9._-]+(?::[0-9]{1,5})?)(?:/|$)')
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_origin(text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_origin(text) IS
 'The origin of a URI as a source (Content Security Policy 3, section 2.3.1); NULL where it cannot be one.';
 
@@ -398,7 +382,6 @@ AS $$
 				AND source !~* '^(https?|javascript|vbscript|data|blob|file|about):' COLLATE "C"),
 		'; base-uri ''none''; frame-ancestors ''none''')
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page_policy(jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page_policy(jsonb, text, text) IS
 'The Content-Security-Policy of a page with this style and script.';
 
@@ -437,6 +420,5 @@ BEGIN
 	content_security_policy := anon_auth_http.page_policy(page, style, script);
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth_http.page(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth_http.page(jsonb) IS
 'A page as HTML, with the Content-Security-Policy it needs. Model: {"view": "sign_up", "log_in", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "merges", "errors": {"form", "login_id", "password": []}, "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "continue_uri", "form_action_sources": []}. A log-in without login_id_type is by any login ID; with one, it is to the account that has the login ID given at sign-up, with which the guest is merged or not.';

@@ -7,7 +7,6 @@ CREATE FUNCTION anon_auth.postgrest_pre_request()
 	RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'anon_auth_postgrest_pre_request';
-REVOKE ALL ON FUNCTION anon_auth.postgrest_pre_request() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.postgrest_pre_request() IS
 'PostgREST''s db-pre-request. A request without a token but with a session cookie gets the role and the claims of that session; a cookie whose session has ended is refused, and so is a token where settings.check_session_on_request says so. Errors: PT401 (status 401) the session has ended or the user is disabled; PT403 a change that a page of another site asks for with the cookie.';
 
@@ -27,7 +26,6 @@ BEGIN
 		FROM anon_auth.settings;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.postgrest_pre_config() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.postgrest_pre_config() IS
 'PostgREST''s db-pre-config: tells it the public signing keys and the audience of access tokens. A new key makes PostgREST ask again, without a restart.';
 
@@ -56,7 +54,6 @@ BEGIN
 		'anon_auth_http.resolve(text)'::regprocedure];
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.http_api() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.http_api() IS
 'The functions of the HTTP face, as grant_http_api() grants them.';
 
@@ -78,6 +75,5 @@ BEGIN
 	END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.grant_http_api(regrole) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.grant_http_api(regrole) IS
 'Lets a role use the HTTP face. Call it for PostgREST''s authenticator, its db-anon-role and the role of access tokens. Errors: 42704 unknown role; 42501 caller may not grant.';

@@ -119,7 +119,6 @@ BEGIN
 	GROUP BY c.conrelid;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.doctor_tables() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.doctor_tables() IS 'Part of doctor(): your tables that reference users.';
 
 CREATE FUNCTION anon_auth.doctor_keys()
@@ -185,5 +184,4 @@ BEGIN
 	FROM anon_auth.signing_keys WHERE state = 'retiring' AND verify_until < now() - interval '2 days' HAVING count(*) > 0;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.doctor_keys() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.doctor_keys() IS 'Part of doctor(): the master key and the signing keys.';

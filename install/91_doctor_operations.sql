@@ -101,7 +101,6 @@ BEGIN
 	END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.doctor_settings() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.doctor_settings() IS 'Part of doctor(): the settings, and those of the server.';
 
 CREATE FUNCTION anon_auth.estimated_rows(relation regclass)
@@ -133,7 +132,6 @@ BEGIN
 	RETURN CASE WHEN wanted.reltuples >= 0 THEN wanted.reltuples::bigint END;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.estimated_rows(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.estimated_rows(regclass) IS
 'Part of stats: the planner''s estimate of the rows of a table or index of the extension, on all nodes; NULL: never analysed, or not of the extension.';
 
@@ -185,7 +183,6 @@ BEGIN
 	WHERE e.extname = 'anon_auth' AND a.default_version <> e.extversion;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.doctor_operations() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.doctor_operations() IS 'Part of doctor(): purging, the outbox, vacuum, versions.';
 
 CREATE FUNCTION anon_auth.doctor()
@@ -205,7 +202,6 @@ BEGIN
 	ORDER BY array_position('{error,warning,notice}'::text[], f.severity), f.finding, f.what;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.doctor() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.doctor() IS
 'What will hurt, one row a finding, the worst first: severity (error, warning, notice), a code, what it is, why it hurts, and the SQL that mends it. No rows: nothing was found. Looks at catalogs and indexes only, however many users there are; works on a standby. Runs as the caller, who must be the owner or a superuser.';
 
@@ -253,7 +249,6 @@ FROM (
 		  WHERE e.created_at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) '1 day'::pg_catalog.interval)
 		  GROUP BY e.type) t) day,
 	anon_auth.counter_statistics() attempts;
-REVOKE ALL ON anon_auth.stats FROM PUBLIC;
 COMMENT ON VIEW anon_auth.stats IS
 'One row of numbers to watch. Those of all users are the planner''s estimates, as of the last VACUUM or ANALYZE; the others are counted through indexes, whatever the number of users.';
 COMMENT ON COLUMN anon_auth.stats.users IS 'Estimate; NULL: never analysed.';

@@ -80,5 +80,4 @@ BEGIN
 	FROM pg_class c WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind = 'r' AND NOT c.relrowsecurity;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.doctor_rights() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.doctor_rights() IS 'Part of doctor(): who may do what.';

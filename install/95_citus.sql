@@ -31,7 +31,6 @@ BEGIN
 		('authorization_codes', 'user_id');
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.distributed_tables() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.distributed_tables() IS
 'The tables that distribute() distributes, and by which column; NULL: a reference table, which every node has.';
 
@@ -45,7 +44,6 @@ BEGIN
 				   WHERE logicalrelid = format('anon_auth.%I', is_distributed.table_name)::regclass);
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.is_distributed(name) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.is_distributed(name) IS
 'Part of distribute(): whether Citus has this table. Errors: 42P01 Citus is not installed.';
 
@@ -73,7 +71,6 @@ BEGIN
 	END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.require_citus_coordinator() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.require_citus_coordinator() IS
 'Part of distribute(). Errors: 0A000 no Citus; 55000 another node is the coordinator, or the isolation level is not READ COMMITTED.';
 
@@ -96,7 +93,6 @@ BEGIN
 	WHERE NOT w.success OR w.result <> own;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.workers_with_other_master_key() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.workers_with_other_master_key() IS
 'Part of distribute() and doctor(): the workers that cannot open what the others have sealed, and why.';
 
@@ -123,7 +119,6 @@ BEGIN
 		FROM run_command_on_workers(guarded) w WHERE NOT w.success OR w.result <> '';
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.unguarded_nodes() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.unguarded_nodes() IS
 'Part of distribute() and doctor(): the nodes where a client could change what statements mean on other nodes, and how.';
 
@@ -147,7 +142,6 @@ BEGIN
 	END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.require_ready_nodes() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.require_ready_nodes() IS
 'Part of distribute(): every node is set up to serve clients. Errors: 55000 anon_auth is not preloaded on a node, its standard_conforming_strings is off, or the master key file of a worker is missing or another one.';
 
@@ -187,7 +181,6 @@ BEGIN
 	END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.require_distributable() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.require_distributable() IS
 'Part of distribute(). Errors: 55000 a foreign key or a trigger of yours stands against it.';
 
@@ -262,7 +255,6 @@ BEGIN
 	PERFORM anon_auth.copy_grants_to_workers();
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.distribute(integer) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.distribute(integer) IS
 'Spreads the extension''s tables, with what is in them, over the nodes of a Citus cluster: what a user owns goes to one of shard_count shards. Call it on the coordinator, at a quiet time. Call it again when a node was added or a right on the extension was granted or revoked: it gives all workers the coordinator''s grants, and changes nothing else; a ROLLBACK does not take these back. Every node must have the same master key file, and anon_auth in shared_preload_libraries. Errors: 0A000 no Citus; 55000 another node is the coordinator, the isolation level is not READ COMMITTED, anon_auth is not preloaded or standard_conforming_strings is off on a node, a master key file differs, or a foreign key or trigger of yours stands against it; 22023 bad shard_count.';
 
@@ -348,6 +340,5 @@ BEGIN
 	END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.undistribute() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.undistribute() IS
 'Undoes distribute(): brings all that the extension keeps back to the coordinator, which must have room for it twice, and gives up the shards. Call it at a quiet time, and before DROP EXTENSION; a second call changes nothing. Errors: 0A000 no Citus; 55000 another node is the coordinator, the isolation level is not READ COMMITTED, or a foreign key of yours stands against it.';

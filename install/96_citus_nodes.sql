@@ -27,7 +27,6 @@ BEGIN
 	WHERE a.grantee <> o.owner;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.grants() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.grants() IS
 'Part of distribute(): what is granted on the schemas, functions and the view of the extension to others than their owner, in the words of GRANT. Grants on its tables Citus copies.';
 
@@ -60,7 +59,6 @@ BEGIN
 	END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.set_grants(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.set_grants(jsonb) IS
 'Part of distribute(): makes the grants of this node what grants() was on another, an array of objects with its columns. Errors: 55000 another role than the owner has granted something here.';
 
@@ -82,7 +80,6 @@ BEGIN
 	END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.copy_grants_to_workers() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.copy_grants_to_workers() IS
 'Part of distribute(). Errors: 55000 a worker cannot be reached, or has no such role.';
 
@@ -122,6 +119,5 @@ BEGIN
 	WHERE w.success AND w.result::jsonb <> (SELECT COALESCE(jsonb_agg(g ORDER BY g::text COLLATE "C"), '[]') FROM anon_auth.grants() g);
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.doctor_citus() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.doctor_citus() IS
 'Part of doctor(): whether the nodes of a Citus cluster are alike; asked on the coordinator.';

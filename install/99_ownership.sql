@@ -1,0 +1,90 @@
+-- ---------------------------------------------------------------------------
+-- Rights on all objects of the extension
+--
+-- This part is the last one.  It finds the objects in the catalog, so an
+-- object needs no GRANT or REVOKE where it is created.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION anon_auth.extension_objects(
+	OUT object text,
+	OUT owner oid,
+	OUT acl aclitem[])
+	RETURNS SETOF record
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	member record;
+BEGIN
+	FOR member IN
+		SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+		WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'anon_auth'
+		ORDER BY d.classid, d.objid
+	LOOP
+		object := NULL;
+		CASE member.classid
+			WHEN 'pg_namespace'::regclass THEN
+				SELECT 'SCHEMA ' || quote_ident(n.nspname), n.nspowner, n.nspacl INTO object, owner, acl
+				FROM pg_namespace n WHERE n.oid = member.objid;
+			WHEN 'pg_class'::regclass THEN
+				-- The sequence of a column follows its table.
+				SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || c.oid::regclass, c.relowner, c.relacl
+				INTO object, owner, acl
+				FROM pg_class c
+				WHERE c.oid = member.objid
+				  AND NOT EXISTS (SELECT FROM pg_depend d
+								  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')
+									AND d.refclassid = 'pg_class'::regclass);
+			WHEN 'pg_proc'::regclass THEN
+				SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
+				INTO object, owner, acl
+				FROM pg_proc p WHERE p.oid = member.objid;
+			WHEN 'pg_type'::regclass THEN
+				-- The types of a table's rows and of arrays follow their table or type.
+				SELECT 'TYPE ' || t.oid::regtype, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner))
+				INTO object, owner, acl
+				FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+				WHERE t.oid = member.objid AND (c.relkind IS NULL OR c.relkind = 'c')
+				  AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid);
+			WHEN 'pg_event_trigger'::regclass THEN
+				SELECT 'EVENT TRIGGER ' || quote_ident(t.evtname), t.evtowner, NULL INTO object, owner, acl
+				FROM pg_event_trigger t WHERE t.oid = member.objid;
+			ELSE
+				RAISE EXCEPTION 'unexpected object of extension anon_auth: %', pg_describe_object(member.classid, member.objid, 0)
+					USING ERRCODE = 'internal_error';
+		END CASE;
+		IF object IS NOT NULL THEN
+			RETURN NEXT;
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION anon_auth.extension_objects() IS
+'Part of doctor(): the objects of the extension in the words of GRANT, with their owners and privileges.';
+
+-- Default privileges of the role that calls CREATE EXTENSION may have granted
+-- rights to anybody, or taken them from the owner.
+DO LANGUAGE plpgsql $$
+DECLARE
+	o record;
+	grantee pg_catalog.text;
+BEGIN
+	FOR o IN SELECT * FROM anon_auth.extension_objects() e
+			 WHERE NOT pg_catalog.starts_with(e.object, 'EVENT TRIGGER ')
+	LOOP
+		FOR grantee IN
+			SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END
+			FROM pg_catalog.aclexplode(o.acl) a LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) a.grantee
+			WHERE a.grantee OPERATOR(pg_catalog.<>) o.owner
+		LOOP
+			EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', o.object, grantee);
+		END LOOP;
+		EXECUTE pg_catalog.format('GRANT ALL ON %s TO %I', o.object, pg_catalog.pg_get_userbyid(o.owner));
+	END LOOP;
+END
+$$;
+
+-- These compute from their arguments and read no data; the types are used in
+-- signatures only.
+GRANT EXECUTE ON FUNCTION anon_auth.jws_verify(text, jsonb, text[]), anon_auth.jwk_thumbprint(jsonb) TO PUBLIC;
+GRANT USAGE ON TYPE anon_auth.finding, anon_auth_http."*/*" TO PUBLIC;
