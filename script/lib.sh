@@ -276,14 +276,11 @@ take_snapshot() {
 	tar -C "$ROOT" -cf - --no-recursion -T "$SCRATCH/sources" | as_user tar -C src -xf -
 }
 
-# make in the snapshot, with the private PostgreSQL.
+# make in the snapshot, with the private PostgreSQL.  Without bitcode, which takes as
+# long to make as the library, and serves only the JIT compilation of queries that
+# inline its functions.
 make_in_snapshot() {
-	local llvm=()
-	# Bitcode for the JIT needs the clang that PostgreSQL was built with.
-	if ! command -v "$("$PG_CONFIG" --configure | sed -n "s/.*'CLANG=\([^']*\)'.*/\1/p")" >/dev/null; then
-		llvm=(with_llvm=no)
-	fi
-	as_user make -C src --no-print-directory PG_CONFIG="$PGBIN/pg_config" "${llvm[@]}" "$@"
+	as_user make -C src --no-print-directory PG_CONFIG="$PGBIN/pg_config" with_llvm=no "$@"
 }
 
 build_quietly() {

@@ -956,6 +956,69 @@ SQL
 }
 
 # ---------------------------------------------------------------------------
+# Clients that have PostgREST roll back what they have tried
+# ---------------------------------------------------------------------------
+
+{
+	$node->safe_psql('postgres', <<'SQL');
+SELECT anon_auth.reset_counters();
+UPDATE anon_auth.settings SET password_attempts_per_minute_per_user = 4, password_attempts_per_minute_per_user_per_ip = NULL;
+-- A sequence is not rolled back: it counts the passwords that were looked at.
+CREATE SEQUENCE looked_at;
+CREATE FUNCTION api.try(password text) RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+	answer jsonb := (SELECT to_jsonb(t) FROM anon_auth.authenticate('notebook', 'squeezed@example.com', password) t);
+BEGIN
+	PERFORM nextval('looked_at');
+	RETURN answer;
+END $$;
+CREATE FUNCTION api.verify(code text, access_token text) RETURNS boolean LANGUAGE sql AS $$
+	SELECT anon_auth.verify_login_id(code, 'email', access_token)
+$$;
+CREATE FUNCTION api.refresh(refresh_token text) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT to_jsonb(t) FROM anon_auth.refresh_session('notebook', refresh_token) t
+$$;
+SQL
+	my $uri = $web->start_postgrest(PGRST_DB_SCHEMAS => 'api', PGRST_DB_TX_END => 'commit-allow-override');
+	my $guest = $node->safe_psql('postgres', "SELECT refresh_token FROM anon_auth.authenticate_anonymously('notebook')");
+	my $account = $node->safe_psql('postgres', "SELECT access_token FROM anon_auth.promote_anonymous_user('notebook', email => 'squeezed\@example.com', password => 'correct horse', refresh_token => '$guest')");
+	my @evasions = (
+		[ '', Prefer => 'tx=rollback' ],
+		['?pgrst_scalar->>0=like.f*%5C'],
+		['?select=pgrst_scalar:pgrst_scalar->>access_token::int'],
+		['?select=pgrst_scalar::int'],
+		['?pgrst_scalar=lt.1'],
+		[ '?limit=0', Accept => 'application/vnd.pgrst.object+json' ],
+		[ '', Accept => 'text/csv' ]);
+	# Three calls by each of these.
+	my $evade = sub {
+		my ($function, $arguments) = @_;
+
+		for my $evasion (@evasions)
+		{
+			my ($query, @headers) = @$evasion;
+
+			$web->post_json("$uri/rpc/$function$query", $arguments, @headers) for 1 .. 3;
+		}
+	};
+
+	$evade->('try', { password => 'a guess' });
+	like($node->safe_psql('postgres', 'SELECT last_value FROM looked_at'), qr/^[45]$/, 'however a client has PostgREST roll back, passwords are tried as often as the limit allows');
+	$node->safe_psql('postgres', "SELECT anon_auth.request_verification('email', '$account')");
+	my $code = $node->safe_psql('postgres', 'SELECT code FROM anon_auth.take_outbox_messages()');
+	$evade->('verify', { code => 'not it', access_token => $account });
+	is($web->post_json("$uri/rpc/verify", { code => $code, access_token => $account })->{content}, 'false', '... and so are codes');
+
+	# The answer of a login shows its token in an error, and is rolled back.
+	$node->safe_psql('postgres', 'SELECT anon_auth.reset_counters(); UPDATE anon_auth.settings SET password_attempts_per_minute_per_user = DEFAULT, password_attempts_per_minute_per_user_per_ip = DEFAULT');
+	my $answer = $web->post_json("$uri/rpc/login?select=pgrst_scalar:pgrst_scalar->>access_token::int", { login_id => 'squeezed@example.com', password => 'correct horse' });
+	my ($token) = $answer->{content} =~ /(ey[\w.-]+)/;
+	ok($token, 'a client can have its tokens shown by an error');
+	is($web->post_json("$uri/rpc/verify", { code => $code, access_token => $account }, Authorization => "Bearer $token")->{status}, 401, '... which are worth nothing');
+	cmp_ok($node->safe_psql('postgres', 'SELECT rolled_back_logins FROM anon_auth.stats'), '>', 0, '... and are counted');
+}
+
+# ---------------------------------------------------------------------------
 # @supabase/postgrest-js, with the functions of anon_auth as they are
 # ---------------------------------------------------------------------------
 

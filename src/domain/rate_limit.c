@@ -47,7 +47,8 @@ struct RateLimits
 	Limit		items[MAX_LIMITS];
 };
 
-static int	retry_after = 0;
+/* Where there is no room for a counter, nobody knows when there will be. */
+static int	retry_after = SECS_PER_MINUTE;
 
 int
 rate_limit_retry_after(void)
