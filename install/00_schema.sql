@@ -21,3 +21,79 @@ $$;
 CREATE SCHEMA anon_auth;
 COMMENT ON SCHEMA anon_auth IS
 'Guest users, device keys, sessions, signed tokens and promotion to regular accounts.';
+
+-- ---------------------------------------------------------------------------
+-- The owner of the extension's objects: a role that is no superuser, so that
+-- whoever finds a hole in a SECURITY DEFINER function has the accounts and not
+-- the server.  The role belongs to the server: another database may have made
+-- it, and DROP EXTENSION leaves it.
+-- ---------------------------------------------------------------------------
+
+-- One list for CREATE EXTENSION, which refuses such a role, and for doctor().
+CREATE FUNCTION anon_auth.owner_role_problems(
+	OUT problem text,
+	OUT fix text)
+	RETURNS SETOF record
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT format('has the attribute %s', a.attribute), format('ALTER ROLE anon_auth_owner NO%s;', a.attribute)
+	FROM pg_roles r, LATERAL (VALUES
+		('SUPERUSER', r.rolsuper), ('CREATEROLE', r.rolcreaterole), ('CREATEDB', r.rolcreatedb),
+		('REPLICATION', r.rolreplication), ('BYPASSRLS', r.rolbypassrls),
+		-- The nodes of a Citus cluster connect to each other as the owner.
+		-- pg_dump restores anon_auth before citus: the loaded library will do.
+		('LOGIN', r.rolcanlogin
+			AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'citus')
+			AND NOT EXISTS (SELECT FROM pg_settings s WHERE s.name = 'citus.shard_count'))) AS a (attribute, has)
+	WHERE r.rolname = 'anon_auth_owner' AND a.has;
+	RETURN QUERY
+	SELECT format('is a member of role %I', g.rolname), format('REVOKE %I FROM anon_auth_owner;', g.rolname)
+	FROM pg_roles r JOIN pg_auth_members m ON m.member = r.oid JOIN pg_roles g ON g.oid = m.roleid
+	WHERE r.rolname = 'anon_auth_owner'
+	ORDER BY g.rolname;
+	RETURN QUERY
+	SELECT format('has role settings%s: %s', ' in database ' || quote_ident(d.datname), array_to_string(s.setconfig, ', ')),
+		format('ALTER ROLE anon_auth_owner%s RESET ALL;', ' IN DATABASE ' || quote_ident(d.datname))
+	FROM pg_roles r JOIN pg_db_role_setting s ON s.setrole = r.oid LEFT JOIN pg_database d ON d.oid = s.setdatabase
+	WHERE r.rolname = 'anon_auth_owner'
+	ORDER BY d.datname;
+END
+$$;
+COMMENT ON FUNCTION anon_auth.owner_role_problems() IS
+'Part of CREATE EXTENSION and doctor(): why the role anon_auth_owner must not own the extension, and the SQL that mends it.';
+
+DO LANGUAGE plpgsql $$
+DECLARE
+	found record;
+	members pg_catalog.text;
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) 'anon_auth_owner') THEN
+		BEGIN
+			CREATE ROLE anon_auth_owner NOLOGIN;
+			COMMENT ON ROLE anon_auth_owner IS 'Owner of the objects of the extension anon_auth.';
+		EXCEPTION WHEN duplicate_object OR unique_violation THEN
+			-- Another database has just made it.
+			NULL;
+		END;
+	END IF;
+	FOR found IN SELECT * FROM anon_auth.owner_role_problems() p LOOP
+		RAISE EXCEPTION 'role "anon_auth_owner" %', found.problem
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = 'The role existed before, and is to own the objects of this extension.',
+				  HINT = found.fix;
+	END LOOP;
+	SELECT pg_catalog.string_agg(pg_catalog.quote_ident(r.rolname), ', ' ORDER BY r.rolname) INTO members
+		FROM pg_catalog.pg_auth_members m
+		JOIN pg_catalog.pg_roles g ON g.oid OPERATOR(pg_catalog.=) m.roleid
+		JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) m.member
+		WHERE g.rolname OPERATOR(pg_catalog.=) 'anon_auth_owner';
+	IF members IS NOT NULL THEN
+		RAISE NOTICE 'role "anon_auth_owner" has members: %', members
+			USING DETAIL = 'They have all rights on the accounts of this database.',
+				  HINT = 'To take these rights from a role, REVOKE anon_auth_owner FROM it.';
+	END IF;
+END
+$$;

@@ -77,8 +77,8 @@ BEGIN
 			RETURN QUERY SELECT 'error', 'no_hook', format('settings.%s names %s, which does not exist', hook.setting, hook.name),
 				'Every call that needs it fails.', format('UPDATE anon_auth.settings SET %I = NULL;', hook.setting);
 		ELSIF EXISTS (SELECT FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE p.oid = hook.function AND r.rolsuper) THEN
-			RETURN QUERY SELECT 'notice', 'superuser_hook', format('the hook %s runs as a superuser', hook.function),
-				'A hook runs as its owner, and clients decide what it is given.',
+			RETURN QUERY SELECT 'error', 'superuser_hook', format('the hook %s belongs to a superuser', hook.function),
+				'Hooks run as their owner, and none is run as a superuser: every call that needs it fails.',
 				format('ALTER FUNCTION %s OWNER TO your_role;', hook.function);
 		END IF;
 		RETURN QUERY
@@ -195,6 +195,7 @@ BEGIN
 	SELECT f.* FROM (
 		SELECT * FROM anon_auth.doctor_keys()
 		UNION ALL SELECT * FROM anon_auth.doctor_rights()
+		UNION ALL SELECT * FROM anon_auth.doctor_ownership()
 		UNION ALL SELECT * FROM anon_auth.doctor_settings()
 		UNION ALL SELECT * FROM anon_auth.doctor_operations()
 		UNION ALL SELECT * FROM anon_auth.doctor_tables()
@@ -203,7 +204,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor() IS
-'What will hurt, one row a finding, the worst first: severity (error, warning, notice), a code, what it is, why it hurts, and the SQL that mends it. No rows: nothing was found. Looks at catalogs and indexes only, however many users there are; works on a standby. Runs as the caller, who must be the owner or a superuser.';
+'What will hurt, one row a finding, the worst first: severity (error, warning, notice), a code, what it is, why it hurts, and the SQL that mends it. No rows: nothing was found. Looks at catalogs and indexes only, however many users there are; works on a standby. Runs as the caller, who must be a member of anon_auth_owner or a superuser.';
 
 CREATE VIEW anon_auth.stats AS
 SELECT

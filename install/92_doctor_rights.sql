@@ -40,6 +40,7 @@ BEGIN
 	FROM (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee, p.oid::regprocedure AS function
 		  FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
 		  WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND a.grantee <> p.proowner
+			AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolname = 'anon_auth_owner')
 			AND p.oid <> ALL (allowed)
 			-- what a worker, a scheduler or a monitor may be given a role for
 			AND NOT (p.oid IN ('anon_auth.take_outbox_messages(integer)'::regprocedure, 'anon_auth.purge(integer, boolean)'::regprocedure,

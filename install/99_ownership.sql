@@ -1,14 +1,19 @@
 -- ---------------------------------------------------------------------------
--- Rights on all objects of the extension
+-- Owners of and rights on all objects of the extension
 --
 -- This part is the last one.  It finds the objects in the catalog, so an
--- object needs no GRANT or REVOKE where it is created.
+-- object needs no ALTER OWNER, GRANT or REVOKE where it is created.
 -- ---------------------------------------------------------------------------
+
+-- Event triggers and trigger functions belong to a superuser: superusers run
+-- them by DDL and by writing to the extension's tables, and a function can be
+-- replaced by its owner.  They are not SECURITY DEFINER.
 
 CREATE FUNCTION anon_auth.extension_objects(
 	OUT object text,
 	OUT owner oid,
-	OUT acl aclitem[])
+	OUT acl aclitem[],
+	OUT of_superuser boolean)
 	RETURNS SETOF record
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -22,6 +27,7 @@ BEGIN
 		ORDER BY d.classid, d.objid
 	LOOP
 		object := NULL;
+		of_superuser := false;
 		CASE member.classid
 			WHEN 'pg_namespace'::regclass THEN
 				SELECT 'SCHEMA ' || quote_ident(n.nspname), n.nspowner, n.nspacl INTO object, owner, acl
@@ -36,8 +42,9 @@ BEGIN
 								  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')
 									AND d.refclassid = 'pg_class'::regclass);
 			WHEN 'pg_proc'::regclass THEN
-				SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
-				INTO object, owner, acl
+				SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)),
+					   p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype)
+				INTO object, owner, acl, of_superuser
 				FROM pg_proc p WHERE p.oid = member.objid;
 			WHEN 'pg_type'::regclass THEN
 				-- The types of a table's rows and of arrays follow their table or type.
@@ -47,7 +54,7 @@ BEGIN
 				WHERE t.oid = member.objid AND (c.relkind IS NULL OR c.relkind = 'c')
 				  AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid);
 			WHEN 'pg_event_trigger'::regclass THEN
-				SELECT 'EVENT TRIGGER ' || quote_ident(t.evtname), t.evtowner, NULL INTO object, owner, acl
+				SELECT 'EVENT TRIGGER ' || quote_ident(t.evtname), t.evtowner, NULL, true INTO object, owner, acl, of_superuser
 				FROM pg_event_trigger t WHERE t.oid = member.objid;
 			ELSE
 				RAISE EXCEPTION 'unexpected object of extension anon_auth: %', pg_describe_object(member.classid, member.objid, 0)
@@ -60,7 +67,19 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.extension_objects() IS
-'Part of doctor(): the objects of the extension in the words of GRANT, with their owners and privileges.';
+'Part of doctor(): the objects of the extension in the words of GRANT, with their owners and privileges, and whether they must belong to a superuser; all others belong to anon_auth_owner.';
+
+-- Owners come first: pg_init_privs, and so pg_dump, would keep the rights that
+-- the installing role had as owner.
+DO LANGUAGE plpgsql $$
+DECLARE
+	o record;
+BEGIN
+	FOR o IN SELECT * FROM anon_auth.extension_objects() e WHERE NOT e.of_superuser LOOP
+		EXECUTE pg_catalog.format('ALTER %s OWNER TO anon_auth_owner', o.object);
+	END LOOP;
+END
+$$;
 
 -- Default privileges of the role that calls CREATE EXTENSION may have granted
 -- rights to anybody, or taken them from the owner.
@@ -80,6 +99,10 @@ BEGIN
 			EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', o.object, grantee);
 		END LOOP;
 		EXECUTE pg_catalog.format('GRANT ALL ON %s TO %I', o.object, pg_catalog.pg_get_userbyid(o.owner));
+		-- undistribute() makes the triggers again.
+		IF o.of_superuser THEN
+			EXECUTE pg_catalog.format('GRANT ALL ON %s TO anon_auth_owner', o.object);
+		END IF;
 	END LOOP;
 END
 $$;

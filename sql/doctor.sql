@@ -4,7 +4,7 @@
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
 DROP SCHEMA IF EXISTS app CASCADE;
-DROP ROLE IF EXISTS regress_doctor_visitor, regress_doctor_owner, regress_doctor_chief;
+DROP ROLE IF EXISTS regress_doctor_visitor, regress_doctor_owner, regress_doctor_chief, regress_doctor_pupil;
 CREATE EXTENSION anon_auth;
 CREATE SCHEMA app;
 CREATE ROLE regress_doctor_visitor LOGIN;
@@ -142,20 +142,41 @@ CREATE ROLE regress_doctor_chief SUPERUSER LOGIN;
 SELECT finding, what, fix FROM app.findings;
 SELECT app.mend('powerful_client_role');
 
+-- ---- the owner ----
+ALTER FUNCTION anon_auth.uid() OWNER TO regress_doctor_owner;
+SELECT * FROM app.findings;
+SELECT app.mend('wrong_owner');
+REASSIGN OWNED BY anon_auth_owner TO regress_doctor_owner;
+SELECT severity, finding, regexp_replace(what, '[0-9]+', 'N') AS what, (SELECT count(*) FROM regexp_matches(fix, 'ALTER [^;]* OWNER TO anon_auth_owner;', 'g')) =
+	(SELECT count(*) FROM anon_auth.extension_objects() WHERE NOT of_superuser) AS all_mended FROM app.findings WHERE finding = 'wrong_owner';
+SELECT app.mend('wrong_owner');
+SELECT finding FROM app.findings;
+ALTER FUNCTION anon_auth.settings_changed() OWNER TO regress_doctor_owner;
+SELECT * FROM app.findings;
+SELECT app.mend('trigger_not_of_superuser');
+GRANT anon_auth_owner TO regress_doctor_owner;
+CREATE ROLE regress_doctor_pupil IN ROLE regress_doctor_owner;
+SELECT * FROM app.findings;
+SELECT app.mend('owner_member');
+DROP ROLE regress_doctor_pupil;
+SELECT finding FROM app.findings;
+
 -- ---- settings ----
 UPDATE anon_auth.settings SET token_role = 'regress_doctor_visitor', issuer = 'http://site.example', trust_request_claims = true,
 	guest_sign_ups_per_minute_per_ip = NULL, password_attempts_per_minute_per_user = NULL, password_attempts_per_minute_per_user_per_ip = NULL,
 	password_hash_memory_kib = 1048576, password_hash_concurrency = 100;
 CREATE FUNCTION app.claims(jsonb) RETURNS jsonb LANGUAGE sql SET search_path = app AS 'SELECT $1';
+ALTER FUNCTION app.claims OWNER TO regress_doctor_owner;
 UPDATE anon_auth.settings SET access_token_claims = 'app.claims';
+ALTER FUNCTION app.claims OWNER TO CURRENT_USER;
 SELECT finding, severity, fix FROM app.findings;
+ALTER FUNCTION app.claims OWNER TO regress_doctor_owner;
 SELECT app.mend('temporary_tables_searched_first');
 SELECT app.mend('issuer_without_tls');
 SELECT app.mend('request_claims_trusted');
 SELECT app.mend('unlimited_sign_ups');
 SELECT app.mend('unlimited_passwords');
 SELECT app.mend('password_hash_memory');
-ALTER FUNCTION app.claims OWNER TO regress_doctor_owner;
 SELECT * FROM app.findings;
 DROP FUNCTION app.claims;
 SELECT * FROM app.findings;

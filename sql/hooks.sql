@@ -29,10 +29,17 @@ UPDATE anon_auth.settings SET before_sign_up = '';
 UPDATE anon_auth.settings SET before_sign_up = 'app.set_returning';
 UPDATE anon_auth.settings SET access_token_claims = 'app.not_json';
 UPDATE anon_auth.settings SET access_token_claims = 'app.before';
+-- a superuser's is refused: members of anon_auth_owner name hooks, too
+ALTER FUNCTION app.before OWNER TO CURRENT_USER;
+UPDATE anon_auth.settings SET before_sign_up = 'app.before';
+ALTER FUNCTION app.before OWNER TO regress_hook_owner;
 UPDATE anon_auth.settings SET before_sign_up = NULL, access_token_claims = NULL;
 \set VERBOSITY default
 UPDATE anon_auth.settings SET before_sign_up = 'app.before(uuid, text, jsonb)'::regprocedure;
 SELECT before_sign_up FROM anon_auth.settings;
+ALTER FUNCTION app.before OWNER TO CURRENT_USER;
+SELECT anon_auth.authenticate_anonymously('web');
+ALTER FUNCTION app.before OWNER TO regress_hook_owner;
 
 -- ---- before_sign_up: as its owner, with what is about to be ----
 SELECT sub IS NOT NULL AS signed_up FROM anon_auth.authenticate_anonymously('web', device_info => '{"model": "x"}');
@@ -100,6 +107,7 @@ BEGIN
 		WHEN 'fail' THEN to_jsonb(1 / (claims -> 'exp' IS NULL)::integer)
 		ELSE jsonb_build_object(current_setting('test.claims'), 'x') END;
 END $$;
+ALTER FUNCTION app.claims OWNER TO regress_hook_owner;
 UPDATE anon_auth.settings SET access_token_claims = 'app.claims';
 CREATE FUNCTION app.token(how text) RETURNS jsonb LANGUAGE sql AS $$
 	SELECT set_config('test.claims', how, false);
@@ -128,6 +136,9 @@ BEGIN
 		RAISE EXCEPTION 'not you';
 	END IF;
 END $$;
+GRANT INSERT ON app.welcome TO regress_hook_owner;
+GRANT anon_auth_owner TO regress_hook_owner;
+ALTER FUNCTION app.after OWNER TO regress_hook_owner;
 UPDATE anon_auth.settings SET after_promotion = 'app.after';
 SELECT sub, refresh_token FROM anon_auth.authenticate_anonymously('web') \gset
 SELECT anon_auth.promote_anonymous_user('web', username => 'unwelcome', password => 'correct horse', refresh_token => :'refresh_token');

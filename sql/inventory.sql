@@ -7,16 +7,34 @@ DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;
 RESET client_min_messages;
 
--- functions: security definer, settings, volatility, parallel safety, rights
-SELECT p.oid::regprocedure AS function, p.prosecdef AS definer, p.proconfig AS config,
+-- functions: security definer, whether their owner is a superuser, settings, volatility, parallel safety, rights
+SELECT p.oid::regprocedure AS function, p.prosecdef AS definer, r.rolsuper, p.proconfig AS config,
 	   p.provolatile AS vol, p.proparallel AS par, l.lanname AS lang,
 	   CASE WHEN p.proacl IS NULL THEN 'PUBLIC' ELSE coalesce(nullif(array_to_string(ARRAY(
 			SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
 			FROM aclexplode(p.proacl) a WHERE a.grantee <> p.proowner), ','), ''), 'owner') END AS execute
-FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid JOIN pg_language l ON l.oid = p.prolang
+FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid JOIN pg_language l ON l.oid = p.prolang JOIN pg_roles r ON r.oid = p.proowner
 WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'anon_auth')
   AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass
 ORDER BY p.oid::regprocedure::text COLLATE "C";
+
+-- what a superuser owns: triggers, and what they run.  None is SECURITY DEFINER
+SELECT object, owner = (SELECT oid FROM pg_roles WHERE rolname = current_user) AS of_installer, acl IS NULL OR NOT EXISTS (
+	SELECT FROM aclexplode(acl) a WHERE a.grantee NOT IN (owner, 'anon_auth_owner'::regrole)) AS private
+FROM anon_auth.extension_objects() WHERE of_superuser ORDER BY object COLLATE "C";
+SELECT p.oid::regprocedure FROM pg_proc p
+WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace)
+  AND p.prosecdef AND p.proowner <> 'anon_auth_owner'::regrole;
+
+-- everything else belongs to anon_auth_owner, who has no attributes
+SELECT split_part(object, ' ', 1) AS kind, count(*) > 0 AS some, bool_and(owner = 'anon_auth_owner'::regrole) AS right_owner
+FROM anon_auth.extension_objects() WHERE NOT of_superuser GROUP BY 1 ORDER BY 1;
+SELECT 'class' AS kind, c.oid::regclass::text AS object FROM pg_class c
+WHERE c.relnamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND c.relowner <> 'anon_auth_owner'::regrole
+UNION ALL
+SELECT 'type', t.oid::regtype::text FROM pg_type t
+WHERE t.typnamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND t.typowner <> 'anon_auth_owner'::regrole;
+SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolcanlogin FROM pg_roles WHERE rolname = 'anon_auth_owner';
 
 -- every definer function pins its search_path
 SELECT p.oid::regprocedure FROM pg_proc p

@@ -110,6 +110,7 @@ SELECT items FROM app."Carts";
 
 -- a hook that refuses is named, and nothing is lost
 CREATE FUNCTION app.refuse(guest_id uuid, user_id uuid) RETURNS void LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'not on Sundays'; END $$;
+ALTER FUNCTION app.refuse OWNER TO regress_cart_owner;
 UPDATE anon_auth.settings SET merge = 'app.refuse(uuid,uuid)';
 SELECT id AS guest, token AS guest_token FROM app.new_guest() \gset
 SELECT anon_auth.promote_anonymous_user('web', email => 'jo@example.com', password => 'correct horse', refresh_token => :'guest_token');

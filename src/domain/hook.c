@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "domain/domain.h"
@@ -16,7 +17,6 @@
 #include "fmgr.h"
 #include "json/json.h"
 #include "miscadmin.h"
-#include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/json.h"
@@ -67,10 +67,35 @@ raise_unusable(const Hook *hook, const char *name, int sqlstate, const char *why
 			 errmsg("hook function %s cannot be called: %s", name, why),
 			 errdetail("settings.%s names a function %s.", hook->setting, hook->signature),
 			 sqlstate == ERRCODE_INVALID_NAME ?
-			 errhint("Name it with its schema, as in app.%s.", hook->setting) : 0));
+			 errhint("Name it with its schema, as in app.%s.", hook->setting) : 0,
+			 sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE ?
+			 errhint("Let a role own it that has only the rights it needs: ALTER FUNCTION ... OWNER TO.") : 0));
 }
 
-/* The name may have the types of its arguments behind it, as regprocedure. */
+/*
+ * Looks up a function by its schema, name and exact argument types.  The
+ * extension's owner needs no USAGE on the schema: the function does not run
+ * with the owner's rights.
+ */
+static Oid
+lookup(const Hook *hook, List *names)
+{
+	Oid			namespace_id = get_namespace_oid(strVal(linitial(names)), true);
+	oidvector  *types = buildoidvector(hook->types, hook->nargs);
+
+	if (!OidIsValid(namespace_id))
+		return InvalidOid;
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+						   CStringGetDatum(strVal(lsecond(names))), PointerGetDatum(types),
+						   ObjectIdGetDatum(namespace_id));
+}
+
+/*
+ * The name may have the types of its arguments behind it, as regprocedure.
+ *
+ * A function of a superuser is refused.  Hooks run as their owner, and whoever
+ * has the rights of the extension's owner may name any function in settings.
+ */
 static HookFunction
 find(const Hook *hook, const char *name)
 {
@@ -81,7 +106,7 @@ find(const Hook *hook, const char *name)
 
 	if (list_length(names) != 2)
 		raise_unusable(hook, name, ERRCODE_INVALID_NAME, "it is named without its schema");
-	function.id = LookupFuncName(names, hook->nargs, hook->types, true);
+	function.id = lookup(hook, names);
 	if (!OidIsValid(function.id))
 		raise_unusable(hook, name, ERRCODE_UNDEFINED_FUNCTION, "there is none with these arguments");
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function.id));
@@ -93,6 +118,8 @@ find(const Hook *hook, const char *name)
 		(OidIsValid(hook->result) && form->prorettype != hook->result))
 		raise_unusable(hook, name, ERRCODE_INVALID_FUNCTION_DEFINITION,
 					   "it is of another kind or returns something else");
+	if (superuser_arg(function.owner))
+		raise_unusable(hook, name, ERRCODE_INSUFFICIENT_PRIVILEGE, "it belongs to a superuser");
 	ReleaseSysCache(tuple);
 	return function;
 }
