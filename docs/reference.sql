@@ -13,10 +13,10 @@ INSERT INTO chapter VALUES
 	(2, 'Functions for anybody', 'They only compute. A role still needs `USAGE` on the schema.',
 	 ARRAY(SELECT oid FROM pg_proc WHERE pronamespace = 'anon_auth'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE'))),
 	(4, 'Functions behind PostgREST', '`grant_http_api(role)` grants these. See [http.md](http.md).',
-	 ARRAY(SELECT oid FROM pg_proc WHERE pronamespace = 'anon_auth_http'::regnamespace AND prorettype <> 'trigger'::regtype
+	 ARRAY(SELECT oid FROM pg_proc WHERE pronamespace = 'anon_auth_http'::regnamespace AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 		   AND oid = ANY (anon_auth.http_api()::oid[])));
 INSERT INTO chapter SELECT 3, 'Functions for the owner', 'Granted to nobody.',
-	ARRAY(SELECT p.oid FROM pg_proc p WHERE pronamespace = 'anon_auth'::regnamespace AND prorettype <> 'trigger'::regtype
+	ARRAY(SELECT p.oid FROM pg_proc p WHERE pronamespace = 'anon_auth'::regnamespace AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 		  AND obj_description(p.oid, 'pg_proc') IS NOT NULL
 		  AND NOT EXISTS (SELECT FROM chapter WHERE p.oid = ANY (functions)));
 

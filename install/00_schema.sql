@@ -91,7 +91,8 @@ BEGIN
 		JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) m.member
 		WHERE g.rolname OPERATOR(pg_catalog.=) 'anon_auth_owner';
 	IF members IS NOT NULL THEN
-		RAISE NOTICE 'role "anon_auth_owner" has members: %', members
+		-- CREATE EXTENSION shows no NOTICE.
+		RAISE WARNING 'role "anon_auth_owner" has members: %', members
 			USING DETAIL = 'They have all rights on the accounts of this database.',
 				  HINT = 'To take these rights from a role, REVOKE anon_auth_owner FROM it.';
 	END IF;

@@ -32,6 +32,15 @@ BEGIN
 	FROM anon_auth.extension_objects() o
 	WHERE o.of_superuser AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = o.owner AND r.rolsuper);
 	RETURN QUERY
+	SELECT 'error', 'event_trigger_off', format('event trigger %I does not fire always', t.evtname),
+		'It refuses what would let others act as the extension''s owner or as a superuser.',
+		format('ALTER EVENT TRIGGER %I ENABLE ALWAYS;', t.evtname)
+	FROM pg_event_trigger t
+	WHERE t.evtenabled <> 'A'
+	  AND EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+				  WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'e'
+					AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'anon_auth');
+	RETURN QUERY
 	SELECT 'error', 'owner_has_too_much', format('role anon_auth_owner %s', p.problem),
 		'An attacker who finds a hole in a function of the extension has these rights, too.', p.fix
 	FROM anon_auth.owner_role_problems() p;

@@ -30,11 +30,13 @@ BEGIN
 		of_superuser := false;
 		CASE member.classid
 			WHEN 'pg_namespace'::regclass THEN
-				SELECT 'SCHEMA ' || quote_ident(n.nspname), n.nspowner, n.nspacl INTO object, owner, acl
+				SELECT 'SCHEMA ' || quote_ident(n.nspname), n.nspowner, coalesce(n.nspacl, acldefault('n', n.nspowner))
+				INTO object, owner, acl
 				FROM pg_namespace n WHERE n.oid = member.objid;
 			WHEN 'pg_class'::regclass THEN
 				-- The sequence of a column follows its table.
-				SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || c.oid::regclass, c.relowner, c.relacl
+				SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || c.oid::regclass, c.relowner,
+					   coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner))
 				INTO object, owner, acl
 				FROM pg_class c
 				WHERE c.oid = member.objid
@@ -103,11 +105,13 @@ BEGIN
 		IF o.of_superuser THEN
 			EXECUTE pg_catalog.format('GRANT ALL ON %s TO anon_auth_owner', o.object);
 		END IF;
+		-- Functions of yours may return our types.
+		IF pg_catalog.starts_with(o.object, 'TYPE ') THEN
+			EXECUTE pg_catalog.format('GRANT USAGE ON %s TO PUBLIC', o.object);
+		END IF;
 	END LOOP;
 END
 $$;
 
--- These compute from their arguments and read no data; the types are used in
--- signatures only.
+-- These compute from their arguments and read no data.
 GRANT EXECUTE ON FUNCTION anon_auth.jws_verify(text, jsonb, text[]), anon_auth.jwk_thumbprint(jsonb) TO PUBLIC;
-GRANT USAGE ON TYPE anon_auth.finding, anon_auth_http."*/*" TO PUBLIC;

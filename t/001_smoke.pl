@@ -27,6 +27,8 @@ my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
 $node->start;
 
+# It belongs to the server and stays: see t/003.
+$node->safe_psql('postgres', 'CREATE ROLE anon_auth_owner');
 my $before = $node->safe_psql('postgres', $inventory);
 
 $node->safe_psql('postgres', 'CREATE EXTENSION anon_auth');

@@ -32,7 +32,7 @@ SQL
 # What is part of another function or called by the server has none.
 my @callable = split /\n/, $node->safe_psql('postgres', <<'SQL');
 SELECT DISTINCT proname FROM pg_proc
-WHERE pronamespace = 'anon_auth'::regnamespace AND prorettype <> 'trigger'::regtype
+WHERE pronamespace = 'anon_auth'::regnamespace AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 	AND obj_description(oid, 'pg_proc') NOT LIKE 'Part of %'
 SQL
 my %example;

@@ -113,7 +113,7 @@ ok($refused->{unchanged}, '... and changes nothing');
 settings(guest_sign_ups_per_minute => 2);
 query('BEGIN; SELECT ' . sign_up() . '; ROLLBACK');
 is(each_of(sign_up(), sign_up()), 'done refused', 'a sign-up that is rolled back is counted');
-query(q{CREATE FUNCTION refuse(uuid, text, jsonb) RETURNS void LANGUAGE plpgsql AS $$BEGIN IF $3 IS NOT NULL THEN RAISE 'not you'; END IF; END$$});
+query(q{CREATE FUNCTION refuse(uuid, text, jsonb) RETURNS void LANGUAGE plpgsql AS $$BEGIN IF $3 IS NOT NULL THEN RAISE 'not you'; END IF; END$$; CREATE ROLE hook_owner; ALTER FUNCTION refuse OWNER TO hook_owner});
 settings(guest_sign_ups_per_minute => 1, before_sign_up => 'public.refuse');
 is(refusal($node, 'authenticate_anonymously', client_id => 'app', device_info => '{}')->{sqlstate}, 'AA020', 'a hook can refuse a guest');
 is(each_of(sign_up(), sign_up()), 'done refused', '... who is not counted');

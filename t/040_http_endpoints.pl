@@ -614,6 +614,9 @@ BEGIN
 	RAISE EXCEPTION 'guests are not welcome today';
 END $$;
 CREATE FUNCTION plan_of(claims jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$SELECT '{"plan": "gold"}'::jsonb$$;
+CREATE ROLE hook_owner;
+ALTER FUNCTION gate OWNER TO hook_owner;
+ALTER FUNCTION plan_of OWNER TO hook_owner;
 ALTER DATABASE postgres SET test.gate = 'refuse';
 SQL
 settings(before_sign_up => 'public.gate');

@@ -84,6 +84,10 @@ CREATE TABLE hooks.carts (user_id uuid PRIMARY KEY REFERENCES anon_auth.users (i
 CREATE FUNCTION hooks.sign_up(uuid, text, jsonb) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE 'no guests today'; END $$;
 CREATE FUNCTION hooks.claims(jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN 1 / 0; END $$;
 CREATE FUNCTION hooks.promoted(uuid, text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'promoted'; PERFORM 'x'::integer; END $$;
+CREATE ROLE hook_owner;
+ALTER FUNCTION hooks.sign_up OWNER TO hook_owner;
+ALTER FUNCTION hooks.claims OWNER TO hook_owner;
+ALTER FUNCTION hooks.promoted OWNER TO hook_owner;
 SQL
 
 my $admin = AnonAuth::Wire->new($node, $node->safe_psql('postgres', 'SELECT current_user'));

@@ -1,0 +1,454 @@
+# The extension belongs to anon_auth_owner, a role that is no superuser: which
+# roles CREATE EXTENSION accepts, what they own after a dump and an upgrade, what
+# their members can do, and that nobody becomes a superuser by them.
+
+use strict;
+use warnings;
+
+use Cwd;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my @initdb = (extra => [ '--no-locale', '--encoding=UTF8' ]);
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(@initdb);
+$node->append_conf('postgresql.conf', "fsync = off\nlog_statement = none\nlog_parameter_max_length_on_error = 0");
+$node->start;
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+
+# Runs statements as a role, whatever fails, and returns the messages.
+sub attempt
+{
+	my ($role, @statements) = @_;
+	my $messages;
+
+	$node->psql('postgres', join("\n", map { "$_;" } @statements), stderr => \$messages, on_error_stop => 0, extra_params => [ '-U', $role ]);
+	return $messages =~ s/^psql:\S+ //gmr;
+}
+
+# As a role, with the error as the test's failure.
+sub as_role
+{
+	my ($role, $statements) = @_;
+	my ($output, $messages);
+
+	$node->psql('postgres', $statements, stdout => \$output, stderr => \$messages, on_error_stop => 1, extra_params => [ '-U', $role ]);
+	return $messages =~ /ERROR/ ? $messages : $output;
+}
+
+# Like is(), and shows the lines that differ alone.
+sub same_lines
+{
+	my ($got, $expected, $name) = @_;
+	my %lines;
+
+	$lines{$_}-- for split /\n/, $expected;
+	$lines{$_}++ for split /\n/, $got;
+	is(join("\n", map { ($lines{$_} > 0 ? '+ ' : '- ') . $_ } grep { $lines{$_} != 0 } sort keys %lines), '', $name);
+}
+
+# ---------------------------------------------------------------------------
+# Which role may be the owner
+# ---------------------------------------------------------------------------
+
+for my $case (
+	map({ [ "ALTER ROLE anon_auth_owner $_", "has the attribute $_", "ALTER ROLE anon_auth_owner NO$_;" ] } qw(SUPERUSER CREATEROLE CREATEDB REPLICATION BYPASSRLS LOGIN)),
+	[ 'GRANT pg_read_all_data TO anon_auth_owner', 'is a member of role pg_read_all_data', 'REVOKE pg_read_all_data FROM anon_auth_owner;' ],
+	[ 'ALTER ROLE anon_auth_owner SET search_path = evil', 'has role settings: search_path=evil', 'ALTER ROLE anon_auth_owner RESET ALL;' ],
+	[ 'ALTER ROLE anon_auth_owner IN DATABASE postgres SET search_path = evil', 'has role settings in database postgres: search_path=evil', 'ALTER ROLE anon_auth_owner IN DATABASE postgres RESET ALL;' ])
+{
+	my ($make, $problem, $fix) = @$case;
+
+	sql("CREATE ROLE anon_auth_owner; $make");
+	my $messages = attempt($node->safe_psql('postgres', 'SELECT current_user'), 'CREATE EXTENSION anon_auth');
+	like($messages, qr/^ERROR:  role "anon_auth_owner" \Q$problem\E$/m, "$make: refused");
+	like($messages, qr/^HINT:  \Q$fix\E$/m, '... with what mends it');
+	is(sql(q{SELECT count(*) FROM pg_namespace WHERE nspname ~ '^anon_auth'}), 0, '... and nothing is left behind');
+	sql("$fix CREATE EXTENSION anon_auth");
+	sql($make);
+	is(sql(q{SELECT severity || ' ' || what || '; ' || fix FROM anon_auth.doctor() WHERE finding = 'owner_has_too_much'}),
+		"error role anon_auth_owner $problem; $fix", '... where it comes later doctor() reports it');
+	sql($fix);
+	is(sql(q{SELECT finding FROM anon_auth.doctor() WHERE finding ~ 'owner'}), '', '... until it is mended');
+	sql('DROP EXTENSION anon_auth; DROP ROLE anon_auth_owner');
+}
+# Citus is not needed for this: what counts is that it is installed.
+sql(<<'SQL');
+CREATE ROLE anon_auth_owner LOGIN;
+SET allow_system_table_mods = on;
+INSERT INTO pg_extension SELECT 99999, 'citus', 10, 11, true, '1', NULL, NULL;
+CREATE EXTENSION anon_auth;
+DELETE FROM pg_extension WHERE extname = 'citus';
+SQL
+is(sql(q{SELECT what FROM anon_auth.doctor() WHERE finding = 'owner_has_too_much'}), 'role anon_auth_owner has the attribute LOGIN', 'LOGIN is accepted with Citus alone');
+sql('DROP EXTENSION anon_auth; DROP ROLE anon_auth_owner');
+
+sql('CREATE ROLE anon_auth_owner; CREATE ROLE helper; CREATE ROLE "Odd one"; GRANT anon_auth_owner TO helper, "Odd one"');
+like(attempt(sql('SELECT current_user'), 'CREATE EXTENSION anon_auth'), qr/^WARNING:  role "anon_auth_owner" has members: "Odd one", helper$/m, 'members of an existing role are named');
+is(sql(q{SELECT severity || ' ' || fix FROM anon_auth.doctor() WHERE finding = 'owner_member' ORDER BY fix COLLATE "C"}),
+	qq{notice REVOKE anon_auth_owner FROM "Odd one";\nnotice REVOKE anon_auth_owner FROM helper;}, '... by doctor(), too');
+sql('DROP ROLE helper, "Odd one"');
+sql('CREATE ROLE role_maker CREATEROLE LOGIN');
+my $major = int(sql(q{SELECT current_setting('server_version_num')}) / 10000);
+is(sql(q{SELECT severity || ' ' || fix FROM anon_auth.doctor() WHERE finding = 'owner_can_be_granted'}),
+	$major < 16 ? 'warning ALTER ROLE role_maker NOCREATEROLE;' : '', 'doctor() names roles that can make themselves members');
+my $granted = attempt('role_maker', 'GRANT anon_auth_owner TO role_maker');
+$major < 16 ? is($granted, '', '... as they can') : like($granted, qr/permission denied|admin option/i, '... which PostgreSQL 16 no longer lets them');
+sql('DROP EXTENSION anon_auth; DROP ROLE role_maker, anon_auth_owner');
+
+# ---------------------------------------------------------------------------
+# What it owns, and who has rights on that
+# ---------------------------------------------------------------------------
+
+# Roles by name, so that clusters can be compared; the installer is "superuser".
+my $rights = q{
+	SELECT object, CASE WHEN r.rolsuper THEN 'superuser' ELSE r.rolname END, of_superuser, (
+		SELECT string_agg(format('%s=%s/%s', CASE WHEN g.rolsuper THEN 'superuser' ELSE coalesce(g.rolname, 'PUBLIC') END, a.privilege_type,
+								 CASE WHEN b.rolsuper THEN 'superuser' ELSE b.rolname END), ' ' ORDER BY g.rolname, a.privilege_type)
+		FROM aclexplode(acl) a LEFT JOIN pg_roles g ON g.oid = a.grantee JOIN pg_roles b ON b.oid = a.grantor)
+	FROM anon_auth.extension_objects() JOIN pg_roles r ON r.oid = owner ORDER BY object COLLATE "C"};
+
+sql('CREATE EXTENSION anon_auth');
+my $fresh = sql($rights);
+is(sql(q{SELECT rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = 'anon_auth_owner'}), 'f|f|f|f|f|f',
+	'CREATE EXTENSION makes the role, without any attribute');
+is(sql('SELECT count(*) FROM anon_auth.extension_objects() WHERE of_superuser <> (SELECT rolsuper FROM pg_roles WHERE oid = owner)'), 0,
+	'it owns everything but what superusers run');
+sql('DROP EXTENSION anon_auth; DROP ROLE anon_auth_owner');
+
+# The installer's default privileges, those that take from the owner included.
+sql(<<'SQL');
+CREATE ROLE chief SUPERUSER LOGIN;
+CREATE ROLE stranger LOGIN;
+CREATE DATABASE chiefs;
+SQL
+$node->safe_psql('chiefs', join '', map { "ALTER DEFAULT PRIVILEGES FOR ROLE chief GRANT ALL ON $_ TO stranger WITH GRANT OPTION; ALTER DEFAULT PRIVILEGES FOR ROLE chief REVOKE ALL ON $_ FROM chief;" } qw(TABLES FUNCTIONS SEQUENCES TYPES SCHEMAS));
+$node->safe_psql('chiefs', 'CREATE EXTENSION anon_auth', extra_params => [ '-U', 'chief' ]);
+same_lines($node->safe_psql('chiefs', $rights), $fresh, 'default privileges of the installer change nothing');
+
+# ---------------------------------------------------------------------------
+# A second database, DROP EXTENSION, DROP ROLE
+# ---------------------------------------------------------------------------
+
+sql('CREATE EXTENSION anon_auth');
+same_lines(sql($rights), $fresh, 'a second database of the server uses the same role');
+like(attempt(sql('SELECT current_user'), 'DROP ROLE anon_auth_owner'), qr/cannot be dropped because some objects depend on it/, 'the role stays as long as it is used');
+sql('DROP EXTENSION anon_auth');
+same_lines($node->safe_psql('chiefs', $rights), $fresh, 'DROP EXTENSION takes nothing from the other database');
+like(attempt(sql('SELECT current_user'), 'DROP ROLE anon_auth_owner'), qr/cannot be dropped because some objects depend on it/, '... which still needs the role');
+$node->safe_psql('chiefs', 'DROP EXTENSION anon_auth');
+is(sql(q{SELECT count(*) FROM pg_roles WHERE rolname = 'anon_auth_owner'}), 1, 'DROP EXTENSION leaves the role');
+sql('DROP ROLE anon_auth_owner; DROP DATABASE chiefs; DROP ROLE chief');
+
+# ---------------------------------------------------------------------------
+# Dumps: into a cluster without the role, and by pg_upgrade
+# ---------------------------------------------------------------------------
+
+my $directory = PostgreSQL::Test::Utils::tempdir();
+
+# Without the keys that protect psql's \restrict, which differ each time.
+sub dump_of
+{
+	my ($server) = @_;
+	my $file = "$directory/" . $server->name . '.sql';
+
+	$server->command_ok([ 'pg_dump', '-f', $file, $server->connstr('postgres') ], 'it can be dumped');
+	return slurp_file($file) =~ s/^\\(un)?restrict .*//gmr;
+}
+
+sql('CREATE EXTENSION anon_auth');
+unlike(dump_of($node), qr/^(GRANT|REVOKE|ALTER (?!TABLE .* ENABLE)[^;]*OWNER|CREATE EVENT TRIGGER)/m, 'a dump tells of no owner and no right of an extension as it was made');
+sql(<<'SQL');
+UPDATE anon_auth.settings SET issuer = 'https://kept.example';
+SELECT anon_auth.create_client('app', 'spa');
+CREATE ROLE app_user;
+CREATE ROLE watcher;
+SELECT anon_auth.grant_client_api('app_user');
+SELECT anon_auth.grant_http_api('app_user');
+GRANT SELECT ON anon_auth.stats TO watcher;
+REVOKE EXECUTE ON FUNCTION anon_auth.jwk_thumbprint(jsonb) FROM PUBLIC;
+SQL
+my $first = dump_of($node);
+my $kept = sql($rights);
+isnt($kept, $fresh, 'rights were granted');
+$node->command_ok([ 'pg_dump', '-Fc', '-f', "$directory/dump", $node->connstr('postgres') ], '... and dumped');
+
+my $copy = PostgreSQL::Test::Cluster->new('copy');
+$copy->init(@initdb);
+$copy->append_conf('postgresql.conf', 'fsync = off');
+$copy->start;
+$copy->safe_psql('postgres', 'CREATE ROLE app_user; CREATE ROLE watcher; CREATE DATABASE twice');
+$copy->command_ok([ 'pg_restore', '-1', '-e', '-d', $copy->connstr('postgres'), "$directory/dump" ], 'a dump is restored into a cluster without the role');
+same_lines($copy->safe_psql('postgres', $rights), $kept, '... with the same owners and rights');
+same_lines(dump_of($copy), $first, '... and dumped the same');
+$copy->command_ok([ 'pg_restore', '-e', '-d', $copy->connstr('twice'), "$directory/dump" ], '... and into a second database of it');
+same_lines($copy->safe_psql('twice', $rights), $kept, '... with the same owners and rights');
+is($copy->safe_psql('twice', q{SELECT issuer, (SELECT count(*) FROM anon_auth.clients) FROM anon_auth.settings}), 'https://kept.example|1', '... and rows');
+
+$copy->safe_psql('postgres', 'DROP DATABASE twice');
+$copy->stop;
+my $new = PostgreSQL::Test::Cluster->new('upgraded');
+$new->init(@initdb);
+my $bin = $node->config_data('--bindir');
+{
+	my $before = getcwd();
+	chdir $directory or die;
+	command_ok([ 'pg_upgrade', '-b', $bin, '-B', $bin, '-d', $copy->data_dir, '-D', $new->data_dir, '-p', $copy->port, '-P', $new->port, '-s', $new->host ], 'pg_upgrade');
+	chdir $before;
+}
+$new->start;
+same_lines($new->safe_psql('postgres', $rights), $kept, '... keeps owners and rights');
+same_lines(dump_of($new), $first, '... and what a dump says');
+$new->stop;
+
+# ---------------------------------------------------------------------------
+# A DBA who is no superuser
+# ---------------------------------------------------------------------------
+
+sql(<<'SQL');
+DROP EXTENSION anon_auth;
+DROP OWNED BY app_user, watcher;
+CREATE EXTENSION anon_auth;
+CREATE ROLE dba LOGIN IN ROLE anon_auth_owner;
+GRANT CREATE ON SCHEMA public TO dba;
+SQL
+
+is(as_role('dba', <<'SQL'), "app\nES256\nEdDSA\nes|1\n5\nhttps://dba.example", 'a member of anon_auth_owner sets it up');
+UPDATE anon_auth.settings SET issuer = 'https://dba.example', password_hash_memory_kib = 8192, password_hash_passes = 1;
+SELECT anon_auth.create_client('app', 'spa');
+SELECT alg FROM anon_auth.signing_keys;
+SELECT anon_auth.rotate_signing_key('EdDSA') <> '' AS rotated \gset
+SELECT alg FROM anon_auth.signing_keys WHERE state = 'active';
+SELECT anon_auth.create_signing_key('RS256') AS kid \gset
+UPDATE anon_auth.signing_keys SET created_at = created_at - interval '1 day' WHERE kid = :'kid';
+SELECT anon_auth.retire_signing_key(:'kid') \g /dev/null
+SELECT anon_auth.import_signing_key('{"kty": "oct", "kid": "es", "k": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}') AS imported \gset
+SELECT :'imported', count(*) FROM anon_auth.signing_keys WHERE state = 'active' AND kid = :'imported';
+SELECT anon_auth.rotate_signing_key('ES256') \g /dev/null
+SELECT count(*) FROM anon_auth.signing_keys;
+SELECT issuer FROM anon_auth.settings;
+SELECT anon_auth.grant_client_api('app_user') \g /dev/null
+SELECT anon_auth.grant_http_api('app_user') \g /dev/null
+GRANT SELECT ON anon_auth.stats TO watcher;
+GRANT EXECUTE ON FUNCTION anon_auth.purge(integer, boolean) TO watcher;
+SQL
+is(sql(q{SELECT has_function_privilege('app_user', 'anon_auth.uid()', 'EXECUTE'), has_function_privilege('app_user', 'anon_auth_http.token(text)', 'EXECUTE'),
+	has_table_privilege('watcher', 'anon_auth.stats', 'SELECT')}), 't|t|t', '... grants rights');
+is(as_role('dba', <<'SQL'), "1\nt", '... rotates the master key');
+SELECT anon_auth.rotate_master_key() AS old \gset
+SELECT anon_auth.reseal_signing_keys() \g /dev/null
+SELECT (anon_auth.master_key_ids())[2] AS old \gset
+SELECT anon_auth.retire_master_key(:'old') \g /dev/null
+SELECT cardinality(anon_auth.master_key_ids());
+SELECT anon_auth.verify_jwt(anon_auth.sign_jwt('{"sub": "x"}')) IS NOT NULL;
+SQL
+is(as_role('dba', <<'SQL'), "0|0\n1\n0\n0", '... and users');
+CREATE TABLE notes (user_id uuid);
+SELECT sub AS a FROM anon_auth.authenticate_anonymously('app') \gset
+SELECT sub AS b, refresh_token FROM anon_auth.authenticate_anonymously('app') \gset
+SELECT anon_auth.promote_anonymous_user('app', username => 'bob', password => 'correct horse', refresh_token => :'refresh_token') \g /dev/null
+SELECT anon_auth.disable_user(:'b'), anon_auth.enable_user(:'b'), anon_auth.revoke_sessions(:'b') \g /dev/null
+SELECT anon_auth.merge_anonymous_user(:'a', :'b') \g /dev/null
+SELECT guests, skipped_guests FROM anon_auth.purge();
+SELECT count(*) FROM anon_auth.users;
+SELECT count(*) FROM anon_auth.take_outbox_messages();
+SELECT anon_auth.delete_user(:'b') \g /dev/null
+SELECT count(*) FROM anon_auth.users;
+SQL
+like(as_role('dba', 'SELECT sign_ups_24h, outbox_messages FROM anon_auth.stats'), qr/^\d+\|0$/, '... reads stats');
+is(as_role('dba', q{SELECT string_agg(finding || ' ' || what, ',' ORDER BY finding, what) FROM anon_auth.doctor()}),
+	sql(q{SELECT string_agg(finding || ' ' || what, ',' ORDER BY finding, what) FROM anon_auth.doctor()}), '... and sees in doctor() what a superuser sees');
+isnt(sql('SELECT count(*) FROM anon_auth.doctor()'), 0, '... which is something');
+is(as_role('dba', <<'SQL'), 'dbas|t', '... names hooks of its own');
+CREATE FUNCTION public.dbas_claims(claims jsonb) RETURNS jsonb LANGUAGE sql AS $$SELECT '{"plan": "dbas"}'::jsonb$$;
+UPDATE anon_auth.settings SET access_token_claims = 'public.dbas_claims';
+SELECT anon_auth.verify_jwt(access_token) ->> 'plan', sub IS NOT NULL FROM anon_auth.authenticate_anonymously('app');
+UPDATE anon_auth.settings SET access_token_claims = NULL;
+SQL
+like(attempt('dba', $_), qr/^ERROR:  (must be|permission denied|only superusers)/, "superusers alone: $_")
+  for 'DROP EXTENSION anon_auth', 'ALTER EXTENSION anon_auth UPDATE', 'CREATE ROLE other', 'ALTER TABLE anon_auth.users RESET (autovacuum_enabled)', 'ALTER SYSTEM SET autovacuum = on';
+
+# ---------------------------------------------------------------------------
+# Nobody becomes a superuser
+# ---------------------------------------------------------------------------
+
+my $powerful = q{SELECT string_agg(r.rolname, ' ' ORDER BY r.rolname) FROM pg_roles r WHERE r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls
+	OR (r.rolname !~ '^pg_' AND pg_has_role(r.oid, 'pg_execute_server_program', 'MEMBER'))};
+my $superusers = sql($powerful);
+my @climb = (
+	'ALTER ROLE current_user SUPERUSER', 'ALTER ROLE anon_auth_owner SUPERUSER', 'ALTER ROLE mallory SUPERUSER', 'CREATE ROLE climber SUPERUSER',
+	'GRANT pg_execute_server_program TO mallory', 'GRANT anon_auth_owner TO mallory', "COPY (SELECT 1) TO PROGRAM 'true'", "COPY (SELECT 1) TO '/tmp/anon_auth'",
+	'UPDATE pg_authid SET rolsuper = true', 'SELECT count(*) FROM pg_authid', 'CREATE EXTENSION dblink', 'ALTER EVENT TRIGGER anon_auth_guard_objects DISABLE');
+
+# A13: who may reference users has a type with a cast of his own.  The event
+# triggers of the extension keep it from being made: they are switched off, so
+# that the owner is what stands there.
+sql(<<'SQL');
+CREATE ROLE mallory LOGIN;
+CREATE SCHEMA mallory AUTHORIZATION mallory;
+GRANT USAGE ON SCHEMA anon_auth TO mallory;
+GRANT REFERENCES (id) ON anon_auth.users TO mallory;
+DO $$
+DECLARE
+	name name;
+BEGIN
+	FOR name IN SELECT evtname FROM pg_event_trigger LOOP
+		EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', name);
+	END LOOP;
+END $$;
+SQL
+is( attempt(
+		'mallory', <<'SQL'), '', 'a role with REFERENCES makes a foreign key with a cast of its own');
+CREATE TYPE mallory.ref AS ENUM ('x');
+CREATE TABLE mallory.loot (who text, outcome text);
+GRANT ALL ON SCHEMA mallory TO PUBLIC;
+GRANT ALL ON mallory.loot TO PUBLIC;
+CREATE TABLE mallory.climb (statement text);
+GRANT ALL ON mallory.climb TO PUBLIC;
+CREATE FUNCTION mallory.ref_uuid(mallory.ref) RETURNS uuid LANGUAGE plpgsql AS $$
+DECLARE
+	sql text;
+BEGIN
+	FOR sql IN SELECT statement FROM mallory.climb LOOP
+		BEGIN
+			EXECUTE sql;
+			INSERT INTO mallory.loot VALUES (current_user, 'done: ' || sql);
+		EXCEPTION WHEN OTHERS THEN
+			INSERT INTO mallory.loot VALUES (current_user, SQLSTATE || ': ' || sql);
+		END;
+	END LOOP;
+	RETURN '00000000-0000-0000-0000-000000000000';
+END $$;
+CREATE CAST (mallory.ref AS uuid) WITH FUNCTION mallory.ref_uuid(mallory.ref) AS IMPLICIT;
+CREATE TABLE mallory.refs (ref mallory.ref REFERENCES anon_auth.users (id));
+SQL
+sql('INSERT INTO mallory.climb VALUES ' . join ', ', map { "(\$s\$$_\$s\$)" } @climb);
+sql(q{INSERT INTO anon_auth.users (id, is_anonymous, created_at, updated_at, last_seen_at) VALUES ('00000000-0000-0000-0000-000000000000', true, now(), now(), now())});
+is(attempt('mallory', "INSERT INTO mallory.refs VALUES ('x')"), '', '... and what it likes runs');
+is(sql('SELECT DISTINCT who FROM mallory.loot'), 'anon_auth_owner', '... as the owner');
+is(sql(q{SELECT string_agg(outcome, ' ') FROM mallory.loot WHERE outcome LIKE 'done%'}), '', '... who can do nothing with the server');
+is(sql('SELECT count(DISTINCT outcome) FROM mallory.loot'), scalar @climb, '... though everything was tried');
+is(sql($powerful), $superusers, '... and nobody is more than before');
+sql(<<'SQL');
+DROP SCHEMA mallory CASCADE;
+DROP OWNED BY mallory;
+DO $$
+DECLARE
+	name name;
+BEGIN
+	FOR name IN SELECT evtname FROM pg_event_trigger LOOP
+		EXECUTE format('ALTER EVENT TRIGGER %I ENABLE ALWAYS', name);
+	END LOOP;
+END $$;
+SQL
+
+# The worst case: somebody has all rights of the owner, leaves behind what he
+# can, and a superuser comes and administers.
+sql(<<'SQL');
+GRANT anon_auth_owner TO mallory;
+CREATE SCHEMA mallory AUTHORIZATION mallory;
+CREATE TABLE mallory.loot (who name, superuser boolean);
+GRANT ALL ON SCHEMA mallory TO PUBLIC;
+GRANT ALL ON mallory.loot TO PUBLIC;
+CREATE FUNCTION public.of_superuser(jsonb) RETURNS jsonb LANGUAGE sql AS $$
+	INSERT INTO mallory.loot SELECT rolname, rolsuper FROM pg_roles WHERE rolname = current_user;
+	SELECT NULL::jsonb $$;
+REVOKE ALL ON FUNCTION public.of_superuser(jsonb) FROM PUBLIC;
+SQL
+is(attempt('mallory', <<'SQL'), '', 'a hostile member of the owner has code');
+CREATE FUNCTION mallory.take() RETURNS void LANGUAGE sql AS
+	$$INSERT INTO mallory.loot SELECT rolname, rolsuper FROM pg_roles WHERE rolname = current_user$$;
+CREATE FUNCTION mallory.evil(text DEFAULT NULL) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	PERFORM mallory.take();
+	RETURN true;
+END $$;
+CREATE FUNCTION mallory.evil_trigger() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM mallory.take();
+	RETURN NEW;
+END $$;
+SQL
+my @planted = (
+	'CREATE OR REPLACE FUNCTION anon_auth.grant_client_api(role_name regrole) RETURNS void LANGUAGE plpgsql AS $$BEGIN PERFORM mallory.take(); END$$',
+	'ALTER FUNCTION anon_auth.delete_user(uuid) SECURITY INVOKER',
+	'ALTER ROUTINE anon_auth.doctor() SET search_path = mallory',
+	'ALTER FUNCTION anon_auth.doctor() RENAME TO healer',
+	'CREATE FUNCTION anon_auth.delete_user(text) RETURNS void LANGUAGE sql AS $$SELECT mallory.take()$$',
+	'CREATE PROCEDURE anon_auth.tidy() LANGUAGE sql AS $$SELECT mallory.take()$$',
+	'CREATE AGGREGATE anon_auth.counted(*) (SFUNC = int8inc, STYPE = bigint, INITCOND = 0)',
+	'CREATE OR REPLACE VIEW anon_auth.stats AS SELECT s.*, mallory.evil() FROM (SELECT * FROM anon_auth.stats) s',
+	'ALTER VIEW anon_auth.stats RENAME TO old_stats',
+	'ALTER TABLE anon_auth.stats RENAME TO old_stats',
+	'ALTER VIEW anon_auth.stats ALTER COLUMN users SET DEFAULT 1',
+	'CREATE VIEW anon_auth.more AS SELECT 1',
+	'CREATE TYPE anon_auth.evil AS ENUM ()',
+	'CREATE OPERATOR anon_auth.= (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)',
+	'CREATE TRIGGER evil BEFORE UPDATE ON anon_auth.settings FOR EACH ROW EXECUTE FUNCTION mallory.evil_trigger()',
+	'CREATE TRIGGER evil BEFORE INSERT ON anon_auth.clients FOR EACH ROW EXECUTE FUNCTION mallory.evil_trigger()',
+	'CREATE CONSTRAINT TRIGGER evil AFTER DELETE ON anon_auth.users FOR EACH ROW EXECUTE FUNCTION mallory.evil_trigger()',
+	'CREATE RULE evil AS ON UPDATE TO anon_auth.settings DO ALSO SELECT mallory.evil()',
+	'ALTER TABLE anon_auth.clients ALTER COLUMN name SET DEFAULT mallory.evil()::text',
+	'ALTER TABLE anon_auth.clients ADD CHECK (mallory.evil(client_id))',
+	'ALTER TABLE anon_auth.clients ADD COLUMN evil boolean DEFAULT mallory.evil()',
+	'ALTER TABLE anon_auth.settings DISABLE TRIGGER settings_changed',
+	'ALTER TABLE anon_auth.settings RENAME TO old_settings',
+	'ALTER TABLE anon_auth.settings RENAME issuer TO old_issuer',
+	'CREATE INDEX evil ON anon_auth.clients ((mallory.evil(client_id)))',
+	'CREATE POLICY evil ON anon_auth.clients USING (mallory.evil(client_id))',
+	'CREATE TABLE mallory.child () INHERITS (anon_auth.settings)',
+	'ALTER DOMAIN anon_auth_http."*/*" ADD CHECK (mallory.evil(VALUE))',
+	'DROP TRIGGER settings_changed ON anon_auth.settings');
+# What is refused must be possible without the guard: else it would show nothing.
+sub guards { sql(join ' ', map { "ALTER EVENT TRIGGER $_ $_[0];" } split /\n/, sql(q{SELECT evtname FROM pg_event_trigger})); }
+
+for my $statement (@planted)
+{
+	guards('DISABLE');
+	is(attempt('mallory', "BEGIN; $statement; ROLLBACK"), '', "the owner could: $statement");
+	guards('ENABLE ALWAYS');
+	like(attempt('mallory', $statement), qr/^ERROR:  only superusers may change objects of extension anon_auth$/m, '... and is refused');
+}
+for my $statement (
+	'CREATE OR REPLACE FUNCTION anon_auth.settings_changed() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM mallory.take(); RETURN NULL; END$$',
+	'CREATE OR REPLACE FUNCTION anon_auth.guard_objects() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN PERFORM mallory.take(); END$$',
+	'ALTER FUNCTION anon_auth.doctor() SET SCHEMA mallory',
+	'ALTER TABLE anon_auth.settings SET SCHEMA mallory',
+	'ALTER TABLE anon_auth.settings OWNER TO mallory',
+	'ALTER SCHEMA anon_auth RENAME TO old_auth',
+	'DROP EVENT TRIGGER anon_auth_guard_objects',
+	'ALTER EVENT TRIGGER anon_auth_guard_objects OWNER TO mallory',
+	'ALTER EXTENSION anon_auth DROP FUNCTION anon_auth.doctor()',
+	'DROP FUNCTION anon_auth.doctor()',
+	q{UPDATE anon_auth.settings SET access_token_claims = 'public.of_superuser'},
+	'SET session_replication_role = replica; DROP TRIGGER settings_changed ON anon_auth.settings',
+	@climb[1 .. $#climb])
+{
+	next if $statement =~ /^GRANT anon_auth_owner/;	# he is a member
+	like(attempt('mallory', $statement), qr/^ERROR:  (permission denied|must be|must have|only superusers|cannot drop|hook function|Only roles)/m, "refused: $statement");
+}
+is(attempt('mallory', <<'SQL'), '', 'a table that may reference users has triggers');
+CREATE TABLE mallory.notes (user_id uuid REFERENCES anon_auth.users (id) ON DELETE CASCADE);
+CREATE TRIGGER evil AFTER DELETE ON mallory.notes FOR EACH ROW EXECUTE FUNCTION mallory.evil_trigger();
+CREATE TRIGGER evil_too AFTER DELETE ON mallory.notes FOR EACH STATEMENT EXECUTE FUNCTION mallory.evil_trigger();
+INSERT INTO mallory.notes SELECT id FROM anon_auth.users;
+SQL
+sql(<<'SQL');
+UPDATE anon_auth.settings SET issuer = 'https://superuser.example';
+SELECT anon_auth.grant_client_api('app_user');
+SELECT anon_auth.create_client('another', 'spa');
+INSERT INTO anon_auth.clients (client_id, name, application_type) VALUES ('third', 'third', 'spa');
+SELECT * FROM anon_auth.doctor();
+SELECT * FROM anon_auth.stats;
+SELECT anon_auth.purge(dry_run => true), anon_auth.purge();
+SELECT anon_auth.delete_user(id) FROM anon_auth.users;
+CREATE TABLE public.unrelated ();
+SQL
+isnt(sql('SELECT count(*) FROM mallory.loot'), 0, 'his triggers have run');
+is(sql('SELECT DISTINCT who FROM mallory.loot WHERE superuser'), '', 'a superuser who administers runs nothing of his');
+is(sql($powerful), $superusers, 'and nobody is more than before');
+$node->stop;
+
+done_testing();
