@@ -261,7 +261,7 @@ COMMENT ON COLUMN anon_auth.settings.after_promotion IS
 COMMENT ON COLUMN anon_auth.settings.merge IS
 'Hook: name, with schema, of a function (guest_id uuid, user_id uuid) that is called before the rows of a guest are moved to an account, to resolve what would collide.';
 COMMENT ON COLUMN anon_auth.settings.trusted_proxy_hops IS
-'How many proxies of yours append to X-Forwarded-For (in request.headers): the address that many from its end is the client''s. 0: the address of the database connection.';
+'How many proxies of yours append to X-Forwarded-For (in request.headers): the address that many from its end is the client''s. 0: the address of the database connection. If it is greater than 0, requests without an address share one limit, and request.headers that cannot be read is an error (22023).';
 COMMENT ON COLUMN anon_auth.settings.guest_sign_ups_per_minute IS
 'How many guests may sign up in a minute; NULL: no limit.';
 COMMENT ON COLUMN anon_auth.settings.guest_sign_ups_per_minute_per_ip IS

@@ -8,7 +8,7 @@ CREATE FUNCTION anon_auth.postgrest_pre_request()
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'anon_auth_postgrest_pre_request';
 COMMENT ON FUNCTION anon_auth.postgrest_pre_request() IS
-'PostgREST''s db-pre-request. A request without a token but with a session cookie gets the role and the claims of that session; a cookie whose session has ended is refused, and so is a token where settings.check_session_on_request says so. Errors: PT401 (status 401) the session has ended or the user is disabled; PT403 a change that a page of another site asks for with the cookie.';
+'PostgREST''s db-pre-request. A request without a token but with a session cookie gets the role and the claims of that session; a cookie whose session has ended is refused, and so is a token where settings.check_session_on_request says so. Errors: PT400 (status 400) headers, cookies or claims of the request cannot be read; PT401 (status 401) the session has ended or the user is disabled; PT403 a change that a page of another site asks for with the cookie.';
 
 CREATE FUNCTION anon_auth.postgrest_pre_config()
 	RETURNS void

@@ -92,13 +92,16 @@ is(each_of(sign_up('2001:db8:1:1::1'), sign_up('2001:db8:1:1:ffff::2'), sign_up(
 settings(guest_sign_ups_per_minute_per_ip => 1, trusted_proxy_hops => 2);
 is(each_of(sign_up('6.6.6.1, 192.0.2.7, 10.0.0.1'), sign_up('6.6.6.2, 192.0.2.7, 10.0.0.2'), sign_up('192.0.2.8, 10.0.0.1')),
 	'done refused done', 'with two proxies, the one before the last counts');
-is(each_of(sign_up('192.0.2.9'), sign_up('192.0.2.9')), 'done done', 'a list shorter than the proxies says nothing');
-is(each_of(sign_up('nonsense, 10.0.0.1'), sign_up('nonsense, 10.0.0.1'), sign_up(', , '), sign_up(', , ')), 'done done done done', 'nor does one without an address');
+is(each_of(sign_up('192.0.2.9'), sign_up('192.0.2.10')), 'done refused', 'requests with a list shorter than the proxies share one limit');
+is(each_of(sign_up('nonsense, 10.0.0.1'), sign_up(', , '), sign_up()), 'refused refused refused', '... with those without an address, and without a list');
 settings(guest_sign_ups_per_minute_per_ip => 1, trusted_proxy_hops => 0);
 is(each_of(sign_up('192.0.2.1'), sign_up('192.0.2.1')), 'done done', 'without trusted proxies the header counts for nothing');
 my $tcp = sprintf 'host=127.0.0.1 port=%d dbname=postgres', $node->port;
 is(join(' ', map { $node->safe_psql('postgres', 'SELECT ' . sign_up("192.0.2.$_"), connstr => $tcp) } 1 .. 2),
 	'done refused', 'but the address of the connection does');
+settings(guest_sign_ups_per_minute_per_ip => 1, trusted_proxy_hops => 2);
+is(join(' ', query('SELECT ' . sign_up('192.0.2.9')), map { $node->safe_psql('postgres', 'SELECT ' . sign_up("192.0.2.$_"), connstr => $tcp) } 1 .. 2),
+	'done done refused', '... as it does where the list is shorter than the proxies');
 
 # ---------------------------------------------------------------------------
 # All guests together; what is given back

@@ -719,6 +719,17 @@ for my $checked (1, 0)
 }
 settings('check_session_on_request = true');
 
+# As many headers as nginx lets through, with the ones that it adds.
+sub many_headers { return map { ("h$_" => 1) } 1 .. 985; }
+
+{
+	my $guest = sign_up();
+
+	is($web->get('/rest/notes', bearer($guest), many_headers())->{status}, 200, 'a request may have a thousand headers');
+	call($node, 'revoke_sessions', user_id => sub_of($guest));
+	is($web->get('/rest/notes', bearer($guest), many_headers())->{status}, 401, 'which do not hide that its session has ended');
+}
+
 {
 	my $guest = sign_up();
 
@@ -926,6 +937,7 @@ $node->safe_psql('postgres', 'SELECT anon_auth.reset_counters()');
 	is($refused->{status}, 429, 'too many guests are told to wait');
 	like($refused->{headers}{'retry-after'}, qr/^(?:29|30)$/, 'for how long');
 	is($refused->{json}{error}{reason}, 'RateLimited', 'in words that SDKs know');
+	is($sign_up->(many_headers())->{status}, 429, 'however many headers come with the request');
 	$node->safe_psql('postgres', 'SELECT anon_auth.reset_counters()');
 	is($sign_up->()->{status}, 200, 'and let in once the counters are reset');
 }

@@ -16,10 +16,10 @@
 
 #include "domain/domain.h"
 #include "domain/limits.h"
+#include "errors.h"
 #include "fmgr.h"
 #include "json/json.h"
 #include "utils/fmgrprotos.h"
-#include "utils/guc.h"
 
 /* An IPv6 subscriber has a /64 at least, and an address for each request. */
 static char *
@@ -101,26 +101,28 @@ connection_address(void)
 }
 
 /*
- * Where proxies are trusted but the list is shorter than them, somebody has
- * gone around them: the connection's address is all that is known then.
+ * A request that did not pass all trusted proxies has no entry at that place in
+ * the list.  Its connection's address counts, and if there is none, it shares
+ * one name with all such requests: no request is without a limit.
  */
 char *
 client_address(void)
 {
 	int			hops = settings_get()->trusted_proxy_hops;
-	const char *json = hops > 0 ? GetConfigOption("request.headers", true, false) : NULL;
-	const char *reason;
-	Jsonb	   *headers = NULL;
+	Jsonb	   *headers;
 	char	   *list = NULL;
 	char	   *address = NULL;
 
-	if (json != NULL && json[0] != '\0')
-		headers = json_parse_object(json, strlen(json), &reason);
+	if (hops == 0)
+		return connection_address();
+	headers = json_setting_of_strings("request.headers", ERRCODE_INVALID_PARAMETER_VALUE);
 	if (headers != NULL)
 		list = json_cstring(headers, "x-forwarded-for");
 	if (list != NULL)
 		address = forwarded_address(list, hops);
-	return address != NULL ? address : connection_address();
+	if (address == NULL)
+		address = connection_address();
+	return address != NULL ? address : pstrdup(CLIENT_ADDRESS_UNKNOWN);
 }
 
 char *

@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 
 #define REQUEST_CLAIMS	"request.jwt.claims"
+#define VERIFIED_CLAIMS	"anon_auth.verified_claims"
 
 typedef struct CachedIdentity
 {
@@ -51,13 +52,16 @@ reset(CachedIdentity *cached)
 	MemoryContextReset(cached->context);
 }
 
-/* Fills a cache entry from JSON that is not necessarily an object with a sub. */
+/*
+ * Fill a cache entry from the claims in a parameter.  Claims without a sub that
+ * is a user's id, or with a sid that is no session's, are nobody's.  Raises 22023
+ * if the parameter cannot be read.
+ */
 static void
-fill(CachedIdentity *cached, const char *json)
+fill(CachedIdentity *cached, const char *parameter)
 {
 	MemoryContext caller = MemoryContextSwitchTo(cached->context);
-	const char *reason;
-	Jsonb	   *claims = json_parse_object(json, strlen(json), &reason);
+	Jsonb	   *claims = json_setting(parameter, ERRCODE_INVALID_PARAMETER_VALUE);
 	JoseSpan	text;
 	JsonbValue *member;
 	Identity   *identity = &cached->identity;
@@ -66,11 +70,12 @@ fill(CachedIdentity *cached, const char *json)
 	cached->expires_at = 0;
 	cached->known = claims != NULL && json_string(claims, "sub", &text) &&
 		uuid_from_text(text.data, text.length, &identity->sub);
+	if (cached->known && json_member(claims, "sid") != NULL)
+		cached->known = identity->has_sid = json_string(claims, "sid", &text) &&
+			uuid_from_text(text.data, text.length, &identity->sid);
 	if (cached->known)
 	{
 		identity->claims = claims;
-		identity->has_sid = json_string(claims, "sid", &text) &&
-			uuid_from_text(text.data, text.length, &identity->sid);
 		member = json_member(claims, "is_anonymous");
 		identity->has_is_anonymous = member != NULL && member->type == jbvBool;
 		identity->is_anonymous = identity->has_is_anonymous && member->val.boolean;
@@ -82,12 +87,12 @@ fill(CachedIdentity *cached, const char *json)
 }
 
 static const Identity *
-verified_identity(const char *json)
+verified_identity(void)
 {
 	if (!verified.valid || verified_version != guc_verified_claims_version())
 	{
 		reset(&verified);
-		fill(&verified, json);
+		fill(&verified, VERIFIED_CLAIMS);
 		verified_version = guc_verified_claims_version();
 	}
 	if (!verified.known ||
@@ -144,7 +149,7 @@ requested_identity(void)
 		requested_text = MemoryContextStrdup(requested.context, json);
 		requested_issuer = MemoryContextStrdup(requested.context, settings->issuer);
 		requested_audience = MemoryContextStrdup(requested.context, settings->audience);
-		fill(&requested, json);
+		fill(&requested, REQUEST_CLAIMS);
 		requested.known = requested.known &&
 			are_for_us(requested.identity.claims, settings);
 	}
@@ -154,9 +159,7 @@ requested_identity(void)
 const Identity *
 identity_current(void)
 {
-	const char *json = guc_verified_claims();
-
-	return json[0] != '\0' ? verified_identity(json) : requested_identity();
+	return guc_verified_claims()[0] != '\0' ? verified_identity() : requested_identity();
 }
 
 void

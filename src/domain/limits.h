@@ -78,10 +78,15 @@ extern int	rate_limit_retry_after(void);
 
 /* ---- the client's address (client_address.c) ---- */
 
+/* The name of all requests that have no address although proxies are trusted. */
+#define CLIENT_ADDRESS_UNKNOWN	"unknown"
+
 /*
- * The address that a request comes from, in one form: an IPv4 address, or the
- * first 64 bits of an IPv6 address.  NULL where it is not known: a socket of
- * this host, a background worker.
+ * Return the address that a request comes from, in one form: an IPv4 address, or
+ * the first 64 bits of an IPv6 address.  With settings.trusted_proxy_hops = 0,
+ * NULL for a local connection and for a background worker; otherwise
+ * CLIENT_ADDRESS_UNKNOWN for these.  Raises 22023 if request.headers is needed and
+ * cannot be read.
  */
 extern char *client_address(void);
 

@@ -47,7 +47,11 @@ typedef struct HttpRequest
 	BrowserPolicy policy;
 } HttpRequest;
 
-extern void http_request_read(HttpRequest *request, const char *body);
+/* A request without headers and cookies, as far as an error response needs it. */
+extern void http_request_begin(HttpRequest *request, const char *body);
+
+/* Reads headers and cookies.  Raises this SQLSTATE where they cannot be read. */
+extern void http_request_read(HttpRequest *request, int sqlstate);
 
 /* NULL where there is none. */
 extern char *http_header(const HttpRequest *request, const char *name);

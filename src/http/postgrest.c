@@ -19,6 +19,7 @@
 #include "utils/guc.h"
 
 /* PostgREST makes an HTTP status of these. */
+#define ERRCODE_HTTP_400	MAKE_SQLSTATE('P', 'T', '4', '0', '0')
 #define ERRCODE_HTTP_401	MAKE_SQLSTATE('P', 'T', '4', '0', '1')
 #define ERRCODE_HTTP_403	MAKE_SQLSTATE('P', 'T', '4', '0', '3')
 
@@ -63,8 +64,6 @@ check_cookie(const HttpRequest *request, char **claims)
 static Verdict
 check_token(const HttpRequest *request)
 {
-	const char *json = GetConfigOption("request.jwt.claims", true, false);
-	const char *reason;
 	Jsonb	   *claims;
 	JoseSpan	sub;
 	JoseSpan	sid;
@@ -73,16 +72,16 @@ check_token(const HttpRequest *request)
 	Session		session;
 	User		user;
 
-	if (!request->policy.check_session_on_request || json == NULL)
+	claims = json_setting("request.jwt.claims", ERRCODE_HTTP_400);
+	if (claims == NULL || !request->policy.check_session_on_request)
 		return VERDICT_NOTHING_TO_DO;
-	claims = json_parse_object(json, strlen(json), &reason);
 
-	/* A token of somebody else's making has no session here. */
-	if (claims == NULL || !json_string(claims, "sid", &sid) ||
-		!json_string(claims, "sub", &sub) ||
+	/* Only a token of ours has a session here; sign_jwt() makes some without. */
+	if (json_member(claims, "sid") == NULL ||
 		!json_string_equals(claims, "iss", settings_get()->issuer))
 		return VERDICT_NOTHING_TO_DO;
-	if (!uuid_from_text(sub.data, sub.length, &user_id) ||
+	if (!json_string(claims, "sub", &sub) || !json_string(claims, "sid", &sid) ||
+		!uuid_from_text(sub.data, sub.length, &user_id) ||
 		!uuid_from_text(sid.data, sid.length, &session_id) ||
 		!session_find(&user_id, &session_id, request->now, &session, &user) ||
 		user.is_disabled)
@@ -96,7 +95,8 @@ check_request(char **role, char **claims)
 	HttpRequest request;
 	Verdict		verdict;
 
-	http_request_read(&request, "");
+	http_request_begin(&request, "");
+	http_request_read(&request, ERRCODE_HTTP_400);
 	if (http_header(&request, "authorization") != NULL)
 		return check_token(&request);
 

@@ -12,19 +12,6 @@
 #include "store/statement.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
-#include "utils/guc.h"
-
-/* A setting that holds a JSON object; NULL when it holds none. */
-static Jsonb *
-setting_object(const char *name)
-{
-	const char *json = GetConfigOption(name, true, false);
-	const char *reason;
-
-	if (json == NULL || json[0] == '\0')
-		return NULL;
-	return json_parse_object(json, strlen(json), &reason);
-}
 
 char *
 http_header(const HttpRequest *request, const char *name)
@@ -33,19 +20,25 @@ http_header(const HttpRequest *request, const char *name)
 }
 
 void
-http_request_read(HttpRequest *request, const char *body)
+http_request_begin(HttpRequest *request, const char *body)
 {
-	char	   *method;
-
 	memset(request, 0, sizeof(HttpRequest));
 	request->now = GetCurrentTimestamp();
 	request->body = pstrdup(body);
-	request->headers = setting_object("request.headers");
-	request->cookies = setting_object("request.cookies");
-	method = http_header(request, "x-original-method");
-	request->method = asc_toupper(method == NULL ? "POST" : method,
-								  method == NULL ? 4 : strlen(method));
+	request->method = "POST";
 	settings_read_browser_policy(&request->policy);
+}
+
+void
+http_request_read(HttpRequest *request, int sqlstate)
+{
+	char	   *method;
+
+	request->headers = json_setting_of_strings("request.headers", sqlstate);
+	request->cookies = json_setting_of_strings("request.cookies", sqlstate);
+	method = http_header(request, "x-original-method");
+	if (method != NULL)
+		request->method = asc_toupper(method, strlen(method));
 }
 
 char *

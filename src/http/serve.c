@@ -22,6 +22,7 @@ handle(void *arg)
 {
 	Serving    *serving = arg;
 
+	http_request_read(&serving->request, ERRCODE_INVALID_PARAMETER_VALUE);
 	serving->handler(&serving->request, &serving->response);
 }
 
@@ -32,8 +33,8 @@ http_serve(FunctionCallInfo fcinfo, HttpHandler handler, HttpErrorWriter write_e
 	ErrorData  *error;
 
 	serving.handler = handler;
-	http_request_read(&serving.request,
-					  PG_ARGISNULL(0) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	http_request_begin(&serving.request,
+					   PG_ARGISNULL(0) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	http_response_begin(&serving.response);
 	error = http_try(handle, &serving);
 	if (error != NULL)

@@ -21,8 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Longest compact JWS that is looked at, in bytes; RFC 7515 sets no limit. */
-#define JOSE_MAX_TOKEN_LENGTH	65536
+#include "input_limits.h"
 
 /* RSA moduli outside of these bounds are refused (RFC 7518, section 3.3). */
 #define JOSE_RSA_MIN_BITS		2048

@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "input_limits.h"
 #include "jose/jose.h"
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
@@ -32,6 +33,15 @@ extern Jsonb *json_parse_encoded_object(const JoseSpan *part, const char **reaso
 
 /* Same for the header of one whose key signs many. */
 extern Jsonb *json_parse_header(const JoseSpan *part, const char **reason);
+
+/*
+ * The JSON object in a configuration parameter; NULL where it is not set or
+ * empty.  Raises an error with this SQLSTATE that names the parameter if its
+ * value is not one, and in the second function if a member is neither a string
+ * nor null.
+ */
+extern Jsonb *json_setting(const char *name, int sqlstate);
+extern Jsonb *json_setting_of_strings(const char *name, int sqlstate);
 
 /* Members of a jsonb object; absent and wrong type give false. */
 extern JsonbValue *json_member(const Jsonb *object, const char *name);

@@ -16,18 +16,13 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
-#define MAX_DEPTH		32
-#define MAX_MEMBERS		1000
-#define MAX_NUMBER		40		/* characters of a number */
-
 typedef struct Builder
 {
 	const char *reason;			/* NULL so far */
 	JsonbParseState *stack;
 	JsonbValue *result;			/* what was finished last: at the end, all of it */
 	int			depth;
-	int			members_here[MAX_DEPTH];	/* of the object at each depth */
-	int			members;
+	int			members_here[JSON_MAX_DEPTH];	/* of the object at each depth */
 } Builder;
 
 static void
@@ -92,8 +87,6 @@ field_start(void *state, char *name, bool isnull)
 	Builder    *builder = state;
 	JsonbValue	key;
 
-	if (++builder->members > MAX_MEMBERS)
-		builder->reason = "it has too many members";
 	builder->members_here[builder->depth - 1]++;
 	set_string(&key, name);
 	push(builder, WJB_KEY, &key);
@@ -106,7 +99,8 @@ set_number(JsonbValue *value, const char *text)
 {
 	const char *exponent = strpbrk(text, "eE");
 
-	if (strlen(text) > MAX_NUMBER || (exponent != NULL && strlen(exponent) > 4))
+	if (strlen(text) > JSON_MAX_NUMBER ||
+		(exponent != NULL && strlen(exponent + 1) > JSON_MAX_EXPONENT))
 		return false;
 	value->type = jbvNumeric;
 	value->val.numeric = DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
@@ -124,7 +118,7 @@ scalar(void *state, char *token, JsonTokenType type)
 	if (type == JSON_TOKEN_STRING)
 		set_string(&value, token);
 	else if (type == JSON_TOKEN_NUMBER && !set_number(&value, token))
-		builder->reason = "a number is too large";
+		builder->reason = "a number is longer than " CppAsString2(JSON_MAX_NUMBER) " characters";
 	else if (type == JSON_TOKEN_TRUE || type == JSON_TOKEN_FALSE)
 	{
 		value.type = jbvBool;
@@ -145,7 +139,7 @@ has_many_brackets(const char *data, size_t length)
 
 	for (i = 0; i < length; i++)
 		brackets += (data[i] == '{') + (data[i] == '[');
-	return brackets > MAX_DEPTH;
+	return brackets > JSON_MAX_DEPTH;
 }
 
 /* The parser recurses: bound the depth before it starts. */
@@ -173,7 +167,7 @@ nested_too_deep(const char *data, size_t length)
 			in_string = true;
 		else if (c == '{' || c == '[')
 		{
-			if (++depth > MAX_DEPTH)
+			if (++depth > JSON_MAX_DEPTH)
 				return true;
 		}
 		else if (c == '}' || c == ']')
@@ -206,6 +200,11 @@ json_parse_object_at(const char *data, size_t length, const char **reason, int *
 	};
 
 	*offset = 0;
+	if (length > JSON_MAX_LENGTH)
+	{
+		*reason = "it is longer than " CppAsString2(JSON_MAX_LENGTH) " bytes";
+		return NULL;
+	}
 	if (memchr(data, '\0', length) != NULL ||
 		pg_verify_mbstr(PG_UTF8, data, (int) length, true) == false)
 	{
@@ -214,7 +213,7 @@ json_parse_object_at(const char *data, size_t length, const char **reason, int *
 	}
 	if (nested_too_deep(data, length))
 	{
-		*reason = "it is nested too deep";
+		*reason = "it is nested deeper than " CppAsString2(JSON_MAX_DEPTH) " levels";
 		return NULL;
 	}
 
