@@ -127,6 +127,61 @@ SELECT set_config('test.claims', 'add', false);
 SELECT anon_auth.verify_jwt(id_token, 'web') ? 'plan' AS in_id_token FROM anon_auth.authenticate_anonymously('web');
 UPDATE anon_auth.settings SET access_token_claims = NULL;
 
+-- claims that verify_jwt() would refuse fail the login; others make a token that works
+CREATE FUNCTION app.large(claims jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	size integer := split_part(current_setting('test.claims'), ' ', 2);
+BEGIN
+	RETURN CASE split_part(current_setting('test.claims'), ' ', 1)
+		WHEN 'digits' THEN jsonb_build_object('n', repeat('9', size)::numeric)
+		WHEN 'fraction' THEN jsonb_build_object('n', ('0.' || repeat('1', size - 2))::numeric)
+		WHEN 'levels' THEN (repeat('{"a":', size) || '1' || repeat('}', size))::jsonb
+		WHEN 'members' THEN (SELECT jsonb_object_agg('m' || i, i) FROM generate_series(1, size) i)
+		WHEN 'bytes' THEN jsonb_build_object('s', repeat('x', size)) END;
+END $$;
+UPDATE anon_auth.settings SET access_token_claims = 'app.large';
+\set VERBOSITY terse
+CREATE FUNCTION app.login_with(what text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	tokens anon_auth.token_response;
+	detail text;
+BEGIN
+	PERFORM set_config('test.claims', what, true);
+	SELECT * INTO tokens FROM anon_auth.authenticate_anonymously('web');
+	PERFORM anon_auth.use_access_token(tokens.access_token);
+	RETURN CASE WHEN anon_auth.uid() = tokens.sub THEN 'a token that works' ELSE 'a useless token' END;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN concat_ws(': ', SQLSTATE, SQLERRM, detail);
+END $$;
+SELECT what, app.login_with(what)
+FROM unnest('{digits 40,digits 41,digits 50,digits 300,fraction 40,fraction 41,levels 32,levels 33,levels 40,members 2000,members 5000,bytes 20000,bytes 32768,bytes 71680,bytes 2000000}'::text[]) what;
+\set VERBOSITY default
+UPDATE anon_auth.settings SET access_token_claims = NULL;
+
+-- an error names the hook as it was called, although the hook has changed the settings
+CREATE FUNCTION app.changes_settings(user_id uuid, client_id text, device_info jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+	FOR i IN 1..100 LOOP
+		UPDATE anon_auth.settings SET issuer = 'https://' || repeat('x', 10 * i) || '.example';
+		PERFORM anon_auth.openid_configuration();
+	END LOOP;
+	RAISE EXCEPTION 'no guests while I change the settings';
+END $$;
+CREATE FUNCTION app.changes_claims(claims jsonb) RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+	FOR i IN 1..100 LOOP
+		UPDATE anon_auth.settings SET issuer = 'https://' || repeat('x', 10 * i) || '.example';
+		PERFORM anon_auth.openid_configuration();
+	END LOOP;
+	RETURN '[]';
+END $$;
+UPDATE anon_auth.settings SET before_sign_up = 'app.changes_settings';
+SELECT anon_auth.authenticate_anonymously('web');
+UPDATE anon_auth.settings SET before_sign_up = NULL, access_token_claims = 'app.changes_claims';
+SELECT anon_auth.authenticate_anonymously('web');
+UPDATE anon_auth.settings SET access_token_claims = NULL;
+
 -- ---- after_promotion: with the account there, and part of it ----
 CREATE TABLE app.welcome (user_id uuid REFERENCES anon_auth.users, client_id text, is_anonymous boolean);
 CREATE FUNCTION app.after(id uuid, client text) RETURNS void LANGUAGE plpgsql AS $$

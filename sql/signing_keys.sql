@@ -73,6 +73,18 @@ SELECT anon_auth.sign_jwt('[]');
 SELECT anon_auth.sign_jwt(NULL);
 SELECT anon_auth.sign_jwt('{}', typ => '');
 SELECT anon_auth.sign_jwt(jsonb_build_object('a', repeat('x', 40000)));
+SELECT anon_auth.sign_jwt(jsonb_build_object('a', repeat('9', 41)::numeric));
+SELECT anon_auth.sign_jwt((repeat('{"a":', 33) || '1' || repeat('}', 33))::jsonb);
+SELECT anon_auth.sign_jwt('{}', typ => repeat('x', 60000));
+SELECT anon_auth.sign_jwt('{"exp": "tomorrow"}');
+SELECT anon_auth.sign_jwt('{"nbf": -1}');
+-- what is signed is accepted
+SELECT what, length(token) BETWEEN size AND 65536 AS fits, anon_auth.verify_jwt(token) IS NOT NULL AS accepted
+FROM (SELECT what, size, anon_auth.sign_jwt(claims) AS token
+	FROM (VALUES ('bytes', 43000, jsonb_build_object('a', repeat('x', 32758))),
+		('digits', 40, jsonb_build_object('a', repeat('9', 40)::numeric)),
+		('levels', 32, (repeat('{"a":', 32) || '1' || repeat('}', 32))::jsonb),
+		('members', 2000, (SELECT jsonb_object_agg('m' || i, i) FROM generate_series(1, 2000) i))) v (what, size, claims)) signed;
 
 -- imported keys
 SELECT anon_auth.import_signing_key('{"kty":"EC","crv":"P-256","kid":"mine","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}');

@@ -14,12 +14,30 @@
 #include "keyring/public_key.h"
 #include "utils/array.h"
 
+/* verify_jwt() takes no other times (RFC 7519, section 4.1). */
+static void
+check_times(const Jsonb *claims)
+{
+	static const char *const names[] = {"exp", "nbf"};
+	int64		seconds;
+	int			i;
+
+	for (i = 0; i < lengthof(names); i++)
+		if (json_member(claims, names[i]) != NULL &&
+			!json_numeric_date(claims, names[i], &seconds))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("claim \"%s\" is not a time", names[i]),
+					 errhint("Give it in seconds since 1970, as a number.")));
+}
+
 PG_FUNCTION_INFO_V1(anon_auth_sign_jwt);
 Datum
 anon_auth_sign_jwt(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *claims = api_jsonb(fcinfo, 0);
 	char	   *payload;
+	const char *reason;
 	char	   *typ = api_required_text(fcinfo, 2, "typ");
 
 	if (claims == NULL)
@@ -28,11 +46,14 @@ anon_auth_sign_jwt(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("claims must be a JSON object")));
+	check_times(claims);
 	payload = jsonb_to_json(claims);
-	if (strlen(payload) > JOSE_MAX_TOKEN_LENGTH / 2)
+	reason = own_jwt_refuses(payload, strlen(payload));
+	if (reason != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("claims are too large for a token")));
+				 errmsg("verify_jwt() would refuse a token with these claims"),
+				 errdetail("The claims are refused: %s.", reason)));
 	PG_RETURN_TEXT_P(cstring_to_text(own_jwt_sign(payload, strlen(payload),
 												  api_text(fcinfo, 1), typ)));
 }

@@ -131,6 +131,13 @@ extern Jsonb *userinfo_of_session(const pg_uuid_t *user_id, const pg_uuid_t *ses
 
 /* ---- JWTs of our own keys (own_jwt.c) ---- */
 
+/*
+ * Why no token can have these claims (a JSON object): the parser would refuse
+ * them.  NULL: one can.  Claims that the application chose must be checked.
+ */
+extern const char *own_jwt_refuses(const char *claims, size_t length);
+
+/* Raises AA017 without a usable key, and 54000 if the token would be too long. */
 extern char *own_jwt_sign(const char *payload, size_t length, const char *kid, const char *typ);
 
 /*

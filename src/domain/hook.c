@@ -222,6 +222,7 @@ hook_before_sign_up(const char *name, const pg_uuid_t *user_id, const char *clie
 
 	if (name == NULL)
 		return;
+	name = pstrdup(name);
 	args[0] = UUIDPGetDatum(user_id);
 	args[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(client_id);
 	args[2] = nulls[2] ? (Datum) 0 : JsonbPGetDatum(device_info);
@@ -322,9 +323,11 @@ hook_access_token_claims(const char *name, StringInfo claims)
 	bool		is_null;
 	Jsonb	   *given;
 	Jsonb	   *added;
+	const char *reason;
 
 	if (name == NULL)
 		return;
+	name = pstrdup(name);
 	given = json_to_jsonb(claims->data);
 	args[0] = JsonbPGetDatum(given);
 	result = call(&access_token_claims, name, args, NULL, &is_null);
@@ -336,6 +339,12 @@ hook_access_token_claims(const char *name, StringInfo claims)
 				(errcode(ERRCODE_AA_HOOK),
 				 errmsg("hook %s must return a JSON object", name)));
 	add_claims(name, claims, given, added);
+	reason = own_jwt_refuses(claims->data, claims->len);
+	if (reason != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_HOOK),
+				 errmsg("hook %s returned claims that no token can have", name),
+				 errdetail("The claims are refused: %s.", reason)));
 }
 
 static void

@@ -13,6 +13,21 @@
 #include "keyring/keyring.h"
 #include "lib/stringinfo.h"
 
+const char *
+own_jwt_refuses(const char *claims, size_t length)
+{
+	const char *reason;
+	Jsonb	   *object;
+
+	if (length > JOSE_MAX_CLAIMS_LENGTH)
+		return "they are longer than " CppAsString2(JOSE_MAX_CLAIMS_LENGTH) " bytes";
+	object = json_parse_object(claims, length, &reason);
+	if (object == NULL)
+		return reason;
+	pfree(object);
+	return NULL;
+}
+
 char *
 own_jwt_sign(const char *payload, size_t length, const char *kid, const char *typ)
 {
@@ -36,6 +51,11 @@ own_jwt_sign(const char *payload, size_t length, const char *kid, const char *ty
 	out = token + base64url_encode(token, (uint8_t *) header.data, header.len);
 	*out++ = '.';
 	out += base64url_encode(out, (const uint8_t *) payload, length);
+	if (out - token + 1 + BASE64URL_ENCODED_LENGTH(sizeof(signature)) > JOSE_MAX_TOKEN_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the token would be too long"),
+				 errdetail("A token has %d bytes at most.", JOSE_MAX_TOKEN_LENGTH)));
 	check_jose_internal(jose_sign(signer->key, signer->alg, (uint8_t *) token, out - token,
 								  signature, &signature_length));
 	*out++ = '.';
