@@ -18,13 +18,17 @@ PG_CPPFLAGS = -I$(srcdir)/src -DANON_AUTH_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
 SHLIB_LINK = -lsodium -lcrypto -licui18n -licuuc
 
+# PostgreSQL loads modules with RTLD_GLOBAL, and hides what they do not mark for
+# export only since version 16.
+SHLIB_EXPORTS = exports.txt
+
 REGRESS = $(patsubst $(srcdir)/sql/%.sql,%,$(sort $(wildcard $(srcdir)/sql/*.sql)))
 ISOLATION = $(patsubst $(srcdir)/specs/%.spec,%,$(sort $(wildcard $(srcdir)/specs/*.spec)))
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION_OPTS = --load-extension=anon_auth --encoding=UTF8
 TAP_TESTS ?= 1
 
-EXTRA_CLEAN = unit/jose_test unit/*.o
+EXTRA_CLEAN = unit/jose_test unit/*.o exports.list
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)

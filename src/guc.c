@@ -16,8 +16,8 @@
 #define MIN_COUNTER_CELLS		4096
 #define MAX_COUNTER_CELLS		16777216
 
-char	   *anon_auth_master_key_file = NULL;
-int			anon_auth_counter_cells = DEFAULT_COUNTER_CELLS;
+char	   *guc_master_key_file = NULL;
+int			guc_counter_cells = DEFAULT_COUNTER_CELLS;
 
 static char *verified_claims = NULL;
 static uint64 verified_claims_version = 0;
@@ -88,7 +88,7 @@ guc_define(bool guards_nodes)
 	DefineCustomStringVariable("anon_auth.master_key_file",
 							   "Path of the file with the master key.",
 							   "Empty: anon_auth.master_key in the data directory, made at first use.",
-							   &anon_auth_master_key_file,
+							   &guc_master_key_file,
 							   "",
 							   PGC_SUSET,
 							   GUC_SUPERUSER_ONLY,
@@ -97,7 +97,7 @@ guc_define(bool guards_nodes)
 	DefineCustomIntVariable("anon_auth.counter_cells",
 							"How many counters of attempts a database can have at once on this server.",
 							"A change forgets all counters.",
-							&anon_auth_counter_cells,
+							&guc_counter_cells,
 							DEFAULT_COUNTER_CELLS,
 							MIN_COUNTER_CELLS,
 							MAX_COUNTER_CELLS,

@@ -11,10 +11,10 @@
 #include "postgres.h"
 
 /* Path of the master key file; empty: in the data directory. */
-extern char *anon_auth_master_key_file;
+extern char *guc_master_key_file;
 
 /* How many counters a database has room for on this server. */
-extern int	anon_auth_counter_cells;
+extern int	guc_counter_cells;
 
 /*
  * The claims that use_access_token() has verified, as JSON; empty: none.  A

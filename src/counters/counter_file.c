@@ -54,7 +54,7 @@ static struct
 static uint32
 wanted_buckets(void)
 {
-	return (uint32) (anon_auth_counter_cells / COUNTER_BUCKET_CELLS);
+	return (uint32) (guc_counter_cells / COUNTER_BUCKET_CELLS);
 }
 
 static size_t

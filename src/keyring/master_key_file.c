@@ -30,14 +30,14 @@ char *
 master_key_file_path(void)
 {
 	if (!master_key_file_is_ours())
-		return pstrdup(anon_auth_master_key_file);
+		return pstrdup(guc_master_key_file);
 	return psprintf("%s/%s", DataDir, DEFAULT_FILE);
 }
 
 bool
 master_key_file_is_ours(void)
 {
-	return anon_auth_master_key_file == NULL || anon_auth_master_key_file[0] == '\0';
+	return guc_master_key_file == NULL || guc_master_key_file[0] == '\0';
 }
 
 int
