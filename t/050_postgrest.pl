@@ -720,7 +720,7 @@ for my $checked (1, 0)
 settings('check_session_on_request = true');
 
 # As many headers as nginx lets through, with the ones that it adds.
-sub many_headers { return map { ("h$_" => 1) } 1 .. 985; }
+sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 
 {
 	my $guest = sign_up();

@@ -232,7 +232,7 @@ sub settings
 
 		$wire->run('BEGIN');
 		$wire->run('SELECT ' . join(', ', map { "set_config('$_', \$" . ++$n . ', true)' } @names), @parameters{@names});
-		my $answer = $wire->run('SELECT anon_auth.postgrest_pre_request()');
+		my $answer = $wire->run(main::CALLER . ' SELECT anon_auth.postgrest_pre_request()');
 		$answer = $wire->run(main::CALLER . " SELECT $function(\$1)::text AS body, current_user AS role", $body =~ s/''/'/gr)
 		  if !$answer->{error};
 		my $response = $wire->run(q{SELECT current_setting('response.status', true) AS status,
@@ -447,8 +447,8 @@ sub interruptions
 		for my $function (sort keys %calls)
 		{
 			$admin->run('BEGIN');
-			$admin->run('SELECT FROM anon_auth.users u LEFT JOIN anon_auth.sessions s ON s.user_id = u.id WHERE u.id = $1 FOR UPDATE OF u', $user->{sub});
-			$admin->run('SELECT FROM anon_auth.sessions WHERE user_id = $1 FOR UPDATE', $user->{sub});
+			$admin->run(CALLER . ' SELECT FROM anon_auth.users u LEFT JOIN anon_auth.sessions s ON s.user_id = u.id WHERE u.id = $1 FOR UPDATE OF u', $user->{sub});
+			$admin->run(CALLER . ' SELECT FROM anon_auth.sessions WHERE user_id = $1 FOR UPDATE', $user->{sub});
 			is(fails($rival, $function, @{ $calls{$function} })->{C}, $stop->[1], "$function() is stopped by $stop->[0]");
 			$admin->run('ROLLBACK');
 		}
@@ -458,7 +458,7 @@ sub interruptions
 	# While it waits
 	my @arguments = @{ $calls{authenticate} };
 	$admin->run('BEGIN');
-	$admin->run('SELECT FROM anon_auth.users WHERE id = $1 FOR UPDATE', $user->{sub});
+	$admin->run(CALLER . ' SELECT FROM anon_auth.users WHERE id = $1 FOR UPDATE', $user->{sub});
 	$rival->begin(statement('authenticate', @arguments[ 0, 2, 4 ]), @arguments[ 1, 3, 5 ]);
 	$node->poll_query_until('postgres', "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = " . $rival->pid)
 	  or BAIL_OUT('no login waits');
@@ -872,11 +872,44 @@ $node->reload;
 $offset = -s $node->logfile;
 $node->poll_query_until('postgres', q{SELECT current_setting('auto_explain.log_verbose', true) = 'on'}) or BAIL_OUT('no verbose plans');
 drive(2);
-my @plans = grep { /Query Text: / } split /^(?=\d{4}-\d\d-\d\d \d\d:\d\d:)/m, log_since($offset);
-my @ours = grep { !m{Query Text: .*/\* caller \*/} && m{Query Text: .*\banon_auth\.} } @plans;
+
+# The plans in a text, where each begins anew: those of the extension's
+# statements, and those of the clients'.
+sub plans_in
+{
+	my ($begin, $text) = @_;
+	my @plans = grep { /Query Text: / } split /^(?=$begin)/m, $text;
+	my @clients = grep { m{Query Text: .*/\* caller \*/} } @plans;
+
+	return ([ grep { !m{Query Text: .*/\* caller \*/} && m{Query Text: .*\banon_auth\.} } @plans ], \@clients);
+}
+
+my ($ours, $clients) = plans_in('\d{4}-\d\d-\d\d \d\d:\d\d:', log_since($offset));
+my @ours = @$ours;
 like(join('', @ours), qr/Output: \$1/, 'verbose plans are logged');
 is(found_in(join '', @ours), '', 'no secret is in the plans of statements of the extension');
-isnt(found_in(join '', grep { m{Query Text: .*/\* caller \*/} } @plans), '', '... as there are in those of the clients');
+isnt(found_in(join '', @$clients), '', '... as there are in those of the clients');
+
+# A client may ask for plans that are made for its parameters, which are in them
+# as constants, and have sent to it what is logged.
+
+for my $setting ('plan_cache_mode = force_custom_plan', 'client_min_messages = log')
+{
+	$watcher->run("ALTER ROLE authenticator SET $setting");
+	$_->run("SET $setting") for @wires;
+}
+$offset = -s $node->logfile;
+my %before = map { $_ => length $_->said } @wires;
+drive(3);
+($ours) = plans_in('\d{4}-\d\d-\d\d \d\d:\d\d:', log_since($offset));
+cmp_ok(scalar @$ours, '>', 100, 'plans are logged, whatever plans the client asks for');
+is(found_in(join '', @$ours), '', '... with no secret in them');
+my @constants = grep { /\([^()]*\b(?:route|id|user_id|session_id|bucket|kid)\b = '/ } @$ours;
+is("@constants[0 .. 1]" =~ s/^ +$//r, '', '... nor the id of a user or a session, or a key of a device');
+my $sent = join "\n", map { substr $_->said, $before{$_} // 0 } grep { $_ != $admin } @wires;
+($ours, $clients) = plans_in('M ', $sent);
+cmp_ok(scalar @$clients, '>', 100, 'a client is sent the plans of its own statements');
+is_deeply($ours, [], '... and none of the extension');
 
 $_->close for @wires, $watcher;
 $node->stop;

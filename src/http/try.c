@@ -27,7 +27,7 @@ log_fault(const ErrorData *error)
 	bool		ours = error->sqlerrcode == ERRCODE_AA_SIGNING_KEY ||
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_CONFIG_FILE_ERROR;
 
-	ereport(LOG,
+	ereport(LOG_SERVER_ONLY,
 			(errcode(error->sqlerrcode),
 			 errmsg("anon_auth_http answers 500: %s", error->message),
 			 ours && error->detail != NULL ? errdetail_internal("%s", error->detail) : 0,

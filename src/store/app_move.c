@@ -69,7 +69,7 @@ read_user(const pg_uuid_t *id, UserValues *values, int offset)
 	appendStringInfoString(&sql, " FROM anon_auth.users WHERE id OPERATOR(pg_catalog.=) $1");
 
 	SPI_connect();
-	if (SPI_execute_with_args(sql.data, 1, types, params, NULL, false, 0) != SPI_OK_SELECT ||
+	if (store_execute_once(sql.data, 1, types, params, NULL, false) != SPI_OK_SELECT ||
 		SPI_processed != 1)
 		elog(ERROR, "could not read a user");
 	for (i = 0; i < values->count; i++)

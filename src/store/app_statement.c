@@ -21,6 +21,7 @@
 #include "parser/analyze.h"
 #include "store/app_tables_private.h"
 #include "store/session_settings.h"
+#include "store/statement.h"
 #include "utils/rel.h"
 
 typedef struct Binding
@@ -105,7 +106,7 @@ app_statement_run(const AppTable *tables, int count, const char *sql, int nparam
 	binding = &inner;
 	PG_TRY();
 	{
-		code = SPI_execute_with_args(sql, nparams, types, params, nulls, read_only, 0);
+		code = store_execute_once(sql, nparams, types, params, nulls, read_only);
 	}
 	PG_FINALLY();
 	{

@@ -24,6 +24,7 @@
 #include "store/session_settings.h"
 #include "tcop/utility.h"
 #include "utils/guc.h"
+#include "utils/plancache.h"
 
 #define SENDING_PARAMETER	"citus.propagate_set_commands"
 
@@ -39,6 +40,13 @@ static const PinnedParameter shown_plans[] = {
 	{"debug_print_rewritten", "off"},
 	{"debug_print_plan", "off"}
 };
+
+/*
+ * auto_explain shows plans at the level LOG, or whatever its administrator has
+ * chosen.  Custom plans have the values in them as constants.
+ */
+static const PinnedParameter generic_plans[] = {{"plan_cache_mode", "auto"}};
+static const PinnedParameter no_log_messages[] = {{"client_min_messages", "notice"}};
 
 /* How values are written, and that it is one transaction on all nodes. */
 static const PinnedParameter sent_statements[] = {
@@ -141,6 +149,10 @@ session_settings_enter(bool writes)
 
 	if (Debug_print_parse || Debug_print_rewritten || Debug_print_plan)
 		nest_level = pin(shown_plans, lengthof(shown_plans), nest_level);
+	if (plan_cache_mode != PLAN_CACHE_MODE_AUTO)
+		nest_level = pin(generic_plans, lengthof(generic_plans), nest_level);
+	if (client_min_messages < NOTICE)
+		nest_level = pin(no_log_messages, lengthof(no_log_messages), nest_level);
 	if (!store_is_distributed())
 		return nest_level;
 	require_guard();

@@ -201,6 +201,21 @@ store_run_latest(StoreStatement *statement, const Datum *params, StoreRow *row)
 	return processed;
 }
 
+int
+store_execute_once(const char *sql, int nparams, Oid *types, Datum *params, const char *nulls,
+				   bool read_only)
+{
+	SPIPlanPtr	plan = SPI_prepare_cursor(sql, nparams, types,
+										  store_is_distributed() ? 0 : CURSOR_OPT_GENERIC_PLAN);
+	int			code;
+
+	if (plan == NULL)
+		return SPI_result;
+	code = SPI_execute_plan(plan, params, nulls, read_only, 0);
+	SPI_freeplan(plan);
+	return code;
+}
+
 /* Who owns the extension's tables; NULL-free because the schema is ours. */
 static Oid
 owner_id(void)

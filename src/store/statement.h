@@ -68,6 +68,13 @@ extern ArrayType *store_run_for_ids(StoreStatement *statement, const Datum *para
 extern uint64 store_run_latest(StoreStatement *statement, const Datum *params, StoreRow *row);
 
 /*
+ * Within SPI_connect(): run the text of a statement that is not kept, without
+ * the parameters in its plan.  Returns SPI's code.
+ */
+extern int	store_execute_once(const char *sql, int nparams, Oid *types, Datum *params,
+							   const char *nulls, bool read_only);
+
+/*
  * For functions that are not SECURITY DEFINER because they must be cheap:
  * become the extension's owner with a safe search_path, and go back.  An
  * error in between needs no clean-up: transaction abort restores both.
