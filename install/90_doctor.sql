@@ -25,9 +25,7 @@ DECLARE
 	cascades boolean := (SELECT purge_policy = 'cascade' FROM anon_auth.settings);
 BEGIN
 	FOR key IN
-		SELECT c.conname, c.conrelid, c.conrelid::regclass AS table_name, c.confdeltype, c.confupdtype, c.convalidated,
-			   cardinality(c.confkey) > 1 AS wide,
-			   (SELECT rolsuper FROM pg_roles WHERE oid = r.relowner) AS by_superuser,
+		SELECT c.conname, c.conrelid, c.conrelid::regclass AS table_name, c.confdeltype, c.convalidated,
 			   (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place)
 				FROM unnest(c.conkey) WITH ORDINALITY k(num, place)
 				JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num) AS columns,
@@ -39,11 +37,9 @@ BEGIN
 						 AND (SELECT array_agg(n ORDER BY n) FROM unnest((i.indkey::int2[])[0:cardinality(c.conkey) - 1]) n)
 							 = (SELECT array_agg(n ORDER BY n) FROM unnest(c.conkey) n)) AS indexed,
 			   r.relkind = 'p' AS partitioned,
-			   EXISTS (SELECT FROM unnest(c.conkey, c.confkey) AS k(num, user_num)
-					   JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num
-					   JOIN pg_attribute u ON u.attrelid = c.confrelid AND u.attnum = k.user_num
-					   JOIN pg_cast t ON t.castsource = a.atttypid AND t.casttarget = u.atttypid
-					   WHERE t.castfunc >= 16384) AS casts
+			   cardinality(c.conkey) = 1
+				   AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.conrelid AND a.attnum = c.conkey[1] AND a.atttypid = 'uuid'::regtype)
+				   AND EXISTS (SELECT FROM pg_attribute u WHERE u.attrelid = c.confrelid AND u.attnum = c.confkey[1] AND u.attname = 'id') AS plain
 		FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
 		WHERE c.contype = 'f' AND c.confrelid = 'anon_auth.users'::regclass AND c.conparentid = 0
 		  AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
@@ -65,16 +61,10 @@ BEGIN
 				format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I FOREIGN KEY (%s) REFERENCES anon_auth.users (%s) ON DELETE CASCADE;',
 					   key.table_name, key.conname, key.conname, key.columns, key.user_columns);
 		END IF;
-		IF key.confupdtype IN ('c', 'n', 'd') AND key.wide AND NOT key.by_superuser THEN
-			RETURN QUERY SELECT 'error', 'changing_key_columns',
-				format('foreign key %I of table %s refers to columns of users that change', key.conname, key.table_name),
-				'When they do, PostgreSQL runs the AFTER triggers of that table with the rights of the extension''s owner.',
-				format('ALTER TABLE %s DROP CONSTRAINT %I;', key.table_name, key.conname);
-		END IF;
-		IF key.casts THEN
-			RETURN QUERY SELECT 'error', 'cast_in_foreign_key',
-				format('foreign key %I of table %s casts its column with a function', key.conname, key.table_name),
-				'PostgreSQL checks a foreign key, and so runs this function, with the rights of the extension''s owner.',
+		IF NOT key.plain THEN
+			RETURN QUERY SELECT 'error', 'foreign_key_not_uuid',
+				format('foreign key %I of table %s does not refer to the id of users with one column of type uuid', key.conname, key.table_name),
+				'PostgreSQL runs casts to uuid with the rights of the owner of users; and no user can be deleted, purged or merged.',
 				format('ALTER TABLE %s DROP CONSTRAINT %I;', key.table_name, key.conname);
 		END IF;
 		IF NOT key.convalidated THEN
@@ -90,7 +80,9 @@ BEGIN
 		'delete_user(), purge() and merges delete users with session_replication_role = replica.',
 		format('ALTER TABLE anon_auth.users ENABLE ALWAYS TRIGGER %I;', t.tgname)
 	FROM pg_trigger t
-	WHERE t.tgrelid = 'anon_auth.users'::regclass AND NOT t.tgisinternal AND t.tgtype & 8 <> 0 AND t.tgenabled = 'O';
+	WHERE t.tgrelid = 'anon_auth.users'::regclass AND NOT t.tgisinternal AND t.tgtype & 8 <> 0 AND t.tgenabled = 'O'
+	  AND t.tgfoid <> 'anon_auth.refuse_user_change()'::regprocedure;
+	RETURN QUERY SELECT * FROM anon_auth.doctor_guards();
 	-- What stands in its setting is its owner's, who may mean to be run by a DBA.
 	RETURN QUERY
 	SELECT 'error', 'temporary_tables_searched_first',

@@ -12,15 +12,14 @@ DECLARE
 BEGIN
 	RETURN QUERY
 	SELECT 'warning', 'references_privilege', format('%s may reference anon_auth.users', g.grantee),
-		'PostgreSQL checks foreign keys with the rights of the extension''s owner, and runs casts to them that their owner has written: it is as good as these rights.',
-		format('REVOKE REFERENCES ON anon_auth.users FROM %s;  -- and create its tables yourself: see docs/guide.md, "Row-level security"', g.grantee)
+		'Whoever owns a table can keep users from being deleted, and make deletions slow.',
+		'REVOKE REFERENCES ON anon_auth.users FROM PUBLIC; REVOKE REFERENCES (id) ON anon_auth.users FROM PUBLIC;  -- and grant REFERENCES (id) to the role of your migrations'
 	FROM (SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
 		  FROM (SELECT relacl AS acl, relowner FROM pg_class WHERE oid = 'anon_auth.users'::regclass
 				UNION ALL
 				SELECT t.attacl, c.relowner FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid WHERE c.oid = 'anon_auth.users'::regclass) u,
 			   aclexplode(u.acl) a
-		  WHERE a.privilege_type = 'REFERENCES' AND a.grantee <> u.relowner
-			AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolsuper)) g;
+		  WHERE a.privilege_type = 'REFERENCES' AND a.grantee = 0) g;
 	-- That is what the finding above is about, and stats has counts alone.
 	RETURN QUERY
 	SELECT 'error', 'table_privilege',

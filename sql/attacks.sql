@@ -134,6 +134,12 @@ END
 $$;
 RESET client_min_messages;
 SELECT pg_temp.try(statement) AS result FROM unnest(ARRAY[
+	-- before the library is loaded, which DDL does
+	'SELECT current_setting(''anon_auth.master_key_file'')',
+	'SET anon_auth.master_key_file = ''/dev/null''',
+	'SELECT set_config(''anon_auth.master_key_file'', ''/dev/null'', true)',
+	'SET anon_auth.no_such_setting = 1',
+	'SET anon_auth.verified_claims = ''{"sub": "00000000-0000-0000-0000-000000000001"}''',
 	-- the extension itself
 	'DROP EXTENSION anon_auth',
 	'ALTER EXTENSION anon_auth UPDATE',
@@ -171,13 +177,8 @@ SELECT pg_temp.try(statement) AS result FROM unnest(ARRAY[
 	'SELECT lo_import(''anon_auth.master_key'')',
 	'COPY traps.sprung FROM ''/etc/passwd''',
 	'COPY traps.sprung FROM PROGRAM ''cat anon_auth.master_key''',
-	'SELECT current_setting(''anon_auth.master_key_file'')',
-	'SET anon_auth.master_key_file = ''/dev/null''',
-	'SELECT set_config(''anon_auth.master_key_file'', ''/dev/null'', true)',
 	'ALTER ROLE regress_anon_auth_mallory SET anon_auth.master_key_file = ''/dev/null''',
-	'SET anon_auth.no_such_setting = 1',
 	-- other people
-	'SET anon_auth.verified_claims = ''{"sub": "00000000-0000-0000-0000-000000000001"}''',
 	'CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION anon_auth.uid()',
 	'SELECT anon_auth.merge_anonymous_user(NULL, NULL)',
 	'SELECT anon_auth.take_outbox_messages()',

@@ -18,6 +18,7 @@
 #include "guc.h"
 #include "store/app_tables.h"
 #include "store/distribution.h"
+#include "store/foreign_keys.h"
 #include "store/session_settings.h"
 #include "store/statement.h"
 
@@ -41,4 +42,5 @@ _PG_init(void)
 	transaction_counters_init();
 	distribution_init();
 	app_statements_init();
+	foreign_keys_init();
 }

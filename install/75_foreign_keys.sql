@@ -1,0 +1,50 @@
+-- ---------------------------------------------------------------------------
+-- Foreign keys to users: of type uuid alone, and users are deleted by functions
+--
+-- PostgreSQL checks a foreign key with the rights of the owner of users, and
+-- runs a cast that its column needs with these rights.  It runs the AFTER
+-- triggers of a referencing table with the rights of whoever deletes a user.
+-- The triggers here keep both from happening.
+-- ---------------------------------------------------------------------------
+
+-- A trigger of this kind fires exactly when those of foreign keys do: not under
+-- session_replication_role = replica, which logical replication applies changes
+-- under, and delete_user(), purge() and merges delete users under.
+CREATE FUNCTION anon_auth.refuse_user_change() RETURNS trigger
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF TG_OP = 'UPDATE' THEN
+		RAISE EXCEPTION 'the id of a user cannot be changed'
+			USING ERRCODE = 'feature_not_supported';
+	END IF;
+	RAISE EXCEPTION 'users are deleted by anon_auth.delete_user() alone'
+		USING ERRCODE = 'feature_not_supported',
+			  DETAIL = format('PostgreSQL would run the triggers of referencing tables with the rights of whoever runs %s.', TG_OP),
+			  HINT = 'SELECT anon_auth.delete_user(id) FROM anon_auth.users WHERE ...;';
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.refuse_user_change() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.refuse_user_change() IS
+'Trigger of users: refuses DELETE, TRUNCATE and a change of id, except under session_replication_role = replica. Errors: 0A000.';
+
+CREATE TRIGGER users_refuse_change BEFORE DELETE OR TRUNCATE OR UPDATE OF id ON anon_auth.users
+	FOR EACH STATEMENT EXECUTE FUNCTION anon_auth.refuse_user_change();
+
+-- The library checks each foreign key at the moment that it is created, before
+-- PostgreSQL looks at the rows of the table.  All that is left to do is to load it
+-- before any command that can create one.
+CREATE FUNCTION anon_auth.check_foreign_keys() RETURNS event_trigger
+	LANGUAGE c
+AS 'MODULE_PATHNAME', 'anon_auth_check_foreign_keys';
+REVOKE ALL ON FUNCTION anon_auth.check_foreign_keys() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.check_foreign_keys() IS
+'Event trigger: loads the library, which refuses foreign keys to users except those of one column of type uuid to its id. Errors of the commands that make one: 42804 another type, also a domain over uuid; 0A000 another column of users.';
+
+CREATE EVENT TRIGGER anon_auth_foreign_keys ON ddl_command_start
+	WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE SCHEMA', 'ALTER TYPE')
+	EXECUTE FUNCTION anon_auth.check_foreign_keys();
+ALTER EVENT TRIGGER anon_auth_foreign_keys ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER anon_auth_foreign_keys IS
+'Keeps foreign keys to anon_auth.users from running casts: see anon_auth.check_foreign_keys().';

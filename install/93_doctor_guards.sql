@@ -1,0 +1,42 @@
+-- ---------------------------------------------------------------------------
+-- doctor(): the triggers of 75_foreign_keys.sql
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION anon_auth.doctor_guards()
+	RETURNS SETOF anon_auth.finding
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	-- Citus runs no triggers on tables that it distributes.
+	distributed boolean := to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AND anon_auth.is_distributed('users');
+	enabled "char";
+BEGIN
+	SELECT e.evtenabled INTO enabled FROM pg_event_trigger e WHERE e.evtname = 'anon_auth_foreign_keys';
+	IF enabled IS DISTINCT FROM 'A' THEN
+		RETURN QUERY SELECT 'error', 'foreign_keys_unchecked', 'the event trigger anon_auth_foreign_keys is not enabled ALWAYS',
+			'Roles with REFERENCES on users can make foreign keys that run casts with the rights of the owner of users.',
+			'ALTER EVENT TRIGGER anon_auth_foreign_keys ENABLE ALWAYS;';
+	END IF;
+	-- A parameter of PostgreSQL 17.
+	IF current_setting('event_triggers', true) = 'off' THEN
+		RETURN QUERY SELECT 'error', 'foreign_keys_unchecked', 'event triggers are switched off (event_triggers)',
+			'Roles with REFERENCES on users can make foreign keys that run casts with the rights of the owner of users.',
+			'ALTER SYSTEM RESET event_triggers; SELECT pg_reload_conf();';
+	END IF;
+	SELECT t.tgenabled INTO enabled FROM pg_trigger t
+		WHERE t.tgrelid = 'anon_auth.users'::regclass AND t.tgname = 'users_refuse_change';
+	IF enabled IS DISTINCT FROM 'O' AND NOT distributed THEN
+		RETURN QUERY SELECT 'error', 'users_trigger_changed',
+			CASE WHEN enabled IS NULL THEN 'the trigger users_refuse_change of users is missing'
+				 WHEN enabled = 'D' THEN 'the trigger users_refuse_change of users is disabled'
+				 ELSE 'the trigger users_refuse_change of users fires under session_replication_role = replica' END,
+			CASE WHEN enabled IS NULL OR enabled = 'D' THEN 'A DELETE of yours runs the triggers of referencing tables with your rights.'
+				 ELSE 'delete_user(), purge(), merges and logical replication cannot delete users.' END,
+			CASE WHEN enabled IS NULL THEN 'CREATE TRIGGER users_refuse_change BEFORE DELETE OR TRUNCATE OR UPDATE OF id ON anon_auth.users FOR EACH STATEMENT EXECUTE FUNCTION anon_auth.refuse_user_change();'
+				 ELSE 'ALTER TABLE anon_auth.users ENABLE TRIGGER users_refuse_change;' END;
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION anon_auth.doctor_guards() FROM PUBLIC;
+COMMENT ON FUNCTION anon_auth.doctor_guards() IS 'Part of doctor(): the triggers that guard users and the foreign keys to it.';

@@ -1,0 +1,142 @@
+--
+-- Foreign keys to users have one column of type uuid, whatever command makes them;
+-- and users are deleted by functions alone.
+--
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS anon_auth CASCADE;
+DROP SCHEMA IF EXISTS app, evil CASCADE;
+DROP ROLE IF EXISTS regress_migration;
+CREATE EXTENSION anon_auth;
+SELECT anon_auth.create_client('web', 'spa') \g /dev/null
+SELECT anon_auth.authenticate_anonymously('web') \g /dev/null
+CREATE ROLE regress_migration;
+CREATE SCHEMA app AUTHORIZATION regress_migration;
+-- All that a role needs that is not a superuser.
+GRANT USAGE ON SCHEMA anon_auth TO regress_migration;
+GRANT REFERENCES (id) ON anon_auth.users TO regress_migration;
+RESET client_min_messages;
+
+SET ROLE regress_migration;
+-- A type of its own, which PostgreSQL would cast to uuid as the owner of users.
+CREATE TYPE app.evil AS (id uuid);
+CREATE FUNCTION app.whoami(app.evil) RETURNS uuid LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION 'cast as %', CASE current_user WHEN session_user THEN 'superuser' ELSE current_user END;
+END $$;
+RESET ROLE;
+CREATE CAST (app.evil AS uuid) WITH FUNCTION app.whoami(app.evil) AS IMPLICIT;
+SET ROLE regress_migration;
+CREATE DOMAIN app.user_id AS uuid;
+
+-- every shape of key that a migration may make
+CREATE TABLE app.inline (owner uuid REFERENCES anon_auth.users);
+CREATE TABLE app.by_table (owner uuid, CONSTRAINT by_table_owner FOREIGN KEY (owner) REFERENCES anon_auth.users (id) ON DELETE CASCADE);
+CREATE TABLE app.later (owner uuid);
+ALTER TABLE app.later ADD FOREIGN KEY (owner) REFERENCES anon_auth.users NOT VALID;
+ALTER TABLE app.later VALIDATE CONSTRAINT later_owner_fkey;
+ALTER TABLE app.later ADD COLUMN editor uuid REFERENCES anon_auth.users;
+CREATE TABLE app.parts (owner uuid REFERENCES anon_auth.users) PARTITION BY HASH (owner);
+CREATE TABLE app.parts_0 PARTITION OF app.parts FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE app.parts_1 (owner uuid);
+ALTER TABLE app.parts ATTACH PARTITION app.parts_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+-- a primary key of several columns, one of which refers
+CREATE TABLE app.orders (owner uuid REFERENCES anon_auth.users, id int, PRIMARY KEY (owner, id));
+
+-- every command that can make one of another type; the first of a session loads the library
+CREATE TABLE app.b (owner app.evil);
+-- With rows in it, PostgreSQL checks them before the command ends: no cast may run.
+INSERT INTO app.b VALUES (ROW(gen_random_uuid()));
+\c -
+SET ROLE regress_migration;
+ALTER TABLE app.b ADD FOREIGN KEY (owner) REFERENCES anon_auth.users;
+\set VERBOSITY terse
+CREATE TABLE app.a (owner app.evil REFERENCES anon_auth.users);
+\echo :LAST_ERROR_SQLSTATE
+CREATE TABLE app.a (owner app.user_id REFERENCES anon_auth.users);
+CREATE TABLE app.a (owner app.evil, CONSTRAINT c FOREIGN KEY (owner) REFERENCES anon_auth.users);
+CREATE TABLE app.a (owner app.evil REFERENCES anon_auth.users) PARTITION BY LIST (owner);
+ALTER TABLE app.b ADD FOREIGN KEY (owner) REFERENCES anon_auth.users NOT VALID;
+ALTER TABLE app.b ADD COLUMN editor app.user_id REFERENCES anon_auth.users;
+CREATE TABLE app.a (LIKE app.b, FOREIGN KEY (owner) REFERENCES anon_auth.users);
+CREATE TABLE app.a (FOREIGN KEY (owner) REFERENCES anon_auth.users) INHERITS (app.b);
+CREATE TABLE app.of_evil OF app.evil (FOREIGN KEY (id) REFERENCES anon_auth.users);
+CREATE TABLE app.c (owner app.evil) PARTITION BY LIST (owner);
+CREATE TABLE app.a PARTITION OF app.c (FOREIGN KEY (owner) REFERENCES anon_auth.users) DEFAULT;
+DO $$ BEGIN EXECUTE 'ALTER TABLE app.b ADD FOREIGN KEY (owner) REFERENCES anon_auth.users'; END $$;
+-- in the schema that is made with it
+RESET ROLE;
+CREATE SCHEMA evil CREATE TABLE a (owner app.evil REFERENCES anon_auth.users);
+SET ROLE regress_migration;
+
+-- a column that has one changes its type: its own, its parent's, that of its table's type
+ALTER TABLE app.inline ALTER owner TYPE app.user_id;
+ALTER TABLE app.inline ALTER owner TYPE app.evil USING NULL;
+CREATE TABLE app.ranges (n int, owner uuid REFERENCES anon_auth.users) PARTITION BY RANGE (n);
+CREATE TABLE app.ranges_0 PARTITION OF app.ranges DEFAULT;
+ALTER TABLE app.ranges ALTER owner TYPE app.user_id;
+INSERT INTO app.inline VALUES (NULL);
+ALTER TABLE app.inline ALTER owner TYPE app.evil USING ROW(gen_random_uuid())::app.evil;
+CREATE TABLE app.parent (owner uuid);
+CREATE TABLE app.child (FOREIGN KEY (owner) REFERENCES anon_auth.users) INHERITS (app.parent);
+CREATE TABLE app.grandchild (FOREIGN KEY (owner) REFERENCES anon_auth.users) INHERITS (app.child);
+ALTER TABLE app.parent ALTER owner TYPE app.user_id;
+ALTER TABLE app.child DROP CONSTRAINT child_owner_fkey;
+ALTER TABLE app.parent ALTER owner TYPE app.evil USING NULL;
+CREATE TYPE app.row_type AS (owner uuid);
+CREATE TABLE app.typed OF app.row_type (FOREIGN KEY (owner) REFERENCES anon_auth.users);
+ALTER TYPE app.row_type ALTER ATTRIBUTE owner TYPE app.user_id CASCADE;
+-- other columns of users
+RESET ROLE;
+CREATE UNIQUE INDEX users_kind_idx ON anon_auth.users (id, is_anonymous);
+ALTER TABLE anon_auth.users ADD UNIQUE (device_kid);
+GRANT REFERENCES ON anon_auth.users TO regress_migration;
+SET ROLE regress_migration;
+CREATE TABLE app.a (kid text REFERENCES anon_auth.users (device_kid));
+\echo :LAST_ERROR_SQLSTATE
+CREATE TABLE app.a (owner uuid, kind boolean, FOREIGN KEY (owner, kind) REFERENCES anon_auth.users (id, is_anonymous));
+RESET ROLE;
+DROP INDEX anon_auth.users_kind_idx;
+ALTER TABLE anon_auth.users DROP CONSTRAINT users_device_kid_key;
+
+-- superusers, too, and whatever the session is
+CREATE TABLE app.a (owner app.evil REFERENCES anon_auth.users);
+SET session_replication_role = replica;
+CREATE TABLE app.a (owner app.evil REFERENCES anon_auth.users);
+RESET session_replication_role;
+SET search_path = app;
+CREATE TABLE a (owner evil REFERENCES anon_auth.users);
+RESET search_path;
+-- keys to other tables are nobody's business
+CREATE TABLE app.other (id app.user_id PRIMARY KEY);
+CREATE TABLE app.to_other (id app.user_id REFERENCES app.other);
+SELECT conname, conrelid::regclass FROM pg_constraint WHERE contype = 'f' AND confrelid = 'anon_auth.users'::regclass AND connamespace = 'app'::regnamespace ORDER BY 1;
+\set VERBOSITY default
+
+-- a direct deletion, and a change of the id
+SELECT sub AS guest FROM anon_auth.authenticate_anonymously('web') \gset
+DELETE FROM anon_auth.users WHERE id = :'guest';
+\echo :LAST_ERROR_SQLSTATE
+\set VERBOSITY terse
+DELETE FROM anon_auth.users WHERE false;
+TRUNCATE anon_auth.users CASCADE;
+UPDATE anon_auth.users SET id = gen_random_uuid();
+INSERT INTO anon_auth.users (id, is_anonymous, created_at, updated_at, last_seen_at) VALUES (:'guest', true, now(), now(), now()) ON CONFLICT (id) DO UPDATE SET id = gen_random_uuid();
+MERGE INTO anon_auth.users u USING (SELECT :'guest'::uuid AS id) g ON u.id = g.id WHEN MATCHED THEN DELETE;
+SET session_replication_role = local;
+DELETE FROM anon_auth.users WHERE id = :'guest';
+RESET session_replication_role;
+UPDATE anon_auth.users SET custom_attributes = '{"a": 1}' WHERE id = :'guest';
+SELECT anon_auth.delete_user(:'guest');
+SELECT count(*) FROM anon_auth.users WHERE id = :'guest';
+-- As logical replication does: foreign keys and their triggers do nothing, either.
+SELECT sub AS guest FROM anon_auth.authenticate_anonymously('web') \gset
+SET session_replication_role = replica;
+DELETE FROM anon_auth.users WHERE id = :'guest';
+RESET session_replication_role;
+\set VERBOSITY default
+
+SET client_min_messages = warning;
+DROP SCHEMA app CASCADE;
+DROP EXTENSION anon_auth CASCADE;
+SELECT evtname FROM pg_event_trigger;
+DROP ROLE regress_migration;
