@@ -45,13 +45,7 @@ SELECT n(owner) AS orders, (SELECT string_agg(n(owner)::text, ',') FROM app.line
 SELECT id(1) AS first \gset
 SELECT (SELECT count(*) FROM anon_auth.users WHERE id = :'first') AS users, (SELECT count(*) FROM anon_auth.sessions WHERE user_id = :'first') AS sessions;
 
--- of a key of several columns, the columns that it says; a NULL in it refers to nobody
-CREATE UNIQUE INDEX users_kind_idx ON anon_auth.users (id, is_anonymous);
-CREATE TABLE app.kinds (id int, owner uuid, kind boolean, FOREIGN KEY (owner, kind) REFERENCES anon_auth.users (id, is_anonymous) ON DELETE SET NULL (owner));
-INSERT INTO app.kinds VALUES (1, id(2), true), (2, id(2), NULL), (3, id(3), true);
 SELECT anon_auth.delete_user(id(2));
-SELECT id, n(owner) AS owner, kind FROM app.kinds ORDER BY id;
-DROP TABLE app.kinds;
 
 -- a key that forbids it, unless another one takes the row away
 CREATE TABLE app.strict (owner uuid CONSTRAINT strict_owner REFERENCES anon_auth.users ON DELETE RESTRICT, editor uuid REFERENCES anon_auth.users ON DELETE CASCADE);

@@ -100,6 +100,10 @@ DROP TABLE twice;
 -- one that refers to something else of a user
 ALTER TABLE anon_auth.users ADD UNIQUE (device_kid);
 CREATE TABLE devices (kid text REFERENCES anon_auth.users (device_kid));
+-- as one that was made while event triggers were off
+CREATE TABLE devices (kid text, user_id uuid CONSTRAINT devices_kid_fkey REFERENCES anon_auth.users);
+UPDATE pg_constraint SET conkey = '{1}', confkey = ARRAY[(SELECT attnum FROM pg_attribute WHERE attrelid = 'anon_auth.users'::regclass AND attname = 'device_kid')]
+WHERE conname = 'devices_kid_fkey';
 SELECT anon_auth.delete_user(:'guest_sub');
 DROP TABLE devices;
 

@@ -71,6 +71,13 @@
 extern bool error_must_not_be_caught(const ErrorData *error);
 
 /*
+ * Whether the same call may succeed a little later although nobody changes data,
+ * settings or tables on purpose: the server is short of something, an object is
+ * locked, or DDL has just replaced it.
+ */
+extern bool error_may_pass(const ErrorData *error);
+
+/*
  * For a status that is no fault of the caller's input; does nothing on
  * JOSE_OK, raises XX000 otherwise.
  */

@@ -16,6 +16,7 @@
 #include "domain/promotion.h"
 #include "errors.h"
 #include "json/json.h"
+#include "store/foreign_keys.h"
 #include "subtransaction.h"
 #include "utils/json.h"
 
@@ -68,6 +69,7 @@ merge_guest(const char *client_id, const User *guest, const pg_uuid_t *session_i
 {
 	User		user;
 
+	foreign_keys_hold();
 	if (guest->device_kid != NULL)
 		device_key_remove(guest->device_kid, &guest->id, now);
 	if (!user_lock_guest(&guest->id, &user) ||
@@ -76,10 +78,8 @@ merge_guest(const char *client_id, const User *guest, const pg_uuid_t *session_i
 
 	app_constraints_immediate();
 	hook_merge(hook, &guest->id, user_id);
-	*tables = app_tables_find(count);
-	app_tables_move(*tables, *count, &guest->id, user_id);
-
-	user_delete_one(&guest->id);
+	app_constraints_immediate();
+	*tables = user_delete_merged(&guest->id, user_id, count);
 	record_merge(client_id, &guest->id, user_id, *tables, *count, now);
 	return true;
 }
@@ -93,6 +93,36 @@ typedef struct AdminMerge
 	int			count;
 } AdminMerge;
 
+pg_noreturn static void
+raise_no_guest(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("a guest can only be merged into a regular user")));
+}
+
+/*
+ * Say why the guest could not be held.  Whatever has happened to it is committed by
+ * now, so that a second call says the same.
+ */
+pg_noreturn static void
+raise_unmergeable(const pg_uuid_t *guest_id)
+{
+	User		guest;
+
+	user_admin_get(guest_id, &guest);
+	if (!guest.is_anonymous)
+		raise_no_guest();
+	if (guest.is_disabled)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the guest is disabled"),
+				 errhint("Call anon_auth.enable_user() first.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent update")));
+}
+
 static void
 merge_now(void *arg)
 {
@@ -101,19 +131,17 @@ merge_now(void *arg)
 	User		guest;
 	User		user;
 
+	foreign_keys_hold();
 	user_admin_get(merge->guest_id, &guest);
 	user_admin_get(merge->user_id, &user);
 	settings_read_account_policy(&policy);
 	if (!guest.is_anonymous || user.is_anonymous)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a guest can only be merged into a regular user")));
-	if (!user_lock(merge->user_id) ||
-		!merge_guest(NULL, &guest, NULL, merge->user_id, policy.merge, merge->now,
+		raise_no_guest();
+	if (!user_lock(merge->user_id))
+		user_admin_get(merge->user_id, &user);
+	if (!merge_guest(NULL, &guest, NULL, merge->user_id, policy.merge, merge->now,
 					 &merge->tables, &merge->count))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the guest is disabled, or has changed meanwhile")));
+		raise_unmergeable(merge->guest_id);
 }
 
 void

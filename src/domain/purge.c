@@ -6,7 +6,8 @@
  * A batch is a transaction.  Guests go first: their sessions go with them.
  * Rows of the application are respected: settings.purge_policy says which of
  * them keep a guest.  A guest that cannot be deleted is looked at again after
- * a day, so that such guests do not block the others.
+ * a day, and after five minutes if the fault may have passed by then, so that such
+ * guests do not block the others.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,11 +20,13 @@
 #include "json/json.h"
 #include "miscadmin.h"
 #include "store/app_tables.h"
+#include "store/foreign_keys.h"
 #include "store/purge.h"
 #include "subtransaction.h"
 #include "utils/fmgrprotos.h"
 
 #define RETRY_INTERVAL		USECS_PER_DAY
+#define PASSING_RETRY_INTERVAL	(5 * USECS_PER_MINUTE)
 #define REPLAY_INTERVAL		(2 * INT64CONST(1) * SHORT_LIFETIME_SECONDS * USECS_PER_SEC)
 
 typedef struct Purge
@@ -65,6 +68,23 @@ delete_guests(void *arg)
 	record_deletion(deletion->ids, deletion->now);
 }
 
+/* What is wrong with the server, or waits for a lock, passes without anybody's doing. */
+static int64
+retry_interval(const ErrorData *error)
+{
+	return error_may_pass(error) ? PASSING_RETRY_INTERVAL : RETRY_INTERVAL;
+}
+
+static void
+warn(const ErrorData *error, const char *what)
+{
+	ereport(WARNING,
+			(errmsg("%s: %s", what, error->message),
+			 error_may_pass(error) ?
+			 errdetail("purge() will try again after 5 minutes.") :
+			 errdetail("purge() will try again after a day.")));
+}
+
 /* What of a batch can be deleted, where the batch as a whole cannot. */
 static void
 delete_one_by_one(Purge *purge, ArrayType *ids)
@@ -88,10 +108,8 @@ delete_one_by_one(Purge *purge, ArrayType *ids)
 			continue;
 		}
 		if (purge->counts.skipped_guests++ == 0)
-			ereport(WARNING,
-					(errmsg("a guest could not be deleted: %s", error->message),
-					 errdetail("purge() will try again after a day.")));
-		purge_postpone(deletion.ids, purge->now + RETRY_INTERVAL);
+			warn(error, "a guest could not be deleted");
+		purge_postpone(deletion.ids, purge->now + retry_interval(error));
 	}
 }
 
@@ -106,10 +124,7 @@ static void
 find_kept(void *arg)
 {
 	Keeping    *keeping = arg;
-	int			count;
-	AppTable   *tables = app_tables_find(&count);
-	ArrayType  *kept = app_tables_users_with_rows(tables, count, keeping->ids,
-												  keeping->restricting_only);
+	ArrayType  *kept = app_tables_users_with_rows(keeping->ids, keeping->restricting_only);
 
 	keeping->kept = purge_subtract(keeping->ids, purge_subtract(keeping->ids, kept));
 }
@@ -119,16 +134,16 @@ find_kept(void *arg)
  * be read, which its owner can see to.
  */
 static ArrayType *
-kept_guests(ArrayType *ids, bool restricting_only)
+kept_guests(ArrayType *ids, bool restricting_only, int64 *interval)
 {
 	Keeping		keeping = {.ids = ids,.restricting_only = restricting_only};
 	ErrorData  *error = subtransaction_try_foreign(find_kept, &keeping);
 
+	*interval = RETRY_INTERVAL;
 	if (error == NULL)
 		return keeping.kept;
-	ereport(WARNING,
-			(errmsg("guests could not be looked for in your tables: %s", error->message),
-			 errdetail("purge() will try again after a day.")));
+	*interval = retry_interval(error);
+	warn(error, "guests could not be looked for in your tables");
 	return ids;
 }
 
@@ -138,15 +153,17 @@ purge_due(Purge *purge, bool with_key, TimestampTz since, ArrayType *due)
 {
 	Deletion	deletion = {.now = purge->now};
 	ArrayType  *kept;
+	int64		interval;
 
+	foreign_keys_hold();
 	deletion.ids = purge_lock_guests(with_key, due);
 	if (purge_count(deletion.ids) == 0)
 		return false;
 	deletion.ids = purge_subtract(deletion.ids,
 								  purge_postpone_used(with_key, deletion.ids, since));
 
-	kept = kept_guests(deletion.ids, purge->policy.cascade);
-	purge_postpone(kept, purge->now + RETRY_INTERVAL);
+	kept = kept_guests(deletion.ids, purge->policy.cascade, &interval);
+	purge_postpone(kept, purge->now + interval);
 	purge->counts.skipped_guests += purge_count(kept);
 	deletion.ids = purge_subtract(deletion.ids, kept);
 

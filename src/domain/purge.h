@@ -15,7 +15,7 @@
 typedef struct PurgeCounts
 {
 	uint64		guests;
-	uint64		skipped_guests; /* looked at again after a day */
+	uint64		skipped_guests; /* looked at again later */
 	uint64		sessions;
 	uint64		authorization_codes;
 	uint64		one_time_codes;

@@ -9,18 +9,36 @@
 
 #include "domain/domain.h"
 #include "json/json.h"
+#include "store/foreign_keys.h"
 
-void
-user_admin_get(const pg_uuid_t *id, User *user)
+pg_noreturn static void
+raise_unknown(const pg_uuid_t *id)
 {
 	char		text[UUID_TEXT_LENGTH + 1];
 
-	if (user_find(id, user))
-		return;
 	uuid_to_text(id, text);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("user \"%s\" does not exist", text)));
+}
+
+void
+user_admin_get(const pg_uuid_t *id, User *user)
+{
+	if (!user_find(id, user))
+		raise_unknown(id);
+}
+
+/* The statement may have waited for a transaction that deleted the user. */
+static bool
+set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now)
+{
+	User		user;
+
+	if (user_set_disabled(id, disabled, now))
+		return true;
+	user_admin_get(id, &user);
+	return false;
 }
 
 /* Logins hold the user's row, so none slips in between the two statements. */
@@ -30,7 +48,7 @@ user_admin_disable(const pg_uuid_t *id, TimestampTz now)
 	User		user;
 
 	user_admin_get(id, &user);
-	if (!user_set_disabled(id, true, now))
+	if (!set_disabled(id, true, now))
 		return;
 	sessions_delete(id, NULL);
 	user_orphaned(id, now);
@@ -44,7 +62,7 @@ user_admin_enable(const pg_uuid_t *id, TimestampTz now)
 	User		user;
 
 	user_admin_get(id, &user);
-	if (user_set_disabled(id, false, now))
+	if (set_disabled(id, false, now))
 		event_insert("user.enabled", id, NULL, NULL, now);
 }
 
@@ -53,11 +71,12 @@ user_admin_delete(const pg_uuid_t *id, TimestampTz now)
 {
 	User		user;
 
+	foreign_keys_hold();
 	user_admin_get(id, &user);
 	if (user.device_kid != NULL)
 		device_key_remove(user.device_kid, id, now);
 	if (!user_lock_for_deletion(id, &user))
-		return;
+		raise_unknown(id);
 	user_delete_one(id);
 	event_insert("user.deleted", id, NULL, NULL, now);
 }
@@ -69,7 +88,8 @@ user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now)
 	uint64		count;
 
 	user_admin_get(id, &user);
-	(void) user_lock(id);
+	if (!user_lock(id))
+		raise_unknown(id);
 	count = sessions_delete(id, NULL);
 	user_orphaned(id, now);
 	authorization_codes_delete(id);

@@ -3,22 +3,17 @@
  * app_move.c
  *	  Moving the rows of one user to another in the application's tables.
  *
- * The values to look for and those to put in their place are read from the two
- * users' rows: a key may consist of several columns.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "errors.h"
-#include "lib/stringinfo.h"
 #include "store/app_move_statement.h"
 #include "store/app_tables_private.h"
 #include "store/distribution.h"
-#include "store/session_settings.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 
 /* What a DELETE would do to other tables' rows; a key may refer to a partition. */
 static StoreStatement find_cascade = {
@@ -30,77 +25,6 @@ static StoreStatement find_cascade = {
 	.nparams = 1,
 	.types = {OIDOID}
 };
-
-static void
-collect_columns(const AppTable *tables, int count, UserValues *values)
-{
-	int			total = 0;
-	int			i;
-	int			k;
-	int			c;
-
-	for (i = 0; i < count; i++)
-		for (k = 0; k < tables[i].nkeys; k++)
-			total += tables[i].keys[k].ncolumns;
-	memset(values, 0, sizeof(UserValues));
-	values->columns = palloc(sizeof(char *) * Max(total, 1));
-	for (i = 0; i < count; i++)
-		for (k = 0; k < tables[i].nkeys; k++)
-			for (c = 0; c < tables[i].keys[k].ncolumns; c++)
-				if (user_value_index(values, tables[i].keys[k].user_columns[c]) < 0)
-					values->columns[values->count++] = tables[i].keys[k].user_columns[c];
-}
-
-/* Copies one user's values behind those that are there. */
-static void
-read_user(const pg_uuid_t *id, UserValues *values, int offset)
-{
-	Oid			types[1] = {UUIDOID};
-	Datum		params[1] = {UUIDPGetDatum(id)};
-	MemoryContext context = CurrentMemoryContext;
-	StringInfoData sql;
-	int			nest_level = session_settings_enter(false);
-	int			i;
-
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT ");
-	for (i = 0; i < values->count; i++)
-		appendStringInfo(&sql, "%s%s", i > 0 ? ", " : "", quote_identifier(values->columns[i]));
-	appendStringInfoString(&sql, " FROM anon_auth.users WHERE id OPERATOR(pg_catalog.=) $1");
-
-	SPI_connect();
-	if (store_execute_once(sql.data, 1, types, params, NULL, false) != SPI_OK_SELECT ||
-		SPI_processed != 1)
-		elog(ERROR, "could not read a user");
-	for (i = 0; i < values->count; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(SPI_tuptable->tupdesc, i);
-		bool		is_null;
-		Datum		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1,
-										  &is_null);
-		MemoryContext spi_context = MemoryContextSwitchTo(context);
-
-		values->types[offset + i] = attribute->atttypid;
-		values->nulls[offset + i] = is_null ? 'n' : ' ';
-		values->values[offset + i] = is_null ? (Datum) 0 :
-			datumCopy(value, attribute->attbyval, attribute->attlen);
-		MemoryContextSwitchTo(spi_context);
-	}
-	SPI_finish();
-	session_settings_leave(nest_level);
-}
-
-static void
-read_values(const AppTable *tables, int count, const pg_uuid_t *from, const pg_uuid_t *to,
-			UserValues *values)
-{
-	collect_columns(tables, count, values);
-	values->types = palloc(sizeof(Oid) * 2 * values->count);
-	values->values = palloc(sizeof(Datum) * 2 * values->count);
-	values->nulls = palloc(2 * values->count);
-	read_user(from, values, 0);
-	read_user(to, values, values->count);
-}
 
 /*
  * Where Citus distributes a table by a column that changes, which it does not
@@ -169,18 +93,19 @@ raise_refused(const AppTable *tables, int count, ErrorData *error)
 
 /* Runs a statement that gives a row of numbers, one a table. */
 static void
-run_for_numbers(AppTable *tables, int count, const char *sql, const UserValues *values,
+run_for_numbers(AppTable *tables, int count, const char *sql, const Datum *users,
 				uint64 *numbers)
 {
 	MemoryContext context = CurrentMemoryContext;
+	Oid			types[2] = {UUIDOID, UUIDOID};
 
 	PG_TRY();
 	{
 		int			i;
 
 		SPI_connect();
-		if (app_statement_run(tables, count, sql, 2 * values->count, values->types, values->values,
-							  values->nulls, false) != SPI_OK_SELECT)
+		if (app_statement_run(tables, count, sql, 2, types, (Datum *) users, NULL,
+							  false) != SPI_OK_SELECT)
 			elog(ERROR, "could not change the tables %s", app_table_names(tables, count));
 		if (SPI_processed != 1)
 			elog(ERROR, "could not count the rows of %s", app_table_names(tables, count));
@@ -210,12 +135,12 @@ run_for_numbers(AppTable *tables, int count, const char *sql, const UserValues *
  * with the guest.
  */
 static void
-refuse_leftovers(AppTable *tables, int count, const UserValues *values)
+refuse_leftovers(AppTable *tables, int count, const Datum *users)
 {
 	uint64	   *left = palloc(sizeof(uint64) * count);
 	int			i;
 
-	run_for_numbers(tables, count, app_leftover_statement(tables, count, values), values, left);
+	run_for_numbers(tables, count, app_leftover_statement(tables, count), users, left);
 	for (i = 0; i < count; i++)
 		if (left[i] > 0)
 			ereport(ERROR,
@@ -226,7 +151,7 @@ refuse_leftovers(AppTable *tables, int count, const UserValues *values)
 }
 
 static void
-move_together(AppTable *tables, int count, const UserValues *values)
+move_together(AppTable *tables, int count, const Datum *users)
 {
 	StoreOwnerScope scope;
 	uint64	   *moved = palloc(sizeof(uint64) * count);
@@ -239,28 +164,76 @@ move_together(AppTable *tables, int count, const UserValues *values)
 		if (tables[i].changes_shard)
 			refuse_cascade(&tables[i]);
 	}
-	sql = app_move_statement(tables, count, values);
+	sql = app_move_statement(tables, count);
 	app_owner_enter(&scope, tables[0].owner);
-	run_for_numbers(tables, count, sql, values, moved);
-	refuse_leftovers(tables, count, values);
+	run_for_numbers(tables, count, sql, users, moved);
 	app_owner_leave(&scope);
 	for (i = 0; i < count; i++)
-		tables[i].moved = moved[i];
+		tables[i].moved += moved[i];
 }
 
-void
-app_tables_move(AppTable *tables, int count, const pg_uuid_t *from, const pg_uuid_t *to)
+/*
+ * Look for rows that are left when all tables have been changed, since a trigger of
+ * one may have written to another.
+ */
+static void
+move_in(AppTable *tables, int count, const Datum *users)
 {
-	UserValues	values;
+	ArrayType  *from = construct_array((Datum *) users, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
 	int			first;
 	int			n;
 
-	if (count == 0)
-		return;
-	read_values(tables, count, from, to, &values);
+	app_tables_refuse_unseen(tables, count, from, true);
 	for (first = 0; first < count; first += n)
 	{
 		n = app_tables_linked(tables, count, first);
-		move_together(&tables[first], n, &values);
+		move_together(&tables[first], n, users);
 	}
+	for (first = 0; first < count; first += n)
+	{
+		StoreOwnerScope scope;
+
+		n = app_tables_linked(tables, count, first);
+		app_owner_enter(&scope, tables[first].owner);
+		refuse_leftovers(&tables[first], n, users);
+		app_owner_leave(&scope);
+	}
+	app_tables_refuse_unseen(tables, count, from, true);
+}
+
+/* Take over how many rows earlier rounds have moved. */
+static void
+carry_moved(AppTable *tables, int count, const AppTable *earlier, int earlier_count)
+{
+	int			i;
+	int			j;
+
+	for (i = 0; i < count; i++)
+		for (j = 0; j < earlier_count; j++)
+			if (tables[i].id == earlier[j].id)
+				tables[i].moved = earlier[j].moved;
+}
+
+AppTable *
+app_tables_move(const pg_uuid_t *from, const pg_uuid_t *to, int *count)
+{
+	Datum		users[2] = {UUIDPGetDatum(from), UUIDPGetDatum(to)};
+	AppTable   *earlier = NULL;
+	int			earlier_count = 0;
+	int			rounds;
+
+	for (rounds = 0; rounds < APP_TABLES_ROUNDS; rounds++)
+	{
+		AppTable   *tables = app_tables_find(true, count);
+
+		carry_moved(tables, *count, earlier, earlier_count);
+		if (*count == 0)
+			return tables;
+		move_in(tables, *count, users);
+		if (app_tables_unchanged(true, tables, *count))
+			return tables;
+		earlier = tables;
+		earlier_count = *count;
+	}
+	app_tables_raise_unstable();
 }

@@ -3,7 +3,7 @@
  * app_move_statement.c
  *	  The statements that app_move.c runs, as text.
  *
- * A key may consist of several columns, and keys may share one.
+ * A table may have several keys, and keys may share a column.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,119 +12,79 @@
 #include "access/table.h"
 #include "lib/stringinfo.h"
 #include "store/app_move_statement.h"
+#include "store/app_tables_private.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
-int
-user_value_index(const UserValues *values, const char *column)
-{
-	int			i;
-
-	for (i = 0; i < values->count; i++)
-		if (strcmp(values->columns[i], column) == 0)
-			return i;
-	return -1;
-}
-
 /* Whether a row refers to the one user by this key. */
 static void
-append_condition(StringInfo sql, const AppKey *key, const UserValues *values)
+append_condition(StringInfo sql, const AppKey *key)
 {
-	int			c;
-
-	appendStringInfoChar(sql, '(');
-	for (c = 0; c < key->ncolumns; c++)
-		appendStringInfo(sql, "%s%s OPERATOR(pg_catalog.=) $%d", c > 0 ? " AND " : "",
-						 quote_identifier(key->columns[c]),
-						 user_value_index(values, key->user_columns[c]) + 1);
-	appendStringInfoChar(sql, ')');
+	appendStringInfo(sql, "%s OPERATOR(pg_catalog.=) $1", quote_identifier(key->column));
 }
 
 static void
-append_any_condition(StringInfo sql, const AppTable *table, const UserValues *values)
+append_any_condition(StringInfo sql, const AppTable *table)
 {
 	int			k;
 
 	for (k = 0; k < table->nkeys; k++)
 	{
 		appendStringInfoString(sql, k > 0 ? " OR " : " WHERE ");
-		append_condition(sql, &table->keys[k], values);
+		append_condition(sql, &table->keys[k]);
 	}
 }
 
-/* Keys may share a column; it can be set only once. */
+/* Two keys may have the same column, which can be set only once. */
 static bool
-set_before(const AppTable *table, int key, int column)
+set_before(const AppTable *table, int key)
 {
 	int			k;
-	int			c;
 
-	for (k = 0; k <= key; k++)
-		for (c = 0; c < table->keys[k].ncolumns && (k < key || c < column); c++)
-			if (strcmp(table->keys[k].columns[c], table->keys[key].columns[column]) == 0)
-				return true;
+	for (k = 0; k < key; k++)
+		if (strcmp(table->keys[k].column, table->keys[key].column) == 0)
+			return true;
 	return false;
 }
 
 static void
-append_new_value(StringInfo sql, const AppTable *table, const char *column,
-				 const UserValues *values)
+append_new_value(StringInfo sql, const char *column)
 {
-	int			k;
-	int			c;
+	const char *quoted = quote_identifier(column);
 
-	appendStringInfoString(sql, "CASE");
-	for (k = 0; k < table->nkeys; k++)
-		for (c = 0; c < table->keys[k].ncolumns; c++)
-		{
-			if (strcmp(table->keys[k].columns[c], column) != 0)
-				continue;
-			appendStringInfoString(sql, " WHEN ");
-			append_condition(sql, &table->keys[k], values);
-			appendStringInfo(sql, " THEN $%d", values->count + 1 +
-							 user_value_index(values, table->keys[k].user_columns[c]));
-		}
-	appendStringInfo(sql, " ELSE %s END", quote_identifier(column));
+	appendStringInfo(sql, "CASE WHEN %s OPERATOR(pg_catalog.=) $1 THEN $2 ELSE %s END", quoted,
+					 quoted);
 }
 
 static void
-append_update(StringInfo sql, const AppTable *table, const UserValues *values)
+append_update(StringInfo sql, const AppTable *table)
 {
-	bool		first = true;
 	int			k;
-	int			c;
 
-	appendStringInfo(sql, "UPDATE %s%s SET ", table->partitioned ? "" : "ONLY ",
-					 table->qualified_name);
+	appendStringInfo(sql, "UPDATE %s SET ", app_table_target(table));
 	for (k = 0; k < table->nkeys; k++)
-		for (c = 0; c < table->keys[k].ncolumns; c++)
-		{
-			if (set_before(table, k, c))
-				continue;
-			if (!first)
-				appendStringInfoString(sql, ", ");
-			appendStringInfo(sql, "%s = ", quote_identifier(table->keys[k].columns[c]));
-			append_new_value(sql, table, table->keys[k].columns[c], values);
-			first = false;
-		}
-	append_any_condition(sql, table, values);
+	{
+		if (set_before(table, k))
+			continue;
+		appendStringInfo(sql, "%s%s = ", k > 0 ? ", " : "", quote_identifier(table->keys[k].column));
+		append_new_value(sql, table->keys[k].column);
+	}
+	append_any_condition(sql, table);
 }
 
 bool
 app_key_has_column(const AppTable *table, const char *column)
 {
 	int			k;
-	int			c;
 
 	for (k = 0; k < table->nkeys; k++)
-		for (c = 0; c < table->keys[k].ncolumns; c++)
-			if (strcmp(table->keys[k].columns[c], column) == 0)
-				return true;
+		if (strcmp(table->keys[k].column, column) == 0)
+			return true;
 	return false;
 }
 
 static void
-append_reinsertion(StringInfo sql, const AppTable *table, int i, const UserValues *values)
+append_reinsertion(StringInfo sql, const AppTable *table, int i)
 {
 	Relation	relation = table_open(table->id, AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(relation);
@@ -145,21 +105,21 @@ append_reinsertion(StringInfo sql, const AppTable *table, int i, const UserValue
 		appendStringInfo(&columns, "%s%s", separator, quote_identifier(name));
 		appendStringInfoString(&expressions, separator);
 		if (app_key_has_column(table, name))
-			append_new_value(&expressions, table, name, values);
+			append_new_value(&expressions, name);
 		else
 			appendStringInfoString(&expressions, quote_identifier(name));
 	}
 	table_close(relation, AccessShareLock);
 
 	appendStringInfo(sql, "d%d AS (DELETE FROM %s", i, table->qualified_name);
-	append_any_condition(sql, table, values);
+	append_any_condition(sql, table);
 	appendStringInfo(sql, " RETURNING *), t%d AS (INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE"
 					 " SELECT %s FROM d%d", i, table->qualified_name, columns.data,
 					 expressions.data, i);
 }
 
 char *
-app_move_statement(const AppTable *tables, int count, const UserValues *values)
+app_move_statement(const AppTable *tables, int count)
 {
 	StringInfoData sql;
 	int			i;
@@ -169,11 +129,11 @@ app_move_statement(const AppTable *tables, int count, const UserValues *values)
 	{
 		appendStringInfoString(&sql, i > 0 ? ", " : "WITH ");
 		if (tables[i].changes_shard)
-			append_reinsertion(&sql, &tables[i], i, values);
+			append_reinsertion(&sql, &tables[i], i);
 		else
 		{
 			appendStringInfo(&sql, "t%d AS (", i);
-			append_update(&sql, &tables[i], values);
+			append_update(&sql, &tables[i]);
 		}
 		appendStringInfoString(&sql, " RETURNING 1)");
 	}
@@ -184,7 +144,7 @@ app_move_statement(const AppTable *tables, int count, const UserValues *values)
 }
 
 char *
-app_leftover_statement(const AppTable *tables, int count, const UserValues *values)
+app_leftover_statement(const AppTable *tables, int count)
 {
 	StringInfoData sql;
 	int			i;
@@ -192,10 +152,9 @@ app_leftover_statement(const AppTable *tables, int count, const UserValues *valu
 	initStringInfo(&sql);
 	for (i = 0; i < count; i++)
 	{
-		appendStringInfo(&sql, "%s(SELECT pg_catalog.count(*) FROM %s%s",
-						 i > 0 ? ", " : "SELECT ", tables[i].partitioned ? "" : "ONLY ",
-						 tables[i].qualified_name);
-		append_any_condition(&sql, &tables[i], values);
+		appendStringInfo(&sql, "%s(SELECT pg_catalog.count(*) FROM %s",
+						 i > 0 ? ", " : "SELECT ", app_table_target(&tables[i]));
+		append_any_condition(&sql, &tables[i]);
 		appendStringInfoChar(&sql, ')');
 	}
 	return sql.data;

@@ -15,22 +15,16 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
-#include "nodes/pg_list.h"
+#include "nodes/parsenodes.h"
 #include "store/app_tables_private.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
-/* Whether a row refers to one of the users: a NULL in a key refers to nobody. */
+/* Whether a row refers to one of the users. */
 static void
-append_condition(StringInfo sql, const AppTable *table, const AppKey *key)
+append_condition(StringInfo sql, const AppKey *key)
 {
-	int			i;
-
-	appendStringInfo(sql, "(%s OPERATOR(pg_catalog.=) ANY ($1)",
-					 quote_identifier(app_key_id_column(table, key)));
-	for (i = 0; i < key->ncolumns; i++)
-		appendStringInfo(sql, " AND %s IS NOT NULL", quote_identifier(key->columns[i]));
-	appendStringInfoChar(sql, ')');
+	appendStringInfo(sql, "%s OPERATOR(pg_catalog.=) ANY ($1)", quote_identifier(key->column));
 }
 
 /* By any of the keys with an action; NULL where the table has none such. */
@@ -47,47 +41,19 @@ any_condition(const AppTable *table, char action)
 			continue;
 		if (sql.len > 0)
 			appendStringInfoString(&sql, " OR ");
-		append_condition(&sql, table, &table->keys[k]);
+		append_condition(&sql, &table->keys[k]);
 	}
 	return sql.len > 0 ? sql.data : NULL;
-}
-
-/* "ONLY", except where the rows are in partitions. */
-static char *
-target(const AppTable *table)
-{
-	return psprintf("%s%s", table->partitioned ? "" : "ONLY ", table->qualified_name);
 }
 
 /* ON DELETE CASCADE */
 static char *
 delete_statement(const AppTable *table)
 {
-	char	   *condition = any_condition(table, 'c');
+	char	   *condition = any_condition(table, FKCONSTR_ACTION_CASCADE);
 
 	return condition == NULL ? NULL :
-		psprintf("DELETE FROM %s WHERE %s", target(table), condition);
-}
-
-/* Which keys with this action set a column; a condition, or NULL for none. */
-static char *
-set_condition(const AppTable *table, const char *column)
-{
-	StringInfoData sql;
-	int			k;
-	int			c;
-
-	initStringInfo(&sql);
-	for (k = 0; k < table->nkeys; k++)
-		for (c = 0; table->keys[k].delete_action == 'n' && c < table->keys[k].nset_columns; c++)
-		{
-			if (strcmp(table->keys[k].set_columns[c], column) != 0)
-				continue;
-			if (sql.len > 0)
-				appendStringInfoString(&sql, " OR ");
-			append_condition(&sql, table, &table->keys[k]);
-		}
-	return sql.data;
+		psprintf("DELETE FROM %s WHERE %s", app_table_target(table), condition);
 }
 
 static bool
@@ -105,29 +71,28 @@ is_listed(List *columns, const char *column)
 static char *
 set_null_statement(const AppTable *table)
 {
-	char	   *condition = any_condition(table, 'n');
-	char	   *deleted = any_condition(table, 'c');
+	char	   *condition = any_condition(table, FKCONSTR_ACTION_SETNULL);
+	char	   *deleted = any_condition(table, FKCONSTR_ACTION_CASCADE);
 	List	   *done = NIL;
 	StringInfoData sql;
 	int			k;
-	int			c;
 
 	if (condition == NULL)
 		return NULL;
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "UPDATE %s SET ", target(table));
+	appendStringInfo(&sql, "UPDATE %s SET ", app_table_target(table));
 	for (k = 0; k < table->nkeys; k++)
-		for (c = 0; table->keys[k].delete_action == 'n' && c < table->keys[k].nset_columns; c++)
-		{
-			char	   *column = table->keys[k].set_columns[c];
+	{
+		AppKey	   *key = &table->keys[k];
+		const char *column = quote_identifier(key->column);
 
-			if (is_listed(done, column))
-				continue;
-			appendStringInfo(&sql, "%s%s = CASE WHEN %s THEN NULL ELSE %s END",
-							 done != NIL ? ", " : "", quote_identifier(column),
-							 set_condition(table, column), quote_identifier(column));
-			done = lappend(done, column);
-		}
+		if (key->delete_action != FKCONSTR_ACTION_SETNULL || is_listed(done, column))
+			continue;
+		appendStringInfo(&sql, "%s%s = CASE WHEN ", done != NIL ? ", " : "", column);
+		append_condition(&sql, key);
+		appendStringInfo(&sql, " THEN NULL ELSE %s END", column);
+		done = lappend(done, unconstify(char *, column));
+	}
 	appendStringInfo(&sql, " WHERE (%s)", condition);
 	if (deleted != NULL)
 		appendStringInfo(&sql, " AND (%s) IS NOT TRUE", deleted);
@@ -139,15 +104,11 @@ static char *
 set_default_statement(const AppTable *table, const AppKey *key)
 {
 	StringInfoData sql;
-	int			c;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "UPDATE %s SET ", target(table));
-	for (c = 0; c < key->nset_columns; c++)
-		appendStringInfo(&sql, "%s%s = DEFAULT", c > 0 ? ", " : "",
-						 quote_identifier(key->set_columns[c]));
-	appendStringInfoString(&sql, " WHERE ");
-	append_condition(&sql, table, key);
+	appendStringInfo(&sql, "UPDATE %s SET %s = DEFAULT WHERE ", app_table_target(table),
+					 quote_identifier(key->column));
+	append_condition(&sql, key);
 	return sql.data;
 }
 
@@ -213,55 +174,24 @@ act_together(const AppTable *tables, int count, ArrayType *users)
 	}
 	for (i = 0; i < count; i++)
 		for (k = 0; k < tables[i].nkeys; k++)
-			if (tables[i].keys[k].delete_action == 'd')
+			if (tables[i].keys[k].delete_action == FKCONSTR_ACTION_SETDEFAULT)
 				run_as_owner(&tables[i], 1,
 							 set_default_statement(&tables[i], &tables[i].keys[k]), users);
 }
 
-/* In a snapshot of its own, which sees what the transaction's does not. */
-static bool
-finds_rows(const AppTable *table, const AppKey *key, ArrayType *users, Snapshot snapshot)
-{
-	StoreOwnerScope scope;
-	Oid			types[1] = {UUIDARRAYOID};
-	Datum		params[1] = {PointerGetDatum(users)};
-	StringInfoData sql;
-	bool		found;
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT 1 FROM %s WHERE ", target(table));
-	append_condition(&sql, table, key);
-	appendStringInfoString(&sql, " LIMIT 1");
-	app_owner_enter(&scope, table->owner);
-	PushActiveSnapshot(snapshot);
-	SPI_connect();
-	if (app_statement_run(table, 1, sql.data, 1, types, params, NULL, true) != SPI_OK_SELECT)
-		elog(ERROR, "could not read %s", table->qualified_name);
-	found = SPI_processed > 0;
-	SPI_finish();
-	PopActiveSnapshot();
-	app_owner_leave(&scope);
-	return found;
-}
-
 /*
- * With a snapshot for the whole transaction rows may have been missed.  The
+ * Rows that a snapshot for the whole transaction does not show count, too: the
  * users are locked, so there can be no more of them.
  */
 static void
 refuse_rows(const AppTable *table, const AppKey *key, ArrayType *users)
 {
-	bool		restricts = key->delete_action == 'a' || key->delete_action == 'r';
+	bool		restricts = app_key_restricts(key);
 	Snapshot	snapshot;
 
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	if (finds_rows(table, key, users, snapshot))
-	{
-		if (!restricts && IsolationUsesXactSnapshot())
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to concurrent update")));
+	if (app_key_has_rows(table, key, users, snapshot))
 		ereport(ERROR,
 				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 				 errmsg("rows of table %s keep the user from being deleted", table->qualified_name),
@@ -272,18 +202,18 @@ refuse_rows(const AppTable *table, const AppKey *key, ArrayType *users)
 				 err_generic_string(PG_DIAG_SCHEMA_NAME, table->schema),
 				 err_generic_string(PG_DIAG_TABLE_NAME, table->name),
 				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, key->constraint)));
-	}
 	UnregisterSnapshot(snapshot);
 }
 
-void
-app_tables_release(const AppTable *tables, int count, ArrayType *users)
+static void
+release_from(const AppTable *tables, int count, ArrayType *users)
 {
 	int			first;
 	int			n;
 	int			i;
 	int			k;
 
+	app_tables_refuse_unseen(tables, count, users, false);
 	for (first = 0; first < count; first += n)
 	{
 		n = app_tables_linked(tables, count, first);
@@ -294,4 +224,27 @@ app_tables_release(const AppTable *tables, int count, ArrayType *users)
 	for (i = 0; i < count; i++)
 		for (k = 0; k < tables[i].nkeys; k++)
 			refuse_rows(&tables[i], &tables[i].keys[k], users);
+}
+
+/*
+ * Triggers may make tables and keys, and a partition may be detached concurrently:
+ * what one round has not seen the next one does.
+ */
+void
+app_tables_release(ArrayType *users)
+{
+	int			rounds;
+
+	for (rounds = 0; rounds < APP_TABLES_ROUNDS; rounds++)
+	{
+		int			count;
+		AppTable   *tables = app_tables_find(false, &count);
+
+		if (count == 0)
+			return;
+		release_from(tables, count, users);
+		if (app_tables_unchanged(false, tables, count))
+			return;
+	}
+	app_tables_raise_unstable();
 }

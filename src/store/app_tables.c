@@ -7,84 +7,138 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "storage/lmgr.h"
 #include "store/app_tables_private.h"
 #include "store/distribution.h"
+#include "store/foreign_keys.h"
+#include "store/session_settings.h"
 #include "store/statement.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 
-/*
- * A partition inherits the foreign keys of its table, which is what counts.
- * The extension's own tables are looked after by itself.
- */
-static StoreStatement find_keys = {
-	.sql = "WITH key AS (SELECT c.* FROM pg_catalog.pg_constraint c"
-	"  WHERE c.contype = 'f' AND c.confrelid = 'anon_auth.users'::pg_catalog.regclass"
-	"  AND c.conparentid = 0 AND NOT EXISTS"
-	"  (SELECT 1 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid"
-	"   WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.conrelid"
-	"   AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass"
-	"   AND d.deptype = 'e' AND e.extname = 'anon_auth')),"
-	" linked AS (SELECT c.conrelid, c.confrelid FROM pg_catalog.pg_constraint c"
-	"  WHERE c.contype = 'f' AND c.conrelid IN (SELECT conrelid FROM key)"
-	"  AND c.confrelid IN (SELECT conrelid FROM key))"
-	" SELECT r.oid, r.relowner, n.nspname::text, r.relname::text, r.relkind = 'p',"
-	" EXISTS (SELECT 1 FROM linked l WHERE r.oid IN (l.conrelid, l.confrelid)) AS is_linked,"
-	" k.conname::text, k.confdeltype,"
-	" ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY u(num, place)"
-	"  JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num"
-	"  ORDER BY u.place),"
-	" ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY u(num, place)"
-	"  JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num"
-	"  ORDER BY u.place),"
-	" ARRAY(SELECT a.attname::text"
-	"  FROM pg_catalog.unnest(COALESCE(k.confdelsetcols, k.conkey)) u(num)"
-	"  JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num)"
-	" FROM key k JOIN pg_catalog.pg_class r ON r.oid = k.conrelid"
-	" JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace"
-	" ORDER BY r.relowner, is_linked, r.oid, k.conname"
-};
-
-static char **
-names(Datum array, int *count)
+static int
+compare_oids(const ListCell *a, const ListCell *b)
 {
-	Datum	   *items;
-	char	  **result;
+	return lfirst_oid(a) < lfirst_oid(b) ? -1 : lfirst_oid(a) > lfirst_oid(b);
+}
+
+/* In the order of their ids, so that two deletions lock tables in the same order. */
+static List *
+table_ids(List *keys)
+{
+	List	   *ids = NIL;
+	ListCell   *cell;
+
+	foreach(cell, keys)
+		ids = list_append_unique_oid(ids, ((ForeignKey *) lfirst(cell))->table_id);
+	list_sort(ids, compare_oids);
+	return ids;
+}
+
+static bool
+restricts(char delete_action)
+{
+	return delete_action == FKCONSTR_ACTION_NOACTION || delete_action == FKCONSTR_ACTION_RESTRICT;
+}
+
+/* Lock a table as PostgreSQL's DELETE would: for reading only, if its keys restrict. */
+static void
+lock_table(Oid id, List *keys, bool moving)
+{
+	LOCKMODE	mode = moving ? RowExclusiveLock : RowShareLock;
+	ListCell   *cell;
+
+	foreach(cell, keys)
+	{
+		ForeignKey *key = lfirst(cell);
+
+		if (key->table_id == id && !restricts(key->delete_action))
+			mode = RowExclusiveLock;
+	}
+	LockRelationOid(id, mode);
+}
+
+pg_noreturn static void
+refuse_key(const AppTable *table, const ForeignKey *key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("foreign key \"%s\" of table %s must refer to the id of users with one column of type uuid",
+					key->name, table->qualified_name),
+			 errhint("Drop it: it was made while event triggers were off. anon_auth.doctor() lists such keys.")));
+}
+
+static void
+fill_table(AppTable *table, Oid id, List *keys)
+{
+	Relation	relation = table_open(id, NoLock);
+	ListCell   *cell;
+
+	table->id = id;
+	table->owner = relation->rd_rel->relowner;
+	table->schema = get_namespace_name(RelationGetNamespace(relation));
+	table->name = pstrdup(RelationGetRelationName(relation));
+	table->qualified_name = quote_qualified_identifier(table->schema, table->name);
+	table->partitioned = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+	table_close(relation, NoLock);
+
+	table->keys = palloc0(sizeof(AppKey) * list_length(keys));
+	foreach(cell, keys)
+	{
+		ForeignKey *key = lfirst(cell);
+		AppKey	   *app_key = &table->keys[table->nkeys];
+
+		if (key->table_id != id)
+			continue;
+		if (!foreign_key_is_plain(key))
+			refuse_key(table, key);
+		app_key->id = key->id;
+		app_key->constraint = key->name;
+		app_key->column = get_attname(id, key->column, false);
+		app_key->delete_action = key->delete_action;
+		table->nkeys++;
+	}
+}
+
+/* Mark the tables that have foreign keys among each other. */
+static void
+mark_linked(AppTable *table, AppTable *tables, int count)
+{
+	Relation	relation = table_open(table->id, NoLock);
+	ListCell   *cell;
 	int			i;
 
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
-					  &items, NULL, count);
-	result = palloc(sizeof(char *) * Max(*count, 1));
-	for (i = 0; i < *count; i++)
-		result[i] = TextDatumGetCString(items[i]);
-	return result;
+	foreach(cell, RelationGetFKeyList(relation))
+	{
+		ForeignKeyCacheInfo *key = lfirst_node(ForeignKeyCacheInfo, cell);
+
+		for (i = 0; i < count; i++)
+			if (tables[i].id == key->confrelid)
+				table->linked = tables[i].linked = true;
+	}
+	table_close(relation, NoLock);
 }
 
-static void
-fill_table(AppTable *table, const StoreRow *row)
+static int
+compare_tables(const void *a, const void *b)
 {
-	table->id = DatumGetObjectId(row->values[0]);
-	table->owner = DatumGetObjectId(row->values[1]);
-	table->schema = store_text(row, 2);
-	table->name = store_text(row, 3);
-	table->qualified_name = quote_qualified_identifier(table->schema, table->name);
-	table->partitioned = DatumGetBool(row->values[4]);
-	table->linked = DatumGetBool(row->values[5]);
-}
+	const AppTable *one = a;
+	const AppTable *other = b;
 
-static void
-add_key(AppTable *table, const StoreRow *row)
-{
-	AppKey	   *key = &table->keys[table->nkeys++];
-
-	key->constraint = store_text(row, 6);
-	key->delete_action = DatumGetChar(row->values[7]);
-	key->columns = names(row->values[8], &key->ncolumns);
-	key->user_columns = names(row->values[9], &key->ncolumns);
-	key->set_columns = names(row->values[10], &key->nset_columns);
+	if (one->owner != other->owner)
+		return one->owner < other->owner ? -1 : 1;
+	if (one->linked != other->linked)
+		return one->linked ? 1 : -1;
+	return one->id < other->id ? -1 : one->id > other->id;
 }
 
 /*
@@ -107,27 +161,63 @@ require_one_owner(const AppTable *tables, int count)
 }
 
 AppTable *
-app_tables_find(int *count)
+app_tables_find(bool moving, int *count)
 {
-	int			nrows;
-	StoreRow   *rows = store_run_rows(&find_keys, NULL, NULL, &nrows);
-	AppTable   *tables = palloc0(sizeof(AppTable) * Max(nrows, 1));
+	List	   *keys = foreign_keys_to_users();
+	List	   *ids = table_ids(keys);
+	AppTable   *tables = palloc0(sizeof(AppTable) * Max(list_length(ids), 1));
+	ListCell   *cell;
 	int			i;
 
 	*count = 0;
-	for (i = 0; i < nrows; i++)
+	foreach(cell, ids)
 	{
-		if (*count == 0 || tables[*count - 1].id != DatumGetObjectId(rows[i].values[0]))
-		{
-			fill_table(&tables[*count], &rows[i]);
-			tables[*count].keys = palloc0(sizeof(AppKey) * (nrows - i));
-			(*count)++;
-		}
-		add_key(&tables[*count - 1], &rows[i]);
+		lock_table(lfirst_oid(cell), keys, moving);
+		fill_table(&tables[(*count)++], lfirst_oid(cell), keys);
 	}
+	for (i = 0; *count > 1 && i < *count; i++)
+		mark_linked(&tables[i], tables, *count);
+	qsort(tables, *count, sizeof(AppTable), compare_tables);
 	if (store_is_distributed())
 		require_one_owner(tables, *count);
 	return tables;
+}
+
+static bool
+same_keys(const AppTable *a, const AppTable *b)
+{
+	int			k;
+
+	if (a->id != b->id || a->owner != b->owner || a->nkeys != b->nkeys)
+		return false;
+	for (k = 0; k < a->nkeys; k++)
+		if (a->keys[k].id != b->keys[k].id)
+			return false;
+	return true;
+}
+
+bool
+app_tables_unchanged(bool moving, const AppTable *tables, int count)
+{
+	int			now_count;
+	AppTable   *now = app_tables_find(moving, &now_count);
+	int			i;
+
+	if (now_count != count)
+		return false;
+	for (i = 0; i < count; i++)
+		if (!same_keys(&tables[i], &now[i]))
+			return false;
+	return true;
+}
+
+void
+app_tables_raise_unstable(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the foreign keys to anon_auth.users keep changing"),
+			 errdetail("A trigger of a referencing table makes or drops one each time that rows are changed.")));
 }
 
 /*
@@ -151,19 +241,23 @@ app_owner_leave(StoreOwnerScope *scope)
 }
 
 /*
- * Deferred triggers are the caller's, who must not change what we run after
- * them: not as whom, and not with which parameters.
+ * Deferred triggers run as they would at COMMIT: as the session's role, with the
+ * search_path that it has outside of functions.  They cannot change what runs
+ * after them: not as whom, and not with which parameters.
  */
 void
 app_constraints_immediate(void)
 {
 	StoreOwnerScope scope;
+	char	   *search_path = session_settings_outside("search_path");
 	int			code;
 
 	GetUserIdAndSecContext(&scope.user_id, &scope.sec_context);
 	SetUserIdAndSecContext(GetOuterUserId(),
 						   scope.sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	scope.guc_nest_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", search_path, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
 	code = SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0);
 	if (code != SPI_OK_UTILITY)
@@ -195,39 +289,97 @@ app_tables_linked(const AppTable *tables, int count, int first)
 	return n;
 }
 
-const char *
-app_key_id_column(const AppTable *table, const AppKey *key)
+bool
+app_key_restricts(const AppKey *key)
 {
-	int			i;
-
-	for (i = 0; i < key->ncolumns; i++)
-		if (strcmp(key->user_columns[i], "id") == 0)
-			return key->columns[i];
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("foreign key \"%s\" of table %s does not refer to the id of users",
-					key->constraint, table->qualified_name)));
-	return NULL;
+	return restricts(key->delete_action);
 }
 
-static bool
-restricts(const AppKey *key)
+char *
+app_table_target(const AppTable *table)
 {
-	return key->delete_action == 'a' || key->delete_action == 'r';
+	return psprintf("%s%s", table->partitioned ? "" : "ONLY ", table->qualified_name);
+}
+
+/* Run a SELECT as the table's owner that returns a number. */
+static uint64
+read_number(const AppTable *table, const char *sql, ArrayType *users, Snapshot snapshot)
+{
+	StoreOwnerScope scope;
+	Oid			types[1] = {UUIDARRAYOID};
+	Datum		params[1] = {PointerGetDatum(users)};
+	bool		is_null;
+	uint64		number;
+
+	app_owner_enter(&scope, table->owner);
+	PushActiveSnapshot(snapshot);
+	SPI_connect();
+	if (app_statement_run(table, 1, sql, 1, types, params, NULL, true) != SPI_OK_SELECT ||
+		SPI_processed != 1)
+		elog(ERROR, "could not read %s", table->qualified_name);
+	number = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+	SPI_finish();
+	PopActiveSnapshot();
+	app_owner_leave(&scope);
+	return number;
+}
+
+bool
+app_key_has_rows(const AppTable *table, const AppKey *key, ArrayType *users, Snapshot snapshot)
+{
+	const char *sql = psprintf("SELECT pg_catalog.count(*) FROM (SELECT 1 FROM %s"
+							   " WHERE %s OPERATOR(pg_catalog.=) ANY ($1) LIMIT 1) r",
+							   app_table_target(table), quote_identifier(key->column));
+
+	return read_number(table, sql, users, snapshot) > 0;
+}
+
+static uint64
+count_rows(const AppTable *table, const AppKey *key, ArrayType *users, Snapshot snapshot)
+{
+	const char *sql = psprintf("SELECT pg_catalog.count(*) FROM %s WHERE %s OPERATOR(pg_catalog.=) ANY ($1)",
+							   app_table_target(table), quote_identifier(key->column));
+
+	return read_number(table, sql, users, snapshot);
+}
+
+void
+app_tables_refuse_unseen(const AppTable *tables, int count, ArrayType *users, bool moving)
+{
+	Snapshot	latest;
+	int			i;
+	int			k;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	CommandCounterIncrement();
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	for (i = 0; i < count; i++)
+		for (k = 0; k < tables[i].nkeys; k++)
+		{
+			const AppKey *key = &tables[i].keys[k];
+
+			if ((moving || !app_key_restricts(key)) &&
+				count_rows(&tables[i], key, users, latest) !=
+				count_rows(&tables[i], key, users, GetTransactionSnapshot()))
+				ereport(ERROR,
+						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						 errmsg("could not serialize access due to concurrent update")));
+		}
+	UnregisterSnapshot(latest);
 }
 
 static void
-add_users_with_rows(const AppTable *table, const char *column, ArrayType *users,
+add_users_with_rows(const AppTable *table, const AppKey *key, ArrayType *users,
 					ArrayBuildState **found)
 {
 	StoreOwnerScope scope;
 	Oid			types[1] = {UUIDARRAYOID};
 	Datum		params[1] = {PointerGetDatum(users)};
 	MemoryContext context = CurrentMemoryContext;
-	char	   *sql = psprintf("SELECT DISTINCT %s::pg_catalog.uuid FROM %s%s"
-							   " WHERE %s OPERATOR(pg_catalog.=) ANY ($1)",
-							   quote_identifier(column), table->partitioned ? "" : "ONLY ",
-							   table->qualified_name, quote_identifier(column));
+	const char *column = quote_identifier(key->column);
+	char	   *sql = psprintf("SELECT DISTINCT %s FROM %s WHERE %s OPERATOR(pg_catalog.=) ANY ($1)",
+							   column, app_table_target(table), column);
 	uint64		i;
 
 	app_owner_enter(&scope, table->owner);
@@ -246,19 +398,18 @@ add_users_with_rows(const AppTable *table, const char *column, ArrayType *users,
 }
 
 ArrayType *
-app_tables_users_with_rows(const AppTable *tables, int count, ArrayType *users,
-						   bool restricting_only)
+app_tables_users_with_rows(ArrayType *users, bool restricting_only)
 {
 	ArrayBuildState *found = NULL;
+	int			count;
+	AppTable   *tables = app_tables_find(false, &count);
 	int			i;
 	int			k;
 
 	for (i = 0; i < count; i++)
 		for (k = 0; k < tables[i].nkeys; k++)
-			if (!restricting_only || restricts(&tables[i].keys[k]))
-				add_users_with_rows(&tables[i],
-									app_key_id_column(&tables[i], &tables[i].keys[k]),
-									users, &found);
+			if (!restricting_only || app_key_restricts(&tables[i].keys[k]))
+				add_users_with_rows(&tables[i], &tables[i].keys[k], users, &found);
 	return found == NULL ? construct_empty_array(UUIDOID) :
 		DatumGetArrayTypeP(makeArrayResult(found, CurrentMemoryContext));
 }

@@ -18,16 +18,13 @@
 #include "utils/array.h"
 #include "utils/uuid.h"
 
-/* A foreign key to users. */
+/* A foreign key to users: one column of type uuid, which refers to its id. */
 typedef struct AppKey
 {
+	Oid			id;				/* of pg_constraint */
 	char	   *constraint;
-	int			ncolumns;
-	char	  **columns;
-	char	  **user_columns;	/* of users, in the same order */
+	char	   *column;
 	char		delete_action;	/* as pg_constraint.confdeltype */
-	int			nset_columns;	/* those that SET NULL and SET DEFAULT are about */
-	char	  **set_columns;
 } AppKey;
 
 typedef struct AppTable
@@ -46,33 +43,35 @@ typedef struct AppTable
 } AppTable;
 
 /*
- * All of them; those of one owner that are linked stand side by side.  Raises 55000
- * where Citus distributes one that belongs to another owner than the extension's.
+ * Let the rows of one user refer to another, and return all tables with how many
+ * rows were moved in each.  Linked tables of an owner change in one statement, so
+ * that the foreign keys among them hold at its end.
+ *
+ * The caller holds both users' rows and has called foreign_keys_hold().  At the end
+ * no row refers to the one user, whatever the transaction's snapshot.  Raises
+ * AA021 naming table and constraint if a table refuses or a trigger keeps rows
+ * back, 40001 if there are rows that the transaction does not see, and as
+ * app_tables_release().
  */
-extern AppTable *app_tables_find(int *count);
+extern AppTable *app_tables_move(const pg_uuid_t *from, const pg_uuid_t *to, int *count);
 
 /*
- * Lets the rows of one user refer to another, in each of the tables.  Linked
- * tables of an owner change in one statement, so that the foreign keys among
- * them hold at its end.  Raises AA021 naming table and constraint where one refuses,
- * or where a trigger keeps rows back.
+ * Return the users that have rows in these tables, as a uuid[]; restricting_only: in
+ * tables whose foreign key would keep them from being deleted.
  */
-extern void app_tables_move(AppTable *tables, int count, const pg_uuid_t *from,
-							const pg_uuid_t *to);
+extern ArrayType *app_tables_users_with_rows(ArrayType *users, bool restricting_only);
 
 /*
- * Which of the users have rows there, as a uuid[]; restricting_only: in tables
- * whose foreign key would keep them from being deleted.
+ * Do what the foreign keys say for when users are deleted.
+ *
+ * The caller holds the users' rows and has called foreign_keys_hold().  At the end no
+ * row refers to the users, whatever the transaction's snapshot.  Raises 23503 if a
+ * key forbids it or a trigger keeps rows back; 40001 if there are rows that the
+ * transaction does not see; 0A000 if a key is not plain (foreign_keys.h); 55000
+ * if triggers replace tables or foreign keys meanwhile, or if Citus distributes
+ * a table of another owner.
  */
-extern ArrayType *app_tables_users_with_rows(const AppTable *tables, int count,
-											 ArrayType *users, bool restricting_only);
-
-/*
- * Does what the foreign keys say for when users are deleted, whom the caller
- * has locked.  Raises 23503 where a key forbids it or a trigger keeps rows
- * back, 40001 where rows came that the transaction does not see.
- */
-extern void app_tables_release(const AppTable *tables, int count, ArrayType *users);
+extern void app_tables_release(ArrayType *users);
 
 /*
  * What the caller has put off to the end of the transaction is checked now, as

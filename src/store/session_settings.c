@@ -24,6 +24,7 @@
 #include "store/session_settings.h"
 #include "tcop/utility.h"
 #include "utils/guc.h"
+#include "utils/guc_tables.h"
 #include "utils/plancache.h"
 
 #define SENDING_PARAMETER	"citus.propagate_set_commands"
@@ -170,4 +171,38 @@ session_settings_leave(int nest_level)
 {
 	if (nest_level > 0)
 		AtEOXact_GUC(false, nest_level);
+}
+
+/* Until 15 the list is all that a library can see. */
+static struct config_generic *
+find_parameter(const char *name)
+{
+#if PG_VERSION_NUM >= 160000
+	return find_option(name, false, true, ERROR);
+#else
+	struct config_generic **parameters = get_guc_variables();
+	int			i;
+
+	for (i = 0; i < GetNumConfigOptions(); i++)
+		if (strcmp(parameters[i]->name, name) == 0)
+			return parameters[i];
+	return NULL;
+#endif
+}
+
+/* A SET clause saves the value from before under GUC_SAVE; the oldest one counts. */
+char *
+session_settings_outside(const char *name)
+{
+	struct config_generic *parameter = find_parameter(name);
+	GucStack   *entry;
+	GucStack   *oldest = NULL;
+
+	if (parameter == NULL || parameter->vartype != PGC_STRING)
+		elog(ERROR, "there is no string parameter \"%s\"", name);
+	for (entry = parameter->stack; entry != NULL; entry = entry->prev)
+		if (entry->state == GUC_SAVE)
+			oldest = entry;
+	return pstrdup(oldest != NULL ? oldest->prior.val.stringval :
+				   GetConfigOption(name, false, false));
 }

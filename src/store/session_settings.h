@@ -28,4 +28,10 @@ extern bool session_settings_init(void);
 extern int	session_settings_enter(bool writes);
 extern void session_settings_leave(int nest_level);
 
+/*
+ * Return the value that a string parameter will have when all functions that are
+ * running, and their SET clauses, have ended: that of the session or of SET LOCAL.
+ */
+extern char *session_settings_outside(const char *name);
+
 #endif							/* ANON_AUTH_SESSION_SETTINGS_H */

@@ -136,6 +136,12 @@ extern UserRoutes users_routes(ArrayType *ids);
 extern void users_delete(ArrayType *ids);
 extern void user_delete_one(const pg_uuid_t *id);
 
+/*
+ * Let another user have the application's rows of one, and delete it.  Both rows are
+ * held, and deferred constraints have been checked.  Raises as app_tables_move().
+ */
+extern struct AppTable *user_delete_merged(const pg_uuid_t *id, const pg_uuid_t *into, int *count);
+
 /* Takes back one that this transaction has just inserted. */
 extern void user_delete_new(const pg_uuid_t *id);
 

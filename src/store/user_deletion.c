@@ -145,20 +145,34 @@ delete_distributed(ArrayType *ids)
 	store_run(&delete_users, params, NULL, NULL);
 }
 
-void
-users_delete(ArrayType *ids)
+/* Delete users to whom no row of the application refers. */
+static void
+delete_released(ArrayType *ids)
 {
 	Datum		params[1] = {PointerGetDatum(ids)};
-	AppTable   *tables;
-	int			count;
 
-	app_constraints_immediate();
-	tables = app_tables_find(&count);
-	app_tables_release(tables, count, ids);
 	if (store_is_distributed())
 		delete_distributed(ids);
 	else
 		delete_here(params);
+}
+
+void
+users_delete(ArrayType *ids)
+{
+	app_constraints_immediate();
+	app_tables_release(ids);
+	delete_released(ids);
+}
+
+AppTable *
+user_delete_merged(const pg_uuid_t *id, const pg_uuid_t *into, int *count)
+{
+	AppTable   *tables = app_tables_move(id, into, count);
+	Datum		item = UUIDPGetDatum(id);
+
+	delete_released(construct_array(&item, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	return tables;
 }
 
 void
