@@ -129,6 +129,55 @@ SELECT sub = :'account' AS merged FROM anon_auth.promote_anonymous_user('web', u
 DROP TRIGGER swap ON yard.b;
 SELECT anon_auth.delete_user(id(8));
 
+-- The caller's deferred triggers run as they would at COMMIT: under the session's
+-- search_path, whatever functions are running, and change nothing for what follows.
+CREATE TABLE app.audit (who text, path text);
+CREATE TABLE app.noted (n int);
+CREATE FUNCTION app.note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO audit VALUES (CASE current_user WHEN session_user THEN 'session' ELSE current_user END, current_setting('search_path'));
+	PERFORM set_config('search_path', 'evil', false);
+	RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER note AFTER INSERT ON app.noted DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app.note();
+CREATE FUNCTION app.delete_mine(id uuid) RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM anon_auth.delete_user(id);
+	RETURN current_setting('search_path');
+END $$;
+CREATE FUNCTION app.new_guest() RETURNS uuid LANGUAGE sql AS $$SELECT sub FROM anon_auth.authenticate_anonymously('web')$$;
+SET search_path = app, public;
+BEGIN;
+INSERT INTO noted VALUES (1);
+SELECT anon_auth.delete_user(app.new_guest());
+SHOW search_path;
+COMMIT;
+SHOW search_path;
+-- as COMMIT itself does, but for what the trigger sets
+BEGIN;
+INSERT INTO noted VALUES (1);
+COMMIT;
+SHOW search_path;
+SET search_path = public;
+BEGIN;
+SET LOCAL search_path = app;
+INSERT INTO noted VALUES (2);
+SELECT app.delete_mine(app.new_guest());
+SHOW search_path;
+COMMIT;
+SHOW search_path;
+RESET search_path;
+BEGIN;
+SET LOCAL search_path = app;
+INSERT INTO noted VALUES (3);
+SAVEPOINT s;
+SET LOCAL search_path = public;
+SELECT anon_auth.delete_user(app.new_guest());
+ROLLBACK TO s;
+SELECT anon_auth.delete_user(app.new_guest());
+COMMIT;
+SELECT * FROM app.audit;
+
 SET client_min_messages = warning;
 DROP SCHEMA app, yard CASCADE;
 DROP TABLE u;

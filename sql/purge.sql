@@ -126,6 +126,16 @@ UPDATE anon_auth.users SET purge_from = now() - interval '1 second' WHERE id = a
 CALL app.sign_up('fourth');
 SELECT anon_auth.revoke(token) FROM app.guests WHERE name = 'fourth';
 SELECT guests, skipped_guests FROM anon_auth.purge();
+SELECT purge_from - now() BETWEEN interval '4 minutes' AND interval '6 minutes' AS soon FROM anon_auth.users WHERE id = (SELECT app.id('with cart for ever'));
+-- What may pass is tried again soon: DDL that was under way, a lock, a full disk; what will not, after a day.
+CREATE OR REPLACE FUNCTION app.refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM FROM app.was_dropped; RETURN OLD; END $$;
+UPDATE anon_auth.users SET purge_from = now() - interval '1 second' WHERE id = app.id('with cart for ever');
+SELECT guests, skipped_guests FROM anon_auth.purge();
+SELECT purge_from - now() BETWEEN interval '4 minutes' AND interval '6 minutes' AS soon FROM anon_auth.users WHERE id = (SELECT app.id('with cart for ever'));
+CREATE OR REPLACE FUNCTION app.refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'no disk is full' USING ERRCODE = 'disk_full'; END $$;
+UPDATE anon_auth.users SET purge_from = now() - interval '1 second' WHERE id = app.id('with cart for ever');
+SELECT guests, skipped_guests FROM anon_auth.purge();
+SELECT purge_from - now() > interval '23 hours' AS tomorrow FROM anon_auth.users WHERE id = (SELECT app.id('with cart for ever'));
 
 -- a table that even its owner may not read keeps guests, and nothing else
 CREATE ROLE regress_purge_owner LOGIN;
