@@ -2,6 +2,9 @@
 # transactions leave in the tables, and what they have told their callers, is
 # what one after the other would have, or one of them is told to try again.
 #
+# Beside DDL on the application's tables no row is left that refers to nobody by a
+# foreign key, and none is lost unless its user is deleted.
+#
 # What an operation does alone is written down in AnonAuth::PairModel, so that
 # "right" is computed and not a list of 1000 expectations.  See there for the
 # names of users and sessions.
@@ -38,11 +41,15 @@ my @on_guest = qw(sign_up_new sign_up_again log_in_with_key log_in refresh refre
 my @on_account = qw(log_in_account refresh_account refresh_rotating_account merge revoke_account revoke_all_account
   disable_account delete_account purge rotate_key);
 
+# DDL on the application's tables, beside every operation on a guest.
+my @ddl = qw(add_key drop_key create_table attach_partition detach_partition alter_type);
+
 my %seen;
 my @pairs = grep { !$seen{"@$_"}++ } (
 	(map { my $first = $_; map { [ $first, $_ ] } @on_guest } @on_guest),
 	(map { my $first = $_; map { [ $first, $_ ] } @on_account } @on_account),
 	[qw(refresh_no_grace refresh_no_grace)]);
+my @ddl_pairs = map { my $operation = $_; map { ([ $_, $operation ], [ $operation, $_ ]) } @ddl } @on_guest, 'delete_account';
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
@@ -51,15 +58,16 @@ $node->start;
 
 # A worker is a process with a database of its own, since purge() and
 # rotate_signing_key() work on everybody; one of them merges where others refuse.
-my %workers = (merging => [], one => [], two => []);
+my %workers = (merging => [], one => [], two => [], tables => []);
 my $turn = 0;
-for my $pair (@pairs)
+for my $pair (@pairs, @ddl_pairs)
 {
-	my $worker = grep({ $_ eq 'merge' } @$pair) ? 'merging' : $turn++ % 2 ? 'one' : 'two';
+	my $has_ddl = grep { operation($_)->{ddl} } @$pair;
+	my $worker = grep({ $_ eq 'merge' } @$pair) ? 'merging' : $has_ddl ? 'tables' : $turn++ % 2 ? 'one' : 'two';
 
 	push @{ $workers{$worker} }, $pair;
 }
-AnonAuth::PairWorld->prepare($node, $_, $_ eq 'merging' ? 'merge' : 'error') for sort keys %workers;
+AnonAuth::PairWorld->prepare($node, $_, $_ eq 'merging' ? 'merge' : 'error', $_ eq 'tables' ? 'cascade' : 'skip') for sort keys %workers;
 my %keys;
 for my $database (keys %workers)
 {
@@ -252,7 +260,7 @@ for my $database (sort keys %workers)
 	$count{$_} += $result->{count}{$_} // 0 for keys %{ $result->{count} };
 }
 note("$_: $count{$_}") for sort keys %count;
-is($count{runs}, @pairs * @levels * @interleavings, 'every pair was tried at every isolation level in every order');
+is($count{runs}, (@pairs + @ddl_pairs) * @levels * @interleavings, 'every pair was tried at every isolation level in every order');
 cmp_ok($count{waits}, '>', @pairs, '... and many had to wait for each other');
 unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal|TRAP:/, 'no backend crashed');
 

@@ -43,7 +43,8 @@ our @EXPORT_OK = qw(initial_state describe operation serial_results share_rows);
 
 A hash: name; needs, the parts of the world that it works on; touches, what it
 changes (two operations that share none of it never get in each other's way);
-client, of the tokens that it returns; makes, whom it may create; and does, a
+client, of the tokens that it returns; ddl, the statement where it is one on the
+application's tables; makes, whom it may create; and does, a
 function (state, session, overlaps) that returns a list of [state, answer]: the
 first is what happens where nothing else does.  Others may happen only where the
 other operation was under way (overlaps), and are listed here so that nothing
@@ -64,6 +65,13 @@ sub _op
 		%more };
 }
 
+sub _ddl
+{
+	my ($name, $statement, $does) = @_;
+
+	return _op($name, '', 'rows', $does, ddl => $statement);
+}
+
 # Everything of G, and of R.
 my $guest = 'G K s r z';
 my $account = 'R eve x y';
@@ -80,12 +88,12 @@ my %operations = (
 	_op('promote', '', "$guest ada", \&_promote, session => 's', login => 'ada'),
 	_op('promote_with_key', '', "$guest bob", \&_promote, key => 'K', login => 'bob'),
 	_op('promote_other', 'h', 'H h ada', \&_promote, session => 'h', user => 'H', login => 'ada'),
-	_op('merge', 'account', "$guest $account", \&_promote, session => 's', login => 'eve'),
+	_op('merge', 'account', "$guest $account rows", \&_promote, session => 's', login => 'eve'),
 	_op('revoke', '', 's', \&_revoke, session => 's', user => 'G'),
 	_op('revoke_all', '', $guest, \&_revoke_all, user => 'G'),
 	_op('disable', '', $guest, \&_disable, user => 'G'),
-	_op('delete', '', "$guest ada bob", \&_delete, user => 'G'),
-	_op('purge', 'idle', $guest, \&_purge),
+	_op('delete', '', "$guest ada bob rows", \&_delete, user => 'G'),
+	_op('purge', 'idle', "$guest rows", \&_purge),
 	_op('rotate_key', '', 'signing_keys', \&_rotate_key),
 	_op('log_in_account', 'account', 'R', \&_log_in, login => 'eve'),
 	_op('refresh_account', 'account', 'x', \&_refresh, session => 'x', user => 'R'),
@@ -93,7 +101,15 @@ my %operations = (
 	_op('revoke_account', 'account', 'x', \&_revoke, session => 'x', user => 'R'),
 	_op('revoke_all_account', 'account', $account, \&_revoke_all, user => 'R'),
 	_op('disable_account', 'account', $account, \&_disable, user => 'R'),
-	_op('delete_account', 'account', $account, \&_delete, user => 'R'));
+	_op('delete_account', 'account', "$account rows", \&_delete, user => 'R'),
+	# Tables of PairWorld's begin_tables().  Those that bring a key refuse where the guest is gone.
+	_ddl('add_key', 'ALTER TABLE ddl_plain ADD FOREIGN KEY (user_id) REFERENCES anon_auth.users ON DELETE CASCADE', \&_refer),
+	_ddl('drop_key', 'ALTER TABLE ddl_keyed DROP CONSTRAINT ddl_key', \&_alter),
+	_ddl('create_table',
+		'CREATE TABLE ddl_new (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE); INSERT INTO ddl_new VALUES (GUEST)', \&_refer),
+	_ddl('attach_partition', 'ALTER TABLE ddl_parts ATTACH PARTITION ddl_parts_2 FOR VALUES IN (2)', \&_refer),
+	_ddl('detach_partition', 'ALTER TABLE ddl_parts DETACH PARTITION ddl_parts_1', \&_alter),
+	_ddl('alter_type', 'ALTER TABLE ddl_keyed ALTER user_id TYPE uuid USING user_id', \&_alter));
 
 sub operation { return $operations{ $_[0] } // die "there is no operation $_[0]"; }
 
@@ -367,19 +383,18 @@ sub _revoke
 	return [ $state, 'done' ];
 }
 
-# An administrator's command for somebody who is not there.  One that has
-# waited for the deletion had seen him.
+# An administrator's command for somebody who is not there.
 sub _unknown_user
 {
-	my ($state, $overlaps) = @_;
+	my ($state) = @_;
 
-	return ([ $state, '42704' ], $overlaps ? [ $state, 'done' ] : ());
+	return [ $state, '42704' ];
 }
 
 sub _revoke_all
 {
 	my ($state, $session, $overlaps, $operation) = @_;
-	my $user = $state->{users}{ $operation->{user} } or return _unknown_user($state, $overlaps);
+	my $user = $state->{users}{ $operation->{user} } or return _unknown_user($state);
 
 	_event($state, 'user.signed_out', $operation->{user}) if %{ $user->{sessions} };
 	$user->{sessions} = {};
@@ -389,7 +404,7 @@ sub _revoke_all
 sub _disable
 {
 	my ($state, $session, $overlaps, $operation) = @_;
-	my $user = $state->{users}{ $operation->{user} } or return _unknown_user($state, $overlaps);
+	my $user = $state->{users}{ $operation->{user} } or return _unknown_user($state);
 
 	_event($state, 'user.disabled', $operation->{user}) if !$user->{disabled};
 	$user->{disabled} = 1;
@@ -401,7 +416,7 @@ sub _delete
 {
 	my ($state, $session, $overlaps, $operation) = @_;
 
-	return _unknown_user($state, $overlaps) if !$state->{users}{ $operation->{user} };
+	return _unknown_user($state) if !$state->{users}{ $operation->{user} };
 	_remove($state, $operation->{user});
 	_event($state, 'user.deleted', $operation->{user});
 	return [ $state, 'done' ];
@@ -419,6 +434,16 @@ sub _purge
 	_remove($state, 'G');
 	_event($state, 'user.deleted', 'G');
 	return ([ $state, 'purged 1' ], @skipped);
+}
+
+sub _alter { my ($state) = @_; return [ $state, 'nothing' ]; }
+
+# A foreign key to a guest who is gone.
+sub _refer
+{
+	my ($state) = @_;
+
+	return [ $state, $state->{users}{G} ? 'nothing' : '23503' ];
 }
 
 sub _rotate_key

@@ -117,6 +117,48 @@ CREATE VIEW broken AS
 	UNION ALL SELECT 'a user that knows of a login ID of others' FROM anon_auth.users u WHERE cardinality(login_id_routes)
 		<> (SELECT count(*) FROM anon_auth.login_ids l WHERE l.user_id = u.id);
 
+-- Tables for DDL beside an operation, each with a row of the guest.
+CREATE FUNCTION begin_tables(guest uuid) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	DROP TABLE IF EXISTS ddl_plain, ddl_keyed, ddl_parts, ddl_parts_1, ddl_parts_2, ddl_new;
+	CREATE TABLE ddl_plain (user_id uuid);
+	CREATE TABLE ddl_keyed (user_id uuid CONSTRAINT ddl_key REFERENCES anon_auth.users ON DELETE CASCADE);
+	CREATE TABLE ddl_parts (n integer, user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE) PARTITION BY LIST (n);
+	CREATE TABLE ddl_parts_1 PARTITION OF ddl_parts FOR VALUES IN (1);
+	CREATE TABLE ddl_parts_2 (n integer, user_id uuid);
+	INSERT INTO ddl_plain VALUES (guest);
+	INSERT INTO ddl_keyed VALUES (guest);
+	INSERT INTO ddl_parts VALUES (1, guest);
+	INSERT INTO ddl_parts_2 VALUES (2, guest);
+END
+$$;
+
+-- Rows of no user under a foreign key that holds, and rows that are gone although
+-- nobody has deleted the guest.
+CREATE FUNCTION table_problems() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	key record;
+	n bigint;
+BEGIN
+	IF to_regclass('ddl_plain') IS NULL THEN
+		RETURN;
+	END IF;
+	FOR key IN SELECT c.conrelid::regclass AS table_name, a.attname AS column_name FROM pg_constraint c
+		JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+		WHERE c.contype = 'f' AND c.confrelid = 'anon_auth.users'::regclass AND c.convalidated AND c.conrelid::regclass::text LIKE 'ddl_%' LOOP
+		EXECUTE format('SELECT count(*) FROM %s t WHERE t.%I IS NOT NULL AND NOT EXISTS (SELECT FROM anon_auth.users u WHERE u.id = t.%2$I)', key.table_name, key.column_name) INTO n;
+		IF n > 0 THEN
+			RETURN NEXT format('%s rows of no user in %s', n, key.table_name);
+		END IF;
+	END LOOP;
+	SELECT sum(t.n) INTO n FROM (SELECT count(*) AS n FROM ddl_plain UNION ALL SELECT count(*) FROM ddl_keyed
+		UNION ALL SELECT count(*) FROM ddl_parts_1 UNION ALL SELECT count(*) FROM ddl_parts_2) t;
+	IF n <> 4 AND NOT EXISTS (SELECT FROM anon_auth.events WHERE type = 'user.deleted' AND NOT payload ? 'merged_into') THEN
+		RETURN NEXT format('%s rows of 4 are left', n);
+	END IF;
+END
+$$;
+
 -- What is in the tables, and what of it contradicts itself.
 CREATE FUNCTION look() RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT concat_ws(' ', 'user', id, CASE WHEN is_anonymous THEN 'guest' ELSE 'account' END, CASE WHEN is_disabled THEN 'disabled' END)
@@ -128,6 +170,7 @@ CREATE FUNCTION look() RETURNS SETOF text LANGUAGE sql AS $$
 	UNION ALL SELECT concat_ws(' ', 'signer', kid) FROM anon_auth.signing_keys WHERE state = 'active'
 	UNION ALL SELECT concat_ws(' ', 'event', user_id, type) FROM anon_auth.events
 	UNION ALL SELECT 'broken ' || what FROM broken
+	UNION ALL SELECT 'broken ' || what FROM table_problems() AS what
 $$;
 
 -- Whether both tokens of an answer do what they are for: '' or what is wrong.
@@ -158,8 +201,16 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION clean() RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION clean() RETURNS void LANGUAGE sql SET session_replication_role = replica AS $$
 	DELETE FROM anon_auth.users;
+	DELETE FROM anon_auth.device_keys;
+	DELETE FROM anon_auth.login_ids;
+	DELETE FROM anon_auth.passwords;
+	DELETE FROM anon_auth.sessions;
+	DELETE FROM anon_auth.authorization_codes;
+	DELETE FROM anon_auth.one_time_codes;
+	DELETE FROM anon_auth.outbox;
+	DELETE FROM app_rows;
 	DELETE FROM anon_auth.removed_device_keys;
 	DELETE FROM anon_auth.events;
 $$;
@@ -169,26 +220,26 @@ SQL
 
 =over
 
-=item AnonAuth::PairWorld->prepare($node, $database, $policy)
+=item AnonAuth::PairWorld->prepare($node, $database, $policy, $purge_policy)
 
-Makes the database, with that settings.promotion_conflict.
+Makes the database, with that settings.promotion_conflict and purge_policy.
 
 =cut
 
 sub prepare
 {
-	my ($class, $node, $database, $policy) = @_;
+	my ($class, $node, $database, $policy, $purge_policy) = @_;
 
 	$node->safe_psql('postgres', "CREATE DATABASE $database");
 	$node->safe_psql($database, $schema);
 	$node->safe_psql(
 		$database,
 		sprintf q{
-			UPDATE anon_auth.settings SET promotion_conflict = %s;
+			UPDATE anon_auth.settings SET promotion_conflict = %s, purge_policy = %s;
 			SELECT FROM (SELECT refresh_token AS t FROM anon_auth.authenticate_anonymously('app') OFFSET 0) g,
 				anon_auth.promote_anonymous_user('app', username => 'eve', password => 'correct horse', refresh_token => g.t);
 			UPDATE password SET hash = password_hash FROM anon_auth.passwords;
-			SELECT clean()}, sql_literal($policy));
+			SELECT clean()}, map { sql_literal($_) } $policy, $purge_policy);
 	return;
 }
 
@@ -247,7 +298,8 @@ sub begin
 	my @parts = map { @{ $_->{needs} } } @operations;
 
 	# Dead rows would make it slower and slower.
-	$connection->query('TRUNCATE anon_auth.users CASCADE; TRUNCATE anon_auth.events') if $self->{made}++ % 100 == 0;
+	$connection->query('SET session_replication_role = replica; TRUNCATE anon_auth.users CASCADE; RESET session_replication_role;
+		TRUNCATE anon_auth.events') if $self->{made}++ % 100 == 0;
 	my $made = $connection->query(
 		sprintf 'SELECT clean() \g /dev/null
 			SELECT begin_world(%s, %s, %s, %s)',
@@ -269,6 +321,7 @@ sub begin
 		$self->{user}{$user} = $name =~ /[srz]/ ? 'G' : $name eq 'h' ? 'H' : 'R';
 	}
 	$self->{id} = { reverse %{ $self->{user} } };
+	$connection->query("SELECT begin_tables('$self->{id}{G}')") if grep { $_->{ddl} } @operations;
 	$self->{answers} = [];
 	return;
 }
@@ -285,6 +338,8 @@ sub statement
 {
 	my ($self, $operation, $session) = @_;
 	my $name = $operation->{name};
+
+	return $operation->{ddl} =~ s/\bGUEST\b/'$self->{id}{G}'/r if $operation->{ddl};
 	my $client = sql_literal($operation->{client});
 	my $token = sql_literal($operation->{session} && $self->{token}{ $operation->{session} });
 	my $user = sql_literal($operation->{user} && $self->{id}{ $operation->{user} });
