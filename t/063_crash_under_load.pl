@@ -10,7 +10,8 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 
-use AnonAuth::Device qw(call challenge sql_literal);
+use AnonAuth::Device qw(challenge);
+use AnonAuth::Invariants qw(damage invariants tokens_refused tries);
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -137,24 +138,8 @@ my %ways = (
 # What must hold
 # ---------------------------------------------------------------------------
 
-# Each counts what must not be.
 my %broken = (
-	'is half a guest, half an account' => q{
-		SELECT count(*) FROM anon_auth.users u
-		WHERE is_anonymous = EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id)
-		   OR is_anonymous = EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id)
-		   OR cardinality(login_id_routes) <> (SELECT count(*) FROM anon_auth.login_ids l WHERE l.user_id = u.id)
-		   OR (device_kid IS NOT NULL) <> EXISTS (SELECT FROM anon_auth.device_keys d WHERE d.user_id = u.id AND d.kid = u.device_kid)},
-	'is an event of no deed, or a deed without event' => q{
-		SELECT count(*) FROM anon_auth.users u
-		WHERE 1 <> (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.created')
-		   OR (NOT is_anonymous)::int <> (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.anonymous.promoted')},
-	'belongs to no user' => q{
-		SELECT count(*) FROM (SELECT user_id FROM anon_auth.sessions UNION ALL SELECT user_id FROM anon_auth.login_ids
-			UNION ALL SELECT user_id FROM anon_auth.passwords UNION ALL SELECT user_id FROM anon_auth.device_keys) r
-		WHERE NOT EXISTS (SELECT FROM anon_auth.users u WHERE u.id = r.user_id)},
-	'is a login ID that is there twice' =>
-	  q{SELECT count(*) - count(DISTINCT (type, value)) FROM anon_auth.login_ids},
+	invariants(),
 	'has more sessions than logins' => q{
 		SELECT count(*) FROM anon_auth.users u
 		WHERE NOT is_anonymous AND 1 <> (SELECT count(*) FROM anon_auth.sessions s WHERE s.user_id = u.id)});
@@ -177,30 +162,6 @@ sub last_told
 		else { $told{$sub} = { what => $what, token => $secret, code => $told{$sub}{code} }; }
 	}
 	return %told;
-}
-
-# The users of those rows, (sub, token), whose token is refused or is another's.
-sub tokens_refused
-{
-	my (@rows) = @_;
-
-	my $script = join '', map { "SELECT sub FROM anon_auth.refresh_session('app', '$_->[1]');\n" } @rows;
-	my $stdout = '';
-
-	$node->psql('postgres', $script, stdout => \$stdout, stderr => \my $stderr, on_error_stop => 0);
-	my %fine = map { $_ => 1 } split /\n/, $stdout;
-	return join ' ', grep { !$fine{$_} } map { $_->[0] } @rows;
-}
-
-# How often a statement with each of the texts succeeds, and what else happens.
-sub tries
-{
-	my ($statement, @texts) = @_;
-	my ($stdout, $stderr) = ('', '');
-	my $script = "\\set VERBOSITY sqlstate\n" . join '', map { sprintf("$statement;\n", sql_literal($_)) } @texts;
-
-	$node->psql('postgres', $script, stdout => \$stdout, stderr => \$stderr, on_error_stop => 0);
-	return { done => scalar(() = $stdout =~ /^./mg), map { $_ => scalar(() = $stderr =~ /ERROR:  $_$/mg) } $stderr =~ /ERROR:  (\w{5})$/mg };
 }
 
 my @devices = map { AnonAuth::Device->new(alg => 'ES256') } 1 .. CLIENTS;
@@ -238,14 +199,14 @@ for my $round (1 .. $rounds)
 
 	$total{$_} += @{ $users{$_} } for keys %users;
 	$total{lines} += @lines;
-	is(tokens_refused(map { [ $_, $told{$_}{token} ] } @guests, @{ $users{account} }), '', "$name: the tokens that clients were given are good");
+	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } @guests, @{ $users{account} }), '', "$name: the tokens that clients were given are good");
 
 	# Of what was asked and not answered, all is done or nothing.
 	my $list = join ', ', map { "'$_'" } @undecided;
 	my %accounts = map { $_ => 1 } @undecided ? split /\n/, query("SELECT id FROM anon_auth.users WHERE NOT is_anonymous AND id IN ($list)") : ();
-	is(tokens_refused(map { [ $_, $told{$_}{token} ] } grep { !$accounts{$_} } @undecided), '', '... also of guests who were not promoted');
+	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } grep { !$accounts{$_} } @undecided), '', '... also of guests who were not promoted');
 	$total{'promoted unheard'} += keys %accounts;
-	is(tries("SELECT sub FROM anon_auth.authenticate('app', %s, 'correct horse')", map { 'u' . s/-//gr } keys %accounts)->{done},
+	is(tries($node, "SELECT sub FROM anon_auth.authenticate('app', %s, 'correct horse')", map { 'u' . s/-//gr } keys %accounts)->{done},
 		scalar keys %accounts, '... and those who were, unheard, log in with their password');
 	is(query('SELECT count(*) FROM anon_auth.users WHERE id IN (' . join(', ', map { "'$_'" } @{ $users{deleted} }, '00000000-0000-0000-0000-000000000000') . ')'),
 		0, '... nobody is back who was deleted');
@@ -253,17 +214,17 @@ for my $round (1 .. $rounds)
 	my $leaving = join ', ', map { "'$_'" } @{ $users{deleting} }, '00000000-0000-0000-0000-000000000000';
 	my @stayed = split /\n/, query("SELECT id FROM anon_auth.users WHERE id IN ($leaving)");
 	$total{'deleted unheard'} += @{ $users{deleting} } - @stayed;
-	is(tokens_refused(map { [ $_, $told{$_}{token} ] } @stayed), '', '... and who was being deleted is there with all or not at all');
+	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } @stayed), '', '... and who was being deleted is there with all or not at all');
 
 	# Nothing is used twice.
 	my @used = map { $told{$_}{code} } grep { defined $told{$_}{code} } @{ $users{account} }, keys %accounts;
-	my $tried = tries("SELECT sub FROM anon_auth.promote_anonymous_user('app', username => 'again', password => 'correct horse', promotion_code => %s)", @used);
+	my $tried = tries($node, "SELECT sub FROM anon_auth.promote_anonymous_user('app', username => 'again', password => 'correct horse', promotion_code => %s)", @used);
 	is($tried->{done}, 0, '... no promotion code is good again');
 	my %answered = map { /^answered (.*)/ ? ($1 => 1) : () } @lines;
 	my @open = grep { !$answered{$_} } map { /^asked (.*)/ ? $1 : () } @lines;
-	is_deeply(tries("SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", keys %answered), { done => 0, AA005 => scalar keys %answered }, '... nor a request of a device');
-	tries("SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", @open);
-	is_deeply(tries("SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", @open), { done => 0, @open ? (AA005 => scalar @open) : () }, '... nor, once more, one that was not answered');
+	is_deeply(tries($node, "SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", keys %answered), { done => 0, AA005 => scalar keys %answered }, '... nor a request of a device');
+	tries($node, "SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", @open);
+	is_deeply(tries($node, "SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", @open), { done => 0, @open ? (AA005 => scalar @open) : () }, '... nor, once more, one that was not answered');
 
 	# The logins above made further sessions.
 	query("DELETE FROM anon_auth.sessions s USING anon_auth.sessions n WHERE s.user_id = n.user_id AND s.created_at < n.created_at AND s.user_id IN ($list)") if keys %accounts;
@@ -277,10 +238,7 @@ for my $round (1 .. $rounds)
 diag(join ', ', map { "$_: $total{$_}" } sort keys %total);
 cmp_ok($total{$_}, '>', $rounds, "enough happened: $_") for qw(guest account deleted);
 
-query('CREATE EXTENSION amcheck');
-is(query(q{SELECT count(bt_index_check(c.oid, true)) > 15 FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE amname = 'btree' AND relnamespace = 'anon_auth'::regnamespace}),
-	't', 'the indexes have what the tables have');
-is(query('SELECT sum(checksum_failures) FROM pg_stat_database'), 0, '... and no page is broken');
+is_deeply([ damage($node) ], [], 'the indexes have what the tables have, and no page is broken');
 
 $node->stop;
 done_testing();

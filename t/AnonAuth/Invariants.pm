@@ -1,0 +1,133 @@
+
+=pod
+
+=head1 NAME
+
+AnonAuth::Invariants - what holds in every database, whatever has happened
+
+=head1 SYNOPSIS
+
+  use AnonAuth::Invariants qw(damage invariants tokens_refused tries);
+
+  my %invariants = invariants();
+  is($node->safe_psql('postgres', $invariants{$_}), 0, "nothing $_") for sort keys %invariants;
+
+  is(tokens_refused($node, 'app', [ $sub, $refresh_token ]), '', 'the token is good');
+  is_deeply([ damage($node) ], [], 'indexes and pages are sound');
+
+=head1 DESCRIPTION
+
+Tests that disturb the server check the tables with these afterwards.  A node is
+a L<PostgreSQL::Test::Cluster> with the extension in its database C<postgres>.
+
+=cut
+
+package AnonAuth::Invariants;
+
+use strict;
+use warnings;
+
+use AnonAuth::Device qw(sql_literal);
+use Exporter 'import';
+
+our @EXPORT_OK = qw(damage invariants tokens_refused tries);
+
+# Each query counts rows that must not exist.
+my %invariants = (
+	'is half a guest, half an account' => q{
+		SELECT count(*) FROM anon_auth.users u
+		WHERE is_anonymous = EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id)
+		   OR is_anonymous = EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id)
+		   OR cardinality(login_id_routes) <> (SELECT count(*) FROM anon_auth.login_ids l WHERE l.user_id = u.id)
+		   OR (device_kid IS NOT NULL) <> EXISTS (SELECT FROM anon_auth.device_keys d WHERE d.user_id = u.id AND d.kid = u.device_kid)},
+	'is an event of no deed, or a deed without event' => q{
+		SELECT count(*) FROM anon_auth.users u
+		WHERE 1 <> (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.created')
+		   OR (NOT is_anonymous)::int <> (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.anonymous.promoted')},
+	'belongs to no user' => q{
+		SELECT count(*) FROM (SELECT user_id FROM anon_auth.sessions UNION ALL SELECT user_id FROM anon_auth.login_ids
+			UNION ALL SELECT user_id FROM anon_auth.passwords UNION ALL SELECT user_id FROM anon_auth.device_keys) r
+		WHERE NOT EXISTS (SELECT FROM anon_auth.users u WHERE u.id = r.user_id)},
+	'is a login ID that is there twice' =>
+	  q{SELECT count(*) - count(DISTINCT (type, value)) FROM anon_auth.login_ids});
+
+=pod
+
+=over
+
+=item invariants()
+
+A hash: what must not exist, and a query that counts it.
+
+=cut
+
+sub invariants { return %invariants; }
+
+=pod
+
+=item tokens_refused($node, $client_id, [$sub, $refresh_token], ...)
+
+The subs, as one string, whose token refresh_session() refuses or takes for
+another user's.
+
+=cut
+
+sub tokens_refused
+{
+	my ($node, $client_id, @rows) = @_;
+	my $script = join '', map { sprintf "SELECT sub FROM anon_auth.refresh_session(%s, %s);\n", sql_literal($client_id), sql_literal($_->[1]) } @rows;
+	my $stdout = '';
+
+	$node->psql('postgres', $script, stdout => \$stdout, stderr => \my $stderr, on_error_stop => 0);
+	my %fine = map { $_ => 1 } split /\n/, $stdout;
+	return join ' ', grep { !$fine{$_} } map { $_->[0] } @rows;
+}
+
+=pod
+
+=item tries($node, $statement, @texts)
+
+Runs the statement with each of the texts in the place of its %s.  Returns a
+hash: done is how often it returned a row, and each SQLSTATE how often it failed
+with it.
+
+=cut
+
+sub tries
+{
+	my ($node, $statement, @texts) = @_;
+	my ($stdout, $stderr) = ('', '');
+	my $script = "\\set VERBOSITY sqlstate\n" . join '', map { sprintf("$statement;\n", sql_literal($_)) } @texts;
+
+	$node->psql('postgres', $script, stdout => \$stdout, stderr => \$stderr, on_error_stop => 0);
+	return { done => scalar(() = $stdout =~ /^./mg), map { $_ => scalar(() = $stderr =~ /ERROR:  $_$/mg) } $stderr =~ /ERROR:  (\w{5})$/mg };
+}
+
+=pod
+
+=item damage($node)
+
+What is wrong with the indexes of the extension, and with any page of the
+cluster: a list of texts.  Installs amcheck.
+
+=back
+
+=cut
+
+sub damage
+{
+	my ($node) = @_;
+	my @damage;
+
+	$node->safe_psql('postgres', 'SET client_min_messages = warning; CREATE EXTENSION IF NOT EXISTS amcheck');
+	my $status = $node->psql(
+		'postgres',
+		q{SELECT count(bt_index_check(c.oid, true)) > 15 FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE amname = 'btree' AND relnamespace = 'anon_auth'::regnamespace},
+		stdout => \my $stdout, stderr => \my $stderr);
+	push @damage, "an index has not what its table has: $stdout$stderr" if $status != 0 || $stdout ne 't';
+	my $failures = $node->safe_psql('postgres', 'SELECT sum(checksum_failures) FROM pg_stat_database');
+	push @damage, "$failures pages are broken" if $failures ne '0' && $failures ne '';
+	return @damage;
+}
+
+1;
