@@ -57,7 +57,7 @@ CREATE FUNCTION anon_auth.create_promotion_code(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_create_promotion_code';
 COMMENT ON FUNCTION anon_auth.create_promotion_code(text) IS
-'A code, good for 5 minutes, that lets its bearer promote the guest of this session once. Writes nothing. Errors: AA006 bad refresh token; AA007 user disabled; AA008 not a guest.';
+'A code, good for 5 minutes, that lets its bearer promote the guest of this session once. Writes nothing. Errors: AA006 bad refresh token; AA007 user disabled; AA008 not a guest; 22023 no refresh token.';
 
 CREATE FUNCTION anon_auth.promote_anonymous_user(
 	client_id text,

@@ -16,7 +16,7 @@ CREATE FUNCTION anon_auth.import_signing_key(jwk jsonb)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_import_signing_key';
 COMMENT ON FUNCTION anon_auth.import_signing_key(jsonb) IS
-'Takes over a private JWK that signs from now on, HS256 secrets included, and returns its kid: the "kid" of the JWK, else its thumbprint. Errors: AA016 bad JWK; 42710 kid exists; F0000 no master key.';
+'Takes over a private JWK that signs from now on, HS256 secrets included, and returns its kid: the "kid" of the JWK, else its thumbprint. Errors: AA016 bad JWK; 22023 no JWK; 42710 kid exists; F0000 no master key.';
 
 CREATE FUNCTION anon_auth.rotate_signing_key(alg text DEFAULT NULL)
 	RETURNS text
@@ -149,7 +149,7 @@ CREATE FUNCTION anon_auth.disable_user(user_id uuid)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_disable_user';
 COMMENT ON FUNCTION anon_auth.disable_user(uuid) IS
-'Keeps a user from logging in, and ends all its sessions. Errors: 42704 unknown user.';
+'Keeps a user from logging in, and ends all its sessions. Errors: 42704 unknown user; 22023 no user_id.';
 
 CREATE FUNCTION anon_auth.enable_user(user_id uuid)
 	RETURNS void
@@ -157,7 +157,7 @@ CREATE FUNCTION anon_auth.enable_user(user_id uuid)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_enable_user';
 COMMENT ON FUNCTION anon_auth.enable_user(uuid) IS
-'Lets a disabled user log in again. Errors: 42704 unknown user.';
+'Lets a disabled user log in again. Errors: 42704 unknown user; 22023 no user_id.';
 
 CREATE FUNCTION anon_auth.delete_user(user_id uuid)
 	RETURNS void
@@ -165,7 +165,7 @@ CREATE FUNCTION anon_auth.delete_user(user_id uuid)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_delete_user';
 COMMENT ON FUNCTION anon_auth.delete_user(uuid) IS
-'Deletes a user and all that the extension keeps of it but events. Rows of your tables follow their foreign keys, as their owner would have it; triggers of yours on users fire if they are enabled ALWAYS. Errors: 42704 unknown user; 23503 a foreign key of yours forbids it; 40001 something of it came meanwhile.';
+'Deletes a user and all that the extension keeps of it but events. Rows of your tables follow their foreign keys, as their owner would have it; triggers of yours on users fire if they are enabled ALWAYS. Errors: 42704 unknown user; 23503 a foreign key of yours forbids it; 40001 something of it came meanwhile; 22023 no user_id.';
 
 CREATE FUNCTION anon_auth.revoke_sessions(user_id uuid)
 	RETURNS bigint
@@ -173,7 +173,7 @@ CREATE FUNCTION anon_auth.revoke_sessions(user_id uuid)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_revoke_sessions';
 COMMENT ON FUNCTION anon_auth.revoke_sessions(uuid) IS
-'Ends all sessions of a user and returns how many. A device key can still log in. Errors: 42704 unknown user.';
+'Ends all sessions of a user and returns how many. A device key can still log in. Errors: 42704 unknown user; 22023 no user_id.';
 
 -- What grant_client_api() grants, and doctor() does not wonder at.
 CREATE FUNCTION anon_auth.client_api()
@@ -223,6 +223,10 @@ BEGIN
 	IF role_name IS NULL OR role_name::oid = 0 THEN
 		RAISE EXCEPTION 'role_name is required' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
+	-- A regrole may be the OID of no role, which prints as a number.
+	IF NOT EXISTS (SELECT FROM pg_roles WHERE oid = role_name) THEN
+		RAISE EXCEPTION 'role with OID % does not exist', role_name::oid USING ERRCODE = 'undefined_object';
+	END IF;
 	EXECUTE format('GRANT USAGE ON SCHEMA anon_auth TO %s', role_name);
 	FOREACH api IN ARRAY anon_auth.client_api() LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', api, role_name);
@@ -230,4 +234,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.grant_client_api(regrole) IS
-'Lets a role, such as PostgREST''s anon and authenticated, call the client functions and nothing else. Errors: 42704 unknown role; 42501 caller may not grant.';
+'Lets a role, such as PostgREST''s anon and authenticated, call the client functions and nothing else. Errors: 22023 no role; 42704 unknown role; 42501 caller may not grant.';

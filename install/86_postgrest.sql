@@ -69,6 +69,10 @@ BEGIN
 	IF role_name IS NULL OR role_name::oid = 0 THEN
 		RAISE EXCEPTION 'role_name is required' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
+	-- A regrole may be the OID of no role, which prints as a number.
+	IF NOT EXISTS (SELECT FROM pg_roles WHERE oid = role_name) THEN
+		RAISE EXCEPTION 'role with OID % does not exist', role_name::oid USING ERRCODE = 'undefined_object';
+	END IF;
 	EXECUTE format('GRANT USAGE ON SCHEMA anon_auth, anon_auth_http TO %s', role_name);
 	FOREACH api IN ARRAY anon_auth.http_api() LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', api, role_name);
@@ -76,4 +80,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.grant_http_api(regrole) IS
-'Lets a role use the HTTP face. Call it for PostgREST''s authenticator, its db-anon-role and the role of access tokens. Errors: 42704 unknown role; 42501 caller may not grant.';
+'Lets a role use the HTTP face. Call it for PostgREST''s authenticator, its db-anon-role and the role of access tokens. Errors: 22023 no role; 42704 unknown role; 42501 caller may not grant.';

@@ -14,6 +14,8 @@ SELECT anon_auth.grant_client_api('regress_anon_auth_client');
 SELECT anon_auth.grant_client_api('regress_anon_auth_client');
 SELECT anon_auth.grant_client_api('no_such_role');
 SELECT anon_auth.grant_client_api(NULL);
+SELECT anon_auth.grant_client_api(4294967295);
+SELECT anon_auth.grant_http_api(4294967295);
 
 -- what the client role may execute, by the catalog
 SELECT p.oid::regprocedure AS may_execute FROM pg_proc p
