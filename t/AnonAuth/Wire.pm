@@ -72,11 +72,17 @@ sub said { return join "\n", map { my $s = $_; map { "$_ $s->{$_}" } sort keys %
 
 Sends a statement, and waits for its end.  end() and run() return a hash: rows,
 each a hash of columns as text; error, if there is one, a hash of its fields by
-their letters in the protocol; notices, the same.
+their letters in the protocol; notices, the same; tag, the command tag of the
+last statement that was completed; status, that of the transaction (I, T or E).
 
 =item $wire->run($sql, @parameters)
 
 Both.
+
+=item $wire->simple($sql)
+
+Runs a string of statements in one message, as psql does, in the simple query
+protocol.
 
 =item $wire->prepare($name, $sql), $wire->begin_prepared($name, @parameters)
 
@@ -116,6 +122,14 @@ sub run
 	return $self->end;
 }
 
+sub simple
+{
+	my ($self, $sql) = @_;
+
+	$self->_write(_message(Q => pack 'Z*', $sql));
+	return $self->end;
+}
+
 sub end
 {
 	my ($self) = @_;
@@ -129,6 +143,7 @@ sub end
 
 		if ($type eq 'T') { @columns = unpack 'n/(Z*x18)', $body; }
 		elsif ($type eq 'D') { push @{ $result{rows} }, _row($body, @columns); }
+		elsif ($type eq 'C') { $result{tag} = unpack 'Z*', $body; }
 		elsif ($type eq 'E' || $type eq 'N')
 		{
 			my %fields = map { /^(.)(.*)/s } split /\0/, $body;
@@ -137,7 +152,11 @@ sub end
 			if ($type eq 'E') { $result{error} = \%fields; }
 			else { push @{ $result{notices} }, \%fields; }
 		}
-		return \%result if $type eq 'Z';
+		if ($type eq 'Z')
+		{
+			$result{status} = $body;
+			return \%result;
+		}
 	}
 }
 

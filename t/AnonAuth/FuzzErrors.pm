@@ -1,0 +1,118 @@
+
+=pod
+
+=head1 NAME
+
+AnonAuth::FuzzErrors - which errors a function may raise
+
+=head1 SYNOPSIS
+
+  use AnonAuth::FuzzErrors;
+
+  my $errors = AnonAuth::FuzzErrors->new($source_directory, { 'anon_auth.uid' => $comment, ... });
+
+  my $reason = $errors->objection('anon_auth.uid', \%fields);    # undef: it may
+
+=head1 DESCRIPTION
+
+An error that our C code raises must have an SQLSTATE that the function's comment
+names after "Errors:" (there, "AA001 to AA003" means all three, and "as f()"
+means those of f).  PostgreSQL's own errors are of a list, which is the same for
+all functions.  The fields of an error are those of the protocol, by their
+letters; F tells which source file has raised it.
+
+=cut
+
+package AnonAuth::FuzzErrors;
+
+use strict;
+use warnings;
+
+use File::Find ();
+
+# Of PostgreSQL, at any call: what the caller has sent, asked for or set.
+my %general = map { $_ => 1 } qw(
+  0A000 22003 22007 22008 2200G 22021 22023 22032 22P02 22P03 22P05 24000 25001 25006 25P01 25P02 26000 34000
+  3B001 40001 40P01 42501 42P03 42P05 42P18 53300 54000 54001 55000 55P03 57014 57P01 57P05);
+
+# In statements that call nothing of ours.
+my %elsewhere = map { $_ => 1 } qw(22012 22026 2BP01 3D000 42602 42704 42710 42723 42809 42883 42P01 42P06 42P07 42P16 42939 58P01);
+
+=pod
+
+=over
+
+=item AnonAuth::FuzzErrors->new($source_directory, \%comments)
+
+=cut
+
+sub new
+{
+	my ($class, $directory, $comments) = @_;
+	my %ours;
+
+	File::Find::find(sub { $ours{$_} = 1 if /\.c$/ }, $directory);
+	my $self = bless { ours => \%ours, comments => $comments, documented => {} }, $class;
+	$self->{documented}{$_} = { map { $_ => 1 } $self->_named($_, {}) } for keys %$comments;
+	return $self;
+}
+
+sub _named
+{
+	my ($self, $function, $seen) = @_;
+	my ($text) = ($self->{comments}{$function} // '') =~ /\bErrors\b(.*)/s;
+
+	return if !defined $text || $seen->{$function}++;
+	my @states = grep { !/^(?:[EHPR]S\d{3})$/ } $text =~ /\b((?=\w*\d)[0-9A-Z]{5})\b/g;
+	push @states, map { sprintf 'AA%03d', $_ } $1 .. $2 while $text =~ /\bAA(\d{3}) to AA(\d{3})\b/g;
+	while ($text =~ /\bas (?:for )?(\w+)\(\)/g)
+	{
+		push @states, $self->_named("anon_auth.$1", $seen);
+	}
+	return @states;
+}
+
+=pod
+
+=item $errors->documented($function)
+
+The SQLSTATEs that its comment names.
+
+=cut
+
+sub documented { return sort keys %{ $_[0]{documented}{ $_[1] } // {} }; }
+
+=pod
+
+=item $errors->objection($function, \%fields)
+
+Why the function must not raise this; undef if it may.  Without a function: why
+no statement must.
+
+=back
+
+=cut
+
+sub objection
+{
+	my ($self, $function, $error) = @_;
+	my ($state, $file, $context) = ($error->{C}, $error->{F} // '', $error->{W} // '');
+	my $what = "$state: $error->{M}" . (defined $error->{D} ? " ($error->{D})" : '') . " [$file:" . ($error->{L} // '') . "] $context";
+
+	return "an internal error, $what" if $state =~ /^(?:XX\d|F)/ && !(defined $function && $self->{documented}{$function}{$state});
+	return "a hostile function has run as another role, $what" if $state eq 'EV001' && $error->{M} !~ /\brun by (?:fuzz_\w+|anon|authenticated)$/;
+	return if $state eq 'EV001';
+	return if defined $function && $self->{documented}{$function}{$state};
+	return if !defined $function && $elsewhere{$state};
+	# PostgreSQL has a guc.c, too.
+	return "undocumented, $what" if defined $function && $self->{ours}{$file};
+	return if $file =~ /^parse_/ || ($state =~ /^42P(?:07|16)$/ && $file =~ /^(?:heap|createas)\.c$/);
+	return if $state =~ /^42(?:P01|704|602|883)$/ && ($context eq '' || $context =~ /^\S+ portal(?: "\w+")? parameter/);
+	return "a right was missing within, $what" if $state eq '42501' && $context =~ /anon_auth/;
+	# Parts of the pages, which nobody but the owner may call.
+	return if $state =~ /^22/ && ($function // '') =~ /^anon_auth_http\.(?:page|color|html)_/;
+	return if $general{$state};
+	return "unexpected, $what";
+}
+
+1;
