@@ -8,7 +8,8 @@
 #   instrument_reports          what was found, printed; the number of reports
 #                               is in REPORTS
 #
-# INSTRUMENT says how: "sanitizers" (AddressSanitizer and UndefinedBehaviour-
+# INSTRUMENT says how: "assertions" (those in our code and in what it takes from
+# PostgreSQL's headers), "sanitizers" (AddressSanitizer and UndefinedBehaviour-
 # Sanitizer of gcc), "valgrind" (a PostgreSQL that was configured with
 # CPPFLAGS=-DUSE_VALGRIND tells more; VALGRIND_SUPPRESSIONS is its file
 # src/tools/valgrind.supp), "coverage" (gcov), or nothing.
@@ -16,6 +17,7 @@
 instrument_build() {
 	case $INSTRUMENT in
 		sanitizers) printf '%s\n' "COPT=-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" ;;
+		assertions) printf '%s\n' "COPT=-Werror -DUSE_ASSERT_CHECKING" ;;
 		coverage) printf '%s\n' "COPT=-O0 --coverage -fprofile-update=atomic" ;;
 		valgrind) printf '%s\n' "COPT=-O1 -g" ;;
 		*) printf '%s\n' "COPT=-Werror" ;;
