@@ -12,12 +12,6 @@ DECLARE
 	distributed boolean := to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AND anon_auth.is_distributed('users');
 	enabled "char";
 BEGIN
-	SELECT e.evtenabled INTO enabled FROM pg_event_trigger e WHERE e.evtname = 'anon_auth_foreign_keys';
-	IF enabled IS DISTINCT FROM 'A' THEN
-		RETURN QUERY SELECT 'error', 'foreign_keys_unchecked', 'the event trigger anon_auth_foreign_keys is not enabled ALWAYS',
-			'Roles with REFERENCES on users can make foreign keys that run casts with the rights of the owner of users.',
-			'ALTER EVENT TRIGGER anon_auth_foreign_keys ENABLE ALWAYS;';
-	END IF;
 	-- A parameter of PostgreSQL 17.
 	IF current_setting('event_triggers', true) = 'off' THEN
 		RETURN QUERY SELECT 'error', 'foreign_keys_unchecked', 'event triggers are switched off (event_triggers)',
@@ -38,5 +32,4 @@ BEGIN
 	END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.doctor_guards() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.doctor_guards() IS 'Part of doctor(): the triggers that guard users and the foreign keys to it.';

@@ -61,7 +61,7 @@ CREATE INDEX ON app.refs (user_id);
 UPDATE pg_attribute SET atttypid = 'app.user_id'::regtype WHERE attrelid = 'app.refs'::regclass AND attname = 'user_id';
 SELECT * FROM app.findings;
 SELECT app.mend('foreign_key_not_uuid');
-SELECT app.mend('foreign_keys_unchecked');
+SELECT app.mend('event_trigger_off');
 SELECT app.mend('users_trigger_changed');
 ALTER TABLE anon_auth.users DISABLE TRIGGER users_refuse_change;
 SELECT * FROM app.findings;

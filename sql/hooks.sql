@@ -139,6 +139,7 @@ BEGIN
 		WHEN 'members' THEN (SELECT jsonb_object_agg('m' || i, i) FROM generate_series(1, size) i)
 		WHEN 'bytes' THEN jsonb_build_object('s', repeat('x', size)) END;
 END $$;
+ALTER FUNCTION app.large OWNER TO regress_hook_owner;
 UPDATE anon_auth.settings SET access_token_claims = 'app.large';
 \set VERBOSITY terse
 CREATE FUNCTION app.login_with(what text) RETURNS text LANGUAGE plpgsql AS $$
@@ -176,6 +177,8 @@ BEGIN
 	END LOOP;
 	RETURN '[]';
 END $$;
+ALTER FUNCTION app.changes_settings OWNER TO anon_auth_owner;
+ALTER FUNCTION app.changes_claims OWNER TO anon_auth_owner;
 UPDATE anon_auth.settings SET before_sign_up = 'app.changes_settings';
 SELECT anon_auth.authenticate_anonymously('web');
 UPDATE anon_auth.settings SET before_sign_up = NULL, access_token_claims = 'app.changes_claims';

@@ -129,7 +129,7 @@ my @writers = split /\n/, query(q{
 	SELECT proname || '(' || CASE WHEN pronargs > 0 THEN (SELECT string_agg('NULL::' || format_type(t, NULL), ', ') FROM unnest(proargtypes) t) ELSE '' END || ')'
 	FROM pg_proc WHERE pronamespace = 'anon_auth'::regnamespace AND provolatile = 'v' AND prorettype <> 'trigger'::regtype
 		AND proname NOT IN ('create_challenge', 'create_promotion_code', 'use_access_token', 'sign_jwt', 'grant_client_api', 'grant_http_api',
-							'postgrest_pre_request', 'postgrest_pre_config')
+							'postgrest_pre_request', 'postgrest_pre_config', 'take_rate_limit', 'reset_counters', 'counter_statistics')
 		-- these look for Citus first
 		AND proname NOT IN ('distribute', 'undistribute', 'set_grants', 'copy_grants_to_workers', 'require_ready_nodes', 'unguarded_nodes', 'workers_with_other_master_key')
 	ORDER BY proname});

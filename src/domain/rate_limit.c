@@ -87,10 +87,10 @@ times(int count, int factor)
 static void
 add_address_limits(RateLimits *limits, const char *kind, int count, const char *what)
 {
-	char	   *address = client_address();
+	char	   *address;
 	char	   *network;
 
-	if (address == NULL || count == 0)
+	if (count == 0 || (address = client_address()) == NULL)
 		return;
 	if ((network = client_network(address, 48)) != NULL)
 		add_limit(limits, psprintf("%s/ip/%s", kind, network), times(count, 16), MINUTE,
