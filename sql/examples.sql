@@ -140,9 +140,9 @@ SELECT guests, sessions, has_more FROM anon_auth.purge(dry_run => true);
 -- example: doctor
 SELECT severity, finding FROM anon_auth.doctor() WHERE severity = 'error';
 
--- example: take_rate_limit, counter_statistics, reset_counters
+-- example: take_rate_limit, reset_counters
 SELECT n, anon_auth.take_rate_limit('search/' || :'user_sub', 2, '1 minute') AS allowed FROM generate_series(1, 3) n;
-SELECT counters_refused, counters_max FROM anon_auth.counter_statistics();
+SELECT counters_refused, counters_max FROM anon_auth.stats;
 SELECT anon_auth.reset_counters();
 
 -- example: create_signing_key
