@@ -12,8 +12,8 @@ BEGIN
 	SELECT floor_uuid_v7() AS id, gen_random_uuid() AS route, device FROM generate_series(1, others) AS device;
 	INSERT INTO anon_auth.users (id, is_anonymous, created_at, updated_at, last_seen_at, device_kid, purge_from)
 		SELECT id, true, at, at, at, 'kid-000' || id, at FROM other;
-	INSERT INTO anon_auth.device_keys (route, kid, user_id, alg, jwk, used_challenges, created_at, last_used_at)
-		SELECT route, 'kid-000' || id, id, 'ES256', '{"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}',
+	INSERT INTO anon_auth.device_keys (route, kid, thumbprint, user_id, alg, jwk, used_challenges, created_at, last_used_at)
+		SELECT route, 'kid-000' || id, 'oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U', id, 'ES256', '{"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}',
 			'\x010101010101010101010101010101010101010101010101', at, at FROM other;
 	INSERT INTO anon_auth.sessions (user_id, id, client_id, secret_hash, created_at, authenticated_at, last_used_at, expires_at, purge_from)
 		SELECT id, floor_uuid_v7(), 'app', '\x0101010101010101010101010101010101010101010101010101010101010101', at, at, at, at + interval '30 days', at + interval '30 days' FROM other;

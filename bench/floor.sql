@@ -54,9 +54,9 @@ DECLARE
 BEGIN
 	PERFORM floor_verify_device(floor_request());
 	INSERT INTO floor_users (id, is_anonymous, created_at, updated_at, last_seen_at, device_kid, purge_from) VALUES (user_id, true, at, at, at, key_id, at);
-	INSERT INTO floor_device_keys (route, kid, user_id, alg, jwk, used_challenges, created_at, last_used_at)
-		VALUES (gen_random_uuid(), key_id, user_id, 'ES256', '{"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}',
-			'\x010101010101010101010101010101010101010101010101', at, at) ON CONFLICT (route, kid) DO NOTHING;
+	INSERT INTO floor_device_keys (route, kid, thumbprint, user_id, alg, jwk, used_challenges, created_at, last_used_at)
+		VALUES (gen_random_uuid(), key_id, 'oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U', user_id, 'ES256', '{"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}',
+			'\x010101010101010101010101010101010101010101010101', at, at) ON CONFLICT (route, kid, thumbprint) DO NOTHING;
 	INSERT INTO floor_events (user_id, id, type, client_id, created_at, payload)
 		VALUES (user_id, floor_uuid_v7(), 'user.created', 'app', at, '{"device_key": true}');
 	RETURN floor_session(user_id, at);

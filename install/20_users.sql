@@ -51,6 +51,7 @@ COMMENT ON COLUMN anon_auth.users.custom_attributes IS 'The custom_attributes cl
 CREATE TABLE anon_auth.device_keys (
 	route uuid NOT NULL,
 	kid text NOT NULL,
+	thumbprint text NOT NULL,
 	user_id uuid NOT NULL,
 	alg text NOT NULL,
 	jwk jsonb NOT NULL,
@@ -58,7 +59,7 @@ CREATE TABLE anon_auth.device_keys (
 	created_at timestamptz NOT NULL,
 	last_used_at timestamptz NOT NULL,
 
-	PRIMARY KEY (route, kid),
+	PRIMARY KEY (route, kid, thumbprint),
 	CONSTRAINT device_keys_user_id_fkey FOREIGN KEY (user_id)
 		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
 	CONSTRAINT device_keys_user_id_key UNIQUE (user_id),
@@ -66,8 +67,9 @@ CREATE TABLE anon_auth.device_keys (
 ) WITH (fillfactor = 70);
 
 COMMENT ON TABLE anon_auth.device_keys IS
-'The public key of a guest''s device, found by its kid. Private keys never reach the server.';
+'The public key of a guest''s device, found by its kid. Keys of several devices may have one kid, so that nobody can take it from its device. Private keys never reach the server.';
 COMMENT ON COLUMN anon_auth.device_keys.route IS 'First 16 bytes of the SHA-256 of kid.';
+COMMENT ON COLUMN anon_auth.device_keys.thumbprint IS 'SHA-256 thumbprint of jwk (RFC 7638): see jwk_thumbprint().';
 COMMENT ON COLUMN anon_auth.device_keys.alg IS 'The only JWS algorithm accepted from this key.';
 COMMENT ON COLUMN anon_auth.device_keys.jwk IS 'Public JWK (RFC 7517), its required members.';
 COMMENT ON COLUMN anon_auth.device_keys.used_challenges IS 'The challenges that this key has used and that have not yet expired: each is accepted once.';
@@ -75,15 +77,17 @@ COMMENT ON COLUMN anon_auth.device_keys.used_challenges IS 'The challenges that 
 CREATE TABLE anon_auth.removed_device_keys (
 	route uuid NOT NULL,
 	kid text NOT NULL,
+	thumbprint text NOT NULL,
 	used_challenges bytea NOT NULL,
 	removed_at timestamptz NOT NULL,
 
-	PRIMARY KEY (route, kid)
+	PRIMARY KEY (route, kid, thumbprint)
 );
 
 COMMENT ON TABLE anon_auth.removed_device_keys IS
 'Which challenges a device key had used when it was removed, so that a request of it is not accepted again as a sign-up. Rows older than 5 minutes mean nothing.';
 COMMENT ON COLUMN anon_auth.removed_device_keys.route IS 'First 16 bytes of the SHA-256 of kid.';
+COMMENT ON COLUMN anon_auth.removed_device_keys.thumbprint IS 'SHA-256 thumbprint of the key (RFC 7638).';
 
 CREATE TABLE anon_auth.login_ids (
 	route uuid NOT NULL,

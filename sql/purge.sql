@@ -31,7 +31,7 @@ RESET client_min_messages;
 -- nothing is due
 CALL app.sign_up('alive', 'expired', 'logged out', 'refreshed', 'keyed', 'promoted');
 UPDATE anon_auth.users SET device_kid = 'keyed_device', purge_from = last_seen_at WHERE id = app.id('keyed');
-INSERT INTO anon_auth.device_keys SELECT substr(encode(sha256('keyed_device'), 'hex'), 1, 32)::uuid, 'keyed_device', app.id('keyed'), 'ES256', '{}', '', now(), now();
+INSERT INTO anon_auth.device_keys SELECT substr(encode(sha256('keyed_device'), 'hex'), 1, 32)::uuid, 'keyed_device', 'a thumbprint', app.id('keyed'), 'ES256', '{}', '', now(), now();
 SELECT * FROM anon_auth.purge();
 
 -- a guest without a key goes with its last session, at once when it logs out
@@ -166,7 +166,7 @@ SELECT guests FROM anon_auth.purge();
 
 -- what has expired
 INSERT INTO anon_auth.authorization_codes SELECT gen_random_uuid(), sha256('x'), app.id('promoted'), 'web', 'https://a.example', repeat('A', 43), NULL, now(), now() + make_interval(mins => m) FROM unnest(ARRAY[-1, 1]) m;
-INSERT INTO anon_auth.removed_device_keys SELECT gen_random_uuid(), 'removed_' || m, '', now() - make_interval(mins => m) FROM unnest(ARRAY[1, 9, 11]) m;
+INSERT INTO anon_auth.removed_device_keys SELECT gen_random_uuid(), 'removed_' || m, 'a thumbprint', '', now() - make_interval(mins => m) FROM unnest(ARRAY[1, 9, 11]) m;
 SELECT authorization_codes, removed_device_keys, events FROM anon_auth.purge();
 UPDATE anon_auth.events SET created_at = now() - interval '1 year' WHERE user_id = app.id('alive');
 SELECT app.id('alive') AS alive \gset

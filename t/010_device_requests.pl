@@ -345,6 +345,46 @@ for my $kid ('abcdefgh', '_-_-_-_-', 'x' x 64)
 	isnt(sign_up($device)->{sub}, $guest->{sub}, 'its device signs up anew');
 }
 
+# A kid cannot be taken from its device
+
+for my $removal (
+	[ 'alive' => sub { } ],
+	[ 'deleted' => sub { call($node, 'delete_user', user_id => $_[0]{sub}) } ],
+	[
+		'promoted' => sub {
+			call($node, 'promote_anonymous_user',
+				client_id => 'app',
+				username => 'u' . ($_[0]{sub} =~ s/-//gr),
+				password => 'correct horse',
+				refresh_token => $_[0]{refresh_token});
+		} ])
+{
+	my ($state, $remove) = @$removal;
+	my $device = AnonAuth::Device->new;
+	my @thieves = map { AnonAuth::Device->new(kid => $device->kid, alg => $_) } qw(ES256 EdDSA RS256 ES256 ES256);
+	my $guest = sign_up($device);
+
+	$remove->($guest);
+	my @stolen = map { sign_up($_) } @thieves;
+	is(scalar keys %{ { map { $_->{sub} => 1 } $guest, @stolen } }, 6, "$state guest: other keys with its kid make guests of their own");
+	if ($state ne 'alive')
+	{
+		my $error = refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node)));
+
+		is($error->{sqlstate}, 'AA003', '... the kid alone is not enough for its device then');
+		like($error->{hint}, qr/"jwk"/, '... which is told to send its key');
+		my $again = sign_up($device);
+		isnt($again->{sub}, $_->{sub}, '... and gets a guest of its own with it') for $guest, @stolen;
+		$guest = $again;
+	}
+	my $request = $device->request(challenge => challenge($node), with_jwk => 1);
+	is(call($node, 'authenticate_anonymously', client_id => 'app', jwt => $request)->{sub}, $guest->{sub}, '... to which it comes back with its key');
+	is(refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $request)->{sqlstate}, 'AA005', '... once with each request');
+	next if $state ne 'alive';
+	is(log_in($device)->{sub}, $guest->{sub}, '... and with the kid alone');
+	is(log_in($thieves[$_])->{sub}, $stolen[$_]{sub}, "... as do the others ($_)") for 0 .. 2;
+}
+
 # A request is used up even when its key is removed
 
 for my $removal (

@@ -304,8 +304,8 @@ INSERT INTO anon_auth.users (id, is_anonymous, created_at, updated_at, last_seen
 	SELECT gen_random_uuid(), true, now(), now(), now(), kid FROM hot WHERE kid IS NOT NULL;
 INSERT INTO anon_auth.events (user_id, id, type, created_at)
 	SELECT id, gen_random_uuid(), 'user.created', now() FROM anon_auth.users;
-INSERT INTO anon_auth.device_keys (route, kid, user_id, alg, jwk, used_challenges, created_at, last_used_at)
-	SELECT encode(substr(sha256(kid::bytea), 1, 16), 'hex')::uuid, kid, u.id, 'EdDSA', k.public_jwk, '', now(), now()
+INSERT INTO anon_auth.device_keys (route, kid, thumbprint, user_id, alg, jwk, used_challenges, created_at, last_used_at)
+	SELECT encode(substr(sha256(kid::bytea), 1, 16), 'hex')::uuid, kid, anon_auth.jwk_thumbprint(k.public_jwk), u.id, 'EdDSA', k.public_jwk, '', now(), now()
 	FROM hot JOIN anon_auth.signing_keys k USING (kid) JOIN anon_auth.users u ON u.device_kid = kid;
 SELECT anon_auth.create_signing_key('ES256');
 });

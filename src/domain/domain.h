@@ -64,6 +64,7 @@ typedef struct RequestJwt
 	char	   *kid;
 	JoseAlg		alg;
 	Jsonb	   *jwk;			/* public members, or NULL when not sent */
+	char	   *thumbprint;		/* of jwk */
 	Challenge	challenge;
 	JoseCompact parts;			/* of the caller's text */
 } RequestJwt;
@@ -79,15 +80,16 @@ extern void request_jwt_parse(const char *jwt, size_t length, RequestAction acti
 extern void request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char *alg);
 
 /*
- * The device key that signed the request, its challenge now used.  False when
- * the kid is unknown.  Raises AA003, AA005.
+ * The device key that signed the request, its challenge now used.  With a jwk in
+ * the request, the key is that one; without, it is one of those that have the
+ * kid.  False when there is no such key.  Raises AA003, AA005.
  */
 extern bool request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *key);
 
 /* Same without using the challenge up. */
 extern bool request_jwt_check(const RequestJwt *request, TimestampTz now, DeviceKey *key);
 
-/* Raises AA004: unknown kid, and no jwk to register. */
+/* Raises AA004: no such device key, and no jwk to register. */
 pg_noreturn extern void raise_unknown_device_key(void);
 
 /* ---- tokens (tokens.c) ---- */

@@ -99,11 +99,10 @@ admit(const pg_uuid_t *id, const Client *client, Jsonb *device_info, TimestampTz
 static void
 take_over_challenges(const RequestJwt *request, const DeviceKey *key, TimestampTz now)
 {
-	bytea	   *removed = removed_device_key_challenges(request->kid);
+	bytea	   *removed = removed_device_key_challenges(key);
 
 	if (removed != NULL)
-		device_key_replace_challenges(request->kid, key,
-									  challenge_use(removed, &request->challenge, now), now);
+		device_key_replace_challenges(key, challenge_use(removed, &request->challenge, now), now);
 }
 
 /*
@@ -122,11 +121,13 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
 	request_jwt_verify(request, request->jwk, jose_alg_name(request->alg));
 	limits = admit(&id, client, device_info, now);
 	user_insert_guest(&id, request->kid, now, now);
+	key.kid = request->kid;
+	key.thumbprint = request->thumbprint;
 	key.user_id = id;
 	key.alg = jose_alg_name(request->alg);
 	key.jwk = canonical_jwk(request->jwk);
 	key.used_challenges = challenge_use(NULL, &request->challenge, now);
-	if (!device_key_insert(request->kid, &key, now))
+	if (!device_key_insert(&key, now))
 	{
 		user_delete_new(&id);
 		rate_limit_give_back(limits, now);

@@ -133,8 +133,12 @@ parse_key(const Jsonb *header, RequestJwt *request)
 	if (!kid_is_well_formed(kid))
 		raise_request("The \"kid\" must be 8 to 64 letters, digits, hyphens or underscores.");
 	request->kid = kid;
+	request->thumbprint = NULL;
 	if (request->jwk != NULL)
+	{
 		check_jwk(request->jwk, request->alg);
+		request->thumbprint = public_key_thumbprint(request->jwk);
+	}
 }
 
 static void
@@ -194,8 +198,8 @@ check_signature_size(const RequestJwt *request)
 							   jose_alg_name(request->alg), size));
 }
 
-void
-request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char *alg)
+static bool
+signature_matches(const RequestJwt *request, Jsonb *jwk)
 {
 	const char *reason;
 	const JoseKey *key = public_key_get(jwk, &reason);
@@ -205,11 +209,66 @@ request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char *alg)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("a device key is damaged"),
 				 errdetail_internal("%s", reason)));
+	return public_key_verify(key, jwk, request->alg, &request->parts) == JOSE_OK;
+}
+
+void
+request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char *alg)
+{
 	if (strcmp(alg, jose_alg_name(request->alg)) != 0)
 		raise_request("The \"alg\" is not that of the device key.");
 	check_signature_size(request);
-	if (public_key_verify(key, jwk, request->alg, &request->parts) != JOSE_OK)
+	if (!signature_matches(request, jwk))
 		raise_request("The signature does not match the device key.");
+}
+
+/* The device may have a key of its own that somebody else's kid hides. */
+pg_noreturn static void
+raise_other_key(bool same_alg)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_REQUEST_JWT),
+			 errmsg("invalid request JWT"),
+			 same_alg ? errdetail("The signature does not match the device key.") :
+			 errdetail("The \"alg\" is not that of the device key."),
+			 errhint("If the key of this device is another one, send it in the header (\"jwk\").")));
+}
+
+/*
+ * Several keys may have the kid of a request without a jwk: the signature tells
+ * which it is.
+ */
+static bool
+find_key(const RequestJwt *request, DeviceKey *key)
+{
+	DeviceKey	keys[DEVICE_KEYS_OF_KID];
+	bool		same_alg = false;
+	int			count;
+	int			i;
+
+	if (request->jwk != NULL)
+	{
+		if (!device_key_find(request->kid, request->thumbprint, key))
+			return false;
+		request_jwt_verify(request, key->jwk, key->alg);
+		return true;
+	}
+	count = device_keys_find(request->kid, keys);
+	if (count == 0)
+		return false;
+	for (i = 0; i < count; i++)
+	{
+		if (strcmp(keys[i].alg, jose_alg_name(request->alg)) != 0)
+			continue;
+		same_alg = true;
+		check_signature_size(request);
+		if (signature_matches(request, keys[i].jwk))
+		{
+			*key = keys[i];
+			return true;
+		}
+	}
+	raise_other_key(same_alg);
 }
 
 /*
@@ -224,10 +283,9 @@ request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *
 
 	for (attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
 	{
-		if (!device_key_find(request->kid, key))
+		if (!find_key(request, key))
 			return false;
-		request_jwt_verify(request, key->jwk, key->alg);
-		if (device_key_replace_challenges(request->kid, key,
+		if (device_key_replace_challenges(key,
 										  challenge_use(key->used_challenges,
 														&request->challenge, now),
 										  now))
@@ -243,9 +301,8 @@ request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *
 bool
 request_jwt_check(const RequestJwt *request, TimestampTz now, DeviceKey *key)
 {
-	if (!device_key_find(request->kid, key))
+	if (!find_key(request, key))
 		return false;
-	request_jwt_verify(request, key->jwk, key->alg);
 	(void) challenge_use(key->used_challenges, &request->challenge, now);
 	return true;
 }

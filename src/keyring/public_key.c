@@ -12,6 +12,7 @@
 
 #include <sodium.h>
 
+#include "errors.h"
 #include "json/json.h"
 #include "keyring/public_key.h"
 #include "utils/memutils.h"
@@ -106,4 +107,19 @@ public_key_verify(const JoseKey *key, Jsonb *jwk, JoseAlg alg, const JoseCompact
 		return JOSE_BAD_BASE64URL;
 	return jose_verify(key, alg, (const uint8_t *) parts->signing_input.data,
 					   parts->signing_input.length, signature, length);
+}
+
+char *
+public_key_thumbprint(Jsonb *jwk)
+{
+	const char *reason;
+	const JoseKey *key = public_key_get(jwk, &reason);
+	uint8_t		thumbprint[JOSE_THUMBPRINT_LENGTH];
+	char	   *text = palloc0(BASE64URL_ENCODED_LENGTH(JOSE_THUMBPRINT_LENGTH) + 1);
+
+	if (key == NULL)
+		elog(ERROR, "key is refused the second time");
+	check_jose_internal(jose_key_thumbprint(key, thumbprint));
+	base64url_encode(text, thumbprint, sizeof(thumbprint));
+	return text;
 }

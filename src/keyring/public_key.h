@@ -27,4 +27,7 @@ extern const JoseKey *public_key_get(Jsonb *jwk, const char **reason);
 extern JoseStatus public_key_verify(const JoseKey *key, Jsonb *jwk, JoseAlg alg,
 									const JoseCompact *parts);
 
+/* The RFC 7638 thumbprint of a JWK that public_key_get() accepts, in base64url. */
+extern char *public_key_thumbprint(Jsonb *jwk);
+
 #endif							/* ANON_AUTH_PUBLIC_KEY_H */

@@ -50,7 +50,7 @@ static DueRows due_rows[] = {
 	[PURGE_AUTHORIZATION_CODES] = DUE_ROWS("authorization_codes", "user_id", "route, code_hash", EXPIRED),
 	[PURGE_ONE_TIME_CODES] = DUE_ROWS("one_time_codes", "user_id", "purpose, login_id_type", EXPIRED),
 	[PURGE_OUTBOX_MESSAGES] = DUE_ROWS("outbox", "user_id", "id", EXPIRED),
-	[PURGE_REMOVED_DEVICE_KEYS] = DUE_ROWS("removed_device_keys", "route", "kid", REMOVED)
+	[PURGE_REMOVED_DEVICE_KEYS] = DUE_ROWS("removed_device_keys", "route", "kid, thumbprint", REMOVED)
 };
 
 static DueRows due_sessions = {

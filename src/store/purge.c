@@ -148,8 +148,8 @@ static StoreStatement delete_before[] = {
 		.nparams = 2,.types = {TIMESTAMPTZOID, INT4OID}
 	},
 	[PURGE_REMOVED_DEVICE_KEYS] = {
-		.sql = "DELETE FROM anon_auth.removed_device_keys WHERE (route, kid) IN"
-		" (SELECT route, kid FROM anon_auth.removed_device_keys"
+		.sql = "DELETE FROM anon_auth.removed_device_keys WHERE (route, kid, thumbprint) IN"
+		" (SELECT route, kid, thumbprint FROM anon_auth.removed_device_keys"
 		" WHERE removed_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
 		.nparams = 2,.types = {TIMESTAMPTZOID, INT4OID}
 	},

@@ -147,8 +147,11 @@ extern void user_delete_new(const pg_uuid_t *id);
 
 /* ---- device keys ---- */
 
+/* A device key is known by its kid and its thumbprint: others may have the kid. */
 typedef struct DeviceKey
 {
+	const char *kid;
+	const char *thumbprint;
 	pg_uuid_t	user_id;
 	const char *alg;
 	Jsonb	   *jwk;
@@ -156,14 +159,18 @@ typedef struct DeviceKey
 } DeviceKey;
 
 extern pg_uuid_t device_key_route(const char *kid);
-extern bool device_key_find(const char *kid, DeviceKey *key);
+extern bool device_key_find(const char *kid, const char *thumbprint, DeviceKey *key);
 
-/* False when the kid is taken, which waits for a concurrent insert of it. */
-extern bool device_key_insert(const char *kid, const DeviceKey *key, TimestampTz now);
+/* The keys with a kid that registered first, at most so many.  Returns how many. */
+#define DEVICE_KEYS_OF_KID	4
+extern int	device_keys_find(const char *kid, DeviceKey keys[DEVICE_KEYS_OF_KID]);
+
+/* False when the key is there already; waits for a concurrent insert of it. */
+extern bool device_key_insert(const DeviceKey *key, TimestampTz now);
 
 /* False when somebody else changed used_challenges, or the key is gone. */
-extern bool device_key_replace_challenges(const char *kid, const DeviceKey *key,
-										  bytea *used_challenges, TimestampTz now);
+extern bool device_key_replace_challenges(const DeviceKey *key, bytea *used_challenges,
+										  TimestampTz now);
 
 /*
  * Removes a user's key, leaving behind the challenges that it has used.  Does
@@ -173,7 +180,7 @@ extern bool device_key_replace_challenges(const char *kid, const DeviceKey *key,
 extern void device_key_remove(const char *kid, const pg_uuid_t *user_id, TimestampTz now);
 
 /* What device_key_remove() left behind, as is committed by now, or NULL. */
-extern bytea *removed_device_key_challenges(const char *kid);
+extern bytea *removed_device_key_challenges(const DeviceKey *key);
 
 /* ---- sessions ---- */
 

@@ -65,8 +65,8 @@ DECLARE
 	long_ago timestamptz := now() - interval '60 days';
 BEGIN
 	UPDATE anon_auth.users SET device_kid = kid WHERE id = guest.sub;
-	INSERT INTO anon_auth.device_keys (route, kid, user_id, alg, jwk, used_challenges, created_at, last_used_at)
-		VALUES (encode(substr(sha256(kid::bytea), 1, 16), 'hex')::uuid, kid, guest.sub, 'EdDSA', jwk, '', now(), now());
+	INSERT INTO anon_auth.device_keys (route, kid, thumbprint, user_id, alg, jwk, used_challenges, created_at, last_used_at)
+		VALUES (encode(substr(sha256(kid::bytea), 1, 16), 'hex')::uuid, kid, anon_auth.jwk_thumbprint(jwk), guest.sub, 'EdDSA', jwk, '', now(), now());
 	IF 'r' = ANY (parts) THEN
 		world := world || member('r', anon_auth.authenticate_anonymously('rotating', jwt => request));
 	ELSIF 'z' = ANY (parts) THEN
