@@ -36,26 +36,28 @@ raise_required(const char *name)
 			 errmsg("%s is required", name)));
 }
 
-/* PL/pgSQL's RAISE gives an error whatever SQLSTATE its author likes. */
-static bool
-was_raised_by_hand(const ErrorData *error)
+/*
+ * The SQLSTATE alone does not tell: functions of any language can raise what they
+ * like.  The server cancels a query in one place only.
+ */
+bool
+error_is_cancellation(const ErrorData *error)
 {
-	return error->funcname != NULL && strcmp(error->funcname, "exec_stmt_raise") == 0;
+	return error->elevel > ERROR ||
+		(error->sqlerrcode == ERRCODE_QUERY_CANCELED && error->funcname != NULL &&
+		 strcmp(error->funcname, "ProcessInterrupts") == 0);
 }
 
 bool
 error_must_not_be_caught(const ErrorData *error)
 {
-	if (was_raised_by_hand(error))
-		return false;
 	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
-		case ERRCODE_OPERATOR_INTERVENTION:
 		case ERRCODE_INSUFFICIENT_RESOURCES:
 		case ERRCODE_TRANSACTION_ROLLBACK:
 			return true;
 		default:
-			return error->elevel > ERROR;
+			return error_is_cancellation(error);
 	}
 }
 

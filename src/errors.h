@@ -64,9 +64,14 @@
 #define ERRCODE_AA_MERGE					AA_SQLSTATE('0', '2', '1')
 
 /*
- * Whether an error must reach the client as it is, whatever it happened in:
- * cancelled or shut down, out of resources, to be retried.  What RAISE of PL/pgSQL
- * claims to be such is not.
+ * True if the server cancels the query or ends the session.  False for errors of
+ * functions that only use the SQLSTATE of a cancellation.
+ */
+extern bool error_is_cancellation(const ErrorData *error);
+
+/*
+ * Whether an error must reach the client as it is, whatever it happened in: a
+ * cancellation, a lack of resources, or a transaction that can be retried.
  */
 extern bool error_must_not_be_caught(const ErrorData *error);
 

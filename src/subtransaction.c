@@ -53,14 +53,16 @@ subtransaction_try(SubtransactionAction action, void *arg)
 	return error;
 }
 
-/* Locks and memory that the action has used up are there again by now. */
+/*
+ * Locks and memory that the action has used up are there again by now, and what it
+ * did in a transaction that cannot be serialized is undone.
+ */
 ErrorData *
 subtransaction_try_foreign(SubtransactionAction action, void *arg)
 {
 	ErrorData  *error = run(action, arg, true);
 
-	if (error != NULL && error_must_not_be_caught(error) &&
-		ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INSUFFICIENT_RESOURCES)
+	if (error != NULL && error_is_cancellation(error))
 		ReThrowError(error);
 	return error;
 }

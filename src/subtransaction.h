@@ -20,8 +20,8 @@ typedef void (*SubtransactionAction) (void *arg);
 extern ErrorData *subtransaction_try(SubtransactionAction action, void *arg);
 
 /*
- * The same, for an action that runs other people's code, who could make it run out
- * of locks or memory on purpose: that is no reason to give up the rest.
+ * The same, for an action that runs other people's code, which can raise any
+ * error on purpose: only a cancellation is raised on.
  */
 extern ErrorData *subtransaction_try_foreign(SubtransactionAction action, void *arg);
 
