@@ -471,6 +471,32 @@ is(parameters(authorize(browser(), login_hint => $live->{hint}, state => 's' x 7
 is(browser()->post_form('/oauth2/authorize', %authorize, login_hint => $live->{hint})->{status}, 303, 'authorize takes POST, too');
 
 # ---------------------------------------------------------------------------
+# A redirect URI that is removed from the client while a flow is open
+# ---------------------------------------------------------------------------
+
+{
+	my $kept = query(q{SELECT redirect_uris FROM anon_auth.clients WHERE client_id = 'web'});
+	my $signing_up = browser();
+	my $logging_in = browser();
+	my ($sign_up_form, $waiting_guest) = form($signing_up);
+	my $log_in_form = authorize($logging_in)->{location};
+	my $log_in = sub { return $logging_in->post_form($log_in_form, login_id => 'me@example.com', password => 'long enough') };
+	my $code = $log_in->()->{location};
+
+	query(q{UPDATE anon_auth.clients SET redirect_uris = '{https://app.example/other}' WHERE client_id = 'web'});
+	shows($signing_up->get($sign_up_form), 400, qr/./, 'when its redirect URI is removed, an open sign-up page is not shown again');
+	my $answer = submit($signing_up, $sign_up_form, login_id => 'removed@example.com');
+	is($answer->{location}, undef, '... its form redirects nobody');
+	unlike($answer->{body}, qr{app\.example/cb}, '... and the page has no link there');
+	is(is_anonymous($waiting_guest->{sub}), 't', '... and the guest stays a guest');
+	is($log_in->()->{location}, undef, '... nor does an open login page');
+	is(exchange($code)->{status}, 400, '... and a code that was issued for it is refused');
+	query("UPDATE anon_auth.clients SET redirect_uris = '$kept' WHERE client_id = 'web'");
+	ok(exchange($code)->{json}{access_token}, 'when the URI is registered again, the code can be exchanged');
+	ok($log_in->()->{location}, '... and the login page works');
+}
+
+# ---------------------------------------------------------------------------
 # The form is this browser's, for a while, and for the guest it was made for
 # ---------------------------------------------------------------------------
 

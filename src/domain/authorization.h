@@ -15,6 +15,9 @@
 
 /* ---- authorization codes (authorization_code.c) ---- */
 
+/* Whether the client may have its users sent there, compared byte for byte. */
+extern bool client_has_redirect_uri(const Client *client, const char *redirect_uri);
+
 /* Each raises 22023. */
 extern void client_require_redirect_uri(const Client *client, const char *redirect_uri);
 extern void pkce_check(const char *code_challenge, const char *code_challenge_method);

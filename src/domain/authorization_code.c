@@ -31,16 +31,21 @@ consists_of(const char *text, const char *characters, size_t min, size_t max)
 	return length >= min && length <= max && strspn(text, characters) == length;
 }
 
-void
-client_require_redirect_uri(const Client *client, const char *redirect_uri)
+bool
+client_has_redirect_uri(const Client *client, const char *redirect_uri)
 {
-	bool		registered = false;
 	int			i;
 
 	for (i = 0; i < client->redirect_uris.count; i++)
 		if (strcmp(client->redirect_uris.items[i], redirect_uri) == 0)
-			registered = true;
-	if (!registered)
+			return true;
+	return false;
+}
+
+void
+client_require_redirect_uri(const Client *client, const char *redirect_uri)
+{
+	if (!client_has_redirect_uri(client, redirect_uri))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("redirect URI is not allowed"),
@@ -157,6 +162,9 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid redirect URI"),
 				 errdetail("It is not the one that the code was issued for.")));
+
+	/* The URI may have been removed since, because it had fallen into other hands. */
+	client_require_redirect_uri(client, redirect_uri);
 	if (!user_log_in(&code.user_id, now, &user))
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_USER_DISABLED),

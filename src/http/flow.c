@@ -12,6 +12,10 @@
 #include "http/http.h"
 #include "json/json.h"
 
+/*
+ * The client and its redirect URI are looked up again at every step: either may
+ * have been removed since the request was accepted.
+ */
 bool
 http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *response)
 {
@@ -23,7 +27,8 @@ http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *respons
 	if (flow->x_ref != NULL &&
 		authorization_request_read(flow->x_ref, http_cookie(request, "promotion"), request->now,
 								   &flow->authorization) &&
-		client_find(flow->authorization.client_id, &flow->client))
+		client_find(flow->authorization.client_id, &flow->client) &&
+		client_has_redirect_uri(&flow->client, flow->authorization.redirect_uri))
 		return true;
 	http_message_page(request, response, 400, "expired", NULL, NULL, NULL);
 	http_no_store(response);
