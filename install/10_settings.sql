@@ -4,6 +4,7 @@
 
 CREATE TABLE anon_auth.settings (
 	singleton boolean NOT NULL DEFAULT true PRIMARY KEY,
+	database_id uuid NOT NULL,
 
 	issuer text NOT NULL DEFAULT 'http://localhost',
 	audience text,
@@ -177,6 +178,8 @@ CREATE TABLE anon_auth.settings (
 
 COMMENT ON TABLE anon_auth.settings IS
 'Exactly one row. Change it with UPDATE; it takes effect with the next statement. Inserting replaces the row (pg_restore does).';
+COMMENT ON COLUMN anon_auth.settings.database_id IS
+'Random, and part of every key derived from the master key: another database refuses tokens made here. Dumps keep it, and so does CREATE DATABASE ... TEMPLATE. Do not UPDATE it: renew_database_id() also seals the signing keys again.';
 COMMENT ON COLUMN anon_auth.settings.issuer IS
 'Public origin of the site, without a slash at the end: the iss claim and the base of every endpoint in openid_configuration().';
 COMMENT ON COLUMN anon_auth.settings.audience IS
@@ -302,18 +305,23 @@ COMMENT ON COLUMN anon_auth.settings.event_retention IS
 'purge() deletes events that are older than this, at least an hour; NULL: none.';
 
 -- CREATE EXTENSION makes the row, and so does the data of a dump: the later
--- one wins, else restoring a dump would stop at a duplicate key.
+-- one wins, else restoring a dump would stop at a duplicate key.  A dump brings
+-- its database_id; a row without one, as DEFAULT VALUES makes it, keeps the
+-- id that the database has.
 CREATE FUNCTION anon_auth.settings_replace() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE
 	SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	former_id uuid;
 BEGIN
-	DELETE FROM anon_auth.settings;
+	DELETE FROM anon_auth.settings RETURNING database_id INTO former_id;
+	NEW.database_id := COALESCE(NEW.database_id, former_id, gen_random_uuid());
 	RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION anon_auth.settings_replace() IS
-'Trigger of settings: an inserted row takes the place of the one there is.';
+'Trigger of settings: an inserted row replaces the existing one, and keeps its database_id unless it has its own.';
 
 CREATE TRIGGER settings_replace BEFORE INSERT ON anon_auth.settings
 	FOR EACH ROW EXECUTE FUNCTION anon_auth.settings_replace();

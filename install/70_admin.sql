@@ -58,13 +58,42 @@ AS 'MODULE_PATHNAME', 'anon_auth_master_key_ids';
 COMMENT ON FUNCTION anon_auth.master_key_ids() IS
 'The ids of the keys in the master key file, the current one first. Errors: F0000 no master key.';
 
-CREATE FUNCTION anon_auth.retire_master_key(key_id text)
+CREATE FUNCTION anon_auth.retire_master_key(key_id text, force boolean DEFAULT false)
 	RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_retire_master_key';
-COMMENT ON FUNCTION anon_auth.retire_master_key(text) IS
-'Takes a former master key out of the master key file, at once and for good: rolling back does not bring it back. What was made with it dies: session cookies, and refresh tokens that were not refreshed since the rotation, whose users must log in again; challenges, promotion codes and open sign-up pages, which live for minutes. Only this database is checked: call reseal_signing_keys() in all others of the server before. Backups from before need the key: keep it with them. Errors: 42704 the file has no such key; 55000 it is the current one, or still seals a signing key of this database, or this transaction has changed signing keys; 22023 no key id; F0000 no master key, or the file is not the server''s to write; 25006 on a standby.';
+COMMENT ON FUNCTION anon_auth.retire_master_key(text, boolean) IS
+'Takes a former master key out of the master key file, at once and for good: rolling back does not bring it back. What was made with it dies: session cookies, and refresh tokens that were not refreshed since the rotation, whose users must log in again; challenges, promotion codes and open sign-up pages, which live for minutes. Refused while signing keys of this database, or of another one by what the file records (master_key_users()), are sealed with it: call reseal_signing_keys() there. force overrides what other databases need. Backups from before need the key: keep it with them. Errors: 42704 the file has no such key; 55000 it is the current one, or still needed, or this transaction has changed signing keys; 22023 no key id; F0000 no master key, or the file is not the server''s to write; 25006 on a standby.';
+
+CREATE FUNCTION anon_auth.master_key_users(
+	OUT database_name text,
+	OUT database_id uuid,
+	OUT key_ids text[],
+	OUT is_of_this_server boolean,
+	OUT is_this_database boolean)
+	RETURNS SETOF record
+	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_master_key_users';
+COMMENT ON FUNCTION anon_auth.master_key_users() IS
+'Which databases need which keys of the master key file, as the file records it: each database, once it has sealed or opened a signing key, by settings.database_id and the ids of the keys that seal its signing keys. Nothing is recorded where the server may not write the file. No rows where there is no file. Errors: F0000 the file is damaged, or readable by others.';
+
+CREATE FUNCTION anon_auth.master_key_in_data_directory()
+	RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_master_key_in_data_directory';
+COMMENT ON FUNCTION anon_auth.master_key_in_data_directory() IS
+'Part of doctor(): whether pg_basebackup copies the master key file, because it is in the data directory.';
+
+CREATE FUNCTION anon_auth.renew_database_id()
+	RETURNS uuid
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_renew_database_id';
+COMMENT ON FUNCTION anon_auth.renew_database_id() IS
+'Gives this database another random settings.database_id, seals its signing keys again, and returns the id. For a copy made by CREATE DATABASE ... TEMPLATE or from a dump, which has the id of the original, so that each would accept what the other makes. All refresh tokens, session cookies, challenges, promotion codes, one-time codes and open pages of this database die; access tokens live until their signing key is retired. Errors: 55000 the isolation level is not READ COMMITTED; F0000 no master key, or it does not open a signing key; 25006 on a standby.';
 
 CREATE FUNCTION anon_auth.ensure_signing_key()
 	RETURNS void

@@ -126,9 +126,21 @@ DECLARE
 	active_keys bigint := (SELECT count(*) FROM anon_auth.signing_keys WHERE state = 'active');
 BEGIN
 	-- Where nothing is sealed no file is needed, and looking would make one.
-	IF EXISTS (SELECT FROM anon_auth.signing_keys WHERE state <> 'retired') THEN
+	IF EXISTS (SELECT FROM anon_auth.settings) AND EXISTS (SELECT FROM anon_auth.signing_keys WHERE state <> 'retired') THEN
 		BEGIN
 			ids := anon_auth.master_key_ids();
+			RETURN QUERY
+			SELECT 'notice', 'master_key_in_data_directory', 'the master key file is in the data directory',
+				'pg_basebackup copies it: whoever finds such a backup has the key, and with it everything that it seals.',
+				'ALTER SYSTEM SET anon_auth.master_key_file = ''/etc/anon_auth/master_key''; SELECT pg_reload_conf();  -- first copy anon_auth.master_key there, with its owner and mode; afterwards remove it from the data directory'
+			WHERE anon_auth.master_key_in_data_directory();
+			RETURN QUERY
+			SELECT 'warning', 'copied_database', format('database %I has the database_id of this one', u.database_name),
+				'Each accepts the refresh tokens, cookies and codes that the other makes.',
+				'SELECT anon_auth.renew_database_id();  -- in the copy; everybody must log in again there'
+			FROM anon_auth.master_key_users() u
+			WHERE u.is_of_this_server AND NOT u.is_this_database
+			  AND u.database_id = (SELECT database_id FROM anon_auth.settings);
 		EXCEPTION WHEN config_file_error OR insufficient_privilege THEN
 			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
 			RETURN QUERY SELECT 'error', 'master_key_unusable', message,

@@ -122,5 +122,5 @@ verify_jwt                  2       6      0
 promotion                  16      59   1860
 login with a password      12      33    850
 revoke                      4      31    680
-create_challenge            0       0      0
+create_challenge            1       2      0
 uid                         0       0      0

@@ -101,20 +101,6 @@ verified_identity(void)
 	return &verified.identity;
 }
 
-static const Settings *
-settings_as_owner(void)
-{
-	const Settings *settings = settings_peek();
-	StoreOwnerScope scope;
-
-	if (settings != NULL)
-		return settings;
-	store_enter_owner(&scope);
-	settings = settings_get();
-	store_leave_owner(&scope);
-	return settings;
-}
-
 /*
  * PostgREST has checked the signature and the expiry, but takes any token of
  * our keys: an ID token, whose audience is a client, must not pass for an
@@ -138,7 +124,7 @@ requested_identity(void)
 
 	if (json == NULL || json[0] == '\0')
 		return NULL;
-	settings = settings_as_owner();
+	settings = settings_get_as_owner();
 	if (!settings->trust_request_claims)
 		return NULL;
 	if (!requested.valid || strcmp(requested_text, json) != 0 ||

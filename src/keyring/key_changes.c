@@ -91,8 +91,9 @@ static void
 prepare_to_seal(void)
 {
 	signing_keys_lock_for_insert();
+	settings_require_current_id();
 	master_key_check_again();
-	(void) master_key_current_id();
+	master_key_record_before_sealing();
 }
 
 static bool

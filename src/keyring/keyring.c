@@ -155,6 +155,8 @@ parse_key(CachedKey *entry, const SigningKeyRow *row, bool want_private)
 	entry->signing_key.alg = keyring_alg(row->alg);
 	entry->created_at = row->created_at;
 	entry->has_private = want_private || symmetric;
+	if (entry->has_private)
+		master_key_record_opened(row->master_key_id);
 }
 
 /* The key of a row that was just read; NULL if the row has gone meanwhile. */

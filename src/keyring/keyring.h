@@ -76,9 +76,16 @@ extern int	keyring_reseal(void);
 /*
  * Takes a former master key out of the file, at once and for good.  Raises
  * 42704 where the file does not have it, 55000 where it is still needed, and
- * F0000.
+ * F0000.  With force, what other databases need does not count.
  */
-extern void keyring_retire_master_key(const char *id);
+extern void keyring_retire_master_key(const char *id, bool force);
+
+/*
+ * Gives the database another random id, seals the signing keys again, and returns
+ * the id.  Everything else that was made with derived keys dies.  Raises 55000 at
+ * REPEATABLE READ and SERIALIZABLE, and F0000.
+ */
+extern char *keyring_renew_database_id(void);
 
 /* Makes the first key where there is none at all, active or not. */
 extern void keyring_ensure_signer(void);

@@ -7,6 +7,9 @@
  * needs them the file is asked whether it is still the one they came from: a
  * pooled connection may live for weeks, and keys come and go meanwhile.
  *
+ * All databases of a server have one file.  A derived key depends on the
+ * database's id too, so that a database accepts nothing that another one made.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -16,7 +19,7 @@
 
 #include "access/xlog.h"
 #include "compat.h"
-#include "keyring/master_key_file.h"
+#include "keyring/master_key_users.h"
 #include "store/statement.h"
 #include "store/store.h"
 #include "utils/memutils.h"
@@ -33,6 +36,8 @@ static struct
 {
 	MasterKeys	keys;			/* count 0: not loaded */
 	char	   *path;			/* where from */
+	pg_uuid_t	database_id;	/* which the derived keys are for */
+	MasterKeyUser here;			/* its line in the file */
 	struct stat st;				/* of the file at that time */
 	bool		settled;		/* it had not been changed just before */
 	StatementStamp stamp;		/* when that was last checked */
@@ -104,7 +109,7 @@ is_unchanged(const char *path)
  * is replaced as a whole or not at all.
  */
 static bool
-read_keys(const char *path)
+read_keys(const char *path, const pg_uuid_t *database_id)
 {
 	MasterKeyFile file;
 	char	   *kept_path;
@@ -118,7 +123,10 @@ read_keys(const char *path)
 			pfree(loaded.path);
 		loaded.path = kept_path;
 	}
+	master_key_users_find_here(&file, database_id, &loaded.here);
+	master_keys_bind(&file.parsed, database_id);
 	memcpy(&loaded.keys, &file.parsed, sizeof(MasterKeys));
+	loaded.database_id = *database_id;
 	loaded.st = file.st;
 
 	/*
@@ -138,18 +146,20 @@ read_keys(const char *path)
 static void
 load(void)
 {
+	pg_uuid_t	database_id = settings_get_as_owner()->database_id;
 	char	   *path = master_key_file_path();
-	bool		same_path = loaded.keys.count > 0 && strcmp(loaded.path, path) == 0;
+	bool		same_keys = loaded.keys.count > 0 && strcmp(loaded.path, path) == 0 &&
+		memcmp(&loaded.database_id, &database_id, UUID_LEN) == 0;
 
-	if (!same_path || !statement_stamp_holds(&loaded.stamp))
+	if (!same_keys || !statement_stamp_holds(&loaded.stamp))
 	{
-		if (!(same_path && is_unchanged(path)) && !read_keys(path))
+		if (!(same_keys && is_unchanged(path)) && !read_keys(path, &database_id))
 		{
 			if (!master_key_file_is_ours() || RecoveryInProgress() ||
 				needed_key_ids()[0] != '\0')
 				raise_missing(path);
 			master_key_file_make(path);
-			if (!read_keys(path))
+			if (!read_keys(path, &database_id))
 				raise_missing(path);
 		}
 		statement_stamp_set(&loaded.stamp);
@@ -162,6 +172,19 @@ master_key_check_again(void)
 {
 	loaded.stamp.changed = true;
 	loaded.settled = false;
+}
+
+bool
+master_key_is_recorded(const char *id)
+{
+	load();
+	return master_key_user_needs(&loaded.here, id);
+}
+
+pg_uuid_t
+master_key_database_id(void)
+{
+	return loaded.database_id;
 }
 
 const uint8 *

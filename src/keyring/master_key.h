@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "token/token.h"
+#include "utils/uuid.h"
 
 /* Hexadecimal digits of a key's id, which is a hash of the key. */
 #define MASTER_KEY_ID_LENGTH	16
@@ -24,13 +25,15 @@ typedef enum MasterKeyUse
 	MASTER_KEY_SEALING = 4,
 	MASTER_KEY_SESSION_COOKIE = 5,
 	MASTER_KEY_AUTHORIZATION_REQUEST = 6,
-	MASTER_KEY_ONE_TIME_CODE = 7
+	MASTER_KEY_ONE_TIME_CODE = 7,
+	MASTER_KEY_OUTBOX = 8
 } MasterKeyUse;
 
-#define MASTER_KEY_USES	7
+#define MASTER_KEY_USES	8
 
 /*
- * A key of TOKEN_KEY_LENGTH bytes derived for a use.  index 0 is the current
+ * A key of TOKEN_KEY_LENGTH bytes derived for a use and for this database, by
+ * settings.database_id.  index 0 is the current
  * master key; higher ones are its predecessors that the file still lists.
  * NULL past the last.  Follows the file, at which it looks once a
  * statement, and makes it in the data directory where none can be missing.
@@ -47,5 +50,30 @@ extern const char *master_key_id(int index);
 
 /* The file may have changed since this statement looked: look again. */
 extern void master_key_check_again(void);
+
+/* Whether the file's line of this database has a key (master_key_users.h). */
+extern bool master_key_is_recorded(const char *id);
+
+/* Which database the derived keys are for, without looking. */
+extern pg_uuid_t master_key_database_id(void);
+
+/*
+ * ---- the line of this database in the file (master_key_recording.c) ----
+ *
+ * Where the server may not write the file, nothing is recorded, and nothing is
+ * raised for it.
+ */
+
+/* Before a row is sealed: the current key stays in the file from now on. */
+extern void master_key_record_before_sealing(void);
+
+/* After a row's secret was opened with a key: the same, if it is easily done. */
+extern void master_key_record_opened(const char *id);
+
+/*
+ * All rows are sealed with this key, and locked: if the transaction commits, the
+ * line has no other.
+ */
+extern void master_key_record_at_commit(const char *id);
 
 #endif							/* ANON_AUTH_MASTER_KEY_H */

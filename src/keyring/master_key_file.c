@@ -6,14 +6,17 @@
  * The file is text.  Lines that begin with # are comments; every other line
  * is a key id and a key: 16 hexadecimal digits, a space, and 32 bytes as
  * base64url.  The first key is the current one, the others are predecessors
- * that still open what they sealed.
+ * that still open what they sealed.  Some comments say which databases need which
+ * keys (master_key_users.h).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "compat.h"
@@ -38,6 +41,17 @@ bool
 master_key_file_is_ours(void)
 {
 	return guc_master_key_file == NULL || guc_master_key_file[0] == '\0';
+}
+
+bool
+master_key_file_in_data_directory(void)
+{
+	char		file[PATH_MAX];
+	char		directory[PATH_MAX];
+
+	return realpath(master_key_file_path(), file) != NULL &&
+		realpath(DataDir, directory) != NULL &&
+		path_is_prefix_of_path(directory, file);
 }
 
 int
@@ -72,6 +86,26 @@ derive(MasterKey *master, const uint8 *key)
 								   KDF_CONTEXT, key);
 }
 
+void
+master_keys_bind(MasterKeys *keys, const pg_uuid_t *database_id)
+{
+	int			i;
+	int			use;
+
+	for (i = 0; i < keys->count; i++)
+	{
+		for (use = 0; use < MASTER_KEY_USES; use++)
+		{
+			uint8		bound[TOKEN_KEY_LENGTH];
+
+			crypto_generichash(bound, TOKEN_KEY_LENGTH, database_id->data, UUID_LEN,
+							   keys->keys[i].derived[use], TOKEN_KEY_LENGTH);
+			memcpy(keys->keys[i].derived[use], bound, TOKEN_KEY_LENGTH);
+			sodium_memzero(bound, sizeof(bound));
+		}
+	}
+}
+
 /* "id key" */
 static bool
 parse_line(const char *line, size_t length, MasterKey *master)
@@ -101,6 +135,21 @@ master_key_line_has_key(const char *line, size_t length)
 	return length > 0 && line[0] != '#' && line[0] != '\n';
 }
 
+bool
+master_key_file_next_line(const MasterKeyFile *file, size_t *offset,
+						  const char **line, size_t *length)
+{
+	const char *newline;
+
+	if (*offset >= file->size)
+		return false;
+	*line = file->content + *offset;
+	newline = memchr(*line, '\n', file->size - *offset);
+	*length = newline != NULL ? newline + 1 - *line : file->size - *offset;
+	*offset += *length;
+	return true;
+}
+
 pg_noreturn static void
 raise_damaged(const char *path, const char *detail)
 {
@@ -112,29 +161,28 @@ raise_damaged(const char *path, const char *detail)
 }
 
 static void
-parse(const char *path, const char *content, size_t size, MasterKeys *keys)
+parse(const char *path, MasterKeyFile *file)
 {
-	const char *line = content;
-	const char *end = content + size;
+	MasterKeys *keys = &file->parsed;
+	const char *line;
+	size_t		length;
+	size_t		offset = 0;
 	int			number = 0;
 
 	keys->count = 0;
-	while (line < end)
+	while (master_key_file_next_line(file, &offset, &line, &length))
 	{
-		const char *newline = memchr(line, '\n', end - line);
-		size_t		length = (newline != NULL ? newline : end) - line;
-
 		number++;
-		if (master_key_line_has_key(line, length))
-		{
-			if (keys->count == MASTER_KEYS_MAX)
-				raise_damaged(path, psprintf("Line %d has one key more than the %d that there may be.",
-											 number, MASTER_KEYS_MAX));
-			if (!parse_line(line, length, &keys->keys[keys->count]))
-				raise_damaged(path, psprintf("Line %d is not a key id and a key.", number));
-			keys->count++;
-		}
-		line += length + 1;
+		if (!master_key_line_has_key(line, length))
+			continue;
+		if (line[length - 1] == '\n')
+			length--;
+		if (keys->count == MASTER_KEYS_MAX)
+			raise_damaged(path, psprintf("Line %d has one key more than the %d that there may be.",
+										 number, MASTER_KEYS_MAX));
+		if (!parse_line(line, length, &keys->keys[keys->count]))
+			raise_damaged(path, psprintf("Line %d is not a key id and a key.", number));
+		keys->count++;
 	}
 	if (keys->count == 0)
 		raise_damaged(path, psprintf("Line %d is not a key id and a key.", number + 1));
@@ -165,7 +213,8 @@ check_permissions(const char *path, const struct stat *st)
 	if (st->st_uid != geteuid() && st->st_uid != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("master key file \"%s\" must be owned by the server's user or root", path)));
+				 errmsg("master key file \"%s\" must be owned by the server's user or root", path),
+				 errhint("Run chown on it, with the operating system's user that runs the server, and chmod 600.")));
 	if (too_open(st))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
@@ -206,7 +255,7 @@ master_key_file_read(const char *path, MasterKeyFile *file)
 		/* What follows could be keys, and a rewritten file would lack them. */
 		if (file->st.st_size > MASTER_KEY_FILE_MAX)
 			raise_damaged(path, psprintf("It is longer than %d bytes.", MASTER_KEY_FILE_MAX));
-		parse(path, file->content, file->size, &file->parsed);
+		parse(path, file);
 	}
 	PG_CATCH();
 	{

@@ -3,11 +3,11 @@
  * master_key_rewrite.c
  *	  Making and changing the master key file.
  *
- * It is written under another name, synced, and then put in its place under
- * its own: the file is never half written, and everybody reads the same keys.
- * The first one is linked to its name, which fails where another backend was
- * faster.  Later ones replace it by renaming; their callers wait for each
- * other.
+ * The file is written under another name, synced, and then renamed: it is never
+ * half written, and everybody reads the same keys.  Whoever makes or changes it
+ * holds a lock that is one for all databases of the server, so that no first file
+ * replaces another.  (A hard link would be refused where the name exists, but
+ * some file systems have none.)
  *
  *-------------------------------------------------------------------------
  */
@@ -19,11 +19,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "access/xact.h"
 #include "compat.h"
 #include "jose/jose.h"
-#include "keyring/master_key_file.h"
+#include "keyring/master_key_users.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
+#include "storage/lock.h"
+
+/* As in src/domain/password.c, which has 0x6161: SQL cannot reach it. */
+#define FILE_LOCK_SPACE		0x6162
 
 /* "id key\n" */
 #define LINE_LENGTH \
@@ -89,79 +94,35 @@ write_file(const char *path, const char *content, size_t size, const struct stat
 				 errmsg("could not close master key file \"%s\": %m", path)));
 }
 
+static LOCKTAG
+lock_tag(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, InvalidOid, 0, 0, FILE_LOCK_SPACE);
+	return tag;
+}
+
+bool
+master_key_file_lock(bool wait)
+{
+	LOCKTAG		tag = lock_tag();
+
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
 void
-master_key_file_make(const char *path)
+master_key_file_unlock(void)
 {
-	static const char comment[] =
-		"# Master key of the PostgreSQL extension anon_auth.\n"
-		"# Without this file no token can be signed and no session refreshed:\n"
-		"# keep a copy of it apart from the copies of the database.\n";
-	char	   *temporary = psprintf("%s.%d.%08x", path, MyProcPid, randombytes_random());
-	char		content[sizeof(comment) - 1 + LINE_LENGTH];
-	char		id[MASTER_KEY_ID_LENGTH + 1];
+	LOCKTAG		tag = lock_tag();
 
-	memcpy(content, comment, sizeof(comment) - 1);
-	new_line(content + sizeof(comment) - 1, id);
-	PG_TRY();
-	{
-		write_file(temporary, content, sizeof(content), NULL);
-		if (link(temporary, path) != 0 && errno != EEXIST)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not create master key file \"%s\": %m", path)));
-	}
-	PG_FINALLY();
-	{
-		sodium_memzero(content, sizeof(content));
-		(void) unlink(temporary);
-	}
-	PG_END_TRY();
-	fsync_fname(DataDir, true);
-	ereport(LOG,
-			(errmsg("created master key file \"%s\"", path),
-			 errhint("Keep a copy of it apart from the copies of the database.")));
-}
-
-pg_noreturn static void
-raise_not_ours(const char *path, const char *reason, bool adding)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_CONFIG_FILE_ERROR),
-			 errmsg("the server may not change master key file \"%s\"", path),
-			 errdetail_internal("%s", reason),
-			 adding ?
-			 errhint("Change it by hand: put a line with a new key before its first key, then call anon_auth.reseal_signing_keys() in each database.") :
-			 errhint("Take the line with the key out by hand.")));
+	(void) LockRelease(&tag, ExclusiveLock, false);
 }
 
 /*
- * What renaming replaces: the file itself, not a symbolic link to it.  Raises
- * where that cannot be done.
- */
-static char *
-find_target(const char *path, const struct stat *st, bool adding)
-{
-	char		target[PATH_MAX];
-	char	   *directory;
-
-	if (st->st_uid != geteuid())
-		raise_not_ours(path, "It belongs to root.", adding);
-	if (realpath(path, target) == NULL)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not resolve the path of master key file \"%s\": %m", path)));
-	directory = pstrdup(target);
-	get_parent_directory(directory);
-	if (access(directory, R_OK | W_OK | X_OK) != 0)
-		raise_not_ours(path, psprintf("It may not write in directory \"%s\": %s.", directory,
-									  strerror(errno)), adding);
-	return pstrdup(target);
-}
-
-/*
- * Only one backend at a time comes here, so one temporary name is enough, and
- * what a server that was killed has left under it is taken away.  Wipes the
- * content.
+ * Puts content in the place of a file, or makes it.  The caller holds the lock, so
+ * one temporary name is enough, and what a server that was killed has left under
+ * it is taken away.  Wipes the content.
  */
 static void
 replace_file(const char *target, const struct stat *like, char *content, size_t size)
@@ -186,58 +147,172 @@ replace_file(const char *target, const struct stat *like, char *content, size_t 
 	PG_END_TRY();
 	get_parent_directory(directory);
 	fsync_fname(directory, true);
-	ereport(LOG,
-			(errmsg("changed master key file \"%s\"", target),
-			 errhint("Copy it to the standby servers and to its backup.")));
-}
-
-/* Copies the lines of a file but those of a key; returns how many bytes. */
-static size_t
-copy_without(char *result, const MasterKeyFile *file, const char *id)
-{
-	const char *line = file->content;
-	const char *end = file->content + file->size;
-	size_t		size = 0;
-
-	while (line < end)
-	{
-		const char *newline = memchr(line, '\n', end - line);
-		size_t		length = newline != NULL ? newline + 1 - line : end - line;
-
-		if (!(master_key_line_has_key(line, length) &&
-			  strncmp(line, id, MASTER_KEY_ID_LENGTH) == 0))
-		{
-			memcpy(result + size, line, length);
-			size += length;
-		}
-		line += length;
-	}
-	return size;
-}
-
-/* Where the first line with a key begins; a file that was read has one. */
-static size_t
-first_key_offset(const MasterKeyFile *file)
-{
-	size_t		offset = 0;
-
-	while (!master_key_line_has_key(file->content + offset, file->size - offset))
-	{
-		const char *newline = memchr(file->content + offset, '\n', file->size - offset);
-
-		offset = newline + 1 - file->content;
-	}
-	return offset;
 }
 
 void
-master_key_file_add(const char *path, const MasterKeyFile *file,
+master_key_file_make(const char *path)
+{
+	static const char comment[] =
+		"# Master key of the PostgreSQL extension anon_auth.\n"
+		"# Without this file no token can be signed and no session refreshed:\n"
+		"# keep a copy of it apart from the copies of the database.\n";
+	char		content[sizeof(comment) - 1 + LINE_LENGTH];
+	char		id[MASTER_KEY_ID_LENGTH + 1];
+	struct stat st;
+
+	(void) master_key_file_lock(true);
+	if (stat(path, &st) == 0 || errno != ENOENT)
+	{
+		master_key_file_unlock();
+		return;
+	}
+	memcpy(content, comment, sizeof(comment) - 1);
+	new_line(content + sizeof(comment) - 1, id);
+	replace_file(path, NULL, content, sizeof(content));
+	master_key_file_unlock();
+	ereport(LOG,
+			(errmsg("created master key file \"%s\"", path),
+			 errhint("Keep a copy of it apart from the copies of the database.")));
+}
+
+/* What renaming replaces: the file itself, not a symbolic link to it. */
+static char *
+resolve(const char *path)
+{
+	char		target[PATH_MAX];
+
+	if (realpath(path, target) == NULL)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not resolve the path of master key file \"%s\": %m", path)));
+	return pstrdup(target);
+}
+
+char *
+master_key_file_obstacle(const char *path, const struct stat *st)
+{
+	char	   *directory;
+
+	if (st->st_uid != geteuid())
+		return "It belongs to root.";
+	directory = resolve(path);
+	get_parent_directory(directory);
+	if (access(directory, R_OK | W_OK | X_OK) != 0)
+		return psprintf("It may not write in directory \"%s\": %s.", directory, strerror(errno));
+	return NULL;
+}
+
+static void
+require_writable(const char *path, const struct stat *st, bool adding)
+{
+	char	   *obstacle = master_key_file_obstacle(path, st);
+
+	if (obstacle != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("the server may not change master key file \"%s\"", path),
+				 errdetail_internal("%s", obstacle),
+				 adding ?
+				 errhint("Change it by hand: put a line with a new key before its first key, then call anon_auth.reseal_signing_keys() in each database.") :
+				 errhint("Take the line with the key out by hand.")));
+}
+
+/* A content that is being put together.  Holds secrets. */
+typedef struct NewContent
+{
+	size_t		size;
+	char		bytes[MASTER_KEY_FILE_MAX + LINE_LENGTH + 1 + MASTER_KEY_USER_LINE];
+} NewContent;
+
+static void
+append(NewContent *content, const char *bytes, size_t size)
+{
+	memcpy(content->bytes + content->size, bytes, size);
+	content->size += size;
+}
+
+/*
+ * Appends the line of a database, unless user replaces it, the database is gone, or
+ * it needed no key but the one that is removed.
+ */
+static void
+append_user(NewContent *content, const char *line, size_t length, MasterKeyUser *other,
+			const MasterKeyUser *user, const char *removed)
+{
+	char		text[MASTER_KEY_USER_LINE];
+
+	if (user != NULL && (master_key_user_is_here(other) ||
+						 (other->system != user->system &&
+						  memcmp(&other->database_id, &user->database_id, UUID_LEN) == 0)))
+		return;
+
+	/* At the end of a transaction the catalog cannot be read any more. */
+	if (IsTransactionState() && master_key_user_is_gone(other))
+		return;
+	if (removed != NULL && master_key_user_needs(other, removed))
+	{
+		master_key_user_remove(other, removed);
+		if (other->count > 0)
+			append(content, text, master_key_user_write(other, text));
+		return;
+	}
+	append(content, line, length);
+}
+
+/*
+ * The file with a line before its first key, without a key, and with a user's line
+ * instead of the old one; each may be NULL.  Nothing else is changed.
+ */
+static void
+edit(const MasterKeyFile *file, const char *added, const char *removed,
+	 const MasterKeyUser *user, NewContent *content)
+{
+	char		text[MASTER_KEY_USER_LINE];
+	MasterKeyUser other;
+	const char *line;
+	size_t		length;
+	size_t		offset = 0;
+
+	content->size = 0;
+	while (master_key_file_next_line(file, &offset, &line, &length))
+	{
+		bool		has_key = master_key_line_has_key(line, length);
+
+		if (has_key && added != NULL)
+		{
+			append(content, added, LINE_LENGTH);
+			added = NULL;
+		}
+		if (master_key_user_read(line, length, &other))
+			append_user(content, line, length, &other, user, removed);
+		else if (!has_key || removed == NULL ||
+				 strncmp(line, removed, MASTER_KEY_ID_LENGTH) != 0)
+			append(content, line, length);
+	}
+	if (user != NULL && user->count > 0)
+	{
+		if (content->size > 0 && content->bytes[content->size - 1] != '\n')
+			append(content, "\n", 1);
+		append(content, text, master_key_user_write(user, text));
+	}
+}
+
+static void
+log_change(const char *path)
+{
+	ereport(LOG,
+			(errmsg("changed master key file \"%s\"", path),
+			 errhint("Copy it to the standby servers and to its backup.")));
+}
+
+void
+master_key_file_add(const char *path, const MasterKeyFile *file, MasterKeyUser *user,
 					char id[MASTER_KEY_ID_LENGTH + 1])
 {
-	char		content[MASTER_KEY_FILE_MAX + LINE_LENGTH];
-	size_t		before = first_key_offset(file);
-	char	   *target = find_target(path, &file->st, true);
+	NewContent	content;
+	char		line[LINE_LENGTH];
 
+	require_writable(path, &file->st, true);
 	if (file->parsed.count == MASTER_KEYS_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -245,24 +320,45 @@ master_key_file_add(const char *path, const MasterKeyFile *file,
 						path, MASTER_KEYS_MAX),
 				 errhint("Call anon_auth.reseal_signing_keys() in each database, then take the oldest key out with anon_auth.retire_master_key('%s').",
 						 file->parsed.keys[MASTER_KEYS_MAX - 1].id)));
-	if (file->size + LINE_LENGTH > MASTER_KEY_FILE_MAX)
+	new_line(line, id);
+	master_key_user_add(user, id);
+	edit(file, line, NULL, user, &content);
+	sodium_memzero(line, sizeof(line));
+	if (content.size > MASTER_KEY_FILE_MAX)
+	{
+		sodium_memzero(&content, sizeof(content));
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("master key file \"%s\" cannot be longer than %d bytes",
 						path, MASTER_KEY_FILE_MAX),
 				 errhint("Shorten its comments.")));
-
-	memcpy(content, file->content, before);
-	new_line(content + before, id);
-	memcpy(content + before + LINE_LENGTH, file->content + before, file->size - before);
-	replace_file(target, &file->st, content, file->size + LINE_LENGTH);
+	}
+	replace_file(resolve(path), &file->st, content.bytes, content.size);
+	log_change(path);
 }
 
 void
 master_key_file_remove(const char *path, const MasterKeyFile *file, const char *id)
 {
-	char		content[MASTER_KEY_FILE_MAX];
-	char	   *target = find_target(path, &file->st, false);
+	NewContent	content;
 
-	replace_file(target, &file->st, content, copy_without(content, file, id));
+	require_writable(path, &file->st, false);
+	edit(file, NULL, id, NULL, &content);
+	replace_file(resolve(path), &file->st, content.bytes, content.size);
+	log_change(path);
+}
+
+bool
+master_key_file_record(const char *path, const MasterKeyFile *file, const MasterKeyUser *user)
+{
+	NewContent	content;
+
+	edit(file, NULL, NULL, user, &content);
+	if (content.size > MASTER_KEY_FILE_MAX)
+	{
+		sodium_memzero(&content, sizeof(content));
+		return false;
+	}
+	replace_file(resolve(path), &file->st, content.bytes, content.size);
+	return true;
 }

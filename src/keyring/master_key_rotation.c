@@ -13,7 +13,8 @@
  *   former keys still.  A rotation that was rolled back leaves a new current
  *   key, and rows that the former one opens;
  *
- * - a key is taken out only when no row needs it whose change could still be
+ * - a key is taken out only when no database's line in the file has it (see
+ *   master_key_users.h), unless forced, and when no row needs it whose change could still be
  *   undone: not by this transaction (signing_keys_changed_here()), not by
  *   another (the locks), and not by a crash that loses a commit
  *   (ForceSyncCommit()).
@@ -29,23 +30,18 @@
 #include <sodium.h>
 
 #include "access/xact.h"
+#include "json/json.h"
 #include "keyring/keyring.h"
-#include "keyring/master_key_file.h"
+#include "keyring/master_key_users.h"
 #include "keyring/sealing.h"
-#include "storage/lock.h"
 #include "store/distribution.h"
-
-/* As in src/domain/password.c, which has 0x6161: SQL cannot reach it. */
-#define FILE_LOCK_SPACE		0x6162
 
 static void
 lock_keys_and_file(void)
 {
-	LOCKTAG		tag;
-
 	signing_keys_lock();
-	SET_LOCKTAG_ADVISORY(tag, InvalidOid, 0, 0, FILE_LOCK_SPACE);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	(void) master_key_file_lock(true);
+	settings_require_current_id();
 
 	/* Somebody may have changed it while this one waited. */
 	master_key_check_again();
@@ -79,6 +75,7 @@ reseal(void)
 	/* Once this is committed, the former key may be taken out of the file. */
 	if (count > 0)
 		ForceSyncCommit();
+	master_key_record_at_commit(master_key_current_id());
 	return count;
 }
 
@@ -86,6 +83,7 @@ int
 keyring_reseal(void)
 {
 	lock_keys_and_file();
+	master_key_record_before_sealing();
 	return reseal();
 }
 
@@ -107,13 +105,15 @@ keyring_rotate_master_key(void)
 	char	   *path = master_key_file_path();
 	char	   *id = palloc0(MASTER_KEY_ID_LENGTH + 1);
 	MasterKeyFile file;
+	MasterKeyUser user;
 
 	lock_keys_and_file();
 	check_all_can_be_opened();
 	read_file(path, &file);
 	PG_TRY();
 	{
-		master_key_file_add(path, &file, id);
+		master_key_users_fill_here(&file, &user);
+		master_key_file_add(path, &file, &user, id);
 	}
 	PG_FINALLY();
 	{
@@ -156,8 +156,51 @@ check_can_be_retired(const char *path, const MasterKeys *keys, const char *id)
 				 errhint("Call anon_auth.reseal_signing_keys() first.")));
 }
 
+/*
+ * All private parts are opened before the id changes and sealed after it.  Rows that
+ * are not seen would be lost, so that an old snapshot will not do.
+ */
+char *
+keyring_renew_database_id(void)
+{
+	char	   *text = palloc(UUID_TEXT_LENGTH + 1);
+	pg_uuid_t	id;
+	SigningKeyRow *rows;
+	OpenedPrivateKey *opened;
+	int			count;
+	int			i;
+
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the database id can be renewed at READ COMMITTED only")));
+	lock_keys_and_file();
+	rows = signing_keys_not_sealed_with("", &count);
+	opened = palloc(sizeof(OpenedPrivateKey) * Max(count, 1));
+	PG_TRY();
+	{
+		for (i = 0; i < count; i++)
+			open_private_key(&rows[i], &opened[i]);
+		id = settings_renew_database_id();
+		master_key_record_before_sealing();
+		for (i = 0; i < count; i++)
+		{
+			seal_opened_private_key(&rows[i], &opened[i]);
+			signing_key_reseal(&rows[i]);
+		}
+	}
+	PG_FINALLY();
+	{
+		sodium_memzero(opened, sizeof(OpenedPrivateKey) * count);
+	}
+	PG_END_TRY();
+	master_key_record_at_commit(master_key_current_id());
+	uuid_to_text(&id, text);
+	return text;
+}
+
 void
-keyring_retire_master_key(const char *id)
+keyring_retire_master_key(const char *id, bool force)
 {
 	char	   *path = master_key_file_path();
 	MasterKeyFile file;
@@ -173,6 +216,8 @@ keyring_retire_master_key(const char *id)
 	PG_TRY();
 	{
 		check_can_be_retired(path, &file.parsed, id);
+		if (!force)
+			master_key_users_check_retirement(path, &file, id);
 		master_key_file_remove(path, &file, id);
 	}
 	PG_FINALLY();

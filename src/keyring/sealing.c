@@ -1,11 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * sealing.c
- *	  Private keys at rest: XChaCha20-Poly1305 under a key that is derived
- *	  from the master key, with the kid as additional data, so that a sealed
- *	  key cannot be moved to another row.
+ *	  Secrets at rest: XChaCha20-Poly1305 under a key that is derived from
+ *	  the master key.
  *
- * A sealed key is the random nonce followed by ciphertext and tag.
+ * The additional data says which row a secret belongs to, so that it cannot be
+ * moved to another row: the kid of a private signing key, the whole address of
+ * a message of the outbox.
+ *
+ * A sealed secret is the random nonce followed by ciphertext and tag.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,7 +17,6 @@
 #include <sodium.h>
 
 #include "errors.h"
-#include "keyring/master_key.h"
 #include "keyring/sealing.h"
 
 #define NONCE_LENGTH	crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
@@ -23,88 +25,133 @@
 StaticAssertDecl(TOKEN_KEY_LENGTH == crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
 				 "key lengths differ");
 
-/* Fills sealed_private_key and master_key_id. */
-static void
-seal(SigningKeyRow *row, const uint8 *private_part, size_t length)
+static bytea *
+encrypt(const uint8 *key, const void *secret, size_t length, const void *row, size_t row_length)
 {
 	unsigned long long sealed_length;
-	const uint8 *sealing_key = master_key_derived(MASTER_KEY_SEALING, 0);
 	bytea	   *sealed = palloc(VARHDRSZ + NONCE_LENGTH + length + TAG_LENGTH);
 	uint8	   *nonce = (uint8 *) VARDATA(sealed);
 
 	randombytes_buf(nonce, NONCE_LENGTH);
 	crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + NONCE_LENGTH, &sealed_length,
-											   private_part, length,
-											   (const uint8 *) row->kid, strlen(row->kid),
-											   NULL, nonce, sealing_key);
+											   secret, length, row, row_length,
+											   NULL, nonce, key);
 	SET_VARSIZE(sealed, VARHDRSZ + NONCE_LENGTH + sealed_length);
-	row->sealed_private_key = sealed;
+	return sealed;
+}
+
+/* False, and the secret is zeros, unless the key has sealed it for this row. */
+static bool
+decrypt(const uint8 *key, const bytea *sealed, const void *row, size_t row_length,
+		void *secret, size_t size, size_t *length)
+{
+	const uint8 *nonce = (const uint8 *) VARDATA_ANY(sealed);
+	size_t		sealed_length = VARSIZE_ANY_EXHDR(sealed);
+	unsigned long long decrypted;
+
+	if (sealed_length < NONCE_LENGTH + TAG_LENGTH ||
+		sealed_length > NONCE_LENGTH + TAG_LENGTH + size ||
+		crypto_aead_xchacha20poly1305_ietf_decrypt(secret, &decrypted, NULL,
+												   nonce + NONCE_LENGTH,
+												   sealed_length - NONCE_LENGTH,
+												   row, row_length, nonce, key) != 0)
+		return false;
+	*length = decrypted;
+	return true;
+}
+
+bytea *
+seal_secret(MasterKeyUse use, const void *secret, size_t length,
+			const void *row, size_t row_length)
+{
+	return encrypt(master_key_derived(use, 0), secret, length, row, row_length);
+}
+
+bool
+unseal_secret(MasterKeyUse use, const bytea *sealed, const void *row, size_t row_length,
+			  void *secret, size_t size, size_t *length)
+{
+	const uint8 *key;
+	int			i;
+
+	for (i = 0; (key = master_key_derived(use, i)) != NULL; i++)
+		if (decrypt(key, sealed, row, row_length, secret, size, length))
+			return true;
+	return false;
+}
+
+void
+seal_opened_private_key(SigningKeyRow *row, const OpenedPrivateKey *opened)
+{
+	row->sealed_private_key = seal_secret(MASTER_KEY_SEALING, opened->bytes, opened->length,
+										  row->kid, strlen(row->kid));
 	row->master_key_id = pstrdup(master_key_current_id());
 }
 
-/* Returns the length of the private part. */
-static size_t
-unseal(const SigningKeyRow *row, uint8 private_part[JOSE_MAX_PRIVATE_LENGTH])
+static bool
+try_open(const SigningKeyRow *row, OpenedPrivateKey *opened)
 {
-	unsigned long long length;
-	const uint8 *sealing_key = master_key_derived_by_id(MASTER_KEY_SEALING, row->master_key_id);
-	const uint8 *sealed = (const uint8 *) VARDATA_ANY(row->sealed_private_key);
-	size_t		sealed_length = VARSIZE_ANY_EXHDR(row->sealed_private_key);
+	return decrypt(master_key_derived_by_id(MASTER_KEY_SEALING, row->master_key_id),
+				   row->sealed_private_key, row->kid, strlen(row->kid),
+				   opened->bytes, sizeof(opened->bytes), &opened->length);
+}
 
-	if (sealed_length < NONCE_LENGTH + TAG_LENGTH ||
-		sealed_length > NONCE_LENGTH + TAG_LENGTH + JOSE_MAX_PRIVATE_LENGTH ||
-		crypto_aead_xchacha20poly1305_ietf_decrypt(private_part, &length, NULL,
-												   sealed + NONCE_LENGTH,
-												   sealed_length - NONCE_LENGTH,
-												   (const uint8 *) row->kid, strlen(row->kid),
-												   sealed, sealing_key) != 0)
+void
+open_private_key(const SigningKeyRow *row, OpenedPrivateKey *opened)
+{
+	if (try_open(row, opened))
+		return;
+
+	/* The row may be newer than what this statement knows of the database's id. */
+	settings_read_again();
+	if (!try_open(row, opened))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("the private part of signing key \"%s\" is damaged", row->kid),
 				 errdetail("Master key %s does not open it, although it was sealed with that key.",
-						   row->master_key_id)));
-	return length;
+						   row->master_key_id),
+				 errhint("If the row of anon_auth.settings was deleted, or its database_id changed, set database_id to what it was: the master key file and dumps have it.")));
 }
 
 void
 seal_private_key(SigningKeyRow *row, const JoseKey *key)
 {
-	uint8		private_part[JOSE_MAX_PRIVATE_LENGTH];
-	size_t		length = sizeof(private_part);
-	JoseStatus	status = jose_key_export_private(key, private_part, &length);
+	OpenedPrivateKey opened = {.length = sizeof(opened.bytes)};
+	JoseStatus	status = jose_key_export_private(key, opened.bytes, &opened.length);
 
 	if (status == JOSE_OK)
-		seal(row, private_part, length);
-	sodium_memzero(private_part, sizeof(private_part));
+		seal_opened_private_key(row, &opened);
+	sodium_memzero(&opened, sizeof(opened));
 	check_jose_internal(status);
 }
 
 JoseStatus
 unseal_private_key(const SigningKeyRow *row, const JoseJwk *public_jwk, JoseKey **key)
 {
-	uint8		private_part[JOSE_MAX_PRIVATE_LENGTH];
-	size_t		length = unseal(row, private_part);
-	JoseStatus	status = jose_key_import_private(public_jwk, private_part, length, key);
+	OpenedPrivateKey opened;
+	JoseStatus	status;
 
-	sodium_memzero(private_part, sizeof(private_part));
+	open_private_key(row, &opened);
+	status = jose_key_import_private(public_jwk, opened.bytes, opened.length, key);
+	sodium_memzero(&opened, sizeof(opened));
 	return status;
 }
 
 void
 check_sealed_private_key(const SigningKeyRow *row)
 {
-	uint8		private_part[JOSE_MAX_PRIVATE_LENGTH];
+	OpenedPrivateKey opened;
 
-	(void) unseal(row, private_part);
-	sodium_memzero(private_part, sizeof(private_part));
+	open_private_key(row, &opened);
+	sodium_memzero(&opened, sizeof(opened));
 }
 
 void
 reseal_private_key(SigningKeyRow *row)
 {
-	uint8		private_part[JOSE_MAX_PRIVATE_LENGTH];
-	size_t		length = unseal(row, private_part);
+	OpenedPrivateKey opened;
 
-	seal(row, private_part, length);
-	sodium_memzero(private_part, sizeof(private_part));
+	open_private_key(row, &opened);
+	seal_opened_private_key(row, &opened);
+	sodium_memzero(&opened, sizeof(opened));
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sealing.h
- *	  Private keys at rest.
+ *	  Secrets at rest: private keys, and codes that wait to be sent.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,7 +9,22 @@
 #define ANON_AUTH_SEALING_H
 
 #include "jose/jose.h"
+#include "keyring/master_key.h"
 #include "store/store.h"
+
+/*
+ * Seals a secret of a row with the current master key.  row is what identifies
+ * the row; it must be given again to open the secret.
+ */
+extern bytea *seal_secret(MasterKeyUse use, const void *secret, size_t length,
+						  const void *row, size_t row_length);
+
+/*
+ * Opens what seal_secret() made into a buffer of a size, and sets length.  False
+ * unless a key of the file has sealed it, for this row and in this database.
+ */
+extern bool unseal_secret(MasterKeyUse use, const bytea *sealed, const void *row,
+						  size_t row_length, void *secret, size_t size, size_t *length);
 
 /* Fills sealed_private_key and master_key_id of a row whose kid is set. */
 extern void seal_private_key(SigningKeyRow *row, const JoseKey *key);
@@ -26,5 +41,18 @@ extern void check_sealed_private_key(const SigningKeyRow *row);
 
 /* Seals what a row has anew, with the current master key.  Raises the same. */
 extern void reseal_private_key(SigningKeyRow *row);
+
+/*
+ * The two halves of reseal_private_key(), for when the keys change in between.
+ * Wipe what was opened.
+ */
+typedef struct OpenedPrivateKey
+{
+	size_t		length;
+	uint8		bytes[JOSE_MAX_PRIVATE_LENGTH];
+} OpenedPrivateKey;
+
+extern void open_private_key(const SigningKeyRow *row, OpenedPrivateKey *opened);
+extern void seal_opened_private_key(SigningKeyRow *row, const OpenedPrivateKey *opened);
 
 #endif							/* ANON_AUTH_SEALING_H */

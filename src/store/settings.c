@@ -12,20 +12,34 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "store/statement.h"
 #include "store/store.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 static StoreStatement read_settings = {
 	.sql = "SELECT issuer, audience, token_role, trust_request_claims,"
 	" anonymous_users_enabled, public_sign_up_enabled, event_types,"
 	" before_sign_up, access_token_claims, trusted_proxy_hops,"
 	" guest_sign_ups_per_minute, guest_sign_ups_per_minute_per_ip,"
-	" device_key_logins_per_minute"
+	" device_key_logins_per_minute, database_id"
 	" FROM anon_auth.settings",
 	.read_only = true
+};
+
+static StoreStatement read_database_id = {
+	.sql = "SELECT database_id FROM anon_auth.settings",
+	.read_only = true
+};
+
+static StoreStatement renew_database_id = {
+	.sql = "UPDATE anon_auth.settings SET database_id = $1",
+	.nparams = 1,
+	.types = {UUIDOID}
 };
 
 static StoreStatement read_account_policy = {
@@ -137,6 +151,7 @@ fill_settings(Settings *settings)
 	settings->guest_sign_ups = limit(&row, 10);
 	settings->guest_sign_ups_per_ip = limit(&row, 11);
 	settings->device_key_logins = limit(&row, 12);
+	settings->database_id = store_uuid(&row, 13);
 }
 
 const Settings *
@@ -164,6 +179,58 @@ settings_get(void)
 	MemoryContextSwitchTo(caller);
 	statement_stamp_set(&cache.stamp);
 	return &cache.settings;
+}
+
+const Settings *
+settings_get_as_owner(void)
+{
+	const Settings *settings = settings_peek();
+	StoreOwnerScope scope;
+
+	if (settings != NULL)
+		return settings;
+	store_enter_owner(&scope);
+	settings = settings_get();
+	store_leave_owner(&scope);
+	return settings;
+}
+
+void
+settings_read_again(void)
+{
+	settings_forget();
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	(void) settings_get_as_owner();
+	PopActiveSnapshot();
+}
+
+void
+settings_require_current_id(void)
+{
+	StoreRow	row;
+	pg_uuid_t	id;
+
+	settings_read_again();
+	if (store_run_latest(&read_database_id, NULL, &row) == 0)
+		raise_no_settings();
+	id = store_uuid(&row, 0);
+	if (memcmp(&settings_get()->database_id, &id, UUID_LEN) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent renewal of the database id")));
+}
+
+pg_uuid_t
+settings_renew_database_id(void)
+{
+	Datum		params[1];
+	pg_uuid_t	id = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
+
+	params[0] = UUIDPGetDatum(&id);
+	store_run(&renew_database_id, params, NULL, NULL);
+	settings_read_again();
+	return id;
 }
 
 void

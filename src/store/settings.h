@@ -12,10 +12,12 @@
 
 #include "login_id/login_id.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 /* What most calls need; see settings_get(). */
 typedef struct Settings
 {
+	pg_uuid_t	database_id;
 	char	   *issuer;
 	char	   *audience;		/* never NULL */
 	char	   *token_role;
@@ -76,6 +78,24 @@ extern const Settings *settings_get(void);
 
 /* The same if it was read in this statement already, else NULL. */
 extern const Settings *settings_peek(void);
+
+/* The same for functions that run as their caller, who may not read the table. */
+extern const Settings *settings_get_as_owner(void);
+
+/*
+ * Raises 40001 where the transaction's snapshot has a database_id that is not the
+ * database's any more: what it would seal could never be opened.
+ */
+extern void settings_require_current_id(void);
+
+/* Gives the database another random id, and returns it. */
+extern pg_uuid_t settings_renew_database_id(void);
+
+/*
+ * Reads them now, with a snapshot that sees what this command has changed and, at READ
+ * COMMITTED, what others have committed since the statement began.
+ */
+extern void settings_read_again(void);
 
 /* Makes this backend read them again although the statement is the same. */
 extern void settings_forget(void);

@@ -99,6 +99,10 @@ static StoreStatement find_sealed_with = {
 	.types = {TEXTOID}
 };
 
+static StoreStatement find_master_key_ids = {
+	.sql = "SELECT DISTINCT master_key_id FROM anon_auth.signing_keys"
+};
+
 static StoreStatement reseal_key = {
 	.sql = "UPDATE anon_auth.signing_keys SET sealed_private_key = $2, master_key_id = $3 WHERE kid = $1",
 	.nparams = 3,
@@ -232,6 +236,18 @@ void
 signing_keys_lock_for_insert(void)
 {
 	store_run(&lock_keys_for_insert, NULL, NULL, NULL);
+}
+
+char **
+signing_keys_master_key_ids(int *count)
+{
+	StoreRow   *rows = store_run_rows(&find_master_key_ids, NULL, NULL, count);
+	char	  **ids = palloc(sizeof(char *) * Max(*count, 1));
+	int			i;
+
+	for (i = 0; i < *count; i++)
+		ids[i] = store_text(&rows[i], 0);
+	return ids;
 }
 
 /* Every change takes this lock, and keeps it as long as it can be undone. */

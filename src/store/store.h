@@ -399,6 +399,9 @@ extern void signing_keys_lock_for_insert(void);
 /* Whether this transaction has changed rows, and could take that back. */
 extern bool signing_keys_changed_here(void);
 
+/* Which master keys seal signing keys, each once; palloc'd. */
+extern char **signing_keys_master_key_ids(int *count);
+
 /* ---- events ---- */
 
 /* Whether the settings want events of this type. */
