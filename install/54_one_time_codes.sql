@@ -2,7 +2,7 @@
 -- Codes that prove who reads an address, and the outbox that they leave by
 --
 -- The database sends nothing: a worker of the application takes messages out
--- of the outbox.  Only there a code stands in the clear.
+-- of the outbox.  Codes are kept as keyed hashes, and sealed in the outbox.
 -- ---------------------------------------------------------------------------
 
 CREATE TABLE anon_auth.one_time_codes (
@@ -37,7 +37,7 @@ CREATE TABLE anon_auth.outbox (
 	type text NOT NULL,
 	login_id_type text NOT NULL,
 	recipient text NOT NULL,
-	code text NOT NULL,
+	sealed_code bytea NOT NULL,
 	created_at timestamptz NOT NULL,
 	expires_at timestamptz NOT NULL,
 
@@ -47,13 +47,13 @@ CREATE TABLE anon_auth.outbox (
 );
 CREATE INDEX outbox_id_idx ON anon_auth.outbox (id);
 ALTER TABLE anon_auth.outbox ENABLE ROW LEVEL SECURITY;
-SELECT pg_catalog.pg_extension_config_dump('anon_auth.outbox'::pg_catalog.regclass, '');
+-- Not in dumps: a copy of the database must not send its messages again.
 COMMENT ON TABLE anon_auth.outbox IS
-'Messages to be sent by a worker of yours, which take_outbox_messages() gives to it; NOTIFY anon_auth_outbox tells of new ones.';
+'Messages to be sent by a worker of yours, which take_outbox_messages() gives to it; NOTIFY anon_auth_outbox tells of new ones. Not in dumps.';
 COMMENT ON COLUMN anon_auth.outbox.id IS 'A UUIDv7: the oldest message has the least.';
 COMMENT ON COLUMN anon_auth.outbox.type IS 'login_id_verification or password_reset.';
 COMMENT ON COLUMN anon_auth.outbox.login_id_type IS 'email or phone_number.';
 COMMENT ON COLUMN anon_auth.outbox.recipient IS 'The address, as the user typed it.';
-COMMENT ON COLUMN anon_auth.outbox.code IS 'What the user is to type: six digits, or ten characters for a password reset.';
+COMMENT ON COLUMN anon_auth.outbox.sealed_code IS 'What the user is to type (six digits, or ten characters for a password reset): XChaCha20-Poly1305 under a key derived from the master key, with user_id, id and recipient as additional data.';
 
 

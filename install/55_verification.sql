@@ -43,9 +43,17 @@ COMMENT ON FUNCTION anon_auth.reset_password(text, text, text) IS
 'True: the code is the one that was sent to this address. The user has the new password, all its sessions have ended, a lockout is over, and the address is verified. False, never an error, for a wrong, expired or used code and for a login ID that nobody has; after 100 of them a new code is needed. Errors: AA011 the code is right, the password is too weak, and the code can be used again; AA018 too many attempts from one address; 22023 missing argument.';
 
 CREATE FUNCTION anon_auth.take_outbox_messages(batch_size integer DEFAULT 100)
-	RETURNS SETOF anon_auth.outbox
+	RETURNS TABLE (
+		user_id uuid,
+		id uuid,
+		type text,
+		login_id_type text,
+		recipient text,
+		code text,
+		created_at timestamptz,
+		expires_at timestamptz)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_take_outbox_messages';
 COMMENT ON FUNCTION anon_auth.take_outbox_messages(integer) IS
-'Takes the oldest messages out of the outbox, at most batch_size, skipping those that another worker is about to take; expired ones are dropped. Send them before you commit: a rollback puts them back. For a worker''s role: GRANT USAGE ON SCHEMA anon_auth, and EXECUTE on this function. Errors: 22023 bad batch_size.';
+'Takes the oldest messages out of the outbox, at most batch_size, skipping those that another worker is about to take; expired ones are dropped, and so are, with a WARNING, those whose code cannot be opened, because its master key was retired. Send them before you commit: a rollback puts them back. For a worker''s role: GRANT USAGE ON SCHEMA anon_auth, and EXECUTE on this function. Errors: 22023 bad batch_size; F0000 no master key.';

@@ -24,9 +24,26 @@ SELECT * FROM account(username => 'bob') \gset bob_
 -- ---- verification ----
 
 SELECT date_trunc('minute', t - now() + interval '1 second') AS expires_in FROM anon_auth.request_verification('email', :'ada_access_token') t;
-SELECT type, login_id_type, recipient, code ~ '^[0-9]{6}$' AS six_digits, user_id = :'ada_sub' AS is_ada FROM anon_auth.outbox;
-SELECT count(*) AS plain_hashes FROM anon_auth.one_time_codes c JOIN anon_auth.outbox o USING (user_id) WHERE c.code_hash = sha256(o.code::bytea);
+BEGIN;
+SELECT type, login_id_type, recipient, code ~ '^[0-9]{6}$' AS six_digits, user_id = :'ada_sub' AS is_ada FROM anon_auth.take_outbox_messages();
+ROLLBACK;
+-- a code is neither kept in the clear nor as a plain hash, and is sealed for its row and address
+CREATE TEMPORARY TABLE sealed AS SELECT * FROM anon_auth.outbox;
+BEGIN;
+UPDATE anon_auth.outbox SET recipient = 'mallory@example.com';
+SELECT count(*) AS taken_for_mallory FROM anon_auth.take_outbox_messages();
+ROLLBACK;
+BEGIN;
+UPDATE anon_auth.outbox SET id = gen_random_uuid();
+SELECT count(*) AS taken_for_another_row FROM anon_auth.take_outbox_messages();
+ROLLBACK;
+BEGIN;
+UPDATE anon_auth.outbox SET user_id = :'bob_sub';
+SELECT count(*) AS taken_for_bob FROM anon_auth.take_outbox_messages();
+ROLLBACK;
 SELECT code AS code FROM anon_auth.take_outbox_messages() \gset
+SELECT position(:'code'::bytea IN sealed_code) AS in_the_clear FROM sealed;
+SELECT count(*) AS plain_hashes FROM anon_auth.one_time_codes WHERE code_hash = sha256(:'code'::bytea);
 SELECT count(*) AS in_the_outbox FROM anon_auth.outbox;
 -- wrong, of another kind of address, somebody else's
 SELECT anon_auth.verify_login_id(:'code', 'phone_number', :'ada_access_token') AS other_address;
@@ -88,7 +105,9 @@ UPDATE anon_auth.settings SET lockout_max_attempts = 1;
 SELECT count(*) FROM anon_auth.authenticate('web', 'cy@example.com', 'forgotten');
 -- known, unknown, a username, nonsense: the same answer
 SELECT anon_auth.request_password_reset(l) FROM unnest('{CY@Example.com,nobody@example.com,ada,"no login ID"}'::text[]) l;
-SELECT type, login_id_type, recipient, code ~ '^[0-9A-HJKMNP-TV-Z]{10}$' AS ten_characters FROM anon_auth.outbox;
+BEGIN;
+SELECT type, login_id_type, recipient, code ~ '^[0-9A-HJKMNP-TV-Z]{10}$' AS ten_characters FROM anon_auth.take_outbox_messages();
+ROLLBACK;
 SELECT user_id = :'cy_sub' AS is_cy, user_id = '00000000-0000-0000-0000-000000000000' AS is_nobody, count(*) FROM anon_auth.events WHERE type = 'password_reset.requested' GROUP BY user_id ORDER BY 1;
 -- and the same limit
 \set VERBOSITY terse
@@ -189,7 +208,7 @@ SELECT count(*) AS messages FROM anon_auth.outbox;
 SELECT anon_auth.enable_user(:'cy_sub');
 SELECT unlimited();
 SELECT anon_auth.request_password_reset('cy@example.com');
-SELECT code FROM anon_auth.outbox \gset
+SELECT code FROM anon_auth.take_outbox_messages() \gset
 SELECT anon_auth.disable_user(:'cy_sub');
 SELECT anon_auth.reset_password('cy@example.com', :'code', 'a new password') AS disabled;
 SELECT anon_auth.delete_user(:'cy_sub');

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "domain/one_time_code.h"
 #include "errors.h"
 #include "funcapi.h"
 
@@ -85,7 +86,7 @@ Datum
 anon_auth_take_outbox_messages(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	OutboxMessage *messages;
+	CodeMessage *messages;
 	int			count;
 	int			i;
 
@@ -97,12 +98,22 @@ anon_auth_take_outbox_messages(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("batch_size must be positive")));
 	InitMaterializedSRF(fcinfo, 0);
-	messages = outbox_take(PG_GETARG_INT32(0), GetCurrentTimestamp(), &count);
+	messages = one_time_codes_to_send(PG_GETARG_INT32(0), GetCurrentTimestamp(), &count);
 	for (i = 0; i < count; i++)
 	{
-		bool		nulls[OUTBOX_COLUMNS] = {false};
+		const OutboxMessage *row = &messages[i].row;
+		Datum		values[8];
+		bool		nulls[8] = {false};
 
-		tuplestore_putvalues(result->setResult, result->setDesc, messages[i].columns, nulls);
+		values[0] = UUIDPGetDatum(&row->user_id);
+		values[1] = UUIDPGetDatum(&row->id);
+		values[2] = CStringGetTextDatum(row->type);
+		values[3] = CStringGetTextDatum(row->login_id_type);
+		values[4] = CStringGetTextDatum(row->recipient);
+		values[5] = CStringGetTextDatum(messages[i].code);
+		values[6] = TimestampTzGetDatum(row->created_at);
+		values[7] = TimestampTzGetDatum(row->expires_at);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
 }

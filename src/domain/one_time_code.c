@@ -9,6 +9,9 @@
  * bits, so that it can stand more wrong attempts than others will make who want
  * to keep the user from it.
  *
+ * A code is kept as a keyed hash.  Until a worker has taken it, the outbox has
+ * the code too, sealed.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -20,6 +23,7 @@
 #include "domain/one_time_code.h"
 #include "json/json.h"
 #include "keyring/master_key.h"
+#include "keyring/sealing.h"
 
 #define VERIFICATION_ATTEMPTS	5
 #define RESET_ATTEMPTS			100
@@ -76,6 +80,74 @@ hash_code(const OneTimeCodeKey *key, const char *code, const uint8 *secret,
 	crypto_generichash_final(&state, hash, SECRET_HASH_LENGTH);
 }
 
+/*
+ * What a sealed code belongs to: the row, and the address, so that whoever may
+ * write to the table cannot have another user's code sent to himself.
+ */
+static size_t
+message_identity(const OutboxMessage *message, uint8 **identity)
+{
+	size_t		recipient_length = strlen(message->recipient);
+
+	*identity = palloc(2 * UUID_LEN + recipient_length);
+	memcpy(*identity, message->user_id.data, UUID_LEN);
+	memcpy(*identity + UUID_LEN, message->id.data, UUID_LEN);
+	memcpy(*identity + 2 * UUID_LEN, message->recipient, recipient_length);
+	return 2 * UUID_LEN + recipient_length;
+}
+
+static void
+put_into_outbox(const OneTimeCodeKey *key, const char *recipient, const char *code,
+				TimestampTz expires_at, TimestampTz now)
+{
+	OutboxMessage message = {.user_id = key->user_id,.id = new_uuid_v7(now)};
+	uint8	   *identity;
+	size_t		length;
+
+	message.recipient = (char *) recipient;
+	message.created_at = now;
+	message.expires_at = expires_at;
+	length = message_identity(&message, &identity);
+	message.sealed_code = seal_secret(MASTER_KEY_OUTBOX, code, strlen(code), identity, length);
+	outbox_put(key, &message);
+}
+
+static bool
+open_code(CodeMessage *message)
+{
+	uint8	   *identity;
+	size_t		identity_length = message_identity(&message->row, &identity);
+	size_t		length;
+
+	message->code = palloc0(VARSIZE_ANY_EXHDR(message->row.sealed_code) + 1);
+	return unseal_secret(MASTER_KEY_OUTBOX, message->row.sealed_code, identity, identity_length,
+						 message->code, VARSIZE_ANY_EXHDR(message->row.sealed_code), &length);
+}
+
+CodeMessage *
+one_time_codes_to_send(int limit, TimestampTz now, int *count)
+{
+	int			taken;
+	OutboxMessage *rows = outbox_take(limit, now, &taken);
+	CodeMessage *messages = palloc(sizeof(CodeMessage) * Max(taken, 1));
+	int			i;
+
+	*count = 0;
+	for (i = 0; i < taken; i++)
+	{
+		messages[*count].row = rows[i];
+		if (open_code(&messages[*count]))
+			(*count)++;
+		else
+			ereport(WARNING,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("a message of the outbox was dropped, because its code cannot be opened"),
+					 errdetail("It was sealed with a master key that has been retired, with another database_id, or for another row."),
+					 errhint("Its user must ask for another code.")));
+	}
+	return messages;
+}
+
 TimestampTz
 one_time_code_send(const OneTimeCodeKey *key, const char *recipient, TimestampTz now)
 {
@@ -86,7 +158,7 @@ one_time_code_send(const OneTimeCodeKey *key, const char *recipient, TimestampTz
 
 	hash_code(key, code, master_key_derived(MASTER_KEY_ONE_TIME_CODE, 0), hash);
 	one_time_code_replace(key, hash, expires_at, now);
-	outbox_put(key, recipient, code, expires_at, now);
+	put_into_outbox(key, recipient, code, expires_at, now);
 	return expires_at;
 }
 

@@ -46,16 +46,15 @@ static StoreStatement delete_codes = {
 
 static StoreStatement insert_message = {
 	.sql = "INSERT INTO anon_auth.outbox"
-	" (user_id, id, type, login_id_type, recipient, code, created_at, expires_at)"
+	" (user_id, id, type, login_id_type, recipient, sealed_code, created_at, expires_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 	.nparams = 8,
-	.types = {UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID,
+	.types = {UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID,
 	TIMESTAMPTZOID}
 };
 
 #define MESSAGE_COLUMNS \
-	"o.user_id, o.id, o.type, o.login_id_type, o.recipient, o.code, o.created_at, o.expires_at"
-#define MESSAGE_EXPIRES_AT		7
+	"o.user_id, o.id, o.type, o.login_id_type, o.recipient, o.sealed_code, o.created_at, o.expires_at"
 
 static StoreStatement take_messages = {
 	.sql = "WITH oldest AS (SELECT user_id, id FROM anon_auth.outbox"
@@ -150,20 +149,18 @@ one_time_codes_delete(const pg_uuid_t *user_id)
 }
 
 void
-outbox_put(const OneTimeCodeKey *key, const char *recipient, const char *code,
-		   TimestampTz expires_at, TimestampTz now)
+outbox_put(const OneTimeCodeKey *key, const OutboxMessage *message)
 {
-	pg_uuid_t	id = new_uuid_v7(now);
 	Datum		params[8];
 
-	params[0] = UUIDPGetDatum(&key->user_id);
-	params[1] = UUIDPGetDatum(&id);
+	params[0] = UUIDPGetDatum(&message->user_id);
+	params[1] = UUIDPGetDatum(&message->id);
 	params[2] = text_param(purpose_name(key->purpose));
 	params[3] = text_param(login_id_type_name(key->login_id_type));
-	params[4] = text_param(recipient);
-	params[5] = text_param(code);
-	params[6] = TimestampTzGetDatum(now);
-	params[7] = TimestampTzGetDatum(expires_at);
+	params[4] = text_param(message->recipient);
+	params[5] = PointerGetDatum(message->sealed_code);
+	params[6] = TimestampTzGetDatum(message->created_at);
+	params[7] = TimestampTzGetDatum(message->expires_at);
 	store_run(&insert_message, params, NULL, NULL);
 	outbox_notify();
 }
@@ -172,6 +169,20 @@ void
 outbox_notify(void)
 {
 	Async_Notify("anon_auth_outbox", "");
+}
+
+/* As MESSAGE_COLUMNS has them. */
+static void
+fill_message(OutboxMessage *message, const StoreRow *row)
+{
+	message->user_id = store_uuid(row, 0);
+	message->id = store_uuid(row, 1);
+	message->type = store_text(row, 2);
+	message->login_id_type = store_text(row, 3);
+	message->recipient = store_text(row, 4);
+	message->sealed_code = DatumGetByteaP(row->values[5]);
+	message->created_at = DatumGetTimestampTz(row->values[6]);
+	message->expires_at = DatumGetTimestampTz(row->values[7]);
 }
 
 static OutboxMessage *
@@ -186,11 +197,13 @@ take_one_by_one(int limit, TimestampTz now, int *count)
 	*count = 0;
 	for (i = 0; i < nrows; i++)
 	{
-		StoreRow	message;
+		StoreRow	row;
 
-		if (store_run(&take_message, rows[i].values, NULL, &message) > 0 &&
-			DatumGetTimestampTz(message.values[MESSAGE_EXPIRES_AT]) > now)
-			memcpy(messages[(*count)++].columns, message.values, sizeof(messages->columns));
+		if (store_run(&take_message, rows[i].values, NULL, &row) == 0)
+			continue;
+		fill_message(&messages[*count], &row);
+		if (messages[*count].expires_at > now)
+			(*count)++;
 	}
 	return messages;
 }
@@ -210,6 +223,6 @@ outbox_take(int limit, TimestampTz now, int *count)
 	rows = store_run_rows(&take_messages, params, NULL, count);
 	messages = palloc(sizeof(OutboxMessage) * Max(*count, 1));
 	for (i = 0; i < *count; i++)
-		memcpy(messages[i].columns, rows[i].values, sizeof(messages[i].columns));
+		fill_message(&messages[i], &rows[i]);
 	return messages;
 }

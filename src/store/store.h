@@ -305,11 +305,17 @@ extern void one_time_code_delete(const OneTimeCodeKey *key);
 /* All of a user, whatever they are for. */
 extern void one_time_codes_delete(const pg_uuid_t *user_id);
 
-/* A row of the outbox, in the order of its columns. */
-#define OUTBOX_COLUMNS	8
+/* A row of the outbox. */
 typedef struct OutboxMessage
 {
-	Datum		columns[OUTBOX_COLUMNS];
+	pg_uuid_t	user_id;
+	pg_uuid_t	id;
+	char	   *type;
+	char	   *login_id_type;
+	char	   *recipient;
+	bytea	   *sealed_code;
+	TimestampTz created_at;
+	TimestampTz expires_at;
 } OutboxMessage;
 
 /*
@@ -318,9 +324,11 @@ typedef struct OutboxMessage
  */
 extern OutboxMessage *outbox_take(int limit, TimestampTz now, int *count);
 
-/* Puts a message into the outbox, and tells workers when it is committed. */
-extern void outbox_put(const OneTimeCodeKey *key, const char *recipient, const char *code,
-					   TimestampTz expires_at, TimestampTz now);
+/*
+ * Puts a message into the outbox, and tells workers when it is committed.  Types
+ * are those of the code's key.
+ */
+extern void outbox_put(const OneTimeCodeKey *key, const OutboxMessage *message);
 
 /* Tells workers only, as if there were a message. */
 extern void outbox_notify(void);
