@@ -22,8 +22,11 @@ SHLIB_LINK = -lsodium -lcrypto -licui18n -licuuc
 # export only since version 16.
 SHLIB_EXPORTS = exports.txt
 
-REGRESS = $(patsubst $(srcdir)/sql/%.sql,%,$(sort $(wildcard $(srcdir)/sql/*.sql)))
-ISOLATION = $(patsubst $(srcdir)/specs/%.spec,%,$(sort $(wildcard $(srcdir)/specs/*.spec)))
+# First of all, the tests' databases get a master key file of their own.
+REGRESS = own_master_key $(filter-out own_master_key, \
+	$(patsubst $(srcdir)/sql/%.sql,%,$(sort $(wildcard $(srcdir)/sql/*.sql))))
+ISOLATION = iso_own_master_key $(filter-out iso_own_master_key, \
+	$(patsubst $(srcdir)/specs/%.spec,%,$(sort $(wildcard $(srcdir)/specs/*.spec))))
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION_OPTS = --load-extension=anon_auth --encoding=UTF8
 TAP_TESTS ?= 1

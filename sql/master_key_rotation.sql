@@ -2,6 +2,10 @@
 -- Rotating and retiring master keys, as far as one session can tell.  Crashes,
 -- other sessions and files that cannot be written: t/032_master_key_rotation.pl.
 --
+-- It has a file of its own: other databases of the server have theirs.
+--
+COPY (VALUES ('# a comment'), ('3a662ff9b98b7463 EJHVaxgPMS5NH9NOgRnz4SKGbrjl2HV0jmiy2LV2mZM')) TO PROGRAM 'umask 077; cat >anon_auth.rotation.master_key';
+SET anon_auth.master_key_file = 'anon_auth.rotation.master_key';
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;
@@ -9,7 +13,7 @@ RESET client_min_messages;
 
 CREATE VIEW master_keys AS
 SELECT ordinality AS place, left(line, 16) AS id
-FROM regexp_split_to_table(pg_read_file('anon_auth.master_key'), '\n') WITH ORDINALITY AS t (line, ordinality)
+FROM regexp_split_to_table(pg_read_file('anon_auth.rotation.master_key'), '\n') WITH ORDINALITY AS t (line, ordinality)
 WHERE line ~ '^[0-9a-f]{16} ';
 CREATE FUNCTION all_sealed_with(id text) RETURNS boolean LANGUAGE sql
 AS 'SELECT bool_and(master_key_id = id) FROM anon_auth.signing_keys';
@@ -119,7 +123,7 @@ SELECT anon_auth.rotate_master_key() AS fifth \gset
 SELECT refresh_token AS kept_refresh_token FROM anon_auth.refresh_session('app', :'old_refresh_token') \gset
 SELECT anon_auth.retire_master_key(id) FROM master_keys WHERE id <> :'fifth' \g /dev/null
 SELECT count(*) FROM master_keys;
-SELECT count(*) AS comments FROM regexp_matches(pg_read_file('anon_auth.master_key'), '^#', 'gn');
+SELECT count(*) AS comments FROM regexp_matches(pg_read_file('anon_auth.rotation.master_key'), '^#', 'gn');
 SELECT anon_auth.refresh_session('app', :'old_refresh_token');
 SELECT refresh_token = :'kept_refresh_token' AS kept FROM anon_auth.refresh_session('app', :'kept_refresh_token');
 SELECT anon_auth.verify_jwt(:'access_token') ->> 'client_id' AS client_id;
