@@ -36,7 +36,7 @@ CREATE INDEX users_keyed_guests_idx ON anon_auth.users (purge_from)
 	WHERE is_anonymous AND device_kid IS NOT NULL;
 
 COMMENT ON TABLE anon_auth.users IS
-'One row a user, guest or regular. id is the sub claim and never changes: reference it by foreign key.';
+'One row a user, guest or regular. id is the sub claim and never changes: reference it by a foreign key of one column of type uuid. Delete users with delete_user(): DELETE and TRUNCATE are refused.';
 COMMENT ON COLUMN anon_auth.users.id IS 'The sub claim; a UUIDv7.';
 COMMENT ON COLUMN anon_auth.users.is_anonymous IS 'True for a guest; false once promoted.';
 COMMENT ON COLUMN anon_auth.users.is_disabled IS 'A disabled user cannot log in, and its sessions are gone. See disable_user().';

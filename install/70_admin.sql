@@ -194,7 +194,7 @@ CREATE FUNCTION anon_auth.delete_user(user_id uuid)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_delete_user';
 COMMENT ON FUNCTION anon_auth.delete_user(uuid) IS
-'Deletes a user and all that the extension keeps of it but events. Rows of your tables follow their foreign keys, as their owner would have it; triggers of yours on users fire if they are enabled ALWAYS. Errors: 42704 unknown user; 23503 a foreign key of yours forbids it; 40001 something of it came meanwhile; 22023 no user_id.';
+'Deletes a user and all that the extension keeps of it but events. Rows of your tables follow their foreign keys, as their owner would have it; triggers of yours on users fire if they are enabled ALWAYS. DDL on these tables that runs at the same time is waited for. Errors: 42704 unknown user, also one that another transaction has just deleted; 23503 a foreign key of yours forbids it; 40001 rows have come that the transaction does not see: try again; 0A000 a foreign key to users that is not of type uuid (see doctor()); 55000 a trigger of yours replaces tables or foreign keys meanwhile, or Citus distributes a table of another owner; 22023 no user_id.';
 
 CREATE FUNCTION anon_auth.revoke_sessions(user_id uuid)
 	RETURNS bigint

@@ -12,7 +12,7 @@ CREATE FUNCTION anon_auth.merge_anonymous_user(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_merge_anonymous_user';
 COMMENT ON FUNCTION anon_auth.merge_anonymous_user(uuid, uuid, boolean) IS
-'Moves the rows that a guest has in your tables, those with a foreign key to users, to a regular user, and deletes the guest: what a promotion does where settings.promotion_conflict is merge. One row a table, with how many rows moved. dry_run: does it all, merge hook and triggers included, and undoes it. Errors: 42704 unknown user; 22023 not a guest and a regular user; AA021 a table refuses; AA020 the merge hook refuses; 55000 the guest is disabled.';
+'Moves the rows that a guest has in your tables, those with a foreign key to users, to a regular user, and deletes the guest: what a promotion does where settings.promotion_conflict is merge. One row a table, with how many rows moved. dry_run: does it all, merge hook and triggers included, and undoes it. Errors: 42704 unknown user; 22023 not a guest and a regular user; AA021 a table refuses; AA020 the merge hook refuses; 40001 rows have come that the transaction does not see: try again; 0A000 a foreign key to users that is not of type uuid (see doctor()); 55000 the guest is disabled, a trigger of yours makes or drops foreign keys meanwhile, or Citus distributes a table of another owner.';
 
 CREATE FUNCTION anon_auth.purge(
 	batch_size integer DEFAULT 1000,
@@ -31,4 +31,4 @@ CREATE FUNCTION anon_auth.purge(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_purge';
 COMMENT ON FUNCTION anon_auth.purge(integer, boolean) IS
-'Deletes at most batch_size each (1 to 100000) of: guests without a device key whose last session has ended, since nobody can come back to them; guests with one that were not seen for settings.guest_retention; expired sessions, codes and messages of the outbox; events older than settings.event_retention. Tells how many, how many guests were skipped because of rows in your tables (see settings.purge_policy; they are tried again after a day), and whether to call it again. dry_run: counts what it would do, and does nothing. Errors: 22023 bad batch_size.';
+'Deletes at most batch_size each (1 to 100000) of: guests without a device key whose last session has ended, since nobody can come back to them; guests with one that were not seen for settings.guest_retention; expired sessions, codes and messages of the outbox; events older than settings.event_retention. Tells how many, how many guests were skipped because of rows in your tables (see settings.purge_policy; they are tried again after a day, and after 5 minutes if the fault may pass), and whether to call it again. dry_run: counts what it would do, and does nothing. Errors: 22023 bad batch_size.';

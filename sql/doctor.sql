@@ -52,7 +52,6 @@ SELECT app.mend('unvalidated_foreign_key');
 SELECT app.mend('table_without_row_security');
 -- keys as they may be made while event triggers are off
 ALTER EVENT TRIGGER anon_auth_foreign_keys DISABLE;
-ALTER TABLE anon_auth.users ENABLE ALWAYS TRIGGER users_refuse_change;
 CREATE TABLE app.kinds (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE, kind boolean);
 CREATE INDEX ON app.kinds (user_id, kind);
 UPDATE pg_constraint SET conkey = '{1,2}', confkey = '{1,2}' WHERE conname = 'kinds_user_id_fkey';
@@ -63,13 +62,6 @@ UPDATE pg_attribute SET atttypid = 'app.user_id'::regtype WHERE attrelid = 'app.
 SELECT * FROM app.findings;
 SELECT app.mend('foreign_key_not_uuid');
 SELECT app.mend('event_trigger_off');
-SELECT app.mend('users_trigger_changed');
-ALTER TABLE anon_auth.users DISABLE TRIGGER users_refuse_change;
-SELECT * FROM app.findings;
-SELECT app.mend('users_trigger_changed');
-DROP TRIGGER users_refuse_change ON anon_auth.users;
-SELECT * FROM app.findings;
-SELECT app.mend('users_trigger_changed');
 CREATE TABLE app.touched (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE);
 CREATE INDEX ON app.touched (user_id);
 CREATE FUNCTION app.touched() RETURNS trigger LANGUAGE plpgsql SET search_path = 'App', app AS 'BEGIN RETURN NULL; END';
