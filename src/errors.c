@@ -64,8 +64,6 @@ error_must_not_be_caught(const ErrorData *error)
 bool
 error_may_pass(const ErrorData *error)
 {
-	if (was_raised_by_hand(error))
-		return false;
 	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
 		case ERRCODE_INSUFFICIENT_RESOURCES:
