@@ -109,7 +109,7 @@ RESET search_path;
 -- keys to other tables are nobody's business
 CREATE TABLE app.other (id app.user_id PRIMARY KEY);
 CREATE TABLE app.to_other (id app.user_id REFERENCES app.other);
-SELECT conname, conrelid::regclass FROM pg_constraint WHERE contype = 'f' AND confrelid = 'anon_auth.users'::regclass AND connamespace = 'app'::regnamespace ORDER BY 1;
+SELECT conname, conrelid::regclass FROM pg_constraint WHERE contype = 'f' AND confrelid = 'anon_auth.users'::regclass AND connamespace = 'app'::regnamespace ORDER BY 1, conrelid::regclass::text COLLATE "C";
 \set VERBOSITY default
 
 -- a direct deletion, and a change of the id

@@ -132,7 +132,7 @@ CREATE OR REPLACE FUNCTION app.refuse() RETURNS trigger LANGUAGE plpgsql AS $$BE
 UPDATE anon_auth.users SET purge_from = now() - interval '1 second' WHERE id = app.id('with cart for ever');
 SELECT guests, skipped_guests FROM anon_auth.purge();
 SELECT purge_from - now() BETWEEN interval '4 minutes' AND interval '6 minutes' AS soon FROM anon_auth.users WHERE id = (SELECT app.id('with cart for ever'));
-CREATE OR REPLACE FUNCTION app.refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'no disk is full' USING ERRCODE = 'disk_full'; END $$;
+CREATE OR REPLACE FUNCTION app.refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'this guest stays'; END $$;
 UPDATE anon_auth.users SET purge_from = now() - interval '1 second' WHERE id = app.id('with cart for ever');
 SELECT guests, skipped_guests FROM anon_auth.purge();
 SELECT purge_from - now() > interval '23 hours' AS tomorrow FROM anon_auth.users WHERE id = (SELECT app.id('with cart for ever'));
