@@ -37,6 +37,10 @@ CREATE FUNCTION anon_auth.owner_role_problems(
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	-- pg_dump restores anon_auth before citus: the loaded library will do.
+	on_citus boolean := EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'citus')
+		OR EXISTS (SELECT FROM pg_settings s WHERE s.name = 'citus.shard_count');
 BEGIN
 	RETURN QUERY
 	SELECT format('has the attribute %s', a.attribute), format('ALTER ROLE anon_auth_owner NO%s;', a.attribute)
@@ -44,21 +48,21 @@ BEGIN
 		('SUPERUSER', r.rolsuper), ('CREATEROLE', r.rolcreaterole), ('CREATEDB', r.rolcreatedb),
 		('REPLICATION', r.rolreplication), ('BYPASSRLS', r.rolbypassrls),
 		-- The nodes of a Citus cluster connect to each other as the owner.
-		-- pg_dump restores anon_auth before citus: the loaded library will do.
-		('LOGIN', r.rolcanlogin
-			AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'citus')
-			AND NOT EXISTS (SELECT FROM pg_settings s WHERE s.name = 'citus.shard_count'))) AS a (attribute, has)
+		('LOGIN', r.rolcanlogin AND NOT on_citus)) AS a (attribute, has)
 	WHERE r.rolname = 'anon_auth_owner' AND a.has;
 	RETURN QUERY
 	SELECT format('is a member of role %I', g.rolname), format('REVOKE %I FROM anon_auth_owner;', g.rolname)
 	FROM pg_roles r JOIN pg_auth_members m ON m.member = r.oid JOIN pg_roles g ON g.oid = m.roleid
 	WHERE r.rolname = 'anon_auth_owner'
 	ORDER BY g.rolname;
+	-- What the connections between nodes log may be set.
 	RETURN QUERY
-	SELECT format('has role settings%s: %s', ' in database ' || quote_ident(d.datname), array_to_string(s.setconfig, ', ')),
+	SELECT format('has role settings%s: %s', ' in database ' || quote_ident(d.datname), string_agg(c.setting, ', ' ORDER BY c.setting)),
 		format('ALTER ROLE anon_auth_owner%s RESET ALL;', ' IN DATABASE ' || quote_ident(d.datname))
-	FROM pg_roles r JOIN pg_db_role_setting s ON s.setrole = r.oid LEFT JOIN pg_database d ON d.oid = s.setdatabase
-	WHERE r.rolname = 'anon_auth_owner'
+	FROM pg_roles r JOIN pg_db_role_setting s ON s.setrole = r.oid LEFT JOIN pg_database d ON d.oid = s.setdatabase,
+		unnest(s.setconfig) AS c (setting)
+	WHERE r.rolname = 'anon_auth_owner' AND NOT (on_citus AND c.setting LIKE 'log\_%')
+	GROUP BY d.datname
 	ORDER BY d.datname;
 END
 $$;

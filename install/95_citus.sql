@@ -1,6 +1,6 @@
 -- ---------------------------------------------------------------------------
--- Spreading the tables over nodes with Citus, and the way back: for the owner
--- only.  Citus is called where it is installed, and not needed otherwise.
+-- Spreading the tables over nodes with Citus, and the way back: for superusers,
+-- as no other role may change the tables (98_guard.sql).  Citus is called where it is installed, and not needed otherwise.
 --
 -- What a user owns is distributed by the user's id, what is looked up by
 -- something else by the hash of that (see 20_users.sql); what every node reads
@@ -74,6 +74,13 @@ $$;
 COMMENT ON FUNCTION anon_auth.require_citus_coordinator() IS
 'Part of distribute(). Errors: 0A000 no Citus; 55000 another node is the coordinator, or the isolation level is not READ COMMITTED.';
 
+CREATE FUNCTION anon_auth.master_key_exists()
+	RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'anon_auth_master_key_exists';
+COMMENT ON FUNCTION anon_auth.master_key_exists() IS
+'Part of distribute() and doctor(): whether this node has a master key file, which master_key_ids() would make.';
+
 -- A key file that is missing is not asked for its ids: that would make one.
 CREATE FUNCTION anon_auth.workers_with_other_master_key()
 	RETURNS TABLE (worker text, detail text)
@@ -87,9 +94,7 @@ BEGIN
 	SELECT format('%s:%s', w.nodename, w.nodeport),
 		   CASE WHEN w.success THEN format('Here: %s; there: %s.', own, w.result) ELSE w.result END
 	FROM run_command_on_workers(
-		'SELECT CASE WHEN (pg_catalog.pg_stat_file(COALESCE(NULLIF('
-		'pg_catalog.current_setting(''anon_auth.master_key_file'', true), ''''), ''anon_auth.master_key''), true)).size IS NULL '
-		'THEN ''none'' ELSE anon_auth.master_key_ids()::pg_catalog.text END') w
+		'SELECT CASE WHEN anon_auth.master_key_exists() THEN anon_auth.master_key_ids()::pg_catalog.text ELSE ''none'' END') w
 	WHERE NOT w.success OR w.result <> own;
 END
 $$;
@@ -260,7 +265,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.distribute(integer) IS
-'Spreads the extension''s tables, with what is in them, over the nodes of a Citus cluster: what a user owns goes to one of shard_count shards. Call it on the coordinator, at a quiet time. Call it again when a node was added or a right on the extension was granted or revoked: it gives all workers the coordinator''s grants, and changes nothing else; a ROLLBACK does not take these back. Every node must have the same master key file, and anon_auth in shared_preload_libraries. Errors: 0A000 no Citus; 55000 another node is the coordinator, the isolation level is not READ COMMITTED, anon_auth is not preloaded or standard_conforming_strings is off on a node, a master key file differs, or a foreign key or trigger of yours stands against it; 22023 bad shard_count.';
+'Spreads the extension''s tables, with what is in them, over the nodes of a Citus cluster: what a user owns goes to one of shard_count shards. Call it as a superuser on the coordinator, at a quiet time. Call it again when a node was added or a right on the extension was granted or revoked: it gives all workers the coordinator''s grants, and changes nothing else; a ROLLBACK does not take these back. Every node must have the same master key file, and anon_auth in shared_preload_libraries. Errors: 0A000 no Citus; 55000 another node is the coordinator, the isolation level is not READ COMMITTED, anon_auth is not preloaded or standard_conforming_strings is off on a node, a master key file differs, or a foreign key or trigger of yours stands against it; 22023 bad shard_count.';
 
 CREATE FUNCTION anon_auth.undistribute()
 	RETURNS void
@@ -349,4 +354,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.undistribute() IS
-'Undoes distribute(): brings all that the extension keeps back to the coordinator, which must have room for it twice, and gives up the shards. Call it at a quiet time, and before DROP EXTENSION; a second call changes nothing. Errors: 0A000 no Citus; 55000 another node is the coordinator, the isolation level is not READ COMMITTED, or a foreign key of yours stands against it.';
+'Undoes distribute(): brings all that the extension keeps back to the coordinator, which must have room for it twice, and gives up the shards. Call it as a superuser, at a quiet time, and before DROP EXTENSION; a second call changes nothing. Errors: 0A000 no Citus; 55000 another node is the coordinator, the isolation level is not READ COMMITTED, or a foreign key of yours stands against it.';

@@ -241,6 +241,7 @@ query(<<'SQL');
 CREATE TABLE notes (user_id uuid NOT NULL, id bigint GENERATED ALWAYS AS IDENTITY, note text, length int GENERATED ALWAYS AS (length(note)) STORED, PRIMARY KEY (user_id, id));
 SELECT create_distributed_table('notes', 'user_id', colocate_with => 'anon_auth.users');
 ALTER TABLE notes ADD FOREIGN KEY (user_id) REFERENCES anon_auth.users ON DELETE CASCADE;
+ALTER TABLE notes OWNER TO anon_auth_owner;
 SQL
 my @owners = map { guest() } 1 .. 2;
 query("INSERT INTO notes (user_id, note) VALUES ('$owners[0]{sub}', 'of the guest'), ('$owners[1]{sub}', 'deleted')");

@@ -3,8 +3,9 @@
  * keys.c
  *	  create_signing_key(), import_signing_key(), rotate_signing_key(),
  *	  retire_signing_key(), ensure_signing_key(), rotate_master_key(),
- *	  reseal_signing_keys(), master_key_ids(), retire_master_key(),
- *	  renew_database_id(), master_key_users(), master_key_in_data_directory()
+ *	  reseal_signing_keys(), master_key_ids(), master_key_exists(),
+ *	  retire_master_key(), renew_database_id(), master_key_users(),
+ *	  master_key_in_data_directory()
  *
  *-------------------------------------------------------------------------
  */
@@ -84,6 +85,13 @@ anon_auth_master_key_ids(PG_FUNCTION_ARGS)
 		ids = accumArrayResult(ids, CStringGetTextDatum(id), false, TEXTOID,
 							   CurrentMemoryContext);
 	PG_RETURN_DATUM(makeArrayResult(ids, CurrentMemoryContext));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_master_key_exists);
+Datum
+anon_auth_master_key_exists(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(master_key_exists());
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_retire_master_key);

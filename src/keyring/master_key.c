@@ -231,3 +231,11 @@ master_key_id(int index)
 	load();
 	return index < loaded.keys.count ? loaded.keys.keys[index].id : NULL;
 }
+
+bool
+master_key_exists(void)
+{
+	struct stat st;
+
+	return stat(master_key_file_path(), &st) == 0;
+}

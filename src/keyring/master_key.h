@@ -48,6 +48,9 @@ extern const char *master_key_current_id(void);
 /* The id of the key at an index, as master_key_derived() counts; NULL past the last. */
 extern const char *master_key_id(int index);
 
+/* Return whether there is a file, without making one. */
+extern bool master_key_exists(void);
+
 /* The file may have changed since this statement looked: look again. */
 extern void master_key_check_again(void);
 

@@ -41,6 +41,8 @@ CONF
 	$node->append_conf('postgresql.conf', sprintf "citus.local_hostname = '%s'", $node->host);
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION citus');
+	# The extension's functions connect to other nodes as their owner.
+	$node->safe_psql('postgres', 'SET citus.enable_ddl_propagation = off; CREATE ROLE anon_auth_owner LOGIN');
 	return $node;
 }
 
