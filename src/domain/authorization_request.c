@@ -88,6 +88,7 @@ open_text(const char *text)
 	size_t		length;
 	const uint8 *key;
 	const char *reason;
+	bool		authentic = false;
 	int			i;
 
 	if (dot == NULL || strlen(text) > MAX_TEXT ||
@@ -98,13 +99,13 @@ open_text(const char *text)
 	json = palloc(length);
 	if (base64url_decode(json, &length, text, dot - text) != JOSE_OK)
 		return NULL;
-	for (i = 0; (key = master_key_derived(MASTER_KEY_AUTHORIZATION_REQUEST, i)) != NULL; i++)
+	for (i = 0; !authentic && (key = master_key_derived(MASTER_KEY_AUTHORIZATION_REQUEST, i)) != NULL; i++)
 	{
 		crypto_generichash(expected, TAG_LENGTH, json, length, key, TOKEN_KEY_LENGTH);
-		if (sodium_memcmp(tag, expected, TAG_LENGTH) == 0)
-			return json_parse_object((char *) json, length, &reason);
+		authentic = sodium_memcmp(tag, expected, TAG_LENGTH) == 0;
+		sodium_memzero(expected, sizeof(expected));
 	}
-	return NULL;
+	return authentic ? json_parse_object((char *) json, length, &reason) : NULL;
 }
 
 bool

@@ -18,6 +18,7 @@
 #include "counters/transaction_counters.h"
 #include "domain/domain.h"
 #include "keyring/master_key.h"
+#include "secret_memory.h"
 
 /* Moving the expiry less often than this is not worth a write. */
 #define TOUCH_INTERVAL	(INT64CONST(10) * SECS_PER_MINUTE * USECS_PER_SEC)
@@ -43,16 +44,16 @@ cookie_session_start(const char *client_id, const User *user, const BrowserPolic
 					 TimestampTz now)
 {
 	Session		session;
-	RefreshToken token;
+	RefreshToken *token = palloc_secret(sizeof(RefreshToken));
 	char	   *cookie = palloc(TOKEN_TEXT_SIZE);
 
-	session_make(user, now, now, &session, &token);
+	session_make(user, now, now, &session, token);
 	session.client_id = (char *) client_id;
 	session.expires_at = cookie_session_expiry(policy, now);
 	session_insert(&session, SESSION_COOKIE, NULL);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_LOGINS);
-	refresh_token_write(&token, master_key_derived(MASTER_KEY_SESSION_COOKIE, 0), cookie);
-	sodium_memzero(&token, sizeof(token));
+	refresh_token_write(token, master_key_derived(MASTER_KEY_SESSION_COOKIE, 0), cookie);
+	sodium_memzero(token, sizeof(RefreshToken));
 	return cookie;
 }
 

@@ -21,6 +21,7 @@
 #include "errors.h"
 #include "json/json.h"
 #include "keyring/master_key.h"
+#include "secret_memory.h"
 
 /* How long a presented refresh token is remembered whose rotation has not committed. */
 #define PRESENTED_SECONDS	(6 * SECS_PER_HOUR)
@@ -144,32 +145,32 @@ session_start(const Client *client, const User *user, Jsonb *device_info, const 
 			  TimestampTz authenticated_at, TimestampTz now, TokenResponse *response)
 {
 	Session		session;
-	RefreshToken token;
+	RefreshToken *token = palloc_secret(sizeof(RefreshToken));
 
 	if (client->max_concurrent_sessions == 1)
 		sessions_delete(&user->id, client->client_id);
 
-	session_make(user, authenticated_at, now, &session, &token);
+	session_make(user, authenticated_at, now, &session, token);
 	session.client_id = client->client_id;
 	session.expires_at = session_expiry(client, now);
 	session_insert(&session, SESSION_REFRESH_TOKEN, device_info);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_LOGINS);
-	tokens_issue(client, user, &session, write_refresh_token(&token), nonce, now, response);
-	sodium_memzero(&token, sizeof(token));
+	tokens_issue(client, user, &session, write_refresh_token(token), nonce, now, response);
+	sodium_memzero(token, sizeof(RefreshToken));
 }
 
 void
 session_by_refresh_token(const char *text, TimestampTz now, Session *session, User *user)
 {
-	RefreshToken token;
+	RefreshToken *token = palloc_secret(sizeof(RefreshToken));
 	pg_uuid_t	user_id;
 	pg_uuid_t	session_id;
 
-	if (!read_refresh_token(text, strlen(text), &token))
+	if (!read_refresh_token(text, strlen(text), token))
 		raise_invalid_refresh_token();
-	token_ids(&token, &user_id, &session_id);
+	token_ids(token, &user_id, &session_id);
 	if (!session_find(&user_id, &session_id, now, session, user) ||
-		!seed_matches(&token, session))
+		!seed_matches(token, session))
 		raise_invalid_refresh_token();
 	if (user->is_disabled)
 		raise_user_disabled();
@@ -178,9 +179,9 @@ session_by_refresh_token(const char *text, TimestampTz now, Session *session, Us
 	 * Another generation proves nothing.  Whether it is within the grace
 	 * period makes no difference here: a client that promotes has the newest.
 	 */
-	if (token.generation != (uint32) session->generation)
+	if (token->generation != (uint32) session->generation)
 		raise_invalid_refresh_token();
-	sodium_memzero(&token, sizeof(token));
+	sodium_memzero(token, sizeof(RefreshToken));
 }
 
 /*
@@ -286,22 +287,22 @@ bool
 session_refresh(const Client *client, const char *refresh_token, TimestampTz now,
 				TokenResponse *response)
 {
-	RefreshToken token;
+	RefreshToken *token = palloc_secret(sizeof(RefreshToken));
 	Session		session;
 	User		user;
 
-	if (!read_refresh_token(refresh_token, strlen(refresh_token), &token))
+	if (!read_refresh_token(refresh_token, strlen(refresh_token), token))
 		raise_invalid_refresh_token();
-	use_session(client, &token, client->rotation, now, &session, &user);
-	refuse_unknown_age(&session, &token, client, now);
+	use_session(client, token, client->rotation, now, &session, &user);
+	refuse_unknown_age(&session, token, client, now);
 	if (session_is_revoked(&session.id, now) ||
-		is_reused(&session, &token, client, client->rotation, now) ||
-		was_presented_before(&session, &token, client, now))
+		is_reused(&session, token, client, client->rotation, now) ||
+		was_presented_before(&session, token, client, now))
 	{
 		end_reused_session(&session, now);
 		return false;
 	}
-	issue_refreshed(client, &user, &session, &token, now, response);
+	issue_refreshed(client, &user, &session, token, now, response);
 	return true;
 }
 
@@ -309,21 +310,21 @@ void
 session_resume(const Client *client, const char *refresh_token, TimestampTz now,
 			   TokenResponse *response)
 {
-	RefreshToken token;
+	RefreshToken *token = palloc_secret(sizeof(RefreshToken));
 	Session		session;
 	User		user;
 
-	if (!read_refresh_token(refresh_token, strlen(refresh_token), &token))
+	if (!read_refresh_token(refresh_token, strlen(refresh_token), token))
 		raise_invalid_refresh_token();
-	use_session(client, &token, false, now, &session, &user);
+	use_session(client, token, false, now, &session, &user);
 	if (!user.is_anonymous)
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_NOT_ANONYMOUS),
 				 errmsg("user logged in as normal user")));
-	refuse_unknown_age(&session, &token, client, now);
-	if (session_is_revoked(&session.id, now) || is_reused(&session, &token, client, false, now))
+	refuse_unknown_age(&session, token, client, now);
+	if (session_is_revoked(&session.id, now) || is_reused(&session, token, client, false, now))
 		raise_invalid_refresh_token();
-	issue_refreshed(client, &user, &session, &token, now, response);
+	issue_refreshed(client, &user, &session, token, now, response);
 }
 
 static void
@@ -358,16 +359,16 @@ revoke_refresh_token(const RefreshToken *token, TimestampTz now)
 void
 session_revoke(const char *text, size_t length, TimestampTz now)
 {
-	RefreshToken token;
+	RefreshToken *token = palloc_secret(sizeof(RefreshToken));
 	OwnJwt		jwt;
 	JoseSpan	sub;
 	JoseSpan	sid;
 	pg_uuid_t	user_id;
 	pg_uuid_t	session_id;
 
-	if (read_refresh_token(text, length, &token))
+	if (read_refresh_token(text, length, token))
 	{
-		revoke_refresh_token(&token, now);
+		revoke_refresh_token(token, now);
 		return;
 	}
 

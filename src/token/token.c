@@ -59,6 +59,7 @@ unseal(uint8_t *body, size_t length, const uint8_t *key, const char *text, size_
 {
 	uint8_t		tag[TOKEN_TAG_LENGTH];
 	size_t		decoded = length + TOKEN_TAG_LENGTH;
+	bool		authentic;
 
 	if (text_length != BASE64URL_ENCODED_LENGTH(length + TOKEN_TAG_LENGTH))
 		return false;
@@ -66,7 +67,11 @@ unseal(uint8_t *body, size_t length, const uint8_t *key, const char *text, size_
 		decoded != length + TOKEN_TAG_LENGTH)
 		return false;
 	crypto_generichash(tag, TOKEN_TAG_LENGTH, body, length, key, TOKEN_KEY_LENGTH);
-	return sodium_memcmp(tag, body + length, TOKEN_TAG_LENGTH) == 0;
+	authentic = sodium_memcmp(tag, body + length, TOKEN_TAG_LENGTH) == 0;
+
+	/* The right tag of a wrong token would make it a token. */
+	sodium_memzero(tag, sizeof(tag));
+	return authentic;
 }
 
 void
