@@ -96,7 +96,7 @@ cache_make_room(void)
 
 	while (*link != NULL)
 	{
-		if (++kept < MAX_CACHED_KEYS || statement_stamp_holds(&(*link)->stamp))
+		if (++kept < MAX_CACHED_KEYS || statement_stamp_is_of_statement(&(*link)->stamp))
 			link = &(*link)->next;
 		else
 			cache_remove(link);

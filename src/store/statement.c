@@ -36,6 +36,9 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+/* How long a change may stay unseen in a statement that runs on. */
+#define STAMP_MAX_AGE		USECS_PER_SEC
+
 #define SAFE_SEARCH_PATH	"pg_catalog, pg_temp"
 
 /*
@@ -277,16 +280,29 @@ statement_stamp_set(StatementStamp *stamp)
 	stamp->changed = false;
 	stamp->transaction = MyLocalTransactionId();
 	stamp->statement = GetCurrentStatementStartTimestamp();
+	stamp->read_at = GetCurrentTimestamp();
 	stamp->aborts = subtransaction_aborts;
 }
 
 bool
-statement_stamp_holds(const StatementStamp *stamp)
+statement_stamp_is_of_statement(const StatementStamp *stamp)
 {
 	return stamp->valid && !stamp->changed &&
 		stamp->transaction == MyLocalTransactionId() &&
 		stamp->statement == GetCurrentStatementStartTimestamp() &&
 		stamp->aborts == subtransaction_aborts;
+}
+
+/* Also read again if the clock was set back. */
+bool
+statement_stamp_holds(const StatementStamp *stamp)
+{
+	TimestampTz age;
+
+	if (!statement_stamp_is_of_statement(stamp))
+		return false;
+	age = GetCurrentTimestamp() - stamp->read_at;
+	return age >= 0 && age < STAMP_MAX_AGE;
 }
 
 char *

@@ -92,7 +92,8 @@ extern void store_leave_owner(StoreOwnerScope *scope);
 /*
  * Which top-level statement something was read in, for what is read once a
  * statement.  A subtransaction that aborts ends it too: what was read may have
- * been what it had written.
+ * been what it had written.  So does a second: a statement, such as DO, may run
+ * for as long as its caller likes.
  */
 typedef struct StatementStamp
 {
@@ -100,6 +101,7 @@ typedef struct StatementStamp
 	bool		changed;		/* read it again although the statement is the same */
 	LocalTransactionId transaction;
 	TimestampTz statement;
+	TimestampTz read_at;
 	uint64		aborts;
 } StatementStamp;
 
@@ -109,6 +111,9 @@ extern void statement_stamps_init(void);
 extern void statement_stamp_set(StatementStamp *stamp);
 
 extern bool statement_stamp_holds(const StatementStamp *stamp);
+
+/* Whether it was set in this statement, however long ago. */
+extern bool statement_stamp_is_of_statement(const StatementStamp *stamp);
 
 /* Columns and parameters. */
 extern char *store_text(const StoreRow *row, int column);	/* NULL if null */
