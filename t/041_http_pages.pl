@@ -243,6 +243,15 @@ is($fixated->get('/oauth2/userinfo')->{status}, 401, 'the guest\'s cookie is dea
 is($cookies->post_json('/api/anonymous_user/signup', { session_type => 'cookie' })->{json}{error}{message},
 	'user logged in as normal user', 'signing up with the new cookie is refused');
 
+# Another login in the same browser
+sub signed_out { return query("SELECT count(*) FROM anon_auth.events WHERE type = 'user.signed_out' AND user_id = '$cookie_sub' AND client_id = 'site'"); }
+my $signed_out = signed_out();
+my $account_cookie = $cookies->cookies->{session}[0];
+is(submit($cookies, authorize($cookies, %site)->{location}, login_id => 'cookie@example.com')->{status}, 303, 'a login in a browser with a session');
+isnt($cookies->cookies->{session}[0], $account_cookie, '... gives it another one');
+is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$cookie_sub'"), 1, '... in place of the old one');
+is(signed_out() - $signed_out, 1, '... whose end is an event');
+
 # ---------------------------------------------------------------------------
 # What the form does not take
 # ---------------------------------------------------------------------------

@@ -671,6 +671,9 @@ test_alg_names(void)
 		   "alg: \"%s\" is unknown", unknown[i]);
 	ok(jose_alg_by_name(absent) == JOSE_ALG_UNKNOWN, "alg: an absent name is unknown");
 	ok(jose_alg_by_name(with_nul) == JOSE_ALG_UNKNOWN, "alg: a NUL after the name makes it unknown");
+	for (wrong = 0, alg = JOSE_ALG_UNKNOWN; alg <= JOSE_ALG_EDDSA; alg++)
+		wrong += jose_alg_is_symmetric((JoseAlg) alg) != (strncmp(jose_alg_name((JoseAlg) alg), "HS", 2) == 0);
+	ok(wrong == 0, "alg: HMAC alone is symmetric");
 	ok(strcmp(jose_alg_name(JOSE_ALG_UNKNOWN), "unknown") == 0 &&
 	   strcmp(jose_alg_name((JoseAlg) 99), "unknown") == 0 &&
 	   strcmp(jose_alg_name((JoseAlg) -1), "unknown") == 0,

@@ -153,7 +153,7 @@ parse_header(const Jsonb *header, RequestJwt *request)
 	if (!json_string(header, "alg", &alg))
 		raise_request("It names no algorithm (alg).");
 	request->alg = jose_alg_by_name(alg);
-	if (request->alg < JOSE_ALG_RS256)
+	if (request->alg == JOSE_ALG_UNKNOWN || jose_alg_is_symmetric(request->alg))
 		raise_request("The \"alg\" must be an asymmetric signature algorithm: RS256, PS256, ES256 or EdDSA, or a stronger one of these.");
 	parse_key(header, request);
 }

@@ -97,10 +97,7 @@ http_flow_finish(HttpFlow *flow)
 
 	/* The new cookie takes the place of one that nobody can show any more. */
 	if (cookie != NULL && cookie_session_find(cookie, now, &previous, &previous_user))
-	{
-		(void) session_delete(&previous.user_id, &previous.id);
-		user_orphaned(&previous.user_id, now);
-	}
+		session_end_now(&previous.user_id, &previous.id, previous.client_id, now);
 	flow->cookie = cookie_session_start(flow->client.client_id, &flow->user,
 										&flow->request->policy, now);
 }

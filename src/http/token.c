@@ -83,6 +83,13 @@ grant_anonymous_request(const HttpRequest *request, const Client *client,
 	char	   *jwt = required(params, "jwt", "jwt is required");
 
 	client_require_guests(client, true);
+
+	/* Upstream words this differently here than in its API. */
+	if (!settings_get()->anonymous_users_enabled)
+	{
+		http_oauth_error(response, 400, "unauthorized_client", "AnonymousUserDisallowed");
+		return;
+	}
 	guest_authenticate_with_key(client, jwt, strlen(jwt), device_info(params), request->now,
 								&tokens);
 	write_tokens(response, &tokens, true);
@@ -141,18 +148,12 @@ handle_token(const HttpRequest *request, HttpResponse *response)
 		http_oauth_error(response, 400, "unsupported_grant_type", "grant type is not supported");
 }
 
-/* Upstream words two errors differently here than in its API. */
+/* Upstream tells a client with a refresh token nothing of its user. */
 static void
 write_token_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
 {
 	HttpParams	params;
 
-	if (error->sqlerrcode == ERRCODE_AA_UNAUTHORIZED_CLIENT &&
-		strcmp(error->message, "anonymous user disallowed") == 0)
-	{
-		http_oauth_error(response, 400, "unauthorized_client", "AnonymousUserDisallowed");
-		return;
-	}
 	if (error->sqlerrcode == ERRCODE_AA_USER_DISABLED)
 	{
 		/* It was there, or the error would be another. */

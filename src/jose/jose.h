@@ -84,6 +84,9 @@ typedef enum JoseAlg
 extern JoseAlg jose_alg_by_name(JoseSpan name);
 extern const char *jose_alg_name(JoseAlg alg);
 
+/* Whether signer and verifier have the same key: HMAC.  False for an unknown one. */
+extern bool jose_alg_is_symmetric(JoseAlg alg);
+
 /*
  * base64url without padding, RFC 4648 section 5 and RFC 7515 section 2.
  * Decoding is strict: no padding, no white space, no other alphabet, no

@@ -88,6 +88,12 @@ jose_alg_by_name(JoseSpan name)
 	return JOSE_ALG_UNKNOWN;
 }
 
+bool
+jose_alg_is_symmetric(JoseAlg alg)
+{
+	return alg != JOSE_ALG_UNKNOWN && algorithms[alg].key_type == JOSE_KEY_OCT;
+}
+
 const char *
 jose_alg_name(JoseAlg alg)
 {

@@ -26,6 +26,7 @@
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "miscadmin.h"
+#include "store/distributed_transaction.h"
 #include "store/distribution.h"
 #include "store/session_settings.h"
 #include "store/statement.h"
@@ -54,6 +55,24 @@ require_safe_search_path(void)
 			 namespace_search_path);
 }
 
+/* Whether a statement does more than read, by its parse tree. */
+static bool
+plan_writes(SPIPlanPtr plan)
+{
+	ListCell   *source;
+	ListCell   *query;
+
+	foreach(source, SPI_plan_get_plan_sources(plan))
+		foreach(query, ((CachedPlanSource *) lfirst(source))->query_list)
+		{
+			Query	   *tree = lfirst_node(Query, query);
+
+			if (tree->commandType != CMD_SELECT || tree->hasModifyingCTE)
+				return true;
+		}
+	return false;
+}
+
 /* The kept plan, which is made at first use. */
 static SPIPlanPtr
 plan_of(StoreStatement *statement)
@@ -70,6 +89,7 @@ plan_of(StoreStatement *statement)
 			 SPI_result_code_string(SPI_result));
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not keep a plan of anon_auth");
+	statement->writes = plan_writes(plan);
 	statement->plans[distributed] = plan;
 	return plan;
 }
@@ -96,23 +116,19 @@ copy_row(StoreRow *row, HeapTuple tuple, TupleDesc desc)
 	}
 }
 
-static bool
-writes(const StoreStatement *statement)
-{
-	return strncmp(statement->sql, "SELECT", strlen("SELECT")) != 0;
-}
-
 static uint64
 execute(StoreStatement *statement, const Datum *params, const bool *nulls)
 {
 	char		spi_nulls[STORE_MAX_PARAMS];
-	int			nest_level = session_settings_enter(writes(statement));
+	int			nest_level = session_settings_enter(false);
 	SPIPlanPtr	plan;
 	int			i;
 	int			code;
 
 	require_safe_search_path();
 	plan = plan_of(statement);
+	if (statement->writes && store_is_distributed())
+		distributed_transaction_require(true);
 
 	for (i = 0; i < statement->nparams; i++)
 		spi_nulls[i] = (nulls != NULL && nulls[i]) ? 'n' : ' ';

@@ -32,6 +32,7 @@ typedef struct StoreStatement
 	int			nparams;
 	Oid			types[STORE_MAX_PARAMS];
 	SPIPlanPtr	plans[2];		/* for tables here, for distributed ones; kept */
+	bool		writes;			/* known once there is a plan */
 } StoreStatement;
 
 /* One row, copied to the caller's memory context. */
