@@ -36,7 +36,7 @@ CREATE FUNCTION anon_auth.authenticate_anonymously(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_authenticate_anonymously';
 COMMENT ON FUNCTION anon_auth.authenticate_anonymously(text, text, text, jsonb) IS
-'Signs a guest up or in. With jwt, a request signed by the device key (typ vnd.authgear.anonymous-request, action auth): the key''s guest comes back, or a new one is made from the jwk in its header. With refresh_token: the same guest without a key comes back. With neither: a new guest without a key. Errors: AA001 unknown client; AA002 client type or setting refuses guests; AA003 bad request JWT; AA004 unknown key and no jwk; AA005 challenge expired or used; AA006 bad refresh token; AA007 user disabled; AA008 refresh token of a regular user; AA015 sign-up closed; AA016 bad key; AA017 no signing key; AA018 too many sign-ups; AA020 a hook refuses; 22023 bad argument.';
+'Signs a guest up or in. With jwt, a request signed by the device key (typ vnd.authgear.anonymous-request, action auth): the key''s guest comes back, or a new one is made from the jwk in its header. With refresh_token: the same guest without a key comes back. With neither: a new guest without a key. Call it in FROM: (authenticate_anonymously(..)).* calls it once for each column and makes six guests. Errors: AA001 unknown client; AA002 client type or setting refuses guests; AA003 bad request JWT; AA004 unknown key and no jwk; AA005 challenge expired or used; AA006 bad refresh token; AA007 user disabled; AA008 refresh token of a regular user; AA015 sign-up closed; AA016 bad key; AA017 no signing key; AA018 too many sign-ups; AA020 a hook refuses; 22023 bad argument.';
 
 CREATE FUNCTION anon_auth.refresh_session(
 	client_id text,

@@ -10,7 +10,7 @@ CREATE FUNCTION anon_auth.request_verification(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_request_verification';
 COMMENT ON FUNCTION anon_auth.request_verification(text, text) IS
-'Puts a code for the e-mail address or phone number of the caller into the outbox, and returns when it expires; NULL where the address is verified already. An earlier code is void. The caller is the user of the access token, or of use_access_token(). Errors: AA014 bad token or session; AA018 sooner than a minute after the last one, or the tenth in an hour; 22023 unknown type, or the user has no such address.';
+'Puts a code for the e-mail address or phone number of the caller into the outbox, and returns when it expires; NULL where the address is verified already. An earlier code is void. The caller is the user of the access token, or of use_access_token(). The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: AA014 bad token or session; AA018 sooner than a minute after the last one, or the tenth in an hour; 22023 unknown type, or the user has no such address.';
 
 CREATE FUNCTION anon_auth.verify_login_id(
 	code text,
@@ -29,7 +29,7 @@ CREATE FUNCTION anon_auth.request_password_reset(login_id text)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_request_password_reset';
 COMMENT ON FUNCTION anon_auth.request_password_reset(text) IS
-'Puts a code for an e-mail address or phone number into the outbox, if it belongs to a user who is not disabled; the caller does not learn whether. A username has no address, so nothing happens. Errors, whether there is such a user or not: AA018 sooner than a minute after the last one, the tenth in an hour, or too many from one address; 22023 no login_id.';
+'Puts a code for an e-mail address or phone number into the outbox, if it belongs to a user who is not disabled; the caller does not learn whether. A username has no address, so nothing happens. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors, whether there is such a user or not: AA018 sooner than a minute after the last one, the tenth in an hour, or too many from one address; 22023 no login_id.';
 
 CREATE FUNCTION anon_auth.reset_password(
 	login_id text,

@@ -8,7 +8,7 @@ CREATE FUNCTION anon_auth.create_signing_key(alg text DEFAULT 'ES256')
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_create_signing_key';
 COMMENT ON FUNCTION anon_auth.create_signing_key(text) IS
-'Makes a key that signs from now on (ES256, EdDSA, RS256 or PS256) and returns its kid. Earlier active keys go on verifying. Errors: 22023 other algorithm; F0000 no master key.';
+'Makes a key that signs from now on (ES256, EdDSA, RS256 or PS256) and returns its kid. Earlier active keys go on verifying. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 other algorithm; F0000 no master key.';
 
 CREATE FUNCTION anon_auth.import_signing_key(jwk jsonb)
 	RETURNS text
@@ -16,7 +16,7 @@ CREATE FUNCTION anon_auth.import_signing_key(jwk jsonb)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_import_signing_key';
 COMMENT ON FUNCTION anon_auth.import_signing_key(jsonb) IS
-'Takes over a private JWK that signs from now on, HS256 secrets included, and returns its kid: the "kid" of the JWK, else its thumbprint. Errors: AA016 bad JWK; 22023 no JWK; 42710 kid exists; F0000 no master key.';
+'Takes over a private JWK that signs from now on, HS256 secrets included, and returns its kid: the "kid" of the JWK, else its thumbprint. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: AA016 bad JWK; 22023 no JWK; 42710 kid exists; F0000 no master key.';
 
 CREATE FUNCTION anon_auth.rotate_signing_key(alg text DEFAULT NULL)
 	RETURNS text
@@ -24,7 +24,7 @@ CREATE FUNCTION anon_auth.rotate_signing_key(alg text DEFAULT NULL)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_rotate_signing_key';
 COMMENT ON FUNCTION anon_auth.rotate_signing_key(text) IS
-'Makes a key that signs from now on and returns its kid; alg NULL: the algorithm that signs now. The other active keys sign no more, and stay in jwks() until the last token of theirs has expired. PostgREST is told. Errors: 22023 other algorithm; F0000 no master key.';
+'Makes a key that signs from now on and returns its kid; alg NULL: the algorithm that signs now. The other active keys sign no more, and stay in jwks() until the last token of theirs has expired. PostgREST is told. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 other algorithm; F0000 no master key.';
 
 CREATE FUNCTION anon_auth.retire_signing_key(kid text)
 	RETURNS void
@@ -32,7 +32,7 @@ CREATE FUNCTION anon_auth.retire_signing_key(kid text)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_retire_signing_key';
 COMMENT ON FUNCTION anon_auth.retire_signing_key(text) IS
-'Takes a key out of use at once: no token of it verifies any more. For a key that somebody else may have. PostgREST is told. Errors: 42704 no such key; 55000 no other key could sign; 22023 no kid.';
+'Takes a key out of use at once: no token of it verifies any more. For a key that somebody else may have. PostgREST is told. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 42704 no such key; 55000 no other key could sign; 22023 no kid.';
 
 CREATE FUNCTION anon_auth.rotate_master_key()
 	RETURNS text
@@ -101,7 +101,7 @@ CREATE FUNCTION anon_auth.ensure_signing_key()
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_ensure_signing_key';
 COMMENT ON FUNCTION anon_auth.ensure_signing_key() IS
-'Makes the first signing key (ES256) of a database that has none. create_client() calls it. Errors: F0000 no master key.';
+'Makes the first signing key (ES256) of a database that has none. create_client() calls it. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: F0000 no master key.';
 
 CREATE FUNCTION anon_auth.create_client(
 	client_id text,
@@ -170,7 +170,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer) IS
-'Registers an application and returns its client_id; see the table clients for what the arguments mean. Errors: 22023 bad id, type or URI; 23502 a NULL; 23514 a number out of bounds; 42710 client exists.';
+'Registers an application and returns its client_id; see the table clients for what the arguments mean. The first call also makes the first signing key and sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 bad id, type or URI; 23502 a NULL; 23514 a number out of bounds; 42710 client exists.';
 
 CREATE FUNCTION anon_auth.disable_user(user_id uuid)
 	RETURNS void

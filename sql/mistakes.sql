@@ -25,6 +25,12 @@ SELECT anon_auth.merge_anonymous_user(:'guest_sub', :'ada_sub');
 SELECT anon_auth.enable_user(:'guest_sub');
 SELECT count(*) AS users FROM anon_auth.users;
 
+-- ---- a call for each column ----
+SELECT (anon_auth.authenticate_anonymously('app')).* \g /dev/null
+SELECT count(*) - 2 AS guests_of_six_calls FROM anon_auth.users;
+SELECT * FROM anon_auth.authenticate_anonymously('app') \g /dev/null
+SELECT count(*) - 8 AS guests_of_one_call FROM anon_auth.users;
+
 -- ---- tokens that our key signed, and that are no access tokens of ours ----
 \set VERBOSITY default
 SELECT anon_auth.userinfo(anon_auth.sign_jwt('{"sub": "x"}', typ => 'at+jwt'));

@@ -1,0 +1,55 @@
+# Two-phase commit: which calls cannot be part of a prepared transaction, because
+# they send a NOTIFY, and that others can.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Device qw(call sql_literal);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+$node->append_conf('postgresql.conf', "fsync = off\nmax_prepared_transactions = 2");
+$node->start;
+
+sub query { return $node->safe_psql('postgres', $_[0]); }
+
+# The SQLSTATE of PREPARE TRANSACTION after some calls; they are rolled back.
+sub prepared
+{
+	my (@calls) = @_;
+	my ($status, $output, $errors) = $node->psql('postgres',
+		"\\set VERBOSITY sqlstate\nBEGIN;\n" . join('', map { "SELECT $_ \\g /dev/null\n" } @calls) . "PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p';",
+		on_error_stop => 1);
+
+	return $status == 0 ? 'prepared' : ($errors =~ /ERROR:  (\w{5})/)[0];
+}
+
+query('CREATE EXTENSION anon_auth');
+is(prepared(q{anon_auth.create_client('first', 'native')}), '0A000', 'the first client makes the first signing key');
+query(q{SELECT anon_auth.create_client('app', 'native'); UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1});
+my $guest = call($node, 'authenticate_anonymously', client_id => 'app');
+my $refresh_token = sql_literal($guest->{refresh_token});
+my $promote = "anon_auth.promote_anonymous_user('app', email => 'ada\@example.com', password => 'correct horse', refresh_token => $refresh_token)";
+is(prepared($_), 'prepared', "$_ can be prepared")
+  for q{anon_auth.create_client('other', 'native')}, q{anon_auth.authenticate_anonymously('app')}, "anon_auth.refresh_session('app', $refresh_token)",
+  "anon_auth.revoke($refresh_token)", $promote, "anon_auth.delete_user('$guest->{sub}')", 'anon_auth.purge()';
+query("SELECT $promote");
+is(prepared($_), '0A000', "$_ cannot be prepared")
+  for 'anon_auth.create_signing_key()', 'anon_auth.rotate_signing_key()', q{anon_auth.request_password_reset('ada@example.com')},
+  q{anon_auth.request_password_reset('nobody@example.com')},
+  q{anon_auth.request_verification(access_token => t.access_token) FROM anon_auth.authenticate('app', 'ada@example.com', 'correct horse') t};
+my $kid = sql_literal(query('SELECT kid FROM anon_auth.signing_keys'));
+is(prepared('anon_auth.rotate_signing_key()', "anon_auth.retire_signing_key($kid)"), '0A000', 'nor can the retirement of a key');
+my $comments = query(q{SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
+	WHERE p.pronamespace = 'anon_auth'::regnamespace AND d.description LIKE '%PREPARE TRANSACTION%0A000%'});
+is($comments, 'create_client create_signing_key ensure_signing_key import_signing_key request_password_reset request_verification retire_signing_key rotate_signing_key',
+	'the comments of these functions say so');
+
+$node->stop;
+done_testing();
