@@ -29,6 +29,9 @@
 #define RESET_ATTEMPTS			100
 #define RESET_CODE_LENGTH		10
 
+/* Instead of the number of attempts, which never gets there. */
+#define USED_UP					(INT64CONST(1) << 32)
+
 /* Crockford's base 32: no letter that could be another one or a digit. */
 static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -176,40 +179,59 @@ attempts_counter(const OneTimeCodeKey *key, const OneTimeCode *code)
 					(long long) code->created_at);
 }
 
-/* True if the code is live and may still be tried, which counts. */
-static bool
-attempt(const OneTimeCodeKey *key, int max_attempts, TimestampTz now, OneTimeCode *code)
+static int
+max_attempts(const OneTimeCodeKey *key)
 {
-	return one_time_code_find(key, now, code) &&
-		counter_increment(attempts_counter(key, code), code->expires_at, false, now) <= max_attempts;
+	return key->purpose == CODE_VERIFICATION ? VERIFICATION_ATTEMPTS : RESET_ATTEMPTS;
 }
 
-/* No other transaction can use it, even if this one rolls back. */
-static void
-use_up(const OneTimeCodeKey *key, int max_attempts, TimestampTz now, const OneTimeCode *code)
+/* Count an attempt at a code; false if there were too many, or it is used up. */
+static bool
+count_attempt(const OneTimeCodeKey *key, const OneTimeCode *code, TimestampTz now)
 {
-	counter_set(attempts_counter(key, code), max_attempts, code->expires_at, now);
-	one_time_code_delete(key);
+	return counter_increment(attempts_counter(key, code), code->expires_at, false, now) <=
+		max_attempts(key);
+}
+
+bool
+one_time_code_matches(const OneTimeCodeKey *key, const char *typed, TimestampTz now,
+					  OneTimeCode *code)
+{
+	char	   *canonical = canonical_code(typed);
+	uint8		hash[SECRET_HASH_LENGTH];
+	const uint8 *secret;
+	bool		live;
+	bool		right = false;
+	int			i;
+
+	memset(code, 0, sizeof(OneTimeCode));
+	live = one_time_code_find(key, now, code) && count_attempt(key, code, now);
+	for (i = 0; (secret = master_key_derived(MASTER_KEY_ONE_TIME_CODE, i)) != NULL; i++)
+	{
+		hash_code(key, canonical, secret, hash);
+		right |= sodium_memcmp(hash, code->code_hash, SECRET_HASH_LENGTH) == 0;
+	}
+	return live && right;
+}
+
+/* No other transaction can use the code, even if this one rolls back. */
+bool
+one_time_code_use_up(const OneTimeCodeKey *key, const OneTimeCode *code, TimestampTz now)
+{
+	char	   *counter = attempts_counter(key, code);
+	int64		attempts;
+
+	if (counter_get(counter, code->expires_at, now, &attempts) != 0 && attempts >= USED_UP)
+		return false;
+	counter_set(counter, USED_UP, code->expires_at, now);
+	return one_time_code_delete(key, code->created_at);
 }
 
 bool
 one_time_code_check(const OneTimeCodeKey *key, const char *typed, TimestampTz now)
 {
-	char	   *canonical = canonical_code(typed);
-	OneTimeCode code = {0};
-	uint8		hash[SECRET_HASH_LENGTH];
-	const uint8 *secret;
-	int			attempts = key->purpose == CODE_VERIFICATION ? VERIFICATION_ATTEMPTS : RESET_ATTEMPTS;
-	bool		live = attempt(key, attempts, now, &code);
-	bool		right = false;
-	int			i;
+	OneTimeCode code;
 
-	for (i = 0; (secret = master_key_derived(MASTER_KEY_ONE_TIME_CODE, i)) != NULL; i++)
-	{
-		hash_code(key, canonical, secret, hash);
-		right |= sodium_memcmp(hash, code.code_hash, SECRET_HASH_LENGTH) == 0;
-	}
-	if (live && right)
-		use_up(key, attempts, now, &code);
-	return live && right;
+	return one_time_code_matches(key, typed, now, &code) &&
+		one_time_code_use_up(key, &code, now);
 }

@@ -32,7 +32,20 @@ typedef struct CodeMessage
  */
 extern CodeMessage *one_time_codes_to_send(int limit, TimestampTz now, int *count);
 
-/* Whether it is the live code.  If not, the attempt counts; if so, it does not. */
+/*
+ * True if a code is the live one, and use it up.  A wrong one counts as an attempt.
+ * The caller holds the user's row.
+ */
 extern bool one_time_code_check(const OneTimeCodeKey *key, const char *code, TimestampTz now);
+
+/*
+ * The same in two steps.  The first one counts the attempt, takes no lock and writes no
+ * row.  The second one needs the user's row, and is false where another transaction
+ * has used the code up, or replaced it, between the two.
+ */
+extern bool one_time_code_matches(const OneTimeCodeKey *key, const char *code, TimestampTz now,
+								  OneTimeCode *live);
+extern bool one_time_code_use_up(const OneTimeCodeKey *key, const OneTimeCode *live,
+								 TimestampTz now);
 
 #endif							/* ANON_AUTH_ONE_TIME_CODE_H */

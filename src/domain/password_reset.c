@@ -6,14 +6,28 @@
  * Anybody can ask, for any login ID: neither result nor limits nor time tell
  * whether there is such a user, or whether a code was sent to it.
  *
+ * Nor do locks.  A wrong code takes none and writes no row, so that its transaction
+ * has nothing to commit, whoever it is for.  A request takes one that is keyed by
+ * the login ID, for users and for others alike, and writes an event in both cases.  It
+ * shares the user's row, so that requests for two addresses of a user do not wait
+ * for each other, and logins do not wait for requests.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include <sodium.h>
 
 #include "domain/even_time.h"
 #include "domain/limits.h"
 #include "domain/one_time_code.h"
 #include "json/json.h"
+#include "keyring/master_key.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+
+/* pg_advisory_lock() uses 1 and 2 in the last field of such a tag. */
+#define LOGIN_ID_LOCK_SPACE	0x6165
 
 /*
  * Longer than either function works, unless it waits for a lock.  Rows are written
@@ -75,6 +89,24 @@ find_subject(const char *text, const AccountPolicy *policy, Subject *subject)
 		subject->key.user_id = owner;
 }
 
+/*
+ * Wait for other requests for this login ID, until the end of their transactions.
+ * Anybody can look at pg_locks, so the tag is a keyed hash.
+ */
+static void
+lock_login_id(const LoginId *login_id)
+{
+	uint8		hash[crypto_generichash_BYTES];
+	uint32		field[2];
+	LOCKTAG		tag;
+
+	crypto_generichash(hash, sizeof(hash), (const uint8 *) login_id->value, strlen(login_id->value),
+					   master_key_derived(MASTER_KEY_ONE_TIME_CODE, 0), TOKEN_KEY_LENGTH);
+	memcpy(field, hash, sizeof(field));
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, field[0], field[1], LOGIN_ID_LOCK_SPACE);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
 void
 password_reset_request(const char *login_id, TimestampTz now)
 {
@@ -87,7 +119,8 @@ password_reset_request(const char *login_id, TimestampTz now)
 	rate_limit_code_attempt(now);
 	find_subject(login_id, &policy, &subject);
 	rate_limit_code_request("password_reset", subject.login_id.value, now);
-	if (user_lock(&subject.key.user_id))
+	lock_login_id(&subject.login_id);
+	if (user_keep(&subject.key.user_id))
 		one_time_code_send(&subject.key, subject.recipient, now);
 	event_insert("password_reset.requested", subject.known ? &subject.user.id : NULL, NULL,
 				 NULL, now);
@@ -104,6 +137,7 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 	AccountPolicy policy;
 	Subject		subject;
 	const pg_uuid_t *id = &subject.key.user_id;
+	OneTimeCode live;
 	instr_time	begin;
 
 	INSTR_TIME_SET_CURRENT(begin);
@@ -113,8 +147,8 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 	/* An error after the code was found right would tell so without using it up. */
 	password_check_policy(password, &policy);
 	find_subject(login_id, &policy, &subject);
-	(void) user_lock(id);
-	if (!one_time_code_check(&subject.key, code, now))
+	if (!one_time_code_matches(&subject.key, code, now, &live) || !user_lock(id) ||
+		!one_time_code_use_up(&subject.key, &live, now))
 	{
 		wait_since(&begin, EVEN_TIME_USECS);
 		return false;

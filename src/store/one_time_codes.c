@@ -33,9 +33,9 @@ static StoreStatement find_code = {
 
 static StoreStatement delete_code = {
 	.sql = "DELETE FROM anon_auth.one_time_codes"
-	" WHERE user_id = $1 AND purpose = $2 AND login_id_type = $3",
-	.nparams = 3,
-	.types = {UUIDOID, TEXTOID, TEXTOID}
+	" WHERE user_id = $1 AND purpose = $2 AND login_id_type = $3 AND created_at = $4",
+	.nparams = 4,
+	.types = {UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
 };
 
 static StoreStatement delete_codes = {
@@ -131,13 +131,14 @@ one_time_code_find(const OneTimeCodeKey *key, TimestampTz now, OneTimeCode *code
 	return true;
 }
 
-void
-one_time_code_delete(const OneTimeCodeKey *key)
+bool
+one_time_code_delete(const OneTimeCodeKey *key, TimestampTz created_at)
 {
-	Datum		params[3];
+	Datum		params[4];
 
 	fill_key(key, params);
-	store_run(&delete_code, params, NULL, NULL);
+	params[3] = TimestampTzGetDatum(created_at);
+	return store_run(&delete_code, params, NULL, NULL) > 0;
 }
 
 void

@@ -94,6 +94,9 @@ extern bool user_log_in(const pg_uuid_t *id, TimestampTz now, User *user);
 /* Holds a user's row, as user_log_in() does, without changing it. */
 extern bool user_lock(const pg_uuid_t *id);
 
+/* Keep a user from being deleted, and wait for nothing else; false if it is gone. */
+extern bool user_keep(const pg_uuid_t *id);
+
 /*
  * Holds the row of a guest that is about to be deleted: nothing can come to
  * refer to it any more.  False: no guest any more, disabled or gone.
@@ -300,7 +303,9 @@ typedef struct OneTimeCode
 
 /* The live code, or false. */
 extern bool one_time_code_find(const OneTimeCodeKey *key, TimestampTz now, OneTimeCode *code);
-extern void one_time_code_delete(const OneTimeCodeKey *key);
+
+/* Delete the code that was made then; false if it has gone. */
+extern bool one_time_code_delete(const OneTimeCodeKey *key, TimestampTz created_at);
 
 /* All of a user, whatever they are for. */
 extern void one_time_codes_delete(const pg_uuid_t *user_id);

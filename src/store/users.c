@@ -48,6 +48,12 @@ static StoreStatement lock_user = {
 	.types = {UUIDOID}
 };
 
+static StoreStatement keep_user = {
+	.sql = "SELECT 1 FROM anon_auth.users WHERE id = $1 FOR KEY SHARE",
+	.nparams = 1,
+	.types = {UUIDOID}
+};
+
 /* Waits for rows that are being made to refer to it, and keeps others out. */
 static StoreStatement lock_guest = {
 	.sql = "SELECT " USER_COLUMNS " FROM anon_auth.users"
@@ -151,6 +157,14 @@ user_lock(const pg_uuid_t *id)
 
 	params[0] = UUIDPGetDatum(id);
 	return store_run(&lock_user, params, NULL, NULL) > 0;
+}
+
+bool
+user_keep(const pg_uuid_t *id)
+{
+	Datum		params[1] = {UUIDPGetDatum(id)};
+
+	return store_run(&keep_user, params, NULL, NULL) > 0;
 }
 
 static bool
