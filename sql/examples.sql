@@ -184,6 +184,13 @@ SELECT anon_auth.reseal_signing_keys();
 -- when no session from before need live on
 SELECT anon_auth.retire_master_key(:'former');
 
+-- example: master_key_users
+SELECT cardinality(key_ids) AS keys, is_of_this_server FROM anon_auth.master_key_users() WHERE is_this_database;
+
+-- example: renew_database_id
+-- in a copy that CREATE DATABASE ... TEMPLATE or a dump has made
+SELECT anon_auth.renew_database_id() IS NOT NULL AS renewed;
+
 SET client_min_messages = warning;
 DROP OWNED BY regress_anon_auth_app;
 DROP ROLE regress_anon_auth_app;

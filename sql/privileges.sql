@@ -59,6 +59,8 @@ SELECT pg_temp.try(statement) AS result FROM unnest(ARRAY[
 	'SELECT anon_auth.rotate_master_key()',
 	'SELECT anon_auth.reseal_signing_keys()',
 	'SELECT anon_auth.retire_master_key(''x'')',
+	'SELECT anon_auth.renew_database_id()',
+	'SELECT anon_auth.master_key_users()',
 	'SELECT anon_auth.create_client(''x'', ''spa'')',
 	'SELECT anon_auth.disable_user(NULL)',
 	'SELECT anon_auth.enable_user(NULL)',

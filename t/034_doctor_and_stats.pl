@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 
+use File::Copy;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -38,8 +39,16 @@ sub buffers
 
 # The master key
 
-is(findings($node), '', 'nothing is found where all is well');
-my $key = $node->data_dir . '/anon_auth.master_key';
+is(findings($node), 'master_key_in_data_directory', 'where all is well, only the place of the master key is found');
+my $directory = PostgreSQL::Test::Utils::tempdir() . '/keys';
+my $key = "$directory/master_key";
+mkdir $directory;
+copy($node->data_dir . '/anon_auth.master_key', $key);
+chmod 0600, $key;
+$node->safe_psql('postgres', "ALTER SYSTEM SET anon_auth.master_key_file = '$key'; SELECT pg_reload_conf()");
+$node->poll_query_until('postgres', "SELECT current_setting('anon_auth.master_key_file', true) = '$key'");
+unlink $node->data_dir . '/anon_auth.master_key';
+is(findings($node), '', '... and is mended as docs/operations.md says');
 chmod 0644, $key;
 is(findings($node), 'master_key_unusable', 'a master key that others can read is found');
 is($node->safe_psql('postgres', "SELECT what ~ 'readable by others' AND fix ~ 'chmod 600' FROM anon_auth.doctor() WHERE finding = 'master_key_unusable'"),
@@ -67,7 +76,6 @@ is($node->safe_psql('second', "SELECT count(*) FROM anon_auth.doctor() WHERE fin
 $node->backup('backup');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'backup', has_streaming => 1);
-chmod 0600, $standby->data_dir . '/anon_auth.master_key';	# the copy is made with a umask
 $standby->start;
 $node->wait_for_catchup($standby);
 is(findings($standby), '', 'doctor() works on a standby');

@@ -347,12 +347,14 @@ purge_and_ask_the_doctor() {
 	query $admin <<-'SQL'
 		ALTER TABLE notes DROP CONSTRAINT notes_user_id_fkey,
 		  ADD FOREIGN KEY (user_id) REFERENCES anon_auth.users;
-		SELECT severity, what, why, fix FROM anon_auth.doctor();
+		SELECT severity, what, why, fix FROM anon_auth.doctor()
+		  WHERE finding <> 'master_key_in_data_directory';
 	SQL
 	expect 'a foreign key that keeps users from being deleted' notice "${row[severity]}"
 	value[fix]=${row[fix]}
 	psql_run $admin "${row[fix]}" >/dev/null || fail 'the fix does not work'
 	query_nothing $admin 'and after its fix there is nothing' <<-'SQL'
-		SELECT severity, what FROM anon_auth.doctor();
+		SELECT severity, what FROM anon_auth.doctor()
+		  WHERE finding <> 'master_key_in_data_directory';
 	SQL
 }
