@@ -25,7 +25,6 @@ BEGIN
 			  HINT = 'SELECT anon_auth.delete_user(id) FROM anon_auth.users WHERE ...;';
 END
 $$;
-REVOKE ALL ON FUNCTION anon_auth.refuse_user_change() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.refuse_user_change() IS
 'Trigger of users: refuses DELETE, TRUNCATE and a change of id, except under session_replication_role = replica. Errors: 0A000.';
 
@@ -38,7 +37,6 @@ CREATE TRIGGER users_refuse_change BEFORE DELETE OR TRUNCATE OR UPDATE OF id ON 
 CREATE FUNCTION anon_auth.check_foreign_keys() RETURNS event_trigger
 	LANGUAGE c
 AS 'MODULE_PATHNAME', 'anon_auth_check_foreign_keys';
-REVOKE ALL ON FUNCTION anon_auth.check_foreign_keys() FROM PUBLIC;
 COMMENT ON FUNCTION anon_auth.check_foreign_keys() IS
 'Event trigger: loads the library, which refuses foreign keys to users except those of one column of type uuid to its id. Errors of the commands that make one: 42804 another type, also a domain over uuid; 0A000 another column of users.';
 

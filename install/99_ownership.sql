@@ -94,7 +94,7 @@ BEGIN
 			 WHERE NOT pg_catalog.starts_with(e.object, 'EVENT TRIGGER ')
 	LOOP
 		FOR grantee IN
-			SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END
+			SELECT DISTINCT CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0::pg_catalog.oid THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END
 			FROM pg_catalog.aclexplode(o.acl) a LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) a.grantee
 			WHERE a.grantee OPERATOR(pg_catalog.<>) o.owner
 		LOOP
