@@ -189,6 +189,7 @@ FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_type t ON t
 	JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 WHERE d.refobjid IN (SELECT oid FROM pg_extension WHERE extname LIKE 'anon_auth%')
   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+  AND p.proname <> 'renew_database_id' -- which makes all that was issued void
 SQL
 
 my %comments;
