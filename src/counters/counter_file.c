@@ -72,7 +72,7 @@ file_path(void)
 }
 
 static void
-unmap(void)
+unmap_file(void)
 {
 	if (mapped.file != NULL)
 		munmap(mapped.file, mapped.size);
@@ -250,7 +250,7 @@ counter_file_get(void)
 	path = file_path();
 	if (mapped.file == NULL || !is_still_at(path))
 	{
-		unmap();
+		unmap_file();
 		if (!map_existing(path))
 			make_file(path);
 	}

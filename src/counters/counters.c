@@ -35,7 +35,7 @@ typedef struct Place
 } Place;
 
 static void
-locate(const char *name, Place *place)
+locate_bucket(const char *name, Place *place)
 {
 	uint64		hash[2];
 
@@ -49,7 +49,7 @@ locate(const char *name, Place *place)
 
 /* What a backend that was killed has left half done. */
 static void
-undo(CounterBucket *bucket)
+undo_change(CounterBucket *bucket)
 {
 	if (bucket->undo_slot == 0)
 		return;
@@ -63,17 +63,17 @@ undo(CounterBucket *bucket)
 }
 
 static void
-lock(const char *name, Place *place)
+lock_bucket(const char *name, Place *place)
 {
-	locate(name, place);
+	locate_bucket(name, place);
 	SET_LOCKTAG_ADVISORY(place->tag, MyDatabaseId,
 						 (uint32) (place->bucket - place->file->buckets), 0, BUCKET_LOCK_SPACE);
 	(void) LockAcquire(&place->tag, ExclusiveLock, false, false);
-	undo(place->bucket);
+	undo_change(place->bucket);
 }
 
 static void
-unlock(Place *place)
+unlock_bucket(Place *place)
 {
 	LockRelease(&place->tag, ExclusiveLock, false);
 }
@@ -116,7 +116,7 @@ free_slot(const Place *place, TimestampTz expires_at, TimestampTz now)
 }
 
 static void
-change(Place *place, int slot, int64 value, TimestampTz expires_at)
+change_cell(Place *place, int slot, int64 value, TimestampTz expires_at)
 {
 	CounterBucket *bucket = place->bucket;
 
@@ -143,7 +143,7 @@ is_live(const Place *place, int slot, TimestampTz now)
 pg_noreturn static void
 raise_no_room(Place *place)
 {
-	unlock(place);
+	unlock_bucket(place);
 	counter_statistic_add(COUNTER_NO_ROOM, 1);
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_RATE_LIMITED),
@@ -158,7 +158,7 @@ lock_slot(const char *name, TimestampTz expires_at, TimestampTz now, Place *plac
 {
 	int			slot;
 
-	lock(name, place);
+	lock_bucket(name, place);
 	slot = slot_of(place);
 	if (slot < 0)
 		slot = free_slot(place, expires_at, now);
@@ -184,8 +184,8 @@ counter_take(const char *name, int burst, int64 period, TimestampTz now,
 	if (is_live(&place, slot, now))
 		arrival = Min(place.bucket->cells[slot].expires_at, now + period);
 	conforms = arrival + interval <= now + interval * burst;
-	change(&place, slot, 0, conforms ? arrival + interval : arrival);
-	unlock(&place);
+	change_cell(&place, slot, 0, conforms ? arrival + interval : arrival);
+	unlock_bucket(&place);
 	*conforms_at = arrival + interval - interval * burst;
 	return conforms;
 }
@@ -196,11 +196,11 @@ counter_give_back(const char *name, int burst, int64 period, TimestampTz now)
 	Place		place;
 	int			slot;
 
-	lock(name, &place);
+	lock_bucket(name, &place);
 	slot = slot_of(&place);
 	if (is_live(&place, slot, now))
-		change(&place, slot, 0, place.bucket->cells[slot].expires_at - period / burst);
-	unlock(&place);
+		change_cell(&place, slot, 0, place.bucket->cells[slot].expires_at - period / burst);
+	unlock_bucket(&place);
 }
 
 int64
@@ -216,8 +216,8 @@ counter_increment(const char *name, TimestampTz expires_at, bool prolong, Timest
 		if (!prolong)
 			expires_at = Min(expires_at, place.bucket->cells[slot].expires_at);
 	}
-	change(&place, slot, value, expires_at);
-	unlock(&place);
+	change_cell(&place, slot, value, expires_at);
+	unlock_bucket(&place);
 	return value;
 }
 
@@ -227,8 +227,8 @@ counter_set(const char *name, int64 value, TimestampTz expires_at, TimestampTz n
 	Place		place;
 	int			slot = lock_slot(name, expires_at, now, &place);
 
-	change(&place, slot, value, expires_at);
-	unlock(&place);
+	change_cell(&place, slot, value, expires_at);
+	unlock_bucket(&place);
 }
 
 int64
@@ -240,8 +240,8 @@ counter_set_once(const char *name, int64 value, TimestampTz expires_at, Timestam
 	if (is_live(&place, slot, now))
 		value = place.bucket->cells[slot].value;
 	else
-		change(&place, slot, value, expires_at);
-	unlock(&place);
+		change_cell(&place, slot, value, expires_at);
+	unlock_bucket(&place);
 	return value;
 }
 
@@ -252,7 +252,7 @@ counter_get(const char *name, TimestampTz latest, TimestampTz now, int64 *value)
 	int			slot;
 	TimestampTz expires_at = 0;
 
-	lock(name, &place);
+	lock_bucket(name, &place);
 	slot = slot_of(&place);
 	if (is_live(&place, slot, now))
 	{
@@ -260,12 +260,12 @@ counter_get(const char *name, TimestampTz latest, TimestampTz now, int64 *value)
 
 		/* From now on it expires as it should have, or it never would. */
 		if (cell.expires_at > latest)
-			change(&place, slot, cell.value, latest);
+			change_cell(&place, slot, cell.value, latest);
 		expires_at = Min(cell.expires_at, latest);
 		if (value != NULL)
 			*value = cell.value;
 	}
-	unlock(&place);
+	unlock_bucket(&place);
 	return expires_at;
 }
 
@@ -275,7 +275,7 @@ counter_find_cell(const char *name, CounterRef *ref)
 	Place		place;
 	int			slot;
 
-	lock(name, &place);
+	lock_bucket(name, &place);
 	slot = slot_of(&place);
 	ref->file = place.file;
 	ref->key = place.key;
@@ -284,7 +284,7 @@ counter_find_cell(const char *name, CounterRef *ref)
 		ref->key_at = &place.bucket->keys[slot];
 		ref->cell = &place.bucket->cells[slot];
 	}
-	unlock(&place);
+	unlock_bucket(&place);
 	return slot >= 0;
 }
 
@@ -294,11 +294,11 @@ counter_clear(const char *name)
 	Place		place;
 	int			slot;
 
-	lock(name, &place);
+	lock_bucket(name, &place);
 	slot = slot_of(&place);
 	if (slot >= 0)
-		change(&place, slot, 0, 0);
-	unlock(&place);
+		change_cell(&place, slot, 0, 0);
+	unlock_bucket(&place);
 }
 
 /* Times are after 2000, so that they compare as unsigned numbers. */

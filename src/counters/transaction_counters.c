@@ -76,14 +76,14 @@ counter_statistic_at_rollback(CounterStatistic statistic)
 }
 
 static void
-clear(const CounterRef *ref)
+clear_cell(const CounterRef *ref)
 {
 	if (ref->file == counter_file_peek() && *ref->key_at == ref->key)
 		ref->cell->expires_at = 0;
 }
 
 static void
-count(const Entry *entry)
+count_rollback(const Entry *entry)
 {
 	CounterFile *file = counter_file_peek();
 
@@ -117,13 +117,13 @@ end_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 			for (entry = entries; entry != NULL; entry = entry->next)
 				if (entry->clears)
-					clear(&entry->ref);
+					clear_cell(&entry->ref);
 			entries = NULL;
 			break;
 		case XACT_EVENT_ABORT:
 			for (entry = entries; entry != NULL; entry = entry->next)
 				if (!entry->clears)
-					count(entry);
+					count_rollback(entry);
 			entries = NULL;
 			break;
 		case XACT_EVENT_PREPARE:
@@ -152,7 +152,7 @@ end_subtransaction(SubXactEvent event, SubTransactionId subtransaction,
 		for (; entries != NULL && entries->subtransaction == subtransaction;
 			 entries = entries->next)
 			if (!entries->clears)
-				count(entries);
+				count_rollback(entries);
 	}
 }
 
