@@ -132,7 +132,7 @@ BEGIN
 			RETURN QUERY
 			SELECT 'notice', 'master_key_in_data_directory', 'the master key file is in the data directory',
 				'pg_basebackup copies it: whoever finds such a backup has the key, and with it everything that it seals.',
-				'ALTER SYSTEM SET anon_auth.master_key_file = ''/etc/anon_auth/master_key''; SELECT pg_reload_conf();  -- first copy anon_auth.master_key there, with its owner and mode; afterwards remove it from the data directory'
+				'LOAD ''anon_auth''; ALTER SYSTEM SET anon_auth.master_key_file = ''/etc/anon_auth/master_key''; SELECT pg_reload_conf();  -- first copy anon_auth.master_key there, with its owner and mode; afterwards remove it from the data directory'
 			WHERE anon_auth.master_key_in_data_directory();
 			RETURN QUERY
 			SELECT 'warning', 'copied_database', format('database %I has the database_id of this one', u.database_name),

@@ -45,7 +45,7 @@ my $key = "$directory/master_key";
 mkdir $directory;
 copy($node->data_dir . '/anon_auth.master_key', $key);
 chmod 0600, $key;
-$node->safe_psql('postgres', "ALTER SYSTEM SET anon_auth.master_key_file = '$key'; SELECT pg_reload_conf()");
+$node->safe_psql('postgres', "LOAD 'anon_auth'; ALTER SYSTEM SET anon_auth.master_key_file = '$key'; SELECT pg_reload_conf()");
 $node->poll_query_until('postgres', "SELECT current_setting('anon_auth.master_key_file', true) = '$key'");
 unlink $node->data_dir . '/anon_auth.master_key';
 is(findings($node), '', '... and is mended as docs/operations.md says');

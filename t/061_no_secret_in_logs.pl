@@ -558,11 +558,11 @@ sub keys_and_users
 	my ($line) = grep { /^[0-9a-f]{16} / } split /\n/, slurp_file(master_key_file());
 	ok_call($admin, 'rotate_master_key');
 	know_master_keys();
-	ok_call($admin, $_) for qw(master_key_ids master_key_users);
+	ok_call($admin, $_) for qw(master_key_ids master_key_users master_key_in_data_directory);
 	fails($admin, 'retire_master_key', key_id => $line);
 	fails($admin, 'retire_master_key', key_id => substr $line, 17);
 	my $content = slurp_file(master_key_file());
-	for my $damaged ("$content$line$line\n", $content =~ s/^(\w{16} )(.)/$1 . ($2 eq 'A' ? 'B' : 'A')/emr, substr($content, 0, -3), '', "$line\n" x 9)
+	for my $damaged ("$content$line$line\n", $content =~ s/^(\w{16} )(.)/$1 . ($2 eq 'A' ? 'B' : 'A')/emr, $content =~ s/^(\w{16} \S+)...$/$1/mr, '', "$line\n" x 9)
 	{
 		write_file(master_key_file(), $damaged);
 		fails($admin, 'create_challenge');
@@ -572,6 +572,11 @@ sub keys_and_users
 	fails($admin, 'sign_jwt', claims => '{}');
 	write_file(master_key_file(), $content);
 	ok_call($admin, 'retire_master_key', key_id => substr $line, 0, 16);
+
+	# Undone, since sessions end with the database's id.
+	$admin->run('BEGIN');
+	ok_call($admin, 'renew_database_id');
+	$admin->run('ROLLBACK');
 
 	# Users
 	my $user = account("old$run\@example.com", password('of who is deleted'));
@@ -623,6 +628,15 @@ sub derived_key
 	return openssl_mac($master, 32, '', 'custom:anonauth', sprintf 'hexsalt:%02x%030d', $use, 0);
 }
 
+# The same for this database: by keyed BLAKE2b of its id.
+sub database_key
+{
+	my ($derived) = @_;
+	my $id = $node->safe_psql('postgres', 'SELECT database_id FROM anon_auth.settings');
+
+	return openssl_mac($derived, 32, pack 'H*', $id =~ tr/-//dr);
+}
+
 my $refresh_token_keys = '';
 
 # The keys of the file, and those that are derived from them.
@@ -632,10 +646,12 @@ sub know_master_keys
 	{
 		next if known()->{"master key $line"};
 		secret("master key $line", $line);
-		for my $use (1 .. 7)
+		for my $use (1 .. 8)
 		{
-			my $key = derived_key(decode_base64url($line), $use);
+			my $derived = derived_key(decode_base64url($line), $use);
+			my $key = database_key($derived);
 
+			add_bytes("key $use of all databases", $derived);
 			add_bytes("derived key $use", $key);
 			add_bytes("derived key $use, SHA-256", sha256($key));
 			$refresh_token_keys .= $key if $use == 3;
