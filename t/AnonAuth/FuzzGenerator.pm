@@ -430,9 +430,10 @@ my %parameters = (
 
 sub parameter
 {
-	my ($self) = @_;
+	my ($self, $name) = @_;
 	my $v = $self->{values};
-	my $name = $v->one_in(6) ? 'search_path' : $v->pick(sort keys %parameters);
+
+	$name //= $v->pick(sort keys %parameters);
 
 	return { do => 'sql', sql => 'SELECT pg_catalog.set_config($1, $2, $3)', values => [ text($name), text($v->pick(@{ $parameters{$name} })), text($v->pick(qw(true true true false))) ] };
 }
@@ -525,6 +526,9 @@ sub transaction
 	my $v = $self->{values};
 	my $begin = $v->below(5) < 3 ? undef : $v->pick(@begin);
 	my @steps = map { $self->step(defined $begin) } 1 .. (defined $begin ? 1 + $v->below(7) : 1);
+
+	# The most dangerous of all parameters is in force in many of them.
+	unshift @steps, $self->parameter('search_path') if $v->one_in(5);
 
 	# A server with assertions crashes where waiting for a deferrable snapshot is
 	# cancelled in a subtransaction and tried again (PostgreSQL 15.18, predicate.c).
