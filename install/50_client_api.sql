@@ -134,7 +134,7 @@ CREATE FUNCTION anon_auth.userinfo(access_token text DEFAULT NULL)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_userinfo';
 COMMENT ON FUNCTION anon_auth.userinfo(text) IS
-'Claims about the user of an access token, or of the caller when none is passed (OpenID Connect Core, section 5.3). The session must be alive. Works on a standby. Errors: AA014 bad token or session.';
+'Claims about the user of an access token, or of the caller when none is passed (OpenID Connect Core, section 5.3). The session must be alive. Works on a standby. Errors: AA014 bad token or session; 22023 as for uid().';
 
 CREATE FUNCTION anon_auth.jwks()
 	RETURNS jsonb

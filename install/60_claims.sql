@@ -20,28 +20,28 @@ CREATE FUNCTION anon_auth.uid()
 	LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'anon_auth_uid';
 COMMENT ON FUNCTION anon_auth.uid() IS
-'The sub claim of the caller; NULL for nobody. In a policy, write (SELECT anon_auth.uid()).';
+'The sub claim of the caller; NULL for nobody. In a policy, write (SELECT anon_auth.uid()). Errors: 22023 settings.trust_request_claims is on, and request.jwt.claims cannot be read.';
 
 CREATE FUNCTION anon_auth.is_anonymous()
 	RETURNS boolean
 	LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'anon_auth_is_anonymous';
 COMMENT ON FUNCTION anon_auth.is_anonymous() IS
-'Whether the caller''s token was issued to a guest; NULL for nobody.';
+'Whether the caller''s token was issued to a guest; NULL for nobody. Errors: 22023 settings.trust_request_claims is on, and request.jwt.claims cannot be read.';
 
 CREATE FUNCTION anon_auth.session_id()
 	RETURNS uuid
 	LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'anon_auth_session_id';
 COMMENT ON FUNCTION anon_auth.session_id() IS
-'The sid claim of the caller; NULL for nobody.';
+'The sid claim of the caller; NULL for nobody. Errors: 22023 settings.trust_request_claims is on, and request.jwt.claims cannot be read.';
 
 CREATE FUNCTION anon_auth.claims()
 	RETURNS jsonb
 	LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'anon_auth_claims';
 COMMENT ON FUNCTION anon_auth.claims() IS
-'All claims of the caller; NULL for nobody.';
+'All claims of the caller; NULL for nobody. Errors: 22023 settings.trust_request_claims is on, and request.jwt.claims cannot be read.';
 
 CREATE FUNCTION anon_auth.session_alive()
 	RETURNS boolean
@@ -49,5 +49,5 @@ CREATE FUNCTION anon_auth.session_alive()
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_session_alive';
 COMMENT ON FUNCTION anon_auth.session_alive() IS
-'Whether the caller''s session has not ended and the user is not disabled: an access token alone lives until it expires. Reads one row; in a policy, write (SELECT anon_auth.session_alive()).';
+'Whether the caller''s session has not ended and the user is not disabled: an access token alone lives until it expires. Reads one row; in a policy, write (SELECT anon_auth.session_alive()). Errors: 22023 settings.trust_request_claims is on, and request.jwt.claims cannot be read.';
 
