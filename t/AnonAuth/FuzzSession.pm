@@ -502,7 +502,6 @@ sub check_response
 {
 	my ($self, $n, $name, $status, @used) = @_;
 
-	$self->problem('a fault of the server: ' . $self->what) if $status =~ /^5/;
 	return if $name ne 'anon_auth_http.token' || $status ne '200';
 	$self->problem("the token endpoint has accepted a damaged $_->{pool}\n    " . $self->what) for grep { !$_->{intact} } @used;
 	for my $use (@used)
