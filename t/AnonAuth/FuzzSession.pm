@@ -335,6 +335,11 @@ sub interrupt
 # Calls
 # ---------------------------------------------------------------------------
 
+# A temporary type of the caller's would show what cannot be cast to it.
+my %types = (
+	boolean => 'pg_catalog.bool', integer => 'pg_catalog.int4', bigint => 'pg_catalog.int8',
+	map { $_ => "pg_catalog.$_" } qw(text text[] jsonb json uuid name regrole regclass));
+
 # The call with an expression for each argument that is given.
 sub expression
 {
@@ -342,7 +347,7 @@ sub expression
 	my $n = 0;
 	my $function = $step->{function};
 
-	return "$function->{name}(" . join(', ', map { ($_->[0] eq '' ? '' : "$_->[0] => ") . $argument->(++$n, $_->[1]) }
+	return "$function->{name}(" . join(', ', map { ($_->[0] eq '' ? '' : "$_->[0] => ") . $argument->(++$n, $types{ $_->[1] } // $_->[1]) }
 		  grep { $_->[2]{is} ne 'omitted' } @{ $step->{arguments} }) . ')';
 }
 
@@ -354,10 +359,10 @@ my %statements = (
 	lateral => 'SELECT * FROM pg_catalog.generate_series(1, 2) g, LATERAL %s r',
 	cte => 'WITH c AS MATERIALIZED (SELECT %s AS r) SELECT * FROM c a, c b',
 	explain => 'EXPLAIN (ANALYZE, VERBOSE, COSTS OFF) SELECT %s',
-	insert => "INSERT INTO fuzz.scratch SELECT (%s)::text RETURNING *",
+	insert => "INSERT INTO fuzz.scratch SELECT (%s)::pg_catalog.text RETURNING *",
 	aggregate => 'SELECT pg_catalog.count(%s) FROM pg_catalog.generate_series(1, 2)',
 	case => 'SELECT CASE WHEN %s IS NULL THEN 1 ELSE 2 END',
-	union => 'SELECT (%s)::text UNION ALL SELECT NULL',
+	union => 'SELECT (%s)::pg_catalog.text UNION ALL SELECT NULL',
 	table => 'CREATE TEMP TABLE fuzz_made AS SELECT * FROM %s r',
 	parallel => 'SELECT pg_catalog.count(*) FROM fuzz.big WHERE %s IS NULL');
 
@@ -557,7 +562,7 @@ sub http
 	}
 	if ($self->{wires}[$n]{status} eq 'T')
 	{
-		my $call = $function->{name} =~ /postgrest_pre/ ? "$function->{name}()" : "$function->{name}(\$1)::text";
+		my $call = $function->{name} =~ /postgrest_pre/ ? "$function->{name}()" : "$function->{name}(\$1)::pg_catalog.text";
 		my $result = $self->execute($n, $step->{interrupt}, $function, $self->statement_of($n, "SELECT $call AS body", $call =~ /\$1/ ? $body : ()));
 
 		return if !$result;
