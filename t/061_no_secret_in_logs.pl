@@ -558,7 +558,7 @@ sub keys_and_users
 	my ($line) = grep { /^[0-9a-f]{16} / } split /\n/, slurp_file(master_key_file());
 	ok_call($admin, 'rotate_master_key');
 	know_master_keys();
-	ok_call($admin, $_) for qw(master_key_ids master_key_users master_key_in_data_directory);
+	ok_call($admin, $_) for qw(master_key_exists master_key_ids master_key_users master_key_in_data_directory);
 	fails($admin, 'retire_master_key', key_id => $line);
 	fails($admin, 'retire_master_key', key_id => substr $line, 17);
 	my $content = slurp_file(master_key_file());
