@@ -135,6 +135,40 @@ DELETE FROM anon_auth.users WHERE id = :'guest';
 RESET session_replication_role;
 \set VERBOSITY default
 
+-- A trigger that runs DDL while a user is deleted or merged: what it brings is seen, too.
+CREATE TABLE app.first (owner uuid REFERENCES anon_auth.users ON DELETE CASCADE);
+CREATE TABLE app.second (owner uuid);
+ALTER TABLE app.first OWNER TO regress_migration;
+ALTER TABLE app.second OWNER TO regress_migration;
+SET ROLE regress_migration;
+CREATE FUNCTION app.add_key() RETURNS trigger LANGUAGE plpgsql SET client_min_messages = warning AS $$
+BEGIN
+	ALTER TABLE app.second DROP CONSTRAINT IF EXISTS late, ADD CONSTRAINT late FOREIGN KEY (owner) REFERENCES anon_auth.users ON DELETE CASCADE;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER add_key AFTER DELETE OR UPDATE ON app.first FOR EACH ROW EXECUTE FUNCTION app.add_key();
+RESET ROLE;
+SELECT sub AS guest, refresh_token FROM anon_auth.authenticate_anonymously('web') \gset
+INSERT INTO app.first VALUES (:'guest');
+INSERT INTO app.second VALUES (:'guest');
+SELECT anon_auth.delete_user(:'guest');
+SELECT (SELECT count(*) FROM app.first) AS first, (SELECT count(*) FROM app.second) AS second;
+ALTER TABLE app.second DROP CONSTRAINT late;
+SELECT sub AS account FROM anon_auth.promote_anonymous_user('web', username => 'ada', password => 'correct horse',
+	refresh_token => (SELECT refresh_token FROM anon_auth.authenticate_anonymously('web'))) \gset
+SELECT sub AS guest FROM anon_auth.authenticate_anonymously('web') \gset
+INSERT INTO app.first VALUES (:'guest');
+INSERT INTO app.second VALUES (:'guest');
+SELECT table_name, rows FROM anon_auth.merge_anonymous_user(:'guest', :'account') WHERE rows > 0 ORDER BY table_name::text;
+SELECT (SELECT count(*) FROM app.first WHERE owner = :'account') AS first, (SELECT count(*) FROM app.second WHERE owner = :'account') AS second;
+-- one that makes another key each time
+SET ROLE regress_migration;
+CREATE OR REPLACE TRIGGER add_key AFTER DELETE OR UPDATE ON app.first FOR EACH STATEMENT EXECUTE FUNCTION app.add_key();
+RESET ROLE;
+SELECT anon_auth.delete_user(:'account');
+\echo :LAST_ERROR_SQLSTATE
+SELECT count(*) FROM anon_auth.users WHERE id = :'account';
+
 -- doctor() says where the trigger is not as it should be, and its cure works
 CREATE FUNCTION app.cure() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
