@@ -42,7 +42,7 @@ master_key_users_fill_here(const MasterKeyFile *file, MasterKeyUser *user)
 	int			i;
 
 	master_key_users_find_here(file, &database_id, user);
-	strlcpy(user->name, name != NULL ? name : "", NAMEDATALEN);
+	snprintf(user->name, NAMEDATALEN, "%s", name != NULL ? name : "");
 	for (i = 0; i < count; i++)
 		if (master_keys_find(&file->parsed, ids[i]) >= 0)
 			master_key_user_add(user, ids[i]);
@@ -110,7 +110,7 @@ master_key_record_opened(const char *id)
 	if (master_key_is_recorded(id) || strcmp(tried, id) == 0 ||
 		RecoveryInProgress() || IsInParallelMode())
 		return;
-	strlcpy(tried, id, sizeof(tried));
+	snprintf(tried, sizeof(tried), "%s", id);
 	if (!master_key_file_lock(false))
 		return;
 	error = subtransaction_try(record, NULL);
@@ -197,5 +197,5 @@ master_key_record_at_commit(const char *id)
 	}
 	resealed.pending = true;
 	resealed.subtransaction = GetCurrentSubTransactionId();
-	strlcpy(resealed.id, id, sizeof(resealed.id));
+	snprintf(resealed.id, sizeof(resealed.id), "%s", id);
 }

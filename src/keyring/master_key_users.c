@@ -30,7 +30,8 @@ read_key_ids(const char *text, MasterKeyUser *user)
 	{
 		if (strspn(text, "0123456789abcdef") != MASTER_KEY_ID_LENGTH)
 			return NULL;
-		strlcpy(user->key_ids[user->count++], text, MASTER_KEY_ID_LENGTH + 1);
+		memcpy(user->key_ids[user->count], text, MASTER_KEY_ID_LENGTH);
+		user->key_ids[user->count++][MASTER_KEY_ID_LENGTH] = '\0';
 		text += MASTER_KEY_ID_LENGTH;
 		if (*text == ' ')
 			return text + 1;
@@ -66,7 +67,7 @@ master_key_user_read(const char *line, size_t length, MasterKeyUser *user)
 	name = read_key_ids(end + 1 + UUID_TEXT_LENGTH + 1, user);
 	if (name == NULL)
 		return false;
-	strlcpy(user->name, name, NAMEDATALEN);
+	snprintf(user->name, NAMEDATALEN, "%s", name);
 	return true;
 }
 
@@ -127,7 +128,7 @@ void
 master_key_user_add(MasterKeyUser *user, const char *id)
 {
 	if (find_key(user, id) < 0 && user->count < MASTER_KEYS_MAX)
-		strlcpy(user->key_ids[user->count++], id, MASTER_KEY_ID_LENGTH + 1);
+		snprintf(user->key_ids[user->count++], MASTER_KEY_ID_LENGTH + 1, "%s", id);
 }
 
 void
@@ -247,7 +248,7 @@ master_key_users(int *count)
 		if (!master_key_user_read(line, length, user) || master_key_user_is_gone(user))
 			continue;
 		if (user->system == GetSystemIdentifier())
-			strlcpy(user->name, get_database_name(user->database), NAMEDATALEN);
+			snprintf(user->name, NAMEDATALEN, "%s", get_database_name(user->database));
 		(*count)++;
 	}
 	sodium_memzero(&file, sizeof(file));
