@@ -441,11 +441,14 @@ sub interruptions
 		revoke => [ token => $user->{access_token} ],
 		request_password_reset => [ login_id => $email ]);
 
+	ok_call($admin, 'take_rate_limit', name => $email, max_count => 1, period => '1 minute');
+	ok_call($admin, 'counter_statistics');
 	for my $stop ([ 'statement_timeout', '57014' ], [ 'lock_timeout', '55P03' ])
 	{
 		$rival->run("SET $stop->[0] = '200ms'");
 		for my $function (sort keys %calls)
 		{
+			ok_call($admin, 'reset_counters');
 			$admin->run('BEGIN');
 			$admin->run(CALLER . ' SELECT FROM anon_auth.users u LEFT JOIN anon_auth.sessions s ON s.user_id = u.id WHERE u.id = $1 FOR UPDATE OF u', $user->{sub});
 			$admin->run(CALLER . ' SELECT FROM anon_auth.sessions WHERE user_id = $1 FOR UPDATE', $user->{sub});

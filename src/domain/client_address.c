@@ -129,14 +129,11 @@ char *
 client_network(const char *address, int prefix_length)
 {
 	char		text[INET6_ADDRSTRLEN];
+	const char *slash = strchr(address, '/');
 	struct in6_addr network;
 	struct in6_addr prefix = {0};
 
-	strlcpy(text, address, sizeof(text));
-	if (strcspn(text, "/") == strlen(text))
-		return NULL;
-	text[strcspn(text, "/")] = '\0';
-	if (inet_pton(AF_INET6, text, &network) != 1)
+	if (slash == NULL || inet_pton(AF_INET6, pnstrdup(address, slash - address), &network) != 1)
 		return NULL;
 	memcpy(prefix.s6_addr, network.s6_addr, prefix_length / 8);
 	return psprintf("%s/%d", inet_ntop(AF_INET6, &prefix, text, sizeof(text)), prefix_length);
