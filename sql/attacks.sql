@@ -135,7 +135,6 @@ $$;
 RESET client_min_messages;
 SELECT pg_temp.try(statement) AS result FROM unnest(ARRAY[
 	-- before the library is loaded, which DDL does
-	'SELECT current_setting(''anon_auth.master_key_file'')',
 	'SET anon_auth.master_key_file = ''/dev/null''',
 	'SELECT set_config(''anon_auth.master_key_file'', ''/dev/null'', true)',
 	'SET anon_auth.no_such_setting = 1',
@@ -177,6 +176,8 @@ SELECT pg_temp.try(statement) AS result FROM unnest(ARRAY[
 	'SELECT lo_import(''anon_auth.master_key'')',
 	'COPY traps.sprung FROM ''/etc/passwd''',
 	'COPY traps.sprung FROM PROGRAM ''cat anon_auth.master_key''',
+	-- the library is loaded by now; before that, the place of the file is an ordinary parameter
+	'SELECT current_setting(''anon_auth.master_key_file'')',
 	'ALTER ROLE regress_anon_auth_mallory SET anon_auth.master_key_file = ''/dev/null''',
 	-- other people
 	'CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION anon_auth.uid()',
