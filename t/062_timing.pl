@@ -104,11 +104,12 @@ SQL
 my $backend = AnonAuth::Connection->new($node);
 
 # A timer for each function, so that PL/pgSQL keeps a plan of the call.  A call
-# that succeeds is undone by an error of ours, which limits that no setting
-# switches off do not notice either.
+# that succeeds is undone by an error of ours, and what limits have counted is
+# forgotten before each call, unless it is the refusal that is timed.
 sub make_timer
 {
-	my ($function) = @_;
+	my ($function, $is_limited) = @_;
+	my $forget = $is_limited ? '' : 'PERFORM anon_auth.reset_counters();';
 
 	$backend->query(<<"SQL");
 CREATE FUNCTION time_$function(kinds text[], calls integer, OUT kind text, OUT microseconds bigint)
@@ -122,6 +123,7 @@ BEGIN
 		SELECT k, (SELECT input FROM inputs i WHERE i.kind = k AND n IS NOT NULL ORDER BY random() LIMIT 1) AS input
 		FROM unnest(kinds) k, generate_series(1, calls) n ORDER BY random()
 	LOOP
+		$forget
 		BEGIN
 			begun := clock_timestamp();
 			PERFORM call_$function(sample.input);
@@ -215,6 +217,11 @@ sub add_inputs
 	$backend->query('INSERT INTO inputs VALUES ' . join ', ', map { sprintf '(%s, %s)', sql_literal($kind), sql_literal($_) } @inputs);
 }
 
+$backend->query(q{CREATE FUNCTION call_refused_request(input text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM anon_auth.request_password_reset(input);
+END $$});
+make_timer('refused_request', 1);
 make_timer($_) for qw(authenticate request_password_reset reset_password refresh_session authenticate_anonymously);
 
 # The measure itself: what differs is seen, what does not is not.
@@ -239,7 +246,10 @@ my $requests = time_calls('request_password_reset', $fewer, qw(known unknown dis
 cannot_be_told_apart($requests, 'known', 'unknown', 'a code is asked for as fast by a user as by nobody');
 cannot_be_told_apart($requests, 'disabled', 'unknown', '... and by a disabled user');
 
+$backend->query('SELECT anon_auth.reset_counters()');
 $backend->query(q{SELECT anon_auth.request_password_reset(input) FROM inputs WHERE kind IN ('known', 'unknown')});
+my $refusals = time_calls('refused_request', $samples, qw(known unknown));
+cannot_be_told_apart($refusals, 'known', 'unknown', 'a second request is refused as fast for a user as for nobody');
 my $resets = time_calls('reset_password', $fewer, qw(known unknown));
 cannot_be_told_apart($resets, 'known', 'unknown', 'a wrong code takes as long where a code was sent as where none was');
 

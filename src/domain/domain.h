@@ -305,6 +305,12 @@ extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
 								const AccountPolicy *policy, TimestampTz now, User *user);
 
 /*
+ * What login ID a text is, as it is looked up.  False: none could be like that; its
+ * value is the text then.
+ */
+extern bool login_id_read(const char *text, const AccountPolicy *policy, LoginId *login_id);
+
+/*
  * Who has a login ID, whatever the settings allow by now; NULL: nobody.  Fills
  * user_id, and login_id, whose value is what spellings of it have in common; it
  * is the text itself where it is no login ID.

@@ -100,19 +100,23 @@ login_id_address(const LoginIdRow *row)
 	return login_id_differs_in_case_only(as_given.value, folded.value) ? as_given.value : row->value;
 }
 
-const pg_uuid_t *
-login_id_find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id,
-					LoginId *login_id)
+bool
+login_id_read(const char *text, const AccountPolicy *policy, LoginId *login_id)
 {
 	LoginIdPolicy rules = lenient(&policy->login_id);
 
 	login_id->type = guess_type(text);
-	if (login_id_normalise(login_id->type, text, &rules, login_id) != NULL)
-	{
-		login_id->value = pstrdup(text);
-		return NULL;
-	}
-	return login_id_owner(login_id, user_id) ? user_id : NULL;
+	if (login_id_normalise(login_id->type, text, &rules, login_id) == NULL)
+		return true;
+	login_id->value = pstrdup(text);
+	return false;
+}
+
+const pg_uuid_t *
+login_id_find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id,
+					LoginId *login_id)
+{
+	return login_id_read(text, policy, login_id) && login_id_owner(login_id, user_id) ? user_id : NULL;
 }
 
 bool

@@ -71,15 +71,23 @@ address_type(const LoginId *login_id)
 	return login_id->type == LOGIN_ID_PHONE_NUMBER ? LOGIN_ID_PHONE_NUMBER : LOGIN_ID_EMAIL;
 }
 
+/* Returns whether anybody could have such a login ID; looks at no row. */
+static bool
+read_subject(const char *text, const AccountPolicy *policy, Subject *subject)
+{
+	memset(subject, 0, sizeof(Subject));
+	return login_id_read(text, policy, &subject->login_id);
+}
+
 /* A username has no address that a code could be sent to. */
 static void
-find_subject(const char *text, const AccountPolicy *policy, Subject *subject)
+find_subject(Subject *subject, bool is_possible)
 {
 	pg_uuid_t	owner;
 
-	memset(subject, 0, sizeof(Subject));
-	subject->known = login_id_find_owner(text, policy, &owner, &subject->login_id) != NULL &&
+	subject->known = is_possible &&
 		subject->login_id.type != LOGIN_ID_USERNAME &&
+		login_id_owner(&subject->login_id, &owner) &&
 		user_find(&owner, &subject->user) && !subject->user.is_disabled;
 	subject->key.purpose = CODE_PASSWORD_RESET;
 	subject->key.login_id_type = address_type(&subject->login_id);
@@ -112,13 +120,17 @@ password_reset_request(const char *login_id, TimestampTz now)
 {
 	AccountPolicy policy;
 	Subject		subject;
+	bool		is_possible;
 	instr_time	begin;
 
 	INSTR_TIME_SET_CURRENT(begin);
 	settings_read_account_policy(&policy);
 	rate_limit_code_attempt(now);
-	find_subject(login_id, &policy, &subject);
+	is_possible = read_subject(login_id, &policy, &subject);
+
+	/* A refusal does not wait, so nothing has been looked up by then. */
 	rate_limit_code_request("password_reset", subject.login_id.value, now);
+	find_subject(&subject, is_possible);
 	lock_login_id(&subject.login_id);
 	if (user_keep(&subject.key.user_id))
 		one_time_code_send(&subject.key, subject.recipient, now);
@@ -146,7 +158,7 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 
 	/* An error after the code was found right would tell so without using it up. */
 	password_check_policy(password, &policy);
-	find_subject(login_id, &policy, &subject);
+	find_subject(&subject, read_subject(login_id, &policy, &subject));
 	if (!one_time_code_matches(&subject.key, code, now, &live) || !user_lock(id) ||
 		!one_time_code_use_up(&subject.key, &live, now))
 	{
