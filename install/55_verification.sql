@@ -40,7 +40,7 @@ CREATE FUNCTION anon_auth.reset_password(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_reset_password';
 COMMENT ON FUNCTION anon_auth.reset_password(text, text, text) IS
-'True: the code is the one that was sent to this address. The user has the new password, all its sessions have ended, a lockout is over, and the address is verified. False, never an error, for a wrong, expired or used code and for a login ID that nobody has; after 100 of them a new code is needed. Errors: AA011 the code is right, the password is too weak, and the code can be used again; AA018 too many attempts from one address; 22023 missing argument.';
+'True: the code is the one that was sent to this address. The user has the new password, all its sessions have ended, a lockout is over, and the address is verified. False, never an error, for a wrong, expired or used code and for a login ID that nobody has; after 100 of them a new code is needed. Errors: AA011 the password is too weak, whatever the code, which stays good; AA018 too many attempts from one address; 22023 missing argument.';
 
 CREATE FUNCTION anon_auth.take_outbox_messages(batch_size integer DEFAULT 100)
 	RETURNS TABLE (

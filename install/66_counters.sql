@@ -19,7 +19,7 @@ CREATE FUNCTION anon_auth.reset_counters()
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_reset_counters';
 COMMENT ON FUNCTION anon_auth.reset_counters() IS
-'Forgets all rate limits, lockouts and failed attempts of this database on this server, at once and for good. Sessions that were revoked in a transaction that rolled back are alive again.';
+'Forgets all rate limits, lockouts and failed attempts of this database on this server, at once and for good. Sessions that were revoked in a transaction that rolled back stay revoked.';
 
 CREATE FUNCTION anon_auth.counter_statistics(
 	OUT counters bigint,

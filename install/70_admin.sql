@@ -186,7 +186,7 @@ CREATE FUNCTION anon_auth.enable_user(user_id uuid)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_enable_user';
 COMMENT ON FUNCTION anon_auth.enable_user(uuid) IS
-'Lets a disabled user log in again. Errors: 42704 unknown user; 22023 no user_id.';
+'Lets a disabled user log in again. Ends a lockout of the user on this server, too, if settings.lockout_type is per_user, whether the user was disabled or not. Errors: 42704 unknown user; 22023 no user_id.';
 
 CREATE FUNCTION anon_auth.delete_user(user_id uuid)
 	RETURNS void

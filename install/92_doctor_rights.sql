@@ -43,7 +43,8 @@ BEGIN
 			AND p.oid <> ALL (allowed)
 			-- what a worker, a scheduler or a monitor may be given a role for
 			AND NOT (p.oid IN ('anon_auth.take_outbox_messages(integer)'::regprocedure, 'anon_auth.purge(integer, boolean)'::regprocedure,
-							   'anon_auth.estimated_rows(regclass)'::regprocedure, 'anon_auth.counter_statistics()'::regprocedure)
+							   'anon_auth.estimated_rows(regclass)'::regprocedure, 'anon_auth.counter_statistics()'::regprocedure,
+							   'anon_auth.take_rate_limit(text, integer, interval)'::regprocedure)
 					 AND a.grantee <> 0)
 			AND NOT (a.grantee = 0 AND p.oid IN ('anon_auth.jws_verify(text, jsonb, text[])'::regprocedure, 'anon_auth.jwk_thumbprint(jsonb)'::regprocedure))) g;
 	RETURN QUERY

@@ -210,7 +210,10 @@ let_pass(60);
 query('UPDATE anon_auth.users SET is_disabled = true WHERE NOT is_anonymous');
 settings();
 is(each_of((log_in('ada', 'correct horse')) x 4), 'wrong wrong wrong locked', 'the right password of a disabled user counts as a wrong one');
-query('UPDATE anon_auth.users SET is_disabled = false');
+query('SELECT anon_auth.enable_user(id) FROM anon_auth.users WHERE is_disabled');
+is(each_of(log_in('ada', 'wrong'), log_in('ada', 'wrong'), log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong wrong wrong locked', 'enable_user() starts the count anew');
+query('SELECT anon_auth.enable_user(id) FROM anon_auth.users WHERE NOT is_anonymous');
+is(each_of(log_in('ada', 'correct horse')), 'done', '... and ends a lockout of a user that is not disabled');
 settings(lockout_type => 'per_user_per_ip');
 is(each_of(((log_in('ada', 'wrong', '192.0.2.1')) x 3), log_in('ada', 'correct horse', '192.0.2.1'), log_in('ada', 'correct horse', '192.0.2.2')),
 	'wrong wrong wrong locked done', 'a lock can be for one address alone');

@@ -163,6 +163,8 @@ is(query('BEGIN; ' . refresh($victim->{refresh_token}) . '; ROLLBACK'), '|', 'us
 is(session_rows($victim->{sub}), 1, '... whose session is there, since that was rolled back');
 is(query("SELECT anon_auth.use_access_token('$victim->{access_token}') IS NOT NULL AND NOT anon_auth.session_alive()"), 't', '... and has ended all the same');
 is(refusal($node, 'create_promotion_code', refresh_token => $victim->{refresh_token})->{sqlstate}, 'AA006', '... for every function');
+query('SELECT anon_auth.reset_counters()');
+is(query("SELECT anon_auth.use_access_token('$victim->{access_token}') IS NOT NULL AND NOT anon_auth.session_alive()"), 't', '... even when the counters are reset');
 is(query(refresh($victim->{refresh_token})), '|', 'the next use of the token');
 is(session_rows($victim->{sub}), 0, '... ends the session for good');
 is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused' AND user_id = '$victim->{sub}'"), 1, '... with an event');

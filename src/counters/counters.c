@@ -25,6 +25,9 @@
 /* A counter that lives longer is long-lived. */
 #define LONG_INTERVAL		(10 * USECS_PER_MINUTE)
 
+/* The value of flags, which no counter reaches. */
+#define FLAG				PG_INT64_MIN
+
 /* A locked bucket, and what is to be found in it. */
 typedef struct Place
 {
@@ -316,7 +319,7 @@ void
 counter_flag(const char *name, TimestampTz expires_at, TimestampTz now)
 {
 	raise_flagged_until(counter_file_get(), expires_at);
-	counter_set(name, 1, expires_at, now);
+	counter_set(name, FLAG, expires_at, now);
 }
 
 bool
@@ -336,6 +339,7 @@ counters_reset(void)
 {
 	CounterFile *file = counter_file_get();
 	uint32		i;
+	int			slot;
 
 	for (i = 0; i < file->nbuckets; i++)
 	{
@@ -344,7 +348,9 @@ counters_reset(void)
 		CHECK_FOR_INTERRUPTS();
 		SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, i, 0, BUCKET_LOCK_SPACE);
 		(void) LockAcquire(&tag, ExclusiveLock, false, false);
-		memset(&file->buckets[i], 0, sizeof(CounterBucket));
+		for (slot = 0; slot < COUNTER_BUCKET_CELLS; slot++)
+			if (file->buckets[i].cells[slot].value != FLAG)
+				file->buckets[i].cells[slot].expires_at = 0;
 		LockRelease(&tag, ExclusiveLock, false);
 	}
 }

@@ -67,7 +67,7 @@ extern bool counter_is_flagged(const char *name, TimestampTz now);
 /* False: there is no flag at all. */
 extern bool counters_flagged(TimestampTz now);
 
-/* Forget every counter of this database on this server. */
+/* Forget every counter of this database on this server, but no flag. */
 extern void counters_reset(void);
 
 /* ---- statistics, which start at 0 when the file is made ---- */

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "domain/domain.h"
+#include "domain/limits.h"
 #include "json/json.h"
 #include "store/foreign_keys.h"
 
@@ -62,6 +63,7 @@ user_admin_enable(const pg_uuid_t *id, TimestampTz now)
 	User		user;
 
 	user_admin_get(id, &user);
+	lockout_end(id);
 	if (set_disabled(id, false, now))
 		event_insert("user.enabled", id, NULL, NULL, now);
 }
