@@ -163,8 +163,19 @@ BEGIN
 			'No token can be signed.', 'SELECT anon_auth.create_signing_key();';
 		RETURN;
 	END IF;
-	SELECT kid, alg, created_at INTO current_key FROM anon_auth.signing_keys
+	SELECT kid, alg, created_at, master_key_id INTO current_key FROM anon_auth.signing_keys
 		WHERE state = 'active' ORDER BY created_at DESC, kid LIMIT 1;
+	-- The master key is there, and does not open what was sealed with it.
+	BEGIN
+		IF current_key.master_key_id = ANY (ids) THEN
+			PERFORM anon_auth.sign_jwt('{}', current_key.kid);
+		END IF;
+	EXCEPTION WHEN data_corrupted THEN
+		GET STACKED DIAGNOSTICS message = MESSAGE_TEXT;
+		RETURN QUERY SELECT 'error', 'signing_key_damaged', message,
+			'No token can be signed: every login fails.',
+			'SELECT * FROM anon_auth.master_key_users();  -- if settings.database_id is another than this database''s there, set it back; else SELECT anon_auth.rotate_signing_key();';
+	END;
 	IF current_key.created_at < now() - interval '90 days' THEN
 		RETURN QUERY SELECT 'warning', 'old_signing_key',
 			format('signing key %L is %s days old', current_key.kid, extract(day FROM now() - current_key.created_at)),

@@ -178,6 +178,21 @@ SELECT anon_auth.delete_user(app.new_guest());
 COMMIT;
 SELECT * FROM app.audit;
 
+-- whoever has TRIGGER on a superuser's table gets no function of theirs run as the superuser
+CREATE TABLE app.granted (owner uuid REFERENCES anon_auth.users ON DELETE CASCADE) PARTITION BY HASH (owner);
+CREATE TABLE app.granted_0 PARTITION OF app.granted FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+GRANT TRIGGER ON app.granted_0 TO regress_other_owner;
+GRANT USAGE, CREATE ON SCHEMA app TO regress_other_owner;
+SET ROLE regress_other_owner;
+CREATE FUNCTION app.mine() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE WARNING 'run as a superuser'; RETURN NULL; END$$;
+CREATE TRIGGER mine AFTER DELETE ON app.granted_0 FOR EACH ROW EXECUTE FUNCTION app.mine();
+RESET ROLE;
+SELECT app.new_guest() AS guest \gset
+INSERT INTO app.granted VALUES (:'guest');
+SELECT anon_auth.delete_user(:'guest');
+ALTER FUNCTION app.mine OWNER TO CURRENT_USER;
+SELECT anon_auth.delete_user(:'guest');
+
 SET client_min_messages = warning;
 DROP SCHEMA app, yard CASCADE;
 DROP TABLE u;

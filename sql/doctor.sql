@@ -224,6 +224,11 @@ SELECT app.mend('client_addresses_unknown');
 RESET application_name;
 
 -- ---- in a bad state ----
+SELECT database_id FROM anon_auth.settings \gset
+UPDATE anon_auth.settings SET database_id = '00000000-0000-4000-8000-000000000000';
+\c -
+SELECT finding, severity FROM app.findings WHERE severity = 'error';
+UPDATE anon_auth.settings SET database_id = :'database_id';
 DELETE FROM anon_auth.settings;
 SELECT finding, severity, fix FROM app.findings;
 SELECT app.mend('no_settings');

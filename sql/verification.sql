@@ -82,11 +82,15 @@ SELECT one_time_codes FROM anon_auth.purge();
 
 -- the caller by use_access_token(), by nothing, by a session that has ended
 SELECT unlimited();
+SELECT anon_auth.use_access_token(:'ada_access_token', false) IS NOT NULL AS identified;
 BEGIN;
-SELECT anon_auth.use_access_token(:'ada_access_token') IS NOT NULL AS identified;
 SELECT anon_auth.request_verification('phone_number') IS NOT NULL AS sent;
-SELECT anon_auth.verify_login_id((SELECT code FROM anon_auth.take_outbox_messages()), 'phone_number') AS verified;
+-- nobody can have got it yet
+SELECT code, anon_auth.verify_login_id(code, 'phone_number') AS verified FROM anon_auth.take_outbox_messages() \gset
+\echo :verified
 COMMIT;
+SELECT anon_auth.verify_login_id(:'code', 'phone_number') AS verified;
+RESET anon_auth.verified_claims;
 \set VERBOSITY terse
 SELECT anon_auth.request_verification();
 SELECT anon_auth.request_verification('email', 'nonsense');

@@ -33,7 +33,8 @@ $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION anon_auth;
 SELECT anon_auth.create_client('app', 'native', refresh_token_rotation_enabled => true);
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1, lockout_max_attempts = 1000000,
-	password_attempts_per_minute_per_ip = NULL, password_attempts_per_minute_per_user = NULL, password_attempts_per_minute_per_user_per_ip = NULL;
+	password_attempts_per_minute_per_ip = NULL, password_attempts_per_minute_per_user = NULL, password_attempts_per_minute_per_user_per_ip = NULL,
+	device_key_logins_per_minute = NULL, unknown_login_ids_per_minute = NULL;
 CREATE TABLE notes (user_id uuid REFERENCES anon_auth.users (id) ON DELETE CASCADE, note text);
 SQL
 

@@ -8,6 +8,7 @@ use FindBin;
 use lib $FindBin::Bin;
 
 use AnonAuth::Clock;
+use AnonAuth::Connection;
 use AnonAuth::Device qw(call challenge refusal sql_literal);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -135,12 +136,48 @@ let_pass(86400);
 $code = new_code();
 is(query('SELECT ' . verify($code)), 't', '... until the day is over');
 
+# Anybody may claim an address, and take that back.
+my $in_one = query(<<'SQL');
+BEGIN;
+SELECT p.access_token FROM anon_auth.authenticate_anonymously('app') g, anon_auth.promote_anonymous_user('app', email => 'claimed@example.com', password => 'correct horse', refresh_token => g.refresh_token) p \gset
+SELECT FROM anon_auth.request_verification('email', :'access_token');
+SELECT anon_auth.verify_login_id(code, 'email', :'access_token') FROM anon_auth.take_outbox_messages();
+ROLLBACK;
+SQL
+is($in_one =~ s/\s+//gr, 'f', 'a code is not looked at in the transaction that made it');
+my $chief = account('chief');
+like(rolled_back_calls(120, 'anon_auth.verify_login_id(\'1\', \'email\', ' . sql_literal($chief->{access_token}) . ')'), qr/^100 20$/, 'a hundred tries for an address are enough');
+query("SELECT anon_auth.delete_user('$chief->{sub}')");
+$chief = account('chief');
+is(refusal($node, 'verify_login_id', code => '1', access_token => $chief->{access_token})->{sqlstate}, 'AA018', '... whoever claims it');
+
 # A reset: an error that follows the right code would not use it up.
 query(q{SELECT anon_auth.request_password_reset('ada@example.com')});
 $code = query('SELECT code FROM anon_auth.take_outbox_messages()');
 my @weak = map { refusal($node, 'reset_password', login_id => 'ada@example.com', code => $_, new_password => 'x')->{sqlstate} } $code, 'WRONGCODE0';
 is("@weak", 'AA011 AA011', 'a password that is refused does not tell whether the code was right');
 query("SELECT anon_auth.reset_password('ada\@example.com', '$code', 'correct horse')");
+
+# ---------------------------------------------------------------------------
+# A call that has waited does not bring back an old state
+# ---------------------------------------------------------------------------
+
+set_clock(0);
+query("SELECT anon_auth.reset_counters(); UPDATE anon_auth.settings SET promotion_conflict = 'login', password_attempts_per_minute_per_user = 10, password_attempts_per_minute_per_user_per_ip = NULL");
+my $attacker = AnonAuth::Device->new(alg => 'ES256');
+call($node, 'authenticate_anonymously', client_id => 'app', jwt => $attacker->request(challenge => challenge($node), with_jwk => 1));
+my ($holder, $waiter) = map { AnonAuth::Connection->new($node) } 1, 2;
+$holder->query("BEGIN; SELECT FROM anon_auth.authenticate_anonymously('app', '" . $attacker->request(challenge => challenge($node)) . "')");
+$waiter->begin("SELECT FROM anon_auth.promote_anonymous_user('app', email => 'ada\@example.com', password => 'wrong', jwt => '" . $attacker->request(challenge => challenge($node), action => 'promote') . "');");
+$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%promote_anonymous_user%'}) or die 'nothing waits';
+let_pass(57);
+my $guesses = q{anon_auth.authenticate('app', 'ada@example.com', 'wrong ' || i)};
+like(rolled_back_calls(20, $guesses), qr/^10 10$/, 'while one call waits, others use up a limit');
+$holder->query('ROLLBACK');
+$waiter->end;
+like(rolled_back_calls(20, $guesses), qr/^[01] (?:20|19)$/, '... which the one that has waited does not give back');
+$_->close for $holder, $waiter;
+query("UPDATE anon_auth.settings SET promotion_conflict = 'error', password_attempts_per_minute_per_user = 1000; SELECT anon_auth.reset_counters()");
 
 # ---------------------------------------------------------------------------
 # Refresh tokens
@@ -189,6 +226,24 @@ for my $round (1 .. 5)
 	$victim->{refresh_token} = $next;
 	let_pass(3600);
 }
+
+$victim = rotating_guest();
+$before = statistic('counters');
+query(<<"SQL");
+DO \$\$
+DECLARE
+	token text := '$victim->{refresh_token}';
+BEGIN
+	FOR i IN 1 .. 200 LOOP
+		SELECT refresh_token INTO token FROM anon_auth.refresh_session('rotating', token);
+	END LOOP;
+	RAISE division_by_zero;
+EXCEPTION WHEN division_by_zero THEN NULL;
+END \$\$
+SQL
+cmp_ok(statistic('counters') - $before, '<=', 1, 'a session takes room for one counter, however often it is refreshed');
+let_pass(11);
+is(query(refresh($victim->{refresh_token})), '|', '... and its first token counts as presented');
 
 # The clock was two hours ahead, and is corrected.
 $victim = rotating_guest();

@@ -37,7 +37,7 @@ Datum
 anon_auth_take_rate_limit(PG_FUNCTION_ARGS)
 {
 	char	   *name = api_required_text(fcinfo, 0, "name");
-	TimestampTz conforms_at;
+	int64		wait;
 
 	if (PG_ARGISNULL(1))
 		raise_required("max_count");
@@ -48,7 +48,7 @@ anon_auth_take_rate_limit(PG_FUNCTION_ARGS)
 
 	/* The prefix keeps limits of applications apart from those of the extension. */
 	PG_RETURN_BOOL(counter_take(psprintf("application/%s", name), PG_GETARG_INT32(1),
-								get_period(fcinfo, 2), GetCurrentTimestamp(), &conforms_at));
+								get_period(fcinfo, 2), &wait));
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_reset_counters);
@@ -76,7 +76,7 @@ anon_auth_counter_statistics(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	counters_usage(GetCurrentTimestamp(), &live, &size);
+	counters_usage(&live, &size);
 	values[0] = Int64GetDatum(live);
 	values[1] = Int64GetDatum(size);
 	for (i = 0; i < lengthof(shown); i++)

@@ -34,6 +34,7 @@ typedef struct Place
 	CounterFile *file;
 	CounterBucket *bucket;
 	uint64		key;
+	TimestampTz now;			/* read when the bucket was locked */
 	LOCKTAG		tag;
 } Place;
 
@@ -73,6 +74,7 @@ lock_bucket(const char *name, Place *place)
 						 (uint32) (place->bucket - place->file->buckets), 0, BUCKET_LOCK_SPACE);
 	(void) LockAcquire(&place->tag, ExclusiveLock, false, false);
 	undo_change(place->bucket);
+	place->now = GetCurrentTimestamp();
 }
 
 static void
@@ -96,12 +98,12 @@ slot_of(const Place *place)
 /*
  * A slot for a new counter, or -1.  Counters that live long may take half of a
  * bucket: the other half always serves limits a minute, whose counters expire
- * within seconds.
+ * within seconds, and counters that it is reserved for.
  */
 static int
-free_slot(const Place *place, TimestampTz expires_at, TimestampTz now)
+free_slot(const Place *place, int64 lifetime, bool reserved)
 {
-	TimestampTz long_lived = now + LONG_INTERVAL;
+	TimestampTz long_lived = place->now + LONG_INTERVAL;
 	int			room = COUNTER_BUCKET_CELLS / 2;
 	int			slot = -1;
 	int			i;
@@ -110,12 +112,12 @@ free_slot(const Place *place, TimestampTz expires_at, TimestampTz now)
 	{
 		TimestampTz end = place->bucket->cells[i].expires_at;
 
-		if (end <= now)
+		if (end <= place->now)
 			slot = i;
 		else if (end > long_lived)
 			room--;
 	}
-	return expires_at > long_lived && room <= 0 ? -1 : slot;
+	return lifetime > LONG_INTERVAL && room <= 0 && !reserved ? -1 : slot;
 }
 
 static void
@@ -137,36 +139,42 @@ change_cell(Place *place, int slot, int64 value, TimestampTz expires_at)
 
 /* Whether a slot has the counter already, live. */
 static bool
-is_live(const Place *place, int slot, TimestampTz now)
+is_live(const Place *place, int slot)
 {
 	return slot >= 0 && place->bucket->keys[slot] == place->key &&
-		place->bucket->cells[slot].expires_at > now;
+		place->bucket->cells[slot].expires_at > place->now;
 }
 
-pg_noreturn static void
-raise_no_room(Place *place)
-{
-	unlock_bucket(place);
-	counter_statistic_add(COUNTER_NO_ROOM, 1);
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_RATE_LIMITED),
-			 errmsg("request rate limited"),
-			 errdetail("There is no room for another counter of attempts."),
-			 errhint("Try again later. If this lasts, increase anon_auth.counter_cells.")));
-}
-
-/* Locks the bucket and finds a slot; raises AA018 where there is none. */
+/* Locks the bucket and finds a slot; -1 where there is none, and nothing is locked. */
 static int
-lock_slot(const char *name, TimestampTz expires_at, TimestampTz now, Place *place)
+try_lock_slot(const char *name, int64 lifetime, bool reserved, Place *place)
 {
 	int			slot;
 
 	lock_bucket(name, place);
 	slot = slot_of(place);
 	if (slot < 0)
-		slot = free_slot(place, expires_at, now);
+		slot = free_slot(place, lifetime, reserved);
 	if (slot < 0)
-		raise_no_room(place);
+	{
+		unlock_bucket(place);
+		counter_statistic_add(COUNTER_NO_ROOM, 1);
+	}
+	return slot;
+}
+
+/* The same; raises AA018 where there is none. */
+static int
+lock_slot(const char *name, int64 lifetime, bool reserved, Place *place)
+{
+	int			slot = try_lock_slot(name, lifetime, reserved, place);
+
+	if (slot < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_RATE_LIMITED),
+				 errmsg("request rate limited"),
+				 errdetail("There is no room for another counter of attempts."),
+				 errhint("Try again later. If this lasts, increase anon_auth.counter_cells.")));
 	return slot;
 }
 
@@ -175,45 +183,48 @@ lock_slot(const char *name, TimestampTz expires_at, TimestampTz now, Place *plac
  * never later than now + period, except after the clock was set back.
  */
 bool
-counter_take(const char *name, int burst, int64 period, TimestampTz now,
-			 TimestampTz *conforms_at)
+counter_take(const char *name, int burst, int64 period, int64 *wait)
 {
 	int64		interval = period / burst;
 	Place		place;
-	int			slot = lock_slot(name, now + interval, now, &place);
-	TimestampTz arrival = now;
+	int			slot = lock_slot(name, interval, false, &place);
+	TimestampTz arrival = place.now;
 	bool		conforms;
 
-	if (is_live(&place, slot, now))
-		arrival = Min(place.bucket->cells[slot].expires_at, now + period);
-	conforms = arrival + interval <= now + interval * burst;
+	if (is_live(&place, slot))
+		arrival = Min(place.bucket->cells[slot].expires_at, place.now + period);
+	conforms = arrival + interval <= place.now + interval * burst;
 	change_cell(&place, slot, 0, conforms ? arrival + interval : arrival);
 	unlock_bucket(&place);
-	*conforms_at = arrival + interval - interval * burst;
+	*wait = arrival + interval - interval * burst - place.now;
 	return conforms;
 }
 
 void
-counter_give_back(const char *name, int burst, int64 period, TimestampTz now)
+counter_give_back(const char *name, int burst, int64 period)
 {
 	Place		place;
 	int			slot;
 
 	lock_bucket(name, &place);
 	slot = slot_of(&place);
-	if (is_live(&place, slot, now))
+	if (is_live(&place, slot))
 		change_cell(&place, slot, 0, place.bucket->cells[slot].expires_at - period / burst);
 	unlock_bucket(&place);
 }
 
 int64
-counter_increment(const char *name, TimestampTz expires_at, bool prolong, TimestampTz now)
+counter_increment(const char *name, int64 lifetime, bool prolong)
 {
 	Place		place;
-	int			slot = lock_slot(name, expires_at, now, &place);
+	int			slot = try_lock_slot(name, lifetime, false, &place);
+	TimestampTz expires_at;
 	int64		value = 1;
 
-	if (is_live(&place, slot, now))
+	if (slot < 0)
+		return 0;
+	expires_at = place.now + lifetime;
+	if (is_live(&place, slot))
 	{
 		value += place.bucket->cells[slot].value;
 		if (!prolong)
@@ -224,52 +235,59 @@ counter_increment(const char *name, TimestampTz expires_at, bool prolong, Timest
 	return value;
 }
 
-void
-counter_set(const char *name, int64 value, TimestampTz expires_at, TimestampTz now)
+static void
+set_counter(const char *name, int64 value, int64 lifetime, bool reserved)
 {
 	Place		place;
-	int			slot = lock_slot(name, expires_at, now, &place);
+	int			slot = lock_slot(name, lifetime, reserved, &place);
 
-	change_cell(&place, slot, value, expires_at);
+	change_cell(&place, slot, value, place.now + lifetime);
 	unlock_bucket(&place);
+}
+
+void
+counter_set(const char *name, int64 value, int64 lifetime)
+{
+	set_counter(name, value, lifetime, false);
 }
 
 int64
-counter_set_once(const char *name, int64 value, TimestampTz expires_at, TimestampTz now)
+counter_set_once(const char *name, int64 value, int64 lifetime)
 {
 	Place		place;
-	int			slot = lock_slot(name, expires_at, now, &place);
+	int			slot = lock_slot(name, lifetime, false, &place);
+	int64		age = 0;
 
-	if (is_live(&place, slot, now))
-		value = place.bucket->cells[slot].value;
+	if (is_live(&place, slot) && place.bucket->cells[slot].value == value)
+		age = Max(place.now + lifetime - place.bucket->cells[slot].expires_at, 0);
 	else
-		change_cell(&place, slot, value, expires_at);
+		change_cell(&place, slot, value, place.now + lifetime);
 	unlock_bucket(&place);
-	return value;
+	return age;
 }
 
-TimestampTz
-counter_get(const char *name, TimestampTz latest, TimestampTz now, int64 *value)
+int64
+counter_get(const char *name, int64 lifetime, int64 *value)
 {
 	Place		place;
 	int			slot;
-	TimestampTz expires_at = 0;
+	int64		left = 0;
 
 	lock_bucket(name, &place);
 	slot = slot_of(&place);
-	if (is_live(&place, slot, now))
+	if (is_live(&place, slot))
 	{
 		CounterCell cell = place.bucket->cells[slot];
 
 		/* From now on it expires as it should have, or it never would. */
-		if (cell.expires_at > latest)
-			change_cell(&place, slot, cell.value, latest);
-		expires_at = Min(cell.expires_at, latest);
+		if (cell.expires_at > place.now + lifetime)
+			change_cell(&place, slot, cell.value, place.now + lifetime);
+		left = Min(cell.expires_at - place.now, lifetime);
 		if (value != NULL)
 			*value = cell.value;
 	}
 	unlock_bucket(&place);
-	return expires_at;
+	return left;
 }
 
 bool
@@ -316,22 +334,28 @@ raise_flagged_until(CounterFile *file, TimestampTz expires_at)
 }
 
 void
-counter_flag(const char *name, TimestampTz expires_at, TimestampTz now)
+counter_flag(const char *name, int64 lifetime)
 {
-	raise_flagged_until(counter_file_get(), expires_at);
-	counter_set(name, FLAG, expires_at, now);
+	raise_flagged_until(counter_file_get(), GetCurrentTimestamp() + lifetime);
+	set_counter(name, FLAG, lifetime, true);
 }
 
 bool
-counters_flagged(TimestampTz now)
+counters_flagged(void)
 {
-	return pg_atomic_read_u64(&counter_file_get()->flagged_until) > (uint64) now;
+	return pg_atomic_read_u64(&counter_file_get()->flagged_until) > (uint64) GetCurrentTimestamp();
 }
 
 bool
-counter_is_flagged(const char *name, TimestampTz now)
+counter_is_flagged(const char *name)
 {
-	return counter_get(name, DT_NOEND, now, NULL) != 0;
+	Place		place;
+	bool		flagged;
+
+	lock_bucket(name, &place);
+	flagged = is_live(&place, slot_of(&place));
+	unlock_bucket(&place);
+	return flagged;
 }
 
 void
@@ -374,9 +398,10 @@ counter_statistic(CounterStatistic statistic)
 }
 
 void
-counters_usage(TimestampTz now, int64 *live, int64 *size)
+counters_usage(int64 *live, int64 *size)
 {
 	CounterFile *file = counter_file_get();
+	TimestampTz now = GetCurrentTimestamp();
 	uint32		i;
 	int			slot;
 

@@ -12,10 +12,12 @@
  *
  * Space is bounded.  An expired counter makes room for another one; a live
  * counter is never evicted.  Where there is no room, functions that need a new
- * counter raise AA018.
+ * counter raise AA018, unless they say otherwise.
  *
- * A clock that was ahead and has been corrected leaves counters that expire too
- * late.  Functions therefore take the latest possible time, and use it instead.
+ * The functions read the clock themselves, once they have the counter: a caller may
+ * have waited for a lock since it looked.  A clock that was ahead and has been
+ * corrected leaves counters that expire too late.  Functions that take a
+ * lifetime cut these to what it allows.  Lifetimes are in microseconds.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,44 +30,44 @@
 
 /*
  * Take one from a limit (GCRA): burst at once, and one more each period / burst.
- * False: nothing was taken, and *conforms_at is when a take can succeed.  Period
- * in microseconds.
+ * False: nothing was taken, and *wait is for how long.  Period and wait in
+ * microseconds.
  */
-extern bool counter_take(const char *name, int burst, int64 period, TimestampTz now,
-						 TimestampTz *conforms_at);
+extern bool counter_take(const char *name, int burst, int64 period, int64 *wait);
 
 /* Undo a take that turned out not to count. */
-extern void counter_give_back(const char *name, int burst, int64 period, TimestampTz now);
+extern void counter_give_back(const char *name, int burst, int64 period);
 
 /*
- * Add one, and return the new value.  The counter expires at the given time; a live
+ * Add one, and return the new value; 0 instead of an error if there is no room for
+ * the counter.  The counter lives for the given time; a live
  * one that would expire sooner does so, unless prolong is true.
  */
-extern int64 counter_increment(const char *name, TimestampTz expires_at, bool prolong,
-							   TimestampTz now);
+extern int64 counter_increment(const char *name, int64 lifetime, bool prolong);
 
 /* Set a counter. */
-extern void counter_set(const char *name, int64 value, TimestampTz expires_at, TimestampTz now);
-
-/* Set a counter that is not live, and return value; else return the value it has. */
-extern int64 counter_set_once(const char *name, int64 value, TimestampTz expires_at,
-							  TimestampTz now);
+extern void counter_set(const char *name, int64 value, int64 lifetime);
 
 /*
- * Return when a counter expires, at the latest at a given time; 0 where it is not
- * live.  value may be NULL.
+ * Set a counter, unless it is live and has the value already.  Return for how long
+ * it has had it; 0 if it was set.
  */
-extern TimestampTz counter_get(const char *name, TimestampTz latest, TimestampTz now,
-							   int64 *value);
+extern int64 counter_set_once(const char *name, int64 value, int64 lifetime);
+
+/*
+ * Return for how long a counter lives, at most the given time; 0 if it is not live.
+ * value may be NULL.
+ */
+extern int64 counter_get(const char *name, int64 lifetime, int64 *value);
 
 extern void counter_clear(const char *name);
 
-/* Flags: counters that hardly ever exist. */
-extern void counter_flag(const char *name, TimestampTz expires_at, TimestampTz now);
-extern bool counter_is_flagged(const char *name, TimestampTz now);
+/* Flags: counters that hardly ever exist.  They may take all of the room. */
+extern void counter_flag(const char *name, int64 lifetime);
+extern bool counter_is_flagged(const char *name);
 
 /* False: there is no flag at all. */
-extern bool counters_flagged(TimestampTz now);
+extern bool counters_flagged(void);
 
 /* Forget every counter of this database on this server, but no flag. */
 extern void counters_reset(void);
@@ -89,6 +91,6 @@ extern void counter_statistic_set(CounterStatistic statistic, uint64 value);
 extern uint64 counter_statistic(CounterStatistic statistic);
 
 /* How many counters are live, and how many there can be. */
-extern void counters_usage(TimestampTz now, int64 *live, int64 *size);
+extern void counters_usage(int64 *live, int64 *size);
 
 #endif							/* ANON_AUTH_COUNTERS_H */

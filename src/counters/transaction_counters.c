@@ -47,17 +47,31 @@ add_entry(void)
 }
 
 void
-counter_clear_at_commit(const char *name, TimestampTz now)
+counter_clear_at_commit(const char *name)
 {
 	CounterRef	ref;
 
-	if (counter_find_cell(name, &ref) && ref.cell->expires_at > now + SAFE_INTERVAL)
+	if (counter_find_cell(name, &ref) && ref.cell->expires_at > GetCurrentTimestamp() + SAFE_INTERVAL)
 	{
 		Entry	   *entry = add_entry();
 
 		entry->clears = true;
 		entry->ref = ref;
 	}
+}
+
+bool
+counter_is_cleared_at_commit(const char *name)
+{
+	CounterRef	ref;
+	Entry	   *entry;
+
+	if (entries == NULL || !counter_find_cell(name, &ref))
+		return false;
+	for (entry = entries; entry != NULL; entry = entry->next)
+		if (entry->clears && entry->ref.key == ref.key)
+			return true;
+	return false;
 }
 
 /* A million logins in one subtransaction are one entry. */

@@ -20,7 +20,10 @@ extern void transaction_counters_init(void);
  * subtransaction, rolls back, or if it is prepared for a two-phase commit, the
  * counter stays.
  */
-extern void counter_clear_at_commit(const char *name, TimestampTz now);
+extern void counter_clear_at_commit(const char *name);
+
+/* Whether the current transaction will clear the counter if it commits. */
+extern bool counter_is_cleared_at_commit(const char *name);
 
 /* Add one to a statistic if the current transaction or subtransaction rolls back. */
 extern void counter_statistic_at_rollback(CounterStatistic statistic);

@@ -76,7 +76,7 @@ admit(const pg_uuid_t *id, const Client *client, Jsonb *device_info, TimestampTz
 	RateLimits *limits;
 
 	require_sign_up_open();
-	limits = rate_limit_sign_up(now);
+	limits = rate_limit_sign_up();
 	PG_TRY();
 	{
 		hook_before_sign_up(settings_get()->before_sign_up, id,
@@ -85,7 +85,7 @@ admit(const pg_uuid_t *id, const Client *client, Jsonb *device_info, TimestampTz
 	PG_CATCH();
 	{
 		/* A guest that the hook refuses is none. */
-		rate_limit_give_back(limits, now);
+		rate_limit_give_back(limits);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
@@ -130,7 +130,7 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
 	if (!device_key_insert(&key, now))
 	{
 		user_delete_new(&id);
-		rate_limit_give_back(limits, now);
+		rate_limit_give_back(limits);
 		return false;
 	}
 	take_over_challenges(request, &key, now);
@@ -144,7 +144,7 @@ static void
 log_in(const Client *client, const char *kid, const pg_uuid_t *user_id, TimestampTz now,
 	   User *user)
 {
-	rate_limit_device_key(kid, now);
+	rate_limit_device_key(kid);
 	if (!user_log_in(user_id, now, user))
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_USER_DISABLED),

@@ -18,28 +18,27 @@
 typedef struct RateLimits RateLimits;
 
 /* Count a guest's sign-up.  Raises AA018. */
-extern RateLimits *rate_limit_sign_up(TimestampTz now);
+extern RateLimits *rate_limit_sign_up(void);
 
 /* What was counted did not happen.  May be called while an error is handled. */
-extern void rate_limit_give_back(const RateLimits *limits, TimestampTz now);
+extern void rate_limit_give_back(const RateLimits *limits);
 
 /* Count a login with a device key whose signature was verified.  Raises AA018. */
-extern void rate_limit_device_key(const char *kid, TimestampTz now);
+extern void rate_limit_device_key(const char *kid);
 
 /*
  * Count a request for a one-time code to be sent to a subject, and an attempt
  * at one, which is an attempt at a password as far as addresses go.  AA018.
  */
-extern void rate_limit_code_request(const char *purpose, const char *subject, TimestampTz now);
-extern void rate_limit_code_attempt(TimestampTz now);
+extern void rate_limit_code_request(const char *purpose, const char *subject);
+extern void rate_limit_code_attempt(void);
 
 /*
- * Wrong six-digit codes for a subject in a day: five tries for each of ten codes
- * an hour would find one in a million within months.  The caller holds a lock
- * from the check, which raises AA018, to the count.
+ * Count a try at a six-digit code for an address, by anybody.  Raises AA018 beyond a
+ * hundred a day: five tries for each of ten codes an hour would find one in a
+ * million within months.
  */
-extern void rate_limit_guess(const char *subject, TimestampTz now);
-extern void rate_limit_wrong_guess(const char *subject, TimestampTz now);
+extern void rate_limit_guess(const char *address);
 
 /* ---- attempts at passwords, and the lockout (rate_limit.c) ---- */
 
@@ -57,10 +56,10 @@ typedef struct PasswordAttempt
  * Raises AA018, and AA019 where logins to the user are locked.
  */
 extern void password_attempt_begin(PasswordAttempt *attempt, const pg_uuid_t *user_id,
-								   const char *login_id, TimestampTz now);
+								   const char *login_id);
 
 /* False: too many login IDs that nobody has; do not spend a hash on this one. */
-extern bool password_attempt_may_hash(const PasswordAttempt *attempt, TimestampTz now);
+extern bool password_attempt_may_hash(const PasswordAttempt *attempt);
 
 /* How it ended.  A failure that locks the user is an event. */
 extern void password_attempt_right(const PasswordAttempt *attempt);

@@ -34,8 +34,10 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 	PasswordMatch match;
 	const char *failure = NULL;
 
-	password_attempt_begin(&attempt, user_id, login_id, now);
-	if (!password_attempt_may_hash(&attempt, now))
+	password_attempt_begin(&attempt, user_id, login_id);
+	if (strlen(password) > PASSWORD_MAX_LENGTH)
+		failure = user_id == NULL ? "unknown login ID" : "wrong password";
+	else if (!password_attempt_may_hash(&attempt))
 	{
 		password_wait();
 		failure = "unknown login ID";

@@ -19,6 +19,7 @@
 #include <ctype.h>
 #include <sodium.h>
 
+#include "access/xact.h"
 #include "counters/counters.h"
 #include "domain/one_time_code.h"
 #include "json/json.h"
@@ -185,12 +186,29 @@ max_attempts(const OneTimeCodeKey *key)
 	return key->purpose == CODE_VERIFICATION ? VERIFICATION_ATTEMPTS : RESET_ATTEMPTS;
 }
 
+/*
+ * Whether anybody can have got the code.  The transaction that makes a code has
+ * not sent it yet; whoever tries it there guesses, and may take all back.
+ */
+static bool
+was_sent(const OneTimeCode *code)
+{
+	return code->created_at < GetCurrentTransactionStartTimestamp();
+}
+
 /* Count an attempt at a code; false if there were too many, or it is used up. */
 static bool
-count_attempt(const OneTimeCodeKey *key, const OneTimeCode *code, TimestampTz now)
+count_attempt(const OneTimeCodeKey *key, const OneTimeCode *code)
 {
-	return counter_increment(attempts_counter(key, code), code->expires_at, false, now) <=
-		max_attempts(key);
+	int64		lifetime = code->expires_at - GetCurrentTimestamp();
+	int64		attempts;
+
+	if (lifetime <= 0)
+		return false;
+
+	/* No room to count is as good as too many: an error would tell that there is a code. */
+	attempts = counter_increment(attempts_counter(key, code), lifetime, false);
+	return attempts > 0 && attempts <= max_attempts(key);
 }
 
 bool
@@ -205,7 +223,7 @@ one_time_code_matches(const OneTimeCodeKey *key, const char *typed, TimestampTz 
 	int			i;
 
 	memset(code, 0, sizeof(OneTimeCode));
-	live = one_time_code_find(key, now, code) && count_attempt(key, code, now);
+	live = one_time_code_find(key, now, code) && was_sent(code) && count_attempt(key, code);
 	for (i = 0; (secret = master_key_derived(MASTER_KEY_ONE_TIME_CODE, i)) != NULL; i++)
 	{
 		hash_code(key, canonical, secret, hash);
@@ -220,10 +238,11 @@ one_time_code_use_up(const OneTimeCodeKey *key, const OneTimeCode *code, Timesta
 {
 	char	   *counter = attempts_counter(key, code);
 	int64		attempts;
+	int64		lifetime = code->expires_at - GetCurrentTimestamp();
 
-	if (counter_get(counter, code->expires_at, now, &attempts) != 0 && attempts >= USED_UP)
+	if (lifetime <= 0 || (counter_get(counter, lifetime, &attempts) != 0 && attempts >= USED_UP))
 		return false;
-	counter_set(counter, USED_UP, code->expires_at, now);
+	counter_set(counter, USED_UP, lifetime);
 	return one_time_code_delete(key, code->created_at);
 }
 

@@ -125,11 +125,11 @@ password_reset_request(const char *login_id, TimestampTz now)
 
 	INSTR_TIME_SET_CURRENT(begin);
 	settings_read_account_policy(&policy);
-	rate_limit_code_attempt(now);
+	rate_limit_code_attempt();
 	is_possible = read_subject(login_id, &policy, &subject);
 
 	/* A refusal does not wait, so nothing has been looked up by then. */
-	rate_limit_code_request("password_reset", subject.login_id.value, now);
+	rate_limit_code_request("password_reset", subject.login_id.value);
 	find_subject(&subject, is_possible);
 	lock_login_id(&subject.login_id);
 	if (user_keep(&subject.key.user_id))
@@ -154,7 +154,7 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 
 	INSTR_TIME_SET_CURRENT(begin);
 	settings_read_account_policy(&policy);
-	rate_limit_code_attempt(now);
+	rate_limit_code_attempt();
 
 	/* An error after the code was found right would tell so without using it up. */
 	password_check_policy(password, &policy);

@@ -31,7 +31,7 @@
 #define HOUR		(SECS_PER_HOUR * USECS_PER_SEC)
 #define DAY			USECS_PER_DAY
 
-#define WRONG_GUESSES_PER_DAY	100
+#define GUESSES_PER_DAY	100
 
 typedef struct Limit
 {
@@ -58,9 +58,9 @@ rate_limit_retry_after(void)
 
 /* In whole seconds, so that the next try is not too early. */
 static void
-set_retry_after(TimestampTz at, TimestampTz now)
+set_retry_after(int64 microseconds)
 {
-	retry_after = at <= now ? 1 : (int) ((at - now + USECS_PER_SEC - 1) / USECS_PER_SEC);
+	retry_after = microseconds <= 0 ? 1 : (int) ((microseconds + USECS_PER_SEC - 1) / USECS_PER_SEC);
 }
 
 /* count 0: there is no such limit. */
@@ -103,28 +103,28 @@ add_address_limits(RateLimits *limits, const char *kind, int count, const char *
 }
 
 static void
-give_back(const RateLimits *limits, int count, TimestampTz now)
+give_back(const RateLimits *limits, int count)
 {
 	while (count-- > 0)
 		counter_give_back(limits->items[count].name, limits->items[count].count,
-						  limits->items[count].period, now);
+						  limits->items[count].period);
 }
 
 static void
-take(const RateLimits *limits, TimestampTz now)
+take(const RateLimits *limits)
 {
-	TimestampTz conforms_at;
+	int64		wait;
 	int			i;
 
 	for (i = 0; i < limits->count; i++)
 	{
 		const Limit *limit = &limits->items[i];
 
-		if (counter_take(limit->name, limit->count, limit->period, now, &conforms_at))
+		if (counter_take(limit->name, limit->count, limit->period, &wait))
 			continue;
-		give_back(limits, i, now);
+		give_back(limits, i);
 		counter_statistic_add(COUNTER_RATE_LIMITED, 1);
-		set_retry_after(conforms_at, now);
+		set_retry_after(wait);
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_RATE_LIMITED),
 				 errmsg("request rate limited"),
@@ -134,31 +134,31 @@ take(const RateLimits *limits, TimestampTz now)
 }
 
 RateLimits *
-rate_limit_sign_up(TimestampTz now)
+rate_limit_sign_up(void)
 {
 	const Settings *settings = settings_get();
 	RateLimits *limits = palloc0(sizeof(RateLimits));
 
 	add_limit(limits, "sign_up", settings->guest_sign_ups, MINUTE, "guest sign-ups a minute");
 	add_address_limits(limits, "sign_up", settings->guest_sign_ups_per_ip, "guest sign-ups");
-	take(limits, now);
+	take(limits);
 	return limits;
 }
 
 void
-rate_limit_give_back(const RateLimits *limits, TimestampTz now)
+rate_limit_give_back(const RateLimits *limits)
 {
-	give_back(limits, limits->count, now);
+	give_back(limits, limits->count);
 }
 
 void
-rate_limit_device_key(const char *kid, TimestampTz now)
+rate_limit_device_key(const char *kid)
 {
 	RateLimits	limits = {0};
 
 	add_limit(&limits, psprintf("device_key/%s", kid), settings_get()->device_key_logins, MINUTE,
 			  "logins of one device key a minute");
-	take(&limits, now);
+	take(&limits);
 }
 
 /* Who is tried: a user by id, or a login ID that nobody has. */
@@ -185,17 +185,17 @@ lockout_counter(const char *which, const AttemptPolicy *policy, const pg_uuid_t 
 }
 
 static void
-refuse_if_locked(const PasswordAttempt *attempt, TimestampTz now)
+refuse_if_locked(const PasswordAttempt *attempt)
 {
 	const AttemptPolicy *policy = &attempt->policy;
-	TimestampTz until;
+	int64		left;
 
-	until = counter_get(lockout_counter("until", policy, attempt->user_id, attempt->login_id),
-						now + policy->lockout_maximum * USECS_PER_SEC, now, NULL);
-	if (until == 0)
+	left = counter_get(lockout_counter("until", policy, attempt->user_id, attempt->login_id),
+					   policy->lockout_maximum * USECS_PER_SEC, NULL);
+	if (left == 0)
 		return;
 	counter_statistic_add(COUNTER_LOCKED_OUT, 1);
-	set_retry_after(until, now);
+	set_retry_after(left);
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_ACCOUNT_LOCKED),
 			 errmsg("account locked"),
@@ -218,68 +218,70 @@ lock_seconds(const AttemptPolicy *policy, int64 failures)
  * came after the password was checked, others could try at the same time.
  */
 static void
-presume_failure(PasswordAttempt *attempt, TimestampTz now)
+presume_failure(PasswordAttempt *attempt)
 {
 	const AttemptPolicy *policy = &attempt->policy;
 
 	attempt->failures =
 		counter_increment(lockout_counter("count", policy, attempt->user_id, attempt->login_id),
-						  now + policy->lockout_history * USECS_PER_SEC, true, now);
+						  policy->lockout_history * USECS_PER_SEC, true);
+	if (attempt->failures == 0)
+	{
+		counter_statistic_add(COUNTER_RATE_LIMITED, 1);
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_RATE_LIMITED),
+				 errmsg("request rate limited"),
+				 errdetail("There is no room to count another user's wrong passwords."),
+				 errhint("Try again later. If this lasts, increase anon_auth.counter_cells.")));
+	}
 	if (attempt->failures < policy->lockout_max_attempts)
 		return;
 	attempt->locked_seconds = lock_seconds(policy, attempt->failures);
 	counter_set(lockout_counter("until", policy, attempt->user_id, attempt->login_id), 1,
-				now + attempt->locked_seconds * USECS_PER_SEC, now);
+				attempt->locked_seconds * USECS_PER_SEC);
 }
 
 void
-rate_limit_code_attempt(TimestampTz now)
+rate_limit_code_attempt(void)
 {
 	AttemptPolicy policy;
 	RateLimits	limits = {0};
 
 	settings_read_attempt_policy(&policy);
 	add_address_limits(&limits, "password", policy.attempts_per_ip, "password attempts");
-	take(&limits, now);
+	take(&limits);
 }
 
 void
-rate_limit_code_request(const char *purpose, const char *subject, TimestampTz now)
+rate_limit_code_request(const char *purpose, const char *subject)
 {
 	RateLimits	limits = {0};
 
 	add_limit(&limits, psprintf("code/%s/hour/%s", purpose, subject), 10, HOUR, "codes an hour");
 	add_limit(&limits, psprintf("code/%s/minute/%s", purpose, subject), 1, MINUTE,
 			  "code a minute");
-	take(&limits, now);
+	take(&limits);
 }
 
 void
-rate_limit_guess(const char *subject, TimestampTz now)
+rate_limit_guess(const char *address)
 {
-	int64		guesses;
-	TimestampTz until = counter_get(psprintf("code/guesses/%s", subject), now + DAY, now, &guesses);
+	char	   *counter = psprintf("code/guesses/%s", address);
+	int64		guesses = counter_increment(counter, DAY, false);
 
-	if (until == 0 || guesses < WRONG_GUESSES_PER_DAY)
+	if (guesses > 0 && guesses <= GUESSES_PER_DAY)
 		return;
 	counter_statistic_add(COUNTER_RATE_LIMITED, 1);
-	set_retry_after(until, now);
+	set_retry_after(counter_get(counter, DAY, NULL));
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_RATE_LIMITED),
 			 errmsg("request rate limited"),
-			 errdetail("There may be %d wrong codes a day for one address. Try again in %d seconds.",
-					   WRONG_GUESSES_PER_DAY, retry_after)));
+			 errdetail("There may be %d tries at codes for one address a day. Try again in %d seconds.",
+					   GUESSES_PER_DAY, retry_after)));
 }
 
 void
-rate_limit_wrong_guess(const char *subject, TimestampTz now)
-{
-	(void) counter_increment(psprintf("code/guesses/%s", subject), now + DAY, false, now);
-}
-
-void
-password_attempt_begin(PasswordAttempt *attempt, const pg_uuid_t *user_id, const char *login_id,
-					   TimestampTz now)
+password_attempt_begin(PasswordAttempt *attempt, const pg_uuid_t *user_id, const char *login_id)
 {
 	RateLimits	limits = {0};
 	char	   *who = subject(user_id, login_id);
@@ -297,20 +299,20 @@ password_attempt_begin(PasswordAttempt *attempt, const pg_uuid_t *user_id, const
 	add_limit(&limits, psprintf("password/%s", who), attempt->policy.attempts_per_user, MINUTE,
 			  "password attempts for one user a minute");
 	if (attempt->policy.lockout_max_attempts > 0)
-		refuse_if_locked(attempt, now);
-	take(&limits, now);
+		refuse_if_locked(attempt);
+	take(&limits);
 	if (attempt->policy.lockout_max_attempts > 0)
-		presume_failure(attempt, now);
+		presume_failure(attempt);
 }
 
 bool
-password_attempt_may_hash(const PasswordAttempt *attempt, TimestampTz now)
+password_attempt_may_hash(const PasswordAttempt *attempt)
 {
-	TimestampTz conforms_at;
+	int64		wait;
 	int			limit = attempt->policy.unknown_login_ids;
 
 	return attempt->user_id != NULL || limit == 0 ||
-		counter_take("unknown_login_id", limit, MINUTE, now, &conforms_at);
+		counter_take("unknown_login_id", limit, MINUTE, &wait);
 }
 
 static void

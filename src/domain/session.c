@@ -195,8 +195,9 @@ is_reused(const Session *session, const RefreshToken *token, const Client *clien
 {
 	int64		presented = token->generation;
 	int64		behind = session->generation - presented - (rotate ? 1 : 0);
+	/* The clock again: the caller may have waited for the session's row. */
 	bool		in_grace = session->rotated_at != 0 &&
-		now - session->rotated_at <= client->rotation_grace * USECS_PER_SEC;
+		GetCurrentTimestamp() - session->rotated_at <= client->rotation_grace * USECS_PER_SEC;
 
 	if (behind < 0)
 		return false;
@@ -223,7 +224,8 @@ refuse_unknown_age(const Session *session, const RefreshToken *token, const Clie
  * So that this is not a way to use a token again and again, the first time that a
  * token is presented is kept outside the transaction, until a rotation commits.
  * Within the grace period the same token is accepted again, with the same
- * successor.
+ * successor.  A session has one such counter: tokens that the transaction has
+ * itself made are worth nothing once it rolls back.
  */
 static bool
 was_presented_before(const Session *session, const RefreshToken *token, const Client *client,
@@ -231,16 +233,18 @@ was_presented_before(const Session *session, const RefreshToken *token, const Cl
 {
 	char		id[UUID_TEXT_LENGTH + 1];
 	char	   *name;
-	TimestampTz first;
+	int64		age;
 	int64		seconds = Max(PRESENTED_SECONDS, INT64CONST(2) * client->access_token_lifetime);
 
 	if (session->rotated_at != now || session->generation != (int64) token->generation + 1)
 		return false;
 	uuid_to_text(&session->id, id);
-	name = psprintf("session/presented/%s/%u", id, token->generation);
-	first = Min(now, counter_set_once(name, now, now + seconds * USECS_PER_SEC, now));
-	counter_clear_at_commit(name, now);
-	return now - first > client->rotation_grace * USECS_PER_SEC;
+	name = psprintf("session/presented/%s", id);
+	if (counter_is_cleared_at_commit(name))
+		return false;
+	age = counter_set_once(name, token->generation, seconds * USECS_PER_SEC);
+	counter_clear_at_commit(name);
+	return age > client->rotation_grace * USECS_PER_SEC;
 }
 
 static void
@@ -295,7 +299,7 @@ session_refresh(const Client *client, const char *refresh_token, TimestampTz now
 		raise_invalid_refresh_token();
 	use_session(client, token, client->rotation, now, &session, &user);
 	refuse_unknown_age(&session, token, client, now);
-	if (session_is_revoked(&session.id, now) ||
+	if (session_is_revoked(&session.id) ||
 		is_reused(&session, token, client, client->rotation, now) ||
 		was_presented_before(&session, token, client, now))
 	{
@@ -322,7 +326,7 @@ session_resume(const Client *client, const char *refresh_token, TimestampTz now,
 				(errcode(ERRCODE_AA_NOT_ANONYMOUS),
 				 errmsg("user logged in as normal user")));
 	refuse_unknown_age(&session, token, client, now);
-	if (session_is_revoked(&session.id, now) || is_reused(&session, token, client, false, now))
+	if (session_is_revoked(&session.id) || is_reused(&session, token, client, false, now))
 		raise_invalid_refresh_token();
 	issue_refreshed(client, &user, &session, token, now, response);
 }

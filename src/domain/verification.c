@@ -27,8 +27,9 @@ type_payload(LoginIdType type)
 	return json_to_jsonb(psprintf("{\"login_id_type\": \"%s\"}", login_id_type_name(type)));
 }
 
+/* NULL: the user has no login ID of this type. */
 static const LoginIdRow *
-get_login_id(const User *user, LoginIdType type)
+find_login_id(const User *user, LoginIdType type)
 {
 	int			count;
 	LoginIdRow *rows = login_ids_of(user, &count);
@@ -37,32 +38,33 @@ get_login_id(const User *user, LoginIdType type)
 	for (i = 0; i < count; i++)
 		if (rows[i].type == type)
 			return &rows[i];
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("the user has no login ID of type \"%s\"", login_id_type_name(type))));
 	return NULL;
 }
 
-/* Of the counters for an address of a user. */
+/*
+ * What counts an address: not a user, since anybody can claim it for another user,
+ * and take that back by a rollback.
+ */
 static char *
-guess_subject(const User *user, LoginIdType type)
+address_name(const LoginIdRow *login_id)
 {
-	char		id[UUID_TEXT_LENGTH + 1];
-
-	uuid_to_text(&user->id, id);
-	return psprintf("%s/%s", id, login_id_type_name(type));
+	return psprintf("%s/%s", login_id_type_name(login_id->type), login_id->value);
 }
 
 bool
 verification_request(const User *user, LoginIdType type, TimestampTz now,
 					 TimestampTz *expires_at)
 {
-	const LoginIdRow *login_id = get_login_id(user, type);
+	const LoginIdRow *login_id = find_login_id(user, type);
 	OneTimeCodeKey key;
 
+	if (login_id == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the user has no login ID of type \"%s\"", login_id_type_name(type))));
 	if (login_id->verified)
 		return false;
-	rate_limit_code_request("verification", guess_subject(user, type), now);
+	rate_limit_code_request("verification", address_name(login_id));
 	if (!user_lock(&user->id))
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_INVALID_TOKEN),
@@ -77,19 +79,20 @@ verification_request(const User *user, LoginIdType type, TimestampTz now,
 bool
 verification_complete(const User *user, LoginIdType type, const char *code, TimestampTz now)
 {
+	const LoginIdRow *login_id = find_login_id(user, type);
 	OneTimeCodeKey key;
-	char	   *subject;
 
+	if (login_id == NULL)
+		return false;
+	rate_limit_guess(address_name(login_id));
 	if (!user_lock(&user->id))
 		return false;
+
+	/* A caller may have waited for the lock until the code had expired. */
+	now = GetCurrentTimestamp();
 	fill_key(&key, user, type);
-	subject = guess_subject(user, type);
-	rate_limit_guess(subject, now);
 	if (!one_time_code_check(&key, code, now))
-	{
-		rate_limit_wrong_guess(subject, now);
 		return false;
-	}
 	user_set_verified(&user->id, now);
 	login_id_set_verified(user, type, now);
 	event_insert("login_id.verified", &user->id, NULL, type_payload(type), now);

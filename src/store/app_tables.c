@@ -7,9 +7,14 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
@@ -24,6 +29,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 static int
 compare_oids(const ListCell *a, const ListCell *b)
@@ -77,6 +83,59 @@ refuse_key(const AppTable *table, const ForeignKey *key)
 			 errhint("Drop it: it was made while event triggers were off. anon_auth.doctor() lists such keys.")));
 }
 
+static bool
+function_is_of_superuser(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = superuser_arg(((Form_pg_proc) GETSTRUCT(tuple))->proowner);
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * Statements on a table run as its owner, and so do its triggers.  Whoever has
+ * the privilege TRIGGER on a superuser's table could have a function of their own
+ * run as a superuser, since any client can have a guest merged.
+ */
+static void
+refuse_foreign_triggers(const AppTable *table, Oid id)
+{
+	Relation	relation = table_open(id, AccessShareLock);
+	TriggerDesc *triggers = relation->trigdesc;
+	int			i;
+
+	for (i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		Trigger    *trigger = &triggers->triggers[i];
+
+		if (!trigger->tgisinternal && trigger->tgenabled != TRIGGER_DISABLED &&
+			!function_is_of_superuser(trigger->tgfoid))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("trigger \"%s\" of table %s would run as a superuser",
+							trigger->tgname, table->qualified_name),
+					 errdetail("The table belongs to a superuser, and the trigger's function to another role."),
+					 errhint("Let a role that is no superuser own the table: ALTER TABLE %s OWNER TO ...",
+							 table->qualified_name)));
+	}
+	table_close(relation, AccessShareLock);
+}
+
+static void
+check_triggers(const AppTable *table)
+{
+	ListCell   *cell;
+
+	if (!superuser_arg(table->owner))
+		return;
+	foreach(cell, find_all_inheritors(table->id, AccessShareLock, NULL))
+		refuse_foreign_triggers(table, lfirst_oid(cell));
+}
+
 static void
 fill_table(AppTable *table, Oid id, List *keys)
 {
@@ -90,6 +149,7 @@ fill_table(AppTable *table, Oid id, List *keys)
 	table->qualified_name = quote_qualified_identifier(table->schema, table->name);
 	table->partitioned = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 	table_close(relation, NoLock);
+	check_triggers(table);
 
 	table->keys = palloc0(sizeof(AppKey) * list_length(keys));
 	foreach(cell, keys)

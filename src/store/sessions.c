@@ -132,14 +132,14 @@ session_revoke_at_once(const Session *session, TimestampTz now)
 {
 	char	   *flag = revoked_flag(&session->id);
 
-	counter_flag(flag, session->expires_at, now);
-	counter_clear_at_commit(flag, now);
+	counter_flag(flag, session->expires_at - now);
+	counter_clear_at_commit(flag);
 }
 
 bool
-session_is_revoked(const pg_uuid_t *id, TimestampTz now)
+session_is_revoked(const pg_uuid_t *id)
 {
-	return counters_flagged(now) && counter_is_flagged(revoked_flag(id), now);
+	return counters_flagged() && counter_is_flagged(revoked_flag(id));
 }
 
 bool
@@ -152,7 +152,7 @@ session_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
 	params[0] = UUIDPGetDatum(user_id);
 	params[1] = UUIDPGetDatum(id);
 	params[2] = TimestampTzGetDatum(now);
-	if (session_is_revoked(id, now) || store_run(&find_session, params, NULL, &row) == 0)
+	if (session_is_revoked(id) || store_run(&find_session, params, NULL, &row) == 0)
 		return false;
 	fill_session(session, user, &row);
 	return true;

@@ -229,7 +229,7 @@ extern bool session_delete(const pg_uuid_t *user_id, const pg_uuid_t *id);
  * same.
  */
 extern void session_revoke_at_once(const Session *session, TimestampTz now);
-extern bool session_is_revoked(const pg_uuid_t *id, TimestampTz now);
+extern bool session_is_revoked(const pg_uuid_t *id);
 
 /* Same for one that is alive and has this secret, telling whose client it was. */
 extern bool session_delete_with_secret(const pg_uuid_t *user_id, const pg_uuid_t *id,

@@ -46,6 +46,7 @@ SELECT anon_auth.create_client('rotating', 'native', refresh_token_rotation_enab
 SELECT anon_auth.create_client('strict', 'native', refresh_token_rotation_enabled => true, refresh_token_rotation_grace_seconds => 0);
 UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, password_attempts_per_minute_per_ip = NULL,
 	password_attempts_per_minute_per_user = NULL, password_attempts_per_minute_per_user_per_ip = NULL,
+	device_key_logins_per_minute = NULL, unknown_login_ids_per_minute = NULL,
 	password_hash_memory_kib = 8192, password_hash_passes = 1, guest_retention = '30 days';
 CREATE TABLE app_rows (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE);
 CREATE INDEX ON app_rows (user_id);
