@@ -54,15 +54,23 @@ subtransaction_try(SubtransactionAction action, void *arg)
 }
 
 /*
- * Locks and memory that the action has used up are there again by now, and what it
- * did in a transaction that cannot be serialized is undone.
+ * Locks and memory that the action has used up are there again by now.  Where the
+ * transaction has one snapshot, it cannot get any further after a conflict.
  */
+static bool
+ends_transaction(const ErrorData *error)
+{
+	return error_is_cancellation(error) ||
+		(IsolationUsesXactSnapshot() &&
+		 ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TRANSACTION_ROLLBACK);
+}
+
 ErrorData *
 subtransaction_try_foreign(SubtransactionAction action, void *arg)
 {
 	ErrorData  *error = run(action, arg, true);
 
-	if (error != NULL && error_is_cancellation(error))
+	if (error != NULL && ends_transaction(error))
 		ReThrowError(error);
 	return error;
 }
