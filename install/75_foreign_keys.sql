@@ -19,10 +19,10 @@ BEGIN
 		RAISE EXCEPTION 'the id of a user cannot be changed'
 			USING ERRCODE = 'feature_not_supported';
 	END IF;
-	RAISE EXCEPTION 'users are deleted by anon_auth.delete_user() alone'
+	RAISE EXCEPTION '% on anon_auth.users is not allowed', TG_OP
 		USING ERRCODE = 'feature_not_supported',
-			  DETAIL = format('PostgreSQL would run the triggers of referencing tables with the rights of whoever runs %s.', TG_OP),
-			  HINT = 'SELECT anon_auth.delete_user(id) FROM anon_auth.users WHERE ...;';
+			  DETAIL = format('PostgreSQL would run the triggers of referencing tables with the rights of the role that runs %s.', TG_OP),
+			  HINT = 'Delete users with anon_auth.delete_user(): SELECT anon_auth.delete_user(id) FROM anon_auth.users WHERE ...;';
 END
 $$;
 COMMENT ON FUNCTION anon_auth.refuse_user_change() IS

@@ -108,7 +108,7 @@ find(const Hook *hook, const char *name)
 		raise_unusable(hook, name, ERRCODE_INVALID_NAME, "it is named without its schema");
 	function.id = lookup(hook, names);
 	if (!OidIsValid(function.id))
-		raise_unusable(hook, name, ERRCODE_UNDEFINED_FUNCTION, "there is none with these arguments");
+		raise_unusable(hook, name, ERRCODE_UNDEFINED_FUNCTION, "it does not exist with these arguments");
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function.id));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", function.id);

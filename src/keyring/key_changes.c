@@ -219,8 +219,8 @@ keyring_retire(const char *kid)
 	if (!signing_key_peek(NULL, &current))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("signing key \"%s\" is the only active one", kid),
-				 errhint("Put another in its place first, with anon_auth.rotate_signing_key().")));
+				 errmsg("cannot retire the only active signing key \"%s\"", kid),
+				 errhint("Call anon_auth.rotate_signing_key() first.")));
 	keyring_forget_states();
 	tell_postgrest();
 }

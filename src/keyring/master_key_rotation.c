@@ -144,7 +144,7 @@ check_can_be_retired(const char *path, const MasterKeys *keys, const char *id)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("master key %s is the current one", id),
-				 errhint("Put another in its place first, with anon_auth.rotate_master_key().")));
+				 errhint("Call anon_auth.rotate_master_key() first.")));
 	sealed = signing_keys_sealed_with(id);
 	if (sealed > 0)
 		ereport(ERROR,

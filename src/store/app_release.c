@@ -194,11 +194,11 @@ refuse_rows(const AppTable *table, const AppKey *key, ArrayType *users)
 	if (app_key_has_rows(table, key, users, snapshot))
 		ereport(ERROR,
 				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-				 errmsg("rows of table %s keep the user from being deleted", table->qualified_name),
+				 errmsg("the user cannot be deleted: rows of table %s reference it",
+						table->qualified_name),
 				 restricts ?
-				 errdetail("Foreign key \"%s\" does not say what becomes of them.", key->constraint) :
-				 errdetail("A trigger or rule has kept them from what foreign key \"%s\" says.",
-						   key->constraint),
+				 errdetail("Foreign key \"%s\" has no ON DELETE action.", key->constraint) :
+				 errdetail("A trigger or rule prevented the action of foreign key \"%s\".", key->constraint),
 				 err_generic_string(PG_DIAG_SCHEMA_NAME, table->schema),
 				 err_generic_string(PG_DIAG_TABLE_NAME, table->name),
 				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, key->constraint)));
