@@ -13,7 +13,7 @@ CREATE TYPE anon_auth.finding AS (
 	fix text
 );
 COMMENT ON TYPE anon_auth.finding IS
-'What doctor() has found: error, warning or notice; a code that does not change; what it is, why it hurts, and the SQL that mends it.';
+'A finding of doctor(): its severity (error, warning, notice), a code that does not change, what was found, why it is a problem, and the SQL that fixes it.';
 
 CREATE FUNCTION anon_auth.doctor_tables()
 	RETURNS SETOF anon_auth.finding
@@ -131,13 +131,13 @@ BEGIN
 			ids := anon_auth.master_key_ids();
 			RETURN QUERY
 			SELECT 'notice', 'master_key_in_data_directory', 'the master key file is in the data directory',
-				'pg_basebackup copies it: whoever finds such a backup has the key, and with it everything that it seals.',
-				'LOAD ''anon_auth''; ALTER SYSTEM SET anon_auth.master_key_file = ''/etc/anon_auth/master_key''; SELECT pg_reload_conf();  -- first copy anon_auth.master_key there, with its owner and mode; afterwards remove it from the data directory'
+				'pg_basebackup copies the file, so such a backup has the key and everything that the key seals.',
+				'/* First, as root: install -d -m 700 -o postgres -g postgres /etc/anon_auth; install -m 600 -o postgres -g postgres "$(runuser -u postgres -- psql -AtXc ''SHOW data_directory'')/anon_auth.master_key" /etc/anon_auth/master_key */ LOAD ''anon_auth''; ALTER SYSTEM SET anon_auth.master_key_file = ''/etc/anon_auth/master_key''; SELECT pg_reload_conf();  -- then remove the file from the data directory'
 			WHERE anon_auth.master_key_in_data_directory();
 			RETURN QUERY
 			SELECT 'warning', 'copied_database', format('database %I has the database_id of this one', u.database_name),
-				'Each accepts the refresh tokens, cookies and codes that the other makes.',
-				'SELECT anon_auth.renew_database_id();  -- in the copy; everybody must log in again there'
+				'Each database accepts the tokens, cookies and codes that the other one makes.',
+				'SELECT anon_auth.renew_database_id(); SELECT anon_auth.rotate_signing_key(); SELECT anon_auth.retire_signing_key(kid) FROM anon_auth.signing_keys WHERE state = ''retiring'';  -- in the copy, where all users must log in again; signing keys that both databases have keep verifying until they are retired'
 			FROM anon_auth.master_key_users() u
 			WHERE u.is_of_this_server AND NOT u.is_this_database
 			  AND u.database_id = (SELECT database_id FROM anon_auth.settings);
@@ -194,7 +194,7 @@ BEGIN
 			'PostgREST (seen with 14.17) does not verify them.', 'SELECT anon_auth.rotate_signing_key(''RS256'');';
 	END IF;
 	RETURN QUERY
-	SELECT 'notice', 'signing_key_past_retirement', format('%s signing keys verify no token any more', count(*)),
+	SELECT 'notice', 'signing_key_past_retirement', format('%s signing keys no longer verify tokens', count(*)),
 		'They are still listed as retiring.', 'SELECT anon_auth.purge();'
 	FROM anon_auth.signing_keys WHERE state = 'retiring' AND verify_until < now() - interval '2 days' HAVING count(*) > 0;
 END

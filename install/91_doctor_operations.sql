@@ -33,8 +33,8 @@ BEGIN
 			format('UPDATE anon_auth.settings SET issuer = %L;', regexp_replace(s.issuer, '^http:', 'https:'));
 	END IF;
 	IF s.trust_request_claims THEN
-		RETURN QUERY SELECT 'notice', 'request_claims_trusted', 'uid() and its kin believe request.jwt.claims',
-			'Whoever can run SET can be anybody: let nobody but PostgREST connect to this database with the roles of your API.',
+		RETURN QUERY SELECT 'notice', 'request_claims_trusted', 'uid() and related functions trust request.jwt.claims',
+			'A role that can run SET can impersonate any user: let only PostgREST connect to this database with the roles of your API.',
 			'UPDATE anon_auth.settings SET trust_request_claims = false;  -- where you call use_access_token() instead';
 	END IF;
 	IF s.guest_sign_ups_per_minute IS NULL AND s.guest_sign_ups_per_minute_per_ip IS NULL THEN
@@ -79,6 +79,10 @@ BEGIN
 		ELSIF EXISTS (SELECT FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE p.oid = hook.function AND r.rolsuper) THEN
 			RETURN QUERY SELECT 'error', 'superuser_hook', format('the hook %s belongs to a superuser', hook.function),
 				'Hooks run as their owner, and none is run as a superuser: every call that needs it fails.',
+				format('ALTER FUNCTION %s OWNER TO your_role;', hook.function);
+		ELSIF EXISTS (SELECT FROM pg_proc p, pg_roles o WHERE p.oid = hook.function AND o.rolname = 'anon_auth_owner' AND pg_has_role(p.proowner, o.oid, 'MEMBER')) THEN
+			RETURN QUERY SELECT 'warning', 'owner_hook', format('the hook %s belongs to anon_auth_owner or a member of it', hook.function),
+				'Hooks run as their owner: a mistake in this one has all rights on the accounts.',
 				format('ALTER FUNCTION %s OWNER TO your_role;', hook.function);
 		END IF;
 		RETURN QUERY
@@ -204,7 +208,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor() IS
-'What will hurt, one row a finding, the worst first: severity (error, warning, notice), a code, what it is, why it hurts, and the SQL that mends it. No rows: nothing was found. Looks at catalogs and indexes only, however many users there are; works on a standby. Runs as the caller, who must be a member of anon_auth_owner or a superuser.';
+'Configuration problems, one row each, worst first: severity (error, warning, notice), a code, what was found, why it is a problem, and the SQL that fixes it. Run the statements of a fix one at a time: ALTER SYSTEM cannot run in a transaction block. No rows: nothing was found. Reads catalogs and indexes only, whatever the number of users; works on a standby. Runs as the caller, who must be a member of anon_auth_owner or a superuser.';
 
 CREATE VIEW anon_auth.stats AS
 SELECT
@@ -262,7 +266,7 @@ COMMENT ON COLUMN anon_auth.stats.promotions_24h IS 'Promotions of the last 24 h
 COMMENT ON COLUMN anon_auth.stats.events_24h IS 'Events of the last 24 hours: {"type": count}.';
 COMMENT ON COLUMN anon_auth.stats.purgeable_guests IS 'Guests that purge() would look at now; at most 100000 of each kind are counted.';
 COMMENT ON COLUMN anon_auth.stats.purgeable_sessions IS 'Sessions that purge() would look at now; at most 100000 are counted.';
-COMMENT ON COLUMN anon_auth.stats.oldest_unpurged IS 'Since when something waits for purge(); NULL: nothing does.';
+COMMENT ON COLUMN anon_auth.stats.oldest_unpurged IS 'When the oldest row that purge() has not yet processed became due; NULL: no row is due.';
 COMMENT ON COLUMN anon_auth.stats.outbox_messages IS 'Messages that no worker has taken yet.';
 COMMENT ON COLUMN anon_auth.stats.counters IS 'Live counters of attempts: rate limits, lockouts, codes. This and the following columns are of this server alone.';
 COMMENT ON COLUMN anon_auth.stats.counters_max IS 'For how many counters there is room (anon_auth.counter_cells).';

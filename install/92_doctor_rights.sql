@@ -12,7 +12,7 @@ DECLARE
 BEGIN
 	RETURN QUERY
 	SELECT 'warning', 'references_privilege', format('%s may reference anon_auth.users', g.grantee),
-		'Whoever owns a table can keep users from being deleted, and make deletions slow.',
+		'Any role with a table can keep users from being deleted, and make deletions slow.',
 		'REVOKE REFERENCES ON anon_auth.users FROM PUBLIC; REVOKE REFERENCES (id) ON anon_auth.users FROM PUBLIC;  -- and grant REFERENCES (id) to the role of your migrations'
 	FROM (SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
 		  FROM (SELECT relacl AS acl, relowner FROM pg_class WHERE oid = 'anon_auth.users'::regclass
@@ -20,11 +20,11 @@ BEGIN
 				SELECT t.attacl, c.relowner FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid WHERE c.oid = 'anon_auth.users'::regclass) u,
 			   aclexplode(u.acl) a
 		  WHERE a.privilege_type = 'REFERENCES' AND a.grantee = 0) g;
-	-- That is what the finding above is about, and stats has counts alone.
+	-- Rights to reference users are the finding above; stats has counts only.
 	RETURN QUERY
 	SELECT 'error', 'table_privilege',
 		format('%s has %s on table %s', grantee, string_agg(privilege_type, ', ' ORDER BY privilege_type), relation),
-		'Only row-level security keeps hashes and keys of all users from them.',
+		'The tables have row-level security and no policies: the role reads no rows now, and those of all users once a policy or BYPASSRLS lets it. Grant it a view or function of anon_auth_owner instead.',
 		format('REVOKE ALL ON %s FROM %s;', relation, grantee)
 	FROM (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee,
 				 a.privilege_type, c.oid::regclass AS relation
@@ -35,7 +35,7 @@ BEGIN
 	GROUP BY grantee, relation;
 	RETURN QUERY
 	SELECT 'error', 'function_privilege', format('%s may execute %s', g.grantee, g.function),
-		'It is for administrators: see its comment.', format('REVOKE ALL ON FUNCTION %s FROM %s;', g.function, g.grantee)
+		'The function acts on any user, or on the whole database. Grant a SECURITY DEFINER function of anon_auth_owner that does only what the role needs.', format('REVOKE ALL ON FUNCTION %s FROM %s;', g.function, g.grantee)
 	FROM (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee, p.oid::regprocedure AS function
 		  FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
 		  WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND a.grantee <> p.proowner
@@ -58,7 +58,7 @@ BEGIN
 		format('role %I, which has the client API, %s', r.rolname,
 			   CASE WHEN r.rolsuper THEN 'is a superuser' WHEN r.rolbypassrls THEN 'bypasses row-level security'
 					ELSE 'is a member of the extension''s owner' END),
-		'Whoever gets a statement past your API has everything.',
+		'A client that gets a statement past your API has all rights of that role.',
 		CASE WHEN r.rolsuper THEN format('ALTER ROLE %I NOSUPERUSER;', r.rolname)
 			 WHEN r.rolbypassrls THEN format('ALTER ROLE %I NOBYPASSRLS;', r.rolname)
 			 ELSE format('REVOKE %I FROM %I;', pg_get_userbyid(o.proowner), r.rolname) END
@@ -76,7 +76,7 @@ BEGIN
 				  WHERE p.oid = 'anon_auth.postgrest_pre_request()'::regprocedure AND a.grantee <> p.proowner);
 	RETURN QUERY
 	SELECT 'error', 'no_row_security', format('row-level security of %s is switched off', c.oid::regclass),
-		'It denies everything to whom a privilege was granted by mistake.',
+		'It denies all rows to roles that were granted a privilege by mistake.',
 		format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY;', c.oid::regclass)
 	FROM pg_class c WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind = 'r' AND NOT c.relrowsecurity;
 END

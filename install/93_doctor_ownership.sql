@@ -49,7 +49,7 @@ BEGIN
 		format('role %I is a member of anon_auth_owner%s', m.rolname, ', and with it: ' || (
 			SELECT string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname) FROM pg_roles r
 			WHERE r.oid <> m.oid AND NOT r.rolsuper AND pg_has_role(r.oid, m.oid, 'MEMBER'))),
-		'Members have all rights on the accounts: let them be your administrators.',
+		'Members can read all accounts and impersonate any user. Only administrators should be members.',
 		format('REVOKE anon_auth_owner FROM %I;', m.rolname)
 	FROM pg_roles m
 	WHERE NOT m.rolsuper

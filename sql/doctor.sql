@@ -172,6 +172,8 @@ ALTER FUNCTION app.claims OWNER TO regress_doctor_owner;
 UPDATE anon_auth.settings SET access_token_claims = 'app.claims';
 ALTER FUNCTION app.claims OWNER TO CURRENT_USER;
 SELECT finding, severity, fix FROM app.findings;
+ALTER FUNCTION app.claims OWNER TO anon_auth_owner;
+SELECT severity, finding, what, fix FROM app.findings WHERE finding LIKE '%_hook';
 ALTER FUNCTION app.claims OWNER TO regress_doctor_owner;
 SELECT app.mend('temporary_tables_searched_first');
 SELECT app.mend('issuer_without_tls');
