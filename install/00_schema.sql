@@ -67,7 +67,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.owner_role_problems() IS
-'Part of CREATE EXTENSION and doctor(): why the role anon_auth_owner must not own the extension, and the SQL that mends it.';
+'Part of CREATE EXTENSION and doctor(): why the role anon_auth_owner must not own the extension, and the SQL that fixes it.';
 
 DO LANGUAGE plpgsql $$
 DECLARE

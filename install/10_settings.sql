@@ -187,7 +187,7 @@ COMMENT ON COLUMN anon_auth.settings.audience IS
 COMMENT ON COLUMN anon_auth.settings.token_role IS
 'The role claim of access tokens: the database role that PostgREST switches to.';
 COMMENT ON COLUMN anon_auth.settings.trust_request_claims IS
-'Whether uid() and its kin believe the setting request.jwt.claims when use_access_token() was not called. Switch it on where only PostgREST connects: whoever can run SET can forge that setting.';
+'Whether uid(), is_anonymous(), session_id(), claims() and session_alive() trust the parameter request.jwt.claims when use_access_token() was not called. Switch it on only where PostgREST alone connects: a role that can run SET can forge that parameter and impersonate any user.';
 COMMENT ON COLUMN anon_auth.settings.anonymous_users_enabled IS
 'Whether guests may sign up and log in. Guests that exist can be promoted all the same.';
 COMMENT ON COLUMN anon_auth.settings.public_sign_up_enabled IS
@@ -224,7 +224,7 @@ COMMENT ON COLUMN anon_auth.settings.password_require_symbol IS 'A password need
 COMMENT ON COLUMN anon_auth.settings.password_excluded_keywords IS
 'A password must not contain any of these words.';
 COMMENT ON COLUMN anon_auth.settings.password_hash_memory_kib IS
-'Argon2id memory of one password hash, in KiB. When raised, each password is hashed anew at its next login.';
+'Argon2id memory of one password hash, in KiB. When it changes, each password is hashed again at its next login.';
 COMMENT ON COLUMN anon_auth.settings.password_hash_passes IS
 'Argon2id passes of one password hash.';
 COMMENT ON COLUMN anon_auth.settings.password_hash_concurrency IS
@@ -256,15 +256,15 @@ COMMENT ON COLUMN anon_auth.settings.default_locale IS
 COMMENT ON COLUMN anon_auth.settings.page_texts IS
 'Texts of the pages that are not to be the built-in ones: {"en": {"sign_up_title": "Join us"}}; a new locale may be added. See anon_auth_http.page_texts().';
 COMMENT ON COLUMN anon_auth.settings.before_sign_up IS
-'Hook: name, with schema, of a function (user_id uuid, client_id text, device_info jsonb) that is called before a guest is created and refuses it by raising an error.';
+'Hook: name, with schema, of a function (user_id uuid, client_id text, device_info jsonb) that is called before a guest is created and refuses it by raising an error. Runs as its owner, who must not be a superuser and should not be a member of anon_auth_owner.';
 COMMENT ON COLUMN anon_auth.settings.access_token_claims IS
-'Hook: name, with schema, of a function (claims jsonb) RETURNS jsonb that gets the claims of an access token and returns an object of those to add.';
+'Hook: name, with schema, of a function (claims jsonb) RETURNS jsonb that gets the claims of an access token and returns an object of those to add. Runs as its owner, as before_sign_up does.';
 COMMENT ON COLUMN anon_auth.settings.after_promotion IS
-'Hook: name, with schema, of a function (user_id uuid, client_id text) that is called in the transaction of a promotion, when the guest has become a regular user.';
+'Hook: name, with schema, of a function (user_id uuid, client_id text) that is called in the transaction of a promotion, when the guest has become a regular user. Runs as its owner, as before_sign_up does.';
 COMMENT ON COLUMN anon_auth.settings.merge IS
-'Hook: name, with schema, of a function (guest_id uuid, user_id uuid) that is called before the rows of a guest are moved to an account, to resolve what would collide.';
+'Hook: name, with schema, of a function (guest_id uuid, user_id uuid) that is called before the rows of a guest are moved to an account, to resolve conflicts of unique constraints. Runs as its owner, as before_sign_up does.';
 COMMENT ON COLUMN anon_auth.settings.trusted_proxy_hops IS
-'How many proxies of yours append to X-Forwarded-For (in request.headers): the address that many from its end is the client''s. 0: the address of the database connection. If it is greater than 0, requests without an address share one limit, and request.headers that cannot be read is an error (22023).';
+'How many proxies of yours append to X-Forwarded-For (in request.headers). With n, the client address is the n-th entry from the end. 0: it is the address of the database connection, so that all users of an application server have one address, and request.headers is ignored. If it is greater than 0, requests without an address share one limit, and request.headers that cannot be read is an error (22023).';
 COMMENT ON COLUMN anon_auth.settings.guest_sign_ups_per_minute IS
 'How many guests may sign up in a minute; NULL: no limit.';
 COMMENT ON COLUMN anon_auth.settings.guest_sign_ups_per_minute_per_ip IS
@@ -280,11 +280,11 @@ COMMENT ON COLUMN anon_auth.settings.password_attempts_per_minute_per_user IS
 COMMENT ON COLUMN anon_auth.settings.password_attempts_per_minute_per_user_per_ip IS
 'How many passwords may be tried for one user from one address in a minute; NULL: no limit.';
 COMMENT ON COLUMN anon_auth.settings.lockout_max_attempts IS
-'So many wrong passwords within lockout_history_seconds lock logins to the user; 0: never.';
+'Number of wrong passwords after which the user is locked, each at most lockout_history_seconds after the one before. A login with the right password starts the count again. 0 switches the lockout off.';
 COMMENT ON COLUMN anon_auth.settings.lockout_type IS
 'per_user, or per_user_per_ip: only logins from the address that the wrong passwords came from are locked.';
 COMMENT ON COLUMN anon_auth.settings.lockout_history_seconds IS
-'When the last wrong password is older than this, counting begins anew.';
+'When the last wrong password is older than this, the count starts again.';
 COMMENT ON COLUMN anon_auth.settings.lockout_minimum_seconds IS
 'How long the first lock lasts.';
 COMMENT ON COLUMN anon_auth.settings.lockout_maximum_seconds IS
@@ -296,9 +296,9 @@ COMMENT ON COLUMN anon_auth.settings.verification_code_lifetime_seconds IS
 COMMENT ON COLUMN anon_auth.settings.password_reset_code_lifetime_seconds IS
 'How long a code of request_password_reset() is good.';
 COMMENT ON COLUMN anon_auth.settings.guest_retention IS
-'purge() deletes guests with a device key that were not seen for so long; at least an hour; NULL: none. Guests without a key go when their last session has ended.';
+'purge() deletes guests with a device key that were not seen for so long; at least an hour; NULL: none. Guests without a key are deleted when their last session has ended.';
 COMMENT ON COLUMN anon_auth.settings.purge_policy IS
-'What purge() does with guests that have rows in your tables: skip them, or cascade: delete them where every foreign key to users says what becomes of those rows (ON DELETE CASCADE, SET NULL, SET DEFAULT).';
+'What purge() does with guests that have rows in your tables: skip them, or cascade: delete the guest if every foreign key that references it has ON DELETE CASCADE, SET NULL or SET DEFAULT.';
 COMMENT ON COLUMN anon_auth.settings.event_types IS
 'Which types are kept in events; NULL: all.';
 COMMENT ON COLUMN anon_auth.settings.event_retention IS

@@ -36,13 +36,13 @@ CREATE INDEX users_keyed_guests_idx ON anon_auth.users (purge_from)
 	WHERE is_anonymous AND device_kid IS NOT NULL;
 
 COMMENT ON TABLE anon_auth.users IS
-'One row a user, guest or regular. id is the sub claim and never changes: reference it by a foreign key of one column of type uuid. Delete users with delete_user(): DELETE and TRUNCATE are refused.';
+'One row per user, guest or regular. id is the sub claim and never changes: reference it by a foreign key of one column of type uuid. Delete users with delete_user(): DELETE and TRUNCATE are refused.';
 COMMENT ON COLUMN anon_auth.users.id IS 'The sub claim; a UUIDv7.';
 COMMENT ON COLUMN anon_auth.users.is_anonymous IS 'True for a guest; false once promoted.';
 COMMENT ON COLUMN anon_auth.users.is_disabled IS 'A disabled user cannot log in, and its sessions are gone. See disable_user().';
 COMMENT ON COLUMN anon_auth.users.is_verified IS 'Whether at least one login ID of the user is verified.';
 COMMENT ON COLUMN anon_auth.users.last_seen_at IS 'Last login or refresh; exact to the hour.';
-COMMENT ON COLUMN anon_auth.users.purge_from IS 'When purge() looks at a guest next. Without a device key: when its sessions end, as far as purge() knows; with one: last_seen_at, as far as it knows, to which settings.guest_retention is added. It means nothing for a regular user.';
+COMMENT ON COLUMN anon_auth.users.purge_from IS 'When purge() next checks this guest; for a guest with a device key settings.guest_retention is added. Set on insert and changed by purge() only, so that it can be earlier than the time at which the guest expires. Has no meaning for a regular user.';
 COMMENT ON COLUMN anon_auth.users.device_kid IS 'Key ID of the guest''s device key; NULL for key-less guests and regular users.';
 COMMENT ON COLUMN anon_auth.users.login_id_routes IS 'Where the user''s rows in login_ids are.';
 COMMENT ON COLUMN anon_auth.users.standard_attributes IS 'OpenID Connect standard claims of userinfo(): email, phone_number, preferred_username, name, ...';
@@ -158,7 +158,7 @@ CREATE TABLE anon_auth.sessions (
 CREATE INDEX sessions_purge_from_idx ON anon_auth.sessions (purge_from);
 
 COMMENT ON TABLE anon_auth.sessions IS
-'One row a live session; ending a session deletes its row. Rows past expires_at are dead and wait for purging.';
+'One row per live session; ending a session deletes its row. Rows past expires_at are expired; purge() deletes them.';
 COMMENT ON COLUMN anon_auth.sessions.session_type IS 'refresh_token, or cookie: the browser keeps a session cookie.';
 COMMENT ON COLUMN anon_auth.sessions.client_id IS 'The client that the session belongs to; a session whose client is gone is dead. NULL: a cookie session that was asked for without a client.';
 COMMENT ON COLUMN anon_auth.sessions.secret_hash IS 'SHA-256 of the secret inside the refresh token or cookie.';

@@ -46,7 +46,7 @@ CREATE FUNCTION anon_auth.refresh_session(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_refresh_session';
 COMMENT ON FUNCTION anon_auth.refresh_session(text, text) IS
-'New tokens for a session. With rotation (clients.refresh_token_rotation_enabled) the refresh token changes, and the one before answers with the same successor for the grace period. NULL when an older one is used again: the session is ended then, and an event tells. Errors: AA001 unknown client; AA006 bad refresh token; AA007 user disabled; AA017 no signing key; 22023 token of another client.';
+'New tokens for a session. With rotation (clients.refresh_token_rotation_enabled) the refresh token changes, and the one before answers with the same successor for the grace period. NULL when an older one is used again: the call ends the session and writes the event refresh_token.reused. Errors: AA001 unknown client; AA006 bad refresh token; AA007 user disabled; AA017 no signing key; 22023 token of another client.';
 
 CREATE FUNCTION anon_auth.create_promotion_code(
 	refresh_token text,
@@ -73,7 +73,7 @@ CREATE FUNCTION anon_auth.promote_anonymous_user(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_promote_anonymous_user';
 COMMENT ON FUNCTION anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text) IS
-'Makes a guest a regular user with the same sub: login IDs and password come, the device key and all sessions of the guest go, new tokens are returned. Needs a password, at least one login ID, and exactly one proof: jwt (signed by the device key, action promote), promotion_code or refresh_token. Where a login ID belongs to another user, settings.promotion_conflict decides: an error, a login to that account with its password (NULL when that password is wrong), or a merge of the guest into it. Errors: AA001 to AA008 as for authenticate_anonymously(); AA009 login ID taken; AA010 bad login ID; AA011 weak password; AA013 bad promotion code; AA016 bad key in the jwt; AA017 no signing key; AA018 too many password attempts; AA019 account locked; AA020 a hook refuses; AA021 a table refuses the merge; 22023 bad argument.';
+'Makes a guest a regular user with the same sub: adds the login IDs and the password, removes the device key, ends all sessions of the guest, and returns new tokens. Atomic. Needs a password, at least one login ID, and exactly one proof: jwt (signed by the device key, action promote), promotion_code or refresh_token. Where a login ID belongs to another user, settings.promotion_conflict decides: an error, a login to that account with its password (NULL when that password is wrong), or a merge of the guest into it. Errors: AA001 to AA008 as for authenticate_anonymously(); AA009 login ID taken; AA010 bad login ID; AA011 weak password; AA013 bad promotion code; AA016 bad key in the jwt; AA017 no signing key; AA018 too many password attempts; AA019 account locked; AA020 a hook refuses; AA021 a table refuses the merge; 22023 bad argument.';
 
 CREATE FUNCTION anon_auth.authorize_promotion(
 	client_id text,

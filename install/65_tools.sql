@@ -11,7 +11,7 @@ CREATE FUNCTION anon_auth.sign_jwt(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_sign_jwt';
 COMMENT ON FUNCTION anon_auth.sign_jwt(jsonb, text, text) IS
-'Signs any claims with an active signing key, the newest one unless kid names another. Privileged: whoever may call it can be any user. Errors: AA017 no such active key; 22023 bad argument; 54000 a token that verify_jwt() would refuse: claims of more than 32768 bytes or 32 levels, a number of more than 40 characters, a token of more than 65536 bytes; F0000 no master key.';
+'Signs any claims with an active signing key, the newest one unless kid names another. Privileged: a role that may call it can impersonate any user. Errors: AA017 no such active key; 22023 bad argument; 54000 a token that verify_jwt() would refuse: claims of more than 32768 bytes or 32 levels, a number of more than 40 characters, a token of more than 65536 bytes; F0000 no master key.';
 
 CREATE FUNCTION anon_auth.verify_jwt(
 	token text,
@@ -21,7 +21,7 @@ CREATE FUNCTION anon_auth.verify_jwt(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_verify_jwt';
 COMMENT ON FUNCTION anon_auth.verify_jwt(text, text) IS
-'The claims of a JWT that one of our keys has signed. Checks the signature, exp and nbf, iss where there is one, and that aud names audience (when NULL: where there is an aud, that it names settings.audience). Works on a standby. Errors: AA014 refused, the detail says why; 22023 no jwt.';
+'The claims of a JWT that one of our keys has signed. Checks the signature, exp and nbf, iss where there is one, and aud: if audience is given, the token must have an aud that contains it; otherwise an aud, if present, must contain settings.audience. Works on a standby. Errors: AA014 refused, the detail says why; 22023 no jwt.';
 
 CREATE FUNCTION anon_auth.jws_verify(
 	token text,

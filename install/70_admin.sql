@@ -24,7 +24,7 @@ CREATE FUNCTION anon_auth.rotate_signing_key(alg text DEFAULT NULL)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_rotate_signing_key';
 COMMENT ON FUNCTION anon_auth.rotate_signing_key(text) IS
-'Makes a key that signs from now on and returns its kid; alg NULL: the algorithm that signs now. The other active keys sign no more, and stay in jwks() until the last token of theirs has expired. PostgREST is told. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 other algorithm; F0000 no master key.';
+'Makes a key that signs from now on and returns its kid; alg NULL: the algorithm that signs now. The other active keys no longer sign, and stay in jwks() until their last token has expired. PostgREST is notified. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 other algorithm; F0000 no master key.';
 
 CREATE FUNCTION anon_auth.retire_signing_key(kid text)
 	RETURNS void
@@ -32,7 +32,7 @@ CREATE FUNCTION anon_auth.retire_signing_key(kid text)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_retire_signing_key';
 COMMENT ON FUNCTION anon_auth.retire_signing_key(text) IS
-'Takes a key out of use at once: no token of it verifies any more. For a key that somebody else may have. PostgREST is told. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 42704 no such key; 55000 no other key could sign; 22023 no kid.';
+'Takes a key out of use at once: its tokens no longer verify. For a key that somebody else may have. PostgREST is notified. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 42704 no such key; 55000 no other key could sign; 22023 no kid.';
 
 CREATE FUNCTION anon_auth.rotate_master_key()
 	RETURNS text
@@ -40,7 +40,7 @@ CREATE FUNCTION anon_auth.rotate_master_key()
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_rotate_master_key';
 COMMENT ON FUNCTION anon_auth.rotate_master_key() IS
-'Puts a new master key before the others in the master key file, seals the signing keys of this database with it, and returns its id. What the former key made goes on working, until retire_master_key(). The file stays changed if the transaction is rolled back; that does no harm. Afterwards copy the file to the standby servers and to its backup, and call reseal_signing_keys() in the other databases of the server. Where Citus distributes the tables, a WARNING says that the other nodes cannot open tokens until they have the file. Errors: F0000 no master key, it does not open a signing key, or the file is not the server''s to write (the hint says what to do by hand); 54000 the file has 8 keys; 53100 the disk is full; 25006 on a standby.';
+'Puts a new master key before the others in the master key file, seals the signing keys of this database with it, and returns its id. Tokens and codes made under the former key remain valid until retire_master_key(). The file stays changed if the transaction is rolled back; that does no harm. Afterwards copy the file to the standby servers and to its backup, and call reseal_signing_keys() in the other databases of the server. Where Citus distributes the tables, a WARNING says that the other nodes cannot open tokens until they have the file. Errors: F0000 no master key, it does not open a signing key, or the file is not the server''s to write (the hint says what to do by hand); 54000 the file has 8 keys; 53100 the disk is full; 25006 on a standby.';
 
 CREATE FUNCTION anon_auth.reseal_signing_keys()
 	RETURNS bigint
@@ -64,7 +64,7 @@ CREATE FUNCTION anon_auth.retire_master_key(key_id text, force boolean DEFAULT f
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_retire_master_key';
 COMMENT ON FUNCTION anon_auth.retire_master_key(text, boolean) IS
-'Takes a former master key out of the master key file, at once and for good: rolling back does not bring it back. What was made with it dies: session cookies, and refresh tokens that were not refreshed since the rotation, whose users must log in again; challenges, promotion codes and open sign-up pages, which live for minutes. Refused while signing keys of this database, or of another one by what the file records (master_key_users()), are sealed with it: call reseal_signing_keys() there. force overrides what other databases need. Backups from before need the key: keep it with them. Errors: 42704 the file has no such key; 55000 it is the current one, or still needed, or this transaction has changed signing keys; 22023 no key id; F0000 no master key, or the file is not the server''s to write; 25006 on a standby.';
+'Takes a former master key out of the master key file, at once and for good: rolling back does not bring it back. Copy the file first. This invalidates session cookies from before the rotation, refresh tokens not refreshed since, codes not yet used, challenges and open sign-up pages; users must log in again. Refused while signing keys of this database, or of another one by what the file records (master_key_users()), are sealed with it: call reseal_signing_keys() there. force: retire the key even if other databases still need it; they can then no longer sign. Backups from before need the key: keep it with them. Errors: 42704 the file has no such key; 55000 it is the current one, or still needed, or this transaction has changed signing keys; 22023 no key id; F0000 no master key, or the file is not the server''s to write; 25006 on a standby.';
 
 CREATE FUNCTION anon_auth.master_key_users(
 	OUT database_name text,
@@ -77,7 +77,7 @@ CREATE FUNCTION anon_auth.master_key_users(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_master_key_users';
 COMMENT ON FUNCTION anon_auth.master_key_users() IS
-'Which databases need which keys of the master key file, as the file records it: each database, once it has sealed or opened a signing key, by settings.database_id and the ids of the keys that seal its signing keys. Nothing is recorded where the server may not write the file. No rows where there is no file. Errors: F0000 the file is damaged, or readable by others.';
+'One row per database that has used a signing key: its settings.database_id and the ids of the master keys that it needs, as the master key file records them. A database that was restored and not used since is missing. Nothing is recorded where the server may not write the file. No rows where there is no file. Errors: F0000 the file is damaged, or readable by others.';
 
 CREATE FUNCTION anon_auth.master_key_in_data_directory()
 	RETURNS boolean
@@ -93,7 +93,7 @@ CREATE FUNCTION anon_auth.renew_database_id()
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_renew_database_id';
 COMMENT ON FUNCTION anon_auth.renew_database_id() IS
-'Gives this database another random settings.database_id, seals its signing keys again, and returns the id. For a copy made by CREATE DATABASE ... TEMPLATE or from a dump, which has the id of the original, so that each would accept what the other makes. All refresh tokens, session cookies, challenges, promotion codes, one-time codes and open pages of this database die; access tokens live until their signing key is retired. Errors: 55000 the isolation level is not READ COMMITTED; F0000 no master key, or it does not open a signing key; 25006 on a standby.';
+'Gives this database another random settings.database_id, seals its signing keys again, and returns the id. For a copy made by CREATE DATABASE ... TEMPLATE or from a dump, which has the id of the original, so that each would accept the tokens of the other. Invalidates all refresh tokens, session cookies, challenges, promotion codes, one-time codes and open pages of this database. Access tokens remain valid until their signing key is retired: call rotate_signing_key() and retire_signing_key() as well. Errors: 55000 the isolation level is not READ COMMITTED; F0000 no master key, or it does not open a signing key; 25006 on a standby.';
 
 CREATE FUNCTION anon_auth.ensure_signing_key()
 	RETURNS void
@@ -144,7 +144,7 @@ BEGIN
 		   OR uri ~* '^https?:(?!//[^/?])' THEN
 			RAISE EXCEPTION 'invalid redirect URI "%"', uri
 				USING ERRCODE = 'invalid_parameter_value',
-					  DETAIL = 'It must be absolute, without fragment, and of a scheme that leads somewhere.';
+					  DETAIL = 'It must be absolute and without fragment; an http or https URI needs a host, and the schemes javascript, vbscript, data, blob, file and about are not allowed.';
 		END IF;
 	END LOOP;
 
@@ -194,7 +194,7 @@ CREATE FUNCTION anon_auth.delete_user(user_id uuid)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_delete_user';
 COMMENT ON FUNCTION anon_auth.delete_user(uuid) IS
-'Deletes a user and all that the extension keeps of it but events. Rows of your tables follow their foreign keys, as their owner would have it; triggers of yours on users fire if they are enabled ALWAYS. DDL on these tables that runs at the same time is waited for. Errors: 42704 unknown user, also one that another transaction has just deleted; 23503 a foreign key of yours forbids it; 40001 rows have come that the transaction does not see: try again; 0A000 a foreign key to users that is not of type uuid (see doctor()); 55000 a trigger of yours replaces tables or foreign keys meanwhile, or Citus distributes a table of another owner; 22023 no user_id.';
+'Deletes a user and everything that the extension stores about it, except events. Rows of your tables follow their foreign keys, changed with the rights of the owner of the table; triggers of yours on users fire if they are enabled ALWAYS. Waits for concurrent DDL on these tables. Errors: 42704 unknown user, also one that another transaction has just deleted; 23503 a foreign key of yours forbids it; 40001 rows have come that the transaction does not see: try again; 0A000 a foreign key to users that is not of type uuid (see doctor()); 55000 a trigger of yours replaces tables or foreign keys meanwhile, or Citus distributes a table of another owner; 22023 no user_id.';
 
 CREATE FUNCTION anon_auth.revoke_sessions(user_id uuid)
 	RETURNS bigint

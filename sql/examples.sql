@@ -141,7 +141,25 @@ SELECT guests, sessions, has_more FROM anon_auth.purge(dry_run => true);
 SELECT severity, finding FROM anon_auth.doctor() WHERE severity = 'error';
 
 -- example: take_rate_limit, reset_counters
-SELECT n, anon_auth.take_rate_limit('search/' || :'user_sub', 2, '1 minute') AS allowed FROM generate_series(1, 3) n;
+-- a function of yours: its owner may take from the limit, the callers may not
+CREATE ROLE regress_anon_auth_functions;
+CREATE SCHEMA regress_search AUTHORIZATION regress_anon_auth_functions;
+GRANT USAGE ON SCHEMA anon_auth TO regress_anon_auth_functions;
+GRANT EXECUTE ON FUNCTION anon_auth.take_rate_limit, anon_auth.uid TO regress_anon_auth_functions;
+SET ROLE regress_anon_auth_functions;
+CREATE FUNCTION regress_search.search(words text) RETURNS text
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = regress_search, pg_temp AS $$
+BEGIN
+	-- uid() is NULL without a caller, and a NULL name is an error
+	IF NOT anon_auth.take_rate_limit('search/' || coalesce(anon_auth.uid()::text, 'nobody'), 2, '1 minute') THEN
+		RETURN 'too many searches';
+	END IF;
+	RETURN 'results for ' || words;
+END $$;
+GRANT USAGE ON SCHEMA regress_search TO regress_anon_auth_app;
+SET ROLE regress_anon_auth_app;
+SELECT n, regress_search.search('milk') FROM generate_series(1, 3) n;
+RESET ROLE;
 SELECT counters_refused, counters_max FROM anon_auth.stats;
 SELECT anon_auth.reset_counters();
 
@@ -192,6 +210,6 @@ SELECT cardinality(key_ids) AS keys, is_of_this_server FROM anon_auth.master_key
 SELECT anon_auth.renew_database_id() IS NOT NULL AS renewed;
 
 SET client_min_messages = warning;
-DROP OWNED BY regress_anon_auth_app;
-DROP ROLE regress_anon_auth_app;
+DROP OWNED BY regress_anon_auth_app, regress_anon_auth_functions;
+DROP ROLE regress_anon_auth_app, regress_anon_auth_functions;
 DROP EXTENSION anon_auth;
