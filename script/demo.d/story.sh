@@ -226,12 +226,12 @@ log_in_with_password() {
 	SQL
 	expect 'still the same sub' "$sub" "${row[sub]}"
 	value[access_token]=${row[access_token]}
-	value[password]='incorrect donkey'
+	value[wrong_password]='incorrect donkey'
 	note 'A wrong password is a result, not an error, so that its event is kept:'
 	query_nothing $app 'a wrong password gives no row' <<-'SQL'
 		SELECT *
 		  FROM anon_auth.authenticate('notes', 'ada@example.com',
-		                              :'password');
+		                              :'wrong_password');
 	SQL
 }
 
@@ -335,7 +335,7 @@ read_audit() {
 
 # The guest without a key that saw nothing logs out: nobody can come back to it.
 purge_and_ask_the_doctor() {
-	step 'The DBA keeps house: purge() takes guests whom nobody can come back to.'
+	step 'Maintenance: purge() deletes guests that nobody can log in as again.'
 	query $app <<-'SQL'
 		SELECT anon_auth.revoke(:'other_token');
 	SQL
@@ -343,7 +343,8 @@ purge_and_ask_the_doctor() {
 		SELECT guests, sessions, has_more FROM anon_auth.purge();
 	SQL
 	expect 'the guest who has logged out' 1 "${row[guests]}"
-	note 'And doctor() says what will hurt, and how to mend it:'
+	note 'doctor() lists configuration problems, each with its fix (here without the notice'
+	note 'that the master key is in the data directory, as it is by default):'
 	query $admin <<-'SQL'
 		ALTER TABLE notes DROP CONSTRAINT notes_user_id_fkey,
 		  ADD FOREIGN KEY (user_id) REFERENCES anon_auth.users;
