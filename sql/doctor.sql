@@ -234,7 +234,8 @@ UPDATE anon_auth.settings SET database_id = :'database_id';
 DELETE FROM anon_auth.settings;
 SELECT finding, severity, fix FROM app.findings;
 SELECT app.mend('no_settings');
-UPDATE anon_auth.settings SET token_role = 'regress_doctor_visitor';
+-- the new row has an id of its own, under which the signing key does not open
+UPDATE anon_auth.settings SET token_role = 'regress_doctor_visitor', database_id = :'database_id';
 BEGIN READ ONLY;
 SELECT finding FROM app.findings ORDER BY finding;
 COMMIT;

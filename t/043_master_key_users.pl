@@ -303,10 +303,11 @@ SKIP:
 	unlike(slurp_file($node->logfile), qr/could not record/, '... and does not complain');
 }
 chmod 0700, $directory;
-is(in_database('one', q{SELECT count(*) FROM anon_auth.doctor() WHERE finding = 'master_key_in_data_directory'}), 0,
-	'outside the data directory, the file is in no base backup');
+# before doctor(), which opens the signing key
 is(in_database('one', q{SELECT count(*) FROM anon_auth.master_key_users() WHERE is_this_database}), 0, 'where nothing is recorded, nothing is listed')
   if $> != 0;
+is(in_database('one', q{SELECT count(*) FROM anon_auth.doctor() WHERE finding = 'master_key_in_data_directory'}), 0,
+	'outside the data directory, the file is in no base backup');
 
 # A file of another user
 SKIP:
