@@ -32,17 +32,4 @@ CREATE TRIGGER users_refuse_change BEFORE DELETE OR TRUNCATE OR UPDATE OF id ON 
 	FOR EACH STATEMENT EXECUTE FUNCTION anon_auth.refuse_user_change();
 
 -- The library checks each foreign key at the moment that it is created, before
--- PostgreSQL looks at the rows of the table.  All that is left to do is to load it
--- before any command that can create one.
-CREATE FUNCTION anon_auth.check_foreign_keys() RETURNS event_trigger
-	LANGUAGE c
-AS 'MODULE_PATHNAME', 'anon_auth_check_foreign_keys';
-COMMENT ON FUNCTION anon_auth.check_foreign_keys() IS
-'Event trigger: loads the library, which refuses foreign keys to users except those of one column of type uuid to its id. Errors of the commands that make one: 42804 another type, also a domain over uuid; 0A000 another column of users.';
-
-CREATE EVENT TRIGGER anon_auth_foreign_keys ON ddl_command_start
-	WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE SCHEMA', 'ALTER TYPE')
-	EXECUTE FUNCTION anon_auth.check_foreign_keys();
-ALTER EVENT TRIGGER anon_auth_foreign_keys ENABLE ALWAYS;
-COMMENT ON EVENT TRIGGER anon_auth_foreign_keys IS
-'Keeps foreign keys to anon_auth.users from running casts: see anon_auth.check_foreign_keys().';
+-- PostgreSQL looks at the rows of the table: see 98_guard.sql.

@@ -118,13 +118,7 @@ COMMIT;
 SHOW search_path;
 TABLE traps.sprung;
 TRUNCATE traps.sprung;
-RESET ROLE;
-
--- a way in from other sides, in a session of his own
-\set dba :USER
-\c -reuse-previous=on "user=regress_anon_auth_mallory password=trap"
-SET client_min_messages = error;
-CREATE FUNCTION pg_temp.try(statement text) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION traps.try(statement text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE statement;
 	RETURN 'done: ' || statement;
@@ -132,8 +126,12 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN SQLSTATE || ': ' || statement;
 END
 $$;
-RESET client_min_messages;
-SELECT pg_temp.try(statement) AS result FROM unnest(ARRAY[
+RESET ROLE;
+
+-- a way in from other sides, in a session of his own
+\set dba :USER
+\c -reuse-previous=on "user=regress_anon_auth_mallory password=trap"
+SELECT traps.try(statement) AS result FROM unnest(ARRAY[
 	-- before the library is loaded, which DDL does
 	'SET anon_auth.master_key_file = ''/dev/null''',
 	'SELECT set_config(''anon_auth.master_key_file'', ''/dev/null'', true)',

@@ -4,8 +4,8 @@
  *	  Loading of the library.
  *
  * No background worker and no shared memory: it need not be preloaded but for
- * Citus (see store/session_settings.c).  Elsewhere the one hook looks at our own
- * statements alone.
+ * Citus (see store/session_settings.c).  Elsewhere the hooks look at our own
+ * statements and at DDL alone.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,6 +19,7 @@
 #include "store/app_tables.h"
 #include "store/distribution.h"
 #include "store/foreign_keys.h"
+#include "store/object_guard.h"
 #include "store/session_settings.h"
 #include "store/statement.h"
 
@@ -43,4 +44,5 @@ _PG_init(void)
 	distribution_init();
 	app_statements_init();
 	foreign_keys_init();
+	object_guard_init();
 }

@@ -36,6 +36,13 @@
 #define QualifiedNameList(name)	stringToQualifiedNameList(name)
 #endif
 
+/* 16 has one function for the owners of all classes; it needs utils/acl.h. */
+#if PG_VERSION_NUM >= 160000
+#define OwnsExtension(id, role)	object_ownercheck(ExtensionRelationId, (id), (role))
+#else
+#define OwnsExtension(id, role)	pg_extension_ownercheck((id), (role))
+#endif
+
 /*
  * JSON parser callbacks return void in 15 and a status from 16 on; a callback
  * ends with JSON_ACTION_OK.  So does the way to make a lexer.

@@ -140,7 +140,9 @@ like(attempt(sql('SELECT current_user'), 'DROP ROLE anon_auth_owner'), qr/cannot
 sql('DROP EXTENSION anon_auth');
 same_lines($node->safe_psql('chiefs', $rights), $fresh, 'DROP EXTENSION takes nothing from the other database');
 like(attempt(sql('SELECT current_user'), 'DROP ROLE anon_auth_owner'), qr/cannot be dropped because some objects depend on it/, '... which still needs the role');
-$node->safe_psql('chiefs', 'DROP EXTENSION anon_auth');
+sql('ALTER ROLE chief NOSUPERUSER');
+$node->safe_psql('chiefs', 'CREATE TEMPORARY TABLE loads_the_library (); DROP EXTENSION anon_auth', extra_params => [ '-U', 'chief' ]);
+is($node->safe_psql('chiefs', q{SELECT count(*) FROM pg_namespace WHERE nspname ~ '^anon_auth'}), 0, 'who made the extension can drop it, also when it is no longer a superuser');
 is(sql(q{SELECT count(*) FROM pg_roles WHERE rolname = 'anon_auth_owner'}), 1, 'DROP EXTENSION leaves the role');
 sql('DROP ROLE anon_auth_owner; DROP DATABASE chiefs; DROP ROLE chief');
 
@@ -373,7 +375,14 @@ BEGIN
 	PERFORM mallory.take();
 	RETURN NEW;
 END $$;
+CREATE FUNCTION mallory.finding_text(anon_auth.finding) RETURNS text LANGUAGE sql AS $$SELECT mallory.take()::text$$;
+CREATE FUNCTION mallory.settings_text(anon_auth.settings) RETURNS text LANGUAGE sql AS $$SELECT mallory.take()::text$$;
+CREATE FUNCTION mallory.calls_superuser(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN PERFORM public.of_superuser_too(); RETURN $1; END$$;
+CREATE TABLE mallory.names (name text PRIMARY KEY, other text);
+CREATE TABLE mallory.heir (LIKE anon_auth.settings INCLUDING CONSTRAINTS);
+CREATE VIEW mallory.view AS SELECT * FROM anon_auth.users;
 SQL
+sql('GRANT CREATE ON DATABASE postgres TO mallory');
 my @planted = (
 	'CREATE OR REPLACE FUNCTION anon_auth.grant_client_api(role_name regrole) RETURNS void LANGUAGE plpgsql AS $$BEGIN PERFORM mallory.take(); END$$',
 	'ALTER FUNCTION anon_auth.delete_user(uuid) SECURITY INVOKER',
@@ -403,16 +412,78 @@ my @planted = (
 	'CREATE POLICY evil ON anon_auth.clients USING (mallory.evil(client_id))',
 	'CREATE TABLE mallory.child () INHERITS (anon_auth.settings)',
 	'ALTER DOMAIN anon_auth_http."*/*" ADD CHECK (mallory.evil(VALUE))',
-	'DROP TRIGGER settings_changed ON anon_auth.settings');
+	'DROP TRIGGER settings_changed ON anon_auth.settings',
+	# The expressions of statistics run when a query on the table is planned.
+	q{CREATE STATISTICS mallory.evil ON (mallory.evil('x')), issuer FROM anon_auth.settings},
+	'CREATE STATISTICS mallory.evil ON (mallory.evil(client_id)) FROM anon_auth.clients',
+	[ 'ALTER STATISTICS mallory.evil SET STATISTICS 10', 'CREATE STATISTICS mallory.evil ON name, client_id FROM anon_auth.clients; ALTER STATISTICS mallory.evil OWNER TO mallory',
+		'DROP STATISTICS mallory.evil' ],
+	q{CREATE INDEX CONCURRENTLY evil ON anon_auth.settings ((mallory.evil('x')))},
+	'CREATE UNIQUE INDEX CONCURRENTLY evil ON anon_auth.clients (client_id) WHERE mallory.evil(client_id)',
+	'CREATE INDEX evil ON anon_auth.clients (name)',
+	'DROP INDEX anon_auth.login_ids_user_id_idx',
+	'ALTER INDEX anon_auth.login_ids_user_id_idx RENAME TO evil',
+	'ALTER TABLE anon_auth.clients ADD UNIQUE (name)',
+	q{ALTER TABLE anon_auth.clients ADD EXCLUDE ((mallory.evil('x')::text) WITH =)},
+	'ALTER TABLE anon_auth.clients ALTER COLUMN name TYPE text USING mallory.evil(name)::text',
+	'ALTER TABLE anon_auth.clients ADD COLUMN evil boolean GENERATED ALWAYS AS (mallory.evil(client_id)) STORED',
+	'ALTER TABLE anon_auth.clients ADD FOREIGN KEY (client_id) REFERENCES mallory.names ON UPDATE CASCADE NOT VALID',
+	'ALTER TABLE anon_auth.clients DROP COLUMN name',
+	'ALTER TABLE anon_auth.sessions DROP CONSTRAINT sessions_pkey CASCADE',
+	'ALTER TABLE anon_auth.clients ALTER COLUMN application_type DROP NOT NULL',
+	'ALTER TABLE anon_auth.clients ALTER COLUMN name SET STATISTICS 10',
+	'ALTER TABLE anon_auth.clients ENABLE ROW LEVEL SECURITY',
+	'ALTER TABLE anon_auth.clients FORCE ROW LEVEL SECURITY',
+	'ALTER TABLE anon_auth.clients REPLICA IDENTITY FULL',
+	'ALTER TABLE anon_auth.clients CLUSTER ON clients_pkey',
+	'ALTER TABLE anon_auth.settings ENABLE REPLICA TRIGGER settings_changed',
+	'ALTER TABLE anon_auth.clients SET (fillfactor = 50)',
+	'ALTER TABLE anon_auth.clients SET UNLOGGED',
+	'ALTER TABLE mallory.heir INHERIT anon_auth.settings',
+	'CREATE TABLE mallory.refs (client_id text REFERENCES anon_auth.clients ON DELETE CASCADE ON UPDATE CASCADE)',
+	'ALTER TABLE mallory.names ADD FOREIGN KEY (name) REFERENCES anon_auth.signing_keys (kid) ON DELETE CASCADE',
+	'CREATE CAST (anon_auth.finding AS text) WITH FUNCTION mallory.finding_text(anon_auth.finding) AS ASSIGNMENT',
+	'CREATE CAST (anon_auth.settings AS text) WITH FUNCTION mallory.settings_text(anon_auth.settings) AS IMPLICIT',
+	'ALTER FUNCTION mallory.evil(text) SET SCHEMA anon_auth',
+	'ALTER TABLE mallory.view SET SCHEMA anon_auth',
+	'CREATE DOMAIN anon_auth.evil AS text CHECK (mallory.evil(VALUE))',
+	'CREATE TYPE anon_auth.evil AS (a integer)',
+	'CREATE STATISTICS anon_auth.evil ON name, other FROM mallory.names',
+	'ALTER TYPE anon_auth.finding ADD ATTRIBUTE evil text',
+	'ALTER TYPE anon_auth.finding RENAME TO evil',
+	'ALTER DOMAIN anon_auth_http."*/*" SET DEFAULT mallory.evil()::text',
+	'CREATE SCHEMA evil CREATE TABLE child () INHERITS (anon_auth.settings)',
+	# A superuser's function runs DDL while the index is being made.
+	[ q{CREATE INDEX evil ON anon_auth.clients ((mallory.calls_superuser('x')))},
+		'CREATE FUNCTION public.of_superuser_too() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN CREATE TABLE public.by_superuser (); DROP TABLE public.by_superuser; END$$',
+		'DROP FUNCTION public.of_superuser_too()' ],
+	'DO $$ BEGIN CREATE STATISTICS mallory.evil ON (mallory.evil(client_id)) FROM anon_auth.clients; END $$');
 # What is refused must be possible without the guard: else it would show nothing.
 sub guards { sql(join ' ', map { "ALTER EVENT TRIGGER $_ $_[0];" } split /\n/, sql(q{SELECT evtname FROM pg_event_trigger})); }
 
+# All rows of the catalogs that describe objects: any DDL that is not undone changes it.
+sub catalogs
+{
+	return sql('SELECT md5(string_agg(version, chr(32) ORDER BY version)) FROM (' .
+		join(' UNION ALL ', map { "SELECT format('%s %s %s', tableoid, ctid, xmin) AS version FROM $_" } map { "pg_$_" }
+			qw(attrdef attribute cast class constraint depend event_trigger index inherits namespace operator policy proc rewrite statistic_ext transform trigger type)) . ') c');
+}
+
 for my $statement (@planted)
 {
+	# As a superuser, what has to be there before, and what goes afterwards.
+	my ($change, $before, $after) = ref $statement ? @$statement : ($statement, '', '');
+	my $commits = $change =~ /CONCURRENTLY/;
+
+	sql($before);
 	guards('DISABLE');
-	is(attempt('mallory', "BEGIN; $statement; ROLLBACK"), '', "the owner could: $statement");
+	is(attempt('mallory', $commits ? $change : "BEGIN; $change; ROLLBACK"), '', "the owner could: $change");
+	sql('DROP INDEX anon_auth.evil') if $commits;
 	guards('ENABLE ALWAYS');
-	like(attempt('mallory', $statement), qr/^ERROR:  only superusers may change objects of extension anon_auth$/m, '... and is refused');
+	my $catalogs = catalogs();
+	like(attempt('mallory', $change), qr/^ERROR:  only superusers may (change objects|reference tables) of extension anon_auth(, except users)?$/m, '... and is refused');
+	is(catalogs(), $catalogs, '... and nothing is left of it');
+	sql($after);
 }
 for my $statement (
 	'CREATE OR REPLACE FUNCTION anon_auth.settings_changed() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM mallory.take(); RETURN NULL; END$$',
@@ -423,6 +494,9 @@ for my $statement (
 	'ALTER SCHEMA anon_auth RENAME TO old_auth',
 	'DROP EVENT TRIGGER anon_auth_guard_objects',
 	'ALTER EVENT TRIGGER anon_auth_guard_objects OWNER TO mallory',
+	'DROP EVENT TRIGGER anon_auth_guard_altered_tables',
+	'CREATE TABLE mallory.first (); REASSIGN OWNED BY anon_auth_owner TO mallory',
+	'DROP OWNED BY anon_auth_owner CASCADE',
 	'ALTER EXTENSION anon_auth DROP FUNCTION anon_auth.doctor()',
 	'DROP FUNCTION anon_auth.doctor()',
 	q{UPDATE anon_auth.settings SET access_token_claims = 'public.of_superuser'},
@@ -432,6 +506,46 @@ for my $statement (
 	next if $statement =~ /^GRANT anon_auth_owner/;	# he is a member
 	like(attempt('mallory', $statement), qr/^ERROR:  (permission denied|must be|must have|only superusers|cannot drop|hook function|Only roles)/m, "refused: $statement");
 }
+# The owner's code runs as the owner while a superuser's command is under way.
+is(attempt('mallory', <<'SQL'), '', 'a table has an index with a function that would change the extension');
+CREATE FUNCTION mallory.plant() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	CREATE INDEX evil ON anon_auth.clients ((mallory.evil(client_id)));
+EXCEPTION WHEN insufficient_privilege THEN
+	RAISE WARNING '%', SQLERRM;
+END $$;
+CREATE FUNCTION mallory.plants(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN PERFORM mallory.plant(); RETURN $1; END$$;
+CREATE TABLE mallory.bait AS SELECT 'x'::text AS t;
+SQL
+my $superuser = sql('SELECT current_user');
+like(attempt($superuser, 'CREATE INDEX ON mallory.bait (mallory.plants(t))'), qr/^WARNING:  only superusers may change objects of extension anon_auth$/m, '... and cannot when a superuser makes that index');
+is(sql(q{SELECT to_regclass('anon_auth.evil')}), '', '... and nothing is left of it');
+
+# Each in a session of its own, whose first DDL loads the library.
+is(attempt($superuser, $_), '', "a superuser can: $_")
+  for 'CREATE INDEX more ON anon_auth.clients (lower(name))', 'DROP INDEX anon_auth.more', 'CREATE INDEX CONCURRENTLY more ON anon_auth.clients (name)', 'DROP INDEX CONCURRENTLY anon_auth.more',
+  'ALTER TABLE anon_auth.clients ADD CONSTRAINT more UNIQUE (name)', 'ALTER TABLE anon_auth.clients DROP CONSTRAINT more',
+  'CREATE STATISTICS more ON name, client_id FROM anon_auth.clients', 'DROP STATISTICS more',
+  'CREATE TABLE more (client_id text REFERENCES anon_auth.clients); DROP TABLE more',
+  'DO $$ BEGIN CREATE INDEX more ON anon_auth.clients (name); DROP INDEX anon_auth.more; END $$';
+is(attempt('mallory', $_), '', "a member of the owner can: $_")
+  for 'CREATE TABLE mallory.own (user_id uuid CONSTRAINT own_fkey REFERENCES anon_auth.users ON DELETE CASCADE)',
+  'ALTER TABLE mallory.own ALTER CONSTRAINT own_fkey DEFERRABLE',
+  'CREATE POLICY own ON mallory.own USING (user_id IN (SELECT id FROM anon_auth.users))',
+  'CREATE RULE own AS ON INSERT TO mallory.own DO ALSO SELECT count(*) FROM anon_auth.users',
+  'CREATE MATERIALIZED VIEW mallory.counted AS SELECT count(*) FROM anon_auth.users',
+  'REFRESH MATERIALIZED VIEW mallory.counted',
+  'CREATE FUNCTION mallory.reads() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM anon_auth.users; END',
+  'CREATE TABLE mallory.copy (LIKE anon_auth.users INCLUDING ALL)',
+  'CREATE TABLE mallory.types (u anon_auth.users, r anon_auth.token_response)',
+  'DROP TABLE mallory.own, mallory.copy, mallory.types',
+  'GRANT SELECT ON anon_auth.events TO watcher; REVOKE SELECT ON anon_auth.events FROM watcher',
+  q{COMMENT ON TABLE anon_auth.clients IS 'Clients.'},
+  'SET client_min_messages = error; CREATE PUBLICATION mallory FOR TABLE anon_auth.events WHERE (id IS NOT NULL); DROP PUBLICATION mallory',
+  'CREATE TABLE mallory.loaded (); VACUUM FULL anon_auth.clients',
+  'DROP TABLE mallory.loaded; REINDEX TABLE CONCURRENTLY anon_auth.clients',
+  'CREATE TABLE mallory.loaded (); CLUSTER anon_auth.clients USING clients_pkey',
+  'REINDEX INDEX anon_auth.clients_pkey', 'ANALYZE anon_auth.clients';
 is(attempt('mallory', <<'SQL'), '', 'a table that may reference users has triggers');
 CREATE TABLE mallory.notes (user_id uuid REFERENCES anon_auth.users (id) ON DELETE CASCADE);
 CREATE TRIGGER evil AFTER DELETE ON mallory.notes FOR EACH ROW EXECUTE FUNCTION mallory.evil_trigger();
