@@ -2,6 +2,98 @@
 -- doctor(): the extension's owner
 -- ---------------------------------------------------------------------------
 
+-- PostgreSQL knows none of these as a member of the extension.  99_ownership.sql
+-- makes a list of those that CREATE EXTENSION has made.
+CREATE FUNCTION anon_auth.attached_objects(
+	OUT object text,
+	OUT attached_to text,
+	OUT fix text)
+	RETURNS SETOF record
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	extension_id oid := (SELECT e.oid FROM pg_extension e WHERE e.extname = 'anon_auth');
+	tables oid[] := ARRAY(SELECT d.objid FROM pg_depend d WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = extension_id
+						  AND d.deptype = 'e' AND d.classid = 'pg_class'::regclass);
+	types oid[] := ARRAY(SELECT t.oid FROM pg_type t
+						 WHERE t.typrelid = ANY (tables) OR EXISTS (
+							SELECT FROM pg_depend d WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = extension_id
+							   AND d.deptype = 'e' AND d.classid = 'pg_type'::regclass AND d.objid = t.oid));
+BEGIN
+	RETURN QUERY
+	SELECT format('index %s', i.indexrelid::regclass), format('table %s', i.indrelid::regclass),
+		format('DROP INDEX %s;', i.indexrelid::regclass)
+	FROM pg_index i
+	WHERE i.indrelid = ANY (tables)
+	  AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.conrelid = i.indrelid)
+	UNION ALL
+	SELECT format('statistics object %s.%I', s.stxnamespace::regnamespace, s.stxname), format('table %s', s.stxrelid::regclass),
+		format('DROP STATISTICS %s.%I;', s.stxnamespace::regnamespace, s.stxname)
+	FROM pg_statistic_ext s WHERE s.stxrelid = ANY (tables)
+	UNION ALL
+	-- PostgreSQL 18 has constraints for NOT NULL, too.
+	SELECT format('constraint %I', c.conname), format('table %s', c.conrelid::regclass),
+		format('ALTER TABLE %s DROP CONSTRAINT %I;', c.conrelid::regclass, c.conname)
+	FROM pg_constraint c WHERE c.conrelid = ANY (tables) AND c.contype NOT IN ('n', 't')
+	UNION ALL
+	SELECT format('constraint %I', c.conname), format('type %s', c.contypid::regtype),
+		format('ALTER DOMAIN %s DROP CONSTRAINT %I;', c.contypid::regtype, c.conname)
+	FROM pg_constraint c WHERE c.contypid = ANY (types) AND c.contype <> 'n'
+	UNION ALL
+	SELECT format('foreign key %I of table %s', c.conname, c.conrelid::regclass), format('table %s', c.confrelid::regclass),
+		format('ALTER TABLE %s DROP CONSTRAINT %I;', c.conrelid::regclass, c.conname)
+	FROM pg_constraint c
+	WHERE c.contype = 'f' AND c.confrelid = ANY (tables) AND c.confrelid <> 'anon_auth.users'::regclass
+	  AND c.conrelid <> ALL (tables) AND c.conparentid = 0
+	UNION ALL
+	SELECT format('trigger %I', t.tgname), format('table %s', t.tgrelid::regclass),
+		format('DROP TRIGGER %I ON %s;', t.tgname, t.tgrelid::regclass)
+	FROM pg_trigger t WHERE t.tgrelid = ANY (tables) AND NOT t.tgisinternal
+	UNION ALL
+	SELECT format('rule %I', r.rulename), format('table %s', r.ev_class::regclass),
+		format('DROP RULE %I ON %s;', r.rulename, r.ev_class::regclass)
+	FROM pg_rewrite r WHERE r.ev_class = ANY (tables) AND r.rulename <> '_RETURN'
+	UNION ALL
+	SELECT format('policy %I', p.polname), format('table %s', p.polrelid::regclass),
+		format('DROP POLICY %I ON %s;', p.polname, p.polrelid::regclass)
+	FROM pg_policy p WHERE p.polrelid = ANY (tables)
+	UNION ALL
+	SELECT format('table %s', i.inhrelid::regclass), format('table %s', i.inhparent::regclass),
+		format('ALTER TABLE %s NO INHERIT %s;', i.inhrelid::regclass, i.inhparent::regclass)
+	FROM pg_inherits i WHERE i.inhparent = ANY (tables)
+	UNION ALL
+	SELECT format('table %s', i.inhparent::regclass), format('table %s', i.inhrelid::regclass),
+		format('ALTER TABLE %s NO INHERIT %s;', i.inhrelid::regclass, i.inhparent::regclass)
+	FROM pg_inherits i WHERE i.inhrelid = ANY (tables)
+	UNION ALL
+	SELECT format('column %I', a.attname), format('table %s', a.attrelid::regclass),
+		format('ALTER TABLE %s DROP COLUMN %I;', a.attrelid::regclass, a.attname)
+	FROM pg_attribute a WHERE a.attrelid = ANY (tables) AND a.attnum > 0 AND NOT a.attisdropped
+	UNION ALL
+	SELECT format('default of column %I', a.attname), format('table %s', a.attrelid::regclass),
+		format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT;', a.attrelid::regclass, a.attname)
+	FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = ANY (tables)
+	UNION ALL
+	SELECT format('cast to type %s', c.casttarget::regtype), format('type %s', c.castsource::regtype),
+		format('DROP CAST (%s AS %s);', c.castsource::regtype, c.casttarget::regtype)
+	FROM pg_cast c WHERE c.castsource = ANY (types)
+	UNION ALL
+	SELECT format('cast from type %s', c.castsource::regtype), format('type %s', c.casttarget::regtype),
+		format('DROP CAST (%s AS %s);', c.castsource::regtype, c.casttarget::regtype)
+	FROM pg_cast c WHERE c.casttarget = ANY (types)
+	UNION ALL
+	SELECT format('routine %s', p.oid::regprocedure), format('schema %s', p.pronamespace::regnamespace),
+		format('DROP ROUTINE %s;', p.oid::regprocedure)
+	FROM pg_proc p
+	WHERE p.pronamespace IN (SELECT n.oid FROM pg_namespace n WHERE n.nspname IN ('anon_auth', 'anon_auth_http'))
+	  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = extension_id
+						AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass AND d.objid = p.oid);
+END
+$$;
+COMMENT ON FUNCTION anon_auth.attached_objects() IS
+'Part of doctor(): what PostgreSQL evaluates for the tables, types and schemas of the extension, and the SQL that removes it. The objects that CREATE EXTENSION made are in it, too: see own_attached_objects().';
+
 CREATE FUNCTION anon_auth.doctor_ownership()
 	RETURNS SETOF anon_auth.finding
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -40,6 +132,16 @@ BEGIN
 	  AND EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
 				  WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'e'
 					AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'anon_auth');
+	RETURN QUERY
+	SELECT 'warning', 'attached_object', format('%s is attached to %s, and was not made by the extension', a.object, a.attached_to),
+		'PostgreSQL evaluates it with the rights of whoever uses the extension, superusers included. It was made by a superuser, or while event triggers were off.',
+		a.fix
+	FROM anon_auth.attached_objects() a
+	WHERE format('%s of %s', a.object, a.attached_to) <> ALL (anon_auth.own_attached_objects())
+	  -- The default of a column goes with it.
+	  AND NOT (starts_with(a.object, 'default of ')
+			   AND format('%s of %s', substr(a.object, length('default of ') + 1), a.attached_to) <> ALL (anon_auth.own_attached_objects()))
+	ORDER BY a.attached_to, a.object;
 	RETURN QUERY
 	SELECT 'error', 'owner_has_too_much', format('role anon_auth_owner %s', p.problem),
 		'An attacker who finds a hole in a function of the extension has these rights, too.', p.fix

@@ -71,6 +71,22 @@ $$;
 COMMENT ON FUNCTION anon_auth.extension_objects() IS
 'Part of doctor(): the objects of the extension in the words of GRANT, with their owners and privileges, and whether they must belong to a superuser; all others belong to anon_auth_owner.';
 
+-- The list has names alone: definitions read otherwise after an upgrade of
+-- PostgreSQL.  distribute() makes the index that is named here.
+DO LANGUAGE plpgsql $$
+BEGIN
+	EXECUTE pg_catalog.format(
+		'CREATE FUNCTION anon_auth.own_attached_objects() RETURNS pg_catalog.text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE '
+		'SET search_path = pg_catalog, pg_temp AS %L',
+		pg_catalog.format('SELECT %L::pg_catalog.text[]', ARRAY(
+			SELECT pg_catalog.format('%s of %s', a.object, a.attached_to) FROM anon_auth.attached_objects() a
+			UNION ALL SELECT 'index anon_auth.device_keys_user_id_idx of table anon_auth.device_keys'
+			ORDER BY 1)));
+END
+$$;
+COMMENT ON FUNCTION anon_auth.own_attached_objects() IS
+'Part of doctor(): what CREATE EXTENSION attached to the tables of the extension, and distribute() does.';
+
 -- Owners come first: pg_init_privs, and so pg_dump, would keep the rights that
 -- the installing role had as owner.
 DO LANGUAGE plpgsql $$

@@ -51,7 +51,7 @@ SELECT app.mend('restricting_foreign_key');
 SELECT app.mend('unvalidated_foreign_key');
 SELECT app.mend('table_without_row_security');
 -- keys as they may be made while event triggers are off
-ALTER EVENT TRIGGER anon_auth_foreign_keys DISABLE;
+ALTER EVENT TRIGGER anon_auth_guard_objects DISABLE;
 CREATE TABLE app.kinds (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE, kind boolean);
 CREATE INDEX ON app.kinds (user_id, kind);
 UPDATE pg_constraint SET conkey = '{1,2}', confkey = '{1,2}' WHERE conname = 'kinds_user_id_fkey';
