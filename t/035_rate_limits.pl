@@ -111,8 +111,23 @@ settings(guest_sign_ups_per_minute_per_ip => undef, guest_sign_ups_per_minute =>
 is(each_of(map { sign_up("192.0.2.$_") } 1 .. 4), 'done done done refused', 'a limit for all addresses together');
 my $refused = refusal($node, 'authenticate_anonymously', client_id => 'app');
 is($refused->{sqlstate}, 'AA018', 'the refusal has an SQLSTATE of its own');
-like($refused->{detail} // $refused->{error} // '', qr/Try again in (?:19|20) seconds/, '... and says when to try again');
+like($refused->{detail} // $refused->{error} // '', qr/^The limit for guest sign-ups a minute is 3\. Try again in (?:19|20) seconds\.$/,
+	'... and says when to try again');
 ok($refused->{unchanged}, '... and changes nothing');
+settings(guest_sign_ups_per_minute => 60);
+query(q{CREATE FUNCTION first_refusal() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+BEGIN
+	FOR n IN 1 .. 1000 LOOP
+		PERFORM anon_auth.authenticate_anonymously('app');
+	END LOOP;
+	RETURN 'not refused';
+EXCEPTION WHEN SQLSTATE 'AA018' THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN detail;
+END$$});
+is(query('SELECT first_refusal()'), 'The limit for guest sign-ups a minute is 60. Try again in 1 second.', '... one second in the singular');
 settings(guest_sign_ups_per_minute => 2);
 query('BEGIN; SELECT ' . sign_up() . '; ROLLBACK');
 is(each_of(sign_up(), sign_up()), 'done refused', 'a sign-up that is rolled back is counted');

@@ -63,6 +63,13 @@ set_retry_after(int64 microseconds)
 	retry_after = microseconds <= 0 ? 1 : (int) ((microseconds + USECS_PER_SEC - 1) / USECS_PER_SEC);
 }
 
+/* The last sentence of a detail: when the caller may try again. */
+static char *
+when_to_retry(void)
+{
+	return psprintf("Try again in %d second%s.", retry_after, retry_after == 1 ? "" : "s");
+}
+
 /* count 0: there is no such limit. */
 static void
 add_limit(RateLimits *limits, char *name, int count, int64 period, const char *what)
@@ -128,8 +135,8 @@ take(const RateLimits *limits)
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_RATE_LIMITED),
 				 errmsg("request rate limited"),
-				 errdetail_internal("There may be %d %s. Try again in %d seconds.",
-									limit->count, limit->what, retry_after)));
+				 errdetail_internal("The limit for %s is %d. %s",
+									limit->what, limit->count, when_to_retry())));
 	}
 }
 
@@ -199,8 +206,7 @@ refuse_if_locked(const PasswordAttempt *attempt)
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_ACCOUNT_LOCKED),
 			 errmsg("account locked"),
-			 errdetail("There were too many wrong passwords. Try again in %d seconds.",
-					   retry_after)));
+			 errdetail_internal("There were too many wrong passwords. %s", when_to_retry())));
 }
 
 /* minimum x factor ^ (attempts - max), at most the maximum. */
@@ -259,7 +265,7 @@ rate_limit_code_request(const char *purpose, const char *subject)
 
 	add_limit(&limits, psprintf("code/%s/hour/%s", purpose, subject), 10, HOUR, "codes an hour");
 	add_limit(&limits, psprintf("code/%s/minute/%s", purpose, subject), 1, MINUTE,
-			  "code a minute");
+			  "codes a minute");
 	take(&limits);
 }
 
@@ -276,8 +282,8 @@ rate_limit_guess(const char *address)
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_RATE_LIMITED),
 			 errmsg("request rate limited"),
-			 errdetail("There may be %d tries at codes for one address a day. Try again in %d seconds.",
-					   GUESSES_PER_DAY, retry_after)));
+			 errdetail_internal("The limit for tries at codes for one address a day is %d. %s",
+								GUESSES_PER_DAY, when_to_retry())));
 }
 
 void
