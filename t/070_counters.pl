@@ -341,13 +341,17 @@ query('UPDATE anon_auth.settings SET lockout_max_attempts = 0');
 
 query('SELECT anon_auth.reset_counters(); SELECT ' . take('torn', 1));
 my ($file) = glob($node->data_dir . '/pg_stat_tmp/anon_auth.' . query("SELECT oid FROM pg_database WHERE datname = 'postgres'") . '.*');
-$node->stop;
+
+# Restart the server on a file in which the change of the only counter is half done.
+# Returns how many counters were changed.  See counter_file.h: a header, and
+# buckets of 256 keys and cells.
+sub tear
 {
-	# See counter_file.h: a header, and buckets of 256 keys and cells.
 	my ($header, $bucket) = (176, 32 + 256 * 8 + 256 * 16);
-	my $content = slurp_file($file);
 	my $changed = 0;
 
+	$node->stop;
+	my $content = slurp_file($file);
 	for my $begin (map { $header + $_ * $bucket } 0 .. (length($content) - $header) / $bucket - 1)
 	{
 		for my $slot (0 .. 255)
@@ -362,14 +366,18 @@ $node->stop;
 		}
 		last if $changed;
 	}
-	is($changed, 1, 'a change is half done');
 	open my $handle, '+<', $file or die "cannot write $file: $!";
 	binmode $handle;
 	print $handle $content;
 	close $handle;
+	$node->start;
+	return $changed;
 }
-$node->start;
+
+is(tear(), 1, 'a change is half done');
 is(query('SELECT ' . take('torn', 1)), 'f', 'a change that a killed backend has left half done is undone');
+is(tear(), 1, 'a change is half done again');
+is(query('SELECT anon_auth.reset_counters(); SELECT ' . take('torn', 1)), "\nt", '... and does not bring a counter back that is reset');
 $node->stop;
 truncate $file, 1000 or die "cannot truncate $file: $!";
 $node->start;

@@ -372,6 +372,7 @@ counters_reset(void)
 		CHECK_FOR_INTERRUPTS();
 		SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, i, 0, BUCKET_LOCK_SPACE);
 		(void) LockAcquire(&tag, ExclusiveLock, false, false);
+		undo_change(&file->buckets[i]);
 		for (slot = 0; slot < COUNTER_BUCKET_CELLS; slot++)
 			if (file->buckets[i].cells[slot].value != FLAG)
 				file->buckets[i].cells[slot].expires_at = 0;
