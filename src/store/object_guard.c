@@ -218,7 +218,7 @@ relation_changes(const Change *change, ObjectAddress *changed)
 		return false;
 	if (kind == RELKIND_INDEX || kind == RELKIND_PARTITIONED_INDEX)
 		return changes_table(fetch_oid(IndexRelationId, IndexRelidIndexId, Anum_pg_index_indexrelid,
-											   id, Anum_pg_index_indrelid), changed);
+									   id, Anum_pg_index_indrelid), changed);
 	return !may_be_in_schema(kind) && changes_schema(change, changed);
 }
 
@@ -347,7 +347,7 @@ changes_extension(const Change *change, ObjectAddress *changed)
 	{
 		if (parts[i].class_id == class_id)
 			return changes_table(fetch_oid(class_id, parts[i].index_id, parts[i].id_column, id,
-												   parts[i].table_column), changed);
+										   parts[i].table_column), changed);
 	}
 	return depends_on_extension(change, changed);
 }
