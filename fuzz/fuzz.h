@@ -69,10 +69,10 @@ fuzz_bytes(FuzzInput *input, uint8_t *bytes, size_t length)
 	input->length -= taken;
 }
 
-static inline JoseSpan
+static inline Span
 fuzz_span(const char *text)
 {
-	return (JoseSpan) {text, strlen(text)};
+	return (Span) {text, strlen(text)};
 }
 
 #endif							/* ANON_AUTH_FUZZ_H */

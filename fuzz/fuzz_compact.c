@@ -11,7 +11,7 @@
 #include "fuzz.h"
 
 static void
-check_part(JoseSpan part)
+check_part(Span part)
 {
 	size_t		length = BASE64URL_DECODED_MAX(part.length);
 	uint8_t    *bytes = malloc(length);

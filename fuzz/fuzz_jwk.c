@@ -41,8 +41,8 @@ take_line(JoseJwk *jwk, const char *line, size_t length)
 
 		if (length >= name && memcmp(line, members[i].name, name) == 0)
 		{
-			*(JoseSpan *) ((char *) jwk + members[i].offset) =
-				(JoseSpan) {line + name, length - name};
+			*(Span *) ((char *) jwk + members[i].offset) =
+				(Span) {line + name, length - name};
 			return;
 		}
 	}
@@ -68,7 +68,7 @@ read_jwk(const char *text, size_t length)
 }
 
 /* A string member of JSON that jose_key_public_jwk() wrote. */
-static JoseSpan
+static Span
 member(const char *json, size_t length, const char *name)
 {
 	char		pattern[16];
@@ -78,11 +78,11 @@ member(const char *json, size_t length, const char *name)
 	snprintf(pattern, sizeof(pattern), "\"%s\":\"", name);
 	found = memmem(json, length, pattern, strlen(pattern));
 	if (found == NULL)
-		return (JoseSpan) {NULL, 0};
+		return (Span) {NULL, 0};
 	found += strlen(pattern);
 	end = memchr(found, '"', length - (size_t) (found - json));
 	MUST(end != NULL);
-	return (JoseSpan) {found, (size_t) (end - found)};
+	return (Span) {found, (size_t) (end - found)};
 }
 
 static void
@@ -150,7 +150,7 @@ check_copies(const JoseKey *key)
 		size_t		length = sizeof(private);
 
 		if (jose_key_is_symmetric(key))
-			public_jwk.k = (JoseSpan) {NULL, 0};
+			public_jwk.k = (Span) {NULL, 0};
 		MUST(jose_key_export_private(key, private, &length) == JOSE_OK);
 		MUST(jose_key_import_private(&public_jwk, private, length, &copy) == JOSE_OK);
 		MUST(jose_key_can_sign(copy));

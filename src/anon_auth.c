@@ -13,9 +13,9 @@
 
 #include <sodium.h>
 
+#include "base/guc.h"
 #include "counters/transaction_counters.h"
 #include "fmgr.h"
-#include "guc.h"
 #include "store/app_tables.h"
 #include "store/distribution.h"
 #include "store/foreign_keys.h"

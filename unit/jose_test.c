@@ -297,10 +297,10 @@ ok_status(JoseStatus got, JoseStatus expected, const char *behaviour)
 			   jose_status_message(got), jose_status_message(expected));
 }
 
-static JoseSpan
+static Span
 span(const char *text)
 {
-	JoseSpan	result = {text, text != NULL ? strlen(text) : 0};
+	Span	result = {text, text != NULL ? strlen(text) : 0};
 
 	return result;
 }
@@ -660,8 +660,8 @@ test_alg_names(void)
 	int			alg;
 	size_t		i;
 	int			wrong = 0;
-	JoseSpan	absent = {NULL, 0};
-	JoseSpan	with_nul = {"HS256\0", 6};
+	Span	absent = {NULL, 0};
+	Span	with_nul = {"HS256\0", 6};
 
 	for (alg = JOSE_ALG_HS256; alg <= JOSE_ALG_EDDSA; alg++)
 		wrong += jose_alg_by_name(span(jose_alg_name((JoseAlg) alg))) != (JoseAlg) alg;
@@ -1338,9 +1338,9 @@ test_rsa_private(void)
 	static const char *const names[] = {"d", "p", "q", "dp", "dq", "qi"};
 	JoseJwk		jwk;
 	JoseJwk		other = cook_rsa_private();
-	JoseSpan   *members[] = {&jwk.d, &jwk.p, &jwk.q, &jwk.dp, &jwk.dq, &jwk.qi};
-	JoseSpan   *others[] = {&other.d, &other.p, &other.q, &other.dp, &other.dq, &other.qi};
-	JoseSpan	p;
+	Span   *members[] = {&jwk.d, &jwk.p, &jwk.q, &jwk.dp, &jwk.dq, &jwk.qi};
+	Span   *others[] = {&other.d, &other.p, &other.q, &other.dp, &other.dq, &other.qi};
+	Span	p;
 	char		behaviour[64];
 	size_t		i;
 
@@ -1390,7 +1390,7 @@ number_of(const char *text)
 	return BN_bin2bn(bytes, (int) length, NULL);
 }
 
-static JoseSpan
+static Span
 span_of(int slot, const BIGNUM *number)
 {
 	uint8_t		bytes[1024];
@@ -1740,7 +1740,7 @@ parse_jwk(const char *text)
 	const struct
 	{
 		const char *name;
-		JoseSpan   *member;
+		Span   *member;
 	}			members[] = {
 		{"\"kty\":\"", &jwk.kty}, {"\"crv\":\"", &jwk.crv}, {"\"x\":\"", &jwk.x},
 		{"\"y\":\"", &jwk.y}, {"\"n\":\"", &jwk.n}, {"\"e\":\"", &jwk.e}, {"\"k\":\"", &jwk.k}

@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "api/api.h"
-#include "errors.h"
 
 PG_FUNCTION_INFO_V1(anon_auth_create_challenge);
 Datum
@@ -56,7 +55,7 @@ anon_auth_authenticate_anonymously(PG_FUNCTION_ARGS)
 	api_client(fcinfo, 0, &client);
 	if (with_jwt)
 	{
-		JoseSpan	jwt = api_token(fcinfo, 1, "jwt");
+		Span	jwt = api_token(fcinfo, 1, "jwt");
 
 		guest_authenticate_with_key(&client, jwt.data, jwt.length, device_info, now, &response);
 	}

@@ -9,7 +9,7 @@
 
 #include "access/htup_details.h"
 #include "api/api.h"
-#include "errors.h"
+#include "base/raise.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
@@ -31,10 +31,10 @@ api_required_text(FunctionCallInfo fcinfo, int argument, const char *name)
 	return value;
 }
 
-JoseSpan
+Span
 api_token(FunctionCallInfo fcinfo, int argument, const char *name)
 {
-	JoseSpan	span;
+	Span	span;
 	text	   *value;
 
 	if (PG_ARGISNULL(argument))
@@ -62,7 +62,7 @@ api_begin_write(const char *function_name)
 void
 api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user)
 {
-	JoseSpan	token;
+	Span	token;
 
 	if (PG_ARGISNULL(argument))
 		identity_user(NULL, now, user);

@@ -24,7 +24,7 @@ extern char *api_text(FunctionCallInfo fcinfo, int argument);
 extern char *api_required_text(FunctionCallInfo fcinfo, int argument, const char *name);
 
 /* The bytes of a token argument, not copied; raises 22023 for NULL. */
-extern JoseSpan api_token(FunctionCallInfo fcinfo, int argument, const char *name);
+extern Span api_token(FunctionCallInfo fcinfo, int argument, const char *name);
 
 extern Jsonb *api_jsonb(FunctionCallInfo fcinfo, int argument);
 

@@ -9,8 +9,8 @@
 
 #include "access/htup_details.h"
 #include "api/api.h"
+#include "base/raise.h"
 #include "counters/counters.h"
-#include "errors.h"
 #include "funcapi.h"
 
 /* Microseconds; raises 22023 where they do not make a period. */

@@ -10,7 +10,6 @@
 
 #include "api/api.h"
 #include "json/json.h"
-#include "errors.h"
 #include "store/statement.h"
 
 /*
@@ -30,7 +29,7 @@ PG_FUNCTION_INFO_V1(anon_auth_use_access_token);
 Datum
 anon_auth_use_access_token(PG_FUNCTION_ARGS)
 {
-	JoseSpan	token = api_token(fcinfo, 0, "token");
+	Span	token = api_token(fcinfo, 0, "token");
 	bool		is_local = PG_ARGISNULL(1) || PG_GETARG_BOOL(1);
 	AccessToken access;
 

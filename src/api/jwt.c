@@ -8,9 +8,10 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "base/raise.h"
 #include "catalog/pg_type.h"
-#include "errors.h"
 #include "json/json.h"
+#include "json/jwk.h"
 #include "keyring/public_key.h"
 #include "utils/array.h"
 
@@ -62,7 +63,7 @@ PG_FUNCTION_INFO_V1(anon_auth_verify_jwt);
 Datum
 anon_auth_verify_jwt(PG_FUNCTION_ARGS)
 {
-	JoseSpan	token = api_token(fcinfo, 0, "token");
+	Span	token = api_token(fcinfo, 0, "token");
 	char	   *audience = api_text(fcinfo, 1);
 	OwnJwt		jwt;
 
@@ -99,7 +100,7 @@ alg_is_listed(ArrayType *algorithms, JoseAlg alg)
 	for (i = 0; i < count; i++)
 	{
 		char	   *name = nulls[i] ? "" : TextDatumGetCString(items[i]);
-		JoseSpan	span = {name, strlen(name)};
+		Span	span = {name, strlen(name)};
 		JoseAlg		item = jose_alg_by_name(span);
 
 		if (item == JOSE_ALG_UNKNOWN)
@@ -116,7 +117,7 @@ header_alg(const JoseCompact *parts, JoseAlg *alg)
 {
 	const char *reason;
 	Jsonb	   *header = json_parse_header(&parts->header, &reason);
-	JoseSpan	name;
+	Span	name;
 
 	if (header == NULL || json_member(header, "crit") != NULL ||
 		!json_string(header, "alg", &name))
@@ -131,7 +132,7 @@ anon_auth_jws_verify(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *jwk = api_jsonb(fcinfo, 1);
 	const JoseKey *key = get_key(jwk);
-	JoseSpan	token;
+	Span	token;
 	JoseCompact parts;
 	JoseAlg		alg = JOSE_ALG_UNKNOWN;
 	bool		good;
@@ -158,7 +159,7 @@ anon_auth_jwk_thumbprint(PG_FUNCTION_ARGS)
 	JoseKey    *key = NULL;
 	uint8_t		thumbprint[JOSE_THUMBPRINT_LENGTH];
 	char		text[BASE64URL_ENCODED_LENGTH(JOSE_THUMBPRINT_LENGTH)];
-	const char *reason = json_jwk(jwk, &members);
+	const char *reason = jwk_from_jsonb(jwk, &members);
 	JoseStatus	status;
 
 	if (reason == NULL)

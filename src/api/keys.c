@@ -13,8 +13,8 @@
 
 #include "access/xlog.h"
 #include "api/api.h"
+#include "base/raise.h"
 #include "catalog/pg_type.h"
-#include "errors.h"
 #include "funcapi.h"
 #include "keyring/keyring.h"
 #include "keyring/master_key_users.h"

@@ -8,8 +8,8 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "base/raise.h"
 #include "domain/promotion.h"
-#include "errors.h"
 #include "funcapi.h"
 
 PG_FUNCTION_INFO_V1(anon_auth_merge_anonymous_user);

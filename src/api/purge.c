@@ -9,8 +9,8 @@
 
 #include "access/htup_details.h"
 #include "api/api.h"
+#include "base/raise.h"
 #include "domain/purge.h"
-#include "errors.h"
 #include "funcapi.h"
 
 #define MAX_BATCH_SIZE	100000

@@ -34,7 +34,7 @@ anon_auth_revoke(PG_FUNCTION_ARGS)
 	api_begin_write("revoke()");
 	if (!PG_ARGISNULL(0))
 	{
-		JoseSpan	token = api_token(fcinfo, 0, "token");
+		Span	token = api_token(fcinfo, 0, "token");
 
 		session_revoke(token.data, token.length, GetCurrentTimestamp());
 	}

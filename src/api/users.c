@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "api/api.h"
-#include "errors.h"
+#include "base/raise.h"
 
 static pg_uuid_t *
 get_user_id(FunctionCallInfo fcinfo)

@@ -9,8 +9,8 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "base/raise.h"
 #include "domain/one_time_code.h"
-#include "errors.h"
 #include "funcapi.h"
 
 static LoginIdType

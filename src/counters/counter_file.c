@@ -22,9 +22,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "compat.h"
+#include "base/compat.h"
+#include "base/guc.h"
 #include "counters/counter_file.h"
-#include "guc.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/fd.h"

@@ -14,8 +14,8 @@
 
 #include <sodium.h>
 
+#include "base/raise.h"
 #include "counters/counter_file.h"
-#include "errors.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 
@@ -170,11 +170,7 @@ lock_slot(const char *name, int64 lifetime, bool reserved, Place *place)
 	int			slot = try_lock_slot(name, lifetime, reserved, place);
 
 	if (slot < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_RATE_LIMITED),
-				 errmsg("request rate limited"),
-				 errdetail("There is no room for another counter of attempts."),
-				 errhint("Try again later. If this lasts, increase anon_auth.counter_cells.")));
+		raise_counters_full("There is no room for another counter of attempts.");
 	return slot;
 }
 

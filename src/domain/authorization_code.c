@@ -9,9 +9,9 @@
 
 #include <sodium.h>
 
+#include "base/raise.h"
 #include "domain/authorization.h"
 #include "domain/domain.h"
-#include "errors.h"
 
 /* The user's id, which tells the shard, and a secret. */
 #define CODE_SECRET_LENGTH		32
@@ -95,15 +95,6 @@ authorization_code_create(const Client *client, const User *user, const char *re
 	return text;
 }
 
-pg_noreturn static void
-raise_invalid_code(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_CODE),
-			 errmsg("invalid authorization code"),
-			 errdetail("It is unknown, expired, used, or was issued to another client or for another code verifier.")));
-}
-
 static pg_uuid_t
 code_user_id(const char *text)
 {
@@ -113,7 +104,7 @@ code_user_id(const char *text)
 
 	if (strlen(text) != BASE64URL_ENCODED_LENGTH(CODE_LENGTH) ||
 		base64url_decode(bytes, &length, text, strlen(text)) != JOSE_OK)
-		raise_invalid_code();
+		raise_invalid_authorization_code();
 	memcpy(user_id.data, bytes, UUID_LEN);
 	sodium_memzero(bytes, sizeof(bytes));
 	return user_id;
@@ -156,7 +147,7 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 	if (!authorization_code_find(&user_id, hash, &code) || code.expires_at <= now ||
 		strcmp(code.client_id, client->client_id) != 0 ||
 		!verifier_matches(code_verifier, code.code_challenge))
-		raise_invalid_code();
+		raise_invalid_authorization_code();
 	if (strcmp(code.redirect_uri, redirect_uri) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -166,10 +157,8 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 	/* The URI may have been removed since, because it had fallen into other hands. */
 	client_require_redirect_uri(client, redirect_uri);
 	if (!user_log_in(&code.user_id, now, &user))
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_USER_DISABLED),
-				 errmsg("user is disabled")));
+		raise_user_disabled();
 	if (!authorization_code_take(&user_id, hash))
-		raise_invalid_code();
+		raise_invalid_authorization_code();
 	session_start(client, &user, NULL, code.nonce, code.authenticated_at, now, response);
 }

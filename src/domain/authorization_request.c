@@ -114,7 +114,7 @@ authorization_request_read(const char *text, const char *browser, TimestampTz no
 {
 	char		hash[BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES) + 1];
 	Jsonb	   *json = open_text(text);
-	JoseSpan	uuid;
+	Span	uuid;
 	int64		expires_at;
 
 	if (json == NULL || browser == NULL)

@@ -9,8 +9,8 @@
 
 #include <sodium.h>
 
+#include "base/raise.h"
 #include "domain/domain.h"
-#include "errors.h"
 #include "keyring/master_key.h"
 
 #define LIFETIME	(INT64CONST(1) * SHORT_LIFETIME_SECONDS * USECS_PER_SEC)
@@ -48,18 +48,8 @@ challenge_create(const char *purpose, TimestampTz *expires_at)
 	return text;
 }
 
-pg_noreturn static void
-raise_challenge(const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_CHALLENGE),
-			 errmsg("invalid challenge"),
-			 errdetail_internal("%s", detail),
-			 errhint("Get a new challenge and sign it.")));
-}
-
 void
-challenge_open(const JoseSpan *text, TimestampTz now, Challenge *challenge)
+challenge_open(const Span *text, TimestampTz now, Challenge *challenge)
 {
 	const uint8 *key;
 	bool		authentic = false;
@@ -68,13 +58,13 @@ challenge_open(const JoseSpan *text, TimestampTz now, Challenge *challenge)
 	for (i = 0; !authentic && (key = master_key_derived(MASTER_KEY_CHALLENGE, i)) != NULL; i++)
 		authentic = challenge_read(challenge, key, text->data, text->length);
 	if (!authentic)
-		raise_challenge("The challenge was not issued here.");
+		raise_invalid_challenge("The challenge was not issued here.");
 	if (challenge->purpose != CHALLENGE_ANONYMOUS_REQUEST)
-		raise_challenge("The challenge was issued for another purpose.");
+		raise_invalid_challenge("The challenge was issued for another purpose.");
 
 	/* A standby's clock may be ahead when it issues challenges. */
 	if (challenge->issued_at <= now - LIFETIME || challenge->issued_at > now + LIFETIME)
-		raise_challenge("The challenge has expired.");
+		raise_invalid_challenge("The challenge has expired.");
 }
 
 bytea *
@@ -87,7 +77,7 @@ challenge_use(const bytea *window, const Challenge *challenge, TimestampTz now)
 	if (!challenge_window_accept(window == NULL ? NULL : (const uint8 *) VARDATA_ANY(window),
 								 window == NULL ? 0 : VARSIZE_ANY_EXHDR(window),
 								 challenge, now - LIFETIME, result, &length))
-		raise_challenge("The challenge was used before.");
+		raise_invalid_challenge("The challenge was used before.");
 	used = palloc(VARHDRSZ + length);
 	SET_VARSIZE(used, VARHDRSZ + length);
 	memcpy(VARDATA(used), result, length);

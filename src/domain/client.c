@@ -7,17 +7,14 @@
  */
 #include "postgres.h"
 
+#include "base/raise.h"
 #include "domain/domain.h"
-#include "errors.h"
 
 void
 client_get(const char *client_id, Client *client)
 {
 	if (!client_find(client_id, client))
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_INVALID_CLIENT),
-				 errmsg("invalid client ID"),
-				 errhint("Register the application with anon_auth.create_client().")));
+		raise_invalid_client();
 }
 
 static bool
@@ -28,24 +25,13 @@ is_first_party_public(const Client *client)
 		client->type == APPLICATION_NATIVE;
 }
 
-pg_noreturn static void
-raise_grant_not_allowed(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_UNAUTHORIZED_CLIENT),
-			 errmsg("grant type is not allowed for this client")));
-}
-
 void
 client_require_guests(const Client *client, bool with_key)
 {
 	if (with_key && client->type == APPLICATION_M2M)
 		raise_grant_not_allowed();
 	if (!is_first_party_public(client))
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_UNAUTHORIZED_CLIENT),
-				 errmsg("Anonymous user is not supported by the client application type. "
-						"Try using SPA, Traditional Web App, or Native App client types if applicable.")));
+		raise_guests_not_allowed();
 }
 
 void

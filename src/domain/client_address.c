@@ -16,7 +16,6 @@
 
 #include "domain/domain.h"
 #include "domain/limits.h"
-#include "errors.h"
 #include "fmgr.h"
 #include "json/json.h"
 #include "utils/fmgrprotos.h"

@@ -15,10 +15,10 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "base/secret_memory.h"
 #include "counters/transaction_counters.h"
 #include "domain/domain.h"
 #include "keyring/master_key.h"
-#include "secret_memory.h"
 
 /* Moving the expiry less often than this is not worth a write. */
 #define TOUCH_INTERVAL	(INT64CONST(10) * SECS_PER_MINUTE * USECS_PER_SEC)

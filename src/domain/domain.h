@@ -16,7 +16,7 @@
 
 #include "postgres.h"
 
-#include "compat.h"
+#include "base/raise.h"
 #include "jose/jose.h"
 #include "lib/stringinfo.h"
 #include "store/store.h"
@@ -43,7 +43,7 @@ extern void client_require_first_party(const Client *client);
 extern char *challenge_create(const char *purpose, TimestampTz *expires_at);
 
 /* Raises AA005 unless the text is a live challenge for anonymous requests. */
-extern void challenge_open(const JoseSpan *text, TimestampTz now, Challenge *challenge);
+extern void challenge_open(const Span *text, TimestampTz now, Challenge *challenge);
 
 /*
  * The window of used challenges with this one in it; window may be NULL.
@@ -88,9 +88,6 @@ extern bool request_jwt_authenticate(const RequestJwt *request, TimestampTz now,
 
 /* Same without using the challenge up. */
 extern bool request_jwt_check(const RequestJwt *request, TimestampTz now, DeviceKey *key);
-
-/* Raises AA004: no such device key, and no jwk to register. */
-pg_noreturn extern void raise_unknown_device_key(void);
 
 /* ---- tokens (tokens.c) ---- */
 
@@ -374,7 +371,7 @@ extern const Identity *identity_current(void);
  * The user of an access token or, with token NULL, of the current identity.
  * Raises AA014 unless the session is alive.
  */
-extern void identity_user(const JoseSpan *token, TimestampTz now, User *user);
+extern void identity_user(const Span *token, TimestampTz now, User *user);
 
 /* Takes over claims that were verified, as JSON. */
 extern void identity_set(const char *claims, bool is_local);

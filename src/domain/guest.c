@@ -8,11 +8,12 @@
  */
 #include "postgres.h"
 
+#include "base/raise.h"
 #include "domain/domain.h"
 #include "domain/hook.h"
 #include "domain/limits.h"
-#include "errors.h"
 #include "json/json.h"
+#include "json/jwk.h"
 #include "keyring/public_key.h"
 #include "store/distribution.h"
 
@@ -20,19 +21,14 @@ static void
 require_guests_enabled(void)
 {
 	if (!settings_get()->anonymous_users_enabled)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_UNAUTHORIZED_CLIENT),
-				 errmsg("anonymous user disallowed"),
-				 errdetail("Guests are switched off (settings.anonymous_users_enabled).")));
+		raise_guests_disabled();
 }
 
 static void
 require_sign_up_open(void)
 {
 	if (!settings_get()->public_sign_up_enabled)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_SIGN_UP_CLOSED),
-				 errmsg("public signup is disabled")));
+		raise_sign_up_closed();
 }
 
 static void
@@ -64,7 +60,7 @@ canonical_jwk(Jsonb *jwk)
 
 	if (key == NULL)
 		elog(ERROR, "device key is refused the second time");
-	check_jose_internal(jose_key_public_jwk(key, json, &length));
+	jose_check_internal(jose_key_public_jwk(key, json, &length));
 	json[length] = '\0';
 	return json_to_jsonb(json);
 }
@@ -146,9 +142,7 @@ log_in(const Client *client, const char *kid, const pg_uuid_t *user_id, Timestam
 {
 	rate_limit_device_key(kid);
 	if (!user_log_in(user_id, now, user))
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_USER_DISABLED),
-				 errmsg("user is disabled")));
+		raise_user_disabled();
 	event_insert("user.authenticated", user_id, client->client_id, NULL, now);
 }
 

@@ -8,12 +8,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "base/errors.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "domain/domain.h"
 #include "domain/hook.h"
-#include "errors.h"
 #include "fmgr.h"
 #include "json/json.h"
 #include "miscadmin.h"

@@ -13,9 +13,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/guc.h"
+#include "base/raise.h"
 #include "domain/domain.h"
-#include "errors.h"
-#include "guc.h"
 #include "json/json.h"
 #include "store/statement.h"
 #include "utils/guc.h"
@@ -62,7 +62,7 @@ fill(CachedIdentity *cached, const char *parameter)
 {
 	MemoryContext caller = MemoryContextSwitchTo(cached->context);
 	Jsonb	   *claims = json_setting(parameter, ERRCODE_INVALID_PARAMETER_VALUE);
-	JoseSpan	text;
+	Span	text;
 	JsonbValue *member;
 	Identity   *identity = &cached->identity;
 
@@ -149,7 +149,7 @@ identity_current(void)
 }
 
 void
-identity_user(const JoseSpan *token, TimestampTz now, User *user)
+identity_user(const Span *token, TimestampTz now, User *user)
 {
 	const Identity *identity;
 	AccessToken access;
@@ -162,11 +162,7 @@ identity_user(const JoseSpan *token, TimestampTz now, User *user)
 	}
 	identity = identity_current();
 	if (identity == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_INVALID_TOKEN),
-				 errmsg("invalid session"),
-				 errdetail("There is no access token."),
-				 errhint("Pass one, or call anon_auth.use_access_token() first.")));
+		raise_no_access_token();
 	session_owner(&identity->sub, identity->has_sid ? &identity->sid : NULL, now, user);
 }
 

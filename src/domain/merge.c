@@ -11,13 +11,13 @@
  */
 #include "postgres.h"
 
+#include "base/raise.h"
+#include "base/subtransaction.h"
 #include "domain/domain.h"
 #include "domain/hook.h"
 #include "domain/promotion.h"
-#include "errors.h"
 #include "json/json.h"
 #include "store/foreign_keys.h"
-#include "subtransaction.h"
 #include "utils/json.h"
 
 /* How many rows of which table, as members of an object. */

@@ -104,7 +104,7 @@ static void
 put_into_outbox(const OneTimeCodeKey *key, const char *recipient, const char *code,
 				TimestampTz expires_at, TimestampTz now)
 {
-	OutboxMessage message = {.user_id = key->user_id,.id = new_uuid_v7(now)};
+	OutboxMessage message = {.user_id = key->user_id,.id = uuid_new_v7(now)};
 	uint8	   *identity;
 	size_t		length;
 

@@ -7,9 +7,10 @@
  */
 #include "postgres.h"
 
+#include "base/raise.h"
 #include "domain/domain.h"
-#include "errors.h"
 #include "json/json.h"
+#include "json/jwk.h"
 #include "keyring/keyring.h"
 #include "lib/stringinfo.h"
 
@@ -56,7 +57,7 @@ own_jwt_sign(const char *payload, size_t length, const char *kid, const char *ty
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the token would be too long"),
 				 errdetail("A token has %d bytes at most.", JOSE_MAX_TOKEN_LENGTH)));
-	check_jose_internal(jose_sign(signer->key, signer->alg, (uint8_t *) token, out - token,
+	jose_check_internal(jose_sign(signer->key, signer->alg, (uint8_t *) token, out - token,
 								  signature, &signature_length));
 	*out++ = '.';
 	out += base64url_encode(out, signature, signature_length);
@@ -127,22 +128,13 @@ own_jwt_open(const char *token, size_t length, OwnJwt *jwt)
 	return status != JOSE_OK ? jose_status_message(status) : reason;
 }
 
-pg_noreturn static void
-raise_token(const char *reason)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_TOKEN),
-			 errmsg("invalid token"),
-			 errdetail_internal("The token is refused: %s.", reason)));
-}
-
 void
 own_jwt_authenticate(const char *token, size_t length, OwnJwt *jwt)
 {
 	const char *reason = own_jwt_open(token, length, jwt);
 
 	if (reason != NULL)
-		raise_token(reason);
+		raise_invalid_token(reason);
 }
 
 /*
@@ -161,32 +153,32 @@ own_jwt_check_claims(const OwnJwt *jwt, const char *audience, TimestampTz now)
 	if (json_member(jwt->claims, "exp") != NULL)
 	{
 		if (!json_numeric_date(jwt->claims, "exp", &value))
-			raise_token("its \"exp\" is not a time");
+			raise_invalid_token("its \"exp\" is not a time");
 		if (value <= seconds)
-			raise_token("it has expired");
+			raise_invalid_token("it has expired");
 	}
 	if (json_member(jwt->claims, "nbf") != NULL)
 	{
 		if (!json_numeric_date(jwt->claims, "nbf", &value))
-			raise_token("its \"nbf\" is not a time");
+			raise_invalid_token("its \"nbf\" is not a time");
 		if (value > seconds)
-			raise_token("it is not valid yet");
+			raise_invalid_token("it is not valid yet");
 	}
 	if (json_member(jwt->claims, "iss") != NULL &&
 		!json_string_equals(jwt->claims, "iss", settings->issuer))
-		raise_token("its issuer is another one");
+		raise_invalid_token("its issuer is another one");
 	if ((aud != NULL || audience != NULL) &&
 		!json_string_or_array_contains(aud, audience != NULL ? audience : settings->audience))
-		raise_token("its audience is another one");
+		raise_invalid_token("its audience is another one");
 }
 
 static void
 get_uuid_claim(const Jsonb *claims, const char *name, pg_uuid_t *uuid)
 {
-	JoseSpan	text;
+	Span	text;
 
 	if (!json_string(claims, name, &text) || !uuid_from_text(text.data, text.length, uuid))
-		raise_token(psprintf("its \"%s\" is not a uuid", name));
+		raise_invalid_token(psprintf("its \"%s\" is not a uuid", name));
 }
 
 /* RFC 9068: typ at+jwt keeps ID tokens and others from being access tokens. */
@@ -197,10 +189,10 @@ access_token_verify(const char *token, size_t length, TimestampTz now, AccessTok
 
 	own_jwt_authenticate(token, length, &jwt);
 	if (!json_string_equals(jwt.header, "typ", "at+jwt"))
-		raise_token("it is not an access token");
+		raise_invalid_token("it is not an access token");
 	if (json_member(jwt.claims, "exp") == NULL || json_member(jwt.claims, "iss") == NULL ||
 		json_member(jwt.claims, "aud") == NULL)
-		raise_token("it lacks a claim that access tokens have");
+		raise_invalid_token("it lacks a claim that access tokens have");
 	own_jwt_check_claims(&jwt, NULL, now);
 	access->claims = jwt.claims;
 	get_uuid_claim(jwt.claims, "sub", &access->sub);

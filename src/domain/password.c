@@ -15,10 +15,10 @@
 #include <sodium.h>
 #include <unistd.h>
 
+#include "base/raise.h"
 #include "counters/counters.h"
 #include "domain/domain.h"
 #include "domain/even_time.h"
-#include "errors.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 
@@ -82,10 +82,7 @@ static void
 check_length(const char *password)
 {
 	if (strlen(password) > PASSWORD_MAX_LENGTH)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_PASSWORD_POLICY),
-				 errmsg("password policy violated"),
-				 errdetail("The password is longer than %d bytes.", PASSWORD_MAX_LENGTH)));
+		raise_password_policy(psprintf("The password is longer than %d bytes.", PASSWORD_MAX_LENGTH));
 }
 
 void
@@ -94,10 +91,7 @@ password_check_policy(const char *password, const AccountPolicy *policy)
 	const char *violations = password_policy_violations(password, &policy->password);
 
 	if (violations != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_PASSWORD_POLICY),
-				 errmsg("password policy violated"),
-				 errdetail_internal("The password %s.", violations)));
+		raise_password_policy(psprintf("The password %s.", violations));
 }
 
 char *

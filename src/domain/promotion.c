@@ -13,24 +13,15 @@
  */
 #include "postgres.h"
 
+#include "base/raise.h"
 #include "catalog/pg_type.h"
 #include "domain/domain.h"
 #include "domain/hook.h"
 #include "domain/promotion.h"
 #include "domain/proof.h"
-#include "errors.h"
 #include "json/json.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-
-pg_noreturn static void
-raise_identity_exists(LoginIdType type)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_IDENTITY_EXISTS),
-			 errmsg("identity already exists"),
-			 errdetail("The %s belongs to another user.", login_id_type_name(type))));
-}
 
 static int
 normalise_login_ids(const PromotionRequest *request, const AccountPolicy *policy,
@@ -51,10 +42,7 @@ normalise_login_ids(const PromotionRequest *request, const AccountPolicy *policy
 			reason = login_id_normalise(type, request->login_ids[type], &policy->login_id,
 										&login_ids[count]);
 		if (reason != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_AA_INVALID_LOGIN_ID),
-					 errmsg("invalid login ID"),
-					 errdetail_internal("%s: %s.", login_id_type_name(type), reason)));
+			raise_invalid_login_id(login_id_type_name(type), reason);
 		count++;
 	}
 	if (count == 0)
@@ -82,7 +70,7 @@ find_conflict(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *o
 		if (!login_id_owner(&login_ids[i], &other))
 			continue;
 		if (!may_log_in || (found && memcmp(owner, &other, UUID_LEN) != 0))
-			raise_identity_exists(login_ids[i].type);
+			raise_identity_exists(login_id_type_name(login_ids[i].type));
 		*owner = other;
 		found = true;
 	}
@@ -156,7 +144,7 @@ promote(const Client *client, const Proof *proof, const LoginId *login_ids, int 
 	authorization_codes_delete(id);
 	for (i = 0; i < count; i++)
 		if (!login_id_insert(&login_ids[i], id, now))
-			raise_identity_exists(login_ids[i].type);
+			raise_identity_exists(login_id_type_name(login_ids[i].type));
 	password_insert(id, password_hash, now);
 	record_promotion(client, user, login_ids, count, now);
 }

@@ -9,28 +9,11 @@
  */
 #include "postgres.h"
 
+#include "base/errors.h"
+#include "base/raise.h"
 #include "domain/promotion.h"
 #include "domain/proof.h"
-#include "errors.h"
 #include "keyring/master_key.h"
-
-void
-raise_not_anonymous(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_NOT_ANONYMOUS),
-			 errmsg("user logged in as normal user"),
-			 errdetail("The user is not a guest, or has been promoted already.")));
-}
-
-void
-raise_invalid_promotion_code(const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_PROMOTION_CODE),
-			 errmsg("invalid promotion code"),
-			 errdetail_internal("%s", detail)));
-}
 
 char *
 promotion_code_create(const char *refresh_token, TimestampTz now, TimestampTz *expires_at)
@@ -166,9 +149,7 @@ proof_open(const Client *client, const PromotionRequest *request, bool use_chall
 		open_refresh_token(client, request->refresh_token, now, proof);
 
 	if (proof->user.is_disabled)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_USER_DISABLED),
-				 errmsg("user is disabled")));
+		raise_user_disabled();
 	if (!proof->user.is_anonymous)
 		raise_not_anonymous();
 }
@@ -191,8 +172,6 @@ proof_raise_lost(const Proof *proof)
 	if (!user.is_anonymous)
 		raise_not_anonymous();
 	if (user.is_disabled)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_USER_DISABLED),
-				 errmsg("user is disabled")));
+		raise_user_disabled();
 	proof_raise_invalid(proof);
 }

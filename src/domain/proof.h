@@ -36,7 +36,4 @@ pg_noreturn extern void proof_raise_invalid(const Proof *proof);
 /* The guest could not be promoted or merged after all: says why. */
 pg_noreturn extern void proof_raise_lost(const Proof *proof);
 
-pg_noreturn extern void raise_not_anonymous(void);
-pg_noreturn extern void raise_invalid_promotion_code(const char *detail);
-
 #endif							/* ANON_AUTH_PROOF_H */

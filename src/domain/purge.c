@@ -13,16 +13,16 @@
  */
 #include "postgres.h"
 
+#include "base/errors.h"
+#include "base/subtransaction.h"
 #include "catalog/pg_type.h"
 #include "domain/domain.h"
 #include "domain/purge.h"
-#include "errors.h"
 #include "json/json.h"
 #include "miscadmin.h"
 #include "store/app_tables.h"
 #include "store/foreign_keys.h"
 #include "store/purge.h"
-#include "subtransaction.h"
 #include "utils/fmgrprotos.h"
 
 #define RETRY_INTERVAL		USECS_PER_DAY

@@ -18,10 +18,10 @@
 
 #include <math.h>
 
+#include "base/raise.h"
 #include "counters/counters.h"
 #include "domain/domain.h"
 #include "domain/limits.h"
-#include "errors.h"
 #include "json/json.h"
 
 /* A minute's and an hour's limits for addresses, users and codes; none takes more. */
@@ -132,11 +132,7 @@ take(const RateLimits *limits)
 		give_back(limits, i);
 		counter_statistic_add(COUNTER_RATE_LIMITED, 1);
 		set_retry_after(wait);
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_RATE_LIMITED),
-				 errmsg("request rate limited"),
-				 errdetail_internal("The limit for %s is %d. %s",
-									limit->what, limit->count, when_to_retry())));
+		raise_rate_limited(limit->what, limit->count, when_to_retry());
 	}
 }
 
@@ -203,10 +199,7 @@ refuse_if_locked(const PasswordAttempt *attempt)
 		return;
 	counter_statistic_add(COUNTER_LOCKED_OUT, 1);
 	set_retry_after(left);
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_ACCOUNT_LOCKED),
-			 errmsg("account locked"),
-			 errdetail_internal("There were too many wrong passwords. %s", when_to_retry())));
+	raise_account_locked(when_to_retry());
 }
 
 /* minimum x factor ^ (attempts - max), at most the maximum. */
@@ -234,11 +227,7 @@ presume_failure(PasswordAttempt *attempt)
 	if (attempt->failures == 0)
 	{
 		counter_statistic_add(COUNTER_RATE_LIMITED, 1);
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_RATE_LIMITED),
-				 errmsg("request rate limited"),
-				 errdetail("There is no room to count another user's wrong passwords."),
-				 errhint("Try again later. If this lasts, increase anon_auth.counter_cells.")));
+		raise_counters_full("There is no room to count another user's wrong passwords.");
 	}
 	if (attempt->failures < policy->lockout_max_attempts)
 		return;
@@ -279,11 +268,7 @@ rate_limit_guess(const char *address)
 		return;
 	counter_statistic_add(COUNTER_RATE_LIMITED, 1);
 	set_retry_after(counter_get(counter, DAY, NULL));
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_RATE_LIMITED),
-			 errmsg("request rate limited"),
-			 errdetail_internal("The limit for tries at codes for one address a day is %d. %s",
-								GUESSES_PER_DAY, when_to_retry())));
+	raise_rate_limited("tries at codes for one address a day", GUESSES_PER_DAY, when_to_retry());
 }
 
 void

@@ -11,8 +11,8 @@
  */
 #include "postgres.h"
 
+#include "base/raise.h"
 #include "domain/domain.h"
-#include "errors.h"
 #include "json/json.h"
 #include "keyring/public_key.h"
 #include "miscadmin.h"
@@ -25,23 +25,14 @@
 /* Lost races for the window of a key before giving up. */
 #define MAX_ATTEMPTS		100
 
-pg_noreturn static void
-raise_request(const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_REQUEST_JWT),
-			 errmsg("invalid request JWT"),
-			 errdetail_internal("%s", detail)));
-}
-
 static Jsonb *
-decode_object(const JoseSpan *part, const char *what)
+decode_object(const Span *part, const char *what)
 {
 	const char *reason;
 	Jsonb	   *object = json_parse_encoded_object(part, &reason);
 
 	if (object == NULL)
-		raise_request(psprintf("The %s is refused: %s.", what, reason));
+		raise_invalid_request_jwt(psprintf("The %s is refused: %s.", what, reason));
 	return object;
 }
 
@@ -52,7 +43,7 @@ has_time(const Jsonb *payload, const char *name, int64 *seconds)
 	if (json_member(payload, name) == NULL)
 		return false;
 	if (!json_numeric_date(payload, name, seconds))
-		raise_request(psprintf("Its \"%s\" is not a time as a number of seconds since 1970.", name));
+		raise_invalid_request_jwt(psprintf("Its \"%s\" is not a time as a number of seconds since 1970.", name));
 	return true;
 }
 
@@ -63,11 +54,11 @@ check_times(const Jsonb *payload, TimestampTz now)
 	int64		value;
 
 	if (has_time(payload, "exp", &value) && value <= seconds - CLOCK_SKEW_SECONDS)
-		raise_request("It has expired (exp).");
+		raise_invalid_request_jwt("It has expired (exp).");
 	if (has_time(payload, "iat", &value) && value > seconds + CLOCK_SKEW_SECONDS)
-		raise_request("It was issued in the future (iat).");
+		raise_invalid_request_jwt("It was issued in the future (iat).");
 	if (has_time(payload, "nbf", &value) && value > seconds + CLOCK_SKEW_SECONDS)
-		raise_request("It is not valid yet (nbf).");
+		raise_invalid_request_jwt("It is not valid yet (nbf).");
 }
 
 static bool
@@ -100,10 +91,7 @@ check_jwk(Jsonb *jwk, JoseAlg alg)
 			reason = "the request's algorithm does not fit it";
 	}
 	if (reason != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_INVALID_KEY),
-				 errmsg("invalid device key"),
-				 errdetail_internal("The \"jwk\" of the request is refused: %s.", reason)));
+		raise_invalid_device_key(reason);
 }
 
 /* kid and jwk, one of which may stand for the other's kid. */
@@ -116,22 +104,22 @@ parse_key(const Jsonb *header, RequestJwt *request)
 
 	request->jwk = NULL;
 	if (json_member(header, "kid") != NULL && kid == NULL)
-		raise_request("The \"kid\" is not a string.");
+		raise_invalid_request_jwt("The \"kid\" is not a string.");
 	if (member != NULL)
 	{
 		request->jwk = json_container(member);
 		if (request->jwk == NULL)
-			raise_request("The \"jwk\" is not a JSON object.");
+			raise_invalid_request_jwt("The \"jwk\" is not a JSON object.");
 		jwk_kid = json_cstring(request->jwk, "kid");
 		if (kid != NULL && jwk_kid != NULL && strcmp(kid, jwk_kid) != 0)
-			raise_request("The \"kid\" of the header is not that of the \"jwk\".");
+			raise_invalid_request_jwt("The \"kid\" of the header is not that of the \"jwk\".");
 		if (jwk_kid != NULL)
 			kid = jwk_kid;
 	}
 	if (kid == NULL)
-		raise_request("It names no key (kid).");
+		raise_invalid_request_jwt("It names no key (kid).");
 	if (!kid_is_well_formed(kid))
-		raise_request("The \"kid\" must be 8 to 64 letters, digits, hyphens or underscores.");
+		raise_invalid_request_jwt("The \"kid\" must be 8 to 64 letters, digits, hyphens or underscores.");
 	request->kid = kid;
 	request->thumbprint = NULL;
 	if (request->jwk != NULL)
@@ -144,17 +132,17 @@ parse_key(const Jsonb *header, RequestJwt *request)
 static void
 parse_header(const Jsonb *header, RequestJwt *request)
 {
-	JoseSpan	alg;
+	Span	alg;
 
 	if (!json_string_equals(header, "typ", REQUEST_TYP))
-		raise_request("The \"typ\" must be " REQUEST_TYP ".");
+		raise_invalid_request_jwt("The \"typ\" must be " REQUEST_TYP ".");
 	if (json_member(header, "crit") != NULL)
-		raise_request("It has critical header parameters (crit) that are not understood.");
+		raise_invalid_request_jwt("It has critical header parameters (crit) that are not understood.");
 	if (!json_string(header, "alg", &alg))
-		raise_request("It names no algorithm (alg).");
+		raise_invalid_request_jwt("It names no algorithm (alg).");
 	request->alg = jose_alg_by_name(alg);
 	if (request->alg == JOSE_ALG_UNKNOWN || jose_alg_is_symmetric(request->alg))
-		raise_request("The \"alg\" must be an asymmetric signature algorithm: RS256, PS256, ES256 or EdDSA, or a stronger one of these.");
+		raise_invalid_request_jwt("The \"alg\" must be an asymmetric signature algorithm: RS256, PS256, ES256 or EdDSA, or a stronger one of these.");
 	parse_key(header, request);
 }
 
@@ -162,7 +150,7 @@ static void
 check_action(const Jsonb *payload, RequestAction action)
 {
 	if (!json_string_equals(payload, "action", action == REQUEST_AUTH ? "auth" : "promote"))
-		raise_request(action == REQUEST_AUTH ? "The \"action\" must be auth." :
+		raise_invalid_request_jwt(action == REQUEST_AUTH ? "The \"action\" must be auth." :
 					  "The \"action\" must be promote.");
 }
 
@@ -171,17 +159,17 @@ request_jwt_parse(const char *jwt, size_t length, RequestAction action, Timestam
 				  RequestJwt *request)
 {
 	Jsonb	   *payload;
-	JoseSpan	challenge;
+	Span	challenge;
 	JoseStatus	status = jose_compact_split(jwt, length, &request->parts);
 
 	if (status != JOSE_OK)
-		raise_request(psprintf("It is not a compact JWS: %s.", jose_status_message(status)));
+		raise_invalid_request_jwt(psprintf("It is not a compact JWS: %s.", jose_status_message(status)));
 	parse_header(decode_object(&request->parts.header, "header"), request);
 	payload = decode_object(&request->parts.payload, "payload");
 	check_times(payload, now);
 	check_action(payload, action);
 	if (!json_string(payload, "challenge", &challenge))
-		raise_request("It has no \"challenge\".");
+		raise_invalid_request_jwt("It has no \"challenge\".");
 	challenge_open(&challenge, now, &request->challenge);
 }
 
@@ -194,7 +182,7 @@ check_signature_size(const RequestJwt *request)
 		request->alg == JOSE_ALG_ES512 ? 132 : 0;
 
 	if (size > 0 && request->parts.signature.length != BASE64URL_ENCODED_LENGTH(size))
-		raise_request(psprintf("An %s signature has %d bytes: R and S, one after the other, not in DER.",
+		raise_invalid_request_jwt(psprintf("An %s signature has %d bytes: R and S, one after the other, not in DER.",
 							   jose_alg_name(request->alg), size));
 }
 
@@ -216,22 +204,10 @@ void
 request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char *alg)
 {
 	if (strcmp(alg, jose_alg_name(request->alg)) != 0)
-		raise_request("The \"alg\" is not that of the device key.");
+		raise_invalid_request_jwt("The \"alg\" is not that of the device key.");
 	check_signature_size(request);
 	if (!signature_matches(request, jwk))
-		raise_request("The signature does not match the device key.");
-}
-
-/* The device may have a key of its own that somebody else's kid hides. */
-pg_noreturn static void
-raise_other_key(bool same_alg)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_REQUEST_JWT),
-			 errmsg("invalid request JWT"),
-			 same_alg ? errdetail("The signature does not match the device key.") :
-			 errdetail("The \"alg\" is not that of the device key."),
-			 errhint("If the key of this device is another one, send it in the header (\"jwk\").")));
+		raise_invalid_request_jwt("The signature does not match the device key.");
 }
 
 /*
@@ -268,7 +244,7 @@ find_key(const RequestJwt *request, DeviceKey *key)
 			return true;
 		}
 	}
-	raise_other_key(same_alg);
+	raise_request_jwt_not_signed(same_alg);
 }
 
 /*
@@ -305,14 +281,4 @@ request_jwt_check(const RequestJwt *request, TimestampTz now, DeviceKey *key)
 		return false;
 	(void) challenge_use(key->used_challenges, &request->challenge, now);
 	return true;
-}
-
-void
-raise_unknown_device_key(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_UNKNOWN_DEVICE_KEY),
-			 errmsg("unknown device key"),
-			 errdetail("No guest has this \"kid\", and the request brings no \"jwk\" to register."),
-			 errhint("Sign a new challenge with the public key in the header (\"jwk\") to sign up with it.")));
 }

@@ -16,12 +16,12 @@
 
 #include <sodium.h>
 
+#include "base/raise.h"
+#include "base/secret_memory.h"
 #include "counters/transaction_counters.h"
 #include "domain/domain.h"
-#include "errors.h"
 #include "json/json.h"
 #include "keyring/master_key.h"
-#include "secret_memory.h"
 
 /* How long a presented refresh token is remembered whose rotation has not committed. */
 #define PRESENTED_SECONDS	(6 * SECS_PER_HOUR)
@@ -31,22 +31,6 @@
 
 StaticAssertDecl(SECRET_HASH_LENGTH == crypto_hash_sha256_BYTES, "hash lengths differ");
 StaticAssertDecl(TOKEN_ID_LENGTH == UUID_LEN, "id lengths differ");
-
-pg_noreturn static void
-raise_invalid_refresh_token(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_REFRESH_TOKEN),
-			 errmsg("invalid refresh token")));
-}
-
-pg_noreturn static void
-raise_user_disabled(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_USER_DISABLED),
-			 errmsg("user is disabled")));
-}
 
 static bool
 read_refresh_token(const char *text, size_t length, RefreshToken *token)
@@ -129,7 +113,7 @@ session_make(const User *user, TimestampTz authenticated_at, TimestampTz now,
 {
 	memset(session, 0, sizeof(Session));
 	session->user_id = user->id;
-	session->id = new_uuid_v7(now);
+	session->id = uuid_new_v7(now);
 	session->created_at = now;
 	session->authenticated_at = authenticated_at;
 
@@ -322,9 +306,7 @@ session_resume(const Client *client, const char *refresh_token, TimestampTz now,
 		raise_invalid_refresh_token();
 	use_session(client, token, false, now, &session, &user);
 	if (!user.is_anonymous)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_NOT_ANONYMOUS),
-				 errmsg("user logged in as normal user")));
+		raise_not_anonymous();
 	refuse_unknown_age(&session, token, client, now);
 	if (session_is_revoked(&session.id) || is_reused(&session, token, client, false, now))
 		raise_invalid_refresh_token();
@@ -365,8 +347,8 @@ session_revoke(const char *text, size_t length, TimestampTz now)
 {
 	RefreshToken *token = palloc_secret(sizeof(RefreshToken));
 	OwnJwt		jwt;
-	JoseSpan	sub;
-	JoseSpan	sid;
+	Span	sub;
+	Span	sid;
 	pg_uuid_t	user_id;
 	pg_uuid_t	session_id;
 

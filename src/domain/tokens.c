@@ -9,7 +9,6 @@
 
 #include "domain/domain.h"
 #include "domain/hook.h"
-#include "errors.h"
 #include "json/json.h"
 #include "lib/stringinfo.h"
 #include "utils/json.h"
@@ -66,7 +65,7 @@ make_access_token(const Client *client, const User *user, const Session *session
 				  TimestampTz now)
 {
 	int64		seconds = unix_seconds(now);
-	pg_uuid_t	jti = new_uuid_v7(now);
+	pg_uuid_t	jti = uuid_new_v7(now);
 	StringInfoData json;
 	char	   *token;
 

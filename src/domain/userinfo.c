@@ -7,13 +7,13 @@
  */
 #include "postgres.h"
 
+#include "base/raise.h"
 #include "catalog/pg_type.h"
 #include "domain/domain.h"
-#include "errors.h"
 #include "json/json.h"
-#include "utils/json.h"
 #include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
+#include "utils/json.h"
 
 static void
 add_time(StringInfo json, const char *name, TimestampTz time)
@@ -132,10 +132,7 @@ session_owner(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz
 
 	if (session_id == NULL || !session_find(user_id, session_id, now, &session, user) ||
 		!user_find(user_id, user) || user->is_disabled)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_INVALID_TOKEN),
-				 errmsg("invalid session"),
-				 errdetail("The session has ended, or the user is disabled or gone.")));
+		raise_invalid_session("The session has ended, or the user is disabled or gone.");
 }
 
 Jsonb *

@@ -7,9 +7,9 @@
  */
 #include "postgres.h"
 
+#include "base/raise.h"
 #include "domain/limits.h"
 #include "domain/one_time_code.h"
-#include "errors.h"
 #include "json/json.h"
 #include "lib/stringinfo.h"
 
@@ -66,10 +66,7 @@ verification_request(const User *user, LoginIdType type, TimestampTz now,
 		return false;
 	rate_limit_code_request("verification", address_name(login_id));
 	if (!user_lock(&user->id))
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_INVALID_TOKEN),
-				 errmsg("invalid session"),
-				 errdetail("The user is gone.")));
+		raise_invalid_session("The user is gone.");
 	fill_key(&key, user, type);
 	*expires_at = one_time_code_send(&key, login_id_address(login_id), now);
 	event_insert("verification.requested", &user->id, NULL, type_payload(type), now);

@@ -8,9 +8,10 @@
  */
 #include "postgres.h"
 
+#include "base/errors.h"
+#include "base/raise.h"
 #include "catalog/pg_type.h"
 #include "domain/promotion.h"
-#include "errors.h"
 #include "http/http.h"
 #include "json/json.h"
 #include "utils/datetime.h"
@@ -109,9 +110,7 @@ sign_up_with_cookie(const HttpRequest *request, const char *client_id, HttpRespo
 	if (http_cookie_caller(request, &session, &user) == CALLER_KNOWN)
 	{
 		if (!user.is_anonymous)
-			ereport(ERROR,
-					(errcode(ERRCODE_AA_NOT_ANONYMOUS),
-					 errmsg("user logged in as normal user")));
+			raise_not_anonymous();
 	}
 	else
 	{

@@ -17,7 +17,6 @@
 
 #include "domain/authorization.h"
 #include "domain/promotion.h"
-#include "errors.h"
 #include "http/http.h"
 
 #define LOGIN_HINT			"https://authgear.com/login_hint?"

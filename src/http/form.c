@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "errors.h"
 #include "http/http.h"
 #include "mb/pg_wchar.h"
 

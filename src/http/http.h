@@ -21,11 +21,11 @@
 
 #include "postgres.h"
 
+#include "base/subtransaction.h"
 #include "domain/authorization.h"
 #include "domain/domain.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "subtransaction.h"
 
 /* ---- the request (request.c) ---- */
 

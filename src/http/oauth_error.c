@@ -8,34 +8,34 @@
  */
 #include "postgres.h"
 
-#include "errors.h"
+#include "base/errors.h"
 #include "http/http.h"
 #include "json/json.h"
 
+/* The "error" of OAuth 2 for a SQLSTATE of ours; NULL: none. */
 static const struct
 {
 	int			sqlstate;
-	const char *code;
-	const char *description;	/* NULL: the message */
+	const char *oauth_error;
 }			oauth_errors[] =
 {
-	{ERRCODE_AA_INVALID_CLIENT, "invalid_client", NULL},
-	{ERRCODE_AA_UNAUTHORIZED_CLIENT, "unauthorized_client", NULL},
-	{ERRCODE_AA_SIGN_UP_CLOSED, "unauthorized_client", NULL},
-	{ERRCODE_AA_INVALID_REQUEST_JWT, "invalid_grant", "InvalidCredentials"},
-	{ERRCODE_AA_UNKNOWN_DEVICE_KEY, "invalid_grant", "InvalidCredentials"},
-	{ERRCODE_AA_INVALID_CHALLENGE, "invalid_grant", "InvalidCredentials"},
-	{ERRCODE_AA_INVALID_KEY, "invalid_grant", "InvalidCredentials"},
-	{ERRCODE_AA_INVALID_REFRESH_TOKEN, "invalid_grant", NULL},
-	{ERRCODE_AA_USER_DISABLED, "invalid_grant", NULL},
-	{ERRCODE_AA_NOT_ANONYMOUS, "invalid_grant", NULL},
-	{ERRCODE_AA_INVALID_CODE, "invalid_grant", NULL},
-	{ERRCODE_AA_INVALID_PROMOTION_CODE, "invalid_grant", NULL},
-	{ERRCODE_AA_RATE_LIMITED, "x_rate_limited", NULL},
-	{ERRCODE_AA_ACCOUNT_LOCKED, "x_rate_limited", NULL},
-	{ERRCODE_AA_HOOK, "invalid_request", NULL},
-	{ERRCODE_INVALID_PARAMETER_VALUE, "invalid_request", NULL}
+#define OAUTH_ERROR_ROW(a, b, c, name, oauth_error, meaning) {ERRCODE_AA_##name, oauth_error},
+	AA_ERRORS(OAUTH_ERROR_ROW)
+	{ERRCODE_INVALID_PARAMETER_VALUE, "invalid_request"}
 };
+
+/*
+ * Authgear describes a device's request that it refuses in one word
+ * (docs/authgear.md, 1.3).
+ */
+static bool
+is_invalid_device_request(int sqlstate)
+{
+	return sqlstate == ERRCODE_AA_INVALID_REQUEST_JWT ||
+		sqlstate == ERRCODE_AA_UNKNOWN_DEVICE_KEY ||
+		sqlstate == ERRCODE_AA_INVALID_CHALLENGE ||
+		sqlstate == ERRCODE_AA_INVALID_KEY;
+}
 
 int
 http_oauth_error_of(const ErrorData *error, const char **code, const char **description)
@@ -44,10 +44,10 @@ http_oauth_error_of(const ErrorData *error, const char **code, const char **desc
 
 	for (i = 0; i < lengthof(oauth_errors); i++)
 	{
-		if (oauth_errors[i].sqlstate != error->sqlerrcode)
+		if (oauth_errors[i].sqlstate != error->sqlerrcode || oauth_errors[i].oauth_error == NULL)
 			continue;
-		*code = oauth_errors[i].code;
-		*description = oauth_errors[i].description != NULL ? oauth_errors[i].description :
+		*code = oauth_errors[i].oauth_error;
+		*description = is_invalid_device_request(error->sqlerrcode) ? "InvalidCredentials" :
 			error->message;
 		return http_is_rate_limit(error) ? 429 : 400;
 	}

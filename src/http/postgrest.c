@@ -65,8 +65,8 @@ static Verdict
 check_token(const HttpRequest *request)
 {
 	Jsonb	   *claims;
-	JoseSpan	sub;
-	JoseSpan	sid;
+	Span	sub;
+	Span	sid;
 	pg_uuid_t	user_id;
 	pg_uuid_t	session_id;
 	Session		session;

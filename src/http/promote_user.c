@@ -8,8 +8,8 @@
  */
 #include "postgres.h"
 
+#include "base/errors.h"
 #include "domain/promotion.h"
-#include "errors.h"
 #include "http/http.h"
 #include "json/json.h"
 

@@ -7,8 +7,8 @@
  */
 #include "postgres.h"
 
+#include "base/errors.h"
 #include "domain/limits.h"
-#include "errors.h"
 #include "http/http.h"
 #include "json/json.h"
 #include "utils/builtins.h"

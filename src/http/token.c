@@ -8,8 +8,9 @@
  */
 #include "postgres.h"
 
+#include "base/errors.h"
+#include "base/raise.h"
 #include "domain/authorization.h"
-#include "errors.h"
 #include "http/http.h"
 #include "json/json.h"
 #include "utils/fmgrprotos.h"

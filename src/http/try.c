@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "errors.h"
+#include "base/errors.h"
 #include "http/http.h"
 
 bool

@@ -8,7 +8,7 @@
  */
 #include "postgres.h"
 
-#include "errors.h"
+#include "base/errors.h"
 #include "http/http.h"
 #include "json/json.h"
 

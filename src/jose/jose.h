@@ -21,7 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "input_limits.h"
+#include "base/input_limits.h"
+#include "base/span.h"
 
 /* RSA moduli outside of these bounds are refused (RFC 7518, section 3.3). */
 #define JOSE_RSA_MIN_BITS		2048
@@ -60,13 +61,6 @@ typedef enum JoseStatus
  */
 extern const char *jose_status_message(JoseStatus status);
 
-/* Bytes that belong to somebody else; data is NULL when absent. */
-typedef struct JoseSpan
-{
-	const char *data;
-	size_t		length;
-} JoseSpan;
-
 /*
  * Algorithms: RFC 7518 section 3.1 and RFC 8037 section 3.1.
  */
@@ -81,7 +75,7 @@ typedef enum JoseAlg
 } JoseAlg;
 
 /* The exact, case-sensitive name to an algorithm; "none" is unknown. */
-extern JoseAlg jose_alg_by_name(JoseSpan name);
+extern JoseAlg jose_alg_by_name(Span name);
 extern const char *jose_alg_name(JoseAlg alg);
 
 /* Whether signer and verifier have the same key: HMAC.  False for an unknown one. */
@@ -110,19 +104,19 @@ extern JoseStatus base64url_decode(uint8_t *dst, size_t *dst_length,
  */
 typedef struct JoseJwk
 {
-	JoseSpan	kty;
-	JoseSpan	crv;
-	JoseSpan	x;
-	JoseSpan	y;
-	JoseSpan	n;
-	JoseSpan	e;
-	JoseSpan	d;
-	JoseSpan	p;
-	JoseSpan	q;
-	JoseSpan	dp;
-	JoseSpan	dq;
-	JoseSpan	qi;
-	JoseSpan	k;
+	Span	kty;
+	Span	crv;
+	Span	x;
+	Span	y;
+	Span	n;
+	Span	e;
+	Span	d;
+	Span	p;
+	Span	q;
+	Span	dp;
+	Span	dq;
+	Span	qi;
+	Span	k;
 } JoseJwk;
 
 /* An imported key; immutable once made. */
@@ -192,10 +186,10 @@ extern JoseStatus jose_verify(const JoseKey *key, JoseAlg alg,
 /* The parts of a compact JWS (RFC 7515 section 7.1), as spans of the token. */
 typedef struct JoseCompact
 {
-	JoseSpan	header;
-	JoseSpan	payload;
-	JoseSpan	signature;
-	JoseSpan	signing_input;	/* header '.' payload */
+	Span	header;
+	Span	payload;
+	Span	signature;
+	Span	signing_input;	/* header '.' payload */
 } JoseCompact;
 
 /*

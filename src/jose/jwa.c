@@ -76,13 +76,13 @@ jose_alg_info(JoseAlg alg)
 }
 
 JoseAlg
-jose_alg_by_name(JoseSpan name)
+jose_alg_by_name(Span name)
 {
 	size_t		i;
 
 	for (i = JOSE_ALG_UNKNOWN + 1; i < ALGORITHM_COUNT; i++)
 	{
-		if (jose_span_equals(name, algorithms[i].name))
+		if (span_equals(name, algorithms[i].name))
 			return (JoseAlg) i;
 	}
 	return JOSE_ALG_UNKNOWN;

@@ -14,7 +14,7 @@
 
 /* The last character of some lengths has unused bits, which must be zero. */
 static bool
-ends_canonically(JoseSpan part)
+ends_canonically(Span part)
 {
 	const char *last;
 
@@ -35,7 +35,7 @@ ends_canonically(JoseSpan part)
 }
 
 static bool
-is_base64url(JoseSpan part)
+is_base64url(Span part)
 {
 	return base64url_alphabet_only(part.data, part.length) && ends_canonically(part);
 }
@@ -66,10 +66,10 @@ jose_compact_parts(const char *token, size_t length, JoseCompact *parts)
 	if (first == token || second + 1 == end)
 		return JOSE_BAD_FORMAT;
 
-	parts->header = (JoseSpan) {token, (size_t) (first - token)};
-	parts->payload = (JoseSpan) {first + 1, (size_t) (second - first - 1)};
-	parts->signature = (JoseSpan) {second + 1, (size_t) (end - second - 1)};
-	parts->signing_input = (JoseSpan) {token, (size_t) (second - token)};
+	parts->header = (Span) {token, (size_t) (first - token)};
+	parts->payload = (Span) {first + 1, (size_t) (second - first - 1)};
+	parts->signature = (Span) {second + 1, (size_t) (end - second - 1)};
+	parts->signing_input = (Span) {token, (size_t) (second - token)};
 	return JOSE_OK;
 }
 

@@ -20,7 +20,7 @@ static const JoseKeyMethods *const key_types[] = {
 #define KEY_TYPE_COUNT (sizeof(key_types) / sizeof(key_types[0]))
 
 static JoseStatus
-methods_by_kty(JoseSpan kty, const JoseKeyMethods **methods)
+methods_by_kty(Span kty, const JoseKeyMethods **methods)
 {
 	size_t		i;
 
@@ -28,7 +28,7 @@ methods_by_kty(JoseSpan kty, const JoseKeyMethods **methods)
 		return JOSE_KEY_INCOMPLETE;
 	for (i = 0; i < KEY_TYPE_COUNT; i++)
 	{
-		if (jose_span_equals(kty, key_types[i]->kty))
+		if (span_equals(kty, key_types[i]->kty))
 		{
 			*methods = key_types[i];
 			return JOSE_OK;

@@ -34,7 +34,7 @@ import_point(JoseKey *key, const JoseJwk *jwk)
 		return JOSE_KEY_INCOMPLETE;
 	for (i = 0; i < CURVE_COUNT; i++)
 	{
-		if (jose_span_equals(jwk->crv, curves[i].name))
+		if (span_equals(jwk->crv, curves[i].name))
 			curve = &curves[i];
 	}
 	if (curve == NULL)
@@ -42,9 +42,9 @@ import_point(JoseKey *key, const JoseJwk *jwk)
 
 	key->u.ec.curve = curve;
 	key->u.ec.point[0] = POINT_CONVERSION_UNCOMPRESSED;
-	status = jose_span_decode_exactly(jwk->x, key->u.ec.point + 1, curve->width);
+	status = jwk_decode_member_exactly(jwk->x, key->u.ec.point + 1, curve->width);
 	if (status == JOSE_OK)
-		status = jose_span_decode_exactly(jwk->y, key->u.ec.point + 1 + curve->width,
+		status = jwk_decode_member_exactly(jwk->y, key->u.ec.point + 1 + curve->width,
 										  curve->width);
 	return status;
 }
@@ -171,7 +171,7 @@ ec_import(JoseKey *key, const JoseJwk *jwk)
 	status = import_public(key, jwk);
 	if (status != JOSE_OK || jwk->d.data == NULL)
 		return status;
-	status = jose_span_decode_exactly(jwk->d, d, key->u.ec.curve->width);
+	status = jwk_decode_member_exactly(jwk->d, d, key->u.ec.curve->width);
 	if (status == JOSE_OK)
 		status = add_scalar(key, d);
 	OPENSSL_cleanse(d, sizeof(d));

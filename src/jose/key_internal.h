@@ -145,10 +145,9 @@ extern const EVP_MD *jose_hash_md(JoseHash hash);	/* NULL if it cannot be had */
 extern const char *jose_hash_name(JoseHash hash);
 extern size_t jose_hash_length(JoseHash hash);
 
-/* span.c */
-extern bool jose_span_equals(JoseSpan span, const char *string);
-extern JoseStatus jose_span_decode(JoseSpan span, uint8_t *dst, size_t *dst_length);
-extern JoseStatus jose_span_decode_exactly(JoseSpan span, uint8_t *dst, size_t width);
+/* jwk_members.c */
+extern JoseStatus jwk_decode_member(Span span, uint8_t *dst, size_t *dst_length);
+extern JoseStatus jwk_decode_member_exactly(Span span, uint8_t *dst, size_t width);
 extern void jwk_write_text(JwkWriter *writer, const char *text);
 extern void jwk_write_base64url(JwkWriter *writer, const uint8_t *src, size_t length);
 

@@ -73,7 +73,7 @@ static JoseStatus
 oct_import(JoseKey *key, const JoseJwk *jwk)
 {
 	size_t		length = sizeof(key->u.oct.secret);
-	JoseStatus	status = jose_span_decode(jwk->k, key->u.oct.secret, &length);
+	JoseStatus	status = jwk_decode_member(jwk->k, key->u.oct.secret, &length);
 
 	if (status == JOSE_TOO_LARGE)
 		return JOSE_KEY_MALFORMED;

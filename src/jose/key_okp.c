@@ -21,9 +21,9 @@ import_public(JoseKey *key, const JoseJwk *jwk)
 
 	if (jwk->crv.data == NULL)
 		return JOSE_KEY_INCOMPLETE;
-	if (!jose_span_equals(jwk->crv, "Ed25519"))
+	if (!span_equals(jwk->crv, "Ed25519"))
 		return JOSE_KEY_UNSUPPORTED;
-	status = jose_span_decode_exactly(jwk->x, key->u.okp.public_key,
+	status = jwk_decode_member_exactly(jwk->x, key->u.okp.public_key,
 									  sizeof(key->u.okp.public_key));
 	if (status != JOSE_OK)
 		return status;
@@ -62,7 +62,7 @@ okp_import(JoseKey *key, const JoseJwk *jwk)
 	status = import_public(key, jwk);
 	if (status != JOSE_OK || jwk->d.data == NULL)
 		return status;
-	status = jose_span_decode_exactly(jwk->d, seed, sizeof(seed));
+	status = jwk_decode_member_exactly(jwk->d, seed, sizeof(seed));
 	if (status == JOSE_OK)
 		status = add_seed(key, seed);
 	OPENSSL_cleanse(seed, sizeof(seed));

@@ -25,11 +25,11 @@
  * JOSE_TOO_LARGE says that it has more than max_bytes.
  */
 static JoseStatus
-read_uint(JoseSpan span, size_t max_bytes, BIGNUM **number)
+read_uint(Span span, size_t max_bytes, BIGNUM **number)
 {
 	uint8_t		bytes[RSA_MAX_BYTES];
 	size_t		length = max_bytes;
-	JoseStatus	status = jose_span_decode(span, bytes, &length);
+	JoseStatus	status = jwk_decode_member(span, bytes, &length);
 
 	if (status == JOSE_OK && (length == 0 || bytes[0] == 0))
 		status = JOSE_KEY_MALFORMED;
@@ -47,7 +47,7 @@ read_uint(JoseSpan span, size_t max_bytes, BIGNUM **number)
 JoseStatus
 rsa_members_from_jwk(RsaMembers *members, const JoseJwk *jwk, bool with_private)
 {
-	const JoseSpan spans[] = {jwk->d, jwk->p, jwk->q, jwk->dp, jwk->dq, jwk->qi};
+	const Span spans[] = {jwk->d, jwk->p, jwk->q, jwk->dp, jwk->dq, jwk->qi};
 	BIGNUM	  **numbers[] = {&members->d, &members->p, &members->q,
 	&members->dp, &members->dq, &members->qi};
 	JoseStatus	status;

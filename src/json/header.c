@@ -25,7 +25,7 @@ static struct
 static int	next_victim = 0;
 
 static void
-keep(const JoseSpan *part, const Jsonb *header)
+keep(const Span *part, const Jsonb *header)
 {
 	char	   *text;
 	Jsonb	   *copy;
@@ -50,7 +50,7 @@ keep(const JoseSpan *part, const Jsonb *header)
 }
 
 static Jsonb *
-find(const JoseSpan *part)
+find(const Span *part)
 {
 	Jsonb	   *copy;
 	int			i;
@@ -67,7 +67,7 @@ find(const JoseSpan *part)
 }
 
 Jsonb *
-json_parse_encoded_object(const JoseSpan *part, const char **reason)
+json_parse_encoded_object(const Span *part, const char **reason)
 {
 	size_t		length = BASE64URL_DECODED_MAX(part->length);
 	char	   *decoded = palloc(length);
@@ -85,7 +85,7 @@ json_parse_encoded_object(const JoseSpan *part, const char **reason)
 }
 
 Jsonb *
-json_parse_header(const JoseSpan *part, const char **reason)
+json_parse_header(const Span *part, const char **reason)
 {
 	Jsonb	   *header = find(part);
 

@@ -10,11 +10,11 @@
 
 #include "postgres.h"
 
-#include "input_limits.h"
+#include "base/input_limits.h"
+#include "base/uuid.h"
 #include "jose/jose.h"
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
-#include "utils/uuid.h"
 
 /*
  * Parses UTF-8 bytes that must be one JSON object with unique member names
@@ -29,10 +29,10 @@ extern Jsonb *json_parse_object_at(const char *data, size_t length, const char *
 								   int *offset);
 
 /* Same for a part of a JWS, in base64url. */
-extern Jsonb *json_parse_encoded_object(const JoseSpan *part, const char **reason);
+extern Jsonb *json_parse_encoded_object(const Span *part, const char **reason);
 
 /* Same for the header of one whose key signs many. */
-extern Jsonb *json_parse_header(const JoseSpan *part, const char **reason);
+extern Jsonb *json_parse_header(const Span *part, const char **reason);
 
 /*
  * The JSON object in a configuration parameter; NULL where it is not set or
@@ -45,7 +45,7 @@ extern Jsonb *json_setting_of_strings(const char *name, int sqlstate);
 
 /* Members of a jsonb object; absent and wrong type give false. */
 extern JsonbValue *json_member(const Jsonb *object, const char *name);
-extern bool json_string(const Jsonb *object, const char *name, JoseSpan *value);
+extern bool json_string(const Jsonb *object, const char *name, Span *value);
 extern char *json_cstring(const Jsonb *object, const char *name);	/* palloc'd or NULL */
 extern bool json_string_equals(const Jsonb *object, const char *name, const char *value);
 extern bool json_boolean(const Jsonb *object, const char *name);	/* true only */
@@ -56,11 +56,6 @@ extern bool json_numeric_date(const Jsonb *object, const char *name, int64 *seco
 /* Whether a string, or an array with such a string: "aud" (RFC 7519, 4.1.3). */
 extern bool json_string_or_array_contains(const JsonbValue *value, const char *string);
 
-/*
- * The members of a JWK.  Returns NULL, or a reason: not an object, or a
- * member of a wrong type.
- */
-extern const char *json_jwk(const Jsonb *object, JoseJwk *jwk);
 extern Jsonb *json_container(const JsonbValue *value);	/* a nested object */
 
 /* A JSON text under construction. */
@@ -76,10 +71,5 @@ extern void json_add_raw(StringInfo json, const char *name, const char *value);
 /* For JSON that we made ourselves. */
 extern Jsonb *json_to_jsonb(const char *json);
 extern char *jsonb_to_json(Jsonb *jsonb);
-
-/* Lower-case hexadecimal with hyphens. */
-#define UUID_TEXT_LENGTH	36
-extern void uuid_to_text(const pg_uuid_t *uuid, char text[UUID_TEXT_LENGTH + 1]);
-extern bool uuid_from_text(const char *text, size_t length, pg_uuid_t *uuid);
 
 #endif							/* ANON_AUTH_JSON_H */

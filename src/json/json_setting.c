@@ -10,7 +10,7 @@
  */
 #include "postgres.h"
 
-#include "compat.h"
+#include "base/compat.h"
 #include "json/json.h"
 #include "utils/guc.h"
 

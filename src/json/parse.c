@@ -11,7 +11,7 @@
  */
 #include "postgres.h"
 
-#include "compat.h"
+#include "base/compat.h"
 #include "json/json.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"

@@ -22,7 +22,7 @@ json_member(const Jsonb *object, const char *name)
 }
 
 bool
-json_string(const Jsonb *object, const char *name, JoseSpan *value)
+json_string(const Jsonb *object, const char *name, Span *value)
 {
 	JsonbValue *member = json_member(object, name);
 
@@ -36,7 +36,7 @@ json_string(const Jsonb *object, const char *name, JoseSpan *value)
 char *
 json_cstring(const Jsonb *object, const char *name)
 {
-	JoseSpan	span;
+	Span	span;
 
 	return json_string(object, name, &span) ? pnstrdup(span.data, span.length) : NULL;
 }
@@ -44,7 +44,7 @@ json_cstring(const Jsonb *object, const char *name)
 bool
 json_string_equals(const Jsonb *object, const char *name, const char *value)
 {
-	JoseSpan	span;
+	Span	span;
 
 	return json_string(object, name, &span) && span.length == strlen(value) &&
 		memcmp(span.data, value, span.length) == 0;
@@ -99,34 +99,4 @@ json_container(const JsonbValue *value)
 		!JsonContainerIsObject(value->val.binary.data))
 		return NULL;
 	return JsonbValueToJsonb((JsonbValue *) value);
-}
-
-const char *
-json_jwk(const Jsonb *object, JoseJwk *jwk)
-{
-	const struct
-	{
-		const char *name;
-		JoseSpan   *span;
-	}			members[] = {
-		{"kty", &jwk->kty}, {"crv", &jwk->crv}, {"x", &jwk->x}, {"y", &jwk->y},
-		{"n", &jwk->n}, {"e", &jwk->e}, {"d", &jwk->d}, {"p", &jwk->p},
-		{"q", &jwk->q}, {"dp", &jwk->dp}, {"dq", &jwk->dq}, {"qi", &jwk->qi},
-		{"k", &jwk->k}
-	};
-	int			i;
-
-	memset(jwk, 0, sizeof(JoseJwk));
-	if (!JB_ROOT_IS_OBJECT(object))
-		return "a JWK must be a JSON object";
-	for (i = 0; i < lengthof(members); i++)
-	{
-		if (json_member(object, members[i].name) == NULL)
-			continue;
-		if (!json_string(object, members[i].name, members[i].span))
-			return psprintf("member \"%s\" of the JWK must be a string", members[i].name);
-	}
-	if (jwk->kty.data == NULL)
-		return "the JWK has no \"kty\"";
-	return NULL;
 }

@@ -7,9 +7,10 @@
  */
 #include "postgres.h"
 
+#include "base/raise.h"
 #include "commands/async.h"
-#include "errors.h"
 #include "json/json.h"
+#include "json/jwk.h"
 #include "keyring/keyring.h"
 #include "keyring/keyring_private.h"
 #include "keyring/master_key.h"
@@ -30,9 +31,9 @@ default_kid(const JoseKey *key)
 	char	   *kid = palloc0(BASE64URL_ENCODED_LENGTH(sizeof(bytes)) + 1);
 
 	if (!jose_key_is_symmetric(key))
-		check_jose_internal(jose_key_thumbprint(key, bytes));
+		jose_check_internal(jose_key_thumbprint(key, bytes));
 	else if (!pg_strong_random(bytes, sizeof(bytes)))
-		check_jose_internal(JOSE_FAILURE);
+		jose_check_internal(JOSE_FAILURE);
 	base64url_encode(kid, bytes, sizeof(bytes));
 	return kid;
 }
@@ -46,7 +47,7 @@ public_jwk(const JoseKey *key)
 
 	if (jose_key_is_symmetric(key))
 		return json_to_jsonb("{\"kty\":\"oct\"}");
-	check_jose_internal(jose_key_public_jwk(key, json, &length));
+	jose_check_internal(jose_key_public_jwk(key, json, &length));
 	json[length] = '\0';
 	return json_to_jsonb(json);
 }
@@ -118,7 +119,7 @@ keyring_create(const char *alg_name)
 				 alg == JOSE_ALG_HS256 ?
 				 errhint("Import a secret with anon_auth.import_signing_key().") : 0));
 	prepare_to_seal();
-	check_jose_internal(jose_key_generate(alg, &key));
+	jose_check_internal(jose_key_generate(alg, &key));
 	kid = default_kid(key);
 	if (!store_key(key, alg, kid))
 		elog(ERROR, "a new signing key has the kid of an old one");
@@ -140,7 +141,7 @@ keyring_import(Jsonb *jwk)
 	JoseJwk		members;
 	JoseKey    *key = NULL;
 	JoseAlg		alg = JOSE_ALG_UNKNOWN;
-	const char *reason = json_jwk(jwk, &members);
+	const char *reason = jwk_from_jsonb(jwk, &members);
 	char	   *kid = reason == NULL ? json_cstring(jwk, "kid") : NULL;
 
 	prepare_to_seal();

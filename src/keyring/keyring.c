@@ -14,8 +14,9 @@
  */
 #include "postgres.h"
 
-#include "errors.h"
+#include "base/raise.h"
 #include "json/json.h"
+#include "json/jwk.h"
 #include "keyring/keyring.h"
 #include "keyring/keyring_private.h"
 #include "keyring/master_key.h"
@@ -119,7 +120,7 @@ cache_add(const char *kid)
 JoseAlg
 keyring_alg(const char *name)
 {
-	JoseSpan	span = {name, strlen(name)};
+	Span	span = {name, strlen(name)};
 
 	return jose_alg_by_name(span);
 }
@@ -131,7 +132,7 @@ parse_key(CachedKey *entry, const SigningKeyRow *row, bool want_private)
 	JoseJwk		jwk;
 	JoseKey    *key = NULL;
 	JoseStatus	status;
-	const char *reason = json_jwk(row->public_jwk, &jwk);
+	const char *reason = jwk_from_jsonb(row->public_jwk, &jwk);
 	bool		symmetric = reason == NULL && jwk.kty.length == 3 &&
 		memcmp(jwk.kty.data, "oct", 3) == 0;
 
@@ -220,10 +221,7 @@ peek_current(SigningKeyRow *row)
 		return;
 	keyring_ensure_signer();
 	if (!signing_key_peek(NULL, row))
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_SIGNING_KEY),
-				 errmsg("there is no active signing key"),
-				 errhint("Make one with anon_auth.create_signing_key().")));
+		raise_no_signing_key();
 }
 
 static void
@@ -272,13 +270,9 @@ keyring_signer(const char *kid)
 	CachedKey  *entry = kid != NULL ? get_key(kid, true) : get_current_key();
 
 	if (entry == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_SIGNING_KEY),
-				 errmsg("there is no signing key \"%s\"", kid)));
+		raise_unknown_signing_key(kid);
 	if (!entry->signing_key.active)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_SIGNING_KEY),
-				 errmsg("signing key \"%s\" is not active", entry->signing_key.kid)));
+		raise_inactive_signing_key(entry->signing_key.kid);
 	return &entry->signing_key;
 }
 

@@ -18,7 +18,7 @@
 #include <time.h>
 
 #include "access/xlog.h"
-#include "compat.h"
+#include "base/compat.h"
 #include "keyring/master_key_users.h"
 #include "store/statement.h"
 #include "store/store.h"

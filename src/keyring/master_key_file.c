@@ -19,8 +19,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "compat.h"
-#include "guc.h"
+#include "base/compat.h"
+#include "base/guc.h"
 #include "jose/jose.h"
 #include "keyring/master_key_file.h"
 #include "miscadmin.h"

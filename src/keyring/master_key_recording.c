@@ -18,11 +18,11 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "base/subtransaction.h"
 #include "commands/dbcommands.h"
 #include "keyring/master_key_users.h"
 #include "miscadmin.h"
 #include "store/store.h"
-#include "subtransaction.h"
 
 /* The key that all rows are sealed with when the transaction commits. */
 static struct

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "access/xact.h"
-#include "compat.h"
+#include "base/compat.h"
 #include "jose/jose.h"
 #include "keyring/master_key_users.h"
 #include "miscadmin.h"

@@ -12,8 +12,8 @@
 
 #include <sodium.h>
 
-#include "errors.h"
 #include "json/json.h"
+#include "json/jwk.h"
 #include "keyring/public_key.h"
 #include "utils/memutils.h"
 
@@ -62,7 +62,7 @@ public_key_get(Jsonb *jwk, const char **reason)
 			memcmp(cache[i].jwk, jwk, VARSIZE(jwk)) == 0)
 			return cache[i].key;
 
-	*reason = VARSIZE(jwk) > MAX_JWK ? "the JWK is too large" : json_jwk(jwk, &members);
+	*reason = VARSIZE(jwk) > MAX_JWK ? "the JWK is too large" : jwk_from_jsonb(jwk, &members);
 	if (*reason == NULL)
 		*reason = usage_problem(jwk);
 	if (*reason != NULL)
@@ -119,7 +119,7 @@ public_key_thumbprint(Jsonb *jwk)
 
 	if (key == NULL)
 		elog(ERROR, "key is refused the second time");
-	check_jose_internal(jose_key_thumbprint(key, thumbprint));
+	jose_check_internal(jose_key_thumbprint(key, thumbprint));
 	base64url_encode(text, thumbprint, sizeof(thumbprint));
 	return text;
 }

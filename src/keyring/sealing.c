@@ -16,7 +16,7 @@
 
 #include <sodium.h>
 
-#include "errors.h"
+#include "json/jwk.h"
 #include "keyring/sealing.h"
 
 #define NONCE_LENGTH	crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
@@ -122,7 +122,7 @@ seal_private_key(SigningKeyRow *row, const JoseKey *key)
 	if (status == JOSE_OK)
 		seal_opened_private_key(row, &opened);
 	sodium_memzero(&opened, sizeof(opened));
-	check_jose_internal(status);
+	jose_check_internal(status);
 }
 
 JoseStatus

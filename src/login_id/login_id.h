@@ -15,6 +15,8 @@
 
 #include "postgres.h"
 
+#include "base/string_list.h"
+
 typedef enum LoginIdType
 {
 	LOGIN_ID_EMAIL,
@@ -26,13 +28,6 @@ typedef enum LoginIdType
 
 /* "email", "phone_number", "username": the SQL face's words. */
 extern const char *login_id_type_name(LoginIdType type);
-
-/* Strings of a text[] setting. */
-typedef struct StringList
-{
-	int			count;
-	char	  **items;
-} StringList;
 
 typedef struct LoginIdPolicy
 {

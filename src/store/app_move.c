@@ -7,8 +7,8 @@
  */
 #include "postgres.h"
 
+#include "base/errors.h"
 #include "catalog/pg_type.h"
-#include "errors.h"
 #include "store/app_move_statement.h"
 #include "store/app_tables_private.h"
 #include "store/distribution.h"

@@ -16,7 +16,6 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "errors.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"
 #include "store/app_tables_private.h"

@@ -10,7 +10,7 @@
 
 #include "postgres.h"
 
-#include "compat.h"
+#include "base/compat.h"
 #include "store/app_tables.h"
 #include "store/statement.h"
 #include "utils/snapshot.h"

@@ -16,7 +16,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "compat.h"
+#include "base/compat.h"
 #include "executor/executor.h"
 #include "store/distributed_transaction.h"
 #include "tcop/utility.h"

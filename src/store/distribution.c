@@ -112,7 +112,7 @@ hash_beginning(const pg_uuid_t *id)
 pg_uuid_t
 new_user_id(const pg_uuid_t *route, TimestampTz now)
 {
-	pg_uuid_t	id = new_uuid_v7(now);
+	pg_uuid_t	id = uuid_new_v7(now);
 	uint32		random;
 
 	if (route == NULL || !store_is_distributed())

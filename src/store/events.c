@@ -43,7 +43,7 @@ event_insert(const char *type, const pg_uuid_t *user_id, const char *client_id,
 
 	if (!event_is_kept(type))
 		return;
-	id = new_uuid_v7(now);
+	id = uuid_new_v7(now);
 	params[0] = UUIDPGetDatum(user_id != NULL ? user_id : &nil_uuid);
 	params[1] = UUIDPGetDatum(&id);
 	params[2] = text_param(type);

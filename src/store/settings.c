@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/raise.h"
 #include "catalog/pg_type.h"
 #include "store/statement.h"
 #include "store/store.h"

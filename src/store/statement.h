@@ -16,8 +16,8 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
-#include "utils/jsonb.h"
 #include "utils/array.h"
+#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 

@@ -17,12 +17,12 @@
 
 #include "postgres.h"
 
+#include "base/uuid.h"
 #include "login_id/login_id.h"
 #include "store/settings.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
-#include "utils/uuid.h"
 
 #define SECRET_HASH_LENGTH	32	/* SHA-256 */
 
@@ -423,10 +423,5 @@ extern bool event_is_kept(const char *type);
 /* user_id NULL: no user is known.  client_id and payload may be NULL. */
 extern void event_insert(const char *type, const pg_uuid_t *user_id,
 						 const char *client_id, Jsonb *payload, TimestampTz now);
-
-/* ---- ids ---- */
-
-/* A new UUIDv7 (RFC 9562), ordered by time. */
-extern pg_uuid_t new_uuid_v7(TimestampTz now);
 
 #endif							/* ANON_AUTH_STORE_H */

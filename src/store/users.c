@@ -273,35 +273,6 @@ user_set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now)
 	return store_run(&set_disabled, params, NULL, NULL) > 0;
 }
 
-/*
- * RFC 9562, section 5.7: 48 bits of Unix milliseconds, then random bits.  The
- * 12 bits behind the milliseconds hold the fraction of the millisecond
- * (section 6.2, method 3).  Ids of one backend keep their order, those of one
- * transaction too, in which time stands still: each is later than the one
- * before, unless the clock has been set back by more than a second.
- */
-pg_uuid_t
-new_uuid_v7(TimestampTz now)
-{
-	static uint64 last = 0;
-	pg_uuid_t	uuid;
-	int64		usecs = now + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-	uint64		stamp = (uint64) (usecs / 1000) << 12 | (uint64) (usecs % 1000) * 4096 / 1000;
-	int			i;
-
-	if (stamp <= last && last - stamp < 1000 << 12)
-		stamp = last + 1;
-	last = stamp;
-
-	randombytes_buf(uuid.data + 8, UUID_LEN - 8);
-	for (i = 0; i < 6; i++)
-		uuid.data[i] = (unsigned char) (stamp >> (52 - 8 * i));
-	uuid.data[6] = 0x70 | ((stamp >> 8) & 0x0F);
-	uuid.data[7] = stamp & 0xFF;
-	uuid.data[8] = (uuid.data[8] & 0x3F) | 0x80;
-	return uuid;
-}
-
 static void
 append_uuid(ArrayBuildState **array, Datum uuid)
 {

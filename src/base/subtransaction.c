@@ -8,8 +8,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "errors.h"
-#include "subtransaction.h"
+#include "base/errors.h"
+#include "base/subtransaction.h"
 #include "utils/resowner.h"
 
 /* An error must not leave the subtransaction open, even one that is raised on. */

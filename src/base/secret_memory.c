@@ -12,7 +12,7 @@
 
 #include <sodium.h>
 
-#include "secret_memory.h"
+#include "base/secret_memory.h"
 
 typedef struct Secret
 {

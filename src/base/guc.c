@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "access/parallel.h"
-#include "guc.h"
+#include "base/guc.h"
 #include "utils/guc.h"
 
 /* 24 bytes each, in a file of pg_stat_tmp. */

@@ -1,44 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * errors.c
- *	  Errors that are raised from more than one place.
+ *	  Predicates on caught errors.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "errors.h"
-
-void
-check_jose_internal(JoseStatus status)
-{
-	if (status != JOSE_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("cryptographic operation failed"),
-				 errdetail_internal("%s", jose_status_message(status))));
-}
-
-void
-raise_invalid_jwk(const char *reason)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_KEY),
-			 errmsg("invalid JWK"),
-			 errdetail_internal("The JWK is refused: %s.", reason)));
-}
-
-void
-raise_required(const char *name)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%s is required", name)));
-}
+#include "base/errors.h"
 
 /*
- * The SQLSTATE alone does not tell: functions of any language can raise what they
- * like.  The server cancels a query in one place only.
+ * The SQLSTATE alone is not enough: functions of any language can raise any
+ * SQLSTATE.  The server cancels a query in one function only.
  */
 bool
 error_is_cancellation(const ErrorData *error)

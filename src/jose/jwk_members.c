@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * span.c
+ * jwk_members.c
  *	  Reading the members of a JWK, and writing those of a public one.
  *
  *-------------------------------------------------------------------------
@@ -9,21 +9,12 @@
 
 #include "jose/key_internal.h"
 
-bool
-jose_span_equals(JoseSpan span, const char *string)
-{
-	size_t		length = strlen(string);
-
-	return span.data != NULL && span.length == length &&
-		memcmp(span.data, string, length) == 0;
-}
-
 /*
  * Decodes a member a key cannot be without.  JOSE_TOO_LARGE is passed on, for
  * callers to say what too long a member means.
  */
 JoseStatus
-jose_span_decode(JoseSpan span, uint8_t *dst, size_t *dst_length)
+jwk_decode_member(Span span, uint8_t *dst, size_t *dst_length)
 {
 	JoseStatus	status;
 
@@ -36,10 +27,10 @@ jose_span_decode(JoseSpan span, uint8_t *dst, size_t *dst_length)
 
 /* The same for members of one possible size (RFC 7518 6.2.1.2, RFC 8037 2). */
 JoseStatus
-jose_span_decode_exactly(JoseSpan span, uint8_t *dst, size_t width)
+jwk_decode_member_exactly(Span span, uint8_t *dst, size_t width)
 {
 	size_t		length = width;
-	JoseStatus	status = jose_span_decode(span, dst, &length);
+	JoseStatus	status = jwk_decode_member(span, dst, &length);
 
 	if (status == JOSE_TOO_LARGE || (status == JOSE_OK && length != width))
 		return JOSE_KEY_MALFORMED;

@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * errors.h
+ *	  The SQLSTATEs of class AA, and predicates on caught errors.
+ *
+ * Class AA is for errors that a caller may want to tell apart.  All other
+ * errors use PostgreSQL's codes: 22023 for a malformed argument, 25006 for a
+ * write on a standby, 42704 for an unknown object of an administration
+ * function, F0000 for an unusable master key.  The codes are part of the API
+ * and never change their meaning.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_ERRORS_H
+#define ANON_AUTH_ERRORS_H
+
+#include "postgres.h"
+
+/*
+ * Every error of class AA: the last three characters of the SQLSTATE, the
+ * name, the "error" of OAuth 2 that the HTTP interface answers (NULL: no
+ * endpoint of OAuth 2 answers it) and the meaning.  raise.h has the messages.
+ */
+#define AA_ERRORS(ERROR_ROW) \
+	ERROR_ROW('0', '0', '1', INVALID_CLIENT, "invalid_client", \
+			  "no client has this client ID") \
+	ERROR_ROW('0', '0', '2', UNAUTHORIZED_CLIENT, "unauthorized_client", \
+			  "the client's type or a setting does not allow the call") \
+	ERROR_ROW('0', '0', '3', INVALID_REQUEST_JWT, "invalid_grant", \
+			  "the signed request of a device is malformed, expired or not authentic") \
+	ERROR_ROW('0', '0', '4', UNKNOWN_DEVICE_KEY, "invalid_grant", \
+			  "no guest has this kid, and the request has no jwk") \
+	ERROR_ROW('0', '0', '5', INVALID_CHALLENGE, "invalid_grant", \
+			  "the challenge is expired, used or forged") \
+	ERROR_ROW('0', '0', '6', INVALID_REFRESH_TOKEN, "invalid_grant", \
+			  "the refresh token is unknown, expired or revoked") \
+	ERROR_ROW('0', '0', '7', USER_DISABLED, "invalid_grant", \
+			  "the user is disabled") \
+	ERROR_ROW('0', '0', '8', NOT_ANONYMOUS, "invalid_grant", \
+			  "a guest was expected, and the user is a regular one") \
+	ERROR_ROW('0', '0', '9', IDENTITY_EXISTS, NULL, \
+			  "the login ID belongs to another user") \
+	ERROR_ROW('0', '1', '0', INVALID_LOGIN_ID, NULL, \
+			  "the login ID is malformed or not allowed") \
+	ERROR_ROW('0', '1', '1', PASSWORD_POLICY, NULL, \
+			  "the password breaks the policy") \
+	ERROR_ROW('0', '1', '2', INVALID_CODE, "invalid_grant", \
+			  "the authorization code is unknown, expired, used, or of another client or verifier") \
+	ERROR_ROW('0', '1', '3', INVALID_PROMOTION_CODE, "invalid_grant", \
+			  "the promotion code is unknown or expired, or its session has ended") \
+	ERROR_ROW('0', '1', '4', INVALID_TOKEN, NULL, \
+			  "an access token or another JWT of ours is not valid, or its session has ended") \
+	ERROR_ROW('0', '1', '5', SIGN_UP_CLOSED, "unauthorized_client", \
+			  "sign-up is closed") \
+	ERROR_ROW('0', '1', '6', INVALID_KEY, "invalid_grant", \
+			  "a JWK is malformed, unsupported or too weak") \
+	ERROR_ROW('0', '1', '7', SIGNING_KEY, NULL, \
+			  "there is no usable signing key") \
+	ERROR_ROW('0', '1', '8', RATE_LIMITED, "x_rate_limited", \
+			  "too many requests: the detail says when to try again") \
+	ERROR_ROW('0', '1', '9', ACCOUNT_LOCKED, "x_rate_limited", \
+			  "too many wrong passwords: logins to the user are locked for a while") \
+	ERROR_ROW('0', '2', '0', HOOK, "invalid_request", \
+			  "a hook of the settings has refused, or has returned an invalid value") \
+	ERROR_ROW('0', '2', '1', MERGE, NULL, \
+			  "the guest cannot be merged into the account: an application's table refuses")
+
+/* ERRCODE_AA_INVALID_CLIENT and so on, for errcode(). */
+#define AA_ERROR_CODE(a, b, c, name, oauth_error, meaning) \
+	ERRCODE_AA_##name = MAKE_SQLSTATE('A', 'A', a, b, c),
+
+enum AaErrorCode
+{
+	AA_ERRORS(AA_ERROR_CODE)
+};
+
+/*
+ * True if the server cancels the query or ends the session.  False for errors of
+ * functions that only use the SQLSTATE of a cancellation.
+ */
+extern bool error_is_cancellation(const ErrorData *error);
+
+/*
+ * True if an error must reach the client unchanged wherever it occurred: a
+ * cancellation, a lack of resources, or a transaction that can be retried.
+ */
+extern bool error_must_not_be_caught(const ErrorData *error);
+
+/*
+ * True if the same call may succeed a little later although nobody changes data,
+ * settings or tables on purpose: the server is short of something, an object is
+ * locked, or DDL has just replaced it.
+ */
+extern bool error_may_pass(const ErrorData *error);
+
+#endif							/* ANON_AUTH_ERRORS_H */

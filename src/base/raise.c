@@ -1,0 +1,273 @@
+/*-------------------------------------------------------------------------
+ *
+ * raise.c
+ *	  The errors of class AA that callers can handle, a function each.
+ *
+ * Messages that clients of Authgear may compare are those of Authgear
+ * (docs/authgear.md); DETAIL and HINT are written for developers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/raise.h"
+
+void
+raise_required(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s is required", name)));
+}
+
+void
+raise_invalid_client(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_CLIENT),
+			 errmsg("invalid client ID"),
+			 errhint("Register the application with anon_auth.create_client().")));
+}
+
+void
+raise_grant_not_allowed(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_UNAUTHORIZED_CLIENT),
+			 errmsg("grant type is not allowed for this client")));
+}
+
+void
+raise_guests_not_allowed(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_UNAUTHORIZED_CLIENT),
+			 errmsg("Anonymous user is not supported by the client application type. "
+					"Try using SPA, Traditional Web App, or Native App client types if applicable.")));
+}
+
+void
+raise_guests_disabled(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_UNAUTHORIZED_CLIENT),
+			 errmsg("anonymous user disallowed"),
+			 errdetail("Guests are switched off (settings.anonymous_users_enabled).")));
+}
+
+void
+raise_invalid_request_jwt(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_REQUEST_JWT),
+			 errmsg("invalid request JWT"),
+			 errdetail_internal("%s", detail)));
+}
+
+void
+raise_request_jwt_not_signed(bool same_alg)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_REQUEST_JWT),
+			 errmsg("invalid request JWT"),
+			 same_alg ? errdetail("The signature does not match the device key.") :
+			 errdetail("The \"alg\" is not that of the device key."),
+			 errhint("If the key of this device is another one, send it in the header (\"jwk\").")));
+}
+
+void
+raise_unknown_device_key(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_UNKNOWN_DEVICE_KEY),
+			 errmsg("unknown device key"),
+			 errdetail("No guest has this \"kid\", and the request brings no \"jwk\" to register."),
+			 errhint("Sign a new challenge with the public key in the header (\"jwk\") to sign up with it.")));
+}
+
+void
+raise_invalid_challenge(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_CHALLENGE),
+			 errmsg("invalid challenge"),
+			 errdetail_internal("%s", detail),
+			 errhint("Get a new challenge and sign it.")));
+}
+
+void
+raise_invalid_refresh_token(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_REFRESH_TOKEN),
+			 errmsg("invalid refresh token")));
+}
+
+void
+raise_user_disabled(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_USER_DISABLED),
+			 errmsg("user is disabled")));
+}
+
+void
+raise_not_anonymous(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_NOT_ANONYMOUS),
+			 errmsg("user logged in as normal user"),
+			 errdetail("The user is not a guest, or has been promoted already.")));
+}
+
+void
+raise_identity_exists(const char *login_id_type)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_IDENTITY_EXISTS),
+			 errmsg("identity already exists"),
+			 errdetail("The %s belongs to another user.", login_id_type)));
+}
+
+void
+raise_invalid_login_id(const char *login_id_type, const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_LOGIN_ID),
+			 errmsg("invalid login ID"),
+			 errdetail_internal("%s: %s.", login_id_type, reason)));
+}
+
+void
+raise_password_policy(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_PASSWORD_POLICY),
+			 errmsg("password policy violated"),
+			 errdetail_internal("%s", detail)));
+}
+
+void
+raise_invalid_authorization_code(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_CODE),
+			 errmsg("invalid authorization code"),
+			 errdetail("It is unknown, expired, used, or was issued to another client or for another code verifier.")));
+}
+
+void
+raise_invalid_promotion_code(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_PROMOTION_CODE),
+			 errmsg("invalid promotion code"),
+			 errdetail_internal("%s", detail)));
+}
+
+void
+raise_invalid_token(const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_TOKEN),
+			 errmsg("invalid token"),
+			 errdetail_internal("The token is refused: %s.", reason)));
+}
+
+void
+raise_invalid_session(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_TOKEN),
+			 errmsg("invalid session"),
+			 errdetail_internal("%s", detail)));
+}
+
+void
+raise_no_access_token(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_TOKEN),
+			 errmsg("invalid session"),
+			 errdetail("There is no access token."),
+			 errhint("Pass one, or call anon_auth.use_access_token() first.")));
+}
+
+void
+raise_sign_up_closed(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_SIGN_UP_CLOSED),
+			 errmsg("public signup is disabled")));
+}
+
+void
+raise_invalid_jwk(const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_KEY),
+			 errmsg("invalid JWK"),
+			 errdetail_internal("The JWK is refused: %s.", reason)));
+}
+
+void
+raise_invalid_device_key(const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_KEY),
+			 errmsg("invalid device key"),
+			 errdetail_internal("The \"jwk\" of the request is refused: %s.", reason)));
+}
+
+void
+raise_no_signing_key(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_SIGNING_KEY),
+			 errmsg("there is no active signing key"),
+			 errhint("Make one with anon_auth.create_signing_key().")));
+}
+
+void
+raise_unknown_signing_key(const char *kid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_SIGNING_KEY),
+			 errmsg("there is no signing key \"%s\"", kid)));
+}
+
+void
+raise_inactive_signing_key(const char *kid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_SIGNING_KEY),
+			 errmsg("signing key \"%s\" is not active", kid)));
+}
+
+void
+raise_rate_limited(const char *what, int count, const char *when_to_retry)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_RATE_LIMITED),
+			 errmsg("request rate limited"),
+			 errdetail_internal("The limit for %s is %d. %s", what, count, when_to_retry)));
+}
+
+void
+raise_counters_full(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_RATE_LIMITED),
+			 errmsg("request rate limited"),
+			 errdetail_internal("%s", detail),
+			 errhint("Try again later. If this lasts, increase anon_auth.counter_cells.")));
+}
+
+void
+raise_account_locked(const char *when_to_retry)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_ACCOUNT_LOCKED),
+			 errmsg("account locked"),
+			 errdetail_internal("There were too many wrong passwords. %s", when_to_retry)));
+}

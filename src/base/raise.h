@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * raise.h
+ *	  The errors of class AA that callers can handle, a function each.
+ *
+ * Every function raises an error and does not return.  The message, the
+ * DETAIL and the HINT of an error stand here once, so that SQL callers and
+ * HTTP clients get the same words wherever the rule is broken.  Errors of one
+ * file alone, such as those of hooks (AA020) and merges (AA021), are raised
+ * there.
+ *
+ * A parameter "detail" is a full sentence.  A parameter "reason" is a clause
+ * in lower case without a period.  Neither may contain a secret.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_RAISE_H
+#define ANON_AUTH_RAISE_H
+
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "base/errors.h"
+
+/* 22023: the argument of this name is NULL or missing. */
+pg_noreturn extern void raise_required(const char *name);
+
+/* AA001: no client has this client ID. */
+pg_noreturn extern void raise_invalid_client(void);
+
+/* AA002: the client's type does not allow the grant; not even guests. */
+pg_noreturn extern void raise_grant_not_allowed(void);
+pg_noreturn extern void raise_guests_not_allowed(void);
+
+/* AA002: settings.anonymous_users_enabled is off. */
+pg_noreturn extern void raise_guests_disabled(void);
+
+/* AA003: the signed request of a device is malformed, expired or not authentic. */
+pg_noreturn extern void raise_invalid_request_jwt(const char *detail);
+
+/*
+ * AA003: the key that the request names did not sign it.  same_alg is false if
+ * the request names another algorithm than that of the key.
+ */
+pg_noreturn extern void raise_request_jwt_not_signed(bool same_alg);
+
+/* AA004: no guest has this kid, and the request has no jwk to register. */
+pg_noreturn extern void raise_unknown_device_key(void);
+
+/* AA005: the challenge is expired, used, forged or for another purpose. */
+pg_noreturn extern void raise_invalid_challenge(const char *detail);
+
+/* AA006: the refresh token is unknown, expired or revoked. */
+pg_noreturn extern void raise_invalid_refresh_token(void);
+
+/* AA007: the user is disabled. */
+pg_noreturn extern void raise_user_disabled(void);
+
+/* AA008: the user of a token or proof is not a guest. */
+pg_noreturn extern void raise_not_anonymous(void);
+
+/* AA009: another user has the login ID of this type ("email"). */
+pg_noreturn extern void raise_identity_exists(const char *login_id_type);
+
+/* AA010: the login ID of this type is malformed or not allowed. */
+pg_noreturn extern void raise_invalid_login_id(const char *login_id_type, const char *reason);
+
+/* AA011: the password breaks the policy. */
+pg_noreturn extern void raise_password_policy(const char *detail);
+
+/* AA012: the authorization code cannot be exchanged. */
+pg_noreturn extern void raise_invalid_authorization_code(void);
+
+/* AA013: the promotion code is not ours, expired, or its session has ended. */
+pg_noreturn extern void raise_invalid_promotion_code(const char *detail);
+
+/* AA014: an access token or another JWT of ours is not valid. */
+pg_noreturn extern void raise_invalid_token(const char *reason);
+
+/* AA014: the session of an access token has ended. */
+pg_noreturn extern void raise_invalid_session(const char *detail);
+
+/* AA014: a function that needs an access token was called without one. */
+pg_noreturn extern void raise_no_access_token(void);
+
+/* AA015: settings.public_sign_up_enabled is off. */
+pg_noreturn extern void raise_sign_up_closed(void);
+
+/* AA016: a JWK is malformed, unsupported or too weak. */
+pg_noreturn extern void raise_invalid_jwk(const char *reason);
+
+/* AA016: the same for the jwk in the signed request of a device. */
+pg_noreturn extern void raise_invalid_device_key(const char *reason);
+
+/* AA017: no signing key is active; no key has this kid; that key is not active. */
+pg_noreturn extern void raise_no_signing_key(void);
+pg_noreturn extern void raise_unknown_signing_key(const char *kid);
+pg_noreturn extern void raise_inactive_signing_key(const char *kid);
+
+/*
+ * AA018: a limit of count for "what" is reached.  when_to_retry is a sentence
+ * with the seconds to wait.
+ */
+pg_noreturn extern void raise_rate_limited(const char *what, int count, const char *when_to_retry);
+
+/* AA018: there is no room for another counter. */
+pg_noreturn extern void raise_counters_full(const char *detail);
+
+/* AA019: logins to the user are locked after too many wrong passwords. */
+pg_noreturn extern void raise_account_locked(const char *when_to_retry);
+
+#endif							/* ANON_AUTH_RAISE_H */

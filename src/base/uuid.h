@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * uuid.h
+ *	  UUIDs (RFC 9562): making version 7, writing and reading text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_UUID_H
+#define ANON_AUTH_UUID_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "utils/uuid.h"
+
+/* Length of a UUID in text form, without a terminator. */
+#define UUID_TEXT_LENGTH	36
+
+/*
+ * Return a new UUIDv7 with a time of now.  UUIDs that one backend makes are
+ * strictly ascending, also within a microsecond.
+ */
+extern pg_uuid_t uuid_new_v7(TimestampTz now);
+
+/* Write a UUID in lower-case hexadecimal with hyphens and a terminator. */
+extern void uuid_to_text(const pg_uuid_t *uuid, char text[UUID_TEXT_LENGTH + 1]);
+
+/*
+ * Read a UUID in hexadecimal with hyphens, in either case.  Return false for any
+ * other text; *uuid is then undefined.
+ */
+extern bool uuid_from_text(const char *text, size_t length, pg_uuid_t *uuid);
+
+#endif							/* ANON_AUTH_UUID_H */
