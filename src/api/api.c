@@ -1,19 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * api.c
- *	  What the SQL-callable functions share.
+ *	  Arguments and results that several SQL functions have in common.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "api/api.h"
 #include "base/raise.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
-#include "utils/memutils.h"
 
 char *
 api_text(FunctionCallInfo fcinfo, int argument)
@@ -34,7 +31,7 @@ api_required_text(FunctionCallInfo fcinfo, int argument, const char *name)
 Span
 api_token(FunctionCallInfo fcinfo, int argument, const char *name)
 {
-	Span	span;
+	Span		span;
 	text	   *value;
 
 	if (PG_ARGISNULL(argument))
@@ -59,10 +56,34 @@ api_begin_write(const char *function_name)
 	PreventCommandIfParallelMode(function_name);
 }
 
+pg_uuid_t *
+api_required_uuid(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		raise_required(name);
+	return PG_GETARG_UUID_P(argument);
+}
+
+bool
+api_required_bool(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		raise_required(name);
+	return PG_GETARG_BOOL(argument);
+}
+
+int
+api_required_integer(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		raise_required(name);
+	return PG_GETARG_INT32(argument);
+}
+
 void
 api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user)
 {
-	Span	token;
+	Span		token;
 
 	if (PG_ARGISNULL(argument))
 		identity_user(NULL, now, user);
@@ -79,70 +100,41 @@ api_client(FunctionCallInfo fcinfo, int argument, Client *client)
 	client_get(api_required_text(fcinfo, argument, "client_id"), client);
 }
 
-static TupleDesc
-result_desc(FunctionCallInfo fcinfo)
+/* Set the columns of anon_auth.token_response. */
+static void
+set_token_response(ResultRow *row, const TokenResponse *response)
 {
-	TupleDesc	desc;
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	return BlessTupleDesc(desc);
-}
-
-/*
- * Same for a function with OUT parameters, which cannot change while it has its
- * OID.  The last one is kept: to look the parameters up takes longer than to make
- * a challenge.
- */
-static TupleDesc
-result_desc_of_outs(FunctionCallInfo fcinfo)
-{
-	static Oid	kept_function = InvalidOid;
-	static TupleDesc kept_desc = NULL;
-	TupleDesc	desc;
-	MemoryContext caller;
-
-	if (kept_function == fcinfo->flinfo->fn_oid && OidIsValid(kept_function))
-		return kept_desc;
-	desc = result_desc(fcinfo);
-	caller = MemoryContextSwitchTo(TopMemoryContext);
-	desc = CreateTupleDescCopy(desc);
-	MemoryContextSwitchTo(caller);
-	if (kept_desc != NULL)
-		FreeTupleDesc(kept_desc);
-	kept_desc = desc;
-	kept_function = fcinfo->flinfo->fn_oid;
-	return kept_desc;
-}
-
-void
-api_token_response_values(const TokenResponse *response, Datum values[6])
-{
-	values[0] = UUIDPGetDatum(&response->sub);
-	values[1] = CStringGetTextDatum("Bearer");
-	values[2] = CStringGetTextDatum(response->access_token);
-	values[3] = Int32GetDatum(response->expires_in);
-	values[4] = CStringGetTextDatum(response->refresh_token);
-	values[5] = CStringGetTextDatum(response->id_token);
+	result_row_set(row, "sub", UUIDPGetDatum(&response->sub));
+	result_row_set(row, "token_type", CStringGetTextDatum("Bearer"));
+	result_row_set(row, "access_token", CStringGetTextDatum(response->access_token));
+	result_row_set(row, "expires_in", Int32GetDatum(response->expires_in));
+	result_row_set(row, "refresh_token", CStringGetTextDatum(response->refresh_token));
+	result_row_set(row, "id_token", CStringGetTextDatum(response->id_token));
 }
 
 Datum
 api_token_response(FunctionCallInfo fcinfo, const TokenResponse *response)
 {
-	Datum		values[6];
-	bool		nulls[6] = {false};
+	ResultRow  *row = result_row_begin(fcinfo);
 
-	api_token_response_values(response, values);
-	return HeapTupleGetDatum(heap_form_tuple(result_desc(fcinfo), values, nulls));
+	set_token_response(row, response);
+	return result_row_finish(row);
+}
+
+void
+api_add_token_response(ResultRow *row, const TokenResponse *response)
+{
+	set_token_response(row, response);
+	result_row_add(row);
 }
 
 Datum
-api_secret_with_expiry(FunctionCallInfo fcinfo, const char *secret, TimestampTz expires_at)
+api_secret_with_expiry(FunctionCallInfo fcinfo, const char *column, const char *secret,
+					   TimestampTz expires_at)
 {
-	Datum		values[2];
-	bool		nulls[2] = {false};
+	ResultRow  *row = result_row_begin(fcinfo);
 
-	values[0] = CStringGetTextDatum(secret);
-	values[1] = TimestampTzGetDatum(expires_at);
-	return HeapTupleGetDatum(heap_form_tuple(result_desc_of_outs(fcinfo), values, nulls));
+	result_row_set(row, column, CStringGetTextDatum(secret));
+	result_row_set(row, "expire_at", TimestampTzGetDatum(expires_at));
+	return result_row_finish(row);
 }

@@ -1,9 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * api.h
- *	  What the SQL-callable functions share: reading arguments, shaping
- *	  results.  The functions are documented in the install/ directory, where SQL
- *	  callers see them.
+ *	  Arguments and results that several SQL functions have in common.
+ *
+ * The SQL functions themselves are documented in install/, where callers of
+ * SQL see them: every CREATE FUNCTION has a COMMENT with arguments, result and
+ * errors.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,6 +14,7 @@
 
 #include "postgres.h"
 
+#include "api/result_row.h"
 #include "domain/domain.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
@@ -20,37 +23,47 @@
 /* A text argument as a C string, or NULL for NULL. */
 extern char *api_text(FunctionCallInfo fcinfo, int argument);
 
-/* The same, raising 22023 "<name> is required" for NULL and ''. */
-extern char *api_required_text(FunctionCallInfo fcinfo, int argument, const char *name);
-
-/* The bytes of a token argument, not copied; raises 22023 for NULL. */
-extern Span api_token(FunctionCallInfo fcinfo, int argument, const char *name);
-
+/* A jsonb argument, or NULL for NULL. */
 extern Jsonb *api_jsonb(FunctionCallInfo fcinfo, int argument);
 
 /*
- * First thing in a function that writes: raises 25006 in a read-only
- * transaction and on a standby, naming the function and not a table.
+ * An argument that must not be NULL.  A text must not be empty, either.  Raise
+ * 22023 "<name> is required".
+ */
+extern char *api_required_text(FunctionCallInfo fcinfo, int argument, const char *name);
+extern pg_uuid_t *api_required_uuid(FunctionCallInfo fcinfo, int argument, const char *name);
+extern bool api_required_bool(FunctionCallInfo fcinfo, int argument, const char *name);
+extern int	api_required_integer(FunctionCallInfo fcinfo, int argument, const char *name);
+
+/*
+ * The bytes of a token argument, which are not copied.  The token may be empty.
+ * Raises 22023 for NULL.
+ */
+extern Span api_token(FunctionCallInfo fcinfo, int argument, const char *name);
+
+/*
+ * Raise 25006 in a read-only transaction and on a standby.  Every function that
+ * writes calls this first, so that the error names the function and not a table.
  */
 extern void api_begin_write(const char *function_name);
 
 /*
- * The user of the access token in an argument or, where that is NULL, of the
- * current identity.  AA014.
+ * Fill user with the user of the access token in an argument or, if that is NULL,
+ * of the current identity.  Raises AA014.
  */
 extern void api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user);
 
-/* Looks up the client named by the argument client_id.  22023, AA001. */
+/* Look up the client that the argument client_id names.  Raises 22023, AA001. */
 extern void api_client(FunctionCallInfo fcinfo, int argument, Client *client);
 
-/* A value of the type token_response, which the function must return. */
+/* Return a value of type anon_auth.token_response. */
 extern Datum api_token_response(FunctionCallInfo fcinfo, const TokenResponse *response);
 
-/* Its six columns, for a set-returning function. */
-extern void api_token_response_values(const TokenResponse *response, Datum values[6]);
+/* Add it to the result set of a function that returns SETOF token_response. */
+extern void api_add_token_response(ResultRow *row, const TokenResponse *response);
 
-/* The one row (text, timestamptz) of a function with two OUT parameters. */
-extern Datum api_secret_with_expiry(FunctionCallInfo fcinfo, const char *secret,
-									TimestampTz expires_at);
+/* Return a row of a secret, in the named column, and the column "expire_at". */
+extern Datum api_secret_with_expiry(FunctionCallInfo fcinfo, const char *column,
+									const char *secret, TimestampTz expires_at);
 
 #endif							/* ANON_AUTH_API_H */

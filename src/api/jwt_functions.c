@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * jwt.c
+ * jwt_functions.c
  *	  sign_jwt(), verify_jwt(), jws_verify(), jwk_thumbprint()
  *
  *-------------------------------------------------------------------------
@@ -15,7 +15,10 @@
 #include "keyring/public_key.h"
 #include "utils/array.h"
 
-/* verify_jwt() takes no other times (RFC 7519, section 4.1). */
+/*
+ * Raise 22023 unless the times in the claims are numbers: verify_jwt() refuses any
+ * other (RFC 7519, section 4.1).
+ */
 static void
 check_times(const Jsonb *claims)
 {
@@ -63,7 +66,7 @@ PG_FUNCTION_INFO_V1(anon_auth_verify_jwt);
 Datum
 anon_auth_verify_jwt(PG_FUNCTION_ARGS)
 {
-	Span	token = api_token(fcinfo, 0, "token");
+	Span		token = api_token(fcinfo, 0, "token");
 	char	   *audience = api_text(fcinfo, 1);
 	OwnJwt		jwt;
 
@@ -72,8 +75,9 @@ anon_auth_verify_jwt(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(jwt.claims);
 }
 
+/* The key of a JWK that a caller passed; raises 22023 for NULL and AA016. */
 static const JoseKey *
-get_key(Jsonb *jwk)
+get_public_key(Jsonb *jwk)
 {
 	const char *reason;
 	const JoseKey *key;
@@ -86,7 +90,7 @@ get_key(Jsonb *jwk)
 	return key;
 }
 
-/* The caller's list, every entry of which must be an algorithm there is. */
+/* True if the list has alg; raises 22023 if it has an unknown algorithm. */
 static bool
 alg_is_listed(ArrayType *algorithms, JoseAlg alg)
 {
@@ -100,7 +104,7 @@ alg_is_listed(ArrayType *algorithms, JoseAlg alg)
 	for (i = 0; i < count; i++)
 	{
 		char	   *name = nulls[i] ? "" : TextDatumGetCString(items[i]);
-		Span	span = {name, strlen(name)};
+		Span		span = {name, strlen(name)};
 		JoseAlg		item = jose_alg_by_name(span);
 
 		if (item == JOSE_ALG_UNKNOWN)
@@ -112,12 +116,13 @@ alg_is_listed(ArrayType *algorithms, JoseAlg alg)
 	return listed;
 }
 
+/* Read the algorithm of a protected header; false if the header is unusable. */
 static bool
-header_alg(const JoseCompact *parts, JoseAlg *alg)
+read_header_alg(const JoseCompact *parts, JoseAlg *alg)
 {
 	const char *reason;
 	Jsonb	   *header = json_parse_header(&parts->header, &reason);
-	Span	name;
+	Span		name;
 
 	if (header == NULL || json_member(header, "crit") != NULL ||
 		!json_string(header, "alg", &name))
@@ -131,19 +136,19 @@ Datum
 anon_auth_jws_verify(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *jwk = api_jsonb(fcinfo, 1);
-	const JoseKey *key = get_key(jwk);
-	Span	token;
+	const JoseKey *key = get_public_key(jwk);
+	Span		token;
 	JoseCompact parts;
 	JoseAlg		alg = JOSE_ALG_UNKNOWN;
 	bool		good;
 
-	/* The list is checked even where the token is not worth it. */
+	/* Check the list even if the token is malformed: an error in it is the caller's. */
 	good = !PG_ARGISNULL(0);
 	if (good)
 	{
 		token = api_token(fcinfo, 0, "token");
 		good = jose_compact_split(token.data, token.length, &parts) == JOSE_OK &&
-			header_alg(&parts, &alg);
+			read_header_alg(&parts, &alg);
 	}
 	if (!PG_ARGISNULL(2) && !alg_is_listed(PG_GETARG_ARRAYTYPE_P(2), alg))
 		good = false;

@@ -1,11 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * keys.c
- *	  create_signing_key(), import_signing_key(), rotate_signing_key(),
- *	  retire_signing_key(), ensure_signing_key(), rotate_master_key(),
- *	  reseal_signing_keys(), master_key_ids(), master_key_exists(),
- *	  retire_master_key(), renew_database_id(), master_key_users(),
- *	  master_key_in_data_directory()
+ * key_functions.c
+ *	  The SQL functions that administer signing keys and master keys.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +11,6 @@
 #include "api/api.h"
 #include "base/raise.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "keyring/keyring.h"
 #include "keyring/master_key_users.h"
 #include "utils/array.h"
@@ -99,9 +94,8 @@ Datum
 anon_auth_retire_master_key(PG_FUNCTION_ARGS)
 {
 	api_begin_write("retire_master_key()");
-	if (PG_ARGISNULL(1))
-		raise_required("force");
-	keyring_retire_master_key(api_required_text(fcinfo, 0, "key_id"), PG_GETARG_BOOL(1));
+	keyring_retire_master_key(api_required_text(fcinfo, 0, "key_id"),
+							  api_required_bool(fcinfo, 1, "force"));
 	PG_RETURN_VOID();
 }
 
@@ -113,33 +107,39 @@ anon_auth_renew_database_id(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(DirectFunctionCall1(uuid_in, CStringGetDatum(keyring_renew_database_id())));
 }
 
+/* The ids of the master keys that a database uses, as text[]. */
+static Datum
+key_ids_array(const MasterKeyUser *user)
+{
+	ArrayBuildState *ids = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+	int			i;
+
+	for (i = 0; i < user->count; i++)
+		ids = accumArrayResult(ids, CStringGetTextDatum(user->key_ids[i]), false, TEXTOID,
+							   CurrentMemoryContext);
+	return makeArrayResult(ids, CurrentMemoryContext);
+}
+
 PG_FUNCTION_INFO_V1(anon_auth_master_key_users);
 Datum
 anon_auth_master_key_users(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	MasterKeyUser *users;
+	ResultRow  *row = result_row_begin_set(fcinfo);
 	int			count;
+	MasterKeyUser *users = master_key_users(&count);
 	int			i;
 
-	InitMaterializedSRF(fcinfo, 0);
-	users = master_key_users(&count);
 	for (i = 0; i < count; i++)
 	{
-		ArrayBuildState *ids = initArrayResult(TEXTOID, CurrentMemoryContext, false);
-		Datum		values[5];
-		bool		nulls[5] = {false};
-		int			key;
+		const MasterKeyUser *user = &users[i];
 
-		for (key = 0; key < users[i].count; key++)
-			ids = accumArrayResult(ids, CStringGetTextDatum(users[i].key_ids[key]), false,
-								   TEXTOID, CurrentMemoryContext);
-		values[0] = CStringGetTextDatum(users[i].name);
-		values[1] = UUIDPGetDatum(&users[i].database_id);
-		values[2] = makeArrayResult(ids, CurrentMemoryContext);
-		values[3] = BoolGetDatum(users[i].system == GetSystemIdentifier());
-		values[4] = BoolGetDatum(master_key_user_is_here(&users[i]));
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		result_row_set(row, "database_name", CStringGetTextDatum(user->name));
+		result_row_set(row, "database_id", UUIDPGetDatum(&user->database_id));
+		result_row_set(row, "key_ids", key_ids_array(user));
+		result_row_set(row, "is_of_this_server",
+					   BoolGetDatum(user->system == GetSystemIdentifier()));
+		result_row_set(row, "is_this_database", BoolGetDatum(master_key_user_is_here(user)));
+		result_row_add(row);
 	}
 	return (Datum) 0;
 }
@@ -151,7 +151,7 @@ anon_auth_master_key_in_data_directory(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(master_key_file_in_data_directory());
 }
 
-/* create_client() calls it, so that the first key is not made by a login. */
+/* create_client() calls this, so that the first login need not make a key. */
 PG_FUNCTION_INFO_V1(anon_auth_ensure_signing_key);
 Datum
 anon_auth_ensure_signing_key(PG_FUNCTION_ARGS)

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * claims.c
- *	  use_access_token(), and who is calling: uid(), is_anonymous(),
- *	  session_id(), claims(), session_alive(), userinfo()
+ * claims_functions.c
+ *	  The SQL functions that tell who is calling, and the discovery documents.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,11 +9,12 @@
 
 #include "api/api.h"
 #include "json/json.h"
+#include "keyring/keyring.h"
 #include "store/statement.h"
 
 /*
- * Results are copies: the identity is replaced when another token comes, and
- * that can happen while the same query still holds this result.
+ * Functions return copies of the identity's parts: use_access_token() can replace
+ * the identity while the same query still holds an earlier result.
  */
 static Datum
 copy_uuid(const pg_uuid_t *uuid)
@@ -29,7 +29,7 @@ PG_FUNCTION_INFO_V1(anon_auth_use_access_token);
 Datum
 anon_auth_use_access_token(PG_FUNCTION_ARGS)
 {
-	Span	token = api_token(fcinfo, 0, "token");
+	Span		token = api_token(fcinfo, 0, "token");
 	bool		is_local = PG_ARGISNULL(1) || PG_GETARG_BOOL(1);
 	AccessToken access;
 
@@ -107,4 +107,18 @@ anon_auth_userinfo(PG_FUNCTION_ARGS)
 
 	api_caller(fcinfo, 0, GetCurrentTimestamp(), &user);
 	PG_RETURN_JSONB_P(userinfo_make(&user));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_jwks);
+Datum
+anon_auth_jwks(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_JSONB_P(json_to_jsonb(keyring_jwks()));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_openid_configuration);
+Datum
+anon_auth_openid_configuration(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_JSONB_P(json_to_jsonb(openid_configuration_make()));
 }

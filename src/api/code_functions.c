@@ -1,18 +1,17 @@
 /*-------------------------------------------------------------------------
  *
- * verification.c
- *	  request_verification(), verify_login_id(), request_password_reset(),
- *	  reset_password(), take_outbox_messages()
+ * code_functions.c
+ *	  The SQL functions about one-time codes: verification of addresses,
+ *	  password reset, and the outbox from which a worker sends the messages.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "api/api.h"
-#include "base/raise.h"
 #include "domain/one_time_code.h"
-#include "funcapi.h"
 
+/* The type of a login ID that messages can be sent to; raises 22023. */
 static LoginIdType
 get_address_type(FunctionCallInfo fcinfo, int argument)
 {
@@ -85,35 +84,33 @@ PG_FUNCTION_INFO_V1(anon_auth_take_outbox_messages);
 Datum
 anon_auth_take_outbox_messages(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ResultRow  *result;
 	CodeMessage *messages;
+	int			batch_size;
 	int			count;
 	int			i;
 
 	api_begin_write("take_outbox_messages()");
-	if (PG_ARGISNULL(0))
-		raise_required("batch_size");
-	if (PG_GETARG_INT32(0) < 1)
+	batch_size = api_required_integer(fcinfo, 0, "batch_size");
+	if (batch_size < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("batch_size must be positive")));
-	InitMaterializedSRF(fcinfo, 0);
-	messages = one_time_codes_to_send(PG_GETARG_INT32(0), GetCurrentTimestamp(), &count);
+	result = result_row_begin_set(fcinfo);
+	messages = one_time_codes_to_send(batch_size, GetCurrentTimestamp(), &count);
 	for (i = 0; i < count; i++)
 	{
-		const OutboxMessage *row = &messages[i].row;
-		Datum		values[8];
-		bool		nulls[8] = {false};
+		const OutboxMessage *message = &messages[i].row;
 
-		values[0] = UUIDPGetDatum(&row->user_id);
-		values[1] = UUIDPGetDatum(&row->id);
-		values[2] = CStringGetTextDatum(row->type);
-		values[3] = CStringGetTextDatum(row->login_id_type);
-		values[4] = CStringGetTextDatum(row->recipient);
-		values[5] = CStringGetTextDatum(messages[i].code);
-		values[6] = TimestampTzGetDatum(row->created_at);
-		values[7] = TimestampTzGetDatum(row->expires_at);
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		result_row_set(result, "user_id", UUIDPGetDatum(&message->user_id));
+		result_row_set(result, "id", UUIDPGetDatum(&message->id));
+		result_row_set(result, "type", CStringGetTextDatum(message->type));
+		result_row_set(result, "login_id_type", CStringGetTextDatum(message->login_id_type));
+		result_row_set(result, "recipient", CStringGetTextDatum(message->recipient));
+		result_row_set(result, "code", CStringGetTextDatum(messages[i].code));
+		result_row_set(result, "created_at", TimestampTzGetDatum(message->created_at));
+		result_row_set(result, "expires_at", TimestampTzGetDatum(message->expires_at));
+		result_row_add(result);
 	}
 	return (Datum) 0;
 }

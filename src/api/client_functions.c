@@ -1,0 +1,214 @@
+/*-------------------------------------------------------------------------
+ *
+ * client_functions.c
+ *	  The client functions: challenges, login, refresh, promotion, revocation.
+ *
+ * Every function here reads its arguments, calls src/domain and returns rows.
+ * The install script documents each for SQL callers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/api.h"
+#include "domain/authorization.h"
+#include "domain/promotion.h"
+
+/* Bytes of device_info as jsonb: a few names and versions of a device. */
+#define MAX_DEVICE_INFO		8192
+
+PG_FUNCTION_INFO_V1(anon_auth_create_challenge);
+Datum
+anon_auth_create_challenge(PG_FUNCTION_ARGS)
+{
+	TimestampTz expires_at;
+	char	   *token = challenge_create(api_required_text(fcinfo, 0, "purpose"), &expires_at);
+
+	return api_secret_with_expiry(fcinfo, "token", token, expires_at);
+}
+
+static void
+check_device_info(Jsonb *device_info)
+{
+	if (device_info != NULL && VARSIZE(device_info) > MAX_DEVICE_INFO)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("device_info is larger than %d bytes", MAX_DEVICE_INFO)));
+	if (device_info != NULL && !JB_ROOT_IS_OBJECT(device_info))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("device_info must be a JSON object")));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_authenticate_anonymously);
+Datum
+anon_auth_authenticate_anonymously(PG_FUNCTION_ARGS)
+{
+	bool		with_jwt = !PG_ARGISNULL(1);
+	bool		with_refresh_token = !PG_ARGISNULL(2);
+	Jsonb	   *device_info = api_jsonb(fcinfo, 3);
+	TimestampTz now = GetCurrentTimestamp();
+	Client		client;
+	TokenResponse response;
+
+	api_begin_write("authenticate_anonymously()");
+	if (with_jwt && with_refresh_token)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("jwt and refresh_token cannot both be given")));
+	check_device_info(device_info);
+	api_client(fcinfo, 0, &client);
+	if (with_jwt)
+	{
+		Span		jwt = api_token(fcinfo, 1, "jwt");
+
+		guest_authenticate_with_key(&client, jwt.data, jwt.length, device_info, now, &response);
+	}
+	else if (with_refresh_token)
+		guest_resume(&client, api_text(fcinfo, 2), now, &response);
+	else
+		guest_sign_up_without_key(&client, device_info, now, &response);
+	return api_token_response(fcinfo, &response);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_refresh_session);
+Datum
+anon_auth_refresh_session(PG_FUNCTION_ARGS)
+{
+	Client		client;
+	TokenResponse response;
+
+	api_begin_write("refresh_session()");
+	api_client(fcinfo, 0, &client);
+	if (!session_refresh(&client, api_required_text(fcinfo, 1, "refresh_token"),
+						 GetCurrentTimestamp(), &response))
+		PG_RETURN_NULL();
+	return api_token_response(fcinfo, &response);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_revoke);
+Datum
+anon_auth_revoke(PG_FUNCTION_ARGS)
+{
+	api_begin_write("revoke()");
+	if (!PG_ARGISNULL(0))
+	{
+		Span		token = api_token(fcinfo, 0, "token");
+
+		session_revoke(token.data, token.length, GetCurrentTimestamp());
+	}
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_authenticate);
+Datum
+anon_auth_authenticate(PG_FUNCTION_ARGS)
+{
+	ResultRow  *row;
+	Client		client;
+	TokenResponse response;
+
+	api_begin_write("authenticate()");
+	row = result_row_begin_set(fcinfo);
+	api_client(fcinfo, 0, &client);
+	if (login_authenticate(&client, api_required_text(fcinfo, 1, "login_id"),
+						   api_required_text(fcinfo, 2, "password"),
+						   GetCurrentTimestamp(), &response))
+		api_add_token_response(row, &response);
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_exchange_authorization_code);
+Datum
+anon_auth_exchange_authorization_code(PG_FUNCTION_ARGS)
+{
+	Client		client;
+	TokenResponse response;
+
+	api_begin_write("exchange_authorization_code()");
+	api_client(fcinfo, 0, &client);
+	authorization_code_exchange(&client,
+								api_required_text(fcinfo, 1, "code"),
+								api_required_text(fcinfo, 2, "redirect_uri"),
+								api_required_text(fcinfo, 3, "code_verifier"),
+								GetCurrentTimestamp(), &response);
+	return api_token_response(fcinfo, &response);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_create_promotion_code);
+Datum
+anon_auth_create_promotion_code(PG_FUNCTION_ARGS)
+{
+	TimestampTz expires_at;
+	char	   *code = promotion_code_create(api_required_text(fcinfo, 0, "refresh_token"),
+											 GetCurrentTimestamp(), &expires_at);
+
+	return api_secret_with_expiry(fcinfo, "promotion_code", code, expires_at);
+}
+
+/*
+ * Read the seven arguments that both functions below have in common.  first is the
+ * position of the first of them.
+ */
+static void
+get_promotion_request(FunctionCallInfo fcinfo, int first, PromotionRequest *request)
+{
+	request->login_ids[LOGIN_ID_EMAIL] = api_text(fcinfo, first);
+	request->login_ids[LOGIN_ID_PHONE_NUMBER] = api_text(fcinfo, first + 1);
+	request->login_ids[LOGIN_ID_USERNAME] = api_text(fcinfo, first + 2);
+	request->password = api_text(fcinfo, first + 3);
+	request->jwt = api_text(fcinfo, first + 4);
+	request->promotion_code = api_text(fcinfo, first + 5);
+	request->refresh_token = api_text(fcinfo, first + 6);
+	request->ticket = NULL;
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_promote_anonymous_user);
+Datum
+anon_auth_promote_anonymous_user(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	PromotionRequest request;
+	Client		client;
+	User		user;
+	TokenResponse response;
+
+	api_begin_write("promote_anonymous_user()");
+	api_client(fcinfo, 0, &client);
+	get_promotion_request(fcinfo, 1, &request);
+	if (!promotion_run(&client, &request, now, &user))
+		PG_RETURN_NULL();
+	session_start(&client, &user, NULL, NULL, now, now, &response);
+	return api_token_response(fcinfo, &response);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_authorize_promotion);
+Datum
+anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	char	   *redirect_uri = api_required_text(fcinfo, 1, "redirect_uri");
+	char	   *code_challenge = api_required_text(fcinfo, 2, "code_challenge");
+	char	   *method = api_required_text(fcinfo, 3, "code_challenge_method");
+	char	   *nonce = api_text(fcinfo, 11);
+	PromotionRequest request;
+	Client		client;
+	User		user;
+	TimestampTz expires_at;
+	char	   *code;
+
+	api_begin_write("authorize_promotion()");
+	if (nonce != NULL && strlen(nonce) > NONCE_MAX_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("nonce is longer than %d bytes", NONCE_MAX_LENGTH)));
+	api_client(fcinfo, 0, &client);
+	client_require_redirect_uri(&client, redirect_uri);
+	pkce_check(code_challenge, method);
+	get_promotion_request(fcinfo, 4, &request);
+	if (!promotion_run(&client, &request, now, &user))
+		PG_RETURN_NULL();
+	code = authorization_code_create(&client, &user, redirect_uri, code_challenge, nonce, now,
+									 &expires_at);
+	return api_secret_with_expiry(fcinfo, "code", code, expires_at);
+}

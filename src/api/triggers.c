@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * triggers.c
+ *	  The trigger on settings, and the event trigger that guards objects.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/api.h"
+#include "commands/event_trigger.h"
+#include "commands/trigger.h"
+#include "domain/hook.h"
+#include "store/object_guard.h"
+
+/*
+ * The trigger on settings: this backend reads the row again within the same
+ * statement, and an UPDATE checks that the hooks exist.  An INSERT does not: pg_restore fills the table before it
+ * creates the application's functions.  A call then reports a missing hook.
+ */
+PG_FUNCTION_INFO_V1(anon_auth_settings_changed);
+Datum
+anon_auth_settings_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("settings_changed() is a trigger function")));
+	settings_forget();
+	if (TRIGGER_FIRED_BY_UPDATE(((TriggerData *) fcinfo->context)->tg_event))
+		hooks_check();
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * The event trigger at ddl_command_start.  The call loads the library, whose object
+ * access hook then checks each object when it is created, altered or dropped: see
+ * object_guard.h and foreign_keys_init().  An event trigger at ddl_command_end would
+ * be too late: by then PostgreSQL has checked the rows of a table, which runs casts,
+ * and CREATE INDEX CONCURRENTLY has committed.
+ */
+PG_FUNCTION_INFO_V1(anon_auth_guard_objects);
+Datum
+anon_auth_guard_objects(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("guard_objects() must be called by an event trigger")));
+	object_guard_command_begins(((EventTriggerData *) fcinfo->context)->parsetree);
+	PG_RETURN_NULL();
+}
