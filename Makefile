@@ -10,11 +10,15 @@ JOSE_OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/jose/*.
 OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c)))
 OWN_HEADERS = $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 
+# script/columns makes SQL and C from lists of columns, into a directory "generated".
+GENERATED_SQL = generated/settings.sql generated/clients.sql
+GENERATED_HEADERS = generated/settings_columns.h
+
 # The install script is written in parts, one subject a file, and joined here.
 INSTALL_PARTS = $(sort $(wildcard $(srcdir)/install/*.sql))
 DATA_built = anon_auth--$(EXTVERSION).sql
 
-PG_CPPFLAGS = -I$(srcdir)/src -DANON_AUTH_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -I. -I$(srcdir)/src -DANON_AUTH_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
 SHLIB_LINK = -lsodium -lcrypto -licui18n -licuuc
 
@@ -31,21 +35,35 @@ REGRESS_OPTS = --encoding=UTF8
 ISOLATION_OPTS = --load-extension=anon_auth --encoding=UTF8
 TAP_TESTS ?= 1
 
-EXTRA_CLEAN = unit/jose_test unit/*.o exports.list
+EXTRA_CLEAN = generated unit/jose_test unit/*.o exports.list
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+# A VPATH build has no directories for the objects.
+$(shell mkdir -p $(dir $(OBJS)))
 
 # The JOSE core must not use what OpenSSL 3 deprecates; postgres.h, which it
 # does not include, would silence the warnings.
 $(JOSE_OBJS): override CPPFLAGS += -DOPENSSL_API_COMPAT=30000 -DOPENSSL_NO_DEPRECATED
 
 # PGXS knows no header dependencies.
-$(OBJS): $(OWN_HEADERS)
+$(OBJS) $(OBJS:.o=.bc): $(OWN_HEADERS) $(GENERATED_HEADERS)
 
-anon_auth--$(EXTVERSION).sql: $(INSTALL_PARTS)
-	cat $^ > $@
+# The schema comes first, then the generated tables.
+FIRST_PART = $(filter %/00_schema.sql,$(INSTALL_PARTS))
+
+anon_auth--$(EXTVERSION).sql: $(INSTALL_PARTS) $(GENERATED_SQL)
+	cat $(FIRST_PART) $(GENERATED_SQL) $(filter-out $(FIRST_PART),$(INSTALL_PARTS)) > $@
+
+MAKE_COLUMNS = mkdir -p generated && $(or $(PERL),perl) $(srcdir)/script/columns
+
+generated/%.sql: $(srcdir)/src/store/%.list $(srcdir)/script/columns
+	$(MAKE_COLUMNS) sql $< > $@.new && mv $@.new $@
+
+generated/%_columns.h: $(srcdir)/src/store/%.list $(srcdir)/script/columns
+	$(MAKE_COLUMNS) header $< > $@.new && mv $@.new $@
 
 # Unit tests of the JOSE core: no server, no postgres.h.
 unit/jose_test: unit/jose_test.c $(wildcard $(srcdir)/src/jose/*.c) $(wildcard $(srcdir)/src/jose/*.h)

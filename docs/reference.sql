@@ -1,7 +1,7 @@
--- docs/reference.md, out of the catalog: what COMMENT says of functions, tables
--- and columns, and the examples in sql/examples.sql, whose text is in the
--- variable "examples".  Run by script/reference, and by t/014 to see that the file
--- is up to date.
+-- Makes docs/reference.md from the comments in the catalog, from the examples in
+-- sql/examples.sql, whose text is in the variable "examples", and from the output
+-- of script/columns, which is in the variables "settings" and "clients".
+-- script/reference runs this, and t/014 checks that the file is up to date.
 
 \set QUIET on
 \pset format unaligned
@@ -46,11 +46,11 @@ FROM (
 	FROM chapter, unnest(functions) AS f (id) JOIN pg_proc AS p ON p.oid = f.id) AS parts;
 
 SELECT E'## Tables\n';
-SELECT string_agg(format(E'### %s\n\n%s\n\n| column | type | default | |\n|---|---|---|---|\n%s\n', relname, obj_description(c.oid, 'pg_class'),
+SELECT string_agg(CASE relname WHEN 'settings' THEN :'settings' WHEN 'clients' THEN :'clients' ELSE format(E'### %s\n\n%s\n\n| column | type | default | |\n|---|---|---|---|\n%s\n', relname, obj_description(c.oid, 'pg_class'),
 	(SELECT string_agg(format('| `%s` | %s | %s | %s |', attname,
 			replace(format_type(atttypid, atttypmod), 'timestamp with time zone', 'timestamptz'),
 			coalesce('`' || regexp_replace(pg_get_expr(adbin, adrelid), '::[a-z ]+(\[\])?', '', 'g') || '`', CASE WHEN attnotnull OR relkind = 'v' THEN '' ELSE 'NULL' END),
 			coalesce(replace(col_description(c.oid, attnum), '|', '\|'), '')), E'\n' ORDER BY attnum)
 	 FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-	 WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)), E'\n' ORDER BY relname)
+	 WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)) END, E'\n' ORDER BY relname)
 FROM pg_class AS c WHERE relnamespace = 'anon_auth'::regnamespace AND relkind IN ('r', 'v') AND obj_description(c.oid, 'pg_class') IS NOT NULL;
