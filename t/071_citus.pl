@@ -306,7 +306,7 @@ sub change_key_file
 }
 
 my $old_session = guest();
-my ($command) = slurp_file("$FindBin::Bin/../docs/operations.md") =~ /This prints one:\n\n((?:    .*\n)+)/;
+my ($command) = slurp_file("$FindBin::Bin/../docs/operations.md") =~ /^(    key=.*\n(?:    .*\n)+)/m;
 IPC::Run::run([ 'bash', '-c', $command ], '>', \my $new_key) or die 'no key';
 my $former_id = query("SELECT (anon_auth.master_key_ids())[1]");
 change_key_file($_, sub { return (@_, $new_key) }) for @all;
