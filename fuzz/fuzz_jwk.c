@@ -92,7 +92,7 @@ check_signing(const JoseKey *key)
 	uint8_t		signature[JOSE_MAX_SIGNATURE_LENGTH];
 	int			alg;
 
-	for (alg = JOSE_ALG_HS256; alg <= JOSE_ALG_EDDSA; alg++)
+	for (alg = JOSE_ALG_UNKNOWN + 1; alg < JOSE_ALG_END; alg++)
 	{
 		size_t		length = sizeof(signature);
 		JoseStatus	status = jose_sign(key, (JoseAlg) alg, message, sizeof(message),

@@ -19,8 +19,6 @@
 
 #include "fuzz.h"
 
-#define ALGORITHMS	13
-
 static const uint8_t message[] =
 	"eyJhbGciOiJ4In0.eyJzdWIiOiIwMDAwMDAwMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDAifQ";
 
@@ -33,14 +31,16 @@ static struct
 	size_t		secret_length;
 	uint8_t		signature[JOSE_MAX_SIGNATURE_LENGTH];
 	size_t		length;
-}			cases[ALGORITHMS + 1];
+}			cases[JOSE_ALG_END];
 
 static const char *
 digest_of(JoseAlg alg)
 {
-	static const char *const digests[] = {"SHA256", "SHA384", "SHA512"};
+	static const char *const digests[JOSE_HASHES] = {
+		[JOSE_SHA256] = "SHA256", [JOSE_SHA384] = "SHA384", [JOSE_SHA512] = "SHA512"
+	};
 
-	return alg == JOSE_ALG_EDDSA ? NULL : digests[(alg - JOSE_ALG_HS256) % 3];
+	return alg == JOSE_ALG_EDDSA ? NULL : digests[jose_alg_info(alg)->hash];
 }
 
 /* The bytes of a member of the key's public JWK. */
@@ -83,9 +83,11 @@ reference_key(const JoseKey *key, JoseAlg alg)
 		OSSL_PARAM_BLD_free(builder);
 		return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, a, length);
 	}
-	if (alg >= JOSE_ALG_ES256)
+	if (jose_alg_info(alg)->key_type == JOSE_KEY_EC)
 	{
-		static const char *const curves[] = {"P-256", "P-384", "P-521"};
+		static const char *const curves[] = {
+			[JOSE_P256] = "P-256", [JOSE_P384] = "P-384", [JOSE_P521] = "P-521"
+		};
 		size_t		width = public_member(key, "x", a, sizeof(a));
 
 		type = "EC";
@@ -93,7 +95,7 @@ reference_key(const JoseKey *key, JoseAlg alg)
 		memcpy(b + 1, a, width);
 		MUST(public_member(key, "y", b + 1 + width, width) == width);
 		OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME,
-										curves[alg - JOSE_ALG_ES256], 0);
+										curves[jose_alg_info(alg)->scheme], 0);
 		OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, b, 2 * width + 1);
 	}
 	else
@@ -122,13 +124,13 @@ prepare(void)
 
 	if (cases[1].key != NULL)
 		return;
-	for (alg = JOSE_ALG_HS256; alg <= JOSE_ALG_EDDSA; alg++)
+	for (alg = JOSE_ALG_UNKNOWN + 1; alg < JOSE_ALG_END; alg++)
 	{
 		cases[alg].length = sizeof(cases[alg].signature);
 		MUST(jose_key_generate((JoseAlg) alg, &cases[alg].key) == JOSE_OK);
 		MUST(jose_sign(cases[alg].key, (JoseAlg) alg, message, sizeof(message),
 					   cases[alg].signature, &cases[alg].length) == JOSE_OK);
-		if (alg <= JOSE_ALG_HS512)
+		if (jose_alg_is_symmetric((JoseAlg) alg))
 			cases[alg].secret_length = public_member(cases[alg].key, "k", cases[alg].secret,
 													 sizeof(cases[alg].secret));
 		else
@@ -157,13 +159,12 @@ static bool
 openssl_accepts(JoseAlg alg, const uint8_t *text, size_t text_length,
 				const uint8_t *signature, size_t length)
 {
-	static const size_t widths[] = {32, 48, 66};
 	uint8_t		buffer[JOSE_MAX_SIGNATURE_LENGTH];
 	EVP_MD_CTX *context;
 	EVP_PKEY_CTX *key_context;
 	bool		accepted;
 
-	if (alg <= JOSE_ALG_HS512)
+	if (jose_alg_is_symmetric(alg))
 	{
 		unsigned int mac_length = 0;
 
@@ -172,9 +173,9 @@ openssl_accepts(JoseAlg alg, const uint8_t *text, size_t text_length,
 				  &mac_length) != NULL);
 		return length == mac_length && memcmp(buffer, signature, length) == 0;
 	}
-	if (alg >= JOSE_ALG_ES256 && alg <= JOSE_ALG_ES512)
+	if (jose_alg_info(alg)->key_type == JOSE_KEY_EC)
 	{
-		length = der_of(signature, length, widths[alg - JOSE_ALG_ES256], buffer);
+		length = der_of(signature, length, jose_alg_info(alg)->signature_length / 2, buffer);
 		if (length == 0)
 			return false;
 		signature = buffer;
@@ -182,7 +183,7 @@ openssl_accepts(JoseAlg alg, const uint8_t *text, size_t text_length,
 	context = EVP_MD_CTX_new();
 	MUST(EVP_DigestVerifyInit_ex(context, &key_context, digest_of(alg), NULL, NULL,
 								 cases[alg].reference, NULL) == 1);
-	if (alg >= JOSE_ALG_PS256 && alg <= JOSE_ALG_PS512)
+	if (jose_alg_info(alg)->scheme == JOSE_PSS)
 	{
 		EVP_PKEY_CTX_set_rsa_padding(key_context, RSA_PKCS1_PSS_PADDING);
 		EVP_PKEY_CTX_set_rsa_pss_saltlen(key_context, RSA_PSS_SALTLEN_DIGEST);
@@ -207,14 +208,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool		changed;
 
 	prepare();
-	alg = (JoseAlg) (1 + fuzz_byte(&input) % ALGORITHMS);
+	alg = (JoseAlg) (1 + fuzz_byte(&input) % (JOSE_ALG_END - 1));
 	claimed = alg;
 	how = fuzz_byte(&input);
 	length = cases[alg].length;
 	memcpy(text, message, sizeof(text));
 	memcpy(signature, cases[alg].signature, length);
 	if (how & 1)				/* a key is asked for another algorithm */
-		claimed = (JoseAlg) (how % (ALGORITHMS + 2));
+		claimed = (JoseAlg) (how % (JOSE_ALG_END + 1));
 	if (how & 2)				/* another length */
 		length = fuzz_short(&input) % sizeof(signature);
 	if (length > cases[alg].length)

@@ -625,7 +625,7 @@ sub der_signature
 # ---------------------------------------------------------------------------
 
 {
-	my $asymmetric = qr/^The "alg" must be an asymmetric signature algorithm/;
+	my $asymmetric = qr/^The "alg" must be one of ES256, /;
 	my $claims = $json->decode(payload_json());
 	my $as = sub {
 		my ($who, $alg) = @_;

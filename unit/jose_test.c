@@ -663,7 +663,7 @@ test_alg_names(void)
 	Span	absent = {NULL, 0};
 	Span	with_nul = {"HS256\0", 6};
 
-	for (alg = JOSE_ALG_HS256; alg <= JOSE_ALG_EDDSA; alg++)
+	for (alg = JOSE_ALG_UNKNOWN + 1; alg < JOSE_ALG_END; alg++)
 		wrong += jose_alg_by_name(span(jose_alg_name((JoseAlg) alg))) != (JoseAlg) alg;
 	ok(wrong == 0, "alg: every name leads back to its algorithm");
 	for (i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
@@ -671,13 +671,38 @@ test_alg_names(void)
 		   "alg: \"%s\" is unknown", unknown[i]);
 	ok(jose_alg_by_name(absent) == JOSE_ALG_UNKNOWN, "alg: an absent name is unknown");
 	ok(jose_alg_by_name(with_nul) == JOSE_ALG_UNKNOWN, "alg: a NUL after the name makes it unknown");
-	for (wrong = 0, alg = JOSE_ALG_UNKNOWN; alg <= JOSE_ALG_EDDSA; alg++)
+	for (wrong = 0, alg = JOSE_ALG_UNKNOWN; alg < JOSE_ALG_END; alg++)
 		wrong += jose_alg_is_symmetric((JoseAlg) alg) != (strncmp(jose_alg_name((JoseAlg) alg), "HS", 2) == 0);
 	ok(wrong == 0, "alg: HMAC alone is symmetric");
 	ok(strcmp(jose_alg_name(JOSE_ALG_UNKNOWN), "unknown") == 0 &&
 	   strcmp(jose_alg_name((JoseAlg) 99), "unknown") == 0 &&
 	   strcmp(jose_alg_name((JoseAlg) -1), "unknown") == 0,
 	   "alg: what is no algorithm has a name that is none");
+}
+
+static void
+test_alg_uses(void)
+{
+	char		list[JOSE_ALG_LIST_SIZE];
+	int			alg;
+	int			wrong = 0;
+
+	ok(strcmp(jose_alg_list(JOSE_USE_SIGN_TOKENS, " or ", NULL, list),
+			  "ES256, EdDSA, RS256, PS256 or HS256") == 0,
+	   "alg: tokens are signed with five algorithms");
+	ok(strcmp(jose_alg_list(JOSE_USE_MAKE_KEYS, ", ", "\"", list),
+			  "\"ES256\", \"EdDSA\", \"RS256\", \"PS256\"") == 0,
+	   "alg: a list can have quotes");
+	for (alg = JOSE_ALG_UNKNOWN; alg <= JOSE_ALG_END; alg++)
+		wrong += jose_alg_is_for((JoseAlg) alg, JOSE_USE_DEVICE_KEYS) !=
+			(alg != JOSE_ALG_UNKNOWN && alg != JOSE_ALG_END && !jose_alg_is_symmetric((JoseAlg) alg));
+	ok(wrong == 0, "alg: device keys may have every asymmetric algorithm");
+	for (wrong = 0, alg = JOSE_ALG_UNKNOWN; alg <= JOSE_ALG_END; alg++)
+		wrong += jose_alg_is_for((JoseAlg) alg, JOSE_USE_VERIFY) !=
+			(alg != JOSE_ALG_UNKNOWN && alg != JOSE_ALG_END);
+	ok(wrong == 0, "alg: every algorithm of the table verifies");
+	ok(strlen(jose_alg_list(JOSE_USE_VERIFY, " and ", "\"", list)) == 13 * 7 + 11 * 2 + 5,
+	   "alg: the list of all algorithms is complete");
 }
 
 static void
@@ -858,34 +883,24 @@ key_for(JoseAlg alg)
 	JoseKey    *key;
 
 	memset(secret, 0x5c, sizeof(secret));
-	switch (alg)
+	switch (jose_alg_info(alg)->key_type)
 	{
-		case JOSE_ALG_HS256:
-		case JOSE_ALG_HS384:
-		case JOSE_ALG_HS512:
+		case JOSE_KEY_OCT:
 			return must_import(oct_jwk(b64(0, secret, sizeof(secret))));
-		case JOSE_ALG_ES256:
-		case JOSE_ALG_ES384:
-		case JOSE_ALG_ES512:
-		case JOSE_ALG_EDDSA:
-			return jose_key_generate(alg, &key) == JOSE_OK ? key : NULL;
-		default:
+		case JOSE_KEY_RSA:
 			return must_import(a2_private());
+		default:
+			return jose_key_generate(alg, &key) == JOSE_OK ? key : NULL;
 	}
 }
 
 static size_t
 signature_length_of(JoseAlg alg)
 {
-	static const size_t lengths[] = {
-		[JOSE_ALG_HS256] = 32, [JOSE_ALG_HS384] = 48, [JOSE_ALG_HS512] = 64,
-		[JOSE_ALG_RS256] = 256, [JOSE_ALG_RS384] = 256, [JOSE_ALG_RS512] = 256,
-		[JOSE_ALG_PS256] = 256, [JOSE_ALG_PS384] = 256, [JOSE_ALG_PS512] = 256,
-		[JOSE_ALG_ES256] = 64, [JOSE_ALG_ES384] = 96, [JOSE_ALG_ES512] = 132,
-		[JOSE_ALG_EDDSA] = 64
-	};
+	size_t		length = jose_alg_info(alg)->signature_length;
 
-	return lengths[alg];
+	/* key_for() returns an RSA key of 2048 bits. */
+	return length > 0 ? length : 256;
 }
 
 static void
@@ -938,7 +953,7 @@ test_round_trips(void)
 	const char *input = "eyJhbGciOiJ4In0.eyJzdWIiOiIxIn0";
 	int			i;
 
-	for (i = JOSE_ALG_HS256; i <= JOSE_ALG_EDDSA; i++)
+	for (i = JOSE_ALG_UNKNOWN + 1; i < JOSE_ALG_END; i++)
 	{
 		JoseAlg		alg = (JoseAlg) i;
 		JoseKey    *key = key_for(alg);
@@ -1028,26 +1043,37 @@ test_many_signatures(void)
 /*
  * Algorithm confusion
  */
+static bool
+is_hmac(JoseAlg alg)
+{
+	return jose_alg_name(alg)[0] == 'H';
+}
+
+static bool
+is_rsa(JoseAlg alg)
+{
+	return strchr("RP", jose_alg_name(alg)[0]) != NULL;
+}
+
 static void
 test_confusion_matrix(void)
 {
 	int			k;
 	int			a;
 
-	for (k = JOSE_ALG_HS256; k <= JOSE_ALG_EDDSA; k++)
+	for (k = JOSE_ALG_UNKNOWN + 1; k < JOSE_ALG_END; k++)
 	{
 		JoseKey    *key = key_for((JoseAlg) k);
 		int			wrong = 0;
 
-		for (a = JOSE_ALG_UNKNOWN; a <= JOSE_ALG_EDDSA + 1; a++)
+		for (a = JOSE_ALG_UNKNOWN; a <= JOSE_ALG_END; a++)
 		{
 			uint8_t		signature[JOSE_MAX_SIGNATURE_LENGTH] = {0};
 			size_t		length = sizeof(signature);
-			bool		known = a != JOSE_ALG_UNKNOWN && a <= JOSE_ALG_EDDSA;
+			bool		known = a != JOSE_ALG_UNKNOWN && a != JOSE_ALG_END;
 			bool		allowed = a == k ||
-				(k <= JOSE_ALG_HS512 && known && a <= JOSE_ALG_HS512) ||
-				(k >= JOSE_ALG_RS256 && k <= JOSE_ALG_PS512 &&
-				 a >= JOSE_ALG_RS256 && a <= JOSE_ALG_PS512);
+				(is_hmac((JoseAlg) k) && is_hmac((JoseAlg) a)) ||
+				(is_rsa((JoseAlg) k) && is_rsa((JoseAlg) a));
 			JoseStatus	expected = known ? JOSE_ALG_MISMATCH : JOSE_ALG_UNSUPPORTED;
 
 			if (jose_key_allows(key, (JoseAlg) a) != allowed)
@@ -1061,7 +1087,7 @@ test_confusion_matrix(void)
 		}
 		ok(wrong == 0, "confusion: the key of %s is used with its own algorithms only",
 		   jose_alg_name((JoseAlg) k));
-		ok(jose_key_is_symmetric(key) == (k <= JOSE_ALG_HS512) && jose_key_can_sign(key) &&
+		ok(jose_key_is_symmetric(key) == is_hmac((JoseAlg) k) && jose_key_can_sign(key) &&
 		   jose_key_allows(key, jose_key_default_alg(key)),
 		   "confusion: ... and has a default of its own kind");
 		jose_key_free(key);
@@ -1884,6 +1910,7 @@ main(void)
 	test_split();
 	test_split_limits();
 	test_alg_names();
+	test_alg_uses();
 	test_status_messages();
 	test_vectors();
 	test_hmac_vectors();

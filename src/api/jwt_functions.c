@@ -128,7 +128,7 @@ read_header_alg(const JoseCompact *parts, JoseAlg *alg)
 		!json_string(header, "alg", &name))
 		return false;
 	*alg = jose_alg_by_name(name);
-	return *alg != JOSE_ALG_UNKNOWN;
+	return jose_alg_is_for(*alg, JOSE_USE_VERIFY);
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_jws_verify);

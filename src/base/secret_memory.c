@@ -1,18 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * secret_memory.c
- *	  Memory that is wiped, however the code that uses it ends.
+ *	  Memory that is wiped even if an error is raised.
  *
- * An error leaves what stands on the stack there.  A memory context is reset
- * after every call and every error, and calls back before it is.
+ * PostgreSQL resets the memory context of a call after the call and after an
+ * error.  Before it does so, it runs the reset callbacks of the context.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <sodium.h>
-
 #include "base/secret_memory.h"
+#include "base/wipe.h"
 
 typedef struct Secret
 {
@@ -22,20 +21,20 @@ typedef struct Secret
 } Secret;
 
 static void
-wipe(void *arg)
+wipe_on_reset(void *arg)
 {
 	Secret	   *secret = arg;
 
-	sodium_memzero(secret->data, secret->size);
+	wipe_bytes(secret->data, secret->size);
 }
 
 void *
-palloc_secret(Size size)
+secret_memory_alloc(Size size)
 {
 	Secret	   *secret = palloc0(offsetof(Secret, data) + size);
 
 	secret->size = size;
-	secret->callback.func = wipe;
+	secret->callback.func = wipe_on_reset;
 	secret->callback.arg = secret;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &secret->callback);
 	return secret->data;

@@ -1,9 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * span.h
- *	  A span of bytes that belong to somebody else.
+ *	  A range of bytes that somebody else owns.
  *
- * Plain C without PostgreSQL: src/jose uses it, too.
+ * A span is valid as long as the memory it points into.  Plain C without
+ * PostgreSQL: src/jose uses it, too.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +21,13 @@ typedef struct Span
 	const char *data;
 	size_t		length;
 } Span;
+
+/* The span of a NUL-terminated string, without its terminator. */
+static inline Span
+span_of_string(const char *string)
+{
+	return (Span) {string, strlen(string)};
+}
 
 /* True if the span is present and consists of exactly the bytes of string. */
 static inline bool

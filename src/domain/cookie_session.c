@@ -44,7 +44,7 @@ cookie_session_start(const char *client_id, const User *user, const BrowserPolic
 					 TimestampTz now)
 {
 	Session		session;
-	RefreshToken *token = palloc_secret(sizeof(RefreshToken));
+	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	char	   *cookie = palloc(TOKEN_TEXT_SIZE);
 
 	session_make(user, now, now, &session, token);

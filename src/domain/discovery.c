@@ -21,6 +21,7 @@ char *
 openid_configuration_make(void)
 {
 	StringInfoData json;
+	char		algorithms[JOSE_ALG_LIST_SIZE];
 
 	initStringInfo(&json);
 	json_open(&json);
@@ -43,7 +44,7 @@ openid_configuration_make(void)
 				 " \"https://authgear.com/scopes/full-access\"]");
 	json_add_raw(&json, "subject_types_supported", "[\"public\"]");
 	json_add_raw(&json, "id_token_signing_alg_values_supported",
-				 "[\"ES256\", \"EdDSA\", \"RS256\", \"PS256\"]");
+				 psprintf("[%s]", jose_alg_list(JOSE_USE_MAKE_KEYS, ", ", "\"", algorithms)));
 	json_add_raw(&json, "claims_supported",
 				 "[\"iss\", \"aud\", \"iat\", \"exp\", \"sub\", \"sid\", \"auth_time\","
 				 " \"nonce\", \"email\", \"email_verified\", \"phone_number\","

@@ -133,6 +133,7 @@ static void
 parse_header(const Jsonb *header, RequestJwt *request)
 {
 	Span	alg;
+	char		list[JOSE_ALG_LIST_SIZE];
 
 	if (!json_string_equals(header, "typ", REQUEST_TYP))
 		raise_invalid_request_jwt("The \"typ\" must be " REQUEST_TYP ".");
@@ -141,8 +142,9 @@ parse_header(const Jsonb *header, RequestJwt *request)
 	if (!json_string(header, "alg", &alg))
 		raise_invalid_request_jwt("It names no algorithm (alg).");
 	request->alg = jose_alg_by_name(alg);
-	if (request->alg == JOSE_ALG_UNKNOWN || jose_alg_is_symmetric(request->alg))
-		raise_invalid_request_jwt("The \"alg\" must be an asymmetric signature algorithm: RS256, PS256, ES256 or EdDSA, or a stronger one of these.");
+	if (!jose_alg_is_for(request->alg, JOSE_USE_DEVICE_KEYS))
+		raise_invalid_request_jwt(psprintf("The \"alg\" must be one of %s.",
+										   jose_alg_list(JOSE_USE_DEVICE_KEYS, " or ", NULL, list)));
 	parse_key(header, request);
 }
 
@@ -177,11 +179,10 @@ request_jwt_parse(const char *jwt, size_t length, RequestAction action, Timestam
 static void
 check_signature_size(const RequestJwt *request)
 {
-	int			size = request->alg == JOSE_ALG_ES256 ? 64 :
-		request->alg == JOSE_ALG_ES384 ? 96 :
-		request->alg == JOSE_ALG_ES512 ? 132 : 0;
+	const JoseAlgInfo *info = jose_alg_info(request->alg);
+	int			size = info->signature_length;
 
-	if (size > 0 && request->parts.signature.length != BASE64URL_ENCODED_LENGTH(size))
+	if (info->key_type == JOSE_KEY_EC && request->parts.signature.length != BASE64URL_ENCODED_LENGTH(size))
 		raise_invalid_request_jwt(psprintf("An %s signature has %d bytes: R and S, one after the other, not in DER.",
 							   jose_alg_name(request->alg), size));
 }

@@ -129,7 +129,7 @@ session_start(const Client *client, const User *user, Jsonb *device_info, const 
 			  TimestampTz authenticated_at, TimestampTz now, TokenResponse *response)
 {
 	Session		session;
-	RefreshToken *token = palloc_secret(sizeof(RefreshToken));
+	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 
 	if (client->max_concurrent_sessions == 1)
 		sessions_delete(&user->id, client->client_id);
@@ -146,7 +146,7 @@ session_start(const Client *client, const User *user, Jsonb *device_info, const 
 void
 session_by_refresh_token(const char *text, TimestampTz now, Session *session, User *user)
 {
-	RefreshToken *token = palloc_secret(sizeof(RefreshToken));
+	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	pg_uuid_t	user_id;
 	pg_uuid_t	session_id;
 
@@ -275,7 +275,7 @@ bool
 session_refresh(const Client *client, const char *refresh_token, TimestampTz now,
 				TokenResponse *response)
 {
-	RefreshToken *token = palloc_secret(sizeof(RefreshToken));
+	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	Session		session;
 	User		user;
 
@@ -298,7 +298,7 @@ void
 session_resume(const Client *client, const char *refresh_token, TimestampTz now,
 			   TokenResponse *response)
 {
-	RefreshToken *token = palloc_secret(sizeof(RefreshToken));
+	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	Session		session;
 	User		user;
 
@@ -345,7 +345,7 @@ revoke_refresh_token(const RefreshToken *token, TimestampTz now)
 void
 session_revoke(const char *text, size_t length, TimestampTz now)
 {
-	RefreshToken *token = palloc_secret(sizeof(RefreshToken));
+	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	OwnJwt		jwt;
 	Span	sub;
 	Span	sid;

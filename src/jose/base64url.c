@@ -1,25 +1,34 @@
 /*-------------------------------------------------------------------------
  *
  * base64url.c
- *	  Strict, unpadded base64url (RFC 4648 section 5).
+ *	  Strict base64url without padding (RFC 4648 section 5).
  *
- * Private keys and secrets pass through here, so that characters are mapped
- * by arithmetic: neither a branch nor a table index depends on their value.
+ * Private keys and secrets pass through these functions.  Characters are
+ * therefore mapped by arithmetic: no branch and no table index depends on a
+ * value, so that timing and caches tell nothing about it.
+ *
+ * Tokens are decoded at every call of a client, so that speed matters.  The main
+ * loops work on blocks of a constant size, which compilers turn into vector
+ * instructions.
  *
  *-------------------------------------------------------------------------
  */
-#include "jose/jose.h"
+#include "jose/base64url.h"
 
+/* Characters that the main loops encode or decode at once. */
 #define BLOCK	16
 
-/* All ones in the low 24 bits if lo <= c <= hi, else zero; for 0 <= c <= 255. */
+/* For 0 <= c <= 255: all ones in the low 24 bits if lo <= c <= hi, else zero. */
 static inline unsigned int
 in_range(int c, int lo, int hi)
 {
 	return ((unsigned int) (lo - 1 - c) & (unsigned int) (c - hi - 1)) >> 8;
 }
 
-/* The steps are the distances between the alphabet's runs A-Z a-z 0-9 - _ */
+/*
+ * The character of six bits.  Each step adds the distance between two runs of
+ * the alphabet A-Z a-z 0-9 - _ if v is beyond the first one.
+ */
 static inline char
 encode_char(int v)
 {
@@ -33,7 +42,7 @@ encode_char(int v)
 	return (char) c;
 }
 
-/* The six bits of a character, or -1 (all bits) if it is not of the alphabet. */
+/* The six bits of a character, or -1 (all bits set) if it is not in the alphabet. */
 static inline int
 decode_char(char ch)
 {
@@ -49,8 +58,9 @@ decode_char(char ch)
 	return (int) v - 1;
 }
 
+/* Split three bytes into four times six bits. */
 static inline void
-split(int *six, const uint8_t *src)
+split_bytes(int *six, const uint8_t *src)
 {
 	int			bits = src[0] << 16 | src[1] << 8 | src[2];
 
@@ -66,14 +76,13 @@ base64url_encode(char *dst, const uint8_t *src, size_t length)
 	char	   *out = dst;
 	size_t		i;
 
-	/* As in decoding. */
 	for (i = 0; length - i >= BLOCK / 4 * 3; i += BLOCK / 4 * 3)
 	{
 		int			six[BLOCK];
 		int			j;
 
 		for (j = 0; j < BLOCK / 4; j++)
-			split(six + 4 * j, src + i + 3 * j);
+			split_bytes(six + 4 * j, src + i + 3 * j);
 		for (j = 0; j < BLOCK; j++)
 			out[j] = encode_char(six[j]);
 		out += BLOCK;
@@ -82,12 +91,13 @@ base64url_encode(char *dst, const uint8_t *src, size_t length)
 	{
 		int			six[4];
 
-		split(six, src + i);
+		split_bytes(six, src + i);
 		*out++ = encode_char(six[0]);
 		*out++ = encode_char(six[1]);
 		*out++ = encode_char(six[2]);
 		*out++ = encode_char(six[3]);
 	}
+	/* One or two bytes are left: two or three characters, with zero bits at the end. */
 	if (length - i >= 1)
 	{
 		int			bits = src[i] << 16 | (length - i == 2 ? src[i + 1] << 8 : 0);
@@ -101,9 +111,9 @@ base64url_encode(char *dst, const uint8_t *src, size_t length)
 	return (size_t) (out - dst);
 }
 
-/* -1 (all bits) if a character is not of the alphabet, else less than 64. */
+/* The characters' bits, or-ed: negative if a character is not in the alphabet. */
 static inline int
-alphabet_check(const char *src, size_t length)
+collect_bits(const char *src, size_t length)
 {
 	int			seen = 0;
 	size_t		i;
@@ -120,20 +130,21 @@ base64url_alphabet_only(const char *src, size_t length)
 	size_t		i;
 
 	for (i = 0; length - i >= BLOCK; i += BLOCK)
-		seen |= alphabet_check(src + i, BLOCK);
-	return (seen | alphabet_check(src + i, length - i)) >= 0;
+		seen |= collect_bits(src + i, BLOCK);
+	return (seen | collect_bits(src + i, length - i)) >= 0;
 }
 
-/* Four times six bits, without their ones beyond. */
+/* Join four times six bits; bits beyond the six of a bad character do not count. */
 static inline unsigned int
-join(const int *six)
+join_bits(const int *six)
 {
 	return ((unsigned int) six[0] & 63) << 18 | ((unsigned int) six[1] & 63) << 12 |
 		((unsigned int) six[2] & 63) << 6 | ((unsigned int) six[3] & 63);
 }
 
+/* Write three bytes and return where the next ones belong. */
 static inline uint8_t *
-put_three(uint8_t *out, unsigned int bits)
+put_bytes(uint8_t *out, unsigned int bits)
 {
 	*out++ = (uint8_t) (bits >> 16);
 	*out++ = (uint8_t) (bits >> 8);
@@ -142,8 +153,8 @@ put_three(uint8_t *out, unsigned int bits)
 }
 
 /*
- * The last two or three characters.  bad collects, in any bit, that a
- * character was not of the alphabet or that unused bits were not zero.
+ * Decode the last two or three characters.  Sets a bit of *bad if a character is
+ * not in the alphabet, or if the unused bits of the last one are not zero.
  */
 static uint8_t *
 decode_tail(uint8_t *out, const char *src, size_t length, int *bad)
@@ -179,7 +190,6 @@ base64url_decode(uint8_t *dst, size_t *dst_length, const char *src, size_t lengt
 	if (length / 4 * 3 + (tail > 0 ? tail - 1 : 0) > available)
 		return JOSE_TOO_LARGE;
 
-	/* A block of one size is what compilers make vector code of. */
 	for (i = 0; whole - i >= BLOCK; i += BLOCK)
 	{
 		int			six[BLOCK];
@@ -190,7 +200,7 @@ base64url_decode(uint8_t *dst, size_t *dst_length, const char *src, size_t lengt
 		for (j = 0; j < BLOCK; j++)
 			bad |= six[j] >> 6;
 		for (j = 0; j < BLOCK; j += 4)
-			out = put_three(out, join(six + j));
+			out = put_bytes(out, join_bits(six + j));
 	}
 	for (; i < whole; i += 4)
 	{
@@ -198,11 +208,12 @@ base64url_decode(uint8_t *dst, size_t *dst_length, const char *src, size_t lengt
 		decode_char(src[i + 2]), decode_char(src[i + 3])};
 
 		bad |= (six[0] | six[1] | six[2] | six[3]) >> 6;
-		out = put_three(out, join(six));
+		out = put_bytes(out, join_bits(six));
 	}
 	if (tail > 0)
 		out = decode_tail(out, src + whole, tail, &bad);
 
+	/* Only here does a branch depend on the text: on whether it is valid at all. */
 	if (bad != 0)
 		return JOSE_BAD_BASE64URL;
 	*dst_length = (size_t) (out - dst);

@@ -1,76 +1,28 @@
 /*-------------------------------------------------------------------------
  *
  * jwa.c
- *	  The algorithms (RFC 7518 section 3.1, RFC 8037 section 3.1), the hashes
- *	  they use, and the wording of statuses.
+ *	  Lookups in the table of algorithms (jwa.h).
  *
  *-------------------------------------------------------------------------
  */
-#include "jose/key_internal.h"
+#include <stdio.h>
 
-static const JoseAlgInfo algorithms[] = {
-	[JOSE_ALG_HS256] = {"HS256", JOSE_KEY_OCT, JOSE_SHA256, false},
-	[JOSE_ALG_HS384] = {"HS384", JOSE_KEY_OCT, JOSE_SHA384, false},
-	[JOSE_ALG_HS512] = {"HS512", JOSE_KEY_OCT, JOSE_SHA512, false},
-	[JOSE_ALG_RS256] = {"RS256", JOSE_KEY_RSA, JOSE_SHA256, false},
-	[JOSE_ALG_RS384] = {"RS384", JOSE_KEY_RSA, JOSE_SHA384, false},
-	[JOSE_ALG_RS512] = {"RS512", JOSE_KEY_RSA, JOSE_SHA512, false},
-	[JOSE_ALG_PS256] = {"PS256", JOSE_KEY_RSA, JOSE_SHA256, true},
-	[JOSE_ALG_PS384] = {"PS384", JOSE_KEY_RSA, JOSE_SHA384, true},
-	[JOSE_ALG_PS512] = {"PS512", JOSE_KEY_RSA, JOSE_SHA512, true},
-	[JOSE_ALG_ES256] = {"ES256", JOSE_KEY_EC, JOSE_SHA256, false},
-	[JOSE_ALG_ES384] = {"ES384", JOSE_KEY_EC, JOSE_SHA384, false},
-	[JOSE_ALG_ES512] = {"ES512", JOSE_KEY_EC, JOSE_SHA512, false},
-	/* Ed25519 hashes by itself: the hash here is never used. */
-	[JOSE_ALG_EDDSA] = {"EdDSA", JOSE_KEY_OKP, JOSE_SHA512, false}
+#include "jose/jwa.h"
+
+#define ALGORITHM_ROW(constant, name, type, scheme, hash, length, tokens, devices, verify) \
+	[JOSE_ALG_##constant] = {name, JOSE_KEY_##type, JOSE_##scheme, JOSE_##hash, \
+	length, tokens, devices, verify},
+
+static const JoseAlgInfo algorithms[JOSE_ALG_END] = {
+	JOSE_ALGORITHMS(ALGORITHM_ROW)
 };
-
-#define ALGORITHM_COUNT (sizeof(algorithms) / sizeof(algorithms[0]))
-
-static const struct
-{
-	const char *name;
-	size_t		length;
-}			hashes[JOSE_HASH_COUNT] = {
-	[JOSE_SHA256] = {"SHA256", 32},
-	[JOSE_SHA384] = {"SHA384", 48},
-	[JOSE_SHA512] = {"SHA512", 64}
-};
-
-static const char *const status_messages[] = {
-	[JOSE_OK] = "no error",
-	[JOSE_BAD_BASE64URL] = "the text is not valid unpadded base64url",
-	[JOSE_BAD_FORMAT] = "the token does not have three dot-separated parts",
-	[JOSE_TOO_LARGE] = "the data is too long",
-	[JOSE_KEY_UNSUPPORTED] = "the key type or curve is not supported",
-	[JOSE_KEY_INCOMPLETE] = "the key lacks a required member",
-	[JOSE_KEY_MALFORMED] = "a member of the key has a wrong encoding or size",
-	[JOSE_KEY_WEAK] = "the key is too weak or of an unacceptable size",
-	[JOSE_KEY_OFF_CURVE] = "the key is not a point on its curve",
-	[JOSE_KEY_MISMATCH] = "the private part of the key does not belong to its public part",
-	[JOSE_KEY_NOT_PRIVATE] = "the key has no private part",
-	[JOSE_ALG_UNSUPPORTED] = "the algorithm is not supported",
-	[JOSE_ALG_MISMATCH] = "the algorithm does not fit the key",
-	[JOSE_BAD_SIGNATURE] = "the signature does not match",
-	[JOSE_FAILURE] = "the cryptographic library failed"
-};
-
-const char *
-jose_status_message(JoseStatus status)
-{
-	size_t		i = (size_t) status;
-
-	if (i >= sizeof(status_messages) / sizeof(status_messages[0]))
-		return "unknown status";
-	return status_messages[i];
-}
 
 const JoseAlgInfo *
 jose_alg_info(JoseAlg alg)
 {
 	size_t		i = (size_t) alg;
 
-	if (i >= ALGORITHM_COUNT || algorithms[i].name == NULL)
+	if (i >= JOSE_ALG_END || algorithms[i].name == NULL)
 		return NULL;
 	return &algorithms[i];
 }
@@ -80,18 +32,12 @@ jose_alg_by_name(Span name)
 {
 	size_t		i;
 
-	for (i = JOSE_ALG_UNKNOWN + 1; i < ALGORITHM_COUNT; i++)
+	for (i = JOSE_ALG_UNKNOWN + 1; i < JOSE_ALG_END; i++)
 	{
 		if (span_equals(name, algorithms[i].name))
 			return (JoseAlg) i;
 	}
 	return JOSE_ALG_UNKNOWN;
-}
-
-bool
-jose_alg_is_symmetric(JoseAlg alg)
-{
-	return alg != JOSE_ALG_UNKNOWN && algorithms[alg].key_type == JOSE_KEY_OCT;
 }
 
 const char *
@@ -102,28 +48,59 @@ jose_alg_name(JoseAlg alg)
 	return info != NULL ? info->name : "unknown";
 }
 
-/*
- * Fetched at first use and kept for the life of the process.  Should two
- * threads race here, one reference is lost and nothing else happens.
- */
-const EVP_MD *
-jose_hash_md(JoseHash hash)
+bool
+jose_alg_is_symmetric(JoseAlg alg)
 {
-	static EVP_MD *fetched[JOSE_HASH_COUNT];
+	const JoseAlgInfo *info = jose_alg_info(alg);
 
-	if (fetched[hash] == NULL)
-		fetched[hash] = EVP_MD_fetch(NULL, hashes[hash].name, NULL);
-	return fetched[hash];
+	return info != NULL && info->key_type == JOSE_KEY_OCT;
+}
+
+bool
+jose_alg_is_for(JoseAlg alg, JoseUse use)
+{
+	const JoseAlgInfo *info = jose_alg_info(alg);
+
+	if (info == NULL)
+		return false;
+	switch (use)
+	{
+		case JOSE_USE_SIGN_TOKENS:
+			return info->signs_tokens;
+		case JOSE_USE_MAKE_KEYS:
+			return info->signs_tokens && info->key_type != JOSE_KEY_OCT;
+		case JOSE_USE_DEVICE_KEYS:
+			return info->for_device_keys;
+		case JOSE_USE_VERIFY:
+			return info->verifies;
+	}
+	return false;
 }
 
 const char *
-jose_hash_name(JoseHash hash)
+jose_alg_list(JoseUse use, const char *conjunction, const char *quote,
+			  char buffer[JOSE_ALG_LIST_SIZE])
 {
-	return hashes[hash].name;
-}
+	JoseAlg		last = JOSE_ALG_UNKNOWN;
+	size_t		length = 0;
+	size_t		i;
 
-size_t
-jose_hash_length(JoseHash hash)
-{
-	return hashes[hash].length;
+	for (i = JOSE_ALG_UNKNOWN + 1; i < JOSE_ALG_END; i++)
+		if (jose_alg_is_for((JoseAlg) i, use))
+			last = (JoseAlg) i;
+
+	/* All names with quotes fit, so that snprintf() never cuts the list off. */
+	buffer[0] = '\0';
+	if (quote == NULL)
+		quote = "";
+	for (i = JOSE_ALG_UNKNOWN + 1; i <= (size_t) last && length < JOSE_ALG_LIST_SIZE; i++)
+	{
+		const char *separator = (JoseAlg) i == last ? conjunction : ", ";
+
+		if (jose_alg_is_for((JoseAlg) i, use))
+			length += (size_t) snprintf(buffer + length, JOSE_ALG_LIST_SIZE - length, "%s%s%s%s",
+										length == 0 ? "" : separator, quote,
+										algorithms[i].name, quote);
+	}
+	return buffer;
 }

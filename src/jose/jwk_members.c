@@ -1,44 +1,41 @@
 /*-------------------------------------------------------------------------
  *
  * jwk_members.c
- *	  Reading the members of a JWK, and writing those of a public one.
+ *	  The members of a JWK: reading them, and writing those of a public key.
  *
  *-------------------------------------------------------------------------
  */
+#include "jose/jwk_members.h"
+
 #include <string.h>
 
-#include "jose/key_internal.h"
+#include "jose/base64url.h"
 
-/*
- * Decodes a member a key cannot be without.  JOSE_TOO_LARGE is passed on, for
- * callers to say what too long a member means.
- */
 JoseStatus
-jwk_decode_member(Span span, uint8_t *dst, size_t *dst_length)
+jwk_decode_member(Span member, uint8_t *dst, size_t *dst_length)
 {
 	JoseStatus	status;
 
-	if (span.data == NULL)
+	if (member.data == NULL)
 		return JOSE_KEY_INCOMPLETE;
-	status = base64url_decode(dst, dst_length, span.data, span.length);
+	status = base64url_decode(dst, dst_length, member.data, member.length);
 
 	return status == JOSE_BAD_BASE64URL ? JOSE_KEY_MALFORMED : status;
 }
 
-/* The same for members of one possible size (RFC 7518 6.2.1.2, RFC 8037 2). */
 JoseStatus
-jwk_decode_member_exactly(Span span, uint8_t *dst, size_t width)
+jwk_decode_member_exactly(Span member, uint8_t *dst, size_t length)
 {
-	size_t		length = width;
-	JoseStatus	status = jwk_decode_member(span, dst, &length);
+	size_t		decoded = length;
+	JoseStatus	status = jwk_decode_member(member, dst, &decoded);
 
-	if (status == JOSE_TOO_LARGE || (status == JOSE_OK && length != width))
+	if (status == JOSE_TOO_LARGE || (status == JOSE_OK && decoded != length))
 		return JOSE_KEY_MALFORMED;
 	return status;
 }
 
 static bool
-reserve(JwkWriter *writer, size_t length)
+take_room(JwkWriter *writer, size_t length)
 {
 	if (writer->overflow || length > writer->left)
 	{
@@ -54,7 +51,7 @@ jwk_write_text(JwkWriter *writer, const char *text)
 {
 	size_t		length = strlen(text);
 
-	if (reserve(writer, length))
+	if (take_room(writer, length))
 	{
 		memcpy(writer->next, text, length);
 		writer->next += length;
@@ -64,6 +61,6 @@ jwk_write_text(JwkWriter *writer, const char *text)
 void
 jwk_write_base64url(JwkWriter *writer, const uint8_t *src, size_t length)
 {
-	if (reserve(writer, BASE64URL_ENCODED_LENGTH(length)))
+	if (take_room(writer, BASE64URL_ENCODED_LENGTH(length)))
 		writer->next += base64url_encode(writer->next, src, length);
 }

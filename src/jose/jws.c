@@ -6,13 +6,19 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "jose/jws.h"
+
 #include <string.h>
 
 #include <openssl/err.h>
 
-#include "jose/key_internal.h"
+#include "jose/base64url.h"
+#include "jose/key_methods.h"
 
-/* The last character of some lengths has unused bits, which must be zero. */
+/*
+ * Check the length modulo 4, and that the unused bits of the last character are
+ * zero: 4 bits after two characters, 2 bits after three.
+ */
 static bool
 ends_canonically(Span part)
 {
@@ -41,8 +47,8 @@ is_base64url(Span part)
 }
 
 /*
- * An empty payload is a valid JWS; an empty signature is what a token looks
- * like whose signature was stripped, and there is no algorithm that makes one.
+ * An empty payload is a valid JWS.  No algorithm makes an empty signature: it
+ * means that somebody has removed the signature, so it is refused here.
  */
 JoseStatus
 jose_compact_parts(const char *token, size_t length, JoseCompact *parts)
@@ -89,8 +95,8 @@ jose_compact_split(const char *token, size_t length, JoseCompact *parts)
 }
 
 /*
- * The one gate against algorithm confusion: the key, not the token, says
- * which algorithms may be used with it.
+ * The one check against algorithm confusion (RFC 8725 section 3.1): the key, not
+ * the token, decides which algorithms may be used with it.
  */
 static JoseStatus
 check_alg(const JoseKey *key, JoseAlg alg)
@@ -111,7 +117,7 @@ jose_sign(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_le
 	if (status == JOSE_OK && !key->can_sign)
 		status = JOSE_KEY_NOT_PRIVATE;
 	if (status == JOSE_OK)
-		status = key->methods->sign(key, alg, input, input_length,
+		status = key->methods->sign(key, jose_alg_info(alg), input, input_length,
 									signature, signature_length);
 	if (status != JOSE_OK)
 	{
@@ -128,7 +134,7 @@ jose_verify(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_
 	JoseStatus	status = check_alg(key, alg);
 
 	if (status == JOSE_OK)
-		status = key->methods->verify(key, alg, input, input_length,
+		status = key->methods->verify(key, jose_alg_info(alg), input, input_length,
 									  signature, signature_length);
 	if (status != JOSE_OK)
 		ERR_clear_error();

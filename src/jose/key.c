@@ -3,12 +3,18 @@
  * key.c
  *	  Keys of any type: import, generation, export, thumbprint.
  *
+ * These functions choose the key type and call its methods (key_methods.h).
+ *
  *-------------------------------------------------------------------------
  */
+#include "jose/key.h"
+
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
-#include "jose/key_internal.h"
+#include "base/wipe.h"
+#include "jose/hash.h"
+#include "jose/key_methods.h"
 
 static const JoseKeyMethods *const key_types[] = {
 	[JOSE_KEY_EC] = &jose_ec_methods,
@@ -19,6 +25,7 @@ static const JoseKeyMethods *const key_types[] = {
 
 #define KEY_TYPE_COUNT (sizeof(key_types) / sizeof(key_types[0]))
 
+/* Find the key type of a "kty" (RFC 7518 section 6.1). */
 static JoseStatus
 methods_by_kty(Span kty, const JoseKeyMethods **methods)
 {
@@ -47,11 +54,11 @@ key_alloc(const JoseKeyMethods *methods)
 	return key;
 }
 
-/* Hands a key over if all went well, else leaves nothing behind. */
+/* Hand the key over on success, else free it. */
 static JoseStatus
 key_finish(JoseStatus status, JoseKey *key, JoseKey **result)
 {
-	/* Looking for a decoder can fill the queue even where one is found. */
+	/* OpenSSL can leave errors in its queue even when it succeeds. */
 	ERR_clear_error();
 	if (status == JOSE_OK)
 		*result = key;
@@ -108,7 +115,7 @@ jose_key_generate(JoseAlg alg, JoseKey **key)
 	made = key_alloc(key_types[info->key_type]);
 	if (made == NULL)
 		return JOSE_FAILURE;
-	return key_finish(made->methods->generate(made, alg), made, key);
+	return key_finish(made->methods->generate(made, info), made, key);
 }
 
 void
@@ -140,13 +147,18 @@ jose_key_allows(const JoseKey *key, JoseAlg alg)
 	const JoseAlgInfo *info = jose_alg_info(alg);
 
 	return info != NULL && info->key_type == key->methods->type &&
-		key->methods->allows(key, alg);
+		key->methods->allows(key, info);
 }
 
 JoseAlg
 jose_key_default_alg(const JoseKey *key)
 {
-	return key->methods->default_alg(key);
+	int			alg = JOSE_ALG_UNKNOWN + 1;
+
+	/* Each key type has an algorithm that all of its keys allow, on their curve. */
+	while (alg < JOSE_ALG_END && !jose_key_allows(key, (JoseAlg) alg))
+		alg++;
+	return alg < JOSE_ALG_END ? (JoseAlg) alg : JOSE_ALG_UNKNOWN;
 }
 
 JoseStatus
@@ -182,8 +194,8 @@ jose_key_thumbprint(const JoseKey *key, uint8_t thumbprint[JOSE_THUMBPRINT_LENGT
 		status = JOSE_FAILURE;
 	}
 
-	/* What stands there of a symmetric key is its secret. */
-	OPENSSL_cleanse(jwk, sizeof(jwk));
+	/* The JWK of a symmetric key contains its secret. */
+	wipe_bytes(jwk, sizeof(jwk));
 	return status;
 }
 

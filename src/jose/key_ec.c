@@ -3,6 +3,10 @@
  * key_ec.c
  *	  Keys on the NIST curves and ECDSA (RFC 7518 sections 3.4 and 6.2).
  *
+ * JOSE writes a signature as R || S, OpenSSL as DER; this file converts between
+ * the two.  The public point is kept as bytes beside OpenSSL's key, because
+ * reading it back from OpenSSL is slow.
+ *
  *-------------------------------------------------------------------------
  */
 #include <openssl/bn.h>
@@ -10,19 +14,21 @@
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 
-#include "jose/key_internal.h"
+#include "base/wipe.h"
+#include "jose/key_methods.h"
 
 static const JoseCurve curves[] = {
-	{"P-256", JOSE_ALG_ES256, 32},
-	{"P-384", JOSE_ALG_ES384, 48},
-	{"P-521", JOSE_ALG_ES512, 66}
+	{"P-256", JOSE_P256, 32},
+	{"P-384", JOSE_P384, 48},
+	{"P-521", JOSE_P521, 66}
 };
 
 #define CURVE_COUNT (sizeof(curves) / sizeof(curves[0]))
 
-/* Two INTEGERs with a leading zero each, and three headers, of P-521. */
+/* The longest DER: two INTEGERs of P-521, each with a leading zero, and headers. */
 #define ECDSA_DER_MAX_LENGTH	(2 * (JOSE_EC_MAX_WIDTH + 4) + 4)
 
+/* Read curve and point.  build_public() checks that the point is on the curve. */
 static JoseStatus
 import_point(JoseKey *key, const JoseJwk *jwk)
 {
@@ -50,8 +56,8 @@ import_point(JoseKey *key, const JoseJwk *jwk)
 }
 
 /*
- * A key of a curve that has no point yet, kept for the life of the process: to
- * copy it takes a quarter of the time that it takes to make the curve anew.
+ * Return a key of a curve without a point.  It is kept until the process ends:
+ * copying it takes a quarter of the time that setting up the curve takes.
  */
 static const EVP_PKEY *
 curve_template(const JoseCurve *curve)
@@ -107,7 +113,7 @@ build_pair(const JoseKey *key, const BIGNUM *d)
 	return pair;
 }
 
-/* 0 < d < n, and d times the generator is the public point. */
+/* Check that 0 < d < n, and that d times the generator is the public point. */
 static JoseStatus
 check_private(EVP_PKEY *pkey)
 {
@@ -125,8 +131,8 @@ check_private(EVP_PKEY *pkey)
 }
 
 /*
- * That the point lies on the curve is checked by OpenSSL as it reads it, and
- * since the cofactor of these curves is one there is no more to check.
+ * OpenSSL checks that a point is on the curve when it reads the point.  The
+ * cofactor of these curves is one, so that every such point is a valid key.
  */
 static JoseStatus
 import_public(JoseKey *key, const JoseJwk *jwk)
@@ -139,7 +145,7 @@ import_public(JoseKey *key, const JoseJwk *jwk)
 	return key->pkey != NULL ? JOSE_OK : JOSE_KEY_OFF_CURVE;
 }
 
-/* Adds the private part to a key that has its public one. */
+/* Add the private part to a key that has its public part. */
 static JoseStatus
 add_scalar(JoseKey *key, const uint8_t *scalar)
 {
@@ -152,7 +158,7 @@ add_scalar(JoseKey *key, const uint8_t *scalar)
 	pair = build_pair(key, d);
 	BN_clear_free(d);
 
-	/* With the public part in order, only a scalar out of range can fail. */
+	/* The public part is valid already, so only a scalar out of range can fail. */
 	if (pair == NULL)
 		return JOSE_KEY_MALFORMED;
 	jose_pkey_free(key->pkey);
@@ -174,7 +180,7 @@ ec_import(JoseKey *key, const JoseJwk *jwk)
 	status = jwk_decode_member_exactly(jwk->d, d, key->u.ec.curve->width);
 	if (status == JOSE_OK)
 		status = add_scalar(key, d);
-	OPENSSL_cleanse(d, sizeof(d));
+	wipe_bytes(d, sizeof(d));
 	return status;
 }
 
@@ -191,7 +197,7 @@ ec_import_private(JoseKey *key, const JoseJwk *public_jwk,
 	return add_scalar(key, private_part);
 }
 
-/* One number of a key, as bytes of the curve's width. */
+/* Write one number of a key in the width of the curve, with leading zeros. */
 static bool
 get_number(EVP_PKEY *pkey, const char *name, uint8_t *dst, size_t width)
 {
@@ -205,11 +211,11 @@ get_number(EVP_PKEY *pkey, const char *name, uint8_t *dst, size_t width)
 }
 
 static JoseStatus
-ec_generate(JoseKey *key, JoseAlg alg)
+ec_generate(JoseKey *key, const JoseAlgInfo *info)
 {
 	const JoseCurve *curve = curves;
 
-	while (curve->alg != alg)
+	while (curve->scheme != info->scheme)
 		curve++;
 	key->u.ec.curve = curve;
 	key->pkey = jose_pkey_new(EVP_EC_gen(curve->name));
@@ -225,15 +231,9 @@ ec_generate(JoseKey *key, JoseAlg alg)
 }
 
 static bool
-ec_allows(const JoseKey *key, JoseAlg alg)
+ec_allows(const JoseKey *key, const JoseAlgInfo *info)
 {
-	return key->u.ec.curve->alg == alg;
-}
-
-static JoseAlg
-ec_default_alg(const JoseKey *key)
-{
-	return key->u.ec.curve->alg;
+	return key->u.ec.curve->scheme == info->scheme;
 }
 
 static JoseStatus
@@ -264,7 +264,7 @@ ec_export_private(const JoseKey *key, uint8_t *buffer, size_t *length)
 }
 
 static JoseStatus
-ec_sign(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_length,
+ec_sign(const JoseKey *key, const JoseAlgInfo *info, const uint8_t *input, size_t input_length,
 		uint8_t *signature, size_t *signature_length)
 {
 	int			width = (int) key->u.ec.curve->width;
@@ -276,7 +276,7 @@ ec_sign(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_leng
 
 	if (*signature_length < 2 * (size_t) width)
 		return JOSE_TOO_LARGE;
-	status = jose_pkey_sign(key->pkey, jose_alg_info(alg), input, input_length,
+	status = jose_pkey_sign(key->pkey, info, input, input_length,
 							der, &der_length);
 	if (status != JOSE_OK)
 		return status;
@@ -291,7 +291,10 @@ ec_sign(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_leng
 	return status;
 }
 
-/* The DER form of R || S, or 0 on failure; der has ECDSA_DER_MAX_LENGTH bytes. */
+/*
+ * Convert R || S to DER and return its length, or 0 on failure.  der has room for
+ * ECDSA_DER_MAX_LENGTH bytes.
+ */
 static size_t
 signature_to_der(const uint8_t *signature, size_t width, uint8_t *der)
 {
@@ -313,9 +316,9 @@ signature_to_der(const uint8_t *signature, size_t width, uint8_t *der)
 	return length > 0 ? (size_t) length : 0;
 }
 
-/* OpenSSL itself refuses an r or s that is zero or not below the order. */
+/* OpenSSL refuses an r or s that is zero or not less than the order. */
 static JoseStatus
-ec_verify(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_length,
+ec_verify(const JoseKey *key, const JoseAlgInfo *info, const uint8_t *input, size_t input_length,
 		  const uint8_t *signature, size_t signature_length)
 {
 	size_t		width = key->u.ec.curve->width;
@@ -327,7 +330,7 @@ ec_verify(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_le
 	der_length = signature_to_der(signature, width, der);
 	if (der_length == 0)
 		return JOSE_FAILURE;
-	return jose_pkey_verify(key->pkey, jose_alg_info(alg), input, input_length,
+	return jose_pkey_verify(key->pkey, info, input, input_length,
 							der, der_length);
 }
 
@@ -338,7 +341,6 @@ const JoseKeyMethods jose_ec_methods = {
 	.import_private = ec_import_private,
 	.generate = ec_generate,
 	.allows = ec_allows,
-	.default_alg = ec_default_alg,
 	.write_public = ec_write_public,
 	.export_private = ec_export_private,
 	.sign = ec_sign,

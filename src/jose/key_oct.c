@@ -3,22 +3,23 @@
  * key_oct.c
  *	  Symmetric keys and HMAC (RFC 7518 sections 3.2 and 6.4).
  *
- * A key shorter than a hash is refused for HMAC with that hash, as section
- * 3.2 demands.  For the others a keyed context is made once; each use copies
- * it, so that the key itself never changes.
+ * Section 3.2 demands a secret at least as long as the hash.  For each hash that
+ * the secret is long enough for, a keyed context is made at import.  Every use
+ * copies the context, so that the key does not change.
  *
  *-------------------------------------------------------------------------
  */
 #include <string.h>
 
 #include <openssl/core_names.h>
-#include <openssl/crypto.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
-#include "jose/key_internal.h"
+#include "base/wipe.h"
+#include "jose/hash.h"
+#include "jose/key_methods.h"
 
-/* Fetched once a process, as the hashes in jwa.c are. */
+/* Fetched once per process, as the hashes in hash.c. */
 static EVP_MAC *
 hmac_fetch(void)
 {
@@ -29,6 +30,7 @@ hmac_fetch(void)
 	return fetched;
 }
 
+/* Make a keyed context, or return NULL on failure. */
 static EVP_MAC_CTX *
 hmac_keyed(JoseHash hash, const uint8_t *secret, size_t length)
 {
@@ -36,7 +38,7 @@ hmac_keyed(JoseHash hash, const uint8_t *secret, size_t length)
 	EVP_MAC_CTX *context = hmac != NULL ? EVP_MAC_CTX_new(hmac) : NULL;
 	OSSL_PARAM	params[2];
 
-	/* OpenSSL declares the value as char *, but only reads it. */
+	/* OpenSSL declares the value as char *, but does not change it. */
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
 												 (char *) jose_hash_name(hash), 0);
 	params[1] = OSSL_PARAM_construct_end();
@@ -48,7 +50,7 @@ hmac_keyed(JoseHash hash, const uint8_t *secret, size_t length)
 	return context;
 }
 
-/* Makes a key of the length bytes that are in u.oct.secret already. */
+/* Complete a key whose secret is in u.oct.secret already. */
 static JoseStatus
 oct_complete(JoseKey *key, size_t length)
 {
@@ -58,7 +60,7 @@ oct_complete(JoseKey *key, size_t length)
 		return JOSE_KEY_WEAK;
 	key->u.oct.length = length;
 	key->can_sign = true;
-	for (hash = 0; hash < JOSE_HASH_COUNT; hash++)
+	for (hash = 0; hash < JOSE_HASHES; hash++)
 	{
 		if (length < jose_hash_length((JoseHash) hash))
 			continue;
@@ -80,7 +82,10 @@ oct_import(JoseKey *key, const JoseJwk *jwk)
 	return status == JOSE_OK ? oct_complete(key, length) : status;
 }
 
-/* The public JWK says no more than kty; a k in it must be the same secret. */
+/*
+ * The public JWK that we store of a symmetric key has only "kty".  If it has a
+ * "k", that must be the same secret.
+ */
 static JoseStatus
 oct_import_private(JoseKey *key, const JoseJwk *public_jwk,
 				   const uint8_t *private_part, size_t length)
@@ -104,9 +109,9 @@ oct_import_private(JoseKey *key, const JoseJwk *public_jwk,
 }
 
 static JoseStatus
-oct_generate(JoseKey *key, JoseAlg alg)
+oct_generate(JoseKey *key, const JoseAlgInfo *info)
 {
-	size_t		length = jose_hash_length(jose_alg_info(alg)->hash);
+	size_t		length = jose_hash_length(info->hash);
 
 	if (RAND_priv_bytes(key->u.oct.secret, (int) length) != 1)
 		return JOSE_FAILURE;
@@ -118,21 +123,14 @@ oct_release(JoseKey *key)
 {
 	int			hash;
 
-	for (hash = 0; hash < JOSE_HASH_COUNT; hash++)
+	for (hash = 0; hash < JOSE_HASHES; hash++)
 		EVP_MAC_CTX_free(key->u.oct.mac[hash]);
 }
 
 static bool
-oct_allows(const JoseKey *key, JoseAlg alg)
+oct_allows(const JoseKey *key, const JoseAlgInfo *info)
 {
-	return key->u.oct.mac[jose_alg_info(alg)->hash] != NULL;
-}
-
-static JoseAlg
-oct_default_alg(const JoseKey *key)
-{
-	(void) key;
-	return JOSE_ALG_HS256;
+	return key->u.oct.mac[info->hash] != NULL;
 }
 
 static JoseStatus
@@ -155,10 +153,10 @@ oct_export_private(const JoseKey *key, uint8_t *buffer, size_t *length)
 }
 
 static JoseStatus
-oct_sign(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_length,
+oct_sign(const JoseKey *key, const JoseAlgInfo *info, const uint8_t *input, size_t input_length,
 		 uint8_t *signature, size_t *signature_length)
 {
-	JoseHash	hash = jose_alg_info(alg)->hash;
+	JoseHash	hash = info->hash;
 	EVP_MAC_CTX *context;
 	bool		done;
 
@@ -173,19 +171,19 @@ oct_sign(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_len
 }
 
 static JoseStatus
-oct_verify(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_length,
+oct_verify(const JoseKey *key, const JoseAlgInfo *info, const uint8_t *input, size_t input_length,
 		   const uint8_t *signature, size_t signature_length)
 {
 	uint8_t		expected[EVP_MAX_MD_SIZE];
 	size_t		length = sizeof(expected);
-	JoseStatus	status = oct_sign(key, alg, input, input_length, expected, &length);
+	JoseStatus	status = oct_sign(key, info, input, input_length, expected, &length);
 
 	if (status == JOSE_OK &&
 		(signature_length != length || sodium_memcmp(expected, signature, length) != 0))
 		status = JOSE_BAD_SIGNATURE;
 
-	/* Left on the stack it would be a forged signature ready for use. */
-	OPENSSL_cleanse(expected, sizeof(expected));
+	/* Left on the stack, the expected value would be a valid signature of the input. */
+	wipe_bytes(expected, sizeof(expected));
 	return status;
 }
 
@@ -197,7 +195,6 @@ const JoseKeyMethods jose_oct_methods = {
 	.generate = oct_generate,
 	.release = oct_release,
 	.allows = oct_allows,
-	.default_alg = oct_default_alg,
 	.write_public = oct_write_public,
 	.export_private = oct_export_private,
 	.sign = oct_sign,

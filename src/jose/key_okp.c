@@ -3,16 +3,17 @@
  * key_okp.c
  *	  Ed25519 keys and EdDSA (RFC 8037), by libsodium.
  *
- * Not by OpenSSL: 3.0 accepts public keys of small order, with which one
- * signature is valid for every message.  Nothing but Ed25519 is supported of
- * this key type: X25519 cannot sign, and libsodium has no Ed448.
+ * OpenSSL 3.0 accepts public keys of small order, with which one signature is
+ * valid for every message.  libsodium lets us refuse them.
+ *
+ * Ed25519 is the only curve: X25519 cannot sign, and libsodium has no Ed448.
  *
  *-------------------------------------------------------------------------
  */
-#include <openssl/crypto.h>
 #include <openssl/rand.h>
 
-#include "jose/key_internal.h"
+#include "base/wipe.h"
+#include "jose/key_methods.h"
 
 static JoseStatus
 import_public(JoseKey *key, const JoseJwk *jwk)
@@ -28,13 +29,16 @@ import_public(JoseKey *key, const JoseJwk *jwk)
 	if (status != JOSE_OK)
 		return status;
 
-	/* Canonical, on the curve, in the prime-order group and not of small order. */
+	/*
+	 * True if the point is canonical, on the curve, in the group of prime order,
+	 * and not of small order.
+	 */
 	if (crypto_core_ed25519_is_valid_point(key->u.okp.public_key) != 1)
 		return JOSE_KEY_WEAK;
 	return JOSE_OK;
 }
 
-/* Adds the private part to a key that has its public one. */
+/* Add the private part to a key that has its public part. */
 static JoseStatus
 add_seed(JoseKey *key, const uint8_t seed[crypto_sign_SEEDBYTES])
 {
@@ -44,8 +48,8 @@ add_seed(JoseKey *key, const uint8_t seed[crypto_sign_SEEDBYTES])
 		return JOSE_FAILURE;
 
 	/*
-	 * Signing with a public key that is not the private one's would give the
-	 * private one away, so this is more than tidiness.
+	 * A signature that is made with another public key gives the private key
+	 * away, so this check protects the key.
 	 */
 	if (sodium_memcmp(derived, key->u.okp.public_key, sizeof(derived)) != 0)
 		return JOSE_KEY_MISMATCH;
@@ -65,7 +69,7 @@ okp_import(JoseKey *key, const JoseJwk *jwk)
 	status = jwk_decode_member_exactly(jwk->d, seed, sizeof(seed));
 	if (status == JOSE_OK)
 		status = add_seed(key, seed);
-	OPENSSL_cleanse(seed, sizeof(seed));
+	wipe_bytes(seed, sizeof(seed));
 	return status;
 }
 
@@ -83,31 +87,24 @@ okp_import_private(JoseKey *key, const JoseJwk *public_jwk,
 }
 
 static JoseStatus
-okp_generate(JoseKey *key, JoseAlg alg)
+okp_generate(JoseKey *key, const JoseAlgInfo *info)
 {
 	uint8_t		seed[crypto_sign_SEEDBYTES];
 	bool		done;
 
-	(void) alg;
+	(void) info;
 	done = RAND_priv_bytes(seed, sizeof(seed)) == 1 &&
 		crypto_sign_seed_keypair(key->u.okp.public_key, key->u.okp.secret_key, seed) == 0;
-	OPENSSL_cleanse(seed, sizeof(seed));
+	wipe_bytes(seed, sizeof(seed));
 	key->can_sign = done;
 	return done ? JOSE_OK : JOSE_FAILURE;
 }
 
 static bool
-okp_allows(const JoseKey *key, JoseAlg alg)
+okp_allows(const JoseKey *key, const JoseAlgInfo *info)
 {
 	(void) key;
-	return alg == JOSE_ALG_EDDSA;
-}
-
-static JoseAlg
-okp_default_alg(const JoseKey *key)
-{
-	(void) key;
-	return JOSE_ALG_EDDSA;
+	return info->scheme == JOSE_ED25519;
 }
 
 static JoseStatus
@@ -130,10 +127,10 @@ okp_export_private(const JoseKey *key, uint8_t *buffer, size_t *length)
 }
 
 static JoseStatus
-okp_sign(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_length,
+okp_sign(const JoseKey *key, const JoseAlgInfo *info, const uint8_t *input, size_t input_length,
 		 uint8_t *signature, size_t *signature_length)
 {
-	(void) alg;
+	(void) info;
 	if (*signature_length < crypto_sign_BYTES)
 		return JOSE_TOO_LARGE;
 	*signature_length = crypto_sign_BYTES;
@@ -143,10 +140,10 @@ okp_sign(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_len
 }
 
 static JoseStatus
-okp_verify(const JoseKey *key, JoseAlg alg, const uint8_t *input, size_t input_length,
+okp_verify(const JoseKey *key, const JoseAlgInfo *info, const uint8_t *input, size_t input_length,
 		   const uint8_t *signature, size_t signature_length)
 {
-	(void) alg;
+	(void) info;
 	if (signature_length != crypto_sign_BYTES ||
 		crypto_sign_verify_detached(signature, input, input_length,
 									key->u.okp.public_key) != 0)
@@ -161,7 +158,6 @@ const JoseKeyMethods jose_okp_methods = {
 	.import_private = okp_import_private,
 	.generate = okp_generate,
 	.allows = okp_allows,
-	.default_alg = okp_default_alg,
 	.write_public = okp_write_public,
 	.export_private = okp_export_private,
 	.sign = okp_sign,

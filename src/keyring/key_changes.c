@@ -97,26 +97,21 @@ prepare_to_seal(void)
 	master_key_record_before_sealing();
 }
 
-static bool
-can_sign_with(JoseAlg alg)
-{
-	return alg == JOSE_ALG_ES256 || alg == JOSE_ALG_EDDSA || alg == JOSE_ALG_RS256 ||
-		alg == JOSE_ALG_PS256 || alg == JOSE_ALG_HS256;
-}
-
 char *
 keyring_create(const char *alg_name)
 {
 	JoseAlg		alg = keyring_alg(alg_name);
+	char		list[JOSE_ALG_LIST_SIZE];
 	JoseKey    *key;
 	char	   *kid;
 
-	if (!can_sign_with(alg) || alg == JOSE_ALG_HS256)
+	if (!jose_alg_is_for(alg, JOSE_USE_MAKE_KEYS))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a signing key cannot have algorithm \"%s\"", alg_name),
-				 errdetail("Keys are made for ES256, EdDSA, RS256 and PS256."),
-				 alg == JOSE_ALG_HS256 ?
+				 errdetail("Keys are made for %s.",
+						   jose_alg_list(JOSE_USE_MAKE_KEYS, " and ", NULL, list)),
+				 jose_alg_is_for(alg, JOSE_USE_SIGN_TOKENS) ?
 				 errhint("Import a secret with anon_auth.import_signing_key().") : 0));
 	prepare_to_seal();
 	jose_check_internal(jose_key_generate(alg, &key));
@@ -141,6 +136,7 @@ keyring_import(Jsonb *jwk)
 	JoseJwk		members;
 	JoseKey    *key = NULL;
 	JoseAlg		alg = JOSE_ALG_UNKNOWN;
+	char		list[JOSE_ALG_LIST_SIZE];
 	const char *reason = jwk_from_jsonb(jwk, &members);
 	char	   *kid = reason == NULL ? json_cstring(jwk, "kid") : NULL;
 
@@ -156,8 +152,9 @@ keyring_import(Jsonb *jwk)
 		else
 		{
 			alg = imported_alg(jwk, key);
-			if (!can_sign_with(alg) || !jose_key_allows(key, alg))
-				reason = "tokens are signed with ES256, EdDSA, RS256, PS256 or HS256, and the algorithm must fit the key";
+			if (!jose_alg_is_for(alg, JOSE_USE_SIGN_TOKENS) || !jose_key_allows(key, alg))
+				reason = psprintf("tokens are signed with %s, and the algorithm must fit the key",
+								  jose_alg_list(JOSE_USE_SIGN_TOKENS, " or ", NULL, list));
 		}
 	}
 	if (reason == NULL && kid != NULL && (kid[0] == '\0' || strlen(kid) > 255))
@@ -198,7 +195,7 @@ keyring_rotate(const char *alg)
 	/* Of two rotations at once, the second retires the first one's key. */
 	signing_keys_lock();
 	if (alg == NULL)
-		alg = signing_key_peek(NULL, &current) && strcmp(current.alg, "HS256") != 0 ?
+		alg = signing_key_peek(NULL, &current) && !jose_alg_is_symmetric(keyring_alg(current.alg)) ?
 			current.alg : "ES256";
 	kid = keyring_create(alg);
 	signing_keys_end_retiring(now);

@@ -1,33 +1,35 @@
 /*-------------------------------------------------------------------------
  *
- * evp.c
- *	  What EC and RSA keys have in common: building an EVP_PKEY from its
- *	  numbers, and hash-and-sign.
+ * pkey.c
+ *	  OpenSSL's keys, as EC and RSA use them: building them, and hash-and-sign.
  *
- * Keys are never decoded from PEM or DER where it can be avoided: OpenSSL 3.0
- * takes longer to find the right decoder than to verify a signature.
+ * Keys are built from their numbers rather than decoded from DER: OpenSSL 3.0
+ * takes longer to find a decoder than to verify a signature.  The only DER is the
+ * private part of RSA keys (key_rsa.c).
  *
  *-------------------------------------------------------------------------
  */
+#include "jose/pkey.h"
+
 #include <openssl/crypto.h>
 #include <openssl/rsa.h>
 
-#include "jose/key_internal.h"
+#include "base/wipe.h"
+#include "jose/hash.h"
 
-/* OSSL_PARAM_free() alone leaves private numbers in freed memory. */
+/* OSSL_PARAM_free() does not wipe private numbers that are not in secure memory. */
 static void
-wipe_params(OSSL_PARAM *params)
+wipe_and_free_params(OSSL_PARAM *params)
 {
 	OSSL_PARAM *param;
 
 	if (params == NULL)
 		return;
 	for (param = params; param->key != NULL; param++)
-		OPENSSL_cleanse(param->data, param->data_size);
+		wipe_bytes(param->data, param->data_size);
 	OSSL_PARAM_free(params);
 }
 
-/* NULL if the numbers are no key of that type, or on failure. */
 JosePkey *
 jose_pkey_build(const char *type, OSSL_PARAM_BLD *builder, bool is_private)
 {
@@ -46,30 +48,30 @@ jose_pkey_build(const char *type, OSSL_PARAM_BLD *builder, bool is_private)
 	}
 
 	EVP_PKEY_CTX_free(context);
-	wipe_params(params);
+	wipe_and_free_params(params);
 	return jose_pkey_new(pkey);
 }
 
 /*
- * RFC 7518 section 3.5 fixes the salt to the length of the hash.  To OpenSSL
- * RSA_PSS_SALTLEN_DIGEST means exactly that for verifying too, and MGF1 takes
- * the hash of the message unless told otherwise.
+ * RFC 7518 section 3.5 requires a salt as long as the hash.  OpenSSL takes
+ * RSA_PSS_SALTLEN_DIGEST to mean exactly that length, also when it verifies.
+ * MGF1 uses the hash of the message by default, as section 3.5 demands.
  */
 static bool
 set_padding(EVP_PKEY_CTX *context, const JoseAlgInfo *info)
 {
 	if (info->key_type != JOSE_KEY_RSA)
 		return true;
-	if (!info->pss)
+	if (info->scheme == JOSE_PKCS1)
 		return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) > 0;
 	return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) > 0 &&
 		EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) > 0;
 }
 
 /*
- * The context of one operation of a key, made at first use and kept: looking
- * for the implementation takes as long as some signatures do.  OpenSSL allows
- * EVP_PKEY_sign() and EVP_PKEY_verify() to be called again on theirs.
+ * Return the context of an operation.  It is made at first use and kept, because
+ * finding the implementation takes as long as some signatures.  OpenSSL allows
+ * several calls of EVP_PKEY_sign() or EVP_PKEY_verify() with one context.
  */
 static EVP_PKEY_CTX *
 get_context(JosePkey *pkey, bool verify, const JoseAlgInfo *info)
@@ -81,7 +83,7 @@ get_context(JosePkey *pkey, bool verify, const JoseAlgInfo *info)
 	if (kept->context != NULL && kept->info == info)
 		return kept->context;
 
-	/* Without a hash a context would be for something else. */
+	/* Without a hash the context would sign the digest in another format. */
 	md = jose_hash_md(info->hash);
 	context = md == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(NULL, pkey->pkey, NULL);
 	if (context == NULL ||
@@ -99,8 +101,8 @@ get_context(JosePkey *pkey, bool verify, const JoseAlgInfo *info)
 }
 
 static bool
-hash(const JoseAlgInfo *info, const uint8_t *input, size_t input_length,
-	 uint8_t digest[EVP_MAX_MD_SIZE], size_t *digest_length)
+hash_input(const JoseAlgInfo *info, const uint8_t *input, size_t input_length,
+		   uint8_t digest[EVP_MAX_MD_SIZE], size_t *digest_length)
 {
 	const EVP_MD *md = jose_hash_md(info->hash);
 	unsigned int length;
@@ -143,14 +145,14 @@ jose_pkey_sign(JosePkey *pkey, const JoseAlgInfo *info,
 	uint8_t		digest[EVP_MAX_MD_SIZE];
 	size_t		digest_length;
 
-	return context != NULL && hash(info, input, input_length, digest, &digest_length) &&
+	return context != NULL && hash_input(info, input, input_length, digest, &digest_length) &&
 		EVP_PKEY_sign(context, signature, signature_length, digest, digest_length) > 0 ?
 		JOSE_OK : JOSE_FAILURE;
 }
 
 /*
- * OpenSSL answers 0 or less for a signature that is wrong and for one that
- * cannot be parsed alike, so neither is told from lack of memory.
+ * OpenSSL returns 0 or less for a wrong signature, for one that it cannot parse
+ * and for lack of memory alike.  All three are JOSE_BAD_SIGNATURE here.
  */
 JoseStatus
 jose_pkey_verify(JosePkey *pkey, const JoseAlgInfo *info,
@@ -161,7 +163,7 @@ jose_pkey_verify(JosePkey *pkey, const JoseAlgInfo *info,
 	uint8_t		digest[EVP_MAX_MD_SIZE];
 	size_t		digest_length;
 
-	if (context == NULL || !hash(info, input, input_length, digest, &digest_length))
+	if (context == NULL || !hash_input(info, input, input_length, digest, &digest_length))
 		return JOSE_FAILURE;
 	return EVP_PKEY_verify(context, signature, signature_length, digest, digest_length) == 1 ?
 		JOSE_OK : JOSE_BAD_SIGNATURE;

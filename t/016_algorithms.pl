@@ -1,0 +1,80 @@
+# The SQL scripts and the documents name the algorithms that src/jose/jwa.h lists.
+
+use strict;
+use warnings;
+
+use FindBin;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $root = "$FindBin::Bin/..";
+my $install = join '', map { slurp_file($_) } sort glob "$root/install/*.sql";
+my $guide = slurp_file("$root/docs/guide.md");
+
+# The rows of the table: ALGORITHM(ES256, "ES256", EC, P256, SHA256, 64, true, ...)
+my @rows = slurp_file("$root/src/jose/jwa.h") =~
+  /^\tALGORITHM\(\w+,\s*("\w+",[^)]*)\)/gm;
+my @algorithms = map {
+	my %row;
+	@row{qw(name type scheme hash signature tokens devices verify)} = split /,\s*/;
+	$row{name} =~ tr/"//d;
+	\%row;
+} @rows;
+
+sub names
+{
+	my ($condition) = @_;
+
+	return [ sort map { $_->{name} } grep { $condition->() } @algorithms ];
+}
+
+# The names of algorithms that stand in a text, each once.
+sub names_in
+{
+	my ($text) = @_;
+	my %seen = map { $_ => 1 } $text =~ /\b((?:[A-Z]S\d+)|EdDSA)\b/g;
+
+	return [ sort keys %seen ];
+}
+
+# The algorithms of "RS, PS and ES with 256, 384 and 512, and EdDSA".
+sub families_in
+{
+	my ($text) = @_;
+	my ($families, $sizes) =
+	  $text =~ /((?:[A-Z]S(?:, | or | and |))+) with ((?:\d{3}(?:, | or | and |))+)/
+	  or return [];
+	my @sizes = $sizes =~ /\d+/g;
+
+	return [ sort(($text =~ /EdDSA/ ? 'EdDSA' : ()),
+			map { my $family = $_; map { "$family$_" } @sizes } $families =~ /[A-Z]S/g) ];
+}
+
+cmp_ok(@algorithms, '>', 12, 'the table is read');
+is_deeply(names(sub { $_->{devices} eq 'true' && $_->{type} eq 'OCT' }), [],
+	'no device key is symmetric');
+
+my $signing = names(sub { $_->{tokens} eq 'true' });
+my $made = names(sub { $_->{tokens} eq 'true' && $_->{type} ne 'OCT' });
+
+my ($check) = $install =~ /CHECK \(alg [^{]*\{([^}]*)\}/;
+is_deeply([ sort split /,/, $check // '' ], $signing,
+	'signing_keys accepts the algorithms that tokens are signed with');
+
+my ($comment) = $install =~ /^COMMENT ON FUNCTION anon_auth\.create_signing_key\(.*?IS\s*'(.*?)';$/ms;
+is_deeply(names_in($comment // ''), $made, 'the comment of create_signing_key() lists them');
+my ($row) = $guide =~ /^(\| `create_signing_key\(\)`.*)$/m;
+is_deeply(names_in($row // ''), $made, 'the guide lists them');
+
+my ($verify) = $install =~ /^COMMENT ON FUNCTION anon_auth\.jws_verify\(.*?IS\s*'(.*?)';$/ms;
+is_deeply(families_in($verify // ''), names(sub { $_->{verify} eq 'true' }),
+	'the comment of jws_verify() lists what it verifies');
+($verify) = $guide =~ /^(\| `jws_verify\(.*)$/m;
+is_deeply(families_in($verify // ''), names(sub { $_->{verify} eq 'true' }),
+	'the guide lists what jws_verify() verifies');
+
+my ($device) = $guide =~ /^(\|[^\n]*\| `alg` \|.*)$/m;
+is_deeply(families_in($device // ''), names(sub { $_->{devices} eq 'true' }),
+	'the guide lists the algorithms of device keys');
+
+done_testing();
