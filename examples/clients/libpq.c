@@ -1,6 +1,6 @@
 /*
- * libpq: a device signs up with its key, writes a note, comes back, and becomes
- * an account.  The key is an Ed25519 one of libsodium.
+ * libpq: a device signs up with its key, writes a note, logs in again, and becomes
+ * an account.  libsodium creates the Ed25519 key and the signatures.
  *
  *   cc libpq.c -o libpq $(pkg-config --cflags --libs libpq libsodium)
  */
@@ -26,12 +26,12 @@ check(int condition, const char *message)
 {
 	if (!condition)
 	{
-		fprintf(stderr, "not so: %s\n%s", message, PQerrorMessage(db));
+		fprintf(stderr, "failed: %s\n%s", message, PQerrorMessage(db));
 		exit(1);
 	}
 }
 
-/* Parameters are a list of strings that ends with NULL. */
+/* Runs a statement.  parameters is a NULL-terminated list of strings, or NULL. */
 static PGresult *
 run(const char *sql, const char *const *parameters)
 {
@@ -51,7 +51,7 @@ encode(char *text, size_t size, const void *data, size_t length)
 	return sodium_bin2base64(text, size, data, length, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
-/* Asks for a challenge and signs it; the server gets the public key once. */
+/* Signs a new challenge.  Only the sign-up request contains the public key. */
 static void
 make_request(char *request, size_t size, const char *action, int with_key)
 {
@@ -89,7 +89,7 @@ start(Session *session, const char *sql, const char *const *parameters)
 	PQclear(result);
 }
 
-/* A statement that sees what the user may see; how many rows it returned. */
+/* Runs a statement as the user of a session.  Returns the number of rows. */
 static int
 run_as(const Session *session, const char *sql)
 {

@@ -1,5 +1,5 @@
-// node-postgres: a device signs up with its key, writes a note, comes back, and
-// becomes an account.  Key and signature are Node's own.
+// node-postgres: a device signs up with its key, writes a note, logs in again, and
+// becomes an account.  Node's crypto module creates the key and the signatures.
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import pg from 'pg';
@@ -8,7 +8,7 @@ const db = new pg.Client(); // PGHOST, PGUSER, PGDATABASE
 await db.connect();
 const row = async (sql, ...values) => (await db.query(sql, values)).rows[0];
 
-// The device keeps its key pair; the server gets the public part, once.
+// The device keeps its key pair.  Only the sign-up request contains the public key.
 const kid = randomBytes(16).toString('hex');
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const encode = (object) => Buffer.from(JSON.stringify(object)).toString('base64url');
@@ -22,7 +22,7 @@ async function request(action, withKey) {
   return `${input}.${signature.toString('base64url')}`;
 }
 
-// What the caller may see depends on its access token, for one transaction.
+// Runs a statement as the user of an access token, in one transaction.
 async function as(user, sql, ...values) {
   await db.query('BEGIN');
   try {

@@ -1,5 +1,5 @@
-"""psycopg 3: a device signs up with its key, writes a note, comes back, and
-becomes an account.  Key and signature are those of the cryptography package.
+"""psycopg 3: a device signs up with its key, writes a note, logs in again, and
+becomes an account.  The cryptography package creates the key and the signatures.
 """
 import base64
 import json
@@ -13,7 +13,7 @@ from psycopg.rows import namedtuple_row
 
 db = psycopg.connect(autocommit=True, row_factory=namedtuple_row)  # PGHOST, PGUSER, PGDATABASE
 
-# The device keeps its key pair; the server gets the public part, once.
+# The device keeps its key pair.  Only the sign-up request contains the public key.
 key = ec.generate_private_key(ec.SECP256R1())
 kid = secrets.token_hex(16)
 
@@ -38,7 +38,7 @@ def request(action, with_key=False):
 
 
 def run_as(user, sql, parameters=()):
-    """What the caller may see depends on its access token, for one transaction."""
+    """Run a statement as the user of an access token, in one transaction."""
     with db.transaction():
         db.execute("SELECT anon_auth.use_access_token(%s)", [user.access_token])
         cursor = db.execute(sql, parameters)

@@ -1,6 +1,6 @@
--- What the examples need: the extension, a client, a role for the application,
--- and a table in which each user sees its own rows.  As a superuser, once, in an
--- empty database.
+-- The database of the examples: the extension, a client, a role for the
+-- application, and a table in which each user sees its own rows.  Run it once, as a
+-- superuser, in an empty database.
 
 \set ON_ERROR_STOP on
 CREATE EXTENSION anon_auth;

@@ -1,5 +1,5 @@
-// GraphQL: a device signs up with its key and writes a note; run again, it comes back
-// and becomes an account.  `node client.mjs URL FILE`: FILE keeps the device's key.
+// GraphQL: a device signs up with its key and writes a note.  On the second run, it logs
+// in again and becomes an account.  `node client.mjs URL FILE`: FILE stores the device's key.
 import assert from 'node:assert/strict';
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ async function ask(query, variables, user) {
   return data;
 }
 
-// The device keeps its key pair; the server gets the public part, once.
+// The device keeps its key pair.  Only the sign-up request contains the public key.
 const isNew = !existsSync(file);
 const create = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
 const device = isNew

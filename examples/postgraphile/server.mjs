@@ -1,12 +1,12 @@
 // PostGraphile over the schema api of setup.sql: POST /graphql.
-// PGHOST, PGDATABASE and so on say where the database is, PORT where this listens.
+// Set PGHOST, PGDATABASE and so on for the database, and PORT for the HTTP port.
 import { createServer } from 'node:http';
 import build from 'graphile-build';
 import postgraphile from 'postgraphile';
 
-// A request is one transaction of PostGraphile's.  It begins by letting the database
-// verify the access token: what use_access_token() has found holds until the
-// transaction ends, and no SET can forge it.  A token that is not good ends the request.
+// PostGraphile runs each request in one transaction.  First, the database verifies
+// the access token.  The result of use_access_token() holds until the transaction ends,
+// and SET cannot forge it.  An invalid token ends the request with status 401.
 const withAccessToken = {
   withPostGraphileContext: (connect) => ({ pgSettings, ...options }, run) => {
     const { accessToken, ...settings } = pgSettings;
@@ -22,16 +22,16 @@ const withAccessToken = {
   },
 };
 
-// Who asks: the token, and the address for the limits, as a proxy would tell it.
+// The caller: the access token, and the client's address for the limits, in the form
+// that a proxy uses.
 function pgSettings({ headers, socket }) {
   const addresses = [headers['x-forwarded-for'], socket.remoteAddress].filter(Boolean).join(', ');
   const accessToken = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
   return { 'request.headers': JSON.stringify({ 'x-forwarded-for': addresses }), accessToken };
 }
 
-// What a client may know of an error: those of anon_auth (AA...), and that it may
-// not do something (42501).  Of all others the log has the code alone, as their text
-// can hold what the client has sent.
+// Pass on only errors of anon_auth (AA...) and missing privileges (42501).  For all
+// other errors, log only the code, because the text can contain input of the client.
 const handleErrors = (errors) => errors.map((error) => {
   const cause = error.originalError ?? error;
   const { message, locations, path } = error;
@@ -46,10 +46,10 @@ const handleErrors = (errors) => errors.map((error) => {
 const server = createServer(postgraphile.postgraphile({}, ['api'], {
   pluginHook: postgraphile.makePluginHook([withAccessToken]),
   pgSettings,
-  // A mutation that fails goes back to its savepoint.  A failed query within one
-  // would take the transaction with it, and what a wrong password has counted.
+  // A failed mutation rolls back to its savepoint.  A failed query inside a mutation
+  // would roll back the whole transaction, including counted wrong passwords.
   skipPlugins: [build.MutationPayloadQueryPlugin],
-  ignoreRBAC: false, // only what the role may do
+  ignoreRBAC: false, // expose only objects on which the role has rights
   handleErrors,
   graphiql: false,
   disableQueryLog: true,

@@ -1,12 +1,12 @@
--- What server.mjs needs: the extension, a client, the role that PostGraphile
--- connects as, and the schema that it turns into GraphQL.  As a superuser, once,
--- in an empty database.
+-- The database of server.mjs: the extension, a client, the role that PostGraphile
+-- connects as, and the schema that it exposes as GraphQL.  Run it once, as a
+-- superuser, in an empty database.
 
 CREATE EXTENSION anon_auth;
 SELECT anon_auth.create_client('app', 'native') \g /dev/null
 
--- server.mjs passes on who asks, as a proxy does: it is the one that the limits per
--- address have to look behind.  With nginx before it that makes 2.
+-- server.mjs appends the client's address to X-Forwarded-For, as a proxy does.  With
+-- nginx in front of it, set this to 2.
 UPDATE anon_auth.settings SET trusted_proxy_hops = 1;
 
 CREATE ROLE graphql LOGIN;
@@ -44,7 +44,7 @@ CREATE FUNCTION api.promote(jwt text, email text, password text) RETURNS api.ses
 	FROM anon_auth.promote_anonymous_user('app', email => promote.email, password => promote.password, jwt => promote.jwt);
 END;
 
--- NULL: wrong password, or unknown.
+-- NULL: the login ID is unknown or the password is wrong.
 CREATE FUNCTION api.login(login_id text, password text) RETURNS api.session LANGUAGE sql VOLATILE BEGIN ATOMIC
 	SELECT sub, access_token, expires_in, refresh_token FROM anon_auth.authenticate('app', login.login_id, login.password);
 END;

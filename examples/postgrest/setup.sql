@@ -1,9 +1,9 @@
--- What the example has in its database.  In psql, as a superuser, once in an
--- empty UTF8 database; a second time does no harm:
+-- The database of the example.  Run it in psql as a superuser, in an empty UTF8
+-- database.  You can run it again:
 --
 --     psql -v origin=http://127.0.0.1:8080 -f setup.sql
 --
--- origin is where browsers find the site: scheme, host and port.
+-- origin is the public origin of the site: scheme, host and port.
 
 \set ON_ERROR_STOP on
 \if :{?origin}
@@ -20,9 +20,9 @@ CREATE EXTENSION IF NOT EXISTS anon_auth;
 -- Roles
 -- ---------------------------------------------------------------------------
 
--- PostgREST logs in as authenticator, which has no rights, and becomes one of
--- the others for each request.  Let it in by pg_hba.conf (peer), or give it a
--- password.
+-- PostgREST logs in as authenticator, which has no rights, and switches to one of
+-- the other roles for each request.  Allow the login in pg_hba.conf (peer), or
+-- give the role a password.
 DO $$
 BEGIN
 	IF to_regrole('authenticator') IS NULL THEN
@@ -38,7 +38,7 @@ END
 $$;
 GRANT anon, authenticated TO authenticator;
 
--- uid() and its kin for policies, and the SQL functions.
+-- The SQL functions, including uid() and related functions for policies.
 SELECT anon_auth.grant_client_api(role)
 FROM (VALUES ('anon'::regrole), ('authenticated')) AS roles (role);
 
@@ -50,9 +50,9 @@ FROM (VALUES ('anon'::regrole), ('authenticated'), ('authenticator')) AS roles (
 -- anon_auth
 -- ---------------------------------------------------------------------------
 
--- trust_request_claims: PostgREST has verified the token, and says whose it is
--- by SET.  Whoever else can run SQL as anon or authenticated could say so, too:
--- those roles are for PostgREST alone.
+-- trust_request_claims: PostgREST verifies the token and passes its claims on with
+-- SET.  Any other session that can run SQL as anon or authenticated could forge
+-- them, so use these roles for PostgREST only.
 -- trusted_proxy_hops: nginx.conf appends the client's address to X-Forwarded-For.
 UPDATE anon_auth.settings
 SET issuer = :'origin',
@@ -63,7 +63,8 @@ SET issuer = :'origin',
 	brand_name = 'Notebook',
 	brand_color = '#2f6f4f';
 
--- The page in its two kinds: with tokens, and with a session cookie.
+-- Two clients for the two variants of the page: with tokens, and with a session
+-- cookie.
 SELECT anon_auth.create_client('notebook', 'spa', name => 'Notebook',
 	redirect_uris => ARRAY[:'origin' || '/app/'])
 WHERE NOT EXISTS (SELECT FROM anon_auth.clients WHERE client_id = 'notebook');
@@ -80,8 +81,8 @@ WHERE NOT EXISTS (SELECT FROM anon_auth.clients WHERE client_id = 'notebook-cook
 CREATE SCHEMA IF NOT EXISTS api;
 GRANT USAGE ON SCHEMA api TO anon, authenticated;
 
--- A note belongs to a user, and goes with it.  The user is the same before and
--- after the guest got an account, so nothing has to be moved then.
+-- A note belongs to a user, and is deleted with it.  The user id stays the same
+-- when the guest becomes an account, so no note has to be moved.
 CREATE TABLE IF NOT EXISTS api.notes (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	user_id uuid NOT NULL DEFAULT anon_auth.uid()
@@ -91,8 +92,8 @@ CREATE TABLE IF NOT EXISTS api.notes (
 );
 CREATE INDEX IF NOT EXISTS notes_user_id_idx ON api.notes (user_id);
 
--- Everybody sees and changes his own.  In a sub-select, uid() is asked once a
--- statement and not once a row.
+-- Users see and change only their own notes.  In a sub-select, uid() is called
+-- once per statement, not once per row.
 ALTER TABLE api.notes ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS own_notes ON api.notes;
 CREATE POLICY own_notes ON api.notes TO authenticated
@@ -103,6 +104,6 @@ GRANT INSERT (body) ON api.notes TO authenticated;
 
 COMMIT;
 
--- PostgREST, if it runs already, looks again.
+-- If PostgREST is already running, let it reload.
 NOTIFY pgrst, 'reload schema';
 NOTIFY pgrst, 'reload config';

@@ -1,5 +1,5 @@
-// pgx: a device signs up with its key, writes a note, comes back, and becomes an
-// account.  Key and signature are those of Go's standard library.
+// pgx: a device signs up with its key, writes a note, logs in again, and becomes an
+// account.  Go's standard library creates the key and the signatures.
 package main
 
 import (
@@ -35,8 +35,7 @@ func encode(data []byte) string { return base64.RawURLEncoding.EncodeToString(da
 
 func encodeJSON(value any) string { return encode(must(json.Marshal(value))) }
 
-// request asks for a challenge and signs it; the server gets the public part of
-// the key once.
+// request signs a new challenge.  Only the sign-up request contains the public key.
 func (d device) request(ctx context.Context, db *pgx.Conn, action string, withKey bool) string {
 	var challenge string
 	if err := db.QueryRow(ctx, "SELECT token FROM anon_auth.create_challenge()").Scan(&challenge); err != nil {
@@ -67,8 +66,8 @@ func start(ctx context.Context, db *pgx.Conn, sql string, arguments ...any) (s s
 	return s
 }
 
-// as runs a statement that sees what the session's user may see, and returns
-// how many rows it returned or changed.
+// as runs a statement as the user of a session, and returns the number of rows that
+// it returned or changed.
 func (s session) as(ctx context.Context, db *pgx.Conn, sql string, arguments ...any) int64 {
 	var rows int64
 	err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
@@ -87,7 +86,7 @@ func (s session) as(ctx context.Context, db *pgx.Conn, sql string, arguments ...
 
 func check(condition bool, message string) {
 	if !condition {
-		log.Fatal("not so: " + message)
+		log.Fatal("failed: " + message)
 	}
 	fmt.Println(message)
 }

@@ -1,13 +1,13 @@
-// A guest notebook.  Who the user is, is @authgear/web's affair; the notes are
-// PostgREST's.  Neither knows anything of the other.
+// A guest notebook.  @authgear/web handles the session, and PostgREST the notes.
+// Neither knows about the other.
 
 import authgear, { SessionState } from '@authgear/web';
 
 const byId = (id) => document.getElementById(id);
 const state = document.body.dataset;
 
-// With cookies the browser holds the session, and the server can end it at
-// once; with a refresh token the page does.  A site would choose one of them.
+// With a cookie, the browser stores the session, and the server can end it at
+// once.  With a refresh token, the page stores it.  A real site uses one of them.
 const withCookie = new URLSearchParams(location.search).get('session') === 'cookie';
 const home = new URL(withCookie ? './?session=cookie' : './', location.href).href;
 
@@ -25,8 +25,8 @@ async function begin() {
   await show();
 }
 
-// The sign-up or login page has sent the browser back, with the outcome in the
-// query; which of them it was, this page has noted.
+// Handles the redirect from the sign-up or login page.  The query contains the
+// result.  sessionStorage records which of the two pages it was.
 async function finish() {
   const query = new URLSearchParams(location.search);
 
@@ -60,8 +60,8 @@ async function show(known) {
   state.state = user.isAnonymous ? 'guest' : 'account';
 }
 
-// null when nobody is logged in, or no longer.  Of a cookie the page knows
-// nothing: it has to ask.
+// Returns null if nobody is logged in.  A page cannot read the session cookie, so
+// it must ask the server.
 async function currentUser() {
   const before = authgear.sessionState;
 
@@ -85,7 +85,7 @@ async function currentUser() {
 // Notes
 // ---------------------------------------------------------------------------
 
-// authgear.fetch() adds the access token, or lets the cookie go along.
+// authgear.fetch() adds the access token, or lets the browser send the cookie.
 async function rest(path, options = {}) {
   const response = await authgear.fetch(new URL(`/rest/${path}`, location.href).href, {
     ...options,
@@ -137,7 +137,7 @@ function tell(error) {
   byId('error').hidden = false;
 }
 
-// What goes wrong is shown; what is running is not started again.
+// Shows errors.  Does not start an action while it is still running.
 function on(element, event, action) {
   let running = false;
 
@@ -192,6 +192,6 @@ const run = (action) => action().catch((error) => {
   tell(error);
 });
 
-// The browser's back button can bring the page as it was, long ago.
+// The browser's back button can restore an old state of the page.
 addEventListener('pageshow', ({ persisted }) => persisted && run(() => show()));
 run(begin);
