@@ -19,6 +19,9 @@ INSTALL_PARTS = $(sort $(wildcard $(srcdir)/install/*.sql))
 DATA_built = anon_auth--$(EXTVERSION).sql
 
 PG_CPPFLAGS = -I. -I$(srcdir)/src -DANON_AUTH_VERSION='"$(EXTVERSION)"'
+ifneq ($(wildcard $(srcdir)/src/citus/*.c),)
+PG_CPPFLAGS += -DANON_AUTH_CITUS
+endif
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
 SHLIB_LINK = -lsodium -lcrypto -licui18n -licuuc
 

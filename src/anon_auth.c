@@ -3,9 +3,9 @@
  * anon_auth.c
  *	  Loading of the library.
  *
- * No background worker and no shared memory: it need not be preloaded but for
- * Citus (see store/session_settings.c).  Elsewhere the hooks look at our own
- * statements and at DDL alone.
+ * The library has no background worker and no shared memory, so that it need not be
+ * preloaded, except with Citus (see src/citus).  Otherwise its hooks look only at
+ * DDL and at its own statements.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,13 +14,15 @@
 #include <sodium.h>
 
 #include "base/guc.h"
+#ifdef ANON_AUTH_CITUS
+#include "citus/citus.h"
+#endif
 #include "counters/transaction_counters.h"
 #include "fmgr.h"
 #include "store/app_tables.h"
-#include "store/distribution.h"
 #include "store/foreign_keys.h"
 #include "store/object_guard.h"
-#include "store/session_settings.h"
+#include "store/placement_local.h"
 #include "store/statement.h"
 
 #if PG_VERSION_NUM >= 180000
@@ -38,10 +40,13 @@ _PG_init(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not initialize libsodium")));
-	guc_define(session_settings_init());
+	placement_local_init();
+#ifdef ANON_AUTH_CITUS
+	citus_init();
+#endif
+	guc_define();
 	statement_stamps_init();
 	transaction_counters_init();
-	distribution_init();
 	app_statements_init();
 	foreign_keys_init();
 	object_guard_init();

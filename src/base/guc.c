@@ -81,10 +81,8 @@ guc_set_verified_claims(const char *json, bool is_local)
 }
 
 void
-guc_define(bool guards_nodes)
+guc_define(void)
 {
-	static bool shown;
-
 	DefineCustomStringVariable("anon_auth.master_key_file",
 							   "Path of the file with the master key.",
 							   "Empty: anon_auth.master_key in the data directory, made at first use.",
@@ -113,15 +111,6 @@ guc_define(bool guards_nodes)
 							   PGC_USERSET,
 							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
 							   check_verified_claims, assign_verified_claims, NULL);
-
-	DefineCustomBoolVariable("anon_auth.guards_nodes",
-							 "Whether anon_auth was preloaded after Citus.",
-							 "It must be where its tables are distributed.",
-							 &shown,
-							 guards_nodes,
-							 PGC_INTERNAL,
-							 GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
-							 NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("anon_auth");
 }

@@ -30,7 +30,6 @@ extern uint64 guc_verified_claims_version(void);
 /* is_local: until the end of the transaction, else of the connection. */
 extern void guc_set_verified_claims(const char *json, bool is_local);
 
-/* guards_nodes: what session_settings_init() has returned. */
-extern void guc_define(bool guards_nodes);
+extern void guc_define(void);
 
 #endif							/* ANON_AUTH_GUC_H */

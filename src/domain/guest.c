@@ -15,7 +15,6 @@
 #include "json/json.h"
 #include "json/jwk.h"
 #include "keyring/public_key.h"
-#include "store/distribution.h"
 
 static void
 require_guests_enabled(void)
@@ -110,7 +109,7 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
 				 TimestampTz now, User *user)
 {
 	pg_uuid_t	route = device_key_route(request->kid);
-	pg_uuid_t	id = new_user_id(&route, now);
+	pg_uuid_t	id = user_new_id(&route, now);
 	RateLimits *limits;
 	DeviceKey	key;
 
@@ -177,7 +176,7 @@ static void
 sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz session_expiry,
 					TimestampTz now, User *user)
 {
-	pg_uuid_t	id = new_user_id(NULL, now);
+	pg_uuid_t	id = user_new_id(NULL, now);
 
 	if (client != NULL)
 		client_require_guests(client, false);

@@ -34,7 +34,7 @@
 #include "keyring/keyring.h"
 #include "keyring/master_key_users.h"
 #include "keyring/sealing.h"
-#include "store/distribution.h"
+#include "store/placement.h"
 
 static void
 lock_keys_and_file(void)
@@ -122,10 +122,7 @@ keyring_rotate_master_key(void)
 	PG_END_TRY();
 	master_key_check_again();
 	(void) reseal();
-	if (store_is_distributed())
-		ereport(WARNING,
-				(errmsg("the other nodes cannot open what is sealed here until they have this master key file"),
-				 errhint("Copy it to every node now. docs/citus.md says how to change the key without an interruption.")));
+	placement_current()->master_key_rotated();
 	return id;
 }
 

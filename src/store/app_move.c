@@ -9,48 +9,109 @@
 
 #include "base/errors.h"
 #include "catalog/pg_type.h"
-#include "store/app_move_statement.h"
+#include "lib/stringinfo.h"
+#include "store/app_move.h"
 #include "store/app_tables_private.h"
-#include "store/distribution.h"
+#include "store/placement.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-/* What a DELETE would do to other tables' rows; a key may refer to a partition. */
-static StoreStatement find_cascade = {
-	.sql = "WITH part AS (SELECT $1 AS id UNION SELECT relid FROM pg_catalog.pg_partition_tree($1))"
-	" SELECT c.conname::text, c.conrelid::pg_catalog.regclass::text"
-	" FROM pg_catalog.pg_constraint c WHERE c.contype = 'f'"
-	" AND c.confrelid IN (SELECT id FROM part) AND c.conrelid NOT IN (SELECT id FROM part)"
-	" AND c.confdeltype NOT IN ('a', 'r') ORDER BY 2, 1 LIMIT 1",
-	.nparams = 1,
-	.types = {OIDOID}
-};
-
 /*
- * Where Citus distributes a table by a column that changes, which it does not
- * allow: the rows are taken out, and put in again where they belong then.
+ * The two statements have the ids of the users as parameters, and return a row of
+ * numbers, one for each table: of rows that were moved, and of rows that still refer
+ * to the first user.  A table may have several keys, and keys may share a column.
  */
-static bool
-changes_shard(const AppTable *table)
-{
-	char	   *column = store_distribution_column(table->id);
 
-	return column != NULL && app_key_has_column(table, column);
+/* Whether a row refers to the one user by this key. */
+static void
+append_condition(StringInfo sql, const AppKey *key)
+{
+	appendStringInfo(sql, "%s OPERATOR(pg_catalog.=) $1", quote_identifier(key->column));
 }
 
-static void
-refuse_cascade(const AppTable *table)
+void
+app_move_append_condition(StringInfo sql, const AppTable *table)
 {
-	Datum		params[1] = {ObjectIdGetDatum(table->id)};
-	StoreRow	row;
+	int			k;
 
-	if (store_run(&find_cascade, params, NULL, &row) > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_AA_MERGE),
-				 errmsg("the guest cannot be merged: table %s", table->qualified_name),
-				 errdetail("As its rows go to another shard, foreign key \"%s\" of table %s would delete or change rows there.",
-						   store_text(&row, 0), store_text(&row, 1)),
-				 errhint("Let a merge hook (settings.merge) move the rows of tables that refer to each other.")));
+	for (k = 0; k < table->nkeys; k++)
+	{
+		appendStringInfoString(sql, k > 0 ? " OR " : " WHERE ");
+		append_condition(sql, &table->keys[k]);
+	}
+}
+
+/* Two keys may have the same column, which can be set only once. */
+static bool
+set_before(const AppTable *table, int key)
+{
+	int			k;
+
+	for (k = 0; k < key; k++)
+		if (strcmp(table->keys[k].column, table->keys[key].column) == 0)
+			return true;
+	return false;
+}
+
+void
+app_move_append_new_value(StringInfo sql, const char *column)
+{
+	const char *quoted = quote_identifier(column);
+
+	appendStringInfo(sql, "CASE WHEN %s OPERATOR(pg_catalog.=) $1 THEN $2 ELSE %s END", quoted,
+					 quoted);
+}
+
+void
+app_move_append_locally(StringInfo sql, AppTable *table, int number)
+{
+	int			k;
+
+	appendStringInfo(sql, "t%d AS (UPDATE %s SET ", number, app_table_target(table));
+	for (k = 0; k < table->nkeys; k++)
+	{
+		if (set_before(table, k))
+			continue;
+		appendStringInfo(sql, "%s%s = ", k > 0 ? ", " : "", quote_identifier(table->keys[k].column));
+		app_move_append_new_value(sql, table->keys[k].column);
+	}
+	app_move_append_condition(sql, table);
+	appendStringInfoString(sql, " RETURNING 1)");
+}
+
+static char *
+move_statement(AppTable *tables, int count)
+{
+	StringInfoData sql;
+	int			i;
+
+	initStringInfo(&sql);
+	for (i = 0; i < count; i++)
+	{
+		appendStringInfoString(&sql, i > 0 ? ", " : "WITH ");
+		placement_current()->append_move(&sql, &tables[i], i);
+	}
+	for (i = 0; i < count; i++)
+		appendStringInfo(&sql, "%s(SELECT pg_catalog.count(*) FROM t%d)",
+						 i > 0 ? ", " : " SELECT ", i);
+	return sql.data;
+}
+
+static char *
+leftover_statement(const AppTable *tables, int count)
+{
+	StringInfoData sql;
+	int			i;
+
+	initStringInfo(&sql);
+	for (i = 0; i < count; i++)
+	{
+		appendStringInfo(&sql, "%s(SELECT pg_catalog.count(*) FROM %s",
+						 i > 0 ? ", " : "SELECT ", app_table_target(&tables[i]));
+		app_move_append_condition(&sql, &tables[i]);
+		appendStringInfoChar(&sql, ')');
+	}
+	return sql.data;
 }
 
 /* The detail may quote another user's row, so only the message is passed on. */
@@ -61,7 +122,7 @@ raise_refused(const AppTable *tables, int count, ErrorData *error)
 		quote_qualified_identifier(error->schema_name, error->table_name) :
 		app_table_names(tables, count);
 	bool		by_key = error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION;
-	bool		changes_shards = false;
+	bool		reinserted = false;
 	bool		collision = error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION ||
 		error->sqlerrcode == ERRCODE_EXCLUSION_VIOLATION;
 	int			i;
@@ -69,7 +130,7 @@ raise_refused(const AppTable *tables, int count, ErrorData *error)
 	if (error_must_not_be_caught(error))
 		ReThrowError(error);
 	for (i = 0; i < count; i++)
-		changes_shards |= tables[i].changes_shard;
+		reinserted |= tables[i].reinserted;
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_MERGE),
 			 error->constraint_name != NULL ?
@@ -79,7 +140,7 @@ raise_refused(const AppTable *tables, int count, ErrorData *error)
 			 errdetail_internal("%s", error->message),
 			 collision ?
 			 errhint("Let a merge hook (settings.merge) resolve such collisions first.") :
-			 by_key && changes_shards ?
+			 by_key && reinserted ?
 			 errhint("Let a merge hook (settings.merge) move the rows of tables that refer to each other.") :
 			 by_key ?
 			 errhint("Give that foreign key ON UPDATE CASCADE, or both tables one owner.") : 0,
@@ -140,7 +201,7 @@ refuse_leftovers(AppTable *tables, int count, const Datum *users)
 	uint64	   *left = palloc(sizeof(uint64) * count);
 	int			i;
 
-	run_for_numbers(tables, count, app_leftover_statement(tables, count), users, left);
+	run_for_numbers(tables, count, leftover_statement(tables, count), users, left);
 	for (i = 0; i < count; i++)
 		if (left[i] > 0)
 			ereport(ERROR,
@@ -158,13 +219,7 @@ move_together(AppTable *tables, int count, const Datum *users)
 	char	   *sql;
 	int			i;
 
-	for (i = 0; i < count; i++)
-	{
-		tables[i].changes_shard = changes_shard(&tables[i]);
-		if (tables[i].changes_shard)
-			refuse_cascade(&tables[i]);
-	}
-	sql = app_move_statement(tables, count);
+	sql = move_statement(tables, count);
 	app_owner_enter(&scope, tables[0].owner);
 	run_for_numbers(tables, count, sql, users, moved);
 	app_owner_leave(&scope);
@@ -215,7 +270,7 @@ carry_moved(AppTable *tables, int count, const AppTable *earlier, int earlier_co
 }
 
 AppTable *
-app_tables_move(const pg_uuid_t *from, const pg_uuid_t *to, int *count)
+app_move_rows(const pg_uuid_t *from, const pg_uuid_t *to, int *count)
 {
 	Datum		users[2] = {UUIDPGetDatum(from), UUIDPGetDatum(to)};
 	AppTable   *earlier = NULL;

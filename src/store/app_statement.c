@@ -19,6 +19,7 @@
 #include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"
 #include "store/app_tables_private.h"
+#include "store/placement.h"
 #include "store/session_settings.h"
 #include "store/statement.h"
 #include "utils/rel.h"
@@ -99,9 +100,11 @@ app_statement_run(const AppTable *tables, int count, const char *sql, int nparam
 				  Datum *params, const char *nulls, bool read_only)
 {
 	Binding		inner = {.sql = sql,.tables = tables,.count = count,.outer = binding};
-	int			nest_level = session_settings_enter(!read_only);
+	int			nest_level = session_settings_enter();
 	int			code;
 
+	if (!read_only)
+		placement_current()->require_safe_write();
 	binding = &inner;
 	PG_TRY();
 	{

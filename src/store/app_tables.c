@@ -20,8 +20,8 @@
 #include "nodes/parsenodes.h"
 #include "storage/lmgr.h"
 #include "store/app_tables_private.h"
-#include "store/distribution.h"
 #include "store/foreign_keys.h"
+#include "store/placement.h"
 #include "store/session_settings.h"
 #include "store/statement.h"
 #include "utils/builtins.h"
@@ -201,25 +201,6 @@ compare_tables(const void *a, const void *b)
 	return one->id < other->id ? -1 : one->id > other->id;
 }
 
-/*
- * Citus reaches a shard as one role within a transaction, and the users' rows are
- * reached as the extension's owner.
- */
-static void
-require_one_owner(const AppTable *tables, int count)
-{
-	int			i;
-
-	for (i = 0; i < count; i++)
-		if (tables[i].owner != GetUserId() && store_distribution_column(tables[i].id) != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("distributed table %s must belong to the owner of anon_auth",
-							tables[i].qualified_name),
-					 errhint("ALTER TABLE %s OWNER TO %s;", tables[i].qualified_name,
-							 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
-}
-
 AppTable *
 app_tables_find(bool moving, int *count)
 {
@@ -238,8 +219,7 @@ app_tables_find(bool moving, int *count)
 	for (i = 0; *count > 1 && i < *count; i++)
 		mark_linked(&tables[i], tables, *count);
 	qsort(tables, *count, sizeof(AppTable), compare_tables);
-	if (store_is_distributed())
-		require_one_owner(tables, *count);
+	placement_current()->check_app_tables(tables, *count);
 	return tables;
 }
 

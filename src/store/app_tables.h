@@ -38,22 +38,9 @@ typedef struct AppTable
 	bool		linked;			/* by a foreign key to another of them */
 	int			nkeys;
 	AppKey	   *keys;
-	bool		changes_shard;	/* this and the next are app_tables_move()'s */
-	uint64		moved;			/* rows */
+	bool		reinserted;		/* by app_move_rows(): deleted and inserted */
+	uint64		moved;			/* by app_move_rows(): how many rows */
 } AppTable;
-
-/*
- * Let the rows of one user refer to another, and return all tables with how many
- * rows were moved in each.  Linked tables of an owner change in one statement, so
- * that the foreign keys among them hold at its end.
- *
- * The caller holds both users' rows and has called foreign_keys_hold().  At the end
- * no row refers to the one user, whatever the transaction's snapshot.  Raises
- * AA021 naming table and constraint if a table refuses or a trigger keeps rows
- * back, 40001 if there are rows that the transaction does not see, and as
- * app_tables_release().
- */
-extern AppTable *app_tables_move(const pg_uuid_t *from, const pg_uuid_t *to, int *count);
 
 /*
  * Return the users that have rows in these tables, as a uuid[]; restricting_only: in

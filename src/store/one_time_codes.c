@@ -9,7 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "commands/async.h"
-#include "store/distribution.h"
+#include "store/placement.h"
 #include "store/statement.h"
 #include "store/store.h"
 
@@ -53,35 +53,15 @@ static StoreStatement insert_message = {
 	TIMESTAMPTZOID}
 };
 
-#define MESSAGE_COLUMNS \
-	"o.user_id, o.id, o.type, o.login_id_type, o.recipient, o.sealed_code, o.created_at, o.expires_at"
-
 static StoreStatement take_messages = {
 	.sql = "WITH oldest AS (SELECT user_id, id FROM anon_auth.outbox"
 	"  ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED),"
 	" taken AS (DELETE FROM anon_auth.outbox o USING oldest t"
-	"  WHERE o.user_id = t.user_id AND o.id = t.id RETURNING " MESSAGE_COLUMNS ")"
+	"  WHERE o.user_id = t.user_id AND o.id = t.id RETURNING " OUTBOX_MESSAGE_COLUMNS ")"
 	" SELECT * FROM taken WHERE expires_at > $2 ORDER BY id",
 	.custom_plans = true,
 	.nparams = 2,
 	.types = {INT4OID, TIMESTAMPTZOID}
-};
-
-/* The same where rows of several shards cannot be locked. */
-static StoreStatement find_messages = {
-	.sql = "SELECT user_id, id FROM anon_auth.outbox ORDER BY id LIMIT $1",
-	.nparams = 1,
-	.types = {INT4OID}
-};
-
-static StoreStatement take_message = {
-	.sql = "WITH free AS (SELECT user_id, id FROM anon_auth.outbox"
-	"  WHERE user_id = $1 AND id = $2 FOR UPDATE SKIP LOCKED)"
-	" DELETE FROM anon_auth.outbox o USING free f"
-	" WHERE o.user_id = $1 AND o.user_id = f.user_id AND o.id = f.id"
-	" RETURNING " MESSAGE_COLUMNS,
-	.nparams = 2,
-	.types = {UUIDOID, UUIDOID}
 };
 
 static const char *
@@ -172,9 +152,9 @@ outbox_notify(void)
 	Async_Notify("anon_auth_outbox", "");
 }
 
-/* As MESSAGE_COLUMNS has them. */
-static void
-fill_message(OutboxMessage *message, const StoreRow *row)
+/* As OUTBOX_MESSAGE_COLUMNS has them. */
+void
+outbox_message_fill(OutboxMessage *message, const StoreRow *row)
 {
 	message->user_id = store_uuid(row, 0);
 	message->id = store_uuid(row, 1);
@@ -186,44 +166,25 @@ fill_message(OutboxMessage *message, const StoreRow *row)
 	message->expires_at = DatumGetTimestampTz(row->values[7]);
 }
 
-static OutboxMessage *
-take_one_by_one(int limit, TimestampTz now, int *count)
-{
-	Datum		params[1] = {Int32GetDatum(limit)};
-	int			nrows;
-	StoreRow   *rows = store_run_rows(&find_messages, params, NULL, &nrows);
-	OutboxMessage *messages = palloc(sizeof(OutboxMessage) * Max(nrows, 1));
-	int			i;
-
-	*count = 0;
-	for (i = 0; i < nrows; i++)
-	{
-		StoreRow	row;
-
-		if (store_run(&take_message, rows[i].values, NULL, &row) == 0)
-			continue;
-		fill_message(&messages[*count], &row);
-		if (messages[*count].expires_at > now)
-			(*count)++;
-	}
-	return messages;
-}
-
 OutboxMessage *
-outbox_take(int limit, TimestampTz now, int *count)
+outbox_take_locally(int limit, TimestampTz now, int *count)
 {
 	Datum		params[2];
 	StoreRow   *rows;
 	OutboxMessage *messages;
 	int			i;
 
-	if (store_is_distributed())
-		return take_one_by_one(limit, now, count);
 	params[0] = Int32GetDatum(limit);
 	params[1] = TimestampTzGetDatum(now);
 	rows = store_run_rows(&take_messages, params, NULL, count);
 	messages = palloc(sizeof(OutboxMessage) * Max(*count, 1));
 	for (i = 0; i < *count; i++)
-		fill_message(&messages[i], &rows[i]);
+		outbox_message_fill(&messages[i], &rows[i]);
 	return messages;
+}
+
+OutboxMessage *
+outbox_take(int limit, TimestampTz now, int *count)
+{
+	return placement_current()->take_outbox_messages(limit, now, count);
 }

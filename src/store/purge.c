@@ -6,15 +6,13 @@
  * Candidates come from the small end of an index on purge_from, so that no
  * statement looks at users who are not due.  They are locked and looked at
  * again before they go; rows that somebody else holds are in use, and skipped.
- * Where Citus cannot do that, distributed_purge.c does it otherwise.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "store/distributed_purge.h"
-#include "store/distribution.h"
+#include "store/placement.h"
 #include "store/purge.h"
 #include "store/statement.h"
 #include "store/store.h"
@@ -44,14 +42,6 @@ static StoreStatement lock_device_keys = {
 	" ORDER BY user_id FOR UPDATE SKIP LOCKED",
 	.nparams = 1,
 	.types = {UUIDARRAYOID}
-};
-
-/* Where the key is on another shard than the user. */
-static StoreStatement lock_device_keys_by_route = {
-	.sql = "SELECT user_id FROM anon_auth.device_keys"
-	" WHERE route = ANY ($2) AND user_id = ANY ($1) FOR UPDATE SKIP LOCKED",
-	.nparams = 2,
-	.types = {UUIDARRAYOID, UUIDARRAYOID}
 };
 
 static StoreStatement lock_guests = {
@@ -164,21 +154,18 @@ static StoreStatement delete_before[] = {
 ArrayType **
 purge_batches(ArrayType *ids, int *count)
 {
+	int			size = placement_current()->users_per_lock;
 	ArrayType **batches;
 	Datum	   *items;
-	int			i;
+	int			nitems;
+	int			first;
 
-	if (!store_is_distributed())
-	{
-		batches = palloc(sizeof(ArrayType *));
-		batches[0] = ids;
-		*count = 1;
-		return batches;
-	}
-	deconstruct_array(ids, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &items, NULL, count);
-	batches = palloc(sizeof(ArrayType *) * Max(*count, 1));
-	for (i = 0; i < *count; i++)
-		batches[i] = construct_array(&items[i], 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+	deconstruct_array(ids, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &items, NULL, &nitems);
+	batches = palloc(sizeof(ArrayType *) * Max(nitems, 1));
+	*count = 0;
+	for (first = 0; first < nitems; first += Min(size, nitems - first))
+		batches[(*count)++] = construct_array(&items[first], Min(size, nitems - first), UUIDOID,
+											  UUID_LEN, false, TYPALIGN_CHAR);
 	return batches;
 }
 
@@ -199,23 +186,22 @@ purge_due_guests(bool with_key, TimestampTz before, int limit)
 }
 
 ArrayType *
+purge_lock_device_keys_locally(ArrayType *users)
+{
+	Datum		params[1] = {PointerGetDatum(users)};
+
+	return store_run_for_ids(&lock_device_keys, params);
+}
+
+ArrayType *
 purge_lock_guests(bool with_key, ArrayType *ids)
 {
 	Datum		params[2];
 
 	params[0] = PointerGetDatum(ids);
 	params[1] = BoolGetDatum(with_key);
-	if (with_key && store_is_distributed())
-	{
-		Datum		keys[2];
-		UserRoutes	routes = users_routes(ids);
-
-		keys[0] = params[0];
-		keys[1] = PointerGetDatum(routes.device_keys);
-		params[0] = PointerGetDatum(store_run_for_ids(&lock_device_keys_by_route, keys));
-	}
-	else if (with_key)
-		params[0] = PointerGetDatum(store_run_for_ids(&lock_device_keys, params));
+	if (with_key)
+		params[0] = PointerGetDatum(placement_current()->lock_device_keys(ids));
 	if (purge_count(DatumGetArrayTypeP(params[0])) == 0)
 		return construct_empty_array(UUIDOID);
 	return store_run_for_ids(&lock_guests, params);
@@ -254,7 +240,7 @@ purge_subtract(ArrayType *ids, ArrayType *others)
 }
 
 uint64
-purge_sessions(TimestampTz now, int limit, bool *more)
+purge_sessions_locally(TimestampTz now, int limit, bool *more)
 {
 	Datum		params[3];
 	StoreRow	row;
@@ -263,8 +249,6 @@ purge_sessions(TimestampTz now, int limit, bool *more)
 	params[0] = TimestampTzGetDatum(now);
 	params[1] = Int32GetDatum(limit);
 	*more = false;
-	if (store_is_distributed())
-		return distributed_purge_sessions(now, limit, more);
 	if (store_run(&lock_due_sessions, params, NULL, &row) == 0 || row.nulls[0])
 		return 0;
 	*more = purge_count(DatumGetArrayTypeP(row.values[0])) == limit;
@@ -277,13 +261,23 @@ purge_sessions(TimestampTz now, int limit, bool *more)
 }
 
 uint64
-purge_rows(PurgeKind kind, TimestampTz before, int limit)
+purge_rows_locally(PurgeKind kind, TimestampTz before, int limit)
 {
 	Datum		params[2];
 
-	if (store_is_distributed())
-		return distributed_purge_rows(kind, before, limit);
 	params[0] = TimestampTzGetDatum(before);
 	params[1] = Int32GetDatum(limit);
 	return store_run(&delete_before[kind], params, NULL, NULL);
+}
+
+uint64
+purge_sessions(TimestampTz now, int limit, bool *more)
+{
+	return placement_current()->purge_sessions(now, limit, more);
+}
+
+uint64
+purge_rows(PurgeKind kind, TimestampTz before, int limit)
+{
+	return placement_current()->purge_rows(kind, before, limit);
 }

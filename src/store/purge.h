@@ -32,10 +32,7 @@ extern ArrayType *purge_subtract(ArrayType *ids, ArrayType *others);
 /* Those whose purge_from is past, the oldest first. */
 extern ArrayType *purge_due_guests(bool with_key, TimestampTz before, int limit);
 
-/*
- * In how many parts guests are locked and deleted: one, but Citus locks rows of
- * one shard at a time.
- */
+/* The parts in which guests are locked and deleted; see Placement.users_per_lock. */
 extern ArrayType **purge_batches(ArrayType *ids, int *count);
 
 /* Holds guests for deletion, and returns those that nobody else holds. */
@@ -56,5 +53,10 @@ extern void purge_postpone(ArrayType *ids, TimestampTz until);
  */
 extern uint64 purge_sessions(TimestampTz now, int limit, bool *more);
 extern uint64 purge_rows(PurgeKind kind, TimestampTz before, int limit);
+
+/* The operations of placement.h where this database has all rows. */
+extern ArrayType *purge_lock_device_keys_locally(ArrayType *users);
+extern uint64 purge_sessions_locally(TimestampTz now, int limit, bool *more);
+extern uint64 purge_rows_locally(PurgeKind kind, TimestampTz before, int limit);
 
 #endif							/* ANON_AUTH_PURGE_H */

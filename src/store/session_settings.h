@@ -14,19 +14,26 @@
 #include "postgres.h"
 
 /*
- * Called once when the library is loaded.  Whether it watches over what is sent to
- * other nodes: there is Citus, and no transaction has begun yet.
+ * Around each statement: give parameters that would show its values to the client
+ * a safe value.  session_settings_enter() returns what session_settings_leave()
+ * restores; an error in between needs no clean-up.  Raises as
+ * Placement.enter_statement().
  */
-extern bool session_settings_init(void);
+extern int	session_settings_enter(void);
+extern void session_settings_leave(int nest_level);
+
+typedef struct SessionSetting
+{
+	const char *name;
+	const char *value;
+} SessionSetting;
 
 /*
- * Around each statement, which writes or only reads: parameters that would show what is in it to the client, or
- * change it on its way to another node, have a value of ours.  An error in
- * between needs no clean-up.  Raises 55000 where tables are distributed and the
- * session could have sent something along, and as distributed_transaction_require().
+ * Give parameters these values, if they exist and have others, until
+ * session_settings_leave().  nest_level is 0 as long as no parameter was changed.
+ * Returns the nest level.
  */
-extern int	session_settings_enter(bool writes);
-extern void session_settings_leave(int nest_level);
+extern int	session_settings_pin(const SessionSetting *parameters, int count, int nest_level);
 
 /*
  * Return the value that a string parameter will have when all functions that are

@@ -11,8 +11,7 @@
  * auto_explain logs it, secrets and hashes too.  And to plan a statement takes
  * longer than to find a row by its key, which can be done in one way.  So
  * statements are planned once, without regard to their parameters; but not
- * those that ask for how many rows up to when.  Citus needs the parameters to
- * find the node, and is left to choose.
+ * those that ask for how many rows up to when.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,8 +25,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "store/distributed_transaction.h"
-#include "store/distribution.h"
+#include "store/placement.h"
 #include "store/session_settings.h"
 #include "store/statement.h"
 #include "utils/builtins.h"
@@ -77,20 +75,20 @@ plan_writes(SPIPlanPtr plan)
 static SPIPlanPtr
 plan_of(StoreStatement *statement)
 {
-	bool		distributed = store_is_distributed();
-	SPIPlanPtr	plan = statement->plans[distributed];
+	const Placement *placement = placement_current();
+	SPIPlanPtr	plan = statement->plans[placement->plan_slot];
 
 	if (plan != NULL)
 		return plan;
 	plan = SPI_prepare_cursor(statement->sql, statement->nparams, statement->types,
-							  statement->custom_plans || distributed ? 0 : CURSOR_OPT_GENERIC_PLAN);
+							  statement->custom_plans ? 0 : placement->cursor_options);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare a statement of anon_auth: %s",
 			 SPI_result_code_string(SPI_result));
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not keep a plan of anon_auth");
 	statement->writes = plan_writes(plan);
-	statement->plans[distributed] = plan;
+	statement->plans[placement->plan_slot] = plan;
 	return plan;
 }
 
@@ -120,15 +118,15 @@ static uint64
 execute(StoreStatement *statement, const Datum *params, const bool *nulls)
 {
 	char		spi_nulls[STORE_MAX_PARAMS];
-	int			nest_level = session_settings_enter(false);
+	int			nest_level = session_settings_enter();
 	SPIPlanPtr	plan;
 	int			i;
 	int			code;
 
 	require_safe_search_path();
 	plan = plan_of(statement);
-	if (statement->writes && store_is_distributed())
-		distributed_transaction_require(true);
+	if (statement->writes)
+		placement_current()->require_safe_write();
 
 	for (i = 0; i < statement->nparams; i++)
 		spi_nulls[i] = (nulls != NULL && nulls[i]) ? 'n' : ' ';
@@ -200,7 +198,7 @@ store_run_latest(StoreStatement *statement, const Datum *params, StoreRow *row)
 {
 	Snapshot	snapshot;
 	uint64		processed;
-	int			nest_level = session_settings_enter(false);
+	int			nest_level = session_settings_enter();
 	int			code;
 
 	CommandCounterIncrement();
@@ -225,7 +223,7 @@ store_execute_once(const char *sql, int nparams, Oid *types, Datum *params, cons
 				   bool read_only)
 {
 	SPIPlanPtr	plan = SPI_prepare_cursor(sql, nparams, types,
-										  store_is_distributed() ? 0 : CURSOR_OPT_GENERIC_PLAN);
+										  placement_current()->cursor_options);
 	int			code;
 
 	if (plan == NULL)

@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "store/placement.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
@@ -31,7 +32,7 @@ typedef struct StoreStatement
 	bool		custom_plans;	/* the best plan depends on the parameters */
 	int			nparams;
 	Oid			types[STORE_MAX_PARAMS];
-	SPIPlanPtr	plans[2];		/* for tables here, for distributed ones; kept */
+	SPIPlanPtr	plans[PLACEMENT_SLOTS]; /* kept; see Placement.plan_slot */
 	bool		writes;			/* known once there is a plan */
 } StoreStatement;
 

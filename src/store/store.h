@@ -80,6 +80,12 @@ typedef struct User
 	Jsonb	   *custom_attributes;
 } User;
 
+/*
+ * The id of a new user: a UUIDv7.  route is what its device key is found by, or
+ * NULL; where rows are distributed, both then belong to the same shard.
+ */
+extern pg_uuid_t user_new_id(const pg_uuid_t *route, TimestampTz now);
+
 /* purge_from: see the column. */
 extern void user_insert_guest(const pg_uuid_t *id, const char *device_kid,
 							  TimestampTz purge_from, TimestampTz now);
@@ -121,15 +127,6 @@ extern bool user_set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz no
 /* Holds a user's row for users_delete(). */
 extern bool user_lock_for_deletion(const pg_uuid_t *id, User *user);
 
-/* Where rows of users, uuid[], are that are found by something else; uuid[], too. */
-typedef struct UserRoutes
-{
-	ArrayType  *device_keys;
-	ArrayType  *login_ids;
-} UserRoutes;
-
-extern UserRoutes users_routes(ArrayType *ids);
-
 /*
  * Deletes users whose rows are held, as uuid[], with all that the extension has
  * of them; what the application has goes as its foreign keys say, by its owner.
@@ -139,9 +136,12 @@ extern UserRoutes users_routes(ArrayType *ids);
 extern void users_delete(ArrayType *ids);
 extern void user_delete_one(const pg_uuid_t *id);
 
+/* The operation of placement.h where this database has all rows. */
+extern void users_delete_locally(ArrayType *ids);
+
 /*
  * Let another user have the application's rows of one, and delete it.  Both rows are
- * held, and deferred constraints have been checked.  Raises as app_tables_move().
+ * held, and deferred constraints have been checked.  Raises as app_move_rows().
  */
 extern struct AppTable *user_delete_merged(const pg_uuid_t *id, const pg_uuid_t *into, int *count);
 
@@ -328,6 +328,15 @@ typedef struct OutboxMessage
  * returns those that have not expired, the oldest first.
  */
 extern OutboxMessage *outbox_take(int limit, TimestampTz now, int *count);
+
+/* For implementations: the columns of alias "o", and a row of them. */
+#define OUTBOX_MESSAGE_COLUMNS \
+	"o.user_id, o.id, o.type, o.login_id_type, o.recipient, o.sealed_code, o.created_at, o.expires_at"
+struct StoreRow;
+extern void outbox_message_fill(OutboxMessage *message, const struct StoreRow *row);
+
+/* The operation of placement.h where this database has all rows. */
+extern OutboxMessage *outbox_take_locally(int limit, TimestampTz now, int *count);
 
 /*
  * Puts a message into the outbox, and tells workers when it is committed.  Types

@@ -15,8 +15,9 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "store/app_move.h"
 #include "store/app_tables.h"
-#include "store/distribution.h"
+#include "store/placement.h"
 #include "store/statement.h"
 #include "store/store.h"
 #include "utils/guc.h"
@@ -51,19 +52,6 @@ static StoreStatement delete_of_users[] = {
 		.sql = "DELETE FROM anon_auth.passwords WHERE user_id = ANY ($1)",
 		.nparams = 1,.types = {UUIDARRAYOID}
 	}
-};
-
-/* Where these rows are on other shards than their users. */
-static StoreStatement delete_routed_device_keys = {
-	.sql = "DELETE FROM anon_auth.device_keys WHERE route = ANY ($2) AND user_id = ANY ($1)",
-	.nparams = 2,
-	.types = {UUIDARRAYOID, UUIDARRAYOID}
-};
-
-static StoreStatement delete_routed_login_ids = {
-	.sql = "DELETE FROM anon_auth.login_ids WHERE route = ANY ($2) AND user_id = ANY ($1)",
-	.nparams = 2,
-	.types = {UUIDARRAYOID, UUIDARRAYOID}
 };
 
 static StoreStatement find_left_behind = {
@@ -115,9 +103,10 @@ refuse_unseen_rows(const Datum *params)
 				 errmsg("could not serialize access due to concurrent update")));
 }
 
-static void
-delete_here(const Datum *params)
+void
+users_delete_locally(ArrayType *ids)
 {
+	Datum		params[1] = {PointerGetDatum(ids)};
 	int			i;
 
 	for (i = 0; i < lengthof(delete_of_users); i++)
@@ -126,52 +115,21 @@ delete_here(const Datum *params)
 	run_without_triggers(&delete_users, params);
 }
 
-/*
- * Foreign keys of the shards do the rest, which a setting of this session
- * does not reach; and the nodes look at what is committed by then, whatever the
- * snapshot here.
- */
-static void
-delete_distributed(ArrayType *ids)
-{
-	UserRoutes	routes = users_routes(ids);
-	Datum		params[2];
-
-	params[0] = PointerGetDatum(ids);
-	params[1] = PointerGetDatum(routes.device_keys);
-	store_run(&delete_routed_device_keys, params, NULL, NULL);
-	params[1] = PointerGetDatum(routes.login_ids);
-	store_run(&delete_routed_login_ids, params, NULL, NULL);
-	store_run(&delete_users, params, NULL, NULL);
-}
-
-/* Delete users to whom no row of the application refers. */
-static void
-delete_released(ArrayType *ids)
-{
-	Datum		params[1] = {PointerGetDatum(ids)};
-
-	if (store_is_distributed())
-		delete_distributed(ids);
-	else
-		delete_here(params);
-}
-
 void
 users_delete(ArrayType *ids)
 {
 	app_constraints_immediate();
 	app_tables_release(ids);
-	delete_released(ids);
+	placement_current()->delete_users(ids);
 }
 
 AppTable *
 user_delete_merged(const pg_uuid_t *id, const pg_uuid_t *into, int *count)
 {
-	AppTable   *tables = app_tables_move(id, into, count);
+	AppTable   *tables = app_move_rows(id, into, count);
 	Datum		item = UUIDPGetDatum(id);
 
-	delete_released(construct_array(&item, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	placement_current()->delete_users(construct_array(&item, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
 	return tables;
 }
 

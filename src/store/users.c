@@ -10,6 +10,7 @@
 #include <sodium.h>
 
 #include "catalog/pg_type.h"
+#include "store/placement.h"
 #include "store/statement.h"
 #include "store/store.h"
 #include "utils/array.h"
@@ -112,12 +113,6 @@ static StoreStatement set_disabled = {
 	" WHERE id = $1 AND is_disabled <> $2",
 	.nparams = 3,
 	.types = {UUIDOID, BOOLOID, TIMESTAMPTZOID}
-};
-
-static StoreStatement find_routes = {
-	.sql = "SELECT device_kid, login_id_routes FROM anon_auth.users WHERE id = ANY ($1)",
-	.nparams = 1,
-	.types = {UUIDARRAYOID}
 };
 
 static void
@@ -273,51 +268,8 @@ user_set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now)
 	return store_run(&set_disabled, params, NULL, NULL) > 0;
 }
 
-static void
-append_uuid(ArrayBuildState **array, Datum uuid)
+pg_uuid_t
+user_new_id(const pg_uuid_t *route, TimestampTz now)
 {
-	*array = accumArrayResult(*array, uuid, false, UUIDOID, CurrentMemoryContext);
-}
-
-static ArrayType *
-finish_uuids(ArrayBuildState *array)
-{
-	if (array == NULL)
-		return construct_empty_array(UUIDOID);
-	return DatumGetArrayTypeP(makeArrayResult(array, CurrentMemoryContext));
-}
-
-UserRoutes
-users_routes(ArrayType *ids)
-{
-	Datum		params[1] = {PointerGetDatum(ids)};
-	ArrayBuildState *device_keys = NULL;
-	ArrayBuildState *login_ids = NULL;
-	UserRoutes	routes;
-	int			nrows;
-	StoreRow   *rows = store_run_rows(&find_routes, params, NULL, &nrows);
-	int			i;
-
-	for (i = 0; i < nrows; i++)
-	{
-		char	   *kid = store_text(&rows[i], 0);
-		Datum	   *items;
-		int			count;
-		int			j;
-
-		if (kid != NULL)
-		{
-			pg_uuid_t  *route = palloc(sizeof(pg_uuid_t));
-
-			*route = device_key_route(kid);
-			append_uuid(&device_keys, UUIDPGetDatum(route));
-		}
-		deconstruct_array(DatumGetArrayTypeP(rows[i].values[1]), UUIDOID, UUID_LEN, false,
-						  TYPALIGN_CHAR, &items, NULL, &count);
-		for (j = 0; j < count; j++)
-			append_uuid(&login_ids, items[j]);
-	}
-	routes.device_keys = finish_uuids(device_keys);
-	routes.login_ids = finish_uuids(login_ids);
-	return routes;
+	return placement_current()->new_user_id(route, now);
 }

@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * distribution.c
- *	  Whether the tables are spread over nodes by Citus.
+ * citus_tables.c
+ *	  Which tables Citus has distributed.
  *
- * Asked at every statement, so the answer is kept until PostgreSQL says that
- * the users' table has changed, as it does when it is distributed.  Citus may
- * not be there at all: its catalog is looked up by name.
+ * Each statement asks whether the extension's tables are distributed.  The answer
+ * is therefore kept until PostgreSQL reports a change of table users, as it does
+ * when Citus distributes it.  Citus may not be installed, so its catalog is
+ * looked up by name.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,10 +18,8 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
-#include "store/distribution.h"
+#include "citus/citus_tables.h"
 #include "store/statement.h"
-#include "store/store.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -40,23 +39,23 @@ static StoreStatement find_column = {
 static Oid	users_id;
 static bool distributed;
 static uint64 changes = 1;
-static uint64 changes_seen = 0;	/* as of which change distributed holds */
+static uint64 changes_seen = 0;	/* as of which change the two above hold */
 
 static void
-forget(Datum arg, Oid relation_id)
+note_relation_change(Datum arg, Oid relation_id)
 {
 	if (relation_id == InvalidOid || relation_id == users_id)
 		changes++;
 }
 
 void
-distribution_init(void)
+citus_tables_init(void)
 {
-	CacheRegisterRelcacheCallback(forget, (Datum) 0);
+	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
 }
 
 static bool
-find_in_catalog(Oid catalog_id, Oid relation_id)
+catalog_has_table(Oid catalog_id, Oid relation_id)
 {
 	Relation	catalog = table_open(catalog_id, AccessShareLock);
 	ScanKeyData key;
@@ -72,8 +71,12 @@ find_in_catalog(Oid catalog_id, Oid relation_id)
 	return found;
 }
 
+/*
+ * Opening the catalog can process invalidation messages.  The number of changes is
+ * therefore taken before, so that such a message makes the next call look again.
+ */
 bool
-store_is_distributed(void)
+citus_tables_are_distributed(void)
 {
 	if (changes_seen != changes)
 	{
@@ -81,47 +84,19 @@ store_is_distributed(void)
 		Oid			catalog_id = get_relname_relid(DISTRIBUTED_TABLES, PG_CATALOG_NAMESPACE);
 
 		users_id = get_relname_relid("users", get_namespace_oid("anon_auth", false));
-		distributed = OidIsValid(catalog_id) && find_in_catalog(catalog_id, users_id);
+		distributed = OidIsValid(catalog_id) && catalog_has_table(catalog_id, users_id);
 		changes_seen = changes_before;
 	}
 	return distributed;
 }
 
 char *
-store_distribution_column(Oid relation_id)
+citus_tables_column(Oid relation_id)
 {
 	Datum		params[1] = {ObjectIdGetDatum(relation_id)};
 	StoreRow	row;
 
-	if (!store_is_distributed() || store_run(&find_column, params, NULL, &row) == 0)
+	if (store_run(&find_column, params, NULL, &row) == 0)
 		return NULL;
 	return store_text(&row, 0);
-}
-
-/*
- * Citus divides the range of PostgreSQL's hash function among the shards, so
- * rows whose hashes begin alike are together, up to 256 shards, and mostly
- * where their number is no power of two.
- */
-static unsigned
-hash_beginning(const pg_uuid_t *id)
-{
-	return DatumGetUInt32(hash_any(id->data, UUID_LEN)) >> 24;
-}
-
-pg_uuid_t
-new_user_id(const pg_uuid_t *route, TimestampTz now)
-{
-	pg_uuid_t	id = uuid_new_v7(now);
-	uint32		random;
-
-	if (route == NULL || !store_is_distributed())
-		return id;
-	memcpy(&random, id.data + UUID_LEN - sizeof(random), sizeof(random));
-	while (hash_beginning(&id) != hash_beginning(route))
-	{
-		random++;
-		memcpy(id.data + UUID_LEN - sizeof(random), &random, sizeof(random));
-	}
-	return id;
 }

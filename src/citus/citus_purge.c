@@ -1,19 +1,19 @@
 /*-------------------------------------------------------------------------
  *
- * distributed_purge.c
- *	  What purge.c does otherwise where Citus has spread the tables.
+ * citus_purge.c
+ *	  Rows that purge() and take_outbox_messages() delete on a Citus cluster.
  *
- * Rows can be locked on one shard at a time, and those that somebody else holds
- * must be skipped: who calls a function and does not commit would keep everything
- * from being purged.  So what is due is found first, and then taken one by one.
- * Events, which nobody changes, go together.
+ * Citus can lock rows on one shard at a time.  Rows that another transaction holds
+ * must be skipped: otherwise a caller that does not commit would keep everything from
+ * being purged.  So these functions first find rows that are due, and then take them
+ * one by one.  Events are never changed and therefore deleted together.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "store/distributed_purge.h"
+#include "citus/citus_purge.h"
 #include "store/statement.h"
 
 typedef struct DueRows
@@ -96,6 +96,22 @@ static StoreStatement delete_events = {
 	.types = {UUIDARRAYOID, TIMESTAMPTZOID}
 };
 
+static StoreStatement find_messages = {
+	.sql = "SELECT user_id, id FROM anon_auth.outbox ORDER BY id LIMIT $1",
+	.nparams = 1,
+	.types = {INT4OID}
+};
+
+static StoreStatement take_message = {
+	.sql = "WITH free AS (SELECT user_id, id FROM anon_auth.outbox"
+	"  WHERE user_id = $1 AND id = $2 FOR UPDATE SKIP LOCKED)"
+	" DELETE FROM anon_auth.outbox o USING free f"
+	" WHERE o.user_id = $1 AND o.user_id = f.user_id AND o.id = f.id"
+	" RETURNING " OUTBOX_MESSAGE_COLUMNS,
+	.nparams = 2,
+	.types = {UUIDOID, UUIDOID}
+};
+
 static bool
 is_same(const StoreRow *a, const StoreRow *b)
 {
@@ -107,9 +123,12 @@ is_same(const StoreRow *a, const StoreRow *b)
 	return true;
 }
 
-/* Returns whether it was free; adds to deleted. */
+/*
+ * Delete or postpone the rows that a found row stands for, unless another transaction
+ * holds them.  Returns whether there were any, and adds to deleted.
+ */
 static bool
-take(DueRows *due, const StoreRow *row, const Datum *times, int ntimes, uint64 *deleted)
+take_due_row(DueRows *due, const StoreRow *row, const Datum *times, int ntimes, uint64 *deleted)
 {
 	Datum		params[STORE_MAX_PARAMS];
 	uint64		count;
@@ -143,7 +162,7 @@ purge_due(DueRows *due, const Datum *times, int ntimes, int limit, bool *more)
 		rows = store_run_rows(&due->find, params, NULL, &count);
 		for (i = 0; i < count; i++)
 			if (i == 0 || !is_same(&rows[i], &rows[i - 1]))
-				taken |= take(due, &rows[i], times, ntimes, &deleted);
+				taken |= take_due_row(due, &rows[i], times, ntimes, &deleted);
 		offset += count;
 	} while (!taken && count == limit);
 	*more = count == limit;
@@ -151,7 +170,7 @@ purge_due(DueRows *due, const Datum *times, int ntimes, int limit, bool *more)
 }
 
 uint64
-distributed_purge_sessions(TimestampTz now, int limit, bool *more)
+citus_purge_sessions(TimestampTz now, int limit, bool *more)
 {
 	Datum		times[1] = {TimestampTzGetDatum(now)};
 
@@ -176,7 +195,7 @@ purge_events(TimestampTz before, int limit)
 }
 
 uint64
-distributed_purge_rows(PurgeKind kind, TimestampTz before, int limit)
+citus_purge_rows(PurgeKind kind, TimestampTz before, int limit)
 {
 	Datum		times[1] = {TimestampTzGetDatum(before)};
 	bool		more;
@@ -184,4 +203,27 @@ distributed_purge_rows(PurgeKind kind, TimestampTz before, int limit)
 	if (kind == PURGE_EVENTS)
 		return purge_events(before, limit);
 	return purge_due(&due_rows[kind], times, 1, limit, &more);
+}
+
+OutboxMessage *
+citus_purge_outbox_take(int limit, TimestampTz now, int *count)
+{
+	Datum		params[1] = {Int32GetDatum(limit)};
+	int			nrows;
+	StoreRow   *rows = store_run_rows(&find_messages, params, NULL, &nrows);
+	OutboxMessage *messages = palloc(sizeof(OutboxMessage) * Max(nrows, 1));
+	int			i;
+
+	*count = 0;
+	for (i = 0; i < nrows; i++)
+	{
+		StoreRow	row;
+
+		if (store_run(&take_message, rows[i].values, NULL, &row) == 0)
+			continue;
+		outbox_message_fill(&messages[*count], &row);
+		if (messages[*count].expires_at > now)
+			(*count)++;
+	}
+	return messages;
 }
