@@ -3,7 +3,7 @@
 --
 -- Each takes the raw body of a request as its only, unnamed parameter, and
 -- reads the rest of the request from PostgREST's settings; a reverse proxy
--- maps the paths (examples/postgrest/nginx.conf, and src/http/http.h for what
+-- maps the paths (examples/postgrest/nginx.conf, and src/http/http_request.h for what
 -- it must pass on).  The answer is the returned text with the status and
 -- headers left in response.status and response.headers.
 -- ---------------------------------------------------------------------------

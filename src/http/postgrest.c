@@ -4,21 +4,24 @@
  *	  postgrest_pre_request(): cookie sessions for everything that PostgREST
  *	  serves, and the refusal of sessions that have ended.
  *
- * Runs as the role of the request, within its transaction, before it.  It
- * must switch the role, which a SECURITY DEFINER function may not, so it
- * becomes the owner only to look the session up.
+ * PostgREST calls the function at the beginning of every transaction, as the role
+ * of the request.  The function sets another role, which a SECURITY DEFINER function
+ * may not do.  So it becomes the extension's owner only to look up the session.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "http/http.h"
+#include "domain/domain.h"
+#include "http/http_caller.h"
+#include "http/http_endpoint.h"
+#include "http/http_request.h"
 #include "json/json.h"
 #include "store/statement.h"
 #include "utils/guc.h"
 
-/* PostgREST makes an HTTP status of these. */
+/* PostgREST answers an error PTxyz with the HTTP status xyz. */
 #define ERRCODE_HTTP_400	MAKE_SQLSTATE('P', 'T', '4', '0', '0')
 #define ERRCODE_HTTP_401	MAKE_SQLSTATE('P', 'T', '4', '0', '1')
 #define ERRCODE_HTTP_403	MAKE_SQLSTATE('P', 'T', '4', '0', '3')
@@ -60,13 +63,13 @@ check_cookie(const HttpRequest *request, char **claims)
 	return VERDICT_COOKIE_SESSION;
 }
 
-/* PostgREST has verified the token, whose claims it has set. */
+/* Check the session of an access token.  PostgREST verified it and set its claims. */
 static Verdict
 check_token(const HttpRequest *request)
 {
 	Jsonb	   *claims;
-	Span	sub;
-	Span	sid;
+	Span		sub;
+	Span		sid;
 	pg_uuid_t	user_id;
 	pg_uuid_t	session_id;
 	Session		session;
@@ -76,7 +79,7 @@ check_token(const HttpRequest *request)
 	if (claims == NULL || !request->policy.check_session_on_request)
 		return VERDICT_NOTHING_TO_DO;
 
-	/* Only a token of ours has a session here; sign_jwt() makes some without. */
+	/* Tokens of others have no session here, nor have all that sign_jwt() makes. */
 	if (json_member(claims, "sid") == NULL ||
 		!json_string_equals(claims, "iss", settings_get()->issuer))
 		return VERDICT_NOTHING_TO_DO;
@@ -101,8 +104,9 @@ check_request(char **role, char **claims)
 		return check_token(&request);
 
 	/*
-	 * The functions behind the proxy ask for the session themselves.  Anybody
-	 * can send this header, and is nobody then.
+	 * The reverse proxy sets this header for functions of anon_auth_http, which
+	 * read the cookie themselves.  A client that sends the header itself only
+	 * loses its identity.
 	 */
 	if (http_header(&request, "x-original-method") != NULL)
 		return VERDICT_NOTHING_TO_DO;

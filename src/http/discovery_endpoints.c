@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * discovery.c
+ * discovery_endpoints.c
  *	  GET /.well-known/openid-configuration and GET /oauth2/jwks
  *	  (docs/authgear.md, 5.4).
  *
@@ -8,7 +8,11 @@
  */
 #include "postgres.h"
 
-#include "http/http.h"
+#include "domain/domain.h"
+#include "http/http_endpoint.h"
+#include "http/http_errors.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
 #include "keyring/keyring.h"
 
 /* Long enough to spare requests, short enough for a new key. */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * page.c
+ * http_page.c
  *	  HTML pages: a model in JSON, rendered by anon_auth_http.page().
  *
  *-------------------------------------------------------------------------
@@ -8,12 +8,15 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "http/http.h"
+#include "http/http_errors.h"
+#include "http/http_page.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
 #include "json/json.h"
 #include "store/statement.h"
 #include "utils/json.h"
 
-static StoreStatement render = {
+static StoreStatement render_page = {
 	.sql = "SELECT html, content_security_policy FROM anon_auth_http.page($1)",
 	.read_only = true,
 	.nparams = 1,
@@ -27,7 +30,7 @@ http_page(HttpResponse *response, int status, const char *model)
 	StoreRow	row;
 
 	params[0] = JsonbPGetDatum(json_to_jsonb(model));
-	if (store_run(&render, params, NULL, &row) == 0)
+	if (store_run(&render_page, params, NULL, &row) == 0)
 		elog(ERROR, "a page was not rendered");
 	response->status = status;
 	response->body = store_text(&row, 0);
@@ -36,7 +39,7 @@ http_page(HttpResponse *response, int status, const char *model)
 	http_add_header(response, "X-Frame-Options", "DENY");
 	http_add_header(response, "X-Content-Type-Options", "nosniff");
 
-	/* no-referrer would make the browser send "Origin: null" with the form. */
+	/* With no-referrer, browsers would send "Origin: null" with the form. */
 	http_add_header(response, "Referrer-Policy", "same-origin");
 	http_add_header(response, "Vary", "Accept-Language");
 }

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * anonymous_user.c
+ * anonymous_user_endpoints.c
  *	  POST /oauth2/challenge, /api/anonymous_user/signup and
  *	  /api/anonymous_user/promotion_code (docs/authgear.md, 1.1, 2.1 and 2.2).
  *
@@ -11,8 +11,14 @@
 #include "base/errors.h"
 #include "base/raise.h"
 #include "catalog/pg_type.h"
+#include "domain/domain.h"
 #include "domain/promotion.h"
-#include "http/http.h"
+#include "http/http_caller.h"
+#include "http/http_endpoint.h"
+#include "http/http_errors.h"
+#include "http/http_json_body.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
 #include "json/json.h"
 #include "utils/datetime.h"
 #include "utils/json.h"
@@ -34,6 +40,7 @@ static const HttpMember promotion_code_members[] = {
 	{"refresh_token", false, NULL}
 };
 
+/* Answer {"result": json}. */
 static void
 write_result(HttpResponse *response, const char *json)
 {
@@ -41,7 +48,7 @@ write_result(HttpResponse *response, const char *json)
 	http_no_store(response);
 }
 
-/* {"<name>": secret, "expire_at": RFC 3339 in UTC} */
+/* Answer {"result": {"<name>": secret, "expire_at": a time of RFC 3339 in UTC}}. */
 static void
 write_secret(HttpResponse *response, const char *name, const char *secret, TimestampTz expires_at)
 {
@@ -69,7 +76,7 @@ write_secret(HttpResponse *response, const char *name, const char *secret, Times
 static void
 handle_challenge(const HttpRequest *request, HttpResponse *response)
 {
-	Jsonb	   *body = http_api_body(request, challenge_members, lengthof(challenge_members),
+	Jsonb	   *body = http_json_body(request, challenge_members, lengthof(challenge_members),
 									 response);
 	TimestampTz expires_at;
 	char	   *token;
@@ -151,7 +158,7 @@ sign_up_with_refresh_token(const HttpRequest *request, const char *client_id,
 static void
 handle_signup(const HttpRequest *request, HttpResponse *response)
 {
-	Jsonb	   *body = http_api_body(request, signup_members, lengthof(signup_members), response);
+	Jsonb	   *body = http_json_body(request, signup_members, lengthof(signup_members), response);
 	char	   *client_id;
 
 	if (body == NULL)
@@ -189,7 +196,7 @@ write_authentication_required(HttpResponse *response)
 static void
 handle_promotion_code(const HttpRequest *request, HttpResponse *response)
 {
-	Jsonb	   *body = http_api_body(request, promotion_code_members,
+	Jsonb	   *body = http_json_body(request, promotion_code_members,
 									 lengthof(promotion_code_members), response);
 	TimestampTz expires_at;
 	char	   *refresh_token;

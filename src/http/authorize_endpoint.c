@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * authorize.c
+ * authorize_endpoint.c
  *	  GET and POST /oauth2/authorize (RFC 6749, section 4.1.1; docs/authgear.md,
  *	  2.4 and 3.1).
  *
- * With a guest in the login_hint this starts a promotion, without a hint the
- * login of a regular user.  The guest's proof is checked here, and the browser
- * sent on to the page with a request of our own instead of it: no secret stays
- * in the address, and the proof may expire while the guest fills in the form.
+ * A request with a guest's proof in the login_hint starts a promotion.  A request
+ * without a login_hint starts the login of a regular user.  The endpoint checks the
+ * proof and sends the browser to the page with a request of our own in its place.
+ * So no secret stays in the address, and the proof may expire while the guest fills
+ * in the form.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,22 +17,30 @@
 #include <sodium.h>
 
 #include "domain/authorization.h"
+#include "domain/domain.h"
 #include "domain/promotion.h"
-#include "http/http.h"
+#include "http/http_endpoint.h"
+#include "http/http_errors.h"
+#include "http/http_params.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
 
 #define LOGIN_HINT			"https://authgear.com/login_hint?"
+/* Bytes of the request in the address: proxies refuse longer addresses. */
 #define MAX_REQUEST			6000
 
-/* As long as upstream's page is good. */
-#define LIFETIME			(INT64CONST(20) * SECS_PER_MINUTE * USECS_PER_SEC)
+/* How long the page can be used, as at Authgear (docs/authgear.md, 3.1). */
+#define REQUEST_LIFETIME			(INT64CONST(20) * SECS_PER_MINUTE * USECS_PER_SEC)
+/* Bytes of the secret that binds a request to a browser. */
 #define BROWSER_BYTES		32
 
+/* The scopes that a first-party client may request; others are refused. */
 static const char *const scopes[] = {
 	"openid", "offline_access", "profile", "email", "phone", "address", "device_sso",
 	"https://authgear.com/scopes/full-access", "https://authgear.com/scopes/full-userinfo"
 };
 
-/* What is told to the client by a redirect, once that is known to be safe. */
+/* An error that the client gets by a redirect, after its redirect URI was checked. */
 typedef struct OAuthRefusal
 {
 	const char *error;
@@ -53,7 +62,7 @@ redirect_error(HttpResponse *response, const char *redirect_uri, const char *sta
 	http_no_store(response);
 }
 
-/* False, and why, unless the scope is one that a first-party client may ask. */
+/* Return true if a first-party client may request the scope; else say why not. */
 static bool
 check_scope(const char *scope, OAuthRefusal *refusal)
 {
@@ -84,7 +93,7 @@ check_scope(const char *scope, OAuthRefusal *refusal)
 	return has_openid;
 }
 
-/* The guest's proof, out of the login_hint. */
+/* Read the guest's proof from the login_hint; return false and say why if it has none. */
 static bool
 read_login_hint(const char *hint, PromotionRequest *proof, OAuthRefusal *refusal)
 {
@@ -116,8 +125,8 @@ read_login_hint(const char *hint, PromotionRequest *proof, OAuthRefusal *refusal
 }
 
 /*
- * Everything but client and redirect URI.  May also raise what becomes a
- * redirect in the end.
+ * Read everything except client and redirect URI.  Return false with a refusal, or
+ * raise an error.  The client gets either by a redirect.
  */
 static bool
 read_request(const HttpParams *params, const Client *client, TimestampTz now,
@@ -183,7 +192,7 @@ read_request(const HttpParams *params, const Client *client, TimestampTz now,
 	return true;
 }
 
-/* The secret that this browser has already, or a new one. */
+/* The secret of this browser's cookie.  A browser without one gets a new cookie. */
 static char *
 browser_secret(const HttpRequest *request, HttpResponse *response)
 {
@@ -208,6 +217,7 @@ typedef struct Authorizing
 	AuthorizationRequest authorization;
 } Authorizing;
 
+/* A SubtransactionAction: find out whether a redirect to the client is safe. */
 static void
 identify_client(void *arg)
 {
@@ -225,8 +235,9 @@ identify_client(void *arg)
 	authorizing->authorization.state = http_param(&authorizing->params, "state");
 }
 
+/* A SubtransactionAction: check the request and send the browser to the page. */
 static void
-authorize(void *arg)
+accept_request(void *arg)
 {
 	Authorizing *authorizing = arg;
 	AuthorizationRequest *authorization = &authorizing->authorization;
@@ -242,7 +253,7 @@ authorize(void *arg)
 		return;
 	}
 	authorization->browser = browser_secret(authorizing->request, authorizing->response);
-	authorization->expires_at = authorizing->request->now + LIFETIME;
+	authorization->expires_at = authorizing->request->now + REQUEST_LIFETIME;
 	text = authorization_request_write(authorization);
 	if (strlen(text) > MAX_REQUEST)
 	{
@@ -266,7 +277,7 @@ handle_authorize(const HttpRequest *request, HttpResponse *response)
 	const char *code;
 	const char *description;
 
-	/* Nobody to redirect to whom we know. */
+	/* There is no redirect URI that can be trusted: tell the user. */
 	if (error != NULL)
 	{
 		if (!http_is_refusal(error))
@@ -276,13 +287,13 @@ handle_authorize(const HttpRequest *request, HttpResponse *response)
 		http_no_store(response);
 		return;
 	}
-	error = http_try(authorize, &authorizing);
+	error = http_try(accept_request, &authorizing);
 	if (error != NULL)
 	{
 		(void) http_oauth_error_of(error, &code, &description);
 		http_response_begin(response);
 
-		/* invalid_grant is no error of this endpoint (section 4.1.2.1). */
+		/* RFC 6749, section 4.1.2.1, has no invalid_grant and no invalid_client. */
 		redirect_error(response, authorizing.authorization.redirect_uri,
 					   authorizing.authorization.state,
 					   strcmp(code, "invalid_grant") == 0 ||

@@ -1,20 +1,29 @@
 /*-------------------------------------------------------------------------
  *
- * flow.c
+ * http_flow.c
  *	  What the pages between /oauth2/authorize and the client's redirect URI
  *	  have in common.
+ *
+ * A flow is the authorization request that /oauth2/authorize accepted.  The
+ * address carries it as x_ref, authenticated and bound to the browser by a
+ * cookie, so that no table is needed.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "domain/authorization.h"
-#include "http/http.h"
+#include "domain/domain.h"
+#include "http/http_flow.h"
+#include "http/http_page.h"
+#include "http/http_params.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
 #include "json/json.h"
 
 /*
- * The client and its redirect URI are looked up again at every step: either may
- * have been removed since the request was accepted.
+ * Every step looks up the client and its redirect URI again: an operator may have
+ * removed either since the request was accepted.
  */
 bool
 http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *response)
@@ -35,8 +44,9 @@ http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *respons
 	return false;
 }
 
+/* The URI that leads back to the client; error and description may be NULL. */
 static char *
-back_to_client(const HttpFlow *flow, const char *error, const char *description)
+client_uri(const HttpFlow *flow, const char *error, const char *description)
 {
 	StringInfoData location;
 
@@ -61,9 +71,9 @@ http_flow_begin_page(StringInfo model, const HttpFlow *flow, const char *view)
 	json_add_string(model, "action", action.data);
 	json_add_string(model, "client_name", flow->client.name);
 	json_add_string(model, "cancel_uri",
-					back_to_client(flow, "access_denied", "the user has cancelled"));
+					client_uri(flow, "access_denied", "the user has cancelled"));
 
-	/* A form may lead there: browsers apply the policy to redirects, too. */
+	/* Browsers apply form-action to the redirect that answers a form, too. */
 	json_add_raw(model, "form_action_sources",
 				 http_json_array(http_origin_of(flow->authorization.redirect_uri)));
 }
@@ -72,7 +82,7 @@ void
 http_flow_message(const HttpFlow *flow, int status, const char *message, HttpResponse *response)
 {
 	http_message_page(flow->request, response, status, message, flow->client.name,
-					  back_to_client(flow, NULL, NULL), flow->authorization.ui_locales);
+					  client_uri(flow, NULL, NULL), flow->authorization.ui_locales);
 	http_no_store(response);
 }
 
@@ -95,7 +105,7 @@ http_flow_finish(HttpFlow *flow)
 		return;
 	}
 
-	/* The new cookie takes the place of one that nobody can show any more. */
+	/* The new cookie replaces the browser's: end a session that no browser can show. */
 	if (cookie != NULL && cookie_session_find(cookie, now, &previous, &previous_user))
 		session_end_now(&previous.user_id, &previous.id, previous.client_id, now);
 	flow->cookie = cookie_session_start(flow->client.client_id, &flow->user,

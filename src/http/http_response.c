@@ -1,15 +1,17 @@
 /*-------------------------------------------------------------------------
  *
- * response.c
- *	  Status, headers and cookies, into PostgREST's settings.
+ * http_response.c
+ *	  The response: status, headers, cookies and body, handed to PostgREST.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "base/errors.h"
+#include "domain/domain.h"
 #include "domain/limits.h"
-#include "http/http.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
 #include "json/json.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -39,13 +41,6 @@ http_no_store(HttpResponse *response)
 {
 	http_add_header(response, "Cache-Control", "no-store");
 	http_add_header(response, "Pragma", "no-cache");
-}
-
-bool
-http_is_rate_limit(const ErrorData *error)
-{
-	return error->sqlerrcode == ERRCODE_AA_RATE_LIMITED ||
-		error->sqlerrcode == ERRCODE_AA_ACCOUNT_LOCKED;
 }
 
 void
@@ -79,7 +74,7 @@ http_redirect(HttpResponse *response, const char *location)
 	http_add_header(response, "Location", location);
 }
 
-/* max_age in seconds; negative: until the browser closes. */
+/* max_age is in seconds; negative: the browser keeps the cookie until it is closed. */
 static void
 set_cookie(const HttpRequest *request, HttpResponse *response, const char *name,
 		   const char *value, const char *same_site, int max_age)
@@ -100,8 +95,8 @@ set_cookie(const HttpRequest *request, HttpResponse *response, const char *name,
 }
 
 /*
- * same_site_strict tells end_session, to which any page may send a browser,
- * that it was one of the same site (docs/authgear.md, 2.1 and 6.5).
+ * Any page can send a browser to end_session.  The cookie same_site_strict tells
+ * that endpoint that a page of the same site did (docs/authgear.md, 2.1 and 6.5).
  */
 static void
 set_session_cookies(const HttpRequest *request, HttpResponse *response, const char *value,

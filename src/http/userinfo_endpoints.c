@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * userinfo.c
+ * userinfo_endpoints.c
  *	  GET and POST /oauth2/userinfo (docs/authgear.md, 5.1), and GET /resolve
  *	  for reverse proxies (5.5).
  *
@@ -9,7 +9,12 @@
 #include "postgres.h"
 
 #include "base/errors.h"
-#include "http/http.h"
+#include "domain/domain.h"
+#include "http/http_caller.h"
+#include "http/http_endpoint.h"
+#include "http/http_errors.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
 #include "json/json.h"
 
 static void
@@ -36,7 +41,7 @@ handle_userinfo(const HttpRequest *request, HttpResponse *response)
 	http_no_store(response);
 }
 
-/* The session may end between the two looks. */
+/* The session may end after http_caller() found it. */
 static void
 write_userinfo_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
 {

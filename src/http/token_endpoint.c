@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * token.c
+ * token_endpoint.c
  *	  POST /oauth2/token (docs/authgear.md, 1.3, 3.7 and 6.3), and
  *	  POST /oauth2/revoke (6.4).
  *
@@ -11,11 +11,17 @@
 #include "base/errors.h"
 #include "base/raise.h"
 #include "domain/authorization.h"
-#include "http/http.h"
+#include "domain/domain.h"
+#include "http/http_endpoint.h"
+#include "http/http_errors.h"
+#include "http/http_params.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
 #include "json/json.h"
 #include "utils/fmgrprotos.h"
 
 #define GRANT_ANONYMOUS_REQUEST	"urn:authgear:params:oauth:grant-type:anonymous-request"
+/* Characters of x_device_info. */
 #define MAX_DEVICE_INFO			16384
 
 pg_noreturn static void
@@ -26,8 +32,9 @@ raise_invalid_request(const char *message)
 			 errmsg("%s", message)));
 }
 
+/* A parameter that must be there; raises 22023 with this message. */
 static char *
-required(const HttpParams *params, const char *name, const char *message)
+required_param(const HttpParams *params, const char *name, const char *message)
 {
 	char	   *value = http_param(params, name);
 
@@ -36,9 +43,9 @@ required(const HttpParams *params, const char *name, const char *message)
 	return value;
 }
 
-/* x_device_info: base64url of a JSON object. */
+/* x_device_info: a JSON object in base64url, or NULL if it is absent. */
 static Jsonb *
-device_info(const HttpParams *params)
+read_device_info(const HttpParams *params)
 {
 	char	   *text = http_param(params, "x_device_info");
 	size_t		length;
@@ -57,7 +64,7 @@ device_info(const HttpParams *params)
 	return info;
 }
 
-/* RFC 6749, section 5.1; the user's id is in the tokens. */
+/* Answer RFC 6749, section 5.1.  The tokens name the user. */
 static void
 write_tokens(HttpResponse *response, const TokenResponse *tokens, bool with_refresh_token)
 {
@@ -81,17 +88,17 @@ grant_anonymous_request(const HttpRequest *request, const Client *client,
 						const HttpParams *params, HttpResponse *response)
 {
 	TokenResponse tokens;
-	char	   *jwt = required(params, "jwt", "jwt is required");
+	char	   *jwt = required_param(params, "jwt", "jwt is required");
 
 	client_require_guests(client, true);
 
-	/* Upstream words this differently here than in its API. */
+	/* Authgear words this differently here than in its API. */
 	if (!settings_get()->anonymous_users_enabled)
 	{
 		http_oauth_error(response, 400, "unauthorized_client", "AnonymousUserDisallowed");
 		return;
 	}
-	guest_authenticate_with_key(client, jwt, strlen(jwt), device_info(params), request->now,
+	guest_authenticate_with_key(client, jwt, strlen(jwt), read_device_info(params), request->now,
 								&tokens);
 	write_tokens(response, &tokens, true);
 }
@@ -101,9 +108,9 @@ grant_refresh_token(const HttpRequest *request, const Client *client,
 					const HttpParams *params, HttpResponse *response)
 {
 	TokenResponse tokens;
-	char	   *token = required(params, "refresh_token", "refresh token is required");
+	char	   *token = required_param(params, "refresh_token", "refresh token is required");
 
-	/* Also without rotation it changes: after that of the master key. */
+	/* After a rotation of the master key it changes without token rotation, too. */
 	if (session_refresh(client, token, request->now, &tokens))
 		write_tokens(response, &tokens,
 					 client->rotation || strcmp(tokens.refresh_token, token) != 0);
@@ -116,9 +123,9 @@ grant_authorization_code(const HttpRequest *request, const Client *client,
 						 const HttpParams *params, HttpResponse *response)
 {
 	TokenResponse tokens;
-	char	   *code = required(params, "code", "code is required");
-	char	   *verifier = required(params, "code_verifier", "PKCE code verifier is required");
-	char	   *redirect_uri = required(params, "redirect_uri", "invalid redirect URI");
+	char	   *code = required_param(params, "code", "code is required");
+	char	   *verifier = required_param(params, "code_verifier", "PKCE code verifier is required");
+	char	   *redirect_uri = required_param(params, "redirect_uri", "invalid redirect URI");
 
 	authorization_code_exchange(client, code, redirect_uri, verifier, request->now, &tokens);
 	write_tokens(response, &tokens, true);
@@ -149,7 +156,7 @@ handle_token(const HttpRequest *request, HttpResponse *response)
 		http_oauth_error(response, 400, "unsupported_grant_type", "grant type is not supported");
 }
 
-/* Upstream tells a client with a refresh token nothing of its user. */
+/* As at Authgear, the holder of a refresh token is not told about its user. */
 static void
 write_token_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
 {
@@ -157,7 +164,7 @@ write_token_error(const HttpRequest *request, const ErrorData *error, HttpRespon
 
 	if (error->sqlerrcode == ERRCODE_AA_USER_DISABLED)
 	{
-		/* It was there, or the error would be another. */
+		/* The form was valid, or the error would be another one. */
 		http_form(request, &params);
 		if (strcmp(http_param(&params, "grant_type"), "refresh_token") == 0)
 		{
@@ -175,7 +182,7 @@ anon_auth_http_token(PG_FUNCTION_ARGS)
 	return http_serve(fcinfo, handle_token, write_token_error);
 }
 
-/* 200 to any form: the client has nothing to do about a token that is unknown. */
+/* Answers 200 for an unknown token, too (RFC 7009, section 2.2). */
 static void
 handle_revoke(const HttpRequest *request, HttpResponse *response)
 {

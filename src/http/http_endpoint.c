@@ -1,13 +1,17 @@
 /*-------------------------------------------------------------------------
  *
- * serve.c
- *	  What every function of anon_auth_http does.
+ * http_endpoint.c
+ *	  What every function of schema anon_auth_http does: read the request, handle
+ *	  it, respond.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "http/http.h"
+#include "http/http_endpoint.h"
+#include "http/http_errors.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
 #include "utils/builtins.h"
 
 typedef struct Serving
@@ -17,8 +21,9 @@ typedef struct Serving
 	HttpResponse response;
 } Serving;
 
+/* A SubtransactionAction. */
 static void
-handle(void *arg)
+read_and_handle(void *arg)
 {
 	Serving    *serving = arg;
 
@@ -36,7 +41,7 @@ http_serve(FunctionCallInfo fcinfo, HttpHandler handler, HttpErrorWriter write_e
 	http_request_begin(&serving.request,
 					   PG_ARGISNULL(0) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	http_response_begin(&serving.response);
-	error = http_try(handle, &serving);
+	error = http_try(read_and_handle, &serving);
 	if (error != NULL)
 	{
 		http_response_begin(&serving.response);

@@ -1,17 +1,20 @@
 /*-------------------------------------------------------------------------
  *
- * caller.c
+ * http_caller.c
  *	  Whose session a request shows (docs/authgear.md, 5.1): that of its access
- *	  token, else that of its cookie.
+ *	  token or, if there is none, of its cookie.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "http/http.h"
+#include "domain/domain.h"
+#include "http/http_caller.h"
+#include "http/http_errors.h"
+#include "http/http_request.h"
 #include "json/json.h"
 
-/* Same as access_token_verify(), without raising. */
+/* Arguments and result of access_token_verify(), for http_try(). */
 typedef struct Verification
 {
 	const char *token;
@@ -19,8 +22,9 @@ typedef struct Verification
 	AccessToken access;
 } Verification;
 
+/* A SubtransactionAction. */
 static void
-verify(void *arg)
+verify_access_token(void *arg)
 {
 	Verification *verification = arg;
 
@@ -28,12 +32,13 @@ verify(void *arg)
 						&verification->access);
 }
 
+/* An access token is valid only as long as its session is alive. */
 static HttpCaller
 token_caller(const HttpRequest *request, const char *token, Session *session, User *user)
 {
 	Verification verification = {.token = token,.now = request->now};
 
-	if (http_try(verify, &verification) != NULL ||
+	if (http_try(verify_access_token, &verification) != NULL ||
 		!session_find(&verification.access.sub, &verification.access.sid, request->now,
 					  session, user) ||
 		user->is_disabled)

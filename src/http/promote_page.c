@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * promote_user.c
+ * promote_page.c
  *	  GET and POST /flows/promote_user: the page on which a guest becomes a
  *	  regular user, and what comes of it (docs/authgear.md, 3.1 and 3.4).
  *
@@ -9,18 +9,25 @@
 #include "postgres.h"
 
 #include "base/errors.h"
+#include "domain/domain.h"
 #include "domain/promotion.h"
-#include "http/http.h"
+#include "http/http_endpoint.h"
+#include "http/http_errors.h"
+#include "http/http_flow.h"
+#include "http/http_page.h"
+#include "http/http_params.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
 #include "json/json.h"
 
-/* What the form holds, or shall hold. */
+/* The values of the form, as they were sent and as it is shown again. */
 typedef struct PromotionForm
 {
-	bool		log_in;			/* to the account that has the login ID */
+	bool		log_in;			/* log in to the account that has the login ID */
 	LoginIdType type;
 	char	   *login_id;		/* NULL: empty */
 	char	   *password;
-	const char *login_id_error; /* NULL: none; codes of anon_auth_http.page() */
+	const char *login_id_error; /* a code of anon_auth_http.page(); NULL: none */
 	const char *form_error;
 	const char *password_errors;	/* JSON array */
 } PromotionForm;
@@ -103,7 +110,7 @@ show_form(const Promoting *promoting, int status, HttpResponse *response)
 
 /* ---- reading the form ---- */
 
-/* The type that was asked for, else the first that is allowed. */
+/* The type of this name if it is allowed, else the first type that is. */
 static LoginIdType
 login_id_type_of(const AccountPolicy *policy, const char *name)
 {
@@ -180,8 +187,9 @@ fill_promotion_request(const Promoting *promoting, PromotionRequest *request)
 	request->password = promoting->form.password;
 }
 
+/* A SubtransactionAction. */
 static void
-promote(void *arg)
+promote_guest(void *arg)
 {
 	Promoting  *promoting = arg;
 	PromotionRequest request;
@@ -193,6 +201,7 @@ promote(void *arg)
 		http_flow_finish(&promoting->flow);
 }
 
+/* A SubtransactionAction: log in if the guest was promoted with the same form. */
 static void
 repeat_promotion(void *arg)
 {
@@ -207,7 +216,7 @@ repeat_promotion(void *arg)
 		http_flow_finish(&promoting->flow);
 }
 
-/* The error belongs to a field or to the whole form, or ends it all. */
+/* Show an error beside its field or above the form, or end the flow with a message. */
 static void
 show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 {
@@ -250,7 +259,7 @@ show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 	show_form(promoting, status, response);
 }
 
-/* The guest is none any more, or gone: a double click, or the back button? */
+/* True if a double click or the back button may have sent the form again. */
 static bool
 may_be_repeated(const ErrorData *error)
 {
@@ -278,7 +287,7 @@ handle_form(Promoting *promoting, HttpResponse *response)
 	}
 
 	asked_to_log_in = form->log_in;
-	error = http_try(promote, promoting);
+	error = http_try(promote_guest, promoting);
 	if (error != NULL && may_be_repeated(error))
 	{
 		ErrorData  *second = http_try(repeat_promotion, promoting);
@@ -295,7 +304,7 @@ handle_form(Promoting *promoting, HttpResponse *response)
 		http_flow_redirect(&promoting->flow, response);
 	else
 	{
-		/* Who only wanted to sign up is told of the account first. */
+		/* A guest who only wanted to sign up is told of the account first. */
 		form->log_in = true;
 		form->password_errors = asked_to_log_in ? "[\"wrong\"]" : NULL;
 		show_form(promoting, HTTP_UNACCEPTABLE, response);

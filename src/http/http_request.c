@@ -1,13 +1,15 @@
 /*-------------------------------------------------------------------------
  *
- * request.c
- *	  The client's request, out of PostgREST's settings.
+ * http_request.c
+ *	  The client's request, read from the configuration parameters that PostgREST
+ *	  sets for a transaction.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "http/http.h"
+#include "domain/domain.h"
+#include "http/http_request.h"
 #include "json/json.h"
 #include "store/statement.h"
 #include "utils/builtins.h"
@@ -72,7 +74,7 @@ http_content_type_is(const HttpRequest *request, const char *media_type)
 	size_t		length = strlen(media_type);
 	const char *charset;
 
-	/* A browser sends a body without a type across sites, unasked. */
+	/* A page of another site can make a browser send a body without a type. */
 	if (value == NULL)
 		return http_header(request, "x-original-method") == NULL;
 	if (pg_strncasecmp(value, media_type, length) != 0)
@@ -97,7 +99,7 @@ http_origin_of(const char *uri)
 }
 
 bool
-http_is_foreign(const HttpRequest *request, bool clients_too)
+http_is_foreign(const HttpRequest *request, bool allow_clients)
 {
 	char	   *site = http_header(request, "sec-fetch-site");
 	char	   *origin = http_header(request, "origin");
@@ -106,5 +108,5 @@ http_is_foreign(const HttpRequest *request, bool clients_too)
 		return true;
 	if (origin == NULL || strcmp(origin, http_origin_of(settings_get()->issuer)) == 0)
 		return false;
-	return !clients_too || !clients_have_origin(origin);
+	return !allow_clients || !clients_have_origin(origin);
 }

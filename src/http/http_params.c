@@ -1,15 +1,18 @@
 /*-------------------------------------------------------------------------
  *
- * form.c
- *	  application/x-www-form-urlencoded, both ways.
+ * http_params.c
+ *	  application/x-www-form-urlencoded: reading parameters, writing URIs.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "http/http.h"
+#include "base/compat.h"
+#include "http/http_params.h"
+#include "http/http_request.h"
 #include "mb/pg_wchar.h"
 
+/* More parameters than any endpoint has; a longer list is refused. */
 #define MAX_PARAMS	100
 
 pg_noreturn static void
@@ -33,8 +36,9 @@ hex_digit(char c)
 	raise_malformed("A percent sign must be followed by two hexadecimal digits.");
 }
 
+/* Decode a name or a value; raises 22023. */
 static char *
-decode(const char *text, size_t length)
+decode_percent(const char *text, size_t length)
 {
 	char	   *result = palloc(length + 1);
 	char	   *out = result;
@@ -78,9 +82,9 @@ http_parse_params(const char *text, HttpParams *params)
 		{
 			if (params->count == MAX_PARAMS)
 				raise_malformed("There are too many parameters.");
-			params->names[params->count] = decode(text, name_length);
+			params->names[params->count] = decode_percent(text, name_length);
 			params->values[params->count] = name_length == length ? pstrdup("") :
-				decode(text + name_length + 1, length - name_length - 1);
+				decode_percent(text + name_length + 1, length - name_length - 1);
 			params->count++;
 		}
 		text += length;

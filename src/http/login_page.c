@@ -1,13 +1,19 @@
 /*-------------------------------------------------------------------------
  *
- * login.c
+ * login_page.c
  *	  GET and POST /flows/login: the page on which a regular user logs in.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "http/http.h"
+#include "http/http_endpoint.h"
+#include "http/http_errors.h"
+#include "http/http_flow.h"
+#include "http/http_page.h"
+#include "http/http_params.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
 #include "json/json.h"
 
 typedef struct LoggingIn
@@ -42,8 +48,9 @@ show_form(const LoggingIn *login, const char *login_id_error, const char *passwo
 	http_retry_after(response);
 }
 
+/* A SubtransactionAction. */
 static void
-log_in(void *arg)
+verify_and_finish(void *arg)
 {
 	LoggingIn  *login = arg;
 
@@ -76,7 +83,7 @@ handle_form(LoggingIn *login, HttpResponse *response)
 				  HTTP_UNACCEPTABLE, response);
 		return;
 	}
-	error = http_try(log_in, login);
+	error = http_try(verify_and_finish, login);
 	if (error != NULL && http_is_rate_limit(error))
 		show_form(login, NULL, NULL, "rate_limited", 429, response);
 	else if (error != NULL)

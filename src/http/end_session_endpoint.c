@@ -1,17 +1,24 @@
 /*-------------------------------------------------------------------------
  *
- * end_session.c
+ * end_session_endpoint.c
  *	  GET and POST /oauth2/end_session: logout of a cookie session
  *	  (docs/authgear.md, 6.5; OpenID Connect RP-Initiated Logout 1.0).
  *
- * Any page can send a browser here.  The cookie same_site_strict comes along
- * only when a page of our own site did; otherwise the user is asked.
+ * Any page can send a browser here.  The browser sends the cookie same_site_strict
+ * only if a page of our own site did.  Without it, the endpoint asks the user.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "http/http.h"
+#include "domain/domain.h"
+#include "http/http_caller.h"
+#include "http/http_endpoint.h"
+#include "http/http_errors.h"
+#include "http/http_page.h"
+#include "http/http_params.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
 #include "json/json.h"
 
 static void

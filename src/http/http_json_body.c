@@ -1,14 +1,20 @@
 /*-------------------------------------------------------------------------
  *
- * api_body.c
- *	  JSON bodies, and all that is wrong with them at once (docs/authgear.md,
- *	  1.1 and 2.5).
+ * http_json_body.c
+ *	  JSON bodies, and the list of everything that is wrong with one
+ *	  (docs/authgear.md, 1.1 and 2.5).
+ *
+ * Like Authgear, an endpoint reports all faults of a body in one response: a list
+ * of causes in the form that JSON Schema validators use.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "http/http.h"
+#include "http/http_errors.h"
+#include "http/http_json_body.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
 #include "json/json.h"
 #include "utils/json.h"
 
@@ -18,7 +24,10 @@ typedef struct Causes
 	int			count;
 } Causes;
 
-/* name NULL: the whole body; else a member, as a JSON pointer (RFC 6901). */
+/*
+ * Add a cause.  Its location is a JSON pointer (RFC 6901) to the member of this
+ * name, or to the whole body if name is NULL.  details is JSON or NULL.
+ */
 static void
 add_cause(Causes *causes, const char *name, int length, const char *kind, const char *details)
 {
@@ -45,6 +54,7 @@ add_cause(Causes *causes, const char *name, int length, const char *kind, const 
 	json_close(&causes->json);
 }
 
+/* Append a string to a JSON array that has been opened with "[". */
 static void
 append_name(StringInfo list, const char *name)
 {
@@ -52,6 +62,7 @@ append_name(StringInfo list, const char *name)
 	escape_json(list, name);
 }
 
+/* Report the required members that are missing, with those that are there. */
 static void
 check_required(Causes *causes, const Jsonb *body, const HttpMember *members, int count)
 {
@@ -87,6 +98,7 @@ check_required(Causes *causes, const Jsonb *body, const HttpMember *members, int
 						   actual.data, expected.data, missing.data));
 }
 
+/* The name of a JSON type, as JSON Schema has it. */
 static const char *
 type_name(const JsonbValue *value)
 {
@@ -105,10 +117,12 @@ type_name(const JsonbValue *value)
 	}
 }
 
+/* Report a value that is no string or not one of the allowed values. */
 static void
 check_value(Causes *causes, const HttpMember *member, const JsonbValue *value)
 {
 	StringInfoData expected;
+	StringInfoData details;
 	char	   *actual;
 	int			i;
 
@@ -131,17 +145,14 @@ check_value(Causes *causes, const HttpMember *member, const JsonbValue *value)
 		append_name(&expected, member->values[i]);
 	}
 	appendStringInfoString(&expected, "]}");
-	{
-		StringInfoData details;
-
-		initStringInfo(&details);
-		appendStringInfoString(&details, "{\"actual\": ");
-		escape_json(&details, actual);
-		appendStringInfo(&details, ", \"expected\": %s", expected.data);
-		add_cause(causes, member->name, strlen(member->name), "enum", details.data);
-	}
+	initStringInfo(&details);
+	appendStringInfoString(&details, "{\"actual\": ");
+	escape_json(&details, actual);
+	appendStringInfo(&details, ", \"expected\": %s", expected.data);
+	add_cause(causes, member->name, strlen(member->name), "enum", details.data);
 }
 
+/* Report members that the body must not have, and values of a wrong type. */
 static void
 check_members(Causes *causes, Jsonb *body, const HttpMember *members, int count)
 {
@@ -169,7 +180,7 @@ check_members(Causes *causes, Jsonb *body, const HttpMember *members, int count)
 }
 
 Jsonb *
-http_api_body(const HttpRequest *request, const HttpMember *members, int count,
+http_json_body(const HttpRequest *request, const HttpMember *members, int count,
 			  HttpResponse *response)
 {
 	const char *reason;

@@ -1,0 +1,210 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_errors.c
+ *	  Caught errors, and the forms in which endpoints answer them.
+ *
+ * Endpoints of OAuth 2 answer errors as RFC 6749, section 5.2, has them
+ * (docs/authgear.md, 1.3, 3.7 and 6.3).  Endpoints of Authgear's own API have
+ * another form (docs/authgear.md, 2.5).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/errors.h"
+#include "http/http_errors.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
+#include "json/json.h"
+
+/* A missing signing key is in class AA, but is the operator's fault. */
+bool
+http_is_refusal(const ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_AA_SIGNING_KEY)
+		return false;
+	return error->sqlerrcode == ERRCODE_INVALID_PARAMETER_VALUE ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
+		ERRCODE_TO_CATEGORY(ERRCODE_AA_INVALID_CLIENT);
+}
+
+bool
+http_is_rate_limit(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_AA_RATE_LIMITED ||
+		error->sqlerrcode == ERRCODE_AA_ACCOUNT_LOCKED;
+}
+
+/*
+ * Log a fault.  Only errors of our own have a DETAIL that is safe to log: that of
+ * any other error may quote a row.
+ */
+static void
+log_fault(const ErrorData *error)
+{
+	bool		ours = error->sqlerrcode == ERRCODE_AA_SIGNING_KEY ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_CONFIG_FILE_ERROR;
+
+	ereport(LOG_SERVER_ONLY,
+			(errcode(error->sqlerrcode),
+			 errmsg("anon_auth_http answers 500: %s", error->message),
+			 ours && error->detail != NULL ? errdetail_internal("%s", error->detail) : 0,
+			 ours && error->hint != NULL ? errhint("%s", error->hint) : 0,
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+/*
+ * A write in a read-only transaction is raised again: PostgREST answers it with
+ * 405, which its clients understand.
+ */
+ErrorData *
+http_try(SubtransactionAction action, void *arg)
+{
+	ErrorData  *error = subtransaction_try(action, arg);
+
+	if (error != NULL &&
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INVALID_TRANSACTION_STATE)
+		ReThrowError(error);
+	if (error != NULL && !http_is_refusal(error))
+		log_fault(error);
+	return error;
+}
+
+/* The "error" of OAuth 2 for a SQLSTATE of ours; NULL: none. */
+static const struct
+{
+	int			sqlstate;
+	const char *oauth_error;
+}			oauth_errors[] =
+{
+#define OAUTH_ERROR_ROW(a, b, c, name, oauth_error, meaning) {ERRCODE_AA_##name, oauth_error},
+	AA_ERRORS(OAUTH_ERROR_ROW)
+	{ERRCODE_INVALID_PARAMETER_VALUE, "invalid_request"}
+};
+
+/*
+ * Authgear describes a device's request that it refuses in one word
+ * (docs/authgear.md, 1.3).
+ */
+static bool
+is_invalid_device_request(int sqlstate)
+{
+	return sqlstate == ERRCODE_AA_INVALID_REQUEST_JWT ||
+		sqlstate == ERRCODE_AA_UNKNOWN_DEVICE_KEY ||
+		sqlstate == ERRCODE_AA_INVALID_CHALLENGE ||
+		sqlstate == ERRCODE_AA_INVALID_KEY;
+}
+
+int
+http_oauth_error_of(const ErrorData *error, const char **code, const char **description)
+{
+	int			i;
+
+	for (i = 0; i < lengthof(oauth_errors); i++)
+	{
+		if (oauth_errors[i].sqlstate != error->sqlerrcode || oauth_errors[i].oauth_error == NULL)
+			continue;
+		*code = oauth_errors[i].oauth_error;
+		*description = is_invalid_device_request(error->sqlerrcode) ? "InvalidCredentials" :
+			error->message;
+		return http_is_rate_limit(error) ? 429 : 400;
+	}
+	*code = "server_error";
+	*description = "internal server error";
+	return 500;
+}
+
+/*
+ * x_code is an extension of ours for errors that a client must tell apart; NULL:
+ * none.
+ */
+static void
+write_oauth_error(HttpResponse *response, int status, const char *error, const char *description,
+			const char *x_code)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_string(&json, "error", error);
+	json_add_string(&json, "error_description", description);
+	if (x_code != NULL)
+		json_add_string(&json, "x_code", x_code);
+	json_close(&json);
+	http_json(response, status, json.data);
+	http_no_store(response);
+}
+
+void
+http_oauth_error(HttpResponse *response, int status, const char *error, const char *description)
+{
+	write_oauth_error(response, status, error, description, NULL);
+}
+
+void
+http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
+					   HttpResponse *response)
+{
+	const char *code;
+	const char *description;
+	int			status = http_oauth_error_of(error, &code, &description);
+
+	/* The device must send its public key: see docs/decisions.md. */
+	write_oauth_error(response, status, code, description,
+				error->sqlerrcode == ERRCODE_AA_UNKNOWN_DEVICE_KEY ? "unknown_device_key" : NULL);
+	http_retry_after(response);
+}
+
+void
+http_api_error(HttpResponse *response, int status, const char *name, const char *reason,
+			   const char *message, const char *info)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_name(&json, "error");
+	json_open(&json);
+	json_add_string(&json, "name", name);
+	json_add_string(&json, "reason", reason);
+	json_add_string(&json, "message", message);
+	json_add_integer(&json, "code", status);
+	if (info != NULL)
+		json_add_raw(&json, "info", info);
+	json_close(&json);
+	json_close(&json);
+	http_json(response, status, json.data);
+	http_no_store(response);
+}
+
+void
+http_write_api_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
+{
+	switch (error->sqlerrcode)
+	{
+		case ERRCODE_AA_SIGN_UP_CLOSED:
+			http_api_error(response, 403, "Forbidden", "NoPublicSignup", error->message, NULL);
+			break;
+		case ERRCODE_AA_RATE_LIMITED:
+			http_api_error(response, 429, "TooManyRequest", "RateLimited", error->message, NULL);
+			http_retry_after(response);
+			break;
+		case ERRCODE_AA_ACCOUNT_LOCKED:
+			http_api_error(response, 429, "TooManyRequest", "AccountLockout", error->message, NULL);
+			http_retry_after(response);
+			break;
+		case ERRCODE_AA_HOOK:
+			http_api_error(response, 403, "Forbidden", "HookDisallowed", error->message, NULL);
+			break;
+		case ERRCODE_AA_USER_DISABLED:
+			/* Do not tell the holder of a token that its user is disabled. */
+			http_api_error(response, 400, "Invalid", "Invalid", "invalid refresh token", NULL);
+			break;
+		default:
+			if (http_is_refusal(error))
+				http_api_error(response, 400, "Invalid", "Invalid", error->message, NULL);
+			else
+				http_api_error(response, 500, "InternalError", "UnexpectedError",
+							   "unexpected error occurred", NULL);
+	}
+}

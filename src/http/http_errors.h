@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_errors.h
+ *	  Caught errors, and the forms in which endpoints answer them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_HTTP_ERRORS_H
+#define ANON_AUTH_HTTP_ERRORS_H
+
+#include "postgres.h"
+
+#include "base/subtransaction.h"
+#include "http/http_response.h"
+
+/*
+ * Run an action in a subtransaction.  Return NULL if it succeeded, or the error
+ * that it raised, with all its changes undone.  Errors that PostgreSQL, PostgREST
+ * or an operator must handle (a cancelled query, lack of memory, a serialization
+ * failure, a read-only transaction) are raised again instead.  An error that is
+ * no refusal is logged.
+ */
+extern ErrorData *http_try(SubtransactionAction action, void *arg);
+
+/*
+ * True if the error is a refusal: the client's request caused it.  False if it is
+ * a fault of ours, which is answered with 500.
+ */
+extern bool http_is_refusal(const ErrorData *error);
+
+/* True if the error tells the client to wait (AA018, AA019). */
+extern bool http_is_rate_limit(const ErrorData *error);
+
+/* Answer {"error": ..., "error_description": ...} (RFC 6749, section 5.2). */
+extern void http_oauth_error(HttpResponse *response, int status, const char *error,
+							 const char *description);
+
+/*
+ * Fill code and description with the "error" and "error_description" of OAuth 2
+ * for an error (docs/authgear.md, 1.3), and return the status.
+ */
+extern int	http_oauth_error_of(const ErrorData *error, const char **code,
+								const char **description);
+
+/*
+ * Answer {"error": {"name", "reason", "message", "code", "info"}}
+ * (docs/authgear.md, 2.5).  info is JSON or NULL.
+ */
+extern void http_api_error(HttpResponse *response, int status, const char *name,
+						   const char *reason, const char *message, const char *info);
+
+/* The two forms as an HttpErrorWriter; see http_endpoint.h. */
+extern void http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
+								   HttpResponse *response);
+extern void http_write_api_error(const HttpRequest *request, const ErrorData *error,
+								 HttpResponse *response);
+
+#endif							/* ANON_AUTH_HTTP_ERRORS_H */

@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_flow.h
+ *	  The pages between /oauth2/authorize and the client's redirect URI.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_HTTP_FLOW_H
+#define ANON_AUTH_HTTP_FLOW_H
+
+#include "postgres.h"
+
+#include "domain/authorization.h"
+#include "http/http_page.h"
+
+/* Bytes of the longest login ID that a form may send and a page sends back. */
+#define HTTP_MAX_LOGIN_ID	1000
+
+typedef struct HttpFlow
+{
+	const HttpRequest *request;
+	char	   *x_ref;			/* the authorization request, as the address has it */
+	AuthorizationRequest authorization;
+	Client		client;
+
+	/* The result: the user that is logged in, and the code or cookie for it. */
+	User		user;
+	char	   *code;
+	char	   *cookie;
+} HttpFlow;
+
+/*
+ * Open the flow that the request belongs to.  Return false if this browser has no
+ * such flow; the response then says so.
+ */
+extern bool http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *response);
+
+/* Open the model of a page with the members that all pages of a flow have. */
+extern void http_flow_begin_page(StringInfo model, const HttpFlow *flow, const char *view);
+
+/* Answer with a page that shows a message and leads back to the client. */
+extern void http_flow_message(const HttpFlow *flow, int status, const char *message,
+							  HttpResponse *response);
+
+/* Make what the client asked for, an authorization code or a cookie session, for flow->user. */
+extern void http_flow_finish(HttpFlow *flow);
+
+/* Redirect the browser to the client with the result of http_flow_finish(). */
+extern void http_flow_redirect(const HttpFlow *flow, HttpResponse *response);
+
+#endif							/* ANON_AUTH_HTTP_FLOW_H */

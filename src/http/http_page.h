@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_page.h
+ *	  HTML pages: a model in JSON, rendered by anon_auth_http.page().
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_HTTP_PAGE_H
+#define ANON_AUTH_HTTP_PAGE_H
+
+#include "postgres.h"
+
+#include "http/http_response.h"
+
+/* The status of a form that is well-formed and not acceptable as it is. */
+#define HTTP_UNACCEPTABLE	422
+
+/* Render a page from its model; anon_auth_http.page() documents the members. */
+extern void http_page(HttpResponse *response, int status, const char *model);
+
+/*
+ * Open the model of a page with the members that all pages have.  ui_locales are
+ * the languages that the client asked for, or NULL.
+ */
+extern void http_page_begin(StringInfo model, const HttpRequest *request, const char *view,
+							const char *ui_locales);
+
+/* A JSON array of one string, for a model. */
+extern char *http_json_array(const char *string);
+
+/* Answer with a page that shows a message; client_name and continue_uri may be NULL. */
+extern void http_message_page(const HttpRequest *request, HttpResponse *response, int status,
+							  const char *message, const char *client_name,
+							  const char *continue_uri, const char *ui_locales);
+
+/*
+ * The error writer of pages: one line of text, for errors that no page of the
+ * endpoint shows.
+ */
+extern void http_write_page_error(const HttpRequest *request, const ErrorData *error,
+								  HttpResponse *response);
+
+#endif							/* ANON_AUTH_HTTP_PAGE_H */

@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_params.h
+ *	  application/x-www-form-urlencoded: reading parameters, writing URIs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_HTTP_PARAMS_H
+#define ANON_AUTH_HTTP_PARAMS_H
+
+#include "postgres.h"
+
+#include "http/http_request.h"
+#include "lib/stringinfo.h"
+
+/* Decoded parameters of a query string or a form, in their order. */
+typedef struct HttpParams
+{
+	int			count;
+	char	  **names;
+	char	  **values;
+} HttpParams;
+
+/*
+ * Read the parameters of a text, of the query string, and of the form in the
+ * body.  Raise 22023 for a text that is malformed or not UTF-8, and for a body of
+ * another media type.
+ */
+extern void http_parse_params(const char *text, HttpParams *params);
+extern void http_query(const HttpRequest *request, HttpParams *params);
+extern void http_form(const HttpRequest *request, HttpParams *params);
+
+/* Read the query string of a GET or HEAD request, or the form of any other. */
+extern void http_params(const HttpRequest *request, HttpParams *params);
+
+/*
+ * The value of a parameter, or NULL if it is absent or empty (RFC 6749, section
+ * 3.1).  Raises 22023 if it occurs twice.
+ */
+extern char *http_param(const HttpParams *params, const char *name);
+
+/* Append a value, percent-encoding all but unreserved characters (RFC 3986, 2.3). */
+extern void http_append_encoded(StringInfo url, const char *value);
+
+/* Append name=value to a URI, after ? or &.  A NULL value appends nothing. */
+extern void http_append_param(StringInfo url, const char *name, const char *value);
+
+#endif							/* ANON_AUTH_HTTP_PARAMS_H */

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_response.h
+ *	  The response: status, headers, cookies and body, handed to PostgREST.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_HTTP_RESPONSE_H
+#define ANON_AUTH_HTTP_RESPONSE_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "http/http_request.h"
+#include "lib/stringinfo.h"
+
+typedef struct HttpResponse
+{
+	int			status;
+	StringInfoData headers;		/* a JSON array without its last bracket */
+	char	   *body;
+} HttpResponse;
+
+/* Begin an empty response with status 200. */
+extern void http_response_begin(HttpResponse *response);
+
+extern void http_add_header(HttpResponse *response, const char *name, const char *value);
+
+/* Forbid browsers and proxies to store the response (RFC 6749, section 5.1). */
+extern void http_no_store(HttpResponse *response);
+
+/* If the status is 429, add Retry-After with the seconds to wait (RFC 6585, 4). */
+extern void http_retry_after(HttpResponse *response);
+
+/* Set status, media type and body. */
+extern void http_json(HttpResponse *response, int status, char *json);
+extern void http_text(HttpResponse *response, int status, const char *text);
+
+/* Redirect to a URI with 303. */
+extern void http_redirect(HttpResponse *response, const char *location);
+
+/* Set and clear the cookies of a cookie session. */
+extern void http_set_session_cookie(const HttpRequest *request, HttpResponse *response,
+									const char *value);
+extern void http_clear_session_cookie(const HttpRequest *request, HttpResponse *response);
+
+/* Set a cookie of ours that the browser keeps until it is closed. */
+extern void http_set_browser_cookie(const HttpRequest *request, HttpResponse *response,
+									const char *name, const char *value);
+
+/* Hand status and headers to PostgREST, and return the body as text. */
+extern Datum http_respond(HttpResponse *response);
+
+#endif							/* ANON_AUTH_HTTP_RESPONSE_H */
