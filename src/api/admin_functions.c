@@ -8,10 +8,13 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "api/result_row.h"
 #include "base/raise.h"
 #include "counters/counters.h"
-#include "domain/promotion.h"
+#include "domain/merge.h"
 #include "domain/purge.h"
+#include "domain/user_admin.h"
+#include "store/app_tables.h"
 
 /* Largest batch of purge(), in rows of a table. */
 #define MAX_BATCH_SIZE	100000

@@ -8,8 +8,14 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "api/result_row.h"
 #include "base/raise.h"
+#include "base/span.h"
+#include "domain/claims.h"
+#include "domain/client.h"
+#include "domain/identity.h"
 #include "miscadmin.h"
+#include "store/store.h"
 #include "tcop/utility.h"
 
 char *
@@ -86,11 +92,11 @@ api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user)
 	Span		token;
 
 	if (PG_ARGISNULL(argument))
-		identity_user(NULL, now, user);
+		identity_get_user(NULL, now, user);
 	else
 	{
 		token = api_token(fcinfo, argument, "access_token");
-		identity_user(&token, now, user);
+		identity_get_user(&token, now, user);
 	}
 }
 

@@ -15,8 +15,10 @@
 #include "postgres.h"
 
 #include "api/result_row.h"
-#include "domain/domain.h"
+#include "base/span.h"
+#include "domain/claims.h"
 #include "fmgr.h"
+#include "store/store.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 

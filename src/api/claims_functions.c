@@ -8,9 +8,15 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "base/span.h"
+#include "domain/claims.h"
+#include "domain/discovery.h"
+#include "domain/identity.h"
+#include "domain/own_jwt.h"
+#include "domain/session.h"
 #include "json/json.h"
 #include "keyring/keyring.h"
-#include "store/statement.h"
+#include "store/store.h"
 
 /*
  * Functions return copies of the identity's parts: use_access_token() can replace
@@ -33,7 +39,7 @@ anon_auth_use_access_token(PG_FUNCTION_ARGS)
 	bool		is_local = PG_ARGISNULL(1) || PG_GETARG_BOOL(1);
 	AccessToken access;
 
-	access_token_verify(token.data, token.length, GetCurrentTimestamp(), &access);
+	own_jwt_verify_access_token(token.data, token.length, GetCurrentTimestamp(), &access);
 	identity_set(jsonb_to_json(access.claims), is_local);
 	return copy_uuid(&access.sub);
 }
@@ -94,9 +100,8 @@ anon_auth_session_alive(PG_FUNCTION_ARGS)
 	User		user;
 
 	PG_RETURN_BOOL(identity != NULL && identity->has_sid &&
-				   session_find(&identity->sub, &identity->sid, GetCurrentTimestamp(),
-								&session, &user) &&
-				   !user.is_disabled);
+				   session_is_alive(&identity->sub, &identity->sid, GetCurrentTimestamp(),
+									&session, &user));
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_userinfo);
@@ -106,7 +111,7 @@ anon_auth_userinfo(PG_FUNCTION_ARGS)
 	User		user;
 
 	api_caller(fcinfo, 0, GetCurrentTimestamp(), &user);
-	PG_RETURN_JSONB_P(userinfo_make(&user));
+	PG_RETURN_JSONB_P(claims_userinfo(&user));
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_jwks);
@@ -120,5 +125,5 @@ PG_FUNCTION_INFO_V1(anon_auth_openid_configuration);
 Datum
 anon_auth_openid_configuration(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_JSONB_P(json_to_jsonb(openid_configuration_make()));
+	PG_RETURN_JSONB_P(json_to_jsonb(discovery_document()));
 }

@@ -11,8 +11,19 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "api/result_row.h"
+#include "base/span.h"
 #include "domain/authorization.h"
+#include "domain/challenge.h"
+#include "domain/claims.h"
+#include "domain/client.h"
+#include "domain/guest.h"
+#include "domain/guest_proof.h"
+#include "domain/login.h"
 #include "domain/promotion.h"
+#include "domain/session.h"
+#include "login_id/login_id.h"
+#include "store/store.h"
 
 /* Bytes of device_info as jsonb: a few names and versions of a device. */
 #define MAX_DEVICE_INFO		8192
@@ -95,7 +106,7 @@ anon_auth_revoke(PG_FUNCTION_ARGS)
 	{
 		Span		token = api_token(fcinfo, 0, "token");
 
-		session_revoke(token.data, token.length, GetCurrentTimestamp());
+		session_revoke_token(token.data, token.length, GetCurrentTimestamp());
 	}
 	PG_RETURN_VOID();
 }
@@ -140,8 +151,8 @@ Datum
 anon_auth_create_promotion_code(PG_FUNCTION_ARGS)
 {
 	TimestampTz expires_at;
-	char	   *code = promotion_code_create(api_required_text(fcinfo, 0, "refresh_token"),
-											 GetCurrentTimestamp(), &expires_at);
+	char	   *code = guest_proof_create_code(api_required_text(fcinfo, 0, "refresh_token"),
+											   GetCurrentTimestamp(), &expires_at);
 
 	return api_secret_with_expiry(fcinfo, "promotion_code", code, expires_at);
 }
@@ -157,10 +168,10 @@ get_promotion_request(FunctionCallInfo fcinfo, int first, PromotionRequest *requ
 	request->login_ids[LOGIN_ID_PHONE_NUMBER] = api_text(fcinfo, first + 1);
 	request->login_ids[LOGIN_ID_USERNAME] = api_text(fcinfo, first + 2);
 	request->password = api_text(fcinfo, first + 3);
-	request->jwt = api_text(fcinfo, first + 4);
-	request->promotion_code = api_text(fcinfo, first + 5);
-	request->refresh_token = api_text(fcinfo, first + 6);
-	request->ticket = NULL;
+	request->proof.jwt = api_text(fcinfo, first + 4);
+	request->proof.promotion_code = api_text(fcinfo, first + 5);
+	request->proof.refresh_token = api_text(fcinfo, first + 6);
+	request->proof.ticket = NULL;
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_promote_anonymous_user);
@@ -204,7 +215,7 @@ anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 				 errmsg("nonce is longer than %d bytes", NONCE_MAX_LENGTH)));
 	api_client(fcinfo, 0, &client);
 	client_require_redirect_uri(&client, redirect_uri);
-	pkce_check(code_challenge, method);
+	authorization_check_pkce(code_challenge, method);
 	get_promotion_request(fcinfo, 4, &request);
 	if (!promotion_run(&client, &request, now, &user))
 		PG_RETURN_NULL();

@@ -9,7 +9,12 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "api/result_row.h"
 #include "domain/one_time_code.h"
+#include "domain/password_reset.h"
+#include "domain/verification.h"
+#include "login_id/login_id.h"
+#include "store/store.h"
 
 /* The type of a login ID that messages can be sent to; raises 22023. */
 static LoginIdType
@@ -97,7 +102,7 @@ anon_auth_take_outbox_messages(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("batch_size must be positive")));
 	result = result_row_begin_set(fcinfo);
-	messages = one_time_codes_to_send(batch_size, GetCurrentTimestamp(), &count);
+	messages = one_time_code_take_messages(batch_size, GetCurrentTimestamp(), &count);
 	for (i = 0; i < count; i++)
 	{
 		const OutboxMessage *message = &messages[i].row;

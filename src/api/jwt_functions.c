@@ -9,7 +9,15 @@
 
 #include "api/api.h"
 #include "base/raise.h"
+#include "base/span.h"
 #include "catalog/pg_type.h"
+#include "domain/own_jwt.h"
+#include "jose/base64url.h"
+#include "jose/jose_status.h"
+#include "jose/jwa.h"
+#include "jose/jwk_members.h"
+#include "jose/jws.h"
+#include "jose/key.h"
 #include "json/json.h"
 #include "json/jwk.h"
 #include "keyring/public_key.h"
@@ -52,7 +60,7 @@ anon_auth_sign_jwt(PG_FUNCTION_ARGS)
 				 errmsg("claims must be a JSON object")));
 	check_times(claims);
 	payload = jsonb_to_json(claims);
-	reason = own_jwt_refuses(payload, strlen(payload));
+	reason = own_jwt_claims_problem(payload, strlen(payload));
 	if (reason != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),

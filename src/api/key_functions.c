@@ -9,9 +9,12 @@
 
 #include "access/xlog.h"
 #include "api/api.h"
+#include "api/result_row.h"
 #include "base/raise.h"
 #include "catalog/pg_type.h"
 #include "keyring/keyring.h"
+#include "keyring/master_key.h"
+#include "keyring/master_key_file.h"
 #include "keyring/master_key_users.h"
 #include "utils/array.h"
 

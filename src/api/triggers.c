@@ -12,6 +12,7 @@
 #include "commands/trigger.h"
 #include "domain/hook.h"
 #include "store/object_guard.h"
+#include "store/settings.h"
 
 /*
  * The trigger on settings: this backend reads the row again within the same
@@ -28,7 +29,7 @@ anon_auth_settings_changed(PG_FUNCTION_ARGS)
 				 errmsg("settings_changed() is a trigger function")));
 	settings_forget();
 	if (TRIGGER_FIRED_BY_UPDATE(((TriggerData *) fcinfo->context)->tg_event))
-		hooks_check();
+		hook_check_settings();
 	return PointerGetDatum(NULL);
 }
 

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * authorization.h
- *	  What a browser brings from a client and takes back to it (RFC 6749,
- *	  section 4.1).
+ *	  Authorization requests and authorization codes (RFC 6749, section 4.1):
+ *	  what a browser brings from a client and takes back to it.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,48 +11,64 @@
 
 #include "postgres.h"
 
-#include "domain/promotion.h"
+#include "domain/claims.h"
+#include "domain/guest_proof.h"
+#include "store/store.h"
 
-/* ---- authorization codes (authorization_code.c) ---- */
-
-/* Whether the client may have its users sent there, compared byte for byte. */
-extern bool client_has_redirect_uri(const Client *client, const char *redirect_uri);
-
-/* Each raises 22023. */
-extern void client_require_redirect_uri(const Client *client, const char *redirect_uri);
-extern void pkce_check(const char *code_challenge, const char *code_challenge_method);
-
+/* Longest nonce that a client may send, in bytes. */
 #define NONCE_MAX_LENGTH	255
+
+/*
+ * Raise 22023 unless a PKCE code challenge is well-formed and its method is S256
+ * (RFC 7636, section 4.2).
+ */
+extern void authorization_check_pkce(const char *code_challenge,
+									 const char *code_challenge_method);
+
+/*
+ * Return a new authorization code for a user who has just logged in, and set
+ * *expires_at.  nonce may be NULL.  The caller has checked redirect_uri and
+ * code_challenge.
+ */
 extern char *authorization_code_create(const Client *client, const User *user,
 									   const char *redirect_uri, const char *code_challenge,
 									   const char *nonce, TimestampTz now,
 									   TimestampTz *expires_at);
+
+/*
+ * Exchange a code for a session and its tokens (RFC 6749, section 4.1.3).  Raises
+ * AA002 for the client, AA007 for a disabled user, AA012 if the code is unknown,
+ * expired, used, another client's, or does not match the verifier, 22023 for a
+ * malformed verifier or another redirect URI.
+ */
 extern void authorization_code_exchange(const Client *client, const char *code,
 										const char *redirect_uri, const char *code_verifier,
 										TimestampTz now, TokenResponse *response);
 
-/* ---- authorization requests (authorization_request.c) ---- */
-
-/* RFC 6749, section 4.1.1: what a browser came with, until its user is done. */
+/* What a browser came with (RFC 6749, section 4.1.1), until its user is done. */
 typedef struct AuthorizationRequest
 {
 	char	   *client_id;
 	char	   *redirect_uri;
-	bool		wants_code;		/* response_type code, else none */
+	bool		wants_code;		/* response_type code, otherwise none */
 	char	   *state;			/* may be NULL, as the next three */
 	char	   *code_challenge;
 	char	   *nonce;
 	char	   *ui_locales;
-	bool		has_guest;		/* to promote; else a regular user logs in */
+	bool		has_guest;		/* to promote; otherwise a regular user logs in */
 	GuestTicket ticket;			/* of the guest */
 	char	   *browser;		/* secret that the browser must show */
 	TimestampTz expires_at;
 } AuthorizationRequest;
 
-/* As text, authenticated; browser goes in as a hash. */
+/* Return the request as authenticated text, with a hash of browser. */
 extern char *authorization_request_write(const AuthorizationRequest *request);
 
-/* False unless written by us, in time, and for this browser. */
+/*
+ * Fill request from such a text.  browser is the secret from the browser's
+ * cookie, or NULL.  Return false unless the text is authentic, has not expired,
+ * and belongs to this browser.
+ */
 extern bool authorization_request_read(const char *text, const char *browser, TimestampTz now,
 									   AuthorizationRequest *request);
 

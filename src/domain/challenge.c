@@ -10,10 +10,11 @@
 #include <sodium.h>
 
 #include "base/raise.h"
-#include "domain/domain.h"
+#include "base/span.h"
+#include "domain/challenge.h"
+#include "domain/lifetimes.h"
 #include "keyring/master_key.h"
-
-#define LIFETIME	(INT64CONST(1) * SHORT_LIFETIME_SECONDS * USECS_PER_SEC)
+#include "token/token.h"
 
 static const struct
 {
@@ -44,7 +45,7 @@ challenge_create(const char *purpose, TimestampTz *expires_at)
 	challenge.issued_at = GetCurrentTimestamp();
 	randombytes_buf(challenge.nonce, sizeof(challenge.nonce));
 	challenge_write(&challenge, master_key_derived(MASTER_KEY_CHALLENGE, 0), text);
-	*expires_at = challenge.issued_at + LIFETIME;
+	*expires_at = challenge.issued_at + SHORT_LIFETIME;
 	return text;
 }
 
@@ -63,7 +64,7 @@ challenge_open(const Span *text, TimestampTz now, Challenge *challenge)
 		raise_invalid_challenge("The challenge was issued for another purpose.");
 
 	/* A standby's clock may be ahead when it issues challenges. */
-	if (challenge->issued_at <= now - LIFETIME || challenge->issued_at > now + LIFETIME)
+	if (challenge->issued_at <= now - SHORT_LIFETIME || challenge->issued_at > now + SHORT_LIFETIME)
 		raise_invalid_challenge("The challenge has expired.");
 }
 
@@ -76,7 +77,7 @@ challenge_use(const bytea *window, const Challenge *challenge, TimestampTz now)
 
 	if (!challenge_window_accept(window == NULL ? NULL : (const uint8 *) VARDATA_ANY(window),
 								 window == NULL ? 0 : VARSIZE_ANY_EXHDR(window),
-								 challenge, now - LIFETIME, result, &length))
+								 challenge, now - SHORT_LIFETIME, result, &length))
 		raise_invalid_challenge("The challenge was used before.");
 	used = palloc(VARHDRSZ + length);
 	SET_VARSIZE(used, VARHDRSZ + length);

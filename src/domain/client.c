@@ -8,7 +8,8 @@
 #include "postgres.h"
 
 #include "base/raise.h"
-#include "domain/domain.h"
+#include "domain/client.h"
+#include "store/store.h"
 
 void
 client_get(const char *client_id, Client *client)
@@ -39,4 +40,25 @@ client_require_first_party(const Client *client)
 {
 	if (!is_first_party_public(client))
 		raise_grant_not_allowed();
+}
+
+bool
+client_has_redirect_uri(const Client *client, const char *redirect_uri)
+{
+	int			i;
+
+	for (i = 0; i < client->redirect_uris.count; i++)
+		if (strcmp(client->redirect_uris.items[i], redirect_uri) == 0)
+			return true;
+	return false;
+}
+
+void
+client_require_redirect_uri(const Client *client, const char *redirect_uri)
+{
+	if (!client_has_redirect_uri(client, redirect_uri))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("redirect URI is not allowed"),
+				 errdetail("It is not one of the redirect_uris of the client.")));
 }

@@ -14,10 +14,10 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
-#include "domain/domain.h"
-#include "domain/limits.h"
+#include "domain/client_address.h"
 #include "fmgr.h"
 #include "json/json.h"
+#include "store/settings.h"
 #include "utils/fmgrprotos.h"
 
 /* An IPv6 subscriber has a /64 at least, and an address for each request. */
@@ -125,7 +125,7 @@ client_address(void)
 }
 
 char *
-client_network(const char *address, int prefix_length)
+client_address_network(const char *address, int prefix_length)
 {
 	char		text[INET6_ADDRSTRLEN];
 	const char *slash = strchr(address, '/');

@@ -16,15 +16,20 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/secret_memory.h"
+#include "counters/counters.h"
 #include "counters/transaction_counters.h"
-#include "domain/domain.h"
+#include "domain/cookie_session.h"
+#include "domain/session.h"
 #include "keyring/master_key.h"
+#include "store/settings.h"
+#include "store/store.h"
+#include "token/token.h"
 
 /* Moving the expiry less often than this is not worth a write. */
 #define TOUCH_INTERVAL	(INT64CONST(10) * SECS_PER_MINUTE * USECS_PER_SEC)
 
 static TimestampTz
-session_end(const BrowserPolicy *policy, TimestampTz begin, TimestampTz now)
+expiry_after_use(const BrowserPolicy *policy, TimestampTz begin, TimestampTz now)
 {
 	TimestampTz end = begin + policy->session_lifetime * USECS_PER_SEC;
 
@@ -36,7 +41,7 @@ session_end(const BrowserPolicy *policy, TimestampTz begin, TimestampTz now)
 TimestampTz
 cookie_session_expiry(const BrowserPolicy *policy, TimestampTz now)
 {
-	return session_end(policy, now, now);
+	return expiry_after_use(policy, now, now);
 }
 
 char *
@@ -47,7 +52,7 @@ cookie_session_start(const char *client_id, const User *user, const BrowserPolic
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	char	   *cookie = palloc(TOKEN_TEXT_SIZE);
 
-	session_make(user, now, now, &session, token);
+	session_init(user, now, now, &session, token);
 	session.client_id = (char *) client_id;
 	session.expires_at = cookie_session_expiry(policy, now);
 	session_insert(&session, SESSION_COOKIE, NULL);
@@ -84,7 +89,7 @@ cookie_session_find(const char *cookie, TimestampTz now, Session *session, User 
 void
 cookie_session_touch(const Session *session, const BrowserPolicy *policy, TimestampTz now)
 {
-	TimestampTz end = session_end(policy, session_begin(&session->id), now);
+	TimestampTz end = expiry_after_use(policy, session_started_at(&session->id), now);
 	Session		touched;
 	User		user;
 

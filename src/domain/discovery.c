@@ -7,8 +7,10 @@
  */
 #include "postgres.h"
 
-#include "domain/domain.h"
+#include "domain/discovery.h"
+#include "jose/jwa.h"
 #include "json/json.h"
+#include "store/settings.h"
 
 static void
 add_endpoint(StringInfo json, const char *name, const char *path)
@@ -18,7 +20,7 @@ add_endpoint(StringInfo json, const char *name, const char *path)
 
 /* docs/authgear.md, section 5.4, without what there is not here. */
 char *
-openid_configuration_make(void)
+discovery_document(void)
 {
 	StringInfoData json;
 	char		algorithms[JOSE_ALG_LIST_SIZE];

@@ -9,12 +9,22 @@
 #include "postgres.h"
 
 #include "base/raise.h"
-#include "domain/domain.h"
+#include "domain/challenge.h"
+#include "domain/claims.h"
+#include "domain/client.h"
+#include "domain/cookie_session.h"
+#include "domain/guest.h"
 #include "domain/hook.h"
-#include "domain/limits.h"
+#include "domain/rate_limit.h"
+#include "domain/request_jwt.h"
+#include "domain/session.h"
+#include "jose/jwa.h"
+#include "jose/key.h"
 #include "json/json.h"
 #include "json/jwk.h"
 #include "keyring/public_key.h"
+#include "store/settings.h"
+#include "store/store.h"
 
 static void
 require_guests_enabled(void)

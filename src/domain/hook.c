@@ -8,15 +8,18 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "domain/domain.h"
+#include "domain/claims.h"
 #include "domain/hook.h"
+#include "domain/own_jwt.h"
 #include "fmgr.h"
 #include "json/json.h"
 #include "miscadmin.h"
+#include "store/settings.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/json.h"
@@ -339,7 +342,7 @@ hook_access_token_claims(const char *name, StringInfo claims)
 				(errcode(ERRCODE_AA_HOOK),
 				 errmsg("hook %s must return a JSON object", name)));
 	add_claims(name, claims, given, added);
-	reason = own_jwt_refuses(claims->data, claims->len);
+	reason = own_jwt_claims_problem(claims->data, claims->len);
 	if (reason != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_HOOK),
@@ -355,7 +358,7 @@ check(const Hook *hook, const char *name)
 }
 
 void
-hooks_check(void)
+hook_check_settings(void)
 {
 	HookNames	names;
 

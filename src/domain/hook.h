@@ -1,13 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * hook.h
- *	  Functions of the application that the settings name.
+ *	  Calls of the application's functions that the settings name.
  *
- * A hook runs as its owner and can leave nothing behind in the session: no
- * role, no parameter, no temporary object, nothing that runs at commit.  What
- * it raises keeps its message; the detail, or the message where it is a
- * failure rather than a refusal, names the hook.  With name NULL nothing is
- * called.
+ * A hook runs as its owner, who must not be a superuser, in a
+ * security-restricted operation: it can leave no role, parameter, temporary
+ * object or deferred trigger behind.  A name of NULL means that there is no hook:
+ * nothing is called.
+ *
+ * If a hook refuses (RAISE with P0001 or a PTxyz code), its message reaches the
+ * caller, and the DETAIL names the hook; P0001 becomes AA020.  Any other error
+ * keeps its SQLSTATE, and the message names the hook.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,20 +23,32 @@
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
-/* Raise AA020 where the hook refuses by RAISE, else what it raised. */
+/* settings.before_sign_up: may refuse a guest.  The user has no row yet. */
 extern void hook_before_sign_up(const char *name, const pg_uuid_t *user_id,
 								const char *client_id, Jsonb *device_info);
+
+/* settings.after_promotion: sees the regular user, and may refuse. */
 extern void hook_after_promotion(const char *name, const pg_uuid_t *user_id,
 								 const char *client_id);
+
+/*
+ * settings.merge: decides about rows that both have, before the guest's rows
+ * are moved to the user.
+ */
 extern void hook_merge(const char *name, const pg_uuid_t *guest_id, const pg_uuid_t *user_id);
 
 /*
- * Appends the claims that the hook returns to a JSON object of claims, closed.
- * Raises AA020 for a claim that is not the hook's to set.
+ * settings.access_token_claims: append the claims that the hook returns to a
+ * JSON object of claims that is closed already.  Raises AA020 for a claim that
+ * only the server may set, and for claims that no token can have.
  */
 extern void hook_access_token_claims(const char *name, StringInfo claims);
 
-/* Raises 42883 or 42P13 unless the functions that the settings name can be called. */
-extern void hooks_check(void);
+/*
+ * Check that every function that the settings name can be called.  Raises 42602
+ * for a name without a schema, 42883 for a function that does not exist, 42P13
+ * for one of another kind or result, 42501 for one of a superuser.
+ */
+extern void hook_check_settings(void);
 
 #endif							/* ANON_AUTH_HOOK_H */

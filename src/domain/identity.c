@@ -15,9 +15,15 @@
 #include "access/xact.h"
 #include "base/guc.h"
 #include "base/raise.h"
-#include "domain/domain.h"
+#include "base/span.h"
+#include "base/unix_time.h"
+#include "base/uuid.h"
+#include "domain/identity.h"
+#include "domain/own_jwt.h"
+#include "domain/session.h"
 #include "json/json.h"
-#include "store/statement.h"
+#include "store/settings.h"
+#include "store/store.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -149,21 +155,21 @@ identity_current(void)
 }
 
 void
-identity_user(const Span *token, TimestampTz now, User *user)
+identity_get_user(const Span *token, TimestampTz now, User *user)
 {
 	const Identity *identity;
 	AccessToken access;
 
 	if (token != NULL)
 	{
-		access_token_verify(token->data, token->length, now, &access);
-		session_owner(&access.sub, &access.sid, now, user);
+		own_jwt_verify_access_token(token->data, token->length, now, &access);
+		session_get_user(&access.sub, &access.sid, now, user);
 		return;
 	}
 	identity = identity_current();
 	if (identity == NULL)
 		raise_no_access_token();
-	session_owner(&identity->sub, identity->has_sid ? &identity->sid : NULL, now, user);
+	session_get_user(&identity->sub, identity->has_sid ? &identity->sid : NULL, now, user);
 }
 
 void

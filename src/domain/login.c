@@ -11,9 +11,16 @@
  */
 #include "postgres.h"
 
-#include "domain/domain.h"
-#include "domain/limits.h"
+#include "domain/claims.h"
+#include "domain/client.h"
+#include "domain/login.h"
+#include "domain/password.h"
+#include "domain/password_attempt.h"
+#include "domain/session.h"
 #include "json/json.h"
+#include "login_id/login_id.h"
+#include "store/settings.h"
+#include "store/store.h"
 
 static void
 record_failure(const Client *client, const pg_uuid_t *user_id, const char *reason,
@@ -51,10 +58,10 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 	if (failure != NULL)
 	{
 		record_failure(client, user_id, failure, now);
-		password_attempt_wrong(&attempt, client, now);
+		password_attempt_failed(&attempt, client, now);
 		return false;
 	}
-	password_attempt_right(&attempt);
+	password_attempt_succeeded(&attempt);
 	event_insert("user.authenticated", user_id, client->client_id, NULL, now);
 	return true;
 }
@@ -79,7 +86,7 @@ lenient(const LoginIdPolicy *policy)
 }
 
 bool
-login_id_is_well_formed(LoginIdType type, const char *text)
+login_is_well_formed_id(LoginIdType type, const char *text)
 {
 	LoginIdPolicy rules = {0};
 	LoginId		login_id;
@@ -87,23 +94,8 @@ login_id_is_well_formed(LoginIdType type, const char *text)
 	return login_id_normalise(type, text, &rules, &login_id) == NULL;
 }
 
-const char *
-login_id_address(const LoginIdRow *row)
-{
-	LoginIdPolicy rules = {0};
-	LoginId		folded;
-	LoginId		as_given;
-
-	if (login_id_normalise(row->type, row->original_value, &rules, &folded) != NULL)
-		return row->value;
-	rules.email_case_sensitive = true;
-	if (login_id_normalise(row->type, row->original_value, &rules, &as_given) != NULL)
-		return row->value;
-	return login_id_differs_in_case_only(as_given.value, folded.value) ? as_given.value : row->value;
-}
-
 bool
-login_id_read(const char *text, const AccountPolicy *policy, LoginId *login_id)
+login_parse_id(const char *text, const AccountPolicy *policy, LoginId *login_id)
 {
 	LoginIdPolicy rules = lenient(&policy->login_id);
 
@@ -114,11 +106,12 @@ login_id_read(const char *text, const AccountPolicy *policy, LoginId *login_id)
 	return false;
 }
 
-const pg_uuid_t *
-login_id_find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id,
+/* Return the user who has a login ID, or NULL; login_id as login_parse_id() fills it. */
+static const pg_uuid_t *
+find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id,
 					LoginId *login_id)
 {
-	return login_id_read(text, policy, login_id) && login_id_owner(login_id, user_id) ? user_id : NULL;
+	return login_parse_id(text, policy, login_id) && login_id_owner(login_id, user_id) ? user_id : NULL;
 }
 
 bool
@@ -132,7 +125,7 @@ login_verify(const Client *client, const char *login_id, const char *password, T
 
 	client_require_first_party(client);
 	settings_read_account_policy(&policy);
-	user_id = login_id_find_owner(login_id, &policy, &owner, &known_as);
+	user_id = find_owner(login_id, &policy, &owner, &known_as);
 	return login_with_password(client, user_id, known_as.value, password, &policy, now, user);
 }
 

@@ -11,13 +11,16 @@
  */
 #include "postgres.h"
 
-#include "base/raise.h"
+#include "base/compat.h"
 #include "base/subtransaction.h"
-#include "domain/domain.h"
 #include "domain/hook.h"
-#include "domain/promotion.h"
+#include "domain/merge.h"
+#include "domain/user_admin.h"
 #include "json/json.h"
+#include "store/app_tables.h"
 #include "store/foreign_keys.h"
+#include "store/settings.h"
+#include "store/store.h"
 #include "utils/json.h"
 
 /* How many rows of which table, as members of an object. */

@@ -20,11 +20,15 @@
 #include <sodium.h>
 
 #include "access/xact.h"
+#include "base/uuid.h"
 #include "counters/counters.h"
 #include "domain/one_time_code.h"
-#include "json/json.h"
 #include "keyring/master_key.h"
 #include "keyring/sealing.h"
+#include "login_id/login_id.h"
+#include "store/settings.h"
+#include "store/store.h"
+#include "token/token.h"
 
 #define VERIFICATION_ATTEMPTS	5
 #define RESET_ATTEMPTS			100
@@ -129,7 +133,7 @@ open_code(CodeMessage *message)
 }
 
 CodeMessage *
-one_time_codes_to_send(int limit, TimestampTz now, int *count)
+one_time_code_take_messages(int limit, TimestampTz now, int *count)
 {
 	int			taken;
 	OutboxMessage *rows = outbox_take(limit, now, &taken);
@@ -150,6 +154,21 @@ one_time_codes_to_send(int limit, TimestampTz now, int *count)
 					 errhint("Its user must ask for another code.")));
 	}
 	return messages;
+}
+
+const char *
+one_time_code_recipient(const LoginIdRow *row)
+{
+	LoginIdPolicy rules = {0};
+	LoginId		folded;
+	LoginId		as_given;
+
+	if (login_id_normalise(row->type, row->original_value, &rules, &folded) != NULL)
+		return row->value;
+	rules.email_case_sensitive = true;
+	if (login_id_normalise(row->type, row->original_value, &rules, &as_given) != NULL)
+		return row->value;
+	return login_id_differs_in_case_only(as_given.value, folded.value) ? as_given.value : row->value;
 }
 
 TimestampTz
@@ -234,7 +253,7 @@ one_time_code_matches(const OneTimeCodeKey *key, const char *typed, TimestampTz 
 
 /* No other transaction can use the code, even if this one rolls back. */
 bool
-one_time_code_use_up(const OneTimeCodeKey *key, const OneTimeCode *code, TimestampTz now)
+one_time_code_use_up(const OneTimeCodeKey *key, const OneTimeCode *code)
 {
 	char	   *counter = attempts_counter(key, code);
 	int64		attempts;
@@ -252,5 +271,5 @@ one_time_code_check(const OneTimeCodeKey *key, const char *typed, TimestampTz no
 	OneTimeCode code;
 
 	return one_time_code_matches(key, typed, now, &code) &&
-		one_time_code_use_up(key, &code, now);
+		one_time_code_use_up(key, &code);
 }

@@ -10,16 +10,9 @@
 
 #include "postgres.h"
 
-#include "domain/domain.h"
+#include "store/store.h"
 
-/*
- * Makes a code, which takes the place of an earlier one, and has it sent.
- * Returns when it expires.
- */
-extern TimestampTz one_time_code_send(const OneTimeCodeKey *key, const char *recipient,
-									  TimestampTz now);
-
-/* A message that shall be sent, as the outbox has it, with its code. */
+/* A message to send: the outbox's row, and its code in the clear. */
 typedef struct CodeMessage
 {
 	OutboxMessage row;
@@ -27,25 +20,42 @@ typedef struct CodeMessage
 } CodeMessage;
 
 /*
- * Takes messages out of the outbox, as outbox_take() does.  A message whose code
- * cannot be opened is dropped with a WARNING, because nobody could send it.
+ * Make a code, which replaces an earlier one with the same key, and put a
+ * message to recipient into the outbox.  Return when the code expires.  The
+ * caller holds the user's row.
  */
-extern CodeMessage *one_time_codes_to_send(int limit, TimestampTz now, int *count);
+extern TimestampTz one_time_code_send(const OneTimeCodeKey *key, const char *recipient,
+									  TimestampTz now);
 
 /*
- * True if a code is the live one, and use it up.  A wrong one counts as an attempt.
- * The caller holds the user's row.
+ * Return the address that messages for a login ID go to: as the user gave it,
+ * except for characters that stand for others (full width, ligatures, a sharp
+ * s).  Whoever reads the code there must have shown to own the address that
+ * userinfo names.
  */
-extern bool one_time_code_check(const OneTimeCodeKey *key, const char *code, TimestampTz now);
+extern const char *one_time_code_recipient(const LoginIdRow *row);
 
 /*
- * The same in two steps.  The first one counts the attempt, takes no lock and writes no
- * row.  The second one needs the user's row, and is false where another transaction
- * has used the code up, or replaced it, between the two.
+ * Take at most limit messages out of the outbox and return them, the oldest
+ * first; *count is their number.  A message whose code cannot be opened is
+ * dropped with a WARNING, because nobody could send it.
  */
-extern bool one_time_code_matches(const OneTimeCodeKey *key, const char *code, TimestampTz now,
+extern CodeMessage *one_time_code_take_messages(int limit, TimestampTz now, int *count);
+
+/*
+ * Return whether a text is the live code, and use the code up.  A wrong text
+ * counts as an attempt: 5 for a verification, 100 for a password reset.  The
+ * caller holds the user's row.
+ */
+extern bool one_time_code_check(const OneTimeCodeKey *key, const char *text, TimestampTz now);
+
+/*
+ * The same in two steps.  The first counts the attempt, takes no lock, writes no
+ * row and fills live.  The second needs the user's row; it returns false if
+ * another transaction has used the code up, or replaced it, between the two.
+ */
+extern bool one_time_code_matches(const OneTimeCodeKey *key, const char *text, TimestampTz now,
 								  OneTimeCode *live);
-extern bool one_time_code_use_up(const OneTimeCodeKey *key, const OneTimeCode *live,
-								 TimestampTz now);
+extern bool one_time_code_use_up(const OneTimeCodeKey *key, const OneTimeCode *live);
 
 #endif							/* ANON_AUTH_ONE_TIME_CODE_H */

@@ -7,15 +7,24 @@
  */
 #include "postgres.h"
 
+#include "base/input_limits.h"
 #include "base/raise.h"
-#include "domain/domain.h"
+#include "base/span.h"
+#include "base/unix_time.h"
+#include "base/uuid.h"
+#include "domain/own_jwt.h"
+#include "jose/base64url.h"
+#include "jose/jose_status.h"
+#include "jose/jwa.h"
+#include "jose/jws.h"
 #include "json/json.h"
 #include "json/jwk.h"
 #include "keyring/keyring.h"
 #include "lib/stringinfo.h"
+#include "store/settings.h"
 
 const char *
-own_jwt_refuses(const char *claims, size_t length)
+own_jwt_claims_problem(const char *claims, size_t length)
 {
 	const char *reason;
 	Jsonb	   *object;
@@ -183,7 +192,7 @@ get_uuid_claim(const Jsonb *claims, const char *name, pg_uuid_t *uuid)
 
 /* RFC 9068: typ at+jwt keeps ID tokens and others from being access tokens. */
 void
-access_token_verify(const char *token, size_t length, TimestampTz now, AccessToken *access)
+own_jwt_verify_access_token(const char *token, size_t length, TimestampTz now, AccessToken *access)
 {
 	OwnJwt		jwt;
 

@@ -17,10 +17,12 @@
 
 #include "base/raise.h"
 #include "counters/counters.h"
-#include "domain/domain.h"
-#include "domain/even_time.h"
+#include "domain/password.h"
+#include "login_id/login_id.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "store/settings.h"
+#include "store/store.h"
 
 /* pg_advisory_lock() uses 1 and 2 in the last field of such a tag. */
 #define SLOT_LOCK_SPACE		0x6161
@@ -70,12 +72,30 @@ remember_duration(const instr_time *begin)
 }
 
 void
+password_wait_since(const instr_time *begin, int64 microseconds)
+{
+	for (;;)
+	{
+		instr_time	passed;
+		int64		left;
+
+		CHECK_FOR_INTERRUPTS();
+		INSTR_TIME_SET_CURRENT(passed);
+		INSTR_TIME_SUBTRACT(passed, *begin);
+		left = microseconds - (int64) INSTR_TIME_GET_MICROSEC(passed);
+		if (left <= 0)
+			return;
+		pg_usleep(left);
+	}
+}
+
+void
 password_wait(void)
 {
 	instr_time	begin;
 
 	INSTR_TIME_SET_CURRENT(begin);
-	wait_since(&begin, (int64) counter_statistic(COUNTER_HASH_MICROSECONDS));
+	password_wait_since(&begin, (int64) counter_statistic(COUNTER_HASH_MICROSECONDS));
 }
 
 static void

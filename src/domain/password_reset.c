@@ -18,13 +18,19 @@
 
 #include <sodium.h>
 
-#include "domain/even_time.h"
-#include "domain/limits.h"
+#include "domain/login.h"
 #include "domain/one_time_code.h"
-#include "json/json.h"
+#include "domain/password.h"
+#include "domain/password_attempt.h"
+#include "domain/password_reset.h"
+#include "domain/rate_limit.h"
 #include "keyring/master_key.h"
+#include "login_id/login_id.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "store/settings.h"
+#include "store/store.h"
+#include "token/token.h"
 
 /* pg_advisory_lock() uses 1 and 2 in the last field of such a tag. */
 #define LOGIN_ID_LOCK_SPACE	0x6165
@@ -61,7 +67,7 @@ recipient(const User *user, LoginIdType type)
 
 	for (i = 0; i < count; i++)
 		if (rows[i].type == type && (rows[i].verified || !user->is_verified))
-			return login_id_address(&rows[i]);
+			return one_time_code_recipient(&rows[i]);
 	return NULL;
 }
 
@@ -76,7 +82,7 @@ static bool
 read_subject(const char *text, const AccountPolicy *policy, Subject *subject)
 {
 	memset(subject, 0, sizeof(Subject));
-	return login_id_read(text, policy, &subject->login_id);
+	return login_parse_id(text, policy, &subject->login_id);
 }
 
 /* A username has no address that a code could be sent to. */
@@ -139,7 +145,7 @@ password_reset_request(const char *login_id, TimestampTz now)
 
 	/* Anybody may LISTEN, so workers are told of nothing, too. */
 	outbox_notify();
-	wait_since(&begin, EVEN_TIME_USECS);
+	password_wait_since(&begin, EVEN_TIME_USECS);
 }
 
 bool
@@ -160,9 +166,9 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 	password_check_policy(password, &policy);
 	find_subject(&subject, read_subject(login_id, &policy, &subject));
 	if (!one_time_code_matches(&subject.key, code, now, &live) || !user_lock(id) ||
-		!one_time_code_use_up(&subject.key, &live, now))
+		!one_time_code_use_up(&subject.key, &live))
 	{
-		wait_since(&begin, EVEN_TIME_USECS);
+		password_wait_since(&begin, EVEN_TIME_USECS);
 		return false;
 	}
 	password_set(id, password_make_hash(password, &policy), now);
@@ -171,7 +177,7 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 	one_time_codes_delete(id);
 	user_set_verified(id, now);
 	login_id_set_verified(&subject.user, subject.key.login_id_type, now);
-	lockout_end(id);
+	password_attempt_end_lockout(id);
 	event_insert("password.reset", id, NULL, NULL, now);
 	return true;
 }

@@ -15,11 +15,18 @@
 
 #include "base/raise.h"
 #include "catalog/pg_type.h"
-#include "domain/domain.h"
+#include "domain/client.h"
+#include "domain/guest_proof.h"
 #include "domain/hook.h"
+#include "domain/login.h"
+#include "domain/merge.h"
+#include "domain/password.h"
 #include "domain/promotion.h"
-#include "domain/proof.h"
 #include "json/json.h"
+#include "login_id/login_id.h"
+#include "store/app_tables.h"
+#include "store/settings.h"
+#include "store/store.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -129,18 +136,18 @@ record_promotion(const Client *client, const User *user, const LoginId *login_id
 }
 
 static void
-promote(const Client *client, const Proof *proof, const LoginId *login_ids, int count,
+promote(const Client *client, const ProvenGuest *guest, const LoginId *login_ids, int count,
 		const char *password_hash, TimestampTz now, User *user)
 {
-	const pg_uuid_t *id = &proof->user.id;
+	const pg_uuid_t *id = &guest->user.id;
 	int			i;
 
-	if (proof->user.device_kid != NULL)
-		device_key_remove(proof->user.device_kid, id, now);
+	if (guest->user.device_kid != NULL)
+		device_key_remove(guest->user.device_kid, id, now);
 	if (!user_promote(id, routes_array(login_ids, count), attributes(login_ids, count), now, user))
-		proof_raise_lost(proof);
-	if (!sessions_delete_with(id, &proof->session_id) && proof->by_session)
-		proof_raise_invalid(proof);
+		guest_proof_raise_lost(guest);
+	if (!sessions_delete_with(id, &guest->session_id) && guest->by_session)
+		guest_proof_raise_invalid(guest);
 	authorization_codes_delete(id);
 	for (i = 0; i < count; i++)
 		if (!login_id_insert(&login_ids[i], id, now))
@@ -151,7 +158,7 @@ promote(const Client *client, const Proof *proof, const LoginId *login_ids, int 
 
 /* The login ID is somebody else's, who has the password. */
 static bool
-use_account(const Client *client, const Proof *proof, const pg_uuid_t *owner,
+use_account(const Client *client, const ProvenGuest *guest, const pg_uuid_t *owner,
 			const PromotionRequest *request, const AccountPolicy *policy, TimestampTz now,
 			User *user)
 {
@@ -161,9 +168,9 @@ use_account(const Client *client, const Proof *proof, const pg_uuid_t *owner,
 	if (!login_with_password(client, owner, NULL, request->password, policy, now, user))
 		return false;
 	if (policy->conflict == CONFLICT_MERGE &&
-		!merge_guest(client->client_id, &proof->user, proof->by_session ? &proof->session_id : NULL,
+		!merge_guest(client->client_id, &guest->user, guest->by_session ? &guest->session_id : NULL,
 					 owner, policy->merge, now, &tables, &count))
-		proof_raise_lost(proof);
+		guest_proof_raise_lost(guest);
 	return true;
 }
 
@@ -173,45 +180,30 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 	AccountPolicy policy;
 	LoginId		login_ids[LOGIN_ID_TYPES];
 	int			count;
-	Proof		proof;
+	ProvenGuest guest;
 	pg_uuid_t	owner;
 
-	client_require_guests(client, request->jwt != NULL);
+	client_require_guests(client, request->proof.jwt != NULL);
 	settings_read_account_policy(&policy);
 	if (request->password == NULL)
 		raise_required("password");
-	proof_open(client, request, true, now, &proof);
+	guest_proof_open(client, &request->proof, true, now, &guest);
 	count = normalise_login_ids(request, &policy, login_ids);
 	if (find_conflict(login_ids, count, policy.conflict != CONFLICT_ERROR, &owner))
-		return use_account(client, &proof, &owner, request, &policy, now, user);
+		return use_account(client, &guest, &owner, request, &policy, now, user);
 
 	password_check_policy(request->password, &policy);
-	promote(client, &proof, login_ids, count,
+	promote(client, &guest, login_ids, count,
 			password_make_hash(request->password, &policy), now, user);
 	hook_after_promotion(policy.after_promotion, &user->id, client->client_id);
 	return true;
-}
-
-void
-promotion_ticket(const Client *client, const PromotionRequest *request, TimestampTz now,
-				 GuestTicket *ticket)
-{
-	Proof		proof;
-
-	client_require_guests(client, request->jwt != NULL);
-	proof_open(client, request, false, now, &proof);
-	memset(ticket, 0, sizeof(GuestTicket));
-	ticket->user_id = proof.user.id;
-	ticket->by_session = proof.by_session;
-	if (proof.by_session)
-		ticket->session_id = proof.session_id;
 }
 
 bool
 promotion_repeat(const Client *client, const PromotionRequest *request, TimestampTz now,
 				 User *user)
 {
-	const pg_uuid_t *guest_id = &request->ticket->user_id;
+	const pg_uuid_t *guest_id = &request->proof.ticket->user_id;
 	AccountPolicy policy;
 	LoginId		login_ids[LOGIN_ID_TYPES];
 	pg_uuid_t	owner;

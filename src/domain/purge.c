@@ -16,18 +16,20 @@
 #include "base/errors.h"
 #include "base/subtransaction.h"
 #include "catalog/pg_type.h"
-#include "domain/domain.h"
+#include "domain/lifetimes.h"
 #include "domain/purge.h"
 #include "json/json.h"
 #include "miscadmin.h"
 #include "store/app_tables.h"
 #include "store/foreign_keys.h"
 #include "store/purge.h"
+#include "store/settings.h"
+#include "store/store.h"
 #include "utils/fmgrprotos.h"
 
 #define RETRY_INTERVAL		USECS_PER_DAY
 #define PASSING_RETRY_INTERVAL	(5 * USECS_PER_MINUTE)
-#define REPLAY_INTERVAL		(2 * INT64CONST(1) * SHORT_LIFETIME_SECONDS * USECS_PER_SEC)
+#define REPLAY_INTERVAL		(2 * SHORT_LIFETIME)
 
 typedef struct Purge
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * purge.h
- *	  Deleting what nobody can come back to, and what has expired.
+ *	  Deletion of guests who cannot come back, and of expired rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,22 +12,24 @@
 
 #include "utils/timestamp.h"
 
+/* How many rows of each kind were deleted. */
 typedef struct PurgeCounts
 {
 	uint64		guests;
-	uint64		skipped_guests; /* looked at again later */
+	uint64		skipped_guests; /* kept for now, and looked at again later */
 	uint64		sessions;
 	uint64		authorization_codes;
 	uint64		one_time_codes;
 	uint64		outbox_messages;
 	uint64		removed_device_keys;
 	uint64		events;
-	bool		has_more;		/* a limit was reached */
+	bool		has_more;		/* batch_size was reached for one of them */
 } PurgeCounts;
 
 /*
- * Deletes at most batch_size of each kind; with dry_run it is undone, and the
- * counts are what would have been.
+ * Delete at most batch_size of each kind and fill counts.  If dry_run, undo the
+ * deletion: the counts say what it would have been.  Skips rows that another
+ * transaction has locked, so several can run at once.
  */
 extern void purge_run(int batch_size, bool dry_run, TimestampTz now, PurgeCounts *counts);
 

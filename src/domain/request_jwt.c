@@ -12,10 +12,19 @@
 #include "postgres.h"
 
 #include "base/raise.h"
-#include "domain/domain.h"
+#include "base/span.h"
+#include "base/unix_time.h"
+#include "domain/challenge.h"
+#include "domain/request_jwt.h"
+#include "jose/base64url.h"
+#include "jose/jose_status.h"
+#include "jose/jwa.h"
+#include "jose/jws.h"
+#include "jose/key.h"
 #include "json/json.h"
 #include "keyring/public_key.h"
 #include "miscadmin.h"
+#include "store/store.h"
 
 #define REQUEST_TYP			"vnd.authgear.anonymous-request"
 #define CLOCK_SKEW_SECONDS	300

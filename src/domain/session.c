@@ -18,10 +18,17 @@
 
 #include "base/raise.h"
 #include "base/secret_memory.h"
+#include "base/span.h"
+#include "base/uuid.h"
+#include "counters/counters.h"
 #include "counters/transaction_counters.h"
-#include "domain/domain.h"
+#include "domain/claims.h"
+#include "domain/own_jwt.h"
+#include "domain/session.h"
 #include "json/json.h"
 #include "keyring/master_key.h"
+#include "store/store.h"
+#include "token/token.h"
 
 /* How long a presented refresh token is remembered whose rotation has not committed. */
 #define PRESENTED_SECONDS	(6 * SECS_PER_HOUR)
@@ -80,7 +87,7 @@ seed_matches(const RefreshToken *token, const Session *session)
 }
 
 TimestampTz
-session_begin(const pg_uuid_t *session_id)
+session_started_at(const pg_uuid_t *session_id)
 {
 	int64		msecs = 0;
 	int			i;
@@ -92,7 +99,7 @@ session_begin(const pg_uuid_t *session_id)
 
 /* docs/authgear.md, 6.1: the earlier of lifetime and idle timeout. */
 static TimestampTz
-session_end(const Client *client, TimestampTz begin, TimestampTz now)
+expiry_after_use(const Client *client, TimestampTz begin, TimestampTz now)
 {
 	TimestampTz end = begin + client->refresh_token_lifetime * USECS_PER_SEC;
 
@@ -104,11 +111,11 @@ session_end(const Client *client, TimestampTz begin, TimestampTz now)
 TimestampTz
 session_expiry(const Client *client, TimestampTz now)
 {
-	return session_end(client, now, now);
+	return expiry_after_use(client, now, now);
 }
 
 void
-session_make(const User *user, TimestampTz authenticated_at, TimestampTz now,
+session_init(const User *user, TimestampTz authenticated_at, TimestampTz now,
 			 Session *session, RefreshToken *token)
 {
 	memset(session, 0, sizeof(Session));
@@ -134,17 +141,34 @@ session_start(const Client *client, const User *user, Jsonb *device_info, const 
 	if (client->max_concurrent_sessions == 1)
 		sessions_delete(&user->id, client->client_id);
 
-	session_make(user, authenticated_at, now, &session, token);
+	session_init(user, authenticated_at, now, &session, token);
 	session.client_id = client->client_id;
 	session.expires_at = session_expiry(client, now);
 	session_insert(&session, SESSION_REFRESH_TOKEN, device_info);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_LOGINS);
-	tokens_issue(client, user, &session, write_refresh_token(token), nonce, now, response);
+	claims_issue_tokens(client, user, &session, write_refresh_token(token), nonce, now, response);
 	sodium_memzero(token, sizeof(RefreshToken));
 }
 
+bool
+session_is_alive(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now,
+				 Session *session, User *user)
+{
+	return session_find(user_id, session_id, now, session, user) && !user->is_disabled;
+}
+
 void
-session_by_refresh_token(const char *text, TimestampTz now, Session *session, User *user)
+session_get_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now, User *user)
+{
+	Session		session;
+
+	if (session_id == NULL || !session_find(user_id, session_id, now, &session, user) ||
+		!user_find(user_id, user) || user->is_disabled)
+		raise_invalid_session("The session has ended, or the user is disabled or gone.");
+}
+
+void
+session_get_by_refresh_token(const char *text, TimestampTz now, Session *session, User *user)
 {
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	pg_uuid_t	user_id;
@@ -240,7 +264,7 @@ use_session(const Client *client, const RefreshToken *token, bool rotate, Timest
 	TimestampTz end;
 
 	token_ids(token, &user_id, &session_id);
-	end = session_end(client, session_begin(&session_id), now);
+	end = expiry_after_use(client, session_started_at(&session_id), now);
 	if (end <= now ||
 		!session_use(&user_id, &session_id, end, rotate, (int) token->generation, now,
 					 session, user) ||
@@ -266,7 +290,7 @@ issue_refreshed(const Client *client, const User *user, const Session *session,
 {
 	user_touch(user, now);
 	token->generation = (uint32) session->generation;
-	tokens_issue(client, user, session, write_refresh_token(token), NULL, now, response);
+	claims_issue_tokens(client, user, session, write_refresh_token(token), NULL, now, response);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_REFRESHES);
 	sodium_memzero(token, sizeof(RefreshToken));
 }
@@ -321,7 +345,7 @@ record_end(const pg_uuid_t *user_id, const char *client_id, TimestampTz now)
 }
 
 void
-session_end_now(const pg_uuid_t *user_id, const pg_uuid_t *session_id, const char *client_id,
+session_end(const pg_uuid_t *user_id, const pg_uuid_t *session_id, const char *client_id,
 				TimestampTz now)
 {
 	if (session_delete(user_id, session_id))
@@ -343,7 +367,7 @@ revoke_refresh_token(const RefreshToken *token, TimestampTz now)
 }
 
 void
-session_revoke(const char *text, size_t length, TimestampTz now)
+session_revoke_token(const char *text, size_t length, TimestampTz now)
 {
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	OwnJwt		jwt;
@@ -364,5 +388,5 @@ session_revoke(const char *text, size_t length, TimestampTz now)
 		json_string(jwt.claims, "sub", &sub) && json_string(jwt.claims, "sid", &sid) &&
 		uuid_from_text(sub.data, sub.length, &user_id) &&
 		uuid_from_text(sid.data, sid.length, &session_id))
-		session_end_now(&user_id, &session_id, json_cstring(jwt.claims, "client_id"), now);
+		session_end(&user_id, &session_id, json_cstring(jwt.claims, "client_id"), now);
 }

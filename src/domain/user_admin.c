@@ -7,10 +7,13 @@
  */
 #include "postgres.h"
 
-#include "domain/domain.h"
-#include "domain/limits.h"
+#include "base/compat.h"
+#include "base/uuid.h"
+#include "domain/password_attempt.h"
+#include "domain/user_admin.h"
 #include "json/json.h"
 #include "store/foreign_keys.h"
+#include "store/store.h"
 
 pg_noreturn static void
 raise_unknown(const pg_uuid_t *id)
@@ -63,7 +66,7 @@ user_admin_enable(const pg_uuid_t *id, TimestampTz now)
 	User		user;
 
 	user_admin_get(id, &user);
-	lockout_end(id);
+	password_attempt_end_lockout(id);
 	if (set_disabled(id, false, now))
 		event_insert("user.enabled", id, NULL, NULL, now);
 }

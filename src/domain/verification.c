@@ -8,10 +8,13 @@
 #include "postgres.h"
 
 #include "base/raise.h"
-#include "domain/limits.h"
 #include "domain/one_time_code.h"
+#include "domain/rate_limit.h"
+#include "domain/verification.h"
 #include "json/json.h"
 #include "lib/stringinfo.h"
+#include "login_id/login_id.h"
+#include "store/store.h"
 
 static void
 fill_key(OneTimeCodeKey *key, const User *user, LoginIdType type)
@@ -68,7 +71,7 @@ verification_request(const User *user, LoginIdType type, TimestampTz now,
 	if (!user_lock(&user->id))
 		raise_invalid_session("The user is gone.");
 	fill_key(&key, user, type);
-	*expires_at = one_time_code_send(&key, login_id_address(login_id), now);
+	*expires_at = one_time_code_send(&key, one_time_code_recipient(login_id), now);
 	event_insert("verification.requested", &user->id, NULL, type_payload(type), now);
 	return true;
 }
@@ -81,7 +84,7 @@ verification_complete(const User *user, LoginIdType type, const char *code, Time
 
 	if (login_id == NULL)
 		return false;
-	rate_limit_guess(address_name(login_id));
+	rate_limit_code_guess(address_name(login_id));
 	if (!user_lock(&user->id))
 		return false;
 

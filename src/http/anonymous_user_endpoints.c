@@ -11,8 +11,11 @@
 #include "base/errors.h"
 #include "base/raise.h"
 #include "catalog/pg_type.h"
-#include "domain/domain.h"
-#include "domain/promotion.h"
+#include "domain/challenge.h"
+#include "domain/claims.h"
+#include "domain/client.h"
+#include "domain/guest.h"
+#include "domain/guest_proof.h"
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
@@ -20,6 +23,7 @@
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json.h"
+#include "store/store.h"
 #include "utils/datetime.h"
 #include "utils/json.h"
 
@@ -214,7 +218,7 @@ handle_promotion_code(const HttpRequest *request, HttpResponse *response)
 			write_authentication_required(response);
 			return;
 		}
-		code = promotion_code_for_session(&session, &user, request->now, &expires_at);
+		code = guest_proof_create_code_for_session(&session, &user, request->now, &expires_at);
 	}
 	else if (refresh_token == NULL || refresh_token[0] == '\0')
 	{
@@ -222,7 +226,7 @@ handle_promotion_code(const HttpRequest *request, HttpResponse *response)
 		return;
 	}
 	else
-		code = promotion_code_create(refresh_token, request->now, &expires_at);
+		code = guest_proof_create_code(refresh_token, request->now, &expires_at);
 	write_secret(response, "promotion_code", code, expires_at);
 }
 

@@ -17,13 +17,16 @@
 #include <sodium.h>
 
 #include "domain/authorization.h"
-#include "domain/domain.h"
-#include "domain/promotion.h"
+#include "domain/client.h"
+#include "domain/guest_proof.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_params.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
+#include "jose/base64url.h"
+#include "store/settings.h"
+#include "store/store.h"
 
 #define LOGIN_HINT			"https://authgear.com/login_hint?"
 /* Bytes of the request in the address: proxies refuse longer addresses. */
@@ -95,7 +98,7 @@ check_scope(const char *scope, OAuthRefusal *refusal)
 
 /* Read the guest's proof from the login_hint; return false and say why if it has none. */
 static bool
-read_login_hint(const char *hint, PromotionRequest *proof, OAuthRefusal *refusal)
+read_login_hint(const char *hint, GuestProof *proof, OAuthRefusal *refusal)
 {
 	HttpParams	params;
 	char	   *type;
@@ -138,7 +141,7 @@ read_request(const HttpParams *params, const Client *client, TimestampTz now,
 	char	   *prompt = http_param(params, "prompt");
 	char	   *method = http_param(params, "code_challenge_method");
 	char	   *login_hint = http_param(params, "login_hint");
-	PromotionRequest proof = {0};
+	GuestProof proof = {0};
 
 	refusal->error = "unsupported_response_type";
 	refusal->description = "response type is not supported";
@@ -166,7 +169,7 @@ read_request(const HttpParams *params, const Client *client, TimestampTz now,
 	if (authorization->wants_code && authorization->code_challenge == NULL)
 		return false;
 	if (authorization->wants_code)
-		pkce_check(authorization->code_challenge, method == NULL ? "plain" : method);
+		authorization_check_pkce(authorization->code_challenge, method == NULL ? "plain" : method);
 
 	authorization->nonce = http_param(params, "nonce");
 	refusal->description = "nonce is too long";
@@ -188,7 +191,7 @@ read_request(const HttpParams *params, const Client *client, TimestampTz now,
 	}
 	if (!read_login_hint(login_hint, &proof, refusal))
 		return false;
-	promotion_ticket(client, &proof, now, &authorization->ticket);
+	guest_proof_open_ticket(client, &proof, now, &authorization->ticket);
 	return true;
 }
 

@@ -8,7 +8,7 @@
  */
 #include "postgres.h"
 
-#include "domain/domain.h"
+#include "domain/discovery.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_request.h"
@@ -21,7 +21,7 @@
 static void
 handle_openid_configuration(const HttpRequest *request, HttpResponse *response)
 {
-	http_json(response, 200, openid_configuration_make());
+	http_json(response, 200, discovery_document());
 	http_add_header(response, "Cache-Control", CACHE_CONTROL);
 }
 

@@ -11,7 +11,7 @@
  */
 #include "postgres.h"
 
-#include "domain/domain.h"
+#include "domain/session.h"
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
@@ -20,6 +20,8 @@
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json.h"
+#include "store/settings.h"
+#include "store/store.h"
 
 static void
 write_logged_out(const HttpRequest *request, const char *redirect_uri, const char *state,
@@ -89,7 +91,7 @@ handle_end_session(const HttpRequest *request, HttpResponse *response)
 			write_confirmation(request, redirect_uri, state, ui_locales, response);
 			return;
 		}
-		session_end_now(&session.user_id, &session.id, session.client_id, request->now);
+		session_end(&session.user_id, &session.id, session.client_id, request->now);
 	}
 	http_clear_session_cookie(request, response);
 	write_logged_out(request, redirect_uri, state, ui_locales, response);

@@ -8,13 +8,15 @@
  */
 #include "postgres.h"
 
-#include "domain/domain.h"
+#include "domain/cookie_session.h"
+#include "domain/own_jwt.h"
+#include "domain/session.h"
 #include "http/http_caller.h"
 #include "http/http_errors.h"
 #include "http/http_request.h"
-#include "json/json.h"
+#include "store/store.h"
 
-/* Arguments and result of access_token_verify(), for http_try(). */
+/* Arguments and result of own_jwt_verify_access_token(), for http_try(). */
 typedef struct Verification
 {
 	const char *token;
@@ -28,7 +30,7 @@ verify_access_token(void *arg)
 {
 	Verification *verification = arg;
 
-	access_token_verify(verification->token, strlen(verification->token), verification->now,
+	own_jwt_verify_access_token(verification->token, strlen(verification->token), verification->now,
 						&verification->access);
 }
 
@@ -39,9 +41,8 @@ token_caller(const HttpRequest *request, const char *token, Session *session, Us
 	Verification verification = {.token = token,.now = request->now};
 
 	if (http_try(verify_access_token, &verification) != NULL ||
-		!session_find(&verification.access.sub, &verification.access.sid, request->now,
-					  session, user) ||
-		user->is_disabled)
+		!session_is_alive(&verification.access.sub, &verification.access.sid, request->now,
+						  session, user))
 		return CALLER_INVALID;
 	return CALLER_KNOWN;
 }

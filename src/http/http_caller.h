@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 #include "http/http_request.h"
-#include "domain/domain.h"
+#include "store/store.h"
 
 typedef enum HttpCaller
 {

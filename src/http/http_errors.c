@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/errors.h"
+#include "base/subtransaction.h"
 #include "http/http_errors.h"
 #include "http/http_request.h"
 #include "http/http_response.h"

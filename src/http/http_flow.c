@@ -13,13 +13,16 @@
 #include "postgres.h"
 
 #include "domain/authorization.h"
-#include "domain/domain.h"
+#include "domain/client.h"
+#include "domain/cookie_session.h"
+#include "domain/session.h"
 #include "http/http_flow.h"
 #include "http/http_page.h"
 #include "http/http_params.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json.h"
+#include "store/store.h"
 
 /*
  * Every step looks up the client and its redirect URI again: an operator may have
@@ -107,7 +110,7 @@ http_flow_finish(HttpFlow *flow)
 
 	/* The new cookie replaces the browser's: end a session that no browser can show. */
 	if (cookie != NULL && cookie_session_find(cookie, now, &previous, &previous_user))
-		session_end_now(&previous.user_id, &previous.id, previous.client_id, now);
+		session_end(&previous.user_id, &previous.id, previous.client_id, now);
 	flow->cookie = cookie_session_start(flow->client.client_id, &flow->user,
 										&flow->request->policy, now);
 }

@@ -8,10 +8,10 @@
  */
 #include "postgres.h"
 
-#include "domain/domain.h"
 #include "http/http_request.h"
 #include "json/json.h"
-#include "store/statement.h"
+#include "store/settings.h"
+#include "store/store.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 

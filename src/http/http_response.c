@@ -7,12 +7,11 @@
  */
 #include "postgres.h"
 
-#include "base/errors.h"
-#include "domain/domain.h"
-#include "domain/limits.h"
+#include "domain/rate_limit.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json.h"
+#include "store/settings.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/json.h"

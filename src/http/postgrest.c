@@ -13,12 +13,18 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "domain/domain.h"
+#include "base/span.h"
+#include "base/uuid.h"
+#include "domain/claims.h"
+#include "domain/identity.h"
+#include "domain/session.h"
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
 #include "http/http_request.h"
 #include "json/json.h"
+#include "store/settings.h"
 #include "store/statement.h"
+#include "store/store.h"
 #include "utils/guc.h"
 
 /* PostgREST answers an error PTxyz with the HTTP status xyz. */
@@ -59,7 +65,7 @@ check_cookie(const HttpRequest *request, char **claims)
 	}
 	if (!is_safe_method() && http_is_foreign(request, true))
 		return VERDICT_CROSS_SITE;
-	*claims = session_claims(&user, &session);
+	*claims = claims_of_session(&user, &session);
 	return VERDICT_COOKIE_SESSION;
 }
 
@@ -86,8 +92,7 @@ check_token(const HttpRequest *request)
 	if (!json_string(claims, "sub", &sub) || !json_string(claims, "sid", &sid) ||
 		!uuid_from_text(sub.data, sub.length, &user_id) ||
 		!uuid_from_text(sid.data, sid.length, &session_id) ||
-		!session_find(&user_id, &session_id, request->now, &session, &user) ||
-		user.is_disabled)
+		!session_is_alive(&user_id, &session_id, request->now, &session, &user))
 		return VERDICT_INVALID_SESSION;
 	return VERDICT_NOTHING_TO_DO;
 }

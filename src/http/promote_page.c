@@ -9,7 +9,7 @@
 #include "postgres.h"
 
 #include "base/errors.h"
-#include "domain/domain.h"
+#include "domain/login.h"
 #include "domain/promotion.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
@@ -19,6 +19,9 @@
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json.h"
+#include "login_id/login_id.h"
+#include "store/settings.h"
+#include "store/store.h"
 
 /* The values of the form, as they were sent and as it is shown again. */
 typedef struct PromotionForm
@@ -182,7 +185,7 @@ static void
 fill_promotion_request(const Promoting *promoting, PromotionRequest *request)
 {
 	memset(request, 0, sizeof(PromotionRequest));
-	request->ticket = &promoting->flow.authorization.ticket;
+	request->proof.ticket = &promoting->flow.authorization.ticket;
 	request->login_ids[promoting->form.type] = promoting->form.login_id;
 	request->password = promoting->form.password;
 }
@@ -238,7 +241,7 @@ show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 			form->login_id_error = "taken";
 			break;
 		case ERRCODE_AA_INVALID_LOGIN_ID:
-			form->login_id_error = login_id_is_well_formed(form->type, form->login_id) ?
+			form->login_id_error = login_is_well_formed_id(form->type, form->login_id) ?
 				"not_allowed" : "invalid";
 			break;
 		case ERRCODE_AA_PASSWORD_POLICY:

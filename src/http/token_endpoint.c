@@ -8,16 +8,23 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/errors.h"
-#include "base/raise.h"
 #include "domain/authorization.h"
-#include "domain/domain.h"
+#include "domain/claims.h"
+#include "domain/client.h"
+#include "domain/guest.h"
+#include "domain/session.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_params.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
+#include "jose/base64url.h"
+#include "jose/jose_status.h"
 #include "json/json.h"
+#include "store/settings.h"
+#include "store/store.h"
 #include "utils/fmgrprotos.h"
 
 #define GRANT_ANONYMOUS_REQUEST	"urn:authgear:params:oauth:grant-type:anonymous-request"
@@ -192,7 +199,7 @@ handle_revoke(const HttpRequest *request, HttpResponse *response)
 	http_form(request, &params);
 	token = http_param(&params, "token");
 	if (token != NULL)
-		session_revoke(token, strlen(token), request->now);
+		session_revoke_token(token, strlen(token), request->now);
 	http_text(response, 200, "");
 	http_no_store(response);
 }

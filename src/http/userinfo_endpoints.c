@@ -9,13 +9,17 @@
 #include "postgres.h"
 
 #include "base/errors.h"
-#include "domain/domain.h"
+#include "base/unix_time.h"
+#include "base/uuid.h"
+#include "domain/claims.h"
+#include "domain/session.h"
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json.h"
+#include "store/store.h"
 
 static void
 write_invalid_session(HttpResponse *response)
@@ -36,8 +40,8 @@ handle_userinfo(const HttpRequest *request, HttpResponse *response)
 		write_invalid_session(response);
 		return;
 	}
-	http_json(response, 200,
-			  jsonb_to_json(userinfo_of_session(&session.user_id, &session.id, request->now)));
+	session_get_user(&session.user_id, &session.id, request->now, &user);
+	http_json(response, 200, jsonb_to_json(claims_userinfo(&user)));
 	http_no_store(response);
 }
 

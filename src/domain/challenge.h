@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * challenge.h
+ *	  Challenges, which show that a signed request is fresh
+ *	  (docs/authgear.md, section 1.1).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_CHALLENGE_H
+#define ANON_AUTH_CHALLENGE_H
+
+#include "postgres.h"
+
+#include "base/span.h"
+#include "token/token.h"
+#include "utils/timestamp.h"
+
+/*
+ * Return a new challenge as text and set *expires_at.  purpose is one of
+ * anonymous_request, biometric_request and app2app_request; raises 22023 for
+ * any other.  Writes nothing, so it also works on a standby.
+ */
+extern char *challenge_create(const char *purpose, TimestampTz *expires_at);
+
+/*
+ * Fill challenge from its text.  Raises AA005 unless the challenge is authentic,
+ * for anonymous requests, and not older than five minutes.  Whether it was used
+ * before is for challenge_use() to say.
+ */
+extern void challenge_open(const Span *text, TimestampTz now, Challenge *challenge);
+
+/*
+ * Return a device key's window of used challenges with this challenge added.
+ * window is NULL for a key that has used none.  Raises AA005 if the challenge
+ * is in the window, or is too old for the window to tell.  The caller stores
+ * the result.
+ */
+extern bytea *challenge_use(const bytea *window, const Challenge *challenge, TimestampTz now);
+
+#endif							/* ANON_AUTH_CHALLENGE_H */

@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * claims.h
+ *	  What access tokens, ID tokens and userinfo say about a user
+ *	  (docs/authgear.md, sections 5.1 to 5.3).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_CLAIMS_H
+#define ANON_AUTH_CLAIMS_H
+
+#include "postgres.h"
+
+#include "store/store.h"
+
+/* Names of claims that begin with this belong to the server. */
+#define USER_CLAIM_PREFIX	"https://authgear.com/claims/user/"
+
+/* The tokens of a login or refresh. */
+typedef struct TokenResponse
+{
+	pg_uuid_t	sub;
+	char	   *access_token;
+	int			expires_in;		/* seconds, of the access token */
+	char	   *refresh_token;	/* to refresh with next */
+	char	   *id_token;
+} TokenResponse;
+
+/*
+ * Sign an access token (RFC 9068) and an ID token (OpenID Connect Core, section
+ * 2) of a session and fill response.  nonce goes into the ID token and may be
+ * NULL.  Runs the hook settings.access_token_claims.  Raises AA017 without a
+ * usable signing key, AA020 if the hook refuses.
+ */
+extern void claims_issue_tokens(const Client *client, const User *user, const Session *session,
+								const char *refresh_token, const char *nonce, TimestampTz now,
+								TokenResponse *response);
+
+/*
+ * Return the claims of an access token as JSON, without signing one: for a
+ * caller that has a cookie session instead.  They expire with the session.
+ * Raises AA020 as claims_issue_tokens().
+ */
+extern char *claims_of_session(const User *user, const Session *session);
+
+/*
+ * Return the claims that userinfo answers: the standard attributes, and over
+ * them everything that the server itself knows of the user.
+ */
+extern Jsonb *claims_userinfo(const User *user);
+
+#endif							/* ANON_AUTH_CLAIMS_H */

@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * client.h
+ *	  What a client may do, and where its users may be sent.
+ *
+ * A client is an application, as in OAuth 2: a row of anon_auth.clients
+ * (docs/authgear.md, section 4).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_CLIENT_H
+#define ANON_AUTH_CLIENT_H
+
+#include "postgres.h"
+
+#include "store/store.h"
+
+/* Fill client from its client_id.  Raises AA001 if there is no such client. */
+extern void client_get(const char *client_id, Client *client);
+
+/*
+ * Raise AA002 unless the client may have guests: its type must be spa,
+ * traditional_webapp or native.  with_key tells that a device key is used:
+ * Authgear refuses an m2m client with another message then.
+ */
+extern void client_require_guests(const Client *client, bool with_key);
+
+/*
+ * Raise AA002 unless the client may have users log in: the same types, but the
+ * message does not speak of guests.
+ */
+extern void client_require_first_party(const Client *client);
+
+/*
+ * Return whether a URI is one of the client's redirect_uris.  The two are
+ * compared byte for byte (RFC 9700, section 4.1.3).
+ */
+extern bool client_has_redirect_uri(const Client *client, const char *redirect_uri);
+
+/* Raise 22023 unless client_has_redirect_uri(). */
+extern void client_require_redirect_uri(const Client *client, const char *redirect_uri);
+
+#endif							/* ANON_AUTH_CLIENT_H */

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * discovery.h
+ *	  What a client can find out about this server in advance.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_DISCOVERY_H
+#define ANON_AUTH_DISCOVERY_H
+
+#include "postgres.h"
+
+/*
+ * Return the provider metadata as JSON (OpenID Connect Discovery, section 3;
+ * docs/authgear.md, section 5.4).
+ */
+extern char *discovery_document(void);
+
+#endif							/* ANON_AUTH_DISCOVERY_H */

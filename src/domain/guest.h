@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * guest.h
+ *	  Sign-up and login of guests (docs/authgear.md, sections 1.3, 1.4 and 2.1).
+ *
+ * Every function raises AA002 if the client may not have guests or
+ * settings.anonymous_users_enabled is off.  A sign-up also raises AA015 if
+ * settings.public_sign_up_enabled is off, AA018 beyond the limits of sign-ups,
+ * and what the hook settings.before_sign_up raises.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_GUEST_H
+#define ANON_AUTH_GUEST_H
+
+#include "postgres.h"
+
+#include "domain/claims.h"
+#include "store/settings.h"
+#include "store/store.h"
+
+/*
+ * Log in the guest whose device key signed the request, or sign one up if the
+ * key is unknown and the request has its jwk.  device_info may be NULL.  Of
+ * concurrent first requests of one key, all get the same guest.  Raises AA003,
+ * AA005 and AA016 for the request, AA004 for an unknown key without a jwk, AA007
+ * for a disabled user, AA018 beyond the limit of logins with one key.
+ */
+extern void guest_authenticate_with_key(const Client *client, const char *jwt, size_t length,
+										Jsonb *device_info, TimestampTz now,
+										TokenResponse *response);
+
+/* Sign up a guest who has no key: its refresh token is all that it can show. */
+extern void guest_sign_up_without_key(const Client *client, Jsonb *device_info,
+									  TimestampTz now, TokenResponse *response);
+
+/*
+ * Sign up a guest with a cookie session and return the cookie's value.  client
+ * is NULL if the request named none.
+ */
+extern char *guest_sign_up_with_cookie(const Client *client, const BrowserPolicy *policy,
+									   TimestampTz now);
+
+/*
+ * Return to the guest of a refresh token, without rotating the token.  Raises
+ * AA006, AA007, AA008 for a regular user, and 22023 for another client's token.
+ */
+extern void guest_resume(const Client *client, const char *refresh_token,
+						 TimestampTz now, TokenResponse *response);
+
+#endif							/* ANON_AUTH_GUEST_H */

@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * guest_proof.h
+ *	  A caller proves to be a guest, to be promoted or merged.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_GUEST_PROOF_H
+#define ANON_AUTH_GUEST_PROOF_H
+
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "store/store.h"
+
+/*
+ * The guest that a proof stood for, kept while the guest fills in a form.
+ * Whoever keeps a ticket makes sure that nobody else can make one.
+ */
+typedef struct GuestTicket
+{
+	pg_uuid_t	user_id;
+	bool		by_session;		/* the session must still be alive */
+	pg_uuid_t	session_id;
+} GuestTicket;
+
+/* Exactly one member must be set. */
+typedef struct GuestProof
+{
+	char	   *jwt;			/* signed by the guest's device */
+	char	   *promotion_code;
+	char	   *refresh_token;
+	const GuestTicket *ticket;
+} GuestProof;
+
+/* The guest that a proof stands for. */
+typedef struct ProvenGuest
+{
+	User		user;
+	bool		by_session;		/* session_id is the session that proved it */
+	pg_uuid_t	session_id;
+	int			invalid_errcode;	/* see guest_proof_raise_invalid() */
+	const char *invalid_message;
+} ProvenGuest;
+
+/*
+ * Return a promotion code for the guest of a refresh token, and set *expires_at
+ * (docs/authgear.md, section 2.2).  Raises AA006, AA007, AA008.
+ */
+extern char *guest_proof_create_code(const char *refresh_token, TimestampTz now,
+									 TimestampTz *expires_at);
+
+/* Same for a session that the caller has found alive. */
+extern char *guest_proof_create_code_for_session(const Session *session, const User *user,
+												 TimestampTz now, TimestampTz *expires_at);
+
+/*
+ * Fill guest from a proof.  If use_challenge, a jwt cannot be presented again.
+ * Raises 22023 unless there is exactly one proof, and AA003 to AA008 or AA013
+ * if it does not prove that the caller is a guest who may be promoted.
+ */
+extern void guest_proof_open(const Client *client, const GuestProof *proof,
+							 bool use_challenge, TimestampTz now, ProvenGuest *guest);
+
+/* Same, but fill a ticket and use nothing up.  Raises AA002 for the client. */
+extern void guest_proof_open_ticket(const Client *client, const GuestProof *proof,
+									TimestampTz now, GuestTicket *ticket);
+
+/* Raise the error of a proof that has become invalid since it was opened. */
+pg_noreturn extern void guest_proof_raise_invalid(const ProvenGuest *guest);
+
+/*
+ * Raise the reason why the guest could not be promoted or merged after all:
+ * AA008 or AA007 if that tells more than that the proof has become invalid.
+ */
+pg_noreturn extern void guest_proof_raise_lost(const ProvenGuest *guest);
+
+#endif							/* ANON_AUTH_GUEST_PROOF_H */

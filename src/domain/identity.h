@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity.h
+ *	  Who is calling, for row-level security.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_IDENTITY_H
+#define ANON_AUTH_IDENTITY_H
+
+#include "postgres.h"
+
+#include "base/span.h"
+#include "store/store.h"
+
+typedef struct Identity
+{
+	Jsonb	   *claims;
+	pg_uuid_t	sub;
+	bool		has_sid;
+	pg_uuid_t	sid;
+	bool		has_is_anonymous;
+	bool		is_anonymous;
+} Identity;
+
+/*
+ * Return the identity of the caller, or NULL if there is none: the claims that
+ * use_access_token() verified, otherwise those of request.jwt.claims if
+ * settings.trust_request_claims is on.  Valid until the identity changes, which
+ * can happen within one query: copy what is returned to SQL.  Raises 22023 if
+ * the claims cannot be read.
+ */
+extern const Identity *identity_current(void);
+
+/*
+ * Fill user with the user of an access token or, if token is NULL, of the
+ * current identity.  Raises AA014 unless the token is valid and its session is
+ * alive.
+ */
+extern void identity_get_user(const Span *token, TimestampTz now, User *user);
+
+/*
+ * Make verified claims, as JSON, the current identity: until the end of the
+ * transaction if is_local, otherwise for the session.
+ */
+extern void identity_set(const char *claims, bool is_local);
+
+#endif							/* ANON_AUTH_IDENTITY_H */

@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * login.h
+ *	  Login with a login ID and a password.
+ *
+ * Wrong credentials are a result, not an error, so that the event and the
+ * counter of a failed login are not rolled back.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_LOGIN_H
+#define ANON_AUTH_LOGIN_H
+
+#include "postgres.h"
+
+#include "domain/claims.h"
+#include "login_id/login_id.h"
+#include "store/settings.h"
+#include "store/store.h"
+
+/*
+ * Log in and fill response with the tokens of a new session.  Return false on
+ * wrong credentials: unknown login ID, wrong password or disabled user.  Raises
+ * AA002 for the client, AA018 and AA019 beyond the limits of attempts.
+ */
+extern bool login_authenticate(const Client *client, const char *login_id,
+							   const char *password, TimestampTz now, TokenResponse *response);
+
+/* Same without tokens: fill user. */
+extern bool login_verify(const Client *client, const char *login_id, const char *password,
+						 TimestampTz now, User *user);
+
+/*
+ * Same for a user that the caller has looked up; user_id NULL means that no user
+ * has the login ID, and only then login_id is needed.  Does not check the client.
+ * If true, the user's row is held.
+ */
+extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
+								const char *login_id, const char *password,
+								const AccountPolicy *policy, TimestampTz now, User *user);
+
+/*
+ * Guess from a text which type of login ID it is, and normalise it.  Return false
+ * if no login ID can be like that; login_id->value is the text itself then.
+ * Rules of the settings that forbid a login ID do not count: they must not lock
+ * out a user who has it already.
+ */
+extern bool login_parse_id(const char *text, const AccountPolicy *policy, LoginId *login_id);
+
+/* Return whether a text could be a login ID of this type under any settings. */
+extern bool login_is_well_formed_id(LoginIdType type, const char *text);
+
+#endif							/* ANON_AUTH_LOGIN_H */

@@ -1,0 +1,70 @@
+/*-------------------------------------------------------------------------
+ *
+ * own_jwt.h
+ *	  JWTs that are signed with a key of anon_auth.signing_keys: access tokens,
+ *	  ID tokens and tokens of sign_jwt().
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_OWN_JWT_H
+#define ANON_AUTH_OWN_JWT_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+typedef struct OwnJwt
+{
+	Jsonb	   *header;
+	Jsonb	   *claims;
+} OwnJwt;
+
+/* The claims of a valid access token, and the two that name its session. */
+typedef struct AccessToken
+{
+	Jsonb	   *claims;
+	pg_uuid_t	sub;
+	pg_uuid_t	sid;
+} AccessToken;
+
+/*
+ * Return a clause that says why own_jwt_open() would refuse a token with these
+ * claims (a JSON object), or NULL if it would not.  Check claims that the
+ * application chose before they are signed.
+ */
+extern const char *own_jwt_claims_problem(const char *claims, size_t length);
+
+/*
+ * Sign a JSON object and return the compact JWS.  kid NULL means the newest
+ * active key.  typ goes into the header.  Raises AA017 without a usable key,
+ * 54000 if the token would be longer than a token may be.
+ */
+extern char *own_jwt_sign(const char *payload, size_t length, const char *kid, const char *typ);
+
+/*
+ * Fill jwt from a compact JWS.  Return NULL if the token is well-formed and its
+ * signature is valid, otherwise a clause that says why it is not.  Does not look
+ * at the claims.
+ */
+extern const char *own_jwt_open(const char *token, size_t length, OwnJwt *jwt);
+
+/* Same, but raise AA014 instead of returning the reason. */
+extern void own_jwt_authenticate(const char *token, size_t length, OwnJwt *jwt);
+
+/*
+ * Check exp, nbf, iss and aud.  A claim that is missing is not checked, except
+ * that aud must be there if the caller names an audience.  audience NULL means
+ * settings.audience.  Raises AA014.
+ */
+extern void own_jwt_check_claims(const OwnJwt *jwt, const char *audience, TimestampTz now);
+
+/*
+ * Fill access from a token that is an access token (RFC 9068) and valid now.
+ * Raises AA014.  Whether its session is alive is for session_get_user() to say.
+ */
+extern void own_jwt_verify_access_token(const char *token, size_t length, TimestampTz now,
+										AccessToken *access);
+
+#endif							/* ANON_AUTH_OWN_JWT_H */

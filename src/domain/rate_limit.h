@@ -1,0 +1,77 @@
+/*-------------------------------------------------------------------------
+ *
+ * rate_limit.h
+ *	  How often things may be tried (docs/authgear.md, section 9).
+ *
+ * The table in rate_limit.c lists every limit.  Counts are kept outside the
+ * transaction: a client that rolls back has made its attempt all the same.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_RATE_LIMIT_H
+#define ANON_AUTH_RATE_LIMIT_H
+
+#include "postgres.h"
+
+#include "store/settings.h"
+
+/* The limits in which a call was counted. */
+typedef struct RateLimits RateLimits;
+
+/* Count a guest's sign-up.  Raises AA018. */
+extern RateLimits *rate_limit_sign_up(void);
+
+/*
+ * Give back what was counted, because the sign-up did not happen.  May be
+ * called while an error is handled.
+ */
+extern void rate_limit_give_back(const RateLimits *limits);
+
+/* Count a login with a device key whose signature was verified.  Raises AA018. */
+extern void rate_limit_device_key(const char *kid);
+
+/*
+ * Count an attempt at the password of a subject: a user, or a login ID that no
+ * user has.  address is client_address().  Raises AA018.
+ */
+extern void rate_limit_password_attempt(const AttemptPolicy *policy, const char *subject,
+										const char *address);
+
+/*
+ * Count an attempt at a login ID that no user has.  Return false beyond
+ * settings.unknown_login_ids_per_minute: the attempt is not worth a hash.
+ */
+extern bool rate_limit_unknown_login_id(const AttemptPolicy *policy);
+
+/*
+ * Count a request for a one-time code.  purpose and subject name the counter:
+ * what the code is for, and the address it goes to.  Raises AA018.
+ */
+extern void rate_limit_code_request(const char *purpose, const char *subject);
+
+/*
+ * Count an attempt with a one-time code by the client's address, as if it were
+ * a password.  Raises AA018.
+ */
+extern void rate_limit_code_attempt(void);
+
+/*
+ * Count a guess of a six-digit code for an address, whoever makes it.  Raises
+ * AA018 beyond a hundred a day: five tries for each of ten codes an hour would
+ * find one in a million within months.
+ */
+extern void rate_limit_code_guess(const char *address);
+
+/*
+ * Return in how many seconds the call that AA018 or AA019 last refused in this
+ * backend may be repeated: for a Retry-After header.
+ */
+extern int	rate_limit_retry_after(void);
+
+/*
+ * Set that number, rounded up, and return the sentence about it that ends the
+ * DETAIL of AA018 and AA019.
+ */
+extern char *rate_limit_set_retry_after(int64 microseconds);
+
+#endif							/* ANON_AUTH_RATE_LIMIT_H */

@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * request_jwt.h
+ *	  The request that a device signs with its key (docs/authgear.md, section
+ *	  1.2).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_REQUEST_JWT_H
+#define ANON_AUTH_REQUEST_JWT_H
+
+#include "postgres.h"
+
+#include "jose/jwa.h"
+#include "jose/jws.h"
+#include "store/store.h"
+#include "token/token.h"
+
+/* The "action" that the request must have. */
+typedef enum RequestAction
+{
+	REQUEST_AUTH,
+	REQUEST_PROMOTE
+} RequestAction;
+
+typedef struct RequestJwt
+{
+	char	   *kid;
+	JoseAlg		alg;			/* asymmetric */
+	Jsonb	   *jwk;			/* NULL: the request does not have one */
+	char	   *thumbprint;		/* RFC 7638, of jwk; NULL without one */
+	Challenge	challenge;
+	JoseCompact parts;			/* point into the text that was parsed */
+} RequestJwt;
+
+/*
+ * Fill request from a compact JWS and check everything except the signature and
+ * whether the challenge was used before.  request points into jwt afterwards.
+ * Raises AA003 for a malformed or expired request, AA005 for a challenge that is
+ * not valid, AA016 for a jwk that must not be registered.
+ */
+extern void request_jwt_parse(const char *jwt, size_t length, RequestAction action,
+							  TimestampTz now, RequestJwt *request);
+
+/* Raise AA003 unless jwk signed the request with alg. */
+extern void request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char *alg);
+
+/*
+ * Fill key with the registered device key that signed the request, and store
+ * that the challenge has been used.  With a jwk in the request, only that key is
+ * looked at, otherwise all keys with the kid.  Return false if no such key is
+ * registered.  Raises AA003 if a key is registered but did not sign, AA005 if
+ * the key used the challenge before, 40001 after 100 races with other logins.
+ */
+extern bool request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *key);
+
+/* Same, but leave the challenge unused, so that the request can be sent again. */
+extern bool request_jwt_check(const RequestJwt *request, TimestampTz now, DeviceKey *key);
+
+#endif							/* ANON_AUTH_REQUEST_JWT_H */

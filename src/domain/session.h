@@ -1,0 +1,106 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.h
+ *	  Sessions and their refresh tokens (docs/authgear.md, section 6).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_SESSION_H
+#define ANON_AUTH_SESSION_H
+
+#include "postgres.h"
+
+#include "domain/claims.h"
+#include "store/store.h"
+#include "token/token.h"
+
+/* ---- beginning ---- */
+
+/*
+ * Start a session with a refresh token and fill response with its tokens.
+ * device_info, a JSON object, and nonce may be NULL.  If the client allows one
+ * session only, the user's other sessions with this client end.  The caller
+ * holds the user's row.
+ */
+extern void session_start(const Client *client, const User *user, Jsonb *device_info,
+						  const char *nonce, TimestampTz authenticated_at, TimestampTz now,
+						  TokenResponse *response);
+
+/* Return when a session that starts now expires if it is not used. */
+extern TimestampTz session_expiry(const Client *client, TimestampTz now);
+
+/*
+ * Fill session and token with new ids and a new secret.  client_id and
+ * expires_at are left to the caller, and nothing is stored.  The caller wipes
+ * the token.
+ */
+extern void session_init(const User *user, TimestampTz authenticated_at, TimestampTz now,
+						 Session *session, RefreshToken *token);
+
+/* ---- looking up ---- */
+
+/* Return when a session started.  Its id is a UUIDv7 and holds the time. */
+extern TimestampTz session_started_at(const pg_uuid_t *session_id);
+
+/*
+ * Fill session and user if the session is alive and its user is not disabled;
+ * return false otherwise.
+ */
+extern bool session_is_alive(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
+							 TimestampTz now, Session *session, User *user);
+
+/*
+ * Fill user with the whole row of a session's user.  Raises AA014 unless the
+ * session is alive; session_id NULL (a token without sid) is not.
+ */
+extern void session_get_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
+							 TimestampTz now, User *user);
+
+/*
+ * Fill session and user from a refresh token, without using the token up.  Only
+ * the newest generation is accepted.  Raises AA006, or AA007 if the user is
+ * disabled.
+ */
+extern void session_get_by_refresh_token(const char *refresh_token, TimestampTz now,
+										 Session *session, User *user);
+
+/* Raise 22023 if the session belongs to another client. */
+extern void session_require_client(const Session *session, const Client *client);
+
+/* ---- refreshing ---- */
+
+/*
+ * Use a refresh token: move the session's expiry, rotate if the client wants
+ * it, and fill response with new tokens.  Return false if the token was used
+ * again after its successor (RFC 9700, section 4.14.2): the session has ended
+ * then, with an event, so the caller must not roll back.  Raises AA006, AA007,
+ * and 22023 for another client's token.
+ */
+extern bool session_refresh(const Client *client, const char *refresh_token,
+							TimestampTz now, TokenResponse *response);
+
+/*
+ * Same for a guest who comes back on the web (docs/authgear.md, section 2.1):
+ * never rotates, and raises AA006 for a token that was used again.  Raises
+ * AA008 for a regular user.
+ */
+extern void session_resume(const Client *client, const char *refresh_token,
+						   TimestampTz now, TokenResponse *response);
+
+/* ---- ending ---- */
+
+/*
+ * End a session, with an event; do nothing if there is no such session.
+ * client_id is for the event and may be NULL.
+ */
+extern void session_end(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
+						const char *client_id, TimestampTz now);
+
+/*
+ * End the session of a refresh token or access token, with an event
+ * (RFC 7009).  An access token that has expired is accepted.  Does nothing for
+ * any other text.
+ */
+extern void session_revoke_token(const char *token, size_t length, TimestampTz now);
+
+#endif							/* ANON_AUTH_SESSION_H */

@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * user_admin.h
+ *	  What an administrator does to users (docs/authgear.md, section 10).
+ *
+ * Every function raises 42704 if there is no such user, also when another
+ * transaction has just deleted the user.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_USER_ADMIN_H
+#define ANON_AUTH_USER_ADMIN_H
+
+#include "postgres.h"
+
+#include "store/store.h"
+
+extern void user_admin_get(const pg_uuid_t *id, User *user);
+
+/*
+ * Disable a user: logins and refreshes fail with AA007, and all sessions and
+ * authorization codes end.  Records an event unless the user was disabled.
+ */
+extern void user_admin_disable(const pg_uuid_t *id, TimestampTz now);
+
+/* Let a user log in again, and end a lockout.  Records an event. */
+extern void user_admin_enable(const pg_uuid_t *id, TimestampTz now);
+
+/*
+ * Delete a user with everything that belongs to it, and rows of the application
+ * as their foreign keys say.  Raises 23503 if a foreign key forbids it.
+ */
+extern void user_admin_delete(const pg_uuid_t *id, TimestampTz now);
+
+/* End all sessions of a user and return how many there were. */
+extern uint64 user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now);
+
+#endif							/* ANON_AUTH_USER_ADMIN_H */

@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * verification.h
+ *	  A user shows that an e-mail address or phone number is theirs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_VERIFICATION_H
+#define ANON_AUTH_VERIFICATION_H
+
+#include "postgres.h"
+
+#include "login_id/login_id.h"
+#include "store/store.h"
+
+/*
+ * Have a code sent to the user's login ID of this type, and set *expires_at.
+ * Return false if the login ID is verified already.  Raises 22023 if the user
+ * has no such login ID, AA014 if the user is gone, AA018 beyond the limits of
+ * codes.
+ */
+extern bool verification_request(const User *user, LoginIdType type, TimestampTz now,
+								 TimestampTz *expires_at);
+
+/*
+ * Mark the login ID as verified if the code is right.  Return false if it is
+ * wrong, expired or used up; the attempt counts.  Raises AA018 beyond the limit
+ * of guesses for one address.
+ */
+extern bool verification_complete(const User *user, LoginIdType type, const char *code,
+								  TimestampTz now);
+
+#endif							/* ANON_AUTH_VERIFICATION_H */
