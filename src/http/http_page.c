@@ -8,34 +8,50 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
 #include "http/http_errors.h"
 #include "http/http_page.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json.h"
-#include "store/statement.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
+#include "utils/builtins.h"
 #include "utils/json.h"
 
-static StoreStatement render_page = {
-	.sql = "SELECT html, content_security_policy FROM anon_auth_http.page($1)",
-	.read_only = true,
-	.nparams = 1,
-	.types = {JSONBOID}
-};
+/* Call anon_auth_http.page(); return its row of html and content_security_policy. */
+static HeapTupleHeader
+render_page(const char *model)
+{
+	List	   *name = list_make2(makeString("anon_auth_http"), makeString("page"));
+	Oid			argument_types[] = {JSONBOID};
+	Oid			function = LookupFuncName(name, lengthof(argument_types), argument_types, false);
+
+	return DatumGetHeapTupleHeader(OidFunctionCall1(function,
+													JsonbPGetDatum(json_to_jsonb(model))));
+}
+
+/* A column of the row of a page, which must not be NULL. */
+static char *
+page_text(HeapTupleHeader page, const char *column)
+{
+	bool		is_null;
+	Datum		value = GetAttributeByName(page, column, &is_null);
+
+	if (is_null)
+		elog(ERROR, "a page was rendered without %s", column);
+	return TextDatumGetCString(value);
+}
 
 void
 http_page(HttpResponse *response, int status, const char *model)
 {
-	Datum		params[1];
-	StoreRow	row;
+	HeapTupleHeader page = render_page(model);
 
-	params[0] = JsonbPGetDatum(json_to_jsonb(model));
-	if (store_run(&render_page, params, NULL, &row) == 0)
-		elog(ERROR, "a page was not rendered");
 	response->status = status;
-	response->body = store_text(&row, 0);
+	response->body = page_text(page, "html");
 	http_add_header(response, "Content-Type", "text/html; charset=utf-8");
-	http_add_header(response, "Content-Security-Policy", store_text(&row, 1));
+	http_add_header(response, "Content-Security-Policy", page_text(page, "content_security_policy"));
 	http_add_header(response, "X-Frame-Options", "DENY");
 	http_add_header(response, "X-Content-Type-Options", "nosniff");
 
