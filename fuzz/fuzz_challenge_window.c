@@ -11,7 +11,7 @@
  *-------------------------------------------------------------------------
  */
 #include "fuzz.h"
-#include "token/token.h"
+#include "token/challenge_window.h"
 
 #define MAX_STEPS	512
 

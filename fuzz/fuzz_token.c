@@ -25,9 +25,9 @@ kinds(const char *text, size_t length, const uint8_t *with)
 	PromotionCode code;
 	RefreshToken token;
 
-	return challenge_read(&challenge, with, text, length) +
-		promotion_code_read(&code, with, text, length) +
-		refresh_token_read(&token, with, text, length);
+	return token_read_challenge(&challenge, with, text, length) +
+		token_read_promotion_code(&code, with, text, length) +
+		token_read_refresh_token(&token, with, text, length);
 }
 
 static void
@@ -71,12 +71,12 @@ check_any(const char *given, size_t length)
 	RefreshToken token;
 
 	MUST(kinds(given, length, other) == 0);
-	if (challenge_read(&challenge, key, given, length))
-		challenge_write(&challenge, key, text);
-	else if (promotion_code_read(&code, key, given, length))
-		promotion_code_write(&code, key, text);
-	else if (refresh_token_read(&token, key, given, length))
-		refresh_token_write(&token, key, text);
+	if (token_read_challenge(&challenge, key, given, length))
+		token_write_challenge(&challenge, key, text);
+	else if (token_read_promotion_code(&code, key, given, length))
+		token_write_promotion_code(&code, key, text);
+	else if (token_read_refresh_token(&token, key, given, length))
+		token_write_refresh_token(&token, key, text);
 	else
 		return;
 	MUST(kinds(given, length, key) == 1);
@@ -101,11 +101,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				given.purpose = fuzz_byte(&input);
 				fuzz_bytes(&input, (uint8_t *) &given.issued_at, 8);
 				fuzz_bytes(&input, given.nonce, sizeof(given.nonce));
-				challenge_write(&given, key, text);
-				MUST(challenge_read(&found, key, text, strlen(text)));
+				token_write_challenge(&given, key, text);
+				MUST(token_read_challenge(&found, key, text, strlen(text)));
 				MUST(found.purpose == given.purpose && found.issued_at == given.issued_at);
 				MUST(memcmp(found.nonce, given.nonce, sizeof(found.nonce)) == 0);
-				challenge_write(&found, key, again);
+				token_write_challenge(&found, key, again);
 				break;
 			}
 		case 1:
@@ -116,12 +116,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				fuzz_bytes(&input, given.user_id, sizeof(given.user_id));
 				fuzz_bytes(&input, given.session_id, sizeof(given.session_id));
 				fuzz_bytes(&input, (uint8_t *) &given.expires_at, 8);
-				promotion_code_write(&given, key, text);
-				MUST(promotion_code_read(&found, key, text, strlen(text)));
+				token_write_promotion_code(&given, key, text);
+				MUST(token_read_promotion_code(&found, key, text, strlen(text)));
 				MUST(memcmp(found.user_id, given.user_id, sizeof(found.user_id)) == 0);
 				MUST(memcmp(found.session_id, given.session_id, sizeof(found.session_id)) == 0);
 				MUST(found.expires_at == given.expires_at);
-				promotion_code_write(&found, key, again);
+				token_write_promotion_code(&found, key, again);
 				break;
 			}
 		case 2:
@@ -133,13 +133,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				fuzz_bytes(&input, given.session_id, sizeof(given.session_id));
 				fuzz_bytes(&input, (uint8_t *) &given.generation, 4);
 				fuzz_bytes(&input, given.seed, sizeof(given.seed));
-				refresh_token_write(&given, key, text);
-				MUST(refresh_token_read(&found, key, text, strlen(text)));
+				token_write_refresh_token(&given, key, text);
+				MUST(token_read_refresh_token(&found, key, text, strlen(text)));
 				MUST(memcmp(found.user_id, given.user_id, sizeof(found.user_id)) == 0);
 				MUST(memcmp(found.session_id, given.session_id, sizeof(found.session_id)) == 0);
 				MUST(memcmp(found.seed, given.seed, sizeof(found.seed)) == 0);
 				MUST(found.generation == given.generation);
-				refresh_token_write(&found, key, again);
+				token_write_refresh_token(&found, key, again);
 				break;
 			}
 		default:

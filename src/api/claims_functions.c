@@ -14,7 +14,7 @@
 #include "domain/identity.h"
 #include "domain/own_jwt.h"
 #include "domain/session.h"
-#include "json/json.h"
+#include "json/json_write.h"
 #include "keyring/keyring.h"
 #include "store/store.h"
 
@@ -40,7 +40,7 @@ anon_auth_use_access_token(PG_FUNCTION_ARGS)
 	AccessToken access;
 
 	own_jwt_verify_access_token(token.data, token.length, GetCurrentTimestamp(), &access);
-	identity_set(jsonb_to_json(access.claims), is_local);
+	identity_set(json_from_jsonb(access.claims), is_local);
 	return copy_uuid(&access.sub);
 }
 

@@ -18,7 +18,9 @@
 #include "jose/jwk_members.h"
 #include "jose/jws.h"
 #include "jose/key.h"
-#include "json/json.h"
+#include "json/json_parse.h"
+#include "json/json_read.h"
+#include "json/json_write.h"
 #include "json/jwk.h"
 #include "keyring/public_key.h"
 #include "utils/array.h"
@@ -59,7 +61,7 @@ anon_auth_sign_jwt(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("claims must be a JSON object")));
 	check_times(claims);
-	payload = jsonb_to_json(claims);
+	payload = json_from_jsonb(claims);
 	reason = own_jwt_claims_problem(payload, strlen(payload));
 	if (reason != NULL)
 		ereport(ERROR,

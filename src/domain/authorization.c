@@ -13,6 +13,7 @@
 #include "base/span.h"
 #include "base/unix_time.h"
 #include "base/uuid.h"
+#include "base/wipe.h"
 #include "domain/authorization.h"
 #include "domain/claims.h"
 #include "domain/client.h"
@@ -20,7 +21,9 @@
 #include "domain/session.h"
 #include "jose/base64url.h"
 #include "jose/jose_status.h"
-#include "json/json.h"
+#include "json/json_parse.h"
+#include "json/json_read.h"
+#include "json/json_write.h"
 #include "keyring/master_key.h"
 #include "store/store.h"
 #include "token/token.h"
@@ -71,7 +74,7 @@ authorization_code_create(const Client *client, const User *user, const char *re
 	memcpy(bytes, user->id.data, UUID_LEN);
 	randombytes_buf(bytes + UUID_LEN, CODE_SECRET_LENGTH);
 	base64url_encode(text, bytes, sizeof(bytes));
-	sodium_memzero(bytes, sizeof(bytes));
+	wipe_bytes(bytes, sizeof(bytes));
 	crypto_hash_sha256(hash, (uint8 *) text, strlen(text));
 
 	*expires_at = now + SHORT_LIFETIME;
@@ -97,7 +100,7 @@ code_user_id(const char *text)
 		base64url_decode(bytes, &length, text, strlen(text)) != JOSE_OK)
 		raise_invalid_authorization_code();
 	memcpy(user_id.data, bytes, UUID_LEN);
-	sodium_memzero(bytes, sizeof(bytes));
+	wipe_bytes(bytes, sizeof(bytes));
 	return user_id;
 }
 
@@ -239,7 +242,7 @@ open_text(const char *text)
 	{
 		crypto_generichash(expected, TAG_LENGTH, json, length, key, TOKEN_KEY_LENGTH);
 		authentic = sodium_memcmp(tag, expected, TAG_LENGTH) == 0;
-		sodium_memzero(expected, sizeof(expected));
+		wipe_bytes(expected, sizeof(expected));
 	}
 	return authentic ? json_parse_object((char *) json, length, &reason) : NULL;
 }

@@ -14,7 +14,7 @@
 #include "domain/challenge.h"
 #include "domain/lifetimes.h"
 #include "keyring/master_key.h"
-#include "token/token.h"
+#include "token/challenge_window.h"
 
 static const struct
 {
@@ -44,7 +44,7 @@ challenge_create(const char *purpose, TimestampTz *expires_at)
 
 	challenge.issued_at = GetCurrentTimestamp();
 	randombytes_buf(challenge.nonce, sizeof(challenge.nonce));
-	challenge_write(&challenge, master_key_derived(MASTER_KEY_CHALLENGE, 0), text);
+	token_write_challenge(&challenge, master_key_derived(MASTER_KEY_CHALLENGE, 0), text);
 	*expires_at = challenge.issued_at + SHORT_LIFETIME;
 	return text;
 }
@@ -57,7 +57,7 @@ challenge_open(const Span *text, TimestampTz now, Challenge *challenge)
 	int			i;
 
 	for (i = 0; !authentic && (key = master_key_derived(MASTER_KEY_CHALLENGE, i)) != NULL; i++)
-		authentic = challenge_read(challenge, key, text->data, text->length);
+		authentic = token_read_challenge(challenge, key, text->data, text->length);
 	if (!authentic)
 		raise_invalid_challenge("The challenge was not issued here.");
 	if (challenge->purpose != CHALLENGE_ANONYMOUS_REQUEST)

@@ -14,7 +14,7 @@
 #include "domain/hook.h"
 #include "domain/lifetimes.h"
 #include "domain/own_jwt.h"
-#include "json/json.h"
+#include "json/json_write.h"
 #include "lib/stringinfo.h"
 #include "login_id/login_id.h"
 #include "store/settings.h"
@@ -235,7 +235,7 @@ claims_userinfo(const User *user)
 	add_authenticators(&json, user);
 	add_identities(&json, user, login_ids, count);
 	json_add_boolean(&json, USER_CLAIM_PREFIX "recovery_code_enabled", false);
-	json_add_raw(&json, "custom_attributes", jsonb_to_json(user->custom_attributes));
+	json_add_raw(&json, "custom_attributes", json_from_jsonb(user->custom_attributes));
 	json_add_raw(&json, "x_web3", "{}");
 	json_add_integer(&json, "updated_at", unix_seconds(user->updated_at));
 	add_verified(&json, login_ids, count);

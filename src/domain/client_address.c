@@ -16,7 +16,7 @@
 
 #include "domain/client_address.h"
 #include "fmgr.h"
-#include "json/json.h"
+#include "json/json_read.h"
 #include "store/settings.h"
 #include "utils/fmgrprotos.h"
 

@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/secret_memory.h"
+#include "base/wipe.h"
 #include "counters/counters.h"
 #include "counters/transaction_counters.h"
 #include "domain/cookie_session.h"
@@ -57,8 +58,8 @@ cookie_session_start(const char *client_id, const User *user, const BrowserPolic
 	session.expires_at = cookie_session_expiry(policy, now);
 	session_insert(&session, SESSION_COOKIE, NULL);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_LOGINS);
-	refresh_token_write(token, master_key_derived(MASTER_KEY_SESSION_COOKIE, 0), cookie);
-	sodium_memzero(token, sizeof(RefreshToken));
+	token_write_refresh_token(token, master_key_derived(MASTER_KEY_SESSION_COOKIE, 0), cookie);
+	wipe_bytes(token, sizeof(RefreshToken));
 	return cookie;
 }
 
@@ -74,13 +75,13 @@ cookie_session_find(const char *cookie, TimestampTz now, Session *session, User 
 	int			i;
 
 	for (i = 0; !authentic && (key = master_key_derived(MASTER_KEY_SESSION_COOKIE, i)) != NULL; i++)
-		authentic = refresh_token_read(&token, key, cookie, strlen(cookie));
+		authentic = token_read_refresh_token(&token, key, cookie, strlen(cookie));
 	if (!authentic)
 		return false;
 	memcpy(user_id.data, token.user_id, UUID_LEN);
 	memcpy(session_id.data, token.session_id, UUID_LEN);
 	crypto_hash_sha256(hash, token.seed, sizeof(token.seed));
-	sodium_memzero(&token, sizeof(token));
+	wipe_bytes(&token, sizeof(token));
 	return session_find(&user_id, &session_id, now, session, user) &&
 		sodium_memcmp(hash, session->secret_hash, SECRET_HASH_LENGTH) == 0 &&
 		!user->is_disabled;

@@ -9,7 +9,7 @@
 
 #include "domain/discovery.h"
 #include "jose/jwa.h"
-#include "json/json.h"
+#include "json/json_write.h"
 #include "store/settings.h"
 
 static void

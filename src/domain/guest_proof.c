@@ -52,7 +52,7 @@ guest_proof_create_code_for_session(const Session *session, const User *user, Ti
 	memcpy(code.user_id, user->id.data, UUID_LEN);
 	memcpy(code.session_id, session->id.data, UUID_LEN);
 	code.expires_at = *expires_at;
-	promotion_code_write(&code, master_key_derived(MASTER_KEY_PROMOTION_CODE, 0), text);
+	token_write_promotion_code(&code, master_key_derived(MASTER_KEY_PROMOTION_CODE, 0), text);
 	return text;
 }
 
@@ -64,7 +64,7 @@ is_authentic_code(const char *text, PromotionCode *code)
 	int			i;
 
 	for (i = 0; (key = master_key_derived(MASTER_KEY_PROMOTION_CODE, i)) != NULL; i++)
-		if (promotion_code_read(code, key, text, strlen(text)))
+		if (token_read_promotion_code(code, key, text, strlen(text)))
 			return true;
 	return false;
 }

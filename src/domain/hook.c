@@ -17,7 +17,8 @@
 #include "domain/hook.h"
 #include "domain/own_jwt.h"
 #include "fmgr.h"
-#include "json/json.h"
+#include "json/json_read.h"
+#include "json/json_write.h"
 #include "miscadmin.h"
 #include "store/settings.h"
 #include "utils/builtins.h"
@@ -313,7 +314,7 @@ add_claims(const char *name, StringInfo json, Jsonb *given, Jsonb *added)
 		if (json->data[json->len - 1] != '{')
 			appendStringInfoChar(json, ',');
 		escape_json(json, claim);
-		appendStringInfo(json, ":%s", jsonb_to_json(JsonbValueToJsonb(&value)));
+		appendStringInfo(json, ":%s", json_from_jsonb(JsonbValueToJsonb(&value)));
 	}
 	json_close(json);
 }

@@ -21,7 +21,7 @@
 #include "domain/identity.h"
 #include "domain/own_jwt.h"
 #include "domain/session.h"
-#include "json/json.h"
+#include "json/json_read.h"
 #include "store/settings.h"
 #include "store/store.h"
 #include "utils/guc.h"

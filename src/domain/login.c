@@ -17,7 +17,7 @@
 #include "domain/password.h"
 #include "domain/password_attempt.h"
 #include "domain/session.h"
-#include "json/json.h"
+#include "json/json_write.h"
 #include "login_id/login_id.h"
 #include "store/settings.h"
 #include "store/store.h"

@@ -16,7 +16,7 @@
 #include "domain/hook.h"
 #include "domain/merge.h"
 #include "domain/user_admin.h"
-#include "json/json.h"
+#include "json/json_write.h"
 #include "store/app_tables.h"
 #include "store/foreign_keys.h"
 #include "store/settings.h"

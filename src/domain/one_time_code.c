@@ -116,7 +116,7 @@ put_into_outbox(const OneTimeCodeKey *key, const char *recipient, const char *co
 	message.created_at = now;
 	message.expires_at = expires_at;
 	length = message_identity(&message, &identity);
-	message.sealed_code = seal_secret(MASTER_KEY_OUTBOX, code, strlen(code), identity, length);
+	message.sealed_code = sealing_seal(MASTER_KEY_OUTBOX, code, strlen(code), identity, length);
 	outbox_put(key, &message);
 }
 
@@ -128,8 +128,8 @@ open_code(CodeMessage *message)
 	size_t		length;
 
 	message->code = palloc0(VARSIZE_ANY_EXHDR(message->row.sealed_code) + 1);
-	return unseal_secret(MASTER_KEY_OUTBOX, message->row.sealed_code, identity, identity_length,
-						 message->code, VARSIZE_ANY_EXHDR(message->row.sealed_code), &length);
+	return sealing_open(MASTER_KEY_OUTBOX, message->row.sealed_code, identity, identity_length,
+						message->code, VARSIZE_ANY_EXHDR(message->row.sealed_code), &length);
 }
 
 CodeMessage *

@@ -24,7 +24,7 @@
 #include "domain/client_address.h"
 #include "domain/password_attempt.h"
 #include "domain/rate_limit.h"
-#include "json/json.h"
+#include "json/json_write.h"
 #include "store/settings.h"
 #include "store/store.h"
 

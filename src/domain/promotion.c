@@ -22,7 +22,7 @@
 #include "domain/merge.h"
 #include "domain/password.h"
 #include "domain/promotion.h"
-#include "json/json.h"
+#include "json/json_write.h"
 #include "login_id/login_id.h"
 #include "store/app_tables.h"
 #include "store/settings.h"

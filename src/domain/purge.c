@@ -18,7 +18,7 @@
 #include "catalog/pg_type.h"
 #include "domain/lifetimes.h"
 #include "domain/purge.h"
-#include "json/json.h"
+#include "json/json_write.h"
 #include "miscadmin.h"
 #include "store/app_tables.h"
 #include "store/foreign_keys.h"

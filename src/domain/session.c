@@ -20,12 +20,13 @@
 #include "base/secret_memory.h"
 #include "base/span.h"
 #include "base/uuid.h"
+#include "base/wipe.h"
 #include "counters/counters.h"
 #include "counters/transaction_counters.h"
 #include "domain/claims.h"
 #include "domain/own_jwt.h"
 #include "domain/session.h"
-#include "json/json.h"
+#include "json/json_read.h"
 #include "keyring/master_key.h"
 #include "store/store.h"
 #include "token/token.h"
@@ -46,7 +47,7 @@ read_refresh_token(const char *text, size_t length, RefreshToken *token)
 	int			i;
 
 	for (i = 0; (key = master_key_derived(MASTER_KEY_REFRESH_TOKEN, i)) != NULL; i++)
-		if (refresh_token_read(token, key, text, length))
+		if (token_read_refresh_token(token, key, text, length))
 			return true;
 	return false;
 }
@@ -56,7 +57,7 @@ write_refresh_token(const RefreshToken *token)
 {
 	char	   *text = palloc(TOKEN_TEXT_SIZE);
 
-	refresh_token_write(token, master_key_derived(MASTER_KEY_REFRESH_TOKEN, 0), text);
+	token_write_refresh_token(token, master_key_derived(MASTER_KEY_REFRESH_TOKEN, 0), text);
 	return text;
 }
 
@@ -147,7 +148,7 @@ session_start(const Client *client, const User *user, Jsonb *device_info, const 
 	session_insert(&session, SESSION_REFRESH_TOKEN, device_info);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_LOGINS);
 	claims_issue_tokens(client, user, &session, write_refresh_token(token), nonce, now, response);
-	sodium_memzero(token, sizeof(RefreshToken));
+	wipe_bytes(token, sizeof(RefreshToken));
 }
 
 bool
@@ -189,7 +190,7 @@ session_get_by_refresh_token(const char *text, TimestampTz now, Session *session
 	 */
 	if (token->generation != (uint32) session->generation)
 		raise_invalid_refresh_token();
-	sodium_memzero(token, sizeof(RefreshToken));
+	wipe_bytes(token, sizeof(RefreshToken));
 }
 
 /*
@@ -292,7 +293,7 @@ issue_refreshed(const Client *client, const User *user, const Session *session,
 	token->generation = (uint32) session->generation;
 	claims_issue_tokens(client, user, session, write_refresh_token(token), NULL, now, response);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_REFRESHES);
-	sodium_memzero(token, sizeof(RefreshToken));
+	wipe_bytes(token, sizeof(RefreshToken));
 }
 
 bool

@@ -11,7 +11,7 @@
 #include "base/uuid.h"
 #include "domain/password_attempt.h"
 #include "domain/user_admin.h"
-#include "json/json.h"
+#include "json/json_write.h"
 #include "store/foreign_keys.h"
 #include "store/store.h"
 

@@ -11,7 +11,7 @@
 #include "domain/one_time_code.h"
 #include "domain/rate_limit.h"
 #include "domain/verification.h"
-#include "json/json.h"
+#include "json/json_write.h"
 #include "lib/stringinfo.h"
 #include "login_id/login_id.h"
 #include "store/store.h"

@@ -16,7 +16,7 @@
 #include "http/http_errors.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
-#include "json/json.h"
+#include "json/json_write.h"
 
 /* A missing signing key is in class AA, but is the operator's fault. */
 bool

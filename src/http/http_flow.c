@@ -21,7 +21,7 @@
 #include "http/http_params.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
-#include "json/json.h"
+#include "json/json_write.h"
 #include "store/store.h"
 
 /*

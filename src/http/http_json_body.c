@@ -15,7 +15,9 @@
 #include "http/http_json_body.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
-#include "json/json.h"
+#include "json/json_parse.h"
+#include "json/json_read.h"
+#include "json/json_write.h"
 #include "utils/json.h"
 
 typedef struct Causes

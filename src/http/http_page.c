@@ -13,7 +13,7 @@
 #include "http/http_page.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
-#include "json/json.h"
+#include "json/json_write.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"

@@ -9,7 +9,7 @@
 #include "postgres.h"
 
 #include "http/http_request.h"
-#include "json/json.h"
+#include "json/json_read.h"
 #include "store/settings.h"
 #include "store/store.h"
 #include "utils/builtins.h"

@@ -10,7 +10,7 @@
 #include "domain/rate_limit.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
-#include "json/json.h"
+#include "json/json_write.h"
 #include "store/settings.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"

@@ -21,7 +21,7 @@
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
 #include "http/http_request.h"
-#include "json/json.h"
+#include "json/json_read.h"
 #include "store/settings.h"
 #include "store/statement.h"
 #include "store/store.h"

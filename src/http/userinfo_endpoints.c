@@ -18,7 +18,7 @@
 #include "http/http_errors.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
-#include "json/json.h"
+#include "json/json_write.h"
 #include "store/store.h"
 
 static void
@@ -41,7 +41,7 @@ handle_userinfo(const HttpRequest *request, HttpResponse *response)
 		return;
 	}
 	session_get_user(&session.user_id, &session.id, request->now, &user);
-	http_json(response, 200, jsonb_to_json(claims_userinfo(&user)));
+	http_json(response, 200, json_from_jsonb(claims_userinfo(&user)));
 	http_no_store(response);
 }
 

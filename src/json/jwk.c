@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * jwk.c
- *	  JWKs between jsonb and src/jose, and the failures of src/jose.
+ *	  Reading a JWK from jsonb.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "json/json.h"
+#include "json/json_read.h"
 #include "json/jwk.h"
 
 const char *
@@ -16,7 +16,7 @@ jwk_from_jsonb(const Jsonb *object, JoseJwk *jwk)
 	const struct
 	{
 		const char *name;
-		Span   *span;
+		Span	   *span;
 	}			members[] = {
 		{"kty", &jwk->kty}, {"crv", &jwk->crv}, {"x", &jwk->x}, {"y", &jwk->y},
 		{"n", &jwk->n}, {"e", &jwk->e}, {"d", &jwk->d}, {"p", &jwk->p},
@@ -38,14 +38,4 @@ jwk_from_jsonb(const Jsonb *object, JoseJwk *jwk)
 	if (jwk->kty.data == NULL)
 		return "the JWK has no \"kty\"";
 	return NULL;
-}
-
-void
-jose_check_internal(JoseStatus status)
-{
-	if (status != JOSE_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("cryptographic operation failed"),
-				 errdetail_internal("%s", jose_status_message(status))));
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * jwk.h
- *	  JWKs between jsonb and src/jose, and the failures of src/jose.
+ *	  Reading a JWK from jsonb.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,19 +10,15 @@
 
 #include "postgres.h"
 
-#include "jose/jose.h"
+#include "jose/jwk_members.h"
 #include "utils/jsonb.h"
 
 /*
- * Fill jwk with the members of a JSON object, as spans of its text.  Return NULL,
- * or a reason: the value is not an object, or a member has a wrong type.
+ * Fill jwk with the members of a JSON object, as spans of its text.  Returns
+ * NULL, or a clause that says what is wrong: the value is not an object, it has
+ * no "kty", or a member that we read is not a string.  The clause is static or
+ * palloc'd.  jose_key_import() checks the values.
  */
 extern const char *jwk_from_jsonb(const Jsonb *object, JoseJwk *jwk);
-
-/*
- * Raise XX000 unless status is JOSE_OK: for statuses that no input of a caller
- * can cause.
- */
-extern void jose_check_internal(JoseStatus status);
 
 #endif							/* ANON_AUTH_JWK_H */

@@ -9,8 +9,12 @@
 
 #include "base/raise.h"
 #include "commands/async.h"
-#include "json/json.h"
+#include "jose/base64url.h"
+#include "jose/key.h"
+#include "json/json_read.h"
+#include "json/json_write.h"
 #include "json/jwk.h"
+#include "keyring/jose_check.h"
 #include "keyring/keyring.h"
 #include "keyring/keyring_private.h"
 #include "keyring/master_key.h"
@@ -74,7 +78,7 @@ store_key(JoseKey *key, JoseAlg alg, char *kid)
 	row.state = "active";
 	row.public_jwk = public_jwk(key);
 	row.created_at = GetCurrentTimestamp();
-	seal_private_key(&row, key);
+	sealing_seal_key(&row, key);
 	jose_key_free(key);
 	keyring_forget_current_signer();
 	if (!signing_key_insert(&row))

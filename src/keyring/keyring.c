@@ -15,7 +15,9 @@
 #include "postgres.h"
 
 #include "base/raise.h"
-#include "json/json.h"
+#include "jose/key.h"
+#include "json/json_read.h"
+#include "json/json_write.h"
 #include "json/jwk.h"
 #include "keyring/keyring.h"
 #include "keyring/keyring_private.h"
@@ -142,7 +144,7 @@ parse_key(CachedKey *entry, const SigningKeyRow *row, bool want_private)
 				 errmsg("signing key \"%s\" is damaged", row->kid),
 				 errdetail_internal("%s", reason)));
 	if (want_private || symmetric)
-		status = unseal_private_key(row, &jwk, &key);
+		status = sealing_import_key(row, &jwk, &key);
 	else
 		status = jose_key_import(&jwk, &key);
 	if (status != JOSE_OK)
@@ -310,7 +312,7 @@ keyring_jwks(void)
 
 		if (json_string_equals(rows[i].public_jwk, "kty", "oct"))
 			continue;
-		members = jsonb_to_json(rows[i].public_jwk);
+		members = json_from_jsonb(rows[i].public_jwk);
 		if (json.data[json.len - 1] == '}')
 			appendStringInfoChar(&json, ',');
 

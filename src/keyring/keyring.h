@@ -10,7 +10,7 @@
 
 #include "postgres.h"
 
-#include "jose/jose.h"
+#include "jose/key.h"
 #include "utils/jsonb.h"
 
 /* A signing key as it is cached in this backend. */

@@ -10,7 +10,8 @@
 
 #include "postgres.h"
 
-#include "jose/jose.h"
+#include "jose/jwa.h"
+
 
 /* A JWS algorithm by its name, NUL-terminated. */
 extern JoseAlg keyring_alg(const char *name);

@@ -14,11 +14,11 @@
  */
 #include "postgres.h"
 
-#include <sodium.h>
 #include <time.h>
 
 #include "access/xlog.h"
 #include "base/compat.h"
+#include "base/wipe.h"
 #include "keyring/master_key_users.h"
 #include "store/statement.h"
 #include "store/store.h"
@@ -135,7 +135,7 @@ read_keys(const char *path, const pg_uuid_t *database_id)
 	 * changed is read again.
 	 */
 	loaded.settled = time(NULL) - file.st.st_ctim.tv_sec >= SETTLED_SECONDS;
-	sodium_memzero(&file, sizeof(file));
+	wipe_bytes(&file, sizeof(file));
 	return true;
 }
 

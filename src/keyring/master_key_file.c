@@ -21,10 +21,12 @@
 
 #include "base/compat.h"
 #include "base/guc.h"
-#include "jose/jose.h"
+#include "base/wipe.h"
+#include "jose/base64url.h"
 #include "keyring/master_key_file.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
+#include "token/token.h"
 
 #define DEFAULT_FILE	"anon_auth.master_key"
 #define KDF_CONTEXT		"anonauth"	/* crypto_kdf_CONTEXTBYTES */
@@ -101,7 +103,7 @@ master_keys_bind(MasterKeys *keys, const pg_uuid_t *database_id)
 			crypto_generichash(bound, TOKEN_KEY_LENGTH, database_id->data, UUID_LEN,
 							   keys->keys[i].derived[use], TOKEN_KEY_LENGTH);
 			memcpy(keys->keys[i].derived[use], bound, TOKEN_KEY_LENGTH);
-			sodium_memzero(bound, sizeof(bound));
+			wipe_bytes(bound, sizeof(bound));
 		}
 	}
 }
@@ -125,7 +127,7 @@ parse_line(const char *line, size_t length, MasterKey *master)
 		derive(master, key);
 		good = memcmp(master->id, line, MASTER_KEY_ID_LENGTH) == 0;
 	}
-	sodium_memzero(key, sizeof(key));
+	wipe_bytes(key, sizeof(key));
 	return good;
 }
 
@@ -259,7 +261,7 @@ master_key_file_read(const char *path, MasterKeyFile *file)
 	}
 	PG_CATCH();
 	{
-		sodium_memzero(file, sizeof(MasterKeyFile));
+		wipe_bytes(file, sizeof(MasterKeyFile));
 		PG_RE_THROW();
 	}
 	PG_END_TRY();

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "keyring/master_key.h"
+#include "token/token.h"
 #include "utils/uuid.h"
 
 #define MASTER_KEYS_MAX			8

@@ -13,12 +13,11 @@
  */
 #include "postgres.h"
 
-#include <sodium.h>
-
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/subtransaction.h"
+#include "base/wipe.h"
 #include "commands/dbcommands.h"
 #include "keyring/master_key_users.h"
 #include "miscadmin.h"
@@ -76,7 +75,7 @@ record(void *arg)
 	}
 	PG_FINALLY();
 	{
-		sodium_memzero(&file, sizeof(file));
+		wipe_bytes(&file, sizeof(file));
 	}
 	PG_END_TRY();
 	master_key_check_again();
@@ -156,7 +155,7 @@ forget_former_keys(void)
 		FlushErrorState();
 	}
 	PG_END_TRY();
-	sodium_memzero(&file, sizeof(file));
+	wipe_bytes(&file, sizeof(file));
 }
 
 static void

@@ -21,11 +21,13 @@
 
 #include "access/xact.h"
 #include "base/compat.h"
-#include "jose/jose.h"
+#include "base/wipe.h"
+#include "jose/base64url.h"
 #include "keyring/master_key_users.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/lock.h"
+#include "token/token.h"
 
 /* As in src/domain/password.c, which has 0x6161: SQL cannot reach it. */
 #define FILE_LOCK_SPACE		0x6162
@@ -46,7 +48,7 @@ new_line(char line[LINE_LENGTH], char id[MASTER_KEY_ID_LENGTH + 1])
 	line[MASTER_KEY_ID_LENGTH] = ' ';
 	base64url_encode(line + MASTER_KEY_ID_LENGTH + 1, key, sizeof(key));
 	line[LINE_LENGTH - 1] = '\n';
-	sodium_memzero(key, sizeof(key));
+	wipe_bytes(key, sizeof(key));
 }
 
 /*
@@ -141,7 +143,7 @@ replace_file(const char *target, const struct stat *like, char *content, size_t 
 	}
 	PG_FINALLY();
 	{
-		sodium_memzero(content, size);
+		wipe_bytes(content, size);
 		(void) unlink(temporary);
 	}
 	PG_END_TRY();
@@ -323,10 +325,10 @@ master_key_file_add(const char *path, const MasterKeyFile *file, MasterKeyUser *
 	new_line(line, id);
 	master_key_user_add(user, id);
 	edit(file, line, NULL, user, &content);
-	sodium_memzero(line, sizeof(line));
+	wipe_bytes(line, sizeof(line));
 	if (content.size > MASTER_KEY_FILE_MAX)
 	{
-		sodium_memzero(&content, sizeof(content));
+		wipe_bytes(&content, sizeof(content));
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("master key file \"%s\" cannot be longer than %d bytes",
@@ -356,7 +358,7 @@ master_key_file_record(const char *path, const MasterKeyFile *file, const Master
 	edit(file, NULL, NULL, user, &content);
 	if (content.size > MASTER_KEY_FILE_MAX)
 	{
-		sodium_memzero(&content, sizeof(content));
+		wipe_bytes(&content, sizeof(content));
 		return false;
 	}
 	replace_file(resolve(path), &file->st, content.bytes, content.size);

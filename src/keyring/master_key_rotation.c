@@ -27,10 +27,9 @@
  */
 #include "postgres.h"
 
-#include <sodium.h>
-
 #include "access/xact.h"
-#include "json/json.h"
+#include "base/uuid.h"
+#include "base/wipe.h"
 #include "keyring/keyring.h"
 #include "keyring/master_key_users.h"
 #include "keyring/sealing.h"
@@ -68,7 +67,7 @@ reseal(void)
 
 	for (i = 0; i < count; i++)
 	{
-		reseal_private_key(&rows[i]);
+		sealing_reseal_key(&rows[i]);
 		signing_key_reseal(&rows[i]);
 	}
 
@@ -96,7 +95,7 @@ check_all_can_be_opened(void)
 	int			i;
 
 	for (i = 0; i < count; i++)
-		check_sealed_private_key(&rows[i]);
+		sealing_check_key(&rows[i]);
 }
 
 char *
@@ -117,7 +116,7 @@ keyring_rotate_master_key(void)
 	}
 	PG_FINALLY();
 	{
-		sodium_memzero(&file, sizeof(file));
+		wipe_bytes(&file, sizeof(file));
 	}
 	PG_END_TRY();
 	master_key_check_again();
@@ -177,18 +176,18 @@ keyring_renew_database_id(void)
 	PG_TRY();
 	{
 		for (i = 0; i < count; i++)
-			open_private_key(&rows[i], &opened[i]);
+			sealing_open_key(&rows[i], &opened[i]);
 		id = settings_renew_database_id();
 		master_key_record_before_sealing();
 		for (i = 0; i < count; i++)
 		{
-			seal_opened_private_key(&rows[i], &opened[i]);
+			sealing_seal_opened_key(&rows[i], &opened[i]);
 			signing_key_reseal(&rows[i]);
 		}
 	}
 	PG_FINALLY();
 	{
-		sodium_memzero(opened, sizeof(OpenedPrivateKey) * count);
+		wipe_bytes(opened, sizeof(OpenedPrivateKey) * count);
 	}
 	PG_END_TRY();
 	master_key_record_at_commit(master_key_current_id());
@@ -219,7 +218,7 @@ keyring_retire_master_key(const char *id, bool force)
 	}
 	PG_FINALLY();
 	{
-		sodium_memzero(&file, sizeof(file));
+		wipe_bytes(&file, sizeof(file));
 	}
 	PG_END_TRY();
 	master_key_check_again();

@@ -7,11 +7,10 @@
  */
 #include "postgres.h"
 
-#include <sodium.h>
-
 #include "access/xlog.h"
+#include "base/uuid.h"
+#include "base/wipe.h"
 #include "commands/dbcommands.h"
-#include "json/json.h"
 #include "keyring/master_key_users.h"
 #include "miscadmin.h"
 #include "store/settings.h"
@@ -251,6 +250,6 @@ master_key_users(int *count)
 			snprintf(user->name, NAMEDATALEN, "%s", get_database_name(user->database));
 		(*count)++;
 	}
-	sodium_memzero(&file, sizeof(file));
+	wipe_bytes(&file, sizeof(file));
 	return users;
 }

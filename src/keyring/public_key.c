@@ -10,10 +10,12 @@
  */
 #include "postgres.h"
 
-#include <sodium.h>
-
-#include "json/json.h"
+#include "base/wipe.h"
+#include "jose/base64url.h"
+#include "jose/jws.h"
+#include "json/json_read.h"
 #include "json/jwk.h"
+#include "keyring/jose_check.h"
 #include "keyring/public_key.h"
 #include "utils/memutils.h"
 
@@ -82,7 +84,7 @@ public_key_get(Jsonb *jwk, const char **reason)
 	next_victim = (next_victim + 1) % CACHE_SIZE;
 	if (cache[i].jwk != NULL)
 	{
-		sodium_memzero(cache[i].jwk, VARSIZE(cache[i].jwk));
+		wipe_bytes(cache[i].jwk, VARSIZE(cache[i].jwk));
 		pfree(cache[i].jwk);
 	}
 	jose_key_free(cache[i].key);

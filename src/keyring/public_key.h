@@ -10,7 +10,7 @@
 
 #include "postgres.h"
 
-#include "jose/jose.h"
+#include "jose/jws.h"
 #include "utils/jsonb.h"
 
 /*

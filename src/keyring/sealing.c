@@ -16,8 +16,11 @@
 
 #include <sodium.h>
 
-#include "json/jwk.h"
+#include "base/wipe.h"
+#include "jose/key.h"
+#include "keyring/jose_check.h"
 #include "keyring/sealing.h"
+#include "token/token.h"
 
 #define NONCE_LENGTH	crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG_LENGTH		crypto_aead_xchacha20poly1305_ietf_ABYTES
@@ -61,15 +64,15 @@ decrypt(const uint8 *key, const bytea *sealed, const void *row, size_t row_lengt
 }
 
 bytea *
-seal_secret(MasterKeyUse use, const void *secret, size_t length,
-			const void *row, size_t row_length)
+sealing_seal(MasterKeyUse use, const void *secret, size_t length,
+			 const void *row, size_t row_length)
 {
 	return encrypt(master_key_derived(use, 0), secret, length, row, row_length);
 }
 
 bool
-unseal_secret(MasterKeyUse use, const bytea *sealed, const void *row, size_t row_length,
-			  void *secret, size_t size, size_t *length)
+sealing_open(MasterKeyUse use, const bytea *sealed, const void *row, size_t row_length,
+			 void *secret, size_t size, size_t *length)
 {
 	const uint8 *key;
 	int			i;
@@ -81,10 +84,10 @@ unseal_secret(MasterKeyUse use, const bytea *sealed, const void *row, size_t row
 }
 
 void
-seal_opened_private_key(SigningKeyRow *row, const OpenedPrivateKey *opened)
+sealing_seal_opened_key(SigningKeyRow *row, const OpenedPrivateKey *opened)
 {
-	row->sealed_private_key = seal_secret(MASTER_KEY_SEALING, opened->bytes, opened->length,
-										  row->kid, strlen(row->kid));
+	row->sealed_private_key = sealing_seal(MASTER_KEY_SEALING, opened->bytes, opened->length,
+										   row->kid, strlen(row->kid));
 	row->master_key_id = pstrdup(master_key_current_id());
 }
 
@@ -97,7 +100,7 @@ try_open(const SigningKeyRow *row, OpenedPrivateKey *opened)
 }
 
 void
-open_private_key(const SigningKeyRow *row, OpenedPrivateKey *opened)
+sealing_open_key(const SigningKeyRow *row, OpenedPrivateKey *opened)
 {
 	if (try_open(row, opened))
 		return;
@@ -114,44 +117,44 @@ open_private_key(const SigningKeyRow *row, OpenedPrivateKey *opened)
 }
 
 void
-seal_private_key(SigningKeyRow *row, const JoseKey *key)
+sealing_seal_key(SigningKeyRow *row, const JoseKey *key)
 {
 	OpenedPrivateKey opened = {.length = sizeof(opened.bytes)};
 	JoseStatus	status = jose_key_export_private(key, opened.bytes, &opened.length);
 
 	if (status == JOSE_OK)
-		seal_opened_private_key(row, &opened);
-	sodium_memzero(&opened, sizeof(opened));
+		sealing_seal_opened_key(row, &opened);
+	wipe_bytes(&opened, sizeof(opened));
 	jose_check_internal(status);
 }
 
 JoseStatus
-unseal_private_key(const SigningKeyRow *row, const JoseJwk *public_jwk, JoseKey **key)
+sealing_import_key(const SigningKeyRow *row, const JoseJwk *public_jwk, JoseKey **key)
 {
 	OpenedPrivateKey opened;
 	JoseStatus	status;
 
-	open_private_key(row, &opened);
+	sealing_open_key(row, &opened);
 	status = jose_key_import_private(public_jwk, opened.bytes, opened.length, key);
-	sodium_memzero(&opened, sizeof(opened));
+	wipe_bytes(&opened, sizeof(opened));
 	return status;
 }
 
 void
-check_sealed_private_key(const SigningKeyRow *row)
+sealing_check_key(const SigningKeyRow *row)
 {
 	OpenedPrivateKey opened;
 
-	open_private_key(row, &opened);
-	sodium_memzero(&opened, sizeof(opened));
+	sealing_open_key(row, &opened);
+	wipe_bytes(&opened, sizeof(opened));
 }
 
 void
-reseal_private_key(SigningKeyRow *row)
+sealing_reseal_key(SigningKeyRow *row)
 {
 	OpenedPrivateKey opened;
 
-	open_private_key(row, &opened);
-	seal_opened_private_key(row, &opened);
-	sodium_memzero(&opened, sizeof(opened));
+	sealing_open_key(row, &opened);
+	sealing_seal_opened_key(row, &opened);
+	wipe_bytes(&opened, sizeof(opened));
 }

@@ -16,6 +16,7 @@
 #include <unicode/ustring.h>
 #include <unicode/utf8.h>
 
+#include "base/wipe.h"
 #include "login_id/login_id_private.h"
 
 #define REPLACEMENT_CHARACTER	0xFFFD
@@ -51,7 +52,7 @@ allocate_utf16(Utf16 *text, int32_t capacity)
 static void
 wipe_utf16(Utf16 *text)
 {
-	explicit_bzero(text->units, text->size);
+	wipe_bytes(text->units, text->size);
 	pfree(text->units);
 }
 
@@ -249,6 +250,6 @@ login_text_has_keyword(const char *folded, const StringList *keywords)
 void
 login_text_wipe(char *text)
 {
-	explicit_bzero(text, strlen(text));
+	wipe_bytes(text, strlen(text));
 	pfree(text);
 }

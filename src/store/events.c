@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/uuid.h"
 #include "catalog/pg_type.h"
 #include "store/statement.h"
 #include "store/store.h"

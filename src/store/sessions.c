@@ -7,9 +7,9 @@
  */
 #include "postgres.h"
 
+#include "base/uuid.h"
 #include "catalog/pg_type.h"
 #include "counters/transaction_counters.h"
-#include "json/json.h"
 #include "store/statement.h"
 #include "store/store.h"
 

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * challenge_window.c
- *	  Which challenges a device key has used.
+ *	  The challenges that a device key has used.
  *
- * Layout: the floor (8 bytes), then entries of issue time (8 bytes) and nonce,
- * in ascending order of issue time.  Numbers are big-endian.
+ * A window is the floor (8 bytes) and then entries: the time of issue (8 bytes)
+ * and the nonce, in ascending order of that time.  Numbers are big-endian.
  *
  *-------------------------------------------------------------------------
  */
-#include <string.h>
+#include "token/challenge_window.h"
 
-#include "token/token.h"
+#include <string.h>
 
 static int64_t
 get_time(const uint8_t *src)
@@ -36,7 +36,7 @@ put_time(uint8_t *dst, int64_t time)
 	}
 }
 
-/* Where an entry issued at a time belongs: behind all that are not younger. */
+/* The number of entries issued at or before a time. */
 static size_t
 entries_up_to(const uint8_t *entries, size_t count, int64_t time)
 {
@@ -49,7 +49,7 @@ entries_up_to(const uint8_t *entries, size_t count, int64_t time)
 }
 
 static bool
-contains(const uint8_t *entries, size_t count, const Challenge *challenge)
+contains_challenge(const uint8_t *entries, size_t count, const Challenge *challenge)
 {
 	size_t		i;
 
@@ -76,7 +76,7 @@ challenge_window_accept(const uint8_t *window, size_t length, const Challenge *c
 	size_t		position;
 	int64_t		floor = INT64_MIN;
 
-	/* Bytes of another shape can only be damage: accept nothing upon them. */
+	/* A window of an impossible length is damaged: accept no challenge. */
 	if (length != 0)
 	{
 		if (length < 8 || length > CHALLENGE_WINDOW_SIZE ||
@@ -86,7 +86,7 @@ challenge_window_accept(const uint8_t *window, size_t length, const Challenge *c
 		count = (length - 8) / CHALLENGE_WINDOW_ENTRY;
 		memcpy(entries, window + 8, length - 8);
 	}
-	if (challenge->issued_at <= floor || contains(entries, count, challenge))
+	if (challenge->issued_at <= floor || contains_challenge(entries, count, challenge))
 		return false;
 
 	position = entries_up_to(entries, count, challenge->issued_at);
@@ -103,8 +103,8 @@ challenge_window_accept(const uint8_t *window, size_t length, const Challenge *c
 		drop = count - CHALLENGE_WINDOW_ENTRIES;
 
 	/*
-	 * What is dropped lies at or below the new floor, so it stays refused even
-	 * if the clock should be set back.
+	 * The new floor refuses the challenges that leave the window, even if the
+	 * clock is set back and they are no longer expired.
 	 */
 	if (drop > 0)
 		floor = get_time(entries + (drop - 1) * CHALLENGE_WINDOW_ENTRY);

@@ -1,7 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * token.c
- *	  Writing and reading of our own authenticated tokens.
+ *	  Writing and reading our own self-contained tokens.
+ *
+ * Integers in a body are big-endian.  Bodies and tags are wiped: a refresh
+ * token's seed is a secret, and a tag would turn a guess into a token.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +13,8 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "jose/jose.h"
+#include "base/wipe.h"
+#include "jose/base64url.h"
 
 #define CHALLENGE_BODY		(1 + 8 + CHALLENGE_NONCE_LENGTH)
 #define PROMOTION_CODE_BODY (TOKEN_ID_LENGTH + TOKEN_ID_LENGTH + 8)
@@ -42,20 +46,27 @@ get_integer(const uint8_t *src, int bytes)
 	return value;
 }
 
-/* Appends the tag to a body (the buffer has room) and writes it as text. */
+/*
+ * Append the tag to a body, whose buffer has room for it, and write both as text.
+ * Wipes the body.
+ */
 static void
-seal(uint8_t *body, size_t length, const uint8_t *key, char text[TOKEN_TEXT_SIZE])
+write_sealed(uint8_t *body, size_t length, const uint8_t *key, char text[TOKEN_TEXT_SIZE])
 {
 	size_t		written;
 
 	crypto_generichash(body + length, TOKEN_TAG_LENGTH, body, length, key, TOKEN_KEY_LENGTH);
 	written = base64url_encode(text, body, length + TOKEN_TAG_LENGTH);
 	text[written] = '\0';
-	sodium_memzero(body, length + TOKEN_TAG_LENGTH);
+	wipe_bytes(body, length + TOKEN_TAG_LENGTH);
 }
 
+/*
+ * Decode a text to a body of a length and its tag, and check the tag.  Every
+ * failure looks the same to the caller.
+ */
 static bool
-unseal(uint8_t *body, size_t length, const uint8_t *key, const char *text, size_t text_length)
+read_sealed(uint8_t *body, size_t length, const uint8_t *key, const char *text, size_t text_length)
 {
 	uint8_t		tag[TOKEN_TAG_LENGTH];
 	size_t		decoded = length + TOKEN_TAG_LENGTH;
@@ -69,13 +80,13 @@ unseal(uint8_t *body, size_t length, const uint8_t *key, const char *text, size_
 	crypto_generichash(tag, TOKEN_TAG_LENGTH, body, length, key, TOKEN_KEY_LENGTH);
 	authentic = sodium_memcmp(tag, body + length, TOKEN_TAG_LENGTH) == 0;
 
-	/* The right tag of a wrong token would make it a token. */
-	sodium_memzero(tag, sizeof(tag));
+	/* With the right tag, a forged body would be a valid token. */
+	wipe_bytes(tag, sizeof(tag));
 	return authentic;
 }
 
 void
-challenge_write(const Challenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
+token_write_challenge(const Challenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
 				char text[TOKEN_TEXT_SIZE])
 {
 	uint8_t		body[CHALLENGE_BODY + TOKEN_TAG_LENGTH];
@@ -83,16 +94,16 @@ challenge_write(const Challenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
 	body[0] = challenge->purpose;
 	put_integer(body + 1, (uint64_t) challenge->issued_at, 8);
 	memcpy(body + 9, challenge->nonce, CHALLENGE_NONCE_LENGTH);
-	seal(body, CHALLENGE_BODY, key, text);
+	write_sealed(body, CHALLENGE_BODY, key, text);
 }
 
 bool
-challenge_read(Challenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
+token_read_challenge(Challenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
 			   const char *text, size_t length)
 {
 	uint8_t		body[CHALLENGE_BODY + TOKEN_TAG_LENGTH];
 
-	if (!unseal(body, CHALLENGE_BODY, key, text, length))
+	if (!read_sealed(body, CHALLENGE_BODY, key, text, length))
 		return false;
 	challenge->purpose = body[0];
 	challenge->issued_at = (int64_t) get_integer(body + 1, 8);
@@ -101,7 +112,7 @@ challenge_read(Challenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
 }
 
 void
-promotion_code_write(const PromotionCode *code, const uint8_t key[TOKEN_KEY_LENGTH],
+token_write_promotion_code(const PromotionCode *code, const uint8_t key[TOKEN_KEY_LENGTH],
 					 char text[TOKEN_TEXT_SIZE])
 {
 	uint8_t		body[PROMOTION_CODE_BODY + TOKEN_TAG_LENGTH];
@@ -109,16 +120,16 @@ promotion_code_write(const PromotionCode *code, const uint8_t key[TOKEN_KEY_LENG
 	memcpy(body, code->user_id, TOKEN_ID_LENGTH);
 	memcpy(body + TOKEN_ID_LENGTH, code->session_id, TOKEN_ID_LENGTH);
 	put_integer(body + 2 * TOKEN_ID_LENGTH, (uint64_t) code->expires_at, 8);
-	seal(body, PROMOTION_CODE_BODY, key, text);
+	write_sealed(body, PROMOTION_CODE_BODY, key, text);
 }
 
 bool
-promotion_code_read(PromotionCode *code, const uint8_t key[TOKEN_KEY_LENGTH],
+token_read_promotion_code(PromotionCode *code, const uint8_t key[TOKEN_KEY_LENGTH],
 					const char *text, size_t length)
 {
 	uint8_t		body[PROMOTION_CODE_BODY + TOKEN_TAG_LENGTH];
 
-	if (!unseal(body, PROMOTION_CODE_BODY, key, text, length))
+	if (!read_sealed(body, PROMOTION_CODE_BODY, key, text, length))
 		return false;
 	memcpy(code->user_id, body, TOKEN_ID_LENGTH);
 	memcpy(code->session_id, body + TOKEN_ID_LENGTH, TOKEN_ID_LENGTH);
@@ -127,7 +138,7 @@ promotion_code_read(PromotionCode *code, const uint8_t key[TOKEN_KEY_LENGTH],
 }
 
 void
-refresh_token_write(const RefreshToken *token, const uint8_t key[TOKEN_KEY_LENGTH],
+token_write_refresh_token(const RefreshToken *token, const uint8_t key[TOKEN_KEY_LENGTH],
 					char text[TOKEN_TEXT_SIZE])
 {
 	uint8_t		body[REFRESH_TOKEN_BODY + TOKEN_TAG_LENGTH];
@@ -136,15 +147,15 @@ refresh_token_write(const RefreshToken *token, const uint8_t key[TOKEN_KEY_LENGT
 	memcpy(body + TOKEN_ID_LENGTH, token->session_id, TOKEN_ID_LENGTH);
 	put_integer(body + 2 * TOKEN_ID_LENGTH, token->generation, 4);
 	memcpy(body + 2 * TOKEN_ID_LENGTH + 4, token->seed, REFRESH_TOKEN_SEED_LENGTH);
-	seal(body, REFRESH_TOKEN_BODY, key, text);
+	write_sealed(body, REFRESH_TOKEN_BODY, key, text);
 }
 
 bool
-refresh_token_read(RefreshToken *token, const uint8_t key[TOKEN_KEY_LENGTH],
+token_read_refresh_token(RefreshToken *token, const uint8_t key[TOKEN_KEY_LENGTH],
 				   const char *text, size_t length)
 {
 	uint8_t		body[REFRESH_TOKEN_BODY + TOKEN_TAG_LENGTH];
-	bool		authentic = unseal(body, REFRESH_TOKEN_BODY, key, text, length);
+	bool		authentic = read_sealed(body, REFRESH_TOKEN_BODY, key, text, length);
 
 	if (authentic)
 	{
@@ -153,6 +164,6 @@ refresh_token_read(RefreshToken *token, const uint8_t key[TOKEN_KEY_LENGTH],
 		token->generation = (uint32_t) get_integer(body + 2 * TOKEN_ID_LENGTH, 4);
 		memcpy(token->seed, body + 2 * TOKEN_ID_LENGTH + 4, REFRESH_TOKEN_SEED_LENGTH);
 	}
-	sodium_memzero(body, sizeof(body));
+	wipe_bytes(body, sizeof(body));
 	return authentic;
 }

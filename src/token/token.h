@@ -1,13 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * token.h
- *	  Self-contained tokens of our own: challenges, promotion codes and
- *	  refresh tokens.  Plain C, like src/jose.
+ *	  Our own self-contained tokens: challenges, promotion codes and refresh
+ *	  tokens.
  *
- * Each is the base64url form of a fixed-size body and a 16-byte keyed BLAKE2b
- * tag over it, under a key that only this kind of token has.  A forged or
- * mangled token is refused before any table is read.  Times are microseconds
- * in the epoch of the caller's choice.
+ * A token is the base64url form of a body of fixed size followed by a tag: 16
+ * bytes of keyed BLAKE2b over the body.  Each kind of token has its own key, so
+ * that one kind never passes for another.  A forged or damaged token is refused
+ * before any table is read.
+ *
+ * Times are microseconds in an epoch that the caller chooses.  Plain C without
+ * PostgreSQL, as src/jose.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,12 +23,15 @@
 
 #define TOKEN_KEY_LENGTH	32
 #define TOKEN_TAG_LENGTH	16
-#define TOKEN_ID_LENGTH		16	/* a uuid */
+#define TOKEN_ID_LENGTH		16	/* a UUID */
 
-/* Long enough for any of them, with the terminator. */
+/* Bytes that suffice for the text of any token, with a terminator. */
 #define TOKEN_TEXT_SIZE		128
 
-/* What a challenge was asked for (docs/authgear.md, section 1.1). */
+/*
+ * What a challenge was requested for (docs/authgear.md, section 1.1).  The
+ * numbers are in tokens: do not change them.
+ */
 typedef enum ChallengePurpose
 {
 	CHALLENGE_ANONYMOUS_REQUEST = 1,
@@ -49,14 +55,14 @@ typedef struct PromotionCode
 	int64_t		expires_at;
 } PromotionCode;
 
-/*
- * The seed stays the same for the life of a session, the generation counts
- * rotations.  Whoever holds one generation cannot make the next: the tag needs
- * the key.  The server can make it again for a client that lost the response,
- * without keeping it.
- */
 #define REFRESH_TOKEN_SEED_LENGTH	32
 
+/*
+ * The seed is a secret that stays the same for the life of a session.  The
+ * generation counts rotations.  A client that has one generation cannot make the
+ * next one, because the tag needs our key.  We can make it again for a client
+ * that has lost the response, and need not store it.
+ */
 typedef struct RefreshToken
 {
 	uint8_t		user_id[TOKEN_ID_LENGTH];
@@ -65,41 +71,26 @@ typedef struct RefreshToken
 	uint8_t		seed[REFRESH_TOKEN_SEED_LENGTH];
 } RefreshToken;
 
-/* Writers fill text with a NUL-terminated token. */
-extern void challenge_write(const Challenge *challenge,
-							const uint8_t key[TOKEN_KEY_LENGTH], char text[TOKEN_TEXT_SIZE]);
-extern void promotion_code_write(const PromotionCode *code,
-								 const uint8_t key[TOKEN_KEY_LENGTH], char text[TOKEN_TEXT_SIZE]);
-extern void refresh_token_write(const RefreshToken *token,
-								const uint8_t key[TOKEN_KEY_LENGTH], char text[TOKEN_TEXT_SIZE]);
-
-/* Readers are false for anything that the key has not made. */
-extern bool challenge_read(Challenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
-						   const char *text, size_t length);
-extern bool promotion_code_read(PromotionCode *code, const uint8_t key[TOKEN_KEY_LENGTH],
-								const char *text, size_t length);
-extern bool refresh_token_read(RefreshToken *token, const uint8_t key[TOKEN_KEY_LENGTH],
-							   const char *text, size_t length);
+/* Write the text of a token with a terminator. */
+extern void token_write_challenge(const Challenge *challenge,
+								  const uint8_t key[TOKEN_KEY_LENGTH],
+								  char text[TOKEN_TEXT_SIZE]);
+extern void token_write_promotion_code(const PromotionCode *code,
+									   const uint8_t key[TOKEN_KEY_LENGTH],
+									   char text[TOKEN_TEXT_SIZE]);
+extern void token_write_refresh_token(const RefreshToken *token,
+									  const uint8_t key[TOKEN_KEY_LENGTH],
+									  char text[TOKEN_TEXT_SIZE]);
 
 /*
- * The challenges that a device key has used: a window like that of IPsec's
- * replay protection, kept as bytes in the key's row.  It begins with a floor:
- * challenges issued at or before it are refused, because what was used then is
- * no longer known.
+ * Read a token.  Return false for any text that was not written with this key by
+ * the function above; the token is then unchanged.  Expiry is not checked.
  */
-#define CHALLENGE_WINDOW_ENTRIES	64
-#define CHALLENGE_WINDOW_ENTRY		(8 + CHALLENGE_NONCE_LENGTH)
-#define CHALLENGE_WINDOW_SIZE		(8 + CHALLENGE_WINDOW_ENTRIES * CHALLENGE_WINDOW_ENTRY)
-
-/*
- * Takes a challenge into a window.  Entries issued at or before expired are
- * dropped (their challenges have expired anyway), and when the window is full
- * the oldest goes.  window may be empty (length 0).  Returns false, and
- * changes nothing, when the challenge was used before or is too old to tell.
- * result has room for CHALLENGE_WINDOW_SIZE bytes.
- */
-extern bool challenge_window_accept(const uint8_t *window, size_t length,
-									const Challenge *challenge, int64_t expired,
-									uint8_t result[CHALLENGE_WINDOW_SIZE], size_t *result_length);
+extern bool token_read_challenge(Challenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
+								 const char *text, size_t length);
+extern bool token_read_promotion_code(PromotionCode *code, const uint8_t key[TOKEN_KEY_LENGTH],
+									  const char *text, size_t length);
+extern bool token_read_refresh_token(RefreshToken *token, const uint8_t key[TOKEN_KEY_LENGTH],
+									 const char *text, size_t length);
 
 #endif							/* ANON_AUTH_TOKEN_H */

@@ -1,32 +1,44 @@
 /*-------------------------------------------------------------------------
  *
- * parse.c
+ * json_parse.c
  *	  Strict parsing of JSON objects that strangers sent.
  *
- * jsonb_in would keep the last of two equal names, and throw errors that quote
- * the input.  So the callbacks of PostgreSQL's JSON parser build the jsonb
- * here, in one pass, and see every member and every number on the way.
+ * jsonb_in() keeps the last of two equal names and raises errors that quote the
+ * input.  Instead, callbacks of PostgreSQL's JSON parser build the jsonb here in
+ * one pass and look at every member and every number.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "json/json.h"
+#include "base/input_limits.h"
+#include "jose/base64url.h"
+#include "json/json_parse.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+
+/* Headers that are kept parsed. */
+#define HEADER_CACHE_SIZE	8
+
+/*
+ * Longest header, in base64url, that is kept.  A longer one contains a key or
+ * certificates and is usually used once.
+ */
+#define CACHED_HEADER_MAX	256
 
 typedef struct Builder
 {
-	const char *reason;			/* NULL so far */
+	const char *reason;			/* NULL: no mistake so far */
 	JsonbParseState *stack;
-	JsonbValue *result;			/* what was finished last: at the end, all of it */
+	JsonbValue *result;			/* the value that ended last; at the end, the whole */
 	int			depth;
-	int			members_here[JSON_MAX_DEPTH];	/* of the object at each depth */
+	int			members_here[JSON_MAX_DEPTH];	/* members seen, at each depth */
 } Builder;
 
 static void
-push(Builder *builder, JsonbIteratorToken token, JsonbValue *value)
+push_value(Builder *builder, JsonbIteratorToken token, JsonbValue *value)
 {
 	builder->result = pushJsonbValue(&builder->stack, token, value);
 }
@@ -37,17 +49,20 @@ object_start(void *state)
 	Builder    *builder = state;
 
 	builder->members_here[builder->depth++] = 0;
-	push(builder, WJB_BEGIN_OBJECT, NULL);
+	push_value(builder, WJB_BEGIN_OBJECT, NULL);
 	JSON_ACTION_OK;
 }
 
-/* Of members with one name, an object that is finished has kept one. */
+/*
+ * Of members with the same name, jsonb keeps one.  So if an object has fewer members
+ * than were seen, a name appeared twice.
+ */
 static JsonActionResult
 object_end(void *state)
 {
 	Builder    *builder = state;
 
-	push(builder, WJB_END_OBJECT, NULL);
+	push_value(builder, WJB_END_OBJECT, NULL);
 	if (builder->result->val.object.nPairs != builder->members_here[--builder->depth])
 		builder->reason = "a member name appears twice";
 	JSON_ACTION_OK;
@@ -59,7 +74,7 @@ array_start(void *state)
 	Builder    *builder = state;
 
 	builder->depth++;
-	push(builder, WJB_BEGIN_ARRAY, NULL);
+	push_value(builder, WJB_BEGIN_ARRAY, NULL);
 	JSON_ACTION_OK;
 }
 
@@ -69,7 +84,7 @@ array_end(void *state)
 	Builder    *builder = state;
 
 	builder->depth--;
-	push(builder, WJB_END_ARRAY, NULL);
+	push_value(builder, WJB_END_ARRAY, NULL);
 	JSON_ACTION_OK;
 }
 
@@ -89,11 +104,14 @@ field_start(void *state, char *name, bool isnull)
 
 	builder->members_here[builder->depth - 1]++;
 	set_string(&key, name);
-	push(builder, WJB_KEY, &key);
+	push_value(builder, WJB_KEY, &key);
 	JSON_ACTION_OK;
 }
 
-/* numeric_in would throw for what it cannot hold, or hold a megabyte. */
+/*
+ * Bound the length of a number: numeric_in() raises an error for an exponent that
+ * it cannot hold, and needs a megabyte for the largest that it can.
+ */
 static bool
 set_number(JsonbValue *value, const char *text)
 {
@@ -110,7 +128,7 @@ set_number(JsonbValue *value, const char *text)
 }
 
 static JsonActionResult
-scalar(void *state, char *token, JsonTokenType type)
+scalar_value(void *state, char *token, JsonTokenType type)
 {
 	Builder    *builder = state;
 	JsonbValue	value = {.type = jbvNull};
@@ -126,11 +144,14 @@ scalar(void *state, char *token, JsonTokenType type)
 	}
 
 	if (builder->stack != NULL)
-		push(builder, builder->stack->contVal.type == jbvObject ? WJB_VALUE : WJB_ELEM, &value);
+		push_value(builder, builder->stack->contVal.type == jbvObject ? WJB_VALUE : WJB_ELEM, &value);
 	JSON_ACTION_OK;
 }
 
-/* As in a text that is nested as deep as it has brackets. */
+/*
+ * A text without this many brackets cannot be nested too deep.  Nearly all texts
+ * pass this test, which compilers turn into vector instructions.
+ */
 static bool
 has_many_brackets(const char *data, size_t length)
 {
@@ -142,7 +163,7 @@ has_many_brackets(const char *data, size_t length)
 	return brackets > JSON_MAX_DEPTH;
 }
 
-/* The parser recurses: bound the depth before it starts. */
+/* The parser is recursive, so the depth must be checked before it starts. */
 static bool
 nested_too_deep(const char *data, size_t length)
 {
@@ -196,7 +217,7 @@ json_parse_object_at(const char *data, size_t length, const char **reason, int *
 		.array_start = array_start,
 		.array_end = array_end,
 		.object_field_start = field_start,
-		.scalar = scalar
+		.scalar = scalar_value
 	};
 
 	*offset = 0;
@@ -231,4 +252,86 @@ json_parse_object_at(const char *data, size_t length, const char **reason, int *
 		return NULL;
 	}
 	return JsonbValueToJsonb(builder.result);
+}
+
+Jsonb *
+json_parse_encoded_object(const Span *part, const char **reason)
+{
+	size_t		length = BASE64URL_DECODED_MAX(part->length);
+	char	   *decoded = palloc(length);
+	JoseStatus	status = base64url_decode((uint8_t *) decoded, &length, part->data, part->length);
+	Jsonb	   *object;
+
+	if (status != JOSE_OK)
+	{
+		*reason = jose_status_message(status);
+		return NULL;
+	}
+	object = json_parse_object(decoded, length, reason);
+	pfree(decoded);
+	return object;
+}
+
+/* Headers that were parsed last, in TopMemoryContext. */
+static struct
+{
+	char	   *text;			/* in base64url; NULL: free */
+	size_t		length;
+	Jsonb	   *header;
+}			header_cache[HEADER_CACHE_SIZE];
+static int	next_victim = 0;
+
+/* Copy a header into the cache, in the place of the one that was added first. */
+static void
+cache_header(const Span *part, const Jsonb *header)
+{
+	char	   *text;
+	Jsonb	   *copy;
+	int			i = next_victim;
+
+	if (part->length > CACHED_HEADER_MAX)
+		return;
+	text = MemoryContextAlloc(TopMemoryContext, part->length);
+	memcpy(text, part->data, part->length);
+	copy = MemoryContextAlloc(TopMemoryContext, VARSIZE(header));
+	memcpy(copy, header, VARSIZE(header));
+
+	/* Nothing below raises an error, so an entry is never half replaced. */
+	next_victim = (next_victim + 1) % HEADER_CACHE_SIZE;
+	if (header_cache[i].text != NULL)
+	{
+		pfree(header_cache[i].text);
+		pfree(header_cache[i].header);
+	}
+	header_cache[i].text = text;
+	header_cache[i].length = part->length;
+	header_cache[i].header = copy;
+}
+
+/* A palloc'd copy of a cached header, or NULL. */
+static Jsonb *
+find_cached_header(const Span *part)
+{
+	Jsonb	   *copy;
+	int			i;
+
+	for (i = 0; i < HEADER_CACHE_SIZE; i++)
+		if (header_cache[i].text != NULL && header_cache[i].length == part->length &&
+			memcmp(header_cache[i].text, part->data, part->length) == 0)
+		{
+			copy = palloc(VARSIZE(header_cache[i].header));
+			memcpy(copy, header_cache[i].header, VARSIZE(header_cache[i].header));
+			return copy;
+		}
+	return NULL;
+}
+
+Jsonb *
+json_parse_header(const Span *part, const char **reason)
+{
+	Jsonb	   *header = find_cached_header(part);
+
+	if (header == NULL && (header = json_parse_encoded_object(part, reason)) != NULL)
+		cache_header(part, header);
+	return header;
 }

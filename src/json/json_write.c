@@ -1,16 +1,17 @@
 /*-------------------------------------------------------------------------
  *
- * write.c
+ * json_write.c
  *	  Building JSON text member by member.
  *
- * Tokens are text in the end, so they are built as text: jsonb would sort
- * their members and be turned into text again.
+ * Tokens are signed as text, so they are built as text.  Building a jsonb first
+ * would sort its members and take time.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "json/json.h"
+#include "base/uuid.h"
+#include "json/json_write.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
@@ -86,7 +87,7 @@ json_to_jsonb(const char *json)
 }
 
 char *
-jsonb_to_json(Jsonb *jsonb)
+json_from_jsonb(Jsonb *jsonb)
 {
 	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
 }

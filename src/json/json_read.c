@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * read.c
- *	  Members of JSON objects.
+ * json_read.c
+ *	  Reading members of JSON objects, and objects in configuration parameters.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,9 +9,12 @@
 
 #include <math.h>
 
-#include "json/json.h"
+#include "base/compat.h"
+#include "json/json_parse.h"
+#include "json/json_read.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/numeric.h"
 
 JsonbValue *
@@ -36,7 +39,7 @@ json_string(const Jsonb *object, const char *name, Span *value)
 char *
 json_cstring(const Jsonb *object, const char *name)
 {
-	Span	span;
+	Span		span;
 
 	return json_string(object, name, &span) ? pnstrdup(span.data, span.length) : NULL;
 }
@@ -44,10 +47,9 @@ json_cstring(const Jsonb *object, const char *name)
 bool
 json_string_equals(const Jsonb *object, const char *name, const char *value)
 {
-	Span	span;
+	Span		span;
 
-	return json_string(object, name, &span) && span.length == strlen(value) &&
-		memcmp(span.data, value, span.length) == 0;
+	return json_string(object, name, &span) && span_equals(span, value);
 }
 
 bool
@@ -68,6 +70,7 @@ json_numeric_date(const Jsonb *object, const char *name, int64 *seconds)
 		return false;
 	value = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
 											   NumericGetDatum(member->val.numeric)));
+	/* The comparison is false for NaN, too. */
 	if (!(value >= 0 && value < 1e12))
 		return false;
 	*seconds = (int64) floor(value);
@@ -99,4 +102,47 @@ json_container(const JsonbValue *value)
 		!JsonContainerIsObject(value->val.binary.data))
 		return NULL;
 	return JsonbValueToJsonb((JsonbValue *) value);
+}
+
+/* The statement is not logged: it can contain the headers of a request. */
+pg_noreturn static void
+raise_unreadable(const char *name, int sqlstate, const char *reason)
+{
+	ereport(ERROR,
+			(errcode(sqlstate),
+			 errmsg("%s cannot be read", name),
+			 errdetail_internal("The value of this parameter is refused: %s.", reason),
+			 errhidestmt(true)));
+}
+
+Jsonb *
+json_setting(const char *name, int sqlstate)
+{
+	const char *text = GetConfigOption(name, true, false);
+	const char *reason;
+	Jsonb	   *object;
+
+	if (text == NULL || text[0] == '\0')
+		return NULL;
+	object = json_parse_object(text, strlen(text), &reason);
+	if (object == NULL)
+		raise_unreadable(name, sqlstate, reason);
+	return object;
+}
+
+Jsonb *
+json_setting_of_strings(const char *name, int sqlstate)
+{
+	Jsonb	   *object = json_setting(name, sqlstate);
+	JsonbIterator *iterator;
+	JsonbValue	value;
+	JsonbIteratorToken token;
+
+	if (object == NULL)
+		return NULL;
+	iterator = JsonbIteratorInit(&object->root);
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+		if (token == WJB_VALUE && value.type != jbvString && value.type != jbvNull)
+			raise_unreadable(name, sqlstate, "a member is not a string");
+	return object;
 }

@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * json_write.h
+ *	  Building JSON text member by member.
+ *
+ * Start with json_open(), add members, and end with json_close().  Commas are
+ * written as needed.  Names are not escaped: they are ours, and plain ASCII.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_JSON_WRITE_H
+#define ANON_AUTH_JSON_WRITE_H
+
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/jsonb.h"
+#include "utils/uuid.h"
+
+extern void json_open(StringInfo json);
+extern void json_close(StringInfo json);
+
+/* The name and the colon of a member.  The caller appends its value. */
+extern void json_add_name(StringInfo json, const char *name);
+
+extern void json_add_string(StringInfo json, const char *name, const char *value);
+extern void json_add_integer(StringInfo json, const char *name, int64 value);
+extern void json_add_boolean(StringInfo json, const char *name, bool value);
+extern void json_add_uuid(StringInfo json, const char *name, const pg_uuid_t *value);
+
+/* value is JSON text of our own. */
+extern void json_add_raw(StringInfo json, const char *name, const char *value);
+
+/* Convert JSON text of our own to jsonb, and jsonb to text; both are palloc'd. */
+extern Jsonb *json_to_jsonb(const char *json);
+extern char *json_from_jsonb(Jsonb *jsonb);
+
+#endif							/* ANON_AUTH_JSON_WRITE_H */
