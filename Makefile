@@ -1,10 +1,11 @@
 # anon_auth: built with PGXS.  `make && make install` with any PG_CONFIG.
 
-EXTENSION = anon_auth
+srcdir ?= .
+
+# anon_auth, and the extensions that add to it.  All have one library and one version.
+EXTENSION = $(sort $(patsubst $(srcdir)/%.control,%,$(wildcard $(srcdir)/*.control)))
 MODULE_big = anon_auth
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'$$/\1/p" $(srcdir)/anon_auth.control)
-
-srcdir ?= .
 
 JOSE_OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/jose/*.c)))
 OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c)))
@@ -14,9 +15,8 @@ OWN_HEADERS = $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 GENERATED_SQL = generated/settings.sql generated/clients.sql
 GENERATED_HEADERS = generated/settings_columns.h
 
-# The install script is written in parts, one subject a file, and joined here.
-INSTALL_PARTS = $(sort $(wildcard $(srcdir)/install/*.sql))
-DATA_built = anon_auth--$(EXTVERSION).sql
+# The install scripts are written in parts, one subject a file, and joined here.
+DATA_built = $(EXTENSION:%=%--$(EXTVERSION).sql)
 
 PG_CPPFLAGS = -I. -I$(srcdir)/src -DANON_AUTH_VERSION='"$(EXTVERSION)"'
 ifneq ($(wildcard $(srcdir)/src/citus/*.c),)
@@ -54,11 +54,16 @@ $(JOSE_OBJS): override CPPFLAGS += -DOPENSSL_API_COMPAT=30000 -DOPENSSL_NO_DEPRE
 # PGXS knows no header dependencies.
 $(OBJS) $(OBJS:.o=.bc): $(OWN_HEADERS) $(GENERATED_HEADERS)
 
-# The schema comes first, then the generated tables.
+# The schema comes first, then the generated tables, then the other parts: $^ has
+# each of them once.
+INSTALL_PARTS = $(sort $(wildcard $(srcdir)/install/anon_auth/*.sql))
 FIRST_PART = $(filter %/00_schema.sql,$(INSTALL_PARTS))
 
-anon_auth--$(EXTVERSION).sql: $(INSTALL_PARTS) $(GENERATED_SQL)
-	cat $(FIRST_PART) $(GENERATED_SQL) $(filter-out $(FIRST_PART),$(INSTALL_PARTS)) > $@
+anon_auth--$(EXTVERSION).sql: $(FIRST_PART) $(GENERATED_SQL) $(INSTALL_PARTS)
+anon_auth_http--$(EXTVERSION).sql: $(sort $(wildcard $(srcdir)/install/http/*.sql)) $(wildcard $(srcdir)/src/http/pages/*)
+anon_auth_citus--$(EXTVERSION).sql: $(sort $(wildcard $(srcdir)/install/citus/*.sql))
+$(DATA_built): $(srcdir)/install/join.awk
+	$(AWK) -v root=$(srcdir) -f $(srcdir)/install/join.awk $(filter %.sql,$^) > $@.new && mv $@.new $@
 
 MAKE_COLUMNS = mkdir -p generated && $(or $(PERL),perl) $(srcdir)/script/columns
 

@@ -254,15 +254,13 @@ prepare() {
 
 # Lists the files of a source directory, without what a build makes in it.
 list_sources() {
-	local version
-	version=$(sed -n "s/^default_version = '\(.*\)'$/\1/p" "$ROOT/anon_auth.control")
 	(
 		cd "$1" || exit
 		find . \( -path ./.git -o -path ./build -o -path ./generated -o -path ./results -o -path ./output_iso \
 			-o -path ./log -o -name 'tmp_check*' -o -name node_modules \) -prune \
 			-o \( -type f -o -type l \) ! -name '*.o' ! -name '*.bc' ! -name '*.so' ! -name '*.gcno' \
 			! -name 'regression.*' ! -path ./unit/jose_test \
-			! -path "./anon_auth--$version.sql" -print
+			! -path './anon_auth*--*.sql' -print
 	) | LC_ALL=C sort
 }
 

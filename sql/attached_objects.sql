@@ -17,7 +17,6 @@ CREATE INDEX more ON anon_auth.clients (lower(name));
 CREATE STATISTICS app."more Things" ON (lower(name)), client_id FROM anon_auth.clients;
 ALTER TABLE anon_auth.clients ADD CONSTRAINT more CHECK (name <> 'x'), ADD UNIQUE (name), ADD COLUMN more text DEFAULT 'y';
 ALTER TABLE anon_auth.clients ALTER COLUMN client_id SET DEFAULT 'z';
-ALTER DOMAIN anon_auth_http."*/*" ADD CONSTRAINT more CHECK (VALUE <> 'x');
 CREATE TRIGGER "more Things" AFTER UPDATE ON anon_auth.clients FOR EACH STATEMENT EXECUTE FUNCTION app.touch();
 CREATE RULE more AS ON UPDATE TO anon_auth.clients DO ALSO SELECT 1;
 CREATE POLICY more ON anon_auth.clients;

@@ -56,6 +56,7 @@ TRUNCATE traps.sprung;
 -- and the DBA who searches there installs the extension and uses all of it
 SET client_min_messages = warning;
 CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth_http;
 RESET client_min_messages;
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1, promotion_conflict = 'merge', lockout_max_attempts = 3, purge_policy = 'cascade';
 SELECT anon_auth.create_client('app', 'native') IS NOT NULL AS made;
@@ -209,7 +210,9 @@ DROP EXTENSION anon_auth CASCADE;
 RESET client_min_messages;
 CREATE SCHEMA anon_auth_http AUTHORIZATION regress_anon_auth_mallory;
 CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth_http;
 DROP SCHEMA anon_auth_http;
+DROP EXTENSION anon_auth;
 CREATE SCHEMA anon_auth AUTHORIZATION regress_anon_auth_mallory;
 CREATE EXTENSION anon_auth;
 SET ROLE regress_anon_auth_mallory;

@@ -5,6 +5,7 @@
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth_citus;
 RESET client_min_messages;
 SELECT anon_auth.distribute();
 \echo :LAST_ERROR_SQLSTATE
@@ -21,4 +22,4 @@ ANALYZE anon_auth.users;
 SELECT anon_auth.estimated_rows('anon_auth.users_keyed_guests_idx') AS of_an_index;
 
 SET client_min_messages = warning;
-DROP EXTENSION anon_auth;
+DROP EXTENSION anon_auth CASCADE;

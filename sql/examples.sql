@@ -8,6 +8,8 @@
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth_http;
+CREATE EXTENSION anon_auth_citus;
 CREATE ROLE regress_anon_auth_app;
 UPDATE anon_auth.settings SET issuer = 'https://app.example', password_hash_memory_kib = 8192, password_hash_passes = 1;
 RESET client_min_messages;
@@ -212,4 +214,4 @@ SELECT anon_auth.renew_database_id() IS NOT NULL AS renewed;
 SET client_min_messages = warning;
 DROP OWNED BY regress_anon_auth_app, regress_anon_auth_functions;
 DROP ROLE regress_anon_auth_app, regress_anon_auth_functions;
-DROP EXTENSION anon_auth;
+DROP EXTENSION anon_auth CASCADE;

@@ -23,17 +23,17 @@ SELECT object, owner = (SELECT oid FROM pg_roles WHERE rolname = current_user) A
 	SELECT FROM aclexplode(acl) a WHERE a.grantee NOT IN (owner, 'anon_auth_owner'::regrole)) AS private
 FROM anon_auth.extension_objects() WHERE of_superuser ORDER BY object COLLATE "C";
 SELECT p.oid::regprocedure FROM pg_proc p
-WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace)
+WHERE p.pronamespace = 'anon_auth'::regnamespace
   AND p.prosecdef AND p.proowner <> 'anon_auth_owner'::regrole;
 
 -- everything else belongs to anon_auth_owner, who has no attributes
 SELECT split_part(object, ' ', 1) AS kind, count(*) > 0 AS some, bool_and(owner = 'anon_auth_owner'::regrole) AS right_owner
 FROM anon_auth.extension_objects() WHERE NOT of_superuser GROUP BY 1 ORDER BY 1;
 SELECT 'class' AS kind, c.oid::regclass::text AS object FROM pg_class c
-WHERE c.relnamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND c.relowner <> 'anon_auth_owner'::regrole
+WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relowner <> 'anon_auth_owner'::regrole
 UNION ALL
 SELECT 'type', t.oid::regtype::text FROM pg_type t
-WHERE t.typnamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND t.typowner <> 'anon_auth_owner'::regrole;
+WHERE t.typnamespace = 'anon_auth'::regnamespace AND t.typowner <> 'anon_auth_owner'::regrole;
 SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolcanlogin FROM pg_roles WHERE rolname = 'anon_auth_owner';
 
 -- every definer function pins its search_path

@@ -70,7 +70,6 @@ SELECT anon_auth.request_password_reset('ada@example.com');
 SELECT anon_auth.reset_password('ada@example.com', 'x', 'correct horse');
 SELECT anon_auth.openid_configuration();
 SELECT anon_auth.purge();
-SELECT anon_auth_http.authorize('');
 INSERT INTO anon_auth.settings DEFAULT VALUES;
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
 SELECT count(*) AS logins FROM anon_auth.users WHERE NOT is_anonymous;

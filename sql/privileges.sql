@@ -15,7 +15,6 @@ SELECT anon_auth.grant_client_api('regress_anon_auth_client');
 SELECT anon_auth.grant_client_api('no_such_role');
 SELECT anon_auth.grant_client_api(NULL);
 SELECT anon_auth.grant_client_api(4294967295);
-SELECT anon_auth.grant_http_api(4294967295);
 
 -- what the client role may execute, by the catalog
 SELECT p.oid::regprocedure AS may_execute FROM pg_proc p
@@ -38,17 +37,17 @@ $$;
 RESET client_min_messages;
 SELECT pg_temp.try(format(statement, c.oid::regclass)) AS result
 FROM pg_class c, unnest('{SELECT * FROM %s,DELETE FROM %s}'::text[]) statement
-WHERE c.relnamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND c.relkind IN ('r', 'v', 'm', 'S', 'p')
+WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'S', 'p')
 ORDER BY c.oid::regclass::text COLLATE "C", statement COLLATE "C";
 -- of every function it calls those that it was granted, and no other
 SELECT call, outcome FROM (
 	SELECT c.call, pg_temp.try('SELECT ' || c.call) AS outcome, has_function_privilege(p.oid, 'EXECUTE') AS granted, p.proisstrict AS strict, p.provolatile AS vol
 	FROM pg_proc p, LATERAL (SELECT p.oid::regproc || '(' || coalesce((SELECT string_agg('NULL::' || format_type(t, NULL), ', ') FROM unnest(p.proargtypes) t), '') || ')' AS call) c
-	WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND p.prorettype <> 'trigger'::regtype) e
+	WHERE p.pronamespace = 'anon_auth'::regnamespace AND p.prorettype <> 'trigger'::regtype) e
 WHERE granted = (outcome LIKE '42501 %') AND NOT (strict AND vol = 'i')	-- PostgreSQL knows their result for NULL and does not ask
 ORDER BY call COLLATE "C";
 SELECT has_function_privilege(p.oid, 'EXECUTE') AS granted, n.nspname AS schema, count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname IN ('anon_auth', 'anon_auth_http') GROUP BY 1, 2 ORDER BY 1, 2;
+WHERE n.nspname = 'anon_auth' GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT pg_temp.try(statement) AS result FROM unnest(ARRAY[
 	'SELECT anon_auth.sign_jwt(''{}'')',
 	'SELECT anon_auth.create_signing_key()',
@@ -86,24 +85,6 @@ SELECT anon_auth.uid();
 RESET search_path;
 RESET ROLE;
 
-CREATE ROLE regress_anon_auth_web LOGIN;
-SELECT anon_auth.grant_http_api('regress_anon_auth_web');
-SET ROLE regress_anon_auth_web;
--- and so with the role that PostgREST serves strangers with
-SELECT call, outcome FROM (
-	SELECT c.call, pg_temp.try('SELECT ' || c.call) AS outcome, has_function_privilege(p.oid, 'EXECUTE') AS granted, p.proisstrict AS strict, p.provolatile AS vol
-	FROM pg_proc p, LATERAL (SELECT p.oid::regproc || '(' || coalesce((SELECT string_agg('NULL::' || format_type(t, NULL), ', ') FROM unnest(p.proargtypes) t), '') || ')' AS call) c
-	WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND p.prorettype <> 'trigger'::regtype) e
-WHERE granted = (outcome LIKE '42501 %') AND NOT (strict AND vol = 'i')	-- PostgreSQL knows their result for NULL and does not ask
-ORDER BY call COLLATE "C";
-SELECT p.oid::regprocedure AS may_execute FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname IN ('anon_auth', 'anon_auth_http') AND has_function_privilege(p.oid, 'EXECUTE')
-ORDER BY p.oid::regprocedure::text COLLATE "C";
-SELECT has_function_privilege(p.oid, 'EXECUTE') AS granted, n.nspname AS schema, count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname IN ('anon_auth', 'anon_auth_http') GROUP BY 1, 2 ORDER BY 1, 2;
-SELECT pg_temp.try('SELECT * FROM anon_auth.users');
-RESET ROLE;
-
 -- a stranger gets nowhere
 SET ROLE regress_anon_auth_stranger;
 SELECT anon_auth.create_challenge();
@@ -120,5 +101,5 @@ DELETE FROM anon_auth.settings;
 RESET ROLE;
 SELECT (SELECT count(*) FROM anon_auth.users) AS users, (SELECT count(*) FROM anon_auth.settings) AS settings;
 
-DROP OWNED BY regress_anon_auth_client, regress_anon_auth_stranger, regress_anon_auth_web;
-DROP ROLE regress_anon_auth_client, regress_anon_auth_stranger, regress_anon_auth_web;
+DROP OWNED BY regress_anon_auth_client, regress_anon_auth_stranger;
+DROP ROLE regress_anon_auth_client, regress_anon_auth_stranger;

@@ -5,6 +5,7 @@
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth_http;
 SELECT anon_auth.create_client('app', 'native') \g /dev/null
 UPDATE anon_auth.settings SET trusted_proxy_hops = 1, guest_sign_ups_per_minute_per_ip = 2,
 	check_session_on_request = true, trust_request_claims = true;
@@ -121,6 +122,10 @@ CROSS JOIN LATERAL (VALUES
 	(NULL, anon_auth_http.anonymous_user_signup('{}')),
 	(NULL, anon_auth_http.login(''))) answer (ignored, body)
 CROSS JOIN LATERAL (SELECT body IS NOT NULL, current_setting('response.status') AS status, current_setting('response.headers') AS headers) response;
+
+-- ---- the settings are gone ----
+DELETE FROM anon_auth.settings;
+SELECT anon_auth_http.authorize('');
 
 SET client_min_messages = warning;
 DROP EXTENSION anon_auth CASCADE;

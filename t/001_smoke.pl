@@ -3,6 +3,8 @@
 use strict;
 use warnings;
 
+use File::Basename qw(basename);
+use FindBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -22,6 +24,9 @@ my $inventory = q{
 		  UNION ALL SELECT 'pg_description', objoid FROM pg_description
 		  UNION ALL SELECT 'pg_authid', oid FROM pg_authid) AS object (classid, oid)
 	GROUP BY classid ORDER BY classid};
+
+# The other control files: see script/test-without.
+my @parts = grep { $_ ne 'anon_auth' } map { basename($_, '.control') } sort glob "$FindBin::Bin/../*.control";
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
@@ -45,6 +50,19 @@ cmp_ok(
 		q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'anon_auth'::regnamespace}),
 	'>', 0,
 	'there are functions in schema anon_auth');
+
+# The extensions that add to it.
+my $alone = $node->safe_psql('postgres', $inventory);
+my $findings = $node->safe_psql('postgres', 'SELECT finding, what FROM anon_auth.doctor()');
+$node->safe_psql('postgres', "CREATE EXTENSION $_") for @parts;
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT count(DISTINCT extversion), count(*) FROM pg_extension WHERE starts_with(extname, 'anon_auth')}),
+	'1|' . (1 + @parts), 'all extensions have one version') if @parts;
+is($node->safe_psql('postgres', 'SELECT finding, what FROM anon_auth.doctor()'), $findings, 'doctor() finds nothing more with all of them');
+$node->safe_psql('postgres', "DROP EXTENSION $_") for @parts;
+is($node->safe_psql('postgres', $inventory), $alone, 'they leave no object behind');
+is($node->safe_psql('postgres', 'SELECT finding, what FROM anon_auth.doctor()'), $findings, '... and doctor() works without them');
 
 $node->safe_psql('postgres', 'DROP EXTENSION anon_auth');
 is( $node->safe_psql(

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 
+use File::Basename qw(basename);
 use FindBin;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -10,9 +11,9 @@ use Test::More;
 my $pgspot = $ENV{PGSPOT} // (grep { -x } map { "$_/pgspot" } split /:/, $ENV{PATH})[0];
 plan skip_all => 'pgspot is not installed (pip install pgspot)' unless $pgspot;
 
-my ($script) = glob "$FindBin::Bin/../anon_auth--*.sql";
-ok($script, 'there is an install script');
-like(scalar qx("$pgspot" "$script" 2>&1), qr/Errors: 0 Warnings: 0 Unknown: 0/,
-	'pgspot finds neither errors nor warnings in it');
+my @scripts = glob "$FindBin::Bin/../anon_auth*--*.sql";
+ok(scalar @scripts, 'there are install scripts');
+like(scalar qx("$pgspot" "$_" 2>&1), qr/Errors: 0 Warnings: 0 Unknown: 0/, 'pgspot finds neither errors nor warnings in ' . basename($_))
+  for @scripts;
 
 done_testing();

@@ -18,6 +18,8 @@ $node->start;
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 
+use constant ALL_EXTENSIONS => join '', map { "CREATE EXTENSION $_;\n" } qw(anon_auth anon_auth_http anon_auth_citus);
+
 # Runs statements as a role, whatever fails, and returns the messages.
 sub attempt
 {
@@ -112,13 +114,13 @@ my $rights = q{
 		FROM aclexplode(acl) a LEFT JOIN pg_roles g ON g.oid = a.grantee JOIN pg_roles b ON b.oid = a.grantor)
 	FROM anon_auth.extension_objects() JOIN pg_roles r ON r.oid = owner ORDER BY object COLLATE "C"};
 
-sql('CREATE EXTENSION anon_auth');
+sql(ALL_EXTENSIONS);
 my $fresh = sql($rights);
 is(sql(q{SELECT rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = 'anon_auth_owner'}), 'f|f|f|f|f|f',
 	'CREATE EXTENSION makes the role, without any attribute');
 is(sql('SELECT count(*) FROM anon_auth.extension_objects() WHERE of_superuser <> (SELECT rolsuper FROM pg_roles WHERE oid = owner)'), 0,
 	'it owns everything but what superusers run');
-sql('DROP EXTENSION anon_auth; DROP ROLE anon_auth_owner');
+sql('DROP EXTENSION anon_auth CASCADE; DROP ROLE anon_auth_owner');
 
 # The installer's default privileges, those that take from the owner included.
 sql(<<'SQL');
@@ -127,21 +129,21 @@ CREATE ROLE stranger LOGIN;
 CREATE DATABASE chiefs;
 SQL
 $node->safe_psql('chiefs', join '', map { "ALTER DEFAULT PRIVILEGES FOR ROLE chief GRANT ALL ON $_ TO stranger WITH GRANT OPTION; ALTER DEFAULT PRIVILEGES FOR ROLE chief REVOKE ALL ON $_ FROM chief;" } qw(TABLES FUNCTIONS SEQUENCES TYPES SCHEMAS));
-$node->safe_psql('chiefs', 'CREATE EXTENSION anon_auth', extra_params => [ '-U', 'chief' ]);
+$node->safe_psql('chiefs', ALL_EXTENSIONS, extra_params => [ '-U', 'chief' ]);
 same_lines($node->safe_psql('chiefs', $rights), $fresh, 'default privileges of the installer change nothing');
 
 # ---------------------------------------------------------------------------
 # A second database, DROP EXTENSION, DROP ROLE
 # ---------------------------------------------------------------------------
 
-sql('CREATE EXTENSION anon_auth');
+sql(ALL_EXTENSIONS);
 same_lines(sql($rights), $fresh, 'a second database of the server uses the same role');
 like(attempt(sql('SELECT current_user'), 'DROP ROLE anon_auth_owner'), qr/cannot be dropped because some objects depend on it/, 'the role stays as long as it is used');
-sql('DROP EXTENSION anon_auth');
+sql('DROP EXTENSION anon_auth CASCADE');
 same_lines($node->safe_psql('chiefs', $rights), $fresh, 'DROP EXTENSION takes nothing from the other database');
 like(attempt(sql('SELECT current_user'), 'DROP ROLE anon_auth_owner'), qr/cannot be dropped because some objects depend on it/, '... which still needs the role');
 sql('ALTER ROLE chief NOSUPERUSER');
-$node->safe_psql('chiefs', 'CREATE TEMPORARY TABLE loads_the_library (); DROP EXTENSION anon_auth', extra_params => [ '-U', 'chief' ]);
+$node->safe_psql('chiefs', 'CREATE TEMPORARY TABLE loads_the_library (); DROP EXTENSION anon_auth_http; DROP EXTENSION anon_auth CASCADE', extra_params => [ '-U', 'chief' ]);
 is($node->safe_psql('chiefs', q{SELECT count(*) FROM pg_namespace WHERE nspname ~ '^anon_auth'}), 0, 'who made the extension can drop it, also when it is no longer a superuser');
 is(sql(q{SELECT count(*) FROM pg_roles WHERE rolname = 'anon_auth_owner'}), 1, 'DROP EXTENSION leaves the role');
 sql('DROP ROLE anon_auth_owner; DROP DATABASE chiefs; DROP ROLE chief');
@@ -162,7 +164,7 @@ sub dump_of
 	return slurp_file($file) =~ s/^\\(un)?restrict .*//gmr;
 }
 
-sql('CREATE EXTENSION anon_auth');
+sql(ALL_EXTENSIONS);
 unlike(dump_of($node), qr/^(GRANT|REVOKE|ALTER (?!TABLE .* ENABLE)[^;]*OWNER|CREATE EVENT TRIGGER)/m, 'a dump tells of no owner and no right of an extension as it was made');
 sql(<<'SQL');
 UPDATE anon_auth.settings SET issuer = 'https://kept.example';
@@ -211,11 +213,10 @@ $new->stop;
 # A DBA who is no superuser
 # ---------------------------------------------------------------------------
 
-sql(<<'SQL');
-DROP EXTENSION anon_auth;
+sql(<<"SQL");
+DROP EXTENSION anon_auth CASCADE;
 DROP OWNED BY app_user, watcher;
-CREATE EXTENSION anon_auth;
-CREATE ROLE dba LOGIN IN ROLE anon_auth_owner;
+@{[ ALL_EXTENSIONS ]}CREATE ROLE dba LOGIN IN ROLE anon_auth_owner;
 GRANT CREATE ON SCHEMA public TO dba;
 SQL
 
@@ -273,7 +274,7 @@ SELECT anon_auth.verify_jwt(access_token) ->> 'plan', sub IS NOT NULL FROM anon_
 UPDATE anon_auth.settings SET access_token_claims = NULL;
 SQL
 like(attempt('dba', $_), qr/^ERROR:  (must be|permission denied|only superusers)/, "superusers alone: $_")
-  for 'DROP EXTENSION anon_auth', 'ALTER EXTENSION anon_auth UPDATE', 'CREATE ROLE other', 'ALTER TABLE anon_auth.users RESET (autovacuum_enabled)', 'ALTER SYSTEM SET autovacuum = on';
+  for 'DROP EXTENSION anon_auth', 'DROP EXTENSION anon_auth_http', 'ALTER EXTENSION anon_auth UPDATE', 'CREATE ROLE other', 'ALTER TABLE anon_auth.users RESET (autovacuum_enabled)', 'ALTER SYSTEM SET autovacuum = on';
 
 # ---------------------------------------------------------------------------
 # Nobody becomes a superuser
@@ -497,7 +498,8 @@ for my $statement (
 	'DROP EVENT TRIGGER anon_auth_guard_altered_tables',
 	'CREATE TABLE mallory.first (); REASSIGN OWNED BY anon_auth_owner TO mallory',
 	'DROP OWNED BY anon_auth_owner CASCADE',
-	'ALTER EXTENSION anon_auth DROP FUNCTION anon_auth.doctor()',
+	'ALTER EXTENSION anon_auth DROP FUNCTION anon_auth.doctor()', 'ALTER EXTENSION anon_auth_http DROP FUNCTION anon_auth.http_api()',
+	'DROP FUNCTION anon_auth.distribute(integer)', 'ALTER FUNCTION anon_auth_http.token(text) RESET ALL',
 	'DROP FUNCTION anon_auth.doctor()',
 	q{UPDATE anon_auth.settings SET access_token_claims = 'public.of_superuser'},
 	'SET session_replication_role = replica; DROP TRIGGER settings_changed ON anon_auth.settings',

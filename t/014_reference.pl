@@ -13,7 +13,7 @@ my $node = PostgreSQL::Test::Cluster->new('main');
 
 $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
 $node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION anon_auth');
+$node->safe_psql('postgres', 'CREATE EXTENSION anon_auth; CREATE EXTENSION anon_auth_http; CREATE EXTENSION anon_auth_citus');
 
 my $examples = slurp_file("$docs/../sql/examples.sql");
 my %variables = (examples => $examples);

@@ -21,7 +21,7 @@ my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(@initdb, allows_streaming => 1);
 $node->append_conf('postgresql.conf', 'max_parallel_workers = 8');
 $node->start;
-$node->safe_psql('postgres', 'CREATE EXTENSION anon_auth');
+$node->safe_psql('postgres', 'CREATE EXTENSION anon_auth; CREATE EXTENSION anon_auth_http; CREATE EXTENSION anon_auth_citus');
 $node->safe_psql('postgres',
 	'UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1');
 call($node, 'create_client', client_id => 'app', application_type => 'native');
@@ -128,7 +128,7 @@ is(refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $reques
 my @writers = split /\n/, query(q{
 	SELECT proname || '(' || CASE WHEN pronargs > 0 THEN (SELECT string_agg('NULL::' || format_type(t, NULL), ', ') FROM unnest(proargtypes) t) ELSE '' END || ')'
 	FROM pg_proc WHERE pronamespace = 'anon_auth'::regnamespace AND provolatile = 'v' AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
-		AND proname NOT IN ('create_challenge', 'create_promotion_code', 'use_access_token', 'sign_jwt', 'grant_client_api', 'grant_http_api',
+		AND proname NOT IN ('create_challenge', 'create_promotion_code', 'use_access_token', 'sign_jwt', 'grant_client_api', 'grant_http_api', 'set_owners_and_rights',
 							'postgrest_pre_request', 'postgrest_pre_config', 'take_rate_limit', 'reset_counters', 'counter_statistics')
 		-- these look for Citus first
 		AND proname NOT IN ('distribute', 'undistribute', 'set_grants', 'copy_grants_to_workers', 'require_ready_nodes', 'unguarded_nodes', 'workers_with_other_master_key')

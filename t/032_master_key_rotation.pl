@@ -26,6 +26,7 @@ $node->append_conf('postgresql.conf', 'restart_after_crash = on');
 $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth_http;
 CREATE ROLE anon NOLOGIN;
 CREATE ROLE authenticated NOLOGIN;
 CREATE ROLE authenticator LOGIN NOINHERIT;

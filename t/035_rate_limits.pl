@@ -23,6 +23,7 @@ CREATE ROLE anon NOLOGIN;
 CREATE ROLE authenticated NOLOGIN;
 CREATE ROLE authenticator LOGIN IN ROLE anon, authenticated;
 CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth_http;
 SELECT anon_auth.grant_http_api(r::regrole) FROM unnest('{authenticator,anon,authenticated}'::text[]) r;
 SELECT anon_auth.create_client('app', 'native');
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1, trusted_proxy_hops = 1;

@@ -21,6 +21,7 @@ $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
 $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth_http;
 CREATE ROLE anon NOLOGIN;
 CREATE ROLE authenticated NOLOGIN;
 CREATE ROLE authenticator LOGIN NOINHERIT;

@@ -50,6 +50,7 @@ for my $database ($one, $two)
 	$node->safe_psql('postgres', "CREATE DATABASE $database->{name}");
 	$database->query(<<"SQL");
 CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth_http;
 SELECT anon_auth.grant_client_api('anon'), anon_auth.grant_http_api('anon'), anon_auth.grant_http_api('authenticator');
 SELECT anon_auth.create_client('app', 'spa', '{$redirect_uris{$database->{name}}}');
 UPDATE anon_auth.settings SET issuer = 'https://auth.example', password_hash_memory_kib = 8192, password_hash_passes = 1;

@@ -46,7 +46,7 @@ my $bin = "$directory$place{bindir}";
 my $source = "$directory/source";
 
 mkdir $source;
-PostgreSQL::Test::Utils::run_log([ 'cp', '-r', map({ "$FindBin::Bin/../$_" } qw(Makefile anon_auth.control install src sql specs t)), $source ]) or die;
+PostgreSQL::Test::Utils::run_log([ 'cp', '-r', glob("$FindBin::Bin/../*.control"), map({ "$FindBin::Bin/../$_" } qw(Makefile exports.txt install src sql specs t)), $source ]) or die;
 PostgreSQL::Test::Utils::run_log([ 'find', "$source/src", '(', '-name', '*.o', '-o', '-name', '*.bc', ')', '-delete' ]);
 PostgreSQL::Test::Utils::run_log([ 'make', '-s', '-C', $source, "PG_CONFIG=$bin/pg_config", 'with_llvm=no', 'install' ]) or die 'anon_auth cannot be built for it';
 
@@ -60,6 +60,8 @@ $old->init(extra => [@initdb]);
 $old->start;
 $old->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth_http;
+CREATE EXTENSION anon_auth_citus;
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1, issuer = 'https://kept.example';
 SELECT anon_auth.create_client('app', 'native', refresh_token_rotation_enabled => true);
 CREATE ROLE app_user;

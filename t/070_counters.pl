@@ -22,6 +22,7 @@ $node->start;
 $clock->restart($node);
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth_http;
 SELECT anon_auth.create_client('app', 'native');
 SELECT anon_auth.create_client('rotating', 'native', refresh_token_rotation_enabled => true, refresh_token_rotation_grace_seconds => 10);
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;

@@ -423,6 +423,7 @@ is(query("SELECT count(*) FROM run_command_on_workers('SELECT count(*) FROM pg_n
 
 query(<<'SQL');
 CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth_citus;
 SELECT anon_auth.create_client('app', 'native');
 CREATE ROLE app_role LOGIN;
 SELECT anon_auth.grant_client_api('app_role');

@@ -26,11 +26,11 @@ my ($coordinator, @workers) = start_cluster('regress', 2);
 # foreign_keys has the trigger of users, which Citus does not run; attached_objects attaches
 # what Citus refuses; the nodes must have one
 # master key file, so own_master_key is left out
-my @tests = grep { !/^(?:attached_objects|distribute|foreign_keys|inventory|own_master_key)$/ } map { basename($_, '.sql') } sort glob("$top/sql/*.sql");
+my @tests = grep { !/^(?:attached_objects|distribute|foreign_keys|(?:\w+_)?inventory|own_master_key)$/ } map { basename($_, '.sql') } sort glob("$top/sql/*.sql");
 my @on_worker = qw(claims guests jose_vectors jws_verify key_rotation login_ids master_key_rotation promotion refresh_rotation signing_keys);
 
 my %distribute = (
-	'CREATE' => "\\o /dev/null\nSELECT anon_auth.distribute(4);\n\\o\n",
+	'CREATE' => "\\o /dev/null\nCREATE EXTENSION IF NOT EXISTS anon_auth_citus;\nSELECT anon_auth.distribute(4);\n\\o\n",
 	'DROP' => "\\o /dev/null\nSELECT anon_auth.undistribute();\n\\o\n");
 
 # Without a master key file that only the test's session has.
@@ -133,7 +133,7 @@ sub clean
 {
 	$coordinator->psql('postgres', 'SELECT anon_auth.undistribute(); DROP EXTENSION anon_auth CASCADE; DROP SCHEMA IF EXISTS app, yard, traps CASCADE; DROP FUNCTION IF EXISTS attempt', on_error_stop => 0);
 	unlink map { $_->data_dir . '/anon_auth.master_key' } $coordinator, @workers;
-	$coordinator->safe_psql('postgres', 'CREATE EXTENSION anon_auth; SELECT anon_auth.create_challenge()');
+	$coordinator->safe_psql('postgres', 'CREATE EXTENSION anon_auth; CREATE EXTENSION anon_auth_http; CREATE EXTENSION anon_auth_citus; SELECT anon_auth.create_challenge()');
 	use_same_master_key($coordinator, @workers);
 }
 

@@ -120,7 +120,7 @@ for my $statement ('SET LOCAL search_path = mallory, pg_catalog', 'SET LOCAL sta
 }
 like(as_mallory($coordinator, 'BEGIN', $sending, "SET citus.propagate_set_commands = 'none'", 'SET LOCAL search_path = mallory', "SELECT 'then ' || current_schemas(false)::text"),
 	qr/^then /m, 'who does not send may SET');
-for my $other ([ 'no_anon_auth', 'CREATE EXTENSION citus; CREATE SCHEMA anon_auth' ], [ 'no_citus', 'CREATE EXTENSION anon_auth' ])
+for my $other ([ 'no_anon_auth', 'CREATE EXTENSION citus; CREATE SCHEMA anon_auth' ], [ 'no_citus', 'CREATE EXTENSION anon_auth; CREATE EXTENSION anon_auth_citus' ])
 {
 	my ($database, $made) = @$other;
 

@@ -82,6 +82,8 @@ sub query { return $node->safe_psql('postgres', $_[0]); }
 
 query(<<'SQL');
 CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth_http;
+CREATE EXTENSION anon_auth_citus;
 CREATE ROLE fuzz_app LOGIN;
 CREATE ROLE fuzz_other;
 CREATE ROLE anon;

@@ -61,7 +61,7 @@ if (!$no_web)
 {
 	$web = AnonAuth::Web->new($node);
 }
-else { query('CREATE EXTENSION anon_auth; CREATE ROLE anon'); }
+else { query('CREATE EXTENSION anon_auth; CREATE EXTENSION anon_auth_http; CREATE ROLE anon'); }
 
 # known-1-2@example.com is of the second client's third user, whose phone number
 # ends in 0102.

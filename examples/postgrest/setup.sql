@@ -15,6 +15,7 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 
 CREATE EXTENSION IF NOT EXISTS anon_auth;
+CREATE EXTENSION IF NOT EXISTS anon_auth_http;
 
 -- ---------------------------------------------------------------------------
 -- Roles

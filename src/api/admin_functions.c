@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * admin_functions.c
- *	  The SQL functions that administer users, merge, purge and counters.
+ *	  The SQL functions that administer users, merge, purge and counters, and
+ *	  tables_are_local().
  *
  *-------------------------------------------------------------------------
  */
@@ -15,6 +16,7 @@
 #include "domain/purge.h"
 #include "domain/user_admin.h"
 #include "store/app_tables.h"
+#include "store/placement.h"
 
 /* Largest batch of purge(), in rows of a table. */
 #define MAX_BATCH_SIZE	100000
@@ -184,4 +186,11 @@ anon_auth_counter_statistics(PG_FUNCTION_ARGS)
 		result_row_set(row, columns[i].column,
 					   Int64GetDatum((int64) counter_statistic(columns[i].statistic)));
 	return result_row_finish(row);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_tables_are_local);
+Datum
+anon_auth_tables_are_local(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(placement_is_local());
 }

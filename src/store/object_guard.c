@@ -116,13 +116,30 @@ fetch_oid(Oid class_id, Oid index_id, AttrNumber id_column, Oid id, AttrNumber c
 	return result;
 }
 
-/* Whether an object is a member of the extension. */
+/* Whether an extension is anon_auth or adds to it: see anon_auth.part_extensions(). */
+static bool
+is_part(Oid extension_id)
+{
+	char	   *name = OidIsValid(extension_id) ? get_extension_name(extension_id) : NULL;
+
+	return name != NULL &&
+		(strcmp(name, "anon_auth") == 0 || strncmp(name, "anon_auth_", strlen("anon_auth_")) == 0);
+}
+
+/* Return the extension whose own object or member this is, or InvalidOid. */
+static Oid
+extension_of(Oid class_id, Oid id)
+{
+	if (class_id == ExtensionRelationId)
+		return id;
+	return OidIsValid(id) ? getExtensionOfObject(class_id, id) : InvalidOid;
+}
+
+/* Whether an object is one of the extension, or of an extension that adds to it. */
 static bool
 is_member(Oid class_id, Oid id)
 {
-	Oid			extension_id = OidIsValid(id) ? getExtensionOfObject(class_id, id) : InvalidOid;
-
-	return OidIsValid(extension_id) && extension_id == get_extension_oid("anon_auth", true);
+	return is_part(extension_of(class_id, id));
 }
 
 /* Also the types of rows and arrays, which are no members themselves. */
@@ -323,7 +340,7 @@ changes_extension(const Change *change, ObjectAddress *changed)
 		return changes_table(id, changed);
 	if ((class_id == RelationRelationId || class_id == IndexRelationId) && change->is_internal)
 		return false;
-	if (class_id == ExtensionRelationId ? id == get_extension_oid("anon_auth", true) : is_member(class_id, id))
+	if (is_member(class_id, id))
 		return true;
 	switch (class_id)
 	{
@@ -369,6 +386,7 @@ check_change(ObjectAccessType access, Oid class_id, Oid id, int sub_id, void *ar
 {
 	Change		change = {.access = access};
 	ObjectAddress changed;
+	Oid			extension_id;
 	char	   *description;
 
 	if (!OidIsValid(get_namespace_oid("anon_auth", true)))
@@ -386,7 +404,10 @@ check_change(ObjectAccessType access, Oid class_id, Oid id, int sub_id, void *ar
 	if (!changes_extension(&change, &changed))
 		return;
 	/* The role that called CREATE EXTENSION, and is a superuser no longer, may drop it. */
-	if (access == OAT_DROP && OwnsExtension(get_extension_oid("anon_auth", false), GetUserId()))
+	extension_id = extension_of(changed.classId, changed.objectId);
+	if (!OidIsValid(extension_id))
+		extension_id = get_extension_oid("anon_auth", false);
+	if (access == OAT_DROP && OwnsExtension(extension_id, GetUserId()))
 		return;
 	/* A new column is in no snapshot yet. */
 	changed.objectSubId = 0;

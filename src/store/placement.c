@@ -23,6 +23,12 @@ placement_current(void)
 	return chosen != NULL ? chosen : default_placement;
 }
 
+bool
+placement_is_local(void)
+{
+	return placement_current() == default_placement;
+}
+
 void
 placement_set_default(const Placement *operations)
 {

@@ -127,6 +127,9 @@ typedef struct Placement
 /* Return the operations for where the rows are now. */
 extern const Placement *placement_current(void);
 
+/* Whether this database has all rows, so that the default operations are in use. */
+extern bool placement_is_local(void);
+
 /* Called once when the library is loaded, by placement_local.c. */
 extern void placement_set_default(const Placement *operations);
 

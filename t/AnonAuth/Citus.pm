@@ -77,7 +77,7 @@ sub start_cluster
 
 	$coordinator->safe_psql('postgres', sprintf "SELECT citus_set_coordinator_host('%s', %d)", $coordinator->host, $coordinator->port);
 	my @workers = map { add_node($coordinator, "${name}_worker_$_") } 1 .. $workers;
-	$coordinator->safe_psql('postgres', 'CREATE EXTENSION anon_auth; SELECT anon_auth.create_challenge()');
+	$coordinator->safe_psql('postgres', 'CREATE EXTENSION anon_auth; CREATE EXTENSION anon_auth_http; CREATE EXTENSION anon_auth_citus; SELECT anon_auth.create_challenge()');
 	use_same_master_key($coordinator, @workers);
 	return ($coordinator, @workers);
 }

@@ -14,12 +14,14 @@ BEGIN
 	RETURN QUERY
 	SELECT o.object, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END, a.privilege_type, a.is_grantable
 	FROM (SELECT 'SCHEMA ' || n.oid::regnamespace, n.nspowner, n.nspacl FROM pg_namespace n
-			WHERE n.nspname IN ('anon_auth', 'anon_auth_http')
+			WHERE EXISTS (SELECT FROM pg_depend d
+						  WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e'
+							AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth.part_extensions()))
 		  UNION ALL
 		  SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner, COALESCE(p.proacl, acldefault('f', p.proowner)) FROM pg_proc p
-			WHERE EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+			WHERE EXISTS (SELECT FROM pg_depend d
 						  WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
-							AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'anon_auth')
+							AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth.part_extensions()))
 		  UNION ALL
 		  SELECT 'TABLE ' || c.oid::regclass, c.relowner, c.relacl FROM pg_class c
 			WHERE c.oid = 'anon_auth.stats'::regclass) o (object, owner, acl),
@@ -28,7 +30,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.grants() IS
-'Part of distribute(): what is granted on the schemas, functions and the view of the extension to others than their owner, in the words of GRANT. Grants on its tables Citus copies.';
+'Part of distribute(): what is granted on the schemas, functions and the view of anon_auth and its parts to others than their owner, in the words of GRANT. Grants on its tables Citus copies.';
 
 CREATE FUNCTION anon_auth.set_grants(wanted jsonb)
 	RETURNS void
@@ -121,3 +123,43 @@ END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor_citus() IS
 'Part of doctor(): whether the nodes of a Citus cluster are alike; asked on the coordinator.';
+
+-- ---------------------------------------------------------------------------
+-- What the extension anon_auth looks for where its tables are distributed
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION anon_auth.estimated_rows_on_all_nodes(relation regclass)
+	RETURNS bigint
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wanted record;
+	n bigint;
+BEGIN
+	SELECT c.relname, c.relkind, COALESCE(i.indrelid, c.oid)::regclass AS table_id INTO wanted
+		FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
+		WHERE c.oid = relation;
+	-- The search_path of that connection is not this one.
+	SELECT sum(NULLIF(s.result, '')::bigint) INTO n FROM run_command_on_shards(wanted.table_id, format(
+		'SELECT pg_catalog.sum(c.reltuples)::pg_catalog.int8 FROM pg_catalog.pg_class c '
+		'LEFT JOIN pg_catalog.pg_index i ON i.indexrelid OPERATOR(pg_catalog.=) c.oid '
+		'WHERE COALESCE(i.indrelid, c.oid) OPERATOR(pg_catalog.=) ''%%s''::pg_catalog.regclass '
+		'AND pg_catalog.starts_with(c.relname, %L) AND c.relkind OPERATOR(pg_catalog.=) %L '
+		'AND c.reltuples OPERATOR(pg_catalog.>=) 0', wanted.relname || '_', wanted.relkind)) s
+		WHERE s.success;
+	RETURN n;
+END
+$$;
+COMMENT ON FUNCTION anon_auth.estimated_rows_on_all_nodes(regclass) IS
+'Part of estimated_rows(), where the tables are distributed.';
+
+CREATE FUNCTION anon_auth.own_attached_objects_of_distribute()
+	RETURNS text[]
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ARRAY['index anon_auth.device_keys_user_id_idx of table anon_auth.device_keys']
+$$;
+COMMENT ON FUNCTION anon_auth.own_attached_objects_of_distribute() IS
+'Part of doctor(): what distribute() attaches to the tables of the extension anon_auth.';

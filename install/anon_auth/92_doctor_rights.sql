@@ -8,8 +8,15 @@ CREATE FUNCTION anon_auth.doctor_rights()
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	allowed oid[] := anon_auth.client_api() || anon_auth.http_api();
+	allowed oid[] := '{}';
+	list text;
+	listed regprocedure[];
 BEGIN
+	-- client_api() and the lists that other parts bring.
+	FOR list IN SELECT p FROM anon_auth.part_functions('%\_api', 'regprocedure[]') p LOOP
+		EXECUTE format('SELECT %s', list) INTO listed;
+		allowed := allowed || listed::oid[];
+	END LOOP;
 	RETURN QUERY
 	SELECT 'warning', 'references_privilege', format('%s may reference anon_auth.users', g.grantee),
 		'Any role with a table can keep users from being deleted, and make deletions slow.',
@@ -38,7 +45,10 @@ BEGIN
 		'The function acts on any user, or on the whole database. Grant a SECURITY DEFINER function of anon_auth_owner that does only what the role needs.', format('REVOKE ALL ON FUNCTION %s FROM %s;', g.function, g.grantee)
 	FROM (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee, p.oid::regprocedure AS function
 		  FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-		  WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND a.grantee <> p.proowner
+		  WHERE a.grantee <> p.proowner
+			AND p.pronamespace IN (SELECT d.objid FROM pg_depend d
+								   WHERE d.classid = 'pg_namespace'::regclass AND d.deptype = 'e'
+									 AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth.part_extensions()))
 			AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolname = 'anon_auth_owner')
 			AND p.oid <> ALL (allowed)
 			-- what a worker, a scheduler or a monitor may be given a role for
@@ -67,13 +77,6 @@ BEGIN
 	  AND (EXISTS (SELECT FROM aclexplode(o.proacl) a WHERE a.grantee = r.oid)
 		   OR r.rolname = (SELECT token_role FROM anon_auth.settings))
 	  AND (r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, o.proowner, 'MEMBER'));
-	RETURN QUERY
-	SELECT 'warning', 'no_token_role', format('role %L, which access tokens name, does not exist', s.token_role),
-		'PostgREST cannot switch to it, and refuses every token.', format('CREATE ROLE %I NOLOGIN; GRANT %I TO authenticator;', s.token_role, s.token_role)
-	FROM anon_auth.settings s
-	WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = s.token_role)
-	  AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
-				  WHERE p.oid = 'anon_auth.postgrest_pre_request()'::regprocedure AND a.grantee <> p.proowner);
 	RETURN QUERY
 	SELECT 'error', 'no_row_security', format('row-level security of %s is switched off', c.oid::regclass),
 		'It denies all rows to roles that were granted a privilege by mistake.',

@@ -1,3 +1,8 @@
+\echo Use "CREATE EXTENSION anon_auth_http" to load this file. \quit
+
+-- anon_auth_http: what PostgREST exposes of anon_auth.  This script is joined from
+-- install/http/*.sql, with the texts and styles in src/http/pages.
+
 -- ---------------------------------------------------------------------------
 -- The HTTP face: functions that PostgREST exposes, one for each path.
 --

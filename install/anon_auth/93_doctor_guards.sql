@@ -8,8 +8,6 @@ CREATE FUNCTION anon_auth.doctor_guards()
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	-- Citus runs no triggers on tables that it distributes.
-	distributed boolean := to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AND anon_auth.is_distributed('users');
 	enabled "char";
 BEGIN
 	-- A parameter of PostgreSQL 17.
@@ -20,7 +18,8 @@ BEGIN
 	END IF;
 	SELECT t.tgenabled INTO enabled FROM pg_trigger t
 		WHERE t.tgrelid = 'anon_auth.users'::regclass AND t.tgname = 'users_refuse_change';
-	IF enabled IS DISTINCT FROM 'O' AND NOT distributed THEN
+	-- Distributed tables have no triggers.
+	IF enabled IS DISTINCT FROM 'O' AND anon_auth.tables_are_local() THEN
 		RETURN QUERY SELECT 'error', 'users_trigger_changed',
 			CASE WHEN enabled IS NULL THEN 'the trigger users_refuse_change of users is missing'
 				 WHEN enabled = 'D' THEN 'the trigger users_refuse_change of users is disabled'

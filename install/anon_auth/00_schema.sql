@@ -2,8 +2,8 @@
 
 -- anon_auth: guest-to-account authentication inside PostgreSQL.
 --
--- This script is joined from install/*.sql.  It creates its own schema, so
--- that a schema prepared by somebody else is an error and not adopted, and it
+-- This script is joined from install/anon_auth/*.sql.  It creates its own schema,
+-- so that a schema prepared by somebody else is an error and not adopted, and it
 -- uses neither OR REPLACE nor IF NOT EXISTS, for the same reason.
 
 -- Login IDs are compared after Unicode normalisation, which PostgreSQL and
@@ -21,6 +21,47 @@ $$;
 CREATE SCHEMA anon_auth;
 COMMENT ON SCHEMA anon_auth IS
 'Guest users, device keys, sessions, signed tokens and promotion to regular accounts.';
+
+-- ---------------------------------------------------------------------------
+-- Extensions that add to this one
+--
+-- An extension whose name begins with anon_auth_ is a part of anon_auth.  Its
+-- objects are owned and guarded like those of this extension.  This extension
+-- calls no function of a part by its name.  It finds them by the names that
+-- part_functions() is called with.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION anon_auth.part_extensions()
+	RETURNS oid[]
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN ARRAY(SELECT e.oid FROM pg_extension e WHERE e.extname = 'anon_auth' OR starts_with(e.extname, 'anon_auth_'));
+END
+$$;
+COMMENT ON FUNCTION anon_auth.part_extensions() IS
+'Part of doctor(): the extension anon_auth and the extensions whose names begin with anon_auth_.';
+
+-- Only superusers can create a function in schema anon_auth or make it a member of
+-- an extension: see 98_guard.sql.
+CREATE FUNCTION anon_auth.part_functions(name_pattern text, result_type regtype)
+	RETURNS SETOF regprocedure
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT p.oid::regprocedure FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+	WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+	  AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth.part_extensions())
+	  AND p.pronamespace = 'anon_auth'::regnamespace AND p.pronargs = 0
+	  AND p.proname LIKE name_pattern AND p.prorettype = result_type
+	ORDER BY p.proname;
+END
+$$;
+COMMENT ON FUNCTION anon_auth.part_functions(text, regtype) IS
+'Part of doctor(): the functions without arguments in schema anon_auth that belong to one of part_extensions(), match the pattern (LIKE) and return the type.';
 
 -- ---------------------------------------------------------------------------
 -- The owner of the extension's objects: a role that is no superuser, so that

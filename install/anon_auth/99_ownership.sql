@@ -1,8 +1,9 @@
 -- ---------------------------------------------------------------------------
--- Owners of and rights on all objects of the extension
+-- Owners of and rights on all objects of an extension
 --
--- This part is the last one.  It finds the objects in the catalog, so an
--- object needs no ALTER OWNER, GRANT or REVOKE where it is created.
+-- This part is the last one, here and in the extensions that add to this one.  It
+-- finds the objects in the catalog, so an object needs no ALTER OWNER, GRANT or
+-- REVOKE where it is created.
 -- ---------------------------------------------------------------------------
 
 -- Event triggers and trigger functions belong to a superuser: superusers run
@@ -10,6 +11,7 @@
 -- replaced by its owner.  They are not SECURITY DEFINER.
 
 CREATE FUNCTION anon_auth.extension_objects(
+	extension name DEFAULT NULL,
 	OUT object text,
 	OUT owner oid,
 	OUT acl aclitem[],
@@ -22,8 +24,9 @@ DECLARE
 	member record;
 BEGIN
 	FOR member IN
-		SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
-		WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'anon_auth'
+		SELECT d.classid, d.objid, e.extname FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+		WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+		  AND e.oid = ANY (anon_auth.part_extensions()) AND (extension IS NULL OR e.extname = extension)
 		ORDER BY d.classid, d.objid
 	LOOP
 		object := NULL;
@@ -59,7 +62,7 @@ BEGIN
 				SELECT 'EVENT TRIGGER ' || quote_ident(t.evtname), t.evtowner, NULL, true INTO object, owner, acl, of_superuser
 				FROM pg_event_trigger t WHERE t.oid = member.objid;
 			ELSE
-				RAISE EXCEPTION 'unexpected object of extension anon_auth: %', pg_describe_object(member.classid, member.objid, 0)
+				RAISE EXCEPTION 'unexpected object of extension %: %', member.extname, pg_describe_object(member.classid, member.objid, 0)
 					USING ERRCODE = 'internal_error';
 		END CASE;
 		IF object IS NOT NULL THEN
@@ -68,11 +71,11 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.extension_objects() IS
-'Part of doctor(): the objects of the extension in the words of GRANT, with their owners and privileges, and whether they must belong to a superuser; all others belong to anon_auth_owner.';
+COMMENT ON FUNCTION anon_auth.extension_objects(name) IS
+'Part of doctor(): the objects of an extension, or by default of all part_extensions(), in the words of GRANT, with their owners and privileges, and whether they must belong to a superuser; all others belong to anon_auth_owner.';
 
 -- The list has names alone: definitions read otherwise after an upgrade of
--- PostgreSQL.  distribute() makes the index that is named here.
+-- PostgreSQL.
 DO LANGUAGE plpgsql $$
 BEGIN
 	EXECUTE pg_catalog.format(
@@ -80,54 +83,60 @@ BEGIN
 		'SET search_path = pg_catalog, pg_temp AS %L',
 		pg_catalog.format('SELECT %L::pg_catalog.text[]', ARRAY(
 			SELECT pg_catalog.format('%s of %s', a.object, a.attached_to) FROM anon_auth.attached_objects() a
-			UNION ALL SELECT 'index anon_auth.device_keys_user_id_idx of table anon_auth.device_keys'
 			ORDER BY 1)));
 END
 $$;
 COMMENT ON FUNCTION anon_auth.own_attached_objects() IS
-'Part of doctor(): what CREATE EXTENSION attached to the tables of the extension, and distribute() does.';
+'Part of doctor(): what CREATE EXTENSION attached to the tables of the extension. An extension that attaches more brings a list own_attached_objects_*().';
 
 -- Owners come first: pg_init_privs, and so pg_dump, would keep the rights that
--- the installing role had as owner.
-DO LANGUAGE plpgsql $$
+-- the installing role had as owner.  Default privileges of the role that calls
+-- CREATE EXTENSION may have granted rights to anybody, or taken them from the
+-- owner.
+CREATE FUNCTION anon_auth.set_owners_and_rights(extension name)
+	RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
 	o record;
+	grantee text;
 BEGIN
-	FOR o IN SELECT * FROM anon_auth.extension_objects() e WHERE NOT e.of_superuser LOOP
-		EXECUTE pg_catalog.format('ALTER %s OWNER TO anon_auth_owner', o.object);
-	END LOOP;
-END
-$$;
-
--- Default privileges of the role that calls CREATE EXTENSION may have granted
--- rights to anybody, or taken them from the owner.
-DO LANGUAGE plpgsql $$
-DECLARE
-	o record;
-	grantee pg_catalog.text;
-BEGIN
-	FOR o IN SELECT * FROM anon_auth.extension_objects() e
-			 WHERE NOT pg_catalog.starts_with(e.object, 'EVENT TRIGGER ')
+	FOR o IN SELECT e.extversion AS of_part, c.extversion AS of_core FROM pg_extension e, pg_extension c
+			 WHERE e.extname = extension AND c.extname = 'anon_auth' AND e.extversion <> c.extversion
 	LOOP
+		RAISE EXCEPTION 'version % of extension % needs the same version of extension anon_auth', o.of_part, extension
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = format('Extension anon_auth is at version %s.', o.of_core),
+				  HINT = 'First call ALTER EXTENSION anon_auth UPDATE.';
+	END LOOP;
+	FOR o IN SELECT * FROM anon_auth.extension_objects(extension) e WHERE NOT e.of_superuser LOOP
+		EXECUTE format('ALTER %s OWNER TO anon_auth_owner', o.object);
+	END LOOP;
+	FOR o IN SELECT * FROM anon_auth.extension_objects(extension) e WHERE NOT starts_with(e.object, 'EVENT TRIGGER ') LOOP
 		FOR grantee IN
-			SELECT DISTINCT CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0::pg_catalog.oid THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END
-			FROM pg_catalog.aclexplode(o.acl) a LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) a.grantee
-			WHERE a.grantee OPERATOR(pg_catalog.<>) o.owner
+			SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END
+			FROM aclexplode(o.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+			WHERE a.grantee <> o.owner
 		LOOP
-			EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', o.object, grantee);
+			EXECUTE format('REVOKE ALL ON %s FROM %s', o.object, grantee);
 		END LOOP;
-		EXECUTE pg_catalog.format('GRANT ALL ON %s TO %I', o.object, pg_catalog.pg_get_userbyid(o.owner));
+		EXECUTE format('GRANT ALL ON %s TO %I', o.object, pg_get_userbyid(o.owner));
 		-- undistribute() makes the triggers again.
 		IF o.of_superuser THEN
-			EXECUTE pg_catalog.format('GRANT ALL ON %s TO anon_auth_owner', o.object);
+			EXECUTE format('GRANT ALL ON %s TO anon_auth_owner', o.object);
 		END IF;
 		-- Functions of yours may return our types.
-		IF pg_catalog.starts_with(o.object, 'TYPE ') THEN
-			EXECUTE pg_catalog.format('GRANT USAGE ON %s TO PUBLIC', o.object);
+		IF starts_with(o.object, 'TYPE ') THEN
+			EXECUTE format('GRANT USAGE ON %s TO PUBLIC', o.object);
 		END IF;
 	END LOOP;
 END
 $$;
+COMMENT ON FUNCTION anon_auth.set_owners_and_rights(name) IS
+'Part of CREATE EXTENSION: gives the objects of an extension to anon_auth_owner and revokes all rights of others. Triggers and their functions stay with the superuser. Errors: 55000 the extension anon_auth has another version.';
+
+SELECT anon_auth.set_owners_and_rights('anon_auth');
 
 -- These compute from their arguments and read no data.
 GRANT EXECUTE ON FUNCTION anon_auth.jws_verify(text, jsonb, text[]), anon_auth.jwk_thumbprint(jsonb) TO PUBLIC;

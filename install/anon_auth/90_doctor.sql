@@ -1,8 +1,10 @@
 -- ---------------------------------------------------------------------------
 -- doctor(): what will hurt, why, and how to mend it
 --
--- Each part looks at one subject, at catalogs and through indexes only, and
--- copes with what is missing: it is called when something is wrong.
+-- doctor() calls each function doctor_*() without arguments that returns a set of
+-- findings and belongs to one of part_extensions().  Each looks at one subject, at
+-- catalogs and through indexes only, and copes with what is missing: it is called
+-- when something is wrong.
 -- ---------------------------------------------------------------------------
 
 CREATE TYPE anon_auth.finding AS (
@@ -82,7 +84,6 @@ BEGIN
 	FROM pg_trigger t
 	WHERE t.tgrelid = 'anon_auth.users'::regclass AND NOT t.tgisinternal AND t.tgtype & 8 <> 0 AND t.tgenabled = 'O'
 	  AND t.tgfoid <> 'anon_auth.refuse_user_change()'::regprocedure;
-	RETURN QUERY SELECT * FROM anon_auth.doctor_guards();
 	-- What stands in its setting is its owner's, who may mean to be run by a DBA.
 	RETURN QUERY
 	SELECT 'error', 'temporary_tables_searched_first',

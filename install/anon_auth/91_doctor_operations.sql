@@ -57,13 +57,6 @@ BEGIN
 			'A storm of logins can take the server''s memory.', format('UPDATE anon_auth.settings SET password_hash_concurrency = %s;', 4194304 / s.password_hash_memory_kib);
 	END IF;
 
-	RETURN QUERY
-	SELECT 'warning', 'unknown_page_text', format('settings.page_texts has %L for %L, and no page has that text', k.key, l.locale),
-		'It is shown nowhere.', format('UPDATE anon_auth.settings SET page_texts = page_texts #- %L;', ARRAY[l.locale, k.key])
-	FROM jsonb_each(s.page_texts) AS l (locale, texts),
-		LATERAL jsonb_object_keys(CASE jsonb_typeof(l.texts) WHEN 'object' THEN l.texts ELSE '{}' END) AS k (key)
-	WHERE NOT anon_auth_http.page_texts('en') ? k.key;
-
 	FOR hook IN
 		SELECT h.setting, h.name,
 			   to_regprocedure(regexp_replace(h.name, '\(.*', '') || h.arguments) AS function
@@ -107,6 +100,14 @@ END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor_settings() IS 'Part of doctor(): the settings, and those of the server.';
 
+CREATE FUNCTION anon_auth.tables_are_local()
+	RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'anon_auth_tables_are_local';
+COMMENT ON FUNCTION anon_auth.tables_are_local() IS
+'Part of doctor() and stats: whether all rows of the extension''s tables are in this database, and not distributed over several nodes.';
+
+-- An extension that distributes the tables brings estimated_rows_on_all_nodes().
 CREATE FUNCTION anon_auth.estimated_rows(relation regclass)
 	RETURNS bigint
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
@@ -114,24 +115,14 @@ CREATE FUNCTION anon_auth.estimated_rows(relation regclass)
 AS $$
 DECLARE
 	wanted record;
-	n bigint;
 BEGIN
-	SELECT c.relname, c.relkind, c.reltuples, COALESCE(i.indrelid, c.oid)::regclass AS table_id INTO wanted
-		FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
-		WHERE c.oid = relation AND c.relnamespace = 'anon_auth'::regnamespace;
+	SELECT c.reltuples INTO wanted
+		FROM pg_class c WHERE c.oid = relation AND c.relnamespace = 'anon_auth'::regnamespace;
 	IF NOT FOUND THEN
 		RETURN NULL;
 	END IF;
-	IF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AND anon_auth.is_distributed('users') THEN
-		-- The search_path of that connection is not this one.
-		SELECT sum(NULLIF(s.result, '')::bigint) INTO n FROM run_command_on_shards(wanted.table_id, format(
-			'SELECT pg_catalog.sum(c.reltuples)::pg_catalog.int8 FROM pg_catalog.pg_class c '
-			'LEFT JOIN pg_catalog.pg_index i ON i.indexrelid OPERATOR(pg_catalog.=) c.oid '
-			'WHERE COALESCE(i.indrelid, c.oid) OPERATOR(pg_catalog.=) ''%%s''::pg_catalog.regclass '
-			'AND pg_catalog.starts_with(c.relname, %L) AND c.relkind OPERATOR(pg_catalog.=) %L '
-			'AND c.reltuples OPERATOR(pg_catalog.>=) 0', wanted.relname || '_', wanted.relkind)) s
-			WHERE s.success;
-		RETURN n;
+	IF NOT anon_auth.tables_are_local() THEN
+		RETURN anon_auth.estimated_rows_on_all_nodes(relation);
 	END IF;
 	RETURN CASE WHEN wanted.reltuples >= 0 THEN wanted.reltuples::bigint END;
 END
@@ -181,10 +172,10 @@ BEGIN
 	WHERE c.relnamespace = 'anon_auth'::regnamespace
 	  AND EXISTS (SELECT FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'autovacuum_enabled' AND NOT o.option_value::boolean);
 	RETURN QUERY
-	SELECT 'warning', 'old_version', format('the extension is at version %s, its library at %s', e.extversion, a.default_version),
-		'The functions are not those of the library.', 'ALTER EXTENSION anon_auth UPDATE;'
+	SELECT 'warning', 'old_version', format('extension %s is at version %s, its library at %s', e.extname, e.extversion, a.default_version),
+		'The functions are not those of the library.', format('ALTER EXTENSION %I UPDATE;', e.extname)
 	FROM pg_extension e JOIN pg_available_extensions a ON a.name = e.extname
-	WHERE e.extname = 'anon_auth' AND a.default_version <> e.extversion;
+	WHERE e.oid = ANY (anon_auth.part_extensions()) AND a.default_version <> e.extversion;
 END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor_operations() IS 'Part of doctor(): purging, the outbox, vacuum, versions.';
@@ -195,16 +186,10 @@ CREATE FUNCTION anon_auth.doctor()
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN QUERY
-	SELECT f.* FROM (
-		SELECT * FROM anon_auth.doctor_keys()
-		UNION ALL SELECT * FROM anon_auth.doctor_rights()
-		UNION ALL SELECT * FROM anon_auth.doctor_ownership()
-		UNION ALL SELECT * FROM anon_auth.doctor_settings()
-		UNION ALL SELECT * FROM anon_auth.doctor_operations()
-		UNION ALL SELECT * FROM anon_auth.doctor_tables()
-		UNION ALL SELECT * FROM anon_auth.doctor_citus()) f
-	ORDER BY array_position('{error,warning,notice}'::text[], f.severity), f.finding, f.what;
+	RETURN QUERY EXECUTE (
+		SELECT format('SELECT f.* FROM (%s) f ORDER BY array_position(%L::text[], f.severity), f.finding, f.what',
+					  string_agg(format('SELECT * FROM %s', p), ' UNION ALL '), '{error,warning,notice}')
+		FROM anon_auth.part_functions('doctor\_%', 'anon_auth.finding') p);
 END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor() IS

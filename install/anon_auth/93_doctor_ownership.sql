@@ -13,12 +13,12 @@ CREATE FUNCTION anon_auth.attached_objects(
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	extension_id oid := (SELECT e.oid FROM pg_extension e WHERE e.extname = 'anon_auth');
-	tables oid[] := ARRAY(SELECT d.objid FROM pg_depend d WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = extension_id
+	extension_ids oid[] := anon_auth.part_extensions();
+	tables oid[] := ARRAY(SELECT d.objid FROM pg_depend d WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (extension_ids)
 						  AND d.deptype = 'e' AND d.classid = 'pg_class'::regclass);
 	types oid[] := ARRAY(SELECT t.oid FROM pg_type t
 						 WHERE t.typrelid = ANY (tables) OR EXISTS (
-							SELECT FROM pg_depend d WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = extension_id
+							SELECT FROM pg_depend d WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (extension_ids)
 							   AND d.deptype = 'e' AND d.classid = 'pg_type'::regclass AND d.objid = t.oid));
 BEGIN
 	RETURN QUERY
@@ -86,8 +86,9 @@ BEGIN
 	SELECT format('routine %s', p.oid::regprocedure), format('schema %s', p.pronamespace::regnamespace),
 		format('DROP ROUTINE %s;', p.oid::regprocedure)
 	FROM pg_proc p
-	WHERE p.pronamespace IN (SELECT n.oid FROM pg_namespace n WHERE n.nspname IN ('anon_auth', 'anon_auth_http'))
-	  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = extension_id
+	WHERE p.pronamespace IN (SELECT d.objid FROM pg_depend d WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (extension_ids)
+							   AND d.deptype = 'e' AND d.classid = 'pg_namespace'::regclass)
+	  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (extension_ids)
 						AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass AND d.objid = p.oid);
 END
 $$;
@@ -101,7 +102,14 @@ CREATE FUNCTION anon_auth.doctor_ownership()
 AS $$
 DECLARE
 	owner_role oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = 'anon_auth_owner');
+	own_objects text[] := '{}';
+	list text;
+	listed text[];
 BEGIN
+	FOR list IN SELECT p FROM anon_auth.part_functions('own\_attached\_objects%', 'text[]') p LOOP
+		EXECUTE format('SELECT %s', list) INTO listed;
+		own_objects := own_objects || listed;
+	END LOOP;
 	IF owner_role IS NULL THEN
 		RETURN QUERY SELECT 'error', 'no_owner_role', 'role anon_auth_owner does not exist',
 			'It is to own the objects of the extension.', 'CREATE ROLE anon_auth_owner NOLOGIN;';
@@ -129,18 +137,18 @@ BEGIN
 		format('ALTER EVENT TRIGGER %I ENABLE ALWAYS;', t.evtname)
 	FROM pg_event_trigger t
 	WHERE t.evtenabled <> 'A'
-	  AND EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+	  AND EXISTS (SELECT FROM pg_depend d
 				  WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'e'
-					AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'anon_auth');
+					AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth.part_extensions()));
 	RETURN QUERY
 	SELECT 'warning', 'attached_object', format('%s is attached to %s, and was not made by the extension', a.object, a.attached_to),
 		'PostgreSQL evaluates it with the rights of whoever uses the extension, superusers included. It was made by a superuser, or while event triggers were off.',
 		a.fix
 	FROM anon_auth.attached_objects() a
-	WHERE format('%s of %s', a.object, a.attached_to) <> ALL (anon_auth.own_attached_objects())
+	WHERE format('%s of %s', a.object, a.attached_to) <> ALL (own_objects)
 	  -- The default of a column goes with it.
 	  AND NOT (starts_with(a.object, 'default of ')
-			   AND format('%s of %s', substr(a.object, length('default of ') + 1), a.attached_to) <> ALL (anon_auth.own_attached_objects()))
+			   AND format('%s of %s', substr(a.object, length('default of ') + 1), a.attached_to) <> ALL (own_objects))
 	ORDER BY a.attached_to, a.object;
 	RETURN QUERY
 	SELECT 'error', 'owner_has_too_much', format('role anon_auth_owner %s', p.problem),

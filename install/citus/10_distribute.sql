@@ -1,9 +1,15 @@
+\echo Use "CREATE EXTENSION anon_auth_citus" to load this file. \quit
+
+-- anon_auth_citus: the tables of anon_auth, distributed by Citus.  This script is
+-- joined from install/citus/*.sql.
+
 -- ---------------------------------------------------------------------------
 -- Spreading the tables over nodes with Citus, and the way back: for superusers,
--- as no other role may change the tables (98_guard.sql).  Citus is called where it is installed, and not needed otherwise.
+-- as no other role may change the tables (install/anon_auth/98_guard.sql).  Citus
+-- is called where it is installed, and not needed otherwise.
 --
 -- What a user owns is distributed by the user's id, what is looked up by
--- something else by the hash of that (see 20_users.sql); what every node reads
+-- something else by the hash of that (see install/anon_auth/20_users.sql); what every node reads
 -- is copied to all.
 -- ---------------------------------------------------------------------------
 

@@ -1,0 +1,67 @@
+--
+-- The findings of doctor() that anon_auth_http brings, and what is attached to its
+-- objects: each is provoked, shown, and gone when its fix was run.
+--
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS anon_auth CASCADE;
+DROP SCHEMA IF EXISTS app CASCADE;
+DROP ROLE IF EXISTS regress_doctor_visitor, regress_doctor_later;
+CREATE EXTENSION anon_auth;
+CREATE EXTENSION anon_auth_http;
+CREATE SCHEMA app;
+CREATE ROLE regress_doctor_visitor LOGIN;
+SELECT anon_auth.create_client('web', 'spa') \g /dev/null
+SELECT anon_auth.grant_client_api('regress_doctor_visitor') \g /dev/null
+RESET client_min_messages;
+-- what this server is set to is not what is tested
+SET log_min_duration_statement = -1;
+SET log_statement = 'none';
+SET log_parameter_max_length_on_error = 0;
+CREATE VIEW app.findings AS SELECT severity, finding, what, fix FROM anon_auth.doctor() WHERE finding NOT IN ('autovacuum_off', 'master_key_in_data_directory');
+-- runs the fixes of a kind of finding
+CREATE FUNCTION app.mend(code text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	sql text;
+	kid text := (SELECT kid FROM anon_auth.signing_keys ORDER BY created_at DESC LIMIT 1);
+BEGIN
+	FOR sql IN SELECT fix FROM app.findings WHERE finding = code LOOP
+		EXECUTE replace(replace(sql, 'CONCURRENTLY ', ''), 'https://your.site', 'https://site.example');
+	END LOOP;
+	RETURN QUERY SELECT what FROM app.findings WHERE finding = code;
+END $$;
+
+-- ---- the role of access tokens ----
+UPDATE anon_auth.settings SET token_role = 'regress_doctor_later';
+SELECT * FROM app.findings;
+SELECT anon_auth.grant_http_api('regress_doctor_visitor') \g /dev/null
+SELECT * FROM app.findings;
+CREATE ROLE regress_doctor_later;
+SELECT * FROM app.findings;
+
+-- ---- the texts of the pages ----
+UPDATE anon_auth.settings SET page_texts = '{"en": {"sign_up_title": "Join us", "sign_up_titel": "Join"}, "it": 1}';
+SELECT * FROM app.findings;
+SELECT app.mend('unknown_page_text');
+SELECT page_texts FROM anon_auth.settings;
+UPDATE anon_auth.settings SET page_texts = '{}';
+
+-- ---- rights on its functions ----
+GRANT EXECUTE ON FUNCTION anon_auth_http.page(jsonb) TO regress_doctor_visitor;
+SELECT * FROM app.findings;
+SELECT app.mend('function_privilege');
+
+-- ---- what is attached to its objects ----
+ALTER DOMAIN anon_auth_http."*/*" ADD CONSTRAINT more CHECK (VALUE <> 'x');
+CREATE FUNCTION anon_auth_http.challenge(text, text) RETURNS text LANGUAGE sql AS 'SELECT $1';
+SELECT * FROM app.findings;
+SELECT app.mend('attached_object');
+
+-- ---- a function of somebody else that only has the name ----
+CREATE FUNCTION anon_auth.doctor_of_mine() RETURNS SETOF anon_auth.finding LANGUAGE plpgsql AS $$BEGIN RAISE 'doctor() has called this'; END$$;
+SELECT * FROM app.findings;
+SELECT app.mend('attached_object');
+
+SET client_min_messages = warning;
+DROP SCHEMA app CASCADE;
+DROP EXTENSION anon_auth CASCADE;
+DROP ROLE regress_doctor_visitor, regress_doctor_later;
