@@ -19,7 +19,7 @@
 #endif
 #include "counters/transaction_counters.h"
 #include "fmgr.h"
-#include "store/app_tables.h"
+#include "store/app_statement.h"
 #include "store/foreign_keys.h"
 #include "store/object_guard.h"
 #include "store/placement_local.h"
@@ -47,7 +47,7 @@ _PG_init(void)
 	guc_define();
 	statement_stamps_init();
 	transaction_counters_init();
-	app_statements_init();
+	app_statement_init();
 	foreign_keys_init();
 	object_guard_init();
 }

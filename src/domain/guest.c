@@ -25,6 +25,7 @@
 #include "keyring/public_key.h"
 #include "store/settings.h"
 #include "store/store.h"
+#include "store/user_deletion.h"
 
 static void
 require_guests_enabled(void)
@@ -134,7 +135,7 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
 	key.used_challenges = challenge_use(NULL, &request->challenge, now);
 	if (!device_key_insert(&key, now))
 	{
-		user_delete_new(&id);
+		user_deletion_undo_insert(&id);
 		rate_limit_give_back(limits);
 		return false;
 	}

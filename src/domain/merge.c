@@ -17,10 +17,11 @@
 #include "domain/merge.h"
 #include "domain/user_admin.h"
 #include "json/json_write.h"
-#include "store/app_tables.h"
+#include "store/app_statement.h"
 #include "store/foreign_keys.h"
 #include "store/settings.h"
 #include "store/store.h"
+#include "store/user_deletion.h"
 #include "utils/json.h"
 
 /* How many rows of which table, as members of an object. */
@@ -79,10 +80,10 @@ merge_guest(const char *client_id, const User *guest, const pg_uuid_t *session_i
 		(session_id != NULL && !session_delete(&guest->id, session_id)))
 		return false;
 
-	app_constraints_immediate();
+	app_statement_run_deferred();
 	hook_merge(hook, &guest->id, user_id);
-	app_constraints_immediate();
-	*tables = user_delete_merged(&guest->id, user_id, count);
+	app_statement_run_deferred();
+	*tables = user_deletion_merge(&guest->id, user_id, count);
 	record_merge(client_id, &guest->id, user_id, *tables, *count, now);
 	return true;
 }

@@ -20,11 +20,12 @@
 #include "domain/purge.h"
 #include "json/json_write.h"
 #include "miscadmin.h"
-#include "store/app_tables.h"
+#include "store/app_rows.h"
 #include "store/foreign_keys.h"
 #include "store/purge.h"
 #include "store/settings.h"
 #include "store/store.h"
+#include "store/user_deletion.h"
 #include "utils/fmgrprotos.h"
 
 #define RETRY_INTERVAL		USECS_PER_DAY
@@ -66,7 +67,7 @@ delete_guests(void *arg)
 {
 	Deletion   *deletion = arg;
 
-	users_delete(deletion->ids);
+	user_deletion_delete(deletion->ids);
 	record_deletion(deletion->ids, deletion->now);
 }
 
@@ -126,7 +127,7 @@ static void
 find_kept(void *arg)
 {
 	Keeping    *keeping = arg;
-	ArrayType  *kept = app_tables_users_with_rows(keeping->ids, keeping->restricting_only);
+	ArrayType  *kept = app_rows_find_users(keeping->ids, keeping->restricting_only);
 
 	keeping->kept = purge_subtract(keeping->ids, purge_subtract(keeping->ids, kept));
 }

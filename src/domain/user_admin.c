@@ -14,6 +14,7 @@
 #include "json/json_write.h"
 #include "store/foreign_keys.h"
 #include "store/store.h"
+#include "store/user_deletion.h"
 
 pg_noreturn static void
 raise_unknown(const pg_uuid_t *id)
@@ -82,7 +83,7 @@ user_admin_delete(const pg_uuid_t *id, TimestampTz now)
 		device_key_remove(user.device_kid, id, now);
 	if (!user_lock_for_deletion(id, &user))
 		raise_unknown(id);
-	user_delete_one(id);
+	user_deletion_delete_one(id);
 	event_insert("user.deleted", id, NULL, NULL, now);
 }
 

@@ -3,6 +3,14 @@
  * app_move.c
  *	  Moving the rows of one user to another in the application's tables.
  *
+ * Each group of linked tables is changed by one statement:
+ *
+ *	WITH t0 AS (UPDATE ... RETURNING 1), t1 AS (...) SELECT (SELECT count(*) FROM t0), ...
+ *
+ * A second one of the same form then counts the rows that still reference the first
+ * user.  $1 and $2 are the ids of the users.  A table may have several keys to users,
+ * and keys may share a column.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -11,20 +19,16 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "store/app_move.h"
-#include "store/app_tables_private.h"
+#include "store/app_rows.h"
+#include "store/app_statement.h"
+#include "store/app_tables.h"
 #include "store/placement.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-/*
- * The two statements have the ids of the users as parameters, and return a row of
- * numbers, one for each table: of rows that were moved, and of rows that still refer
- * to the first user.  A table may have several keys, and keys may share a column.
- */
-
-/* Whether a row refers to the one user by this key. */
+/* The condition that a row references user $1 by this key. */
 static void
-append_condition(StringInfo sql, const AppKey *key)
+append_key_condition(StringInfo sql, const AppKey *key)
 {
 	appendStringInfo(sql, "%s OPERATOR(pg_catalog.=) $1", quote_identifier(key->column));
 }
@@ -37,13 +41,13 @@ app_move_append_condition(StringInfo sql, const AppTable *table)
 	for (k = 0; k < table->nkeys; k++)
 	{
 		appendStringInfoString(sql, k > 0 ? " OR " : " WHERE ");
-		append_condition(sql, &table->keys[k]);
+		append_key_condition(sql, &table->keys[k]);
 	}
 }
 
-/* Two keys may have the same column, which can be set only once. */
+/* Whether an earlier key has the same column, which an UPDATE can set only once. */
 static bool
-set_before(const AppTable *table, int key)
+is_set_before(const AppTable *table, int key)
 {
 	int			k;
 
@@ -53,6 +57,7 @@ set_before(const AppTable *table, int key)
 	return false;
 }
 
+/* A row may reference user $1 by one key and somebody else by another. */
 void
 app_move_append_new_value(StringInfo sql, const char *column)
 {
@@ -67,10 +72,10 @@ app_move_append_locally(StringInfo sql, AppTable *table, int number)
 {
 	int			k;
 
-	appendStringInfo(sql, "t%d AS (UPDATE %s SET ", number, app_table_target(table));
+	appendStringInfo(sql, "t%d AS (UPDATE %s SET ", number, app_tables_target(table));
 	for (k = 0; k < table->nkeys; k++)
 	{
-		if (set_before(table, k))
+		if (is_set_before(table, k))
 			continue;
 		appendStringInfo(sql, "%s%s = ", k > 0 ? ", " : "", quote_identifier(table->keys[k].column));
 		app_move_append_new_value(sql, table->keys[k].column);
@@ -80,7 +85,7 @@ app_move_append_locally(StringInfo sql, AppTable *table, int number)
 }
 
 static char *
-move_statement(AppTable *tables, int count)
+make_move_statement(AppTable *tables, int count)
 {
 	StringInfoData sql;
 	int			i;
@@ -98,7 +103,7 @@ move_statement(AppTable *tables, int count)
 }
 
 static char *
-leftover_statement(const AppTable *tables, int count)
+make_leftover_statement(const AppTable *tables, int count)
 {
 	StringInfoData sql;
 	int			i;
@@ -107,20 +112,23 @@ leftover_statement(const AppTable *tables, int count)
 	for (i = 0; i < count; i++)
 	{
 		appendStringInfo(&sql, "%s(SELECT pg_catalog.count(*) FROM %s",
-						 i > 0 ? ", " : "SELECT ", app_table_target(&tables[i]));
+						 i > 0 ? ", " : "SELECT ", app_tables_target(&tables[i]));
 		app_move_append_condition(&sql, &tables[i]);
 		appendStringInfoChar(&sql, ')');
 	}
 	return sql.data;
 }
 
-/* The detail may quote another user's row, so only the message is passed on. */
+/*
+ * Raise AA021 for an error that a table raised.  Only its message is passed on,
+ * because the detail may quote a row of another user.
+ */
 pg_noreturn static void
 raise_refused(const AppTable *tables, int count, ErrorData *error)
 {
 	char	   *table = error->table_name != NULL && error->schema_name != NULL ?
 		quote_qualified_identifier(error->schema_name, error->table_name) :
-		app_table_names(tables, count);
+		app_tables_names(tables, count);
 	bool		by_key = error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION;
 	bool		reinserted = false;
 	bool		collision = error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION ||
@@ -152,7 +160,7 @@ raise_refused(const AppTable *tables, int count, ErrorData *error)
 			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, error->constraint_name) : 0));
 }
 
-/* Runs a statement that gives a row of numbers, one a table. */
+/* Run a statement that returns one row with a number for each table. */
 static void
 run_for_numbers(AppTable *tables, int count, const char *sql, const Datum *users,
 				uint64 *numbers)
@@ -167,9 +175,9 @@ run_for_numbers(AppTable *tables, int count, const char *sql, const Datum *users
 		SPI_connect();
 		if (app_statement_run(tables, count, sql, 2, types, (Datum *) users, NULL,
 							  false) != SPI_OK_SELECT)
-			elog(ERROR, "could not change the tables %s", app_table_names(tables, count));
+			elog(ERROR, "could not change the tables %s", app_tables_names(tables, count));
 		if (SPI_processed != 1)
-			elog(ERROR, "could not count the rows of %s", app_table_names(tables, count));
+			elog(ERROR, "could not count the rows of %s", app_tables_names(tables, count));
 		for (i = 0; i < count; i++)
 		{
 			bool		is_null;
@@ -192,8 +200,8 @@ run_for_numbers(AppTable *tables, int count, const char *sql, const Datum *users
 }
 
 /*
- * A BEFORE trigger can keep a row back without a word, and it would be deleted
- * with the guest.
+ * A BEFORE trigger can suppress the change of a row without an error.  The row would
+ * then be deleted with the guest.
  */
 static void
 refuse_leftovers(AppTable *tables, int count, const Datum *users)
@@ -201,7 +209,7 @@ refuse_leftovers(AppTable *tables, int count, const Datum *users)
 	uint64	   *left = palloc(sizeof(uint64) * count);
 	int			i;
 
-	run_for_numbers(tables, count, leftover_statement(tables, count), users, left);
+	run_for_numbers(tables, count, make_leftover_statement(tables, count), users, left);
 	for (i = 0; i < count; i++)
 		if (left[i] > 0)
 			ereport(ERROR,
@@ -211,49 +219,50 @@ refuse_leftovers(AppTable *tables, int count, const Datum *users)
 							   left[i])));
 }
 
+/* Move the rows in linked tables of one owner. */
 static void
-move_together(AppTable *tables, int count, const Datum *users)
+move_in_linked_tables(AppTable *tables, int count, const Datum *users)
 {
 	StoreOwnerScope scope;
 	uint64	   *moved = palloc(sizeof(uint64) * count);
 	char	   *sql;
 	int			i;
 
-	sql = move_statement(tables, count);
-	app_owner_enter(&scope, tables[0].owner);
+	sql = make_move_statement(tables, count);
+	app_statement_enter_owner(&scope, tables[0].owner);
 	run_for_numbers(tables, count, sql, users, moved);
-	app_owner_leave(&scope);
+	app_statement_leave_owner(&scope);
 	for (i = 0; i < count; i++)
 		tables[i].moved += moved[i];
 }
 
 /*
- * Look for rows that are left when all tables have been changed, since a trigger of
- * one may have written to another.
+ * Move the rows in all tables.  Rows that are left are looked for only after that,
+ * because a trigger of one table may write to another.
  */
 static void
-move_in(AppTable *tables, int count, const Datum *users)
+move_in_all_tables(AppTable *tables, int count, const Datum *users)
 {
 	ArrayType  *from = construct_array((Datum *) users, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
 	int			first;
 	int			n;
 
-	app_tables_refuse_unseen(tables, count, from, true);
+	app_rows_refuse_unseen(tables, count, from, true);
 	for (first = 0; first < count; first += n)
 	{
 		n = app_tables_linked(tables, count, first);
-		move_together(&tables[first], n, users);
+		move_in_linked_tables(&tables[first], n, users);
 	}
 	for (first = 0; first < count; first += n)
 	{
 		StoreOwnerScope scope;
 
 		n = app_tables_linked(tables, count, first);
-		app_owner_enter(&scope, tables[first].owner);
+		app_statement_enter_owner(&scope, tables[first].owner);
 		refuse_leftovers(&tables[first], n, users);
-		app_owner_leave(&scope);
+		app_statement_leave_owner(&scope);
 	}
-	app_tables_refuse_unseen(tables, count, from, true);
+	app_rows_refuse_unseen(tables, count, from, true);
 }
 
 /* Take over how many rows earlier rounds have moved. */
@@ -269,6 +278,10 @@ carry_moved(AppTable *tables, int count, const AppTable *earlier, int earlier_co
 				tables[i].moved = earlier[j].moved;
 }
 
+/*
+ * Triggers can create tables and foreign keys to users, and a partition can be
+ * detached concurrently.  The next round moves what an earlier one could not find.
+ */
 AppTable *
 app_move_rows(const pg_uuid_t *from, const pg_uuid_t *to, int *count)
 {
@@ -284,7 +297,7 @@ app_move_rows(const pg_uuid_t *from, const pg_uuid_t *to, int *count)
 		carry_moved(tables, *count, earlier, earlier_count);
 		if (*count == 0)
 			return tables;
-		move_in(tables, *count, users);
+		move_in_all_tables(tables, *count, users);
 		if (app_tables_unchanged(true, tables, *count))
 			return tables;
 		earlier = tables;

@@ -23,7 +23,7 @@
  * no row refers to the one user, whatever the transaction's snapshot.  Raises
  * AA021 naming table and constraint if a table refuses or a trigger keeps rows
  * back, 40001 if there are rows that the transaction does not see, and as
- * app_tables_release().
+ * app_release_users().
  */
 extern AppTable *app_move_rows(const pg_uuid_t *from, const pg_uuid_t *to, int *count);
 

@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * app_release.c
- *	  What becomes of the application's rows when users are deleted.
+ *	  Rows of the application's tables whose users are deleted.
  *
- * PostgreSQL would do what the foreign keys say as the tables' owners, but
- * would run the AFTER triggers of those tables with the rights of whoever
- * deletes the user: the extension's owner.  So it is done here first, with
- * everything that belongs to it, and users_delete() lets PostgreSQL do nothing.
+ * PostgreSQL carries out the actions of foreign keys as the owner of the referencing
+ * table.  But before version 18, it runs the AFTER triggers of that table with the
+ * rights of the role that deletes the user: the extension's owner.  Therefore the
+ * actions are carried out here first, triggers included.  Then user_deletion.c deletes
+ * the users without triggers.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,20 +17,26 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "nodes/parsenodes.h"
-#include "store/app_tables_private.h"
+#include "store/app_release.h"
+#include "store/app_rows.h"
+#include "store/app_statement.h"
+#include "store/app_tables.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
-/* Whether a row refers to one of the users. */
+/* The condition that a row references one of the users by this key. */
 static void
-append_condition(StringInfo sql, const AppKey *key)
+append_users_condition(StringInfo sql, const AppKey *key)
 {
 	appendStringInfo(sql, "%s OPERATOR(pg_catalog.=) ANY ($1)", quote_identifier(key->column));
 }
 
-/* By any of the keys with an action; NULL where the table has none such. */
+/*
+ * Return the condition that a row references one of the users by a key with this
+ * action, or NULL if the table has no such key.
+ */
 static char *
-any_condition(const AppTable *table, char action)
+make_condition(const AppTable *table, char action)
 {
 	StringInfoData sql;
 	int			k;
@@ -41,19 +48,19 @@ any_condition(const AppTable *table, char action)
 			continue;
 		if (sql.len > 0)
 			appendStringInfoString(&sql, " OR ");
-		append_condition(&sql, &table->keys[k]);
+		append_users_condition(&sql, &table->keys[k]);
 	}
 	return sql.len > 0 ? sql.data : NULL;
 }
 
-/* ON DELETE CASCADE */
+/* Return the statement for ON DELETE CASCADE, or NULL if no key has this action. */
 static char *
-delete_statement(const AppTable *table)
+make_delete_statement(const AppTable *table)
 {
-	char	   *condition = any_condition(table, FKCONSTR_ACTION_CASCADE);
+	char	   *condition = make_condition(table, FKCONSTR_ACTION_CASCADE);
 
 	return condition == NULL ? NULL :
-		psprintf("DELETE FROM %s WHERE %s", app_table_target(table), condition);
+		psprintf("DELETE FROM %s WHERE %s", app_tables_target(table), condition);
 }
 
 static bool
@@ -67,12 +74,15 @@ is_listed(List *columns, const char *column)
 	return false;
 }
 
-/* ON DELETE SET NULL, of rows that another key does not delete. */
+/*
+ * Return the statement for ON DELETE SET NULL, or NULL.  It leaves out rows that
+ * another key deletes: one statement may change a row only once.
+ */
 static char *
-set_null_statement(const AppTable *table)
+make_set_null_statement(const AppTable *table)
 {
-	char	   *condition = any_condition(table, FKCONSTR_ACTION_SETNULL);
-	char	   *deleted = any_condition(table, FKCONSTR_ACTION_CASCADE);
+	char	   *condition = make_condition(table, FKCONSTR_ACTION_SETNULL);
+	char	   *deleted = make_condition(table, FKCONSTR_ACTION_CASCADE);
 	List	   *done = NIL;
 	StringInfoData sql;
 	int			k;
@@ -80,7 +90,7 @@ set_null_statement(const AppTable *table)
 	if (condition == NULL)
 		return NULL;
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "UPDATE %s SET ", app_table_target(table));
+	appendStringInfo(&sql, "UPDATE %s SET ", app_tables_target(table));
 	for (k = 0; k < table->nkeys; k++)
 	{
 		AppKey	   *key = &table->keys[k];
@@ -89,7 +99,7 @@ set_null_statement(const AppTable *table)
 		if (key->delete_action != FKCONSTR_ACTION_SETNULL || is_listed(done, column))
 			continue;
 		appendStringInfo(&sql, "%s%s = CASE WHEN ", done != NIL ? ", " : "", column);
-		append_condition(&sql, key);
+		append_users_condition(&sql, key);
 		appendStringInfo(&sql, " THEN NULL ELSE %s END", column);
 		done = lappend(done, unconstify(char *, column));
 	}
@@ -99,43 +109,46 @@ set_null_statement(const AppTable *table)
 	return sql.data;
 }
 
-/* ON DELETE SET DEFAULT */
+/*
+ * Return the statement for ON DELETE SET DEFAULT of a key.  DEFAULT is no expression
+ * and cannot stand in a CASE, so that each key needs a statement.
+ */
 static char *
-set_default_statement(const AppTable *table, const AppKey *key)
+make_set_default_statement(const AppTable *table, const AppKey *key)
 {
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "UPDATE %s SET %s = DEFAULT WHERE ", app_table_target(table),
+	appendStringInfo(&sql, "UPDATE %s SET %s = DEFAULT WHERE ", app_tables_target(table),
 					 quote_identifier(key->column));
-	append_condition(&sql, key);
+	append_users_condition(&sql, key);
 	return sql.data;
 }
 
-/* The tables that the statement names have one owner. */
+/* Run a statement on tables of one owner.  sql NULL: do nothing. */
 static void
 run_as_owner(const AppTable *tables, int count, const char *sql, ArrayType *users)
 {
 	StoreOwnerScope scope;
-	Oid			types[1] = {UUIDARRAYOID};
-	Datum		params[1] = {PointerGetDatum(users)};
+	Oid			type = UUIDARRAYOID;
+	Datum		ids = PointerGetDatum(users);
 	int			code;
 
 	if (sql == NULL)
 		return;
-	app_owner_enter(&scope, tables[0].owner);
+	app_statement_enter_owner(&scope, tables[0].owner);
 	SPI_connect();
-	code = app_statement_run(tables, count, sql, 1, types, params, NULL, false);
+	code = app_statement_run(tables, count, sql, 1, &type, &ids, NULL, false);
 	if (code < 0)
-		elog(ERROR, "could not change %s: %s", app_table_names(tables, count),
+		elog(ERROR, "could not change %s: %s", app_tables_names(tables, count),
 			 SPI_result_code_string(code));
 	SPI_finish();
-	app_owner_leave(&scope);
+	app_statement_leave_owner(&scope);
 }
 
-/* What deletes and sets NULL in linked tables, as one statement. */
+/* Return one statement that deletes and sets NULL in linked tables, or NULL. */
 static char *
-joint_statement(const AppTable *tables, int count)
+make_joint_statement(const AppTable *tables, int count)
 {
 	StringInfoData sql;
 	int			i;
@@ -146,8 +159,8 @@ joint_statement(const AppTable *tables, int count)
 		char	   *statements[2];
 		int			s;
 
-		statements[0] = delete_statement(&tables[i]);
-		statements[1] = set_null_statement(&tables[i]);
+		statements[0] = make_delete_statement(&tables[i]);
+		statements[1] = make_set_null_statement(&tables[i]);
 		for (s = 0; s < 2; s++)
 			if (statements[s] != NULL)
 				appendStringInfo(&sql, "%s s%d_%d AS (%s RETURNING 1)", sql.len > 0 ? "," : "WITH",
@@ -159,39 +172,41 @@ joint_statement(const AppTable *tables, int count)
 	return sql.data;
 }
 
+/* Carry out the actions in linked tables of one owner. */
 static void
-act_together(const AppTable *tables, int count, ArrayType *users)
+release_in_linked_tables(const AppTable *tables, int count, ArrayType *users)
 {
 	int			i;
 	int			k;
 
 	if (count > 1)
-		run_as_owner(tables, count, joint_statement(tables, count), users);
+		run_as_owner(tables, count, make_joint_statement(tables, count), users);
 	else
 	{
-		run_as_owner(tables, 1, delete_statement(&tables[0]), users);
-		run_as_owner(tables, 1, set_null_statement(&tables[0]), users);
+		run_as_owner(tables, 1, make_delete_statement(&tables[0]), users);
+		run_as_owner(tables, 1, make_set_null_statement(&tables[0]), users);
 	}
 	for (i = 0; i < count; i++)
 		for (k = 0; k < tables[i].nkeys; k++)
 			if (tables[i].keys[k].delete_action == FKCONSTR_ACTION_SETDEFAULT)
 				run_as_owner(&tables[i], 1,
-							 set_default_statement(&tables[i], &tables[i].keys[k]), users);
+							 make_set_default_statement(&tables[i], &tables[i].keys[k]), users);
 }
 
 /*
- * Rows that a snapshot for the whole transaction does not show count, too: the
- * users are locked, so there can be no more of them.
+ * Raise 23503 if rows reference the users by a key.  The latest snapshot is used, so
+ * that rows which the transaction does not see count, too.  The users are locked, so
+ * no other transaction can add a row afterwards.
  */
 static void
-refuse_rows(const AppTable *table, const AppKey *key, ArrayType *users)
+refuse_remaining_rows(const AppTable *table, const AppKey *key, ArrayType *users)
 {
-	bool		restricts = app_key_restricts(key);
+	bool		restricts = app_tables_key_restricts(key);
 	Snapshot	snapshot;
 
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	if (app_key_has_rows(table, key, users, snapshot))
+	if (app_rows_exist(table, key, users, snapshot))
 		ereport(ERROR,
 				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 				 errmsg("the user cannot be deleted: rows of table %s reference it",
@@ -206,32 +221,32 @@ refuse_rows(const AppTable *table, const AppKey *key, ArrayType *users)
 }
 
 static void
-release_from(const AppTable *tables, int count, ArrayType *users)
+release_in_all_tables(const AppTable *tables, int count, ArrayType *users)
 {
 	int			first;
 	int			n;
 	int			i;
 	int			k;
 
-	app_tables_refuse_unseen(tables, count, users, false);
+	app_rows_refuse_unseen(tables, count, users, false);
 	for (first = 0; first < count; first += n)
 	{
 		n = app_tables_linked(tables, count, first);
-		act_together(&tables[first], n, users);
+		release_in_linked_tables(&tables[first], n, users);
 	}
 
-	/* Last, for what one key forbids another may have taken away. */
+	/* Last: a key may forbid what the action of another has removed by now. */
 	for (i = 0; i < count; i++)
 		for (k = 0; k < tables[i].nkeys; k++)
-			refuse_rows(&tables[i], &tables[i].keys[k], users);
+			refuse_remaining_rows(&tables[i], &tables[i].keys[k], users);
 }
 
 /*
- * Triggers may make tables and keys, and a partition may be detached concurrently:
- * what one round has not seen the next one does.
+ * Triggers can create tables and foreign keys to users, and a partition can be
+ * detached concurrently.  The next round treats what an earlier one could not find.
  */
 void
-app_tables_release(ArrayType *users)
+app_release_users(ArrayType *users)
 {
 	int			rounds;
 
@@ -242,7 +257,7 @@ app_tables_release(ArrayType *users)
 
 		if (count == 0)
 			return;
-		release_from(tables, count, users);
+		release_in_all_tables(tables, count, users);
 		if (app_tables_unchanged(false, tables, count))
 			return;
 	}

@@ -1,7 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * app_tables.c
- *	  Finding the tables that reference users, and becoming their owners.
+ *	  Tables of the application: those with a foreign key to anon_auth.users.
+ *
+ * The catalog is read again for each deletion and merge.  A list that was kept could
+ * miss a table that was created or attached meanwhile.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,7 +12,6 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
@@ -19,16 +21,12 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "storage/lmgr.h"
-#include "store/app_tables_private.h"
+#include "store/app_tables.h"
 #include "store/foreign_keys.h"
 #include "store/placement.h"
-#include "store/session_settings.h"
-#include "store/statement.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 static int
@@ -39,7 +37,7 @@ compare_oids(const ListCell *a, const ListCell *b)
 
 /* In the order of their ids, so that two deletions lock tables in the same order. */
 static List *
-table_ids(List *keys)
+ids_of_tables(List *keys)
 {
 	List	   *ids = NIL;
 	ListCell   *cell;
@@ -50,13 +48,17 @@ table_ids(List *keys)
 	return ids;
 }
 
+/* Whether an action of a foreign key keeps the referenced row from being deleted. */
 static bool
-restricts(char delete_action)
+action_restricts(char delete_action)
 {
 	return delete_action == FKCONSTR_ACTION_NOACTION || delete_action == FKCONSTR_ACTION_RESTRICT;
 }
 
-/* Lock a table as PostgreSQL's DELETE would: for reading only, if its keys restrict. */
+/*
+ * Lock a table as PostgreSQL's DELETE of a user would: ROW EXCLUSIVE if one of its
+ * keys has an action, ROW SHARE if all of them restrict.
+ */
 static void
 lock_table(Oid id, List *keys, bool moving)
 {
@@ -67,7 +69,7 @@ lock_table(Oid id, List *keys, bool moving)
 	{
 		ForeignKey *key = lfirst(cell);
 
-		if (key->table_id == id && !restricts(key->delete_action))
+		if (key->table_id == id && !action_restricts(key->delete_action))
 			mode = RowExclusiveLock;
 	}
 	LockRelationOid(id, mode);
@@ -97,9 +99,9 @@ function_is_of_superuser(Oid function)
 }
 
 /*
- * Statements on a table run as its owner, and so do its triggers.  Whoever has
- * the privilege TRIGGER on a superuser's table could have a function of their own
- * run as a superuser, since any client can have a guest merged.
+ * Statements on a table run as its owner, and so do its triggers.  A role with the
+ * privilege TRIGGER on a superuser's table could have its own function run as that
+ * superuser, because any client can have a guest merged.
  */
 static void
 refuse_foreign_triggers(const AppTable *table, Oid id)
@@ -125,6 +127,7 @@ refuse_foreign_triggers(const AppTable *table, Oid id)
 	table_close(relation, AccessShareLock);
 }
 
+/* The triggers of partitions fire, too. */
 static void
 check_triggers(const AppTable *table)
 {
@@ -136,6 +139,7 @@ check_triggers(const AppTable *table)
 		refuse_foreign_triggers(table, lfirst_oid(cell));
 }
 
+/* Describe a table that is locked, with its keys out of all keys to users. */
 static void
 fill_table(AppTable *table, Oid id, List *keys)
 {
@@ -205,7 +209,7 @@ AppTable *
 app_tables_find(bool moving, int *count)
 {
 	List	   *keys = foreign_keys_to_users();
-	List	   *ids = table_ids(keys);
+	List	   *ids = ids_of_tables(keys);
 	AppTable   *tables = palloc0(sizeof(AppTable) * Max(list_length(ids), 1));
 	ListCell   *cell;
 	int			i;
@@ -224,7 +228,7 @@ app_tables_find(bool moving, int *count)
 }
 
 static bool
-same_keys(const AppTable *a, const AppTable *b)
+have_same_keys(const AppTable *a, const AppTable *b)
 {
 	int			k;
 
@@ -246,7 +250,7 @@ app_tables_unchanged(bool moving, const AppTable *tables, int count)
 	if (now_count != count)
 		return false;
 	for (i = 0; i < count; i++)
-		if (!same_keys(&tables[i], &now[i]))
+		if (!have_same_keys(&tables[i], &now[i]))
 			return false;
 	return true;
 }
@@ -260,54 +264,8 @@ app_tables_raise_unstable(void)
 			 errdetail("A trigger of a referencing table makes or drops one each time that rows are changed.")));
 }
 
-/*
- * SECURITY_RESTRICTED_OPERATION keeps triggers from changing what would outlive
- * this: a role, a prepared statement, what runs at commit.  The owner's own
- * policies must hide no row, or it would be lost with the guest.
- */
-void
-app_owner_enter(StoreOwnerScope *scope, Oid owner)
-{
-	GetUserIdAndSecContext(&scope->user_id, &scope->sec_context);
-	SetUserIdAndSecContext(owner, scope->sec_context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
-	scope->guc_nest_level = NewGUCNestLevel();
-}
-
-void
-app_owner_leave(StoreOwnerScope *scope)
-{
-	store_leave_owner(scope);
-}
-
-/*
- * Deferred triggers run as they would at COMMIT: as the session's role, with the
- * search_path that it has outside of functions.  They cannot change what runs
- * after them: not as whom, and not with which parameters.
- */
-void
-app_constraints_immediate(void)
-{
-	StoreOwnerScope scope;
-	char	   *search_path = session_settings_outside("search_path");
-	int			code;
-
-	GetUserIdAndSecContext(&scope.user_id, &scope.sec_context);
-	SetUserIdAndSecContext(GetOuterUserId(),
-						   scope.sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	scope.guc_nest_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", search_path, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	SPI_connect();
-	code = SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0);
-	if (code != SPI_OK_UTILITY)
-		elog(ERROR, "could not check the constraints: %s", SPI_result_code_string(code));
-	SPI_finish();
-	store_leave_owner(&scope);
-}
-
 char *
-app_table_names(const AppTable *tables, int count)
+app_tables_names(const AppTable *tables, int count)
 {
 	StringInfoData names;
 	int			i;
@@ -330,126 +288,13 @@ app_tables_linked(const AppTable *tables, int count, int first)
 }
 
 bool
-app_key_restricts(const AppKey *key)
+app_tables_key_restricts(const AppKey *key)
 {
-	return restricts(key->delete_action);
+	return action_restricts(key->delete_action);
 }
 
 char *
-app_table_target(const AppTable *table)
+app_tables_target(const AppTable *table)
 {
 	return psprintf("%s%s", table->partitioned ? "" : "ONLY ", table->qualified_name);
-}
-
-/* Run a SELECT as the table's owner that returns a number. */
-static uint64
-read_number(const AppTable *table, const char *sql, ArrayType *users, Snapshot snapshot)
-{
-	StoreOwnerScope scope;
-	Oid			types[1] = {UUIDARRAYOID};
-	Datum		params[1] = {PointerGetDatum(users)};
-	bool		is_null;
-	uint64		number;
-
-	app_owner_enter(&scope, table->owner);
-	PushActiveSnapshot(snapshot);
-	SPI_connect();
-	if (app_statement_run(table, 1, sql, 1, types, params, NULL, true) != SPI_OK_SELECT ||
-		SPI_processed != 1)
-		elog(ERROR, "could not read %s", table->qualified_name);
-	number = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
-	SPI_finish();
-	PopActiveSnapshot();
-	app_owner_leave(&scope);
-	return number;
-}
-
-bool
-app_key_has_rows(const AppTable *table, const AppKey *key, ArrayType *users, Snapshot snapshot)
-{
-	const char *sql = psprintf("SELECT pg_catalog.count(*) FROM (SELECT 1 FROM %s"
-							   " WHERE %s OPERATOR(pg_catalog.=) ANY ($1) LIMIT 1) r",
-							   app_table_target(table), quote_identifier(key->column));
-
-	return read_number(table, sql, users, snapshot) > 0;
-}
-
-static uint64
-count_rows(const AppTable *table, const AppKey *key, ArrayType *users, Snapshot snapshot)
-{
-	const char *sql = psprintf("SELECT pg_catalog.count(*) FROM %s WHERE %s OPERATOR(pg_catalog.=) ANY ($1)",
-							   app_table_target(table), quote_identifier(key->column));
-
-	return read_number(table, sql, users, snapshot);
-}
-
-void
-app_tables_refuse_unseen(const AppTable *tables, int count, ArrayType *users, bool moving)
-{
-	Snapshot	latest;
-	int			i;
-	int			k;
-
-	if (!IsolationUsesXactSnapshot())
-		return;
-	CommandCounterIncrement();
-	latest = RegisterSnapshot(GetLatestSnapshot());
-	for (i = 0; i < count; i++)
-		for (k = 0; k < tables[i].nkeys; k++)
-		{
-			const AppKey *key = &tables[i].keys[k];
-
-			if ((moving || !app_key_restricts(key)) &&
-				count_rows(&tables[i], key, users, latest) !=
-				count_rows(&tables[i], key, users, GetTransactionSnapshot()))
-				ereport(ERROR,
-						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						 errmsg("could not serialize access due to concurrent update")));
-		}
-	UnregisterSnapshot(latest);
-}
-
-static void
-add_users_with_rows(const AppTable *table, const AppKey *key, ArrayType *users,
-					ArrayBuildState **found)
-{
-	StoreOwnerScope scope;
-	Oid			types[1] = {UUIDARRAYOID};
-	Datum		params[1] = {PointerGetDatum(users)};
-	MemoryContext context = CurrentMemoryContext;
-	const char *column = quote_identifier(key->column);
-	char	   *sql = psprintf("SELECT DISTINCT %s FROM %s WHERE %s OPERATOR(pg_catalog.=) ANY ($1)",
-							   column, app_table_target(table), column);
-	uint64		i;
-
-	app_owner_enter(&scope, table->owner);
-	SPI_connect();
-	if (app_statement_run(table, 1, sql, 1, types, params, NULL, false) != SPI_OK_SELECT)
-		elog(ERROR, "could not read %s", table->qualified_name);
-	for (i = 0; i < SPI_processed; i++)
-	{
-		bool		is_null;
-		Datum		id = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null);
-
-		*found = accumArrayResult(*found, id, is_null, UUIDOID, context);
-	}
-	SPI_finish();
-	app_owner_leave(&scope);
-}
-
-ArrayType *
-app_tables_users_with_rows(ArrayType *users, bool restricting_only)
-{
-	ArrayBuildState *found = NULL;
-	int			count;
-	AppTable   *tables = app_tables_find(false, &count);
-	int			i;
-	int			k;
-
-	for (i = 0; i < count; i++)
-		for (k = 0; k < tables[i].nkeys; k++)
-			if (!restricting_only || app_key_restricts(&tables[i].keys[k]))
-				add_users_with_rows(&tables[i], &tables[i].keys[k], users, &found);
-	return found == NULL ? construct_empty_array(UUIDOID) :
-		DatumGetArrayTypeP(makeArrayResult(found, CurrentMemoryContext));
 }

@@ -3,10 +3,10 @@
  * app_tables.h
  *	  Tables of the application: those with a foreign key to anon_auth.users.
  *
- * They are found in the catalog.  What is done to them is done as their owner,
- * whatever row security says, and with nothing that could outlive it: their
- * triggers get the rights that they would have if their owner had done it, and
- * none of the caller's.
+ * Users are deleted and merged in four steps, each in a file of its own: the tables
+ * are found and locked (app_tables.c), rows are counted (app_rows.c), rows are moved
+ * to another user (app_move.c), or the actions of the foreign keys are carried out
+ * (app_release.c).  All statements run as the owner of the table (app_statement.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -15,8 +15,7 @@
 
 #include "postgres.h"
 
-#include "utils/array.h"
-#include "utils/uuid.h"
+#include "base/compat.h"
 
 /* A foreign key to users: one column of type uuid, which refers to its id. */
 typedef struct AppKey
@@ -43,30 +42,40 @@ typedef struct AppTable
 } AppTable;
 
 /*
- * Return the users that have rows in these tables, as a uuid[]; restricting_only: in
- * tables whose foreign key would keep them from being deleted.
+ * Find the tables and lock them, so that no other transaction renames, drops or
+ * gives them away.  Tables of one owner that are linked stand side by side.
+ * moving: lock all of them for a change of rows, not only where a key has an action.
+ * Raises 0A000 if a key is not plain (foreign_keys.h), 42501 if a trigger of another
+ * role would run as a superuser, and as Placement.check_app_tables().
  */
-extern ArrayType *app_tables_users_with_rows(ArrayType *users, bool restricting_only);
+extern AppTable *app_tables_find(bool moving, int *count);
 
 /*
- * Do what the foreign keys say for when users are deleted.
- *
- * The caller holds the users' rows and has called foreign_keys_hold().  At the end no
- * row refers to the users, whatever the transaction's snapshot.  Raises 23503 if a
- * key forbids it or a trigger keeps rows back; 40001 if there are rows that the
- * transaction does not see; 0A000 if a key is not plain (foreign_keys.h); 55000
- * if triggers replace tables or foreign keys meanwhile, or if Citus distributes
- * a table of another owner.
+ * Whether the tables and keys are the same as at an earlier call.  If not, a trigger
+ * has changed them, or a partition is being detached concurrently, and the new ones
+ * must be treated, too.
  */
-extern void app_tables_release(ArrayType *users);
+extern bool app_tables_unchanged(bool moving, const AppTable *tables, int count);
+
+/* How often rows are changed until the tables and keys must have settled. */
+#define APP_TABLES_ROUNDS	8
+
+/* Raise 55000: triggers change the keys each time that the rows are changed. */
+pg_noreturn extern void app_tables_raise_unstable(void);
 
 /*
- * What the caller has put off to the end of the transaction is checked now, as
- * the caller, and nothing is put off any more.
+ * Return how many tables, from the first on, must change in one statement.  Between
+ * two statements, foreign keys among linked tables would be violated.
  */
-extern void app_constraints_immediate(void);
+extern int	app_tables_linked(const AppTable *tables, int count, int first);
 
-/* Called once when the library is loaded. */
-extern void app_statements_init(void);
+/* Return the names of the tables for a message, separated by commas. */
+extern char *app_tables_names(const AppTable *tables, int count);
+
+/* Return how a statement names the table: with ONLY, unless it is partitioned. */
+extern char *app_tables_target(const AppTable *table);
+
+/* Whether the key keeps a user with rows from being deleted. */
+extern bool app_tables_key_restricts(const AppKey *key);
 
 #endif							/* ANON_AUTH_APP_TABLES_H */

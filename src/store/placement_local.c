@@ -16,6 +16,7 @@
 #include "store/placement_local.h"
 #include "store/purge.h"
 #include "store/store.h"
+#include "store/user_deletion.h"
 
 static int
 enter_any_statement(int nest_level)
@@ -58,7 +59,7 @@ static const Placement placement_local = {
 	.purge_sessions = purge_sessions_locally,
 	.purge_rows = purge_rows_locally,
 	.take_outbox_messages = outbox_take_locally,
-	.delete_users = users_delete_locally,
+	.delete_users = user_deletion_delete_locally,
 	.check_app_tables = accept_app_tables,
 	.append_move = app_move_append_locally,
 	.master_key_rotated = ignore_rotation

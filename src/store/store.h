@@ -124,29 +124,8 @@ extern bool user_promote(const pg_uuid_t *id, Datum login_id_routes,
 extern void user_set_verified(const pg_uuid_t *id, TimestampTz now);
 extern bool user_set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now);
 
-/* Holds a user's row for users_delete(). */
+/* Holds a user's row for user_deletion_delete(). */
 extern bool user_lock_for_deletion(const pg_uuid_t *id, User *user);
-
-/*
- * Deletes users whose rows are held, as uuid[], with all that the extension has
- * of them; what the application has goes as its foreign keys say, by its owner.
- * A device key that may still be used must be removed before.  Raises 23503
- * where a foreign key forbids it, and whatever triggers raise.
- */
-extern void users_delete(ArrayType *ids);
-extern void user_delete_one(const pg_uuid_t *id);
-
-/* The operation of placement.h where this database has all rows. */
-extern void users_delete_locally(ArrayType *ids);
-
-/*
- * Let another user have the application's rows of one, and delete it.  Both rows are
- * held, and deferred constraints have been checked.  Raises as app_move_rows().
- */
-extern struct AppTable *user_delete_merged(const pg_uuid_t *id, const pg_uuid_t *into, int *count);
-
-/* Takes back one that this transaction has just inserted. */
-extern void user_delete_new(const pg_uuid_t *id);
 
 /* ---- device keys ---- */
 

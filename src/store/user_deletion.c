@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * user_deletion.c
- *	  Deleting users and all that belongs to them.
+ *	  Deleting users with everything that belongs to them.
  *
- * The foreign keys of the extension's tables would do the same, if the users
- * were simply deleted; so would those of the application's tables, but with
- * triggers that run as the extension's owner (see app_release.c).  Therefore
- * all is done by statements of ours, and foreign keys are not asked.  It is
- * also right where the tables are distributed and some of those keys are gone.
+ * A plain DELETE on users would have the same result by the actions of foreign keys,
+ * but it would run triggers of the application as the extension's owner (see
+ * app_release.c).  Therefore statements of this file delete all rows, and the users
+ * last, without triggers.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,13 +15,14 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "store/app_move.h"
-#include "store/app_tables.h"
+#include "store/app_release.h"
+#include "store/app_statement.h"
 #include "store/placement.h"
 #include "store/statement.h"
-#include "store/store.h"
+#include "store/user_deletion.h"
 #include "utils/guc.h"
 
-/* In the order of their locks. */
+/* In the order in which all functions lock these tables (see store.h). */
 static StoreStatement delete_of_users[] = {
 	{
 		.sql = "DELETE FROM anon_auth.device_keys WHERE user_id = ANY ($1)",
@@ -78,7 +78,11 @@ static StoreStatement delete_new_user = {
 	.types = {UUIDOID}
 };
 
-/* Runs a statement for which no trigger fires, those of foreign keys included. */
+/*
+ * Run a statement for which no trigger fires except those enabled ALWAYS or for
+ * replicas.  The triggers of foreign keys do not fire either: no row references the
+ * users by now.
+ */
 static void
 run_without_triggers(StoreStatement *statement, const Datum *params)
 {
@@ -91,8 +95,9 @@ run_without_triggers(StoreStatement *statement, const Datum *params)
 }
 
 /*
- * With one snapshot for the whole transaction, a session that came between it
- * and the lock of its user would be left behind.
+ * A transaction that keeps one snapshot does not see rows, such as a session, that
+ * were committed between the snapshot and the lock of their user.  Without triggers,
+ * such a row would stay without a user.
  */
 static void
 refuse_unseen_rows(const Datum *params)
@@ -104,7 +109,7 @@ refuse_unseen_rows(const Datum *params)
 }
 
 void
-users_delete_locally(ArrayType *ids)
+user_deletion_delete_locally(ArrayType *ids)
 {
 	Datum		params[1] = {PointerGetDatum(ids)};
 	int			i;
@@ -116,15 +121,15 @@ users_delete_locally(ArrayType *ids)
 }
 
 void
-users_delete(ArrayType *ids)
+user_deletion_delete(ArrayType *ids)
 {
-	app_constraints_immediate();
-	app_tables_release(ids);
+	app_statement_run_deferred();
+	app_release_users(ids);
 	placement_current()->delete_users(ids);
 }
 
 AppTable *
-user_delete_merged(const pg_uuid_t *id, const pg_uuid_t *into, int *count)
+user_deletion_merge(const pg_uuid_t *id, const pg_uuid_t *into, int *count)
 {
 	AppTable   *tables = app_move_rows(id, into, count);
 	Datum		item = UUIDPGetDatum(id);
@@ -134,7 +139,7 @@ user_delete_merged(const pg_uuid_t *id, const pg_uuid_t *into, int *count)
 }
 
 void
-user_delete_new(const pg_uuid_t *id)
+user_deletion_undo_insert(const pg_uuid_t *id)
 {
 	Datum		params[1] = {UUIDPGetDatum(id)};
 
@@ -142,9 +147,9 @@ user_delete_new(const pg_uuid_t *id)
 }
 
 void
-user_delete_one(const pg_uuid_t *id)
+user_deletion_delete_one(const pg_uuid_t *id)
 {
 	Datum		item = UUIDPGetDatum(id);
 
-	users_delete(construct_array(&item, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	user_deletion_delete(construct_array(&item, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
 }
