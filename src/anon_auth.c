@@ -21,7 +21,7 @@
 #include "fmgr.h"
 #include "store/app_statement.h"
 #include "store/foreign_keys.h"
-#include "store/object_guard.h"
+#include "domain/object_guard.h"
 #include "store/placement_local.h"
 #include "store/statement.h"
 

@@ -11,8 +11,7 @@
 #include "commands/event_trigger.h"
 #include "commands/trigger.h"
 #include "domain/hook.h"
-#include "store/object_guard.h"
-#include "store/settings.h"
+#include "domain/object_guard.h"
 
 /*
  * The trigger on settings: this backend reads the row again within the same
@@ -27,9 +26,7 @@ anon_auth_settings_changed(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("settings_changed() is a trigger function")));
-	settings_forget();
-	if (TRIGGER_FIRED_BY_UPDATE(((TriggerData *) fcinfo->context)->tg_event))
-		hook_check_settings();
+	hook_settings_changed(TRIGGER_FIRED_BY_UPDATE(((TriggerData *) fcinfo->context)->tg_event));
 	return PointerGetDatum(NULL);
 }
 

@@ -249,7 +249,7 @@ open_text(const char *text)
 
 bool
 authorization_request_read(const char *text, const char *browser, TimestampTz now,
-						   AuthorizationRequest *request)
+						   AuthorizationRequest *request, Client *client)
 {
 	char		hash[BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES) + 1];
 	Jsonb	   *json = open_text(text);
@@ -276,5 +276,6 @@ authorization_request_read(const char *text, const char *browser, TimestampTz no
 		uuid_from_text(uuid.data, uuid.length, &request->ticket.session_id);
 	request->has_guest = json_string(json, "sub", &uuid) &&
 		uuid_from_text(uuid.data, uuid.length, &request->ticket.user_id);
-	return true;
+	return client_find(request->client_id, client) &&
+		client_has_redirect_uri(client, request->redirect_uri);
 }

@@ -65,11 +65,12 @@ typedef struct AuthorizationRequest
 extern char *authorization_request_write(const AuthorizationRequest *request);
 
 /*
- * Fill request from such a text.  browser is the secret from the browser's
- * cookie, or NULL.  Return false unless the text is authentic, has not expired,
- * and belongs to this browser.
+ * Fill request and client from such a text.  browser is the secret from the
+ * browser's cookie, or NULL.  Return false unless the text is authentic, has not
+ * expired, and belongs to this browser, and the client still has the redirect
+ * URI: an administrator may have removed either since the request was accepted.
  */
 extern bool authorization_request_read(const char *text, const char *browser, TimestampTz now,
-									   AuthorizationRequest *request);
+									   AuthorizationRequest *request, Client *client);
 
 #endif							/* ANON_AUTH_AUTHORIZATION_H */

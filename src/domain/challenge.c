@@ -15,6 +15,7 @@
 #include "domain/lifetimes.h"
 #include "keyring/master_key.h"
 #include "token/challenge_window.h"
+#include "token/token.h"
 
 static const struct
 {

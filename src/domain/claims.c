@@ -33,6 +33,12 @@ add_user_claims(StringInfo json, const User *user)
 	json_add_raw(json, USER_CLAIM_PREFIX "roles", "[]");
 }
 
+const char *
+claims_token_role(void)
+{
+	return settings_get()->token_role;
+}
+
 /*
  * RFC 9068, with the role claim of PostgREST.  A cookie session may have no
  * client.
@@ -51,7 +57,7 @@ add_access_claims(StringInfo json, const char *client_id, const User *user,
 	json_add_uuid(json, "sid", &session->id);
 	json_add_integer(json, "exp", expires_at);
 	json_add_integer(json, "auth_time", unix_seconds(session->authenticated_at));
-	json_add_string(json, "role", settings->token_role);
+	json_add_string(json, "role", claims_token_role());
 	json_add_boolean(json, "is_anonymous", user->is_anonymous);
 	add_user_claims(json, user);
 }

@@ -43,6 +43,9 @@ extern void claims_issue_tokens(const Client *client, const User *user, const Se
  */
 extern char *claims_of_session(const User *user, const Session *session);
 
+/* Return the role that the claim "role" names: settings.token_role. */
+extern const char *claims_token_role(void);
+
 /*
  * Return the claims that userinfo answers: the standard attributes, and over
  * them everything that the server itself knows of the user.

@@ -62,3 +62,15 @@ client_require_redirect_uri(const Client *client, const char *redirect_uri)
 				 errmsg("redirect URI is not allowed"),
 				 errdetail("It is not one of the redirect_uris of the client.")));
 }
+
+bool
+client_any_has_post_logout_redirect_uri(const char *uri)
+{
+	return clients_have_post_logout_redirect_uri(uri);
+}
+
+bool
+client_any_has_origin(const char *origin)
+{
+	return clients_have_origin(origin);
+}

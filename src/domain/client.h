@@ -40,4 +40,16 @@ extern bool client_has_redirect_uri(const Client *client, const char *redirect_u
 /* Raise 22023 unless client_has_redirect_uri(). */
 extern void client_require_redirect_uri(const Client *client, const char *redirect_uri);
 
+/*
+ * Return whether browsers may be sent to a URI after logout: any client has it
+ * among its post_logout_redirect_uris.  No client is known at a logout.
+ */
+extern bool client_any_has_post_logout_redirect_uri(const char *uri);
+
+/*
+ * Return whether any client has a redirect URI of this origin (RFC 6454): its
+ * pages may use the cookies of the server.
+ */
+extern bool client_any_has_origin(const char *origin);
+
 #endif							/* ANON_AUTH_CLIENT_H */

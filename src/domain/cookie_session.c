@@ -45,6 +45,12 @@ cookie_session_expiry(const BrowserPolicy *policy, TimestampTz now)
 	return expiry_after_use(policy, now, now);
 }
 
+void
+cookie_session_read_policy(BrowserPolicy *policy)
+{
+	settings_read_browser_policy(policy);
+}
+
 char *
 cookie_session_start(const char *client_id, const User *user, const BrowserPolicy *policy,
 					 TimestampTz now)

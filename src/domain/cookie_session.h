@@ -14,6 +14,9 @@
 #include "store/settings.h"
 #include "store/store.h"
 
+/* Read the settings of cookie sessions and of the cookies themselves. */
+extern void cookie_session_read_policy(BrowserPolicy *policy);
+
 /*
  * Start a session and return the cookie's value.  client_id may be NULL.  The
  * caller holds the user's row.

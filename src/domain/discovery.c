@@ -12,10 +12,16 @@
 #include "json/json_write.h"
 #include "store/settings.h"
 
+const char *
+discovery_issuer(void)
+{
+	return settings_get()->issuer;
+}
+
 static void
 add_endpoint(StringInfo json, const char *name, const char *path)
 {
-	json_add_string(json, name, psprintf("%s%s", settings_get()->issuer, path));
+	json_add_string(json, name, psprintf("%s%s", discovery_issuer(), path));
 }
 
 /* docs/authgear.md, section 5.4, without what there is not here. */

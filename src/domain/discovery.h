@@ -16,4 +16,10 @@
  */
 extern char *discovery_document(void);
 
+/*
+ * Return settings.issuer: the URL that every endpoint's address begins with, and
+ * the "iss" of our tokens.  Valid until the settings are read again.
+ */
+extern const char *discovery_issuer(void);
+
 #endif							/* ANON_AUTH_DISCOVERY_H */

@@ -27,10 +27,16 @@
 #include "store/store.h"
 #include "store/user_deletion.h"
 
+bool
+guest_users_are_enabled(void)
+{
+	return settings_get()->anonymous_users_enabled;
+}
+
 static void
 require_guests_enabled(void)
 {
-	if (!settings_get()->anonymous_users_enabled)
+	if (!guest_users_are_enabled())
 		raise_guests_disabled();
 }
 

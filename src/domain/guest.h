@@ -19,6 +19,9 @@
 #include "store/settings.h"
 #include "store/store.h"
 
+/* Return settings.anonymous_users_enabled. */
+extern bool guest_users_are_enabled(void);
+
 /*
  * Log in the guest whose device key signed the request, or sign one up if the
  * key is unknown and the request has its jwk.  device_info may be NULL.  Of

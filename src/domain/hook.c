@@ -359,10 +359,13 @@ check(const Hook *hook, const char *name)
 }
 
 void
-hook_check_settings(void)
+hook_settings_changed(bool check_hooks)
 {
 	HookNames	names;
 
+	settings_forget();
+	if (!check_hooks)
+		return;
 	settings_read_hooks(&names);
 	check(&before_sign_up, names.before_sign_up);
 	check(&access_token_claims, names.access_token_claims);

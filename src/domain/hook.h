@@ -45,10 +45,11 @@ extern void hook_merge(const char *name, const pg_uuid_t *guest_id, const pg_uui
 extern void hook_access_token_claims(const char *name, StringInfo claims);
 
 /*
- * Check that every function that the settings name can be called.  Raises 42602
- * for a name without a schema, 42883 for a function that does not exist, 42P13
- * for one of another kind or result, 42501 for one of a superuser.
+ * Called when the row of settings has changed: this backend reads it again within
+ * the same statement.  If check_hooks, raise 42602 for a hook whose name has no
+ * schema, 42883 for a function that does not exist, 42P13 for one of another kind
+ * or result, 42501 for one of a superuser.
  */
-extern void hook_check_settings(void);
+extern void hook_settings_changed(bool check_hooks);
 
 #endif							/* ANON_AUTH_HOOK_H */

@@ -23,6 +23,7 @@
 #include "domain/session.h"
 #include "json/json_read.h"
 #include "store/settings.h"
+#include "store/statement.h"
 #include "store/store.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -176,4 +177,14 @@ void
 identity_set(const char *claims, bool is_local)
 {
 	guc_set_verified_claims(claims, is_local);
+}
+
+void
+identity_run_as_owner(void (*action) (void *arg), void *arg)
+{
+	StoreOwnerScope scope;
+
+	store_enter_owner(&scope);
+	action(arg);
+	store_leave_owner(&scope);
 }

@@ -174,6 +174,20 @@ use_account(const Client *client, const ProvenGuest *guest, const pg_uuid_t *own
 	return true;
 }
 
+void
+promotion_read_policy(AccountPolicy *policy)
+{
+	settings_read_account_policy(policy);
+}
+
+bool
+promotion_is_done(const GuestTicket *ticket)
+{
+	User		user;
+
+	return user_find(&ticket->user_id, &user) && !user.is_anonymous;
+}
+
 bool
 promotion_run(const Client *client, const PromotionRequest *request, TimestampTz now, User *user)
 {

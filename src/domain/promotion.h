@@ -23,6 +23,15 @@ typedef struct PromotionRequest
 } PromotionRequest;
 
 /*
+ * Read the settings that decide about a promotion, for a form that tells its user
+ * in advance: allowed login IDs, the password policy, and the conflict rule.
+ */
+extern void promotion_read_policy(AccountPolicy *policy);
+
+/* Return whether the guest of a ticket has become a regular user. */
+extern bool promotion_is_done(const GuestTicket *ticket);
+
+/*
  * Promote the guest that the proof stands for.  If an account has one of the
  * login IDs, settings.promotion_conflict decides: raise AA009, log in to that
  * account, or also merge the guest into it.  Fill user with the user who is

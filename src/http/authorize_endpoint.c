@@ -18,6 +18,7 @@
 
 #include "domain/authorization.h"
 #include "domain/client.h"
+#include "domain/discovery.h"
 #include "domain/guest_proof.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
@@ -25,7 +26,6 @@
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "jose/base64url.h"
-#include "store/settings.h"
 #include "store/store.h"
 
 #define LOGIN_HINT			"https://authgear.com/login_hint?"
@@ -265,7 +265,7 @@ accept_request(void *arg)
 		return;
 	}
 	initStringInfo(&location);
-	appendStringInfo(&location, "%s/flows/%s", settings_get()->issuer,
+	appendStringInfo(&location, "%s/flows/%s", discovery_issuer(),
 					 authorization->has_guest ? "promote_user" : "login");
 	http_append_param(&location, "x_ref", text);
 	http_redirect(authorizing->response, location.data);

@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include "domain/client.h"
+#include "domain/discovery.h"
 #include "domain/session.h"
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
@@ -20,7 +22,6 @@
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json_write.h"
-#include "store/settings.h"
 #include "store/store.h"
 
 static void
@@ -30,7 +31,7 @@ write_logged_out(const HttpRequest *request, const char *redirect_uri, const cha
 	StringInfoData location;
 
 	http_no_store(response);
-	if (redirect_uri == NULL || !clients_have_post_logout_redirect_uri(redirect_uri))
+	if (redirect_uri == NULL || !client_any_has_post_logout_redirect_uri(redirect_uri))
 	{
 		http_message_page(request, response, 200, "logged_out", NULL, NULL, ui_locales);
 		return;
@@ -49,7 +50,7 @@ write_confirmation(const HttpRequest *request, const char *redirect_uri, const c
 
 	initStringInfo(&model);
 	http_page_begin(&model, request, "log_out", ui_locales);
-	json_add_string(&model, "action", psprintf("%s/oauth2/end_session", settings_get()->issuer));
+	json_add_string(&model, "action", psprintf("%s/oauth2/end_session", discovery_issuer()));
 	json_add_name(&model, "hidden");
 	json_open(&model);
 	if (redirect_uri != NULL)
@@ -59,7 +60,7 @@ write_confirmation(const HttpRequest *request, const char *redirect_uri, const c
 	if (ui_locales != NULL)
 		json_add_string(&model, "ui_locales", ui_locales);
 	json_close(&model);
-	if (redirect_uri != NULL && clients_have_post_logout_redirect_uri(redirect_uri))
+	if (redirect_uri != NULL && client_any_has_post_logout_redirect_uri(redirect_uri))
 	{
 		json_add_string(&model, "cancel_uri", redirect_uri);
 		json_add_raw(&model, "form_action_sources",

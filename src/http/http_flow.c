@@ -13,7 +13,6 @@
 #include "postgres.h"
 
 #include "domain/authorization.h"
-#include "domain/client.h"
 #include "domain/cookie_session.h"
 #include "domain/session.h"
 #include "http/http_flow.h"
@@ -24,10 +23,6 @@
 #include "json/json_write.h"
 #include "store/store.h"
 
-/*
- * Every step looks up the client and its redirect URI again: an operator may have
- * removed either since the request was accepted.
- */
 bool
 http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *response)
 {
@@ -38,9 +33,7 @@ http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *respons
 	flow->x_ref = http_param(&query, "x_ref");
 	if (flow->x_ref != NULL &&
 		authorization_request_read(flow->x_ref, http_cookie(request, "promotion"), request->now,
-								   &flow->authorization) &&
-		client_find(flow->authorization.client_id, &flow->client) &&
-		client_has_redirect_uri(&flow->client, flow->authorization.redirect_uri))
+								   &flow->authorization, &flow->client))
 		return true;
 	http_message_page(request, response, 400, "expired", NULL, NULL, NULL);
 	http_no_store(response);

@@ -8,10 +8,11 @@
  */
 #include "postgres.h"
 
+#include "domain/client.h"
+#include "domain/cookie_session.h"
+#include "domain/discovery.h"
 #include "http/http_request.h"
 #include "json/json_read.h"
-#include "store/settings.h"
-#include "store/store.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 
@@ -28,7 +29,7 @@ http_request_begin(HttpRequest *request, const char *body)
 	request->now = GetCurrentTimestamp();
 	request->body = pstrdup(body);
 	request->method = "POST";
-	settings_read_browser_policy(&request->policy);
+	cookie_session_read_policy(&request->policy);
 }
 
 void
@@ -106,7 +107,7 @@ http_is_foreign(const HttpRequest *request, bool allow_clients)
 
 	if (site != NULL && strcmp(site, "cross-site") == 0)
 		return true;
-	if (origin == NULL || strcmp(origin, http_origin_of(settings_get()->issuer)) == 0)
+	if (origin == NULL || strcmp(origin, http_origin_of(discovery_issuer())) == 0)
 		return false;
-	return !allow_clients || !clients_have_origin(origin);
+	return !allow_clients || !client_any_has_origin(origin);
 }

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "domain/discovery.h"
 #include "domain/rate_limit.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
@@ -84,7 +85,7 @@ set_cookie(const HttpRequest *request, HttpResponse *response, const char *name,
 	initStringInfo(&cookie);
 	appendStringInfo(&cookie, "%s%s=%s; Path=/; HttpOnly; SameSite=%s",
 					 policy->cookie_prefix, name, value, same_site);
-	if (strncmp(settings_get()->issuer, "https:", 6) == 0)
+	if (strncmp(discovery_issuer(), "https:", 6) == 0)
 		appendStringInfoString(&cookie, "; Secure");
 	if (policy->cookie_domain != NULL)
 		appendStringInfo(&cookie, "; Domain=%s", policy->cookie_domain);

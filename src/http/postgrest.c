@@ -16,14 +16,13 @@
 #include "base/span.h"
 #include "base/uuid.h"
 #include "domain/claims.h"
+#include "domain/discovery.h"
 #include "domain/identity.h"
 #include "domain/session.h"
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
 #include "http/http_request.h"
 #include "json/json_read.h"
-#include "store/settings.h"
-#include "store/statement.h"
 #include "store/store.h"
 #include "utils/guc.h"
 
@@ -87,7 +86,7 @@ check_token(const HttpRequest *request)
 
 	/* Tokens of others have no session here, nor have all that sign_jwt() makes. */
 	if (json_member(claims, "sid") == NULL ||
-		!json_string_equals(claims, "iss", settings_get()->issuer))
+		!json_string_equals(claims, "iss", discovery_issuer()))
 		return VERDICT_NOTHING_TO_DO;
 	if (!json_string(claims, "sub", &sub) || !json_string(claims, "sid", &sid) ||
 		!uuid_from_text(sub.data, sub.length, &user_id) ||
@@ -97,8 +96,16 @@ check_token(const HttpRequest *request)
 	return VERDICT_NOTHING_TO_DO;
 }
 
+/* The result of check_request(). */
+typedef struct RequestCheck
+{
+	Verdict		verdict;
+	char	   *role;			/* for a cookie session, as the next */
+	char	   *claims;
+} RequestCheck;
+
 static Verdict
-check_request(char **role, char **claims)
+verdict_on_request(char **role, char **claims)
 {
 	HttpRequest request;
 	Verdict		verdict;
@@ -116,24 +123,27 @@ check_request(char **role, char **claims)
 	if (http_header(&request, "x-original-method") != NULL)
 		return VERDICT_NOTHING_TO_DO;
 	verdict = check_cookie(&request, claims);
-	*role = pstrdup(settings_get()->token_role);
+	*role = pstrdup(claims_token_role());
 	return verdict;
+}
+
+/* Fills a RequestCheck, as identity_run_as_owner() calls it. */
+static void
+check_request(void *arg)
+{
+	RequestCheck *check = arg;
+
+	check->verdict = verdict_on_request(&check->role, &check->claims);
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_postgrest_pre_request);
 Datum
 anon_auth_postgrest_pre_request(PG_FUNCTION_ARGS)
 {
-	StoreOwnerScope scope;
-	Verdict		verdict;
-	char	   *role = NULL;
-	char	   *claims = NULL;
+	RequestCheck check = {0};
 
-	store_enter_owner(&scope);
-	verdict = check_request(&role, &claims);
-	store_leave_owner(&scope);
-
-	switch (verdict)
+	identity_run_as_owner(check_request, &check);
+	switch (check.verdict)
 	{
 		case VERDICT_NOTHING_TO_DO:
 			break;
@@ -152,10 +162,10 @@ anon_auth_postgrest_pre_request(PG_FUNCTION_ARGS)
 					 errhidestmt(true)));
 			break;
 		case VERDICT_COOKIE_SESSION:
-			identity_set(claims, true);
-			(void) set_config_option("request.jwt.claims", claims, PGC_USERSET, PGC_S_SESSION,
+			identity_set(check.claims, true);
+			(void) set_config_option("request.jwt.claims", check.claims, PGC_USERSET, PGC_S_SESSION,
 									 GUC_ACTION_LOCAL, true, 0, false);
-			(void) set_config_option("role", role, PGC_USERSET, PGC_S_SESSION,
+			(void) set_config_option("role", check.role, PGC_USERSET, PGC_S_SESSION,
 									 GUC_ACTION_LOCAL, true, 0, false);
 			break;
 	}

@@ -21,7 +21,6 @@
 #include "json/json_write.h"
 #include "login_id/login_id.h"
 #include "store/settings.h"
-#include "store/store.h"
 
 /* The values of the form, as they were sent and as it is shown again. */
 typedef struct PromotionForm
@@ -319,7 +318,6 @@ handle_promote_user(const HttpRequest *request, HttpResponse *response)
 {
 	Promoting	promoting = {0};
 	HttpParams	query;
-	User		user;
 
 	if (!http_flow_open(&promoting.flow, request, response))
 		return;
@@ -329,11 +327,10 @@ handle_promote_user(const HttpRequest *request, HttpResponse *response)
 		return;
 	}
 
-	settings_read_account_policy(&promoting.policy);
+	promotion_read_policy(&promoting.policy);
 	if (strcmp(request->method, "POST") == 0)
 		handle_form(&promoting, response);
-	else if (user_find(&promoting.flow.authorization.ticket.user_id, &user) &&
-			 !user.is_anonymous)
+	else if (promotion_is_done(&promoting.flow.authorization.ticket))
 		http_flow_message(&promoting.flow, 200, "done", response);
 	else
 	{

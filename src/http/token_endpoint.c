@@ -24,7 +24,6 @@
 #include "jose/jose_status.h"
 #include "json/json_parse.h"
 #include "json/json_write.h"
-#include "store/settings.h"
 #include "store/store.h"
 #include "utils/fmgrprotos.h"
 
@@ -101,7 +100,7 @@ grant_anonymous_request(const HttpRequest *request, const Client *client,
 	client_require_guests(client, true);
 
 	/* Authgear words this differently here than in its API. */
-	if (!settings_get()->anonymous_users_enabled)
+	if (!guest_users_are_enabled())
 	{
 		http_oauth_error(response, 400, "unauthorized_client", "AnonymousUserDisallowed");
 		return;
