@@ -23,7 +23,7 @@
 #include "store/foreign_keys.h"
 #include "domain/object_guard.h"
 #include "store/placement_local.h"
-#include "store/statement.h"
+#include "store/statement_stamp.h"
 
 #if PG_VERSION_NUM >= 180000
 PG_MODULE_MAGIC_EXT(.name = "anon_auth",.version = ANON_AUTH_VERSION);

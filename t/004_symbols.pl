@@ -29,7 +29,7 @@ is_deeply([ grep { /^anon_auth_/ && !$is_exported{"pg_finfo_$_"} } @exported ], 
 
 my $directory = PostgreSQL::Test::Utils::tempdir();
 my @names = qw(base64url_decode client_find http_serve identity_current jose_sign json_member json_string own_jwt_open
-  session_find settings_get store_run token_read user_find uuid_to_text);
+  sessions_find settings_get statement_run token_read users_find uuid_to_text);
 append_to_file("$directory/other.c", join "\n",
 	'#include "postgres.h"', '#include "fmgr.h"', 'PG_MODULE_MAGIC;',
 	map { "PGDLLEXPORT int $_(void);\nint $_(void) { elog(PANIC, \"the other library's $_() was called\"); }" } @names);

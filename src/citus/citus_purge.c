@@ -96,20 +96,31 @@ static StoreStatement delete_events = {
 	.types = {UUIDARRAYOID, TIMESTAMPTZOID}
 };
 
-static StoreStatement find_messages = {
-	.sql = "SELECT user_id, id FROM anon_auth.outbox ORDER BY id LIMIT $1",
-	.nparams = 1,
-	.types = {INT4OID}
+RECORD_TYPE(message, OutboxMessage, OUTBOX_COLUMNS);
+
+#define MESSAGE_KEY_COLUMNS(COLUMN) \
+	COLUMN(UUID, user_id) \
+	COLUMN(UUID, id)
+
+typedef struct MessageKey
+{
+	MESSAGE_KEY_COLUMNS(RECORD_FIELD)
+} MessageKey;
+
+RECORD_TYPE(message_key, MessageKey, MESSAGE_KEY_COLUMNS);
+
+static Statement find_messages = {
+	.sql = "SELECT {message_key} FROM anon_auth.outbox ORDER BY id LIMIT :limit",
+	.row = &message_key_record
 };
 
-static StoreStatement take_message = {
+static Statement take_message = {
 	.sql = "WITH free AS (SELECT user_id, id FROM anon_auth.outbox"
-	"  WHERE user_id = $1 AND id = $2 FOR UPDATE SKIP LOCKED)"
+	"  WHERE user_id = :user_id AND id = :id FOR UPDATE SKIP LOCKED)"
 	" DELETE FROM anon_auth.outbox o USING free f"
-	" WHERE o.user_id = $1 AND o.user_id = f.user_id AND o.id = f.id"
-	" RETURNING " OUTBOX_MESSAGE_COLUMNS,
-	.nparams = 2,
-	.types = {UUIDOID, UUIDOID}
+	" WHERE o.user_id = :user_id AND o.user_id = f.user_id AND o.id = f.id"
+	" RETURNING {o.message}",
+	.row = &message_record
 };
 
 static bool
@@ -208,22 +219,17 @@ citus_purge_rows(PurgeKind kind, TimestampTz before, int limit)
 OutboxMessage *
 citus_purge_outbox_take(int limit, TimestampTz now, int *count)
 {
-	Datum		params[1] = {Int32GetDatum(limit)};
-	int			nrows;
-	StoreRow   *rows = store_run_rows(&find_messages, params, NULL, &nrows);
-	OutboxMessage *messages = palloc(sizeof(OutboxMessage) * Max(nrows, 1));
+	int			nkeys;
+	MessageKey *keys = statement_fetch_all(&find_messages, PARAMS(param_int4("limit", limit)),
+										   &nkeys);
+	OutboxMessage *messages = palloc(sizeof(OutboxMessage) * Max(nkeys, 1));
 	int			i;
 
 	*count = 0;
-	for (i = 0; i < nrows; i++)
-	{
-		StoreRow	row;
-
-		if (store_run(&take_message, rows[i].values, NULL, &row) == 0)
-			continue;
-		outbox_message_fill(&messages[*count], &row);
-		if (messages[*count].expires_at > now)
+	for (i = 0; i < nkeys; i++)
+		if (statement_fetch(&take_message, PARAMS(param_record(&message_key_record, &keys[i])),
+							&messages[*count]) &&
+			messages[*count].expires_at > now)
 			(*count)++;
-	}
 	return messages;
 }

@@ -120,7 +120,7 @@ find_routes_of(ArrayType *ids)
 		{
 			pg_uuid_t  *route = palloc(sizeof(pg_uuid_t));
 
-			*route = device_key_route(kid);
+			*route = device_keys_route(kid);
 			append_uuid(&device_keys, UUIDPGetDatum(route));
 		}
 		deconstruct_array(DatumGetArrayTypeP(rows[i].values[1]), UUIDOID, UUID_LEN, false,

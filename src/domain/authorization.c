@@ -85,7 +85,7 @@ authorization_code_create(const Client *client, const User *user, const char *re
 	code.nonce = (char *) nonce;
 	code.authenticated_at = now;
 	code.expires_at = *expires_at;
-	authorization_code_insert(hash, &code);
+	authorization_codes_insert(hash, &code);
 	return text;
 }
 
@@ -138,7 +138,7 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 				 errdetail("It must be 43 to 128 letters, digits or -._~.")));
 	user_id = code_user_id(text);
 	crypto_hash_sha256(hash, (const uint8 *) text, strlen(text));
-	if (!authorization_code_find(&user_id, hash, &code) || code.expires_at <= now ||
+	if (!authorization_codes_find(&user_id, hash, &code) || code.expires_at <= now ||
 		strcmp(code.client_id, client->client_id) != 0 ||
 		!verifier_matches(code_verifier, code.code_challenge))
 		raise_invalid_authorization_code();
@@ -150,9 +150,9 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 
 	/* The URI may have been removed since, because it had fallen into other hands. */
 	client_require_redirect_uri(client, redirect_uri);
-	if (!user_log_in(&code.user_id, now, &user))
+	if (!users_log_in(&code.user_id, now, &user))
 		raise_user_disabled();
-	if (!authorization_code_take(&user_id, hash))
+	if (!authorization_codes_take(&user_id, hash))
 		raise_invalid_authorization_code();
 	session_start(client, &user, NULL, code.nonce, code.authenticated_at, now, response);
 }
@@ -276,6 +276,6 @@ authorization_request_read(const char *text, const char *browser, TimestampTz no
 		uuid_from_text(uuid.data, uuid.length, &request->ticket.session_id);
 	request->has_guest = json_string(json, "sub", &uuid) &&
 		uuid_from_text(uuid.data, uuid.length, &request->ticket.user_id);
-	return client_find(request->client_id, client) &&
+	return clients_find(request->client_id, client) &&
 		client_has_redirect_uri(client, request->redirect_uri);
 }

@@ -90,7 +90,7 @@ make_access_token(const Client *client, const User *user, const Session *session
 	json_add_uuid(&json, "jti", &jti);
 	json_add_integer(&json, "iat", seconds);
 	add_access_claims(&json, client->client_id, user, session,
-					  seconds + client->access_token_lifetime);
+					  seconds + client->access_token_lifetime_seconds);
 	json_close(&json);
 	hook_access_token_claims(settings_get()->access_token_claims, &json);
 	token = own_jwt_sign(json.data, json.len, NULL, "at+jwt");
@@ -135,7 +135,7 @@ claims_issue_tokens(const Client *client, const User *user, const Session *sessi
 {
 	response->sub = user->id;
 	response->access_token = make_access_token(client, user, session, now);
-	response->expires_in = client->access_token_lifetime;
+	response->expires_in = client->access_token_lifetime_seconds;
 	response->refresh_token = pstrdup(refresh_token);
 	response->id_token = make_id_token(client, user, session, nonce, now);
 }
@@ -200,7 +200,7 @@ add_authenticators(StringInfo json, const User *user)
 
 	json_add_name(json, USER_CLAIM_PREFIX "authenticators");
 	appendStringInfoChar(json, '[');
-	if (password_find(&user->id, &password))
+	if (passwords_find(&user->id, &password))
 	{
 		begin_item(json, password.created_at, password.updated_at, "password");
 		json_add_string(json, "kind", "primary");

@@ -14,22 +14,22 @@
 void
 client_get(const char *client_id, Client *client)
 {
-	if (!client_find(client_id, client))
+	if (!clients_find(client_id, client))
 		raise_invalid_client();
 }
 
 static bool
 is_first_party_public(const Client *client)
 {
-	return client->type == APPLICATION_SPA ||
-		client->type == APPLICATION_TRADITIONAL_WEBAPP ||
-		client->type == APPLICATION_NATIVE;
+	return client->application_type == APPLICATION_SPA ||
+		client->application_type == APPLICATION_TRADITIONAL_WEBAPP ||
+		client->application_type == APPLICATION_NATIVE;
 }
 
 void
 client_require_guests(const Client *client, bool with_key)
 {
-	if (with_key && client->type == APPLICATION_M2M)
+	if (with_key && client->application_type == APPLICATION_M2M)
 		raise_grant_not_allowed();
 	if (!is_first_party_public(client))
 		raise_guests_not_allowed();

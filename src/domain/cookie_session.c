@@ -62,7 +62,7 @@ cookie_session_start(const char *client_id, const User *user, const BrowserPolic
 	session_init(user, now, now, &session, token);
 	session.client_id = (char *) client_id;
 	session.expires_at = cookie_session_expiry(policy, now);
-	session_insert(&session, SESSION_COOKIE, NULL);
+	sessions_insert(&session, SESSION_COOKIE, NULL);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_LOGINS);
 	token_write_refresh_token(token, master_key_derived(MASTER_KEY_SESSION_COOKIE, 0), cookie);
 	wipe_bytes(token, sizeof(RefreshToken));
@@ -88,7 +88,7 @@ cookie_session_find(const char *cookie, TimestampTz now, Session *session, User 
 	memcpy(session_id.data, token.session_id, UUID_LEN);
 	crypto_hash_sha256(hash, token.seed, sizeof(token.seed));
 	wipe_bytes(&token, sizeof(token));
-	return session_find(&user_id, &session_id, now, session, user) &&
+	return sessions_find(&user_id, &session_id, now, session, user) &&
 		sodium_memcmp(hash, session->secret_hash, SECRET_HASH_LENGTH) == 0 &&
 		!user->is_disabled;
 }
@@ -102,6 +102,6 @@ cookie_session_touch(const Session *session, const BrowserPolicy *policy, Timest
 
 	if (XactReadOnly || RecoveryInProgress() || end - session->expires_at < TOUCH_INTERVAL)
 		return;
-	if (session_use(&session->user_id, &session->id, end, false, 0, now, &touched, &user))
-		user_touch(&user, now);
+	if (sessions_use(&session->user_id, &session->id, end, false, 0, now, &touched, &user))
+		users_touch(&user, now);
 }

@@ -50,7 +50,7 @@ require_sign_up_open(void)
 static void
 record_creation(const Client *client, const pg_uuid_t *id, bool device_key, TimestampTz now)
 {
-	event_insert("user.created", id, client == NULL ? NULL : client->client_id,
+	events_insert("user.created", id, client == NULL ? NULL : client->client_id,
 				 json_to_jsonb(device_key ? "{\"device_key\": true}" : "{\"device_key\": false}"),
 				 now);
 }
@@ -111,10 +111,10 @@ admit(const pg_uuid_t *id, const Client *client, Jsonb *device_info, TimestampTz
 static void
 take_over_challenges(const RequestJwt *request, const DeviceKey *key, TimestampTz now)
 {
-	bytea	   *removed = removed_device_key_challenges(key);
+	bytea	   *removed = device_keys_removed_challenges(key);
 
 	if (removed != NULL)
-		device_key_replace_challenges(key, challenge_use(removed, &request->challenge, now), now);
+		device_keys_replace_challenges(key, challenge_use(removed, &request->challenge, now), now);
 }
 
 /*
@@ -125,21 +125,21 @@ static bool
 sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_info,
 				 TimestampTz now, User *user)
 {
-	pg_uuid_t	route = device_key_route(request->kid);
-	pg_uuid_t	id = user_new_id(&route, now);
+	pg_uuid_t	route = device_keys_route(request->kid);
+	pg_uuid_t	id = users_new_id(&route, now);
 	RateLimits *limits;
 	DeviceKey	key;
 
 	request_jwt_verify(request, request->jwk, jose_alg_name(request->alg));
 	limits = admit(&id, client, device_info, now);
-	user_insert_guest(&id, request->kid, now, now);
+	users_insert_guest(&id, request->kid, now, now);
 	key.kid = request->kid;
 	key.thumbprint = request->thumbprint;
 	key.user_id = id;
-	key.alg = jose_alg_name(request->alg);
+	key.alg = (char *) jose_alg_name(request->alg);
 	key.jwk = canonical_jwk(request->jwk);
 	key.used_challenges = challenge_use(NULL, &request->challenge, now);
-	if (!device_key_insert(&key, now))
+	if (!device_keys_insert(&key, now))
 	{
 		user_deletion_undo_insert(&id);
 		rate_limit_give_back(limits);
@@ -157,9 +157,9 @@ log_in(const Client *client, const char *kid, const pg_uuid_t *user_id, Timestam
 	   User *user)
 {
 	rate_limit_device_key(kid);
-	if (!user_log_in(user_id, now, user))
+	if (!users_log_in(user_id, now, user))
 		raise_user_disabled();
-	event_insert("user.authenticated", user_id, client->client_id, NULL, now);
+	events_insert("user.authenticated", user_id, client->client_id, NULL, now);
 }
 
 void
@@ -193,13 +193,13 @@ static void
 sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz session_expiry,
 					TimestampTz now, User *user)
 {
-	pg_uuid_t	id = user_new_id(NULL, now);
+	pg_uuid_t	id = users_new_id(NULL, now);
 
 	if (client != NULL)
 		client_require_guests(client, false);
 	require_guests_enabled();
 	(void) admit(&id, client, device_info, now);
-	user_insert_guest(&id, NULL, session_expiry, now);
+	users_insert_guest(&id, NULL, session_expiry, now);
 	record_creation(client, &id, false, now);
 	fill_new_guest(user, &id, NULL);
 }

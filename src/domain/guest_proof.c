@@ -85,9 +85,9 @@ open_session_of_code(const Client *client, const pg_uuid_t *user_id, const pg_uu
 {
 	Session		session;
 
-	if (!session_find(user_id, session_id, now, &session, &guest->user))
+	if (!sessions_find(user_id, session_id, now, &session, &guest->user))
 	{
-		if (user_find(user_id, &guest->user) && !guest->user.is_anonymous)
+		if (users_find(user_id, &guest->user) && !guest->user.is_anonymous)
 			raise_not_anonymous();
 		raise_invalid_promotion_code("The session that it was issued for has ended.");
 	}
@@ -137,7 +137,7 @@ open_request_jwt(const char *text, bool use_challenge, TimestampTz now, ProvenGu
 	if (!(use_challenge ? request_jwt_authenticate(&request, now, &key) :
 		  request_jwt_check(&request, now, &key)))
 		raise_unknown_device_key();
-	if (!user_find(&key.user_id, &guest->user))
+	if (!users_find(&key.user_id, &guest->user))
 		elog(ERROR, "device key without a user");
 	guest->invalid_errcode = ERRCODE_AA_UNKNOWN_DEVICE_KEY;
 	guest->invalid_message = "unknown device key";
@@ -148,7 +148,7 @@ open_ticket(const Client *client, const GuestTicket *ticket, TimestampTz now, Pr
 {
 	if (ticket->by_session)
 		open_session_of_code(client, &ticket->user_id, &ticket->session_id, now, guest);
-	else if (!user_find(&ticket->user_id, &guest->user))
+	else if (!users_find(&ticket->user_id, &guest->user))
 		raise_invalid_promotion_code("The guest is gone.");
 	set_invalid_promotion_code(guest);
 }
@@ -212,7 +212,7 @@ guest_proof_raise_lost(const ProvenGuest *guest)
 {
 	User		user;
 
-	if (!user_find(&guest->user.id, &user))
+	if (!users_find(&guest->user.id, &user))
 		guest_proof_raise_invalid(guest);
 	if (!user.is_anonymous)
 		raise_not_anonymous();

@@ -22,8 +22,8 @@
 #include "domain/own_jwt.h"
 #include "domain/session.h"
 #include "json/json_read.h"
+#include "store/owner_scope.h"
 #include "store/settings.h"
-#include "store/statement.h"
 #include "store/store.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -182,9 +182,9 @@ identity_set(const char *claims, bool is_local)
 void
 identity_run_as_owner(void (*action) (void *arg), void *arg)
 {
-	StoreOwnerScope scope;
+	OwnerScope scope;
 
-	store_enter_owner(&scope);
+	owner_scope_enter(&scope);
 	action(arg);
-	store_leave_owner(&scope);
+	owner_scope_leave(&scope);
 }

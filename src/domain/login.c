@@ -26,7 +26,7 @@ static void
 record_failure(const Client *client, const pg_uuid_t *user_id, const char *reason,
 			   TimestampTz now)
 {
-	event_insert("authentication.failed", user_id, client->client_id,
+	events_insert("authentication.failed", user_id, client->client_id,
 				 json_to_jsonb(psprintf("{\"authenticator\": \"password\", \"reason\": \"%s\"}",
 										reason)),
 				 now);
@@ -51,7 +51,7 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 	}
 	else if (!password_check(user_id, password, policy, &match))
 		failure = user_id == NULL ? "unknown login ID" : "wrong password";
-	else if (!user_log_in(user_id, now, user))
+	else if (!users_log_in(user_id, now, user))
 		failure = "user is disabled";
 	else if (!password_confirm(user_id, password, policy, &match, now))
 		failure = "wrong password";
@@ -62,7 +62,7 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 		return false;
 	}
 	password_attempt_succeeded(&attempt);
-	event_insert("user.authenticated", user_id, client->client_id, NULL, now);
+	events_insert("user.authenticated", user_id, client->client_id, NULL, now);
 	return true;
 }
 
@@ -111,7 +111,7 @@ static const pg_uuid_t *
 find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id,
 					LoginId *login_id)
 {
-	return login_parse_id(text, policy, login_id) && login_id_owner(login_id, user_id) ? user_id : NULL;
+	return login_parse_id(text, policy, login_id) && login_ids_owner(login_id, user_id) ? user_id : NULL;
 }
 
 bool

@@ -57,13 +57,13 @@ record_merge(const char *client_id, const pg_uuid_t *guest_id, const pg_uuid_t *
 	json_add_uuid(&json, "anonymous_user_id", guest_id);
 	json_add_raw(&json, "rows", moved_rows(tables, count));
 	json_close(&json);
-	event_insert("user.anonymous.merged", user_id, client_id, json_to_jsonb(json.data), now);
+	events_insert("user.anonymous.merged", user_id, client_id, json_to_jsonb(json.data), now);
 
 	initStringInfo(&json);
 	json_open(&json);
 	json_add_uuid(&json, "merged_into", user_id);
 	json_close(&json);
-	event_insert("user.deleted", guest_id, client_id, json_to_jsonb(json.data), now);
+	events_insert("user.deleted", guest_id, client_id, json_to_jsonb(json.data), now);
 }
 
 bool
@@ -75,9 +75,9 @@ merge_guest(const char *client_id, const User *guest, const pg_uuid_t *session_i
 
 	foreign_keys_hold();
 	if (guest->device_kid != NULL)
-		device_key_remove(guest->device_kid, &guest->id, now);
-	if (!user_lock_guest(&guest->id, &user) ||
-		(session_id != NULL && !session_delete(&guest->id, session_id)))
+		device_keys_remove(guest->device_kid, &guest->id, now);
+	if (!users_lock_guest(&guest->id, &user) ||
+		(session_id != NULL && !sessions_delete(&guest->id, session_id)))
 		return false;
 
 	app_statement_run_deferred();
@@ -141,7 +141,7 @@ merge_now(void *arg)
 	settings_read_account_policy(&policy);
 	if (!guest.is_anonymous || user.is_anonymous)
 		raise_no_guest();
-	if (!user_lock(merge->user_id))
+	if (!users_lock(merge->user_id))
 		user_admin_get(merge->user_id, &user);
 	if (!merge_guest(NULL, &guest, NULL, merge->user_id, policy.merge, merge->now,
 					 &merge->tables, &merge->count))

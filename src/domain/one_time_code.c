@@ -177,10 +177,10 @@ one_time_code_send(const OneTimeCodeKey *key, const char *recipient, TimestampTz
 	TimestampTz expires_at = now +
 		settings_code_lifetime(key->purpose == CODE_PASSWORD_RESET) * USECS_PER_SEC;
 	char	   *code = make_code(key->purpose);
-	uint8		hash[SECRET_HASH_LENGTH];
+	OneTimeCode row = {.created_at = now,.expires_at = expires_at};
 
-	hash_code(key, code, master_key_derived(MASTER_KEY_ONE_TIME_CODE, 0), hash);
-	one_time_code_replace(key, hash, expires_at, now);
+	hash_code(key, code, master_key_derived(MASTER_KEY_ONE_TIME_CODE, 0), row.code_hash);
+	one_time_codes_replace(key, &row);
 	put_into_outbox(key, recipient, code, expires_at, now);
 	return expires_at;
 }
@@ -242,7 +242,7 @@ one_time_code_matches(const OneTimeCodeKey *key, const char *typed, TimestampTz 
 	int			i;
 
 	memset(code, 0, sizeof(OneTimeCode));
-	live = one_time_code_find(key, now, code) && was_sent(code) && count_attempt(key, code);
+	live = one_time_codes_find(key, now, code) && was_sent(code) && count_attempt(key, code);
 	for (i = 0; (secret = master_key_derived(MASTER_KEY_ONE_TIME_CODE, i)) != NULL; i++)
 	{
 		hash_code(key, canonical, secret, hash);
@@ -262,7 +262,7 @@ one_time_code_use_up(const OneTimeCodeKey *key, const OneTimeCode *code)
 	if (lifetime <= 0 || (counter_get(counter, lifetime, &attempts) != 0 && attempts >= USED_UP))
 		return false;
 	counter_set(counter, USED_UP, lifetime);
-	return one_time_code_delete(key, code->created_at);
+	return one_time_codes_delete(key, code->created_at);
 }
 
 bool

@@ -164,16 +164,16 @@ password_check(const pg_uuid_t *user_id, const char *password, const AccountPoli
 	memset(match, 0, sizeof(PasswordMatch));
 	if (strlen(password) > PASSWORD_MAX_LENGTH)
 		return false;
-	if (!password_find(user_id != NULL ? user_id : &nobody, &row))
+	if (!passwords_find(user_id != NULL ? user_id : &nobody, &row))
 	{
 		/* Making a hash costs what checking one costs. */
 		(void) password_make_hash(password, policy);
 		return false;
 	}
-	if (!hash_matches(row.hash, password, policy))
+	if (!hash_matches(row.password_hash, password, policy))
 		return false;
-	match->hash = row.hash;
-	if (crypto_pwhash_str_needs_rehash(row.hash, policy->hash_passes,
+	match->hash = row.password_hash;
+	if (crypto_pwhash_str_needs_rehash(row.password_hash, policy->hash_passes,
 									   (size_t) policy->hash_memory_kib * 1024) != 0)
 		match->new_hash = password_make_hash(password, policy);
 	return true;
@@ -186,11 +186,11 @@ password_confirm(const pg_uuid_t *user_id, const char *password, const AccountPo
 {
 	PasswordRow row;
 
-	if (!password_find(user_id, &row))
+	if (!passwords_find(user_id, &row))
 		return false;
-	if (strcmp(row.hash, match->hash) != 0)
-		return hash_matches(row.hash, password, policy);
+	if (strcmp(row.password_hash, match->hash) != 0)
+		return hash_matches(row.password_hash, password, policy);
 	if (match->new_hash != NULL)
-		password_replace(user_id, match->hash, match->new_hash, now);
+		passwords_replace(user_id, match->hash, match->new_hash, now);
 	return true;
 }

@@ -133,7 +133,7 @@ void
 password_attempt_failed(const PasswordAttempt *attempt, const Client *client, TimestampTz now)
 {
 	if (attempt->locked_seconds > 0)
-		event_insert("authentication.lockout", attempt->user_id, client->client_id,
+		events_insert("authentication.lockout", attempt->user_id, client->client_id,
 					 json_to_jsonb(psprintf("{\"failed_attempts\": %lld, \"seconds\": %lld}",
 											(long long) attempt->failures,
 											(long long) attempt->locked_seconds)), now);

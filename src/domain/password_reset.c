@@ -93,8 +93,8 @@ find_subject(Subject *subject, bool is_possible)
 
 	subject->known = is_possible &&
 		subject->login_id.type != LOGIN_ID_USERNAME &&
-		login_id_owner(&subject->login_id, &owner) &&
-		user_find(&owner, &subject->user) && !subject->user.is_disabled;
+		login_ids_owner(&subject->login_id, &owner) &&
+		users_find(&owner, &subject->user) && !subject->user.is_disabled;
 	subject->key.purpose = CODE_PASSWORD_RESET;
 	subject->key.login_id_type = address_type(&subject->login_id);
 	if (subject->known)
@@ -138,9 +138,9 @@ password_reset_request(const char *login_id, TimestampTz now)
 	rate_limit_code_request("password_reset", subject.login_id.value);
 	find_subject(&subject, is_possible);
 	lock_login_id(&subject.login_id);
-	if (user_keep(&subject.key.user_id))
+	if (users_keep(&subject.key.user_id))
 		one_time_code_send(&subject.key, subject.recipient, now);
-	event_insert("password_reset.requested", subject.known ? &subject.user.id : NULL, NULL,
+	events_insert("password_reset.requested", subject.known ? &subject.user.id : NULL, NULL,
 				 NULL, now);
 
 	/* Anybody may LISTEN, so workers are told of nothing, too. */
@@ -165,19 +165,19 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 	/* An error after the code was found right would tell so without using it up. */
 	password_check_policy(password, &policy);
 	find_subject(&subject, read_subject(login_id, &policy, &subject));
-	if (!one_time_code_matches(&subject.key, code, now, &live) || !user_lock(id) ||
+	if (!one_time_code_matches(&subject.key, code, now, &live) || !users_lock(id) ||
 		!one_time_code_use_up(&subject.key, &live))
 	{
 		password_wait_since(&begin, EVEN_TIME_USECS);
 		return false;
 	}
-	password_set(id, password_make_hash(password, &policy), now);
-	sessions_delete(id, NULL);
-	authorization_codes_delete(id);
-	one_time_codes_delete(id);
-	user_set_verified(id, now);
-	login_id_set_verified(&subject.user, subject.key.login_id_type, now);
+	passwords_set(id, password_make_hash(password, &policy), now);
+	sessions_delete_all(id, NULL);
+	authorization_codes_delete_all(id);
+	one_time_codes_delete_all(id);
+	users_set_verified(id, now);
+	login_ids_set_verified(&subject.user, subject.key.login_id_type, now);
 	password_attempt_end_lockout(id);
-	event_insert("password.reset", id, NULL, NULL, now);
+	events_insert("password.reset", id, NULL, NULL, now);
 	return true;
 }

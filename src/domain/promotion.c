@@ -74,7 +74,7 @@ find_conflict(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *o
 	{
 		pg_uuid_t	other;
 
-		if (!login_id_owner(&login_ids[i], &other))
+		if (!login_ids_owner(&login_ids[i], &other))
 			continue;
 		if (!may_log_in || (found && memcmp(owner, &other, UUID_LEN) != 0))
 			raise_identity_exists(login_id_type_name(login_ids[i].type));
@@ -84,7 +84,7 @@ find_conflict(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *o
 	return found;
 }
 
-static Datum
+static ArrayType *
 routes_array(const LoginId *login_ids, int count)
 {
 	Datum		items[LOGIN_ID_TYPES];
@@ -94,10 +94,10 @@ routes_array(const LoginId *login_ids, int count)
 	{
 		pg_uuid_t  *route = palloc(sizeof(pg_uuid_t));
 
-		*route = login_id_route(&login_ids[i]);
+		*route = login_ids_route(&login_ids[i]);
 		items[i] = UUIDPGetDatum(route);
 	}
-	return PointerGetDatum(construct_array(items, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	return construct_array(items, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
 }
 
 /* OpenID Connect's names for the login IDs. */
@@ -131,7 +131,7 @@ record_promotion(const Client *client, const User *user, const LoginId *login_id
 		appendStringInfo(&json, "%s\"%s\"", i > 0 ? ", " : "",
 						 login_id_type_name(login_ids[i].type));
 	appendStringInfoString(&json, "]}");
-	event_insert("user.anonymous.promoted", &user->id, client->client_id,
+	events_insert("user.anonymous.promoted", &user->id, client->client_id,
 				 json_to_jsonb(json.data), now);
 }
 
@@ -143,16 +143,16 @@ promote(const Client *client, const ProvenGuest *guest, const LoginId *login_ids
 	int			i;
 
 	if (guest->user.device_kid != NULL)
-		device_key_remove(guest->user.device_kid, id, now);
-	if (!user_promote(id, routes_array(login_ids, count), attributes(login_ids, count), now, user))
+		device_keys_remove(guest->user.device_kid, id, now);
+	if (!users_promote(id, routes_array(login_ids, count), attributes(login_ids, count), now, user))
 		guest_proof_raise_lost(guest);
-	if (!sessions_delete_with(id, &guest->session_id) && guest->by_session)
+	if (!sessions_delete_all_with(id, &guest->session_id) && guest->by_session)
 		guest_proof_raise_invalid(guest);
-	authorization_codes_delete(id);
+	authorization_codes_delete_all(id);
 	for (i = 0; i < count; i++)
-		if (!login_id_insert(&login_ids[i], id, now))
+		if (!login_ids_insert(&login_ids[i], id, now))
 			raise_identity_exists(login_id_type_name(login_ids[i].type));
-	password_insert(id, password_hash, now);
+	passwords_insert(id, password_hash, now);
 	record_promotion(client, user, login_ids, count, now);
 }
 
@@ -185,7 +185,7 @@ promotion_is_done(const GuestTicket *ticket)
 {
 	User		user;
 
-	return user_find(&ticket->user_id, &user) && !user.is_anonymous;
+	return users_find(&ticket->user_id, &user) && !user.is_anonymous;
 }
 
 bool
@@ -230,14 +230,14 @@ promotion_repeat(const Client *client, const PromotionRequest *request, Timestam
 	count = normalise_login_ids(request, &policy, login_ids);
 
 	/* A guest that is gone has been merged into whom these belong to. */
-	if (policy.conflict == CONFLICT_MERGE && !user_find(guest_id, user))
+	if (policy.conflict == CONFLICT_MERGE && !users_find(guest_id, user))
 	{
 		if (!find_conflict(login_ids, count, true, &owner))
 			raise_invalid_promotion_code("The guest is gone.");
 		return login_with_password(client, &owner, NULL, request->password, &policy, now, user);
 	}
 	for (i = 0; i < count; i++)
-		if (!login_id_owner(&login_ids[i], &owner) || memcmp(&owner, guest_id, UUID_LEN) != 0)
+		if (!login_ids_owner(&login_ids[i], &owner) || memcmp(&owner, guest_id, UUID_LEN) != 0)
 			raise_not_anonymous();
 	return login_with_password(client, guest_id, NULL, request->password, &policy, now, user);
 }

@@ -54,12 +54,12 @@ record_deletion(ArrayType *ids, TimestampTz now)
 	int			count;
 	int			i;
 
-	if (!event_is_kept("user.deleted"))
+	if (!events_are_kept("user.deleted"))
 		return;
 	payload = json_to_jsonb("{\"reason\": \"purged\"}");
 	deconstruct_array(ids, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &items, NULL, &count);
 	for (i = 0; i < count; i++)
-		event_insert("user.deleted", DatumGetUUIDP(items[i]), NULL, payload, now);
+		events_insert("user.deleted", DatumGetUUIDP(items[i]), NULL, payload, now);
 }
 
 static void

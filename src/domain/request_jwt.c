@@ -228,19 +228,19 @@ request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char *alg)
 static bool
 find_key(const RequestJwt *request, DeviceKey *key)
 {
-	DeviceKey	keys[DEVICE_KEYS_OF_KID];
+	DeviceKey  *keys;
 	bool		same_alg = false;
 	int			count;
 	int			i;
 
 	if (request->jwk != NULL)
 	{
-		if (!device_key_find(request->kid, request->thumbprint, key))
+		if (!device_keys_find(request->kid, request->thumbprint, key))
 			return false;
 		request_jwt_verify(request, key->jwk, key->alg);
 		return true;
 	}
-	count = device_keys_find(request->kid, keys);
+	keys = device_keys_find_by_kid(request->kid, &count);
 	if (count == 0)
 		return false;
 	for (i = 0; i < count; i++)
@@ -272,10 +272,10 @@ request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *
 	{
 		if (!find_key(request, key))
 			return false;
-		if (device_key_replace_challenges(key,
-										  challenge_use(key->used_challenges,
-														&request->challenge, now),
-										  now))
+		if (device_keys_replace_challenges(key,
+										   challenge_use(key->used_challenges,
+														 &request->challenge, now),
+										   now))
 			return true;
 		CHECK_FOR_INTERRUPTS();
 	}

@@ -102,10 +102,10 @@ session_started_at(const pg_uuid_t *session_id)
 static TimestampTz
 expiry_after_use(const Client *client, TimestampTz begin, TimestampTz now)
 {
-	TimestampTz end = begin + client->refresh_token_lifetime * USECS_PER_SEC;
+	TimestampTz end = begin + client->refresh_token_lifetime_seconds * USECS_PER_SEC;
 
-	if (client->refresh_token_idle_timeout > 0)
-		end = Min(end, now + client->refresh_token_idle_timeout * USECS_PER_SEC);
+	if (client->refresh_token_idle_timeout_seconds > 0)
+		end = Min(end, now + client->refresh_token_idle_timeout_seconds * USECS_PER_SEC);
 	return end;
 }
 
@@ -140,12 +140,12 @@ session_start(const Client *client, const User *user, Jsonb *device_info, const 
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 
 	if (client->max_concurrent_sessions == 1)
-		sessions_delete(&user->id, client->client_id);
+		sessions_delete_all(&user->id, client->client_id);
 
 	session_init(user, authenticated_at, now, &session, token);
 	session.client_id = client->client_id;
 	session.expires_at = session_expiry(client, now);
-	session_insert(&session, SESSION_REFRESH_TOKEN, device_info);
+	sessions_insert(&session, SESSION_REFRESH_TOKEN, device_info);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_LOGINS);
 	claims_issue_tokens(client, user, &session, write_refresh_token(token), nonce, now, response);
 	wipe_bytes(token, sizeof(RefreshToken));
@@ -155,7 +155,7 @@ bool
 session_is_alive(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now,
 				 Session *session, User *user)
 {
-	return session_find(user_id, session_id, now, session, user) && !user->is_disabled;
+	return sessions_find(user_id, session_id, now, session, user) && !user->is_disabled;
 }
 
 void
@@ -163,8 +163,8 @@ session_get_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id, Timestam
 {
 	Session		session;
 
-	if (session_id == NULL || !session_find(user_id, session_id, now, &session, user) ||
-		!user_find(user_id, user) || user->is_disabled)
+	if (session_id == NULL || !sessions_find(user_id, session_id, now, &session, user) ||
+		!users_find(user_id, user) || user->is_disabled)
 		raise_invalid_session("The session has ended, or the user is disabled or gone.");
 }
 
@@ -178,7 +178,7 @@ session_get_by_refresh_token(const char *text, TimestampTz now, Session *session
 	if (!read_refresh_token(text, strlen(text), token))
 		raise_invalid_refresh_token();
 	token_ids(token, &user_id, &session_id);
-	if (!session_find(&user_id, &session_id, now, session, user) ||
+	if (!sessions_find(&user_id, &session_id, now, session, user) ||
 		!seed_matches(token, session))
 		raise_invalid_refresh_token();
 	if (user->is_disabled)
@@ -195,7 +195,7 @@ session_get_by_refresh_token(const char *text, TimestampTz now, Session *session
 
 /*
  * Whether a token was presented whose successor has been used, or whose grace
- * period is over.  What session_use() has left in the row tells which token was
+ * period is over.  What sessions_use() has left in the row tells which token was
  * presented: see there.
  */
 static bool
@@ -206,7 +206,7 @@ is_reused(const Session *session, const RefreshToken *token, const Client *clien
 	int64		behind = session->generation - presented - (rotate ? 1 : 0);
 	/* The clock again: the caller may have waited for the session's row. */
 	bool		in_grace = session->rotated_at != 0 &&
-		GetCurrentTimestamp() - session->rotated_at <= client->rotation_grace * USECS_PER_SEC;
+		GetCurrentTimestamp() - session->rotated_at <= client->refresh_token_rotation_grace_seconds * USECS_PER_SEC;
 
 	if (behind < 0)
 		return false;
@@ -223,7 +223,7 @@ static void
 refuse_unknown_age(const Session *session, const RefreshToken *token, const Client *client,
 				   TimestampTz now)
 {
-	if (session->rotated_at > now + (client->rotation_grace + CLOCK_TOLERANCE_SECONDS) * USECS_PER_SEC &&
+	if (session->rotated_at > now + (client->refresh_token_rotation_grace_seconds + CLOCK_TOLERANCE_SECONDS) * USECS_PER_SEC &&
 		session->generation != (int64) token->generation)
 		raise_invalid_refresh_token();
 }
@@ -243,7 +243,7 @@ was_presented_before(const Session *session, const RefreshToken *token, const Cl
 	char		id[UUID_TEXT_LENGTH + 1];
 	char	   *name;
 	int64		age;
-	int64		seconds = Max(PRESENTED_SECONDS, INT64CONST(2) * client->access_token_lifetime);
+	int64		seconds = Max(PRESENTED_SECONDS, INT64CONST(2) * client->access_token_lifetime_seconds);
 
 	if (session->rotated_at != now || session->generation != (int64) token->generation + 1)
 		return false;
@@ -253,7 +253,7 @@ was_presented_before(const Session *session, const RefreshToken *token, const Cl
 		return false;
 	age = counter_set_once(name, token->generation, seconds * USECS_PER_SEC);
 	counter_clear_at_commit(name);
-	return age > client->rotation_grace * USECS_PER_SEC;
+	return age > client->refresh_token_rotation_grace_seconds * USECS_PER_SEC;
 }
 
 static void
@@ -267,7 +267,7 @@ use_session(const Client *client, const RefreshToken *token, bool rotate, Timest
 	token_ids(token, &user_id, &session_id);
 	end = expiry_after_use(client, session_started_at(&session_id), now);
 	if (end <= now ||
-		!session_use(&user_id, &session_id, end, rotate, (int) token->generation, now,
+		!sessions_use(&user_id, &session_id, end, rotate, (int) token->generation, now,
 					 session, user) ||
 		!seed_matches(token, session))
 		raise_invalid_refresh_token();
@@ -279,17 +279,17 @@ use_session(const Client *client, const RefreshToken *token, bool rotate, Timest
 static void
 end_reused_session(const Session *session, TimestampTz now)
 {
-	session_revoke_at_once(session, now);
-	session_delete(&session->user_id, &session->id);
-	user_orphaned(&session->user_id, now);
-	event_insert("refresh_token.reused", &session->user_id, session->client_id, NULL, now);
+	sessions_revoke_at_once(session, now);
+	sessions_delete(&session->user_id, &session->id);
+	users_session_ended(&session->user_id, now);
+	events_insert("refresh_token.reused", &session->user_id, session->client_id, NULL, now);
 }
 
 static void
 issue_refreshed(const Client *client, const User *user, const Session *session,
 				RefreshToken *token, TimestampTz now, TokenResponse *response)
 {
-	user_touch(user, now);
+	users_touch(user, now);
 	token->generation = (uint32) session->generation;
 	claims_issue_tokens(client, user, session, write_refresh_token(token), NULL, now, response);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_REFRESHES);
@@ -306,10 +306,10 @@ session_refresh(const Client *client, const char *refresh_token, TimestampTz now
 
 	if (!read_refresh_token(refresh_token, strlen(refresh_token), token))
 		raise_invalid_refresh_token();
-	use_session(client, token, client->rotation, now, &session, &user);
+	use_session(client, token, client->refresh_token_rotation_enabled, now, &session, &user);
 	refuse_unknown_age(&session, token, client, now);
-	if (session_is_revoked(&session.id) ||
-		is_reused(&session, token, client, client->rotation, now) ||
+	if (sessions_revoked(&session.id) ||
+		is_reused(&session, token, client, client->refresh_token_rotation_enabled, now) ||
 		was_presented_before(&session, token, client, now))
 	{
 		end_reused_session(&session, now);
@@ -333,7 +333,7 @@ session_resume(const Client *client, const char *refresh_token, TimestampTz now,
 	if (!user.is_anonymous)
 		raise_not_anonymous();
 	refuse_unknown_age(&session, token, client, now);
-	if (session_is_revoked(&session.id) || is_reused(&session, token, client, false, now))
+	if (sessions_revoked(&session.id) || is_reused(&session, token, client, false, now))
 		raise_invalid_refresh_token();
 	issue_refreshed(client, &user, &session, token, now, response);
 }
@@ -341,15 +341,15 @@ session_resume(const Client *client, const char *refresh_token, TimestampTz now,
 static void
 record_end(const pg_uuid_t *user_id, const char *client_id, TimestampTz now)
 {
-	user_orphaned(user_id, now);
-	event_insert("user.signed_out", user_id, client_id, NULL, now);
+	users_session_ended(user_id, now);
+	events_insert("user.signed_out", user_id, client_id, NULL, now);
 }
 
 void
 session_end(const pg_uuid_t *user_id, const pg_uuid_t *session_id, const char *client_id,
 				TimestampTz now)
 {
-	if (session_delete(user_id, session_id))
+	if (sessions_delete(user_id, session_id))
 		record_end(user_id, client_id, now);
 }
 
@@ -363,7 +363,7 @@ revoke_refresh_token(const RefreshToken *token, TimestampTz now)
 
 	token_ids(token, &user_id, &session_id);
 	crypto_hash_sha256(hash, token->seed, sizeof(token->seed));
-	if (session_delete_with_secret(&user_id, &session_id, hash, now, &client_id))
+	if (sessions_delete_with_secret(&user_id, &session_id, hash, now, &client_id))
 		record_end(&user_id, client_id, now);
 }
 

@@ -30,7 +30,7 @@ raise_unknown(const pg_uuid_t *id)
 void
 user_admin_get(const pg_uuid_t *id, User *user)
 {
-	if (!user_find(id, user))
+	if (!users_find(id, user))
 		raise_unknown(id);
 }
 
@@ -40,7 +40,7 @@ set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now)
 {
 	User		user;
 
-	if (user_set_disabled(id, disabled, now))
+	if (users_set_disabled(id, disabled, now))
 		return true;
 	user_admin_get(id, &user);
 	return false;
@@ -55,10 +55,10 @@ user_admin_disable(const pg_uuid_t *id, TimestampTz now)
 	user_admin_get(id, &user);
 	if (!set_disabled(id, true, now))
 		return;
-	sessions_delete(id, NULL);
-	user_orphaned(id, now);
-	authorization_codes_delete(id);
-	event_insert("user.disabled", id, NULL, NULL, now);
+	sessions_delete_all(id, NULL);
+	users_session_ended(id, now);
+	authorization_codes_delete_all(id);
+	events_insert("user.disabled", id, NULL, NULL, now);
 }
 
 void
@@ -69,7 +69,7 @@ user_admin_enable(const pg_uuid_t *id, TimestampTz now)
 	user_admin_get(id, &user);
 	password_attempt_end_lockout(id);
 	if (set_disabled(id, false, now))
-		event_insert("user.enabled", id, NULL, NULL, now);
+		events_insert("user.enabled", id, NULL, NULL, now);
 }
 
 void
@@ -80,11 +80,11 @@ user_admin_delete(const pg_uuid_t *id, TimestampTz now)
 	foreign_keys_hold();
 	user_admin_get(id, &user);
 	if (user.device_kid != NULL)
-		device_key_remove(user.device_kid, id, now);
-	if (!user_lock_for_deletion(id, &user))
+		device_keys_remove(user.device_kid, id, now);
+	if (!users_lock_for_deletion(id, &user))
 		raise_unknown(id);
 	user_deletion_delete_one(id);
-	event_insert("user.deleted", id, NULL, NULL, now);
+	events_insert("user.deleted", id, NULL, NULL, now);
 }
 
 uint64
@@ -94,13 +94,13 @@ user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now)
 	uint64		count;
 
 	user_admin_get(id, &user);
-	if (!user_lock(id))
+	if (!users_lock(id))
 		raise_unknown(id);
-	count = sessions_delete(id, NULL);
-	user_orphaned(id, now);
-	authorization_codes_delete(id);
+	count = sessions_delete_all(id, NULL);
+	users_session_ended(id, now);
+	authorization_codes_delete_all(id);
 	if (count > 0)
-		event_insert("user.signed_out", id, NULL,
+		events_insert("user.signed_out", id, NULL,
 					 json_to_jsonb(psprintf("{\"sessions\": " UINT64_FORMAT "}", count)), now);
 	return count;
 }

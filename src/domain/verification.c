@@ -68,11 +68,11 @@ verification_request(const User *user, LoginIdType type, TimestampTz now,
 	if (login_id->verified)
 		return false;
 	rate_limit_code_request("verification", address_name(login_id));
-	if (!user_lock(&user->id))
+	if (!users_lock(&user->id))
 		raise_invalid_session("The user is gone.");
 	fill_key(&key, user, type);
 	*expires_at = one_time_code_send(&key, one_time_code_recipient(login_id), now);
-	event_insert("verification.requested", &user->id, NULL, type_payload(type), now);
+	events_insert("verification.requested", &user->id, NULL, type_payload(type), now);
 	return true;
 }
 
@@ -85,7 +85,7 @@ verification_complete(const User *user, LoginIdType type, const char *code, Time
 	if (login_id == NULL)
 		return false;
 	rate_limit_code_guess(address_name(login_id));
-	if (!user_lock(&user->id))
+	if (!users_lock(&user->id))
 		return false;
 
 	/* A caller may have waited for the lock until the code had expired. */
@@ -93,8 +93,8 @@ verification_complete(const User *user, LoginIdType type, const char *code, Time
 	fill_key(&key, user, type);
 	if (!one_time_code_check(&key, code, now))
 		return false;
-	user_set_verified(&user->id, now);
-	login_id_set_verified(user, type, now);
-	event_insert("login_id.verified", &user->id, NULL, type_payload(type), now);
+	users_set_verified(&user->id, now);
+	login_ids_set_verified(user, type, now);
+	events_insert("login_id.verified", &user->id, NULL, type_payload(type), now);
 	return true;
 }

@@ -120,7 +120,7 @@ grant_refresh_token(const HttpRequest *request, const Client *client,
 	/* After a rotation of the master key it changes without token rotation, too. */
 	if (session_refresh(client, token, request->now, &tokens))
 		write_tokens(response, &tokens,
-					 client->rotation || strcmp(tokens.refresh_token, token) != 0);
+					 client->refresh_token_rotation_enabled || strcmp(tokens.refresh_token, token) != 0);
 	else
 		http_oauth_error(response, 400, "invalid_grant", "invalid refresh token");
 }

@@ -81,7 +81,7 @@ store_key(JoseKey *key, JoseAlg alg, char *kid)
 	sealing_seal_key(&row, key);
 	jose_key_free(key);
 	keyring_forget_current_signer();
-	if (!signing_key_insert(&row))
+	if (!signing_keys_insert(&row))
 		return false;
 	tell_postgrest();
 	return true;
@@ -199,7 +199,7 @@ keyring_rotate(const char *alg)
 	/* Of two rotations at once, the second retires the first one's key. */
 	signing_keys_lock();
 	if (alg == NULL)
-		alg = signing_key_peek(NULL, &current) && !jose_alg_is_symmetric(keyring_alg(current.alg)) ?
+		alg = signing_keys_find_state(NULL, &current) && !jose_alg_is_symmetric(keyring_alg(current.alg)) ?
 			current.alg : "ES256";
 	kid = keyring_create(alg);
 	signing_keys_end_retiring(now);
@@ -214,11 +214,11 @@ keyring_retire(const char *kid)
 	SigningKeyRow current;
 
 	signing_keys_lock();
-	if (!signing_key_retire(kid))
+	if (!signing_keys_retire(kid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("there is no signing key \"%s\"", kid)));
-	if (!signing_key_peek(NULL, &current))
+	if (!signing_keys_find_state(NULL, &current))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot retire the only active signing key \"%s\"", kid),

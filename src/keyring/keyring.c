@@ -24,7 +24,7 @@
 #include "keyring/master_key.h"
 #include "keyring/sealing.h"
 #include "miscadmin.h"
-#include "store/statement.h"
+#include "store/statement_stamp.h"
 #include "store/store.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -173,7 +173,7 @@ cache_row(SigningKeyRow *row, bool want_private)
 	{
 		char	   *kid = row->kid;
 
-		if (!signing_key_find(kid, row))
+		if (!signing_keys_find(kid, row))
 			return NULL;
 		if (entry == NULL)
 			entry = cache_add(kid);
@@ -202,7 +202,7 @@ get_key(const char *kid, bool want_private)
 
 	if (is_up_to_date(entry, want_private))
 		return entry;
-	if (!signing_key_peek(kid, &row))
+	if (!signing_keys_find_state(kid, &row))
 	{
 		cache_forget(kid);
 		return NULL;
@@ -219,10 +219,10 @@ keyring_forget_current_signer(void)
 static void
 peek_current(SigningKeyRow *row)
 {
-	if (signing_key_peek(NULL, row))
+	if (signing_keys_find_state(NULL, row))
 		return;
 	keyring_ensure_signer();
-	if (!signing_key_peek(NULL, row))
+	if (!signing_keys_find_state(NULL, row))
 		raise_no_signing_key();
 }
 

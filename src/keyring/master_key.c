@@ -20,7 +20,8 @@
 #include "base/compat.h"
 #include "base/wipe.h"
 #include "keyring/master_key_users.h"
-#include "store/statement.h"
+#include "store/owner_scope.h"
+#include "store/statement_stamp.h"
 #include "store/store.h"
 #include "utils/memutils.h"
 
@@ -50,15 +51,15 @@ static struct
 static char *
 needed_key_ids(void)
 {
-	StoreOwnerScope scope;
+	OwnerScope scope;
 	int			count;
 	SigningKeyRow *rows;
 	StringInfoData ids;
 	int			i;
 
-	store_enter_owner(&scope);
+	owner_scope_enter(&scope);
 	rows = signing_keys_published(GetCurrentTimestamp(), &count);
-	store_leave_owner(&scope);
+	owner_scope_leave(&scope);
 	initStringInfo(&ids);
 	for (i = 0; i < count; i++)
 		if (strstr(ids.data, rows[i].master_key_id) == NULL)

@@ -36,15 +36,14 @@ master_key_users_fill_here(const MasterKeyFile *file, MasterKeyUser *user)
 {
 	pg_uuid_t	database_id = settings_get()->database_id;
 	char	   *name = get_database_name(MyDatabaseId);
-	int			count;
-	char	  **ids = signing_keys_master_key_ids(&count);
+	StringList	ids = signing_keys_sealed_by();
 	int			i;
 
 	master_key_users_find_here(file, &database_id, user);
 	snprintf(user->name, NAMEDATALEN, "%s", name != NULL ? name : "");
-	for (i = 0; i < count; i++)
-		if (master_keys_find(&file->parsed, ids[i]) >= 0)
-			master_key_user_add(user, ids[i]);
+	for (i = 0; i < ids.count; i++)
+		if (master_keys_find(&file->parsed, ids.items[i]) >= 0)
+			master_key_user_add(user, ids.items[i]);
 }
 
 /* Writes this database's line if the server may.  The caller holds the lock. */

@@ -68,7 +68,7 @@ reseal(void)
 	for (i = 0; i < count; i++)
 	{
 		sealing_reseal_key(&rows[i]);
-		signing_key_reseal(&rows[i]);
+		signing_keys_reseal(&rows[i]);
 	}
 
 	/* Once this is committed, the former key may be taken out of the file. */
@@ -182,7 +182,7 @@ keyring_renew_database_id(void)
 		for (i = 0; i < count; i++)
 		{
 			sealing_seal_opened_key(&rows[i], &opened[i]);
-			signing_key_reseal(&rows[i]);
+			signing_keys_reseal(&rows[i]);
 		}
 	}
 	PG_FINALLY();

@@ -11,21 +11,26 @@
 
 typedef struct LoginIdRules
 {
-	const char *name;
 	const char *noun;
 	int			max_length;
 	const char *(*normalise) (const char *text, const LoginIdPolicy *policy, char **value);
 } LoginIdRules;
 
+const char *const login_id_type_texts[LOGIN_ID_TYPES] = {
+	[LOGIN_ID_EMAIL] = "email",
+	[LOGIN_ID_PHONE_NUMBER] = "phone_number",
+	[LOGIN_ID_USERNAME] = "username"
+};
+
 static const LoginIdRules rules_by_type[LOGIN_ID_TYPES] = {
 	[LOGIN_ID_EMAIL] = {
-		"email", "email address", EMAIL_MAX_LENGTH, email_normalise
+		"email address", EMAIL_MAX_LENGTH, email_normalise
 	},
 	[LOGIN_ID_PHONE_NUMBER] = {
-		"phone_number", "phone number", PHONE_NUMBER_MAX_LENGTH, phone_number_normalise
+		"phone number", PHONE_NUMBER_MAX_LENGTH, phone_number_normalise
 	},
 	[LOGIN_ID_USERNAME] = {
-		"username", "username", USERNAME_MAX_LENGTH, username_normalise
+		"username", USERNAME_MAX_LENGTH, username_normalise
 	}
 };
 
@@ -40,7 +45,8 @@ get_rules(LoginIdType type)
 const char *
 login_id_type_name(LoginIdType type)
 {
-	return get_rules(type)->name;
+	(void) get_rules(type);
+	return login_id_type_texts[type];
 }
 
 const char *

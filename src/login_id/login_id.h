@@ -27,6 +27,9 @@ typedef enum LoginIdType
 #define LOGIN_ID_TYPES		3
 
 /* "email", "phone_number", "username": the SQL face's words. */
+extern const char *const login_id_type_texts[LOGIN_ID_TYPES];
+
+/* One of these.  Raises an internal error for another number. */
 extern const char *login_id_type_name(LoginIdType type);
 
 typedef struct LoginIdPolicy

@@ -17,11 +17,13 @@
 
 #include "base/errors.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "store/app_move.h"
 #include "store/app_rows.h"
 #include "store/app_statement.h"
 #include "store/app_tables.h"
+#include "store/owner_scope.h"
 #include "store/placement.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -223,7 +225,7 @@ refuse_leftovers(AppTable *tables, int count, const Datum *users)
 static void
 move_in_linked_tables(AppTable *tables, int count, const Datum *users)
 {
-	StoreOwnerScope scope;
+	OwnerScope scope;
 	uint64	   *moved = palloc(sizeof(uint64) * count);
 	char	   *sql;
 	int			i;
@@ -255,7 +257,7 @@ move_in_all_tables(AppTable *tables, int count, const Datum *users)
 	}
 	for (first = 0; first < count; first += n)
 	{
-		StoreOwnerScope scope;
+		OwnerScope scope;
 
 		n = app_tables_linked(tables, count, first);
 		app_statement_enter_owner(&scope, tables[first].owner);

@@ -15,12 +15,14 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "nodes/parsenodes.h"
 #include "store/app_release.h"
 #include "store/app_rows.h"
 #include "store/app_statement.h"
 #include "store/app_tables.h"
+#include "store/owner_scope.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
@@ -129,7 +131,7 @@ make_set_default_statement(const AppTable *table, const AppKey *key)
 static void
 run_as_owner(const AppTable *tables, int count, const char *sql, ArrayType *users)
 {
-	StoreOwnerScope scope;
+	OwnerScope scope;
 	Oid			type = UUIDARRAYOID;
 	Datum		ids = PointerGetDatum(users);
 	int			code;

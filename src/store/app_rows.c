@@ -9,8 +9,10 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "store/app_rows.h"
 #include "store/app_statement.h"
+#include "store/owner_scope.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
@@ -18,7 +20,7 @@
 static uint64
 read_number(const AppTable *table, const char *sql, ArrayType *users, Snapshot snapshot)
 {
-	StoreOwnerScope scope;
+	OwnerScope scope;
 	Oid			type = UUIDARRAYOID;
 	Datum		ids = PointerGetDatum(users);
 	bool		is_null;
@@ -86,7 +88,7 @@ static void
 add_users_with_rows(const AppTable *table, const AppKey *key, ArrayType *users,
 					ArrayBuildState **found)
 {
-	StoreOwnerScope scope;
+	OwnerScope scope;
 	Oid			type = UUIDARRAYOID;
 	Datum		ids = PointerGetDatum(users);
 	MemoryContext context = CurrentMemoryContext;

@@ -16,10 +16,12 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"
 #include "store/app_statement.h"
+#include "store/owner_scope.h"
 #include "store/placement.h"
 #include "store/session_settings.h"
 #include "store/statement.h"
@@ -130,7 +132,7 @@ app_statement_run(const AppTable *tables, int count, const char *sql, int nparam
  * be lost with the guest.
  */
 void
-app_statement_enter_owner(StoreOwnerScope *scope, Oid owner)
+app_statement_enter_owner(OwnerScope *scope, Oid owner)
 {
 	GetUserIdAndSecContext(&scope->user_id, &scope->sec_context);
 	SetUserIdAndSecContext(owner, scope->sec_context | SECURITY_LOCAL_USERID_CHANGE |
@@ -139,9 +141,9 @@ app_statement_enter_owner(StoreOwnerScope *scope, Oid owner)
 }
 
 void
-app_statement_leave_owner(StoreOwnerScope *scope)
+app_statement_leave_owner(OwnerScope *scope)
 {
-	store_leave_owner(scope);
+	owner_scope_leave(scope);
 }
 
 /*
@@ -152,7 +154,7 @@ app_statement_leave_owner(StoreOwnerScope *scope)
 void
 app_statement_run_deferred(void)
 {
-	StoreOwnerScope scope;
+	OwnerScope scope;
 	char	   *search_path = session_settings_outside("search_path");
 	int			code;
 
@@ -167,5 +169,5 @@ app_statement_run_deferred(void)
 	if (code != SPI_OK_UTILITY)
 		elog(ERROR, "could not check the constraints: %s", SPI_result_code_string(code));
 	SPI_finish();
-	store_leave_owner(&scope);
+	owner_scope_leave(&scope);
 }

@@ -15,7 +15,7 @@
 #include "postgres.h"
 
 #include "store/app_tables.h"
-#include "store/statement.h"
+#include "store/owner_scope.h"
 
 /* Called once when the library is loaded. */
 extern void app_statement_init(void);
@@ -24,8 +24,8 @@ extern void app_statement_init(void);
  * Become the owner of a table, and the former role again.  An error in between needs
  * no clean-up, because the end of the transaction restores the role.
  */
-extern void app_statement_enter_owner(StoreOwnerScope *scope, Oid owner);
-extern void app_statement_leave_owner(StoreOwnerScope *scope);
+extern void app_statement_enter_owner(OwnerScope *scope, Oid owner);
+extern void app_statement_leave_owner(OwnerScope *scope);
 
 /*
  * Run a statement that names only these tables, within SPI_connect().  Returns SPI's

@@ -3,47 +3,51 @@
  * clients.c
  *	  Statements on anon_auth.clients.
  *
+ * Nothing that the extension does within a statement changes clients, so the
+ * caller's snapshot is good enough for them.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
+#include "store/clients.h"
 #include "store/statement.h"
-#include "store/store.h"
-#include "utils/builtins.h"
 
-static StoreStatement find_client = {
-	.sql = "SELECT client_id, application_type, redirect_uris,"
-	" access_token_lifetime_seconds, refresh_token_lifetime_seconds,"
-	" refresh_token_idle_timeout_enabled, refresh_token_idle_timeout_seconds,"
-	" refresh_token_rotation_enabled, refresh_token_rotation_grace_seconds,"
-	" max_concurrent_sessions, name"
-	" FROM anon_auth.clients WHERE client_id = $1",
-	.read_only = true,
-	.nparams = 1,
-	.types = {TEXTOID}
-};
+RECORD_TYPE(client, Client, CLIENT_COLUMNS);
 
-static StoreStatement find_post_logout_redirect_uri = {
-	.sql = "SELECT 1 FROM anon_auth.clients"
-	" WHERE $1 = ANY (post_logout_redirect_uris) LIMIT 1",
-	.read_only = true,
-	.nparams = 1,
-	.types = {TEXTOID}
-};
-
-static StoreStatement longest_access_token = {
-	.sql = "SELECT COALESCE(pg_catalog.max(access_token_lifetime_seconds), 0)"
-	" FROM anon_auth.clients",
+static Statement find_client = {
+	.sql = "SELECT {client} FROM anon_auth.clients WHERE client_id = :client_id",
+	.row = &client_record,
 	.read_only = true
 };
 
-static StoreStatement find_origin = {
+static Statement find_post_logout_redirect_uri = {
+	.sql = "SELECT 1 FROM anon_auth.clients"
+	" WHERE :uri = ANY (post_logout_redirect_uris) LIMIT 1",
+	.read_only = true
+};
+
+/* A slash is appended to both, so that https://a.example is no origin of https://a.example.net. */
+static Statement find_origin = {
 	.sql = "SELECT 1 FROM anon_auth.clients c, pg_catalog.unnest(c.redirect_uris) u(uri)"
-	" WHERE pg_catalog.starts_with(u.uri || '/', $1 || '/') LIMIT 1",
-	.read_only = true,
-	.nparams = 1,
-	.types = {TEXTOID}
+	" WHERE pg_catalog.starts_with(u.uri || '/', :origin || '/') LIMIT 1",
+	.read_only = true
+};
+
+#define LIFETIME_COLUMNS(COLUMN) \
+	COLUMN(INT4, seconds, "pg_catalog.max(access_token_lifetime_seconds)")
+
+typedef struct Lifetime
+{
+	LIFETIME_COLUMNS(RECORD_FIELD)
+} Lifetime;
+
+RECORD_TYPE(lifetime, Lifetime, LIFETIME_COLUMNS);
+
+static Statement find_longest_access_token = {
+	.sql = "SELECT {lifetime} FROM anon_auth.clients",
+	.row = &lifetime_record,
+	.read_only = true
 };
 
 static const char *const application_types[] = {
@@ -55,71 +59,30 @@ static const char *const application_types[] = {
 	[APPLICATION_M2M] = "m2m"
 };
 
-static ApplicationType
-application_type_by_name(const char *name)
-{
-	int			i;
-
-	for (i = 0; i < lengthof(application_types); i++)
-		if (strcmp(application_types[i], name) == 0)
-			return (ApplicationType) i;
-	elog(ERROR, "unknown application type in anon_auth.clients");
-	pg_unreachable();
-}
+const EnumNames application_type_names = {lengthof(application_types), application_types};
 
 bool
-client_find(const char *client_id, Client *client)
+clients_find(const char *client_id, Client *client)
 {
-	StoreRow	row;
-	Datum	   *uris;
-	int			i;
-	Datum		params[1];
-
-	params[0] = text_param(client_id);
-	if (store_run(&find_client, params, NULL, &row) == 0)
-		return false;
-
-	client->client_id = store_text(&row, 0);
-	client->type = application_type_by_name(store_text(&row, 1));
-	deconstruct_array(DatumGetArrayTypeP(row.values[2]), TEXTOID, -1, false,
-					  TYPALIGN_INT, &uris, NULL, &client->redirect_uris.count);
-	client->redirect_uris.items = palloc(sizeof(char *) * Max(client->redirect_uris.count, 1));
-	for (i = 0; i < client->redirect_uris.count; i++)
-		client->redirect_uris.items[i] = TextDatumGetCString(uris[i]);
-	client->access_token_lifetime = DatumGetInt32(row.values[3]);
-	client->refresh_token_lifetime = DatumGetInt32(row.values[4]);
-	client->refresh_token_idle_timeout =
-		DatumGetBool(row.values[5]) ? DatumGetInt32(row.values[6]) : 0;
-	client->rotation = DatumGetBool(row.values[7]);
-	client->rotation_grace = DatumGetInt32(row.values[8]);
-	client->max_concurrent_sessions = DatumGetInt32(row.values[9]);
-	client->name = store_text(&row, 10);
-	return true;
+	return statement_fetch(&find_client, PARAMS(param_text("client_id", client_id)), client);
 }
 
 bool
 clients_have_post_logout_redirect_uri(const char *uri)
 {
-	Datum		params[1];
-
-	params[0] = text_param(uri);
-	return store_run(&find_post_logout_redirect_uri, params, NULL, NULL) > 0;
+	return statement_run(&find_post_logout_redirect_uri, PARAMS(param_text("uri", uri))) > 0;
 }
 
 bool
 clients_have_origin(const char *origin)
 {
-	Datum		params[1];
-
-	params[0] = text_param(origin);
-	return store_run(&find_origin, params, NULL, NULL) > 0;
+	return statement_run(&find_origin, PARAMS(param_text("origin", origin))) > 0;
 }
 
 int
 clients_longest_access_token(void)
 {
-	StoreRow	row;
+	Lifetime	longest;
 
-	return store_run(&longest_access_token, NULL, NULL, &row) > 0 ?
-		DatumGetInt32(row.values[0]) : 0;
+	return statement_fetch(&find_longest_access_token, NO_PARAMS, &longest) ? longest.seconds : 0;
 }

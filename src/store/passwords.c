@@ -7,84 +7,58 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
+#include "store/passwords.h"
 #include "store/statement.h"
-#include "store/store.h"
 
-static StoreStatement find_password = {
-	.sql = "SELECT password_hash, created_at, updated_at"
-	" FROM anon_auth.passwords WHERE user_id = $1",
-	.nparams = 1,
-	.types = {UUIDOID}
+RECORD_TYPE(password, PasswordRow, PASSWORD_COLUMNS);
+
+static Statement find_password = {
+	.sql = "SELECT {password} FROM anon_auth.passwords WHERE user_id = :user_id",
+	.row = &password_record
 };
 
-static StoreStatement insert_password = {
+static Statement insert_password = {
 	.sql = "INSERT INTO anon_auth.passwords (user_id, password_hash, created_at, updated_at)"
-	" VALUES ($1, $2, $3, $3)",
-	.nparams = 3,
-	.types = {UUIDOID, TEXTOID, TIMESTAMPTZOID}
+	" VALUES (:user_id, :hash, :now, :now)"
 };
 
-static StoreStatement set_password = {
-	.sql = "UPDATE anon_auth.passwords SET password_hash = $2, updated_at = $3"
-	" WHERE user_id = $1",
-	.nparams = 3,
-	.types = {UUIDOID, TEXTOID, TIMESTAMPTZOID}
+static Statement set_password = {
+	.sql = "UPDATE anon_auth.passwords SET password_hash = :hash, updated_at = :now"
+	" WHERE user_id = :user_id"
 };
 
-static StoreStatement replace_password = {
-	.sql = "UPDATE anon_auth.passwords SET password_hash = $3, updated_at = $4"
-	" WHERE user_id = $1 AND password_hash = $2",
-	.nparams = 4,
-	.types = {UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
+static Statement replace_password = {
+	.sql = "UPDATE anon_auth.passwords SET password_hash = :hash, updated_at = :now"
+	" WHERE user_id = :user_id AND password_hash = :old_hash"
 };
 
 bool
-password_find(const pg_uuid_t *user_id, PasswordRow *password)
+passwords_find(const pg_uuid_t *user_id, PasswordRow *password)
 {
-	Datum		params[1];
-	StoreRow	row;
-
-	params[0] = UUIDPGetDatum(user_id);
-	if (store_run(&find_password, params, NULL, &row) == 0)
-		return false;
-	password->hash = store_text(&row, 0);
-	password->created_at = DatumGetTimestampTz(row.values[1]);
-	password->updated_at = DatumGetTimestampTz(row.values[2]);
-	return true;
+	return statement_fetch(&find_password, PARAMS(param_uuid("user_id", user_id)), password);
 }
 
 void
-password_insert(const pg_uuid_t *user_id, const char *hash, TimestampTz now)
+passwords_insert(const pg_uuid_t *user_id, const char *hash, TimestampTz now)
 {
-	Datum		params[3];
-
-	params[0] = UUIDPGetDatum(user_id);
-	params[1] = text_param(hash);
-	params[2] = TimestampTzGetDatum(now);
-	store_run(&insert_password, params, NULL, NULL);
+	statement_run(&insert_password,
+				  PARAMS(param_uuid("user_id", user_id), param_text("hash", hash),
+						 param_timestamp("now", now)));
 }
 
 void
-password_set(const pg_uuid_t *user_id, const char *hash, TimestampTz now)
+passwords_set(const pg_uuid_t *user_id, const char *hash, TimestampTz now)
 {
-	Datum		params[3];
-
-	params[0] = UUIDPGetDatum(user_id);
-	params[1] = text_param(hash);
-	params[2] = TimestampTzGetDatum(now);
-	store_run(&set_password, params, NULL, NULL);
+	statement_run(&set_password,
+				  PARAMS(param_uuid("user_id", user_id), param_text("hash", hash),
+						 param_timestamp("now", now)));
 }
 
 void
-password_replace(const pg_uuid_t *user_id, const char *old_hash, const char *hash,
-				 TimestampTz now)
+passwords_replace(const pg_uuid_t *user_id, const char *old_hash, const char *hash,
+				  TimestampTz now)
 {
-	Datum		params[4];
-
-	params[0] = UUIDPGetDatum(user_id);
-	params[1] = text_param(old_hash);
-	params[2] = text_param(hash);
-	params[3] = TimestampTzGetDatum(now);
-	store_run(&replace_password, params, NULL, NULL);
+	statement_run(&replace_password,
+				  PARAMS(param_uuid("user_id", user_id), param_text("old_hash", old_hash),
+						 param_text("hash", hash), param_timestamp("now", now)));
 }

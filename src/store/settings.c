@@ -15,7 +15,9 @@
 #include "access/xact.h"
 #include "base/raise.h"
 #include "catalog/pg_type.h"
+#include "store/owner_scope.h"
 #include "store/statement.h"
+#include "store/statement_stamp.h"
 #include "store/store.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -186,13 +188,13 @@ const Settings *
 settings_get_as_owner(void)
 {
 	const Settings *settings = settings_peek();
-	StoreOwnerScope scope;
+	OwnerScope scope;
 
 	if (settings != NULL)
 		return settings;
-	store_enter_owner(&scope);
+	owner_scope_enter(&scope);
 	settings = settings_get();
-	store_leave_owner(&scope);
+	owner_scope_leave(&scope);
 	return settings;
 }
 

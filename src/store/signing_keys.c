@@ -9,245 +9,183 @@
 
 #include "access/table.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_type.h"
 #include "storage/lmgr.h"
+#include "store/signing_keys.h"
 #include "store/statement.h"
-#include "store/store.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-static StoreStatement peek_active = {
-	.sql = "SELECT kid, alg, state, created_at, verify_until FROM anon_auth.signing_keys"
-	" WHERE state = 'active' ORDER BY created_at DESC, kid LIMIT 1"
+RECORD_TYPE(key_state, SigningKeyRow, SIGNING_KEY_STATE_COLUMNS);
+RECORD_TYPE(key, SigningKeyRow, SIGNING_KEY_COLUMNS);
+
+static Statement find_state_of_active = {
+	.sql = "SELECT {key_state} FROM anon_auth.signing_keys"
+	" WHERE state = 'active' ORDER BY created_at DESC, kid LIMIT 1",
+	.row = &key_state_record
 };
 
-static StoreStatement peek_kid = {
-	.sql = "SELECT kid, alg, state, created_at, verify_until FROM anon_auth.signing_keys WHERE kid = $1",
-	.nparams = 1,
-	.types = {TEXTOID}
+static Statement find_state = {
+	.sql = "SELECT {key_state} FROM anon_auth.signing_keys WHERE kid = :kid",
+	.row = &key_state_record
 };
 
-static StoreStatement find_key = {
-	.sql = "SELECT kid, alg, state, created_at, verify_until, public_jwk, sealed_private_key, master_key_id"
-	" FROM anon_auth.signing_keys WHERE kid = $1",
-	.nparams = 1,
-	.types = {TEXTOID}
+static Statement find_key = {
+	.sql = "SELECT {key} FROM anon_auth.signing_keys WHERE kid = :kid",
+	.row = &key_record
 };
 
-static StoreStatement find_published = {
-	.sql = "SELECT kid, alg, state, created_at, verify_until, public_jwk, sealed_private_key, master_key_id"
-	" FROM anon_auth.signing_keys WHERE state = 'active'"
-	" OR (state = 'retiring' AND (verify_until IS NULL OR verify_until > $1))"
+static Statement find_published = {
+	.sql = "SELECT {key} FROM anon_auth.signing_keys WHERE state = 'active'"
+	" OR (state = 'retiring' AND (verify_until IS NULL OR verify_until > :now))"
 	" ORDER BY created_at DESC, kid",
-	.nparams = 1,
-	.types = {TIMESTAMPTZOID}
+	.row = &key_record
 };
 
-static StoreStatement begin_retiring = {
+static Statement begin_retiring = {
 	.sql = "UPDATE anon_auth.signing_keys"
-	" SET state = 'retiring', retiring_since = $2, verify_until = $3"
-	" WHERE state = 'active' AND kid <> $1",
-	.nparams = 3,
-	.types = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	" SET state = 'retiring', retiring_since = :now, verify_until = :verify_until"
+	" WHERE state = 'active' AND kid <> :kid"
 };
 
-static StoreStatement end_retiring = {
+static Statement end_retiring = {
 	.sql = "UPDATE anon_auth.signing_keys SET state = 'retired'"
-	" WHERE state = 'retiring' AND verify_until <= $1",
-	.nparams = 1,
-	.types = {TIMESTAMPTZOID}
+	" WHERE state = 'retiring' AND verify_until <= :now"
 };
 
-static StoreStatement retire_key = {
-	.sql = "UPDATE anon_auth.signing_keys SET state = 'retired' WHERE kid = $1",
-	.nparams = 1,
-	.types = {TEXTOID}
+static Statement retire_key = {
+	.sql = "UPDATE anon_auth.signing_keys SET state = 'retired' WHERE kid = :kid"
 };
 
-static StoreStatement insert_key = {
+static Statement insert_key = {
 	.sql = "INSERT INTO anon_auth.signing_keys"
 	" (kid, alg, state, public_jwk, sealed_private_key, master_key_id, created_at)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (kid) DO NOTHING",
-	.nparams = 7,
-	.types = {TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID}
+	" VALUES (:kid, :alg, :state, :public_jwk, :sealed_private_key, :master_key_id, :created_at)"
+	" ON CONFLICT (kid) DO NOTHING"
 };
 
-static StoreStatement find_any = {
-	.sql = "SELECT kid FROM anon_auth.signing_keys LIMIT 1"
+static Statement find_any = {
+	.sql = "SELECT 1 FROM anon_auth.signing_keys LIMIT 1"
 };
 
-static StoreStatement lock_keys = {
+static Statement lock_keys = {
 	.sql = "LOCK TABLE anon_auth.signing_keys IN SHARE ROW EXCLUSIVE MODE"
 };
 
-static StoreStatement lock_keys_for_insert = {
+static Statement lock_keys_for_insert = {
 	.sql = "LOCK TABLE anon_auth.signing_keys IN ROW EXCLUSIVE MODE"
 };
 
-static StoreStatement find_not_sealed_with = {
-	.sql = "SELECT kid, alg, state, created_at, verify_until, public_jwk, sealed_private_key, master_key_id"
-	" FROM anon_auth.signing_keys WHERE master_key_id <> $1 ORDER BY kid",
-	.nparams = 1,
-	.types = {TEXTOID}
+static Statement find_not_sealed_with = {
+	.sql = "SELECT {key} FROM anon_auth.signing_keys"
+	" WHERE master_key_id <> :key_id ORDER BY kid",
+	.row = &key_record
 };
 
-static StoreStatement find_sealed_with = {
-	.sql = "SELECT kid FROM anon_auth.signing_keys WHERE master_key_id = $1",
-	.read_only = true,
-	.nparams = 1,
-	.types = {TEXTOID}
+static Statement find_sealed_with = {
+	.sql = "SELECT kid FROM anon_auth.signing_keys WHERE master_key_id = :key_id",
+	.read_only = true
 };
 
-static StoreStatement find_master_key_ids = {
-	.sql = "SELECT DISTINCT master_key_id FROM anon_auth.signing_keys"
-};
+#define SEALED_BY_COLUMNS(COLUMN) \
+	COLUMN(TEXT, master_key_id)
 
-static StoreStatement reseal_key = {
-	.sql = "UPDATE anon_auth.signing_keys SET sealed_private_key = $2, master_key_id = $3 WHERE kid = $1",
-	.nparams = 3,
-	.types = {TEXTOID, BYTEAOID, TEXTOID}
-};
-
-static void
-fill_peek(SigningKeyRow *key, const StoreRow *row)
+typedef struct SealedBy
 {
-	key->kid = store_text(row, 0);
-	key->alg = store_text(row, 1);
-	key->state = store_text(row, 2);
-	key->created_at = DatumGetTimestampTz(row->values[3]);
-	key->verify_until = row->nulls[4] ? DT_NOEND : DatumGetTimestampTz(row->values[4]);
-}
+	SEALED_BY_COLUMNS(RECORD_FIELD)
+} SealedBy;
 
-static void
-fill_key(SigningKeyRow *key, const StoreRow *row)
+RECORD_TYPE(sealed_by, SealedBy, SEALED_BY_COLUMNS);
+
+static Statement find_sealed_by = {
+	.sql = "SELECT DISTINCT {sealed_by} FROM anon_auth.signing_keys",
+	.row = &sealed_by_record
+};
+
+static Statement reseal_key = {
+	.sql = "UPDATE anon_auth.signing_keys SET sealed_private_key = :sealed_private_key,"
+	" master_key_id = :master_key_id WHERE kid = :kid"
+};
+
+bool
+signing_keys_find_state(const char *kid, SigningKeyRow *key)
 {
-	fill_peek(key, row);
-	key->public_jwk = DatumGetJsonbP(row->values[5]);
-	key->sealed_private_key = DatumGetByteaP(row->values[6]);
-	key->master_key_id = store_text(row, 7);
+	if (kid == NULL)
+		return statement_fetch(&find_state_of_active, NO_PARAMS, key);
+	return statement_fetch(&find_state, PARAMS(param_text("kid", kid)), key);
 }
 
 bool
-signing_key_peek(const char *kid, SigningKeyRow *key)
+signing_keys_find(const char *kid, SigningKeyRow *key)
 {
-	Datum		params[1];
-	StoreRow	row;
-	StoreStatement *statement = kid == NULL ? &peek_active : &peek_kid;
-
-	params[0] = text_param(kid);
-	if (store_run(statement, params, NULL, &row) == 0)
-		return false;
-	fill_peek(key, &row);
-	return true;
-}
-
-bool
-signing_key_find(const char *kid, SigningKeyRow *key)
-{
-	Datum		params[1];
-	StoreRow	row;
-
-	params[0] = text_param(kid);
-	if (store_run(&find_key, params, NULL, &row) == 0)
-		return false;
-	fill_key(key, &row);
-	return true;
-}
-
-static SigningKeyRow *
-find_keys(StoreStatement *statement, Datum param, int *count)
-{
-	StoreRow   *rows = store_run_rows(statement, &param, NULL, count);
-	SigningKeyRow *keys;
-	int			i;
-
-	keys = palloc(sizeof(SigningKeyRow) * Max(*count, 1));
-	for (i = 0; i < *count; i++)
-		fill_key(&keys[i], &rows[i]);
-	return keys;
+	return statement_fetch(&find_key, PARAMS(param_text("kid", kid)), key);
 }
 
 SigningKeyRow *
 signing_keys_published(TimestampTz now, int *count)
 {
-	return find_keys(&find_published, TimestampTzGetDatum(now), count);
+	return statement_fetch_all(&find_published, PARAMS(param_timestamp("now", now)), count);
 }
 
 SigningKeyRow *
-signing_keys_not_sealed_with(const char *master_key_id, int *count)
+signing_keys_not_sealed_with(const char *key_id, int *count)
 {
-	return find_keys(&find_not_sealed_with, text_param(master_key_id), count);
+	return statement_fetch_all(&find_not_sealed_with, PARAMS(param_text("key_id", key_id)), count);
 }
 
-/* A transaction's old snapshot does not know what others have made since. */
+/* A transaction's old snapshot does not show keys that others have made since. */
 uint64
-signing_keys_sealed_with(const char *master_key_id)
+signing_keys_sealed_with(const char *key_id)
 {
-	Datum		params[1];
 	uint64		count;
 
-	params[0] = text_param(master_key_id);
 	PushActiveSnapshot(GetLatestSnapshot());
-	count = store_run(&find_sealed_with, params, NULL, NULL);
+	count = statement_run(&find_sealed_with, PARAMS(param_text("key_id", key_id)));
 	PopActiveSnapshot();
 	return count;
 }
 
-void
-signing_key_reseal(const SigningKeyRow *key)
+StringList
+signing_keys_sealed_by(void)
 {
-	Datum		params[3];
+	StringList	ids;
+	SealedBy   *rows = statement_fetch_all(&find_sealed_by, NO_PARAMS, &ids.count);
+	int			i;
 
-	params[0] = text_param(key->kid);
-	params[1] = PointerGetDatum(key->sealed_private_key);
-	params[2] = text_param(key->master_key_id);
-	store_run(&reseal_key, params, NULL, NULL);
+	ids.items = palloc(sizeof(char *) * Max(ids.count, 1));
+	for (i = 0; i < ids.count; i++)
+		ids.items[i] = rows[i].master_key_id;
+	return ids;
+}
+
+void
+signing_keys_reseal(const SigningKeyRow *key)
+{
+	statement_run(&reseal_key, PARAMS(param_record(&key_record, key)));
 }
 
 bool
-signing_key_insert(const SigningKeyRow *key)
+signing_keys_insert(const SigningKeyRow *key)
 {
-	Datum		params[7];
-
-	params[0] = text_param(key->kid);
-	params[1] = text_param(key->alg);
-	params[2] = text_param(key->state);
-	params[3] = JsonbPGetDatum(key->public_jwk);
-	params[4] = PointerGetDatum(key->sealed_private_key);
-	params[5] = text_param(key->master_key_id);
-	params[6] = TimestampTzGetDatum(key->created_at);
-	return store_run(&insert_key, params, NULL, NULL) > 0;
+	return statement_run(&insert_key, PARAMS(param_record(&key_record, key))) > 0;
 }
 
 bool
 signing_keys_exist(void)
 {
-	return store_run(&find_any, NULL, NULL, NULL) > 0;
+	return statement_run(&find_any, NO_PARAMS) > 0;
 }
 
 void
 signing_keys_lock(void)
 {
-	store_run(&lock_keys, NULL, NULL, NULL);
+	statement_run(&lock_keys, NO_PARAMS);
 }
 
 void
 signing_keys_lock_for_insert(void)
 {
-	store_run(&lock_keys_for_insert, NULL, NULL, NULL);
-}
-
-char **
-signing_keys_master_key_ids(int *count)
-{
-	StoreRow   *rows = store_run_rows(&find_master_key_ids, NULL, NULL, count);
-	char	  **ids = palloc(sizeof(char *) * Max(*count, 1));
-	int			i;
-
-	for (i = 0; i < *count; i++)
-		ids[i] = store_text(&rows[i], 0);
-	return ids;
+	statement_run(&lock_keys_for_insert, NO_PARAMS);
 }
 
 /* Every change takes this lock, and keeps it as long as it can be undone. */
@@ -266,28 +204,18 @@ signing_keys_changed_here(void)
 void
 signing_keys_begin_retiring(const char *kid, TimestampTz now, TimestampTz verify_until)
 {
-	Datum		params[3];
-
-	params[0] = text_param(kid);
-	params[1] = TimestampTzGetDatum(now);
-	params[2] = TimestampTzGetDatum(verify_until);
-	store_run(&begin_retiring, params, NULL, NULL);
+	statement_run(&begin_retiring, PARAMS(param_text("kid", kid), param_timestamp("now", now),
+										  param_timestamp("verify_until", verify_until)));
 }
 
 void
 signing_keys_end_retiring(TimestampTz now)
 {
-	Datum		params[1];
-
-	params[0] = TimestampTzGetDatum(now);
-	store_run(&end_retiring, params, NULL, NULL);
+	statement_run(&end_retiring, PARAMS(param_timestamp("now", now)));
 }
 
 bool
-signing_key_retire(const char *kid)
+signing_keys_retire(const char *kid)
 {
-	Datum		params[1];
-
-	params[0] = text_param(kid);
-	return store_run(&retire_key, params, NULL, NULL) > 0;
+	return statement_run(&retire_key, PARAMS(param_text("kid", kid))) > 0;
 }

@@ -5,45 +5,52 @@
  *
  * Plans are prepared at first use and kept.  They are stored in the static
  * only once SPI_keepplan has succeeded, so that an error in between leaves a
- * statement that is prepared anew, not a dangling pointer.
+ * statement that is prepared again, not a dangling pointer.
  *
- * A plan that is made for certain parameters has them in it as constants, and
- * auto_explain logs it, secrets and hashes too.  And to plan a statement takes
- * longer than to find a row by its key, which can be done in one way.  So
- * statements are planned once, without regard to their parameters; but not
- * those that ask for how many rows up to when.
+ * A custom plan has the parameters in it as constants, and auto_explain logs it,
+ * secrets and hashes too.  Besides, planning a statement takes longer than finding
+ * a row by its key, for which there is one way only.  So statements get generic
+ * plans.  Exceptions are those that select by a range with a limit.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <sodium.h>
-
-#include "access/table.h"
+#include "access/htup_details.h"
 #include "access/xact.h"
-#include "base/compat.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
+#include "executor/spi.h"
 #include "store/placement.h"
+#include "store/owner_scope.h"
 #include "store/session_settings.h"
 #include "store/statement.h"
-#include "utils/builtins.h"
-#include "utils/datum.h"
-#include "utils/guc.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
+#include "store/statement_text.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-/* How long a change may stay unseen in a statement that runs on. */
-#define STAMP_MAX_AGE		USECS_PER_SEC
+#define MAX_PARAMS		16		/* that a caller gives */
+#define MAX_VALUES		48		/* with the columns of records */
 
-#define SAFE_SEARCH_PATH	"pg_catalog, pg_temp"
+typedef struct PreparedStatement
+{
+	char	   *text;			/* with $n for names */
+	int			nparams;
+	NamedParam		params[MAX_PARAMS]; /* names and types, no values */
+	int			nvalues;
+	Oid			types[MAX_VALUES];
+	SPIPlanPtr	plans[PLACEMENT_SLOTS]; /* kept; see Placement.plan_slot */
+	bool		writes;			/* known once there is a plan, as the next two */
+	RecordMap	row;
+	RecordMap	joined;
+} PreparedStatement;
+
+RECORD_TYPE(id, IdRow, ID_COLUMNS);
 
 /*
  * Names and operators in our statements mean what they say under this path
- * only, and they run with the owner's rights.  Every function of ours sets it;
- * whatever of somebody else's runs in between must not leave another one.
+ * only, and they run with the owner's rights.  Every function of ours sets it.
+ * Foreign code that runs in between, such as a hook, must not leave another one.
  */
 static void
 require_safe_search_path(void)
@@ -71,293 +78,276 @@ plan_writes(SPIPlanPtr plan)
 	return false;
 }
 
-/* The kept plan, which is made at first use. */
-static SPIPlanPtr
-plan_of(StoreStatement *statement)
+/* Keep the types of the values, the columns of a record each for itself. */
+static void
+keep_types(PreparedStatement *prepared, const NamedParam *param)
 {
+	const RecordColumn *columns = NULL;
+	int			count = 1;
+	int			i;
+
+	if (param->record != NULL)
+		columns = param->record->columns(&count);
+	if (prepared->nvalues + count > MAX_VALUES)
+		elog(ERROR, "a statement of anon_auth has too many parameters");
+	for (i = 0; i < count; i++)
+		prepared->types[prepared->nvalues++] =
+			columns != NULL ? record_column_type(&columns[i]) : param->type;
+}
+
+/* Translate a statement at its first run.  The result has no plan yet. */
+static PreparedStatement *
+translate_statement(const Statement *statement, const NamedParam *params)
+{
+	PreparedStatement prepared = {0};
+	PreparedStatement *kept;
+	char	   *text;
+
+	for (; params != NULL && params[prepared.nparams].name != NULL; prepared.nparams++)
+	{
+		if (prepared.nparams == MAX_PARAMS)
+			elog(ERROR, "a statement of anon_auth has too many parameters");
+		prepared.params[prepared.nparams] = params[prepared.nparams];
+		prepared.params[prepared.nparams].value = (Datum) 0;
+		keep_types(&prepared, &params[prepared.nparams]);
+	}
+	text = statement_text_translate(statement->sql, statement->row, statement->joined, params);
+	prepared.text = MemoryContextStrdup(TopMemoryContext, text);
+	kept = MemoryContextAlloc(TopMemoryContext, sizeof(PreparedStatement));
+	*kept = prepared;
+	return kept;
+}
+
+/* Find where the columns of the records are in a returned row. */
+static void
+map_result(const Statement *statement, PreparedStatement *prepared, SPIPlanPtr plan)
+{
+	CachedPlanSource *source = llast(SPI_plan_get_plan_sources(plan));
+	bool	   *used;
+
+	if (statement->row == NULL)
+		return;
+	if (source->resultDesc == NULL)
+		elog(ERROR, "a statement of anon_auth returns no rows: %s", statement->sql);
+	used = palloc0(sizeof(bool) * source->resultDesc->natts);
+	record_map_columns(statement->row, source->resultDesc, used, &prepared->row);
+	if (statement->joined != NULL)
+		record_map_columns(statement->joined, source->resultDesc, used, &prepared->joined);
+}
+
+/* Return the kept plan, which is made at first use. */
+static SPIPlanPtr
+plan_of(const Statement *statement)
+{
+	PreparedStatement *prepared = statement->prepared;
 	const Placement *placement = placement_current();
-	SPIPlanPtr	plan = statement->plans[placement->plan_slot];
+	SPIPlanPtr	plan = prepared->plans[placement->plan_slot];
 
 	if (plan != NULL)
 		return plan;
-	plan = SPI_prepare_cursor(statement->sql, statement->nparams, statement->types,
+	plan = SPI_prepare_cursor(prepared->text, prepared->nvalues, prepared->types,
 							  statement->custom_plans ? 0 : placement->cursor_options);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare a statement of anon_auth: %s",
 			 SPI_result_code_string(SPI_result));
+	map_result(statement, prepared, plan);
+	prepared->writes = plan_writes(plan);
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not keep a plan of anon_auth");
-	statement->writes = plan_writes(plan);
-	statement->plans[placement->plan_slot] = plan;
+	prepared->plans[placement->plan_slot] = plan;
 	return plan;
 }
 
+/*
+ * Two places may run a statement, if they give the same parameters in the same
+ * order: positions are those of the first run.
+ */
 static void
-copy_row(StoreRow *row, HeapTuple tuple, TupleDesc desc)
+require_same_param(const Statement *statement, const NamedParam *param, const NamedParam *first)
 {
-	int			i;
-
-	Assert(desc->natts <= STORE_MAX_COLUMNS);
-	row->ncolumns = desc->natts;
-	for (i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attr = TupleDescAttr(desc, i);
-		Datum		value = SPI_getbinval(tuple, desc, i + 1, &row->nulls[i]);
-
-		row->values[i] = (Datum) 0;
-		if (!row->nulls[i])
-		{
-			if (attr->attlen == -1)
-				value = PointerGetDatum(PG_DETOAST_DATUM(value));
-			row->values[i] = SPI_datumTransfer(value, attr->attbyval, attr->attlen);
-		}
-	}
+	if (first->name == NULL || param->type != first->type || param->record != first->record ||
+		(param->name != first->name && strcmp(param->name, first->name) != 0))
+		elog(ERROR, "parameter \"%s\" was not given here before: %s", param->name, statement->sql);
 }
 
-static uint64
-execute(StoreStatement *statement, const Datum *params, const bool *nulls)
+/* Fill the values and SPI's nulls ('n' or ' ') from a list of parameters. */
+static void
+encode_params(const Statement *statement, const NamedParam *params, Datum *values, char *nulls)
 {
-	char		spi_nulls[STORE_MAX_PARAMS];
+	const PreparedStatement *prepared = statement->prepared;
+	int			n = 0;
+	int			i;
+
+	for (i = 0; params != NULL && params[i].name != NULL; i++)
+	{
+		const NamedParam *param = &params[i];
+		const RecordColumn *columns;
+		int			count;
+		int			c;
+
+		if (i == prepared->nparams)
+			elog(ERROR, "parameter \"%s\" was not given before: %s", param->name, statement->sql);
+		require_same_param(statement, param, &prepared->params[i]);
+		if (param->record == NULL)
+		{
+			values[n] = param->value;
+			nulls[n++] = param->is_null ? 'n' : ' ';
+			continue;
+		}
+		columns = param->record->columns(&count);
+		for (c = 0; c < count; c++)
+		{
+			bool		is_null;
+
+			values[n] = record_encode(&columns[c], DatumGetPointer(param->value), &is_null);
+			nulls[n++] = is_null ? 'n' : ' ';
+		}
+	}
+	if (i != prepared->nparams)
+		elog(ERROR, "parameter \"%s\" is missing: %s", prepared->params[i].name, statement->sql);
+}
+
+/*
+ * Run a statement within SPI_connect(), with the latest snapshot or one as usual.
+ * Parameters are encoded in SPI's memory, which ends with SPI_finish().
+ */
+static void
+execute(Statement *statement, const NamedParam *params, Snapshot latest)
+{
+	Datum		values[MAX_VALUES];
+	char		nulls[MAX_VALUES];
 	int			nest_level = session_settings_enter();
 	SPIPlanPtr	plan;
-	int			i;
 	int			code;
 
 	require_safe_search_path();
+	if (statement->prepared == NULL)
+		statement->prepared = translate_statement(statement, params);
 	plan = plan_of(statement);
-	if (statement->writes)
+	encode_params(statement, params, values, nulls);
+	if (statement->prepared->writes)
 		placement_current()->require_safe_write();
 
-	for (i = 0; i < statement->nparams; i++)
-		spi_nulls[i] = (nulls != NULL && nulls[i]) ? 'n' : ' ';
-
 	/*
-	 * A fresh snapshot, unless the statement is content with the caller's, or
-	 * a parallel worker must be: what an earlier call of the same SQL
-	 * statement has written shall be seen.
+	 * A fresh snapshot, unless the statement is content with the caller's, or a
+	 * parallel worker must be: it has to see what an earlier call of the same SQL
+	 * statement has written.
 	 */
-	code = SPI_execute_plan(plan, (Datum *) params, spi_nulls,
-							statement->read_only || IsInParallelMode(), 0);
+	if (latest != NULL)
+		code = SPI_execute_snapshot(plan, values, nulls, latest, InvalidSnapshot, true, false, 1);
+	else
+		code = SPI_execute_plan(plan, values, nulls, statement->read_only || IsInParallelMode(), 0);
 	session_settings_leave(nest_level);
 	if (code < 0)
-		elog(ERROR, "could not run a statement of anon_auth: %s",
-			 SPI_result_code_string(code));
-	return SPI_processed;
+		elog(ERROR, "could not run a statement of anon_auth: %s", SPI_result_code_string(code));
+}
+
+/* Decode a row of SPI's result in the current memory context. */
+static void
+decode_row(const Statement *statement, uint64 number, void *row, void *joined)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	Datum		values[RECORD_MAX_COLUMNS];
+	bool		nulls[RECORD_MAX_COLUMNS];
+
+	if (desc->natts > RECORD_MAX_COLUMNS)
+		elog(ERROR, "a statement of anon_auth returns too many columns");
+	heap_deform_tuple(SPI_tuptable->vals[number], desc, values, nulls);
+	record_decode(statement->row, &statement->prepared->row, values, nulls, row);
+	if (joined != NULL)
+		record_decode(statement->joined, &statement->prepared->joined, values, nulls, joined);
 }
 
 uint64
-store_run(StoreStatement *statement, const Datum *params, const bool *nulls,
-		  StoreRow *row)
+statement_run(Statement *statement, const NamedParam *params)
 {
 	uint64		processed;
 
 	SPI_connect();
-	processed = execute(statement, params, nulls);
-	if (row != NULL && processed > 0)
-		copy_row(row, SPI_tuptable->vals[0], SPI_tuptable->tupdesc);
+	execute(statement, params, NULL);
+	processed = SPI_processed;
 	SPI_finish();
 	return processed;
 }
 
-StoreRow *
-store_run_rows(StoreStatement *statement, const Datum *params, const bool *nulls,
-			   int *nrows)
+bool
+statement_fetch_joined(Statement *statement, const NamedParam *params, void *row, void *joined)
 {
-	StoreRow   *rows = NULL;
-	uint64		processed;
+	MemoryContext caller = CurrentMemoryContext;
+	bool		found;
+
+	SPI_connect();
+	execute(statement, params, NULL);
+	found = SPI_processed > 0;
+	if (found)
+	{
+		MemoryContextSwitchTo(caller);
+		decode_row(statement, 0, row, joined);
+	}
+	SPI_finish();
+	return found;
+}
+
+bool
+statement_fetch(Statement *statement, const NamedParam *params, void *row)
+{
+	return statement_fetch_joined(statement, params, row, NULL);
+}
+
+void *
+statement_fetch_all(Statement *statement, const NamedParam *params, int *count)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	size_t		size = statement->row->size;
+	char	   *rows;
 	uint64		i;
 
 	SPI_connect();
-	processed = execute(statement, params, nulls);
-	if (processed > 0)
-	{
-		rows = SPI_palloc(sizeof(StoreRow) * processed);
-		for (i = 0; i < processed; i++)
-			copy_row(&rows[i], SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
-	}
+	execute(statement, params, NULL);
+	*count = (int) SPI_processed;
+	MemoryContextSwitchTo(caller);
+	rows = palloc(size * Max(SPI_processed, 1));
+	for (i = 0; i < SPI_processed; i++)
+		decode_row(statement, i, rows + i * size, NULL);
 	SPI_finish();
-	*nrows = (int) processed;
 	return rows;
 }
 
 ArrayType *
-store_run_for_ids(StoreStatement *statement, const Datum *params)
+statement_fetch_ids(Statement *statement, const NamedParam *params)
 {
-	int			nrows;
-	StoreRow   *rows = store_run_rows(statement, params, NULL, &nrows);
-	Datum	   *ids = palloc(sizeof(Datum) * Max(nrows, 1));
+	int			count;
+	IdRow	   *rows;
+	Datum	   *ids;
 	int			i;
 
-	for (i = 0; i < nrows; i++)
-		ids[i] = rows[i].values[0];
-	return construct_array(ids, nrows, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+	statement->row = &id_record;
+	rows = statement_fetch_all(statement, params, &count);
+	ids = palloc(sizeof(Datum) * Max(count, 1));
+	for (i = 0; i < count; i++)
+		ids[i] = UUIDPGetDatum(&rows[i].id);
+	return construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
 }
 
-uint64
-store_run_latest(StoreStatement *statement, const Datum *params, StoreRow *row)
+/* Commands of this transaction count as well: their rows are to be seen, too. */
+bool
+statement_fetch_latest(Statement *statement, const NamedParam *params, void *row)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	Snapshot	snapshot;
-	uint64		processed;
-	int			nest_level = session_settings_enter();
-	int			code;
+	bool		found;
 
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	SPI_connect();
-	require_safe_search_path();
-	code = SPI_execute_snapshot(plan_of(statement), (Datum *) params, NULL, snapshot,
-								InvalidSnapshot, true, false, 1);
-	session_settings_leave(nest_level);
-	if (code != SPI_OK_SELECT)
-		elog(ERROR, "could not run a statement of anon_auth: %s", SPI_result_code_string(code));
-	processed = SPI_processed;
-	if (row != NULL && processed > 0)
-		copy_row(row, SPI_tuptable->vals[0], SPI_tuptable->tupdesc);
+	execute(statement, params, snapshot);
+	found = SPI_processed > 0;
+	if (found && row != NULL)
+	{
+		MemoryContextSwitchTo(caller);
+		decode_row(statement, 0, row, NULL);
+	}
 	SPI_finish();
 	UnregisterSnapshot(snapshot);
-	return processed;
-}
-
-int
-store_execute_once(const char *sql, int nparams, Oid *types, Datum *params, const char *nulls,
-				   bool read_only)
-{
-	SPIPlanPtr	plan = SPI_prepare_cursor(sql, nparams, types,
-										  placement_current()->cursor_options);
-	int			code;
-
-	if (plan == NULL)
-		return SPI_result;
-	code = SPI_execute_plan(plan, params, nulls, read_only, 0);
-	SPI_freeplan(plan);
-	return code;
-}
-
-/* Who owns the extension's tables; NULL-free because the schema is ours. */
-static Oid
-owner_id(void)
-{
-	Oid			namespace_id = get_namespace_oid("anon_auth", false);
-	Oid			relation_id = get_relname_relid("settings", namespace_id);
-	Relation	relation;
-	Oid			owner;
-
-	if (!OidIsValid(relation_id))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table anon_auth.settings does not exist")));
-	relation = table_open(relation_id, AccessShareLock);
-	owner = relation->rd_rel->relowner;
-	table_close(relation, AccessShareLock);
-	return owner;
-}
-
-void
-store_enter_owner(StoreOwnerScope *scope)
-{
-	GetUserIdAndSecContext(&scope->user_id, &scope->sec_context);
-	SetUserIdAndSecContext(owner_id(),
-						   scope->sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	scope->guc_nest_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", SAFE_SEARCH_PATH,
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, 0, false);
-}
-
-void
-store_leave_owner(StoreOwnerScope *scope)
-{
-	AtEOXact_GUC(false, scope->guc_nest_level);
-	SetUserIdAndSecContext(scope->user_id, scope->sec_context);
-}
-
-static uint64 subtransaction_aborts = 0;
-
-static void
-count_subtransaction_abort(SubXactEvent event, SubTransactionId id,
-						   SubTransactionId parent_id, void *arg)
-{
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		subtransaction_aborts++;
-}
-
-void
-statement_stamps_init(void)
-{
-	RegisterSubXactCallback(count_subtransaction_abort, NULL);
-}
-
-void
-statement_stamp_set(StatementStamp *stamp)
-{
-	stamp->valid = true;
-	stamp->changed = false;
-	stamp->transaction = MyLocalTransactionId();
-	stamp->statement = GetCurrentStatementStartTimestamp();
-	stamp->read_at = GetCurrentTimestamp();
-	stamp->aborts = subtransaction_aborts;
-}
-
-bool
-statement_stamp_is_of_statement(const StatementStamp *stamp)
-{
-	return stamp->valid && !stamp->changed &&
-		stamp->transaction == MyLocalTransactionId() &&
-		stamp->statement == GetCurrentStatementStartTimestamp() &&
-		stamp->aborts == subtransaction_aborts;
-}
-
-/* Also read again if the clock was set back. */
-bool
-statement_stamp_holds(const StatementStamp *stamp)
-{
-	TimestampTz age;
-
-	if (!statement_stamp_is_of_statement(stamp))
-		return false;
-	age = GetCurrentTimestamp() - stamp->read_at;
-	return age >= 0 && age < STAMP_MAX_AGE;
-}
-
-char *
-store_text(const StoreRow *row, int column)
-{
-	Assert(column < row->ncolumns);
-	if (row->nulls[column])
-		return NULL;
-	return text_to_cstring((text *) DatumGetPointer(row->values[column]));
-}
-
-pg_uuid_t
-store_uuid(const StoreRow *row, int column)
-{
-	Assert(column < row->ncolumns && !row->nulls[column]);
-	return *DatumGetUUIDP(row->values[column]);
-}
-
-Datum
-text_param(const char *string)
-{
-	return string == NULL ? (Datum) 0 : CStringGetTextDatum(string);
-}
-
-Datum
-bytea_param(const void *data, size_t length)
-{
-	bytea	   *result = palloc(VARHDRSZ + length);
-
-	SET_VARSIZE(result, VARHDRSZ + length);
-	memcpy(VARDATA(result), data, length);
-	return PointerGetDatum(result);
-}
-
-pg_uuid_t
-store_route(const void *data, size_t length)
-{
-	uint8_t		digest[crypto_hash_sha256_BYTES];
-	pg_uuid_t	route;
-
-	crypto_hash_sha256(digest, data, length);
-	memcpy(route.data, digest, UUID_LEN);
-	return route;
+	return found;
 }

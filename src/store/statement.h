@@ -3,10 +3,28 @@
  * statement.h
  *	  SQL statements of the extension: prepared once a backend, run by SPI.
  *
- * Every statement is a static StoreStatement in a file of src/store.  Callers
- * must run as the extension's owner with a pinned search_path: the SQL
- * functions do (SECURITY DEFINER, SET search_path), others use
- * store_enter_owner().
+ * Every statement is a static Statement in the file of its table.  Its text has
+ * names instead of positions:
+ *
+ *		:user_id		a parameter, given by param_uuid("user_id", ...), or a
+ *						column of a record given by param_record()
+ *		{session}		the columns of the record session
+ *		{s.session}		the same, each with the alias of its table: s.user_id, ...
+ *		{:session}		the columns as parameters: :user_id, ...
+ *
+ * The first run translates the text.  A name that is wrong or missing is then an
+ * internal error.  Returned columns are found by name at the same time.
+ *
+ * Callers must run as the extension's owner with a pinned search_path: the SQL
+ * functions do (SECURITY DEFINER, SET search_path), others use owner_scope.h.
+ *
+ * Times and random values are parameters, never computed by SQL.  Every statement
+ * names the routing key of the rows it touches (see route.h), so that the same
+ * statements run where the tables are distributed.
+ *
+ * Lock order, to be kept by callers: device key, user, one-time code, sessions,
+ * authorization codes, login IDs.  An account comes before everything of a guest that
+ * is merged into it.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,115 +33,58 @@
 
 #include "postgres.h"
 
-#include "executor/spi.h"
-#include "store/placement.h"
-#include "utils/array.h"
-#include "utils/jsonb.h"
-#include "utils/timestamp.h"
-#include "utils/uuid.h"
+#include "store/param.h"
+#include "store/positional_statement.h"
+#include "store/record.h"
 
-#define STORE_MAX_COLUMNS	40
-#define STORE_MAX_PARAMS	16
+struct PreparedStatement;
 
-typedef struct StoreStatement
+typedef struct Statement
 {
 	const char *sql;
+	const RecordType *row;		/* how a returned row is decoded; may be NULL */
+	const RecordType *joined;	/* a second record in the same row; may be NULL */
 	bool		read_only;		/* content with the caller's snapshot */
 	bool		custom_plans;	/* the best plan depends on the parameters */
-	int			nparams;
-	Oid			types[STORE_MAX_PARAMS];
-	SPIPlanPtr	plans[PLACEMENT_SLOTS]; /* kept; see Placement.plan_slot */
-	bool		writes;			/* known once there is a plan */
-} StoreStatement;
+	struct PreparedStatement *prepared;	/* NULL before the first run */
+} Statement;
 
-/* One row, copied to the caller's memory context. */
-typedef struct StoreRow
+/* Run a statement.  Return the number of rows selected or affected. */
+extern uint64 statement_run(Statement *statement, const NamedParam *params);
+
+/*
+ * Run a statement and decode the first row.  False if there is none: row is then
+ * unchanged.  What it points to is in the caller's memory context.
+ */
+extern bool statement_fetch(Statement *statement, const NamedParam *params, void *row);
+
+/* Same for a statement that returns two records in one row. */
+extern bool statement_fetch_joined(Statement *statement, const NamedParam *params, void *row,
+								   void *joined);
+
+/* Run a statement and decode all rows.  Return a palloc'd array of structs. */
+extern void *statement_fetch_all(Statement *statement, const NamedParam *params, int *count);
+
+/*
+ * Run a statement that returns a column "id" of type uuid, and return the ids as
+ * uuid[].  (Not by array_agg(): where a node runs it for Citus, a function of that
+ * name and for this very type is preferred.)
+ */
+extern ArrayType *statement_fetch_ids(Statement *statement, const NamedParam *params);
+
+/*
+ * Run a SELECT that sees all that is committed by now, whatever the transaction's
+ * snapshot.  False if it finds no row.  With row NULL nothing is decoded.
+ */
+extern bool statement_fetch_latest(Statement *statement, const NamedParam *params, void *row);
+
+/* The record of one id, {id_record}, for statement_fetch_ids(). */
+#define ID_COLUMNS(COLUMN) \
+	COLUMN(UUID, id)
+
+typedef struct IdRow
 {
-	int			ncolumns;
-	Datum		values[STORE_MAX_COLUMNS];
-	bool		nulls[STORE_MAX_COLUMNS];
-} StoreRow;
-
-/*
- * Runs a statement.  nulls may be NULL (no parameter is null) or an array of
- * booleans.  Returns the number of rows selected or affected.  With row set,
- * the first returned row is copied to it.
- */
-extern uint64 store_run(StoreStatement *statement, const Datum *params,
-						const bool *nulls, StoreRow *row);
-
-/* Same, for statements that return several rows: all of them, palloc'd. */
-extern StoreRow *store_run_rows(StoreStatement *statement, const Datum *params,
-								const bool *nulls, int *nrows);
-
-/*
- * The ids that a statement returns, one a row.  (Not by array_agg(): where a node
- * runs it for Citus, a function of that name and for this very type is preferred.)
- */
-extern ArrayType *store_run_for_ids(StoreStatement *statement, const Datum *params);
-
-/*
- * A SELECT without NULL parameters that sees what is committed by now, whatever
- * the transaction's snapshot.  Returns 1 if it finds a row, which is copied to
- * row unless that is NULL, or 0.
- */
-extern uint64 store_run_latest(StoreStatement *statement, const Datum *params, StoreRow *row);
-
-/*
- * Within SPI_connect(): run the text of a statement that is not kept, without
- * the parameters in its plan.  Returns SPI's code.
- */
-extern int	store_execute_once(const char *sql, int nparams, Oid *types, Datum *params,
-							   const char *nulls, bool read_only);
-
-/*
- * For functions that are not SECURITY DEFINER because they must be cheap:
- * become the extension's owner with a safe search_path, and go back.  An
- * error in between needs no clean-up: transaction abort restores both.
- */
-typedef struct StoreOwnerScope
-{
-	Oid			user_id;
-	int			sec_context;
-	int			guc_nest_level;
-} StoreOwnerScope;
-
-extern void store_enter_owner(StoreOwnerScope *scope);
-extern void store_leave_owner(StoreOwnerScope *scope);
-
-/*
- * Which top-level statement something was read in, for what is read once a
- * statement.  A subtransaction that aborts ends it too: what was read may have
- * been what it had written.  So does a second: a statement, such as DO, may run
- * for as long as its caller likes.
- */
-typedef struct StatementStamp
-{
-	bool		valid;
-	bool		changed;		/* read it again although the statement is the same */
-	LocalTransactionId transaction;
-	TimestampTz statement;
-	TimestampTz read_at;
-	uint64		aborts;
-} StatementStamp;
-
-/* Called once when the library is loaded. */
-extern void statement_stamps_init(void);
-
-extern void statement_stamp_set(StatementStamp *stamp);
-
-extern bool statement_stamp_holds(const StatementStamp *stamp);
-
-/* Whether it was set in this statement, however long ago. */
-extern bool statement_stamp_is_of_statement(const StatementStamp *stamp);
-
-/* Columns and parameters. */
-extern char *store_text(const StoreRow *row, int column);	/* NULL if null */
-extern pg_uuid_t store_uuid(const StoreRow *row, int column);
-extern Datum text_param(const char *string);
-extern Datum bytea_param(const void *data, size_t length);
-
-/* First 16 bytes of the SHA-256 of a string, as a routing key. */
-extern pg_uuid_t store_route(const void *data, size_t length);
+	ID_COLUMNS(RECORD_FIELD)
+} IdRow;
 
 #endif							/* ANON_AUTH_STATEMENT_H */

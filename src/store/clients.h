@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * clients.h
+ *	  The table anon_auth.clients: applications and their settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_CLIENTS_H
+#define ANON_AUTH_CLIENTS_H
+
+#include "postgres.h"
+
+#include "store/record.h"
+
+typedef enum ApplicationType
+{
+	APPLICATION_SPA,
+	APPLICATION_TRADITIONAL_WEBAPP,
+	APPLICATION_NATIVE,
+	APPLICATION_CONFIDENTIAL,
+	APPLICATION_THIRD_PARTY_APP,
+	APPLICATION_M2M
+} ApplicationType;
+
+extern const EnumNames application_type_names;
+
+#define RECORD_C_APPLICATION_TYPE(name)	ApplicationType name
+#define RECORD_KIND_APPLICATION_TYPE	RECORD_ENUM(application_type_names)
+
+/* An idle timeout of 0 seconds means that there is none. */
+#define CLIENT_COLUMNS(COLUMN) \
+	COLUMN(TEXT, client_id) \
+	COLUMN(TEXT, name) \
+	COLUMN(APPLICATION_TYPE, application_type) \
+	COLUMN(TEXT_LIST, redirect_uris) \
+	COLUMN(INT4, access_token_lifetime_seconds) \
+	COLUMN(INT4, refresh_token_lifetime_seconds) \
+	COLUMN(INT4, refresh_token_idle_timeout_seconds, \
+		   "CASE WHEN refresh_token_idle_timeout_enabled THEN refresh_token_idle_timeout_seconds END") \
+	COLUMN(BOOL, refresh_token_rotation_enabled) \
+	COLUMN(INT4, refresh_token_rotation_grace_seconds) \
+	COLUMN(INT4, max_concurrent_sessions)
+
+typedef struct Client
+{
+	CLIENT_COLUMNS(RECORD_FIELD)
+} Client;
+
+/* False if there is no such client. */
+extern bool clients_find(const char *client_id, Client *client);
+
+/* Whether some client may send browsers there after logout. */
+extern bool clients_have_post_logout_redirect_uri(const char *uri);
+
+/* Whether a redirect URI of some client has this origin (RFC 6454). */
+extern bool clients_have_origin(const char *origin);
+
+/* The longest lifetime of any client's access tokens, in seconds; 0: no clients. */
+extern int	clients_longest_access_token(void);
+
+#endif							/* ANON_AUTH_CLIENTS_H */

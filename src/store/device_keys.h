@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * device_keys.h
+ *	  The tables anon_auth.device_keys and anon_auth.removed_device_keys.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_DEVICE_KEYS_H
+#define ANON_AUTH_DEVICE_KEYS_H
+
+#include "postgres.h"
+
+#include "store/record.h"
+
+/*
+ * A device key is identified by its kid and its thumbprint: keys of other devices
+ * may have the same kid.  used_challenges is the window of src/token.
+ */
+#define DEVICE_KEY_COLUMNS(COLUMN) \
+	COLUMN(TEXT, kid) \
+	COLUMN(TEXT, thumbprint) \
+	COLUMN(UUID, user_id) \
+	COLUMN(TEXT, alg) \
+	COLUMN(JSONB, jwk) \
+	COLUMN(BYTEA, used_challenges)
+
+typedef struct DeviceKey
+{
+	DEVICE_KEY_COLUMNS(RECORD_FIELD)
+} DeviceKey;
+
+/* The route (see route.h) of a key, which its user's id is made to fit. */
+extern pg_uuid_t device_keys_route(const char *kid);
+
+/* False if there is no such key. */
+extern bool device_keys_find(const char *kid, const char *thumbprint, DeviceKey *key);
+
+/*
+ * Find the keys with a kid that registered first, at most DEVICE_KEYS_OF_KID.
+ * Return a palloc'd array.
+ */
+#define DEVICE_KEYS_OF_KID	4
+extern DeviceKey *device_keys_find_by_kid(const char *kid, int *count);
+
+/* False if the key is there already.  Waits for a concurrent insert of it. */
+extern bool device_keys_insert(const DeviceKey *key, TimestampTz now);
+
+/* False if another transaction changed used_challenges meanwhile, or the key is gone. */
+extern bool device_keys_replace_challenges(const DeviceKey *key, bytea *used_challenges,
+										   TimestampTz now);
+
+/*
+ * Delete a user's key, and keep the challenges that it has used.  Does nothing if
+ * there is no such key, or if it has signed up again for another user.
+ */
+extern void device_keys_remove(const char *kid, const pg_uuid_t *user_id, TimestampTz now);
+
+/* The challenges that device_keys_remove() kept, as committed by now, or NULL. */
+extern bytea *device_keys_removed_challenges(const DeviceKey *key);
+
+#endif							/* ANON_AUTH_DEVICE_KEYS_H */

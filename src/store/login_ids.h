@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * login_ids.h
+ *	  The table anon_auth.login_ids: email addresses, phone numbers, user names.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_LOGIN_IDS_H
+#define ANON_AUTH_LOGIN_IDS_H
+
+#include "postgres.h"
+
+#include "login_id/login_id.h"
+#include "store/record.h"
+#include "store/users.h"
+
+#define RECORD_C_LOGIN_ID_TYPE(name)	LoginIdType name
+#define RECORD_KIND_LOGIN_ID_TYPE		RECORD_ENUM(login_id_type_names)
+
+extern const EnumNames login_id_type_names;
+
+#define LOGIN_ID_COLUMNS(COLUMN) \
+	COLUMN(LOGIN_ID_TYPE, type) \
+	COLUMN(TEXT, value)				/* normalised */ \
+	COLUMN(TEXT, original_value)	/* as it was given */ \
+	COLUMN(BOOL, verified, "verified_at IS NOT NULL") \
+	COLUMN(TIMESTAMP, created_at) \
+	COLUMN(TIMESTAMP, updated_at)
+
+typedef struct LoginIdRow
+{
+	LOGIN_ID_COLUMNS(RECORD_FIELD)
+} LoginIdRow;
+
+/* The route (see route.h) of a login ID. */
+extern pg_uuid_t login_ids_route(const LoginId *login_id);
+
+/* Find the user who has a login ID.  False if nobody has it. */
+extern bool login_ids_owner(const LoginId *login_id, pg_uuid_t *user_id);
+
+/* False if somebody has it already.  Waits for a concurrent insert of it. */
+extern bool login_ids_insert(const LoginId *login_id, const pg_uuid_t *user_id, TimestampTz now);
+
+/* The login IDs of a user, palloc'd, the oldest first. */
+extern LoginIdRow *login_ids_of(const User *user, int *count);
+
+/* Mark the user's login IDs of a type as verified, unless they are already. */
+extern void login_ids_set_verified(const User *user, LoginIdType type, TimestampTz now);
+
+#endif							/* ANON_AUTH_LOGIN_IDS_H */

@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * outbox.c
+ *	  Statements on anon_auth.outbox.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/async.h"
+#include "store/outbox.h"
+#include "store/placement.h"
+#include "store/statement.h"
+
+/* The channel that workers LISTEN on. */
+#define OUTBOX_CHANNEL	"anon_auth_outbox"
+
+RECORD_TYPE(message, OutboxMessage, OUTBOX_COLUMNS);
+
+static Statement insert_message = {
+	.sql = "INSERT INTO anon_auth.outbox ({message}) VALUES ({:message})"
+};
+
+static Statement take_messages = {
+	.sql = "WITH oldest AS (SELECT user_id, id FROM anon_auth.outbox"
+	"  ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED),"
+	" taken AS (DELETE FROM anon_auth.outbox o USING oldest t"
+	"  WHERE o.user_id = t.user_id AND o.id = t.id RETURNING {o.message})"
+	" SELECT {message} FROM taken WHERE expires_at > :now ORDER BY id",
+	.row = &message_record,
+	.custom_plans = true
+};
+
+void
+outbox_put(const OneTimeCodeKey *key, const OutboxMessage *message)
+{
+	OutboxMessage typed = *message;
+
+	typed.type = (char *) enum_name(&code_purpose_names, key->purpose);
+	typed.login_id_type = (char *) login_id_type_name(key->login_id_type);
+	statement_run(&insert_message, PARAMS(param_record(&message_record, &typed)));
+	outbox_notify();
+}
+
+void
+outbox_notify(void)
+{
+	Async_Notify(OUTBOX_CHANNEL, "");
+}
+
+OutboxMessage *
+outbox_take(int limit, TimestampTz now, int *count)
+{
+	return placement_current()->take_outbox_messages(limit, now, count);
+}
+
+OutboxMessage *
+outbox_take_locally(int limit, TimestampTz now, int *count)
+{
+	return statement_fetch_all(&take_messages,
+							   PARAMS(param_int4("limit", limit), param_timestamp("now", now)),
+							   count);
+}

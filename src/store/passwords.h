@@ -1,0 +1,39 @@
+/*-------------------------------------------------------------------------
+ *
+ * passwords.h
+ *	  The table anon_auth.passwords.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_PASSWORDS_H
+#define ANON_AUTH_PASSWORDS_H
+
+#include "postgres.h"
+
+#include "store/record.h"
+
+/* password_hash is an Argon2id string with its parameters and salt. */
+#define PASSWORD_COLUMNS(COLUMN) \
+	COLUMN(TEXT, password_hash) \
+	COLUMN(TIMESTAMP, created_at) \
+	COLUMN(TIMESTAMP, updated_at)
+
+typedef struct PasswordRow
+{
+	PASSWORD_COLUMNS(RECORD_FIELD)
+} PasswordRow;
+
+/* False if the user has no password. */
+extern bool passwords_find(const pg_uuid_t *user_id, PasswordRow *password);
+
+/* Give a user who has none a password. */
+extern void passwords_insert(const pg_uuid_t *user_id, const char *hash, TimestampTz now);
+
+/* Change a user's password, whatever it is. */
+extern void passwords_set(const pg_uuid_t *user_id, const char *hash, TimestampTz now);
+
+/* Change a user's password, unless it has changed since its hash was read. */
+extern void passwords_replace(const pg_uuid_t *user_id, const char *old_hash, const char *hash,
+							  TimestampTz now);
+
+#endif							/* ANON_AUTH_PASSWORDS_H */

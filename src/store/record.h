@@ -1,0 +1,175 @@
+/*-------------------------------------------------------------------------
+ *
+ * record.h
+ *	  Table rows as C structs: one list of columns generates the struct, the
+ *	  SQL and the decoding.
+ *
+ * A table's header has the list and the struct:
+ *
+ *		#define CLIENT_COLUMNS(COLUMN) \
+ *			COLUMN(TEXT, client_id) \
+ *			COLUMN(INT4, access_token_lifetime_seconds)
+ *
+ *		typedef struct Client
+ *		{
+ *			CLIENT_COLUMNS(RECORD_FIELD)
+ *		} Client;
+ *
+ * A file that uses it in statements says RECORD_TYPE(client, Client,
+ * CLIENT_COLUMNS) once, and has client_record then.  The SQL text of a
+ * statement names the record in braces; see statement.h.
+ *
+ * A third argument of COLUMN is an SQL expression to be read in the place of a
+ * column, as in COLUMN(BOOL, is_verified, "verified_at IS NOT NULL").
+ *
+ * A null value is decoded as zero: 0, false, the nil UUID, NULL, or an empty
+ * list whose items are NULL.  Encoding a struct does the reverse for pointers
+ * and for TIMESTAMP.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_RECORD_H
+#define ANON_AUTH_RECORD_H
+
+#include "postgres.h"
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "base/string_list.h"
+#include "utils/array.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#define SECRET_HASH_LENGTH	32	/* SHA-256 */
+
+typedef enum FieldKind
+{
+	FIELD_BOOL,
+	FIELD_INT4,
+	FIELD_INT8,
+	FIELD_FLOAT8,
+	FIELD_OID,
+	FIELD_TEXT,
+	FIELD_ENUM,
+	FIELD_UUID,
+	FIELD_UUID_ARRAY,
+	FIELD_TEXT_LIST,
+	FIELD_TIMESTAMP,
+	FIELD_TIMESTAMP_OR_NEVER,
+	FIELD_INTERVAL,
+	FIELD_JSONB,
+	FIELD_BYTEA,
+	FIELD_HASH
+} FieldKind;
+
+/* The texts of an enum's values, which count from 0. */
+typedef struct EnumNames
+{
+	int			count;
+	const char *const *names;
+} EnumNames;
+
+static inline const char *
+enum_name(const EnumNames *names, int value)
+{
+	Assert(value >= 0 && value < names->count);
+	return names->names[value];
+}
+
+/*
+ * The C declaration of each kind.  A kind for an enum stored as text is added by
+ * whoever has the enum: RECORD_C_<KIND> and RECORD_KIND_<KIND>, of which the
+ * latter is RECORD_ENUM(names).
+ */
+#define RECORD_C_BOOL(name)			bool name
+#define RECORD_C_INT4(name)			int32 name
+#define RECORD_C_INT8(name)			int64 name
+#define RECORD_C_FLOAT8(name)		double name
+#define RECORD_C_OID(name)			Oid name
+#define RECORD_C_TEXT(name)			char *name
+#define RECORD_C_UUID(name)			pg_uuid_t name
+#define RECORD_C_UUID_ARRAY(name)	ArrayType *name
+#define RECORD_C_TEXT_LIST(name)	StringList name
+#define RECORD_C_TIMESTAMP(name)	TimestampTz name	/* null: 0 */
+#define RECORD_C_TIMESTAMP_OR_NEVER(name)	TimestampTz name	/* null: DT_NOEND */
+#define RECORD_C_INTERVAL(name)		Interval *name
+#define RECORD_C_JSONB(name)		Jsonb *name
+#define RECORD_C_BYTEA(name)		bytea *name
+#define RECORD_C_HASH(name)			uint8 name[SECRET_HASH_LENGTH]
+
+#define RECORD_KIND_BOOL			FIELD_BOOL, NULL
+#define RECORD_KIND_INT4			FIELD_INT4, NULL
+#define RECORD_KIND_INT8			FIELD_INT8, NULL
+#define RECORD_KIND_FLOAT8			FIELD_FLOAT8, NULL
+#define RECORD_KIND_OID				FIELD_OID, NULL
+#define RECORD_KIND_TEXT			FIELD_TEXT, NULL
+#define RECORD_KIND_UUID			FIELD_UUID, NULL
+#define RECORD_KIND_UUID_ARRAY		FIELD_UUID_ARRAY, NULL
+#define RECORD_KIND_TEXT_LIST		FIELD_TEXT_LIST, NULL
+#define RECORD_KIND_TIMESTAMP		FIELD_TIMESTAMP, NULL
+#define RECORD_KIND_TIMESTAMP_OR_NEVER	FIELD_TIMESTAMP_OR_NEVER, NULL
+#define RECORD_KIND_INTERVAL		FIELD_INTERVAL, NULL
+#define RECORD_KIND_JSONB			FIELD_JSONB, NULL
+#define RECORD_KIND_BYTEA			FIELD_BYTEA, NULL
+#define RECORD_KIND_HASH			FIELD_HASH, NULL
+#define RECORD_ENUM(names)			FIELD_ENUM, &(names)
+
+typedef struct RecordColumn
+{
+	const char *name;
+	const char *expression;		/* "" for the column itself */
+	FieldKind	kind;
+	const EnumNames *names;		/* of FIELD_ENUM */
+	size_t		offset;
+} RecordColumn;
+
+typedef struct RecordType
+{
+	const char *name;
+	size_t		size;
+	const RecordColumn *(*columns) (int *count);
+} RecordType;
+
+#define RECORD_FIELD(kind, name, ...)	RECORD_C_##kind(name);
+
+#define RECORD_COLUMN(kind, name, ...) \
+	{#name, "" __VA_ARGS__, RECORD_KIND_##kind, offsetof(RecordStruct, name)},
+
+/* A function, since the columns need to be told the struct's name. */
+#define RECORD_TYPE(record, Struct, COLUMNS) \
+	static const RecordColumn * \
+	record##_columns(int *count) \
+	{ \
+		typedef Struct RecordStruct; \
+		static const RecordColumn columns[] = {COLUMNS(RECORD_COLUMN)}; \
+		*count = lengthof(columns); \
+		return columns; \
+	} \
+	static const RecordType record##_record = {#record, sizeof(Struct), record##_columns}
+
+#define RECORD_MAX_COLUMNS	64
+
+/* The attributes of a result row that a record's columns are in, in the record's order. */
+typedef struct RecordMap
+{
+	int			count;
+	AttrNumber	attributes[RECORD_MAX_COLUMNS];
+} RecordMap;
+
+/*
+ * Find a record's columns among the attributes of a result by their names, passing
+ * over those that are used already, and mark them as used.  Raises an internal
+ * error if one is missing or of another type.
+ */
+extern void record_map_columns(const RecordType *type, TupleDesc desc, bool *used, RecordMap *map);
+
+/* Copy a row that has been deformed to a struct; what it points to is palloc'd. */
+extern void record_decode(const RecordType *type, const RecordMap *map, const Datum *values,
+						  const bool *nulls, void *record);
+
+/* The SQL type of a column, and a struct's value of it as a parameter. */
+extern Oid	record_column_type(const RecordColumn *column);
+extern Datum record_encode(const RecordColumn *column, const void *record, bool *is_null);
+
+#endif							/* ANON_AUTH_RECORD_H */

@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * sessions.h
+ *	  The table anon_auth.sessions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_SESSIONS_H
+#define ANON_AUTH_SESSIONS_H
+
+#include "postgres.h"
+
+#include "store/record.h"
+#include "store/users.h"
+
+typedef enum SessionType
+{
+	SESSION_REFRESH_TOKEN,
+	SESSION_COOKIE
+} SessionType;
+
+/* client_id is NULL only for cookie sessions; rotated_at is 0 before the first rotation. */
+#define SESSION_COLUMNS(COLUMN) \
+	COLUMN(UUID, user_id) \
+	COLUMN(UUID, id) \
+	COLUMN(TEXT, client_id) \
+	COLUMN(HASH, secret_hash) \
+	COLUMN(INT4, generation) \
+	COLUMN(TIMESTAMP, rotated_at) \
+	COLUMN(TIMESTAMP, created_at) \
+	COLUMN(TIMESTAMP, authenticated_at) \
+	COLUMN(TIMESTAMP, expires_at)
+
+typedef struct Session
+{
+	SESSION_COLUMNS(RECORD_FIELD)
+} Session;
+
+/* Insert a session that is used now for the first time.  device_info may be NULL. */
+extern void sessions_insert(const Session *session, SessionType type, Jsonb *device_info);
+
+/*
+ * Read a session that has not expired, and the state of its user, without a lock.
+ * False if there is none.
+ */
+extern bool sessions_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
+						  Session *session, User *user);
+
+/*
+ * Mark a live session as used, move its expiry, and read the row that results.
+ * With rotate the generation is increased by one if it is the presented one; an older
+ * one is left to session.c in src/domain.  False if there is no such session, or if
+ * the presented generation is ahead: it comes from a refresh that was rolled back.
+ */
+extern bool sessions_use(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz expires_at,
+						 bool rotate, int presented_generation, TimestampTz now,
+						 Session *session, User *user);
+
+/* False if there was no such session. */
+extern bool sessions_delete(const pg_uuid_t *user_id, const pg_uuid_t *id);
+
+/*
+ * Delete a session that has not expired and has this secret, and return its client.
+ * False if there was none.
+ */
+extern bool sessions_delete_with_secret(const pg_uuid_t *user_id, const pg_uuid_t *id,
+										const uint8 secret_hash[SECRET_HASH_LENGTH],
+										TimestampTz now, char **client_id);
+
+/* Delete a user's sessions of one client, or all if client_id is NULL.  Return how many. */
+extern uint64 sessions_delete_all(const pg_uuid_t *user_id, const char *client_id);
+
+/* Delete all sessions of a user.  Return whether this one was among them. */
+extern bool sessions_delete_all_with(const pg_uuid_t *user_id, const pg_uuid_t *id);
+
+/*
+ * End a session at once, also if this transaction is rolled back: the caller deletes
+ * its row, and if that is undone, sessions_find() still does not find it.
+ */
+extern void sessions_revoke_at_once(const Session *session, TimestampTz now);
+
+/* Whether sessions_revoke_at_once() was called for a session whose row may remain. */
+extern bool sessions_revoked(const pg_uuid_t *id);
+
+#endif							/* ANON_AUTH_SESSIONS_H */

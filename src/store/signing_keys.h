@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * signing_keys.h
+ *	  The table anon_auth.signing_keys: the database's own keys, sealed with a
+ *	  master key.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_SIGNING_KEYS_H
+#define ANON_AUTH_SIGNING_KEYS_H
+
+#include "postgres.h"
+
+#include "store/record.h"
+
+/* Enough to tell whether a cached key is still right. */
+#define SIGNING_KEY_STATE_COLUMNS(COLUMN) \
+	COLUMN(TEXT, kid) \
+	COLUMN(TEXT, alg) \
+	COLUMN(TEXT, state)				/* active, retiring, retired */ \
+	COLUMN(TIMESTAMP, created_at) \
+	COLUMN(TIMESTAMP_OR_NEVER, verify_until)
+
+#define SIGNING_KEY_COLUMNS(COLUMN) \
+	SIGNING_KEY_STATE_COLUMNS(COLUMN) \
+	COLUMN(JSONB, public_jwk) \
+	COLUMN(BYTEA, sealed_private_key) \
+	COLUMN(TEXT, master_key_id)
+
+/* Where only the state was read, the other fields are zero. */
+typedef struct SigningKeyRow
+{
+	SIGNING_KEY_COLUMNS(RECORD_FIELD)
+} SigningKeyRow;
+
+/*
+ * Read the state of a key; with kid NULL, of the newest active one.  False if there
+ * is none.
+ */
+extern bool signing_keys_find_state(const char *kid, SigningKeyRow *key);
+
+/* False if there is no such key. */
+extern bool signing_keys_find(const char *kid, SigningKeyRow *key);
+
+/* Insert a key, verify_until excepted.  False if there is one with that kid. */
+extern bool signing_keys_insert(const SigningKeyRow *key);
+
+/* Active keys, and retiring ones that still verify, the newest first; palloc'd. */
+extern SigningKeyRow *signing_keys_published(TimestampTz now, int *count);
+
+/* Make all active keys except one retiring; they verify until the given time. */
+extern void signing_keys_begin_retiring(const char *kid, TimestampTz now,
+										TimestampTz verify_until);
+
+/* Make retiring keys that verify no longer retired. */
+extern void signing_keys_end_retiring(TimestampTz now);
+
+/* Make a key retired now.  False if there is no such key. */
+extern bool signing_keys_retire(const char *kid);
+
+/* Whether there is any key, in any state. */
+extern bool signing_keys_exist(void);
+
+/* Keys sealed with another master key than the given one, in any state; palloc'd. */
+extern SigningKeyRow *signing_keys_not_sealed_with(const char *key_id, int *count);
+
+/* How many keys a master key has sealed, as of now whatever the isolation level. */
+extern uint64 signing_keys_sealed_with(const char *key_id);
+
+/* Store sealed_private_key and master_key_id of a key. */
+extern void signing_keys_reseal(const SigningKeyRow *key);
+
+/* The ids of the master keys that seal signing keys, each once. */
+extern StringList signing_keys_sealed_by(void);
+
+/*
+ * Take a SHARE ROW EXCLUSIVE lock until the end of the transaction: one transaction at
+ * a time decides whether a first key is needed.
+ */
+extern void signing_keys_lock(void);
+
+/* Take a ROW EXCLUSIVE lock; it conflicts with signing_keys_lock(). */
+extern void signing_keys_lock_for_insert(void);
+
+/* Whether this transaction has changed rows, and could still be rolled back. */
+extern bool signing_keys_changed_here(void);
+
+#endif							/* ANON_AUTH_SIGNING_KEYS_H */

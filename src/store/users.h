@@ -1,0 +1,99 @@
+/*-------------------------------------------------------------------------
+ *
+ * users.h
+ *	  The table anon_auth.users: guests and accounts.
+ *
+ * Deleting users has a file of its own, user_deletion.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_USERS_H
+#define ANON_AUTH_USERS_H
+
+#include "postgres.h"
+
+#include "store/record.h"
+
+/* The columns that every call for a session needs. */
+#define USER_STATE_COLUMNS(COLUMN) \
+	COLUMN(UUID, id) \
+	COLUMN(BOOL, is_anonymous) \
+	COLUMN(BOOL, is_disabled) \
+	COLUMN(BOOL, is_verified) \
+	COLUMN(TIMESTAMP, last_seen_at) \
+	COLUMN(TEXT, device_kid)	/* of guests only, and not of all */
+
+#define USER_COLUMNS(COLUMN) \
+	USER_STATE_COLUMNS(COLUMN) \
+	COLUMN(TIMESTAMP, created_at) \
+	COLUMN(TIMESTAMP, updated_at) \
+	COLUMN(UUID_ARRAY, login_id_routes) \
+	COLUMN(JSONB, standard_attributes) \
+	COLUMN(JSONB, custom_attributes)
+
+/* Where only the state was read, the other fields are zero. */
+typedef struct User
+{
+	USER_COLUMNS(RECORD_FIELD)
+} User;
+
+/*
+ * The id of a new user: a UUIDv7.  route is that of its device key (see route.h), or
+ * NULL; where rows are distributed, both then belong to the same shard.
+ */
+extern pg_uuid_t users_new_id(const pg_uuid_t *route, TimestampTz now);
+
+/* Insert a guest.  device_kid may be NULL.  For purge_from see the column's comment. */
+extern void users_insert_guest(const pg_uuid_t *id, const char *device_kid,
+							   TimestampTz purge_from, TimestampTz now);
+
+/* Read a user without a lock.  False if there is none. */
+extern bool users_find(const pg_uuid_t *id, User *user);
+
+/*
+ * Mark a user as seen, and lock its row, so that a concurrent disabling waits.
+ * False if the user is disabled or gone.
+ */
+extern bool users_log_in(const pg_uuid_t *id, TimestampTz now, User *user);
+
+/* Lock a user's row as users_log_in() does, without a change.  False if it is gone. */
+extern bool users_lock(const pg_uuid_t *id);
+
+/*
+ * Keep a user from being deleted; this waits for nothing but deletions.  False if
+ * it is gone.
+ */
+extern bool users_keep(const pg_uuid_t *id);
+
+/*
+ * Lock the row of a guest that is about to be deleted, against new references too.
+ * False if the user is disabled, gone, or an account by now.
+ */
+extern bool users_lock_guest(const pg_uuid_t *id, User *user);
+
+/* Lock a user's row for users_delete().  False if it is gone. */
+extern bool users_lock_for_deletion(const pg_uuid_t *id, User *user);
+
+/*
+ * Mark a user as seen, for a refresh: exact to the hour, and skipped if another
+ * transaction holds the row.
+ */
+extern void users_touch(const User *user, TimestampTz now);
+
+/*
+ * To be called after a session of the user was deleted.  If that was the last one
+ * of a guest without a device key, nobody can come back to the guest: purge() may
+ * delete it from now on.  Skipped if another transaction holds the row.
+ */
+extern void users_session_ended(const pg_uuid_t *id, TimestampTz now);
+
+/* Make a guest an account.  False if the user is disabled, gone, or an account already. */
+extern bool users_promote(const pg_uuid_t *id, ArrayType *login_id_routes,
+						  Jsonb *standard_attributes, TimestampTz now, User *user);
+
+extern void users_set_verified(const pg_uuid_t *id, TimestampTz now);
+
+/* False if nothing was to change. */
+extern bool users_set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now);
+
+#endif							/* ANON_AUTH_USERS_H */
