@@ -1,6 +1,7 @@
 -- Makes docs/reference.md from the comments in the catalog, from the examples in
 -- sql/examples.sql, whose text is in the variable "examples", and from the output
--- of script/columns, which is in the variables "settings" and "clients".
+-- of script/columns and script/limits, which is in the variables "settings",
+-- "clients" and "limits".
 -- script/reference runs this, and t/014 checks that the file is up to date.
 
 \set QUIET on
@@ -54,3 +55,5 @@ SELECT string_agg(CASE relname WHEN 'settings' THEN :'settings' WHEN 'clients' T
 	 FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
 	 WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)) END, E'\n' ORDER BY relname)
 FROM pg_class AS c WHERE relnamespace = 'anon_auth'::regnamespace AND relkind IN ('r', 'v') AND obj_description(c.oid, 'pg_class') IS NOT NULL;
+
+SELECT E'\n## Fixed limits\n\nThese numbers are compiled in. Limits that you can change are columns of [settings](#settings) and [clients](#clients).\n\n' || :'limits';

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use FindBin;
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -15,14 +16,27 @@ $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION anon_auth; CREATE EXTENSION anon_auth_http; CREATE EXTENSION anon_auth_citus');
 
-my $examples = slurp_file("$docs/../sql/examples.sql");
-my %variables = (examples => $examples);
-
-for my $table (qw(settings clients))
+# The output of a script.
+sub made_by
 {
-	$variables{$table} = qx("$^X" "$docs/../script/columns" markdown "$docs/../src/store/$table.list");
-	is($?, 0, "script/columns reads the list of $table");
+	my ($script, @arguments) = @_;
+	my ($output, $errors);
+
+	ok( IPC::Run::run([ $^X, "$docs/../script/$script", @arguments ], '>', \$output, '2>', \$errors),
+		"script/$script can read its input")
+	  or diag($errors);
+	return $output;
 }
+
+my $examples = slurp_file("$docs/../sql/examples.sql");
+my $src = "$docs/../src";
+my %variables = (
+	examples => $examples,
+	settings => made_by('columns', 'markdown', "$src/store/settings.list"),
+	clients => made_by('columns', 'markdown', "$src/store/clients.list"),
+	limits => made_by('limits', "$src/base/limits.h"));
+
+chomp $variables{limits};
 
 my $made = $node->safe_psql(
 	'postgres',

@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "api/result_row.h"
+#include "base/limits.h"
 #include "base/raise.h"
 #include "counters/counters.h"
 #include "domain/merge.h"
@@ -17,9 +18,6 @@
 #include "domain/user_admin.h"
 #include "store/app_tables.h"
 #include "store/placement.h"
-
-/* Largest batch of purge(), in rows of a table. */
-#define MAX_BATCH_SIZE	100000
 
 PG_FUNCTION_INFO_V1(anon_auth_disable_user);
 Datum
@@ -96,10 +94,10 @@ anon_auth_purge(PG_FUNCTION_ARGS)
 	api_begin_write("purge()");
 	batch_size = api_required_integer(fcinfo, 0, "batch_size");
 	dry_run = api_required_bool(fcinfo, 1, "dry_run");
-	if (batch_size < 1 || batch_size > MAX_BATCH_SIZE)
+	if (batch_size < 1 || batch_size > PURGE_MAX_BATCH_SIZE)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("batch_size must be between 1 and %d", MAX_BATCH_SIZE)));
+				 errmsg("batch_size must be between 1 and %d", PURGE_MAX_BATCH_SIZE)));
 	row = result_row_begin(fcinfo);
 	purge_run(batch_size, dry_run, GetCurrentTimestamp(), &counts);
 	result_row_set(row, "guests", Int64GetDatum((int64) counts.guests));

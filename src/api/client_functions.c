@@ -12,6 +12,7 @@
 
 #include "api/api.h"
 #include "api/result_row.h"
+#include "base/limits.h"
 #include "base/span.h"
 #include "domain/authorization.h"
 #include "domain/challenge.h"
@@ -24,9 +25,6 @@
 #include "domain/session.h"
 #include "login_id/login_id.h"
 #include "store/store.h"
-
-/* Bytes of device_info as jsonb: a few names and versions of a device. */
-#define MAX_DEVICE_INFO		8192
 
 PG_FUNCTION_INFO_V1(anon_auth_create_challenge);
 Datum
@@ -41,10 +39,10 @@ anon_auth_create_challenge(PG_FUNCTION_ARGS)
 static void
 check_device_info(Jsonb *device_info)
 {
-	if (device_info != NULL && VARSIZE(device_info) > MAX_DEVICE_INFO)
+	if (device_info != NULL && VARSIZE(device_info) > DEVICE_INFO_MAX_LENGTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("device_info is larger than %d bytes", MAX_DEVICE_INFO)));
+				 errmsg("device_info is larger than %d bytes", DEVICE_INFO_MAX_LENGTH)));
 	if (device_info != NULL && !JB_ROOT_IS_OBJECT(device_info))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -9,6 +9,7 @@
 
 #include <sodium.h>
 
+#include "base/limits.h"
 #include "base/raise.h"
 #include "base/span.h"
 #include "base/unix_time.h"
@@ -31,8 +32,6 @@
 /* The user's id, which tells the shard, and a secret. */
 #define CODE_SECRET_LENGTH		32
 #define CODE_LENGTH				(UUID_LEN + CODE_SECRET_LENGTH)
-#define VERIFIER_MIN_LENGTH		43
-#define VERIFIER_MAX_LENGTH		128
 #define CODE_CHALLENGE_LENGTH	BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES)
 
 #define UNRESERVED \
@@ -131,7 +130,7 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 	User		user;
 
 	client_require_first_party(client);
-	if (!consists_of(code_verifier, UNRESERVED, VERIFIER_MIN_LENGTH, VERIFIER_MAX_LENGTH))
+	if (!consists_of(code_verifier, UNRESERVED, CODE_VERIFIER_MIN_LENGTH, CODE_VERIFIER_MAX_LENGTH))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid PKCE code verifier"),
@@ -160,7 +159,6 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 /* ---- authorization requests ---- */
 
 #define TAG_LENGTH	crypto_generichash_BYTES
-#define MAX_TEXT	8192
 
 static void
 browser_hash(const char *browser, char text[BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES) + 1])
@@ -230,7 +228,7 @@ open_text(const char *text)
 	bool		authentic = false;
 	int			i;
 
-	if (dot == NULL || strlen(text) > MAX_TEXT ||
+	if (dot == NULL || strlen(text) > AUTHORIZATION_REQUEST_MAX_LENGTH ||
 		base64url_decode(tag, &tag_length, dot + 1, strlen(dot + 1)) != JOSE_OK ||
 		tag_length != TAG_LENGTH)
 		return NULL;

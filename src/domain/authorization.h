@@ -11,12 +11,10 @@
 
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "domain/claims.h"
 #include "domain/guest_proof.h"
 #include "store/store.h"
-
-/* Longest nonce that a client may send, in bytes. */
-#define NONCE_MAX_LENGTH	255
 
 /*
  * Raise 22023 unless a PKCE code challenge is well-formed and its method is S256

@@ -15,6 +15,7 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "base/limits.h"
 #include "base/secret_memory.h"
 #include "base/wipe.h"
 #include "counters/counters.h"
@@ -25,9 +26,6 @@
 #include "store/settings.h"
 #include "store/store.h"
 #include "token/token.h"
-
-/* Moving the expiry less often than this is not worth a write. */
-#define TOUCH_INTERVAL	(INT64CONST(10) * SECS_PER_MINUTE * USECS_PER_SEC)
 
 static TimestampTz
 expiry_after_use(const BrowserPolicy *policy, TimestampTz begin, TimestampTz now)
@@ -100,7 +98,9 @@ cookie_session_touch(const Session *session, const BrowserPolicy *policy, Timest
 	Session		touched;
 	User		user;
 
-	if (XactReadOnly || RecoveryInProgress() || end - session->expires_at < TOUCH_INTERVAL)
+	/* Smaller steps are not worth a write. */
+	if (XactReadOnly || RecoveryInProgress() ||
+		end - session->expires_at < COOKIE_SESSION_TOUCH_SECONDS * USECS_PER_SEC)
 		return;
 	if (sessions_use(&session->user_id, &session->id, end, false, 0, now, &touched, &user))
 		users_touch(&user, now);

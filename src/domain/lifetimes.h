@@ -12,15 +12,10 @@
 
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "datatype/timestamp.h"
 
-/*
- * Seconds that a challenge, a promotion code, an authorization code and an ID
- * token are valid (docs/authgear.md, section 0).
- */
-#define SHORT_LIFETIME_SECONDS	300
-
-/* The same in microseconds, to add to a TimestampTz. */
+/* SHORT_LIFETIME_SECONDS in microseconds, to add to a TimestampTz. */
 #define SHORT_LIFETIME			(INT64CONST(1) * SHORT_LIFETIME_SECONDS * USECS_PER_SEC)
 
 #endif							/* ANON_AUTH_LIFETIMES_H */

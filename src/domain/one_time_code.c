@@ -20,6 +20,7 @@
 #include <sodium.h>
 
 #include "access/xact.h"
+#include "base/limits.h"
 #include "base/uuid.h"
 #include "counters/counters.h"
 #include "domain/one_time_code.h"
@@ -30,8 +31,6 @@
 #include "store/store.h"
 #include "token/token.h"
 
-#define VERIFICATION_ATTEMPTS	5
-#define RESET_ATTEMPTS			100
 #define RESET_CODE_LENGTH		10
 
 /* Instead of the number of attempts, which never gets there. */
@@ -202,7 +201,7 @@ attempts_counter(const OneTimeCodeKey *key, const OneTimeCode *code)
 static int
 max_attempts(const OneTimeCodeKey *key)
 {
-	return key->purpose == CODE_VERIFICATION ? VERIFICATION_ATTEMPTS : RESET_ATTEMPTS;
+	return key->purpose == CODE_VERIFICATION ? VERIFICATION_CODE_ATTEMPTS : RESET_CODE_ATTEMPTS;
 }
 
 /*

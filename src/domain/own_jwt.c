@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "base/input_limits.h"
+#include "base/limits.h"
 #include "base/raise.h"
 #include "base/span.h"
 #include "base/unix_time.h"

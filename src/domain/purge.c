@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "base/errors.h"
+#include "base/limits.h"
 #include "base/subtransaction.h"
 #include "catalog/pg_type.h"
 #include "domain/lifetimes.h"
@@ -28,8 +29,6 @@
 #include "store/user_deletion.h"
 #include "utils/fmgrprotos.h"
 
-#define RETRY_INTERVAL		USECS_PER_DAY
-#define PASSING_RETRY_INTERVAL	(5 * USECS_PER_MINUTE)
 #define REPLAY_INTERVAL		(2 * SHORT_LIFETIME)
 
 typedef struct Purge
@@ -75,7 +74,8 @@ delete_guests(void *arg)
 static int64
 retry_interval(const ErrorData *error)
 {
-	return error_may_pass(error) ? PASSING_RETRY_INTERVAL : RETRY_INTERVAL;
+	return (error_may_pass(error) ? PURGE_PASSING_RETRY_SECONDS : PURGE_RETRY_SECONDS) *
+		USECS_PER_SEC;
 }
 
 static void
@@ -142,7 +142,7 @@ kept_guests(ArrayType *ids, bool restricting_only, int64 *interval)
 	Keeping		keeping = {.ids = ids,.restricting_only = restricting_only};
 	ErrorData  *error = subtransaction_try_foreign(find_kept, &keeping);
 
-	*interval = RETRY_INTERVAL;
+	*interval = PURGE_RETRY_SECONDS * USECS_PER_SEC;
 	if (error == NULL)
 		return keeping.kept;
 	*interval = retry_interval(error);

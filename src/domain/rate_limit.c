@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/limits.h"
 #include "base/raise.h"
 #include "counters/counters.h"
 #include "domain/client_address.h"
@@ -84,11 +85,11 @@ static const LimitRule limit_rules[] = {
 	[LIMIT_UNKNOWN_LOGIN_ID] =
 	{"unknown_login_id", ATTEMPTS(unknown_login_ids), MINUTE, NULL /* never an error */ },
 	[LIMIT_CODE_REQUEST_AN_HOUR] =
-	{"code/%s/hour/%s", FIXED(10), HOUR, "codes an hour"},
+	{"code/%s/hour/%s", FIXED(CODES_PER_HOUR), HOUR, "codes an hour"},
 	[LIMIT_CODE_REQUEST_A_MINUTE] =
-	{"code/%s/minute/%s", FIXED(1), MINUTE, "codes a minute"},
+	{"code/%s/minute/%s", FIXED(CODES_PER_MINUTE), MINUTE, "codes a minute"},
 	[LIMIT_CODE_GUESS] =
-	{"code/guesses/%s", FIXED(100), DAY, "tries at codes for one address a day"}
+	{"code/guesses/%s", FIXED(CODE_GUESSES_PER_DAY), DAY, "tries at codes for one address a day"}
 };
 
 /*
@@ -102,8 +103,8 @@ static const struct
 	int			prefix_length;	/* bits */
 	int			factor;
 }			networks[] = {
-	{48, 16},
-	{56, 4}
+	{48, IPV6_48_LIMIT_FACTOR},
+	{56, IPV6_56_LIMIT_FACTOR}
 };
 
 /* ---- counting ---- */

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "base/raise.h"
 #include "base/span.h"
 #include "base/unix_time.h"
@@ -28,9 +29,6 @@
 #include "store/store.h"
 
 #define REQUEST_TYP			"vnd.authgear.anonymous-request"
-#define CLOCK_SKEW_SECONDS	300
-#define KID_MIN_LENGTH		8
-#define KID_MAX_LENGTH		64
 
 /* Lost races for the window of a key before giving up. */
 #define MAX_ATTEMPTS		100

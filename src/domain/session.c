@@ -16,6 +16,7 @@
 
 #include <sodium.h>
 
+#include "base/limits.h"
 #include "base/raise.h"
 #include "base/secret_memory.h"
 #include "base/span.h"
@@ -30,9 +31,6 @@
 #include "keyring/master_key.h"
 #include "store/store.h"
 #include "token/token.h"
-
-/* How long a presented refresh token is remembered whose rotation has not committed. */
-#define PRESENTED_SECONDS	(6 * SECS_PER_HOUR)
 
 /* Of two concurrent refreshes the later one to read the clock may rotate first. */
 #define CLOCK_TOLERANCE_SECONDS	10
@@ -243,7 +241,8 @@ was_presented_before(const Session *session, const RefreshToken *token, const Cl
 	char		id[UUID_TEXT_LENGTH + 1];
 	char	   *name;
 	int64		age;
-	int64		seconds = Max(PRESENTED_SECONDS, INT64CONST(2) * client->access_token_lifetime_seconds);
+	int64		seconds = Max(PRESENTED_TOKEN_SECONDS,
+							  INT64CONST(2) * client->access_token_lifetime_seconds);
 
 	if (session->rotated_at != now || session->generation != (int64) token->generation + 1)
 		return false;

@@ -16,6 +16,7 @@
 
 #include <sodium.h>
 
+#include "base/limits.h"
 #include "domain/authorization.h"
 #include "domain/client.h"
 #include "domain/discovery.h"
@@ -29,11 +30,6 @@
 #include "store/store.h"
 
 #define LOGIN_HINT			"https://authgear.com/login_hint?"
-/* Bytes of the request in the address: proxies refuse longer addresses. */
-#define MAX_REQUEST			6000
-
-/* How long the page can be used, as at Authgear (docs/authgear.md, 3.1). */
-#define REQUEST_LIFETIME			(INT64CONST(20) * SECS_PER_MINUTE * USECS_PER_SEC)
 /* Bytes of the secret that binds a request to a browser. */
 #define BROWSER_BYTES		32
 
@@ -256,9 +252,9 @@ accept_request(void *arg)
 		return;
 	}
 	authorization->browser = browser_secret(authorizing->request, authorizing->response);
-	authorization->expires_at = authorizing->request->now + REQUEST_LIFETIME;
+	authorization->expires_at = authorizing->request->now + PAGE_LIFETIME_SECONDS * USECS_PER_SEC;
 	text = authorization_request_write(authorization);
-	if (strlen(text) > MAX_REQUEST)
+	if (strlen(text) > HTTP_MAX_AUTHORIZATION_REQUEST)
 	{
 		redirect_error(authorizing->response, authorization->redirect_uri, NULL,
 					   "invalid_request", "state is too long");

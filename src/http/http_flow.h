@@ -10,11 +10,9 @@
 
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "domain/authorization.h"
 #include "http/http_page.h"
-
-/* Bytes of the longest login ID that a form may send and a page sends back. */
-#define HTTP_MAX_LOGIN_ID	1000
 
 typedef struct HttpFlow
 {

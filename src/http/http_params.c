@@ -8,12 +8,10 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/limits.h"
 #include "http/http_params.h"
 #include "http/http_request.h"
 #include "mb/pg_wchar.h"
-
-/* More parameters than any endpoint has; a longer list is refused. */
-#define MAX_PARAMS	100
 
 pg_noreturn static void
 raise_malformed(const char *detail)
@@ -71,8 +69,8 @@ void
 http_parse_params(const char *text, HttpParams *params)
 {
 	params->count = 0;
-	params->names = palloc(sizeof(char *) * MAX_PARAMS);
-	params->values = palloc(sizeof(char *) * MAX_PARAMS);
+	params->names = palloc(sizeof(char *) * HTTP_MAX_PARAMETERS);
+	params->values = palloc(sizeof(char *) * HTTP_MAX_PARAMETERS);
 	while (*text != '\0')
 	{
 		size_t		length = strcspn(text, "&");
@@ -80,7 +78,7 @@ http_parse_params(const char *text, HttpParams *params)
 
 		if (length > 0)
 		{
-			if (params->count == MAX_PARAMS)
+			if (params->count == HTTP_MAX_PARAMETERS)
 				raise_malformed("There are too many parameters.");
 			params->names[params->count] = decode_percent(text, name_length);
 			params->values[params->count] = name_length == length ? pstrdup("") :

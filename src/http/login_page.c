@@ -75,7 +75,7 @@ handle_form(LoggingIn *login, HttpResponse *response)
 	http_form(login->flow.request, &params);
 	login->login_id = http_param(&params, "login_id");
 	login->password = http_param(&params, "password");
-	if (login->login_id != NULL && strlen(login->login_id) > HTTP_MAX_LOGIN_ID)
+	if (login->login_id != NULL && strlen(login->login_id) > HTTP_LOGIN_ID_MAX_LENGTH)
 		login->login_id = NULL;
 	if (login->login_id == NULL || login->password == NULL)
 	{

@@ -144,7 +144,7 @@ read_form(const HttpRequest *request, const AccountPolicy *policy, PromotionForm
 	form->password = http_param(&params, "password");
 	if (form->login_id == NULL)
 		form->login_id_error = "required";
-	else if (strlen(form->login_id) > HTTP_MAX_LOGIN_ID)
+	else if (strlen(form->login_id) > HTTP_LOGIN_ID_MAX_LENGTH)
 	{
 		form->login_id = NULL;
 		form->login_id_error = "invalid";

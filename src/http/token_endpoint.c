@@ -10,6 +10,7 @@
 
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/limits.h"
 #include "domain/authorization.h"
 #include "domain/claims.h"
 #include "domain/client.h"
@@ -28,8 +29,6 @@
 #include "utils/fmgrprotos.h"
 
 #define GRANT_ANONYMOUS_REQUEST	"urn:authgear:params:oauth:grant-type:anonymous-request"
-/* Characters of x_device_info. */
-#define MAX_DEVICE_INFO			16384
 
 pg_noreturn static void
 raise_invalid_request(const char *message)
@@ -64,7 +63,8 @@ read_device_info(const HttpParams *params)
 		return NULL;
 	length = strlen(text);
 	json = palloc(length);
-	if (length <= MAX_DEVICE_INFO && base64url_decode(json, &length, text, length) == JOSE_OK)
+	if (length <= HTTP_DEVICE_INFO_MAX_LENGTH &&
+		base64url_decode(json, &length, text, length) == JOSE_OK)
 		info = json_parse_object((char *) json, length, &reason);
 	if (info == NULL)
 		raise_invalid_request("invalid x_device_info");

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/input_limits.h"
+#include "base/limits.h"
 #include "base/span.h"
 #include "jose/jose_status.h"
 #include "jose/key.h"

@@ -18,16 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/limits.h"
 #include "jose/jose_status.h"
 #include "jose/jwa.h"
 #include "jose/jwk_members.h"
-
-/*
- * Bounds of an RSA modulus in bits.  RFC 7518 section 3.3 sets the lower one;
- * the upper one bounds the time of a verification.
- */
-#define JOSE_RSA_MIN_BITS		2048
-#define JOSE_RSA_MAX_BITS		8192
 
 /* Bytes of a thumbprint: SHA-256, the usual hash of RFC 7638. */
 #define JOSE_THUMBPRINT_LENGTH	32

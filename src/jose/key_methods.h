@@ -15,14 +15,12 @@
 
 #include <sodium.h>
 
+#include "base/limits.h"
 #include "jose/key.h"
 #include "jose/pkey.h"
 
 /* Bytes of a coordinate on P-521, the largest curve. */
 #define JOSE_EC_MAX_WIDTH		66
-
-/* Longest secret of a symmetric key in bytes.  RFC 7518 sets no limit. */
-#define JOSE_OCT_MAX_LENGTH		1024
 
 typedef struct JoseCurve
 {

@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "base/input_limits.h"
+#include "base/limits.h"
 #include "jose/base64url.h"
 #include "json/json_parse.h"
 #include "utils/builtins.h"

@@ -20,7 +20,7 @@
 
 /*
  * Parse length bytes of UTF-8 that must be one JSON object within the bounds of
- * base/input_limits.h.  A member name that appears twice in an object is
+ * base/limits.h.  A member name that appears twice in an object is
  * refused, as RFC 7515 section 4 allows and RFC 8725 section 3.1 recommends:
  * two programs could see different values.
  */

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "base/raise.h"
 #include "commands/async.h"
 #include "jose/base64url.h"
@@ -20,9 +21,6 @@
 #include "keyring/master_key.h"
 #include "keyring/sealing.h"
 #include "store/store.h"
-
-#define ID_TOKEN_LIFETIME_SECONDS	300
-#define ROTATION_SLACK_SECONDS		300
 
 /*
  * A random-looking kid that anybody can check: the thumbprint.  A symmetric
@@ -184,7 +182,7 @@ keyring_import(Jsonb *jwk)
 static TimestampTz
 last_expiry(TimestampTz now)
 {
-	int			lifetime = Max(clients_longest_access_token(), ID_TOKEN_LIFETIME_SECONDS);
+	int			lifetime = Max(clients_longest_access_token(), SHORT_LIFETIME_SECONDS);
 
 	return now + INT64CONST(1) * (lifetime + ROTATION_SLACK_SECONDS) * USECS_PER_SEC;
 }

@@ -14,14 +14,10 @@
 
 #include <sys/stat.h>
 
+#include "base/limits.h"
 #include "keyring/master_key.h"
 #include "token/token.h"
 #include "utils/uuid.h"
-
-#define MASTER_KEYS_MAX			8
-
-/* Room for all keys and the lines of some 300 databases (master_key_users.h). */
-#define MASTER_KEY_FILE_MAX		32768
 
 /*
  * What is kept of a key: never the key itself.  The derived keys are the same

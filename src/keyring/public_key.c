@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "base/wipe.h"
 #include "jose/base64url.h"
 #include "jose/jws.h"
@@ -20,9 +21,6 @@
 #include "utils/memutils.h"
 
 #define CACHE_SIZE	16
-
-/* The largest key, private and with much decoration, stays below that. */
-#define MAX_JWK		16384
 
 static struct
 {
@@ -64,7 +62,7 @@ public_key_get(Jsonb *jwk, const char **reason)
 			memcmp(cache[i].jwk, jwk, VARSIZE(jwk)) == 0)
 			return cache[i].key;
 
-	*reason = VARSIZE(jwk) > MAX_JWK ? "the JWK is too large" : jwk_from_jsonb(jwk, &members);
+	*reason = VARSIZE(jwk) > JWK_MAX_LENGTH ? "the JWK is too large" : jwk_from_jsonb(jwk, &members);
 	if (*reason == NULL)
 		*reason = usage_problem(jwk);
 	if (*reason != NULL)

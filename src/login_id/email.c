@@ -16,9 +16,6 @@
 
 #include "login_id/login_id_private.h"
 
-/* Longest local part in bytes, RFC 5321, section 4.5.3.1.1. */
-#define LOCAL_PART_MAX_LENGTH	64
-
 /* The atext of RFC 5322, section 3.2.3, without letters and digits; the dot. */
 #define LOCAL_PART_PUNCTUATION	"!#$%&'*+-/=?^_`{|}~."
 
@@ -29,9 +26,9 @@ check_local_part(const char *local)
 
 	if (length == 0)
 		return "the local part of the email address is empty";
-	if (length > LOCAL_PART_MAX_LENGTH)
+	if (length > EMAIL_LOCAL_PART_MAX_LENGTH)
 		return psprintf("the local part of the email address is longer than %d bytes",
-						LOCAL_PART_MAX_LENGTH);
+						EMAIL_LOCAL_PART_MAX_LENGTH);
 	if (!login_text_is_plain(local, false))
 		return "the local part of the email address contains white space, a control or an invisible character";
 	if (!login_text_is_word(local, LOCAL_PART_PUNCTUATION))

@@ -14,9 +14,6 @@
 
 #include "login_id/login_id_private.h"
 
-/* Longest domain in characters, without a dot at the end (RFC 1035, 2.3.4). */
-#define DOMAIN_MAX_LENGTH		253
-
 /* Of ICU's output; what does not fit is too long anyway. */
 #define DOMAIN_BUFFER_SIZE		512
 
@@ -58,7 +55,7 @@ domain_to_ascii(const char *domain)
 		elog(ERROR, "ICU could not convert a domain name: %s", u_errorName(status));
 	if (U_FAILURE(status) || info.errors != 0)
 		return NULL;
-	if (length == 0 || length > DOMAIN_MAX_LENGTH)
+	if (length == 0 || length > EMAIL_DOMAIN_MAX_LENGTH)
 		return NULL;
 	return pnstrdup(ascii, length);
 }

@@ -15,6 +15,7 @@
 
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "base/string_list.h"
 
 typedef enum LoginIdType
@@ -77,9 +78,6 @@ typedef struct PasswordPolicy
 	bool		require_symbol;
 	StringList	excluded_keywords;
 } PasswordPolicy;
-
-/* Longest password that is looked at, in bytes (docs/authgear.md, section 8.2). */
-#define PASSWORD_MAX_LENGTH		8192
 
 /* The rules that a password may break, as bits of password_policy_check(). */
 typedef enum PasswordRule

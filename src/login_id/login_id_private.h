@@ -13,16 +13,12 @@
 
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "login_id/login_id.h"
-
-/* Bounds in bytes, of what was given without its outer spaces. */
-#define EMAIL_MAX_LENGTH			320
-#define PHONE_NUMBER_MAX_LENGTH		40
-#define USERNAME_MAX_LENGTH			40
 
 /*
  * One of these for each type.  The text is trimmed, not empty and not longer
- * than the bound above; *value is palloc'd and set only on success.
+ * than its limit in limits.h; *value is palloc'd and set only on success.
  */
 extern const char *email_normalise(const char *email, const LoginIdPolicy *policy,
 								   char **value);

@@ -14,10 +14,6 @@
 
 #include "login_id/login_id_private.h"
 
-/* Digits, calling code included; the upper bound is E.164's. */
-#define MIN_DIGITS		7
-#define MAX_DIGITS		15
-
 #define MAX_CALLING_CODE_DIGITS	3
 
 /*
@@ -115,9 +111,9 @@ phone_number_normalise(const char *phone_number, const LoginIdPolicy *policy, ch
 	}
 	digits[ndigits] = '\0';
 
-	if (ndigits < MIN_DIGITS || ndigits > MAX_DIGITS)
+	if (ndigits < PHONE_NUMBER_MIN_DIGITS || ndigits > PHONE_NUMBER_MAX_DIGITS)
 		return psprintf("the phone number does not have %d to %d digits",
-						MIN_DIGITS, MAX_DIGITS);
+						PHONE_NUMBER_MIN_DIGITS, PHONE_NUMBER_MAX_DIGITS);
 	code = calling_code_of(digits);
 	if (code == 0)
 		return "the phone number does not begin with an assigned country calling code";

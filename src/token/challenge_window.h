@@ -15,10 +15,10 @@
 #ifndef ANON_AUTH_CHALLENGE_WINDOW_H
 #define ANON_AUTH_CHALLENGE_WINDOW_H
 
+#include "base/limits.h"
 #include "token/token.h"
 
-/* Challenges in a window, bytes of one, and bytes of a full window. */
-#define CHALLENGE_WINDOW_ENTRIES	64
+/* Bytes of one challenge in a window, and of a full window. */
 #define CHALLENGE_WINDOW_ENTRY		(8 + CHALLENGE_NONCE_LENGTH)
 #define CHALLENGE_WINDOW_SIZE		(8 + CHALLENGE_WINDOW_ENTRIES * CHALLENGE_WINDOW_ENTRY)
 
