@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * merge.c
- *	  A guest becomes part of an account that there is already: its rows in
- *	  the application's tables move there, and it goes.
+ *	  A guest becomes part of an account that exists already.
  *
- * Everything of the guest is locked before anything moves, so that no row can
- * come to it in between, which the deletion would take along.
+ * The guest's rows in the application's tables move to the account, and the guest is
+ * deleted.  The guest is locked before any row moves.  Otherwise a row could be added
+ * to it afterwards, and be deleted with it.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,9 +24,9 @@
 #include "store/user_deletion.h"
 #include "utils/json.h"
 
-/* How many rows of which table, as members of an object. */
+/* Return a JSON object with the number of moved rows of each table that had any. */
 static char *
-moved_rows(const AppTable *tables, int count)
+count_moved_rows(const AppTable *tables, int count)
 {
 	StringInfoData json;
 	int			i;
@@ -46,6 +46,7 @@ moved_rows(const AppTable *tables, int count)
 	return json.data;
 }
 
+/* Write an event for the account, and one for the guest. */
 static void
 record_merge(const char *client_id, const pg_uuid_t *guest_id, const pg_uuid_t *user_id,
 			 const AppTable *tables, int count, TimestampTz now)
@@ -55,7 +56,7 @@ record_merge(const char *client_id, const pg_uuid_t *guest_id, const pg_uuid_t *
 	initStringInfo(&json);
 	json_open(&json);
 	json_add_uuid(&json, "anonymous_user_id", guest_id);
-	json_add_raw(&json, "rows", moved_rows(tables, count));
+	json_add_raw(&json, "rows", count_moved_rows(tables, count));
 	json_close(&json);
 	events_insert("user.anonymous.merged", user_id, client_id, json_to_jsonb(json.data), now);
 
@@ -66,6 +67,11 @@ record_merge(const char *client_id, const pg_uuid_t *guest_id, const pg_uuid_t *
 	events_insert("user.deleted", guest_id, client_id, json_to_jsonb(json.data), now);
 }
 
+/*
+ * Locks are taken in the documented order: device key, user, session.  Triggers that the
+ * caller has deferred run before the hook, so that their errors are not taken for the
+ * hook's.  Those that the hook has deferred run before rows are moved.
+ */
 bool
 merge_guest(const char *client_id, const User *guest, const pg_uuid_t *session_id,
 			const pg_uuid_t *user_id, const char *hook, TimestampTz now,
@@ -88,6 +94,7 @@ merge_guest(const char *client_id, const User *guest, const pg_uuid_t *session_i
 	return true;
 }
 
+/* The argument and result of merge_now(). */
 typedef struct AdminMerge
 {
 	const pg_uuid_t *guest_id;
@@ -98,7 +105,7 @@ typedef struct AdminMerge
 } AdminMerge;
 
 pg_noreturn static void
-raise_no_guest(void)
+raise_not_guest_and_user(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -106,8 +113,8 @@ raise_no_guest(void)
 }
 
 /*
- * Say why the guest could not be held.  Whatever has happened to it is committed by
- * now, so that a second call says the same.
+ * Raise the error for a guest that could not be locked.  The cause is committed by now,
+ * so that a second call reports the same.
  */
 pg_noreturn static void
 raise_unmergeable(const pg_uuid_t *guest_id)
@@ -116,7 +123,7 @@ raise_unmergeable(const pg_uuid_t *guest_id)
 
 	user_admin_get(guest_id, &guest);
 	if (!guest.is_anonymous)
-		raise_no_guest();
+		raise_not_guest_and_user();
 	if (guest.is_disabled)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -127,6 +134,7 @@ raise_unmergeable(const pg_uuid_t *guest_id)
 			 errmsg("could not serialize access due to concurrent update")));
 }
 
+/* The account is locked before the guest, as the lock order demands. */
 static void
 merge_now(void *arg)
 {
@@ -140,7 +148,7 @@ merge_now(void *arg)
 	user_admin_get(merge->user_id, &user);
 	settings_read_account_policy(&policy);
 	if (!guest.is_anonymous || user.is_anonymous)
-		raise_no_guest();
+		raise_not_guest_and_user();
 	if (!users_lock(merge->user_id))
 		user_admin_get(merge->user_id, &user);
 	if (!merge_guest(NULL, &guest, NULL, merge->user_id, policy.merge, merge->now,

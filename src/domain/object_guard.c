@@ -3,376 +3,40 @@
  * object_guard.c
  *	  Only superusers change the extension's objects.
  *
- * PostgreSQL calls the hook right after it has changed the catalog and before it
- * runs any expression of the new object, or commits.  The new rows are not visible
- * yet to another snapshot than SnapshotSelf.
+ * PostgreSQL calls the object access hook right after it has changed the catalog, and
+ * before it runs an expression of the new object or commits.  Only SnapshotSelf sees
+ * the new rows of the catalog then.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "base/compat.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
-#include "catalog/objectaccess.h"
-#include "catalog/objectaddress.h"
-#include "catalog/pg_attrdef.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
-#include "catalog/pg_index.h"
-#include "catalog/pg_inherits.h"
-#include "catalog/pg_namespace.h"
-#include "catalog/pg_policy.h"
-#include "catalog/pg_proc.h"
-#include "catalog/pg_publication_rel.h"
-#include "catalog/pg_rewrite.h"
-#include "catalog/pg_statistic_ext.h"
-#include "catalog/pg_trigger.h"
-#include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "domain/object_change.h"
+#include "domain/object_guard.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "domain/object_guard.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
-#include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
-
-/* Classes whose rows name the one table that evaluates them. */
-static const struct Part
-{
-	Oid			class_id;
-	Oid			index_id;
-	AttrNumber	id_column;
-	AttrNumber	table_column;
-}			parts[] =
-{
-	{AttrDefaultRelationId, AttrDefaultOidIndexId, Anum_pg_attrdef_oid, Anum_pg_attrdef_adrelid},
-	{ConstraintRelationId, ConstraintOidIndexId, Anum_pg_constraint_oid, Anum_pg_constraint_conrelid},
-	{IndexRelationId, IndexRelidIndexId, Anum_pg_index_indexrelid, Anum_pg_index_indrelid},
-	{PolicyRelationId, PolicyOidIndexId, Anum_pg_policy_oid, Anum_pg_policy_polrelid},
-	{RewriteRelationId, RewriteOidIndexId, Anum_pg_rewrite_oid, Anum_pg_rewrite_ev_class},
-	{StatisticExtRelationId, StatisticExtOidIndexId, Anum_pg_statistic_ext_oid, Anum_pg_statistic_ext_stxrelid},
-	{TriggerRelationId, TriggerOidIndexId, Anum_pg_trigger_oid, Anum_pg_trigger_tgrelid},
-};
-
-typedef struct Change
-{
-	ObjectAccessType access;
-	ObjectAddress object;
-	Oid			parent_id;		/* of pg_inherits: the parent table */
-	bool		is_internal;	/* done by PostgreSQL itself, as CLUSTER and VACUUM FULL do */
-} Change;
 
 static object_access_hook_type previous_hook = NULL;
 static ProcessUtility_hook_type previous_utility = NULL;
 
-/* The innermost utility command: who runs it, and whether it is REINDEX. */
+/* The innermost utility command: the role that runs it, and whether it is REINDEX. */
 static Oid	command_user = InvalidOid;
 static bool command_is_reindex = false;
 
-/* Return a copy of a row of a catalog as it is now, or NULL. */
-static HeapTuple
-fetch_row(Relation catalog, Oid index_id, AttrNumber id_column, Oid id)
-{
-	ScanKeyData scan_key;
-	SysScanDesc scan;
-	HeapTuple	row;
-
-	ScanKeyInit(&scan_key, id_column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(id));
-	scan = systable_beginscan(catalog, index_id, true, SnapshotSelf, 1, &scan_key);
-	row = systable_getnext(scan);
-	if (HeapTupleIsValid(row))
-		row = heap_copytuple(row);
-	systable_endscan(scan);
-	return row;
-}
-
-/* Return an OID out of a row of a catalog, or InvalidOid. */
-static Oid
-fetch_oid(Oid class_id, Oid index_id, AttrNumber id_column, Oid id, AttrNumber column)
-{
-	Relation	catalog = table_open(class_id, AccessShareLock);
-	HeapTuple	row = fetch_row(catalog, index_id, id_column, id);
-	Oid			result = InvalidOid;
-
-	if (HeapTupleIsValid(row))
-	{
-		bool		is_null;
-		Datum		value = heap_getattr(row, column, RelationGetDescr(catalog), &is_null);
-
-		result = is_null ? InvalidOid : DatumGetObjectId(value);
-	}
-	table_close(catalog, AccessShareLock);
-	return result;
-}
-
-/* Whether an extension is anon_auth or adds to it: see anon_auth.part_extensions(). */
-static bool
-is_part(Oid extension_id)
-{
-	char	   *name = OidIsValid(extension_id) ? get_extension_name(extension_id) : NULL;
-
-	return name != NULL &&
-		(strcmp(name, "anon_auth") == 0 || strncmp(name, "anon_auth_", strlen("anon_auth_")) == 0);
-}
-
-/* Return the extension whose own object or member this is, or InvalidOid. */
-static Oid
-extension_of(Oid class_id, Oid id)
-{
-	if (class_id == ExtensionRelationId)
-		return id;
-	return OidIsValid(id) ? getExtensionOfObject(class_id, id) : InvalidOid;
-}
-
-/* Whether an object is one of the extension, or of an extension that adds to it. */
-static bool
-is_member(Oid class_id, Oid id)
-{
-	return is_part(extension_of(class_id, id));
-}
-
-/* Also the types of rows and arrays, which are no members themselves. */
-static bool
-is_type_of_extension(Oid type_id)
-{
-	Oid			element_id = get_element_type(type_id);
-	Oid			table_id;
-
-	if (OidIsValid(element_id))
-		type_id = element_id;
-	table_id = get_typ_typrelid(type_id);
-	return is_member(RelationRelationId, table_id) || is_member(TypeRelationId, type_id);
-}
-
-/* Report the table, if it is one of the extension's. */
-static bool
-changes_table(Oid table_id, ObjectAddress *changed)
-{
-	if (!is_member(RelationRelationId, table_id))
-		return false;
-	ObjectAddressSet(*changed, RelationRelationId, table_id);
-	return true;
-}
-
-static bool
-changes_type(Oid type_id, ObjectAddress *changed)
-{
-	if (!OidIsValid(type_id) || !is_type_of_extension(type_id))
-		return false;
-	ObjectAddressSet(*changed, TypeRelationId, type_id);
-	return true;
-}
-
 /*
- * Functions and operators of the same name with other arguments could be called in
- * the place of the extension's.
- */
-static bool
-changes_schema(const Change *change, ObjectAddress *changed)
-{
-	Oid			class_id = change->object.classId;
-	AttrNumber	column;
-	Oid			schema_id;
-
-	if (change->access == OAT_DROP || !is_objectclass_supported(class_id))
-		return false;
-	column = get_object_attnum_namespace(class_id);
-	if (column == InvalidAttrNumber)
-		return false;
-	schema_id = fetch_oid(class_id, get_object_oid_index(class_id), get_object_attnum_oid(class_id),
-						  change->object.objectId, column);
-	if (!is_member(NamespaceRelationId, schema_id))
-		return false;
-	ObjectAddressSet(*changed, NamespaceRelationId, schema_id);
-	return true;
-}
-
-/* A table, index or sequence: Citus creates the shards of our tables in our schemas. */
-static bool
-may_be_in_schema(char relation_kind)
-{
-	switch (relation_kind)
-	{
-		case RELKIND_RELATION:
-		case RELKIND_PARTITIONED_TABLE:
-		case RELKIND_INDEX:
-		case RELKIND_PARTITIONED_INDEX:
-		case RELKIND_SEQUENCE:
-		case RELKIND_TOASTVALUE:
-			return true;
-		default:
-			return false;
-	}
-}
-
-static bool
-relation_changes(const Change *change, ObjectAddress *changed)
-{
-	Oid			id = change->object.objectId;
-	Relation	catalog;
-	HeapTuple	row;
-	char		kind;
-
-	catalog = table_open(RelationRelationId, AccessShareLock);
-	row = fetch_row(catalog, ClassOidIndexId, Anum_pg_class_oid, id);
-	table_close(catalog, AccessShareLock);
-	if (!HeapTupleIsValid(row))
-		return false;
-	kind = ((Form_pg_class) GETSTRUCT(row))->relkind;
-	/* REINDEX CONCURRENTLY copies the definition of an index. */
-	if (kind == RELKIND_INDEX && change->access == OAT_POST_CREATE && command_is_reindex)
-		return false;
-	if (kind == RELKIND_INDEX || kind == RELKIND_PARTITIONED_INDEX)
-		return changes_table(fetch_oid(IndexRelationId, IndexRelidIndexId, Anum_pg_index_indexrelid,
-									   id, Anum_pg_index_indrelid), changed);
-	return !may_be_in_schema(kind) && changes_schema(change, changed);
-}
-
-static bool
-type_changes(const Change *change, ObjectAddress *changed)
-{
-	Relation	catalog = table_open(TypeRelationId, AccessShareLock);
-	HeapTuple	row = fetch_row(catalog, TypeOidIndexId, Anum_pg_type_oid, change->object.objectId);
-	char		kind = HeapTupleIsValid(row) ? ((Form_pg_type) GETSTRUCT(row))->typtype : TYPTYPE_BASE;
-
-	table_close(catalog, AccessShareLock);
-	/* The types of rows and arrays come with their relation or type. */
-	return kind != TYPTYPE_COMPOSITE && kind != TYPTYPE_BASE && changes_schema(change, changed);
-}
-
-static bool
-constraint_changes(const Change *change, ObjectAddress *changed)
-{
-	Relation	catalog = table_open(ConstraintRelationId, AccessShareLock);
-	HeapTuple	row = fetch_row(catalog, ConstraintOidIndexId, Anum_pg_constraint_oid, change->object.objectId);
-	Form_pg_constraint constraint;
-
-	table_close(catalog, AccessShareLock);
-	if (!HeapTupleIsValid(row))
-		return false;
-	constraint = (Form_pg_constraint) GETSTRUCT(row);
-	if (changes_table(constraint->conrelid, changed) ||
-		changes_type(constraint->contypid, changed))
-		return true;
-	/* foreign_keys.c checks those to users. */
-	if (change->access == OAT_POST_CREATE && constraint->contype == CONSTRAINT_FOREIGN &&
-		is_member(RelationRelationId, constraint->confrelid) &&
-		constraint->confrelid != get_relname_relid("users", get_namespace_oid("anon_auth", false)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("only superusers may reference tables of extension anon_auth, except users"),
-				 errdetail("PostgreSQL would run the triggers of table \"%s\" with the rights of whoever deletes or changes a row of table \"%s\".",
-						   get_rel_name(constraint->conrelid), get_rel_name(constraint->confrelid))));
-	return false;
-}
-
-/* A foreign key to users puts triggers on users, which run PostgreSQL's code alone. */
-static bool
-trigger_changes(const Change *change, ObjectAddress *changed)
-{
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	HeapTuple	row = fetch_row(catalog, TriggerOidIndexId, Anum_pg_trigger_oid, change->object.objectId);
-	Form_pg_trigger trigger;
-
-	table_close(catalog, AccessShareLock);
-	if (!HeapTupleIsValid(row))
-		return false;
-	trigger = (Form_pg_trigger) GETSTRUCT(row);
-	return !trigger->tgisinternal && changes_table(trigger->tgrelid, changed);
-}
-
-/* For casts, and for classes that this file does not know. */
-static bool
-depends_on_extension(const Change *change, ObjectAddress *changed)
-{
-	Relation	catalog;
-	ScanKeyData scan_keys[2];
-	SysScanDesc scan;
-	HeapTuple	row;
-	bool		found = false;
-
-	if (change->access == OAT_DROP)
-		return false;
-	catalog = table_open(DependRelationId, AccessShareLock);
-	ScanKeyInit(&scan_keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(change->object.classId));
-	ScanKeyInit(&scan_keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(change->object.objectId));
-	scan = systable_beginscan(catalog, DependDependerIndexId, true, SnapshotSelf, 2, scan_keys);
-	while (!found && HeapTupleIsValid(row = systable_getnext(scan)))
-	{
-		Form_pg_depend depend = (Form_pg_depend) GETSTRUCT(row);
-
-		if (depend->refclassid == RelationRelationId)
-			found = changes_table(depend->refobjid, changed);
-		else if (depend->refclassid == TypeRelationId)
-			found = changes_type(depend->refobjid, changed);
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return found;
-}
-
-/* Return whether the change is one of an object of the extension, and of which. */
-static bool
-changes_extension(const Change *change, ObjectAddress *changed)
-{
-	Oid			class_id = change->object.classId;
-	Oid			id = change->object.objectId;
-	int			i;
-
-	*changed = change->object;
-	if (class_id == InheritsRelationId)
-		return changes_table(id, changed) || changes_table(change->parent_id, changed);
-	/* PostgreSQL gives the table in the place of a new default. */
-	if (class_id == AttrDefaultRelationId && change->access == OAT_POST_CREATE)
-		return changes_table(id, changed);
-	if ((class_id == RelationRelationId || class_id == IndexRelationId) && change->is_internal)
-		return false;
-	if (is_member(class_id, id))
-		return true;
-	switch (class_id)
-	{
-		case RelationRelationId:
-			return relation_changes(change, changed);
-		case TypeRelationId:
-			return type_changes(change, changed);
-		case ConstraintRelationId:
-			return constraint_changes(change, changed);
-		case TriggerRelationId:
-			return trigger_changes(change, changed);
-		case ProcedureRelationId:
-			return changes_schema(change, changed);
-		case PublicationRelRelationId:
-			/* Filters of rows call built-in immutable functions alone. */
-			return false;
-	}
-	if (changes_schema(change, changed))
-		return true;
-	for (i = 0; i < lengthof(parts); i++)
-	{
-		if (parts[i].class_id == class_id)
-			return changes_table(fetch_oid(class_id, parts[i].index_id, parts[i].id_column, id,
-										   parts[i].table_column), changed);
-	}
-	return depends_on_extension(change, changed);
-}
-
-/*
- * CREATE INDEX and what adds a unique constraint go on as the owner of the table, in
- * a security-restricted operation.  Code of the owner's that runs there comes here by
- * a utility command of its own, as the owner.
+ * Whether the current role may change all objects.  CREATE INDEX, and ALTER TABLE for a
+ * unique constraint, continue as the owner of the table in a security-restricted
+ * operation: then the role that runs the command counts.  If code of the owner runs
+ * there, it needs another utility command, which the owner runs.
  */
 static bool
 is_allowed_everything(void)
@@ -381,16 +45,12 @@ is_allowed_everything(void)
 		(InSecurityRestrictedOperation() && OidIsValid(command_user) && superuser_arg(command_user));
 }
 
-static void
-check_change(ObjectAccessType access, Oid class_id, Oid id, int sub_id, void *arg)
+/* Describe a change from the arguments of the hook. */
+static ObjectChange
+make_change(ObjectAccessType access, Oid class_id, Oid id, int sub_id, void *arg)
 {
-	Change		change = {.access = access};
-	ObjectAddress changed;
-	Oid			extension_id;
-	char	   *description;
+	ObjectChange change = {.access = access,.is_reindex = command_is_reindex};
 
-	if (!OidIsValid(get_namespace_oid("anon_auth", true)))
-		return;
 	ObjectAddressSubSet(change.object, class_id, id, sub_id);
 	if (arg != NULL && access == OAT_POST_CREATE)
 		change.is_internal = ((ObjectAccessPostCreate *) arg)->is_internal;
@@ -401,15 +61,32 @@ check_change(ObjectAccessType access, Oid class_id, Oid id, int sub_id, void *ar
 	}
 	else if (arg != NULL && access == OAT_DROP)
 		change.is_internal = (((ObjectAccessDrop *) arg)->dropflags & PERFORM_DELETION_INTERNAL) != 0;
-	if (!changes_extension(&change, &changed))
-		return;
-	/* The role that called CREATE EXTENSION, and is a superuser no longer, may drop it. */
-	extension_id = extension_of(changed.classId, changed.objectId);
+	return change;
+}
+
+/* The role that called CREATE EXTENSION may drop it, although no longer a superuser. */
+static bool
+may_drop(const ObjectAddress *object)
+{
+	Oid			extension_id = object_change_extension(object->classId, object->objectId);
+
 	if (!OidIsValid(extension_id))
 		extension_id = get_extension_oid("anon_auth", false);
-	if (access == OAT_DROP && OwnsExtension(extension_id, GetUserId()))
+	return OwnsExtension(extension_id, GetUserId());
+}
+
+/* Raise an error if an object of the extension is changed. */
+static void
+refuse_change(const ObjectChange *change)
+{
+	ObjectAddress changed;
+	char	   *description;
+
+	if (!OidIsValid(get_namespace_oid("anon_auth", true)) ||
+		!object_change_concerns_extension(change, &changed) ||
+		(change->access == OAT_DROP && may_drop(&changed)))
 		return;
-	/* A new column is in no snapshot yet. */
+	/* No snapshot shows a new column yet: describe its table. */
 	changed.objectSubId = 0;
 	description = getObjectDescription(&changed, true);
 	ereport(ERROR,
@@ -420,16 +97,21 @@ check_change(ObjectAccessType access, Oid class_id, Oid id, int sub_id, void *ar
 }
 
 static void
-guard(ObjectAccessType access, Oid class_id, Oid id, int sub_id, void *arg)
+check_access(ObjectAccessType access, Oid class_id, Oid id, int sub_id, void *arg)
 {
+	ObjectChange change;
+
 	if (previous_hook != NULL)
 		previous_hook(access, class_id, id, sub_id, arg);
 	if ((access == OAT_POST_CREATE || access == OAT_POST_ALTER || access == OAT_DROP) &&
 		!IsSharedRelation(class_id) && !is_allowed_everything())
-		check_change(access, class_id, id, sub_id, arg);
+	{
+		change = make_change(access, class_id, id, sub_id, arg);
+		refuse_change(&change);
+	}
 }
 
-/* The attributes of the user are looked up later: ROLLBACK must not read the catalog. */
+/* Whether the user is a superuser is looked up later: ROLLBACK must not read catalogs. */
 void
 object_guard_command_begins(Node *statement)
 {
@@ -469,7 +151,7 @@ void
 object_guard_init(void)
 {
 	previous_hook = object_access_hook;
-	object_access_hook = guard;
+	object_access_hook = check_access;
 	previous_utility = ProcessUtility_hook;
 	ProcessUtility_hook = note_command;
 }

@@ -3,10 +3,10 @@
  * object_guard.h
  *	  Only superusers change the extension's objects.
  *
- * Superusers call functions of the extension and write to its tables.  The owner
- * of the objects, who is not a superuser, could attach code to them that would run
- * as that superuser: another body of a function, a trigger, a rule, a default, the
- * expression of an index or of a statistics object, a child table.
+ * Superusers call functions of the extension and write to its tables.  The owner of
+ * the objects is not a superuser, but could attach code to them that would run as the
+ * superuser: another body of a function, a trigger, a rule, a default, the expression
+ * of an index or of a statistics object, a child table.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,7 +34,7 @@ extern void object_guard_init(void);
 
 /*
  * Called before a DDL command, by the event trigger.  The command that loads the
- * library has begun before the library could see who runs it.
+ * library has begun before the library could note the role that runs it.
  */
 extern void object_guard_command_begins(Node *statement);
 

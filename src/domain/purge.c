@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * purge.c
- *	  Deleting what nobody can come back to, and what has expired.
+ *	  Deleting abandoned guests and expired rows.
  *
- * A batch is a transaction.  Guests go first: their sessions go with them.
- * Rows of the application are respected: settings.purge_policy says which of
- * them keep a guest.  A guest that cannot be deleted is looked at again after
- * a day, and after five minutes if the fault may have passed by then, so that such
- * guests do not block the others.
+ * A call deletes at most one batch of each kind.  Guests are deleted first, together
+ * with their sessions.  settings.purge_policy says which rows of the application keep
+ * a guest.  A guest that cannot be deleted is postponed by a day, or by five minutes if
+ * the error may pass without anybody's doing, so that such guests do not block others.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,6 +30,7 @@
 
 #define REPLAY_INTERVAL		(2 * SHORT_LIFETIME)
 
+/* A call of purge(). */
 typedef struct Purge
 {
 	PurgePolicy policy;
@@ -39,12 +39,14 @@ typedef struct Purge
 	PurgeCounts counts;
 } Purge;
 
+/* The argument of delete_guests(). */
 typedef struct Deletion
 {
 	ArrayType  *ids;
 	TimestampTz now;
 } Deletion;
 
+/* Write an event for each deleted guest, if the settings want such events. */
 static void
 record_deletion(ArrayType *ids, TimestampTz now)
 {
@@ -61,6 +63,7 @@ record_deletion(ArrayType *ids, TimestampTz now)
 		events_insert("user.deleted", DatumGetUUIDP(items[i]), NULL, payload, now);
 }
 
+/* To be run in a subtransaction: triggers of the application may raise any error. */
 static void
 delete_guests(void *arg)
 {
@@ -70,7 +73,7 @@ delete_guests(void *arg)
 	record_deletion(deletion->ids, deletion->now);
 }
 
-/* What is wrong with the server, or waits for a lock, passes without anybody's doing. */
+/* Return how long guests are postponed after an error. */
 static int64
 retry_interval(const ErrorData *error)
 {
@@ -78,8 +81,9 @@ retry_interval(const ErrorData *error)
 		USECS_PER_SEC;
 }
 
+/* Report an error that was caught.  The message says what failed. */
 static void
-warn(const ErrorData *error, const char *what)
+warn_of_error(const ErrorData *error, const char *what)
 {
 	ereport(WARNING,
 			(errmsg("%s: %s", what, error->message),
@@ -88,7 +92,10 @@ warn(const ErrorData *error, const char *what)
 			 errdetail("purge() will try again after a day.")));
 }
 
-/* What of a batch can be deleted, where the batch as a whole cannot. */
+/*
+ * Delete each guest of a batch in a subtransaction of its own, because one of them made
+ * the deletion of the whole batch fail.  Postpone those that fail again.
+ */
 static void
 delete_one_by_one(Purge *purge, ArrayType *ids)
 {
@@ -111,11 +118,12 @@ delete_one_by_one(Purge *purge, ArrayType *ids)
 			continue;
 		}
 		if (purge->counts.skipped_guests++ == 0)
-			warn(error, "a guest could not be deleted");
+			warn_of_error(error, "a guest could not be deleted");
 		purge_postpone(deletion.ids, purge->now + retry_interval(error));
 	}
 }
 
+/* The argument of find_kept_guests(): the result is in kept. */
 typedef struct Keeping
 {
 	ArrayType  *ids;
@@ -124,7 +132,7 @@ typedef struct Keeping
 } Keeping;
 
 static void
-find_kept(void *arg)
+find_kept_guests(void *arg)
 {
 	Keeping    *keeping = arg;
 	ArrayType  *kept = app_rows_find_users(keeping->ids, keeping->restricting_only);
@@ -133,26 +141,29 @@ find_kept(void *arg)
 }
 
 /*
- * Those whose rows keep them from being deleted: all of them where a table cannot
- * be read, which its owner can see to.
+ * Return the guests that rows of the application keep, and for how long to postpone
+ * them.  If a table cannot be read, all guests are kept, and a WARNING tells why.
  */
 static ArrayType *
 kept_guests(ArrayType *ids, bool restricting_only, int64 *interval)
 {
 	Keeping		keeping = {.ids = ids,.restricting_only = restricting_only};
-	ErrorData  *error = subtransaction_try_foreign(find_kept, &keeping);
+	ErrorData  *error = subtransaction_try_foreign(find_kept_guests, &keeping);
 
 	*interval = PURGE_RETRY_SECONDS * USECS_PER_SEC;
 	if (error == NULL)
 		return keeping.kept;
 	*interval = retry_interval(error);
-	warn(error, "guests could not be looked for in your tables");
+	warn_of_error(error, "guests could not be looked for in your tables");
 	return ids;
 }
 
-/* since: what is later counts as use.  Returns whether any was not held by others. */
+/*
+ * Delete those of the due guests that are not in use.  A guest with a session or a use
+ * after since is in use.  Returns false if other transactions hold all of them.
+ */
 static bool
-purge_due(Purge *purge, bool with_key, TimestampTz since, ArrayType *due)
+purge_due_batch(Purge *purge, bool with_key, TimestampTz since, ArrayType *due)
 {
 	Deletion	deletion = {.now = purge->now};
 	ArrayType  *kept;
@@ -179,6 +190,10 @@ purge_due(Purge *purge, bool with_key, TimestampTz since, ArrayType *due)
 	return true;
 }
 
+/*
+ * Delete a batch of guests.  has_more is reported only if some of them were free:
+ * otherwise a loop until has_more is false would not end while others hold them.
+ */
 static void
 purge_guests(Purge *purge, bool with_key, TimestampTz since)
 {
@@ -192,13 +207,13 @@ purge_guests(Purge *purge, bool with_key, TimestampTz since)
 		return;
 	batches = purge_batches(due, &count);
 	for (i = 0; i < count; i++)
-		any |= purge_due(purge, with_key, since, batches[i]);
+		any |= purge_due_batch(purge, with_key, since, batches[i]);
 	if (any && purge_count(due) == purge->batch_size)
 		purge->counts.has_more = true;
 }
 
 static TimestampTz
-before(TimestampTz now, const Interval *interval)
+subtract_interval(TimestampTz now, const Interval *interval)
 {
 	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
 												   TimestampTzGetDatum(now),
@@ -210,14 +225,14 @@ purge_kind(Purge *purge, PurgeKind kind, TimestampTz before)
 {
 	uint64		count = purge_rows(kind, before, purge->batch_size);
 
-	/* With Citus more than that are deleted at once. */
+	/* With Citus, the limit counts users, and each may have several rows. */
 	if (count >= purge->batch_size)
 		purge->counts.has_more = true;
 	return count;
 }
 
 static void
-run(void *arg)
+purge_all_kinds(void *arg)
 {
 	Purge	   *purge = arg;
 	PurgeCounts *counts = &purge->counts;
@@ -227,7 +242,7 @@ run(void *arg)
 	settings_read_purge_policy(&purge->policy);
 	purge_guests(purge, false, now);
 	if (purge->policy.guest_retention != NULL)
-		purge_guests(purge, true, before(now, purge->policy.guest_retention));
+		purge_guests(purge, true, subtract_interval(now, purge->policy.guest_retention));
 	counts->sessions = purge_sessions(now, purge->batch_size, &more);
 	counts->has_more |= more;
 	counts->authorization_codes = purge_kind(purge, PURGE_AUTHORIZATION_CODES, now);
@@ -237,7 +252,7 @@ run(void *arg)
 											 now - REPLAY_INTERVAL);
 	if (purge->policy.event_retention != NULL)
 		counts->events = purge_kind(purge, PURGE_EVENTS,
-									before(now, purge->policy.event_retention));
+									subtract_interval(now, purge->policy.event_retention));
 	signing_keys_end_retiring(now);
 }
 
@@ -247,8 +262,8 @@ purge_run(int batch_size, bool dry_run, TimestampTz now, PurgeCounts *counts)
 	Purge		purge = {.now = now,.batch_size = batch_size};
 
 	if (dry_run)
-		subtransaction_rehearse(run, &purge);
+		subtransaction_rehearse(purge_all_kinds, &purge);
 	else
-		run(&purge);
+		purge_all_kinds(&purge);
 	*counts = purge.counts;
 }

@@ -3,6 +3,10 @@
  * foreign_keys.c
  *	  The foreign keys to anon_auth.users, as the catalog has them now.
  *
+ * The catalog is scanned without a snapshot of the transaction (systable_beginscan()
+ * with NULL takes a new one).  SPI would use the transaction's snapshot at REPEATABLE
+ * READ, and miss a key that was committed later.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -52,7 +56,7 @@ foreign_keys_hold(void)
 	LockRelationOid(users_id, RowExclusiveLock);
 }
 
-/* PostgreSQL 18 has keys that it does not enforce. */
+/* Since PostgreSQL 18, a foreign key can be NOT ENFORCED. */
 static bool
 is_enforced(Form_pg_constraint constraint)
 {
@@ -63,8 +67,9 @@ is_enforced(Form_pg_constraint constraint)
 #endif
 }
 
+/* Read a row of pg_constraint. */
 static ForeignKey *
-make_key(HeapTuple tuple)
+read_key(HeapTuple tuple)
 {
 	Form_pg_constraint constraint = (Form_pg_constraint) GETSTRUCT(tuple);
 	ForeignKey *key = palloc0(sizeof(ForeignKey));
@@ -89,7 +94,10 @@ foreign_key_is_plain(const ForeignKey *key)
 	return key->column != 0 && get_atttype(key->table_id, key->column) == UUIDOID;
 }
 
-/* Add the partitions, on any level, that DETACH CONCURRENTLY has hidden. */
+/*
+ * Add the partitions, on any level, that DETACH CONCURRENTLY has hidden.  Statements on
+ * the partitioned table do not reach their rows, but their foreign keys still hold.
+ */
 static List *
 add_detaching(List *detaching, Oid table_id)
 {
@@ -114,7 +122,7 @@ add_detaching(List *detaching, Oid table_id)
 	return detaching;
 }
 
-/* Return the keys that are nobody's partition's, and those of hidden partitions. */
+/* Leave out the keys that partitions inherit, except those of hidden partitions. */
 static List *
 effective_keys(List *keys)
 {
@@ -166,7 +174,7 @@ foreign_keys_to_users(void)
 
 		if (is_enforced(constraint) &&
 			getExtensionOfObject(RelationRelationId, constraint->conrelid) != extension_id)
-			keys = lappend(keys, make_key(tuple));
+			keys = lappend(keys, read_key(tuple));
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
@@ -192,8 +200,9 @@ refuse_key(const ForeignKey *key)
 }
 
 /*
- * Called before PostgreSQL checks the rows that the table has: that is when it would
- * run a cast.  The constraint's row is not visible yet to another snapshot.
+ * Refuse a new foreign key to users that is not plain.  PostgreSQL calls the hook
+ * before it checks the rows of the table, which would run a cast.  Only SnapshotSelf
+ * sees the row of the constraint then.
  */
 static void
 check_new_constraint(Oid id)
@@ -217,7 +226,7 @@ check_new_constraint(Oid id)
 
 		if (constraint->contype == CONSTRAINT_FOREIGN && constraint->confrelid == users_id)
 		{
-			ForeignKey *key = make_key(tuple);
+			ForeignKey *key = read_key(tuple);
 
 			if (!foreign_key_is_plain(key))
 				refuse_key(key);

@@ -31,18 +31,18 @@ typedef struct ForeignKey
 extern bool foreign_key_is_plain(const ForeignKey *key);
 
 /*
- * Take ROW EXCLUSIVE on users until the end of the transaction, before any row
- * of users is locked.  From then on no other transaction can add or drop a
- * foreign key to users, change the type of its column, or attach or detach a
- * partition that has one; those that did have committed.
+ * Take ROW EXCLUSIVE on users until the end of the transaction.  To be called before
+ * any row of users is locked.  It waits for transactions that add or drop a foreign
+ * key to users, change the type of its column, or attach or detach a partition that
+ * has one, and keeps others from doing so.
  */
 extern void foreign_keys_hold(void);
 
 /*
- * The keys that PostgreSQL enforces, those of the extension's own tables
- * excepted: a list of ForeignKey.  A partition inherits the keys of its table
- * and is listed only while DETACH PARTITION CONCURRENTLY is under way, when
- * statements on the partitioned table no longer reach its rows.
+ * Return the keys that PostgreSQL enforces, except those of the extension's own
+ * tables: a list of ForeignKey.  A partition inherits the keys of its table.  Its own
+ * are listed only during DETACH PARTITION CONCURRENTLY, when statements on the
+ * partitioned table no longer reach its rows.
  */
 extern List *foreign_keys_to_users(void);
 
