@@ -189,10 +189,10 @@ sub write_key
 
 write_key($content, 0644);
 like(error($copy, $sign), qr/F0000: master key file ".*" is readable by others.*chmod 600/s, 'a file that others can read is refused');
-write_key($content =~ s/^([0-9a-f]{16}) (.)(.)/"$1 $3$2"/emr);
+write_key($content =~ s/^([0-9a-f]{16}) (.)/"$1 " . ($2 eq 'A' ? 'B' : 'A')/emr);
 like(error($copy, $sign), qr/F0000: master key file ".*" is damaged.*Line 4/s, 'a damaged file is refused, with the line');
 write_key(($content =~ /^([0-9a-f]{16} .*\n)/m)[0] x 9);
-like(error($copy, $sign), qr/F0000: master key file ".*" is damaged.*Line 9 has one key more than the 8/s, 'nine keys are refused');
+like(error($copy, $sign), qr/F0000: master key file ".*" is damaged.*Line 9 has one more key than the maximum of 8/s, 'nine keys are refused');
 write_key('');
 like(error($copy, $sign), qr/F0000: master key file ".*" is damaged/, 'an empty file is refused');
 my $other = new_node('other');
@@ -201,7 +201,7 @@ my $other_content = slurp_file(key_file($other));
 my ($other_id) = $other_content =~ /^([0-9a-f]{16}) /m;
 write_key($other_content);
 like(error($copy, $sign),
-	qr/F0000: master key file ".*" does not contain the required key.*Needed is master key $key_id; the file's current one is $other_id/s,
+	qr/F0000: master key file ".*" does not contain the required key.*Master key $key_id is required; the current key of the file is $other_id/s,
 	'another key is refused, with both ids');
 write_key($other_content . $content);
 like($copy->safe_psql('postgres', $sign), qr/^\d+$/, 'a former key in a further line still opens what it sealed');

@@ -429,9 +429,9 @@ is_deeply([ keys_in() ], [$next], '... and then the former key can be');
 my $last = rotate();
 query(sprintf 'SELECT anon_auth.retire_master_key(%s, force => true)', sql_literal($next));
 like(error(q{SELECT anon_auth.sign_jwt('{}')}, 'second'),
-	qr/F0000: master key file ".*" does not contain the required key.*Needed is master key $next; the file's current one is $last/s,
+	qr/F0000: master key file ".*" does not contain the required key.*Master key $next is required; the current key of the file is $last/s,
 	'where the key of a signing key was taken out of the file, the error names it');
-like(error("SELECT anon_auth.$_()", 'second'), qr/F0000: .*Needed is master key $next/s, "... and so does $_()")
+like(error("SELECT anon_auth.$_()", 'second'), qr/F0000: .*Master key $next is required/s, "... and so does $_()")
   for qw(rotate_master_key reseal_signing_keys);
 is_deeply([ keys_in() ], [$last], '... which leave the file as it is');
 my ($line) = $with_both =~ /^($next .*\n)/m;
@@ -445,7 +445,7 @@ is($node->safe_psql('second', 'SELECT anon_auth.reseal_signing_keys()'), 1, 'wit
 rotate() until (() = keys_in()) == 8;
 my ($oldest) = (keys_in())[-1];
 like(error('SELECT anon_auth.rotate_master_key()'),
-	qr/54000: .*has 8 keys.*reseal_signing_keys\(\) in each database.*retire_master_key\('$oldest'\)/s,
+	qr/54000: .*already has the maximum of 8 keys.*reseal_signing_keys\(\) in each database.*retire_master_key\('$oldest'\)/s,
 	'the ninth key is refused, and the error says which to retire');
 is(scalar(() = keys_in()), 8, '... and the file is as before');
 $node->safe_psql('second', 'SELECT anon_auth.reseal_signing_keys()');
@@ -470,7 +470,7 @@ like($on_standby->error('SELECT anon_auth.' . $_), qr/25006: cannot execute \w+\
   for q{rotate_master_key()}, q{reseal_signing_keys()}, q{retire_master_key('0123456789abcdef')};
 my ($needed) = keys_in();
 like($on_standby->error(sprintf 'SELECT anon_auth.verify_jwt(%s)', sql_literal($secret_token)),
-	qr/F0000: .*Needed is master key $needed/s, '... and says which key it lacks');
+	qr/F0000: .*Master key $needed is required/s, '... and says which key it lacks');
 copy($file, $standby_file);
 is($on_standby->query(sprintf q{SELECT anon_auth.verify_jwt(%s) ->> 'by'}, sql_literal($secret_token)), 'secret',
 	'... until the file is copied, in the same connection');
@@ -537,10 +537,10 @@ SKIP:
 {
 	skip 'root may write everywhere', 13 if $> == 0;
 	like(error('SELECT anon_auth.rotate_master_key()'),
-		qr/F0000: the server may not change master key file ".*".*may not write in directory.*put a line with a new key before its first key, then call anon_auth.reseal_signing_keys\(\)/s,
+		qr/F0000: the server may not change master key file ".*".*may not write in directory.*Add a line with a new key before the first key by hand, then call anon_auth.reseal_signing_keys\(\)/s,
 		'where the server may not write, the error says how to do it by hand');
 	like(error(sprintf 'SELECT anon_auth.retire_master_key(%s)', sql_literal((keys_in())[0])),
-		qr/F0000: the server may not change .*Take the line with the key out by hand/s, '... and so for retiring');
+		qr/F0000: the server may not change .*Remove the line with the key by hand/s, '... and so for retiring');
 	is_deeply([ keys_in("$directory/key") ], [ $elsewhere_made, keys_in() ], '... and the file is as before');
 
 	# By hand

@@ -12,9 +12,10 @@
 #include "api/result_row.h"
 #include "base/raise.h"
 #include "catalog/pg_type.h"
-#include "keyring/keyring.h"
+#include "keyring/key_changes.h"
 #include "keyring/master_key.h"
 #include "keyring/master_key_file.h"
+#include "keyring/master_key_rotation.h"
 #include "keyring/master_key_users.h"
 #include "utils/array.h"
 
@@ -79,7 +80,7 @@ anon_auth_master_key_ids(PG_FUNCTION_ARGS)
 	const char *id;
 	int			i;
 
-	for (i = 0; (id = master_key_id(i)) != NULL; i++)
+	for (i = 0; (id = master_key_id_at(i)) != NULL; i++)
 		ids = accumArrayResult(ids, CStringGetTextDatum(id), false, TEXTOID,
 							   CurrentMemoryContext);
 	PG_RETURN_DATUM(makeArrayResult(ids, CurrentMemoryContext));

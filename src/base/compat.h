@@ -1,7 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * compat.h
- *	  Every difference between PostgreSQL 15, 16, 17 and 18 that touches us.
+ *	  The differences between PostgreSQL 15, 16, 17 and 18 that matter here.
+ *
+ * No other file looks at PG_VERSION_NUM.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,26 +19,26 @@
 #include "varatt.h"
 #endif
 
-/* 18 has the C23 way to say it, before the declaration. */
+/* Before a declaration, as C23 has it.  PostgreSQL 18 defines it. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn		pg_attribute_noreturn()
 #endif
 
-/* The transaction's number within its backend moved in 17. */
+/* The number of the transaction within its backend moved in 17. */
 #if PG_VERSION_NUM >= 170000
 #define MyLocalTransactionId()	(MyProc->vxid.lxid)
 #else
 #define MyLocalTransactionId()	(MyProc->lxid)
 #endif
 
-/* 16 can report errors without raising them. */
+/* In 16 and later these functions can report an error without raising it. */
 #if PG_VERSION_NUM >= 160000
 #define QualifiedNameList(name)	stringToQualifiedNameList((name), NULL)
 #else
 #define QualifiedNameList(name)	stringToQualifiedNameList(name)
 #endif
 
-/* 16 has one function for the owners of all classes; it needs utils/acl.h. */
+/* 16 has one function for all classes of objects.  It needs utils/acl.h. */
 #if PG_VERSION_NUM >= 160000
 #define OwnsExtension(id, role)	object_ownercheck(ExtensionRelationId, (id), (role))
 #else
@@ -44,8 +46,8 @@
 #endif
 
 /*
- * JSON parser callbacks return void in 15 and a status from 16 on; a callback
- * ends with JSON_ACTION_OK.  So does the way to make a lexer.
+ * Callbacks of the JSON parser return void in 15 and a status in later versions.
+ * End each callback with JSON_ACTION_OK.
  */
 #if PG_VERSION_NUM >= 160000
 typedef JsonParseErrorType JsonActionResult;
@@ -55,7 +57,7 @@ typedef void JsonActionResult;
 #define JSON_ACTION_OK	return
 #endif
 
-/* 18 does not tell an executor any more that it runs but once. */
+/* The executor has this parameter up to 17. */
 #if PG_VERSION_NUM >= 180000
 #define EXECUTE_ONCE_PARAM
 #define EXECUTE_ONCE_ARG
@@ -64,6 +66,7 @@ typedef void JsonActionResult;
 #define EXECUTE_ONCE_ARG	, execute_once
 #endif
 
+/* 17 has another parameter for the lexer of the JSON parser. */
 #if PG_VERSION_NUM >= 170000
 #define MakeJsonLexer(json, length) \
 	makeJsonLexContextCstringLen(NULL, (json), (length), PG_UTF8, true)

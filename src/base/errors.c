@@ -10,8 +10,8 @@
 #include "base/errors.h"
 
 /*
- * The SQLSTATE alone is not enough: functions of any language can raise any
- * SQLSTATE.  The server cancels a query in one function only.
+ * The SQLSTATE is not enough, because functions in any language can raise any
+ * SQLSTATE.  The server raises cancellations in ProcessInterrupts() only.
  */
 bool
 error_is_cancellation(const ErrorData *error)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * guc.c
- *	  Configuration parameters.
+ *	  The configuration parameters of anon_auth.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,7 +11,7 @@
 #include "base/guc.h"
 #include "utils/guc.h"
 
-/* 24 bytes each, in a file of pg_stat_tmp. */
+/* Each cell takes 24 bytes in a file in pg_stat_tmp. */
 #define DEFAULT_COUNTER_CELLS	1048576
 #define MIN_COUNTER_CELLS		4096
 #define MAX_COUNTER_CELLS		16777216
@@ -26,10 +26,10 @@ static uint64 verified_claims_version = 0;
 static bool setting_claims = false;
 
 /*
- * Lets only this library change the claims.  Anybody may RESET them, which
- * takes rights away and gives none.  A parallel worker gets the leader's
- * value, which can have no source but a session's; what a role's or a
- * database's settings say never counts.
+ * Refuse every value that this library did not set.  Anybody may RESET the claims,
+ * which removes rights and gives none.  A parallel worker takes over the leader's
+ * value, whose source is always the session.  Values from the settings of a role or
+ * a database are refused.
  */
 static bool
 check_verified_claims(char **newval, void **extra, GucSource source)

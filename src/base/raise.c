@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * raise.c
- *	  The errors of class AA that callers can handle, a function each.
+ *	  One function for each error of class AA that callers can handle.
  *
  * Messages that clients of Authgear may compare are those of Authgear
  * (docs/authgear.md); DETAIL and HINT are written for developers.
@@ -52,7 +52,7 @@ raise_guests_disabled(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_UNAUTHORIZED_CLIENT),
 			 errmsg("anonymous user disallowed"),
-			 errdetail("Guests are switched off (settings.anonymous_users_enabled).")));
+			 errdetail("anon_auth.settings.anonymous_users_enabled is off.")));
 }
 
 void
@@ -225,7 +225,7 @@ raise_no_signing_key(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_SIGNING_KEY),
 			 errmsg("there is no active signing key"),
-			 errhint("Make one with anon_auth.create_signing_key().")));
+			 errhint("Create one with anon_auth.create_signing_key().")));
 }
 
 void

@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * raise.h
- *	  The errors of class AA that callers can handle, a function each.
+ *	  One function for each error of class AA that callers can handle.
  *
- * Every function raises an error and does not return.  The message, the
- * DETAIL and the HINT of an error stand here once, so that SQL callers and
- * HTTP clients get the same words wherever the rule is broken.  Errors of one
- * file alone, such as those of hooks (AA020) and merges (AA021), are raised
- * there.
+ * Every function raises an error and does not return.  Message, DETAIL and HINT are
+ * written once, so that SQL callers and HTTP clients get the same words wherever a
+ * rule is broken.  Errors that only one file raises, such as those of hooks (AA020)
+ * and merges (AA021), are in that file.
  *
  * A parameter "detail" is a full sentence.  A parameter "reason" is a clause
  * in lower case without a period.  Neither may contain a secret.
@@ -28,7 +27,7 @@ pg_noreturn extern void raise_required(const char *name);
 /* AA001: no client has this client ID. */
 pg_noreturn extern void raise_invalid_client(void);
 
-/* AA002: the client's type does not allow the grant; not even guests. */
+/* AA002: the client's type does not allow the grant type, or guests. */
 pg_noreturn extern void raise_grant_not_allowed(void);
 pg_noreturn extern void raise_guests_not_allowed(void);
 

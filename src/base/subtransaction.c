@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * subtransaction.c
- *	  Doing something that can be undone.
+ *	  Running an action in a subtransaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,9 +12,12 @@
 #include "base/subtransaction.h"
 #include "utils/resowner.h"
 
-/* An error must not leave the subtransaction open, even one that is raised on. */
+/*
+ * Run an action, and commit or roll back its subtransaction.  Every error is caught and
+ * returned, so that the subtransaction is never left open.
+ */
 static ErrorData *
-run(SubtransactionAction action, void *arg, bool keep)
+run_in_subtransaction(SubtransactionAction action, void *arg, bool keep)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -46,7 +49,7 @@ run(SubtransactionAction action, void *arg, bool keep)
 ErrorData *
 subtransaction_try(SubtransactionAction action, void *arg)
 {
-	ErrorData  *error = run(action, arg, true);
+	ErrorData  *error = run_in_subtransaction(action, arg, true);
 
 	if (error != NULL && error_must_not_be_caught(error))
 		ReThrowError(error);
@@ -54,11 +57,12 @@ subtransaction_try(SubtransactionAction action, void *arg)
 }
 
 /*
- * Locks and memory that the action has used up are there again by now.  Where the
- * transaction has one snapshot, it cannot get any further after a conflict.
+ * Return true if the transaction cannot continue after an error.  Locks and memory of
+ * the action have been released, so a lack of them does not matter.  A transaction
+ * with one snapshot cannot succeed after a conflict.
  */
 static bool
-ends_transaction(const ErrorData *error)
+error_ends_transaction(const ErrorData *error)
 {
 	return error_is_cancellation(error) ||
 		(IsolationUsesXactSnapshot() &&
@@ -68,9 +72,9 @@ ends_transaction(const ErrorData *error)
 ErrorData *
 subtransaction_try_foreign(SubtransactionAction action, void *arg)
 {
-	ErrorData  *error = run(action, arg, true);
+	ErrorData  *error = run_in_subtransaction(action, arg, true);
 
-	if (error != NULL && ends_transaction(error))
+	if (error != NULL && error_ends_transaction(error))
 		ReThrowError(error);
 	return error;
 }
@@ -78,7 +82,7 @@ subtransaction_try_foreign(SubtransactionAction action, void *arg)
 void
 subtransaction_rehearse(SubtransactionAction action, void *arg)
 {
-	ErrorData  *error = run(action, arg, false);
+	ErrorData  *error = run_in_subtransaction(action, arg, false);
 
 	if (error != NULL)
 		ReThrowError(error);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * subtransaction.h
- *	  Doing something that can be undone.
+ *	  Running an action in a subtransaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,19 +13,24 @@
 typedef void (*SubtransactionAction) (void *arg);
 
 /*
- * Runs an action in a subtransaction and in the caller's memory context.  NULL
- * where it succeeded, else what it raised, with all that it did undone.  What
- * nobody may catch is raised on; see error_must_not_be_caught().
+ * Run an action in a subtransaction and in the caller's memory context.  Returns NULL
+ * if it succeeded.  If it raised an error, its changes are undone and the palloc'd
+ * error is returned.  Errors that must not be caught are raised again
+ * (error_must_not_be_caught()).
  */
 extern ErrorData *subtransaction_try(SubtransactionAction action, void *arg);
 
 /*
- * The same, for an action that runs other people's code, which can raise any
- * error on purpose: only a cancellation is raised on.
+ * The same for an action that runs code of users, such as triggers and hooks, which
+ * can raise any SQLSTATE on purpose.  Only cancellations are raised again, and
+ * serialization failures and deadlocks above READ COMMITTED.
  */
 extern ErrorData *subtransaction_try_foreign(SubtransactionAction action, void *arg);
 
-/* Runs an action and undoes it; what it has palloc'd stays.  Raises its errors. */
+/*
+ * Run an action and undo its changes.  Memory that it has palloc'd is kept.  Raises
+ * the errors of the action.
+ */
 extern void subtransaction_rehearse(SubtransactionAction action, void *arg);
 
 #endif							/* ANON_AUTH_SUBTRANSACTION_H */

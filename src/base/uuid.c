@@ -13,11 +13,10 @@
 #include "utils/timestamp.h"
 
 /*
- * RFC 9562, section 5.7: 48 bits of Unix milliseconds, then random bits.  The
- * 12 bits behind the milliseconds hold the fraction of the millisecond
- * (section 6.2, method 3).  Ids of one backend keep their order, those of one
- * transaction too, in which time stands still: each is later than the one
- * before, unless the clock has been set back by more than a second.
+ * RFC 9562 section 5.7: 48 bits of Unix milliseconds, then random bits.  The 12 bits
+ * after the milliseconds have the fraction of the millisecond (section 6.2, method
+ * 3).  "now" can be the same for all calls of a transaction, so each UUID is made
+ * later than the one before, unless the clock was set back by more than a second.
  */
 pg_uuid_t
 uuid_new_v7(TimestampTz now)

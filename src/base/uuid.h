@@ -17,8 +17,9 @@
 #define UUID_TEXT_LENGTH	36
 
 /*
- * Return a new UUIDv7 with a time of now.  UUIDs that one backend makes are
- * strictly ascending, also within a microsecond.
+ * Return a new UUIDv7 for the time now.  The UUIDs of one backend are strictly
+ * ascending, also within a microsecond, unless the clock was set back by more than a
+ * second.
  */
 extern pg_uuid_t uuid_new_v7(TimestampTz now);
 

@@ -3,14 +3,14 @@
  * counter_file.c
  *	  The file that all backends of a database map to share counters.
  *
- * It lies in pg_stat_tmp, where pg_stat_statements keeps its texts: pg_basebackup
- * leaves that directory out, a standby has its own, and the file survives a
- * restart.  A file serves servers that have not preloaded the library, and
- * servers that have, alike.
+ * The file is in pg_stat_tmp, where pg_stat_statements keeps its texts.
+ * pg_basebackup leaves that directory out, a standby has its own, and the file
+ * survives a restart.  A file rather than shared memory, because the library need
+ * not be preloaded.
  *
- * One backend at a time makes the file, under another name, and renames it.  A
- * file of another size or layout is replaced.  Once in a transaction each
- * backend checks that the file it has mapped is still the one at its path.
+ * One backend at a time makes the file under another name and renames it.  A file
+ * of another size or layout is replaced.  Once per transaction each backend checks
+ * that the file that it has mapped is still the one at its path.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,10 +32,13 @@
 #include "utils/syscache.h"
 
 #define MAGIC			"anon_auth count"
+
+/* Increase it with every change of CounterFile or its parts. */
 #define LAYOUT			1
+
 #define FILE_PREFIX		"anon_auth."
 
-/* pg_advisory_lock() uses 1 and 2 in the last field of such a tag. */
+/* pg_advisory_lock() uses 1 and 2 in the last field of such a tag, so SQL cannot take it. */
 #define FILE_LOCK_SPACE	0x6164
 
 StaticAssertDecl(sizeof(MAGIC) == sizeof(((CounterFile *) 0)->magic), "magic has the wrong length");
@@ -63,7 +66,10 @@ wanted_size(void)
 	return offsetof(CounterFile, buckets) + (size_t) wanted_buckets() * sizeof(CounterBucket);
 }
 
-/* The number of buckets is in the name, so that a reload never shrinks a mapped file. */
+/*
+ * The name has the number of buckets.  If the setting changes, another file is made
+ * and the mapped one never shrinks, which would end a backend with SIGBUS.
+ */
 static char *
 file_path(void)
 {
@@ -86,7 +92,7 @@ is_well_formed(const CounterFile *file)
 		file->nbuckets == wanted_buckets();
 }
 
-/* False where there is no such file, or not a usable one. */
+/* Map the file.  Returns false if there is none, or if it is not usable. */
 static bool
 map_existing(const char *path)
 {
@@ -140,8 +146,8 @@ fill_header(CounterFile *file)
 }
 
 /*
- * Writes every byte: a hole in the file would end a backend with SIGBUS when the
- * disk is full.
+ * Write an empty file.  Every byte is written: with a hole in the file, a full disk
+ * would end a backend with SIGBUS.
  */
 static void
 write_new_file(const char *path)
@@ -182,8 +188,8 @@ write_new_file(const char *path)
 }
 
 /*
- * Files of databases that are gone, and of this one with another number of
- * cells.  A backend that still maps one keeps it until its next transaction.
+ * Remove files of dropped databases, and files of this database with another number
+ * of cells.  A backend that has mapped one keeps it until its next transaction.
  */
 static void
 remove_stale_files(const char *path)
@@ -207,8 +213,9 @@ remove_stale_files(const char *path)
 	FreeDir(directory);
 }
 
+/* Make and map the file, unless another backend made it first. */
 static void
-make_file(const char *path)
+make_and_map_file(const char *path)
 {
 	LOCKTAG		tag;
 	char	   *temporary = psprintf("%s.new", path);
@@ -230,8 +237,9 @@ make_file(const char *path)
 	pfree(temporary);
 }
 
+/* True if the mapped file is the one at the path and has the configured size. */
 static bool
-is_still_at(const char *path)
+mapped_file_is_at(const char *path)
 {
 	struct stat st;
 
@@ -248,11 +256,11 @@ counter_file_get(void)
 	if (mapped.file != NULL && mapped.checked_in == MyLocalTransactionId())
 		return mapped.file;
 	path = file_path();
-	if (mapped.file == NULL || !is_still_at(path))
+	if (mapped.file == NULL || !mapped_file_is_at(path))
 	{
 		unmap_file();
 		if (!map_existing(path))
-			make_file(path);
+			make_and_map_file(path);
 	}
 	mapped.checked_in = MyLocalTransactionId();
 	pfree(path);

@@ -19,7 +19,7 @@
 #define COUNTER_BUCKET_CELLS	256
 #define COUNTER_HASH_KEY_LENGTH	16
 
-/* What a cell says beside its key.  It is live until expires_at. */
+/* The content of a counter, without its key.  It is live until expires_at. */
 typedef struct CounterCell
 {
 	int64		value;
@@ -27,11 +27,12 @@ typedef struct CounterCell
 } CounterCell;
 
 /*
- * A bucket.  Keys stand together, because looking for one reads them all.
+ * A bucket, protected by its lock (counters.c).  The keys are in one array, because
+ * a search reads all of them.
  *
- * A backend that is killed in the middle of a change leaves undo_slot set: one
- * more than the slot being changed.  The next backend that locks the bucket puts
- * the former content back.
+ * While a slot is changed, undo_slot is one more than its index.  If the backend is
+ * killed then, the next backend that locks the bucket restores the former content
+ * from undo_key and undo_cell.
  */
 typedef struct CounterBucket
 {
@@ -48,22 +49,25 @@ typedef struct CounterFile
 	uint32		layout;
 	uint32		nbuckets;
 	uint8		hash_key[COUNTER_HASH_KEY_LENGTH];	/* random */
-	pg_atomic_uint64 flagged_until; /* see counter_flag() */
+	pg_atomic_uint64 flagged_until; /* when the last flag expires: counter_flag() */
 	pg_atomic_uint64 statistics[COUNTER_STATISTICS];
 	CounterBucket buckets[FLEXIBLE_ARRAY_MEMBER];
 } CounterFile;
 
 /*
- * Return the file of this database, mapped, and make it where there is none.
- * Raises the error of the system call (58P01, 53100, ...) where that fails.
- * Valid until the end of the transaction.
+ * Return the mapped file of this database, and make it if need be.  Raises the error
+ * of the system call if that fails (58P01, 53100, ...).  Valid until the end of the
+ * transaction.
  */
 extern CounterFile *counter_file_get(void);
 
-/* The file if it is mapped, else NULL, without a check: for the end of a transaction. */
+/*
+ * Return the file if it is mapped, else NULL.  Checks nothing and raises nothing: for
+ * the end of a transaction.
+ */
 extern CounterFile *counter_file_peek(void);
 
-/* Where a counter is, for a change at the end of the transaction. */
+/* Where a counter is, for a change at the end of the transaction without a lock. */
 typedef struct CounterRef
 {
 	CounterFile *file;
@@ -72,7 +76,7 @@ typedef struct CounterRef
 	CounterCell *cell;
 } CounterRef;
 
-/* False where there is no such counter. */
+/* Find the cell of a counter.  Returns false if there is none; ref has its key then. */
 extern bool counter_find_cell(const char *name, CounterRef *ref);
 
 #endif							/* ANON_AUTH_COUNTER_FILE_H */

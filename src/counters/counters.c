@@ -3,10 +3,10 @@
  * counters.c
  *	  Operations on counters: see counters.h.
  *
- * A counter is a cell of one bucket, found by a keyed hash of its name.  Each
- * operation locks the bucket by a heavyweight lock, which PostgreSQL gives up
- * for a backend that ends, however it ends.  Nothing between lock and unlock
- * raises an error or waits.
+ * A keyed hash of a counter's name selects a bucket and is the key within it.
+ * Every operation locks the bucket with a heavyweight lock, because PostgreSQL
+ * releases that when a backend ends in whatever way.  Code between lock and unlock
+ * raises no error and does not wait, so that locks are short and cannot deadlock.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,16 +19,16 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 
-/* See counter_file.c. */
+/* The last field of the lock tags, which SQL cannot use: see counter_file.c. */
 #define BUCKET_LOCK_SPACE	0x6163
 
-/* A counter that lives longer is long-lived. */
+/* Counters that live longer than this are long-lived: see free_slot(). */
 #define LONG_INTERVAL		(10 * USECS_PER_MINUTE)
 
-/* The value of flags, which no counter reaches. */
+/* The value of flags.  No counter reaches it. */
 #define FLAG				PG_INT64_MIN
 
-/* A locked bucket, and what is to be found in it. */
+/* A locked bucket, and the key of a counter in it. */
 typedef struct Place
 {
 	CounterFile *file;
@@ -51,7 +51,7 @@ locate_bucket(const char *name, Place *place)
 	place->bucket = &place->file->buckets[hash[1] % place->file->nbuckets];
 }
 
-/* What a backend that was killed has left half done. */
+/* Undo a change during which a backend was killed. */
 static void
 undo_change(CounterBucket *bucket)
 {
@@ -83,7 +83,7 @@ unlock_bucket(Place *place)
 	LockRelease(&place->tag, ExclusiveLock, false);
 }
 
-/* The slot of the counter, or -1. */
+/* The slot that has the counter's key, live or expired, or -1. */
 static int
 slot_of(const Place *place)
 {
@@ -96,9 +96,9 @@ slot_of(const Place *place)
 }
 
 /*
- * A slot for a new counter, or -1.  Counters that live long may take half of a
- * bucket: the other half always serves limits a minute, whose counters expire
- * within seconds, and counters that it is reserved for.
+ * Return an expired slot for a new counter, or -1.  Long-lived counters may fill half
+ * of a bucket.  The other half always has room for limits per minute, whose counters
+ * expire within seconds, and for counters with reserved true.
  */
 static int
 free_slot(const Place *place, int64 lifetime, bool reserved)
@@ -120,6 +120,10 @@ free_slot(const Place *place, int64 lifetime, bool reserved)
 	return lifetime > LONG_INTERVAL && room <= 0 && !reserved ? -1 : slot;
 }
 
+/*
+ * Change a slot so that undo_change() can undo it at every instant.  The barriers
+ * keep the order of the writes for other backends.
+ */
 static void
 change_cell(Place *place, int slot, int64 value, TimestampTz expires_at)
 {
@@ -137,7 +141,7 @@ change_cell(Place *place, int slot, int64 value, TimestampTz expires_at)
 	bucket->undo_slot = 0;
 }
 
-/* Whether a slot has the counter already, live. */
+/* True if a slot has the counter and it has not expired. */
 static bool
 is_live(const Place *place, int slot)
 {
@@ -145,7 +149,10 @@ is_live(const Place *place, int slot)
 		place->bucket->cells[slot].expires_at > place->now;
 }
 
-/* Locks the bucket and finds a slot; -1 where there is none, and nothing is locked. */
+/*
+ * Lock the bucket and return the slot of the counter or a free one.  If there is none,
+ * unlock the bucket and return -1.
+ */
 static int
 try_lock_slot(const char *name, int64 lifetime, bool reserved, Place *place)
 {
@@ -163,7 +170,7 @@ try_lock_slot(const char *name, int64 lifetime, bool reserved, Place *place)
 	return slot;
 }
 
-/* The same; raises AA018 where there is none. */
+/* The same, but raise AA018 instead of returning -1. */
 static int
 lock_slot(const char *name, int64 lifetime, bool reserved, Place *place)
 {
@@ -175,8 +182,8 @@ lock_slot(const char *name, int64 lifetime, bool reserved, Place *place)
 }
 
 /*
- * The state of a limit is the theoretical arrival time of the next take.  It is
- * never later than now + period, except after the clock was set back.
+ * GCRA stores one time for a limit: the theoretical arrival time of the next take.
+ * It is never later than now + period, unless the clock was set back.
  */
 bool
 counter_take(const char *name, int burst, int64 period, int64 *wait)
@@ -275,7 +282,7 @@ counter_get(const char *name, int64 lifetime, int64 *value)
 	{
 		CounterCell cell = place.bucket->cells[slot];
 
-		/* From now on it expires as it should have, or it never would. */
+		/* The clock was set back: let the counter expire after its lifetime. */
 		if (cell.expires_at > place.now + lifetime)
 			change_cell(&place, slot, cell.value, place.now + lifetime);
 		left = Min(cell.expires_at - place.now, lifetime);
@@ -318,7 +325,10 @@ counter_clear(const char *name)
 	unlock_bucket(&place);
 }
 
-/* Times are after 2000, so that they compare as unsigned numbers. */
+/*
+ * Set flagged_until if it is earlier.  Times are after 2000, so they are positive and
+ * compare as unsigned numbers.
+ */
 static void
 raise_flagged_until(CounterFile *file, TimestampTz expires_at)
 {

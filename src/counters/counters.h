@@ -1,23 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * counters.h
- *	  Counters that no rollback undoes: rate limits, failed attempts, marks of
- *	  refresh tokens that were presented.
+ *	  Counters that a rollback does not undo: rate limits, failed attempts, and
+ *	  marks of refresh tokens that were presented.
  *
- * A counter has a name, of which only a keyed hash is stored, a value, and a
- * time when it expires.  Changes are visible to all backends of the database on
- * this server at once, and stay whatever becomes of the transaction.  The
- * functions work in read-only transactions and on standbys.  Every
- * operation is atomic; no lock outlasts it.
+ * A counter has a name, a value and a time at which it expires.  Only a keyed hash
+ * of the name is stored.  A change is visible at once to all backends of the
+ * database on this server, and stays if the transaction is rolled back.  The
+ * functions work in read-only transactions and on standbys, where counters are
+ * separate from those of the primary.  Every operation is atomic and releases its
+ * lock before it returns.
  *
- * Space is bounded.  An expired counter makes room for another one; a live
- * counter is never evicted.  Where there is no room, functions that need a new
- * counter raise AA018, unless they say otherwise.
+ * Space is bounded (anon_auth.counter_cells).  An expired counter makes room for
+ * another one; a live counter is never evicted.  If there is no room for a new
+ * counter, functions raise AA018 unless their comment says otherwise.  All
+ * functions raise the error of the system call if the file of the counters cannot
+ * be made or mapped.
  *
- * The functions read the clock themselves, once they have the counter: a caller may
- * have waited for a lock since it looked.  A clock that was ahead and has been
- * corrected leaves counters that expire too late.  Functions that take a
- * lifetime cut these to what it allows.  Lifetimes are in microseconds.
+ * The functions read the clock after they have locked the counter, since they may
+ * wait for that lock.  If the clock was ahead and has been corrected, counters
+ * expire too late.  Functions with a lifetime then shorten the counter's life to
+ * it.  Lifetimes are in microseconds.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,50 +32,57 @@
 #include "utils/timestamp.h"
 
 /*
- * Take one from a limit (GCRA): burst at once, and one more each period / burst.
- * False: nothing was taken, and *wait is for how long.  Period and wait in
- * microseconds.
+ * Take one from a limit (generic cell rate algorithm): burst at once, and one more
+ * every period / burst.  Returns false if the limit is reached; *wait is then the
+ * time until the next take succeeds.  period and *wait are in microseconds.
  */
 extern bool counter_take(const char *name, int burst, int64 period, int64 *wait);
 
-/* Undo a take that turned out not to count. */
+/* Undo a take that must not count after all.  Never raises AA018. */
 extern void counter_give_back(const char *name, int burst, int64 period);
 
 /*
- * Add one, and return the new value; 0 instead of an error if there is no room for
- * the counter.  The counter lives for the given time; a live
- * one that would expire sooner does so, unless prolong is true.
+ * Add one and return the new value, or 0 if there is no room for the counter.  A new
+ * counter lives for the given time.  A live one keeps its time of expiry if that is
+ * sooner, unless prolong is true.
  */
 extern int64 counter_increment(const char *name, int64 lifetime, bool prolong);
 
-/* Set a counter. */
+/* Set a counter that then lives for the given time. */
 extern void counter_set(const char *name, int64 value, int64 lifetime);
 
 /*
- * Set a counter, unless it is live and has the value already.  Return for how long
- * it has had it; 0 if it was set.
+ * Set a counter unless it is live and has the value.  Returns the time since it was
+ * set to the value, in microseconds; 0 if it was set now.
  */
 extern int64 counter_set_once(const char *name, int64 value, int64 lifetime);
 
 /*
- * Return for how long a counter lives, at most the given time; 0 if it is not live.
- * value may be NULL.
+ * Return how long a counter will live, at most the given time; 0 if it is not live.
+ * Sets *value if the counter is live and value is not NULL.
  */
 extern int64 counter_get(const char *name, int64 lifetime, int64 *value);
 
+/* Let a counter expire now. */
 extern void counter_clear(const char *name);
 
-/* Flags: counters that hardly ever exist.  They may take all of the room. */
+/*
+ * Flags are counters without a value that rarely exist.  They can use all of the
+ * space, and counters_reset() keeps them.  counters_flagged() is a cheap test: if it
+ * returns false, no flag exists.
+ */
 extern void counter_flag(const char *name, int64 lifetime);
 extern bool counter_is_flagged(const char *name);
 
-/* False: there is no flag at all. */
 extern bool counters_flagged(void);
 
-/* Forget every counter of this database on this server, but no flag. */
+/* Let all counters of this database on this server expire, except flags. */
 extern void counters_reset(void);
 
-/* ---- statistics, which start at 0 when the file is made ---- */
+/*
+ * Statistics are numbers that never expire.  They start at 0 when the file of the
+ * counters is made.
+ */
 
 typedef enum CounterStatistic
 {
@@ -90,7 +100,7 @@ extern void counter_statistic_add(CounterStatistic statistic, uint64 count);
 extern void counter_statistic_set(CounterStatistic statistic, uint64 value);
 extern uint64 counter_statistic(CounterStatistic statistic);
 
-/* How many counters are live, and how many there can be. */
+/* Count the live counters and the space for counters.  Takes no locks. */
 extern void counters_usage(int64 *live, int64 *size);
 
 #endif							/* ANON_AUTH_COUNTERS_H */

@@ -3,13 +3,12 @@
  * transaction_counters.c
  *	  Counters that change when the current transaction ends.
  *
- * What is to be done is a list of the transaction, the latest entry first, each
- * with the subtransaction that it belongs to.  Entries of a subtransaction that
- * commits pass to its parent.
+ * A list has the pending changes of the transaction, the latest first, with the
+ * subtransaction of each.  When a subtransaction commits, its entries pass to its
+ * parent.
  *
- * Nothing may fail once a transaction has committed.  So the end of a
- * transaction takes no lock: it clears a counter by one write to a cell that was
- * found before.
+ * After a commit no error may be raised.  So the end of a transaction takes no lock:
+ * it clears a counter with one write to a cell that was found before.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,13 +19,16 @@
 #include "counters/transaction_counters.h"
 #include "utils/memutils.h"
 
-/* A cell that expires sooner may belong to another counter by the time it is cleared. */
+/*
+ * A cell that expires sooner can belong to another counter when the transaction
+ * ends, so it is left alone.
+ */
 #define SAFE_INTERVAL	USECS_PER_MINUTE
 
 typedef struct Entry
 {
 	SubTransactionId subtransaction;
-	bool		clears;			/* else counts */
+	bool		clears;			/* clears ref at commit; else counts at rollback */
 	CounterRef	ref;
 	CounterStatistic statistic;
 	uint64		count;
@@ -74,7 +76,7 @@ counter_is_cleared_at_commit(const char *name)
 	return false;
 }
 
-/* A million logins in one subtransaction are one entry. */
+/* Repeated calls in one subtransaction share an entry, so that the list stays short. */
 void
 counter_statistic_at_rollback(CounterStatistic statistic)
 {
@@ -89,6 +91,7 @@ counter_statistic_at_rollback(CounterStatistic statistic)
 	entry->count++;
 }
 
+/* Clear a cell, unless the file was replaced or another counter has the cell. */
 static void
 clear_cell(const CounterRef *ref)
 {
@@ -105,9 +108,9 @@ count_rollback(const Entry *entry)
 		(void) pg_atomic_fetch_add_u64(&file->statistics[entry->statistic], entry->count);
 }
 
-/* So that the list does not grow with the number of subtransactions. */
+/* Merge equal entries, so that the list does not grow with the number of subtransactions. */
 static void
-merge_latest(void)
+merge_latest_entries(void)
 {
 	Entry	   *entry = entries;
 	Entry	   *next;
@@ -122,7 +125,7 @@ merge_latest(void)
 }
 
 static void
-end_transaction(XactEvent event, void *arg)
+at_transaction_end(XactEvent event, void *arg)
 {
 	Entry	   *entry;
 
@@ -149,8 +152,8 @@ end_transaction(XactEvent event, void *arg)
 }
 
 static void
-end_subtransaction(SubXactEvent event, SubTransactionId subtransaction,
-				   SubTransactionId parent, void *arg)
+at_subtransaction_end(SubXactEvent event, SubTransactionId subtransaction,
+					  SubTransactionId parent, void *arg)
 {
 	Entry	   *entry;
 
@@ -159,7 +162,7 @@ end_subtransaction(SubXactEvent event, SubTransactionId subtransaction,
 		for (entry = entries; entry != NULL && entry->subtransaction == subtransaction;
 			 entry = entry->next)
 			entry->subtransaction = parent;
-		merge_latest();
+		merge_latest_entries();
 	}
 	else if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
@@ -173,6 +176,6 @@ end_subtransaction(SubXactEvent event, SubTransactionId subtransaction,
 void
 transaction_counters_init(void)
 {
-	RegisterXactCallback(end_transaction, NULL);
-	RegisterSubXactCallback(end_subtransaction, NULL);
+	RegisterXactCallback(at_transaction_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
 }

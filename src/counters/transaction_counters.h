@@ -12,17 +12,17 @@
 
 #include "counters/counters.h"
 
-/* Called once when the library is loaded. */
+/* To be called once, when the library is loaded. */
 extern void transaction_counters_init(void);
 
 /*
- * Clear a counter when the current transaction commits.  If it, or the current
- * subtransaction, rolls back, or if it is prepared for a two-phase commit, the
- * counter stays.
+ * Clear a counter when the current transaction commits.  The counter stays if the
+ * transaction or the current subtransaction is rolled back, if the transaction is
+ * prepared for a two-phase commit, or if the counter expires within a minute.
  */
 extern void counter_clear_at_commit(const char *name);
 
-/* Whether the current transaction will clear the counter if it commits. */
+/* True if the current transaction will clear the counter when it commits. */
 extern bool counter_is_cleared_at_commit(const char *name);
 
 /* Add one to a statistic if the current transaction or subtransaction rolls back. */

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "domain/claims.h"
 #include "domain/client.h"
 #include "domain/login.h"
@@ -19,6 +20,7 @@
 #include "domain/session.h"
 #include "json/json_write.h"
 #include "login_id/login_id.h"
+#include "login_id/password_policy.h"
 #include "store/settings.h"
 #include "store/store.h"
 

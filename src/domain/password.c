@@ -15,10 +15,11 @@
 #include <sodium.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/raise.h"
 #include "counters/counters.h"
 #include "domain/password.h"
-#include "login_id/login_id.h"
+#include "login_id/password_policy.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "store/settings.h"

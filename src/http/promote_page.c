@@ -20,6 +20,7 @@
 #include "http/http_response.h"
 #include "json/json_write.h"
 #include "login_id/login_id.h"
+#include "login_id/password_policy.h"
 #include "store/settings.h"
 
 /* The values of the form, as they were sent and as it is shown again. */

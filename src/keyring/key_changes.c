@@ -3,12 +3,17 @@
  * key_changes.c
  *	  Making, importing, rotating and retiring signing keys.
  *
+ * A change locks the table of signing keys first and then reads the master key:
+ * signing_keys_lock() for changes that look at other keys, or at least
+ * signing_keys_lock_for_insert(), which conflicts with it.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "base/limits.h"
 #include "base/raise.h"
+#include "base/span.h"
 #include "commands/async.h"
 #include "jose/base64url.h"
 #include "jose/key.h"
@@ -16,15 +21,17 @@
 #include "json/json_write.h"
 #include "json/jwk.h"
 #include "keyring/jose_check.h"
-#include "keyring/keyring.h"
-#include "keyring/keyring_private.h"
-#include "keyring/master_key.h"
+#include "keyring/key_cache.h"
+#include "keyring/key_changes.h"
+#include "keyring/master_key_recording.h"
 #include "keyring/sealing.h"
-#include "store/store.h"
+#include "store/clients.h"
+#include "store/settings.h"
+#include "store/signing_keys.h"
 
 /*
- * A random-looking kid that anybody can check: the thumbprint.  A symmetric
- * key's would be a hash of the secret, so that one gets random bytes.
+ * The kid of a key that has none: its thumbprint, which anybody can check.  For a
+ * symmetric key that would be a hash of the secret, so it gets random bytes.
  */
 static char *
 default_kid(const JoseKey *key)
@@ -40,9 +47,9 @@ default_kid(const JoseKey *key)
 	return kid;
 }
 
-/* The public members of a key, without its secret if it is symmetric. */
+/* The JWK to publish: for a symmetric key just its type. */
 static Jsonb *
-public_jwk(const JoseKey *key)
+make_public_jwk(const JoseKey *key)
 {
 	char		json[JOSE_MAX_PUBLIC_JWK_LENGTH + 1];
 	size_t		length = JOSE_MAX_PUBLIC_JWK_LENGTH;
@@ -54,41 +61,43 @@ public_jwk(const JoseKey *key)
 	return json_to_jsonb(json);
 }
 
-/* It reads the keys again: see postgrest_pre_config(). */
+/* Let PostgREST call postgrest_pre_config() again when the transaction commits. */
 static void
-tell_postgrest(void)
+notify_postgrest(void)
 {
 	Async_Notify("pgrst", "reload config");
 }
 
 /*
- * Stores a key that can sign as active, and frees it before any statement
- * runs.  The caller has loaded the master key, so nothing before that throws
- * but what cannot happen.
+ * Store a key as active and free it.  Returns false if the kid exists.
+ *
+ * The key is not in a memory context, so it is freed before a statement runs.  The
+ * caller has called prepare_to_seal(); therefore only a lack of memory can raise
+ * an error before the key is freed.
  */
 static bool
-store_key(JoseKey *key, JoseAlg alg, char *kid)
+store_and_free_key(JoseKey *key, JoseAlg alg, char *kid)
 {
 	SigningKeyRow row = {0};
 
 	row.kid = kid;
 	row.alg = (char *) jose_alg_name(alg);
 	row.state = "active";
-	row.public_jwk = public_jwk(key);
+	row.public_jwk = make_public_jwk(key);
 	row.created_at = GetCurrentTimestamp();
 	sealing_seal_key(&row, key);
 	jose_key_free(key);
-	keyring_forget_current_signer();
+	key_cache_forget_current();
 	if (!signing_keys_insert(&row))
 		return false;
-	tell_postgrest();
+	notify_postgrest();
 	return true;
 }
 
 /*
- * Before a key is made: whoever seals signing keys anew, or retires a master
- * key, waits for this transaction from now on, and if it was faster, its file
- * is the one to seal with.
+ * To be called before a key is made.  From here on, a transaction that changes the
+ * master key waits for this one.  If such a transaction committed before, its
+ * master key is read here, so that the key is sealed with it.
  */
 static void
 prepare_to_seal(void)
@@ -102,7 +111,7 @@ prepare_to_seal(void)
 char *
 keyring_create(const char *alg_name)
 {
-	JoseAlg		alg = keyring_alg(alg_name);
+	JoseAlg		alg = jose_alg_by_name(span_of_string(alg_name));
 	char		list[JOSE_ALG_LIST_SIZE];
 	JoseKey    *key;
 	char	   *kid;
@@ -118,18 +127,18 @@ keyring_create(const char *alg_name)
 	prepare_to_seal();
 	jose_check_internal(jose_key_generate(alg, &key));
 	kid = default_kid(key);
-	if (!store_key(key, alg, kid))
-		elog(ERROR, "a new signing key has the kid of an old one");
+	if (!store_and_free_key(key, alg, kid))
+		elog(ERROR, "the kid of the new signing key already exists");
 	return kid;
 }
 
-/* Which algorithm an imported key signs with: its "alg", or the usual one. */
+/* The algorithm of an imported key: its "alg", or the default of its type. */
 static JoseAlg
 imported_alg(Jsonb *jwk, const JoseKey *key)
 {
 	char	   *name = json_cstring(jwk, "alg");
 
-	return name != NULL ? keyring_alg(name) : jose_key_default_alg(key);
+	return name != NULL ? jose_alg_by_name(span_of_string(name)) : jose_key_default_alg(key);
 }
 
 char *
@@ -168,7 +177,7 @@ keyring_import(Jsonb *jwk)
 	}
 	if (kid == NULL)
 		kid = default_kid(key);
-	if (!store_key(key, alg, kid))
+	if (!store_and_free_key(key, alg, kid))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("signing key \"%s\" already exists", kid)));
@@ -176,15 +185,22 @@ keyring_import(Jsonb *jwk)
 }
 
 /*
- * Tokens that the old keys have signed live at most so long.  The slack is for
- * a transaction that signs with an old key while the rotation commits.
+ * The time until which tokens can be valid that were signed with an old key.  The
+ * slack is for transactions that sign with it while the rotation commits.
  */
 static TimestampTz
-last_expiry(TimestampTz now)
+last_token_expiry(TimestampTz now)
 {
 	int			lifetime = Max(clients_longest_access_token(), SHORT_LIFETIME_SECONDS);
 
 	return now + INT64CONST(1) * (lifetime + ROTATION_SLACK_SECONDS) * USECS_PER_SEC;
+}
+
+/* True if rotation can go on with the algorithm of a key. */
+static bool
+can_make_another(const SigningKeyRow *key)
+{
+	return jose_alg_is_for(jose_alg_by_name(span_of_string(key->alg)), JOSE_USE_MAKE_KEYS);
 }
 
 char *
@@ -194,15 +210,15 @@ keyring_rotate(const char *alg)
 	SigningKeyRow current;
 	char	   *kid;
 
-	/* Of two rotations at once, the second retires the first one's key. */
+	/* Of two concurrent rotations, the second one retires the key of the first. */
 	signing_keys_lock();
 	if (alg == NULL)
-		alg = signing_keys_find_state(NULL, &current) && !jose_alg_is_symmetric(keyring_alg(current.alg)) ?
-			current.alg : "ES256";
+		alg = signing_keys_find_state(NULL, &current) && can_make_another(&current) ?
+			current.alg : jose_alg_name(JOSE_ALG_ES256);
 	kid = keyring_create(alg);
 	signing_keys_end_retiring(now);
-	signing_keys_begin_retiring(kid, now, last_expiry(now));
-	keyring_forget_states();
+	signing_keys_begin_retiring(kid, now, last_token_expiry(now));
+	key_cache_forget_states();
 	return kid;
 }
 
@@ -221,8 +237,8 @@ keyring_retire(const char *kid)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot retire the only active signing key \"%s\"", kid),
 				 errhint("Call anon_auth.rotate_signing_key() first.")));
-	keyring_forget_states();
-	tell_postgrest();
+	key_cache_forget_states();
+	notify_postgrest();
 }
 
 void
@@ -232,5 +248,5 @@ keyring_ensure_signer(void)
 		return;
 	signing_keys_lock();
 	if (!signing_keys_exist())
-		keyring_create("ES256");
+		keyring_create(jose_alg_name(JOSE_ALG_ES256));
 }

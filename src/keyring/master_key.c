@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * master_key.c
- *	  The master keys as this backend has them.
+ *	  The derived keys of this database, cached in this backend.
  *
- * They are kept from one statement to the next, and once a statement that
- * needs them the file is asked whether it is still the one they came from: a
- * pooled connection may live for weeks, and keys come and go meanwhile.
+ * A pooled connection can live for weeks while keys come and go.  So once per
+ * statement that needs a key, the status of the file is compared with that of the
+ * file that was read.  Master keys themselves are wiped after derivation.
  *
- * All databases of a server have one file.  A derived key depends on the
- * database's id too, so that a database accepts nothing that another one made.
+ * All databases of a server share one file.  Derived keys also depend on the
+ * database id, so that a database accepts nothing that another one made.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,13 +19,14 @@
 #include "access/xlog.h"
 #include "base/compat.h"
 #include "base/wipe.h"
-#include "keyring/master_key_users.h"
+#include "keyring/master_key_rewrite.h"
 #include "store/owner_scope.h"
+#include "store/settings.h"
+#include "store/signing_keys.h"
 #include "store/statement_stamp.h"
-#include "store/store.h"
 #include "utils/memutils.h"
 
-/* Coarser than any file system's clock. */
+/* Longer than one tick of the clock of any file system. */
 #define SETTLED_SECONDS	2
 
 #ifdef __APPLE__
@@ -36,17 +37,18 @@
 static struct
 {
 	MasterKeys	keys;			/* count 0: not loaded */
-	char	   *path;			/* where from */
-	pg_uuid_t	database_id;	/* which the derived keys are for */
-	MasterKeyUser here;			/* its line in the file */
-	struct stat st;				/* of the file at that time */
-	bool		settled;		/* it had not been changed just before */
-	StatementStamp stamp;		/* when that was last checked */
+	char	   *path;			/* of the file that was read */
+	pg_uuid_t	database_id;	/* that the keys are derived for */
+	MasterKeyUser here;			/* the file's line of this database */
+	struct stat st;				/* of the file when it was read */
+	bool		settled;		/* the file was not changed just before that */
+	StatementStamp stamp;		/* statement in which that was checked last */
 }			loaded;
 
 /*
- * Ids of the keys that this database's signing keys need, for messages.  The
- * caller may be a function that runs as its caller.
+ * Return a list of the master keys that seal the signing keys of this database,
+ * for messages; an empty string if there are none.  Reads the table as its owner,
+ * since this can be called from a function that is not SECURITY DEFINER.
  */
 static char *
 needed_key_ids(void)
@@ -68,7 +70,7 @@ needed_key_ids(void)
 }
 
 pg_noreturn static void
-raise_missing(const char *path)
+raise_file_missing(const char *path)
 {
 	char	   *ids = needed_key_ids();
 
@@ -79,7 +81,7 @@ raise_missing(const char *path)
 			 errdetail("The signing keys of this database are sealed with master key %s.", ids) : 0,
 			 RecoveryInProgress() ?
 			 errhint("Copy the file from the primary server.") :
-			 errhint("Restore the file from its backup, or set anon_auth.master_key_file to where it is.")));
+			 errhint("Restore the file from its backup, or set anon_auth.master_key_file to its path.")));
 }
 
 static bool
@@ -89,9 +91,9 @@ same_time(const struct timespec *a, const struct timespec *b)
 }
 
 /*
- * Whether the file at a path is the one that was loaded.  The time of its last
- * status change tells of a chmod, which may have opened it to others, and of a
- * content that was put in place with its old modification time.
+ * Return true if the file at a path is the one that was read.  The time of its
+ * last status change shows a chmod, which can have made it readable by others, and
+ * new content with an old modification time.
  */
 static bool
 is_unchanged(const char *path)
@@ -106,8 +108,8 @@ is_unchanged(const char *path)
 }
 
 /*
- * Takes over what was read, and nothing where it could not be: what is loaded
- * is replaced as a whole or not at all.
+ * Read the file and replace all of "loaded".  Returns false if there is no file.
+ * If that or an error happens, "loaded" is as before.
  */
 static bool
 read_keys(const char *path, const pg_uuid_t *database_id)
@@ -131,9 +133,9 @@ read_keys(const char *path, const pg_uuid_t *database_id)
 	loaded.st = file.st;
 
 	/*
-	 * A file that is changed twice within one tick of the file system's clock
-	 * looks the same after the second time.  So one that has just been
-	 * changed is read again.
+	 * If a file is changed twice within one tick of the file system's clock, its
+	 * status is the same after both changes.  So a file that was changed just now
+	 * is read again by the next statement.
 	 */
 	loaded.settled = time(NULL) - file.st.st_ctim.tv_sec >= SETTLED_SECONDS;
 	wipe_bytes(&file, sizeof(file));
@@ -141,11 +143,14 @@ read_keys(const char *path, const pg_uuid_t *database_id)
 }
 
 /*
- * A key is made only where none can be missing: not on a standby, not where
- * signing keys wait for another one, and not at a place that the DBA named.
+ * Make sure that "loaded" is up to date.
+ *
+ * A missing file is made only if no key can be lost by that: not on a standby, not
+ * if signing keys are sealed with another key, and not at a path that the
+ * administrator has set.
  */
 static void
-load(void)
+load_keys(void)
 {
 	pg_uuid_t	database_id = settings_get_as_owner()->database_id;
 	char	   *path = master_key_file_path();
@@ -158,10 +163,10 @@ load(void)
 		{
 			if (!master_key_file_is_ours() || RecoveryInProgress() ||
 				needed_key_ids()[0] != '\0')
-				raise_missing(path);
+				raise_file_missing(path);
 			master_key_file_make(path);
 			if (!read_keys(path, &database_id))
-				raise_missing(path);
+				raise_file_missing(path);
 		}
 		statement_stamp_set(&loaded.stamp);
 	}
@@ -178,7 +183,7 @@ master_key_check_again(void)
 bool
 master_key_is_recorded(const char *id)
 {
-	load();
+	load_keys();
 	return master_key_user_needs(&loaded.here, id);
 }
 
@@ -191,7 +196,7 @@ master_key_database_id(void)
 const uint8 *
 master_key_derived(MasterKeyUse use, int index)
 {
-	load();
+	load_keys();
 	return index < loaded.keys.count ? loaded.keys.keys[index].derived[use - 1] : NULL;
 }
 
@@ -200,20 +205,20 @@ master_key_derived_by_id(MasterKeyUse use, const char *id)
 {
 	int			index;
 
-	load();
+	load_keys();
 	index = master_keys_find(&loaded.keys, id);
 	if (index < 0)
 	{
-		/* It may have come since this statement looked. */
+		/* Somebody may have added it after this statement looked. */
 		master_key_check_again();
-		load();
+		load_keys();
 		index = master_keys_find(&loaded.keys, id);
 	}
 	if (index < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("master key file \"%s\" does not contain the required key", loaded.path),
-				 errdetail("Needed is master key %s; the file's current one is %s.",
+				 errdetail("Master key %s is required; the current key of the file is %s.",
 						   id, loaded.keys.keys[0].id),
 				 errhint("Restore the master key file that belongs to this database, or add its key as a further line to this one.")));
 	return loaded.keys.keys[index].derived[use - 1];
@@ -222,14 +227,14 @@ master_key_derived_by_id(MasterKeyUse use, const char *id)
 const char *
 master_key_current_id(void)
 {
-	load();
+	load_keys();
 	return loaded.keys.keys[0].id;
 }
 
 const char *
-master_key_id(int index)
+master_key_id_at(int index)
 {
-	load();
+	load_keys();
 	return index < loaded.keys.count ? loaded.keys.keys[index].id : NULL;
 }
 

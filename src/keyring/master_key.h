@@ -1,7 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * master_key.h
- *	  The secret that all other secrets of the extension hang on.
+ *	  The master key, and the keys that are derived from it.
+ *
+ * The master key protects all other secrets of the extension.  It is used only
+ * to derive a key for each use and database (crypto_kdf, and BLAKE2b keyed with
+ * settings.database_id).  The file lists the current master key first and then
+ * former ones, which still open what they sealed.
+ *
+ * Except where the comments say otherwise, functions look once per statement
+ * whether the file has changed, and read it again if it has.  They raise F0000
+ * if it is missing, damaged, too open or cannot be read.  If the file is missing
+ * in the data directory and nothing was sealed yet, they make it.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,10 +23,13 @@
 #include "token/token.h"
 #include "utils/uuid.h"
 
-/* Hexadecimal digits of a key's id, which is a hash of the key. */
+/* Hexadecimal digits of a key's id. */
 #define MASTER_KEY_ID_LENGTH	16
 
-/* What a derived key is for; the numbers are forever. */
+/*
+ * What a derived key is for.  The numbers go into the derivation: if one changes,
+ * everything made for that use becomes invalid.
+ */
 typedef enum MasterKeyUse
 {
 	MASTER_KEY_CHALLENGE = 1,
@@ -32,51 +45,34 @@ typedef enum MasterKeyUse
 #define MASTER_KEY_USES	8
 
 /*
- * A key of TOKEN_KEY_LENGTH bytes derived for a use and for this database, by
- * settings.database_id.  index 0 is the current
- * master key; higher ones are its predecessors that the file still lists.
- * NULL past the last.  Follows the file, at which it looks once a
- * statement, and makes it in the data directory where none can be missing.
- * Raises F0000 when it cannot be had.  Valid until the next call.
+ * Return the key of TOKEN_KEY_LENGTH bytes that is derived for a use from the
+ * master key at an index: 0 is the current one.  NULL after the last one.  Valid
+ * until the next call.
  */
 extern const uint8 *master_key_derived(MasterKeyUse use, int index);
 
-/* Same by key id; raises F0000 when the file has no such key. */
+/* The same for a master key of this id.  Raises F0000 if the file does not have it. */
 extern const uint8 *master_key_derived_by_id(MasterKeyUse use, const char *id);
+
+/* The id of the current master key.  Valid until the next call. */
 extern const char *master_key_current_id(void);
 
-/* The id of the key at an index, as master_key_derived() counts; NULL past the last. */
-extern const char *master_key_id(int index);
+/* The id of the master key at an index; NULL after the last one. */
+extern const char *master_key_id_at(int index);
 
-/* Return whether there is a file, without making one. */
+/* True if there is a file.  Does not read it and never makes it. */
 extern bool master_key_exists(void);
 
-/* The file may have changed since this statement looked: look again. */
+/* Read the file again at the next call, even within this statement. */
 extern void master_key_check_again(void);
 
-/* Whether the file's line of this database has a key (master_key_users.h). */
+/* True if the file's line of this database has a key (master_key_users.h). */
 extern bool master_key_is_recorded(const char *id);
 
-/* Which database the derived keys are for, without looking. */
+/*
+ * The database id that the derived keys are for.  Does not look at the file: for
+ * the end of a transaction, when the catalog cannot be read.
+ */
 extern pg_uuid_t master_key_database_id(void);
-
-/*
- * ---- the line of this database in the file (master_key_recording.c) ----
- *
- * Where the server may not write the file, nothing is recorded, and nothing is
- * raised for it.
- */
-
-/* Before a row is sealed: the current key stays in the file from now on. */
-extern void master_key_record_before_sealing(void);
-
-/* After a row's secret was opened with a key: the same, if it is easily done. */
-extern void master_key_record_opened(const char *id);
-
-/*
- * All rows are sealed with this key, and locked: if the transaction commits, the
- * line has no other.
- */
-extern void master_key_record_at_commit(const char *id);
 
 #endif							/* ANON_AUTH_MASTER_KEY_H */

@@ -3,11 +3,11 @@
  * master_key_file.c
  *	  Finding, reading and checking the master key file.
  *
- * The file is text.  Lines that begin with # are comments; every other line
- * is a key id and a key: 16 hexadecimal digits, a space, and 32 bytes as
- * base64url.  The first key is the current one, the others are predecessors
- * that still open what they sealed.  Some comments say which databases need which
- * keys (master_key_users.h).
+ * The file is text.  Empty lines and lines that begin with # are ignored.  Every
+ * other line is a key id and a key: 16 hexadecimal digits, a space, and 32 bytes
+ * in base64url.  The first key is the current one; the others are former keys that
+ * open what they sealed.  Some comments record which databases need which keys
+ * (master_key_users.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -76,8 +76,9 @@ master_key_make_id(const uint8 *key, char id[MASTER_KEY_ID_LENGTH + 1])
 	sodium_bin2hex(id, MASTER_KEY_ID_LENGTH + 1, hash, MASTER_KEY_ID_LENGTH / 2);
 }
 
+/* Derive the keys for all uses; the master key itself is not kept. */
 static void
-derive(MasterKey *master, const uint8 *key)
+derive_keys(MasterKey *master, const uint8 *key)
 {
 	int			use;
 
@@ -108,9 +109,12 @@ master_keys_bind(MasterKeys *keys, const pg_uuid_t *database_id)
 	}
 }
 
-/* "id key" */
+/*
+ * Parse "id key" without a newline.  The id must be that of the key, which detects
+ * a damaged line.
+ */
 static bool
-parse_line(const char *line, size_t length, MasterKey *master)
+parse_key_line(const char *line, size_t length, MasterKey *master)
 {
 	uint8		key[TOKEN_KEY_LENGTH + 3];
 	size_t		key_length = sizeof(key);
@@ -124,7 +128,7 @@ parse_line(const char *line, size_t length, MasterKey *master)
 		key_length == TOKEN_KEY_LENGTH;
 	if (good)
 	{
-		derive(master, key);
+		derive_keys(master, key);
 		good = memcmp(master->id, line, MASTER_KEY_ID_LENGTH) == 0;
 	}
 	wipe_bytes(key, sizeof(key));
@@ -163,7 +167,7 @@ raise_damaged(const char *path, const char *detail)
 }
 
 static void
-parse(const char *path, MasterKeyFile *file)
+parse_keys(const char *path, MasterKeyFile *file)
 {
 	MasterKeys *keys = &file->parsed;
 	const char *line;
@@ -180,9 +184,9 @@ parse(const char *path, MasterKeyFile *file)
 		if (line[length - 1] == '\n')
 			length--;
 		if (keys->count == MASTER_KEYS_MAX)
-			raise_damaged(path, psprintf("Line %d has one key more than the %d that there may be.",
+			raise_damaged(path, psprintf("Line %d has one more key than the maximum of %d.",
 										 number, MASTER_KEYS_MAX));
-		if (!parse_line(line, length, &keys->keys[keys->count]))
+		if (!parse_key_line(line, length, &keys->keys[keys->count]))
 			raise_damaged(path, psprintf("Line %d is not a key id and a key.", number));
 		keys->count++;
 	}
@@ -191,11 +195,12 @@ parse(const char *path, MasterKeyFile *file)
 }
 
 /*
- * Like a TLS private key, nobody else may read it; but where the whole data
- * directory is open to the server's group, pg_basebackup makes it so too.
+ * The rules are those of PostgreSQL for TLS private keys, with one exception: if
+ * the group may read the data directory, pg_basebackup makes copies of the file in
+ * it readable by the group, too.
  */
 static bool
-too_open(const struct stat *st)
+is_too_open(const struct stat *st)
 {
 	mode_t		forbidden = S_IWGRP | S_IXGRP | S_IRWXO;
 
@@ -216,12 +221,12 @@ check_permissions(const char *path, const struct stat *st)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("master key file \"%s\" must be owned by the server's user or root", path),
-				 errhint("Run chown on it, with the operating system's user that runs the server, and chmod 600.")));
-	if (too_open(st))
+				 errhint("Change its owner to the operating system user that runs the server, and its permissions to 0600.")));
+	if (is_too_open(st))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("master key file \"%s\" is readable by others", path),
-				 errdetail("File must have permissions u=rw (0600) or less if owned by the server's user, or u=rw,g=r (0640) or less if owned by root."),
+				 errdetail("The file must have permissions u=rw (0600) or less if owned by the server's user, or u=rw,g=r (0640) or less if owned by root."),
 				 errhint("Run chmod 600 on it.")));
 }
 
@@ -254,10 +259,10 @@ master_key_file_read(const char *path, MasterKeyFile *file)
 	file->size = size;
 	PG_TRY();
 	{
-		/* What follows could be keys, and a rewritten file would lack them. */
+		/* The rest could contain keys, and a rewritten file would lack them. */
 		if (file->st.st_size > MASTER_KEY_FILE_MAX)
 			raise_damaged(path, psprintf("It is longer than %d bytes.", MASTER_KEY_FILE_MAX));
-		parse(path, file);
+		parse_keys(path, file);
 	}
 	PG_CATCH();
 	{

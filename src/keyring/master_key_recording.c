@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * master_key_recording.c
- *	  Keeping this database's line in the master key file (master_key_users.h).
+ *	  Keeping the line of this database in the master key file up to date.
  *
- * The file does not know transactions, so the line errs on the side of too many
- * keys.  A key is in it before a row is sealed with it; keys that are not
- * needed any more leave it after the transaction that sealed the rows again has
- * committed.  If the server is killed in between, the next call of
- * reseal_signing_keys() takes them out.
+ * The file is not transactional, so the line can have too many keys but never too
+ * few.  A key is recorded before a row is sealed with it.  A key that is no longer
+ * needed is removed after the transaction that sealed the rows again has committed.
+ * If the server is killed before that, the next call of reseal_signing_keys()
+ * removes it.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,11 +19,13 @@
 #include "base/subtransaction.h"
 #include "base/wipe.h"
 #include "commands/dbcommands.h"
-#include "keyring/master_key_users.h"
+#include "keyring/master_key_recording.h"
+#include "keyring/master_key_rewrite.h"
 #include "miscadmin.h"
-#include "store/store.h"
+#include "store/settings.h"
+#include "store/signing_keys.h"
 
-/* The key that all rows are sealed with when the transaction commits. */
+/* Set by master_key_record_at_commit(): the key that seals all rows then. */
 static struct
 {
 	bool		pending;
@@ -32,7 +34,7 @@ static struct
 }			resealed;
 
 void
-master_key_users_fill_here(const MasterKeyFile *file, MasterKeyUser *user)
+master_key_record_collect(const MasterKeyFile *file, MasterKeyUser *user)
 {
 	pg_uuid_t	database_id = settings_get()->database_id;
 	char	   *name = get_database_name(MyDatabaseId);
@@ -46,9 +48,12 @@ master_key_users_fill_here(const MasterKeyFile *file, MasterKeyUser *user)
 			master_key_user_add(user, ids.items[i]);
 }
 
-/* Writes this database's line if the server may.  The caller holds the lock. */
+/*
+ * Write the line of this database, with the current key, if the server may.  The
+ * caller holds the lock of the file.  Can run as a SubtransactionAction.
+ */
 static void
-record(void *arg)
+write_line(void *arg)
 {
 	char	   *path = master_key_file_path();
 	MasterKeyFile file;
@@ -60,7 +65,7 @@ record(void *arg)
 	{
 		if (master_key_file_obstacle(path, &file.st) == NULL)
 		{
-			master_key_users_fill_here(&file, &user);
+			master_key_record_collect(&file, &user);
 			master_key_user_add(&user, file.parsed.keys[0].id);
 			if (master_key_file_record(path, &file, &user))
 				ereport(DEBUG1,
@@ -87,17 +92,18 @@ master_key_record_before_sealing(void)
 		return;
 	(void) master_key_file_lock(true);
 
-	/* Another database may have rotated the key meanwhile. */
+	/* Another database may have rotated the key before the lock was free. */
 	master_key_check_again();
 	if (!master_key_is_recorded(master_key_current_id()))
-		record(NULL);
+		write_line(NULL);
 	(void) master_key_current_id();
 	master_key_file_unlock();
 }
 
 /*
- * A row may have come with a dump, or with a copy of the database.  A client
- * waits for this call, so it waits for nobody, fails for nothing, and tries once.
+ * A key can be missing in the line if the row came with a dump or a copy of the
+ * database.  Since clients wait for the caller, this function tries once per
+ * backend and key, does not wait for the lock, and raises no error.
  */
 void
 master_key_record_opened(const char *id)
@@ -111,18 +117,19 @@ master_key_record_opened(const char *id)
 	snprintf(tried, sizeof(tried), "%s", id);
 	if (!master_key_file_lock(false))
 		return;
-	error = subtransaction_try(record, NULL);
+	error = subtransaction_try(write_line, NULL);
 	if (error != NULL)
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
-				 errmsg("could not record in the master key file that this database uses it: %s",
+				 errmsg("could not record in the master key file that this database needs it: %s",
 						error->message)));
 	master_key_file_unlock();
 }
 
 /*
- * Takes the former keys out of this database's line.  The transaction has committed:
- * its locks are still held, but the catalog cannot be read, and nothing may be raised.
+ * Remove the former keys from the line of this database.  Called after the commit:
+ * the locks of the transaction are still held, but the catalog cannot be read, and
+ * an error would be a PANIC.
  */
 static void
 forget_former_keys(void)
@@ -158,7 +165,7 @@ forget_former_keys(void)
 }
 
 static void
-end_transaction(XactEvent event, void *arg)
+at_transaction_end(XactEvent event, void *arg)
 {
 	if (!resealed.pending)
 		return;
@@ -172,7 +179,7 @@ end_transaction(XactEvent event, void *arg)
 }
 
 static void
-end_subtransaction(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *arg)
+at_subtransaction_end(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *arg)
 {
 	if (!resealed.pending || resealed.subtransaction != id)
 		return;
@@ -189,8 +196,8 @@ master_key_record_at_commit(const char *id)
 
 	if (!registered)
 	{
-		RegisterXactCallback(end_transaction, NULL);
-		RegisterSubXactCallback(end_subtransaction, NULL);
+		RegisterXactCallback(at_transaction_end, NULL);
+		RegisterSubXactCallback(at_subtransaction_end, NULL);
 		registered = true;
 	}
 	resealed.pending = true;

@@ -3,11 +3,10 @@
  * master_key_rewrite.c
  *	  Making and changing the master key file.
  *
- * The file is written under another name, synced, and then renamed: it is never
- * half written, and everybody reads the same keys.  Whoever makes or changes it
- * holds a lock that is one for all databases of the server, so that no first file
- * replaces another.  (A hard link would be refused where the name exists, but
- * some file systems have none.)
+ * A new file is written under another name, synced, and then renamed, so that
+ * nobody ever reads half a file.  Every change holds one lock for all databases of
+ * the server, so that two backends never make the first file at the same time.
+ * (link() would also prevent that, but some file systems do not support it.)
  *
  *-------------------------------------------------------------------------
  */
@@ -23,22 +22,26 @@
 #include "base/compat.h"
 #include "base/wipe.h"
 #include "jose/base64url.h"
-#include "keyring/master_key_users.h"
+#include "keyring/master_key_rewrite.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/lock.h"
 #include "token/token.h"
 
-/* As in src/domain/password.c, which has 0x6161: SQL cannot reach it. */
+/*
+ * The last field of our advisory lock tags.  pg_advisory_lock() uses 1 and 2, so
+ * SQL cannot take these locks.  Others: 0x6161 (passwords), 0x6163 and 0x6164
+ * (counters).
+ */
 #define FILE_LOCK_SPACE		0x6162
 
-/* "id key\n" */
+/* Bytes of a line "id key" with its newline. */
 #define LINE_LENGTH \
 	(MASTER_KEY_ID_LENGTH + 1 + BASE64URL_ENCODED_LENGTH(TOKEN_KEY_LENGTH) + 1)
 
-/* Writes a line with a new key, and its id. */
+/* Make a random key, and write its line and its id.  The caller wipes the line. */
 static void
-new_line(char line[LINE_LENGTH], char id[MASTER_KEY_ID_LENGTH + 1])
+make_key_line(char line[LINE_LENGTH], char id[MASTER_KEY_ID_LENGTH + 1])
 {
 	uint8		key[TOKEN_KEY_LENGTH];
 
@@ -52,8 +55,8 @@ new_line(char line[LINE_LENGTH], char id[MASTER_KEY_ID_LENGTH + 1])
 }
 
 /*
- * Writes a file that does not exist yet, readable by nobody else.  Its content
- * is on disk when this returns.
+ * Write a file that does not exist, with mode 0600 or the mode and group in "like"
+ * unless that is NULL.  The content is on disk when this returns.
  */
 static void
 write_file(const char *path, const char *content, size_t size, const struct stat *like)
@@ -78,7 +81,7 @@ write_file(const char *path, const char *content, size_t size, const struct stat
 	{
 		mode_t		mode = like->st_mode & (S_IRWXU | S_IRWXG | S_IRWXO);
 
-		/* The group may read it only if it is the group that could before. */
+		/* If the group cannot be kept, the group gets no rights. */
 		if (fchown(fd, (uid_t) -1, like->st_gid) != 0)
 			mode &= ~S_IRWXG;
 		if (fchmod(fd, mode) != 0)
@@ -97,7 +100,7 @@ write_file(const char *path, const char *content, size_t size, const struct stat
 }
 
 static LOCKTAG
-lock_tag(void)
+file_lock_tag(void)
 {
 	LOCKTAG		tag;
 
@@ -108,7 +111,7 @@ lock_tag(void)
 bool
 master_key_file_lock(bool wait)
 {
-	LOCKTAG		tag = lock_tag();
+	LOCKTAG		tag = file_lock_tag();
 
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
@@ -116,15 +119,15 @@ master_key_file_lock(bool wait)
 void
 master_key_file_unlock(void)
 {
-	LOCKTAG		tag = lock_tag();
+	LOCKTAG		tag = file_lock_tag();
 
 	(void) LockRelease(&tag, ExclusiveLock, false);
 }
 
 /*
- * Puts content in the place of a file, or makes it.  The caller holds the lock, so
- * one temporary name is enough, and what a server that was killed has left under
- * it is taken away.  Wipes the content.
+ * Replace or make a file, and wipe the content.  The caller holds the lock, so one
+ * temporary name is enough.  A temporary file that a killed server has left is
+ * removed.
  */
 static void
 replace_file(const char *target, const struct stat *like, char *content, size_t size)
@@ -169,7 +172,7 @@ master_key_file_make(const char *path)
 		return;
 	}
 	memcpy(content, comment, sizeof(comment) - 1);
-	new_line(content + sizeof(comment) - 1, id);
+	make_key_line(content + sizeof(comment) - 1, id);
 	replace_file(path, NULL, content, sizeof(content));
 	master_key_file_unlock();
 	ereport(LOG,
@@ -177,9 +180,9 @@ master_key_file_make(const char *path)
 			 errhint("Keep a copy of it apart from the copies of the database.")));
 }
 
-/* What renaming replaces: the file itself, not a symbolic link to it. */
+/* Resolve symbolic links: rename() would replace a link and not its target. */
 static char *
-resolve(const char *path)
+resolve_path(const char *path)
 {
 	char		target[PATH_MAX];
 
@@ -197,7 +200,7 @@ master_key_file_obstacle(const char *path, const struct stat *st)
 
 	if (st->st_uid != geteuid())
 		return "It belongs to root.";
-	directory = resolve(path);
+	directory = resolve_path(path);
 	get_parent_directory(directory);
 	if (access(directory, R_OK | W_OK | X_OK) != 0)
 		return psprintf("It may not write in directory \"%s\": %s.", directory, strerror(errno));
@@ -215,11 +218,11 @@ require_writable(const char *path, const struct stat *st, bool adding)
 				 errmsg("the server may not change master key file \"%s\"", path),
 				 errdetail_internal("%s", obstacle),
 				 adding ?
-				 errhint("Change it by hand: put a line with a new key before its first key, then call anon_auth.reseal_signing_keys() in each database.") :
-				 errhint("Take the line with the key out by hand.")));
+				 errhint("Add a line with a new key before the first key by hand, then call anon_auth.reseal_signing_keys() in each database.") :
+				 errhint("Remove the line with the key by hand.")));
 }
 
-/* A content that is being put together.  Holds secrets. */
+/* The content of the new file.  It contains secrets: replace_file() wipes it. */
 typedef struct NewContent
 {
 	size_t		size;
@@ -227,15 +230,15 @@ typedef struct NewContent
 } NewContent;
 
 static void
-append(NewContent *content, const char *bytes, size_t size)
+append_bytes(NewContent *content, const char *bytes, size_t size)
 {
 	memcpy(content->bytes + content->size, bytes, size);
 	content->size += size;
 }
 
 /*
- * Appends the line of a database, unless user replaces it, the database is gone, or
- * it needed no key but the one that is removed.
+ * Append the line of a database.  It is left out if user replaces it, if the
+ * database was dropped, and if it needed the removed key only.
  */
 static void
 append_user(NewContent *content, const char *line, size_t length, MasterKeyUser *other,
@@ -248,26 +251,26 @@ append_user(NewContent *content, const char *line, size_t length, MasterKeyUser 
 						  memcmp(&other->database_id, &user->database_id, UUID_LEN) == 0)))
 		return;
 
-	/* At the end of a transaction the catalog cannot be read any more. */
+	/* After a commit the catalog cannot be read. */
 	if (IsTransactionState() && master_key_user_is_gone(other))
 		return;
 	if (removed != NULL && master_key_user_needs(other, removed))
 	{
 		master_key_user_remove(other, removed);
 		if (other->count > 0)
-			append(content, text, master_key_user_write(other, text));
+			append_bytes(content, text, master_key_user_write(other, text));
 		return;
 	}
-	append(content, line, length);
+	append_bytes(content, line, length);
 }
 
 /*
- * The file with a line before its first key, without a key, and with a user's line
- * instead of the old one; each may be NULL.  Nothing else is changed.
+ * Copy the file with three changes, each of which is left out if it is NULL: a line
+ * added before the first key, a key removed, and the line of a database replaced.
  */
 static void
-edit(const MasterKeyFile *file, const char *added, const char *removed,
-	 const MasterKeyUser *user, NewContent *content)
+edit_content(const MasterKeyFile *file, const char *added, const char *removed,
+			 const MasterKeyUser *user, NewContent *content)
 {
 	char		text[MASTER_KEY_USER_LINE];
 	MasterKeyUser other;
@@ -282,20 +285,20 @@ edit(const MasterKeyFile *file, const char *added, const char *removed,
 
 		if (has_key && added != NULL)
 		{
-			append(content, added, LINE_LENGTH);
+			append_bytes(content, added, LINE_LENGTH);
 			added = NULL;
 		}
 		if (master_key_user_read(line, length, &other))
 			append_user(content, line, length, &other, user, removed);
 		else if (!has_key || removed == NULL ||
 				 strncmp(line, removed, MASTER_KEY_ID_LENGTH) != 0)
-			append(content, line, length);
+			append_bytes(content, line, length);
 	}
 	if (user != NULL && user->count > 0)
 	{
 		if (content->size > 0 && content->bytes[content->size - 1] != '\n')
-			append(content, "\n", 1);
-		append(content, text, master_key_user_write(user, text));
+			append_bytes(content, "\n", 1);
+		append_bytes(content, text, master_key_user_write(user, text));
 	}
 }
 
@@ -318,13 +321,13 @@ master_key_file_add(const char *path, const MasterKeyFile *file, MasterKeyUser *
 	if (file->parsed.count == MASTER_KEYS_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("master key file \"%s\" has %d keys, and cannot have more",
+				 errmsg("master key file \"%s\" already has the maximum of %d keys",
 						path, MASTER_KEYS_MAX),
-				 errhint("Call anon_auth.reseal_signing_keys() in each database, then take the oldest key out with anon_auth.retire_master_key('%s').",
+				 errhint("Call anon_auth.reseal_signing_keys() in each database, then remove the oldest key with anon_auth.retire_master_key('%s').",
 						 file->parsed.keys[MASTER_KEYS_MAX - 1].id)));
-	new_line(line, id);
+	make_key_line(line, id);
 	master_key_user_add(user, id);
-	edit(file, line, NULL, user, &content);
+	edit_content(file, line, NULL, user, &content);
 	wipe_bytes(line, sizeof(line));
 	if (content.size > MASTER_KEY_FILE_MAX)
 	{
@@ -335,7 +338,7 @@ master_key_file_add(const char *path, const MasterKeyFile *file, MasterKeyUser *
 						path, MASTER_KEY_FILE_MAX),
 				 errhint("Shorten its comments.")));
 	}
-	replace_file(resolve(path), &file->st, content.bytes, content.size);
+	replace_file(resolve_path(path), &file->st, content.bytes, content.size);
 	log_change(path);
 }
 
@@ -345,8 +348,8 @@ master_key_file_remove(const char *path, const MasterKeyFile *file, const char *
 	NewContent	content;
 
 	require_writable(path, &file->st, false);
-	edit(file, NULL, id, NULL, &content);
-	replace_file(resolve(path), &file->st, content.bytes, content.size);
+	edit_content(file, NULL, id, NULL, &content);
+	replace_file(resolve_path(path), &file->st, content.bytes, content.size);
 	log_change(path);
 }
 
@@ -355,12 +358,12 @@ master_key_file_record(const char *path, const MasterKeyFile *file, const Master
 {
 	NewContent	content;
 
-	edit(file, NULL, NULL, user, &content);
+	edit_content(file, NULL, NULL, user, &content);
 	if (content.size > MASTER_KEY_FILE_MAX)
 	{
 		wipe_bytes(&content, sizeof(content));
 		return false;
 	}
-	replace_file(resolve(path), &file->st, content.bytes, content.size);
+	replace_file(resolve_path(path), &file->st, content.bytes, content.size);
 	return true;
 }

@@ -1,27 +1,24 @@
 /*-------------------------------------------------------------------------
  *
  * master_key_rotation.c
- *	  Putting a new master key in the place of the current one, and taking
- *	  former ones away.
+ *	  Changing the master key, and the id of the database.
  *
- * The file is changed at once and stays changed, whatever becomes of the
- * transaction; the signing keys are sealed anew within the transaction.  In
- * whatever instant that is rolled back or the server is killed, the file has
- * the key that each signing key is sealed with, because
+ * The file changes at once and stays changed, even if the transaction is rolled
+ * back.  The signing keys are sealed again within the transaction.  At every
+ * instant of a rollback or a crash, the file has the key that each signing key is
+ * sealed with:
  *
- * - the file with the new key is on disk before any row needs it, and lists the
- *   former keys still.  A rotation that was rolled back leaves a new current
- *   key, and rows that the former one opens;
+ * - The file with the new key is on disk before a row needs that key, and still
+ *   has the former keys.  After a rollback the new key is the current one, and the
+ *   former key opens the rows.
  *
- * - a key is taken out only when no database's line in the file has it (see
- *   master_key_users.h), unless forced, and when no row needs it whose change could still be
- *   undone: not by this transaction (signing_keys_changed_here()), not by
- *   another (the locks), and not by a crash that loses a commit
- *   (ForceSyncCommit()).
+ * - Unless forced, a key is removed only if no line in the file has it (see
+ *   master_key_users.h).  In addition no row may need it again: not after a
+ *   rollback of this transaction (signing_keys_changed_here()) or of another one
+ *   (the locks), and not after a crash that loses a commit (ForceSyncCommit()).
  *
- * Who comes here takes the lock of the table first, then that of the file,
- * which is one for all databases of the server.  Both last until the end of the
- * transaction.
+ * Lock order: the table of signing keys, then the file.  Both locks last until the
+ * end of the transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,10 +27,13 @@
 #include "access/xact.h"
 #include "base/uuid.h"
 #include "base/wipe.h"
-#include "keyring/keyring.h"
-#include "keyring/master_key_users.h"
+#include "keyring/master_key_recording.h"
+#include "keyring/master_key_rewrite.h"
+#include "keyring/master_key_rotation.h"
 #include "keyring/sealing.h"
 #include "store/placement.h"
+#include "store/settings.h"
+#include "store/signing_keys.h"
 
 static void
 lock_keys_and_file(void)
@@ -42,15 +42,15 @@ lock_keys_and_file(void)
 	(void) master_key_file_lock(true);
 	settings_require_current_id();
 
-	/* Somebody may have changed it while this one waited. */
+	/* Another transaction may have changed the file while this one waited. */
 	master_key_check_again();
 }
 
-/* Reads the file for a change; its content holds secrets. */
+/* Read the file to change it.  The caller wipes it. */
 static void
 read_file(const char *path, MasterKeyFile *file)
 {
-	/* This makes the first one, and knows what to say where one is missing. */
+	/* This makes a first file, or raises the error with the best hint. */
 	(void) master_key_current_id();
 	if (!master_key_file_read(path, file))
 		ereport(ERROR,
@@ -58,8 +58,9 @@ read_file(const char *path, MasterKeyFile *file)
 				 errmsg("master key file \"%s\" does not exist", path)));
 }
 
+/* Seal all rows with the current key, and return how many were not. */
 static int
-reseal(void)
+reseal_all(void)
 {
 	int			count;
 	SigningKeyRow *rows = signing_keys_not_sealed_with(master_key_current_id(), &count);
@@ -71,7 +72,7 @@ reseal(void)
 		signing_keys_reseal(&rows[i]);
 	}
 
-	/* Once this is committed, the former key may be taken out of the file. */
+	/* After the commit somebody may remove the former key, so it must not be lost. */
 	if (count > 0)
 		ForceSyncCommit();
 	master_key_record_at_commit(master_key_current_id());
@@ -83,10 +84,10 @@ keyring_reseal(void)
 {
 	lock_keys_and_file();
 	master_key_record_before_sealing();
-	return reseal();
+	return reseal_all();
 }
 
-/* No new key is made for signing keys that could not be sealed with it. */
+/* Check this before a new key is made: a key that cannot be opened cannot be resealed. */
 static void
 check_all_can_be_opened(void)
 {
@@ -111,7 +112,7 @@ keyring_rotate_master_key(void)
 	read_file(path, &file);
 	PG_TRY();
 	{
-		master_key_users_fill_here(&file, &user);
+		master_key_record_collect(&file, &user);
 		master_key_file_add(path, &file, &user, id);
 	}
 	PG_FINALLY();
@@ -120,7 +121,7 @@ keyring_rotate_master_key(void)
 	}
 	PG_END_TRY();
 	master_key_check_again();
-	(void) reseal();
+	(void) reseal_all();
 	placement_current()->master_key_rotated();
 	return id;
 }
@@ -135,7 +136,7 @@ check_can_be_retired(const char *path, const MasterKeys *keys, const char *id)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("master key file \"%s\" has no key with this id", path),
-				 errhint("anon_auth.master_key_ids() lists them.")));
+				 errhint("Call anon_auth.master_key_ids() to list its keys.")));
 	if (index == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -153,8 +154,8 @@ check_can_be_retired(const char *path, const MasterKeys *keys, const char *id)
 }
 
 /*
- * All private parts are opened before the id changes and sealed after it.  Rows that
- * are not seen would be lost, so that an old snapshot will not do.
+ * Open all private parts before the id changes, and seal them afterwards.  A row
+ * that this transaction does not see would be lost, so an old snapshot is refused.
  */
 char *
 keyring_renew_database_id(void)
@@ -169,7 +170,7 @@ keyring_renew_database_id(void)
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the database id can be renewed at READ COMMITTED only")));
+				 errmsg("the database id can only be renewed at isolation level READ COMMITTED")));
 	lock_keys_and_file();
 	rows = signing_keys_not_sealed_with("", &count);
 	opened = palloc(sizeof(OpenedPrivateKey) * Max(count, 1));
@@ -201,7 +202,7 @@ keyring_retire_master_key(const char *id, bool force)
 	char	   *path = master_key_file_path();
 	MasterKeyFile file;
 
-	/* If that is rolled back, its rows may need the key again. */
+	/* After a rollback its rows would need the key again. */
 	if (signing_keys_changed_here())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

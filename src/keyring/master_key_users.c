@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * master_key_users.c
- *	  Lines of the master key file that tell which database needs which key.
+ *	  Lines of the master key file that say which database needs which key.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,7 @@ StaticAssertDecl(sizeof(PREFIX) + 20 + 1 + 10 + 1 + UUID_TEXT_LENGTH + 1 +
 				 MASTER_KEYS_MAX * (MASTER_KEY_ID_LENGTH + 1) + NAMEDATALEN + 1 <= MASTER_KEY_USER_LINE,
 				 "MASTER_KEY_USER_LINE is too small");
 
-/* "id,id,id "; NULL unless that is what comes next, else what follows it. */
+/* Read "id,id,id " and return the text after it, or NULL for any other text. */
 static const char *
 read_key_ids(const char *text, MasterKeyUser *user)
 {
@@ -87,7 +87,7 @@ master_key_user_write(const MasterKeyUser *user, char line[MASTER_KEY_USER_LINE]
 	name = length;
 	length += snprintf(line + length, MASTER_KEY_USER_LINE - length, "%s\n", user->name);
 
-	/* A name may have a newline in it, and then it would make up lines. */
+	/* A newline in the name of a database would start a line of its own. */
 	for (; name < length - 1; name++)
 		if ((unsigned char) line[name] < ' ' || line[name] == 0x7f)
 			line[name] = '?';
@@ -106,8 +106,9 @@ master_key_user_is_gone(const MasterKeyUser *user)
 	return user->system == GetSystemIdentifier() && get_database_name(user->database) == NULL;
 }
 
+/* The index of a key in a line, or -1. */
 static int
-find_key(const MasterKeyUser *user, const char *id)
+find_key_id(const MasterKeyUser *user, const char *id)
 {
 	int			i;
 
@@ -120,20 +121,20 @@ find_key(const MasterKeyUser *user, const char *id)
 bool
 master_key_user_needs(const MasterKeyUser *user, const char *id)
 {
-	return find_key(user, id) >= 0;
+	return find_key_id(user, id) >= 0;
 }
 
 void
 master_key_user_add(MasterKeyUser *user, const char *id)
 {
-	if (find_key(user, id) < 0 && user->count < MASTER_KEYS_MAX)
+	if (find_key_id(user, id) < 0 && user->count < MASTER_KEYS_MAX)
 		snprintf(user->key_ids[user->count++], MASTER_KEY_ID_LENGTH + 1, "%s", id);
 }
 
 void
 master_key_user_remove(MasterKeyUser *user, const char *id)
 {
-	int			index = find_key(user, id);
+	int			index = find_key_id(user, id);
 
 	if (index >= 0)
 	{
@@ -157,7 +158,7 @@ master_key_users_find_here(const MasterKeyFile *file, const pg_uuid_t *database_
 		if (master_key_user_read(line, length, user) && master_key_user_is_here(user) &&
 			memcmp(&user->database_id, database_id, UUID_LEN) == 0)
 		{
-			/* Keys that were taken out of the file by hand. */
+			/* Skip keys that somebody removed from the file by hand. */
 			for (i = user->count - 1; i >= 0; i--)
 				if (master_keys_find(&file->parsed, user->key_ids[i]) < 0)
 					master_key_user_remove(user, user->key_ids[i]);
@@ -171,12 +172,12 @@ master_key_users_find_here(const MasterKeyFile *file, const pg_uuid_t *database_
 }
 
 /*
- * Whether a line keeps a key in the file.  This database's own line does not,
- * since its rows can be asked; nor does the line of this database on another server, where
- * the file was copied from.
+ * Return true if a line keeps a key in the file.  The line of this database does
+ * not: its rows say whether the key is needed.  Nor does the line of this database
+ * on another server, from which the file was copied.
  */
 static bool
-is_in_the_way(const MasterKeyUser *user, const pg_uuid_t *database_id, const char *id)
+prevents_retirement(const MasterKeyUser *user, const pg_uuid_t *database_id, const char *id)
 {
 	if (!master_key_user_needs(user, id) || master_key_user_is_here(user))
 		return false;
@@ -185,8 +186,9 @@ is_in_the_way(const MasterKeyUser *user, const pg_uuid_t *database_id, const cha
 	return !master_key_user_is_gone(user);
 }
 
+/* The database in a line, for messages. */
 static char *
-describe(const MasterKeyUser *user)
+describe_user(const MasterKeyUser *user)
 {
 	if (user->system == GetSystemIdentifier())
 		return psprintf("\"%s\"", get_database_name(user->database));
@@ -207,8 +209,8 @@ master_key_users_check_retirement(const char *path, const MasterKeyFile *file, c
 
 	initStringInfo(&databases);
 	while (master_key_file_next_line(file, &offset, &line, &length))
-		if (master_key_user_read(line, length, &user) && is_in_the_way(&user, &database_id, id))
-			appendStringInfo(&databases, "%s%s", count++ > 0 ? ", " : "", describe(&user));
+		if (master_key_user_read(line, length, &user) && prevents_retirement(&user, &database_id, id))
+			appendStringInfo(&databases, "%s%s", count++ > 0 ? ", " : "", describe_user(&user));
 	if (count > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

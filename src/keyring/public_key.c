@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * public_key.c
- *	  Other people's keys, given as JWK.
+ *	  Keys of others that are given as a JWK: of devices, and of jws_verify().
  *
- * The last few are kept parsed: a service that verifies many tokens does so
- * with few keys.
+ * The keys parsed last are cached in this backend, because a service that verifies
+ * many tokens uses few keys.  A JWK can contain a private part or a secret, so
+ * cached ones are wiped when they leave the cache.
  *
  *-------------------------------------------------------------------------
  */
@@ -118,7 +119,7 @@ public_key_thumbprint(Jsonb *jwk)
 	char	   *text = palloc0(BASE64URL_ENCODED_LENGTH(JOSE_THUMBPRINT_LENGTH) + 1);
 
 	if (key == NULL)
-		elog(ERROR, "key is refused the second time");
+		elog(ERROR, "the JWK was accepted before and is refused now");
 	jose_check_internal(jose_key_thumbprint(key, thumbprint));
 	base64url_encode(text, thumbprint, sizeof(thumbprint));
 	return text;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * public_key.h
- *	  Other people's keys, given as JWK.
+ *	  Keys of others that are given as a JWK: of devices, and of jws_verify().
  *
  *-------------------------------------------------------------------------
  */
@@ -14,20 +14,25 @@
 #include "utils/jsonb.h"
 
 /*
- * The parsed key of a JWK.  NULL with *reason set when it is malformed, weak
- * or not meant for signatures ("use", "key_ops": RFC 7517, 4.2 and 4.3).
- * Valid until the next call.
+ * Return the parsed key of a JWK.  If the JWK is malformed, too weak, or not meant
+ * for verifying signatures ("use", "key_ops": RFC 7517 sections 4.2 and 4.3),
+ * return NULL and set *reason to a static or palloc'd clause.  Valid until the
+ * next call.
  */
 extern const JoseKey *public_key_get(Jsonb *jwk, const char **reason);
 
 /*
- * Whether a key that came as a JWK signed a compact JWS: the header's alg
- * must be given as alg, fit the key, and be the JWK's own "alg" if it has one.
+ * Check that the key of a JWK signed a compact JWS with an algorithm, which is the
+ * "alg" of the token's header.  Returns JOSE_OK, or why not: the algorithm must
+ * fit the key and be the "alg" of the JWK if it has one.
  */
 extern JoseStatus public_key_verify(const JoseKey *key, Jsonb *jwk, JoseAlg alg,
 									const JoseCompact *parts);
 
-/* The RFC 7638 thumbprint of a JWK that public_key_get() accepts, in base64url. */
+/*
+ * Return the RFC 7638 thumbprint of a JWK that public_key_get() has accepted, in
+ * base64url and palloc'd.
+ */
 extern char *public_key_thumbprint(Jsonb *jwk);
 
 #endif							/* ANON_AUTH_PUBLIC_KEY_H */

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * sealing.c
- *	  Secrets at rest: XChaCha20-Poly1305 under a key that is derived from
- *	  the master key.
+ *	  Secrets in tables: XChaCha20-Poly1305 with a key that is derived from the
+ *	  master key.
  *
- * The additional data says which row a secret belongs to, so that it cannot be
- * moved to another row: the kid of a private signing key, the whole address of
- * a message of the outbox.
+ * The additional data identifies the row of a secret, so that the secret cannot be
+ * moved to another row: the kid of a signing key, or the address of a message in
+ * the outbox.
  *
- * A sealed secret is the random nonce followed by ciphertext and tag.
+ * A sealed secret is a random nonce followed by ciphertext and tag.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +20,7 @@
 #include "jose/key.h"
 #include "keyring/jose_check.h"
 #include "keyring/sealing.h"
+#include "store/settings.h"
 #include "token/token.h"
 
 #define NONCE_LENGTH	crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
@@ -29,7 +30,7 @@ StaticAssertDecl(TOKEN_KEY_LENGTH == crypto_aead_xchacha20poly1305_ietf_KEYBYTES
 				 "key lengths differ");
 
 static bytea *
-encrypt(const uint8 *key, const void *secret, size_t length, const void *row, size_t row_length)
+encrypt_secret(const uint8 *key, const void *secret, size_t length, const void *row, size_t row_length)
 {
 	unsigned long long sealed_length;
 	bytea	   *sealed = palloc(VARHDRSZ + NONCE_LENGTH + length + TAG_LENGTH);
@@ -43,10 +44,10 @@ encrypt(const uint8 *key, const void *secret, size_t length, const void *row, si
 	return sealed;
 }
 
-/* False, and the secret is zeros, unless the key has sealed it for this row. */
+/* Return false, and zero the secret, unless the key has sealed it for this row. */
 static bool
-decrypt(const uint8 *key, const bytea *sealed, const void *row, size_t row_length,
-		void *secret, size_t size, size_t *length)
+decrypt_secret(const uint8 *key, const bytea *sealed, const void *row, size_t row_length,
+			   void *secret, size_t size, size_t *length)
 {
 	const uint8 *nonce = (const uint8 *) VARDATA_ANY(sealed);
 	size_t		sealed_length = VARSIZE_ANY_EXHDR(sealed);
@@ -67,7 +68,7 @@ bytea *
 sealing_seal(MasterKeyUse use, const void *secret, size_t length,
 			 const void *row, size_t row_length)
 {
-	return encrypt(master_key_derived(use, 0), secret, length, row, row_length);
+	return encrypt_secret(master_key_derived(use, 0), secret, length, row, row_length);
 }
 
 bool
@@ -78,7 +79,7 @@ sealing_open(MasterKeyUse use, const bytea *sealed, const void *row, size_t row_
 	int			i;
 
 	for (i = 0; (key = master_key_derived(use, i)) != NULL; i++)
-		if (decrypt(key, sealed, row, row_length, secret, size, length))
+		if (decrypt_secret(key, sealed, row, row_length, secret, size, length))
 			return true;
 	return false;
 }
@@ -92,28 +93,28 @@ sealing_seal_opened_key(SigningKeyRow *row, const OpenedPrivateKey *opened)
 }
 
 static bool
-try_open(const SigningKeyRow *row, OpenedPrivateKey *opened)
+try_to_open(const SigningKeyRow *row, OpenedPrivateKey *opened)
 {
-	return decrypt(master_key_derived_by_id(MASTER_KEY_SEALING, row->master_key_id),
-				   row->sealed_private_key, row->kid, strlen(row->kid),
-				   opened->bytes, sizeof(opened->bytes), &opened->length);
+	return decrypt_secret(master_key_derived_by_id(MASTER_KEY_SEALING, row->master_key_id),
+						  row->sealed_private_key, row->kid, strlen(row->kid),
+						  opened->bytes, sizeof(opened->bytes), &opened->length);
 }
 
 void
 sealing_open_key(const SigningKeyRow *row, OpenedPrivateKey *opened)
 {
-	if (try_open(row, opened))
+	if (try_to_open(row, opened))
 		return;
 
-	/* The row may be newer than what this statement knows of the database's id. */
+	/* The row can be newer than the database id that this statement has read. */
 	settings_read_again();
-	if (!try_open(row, opened))
+	if (!try_to_open(row, opened))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("the private part of signing key \"%s\" is damaged", row->kid),
-				 errdetail("Master key %s does not open it, although it was sealed with that key.",
+				 errdetail("It cannot be opened with master key %s, with which it was sealed.",
 						   row->master_key_id),
-				 errhint("If the row of anon_auth.settings was deleted, or its database_id changed, set database_id to what it was: the master key file and dumps have it.")));
+				 errhint("If the row of anon_auth.settings was deleted or its database_id changed, restore the former database_id. It is in the master key file and in dumps.")));
 }
 
 void

@@ -1,57 +1,69 @@
 /*-------------------------------------------------------------------------
  *
  * sealing.h
- *	  Secrets at rest: private keys, and codes that wait to be sent.
+ *	  Secrets in tables: private signing keys, and codes in the outbox.
+ *
+ * A sealed secret can be opened in this database and for its row only.  All
+ * functions raise F0000 as master_key_derived().  Whoever opens a secret wipes
+ * it.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef ANON_AUTH_SEALING_H
 #define ANON_AUTH_SEALING_H
 
-#include "jose/jose.h"
+#include "postgres.h"
+
+#include "jose/key.h"
 #include "keyring/master_key.h"
-#include "store/store.h"
+#include "store/signing_keys.h"
 
 /*
- * Seals a secret of a row with the current master key.  row is what identifies
- * the row; it must be given again to open the secret.
+ * Seal a secret with the key for a use, derived from the current master key.  row
+ * identifies the row of the secret, and must be the same when it is opened.
+ * Returns a palloc'd bytea.
  */
 extern bytea *sealing_seal(MasterKeyUse use, const void *secret, size_t length,
 						   const void *row, size_t row_length);
 
 /*
- * Opens what sealing_seal() made into a buffer of a size, and sets length.  False
- * unless a key of the file has sealed it, for this row and in this database.
+ * Open a secret into a buffer of the given size and set *length.  Tries all master
+ * keys of the file.  Returns false if none of them has sealed it, for this use,
+ * row and database.
  */
 extern bool sealing_open(MasterKeyUse use, const bytea *sealed, const void *row,
 						 size_t row_length, void *secret, size_t size, size_t *length);
 
-/* Fills sealed_private_key and master_key_id of a row whose kid is set. */
+/*
+ * Fill sealed_private_key and master_key_id of a row whose kid is set with the
+ * private part of a key.
+ */
 extern void sealing_seal_key(SigningKeyRow *row, const JoseKey *key);
 
 /*
- * Opens what sealing_seal_key() made and joins it with the public members.
- * Raises F0000 where the master key is not the right one.
+ * Open the private part of a row and import it with the public JWK; the caller
+ * frees *key with jose_key_free().  Raises F0000 if the file does not have the
+ * row's master key, and XX001 if that key does not open it.
  */
 extern JoseStatus sealing_import_key(const SigningKeyRow *row, const JoseJwk *public_jwk,
 									 JoseKey **key);
 
-/* Raises as sealing_import_key() would. */
+/* Check that the private part of a row can be opened.  Raises the same errors. */
 extern void sealing_check_key(const SigningKeyRow *row);
 
-/* Seals what a row has anew, with the current master key.  Raises the same. */
+/* Seal the private part of a row with the current master key.  Raises the same. */
 extern void sealing_reseal_key(SigningKeyRow *row);
 
-/*
- * The two halves of sealing_reseal_key(), for when the keys change in between.
- * Wipe what was opened.
- */
 typedef struct OpenedPrivateKey
 {
 	size_t		length;
 	uint8		bytes[JOSE_MAX_PRIVATE_LENGTH];
 } OpenedPrivateKey;
 
+/*
+ * The two halves of sealing_reseal_key(), for a caller that changes the derived
+ * keys between them.  The caller wipes opened.
+ */
 extern void sealing_open_key(const SigningKeyRow *row, OpenedPrivateKey *opened);
 extern void sealing_seal_opened_key(SigningKeyRow *row, const OpenedPrivateKey *opened);
 

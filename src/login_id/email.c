@@ -1,23 +1,35 @@
 /*-------------------------------------------------------------------------
  *
  * email.c
- *	  E-mail addresses: bare ones, as in RFC 5321 and RFC 6531.
+ *	  Email addresses as login IDs: bare addresses of RFC 5321 and RFC 6531.
  *
- * The local part is a dot-atom of RFC 5322, to which letters, digits and
- * combining marks of all scripts are added; quoted strings, comments and
- * display names are not accepted.  Everything that is asked of the local part
- * is asked both of what was given, which is where mail goes, and of its
- * normalised form, which is what is compared: compatibility characters can
- * turn into "@", dots and spaces.
+ * The local part is a dot-atom of RFC 5322 in which letters, digits and combining
+ * marks of all scripts are allowed.  Quoted strings, comments and display names
+ * are not accepted.  Both the given local part, to which mail is sent, and its
+ * normalised form, which is compared, must follow the rules: normalisation can
+ * turn compatibility characters into "@", dots and spaces.
+ *
+ * Domains are compared in their ASCII form by UTS #46.  The UIDNA object of ICU is
+ * opened at first use and kept until the backend ends, so that no error leaks it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "login_id/login_id_private.h"
+#include <unicode/uidna.h>
 
-/* The atext of RFC 5322, section 3.2.3, without letters and digits; the dot. */
+#include "base/limits.h"
+#include "login_id/email.h"
+#include "login_id/login_text.h"
+
+/* The atext of RFC 5322 section 3.2.3 without letters and digits, and the dot. */
 #define LOCAL_PART_PUNCTUATION	"!#$%&'*+-/=?^_`{|}~."
+
+/* Bytes for ICU's output.  Longer output is too long for a domain anyway. */
+#define DOMAIN_BUFFER_SIZE		512
+
+#define UTS46_OPTIONS	(UIDNA_USE_STD3_RULES | UIDNA_CHECK_BIDI | \
+						 UIDNA_CHECK_CONTEXTJ | UIDNA_NONTRANSITIONAL_TO_ASCII)
 
 static const char *
 check_local_part(const char *local)
@@ -52,6 +64,7 @@ strip_dots(char *text)
 	*to = '\0';
 }
 
+/* Check a local part and set *value to its palloc'd normal form; returns a reason. */
 static const char *
 normalise_local_part(const char *local, const LoginIdPolicy *policy, char **value)
 {
@@ -71,12 +84,139 @@ normalise_local_part(const char *local, const LoginIdPolicy *policy, char **valu
 
 	if (policy->email_ignore_dot_sign)
 	{
-		/* What the dots kept apart may compose, as Hangul letters do. */
+		/* Characters that dots kept apart can compose, as Hangul letters do. */
 		strip_dots(normalised);
 		normalised = login_text_normalise(normalised, fold_case);
 	}
 	*value = normalised;
 	return NULL;
+}
+
+static UIDNA *
+get_uts46(void)
+{
+	static UIDNA *uts46 = NULL;
+
+	if (uts46 == NULL)
+	{
+		UErrorCode	status = U_ZERO_ERROR;
+		UIDNA	   *opened = uidna_openUTS46(UTS46_OPTIONS, &status);
+
+		if (U_FAILURE(status))
+			elog(ERROR, "ICU could not open UTS #46: %s", u_errorName(status));
+		uts46 = opened;
+	}
+	return uts46;
+}
+
+/*
+ * Return the palloc'd lower-case Punycode form, or NULL if the text is no domain
+ * name.  A final dot, which stands for the root, is kept.
+ */
+static char *
+domain_to_ascii(const char *domain)
+{
+	UIDNAInfo	info = UIDNA_INFO_INITIALIZER;
+	UErrorCode	status = U_ZERO_ERROR;
+	char		ascii[DOMAIN_BUFFER_SIZE];
+	int32_t		length;
+
+	length = uidna_nameToASCII_UTF8(get_uts46(), domain, (int32_t) strlen(domain),
+									ascii, sizeof(ascii), &info, &status);
+	if (status == U_MEMORY_ALLOCATION_ERROR)
+		elog(ERROR, "ICU could not convert a domain name: %s", u_errorName(status));
+	if (U_FAILURE(status) || info.errors != 0)
+		return NULL;
+	if (length == 0 || length > EMAIL_DOMAIN_MAX_LENGTH)
+		return NULL;
+	return pnstrdup(ascii, length);
+}
+
+/* Check a domain and set *ascii to its palloc'd Punycode form; returns a reason. */
+static const char *
+normalise_domain(const char *domain, char **ascii)
+{
+	char	   *converted;
+	const char *last_dot;
+
+	if (domain[0] == '\0')
+		return "the domain of the email address is empty";
+	if (domain[0] == '[')
+		return "the domain of the email address is not a name but an IP address";
+
+	/*
+	 * UTS #46 removes invisible characters.  In an address they can only deceive
+	 * readers, so they are refused.  Joiners have a meaning in some scripts, and
+	 * UTS #46 checks where they stand.
+	 */
+	if (!login_text_is_plain(domain, true))
+		return "the domain of the email address contains white space, a control or an invisible character";
+
+	converted = domain_to_ascii(domain);
+	if (converted == NULL || converted[strlen(converted) - 1] == '.')
+		return "the domain of the email address is not a valid domain name";
+
+	last_dot = strrchr(converted, '.');
+	if (last_dot == NULL)
+		return "the domain of the email address has only one label";
+
+	/* Top-level domains begin with a letter, also in Punycode (RFC 1123 section 2.1). */
+	if (last_dot[1] < 'a' || last_dot[1] > 'z')
+		return "the domain of the email address is not a name but an IP address";
+
+	*ascii = converted;
+	return NULL;
+}
+
+/*
+ * Return true if an entry of a list matches a domain.  An entry that begins with
+ * "." or "*." matches the subdomains of the rest, but not the rest itself.  An
+ * entry that is no domain name matches nothing.
+ */
+static bool
+entry_matches_domain(const char *ascii, const char *entry)
+{
+	bool		subdomains = false;
+	bool		matches = false;
+	char	   *wanted;
+
+	if (entry[0] == '*' && entry[1] == '.')
+		entry++;
+	if (entry[0] == '.')
+	{
+		subdomains = true;
+		entry++;
+	}
+
+	wanted = domain_to_ascii(entry);
+	if (wanted == NULL)
+		return false;
+	if (wanted[strlen(wanted) - 1] == '.')
+		wanted[strlen(wanted) - 1] = '\0';
+
+	if (!subdomains)
+		matches = strcmp(ascii, wanted) == 0;
+	else if (strlen(ascii) > strlen(wanted) + 1)
+	{
+		const char *tail = ascii + strlen(ascii) - strlen(wanted);
+
+		matches = tail[-1] == '.' && strcmp(tail, wanted) == 0;
+	}
+	pfree(wanted);
+	return matches;
+}
+
+static bool
+domain_is_listed(const char *ascii, const StringList *list)
+{
+	int			i;
+
+	for (i = 0; i < list->count; i++)
+	{
+		if (entry_matches_domain(ascii, list->items[i]))
+			return true;
+	}
+	return false;
 }
 
 const char *
@@ -93,14 +233,14 @@ email_normalise(const char *email, const LoginIdPolicy *policy, char **value)
 	reason = normalise_local_part(pnstrdup(email, at - email), policy, &local);
 	if (reason != NULL)
 		return reason;
-	reason = email_domain_normalise(at + 1, &domain);
+	reason = normalise_domain(at + 1, &domain);
 	if (reason != NULL)
 		return reason;
 
-	if (email_domain_is_listed(domain, &policy->email_domain_blocklist))
+	if (domain_is_listed(domain, &policy->email_domain_blocklist))
 		return "the domain of the email address is blocked";
 	if (policy->email_domain_allowlist.count > 0 &&
-		!email_domain_is_listed(domain, &policy->email_domain_allowlist))
+		!domain_is_listed(domain, &policy->email_domain_allowlist))
 		return "the domain of the email address is not on the list of allowed domains";
 
 	*value = psprintf("%s@%s", local, domain);

@@ -1,18 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * login_id.c
- *	  What the types of login ID have in common: names, trimming, bounds.
+ *	  Login IDs of all types: names, trimming and maximum lengths.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "login_id/login_id_private.h"
+#include <unicode/uchar.h>
+#include <unicode/utf8.h>
+
+#include "base/limits.h"
+#include "login_id/email.h"
+#include "login_id/login_id.h"
+#include "login_id/phone_number.h"
+#include "login_id/username.h"
 
 typedef struct LoginIdRules
 {
-	const char *noun;
-	int			max_length;
+	const char *noun;			/* in messages */
+	int			max_length;		/* bytes */
 	const char *(*normalise) (const char *text, const LoginIdPolicy *policy, char **value);
 } LoginIdRules;
 
@@ -63,7 +70,7 @@ login_id_normalise(LoginIdType type, const char *input,
 	while (length > 0 && start[length - 1] == ' ')
 		length--;
 
-	/* Before anything is copied: the input may be as long as a text can be. */
+	/* Check this before anything is copied: the input can have up to 1 GB. */
 	if (length == 0)
 		return psprintf("the %s is empty", rules->noun);
 	if (length > rules->max_length)
@@ -80,4 +87,26 @@ login_id_normalise(LoginIdType type, const char *input,
 	result->value = value;
 	result->original_value = trimmed;
 	return NULL;
+}
+
+bool
+login_id_differs_in_case_only(const char *a, const char *b)
+{
+	int32_t		a_length = (int32_t) strlen(a);
+	int32_t		b_length = (int32_t) strlen(b);
+	int32_t		i = 0;
+	int32_t		j = 0;
+
+	while (i < a_length && j < b_length)
+	{
+		UChar32		from_a;
+		UChar32		from_b;
+
+		U8_NEXT(a, i, a_length, from_a);
+		U8_NEXT(b, j, b_length, from_b);
+		if (from_a < 0 || u_foldCase(from_a, U_FOLD_CASE_DEFAULT) !=
+			u_foldCase(from_b, U_FOLD_CASE_DEFAULT))
+			return false;
+	}
+	return i == a_length && j == b_length;
 }

@@ -3,8 +3,8 @@
  * login_text.c
  *	  Normal forms and character classes of Unicode text, by ICU.
  *
- * The normalizers are singletons of ICU which are never closed, and no other
- * ICU object is opened here: nothing can leak when palloc or elog throws.
+ * The normalizers are singletons of ICU that are never closed, and no other ICU
+ * object is opened here.  So an error cannot leak an object.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +17,7 @@
 #include <unicode/utf8.h>
 
 #include "base/wipe.h"
-#include "login_id/login_id_private.h"
+#include "login_id/login_text.h"
 
 #define REPLACEMENT_CHARACTER	0xFFFD
 #define ZERO_WIDTH_NON_JOINER	0x200C
@@ -48,9 +48,9 @@ allocate_utf16(Utf16 *text, int32_t capacity)
 	text->length = 0;
 }
 
-/* Passwords pass through here, so no copy is left behind in freed memory. */
+/* Passwords pass through these functions, so buffers are wiped before they are freed. */
 static void
-wipe_utf16(Utf16 *text)
+wipe_and_free_utf16(Utf16 *text)
 {
 	wipe_bytes(text->units, text->size);
 	pfree(text->units);
@@ -62,7 +62,7 @@ utf16_from_utf8(Utf16 *result, const char *text)
 	UErrorCode	status = U_ZERO_ERROR;
 	int32_t		length = (int32_t) strlen(text);
 
-	/* Never more code units than bytes, U+FFFD for malformed ones included. */
+	/* A text has at most as many code units as bytes, also with U+FFFD for malformed ones. */
 	allocate_utf16(result, length);
 	u_strFromUTF8WithSub(result->units, length + 1, &result->length, text, length,
 						 REPLACEMENT_CHARACTER, NULL, &status);
@@ -93,7 +93,7 @@ normalise_utf16(Utf16 *result, const Utf16 *source, bool fold_case)
 		: unorm2_getNFKCInstance(&status);
 	check_icu(status);
 
-	/* Ask for the length first: one code unit can become eighteen. */
+	/* Ask for the length first: one code unit can become up to eighteen. */
 	length = unorm2_normalize(normalizer, source->units, source->length,
 							  NULL, 0, &status);
 	if (status != U_BUFFER_OVERFLOW_ERROR)
@@ -115,9 +115,9 @@ login_text_normalise(const char *text, bool fold_case)
 
 	utf16_from_utf8(&source, text);
 	normalise_utf16(&normalised, &source, fold_case);
-	wipe_utf16(&source);
+	wipe_and_free_utf16(&source);
 	result = utf8_from_utf16(&normalised);
-	wipe_utf16(&normalised);
+	wipe_and_free_utf16(&normalised);
 	return result;
 }
 
@@ -130,7 +130,7 @@ is_plain_character(UChar32 c, bool allow_joiners)
 		return true;
 	if (U_GET_GC_MASK(c) & (U_GC_C_MASK | U_GC_Z_MASK))
 		return false;
-	/* Fillers and variation selectors are letters and marks, yet unseen. */
+	/* Fillers and variation selectors are letters or marks, but invisible. */
 	return !u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT);
 }
 
@@ -171,7 +171,7 @@ login_text_is_word(const char *text, const char *punctuation)
 			mark_may_follow = true;
 		else if (category & U_GC_M_MASK)
 		{
-			/* On punctuation it could draw a sign that is not allowed. */
+			/* On punctuation a mark can draw a character that is not allowed. */
 			if (!mark_may_follow)
 				return false;
 		}
@@ -184,8 +184,8 @@ login_text_is_word(const char *text, const char *punctuation)
 }
 
 /*
- * By script extensions: of the characters of script "common", that leaves out
- * those which belong to a few other scripts, as Arabic-Indic digits do.
+ * uscript_hasScript() uses script extensions.  Characters of script "common" that
+ * belong to a few other scripts, such as Arabic-Indic digits, are refused.
  */
 bool
 login_text_is_latin(const char *text)
@@ -209,28 +209,6 @@ login_text_is_latin(const char *text)
 }
 
 bool
-login_id_differs_in_case_only(const char *a, const char *b)
-{
-	int32_t		a_length = (int32_t) strlen(a);
-	int32_t		b_length = (int32_t) strlen(b);
-	int32_t		i = 0;
-	int32_t		j = 0;
-
-	while (i < a_length && j < b_length)
-	{
-		UChar32		from_a;
-		UChar32		from_b;
-
-		U8_NEXT(a, i, a_length, from_a);
-		U8_NEXT(b, j, b_length, from_b);
-		if (from_a < 0 || u_foldCase(from_a, U_FOLD_CASE_DEFAULT) !=
-			u_foldCase(from_b, U_FOLD_CASE_DEFAULT))
-			return false;
-	}
-	return i == a_length && j == b_length;
-}
-
-bool
 login_text_has_keyword(const char *folded, const StringList *keywords)
 {
 	bool		found = false;
@@ -240,16 +218,9 @@ login_text_has_keyword(const char *folded, const StringList *keywords)
 	{
 		char	   *keyword = login_text_normalise(keywords->items[i], true);
 
-		/* An empty word would be found in everything. */
+		/* Every text contains the empty string. */
 		found = keyword[0] != '\0' && strstr(folded, keyword) != NULL;
 		pfree(keyword);
 	}
 	return found;
-}
-
-void
-login_text_wipe(char *text)
-{
-	wipe_bytes(text, strlen(text));
-	pfree(text);
 }

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * password_policy.c
- *	  Which rules a password breaks.
+ *	  The rules for passwords (docs/authgear.md, section 8.2).
  *
- * Letters and digits are those of ASCII: a letter of another
+ * Letters and digits are those of ASCII, as in Authgear; a letter of another
  * script counts as a symbol.  Copies of the password are wiped.
  *
  *-------------------------------------------------------------------------
@@ -13,10 +13,13 @@
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
+#include "base/limits.h"
+#include "base/wipe.h"
 #include "lib/stringinfo.h"
-#include "login_id/login_id_private.h"
+#include "login_id/login_text.h"
+#include "login_id/password_policy.h"
 
-/* What a password is made of. */
+/* The kinds of characters in a password. */
 typedef struct PasswordContents
 {
 	int			length;			/* code points */
@@ -60,7 +63,8 @@ has_excluded_keyword(const char *password, const StringList *keywords)
 		return false;
 	folded = login_text_normalise(password, true);
 	found = login_text_has_keyword(folded, keywords);
-	login_text_wipe(folded);
+	wipe_string(folded);
+	pfree(folded);
 	return found;
 }
 
@@ -72,12 +76,12 @@ password_policy_check(const char *password, const PasswordPolicy *policy)
 	uint32		bits = 0;
 	int			i;
 
-	/* Nothing more is said of such a password, as it is not looked at. */
+	/* Do not read a password that is too long: it can have up to 1 GB. */
 	if (strlen(password) > PASSWORD_MAX_LENGTH)
 		return 1 << PASSWORD_TOO_LONG;
 
 	scan_password(password, &contents);
-	/* An empty password is none, whatever the policy says. */
+	/* An empty password is refused under every policy. */
 	broken[PASSWORD_TOO_SHORT] = contents.length < Max(policy->min_length, 1);
 	broken[PASSWORD_UPPERCASE_REQUIRED] = policy->require_uppercase && !contents.has_uppercase;
 	broken[PASSWORD_LOWERCASE_REQUIRED] = policy->require_lowercase && !contents.has_lowercase;

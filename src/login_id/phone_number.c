@@ -1,24 +1,24 @@
 /*-------------------------------------------------------------------------
  *
  * phone_number.c
- *	  Phone numbers in E.164 form.
+ *	  Phone numbers as login IDs, in E.164 form.
  *
- * Checked are the shape, the length and the country calling code.  Whether a
- * national number is in use is left to a code that is sent to it: numbering
- * plans change every month, and without such a code even an assigned number
- * proves nothing.
+ * This checks characters, length and country calling code, but not whether the
+ * national number is assigned.  Numbering plans change every month, and only a
+ * code that is sent to a number proves anything about it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "login_id/login_id_private.h"
+#include "base/limits.h"
+#include "login_id/phone_number.h"
 
 #define MAX_CALLING_CODE_DIGITS	3
 
 /*
- * Country calling codes in use, of the ITU's list of assigned E.164 codes.
- * None is a prefix of another.
+ * Country calling codes in use, from the ITU's list of assigned E.164 codes.  No
+ * code is a prefix of another one.
  */
 static const int16 calling_codes[] = {
 	1, 7,
@@ -52,7 +52,7 @@ calling_code_of(const char *digits)
 	int			length;
 	int			i;
 
-	/* Codes are compared as numbers, to which a zero in front is nothing. */
+	/* No code begins with 0, which a comparison of numbers would ignore. */
 	if (digits[0] == '0')
 		return 0;
 

@@ -1,25 +1,92 @@
 /*-------------------------------------------------------------------------
  *
  * username.c
- *	  Usernames.
+ *	  Usernames as login IDs.
  *
- * They are shown to other people, so what looks like another name has to be
- * the same name or none: compatibility characters and case are folded, and
- * letters of other scripts than Latin are refused.
+ * Other people see usernames.  So two names that look the same must be the same
+ * name, or one of them must be refused: compatibility characters and case are
+ * folded, and letters of scripts other than Latin are refused.
+ *
+ * Reserved names are refused because their owner could pass for the operator of
+ * the site (RFC 2142 mailboxes, roles), take the place of a page or host of it
+ * (routes, files, names in DNS), or be taken for nobody by software (null,
+ * undefined).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "login_id/login_id_private.h"
+#include "base/limits.h"
+#include "login_id/login_text.h"
+#include "login_id/username.h"
 
 #define USERNAME_PUNCTUATION	"_.-"
 #define USERNAME_ASCII \
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" USERNAME_PUNCTUATION
 
-/* Of what was given: normalisation would hide what is not ASCII. */
+/* Normalised, and in the order of strcmp() for bsearch(). */
+static const char *const reserved_usernames[] = {
+	".", "..", "...", ".well-known", "about", "abuse", "account", "accounts",
+	"add", "admin", "administration", "administrator", "administrators",
+	"admins", "all", "android", "anon", "anonymous", "api", "apis", "app",
+	"asset", "assets", "auth", "authenticate", "authenticated",
+	"authentication", "authenticator", "authorization", "authorize",
+	"autoconfig", "autodiscover", "billing", "bin", "bot", "bots",
+	"broadcasthost", "callback", "cdn", "cert", "certificate", "certs",
+	"client", "clients", "community", "config", "configuration", "contact",
+	"contacts", "daemon", "dashboard", "data", "database", "dba", "debug",
+	"default", "default-user", "delete", "devel", "developer", "developers",
+	"device", "dns", "doc", "docs", "domain", "download", "downloads", "edit",
+	"email", "emails", "embed", "error", "everyone", "false", "faq", "favicon",
+	"favicon.ico", "feedback", "file", "files", "forgot", "forgot-password",
+	"forgotpassword", "form", "ftp", "git", "graphql", "guest", "guests",
+	"healthcheck", "healthz", "help", "helpdesk", "home", "host", "hostmaster",
+	"http", "https", "humans.txt", "identity", "imap", "index", "index.html",
+	"info", "ios", "isatap", "json", "jwks", "jwks.json", "kubernetes",
+	"legal", "list", "list-request", "localdomain", "localhost", "log",
+	"login", "login_id", "logout", "logs", "mail", "mailer", "mailer-daemon",
+	"mailing-list", "majordomo", "manage", "management", "manager",
+	"marketing", "me", "member", "members", "metrics", "mfa", "mod",
+	"moderation", "moderator", "moderators", "mysql", "nan", "new", "nil",
+	"no-reply", "no.reply", "no_reply", "nobody", "noc", "none", "noreply",
+	"ns", "ns1", "ns2", "null", "oauth", "oauth2", "official", "oidc",
+	"openid", "openid-configuration", "openid_configuration", "operations",
+	"operator", "ops", "org", "owner", "passkey", "password", "passwords",
+	"payment", "payments", "policy", "pop3", "postgres", "postgresql",
+	"postgrest", "postmaster", "privacy", "private", "profile", "promote",
+	"promotion", "recovery", "redirect", "register", "registration", "reset",
+	"reset-password", "resetpassword", "revoke", "robot", "robots",
+	"robots.txt", "role", "root", "rpc", "rss", "sales", "schema", "secure",
+	"security", "security.txt", "self", "server", "service", "services",
+	"session", "sessions", "settings", "setup", "sign-in", "sign-out",
+	"sign-up", "signin", "signout", "signup", "sitemap", "sitemap.xml", "smtp",
+	"sql", "ssh", "ssl", "ssladmin", "ssladministrator", "sslwebmaster",
+	"staff", "static", "stats", "status", "subscription", "sudo", "superadmin",
+	"superuser", "support", "svn", "sys", "sysadm", "sysadmin", "system",
+	"system-administrator", "team", "teams", "telnet", "terms",
+	"terms-of-service", "test", "token", "tokens", "true", "trust",
+	"undefined", "unknown", "unsubscribe", "usenet", "user", "userinfo",
+	"username", "users", "uucp", "verification", "verify", "webadmin",
+	"webhook", "webhooks", "webmail", "webmaster", "websocket", "well-known",
+	"whois", "wpad", "www", "www-data", "www1", "www2", "you"
+};
+
+static int
+compare_names(const void *name, const void *element)
+{
+	return strcmp((const char *) name, *(const char *const *) element);
+}
+
+static bool
+is_reserved(const char *username)
+{
+	return bsearch(username, reserved_usernames, lengthof(reserved_usernames),
+				   sizeof(reserved_usernames[0]), compare_names) != NULL;
+}
+
+/* Check the given name: normalisation can turn other characters into ASCII. */
 static const char *
-check_given(const char *username, bool ascii_only)
+check_given_name(const char *username, bool ascii_only)
 {
 	if (ascii_only && username[strspn(username, USERNAME_ASCII)] != '\0')
 		return "the username contains something other than ASCII letters, digits, \"_\", \".\" and \"-\"";
@@ -29,7 +96,7 @@ check_given(const char *username, bool ascii_only)
 }
 
 static const char *
-check_normalised(const char *username, const LoginIdPolicy *policy)
+check_normalised_name(const char *username, const LoginIdPolicy *policy)
 {
 	if (strlen(username) > USERNAME_MAX_LENGTH)
 		return psprintf("the username is longer than %d bytes", USERNAME_MAX_LENGTH);
@@ -37,7 +104,7 @@ check_normalised(const char *username, const LoginIdPolicy *policy)
 		return "the username contains something other than letters, digits, \"_\", \".\" and \"-\"";
 	if (!login_text_is_latin(username))
 		return "the username contains confusable characters";
-	if (policy->username_block_reserved && username_is_reserved(username))
+	if (policy->username_block_reserved && is_reserved(username))
 		return "the username is reserved";
 	if (login_text_has_keyword(username, &policy->username_excluded_keywords))
 		return "the username contains a word that is not allowed";
@@ -47,14 +114,14 @@ check_normalised(const char *username, const LoginIdPolicy *policy)
 const char *
 username_normalise(const char *username, const LoginIdPolicy *policy, char **value)
 {
-	const char *reason = check_given(username, policy->username_ascii_only);
+	const char *reason = check_given_name(username, policy->username_ascii_only);
 	char	   *normalised;
 
 	if (reason != NULL)
 		return reason;
 
 	normalised = login_text_normalise(username, true);
-	reason = check_normalised(normalised, policy);
+	reason = check_normalised_name(normalised, policy);
 	if (reason != NULL)
 		return reason;
 	*value = normalised;

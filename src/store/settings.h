@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "login_id/login_id.h"
+#include "login_id/password_policy.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 

@@ -87,7 +87,7 @@ read_sealed(uint8_t *body, size_t length, const uint8_t *key, const char *text, 
 
 void
 token_write_challenge(const Challenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
-				char text[TOKEN_TEXT_SIZE])
+					  char text[TOKEN_TEXT_SIZE])
 {
 	uint8_t		body[CHALLENGE_BODY + TOKEN_TAG_LENGTH];
 
@@ -99,7 +99,7 @@ token_write_challenge(const Challenge *challenge, const uint8_t key[TOKEN_KEY_LE
 
 bool
 token_read_challenge(Challenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
-			   const char *text, size_t length)
+					 const char *text, size_t length)
 {
 	uint8_t		body[CHALLENGE_BODY + TOKEN_TAG_LENGTH];
 
@@ -113,7 +113,7 @@ token_read_challenge(Challenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
 
 void
 token_write_promotion_code(const PromotionCode *code, const uint8_t key[TOKEN_KEY_LENGTH],
-					 char text[TOKEN_TEXT_SIZE])
+						   char text[TOKEN_TEXT_SIZE])
 {
 	uint8_t		body[PROMOTION_CODE_BODY + TOKEN_TAG_LENGTH];
 
@@ -125,7 +125,7 @@ token_write_promotion_code(const PromotionCode *code, const uint8_t key[TOKEN_KE
 
 bool
 token_read_promotion_code(PromotionCode *code, const uint8_t key[TOKEN_KEY_LENGTH],
-					const char *text, size_t length)
+						  const char *text, size_t length)
 {
 	uint8_t		body[PROMOTION_CODE_BODY + TOKEN_TAG_LENGTH];
 
@@ -139,7 +139,7 @@ token_read_promotion_code(PromotionCode *code, const uint8_t key[TOKEN_KEY_LENGT
 
 void
 token_write_refresh_token(const RefreshToken *token, const uint8_t key[TOKEN_KEY_LENGTH],
-					char text[TOKEN_TEXT_SIZE])
+						  char text[TOKEN_TEXT_SIZE])
 {
 	uint8_t		body[REFRESH_TOKEN_BODY + TOKEN_TAG_LENGTH];
 
@@ -152,7 +152,7 @@ token_write_refresh_token(const RefreshToken *token, const uint8_t key[TOKEN_KEY
 
 bool
 token_read_refresh_token(RefreshToken *token, const uint8_t key[TOKEN_KEY_LENGTH],
-				   const char *text, size_t length)
+						 const char *text, size_t length)
 {
 	uint8_t		body[REFRESH_TOKEN_BODY + TOKEN_TAG_LENGTH];
 	bool		authentic = read_sealed(body, REFRESH_TOKEN_BODY, key, text, length);

@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * key_changes.h
+ *	  Making, importing, rotating and retiring signing keys.
+ *
+ * Functions that add or retire a key send a NOTIFY, on which PostgREST loads the
+ * keys again.  PREPARE TRANSACTION therefore fails after them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_KEY_CHANGES_H
+#define ANON_AUTH_KEY_CHANGES_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+/*
+ * Make an active key for an algorithm and return its palloc'd kid.  Raises 22023
+ * for an algorithm that is not for JOSE_USE_MAKE_KEYS, and F0000 without the
+ * master key.
+ */
+extern char *keyring_create(const char *alg);
+
+/*
+ * Store a private or symmetric JWK as an active key and return its palloc'd kid.
+ * Raises AA016 if the JWK is not usable, 42710 if the kid exists, and F0000
+ * without the master key.
+ */
+extern char *keyring_import(Jsonb *jwk);
+
+/*
+ * Make an active key and let the other active keys only verify, until the last
+ * token that they have signed has expired.  With alg NULL the key gets the
+ * algorithm of the key that signs now, or ES256 if that is symmetric.  Returns
+ * the kid and raises errors as keyring_create().  Waits for other changes of
+ * signing keys.
+ */
+extern char *keyring_rotate(const char *alg);
+
+/*
+ * Retire a key at once: its tokens are no longer accepted.  Raises 42704 if there
+ * is no such key, and 55000 if no active key would be left.  Waits for other
+ * changes of signing keys.
+ */
+extern void keyring_retire(const char *kid);
+
+/* Make an ES256 key if the database has no signing key in any state. */
+extern void keyring_ensure_signer(void);
+
+#endif							/* ANON_AUTH_KEY_CHANGES_H */
