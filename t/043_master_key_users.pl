@@ -165,7 +165,7 @@ my $later = in_database('copy', 'SELECT anon_auth.create_signing_key()');
 is(in_database('copy', $sign), 't', '... and makes new signing keys');
 in_database('copy', 'BEGIN; SELECT anon_auth.renew_database_id(); ROLLBACK');
 is(in_database('copy', $sign), 't', 'a renewal that is rolled back changes nothing');
-like(error('copy', 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT anon_auth.renew_database_id()'), qr/55000: .*READ COMMITTED only/,
+like(error('copy', 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT anon_auth.renew_database_id()'), qr/55000: .*only be renewed at isolation level READ COMMITTED/,
 	'an old snapshot is refused');
 
 # A signing key that is made with a snapshot from before a renewal could never be opened.
@@ -186,7 +186,7 @@ in_database('copy', 'INSERT INTO anon_auth.settings DEFAULT VALUES');
 is(in_database('copy', $sign), 't', 'new settings keep the id');
 my $kept = in_database('copy', 'SELECT database_id FROM anon_auth.settings');
 in_database('copy', 'DELETE FROM anon_auth.settings; INSERT INTO anon_auth.settings DEFAULT VALUES');
-like(error('copy', $sign), qr/XX001: .*HINT: .*set database_id to what it was: the master key file and dumps have it/s,
+like(error('copy', $sign), qr/XX001: .*HINT: .*restore the former database_id. It is in the master key file and in dumps/s,
 	'where the row was lost, the error says what to do');
 like(slurp_file($file), qr/^#database \S+ $kept /m, '... and the file has the id');
 in_database('copy', "UPDATE anon_auth.settings SET database_id = '$kept'");
