@@ -1,5 +1,8 @@
-# The example of examples/postgrest, with real nginx and PostgREST: every path,
-# what an SDK's requests get there, and what does not get past nginx.
+# Test the PostgREST example of examples/postgrest with real nginx and
+# PostgREST.
+# \n The test sends the requests that Authgear's SDKs send (docs/authgear.md),
+# to every path. It also sends requests that nginx must refuse, forged headers,
+# and requests that make PostgREST roll back an attempt.
 
 use strict;
 use warnings;
@@ -40,7 +43,7 @@ call($node, 'create_client',
 	redirect_uris => '{com.example.app://host/path}');
 
 # ---------------------------------------------------------------------------
-# What clients do
+# Clients
 # ---------------------------------------------------------------------------
 
 sub settings
@@ -94,7 +97,7 @@ sub set_cookies
 	return ref $lines ? @$lines : ($lines);
 }
 
-# A browser's cookies: name => value; takes over what a response sets.
+# A browser's cookies: name => value. Adds the cookies that a response sets.
 sub keep_cookies
 {
 	my ($jar, $response) = @_;
@@ -122,7 +125,7 @@ sub cookies
 	return %$jar ? (Cookie => join '; ', map { "$_=$jar->{$_}" } sort keys %$jar) : ();
 }
 
-# The attribute of HTML tags, by name.
+# Return the attributes of an HTML tag as a hash.
 sub attributes
 {
 	my ($tag) = @_;
@@ -139,8 +142,8 @@ sub attributes
 	return \%attributes;
 }
 
-# What a browser without JavaScript would send: action and fields of the page's
-# form.
+# Send the page's form as a browser without JavaScript does: with its action and
+# fields.
 sub form_of
 {
 	my ($page) = @_;
@@ -157,7 +160,7 @@ sub form_of
 	return (attributes($tag)->{action}, \%fields);
 }
 
-# Follows redirects within the site.  Returns the last response, with its path.
+# Follow redirects within the site. Returns the last response, with its path.
 sub visit
 {
 	my ($jar, $path) = @_;
@@ -267,23 +270,23 @@ for my $path (sort keys %methods)
 	is_deeply(
 		\@refused,
 		[ sort grep { !$allowed{$_} } qw(GET POST PUT PATCH DELETE) ],
-		"$path answers $methods{$path}, and 405 to others");
+		"$path answers $methods{$path}, and answers other methods with 405");
 	is($status{OPTIONS}, 204, "$path answers OPTIONS");
 	like($web->request('DELETE', $path)->{headers}{allow},
-		qr/^\Q@{[ $methods{$path} =~ s{ .*}{}r ]}\E\b.*\bOPTIONS$/, "its 405 says what it answers ($path)");
-	is($web->get("$path/x")->{status}, 404, "$path/x is not there");
+		qr/^\Q@{[ $methods{$path} =~ s{ .*}{}r ]}\E\b.*\bOPTIONS$/, "the 405 of $path lists the allowed methods");
+	is($web->get("$path/x")->{status}, 404, "$path/x does not exist");
 }
 
-is($web->get('/resolve')->{status}, 404, '/resolve is for nginx alone');
-is($web->post_form('/resolve', {})->{status}, 404, '/resolve is for nginx alone (POST)');
-is($web->get('/rpc/jwks')->{status}, 404, "PostgREST's own paths are not there");
-is($web->get('/')->{headers}{location}, '/app/', 'the site begins at the application');
+is($web->get('/resolve')->{status}, 404, 'a client cannot GET /resolve, which only nginx may request');
+is($web->post_form('/resolve', {})->{status}, 404, 'a client cannot POST to /resolve');
+is($web->get('/rpc/jwks')->{status}, 404, "PostgREST's own paths are not reachable");
+is($web->get('/')->{headers}{location}, '/app/', 'the root of the site redirects to the application');
 
 {
 	my $head = $web->request('HEAD', '/oauth2/jwks');
 
 	is("$head->{status} $head->{headers}{'content-type'} $head->{content}",
-		'200 application/json ', 'HEAD is GET without the body');
+		'200 application/json ', 'HEAD returns the headers of GET and no body');
 }
 
 # ---------------------------------------------------------------------------
@@ -295,8 +298,8 @@ for my $path ('/.well-known/openid-configuration', '/.well-known/oauth-authoriza
 	my $response = $web->get($path);
 	my $document = $response->{json};
 
-	is($response->{status}, 200, "$path is there");
-	is($response->{headers}{'content-type'}, 'application/json', "$path is JSON");
+	is($response->{status}, 200, "$path exists");
+	is($response->{headers}{'content-type'}, 'application/json', "$path returns JSON");
 	is_deeply(
 		[
 			@$document{
@@ -304,11 +307,11 @@ for my $path ('/.well-known/openid-configuration', '/.well-known/oauth-authoriza
 				  end_session_endpoint jwks_uri)}
 		],
 		[ $origin, map { "$origin/oauth2/$_" } qw(authorize token userinfo revoke end_session jwks) ],
-		"$path names this site's endpoints");
+		"$path lists the endpoints of this site");
 }
-is_deeply($web->get('/oauth2/jwks')->{json}, call($node, 'jwks')->{jwks}, 'jwks has the keys');
+is_deeply($web->get('/oauth2/jwks')->{json}, call($node, 'jwks')->{jwks}, 'the JWKS endpoint returns the published keys');
 is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jwks')->{headers} } ],
-	[], "PostgREST's headers do not show");
+	[], "responses have no headers of PostgREST");
 
 # ---------------------------------------------------------------------------
 # The web SDK, session type refresh_token (docs/authgear.md, 11.2)
@@ -319,20 +322,20 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 		{ client_id => 'notebook', session_type => 'refresh_token' });
 	my $guest = $response->{json}{result};
 
-	is($response->{status}, 200, 'a guest signs up');
+	is($response->{status}, 200, 'a guest can sign up');
 	is_deeply([ sort keys %$guest ], [qw(access_token expires_in refresh_token token_type)],
-		'and gets an access token and a refresh token');
+		'sign-up returns an access token and a refresh token');
 	is($guest->{expires_in}, 1800, 'expires_in is a number of seconds');
-	is($response->{headers}{'cache-control'}, 'no-store', 'which nobody may store');
+	is($response->{headers}{'cache-control'}, 'no-store', 'the response of a sign-up must not be cached');
 
 	my $sub = sub_of($guest);
 	my $info = userinfo($guest);
 
 	is($info->{status}, 200, 'userinfo answers');
-	is($info->{json}{sub}, $sub, 'it is about the guest');
-	is($info->{json}{"${claim}is_anonymous"}, JSON::PP::true, 'who is anonymous');
+	is($info->{json}{sub}, $sub, "userinfo returns the guest's sub");
+	is($info->{json}{"${claim}is_anonymous"}, JSON::PP::true, 'userinfo says that the user is a guest');
 	is($web->request('POST', '/oauth2/userinfo', headers => { bearer($guest) })->{json}{sub},
-		$sub, 'userinfo answers POST');
+		$sub, 'userinfo accepts POST');
 
 	my $again = $web->post_json(
 		'/api/anonymous_user/signup',
@@ -343,45 +346,45 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 		},
 		bearer($guest));
 	is_deeply([ sort keys %{ $again->{json}{result} } ],
-		[qw(access_token expires_in token_type)], 'a second sign-up gets an access token only');
-	is(sub_of($again->{json}{result}), $sub, 'and the same guest');
+		[qw(access_token expires_in token_type)], 'a sign-up with a live session returns only an access token');
+	is(sub_of($again->{json}{result}), $sub, 'a sign-up with a live session returns the same guest');
 
 	my $refreshed = token(
 		grant_type => 'refresh_token',
 		client_id => 'notebook',
 		refresh_token => $guest->{refresh_token});
-	is($refreshed->{status}, 200, 'the token endpoint refreshes');
-	is(sub_of($refreshed->{json}), $sub, 'it is the same guest');
+	is($refreshed->{status}, 200, 'the token endpoint refreshes a session');
+	is(sub_of($refreshed->{json}), $sub, 'a refresh returns the same guest');
 	is("$refreshed->{headers}{'cache-control'} $refreshed->{headers}{pragma}",
-		'no-store no-cache', 'nobody may store tokens');
+		'no-store no-cache', 'the response of the token endpoint must not be cached');
 
 	is($web->post_json('/rest/notes', { body => 'Buy milk' }, bearer($guest))->{status},
-		201, 'the guest writes a note');
-	is($web->get('/rest/notes', bearer($guest))->{json}[0]{body}, 'Buy milk', 'and reads it');
-	is_deeply($web->get('/rest/notes', bearer(sign_up()))->{json}, [], 'another guest does not');
-	is($web->get('/rest/notes')->{status}, 401, 'nobody gets none');
+		201, 'a guest can insert a note');
+	is($web->get('/rest/notes', bearer($guest))->{json}[0]{body}, 'Buy milk', 'the guest can read its note');
+	is_deeply($web->get('/rest/notes', bearer(sign_up()))->{json}, [], 'another guest cannot read the note');
+	is($web->get('/rest/notes')->{status}, 401, 'a request without a token is refused');
 
 	my $code = $web->post_json('/api/anonymous_user/promotion_code',
 		{ session_type => 'refresh_token', refresh_token => $guest->{refresh_token} });
-	is($code->{status}, 200, 'there is a promotion code');
-	like($code->{json}{result}{expire_at}, qr/^\d{4}-\d\d-\d\dT[\d:.]+Z$/, 'it says until when');
+	is($code->{status}, 200, 'a guest gets a promotion code');
+	like($code->{json}{result}{expire_at}, qr/^\d{4}-\d\d-\d\dT[\d:.]+Z$/, 'the promotion code comes with its expiry time');
 
 	my %jar;
 	my $start = $web->get(
 		authorize_path(
 			login_hint => login_hint(promotion_code => $code->{json}{result}{promotion_code})));
 	like("$start->{status} $start->{headers}{location}",
-		qr{^30[23] (?:\Q$origin\E)?/flows/promote_user\?}, 'authorize goes to the page');
+		qr{^30[23] (?:\Q$origin\E)?/flows/promote_user\?}, 'the authorization endpoint redirects to the promotion page');
 	unlike($start->{headers}{location}, qr/\Q$code->{json}{result}{promotion_code}\E/,
-		'whose address does not show the promotion code');
+		'the address of the page does not contain the promotion code');
 	keep_cookies(\%jar, $start);
 
 	my $page = visit(\%jar, $start->{headers}{location} =~ s/^\Q$origin\E//r);
-	is($page->{status}, 200, 'the page is there');
-	like($page->{headers}{'content-type'}, qr{^text/html; *charset=utf-8$}i, 'it is HTML');
-	like($page->{headers}{'content-security-policy'}, qr/frame-ancestors 'none'/, 'nobody may frame it');
-	unlike($page->{headers}{'content-security-policy'}, qr/unsafe/, 'its policy is strict');
-	is($page->{headers}{'cache-control'}, 'no-store', 'nobody may store it');
+	is($page->{status}, 200, 'the promotion page exists');
+	like($page->{headers}{'content-type'}, qr{^text/html; *charset=utf-8$}i, 'the promotion page is HTML');
+	like($page->{headers}{'content-security-policy'}, qr/frame-ancestors 'none'/, 'no site may frame the promotion page');
+	unlike($page->{headers}{'content-security-policy'}, qr/unsafe/, 'the policy of the page allows nothing unsafe');
+	is($page->{headers}{'cache-control'}, 'no-store', 'the promotion page must not be cached');
 
 	my ($action, $fields) = form_of($page);
 	my $forged = $web->post_form(
@@ -390,23 +393,23 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 		cookies(\%jar),
 		Origin => 'https://evil.example',
 		'Sec-Fetch-Site' => 'cross-site');
-	is($forged->{status}, 403, 'a page of another site cannot send the form');
+	is($forged->{status}, 403, 'a page of another site cannot submit the form');
 	is( $web->post_form($page->{path}, { %$fields, login_id => 'mallory@example.com', password => $password },
 			Origin => $origin)->{status},
 		400,
-		'nor can another browser');
+		'another browser cannot submit the form');
 
 	my $refused = fill_in(\%jar, $page, login_id => 'ada@example.com', password => 'short');
-	like($refused->{status}, qr/^(?:200|4\d\d)$/, 'a weak password comes back');
-	is(count_of('anon_auth.login_ids'), 0, 'and changes nothing');
+	like($refused->{status}, qr/^(?:200|4\d\d)$/, 'a weak password shows the form again');
+	is(count_of('anon_auth.login_ids'), 0, 'a weak password changes nothing');
 
 	my $done = fill_in(\%jar, $refused, login_id => 'ada@example.com', password => $password);
 	my $answer = query_of($done->{headers}{location});
-	like("$done->{status} $done->{headers}{location}", qr{^30[23] \Q$app\E\?}, 'promotion leads back');
-	is($answer->{state}, 'the state', 'with the state');
+	like("$done->{status} $done->{headers}{location}", qr{^30[23] \Q$app\E\?}, 'promotion redirects to the application');
+	is($answer->{state}, 'the state', 'the redirect of a promotion returns the state');
 
 	is( $web->post_json('/rest/notes', { body => 'x' }, bearer($guest))->{status},
-		401, "the guest's session has ended");
+		401, "promotion ends the guest's session");
 
 	my %exchange = (
 		grant_type => 'authorization_code',
@@ -418,18 +421,18 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 	is_deeply(
 		[ $wrong->{status}, @{ $wrong->{json} }{qw(error error_description)} ],
 		[ 400, 'invalid_grant', 'invalid authorization code' ],
-		'another verifier is refused');
+		'a code is refused with another PKCE verifier');
 	my $exchanged = token(%exchange);
-	is($exchanged->{status}, 200, 'the code becomes tokens');
+	is($exchanged->{status}, 200, 'the code is exchanged for tokens');
 	is_deeply([ sort keys %{ $exchanged->{json} } ],
-		[qw(access_token expires_in id_token refresh_token token_type)], 'all of them');
+		[qw(access_token expires_in id_token refresh_token token_type)], 'the exchange returns an access token, an ID token and a refresh token');
 	is(token(%exchange)->{json}{error}, 'invalid_grant', 'once');
 
 	my $user = $exchanged->{json};
-	is(sub_of($user), $sub, 'the user is the same');
-	is(userinfo($user)->{json}{email}, 'ada@example.com', 'with its e-mail address');
-	is(userinfo($user)->{json}{"${claim}is_anonymous"}, JSON::PP::false, 'and no guest');
-	is($web->get('/rest/notes', bearer($user))->{json}[0]{body}, 'Buy milk', 'its note is there');
+	is(sub_of($user), $sub, 'promotion keeps the user id');
+	is(userinfo($user)->{json}{email}, 'ada@example.com', 'userinfo returns the e-mail address of the promoted user');
+	is(userinfo($user)->{json}{"${claim}is_anonymous"}, JSON::PP::false, 'userinfo says that the promoted user is not a guest');
+	is($web->get('/rest/notes', bearer($user))->{json}[0]{body}, 'Buy milk', "the promoted user can read the guest's note");
 
 	my $normal = $web->post_json(
 		'/api/anonymous_user/signup',
@@ -440,11 +443,11 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 		});
 	is( "$normal->{status} $normal->{json}{error}{name} $normal->{json}{error}{message}",
 		'400 Invalid user logged in as normal user',
-		'it cannot become a guest');
+		'sign-up with the refresh token of an account is refused');
 
 	my $revoked = $web->post_form('/oauth2/revoke', { token => $user->{refresh_token} });
-	is("$revoked->{status} $revoked->{content}", '200 ', 'revoke answers 200 without a body');
-	is($web->post_form('/oauth2/revoke', { token => 'nonsense' })->{status}, 200, 'to nonsense, too');
+	is("$revoked->{status} $revoked->{content}", '200 ', 'revocation answers 200 without a body');
+	is($web->post_form('/oauth2/revoke', { token => 'nonsense' })->{status}, 200, 'revocation of an unknown token answers 200');
 	my $ended = userinfo($user);
 	is_deeply(
 		[ $ended->{status}, $ended->{json}, $ended->{headers}{'www-authenticate'} ],
@@ -453,13 +456,13 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 			{ error => 'invalid_grant', error_description => 'invalid session' },
 			'Bearer error="invalid_grant", error_description="invalid session"'
 		],
-		'userinfo knows that the session has ended');
+		'userinfo refuses the access token of an ended session');
 	my $stale = token(
 		grant_type => 'refresh_token',
 		client_id => 'notebook',
 		refresh_token => $user->{refresh_token});
 	is("$stale->{status} $stale->{json}{error} $stale->{json}{error_description}",
-		'400 invalid_grant invalid refresh token', 'and so does the token endpoint');
+		'400 invalid_grant invalid refresh token', 'the token endpoint refuses the refresh token of an ended session');
 	my $stale_sign_up = $web->post_json(
 		'/api/anonymous_user/signup',
 		{
@@ -468,7 +471,7 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 			refresh_token => $user->{refresh_token}
 		});
 	is("$stale_sign_up->{status} $stale_sign_up->{json}{error}{message}",
-		'400 invalid refresh token', 'and sign-up');
+		'400 invalid refresh token', 'sign-up refuses the refresh token of an ended session');
 }
 
 # ---------------------------------------------------------------------------
@@ -481,30 +484,30 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 	my $response = $web->post_json('/api/anonymous_user/signup',
 		{ client_id => 'notebook-cookie', session_type => 'cookie' }, Origin => $origin);
 
-	is("$response->{status} $response->{content}", '200 {"result":{}}', 'a guest signs up with a cookie');
+	is("$response->{status} $response->{content}", '200 {"result":{}}', 'a guest signs up with a cookie session');
 	keep_cookies(\%jar, $response);
 	my ($line) = grep { /^session=/ } set_cookies($response);
-	like($line, qr/;\s*$_(?:;|$)/i, "the cookie has $_") for 'HttpOnly', 'Path=/', 'SameSite=Lax', 'Max-Age=\d+';
-	unlike($line, qr/;\s*Secure/i, 'no Secure where the site is http');
-	ok($jar{same_site_strict}, 'there is a cookie that knows same-site requests');
+	like($line, qr/;\s*$_(?:;|$)/i, "the session cookie has $_") for 'HttpOnly', 'Path=/', 'SameSite=Lax', 'Max-Age=\d+';
+	unlike($line, qr/;\s*Secure/i, 'the cookie is not Secure where the site uses http');
+	ok($jar{same_site_strict}, 'the server sets a cookie that marks same-site requests');
 
 	my $info = $web->get('/oauth2/userinfo', cookies(\%jar));
 	my $sub = $info->{json}{sub};
-	is($info->{json}{"${claim}is_anonymous"}, JSON::PP::true, 'userinfo knows the cookie');
+	is($info->{json}{"${claim}is_anonymous"}, JSON::PP::true, 'userinfo accepts the session cookie');
 	is($web->post_json('/rest/notes', { body => 'Buy tea' }, cookies(\%jar), Origin => $origin)->{status},
-		201, 'the cookie writes a note');
-	is($web->get('/rest/notes', cookies(\%jar))->{json}[0]{user_id}, $sub, 'and reads it');
+		201, 'a request with the session cookie can insert a note');
+	is($web->get('/rest/notes', cookies(\%jar))->{json}[0]{user_id}, $sub, 'a request with the session cookie can read the note');
 	is( $web->post_json('/rest/notes', { body => 'x' }, cookies(\%jar), Origin => 'https://evil.example')
 		  ->{status},
 		403,
-		'but not for a page of another site');
+		'a page of another site cannot use the session cookie');
 
 	my $again = $web->post_json(
 		'/api/anonymous_user/signup',
 		{ client_id => 'notebook-cookie', session_type => 'cookie' },
 		cookies(\%jar), Origin => $origin);
-	is("$again->{status} $again->{content}", '200 {"result":{}}', 'the guest signs up again');
-	is_deeply([ set_cookies($again) ], [], 'and keeps its cookie');
+	is("$again->{status} $again->{content}", '200 {"result":{}}', 'a second sign-up with the session cookie succeeds');
+	is_deeply([ set_cookies($again) ], [], 'a second sign-up keeps the session cookie');
 
 	my $code = $web->post_json(
 		'/api/anonymous_user/promotion_code',
@@ -526,30 +529,30 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 	my %guest_jar = %jar;
 	my $done = fill_in(\%jar, $page, login_id => 'bob@example.com', password => $password);
 
-	is($done->{headers}{location}, $cookie_app, 'promotion leads back, without a code');
-	isnt($jar{session}, $guest_jar{session}, 'with another cookie');
-	is($web->get('/oauth2/userinfo', cookies(\%jar))->{json}{sub}, $sub, 'for the same user');
-	is($web->get('/rest/notes', cookies(\%jar))->{json}[0]{body}, 'Buy tea', 'its note is there');
-	is($web->get('/oauth2/userinfo', cookies(\%guest_jar))->{status}, 401, "the guest's cookie is void");
-	is($web->get('/rest/notes', cookies(\%guest_jar))->{status}, 401, 'also for the data');
+	is($done->{headers}{location}, $cookie_app, 'promotion of a cookie session redirects without a code');
+	isnt($jar{session}, $guest_jar{session}, 'promotion replaces the session cookie');
+	is($web->get('/oauth2/userinfo', cookies(\%jar))->{json}{sub}, $sub, 'the new cookie belongs to the same user');
+	is($web->get('/rest/notes', cookies(\%jar))->{json}[0]{body}, 'Buy tea', "the promoted user of the cookie can read the guest's note");
+	is($web->get('/oauth2/userinfo', cookies(\%guest_jar))->{status}, 401, "userinfo refuses the guest's former cookie");
+	is($web->get('/rest/notes', cookies(\%guest_jar))->{status}, 401, "a table refuses the guest's former cookie");
 
 	my $end = '/oauth2/end_session?'
 	  . HTTP::Tiny->new->www_form_urlencode({ post_logout_redirect_uri => $cookie_app });
 	my %lax = %jar;
 	delete $lax{same_site_strict};
 	my $asked = $web->get($end, cookies(\%lax));
-	is($asked->{status}, 200, 'logout asks when another site has sent the browser');
-	is($web->get('/oauth2/userinfo', cookies(\%jar))->{status}, 200, 'and ends nothing before');
+	is($asked->{status}, 200, 'logout asks for confirmation when another site sent the browser');
+	is($web->get('/oauth2/userinfo', cookies(\%jar))->{status}, 200, 'logout ends no session before the confirmation');
 	my $foreign = $web->get(
 		'/oauth2/end_session?post_logout_redirect_uri=https%3A%2F%2Fevil.example%2F');
 	unlike("$foreign->{status} " . ($foreign->{headers}{location} // ''),
-		qr/evil/, 'logout leads to no other site');
+		qr/evil/, 'logout does not redirect to a URI that is not registered');
 	my %old = %jar;
 	my $out = $web->get($end, cookies(\%jar));
 	keep_cookies(\%jar, $out);
-	like("$out->{status} $out->{headers}{location}", qr/^30[23] \Q$cookie_app\E$/, 'logout leads back');
-	ok(!exists $jar{session}, 'without the cookie');
-	is($web->get('/oauth2/userinfo', cookies(\%old))->{status}, 401, 'the session has ended');
+	like("$out->{status} $out->{headers}{location}", qr/^30[23] \Q$cookie_app\E$/, 'logout redirects to the application');
+	ok(!exists $jar{session}, 'logout deletes the session cookie');
+	is($web->get('/oauth2/userinfo', cookies(\%old))->{status}, 401, 'logout ends the session');
 }
 
 settings(q{issuer = 'https://secure.example'});
@@ -558,8 +561,8 @@ settings(q{issuer = 'https://secure.example'});
 		$web->post_json('/api/anonymous_user/signup',
 			{ client_id => 'notebook-cookie', session_type => 'cookie' }));
 
-	is(scalar(grep { /;\s*Secure(?:;|$)/i } @lines), scalar @lines, 'cookies are Secure where the site is https');
-	cmp_ok(scalar @lines, '>=', 2, 'all of them');
+	is(scalar(grep { /;\s*Secure(?:;|$)/i } @lines), scalar @lines, 'all cookies are Secure where the site uses https');
+	cmp_ok(scalar @lines, '>=', 2, 'the https site sets at least two cookies');
 }
 settings("issuer = '$origin'");
 
@@ -570,7 +573,8 @@ settings("issuer = '$origin'");
 {
 	my $device = AnonAuth::Device->new(alg => 'RS256');
 
-	# Headers and payloads as the SDK's JSON.stringify() orders them.
+	# Headers and payloads in the order in which the SDK's JSON.stringify()
+	# writes them.
 	my $request = sub {
 		my ($action, $with_jwk) = @_;
 		my $challenge = $web->request(
@@ -603,25 +607,25 @@ settings("issuer = '$origin'");
 	my $challenge = $web->post_json('/oauth2/challenge', { purpose => 'anonymous_request' });
 	is($challenge->{status}, 200, 'a device gets a challenge');
 	is_deeply([ sort keys %{ $challenge->{json}{result} } ],
-		[qw(expire_at token)], 'with the time when it expires');
-	is($challenge->{headers}{'cache-control'}, 'no-store', 'which nobody may store');
+		[qw(expire_at token)], 'the challenge has an expiry time');
+	is($challenge->{headers}{'cache-control'}, 'no-store', 'the challenge must not be cached');
 
 	my $unknown = $log_in->($request->('auth'));
-	is("$unknown->{status} $unknown->{json}{error}", '400 invalid_grant', 'an unknown device key is refused');
+	is("$unknown->{status} $unknown->{json}{error}", '400 invalid_grant', 'login with an unknown device key is refused');
 
 	my $first = $log_in->($request->('auth', 1));
-	is($first->{status}, 200, 'a device signs up');
+	is($first->{status}, 200, 'a device can sign up with a key');
 	is_deeply([ sort keys %{ $first->{json} } ],
-		[qw(access_token expires_in id_token refresh_token token_type)], 'and gets all tokens');
+		[qw(access_token expires_in id_token refresh_token token_type)], 'sign-up with a device key returns all tokens');
 	my $sub = sub_of($first->{json});
 	my $again = $log_in->($request->('auth'));
-	is(sub_of($again->{json}), $sub, 'it logs in to the same user');
-	isnt($again->{json}{refresh_token}, $first->{json}{refresh_token}, 'with a new session');
+	is(sub_of($again->{json}), $sub, 'the device logs in to the same user');
+	isnt($again->{json}{refresh_token}, $first->{json}{refresh_token}, 'a login of the device starts a new session');
 	is($web->post_json('/rest/notes', { body => 'Buy rice' }, bearer($again->{json}))->{status},
-		201, 'it writes a note');
+		201, 'the user of the device can insert a note');
 	my $jwt = $request->('auth');
 	$log_in->($jwt);
-	is($log_in->($jwt)->{json}{error_description}, 'InvalidCredentials', 'a request is good once');
+	is($log_in->($jwt)->{json}{error_description}, 'InvalidCredentials', 'a device request is accepted once');
 
 	my %jar;
 	my $redirect_uri = 'com.example.app://host/path';
@@ -634,19 +638,19 @@ settings("issuer = '$origin'");
 			login_hint => login_hint(jwt => $request->('promote'))));
 	my $done = fill_in(\%jar, $page, login_id => 'carol@example.com', password => $password);
 	my $answer = query_of($done->{headers}{location});
-	like($done->{headers}{location}, qr{^\Q$redirect_uri\E\?}, "the page leads to the app");
+	like($done->{headers}{location}, qr{^\Q$redirect_uri\E\?}, "the promotion page redirects to the app");
 	my $exchanged = token(
 		grant_type => 'authorization_code',
 		client_id => 'phone',
 		code => $answer->{code},
 		redirect_uri => $redirect_uri,
 		code_verifier => $verifier);
-	is(sub_of($exchanged->{json}), $sub, 'the promoted user is the same');
-	is(userinfo($exchanged->{json})->{json}{email}, 'carol@example.com', 'with its e-mail address');
+	is(sub_of($exchanged->{json}), $sub, "promotion of a device's guest keeps the user id");
+	is(userinfo($exchanged->{json})->{json}{email}, 'carol@example.com', "userinfo returns the e-mail address of the device's promoted user");
 	is($web->get('/rest/notes', bearer($exchanged->{json}))->{json}[0]{body},
-		'Buy rice', 'its note is there');
-	is($log_in->($request->('auth'))->{json}{error}, 'invalid_grant', 'the device key leads nowhere now');
-	isnt(sub_of($log_in->($request->('auth', 1))->{json}), $sub, 'sent again, it makes another guest');
+		'Buy rice', "the promoted user of the device can read the guest's note");
+	is($log_in->($request->('auth'))->{json}{error}, 'invalid_grant', 'the device key cannot log in after the promotion');
+	isnt(sub_of($log_in->($request->('auth', 1))->{json}), $sub, 'a request with the public key signs up another guest');
 }
 
 # ---------------------------------------------------------------------------
@@ -661,14 +665,14 @@ settings("issuer = '$origin'");
 		my $kid = call($node, 'rotate_signing_key', alg => $alg)->{rotate_signing_key};
 		my $guest = sign_up();
 
-		is((jws_parts($guest->{access_token}))[0]{kid}, $kid, "a new $alg key signs");
+		is((jws_parts($guest->{access_token}))[0]{kid}, $kid, "a new $alg key signs tokens");
 		ok( eval {
 				$web->wait_for("PostgREST to know a new $alg key",
 					sub { $web->get('/rest/notes', bearer($guest))->{status} == 200 });
 				1;
 			},
-			"PostgREST accepts its tokens, without a restart ($alg)") or diag $@;
-		is($web->get('/rest/notes', bearer($_))->{status}, 200, "and those from before ($alg)")
+			"PostgREST accepts the tokens of a new key without a restart ($alg)") or diag $@;
+		is($web->get('/rest/notes', bearer($_))->{status}, 200, "PostgREST still accepts tokens of earlier keys ($alg)")
 		  for @older;
 		push @older, $guest;
 	}
@@ -682,14 +686,14 @@ settings("issuer = '$origin'");
 				sub { $web->get('/rest/notes', bearer($older[-1]))->{status} == 401 });
 			1;
 		},
-		'PostgREST refuses the tokens of a retired key, without a restart') or diag $@;
-	is($web->get('/rest/notes', bearer($older[0]))->{status}, 200, 'and no others');
+		'PostgREST refuses the tokens of a retired key without a restart') or diag $@;
+	is($web->get('/rest/notes', bearer($older[0]))->{status}, 200, 'PostgREST accepts the tokens of the keys that are not retired');
 	push @older, sign_up();
-	is((jws_parts($older[-1]{access_token}))[0]{kid}, $next, 'the next key signs');
+	is((jws_parts($older[-1]{access_token}))[0]{kid}, $next, 'the next key signs new tokens');
 
 	my ($header, $payload, $signature) = split /\./, $older[-1]{access_token};
 	is($web->get('/rest/notes', Authorization => 'Bearer ' . join '.', $header, $payload, 'A' x 86)->{status},
-		401, 'PostgREST refuses a signature that is none');
+		401, 'PostgREST refuses an invalid signature');
 	my $other_audience = $node->safe_psql(
 		'postgres',
 		sprintf q{SELECT anon_auth.sign_jwt(anon_auth.verify_jwt(%s) || '{"aud": "https://other.example"}',
@@ -708,26 +712,26 @@ for my $checked (1, 0)
 	my $guest = sign_up();
 
 	settings("check_session_on_request = $checked" =~ s/1$/true/r =~ s/0$/false/r);
-	is($web->get('/rest/notes', bearer($guest))->{status}, 200, "a session lives ($checked)");
+	is($web->get('/rest/notes', bearer($guest))->{status}, 200, "a live session is accepted ($checked)");
 	call($node, 'revoke_sessions', user_id => sub_of($guest));
 	is( $web->get('/rest/notes', bearer($guest))->{status},
 		$checked ? 401 : 200,
 		$checked
 		? 'with check_session_on_request the token of a revoked session is refused'
-		: 'without it the token is good until it expires');
-	is(userinfo($guest)->{status}, 401, "userinfo refuses it always ($checked)");
+		: 'without check_session_on_request the token of a revoked session is accepted until it expires');
+	is(userinfo($guest)->{status}, 401, "userinfo refuses a revoked session ($checked)");
 }
 settings('check_session_on_request = true');
 
-# As many headers as nginx lets through, with the ones that it adds.
+# As many headers as nginx accepts, including the headers that nginx adds.
 sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 
 {
 	my $guest = sign_up();
 
-	is($web->get('/rest/notes', bearer($guest), many_headers())->{status}, 200, 'a request may have a thousand headers');
+	is($web->get('/rest/notes', bearer($guest), many_headers())->{status}, 200, 'a request may have about a thousand headers');
 	call($node, 'revoke_sessions', user_id => sub_of($guest));
-	is($web->get('/rest/notes', bearer($guest), many_headers())->{status}, 401, 'which do not hide that its session has ended');
+	is($web->get('/rest/notes', bearer($guest), many_headers())->{status}, 401, 'a thousand headers do not hide that the session has ended');
 }
 
 {
@@ -738,7 +742,7 @@ sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 }
 
 # ---------------------------------------------------------------------------
-# nginx: what others may not, and what they cannot forge
+# nginx: requests that it refuses, and headers that clients cannot forge
 # ---------------------------------------------------------------------------
 
 {
@@ -764,7 +768,7 @@ sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 			'/rest/notes');
 
 		is_deeply([ grep { /^access-control-/ } map { keys %{ $_->{headers} } } @responses ],
-			[], "pages of $foreign are told nothing");
+			[], "pages of $foreign get no CORS headers");
 	}
 
 	for my $path ('/oauth2/token', '/api/anonymous_user/signup', '/oauth2/userinfo', '/rest/notes')
@@ -781,11 +785,11 @@ sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 		is( "$preflight->{status} $headers->{'access-control-allow-origin'} "
 			  . $headers->{'access-control-allow-credentials'},
 			"204 $partner true",
-			"a preflight of an origin we know ($path)");
-		like($headers->{'access-control-allow-headers'}, qr/\b$_\b/i, "$_ may be sent ($path)")
+			"a preflight request of a registered origin is accepted ($path)");
+		like($headers->{'access-control-allow-headers'}, qr/\b$_\b/i, "$_ is an allowed header ($path)")
 		  for qw(Authorization Content-Type);
-		like($headers->{'access-control-allow-methods'}, qr/\bPOST\b/, "POST may be sent ($path)");
-		is($headers->{vary}, 'Origin', "caches know ($path)");
+		like($headers->{'access-control-allow-methods'}, qr/\bPOST\b/, "POST is an allowed method ($path)");
+		is($headers->{vary}, 'Origin', "caches distinguish origins ($path)");
 	}
 	for my $response (
 		$web->get('/rest/notes', bearer($guest), Origin => $partner),
@@ -793,15 +797,15 @@ sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 		$web->get('/oauth2/userinfo', Origin => $partner))
 	{
 		is($response->{headers}{'access-control-allow-origin'},
-			$partner, "an answer for an origin we know ($response->{url} $response->{status})");
+			$partner, "a registered origin may read the answer ($response->{url} $response->{status})");
 	}
 
 	is( $web->get('/oauth2/userinfo', bearer($guest),
 			'X-Original-Authorization' => "Bearer $other->{access_token}")->{json}{sub},
 		sub_of($guest),
-		'X-Original-Authorization of a client counts for nothing');
+		'the header X-Original-Authorization of a client is ignored');
 	is($web->get('/oauth2/userinfo', 'X-Original-Authorization' => "Bearer $other->{access_token}")->{status},
-		401, 'also where there is no Authorization');
+		401, 'X-Original-Authorization is ignored without an Authorization header');
 	is( $web->post_json(
 			'/oauth2/challenge',
 			{ purpose => 'anonymous_request' },
@@ -809,7 +813,7 @@ sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 			'X-Original-Content-Type' => 'text/html',
 			'X-Original-Query' => 'x=y')->{status},
 		200,
-		'so do the other X-Original headers');
+		'the other X-Original headers of a client are ignored');
 	my $guests = count_of('anon_auth.users');
 	for my $path ('/rest/rpc/anonymous_user_signup', '/rest/rpc/token', '/rest/rpc/resolve')
 	{
@@ -826,20 +830,20 @@ sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 				},
 				content => '{"client_id":"notebook","session_type":"refresh_token"}');
 
-			is($response->{status}, 404, "$path with the profile $profile leads nowhere");
+			is($response->{status}, 404, "$path with the profile $profile does not exist");
 		}
 	}
-	is(count_of('anon_auth.users'), $guests, 'and makes no guest');
+	is(count_of('anon_auth.users'), $guests, 'requests with a profile sign up no guest');
 	is($web->get('/rest/users', bearer($guest), 'Accept-Profile' => 'anon_auth')->{status},
-		404, "nor does a table of anon_auth's");
+		404, "a table of anon_auth's schema is not reachable");
 
 	is( $web->get('/private/', bearer($guest))->{json}{user_id}, sub_of($guest),
-		'auth_request says who it is');
+		'auth_request passes the verified user to the program behind nginx');
 	is($web->get('/private/', 'X-Authgear-Session-Valid' => 'true', 'X-Authgear-User-Id' => $other_id)->{status},
-		401, 'which a client cannot say itself');
+		401, 'a client cannot set the header with the verified user');
 	is( $web->get('/private/', bearer($guest), 'X-Authgear-User-Id' => $other_id)->{json}{user_id},
 		sub_of($guest),
-		'also not beside a session of its own');
+		'a client with a session cannot set the header with the verified user');
 	is_deeply(
 		$web->post_json('/private/', { x => 'y' }, bearer($guest))->{json},
 		{
@@ -849,8 +853,8 @@ sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 			can_reauthenticate => JSON::PP::false,
 			authenticated_at => (jws_parts($guest->{access_token}))[1]{auth_time}
 		},
-		'auth_request works for a request with a body, and tells all');
-	is($web->get('/private/', Authorization => 'Bearer nonsense')->{status}, 401, 'it refuses nonsense');
+		'auth_request works for a request with a body, and passes all its headers');
+	is($web->get('/private/', Authorization => 'Bearer nonsense')->{status}, 401, 'auth_request refuses an invalid token');
 
 	is( $web->request(
 			'POST', '/api/anonymous_user/signup',
@@ -874,7 +878,7 @@ sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 				select => 'x'
 			})->{status},
 		200,
-		'unknown parameters are ignored (RFC 6749, 3.2)');
+		'the token endpoint ignores unknown parameters (RFC 6749, 3.2)');
 	like(
 		$web->get(
 			authorize_path(
@@ -883,14 +887,14 @@ sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 				columns => 'y',
 				login_hint => login_hint(promotion_code => $code)))->{headers}{location},
 		qr{/flows/promote_user},
-		'also by authorize (RFC 6749, 3.1)');
-	is($web->get('/oauth2/jwks?select=x&limit=0&unknown=y')->{status}, 200, 'and in other queries');
+		'the authorization endpoint ignores unknown parameters (RFC 6749, 3.1)');
+	is($web->get('/oauth2/jwks?select=x&limit=0&unknown=y')->{status}, 200, 'the JWKS endpoint ignores query parameters');
 	is( $web->request(
 			'GET',
 			'/oauth2/jwks',
 			headers => { Prefer => 'tx=rollback', Range => '5-6', Accept => 'text/csv' })->{status},
 		200,
-		"so are headers that mean something to PostgREST");
+		"headers that have a meaning for PostgREST are ignored");
 }
 
 # ---------------------------------------------------------------------------
@@ -905,22 +909,22 @@ sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 		my $response = $web->get(authorize_path(%trusted, redirect_uri => $bad));
 
 		is("$response->{status} " . ($response->{headers}{location} // ''),
-			'400 ', "authorize does not lead to $bad");
+			'400 ', "authorize does not redirect to $bad");
 	}
 	is($web->get(authorize_path(%trusted, client_id => 'nobody'))->{status},
-		400, 'nor anywhere for an unknown client');
+		400, 'authorize does not redirect for an unknown client');
 
 	my $response = $web->get(authorize_path(%trusted, code_challenge => undef, state => "<\"'&\r\nX: y>"));
 	my $answer = query_of($response->{headers}{location});
-	like($response->{headers}{location}, qr{^\Q$app\E\?}, 'other errors go back to the client');
-	is("$answer->{error} $answer->{state}", "invalid_request <\"'&\r\nX: y>", 'with the state as it was');
-	ok(!exists $response->{headers}{x}, 'which adds no header');
+	like($response->{headers}{location}, qr{^\Q$app\E\?}, 'other authorization errors redirect to the client');
+	is("$answer->{error} $answer->{state}", "invalid_request <\"'&\r\nX: y>", 'an error returns the state unchanged');
+	ok(!exists $response->{headers}{x}, 'the state cannot add a header');
 	is(query_of($web->get(authorize_path(login_hint => 'nonsense'))->{headers}{location})->{error},
-		'invalid_request', 'so does a login hint that is none');
+		'invalid_request', 'an invalid login hint is an error for the client');
 }
 
 # ---------------------------------------------------------------------------
-# Limits, by the address that the proxy tells
+# Rate limits by client address, as the proxy reports it
 # ---------------------------------------------------------------------------
 
 settings('guest_sign_ups_per_minute_per_ip = 2');
@@ -933,19 +937,19 @@ $node->safe_psql('postgres', 'SELECT anon_auth.reset_counters()');
 	my @statuses = map { $sign_up->('X-Forwarded-For' => "192.0.2.$_")->{status} } 1 .. 3;
 	my $refused = $sign_up->();
 
-	is("@statuses", '200 200 429', 'a client that names another address each time is counted as one');
-	is($refused->{status}, 429, 'too many guests are told to wait');
-	like($refused->{headers}{'retry-after'}, qr/^(?:29|30)$/, 'for how long');
-	is($refused->{json}{error}{reason}, 'RateLimited', 'in words that SDKs know');
-	is($sign_up->(many_headers())->{status}, 429, 'however many headers come with the request');
+	is("@statuses", '200 200 429', 'a client that sends different X-Forwarded-For values is counted as one client');
+	is($refused->{status}, 429, 'a sign-up over the limit answers 429');
+	like($refused->{headers}{'retry-after'}, qr/^(?:29|30)$/, 'the 429 has a Retry-After header');
+	is($refused->{json}{error}{reason}, 'RateLimited', 'the 429 has the reason that SDKs expect');
+	is($sign_up->(many_headers())->{status}, 429, 'a sign-up over the limit answers 429 however many headers it has');
 	$node->safe_psql('postgres', 'SELECT anon_auth.reset_counters()');
-	is($sign_up->()->{status}, 200, 'and let in once the counters are reset');
+	is($sign_up->()->{status}, 200, 'a sign-up succeeds after the counters are reset');
 }
 settings('guest_sign_ups_per_minute_per_ip = 60');
 $node->safe_psql('postgres', 'SELECT anon_auth.reset_counters()');
 
 # ---------------------------------------------------------------------------
-# A function of the application's that calls authenticate(), as in docs/guide.md
+# An application's function that calls authenticate(), as in docs/guide.md
 # ---------------------------------------------------------------------------
 
 {
@@ -962,20 +966,20 @@ SQL
 	} ('', '?offset=1', '?pgrst_scalar=not.is.null');
 
 	is(join(' ', map { "$_->{status} $_->{content}" } @answers), join(' ', ('200 null') x 3),
-		'a wrong password is null, whatever the client asks for');
+		'a wrong password returns null, whatever query the client adds');
 	is(count_of(q{anon_auth.events WHERE type = 'authentication.failed'}) - $before,
-		3, '... and PostgREST can be made to undo none of the attempts');
+		3, 'PostgREST cannot be made to roll back a failed attempt');
 }
 
 # ---------------------------------------------------------------------------
-# Clients that have PostgREST roll back what they have tried
+# Clients that make PostgREST roll back an attempt
 # ---------------------------------------------------------------------------
 
 {
 	$node->safe_psql('postgres', <<'SQL');
 SELECT anon_auth.reset_counters();
 UPDATE anon_auth.settings SET password_attempts_per_minute_per_user = 4, password_attempts_per_minute_per_user_per_ip = NULL;
--- A sequence is not rolled back: it counts the passwords that were looked at.
+-- The sequence is not rolled back: it counts the passwords that were compared.
 CREATE SEQUENCE looked_at;
 CREATE FUNCTION api.try(password text) RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
@@ -1002,7 +1006,7 @@ SQL
 		['?pgrst_scalar=lt.1'],
 		[ '?limit=0', Accept => 'application/vnd.pgrst.object+json' ],
 		[ '', Accept => 'text/csv' ]);
-	# Three calls by each of these.
+	# Three calls with each of these queries.
 	my $evade = sub {
 		my ($function, $arguments) = @_;
 
@@ -1015,23 +1019,24 @@ SQL
 	};
 
 	$evade->('try', { password => 'a guess' });
-	like($node->safe_psql('postgres', 'SELECT last_value FROM looked_at'), qr/^[45]$/, 'however a client has PostgREST roll back, passwords are tried as often as the limit allows');
+	like($node->safe_psql('postgres', 'SELECT last_value FROM looked_at'), qr/^[45]$/, 'a client that makes PostgREST roll back gets no further attempts at a password');
 	$node->safe_psql('postgres', "SELECT anon_auth.request_verification('email', '$account')");
 	my $code = $node->safe_psql('postgres', 'SELECT code FROM anon_auth.take_outbox_messages()');
 	$evade->('verify', { code => 'not it', access_token => $account });
-	is($web->post_json("$uri/rpc/verify", { code => $code, access_token => $account })->{content}, 'false', '... and so are codes');
+	is($web->post_json("$uri/rpc/verify", { code => $code, access_token => $account })->{content}, 'false', 'a client that makes PostgREST roll back gets no further attempts at a code');
 
-	# The answer of a login shows its token in an error, and is rolled back.
+	# The answer of a login puts its token into an error message, and is rolled
+	# back.
 	$node->safe_psql('postgres', 'SELECT anon_auth.reset_counters(); UPDATE anon_auth.settings SET password_attempts_per_minute_per_user = DEFAULT, password_attempts_per_minute_per_user_per_ip = DEFAULT');
 	my $answer = $web->post_json("$uri/rpc/login?select=pgrst_scalar:pgrst_scalar->>access_token::int", { login_id => 'squeezed@example.com', password => 'correct horse' });
 	my ($token) = $answer->{content} =~ /(ey[\w.-]+)/;
-	ok($token, 'a client can have its tokens shown by an error');
-	is($web->post_json("$uri/rpc/verify", { code => $code, access_token => $account }, Authorization => "Bearer $token")->{status}, 401, '... which are worth nothing');
-	cmp_ok($node->safe_psql('postgres', 'SELECT rolled_back_logins FROM anon_auth.stats'), '>', 0, '... and are counted');
+	ok($token, 'a client can make an error show its tokens');
+	is($web->post_json("$uri/rpc/verify", { code => $code, access_token => $account }, Authorization => "Bearer $token")->{status}, 401, 'the tokens of a login that was rolled back are refused');
+	cmp_ok($node->safe_psql('postgres', 'SELECT rolled_back_logins FROM anon_auth.stats'), '>', 0, 'stats counts logins that were rolled back');
 }
 
 # ---------------------------------------------------------------------------
-# @supabase/postgrest-js, with the functions of anon_auth as they are
+# @supabase/postgrest-js calls the functions of anon_auth directly
 # ---------------------------------------------------------------------------
 
 SKIP:

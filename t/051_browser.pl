@@ -1,6 +1,7 @@
-# The example's page in headless Chromium, with the unmodified @authgear/web:
-# browser/run.mjs does it, and says what it saw.  PG_TEST_SCREENSHOTS names a
-# directory for pictures of the sign-up page.
+# Test the example's pages in headless Chromium with the unmodified
+# @authgear/web SDK.
+# \n browser/run.mjs drives the browser and prints its results. Set
+# PG_TEST_SCREENSHOTS to a directory to get screenshots of the sign-up page.
 
 use strict;
 use warnings;
@@ -37,7 +38,7 @@ local %ENV = (
 	DATABASE => $node->connstr('postgres'),
 	TIMEOUT => $PostgreSQL::Test::Utils::timeout_default);
 
-# One line of JSON for each thing seen.
+# Each result is one line of JSON.
 my ($line, $errors, $seen, $done) = ('', '', 0, 0);
 my $finished = IPC::Run::run(
 	[ 'node', "$directory/run.mjs" ],
@@ -60,8 +61,8 @@ my $finished = IPC::Run::run(
 	},
 	'2>', \$errors);
 
-ok($finished && $done, 'the browser got to the end') or diag($errors, $web->log('nginx'));
-cmp_ok($seen, '>', 0, 'and saw something');
+ok($finished && $done, 'the browser tests run to their end') or diag($errors, $web->log('nginx'));
+cmp_ok($seen, '>', 0, 'the browser tests report results');
 
 $web->stop;
 done_testing();

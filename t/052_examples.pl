@@ -1,4 +1,5 @@
-# The programs in examples/clients do what they say, each with its own driver.
+# The programs in examples/clients print what they promise, each with its own
+# driver.
 
 use strict;
 use warnings;
@@ -41,8 +42,8 @@ sub run_in
 # Debian's packages are for Debian's Python.
 my ($python) = ((grep { (run_in('.', $_, '-c', 'import psycopg'))[0] } qw(python3 /usr/bin/python3)), 'python3');
 
-# Each: its files, what prepares it (may fail where a registry cannot be
-# reached), and what runs it.
+# For each program: its name, its files, the command that prepares it (it may
+# fail where a registry cannot be reached), and the command that runs it.
 my @libpq = map { split ' ' } map { my ($done, $flags) = run_in('.', qw(pkg-config --cflags --libs libpq libsodium)); $done ? $flags : () } 1;
 my @programs = (
 	[ 'node-postgres', [qw(node-postgres.mjs package.json package-lock.json)], [qw(npm ci --silent)], [qw(node node-postgres.mjs)] ],
@@ -70,10 +71,10 @@ for my $program (@programs)
 		note $error unless $done;
 		skip "$name: '@$prepare' fails here", 1 unless $done;
 		($done, $output, $error) = run_in($where, @$run);
-		is($output . $error, $story, "$name signs up, comes back and is promoted");
+		is($output . $error, $story, "$name signs up, logs in again and is promoted");
 	}
 }
 
-is($node->safe_psql('postgres', 'SELECT count(*) FROM anon_auth.users WHERE is_anonymous'), 0, 'no example leaves a guest behind');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM anon_auth.users WHERE is_anonymous'), 0, 'the examples leave no guest behind');
 
 done_testing();

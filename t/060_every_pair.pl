@@ -1,13 +1,13 @@
-# Every operation against every other, at every isolation level: what two
-# transactions leave in the tables, and what they have told their callers, is
-# what one after the other would have, or one of them is told to try again.
-#
-# Beside DDL on the application's tables no row is left that refers to nobody by a
-# foreign key, and none is lost unless its user is deleted.
-#
-# What an operation does alone is written down in AnonAuth::PairModel, so that
-# "right" is computed and not a list of 1000 expectations.  See there for the
-# names of users and sessions.
+# Test every pair of operations at every isolation level.
+# \n Two transactions run one operation each. Afterwards the tables and the
+# answers to both clients must be those of one of the two serial orders, or one
+# transaction must fail with an error that allows a retry.
+# \n DDL on the application's tables runs beside the operations, too. It must
+# leave no row with a foreign key to a missing user, and no row may be lost
+# unless its user is deleted.
+# \n AnonAuth::PairModel describes what one operation does, so that the expected
+# results are computed, not listed. It also defines the names of users and
+# sessions.
 
 use strict;
 use warnings;
@@ -30,10 +30,10 @@ use constant POLL_MICROSECONDS => 2000;
 
 my @levels = ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE');
 
-# Which of two transactions commits first, and what it does to the other:
+# The interleavings.  Each says which transaction commits first:
 #   late		A has its snapshot, B runs and commits, A runs and commits
-#   commit		A runs, B runs as far as it can, A commits, B goes on
-#   rollback	A runs, B runs as far as it can, A rolls back, B goes on
+#   commit		A runs, B runs as far as it can, A commits, B continues
+#   rollback	A runs, B runs as far as it can, A rolls back, B continues
 my @interleavings = qw(late commit rollback);
 
 my @on_guest = qw(sign_up_new sign_up_again log_in_with_key log_in refresh refresh_rotating promote promote_with_key
@@ -41,7 +41,7 @@ my @on_guest = qw(sign_up_new sign_up_again log_in_with_key log_in refresh refre
 my @on_account = qw(log_in_account refresh_account refresh_rotating_account merge revoke_account revoke_all_account
   disable_account delete_account purge rotate_key);
 
-# DDL on the application's tables, beside every operation on a guest.
+# DDL on the application's tables, which runs beside every operation on a guest.
 my @ddl = qw(add_key drop_key create_table attach_partition detach_partition alter_type);
 
 my %seen;
@@ -56,8 +56,9 @@ $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
 $node->append_conf('postgresql.conf', "autovacuum = off\nfsync = off\nmax_connections = 30");
 $node->start;
 
-# A worker is a process with a database of its own, since purge() and
-# rotate_signing_key() work on everybody; one of them merges where others refuse.
+# A worker is a process with its own database, since purge() and
+# rotate_signing_key() affect all users. One of the workers merges where the
+# others refuse.
 my %workers = (merging => [], one => [], two => [], tables => []);
 my $turn = 0;
 for my $pair (@pairs, @ddl_pairs)
@@ -74,12 +75,12 @@ for my $database (keys %workers)
 	$keys{$database} = { map { $_ => AnonAuth::Device->new(alg => 'EdDSA') } qw(K N) };
 }
 
-# What a worker holds.
+# The state of a worker.
 my ($control, $first_in, $second_in, $worlds);
 
 sub begin { return "BEGIN ISOLATION LEVEL $_[0]"; }
 
-# Until B is done or waits for somebody.
+# Wait until B is done or waits for a lock.
 sub wait_for_b
 {
 	until ($second_in->has_ended)
@@ -90,7 +91,7 @@ sub wait_for_b
 	return 0;
 }
 
-# Adds what a COMMIT says to what was said before.
+# Append the output of a COMMIT to the output before it.
 sub commit
 {
 	my ($connection, $end) = @_;
@@ -100,7 +101,7 @@ sub commit
 	return [ $end->[0], "$end->[1]$committed->[1]" ];
 }
 
-# Runs both; returns the answers by session, and who has waited.
+# Run both operations. Returns the answers by session, and which session waited.
 sub run
 {
 	my ($level, $interleaving, $first, $second) = @_;
@@ -133,7 +134,7 @@ sub run
 		}
 		$end{B} = $second_in->end;
 	}
-	# Who has committed first gives names to what is new.
+	# The transaction that committed first names the new users.
 	my %operation = (A => $first, B => $second);
 	my %answers = map { $_ => $worlds->answer($operation{$_}, $_, $end{$_}) } sort keys %end;
 	for my $session (grep { $answers{$_} =~ /^40/ } keys %answers)
@@ -143,9 +144,9 @@ sub run
 	return (\%answers, $waited);
 }
 
-# Whether a transaction may be told to try again: at READ COMMITTED never; at
-# REPEATABLE READ who has an older snapshot than the other's commit, and works
-# on the same rows; at SERIALIZABLE either, if both have committed.
+# Return whether a transaction may be told to retry. At READ COMMITTED: never.
+# At REPEATABLE READ: if its snapshot is older than the other's commit, and both
+# work on the same rows. At SERIALIZABLE: either, if both committed.
 sub may_retry
 {
 	my ($level, $interleaving, $session, @operations) = @_;
@@ -155,18 +156,19 @@ sub may_retry
 	return $session eq ($interleaving eq 'late' ? 'A' : 'B') && share_rows(@operations);
 }
 
-# In which orders what has happened may have happened.
+# Return the serial orders that could explain the result.
 sub orders
 {
 	my ($level, $interleaving, @sessions) = @_;
 
 	return [@sessions] if @sessions < 2;
-	# It has seen all that the other has done.
+	# This transaction saw all effects of the other.
 	return [qw(B A)] if $interleaving eq 'late' && $level eq 'READ COMMITTED';
 	return ([qw(A B)], [qw(B A)]);
 }
 
-# A refresh token that was presented in a transaction that rolled back is used.
+# A refresh token that was presented in a transaction that rolled back counts as
+# used.
 sub state_before
 {
 	my ($interleaving, $first, $second) = @_;
@@ -176,7 +178,7 @@ sub state_before
 	return $state;
 }
 
-# What is wrong after one run: a list of strings.
+# Return the problems of one run: a list of strings.
 sub problems
 {
 	my ($level, $interleaving, $first, $second, $count) = @_;
@@ -244,7 +246,7 @@ for my $database (sort keys %workers)
 
 	if ($pid == 0)
 	{
-		# The parent stops the server, whatever becomes of the workers.
+		# The parent stops the server, however the workers end.
 		my $result = eval { work($database) } // { died => $@ };
 
 		PostgreSQL::Test::Utils::append_to_file($file, JSON::PP->new->encode($result));
@@ -265,13 +267,13 @@ for my $database (sort keys %workers)
 		my ($first, $second) = @$pair;
 		my $problems = $result->{problems}{"@$pair"} // ['not tried'];
 
-		is(join("\n", @$problems), '', "$first and $second do as one after the other would, at any isolation level");
+		is(join("\n", @$problems), '', "$first and $second have the result of a serial order at any isolation level");
 	}
 	$count{$_} += $result->{count}{$_} // 0 for keys %{ $result->{count} };
 }
 note("$_: $count{$_}") for sort keys %count;
 is($count{runs}, (@pairs + @ddl_pairs) * @levels * @interleavings, 'every pair was tried at every isolation level in every order');
-cmp_ok($count{waits}, '>', @pairs, '... and many had to wait for each other');
+cmp_ok($count{waits}, '>', @pairs, 'many transactions waited for each other');
 unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal|TRAP:/, 'no backend crashed');
 
 $node->stop;
