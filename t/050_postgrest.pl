@@ -309,9 +309,10 @@ for my $path ('/.well-known/openid-configuration', '/.well-known/oauth-authoriza
 		[ $origin, map { "$origin/oauth2/$_" } qw(authorize token userinfo revoke end_session jwks) ],
 		"$path lists the endpoints of this site");
 }
-is_deeply($web->get('/oauth2/jwks')->{json}, call($node, 'jwks')->{jwks}, 'the JWKS endpoint returns the published keys');
+is_deeply($web->get('/oauth2/jwks')->{json}, call($node, 'jwks')->{jwks},
+	'the JWKS endpoint returns the published keys');
 is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jwks')->{headers} } ],
-	[], "responses have no headers of PostgREST");
+	[], 'responses have no headers of PostgREST');
 
 # ---------------------------------------------------------------------------
 # The web SDK, session type refresh_token (docs/authgear.md, 11.2)
@@ -367,14 +368,16 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 	my $code = $web->post_json('/api/anonymous_user/promotion_code',
 		{ session_type => 'refresh_token', refresh_token => $guest->{refresh_token} });
 	is($code->{status}, 200, 'a guest gets a promotion code');
-	like($code->{json}{result}{expire_at}, qr/^\d{4}-\d\d-\d\dT[\d:.]+Z$/, 'the promotion code comes with its expiry time');
+	like($code->{json}{result}{expire_at}, qr/^\d{4}-\d\d-\d\dT[\d:.]+Z$/,
+		'the promotion code comes with its expiry time');
 
 	my %jar;
 	my $start = $web->get(
 		authorize_path(
 			login_hint => login_hint(promotion_code => $code->{json}{result}{promotion_code})));
 	like("$start->{status} $start->{headers}{location}",
-		qr{^30[23] (?:\Q$origin\E)?/flows/promote_user\?}, 'the authorization endpoint redirects to the promotion page');
+		qr{^30[23] (?:\Q$origin\E)?/flows/promote_user\?},
+			'the authorization endpoint redirects to the promotion page');
 	unlike($start->{headers}{location}, qr/\Q$code->{json}{result}{promotion_code}\E/,
 		'the address of the page does not contain the promotion code');
 	keep_cookies(\%jar, $start);
@@ -382,7 +385,8 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 	my $page = visit(\%jar, $start->{headers}{location} =~ s/^\Q$origin\E//r);
 	is($page->{status}, 200, 'the promotion page exists');
 	like($page->{headers}{'content-type'}, qr{^text/html; *charset=utf-8$}i, 'the promotion page is HTML');
-	like($page->{headers}{'content-security-policy'}, qr/frame-ancestors 'none'/, 'no site may frame the promotion page');
+	like($page->{headers}{'content-security-policy'}, qr/frame-ancestors 'none'/,
+		'no site may frame the promotion page');
 	unlike($page->{headers}{'content-security-policy'}, qr/unsafe/, 'the policy of the page allows nothing unsafe');
 	is($page->{headers}{'cache-control'}, 'no-store', 'the promotion page must not be cached');
 
@@ -405,7 +409,8 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 
 	my $done = fill_in(\%jar, $refused, login_id => 'ada@example.com', password => $password);
 	my $answer = query_of($done->{headers}{location});
-	like("$done->{status} $done->{headers}{location}", qr{^30[23] \Q$app\E\?}, 'promotion redirects to the application');
+	like("$done->{status} $done->{headers}{location}", qr{^30[23] \Q$app\E\?},
+		'promotion redirects to the application');
 	is($answer->{state}, 'the state', 'the redirect of a promotion returns the state');
 
 	is( $web->post_json('/rest/notes', { body => 'x' }, bearer($guest))->{status},
@@ -425,14 +430,17 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 	my $exchanged = token(%exchange);
 	is($exchanged->{status}, 200, 'the code is exchanged for tokens');
 	is_deeply([ sort keys %{ $exchanged->{json} } ],
-		[qw(access_token expires_in id_token refresh_token token_type)], 'the exchange returns an access token, an ID token and a refresh token');
-	is(token(%exchange)->{json}{error}, 'invalid_grant', 'once');
+		[qw(access_token expires_in id_token refresh_token token_type)],
+			'the exchange returns an access token, an ID token and a refresh token');
+	is(token(%exchange)->{json}{error}, 'invalid_grant', 'a code is accepted once');
 
 	my $user = $exchanged->{json};
 	is(sub_of($user), $sub, 'promotion keeps the user id');
 	is(userinfo($user)->{json}{email}, 'ada@example.com', 'userinfo returns the e-mail address of the promoted user');
-	is(userinfo($user)->{json}{"${claim}is_anonymous"}, JSON::PP::false, 'userinfo says that the promoted user is not a guest');
-	is($web->get('/rest/notes', bearer($user))->{json}[0]{body}, 'Buy milk', "the promoted user can read the guest's note");
+	is(userinfo($user)->{json}{"${claim}is_anonymous"}, JSON::PP::false,
+		'userinfo says that the promoted user is not a guest');
+	is($web->get('/rest/notes', bearer($user))->{json}[0]{body}, 'Buy milk',
+		"the promoted user can read the guest's note");
 
 	my $normal = $web->post_json(
 		'/api/anonymous_user/signup',
@@ -447,7 +455,8 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 
 	my $revoked = $web->post_form('/oauth2/revoke', { token => $user->{refresh_token} });
 	is("$revoked->{status} $revoked->{content}", '200 ', 'revocation answers 200 without a body');
-	is($web->post_form('/oauth2/revoke', { token => 'nonsense' })->{status}, 200, 'revocation of an unknown token answers 200');
+	is($web->post_form('/oauth2/revoke', { token => 'nonsense' })->{status}, 200,
+		'revocation of an unknown token answers 200');
 	my $ended = userinfo($user);
 	is_deeply(
 		[ $ended->{status}, $ended->{json}, $ended->{headers}{'www-authenticate'} ],
@@ -487,7 +496,8 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 	is("$response->{status} $response->{content}", '200 {"result":{}}', 'a guest signs up with a cookie session');
 	keep_cookies(\%jar, $response);
 	my ($line) = grep { /^session=/ } set_cookies($response);
-	like($line, qr/;\s*$_(?:;|$)/i, "the session cookie has $_") for 'HttpOnly', 'Path=/', 'SameSite=Lax', 'Max-Age=\d+';
+	like($line, qr/;\s*$_(?:;|$)/i,
+		"the session cookie has $_") for 'HttpOnly', 'Path=/', 'SameSite=Lax', 'Max-Age=\d+';
 	unlike($line, qr/;\s*Secure/i, 'the cookie is not Secure where the site uses http');
 	ok($jar{same_site_strict}, 'the server sets a cookie that marks same-site requests');
 
@@ -496,7 +506,8 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 	is($info->{json}{"${claim}is_anonymous"}, JSON::PP::true, 'userinfo accepts the session cookie');
 	is($web->post_json('/rest/notes', { body => 'Buy tea' }, cookies(\%jar), Origin => $origin)->{status},
 		201, 'a request with the session cookie can insert a note');
-	is($web->get('/rest/notes', cookies(\%jar))->{json}[0]{user_id}, $sub, 'a request with the session cookie can read the note');
+	is($web->get('/rest/notes', cookies(\%jar))->{json}[0]{user_id}, $sub,
+		'a request with the session cookie can read the note');
 	is( $web->post_json('/rest/notes', { body => 'x' }, cookies(\%jar), Origin => 'https://evil.example')
 		  ->{status},
 		403,
@@ -532,8 +543,10 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 	is($done->{headers}{location}, $cookie_app, 'promotion of a cookie session redirects without a code');
 	isnt($jar{session}, $guest_jar{session}, 'promotion replaces the session cookie');
 	is($web->get('/oauth2/userinfo', cookies(\%jar))->{json}{sub}, $sub, 'the new cookie belongs to the same user');
-	is($web->get('/rest/notes', cookies(\%jar))->{json}[0]{body}, 'Buy tea', "the promoted user of the cookie can read the guest's note");
-	is($web->get('/oauth2/userinfo', cookies(\%guest_jar))->{status}, 401, "userinfo refuses the guest's former cookie");
+	is($web->get('/rest/notes', cookies(\%jar))->{json}[0]{body}, 'Buy tea',
+		"the promoted user of the cookie can read the guest's note");
+	is($web->get('/oauth2/userinfo', cookies(\%guest_jar))->{status}, 401,
+		"userinfo refuses the guest's former cookie");
 	is($web->get('/rest/notes', cookies(\%guest_jar))->{status}, 401, "a table refuses the guest's former cookie");
 
 	my $end = '/oauth2/end_session?'
@@ -550,7 +563,8 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 	my %old = %jar;
 	my $out = $web->get($end, cookies(\%jar));
 	keep_cookies(\%jar, $out);
-	like("$out->{status} $out->{headers}{location}", qr/^30[23] \Q$cookie_app\E$/, 'logout redirects to the application');
+	like("$out->{status} $out->{headers}{location}", qr/^30[23] \Q$cookie_app\E$/,
+		'logout redirects to the application');
 	ok(!exists $jar{session}, 'logout deletes the session cookie');
 	is($web->get('/oauth2/userinfo', cookies(\%old))->{status}, 401, 'logout ends the session');
 }
@@ -611,12 +625,14 @@ settings("issuer = '$origin'");
 	is($challenge->{headers}{'cache-control'}, 'no-store', 'the challenge must not be cached');
 
 	my $unknown = $log_in->($request->('auth'));
-	is("$unknown->{status} $unknown->{json}{error}", '400 invalid_grant', 'login with an unknown device key is refused');
+	is("$unknown->{status} $unknown->{json}{error}", '400 invalid_grant',
+		'login with an unknown device key is refused');
 
 	my $first = $log_in->($request->('auth', 1));
 	is($first->{status}, 200, 'a device can sign up with a key');
 	is_deeply([ sort keys %{ $first->{json} } ],
-		[qw(access_token expires_in id_token refresh_token token_type)], 'sign-up with a device key returns all tokens');
+		[qw(access_token expires_in id_token refresh_token token_type)],
+			'sign-up with a device key returns all tokens');
 	my $sub = sub_of($first->{json});
 	my $again = $log_in->($request->('auth'));
 	is(sub_of($again->{json}), $sub, 'the device logs in to the same user');
@@ -638,7 +654,7 @@ settings("issuer = '$origin'");
 			login_hint => login_hint(jwt => $request->('promote'))));
 	my $done = fill_in(\%jar, $page, login_id => 'carol@example.com', password => $password);
 	my $answer = query_of($done->{headers}{location});
-	like($done->{headers}{location}, qr{^\Q$redirect_uri\E\?}, "the promotion page redirects to the app");
+	like($done->{headers}{location}, qr{^\Q$redirect_uri\E\?}, 'the promotion page redirects to the app');
 	my $exchanged = token(
 		grant_type => 'authorization_code',
 		client_id => 'phone',
@@ -646,11 +662,14 @@ settings("issuer = '$origin'");
 		redirect_uri => $redirect_uri,
 		code_verifier => $verifier);
 	is(sub_of($exchanged->{json}), $sub, "promotion of a device's guest keeps the user id");
-	is(userinfo($exchanged->{json})->{json}{email}, 'carol@example.com', "userinfo returns the e-mail address of the device's promoted user");
+	is(userinfo($exchanged->{json})->{json}{email}, 'carol@example.com',
+		"userinfo returns the e-mail address of the device's promoted user");
 	is($web->get('/rest/notes', bearer($exchanged->{json}))->{json}[0]{body},
 		'Buy rice', "the promoted user of the device can read the guest's note");
-	is($log_in->($request->('auth'))->{json}{error}, 'invalid_grant', 'the device key cannot log in after the promotion');
-	isnt(sub_of($log_in->($request->('auth', 1))->{json}), $sub, 'a request with the public key signs up another guest');
+	is($log_in->($request->('auth'))->{json}{error}, 'invalid_grant',
+		'the device key cannot log in after the promotion');
+	isnt(sub_of($log_in->($request->('auth', 1))->{json}), $sub,
+		'a request with the public key signs up another guest');
 }
 
 # ---------------------------------------------------------------------------
@@ -687,7 +706,8 @@ settings("issuer = '$origin'");
 			1;
 		},
 		'PostgREST refuses the tokens of a retired key without a restart') or diag $@;
-	is($web->get('/rest/notes', bearer($older[0]))->{status}, 200, 'PostgREST accepts the tokens of the keys that are not retired');
+	is($web->get('/rest/notes', bearer($older[0]))->{status}, 200,
+		'PostgREST accepts the tokens of the keys that are not retired');
 	push @older, sign_up();
 	is((jws_parts($older[-1]{access_token}))[0]{kid}, $next, 'the next key signs new tokens');
 
@@ -854,7 +874,8 @@ sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 			authenticated_at => (jws_parts($guest->{access_token}))[1]{auth_time}
 		},
 		'auth_request works for a request with a body, and passes all its headers');
-	is($web->get('/private/', Authorization => 'Bearer nonsense')->{status}, 401, 'auth_request refuses an invalid token');
+	is($web->get('/private/', Authorization => 'Bearer nonsense')->{status}, 401,
+		'auth_request refuses an invalid token');
 
 	is( $web->request(
 			'POST', '/api/anonymous_user/signup',
@@ -888,13 +909,14 @@ sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 				login_hint => login_hint(promotion_code => $code)))->{headers}{location},
 		qr{/flows/promote_user},
 		'the authorization endpoint ignores unknown parameters (RFC 6749, 3.1)');
-	is($web->get('/oauth2/jwks?select=x&limit=0&unknown=y')->{status}, 200, 'the JWKS endpoint ignores query parameters');
+	is($web->get('/oauth2/jwks?select=x&limit=0&unknown=y')->{status}, 200,
+		'the JWKS endpoint ignores query parameters');
 	is( $web->request(
 			'GET',
 			'/oauth2/jwks',
 			headers => { Prefer => 'tx=rollback', Range => '5-6', Accept => 'text/csv' })->{status},
 		200,
-		"headers that have a meaning for PostgREST are ignored");
+		'headers that have a meaning for PostgREST are ignored');
 }
 
 # ---------------------------------------------------------------------------

@@ -67,8 +67,10 @@ sub answer
 	return [ $output, $errors =~ /ERROR:  (\w+)/ ? $1 : $errors ];
 }
 
-is_deeply(answer($writing, 'SELECT pg_is_in_recovery()'), [ 'f', '' ], 'the connection string for writes connects to the primary');
-is_deeply(answer($reading, 'SELECT pg_is_in_recovery()'), [ 't', '' ], 'the connection string for reads connects to the standby');
+is_deeply(answer($writing, 'SELECT pg_is_in_recovery()'), [ 'f', '' ],
+	'the connection string for writes connects to the primary');
+is_deeply(answer($reading, 'SELECT pg_is_in_recovery()'), [ 't', '' ],
+	'the connection string for reads connects to the standby');
 
 # ---------------------------------------------------------------------------
 # Reads on the standby
@@ -129,8 +131,10 @@ is_deeply(answer($reading, $there), [ 'f', '' ], "the reader's LSN shows that th
 $standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
 $standby->poll_query_until('postgres', $there) or die 'the standby does not catch up';
 is_deeply(userinfo($new), [ $new->{sub}, '' ], 'the standby has the guest after the reader waited');
-is(userinfo($seen{$_})->[1], 'AA014', "the standby no longer returns userinfo for a user that is $_") for sort keys %seen;
-is_deeply(verified($by_new_key), [ $by_new_key->{sub}, '' ], 'the standby accepts tokens of the new signing key after it caught up');
+is(userinfo($seen{$_})->[1], 'AA014',
+	"the standby no longer returns userinfo for a user that is $_") for sort keys %seen;
+is_deeply(verified($by_new_key), [ $by_new_key->{sub}, '' ],
+	'the standby accepts tokens of the new signing key after it caught up');
 
 # A revocation that the standby has applied when the call returns.
 $primary->append_conf('postgresql.conf', "synchronous_standby_names = '*'\nsynchronous_commit = local");

@@ -138,7 +138,8 @@ is_deeply(ask($theirs, bearer($ada))->[0], undef, 'a guest cannot insert a note 
 
 my $schema = ask('{ __schema { queryType { fields { name } } mutationType { fields { name } } types { name } } }')->[0]{__schema};
 my %fields = map { $_ => join ' ', sort map { $_->{name} } @{ $schema->{$_}{fields} } } qw(queryType mutationType);
-is($fields{queryType}, 'allNotes isAnonymous node nodeId note noteById query', 'only the schema api is exposed for queries');
+is($fields{queryType}, 'allNotes isAnonymous node nodeId note noteById query',
+	'only the schema api is exposed for queries');
 is($fields{mutationType},
 	'authenticateAnonymously createChallenge createNote deleteNote deleteNoteById login promote refreshSession revoke',
 	'only the schema api is exposed for mutations');

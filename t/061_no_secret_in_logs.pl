@@ -1,10 +1,10 @@
-# No secret, and no hash of one, in the server's log or in any other place where
-# a DBA, a monitoring tool or another user looks: with a server that logs all it
-# can, and clients that bind their parameters.  See docs/operations.md, "The log".
-#
-# All functions of the extension are called, with success and with every kind of
-# failure.  Each place is also searched for something that was put there, so
-# that the search is known to find things.
+# Test that no secret, and no hash of one, is in the server's log or in any
+# other place that a DBA, a monitoring tool or another user can read.
+# \n The server logs as much as it can, and clients bind their parameters. See
+# docs/operations.md, "The log".
+# \n The test calls all functions of the extension, with success and with every
+# kind of failure. It also plants a secret in each place and searches for it, to
+# show that the search works.
 
 use strict;
 use warnings;
@@ -53,7 +53,7 @@ auto_explain.log_nested_statements = on
 auto_explain.log_analyze = on
 auto_explain.log_triggers = on
 
-# What the manual says.
+# The settings that the manual recommends.
 log_parameter_max_length = 0
 log_parameter_max_length_on_error = 0
 CONF
@@ -98,11 +98,11 @@ my $rival = AnonAuth::Wire->new($node, 'app');
 my $ordinary = AnonAuth::Wire->new($node, 'ordinary');
 my @wires = ($admin, $app, $rival, $ordinary);
 
-# What is seen from outside, each time somebody is looked at.
+# Snapshots of what other users can read, taken each time.
 my $watcher = AnonAuth::Wire->new($node, $node->safe_psql('postgres', 'SELECT current_user'));
 $watcher->run("SET $_") for 'log_min_messages = fatal', 'log_statement = none', 'log_duration = off',
   'log_min_duration_statement = -1', 'auto_explain.log_min_duration = -1';
-my %seen;    # place => what is there
+my %seen;    # place => its contents
 
 sub dump_of
 {
@@ -122,7 +122,7 @@ sub look
 # Calls
 # ---------------------------------------------------------------------------
 
-# The caller's own statements begin so in the log.
+# The caller's own statements begin with this text in the log.
 use constant CALLER => '/* caller */';
 
 my %errors;    # SQLSTATE => how often
@@ -153,7 +153,7 @@ sub call_on
 	return $result;
 }
 
-# Everything that a call gives and that is good for something.
+# Record every secret in the result of a call.
 sub remember
 {
 	my ($function, $row) = @_;
@@ -165,7 +165,7 @@ sub remember
 	return;
 }
 
-# Row of a call that succeeds.
+# Return the row of a call that must succeed.
 sub ok_call
 {
 	my ($wire, $function, @arguments) = @_;
@@ -175,7 +175,7 @@ sub ok_call
 	return $result->{rows}[0];
 }
 
-# A call that fails; which errors there were is looked at later on.
+# A call that must fail; the errors are examined later.
 sub fails
 {
 	my ($wire, $function, @arguments) = @_;
@@ -212,7 +212,7 @@ sub settings
 	return;
 }
 
-# A browser whose requests come as PostgREST's: as parameters.
+# A browser whose requests arrive as PostgREST's parameters.
 {
 	package Browser;
 
@@ -266,7 +266,7 @@ sub browser
 }
 
 # ---------------------------------------------------------------------------
-# What clients do
+# Clients
 # ---------------------------------------------------------------------------
 
 sub guests
@@ -430,7 +430,7 @@ sub logins
 	return;
 }
 
-# Locks, timeouts, snapshots: calls that are stopped on their way.
+# Calls that are stopped by a lock, a timeout or a snapshot.
 sub interruptions
 {
 	my ($run) = @_;
@@ -454,13 +454,13 @@ sub interruptions
 			$admin->run('BEGIN');
 			$admin->run(CALLER . ' SELECT FROM anon_auth.users u LEFT JOIN anon_auth.sessions s ON s.user_id = u.id WHERE u.id = $1 FOR UPDATE OF u', $user->{sub});
 			$admin->run(CALLER . ' SELECT FROM anon_auth.sessions WHERE user_id = $1 FOR UPDATE', $user->{sub});
-			is(fails($rival, $function, @{ $calls{$function} })->{C}, $stop->[1], "$function() is stopped by $stop->[0]");
+			is(fails($rival, $function, @{ $calls{$function} })->{C}, $stop->[1], "$function() can be stopped by $stop->[0]");
 			$admin->run('ROLLBACK');
 		}
 		$rival->run("RESET $stop->[0]");
 	}
 
-	# While it waits
+	# While the call waits
 	my @arguments = @{ $calls{authenticate} };
 	$admin->run('BEGIN');
 	$admin->run(CALLER . ' SELECT FROM anon_auth.users WHERE id = $1 FOR UPDATE', $user->{sub});
@@ -476,14 +476,15 @@ sub interruptions
 	$rival->run('BEGIN ISOLATION LEVEL REPEATABLE READ');
 	$rival->run('SELECT 1');
 	ok_call($app, 'refresh_session', @{ $calls{refresh_session} });
-	is(fails($rival, 'refresh_session', @{ $calls{refresh_session} })->{C}, '40001', 'refresh_session() cannot be serialised');
+	is(fails($rival, 'refresh_session', @{ $calls{refresh_session} })->{C}, '40001', 'refresh_session() fails with a serialization error');
 	$rival->run('ROLLBACK');
 	$rival->run('BEGIN READ ONLY');
-	is(fails($rival, 'authenticate', @arguments)->{C}, '25006', 'authenticate() cannot write');
+	is(fails($rival, 'authenticate', @arguments)->{C}, '25006', 'authenticate() fails in a read-only transaction');
 	$rival->run('ROLLBACK');
 
 	# Rights
-	is(fails($ordinary, 'authenticate', @arguments)->{C}, '42501', 'authenticate() may not be called');
+	is(fails($ordinary, 'authenticate', @arguments)->{C}, '42501',
+		'a role without the right cannot call authenticate()');
 	fails($app, 'sign_jwt', claims => $json->encode({ password => $password }));
 	fails($ordinary, 'anon_auth_http.token', '"" ' => $password);
 
@@ -504,7 +505,7 @@ sub interruptions
 		refresh_token => $guest->{refresh_token});
 	$admin->run('UPDATE anon_auth.settings SET after_promotion = NULL');
 
-	# Prepared, and by cursor
+	# With prepared statements and cursors
 	$app->prepare("login$run", statement('authenticate', @arguments[ 0, 2, 4 ]));
 	$app->begin_prepared("login$run", @arguments[ 1, 3, 5 ]);
 	remember('authenticate', $app->end->{rows}[0]);
@@ -517,7 +518,7 @@ sub interruptions
 }
 
 # ---------------------------------------------------------------------------
-# What the owner does
+# The owner's functions
 # ---------------------------------------------------------------------------
 
 sub keys_and_users
@@ -578,7 +579,7 @@ sub keys_and_users
 	write_file(master_key_file(), $content);
 	ok_call($admin, 'retire_master_key', key_id => substr $line, 0, 16);
 
-	# Undone, since sessions end with the database's id.
+	# Rolled back, since sessions end when the database id changes.
 	$admin->run('BEGIN');
 	ok_call($admin, 'renew_database_id');
 	$admin->run('ROLLBACK');
@@ -625,7 +626,7 @@ sub openssl_mac
 	return pack 'H*', $output;
 }
 
-# crypto_kdf_derive_from_key() of libsodium.
+# Equivalent to crypto_kdf_derive_from_key() of libsodium.
 sub derived_key
 {
 	my ($master, $use) = @_;
@@ -633,7 +634,7 @@ sub derived_key
 	return openssl_mac($master, 32, '', 'custom:anonauth', sprintf 'hexsalt:%02x%030d', $use, 0);
 }
 
-# The same for this database: by keyed BLAKE2b of its id.
+# Derive the key for this database: keyed BLAKE2b of the database's id.
 sub database_key
 {
 	my ($derived) = @_;
@@ -644,7 +645,7 @@ sub database_key
 
 my $refresh_token_keys = '';
 
-# The keys of the file, and those that are derived from them.
+# The keys of the file, and the keys derived from them.
 sub know_master_keys
 {
 	for my $line (slurp_file(master_key_file()) =~ /^[0-9a-f]{16} (.*)$/mg)
@@ -666,7 +667,7 @@ sub know_master_keys
 }
 
 # ---------------------------------------------------------------------------
-# What browsers and apps do, over HTTP
+# Browsers and apps, over HTTP
 # ---------------------------------------------------------------------------
 
 sub http
@@ -687,7 +688,7 @@ sub http
 	my @grant = (client_id => 'web', grant_type => 'urn:authgear:params:oauth:grant-type:anonymous-request');
 	my $jwt = secret("device request on the web $run", $device->request(challenge => $challenge, with_jwk => 1));
 	remember('token', $browser->post_form('/oauth2/token', @grant, jwt => $jwt)->{json});
-	is($browser->post_form('/oauth2/token', @grant, jwt => $jwt)->{status}, 400, 'a request by HTTP is refused the second time');
+	is($browser->post_form('/oauth2/token', @grant, jwt => $jwt)->{status}, 400, 'a device request sent over HTTP is refused the second time');
 	$browser->post_form('/oauth2/token', @grant, jwt => $jwt, jwt => $jwt);
 	$browser->post_form('/oauth2/token', @grant, $jwt => $jwt, $jwt => '');
 	$browser->post_form('/oauth2/token', client_id => $jwt, grant_type => $jwt);
@@ -701,9 +702,9 @@ sub http
 	$browser->get('/oauth2/userinfo', 'Authorization:' => "Bearer $_") for $tokens->{access_token}, $tokens->{refresh_token};
 	$browser->get($_) for qw(/oauth2/jwks /.well-known/openid-configuration /resolve);
 
-	# A fault of the server's
+	# A fault of the server
 	settings(access_token_claims => 'hooks.claims');
-	is($browser->post_form('/oauth2/token', @refresh, refresh_token => $tokens->{refresh_token})->{status}, 500, 'a fault is a 500');
+	is($browser->post_form('/oauth2/token', @refresh, refresh_token => $tokens->{refresh_token})->{status}, 500, 'a fault of the server answers 500');
 	$admin->run('UPDATE anon_auth.settings SET access_token_claims = NULL');
 
 	# Pages
@@ -715,7 +716,7 @@ sub http
 	my $form = $browser->get('/oauth2/authorize', @authorize, login_hint => $hint)->{location};
 	know_form($form);
 	$browser->get($form);
-	is($browser->post_form($form, login_id_type => 'email', login_id => 'x', password => $password)->{status}, 422, 'the form is shown again');
+	is($browser->post_form($form, login_id_type => 'email', login_id => 'x', password => $password)->{status}, 422, 'the form with an invalid login ID is shown again');
 	$browser->post_form($form, login_id_type => 'email', login_id => "web$run\@example.com", password => $password, 'Sec-Fetch-Site:' => 'cross-site');
 	my $done = $browser->post_form($form, login_id_type => 'email', login_id => "web$run\@example.com", password => $password)->{location};
 	my ($authorization_code) = $done =~ /code=([\w-]+)/ or BAIL_OUT("no code in $done");
@@ -747,7 +748,7 @@ sub http
 	return;
 }
 
-# x_ref names what the form is about, and is good with a cookie only.
+# x_ref names the flow of the form, and is valid only with its cookie.
 sub know_form
 {
 	my ($form) = @_;
@@ -757,7 +758,8 @@ sub know_form
 	return;
 }
 
-# What is kept: hashes and sealed keys.  Looked up all along, as rows go.
+# Stored values: hashes and sealed keys. Collected repeatedly, as rows are
+# deleted.
 my %known;
 
 sub know_stored
@@ -776,7 +778,7 @@ sub know_stored
 		my $name = "stored $row->{place}";
 
 		if ($columns{ $row->{place} } eq 'hex') { add_bytes($name, pack 'H*', $row->{value}); }
-		else { add_needle($name, $row->{value} =~ s/^.*?p=1\$//r); }    # all begin alike
+		else { add_needle($name, $row->{value} =~ s/^.*?p=1\$//r); }    # all begin with the same text
 	}
 	return;
 }
@@ -798,7 +800,7 @@ sub drive
 	return;
 }
 
-# Waits for a line that is written after all others.
+# Wait for a line that is written after all others.
 sub log_since
 {
 	my ($offset) = @_;
@@ -812,9 +814,9 @@ my $offset = -s $node->logfile;
 $node->safe_psql('postgres', 'SELECT pg_stat_reset(), pg_stat_statements_reset()');
 drive(1);
 my $log = log_since($offset);
-is(found_in($log), '', 'no secret is in the log of a server that is set as the manual says');
+is(found_in($log), '', 'no secret is in the log of a server with the settings of the manual');
 
-# What was called, and how it ended
+# The functions that were called, and the errors that they raised
 
 my $uncalled = dump_of($watcher, <<'SQL');
 SELECT p.oid::regprocedure FROM pg_proc p
@@ -823,17 +825,17 @@ JOIN pg_extension e ON e.oid = d.refobjid AND starts_with(e.extname, 'anon_auth'
 WHERE p.prolang = (SELECT oid FROM pg_language WHERE lanname = 'c') AND p.prorettype <> 'trigger'::regtype
 	AND p.oid NOT IN (SELECT funcid FROM pg_stat_user_functions)
 SQL
-is($uncalled, '', 'all functions in C were called');
+is($uncalled, '', 'the test called all functions in C');
 my @expected = qw(22023 23514 25006 40001 42501 42704 42710 55P03 57014 AA001 AA002 AA003 AA004 AA005 AA006 AA009 AA010 AA011 AA012
   AA013 AA014 AA016 AA018 AA019 AA020 AA021 F0000);
-is(join(' ', grep { !$errors{$_} } @expected), '', 'and they have failed in many ways');
-cmp_ok(scalar(keys %{ known() }), '>', 150, '... with many secrets');
+is(join(' ', grep { !$errors{$_} } @expected), '', 'the calls failed with every expected error');
+cmp_ok(scalar(keys %{ known() }), '>', 150, 'the calls produced more than 150 secrets');
 my ($token) = map { known()->{$_} } grep { /refresh_token \d+ of promote/ } sort keys %{ known() };
 my $sealed = decode_base64url($token);
 my $tag = openssl_mac(substr($refresh_token_keys, 0, 32), 16, substr $sealed, 0, 68);
-is(unpack('H*', $tag), unpack('H*', substr $sealed, 68), '... among them the keys that are derived from the master key');
+is(unpack('H*', $tag), unpack('H*', substr $sealed, 68), 'the secrets include the keys derived from the master key');
 
-# Everywhere else.  Each place is a query, and how to put a secret there.
+# The other places. Each place is a query, and a way to put a secret there.
 
 my $planted = password('of the control');
 $seen{errors_and_notices} = join "\n", map { $_->said } @wires;
@@ -843,12 +845,13 @@ $seen{stats_and_doctor} = dump_of($watcher, 'SELECT * FROM anon_auth.stats') . d
 $watcher->run('ANALYZE');
 $seen{pg_stats} = dump_of($ordinary, 'SELECT * FROM pg_stats') . dump_of($ordinary, 'SELECT * FROM pg_stats_ext');
 $seen{pg_settings} = dump_of($ordinary, 'SELECT * FROM pg_settings') . dump_of($watcher, 'SELECT * FROM pg_settings');
-like($seen{pg_stat_statements}, qr/INSERT INTO anon_auth\.outbox/, 'pg_stat_statements has the statements of the extension');
-like($log, qr/Query Text: INSERT INTO anon_auth\.outbox/, '... and so has the log, with their plans');
-like($seen{pg_stats}, qr/pg_class/, 'an ordinary user sees statistics');
+like($seen{pg_stat_statements}, qr/INSERT INTO anon_auth\.outbox/, 'pg_stat_statements contains the statements of the extension');
+like($log, qr/Query Text: INSERT INTO anon_auth\.outbox/,
+	'the log contains the statements of the extension with their plans');
+like($seen{pg_stats}, qr/pg_class/, 'an ordinary user can read statistics');
 is(found_in($seen{$_}), '', "no secret is in $_") for sort keys %seen;
 
-# The search finds what is there
+# The search finds planted secrets
 
 my @hidden = sort keys %seen;
 $_ = '' for values %seen;
@@ -873,19 +876,19 @@ $ordinary->run("SELECT set_config('request.headers', \$1, false)", $planted);
 $seen{pg_settings} = dump_of($ordinary, 'SELECT * FROM pg_settings') . $ordinary->run('SHOW request.headers')->{rows}[0]{'request.headers'};
 for my $place (grep { !/pg_locks|stats_and_doctor/ } @hidden)
 {
-	is(found_in($seen{$place}), 'password of the control', "what is put into $place is found");
+	is(found_in($seen{$place}), 'password of the control', "the search finds a secret that is put into $place");
 }
-is(found_in(log_since($offset)), 'password of the control', 'what a client puts into the text of a statement is found in the log');
+is(found_in(log_since($offset)), 'password of the control', 'the search finds a secret that a client writes into the text of a statement');
 $offset = -s $node->logfile;
 $app->run('SELECT $1::text', unpack 'H*', sha256($planted));
-is(found_in(log_since($offset)), '', 'a parameter is not in the log');
+is(found_in(log_since($offset)), '', 'a bound parameter is not in the log');
 $admin->run('SET log_parameter_max_length = -1');
 $admin->run('SELECT $1::text', unpack 'H*', sha256($planted));
-is(found_in(log_since($offset)), 'password of the control, SHA-256, in hex', '... unless the server is told to log parameters, as is the default');
+is(found_in(log_since($offset)), 'password of the control, SHA-256, in hex', "a bound parameter is in the log with PostgreSQL's default settings");
 $admin->run('RESET log_parameter_max_length');
 
-# auto_explain with log_verbose shows the arguments of a call by the client, but
-# still nothing of what the extension does with them.
+# auto_explain with log_verbose shows the arguments of a client's call, but must
+# show no value of the extension's own statements.
 
 $node->append_conf('postgresql.conf', 'auto_explain.log_verbose = on');
 $node->reload;
@@ -893,8 +896,8 @@ $offset = -s $node->logfile;
 $node->poll_query_until('postgres', q{SELECT current_setting('auto_explain.log_verbose', true) = 'on'}) or BAIL_OUT('no verbose plans');
 drive(2);
 
-# The plans in a text, where each begins anew: those of the extension's
-# statements, and those of the clients'.
+# Split a text into plans: return the plans of the extension's statements, and
+# the plans of the clients' statements.
 sub plans_in
 {
 	my ($begin, $text) = @_;
@@ -906,12 +909,12 @@ sub plans_in
 
 my ($ours, $clients) = plans_in('\d{4}-\d\d-\d\d \d\d:\d\d:', log_since($offset));
 my @ours = @$ours;
-like(join('', @ours), qr/Output: \$1/, 'verbose plans are logged');
-is(found_in(join '', @ours), '', 'no secret is in the plans of statements of the extension');
-isnt(found_in(join '', @$clients), '', '... as there are in those of the clients');
+like(join('', @ours), qr/Output: \$1/, 'auto_explain logs verbose plans of the extension');
+is(found_in(join '', @ours), '', "no secret is in the verbose plans of the extension's statements");
+isnt(found_in(join '', @$clients), '', "the verbose plans of the clients' statements contain secrets");
 
-# A client may ask for plans that are made for its parameters, which are in them
-# as constants, and have sent to it what is logged.
+# A client may ask for custom plans, which contain parameters as constants, and
+# may have the log messages sent to it.
 
 for my $setting ('plan_cache_mode = force_custom_plan', 'client_min_messages = log')
 {
@@ -922,14 +925,15 @@ $offset = -s $node->logfile;
 my %before = map { $_ => length $_->said } @wires;
 drive(3);
 ($ours) = plans_in('\d{4}-\d\d-\d\d \d\d:\d\d:', log_since($offset));
-cmp_ok(scalar @$ours, '>', 100, 'plans are logged, whatever plans the client asks for');
-is(found_in(join '', @$ours), '', '... with no secret in them');
+cmp_ok(scalar @$ours, '>', 100, "plans of the extension's statements are logged, whatever plans the client asks for");
+is(found_in(join '', @$ours), '', "no secret is in the plans of the extension's statements");
 my @constants = grep { /\([^()]*\b(?:route|id|user_id|session_id|bucket|kid)\b = '/ } @$ours;
-is("@constants[0 .. 1]" =~ s/^ +$//r, '', '... nor the id of a user or a session, or a key of a device');
+is("@constants[0 .. 1]" =~ s/^ +$//r, '',
+	"no user id, session id or device key is a constant in the plans of the extension's statements");
 my $sent = join "\n", map { substr $_->said, $before{$_} // 0 } grep { $_ != $admin } @wires;
 ($ours, $clients) = plans_in('M ', $sent);
-cmp_ok(scalar @$clients, '>', 100, 'a client is sent the plans of its own statements');
-is_deeply($ours, [], '... and none of the extension');
+cmp_ok(scalar @$clients, '>', 100, 'a client can have the plans of its own statements sent to it');
+is_deeply($ours, [], "a client is sent no plan of the extension's statements");
 
 $_->close for @wires, $watcher;
 $node->stop;

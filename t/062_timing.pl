@@ -1,11 +1,11 @@
-# How long a refusal takes must not tell what the caller may not know: whether
-# there is such a user, or how much of a token is right.
-#
-# One backend, calls in random order, timed in the server, each of them undone.
-# The area under the ROC curve (AUC) is how often a call of the one kind takes
-# longer than a call of the other: 0.5 where time tells nothing.
-#
-# ANON_AUTH_TIMING_SAMPLES, by default 300, is how many calls of each kind.
+# Test that the time of a refusal does not reveal whether a user exists, or how
+# much of a token is right.
+# \n One backend makes calls in random order, measures each in the server, and
+# undoes it. The area under the ROC curve (AUC) is the probability that a call
+# of one kind takes longer than a call of the other: 0.5 if time reveals
+# nothing.
+# \n ANON_AUTH_TIMING_SAMPLES is the number of calls of each kind. The default
+# is 300.
 
 use strict;
 use warnings;
@@ -21,11 +21,11 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-use constant POOL => 20;    # of users, tokens and so on of one kind
-use constant BLOCK => 100;    # calls of each kind, then dead rows are cleared away
+use constant POOL => 20;    # users, tokens and so on of each kind
+use constant BLOCK => 100;    # calls of each kind before dead rows are removed
 
-# Five times what chance strays from 0.5 by with 200 calls (0.03). What the tests
-# look for is far beyond it.
+# Five times the random deviation from 0.5 with 200 calls (0.03). The leaks that
+# this test looks for are far larger.
 use constant MARGIN => 0.15;
 
 my $samples = $ENV{ANON_AUTH_TIMING_SAMPLES} // 300;
@@ -41,9 +41,9 @@ log_min_messages = fatal
 CONF
 $node->start;
 
-# The cheapest hash that the settings allow hides least.  Nothing else of one
-# kind of user or token differs from that of another: not its length, not its
-# number of rows.
+# Use the cheapest hash that the settings allow, since it hides the least. Users
+# and tokens of different kinds differ in nothing else: length and number of
+# rows are the same.
 $node->safe_psql('postgres', <<'SQL' . sprintf('CALL make_users(%d);', POOL));
 CREATE EXTENSION anon_auth;
 SELECT anon_auth.create_client('app', 'native');
@@ -78,7 +78,7 @@ BEGIN
 	END LOOP;
 END $$;
 
--- What is timed; each in a way that plans nothing while the clock runs.
+-- The calls to time.  Nothing is planned while the clock runs.
 CREATE FUNCTION call_authenticate(input text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM anon_auth.authenticate('app', input, 'wrong horse');
@@ -103,9 +103,9 @@ SQL
 
 my $backend = AnonAuth::Connection->new($node);
 
-# A timer for each function, so that PL/pgSQL keeps a plan of the call.  A call
-# that succeeds is undone by an error of ours, and what limits have counted is
-# forgotten before each call, unless it is the refusal that is timed.
+# Create a timer for each function, so that PL/pgSQL keeps the plan of the call.
+# An error undoes a call that succeeds.  Unless the limit's refusal is timed, the
+# counters of the limits are reset before each call.
 sub make_timer
 {
 	my ($function, $is_limited) = @_;
@@ -141,14 +141,14 @@ END \$\$
 SQL
 }
 
-# The times of so many calls of each kind: kind => [microseconds, ...].
+# Return the times of the calls of each kind: kind => [microseconds, ...].
 sub time_calls
 {
 	my ($function, $count, @kinds) = @_;
 	my $list = join ', ', map { sql_literal($_) } @kinds;
 	my %times = (function => $function);
 
-	$backend->query("SELECT * FROM time_$function(ARRAY[$list], 10)");    # cold caches are no topic
+	$backend->query("SELECT * FROM time_$function(ARRAY[$list], 10)");    # do not measure cold caches
 	for (my $left = $count; $left > 0; $left -= BLOCK)
 	{
 		my $calls = min($left, BLOCK);
@@ -171,7 +171,8 @@ sub median
 	return ($sorted[ $#sorted / 2 ] + $sorted[ @sorted / 2 ]) / 2;
 }
 
-# The Kolmogorov-Smirnov statistic and the AUC (Mann-Whitney, ties are halves).
+# Return the Kolmogorov-Smirnov statistic and the AUC (Mann-Whitney, ties count
+# half).
 sub compare
 {
 	my ($left, $right) = @_;
@@ -224,40 +225,47 @@ END $$});
 make_timer('refused_request', 1);
 make_timer($_) for qw(authenticate request_password_reset reset_password refresh_session authenticate_anonymously);
 
-# The measure itself: what differs is seen, what does not is not.
+# Check the measure itself: it shows a difference, and shows none where there is
+# none.
 {
 	my @fast = map { 100 + $_ % 7 } 1 .. 1000;
 
-	is(sprintf('%.3f %.3f', compare(\@fast, \@fast)), '0.000 0.500', 'the same times: KS 0, AUC 0.5');
-	is(sprintf('%.3f %.3f', compare(\@fast, [ map { $_ + 10 } @fast ])), '1.000 1.000', 'the second takes longer: KS 1, AUC 1');
-	is(sprintf('%.3f', (compare([ 1, 2, 2, 4 ], [ 2, 3 ]))[1]), '0.625', 'ties are halves');
+	is(sprintf('%.3f %.3f', compare(\@fast, \@fast)), '0.000 0.500', 'equal times have KS 0 and AUC 0.5');
+	is(sprintf('%.3f %.3f', compare(\@fast, [ map { $_ + 10 } @fast ])), '1.000 1.000', 'a second kind that always takes longer has KS 1 and AUC 1');
+	is(sprintf('%.3f', (compare([ 1, 2, 2, 4 ], [ 2, 3 ]))[1]), '0.625', 'ties count half');
 }
 
 # Passwords
 
 my $logins = time_calls('authenticate', $samples, qw(known unknown disabled));
-cannot_be_told_apart($logins, 'known', 'unknown', 'a wrong password takes as long for a user as for nobody');
-cannot_be_told_apart($logins, 'known', 'disabled', '... and as long for a disabled user');
+cannot_be_told_apart($logins, 'known', 'unknown',
+	'a wrong password takes equally long for an existing and a missing user');
+cannot_be_told_apart($logins, 'known', 'disabled',
+	'a wrong password takes equally long for a disabled and a missing user');
 
-# Password resets; these calls wait, so that they all take the same time
+# Password resets. These calls wait, so that all take the same time.
 
 my $fewer = int $samples * 2 / 3;
 my $requests = time_calls('request_password_reset', $fewer, qw(known unknown disabled));
-cannot_be_told_apart($requests, 'known', 'unknown', 'a code is asked for as fast by a user as by nobody');
-cannot_be_told_apart($requests, 'disabled', 'unknown', '... and by a disabled user');
+cannot_be_told_apart($requests, 'known', 'unknown',
+	'a request for a code takes equally long for an existing and a missing user');
+cannot_be_told_apart($requests, 'disabled', 'unknown',
+	'a request for a code takes equally long for a disabled and a missing user');
 
 $backend->query('SELECT anon_auth.reset_counters()');
 $backend->query(q{SELECT anon_auth.request_password_reset(input) FROM inputs WHERE kind IN ('known', 'unknown')});
 my $refusals = time_calls('refused_request', $samples, qw(known unknown));
-cannot_be_told_apart($refusals, 'known', 'unknown', 'a second request is refused as fast for a user as for nobody');
+cannot_be_told_apart($refusals, 'known', 'unknown',
+	'the refusal of a second request takes equally long for an existing and a missing user');
 my $resets = time_calls('reset_password', $fewer, qw(known unknown));
-cannot_be_told_apart($resets, 'known', 'unknown', 'a wrong code takes as long where a code was sent as where none was');
+cannot_be_told_apart($resets, 'known', 'unknown',
+	'a wrong code takes equally long with and without a code that was sent');
 
 # Refresh tokens
 
 my @tokens = split /\n/, $backend->query(q{SELECT input FROM inputs WHERE kind = 'token'});
 
-# With the bits of one byte turned over.
+# Return the token with all bits of one byte inverted.
 sub changed
 {
 	my ($token, $at) = @_;
@@ -278,13 +286,15 @@ SELECT anon_auth.revoke(input) FROM inputs WHERE kind = 'ended session'
 SQL
 my @wrong = ('wrong from its first byte on', 'wrong first byte', 'wrong secret', 'wrong tag', 'wrong last byte');
 my $refreshes = time_calls('refresh_session', $samples, @wrong, 'ended session');
-cannot_be_told_apart($refreshes, $wrong[0], $_, "a refresh token that is wrong from its first byte on takes as long as one with a $_")
+cannot_be_told_apart($refreshes, $wrong[0], $_, "a refresh token with every byte wrong takes as long as one with a $_")
   for @wrong[ 1 .. $#wrong ];
 
-# Only who had a token that we made can present it after its session's end.
+# Only the holder of a token that the server issued can present it after its
+# session has ended.
 describe($refreshes, 'wrong tag', 'ended session');
 
-# Device keys: that a kid is not known is said by AA004, so time need not hide it.
+# Device keys: error AA004 reveals an unknown kid anyway, so time need not hide
+# it.
 
 my @devices = map { AnonAuth::Device->new(alg => 'ES256') } 1 .. 3;
 call($node, 'authenticate_anonymously', client_id => 'app', jwt => $_->request(challenge => challenge($node), with_jwk => 1)) for @devices;

@@ -1,8 +1,8 @@
-# Clients sign up, log in again, refresh, promote and delete while the server
-# is killed, again and again.  After each recovery, what any of them was told
-# holds, and nothing is half done.
-#
-# ANON_AUTH_CRASH_ROUNDS, by default 30, is how often it is killed.
+# Test recovery after crashes under load.
+# \n Clients sign up, log in, refresh, promote and delete while the server is
+# killed again and again. After each recovery, every answer that a client
+# received must still hold, and no operation may be half done.
+# \n ANON_AUTH_CRASH_ROUNDS is the number of crashes. The default is 30.
 
 use strict;
 use warnings;
@@ -18,13 +18,13 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use constant CLIENTS => 4;
-use constant REQUESTS => 3;    # of a device key, for each client and round
+use constant REQUESTS => 3;    # requests of a device key, for each client and round
 
 my $rounds = $ENV{ANON_AUTH_CRASH_ROUNDS} // 30;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--no-locale', '--encoding=UTF8', '--data-checksums' ]);
-# A backend that is killed takes the others with it, and the server comes back.
+# When a backend is killed, all others end, and the server restarts.
 $node->append_conf('postgresql.conf', "restart_after_crash = on\nautovacuum = off");
 $node->start;
 $node->safe_psql('postgres', <<'SQL');
@@ -37,11 +37,11 @@ SQL
 sub query { return $node->safe_psql('postgres', $_[0]); }
 
 # ---------------------------------------------------------------------------
-# What a client does, and what it was told
+# The clients, and the answers they received
 # ---------------------------------------------------------------------------
 
-# One guest's life.  A line is printed only once its answer is there.  The name
-# tells what the guest's rows are to be found by.
+# One guest's life. The client prints a line only after it has the answer. The
+# name identifies the guest's rows.
 my $life = <<'SQL';
 SELECT sub, refresh_token AS token FROM anon_auth.authenticate_anonymously('app') \gset
 \echo guest :sub :token
@@ -55,7 +55,7 @@ SELECT refresh_token AS token FROM anon_auth.refresh_session('app', :'token') \g
 \echo account :sub :token
 SQL
 
-# The second of its two accounts is deleted, the other kept.
+# The second of the two accounts is deleted, the first is kept.
 my $lives = $life . $life . <<'SQL';
 \echo deleting :sub :token
 SELECT anon_auth.delete_user(:'sub');
@@ -91,7 +91,7 @@ sub start_client
 }
 
 # ---------------------------------------------------------------------------
-# How the server ends
+# Ways to crash the server
 # ---------------------------------------------------------------------------
 
 sub killed
@@ -100,8 +100,8 @@ sub killed
 	return;
 }
 
-# The processes of a killed postmaster may be there for a moment yet, which
-# keeps another from starting.
+# The processes of a killed postmaster may live for a moment and prevent a
+# restart.
 sub start_again
 {
 	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
@@ -135,7 +135,7 @@ my %ways = (
 	});
 
 # ---------------------------------------------------------------------------
-# What must hold
+# Invariants
 # ---------------------------------------------------------------------------
 
 my %broken = (
@@ -144,9 +144,9 @@ my %broken = (
 		SELECT count(*) FROM anon_auth.users u
 		WHERE NOT is_anonymous AND 1 <> (SELECT count(*) FROM anon_auth.sessions s WHERE s.user_id = u.id)});
 
-# What a client was told last of each user, by sub: what it is, its token, and
-# the promotion code it had.  Where a promotion or deletion was under way, it may
-# have been done or not.
+# The last answer that a client received about each user, by sub: its state, its
+# token, and its promotion code. If a promotion or deletion was in progress, it
+# may or may not have been committed.
 sub last_told
 {
 	my (@lines) = @_;
@@ -178,7 +178,7 @@ for my $round (1 .. $rounds)
 	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
 	my $answers = 8 + int rand 60;
 
-	# All of them have work done, the kill comes at any place in it.
+	# All clients have work to do, so the kill can hit any part of it.
 	until (!grep { (() = $_->{out} =~ /^account/mg) < $answers / 4 } @clients)
 	{
 		$_->{run}->pump_nb for @clients;
@@ -199,46 +199,47 @@ for my $round (1 .. $rounds)
 
 	$total{$_} += @{ $users{$_} } for keys %users;
 	$total{lines} += @lines;
-	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } @guests, @{ $users{account} }), '', "$name: the tokens that clients were given are good");
+	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } @guests, @{ $users{account} }), '', "$name: the tokens that clients received are valid");
 
-	# Of what was asked and not answered, all is done or nothing.
+	# Each request without an answer is completely done, or not at all.
 	my $list = join ', ', map { "'$_'" } @undecided;
 	my %accounts = map { $_ => 1 } @undecided ? split /\n/, query("SELECT id FROM anon_auth.users WHERE NOT is_anonymous AND id IN ($list)") : ();
-	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } grep { !$accounts{$_} } @undecided), '', '... also of guests who were not promoted');
+	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } grep { !$accounts{$_} } @undecided), '', 'tokens of guests whose promotion did not commit are valid');
 	$total{'promoted unheard'} += keys %accounts;
 	is(tries($node, "SELECT sub FROM anon_auth.authenticate('app', %s, 'correct horse')", map { 'u' . s/-//gr } keys %accounts)->{done},
-		scalar keys %accounts, '... and those who were, unheard, log in with their password');
+		scalar keys %accounts, 'users whose promotion committed without an answer can log in with their password');
 	is(query('SELECT count(*) FROM anon_auth.users WHERE id IN (' . join(', ', map { "'$_'" } @{ $users{deleted} }, '00000000-0000-0000-0000-000000000000') . ')'),
-		0, '... nobody is back who was deleted');
+		0, 'no deleted user exists again');
 
 	my $leaving = join ', ', map { "'$_'" } @{ $users{deleting} }, '00000000-0000-0000-0000-000000000000';
 	my @stayed = split /\n/, query("SELECT id FROM anon_auth.users WHERE id IN ($leaving)");
 	$total{'deleted unheard'} += @{ $users{deleting} } - @stayed;
-	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } @stayed), '', '... and who was being deleted is there with all or not at all');
+	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } @stayed), '', 'users whose deletion had no answer exist completely, or not at all');
 
-	# Nothing is used twice.
+	# Nothing can be used twice.
 	my @used = map { $told{$_}{code} } grep { defined $told{$_}{code} } @{ $users{account} }, keys %accounts;
 	my $tried = tries($node, "SELECT sub FROM anon_auth.promote_anonymous_user('app', username => 'again', password => 'correct horse', promotion_code => %s)", @used);
-	is($tried->{done}, 0, '... no promotion code is good again');
+	is($tried->{done}, 0, 'no used promotion code is accepted again');
 	my %answered = map { /^answered (.*)/ ? ($1 => 1) : () } @lines;
 	my @open = grep { !$answered{$_} } map { /^asked (.*)/ ? $1 : () } @lines;
-	is_deeply(tries($node, "SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", keys %answered), { done => 0, AA005 => scalar keys %answered }, '... nor a request of a device');
+	is_deeply(tries($node, "SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", keys %answered), { done => 0, AA005 => scalar keys %answered }, 'no used device request is accepted again');
 	tries($node, "SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", @open);
-	is_deeply(tries($node, "SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", @open), { done => 0, @open ? (AA005 => scalar @open) : () }, '... nor, once more, one that was not answered');
+	is_deeply(tries($node, "SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", @open), { done => 0, @open ? (AA005 => scalar @open) : () }, 'a device request without an answer is accepted at most once');
 
-	# The logins above made further sessions.
+	# The logins above created further sessions.
 	query("DELETE FROM anon_auth.sessions s USING anon_auth.sessions n WHERE s.user_id = n.user_id AND s.created_at < n.created_at AND s.user_id IN ($list)") if keys %accounts;
-	is(query($broken{$_}), 0, "... nothing $_") for sort keys %broken;
-	is(query("SELECT anon_auth.verify_jwt('$key') ->> 'round'"), 1, '... the keys that signed before verify');
-	is(query(q{SELECT anon_auth.verify_jwt(anon_auth.sign_jwt('{"round": 2}')) ->> 'round'}), 2, '... and sign');
+	is(query($broken{$_}), 0, "after the recovery, nothing $_") for sort keys %broken;
+	is(query("SELECT anon_auth.verify_jwt('$key') ->> 'round'"), 1, 'keys that signed before the crash still verify');
+	is(query(q{SELECT anon_auth.verify_jwt(anon_auth.sign_jwt('{"round": 2}')) ->> 'round'}), 2,
+		'keys that signed before the crash still sign');
 	my @errors = grep { !/^(connection to server was lost|server closed|This probably|before or while|WARNING:|DETAIL:|HINT:|psql:|\s*The connection|SSL|FATAL:  (the database system|terminating)|could not receive)/ } map { split /\n/ } map { $_->{err} =~ s/^\t//mgr } @clients;
-	is_deeply(\@errors, [], '... and clients saw no other errors than that the server was gone');
+	is_deeply(\@errors, [], 'clients saw no errors except that the server was gone');
 }
 
 diag(join ', ', map { "$_: $total{$_}" } sort keys %total);
-cmp_ok($total{$_}, '>', $rounds, "enough happened: $_") for qw(guest account deleted);
+cmp_ok($total{$_}, '>', $rounds, "the rounds completed enough operations: $_") for qw(guest account deleted);
 
-is_deeply([ damage($node) ], [], 'the indexes have what the tables have, and no page is broken');
+is_deeply([ damage($node) ], [], 'indexes match their tables, and no page is damaged');
 
 $node->stop;
 done_testing();

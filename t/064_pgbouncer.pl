@@ -1,5 +1,6 @@
-# Behind PgBouncer in transaction mode: calls of one client run in any backend,
-# and whose claims a transaction has is never known to the next one's.
+# Test the extension behind PgBouncer in transaction mode. The calls of one
+# client run in different backends, and a transaction must never see the claims
+# of an earlier one.
 
 use strict;
 use warnings;
@@ -66,8 +67,8 @@ until (IPC::Run::run([ 'psql', '-XAtqc', 'SELECT 1', $connection ], '>', \my $on
 	die "PgBouncer does not answer: $not_yet $errors" if time > $deadline || !$pgbouncer->pumpable;
 }
 
-# A guest's life, in as many transactions as there are statements.  A division by
-# zero is a claim that does not hold.
+# One guest's life, with one transaction per statement. A division by zero means
+# that a claim is wrong.
 my $life = <<'SQL';
 SELECT 1 / (anon_auth.uid() IS NULL AND anon_auth.claims() IS NULL)::int;
 SELECT sub, access_token, refresh_token FROM anon_auth.authenticate_anonymously('app') \gset guest_
@@ -91,12 +92,12 @@ SELECT refresh_token FROM anon_auth.authenticate('app', 'u' || replace(':guest_s
 SELECT anon_auth.revoke(':login_refresh_token');
 SELECT 1 / (count(*) = 0 AND anon_auth.uid() IS NULL)::int FROM notes;
 SQL
-# With parameters, where the protocol has them.
+# Use parameters where the protocol has them.
 append_to_file("$directory/simple.sql", $life);
 append_to_file("$directory/$_.sql", $life =~ s/':(\w+)'/:$1/gr) for qw(extended prepared);
 
-# A thread a client: pgbench waits for a statement to be prepared, in which time
-# another client of the same thread would keep its server for itself.
+# One thread for each client: pgbench waits while a statement is prepared, and
+# meanwhile another client of the same thread would keep its server connection.
 sub run_load
 {
 	my ($mode, $count) = @_;
@@ -105,19 +106,20 @@ sub run_load
 		'>', \my $stdout, '2>', \my $stderr, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 
 	$stderr =~ s/^pgbench \(.*\n//mg;
-	is($stderr, '', "pgbench -M $mode: no client has a wrong answer or an error");
-	return like($stdout, qr/number of transactions actually processed: (\d+)\/\1$/m, '... and all come to their end');
+	is($stderr, '', "pgbench -M $mode: no client gets a wrong answer or an error");
+	return like($stdout, qr/number of transactions actually processed: (\d+)\/\1$/m,
+		'all transactions of pgbench complete');
 }
 
 sub check_after
 {
 	my ($lives) = @_;
 
-	is(query('SELECT count(*) FROM anon_auth.users WHERE NOT is_anonymous'), $lives, '... each guest was promoted');
-	is(query('SELECT count(*) FROM anon_auth.sessions'), $lives, '... and has one session: of the promotion');
-	is(query('SELECT count(*) = count(DISTINCT user_id) FROM notes'), 't', '... and one row of its own');
-	is(query('SELECT count(DISTINCT pid) > 1 FROM notes GROUP BY client ORDER BY 1 LIMIT 1'), 't', '... each client was served by several backends');
-	return cmp_ok(query('SELECT count(DISTINCT pid) FROM notes'), '<=', SERVERS, '... which are fewer than the clients');
+	is(query('SELECT count(*) FROM anon_auth.users WHERE NOT is_anonymous'), $lives, 'each guest was promoted');
+	is(query('SELECT count(*) FROM anon_auth.sessions'), $lives, 'each account has one session, that of its promotion');
+	is(query('SELECT count(*) = count(DISTINCT user_id) FROM notes'), 't', 'each account has one row of its own');
+	is(query('SELECT count(DISTINCT pid) > 1 FROM notes GROUP BY client ORDER BY 1 LIMIT 1'), 't', 'several backends served each client');
+	return cmp_ok(query('SELECT count(DISTINCT pid) FROM notes'), '<=', SERVERS, 'there were fewer backends than clients');
 }
 
 run_load('simple', 20);
@@ -132,7 +134,8 @@ SKIP:
 	check_after(CLIENTS * 60);
 }
 
-# A device logs in through it, again and again, each time in another backend
+# A device logs in again and again through PgBouncer, each time in another
+# backend.
 my $device = AnonAuth::Device->new(alg => 'ES256');
 my @subs;
 for (1 .. 5)
@@ -142,14 +145,14 @@ for (1 .. 5)
 
 	push @subs, (run_command([ 'psql', '-XAtqc', $login, $connection ]))[0];
 	like((run_command([ 'psql', '-XAtqc', $login, $connection ]))[1],
-		qr/challenge/, 'a request of a device is used once, whichever backend gets it');
+		qr/challenge/, 'a device request is accepted once, whichever backend gets it');
 }
-is_deeply([ map { $_ eq $subs[0] } @subs ], [ (1) x 5 ], '... and the device is the same user in all');
+is_deeply([ map { $_ eq $subs[0] } @subs ], [ (1) x 5 ], 'the device logs in to the same user in every backend');
 
-# A pooler's server_reset_query
+# PgBouncer's server_reset_query
 my ($reset) = run_command([ 'psql', '-XAtq', '-c', 'BEGIN', '-c', sprintf("SELECT anon_auth.use_access_token(%s) IS NOT NULL", sql_literal(call($node, 'authenticate_anonymously', client_id => 'app')->{access_token})),
 	'-c', 'COMMIT', '-c', 'DISCARD ALL', '-c', 'SELECT anon_auth.uid() IS NULL', $connection ]);
-is($reset, "t\nt", 'DISCARD ALL is allowed, and needed by nobody');
+is($reset, "t\nt", 'DISCARD ALL is allowed, and not needed');
 
 $pgbouncer->signal('INT');
 $pgbouncer->finish;

@@ -1,8 +1,8 @@
-# Thousands of JWTs that are good, or wrong in some way: what verify_jwt() makes
-# of each, and what the npm package jose does.  Where they differ, the difference
-# is one that is meant.
-#
-# ANON_AUTH_OPINIONS, by default 5000, is how many; ANON_AUTH_SEED repeats a run.
+# Compare verify_jwt() with the npm package jose on thousands of JWTs, valid
+# ones and ones that are wrong in some way. Every difference must be in the
+# lists of intended differences below.
+# \n ANON_AUTH_OPINIONS is the number of JWTs; the default is 5000. Set
+# ANON_AUTH_SEED to repeat a run.
 
 use strict;
 use warnings;
@@ -36,7 +36,8 @@ $node->safe_psql('postgres', 'CREATE EXTENSION anon_auth');
 $node->safe_psql('postgres', sprintf 'UPDATE anon_auth.settings SET issuer = %s, audience = %s', map { sql_literal($_) } $issuer, $audience);
 $node->safe_psql('postgres', sprintf 'SELECT anon_auth.import_signing_key(%s)', sql_literal(JSON::PP->new->encode($_))) for @{ $opinion->{keys} };
 
-# All in one backend, so that what one token leaves behind would hurt the next.
+# All calls run in one backend, so that a token with side effects would break
+# later ones.
 my $file = $node->basedir . '/cases.json';
 append_to_file($file, JSON::PP->new->ascii->encode($opinion->{cases}));
 chmod 0644, $file;
@@ -54,9 +55,10 @@ END
 \$\$;
 SELECT verdict(c ->> 'token') FROM jsonb_array_elements(pg_read_file('$file')::jsonb) WITH ORDINALITY e(c, n) ORDER BY n;
 SQL
-is(scalar @answers, $count, 'each token is accepted, or refused with AA014 and a reason');
+is(scalar @answers, $count, 'verify_jwt() accepts each token, or refuses it with AA014 and a reason');
 
-# What we refuse and jose does not, by what was done to the token and why we do.
+# Tokens that verify_jwt() refuses and jose accepts: the change to the token,
+# and the reason.
 my %stricter = (
 	'a member name appears twice' => 'RFC 7515, section 4; RFC 8725, section 2.4: jose takes the last',
 	'it names no key (kid)' => 'jose tries the one key of that algorithm',
@@ -65,8 +67,8 @@ my %stricter = (
 	'not valid unpadded base64url' => 'RFC 4648, section 3.5: jose ignores bits that must be zero',
 	'a byte order mark' => 'RFC 8259, section 8.1: jose ignores it, as parsers may');
 
-# What we accept and jose does not, by its reason: verify_jwt() demands less than
-# access tokens must have.
+# Tokens that verify_jwt() accepts and jose refuses, by jose's reason.
+# verify_jwt() requires fewer claims than access tokens must have.
 my %laxer = (
 	'iss: missing' => 'verify_jwt() checks iss where there is one',
 	'aud: missing' => 'verify_jwt() checks aud where there is one',
@@ -93,9 +95,10 @@ for my $i (0 .. $#answers)
 		$laxer{ $case->{why} } ? $kinds{ $case->{why} }++ : push @laxer, "$case->{made}: $case->{why}: $case->{token}";
 	}
 }
-is_deeply(\@laxer, [], "nothing is accepted that jose refuses (seed $seed)");
-is_deeply(\@stricter, [], 'nothing is refused that jose accepts');
-cmp_ok($_, '>', $count / 10, 'there are enough of both') for $accepted, $refused;
+is_deeply(\@laxer, [], "verify_jwt() accepts no token that jose refuses (seed $seed)");
+is_deeply(\@stricter, [], 'verify_jwt() refuses no token that jose accepts');
+cmp_ok($_, '>', $count / 10,
+	'more than a tenth of the tokens are accepted, and more than a tenth refused') for $accepted, $refused;
 diag("$count tokens: $accepted accepted, $refused refused");
 diag("meant: $_: $kinds{$_}") for sort keys %kinds;
 diag("refused: $_: $reasons{$_}") for sort keys %reasons;

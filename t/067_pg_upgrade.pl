@@ -1,5 +1,6 @@
-# pg_upgrade to a later major: PG_TEST_UPGRADE_TO is the pg_config of one.  Sessions,
-# devices, passwords, policies and keys are there afterwards, and go on.
+# Test pg_upgrade to a later major version. Sessions, devices, passwords,
+# policies and keys must survive.
+# \n Set PG_TEST_UPGRADE_TO to the pg_config of the later version.
 
 use strict;
 use warnings;
@@ -27,10 +28,10 @@ sub output_of
 
 sub major_of { return output_of($_[0], '--version') =~ /(\d+)/ ? $1 : die "what is $_[0]?"; }
 
-cmp_ok(major_of($new_config), '>', major_of('pg_config'), 'PG_TEST_UPGRADE_TO is a later major');
+cmp_ok(major_of($new_config), '>', major_of('pg_config'), 'PG_TEST_UPGRADE_TO is a later major version');
 
-# A copy of the later PostgreSQL, with anon_auth built for it: nothing is
-# installed in the system.
+# Make a copy of the later PostgreSQL and install anon_auth there, so that
+# nothing is installed in the system.
 my $directory = PostgreSQL::Test::Utils::tempdir();
 my %place = map { $_ => output_of($new_config, "--$_") } qw(bindir pkglibdir sharedir);
 
@@ -51,7 +52,7 @@ PostgreSQL::Test::Utils::run_log([ 'find', "$source/src", '(', '-name', '*.o', '
 PostgreSQL::Test::Utils::run_log([ 'make', '-s', '-C', $source, "PG_CONFIG=$bin/pg_config", 'with_llvm=no', 'install' ]) or die 'anon_auth cannot be built for it';
 
 # ---------------------------------------------------------------------------
-# What there is before
+# Before the upgrade
 # ---------------------------------------------------------------------------
 
 my @initdb = ('--no-locale', '--encoding=UTF8');
@@ -89,10 +90,10 @@ my $acls = $old->safe_psql('postgres', $access);
 $old->stop;
 
 # ---------------------------------------------------------------------------
-# And after
+# After the upgrade
 # ---------------------------------------------------------------------------
 
-# No checksums in either: later majors have them by default.
+# Disable checksums in both: later major versions enable them by default.
 my $new = PostgreSQL::Test::Cluster->new('new', install_path => $bin =~ s{/[^/]+$}{}r);
 {
 	local $ENV{PATH} = "$bin:$ENV{PATH}";
@@ -110,25 +111,25 @@ my $new = PostgreSQL::Test::Cluster->new('new', install_path => $bin =~ s{/[^/]+
 	chdir $before;
 }
 $new->start;
-is($new->safe_psql('postgres', $tables) eq $contents ? '' : $new->safe_psql('postgres', $tables), '', 'all rows are as they were');
-is($new->safe_psql('postgres', $access), $acls, '... and who may call what');
+is($new->safe_psql('postgres', $tables) eq $contents ? '' : $new->safe_psql('postgres', $tables), '', 'all rows are unchanged');
+is($new->safe_psql('postgres', $access), $acls, 'the privileges of all functions are unchanged');
 my $refused = refusal($new, 'refresh_session', client_id => 'app', refresh_token => $later->{refresh_token});
-like("$refused->{sqlstate} $refused->{hint}", qr/^F0000 .*(backup|data directory)/s, 'pg_upgrade does not copy the master key: the error says what to do');
+like("$refused->{sqlstate} $refused->{hint}", qr/^F0000 .*(backup|data directory)/s, 'without the master key, which pg_upgrade does not copy, the error says what to do');
 PostgreSQL::Test::Utils::run_log([ 'cp', '-p', $old->data_dir . '/anon_auth.master_key', $new->data_dir ]) or die;
 my $next = call($new, 'refresh_session', client_id => 'app', refresh_token => $later->{refresh_token});
-is($next->{sub}, $guest->{sub}, '... and with the file sessions go on');
-is(call($new, 'refresh_session', client_id => 'app', refresh_token => $later->{refresh_token})->{refresh_token}, $next->{refresh_token}, '... with the same successor for a response that was lost');
-is(refusal($new, 'authenticate_anonymously', client_id => 'app', jwt => $request)->{sqlstate}, 'AA005', '... a request that was used is used');
-is(call($new, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($new)))->{sub}, $keyed->{sub}, '... the device logs in');
-is(call($new, 'authenticate', client_id => 'app', login_id => 'ada', password => 'correct horse')->{sub}, $account->{sub}, '... and so does the account');
+is($next->{sub}, $guest->{sub}, 'sessions continue after the master key file was copied');
+is(call($new, 'refresh_session', client_id => 'app', refresh_token => $later->{refresh_token})->{refresh_token}, $next->{refresh_token}, 'a refresh token from before gets the same successor again, for a lost response');
+is(refusal($new, 'authenticate_anonymously', client_id => 'app', jwt => $request)->{sqlstate}, 'AA005', 'a device request that was used before the upgrade is refused');
+is(call($new, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($new)))->{sub}, $keyed->{sub}, 'the device can log in');
+is(call($new, 'authenticate', client_id => 'app', login_id => 'ada', password => 'correct horse')->{sub}, $account->{sub}, 'the account can log in');
 for my $token ($guest->{access_token}, $later->{access_token}, $next->{access_token})
 {
-	is($new->safe_psql('postgres', 'SELECT anon_auth.verify_jwt(' . sql_literal($token) . q{) ->> 'sub'}), $guest->{sub}, '... tokens of each signing key verify');
+	is($new->safe_psql('postgres', 'SELECT anon_auth.verify_jwt(' . sql_literal($token) . q{) ->> 'sub'}), $guest->{sub}, 'tokens of each signing key verify');
 }
 is($new->safe_psql('postgres', sprintf q{SET ROLE app_user; BEGIN; SELECT anon_auth.use_access_token(%s); SELECT note FROM notes; COMMIT}, sql_literal($next->{access_token})),
-	"$guest->{sub}\nkept", '... and policies hold');
+	"$guest->{sub}\nkept", 'row-level security policies still apply');
 is(call($new, 'promote_anonymous_user', client_id => 'app', username => 'bob', password => 'correct horse', refresh_token => $next->{refresh_token})->{sub},
-	$guest->{sub}, '... and guests become accounts');
+	$guest->{sub}, 'a guest can be promoted');
 is($new->safe_psql('postgres', q{SELECT string_agg(finding, ' ') FROM anon_auth.doctor() WHERE severity = 'error'}), '', 'doctor() finds no error');
 $new->stop;
 done_testing();

@@ -1,7 +1,6 @@
-# One backend, very many calls, half of which fail: its memory stays what it is
-# after the first few.
-#
-# ANON_AUTH_CALLS, by default 20000, is how many.
+# Test that the memory of a backend stays flat over very many calls, half of
+# which fail.
+# \n ANON_AUTH_CALLS is the number of calls. The default is 20000.
 
 use strict;
 use warnings;
@@ -44,8 +43,7 @@ my $request = $device->request(challenge => challenge($node), with_jwk => 1);
 my $jwk = sql_literal(JSON::PP->new->canonical->encode($device->jwk));
 call($node, 'authenticate_anonymously', client_id => 'app', jwt => $request);
 
-# Calls that succeed and calls that fail, some at once and some at their end; a
-# few hash a password.
+# Calls that succeed and calls that fail, early or late. A few hash a password.
 my $round = <<"SQL";
 SELECT token FROM anon_auth.create_challenge() \\gset
 SELECT sub, access_token, refresh_token FROM anon_auth.authenticate_anonymously('app') \\gset
@@ -93,7 +91,7 @@ SQL
 my $sample = q{SELECT 'sample', (SELECT sum(total_bytes) FROM pg_backend_memory_contexts), substring(pg_read_file('/proc/' || pg_backend_pid() || '/status') FROM 'RssAnon:\s+(\d+)'), (SELECT count(*) FROM pg_backend_memory_contexts);} . "\n";
 
 my $directory = $node->basedir;
-my $per_sample = int($calls / SAMPLES / 40) || 1;    # of forty calls
+my $per_sample = int($calls / SAMPLES / 40) || 1;    # forty calls for each sample
 append_to_file("$directory/calls.sql", "$round$now_and_then" x $per_sample);
 append_to_file("$directory/sample.sql", $sample);
 
@@ -109,17 +107,17 @@ my $failed = 0;
 $failed += $_ for values %states;
 my $made = $per_sample * 40 * SAMPLES;
 
-is(scalar @samples, SAMPLES, 'the backend has come to its end');
-is_deeply([ sort keys %states ], [qw(22023 42704 42710 AA001 AA003 AA005 AA006 AA010 AA012 AA014 AA016)], 'the calls failed as they were meant to')
+is(scalar @samples, SAMPLES, 'the backend made all calls');
+is_deeply([ sort keys %states ], [qw(22023 42704 42710 AA001 AA003 AA005 AA006 AA010 AA012 AA014 AA016)], 'the calls failed with the intended errors')
   or diag($errors =~ s/^(.{2000}).*/$1/sr);
-cmp_ok($failed, '>=', $made / 2, '... half of them');
-my @after = @samples[ SAMPLES / 4 .. $#samples ];    # what is kept, is kept by then
+cmp_ok($failed, '>=', $made / 2, 'at least half of the calls failed');
+my @after = @samples[ SAMPLES / 4 .. $#samples ];    # caches are filled by then
 for my $what ([ 0, 'bytes in memory contexts', 64 * 1024 ], [ 1, 'kB of anonymous memory', 512 ], [ 2, 'memory contexts', 2 ])
 {
 	my ($column, $name, $margin) = @$what;
 	my @values = map { $_->[$column] } @after;
 
-	cmp_ok(max(@values[ @values / 2 .. $#values ]), '<=', max(@values[ 0 .. @values / 2 - 1 ]) + $margin, "no more $name at the end than before")
+	cmp_ok(max(@values[ @values / 2 .. $#values ]), '<=', max(@values[ 0 .. @values / 2 - 1 ]) + $margin, "the second half of the calls uses no more $name than the first half")
 	  or diag(join ' ', map { $_->[$column] } @samples);
 	diag(sprintf '%s: %d to %d, over %d calls, %d of which failed', $name, min(@values), max(@values), $made, $failed);
 }

@@ -1,6 +1,6 @@
-# What each operation may cost, by counts that are the same on every machine:
-# the statements it runs, the buffers it touches, the WAL it writes.  The budget
-# is at the end.  Who makes something cheaper lowers it there.
+# Test the cost of each operation by counts that are the same on every machine:
+# statements, buffers, and octets of WAL. The budget is at the end of this file.
+# If you make an operation cheaper, lower its budget.
 
 use strict;
 use warnings;
@@ -39,7 +39,7 @@ CREATE TABLE guest (i integer PRIMARY KEY, refresh_token text, access_token text
 CREATE TABLE challenge (i integer, token text);
 SQL
 
-# One device for each call, and one for the call that warms up.
+# One device for each call, and one for the call that warms up the caches.
 my @devices = map { AnonAuth::Device->new(alg => 'ES256') } 0 .. $calls;
 
 sub prepare_requests
@@ -59,7 +59,7 @@ sub prepare_guests
 		FROM generate_series(0, $calls) AS i, LATERAL anon_auth.authenticate_anonymously(concat('app', left(i::text, 0))) AS r");
 }
 
-# An operation is called once to make its plans, then counted.
+# Each operation is called once to create its plans, then measured.
 my @operations = (
 	[ 'sign-up with a key', sub { prepare_requests(1) }, "anon_auth.authenticate_anonymously('app', (SELECT jwt FROM request WHERE i = %d))" ],
 	[ 'login with a key', sub { prepare_requests(0) }, "anon_auth.authenticate_anonymously('app', (SELECT jwt FROM request WHERE i = %d))" ],
@@ -74,7 +74,7 @@ my @operations = (
 	[ 'create_challenge', undef, "anon_auth.create_challenge() WHERE %d >= 0" ],
 	[ 'uid', undef, "anon_auth.uid() WHERE %d >= 0" ]);
 
-# Statements, buffers and octets of WAL of one call, rounded up.
+# Statements, buffers and octets of WAL for one call, rounded up.
 sub cost
 {
 	my ($call) = @_;

@@ -1,5 +1,6 @@
-# Counters of attempts that no rollback undoes: exact, bounded, on standbys, after
-# a restart, with a clock that was wrong.
+# Test the counters of attempts, which no rollback undoes. They must be exact
+# and bounded, work on standbys, survive a restart and a crash, and cope with a
+# clock that was wrong.
 
 use strict;
 use warnings;
@@ -42,8 +43,8 @@ sub account
 	return call($node, 'promote_anonymous_user', client_id => 'app', email => "$name\@example.com", password => 'correct horse', refresh_token => $guest->{refresh_token});
 }
 
-# How many of so many calls were answered, each rolled back after its answer, and
-# how many refused with AA018, in one statement.
+# Return how many of the calls were answered, each rolled back after its answer,
+# and how many were refused with AA018. All calls are in one statement.
 sub rolled_back_calls
 {
 	my ($count, $call) = @_;
@@ -71,30 +72,31 @@ SQL
 }
 
 # ---------------------------------------------------------------------------
-# A rollback gives no further try
+# A rollback gives no further attempt
 # ---------------------------------------------------------------------------
 
 my $ada = account('ada');
 query('UPDATE anon_auth.settings SET password_attempts_per_minute_per_user = 5');
-like(rolled_back_calls(300, q{anon_auth.authenticate('app', 'ada@example.com', 'wrong ' || i)}), qr/^[56] 29[45]$/, 'of 300 passwords in savepoints, as many are tried as the limit allows');
-is(refusal($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse')->{sqlstate}, 'AA018', '... and the limit holds afterwards');
+like(rolled_back_calls(300, q{anon_auth.authenticate('app', 'ada@example.com', 'wrong ' || i)}), qr/^[56] 29[45]$/, 'of 300 passwords tried in savepoints, only as many are compared as the limit allows');
+is(refusal($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse')->{sqlstate}, 'AA018', 'the limit still applies after the savepoints');
 let_pass(60);
 query(q{BEGIN; SELECT anon_auth.authenticate('app', 'ada@example.com', 'wrong'); ROLLBACK}) for 1 .. 5;
-is(refusal($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse')->{sqlstate}, 'AA018', 'transactions that roll back are counted');
+is(refusal($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse')->{sqlstate}, 'AA018', 'attempts in transactions that roll back are counted');
 query('UPDATE anon_auth.settings SET password_attempts_per_minute_per_user = 1000');
 
 query('UPDATE anon_auth.settings SET guest_sign_ups_per_minute = 7');
-like(rolled_back_calls(50, q{anon_auth.authenticate_anonymously('app')}), qr/^[78] 4[23]$/, 'so are sign-ups');
+like(rolled_back_calls(50, q{anon_auth.authenticate_anonymously('app')}), qr/^[78] 4[23]$/,
+	'sign-ups that are rolled back are counted');
 query('UPDATE anon_auth.settings SET guest_sign_ups_per_minute = NULL');
 
 my $device = AnonAuth::Device->new(alg => 'ES256');
 call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node), with_jwk => 1));
 query('UPDATE anon_auth.settings SET device_key_logins_per_minute = 3');
 my $request = $device->request(challenge => challenge($node));
-like(rolled_back_calls(20, "anon_auth.authenticate_anonymously('app', jwt => '$request')"), qr/^[34] 1[67]$/, 'and logins with one device key');
-is(refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node)))->{sqlstate}, 'AA018', '... which have a limit of their own');
+like(rolled_back_calls(20, "anon_auth.authenticate_anonymously('app', jwt => '$request')"), qr/^[34] 1[67]$/, 'logins with a device key that are rolled back are counted');
+is(refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node)))->{sqlstate}, 'AA018', 'logins with a device key have their own limit');
 let_pass(60);
-is(call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node)))->{token_type}, 'Bearer', '... for a while');
+is(call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node)))->{token_type}, 'Bearer', 'the limit of a device key ends after a while');
 query('UPDATE anon_auth.settings SET device_key_logins_per_minute = DEFAULT');
 
 # ---------------------------------------------------------------------------
@@ -119,25 +121,25 @@ sub log_in_again
 
 my $code = new_code();
 rolled_back_calls(5, verify('not it'));
-is(query('SELECT ' . verify($code)), 'f', 'five wrong codes that are rolled back void the code');
+is(query('SELECT ' . verify($code)), 'f', 'five wrong codes that are rolled back invalidate the code');
 $code = new_code();
 rolled_back_calls(4, verify('not it'));
-is(query('BEGIN; SELECT ' . verify($code) . '; ROLLBACK'), 't', 'the right code at the fifth try is right');
-is(query('SELECT ' . verify($code)), 'f', '... and used, although that was rolled back');
+is(query('BEGIN; SELECT ' . verify($code) . '; ROLLBACK'), 't', 'the right code is accepted at the fifth attempt');
+is(query('SELECT ' . verify($code)), 'f', 'a code is used although its use was rolled back');
 
-# Five tries for each of many codes.
+# Five attempts at each of many codes.
 for my $round (1 .. 30)
 {
 	$code = new_code();
 	last unless rolled_back_calls(5, verify('not it')) eq '5 0';
 }
-cmp_ok(query('SELECT count(*) FROM anon_auth.events WHERE type = \'verification.requested\''), '<', 30, 'a hundred wrong codes in a day are enough');
-is(refusal($node, 'verify_login_id', code => $code, access_token => $ada->{access_token})->{sqlstate}, 'AA018', '... and the right one is refused, too');
+cmp_ok(query('SELECT count(*) FROM anon_auth.events WHERE type = \'verification.requested\''), '<', 30, 'about a hundred wrong codes a day reach the limit, however many codes are requested');
+is(refusal($node, 'verify_login_id', code => $code, access_token => $ada->{access_token})->{sqlstate}, 'AA018', 'the right code is refused after too many wrong codes');
 let_pass(86400);
 $code = new_code();
-is(query('SELECT ' . verify($code)), 't', '... until the day is over');
+is(query('SELECT ' . verify($code)), 't', 'the right code is accepted on the next day');
 
-# Anybody may claim an address, and take that back.
+# Any user may claim an address, and withdraw the claim.
 my $in_one = query(<<'SQL');
 BEGIN;
 SELECT p.access_token FROM anon_auth.authenticate_anonymously('app') g, anon_auth.promote_anonymous_user('app', email => 'claimed@example.com', password => 'correct horse', refresh_token => g.refresh_token) p \gset
@@ -145,22 +147,22 @@ SELECT FROM anon_auth.request_verification('email', :'access_token');
 SELECT anon_auth.verify_login_id(code, 'email', :'access_token') FROM anon_auth.take_outbox_messages();
 ROLLBACK;
 SQL
-is($in_one =~ s/\s+//gr, 'f', 'a code is not looked at in the transaction that made it');
+is($in_one =~ s/\s+//gr, 'f', 'a code is refused in the transaction that created it');
 my $chief = account('chief');
-like(rolled_back_calls(120, 'anon_auth.verify_login_id(\'1\', \'email\', ' . sql_literal($chief->{access_token}) . ')'), qr/^100 20$/, 'a hundred tries for an address are enough');
+like(rolled_back_calls(120, 'anon_auth.verify_login_id(\'1\', \'email\', ' . sql_literal($chief->{access_token}) . ')'), qr/^100 20$/, 'an address has a hundred attempts a day');
 query("SELECT anon_auth.delete_user('$chief->{sub}')");
 $chief = account('chief');
-is(refusal($node, 'verify_login_id', code => '1', access_token => $chief->{access_token})->{sqlstate}, 'AA018', '... whoever claims it');
+is(refusal($node, 'verify_login_id', code => '1', access_token => $chief->{access_token})->{sqlstate}, 'AA018', 'the attempts at an address are shared by all users that claim it');
 
-# A reset: an error that follows the right code would not use it up.
+# Password reset: an error after the right code would leave the code unused.
 query(q{SELECT anon_auth.request_password_reset('ada@example.com')});
 $code = query('SELECT code FROM anon_auth.take_outbox_messages()');
 my @weak = map { refusal($node, 'reset_password', login_id => 'ada@example.com', code => $_, new_password => 'x')->{sqlstate} } $code, 'WRONGCODE0';
-is("@weak", 'AA011 AA011', 'a password that is refused does not tell whether the code was right');
+is("@weak", 'AA011 AA011', 'the refusal of a weak password does not reveal whether the code was right');
 query("SELECT anon_auth.reset_password('ada\@example.com', '$code', 'correct horse')");
 
 # ---------------------------------------------------------------------------
-# A call that has waited does not bring back an old state
+# A call that waited does not restore an old state
 # ---------------------------------------------------------------------------
 
 set_clock(0);
@@ -173,10 +175,10 @@ $waiter->begin("SELECT FROM anon_auth.promote_anonymous_user('app', email => 'ad
 $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%promote_anonymous_user%'}) or die 'nothing waits';
 let_pass(57);
 my $guesses = q{anon_auth.authenticate('app', 'ada@example.com', 'wrong ' || i)};
-like(rolled_back_calls(20, $guesses), qr/^10 10$/, 'while one call waits, others use up a limit');
+like(rolled_back_calls(20, $guesses), qr/^10 10$/, 'calls use up a limit while another call waits');
 $holder->query('ROLLBACK');
 $waiter->end;
-like(rolled_back_calls(20, $guesses), qr/^[01] (?:20|19)$/, '... which the one that has waited does not give back');
+like(rolled_back_calls(20, $guesses), qr/^[01] (?:20|19)$/, 'the call that waited does not restore the limit');
 $_->close for $holder, $waiter;
 query("UPDATE anon_auth.settings SET promotion_conflict = 'error', password_attempts_per_minute_per_user = 1000; SELECT anon_auth.reset_counters()");
 
@@ -192,38 +194,38 @@ sub session_rows { return query("SELECT count(*) FROM anon_auth.sessions WHERE u
 my $victim = rotating_guest();
 my $before = statistic('rolled_back_refreshes');
 my ($first, $second) = map { query('BEGIN; ' . refresh($victim->{refresh_token}) . '; ROLLBACK') } 1, 2;
-like($first, qr/^\Q$victim->{sub}\E\|\S+$/, 'a refresh that is rolled back has given tokens');
-is($second, $first, '... and again the same within the grace period');
-is(statistic('rolled_back_refreshes') - $before, 2, '... and is counted');
-is(refusal($node, 'refresh_session', client_id => 'rotating', refresh_token => (split /\|/, $first)[1])->{sqlstate}, 'AA006', 'its refresh token is worth nothing');
+like($first, qr/^\Q$victim->{sub}\E\|\S+$/, 'a refresh that is rolled back returned tokens');
+is($second, $first, 'the same refresh token gives the same successor within the grace period');
+is(statistic('rolled_back_refreshes') - $before, 2, 'stats counts refreshes that were rolled back');
+is(refusal($node, 'refresh_session', client_id => 'rotating', refresh_token => (split /\|/, $first)[1])->{sqlstate}, 'AA006', 'the refresh token of a refresh that was rolled back is refused');
 let_pass(11);
-is(query('BEGIN; ' . refresh($victim->{refresh_token}) . '; ROLLBACK'), '|', 'used again after the grace period, it is a stolen one');
-is(session_rows($victim->{sub}), 1, '... whose session is there, since that was rolled back');
-is(query("SELECT anon_auth.use_access_token('$victim->{access_token}') IS NOT NULL AND NOT anon_auth.session_alive()"), 't', '... and has ended all the same');
-is(refusal($node, 'create_promotion_code', refresh_token => $victim->{refresh_token})->{sqlstate}, 'AA006', '... for every function');
+is(query('BEGIN; ' . refresh($victim->{refresh_token}) . '; ROLLBACK'), '|', 'a token that is used again after the grace period is taken as stolen');
+is(session_rows($victim->{sub}), 1, 'the rollback keeps the row of the session');
+is(query("SELECT anon_auth.use_access_token('$victim->{access_token}') IS NOT NULL AND NOT anon_auth.session_alive()"), 't', 'the session has ended although the reuse was rolled back');
+is(refusal($node, 'create_promotion_code', refresh_token => $victim->{refresh_token})->{sqlstate}, 'AA006', 'every function refuses the session');
 query('SELECT anon_auth.reset_counters()');
-is(query("SELECT anon_auth.use_access_token('$victim->{access_token}') IS NOT NULL AND NOT anon_auth.session_alive()"), 't', '... even when the counters are reset');
-is(query(refresh($victim->{refresh_token})), '|', 'the next use of the token');
-is(session_rows($victim->{sub}), 0, '... ends the session for good');
-is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused' AND user_id = '$victim->{sub}'"), 1, '... with an event');
+is(query("SELECT anon_auth.use_access_token('$victim->{access_token}') IS NOT NULL AND NOT anon_auth.session_alive()"), 't', 'the session stays ended when the counters are reset');
+is(query(refresh($victim->{refresh_token})), '|', 'the next use of the token is refused');
+is(session_rows($victim->{sub}), 0, 'the next use of the token deletes the session');
+is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused' AND user_id = '$victim->{sub}'"), 1, 'the next use of the token writes an event');
 
 $victim = rotating_guest();
 my $successor = (split /\|/, query(refresh($victim->{refresh_token})))[1];
 let_pass(11);
-is(query('BEGIN; ' . refresh($victim->{refresh_token}) . '; ROLLBACK'), '|', 'a token whose successor was used for long');
-is(query(refresh($successor)), '|', '... ends the session, even if that is rolled back');
+is(query('BEGIN; ' . refresh($victim->{refresh_token}) . '; ROLLBACK'), '|', 'a token whose successor was used long ago is refused in a transaction that rolls back');
+is(query(refresh($successor)), '|', 'the session of that token has ended although the reuse was rolled back');
 
 $victim = rotating_guest();
 query('BEGIN; SAVEPOINT s; ' . refresh($victim->{refresh_token}) . '; ROLLBACK TO s; COMMIT');
 let_pass(11);
-is(query(refresh($victim->{refresh_token})), '|', 'a rollback to a savepoint is a rollback');
+is(query(refresh($victim->{refresh_token})), '|', 'a rollback to a savepoint counts as a rollback');
 
 $victim = rotating_guest();
 for my $round (1 .. 5)
 {
 	my ($sub, $next) = split /\|/, query('BEGIN; SAVEPOINT s; ' . refresh($victim->{refresh_token}) . '; RELEASE s; COMMIT');
 
-	is($sub, $victim->{sub}, "refresh $round of an honest client");
+	is($sub, $victim->{sub}, "refresh $round of an honest client succeeds");
 	$victim->{refresh_token} = $next;
 	let_pass(3600);
 }
@@ -242,17 +244,17 @@ BEGIN
 EXCEPTION WHEN division_by_zero THEN NULL;
 END \$\$
 SQL
-cmp_ok(statistic('counters') - $before, '<=', 1, 'a session takes room for one counter, however often it is refreshed');
+cmp_ok(statistic('counters') - $before, '<=', 1, 'a session takes at most one counter, however often it is refreshed');
 let_pass(11);
-is(query(refresh($victim->{refresh_token})), '|', '... and its first token counts as presented');
+is(query(refresh($victim->{refresh_token})), '|', 'the first token of the session counts as presented');
 
-# The clock was two hours ahead, and is corrected.
+# The clock was two hours ahead and is corrected.
 $victim = rotating_guest();
 let_pass(7200);
 $successor = (split /\|/, query(refresh($victim->{refresh_token})))[1];
 let_pass(-7200 + 20);
 is(refusal($node, 'refresh_session', client_id => 'rotating', refresh_token => $victim->{refresh_token})->{sqlstate}, 'AA006', 'a clock that is set back does not prolong the grace period');
-like(query(refresh($successor)), qr/^\Q$victim->{sub}\E\|/, '... and ends no session');
+like(query(refresh($successor)), qr/^\Q$victim->{sub}\E\|/, 'a clock that is set back ends no session');
 
 # ---------------------------------------------------------------------------
 # A login that is rolled back
@@ -260,8 +262,8 @@ like(query(refresh($successor)), qr/^\Q$victim->{sub}\E\|/, '... and ends no ses
 
 $before = statistic('rolled_back_logins');
 my $token = query(q{BEGIN; SELECT access_token FROM anon_auth.authenticate('app', 'ada@example.com', 'correct horse'); ROLLBACK});
-like($token, qr/^ey/, 'a login that is rolled back has given tokens');
-is(statistic('rolled_back_logins') - $before, 1, '... and is counted');
+like($token, qr/^ey/, 'a login that is rolled back returned tokens');
+is(statistic('rolled_back_logins') - $before, 1, 'stats counts logins that were rolled back');
 my $pre_request = <<"SQL";
 BEGIN;
 SET LOCAL request.method = 'GET';
@@ -271,13 +273,13 @@ SELECT anon_auth.postgrest_pre_request();
 ROLLBACK
 SQL
 $node->psql('postgres', sprintf($pre_request, $token), stderr => \my $stderr, on_error_stop => 1);
-like($stderr, qr/invalid session/, 'PostgREST refuses its access token');
+like($stderr, qr/invalid session/, 'PostgREST refuses the access token of a login that was rolled back');
 log_in_again();
 $node->psql('postgres', sprintf($pre_request, $ada->{access_token}), stderr => \$stderr, on_error_stop => 1);
-is($stderr, '', '... and takes the one of a login');
+is($stderr, '', 'PostgREST accepts the access token of a login');
 
 # ---------------------------------------------------------------------------
-# The store: exact, kept, and on standbys
+# The store of the counters is exact and durable, and works on standbys
 # ---------------------------------------------------------------------------
 
 sub take { return "anon_auth.take_rate_limit('$_[0]', $_[1], '1 day')"; }
@@ -286,32 +288,35 @@ set_clock(0);
 query('SELECT anon_auth.reset_counters(); CREATE TABLE granted (at timestamptz)');
 my $script = $node->basedir . '/take.sql';
 append_to_file($script, 'INSERT INTO granted SELECT now() WHERE ' . take('shared', 100) . ";\n");
-$node->command_ok([ 'pgbench', '-n', '-c', 8, '-j', 2, '-t', 200, '-f', $script, 'postgres' ], 'eight clients take as fast as they can');
-is(query('SELECT count(*) FROM granted'), 100, '... and get exactly what there is');
-is(query('BEGIN READ ONLY; SELECT ' . take('read only', 1) . '; ROLLBACK'), 't', 'a read-only transaction takes');
-is(query('BEGIN READ ONLY; SELECT ' . take('read only', 1) . '; ROLLBACK'), 'f', '... and that counts');
+$node->command_ok([ 'pgbench', '-n', '-c', 8, '-j', 2, '-t', 200, '-f', $script, 'postgres' ], 'eight clients take from one limit as fast as they can');
+is(query('SELECT count(*) FROM granted'), 100, 'eight concurrent clients get exactly what the limit allows');
+is(query('BEGIN READ ONLY; SELECT ' . take('read only', 1) . '; ROLLBACK'), 't',
+	'a read-only transaction can take from a limit');
+is(query('BEGIN READ ONLY; SELECT ' . take('read only', 1) . '; ROLLBACK'), 'f',
+	'what a read-only transaction took is counted');
 $node->restart;
-is(query('SELECT ' . take('shared', 100)), 'f', 'a restart forgets nothing');
+is(query('SELECT ' . take('shared', 100)), 'f', 'a restart keeps the counters');
 $node->stop('immediate');
 $node->start;
-is(query('SELECT ' . take('shared', 100)), 'f', 'a crash forgets nothing');
+is(query('SELECT ' . take('shared', 100)), 'f', 'a crash keeps the counters');
 
 $node->backup('copy');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'copy', has_streaming => 1);
 $standby->start;
-is(join(' ', map { $standby->safe_psql('postgres', 'SELECT ' . take('shared', 2)) } 1 .. 3), 't t f', 'a standby counts for itself');
+is(join(' ', map { $standby->safe_psql('postgres', 'SELECT ' . take('shared', 2)) } 1 .. 3), 't t f', 'a standby has its own counters');
 $standby->stop;
 
 query('CREATE DATABASE other; SELECT ' . take('mine', 1));
 $node->safe_psql('other', 'CREATE EXTENSION anon_auth');
-is($node->safe_psql('other', 'SELECT ' . take('mine', 1)), 't', 'another database counts for itself');
+is($node->safe_psql('other', 'SELECT ' . take('mine', 1)), 't', 'another database has its own counters');
 my @files = map { (split m{/})[-1] } glob($node->data_dir . '/pg_stat_tmp/anon_auth.*');
-is(scalar @files, 2, 'each has a file');
+is(scalar @files, 2, 'each database has a counter file');
 query('DROP DATABASE other');
 query('CREATE DATABASE third');
 $node->safe_psql('third', 'CREATE EXTENSION anon_auth; SELECT ' . take('mine', 1));
-is(scalar(() = glob($node->data_dir . '/pg_stat_tmp/anon_auth.*')), 2, '... which goes when another is made');
+is(scalar(() = glob($node->data_dir . '/pg_stat_tmp/anon_auth.*')), 2,
+	'the counter file of a dropped database is deleted when another one is created');
 query('DROP DATABASE third');
 
 # ---------------------------------------------------------------------------
@@ -323,29 +328,29 @@ query('SELECT anon_auth.reset_counters()');
 set_clock(7200);
 query("SELECT anon_auth.take_rate_limit('clock', 2, '1 minute') FROM generate_series(1, 3)");
 set_clock(0);
-is(query("SELECT anon_auth.take_rate_limit('clock', 2, '1 minute')"), 'f', 'a clock that is set back does not give more');
+is(query("SELECT anon_auth.take_rate_limit('clock', 2, '1 minute')"), 'f', 'a clock that is set back does not raise a limit');
 set_clock(30);
-is(query("SELECT anon_auth.take_rate_limit('clock', 2, '1 minute')"), 't', '... nor keeps anybody waiting for longer than the limit has it');
+is(query("SELECT anon_auth.take_rate_limit('clock', 2, '1 minute')"), 't', "after the clock was set back, nobody waits longer than the limit's period");
 query('UPDATE anon_auth.settings SET lockout_max_attempts = 1, lockout_minimum_seconds = 60, lockout_maximum_seconds = 60,
 	password_attempts_per_minute_per_user = NULL, password_attempts_per_minute_per_user_per_ip = NULL');
 set_clock(7200);
 call($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'wrong');
 set_clock(0);
-is(refusal($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse')->{sqlstate}, 'AA019', 'neither does it end a lockout');
+is(refusal($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse')->{sqlstate}, 'AA019', 'a clock that is set back does not end a lockout');
 set_clock(61);
-is(call($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse')->{sub}, $ada->{sub}, '... nor prolong it');
+is(call($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse')->{sub}, $ada->{sub}, 'a clock that is set back does not prolong a lockout');
 query('UPDATE anon_auth.settings SET lockout_max_attempts = 0');
 
 # ---------------------------------------------------------------------------
-# A file that is damaged, or was left in the middle of a change
+# A counter file that is damaged, or was left in the middle of a change
 # ---------------------------------------------------------------------------
 
 query('SELECT anon_auth.reset_counters(); SELECT ' . take('torn', 1));
 my ($file) = glob($node->data_dir . '/pg_stat_tmp/anon_auth.' . query("SELECT oid FROM pg_database WHERE datname = 'postgres'") . '.*');
 
-# Restart the server on a file in which the change of the only counter is half done.
-# Returns how many counters were changed.  See counter_file.h: a header, and
-# buckets of 256 keys and cells.
+# Restart the server on a file in which the change of the only counter is half
+# done. Returns how many counters were changed. See counter_file.h for the
+# format: a header, then buckets of 256 keys and cells.
 sub tear
 {
 	my ($header, $bucket) = (176, 32 + 256 * 8 + 256 * 16);
@@ -375,20 +380,20 @@ sub tear
 	return $changed;
 }
 
-is(tear(), 1, 'a change is half done');
-is(query('SELECT ' . take('torn', 1)), 'f', 'a change that a killed backend has left half done is undone');
-is(tear(), 1, 'a change is half done again');
-is(query('SELECT anon_auth.reset_counters(); SELECT ' . take('torn', 1)), "\nt", '... and does not bring a counter back that is reset');
+is(tear(), 1, 'the file has one change that is half done');
+is(query('SELECT ' . take('torn', 1)), 'f', 'a change that a killed backend left half done is undone');
+is(tear(), 1, 'the file again has one change that is half done');
+is(query('SELECT anon_auth.reset_counters(); SELECT ' . take('torn', 1)), "\nt", 'undoing a half-done change does not restore a counter that was reset');
 $node->stop;
 truncate $file, 1000 or die "cannot truncate $file: $!";
 $node->start;
-is(query('SELECT ' . take('torn', 1)), 't', 'a file of another size is replaced');
-is(query('SELECT ' . take('torn', 1)), 'f', '... by one that counts');
+is(query('SELECT ' . take('torn', 1)), 't', 'a file of the wrong size is replaced');
+is(query('SELECT ' . take('torn', 1)), 'f', 'the file that replaced it counts');
 unlink $file or die;
-is(join(' ', map { query('SELECT ' . take('torn', 1)) } 1, 2), 't f', 'so is one that is gone');
+is(join(' ', map { query('SELECT ' . take('torn', 1)) } 1, 2), 't f', 'a missing file is replaced by one that counts');
 
 # ---------------------------------------------------------------------------
-# No room
+# A full store
 # ---------------------------------------------------------------------------
 
 $node->append_conf('postgresql.conf', 'anon_auth.counter_cells = 4096');
@@ -411,11 +416,11 @@ BEGIN
 END $$;
 SELECT flood(20000, '1 day');
 SQL
-cmp_ok($refused, '>=', 20000 - 2048, 'where there is no room, new counters are refused');
-is(query('SELECT ' . take('before', 1)), 'f', '... and no counter is evicted that limits somebody');
-is(statistic('counters_refused'), $refused, '... which stats tells');
-is(query("SELECT count(*) FILTER (WHERE anon_auth.take_rate_limit('short ' || n, 100, '1 minute')) FROM generate_series(1, 500) n"), 500, 'counters that live long leave room for others');
-is(query("SELECT counters <= 2048 + 500 FROM anon_auth.stats"), 't', '... whose number is bounded');
+cmp_ok($refused, '>=', 20000 - 2048, 'when the store is full, new counters are refused');
+is(query('SELECT ' . take('before', 1)), 'f', 'no counter is evicted while it limits somebody');
+is(statistic('counters_refused'), $refused, 'stats shows the number of refused counters');
+is(query("SELECT count(*) FILTER (WHERE anon_auth.take_rate_limit('short ' || n, 100, '1 minute')) FROM generate_series(1, 500) n"), 500, 'long-lived counters leave room for short-lived ones');
+is(query("SELECT counters <= 2048 + 500 FROM anon_auth.stats"), 't', 'the number of counters is bounded');
 
 $node->stop;
 done_testing();

@@ -1,6 +1,7 @@
-# The tables spread over a coordinator and workers by Citus: distribute() and the way
-# back, every node as entry, nodes that come, die and come back, and how many
-# shards a call touches.  (t/072_citus_regress.pl has the regression tests there.)
+# Test the extension on a Citus cluster of one coordinator and workers. It
+# covers distribute() and undistribute(), calls on every node, nodes that are
+# added, crash and return, and the number of shards that a call touches.
+# (t/072_citus_regress.pl runs the regression tests on a cluster.)
 
 use strict;
 use warnings;
@@ -22,7 +23,7 @@ my ($coordinator, @workers) = start_cluster('citus', 2);
 
 sub query { return $coordinator->safe_psql('postgres', $_[0]); }
 
-# "SQLSTATE: message" of a statement's error.
+# Return "SQLSTATE: message" of a statement's error.
 sub error_on
 {
 	my ($node, $statement) = @_;
@@ -56,37 +57,37 @@ SQL
 call($coordinator, 'create_signing_key', alg => 'ES256');
 
 # ---------------------------------------------------------------------------
-# What stands against it
+# Preconditions of distribute()
 # ---------------------------------------------------------------------------
 
 my $key_file = $workers[1]->data_dir . '/anon_auth.master_key';
 rename $key_file, "$key_file.away" or die $!;
 like(error_on($coordinator, 'SELECT anon_auth.distribute()'), qr/^55000: the master key of worker \S+ is not the coordinator's/,
 	'distribute() refuses a worker without the master key');
-ok(!-e $key_file, '... and makes none there');
+ok(!-e $key_file, 'distribute() does not create the master key on a worker');
 rename "$key_file.away", $key_file or die $!;
 
 query('CREATE TABLE notes (author uuid REFERENCES anon_auth.users)');
 like(error_on($coordinator, 'SELECT anon_auth.distribute()'), qr/^55000: foreign keys of your tables .*: notes_author_fkey on public\.notes/,
-	'distribute() names the foreign keys that stand against it');
+	'distribute() lists the foreign keys that prevent it');
 query('DROP TABLE notes; CREATE TRIGGER mine AFTER DELETE ON anon_auth.users EXECUTE FUNCTION suppress_redundant_updates_trigger()');
-like(error_on($coordinator, 'SELECT anon_auth.distribute()'), qr/^55000: triggers .*: mine on anon_auth\.users/, '... and the triggers');
+like(error_on($coordinator, 'SELECT anon_auth.distribute()'), qr/^55000: triggers .*: mine on anon_auth\.users/, 'distribute() lists the triggers that prevent it');
 query('DROP TRIGGER mine ON anon_auth.users');
-like(error_on($workers[0], 'SELECT anon_auth.distribute()'), qr/^55000: this is not the coordinator/, '... and is called on the coordinator');
-is(query('SELECT count(*) FROM pg_dist_partition'), 0, '... and changes nothing until then');
+like(error_on($workers[0], 'SELECT anon_auth.distribute()'), qr/^55000: this is not the coordinator/, 'distribute() can only be called on the coordinator');
+is(query('SELECT count(*) FROM pg_dist_partition'), 0, 'a refused distribute() changes nothing');
 
 # ---------------------------------------------------------------------------
-# With what is there
+# Distributing existing rows
 # ---------------------------------------------------------------------------
 
-# The definitions of all constraints, indexes and triggers.
+# Return the definitions of all constraints, indexes and triggers.
 my $definitions = <<'SQL';
 SELECT string_agg(d, E'\n' ORDER BY d) FROM (
 	SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) AS d FROM pg_constraint WHERE connamespace = 'anon_auth'::regnamespace
 	UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'anon_auth'
 	UNION ALL SELECT tgname || ' ' || tgenabled::text || ' ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text LIKE 'anon_auth.%') x
 SQL
-# Every row of every table that is distributed, in order.
+# Return every row of every distributed table, in order.
 sub contents
 {
 	return join "\n", map {
@@ -103,20 +104,21 @@ my ($defined, $contained) = (query($definitions), contents());
 
 query('SELECT anon_auth.distribute(8)');
 is(query("SELECT string_agg(DISTINCT partmethod::text || ' ' || (SELECT count(*) FROM pg_dist_shard s WHERE s.logicalrelid = p.logicalrelid), ', ') FROM pg_dist_partition p"),
-	'h 8, n 1', 'distribute() makes as many shards as it is told, and reference tables');
-is(contents(), $contained, '... and takes along every row');
+	'h 8, n 1', 'distribute() creates the given number of shards, and reference tables');
+is(contents(), $contained, 'distribute() keeps every row');
 query('SELECT anon_auth.distribute(4)');
-is(query("SELECT count(*) FROM pg_dist_shard WHERE logicalrelid = 'anon_auth.users'::regclass"), 8, 'a second call changes no shards');
-is(error_on($coordinator, 'SELECT anon_auth.distribute(0)'), '22023: shard_count must be between 1 and 64000', '... and still looks at its argument');
+is(query("SELECT count(*) FROM pg_dist_shard WHERE logicalrelid = 'anon_auth.users'::regclass"), 8, 'a second distribute() changes no shards');
+is(error_on($coordinator, 'SELECT anon_auth.distribute(0)'), '22023: shard_count must be between 1 and 64000', 'a second distribute() still checks its argument');
 
 # ---------------------------------------------------------------------------
-# Any node as entry
+# Calls on any node
 # ---------------------------------------------------------------------------
 
-is(keyed($workers[0], $device)->{sub}, $with_key->{sub}, 'a device comes back on a worker to the user that it was before');
-is(keyed($workers[1], $device)->{sub}, $with_key->{sub}, '... and on another');
-is(refreshed($workers[1], $without_key)->{sub}, $without_key->{sub}, 'a refresh token from before works on a worker');
-is(call($workers[0], 'authenticate', client_id => 'app', login_id => 'ada', password => 'correct horse')->{sub}, $account->{sub}, '... and so does a password');
+is(keyed($workers[0], $device)->{sub}, $with_key->{sub}, 'a device logs in on a worker to the same user as before');
+is(keyed($workers[1], $device)->{sub}, $with_key->{sub}, 'a device logs in on another worker');
+is(refreshed($workers[1], $without_key)->{sub}, $without_key->{sub},
+	'a worker accepts a refresh token that was issued before');
+is(call($workers[0], 'authenticate', client_id => 'app', login_id => 'ada', password => 'correct horse')->{sub}, $account->{sub}, 'a worker accepts a password that was set before');
 my $at_worker = guest($workers[0]);
 for my $node ($coordinator, @workers)
 {
@@ -124,20 +126,20 @@ for my $node ($coordinator, @workers)
 		'a token that a worker has signed is verified by ' . $node->name);
 }
 $at_worker = promoted($workers[1], refreshed($coordinator, $at_worker), 'bob');
-is(call($workers[0], 'authenticate', client_id => 'app', login_id => 'BOB', password => 'correct horse')->{sub}, $at_worker->{sub}, 'a guest of one worker is promoted on another');
+is(call($workers[0], 'authenticate', client_id => 'app', login_id => 'BOB', password => 'correct horse')->{sub}, $at_worker->{sub}, 'a guest of one worker can be promoted on another');
 query("UPDATE anon_auth.settings SET issuer = 'https://from.coordinator.example'");
-is($workers[0]->safe_psql('postgres', "SELECT anon_auth.openid_configuration() ->> 'issuer'"), 'https://from.coordinator.example', 'settings of one node hold on the others');
+is($workers[0]->safe_psql('postgres', "SELECT anon_auth.openid_configuration() ->> 'issuer'"), 'https://from.coordinator.example', 'settings that one node changed apply on the other nodes');
 $workers[1]->safe_psql('postgres', 'SELECT anon_auth.rotate_signing_key()');
-is($workers[0]->safe_psql('postgres', 'SELECT anon_auth.jwks()'), query('SELECT anon_auth.jwks()'), 'a key that a worker has made is on all nodes');
+is($workers[0]->safe_psql('postgres', 'SELECT anon_auth.jwks()'), query('SELECT anon_auth.jwks()'), 'a signing key that a worker created is on all nodes');
 
 # ---------------------------------------------------------------------------
-# How many shards a call touches
+# The number of shards that a call touches
 # ---------------------------------------------------------------------------
 
 query(sprintf "SELECT citus_set_node_property('%s', %d, 'shouldhaveshards', false)", $coordinator->host, $coordinator->port);
 
-# [shards of users' tables, statements sent to them] of a call; those of the
-# same number are one.
+# Return [number of shards of the users' tables, number of statements sent to
+# them] for a call. Shards with the same number count as one.
 sub touched
 {
 	my ($statement) = @_;
@@ -150,7 +152,8 @@ sub touched
 	return [ $groups, scalar @statements ];
 }
 
-# Where the row of an id is: nodeport, or shardminvalue, which colocated shards share.
+# Return where the row of an id is: nodeport, or shardminvalue, which colocated
+# shards share.
 sub place
 {
 	my ($what, $table, $id) = @_;
@@ -161,7 +164,7 @@ WHERE shardid = get_shard_id_for_distribution_column('$table', '$id')
 SQL
 }
 
-# A login ID that is not where the user is.
+# A login ID on another shard than its user.
 my $names = 0;
 sub name_elsewhere
 {
@@ -191,25 +194,27 @@ $new = guest();
 my $cleo = name_elsewhere('shardminvalue', $new->{sub});
 is(touched(statement_of('promote_anonymous_user', client_id => 'app', username => $cleo, password => 'correct horse', refresh_token => $new->{refresh_token}))->[0],
 	2, 'a promotion touches two shards: the user\'s and the login ID\'s');
-is(touched(statement_of('authenticate', client_id => 'app', login_id => $cleo, password => 'correct horse'))->[0], 2, '... and so does a login with a password');
-# A key's user gets an id that belongs to the key's shard; by chance one in eight would.
+is(touched(statement_of('authenticate', client_id => 'app', login_id => $cleo, password => 'correct horse'))->[0], 2, 'a login with a password touches two shards');
+# A key's user gets an id on the key's shard. Without that, one in eight would
+# be there by chance.
 for my $number (1 .. 3)
 {
 	my $other = AnonAuth::Device->new(alg => 'ES256');
 	my $request = sub { return $other->request(challenge => challenge($coordinator), @_) };
 
 	is(touched(statement_of('authenticate_anonymously', client_id => 'app', jwt => $request->(with_jwk => 1)))->[0], 1, "a sign-up with a key touches one shard ($number)");
-	is(touched(statement_of('authenticate_anonymously', client_id => 'app', jwt => $request->()))->[0], 1, '... and so does a login with it');
+	is(touched(statement_of('authenticate_anonymously', client_id => 'app', jwt => $request->()))->[0], 1, "a login with a key touches one shard ($number)");
 	my $id = query(sprintf "SELECT user_id FROM anon_auth.device_keys WHERE kid = %s", sql_literal($other->{kid}));
 	my $dora = name_elsewhere('shardminvalue', $id);
 	is(touched(statement_of('promote_anonymous_user', client_id => 'app', username => $dora, password => 'correct horse', jwt => $request->(action => 'promote')))->[0],
-		2, '... and its promotion touches two');
-	is(query("SELECT is_anonymous FROM anon_auth.users WHERE id = '$id'"), 'f', '... and is done');
+		2, "the promotion of a guest with a key touches two shards ($number)");
+	is(query("SELECT is_anonymous FROM anon_auth.users WHERE id = '$id'"), 'f',
+		"the promotion of a guest with a key is complete ($number)");
 }
-like(query("EXPLAIN SELECT * FROM anon_auth.sessions WHERE user_id = '$new->{sub}'"), qr/Task Count: 1\b/, 'the sessions of a user are on one shard');
+like(query("EXPLAIN SELECT * FROM anon_auth.sessions WHERE user_id = '$new->{sub}'"), qr/Task Count: 1\b/, 'all sessions of a user are on one shard');
 
 # ---------------------------------------------------------------------------
-# Rights
+# Privileges
 # ---------------------------------------------------------------------------
 
 query(<<'SQL');
@@ -219,18 +224,19 @@ GRANT EXECUTE ON FUNCTION anon_auth.create_challenge(text) TO web;
 SQL
 like(query("SELECT what FROM anon_auth.doctor() WHERE finding = 'grants_differ'"), qr/does not have the coordinator's grants/, 'doctor() sees that Citus does not copy grants on functions');
 query('SELECT anon_auth.distribute()');
-is(query("SELECT count(*) FROM anon_auth.doctor() WHERE finding IN ('grants_differ', 'worker_cannot_serve')"), 0, '... which distribute() does');
+is(query("SELECT count(*) FROM anon_auth.doctor() WHERE finding IN ('grants_differ', 'worker_cannot_serve')"), 0, 'distribute() copies the grants to the workers');
 sub as_web { return $_[0]->psql('postgres', "SET ROLE web; SELECT anon_auth.create_challenge()"); }
-is(as_web($workers[0]), 0, '... so that a client may call them on a worker');
+is(as_web($workers[0]), 0, 'a client can call the granted functions on a worker');
 query('REVOKE EXECUTE ON FUNCTION anon_auth.create_challenge(text) FROM web; SELECT anon_auth.distribute()');
-isnt(as_web($workers[0]), 0, '... until the right is revoked');
+isnt(as_web($workers[0]), 0, 'a client cannot call a function on a worker after the right was revoked');
 query('GRANT EXECUTE ON FUNCTION anon_auth.create_challenge(text) TO web; SELECT anon_auth.distribute()');
 query("CREATE ROLE guest_of_web; GRANT EXECUTE ON FUNCTION anon_auth.create_challenge(text) TO web WITH GRANT OPTION; SELECT anon_auth.distribute()");
 $workers[0]->safe_psql('postgres', 'SET citus.enable_ddl_propagation = off; SET ROLE web; GRANT EXECUTE ON FUNCTION anon_auth.create_challenge(text) TO guest_of_web');
-like(error_on($coordinator, 'SELECT anon_auth.distribute()'), qr/^55000: worker .* does not take the grants/, '... and says which worker has grants that are not the owner\'s to revoke');
+like(error_on($coordinator, 'SELECT anon_auth.distribute()'), qr/^55000: worker .* does not take the grants/, 'distribute() names the worker with grants that the owner cannot revoke');
 $workers[0]->safe_psql('postgres', 'SET citus.enable_ddl_propagation = off; SET ROLE web; REVOKE EXECUTE ON FUNCTION anon_auth.create_challenge(text) FROM guest_of_web');
 query('REVOKE GRANT OPTION FOR EXECUTE ON FUNCTION anon_auth.create_challenge(text) FROM web; CREATE PROCEDURE anon_auth.not_of_the_extension() LANGUAGE sql AS \'\'');
-is(error_on($coordinator, 'SELECT anon_auth.distribute()'), '', '... and leaves alone what is not the extension\'s');
+is(error_on($coordinator, 'SELECT anon_auth.distribute()'), '',
+	'distribute() ignores functions that do not belong to the extension');
 query('DROP PROCEDURE anon_auth.not_of_the_extension; DROP ROLE guest_of_web');
 
 # ---------------------------------------------------------------------------
@@ -246,40 +252,41 @@ SQL
 my @owners = map { guest() } 1 .. 2;
 query("INSERT INTO notes (user_id, note) VALUES ('$owners[0]{sub}', 'of the guest'), ('$owners[1]{sub}', 'deleted')");
 is(call($coordinator, 'promote_anonymous_user', client_id => 'app', username => 'ada', password => 'correct horse', refresh_token => $owners[0]{refresh_token})->{sub},
-	$account->{sub}, 'a guest is merged into an account on another shard');
-is(query("SELECT note, length FROM notes WHERE user_id = '$account->{sub}'"), 'of the guest|12', '... with its rows of a distributed table');
+	$account->{sub}, 'a guest can be merged into an account on another shard');
+is(query("SELECT note, length FROM notes WHERE user_id = '$account->{sub}'"), 'of the guest|12', "a merge moves the guest's rows of a distributed table");
 query("SELECT anon_auth.delete_user('$owners[1]{sub}')");
-is(query('SELECT count(*) FROM notes'), 1, 'the rows of a user who is deleted go, too');
+is(query('SELECT count(*) FROM notes'), 1, 'deleting a user deletes its rows of a distributed table');
 query("ALTER TABLE notes ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON notes USING (user_id = anon_auth.uid()); GRANT SELECT ON notes TO web; GRANT EXECUTE ON FUNCTION anon_auth.uid() TO web; SELECT anon_auth.distribute()");
 my ($rc, $seen) = $coordinator->psql('postgres', "SET ROLE web; SELECT set_config('request.jwt.claims', '{\"sub\": \"$account->{sub}\"}', false); SELECT count(*) FROM notes");
-unlike($seen // '', qr/^[1-9]/m, 'a policy on a shard does not see the claims of the entry, and shows nothing');
+unlike($seen // '', qr/^[1-9]/m, 'a policy on a shard does not see the claims of the entry node, and shows no rows');
 
 # ---------------------------------------------------------------------------
 # A node that is added later
 # ---------------------------------------------------------------------------
 
 my $late = add_node($coordinator, 'citus_worker_late');
-like(error_on($late, "SELECT anon_auth.authenticate_anonymously('app')"), qr/^F0000: /, 'a new node without the master key serves nobody');
-ok(!-e $late->data_dir . '/anon_auth.master_key', '... and makes no key of its own');
-like(query("SELECT finding FROM anon_auth.doctor() WHERE what LIKE '%:" . $late->port . " %' ORDER BY 1"), qr/^grants_differ\nworker_cannot_serve$/, '... which doctor() tells');
+like(error_on($late, "SELECT anon_auth.authenticate_anonymously('app')"), qr/^F0000: /, 'a new node without the master key refuses calls');
+ok(!-e $late->data_dir . '/anon_auth.master_key', 'a new node does not create a master key');
+like(query("SELECT finding FROM anon_auth.doctor() WHERE what LIKE '%:" . $late->port . " %' ORDER BY 1"), qr/^grants_differ\nworker_cannot_serve$/, 'doctor() reports the new node');
 use_same_master_key($coordinator, $late);
 query('SELECT anon_auth.distribute()');
 my $at_late = guest($late);
-is(refreshed($coordinator, $at_late)->{sub}, $at_late->{sub}, 'with the key it serves at once');
-is(as_web($late), 0, '... with the rights of the others');
+is(refreshed($coordinator, $at_late)->{sub}, $at_late->{sub},
+	'a new node serves users as soon as it has the master key');
+is(as_web($late), 0, 'a new node has the grants of the other nodes');
 query("SELECT rebalance_table_shards(shard_transfer_mode => 'block_writes')");
 cmp_ok(query(sprintf "SELECT count(*) FROM citus_shards WHERE nodeport = %d AND nodename = '%s' AND table_name = 'notes'::regclass", $late->port, $late->host),
-	'>', 0, 'shards move to it');
+	'>', 0, 'shards can move to the new node');
 $at_late = refreshed($workers[0], $at_late);
-is($at_late->{sub}, refreshed($late, $at_late)->{sub}, '... and their users go on');
+is($at_late->{sub}, refreshed($late, $at_late)->{sub}, 'users whose shards moved can refresh on the new node');
 
 # ---------------------------------------------------------------------------
-# Another master key, as docs/citus.md says
+# Master key rotation, as docs/citus.md describes it
 # ---------------------------------------------------------------------------
 
 my @all = ($coordinator, @workers, $late);
 
-# Which nodes do not take the refresh token of which others.
+# Return which nodes refuse the refresh tokens of which other nodes.
 sub refusals
 {
 	my @refusals;
@@ -293,7 +300,7 @@ sub refusals
 	return join ', ', @refusals;
 }
 
-# The lines of the key file of a node, in another order or with others.
+# Rewrite the lines of a node's master key file.
 sub change_key_file
 {
 	my ($node, $change) = @_;
@@ -316,17 +323,17 @@ for my $node (@all)
 	change_key_file($node, sub { my @lines = @_; my $last = pop @lines; return ((grep { /^#/ } @lines), $last, grep { !/^#/ } @lines) });
 	is(refusals(), '', 'nodes serve each other\'s users when it is the first on ' . $node->name);
 }
-is(query('SELECT anon_auth.reseal_signing_keys()'), query("SELECT count(*) FROM anon_auth.signing_keys"), 'signing keys are sealed with it once');
-is(refreshed($late, $old_session)->{sub}, $old_session->{sub}, '... and a session from before goes on');
+is(query('SELECT anon_auth.reseal_signing_keys()'), query("SELECT count(*) FROM anon_auth.signing_keys"), 'reseal_signing_keys() seals every signing key with the new master key');
+is(refreshed($late, $old_session)->{sub}, $old_session->{sub}, 'a session from before the rotation continues');
 $_->safe_psql('postgres', "SELECT anon_auth.retire_master_key('$former_id')") for @all;
-is(refusals(), '', '... and the former key can be retired');
+is(refusals(), '', 'the former master key can be retired on all nodes');
 my ($rotated, $id, $warning) = $coordinator->psql('postgres', 'SELECT anon_auth.rotate_master_key()');
-like($warning, qr/WARNING:  the other nodes cannot open what is sealed here until they have this master key file/, 'rotate_master_key() says that the other nodes need the file');
+like($warning, qr/WARNING:  the other nodes cannot open what is sealed here until they have this master key file/, 'rotate_master_key() warns that the other nodes need the file');
 use_same_master_key($coordinator, @workers, $late);
-is(refusals(), '', '... which they have then');
+is(refusals(), '', "the nodes accept each other's tokens after the file was copied");
 
 # ---------------------------------------------------------------------------
-# A node that dies, and comes back
+# A node that crashes and returns
 # ---------------------------------------------------------------------------
 
 my (@here, @there);
@@ -341,16 +348,16 @@ do { $name = name_elsewhere('nodeport', $here[1]{sub}); }
 	while place('nodeport', 'anon_auth.login_ids', query("SELECT substr(encode(sha256('username:$name'), 'hex'), 1, 32)::uuid")) != $late->port;
 
 $late->stop('immediate');
-is(refreshed($coordinator, $here[0])->{sub}, $here[0]{sub}, 'while a node is down the users of the others refresh');
-isnt(error_on($coordinator, statement_of('refresh_session', client_id => 'app', refresh_token => $there[0]{refresh_token})), '', '... and its own cannot');
+is(refreshed($coordinator, $here[0])->{sub}, $here[0]{sub}, 'while a node is down, users on other nodes can refresh');
+isnt(error_on($coordinator, statement_of('refresh_session', client_id => 'app', refresh_token => $there[0]{refresh_token})), '', 'while a node is down, its own users cannot refresh');
 isnt(error_on($coordinator, statement_of('promote_anonymous_user', client_id => 'app', username => $name, password => 'correct horse', refresh_token => $here[1]{refresh_token})),
-	'', '... nor can a guest take a login ID that is there');
+	'', 'while a node is down, a guest cannot be promoted with a login ID on it');
 $late->start;
-is(refreshed($coordinator, $there[0])->{sub}, $there[0]{sub}, 'when it is back they go on where they were');
-is(query("SELECT is_anonymous, login_id_routes FROM anon_auth.users WHERE id = '$here[1]{sub}'"), 't|{}', '... and the promotion has left nothing half done');
-is(promoted($coordinator, $here[1], $name)->{sub}, $here[1]{sub}, '... and succeeds when it is tried again');
+is(refreshed($coordinator, $there[0])->{sub}, $there[0]{sub}, 'users can refresh after their node returned');
+is(query("SELECT is_anonymous, login_id_routes FROM anon_auth.users WHERE id = '$here[1]{sub}'"), 't|{}', 'the failed promotion left nothing half done');
+is(promoted($coordinator, $here[1], $name)->{sub}, $here[1]{sub}, 'the promotion succeeds on the second attempt');
 
-# Promotions while it is killed: all of one, or nothing.
+# Promotions while the node is killed: each is completely done, or not at all.
 my @many = map { guest() } 1 .. 60;
 my $script = join '', map { statement_of('promote_anonymous_user', client_id => 'app', username => "many$_", password => 'correct horse', refresh_token => $many[$_]{refresh_token}) . ";\n" } 0 .. $#many;
 my $file = PostgreSQL::Test::Utils::tempdir() . '/promotions.sql';
@@ -364,7 +371,7 @@ $late->start;
 query('SELECT recover_prepared_transactions()') for 1 .. 2;
 $_->safe_psql('postgres', 'SELECT recover_prepared_transactions()') for @workers, $late;
 is($coordinator->safe_psql('postgres', 'SELECT count(*) FROM pg_prepared_xacts') + $workers[0]->safe_psql('postgres', 'SELECT count(*) FROM pg_prepared_xacts') +
-		$late->safe_psql('postgres', 'SELECT count(*) FROM pg_prepared_xacts'), 0, 'after a crash no transaction stays prepared');
+		$late->safe_psql('postgres', 'SELECT count(*) FROM pg_prepared_xacts'), 0, 'no prepared transaction remains after a crash');
 my $half = query(<<'SQL');
 WITH u AS MATERIALIZED (SELECT id, unnest(login_id_routes) AS route FROM anon_auth.users),
 	l AS MATERIALIZED (SELECT user_id, route FROM anon_auth.login_ids),
@@ -372,34 +379,34 @@ WITH u AS MATERIALIZED (SELECT id, unnest(login_id_routes) AS route FROM anon_au
 SELECT (SELECT count(*) FROM (TABLE u EXCEPT TABLE l) a), (SELECT count(*) FROM (TABLE l EXCEPT TABLE u) b),
 	(SELECT count(*) FROM (SELECT user_id FROM l EXCEPT TABLE p) c)
 SQL
-is($half, '0|0|0', '... and no promotion is half done');
+is($half, '0|0|0', 'no promotion is half done after a crash');
 my $done = query("SELECT count(*) FROM anon_auth.login_ids WHERE value LIKE 'many%'");
 note("$done of 60 promotions were done");
 
 # ---------------------------------------------------------------------------
-# The way back, and out
+# Undistributing, and distributing again
 # ---------------------------------------------------------------------------
 
 query('DROP TABLE notes');
 query('DROP OWNED BY web; SELECT anon_auth.distribute(); DROP ROLE web');
 my $before = contents();
 query('SELECT anon_auth.undistribute()');
-is(contents(), $before, 'undistribute() brings back every row');
-is(query($definitions), $defined, '... and every constraint, index and trigger');
-is(query("SELECT count(*) FROM pg_dist_partition"), 0, '... and leaves no shards');
-query('CALL citus_cleanup_orphaned_resources()');  # what rebalancing has left
-is(query("SELECT count(*) FROM run_command_on_workers('SELECT count(*) FROM pg_class WHERE relname ~ ''^users_[0-9]+\$''') WHERE result <> '0'"), 0, '... on no node');
+is(contents(), $before, 'undistribute() keeps every row');
+is(query($definitions), $defined, 'undistribute() restores every constraint, index and trigger');
+is(query("SELECT count(*) FROM pg_dist_partition"), 0, 'undistribute() leaves no shards');
+query('CALL citus_cleanup_orphaned_resources()');  # remove shards that rebalancing left behind
+is(query("SELECT count(*) FROM run_command_on_workers('SELECT count(*) FROM pg_class WHERE relname ~ ''^users_[0-9]+\$''') WHERE result <> '0'"), 0, 'undistribute() leaves no shard table on any node');
 for my $function ('distribute', 'undistribute')
 {
 	like(error_on($coordinator, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT anon_auth.$function()"), qr/^55000: tables are moved at READ COMMITTED only/, "$function() refuses a snapshot that may be old");
 }
 query('SELECT anon_auth.undistribute()');
-is(keyed($coordinator, $device)->{sub}, $with_key->{sub}, 'a second undistribute() changes nothing, and the device comes back');
+is(keyed($coordinator, $device)->{sub}, $with_key->{sub}, 'a second undistribute() changes nothing, and the device can log in');
 query('SELECT anon_auth.distribute(4)');
-is(keyed($workers[1], $device)->{sub}, $with_key->{sub}, 'it can be distributed again');
+is(keyed($workers[1], $device)->{sub}, $with_key->{sub}, 'the tables can be distributed again');
 query('SELECT anon_auth.undistribute()');
 
-# A call that waits for distribute() may fail once, as its snapshot is from before.
+# A call that waits for distribute() may fail once, since its snapshot is older.
 my $sign_up = PostgreSQL::Test::Utils::tempdir() . '/sign_up.sql';
 append_to_file($sign_up, "INSERT INTO answered SELECT sub FROM anon_auth.authenticate_anonymously('app');\n");
 query('CREATE TABLE answered (sub uuid); UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL');
@@ -413,12 +420,12 @@ for my $change ('distribute(4)', 'undistribute()')
 	$sign_ups->signal('INT');
 	$sign_ups->finish;
 }
-is(query('SELECT count(*) FROM answered WHERE sub NOT IN (SELECT user_id FROM anon_auth.sessions)'), 0, '... and loses none');
+is(query('SELECT count(*) FROM answered WHERE sub NOT IN (SELECT user_id FROM anon_auth.sessions)'), 0, 'distribute() and undistribute() lose no guest that signs up meanwhile');
 query('DROP TABLE answered; DROP EXTENSION anon_auth CASCADE');
 is(query("SELECT count(*) FROM run_command_on_workers('SELECT count(*) FROM pg_namespace WHERE nspname LIKE ''anon_auth%''') WHERE result <> '0'"), 0, 'DROP EXTENSION leaves nothing on any node');
 
 # ---------------------------------------------------------------------------
-# An application's table, as docs/citus.md says
+# An application's table, as docs/citus.md describes it
 # ---------------------------------------------------------------------------
 
 query(<<'SQL');

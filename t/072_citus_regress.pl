@@ -1,6 +1,7 @@
-# The regression tests once more where the tables are distributed by Citus: on the
-# coordinator, and those that need nothing else there on a worker.  What is
-# otherwise is in t/citus, a patch of the expected output a test, with the reason.
+# Run the regression tests on a Citus cluster with distributed tables.
+# \n All tests run on the coordinator; the tests that do not depend on the
+# coordinator also run on a worker. A patch in t/citus lists the differences
+# from a test's expected output, with the reason.
 
 use strict;
 use warnings;
@@ -22,10 +23,11 @@ my $scratch = PostgreSQL::Test::Utils::tempdir();
 my $node_path = dirname(PostgreSQL::Test::Utils::tempdir_short());
 my ($coordinator, @workers) = start_cluster('regress', 2);
 
-# inventory lists the catalog, which is not the same; distribute has where there is no Citus;
-# foreign_keys has the trigger of users, which Citus does not run; attached_objects attaches
-# what Citus refuses; the nodes must have one
-# master key file, so own_master_key is left out
+# Tests that cannot run on a cluster: inventory lists the catalog, which
+# differs. distribute tests a server without Citus. foreign_keys tests a trigger
+# of users that does not exist with Citus. attached_objects attaches objects
+# that Citus refuses. own_master_key gives one session a master key file, but
+# all nodes must have the same file.
 my @tests = grep { !/^(?:attached_objects|distribute|foreign_keys|(?:\w+_)?inventory|own_master_key)$/ } map { basename($_, '.sql') } sort glob("$top/sql/*.sql");
 my @on_worker = qw(claims guests jose_vectors jws_verify key_rotation login_ids master_key_rotation promotion refresh_rotation signing_keys);
 
@@ -33,7 +35,7 @@ my %distribute = (
 	'CREATE' => "\\o /dev/null\nCREATE EXTENSION IF NOT EXISTS anon_auth_citus;\nSELECT anon_auth.distribute(4);\n\\o\n",
 	'DROP' => "\\o /dev/null\nSELECT anon_auth.undistribute();\n\\o\n");
 
-# Without a master key file that only the test's session has.
+# Remove the master key file that only the test's session has.
 sub with_file_of_all_nodes
 {
 	my ($text) = @_;
@@ -43,8 +45,9 @@ sub with_file_of_all_nodes
 	return $text;
 }
 
-# The file with distribute() and undistribute() where the extension comes and goes,
-# as far as a master key that the test itself has changed allows it.
+# Return the test's script with distribute() after each CREATE EXTENSION and
+# undistribute() before each DROP, unless a master key that the test changed
+# prevents it.
 sub with_distribution
 {
 	my ($name) = @_;
@@ -67,7 +70,7 @@ sub without_extension
 	return join '', grep { !/^(?:CREATE|DROP) EXTENSION/ } split /^/, $text;
 }
 
-# What psql prints, as pg_regress calls it.
+# Return psql's output with the options of pg_regress.
 sub output_of
 {
 	my ($node, $sql, @options) = @_;
@@ -82,12 +85,14 @@ sub output_of
 	}
 	unlink $file;
 	$output =~ s/\Q$_\E//g for values %distribute;
-	# tables and constraints have the numbers of their shards; nodes are anywhere
+	# remove shard numbers from names of tables and constraints; mask paths and
+	# ports of nodes
 	$output =~ s/((?:relation|constraint) "\w+?)_1\d{5}"/$1"/g;
 	$output =~ s/\Q$node_path\E\S*:\d+/NODE/g;
-	# that the other nodes now have another master key
+	# remove the warning that the other nodes now have another master key
 	$output =~ s/^WARNING:  the other nodes cannot open .*\nHINT:  .*\n//mg;
-	# what doctor() says of the workers' grants in every answer
+	# remove doctor()'s findings about the workers' grants, which every answer
+	# has
 	$output =~ s/^.*(?:grants_differ|anon_auth\.distribute\(\);$).*\n//mg;
 	return $output;
 }
@@ -113,7 +118,7 @@ sub expected
 	return slurp_file("$scratch/expected");
 }
 
-# Shows where they differ.
+# Show the difference.
 sub same
 {
 	my ($output, $expected, $name) = @_;
@@ -128,7 +133,7 @@ sub same
 	diag(substr $difference, 0, 4000);
 }
 
-# Everything that a test may have left.
+# Drop everything that a test may have left behind.
 sub clean
 {
 	$coordinator->psql('postgres', 'SELECT anon_auth.undistribute(); DROP EXTENSION anon_auth CASCADE; DROP SCHEMA IF EXISTS app, yard, traps CASCADE; DROP FUNCTION IF EXISTS attempt', on_error_stop => 0);
@@ -140,9 +145,9 @@ sub clean
 for my $name (@tests)
 {
 	clean();
-	# examples has distribute() among them
+	# the examples call distribute() themselves
 	same(output_of($coordinator, $name eq 'examples' ? slurp_file("$top/sql/$name.sql") : with_distribution($name)),
-		expected($name), "$name is the same on the coordinator");
+		expected($name), "$name has the expected output on the coordinator");
 }
 
 for my $name (@on_worker)
@@ -150,8 +155,8 @@ for my $name (@on_worker)
 	clean();
 	$coordinator->safe_psql('postgres', 'SELECT anon_auth.distribute(4)');
 	same(output_of($workers[0], without_extension(with_file_of_all_nodes(slurp_file("$top/sql/$name.sql"))), '-c citus.enable_ddl_propagation=off'),
-		without_extension(expected($name)), "$name is the same on a worker");
-	# its roles and functions are there alone
+		without_extension(expected($name)), "$name has the expected output on a worker");
+	# the worker's roles and functions exist only there
 	$workers[0]->psql('postgres', 'SET citus.enable_ddl_propagation = off; DROP OWNED BY regress_anon_auth_app; DROP ROLE regress_anon_auth_app', on_error_stop => 0);
 }
 

@@ -1,6 +1,8 @@
-# What a role that may call the client functions, and has SQL of its own, could do
-# where Citus has spread the tables: Citus writes statements under the session's
-# parameters and sends them on connections of the extension's owner.
+# Attacks on a Citus cluster by a role that may call the client functions and
+# run its own SQL.
+# \n Citus writes statements under the session's parameters, and sends them to
+# other nodes on connections of the extension's owner. A role must not be able
+# to read these statements, change their meaning, or add its own.
 
 use strict;
 use warnings;
@@ -24,7 +26,7 @@ sub query { return $coordinator->safe_psql('postgres', $_[0]); }
 
 my $superuser = query('SELECT current_user');
 
-# All that psql prints for a role's statements, sent one after the other.
+# Return psql's output for statements that a role sends one after the other.
 sub printed
 {
 	my ($node, $role, @statements) = @_;
@@ -55,7 +57,7 @@ CREATE ROLE application LOGIN;
 SQL
 
 # ---------------------------------------------------------------------------
-# The library must have been there from the beginning
+# The library must be preloaded
 # ---------------------------------------------------------------------------
 
 sub restart_with
@@ -72,21 +74,22 @@ like(printed($coordinator, $superuser, 'SELECT anon_auth.distribute(4)'), qr/550
 restart_with($workers[1], shared_preload_libraries => 'citus, anon_auth');
 $workers[1]->append_conf('postgresql.conf', 'standard_conforming_strings = on');
 restart_with($workers[1], standard_conforming_strings => 'off');
-like(printed($coordinator, $superuser, 'SELECT anon_auth.distribute(4)'), qr/55000: worker \S+ cannot serve .*\n.*standard_conforming_strings is off/, '... and one that reads strings otherwise');
+like(printed($coordinator, $superuser, 'SELECT anon_auth.distribute(4)'), qr/55000: worker \S+ cannot serve .*\n.*standard_conforming_strings is off/, 'distribute() refuses a worker with standard_conforming_strings off');
 restart_with($workers[1], standard_conforming_strings => 'on');
 restart_with($coordinator, shared_preload_libraries => 'citus');
-like(printed($coordinator, $superuser, 'SELECT anon_auth.distribute(4)'), qr/55000: this node cannot serve distributed tables safely/, '... and itself');
+like(printed($coordinator, $superuser, 'SELECT anon_auth.distribute(4)'), qr/55000: this node cannot serve distributed tables safely/, 'distribute() refuses to run on a coordinator where anon_auth is not preloaded');
 restart_with($coordinator, shared_preload_libraries => 'citus, anon_auth');
 query('SELECT anon_auth.distribute(4); SELECT anon_auth.grant_client_api(\'mallory\'); SELECT anon_auth.distribute()');
 restart_with($workers[1], shared_preload_libraries => 'citus');
 like(as_mallory($workers[1], "SELECT sub FROM anon_auth.authenticate_anonymously('app')"), qr/55000: anon_auth must be preloaded where Citus distributes its tables/,
-	'a node where it is not preloaded later serves nobody');
-like(query("SELECT what FROM anon_auth.doctor() WHERE finding = 'node_is_not_guarded'"), qr/^worker \S+ cannot serve distributed tables safely$/, '... and doctor() says which');
+	'a node that starts without preloading anon_auth refuses calls');
+like(query("SELECT what FROM anon_auth.doctor() WHERE finding = 'node_is_not_guarded'"), qr/^worker \S+ cannot serve distributed tables safely$/, 'doctor() names the node that does not preload anon_auth');
 restart_with($workers[1], shared_preload_libraries => 'citus, anon_auth');
-is(query("SELECT count(*) FROM anon_auth.doctor() WHERE finding = 'node_is_not_guarded'"), 0, '... until it is');
+is(query("SELECT count(*) FROM anon_auth.doctor() WHERE finding = 'node_is_not_guarded'"), 0,
+	'doctor() reports nothing after the node preloads anon_auth again');
 
 # ---------------------------------------------------------------------------
-# Reading what is sent
+# Reading the statements that Citus sends
 # ---------------------------------------------------------------------------
 
 for my $node ($coordinator, @workers)
@@ -101,37 +104,37 @@ for my $node ($coordinator, @workers)
 	my $printed = as_mallory($node, @show, "SELECT anon_auth.request_password_reset('victim\@example.com')");
 	my $code = query("SELECT code FROM anon_auth.take_outbox_messages() WHERE user_id = '$victim->{sub}'");
 
-	like($code, qr/^\w{6,}$/, 'a code is made on ' . $node->name);
-	unlike($printed, qr/$code/, '... and the client is not shown it');
-	unlike($printed, qr/$victim->{sub}/, '... nor whose it is');
-	unlike(slurp_file($node->logfile), qr/NOTICE:  (?:issuing|executing the command locally).*$code/, '... and cannot have it logged');
+	like($code, qr/^\w{6,}$/, 'a code is created on ' . $node->name);
+	unlike($printed, qr/$code/, 'the client is not shown the code');
+	unlike($printed, qr/$victim->{sub}/, "the client is not shown the code's user");
+	unlike(slurp_file($node->logfile), qr/NOTICE:  (?:issuing|executing the command locally).*$code/, 'the client cannot have the code logged');
 	query("DELETE FROM anon_auth.one_time_codes WHERE user_id = '$victim->{sub}'");
 }
-like(printed($coordinator, $superuser, $show[0], "SELECT anon_auth.userinfo('$victim->{access_token}')"), qr/issuing .*FROM anon_auth\.users_/, 'a superuser may look at what is sent');
+like(printed($coordinator, $superuser, $show[0], "SELECT anon_auth.userinfo('$victim->{access_token}')"), qr/issuing .*FROM anon_auth\.users_/, 'a superuser can see the statements that Citus sends');
 
 # ---------------------------------------------------------------------------
-# Sending something along
+# Adding parameters to the statements that Citus sends
 # ---------------------------------------------------------------------------
 
 my $sending = "SET citus.propagate_set_commands = 'local'";
 for my $statement ('SET LOCAL search_path = mallory, pg_catalog', 'SET LOCAL standard_conforming_strings = off', 'SET LOCAL mallory.x = 1; SELECT 1', 'RESET ALL', 'SET TRANSACTION READ WRITE')
 {
-	like(as_mallory($coordinator, 'BEGIN', $sending, $statement), qr/42501: parameters cannot be sent to other nodes/, "what comes with $statement is not sent");
+	like(as_mallory($coordinator, 'BEGIN', $sending, $statement), qr/42501: parameters cannot be sent to other nodes/, "a transaction that sends parameters with $statement is refused");
 }
 like(as_mallory($coordinator, 'BEGIN', $sending, "SET citus.propagate_set_commands = 'none'", 'SET LOCAL search_path = mallory', "SELECT 'then ' || current_schemas(false)::text"),
-	qr/^then /m, 'who does not send may SET');
+	qr/^then /m, 'a session that sends no parameters may use SET');
 for my $other ([ 'no_anon_auth', 'CREATE EXTENSION citus; CREATE SCHEMA anon_auth' ], [ 'no_citus', 'CREATE EXTENSION anon_auth; CREATE EXTENSION anon_auth_citus' ])
 {
 	my ($database, $made) = @$other;
 
 	query("CREATE DATABASE $database");
 	$coordinator->safe_psql($database, $made);
-	is($coordinator->safe_psql($database, "$sending; BEGIN; SET LOCAL work_mem = '1MB'; SELECT 'then'", extra_params => [ '-U', 'mallory' ]), 'then', "... and so may everybody in database $database");
+	is($coordinator->safe_psql($database, "$sending; BEGIN; SET LOCAL work_mem = '1MB'; SELECT 'then'", extra_params => [ '-U', 'mallory' ]), 'then', "every role may send parameters in database $database");
 }
-like(printed($coordinator, $superuser, 'BEGIN', $sending, 'SET LOCAL work_mem = 1024', "SELECT 'then ' || current_setting('work_mem')"), qr/^then 1MB/m, '... and so may a superuser');
+like(printed($coordinator, $superuser, 'BEGIN', $sending, 'SET LOCAL work_mem = 1024', "SELECT 'then ' || current_setting('work_mem')"), qr/^then 1MB/m, 'a superuser may send parameters');
 
 # ---------------------------------------------------------------------------
-# Writing it otherwise
+# Changing the format of values that Citus sends
 # ---------------------------------------------------------------------------
 
 for my $settings ([ 'SET DateStyle = German' ], [ "SET DateStyle = 'Postgres, DMY'", "SET TimeZone = 'EST+120'" ], [ "SET DateStyle = 'SQL, DMY'", "SET TimeZone = 'Asia/Kolkata'" ],
@@ -139,45 +142,48 @@ for my $settings ([ 'SET DateStyle = German' ], [ "SET DateStyle = 'Postgres, DM
 {
 	my ($sub) = as_mallory($coordinator, @$settings, "SELECT 'sub ' || sub FROM anon_auth.authenticate_anonymously('app', device_info => jsonb_build_object('name', 'a' || chr(92) || 'b'''))") =~ /^sub (\S+)/m;
 
-	isnt($sub, undef, "a guest signs up under @$settings");
+	isnt($sub, undef, "a guest can sign up under @$settings");
 	is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$sub' AND abs(extract(epoch FROM now() - created_at)) < 60 AND expires_at > now() + interval '1 day'"), 1,
-		'... and the times are what they are');
-	is(query("SELECT device_info ->> 'name' FROM anon_auth.sessions WHERE user_id = '$sub'"), 'a\b\'', '... and so are the strings');
+		"timestamps are stored correctly under @$settings");
+	is(query("SELECT device_info ->> 'name' FROM anon_auth.sessions WHERE user_id = '$sub'"), 'a\b\'', "strings are stored correctly under @$settings");
 }
 query('SELECT anon_auth.reset_counters()');
 query("SELECT anon_auth.request_password_reset('victim\@example.com')");
 my $code = query("SELECT code FROM anon_auth.take_outbox_messages() WHERE user_id = '$victim->{sub}'");
 query("UPDATE anon_auth.one_time_codes SET expires_at = now() - interval '2 days' WHERE user_id = '$victim->{sub}'");
 like(as_mallory($coordinator, 'SET DateStyle = Postgres', "SET TimeZone = 'EST+120'", "SELECT 'reset ' || anon_auth.reset_password('victim\@example.com', '$code', 'mallory was here')"),
-	qr/^reset false$/m, 'an expired code is expired in every time zone');
-is(call($coordinator, 'authenticate', client_id => 'app', login_id => 'victim@example.com', password => 'correct horse')->{sub}, $victim->{sub}, '... and sets no password');
+	qr/^reset false$/m, 'an expired code is refused in every time zone');
+is(call($coordinator, 'authenticate', client_id => 'app', login_id => 'victim@example.com', password => 'correct horse')->{sub}, $victim->{sub}, 'an expired code sets no password');
 
 # ---------------------------------------------------------------------------
-# One transaction on all nodes
+# Transactions on several nodes
 # ---------------------------------------------------------------------------
 
 like(as_mallory($coordinator, 'SET citus.function_opens_transaction_block = off', sprintf
 		"SELECT 1 / (length(sub::text) - 36) FROM anon_auth.promote_anonymous_user('app', username => 'half', password => 'correct horse', refresh_token => %s)",
-		sql_literal(guest()->{refresh_token})), qr/22012/, 'a statement fails after a promotion');
-is(query("SELECT count(*) FROM anon_auth.login_ids WHERE value = 'half'"), 0, '... which leaves nothing on any node');
+		sql_literal(guest()->{refresh_token})), qr/22012/, 'a statement after a promotion fails');
+is(query("SELECT count(*) FROM anon_auth.login_ids WHERE value = 'half'"), 0,
+	'the promotion leaves nothing on any node');
 
-# Where Citus knows of no statement around the call.
+# Statements around a call that Citus does not know of.
 my $users = 'SELECT count(*) FROM anon_auth.users';
 my $counted = query($users);
 my $prepared = 'PREPARE p (text) AS SELECT $1';
 my $execute = "EXECUTE p ((anon_auth.authenticate_anonymously('app')).access_token)";
-like(as_mallory($coordinator, $prepared, $execute), qr/0A000: tables that Citus distributes cannot be changed here/, 'a sign-up among the parameters of EXECUTE is refused');
+like(as_mallory($coordinator, $prepared, $execute), qr/0A000: tables that Citus distributes cannot be changed here/, 'a sign-up in a parameter of EXECUTE is refused');
 like(as_mallory($coordinator, 'CREATE TEMPORARY TABLE t AS SELECT 1', "ALTER TABLE t ADD token text DEFAULT (anon_auth.authenticate_anonymously('app')).access_token"),
-	qr/0A000: tables that Citus distributes cannot be read in ALTER TABLE/, '... and one in ALTER TABLE');
-is(query($users), $counted, '... and nobody has signed up');
-like(as_mallory($coordinator, $prepared, 'BEGIN', $execute, "SELECT 'then'", 'COMMIT'), qr/^eyJ.*^then$/ms, 'in a transaction block it is not');
+	qr/0A000: tables that Citus distributes cannot be read in ALTER TABLE/, 'a sign-up in ALTER TABLE is refused');
+is(query($users), $counted, 'the refused sign-ups create no user');
+like(as_mallory($coordinator, $prepared, 'BEGIN', $execute, "SELECT 'then'", 'COMMIT'), qr/^eyJ.*^then$/ms, 'a sign-up in a parameter of EXECUTE is accepted in a transaction block');
 like(as_mallory($coordinator, "DO \$\$ DECLARE token text; BEGIN token := (anon_auth.authenticate_anonymously('app')).access_token; END \$\$", "SELECT 'then'"), qr/^\s*then\s*$/,
-	'... nor in DO');
+	'a sign-up in DO is accepted');
 query("CREATE PROCEDURE sign_up() LANGUAGE plpgsql AS \$\$ DECLARE token text; BEGIN SELECT access_token INTO token FROM anon_auth.authenticate_anonymously('app'); END \$\$");
-like(as_mallory($coordinator, 'CALL sign_up()', "SELECT 'then'"), qr/^\s*then\s*$/, '... nor in a procedure');
-is(query($users), $counted + 3, '... and they have signed up');
+like(as_mallory($coordinator, 'CALL sign_up()', "SELECT 'then'"), qr/^\s*then\s*$/,
+	'a sign-up in a procedure is accepted');
+is(query($users), $counted + 3, 'the accepted sign-ups create three users');
 
-# Citus runs the procedure on another node; what comes back is of a type with a check that signs up.
+# Citus runs the procedure on another node. Its result has a domain type with a
+# check that signs up.
 query('CREATE SCHEMA mallory AUTHORIZATION mallory');
 as_mallory($coordinator, 'CREATE TABLE mallory.keys (id int PRIMARY KEY)', "SELECT create_distributed_table('mallory.keys', 'id')", <<'SQL',
 CREATE FUNCTION mallory.sign_up(text) RETURNS boolean LANGUAGE plpgsql AS $$
@@ -195,12 +201,12 @@ SQL
 	'CREATE PROCEDURE mallory.run(id int, INOUT x mallory.checked) LANGUAGE plpgsql AS $$ BEGIN x := x; END $$',
 	"SELECT create_distributed_function('mallory.run(int, mallory.checked)', 'id', colocate_with => 'mallory.keys')");
 like(as_mallory($coordinator, "SET mallory.here = 'yes'", 'SET client_min_messages = debug1', "CALL mallory.run(1, NULL::mallory.checked)"),
-	qr/pushing down the procedure.*0A000: tables that Citus distributes cannot be changed here/s, 'what reads the answer of a procedure that ran elsewhere cannot sign up');
-is(query($users), $counted + 3, '... and has not');
+	qr/pushing down the procedure.*0A000: tables that Citus distributes cannot be changed here/s, 'the input of a result from another node cannot sign up');
+is(query($users), $counted + 3, 'the refused sign-up creates no user');
 $coordinator->safe_psql('postgres', 'DROP SCHEMA mallory CASCADE');
 
 # ---------------------------------------------------------------------------
-# What others have put where the owner's connections look for names
+# Objects where the owner's connections look up names
 # ---------------------------------------------------------------------------
 
 for my $worker (@workers)
@@ -217,21 +223,21 @@ CREATE OPERATOR >= (LEFTARG = real, RIGHTARG = integer, FUNCTION = compare);
 CREATE FUNCTION compare(oid, regclass) RETURNS boolean LANGUAGE sql AS $$ SELECT public.is_called() $$;
 CREATE OPERATOR = (LEFTARG = oid, RIGHTARG = regclass, FUNCTION = compare);
 SQL
-	is(printed($worker, 'mallory', "SELECT array_length(public.array_agg(gen_random_uuid()), 1), last_value FROM public.calls GROUP BY last_value") =~ /^(\S+)/m ? $1 : '', '1|0', 'there is a trap on ' . $worker->name);
+	is(printed($worker, 'mallory', "SELECT array_length(public.array_agg(gen_random_uuid()), 1), last_value FROM public.calls GROUP BY last_value") =~ /^(\S+)/m ? $1 : '', '1|0', 'the trap exists on ' . $worker->name);
 }
 my $calls = "SELECT string_agg(result, ' ') FROM run_command_on_workers('SELECT last_value FROM public.calls')";
 guest() for 1 .. 3;
 my $trapped = promoted(username => 'trapped');
 call($coordinator, 'authenticate', client_id => 'app', login_id => 'trapped', password => 'correct horse');
 call($coordinator, 'refresh_session', client_id => 'app', refresh_token => $trapped->{refresh_token});
-is(query($calls), '0 0', 'sign-up, promotion, login and refresh call nothing of it');
+is(query($calls), '0 0', 'sign-up, promotion, login and refresh call no trap');
 query("UPDATE anon_auth.users SET purge_from = now() - interval '1 day'; UPDATE anon_auth.sessions SET expires_at = now() - interval '1 day', purge_from = now() - interval '1 day'; ANALYZE");
 for my $statement ('SELECT users, sessions, outbox_messages FROM anon_auth.stats', 'SELECT count(*) FROM anon_auth.doctor()', 'SELECT guests FROM anon_auth.purge()')
 {
-	unlike(printed($coordinator, $superuser, $statement), qr/ERROR/, "$statement does its work");
-	is(query($calls), '0 0', '... and calls nothing of it');
+	unlike(printed($coordinator, $superuser, $statement), qr/ERROR/, "$statement succeeds");
+	is(query($calls), '0 0', "$statement calls no trap");
 }
-is(query('SELECT count(*) FROM anon_auth.users WHERE is_anonymous'), 0, '... and purge() purges');
+is(query('SELECT count(*) FROM anon_auth.users WHERE is_anonymous'), 0, 'purge() deletes the guests');
 $_->safe_psql('postgres', 'SET citus.enable_ddl_propagation = off; DROP OWNED BY mallory CASCADE') for @workers;
 query('SELECT anon_auth.distribute()');
 
@@ -251,7 +257,7 @@ query("INSERT INTO notes VALUES ('$guest->{sub}')");
 query("INSERT INTO parts SELECT user_id, id FROM notes");
 like(printed($coordinator, $superuser, "SELECT * FROM anon_auth.merge_anonymous_user('$guest->{sub}', '$account->{sub}')"),
 	qr/AA021: the guest cannot be merged: table public\.notes\n.*"parts_of_notes" of table public\.parts/, 'a merge that would delete rows by ON DELETE CASCADE is refused');
-is(query("SELECT count(*) FROM notes JOIN parts USING (user_id) WHERE user_id = '$guest->{sub}'"), 1, '... and loses none');
+is(query("SELECT count(*) FROM notes JOIN parts USING (user_id) WHERE user_id = '$guest->{sub}'"), 1, 'the refused merge deletes no rows');
 
 query('ALTER TABLE parts DROP CONSTRAINT parts_of_notes');
 query($_) for 'CREATE TABLE logs (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE, id int, PRIMARY KEY (user_id, id)) PARTITION BY RANGE (id)',
@@ -260,7 +266,7 @@ query($_) for 'CREATE TABLE logs (user_id uuid REFERENCES anon_auth.users ON DEL
 	'ALTER TABLE lines ADD CONSTRAINT lines_of_logs FOREIGN KEY (user_id, log_id) REFERENCES logs_1 (user_id, id) ON DELETE CASCADE',
 	map { "ALTER TABLE $_ OWNER TO anon_auth_owner" } 'logs', 'lines';
 like(printed($coordinator, $superuser, "SELECT * FROM anon_auth.merge_anonymous_user('$guest->{sub}', '$account->{sub}')"), qr/AA021: .*"lines_of_logs" of table public\.lines/s,
-	'... also where they refer to a partition');
+	'such a merge is refused if the rows refer to a partition');
 query('DROP TABLE lines, logs');
 query("ALTER TABLE notes OWNER TO application");
 for my $node ($coordinator, @workers)
@@ -268,26 +274,27 @@ for my $node ($coordinator, @workers)
 	my $deleted = promoted(username => 'deleted' . $node->port);
 
 	like(printed($node, $superuser, "SELECT anon_auth.delete_user('$deleted->{sub}')"), qr/55000: distributed table public\.notes must belong to the owner of anon_auth\n.*HINT:  ALTER TABLE public\.notes OWNER TO anon_auth_owner;/s,
-		'a table of another owner is refused on ' . $node->name);
-	is(query("SELECT count(*) FROM anon_auth.login_ids WHERE user_id = '$deleted->{sub}'"), 1, '... and nothing of the user is deleted');
+		'a deletion is refused where a table has another owner, on ' . $node->name);
+	is(query("SELECT count(*) FROM anon_auth.login_ids WHERE user_id = '$deleted->{sub}'"), 1, 'the refused deletion deletes nothing of the user');
 }
-like(query("SELECT fix FROM anon_auth.doctor() WHERE finding = 'table_of_another_owner'"), qr/^ALTER TABLE (public\.)?notes OWNER TO anon_auth_owner;$/, '... which doctor() mends');
+like(query("SELECT fix FROM anon_auth.doctor() WHERE finding = 'table_of_another_owner'"), qr/^ALTER TABLE (public\.)?notes OWNER TO anon_auth_owner;$/, 'the fix of doctor() changes the owner of the table');
 query(query("SELECT fix FROM anon_auth.doctor() WHERE finding = 'table_of_another_owner'"));
 for my $node ($coordinator, @workers)
 {
 	my $user_id = query(sprintf "SELECT user_id FROM anon_auth.login_ids WHERE value = 'deleted%d'", $node->port);
 
 	$node->safe_psql('postgres', "SELECT anon_auth.delete_user('$user_id')");
-	is(query("SELECT count(*) FROM anon_auth.login_ids WHERE user_id = '$user_id'"), 0, 'then the user can be deleted on ' . $node->name);
+	is(query("SELECT count(*) FROM anon_auth.login_ids WHERE user_id = '$user_id'"), 0, 'after the fix the user can be deleted on ' . $node->name);
 }
-is(query("SELECT string_agg(table_name || ' ' || rows, ', ') FROM anon_auth.merge_anonymous_user('$guest->{sub}', '$account->{sub}')"), 'notes 1', '... and the guest merged');
+is(query("SELECT string_agg(table_name || ' ' || rows, ', ') FROM anon_auth.merge_anonymous_user('$guest->{sub}', '$account->{sub}')"), 'notes 1', 'after the fix the guest can be merged');
 
 my ($merging, $taken) = (guest(), promoted(username => 'taken'));
 unlike(as_mallory($coordinator, @show, sprintf "SELECT 'merged' FROM anon_auth.promote_anonymous_user('app', username => 'taken', password => 'correct horse', refresh_token => %s)",
-	sql_literal($merging->{refresh_token})), qr/$taken->{sub}|issuing SELECT/, 'nobody is shown what a merge asks');
+	sql_literal($merging->{refresh_token})), qr/$taken->{sub}|issuing SELECT/,
+		'no role is shown the statements of a merge');
 
 # ---------------------------------------------------------------------------
-# purge() beside others
+# Concurrent purge() calls
 # ---------------------------------------------------------------------------
 
 query("UPDATE anon_auth.settings SET event_retention = '1 year'; DELETE FROM anon_auth.outbox; SELECT anon_auth.reset_counters(); DELETE FROM anon_auth.one_time_codes");
@@ -295,17 +302,18 @@ query("SELECT anon_auth.request_password_reset('victim\@example.com')");
 query("UPDATE anon_auth.one_time_codes SET expires_at = now() - interval '1 day'; UPDATE anon_auth.outbox SET expires_at = now() - interval '1 day'; SELECT anon_auth.reset_counters()");
 my $holding = $coordinator->background_psql('postgres');
 $holding->query_safe("BEGIN; SELECT anon_auth.request_password_reset('victim\@example.com')");
-is($workers[0]->safe_psql('postgres', "SET statement_timeout = '20s'; SELECT one_time_codes, outbox_messages FROM anon_auth.purge()"), '0|1', 'a caller that does not commit keeps purge() from what it holds alone');
+is($workers[0]->safe_psql('postgres', "SET statement_timeout = '20s'; SELECT one_time_codes, outbox_messages FROM anon_auth.purge()"), '0|1', 'purge() skips only the rows that an open transaction on another node holds');
 $holding->query_safe('ROLLBACK');
 $holding->quit;
-is(query('SELECT one_time_codes FROM anon_auth.purge()'), 1, '... until it ends');
+is(query('SELECT one_time_codes FROM anon_auth.purge()'), 1,
+	'purge() deletes the rows after that transaction has ended');
 
 my ($held, $expired) = map { guest() } 1 .. 2;
 query("UPDATE anon_auth.sessions SET purge_from = '2000-01-01' WHERE user_id = '$held->{sub}'; UPDATE anon_auth.sessions SET purge_from = '2000-01-02', expires_at = '2000-01-02' WHERE user_id = '$expired->{sub}'");
 $holding = $coordinator->background_psql('postgres');
 $holding->query_safe(sprintf "BEGIN; SELECT sub FROM anon_auth.refresh_session('app', %s)", sql_literal($held->{refresh_token}));
-is(query('SELECT sessions, has_more FROM anon_auth.purge(1)'), '1|t', 'purge() looks on where all that it has found is held');
-is(query('SELECT sessions, has_more FROM anon_auth.purge(1)'), '0|f', '... and does not ask to be called again for that');
+is(query('SELECT sessions, has_more FROM anon_auth.purge(1)'), '1|t', 'purge() looks further when other transactions hold every candidate');
+is(query('SELECT sessions, has_more FROM anon_auth.purge(1)'), '0|f', 'purge() does not report has_more when other transactions hold every candidate');
 $holding->query_safe('ROLLBACK');
 $holding->quit;
 
@@ -317,13 +325,14 @@ $coordinator->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_locks WH
 $first->query_safe('COMMIT');
 $first->quit;
 $second->finish;
-is($errors, '', 'a second purge() on another node waits for the first at the events');
-is($purged, "0\n", '... and finds none left');
+is($errors, '', "a second purge() on another node waits for the first one's events");
+is($purged, "0\n", 'the second purge() finds no events');
 
 query("INSERT INTO anon_auth.events (user_id, id, type, created_at) SELECT gen_random_uuid(), gen_random_uuid(), 'user.created', '2000-01-01' FROM generate_series(1, 20)");
 query("INSERT INTO anon_auth.events (user_id, id, type, created_at) SELECT user_id, gen_random_uuid(), type, created_at FROM anon_auth.events WHERE created_at = '2000-01-01'");
-is(query('SELECT has_more FROM anon_auth.purge(15)'), 't', 'purge() says when it has left something, though it deletes all old events of a user');
+is(query('SELECT has_more FROM anon_auth.purge(15)'), 't', 'purge() reports has_more when events remain, although it deletes all old events of a user');
 1 while query('SELECT has_more FROM anon_auth.purge(15)') eq 't';
-is(query("SELECT count(*) FROM anon_auth.events WHERE created_at = '2000-01-01'"), 0, '... and when it has not');
+is(query("SELECT count(*) FROM anon_auth.events WHERE created_at = '2000-01-01'"), 0,
+	'purge() reports has_more until all old events are deleted');
 
 done_testing();

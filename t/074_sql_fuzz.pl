@@ -1,13 +1,14 @@
-# Several sessions at once call every function of the SQL interface and of
-# anon_auth_http, with hostile arguments, settings and transactions, while the
-# owner's functions run and calls are cancelled.  No backend crashes, no error is
-# an internal or an undocumented one, no damaged token is accepted, nothing works
-# twice, and who has nothing to do with all this notices nothing.
-#
-# FUZZ_SECONDS is how long (10; 30 where CI is set), FUZZ_SEED what the calls are
-# made from.  The same seed makes the same calls; only the order in which sessions
-# get on, and what the server issues, differ.  Run it with script/test
-# --assertions, or against a PostgreSQL with --enable-cassert, to see more.
+# Fuzz the SQL interface.
+# \n Several sessions at once call every function of the SQL interface and of
+# anon_auth_http, with hostile arguments, settings and transactions. Meanwhile
+# the owner's functions run and calls are cancelled. The test fails if a backend
+# crashes, if an error is internal or undocumented, if a damaged token is
+# accepted, if anything works twice, or if uninvolved users are affected.
+# \n FUZZ_SECONDS is the duration: 10 by default, 30 where CI is set. FUZZ_SEED
+# determines the calls: the same seed makes the same calls. Only the order in
+# which the sessions run, and the values that the server issues, differ. To find
+# more, run it with script/test --assertions, or against a PostgreSQL with
+# --enable-cassert.
 
 use strict;
 use warnings;
@@ -33,14 +34,14 @@ use Storable ();
 use Test::More;
 use Time::HiRes qw(time);
 
-use constant BATCHES => 10;    # at most, of
+use constant BATCHES => 10;    # at most, each of
 use constant BATCH_SECONDS => 10;    # at least
-use constant KNOWN_SECRETS => 100;    # of each kind and batch
-use constant KEPT => 300;    # of each pool, for the next batch
+use constant KNOWN_SECRETS => 100;    # of each kind, in each batch
+use constant KEPT => 300;    # entries of each pool that the next batch gets
 
-# What a backend may have at rest, and by how much it may grow from the middle of
-# a batch to its end: the caches of PostgreSQL are still being filled.
-# t/068_memory.pl looks closer.
+# The memory that an idle backend may use, and its growth from the middle of a
+# batch to the end, while PostgreSQL's caches are being filled. t/068_memory.pl
+# measures more exactly.
 use constant MAX_CONTEXT_BYTES => 32 * 1024 * 1024;
 use constant MAX_GROWTH_BYTES => 16 * 1024 * 1024;
 
@@ -70,8 +71,8 @@ deadlock_timeout = 100ms
 log_line_prefix = '%m [%p] %e '
 log_statement = none
 
-# What a caller writes into a statement's text is logged with the statement; here
-# the messages themselves are searched.
+# The server logs a statement's text, including values that the caller wrote
+# into it. This test searches only the messages.
 log_min_error_statement = panic
 log_parameter_max_length = 0
 log_parameter_max_length_on_error = 0
@@ -102,7 +103,7 @@ SELECT anon_auth.grant_http_api('anon'), anon_auth.grant_http_api('authenticated
 
 ALTER ROLE fuzz_authenticator SET role = 'anon';
 
--- Nobody waits for long: a session may hold what the other of its worker wants.
+-- Bound the waits: a session may hold a lock that the worker's other session wants.
 ALTER ROLE fuzz_app SET lock_timeout = '300ms';
 ALTER ROLE fuzz_authenticator SET lock_timeout = '300ms';
 ALTER ROLE fuzz_owner SET lock_timeout = '300ms';
@@ -138,7 +139,8 @@ CREATE FUNCTION fuzz.before_sign_up(uuid, text, jsonb) RETURNS void LANGUAGE plp
 CREATE FUNCTION fuzz.after_promotion(uuid, text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'promoted'; END $$;
 CREATE FUNCTION fuzz.merge(uuid, uuid) RETURNS void LANGUAGE plpgsql AS $$ BEGIN NULL; END $$;
 
--- What stands in a search_path before pg_catalog, and must never run as the owner.
+-- Functions in a schema that search_path puts before pg_catalog.  They must never
+-- run as the owner.
 CREATE SCHEMA fuzz_evil AUTHORIZATION fuzz_app;
 GRANT USAGE ON SCHEMA fuzz_evil TO PUBLIC;
 DO $$
@@ -162,7 +164,7 @@ CREATE OPERATOR fuzz_evil.-> (LEFTARG = jsonb, RIGHTARG = text, FUNCTION = fuzz_
 CREATE OPERATOR fuzz_evil.->> (LEFTARG = jsonb, RIGHTARG = text, FUNCTION = fuzz_evil.jsonb_member);
 SQL
 
-# So that witnesses can be asked, whatever the owner has changed.
+# Witnesses must be able to log in, whatever settings the owner has changed.
 my $baseline = q{
 	UPDATE anon_auth.settings SET issuer = 'https://auth.example', audience = NULL, password_hash_memory_kib = 8192, password_hash_passes = 1,
 		password_attempts_per_minute_per_ip = NULL, password_attempts_per_minute_per_user = NULL, password_attempts_per_minute_per_user_per_ip = NULL,
@@ -173,7 +175,7 @@ my $baseline = q{
 query($baseline);
 
 # ---------------------------------------------------------------------------
-# What is called
+# The functions to call
 # ---------------------------------------------------------------------------
 
 my $admin = query('SELECT current_user');
@@ -199,9 +201,9 @@ $comments{ $_->{name} } .= ' ' . ($_->{comment} // '') for @$functions;
 my $errors = AnonAuth::FuzzErrors->new("$FindBin::Bin/../src", \%comments);
 my %kinds;
 $kinds{ $_->{kind} }++ for @$functions;
-cmp_ok($kinds{client}, '>=', 20, 'the client API is called');
-cmp_ok($kinds{http}, '>=', 10, '... and the HTTP face');
-cmp_ok($kinds{owner}, '>=', 20, "... and the owner's functions");
+cmp_ok($kinds{client}, '>=', 20, 'the functions include the client API');
+cmp_ok($kinds{http}, '>=', 10, 'the functions include the HTTP functions');
+cmp_ok($kinds{owner}, '>=', 20, "the functions include the owner's functions");
 
 sub generator
 {
@@ -219,15 +221,15 @@ sub plans
 }
 
 is(plans($workers[0], 1), plans($workers[0], 1), 'the same seed makes the same calls');
-isnt(plans($workers[0], 1), plans($workers[0], 2), '... and another one others');
+isnt(plans($workers[0], 1), plans($workers[0], 2), 'a different seed makes different calls');
 
-# What is looked for is found.
+# The checks find what they look for.
 my %sample = (C => 'XX000', M => 'cache lookup failed', F => 'syscache.c');
-ok(defined $errors->objection('anon_auth.uid', \%sample), 'an internal error is an objection');
-ok(defined $errors->objection('anon_auth.uid', { C => 'AA014', M => 'x', F => 'proof.c' }), '... and an error of ours that a comment does not name');
-ok(!defined $errors->objection('anon_auth.userinfo', { C => 'AA014', M => 'x', F => 'proof.c' }), '... but not one that it names');
-ok(defined $errors->objection('anon_auth.revoke', { C => '23505', M => 'x', F => 'nbtinsert.c' }), '... and a constraint that nobody expects');
-ok(defined $errors->objection('anon_auth.revoke', { C => 'EV001', M => "run by $admin", F => 'pl_exec.c' }), '... and a hostile function that runs as the owner');
+ok(defined $errors->objection('anon_auth.uid', \%sample), 'an internal error is reported');
+ok(defined $errors->objection('anon_auth.uid', { C => 'AA014', M => 'x', F => 'proof.c' }), "an error of the extension that the function's comment does not list is reported");
+ok(!defined $errors->objection('anon_auth.userinfo', { C => 'AA014', M => 'x', F => 'proof.c' }), "an error that the function's comment lists is not reported");
+ok(defined $errors->objection('anon_auth.revoke', { C => '23505', M => 'x', F => 'nbtinsert.c' }), 'an unexpected constraint violation is reported');
+ok(defined $errors->objection('anon_auth.revoke', { C => 'EV001', M => "run by $admin", F => 'pl_exec.c' }), 'a hostile function that runs as the owner is reported');
 
 # ---------------------------------------------------------------------------
 # Batches
@@ -235,13 +237,13 @@ ok(defined $errors->objection('anon_auth.revoke', { C => 'EV001', M => "run by $
 
 my @devices = map { AnonAuth::Device->new(alg => $_ % 2 ? 'EdDSA' : 'ES256') } 1 .. AnonAuth::FuzzGenerator::DEVICES;
 my %pools;
-my %total;    # what was issued, and the calls
+my %total;    # issued values, and the number of calls
 
 sub work
 {
 	my ($worker, $batch, $length) = @_;
 	my $generator = generator($worker, $batch);
-	# Each worker has the devices for itself: they sign in files.
+	# Each worker gets its own copy of the devices, since signing writes files.
 	my @own = map {
 		my $directory = PostgreSQL::Test::Utils::tempdir();
 
@@ -259,7 +261,7 @@ sub work
 	return $session->finish;
 }
 
-# Runs all workers; returns their reports.
+# Run all workers. Returns their reports.
 sub run_batch
 {
 	my ($batch, $length) = @_;
@@ -272,7 +274,7 @@ sub run_batch
 
 		if ($pid == 0)
 		{
-			# The parent stops the server, whatever becomes of the workers.
+			# The parent stops the server, however the workers end.
 			my $report = eval { work($worker, $batch, $length) } // { died => "$@" };
 
 			Storable::store($report, $file);
@@ -290,7 +292,7 @@ sub run_batch
 	} @running;
 }
 
-# Users that no plan knows of, and what they have.
+# Witnesses: users that no call names, and what belongs to them.
 sub witnesses
 {
 	my ($batch) = @_;
@@ -319,21 +321,21 @@ sub check_witnesses
 	my $promote = "SELECT sub FROM anon_auth.promote_anonymous_user('witness', username => 'again$batch', password => 'correct horse', promotion_code => %s)";
 	my $log_in = "SELECT sub FROM anon_auth.authenticate_anonymously('witness', jwt => %s)";
 
-	is(tokens_refused($node, 'witness', @$witness{qw(guest keyed account)}), '', "batch $batch: the tokens of others are good");
-	is(tries($node, "SELECT sub FROM anon_auth.authenticate('witness', %s, 'correct horse')", $witness->{login})->{done}, 1, '... and so is a password');
-	# Plans may retire the key that has signed it.
+	is(tokens_refused($node, 'witness', @$witness{qw(guest keyed account)}), '', "batch $batch: the tokens of the witnesses are valid");
+	is(tries($node, "SELECT sub FROM anon_auth.authenticate('witness', %s, 'correct horse')", $witness->{login})->{done}, 1, 'the password of a witness is accepted');
+	# The calls may retire the key that signed the token.
 	my ($header) = jws_parts($witness->{access});
 	my $retired = query("SELECT count(*) FROM anon_auth.signing_keys WHERE kid = '$header->{kid}' AND state = 'retired'");
-	is_deeply(tries($node, 'SELECT anon_auth.userinfo(%s)', $witness->{access}), $retired ? { done => 0, AA014 => 1 } : { done => 1 }, '... and an access token, unless its key is not');
-	is(query("SELECT count(*) FROM fuzz.notes WHERE user_id = '$witness->{account}[0]'"), 1, '... and rows of theirs are there');
-	is_deeply(tries($node, $log_in, $witness->{used}), { done => 0, AA005 => 1 }, '... a request of a device that was used is used');
-	is_deeply(tries($node, $log_in, $witness->{unused}, $witness->{unused}), { done => 1, AA005 => 1 }, '... one that was not works, once');
-	is(tries($node, $promote, $witness->{used_code})->{done}, 0, '... a promotion code that was used is used');
-	is(tries($node, $promote, $witness->{unused_code}, $witness->{unused_code})->{done}, 1, '... one that was not works, once');
+	is_deeply(tries($node, 'SELECT anon_auth.userinfo(%s)', $witness->{access}), $retired ? { done => 0, AA014 => 1 } : { done => 1 }, 'the access token of a witness is accepted, unless its key was retired');
+	is(query("SELECT count(*) FROM fuzz.notes WHERE user_id = '$witness->{account}[0]'"), 1, 'the rows of the witnesses exist');
+	is_deeply(tries($node, $log_in, $witness->{used}), { done => 0, AA005 => 1 }, 'a used device request of a witness is refused');
+	is_deeply(tries($node, $log_in, $witness->{unused}, $witness->{unused}), { done => 1, AA005 => 1 }, 'an unused device request of a witness is accepted once');
+	is(tries($node, $promote, $witness->{used_code})->{done}, 0, 'a used promotion code of a witness is refused');
+	is(tries($node, $promote, $witness->{unused_code}, $witness->{unused_code})->{done}, 1, 'an unused promotion code of a witness is accepted once');
 	return;
 }
 
-# Something of each kind for the sessions to begin with; some of it has expired.
+# Initial values of each kind for the sessions; some of them have expired.
 sub plant
 {
 	my ($batch) = @_;
@@ -363,7 +365,7 @@ sub plant
 
 my $logged = 0;
 
-# What the server has logged since the last time.
+# Return the server's log since the last call.
 sub new_log
 {
 	open my $file, '<', $node->logfile or die "cannot read the log: $!";
@@ -381,14 +383,14 @@ sub check_batch
 	my ($batch, $started, $witness, @reports) = @_;
 	my %uses;
 	my $log = new_log();
-	# An endpoint that could not get a lock in time answers 500, too.
+	# An endpoint that cannot get a lock in time answers 500, too.
 	my @bad = grep { /anon_auth_http answers 500/ && !/\] 55P03 / || /\b(?:PANIC|TRAP):|terminated by signal|Failed process was running|^\S+ \S+ \S+ \[\d+\] XX/ && !/tuple concurrently/ } split /\n/, $log;
 
-	is(join("\n", @bad[ 0 .. min(20, $#bad) ]), '', "batch $batch: the server has logged no crash, no internal error, and no fault behind a 500");
+	is(join("\n", @bad[ 0 .. min(20, $#bad) ]), '', "batch $batch: the server logged no crash, no internal error, and no fault behind a 500");
 	for my $report (@reports)
 	{
-		is($report->{died}, undef, "batch $batch: $report->{worker} has come to its end");
-		is(join("\n", @{ $report->{problems} // [] }), '', '... and met nothing that must not be');
+		is($report->{died}, undef, "batch $batch: $report->{worker} ran to its end");
+		is(join("\n", @{ $report->{problems} // [] }), '', "batch $batch: $report->{worker} reports no problem");
 		$uses{$_} += $report->{uses}{$_} for keys %{ $report->{uses} // {} };
 		$states{$_} += $report->{states}{$_} for keys %{ $report->{states} // {} };
 		for my $function (keys %{ $report->{by_function} // {} })
@@ -409,22 +411,23 @@ sub check_batch
 		push @{ $memory{ $_->[0] } }, $_ for @{ $report->{memory} // [] };
 		for my $samples (values %memory)
 		{
-			cmp_ok($samples->[-1][1], '<', MAX_CONTEXT_BYTES, '... and no backend of it keeps much memory');
-			cmp_ok($samples->[-1][1] - $samples->[0][1], '<', MAX_GROWTH_BYTES, '... or more and more') if @$samples > 1;
+			cmp_ok($samples->[-1][1], '<', MAX_CONTEXT_BYTES,
+				"batch $batch: no backend of $report->{worker} uses too much memory");
+			cmp_ok($samples->[-1][1] - $samples->[0][1], '<', MAX_GROWTH_BYTES, "batch $batch: the memory of $report->{worker}'s backends does not grow") if @$samples > 1;
 			$total{memory} = max($total{memory} // 0, $samples->[-1][1]);
 			$total{'RssAnon'} = max($total{RssAnon} // 0, $samples->[-1][2]);
 		}
 	}
-	is($node->psql('postgres', 'SELECT 1'), 0, 'the server is there') or BAIL_OUT("the log is " . $node->logfile);
-	is(query('SELECT pg_postmaster_start_time()'), $started, '... and is the same');
-	is(query('SELECT count(*) FROM pg_prepared_xacts'), 0, '... no transaction is left over');
-	is(query($invariants{$_}), 0, "... nothing $_") for sort keys %invariants;
-	is(join("\n", grep { $uses{$_} > 1 } sort keys %uses), '', '... and nothing has worked twice');
+	is($node->psql('postgres', 'SELECT 1'), 0, 'the server is running') or BAIL_OUT("the log is " . $node->logfile);
+	is(query('SELECT pg_postmaster_start_time()'), $started, 'the server did not restart');
+	is(query('SELECT count(*) FROM pg_prepared_xacts'), 0, 'no prepared transaction remains');
+	is(query($invariants{$_}), 0, "nothing $_") for sort keys %invariants;
+	is(join("\n", grep { $uses{$_} > 1 } sort keys %uses), '', 'nothing worked twice');
 	$total{uses} += keys %uses;
 	query($baseline);
 	check_witnesses($batch, $witness);
 
-	is(found_in($log . new_log()), '', 'the server has logged no secret');
+	is(found_in($log . new_log()), '', 'the server logged no secret');
 	return;
 }
 
@@ -440,17 +443,17 @@ for my $batch (1 .. $count)
 	check_batch($batch, $started, $witness, run_batch($batch, $seconds / $count));
 }
 
-# The calls got somewhere.  Of what a slow machine gets done, little can be said.
-cmp_ok($total{$_} // 0, '>', 0, "some was issued: $_") for qw(refresh_token access_token promotion_code authorization_code challenge sub);
-cmp_ok($total{calls}, '>', 10 * $seconds, 'many statements were run');
-cmp_ok(scalar keys %by_function, '>', @$functions / 4, '... that called many functions');
+# Check that the calls got somewhere. A slow machine may make few.
+cmp_ok($total{$_} // 0, '>', 0, "the server issued values of the kind $_") for qw(refresh_token access_token promotion_code authorization_code challenge sub);
+cmp_ok($total{calls}, '>', 10 * $seconds, 'the workers ran many statements');
+cmp_ok(scalar keys %by_function, '>', @$functions / 4, 'the workers called many functions');
 for my $function (sort keys %by_function)
 {
 	note("$function: ", join ', ', map { "$_ $by_function{$function}{$_}" } sort keys %{ $by_function{$function} });
 }
 note(join ', ', map { "$_: $states{$_}" } sort { $states{$b} <=> $states{$a} } keys %states);
 diag(join ', ', map { "$_: $total{$_}" } sort keys %total);
-is_deeply([ damage($node) ], [], 'the indexes have what the tables have, and no page is broken');
+is_deeply([ damage($node) ], [], 'indexes match their tables, and no page is damaged');
 
 $node->stop;
 done_testing();

@@ -1,13 +1,13 @@
-# Password resets do not tell whether there is such a user: not by what they
-# leave in the caller's transaction, not by who waits for whom, and not by time.
-#
-# Times are those that clients see, commits included: eight at once, with fsync
-# on, by SQL and, where nginx and PostgREST are installed or npm can fetch them,
-# by HTTP.  The area under the ROC curve (AUC) is how often a call for one kind
-# of login ID takes longer than a call for the other: 0.5 where time tells
-# nothing.  Known against known is measured beside it, to see what chance does.
-#
-# ANON_AUTH_TIMING_SAMPLES, by default 240, is how many calls of each kind.
+# Test that a password reset does not reveal whether a user exists: by the
+# traces it leaves in the caller's transaction, by lock waits, or by time.
+# \n Clients measure the times, commits included: eight at once, with fsync on,
+# by SQL. They also measure by HTTP where nginx and PostgREST are installed or
+# npm can fetch them. The area under the ROC curve (AUC) is the probability that
+# a call for one kind of login ID takes longer than a call for the other: 0.5 if
+# time reveals nothing. Known against known is measured as well, to show the
+# random deviation.
+# \n ANON_AUTH_TIMING_SAMPLES is the number of calls of each kind. The default
+# is 240.
 
 use strict;
 use warnings;
@@ -30,10 +30,11 @@ use Test::More;
 use Time::HiRes qw(time);
 
 use constant CLIENTS => 8;
-use constant BLOCK => 10;    # login IDs of each kind that a client has
-use constant ROUNDS => 40;    # of eight calls at once for one login ID
+use constant BLOCK => 10;    # login IDs of each kind, for each client
+use constant ROUNDS => 40;    # rounds of eight calls at once for one login ID
 
-# Chance strays by 0.03 with 240 calls of each kind, and by 0.07 with 40 rounds.
+# The random deviation is 0.03 with 240 calls of each kind, and 0.07 with 40
+# rounds.
 use constant MARGIN => 0.12;
 use constant ROUNDS_MARGIN => 0.25;
 
@@ -63,8 +64,8 @@ if (!$no_web)
 }
 else { query('CREATE EXTENSION anon_auth; CREATE EXTENSION anon_auth_http; CREATE ROLE anon'); }
 
-# known-1-2@example.com is of the second client's third user, whose phone number
-# ends in 0102.
+# known-1-2@example.com belongs to the third user of the second client. The
+# phone number of that user ends in 0102.
 query(sprintf <<'SQL', CLIENTS, BLOCK);
 SELECT anon_auth.create_client('resets', 'native'), anon_auth.grant_client_api('anon');
 CREATE ROLE visitor LOGIN;
@@ -89,7 +90,7 @@ SQL
 sub no_limits { query('SELECT anon_auth.reset_counters()'); }
 
 # ---------------------------------------------------------------------------
-# What a transaction has of a call
+# Traces in the caller's transaction
 # ---------------------------------------------------------------------------
 
 my ($first, $second) = map { AnonAuth::Connection->new($node) } 1 .. 2;
@@ -100,7 +101,8 @@ sub request_of { return 'SELECT anon_auth.request_password_reset(' . sql_literal
 
 sub reset_of { return 'SELECT anon_auth.reset_password(' . sql_literal($_[0]) . q{, 'WRONGCODE0', 'another horse')}; }
 
-# Whether it will commit something, and which locks it holds on more than tables.
+# Return whether the transaction has something to commit, and its locks except
+# those on tables.
 my $traces = q{SELECT pg_current_xact_id_if_assigned() IS NOT NULL,
 	(SELECT string_agg(locktype || ' ' || mode, ', ' ORDER BY locktype, mode) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype NOT IN ('relation', 'virtualxid'))};
 
@@ -108,25 +110,28 @@ sub traces_of
 {
 	my ($call) = @_;
 
-	$first->query($call);    # what is cached by the first call of a backend
+	$first->query($call);    # warm up the caches of the backend
 	no_limits();
 	my $traces = $first->query("BEGIN; $call; $traces; ROLLBACK");
 	no_limits();
 	return $traces;
 }
 
-is(traces_of(reset_of($mail{user})), traces_of(reset_of($mail{nobody})), "a wrong code leaves the same in the transaction for a user's address as for nobody's");
-is(traces_of(reset_of($phone{user})), traces_of(reset_of($mail{nobody})), "... and for a user's phone number");
-is(traces_of(reset_of('somebody')), traces_of(reset_of($mail{nobody})), '... and for a username');
-unlike(traces_of(reset_of($mail{user})), qr/^t/m, '... which writes nothing');
-is(traces_of(request_of($mail{user})), traces_of(request_of($mail{nobody})), "a request leaves the same for a user's address as for nobody's");
-is(traces_of(request_of($phone{user})), traces_of(request_of($phone{nobody})), "... and for a user's phone number");
+is(traces_of(reset_of($mail{user})), traces_of(reset_of($mail{nobody})), "a wrong code leaves the same traces for a user's address as for an unknown address");
+is(traces_of(reset_of($phone{user})), traces_of(reset_of($mail{nobody})),
+	"a wrong code leaves the same traces for a user's phone number as for an unknown address");
+is(traces_of(reset_of('somebody')), traces_of(reset_of($mail{nobody})),
+	'a wrong code leaves the same traces for a username as for an unknown address');
+unlike(traces_of(reset_of($mail{user})), qr/^t/m, 'a wrong code writes nothing');
+is(traces_of(request_of($mail{user})), traces_of(request_of($mail{nobody})), "a request leaves the same traces for a user's address as for an unknown address");
+is(traces_of(request_of($phone{user})), traces_of(request_of($phone{nobody})),
+	"a request leaves the same traces for a user's phone number as for an unknown one");
 
 # ---------------------------------------------------------------------------
-# Who waits for whom
+# Lock waits
 # ---------------------------------------------------------------------------
 
-# What the second call does while the first one's transaction is open.
+# Return what the second call does while the transaction of the first is open.
 sub beside
 {
 	my ($open, $call) = @_;
@@ -141,10 +146,11 @@ sub beside
 }
 
 is(beside(reset_of($mail{user}), reset_of($phone{user})), 'done', 'a wrong code for a phone number does not wait for one for the address of the same user');
-is(beside(reset_of($mail{user}), reset_of($mail{user})), 'done', '... nor for one for the same address');
+is(beside(reset_of($mail{user}), reset_of($mail{user})), 'done',
+	'a wrong code does not wait for one for the same address');
 is(beside(request_of($mail{user}), request_of($phone{user})), 'done', 'a request for a phone number does not wait for one for the address of the same user');
 is(beside(request_of($mail{user}), reset_of($mail{user})), 'done', 'a wrong code does not wait for a request');
-is(beside(request_of($mail{$_}), request_of($mail{$_})), '55P03', "a request waits for one for the same address, which is $_\'s") for qw(user nobody);
+is(beside(request_of($mail{$_}), request_of($mail{$_})), '55P03', "a request waits for one for the same address ($_)") for qw(user nobody);
 is(beside(request_of($mail{user}), q{SELECT count(*) FROM anon_auth.authenticate('resets', } . sql_literal($mail{user}) . q{, 'correct horse')}), 'done', 'a login does not wait for a request');
 $_->close for $first, $second;
 
@@ -152,7 +158,7 @@ $_->close for $first, $second;
 # Time
 # ---------------------------------------------------------------------------
 
-# The AUC (Mann-Whitney, ties are halves).
+# Return the AUC (Mann-Whitney, ties count half).
 sub auc
 {
 	my ($left, $right) = @_;
@@ -173,10 +179,11 @@ sub auc
 
 sub median { return (sort { $a <=> $b } @{ $_[0] })[ @{ $_[0] } / 2 ]; }
 
-is(sprintf('%.3f', auc([ 1, 2, 2, 4 ], [ 2, 3 ])), '0.625', 'the measure: ties are halves');
-is(auc([ 1 .. 100 ], [ 101 .. 200 ]), 1, '... and what takes longer is seen');
+is(sprintf('%.3f', auc([ 1, 2, 2, 4 ], [ 2, 3 ])), '0.625', 'the measure counts ties half');
+is(auc([ 1 .. 100 ], [ 101 .. 200 ]), 1, 'the measure is 1 where every call of one kind takes longer');
 
-# How a client calls: a function of (function, login ID) that waits for the end.
+# A way to call: returns a function of (function, login ID) that waits for the
+# result.
 my %bodies = (
 	reset_password => sub { +{ login_id => $_[0], code => 'WRONGCODE0', new_password => 'another horse' } },
 	request_password_reset => sub { +{ login_id => $_[0] } });
@@ -217,7 +224,7 @@ sub by_http
 	};
 }
 
-# Runs work(client number) in as many processes at once; returns what each returned.
+# Run work(client number) in as many processes at once. Returns their results.
 sub in_parallel
 {
 	my ($work) = @_;
@@ -246,7 +253,8 @@ sub in_parallel
 	} @running;
 }
 
-# The times of calls, kind => [...]; half of the users are "also known".
+# Return the times of the calls, kind => [...]. Half of the users are "also
+# known".
 sub time_calls
 {
 	my ($way, $function) = @_;
@@ -270,9 +278,10 @@ sub time_calls
 			{
 				my $begin = time;
 
-				# Another client may just have forgotten the limits; this one makes no use of it.
+				# Another client may just have reset the limits; this client
+				# does not exploit that.
 				$call->($function, $id->[1]);
-				# Cold caches are no topic.
+				# Do not measure cold caches.
 				push @{ $own{ $id->[0] } }, time - $begin if $block > 0;
 			}
 		}
@@ -295,7 +304,8 @@ sub compare
 	return abs($auc - 0.5);
 }
 
-# A disturbance of the machine does not come three times; what the code tells, does.
+# A disturbance of the machine does not occur three times; a leak in the code
+# does.
 sub tells_nothing
 {
 	my ($what, $measure, $margin, $name) = @_;
@@ -311,7 +321,7 @@ sub tells_nothing
 	return ok(0, $name);
 }
 
-# The slowest of eight at once, all for one login ID.
+# Return the time of the slowest of eight calls at once for one login ID.
 sub time_rounds
 {
 	my ($way) = @_;
@@ -347,9 +357,9 @@ sub try_way
 {
 	my ($way, $by) = @_;
 
-	tells_nothing("reset_password() by $by", sub { time_calls($way, 'reset_password') }, MARGIN, "a wrong code takes as long for a user as for nobody, by $by");
-	tells_nothing("request_password_reset() by $by", sub { time_calls($way, 'request_password_reset') }, MARGIN, '... and so does a request for a code');
-	tells_nothing("the slowest of eight reset_password() by $by", sub { no_limits(); time_rounds($way) }, ROUNDS_MARGIN, '... and the slowest of eight wrong codes at once for one login ID');
+	tells_nothing("reset_password() by $by", sub { time_calls($way, 'reset_password') }, MARGIN, "a wrong code takes equally long for an existing and a missing user, by $by");
+	tells_nothing("request_password_reset() by $by", sub { time_calls($way, 'request_password_reset') }, MARGIN, "a request for a code takes equally long for an existing and a missing user, by $by");
+	tells_nothing("the slowest of eight reset_password() by $by", sub { no_limits(); time_rounds($way) }, ROUNDS_MARGIN, "the slowest of eight wrong codes at once for one login ID takes equally long, by $by");
 	return;
 }
 

@@ -1,4 +1,4 @@
-// Chromium, the database, and how results are told.
+// Chromium, access to the database, and the reporting of results.
 
 import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
@@ -23,7 +23,7 @@ export const is = (name, actual, expected) =>
 
 export const done = () => tell({ done: true });
 
-// A test that cannot go on has failed; those after it have not.
+// Runs a test. An exception counts as one failure; the next test still runs.
 export async function test(name, action) {
   try {
     await action();
@@ -63,7 +63,7 @@ const browser = await chromium.launch({
 
 export const close = () => browser.close();
 
-// A person with a browser of his own: no cookies, nothing stored.
+// A new browser context for one person: without cookies and stored data.
 export async function person(options = {}) {
   const context = await browser.newContext({ viewport: { width: 390, height: 844 }, ...options });
 
@@ -81,7 +81,7 @@ function watch(page) {
   });
 }
 
-// What pages complained about: violations of their policy, and exceptions.
+// Problems that the pages reported: policy violations and exceptions.
 export const complaints = () => problems.join('\n');
 
 // ---------------------------------------------------------------------------

@@ -1,10 +1,10 @@
-// The example's page, and the sign-up page, as somebody uses them.
+// Actions of a user on the example's page and on the sign-up page.
 
 import { origin } from './browser.mjs';
 
 export const password = 'correct horse';
 
-// A page of the notebook, when it knows who is there.
+// Opens the notebook, and waits until it shows whether somebody is logged in.
 export async function openNotebook(context, sessionType) {
   const page = await context.newPage();
 
@@ -66,8 +66,8 @@ export async function startLogin(page) {
 export const submitButton = (page) =>
   page.locator('form:has(input[name="password"])').locator('button:not([type="button"]), input[type="submit"]').first();
 
-// Without the checks of the browser: the server has to find out, too.  In the
-// login form the login ID is what was typed before.
+// Submits the form without the browser's validation, so that the server must
+// validate. The login form already has the login ID, which cannot be edited.
 export async function submit(page, loginId, newPassword) {
   const field = page.locator('input[name="login_id"]');
 
@@ -79,7 +79,7 @@ export async function submit(page, loginId, newPassword) {
   await submitButton(page).click();
 }
 
-// The same where the page comes back.
+// Submits the form, and waits for the page that shows it again.
 export async function submitInVain(page, loginId, newPassword) {
   await Promise.all([
     page.waitForResponse((response) => response.request().method() === 'POST'),
@@ -98,7 +98,7 @@ export async function promote(page, loginId) {
 export const isInvalid = async (page, name) =>
   (await page.getAttribute(`input[name="${name}"]`, 'aria-invalid')) === 'true';
 
-// The text that a screen reader reads out with a field.
+// The text that a screen reader reads for a field.
 export const description = (page, name) =>
   page.locator(`input[name="${name}"]`).evaluate((input) =>
     (input.getAttribute('aria-describedby') ?? '')

@@ -1,6 +1,7 @@
-// @supabase/postgrest-js with a PostgREST that exposes the schemas api and
-// anon_auth: the SQL functions and a table with row-level security, as a guest
-// and as the account that it becomes.  Prints [{ name, actual, expected }].
+// Tests @supabase/postgrest-js with a PostgREST that exposes the schemas api
+// and anon_auth. The SQL functions and a table with row-level security are used
+// by a guest, and by the account that it becomes. Prints [{ name, actual,
+// expected }].
 
 import { PostgrestClient } from '@supabase/postgrest-js';
 
@@ -23,24 +24,24 @@ async function call(name, parameters, token) {
 
 const guest = await call('authenticate_anonymously', { client_id: 'notebook' });
 
-check('a guest signs up', guest.token_type, 'Bearer');
-check('uid() is the guest', await call('uid', {}, guest.access_token), guest.sub);
-check('is_anonymous() is true', await call('is_anonymous', {}, guest.access_token), true);
+check('a guest can sign up', guest.token_type, 'Bearer');
+check("uid() returns the guest's user id", await call('uid', {}, guest.access_token), guest.sub);
+check('is_anonymous() is true for a guest', await call('is_anonymous', {}, guest.access_token), true);
 
 const notes = client(guest.access_token).from('notes');
 const inserted = await notes.insert({ body: 'From supabase' }).select('user_id,body').single();
 
-check('a guest inserts a row', inserted.data, { user_id: guest.sub, body: 'From supabase' });
+check('a guest can insert a row', inserted.data, { user_id: guest.sub, body: 'From supabase' });
 check(
-  'it cannot insert one of somebody else',
+  'a guest cannot insert a row for another user',
   (await notes.insert({ body: 'x', user_id: '00000000-0000-0000-0000-000000000000' })).error?.code,
   '42501',
 );
 
 const other = await call('authenticate_anonymously', { client_id: 'notebook' });
 
-check('another guest does not see it', (await client(other.access_token).from('notes').select()).data, []);
-check('nobody sees none', (await client().from('notes').select()).status, 401);
+check('another guest does not see the row', (await client(other.access_token).from('notes').select()).data, []);
+check('a request without a token is refused', (await client().from('notes').select()).status, 401);
 
 const login = { client_id: 'notebook', password: 'correct horse' };
 const user = await call('promote_anonymous_user', {
@@ -49,35 +50,43 @@ const user = await call('promote_anonymous_user', {
   refresh_token: guest.refresh_token,
 });
 
-check('promotion keeps the user', user.sub, guest.sub);
+check('promotion keeps the user id', user.sub, guest.sub);
 check(
-  'the user sees the row',
+  "the account can read the guest's row",
   (await client(user.access_token).from('notes').select('body')).data,
   [{ body: 'From supabase' }],
 );
-check('is_anonymous() is false', await call('is_anonymous', {}, user.access_token), false);
-check('the token of the guest is refused', (await client(guest.access_token).from('notes').select()).status, 401);
+check('is_anonymous() is false for the account', await call('is_anonymous', {}, user.access_token), false);
 check(
-  'a wrong password gives no row',
+  'the token of the guest is refused after the promotion',
+  (await client(guest.access_token).from('notes').select()).status,
+  401,
+);
+check(
+  'a wrong password returns no row',
   await call('authenticate', { ...login, login_id: 'dave@example.com', password: 'wrong horse' }),
   [],
 );
 
 const [again] = await call('authenticate', { ...login, login_id: 'Dave@Example.com' });
 
-check('the right one logs in', again.sub, user.sub);
-check('userinfo() has the e-mail address', (await call('userinfo', {}, again.access_token)).email, 'dave@example.com');
+check('the right password logs in', again.sub, user.sub);
+check(
+  'userinfo() returns the e-mail address',
+  (await call('userinfo', {}, again.access_token)).email,
+  'dave@example.com',
+);
 
 const { error } = await client().schema('anon_auth').rpc('refresh_session', {
   client_id: 'notebook',
   refresh_token: guest.refresh_token,
 });
 
-check('errors have their code', error.code, 'AA006');
+check('an error has its SQLSTATE', error.code, 'AA006');
 await call('revoke', { token: again.refresh_token });
 check('a revoked session is refused', (await client(again.access_token).from('notes').select()).status, 401);
 check(
-  'a table of anon_auth is not readable',
+  'a table of anon_auth cannot be read',
   (await client(user.access_token).schema('anon_auth').from('users').select()).error?.code,
   '42501',
 );

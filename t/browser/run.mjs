@@ -1,4 +1,4 @@
-// See 051_browser.pl.  Prints a line of JSON for each thing seen.
+// Drives Chromium for 051_browser.pl, and prints each result as a line of JSON.
 
 import { close, complaints, done, is, ok, person, screenshots, sql, test, origin } from './browser.mjs';
 import {
@@ -15,38 +15,38 @@ async function guestIn(context, type) {
   return page;
 }
 
-// A guest gets an account: everything on the way that can go well.
+// A guest becomes an account: the whole flow without errors.
 async function story(type) {
   const context = await person();
   const page = await openNotebook(context, type);
   const email = `ada.${type}@example.com`;
   const named = (name) => `${type}: ${name}`;
 
-  is(named('nobody is there at first'), await state(page), 'out');
+  is(named('the page first shows that nobody is logged in'), await state(page), 'out');
   await continueAsGuest(page);
-  is(named('one click makes a guest'), await who(page), 'Guest');
+  is(named('one click creates a guest'), await who(page), 'Guest');
   const guest = await sub(page);
 
   await addNote(page, 'Buy milk');
-  is(named('the guest has its note'), (await notes(page)).join(), 'Buy milk');
-  is(named('reloading keeps the guest'), await reload(page), 'guest');
-  is(named('it is the same'), await sub(page), guest);
-  is(named('with its note'), (await notes(page)).join(), 'Buy milk');
+  is(named("the page shows the guest's note"), (await notes(page)).join(), 'Buy milk');
+  is(named('the guest is still logged in after a reload'), await reload(page), 'guest');
+  is(named('a reload keeps the user id'), await sub(page), guest);
+  is(named("a reload shows the guest's note"), (await notes(page)).join(), 'Buy milk');
 
   const second = await openNotebook(context, type);
 
   is(named('a second tab has the same guest'), await sub(second), guest);
   await addNote(second, 'Buy tea');
   await reload(page);
-  is(named('and the same notes'), (await notes(page)).join(), 'Buy tea,Buy milk');
+  is(named('the first tab shows a note of the second tab'), (await notes(page)).join(), 'Buy tea,Buy milk');
 
   const before = await context.cookies();
 
-  is(named('scripts see no cookie'), await page.evaluate(() => document.cookie), '');
+  is(named('scripts cannot read a cookie'), await page.evaluate(() => document.cookie), '');
   await startPromotion(page);
-  ok(named('the page has a heading'), await page.locator('h1').first().textContent());
+  ok(named('the sign-up page has a heading'), await page.locator('h1').first().textContent());
   ok(
-    named('its address holds no promotion code'),
+    named('the address of the sign-up page contains no promotion code'),
     !/promotion_code|login_hint/.test(page.url()),
     page.url(),
   );
@@ -54,26 +54,26 @@ async function story(type) {
   await mistakes(page, type, guest);
   await promote(page, email);
   is(named('promotion leads back to the notebook'), await state(page), 'account');
-  is(named('whose address has no code'), new URL(page.url()).searchParams.get('code'), null);
-  is(named('it shows the e-mail address'), await who(page), email);
-  is(named('the user is the same'), await sub(page), guest);
-  is(named('with its notes'), (await notes(page)).join(), 'Buy tea,Buy milk');
+  is(named('the address of the notebook contains no code'), new URL(page.url()).searchParams.get('code'), null);
+  is(named('the notebook shows the e-mail address'), await who(page), email);
+  is(named('promotion keeps the user id'), await sub(page), guest);
+  is(named("the account has the guest's notes"), (await notes(page)).join(), 'Buy tea,Buy milk');
   if (type === 'cookie') {
     const value = (cookies) => cookies.find(({ name }) => name === 'session')?.value;
 
-    ok(named('the cookie is another one'), value(await context.cookies()) !== value(before));
+    ok(named('promotion replaces the session cookie'), value(await context.cookies()) !== value(before));
   }
-  is(named('reloading keeps the account'), await reload(page), 'account');
+  is(named('the account is still logged in after a reload'), await reload(page), 'account');
   await reload(second);
-  is(named('the second tab has it, too'), await who(second), email);
+  is(named('the second tab has the account'), await who(second), email);
 
   await page.click('#logout');
   await page.waitForURL('**/app/**');
   await becomes(page, 'out');
-  ok(named('logging out shows that nobody is there'), await page.isVisible('#guest'));
-  is(named('also after a reload'), await reload(page), 'out');
+  ok(named('after the logout the page shows that nobody is logged in'), await page.isVisible('#guest'));
+  is(named('after a reload nobody is logged in'), await reload(page), 'out');
   is(
-    named('the session is gone'),
+    named('the logout ends the session'),
     await sql(`SELECT count(*) FROM anon_auth.sessions WHERE user_id = '${guest}'`),
     '0',
   );
@@ -81,43 +81,43 @@ async function story(type) {
   await startLogin(page);
   await screenshots(page, `log-in-${type}`);
   await submitInVain(page, email, 'not the password');
-  is(named('a wrong password leaves nobody logged in'), new URL(page.url()).pathname, '/flows/login');
+  is(named('a wrong password does not log in'), new URL(page.url()).pathname, '/flows/login');
   await submit(page, email, password);
   await page.waitForURL('**/app/**');
   await becomes(page, 'account');
-  is(named('logging in leads to the same user'), await sub(page), guest);
-  is(named('and its notes'), (await notes(page)).join(), 'Buy tea,Buy milk');
+  is(named('a login returns the same user'), await sub(page), guest);
+  is(named("a login shows the user's notes"), (await notes(page)).join(), 'Buy tea,Buy milk');
   await context.close();
 }
 
-// What can go wrong on the page, each with its message beside the field.
+// Invalid input on the sign-up page. Each message is beside its field.
 async function mistakes(page, type, guest) {
   const named = (name) => `${type}: ${name}`;
   const unchanged = () => sql(`SELECT is_anonymous FROM anon_auth.users WHERE id = '${guest}'`);
 
   await submitInVain(page, 'nonsense', password);
   ok(named('a wrong e-mail address is marked'), await isInvalid(page, 'login_id'));
-  ok(named('and told about beside the field'), await description(page, 'login_id'));
-  is(named('what was typed stays'), await page.inputValue('input[name="login_id"]'), 'nonsense');
+  ok(named('the message about the e-mail address is beside the field'), await description(page, 'login_id'));
+  is(named('the form keeps the input'), await page.inputValue('input[name="login_id"]'), 'nonsense');
   await page.waitForFunction(() => document.activeElement.name === 'login_id');
   ok(named('the field with the error gets the focus'), true);
   await screenshots(page, `wrong-email-${type}`);
 
   await submitInVain(page, 'ada@example.com', 'short');
   ok(named('a weak password is marked'), await isInvalid(page, 'password'));
-  ok(named('and told about beside the field'), await description(page, 'password'));
-  ok(named('the e-mail address is not marked'), !(await isInvalid(page, 'login_id')));
-  is(named('it stays'), await page.inputValue('input[name="login_id"]'), 'ada@example.com');
-  is(named('the password does not'), await page.inputValue('input[name="password"]'), '');
+  ok(named('the message about the password is beside the field'), await description(page, 'password'));
+  ok(named('a valid e-mail address is not marked'), !(await isInvalid(page, 'login_id')));
+  is(named('the form keeps the e-mail address'), await page.inputValue('input[name="login_id"]'), 'ada@example.com');
+  is(named('the form does not keep the password'), await page.inputValue('input[name="password"]'), '');
   await screenshots(page, `weak-password-${type}`);
 
   await submitInVain(page, 'taken@example.com', password);
   ok(named('a taken e-mail address is marked'), await isInvalid(page, 'login_id'));
   await screenshots(page, `taken-email-${type}`);
-  is(named('after all of that the guest is a guest'), await unchanged(), 't');
+  is(named('the guest is still a guest after the errors'), await unchanged(), 't');
 }
 
-// Back to the page from which the account was made.
+// Goes back to the sign-up page after the promotion.
 async function goBack(type) {
   const named = (name) => `${type}: ${name}`;
   const context = await person();
@@ -130,13 +130,16 @@ async function goBack(type) {
   const response = await page.goBack();
 
   is(named('the back button leads to a page'), response?.status() ?? 200, 200);
-  ok(named('which is not the form'), !(await page.locator('input[name="password"]').isVisible()));
+  ok(
+    named('the page behind the back button does not show the form'),
+    !(await page.locator('input[name="password"]').isVisible()),
+  );
   await screenshots(page, `back-${type}`);
   await page.locator('main a, main button, a').first().click();
   await page.waitForURL('**/app/**');
   await settled(page);
-  is(named('it leads on to the notebook'), await who(page), email);
-  is(named('and changes nothing'), await sub(page), user);
+  is(named('the page behind the back button leads to the notebook'), await who(page), email);
+  is(named('going back does not change the user'), await sub(page), user);
   await context.close();
 }
 
@@ -156,13 +159,13 @@ async function loginInstead(type) {
     'taken@example.com');
   await screenshots(page, `login-${type}`);
   await submitInVain(page, 'taken@example.com', 'wrong horse');
-  ok(named('a wrong password is marked there'), await isInvalid(page, 'password'));
+  ok(named('a wrong password is marked in the login form'), await isInvalid(page, 'password'));
   await screenshots(page, `wrong-password-${type}`);
   await promote(page, 'taken@example.com');
-  is(named('the right one logs in'), await who(page), 'taken@example.com');
-  ok(named('to the other account'), (await sub(page)) !== guest);
+  is(named('the right password logs in'), await who(page), 'taken@example.com');
+  ok(named('the login returns the other account'), (await sub(page)) !== guest);
   is(
-    named('the guest is left as it was'),
+    named('the login leaves the guest unchanged'),
     await sql(`SELECT is_anonymous FROM anon_auth.users WHERE id = '${guest}'`),
     't',
   );
@@ -180,7 +183,7 @@ async function doubleSubmit(type) {
   await submitButton(page).dblclick({ noWaitAfter: true });
   await page.waitForURL('**/app/**');
   await becomes(page, 'account');
-  is(`${type}: a double click on the button is as good as one`, await sub(page), guest);
+  is(`${type}: a double click on the button promotes once`, await sub(page), guest);
   await context.close();
 }
 
@@ -192,9 +195,9 @@ async function cancel(type) {
   await startPromotion(page);
   await page.locator('a[href*="access_denied"]').first().click();
   await page.waitForURL('**/app/**');
-  ok(`${type}: who cancels is told so`, await error(page));
+  ok(`${type}: the notebook shows that the promotion was cancelled`, await error(page));
   await becomes(page, 'guest');
-  is(`${type}: and is the same guest`, await sub(page), guest);
+  is(`${type}: cancelling keeps the guest`, await sub(page), guest);
   await context.close();
 }
 
@@ -218,21 +221,21 @@ async function endedSessions(type) {
     await end(guest);
     await page.fill('#body', 'Too late');
     await page.click('#add button');
-    ok(named(`the next click tells that the session has ended (${way})`), /ended/.test(await error(page)));
+    ok(named(`the next click shows that the session has ended (${way})`), /ended/.test(await error(page)));
     await becomes(page, 'out');
     is(
-      named(`nothing was written (${way})`),
+      named(`a request with the ended session writes nothing (${way})`),
       await sql(`SELECT count(*) FROM api.notes WHERE user_id = '${guest}'`),
       '0',
     );
-    is(named(`a tab that is reloaded has nobody (${way})`), await reload(other), 'out');
+    is(named(`a reload shows that nobody is logged in (${way})`), await reload(other), 'out');
     await continueAsGuest(other);
-    ok(named(`a new guest can begin (${way})`), (await sub(other)) !== guest);
+    ok(named(`a new guest can sign up (${way})`), (await sub(other)) !== guest);
     await context.close();
   }
 }
 
-// A token from before, such as a backup of the browser's profile brings back.
+// A stale refresh token, such as one from a backup of the browser's profile.
 async function staleToken() {
   const key = 'authgear_default_refreshToken';
   const context = await person();
@@ -243,10 +246,10 @@ async function staleToken() {
   await page.click('#logout');
   await becomes(page, 'out');
   await page.evaluate(([name, value]) => localStorage.setItem(name, value), [key, stale]);
-  is('refresh_token: a stale token is nobody', await reload(page), 'out');
-  ok('refresh_token: which is told', /ended/.test(await error(page)));
+  is('refresh_token: a stale token logs nobody in', await reload(page), 'out');
+  ok('refresh_token: the page shows that the session has ended', /ended/.test(await error(page)));
   is(
-    'refresh_token: and forgotten',
+    'refresh_token: the page deletes the stale token',
     await page.evaluate((name) => localStorage.getItem(name), key),
     null,
   );
@@ -255,11 +258,11 @@ async function staleToken() {
   ok('refresh_token: sign-up with a stale token is refused', /invalid refresh token/.test(await error(page)));
   await reload(page);
   await continueAsGuest(page);
-  ok('refresh_token: afterwards a new guest can begin', (await sub(page)) !== guest);
+  ok('refresh_token: a new guest can sign up after a stale token', (await sub(page)) !== guest);
   await context.close();
 }
 
-// The sign-up page in a browser that runs no scripts.
+// The sign-up page in a browser without JavaScript.
 async function withoutJavaScript(type) {
   const named = (name) => `${type}: ${name}`;
   const context = await person();
@@ -281,22 +284,22 @@ async function withoutJavaScript(type) {
   await form.goto(start);
   await form.fill('input[name="login_id"]', 'plain');
   await form.fill('input[name="password"]', 'short');
-  ok(named('without JavaScript there is the form'), await submitButton(form).isVisible());
+  ok(named('the form is visible without JavaScript'), await submitButton(form).isVisible());
   await form.fill('input[name="login_id"]', `plain.${type}@example.com`);
   await form.fill('input[name="password"]', 'weak');
   await screenshots(form, `without-javascript-${type}`);
   await submitButton(form).click();
   await form.fill('input[name="password"]', password);
-  is(named('it comes back with what was typed'), await form.inputValue('input[name="login_id"]'),
+  is(named('the form keeps the input without JavaScript'), await form.inputValue('input[name="login_id"]'),
     `plain.${type}@example.com`);
   await submitButton(form).click();
   await form.waitForURL('**/app/**');
   is(
-    named('and promotes'),
+    named('the form promotes the guest without JavaScript'),
     await sql(`SELECT is_anonymous FROM anon_auth.users WHERE id = '${guest}'`),
     'f',
   );
-  is(named('with a code where there is to be one'), new URL(form.url()).searchParams.has('code'),
+  is(named('the redirect has a code, except for a cookie session'), new URL(form.url()).searchParams.has('code'),
     type !== 'cookie');
   await plain.close();
   await context.close();
@@ -310,16 +313,16 @@ await sql(`SELECT anon_auth.promote_anonymous_user('notebook', email => 'taken@e
 
 for (const type of ['refresh_token', 'cookie']) {
   await settings(`promotion_conflict = 'error'`);
-  await test(`${type}: the story goes on to its end`, () => story(type));
-  await test(`${type}: a double submit does`, () => doubleSubmit(type));
-  await test(`${type}: going back does`, () => goBack(type));
-  await test(`${type}: cancelling does`, () => cancel(type));
+  await test(`${type}: a guest is promoted, logs out and logs in`, () => story(type));
+  await test(`${type}: the form can be submitted twice`, () => doubleSubmit(type));
+  await test(`${type}: the user can go back to the form`, () => goBack(type));
+  await test(`${type}: the user can cancel`, () => cancel(type));
   await test(`${type}: the page works without JavaScript`, () => withoutJavaScript(type));
-  await test(`${type}: ended sessions are survived`, () => endedSessions(type));
-  await test(`${type}: login instead does`, () => loginInstead(type));
+  await test(`${type}: the page handles ended sessions`, () => endedSessions(type));
+  await test(`${type}: a guest can log in to an existing account`, () => loginInstead(type));
 }
-await test('refresh_token: a stale token is survived', staleToken);
+await test('refresh_token: the page handles a stale token', staleToken);
 
-is('no page broke its policy or threw an exception', complaints(), '');
+is('no page violated its policy or threw an exception', complaints(), '');
 await close();
 done();

@@ -1,4 +1,5 @@
-// The npm package jose, by its public interface.
+// Creates and verifies tokens with the public interface of the npm package
+// jose.
 
 import { webcrypto } from 'node:crypto';
 import * as jose from 'jose';
@@ -37,7 +38,7 @@ await run({
     }
   },
 
-  // As an application does with the key set that it has fetched.
+  // Uses the key set as an application does after it fetched it.
   async verifyJwt({ token, jwks, ...options }) {
     const { payload, protectedHeader } =
       await jose.jwtVerify(token, jose.createLocalJWKSet(jwks), options);

@@ -1,4 +1,5 @@
-// Node.js's own crypto module, without any JOSE library.
+// Creates and verifies tokens with Node.js's crypto module, without a JOSE
+// library.
 
 import * as crypto from 'node:crypto';
 import { run } from './tasks.mjs';
@@ -54,7 +55,7 @@ await run({
     };
   },
 
-  // The JWK that a browser exports, with ext and key_ops.
+  // A JWK with ext and key_ops, as browsers export it.
   async generateInBrowser({ alg }) {
     const algorithm = {
       ES256: { name: 'ECDSA', namedCurve: 'P-256' },

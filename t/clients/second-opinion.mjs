@@ -1,7 +1,8 @@
-// Makes JWTs that are good, or wrong in one or two ways, and says of each
-// whether the npm package jose accepts it.  Reads { seed, count, issuer,
-// audience } from standard input; writes { keys, cases }: private JWKs, and
-// { token, made, why } for each; why is null where jose accepts.
+// Generates JWTs, valid ones and ones that are wrong in one or two ways, and
+// determines whether the npm package jose accepts each. Reads { seed, count,
+// issuer, audience } from standard input. Writes { keys, cases }: private JWKs,
+// and { token, made, why } for each JWT. why is jose's reason, or null where
+// jose accepts.
 
 import crypto from 'node:crypto';
 import { text } from 'node:stream/consumers';
@@ -11,7 +12,7 @@ globalThis.crypto ??= crypto.webcrypto; // Node.js 18
 
 const { seed, count, issuer, audience } = JSON.parse(await text(process.stdin));
 
-// Repeatable: xorshift32
+// A repeatable random number generator: xorshift32
 let state = seed >>> 0 || 1;
 function random(below) {
   state ^= state << 13;
@@ -63,7 +64,7 @@ function sign(key, alg, input) {
 }
 
 // ---------------------------------------------------------------------------
-// What may be wrong
+// Changes that make a token wrong
 // ---------------------------------------------------------------------------
 
 const now = Math.floor(Date.now() / 1000);
@@ -78,7 +79,7 @@ const headerOddities = [
 ];
 const claimNames = ['exp', 'nbf', 'iat', 'iss', 'aud', 'sub', 'jti', 'sid', 'x'];
 
-// Changes to a part's JSON text.
+// Changes to the JSON text of a part.
 const textChanges = {
   'a member twice': (json) => `{${json.slice(1, json.indexOf(','))},${json.slice(1)}`,
   'an escaped name': (json) => json.replace(/"(.)/, (_, c) => `"\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`),
@@ -195,7 +196,7 @@ function makeToken() {
   return { token: change ? change(token) : token, made: made.join('; ') || 'nothing' };
 }
 
-// Why jose refuses a token: the claim and what is the matter with it, or the kind
+// The reason why jose refuses a token: the claim and its problem, or the kind
 // of error.
 async function refusal(token) {
   try {

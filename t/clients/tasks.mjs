@@ -1,6 +1,6 @@
-// Reads a JSON array of tasks from standard input, does each with the function
-// that it names, and writes a JSON array of { result } or { error } to
-// standard output.
+// Reads a JSON array of tasks from standard input and runs the function that
+// each task names. Writes a JSON array of { result } or { error } to standard
+// output.
 
 import { text } from 'node:stream/consumers';
 
