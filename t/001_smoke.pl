@@ -1,4 +1,6 @@
-# The extension can be created, knows its version, and leaves nothing behind.
+# The extensions of this repository can be created and dropped, have one
+# version, and leave no object behind. The test counts the rows of the system
+# catalogs before and after.
 
 use strict;
 use warnings;
@@ -9,7 +11,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# What exists in a database, apart from what belongs to a session or to TOAST.
+# Number of objects in the database by catalog, without temporary and TOAST
+# schemas.
 my $inventory = q{
 	SELECT classid::regclass, count(*)
 	FROM (SELECT 'pg_namespace'::regclass, oid FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'
@@ -25,14 +28,15 @@ my $inventory = q{
 		  UNION ALL SELECT 'pg_authid', oid FROM pg_authid) AS object (classid, oid)
 	GROUP BY classid ORDER BY classid};
 
-# The other control files: see script/test-without.
+# The other extensions, by their control files. script/test-without removes some
+# of these files.
 my @parts = grep { $_ ne 'anon_auth' } map { basename($_, '.control') } sort glob "$FindBin::Bin/../*.control";
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
 $node->start;
 
-# It belongs to the server and stays: see t/003.
+# DROP EXTENSION keeps this role, so create it before counting; see t/003.
 $node->safe_psql('postgres', 'CREATE ROLE anon_auth_owner');
 my $before = $node->safe_psql('postgres', $inventory);
 
@@ -49,20 +53,20 @@ cmp_ok(
 		'postgres',
 		q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'anon_auth'::regnamespace}),
 	'>', 0,
-	'there are functions in schema anon_auth');
+	'schema anon_auth contains functions');
 
-# The extensions that add to it.
+# The extensions that require anon_auth.
 my $alone = $node->safe_psql('postgres', $inventory);
 my $findings = $node->safe_psql('postgres', 'SELECT finding, what FROM anon_auth.doctor()');
 $node->safe_psql('postgres', "CREATE EXTENSION $_") for @parts;
 is( $node->safe_psql(
 		'postgres',
 		q{SELECT count(DISTINCT extversion), count(*) FROM pg_extension WHERE starts_with(extname, 'anon_auth')}),
-	'1|' . (1 + @parts), 'all extensions have one version') if @parts;
-is($node->safe_psql('postgres', 'SELECT finding, what FROM anon_auth.doctor()'), $findings, 'doctor() finds nothing more with all of them');
+	'1|' . (1 + @parts), 'all extensions have the same version') if @parts;
+is($node->safe_psql('postgres', 'SELECT finding, what FROM anon_auth.doctor()'), $findings, 'doctor() reports nothing more after all other extensions were created');
 $node->safe_psql('postgres', "DROP EXTENSION $_") for @parts;
-is($node->safe_psql('postgres', $inventory), $alone, 'they leave no object behind');
-is($node->safe_psql('postgres', 'SELECT finding, what FROM anon_auth.doctor()'), $findings, '... and doctor() works without them');
+is($node->safe_psql('postgres', $inventory), $alone, 'DROP EXTENSION of the other extensions leaves no object behind');
+is($node->safe_psql('postgres', 'SELECT finding, what FROM anon_auth.doctor()'), $findings, 'doctor() works after the other extensions were dropped');
 
 $node->safe_psql('postgres', 'DROP EXTENSION anon_auth');
 is( $node->safe_psql(
@@ -77,7 +81,7 @@ $node->safe_psql('postgres', 'CREATE EXTENSION anon_auth');
 is( $node->safe_psql(
 		'postgres', q{SELECT count(*) FROM pg_extension WHERE extname = 'anon_auth'}),
 	'1',
-	'it can be created again');
+	'the extension can be created again');
 
 $node->stop;
 

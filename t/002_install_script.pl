@@ -1,4 +1,5 @@
-# pgspot, which knows how install scripts are attacked, finds nothing in ours.
+# pgspot, a checker for insecure install scripts, reports nothing for the
+# install scripts of this repository.
 
 use strict;
 use warnings;
@@ -13,7 +14,7 @@ plan skip_all => 'pgspot is not installed (pip install pgspot)' unless $pgspot;
 
 my @scripts = glob "$FindBin::Bin/../anon_auth*--*.sql";
 ok(scalar @scripts, 'there are install scripts');
-like(scalar qx("$pgspot" "$_" 2>&1), qr/Errors: 0 Warnings: 0 Unknown: 0/, 'pgspot finds neither errors nor warnings in ' . basename($_))
+like(scalar qx("$pgspot" "$_" 2>&1), qr/Errors: 0 Warnings: 0 Unknown: 0/, 'pgspot reports neither errors nor warnings in ' . basename($_))
   for @scripts;
 
 done_testing();

@@ -1,6 +1,9 @@
-# The extension belongs to anon_auth_owner, a role that is no superuser: which
-# roles CREATE EXTENSION accepts, what they own after a dump and an upgrade, what
-# their members can do, and that nobody becomes a superuser by them.
+# The extension belongs to anon_auth_owner, a role that is not a superuser. This
+# file tests which existing roles CREATE EXTENSION accepts as the owner, and the
+# owners and rights after a dump and an upgrade. It also tests the operations
+# open to members of the role, and that neither the role nor its members can
+# gain rights on the server. For the last part, a hostile member attaches code
+# to as many objects as it can, and a superuser then administers the extension.
 
 use strict;
 use warnings;
@@ -20,7 +23,8 @@ sub sql { return $node->safe_psql('postgres', $_[0]); }
 
 use constant ALL_EXTENSIONS => join '', map { "CREATE EXTENSION $_;\n" } qw(anon_auth anon_auth_http anon_auth_citus);
 
-# Runs statements as a role, whatever fails, and returns the messages.
+# Runs the statements as a role, continuing after errors, and returns the
+# messages.
 sub attempt
 {
 	my ($role, @statements) = @_;
@@ -30,7 +34,8 @@ sub attempt
 	return $messages =~ s/^psql:\S+ //gmr;
 }
 
-# As a role, with the error as the test's failure.
+# Returns the output of the statements as a role. On an error, returns the
+# messages, so that the caller's test fails and shows them.
 sub as_role
 {
 	my ($role, $statements) = @_;
@@ -40,7 +45,7 @@ sub as_role
 	return $messages =~ /ERROR/ ? $messages : $output;
 }
 
-# Like is(), and shows the lines that differ alone.
+# Like is(), but a failure shows only the lines that differ.
 sub same_lines
 {
 	my ($got, $expected, $name) = @_;
@@ -52,7 +57,7 @@ sub same_lines
 }
 
 # ---------------------------------------------------------------------------
-# Which role may be the owner
+# Roles that are accepted as the owner
 # ---------------------------------------------------------------------------
 
 for my $case (
@@ -65,18 +70,19 @@ for my $case (
 
 	sql("CREATE ROLE anon_auth_owner; $make");
 	my $messages = attempt($node->safe_psql('postgres', 'SELECT current_user'), 'CREATE EXTENSION anon_auth');
-	like($messages, qr/^ERROR:  role "anon_auth_owner" \Q$problem\E$/m, "$make: refused");
-	like($messages, qr/^HINT:  \Q$fix\E$/m, '... with what mends it');
-	is(sql(q{SELECT count(*) FROM pg_namespace WHERE nspname ~ '^anon_auth'}), 0, '... and nothing is left behind');
+	like($messages, qr/^ERROR:  role "anon_auth_owner" \Q$problem\E$/m, "CREATE EXTENSION refuses an owner after $make");
+	like($messages, qr/^HINT:  \Q$fix\E$/m, "the hint has the statement that fixes $make");
+	is(sql(q{SELECT count(*) FROM pg_namespace WHERE nspname ~ '^anon_auth'}), 0, "the refused CREATE EXTENSION leaves no schema behind after $make");
 	sql("$fix CREATE EXTENSION anon_auth");
 	sql($make);
 	is(sql(q{SELECT severity || ' ' || what || '; ' || fix FROM anon_auth.doctor() WHERE finding = 'owner_has_too_much'}),
-		"error role anon_auth_owner $problem; $fix", '... where it comes later doctor() reports it');
+		"error role anon_auth_owner $problem; $fix", "doctor() reports the owner when $make runs after CREATE EXTENSION");
 	sql($fix);
-	is(sql(q{SELECT finding FROM anon_auth.doctor() WHERE finding ~ 'owner'}), '', '... until it is mended');
+	is(sql(q{SELECT finding FROM anon_auth.doctor() WHERE finding ~ 'owner'}), '', "doctor() reports nothing about the owner after $fix");
 	sql('DROP EXTENSION anon_auth; DROP ROLE anon_auth_owner');
 }
-# Citus is not needed for this: what counts is that it is installed.
+# Citus itself is not needed: the extension checks only that pg_extension lists
+# it.
 sql(<<'SQL');
 CREATE ROLE anon_auth_owner LOGIN;
 ALTER ROLE anon_auth_owner SET log_statement = 'none';
@@ -86,27 +92,28 @@ CREATE EXTENSION anon_auth;
 DELETE FROM pg_extension WHERE extname = 'citus';
 SQL
 is(sql(q{SELECT what FROM anon_auth.doctor() WHERE finding = 'owner_has_too_much' ORDER BY 1}), "role anon_auth_owner has role settings: log_statement=none\nrole anon_auth_owner has the attribute LOGIN",
-	'LOGIN, and settings of the log, are accepted with Citus alone');
+	'doctor() accepts LOGIN and log settings of the owner only on a Citus node');
 sql('DROP EXTENSION anon_auth; DROP ROLE anon_auth_owner');
 
 sql('CREATE ROLE anon_auth_owner; CREATE ROLE helper; CREATE ROLE "Odd one"; GRANT anon_auth_owner TO helper, "Odd one"');
-like(attempt(sql('SELECT current_user'), 'CREATE EXTENSION anon_auth'), qr/^WARNING:  role "anon_auth_owner" has members: "Odd one", helper$/m, 'members of an existing role are named');
+like(attempt(sql('SELECT current_user'), 'CREATE EXTENSION anon_auth'), qr/^WARNING:  role "anon_auth_owner" has members: "Odd one", helper$/m, 'CREATE EXTENSION warns about members of an existing owner role');
 is(sql(q{SELECT severity || ' ' || fix FROM anon_auth.doctor() WHERE finding = 'owner_member' ORDER BY fix COLLATE "C"}),
-	qq{notice REVOKE anon_auth_owner FROM "Odd one";\nnotice REVOKE anon_auth_owner FROM helper;}, '... by doctor(), too');
+	qq{notice REVOKE anon_auth_owner FROM "Odd one";\nnotice REVOKE anon_auth_owner FROM helper;}, 'doctor() reports the members of the owner role');
 sql('DROP ROLE helper, "Odd one"');
 sql('CREATE ROLE role_maker CREATEROLE LOGIN');
 my $major = int(sql(q{SELECT current_setting('server_version_num')}) / 10000);
 is(sql(q{SELECT severity || ' ' || fix FROM anon_auth.doctor() WHERE finding = 'owner_can_be_granted'}),
-	$major < 16 ? 'warning ALTER ROLE role_maker NOCREATEROLE;' : '', 'doctor() names roles that can make themselves members');
+	$major < 16 ? 'warning ALTER ROLE role_maker NOCREATEROLE;' : '', 'doctor() reports roles that can make themselves members of the owner role');
 my $granted = attempt('role_maker', 'GRANT anon_auth_owner TO role_maker');
-$major < 16 ? is($granted, '', '... as they can') : like($granted, qr/permission denied|admin option/i, '... which PostgreSQL 16 no longer lets them');
+$major < 16 ? is($granted, '', 'before PostgreSQL 16, a role with CREATEROLE can make itself a member of the owner role') : like($granted, qr/permission denied|admin option/i, 'since PostgreSQL 16, a role with CREATEROLE cannot make itself a member of the owner role');
 sql('DROP EXTENSION anon_auth; DROP ROLE role_maker, anon_auth_owner');
 
 # ---------------------------------------------------------------------------
-# What it owns, and who has rights on that
+# Owners of the objects, and rights on them
 # ---------------------------------------------------------------------------
 
-# Roles by name, so that clusters can be compared; the installer is "superuser".
+# Roles are compared by name, so that clusters can be compared. The installer
+# counts as "superuser".
 my $rights = q{
 	SELECT object, CASE WHEN r.rolsuper THEN 'superuser' ELSE r.rolname END, of_superuser, (
 		SELECT string_agg(format('%s=%s/%s', CASE WHEN g.rolsuper THEN 'superuser' ELSE coalesce(g.rolname, 'PUBLIC') END, a.privilege_type,
@@ -117,12 +124,13 @@ my $rights = q{
 sql(ALL_EXTENSIONS);
 my $fresh = sql($rights);
 is(sql(q{SELECT rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = 'anon_auth_owner'}), 'f|f|f|f|f|f',
-	'CREATE EXTENSION makes the role, without any attribute');
+	'CREATE EXTENSION creates the role without any attribute');
 is(sql('SELECT count(*) FROM anon_auth.extension_objects() WHERE of_superuser <> (SELECT rolsuper FROM pg_roles WHERE oid = owner)'), 0,
-	'it owns everything but what superusers run');
+	'the role owns every object except those that superusers run');
 sql('DROP EXTENSION anon_auth CASCADE; DROP ROLE anon_auth_owner');
 
-# The installer's default privileges, those that take from the owner included.
+# Default privileges of the installer, including those that revoke rights from
+# the owner.
 sql(<<'SQL');
 CREATE ROLE chief SUPERUSER LOGIN;
 CREATE ROLE stranger LOGIN;
@@ -130,42 +138,42 @@ CREATE DATABASE chiefs;
 SQL
 $node->safe_psql('chiefs', join '', map { "ALTER DEFAULT PRIVILEGES FOR ROLE chief GRANT ALL ON $_ TO stranger WITH GRANT OPTION; ALTER DEFAULT PRIVILEGES FOR ROLE chief REVOKE ALL ON $_ FROM chief;" } qw(TABLES FUNCTIONS SEQUENCES TYPES SCHEMAS));
 $node->safe_psql('chiefs', ALL_EXTENSIONS, extra_params => [ '-U', 'chief' ]);
-same_lines($node->safe_psql('chiefs', $rights), $fresh, 'default privileges of the installer change nothing');
+same_lines($node->safe_psql('chiefs', $rights), $fresh, 'default privileges of the installer do not change owners and rights');
 
 # ---------------------------------------------------------------------------
 # A second database, DROP EXTENSION, DROP ROLE
 # ---------------------------------------------------------------------------
 
 sql(ALL_EXTENSIONS);
-same_lines(sql($rights), $fresh, 'a second database of the server uses the same role');
-like(attempt(sql('SELECT current_user'), 'DROP ROLE anon_auth_owner'), qr/cannot be dropped because some objects depend on it/, 'the role stays as long as it is used');
+same_lines(sql($rights), $fresh, 'a second database of the server uses the same owner role');
+like(attempt(sql('SELECT current_user'), 'DROP ROLE anon_auth_owner'), qr/cannot be dropped because some objects depend on it/, 'the owner role cannot be dropped while the extension exists in two databases');
 sql('DROP EXTENSION anon_auth CASCADE');
-same_lines($node->safe_psql('chiefs', $rights), $fresh, 'DROP EXTENSION takes nothing from the other database');
-like(attempt(sql('SELECT current_user'), 'DROP ROLE anon_auth_owner'), qr/cannot be dropped because some objects depend on it/, '... which still needs the role');
+same_lines($node->safe_psql('chiefs', $rights), $fresh, 'DROP EXTENSION does not change owners and rights in another database');
+like(attempt(sql('SELECT current_user'), 'DROP ROLE anon_auth_owner'), qr/cannot be dropped because some objects depend on it/, 'the owner role cannot be dropped while another database still needs it');
 sql('ALTER ROLE chief NOSUPERUSER');
 $node->safe_psql('chiefs', 'CREATE TEMPORARY TABLE loads_the_library (); DROP EXTENSION anon_auth_http; DROP EXTENSION anon_auth CASCADE', extra_params => [ '-U', 'chief' ]);
-is($node->safe_psql('chiefs', q{SELECT count(*) FROM pg_namespace WHERE nspname ~ '^anon_auth'}), 0, 'who made the extension can drop it, also when it is no longer a superuser');
-is(sql(q{SELECT count(*) FROM pg_roles WHERE rolname = 'anon_auth_owner'}), 1, 'DROP EXTENSION leaves the role');
+is($node->safe_psql('chiefs', q{SELECT count(*) FROM pg_namespace WHERE nspname ~ '^anon_auth'}), 0, 'the role that created the extension can drop it after it lost SUPERUSER');
+is(sql(q{SELECT count(*) FROM pg_roles WHERE rolname = 'anon_auth_owner'}), 1, 'DROP EXTENSION keeps the owner role');
 sql('DROP ROLE anon_auth_owner; DROP DATABASE chiefs; DROP ROLE chief');
 
 # ---------------------------------------------------------------------------
-# Dumps: into a cluster without the role, and by pg_upgrade
+# Dumps restored into a cluster without the role, and pg_upgrade
 # ---------------------------------------------------------------------------
 
 my $directory = PostgreSQL::Test::Utils::tempdir();
 
-# Without the keys that protect psql's \restrict, which differ each time.
+# Returns the dump without the keys of \restrict, which differ each time.
 sub dump_of
 {
 	my ($server) = @_;
 	my $file = "$directory/" . $server->name . '.sql';
 
-	$server->command_ok([ 'pg_dump', '-f', $file, $server->connstr('postgres') ], 'it can be dumped');
+	$server->command_ok([ 'pg_dump', '-f', $file, $server->connstr('postgres') ], 'pg_dump can dump the database');
 	return slurp_file($file) =~ s/^\\(un)?restrict .*//gmr;
 }
 
 sql(ALL_EXTENSIONS);
-unlike(dump_of($node), qr/^(GRANT|REVOKE|ALTER (?!TABLE .* ENABLE)[^;]*OWNER|CREATE EVENT TRIGGER)/m, 'a dump tells of no owner and no right of an extension as it was made');
+unlike(dump_of($node), qr/^(GRANT|REVOKE|ALTER (?!TABLE .* ENABLE)[^;]*OWNER|CREATE EVENT TRIGGER)/m, 'a dump of an unchanged extension contains no owner and no right');
 sql(<<'SQL');
 UPDATE anon_auth.settings SET issuer = 'https://kept.example';
 SELECT anon_auth.create_client('app', 'spa');
@@ -178,20 +186,20 @@ REVOKE EXECUTE ON FUNCTION anon_auth.jwk_thumbprint(jsonb) FROM PUBLIC;
 SQL
 my $first = dump_of($node);
 my $kept = sql($rights);
-isnt($kept, $fresh, 'rights were granted');
-$node->command_ok([ 'pg_dump', '-Fc', '-f', "$directory/dump", $node->connstr('postgres') ], '... and dumped');
+isnt($kept, $fresh, 'the grants changed the rights');
+$node->command_ok([ 'pg_dump', '-Fc', '-f', "$directory/dump", $node->connstr('postgres') ], 'pg_dump can dump the database with the changed rights');
 
 my $copy = PostgreSQL::Test::Cluster->new('copy');
 $copy->init(@initdb);
 $copy->append_conf('postgresql.conf', 'fsync = off');
 $copy->start;
 $copy->safe_psql('postgres', 'CREATE ROLE app_user; CREATE ROLE watcher; CREATE DATABASE twice');
-$copy->command_ok([ 'pg_restore', '-1', '-e', '-d', $copy->connstr('postgres'), "$directory/dump" ], 'a dump is restored into a cluster without the role');
-same_lines($copy->safe_psql('postgres', $rights), $kept, '... with the same owners and rights');
-same_lines(dump_of($copy), $first, '... and dumped the same');
-$copy->command_ok([ 'pg_restore', '-e', '-d', $copy->connstr('twice'), "$directory/dump" ], '... and into a second database of it');
-same_lines($copy->safe_psql('twice', $rights), $kept, '... with the same owners and rights');
-is($copy->safe_psql('twice', q{SELECT issuer, (SELECT count(*) FROM anon_auth.clients) FROM anon_auth.settings}), 'https://kept.example|1', '... and rows');
+$copy->command_ok([ 'pg_restore', '-1', '-e', '-d', $copy->connstr('postgres'), "$directory/dump" ], 'a dump can be restored into a cluster without the owner role');
+same_lines($copy->safe_psql('postgres', $rights), $kept, 'the restored database has the same owners and rights');
+same_lines(dump_of($copy), $first, 'a dump of the restored database is the same');
+$copy->command_ok([ 'pg_restore', '-e', '-d', $copy->connstr('twice'), "$directory/dump" ], 'the dump can be restored into a second database of that cluster');
+same_lines($copy->safe_psql('twice', $rights), $kept, 'the second restored database has the same owners and rights');
+is($copy->safe_psql('twice', q{SELECT issuer, (SELECT count(*) FROM anon_auth.clients) FROM anon_auth.settings}), 'https://kept.example|1', 'the second restored database has the rows');
 
 $copy->safe_psql('postgres', 'DROP DATABASE twice');
 $copy->stop;
@@ -205,12 +213,12 @@ my $bin = $node->config_data('--bindir');
 	chdir $before;
 }
 $new->start;
-same_lines($new->safe_psql('postgres', $rights), $kept, '... keeps owners and rights');
-same_lines(dump_of($new), $first, '... and what a dump says');
+same_lines($new->safe_psql('postgres', $rights), $kept, 'pg_upgrade keeps owners and rights');
+same_lines(dump_of($new), $first, 'a dump after pg_upgrade is the same');
 $new->stop;
 
 # ---------------------------------------------------------------------------
-# A DBA who is no superuser
+# A DBA who is not a superuser
 # ---------------------------------------------------------------------------
 
 sql(<<"SQL");
@@ -220,7 +228,7 @@ DROP OWNED BY app_user, watcher;
 GRANT CREATE ON SCHEMA public TO dba;
 SQL
 
-is(as_role('dba', <<'SQL'), "app\nES256\nEdDSA\nes|1\n5\nhttps://dba.example", 'a member of anon_auth_owner sets it up');
+is(as_role('dba', <<'SQL'), "app\nES256\nEdDSA\nes|1\n5\nhttps://dba.example", 'a member of anon_auth_owner can set up the extension');
 UPDATE anon_auth.settings SET issuer = 'https://dba.example', password_hash_memory_kib = 8192, password_hash_passes = 1;
 SELECT anon_auth.create_client('app', 'spa');
 SELECT alg FROM anon_auth.signing_keys;
@@ -240,8 +248,8 @@ GRANT SELECT ON anon_auth.stats TO watcher;
 GRANT EXECUTE ON FUNCTION anon_auth.purge(integer, boolean) TO watcher;
 SQL
 is(sql(q{SELECT has_function_privilege('app_user', 'anon_auth.uid()', 'EXECUTE'), has_function_privilege('app_user', 'anon_auth_http.token(text)', 'EXECUTE'),
-	has_table_privilege('watcher', 'anon_auth.stats', 'SELECT')}), 't|t|t', '... grants rights');
-is(as_role('dba', <<'SQL'), "1\nt\nt", '... rotates the master key');
+	has_table_privilege('watcher', 'anon_auth.stats', 'SELECT')}), 't|t|t', 'a member of anon_auth_owner can grant rights');
+is(as_role('dba', <<'SQL'), "1\nt\nt", 'a member of anon_auth_owner can rotate the master key');
 SELECT anon_auth.rotate_master_key() AS old \gset
 SELECT anon_auth.reseal_signing_keys() \g /dev/null
 SELECT (anon_auth.master_key_ids())[2] AS old \gset
@@ -250,7 +258,7 @@ SELECT cardinality(anon_auth.master_key_ids());
 SELECT anon_auth.verify_jwt(anon_auth.sign_jwt('{"sub": "x"}')) IS NOT NULL;
 SELECT anon_auth.master_key_exists();
 SQL
-is(as_role('dba', <<'SQL'), "0|0\n1\n0\n0", '... and users');
+is(as_role('dba', <<'SQL'), "0|0\n1\n0\n0", 'a member of anon_auth_owner can administer users');
 CREATE TABLE notes (user_id uuid);
 SELECT sub AS a FROM anon_auth.authenticate_anonymously('app') \gset
 SELECT sub AS b, refresh_token FROM anon_auth.authenticate_anonymously('app') \gset
@@ -263,21 +271,21 @@ SELECT count(*) FROM anon_auth.take_outbox_messages();
 SELECT anon_auth.delete_user(:'b') \g /dev/null
 SELECT count(*) FROM anon_auth.users;
 SQL
-like(as_role('dba', 'SELECT sign_ups_24h, outbox_messages FROM anon_auth.stats'), qr/^\d+\|0$/, '... reads stats');
+like(as_role('dba', 'SELECT sign_ups_24h, outbox_messages FROM anon_auth.stats'), qr/^\d+\|0$/, 'a member of anon_auth_owner can read stats');
 is(as_role('dba', q{SELECT string_agg(finding || ' ' || what, ',' ORDER BY finding, what) FROM anon_auth.doctor()}),
-	sql(q{SELECT string_agg(finding || ' ' || what, ',' ORDER BY finding, what) FROM anon_auth.doctor()}), '... and sees in doctor() what a superuser sees');
-isnt(sql('SELECT count(*) FROM anon_auth.doctor()'), 0, '... which is something');
-is(as_role('dba', <<'SQL'), 'dbas|t', '... names hooks of its own');
+	sql(q{SELECT string_agg(finding || ' ' || what, ',' ORDER BY finding, what) FROM anon_auth.doctor()}), 'doctor() shows a member of anon_auth_owner the same findings as a superuser');
+isnt(sql('SELECT count(*) FROM anon_auth.doctor()'), 0, 'doctor() has findings to compare');
+is(as_role('dba', <<'SQL'), 'dbas|t', 'a member of anon_auth_owner can set a hook that it owns');
 CREATE FUNCTION public.dbas_claims(claims jsonb) RETURNS jsonb LANGUAGE sql AS $$SELECT '{"plan": "dbas"}'::jsonb$$;
 UPDATE anon_auth.settings SET access_token_claims = 'public.dbas_claims';
 SELECT anon_auth.verify_jwt(access_token) ->> 'plan', sub IS NOT NULL FROM anon_auth.authenticate_anonymously('app');
 UPDATE anon_auth.settings SET access_token_claims = NULL;
 SQL
-like(attempt('dba', $_), qr/^ERROR:  (must be|permission denied|only superusers)/, "superusers alone: $_")
+like(attempt('dba', $_), qr/^ERROR:  (must be|permission denied|only superusers)/, "only superusers can run: $_")
   for 'DROP EXTENSION anon_auth', 'DROP EXTENSION anon_auth_http', 'ALTER EXTENSION anon_auth UPDATE', 'CREATE ROLE other', 'ALTER TABLE anon_auth.users RESET (autovacuum_enabled)', 'ALTER SYSTEM SET autovacuum = on';
 
 # ---------------------------------------------------------------------------
-# Nobody becomes a superuser
+# Neither the owner nor its members become superusers
 # ---------------------------------------------------------------------------
 
 my $powerful = q{SELECT string_agg(r.rolname, ' ' ORDER BY r.rolname) FROM pg_roles r WHERE r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls
@@ -288,9 +296,9 @@ my @climb = (
 	'GRANT pg_execute_server_program TO mallory', 'GRANT anon_auth_owner TO mallory', "COPY (SELECT 1) TO PROGRAM 'true'", "COPY (SELECT 1) TO '/tmp/anon_auth'",
 	'UPDATE pg_authid SET rolsuper = true', 'SELECT count(*) FROM pg_authid', 'CREATE EXTENSION dblink', 'ALTER EVENT TRIGGER anon_auth_guard_objects DISABLE');
 
-# A13: who may reference users has a type with a cast of his own.  The event
-# triggers of the extension keep it from being made: they are switched off, so
-# that the owner is what stands there.
+# A role that may reference users has a type with its own cast to uuid. The
+# extension's event triggers would refuse the foreign key. They are disabled
+# here, to show that the owner's lack of rights alone limits the damage.
 sql(<<'SQL');
 CREATE ROLE mallory LOGIN;
 CREATE SCHEMA mallory AUTHORIZATION mallory;
@@ -306,7 +314,7 @@ BEGIN
 END $$;
 SQL
 is( attempt(
-		'mallory', <<'SQL'), '', 'a role with REFERENCES makes a foreign key with a cast of its own');
+		'mallory', <<'SQL'), '', 'a role with REFERENCES can create a foreign key with its own cast while the guards are disabled');
 CREATE TYPE mallory.ref AS ENUM ('x');
 CREATE TABLE mallory.loot (who text, outcome text);
 GRANT ALL ON SCHEMA mallory TO PUBLIC;
@@ -332,11 +340,11 @@ CREATE TABLE mallory.refs (ref mallory.ref REFERENCES anon_auth.users (id));
 SQL
 sql('INSERT INTO mallory.climb VALUES ' . join ', ', map { "(\$s\$$_\$s\$)" } @climb);
 sql(q{INSERT INTO anon_auth.users (id, is_anonymous, created_at, updated_at, last_seen_at) VALUES ('00000000-0000-0000-0000-000000000000', true, now(), now(), now())});
-is(attempt('mallory', "INSERT INTO mallory.refs VALUES ('x')"), '', '... and what it likes runs');
-is(sql('SELECT DISTINCT who FROM mallory.loot'), 'anon_auth_owner', '... as the owner');
-is(sql(q{SELECT string_agg(outcome, ' ') FROM mallory.loot WHERE outcome LIKE 'done%'}), '', '... who can do nothing with the server');
-is(sql('SELECT count(DISTINCT outcome) FROM mallory.loot'), scalar @climb, '... though everything was tried');
-is(sql($powerful), $superusers, '... and nobody is more than before');
+is(attempt('mallory', "INSERT INTO mallory.refs VALUES ('x')"), '', 'inserting into the referencing table runs the cast');
+is(sql('SELECT DISTINCT who FROM mallory.loot'), 'anon_auth_owner', 'the cast runs as the owner');
+is(sql(q{SELECT string_agg(outcome, ' ') FROM mallory.loot WHERE outcome LIKE 'done%'}), '', 'none of the statements that would gain rights on the server succeeds as the owner');
+is(sql('SELECT count(DISTINCT outcome) FROM mallory.loot'), scalar @climb, 'every statement that would gain rights was tried');
+is(sql($powerful), $superusers, 'no role has more rights on the server than before');
 sql(<<'SQL');
 DROP SCHEMA mallory CASCADE;
 DROP OWNED BY mallory;
@@ -350,8 +358,8 @@ BEGIN
 END $$;
 SQL
 
-# The worst case: somebody has all rights of the owner, leaves behind what he
-# can, and a superuser comes and administers.
+# The worst case: a hostile role has all rights of the owner and attaches code
+# to the extension's objects. A superuser then administers the extension.
 sql(<<'SQL');
 GRANT anon_auth_owner TO mallory;
 CREATE SCHEMA mallory AUTHORIZATION mallory;
@@ -363,7 +371,7 @@ CREATE FUNCTION public.of_superuser(jsonb) RETURNS jsonb LANGUAGE sql AS $$
 	SELECT NULL::jsonb $$;
 REVOKE ALL ON FUNCTION public.of_superuser(jsonb) FROM PUBLIC;
 SQL
-is(attempt('mallory', <<'SQL'), '', 'a hostile member of the owner has code');
+is(attempt('mallory', <<'SQL'), '', 'a hostile member of the owner role can create functions of its own');
 CREATE FUNCTION mallory.take() RETURNS void LANGUAGE sql AS
 	$$INSERT INTO mallory.loot SELECT rolname, rolsuper FROM pg_roles WHERE rolname = current_user$$;
 CREATE FUNCTION mallory.evil(text DEFAULT NULL) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
@@ -414,7 +422,8 @@ my @planted = (
 	'CREATE TABLE mallory.child () INHERITS (anon_auth.settings)',
 	'ALTER DOMAIN anon_auth_http."*/*" ADD CHECK (mallory.evil(VALUE))',
 	'DROP TRIGGER settings_changed ON anon_auth.settings',
-	# The expressions of statistics run when a query on the table is planned.
+	# PostgreSQL evaluates the expressions of statistics when it plans a query
+	# on the table.
 	q{CREATE STATISTICS mallory.evil ON (mallory.evil('x')), issuer FROM anon_auth.settings},
 	'CREATE STATISTICS mallory.evil ON (mallory.evil(client_id)) FROM anon_auth.clients',
 	[ 'ALTER STATISTICS mallory.evil SET STATISTICS 10', 'CREATE STATISTICS mallory.evil ON name, client_id FROM anon_auth.clients; ALTER STATISTICS mallory.evil OWNER TO mallory',
@@ -454,15 +463,17 @@ my @planted = (
 	'ALTER TYPE anon_auth.finding RENAME TO evil',
 	'ALTER DOMAIN anon_auth_http."*/*" SET DEFAULT mallory.evil()::text',
 	'CREATE SCHEMA evil CREATE TABLE child () INHERITS (anon_auth.settings)',
-	# A superuser's function runs DDL while the index is being made.
+	# A superuser's function runs DDL while PostgreSQL builds the index.
 	[ q{CREATE INDEX evil ON anon_auth.clients ((mallory.calls_superuser('x')))},
 		'CREATE FUNCTION public.of_superuser_too() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN CREATE TABLE public.by_superuser (); DROP TABLE public.by_superuser; END$$',
 		'DROP FUNCTION public.of_superuser_too()' ],
 	'DO $$ BEGIN CREATE STATISTICS mallory.evil ON (mallory.evil(client_id)) FROM anon_auth.clients; END $$');
-# What is refused must be possible without the guard: else it would show nothing.
+# Each statement must succeed while the guards are disabled. Otherwise its
+# refusal would prove nothing.
 sub guards { sql(join ' ', map { "ALTER EVENT TRIGGER $_ $_[0];" } split /\n/, sql(q{SELECT evtname FROM pg_event_trigger})); }
 
-# All rows of the catalogs that describe objects: any DDL that is not undone changes it.
+# A hash of all rows of the catalogs that describe objects. Any DDL that is not
+# undone changes it.
 sub catalogs
 {
 	return sql('SELECT md5(string_agg(version, chr(32) ORDER BY version)) FROM (' .
@@ -472,18 +483,18 @@ sub catalogs
 
 for my $statement (@planted)
 {
-	# As a superuser, what has to be there before, and what goes afterwards.
+	# The statements that a superuser runs before and after the one under test.
 	my ($change, $before, $after) = ref $statement ? @$statement : ($statement, '', '');
 	my $commits = $change =~ /CONCURRENTLY/;
 
 	sql($before);
 	guards('DISABLE');
-	is(attempt('mallory', $commits ? $change : "BEGIN; $change; ROLLBACK"), '', "the owner could: $change");
+	is(attempt('mallory', $commits ? $change : "BEGIN; $change; ROLLBACK"), '', "without the guards, the owner could run: $change");
 	sql('DROP INDEX anon_auth.evil') if $commits;
 	guards('ENABLE ALWAYS');
 	my $catalogs = catalogs();
-	like(attempt('mallory', $change), qr/^ERROR:  only superusers may (change objects|reference tables) of extension anon_auth(, except users)?$/m, '... and is refused');
-	is(catalogs(), $catalogs, '... and nothing is left of it');
+	like(attempt('mallory', $change), qr/^ERROR:  only superusers may (change objects|reference tables) of extension anon_auth(, except users)?$/m, "the guards refuse: $change");
+	is(catalogs(), $catalogs, "the refusal leaves the catalogs unchanged: $change");
 	sql($after);
 }
 for my $statement (
@@ -505,11 +516,11 @@ for my $statement (
 	'SET session_replication_role = replica; DROP TRIGGER settings_changed ON anon_auth.settings',
 	@climb[1 .. $#climb])
 {
-	next if $statement =~ /^GRANT anon_auth_owner/;	# he is a member
-	like(attempt('mallory', $statement), qr/^ERROR:  (permission denied|must be|must have|only superusers|cannot drop|hook function|Only roles)/m, "refused: $statement");
+	next if $statement =~ /^GRANT anon_auth_owner/;	# mallory is a member already
+	like(attempt('mallory', $statement), qr/^ERROR:  (permission denied|must be|must have|only superusers|cannot drop|hook function|Only roles)/m, "a hostile member of the owner role cannot run: $statement");
 }
-# The owner's code runs as the owner while a superuser's command is under way.
-is(attempt('mallory', <<'SQL'), '', 'a table has an index with a function that would change the extension');
+# The owner's code runs as the owner in the middle of a superuser's command.
+is(attempt('mallory', <<'SQL'), '', 'a member of the owner role can create a function that would change the extension');
 CREATE FUNCTION mallory.plant() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	CREATE INDEX evil ON anon_auth.clients ((mallory.evil(client_id)));
@@ -520,10 +531,10 @@ CREATE FUNCTION mallory.plants(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 
 CREATE TABLE mallory.bait AS SELECT 'x'::text AS t;
 SQL
 my $superuser = sql('SELECT current_user');
-like(attempt($superuser, 'CREATE INDEX ON mallory.bait (mallory.plants(t))'), qr/^WARNING:  only superusers may change objects of extension anon_auth$/m, '... and cannot when a superuser makes that index');
-is(sql(q{SELECT to_regclass('anon_auth.evil')}), '', '... and nothing is left of it');
+like(attempt($superuser, 'CREATE INDEX ON mallory.bait (mallory.plants(t))'), qr/^WARNING:  only superusers may change objects of extension anon_auth$/m, 'the function cannot change the extension when a superuser creates an index with it');
+is(sql(q{SELECT to_regclass('anon_auth.evil')}), '', 'the function leaves no index behind');
 
-# Each in a session of its own, whose first DDL loads the library.
+# Each statement runs in a separate session, whose first DDL loads the library.
 is(attempt($superuser, $_), '', "a superuser can: $_")
   for 'CREATE INDEX more ON anon_auth.clients (lower(name))', 'DROP INDEX anon_auth.more', 'CREATE INDEX CONCURRENTLY more ON anon_auth.clients (name)', 'DROP INDEX CONCURRENTLY anon_auth.more',
   'ALTER TABLE anon_auth.clients ADD CONSTRAINT more UNIQUE (name)', 'ALTER TABLE anon_auth.clients DROP CONSTRAINT more',
@@ -548,7 +559,7 @@ is(attempt('mallory', $_), '', "a member of the owner can: $_")
   'DROP TABLE mallory.loaded; REINDEX TABLE CONCURRENTLY anon_auth.clients',
   'CREATE TABLE mallory.loaded (); CLUSTER anon_auth.clients USING clients_pkey',
   'REINDEX INDEX anon_auth.clients_pkey', 'ANALYZE anon_auth.clients';
-is(attempt('mallory', <<'SQL'), '', 'a table that may reference users has triggers');
+is(attempt('mallory', <<'SQL'), '', 'a member of the owner role can create triggers on a table that references users');
 CREATE TABLE mallory.notes (user_id uuid REFERENCES anon_auth.users (id) ON DELETE CASCADE);
 CREATE TRIGGER evil AFTER DELETE ON mallory.notes FOR EACH ROW EXECUTE FUNCTION mallory.evil_trigger();
 CREATE TRIGGER evil_too AFTER DELETE ON mallory.notes FOR EACH STATEMENT EXECUTE FUNCTION mallory.evil_trigger();
@@ -565,9 +576,9 @@ SELECT anon_auth.purge(dry_run => true), anon_auth.purge();
 SELECT anon_auth.delete_user(id) FROM anon_auth.users;
 CREATE TABLE public.unrelated ();
 SQL
-isnt(sql('SELECT count(*) FROM mallory.loot'), 0, 'his triggers have run');
-is(sql('SELECT DISTINCT who FROM mallory.loot WHERE superuser'), '', 'a superuser who administers runs nothing of his');
-is(sql($powerful), $superusers, 'and nobody is more than before');
+isnt(sql('SELECT count(*) FROM mallory.loot'), 0, 'the hostile triggers have run');
+is(sql('SELECT DISTINCT who FROM mallory.loot WHERE superuser'), '', 'a superuser who administers the extension runs no code of a hostile member of the owner role');
+is(sql($powerful), $superusers, 'no role has more rights on the server than before the attacks');
 $node->stop;
 
 done_testing();

@@ -1,6 +1,6 @@
-# What the library exports: only what PostgreSQL calls.  Another library of the
-# server may have functions of the same names as ours, and neither gets the
-# other's.
+# The library exports only the symbols that PostgreSQL calls. Another library in
+# the same server may define functions of the same names; neither library may
+# call the other's. The test preloads such a library, whose functions PANIC.
 
 use strict;
 use warnings;
@@ -21,11 +21,12 @@ my $library = output_of('pg_config', '--pkglibdir') . '/anon_auth.so';
 my @exported = map { (split)[-1] } split /\n/, output_of('nm', '-D', '--defined-only', $library);
 
 cmp_ok(scalar @exported, '>', 100, 'the library exports functions');
-is_deeply([ grep { !/^(?:Pg_magic_func|_PG_init|(?:pg_finfo_)?anon_auth_\w+)$/ } @exported ], [], 'but none with a name that others may use');
+is_deeply([ grep { !/^(?:Pg_magic_func|_PG_init|(?:pg_finfo_)?anon_auth_\w+)$/ } @exported ], [], "every exported symbol has a name of PostgreSQL's or a name that starts with anon_auth_");
 my %is_exported = map { $_ => 1 } @exported;
-is_deeply([ grep { /^anon_auth_/ && !$is_exported{"pg_finfo_$_"} } @exported ], [], 'all of them are for SQL');
+is_deeply([ grep { /^anon_auth_/ && !$is_exported{"pg_finfo_$_"} } @exported ], [], 'every exported anon_auth_ function can be called from SQL');
 
-# A library that is loaded first, as one linked to libjansson would be, which has json_string().
+# Preload a library with functions of the same names. A library linked to
+# libjansson is a real example: it has json_string().
 
 my $directory = PostgreSQL::Test::Utils::tempdir();
 my @names = qw(base64url_decode client_find http_serve identity_current jose_sign json_member json_string own_jwt_open
@@ -43,17 +44,18 @@ $node->start;
 $node->safe_psql('postgres', q{CREATE EXTENSION anon_auth; SELECT anon_auth.create_client('app', 'native')});
 my $call = q{SELECT anon_auth.use_access_token(access_token) = sub AND anon_auth.uid() = sub FROM anon_auth.authenticate_anonymously('app')};
 my ($status, $output, $errors) = $node->psql('postgres', $call);
-is("$status $output", '0 t', "functions of another library do not take the place of ours") or diag($errors);
+is("$status $output", '0 t', "functions of another library do not replace the extension's") or diag($errors);
 
-# JIT compilation resolves what an inlined function calls by name.
+# JIT compilation resolves the functions that an inlined function calls by their
+# names.
 
 SKIP:
 {
-	skip 'no JIT compilation here', 1 if $node->safe_psql('postgres', 'SELECT pg_jit_available()') ne 't';
+	skip 'this server has no JIT compilation', 1 if $node->safe_psql('postgres', 'SELECT pg_jit_available()') ne 't';
 	($status, $output, $errors) = $node->psql('postgres',
 		qq{BEGIN; $call; SET jit_above_cost = 0; SET jit_inline_above_cost = 0; SET jit_optimize_above_cost = 0;
 		SELECT count(anon_auth.uid()) FILTER (WHERE anon_auth.is_anonymous() AND anon_auth.session_id() IS NOT NULL) FROM generate_series(1, 10); COMMIT});
-	is("$status $output", "0 t\n10", 'functions can be inlined by JIT compilation') or diag($errors);
+	is("$status $output", "0 t\n10", "JIT compilation can inline the extension's functions") or diag($errors);
 }
 
 $node->stop;

@@ -1,5 +1,6 @@
-# A device signs up and logs in with requests that it signs with its key, as
-# Authgear's SDKs do.
+# A device signs up and logs in with requests that it signs with its key, in the
+# format of Authgear's SDKs. The file tests the requests that must be accepted;
+# t/011_bad_requests.pl has those that must be refused.
 
 use strict;
 use warnings;
@@ -55,7 +56,7 @@ sub claims
 	return call($node, 'verify_jwt', token => $response->{access_token})->{verify_jwt};
 }
 
-# Every kind of key
+# Every key algorithm
 
 for my $alg (qw(ES256 ES384 ES512 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA))
 {
@@ -66,16 +67,16 @@ for my $alg (qw(ES256 ES384 ES512 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA))
 
 	like($guest->{sub}, qr/^[0-9a-f-]{36}$/, "$alg: a device signs up with its public key");
 	is(claims($guest)->{sub}, $guest->{sub}, "$alg: the access token is the guest's");
-	is($again->{sub}, $guest->{sub}, "$alg: its key ID alone brings the same guest back");
-	is($with_jwk->{sub}, $guest->{sub}, "$alg: so does sending the key once more");
+	is($again->{sub}, $guest->{sub}, "$alg: a request with only the key ID returns the same guest");
+	is($with_jwk->{sub}, $guest->{sub}, "$alg: a request that sends the key again returns the same guest");
 	is( query('SELECT alg, kid FROM anon_auth.device_keys WHERE user_id = %s', $guest->{sub}),
 		"$alg|" . $device->kid,
-		"$alg: the key is kept with its algorithm");
+		"$alg: device_keys stores the key with its algorithm");
 	is( query(
 			'SELECT anon_auth.jwk_thumbprint(jwk) FROM anon_auth.device_keys WHERE user_id = %s',
 			$guest->{sub}),
 		$device->thumbprint,
-		"$alg: the key is kept as it is");
+		"$alg: device_keys stores the key unchanged");
 }
 
 # Sessions
@@ -86,23 +87,23 @@ for my $alg (qw(ES256 ES384 ES512 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA))
 	my %sessions = map { session_of($_) => 1 } @responses;
 	my %refresh_tokens = map { $_->{refresh_token} => 1 } @responses;
 
-	is(keys %sessions, 4, 'every login makes a new session');
-	is(keys %refresh_tokens, 4, 'every login gives a new refresh token');
+	is(keys %sessions, 4, 'every login creates a session');
+	is(keys %refresh_tokens, 4, 'every login returns a different refresh token');
 	is( query(
 			'SELECT count(*) FROM anon_auth.sessions WHERE user_id = %s AND expires_at > now()',
 			$responses[0]{sub}),
 		4,
-		'earlier sessions stay alive');
+		'a login keeps earlier sessions alive');
 	is( call($node, 'refresh_session',
 			client_id => 'app',
 			refresh_token => $responses[0]{refresh_token})->{sub},
 		$responses[0]{sub},
-		'the first refresh token still works');
+		'the refresh token of the first session still works after more logins');
 	is( query(
 			q{SELECT string_agg(type, ' ' ORDER BY id) FROM anon_auth.events WHERE user_id = %s},
 			$responses[0]{sub}),
 		'user.created user.authenticated user.authenticated user.authenticated',
-		'sign-up and logins are events');
+		'the sign-up and each login write an event');
 }
 
 {
@@ -112,7 +113,7 @@ for my $alg (qw(ES256 ES384 ES512 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA))
 		client_id => 'other_app',
 		jwt => $device->request(challenge => challenge($node)));
 
-	is($elsewhere->{sub}, $guest->{sub}, 'the key brings the same guest back in another client');
+	is($elsewhere->{sub}, $guest->{sub}, 'the same key returns the same guest to another client');
 }
 
 {
@@ -124,7 +125,7 @@ for my $alg (qw(ES256 ES384 ES512 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA))
 			jwt => $_->request(challenge => $challenge, with_jwk => 1))->{sub}
 	} @devices;
 
-	isnt($subs[0], $subs[1], 'two devices are two guests, even with the same challenge');
+	isnt($subs[0], $subs[1], 'two devices become two guests, even with the same challenge');
 }
 
 {
@@ -143,7 +144,7 @@ for my $alg (qw(ES256 ES384 ES512 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA))
 		'challenges that were issued earlier are accepted in any order');
 }
 
-# What SDKs send, byte for byte
+# Requests of the SDKs, byte for byte
 
 sub react_native_jwt
 {
@@ -181,7 +182,7 @@ for my $platform (
 
 	ok($guest->{sub}, "the React Native SDK on $name signs up");
 	is($again->{sub}, $guest->{sub}, "the React Native SDK on $name logs in again");
-	is($user->{sub}, $guest->{sub}, "the React Native SDK on $name promotes its guest");
+	is($user->{sub}, $guest->{sub}, "the React Native SDK on $name can promote its guest");
 }
 
 {
@@ -193,31 +194,31 @@ for my $platform (
 			device_info => { android => { Build => { MODEL => 'Pixel', VERSION => { SDK_INT => 35 } } } }
 		});
 
-	ok($guest->{sub}, 'further members of the payload are ignored, as of the Android SDK');
+	ok($guest->{sub}, 'members of the payload that are not specified, such as those of the Android SDK, are ignored');
 }
 
-# Where the key ID stands
+# Places of the key ID
 
 {
 	my $device = AnonAuth::Device->new;
 	my $guest = log_in($device, header => { jwk => $device->jwk(kid => undef, alg => undef) });
 
 	is(log_in($device)->{sub}, $guest->{sub},
-		'a jwk without kid, as exportJWK() of jose gives, takes the kid of the header');
+		'a jwk without kid, as exportJWK() of the npm package jose returns it, takes the kid of the header');
 }
 
 {
 	my $device = AnonAuth::Device->new;
 	my $guest = log_in($device, header => { kid => undef, jwk => $device->jwk });
 
-	is(log_in($device)->{sub}, $guest->{sub}, 'the kid of the jwk is enough');
+	is(log_in($device)->{sub}, $guest->{sub}, 'a kid in the jwk alone is accepted');
 }
 
 for my $kid ('abcdefgh', '_-_-_-_-', 'x' x 64)
 {
 	my $device = AnonAuth::Device->new(kid => $kid);
 
-	is(sign_up($device)->{sub}, log_in($device)->{sub}, "$kid is a valid kid");
+	is(sign_up($device)->{sub}, log_in($device)->{sub}, "the kid $kid is accepted");
 }
 
 {
@@ -241,7 +242,7 @@ for my $kid ('abcdefgh', '_-_-_-_-', 'x' x 64)
 			  FROM anon_auth.device_keys, jsonb_object_keys(jwk) name WHERE user_id = %s},
 			$guest->{sub}),
 		'e,kty,n',
-		'of the jwk only its required members are kept');
+		'device_keys stores only the required members of the jwk');
 }
 
 # Times
@@ -251,13 +252,13 @@ for my $kid ('abcdefgh', '_-_-_-_-', 'x' x 64)
 	my $guest = sign_up($device);
 
 	is(log_in($device, payload => { iat => undef, exp => undef })->{sub},
-		$guest->{sub}, 'times are optional');
+		$guest->{sub}, 'iat and exp are optional');
 	is(log_in($device, payload => { iat => time() + 240, nbf => time() + 240 })->{sub},
-		$guest->{sub}, 'the clock of a device may be four minutes ahead');
+		$guest->{sub}, 'a device whose clock is four minutes ahead can log in');
 	is(log_in($device, payload => { iat => time() - 300, exp => time() - 240 })->{sub},
-		$guest->{sub}, 'the clock of a device may be four minutes behind');
+		$guest->{sub}, 'a device whose clock is four minutes behind can log in');
 	is(log_in($device, payload => { iat => time() + 0.5, exp => time() + 60.25 })->{sub},
-		$guest->{sub}, 'times may have fractions of a second');
+		$guest->{sub}, 'iat and exp may have fractions of a second');
 }
 
 # Device information
@@ -274,12 +275,12 @@ for my $kid ('abcdefgh', '_-_-_-_-', 'x' x 64)
 			q{SELECT device_info #>> '{ios,uname,machine}' FROM anon_auth.sessions
 			  WHERE user_id = %s AND id = %s}, $guest->{sub}, session_of($guest)),
 		'iPhone13,1',
-		'device_info is kept with the session');
+		'device_info is stored with the session');
 	is( query(
 			'SELECT device_info IS NULL FROM anon_auth.sessions WHERE user_id = %s AND id = %s',
 			$bare->{sub}, session_of($bare)),
 		't',
-		'a session without device_info has none');
+		'a session without device_info stores NULL');
 }
 
 # Promotion
@@ -295,26 +296,26 @@ for my $kid ('abcdefgh', '_-_-_-_-', 'x' x 64)
 	my $error;
 
 	is($user->{sub}, $guest->{sub}, 'promotion with a signed request keeps the sub');
-	ok(!claims($user)->{is_anonymous}, 'the new access token is that of a regular user');
+	ok(!claims($user)->{is_anonymous}, 'the access token after promotion belongs to a regular user');
 	is( query('SELECT count(*) FROM anon_auth.device_keys WHERE user_id = %s', $guest->{sub}),
 		0,
-		'promotion removes the device key');
+		'promotion deletes the device key');
 
 	$error = refusal($node, 'authenticate_anonymously',
 		client_id => 'app',
 		jwt => $device->request(challenge => challenge($node)));
-	is($error->{sqlstate}, 'AA004', 'after promotion the key ID alone is unknown');
-	like($error->{hint}, qr/"jwk"/, 'the hint says to send the key');
+	is($error->{sqlstate}, 'AA004', 'after promotion a request with only the key ID is refused as unknown');
+	like($error->{hint}, qr/"jwk"/, 'the hint tells the client to send its key');
 
 	my $new_guest = sign_up($device);
-	isnt($new_guest->{sub}, $guest->{sub}, 'after promotion the key signs up a brand-new guest');
-	ok(claims($new_guest)->{is_anonymous}, 'the new user is a guest');
+	isnt($new_guest->{sub}, $guest->{sub}, 'after promotion the key signs up a new guest');
+	ok(claims($new_guest)->{is_anonymous}, 'the user that signed up after the promotion is a guest');
 	is( call($node, 'authenticate',
 			client_id => 'app',
 			login_id => 'device@example.com',
 			password => 'correct horse')->{sub},
 		$guest->{sub},
-		'the promoted user logs in with its password');
+		'the promoted user can log in with its password');
 }
 
 {
@@ -329,7 +330,7 @@ for my $kid ('abcdefgh', '_-_-_-_-', 'x' x 64)
 			action => 'promote',
 			with_jwk => 1));
 
-	is($user->{sub}, $guest->{sub}, 'a request to promote may bring the key');
+	is($user->{sub}, $guest->{sub}, 'a request to promote may contain the key');
 }
 
 {
@@ -341,11 +342,11 @@ for my $kid ('abcdefgh', '_-_-_-_-', 'x' x 64)
 			client_id => 'app',
 			jwt => $device->request(challenge => challenge($node)))->{sqlstate},
 		'AA004',
-		'the key ID of a deleted guest is unknown');
-	isnt(sign_up($device)->{sub}, $guest->{sub}, 'its device signs up anew');
+		'a request with the key ID of a deleted guest is refused as unknown');
+	isnt(sign_up($device)->{sub}, $guest->{sub}, 'the device of a deleted guest can sign up again as a new guest');
 }
 
-# A kid cannot be taken from its device
+# A device cannot take over another device's kid
 
 for my $removal (
 	[ 'alive' => sub { } ],
@@ -366,26 +367,26 @@ for my $removal (
 
 	$remove->($guest);
 	my @stolen = map { sign_up($_) } @thieves;
-	is(scalar keys %{ { map { $_->{sub} => 1 } $guest, @stolen } }, 6, "$state guest: other keys with its kid make guests of their own");
+	is(scalar keys %{ { map { $_->{sub} => 1 } $guest, @stolen } }, 6, "$state guest: other keys with the same kid sign up as separate guests");
 	if ($state ne 'alive')
 	{
 		my $error = refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node)));
 
-		is($error->{sqlstate}, 'AA003', '... the kid alone is not enough for its device then');
-		like($error->{hint}, qr/"jwk"/, '... which is told to send its key');
+		is($error->{sqlstate}, 'AA003', "$state guest: the device's request with only the shared kid is refused");
+		like($error->{hint}, qr/"jwk"/, "$state guest: the hint tells the device to send its key");
 		my $again = sign_up($device);
-		isnt($again->{sub}, $_->{sub}, '... and gets a guest of its own with it') for $guest, @stolen;
+		isnt($again->{sub}, $_->{sub}, "$state guest: the device's key signs up a new guest") for $guest, @stolen;
 		$guest = $again;
 	}
 	my $request = $device->request(challenge => challenge($node), with_jwk => 1);
-	is(call($node, 'authenticate_anonymously', client_id => 'app', jwt => $request)->{sub}, $guest->{sub}, '... to which it comes back with its key');
-	is(refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $request)->{sqlstate}, 'AA005', '... once with each request');
+	is(call($node, 'authenticate_anonymously', client_id => 'app', jwt => $request)->{sub}, $guest->{sub}, "$state guest: the device's key returns the device's guest");
+	is(refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $request)->{sqlstate}, 'AA005', "$state guest: the same request is refused the second time");
 	next if $state ne 'alive';
-	is(log_in($device)->{sub}, $guest->{sub}, '... and with the kid alone');
-	is(log_in($thieves[$_])->{sub}, $stolen[$_]{sub}, "... as do the others ($_)") for 0 .. 2;
+	is(log_in($device)->{sub}, $guest->{sub}, "$state guest: the shared kid alone returns the device's guest");
+	is(log_in($thieves[$_])->{sub}, $stolen[$_]{sub}, "$state guest: the shared kid alone returns the guest of the other key ($_)") for 0 .. 2;
 }
 
-# A request is used up even when its key is removed
+# A request stays used after its key is deleted
 
 for my $removal (
 	[ 'promotion' => sub { call($node, 'promote_anonymous_user', client_id => 'app', username => 'replayed.one',
@@ -399,8 +400,8 @@ for my $removal (
 
 	$remove->($guest);
 	is(refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $request)->{sqlstate},
-		'AA005', "a request that signed up is a replay after the guest's $name, too");
-	isnt(sign_up($device)->{sub}, $guest->{sub}, '... and a new request makes a new guest');
+		'AA005', "the request that signed up is refused as a replay after the $name of its guest");
+	isnt(sign_up($device)->{sub}, $guest->{sub}, "a new request after the $name signs up a new guest");
 }
 
 done_testing();
