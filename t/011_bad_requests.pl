@@ -1,5 +1,7 @@
-# Whatever is wrong with a request, the error says what, repeats nothing of
-# what is secret, and nothing has been written.
+# Calls that must be refused. Each refusal must have the documented SQLSTATE,
+# message and detail, must repeat no secret, and must write nothing to the
+# database. The file ends with the server log and with expiry, for which it
+# moves the server's clock.
 
 use strict;
 use warnings;
@@ -36,7 +38,8 @@ my $wrong_signature = qr/^The signature does not match the device key\.$/;
 my $no_time = qr/^Its "exp" is not a time as a number of seconds since 1970\.$/;
 my $wrong_size = qr/^An ES256 signature has 64 bytes: R and S, one after the other, not in DER\.$/;
 
-# Pieces of arguments that must not turn up anywhere.
+# Secrets in the arguments of refused calls. The test of the server log searches
+# for them.
 my @seen_secrets;
 
 sub secrets_in
@@ -48,7 +51,8 @@ sub secrets_in
 	return grep { length >= 12 } map { ($_, split /\./) } @values;
 }
 
-# A call that must fail.  detail may be a pattern for the detail, or undef.
+# A call that must fail. detail is a pattern for the DETAIL of the error, or
+# undef.
 sub refused
 {
 	my ($name, $function, $arguments, $sqlstate, $message, $detail) = @_;
@@ -64,7 +68,7 @@ sub refused
 		like($error->{detail} // '', $detail, 'detail') if $detail;
 		ok($error->{unchanged}, 'nothing was written');
 		$text = join ' ', map { $error->{$_} // '' } qw(message detail hint context);
-		ok(!(grep { index($text, $_) >= 0 } @secrets), 'the error holds nothing secret');
+		ok(!(grep { index($text, $_) >= 0 } @secrets), 'the error contains no secret');
 	};
 	return;
 }
@@ -121,7 +125,7 @@ sub guest
 	return call($node, 'authenticate_anonymously', client_id => 'app', @_);
 }
 
-# The value with another character at a position.
+# The value with the character at a position changed.
 sub altered
 {
 	my ($text, $position) = @_;
@@ -131,7 +135,7 @@ sub altered
 	return $text;
 }
 
-# A value for a header or payload, from its JSON.
+# The value of a header or payload member, from its JSON text.
 sub member
 {
 	my ($text) = @_;
@@ -149,7 +153,7 @@ sub request
 	return $device->request(challenge => challenge($node), @_);
 }
 
-# With header and payload as they would be right, as JSON.
+# The JSON text of a valid header and of a valid payload, plus further members.
 sub header_json
 {
 	return sprintf '{"typ":"vnd.authgear.anonymous-request","kid":"%s","alg":"ES256"%s}',
@@ -171,27 +175,28 @@ sub payload_json
 	my $parts = qr/^It is not a compact JWS: the token does not have three dot-separated parts\.$/;
 	my $base64url = qr/^It is not a compact JWS: the text is not valid unpadded base64url\.$/;
 
-	bad_jwt('an empty request is refused', '', $parts);
-	bad_jwt('one part is refused', $header, $parts);
-	bad_jwt('two parts are refused', "$header.$payload", $parts);
-	bad_jwt('four parts are refused', "$header.$payload.$signature.$signature", $parts);
-	bad_jwt('five parts, as of a JWE, are refused', join('.', ($header) x 5), $parts);
-	bad_jwt('dots alone are refused', '..', $parts);
-	bad_jwt('a missing header is refused', ".$payload.$signature", $parts);
-	bad_jwt('a missing payload is refused', "$header..$signature", qr/^The payload is refused: it is not valid JSON\.$/);
-	bad_jwt('a stripped signature is refused', "$header.$payload.", $parts);
-	bad_jwt('a dot at the end is refused', "$header.$payload.$signature.", $parts);
-	bad_jwt('white space around is refused', " $header.$payload.$signature\n", $base64url);
-	bad_jwt('a line break inside is refused', "$header.$payload.\n$signature", $base64url);
-	bad_jwt('padding is refused', "$header.$payload.$signature==", $base64url);
+	bad_jwt('an empty JWT is refused', '', $parts);
+	bad_jwt('a JWT of one part is refused', $header, $parts);
+	bad_jwt('a JWT of two parts is refused', "$header.$payload", $parts);
+	bad_jwt('a JWT of four parts is refused', "$header.$payload.$signature.$signature", $parts);
+	bad_jwt('a JWT of five parts, as in a JWE, is refused', join('.', ($header) x 5), $parts);
+	bad_jwt('a JWT of only dots is refused', '..', $parts);
+	bad_jwt('a JWT without header is refused', ".$payload.$signature", $parts);
+	bad_jwt('a JWT without payload is refused', "$header..$signature", qr/^The payload is refused: it is not valid JSON\.$/);
+	bad_jwt('a JWT without signature is refused', "$header.$payload.", $parts);
+	bad_jwt('a JWT with a dot at the end is refused', "$header.$payload.$signature.", $parts);
+	bad_jwt('white space around a JWT is refused', " $header.$payload.$signature\n", $base64url);
+	bad_jwt('a line break inside a JWT is refused', "$header.$payload.\n$signature", $base64url);
+	bad_jwt('base64 padding is refused', "$header.$payload.$signature==", $base64url);
 	bad_jwt('base64 with + and / is refused', "$header.$payload.+/" . substr($signature, 2), $base64url);
-	bad_jwt('characters beyond ASCII are refused', "$header.$payload.\xc3\xa9$signature", $base64url);
-	bad_jwt('a length of 1 modulo 4 is refused', "$header.$payload." . substr($signature, 0, 85), $base64url);
-	bad_jwt('the JSON serialization is refused',
+	bad_jwt('characters outside ASCII are refused', "$header.$payload.\xc3\xa9$signature", $base64url);
+	bad_jwt('base64url of length 1 modulo 4 is refused', "$header.$payload." . substr($signature, 0, 85), $base64url);
+	bad_jwt('the JWS JSON serialization is refused',
 		$json->encode({ protected => $header, payload => $payload, signature => $signature }), $parts);
 }
 
-# Bits that decoding drops, in each part, under a signature of that very text.
+# Trailing bits that base64url decoding discards, in each part. The signature
+# covers the non-canonical text, so only the encoding is wrong.
 {
 	my ($header, $payload) = map { encode_base64url($_) } header_json(), payload_json();
 	my $text = qr/^It is not a compact JWS: the text is not valid unpadded base64url\.$/;
@@ -245,12 +250,12 @@ for my $case (
 	[ 'an escaped NUL', '{"typ":"a\u0000b"}', qr/not valid JSON/ ],
 	[ 'half a surrogate pair', '{"typ":"\ud800"}', qr/not valid JSON/ ],
 	[ 'a control character', "{\"typ\":\"\x01\"}", qr/not valid JSON/ ],
-	[ 'a number beyond all bounds', '{"x":1e999999}', qr/a number is longer than 40 characters/ ],
+	[ 'a number out of the range of any type', '{"x":1e999999}', qr/a number is longer than 40 characters/ ],
 	[ 'a number of a thousand digits', '{"x":' . '9' x 1000 . '}', qr/a number is longer than 40 characters/ ],
 	[ 'an object 100 deep', '{"a":' x 100 . '1' . '}' x 100, qr/nested deeper than 32 levels/ ],
 	[ 'an array 20,000 deep', '{"a":' . '[' x 20000 . ']' x 20000 . '}', qr/nested deeper than 32 levels/ ],
-	[ '20,000 brackets that open only', '[' x 20000, qr/nested deeper than 32 levels/ ],
-	[ '5,000 members, one of them twice', '{' . join(',', map { "\"$_\":0" } 1 .. 5000, 17) . '}', qr/a member name appears twice/ ])
+	[ '20,000 opening brackets', '[' x 20000, qr/nested deeper than 32 levels/ ],
+	[ '5,000 members, two with the same name', '{' . join(',', map { "\"$_\":0" } 1 .. 5000, 17) . '}', qr/a member name appears twice/ ])
 {
 	my ($what, $text, $reason) = @$case;
 
@@ -268,7 +273,7 @@ for my $case (
 	[ 'a member of the jwk',
 		sprintf ',"jwk":{"kty":"EC","crv":"P-256","x":"%s","y":"%s","kty":"EC"}',
 		@{ $device->jwk }{qw(x y)} ],
-	[ 'a member deep inside', ',"x":{"y":[{"z":1,"z":2}]}' ])
+	[ 'a member of a nested object', ',"x":{"y":[{"z":1,"z":2}]}' ])
 {
 	my ($what, $addition) = @$case;
 
@@ -298,14 +303,14 @@ for my $case (
 			client_id => 'app',
 			jwt => $device->sign(header_json($harmless), payload_json($harmless)))->{sub},
 		$device_guest->{sub},
-		'the same name in different objects is no duplicate');
+		'the same member name in different objects is accepted');
 }
 
 # ---------------------------------------------------------------------------
 # Size
 # ---------------------------------------------------------------------------
 
-# A request of the device that is so many characters long.
+# A request of the device with the given number of characters.
 sub request_of_length
 {
 	my ($length) = @_;
@@ -320,18 +325,18 @@ sub request_of_length
 		return $device->sign($header,
 			sprintf $payload, 'x' x (int($left * 3 / 4) - length($payload) + length('%s')));
 	}
-	die 'there is no such request';
+	die 'no payload gives a request of this length';
 }
 
 {
 	my $longest = request_of_length(65536);
 	my $too_long = request_of_length(65537);
 
-	is(length $longest, 65536, 'a request of 64 kB is made');
+	is(length $longest, 65536, 'the longest request has 64 kB');
 	is( call($node, 'authenticate_anonymously', client_id => 'app', jwt => $longest)->{sub},
 		$device_guest->{sub},
 		'a request of 64 kB is accepted');
-	is(length $too_long, 65537, 'a request of 64 kB and a byte is made');
+	is(length $too_long, 65537, 'the request that is too long has 64 kB and a byte');
 	bad_jwt('a request of 64 kB and a byte is refused', $too_long, qr/too long/);
 	bad_jwt('a request of a megabyte is refused', 'A' x 1048576, qr/too long/);
 }
@@ -377,25 +382,25 @@ for my $number ('1e308', '1e99', '-1e99')
 
 	bad_jwt('a request without challenge is refused',
 		$device->request(payload => { challenge => undef }), qr/^It has no "challenge"\.$/);
-	bad_jwt('a challenge of null is refused',
+	bad_jwt('a challenge that is null is refused',
 		$device->request(payload => { challenge => json_null() }), qr/^It has no "challenge"\.$/);
-	bad_jwt('a challenge of a number is refused',
+	bad_jwt('a challenge that is a number is refused',
 		$device->request(payload => { challenge => 1 }), qr/^It has no "challenge"\.$/);
 	bad_challenge('an empty challenge is refused', $device->request(challenge => ''), $not_ours);
-	bad_challenge('garbage as challenge is refused',
+	bad_challenge('random text as challenge is refused',
 		$device->request(challenge => 'garbage'), $not_ours);
-	bad_challenge('a challenge of Authgear\'s form is refused',
+	bad_challenge("a challenge in Authgear's format is refused",
 		$device->request(challenge => '2YW8N6MS0MPSA880JKZRTKQR63WS6M7H'), $not_ours);
-	bad_challenge('a challenge with its last character gone is refused',
+	bad_challenge('a challenge without its last character is refused',
 		$device->request(challenge => substr $challenge, 0, -1), $not_ours);
-	bad_challenge('a challenge with a character more is refused',
+	bad_challenge('a challenge with an additional character is refused',
 		$device->request(challenge => $challenge . 'A'), $not_ours);
 	bad_challenge('a challenge in lower case is refused',
 		$device->request(challenge => lc $challenge), $not_ours);
-	bad_challenge("a challenge altered at position $_ is refused",
+	bad_challenge("a challenge changed at position $_ is refused",
 		$device->request(challenge => altered($challenge, $_)), $not_ours)
 	  for 0, 5, 15, int(length($challenge) / 2), length($challenge) - 3;
-	bad_challenge("a challenge for $_ is refused",
+	bad_challenge("a challenge with purpose $_ is refused",
 		$device->request(challenge => call($node, 'create_challenge', purpose => $_)->{token}),
 		qr/^The challenge was issued for another purpose\.$/)
 	  for qw(biometric_request app2app_request);
@@ -403,15 +408,15 @@ for my $number ('1e308', '1e99', '-1e99')
 	my $session = guest();
 	my $code = call($node, 'create_promotion_code', refresh_token => $session->{refresh_token});
 
-	bad_challenge('a refresh token is no challenge',
+	bad_challenge('a refresh token is refused as a challenge',
 		$device->request(challenge => $session->{refresh_token}), $not_ours);
-	bad_challenge('a promotion code is no challenge',
+	bad_challenge('a promotion code is refused as a challenge',
 		$device->request(challenge => $code->{promotion_code}), $not_ours);
-	refused('a challenge is no refresh token', 'refresh_session',
+	refused('a challenge is refused as a refresh token', 'refresh_session',
 		{ client_id => 'app', refresh_token => $challenge }, 'AA006', 'invalid refresh token');
-	refused('an unknown purpose of a challenge is refused', 'create_challenge',
+	refused('create_challenge() refuses an unknown purpose', 'create_challenge',
 		{ purpose => 'dessert' }, '22023', 'unknown challenge purpose');
-	refused('a challenge without purpose is refused', 'create_challenge',
+	refused('create_challenge() refuses a NULL purpose', 'create_challenge',
 		{ purpose => undef }, '22023', 'purpose is required');
 }
 
@@ -440,16 +445,16 @@ for my $number ('1e308', '1e99', '-1e99')
 		'AA005', 'invalid challenge', $used);
 
 	log_in($device) for 1 .. 3;
-	bad_challenge('later logins do not bring a used challenge back', $log_in, $used);
+	bad_challenge('a used challenge is refused after three later logins of the device', $log_in, $used);
 }
 
 {
 	my $challenge = challenge($node);
 	my $other = AnonAuth::Device->new(kid => $device->kid);
 
-	bad_jwt('a wrong signature is refused', $other->request(challenge => $challenge), $wrong_signature);
+	bad_jwt("a request signed with another device's key is refused", $other->request(challenge => $challenge), $wrong_signature);
 	is(guest(jwt => $device->request(challenge => $challenge))->{sub},
-		$device_guest->{sub}, 'a failed attempt does not use the challenge up');
+		$device_guest->{sub}, 'a refused request does not use up its challenge');
 }
 
 {
@@ -463,13 +468,13 @@ for my $number ('1e308', '1e99', '-1e99')
 			'AA003', 'invalid request JWT', $promote);
 	};
 
-	bad_jwt('a request to promote does not log in', request(action => 'promote'), $auth);
-	bad_jwt('a request without action does not log in', request(payload => { action => undef }), $auth);
-	bad_jwt("an action of $_ does not log in",
+	bad_jwt('a request with action promote is refused for login', request(action => 'promote'), $auth);
+	bad_jwt('a request without action is refused for login', request(payload => { action => undef }), $auth);
+	bad_jwt("a request with action $_ is refused for login",
 		request(payload => { action => member($_) }), $auth)
 	  for qw("Auth" "auth\u0020" "setup" null true 1 ["auth"]);
-	$promotion->('a request to log in does not promote', request());
-	$promotion->('a request without action does not promote', request(payload => { action => undef }));
+	$promotion->('a request with action auth is refused for promotion', request());
+	$promotion->('a request without action is refused for promotion', request(payload => { action => undef }));
 }
 
 # ---------------------------------------------------------------------------
@@ -480,13 +485,13 @@ for my $number ('1e308', '1e99', '-1e99')
 	my $stranger = AnonAuth::Device->new;
 	my $pattern = qr/^The "kid" must be 8 to 64 letters, digits, hyphens or underscores\.$/;
 
-	refused_jwt('an unknown kid without jwk is refused',
+	refused_jwt('an unknown kid without a jwk is refused',
 		$stranger->request(challenge => challenge($node)),
 		'AA004', 'unknown device key', qr/"kid".*"jwk"/);
-	bad_jwt('a request that names no key is refused',
+	bad_jwt('a request without any kid is refused',
 		$stranger->request(challenge => challenge($node), header => { kid => undef }),
 		qr/^It names no key \(kid\)\.$/);
-	bad_jwt('a jwk without kid does not name a key',
+	bad_jwt('a jwk without kid does not replace the kid of the header',
 		$stranger->request(
 			challenge => challenge($node),
 			header => { kid => undef, jwk => $stranger->jwk(kid => undef) }),
@@ -494,7 +499,7 @@ for my $number ('1e308', '1e99', '-1e99')
 	bad_jwt('a kid that is a number is refused',
 		$stranger->request(challenge => challenge($node), header => { kid => 12345678 }),
 		qr/^The "kid" is not a string\.$/);
-	bad_jwt('a kid that is not that of the jwk is refused',
+	bad_jwt('a kid that differs from the kid of the jwk is refused',
 		$stranger->request(
 			challenge => challenge($node),
 			header => { kid => random_kid(), jwk => $stranger->jwk }),
@@ -509,37 +514,37 @@ for my $number ('1e308', '1e99', '-1e99')
 			$stranger->request(challenge => challenge($node), with_jwk => 1,
 				header => { kid => $kid, jwk => $stranger->jwk(kid => undef) }),
 			$pattern);
-		bad_jwt("the kid $name is refused in the jwk, too",
+		bad_jwt("the kid $name is refused in the jwk",
 			$stranger->request(challenge => challenge($node), with_jwk => 1,
 				header => { kid => undef, jwk => $stranger->jwk(kid => $kid) }),
 			$pattern);
 	}
-	bad_jwt("a jwk of $_->[0] is refused",
+	bad_jwt("a jwk that is $_->[0] is refused",
 		$stranger->request(challenge => challenge($node), header => { jwk => $_->[1] }),
 		qr/^The "jwk" is not a JSON object\.$/)
 	  for [ 'null', json_null() ], [ 'text', 'key' ], [ 'an array', [ $stranger->jwk ] ];
 }
 
 # ---------------------------------------------------------------------------
-# Somebody else's key
+# Another device's key
 # ---------------------------------------------------------------------------
 
 {
 	my $attacker = AnonAuth::Device->new(kid => $device->kid);
 	my $rsa_attacker = AnonAuth::Device->new(alg => 'RS256', kid => $device->kid);
 
-	bad_jwt('a known kid with another key is refused', $attacker->request(challenge => challenge($node)), $wrong_signature);
-	bad_jwt('so is one of another algorithm', $rsa_attacker->request(challenge => challenge($node)),
+	bad_jwt('a request with a known kid is refused when another key signed it', $attacker->request(challenge => challenge($node)), $wrong_signature);
+	bad_jwt('a request with a known kid is refused when a key of another algorithm signed it', $rsa_attacker->request(challenge => challenge($node)),
 		qr/^The "alg" is not that of the device key\.$/);
-	bad_jwt('the jwk of another device does not help either',
+	bad_jwt("the jwk of the device does not make another key's signature valid",
 		$attacker->request(challenge => challenge($node), header => { jwk => $device->jwk }),
 		$wrong_signature);
-	bad_jwt('somebody else\'s public key cannot be registered',
+	bad_jwt("a device cannot register another device's public key",
 		AnonAuth::Device->new->request(
 			challenge => challenge($node),
 			header => { kid => 'squatted', jwk => $device->jwk(kid => 'squatted') }),
 		$wrong_signature);
-	is(log_in($device)->{sub}, $device_guest->{sub}, 'the device still has its guest');
+	is(log_in($device)->{sub}, $device_guest->{sub}, 'the device still logs in to its guest after the attacks');
 }
 
 # ---------------------------------------------------------------------------
@@ -558,13 +563,13 @@ for my $number ('1e308', '1e99', '-1e99')
 		my $with_signature = sub { return "$header.$payload." . encode_base64url($_[0]); };
 		my $last = substr $bytes, -1;
 
-		bad_jwt("$whose: a tampered payload is refused",
+		bad_jwt("$whose: a changed payload is refused",
 			join('.', $header, encode_base64url($json->encode({ %$claims, x => 1 })), $signature),
 			$wrong_signature);
 		bad_jwt("$whose: a payload with white space added is refused",
 			join('.', $header, encode_base64url($json->encode($claims) . ' '), $signature),
 			$wrong_signature);
-		bad_jwt("$whose: a tampered header is refused",
+		bad_jwt("$whose: a changed header is refused",
 			join('.', encode_base64url($json->encode({ %$members, x => 1 })), $payload, $signature),
 			$wrong_signature);
 		bad_jwt("$whose: a signature with bit $_ changed is refused",
@@ -573,7 +578,7 @@ for my $number ('1e308', '1e99', '-1e99')
 		  for 0, 31, 32, 63;
 		bad_jwt("$whose: a truncated signature is refused",
 			$with_signature->(substr $bytes, 0, -1), $wrong_size);
-		bad_jwt("$whose: a signature with a byte more is refused",
+		bad_jwt("$whose: a signature with an additional byte is refused",
 			$with_signature->("$bytes\0"), $wrong_size);
 		bad_jwt("$whose: half a signature is refused",
 			$with_signature->(substr $bytes, 0, 32), $wrong_size);
@@ -581,7 +586,7 @@ for my $number ('1e308', '1e99', '-1e99')
 			$with_signature->("\0" x 64), $wrong_signature);
 		bad_jwt("$whose: a signature of ones is refused",
 			$with_signature->(("\0" x 31 . "\1") x 2), $wrong_size);
-		bad_jwt("$whose: the curve's order as signature is refused",
+		bad_jwt("$whose: a signature equal to the order of the curve is refused",
 			$with_signature->(
 				pack('H*', 'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551') x 2),
 			$wrong_signature);
@@ -644,7 +649,7 @@ sub der_signature
 
 		bad_jwt("the alg $name is refused",
 			$device->sign($as->($device, $alg), payload_json()), $asymmetric);
-		bad_jwt("the alg $name is refused of a new key, too",
+		bad_jwt("the alg $name is refused for a new key",
 			$device->sign(
 				{
 					%{ $as->($device, $alg) },
@@ -656,7 +661,7 @@ sub der_signature
 	}
 	bad_jwt('a request without alg is refused',
 		request(header => { alg => undef }), qr/^It names no algorithm \(alg\)\.$/);
-	bad_jwt('an alg that is no text is refused',
+	bad_jwt('an alg that is not a string is refused',
 		request(header => { alg => ['ES256'] }), qr/^It names no algorithm \(alg\)\.$/);
 	bad_jwt('an unsigned request with alg none is refused',
 		encode_base64url($json->encode($as->($device, 'none'))) . '.' . encode_base64url(payload_json()) . '.',
@@ -673,7 +678,7 @@ sub der_signature
 				$node->safe_psql('postgres',
 					'SELECT jwk FROM anon_auth.device_keys WHERE kid = ' . sql_literal($who->kid)) ],
 			[ 'the kid', $who->kid ],
-			[ 'no bytes', '' ])
+			[ 'an empty secret instead', '' ])
 		{
 			bad_jwt("HS256 with $secret->[0] of a public key (" . $who->alg . ') is refused',
 				hmac_jws($as->($who, 'HS256'), payload_json(), $secret->[1]), $asymmetric);
@@ -721,10 +726,10 @@ sub der_signature
 	bad_jwt("a key that signed up with RS256 cannot use $_", $in_alg->($rsa, $_, 0), $other_alg)
 	  for qw(PS256 RS384 RS512 PS512);
 	bad_jwt('a key that signed up with PS256 cannot use RS256', $in_alg->($pss, 'RS256', 0), $other_alg);
-	bad_jwt('a new jwk does not change the algorithm', $in_alg->($rsa, 'PS256', 1), $other_alg);
-	bad_jwt('an RS256 signature is no PS256 signature',
+	bad_jwt('a request with a jwk cannot change the algorithm of the device key', $in_alg->($rsa, 'PS256', 1), $other_alg);
+	bad_jwt('an RS256 signature is refused as a PS256 signature',
 		$in_alg->($fresh, 'PS256', 1, 'RS256'), $wrong_signature);
-	bad_jwt('a PS256 signature is no RS256 signature',
+	bad_jwt('a PS256 signature is refused as an RS256 signature',
 		$in_alg->($fresh, 'RS256', 1, 'PS256'), $wrong_signature);
 	bad_jwt("a PS256 signature with a salt of length $_ is refused",
 		$pss->sign(
@@ -733,7 +738,7 @@ sub der_signature
 			salt_length => $_),
 		$wrong_signature)
 	  for 0, 20, 31, 33, 'max';
-	bad_key('an alg other than that of the jwk is refused',
+	bad_key('an alg that differs from the alg of the jwk is refused',
 		$fresh->sign(
 			{
 				typ => 'vnd.authgear.anonymous-request',
@@ -744,7 +749,7 @@ sub der_signature
 			payload_json(),
 			alg => 'PS256'),
 		qr/its "alg" is not that of the request/);
-	bad_key('an alg of the jwk that is no text is refused',
+	bad_key('an alg of the jwk that is not a string is refused',
 		$fresh->request(challenge => challenge($node), header => { jwk => $fresh->jwk(alg => 1) }),
 		qr/its "alg" is not that of the request/);
 	bad_key('ES256 with a P-384 key is refused', $in_alg->($p384, 'ES256', 1), $no_fit);
@@ -755,7 +760,7 @@ sub der_signature
 }
 
 # ---------------------------------------------------------------------------
-# The rest of the header
+# Other header members
 # ---------------------------------------------------------------------------
 
 bad_jwt("the typ $_ is refused",
@@ -766,17 +771,17 @@ bad_jwt("the typ $_ is refused",
 bad_jwt('a request without typ is refused',
 	request(header => { typ => undef }),
 	qr/^The "typ" must be vnd\.authgear\.anonymous-request\.$/);
-bad_jwt("the crit $_->[0] is refused", request(header => $_->[1]), qr/\(crit\)/)
+bad_jwt("a crit that is $_->[0] is refused", request(header => $_->[1]), qr/\(crit\)/)
   for [ 'exp', { crit => ['exp'], exp => time() + 60 } ],
   [ 'b64', { crit => ['b64'], b64 => JSON::PP::false } ],
   [ 'that is empty', { crit => [] } ],
   [ 'that is null', { crit => json_null() } ];
 
 # ---------------------------------------------------------------------------
-# Keys that nobody should have
+# Unusable and weak keys
 # ---------------------------------------------------------------------------
 
-# A request with a key of which some members are others.
+# A request with a jwk in which the given members are replaced.
 sub with_jwk
 {
 	my ($who, %changes) = @_;
@@ -842,17 +847,17 @@ sub with_jwk
 
 	bad_key('a point off the curve is refused',
 		with_jwk($ec, y => encode_base64url($y ^ ("\0" x 31 . "\1"))), $off_curve);
-	bad_key('x and y exchanged are refused',
+	bad_key('exchanged x and y coordinates are refused',
 		with_jwk($ec, x => encode_base64url($y), y => encode_base64url($x)), $off_curve);
-	bad_key('the point 0, 0 is refused',
+	bad_key('the point (0, 0) is refused',
 		with_jwk($ec, map { $_ => encode_base64url("\0" x 32) } qw(x y)), $off_curve);
-	bad_key('a coordinate beyond the field is refused',
+	bad_key('a coordinate not below the field prime is refused',
 		with_jwk($ec, map { $_ => encode_base64url($p256) } qw(x y)), $off_curve);
 	bad_key('a coordinate of 31 bytes is refused',
 		with_jwk($ec, x => encode_base64url(substr $x, 1)), $malformed);
 	bad_key('a coordinate of 33 bytes is refused',
 		with_jwk($ec, x => encode_base64url("\0$x")), $malformed);
-	bad_key('a point of P-256 as one of P-384 is refused', with_jwk($ec, crv => 'P-384'), $malformed);
+	bad_key('a point of P-256 with crv P-384 is refused', with_jwk($ec, crv => 'P-384'), $malformed);
 	bad_key('secp256k1 is refused',
 		with_jwk(AnonAuth::Device->new(alg => 'ES256', curve => 'secp256k1')), $unsupported);
 
@@ -867,7 +872,8 @@ sub with_jwk
 		with_jwk($ed, x => encode_base64url($_->[1])), $malformed)
 	  for [ 31, 'x' x 31 ], [ 33, 'x' x 33 ];
 
-	# R = the neutral element, S = 0: valid for any message under such a key.
+	# R is the neutral element and S is 0. With a public key of small order,
+	# this signature is valid for any message.
 	my $trivial = "\1" . "\0" x 63;
 
 	for my $point (
@@ -916,18 +922,18 @@ sub with_jwk
 			{ client_id => 'nobody', %arguments }, 'AA001', 'invalid client ID');
 		refused("a client ID in another case is refused ($proof)", 'authenticate_anonymously',
 			{ client_id => 'APP', %arguments }, 'AA001', 'invalid client ID');
-		refused("no client is refused ($proof)", 'authenticate_anonymously',
+		refused("a NULL client_id is refused ($proof)", 'authenticate_anonymously',
 			{ client_id => undef, %arguments }, '22023', 'client_id is required');
-		refused("an empty client is refused ($proof)", 'authenticate_anonymously',
+		refused("an empty client_id is refused ($proof)", 'authenticate_anonymously',
 			{ client_id => '', %arguments }, '22023', 'client_id is required');
-		refused("a client of type $_ has no guests ($proof)", 'authenticate_anonymously',
+		refused("a client of type $_ cannot have guests ($proof)", 'authenticate_anonymously',
 			{ client_id => $_, %arguments }, 'AA002', $unsupported)
 		  for qw(confidential third_party_app);
 	}
-	refused('a client of type m2m has no guests', 'authenticate_anonymously',
+	refused('a client of type m2m cannot have guests with a device key', 'authenticate_anonymously',
 		{ client_id => 'm2m', jwt => request(with_jwk => 1) }, 'AA002', $not_allowed);
 	is(refusal($node, 'authenticate_anonymously', client_id => 'm2m')->{sqlstate},
-		'AA002', 'a client of type m2m has no guests without key either');
+		'AA002', 'a client of type m2m cannot have guests without a device key');
 
 	refused("a client of type $_ cannot promote", 'promote_anonymous_user',
 		{ client_id => $_, %promotion, refresh_token => $session->{refresh_token} },
@@ -956,12 +962,12 @@ sub with_jwk
 	call($node, 'disable_user', user_id => $guest->{sub});
 	refused_jwt('a disabled guest cannot log in',
 		$fresh->request(challenge => challenge($node)), 'AA007', 'user is disabled');
-	refused_jwt('a disabled guest cannot sign up anew with its key',
+	refused_jwt('a disabled guest cannot sign up again with its key',
 		$fresh->request(challenge => challenge($node), with_jwk => 1), 'AA007', 'user is disabled');
 	refused('the session of a disabled guest has ended', 'refresh_session',
 		{ client_id => 'app', refresh_token => $guest->{refresh_token} },
 		'AA006', 'invalid refresh token');
-	refused('a disabled guest cannot come back', 'authenticate_anonymously',
+	refused('a disabled guest cannot return with its refresh token', 'authenticate_anonymously',
 		{ client_id => 'app', refresh_token => $guest->{refresh_token} },
 		'AA006', 'invalid refresh token');
 	refused('a disabled guest cannot be promoted with its key', 'promote_anonymous_user',
@@ -973,7 +979,7 @@ sub with_jwk
 	refused('userinfo refuses a disabled guest', 'userinfo',
 		{ access_token => $guest->{access_token} }, 'AA014', 'invalid session');
 	call($node, 'enable_user', user_id => $guest->{sub});
-	is(log_in($fresh)->{sub}, $guest->{sub}, 'once enabled, the guest logs in again');
+	is(log_in($fresh)->{sub}, $guest->{sub}, 'an enabled guest can log in again');
 }
 
 # ---------------------------------------------------------------------------
@@ -994,45 +1000,45 @@ sub with_jwk
 		password => 'correct horse',
 		refresh_token => $taken->{refresh_token});
 
-	refused("a $_ that is taken is refused", 'promote_anonymous_user',
+	refused("promotion with a taken $_ is refused", 'promote_anonymous_user',
 		{ %proof, $_ => $taken{$_}, password => 'correct horse' },
 		'AA009', 'identity already exists', qr/^The $_ belongs to another user\.$/)
 	  for qw(email phone_number username);
-	refused("$_->[1], which is taken, is refused", 'promote_anonymous_user',
+	refused("promotion with $_->[1], another spelling of a taken login ID, is refused", 'promote_anonymous_user',
 		{ %proof, $_->[0] => $_->[1], password => 'correct horse' },
 		'AA009', 'identity already exists')
 	  for [ email => 'Taken@EXAMPLE.com' ], [ email => ' taken@example.com ' ],
 	  [ username => 'TAKEN' ], [ phone_number => '+852 9876 5432' ];
-	refused('one login ID that is taken beside a free one is refused', 'promote_anonymous_user',
+	refused('promotion with a free and a taken login ID is refused', 'promote_anonymous_user',
 		{ %proof, email => 'free@example.com', username => 'taken', password => 'correct horse' },
 		'AA009', 'identity already exists', qr/^The username /);
 
-	refused("the e-mail address $_ is refused", 'promote_anonymous_user',
+	refused("promotion with the e-mail address $_ is refused", 'promote_anonymous_user',
 		{ %proof, email => $_, password => 'correct horse' },
 		'AA010', 'invalid login ID', qr/^email: /)
 	  for 'plain', '@example.com', 'a@', 'a b@example.com', 'a@b@example.com', 'a@exa mple.com',
 	  'a@-example.com', 'a@example..com', '', ' ', 'x' x 400 . '@example.com', "a\n\@example.com";
-	refused("the phone number $_ is refused", 'promote_anonymous_user',
+	refused("promotion with the phone number $_ is refused", 'promote_anonymous_user',
 		{ %proof, phone_number => $_, password => 'correct horse' },
 		'AA010', 'invalid login ID', qr/^phone_number: /)
 	  for '98765432', '+', '+0', '+999123456789', '+1', '+852987654321234567', '+852x9876543', '';
-	refused("the username $_ is refused", 'promote_anonymous_user',
+	refused("promotion with the username $_ is refused", 'promote_anonymous_user',
 		{ %proof, username => $_, password => 'correct horse' },
 		'AA010', 'invalid login ID', qr/^username: /)
 	  for 'admin', 'ROOT', 'two words', "tab\there", 'a@example.com', "\xd0\xb0dmin", 'x' x 100, '';
-	refused("the password of $_->[0] is refused", 'promote_anonymous_user',
+	refused("promotion with a password of $_->[0] is refused", 'promote_anonymous_user',
 		{ %proof, username => 'weak', password => $_->[1] },
 		'AA011', 'password policy violated', qr/^The password /)
 	  for [ 'seven characters', '1234567' ], [ 'no character', '' ], [ 'eight blanks less one', ' ' x 7 ],
 	  [ '8,193 bytes', 'x' x 8193 ];
-	refused('seven characters of four bytes are refused', 'promote_anonymous_user',
+	refused('promotion with a password of seven four-byte characters is refused', 'promote_anonymous_user',
 		{ %proof, username => 'weak', password => "\xf0\x9f\x98\x80" x 7 },
 		'AA011', 'password policy violated');
-	refused('no password is refused', 'promote_anonymous_user',
+	refused('promotion without a password is refused', 'promote_anonymous_user',
 		{ %proof, username => 'free' }, '22023', 'password is required');
-	refused('no login ID is refused', 'promote_anonymous_user',
+	refused('promotion without a login ID is refused', 'promote_anonymous_user',
 		{ %proof, password => 'correct horse' }, '22023', 'a login ID is required');
-	refused('no proof is refused', 'promote_anonymous_user',
+	refused('promotion without a proof is refused', 'promote_anonymous_user',
 		{ client_id => 'app', username => 'free', password => 'correct horse' },
 		'22023', 'a proof of being the guest is required');
 
@@ -1051,10 +1057,10 @@ sub with_jwk
 			{ client_id => 'app', username => 'free', password => 'correct horse', %two },
 			'22023', 'more than one proof of being the guest was given');
 	}
-	refused('three proofs are refused', 'promote_anonymous_user',
+	refused('promotion with three proofs is refused', 'promote_anonymous_user',
 		{ client_id => 'app', username => 'free', password => 'correct horse', %proofs },
 		'22023', 'more than one proof of being the guest was given');
-	refused('a request with an unknown key does not promote', 'promote_anonymous_user',
+	refused('a request with an unknown key cannot promote', 'promote_anonymous_user',
 		{
 			client_id => 'app',
 			username => 'free',
@@ -1074,14 +1080,14 @@ sub with_jwk
 	is( call($node, 'promote_anonymous_user', %proof, username => 'free', password => 'correct horse')
 		  ->{sub},
 		$session->{sub},
-		'after all that the guest can still be promoted');
+		'the guest can be promoted after all refused attempts');
 }
 
 # ---------------------------------------------------------------------------
 # Refresh tokens
 # ---------------------------------------------------------------------------
 
-# Each text must be refused; one test for all of them.
+# Refuses each of the texts, in a single test.
 sub all_refused
 {
 	my ($name, $function, $argument, $arguments, $sqlstate, @texts) = @_;
@@ -1115,40 +1121,40 @@ sub all_refused
 	  [ 'an access token', $session->{access_token} ], [ 'an ID token', $session->{id_token} ],
 	  [ 'an e acute', "\xc3\xa9" x length $token ], [ 'white space', ' ' ], [ 'blanks around it', " $token " ],
 	  [ 'its padding', "$token=" ];
-	refused('no refresh token is refused', 'refresh_session',
+	refused('a NULL refresh token is refused', 'refresh_session',
 		{ %client, refresh_token => undef }, '22023', 'refresh_token is required');
 	refused('an empty refresh token is refused', 'refresh_session',
 		{ %client, refresh_token => '' }, '22023', 'refresh_token is required');
-	all_refused('a refresh token altered at any position is refused', 'refresh_session',
+	all_refused('a refresh token changed at any position is refused', 'refresh_session',
 		'refresh_token', \%client, 'AA006', map { altered($token, $_) } 0 .. length($token) - 1);
-	all_refused('a refresh token cut off anywhere is refused', 'refresh_session',
+	all_refused('a refresh token truncated at any position is refused', 'refresh_session',
 		'refresh_token', \%client, 'AA006',
 		map { substr $token, 0, $_ } 1, 2, 22, 43, 64, length($token) - 4 .. length($token) - 1);
-	all_refused('an altered refresh token does not bring a guest back', 'authenticate_anonymously',
+	all_refused('a changed refresh token does not return a guest', 'authenticate_anonymously',
 		'refresh_token', \%client, 'AA006', map { altered($token, $_) } 0, 30, 60, length($token) - 1);
-	all_refused('an altered refresh token gives no promotion code', 'create_promotion_code',
+	all_refused('a changed refresh token gives no promotion code', 'create_promotion_code',
 		'refresh_token', {}, 'AA006', 'garbage', map { altered($token, $_) } 0, 30, 60);
 
-	refused('the refresh token of another client is refused', 'refresh_session',
+	refused('the refresh token of a session of another client is refused', 'refresh_session',
 		{ client_id => 'other_app', refresh_token => $token },
 		'22023', 'client id doesn\'t match the refresh token');
 	is( call($node, 'refresh_session', %client, refresh_token => $token)->{sub},
 		$session->{sub},
-		'after all that the refresh token still works');
+		'the refresh token still works after all refused attempts');
 
 	$user = call($node, 'promote_anonymous_user',
 		%client,
 		username => 'refresh.user',
 		password => 'correct horse',
 		refresh_token => $user->{refresh_token});
-	refused('the refresh token of a regular user does not bring a guest back', 'authenticate_anonymously',
+	refused('the refresh token of a regular user does not return a guest', 'authenticate_anonymously',
 		{ %client, refresh_token => $user->{refresh_token} },
 		'AA008', 'user logged in as normal user');
 
 	call($node, 'revoke', token => $token);
 	refused('a revoked refresh token is refused', 'refresh_session',
 		{ %client, refresh_token => $token }, 'AA006', 'invalid refresh token');
-	refused('a revoked refresh token does not bring a guest back', 'authenticate_anonymously',
+	refused('a revoked refresh token does not return a guest', 'authenticate_anonymously',
 		{ %client, refresh_token => $token }, 'AA006', 'invalid refresh token');
 }
 
@@ -1170,18 +1176,18 @@ sub all_refused
 		'AA013', 'invalid promotion code', qr/^The code was not issued here\.$/)
 	  for [ 'garbage', 'garbage' ], [ 'nothing', '' ], [ 'a challenge', challenge($node) ],
 	  [ 'a refresh token', $session->{refresh_token} ], [ 'a character more', $code . 'A' ];
-	all_refused('a promotion code altered at any position is refused', 'promote_anonymous_user',
+	all_refused('a promotion code changed at any position is refused', 'promote_anonymous_user',
 		'promotion_code', \%account, 'AA013', map { altered($code, $_) } 0 .. length($code) - 1);
-	refused('a promotion code is no refresh token', 'refresh_session',
+	refused('a promotion code is refused as a refresh token', 'refresh_session',
 		{ client_id => 'app', refresh_token => $code }, 'AA006', 'invalid refresh token');
 
 	$user = call($node, 'promote_anonymous_user', %account, promotion_code => $code);
-	is($user->{sub}, $session->{sub}, 'after all that the promotion code still works');
-	refused("$_->[0] is refused after promotion", 'promote_anonymous_user',
+	is($user->{sub}, $session->{sub}, 'the promotion code still works after all refused attempts');
+	refused("after promotion, $_->[0] is refused", 'promote_anonymous_user',
 		{ %account, username => 'coded.again', promotion_code => $_->[1] },
 		'AA008', 'user logged in as normal user')
 	  for [ 'the same promotion code', $code ], [ 'another promotion code', $second ];
-	refused('a regular user gets no promotion code', 'create_promotion_code',
+	refused('create_promotion_code() refuses the refresh token of a regular user', 'create_promotion_code',
 		{ refresh_token => $user->{refresh_token} }, 'AA008', 'user logged in as normal user');
 }
 
@@ -1191,7 +1197,7 @@ sub all_refused
 	  ->{promotion_code};
 
 	call($node, 'revoke', token => $session->{refresh_token});
-	refused('a promotion code dies with its session', 'promote_anonymous_user',
+	refused('a promotion code is refused after its session has ended', 'promote_anonymous_user',
 		{ client_id => 'app', username => 'revoked', password => 'correct horse', promotion_code => $code },
 		'AA013', 'invalid promotion code', qr/session/);
 }
@@ -1216,15 +1222,15 @@ sub all_refused
 		{ %promotion, redirect_uri => $_ }, '22023', 'redirect URI is not allowed')
 	  for 'https://evil.example/cb', "$redirect_uri/", 'https://app.example/CB', "$redirect_uri?x=1",
 	  "$redirect_uri#x", 'http://app.example/cb', 'HTTPS://app.example/cb', 'https://app.example:443/cb';
-	refused('no redirect URI is refused', 'authorize_promotion',
+	refused('a NULL redirect URI is refused', 'authorize_promotion',
 		{ %promotion, redirect_uri => undef }, '22023', 'redirect_uri is required');
 	refused("the PKCE method $_ is refused", 'authorize_promotion',
 		{ %promotion, code_challenge_method => $_ },
 		'22023', 'only \'S256\' PKCE transform is supported')
 	  for qw(plain s256 none);
-	refused('no PKCE method is refused', 'authorize_promotion',
+	refused('a NULL PKCE method is refused', 'authorize_promotion',
 		{ %promotion, code_challenge_method => undef }, '22023', 'code_challenge_method is required');
-	refused('no code challenge is refused', 'authorize_promotion',
+	refused('a NULL code challenge is refused', 'authorize_promotion',
 		{ %promotion, code_challenge => undef }, '22023', 'code_challenge is required');
 	refused("a code challenge of $_->[0] is refused", 'authorize_promotion',
 		{ %promotion, code_challenge => $_->[1] }, '22023', 'invalid PKCE code challenge')
@@ -1241,24 +1247,24 @@ sub all_refused
 
 	refused('a wrong code verifier is refused', 'exchange_authorization_code',
 		{ %exchange, code_verifier => altered($verifier, 0) }, 'AA012', 'invalid authorization code');
-	refused('the code challenge as verifier is refused', 'exchange_authorization_code',
+	refused('the code challenge is refused as the code verifier', 'exchange_authorization_code',
 		{ %exchange, code_verifier => $s256 }, 'AA012', 'invalid authorization code');
 	refused("a code verifier of $_->[0] is refused", 'exchange_authorization_code',
 		{ %exchange, code_verifier => $_->[1] }, '22023', 'invalid PKCE code verifier')
 	  for [ '42 characters', 'x' x 42 ], [ '129 characters', 'x' x 129 ], [ 'another alphabet', '+' x 43 ];
-	refused('no code verifier is refused', 'exchange_authorization_code',
+	refused('a NULL code verifier is refused', 'exchange_authorization_code',
 		{ %exchange, code_verifier => undef }, '22023', 'code_verifier is required');
-	refused('another redirect URI is refused, though it is registered', 'exchange_authorization_code',
+	refused("a redirect URI other than the code's is refused, even a registered one", 'exchange_authorization_code',
 		{ %exchange, redirect_uri => 'https://app.example/other' }, '22023', 'invalid redirect URI');
-	refused('another client is refused', 'exchange_authorization_code',
+	refused('the code of another client is refused', 'exchange_authorization_code',
 		{ %exchange, client_id => 'other_app' }, 'AA012', 'invalid authorization code');
-	refused('an altered code is refused', 'exchange_authorization_code',
+	refused('a changed code is refused', 'exchange_authorization_code',
 		{ %exchange, code => altered($code, 5) }, 'AA012', 'invalid authorization code');
-	refused('no code is refused', 'exchange_authorization_code',
+	refused('a NULL code is refused', 'exchange_authorization_code',
 		{ %exchange, code => undef }, '22023', 'code is required');
 
 	$tokens = call($node, 'exchange_authorization_code', %exchange);
-	is($tokens->{sub}, $session->{sub}, 'failed attempts do not use the code up');
+	is($tokens->{sub}, $session->{sub}, 'failed attempts do not use up the code');
 	refused('a code is refused the second time', 'exchange_authorization_code',
 		\%exchange, 'AA012', 'invalid authorization code');
 }
@@ -1285,15 +1291,15 @@ sub all_refused
 		  for [ 'an ID token', $session->{id_token}, qr/it is not an access token/ ],
 		  [ 'a refresh token', $session->{refresh_token} ],
 		  [ 'garbage', 'garbage' ],
-		  [ 'a token of any type with such claims',
+		  [ 'a token of any other type with the claims of an access token',
 			call($node, 'sign_jwt', claims => $json->encode($claims))->{sign_jwt},
 			qr/it is not an access token/ ],
 		  [ 'a token with other claims',
 			join('.', $header, encode_base64url($json->encode({ %$claims, sub => random_kid() })), $signature),
 			qr/its signature does not match/ ],
-		  [ 'a token of another key under our kid',
+		  [ 'a token signed with another key under our kid',
 			$forger->sign($members, $claims), qr/its signature does not match/ ],
-		  [ 'a token of a key that it brings',
+		  [ 'a token signed with the key in its own header',
 			$forger->sign({ %$members, kid => $forger->kid, jwk => $forger->jwk }, $claims),
 			qr/its key is not one of ours/ ],
 		  [ 'alg none', $forger->sign({ %$members, alg => 'none' }, $claims), qr/its algorithm/ ],
@@ -1322,17 +1328,18 @@ sub all_refused
 	}
 
 	is(call($node, 'userinfo', access_token => $token)->{userinfo}{sub},
-		$session->{sub}, 'the access token itself is accepted');
+		$session->{sub}, 'the unchanged access token is accepted');
 	call($node, 'revoke', token => $session->{refresh_token});
-	refused('userinfo refuses an access token whose session was revoked', 'userinfo',
+	refused('userinfo() refuses an access token whose session was revoked', 'userinfo',
 		{ access_token => $token }, 'AA014', 'invalid session');
 }
 
 # ---------------------------------------------------------------------------
-# What the server's log says
+# Secrets in the server log
 # ---------------------------------------------------------------------------
 
-# With default settings, and parameters as drivers send them.
+# The default log settings, and parameters in the extended protocol, as drivers
+# send them.
 {
 	my $session = guest();
 	my %secrets = (
@@ -1347,7 +1354,7 @@ sub all_refused
 	my %calls = (
 		'a request' => q{authenticate_anonymously('app', jwt => :jwt)},
 		'a refresh token' => q{refresh_session('app', :refresh_token)},
-		'a guest coming back' => q{authenticate_anonymously('app', refresh_token => :refresh_token)},
+		'a returning guest' => q{authenticate_anonymously('app', refresh_token => :refresh_token)},
 		'a promotion code' =>
 		  q{promote_anonymous_user('app', username => 'logged', password => :password,}
 		  . q{ promotion_code => :promotion_code)},
@@ -1357,7 +1364,7 @@ sub all_refused
 		'an authorization code' =>
 		  q{exchange_authorization_code('app', :code, 'https://app.example/cb', :verifier)},
 		'an access token' => q{userinfo(:access_token)},
-		'a token to use' => q{use_access_token(:access_token)});
+		'use_access_token()' => q{use_access_token(:access_token)});
 	my $directory = PostgreSQL::Test::Utils::tempdir();
 	my @pieces = map { ($_, grep { length >= 12 } split /\./) } values %secrets;
 
@@ -1379,25 +1386,26 @@ sub all_refused
 			'>' => \$stdout,
 			'2>' => \$stderr);
 		$log = slurp_file($node->logfile, $offset);
-		like($log, qr/ERROR: .*\n.*STATEMENT: .*\$1/s, "the log shows the error of $what");
-		ok(!(grep { index($log, $_) >= 0 } @pieces), "the log shows nothing of $what itself");
-		ok(!(grep { index($stderr, $_) >= 0 } @pieces), "the error shows nothing of $what itself");
+		like($log, qr/ERROR: .*\n.*STATEMENT: .*\$1/s, "the log shows the error for $what");
+		ok(!(grep { index($log, $_) >= 0 } @pieces), "the log does not show the secrets of the call with $what");
+		ok(!(grep { index($stderr, $_) >= 0 } @pieces), "the error does not show the secrets of the call with $what");
 	}
 }
 
-# Of all that was refused before: psql's literals stand in the log as
-# statements, so look at everything else.
+# All calls refused so far. The test sends their arguments as literals, which
+# the server logs as part of the statement; so search all lines except STATEMENT
+# lines.
 {
 	my @lines = grep { !/ STATEMENT:  / } split /\n(?!\t)/, slurp_file($node->logfile);
 	my $rest = join "\n", @lines;
 
-	cmp_ok(scalar(@lines), '>', 300, 'the log tells of the errors');
+	cmp_ok(scalar(@lines), '>', 300, 'the log contains the errors of the refused calls');
 	is_deeply([ grep { index($rest, $_) >= 0 } @seen_secrets ],
-		[], 'no line of the log but statements holds a secret');
+		[], 'no log line except STATEMENT lines contains a secret');
 }
 
 # ---------------------------------------------------------------------------
-# What has expired
+# Expiry
 # ---------------------------------------------------------------------------
 
 SKIP:
@@ -1405,7 +1413,7 @@ SKIP:
 	my $clock = AnonAuth::Clock->new;
 	my $verifier = 'x' x 43;
 
-	skip 'there is no C compiler to make a clock with', 1 if !$clock;
+	skip 'no C compiler is available to build the library that moves the clock', 1 if !$clock;
 	$clock->restart($node);
 
 	my $session = guest();
@@ -1429,11 +1437,11 @@ SKIP:
 
 	guest(jwt => $used);
 	$clock->set_ahead(290);
-	is(guest(jwt => $requests[0])->{sub}, $device_guest->{sub}, 'a challenge is good for 290 seconds');
-	bad_challenge('a used challenge is refused as long as it lives', $used, qr/used before/);
+	is(guest(jwt => $requests[0])->{sub}, $device_guest->{sub}, 'a challenge is accepted after 290 seconds');
+	bad_challenge('a used challenge is still refused after 290 seconds', $used, qr/used before/);
 	$clock->set_ahead(301);
 	bad_challenge('a challenge expires after 5 minutes', $requests[1], qr/^The challenge has expired\.$/);
-	bad_challenge('a used challenge expires, too', $used, qr/^The challenge has expired\.$/);
+	bad_challenge('a used challenge is refused as expired after 5 minutes', $used, qr/^The challenge has expired\.$/);
 	refused('a promotion code expires after 5 minutes', 'promote_anonymous_user',
 		{ client_id => 'app', username => 'too.late', password => 'correct horse', promotion_code => $code },
 		'AA013', 'invalid promotion code', qr/^The code has expired\.$/);
@@ -1442,7 +1450,7 @@ SKIP:
 	refused('an ID token expires after 5 minutes', 'verify_jwt',
 		{ token => $session->{id_token}, audience => 'app' }, 'AA014', 'invalid token', qr/it has expired/);
 	is(call($node, 'userinfo', access_token => $session->{access_token})->{userinfo}{sub},
-		$session->{sub}, 'an access token lives on');
+		$session->{sub}, 'an access token is still accepted after 5 minutes');
 	$clock->set_ahead(361);
 	bad_jwt('a request expires 5 minutes after its exp', $with_times, qr/^It has expired \(exp\)\.$/);
 	$clock->set_ahead(1801);
@@ -1450,16 +1458,16 @@ SKIP:
 		{ access_token => $session->{access_token} }, 'AA014', 'invalid token', qr/it has expired/);
 	is( call($node, 'refresh_session', client_id => 'app', refresh_token => $session->{refresh_token})->{sub},
 		$session->{sub},
-		'its session does not');
+		'the session of an expired access token can be refreshed');
 	$clock->set_ahead(2592000 + 1800);
 	is( call($node, 'refresh_session', client_id => 'app', refresh_token => $session->{refresh_token})->{sub},
 		$session->{sub},
-		'a session that is used lives longer than 30 days');
+		'a session that is used again lives longer than 30 days');
 	$clock->set_ahead(2 * 2592000);
 	is(guest(refresh_token => $session->{refresh_token})->{sub},
-		$session->{sub}, 'so does one whose guest comes back');
+		$session->{sub}, 'a session whose guest returns lives longer than 30 days');
 	$clock->set_ahead(3 * 2592000 + 2);
-	refused('a session that is not used for 30 days ends', 'refresh_session',
+	refused('a session that was not used for 30 days has ended', 'refresh_session',
 		{ client_id => 'app', refresh_token => $session->{refresh_token} },
 		'AA006', 'invalid refresh token');
 	is(log_in($device, payload => { iat => undef, exp => undef })->{sub},

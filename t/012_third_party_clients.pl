@@ -1,5 +1,6 @@
-# Other people's software: requests that the npm package jose, Node.js's crypto
-# module and the openssl command have signed, and tokens that jose verifies.
+# Independent implementations accept the extension's tokens and keys, and the
+# extension accepts theirs. The npm package jose, Node.js's crypto module and
+# the openssl command sign requests; jose and Node.js verify tokens.
 
 use strict;
 use warnings;
@@ -22,7 +23,7 @@ plan skip_all => $reason if $reason;
 
 my $clients = AnonAuth::Clients->new;
 
-# What a client's functions return for tasks; see clients/tasks.mjs.
+# The answers of a client's functions to the tasks; see clients/tasks.mjs.
 sub ask
 {
 	my ($client, @tasks) = @_;
@@ -31,7 +32,7 @@ sub ask
 	return wantarray ? @$answers : $answers->[0];
 }
 
-# The same, for tasks that must not fail.
+# The same for tasks that must succeed: the results, or an exception.
 sub results
 {
 	my @results = map {
@@ -151,11 +152,12 @@ for my $alg (qw(ES256 RS256))
 			payload => request_payload()
 		});
 
-	is_deeply($key->{publicJwk}{key_ops}, ['verify'], "a browser's $alg key says that it verifies");
-	ok(guest(jwt => $sign_up)->{sub}, "a browser's $alg key signs up");
+	is_deeply($key->{publicJwk}{key_ops}, ['verify'], "the key_ops of a browser's $alg key contain only verify");
+	ok(guest(jwt => $sign_up)->{sub}, "a browser can sign up with its $alg key");
 }
 
-# The openssl command signs for AnonAuth::Device; here jose reads what it made.
+# AnonAuth::Device signs with the openssl command. Here jose verifies its
+# requests.
 for my $alg (@asymmetric)
 {
 	my $device = AnonAuth::Device->new(alg => $alg);
@@ -204,8 +206,8 @@ for my $alg (qw(ES256 EdDSA RS256 PS256))
 	is($access_token->{payload}{exp} - $access_token->{payload}{iat},
 		$guest->{expires_in}, "expires_in is the lifetime of the access token ($alg)");
 	is($id_token->{payload}{sub}, $guest->{sub}, "jose verifies an ID token ($alg)");
-	is($thumbprint, $kid, "the key ID is the thumbprint that jose calculates ($alg)");
-	is(scalar(grep { exists $jwk->{$_} } qw(d p q dp dq qi k)), 0, "the key set is public ($alg)");
+	is($thumbprint, $kid, "the kid is the thumbprint that jose calculates ($alg)");
+	is(scalar(grep { exists $jwk->{$_} } qw(d p q dp dq qi k)), 0, "the key set contains no private member ($alg)");
 	is_deeply(
 		[ map { $_->{error} } ask(
 				'jose',
@@ -218,10 +220,10 @@ for my $alg (qw(ES256 EdDSA RS256 PS256))
 			'ERR_JWS_SIGNATURE_VERIFICATION_FAILED', ('ERR_JWT_CLAIM_VALIDATION_FAILED') x 3,
 			'ERR_JOSE_ALG_NOT_ALLOWED'
 		],
-		"jose refuses what it should ($alg)");
+		"jose refuses a changed token, another issuer, another audience, an ID token as access token, and another algorithm ($alg)");
 }
 
-# Keys that somebody else has made.
+# Keys that other software has generated.
 for my $alg (qw(ES256 EdDSA RS256 PS256 HS256))
 {
 	for my $client ('jose', 'node-crypto')
@@ -244,16 +246,16 @@ for my $alg (qw(ES256 EdDSA RS256 PS256 HS256))
 			? { task => 'verifyJwtWithSecret', jwk => $key->{privateJwk}, %checks }
 			: { task => 'verifyJwt', jwks => $json->decode($text), %checks });
 
-		is($imported, $kid, "a key ($alg) made by $client keeps its kid");
-		is((jws_parts($guest->{access_token}))[0]{kid}, $kid, "it signs the next token ($alg, $client)");
-		is($verified->{payload}{sub}, $guest->{sub}, "jose verifies that token ($alg, $client)");
+		is($imported, $kid, "an imported key ($alg) made by $client keeps its kid");
+		is((jws_parts($guest->{access_token}))[0]{kid}, $kid, "the imported key signs the next token ($alg, $client)");
+		is($verified->{payload}{sub}, $guest->{sub}, "jose verifies a token signed with the imported key ($alg, $client)");
 		ok( !(grep { index($text, $key->{privateJwk}{$_} // "\0") >= 0 } qw(d p q dp dq qi k)),
-			"the key set holds nothing private of it ($alg, $client)");
+			"the key set contains no private member of the imported key ($alg, $client)");
 		is( call($node, 'userinfo', access_token => $guest->{access_token})->{userinfo}{sub},
 			$guest->{sub},
-			"the token is accepted here, too ($alg, $client)");
+			"userinfo() accepts a token signed with the imported key ($alg, $client)");
 		ok( jws_verify($guest->{access_token}, $key->{publicJwk} // $key->{privateJwk}),
-			"jws_verify() agrees ($alg, $client)");
+			"jws_verify() accepts a token signed with the imported key ($alg, $client)");
 	}
 }
 
@@ -274,9 +276,9 @@ for my $alg (qw(ES256 ES384 ES512 RS256 EdDSA HS256))
 # jws_verify()
 # ---------------------------------------------------------------------------
 
-# The same JWS with something else in one of its parts. A signature is made
-# shorter at its end: without a leading zero octet it would be the same number,
-# which OpenSSL takes with PS256 to PS512.
+# Copies of the JWS with one part changed. The shortened signature loses its
+# last byte, not its first: a signature without a leading zero byte is the same
+# number, and OpenSSL accepts that for PS256 to PS512.
 sub tampered
 {
 	my ($jws) = @_;
@@ -322,20 +324,21 @@ for my $client ('jose', 'node-crypto')
 		my @their_verdicts =
 		  results($client, map { { task => 'verify', jws => $_, alg => $alg, jwk => $jwk } } $jws, @bad);
 
-		ok(jws_verify($jws, $jwk), "jws_verify() accepts what $client has signed with $alg");
-		ok(jws_verify($jws, $jwk, algorithms => "{$alg}"), "also when $alg is asked for ($client)");
+		ok(jws_verify($jws, $jwk), "jws_verify() accepts a JWS that $client has signed with $alg");
+		ok(jws_verify($jws, $jwk, algorithms => "{$alg}"), "jws_verify() accepts the JWS when algorithms contains $alg ($client)");
 		ok( !jws_verify($jws, $jwk, algorithms => $alg eq 'ES256' ? '{EdDSA}' : '{ES256}'),
-			"not when another algorithm is asked for ($client, $alg)");
-		ok(!jws_verify($jws, $other), "not with another key ($client, $alg)");
+			"jws_verify() refuses the JWS when algorithms contains only another algorithm ($client, $alg)");
+		ok(!jws_verify($jws, $other), "jws_verify() refuses the JWS with another key ($client, $alg)");
 		is_deeply(
 			[ map { jws_verify($_, $jwk) ? 1 : 0 } $jws, @bad ],
 			[ map { $_ ? 1 : 0 } @their_verdicts ],
-			"jws_verify() and $client agree on what was tampered with ($alg)");
-		is(scalar(grep { $_ } @their_verdicts), 1, "that is, they refuse it ($client, $alg)");
+			"jws_verify() and $client agree on the valid JWS and on all changed copies ($alg)");
+		is(scalar(grep { $_ } @their_verdicts), 1, "$client accepts only the unchanged JWS ($alg)");
 	}
 }
 
-# The other way round: what the extension has signed, with claims of any kind.
+# The other direction: the extension signs claims of several types, and the
+# other implementations verify.
 {
 	my $claims = {
 		sub => "\x{e4}\x{20ac}\x{1f600}\"\\\n\t",
@@ -350,7 +353,7 @@ for my $client ('jose', 'node-crypto')
 		call($node, 'import_signing_key', jwk => $json->encode({ %{ $key->{privateJwk} }, alg => $alg }));
 		my $jws = call($node, 'sign_jwt', claims => $json->encode($claims), typ => 'test')->{sign_jwt};
 
-		is_deeply((jws_parts($jws))[1], $claims, "sign_jwt() signs what it is given ($alg)");
+		is_deeply((jws_parts($jws))[1], $claims, "sign_jwt() signs the claims unchanged ($alg)");
 		for my $client ('jose', 'node-crypto')
 		{
 			my @verdicts = results(
@@ -358,8 +361,8 @@ for my $client ('jose', 'node-crypto')
 				(map { { task => 'verify', jws => $_, alg => $alg, jwk => $public } } $jws, tampered($jws)),
 				{ task => 'verify', jws => $jws, alg => $alg, jwk => $other });
 
-			ok(shift @verdicts, "$client verifies what sign_jwt() has signed with $alg");
-			ok(!(grep { $_ } @verdicts), "$client refuses it once tampered with ($alg)");
+			ok(shift @verdicts, "$client verifies a token that sign_jwt() signed with $alg");
+			ok(!(grep { $_ } @verdicts), "$client refuses changed tokens and another key ($alg)");
 		}
 	}
 }

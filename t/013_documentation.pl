@@ -1,4 +1,5 @@
-# What Authgear's page "Add Anonymous Users" promises, in its order.
+# The statements of Authgear's page "Add Anonymous Users", in the order of that
+# page.
 
 use strict;
 use warnings;
@@ -29,7 +30,8 @@ for my $type (qw(native spa traditional_webapp confidential third_party_app m2m)
 		redirect_uris => "{$redirect_uri}");
 }
 
-# Every call here is a connection of its own, as after the app was closed.
+# Every call opens a separate connection, like an app that was closed and
+# reopened.
 
 sub guest
 {
@@ -79,7 +81,7 @@ sub query
 # Overview
 # ---------------------------------------------------------------------------
 
-# A guest acts like a normal user, and what it did is still its own afterwards.
+# A guest uses the app like a normal user, and keeps its rows after promotion.
 {
 	my $guest = guest();
 	my $other = guest();
@@ -110,7 +112,7 @@ sub query
 	is($as->($guest, 'SELECT string_agg(body, NULL) FROM comments'),
 		'first', 'a guest uses the app like a normal user');
 	is($as->($other, 'SELECT string_agg(body, NULL) FROM comments'),
-		'', 'another guest does not see what it did');
+		'', "another guest does not see the guest's rows");
 
 	my $user = call($node, 'promote_anonymous_user',
 		client_id => 'spa',
@@ -119,7 +121,7 @@ sub query
 		refresh_token => $guest->{refresh_token});
 
 	is($as->($user, 'SELECT string_agg(body, NULL) FROM comments'),
-		'first', 'what a user did before and after sign-up is linked');
+		'first', 'after promotion the user still has the rows of the guest');
 }
 
 {
@@ -127,7 +129,7 @@ sub query
 
 	$node->restart;
 	is(refresh($guest)->{sub}, $guest->{sub},
-		'the session persists after the app was closed and the server was restarted');
+		'a session survives closing the app and restarting the server');
 }
 
 # ---------------------------------------------------------------------------
@@ -138,11 +140,11 @@ for my $type (qw(native spa traditional_webapp))
 {
 	my $device = AnonAuth::Device->new;
 
-	ok(guest(client_id => $type)->{sub}, "a client of type $type has guests");
+	ok(guest(client_id => $type)->{sub}, "a client of type $type can have guests");
 	ok( call($node, 'authenticate_anonymously',
 			client_id => $type,
 			jwt => $device->request(challenge => challenge($node), with_jwk => 1))->{sub},
-		"a client of type $type has guests with a device key");
+		"a client of type $type can have guests with a device key");
 }
 
 for my $type (qw(confidential third_party_app))
@@ -150,10 +152,10 @@ for my $type (qw(confidential third_party_app))
 	is( refusal($node, 'authenticate_anonymously', client_id => $type)->{message},
 		'Anonymous user is not supported by the client application type. '
 		  . 'Try using SPA, Traditional Web App, or Native App client types if applicable.',
-		"a client of type $type gets an error that says which types to use");
+		"for a client of type $type, the error names the supported types");
 }
 is(refusal($node, 'authenticate_anonymously', client_id => 'm2m')->{sqlstate},
-	'AA002', 'a client of type m2m gets an error');
+	'AA002', 'a client of type m2m cannot have guests');
 
 # ---------------------------------------------------------------------------
 # Enabling
@@ -167,37 +169,37 @@ is(refusal($node, 'authenticate_anonymously', client_id => 'm2m')->{sqlstate},
 
 	query('UPDATE anon_auth.settings SET anonymous_users_enabled = false');
 	is(refusal($node, 'authenticate_anonymously', client_id => 'spa')->{message},
-		'anonymous user disallowed', 'switched off, nobody signs up as a guest');
+		'anonymous user disallowed', 'when anonymous users are disabled, nobody can sign up as a guest');
 	is( refusal($node, 'authenticate_anonymously',
 			client_id => 'native',
 			jwt => $device->request(challenge => challenge($node)))->{message},
 		'anonymous user disallowed',
-		'switched off, no guest logs in');
+		'when anonymous users are disabled, a guest cannot log in with its device key');
 	is( refusal($node, 'authenticate_anonymously',
 			client_id => 'spa',
 			refresh_token => $guest->{refresh_token})->{message},
 		'anonymous user disallowed',
-		'switched off, no guest comes back');
+		'when anonymous users are disabled, a guest cannot return with its refresh token');
 	$promoted = call($node, 'promote_anonymous_user',
 		client_id => 'spa',
 		username => 'still.promoted',
 		password => 'correct horse',
 		refresh_token => $guest->{refresh_token});
-	is($promoted->{sub}, $guest->{sub}, 'switched off, guests that exist can be promoted');
+	is($promoted->{sub}, $guest->{sub}, 'when anonymous users are disabled, existing guests can be promoted');
 	query('UPDATE anon_auth.settings SET anonymous_users_enabled = true');
-	is(log_in($device)->{sub}, $device_guest->{sub}, 'switched on again, guests log in');
+	is(log_in($device)->{sub}, $device_guest->{sub}, 'when anonymous users are enabled again, existing guests can log in');
 
 	query('UPDATE anon_auth.settings SET public_sign_up_enabled = false');
 	is(refusal($node, 'authenticate_anonymously', client_id => 'spa')->{message},
-		'public signup is disabled', 'with sign-up closed, there are no new guests');
+		'public signup is disabled', 'when public sign-up is disabled, nobody can sign up as a guest');
 	is( refusal($node, 'authenticate_anonymously',
 			client_id => 'native',
 			jwt => AnonAuth::Device->new->request(challenge => challenge($node), with_jwk => 1))
 		  ->{sqlstate},
 		'AA015',
-		'with sign-up closed, there are none with a device key either');
+		'when public sign-up is disabled, no device key can sign up');
 	is(log_in($device, with_jwk => 1)->{sub},
-		$device_guest->{sub}, 'with sign-up closed, guests that exist log in');
+		$device_guest->{sub}, 'when public sign-up is disabled, existing guests can log in');
 	query('UPDATE anon_auth.settings SET public_sign_up_enabled = true');
 }
 
@@ -210,11 +212,11 @@ is(refusal($node, 'authenticate_anonymously', client_id => 'm2m')->{sqlstate},
 	my $again = guest(refresh_token => $guest->{refresh_token});
 	my $users = query('SELECT count(*) FROM anon_auth.users');
 
-	is(userinfo($guest)->{sub}, $guest->{sub}, 'requests of the session have the sub of the guest');
-	is(userinfo($again)->{sub}, $guest->{sub}, 'signing up again in the session gives the same sub');
+	is(userinfo($guest)->{sub}, $guest->{sub}, 'the access token of a session has the sub of the guest');
+	is(userinfo($again)->{sub}, $guest->{sub}, 'signing up again with the refresh token returns the same guest');
 	is(userinfo(refresh($guest))->{sub}, $guest->{sub}, 'refreshing keeps the sub');
-	is(query('SELECT count(*) FROM anon_auth.users'), $users, 'none of that makes another user');
-	isnt(guest()->{sub}, $guest->{sub}, 'another session is another guest');
+	is(query('SELECT count(*) FROM anon_auth.users'), $users, 'refreshing and signing up again with the refresh token create no user');
+	isnt(guest()->{sub}, $guest->{sub}, 'a sign-up without the refresh token creates another guest');
 }
 
 {
@@ -254,7 +256,7 @@ for my $type (sort keys %login_ids)
 	is($user->{sub}, $guest->{sub}, "the sub stays the same after promotion with $type");
 	ok(!$info->{"${claim}is_anonymous"}, "a user promoted with $type is not anonymous");
 	is($info->{ $type eq 'username' ? 'preferred_username' : $type },
-		$login_ids{$type}, "userinfo tells the $type");
+		$login_ids{$type}, "userinfo contains the $type");
 	is_deeply([ map { $_->{type} } @{ $info->{"${claim}authenticators"} } ],
 		['password'], "a user promoted with $type has a password");
 	is($login->{sub}, $guest->{sub}, "the $type and the password log in to the same sub");
@@ -262,7 +264,7 @@ for my $type (sort keys %login_ids)
 			client_id => 'spa',
 			login_id => $login_ids{$type},
 			password => 'wrong horse'),
-		"the $type and another password do not");
+		"the $type and a wrong password do not log in");
 }
 
 {
@@ -270,10 +272,10 @@ for my $type (sort keys %login_ids)
 	my %promotion = (client_id => 'spa', refresh_token => $guest->{refresh_token});
 
 	is( refusal($node, 'promote_anonymous_user', %promotion, password => 'correct horse')->{message},
-		'a login ID is required', 'promotion needs a login ID');
+		'a login ID is required', 'promotion without a login ID is refused');
 	is( refusal($node, 'promote_anonymous_user', %promotion, username => 'no.password')->{message},
-		'password is required', 'promotion needs a password');
-	ok(userinfo(refresh($guest))->{"${claim}is_anonymous"}, 'the guest stays what it was meanwhile');
+		'password is required', 'promotion without a password is refused');
+	ok(userinfo(refresh($guest))->{"${claim}is_anonymous"}, 'refused promotions leave the guest a guest');
 }
 
 {
@@ -287,11 +289,11 @@ for my $type (sort keys %login_ids)
 		promotion_code => $code);
 
 	is($user->{sub}, $guest->{sub}, 'a promotion code promotes the guest of its session');
-	is(refresh_refusal($guest)->{sqlstate}, 'AA006', 'the guest\'s session has ended then');
-	is(refresh($user)->{sub}, $guest->{sub}, 'the new session goes on');
+	is(refresh_refusal($guest)->{sqlstate}, 'AA006', "the guest's session has ended after promotion");
+	is(refresh($user)->{sub}, $guest->{sub}, 'the new session of the promoted user can be refreshed');
 }
 
-# On the web the sign-up page sends the browser back with a code.
+# On the web, the sign-up page redirects the browser to the client with a code.
 {
 	my $guest = guest();
 	my $verifier = encode_base64url(sha256('verifier'));
@@ -306,61 +308,61 @@ for my $type (sort keys %login_ids)
 	is( refusal($node, 'authorize_promotion',
 			%promotion, redirect_uri => 'https://elsewhere.example/')->{message},
 		'redirect URI is not allowed',
-		'the redirect URI must be one that the client has registered');
+		'a redirect URI that the client has not registered is refused');
 
 	my $code = call($node, 'authorize_promotion', %promotion, redirect_uri => $redirect_uri)->{code};
 	my %exchange = (client_id => 'spa', code => $code, redirect_uri => $redirect_uri);
 
 	is( refusal($node, 'exchange_authorization_code', %exchange, code_verifier => 'x' x 43)->{sqlstate},
-		'AA012', 'only who began the promotion can exchange the code (PKCE)');
+		'AA012', 'the code is refused without the code verifier of the client that began the promotion');
 
 	my $user = call($node, 'exchange_authorization_code', %exchange, code_verifier => $verifier);
 
-	is($user->{sub}, $guest->{sub}, 'the code is exchanged for tokens of the same sub');
-	ok(!userinfo($user)->{"${claim}is_anonymous"}, 'they are those of a regular user');
-	is((jws_parts($user->{id_token}))[1]{nonce}, 'n-0S6_WzA2Mj', 'the ID token has the nonce');
+	is($user->{sub}, $guest->{sub}, 'exchanging the code returns tokens with the same sub');
+	ok(!userinfo($user)->{"${claim}is_anonymous"}, 'the tokens belong to a regular user');
+	is((jws_parts($user->{id_token}))[1]{nonce}, 'n-0S6_WzA2Mj', 'the ID token contains the nonce');
 	is( refusal($node, 'exchange_authorization_code', %exchange, code_verifier => $verifier)->{sqlstate},
-		'AA012', 'the code is exchanged once');
+		'AA012', 'the code cannot be exchanged twice');
 }
 
 # ---------------------------------------------------------------------------
 # Lifetime
 # ---------------------------------------------------------------------------
 
-# With a device key: as long as the key.
+# With a device key, a guest lives as long as the key.
 {
 	my $device = AnonAuth::Device->new(alg => 'RS256');
 	my $guest = log_in($device, with_jwk => 1);
 
 	call($node, 'revoke', token => $guest->{refresh_token});
-	is(log_in($device)->{sub}, $guest->{sub}, 'after logout the device key brings the same guest back');
+	is(log_in($device)->{sub}, $guest->{sub}, 'a guest with a device key can log in after logout');
 	query('UPDATE anon_auth.sessions SET expires_at = now() WHERE user_id = %s', $guest->{sub});
-	is(log_in($device)->{sub}, $guest->{sub}, 'so it does when all sessions have expired');
+	is(log_in($device)->{sub}, $guest->{sub}, 'a guest with a device key can log in after all its sessions have expired');
 	call($node, 'revoke_sessions', user_id => $guest->{sub});
-	is(log_in($device)->{sub}, $guest->{sub}, 'and when they were revoked');
+	is(log_in($device)->{sub}, $guest->{sub}, 'a guest with a device key can log in after its sessions were revoked');
 }
 
-# Without: as long as the session.
+# Without a device key, a guest lives as long as its session.
 {
 	my $guest = guest();
 	my $new_guest;
 
 	query('UPDATE anon_auth.sessions SET expires_at = now() WHERE user_id = %s', $guest->{sub});
-	is(refresh_refusal($guest)->{sqlstate}, 'AA006', 'a guest without key ends with its session');
+	is(refresh_refusal($guest)->{sqlstate}, 'AA006', 'the expired session of a guest without a device key cannot be refreshed');
 	is( refusal($node, 'authenticate_anonymously',
 			client_id => 'spa',
 			refresh_token => $guest->{refresh_token})->{sqlstate},
 		'AA006',
-		'it cannot come back');
+		'a guest without a device key cannot return after its session has expired');
 	$new_guest = guest();
-	isnt($new_guest->{sub}, $guest->{sub}, 'a new guest is made when the session has become invalid');
+	isnt($new_guest->{sub}, $guest->{sub}, 'a sign-up after the session has expired creates another guest');
 }
 
 {
 	my $guest = guest();
 
 	call($node, 'revoke', token => $guest->{refresh_token});
-	is(refresh_refusal($guest)->{sqlstate}, 'AA006', 'logout ends a guest without key');
+	is(refresh_refusal($guest)->{sqlstate}, 'AA006', 'after logout, the session of a guest without a device key cannot be refreshed');
 }
 
 # Seconds until a guest's session ends.
@@ -381,9 +383,9 @@ sub near
 	return;
 }
 
-# That the idle timeout begins again with each use takes a clock that can be
-# set: see 011_bad_requests.pl.
-near(time_left(guest()), 30 * 86400, 'a session that is not used lives 30 days');
+# The test that each use restarts the idle timeout needs a clock that can be
+# moved; see t/011_bad_requests.pl.
+near(time_left(guest()), 30 * 86400, 'a new session expires after 30 days without use');
 
 {
 	call($node, 'create_client',
@@ -394,21 +396,21 @@ near(time_left(guest()), 30 * 86400, 'a session that is not used lives 30 days')
 		refresh_token_lifetime_seconds => 3600);
 	my $guest = guest(client_id => 'short');
 
-	near(time_left($guest), 600, 'a client has an idle timeout of its own');
+	near(time_left($guest), 600, 'a client can have its own idle timeout');
 	query(
 		q{UPDATE anon_auth.clients SET refresh_token_idle_timeout_seconds = 86400
 		  WHERE client_id = 'short'});
 	refresh($guest, 'short');
-	near(time_left($guest), 3600, 'however often it is used, a session ends with its lifetime');
+	near(time_left($guest), 3600, 'a refresh does not extend a session beyond its lifetime');
 	query(
 		q{UPDATE anon_auth.clients SET refresh_token_idle_timeout_enabled = false
 		  WHERE client_id = 'short'});
-	near(time_left(guest(client_id => 'short')), 3600, 'without idle timeout only that counts');
+	near(time_left(guest(client_id => 'short')), 3600, 'when the idle timeout is disabled, a session lasts for its lifetime');
 	query(
 		q{UPDATE anon_auth.clients
 		  SET refresh_token_lifetime_seconds = 315360000 WHERE client_id = 'short'});
 	refresh($guest, 'short');
-	near(time_left($guest), 315360000, 'changed lifetimes hold for sessions that exist');
+	near(time_left($guest), 315360000, 'a changed lifetime applies to existing sessions');
 }
 
 done_testing();

@@ -1,4 +1,5 @@
-# docs/reference.md is up to date, and has an example of each function.
+# docs/reference.md is up to date, every callable function has a comment, and
+# sql/examples.sql has exactly one example of each callable function.
 
 use strict;
 use warnings;
@@ -45,16 +46,17 @@ my $made = $node->safe_psql(
 my $kept = slurp_file("$docs/reference.md");
 
 chomp $kept;
-is($made, $kept, 'docs/reference.md is what script/reference would make');
+is($made, $kept, 'docs/reference.md is identical to the output of script/reference');
 
-is( $node->safe_psql('postgres', <<'SQL'), '', 'every function that somebody may call has a comment');
+is( $node->safe_psql('postgres', <<'SQL'), '', 'every function that a role may be granted has a comment');
 SELECT p.oid::regprocedure FROM pg_proc AS p
 WHERE pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace)
 	AND (p.oid = ANY (anon_auth.client_api()::oid[] || anon_auth.http_api()::oid[]) OR has_function_privilege('public', p.oid, 'EXECUTE'))
 	AND obj_description(p.oid, 'pg_proc') IS NULL
 SQL
 
-# What is part of another function or called by the server has none.
+# Functions that are part of another function, and functions that the server
+# calls, have no example.
 my @callable = split /\n/, $node->safe_psql('postgres', <<'SQL');
 SELECT DISTINCT proname FROM pg_proc
 WHERE pronamespace = 'anon_auth'::regnamespace AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
@@ -66,9 +68,9 @@ for my $names ($examples =~ /^-- example: (.*)/mg)
 {
 	$example{$_}++ for split /, /, $names;
 }
-cmp_ok(scalar @callable, '>', 40, 'the functions that somebody may call are found');
-is(join(' ', grep { ($example{$_} // 0) != 1 } @callable), '', 'each has one example in sql/examples.sql');
+cmp_ok(scalar @callable, '>', 40, 'there are functions that need an example');
+is(join(' ', grep { ($example{$_} // 0) != 1 } @callable), '', 'each callable function has one example in sql/examples.sql');
 delete @example{@callable};
-is(join(' ', keys %example), '', 'and nothing else has');
+is(join(' ', keys %example), '', 'every example in sql/examples.sql names a callable function');
 
 done_testing();

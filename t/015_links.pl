@@ -1,4 +1,5 @@
-# What the documents point at is there, and they agree on the version.
+# Every link in the documents leads to an existing file and heading, and all
+# files that state the version agree.
 
 use strict;
 use warnings;
@@ -12,7 +13,7 @@ use Test::More;
 
 my $root = File::Spec->rel2abs("$FindBin::Bin/..");
 
-# The text without what is shown as code, where brackets mean nothing.
+# The text of a document without code blocks, where brackets are not links.
 sub prose
 {
 	my ($file) = @_;
@@ -23,8 +24,8 @@ sub prose
 	return $text;
 }
 
-# What a heading is called in a link (as GitHub does it), a number added from
-# the second of the same name on.
+# The anchors of the headings, in GitHub's format: from the second heading with
+# the same name on, a number is appended.
 sub anchors
 {
 	my ($file) = @_;
@@ -48,7 +49,7 @@ find(
 	{
 		no_chdir => 1,
 		wanted => sub {
-			# What is built or fetched is nobody's document here.
+			# Build results and downloads contain documents of other projects.
 			if (-d && m{/(?:\.git|build|node_modules|tmp_check)\z})
 			{
 				$File::Find::prune = 1;
@@ -61,7 +62,7 @@ find(
 	},
 	$root);
 
-cmp_ok(scalar @documents, '>', 10, 'the documents are here');
+cmp_ok(scalar @documents, '>', 10, 'there are documents');
 
 for my $document (sort @documents)
 {
@@ -80,7 +81,7 @@ for my $document (sort @documents)
 		  if !-e $target
 		  || defined $anchor && !anchors($target)->{$anchor};
 	}
-	is(join("\n", @dead), '', File::Spec->abs2rel($document, $root) . ': every link leads somewhere');
+	is(join("\n", @dead), '', File::Spec->abs2rel($document, $root) . ': every link leads to an existing target');
 }
 
 my ($version) = slurp_file("$root/anon_auth.control") =~ /^default_version = '([^']+)'/m;
@@ -88,9 +89,9 @@ my $meta = JSON::PP::decode_json(slurp_file("$root/META.json"));
 my ($debian) = slurp_file("$root/debian/changelog") =~ /\A\S+ \(([^)-]+)/;
 my ($news) = slurp_file("$root/CHANGELOG.md") =~ /^## (\S+)/m;
 
-is($news, $version, 'the first entry of CHANGELOG.md is of the version in anon_auth.control');
-is($meta->{provides}{anon_auth}{version}, $meta->{version}, 'META.json names one version');
-like($meta->{version}, qr/\A\Q$version\E\.\d+\z/, 'META.json has the version in anon_auth.control');
-is($debian, $meta->{version}, 'debian/changelog begins with the version in META.json');
+is($news, $version, 'the first entry of CHANGELOG.md has the version in anon_auth.control');
+is($meta->{provides}{anon_auth}{version}, $meta->{version}, 'META.json gives the extension and the distribution the same version');
+like($meta->{version}, qr/\A\Q$version\E\.\d+\z/, 'the version in META.json extends the version in anon_auth.control');
+is($debian, $meta->{version}, 'the first entry of debian/changelog has the version in META.json');
 
 done_testing();

@@ -1,4 +1,5 @@
-# The SQL scripts and the documents name the algorithms that src/jose/jwa.h lists.
+# The SQL scripts and the guide list the same algorithms as the table in
+# src/jose/jwa.h.
 
 use strict;
 use warnings;
@@ -28,7 +29,7 @@ sub names
 	return [ sort map { $_->{name} } grep { $condition->() } @algorithms ];
 }
 
-# The names of algorithms that stand in a text, each once.
+# The names of the algorithms in a text, each once.
 sub names_in
 {
 	my ($text) = @_;
@@ -50,28 +51,28 @@ sub families_in
 			map { my $family = $_; map { "$family$_" } @sizes } $families =~ /[A-Z]S/g) ];
 }
 
-cmp_ok(@algorithms, '>', 12, 'the table is read');
+cmp_ok(@algorithms, '>', 12, 'the table has rows');
 is_deeply(names(sub { $_->{devices} eq 'true' && $_->{type} eq 'OCT' }), [],
-	'no device key is symmetric');
+	'no symmetric algorithm is allowed for device keys');
 
 my $signing = names(sub { $_->{tokens} eq 'true' });
 my $made = names(sub { $_->{tokens} eq 'true' && $_->{type} ne 'OCT' });
 
 my ($check) = $install =~ /CHECK \(alg [^{]*\{([^}]*)\}/;
 is_deeply([ sort split /,/, $check // '' ], $signing,
-	'signing_keys accepts the algorithms that tokens are signed with');
+	'the CHECK constraint of signing_keys accepts the algorithms that sign tokens');
 
 my ($comment) = $install =~ /^COMMENT ON FUNCTION anon_auth\.create_signing_key\(.*?IS\s*'(.*?)';$/ms;
-is_deeply(names_in($comment // ''), $made, 'the comment of create_signing_key() lists them');
+is_deeply(names_in($comment // ''), $made, 'the comment of create_signing_key() lists the algorithms that it accepts');
 my ($row) = $guide =~ /^(\| `create_signing_key\(\)`.*)$/m;
-is_deeply(names_in($row // ''), $made, 'the guide lists them');
+is_deeply(names_in($row // ''), $made, 'the guide lists the algorithms that create_signing_key() accepts');
 
 my ($verify) = $install =~ /^COMMENT ON FUNCTION anon_auth\.jws_verify\(.*?IS\s*'(.*?)';$/ms;
 is_deeply(families_in($verify // ''), names(sub { $_->{verify} eq 'true' }),
-	'the comment of jws_verify() lists what it verifies');
+	'the comment of jws_verify() lists the algorithms that it verifies');
 ($verify) = $guide =~ /^(\| `jws_verify\(.*)$/m;
 is_deeply(families_in($verify // ''), names(sub { $_->{verify} eq 'true' }),
-	'the guide lists what jws_verify() verifies');
+	'the guide lists the algorithms that jws_verify() verifies');
 
 my ($device) = $guide =~ /^(\|[^\n]*\| `alg` \|.*)$/m;
 is_deeply(families_in($device // ''), names(sub { $_->{devices} eq 'true' }),
