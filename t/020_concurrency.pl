@@ -1,6 +1,8 @@
-# Who waits for whom when two first logins, or a user and an administrator,
-# meet; and a long mixed load, after which no user is half of anything.
-# (t/022_at_once.pl lets twenty clients do the same thing at once.)
+# Pairs of concurrent transactions whose order of locks could deadlock: two
+# first logins of one device, and a user beside an administrator. A third
+# session holds a lock until both wait, which fixes their order. The file ends
+# with a mixed load under pgbench, after which the tables must satisfy a list of
+# invariants. t/022_at_once.pl lets twenty clients do the same at once.
 
 use strict;
 use warnings;
@@ -35,7 +37,7 @@ call(
 sub query { return $node->safe_psql('postgres', $_[0]); }
 
 # ---------------------------------------------------------------------------
-# Sessions that are told what to do one statement after the other
+# Sessions that run one statement after the other
 # ---------------------------------------------------------------------------
 
 sub connection
@@ -51,7 +53,7 @@ sub connection
 	return \%session;
 }
 
-# Sends statements, and does not wait for their end.
+# Sends the statements without waiting for their end.
 sub begin
 {
 	my ($session, @statements) = @_;
@@ -62,7 +64,8 @@ sub begin
 	$session->{run}->pump_nb while length $session->{in};
 }
 
-# Waits for their end: [output, SQLSTATE of the last one].
+# Waits for the end of the statements and returns [output, SQLSTATE of the last
+# one].
 sub end
 {
 	my ($session) = @_;
@@ -91,8 +94,8 @@ my $holder = connection();
 my $first = connection();
 my $second = connection();
 
-# Runs two statements that both come to wait for what a third transaction
-# holds, in this order, and then may cross.  Returns the SQLSTATEs.
+# Runs two statements that both wait, in this order, for a lock that a third
+# transaction holds. Returns their SQLSTATEs.
 sub crossing
 {
 	my ($held, @statements) = @_;
@@ -138,15 +141,15 @@ sub users_of
 
 my $device = AnonAuth::Device->new(alg => 'ES256');
 my $won = run($first, 'BEGIN', login($device, with_jwk => 1));
-is(end_state($won), 'done', 'a first login of a device succeeds');
+is(end_state($won), 'done', 'the first login of a device succeeds');
 is(run($second, login($device))->[1],
-	'AA004', '... and until it commits, a login without the public key knows no such device');
+	'AA004', 'before the first login commits, a login without the public key is refused as unknown');
 begin($second, login($device, with_jwk => 1));
 wait_for_waiting(1);
 run($first, 'COMMIT');
 my $lost = end($second);
-is($lost->[0], $won->[0], 'a first login that waits for another of the same key gets its user');
-is(users_of($device), '1|1|1', '... which is the only one');
+is($lost->[0], $won->[0], 'a first login that waits for another one of the same key returns the same user');
+is(users_of($device), '1|1|1', 'two concurrent first logins of one key create one user');
 
 $device = AnonAuth::Device->new(alg => 'ES256');
 $won = run($first, 'BEGIN', login($device, with_jwk => 1));
@@ -154,9 +157,9 @@ begin($second, login($device, with_jwk => 1));
 wait_for_waiting(1);
 run($first, 'ROLLBACK');
 $lost = end($second);
-is($lost->[1], '00000', 'where the faster first login is rolled back, the other one succeeds');
-isnt($lost->[0], $won->[0], '... as a user of its own');
-is(users_of($device), '1|1|1', '... which is the only one');
+is($lost->[1], '00000', 'after the faster first login rolls back, the waiting one succeeds');
+isnt($lost->[0], $won->[0], 'the waiting first login creates another user than the one rolled back');
+is(users_of($device), '1|1|1', 'a first login that rolls back leaves no user');
 
 $device = AnonAuth::Device->new(alg => 'ES256');
 run($first, 'BEGIN', login($device, with_jwk => 1));
@@ -165,20 +168,20 @@ begin($second, login($device, with_jwk => 1));
 wait_for_waiting(1);
 run($first, 'COMMIT');
 is(end($second)->[1],
-	'40001', 'under REPEATABLE READ the slower first login is told to try again');
+	'40001', 'under REPEATABLE READ, the slower first login fails with SQLSTATE 40001');
 run($second, 'ROLLBACK');
-is(users_of($device), '1|1|1', '... and leaves nothing behind');
+is(users_of($device), '1|1|1', 'a first login that fails with SQLSTATE 40001 leaves nothing behind');
 
 $device = AnonAuth::Device->new(alg => 'ES256');
 my $impostor = AnonAuth::Device->new(alg => 'ES256', kid => $device->kid);
 $won = run($first, 'BEGIN', login($device, with_jwk => 1));
 $lost = run($second, login($impostor, with_jwk => 1));
 run($first, 'COMMIT');
-is($lost->[1], '00000', 'a first login with another key under the same kid waits for nobody');
-isnt($lost->[0], $won->[0], '... and gets an account of its own');
-is(run($first, login($device))->[0], $won->[0], '... which does not keep the device from its account');
+is($lost->[1], '00000', 'a first login with another key under the same kid does not wait');
+isnt($lost->[0], $won->[0], 'a first login with another key under the same kid creates another user');
+is(run($first, login($device))->[0], $won->[0], "a login with the shared kid alone returns the user of the device's key");
 is(query('SELECT count(*) FROM anon_auth.users u WHERE NOT EXISTS (SELECT FROM anon_auth.sessions s WHERE s.user_id = u.id)'),
-	0, 'no user was made in vain');
+	0, 'no first login leaves a user without a session');
 
 # ---------------------------------------------------------------------------
 # Administrators
@@ -192,7 +195,8 @@ sub end_state { return $_[0][1] eq '00000' ? 'done' : $_[0][1]; }
 
 sub guest { return call($node, 'authenticate_anonymously', client_id => $_[0] // 'app'); }
 
-# A regular user with a session and an authorization code not yet exchanged.
+# A regular user with a session and with an authorization code that was not
+# exchanged yet.
 sub account
 {
 	my $email = sprintf 'account%d@example.com', ++$accounts;
@@ -227,23 +231,24 @@ for my $what (qw(exchange login refresh))
 {
 	for my $function (qw(disable_user delete_user))
 	{
-		# A refresh does not wait for the user's row, but for its session's.
+		# A refresh waits for the row of its session, not for the row of the
+		# user.
 		my $held = $what eq 'refresh' ? $lock_sessions : $lock_users;
 		my $account = account();
 		my $states = crossing($held, admin($function, $account), $account->{$what});
 
 		is(scalar(grep { $_ eq '40P01' } @$states), 0, "$function() and then $what do not deadlock");
-		is($states->[0], '00000', "... $function() succeeds");
-		is(sessions_of($account), 0, '... and no session is left');
+		is($states->[0], '00000', "$function() succeeds when $what waits behind it");
+		is(sessions_of($account), 0, "no session is left after $function() and then $what");
 
 		$account = account();
 		$states = crossing($held, $account->{$what}, admin($function, $account));
 		is_deeply($states, [ '00000', '00000' ], "$what and then $function() both succeed");
-		is(sessions_of($account), 0, '... and no session is left');
+		is(sessions_of($account), 0, "no session is left after $what and then $function()");
 	}
 }
 
-# Logins that hash the password anew also write the password's row.
+# A login that rehashes the password also updates the row of the password.
 for my $function (qw(disable_user delete_user))
 {
 	my $account = account();
@@ -251,8 +256,8 @@ for my $function (qw(disable_user delete_user))
 	query('UPDATE anon_auth.settings SET password_hash_passes = 2');
 	my $states = crossing($lock_users, admin($function, $account), $account->{login});
 	query('UPDATE anon_auth.settings SET password_hash_passes = 1');
-	is_deeply($states, [ '00000', '00000' ], "$function() and a login that hashes the password anew do not deadlock");
-	is(sessions_of($account), 0, '... and no session is left');
+	is_deeply($states, [ '00000', '00000' ], "$function() and a login that rehashes the password do not deadlock");
+	is(sessions_of($account), 0, "no session is left after $function() and a login that rehashes the password");
 }
 
 query(q{UPDATE anon_auth.clients SET max_concurrent_sessions = 1 WHERE client_id = 'app'});
@@ -260,7 +265,7 @@ my $account = account();
 is_deeply(
 	crossing($lock_sessions, admin('revoke_sessions', $account), $account->{exchange}),
 	[ '00000', 'AA012' ],
-	'revoke_sessions() and an exchange that ends other sessions do not deadlock, and the code is gone with the sessions');
+	'revoke_sessions() and an exchange that ends other sessions do not deadlock, and the code is refused');
 query(q{UPDATE anon_auth.clients SET max_concurrent_sessions = 0 WHERE client_id = 'app'});
 
 my $deleted = guest();
@@ -269,10 +274,10 @@ begin($second, promotion({ refresh_token => $deleted->{refresh_token} }, 'delete
 wait_for_waiting(1);
 run($first, 'COMMIT');
 my $refused = end($second)->[1];
-like($refused, qr/^AA/, 'a guest that is deleted meanwhile is not promoted');
-is($refused, 'AA006', '... because its session is gone');
+like($refused, qr/^AA/, 'a guest that another transaction deletes cannot be promoted');
+is($refused, 'AA006', 'the promotion of a deleted guest is refused because its session has ended');
 is(query(q{SELECT count(*) FROM anon_auth.login_ids WHERE value = 'deleted@example.com'}),
-	0, '... and its login ID is free');
+	0, 'the promotion of a deleted guest does not keep the login ID');
 
 for my $session ($holder, $first, $second)
 {
@@ -287,8 +292,8 @@ for my $session ($holder, $first, $second)
 query('SELECT anon_auth.delete_user(id) FROM anon_auth.users');
 query('DELETE FROM anon_auth.events');
 
-# Guests that all clients work on: half of them with a device key, which is one
-# the database signs with so that requests can be made within the load.
+# Guests that all clients work on. Half of them have a device key. It is a
+# signing key of the database, so that the load can sign requests in SQL.
 query(q{
 CREATE TABLE hot (n integer PRIMARY KEY, kid text, sub uuid, refresh_token text);
 CREATE TABLE outcome (action text, sub uuid, sqlstate text);
@@ -321,8 +326,8 @@ BEGIN
 END
 $$});
 
-# Does something with a hot guest.  A refusal is an outcome; what a client would
-# have to retry is an error.
+# Does something with a hot guest. A refusal is recorded as an outcome. An error
+# that a client would have to retry is raised.
 query(q{
 CREATE FUNCTION act(action text, guest hot) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -373,7 +378,7 @@ END
 $$});
 
 my %load = (
-	# All that happens to a user that nobody else knows.
+	# The whole life of a user that only one client knows.
 	life => q{
 SELECT sub AS user, refresh_token AS token FROM anon_auth.authenticate_anonymously('rotating') \gset
 SELECT refresh_token AS token, access_token AS access FROM anon_auth.refresh_session('rotating', :token) \gset
@@ -407,7 +412,7 @@ SELECT act((ARRAY['promote by token', 'promote by code', 'promote by key', 'prom
 SELECT act((ARRAY['promote by token', 'promote by code'])[1 + floor(random() * 2)::integer], hot) FROM hot WHERE n = :guest AND kid IS NULL;
 });
 
-# What is wrong with the tables, one line each.
+# Violations of the invariants of the tables, one per line.
 my $invariants = q{
 	SELECT 'guest with a password or a login ID: ' || id FROM anon_auth.users u WHERE is_anonymous
 		AND (EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id) OR EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id))
@@ -454,17 +459,17 @@ sub load
 		[qr/^(?!.*ERROR)/s],
 		$name,
 		{ map { +"${loads}_$_\@$weights{$_}" => $load{$_} } keys %weights });
-	is(query($invariants), '', '... and nothing is half done');
+	is(query($invariants), '', 'all invariants of the tables hold after the load');
 	note(query('SELECT action, sqlstate, count(*) FROM outcome GROUP BY 1, 2 ORDER BY 1, 2'));
-	is(query($unexpected), '', '... and nothing was refused for an unexpected reason');
+	is(query($unexpected), '', 'the load got no unexpected refusal');
 }
 
 load('-t 25 -M prepared', 'no transaction of a mixed load fails', life => 2, guest => 3, hot => 8);
-load('-t 40 -M prepared', '... nor where guests are promoted, disabled and deleted meanwhile', life => 1, hot => 10, hotter => 3);
-cmp_ok(query(q{SELECT count(DISTINCT action) FROM outcome WHERE sqlstate = '00000'}), '>=', 8, '... which did happen');
+load('-t 40 -M prepared', 'no transaction of a mixed load that also promotes, disables and deletes guests fails', life => 1, hot => 10, hotter => 3);
+cmp_ok(query(q{SELECT count(DISTINCT action) FROM outcome WHERE sqlstate = '00000'}), '>=', 8, 'the load had at least eight kinds of successful actions');
 {
 	local $ENV{PGOPTIONS} = '-c default_transaction_isolation=repeatable\ read';
-	load('-t 25 -M prepared --max-tries=1000', '... nor under REPEATABLE READ, when it is retried', life => 1, hot => 10, hotter => 3);
+	load('-t 25 -M prepared --max-tries=1000', 'no transaction of a mixed load under REPEATABLE READ fails after retries', life => 1, hot => 10, hotter => 3);
 }
 unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal|TRAP:/, 'no backend crashed');
 

@@ -1,5 +1,6 @@
-# A device key that is removed and signs up again, while a transaction looks at
-# what it was before: the key is the new guest's, and its requests stay used.
+# A device key is deleted and signs up again while another transaction still
+# sees the old row. The key must belong to the new guest, and used requests must
+# stay used.
 
 use strict;
 use warnings;
@@ -34,7 +35,8 @@ sub sign_up
 	return sprintf q{SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)}, sql_literal($request);
 }
 
-# A request is good once, whatever the snapshot of who presents it again.
+# A request can be used once, even by a transaction whose snapshot is older than
+# the first use.
 for my $level ('REPEATABLE READ', 'SERIALIZABLE')
 {
 	for my $removal (
@@ -48,17 +50,17 @@ for my $level ('REPEATABLE READ', 'SERIALIZABLE')
 		$one->query("BEGIN ISOLATION LEVEL $level; SELECT");
 		$remove->(call($node, 'authenticate_anonymously', client_id => 'app', jwt => $request));
 		like($one->error(sign_up($request)), qr/ERROR:  (?:40001|AA005):/,
-			"a sign-up is not repeated after the $name of its guest under an older snapshot, $level");
+			"a used sign-up is refused under a snapshot from before the $name of its guest, $level");
 		$one->query('ROLLBACK');
-		like($one->error(sign_up($request)), qr/ERROR:  AA005:/, '... nor when the transaction is retried');
+		like($one->error(sign_up($request)), qr/ERROR:  AA005:/, "a used sign-up is refused when the transaction is retried after the $name, $level");
 	}
 	$one->query("BEGIN ISOLATION LEVEL $level; SELECT");
-	is($one->error(sign_up(sign_up_request())), '', "... but a new request of that key signs up, $level");
+	is($one->error(sign_up(sign_up_request())), '', "a new request of the same key signs up, $level");
 	$one->query('ROLLBACK');
 }
 
-# delete_user() has found a guest and its key.  Before it takes the key, the
-# guest is promoted, and the device signs up again.
+# delete_user() has found a guest and its key, and waits for the row of the key.
+# Meanwhile the guest is promoted and the device signs up again.
 my $guest = call($node, 'authenticate_anonymously', client_id => 'app', jwt => sign_up_request());
 my $again = sign_up_request();
 
@@ -70,13 +72,13 @@ $one->query(sprintf q{SELECT FROM anon_auth.promote_anonymous_user('app', userna
 	refresh_token => %s)}, sql_literal($guest->{refresh_token}));
 my $second_guest = $one->query(sign_up($again));
 $one->query('COMMIT');
-is_deeply($other->end, [ '', '' ], 'a user is deleted who was promoted just before');
-isnt($second_guest, $guest->{sub}, '... whose device has signed up again');
+is_deeply($other->end, [ '', '' ], 'delete_user() deletes a user that was promoted while it waited');
+isnt($second_guest, $guest->{sub}, 'the device signs up again as another guest');
 is( $node->safe_psql('postgres', 'SELECT user_id FROM anon_auth.device_keys'),
 	$second_guest,
-	'... as a guest who keeps the key');
+	'delete_user() does not delete the key of the new guest');
 is(call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node)))->{sub},
-	$second_guest, '... and can log in with it');
+	$second_guest, 'the new guest can log in with the key');
 
 $_->close for $one, $other;
 $node->stop;

@@ -1,5 +1,7 @@
-# Twenty clients do the same at the same moment: one outcome, and nothing half
-# done.  They queue behind a lock and are let go together.
+# Twenty clients run the same operation at the same moment. The outcome must be
+# the same as for one client after the other, and no user may be left in an
+# inconsistent state. The clients queue behind a lock on a table and start when
+# it is released.
 
 use strict;
 use warnings;
@@ -31,7 +33,7 @@ $node->safe_psql('postgres',
 
 sub query { return $node->safe_psql('postgres', $_[0]); }
 
-# Runs the statements at once, each in a connection of its own, and returns a
+# Runs the statements at the same time, each in a separate connection. Returns a
 # list of [output, SQLSTATE or ''].
 sub at_once
 {
@@ -59,7 +61,7 @@ sub at_once
 	until (query($waiting) == @statements)
 	{
 		$_->{run}->pump_nb for @clients;
-		die 'the clients did not come to the gate' if time > $deadline;
+		die 'not all clients waited for the lock' if time > $deadline;
 	}
 	$gate_in .= "COMMIT;\n\\q\n";
 	$gate->finish;
@@ -91,7 +93,8 @@ sub promotion
 
 sub guest { return call($node, 'authenticate_anonymously', client_id => $_[0] // 'app'); }
 
-# No guest is half a user, no user half a guest, no row without an owner.
+# Number of inconsistent users: guests with credentials, regular users without,
+# keys without owner, missing events.
 my $broken = q{
 	SELECT count(*) FROM anon_auth.users u
 	WHERE is_anonymous = EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id)
@@ -110,12 +113,12 @@ my @results = at_once(
 	} 1 .. CLIENTS);
 my %subs = map { $_->[0] => 1 } winners(@results);
 is_deeply(states(@results), { done => CLIENTS }, 'twenty first logins of one key all succeed');
-is(scalar keys %subs, 1, '... as one and the same user');
-is(query('SELECT count(*) FROM anon_auth.users'), 1, '... and there is one user');
-is(query('SELECT count(*) FROM anon_auth.sessions'), CLIENTS, '... with twenty sessions');
+is(scalar keys %subs, 1, 'twenty first logins of one key return the same user');
+is(query('SELECT count(*) FROM anon_auth.users'), 1, 'twenty first logins of one key create one user');
+is(query('SELECT count(*) FROM anon_auth.sessions'), CLIENTS, 'twenty first logins of one key create twenty sessions');
 is(query(q{SELECT count(*) FROM anon_auth.events WHERE type = 'user.created'}),
-	1, '... that was created once');
-is(query($broken), 0, '... and nothing is half done');
+	1, 'twenty first logins of one key write one user.created event');
+is(query($broken), 0, 'twenty first logins of one key leave every user consistent');
 
 # The same request
 
@@ -124,48 +127,48 @@ my $request = $device->request(challenge => challenge($node));
 	(sprintf q{SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)}, sql_literal($request))
 	x CLIENTS);
 is_deeply(states(@results), { done => 1, AA005 => CLIENTS - 1 },
-	'of twenty uses of one request, one succeeds and the others are replays');
+	'of twenty logins with one request, one succeeds and the others are refused as replays');
 
 my $new_device = AnonAuth::Device->new(alg => 'ES256');
 $request = $new_device->request(challenge => challenge($node), with_jwk => 1);
 @results = at_once(
 	(sprintf q{SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)}, sql_literal($request))
 	x CLIENTS);
-is_deeply(states(@results), { done => 1, AA005 => CLIENTS - 1 }, '... and so with a sign-up');
-is(query($broken), 0, '... and nothing is half done');
+is_deeply(states(@results), { done => 1, AA005 => CLIENTS - 1 }, 'of twenty sign-ups with one request, one succeeds and the others are refused as replays');
+is(query($broken), 0, 'twenty sign-ups with one request leave every user consistent');
 
 # Promotions of one guest
 
 my $guest = guest();
 @results = at_once(map { promotion($guest, "one$_\@example.com") } 1 .. CLIENTS);
 my $states = states(@results);
-is($states->{done}, 1, 'of twenty promotions of one guest, one wins');
+is($states->{done}, 1, 'of twenty promotions of one guest, one succeeds');
 is($states->{AA008} + ($states->{AA006} // 0),
-	CLIENTS - 1, '... and the others are told that the user is no guest, or its session gone');
-is((winners(@results))[0][0], $guest->{sub}, '... with the guest\'s sub');
+	CLIENTS - 1, 'the other promotions are refused because the user is a regular user or the session has ended');
+is((winners(@results))[0][0], $guest->{sub}, "the successful promotion returns the guest's sub");
 is( query(
 		sprintf q{SELECT (SELECT count(*) FROM anon_auth.login_ids WHERE user_id = %s),
 			(SELECT count(*) FROM anon_auth.sessions WHERE user_id = %s)},
 		(sql_literal($guest->{sub})) x 2),
 	'1|1',
-	'... one login ID and one session');
-is(query($broken), 0, '... and nothing is half done');
+	'twenty promotions of one guest leave one login ID and one session');
+is(query($broken), 0, 'twenty promotions of one guest leave every user consistent');
 
 # Guests that want one login ID
 
 my @guests = map { guest() } 1 .. CLIENTS;
 @results = at_once(map { promotion($_, 'wanted@example.com') } @guests);
 is_deeply(states(@results), { done => 1, AA009 => CLIENTS - 1 },
-	'of twenty guests that want one e-mail address, one gets it');
+	'of twenty guests that are promoted with one e-mail address, one succeeds');
 is( query(
 		'SELECT count(*) FROM anon_auth.users WHERE is_anonymous AND id IN ('
 		  . join(', ', map { sql_literal($_->{sub}) } @guests) . ')'),
 	CLIENTS - 1,
-	'... and the others are guests as before');
-is(query($broken), 0, '... and nothing is half done');
+	'the guests whose promotion failed are still guests');
+is(query($broken), 0, 'twenty promotions with one e-mail address leave every user consistent');
 @results = map { [ $node->psql('postgres',
 		sprintf q{SELECT FROM anon_auth.refresh_session('app', %s)}, sql_literal($_->{refresh_token})) ] } @guests;
-is((grep { $_->[0] == 0 } @results), CLIENTS - 1, '... whose sessions live');
+is((grep { $_->[0] == 0 } @results), CLIENTS - 1, 'the guests whose promotion failed keep their sessions');
 
 # Refreshes of one session with rotation
 
@@ -175,8 +178,8 @@ $guest = guest('rotating');
 		sql_literal($guest->{refresh_token})) x CLIENTS);
 my %successors = map { $_->[0] => 1 } winners(@results);
 is_deeply(states(@results), { done => CLIENTS }, 'twenty refreshes with one token all succeed');
-is(scalar keys %successors, 1, '... with one and the same successor');
-isnt((keys %successors)[0], $guest->{refresh_token}, '... which is a new token');
+is(scalar keys %successors, 1, 'twenty refreshes with one token return the same successor');
+isnt((keys %successors)[0], $guest->{refresh_token}, 'the successor differs from the refreshed token');
 
 # Exchanges of one authorization code
 
@@ -196,7 +199,7 @@ my $code = call(
 is_deeply(states(@results), { done => 1, AA012 => CLIENTS - 1 },
 	'of twenty exchanges of one authorization code, one succeeds');
 
-# Everything at once: whatever the order, there is no deadlock
+# Different operations on one user at the same time: no order may deadlock
 
 my $busy = AnonAuth::Device->new(alg => 'ES256');
 my $session = call($node, 'authenticate_anonymously',
@@ -216,12 +219,12 @@ $node->safe_psql('postgres', q{UPDATE anon_auth.users SET last_seen_at = last_se
 	(map { promotion($session, "busy1$_\@example.com") } 1 .. 3),
 	(sprintf q{SELECT anon_auth.revoke_sessions(%s)}, sql_literal($session->{sub})) x 2,
 	sprintf(q{SELECT anon_auth.disable_user(%s)}, sql_literal($session->{sub})));
-is(states(@results)->{'40P01'}, undef, 'logins, refreshes, promotions and a disabling do not deadlock');
-is(query($broken), 0, '... and nothing is half done');
+is(states(@results)->{'40P01'}, undef, 'concurrent logins, refreshes, promotions and disable_user() do not deadlock');
+is(query($broken), 0, 'concurrent operations on one user leave it consistent');
 is( query(
 		sprintf q{SELECT count(*) FROM anon_auth.sessions WHERE user_id = %s}, sql_literal($session->{sub})),
 	0,
-	'... and the disabled user has no session');
+	'the disabled user has no session');
 
 $node->stop;
 

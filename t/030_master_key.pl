@@ -1,5 +1,6 @@
-# The master key file: made once, kept private, missed with a clear error; and
-# what survives a dump, a crash and on a standby.
+# The master key file: how it is created, its permissions, and the errors when
+# it is missing or unusable. Also the data that must survive a crash, a dump,
+# and a switch to a standby.
 
 use strict;
 use warnings;
@@ -26,7 +27,7 @@ sub new_node
 
 sub key_file { return $_[0]->data_dir . '/anon_auth.master_key'; }
 
-# The error of a statement: SQLSTATE, message and the rest.
+# The error of a statement with its SQLSTATE, DETAIL and HINT.
 sub error
 {
 	my ($node, $statement) = @_;
@@ -41,7 +42,7 @@ $node->safe_psql('postgres', 'CREATE EXTENSION anon_auth');
 
 # First use
 
-ok(!-e key_file($node), 'there is no master key before it is needed');
+ok(!-e key_file($node), 'no master key file exists before the first use');
 my @clients = map {
 	my $output = '';
 	+{ run => IPC::Run::start(
@@ -49,10 +50,10 @@ my @clients = map {
 			'>', \$output), out => \$output }
 } 1 .. 10;
 $_->{run}->finish for @clients;
-is((grep { ${ $_->{out} } =~ /^[-\w]{40,}$/ } @clients), 10, 'ten backends at once come by a key');
-is(sprintf('%o', (stat key_file($node))[2] & 0777), '600', 'its file is private');
-is(scalar(grep { !/^#/ } split /\n/, slurp_file(key_file($node))), 1, '... and has one key');
-is(scalar(glob(key_file($node) . '.*')), undef, '... and no draft of it remains');
+is((grep { ${ $_->{out} } =~ /^[-\w]{40,}$/ } @clients), 10, 'ten backends that need the first master key at once all succeed');
+is(sprintf('%o', (stat key_file($node))[2] & 0777), '600', 'the master key file has mode 0600');
+is(scalar(grep { !/^#/ } split /\n/, slurp_file(key_file($node))), 1, 'ten backends at once create one key');
+is(scalar(glob(key_file($node) . '.*')), undef, 'no temporary file remains beside the master key file');
 
 call($node, 'create_client', client_id => 'app', application_type => 'native');
 my $device = AnonAuth::Device->new(alg => 'ES256');
@@ -60,7 +61,7 @@ my $early_challenges = join '|', map { ${ $_->{out} } } @clients;
 my ($first_challenge) = split /\s*\|\s*/, $early_challenges;
 my $guest = call($node, 'authenticate_anonymously',
 	client_id => 'app', jwt => $device->request(challenge => $first_challenge, with_jwk => 1));
-ok($guest->{sub}, 'they all came by the same one: a challenge of any backend is good in another');
+ok($guest->{sub}, 'a challenge of one backend is accepted by another');
 
 # A crash
 
@@ -68,28 +69,28 @@ my $late = call($node, 'authenticate_anonymously', client_id => 'app');
 $node->stop('immediate');
 $node->start;
 is(call($node, 'refresh_session', client_id => 'app', refresh_token => $late->{refresh_token})->{sub},
-	$late->{sub}, 'a session that was answered survives a crash');
+	$late->{sub}, 'a session whose tokens were returned survives a crash');
 
 # A standby
 
 $node->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
-chmod 0600, key_file($standby);    # the test's copying, unlike pg_basebackup, opens it
+chmod 0600, key_file($standby);    # init_from_backup() copies it readable by others
 $standby->start;
 $node->wait_for_catchup($standby, 'replay', $node->lsn('write'));
 is( call($node, 'authenticate_anonymously',
 		client_id => 'app', jwt => $device->request(challenge => challenge($standby)))->{sub},
 	$guest->{sub},
-	'a challenge of the standby is good on the primary');
+	'the primary accepts a challenge of the standby');
 is($standby->safe_psql('postgres', sprintf q{SELECT anon_auth.verify_jwt(%s) ->> 'sub'}, sql_literal($guest->{access_token})),
-	$guest->{sub}, 'the standby verifies tokens');
+	$guest->{sub}, 'verify_jwt() works on the standby');
 is($standby->safe_psql('postgres', sprintf q{SELECT anon_auth.userinfo(%s) ->> 'sub'}, sql_literal($guest->{access_token})),
-	$guest->{sub}, 'the standby answers userinfo');
+	$guest->{sub}, 'userinfo() works on the standby');
 is($standby->safe_psql('postgres', sprintf q{SELECT uid FROM anon_auth.use_access_token(%s), anon_auth.uid() uid}, sql_literal($guest->{access_token})),
-	$guest->{sub}, 'the standby knows who is calling');
+	$guest->{sub}, 'use_access_token() and uid() work on the standby');
 is($standby->safe_psql('postgres', 'SELECT anon_auth.jwks()'),
-	$node->safe_psql('postgres', 'SELECT anon_auth.jwks()'), 'the standby publishes the same keys');
+	$node->safe_psql('postgres', 'SELECT anon_auth.jwks()'), 'jwks() returns the same keys on the standby');
 for my $statement (
 	q{SELECT anon_auth.authenticate_anonymously('app')},
 	q{SELECT anon_auth.refresh_session('app', 'x')},
@@ -103,14 +104,14 @@ for my $statement (
 	my ($function) = $statement =~ /anon_auth\.(\w+)/;
 
 	like(error($standby, $statement), qr/25006: cannot execute $function\(\) during recovery/,
-		"the standby refuses $function(), by name");
+		"the standby refuses $function() and names it");
 }
 unlink key_file($standby);
 $standby->restart;
 like(error($standby, 'SELECT anon_auth.create_challenge()'),
 	qr/F0000: master key file ".*anon_auth.master_key" does not exist.*Copy the file from the primary/s,
-	'a standby without the key says where to get it');
-ok(!-e key_file($standby), '... and makes none of its own');
+	'without the master key file, the error on the standby tells to copy it from the primary');
+ok(!-e key_file($standby), 'the standby does not create a master key');
 $standby->stop;
 
 # A dump
@@ -120,59 +121,59 @@ my $account = call($node, 'authenticate_anonymously', client_id => 'app');
 $account = call($node, 'promote_anonymous_user', client_id => 'app', email => 'ada@example.com',
 	password => 'correct horse', refresh_token => $account->{refresh_token});
 my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
-$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres') ], 'the database can be dumped');
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres') ], 'pg_dump can dump the database');
 my $copy = new_node('copy');
 $copy->command_ok([ 'pg_restore', '--exit-on-error', '-d', $copy->connstr('postgres'), $dump ],
-	'... and restored');
+	'pg_restore can restore the dump');
 is($copy->safe_psql('postgres', 'SELECT issuer FROM anon_auth.settings'), 'https://kept.example',
-	'... with its settings');
+	'the restored database has the settings');
 is( $copy->safe_psql('postgres', 'SELECT count(*) FROM anon_auth.users'),
 	$node->safe_psql('postgres', 'SELECT count(*) FROM anon_auth.users'),
-	'... and its users');
+	'the restored database has the users');
 $copy->safe_psql('postgres', 'CREATE DATABASE parallel TEMPLATE template0');
 $node->safe_psql('postgres', q{INSERT INTO anon_auth.users (id, is_anonymous, created_at, updated_at, last_seen_at)
 	SELECT gen_random_uuid(), true, now(), now(), now() FROM generate_series(1, 20000)});
-$node->command_ok([ 'pg_dump', '-Fc', '-f', "$dump.large", $node->connstr('postgres') ], 'a larger database can be dumped');
+$node->command_ok([ 'pg_dump', '-Fc', '-f', "$dump.large", $node->connstr('postgres') ], 'pg_dump can dump a database of 20,000 users');
 {
 	local $ENV{PGOPTIONS} = '-c session_replication_role=replica';
 	$copy->command_ok(
 		[ 'pg_restore', '--exit-on-error', '-j', '4', '-d', $copy->connstr('parallel'), "$dump.large" ],
-		'... and restored in parallel, as the manual says');
+		'pg_restore can restore the larger dump with four jobs, as the manual describes');
 }
 my $totals = q{SELECT (SELECT count(*) FROM anon_auth.users), (SELECT count(*) FROM anon_auth.sessions),
 	(SELECT count(*) FROM anon_auth.device_keys), (SELECT count(*) FROM anon_auth.passwords),
 	(SELECT count(*) FROM anon_auth.login_ids), (SELECT issuer FROM anon_auth.settings)};
-is($copy->safe_psql('parallel', $totals), $node->safe_psql('postgres', $totals), '... with everything');
+is($copy->safe_psql('parallel', $totals), $node->safe_psql('postgres', $totals), 'the restore with four jobs restored every row');
 my ($key_id) = slurp_file(key_file($node)) =~ /^([0-9a-f]{16}) /m;
 like(error($copy, q{SELECT anon_auth.authenticate_anonymously('app')}),
 	qr/F0000: master key file ".*anon_auth.master_key" does not exist.*sealed with master key $key_id.*Restore the file/s,
-	'without the master key it says which one is missing');
+	'without the master key file, the error names the missing key');
 $copy->safe_psql('postgres', q{CREATE ROLE regress_client; SELECT anon_auth.grant_client_api('regress_client')});
 like(error($copy, 'SET ROLE regress_client; SELECT anon_auth.create_challenge()'),
 	qr/F0000: master key file ".*anon_auth.master_key" does not exist.*sealed with master key $key_id/s,
-	'... also to a role that may not read the signing keys');
-ok(!-e key_file($copy), '... and makes no other');
+	'the error names the missing key also for a role that cannot read signing_keys');
+ok(!-e key_file($copy), 'the restored server does not create a master key');
 copy(key_file($node), key_file($copy));
 chmod 0600, key_file($copy);
 is(call($copy, 'refresh_session', client_id => 'app', refresh_token => $account->{refresh_token})->{sub},
-	$account->{sub}, 'with it, sessions go on');
+	$account->{sub}, 'with the master key file, sessions of the dump can be refreshed');
 is(call($copy, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse')->{sub},
-	$account->{sub}, '... and so do accounts');
+	$account->{sub}, 'with the master key file, users of the dump can log in');
 
-# A data directory that is open to the server's group
+# A data directory that the server's group can read
 
 my $open = PostgreSQL::Test::Cluster->new('open');
 $open->init(extra => [ '--no-locale', '--encoding=UTF8', '--allow-group-access' ]);
 $open->start;
 $open->safe_psql('postgres', 'CREATE EXTENSION anon_auth; SELECT anon_auth.create_challenge()');
-is(sprintf('%o', (stat key_file($open))[2] & 0777), '600', 'also where the group may read the data directory, the key is private');
+is(sprintf('%o', (stat key_file($open))[2] & 0777), '600', 'the master key file has mode 0600 also when the group can read the data directory');
 chmod 0640, key_file($open);
-ok(challenge($open), '... but as pg_basebackup copies it there, it is accepted');
+ok(challenge($open), 'a master key file of mode 0640, as pg_basebackup copies it there, is accepted');
 chmod 0644, key_file($open);
-like(error($open, 'SELECT anon_auth.create_challenge()'), qr/F0000: .* is readable by others/, '... unless everybody can read it');
+like(error($open, 'SELECT anon_auth.create_challenge()'), qr/F0000: .* is readable by others/, 'a master key file of mode 0644 is refused');
 $open->stop;
 
-# A file that is not as it should be
+# Unusable key files
 
 my $content = slurp_file(key_file($copy));
 my $sign = q{SELECT length(anon_auth.sign_jwt('{}'))};
@@ -188,13 +189,13 @@ sub write_key
 }
 
 write_key($content, 0644);
-like(error($copy, $sign), qr/F0000: master key file ".*" is readable by others.*chmod 600/s, 'a file that others can read is refused');
+like(error($copy, $sign), qr/F0000: master key file ".*" is readable by others.*chmod 600/s, 'a key file that others can read is refused');
 write_key($content =~ s/^([0-9a-f]{16}) (.)/"$1 " . ($2 eq 'A' ? 'B' : 'A')/emr);
-like(error($copy, $sign), qr/F0000: master key file ".*" is damaged.*Line 4/s, 'a damaged file is refused, with the line');
+like(error($copy, $sign), qr/F0000: master key file ".*" is damaged.*Line 4/s, 'a damaged key file is refused, and the error names the line');
 write_key(($content =~ /^([0-9a-f]{16} .*\n)/m)[0] x 9);
-like(error($copy, $sign), qr/F0000: master key file ".*" is damaged.*Line 9 has one more key than the maximum of 8/s, 'nine keys are refused');
+like(error($copy, $sign), qr/F0000: master key file ".*" is damaged.*Line 9 has one more key than the maximum of 8/s, 'a key file with nine keys is refused');
 write_key('');
-like(error($copy, $sign), qr/F0000: master key file ".*" is damaged/, 'an empty file is refused');
+like(error($copy, $sign), qr/F0000: master key file ".*" is damaged/, 'an empty key file is refused');
 my $other = new_node('other');
 $other->safe_psql('postgres', 'CREATE EXTENSION anon_auth; SELECT anon_auth.create_challenge()');
 my $other_content = slurp_file(key_file($other));
@@ -202,13 +203,13 @@ my ($other_id) = $other_content =~ /^([0-9a-f]{16}) /m;
 write_key($other_content);
 like(error($copy, $sign),
 	qr/F0000: master key file ".*" does not contain the required key.*Master key $key_id is required; the current key of the file is $other_id/s,
-	'another key is refused, with both ids');
+	'a key file with another key is refused, and the error names both key ids');
 write_key($other_content . $content);
-like($copy->safe_psql('postgres', $sign), qr/^\d+$/, 'a former key in a further line still opens what it sealed');
+like($copy->safe_psql('postgres', $sign), qr/^\d+$/, 'a former key in the key file still opens the signing keys sealed with it');
 like(error($copy, q{SET anon_auth.master_key_file = '/nonexistent/key'; } . $sign),
-	qr/F0000: master key file "\/nonexistent\/key" does not exist/, 'a file that the DBA named is never made');
+	qr/F0000: master key file "\/nonexistent\/key" does not exist/, 'a key file that anon_auth.master_key_file names is never created');
 
-unlike(slurp_file($_->logfile), qr/\b[-\w]{43}\b(?=\s*$)/m, 'no log has a key: ' . $_->name) for $node, $copy;
+unlike(slurp_file($_->logfile), qr/\b[-\w]{43}\b(?=\s*$)/m, 'the server log contains no key: ' . $_->name) for $node, $copy;
 
 $_->stop for $node, $copy, $other;
 
