@@ -1,5 +1,6 @@
-# doctor() and stats where something is broken, on a standby, and with so many
-# users that nobody wants them counted.
+# doctor() and stats: findings about the master key and how each is fixed, the
+# behaviour on a standby, and the cost with many users, which must not grow with
+# their number.
 
 use strict;
 use warnings;
@@ -39,7 +40,7 @@ sub buffers
 
 # The master key
 
-is(findings($node), 'master_key_in_data_directory', 'where all is well, only the place of the master key is found');
+is(findings($node), 'master_key_in_data_directory', 'on a new server, doctor() reports only the place of the master key file');
 my $directory = PostgreSQL::Test::Utils::tempdir() . '/keys';
 my $key = "$directory/master_key";
 mkdir $directory;
@@ -48,28 +49,28 @@ chmod 0600, $key;
 $node->safe_psql('postgres', "LOAD 'anon_auth'; ALTER SYSTEM SET anon_auth.master_key_file = '$key'; SELECT pg_reload_conf()");
 $node->poll_query_until('postgres', "SELECT current_setting('anon_auth.master_key_file', true) = '$key'");
 unlink $node->data_dir . '/anon_auth.master_key';
-is(findings($node), '', '... and is mended as docs/operations.md says');
+is(findings($node), '', 'doctor() reports nothing after the master key file was moved as docs/operations.md describes');
 chmod 0644, $key;
-is(findings($node), 'master_key_unusable', 'a master key that others can read is found');
+is(findings($node), 'master_key_unusable', 'doctor() reports a master key file that others can read');
 is($node->safe_psql('postgres', "SELECT what ~ 'readable by others' AND fix ~ 'chmod 600' FROM anon_auth.doctor() WHERE finding = 'master_key_unusable'"),
-	't', '... with what is wrong and how to mend it');
+	't', 'the finding names the problem and the fix');
 chmod 0600, $key;
-is(findings($node), '', '... and is gone when it is mended');
+is(findings($node), '', 'doctor() reports nothing after the fix');
 rename $key, "$key.away";
-is(findings($node), 'master_key_unusable', 'a missing master key is found');
-ok(!-e $key, '... and not made anew');
+is(findings($node), 'master_key_unusable', 'doctor() reports a missing master key file');
+ok(!-e $key, 'doctor() does not create a missing master key file');
 rename "$key.away", $key;
 $node->safe_psql('postgres', 'SELECT anon_auth.rotate_master_key()');
-is(findings($node), '', 'a rotation of the master key leaves nothing to be done here');
+is(findings($node), '', 'doctor() reports nothing in the database that rotated the master key');
 
 # A second database of the cluster
 $node->safe_psql('postgres', 'CREATE DATABASE second');
 $node->safe_psql('second', 'CREATE EXTENSION anon_auth; SELECT anon_auth.create_signing_key()');
 $node->safe_psql('postgres', 'SELECT anon_auth.rotate_master_key()');
 is($node->safe_psql('second', "SELECT finding, fix FROM anon_auth.doctor() WHERE finding = 'old_master_key'"), 'old_master_key|SELECT anon_auth.reseal_signing_keys();',
-	'... but in other databases');
+	'doctor() reports a former master key in another database');
 $node->safe_psql('second', 'SELECT anon_auth.reseal_signing_keys()');
-is($node->safe_psql('second', "SELECT count(*) FROM anon_auth.doctor() WHERE finding = 'old_master_key'"), 0, '... until it is done');
+is($node->safe_psql('second', "SELECT count(*) FROM anon_auth.doctor() WHERE finding = 'old_master_key'"), 0, 'doctor() reports no former master key after reseal_signing_keys()');
 
 # A standby
 
@@ -79,7 +80,7 @@ $standby->init_from_backup($node, 'backup', has_streaming => 1);
 $standby->start;
 $node->wait_for_catchup($standby);
 is(findings($standby), '', 'doctor() works on a standby');
-is($standby->safe_psql('postgres', 'SELECT count(*) FROM anon_auth.stats'), 1, '... and so does stats');
+is($standby->safe_psql('postgres', 'SELECT count(*) FROM anon_auth.stats'), 1, 'stats works on a standby');
 $standby->stop;
 
 # The cost
@@ -109,13 +110,13 @@ for my $users (20_000, 200_000)
 	$cost{$users} = { doctor => buffers('SELECT count(*) FROM anon_auth.doctor()'), stats => buffers('SELECT * FROM anon_auth.stats') };
 	note(sprintf '%d more users: doctor %d buffers, stats %d', $users, $cost{$users}{doctor}, $cost{$users}{stats});
 }
-is($node->safe_psql('postgres', 'SELECT users > 200000 AND guests_with_key > 100000 AND sign_ups_24h = 1000 FROM anon_auth.stats'), 't', 'stats knows about how many there are');
-cmp_ok($cost{200_000}{$_}, '<', 1.5 * $cost{20_000}{$_} + 50, "$_ reads no more with ten times as many users") for qw(doctor stats);
+is($node->safe_psql('postgres', 'SELECT users > 200000 AND guests_with_key > 100000 AND sign_ups_24h = 1000 FROM anon_auth.stats'), 't', 'stats estimates the number of users');
+cmp_ok($cost{200_000}{$_}, '<', 1.5 * $cost{20_000}{$_} + 50, "$_ reads no more pages with ten times as many users") for qw(doctor stats);
 
-# Guests that are due are counted so far and no further
+# The count of purgeable guests has a limit, so that its cost is bounded
 $node->safe_psql('postgres', "UPDATE anon_auth.users SET purge_from = now() - interval '1 hour' WHERE device_kid IS NULL");
 $node->safe_psql('postgres', 'VACUUM ANALYZE');
-is($node->safe_psql('postgres', 'SELECT purgeable_guests FROM anon_auth.stats'), 100000, 'counting what is due ends at 100,000');
+is($node->safe_psql('postgres', 'SELECT purgeable_guests FROM anon_auth.stats'), 100000, 'stats counts at most 100,000 purgeable guests');
 
 $node->stop;
 done_testing();

@@ -1,5 +1,6 @@
-# How many guests may sign up, and how many passwords be tried, in a minute;
-# whose address counts; and when too many wrong passwords lock a user.
+# Limits of guest sign-ups and of password attempts, the client address that
+# they count, and the lockout after too many wrong passwords. The lockout tests
+# move the server's clock.
 
 use strict;
 use warnings;
@@ -28,7 +29,7 @@ SELECT anon_auth.grant_http_api(r::regrole) FROM unnest('{authenticator,anon,aut
 SELECT anon_auth.create_client('app', 'native');
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1, trusted_proxy_hops = 1;
 
--- A request that a proxy has brought.
+-- Requests that arrive through a proxy.
 CREATE FUNCTION sign_up(forwarded_for text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM set_config('request.headers', jsonb_build_object('x-forwarded-for', forwarded_for)::text, true);
@@ -61,60 +62,60 @@ sub settings
 		  . join(', ', map { "$_ = " . (defined $settings{$_} ? sql_literal($settings{$_}) : 'NULL') } sort keys %settings));
 }
 
-# The results of calls one after the other, each a transaction.
+# The results of the calls, each in a separate transaction.
 sub each_of { return join ' ', map { query("SELECT $_") } @_; }
 
 sub sign_up { return 'sign_up(' . join(', ', map { sql_literal($_) } @_) . ')'; }
 sub log_in { return 'log_in(' . join(', ', map { sql_literal($_) } @_) . ')'; }
 
 # ---------------------------------------------------------------------------
-# Guests: eight clients at once, and the documented limit
+# Guest sign-ups: eight clients at once against the documented limit
 # ---------------------------------------------------------------------------
 
-is(query('SELECT guest_sign_ups_per_minute_per_ip FROM anon_auth.settings'), 60, '60 guests a minute may come from an address');
+is(query('SELECT guest_sign_ups_per_minute_per_ip FROM anon_auth.settings'), 60, 'the default limit is 60 guest sign-ups a minute per address');
 my $script = $node->basedir . '/sign_up.sql';
 append_to_file($script, "SELECT sign_up('192.0.2.1');\n");
-$node->command_ok([ 'pgbench', '-n', '-c', 8, '-j', 2, '-T', 4, '-f', $script, 'postgres' ], 'eight clients sign up as fast as they can');
+$node->command_ok([ 'pgbench', '-n', '-c', 8, '-j', 2, '-T', 4, '-f', $script, 'postgres' ], 'eight clients can sign up as fast as possible');
 my ($count, $seconds) = split /\|/, query('SELECT count(*), extract(epoch FROM max(created_at) - min(created_at)) FROM anon_auth.users');
 note("$count guests in $seconds seconds");
-cmp_ok($count, '<=', 60 + $seconds + 0.1, '60 at once and then one each second get through, no more');
-cmp_ok($count, '>', 60 + $seconds - 1.1, '... and no fewer');
-is(query("SELECT sign_up('192.0.2.2')"), 'done', 'another address is not concerned');
+cmp_ok($count, '<=', 60 + $seconds + 0.1, 'at most 60 sign-ups at once and then one a second succeed');
+cmp_ok($count, '>', 60 + $seconds - 1.1, 'at least 60 sign-ups at once and then one a second succeed');
+is(query("SELECT sign_up('192.0.2.2')"), 'done', 'the limit of one address does not affect another address');
 
 # ---------------------------------------------------------------------------
-# Whose address
+# The client's address
 # ---------------------------------------------------------------------------
 
 settings(guest_sign_ups_per_minute_per_ip => 1);
 is(each_of(sign_up('6.6.6.1, 192.0.2.1'), sign_up('6.6.6.2, 192.0.2.1'), sign_up('192.0.2.1:4711'), sign_up('::ffff:192.0.2.1'), sign_up(' 192.0.2.1	')),
-	'done refused refused refused refused', 'what the client says of itself in X-Forwarded-For counts for nothing');
+	'done refused refused refused refused', 'addresses that the client itself put into X-Forwarded-For are ignored');
 is(each_of(sign_up('2001:db8:1:1::1'), sign_up('2001:db8:1:1:ffff::2'), sign_up('[2001:DB8:1:1::3]:443'), sign_up('2001:db8:1:2::1')),
-	'done refused refused done', 'an IPv6 /64 is one address');
+	'done refused refused done', 'all addresses of an IPv6 /64 share one limit');
 settings(guest_sign_ups_per_minute_per_ip => 1, trusted_proxy_hops => 2);
 is(each_of(sign_up('6.6.6.1, 192.0.2.7, 10.0.0.1'), sign_up('6.6.6.2, 192.0.2.7, 10.0.0.2'), sign_up('192.0.2.8, 10.0.0.1')),
-	'done refused done', 'with two proxies, the one before the last counts');
-is(each_of(sign_up('192.0.2.9'), sign_up('192.0.2.10')), 'done refused', 'requests with a list shorter than the proxies share one limit');
-is(each_of(sign_up('nonsense, 10.0.0.1'), sign_up(', , '), sign_up()), 'refused refused refused', '... with those without an address, and without a list');
+	'done refused done', 'with two trusted proxies, the second address from the end counts');
+is(each_of(sign_up('192.0.2.9'), sign_up('192.0.2.10')), 'done refused', 'requests with fewer addresses than trusted proxies share one limit');
+is(each_of(sign_up('nonsense, 10.0.0.1'), sign_up(', , '), sign_up()), 'refused refused refused', 'requests with an invalid, an empty or no X-Forwarded-For share that limit');
 settings(guest_sign_ups_per_minute_per_ip => 1, trusted_proxy_hops => 0);
-is(each_of(sign_up('192.0.2.1'), sign_up('192.0.2.1')), 'done done', 'without trusted proxies the header counts for nothing');
+is(each_of(sign_up('192.0.2.1'), sign_up('192.0.2.1')), 'done done', 'without trusted proxies, X-Forwarded-For is ignored');
 my $tcp = sprintf 'host=127.0.0.1 port=%d dbname=postgres', $node->port;
 is(join(' ', map { $node->safe_psql('postgres', 'SELECT ' . sign_up("192.0.2.$_"), connstr => $tcp) } 1 .. 2),
-	'done refused', 'but the address of the connection does');
+	'done refused', 'without trusted proxies, the address of the connection counts');
 settings(guest_sign_ups_per_minute_per_ip => 1, trusted_proxy_hops => 2);
 is(join(' ', query('SELECT ' . sign_up('192.0.2.9')), map { $node->safe_psql('postgres', 'SELECT ' . sign_up("192.0.2.$_"), connstr => $tcp) } 1 .. 2),
-	'done done refused', '... as it does where the list is shorter than the proxies');
+	'done done refused', 'with fewer addresses than trusted proxies, the address of the connection counts');
 
 # ---------------------------------------------------------------------------
-# All guests together; what is given back
+# The limit of all guest sign-ups, and sign-ups that do not count
 # ---------------------------------------------------------------------------
 
 settings(guest_sign_ups_per_minute_per_ip => undef, guest_sign_ups_per_minute => 3, trusted_proxy_hops => 1);
-is(each_of(map { sign_up("192.0.2.$_") } 1 .. 4), 'done done done refused', 'a limit for all addresses together');
+is(each_of(map { sign_up("192.0.2.$_") } 1 .. 4), 'done done done refused', 'guest_sign_ups_per_minute limits the sign-ups of all addresses together');
 my $refused = refusal($node, 'authenticate_anonymously', client_id => 'app');
-is($refused->{sqlstate}, 'AA018', 'the refusal has an SQLSTATE of its own');
+is($refused->{sqlstate}, 'AA018', 'a refused sign-up fails with SQLSTATE AA018');
 like($refused->{detail} // $refused->{error} // '', qr/^The limit for guest sign-ups a minute is 3\. Try again in (?:19|20) seconds\.$/,
-	'... and says when to try again');
-ok($refused->{unchanged}, '... and changes nothing');
+	'the DETAIL of the refusal names the limit and the seconds to wait');
+ok($refused->{unchanged}, 'a refused sign-up writes nothing');
 settings(guest_sign_ups_per_minute => 60);
 query(q{CREATE FUNCTION first_refusal() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -128,22 +129,22 @@ EXCEPTION WHEN SQLSTATE 'AA018' THEN
 	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
 	RETURN detail;
 END$$});
-is(query('SELECT first_refusal()'), 'The limit for guest sign-ups a minute is 60. Try again in 1 second.', '... one second in the singular');
+is(query('SELECT first_refusal()'), 'The limit for guest sign-ups a minute is 60. Try again in 1 second.', 'the DETAIL says "1 second" in the singular');
 settings(guest_sign_ups_per_minute => 2);
 query('BEGIN; SELECT ' . sign_up() . '; ROLLBACK');
-is(each_of(sign_up(), sign_up()), 'done refused', 'a sign-up that is rolled back is counted');
+is(each_of(sign_up(), sign_up()), 'done refused', 'a sign-up that rolls back counts');
 query(q{CREATE FUNCTION refuse(uuid, text, jsonb) RETURNS void LANGUAGE plpgsql AS $$BEGIN IF $3 IS NOT NULL THEN RAISE 'not you'; END IF; END$$; CREATE ROLE hook_owner; ALTER FUNCTION refuse OWNER TO hook_owner});
 settings(guest_sign_ups_per_minute => 1, before_sign_up => 'public.refuse');
-is(refusal($node, 'authenticate_anonymously', client_id => 'app', device_info => '{}')->{sqlstate}, 'AA020', 'a hook can refuse a guest');
-is(each_of(sign_up(), sign_up()), 'done refused', '... who is not counted');
+is(refusal($node, 'authenticate_anonymously', client_id => 'app', device_info => '{}')->{sqlstate}, 'AA020', 'a hook can refuse a sign-up');
+is(each_of(sign_up(), sign_up()), 'done refused', 'a sign-up that a hook refused does not count');
 settings(guest_sign_ups_per_minute => 1, before_sign_up => undef);
 my $device = AnonAuth::Device->new(alg => 'ES256');
 call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node), with_jwk => 1));
 is(refusal($node, 'authenticate_anonymously', client_id => 'app',
 		jwt => AnonAuth::Device->new(alg => 'ES256')->request(challenge => challenge($node), with_jwk => 1))->{sqlstate},
-	'AA018', 'guests with a device key are counted');
+	'AA018', 'sign-ups with a device key count');
 my $again = call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node)));
-ok($again->{sub}, '... when they sign up, not when they come back');
+ok($again->{sub}, 'logins with a device key do not count');
 settings(guest_sign_ups_per_minute => undef);
 
 # ---------------------------------------------------------------------------
@@ -154,22 +155,22 @@ my $guest = call($node, 'authenticate_anonymously', client_id => 'app');
 call($node, 'promote_anonymous_user', client_id => 'app', email => 'ada@example.com', username => 'ada', password => 'correct horse', refresh_token => $guest->{refresh_token});
 
 settings(password_attempts_per_minute_per_user => 2);
-for my $who ([ 'ada@example.com', 'ADA@Example.com ', 'a user' ], [ 'nobody@example.com', 'NOBODY@Example.com ', 'a login ID that nobody has' ])
+for my $who ([ 'ada@example.com', 'ADA@Example.com ', 'a user' ], [ 'nobody@example.com', 'NOBODY@Example.com ', 'a login ID that no user has' ])
 {
 	my ($spelling, $other, $name) = @$who;
 
 	is(each_of(log_in($spelling, 'wrong', '192.0.2.1'), log_in($other, 'wrong', '192.0.2.2'), log_in($spelling, 'correct horse', '192.0.2.3')),
-		'wrong wrong limited', "$name has so many attempts, from wherever and however spelled");
+		'wrong wrong limited', "$name has one limit for all addresses and spellings");
 }
-is(each_of(log_in('ada', 'correct horse')), 'limited', 'all login IDs of a user count as one');
+is(each_of(log_in('ada', 'correct horse')), 'limited', 'all login IDs of a user share one limit');
 settings(password_attempts_per_minute_per_user => undef, password_attempts_per_minute_per_user_per_ip => 1);
 is(each_of(log_in('ada', 'wrong', '192.0.2.1'), log_in('ada', 'correct horse', '192.0.2.1'), log_in('ada', 'correct horse', '192.0.2.2')),
-	'wrong limited done', 'whoever tries a user\'s passwords does not keep the user out');
+	'wrong limited done', 'password_attempts_per_minute_per_user_per_ip does not limit the user at another address');
 settings(password_attempts_per_minute_per_user_per_ip => undef, password_attempts_per_minute_per_ip => 3);
 is(each_of(log_in('a', 'x', '192.0.2.1'), log_in('b', 'x', '192.0.2.1'), log_in('ada', 'correct horse', '192.0.2.1'), log_in('c', 'x', '192.0.2.1'), log_in('c', 'x', '192.0.2.2')),
-	'wrong wrong done limited wrong', 'whoever tries many users has so many attempts');
+	'wrong wrong done limited wrong', 'password_attempts_per_minute_per_ip limits the attempts of one address on all users');
 settings(password_attempts_per_minute_per_ip => undef);
-is(each_of(map { log_in('ada', 'wrong', '192.0.2.1') } 1 .. 12), join(' ', ('wrong') x 12), 'limits can be switched off');
+is(each_of(map { log_in('ada', 'wrong', '192.0.2.1') } 1 .. 12), join(' ', ('wrong') x 12), 'NULL disables a limit');
 
 # ---------------------------------------------------------------------------
 # Lockout
@@ -177,7 +178,7 @@ is(each_of(map { log_in('ada', 'wrong', '192.0.2.1') } 1 .. 12), join(' ', ('wro
 
 sub events { return query("SELECT count(*) FROM anon_auth.events WHERE type = 'authentication.lockout'"); }
 
-my $clock = AnonAuth::Clock->new or BAIL_OUT('there is no C compiler');
+my $clock = AnonAuth::Clock->new or BAIL_OUT('no C compiler is available to build the library that moves the clock');
 my $ahead = 0;
 $clock->restart($node);
 
@@ -188,7 +189,8 @@ sub let_pass
 	$clock->set_ahead($ahead += $seconds);
 }
 
-# Rounded up to ten seconds, since some may have passed by now.
+# The remaining seconds of the lock, rounded up to tens, since some may have
+# passed.
 sub lock_seconds
 {
 	my $locked = refusal($node, 'authenticate', client_id => 'app', login_id => 'ada', password => 'correct horse');
@@ -197,67 +199,67 @@ sub lock_seconds
 	return defined $seconds ? 10 * int(($seconds + 9) / 10) : "not locked: $locked->{sqlstate}";
 }
 
-is(events(), 0, 'nobody is locked out unless the settings say so');
+is(events(), 0, 'by default, no user is locked out');
 settings(lockout_max_attempts => 3, lockout_minimum_seconds => 60, lockout_maximum_seconds => 200, lockout_backoff_factor => 2);
 is(each_of(log_in('ada', 'wrong'), log_in('ada', 'wrong'), log_in('ada', 'correct horse'), log_in('ada', 'wrong'), log_in('ada', 'wrong')),
-	'wrong wrong done wrong wrong', 'the right password starts the count anew');
-is(each_of(log_in('ada', 'wrong'), log_in('ada', 'correct horse', '192.0.2.9')), 'wrong locked', 'too many wrong passwords lock a user, even for the right one');
-is(events(), 1, '... which is an event');
-is(lock_seconds(), 60, '... for the shortest time at first');
+	'wrong wrong done wrong wrong', 'the right password resets the count of wrong passwords');
+is(each_of(log_in('ada', 'wrong'), log_in('ada', 'correct horse', '192.0.2.9')), 'wrong locked', 'after too many wrong passwords, even the right password is refused');
+is(events(), 1, 'a lockout writes an event');
+is(lock_seconds(), 60, 'the first lockout lasts lockout_minimum_seconds');
 my $locked = refusal($node, 'authenticate', client_id => 'app', login_id => 'ada', password => 'correct horse');
-is($locked->{sqlstate}, 'AA019', '... and the error says so');
+is($locked->{sqlstate}, 'AA019', 'a login during a lockout fails with SQLSTATE AA019');
 let_pass(60);
-is(each_of(log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong locked', 'the next wrong password locks again');
-is(lock_seconds(), 120, '... for twice as long');
+is(each_of(log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong locked', 'the first wrong password after a lockout locks the user again');
+is(lock_seconds(), 120, 'the second lockout lasts twice as long');
 let_pass(120);
 query('SELECT ' . log_in('ada', 'wrong'));
-is(lock_seconds(), 200, '... and never for longer than the longest time');
+is(lock_seconds(), 200, 'a lockout never lasts longer than lockout_maximum_seconds');
 let_pass(200);
-is(each_of(log_in('ada', 'correct horse')), 'done', 'when the lock has passed the right password logs in');
-is(each_of(log_in('ada', 'wrong'), log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong wrong done', '... and starts the count anew');
-is(each_of((log_in('nobody', 'wrong')) x 4), 'wrong wrong wrong locked', 'a login ID that nobody has is locked just so');
+is(each_of(log_in('ada', 'correct horse')), 'done', 'after the lockout, the right password logs in');
+is(each_of(log_in('ada', 'wrong'), log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong wrong done', 'the right password after a lockout resets the count of wrong passwords');
+is(each_of((log_in('nobody', 'wrong')) x 4), 'wrong wrong wrong locked', 'a login ID that no user has is locked out after the same number of wrong passwords');
 settings();
 query('SELECT ' . log_in('ada', 'wrong')) for 1 .. 2;
 let_pass(2 * 86400);
-is(each_of(log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong done', 'wrong passwords of long ago are forgotten');
+is(each_of(log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong done', 'wrong passwords older than two days do not count');
 query("BEGIN; SELECT " . log_in('ada', 'wrong') . '; ROLLBACK') for 1 .. 3;
-is(each_of(log_in('ada', 'correct horse')), 'locked', 'wrong passwords that are rolled back count');
+is(each_of(log_in('ada', 'correct horse')), 'locked', 'wrong passwords count even when the transaction rolls back');
 let_pass(60);
 query('UPDATE anon_auth.users SET is_disabled = true WHERE NOT is_anonymous');
 settings();
 is(each_of((log_in('ada', 'correct horse')) x 4), 'wrong wrong wrong locked', 'the right password of a disabled user counts as a wrong one');
 query('SELECT anon_auth.enable_user(id) FROM anon_auth.users WHERE is_disabled');
-is(each_of(log_in('ada', 'wrong'), log_in('ada', 'wrong'), log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong wrong wrong locked', 'enable_user() starts the count anew');
+is(each_of(log_in('ada', 'wrong'), log_in('ada', 'wrong'), log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong wrong wrong locked', 'enable_user() of a disabled user resets the count of wrong passwords');
 query('SELECT anon_auth.enable_user(id) FROM anon_auth.users WHERE NOT is_anonymous');
-is(each_of(log_in('ada', 'correct horse')), 'done', '... and ends a lockout of a user that is not disabled');
+is(each_of(log_in('ada', 'correct horse')), 'done', 'enable_user() ends the lockout of a user that is not disabled');
 settings(lockout_type => 'per_user_per_ip');
 is(each_of(((log_in('ada', 'wrong', '192.0.2.1')) x 3), log_in('ada', 'correct horse', '192.0.2.1'), log_in('ada', 'correct horse', '192.0.2.2')),
-	'wrong wrong wrong locked done', 'a lock can be for one address alone');
+	'wrong wrong wrong locked done', 'with lockout_type per_user_per_ip, a user is locked out for one address only');
 settings(lockout_max_attempts => 0);
 let_pass(-$ahead);
 
 # ---------------------------------------------------------------------------
-# Over HTTP
+# The HTTP interface
 # ---------------------------------------------------------------------------
 
 settings(guest_sign_ups_per_minute_per_ip => 1, password_attempts_per_minute_per_user => 1);
 sub browser { return AnonAuth::Browser->new($node, headers => { 'x-forwarded-for' => $_[0] }); }
 
 my $browser = browser('192.0.2.1');
-is($browser->post_json('/api/anonymous_user/signup', { session_type => 'refresh_token', client_id => 'app' })->{status}, 200, 'a sign-up over HTTP');
+is($browser->post_json('/api/anonymous_user/signup', { session_type => 'refresh_token', client_id => 'app' })->{status}, 200, 'the first sign-up over HTTP succeeds');
 my $answer = $browser->post_json('/api/anonymous_user/signup', { session_type => 'refresh_token', client_id => 'app' });
-is($answer->{status}, 429, '... and one too many');
-like($answer->{headers}{'retry-after'}[0], qr/^(?:59|60)$/, '... says in how many seconds to try again');
+is($answer->{status}, 429, 'a sign-up above the limit is answered with status 429');
+like($answer->{headers}{'retry-after'}[0], qr/^(?:59|60)$/, 'the answer has a Retry-After header');
 is_deeply($answer->{json}, { error => { name => 'TooManyRequest', reason => 'RateLimited', message => 'request rate limited', code => 429 } },
-	'... in Authgear\'s words');
+	"the answer has Authgear's error body");
 $answer = $browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie' });
-is("$answer->{status} " . scalar keys %{ $browser->cookies }, '429 0', 'a cookie session is refused, too');
+is("$answer->{status} " . scalar keys %{ $browser->cookies }, '429 0', 'a sign-up with a cookie session is limited, too');
 $answer = $browser->post_form('/oauth2/token', grant_type => 'urn:authgear:params:oauth:grant-type:anonymous-request', client_id => 'app',
 	jwt => AnonAuth::Device->new(alg => 'ES256')->request(challenge => challenge($node), with_jwk => 1));
-is($answer->{status}, 429, 'so is one with a device key');
-is($answer->{json}{error}, 'x_rate_limited', '... in the words of the token endpoint');
-like($answer->{headers}{'retry-after'}[0], qr/^\d+$/, '... with Retry-After');
-is(browser('192.0.2.2')->post_json('/api/anonymous_user/signup', { session_type => 'cookie' })->{status}, 200, 'another client is not concerned');
+is($answer->{status}, 429, 'a sign-up with a device key is limited, too');
+is($answer->{json}{error}, 'x_rate_limited', 'the token endpoint answers with x_rate_limited');
+like($answer->{headers}{'retry-after'}[0], qr/^\d+$/, 'the answer of the token endpoint has a Retry-After header');
+is(browser('192.0.2.2')->post_json('/api/anonymous_user/signup', { session_type => 'cookie' })->{status}, 200, 'the limit of one address does not affect another client');
 
 $node->stop;
 done_testing();

@@ -1,5 +1,6 @@
-# Draining a mountain of orphaned guests while others sign up; two at once; and
-# the same work with a hundred times as many users, none of whom is looked at.
+# purge() with a backlog of 200,000 guests while others sign up, three purges at
+# once, and the cost of a batch with a hundred times as many users that are not
+# purgeable.
 
 use strict;
 use warnings;
@@ -28,8 +29,8 @@ sub install
 CREATE EXTENSION anon_auth;
 SELECT anon_auth.create_client('app', 'native');
 
--- Guests as a year of sign-ups leaves them, without a key.  until: when their
--- only session ends.
+-- Inserts guests without a key, like those of a year of sign-ups.  until is the
+-- end of their only session.
 CREATE PROCEDURE guests(how_many integer, until timestamptz) LANGUAGE sql AS $$
 	WITH guest AS (
 		INSERT INTO anon_auth.users (id, is_anonymous, created_at, updated_at, last_seen_at, purge_from)
@@ -53,7 +54,8 @@ sub start
 	return \%run;
 }
 
-# Calls purge() until there is no more, and tells how many guests went.
+# Calls purge() until has_more is false, and reports the number of guests
+# deleted.
 my $drain = <<'SQL';
 DO $$
 DECLARE
@@ -74,14 +76,14 @@ SQL
 install('postgres');
 
 # ---------------------------------------------------------------------------
-# 200,000 orphans, while 4 clients sign up
+# 200,000 purgeable guests, while 4 clients sign up
 # ---------------------------------------------------------------------------
 
 query("CALL guests(200000, now() - interval '1 day'); ANALYZE");
 my $script = $node->basedir . '/sign_up.sql';
 append_to_file($script, "SELECT sub FROM anon_auth.authenticate_anonymously('app');\n");
 my $sign_ups = start('pgbench', '-n', '-c', 4, '-R', 500, '-T', 600, '-f', $script, $node->connstr('postgres'));
-$node->poll_query_until('postgres', 'SELECT count(*) > 200100 FROM anon_auth.users') or die 'nobody signs up';
+$node->poll_query_until('postgres', 'SELECT count(*) > 200100 FROM anon_auth.users') or die 'no client signs up';
 my $before = query('SELECT count(*) FROM anon_auth.events');
 my $begin = time;
 my ($status, $stdout, $stderr) = $node->psql('postgres', $drain);
@@ -90,18 +92,18 @@ my $meanwhile = query("SELECT count(*) FROM anon_auth.events WHERE type = 'user.
 $sign_ups->{run}->signal('TERM');
 $sign_ups->{run}->finish;
 my ($purged) = $stderr =~ /purged (\d+)/;
-is($purged, 200000, 'all of 200,000 orphans go');
+is($purged, 200000, 'purge() deletes all of 200,000 purgeable guests');
 note(sprintf '%d guests a second purged, %d a second signing up meanwhile', $purged / $seconds, $meanwhile / $seconds);
-is(query("SELECT count(*) FROM anon_auth.users u WHERE created_at < now() - interval '1 day'"), 0, '... and none is left');
-is(query(q{SELECT count(*) FROM anon_auth.events WHERE type = 'user.deleted' AND payload ->> 'reason' = 'purged'}), 200000, '... and each is an event');
+is(query("SELECT count(*) FROM anon_auth.users u WHERE created_at < now() - interval '1 day'"), 0, 'no purgeable guest is left');
+is(query(q{SELECT count(*) FROM anon_auth.events WHERE type = 'user.deleted' AND payload ->> 'reason' = 'purged'}), 200000, 'each purged guest has a user.deleted event');
 is(query("SELECT count(*) FROM anon_auth.events e WHERE type = 'user.created' AND NOT EXISTS (SELECT FROM anon_auth.sessions s WHERE s.user_id = e.user_id)"),
-	0, 'no guest who signed up meanwhile is touched');
-cmp_ok($meanwhile, '>', 100, '... and there were some');
-unlike($sign_ups->{err}, qr/ERROR|deadlock/, '... all without an error');
-is(query('SELECT count(*) FROM anon_auth.sessions s WHERE NOT EXISTS (SELECT FROM anon_auth.users u WHERE u.id = s.user_id)'), 0, 'no session is left without a user');
+	0, 'purge() deletes no guest that signed up meanwhile');
+cmp_ok($meanwhile, '>', 100, 'guests signed up meanwhile');
+unlike($sign_ups->{err}, qr/ERROR|deadlock/, 'the sign-ups got no error during the purge');
+is(query('SELECT count(*) FROM anon_auth.sessions s WHERE NOT EXISTS (SELECT FROM anon_auth.users u WHERE u.id = s.user_id)'), 0, 'purge() leaves no session without a user');
 
 # ---------------------------------------------------------------------------
-# Three at once
+# Three purges at once
 # ---------------------------------------------------------------------------
 
 query("CALL guests(30000, now() - interval '2 days'); ANALYZE");
@@ -109,11 +111,11 @@ my @purges = map { start('psql', '-X', '-d', $node->connstr('postgres'), '-c', $
 $_->{run}->finish for @purges;
 my $total = 0;
 $total += $_->{err} =~ /purged (\d+)/ ? $1 : 0 for @purges;
-is($total, 30000, 'three purges at once delete each guest once');
-is(join('', map { $_->{err} =~ /(ERROR.*)/ } @purges), '', '... and do not get into each other\'s way');
+is($total, 30000, 'three concurrent purges delete each guest once');
+is(join('', map { $_->{err} =~ /(ERROR.*)/ } @purges), '', 'concurrent purges cause no error');
 
 # ---------------------------------------------------------------------------
-# With a hundred times as many users
+# A hundred times as many users
 # ---------------------------------------------------------------------------
 
 my %users = (small => 10_000, large => 1_000_000);
@@ -126,7 +128,7 @@ for my $database (sort keys %users)
 	query('VACUUM ANALYZE', $database);
 }
 
-# [buffers, milliseconds] of a batch, the first being to warm up.
+# [buffers, milliseconds] of a batch. The first batches only warm up the cache.
 my %batches = (small => [], large => []);
 my %psql = map { $_ => '' } keys %users;
 for my $database ((sort keys %users) x 2)
@@ -146,9 +148,9 @@ my %time = map { $_ => median(map { $_->[1] } @{ $batches{$_} }) } keys %users;
 note(sprintf 'a batch of 500 with %d users: %d buffers, %.1f ms; with %d: %d buffers, %.1f ms; ratios %.2f and %.2f',
 	map({ ($users{$_}, $buffers{$_}, $time{$_}) } qw(small large)),
 	$buffers{large} / $buffers{small}, $time{large} / $time{small});
-is(scalar @{ $batches{large} }, 20, 'twenty batches were looked at');
-is(query("SELECT count(*) FROM anon_auth.users WHERE purge_from < now()", $_), 0, "all orphans of the $_ database are gone") for sort keys %users;
-cmp_ok($buffers{large} / $buffers{small}, '<', 1.3, 'with a million users a batch touches no more pages than with ten thousand');
+is(scalar @{ $batches{large} }, 20, 'the test measured twenty batches');
+is(query("SELECT count(*) FROM anon_auth.users WHERE purge_from < now()", $_), 0, "purge() deleted all purgeable guests of the $_ database") for sort keys %users;
+cmp_ok($buffers{large} / $buffers{small}, '<', 1.3, 'a batch touches no more pages with a million users than with ten thousand');
 
 $node->stop;
 done_testing();
