@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $root = "$FindBin::Bin/..";
-my $install = join '', map { slurp_file($_) } sort glob "$root/install/*.sql";
+my $install = join '', map { slurp_file($_) } sort glob "$root/install/*/*.sql";
 my $guide = slurp_file("$root/docs/guide.md");
 
 # The rows of the table: ALGORITHM(ES256, "ES256", EC, P256, SHA256, 64, true, ...)
