@@ -221,7 +221,7 @@ is(each_of((log_in('nobody', 'wrong')) x 4), 'wrong wrong wrong locked', 'a logi
 settings();
 query('SELECT ' . log_in('ada', 'wrong')) for 1 .. 2;
 let_pass(2 * 86400);
-is(each_of(log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong done', 'wrong passwords older than two days do not count');
+is(each_of(log_in('ada', 'wrong'), log_in('ada', 'correct horse')), 'wrong done', 'wrong passwords of two days ago do not count');
 query("BEGIN; SELECT " . log_in('ada', 'wrong') . '; ROLLBACK') for 1 .. 3;
 is(each_of(log_in('ada', 'correct horse')), 'locked', 'wrong passwords count even when the transaction rolls back');
 let_pass(60);

@@ -1,6 +1,6 @@
-# Merging as a role that has nothing but the client functions, while guests go
-# on making rows: every row ends up somewhere, and nothing of the application is
-# shown to the caller.
+# A role with only the client functions merges guests while the application
+# inserts rows for them. Every row must end up with the account or fail, and no
+# row of the application may be shown to the caller.
 
 use strict;
 use warnings;
@@ -71,10 +71,12 @@ query("CREATE TABLE guests AS SELECT * FROM unnest(ARRAY["
 	  . join(', ', map { "'$_->{sub}'::uuid" } @guests) . ']) WITH ORDINALITY g(id, n)');
 
 # ---------------------------------------------------------------------------
-# Guests act until they are merged, all at once, by a role without rights
+# Guests that act until they are merged, all at once, merged by a role without
+# other rights
 # ---------------------------------------------------------------------------
 
-# An action either succeeds as a whole, and is logged, or comes too late.
+# An action either succeeds as a whole and is recorded, or fails because the
+# guest was merged.
 query(<<'SQL');
 CREATE TABLE acted (guest uuid);
 CREATE FUNCTION act_until_merged(guest uuid) RETURNS integer LANGUAGE plpgsql AS $$
@@ -91,7 +93,7 @@ append_to_file($script, "\\set n :client_id + 1\nSELECT act_until_merged(id) FRO
 my $actions = IPC::Run::start([ 'pgbench', '-n', '-c', GUESTS, '-j', 2, '-R', 400, '-T', 600, '-f', $script, $node->connstr('postgres') ],
 	'>', \my $out, '2>', \my $err, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 $node->poll_query_until('postgres', 'SELECT count(*) = ' . GUESTS . ' FROM (SELECT guest FROM acted GROUP BY guest HAVING count(*) >= 5) g')
-  or die 'the guests do nothing';
+  or die 'the guests insert no rows';
 
 my @merges = map {
 	my $token = $_->{refresh_token};
@@ -105,24 +107,24 @@ my @merges = map {
 $_->{run}->finish for @merges;
 my @merged = grep { $_->{out} eq "$account\n" } @merges;
 my @deadlocked = grep { $_->{out} =~ /deadlock detected/ } @merges;
-is(@merged + @deadlocked, GUESTS, 'each merge succeeds, or was the victim of a deadlock with the application');
+is(@merged + @deadlocked, GUESTS, 'each merge succeeds or is the victim of a deadlock with the application');
 note(sprintf '%d of %d merges were victims of a deadlock', scalar @deadlocked, GUESTS);
 for my $i (grep { $merges[$_]{out} ne "$account\n" } 0 .. GUESTS - 1)
 {
 	my $again = call($node, 'promote_anonymous_user', client_id => 'app', username => 'ada', password => 'correct horse',
 		refresh_token => $guests[$i]{refresh_token});
-	is($again->{sub}, $account, '... and then succeeds when it is tried again');
+	is($again->{sub}, $account, 'a merge that was the victim of a deadlock succeeds when retried');
 }
 $actions->signal('TERM');
 $actions->finish;
-is(query('SELECT count(*) FROM anon_auth.users WHERE is_anonymous'), 0, 'all guests are gone');
-is(query("SELECT string_agg(DISTINCT user_id::text, ',') FROM shop.counts"), $account, 'all rows are the account\'s');
-is(query('SELECT rows FROM shop.counts'), query('SELECT 7 * count(*) FROM acted'), '... and not one of them is lost');
-is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'user.anonymous.merged' AND user_id = '$account'"), GUESTS, 'each merge is an event');
-unlike($err, qr/ERROR/, 'the guests met no error but that they were gone');
+is(query('SELECT count(*) FROM anon_auth.users WHERE is_anonymous'), 0, 'no merged guest is left');
+is(query("SELECT string_agg(DISTINCT user_id::text, ',') FROM shop.counts"), $account, 'all rows of the guests belong to the account');
+is(query('SELECT rows FROM shop.counts'), query('SELECT 7 * count(*) FROM acted'), 'no row of the guests is lost');
+is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'user.anonymous.merged' AND user_id = '$account'"), GUESTS, 'each merge writes an event');
+unlike($err, qr/ERROR/, 'the application gets no error except for guests that were merged');
 
 # ---------------------------------------------------------------------------
-# A table that does not want to, and what the caller learns of it
+# A table that prevents the merge, and the information that the caller gets
 # ---------------------------------------------------------------------------
 
 my $late = call($node, 'authenticate_anonymously', client_id => 'app');
@@ -133,30 +135,30 @@ my ($status, $stdout, $stderr) = $node->psql('postgres',
 	"\\set VERBOSITY verbose\nSELECT anon_auth.promote_anonymous_user('app', username => 'ada', password => 'correct horse', refresh_token => '$late->{refresh_token}')",
 	connstr => $node->connstr('postgres') . ' user=visitor');
 like($stderr, qr/AA021: the guest cannot be merged: table shop\.favourites, constraint "favourites_user_id_secret_key"/,
-	'a collision fails the promotion with the table and the constraint');
-unlike($stderr, qr/hunter2/, '... and without the row');
-is(query('SELECT * FROM shop.counts ORDER BY 1') . query('TABLE anon_auth.users'), $before, '... and nothing has moved');
+	'the error of a merge that violates a constraint names the table and the constraint');
+unlike($stderr, qr/hunter2/, 'the error of the merge does not contain the row');
+is(query('SELECT * FROM shop.counts ORDER BY 1') . query('TABLE anon_auth.users'), $before, 'the failed merge moves no row and changes no user');
 $stderr = '';
 $node->psql('postgres', "SELECT * FROM anon_auth.merge_anonymous_user('$late->{sub}', '$account', true)",
 	stderr => \$stderr, connstr => $node->connstr('postgres') . ' user=visitor');
-like($stderr, qr/permission denied for function/, 'a visitor cannot merge users by their ids');
+like($stderr, qr/permission denied for function/, 'a client role cannot call merge_anonymous_user()');
 query("DELETE FROM shop.favourites WHERE secret = 'hunter2' AND user_id = '$account'");
-is(query("SELECT sum(rows) FROM anon_auth.merge_anonymous_user('$late->{sub}', '$account', dry_run => true)"), 7, 'a dry run counts the rows that would move');
+is(query("SELECT sum(rows) FROM anon_auth.merge_anonymous_user('$late->{sub}', '$account', dry_run => true)"), 7, 'a dry run returns the number of rows that would move');
 is(call($node, 'promote_anonymous_user', client_id => 'app', username => 'ada', password => 'correct horse', refresh_token => $late->{refresh_token})->{sub},
-	$account, 'without the collision the merge succeeds');
+	$account, 'the merge succeeds after the conflicting row was deleted');
 
-# A device that was merged begins anew.
+# A device whose guest was merged starts as a new guest.
 my $device = AnonAuth::Device->new(alg => 'ES256');
 my $with_device = call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node), with_jwk => 1));
 my $request = $device->request(challenge => challenge($node), action => 'promote');
 is(call($node, 'promote_anonymous_user', client_id => 'app', username => 'ada', password => 'correct horse', jwt => $request)->{sub},
-	$account, 'a device\'s guest is merged by its signed request');
+	$account, 'a signed request of a device can merge its guest');
 is(refusal($node, 'promote_anonymous_user', client_id => 'app', username => 'ada', password => 'correct horse', jwt => $request)->{sqlstate},
-	'AA004', '... which cannot be used again');
+	'AA004', 'the signed request cannot be used again');
 is(refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node)))->{sqlstate},
-	'AA004', '... and the device is told to send its key again');
+	'AA004', 'after the merge, a request with only the key ID is refused as unknown');
 isnt(call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node), with_jwk => 1))->{sub},
-	$account, '... and is a new guest then');
+	$account, 'after the merge, the device signs up a new guest');
 
 $node->stop;
 done_testing();

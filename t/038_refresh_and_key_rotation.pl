@@ -1,5 +1,6 @@
-# Refreshing when a response is lost and when two tabs do it, and rotating the
-# signing keys under load: no token is refused that was good.
+# Refreshing a session when the response is lost, when two tabs do it at once,
+# and when a thief has the token. Also rotating the signing keys under load. No
+# valid token may be refused.
 
 use strict;
 use warnings;
@@ -42,21 +43,21 @@ sub start
 
 my $steady = guest('app');
 is(call($node, 'refresh_session', client_id => 'app', refresh_token => $steady->{refresh_token})->{refresh_token},
-	$steady->{refresh_token}, 'a refresh token does not change unless the client says so');
+	$steady->{refresh_token}, 'without rotation, a refresh returns the same refresh token');
 
 my $guest = guest('rotating');
 my $lost = start('psql', '-X', '-d', $node->connstr('postgres'),
 	'-c', "SELECT * FROM anon_auth.refresh_session('rotating', '$guest->{refresh_token}')", '-c', 'SELECT pg_sleep(600)');
-$node->poll_query_until('postgres', "SELECT generation = 1 FROM anon_auth.sessions WHERE user_id = '$guest->{sub}'") or die 'no refresh';
+$node->poll_query_until('postgres', "SELECT generation = 1 FROM anon_auth.sessions WHERE user_id = '$guest->{sub}'") or die 'the session is not refreshed';
 $lost->{run}->kill_kill;
 my $second = refresh($guest->{refresh_token});
-ok($second->{access_token}, 'a client that lost the response, and died, refreshes with the token it has');
-is(refresh($guest->{refresh_token})->{refresh_token}, $second->{refresh_token}, '... as often as it must, and gets the same successor');
+ok($second->{access_token}, 'a client that crashed before it got the response can refresh with its old token');
+is(refresh($guest->{refresh_token})->{refresh_token}, $second->{refresh_token}, 'a repeated refresh with the old token returns the same successor');
 my $third = refresh($second->{refresh_token});
-isnt($third->{refresh_token}, $second->{refresh_token}, '... which works, and has a successor of its own');
-is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused'"), 0, '... and nobody is suspected');
+isnt($third->{refresh_token}, $second->{refresh_token}, 'the successor can be refreshed and has its own successor');
+is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused'"), 0, 'repeated refreshes within the grace period write no refresh_token.reused event');
 
-# Two tabs at once, again and again
+# Two tabs that refresh at once, ten times
 
 my $tabs = guest('rotating');
 my $token = $tabs->{refresh_token};
@@ -67,22 +68,22 @@ for my $round (1 .. 10)
 	} 1 .. 2;
 
 	$_->{run}->finish for @tabs;
-	is($tabs[0]{out}, $tabs[1]{out}, "two tabs that refresh at once go on with one token: round $round");
+	is($tabs[0]{out}, $tabs[1]{out}, "two tabs that refresh at once get the same token: round $round");
 	chomp($token = $tabs[0]{out});
 }
-is(query("SELECT generation FROM anon_auth.sessions WHERE user_id = '$tabs->{sub}'"), 10, '... and each round was one rotation');
+is(query("SELECT generation FROM anon_auth.sessions WHERE user_id = '$tabs->{sub}'"), 10, 'the session is rotated once in each round');
 
-# A thief
+# A stolen token
 
 query("UPDATE anon_auth.sessions SET rotated_at = rotated_at - interval '31 seconds' WHERE user_id = '$guest->{sub}'");
-is(query("SELECT anon_auth.refresh_session('rotating', '$second->{refresh_token}') IS NULL"), 't', 'past the grace period, a token that was replaced is refused');
+is(query("SELECT anon_auth.refresh_session('rotating', '$second->{refresh_token}') IS NULL"), 't', 'after the grace period, a replaced refresh token is refused');
 is(refusal($node, 'refresh_session', client_id => 'rotating', refresh_token => $third->{refresh_token})->{sqlstate},
-	'AA006', '... and ends the session, for the thief may have the newest');
-is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused' AND user_id = '$guest->{sub}'"), 1, '... which is an event');
-is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$tabs->{sub}'"), 1, '... and others are not concerned');
+	'AA006', 'the use of a replaced refresh token ends the session, because the thief may have the newest token');
+is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused' AND user_id = '$guest->{sub}'"), 1, 'the use of a replaced refresh token writes a refresh_token.reused event');
+is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$tabs->{sub}'"), 1, 'the use of a replaced refresh token does not end other sessions');
 
 # ---------------------------------------------------------------------------
-# Rotating the signing keys while clients refresh and are checked
+# Rotation of the signing keys while clients refresh and verify tokens
 # ---------------------------------------------------------------------------
 
 my @clients = map { guest('app') } 1 .. 4;
@@ -97,7 +98,7 @@ SQL
 my $oldest = $clients[0]{access_token};
 my $load = start('pgbench', '-n', '-c', 4, '-j', 2, '-T', 600, '-f', $script, $node->connstr('postgres'));
 $node->poll_query_until('postgres', 'SELECT count(*) = 4 FROM anon_auth.sessions WHERE last_used_at > created_at AND client_id = \'app\' AND last_used_at > now() - interval \'1 minute\' AND user_id <> \'' . $steady->{sub} . '\'')
-  or die 'no load';
+  or die 'the load does not run';
 my $refused = 0;
 my $unheard = 0;
 for my $round (1 .. 30)
@@ -105,20 +106,21 @@ for my $round (1 .. 30)
 	my $kid = query(sprintf 'SELECT anon_auth.rotate_signing_key(%s)', sql_literal((qw(ES256 EdDSA PS256))[ $round % 3 ]));
 
 	$refused++ if query("SELECT anon_auth.verify_jwt('$oldest') IS NOT NULL") ne 't';
-	# Another connection's next call, which is under way all the time
+	# This call in another connection must sign with the new key at once, while
+	# the load runs.
 	$unheard++ if (jws_parts(call($node, 'refresh_session', client_id => 'app', refresh_token => $steady->{refresh_token})->{access_token}))[0]{kid} ne $kid;
 }
 $load->{run}->signal('TERM');
 $load->{run}->finish;
-is($refused, 0, 'the token of the first key is good after thirty rotations');
-is($unheard, 0, 'each new key signs at once');
-unlike($load->{err}, qr/error|aborted/i, 'not one of the tokens that clients got meanwhile is refused');
-is(query("SELECT count(*) FROM anon_auth.signing_keys WHERE state = 'active'"), 1, 'one key is active');
-is(query('SELECT jsonb_array_length(anon_auth.jwks() -> \'keys\')'), 31, 'all are published while tokens of theirs may live');
+is($refused, 0, 'a token of the first key verifies after each of thirty rotations');
+is($unheard, 0, 'each new key signs the next token');
+unlike($load->{err}, qr/error|aborted/i, 'every token that the clients get meanwhile verifies');
+is(query("SELECT count(*) FROM anon_auth.signing_keys WHERE state = 'active'"), 1, 'one signing key is active after the rotations');
+is(query('SELECT jsonb_array_length(anon_auth.jwks() -> \'keys\')'), 31, 'jwks() publishes retiring keys as long as their tokens may be valid');
 query("UPDATE anon_auth.signing_keys SET verify_until = now() WHERE state = 'retiring'");
-is(query('SELECT jsonb_array_length(anon_auth.jwks() -> \'keys\')'), 1, '... and no longer');
+is(query('SELECT jsonb_array_length(anon_auth.jwks() -> \'keys\')'), 1, 'jwks() no longer publishes retiring keys after verify_until');
 query('SELECT anon_auth.purge()');
-is(query("SELECT count(*) FROM anon_auth.signing_keys WHERE state = 'retired'"), 30, '... which purge() notes');
+is(query("SELECT count(*) FROM anon_auth.signing_keys WHERE state = 'retired'"), 30, 'purge() marks these keys as retired');
 
 $node->stop;
 done_testing();

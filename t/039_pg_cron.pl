@@ -1,4 +1,5 @@
-# The line of the documentation that schedules purge() with pg_cron.
+# The statement in docs/operations.md that schedules purge() with pg_cron works
+# as printed.
 
 use strict;
 use warnings;
@@ -13,10 +14,10 @@ use Test::More;
 my ($library) = run_command([ 'pg_config', '--pkglibdir' ]);
 plan skip_all => 'pg_cron is not installed' if !-e "$library/pg_cron.so";
 
-# The line as it is printed
+# The statement as printed.
 my $documentation = slurp_file("$FindBin::Bin/../docs/operations.md");
 my ($schedule) = $documentation =~ /^(SELECT cron\.schedule\(.*purge.*\);)$/m;
-ok($schedule, 'the documentation schedules purge()');
+ok($schedule, 'docs/operations.md has a statement that schedules purge()');
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
@@ -36,15 +37,16 @@ SQL
 
 my ($token) = split /\n/, $node->safe_psql('postgres', "SELECT refresh_token FROM anon_auth.authenticate_anonymously('app')");
 $node->safe_psql('postgres', "SELECT anon_auth.revoke('$token')");
-is($node->safe_psql('postgres', 'SELECT count(*) FROM anon_auth.users'), 1, 'a guest who has logged out is still there');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM anon_auth.users'), 1, 'the guest exists before purge() runs');
 $node->safe_psql('postgres', $schedule);
-ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM anon_auth.users'), '... and gone within a minute, by pg_cron');
-ok($node->poll_query_until('postgres', "SELECT count(*) > 0 FROM cron.job_run_details WHERE status = 'succeeded'"), '... whose job has succeeded');
+ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM anon_auth.users'), 'pg_cron runs purge(), which deletes the guest');
+ok($node->poll_query_until('postgres', "SELECT count(*) > 0 FROM cron.job_run_details WHERE status = 'succeeded'"), 'pg_cron records a successful run');
 is($node->safe_psql('postgres', "UPDATE anon_auth.users SET purge_from = now() - interval '3 days'; INSERT INTO anon_auth.users VALUES (gen_random_uuid(), true, false, false, now(), now(), now(), now() - interval '3 days'); SELECT fix FROM anon_auth.doctor() WHERE finding = 'purge_overdue'"),
-	$schedule, 'doctor() names the same line where purge() does not run');
+	$schedule, 'when purge() has not run, doctor() prints the same statement');
 
-# What pg_cron runs has no client, so no address.
-is($node->safe_psql('postgres', "SELECT count(*) FROM cron.job_run_details WHERE status = 'failed'"), 0, 'no run has failed');
+# A background worker of pg_cron has no client address, and the rate limit is
+# set.
+is($node->safe_psql('postgres', "SELECT count(*) FROM cron.job_run_details WHERE status = 'failed'"), 0, 'no run of pg_cron failed');
 
 $node->stop;
 done_testing();

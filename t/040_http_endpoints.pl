@@ -1,7 +1,7 @@
-# The HTTP face without its pages: what each endpoint answers to an SDK, to a
-# client that does not keep to the rules, and to one that has lost its session.
-# PostgREST is played by t/AnonAuth/Browser.pm; t/050_postgrest.pl has the real
-# one.
+# The HTTP endpoints without the pages: their answers to an SDK, to invalid
+# requests, and to requests of a session that has ended. t/AnonAuth/Browser.pm
+# calls the functions as PostgREST would. t/050_postgrest.pl uses the real
+# PostgREST.
 
 use strict;
 use warnings;
@@ -56,7 +56,7 @@ sub settings
 
 sub client { return AnonAuth::Browser->new($node); }
 
-# All that a refused call must leave as it was.
+# The rows that a refused call must not change.
 sub contents
 {
 	return query(
@@ -68,11 +68,12 @@ sub contents
 my $body_is = sub {
 	my ($answer, $status, $json, $name) = @_;
 
-	is($answer->{status}, $status, "$name: status");
+	is($answer->{status}, $status, "$name: status $status");
 	is_deeply($answer->{json}, $json, "$name: body") or diag($answer->{body});
 };
 
-# Refusals: as above, with no cookie, not cacheable, and nothing written.
+# A refused call. Besides status and body, it must set no cookie, must not be
+# cacheable, and must write nothing.
 sub refused
 {
 	my ($call, $status, $json, $name) = @_;
@@ -80,9 +81,9 @@ sub refused
 	my $answer = $call->();
 
 	$body_is->($answer, $status, $json, $name);
-	is($answer->{headers}{'set-cookie'}, undef, "$name: no cookie");
-	is_deeply($answer->{headers}{'cache-control'}, ['no-store'], "$name: not cacheable");
-	is(contents(), $before, "$name: nothing written");
+	is($answer->{headers}{'set-cookie'}, undef, "$name: no cookie is set");
+	is_deeply($answer->{headers}{'cache-control'}, ['no-store'], "$name: the answer is not cacheable");
+	is(contents(), $before, "$name: nothing is written");
 	return $answer;
 }
 
@@ -121,25 +122,25 @@ sub refresh
 # ---------------------------------------------------------------------------
 
 my $discovery = client()->get('/.well-known/openid-configuration');
-is($discovery->{status}, 200, 'discovery answers');
+is($discovery->{status}, 200, 'discovery answers with status 200');
 is($discovery->{json}{$_}, "https://auth.example/oauth2/" . ($_ =~ /^(.*)_endpoint/)[0],
 	"discovery: $_ is under the issuer")
   for qw(token_endpoint authorization_endpoint userinfo_endpoint end_session_endpoint)[ 0, 2, 3 ];
 is($discovery->{json}{authorization_endpoint}, 'https://auth.example/oauth2/authorize',
-	'discovery: authorization_endpoint is at the origin that /api is taken from');
-is(scalar @{ client()->get('/oauth2/jwks')->{json}{keys} }, 1, 'the public key is published');
-unlike(client()->get('/oauth2/jwks')->{body}, qr/"d"/, 'no private member is published');
+	'discovery: authorization_endpoint is at the origin of the issuer');
+is(scalar @{ client()->get('/oauth2/jwks')->{json}{keys} }, 1, 'jwks publishes the public key');
+unlike(client()->get('/oauth2/jwks')->{body}, qr/"d"/, 'jwks publishes no private member');
 
 # ---------------------------------------------------------------------------
 # Challenges
 # ---------------------------------------------------------------------------
 
 my $challenge = client()->post_json('/oauth2/challenge', { purpose => 'anonymous_request' });
-is($challenge->{status}, 200, 'a challenge is given');
+is($challenge->{status}, 200, 'a challenge request answers with status 200');
 is_deeply([ sort keys %{ $challenge->{json}{result} } ], [qw(expire_at token)],
-	'a challenge is in the result envelope');
+	'the challenge is inside the result member');
 like($challenge->{json}{result}{expire_at}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/,
-	'its expiry is RFC 3339 in UTC');
+	'expire_at is an RFC 3339 timestamp in UTC');
 
 sub invalid_body
 {
@@ -152,18 +153,18 @@ sub invalid_body
 
 refused(sub { client()->post_json('/oauth2/challenge', { purpose => 'juggling' }) },
 	400, invalid_body({ location => '/purpose', kind => 'general', details => { msg => 'unknown challenge purpose' } }),
-	'an unknown purpose');
+	'a challenge request with an unknown purpose is refused');
 refused(sub { client()->post_json('/oauth2/challenge', {}) },
 	400, invalid_body({ location => '', kind => 'required',
 		details => { actual => [], expected => ['purpose'], missing => ['purpose'] } }),
-	'a challenge without a purpose');
+	'a challenge request without a purpose is refused');
 refused(sub { client()->post_json('/oauth2/challenge', { purpose => 1 }) },
 	400, invalid_body({ location => '/purpose', kind => 'type',
 		details => { actual => ['number'], expected => ['string'] } }),
-	'a purpose that is a number');
+	'a challenge request with a number as purpose is refused');
 refused(sub { client()->post_json('/oauth2/challenge', { purpose => 'anonymous_request', 'a/b~' => 1 }) },
 	400, invalid_body({ location => '/a~1b~0', kind => 'additionalProperties' }),
-	'an unknown member');
+	'a challenge request with an unknown member is refused');
 for my $case ([ undef, 'null' ], [ JSON::PP::true, 'boolean' ], [ [], 'array' ], [ {}, 'object' ], [ 1, 'number' ])
 {
 	my ($value, $type) = @$case;
@@ -172,28 +173,28 @@ for my $case ([ undef, 'null' ], [ JSON::PP::true, 'boolean' ], [ [], 'array' ],
 		400, invalid_body(
 			{ location => '/other', kind => 'additionalProperties' },
 			{ location => '/purpose', kind => 'type', details => { actual => [$type], expected => ['string'] } }),
-		"challenge: a purpose that is of type $type, and one thing more");
+		"a challenge request with a purpose of type $type and an unknown member names both errors");
 }
 refused(sub { client()->request('POST', '/oauth2/challenge', '{"purpose":"anonymous_request"}', 'content-type' => $_) },
 	400, api_error('BadRequest', 400, 'request content type is invalid'),
-	"a challenge asked for as $_") for 'text/plain', 'application/json; charset=latin1', 'application/jsonx';
+	"a challenge request of content type $_ is refused") for 'text/plain', 'application/json; charset=latin1', 'application/jsonx';
 refused(sub { client()->request('POST', '/oauth2/challenge', '{"purpose":"anonymous_request"}') },
 	400, api_error('BadRequest', 400, 'request content type is invalid'),
-	'a challenge asked for without a content type');
+	'a challenge request without content type is refused');
 is(client()->request('POST', '/oauth2/challenge', '{"purpose":"anonymous_request"}',
 		'content-type' => 'Application/JSON; charset=UTF-8')->{status},
-	200, 'case and charset of the content type do not matter');
+	200, 'the case and the charset utf-8 of the content type do not matter');
 for my $malformed ('{"purpose":', '[]', '', '{"purpose":"a","purpose":"b"}', '"x"', '{"purpose":"\\u0000"}')
 {
 	my $answer = client()->post_json('/oauth2/challenge', $malformed);
 
 	is($answer->{status}, 400, "malformed JSON is refused: $malformed");
-	is($answer->{json}{error}{reason}, 'InvalidJSON', "and so called: $malformed");
-	like($answer->{json}{error}{info}{byte_offset}, qr/^\d+$/, "with an offset: $malformed");
+	is($answer->{json}{error}{reason}, 'InvalidJSON', "malformed JSON is reported as InvalidJSON: $malformed");
+	like($answer->{json}{error}{info}{byte_offset}, qr/^\d+$/, "the error has a byte offset: $malformed");
 }
 
 # ---------------------------------------------------------------------------
-# The token endpoint: device keys, as React Native sends them
+# The token endpoint: device keys, in the format of the React Native SDK
 # ---------------------------------------------------------------------------
 
 my $device = AnonAuth::Device->new(alg => 'RS256');
@@ -217,23 +218,23 @@ sub signed
 }
 
 my $first = token_request(jwt => signed($device, with_jwk => 1), unknown_parameter => 'ignored');
-is($first->{status}, 200, 'a device signs up');
+is($first->{status}, 200, 'a device can sign up');
 is_deeply([ sort keys %{ $first->{json} } ],
 	[qw(access_token expires_in id_token refresh_token token_type)],
-	'it gets the five members of a token response');
+	'the token response has five members');
 is($first->{json}{token_type}, 'Bearer', 'token_type is Bearer');
 cmp_ok($first->{body}, '=~', qr/"expires_in":1800,/, 'expires_in is a number');
-is_deeply($first->{headers}{'cache-control'}, ['no-store'], 'tokens are not cached');
-is_deeply($first->{headers}{pragma}, ['no-cache'], 'nor by HTTP/1.0');
+is_deeply($first->{headers}{'cache-control'}, ['no-store'], 'the token response has Cache-Control: no-store');
+is_deeply($first->{headers}{pragma}, ['no-cache'], 'the token response has Pragma: no-cache for HTTP/1.0');
 
 my $sub = (jws_parts($first->{json}{access_token}))[1]{sub};
 my $again = token_request(jwt => signed($device));
-is((jws_parts($again->{json}{access_token}))[1]{sub}, $sub, 'it comes back as the same user');
+is((jws_parts($again->{json}{access_token}))[1]{sub}, $sub, 'the device logs in to the same user');
 
 my $info = encode_base64url('{"ios":{"uname":{"machine":"iPhone13,1"}}}');
-is(token_request(jwt => signed($device), x_device_info => $info)->{status}, 200, 'device information is taken');
+is(token_request(jwt => signed($device), x_device_info => $info)->{status}, 200, 'a request with x_device_info is accepted');
 is(query("SELECT count(*) FROM anon_auth.sessions WHERE device_info #>> '{ios,uname,machine}' = 'iPhone13,1'"),
-	1, 'and kept with the session');
+	1, 'x_device_info is stored with the session');
 
 my $used = signed($device);
 token_request(jwt => $used);
@@ -252,21 +253,21 @@ my @refused_tokens = (
 	[ 'no jwt', { client_id => 'web', grant_type => $anonymous_request }, 'invalid_request', 'jwt is required' ],
 	[ 'an empty jwt', { client_id => 'web', grant_type => $anonymous_request, jwt => '' },
 		'invalid_request', 'jwt is required' ],
-	[ 'a jwt that is none', { client_id => 'web', grant_type => $anonymous_request, jwt => 'x' },
+	[ 'an invalid jwt', { client_id => 'web', grant_type => $anonymous_request, jwt => 'x' },
 		'invalid_grant', 'InvalidCredentials' ],
-	[ 'a jwt for the second time', { client_id => 'web', grant_type => $anonymous_request, jwt => $used },
+	[ 'a used jwt', { client_id => 'web', grant_type => $anonymous_request, jwt => $used },
 		'invalid_grant', 'InvalidCredentials' ],
-	[ 'a jwt to promote with', { client_id => 'web', grant_type => $anonymous_request, jwt => signed($device, action => 'promote') },
+	[ 'a jwt with action promote', { client_id => 'web', grant_type => $anonymous_request, jwt => signed($device, action => 'promote') },
 		'invalid_grant', 'InvalidCredentials' ],
-	[ 'a device that is not known',
+	[ 'an unknown device key',
 		{ client_id => 'web', grant_type => $anonymous_request, jwt => signed(AnonAuth::Device->new(alg => 'ES256')) },
 		'invalid_grant', 'InvalidCredentials', 'unknown_device_key' ],
-	[ 'device information that is no JSON',
+	[ 'x_device_info that is not JSON',
 		{ client_id => 'web', grant_type => $anonymous_request, jwt => signed($device), x_device_info => 'eA' },
 		'invalid_request', 'invalid x_device_info' ],
 	[ 'no refresh token', { client_id => 'web', grant_type => 'refresh_token' },
 		'invalid_request', 'refresh token is required' ],
-	[ 'a refresh token that is none', { client_id => 'web', grant_type => 'refresh_token', refresh_token => 'a.b' },
+	[ 'an invalid refresh token', { client_id => 'web', grant_type => 'refresh_token', refresh_token => 'a.b' },
 		'invalid_grant', 'invalid refresh token' ],
 	[ 'a refresh token of another client',
 		{ client_id => 'rotating', grant_type => 'refresh_token', refresh_token => $first->{json}{refresh_token} },
@@ -274,7 +275,7 @@ my @refused_tokens = (
 	[ 'no code', { client_id => 'web', grant_type => 'authorization_code' }, 'invalid_request', 'code is required' ],
 	[ 'no code verifier', { client_id => 'web', grant_type => 'authorization_code', code => 'x' },
 		'invalid_request', 'PKCE code verifier is required' ],
-	[ 'a code that is none',
+	[ 'an invalid code',
 		{ client_id => 'web', grant_type => 'authorization_code', code => 'x', code_verifier => 'v' x 43, redirect_uri => 'https://app.example/' },
 		'invalid_grant', 'invalid authorization code' ]);
 
@@ -282,26 +283,26 @@ for my $case (@refused_tokens)
 {
 	my ($name, $parameters, @error) = @$case;
 
-	refused(sub { client()->post_form('/oauth2/token', %$parameters) }, 400, oauth_error(@error), "token: $name");
+	refused(sub { client()->post_form('/oauth2/token', %$parameters) }, 400, oauth_error(@error), "a token request with $name is refused");
 }
 refused(sub { client()->post_form('/oauth2/token', client_id => 'web', client_id => 'web') },
-	400, oauth_error('invalid_request', 'client_id is given more than once'), 'token: a parameter twice');
+	400, oauth_error('invalid_request', 'client_id is given more than once'), 'a token request with a repeated parameter is refused');
 refused(sub { client()->request('POST', '/oauth2/token', $_, 'content-type' => 'application/x-www-form-urlencoded') },
-	400, oauth_error('invalid_request', 'malformed parameters'), "token: malformed form $_")
+	400, oauth_error('invalid_request', 'malformed parameters'), "a token request with the malformed form $_ is refused")
   for 'a=%', 'a=%4', 'a=%zz', 'a=%00', 'a=%ff', 'a=%ed%a0%80', join '&', ('a=1') x 101;
 refused(sub { client()->post_json('/oauth2/token', { grant_type => 'refresh_token' }) },
-	400, oauth_error('invalid_request', 'malformed parameters'), 'token: JSON instead of a form');
+	400, oauth_error('invalid_request', 'malformed parameters'), 'a token request with JSON instead of a form is refused');
 
 settings(anonymous_users_enabled => 'false');
 refused(sub { token_request(jwt => signed($device)) },
-	400, oauth_error('unauthorized_client', 'AnonymousUserDisallowed'), 'token: guests are switched off');
+	400, oauth_error('unauthorized_client', 'AnonymousUserDisallowed'), 'a token request of a guest is refused when anonymous users are disabled');
 refused(sub { client()->post_json('/api/anonymous_user/signup', { session_type => $_, client_id => 'web' }) },
-	400, api_error('Invalid', 400, 'anonymous user disallowed'), "signup with $_: guests are switched off")
+	400, api_error('Invalid', 400, 'anonymous user disallowed'), "a sign-up with $_ is refused when anonymous users are disabled")
   for qw(refresh_token cookie);
 settings(anonymous_users_enabled => 'true', public_sign_up_enabled => 'false');
 refused(sub { client()->post_json('/api/anonymous_user/signup', { session_type => $_, client_id => 'web' }) },
 	403, api_error('Forbidden', 403, 'public signup is disabled', 'NoPublicSignup'),
-	"signup with $_: sign-up is closed") for qw(refresh_token cookie);
+	"a sign-up with $_ is refused when public sign-up is disabled") for qw(refresh_token cookie);
 settings(public_sign_up_enabled => 'true');
 
 # ---------------------------------------------------------------------------
@@ -310,34 +311,34 @@ settings(public_sign_up_enabled => 'true');
 
 my $guest = sign_up();
 is_deeply([ sort keys %$guest ], [qw(access_token expires_in refresh_token token_type)],
-	'a guest without a key gets tokens, and no ID token');
+	'a sign-up without a device key returns tokens, but no ID token');
 
 my $resumed = client()->post_json('/api/anonymous_user/signup',
 	{ session_type => 'refresh_token', client_id => 'web', refresh_token => $guest->{refresh_token} },
 	bearer($guest->{access_token}))->{json}{result};
 is_deeply([ sort keys %$resumed ], [qw(access_token expires_in token_type)],
-	'the same guest gets an access token, and no refresh token');
-is((jws_parts($resumed->{access_token}))[1]{sub}, (jws_parts($guest->{access_token}))[1]{sub}, 'for the same user');
+	"a sign-up with the guest's refresh token returns an access token, but no refresh token");
+is((jws_parts($resumed->{access_token}))[1]{sub}, (jws_parts($guest->{access_token}))[1]{sub}, "a sign-up with the guest's refresh token returns the same user");
 
 my $refreshed = refresh($guest->{refresh_token});
 is_deeply([ sort keys %{ $refreshed->{json} } ], [qw(access_token expires_in id_token token_type)],
-	'a refresh without rotation gives no refresh token');
+	'a refresh without rotation returns no refresh token');
 
 my $rotating = sign_up(undef, 'rotating');
 my $rotated = refresh($rotating->{refresh_token}, 'rotating')->{json};
-isnt($rotated->{refresh_token}, undef, 'a refresh with rotation gives a new one');
+isnt($rotated->{refresh_token}, undef, 'a refresh with rotation returns a new refresh token');
 refresh($rotated->{refresh_token}, 'rotating');
 query("UPDATE anon_auth.sessions SET rotated_at = rotated_at - interval '1 hour' WHERE generation > 0");
 $body_is->(refresh($rotating->{refresh_token}, 'rotating'),
-	400, oauth_error('invalid_grant', 'invalid refresh token'), 'a refresh token used again');
+	400, oauth_error('invalid_grant', 'invalid refresh token'), 'a replaced refresh token is refused after the grace period');
 is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused'"), 1,
-	'ends the session, and the event of it is kept');
+	'the use of a replaced refresh token writes an event, although the call is refused');
 
-refused(sub { client()->post_json('/api/anonymous_user/signup', $_->[1]) }, 400, $_->[2], "signup: $_->[0]")
+refused(sub { client()->post_json('/api/anonymous_user/signup', $_->[1]) }, 400, $_->[2], "a sign-up with $_->[0] is refused")
   for [ 'an unknown client', { session_type => 'refresh_token', client_id => 'x' }, api_error('Invalid', 400, 'invalid client ID') ],
   [ 'an unknown client, with a cookie', { session_type => 'cookie', client_id => 'x' }, api_error('Invalid', 400, 'invalid client ID') ],
   [ 'a third-party client', { session_type => 'refresh_token', client_id => 'partner' }, api_error('Invalid', 400, $unsupported) ],
-  [ 'a refresh token that is none', { session_type => 'refresh_token', client_id => 'web', refresh_token => 'x' },
+  [ 'an invalid refresh token', { session_type => 'refresh_token', client_id => 'web', refresh_token => 'x' },
 	api_error('Invalid', 400, 'invalid refresh token') ],
   [ 'an unknown session type', { session_type => 'token', client_id => 'web' },
 	invalid_body({ location => '/session_type', kind => 'enum', details => { actual => 'token', expected => [qw(cookie refresh_token)] } }) ],
@@ -350,10 +351,10 @@ refused(sub { client()->post_json('/api/anonymous_user/signup', $_->[1]) }, 400,
 # ---------------------------------------------------------------------------
 
 my $userinfo = client()->get('/oauth2/userinfo', bearer($guest->{access_token}));
-is($userinfo->{status}, 200, 'userinfo answers an access token');
-is($userinfo->{json}{'https://authgear.com/claims/user/is_anonymous'}, JSON::PP::true, 'and knows a guest');
+is($userinfo->{status}, 200, 'userinfo accepts an access token');
+is($userinfo->{json}{'https://authgear.com/claims/user/is_anonymous'}, JSON::PP::true, 'userinfo reports that the guest is anonymous');
 is(client()->request('POST', '/oauth2/userinfo', '', authorization => "bearer $guest->{access_token}")->{status},
-	200, 'by POST too, and however Bearer is written');
+	200, 'userinfo accepts POST, and "bearer" in lower case');
 
 sub unauthorized
 {
@@ -361,13 +362,13 @@ sub unauthorized
 	my $answer = refused($call, 401, oauth_error('invalid_grant', 'invalid session'), $name);
 
 	is_deeply($answer->{headers}{'www-authenticate'},
-		['Bearer error="invalid_grant", error_description="invalid session"'], "$name: WWW-Authenticate");
+		['Bearer error="invalid_grant", error_description="invalid session"'], "$name: WWW-Authenticate has the error");
 }
 
-unauthorized(sub { client()->get('/oauth2/userinfo') }, 'userinfo for nobody');
-unauthorized(sub { client()->get('/oauth2/userinfo', bearer('x.y.z')) }, 'userinfo for a token that is none');
-unauthorized(sub { client()->get('/oauth2/userinfo', bearer($first->{json}{id_token})) }, 'userinfo for an ID token');
-unauthorized(sub { client()->get('/oauth2/userinfo', 'Authorization:' => 'Basic YTpi') }, 'userinfo for Basic');
+unauthorized(sub { client()->get('/oauth2/userinfo') }, 'userinfo without a token is refused');
+unauthorized(sub { client()->get('/oauth2/userinfo', bearer('x.y.z')) }, 'userinfo with an invalid token is refused');
+unauthorized(sub { client()->get('/oauth2/userinfo', bearer($first->{json}{id_token})) }, 'userinfo with an ID token is refused');
+unauthorized(sub { client()->get('/oauth2/userinfo', 'Authorization:' => 'Basic YTpi') }, 'userinfo with Basic authentication is refused');
 
 is_deeply(client()->get('/resolve', bearer($guest->{access_token}))->{headers}{"x-authgear-$_->[0]"},
 	[ $_->[1] ], "resolve: X-Authgear-$_->[0]")
@@ -380,27 +381,27 @@ sub authgear_headers
 
 	return { map { $_ => $answer->{headers}{$_}[0] } grep { /^x-authgear/ } keys %{ $answer->{headers} } };
 }
-is_deeply(authgear_headers(client()->get('/resolve')), {}, 'resolve: nothing is said of nobody');
+is_deeply(authgear_headers(client()->get('/resolve')), {}, 'resolve without a session sends no X-Authgear header');
 is_deeply(authgear_headers(client()->get('/resolve', bearer('x'))), { 'x-authgear-session-valid' => 'false' },
-	'resolve: an invalid session is called so, and no more');
+	'resolve with an invalid session sends only X-Authgear-Session-Valid: false');
 
 for my $token ('x', 'a.b.c', $guest->{refresh_token}, $guest->{refresh_token}, '')
 {
 	my $answer = client()->post_form('/oauth2/revoke', token => $token, token_type_hint => 'x');
 
-	is($answer->{status}, 200, 'revoke is always 200');
-	is($answer->{body}, '', 'and empty');
+	is($answer->{status}, 200, 'revoke answers with status 200 for any token');
+	is($answer->{body}, '', 'revoke answers with an empty body for any token');
 }
-unauthorized(sub { client()->get('/oauth2/userinfo', bearer($guest->{access_token})) }, 'userinfo after revoke');
+unauthorized(sub { client()->get('/oauth2/userinfo', bearer($guest->{access_token})) }, 'userinfo after revoke is refused');
 is_deeply(authgear_headers(client()->get('/resolve', bearer($guest->{access_token}))),
-	{ 'x-authgear-session-valid' => 'false' }, 'resolve after revoke');
+	{ 'x-authgear-session-valid' => 'false' }, 'resolve after revoke sends only X-Authgear-Session-Valid: false');
 $body_is->(refresh($guest->{refresh_token}), 400, oauth_error('invalid_grant', 'invalid refresh token'),
-	'a refresh after revoke');
+	'a refresh after revoke is refused');
 
 my $other = sign_up();
 client()->post_form('/oauth2/revoke', token => $other->{access_token});
 unauthorized(sub { client()->get('/oauth2/userinfo', bearer($other->{access_token})) },
-	'userinfo after the access token was revoked');
+	'userinfo is refused after its access token was revoked');
 
 # ---------------------------------------------------------------------------
 # Cookie sessions
@@ -408,110 +409,110 @@ unauthorized(sub { client()->get('/oauth2/userinfo', bearer($other->{access_toke
 
 my $browser = client();
 my $cookie = $browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'web' });
-$body_is->($cookie, 200, { result => {} }, 'sign-up with a cookie');
-is(scalar @{ $cookie->{headers}{'set-cookie'} }, 2, 'two cookies are set');
+$body_is->($cookie, 200, { result => {} }, 'a sign-up with session_type cookie has an empty result');
+is(scalar @{ $cookie->{headers}{'set-cookie'} }, 2, 'a sign-up with session_type cookie sets two cookies');
 like($cookie->{headers}{'set-cookie'}[0],
 	qr{^session=[-\w]+; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=31449600$},
 	'the session cookie is HttpOnly, Secure, SameSite=Lax, host-only and lives as long as the session');
 like($cookie->{headers}{'set-cookie'}[1],
 	qr{^same_site_strict=true; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=31449600$},
-	'the other one is SameSite=Strict');
+	'the second cookie is SameSite=Strict');
 
 my $cookie_user = $browser->get('/oauth2/userinfo')->{json}{sub};
-isnt($cookie_user, undef, 'userinfo answers the cookie');
+isnt($cookie_user, undef, 'userinfo accepts the session cookie');
 my $once_more = $browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'web' });
-$body_is->($once_more, 200, { result => {} }, 'sign-up again with the cookie');
-is($once_more->{headers}{'set-cookie'}, undef, 'keeps the cookie');
-is($browser->get('/oauth2/userinfo')->{json}{sub}, $cookie_user, 'and the user');
-is($browser->get('/resolve')->{headers}{'x-authgear-user-id'}[0], $cookie_user, 'resolve knows the cookie');
+$body_is->($once_more, 200, { result => {} }, 'a sign-up with a session cookie has an empty result');
+is($once_more->{headers}{'set-cookie'}, undef, 'a sign-up with a session cookie sets no cookie');
+is($browser->get('/oauth2/userinfo')->{json}{sub}, $cookie_user, 'a sign-up with a session cookie keeps the user');
+is($browser->get('/resolve')->{headers}{'x-authgear-user-id'}[0], $cookie_user, 'resolve accepts the session cookie');
 is(client()->post_json('/api/anonymous_user/signup', { session_type => 'cookie' })->{status}, 200,
-	'a cookie session needs no client');
+	'a sign-up with session_type cookie needs no client');
 
 settings(cookie_prefix => 'my_', cookie_domain => 'example.com', session_cookie_persistent => 'false', issuer => 'http://auth.example');
 like(client()->post_json('/api/anonymous_user/signup', { session_type => 'cookie' })->{headers}{'set-cookie'}[0],
 	qr{^my_session=[-\w]+; Path=/; HttpOnly; SameSite=Lax; Domain=example\.com$},
-	'prefix, domain and lifetime of the cookie are settings; no Secure without https');
+	'settings determine the prefix, domain and lifetime of the cookie; without https it is not Secure');
 settings(cookie_prefix => '', cookie_domain => undef, session_cookie_persistent => 'true', issuer => 'https://auth.example');
 
-# What PostgREST serves, with the cookie
+# The application's functions, which PostgREST calls with the cookie
 
 my $own = $browser->sql('anon_auth.uid()');
-is($own->{body}, $cookie_user, 'with the cookie, uid() is the user in the application\'s own functions');
-is($own->{role}, 'authenticated', 'and the role is that of access tokens');
+is($own->{body}, $cookie_user, "with the cookie, uid() in the application's functions is the user");
+is($own->{role}, 'authenticated', 'with the cookie, the role is the role of access tokens');
 is($browser->sql("current_setting('request.jwt.claims')::json ->> 'sub'")->{body}, $cookie_user,
-	'request.jwt.claims are there for policies of others');
-is($browser->sql('anon_auth.is_anonymous()')->{body}, 'true', 'is_anonymous() works');
-is($browser->sql('anon_auth.session_alive()')->{body}, 'true', 'session_alive() works');
-is(client()->sql('anon_auth.uid()')->{role}, 'anon', 'without a cookie the role is anon');
-is(client()->sql('anon_auth.uid()')->{body}, undef, 'and nobody is there');
+	'with the cookie, request.jwt.claims contains the claims for policies of other software');
+is($browser->sql('anon_auth.is_anonymous()')->{body}, 'true', 'with the cookie, is_anonymous() is true');
+is($browser->sql('anon_auth.session_alive()')->{body}, 'true', 'with the cookie, session_alive() is true');
+is(client()->sql('anon_auth.uid()')->{role}, 'anon', 'without a cookie, the role is anon');
+is(client()->sql('anon_auth.uid()')->{body}, undef, 'without a cookie, uid() is NULL');
 
 my $stranger = client();
 $stranger->cookies->{session} = [ $browser->cookies->{session}[0] . 'A', {} ];
 is($stranger->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'a forged cookie is refused');
 $stranger->cookies->{session} = [ sign_up()->{refresh_token}, {} ];
-is($stranger->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'a refresh token does not pass for a cookie');
+is($stranger->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'a refresh token is refused as a session cookie');
 $body_is->(refresh($browser->cookies->{session}[0]), 400, oauth_error('invalid_grant', 'invalid refresh token'),
-	'a cookie does not pass for a refresh token');
+	'a session cookie is refused as a refresh token');
 
 my %from = (
 	'a page of the issuer' => { origin => 'https://auth.example', 'sec-fetch-site' => 'same-origin' },
 	'a page of a client' => { origin => 'https://app.example', 'sec-fetch-site' => 'same-site' },
 	'a program without an origin' => {});
 is($browser->sql('anon_auth.uid()', method => 'POST', headers => $from{$_})->{body}, $cookie_user,
-	"a change with the cookie from $_ is served") for sort keys %from;
+	"a POST with the cookie from $_ is accepted") for sort keys %from;
 is($browser->sql('anon_auth.uid()', method => 'POST', headers => { origin => $_ })->{sqlstate}, 'PT403',
-	"a change with the cookie from $_ is refused")
+	"a POST with the cookie from $_ is refused")
   for 'https://evil.example', 'null', 'https://app.example.evil.example', 'https://app.exampl', 'http://app.example';
 {
 	local $browser->cookies->{session}[1]{samesite} = 'None';
 	is($browser->sql('anon_auth.uid()', method => 'POST', headers => { 'sec-fetch-site' => 'cross-site' })->{role},
-		'anon', 'a browser that sends no cookie across sites is nobody');
+		'anon', 'a cross-site POST without the cookie runs as anon');
 }
 
 # The end of a cookie session
 
 query("UPDATE anon_auth.sessions SET expires_at = now() - interval '1 second' WHERE user_id = '$cookie_user'");
 is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'an expired cookie session is refused');
-unauthorized(sub { $browser->get('/oauth2/userinfo') }, 'userinfo for an expired cookie session');
+unauthorized(sub { $browser->get('/oauth2/userinfo') }, 'userinfo with an expired cookie session is refused');
 is_deeply(authgear_headers($browser->get('/resolve')), { 'x-authgear-session-valid' => 'false' },
-	'resolve for an expired cookie session');
+	'resolve with an expired cookie session sends only X-Authgear-Session-Valid: false');
 refused(sub { $browser->post_json('/api/anonymous_user/promotion_code', { session_type => 'cookie' }) },
-	401, api_error('Unauthorized', 401, 'authentication required'), 'a promotion code for an expired cookie session');
+	401, api_error('Unauthorized', 401, 'authentication required'), 'a promotion code request with an expired cookie session is refused');
 
 my $old_cookie = $browser->cookies->{session}[0];
 $browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'web' });
-isnt($browser->cookies->{session}[0], $old_cookie, 'a new sign-up replaces the dead cookie');
-isnt($browser->get('/oauth2/userinfo')->{json}{sub}, $cookie_user, 'by another guest');
+isnt($browser->cookies->{session}[0], $old_cookie, 'a sign-up with an expired cookie sets a new cookie');
+isnt($browser->get('/oauth2/userinfo')->{json}{sub}, $cookie_user, 'a sign-up with an expired cookie creates another guest');
 $cookie_user = $browser->get('/oauth2/userinfo')->{json}{sub};
 
 sub expiry { return query("SELECT extract(epoch FROM expires_at)::bigint FROM anon_auth.sessions WHERE user_id = '$cookie_user'"); }
 
 query("UPDATE anon_auth.sessions SET expires_at = now() + interval '1 day' WHERE user_id = '$cookie_user'");
 my $before = expiry();
-is($browser->sql('anon_auth.uid()')->{body}, $cookie_user, 'a cookie session is good for reading');
-is(expiry(), $before, 'reading, which PostgREST does read-only, does not move the idle timeout');
+is($browser->sql('anon_auth.uid()')->{body}, $cookie_user, 'a GET with the cookie is accepted');
+is(expiry(), $before, 'a GET, which PostgREST runs read-only, does not restart the idle timeout');
 $browser->sql('anon_auth.uid()', method => 'POST');
-cmp_ok(expiry(), '>', $before + 20 * 86400, 'writing does');
+cmp_ok(expiry(), '>', $before + 20 * 86400, 'a POST restarts the idle timeout');
 query("UPDATE anon_auth.sessions SET expires_at = now() + interval '1 day' WHERE user_id = '$cookie_user'");
 $browser->get('/oauth2/userinfo');
-cmp_ok(expiry(), '>', $before + 20 * 86400, 'userinfo does');
+cmp_ok(expiry(), '>', $before + 20 * 86400, 'userinfo restarts the idle timeout');
 settings(session_lifetime_seconds => 3600);
 query("UPDATE anon_auth.sessions SET expires_at = now() + interval '20 seconds' WHERE user_id = '$cookie_user'");
 $browser->get('/oauth2/userinfo');
 is(query("SELECT expires_at - created_at BETWEEN '3599.9 s' AND '3600 s' FROM anon_auth.sessions WHERE user_id = '$cookie_user'"),
-	't', 'but never past the lifetime since the session began');
+	't', 'a restart of the idle timeout does not extend the session beyond its lifetime');
 settings(session_lifetime_seconds => 31449600);
 
 my $secret = query("SELECT secret_hash FROM anon_auth.sessions WHERE user_id = '$cookie_user'");
 query("UPDATE anon_auth.sessions SET secret_hash = sha256('another') WHERE user_id = '$cookie_user'");
-is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'the secret in the cookie must be that of the session');
+is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', "a cookie with another secret than the session's is refused");
 query("UPDATE anon_auth.sessions SET secret_hash = '$secret' WHERE user_id = '$cookie_user'");
-is($browser->sql('anon_auth.uid()')->{body}, $cookie_user, 'as it is');
+is($browser->sql('anon_auth.uid()')->{body}, $cookie_user, "a cookie with the session's secret is accepted");
 query("UPDATE anon_auth.users SET is_disabled = true WHERE id = '$cookie_user'");
-is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'a session of a disabled user is refused');
+is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'the cookie is refused while is_disabled is true');
 query("UPDATE anon_auth.users SET is_disabled = false WHERE id = '$cookie_user'");
 call($node, 'disable_user', user_id => $cookie_user);
-is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'the cookie of a disabled user is refused');
+is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'the cookie is refused after disable_user()');
 
 # Logout
 
@@ -520,17 +521,17 @@ $browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', cl
 my $session = $browser->cookies->{session}[0];
 my $out = $browser->get('/oauth2/end_session', post_logout_redirect_uri => 'https://app.example/bye', state => 'a&b');
 is($out->{status}, 303, 'end_session redirects');
-is($out->{location}, 'https://app.example/bye?state=a%26b', 'to a registered URI, with the state');
-is_deeply($browser->cookies, {}, 'and clears the cookies');
+is($out->{location}, 'https://app.example/bye?state=a%26b', 'end_session redirects to a registered URI, with the state');
+is_deeply($browser->cookies, {}, 'end_session deletes the cookies');
 $browser->cookies->{session} = [ $session, {} ];
-is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'the session has ended, whoever still has the cookie');
+is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'the cookie is refused after end_session, even if it was kept');
 is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'user.signed_out' AND client_id = 'web'") > 0, 1,
-	'the logout is an event');
+	'end_session writes a user.signed_out event');
 is(client()->get('/oauth2/end_session', post_logout_redirect_uri => 'https://app.example/bye')->{location},
-	'https://app.example/bye', 'logging out twice does no harm');
+	'https://app.example/bye', 'end_session without a session redirects, too');
 
 # ---------------------------------------------------------------------------
-# Access tokens whose session has ended, at PostgREST
+# Access tokens whose session has ended, with PostgREST
 # ---------------------------------------------------------------------------
 
 my $token_guest = sign_up();
@@ -539,17 +540,17 @@ my %with_token = (claims => $claims, headers => { authorization => "Bearer $toke
 
 client()->post_form('/oauth2/revoke', token => $token_guest->{refresh_token});
 settings(check_session_on_request => 'false');
-is(client()->sql('1', %with_token)->{body}, '1', 'an access token is good until it expires');
+is(client()->sql('1', %with_token)->{body}, '1', 'without check_session_on_request, an access token is accepted until it expires');
 settings(check_session_on_request => 'true');
-is(client()->sql('1', %with_token)->{sqlstate}, 'PT401', 'unless check_session_on_request is on');
+is(client()->sql('1', %with_token)->{sqlstate}, 'PT401', 'with check_session_on_request, an access token is refused after its session has ended');
 $with_token{headers}{'x-original-method'} = 'GET';
-is(client()->sql('1', %with_token)->{sqlstate}, 'PT401', 'which a header of the proxy\'s does not get around');
+is(client()->sql('1', %with_token)->{sqlstate}, 'PT401', 'the header X-Original-Method does not bypass check_session_on_request');
 my $alive = sign_up();
 is(client()->sql('1', claims => (jws_parts($alive->{access_token}))[1], headers => { authorization => 'Bearer x' })->{body},
-	'1', 'live sessions pass');
+	'1', 'with check_session_on_request, an access token of a live session is accepted');
 is(client()->sql('1', claims => { role => 'authenticated', sub => 'somebody', iss => 'https://else.example' },
 		headers => { authorization => 'Bearer x' })->{body},
-	'1', 'tokens of others are left to the application');
+	'1', 'with check_session_on_request, tokens of other issuers are left to the application');
 settings(check_session_on_request => 'false');
 
 # ---------------------------------------------------------------------------
@@ -559,11 +560,11 @@ settings(check_session_on_request => 'false');
 my $promotable = sign_up();
 my $code = client()->post_json('/api/anonymous_user/promotion_code',
 	{ session_type => 'refresh_token', refresh_token => $promotable->{refresh_token} });
-is_deeply([ sort keys %{ $code->{json}{result} } ], [qw(expire_at promotion_code)], 'a promotion code is given');
-refused(sub { client()->post_json('/api/anonymous_user/promotion_code', $_->[1]) }, @{ $_->[2] }, "promotion code: $_->[0]")
+is_deeply([ sort keys %{ $code->{json}{result} } ], [qw(expire_at promotion_code)], 'a promotion code request returns a code and its expiry');
+refused(sub { client()->post_json('/api/anonymous_user/promotion_code', $_->[1]) }, @{ $_->[2] }, "a promotion code request with $_->[0] is refused")
   for [ 'no token', { session_type => 'refresh_token' },
 	[ 401, api_error('Unauthorized', 401, 'authentication required') ] ],
-  [ 'a token that is none', { session_type => 'refresh_token', refresh_token => 'x' },
+  [ 'an invalid token', { session_type => 'refresh_token', refresh_token => 'x' },
 	[ 403, api_error('Forbidden', 403, 'invalid refresh token') ] ],
   [ 'no cookie', { session_type => 'cookie' }, [ 401, api_error('Unauthorized', 401, 'authentication required') ] ];
 
@@ -571,41 +572,41 @@ my $promoted = call($node, 'promote_anonymous_user', client_id => 'web', email =
 	password => 'long enough', refresh_token => $promotable->{refresh_token});
 refused(sub { client()->post_json('/api/anonymous_user/promotion_code',
 			{ session_type => 'refresh_token', refresh_token => $promoted->{refresh_token} }) },
-	400, api_error('Invalid', 400, 'user logged in as normal user'), 'promotion code: a regular user');
+	400, api_error('Invalid', 400, 'user logged in as normal user'), 'a promotion code request of a regular user is refused');
 refused(sub { client()->post_json('/api/anonymous_user/signup',
 			{ session_type => 'refresh_token', client_id => 'web', refresh_token => $promoted->{refresh_token} }) },
-	400, api_error('Invalid', 400, 'user logged in as normal user'), 'signup: a regular user');
+	400, api_error('Invalid', 400, 'user logged in as normal user'), 'a sign-up with the refresh token of a regular user is refused');
 
 my $disabled = sign_up();
 call($node, 'disable_user', user_id => (jws_parts($disabled->{access_token}))[1]{sub});
 refused(sub { client()->post_json('/api/anonymous_user/signup',
 			{ session_type => 'refresh_token', client_id => 'web', refresh_token => $disabled->{refresh_token} }) },
-	400, api_error('Invalid', 400, 'invalid refresh token'), 'signup: a disabled user');
-unauthorized(sub { client()->get('/oauth2/userinfo', bearer($disabled->{access_token})) }, 'userinfo for a disabled user');
+	400, api_error('Invalid', 400, 'invalid refresh token'), 'a sign-up with the refresh token of a disabled user is refused');
+unauthorized(sub { client()->get('/oauth2/userinfo', bearer($disabled->{access_token})) }, 'userinfo of a disabled user is refused');
 
 # ---------------------------------------------------------------------------
-# What is nobody's fault but ours, and what PostgREST must see
+# Internal errors, and errors that PostgREST handles
 # ---------------------------------------------------------------------------
 
 my $keys = query('SELECT count(*) FROM anon_auth.signing_keys');
 query("UPDATE anon_auth.signing_keys SET state = 'retired'");
 refused(sub { client()->post_form('/oauth2/token', grant_type => 'refresh_token', client_id => 'web', refresh_token => $alive->{refresh_token}) },
-	500, oauth_error('server_error', 'internal server error'), 'token: no signing key');
+	500, oauth_error('server_error', 'internal server error'), 'a token request without an active signing key is an internal error');
 refused(sub { client()->post_json('/api/anonymous_user/signup', { session_type => 'refresh_token', client_id => 'web' }) },
-	500, api_error('InternalError', 500, 'unexpected error occurred', 'UnexpectedError'), 'signup: no signing key');
-ok($node->log_contains('anon_auth_http answers 500: there is no active signing key'), 'the log says why');
+	500, api_error('InternalError', 500, 'unexpected error occurred', 'UnexpectedError'), 'a sign-up without an active signing key is an internal error');
+ok($node->log_contains('anon_auth_http answers 500: there is no active signing key'), 'the log contains the reason of the internal error');
 query("UPDATE anon_auth.signing_keys SET state = 'active'");
 
 my ($status, $stdout, $stderr) = $node->psql('postgres', q{
 	BEGIN READ ONLY;
 	SELECT anon_auth_http.anonymous_user_signup('{"session_type": "cookie"}')}, extra_params => [ '-v', 'VERBOSITY=sqlstate' ]);
-like($stderr, qr/ERROR:  25006/, 'a write in a read-only transaction is left to PostgREST, which answers 405');
+like($stderr, qr/ERROR:  25006/, 'a write in a read-only transaction raises SQLSTATE 25006, which PostgREST answers with 405');
 
 ($status, $stdout, $stderr) = $node->psql('postgres', q{
 	SET statement_timeout = '1s';
 	BEGIN; UPDATE anon_auth.users SET updated_at = updated_at;
 	SELECT pg_sleep(3)}, extra_params => [ '-v', 'VERBOSITY=sqlstate' ]);
-like($stderr, qr/57014/, 'a cancelled statement is no response');
+like($stderr, qr/57014/, 'a canceled statement raises SQLSTATE 57014 instead of returning an answer');
 
 # Hooks
 
@@ -625,34 +626,34 @@ settings(before_sign_up => 'public.gate');
 for my $session_type (qw(cookie refresh_token))
 {
 	refused(sub { client()->post_json('/api/anonymous_user/signup', { session_type => $session_type, client_id => 'web' }) },
-		403, api_error('Forbidden', 403, 'guests are not welcome today', 'HookDisallowed'), "signup: a hook refuses ($session_type)");
+		403, api_error('Forbidden', 403, 'guests are not welcome today', 'HookDisallowed'), "a sign-up that a hook refuses is answered with its message ($session_type)");
 }
 refused(sub { client()->post_form('/oauth2/token', grant_type => $anonymous_request, client_id => 'web',
 		jwt => AnonAuth::Device->new(alg => 'ES256')->request(challenge => challenge($node), with_jwk => 1)) },
-	400, oauth_error('invalid_request', 'guests are not welcome today'), 'token: a hook refuses');
+	400, oauth_error('invalid_request', 'guests are not welcome today'), 'a token request that a hook refuses is answered with its message');
 query("ALTER DATABASE postgres SET test.gate = 'fail'");
 refused(sub { client()->post_json('/api/anonymous_user/signup', { session_type => 'cookie' }) },
-	500, api_error('InternalError', 500, 'unexpected error occurred', 'UnexpectedError'), 'signup: a hook fails');
-ok($node->log_contains('anon_auth_http answers 500: hook public.gate failed: division by zero'), 'the log names the hook');
+	500, api_error('InternalError', 500, 'unexpected error occurred', 'UnexpectedError'), 'a sign-up whose hook fails is an internal error');
+ok($node->log_contains('anon_auth_http answers 500: hook public.gate failed: division by zero'), 'the log contains the name of the hook that failed');
 query('UPDATE anon_auth.settings SET before_sign_up = NULL');
 
 my $customer = client();
 $customer->post_json('/api/anonymous_user/signup', { session_type => 'cookie' });
 settings(access_token_claims => 'public.plan_of');
 is($customer->sql("current_setting('request.jwt.claims')::json ->> 'plan'")->{body}, 'gold',
-	'the claims of a hook are there for a cookie session, too, also where it reads only');
+	'claims added by a hook are in request.jwt.claims of a cookie session, also for a GET');
 query('UPDATE anon_auth.settings SET access_token_claims = NULL');
 
 # PostgREST's configuration
 
 is(query(q{SELECT anon_auth.postgrest_pre_config();
-	SELECT 1}), "\n1", 'pre-config runs');
+	SELECT 1}), "\n1", 'postgrest_pre_config() runs');
 is(query(q{BEGIN; SELECT anon_auth.postgrest_pre_config() \g /dev/null
 	SELECT current_setting('pgrst.jwt_secret')::jsonb = anon_auth.jwks(), current_setting('pgrst.jwt_aud')}),
-	't|https://auth.example', 'PostgREST is told the public keys and the audience');
+	't|https://auth.example', 'postgrest_pre_config() sets the public keys and the audience');
 my $told = $node->safe_psql('postgres', q{LISTEN pgrst; SELECT anon_auth.create_signing_key('EdDSA') \g /dev/null
 	SELECT 1});
-like($told, qr/Asynchronous notification "pgrst" with payload "reload config"/, 'PostgREST is told that there is a new key');
+like($told, qr/Asynchronous notification "pgrst" with payload "reload config"/, 'create_signing_key() notifies PostgREST to reload its configuration');
 
 $node->stop;
 done_testing();

@@ -1,5 +1,6 @@
-# From /oauth2/authorize through the pages to the client's redirect URI: what a
-# browser is shown, what it cannot be made to do, and what comes of it.
+# The pages, from /oauth2/authorize to the client's redirect URI: their content,
+# their results, and the attacks that they must refuse. t/AnonAuth/Browser.pm
+# calls the functions as PostgREST would.
 
 use strict;
 use warnings;
@@ -90,7 +91,7 @@ sub authorize
 	return $browser->get('/oauth2/authorize', map { defined $all{$_} ? ($_ => $all{$_}) : () } sort keys %all);
 }
 
-# The address of the form that a new guest gets in a new browser.
+# The URL of the sign-up form for a new guest in the given browser.
 sub form
 {
 	my ($browser, %parameters) = @_;
@@ -130,48 +131,48 @@ sub shows
 	my ($answer, $status, @rest) = @_;
 	my $name = pop @rest;
 
-	is($answer->{status}, $status, "$name: status");
-	is_deeply($answer->{headers}{'content-type'}, ['text/html; charset=utf-8'], "$name: it is a page");
+	is($answer->{status}, $status, "$name: status $status");
+	is_deeply($answer->{headers}{'content-type'}, ['text/html; charset=utf-8'], "$name: the answer is an HTML page");
 	like($answer->{body}, $_, $name) for @rest;
 }
 
 # ---------------------------------------------------------------------------
-# The way through
+# A complete promotion
 # ---------------------------------------------------------------------------
 
 my $browser = browser();
 my ($form, $guest) = form($browser);
 
-like($form, qr{^\Q$page\E\?x_ref=}, 'authorize sends the browser to the form');
-unlike($form, qr/\Q$guest->{code}/, 'whose address does not hold the promotion code');
+like($form, qr{^\Q$page\E\?x_ref=}, 'authorize redirects the browser to the sign-up form');
+unlike($form, qr/\Q$guest->{code}/, 'the URL of the form does not contain the promotion code');
 my $shown = $browser->get($form);
-shows($shown, 200, qr/<form[^>]*method="post"/i, qr/name="login_id"/, qr/name="password"/, qr/Notebook/, 'the form');
-is_deeply($shown->{headers}{'cache-control'}, ['no-store'], 'the form is not cached');
+shows($shown, 200, qr/<form[^>]*method="post"/i, qr/name="login_id"/, qr/name="password"/, qr/Notebook/, 'the form asks for a login ID and a password, and names the application');
+is_deeply($shown->{headers}{'cache-control'}, ['no-store'], 'the form has Cache-Control: no-store');
 
 my $done = submit($browser, $form, login_id => 'Me@Example.com');
-is($done->{status}, 303, 'the form redirects');
-like($done->{location}, qr{^https://app\.example/cb\?code=[-\w]+&state=a%20state$}, 'with code and state to the client');
-is($done->{headers}{'set-cookie'}, undef, 'a token client gets no cookie');
+is($done->{status}, 303, 'submitting the form redirects');
+like($done->{location}, qr{^https://app\.example/cb\?code=[-\w]+&state=a%20state$}, 'submitting the form redirects to the client with code and state');
+is($done->{headers}{'set-cookie'}, undef, 'submitting the form sets no cookie for a client that uses tokens');
 my $tokens = exchange($done->{location});
-is($tokens->{status}, 200, 'the code is exchanged for tokens');
-is((jws_parts($tokens->{json}{access_token}))[1]{sub}, $guest->{sub}, 'of the same user');
-is((jws_parts($tokens->{json}{access_token}))[1]{is_anonymous}, 0, 'who is no guest any more');
+is($tokens->{status}, 200, 'the client can exchange the code for tokens');
+is((jws_parts($tokens->{json}{access_token}))[1]{sub}, $guest->{sub}, 'the tokens belong to the same user');
+is((jws_parts($tokens->{json}{access_token}))[1]{is_anonymous}, 0, 'the user is no longer anonymous');
 is(query("SELECT original_value FROM anon_auth.login_ids WHERE user_id = '$guest->{sub}'"), 'Me@Example.com',
-	'and has the e-mail address');
+	'the user has the e-mail address');
 is(browser()->get('/oauth2/userinfo', 'Authorization:' => "Bearer $guest->{access_token}")->{status}, 401,
-	'the guest\'s session has ended');
-is(exchange($done->{location})->{json}{error}, 'invalid_grant', 'the code works once');
+	"promotion ends the guest's session");
+is(exchange($done->{location})->{json}{error}, 'invalid_grant', 'the code cannot be exchanged twice');
 
-# The second click of a double click, and the back button
+# A double click on the submit button, and the back button
 
 my $repeated = submit($browser, $form, login_id => 'me@example.com');
-is($repeated->{status}, 303, 'sending the form again is harmless');
-is((jws_parts(exchange($repeated->{location})->{json}{access_token}))[1]{sub}, $guest->{sub}, 'and logs in to the same user');
+is($repeated->{status}, 303, 'submitting the form again redirects');
+is((jws_parts(exchange($repeated->{location})->{json}{access_token}))[1]{sub}, $guest->{sub}, 'submitting the form again logs in to the same user');
 shows(submit($browser, $form, login_id => 'me@example.com', password => 'not the one'), 422,
-	qr/aria-invalid="true"/, 'with another password it does not');
-shows(submit($browser, $form, login_id => 'other@example.com'), 200, qr/<main|<body/, 'nor with another login ID');
-shows($browser->get($form), 200, qr{https://app\.example/cb\?state=a%20state}, 'coming back to the form shows the way on');
-unlike($browser->get($form)->{body}, qr/name="password"/, 'and no form');
+	qr/aria-invalid="true"/, 'submitting the form again with another password is refused');
+shows(submit($browser, $form, login_id => 'other@example.com'), 200, qr/<main|<body/, 'submitting the form again with another login ID does not redirect');
+shows($browser->get($form), 200, qr{https://app\.example/cb\?state=a%20state}, 'reloading the form after the promotion shows a link to the client');
+unlike($browser->get($form)->{body}, qr/name="password"/, 'reloading the form after the promotion shows no password field');
 
 # A device key in the login_hint
 
@@ -184,16 +185,16 @@ my $phone_form = authorize($phone, client_id => 'phone', redirect_uri => 'com.ex
 	login_hint => hint(jwt => $promote_jwt), x_platform => 'android')->{location};
 my $phone_page = $phone->get($phone_form);
 like($phone_page->{headers}{'content-security-policy'}[0], qr/form-action 'self' com\.example\.app:/,
-	'the form may lead to the app');
+	'the Content-Security-Policy allows the form to redirect to the app');
 is($phone->get(authorize($phone, client_id => 'phone', redirect_uri => 'com.example.app://host/path',
-		login_hint => hint(jwt => $promote_jwt))->{location})->{status}, 200, 'the authorization URL can be reloaded');
+		login_hint => hint(jwt => $promote_jwt))->{location})->{status}, 200, 'the authorization URL can be loaded again');
 my $phone_done = submit($phone, $phone_form, login_id => 'phone@example.com');
-like($phone_done->{location}, qr{^com\.example\.app://host/path\?code=}, 'a device is promoted with its key');
+like($phone_done->{location}, qr{^com\.example\.app://host/path\?code=}, 'a device can be promoted with its key');
 is((jws_parts(exchange($phone_done->{location}, client_id => 'phone', redirect_uri => 'com.example.app://host/path')
-		  ->{json}{access_token}))[1]{sub}, $keyed->{sub}, 'and stays the same user');
+		  ->{json}{access_token}))[1]{sub}, $keyed->{sub}, 'the promoted device keeps its user');
 
 shows(submit($browser, $form, login_id => 'phone@example.com'), 200, qr/<main/,
-	'sending the first form again with the login ID of another user does not log in');
+	"submitting the first form with another user's login ID does not log in");
 
 # Every kind of login ID
 
@@ -203,12 +204,12 @@ for my $case ([ 'phone_number', '+852 9876 5432', '+85298765432' ], [ 'username'
 	my $b = browser();
 	my ($f, $g) = form($b);
 
-	like($b->get("$f&login_id_type=$type")->{body}, qr/value="$type"/, "the form can ask for a $type");
-	is(submit($b, $f, login_id_type => $type, login_id => $given)->{status}, 303, "a $type is taken");
-	is(query("SELECT value FROM anon_auth.login_ids WHERE user_id = '$g->{sub}'"), $kept, "and kept as $kept");
+	like($b->get("$f&login_id_type=$type")->{body}, qr/value="$type"/, "the form can ask for a login ID of type $type");
+	is(submit($b, $f, login_id_type => $type, login_id => $given)->{status}, 303, "the form accepts a login ID of type $type");
+	is(query("SELECT value FROM anon_auth.login_ids WHERE user_id = '$g->{sub}'"), $kept, "the login ID is stored as $kept");
 }
 
-# A client whose redirect URI has a query
+# A redirect URI with a query
 
 my ($tenant_form) = form(browser(), redirect_uri => 'https://app.example/cb?tenant=1');
 {
@@ -216,11 +217,11 @@ my ($tenant_form) = form(browser(), redirect_uri => 'https://app.example/cb?tena
 	my ($f) = form($b, redirect_uri => 'https://app.example/cb?tenant=1', state => undef);
 
 	like(submit($b, $f, login_id => 'tenant@example.com')->{location}, qr{^https://app\.example/cb\?tenant=1&code=[-\w]+$},
-		'code is added to the query of a redirect URI');
+		'code is appended to the query of the redirect URI');
 }
 
 # ---------------------------------------------------------------------------
-# Cookie clients
+# Clients that use cookies
 # ---------------------------------------------------------------------------
 
 my $cookies = browser();
@@ -234,27 +235,27 @@ my %site = (client_id => 'site', redirect_uri => 'https://app.example/home', res
 my $cookie_done = submit($cookies,
 	authorize($cookies, %site, login_hint => hint(promotion_code => $cookie_code))->{location},
 	login_id => 'cookie@example.com');
-is($cookie_done->{location}, 'https://app.example/home?state=a%20state', 'a cookie client gets the state alone');
-isnt($cookies->cookies->{session}[0], $guest_cookie, 'the cookie changes at promotion');
-is($cookies->get('/oauth2/userinfo')->{json}{sub}, $cookie_sub, 'and stands for the same user');
-is($cookies->get('/oauth2/userinfo')->{json}{email}, 'cookie@example.com', 'who has an account now');
+is($cookie_done->{location}, 'https://app.example/home?state=a%20state', 'a client that uses cookies gets only the state');
+isnt($cookies->cookies->{session}[0], $guest_cookie, 'promotion replaces the session cookie');
+is($cookies->get('/oauth2/userinfo')->{json}{sub}, $cookie_sub, 'the new session cookie belongs to the same user');
+is($cookies->get('/oauth2/userinfo')->{json}{email}, 'cookie@example.com', 'the user of the new session cookie has the e-mail address');
 my $fixated = browser();
 $fixated->cookies->{session} = [ $guest_cookie, {} ];
-is($fixated->get('/oauth2/userinfo')->{status}, 401, 'the guest\'s cookie is dead: no session fixation');
+is($fixated->get('/oauth2/userinfo')->{status}, 401, "the guest's cookie is refused after promotion, which prevents session fixation");
 is($cookies->post_json('/api/anonymous_user/signup', { session_type => 'cookie' })->{json}{error}{message},
-	'user logged in as normal user', 'signing up with the new cookie is refused');
+	'user logged in as normal user', 'a sign-up with the cookie of a regular user is refused');
 
 # Another login in the same browser
 sub signed_out { return query("SELECT count(*) FROM anon_auth.events WHERE type = 'user.signed_out' AND user_id = '$cookie_sub' AND client_id = 'site'"); }
 my $signed_out = signed_out();
 my $account_cookie = $cookies->cookies->{session}[0];
-is(submit($cookies, authorize($cookies, %site)->{location}, login_id => 'cookie@example.com')->{status}, 303, 'a login in a browser with a session');
-isnt($cookies->cookies->{session}[0], $account_cookie, '... gives it another one');
-is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$cookie_sub'"), 1, '... in place of the old one');
-is(signed_out() - $signed_out, 1, '... whose end is an event');
+is(submit($cookies, authorize($cookies, %site)->{location}, login_id => 'cookie@example.com')->{status}, 303, 'a browser with a session can log in again');
+isnt($cookies->cookies->{session}[0], $account_cookie, 'another login replaces the session cookie');
+is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$cookie_sub'"), 1, 'another login ends the previous session');
+is(signed_out() - $signed_out, 1, 'another login writes a user.signed_out event for the previous session');
 
 # ---------------------------------------------------------------------------
-# What the form does not take
+# Input that the form refuses
 # ---------------------------------------------------------------------------
 
 settings(password_require_digit => 'true', password_min_length => 12, email_domain_blocklist => '{blocked.example}');
@@ -262,9 +263,9 @@ my $careful = browser();
 my ($careful_form, $careful_guest) = form($careful);
 my $before = query('TABLE anon_auth.events') . query('TABLE anon_auth.users');
 my @unacceptable = (
-	[ 'nothing', {}, 'login_id' ],
+	[ 'empty fields', {}, 'login_id' ],
 	[ 'no password', { login_id => 'a@example.com', password => '' }, 'password' ],
-	[ 'no e-mail address', { login_id => 'not an address' }, 'login_id' ],
+	[ 'an invalid e-mail address', { login_id => 'not an address' }, 'login_id' ],
 	[ 'a blocked domain', { login_id => 'a@blocked.example', password => 'long enough 1' }, 'login_id' ],
 	[ 'a short password', { login_id => 'a@example.com', password => 'short1' }, 'password' ],
 	[ 'a password without a digit', { login_id => 'a@example.com', password => 'long enough but' }, 'password' ],
@@ -276,35 +277,35 @@ for my $case (@unacceptable)
 	my ($name, $fields, $invalid) = @$case;
 	my $answer = submit($careful, $careful_form, %$fields);
 
-	shows($answer, 422, qr/<input(?=[^>]*name="$invalid")(?=[^>]*aria-invalid="true")/s, $name);
+	shows($answer, 422, qr/<input(?=[^>]*name="$invalid")(?=[^>]*aria-invalid="true")/s, "a form with $name is refused");
 	like($answer->{body}, qr/<input(?=[^>]*name="login_id")(?=[^>]*value="\Q$fields->{login_id}\E")/s,
-		"$name: what was typed is still there") if $fields->{login_id};
-	unlike($answer->{body}, qr/<input(?=[^>]*name="password")[^>]*value=/s, "$name: the password is not sent back");
+		"a form with $name is shown again with the login ID") if $fields->{login_id};
+	unlike($answer->{body}, qr/<input(?=[^>]*name="password")[^>]*value=/s, "a form with $name is shown again without the password");
 }
-is(query('TABLE anon_auth.events') . query('TABLE anon_auth.users'), $before, 'none of these has written anything');
+is(query('TABLE anon_auth.events') . query('TABLE anon_auth.users'), $before, 'refused forms write nothing');
 is(submit($careful, $careful_form, login_id => 'careful@example.com', password => 'long enough 1')->{status}, 303,
-	'and the form still works after them');
+	'the form can be submitted after refused attempts');
 settings(password_require_digit => 'false', password_min_length => 8, email_domain_blocklist => '{}');
 
-# A login ID of somebody else, where that leads to a login
+# promotion_conflict login: another user's login ID leads to a login
 
 settings(promotion_conflict => 'login');
 my $known = browser();
 my ($known_form, $known_guest) = form($known);
 my $asked = submit($known, $known_form, login_id => 'ME@example.com', password => 'some new password');
 shows($asked, 422, qr/will not be moved to that account/, qr/name="mode"[^>]*value="log_in"|value="log_in"[^>]*name="mode"/, qr/current-password/,
-	'an address that is taken leads to the login form');
-unlike($asked->{body}, qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'which blames nobody yet');
+	'with promotion_conflict login, a taken e-mail address leads to the login form');
+unlike($asked->{body}, qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'the login form marks no field as invalid before a login was tried');
 shows(submit($known, $known_form, mode => 'log_in', login_id => 'me@example.com', password => 'wrong password'), 422,
-	qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'a wrong password is called wrong');
+	qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'the login form marks a wrong password as invalid');
 is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'authentication.failed' AND user_id = '$guest->{sub}'"), 3,
-	'failed logins are events');
+	'each failed login writes an event');
 my $logged_in = submit($known, $known_form, mode => 'log_in', login_id => 'me@example.com', password => 'long enough');
 is((jws_parts(exchange($logged_in->{location})->{json}{access_token}))[1]{sub}, $guest->{sub},
 	'the right password logs in to the account');
-is(is_anonymous($known_guest->{sub}), 't', 'and the guest is left as it was');
+is(is_anonymous($known_guest->{sub}), 't', 'the guest stays a guest after the login');
 
-# ... or to a merge
+# promotion_conflict merge: another user's login ID leads to a login and a merge
 
 settings(promotion_conflict => 'merge');
 $node->safe_psql('postgres', 'CREATE TABLE carts (user_id uuid UNIQUE REFERENCES anon_auth.users ON DELETE CASCADE, items integer)');
@@ -312,34 +313,34 @@ my $merging = browser();
 my ($merge_form, $merge_guest) = form($merging);
 query("INSERT INTO carts VALUES ('$merge_guest->{sub}', 3)");
 shows(submit($merging, $merge_form, login_id => 'me@example.com', password => 'some new password'), 422, qr/will be moved to that account/,
-	'an address that is taken leads to a login that says what becomes of the guest');
+	"with promotion_conflict merge, the login form says that the guest's data will be moved");
 shows(submit($merging, $merge_form, mode => 'log_in', login_id => 'me@example.com', password => 'wrong password'), 422,
-	qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'a wrong password merges nothing');
-is(is_anonymous($merge_guest->{sub}), 't', 'and the guest stays');
+	qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'a wrong password is refused and merges nothing');
+is(is_anonymous($merge_guest->{sub}), 't', 'the guest stays a guest after a wrong password');
 my $merged = submit($merging, $merge_form, mode => 'log_in', login_id => 'me@example.com', password => 'long enough');
 is((jws_parts(exchange($merged->{location})->{json}{access_token}))[1]{sub}, $guest->{sub},
-	'the right password logs in to the account');
-is(query("SELECT user_id FROM carts"), $guest->{sub}, 'which has what the guest had');
-is(query("SELECT count(*) FROM anon_auth.users WHERE id = '$merge_guest->{sub}'"), 0, 'and the guest is gone');
+	'the right password logs in to the account and merges');
+is(query("SELECT user_id FROM carts"), $guest->{sub}, "the account has the guest's rows after the merge");
+is(query("SELECT count(*) FROM anon_auth.users WHERE id = '$merge_guest->{sub}'"), 0, 'the guest is deleted by the merge');
 my $merged_again = submit($merging, $merge_form, mode => 'log_in', login_id => 'me@example.com', password => 'long enough');
 is((jws_parts(exchange($merged_again->{location})->{json}{access_token}))[1]{sub}, $guest->{sub},
-	'the same form sent twice logs in to it again');
+	'submitting the merge form again logs in to the account again');
 shows(submit($merging, $merge_form, login_id => 'someone.new@example.com', password => 'long enough'), 400,
-	qr/<h1/, 'and can promote nobody else');
+	qr/<h1/, 'the form of a merged guest cannot promote another user');
 {
 	my $b = browser();
 	my ($f, $g) = form($b);
 
 	query("INSERT INTO carts VALUES ('$g->{sub}', 4)");
 	shows(submit($b, $f, mode => 'log_in', login_id => 'me@example.com', password => 'long enough'), 422,
-		qr/role="alert"/, 'rows that collide refuse the merge');
-	is(query("SELECT items FROM carts WHERE user_id = '$g->{sub}'"), 4, 'and nothing is lost');
-	is(is_anonymous($g->{sub}), 't', 'nor the guest');
+		qr/role="alert"/, 'rows that violate a constraint fail the merge');
+	is(query("SELECT items FROM carts WHERE user_id = '$g->{sub}'"), 4, "a failed merge keeps the guest's rows");
+	is(is_anonymous($g->{sub}), 't', 'a failed merge keeps the guest');
 	query('DROP TABLE carts');
 }
 settings(promotion_conflict => 'error');
 
-# Switched-off kinds of login ID
+# Disabled types of login ID
 
 settings(login_id_types => '{username}');
 {
@@ -347,8 +348,8 @@ settings(login_id_types => '{username}');
 	my ($f) = form($b);
 
 	like($b->get($f)->{body}, qr/name="login_id_type"[^>]*value="username"|value="username"[^>]*name="login_id_type"/,
-		'the form asks for the kind of login ID that is switched on');
-	unlike($b->get("$f&login_id_type=email")->{body}, qr/value="email"/, 'and for no other, whatever the address says');
+		'the form asks for an enabled type of login ID');
+	unlike($b->get("$f&login_id_type=email")->{body}, qr/value="email"/, 'the form does not ask for a disabled type that the URL names');
 }
 settings(login_id_types => '{email,phone_number,username}');
 
@@ -356,45 +357,45 @@ settings(login_id_types => '{email,phone_number,username}');
 # Logging in without a guest
 # ---------------------------------------------------------------------------
 
-# Passwords are tried here more often than a person would.
+# The tests below try more passwords than the default limits allow.
 settings(password_attempts_per_minute_per_user_per_ip => 1000, password_attempts_per_minute_per_user => 1000);
 my $returning = browser();
 my $login_form = authorize($returning)->{location};
-like($login_form, qr{^https://auth\.example/flows/login\?x_ref=}, 'without a guest, authorize leads to the login');
-shows($returning->get($login_form), 200, qr/current-password/, qr/<input(?=[^>]*name="login_id")(?![^>]*readonly)/s, 'the login form');
+like($login_form, qr{^https://auth\.example/flows/login\?x_ref=}, 'without a login_hint, authorize redirects to the login form');
+shows($returning->get($login_form), 200, qr/current-password/, qr/<input(?=[^>]*name="login_id")(?![^>]*readonly)/s, 'the login form asks for a login ID and a password');
 for my $wrong ([ 'me@example.com', 'wrong password' ], [ 'nobody@example.com', 'long enough' ])
 {
 	my $answer = $returning->post_form($login_form, login_id => $wrong->[0], password => $wrong->[1]);
 
-	is($answer->{status}, 422, 'wrong credentials are refused');
+	is($answer->{status}, 422, 'wrong credentials are answered with status 422');
 	$answer->{body} =~ s/\Q$wrong->[0]\E//g;
 	push @$wrong, $answer->{body};
-	is($answer->{body} eq $wrong->[2], 1, 'with a page');
+	is($answer->{body} eq $wrong->[2], 1, 'the answer to wrong credentials is a page');
 }
 {
 	my @bodies = map {
 		$returning->post_form($login_form, login_id => $_, password => 'wrong one')->{body} =~ s/\Q$_\E//gr
 	} 'me@example.com', 'nobody@example.com';
 
-	is($bodies[0], $bodies[1], 'which does not tell whether there is such an account');
+	is($bodies[0], $bodies[1], 'the page for wrong credentials does not reveal whether the account exists');
 }
-shows($returning->post_form($login_form, login_id => '', password => ''), 422, qr/aria-invalid="true"/, 'an empty login form');
+shows($returning->post_form($login_form, login_id => '', password => ''), 422, qr/aria-invalid="true"/, 'empty credentials are refused');
 my $back = $returning->post_form($login_form, login_id => 'me@example.com', password => 'long enough');
 is((jws_parts(exchange($back->{location})->{json}{access_token}))[1]{sub}, $guest->{sub}, 'the right password logs in');
-shows($returning->get($login_form =~ s/login/promote_user/r), 400, qr/./, 'the login is no promotion');
+shows($returning->get($login_form =~ s/login/promote_user/r), 400, qr/./, 'the URL of the login form is refused by the promotion page');
 my $cookie_login = browser();
 $cookie_login->post_form(authorize($cookie_login, %site)->{location}, login_id => 'cookie@example.com', password => 'long enough');
-is($cookie_login->get('/oauth2/userinfo')->{json}{sub}, $cookie_sub, 'a cookie client gets a session by login');
+is($cookie_login->get('/oauth2/userinfo')->{json}{sub}, $cookie_sub, 'a client that uses cookies gets a session by login');
 {
 	my $b = browser();
 	$b->post_json('/api/anonymous_user/signup', { session_type => 'cookie' });
 	my $left = $b->get('/oauth2/userinfo')->{json}{sub};
 	$b->post_form(authorize($b, %site)->{location}, login_id => 'cookie@example.com', password => 'long enough');
-	is($b->get('/oauth2/userinfo')->{json}{sub}, $cookie_sub, 'a guest with a cookie who logs in is the other user');
-	is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$left'"), 0, 'and the session that nobody can show any more is gone');
+	is($b->get('/oauth2/userinfo')->{json}{sub}, $cookie_sub, 'a guest with a cookie who logs in gets the session of the account');
+	is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$left'"), 0, "the guest's session is deleted, because its cookie was replaced");
 }
 is(authorize(browser(), client_id => 'partner', redirect_uri => 'https://partner.example/')->{location} =~ /error=unauthorized_client/, 1,
-	'clients of third parties get no login');
+	'authorize refuses a login for a third-party client');
 
 # Too many attempts
 
@@ -404,23 +405,23 @@ settings(password_attempts_per_minute_per_user => 2);
 	my $f = authorize($b)->{location};
 	my $try = sub { return $b->post_form($f, login_id => $_[0], password => 'wrong password'); };
 
-	is(join(' ', map { $try->('throttled@example.com')->{status} } 1 .. 3), '422 422 429', 'the third of two attempts a minute is refused');
+	is(join(' ', map { $try->('throttled@example.com')->{status} } 1 .. 3), '422 422 429', 'with two attempts a minute, the third one is answered with status 429');
 	my $answer = $try->('THROTTLED@example.com ');
-	shows($answer, 429, qr/role="alert"/, 'another spelling of the login ID does not help');
-	like(join(',', @{ $answer->{headers}{'retry-after'} }), qr/^(?:29|30)$/, 'the answer says when to try again');
-	is($try->('somebody.else@example.com')->{status}, 422, 'others are not concerned');
+	shows($answer, 429, qr/role="alert"/, 'another spelling of the login ID does not avoid the limit');
+	like(join(',', @{ $answer->{headers}{'retry-after'} }), qr/^(?:29|30)$/, 'the answer has a Retry-After header');
+	is($try->('somebody.else@example.com')->{status}, 422, 'the limit of one login ID does not affect another one');
 }
 settings(password_attempts_per_minute_per_user => 1000);
 
 # ---------------------------------------------------------------------------
-# authorize: errors that are shown, and errors that are sent to the client
+# Errors of authorize: those shown to the user, and those sent to the client
 # ---------------------------------------------------------------------------
 
 my @not_redirected = (
 	[ 'an unknown client', { client_id => 'x' } ],
 	[ 'no client', { client_id => undef } ],
 	[ 'no redirect URI', { redirect_uri => undef } ],
-	[ 'a redirect URI of nobody', { redirect_uri => 'https://evil.example/' } ],
+	[ 'an unregistered redirect URI', { redirect_uri => 'https://evil.example/' } ],
 	[ 'a redirect URI of another client', { redirect_uri => 'https://app.example/home' } ],
 	map { [ "the redirect URI $_", { redirect_uri => $_ } ] } 'https://app.example/cb/', 'https://app.example/CB',
 	'https://app.example/cb#x', 'https://app.example/cb?x=1', 'https://app.example/cb/../evil', 'https://app.example@evil.example/cb',
@@ -431,38 +432,38 @@ for my $case (@not_redirected)
 	my ($name, $parameters) = @$case;
 	my $answer = authorize(browser(), login_hint => $guest->{hint}, %$parameters);
 
-	is($answer->{status}, 400, "$name: refused");
-	is($answer->{location}, undef, "$name: not redirected");
-	is_deeply($answer->{headers}{'content-type'}, ['text/plain; charset=utf-8'], "$name: plain text");
-	like($answer->{body}, qr/^Invalid OAuth authorization request: /, "$name: says what it is");
-	is($answer->{headers}{'set-cookie'}, undef, "$name: no cookie");
+	is($answer->{status}, 400, "authorize with $name answers with status 400");
+	is($answer->{location}, undef, "authorize with $name does not redirect");
+	is_deeply($answer->{headers}{'content-type'}, ['text/plain; charset=utf-8'], "authorize with $name answers in plain text");
+	like($answer->{body}, qr/^Invalid OAuth authorization request: /, "authorize with $name answers that the request is invalid");
+	is($answer->{headers}{'set-cookie'}, undef, "authorize with $name sets no cookie");
 }
-is(browser()->get('/oauth2/authorize?client_id=web&client_id=web')->{status}, 400, 'a parameter twice: refused');
+is(browser()->get('/oauth2/authorize?client_id=web&client_id=web')->{status}, 400, 'authorize with a repeated parameter answers with status 400');
 
 my $live = guest();
 my $live_sub = $live->{sub};
 my @redirected = (
 	[ 'no response type', { response_type => undef }, 'invalid_request', 'response_type is required' ],
 	[ 'an unknown response type', { response_type => 'token' }, 'unsupported_response_type', 'response type is not supported' ],
-	[ 'response mode fragment', { response_mode => 'fragment' }, 'invalid_request', "only response mode 'query' is supported" ],
+	[ 'response mode "fragment"', { response_mode => 'fragment' }, 'invalid_request', "only response mode 'query' is supported" ],
 	[ 'no scope', { scope => undef }, 'invalid_request', 'scope is required' ],
 	[ 'a scope without openid', { scope => 'offline_access' }, 'invalid_scope', "must request 'openid' scope" ],
 	[ 'an unknown scope', { scope => 'openid admin' }, 'invalid_scope', 'specified scope is not allowed: admin' ],
 	[ 'no PKCE', { code_challenge => undef }, 'invalid_request', 'PKCE code challenge is required for public clients' ],
-	[ 'PKCE plain', { code_challenge_method => 'plain' }, 'invalid_request', "only 'S256' PKCE transform is supported" ],
+	[ 'PKCE method "plain"', { code_challenge_method => 'plain' }, 'invalid_request', "only 'S256' PKCE transform is supported" ],
 	[ 'PKCE without a method', { code_challenge_method => undef }, 'invalid_request', "only 'S256' PKCE transform is supported" ],
 	[ 'a bad code challenge', { code_challenge => 'x' }, 'invalid_request', 'invalid PKCE code challenge' ],
-	[ 'prompt none', { prompt => 'none' }, 'interaction_required', 'the user must fill in a form' ],
+	[ 'prompt "none"', { prompt => 'none' }, 'interaction_required', 'the user must fill in a form' ],
 	[ 'a nonce of 300 bytes', { nonce => 'n' x 300 }, 'invalid_request', 'nonce is too long' ],
-	[ 'a login hint of somebody else', { login_hint => 'https://evil.example/login_hint?type=anonymous&jwt=x' },
+	[ 'a login hint of another origin', { login_hint => 'https://evil.example/login_hint?type=anonymous&jwt=x' },
 		'invalid_request', 'invalid login_hint' ],
 	[ 'a login hint of another type', { login_hint => 'https://authgear.com/login_hint?type=app_session_token' },
 		'invalid_request', 'invalid login_hint type' ],
 	[ 'a login hint without proof', { login_hint => 'https://authgear.com/login_hint?type=anonymous' },
 		'invalid_request', 'unexpected login hint content' ],
-	[ 'a promotion code that is none', { login_hint => hint(promotion_code => 'x') }, 'invalid_request', 'invalid promotion code' ],
-	[ 'a jwt that is none', { login_hint => hint(jwt => 'x') }, 'invalid_request', 'InvalidCredentials' ],
-	[ 'a jwt that was used to promote', { login_hint => hint(jwt => $promote_jwt) }, 'invalid_request', 'InvalidCredentials' ],
+	[ 'an invalid promotion code', { login_hint => hint(promotion_code => 'x') }, 'invalid_request', 'invalid promotion code' ],
+	[ 'an invalid jwt', { login_hint => hint(jwt => 'x') }, 'invalid_request', 'InvalidCredentials' ],
+	[ 'a jwt that was used for a promotion', { login_hint => hint(jwt => $promote_jwt) }, 'invalid_request', 'InvalidCredentials' ],
 	[ 'the promotion code of a regular user', { login_hint => $guest->{hint} }, 'invalid_request', 'user logged in as normal user' ]);
 
 for my $case (@redirected)
@@ -470,15 +471,15 @@ for my $case (@redirected)
 	my ($name, $parameters, $error, $description) = @$case;
 	my $answer = authorize(browser(), login_hint => $live->{hint}, %$parameters);
 
-	is($answer->{status}, 303, "$name: redirected");
-	like($answer->{location}, qr{^https://app\.example/cb\?error=}, "$name: to the client");
+	is($answer->{status}, 303, "authorize with $name redirects");
+	like($answer->{location}, qr{^https://app\.example/cb\?error=}, "authorize with $name redirects to the client with an error");
 	is_deeply(parameters($answer->{location}), { error => $error, error_description => $description, state => 'a state' },
-		"$name: with error, description and state");
-	is($answer->{headers}{'set-cookie'}, undef, "$name: no cookie");
+		"authorize with $name sends the error, its description and the state");
+	is($answer->{headers}{'set-cookie'}, undef, "authorize with $name sets no cookie");
 }
 is(parameters(authorize(browser(), login_hint => $live->{hint}, state => 's' x 7000)->{location})->{error}, 'invalid_request',
-	'a state of 7000 bytes is refused');
-is(browser()->post_form('/oauth2/authorize', %authorize, login_hint => $live->{hint})->{status}, 303, 'authorize takes POST, too');
+	'authorize with a state of 7000 bytes is refused');
+is(browser()->post_form('/oauth2/authorize', %authorize, login_hint => $live->{hint})->{status}, 303, 'authorize accepts POST');
 
 # ---------------------------------------------------------------------------
 # A redirect URI that is removed from the client while a flow is open
@@ -494,20 +495,20 @@ is(browser()->post_form('/oauth2/authorize', %authorize, login_hint => $live->{h
 	my $code = $log_in->()->{location};
 
 	query(q{UPDATE anon_auth.clients SET redirect_uris = '{https://app.example/other}' WHERE client_id = 'web'});
-	shows($signing_up->get($sign_up_form), 400, qr/./, 'when its redirect URI is removed, an open sign-up page is not shown again');
+	shows($signing_up->get($sign_up_form), 400, qr/./, 'after its redirect URI was removed, an open sign-up form is not shown again');
 	my $answer = submit($signing_up, $sign_up_form, login_id => 'removed@example.com');
-	is($answer->{location}, undef, '... its form redirects nobody');
-	unlike($answer->{body}, qr{app\.example/cb}, '... and the page has no link there');
-	is(is_anonymous($waiting_guest->{sub}), 't', '... and the guest stays a guest');
-	is($log_in->()->{location}, undef, '... nor does an open login page');
-	is(exchange($code)->{status}, 400, '... and a code that was issued for it is refused');
+	is($answer->{location}, undef, 'after its redirect URI was removed, submitting the form does not redirect');
+	unlike($answer->{body}, qr{app\.example/cb}, 'after its redirect URI was removed, the page has no link to it');
+	is(is_anonymous($waiting_guest->{sub}), 't', 'after its redirect URI was removed, submitting the form does not promote the guest');
+	is($log_in->()->{location}, undef, 'after its redirect URI was removed, submitting a login form does not redirect');
+	is(exchange($code)->{status}, 400, 'after its redirect URI was removed, a code issued for it is refused');
 	query("UPDATE anon_auth.clients SET redirect_uris = '$kept' WHERE client_id = 'web'");
-	ok(exchange($code)->{json}{access_token}, 'when the URI is registered again, the code can be exchanged');
-	ok($log_in->()->{location}, '... and the login page works');
+	ok(exchange($code)->{json}{access_token}, 'after its redirect URI was registered again, the code can be exchanged');
+	ok($log_in->()->{location}, 'after its redirect URI was registered again, submitting the login form redirects');
 }
 
 # ---------------------------------------------------------------------------
-# The form is this browser's, for a while, and for the guest it was made for
+# A form is bound to its browser and its guest, and expires
 # ---------------------------------------------------------------------------
 
 my $mine = browser();
@@ -517,23 +518,23 @@ sub expired
 	my ($answer, $name) = @_;
 
 	shows($answer, 400, qr/./, $name);
-	unlike($answer->{body}, qr/name="password"/, "$name: there is no form");
+	unlike($answer->{body}, qr/name="password"/, "$name: the page has no form");
 }
-expired(browser()->get($my_form), 'the address in another browser');
-expired(submit(browser(), $my_form, login_id => 'thief@example.com'), 'the form in another browser');
+expired(browser()->get($my_form), 'the form is not shown in another browser');
+expired(submit(browser(), $my_form, login_id => 'thief@example.com'), 'the form cannot be submitted in another browser');
 my $third = browser();
 form($third);
-expired($third->get($my_form), 'the address in a browser with a form of its own');
-expired($mine->get($page), 'no address');
-expired($mine->get("$page?x_ref=" . ($my_form =~ /x_ref=([^.]*)/)[0] . '.AAAA'), 'a forged tag');
+expired($third->get($my_form), 'the form is not shown in a browser that has another form');
+expired($mine->get($page), 'the form is not shown without x_ref');
+expired($mine->get("$page?x_ref=" . ($my_form =~ /x_ref=([^.]*)/)[0] . '.AAAA'), 'the form is not shown with a tag that is too short');
 my ($payload, $tag) = $my_form =~ /x_ref=([^.]*)\.(.*)/;
 my $changed = encode_base64url(decode_base64url($payload) =~ s/"sub":"\K[^"]*/$live_sub/r);
-expired($mine->get("$page?x_ref=$payload." . encode_base64url("\0" x 32)), 'a forged tag of the right length');
-expired($mine->get("$page?x_ref=$changed.$tag"), 'the address with the id of another guest');
-expired($mine->get("$page?x_ref=$payload."), 'no tag');
-expired($mine->get("$page?x_ref=$payload.$tag."), 'two tags');
-expired($mine->get("$page?x_ref=x" . ($my_form =~ /x_ref=(.*)/)[0]), 'a changed address');
-is(is_anonymous($my_guest->{sub}), 't', 'the guest is still one');
+expired($mine->get("$page?x_ref=$payload." . encode_base64url("\0" x 32)), 'the form is not shown with a forged tag of the right length');
+expired($mine->get("$page?x_ref=$changed.$tag"), 'the form is not shown with the id of another guest');
+expired($mine->get("$page?x_ref=$payload."), 'the form is not shown without a tag');
+expired($mine->get("$page?x_ref=$payload.$tag."), 'the form is not shown with two tags');
+expired($mine->get("$page?x_ref=x" . ($my_form =~ /x_ref=(.*)/)[0]), 'the form is not shown with a changed x_ref');
+is(is_anonymous($my_guest->{sub}), 't', 'the guest stays a guest after all refused forms');
 
 for my $from ({ 'sec-fetch-site' => 'cross-site' }, { origin => 'https://evil.example', 'sec-fetch-site' => undef },
 	{ origin => 'null', 'sec-fetch-site' => undef }, { origin => 'https://app.example', 'sec-fetch-site' => 'same-site' })
@@ -542,32 +543,32 @@ for my $from ({ 'sec-fetch-site' => 'cross-site' }, { origin => 'https://evil.ex
 		AnonAuth::Browser::form(login_id_type => 'email', login_id => 'x@example.com', password => 'long enough'),
 		'content-type' => 'application/x-www-form-urlencoded', %$from);
 
-	cmp_ok($answer->{status}, '>=', 400, 'a form sent by another site is refused: '
+	cmp_ok($answer->{status}, '>=', 400, 'a form submitted from another site is refused: '
 		  . join ' ', map { $_ . ' ' . ($from->{$_} // 'none') } sort keys %$from);
 }
-is(is_anonymous($my_guest->{sub}), 't', 'and does nothing');
+is(is_anonymous($my_guest->{sub}), 't', 'a form submitted from another site does not promote the guest');
 is($returning->request('POST', $login_form, AnonAuth::Browser::form(login_id => 'me@example.com', password => 'long enough'),
 		'content-type' => 'application/x-www-form-urlencoded', origin => 'https://app.example', 'sec-fetch-site' => 'same-site')->{status},
-	403, 'another origin cannot log a browser in');
+	403, 'a login form submitted from another origin is refused');
 
 my $second_tab = authorize($mine, login_hint => guest()->{hint})->{location};
-is($mine->get($my_form)->{status}, 200, 'a second tab does not disturb the first');
-is(submit($mine, $second_tab, login_id => 'tab2@example.com')->{status}, 303, 'the second tab works');
-is(submit($mine, $my_form, login_id => 'tab1@example.com')->{status}, 303, 'and then the first');
+is($mine->get($my_form)->{status}, 200, 'the first form is still shown after another one was opened in a second tab');
+is(submit($mine, $second_tab, login_id => 'tab2@example.com')->{status}, 303, 'the form of the second tab can be submitted');
+is(submit($mine, $my_form, login_id => 'tab1@example.com')->{status}, 303, 'the form of the first tab can be submitted after that of the second');
 
 my $ended = browser();
 my ($ended_form, $ended_guest) = form($ended);
 browser()->post_form('/oauth2/revoke', token => $ended_guest->{refresh_token});
-expired(submit($ended, $ended_form, login_id => 'late@example.com'), 'a guest who has logged out meanwhile');
+expired(submit($ended, $ended_form, login_id => 'late@example.com'), 'the form of a guest that has logged out is refused');
 my $disabled = browser();
 my ($disabled_form, $disabled_guest) = form($disabled);
 call($node, 'disable_user', user_id => $disabled_guest->{sub});
 cmp_ok(submit($disabled, $disabled_form, login_id => 'late@example.com')->{status}, '>=', 400,
-	'a guest who was disabled meanwhile cannot go on');
-is(query("SELECT count(*) FROM anon_auth.login_ids WHERE value = 'late\@example.com'"), 0, 'neither has got an account');
+	'the form of a disabled guest is refused');
+is(query("SELECT count(*) FROM anon_auth.login_ids WHERE value = 'late\@example.com'"), 0, 'the refused forms create no login ID');
 
 # ---------------------------------------------------------------------------
-# Headers of a page; hostile strings in it
+# Headers of the pages, and hostile text in them
 # ---------------------------------------------------------------------------
 
 my $hostile = q{"><script>alert(1)</script><img src=x onerror=alert(1)>'};
@@ -587,19 +588,19 @@ for my $i (0 .. $#pages)
 	my @styles = $body =~ m{<style[^>]*>(.*?)</style>}gs;
 
 	unlike($body, qr/<script>alert|<img src=x|<b>/, "page $i: hostile strings are escaped");
-	unlike($body =~ s/"[^"]*"//gr, qr/<[a-z][^<>]*\s(?:on\w+|style)\s*=/i, "page $i: no inline handler, no inline style");
-	unlike($body, qr{<[a-z][^<>]*\s(?:src|href)\s*=\s*["']?(?:https?:)?//(?!app\.example)}i, "page $i: nothing comes from elsewhere");
-	like($csp, qr/(?:^|; )default-src 'none'(?:;|$)/, "page $i: nothing is allowed by default");
-	like($csp, qr/frame-ancestors 'none'/, "page $i: it cannot be framed");
-	like($csp, qr/base-uri 'none'/, "page $i: no base");
-	like($csp, qr/form-action 'self'/, "page $i: forms lead here");
-	unlike($csp, qr/unsafe|\*/, "page $i: no wildcard");
+	unlike($body =~ s/"[^"]*"//gr, qr/<[a-z][^<>]*\s(?:on\w+|style)\s*=/i, "page $i: there is no inline handler and no inline style");
+	unlike($body, qr{<[a-z][^<>]*\s(?:src|href)\s*=\s*["']?(?:https?:)?//(?!app\.example)}i, "page $i: nothing is loaded from other origins");
+	like($csp, qr/(?:^|; )default-src 'none'(?:;|$)/, "page $i: the Content-Security-Policy allows nothing by default");
+	like($csp, qr/frame-ancestors 'none'/, "page $i: the Content-Security-Policy forbids framing");
+	like($csp, qr/base-uri 'none'/, "page $i: the Content-Security-Policy forbids a base URL");
+	like($csp, qr/form-action 'self'/, "page $i: the Content-Security-Policy allows forms to the page's own origin");
+	unlike($csp, qr/unsafe|\*/, "page $i: the Content-Security-Policy has neither wildcards nor unsafe sources");
 	for my $inline (@scripts, @styles)
 	{
 		utf8::encode($inline) if utf8::is_utf8($inline);
-		like($csp, qr/'sha256-\Q@{[ sha256_base64($inline) ]}\E=?'/, "page $i: inline code is allowed by its hash");
+		like($csp, qr/'sha256-\Q@{[ sha256_base64($inline) ]}\E=?'/, "page $i: the Content-Security-Policy allows the inline code by its hash");
 	}
-	is_deeply($pages[$i]{headers}{$_->[0]}, [ $_->[1] ], "page $i: $_->[0]")
+	is_deeply($pages[$i]{headers}{$_->[0]}, [ $_->[1] ], "page $i: the header $_->[0] is set")
 	  for [ 'x-frame-options', 'DENY' ], [ 'x-content-type-options', 'nosniff' ], [ 'referrer-policy', 'same-origin' ];
 }
 settings(brand_name => undef, page_texts => '{}');
@@ -616,62 +617,62 @@ for my $case ([ 'de', '', 'de' ], [ 'zh-TW en', '', 'zh-Hant' ], [ '', 'de-AT,de
 	like($b->get($f)->{body}, qr/<html[^>]*lang="$expected"/, "ui_locales '$ui_locales', Accept-Language '$accept_language': $expected");
 }
 
-# A promotion that leads to an account there is, whose password is guessed
+# Guessing the password of an account during a promotion
 
 settings(promotion_conflict => 'merge', password_attempts_per_minute_per_user => 1);
 my $guessing = browser();
 my ($guessing_form) = form($guessing);
 shows(submit($guessing, $guessing_form, mode => 'log_in', login_id => 'phone@example.com', password => 'a wrong one'), 422, qr/aria-invalid="true"/,
-	'a wrong password of an account to merge with');
+	'a wrong password for the account to merge with is refused');
 my $too_often = submit($guessing, $guessing_form, mode => 'log_in', login_id => 'phone@example.com', password => 'another one');
-shows($too_often, 429, qr/name="password"/, qr/one attempt too many/, '... too often');
-like($too_often->{headers}{'retry-after'}[0], qr/^\d+$/, '... says when to try again');
+shows($too_often, 429, qr/name="password"/, qr/one attempt too many/, 'the second wrong password in a minute is answered with status 429');
+like($too_often->{headers}{'retry-after'}[0], qr/^\d+$/, 'the answer has a Retry-After header');
 settings(promotion_conflict => 'error', password_attempts_per_minute_per_user => 30);
 query('SELECT anon_auth.reset_counters()');
 
-# Login IDs longer than anybody's
+# Overlong login IDs
 
 my $long = browser();
 my ($long_form) = form($long);
-shows(submit($long, $long_form, login_id => 'x' x 5000 . '@example.com'), 422, qr/aria-invalid="true"/, 'a login ID of 5000 characters at sign-up');
+shows(submit($long, $long_form, login_id => 'x' x 5000 . '@example.com'), 422, qr/aria-invalid="true"/, 'a sign-up with a login ID of 5000 characters is refused');
 my $long_login = authorize($long)->{location};
-shows($long->post_form($long_login, login_id => 'x' x 5000, password => 'long enough'), 422, qr/aria-invalid="true"/, '... at login');
+shows($long->post_form($long_login, login_id => 'x' x 5000, password => 'long enough'), 422, qr/aria-invalid="true"/, 'a login with a login ID of 5000 characters is refused');
 
-# Logout that another site asks for
+# Logout requested by another site
 
 my $asked_out = $cookies->get('/oauth2/end_session', post_logout_redirect_uri => 'https://app.example/bye', state => 's',
 	ui_locales => 'de', 'sec-fetch-site:' => 'cross-site');
-shows($asked_out, 200, qr/<form[^>]*method="post"/i, qr/<html[^>]*lang="de"/, qr/name="ui_locales" value="de"/, 'a logout that another site asks for is asked about');
-is($cookies->get('/oauth2/userinfo')->{status}, 200, 'and has not happened');
+shows($asked_out, 200, qr/<form[^>]*method="post"/i, qr/<html[^>]*lang="de"/, qr/name="ui_locales" value="de"/, 'end_session requested by another site asks the user to confirm');
+is($cookies->get('/oauth2/userinfo')->{status}, 200, 'end_session requested by another site does not end the session');
 is($cookies->post_form('/oauth2/end_session', post_logout_redirect_uri => 'https://app.example/bye', state => 's')->{location},
-	'https://app.example/bye?state=s', 'until the user says so');
-is($cookies->get('/oauth2/userinfo')->{status}, 401, 'then it has');
+	'https://app.example/bye?state=s', 'end_session redirects after the user confirmed');
+is($cookies->get('/oauth2/userinfo')->{status}, 401, 'end_session ends the session after the user confirmed');
 my $unregistered = browser()->get('/oauth2/end_session', post_logout_redirect_uri => 'https://evil.example/');
-shows($unregistered, 200, qr/./, 'a logout URI that is not registered');
-is($unregistered->{location}, undef, 'is not gone to');
+shows($unregistered, 200, qr/./, 'end_session with an unregistered URI answers with a page');
+is($unregistered->{location}, undef, 'end_session does not redirect to an unregistered URI');
 
-# Time
+# Expiry
 
 SKIP:
 {
 	my $clock = AnonAuth::Clock->new;
 
-	skip 'there is no C compiler to make a clock with', 1 if !$clock;
+	skip 'no C compiler is available to build the library that moves the clock', 1 if !$clock;
 	$clock->restart($node);
 
 	my $slow = browser();
 	my ($slow_form, $slow_guest) = form($slow);
 	$clock->set_ahead(19 * 60);
-	is($slow->get($slow_form)->{status}, 200, 'the form is good for 19 minutes, though the promotion code was for 5');
+	is($slow->get($slow_form)->{status}, 200, 'the form is shown after 19 minutes, although the promotion code expired after 5');
 	my $slow_done = submit($slow, $slow_form, login_id => 'slow@example.com');
-	is($slow_done->{status}, 303, 'and can be sent');
-	is((jws_parts(exchange($slow_done->{location})->{json}{access_token}))[1]{sub}, $slow_guest->{sub}, 'for the guest');
+	is($slow_done->{status}, 303, 'the form can be submitted after 19 minutes');
+	is((jws_parts(exchange($slow_done->{location})->{json}{access_token}))[1]{sub}, $slow_guest->{sub}, 'the form submitted after 19 minutes promotes its guest');
 
 	my $slower = browser();
 	my ($slower_form) = form($slower);
 	$clock->set_ahead(40 * 60);
-	expired($slower->get($slower_form), 'the form after 21 minutes');
-	expired(submit($slower, $slower_form, login_id => 'slower@example.com'), 'what is sent after 21 minutes');
+	expired($slower->get($slower_form), 'the form is not shown after 21 minutes');
+	expired(submit($slower, $slower_form, login_id => 'slower@example.com'), 'the form cannot be submitted after 21 minutes');
 }
 
 $node->stop;

@@ -1,6 +1,5 @@
-# Two databases of one server have one master key file.  Whatever one of them
-# makes must be refused by the other, even where that has the same rows; a dump
-# that is restored elsewhere takes its database's identity along.
+# Two databases of a server share a master key file. Each database must refuse
+# everything that the other one made, even if both have the same rows.
 
 use strict;
 use warnings;
@@ -16,7 +15,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# A database that the helpers take for a node's only one.
+# Makes a database look like a node to the helpers, which use a node's database
+# postgres.
 {
 	package OneDatabase;
 
@@ -58,7 +58,8 @@ SQL
 }
 
 # ---------------------------------------------------------------------------
-# What a database makes: how it is got, and whether another one accepts it
+# Everything that a database makes: how to get it, and whether a database
+# accepts it
 # ---------------------------------------------------------------------------
 
 my $verifier = 'v' x 43;
@@ -204,7 +205,8 @@ sub all_are
 	is(is_accepted($database, $_, $things->{$_}), $expected, "$_ $name") for sort keys %kinds;
 }
 
-# The second database comes by the rows of the first, as a copy for tests does.
+# Gives the second database the rows of the first, as a copy for tests would
+# have them.
 sub copy_rows
 {
 	my $directory = PostgreSQL::Test::Utils::tempdir();
@@ -221,18 +223,18 @@ sub copy_rows
 
 my $made_by_one = get_all($one);
 copy_rows();
-all_are(!!0, $two, $made_by_one, 'of another database is refused, although the rows are there');
-all_are(!!1, $one, $made_by_one, 'is accepted where it was made');
+all_are(!!0, $two, $made_by_one, 'of another database is refused, although the rows exist');
+all_are(!!1, $one, $made_by_one, 'is accepted by the database that made it');
 
-# The redirect that such a page would have led to.
+# A page of another database must not redirect to its redirect URI.
 my $account = account($one);
 my $victim = AnonAuth::Browser->new($two, headers => {%same_origin});
 my $page = authorize($two, $victim);
-like($page, qr{/flows/login\?x_ref=}, 'a database sends a browser on to its login page');
+like($page, qr{/flows/login\?x_ref=}, 'authorize redirects to the login form');
 $victim->{node} = $one;
 my $answer = $victim->post_form($page, login_id => $account->{email}, password => 'correct horse');
-is($answer->{location}, undef, '... which another database does not take for its own: nobody is redirected');
-is($answer->{status}, 400, '... and an error is shown');
+is($answer->{location}, undef, 'submitting a form of another database does not redirect');
+is($answer->{status}, 400, 'submitting a form of another database is answered with an error');
 
 my $code = code_in($kinds{'an open login page'}{use} && do
 	{
@@ -241,7 +243,7 @@ my $code = code_in($kinds{'an open login page'}{use} && do
 		$open->{browser}->post_form($open->{page}, login_id => $open->{email}, password => 'correct horse')->{location};
 	});
 is(exchange($two, $code), undef, 'an authorization code of another database is refused');
-ok(exchange($one, $code), '... and accepted where it was made');
+ok(exchange($one, $code), 'an authorization code is accepted by the database that made it');
 
 $node->stop;
 

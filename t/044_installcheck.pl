@@ -1,5 +1,5 @@
-# `make installcheck` on a server where another database uses anon_auth: that one
-# must not notice.
+# `make installcheck` on a server where another database uses anon_auth must not
+# affect that database.
 
 use strict;
 use warnings;
@@ -22,19 +22,19 @@ my $file = $node->data_dir . '/anon_auth.master_key';
 my $before = slurp_file($file);
 my $guest = call($node, 'authenticate_anonymously', client_id => 'app');
 
-# The first of all tests, and those that change keys.
+# own_master_key, which runs first, and the tests that change keys.
 my @tests = grep { -f "$top/sql/$_.sql" } qw(own_master_key key_rotation master_key_rotation signing_keys);
 my $output = PostgreSQL::Test::Utils::tempdir();
 like(slurp_file("$top/Makefile"), qr/^REGRESS = own_master_key /m, 'own_master_key runs before the other tests');
 $node->command_ok(
 	[ $ENV{PG_REGRESS}, "--inputdir=$top", "--outputdir=$output", '--bindir=', '--encoding=UTF8', '--dbname=contrib_regression',
 		'--host=' . $node->host, '--port=' . $node->port, @tests ],
-	'the regression tests pass beside another database');
-is(slurp_file($file), $before, '... and leave the master key file of the server alone');
+	'the regression tests pass on a server with another database');
+is(slurp_file($file), $before, 'the regression tests do not change the master key file of the server');
 is(call($node, 'refresh_session', client_id => 'app', refresh_token => $guest->{refresh_token})->{sub}, $guest->{sub},
-	'... so that the sessions of the other database live');
+	'sessions of the other database can be refreshed after the regression tests');
 is($node->safe_psql('postgres', q{SELECT length(anon_auth.sign_jwt('{}', kid)) > 100 FROM anon_auth.signing_keys}), 't',
-	'... and its signing keys sign');
+	'signing keys of the other database can sign after the regression tests');
 $node->stop;
 
 done_testing();

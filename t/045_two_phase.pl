@@ -1,5 +1,5 @@
-# Two-phase commit: which calls cannot be part of a prepared transaction, because
-# they send a NOTIFY, and that others can.
+# Two-phase commit: calls that send a NOTIFY cannot be part of a prepared
+# transaction, and other calls can.
 
 use strict;
 use warnings;
@@ -19,7 +19,8 @@ $node->start;
 
 sub query { return $node->safe_psql('postgres', $_[0]); }
 
-# The SQLSTATE of PREPARE TRANSACTION after some calls; they are rolled back.
+# The SQLSTATE of PREPARE TRANSACTION after the calls, or "prepared". The
+# transaction is rolled back.
 sub prepared
 {
 	my (@calls) = @_;
@@ -31,7 +32,7 @@ sub prepared
 }
 
 query('CREATE EXTENSION anon_auth');
-is(prepared(q{anon_auth.create_client('first', 'native')}), '0A000', 'the first client makes the first signing key');
+is(prepared(q{anon_auth.create_client('first', 'native')}), '0A000', 'the first create_client() cannot be prepared, because it creates the first signing key');
 query(q{SELECT anon_auth.create_client('app', 'native'); UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1});
 my $guest = call($node, 'authenticate_anonymously', client_id => 'app');
 my $refresh_token = sql_literal($guest->{refresh_token});
@@ -45,11 +46,11 @@ is(prepared($_), '0A000', "$_ cannot be prepared")
   q{anon_auth.request_password_reset('nobody@example.com')},
   q{anon_auth.request_verification(access_token => t.access_token) FROM anon_auth.authenticate('app', 'ada@example.com', 'correct horse') t};
 my $kid = sql_literal(query('SELECT kid FROM anon_auth.signing_keys'));
-is(prepared('anon_auth.rotate_signing_key()', "anon_auth.retire_signing_key($kid)"), '0A000', 'nor can the retirement of a key');
+is(prepared('anon_auth.rotate_signing_key()', "anon_auth.retire_signing_key($kid)"), '0A000', 'retire_signing_key() cannot be prepared');
 my $comments = query(q{SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
 	WHERE p.pronamespace = 'anon_auth'::regnamespace AND d.description LIKE '%PREPARE TRANSACTION%0A000%'});
 is($comments, 'create_client create_signing_key ensure_signing_key import_signing_key request_password_reset request_verification retire_signing_key rotate_signing_key',
-	'the comments of these functions say so');
+	'the comments of exactly these functions say that they cannot be prepared');
 
 $node->stop;
 done_testing();

@@ -1,6 +1,6 @@
-# Errors of functions that are not ours: a trigger that raises the SQLSTATE of a
-# cancellation, in whatever language, does not stop purge() for everybody, and a
-# real cancellation does.
+# Errors that other functions raise during purge(). A trigger that raises the
+# SQLSTATE of a cancellation, in whatever language, must not stop purge() for
+# other guests. A real cancellation must.
 
 use strict;
 use warnings;
@@ -19,7 +19,7 @@ sub query { return $node->safe_psql('postgres', $_[0]); }
 plan skip_all => 'dblink is not installed'
   if query(q{SELECT count(*) FROM pg_available_extensions WHERE name = 'dblink'}) eq '0';
 
-# dblink raises in C what the other end has raised.
+# dblink is a C function that raises the error of the other connection.
 my $connection = $node->connstr('postgres') =~ s/'/''/gr;
 query(<<"SQL");
 CREATE EXTENSION anon_auth;
@@ -53,8 +53,8 @@ for my $code (qw(57014 57P01 40001 40P01 53200))
 	my $kept = query('SELECT public.retire(3)');
 	my ($status, $output, $errors) = $node->psql('postgres', 'SELECT guests, skipped_guests FROM anon_auth.purge()');
 
-	is("$status $output", '0 2|1', "a trigger that raises $code keeps its guest alone") or diag($errors);
-	is(query("SELECT count(*) FROM anon_auth.users WHERE id = '$kept'"), 1, '... which is there');
+	is("$status $output", '0 2|1', "purge() keeps only the guest whose trigger raises $code") or diag($errors);
+	is(query("SELECT count(*) FROM anon_auth.users WHERE id = '$kept'"), 1, "the guest whose trigger raises $code still exists");
 	query('DROP TRIGGER refuse ON public.carts; TRUNCATE public.carts; UPDATE anon_auth.users SET purge_from = now()');
 	query('SELECT anon_auth.purge()');
 }
@@ -62,9 +62,9 @@ for my $code (qw(57014 57P01 40001 40P01 53200))
 query('CREATE TRIGGER wait BEFORE DELETE ON public.carts FOR EACH ROW EXECUTE FUNCTION public.wait()');
 query('SELECT public.retire(3)');
 my ($status, $output, $errors) = $node->psql('postgres', "SET statement_timeout = '500ms'; SELECT guests, skipped_guests FROM anon_auth.purge()");
-isnt($status, 0, 'a statement that takes too long in a trigger is cancelled');
-like($errors, qr/canceling statement due to statement timeout/, '... as such');
-is(query('SELECT count(*) FROM anon_auth.users'), 3, '... and nothing of it has happened');
+isnt($status, 0, 'a statement timeout in a trigger cancels purge()');
+like($errors, qr/canceling statement due to statement timeout/, 'the error of purge() is the statement timeout');
+is(query('SELECT count(*) FROM anon_auth.users'), 3, 'the canceled purge() deletes no guest');
 
 $node->stop;
 done_testing();
