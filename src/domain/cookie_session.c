@@ -30,10 +30,10 @@
 static TimestampTz
 expiry_after_use(const BrowserPolicy *policy, TimestampTz begin, TimestampTz now)
 {
-	TimestampTz end = begin + policy->session_lifetime * USECS_PER_SEC;
+	TimestampTz end = begin + policy->session_lifetime_seconds * USECS_PER_SEC;
 
-	if (policy->session_idle_timeout > 0)
-		end = Min(end, now + policy->session_idle_timeout * USECS_PER_SEC);
+	if (policy->session_idle_timeout_enabled)
+		end = Min(end, now + policy->session_idle_timeout_seconds * USECS_PER_SEC);
 	return end;
 }
 

@@ -170,11 +170,22 @@ one_time_code_recipient(const LoginIdRow *row)
 	return login_id_differs_in_case_only(as_given.value, folded.value) ? as_given.value : row->value;
 }
 
+/* In seconds. */
+static int
+code_lifetime(CodePurpose purpose)
+{
+	CodePolicy	policy;
+
+	settings_read_code_policy(&policy);
+	return purpose == CODE_PASSWORD_RESET ?
+		policy.password_reset_code_lifetime_seconds : policy.verification_code_lifetime_seconds;
+}
+
 TimestampTz
 one_time_code_send(const OneTimeCodeKey *key, const char *recipient, TimestampTz now)
 {
 	TimestampTz expires_at = now +
-		settings_code_lifetime(key->purpose == CODE_PASSWORD_RESET) * USECS_PER_SEC;
+		code_lifetime(key->purpose) * USECS_PER_SEC;
 	char	   *code = make_code(key->purpose);
 	OneTimeCode row = {.created_at = now,.expires_at = expires_at};
 

@@ -125,10 +125,10 @@ password_make_hash(const char *password, const AccountPolicy *policy)
 
 	check_length(password);
 	INSTR_TIME_SET_CURRENT(begin);
-	take_slot(&tag, policy->hash_concurrency);
+	take_slot(&tag, policy->password_hash_concurrency);
 	result = crypto_pwhash_str_alg(hash, password, strlen(password),
-								   policy->hash_passes,
-								   (size_t) policy->hash_memory_kib * 1024,
+								   policy->password_hash_passes,
+								   (size_t) policy->password_hash_memory_kib * 1024,
 								   crypto_pwhash_ALG_ARGON2ID13);
 	LockRelease(&tag, ExclusiveLock, false);
 	remember_duration(&begin);
@@ -136,7 +136,7 @@ password_make_hash(const char *password, const AccountPolicy *policy)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),
-				 errdetail("A password hash needs %d kB.", policy->hash_memory_kib)));
+				 errdetail("A password hash needs %d kB.", policy->password_hash_memory_kib)));
 	return hash;
 }
 
@@ -148,7 +148,7 @@ hash_matches(const char *hash, const char *password, const AccountPolicy *policy
 	bool		matches;
 
 	INSTR_TIME_SET_CURRENT(begin);
-	take_slot(&tag, policy->hash_concurrency);
+	take_slot(&tag, policy->password_hash_concurrency);
 	matches = crypto_pwhash_str_verify(hash, password, strlen(password)) == 0;
 	LockRelease(&tag, ExclusiveLock, false);
 	remember_duration(&begin);
@@ -174,8 +174,8 @@ password_check(const pg_uuid_t *user_id, const char *password, const AccountPoli
 	if (!hash_matches(row.password_hash, password, policy))
 		return false;
 	match->hash = row.password_hash;
-	if (crypto_pwhash_str_needs_rehash(row.password_hash, policy->hash_passes,
-									   (size_t) policy->hash_memory_kib * 1024) != 0)
+	if (crypto_pwhash_str_needs_rehash(row.password_hash, policy->password_hash_passes,
+									   (size_t) policy->password_hash_memory_kib * 1024) != 0)
 		match->new_hash = password_make_hash(password, policy);
 	return true;
 }

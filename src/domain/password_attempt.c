@@ -40,14 +40,21 @@ subject_of_attempt(const pg_uuid_t *user_id, const char *login_id)
 	return psprintf("user/%s", id);
 }
 
+static bool
+is_counted_by_address(const AttemptPolicy *policy)
+{
+	return policy->lockout_type == LOCKOUT_TYPE_PER_USER_PER_IP;
+}
+
 /*
  * Return the name of a counter: which is "count" or "until".  With
- * settings.lockout_per_ip, failures are counted by user and client's address.
+ * settings.lockout_type per_user_per_ip, failures are counted by user and client's
+ * address.
  */
 static char *
 lockout_counter(const char *which, const PasswordAttempt *attempt)
 {
-	const char *address = attempt->policy.lockout_per_ip ? attempt->address : NULL;
+	const char *address = is_counted_by_address(&attempt->policy) ? attempt->address : NULL;
 
 	return psprintf("lockout/%s/%s%s%s", which,
 					subject_of_attempt(attempt->user_id, attempt->login_id),
@@ -58,7 +65,7 @@ static void
 refuse_if_locked(const PasswordAttempt *attempt)
 {
 	int64		left = counter_get(lockout_counter("until", attempt),
-								   attempt->policy.lockout_maximum * USECS_PER_SEC, NULL);
+								   attempt->policy.lockout_maximum_seconds * USECS_PER_SEC, NULL);
 
 	if (left == 0)
 		return;
@@ -73,10 +80,10 @@ refuse_if_locked(const PasswordAttempt *attempt)
 static int64
 lockout_seconds(const AttemptPolicy *policy, int64 failures)
 {
-	double		seconds = policy->lockout_minimum *
+	double		seconds = policy->lockout_minimum_seconds *
 		pow(policy->lockout_backoff_factor, failures - policy->lockout_max_attempts);
 
-	return (int64) Min(seconds, policy->lockout_maximum);
+	return (int64) Min(seconds, policy->lockout_maximum_seconds);
 }
 
 /* Count the attempt as a failure, and lock the user if it is one too many. */
@@ -86,7 +93,7 @@ presume_failure(PasswordAttempt *attempt)
 	const AttemptPolicy *policy = &attempt->policy;
 
 	attempt->failures = counter_increment(lockout_counter("count", attempt),
-										  policy->lockout_history * USECS_PER_SEC, true);
+										  policy->lockout_history_seconds * USECS_PER_SEC, true);
 	if (attempt->failures == 0)
 	{
 		counter_statistic_add(COUNTER_RATE_LIMITED, 1);
@@ -145,7 +152,7 @@ password_attempt_end_lockout(const pg_uuid_t *user_id)
 	PasswordAttempt attempt = {.user_id = user_id};
 
 	settings_read_attempt_policy(&attempt.policy);
-	if (attempt.policy.lockout_per_ip)
+	if (is_counted_by_address(&attempt.policy))
 		attempt.address = client_address();
 	password_attempt_succeeded(&attempt);
 }

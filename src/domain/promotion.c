@@ -43,7 +43,7 @@ normalise_login_ids(const PromotionRequest *request, const AccountPolicy *policy
 
 		if (request->login_ids[type] == NULL)
 			continue;
-		if (!policy->login_id_allowed[type])
+		if (!account_policy_allows(policy, type))
 			reason = "this kind of login ID is switched off (settings.login_id_types)";
 		else
 			reason = login_id_normalise(type, request->login_ids[type], &policy->login_id,
@@ -167,7 +167,7 @@ use_account(const Client *client, const ProvenGuest *guest, const pg_uuid_t *own
 
 	if (!login_with_password(client, owner, NULL, request->password, policy, now, user))
 		return false;
-	if (policy->conflict == CONFLICT_MERGE &&
+	if (policy->promotion_conflict == PROMOTION_CONFLICT_MERGE &&
 		!merge_guest(client->client_id, &guest->user, guest->by_session ? &guest->session_id : NULL,
 					 owner, policy->merge, now, &tables, &count))
 		guest_proof_raise_lost(guest);
@@ -203,7 +203,8 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 		raise_required("password");
 	guest_proof_open(client, &request->proof, true, now, &guest);
 	count = normalise_login_ids(request, &policy, login_ids);
-	if (find_conflict(login_ids, count, policy.conflict != CONFLICT_ERROR, &owner))
+	if (find_conflict(login_ids, count, policy.promotion_conflict != PROMOTION_CONFLICT_ERROR,
+					  &owner))
 		return use_account(client, &guest, &owner, request, &policy, now, user);
 
 	password_check_policy(request->password, &policy);
@@ -230,7 +231,7 @@ promotion_repeat(const Client *client, const PromotionRequest *request, Timestam
 	count = normalise_login_ids(request, &policy, login_ids);
 
 	/* A guest that is gone has been merged into whom these belong to. */
-	if (policy.conflict == CONFLICT_MERGE && !users_find(guest_id, user))
+	if (policy.promotion_conflict == PROMOTION_CONFLICT_MERGE && !users_find(guest_id, user))
 	{
 		if (!find_conflict(login_ids, count, true, &owner))
 			raise_invalid_promotion_code("The guest is gone.");

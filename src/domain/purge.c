@@ -176,7 +176,7 @@ purge_due_batch(Purge *purge, bool with_key, TimestampTz since, ArrayType *due)
 	deletion.ids = purge_subtract(deletion.ids,
 								  purge_postpone_used(with_key, deletion.ids, since));
 
-	kept = kept_guests(deletion.ids, purge->policy.cascade, &interval);
+	kept = kept_guests(deletion.ids, purge->policy.purge_policy == PURGE_MODE_CASCADE, &interval);
 	purge_postpone(kept, purge->now + interval);
 	purge->counts.skipped_guests += purge_count(kept);
 	deletion.ids = purge_subtract(deletion.ids, kept);

@@ -70,20 +70,23 @@ typedef struct LimitRule
  */
 static const LimitRule limit_rules[] = {
 	[LIMIT_SIGN_UP] =
-	{"sign_up", SETTING(guest_sign_ups), MINUTE, "guest sign-ups a minute"},
+	{"sign_up", SETTING(guest_sign_ups_per_minute), MINUTE, "guest sign-ups a minute"},
 	[LIMIT_SIGN_UP_BY_ADDRESS] =
-	{"sign_up/ip/%s", SETTING(guest_sign_ups_per_ip), MINUTE, "guest sign-ups"},
+	{"sign_up/ip/%s", SETTING(guest_sign_ups_per_minute_per_ip), MINUTE, "guest sign-ups"},
 	[LIMIT_DEVICE_KEY] =
-	{"device_key/%s", SETTING(device_key_logins), MINUTE, "logins of one device key a minute"},
+	{"device_key/%s", SETTING(device_key_logins_per_minute), MINUTE,
+	"logins of one device key a minute"},
 	[LIMIT_PASSWORD_BY_ADDRESS] =
-	{"password/ip/%s", ATTEMPTS(attempts_per_ip), MINUTE, "password attempts"},
+	{"password/ip/%s", ATTEMPTS(password_attempts_per_minute_per_ip), MINUTE, "password attempts"},
 	[LIMIT_PASSWORD_BY_USER_AND_ADDRESS] =
-	{"password/%s/ip/%s", ATTEMPTS(attempts_per_user_per_ip), MINUTE,
+	{"password/%s/ip/%s", ATTEMPTS(password_attempts_per_minute_per_user_per_ip), MINUTE,
 	"password attempts for one user from one address a minute"},
 	[LIMIT_PASSWORD_BY_USER] =
-	{"password/%s", ATTEMPTS(attempts_per_user), MINUTE, "password attempts for one user a minute"},
+	{"password/%s", ATTEMPTS(password_attempts_per_minute_per_user), MINUTE,
+	"password attempts for one user a minute"},
 	[LIMIT_UNKNOWN_LOGIN_ID] =
-	{"unknown_login_id", ATTEMPTS(unknown_login_ids), MINUTE, NULL /* never an error */ },
+	{"unknown_login_id", ATTEMPTS(unknown_login_ids_per_minute), MINUTE,
+	NULL /* never an error */ },
 	[LIMIT_CODE_REQUEST_AN_HOUR] =
 	{"code/%s/hour/%s", FIXED(CODES_PER_HOUR), HOUR, "codes an hour"},
 	[LIMIT_CODE_REQUEST_A_MINUTE] =

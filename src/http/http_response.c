@@ -110,7 +110,8 @@ void
 http_set_session_cookie(const HttpRequest *request, HttpResponse *response, const char *value)
 {
 	set_session_cookies(request, response, value, "true",
-						request->policy.cookie_persistent ? request->policy.session_lifetime : -1);
+						request->policy.session_cookie_persistent ?
+						request->policy.session_lifetime_seconds : -1);
 }
 
 void

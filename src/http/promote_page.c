@@ -55,7 +55,7 @@ add_types(StringInfo model, const AccountPolicy *policy)
 	appendStringInfoChar(model, '[');
 	for (type = 0; type < LOGIN_ID_TYPES; type++)
 	{
-		if (!policy->login_id_allowed[type])
+		if (!account_policy_allows(policy, type))
 			continue;
 		appendStringInfo(model, "%s\"%s\"", first ? "" : ",", login_id_type_name(type));
 		first = false;
@@ -68,12 +68,12 @@ add_password_policy(StringInfo model, const PasswordPolicy *policy)
 {
 	json_add_name(model, "password_policy");
 	json_open(model);
-	json_add_integer(model, "min_length", policy->min_length);
-	json_add_boolean(model, "uppercase", policy->require_uppercase);
-	json_add_boolean(model, "lowercase", policy->require_lowercase);
-	json_add_boolean(model, "alphabet", policy->require_alphabet);
-	json_add_boolean(model, "digit", policy->require_digit);
-	json_add_boolean(model, "symbol", policy->require_symbol);
+	json_add_integer(model, "min_length", policy->password_min_length);
+	json_add_boolean(model, "uppercase", policy->password_require_uppercase);
+	json_add_boolean(model, "lowercase", policy->password_require_lowercase);
+	json_add_boolean(model, "alphabet", policy->password_require_alphabet);
+	json_add_boolean(model, "digit", policy->password_require_digit);
+	json_add_boolean(model, "symbol", policy->password_require_symbol);
 	json_close(model);
 }
 
@@ -102,7 +102,8 @@ show_form(const Promoting *promoting, int status, HttpResponse *response)
 	json_add_string(&model, "login_id_type", login_id_type_name(form->type));
 	if (form->login_id != NULL)
 		json_add_string(&model, "login_id", form->login_id);
-	json_add_boolean(&model, "merges", promoting->policy.conflict == CONFLICT_MERGE);
+	json_add_boolean(&model, "merges",
+					 promoting->policy.promotion_conflict == PROMOTION_CONFLICT_MERGE);
 	add_errors(&model, form);
 	add_password_policy(&model, &promoting->policy.password);
 	json_close(&model);
@@ -122,7 +123,7 @@ login_id_type_of(const AccountPolicy *policy, const char *name)
 
 	for (type = LOGIN_ID_TYPES - 1; type >= 0; type--)
 	{
-		if (!policy->login_id_allowed[type])
+		if (!account_policy_allows(policy, type))
 			continue;
 		if (name != NULL && strcmp(login_id_type_name(type), name) == 0)
 			return type;

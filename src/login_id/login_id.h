@@ -15,7 +15,7 @@
 
 #include "postgres.h"
 
-#include "base/string_list.h"
+#include "login_id/policy_field.h"
 
 typedef enum LoginIdType
 {
@@ -26,18 +26,13 @@ typedef enum LoginIdType
 
 #define LOGIN_ID_TYPES		3
 
-/* The rules that apply, from anon_auth.settings. */
+/*
+ * The rules that apply, from anon_auth.settings.  Empty block lists block nothing;
+ * empty allow lists allow everything.
+ */
 typedef struct LoginIdPolicy
 {
-	bool		email_case_sensitive;
-	bool		email_block_plus_sign;
-	bool		email_ignore_dot_sign;
-	StringList	email_domain_blocklist; /* empty: no domain is blocked */
-	StringList	email_domain_allowlist; /* empty: every domain is allowed */
-	StringList	phone_country_code_allowlist;	/* "852", "49"; empty: every code */
-	bool		username_ascii_only;
-	bool		username_block_reserved;
-	StringList	username_excluded_keywords;
+	LOGIN_ID_POLICY_COLUMNS(POLICY_FIELD)
 } LoginIdPolicy;
 
 /* Both strings are palloc'd. */

@@ -82,14 +82,17 @@ password_policy_check(const char *password, const PasswordPolicy *policy)
 
 	scan_password(password, &contents);
 	/* An empty password is refused under every policy. */
-	broken[PASSWORD_TOO_SHORT] = contents.length < Max(policy->min_length, 1);
-	broken[PASSWORD_UPPERCASE_REQUIRED] = policy->require_uppercase && !contents.has_uppercase;
-	broken[PASSWORD_LOWERCASE_REQUIRED] = policy->require_lowercase && !contents.has_lowercase;
-	broken[PASSWORD_ALPHABET_REQUIRED] = policy->require_alphabet &&
+	broken[PASSWORD_TOO_SHORT] = contents.length < Max(policy->password_min_length, 1);
+	broken[PASSWORD_UPPERCASE_REQUIRED] = policy->password_require_uppercase &&
+		!contents.has_uppercase;
+	broken[PASSWORD_LOWERCASE_REQUIRED] = policy->password_require_lowercase &&
+		!contents.has_lowercase;
+	broken[PASSWORD_ALPHABET_REQUIRED] = policy->password_require_alphabet &&
 		!contents.has_uppercase && !contents.has_lowercase;
-	broken[PASSWORD_DIGIT_REQUIRED] = policy->require_digit && !contents.has_digit;
-	broken[PASSWORD_SYMBOL_REQUIRED] = policy->require_symbol && !contents.has_symbol;
-	broken[PASSWORD_EXCLUDED_KEYWORD] = has_excluded_keyword(password, &policy->excluded_keywords);
+	broken[PASSWORD_DIGIT_REQUIRED] = policy->password_require_digit && !contents.has_digit;
+	broken[PASSWORD_SYMBOL_REQUIRED] = policy->password_require_symbol && !contents.has_symbol;
+	broken[PASSWORD_EXCLUDED_KEYWORD] =
+		has_excluded_keyword(password, &policy->password_excluded_keywords);
 	for (i = 0; i < PASSWORD_RULES; i++)
 		if (broken[i])
 			bits |= 1 << i;
@@ -108,7 +111,7 @@ password_policy_violations(const char *password, const PasswordPolicy *policy)
 		[PASSWORD_EXCLUDED_KEYWORD] = "must not contain an excluded keyword"
 	};
 	uint32		broken = password_policy_check(password, policy);
-	int			min_length = Max(policy->min_length, 1);
+	int			min_length = Max(policy->password_min_length, 1);
 	StringInfoData text;
 	int			i;
 

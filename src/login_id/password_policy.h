@@ -10,18 +10,15 @@
 
 #include "postgres.h"
 
-#include "base/string_list.h"
+#include "login_id/policy_field.h"
 
-/* The rules that apply, from anon_auth.settings. */
+/*
+ * The rules that apply, from anon_auth.settings.  Lengths are in code points; an
+ * empty password is refused under every policy.
+ */
 typedef struct PasswordPolicy
 {
-	int			min_length;		/* code points; at least 1 is required anyway */
-	bool		require_uppercase;
-	bool		require_lowercase;
-	bool		require_alphabet;
-	bool		require_digit;
-	bool		require_symbol;
-	StringList	excluded_keywords;
+	PASSWORD_POLICY_COLUMNS(POLICY_FIELD)
 } PasswordPolicy;
 
 /* The rules that a password can break: bits in password_policy_check(). */

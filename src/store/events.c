@@ -22,7 +22,8 @@ events_are_kept(const char *type)
 {
 	const Settings *settings = settings_get();
 
-	return settings->keep_all_events || string_list_contains(&settings->event_types, type);
+	return settings->event_types.items == NULL ||
+		string_list_contains(&settings->event_types, type);
 }
 
 /* user_id is part of the primary key: the nil UUID stands for no user. */

@@ -1,94 +1,82 @@
 /*-------------------------------------------------------------------------
  *
  * settings.c
- *	  The settings row, and the per-statement copy of it.
+ *	  Statements on anon_auth.settings, and the per-statement copy of it.
  *
  * A statement may call the extension a million times (a loop, a row-security
  * policy), so the row is read once a statement.  This needs no invalidation
- * message, which would not cross nodes.  A change made by the statement itself
- * (a DO block) is told by settings_forget().
+ * message, which would not cross nodes.  The trigger of the table calls
+ * settings_forget() for a statement that changes the row itself (a DO block).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "base/raise.h"
-#include "catalog/pg_type.h"
 #include "store/owner_scope.h"
+#include "store/settings.h"
 #include "store/statement.h"
 #include "store/statement_stamp.h"
-#include "store/store.h"
-#include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-static StoreStatement read_settings = {
-	.sql = "SELECT issuer, audience, token_role, trust_request_claims,"
-	" anonymous_users_enabled, public_sign_up_enabled, event_types,"
-	" before_sign_up, access_token_claims, trusted_proxy_hops,"
-	" guest_sign_ups_per_minute, guest_sign_ups_per_minute_per_ip,"
-	" device_key_logins_per_minute, database_id"
-	" FROM anon_auth.settings",
-	.read_only = true
-};
+/* The texts of the enums of settings.list. */
+#define ENUM_NAMES(variable, ...) \
+	static const char *const variable##_texts[] = {__VA_ARGS__}; \
+	static const EnumNames variable = {lengthof(variable##_texts), variable##_texts}
 
-static StoreStatement read_database_id = {
-	.sql = "SELECT database_id FROM anon_auth.settings",
-	.read_only = true
-};
+ENUM_NAMES(promotion_conflict_names, PROMOTION_CONFLICT_NAMES);
+ENUM_NAMES(lockout_type_names, LOCKOUT_TYPE_NAMES);
+ENUM_NAMES(purge_mode_names, PURGE_MODE_NAMES);
 
-static StoreStatement renew_database_id = {
-	.sql = "UPDATE anon_auth.settings SET database_id = $1",
-	.nparams = 1,
-	.types = {UUIDOID}
-};
+RECORD_TYPE(settings, Settings, SETTINGS_COLUMNS);
+RECORD_TYPE(attempt_policy, AttemptPolicy, ATTEMPT_POLICY_COLUMNS);
+RECORD_TYPE(code_policy, CodePolicy, CODE_POLICY_COLUMNS);
+RECORD_TYPE(hook_names, HookNames, HOOK_NAMES_COLUMNS);
+RECORD_TYPE(purge_policy, PurgePolicy, PURGE_POLICY_COLUMNS);
+RECORD_TYPE(browser_policy, BrowserPolicy, BROWSER_POLICY_COLUMNS);
 
-static StoreStatement read_account_policy = {
-	.sql = "SELECT promotion_conflict, login_id_types,"
-	" email_case_sensitive, email_block_plus_sign, email_ignore_dot_sign,"
-	" email_domain_blocklist, email_domain_allowlist, phone_country_code_allowlist,"
-	" username_ascii_only, username_block_reserved, username_excluded_keywords,"
-	" password_min_length, password_require_uppercase, password_require_lowercase,"
-	" password_require_alphabet, password_require_digit, password_require_symbol,"
-	" password_excluded_keywords, password_hash_memory_kib, password_hash_passes,"
-	" password_hash_concurrency, after_promotion, merge"
-	" FROM anon_auth.settings",
-	.read_only = true
-};
+/* An AccountPolicy contains the structs of src/login_id. */
+#define LOGIN_ID_COLUMN(kind, name) \
+	{#name, "", RECORD_KIND_##kind, offsetof(AccountPolicy, login_id.name)},
+#define PASSWORD_COLUMN(kind, name) \
+	{#name, "", RECORD_KIND_##kind, offsetof(AccountPolicy, password.name)},
+#define ALL_ACCOUNT_COLUMNS(COLUMN) \
+	ACCOUNT_POLICY_COLUMNS(COLUMN) \
+	LOGIN_ID_POLICY_COLUMNS(LOGIN_ID_COLUMN) \
+	PASSWORD_POLICY_COLUMNS(PASSWORD_COLUMN)
 
-static StoreStatement read_browser_policy = {
-	.sql = "SELECT session_lifetime_seconds, session_idle_timeout_enabled,"
-	" session_idle_timeout_seconds, session_cookie_persistent, cookie_prefix,"
-	" cookie_domain, check_session_on_request FROM anon_auth.settings",
-	.read_only = true
-};
+RECORD_TYPE(account_policy, AccountPolicy, ALL_ACCOUNT_COLUMNS);
 
-static StoreStatement read_attempt_policy = {
-	.sql = "SELECT password_attempts_per_minute_per_ip, password_attempts_per_minute_per_user,"
-	" password_attempts_per_minute_per_user_per_ip, lockout_max_attempts,"
-	" lockout_type, lockout_history_seconds, lockout_minimum_seconds,"
-	" lockout_maximum_seconds, lockout_backoff_factor, unknown_login_ids_per_minute"
-	" FROM anon_auth.settings",
-	.read_only = true
-};
+#define DATABASE_ID_COLUMNS(COLUMN) \
+	COLUMN(UUID, database_id)
 
-/* Not content with the caller's snapshot: the caller has just changed them. */
-static StoreStatement read_hooks = {
-	.sql = "SELECT before_sign_up, access_token_claims, after_promotion, merge"
-	" FROM anon_auth.settings"
-};
+typedef struct DatabaseId
+{
+	DATABASE_ID_COLUMNS(RECORD_FIELD)
+} DatabaseId;
 
-static StoreStatement read_code_lifetimes = {
-	.sql = "SELECT verification_code_lifetime_seconds, password_reset_code_lifetime_seconds"
-	" FROM anon_auth.settings",
-	.read_only = true
-};
+RECORD_TYPE(database_id, DatabaseId, DATABASE_ID_COLUMNS);
 
-static StoreStatement read_purge_policy = {
-	.sql = "SELECT purge_policy = 'cascade', guest_retention, event_retention FROM anon_auth.settings",
-	.read_only = true
+/* Content with the caller's snapshot, unless the caller has just changed the row. */
+#define READ(record, is_read_only) { \
+	.sql = "SELECT {" #record "} FROM anon_auth.settings", \
+	.row = &record##_record, \
+	.read_only = is_read_only \
+}
+
+static Statement read_settings = READ(settings, true);
+static Statement read_account_policy = READ(account_policy, true);
+static Statement read_attempt_policy = READ(attempt_policy, true);
+static Statement read_code_policy = READ(code_policy, true);
+static Statement read_purge_policy = READ(purge_policy, true);
+static Statement read_browser_policy = READ(browser_policy, true);
+static Statement read_database_id = READ(database_id, true);
+static Statement read_hooks = READ(hook_names, false);
+
+static Statement renew_database_id = {
+	.sql = "UPDATE anon_auth.settings SET database_id = :database_id"
 };
 
 static struct
@@ -97,30 +85,6 @@ static struct
 	MemoryContext context;
 	Settings	settings;
 }			cache;
-
-static StringList
-string_list(const StoreRow *row, int column)
-{
-	StringList	list = {0, NULL};
-	Datum	   *items;
-	int			i;
-
-	if (row->nulls[column])
-		return list;
-	deconstruct_array(DatumGetArrayTypeP(row->values[column]), TEXTOID, -1, false,
-					  TYPALIGN_INT, &items, NULL, &list.count);
-	list.items = palloc(sizeof(char *) * Max(list.count, 1));
-	for (i = 0; i < list.count; i++)
-		list.items[i] = TextDatumGetCString(items[i]);
-	return list;
-}
-
-/* A limit; NULL, which is none, becomes 0. */
-static int
-limit(const StoreRow *row, int column)
-{
-	return row->nulls[column] ? 0 : DatumGetInt32(row->values[column]);
-}
 
 static void
 raise_no_settings(void)
@@ -132,29 +96,10 @@ raise_no_settings(void)
 }
 
 static void
-fill_settings(Settings *settings)
+read_row(Statement *statement, void *row)
 {
-	StoreRow	row;
-
-	if (store_run(&read_settings, NULL, NULL, &row) == 0)
+	if (!statement_fetch(statement, NO_PARAMS, row))
 		raise_no_settings();
-	settings->issuer = store_text(&row, 0);
-	settings->audience = store_text(&row, 1);
-	if (settings->audience == NULL)
-		settings->audience = settings->issuer;
-	settings->token_role = store_text(&row, 2);
-	settings->trust_request_claims = DatumGetBool(row.values[3]);
-	settings->anonymous_users_enabled = DatumGetBool(row.values[4]);
-	settings->public_sign_up_enabled = DatumGetBool(row.values[5]);
-	settings->keep_all_events = row.nulls[6];
-	settings->event_types = string_list(&row, 6);
-	settings->before_sign_up = store_text(&row, 7);
-	settings->access_token_claims = store_text(&row, 8);
-	settings->trusted_proxy_hops = DatumGetInt32(row.values[9]);
-	settings->guest_sign_ups = limit(&row, 10);
-	settings->guest_sign_ups_per_ip = limit(&row, 11);
-	settings->device_key_logins = limit(&row, 12);
-	settings->database_id = store_uuid(&row, 13);
 }
 
 const Settings *
@@ -178,8 +123,10 @@ settings_get(void)
 	cache.stamp.valid = false;
 	MemoryContextReset(cache.context);
 	caller = MemoryContextSwitchTo(cache.context);
-	fill_settings(&cache.settings);
+	read_row(&read_settings, &cache.settings);
 	MemoryContextSwitchTo(caller);
+	if (cache.settings.audience == NULL)
+		cache.settings.audience = cache.settings.issuer;
 	statement_stamp_set(&cache.stamp);
 	return &cache.settings;
 }
@@ -188,7 +135,7 @@ const Settings *
 settings_get_as_owner(void)
 {
 	const Settings *settings = settings_peek();
-	OwnerScope scope;
+	OwnerScope	scope;
 
 	if (settings != NULL)
 		return settings;
@@ -209,16 +156,20 @@ settings_read_again(void)
 }
 
 void
+settings_forget(void)
+{
+	cache.stamp.changed = true;
+}
+
+void
 settings_require_current_id(void)
 {
-	StoreRow	row;
-	pg_uuid_t	id;
+	DatabaseId	current;
 
 	settings_read_again();
-	if (store_run_latest(&read_database_id, NULL, &row) == 0)
+	if (!statement_fetch_latest(&read_database_id, NO_PARAMS, &current))
 		raise_no_settings();
-	id = store_uuid(&row, 0);
-	if (memcmp(&settings_get()->database_id, &id, UUID_LEN) != 0)
+	if (memcmp(&settings_get()->database_id, &current.database_id, UUID_LEN) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access due to concurrent renewal of the database id")));
@@ -227,142 +178,46 @@ settings_require_current_id(void)
 pg_uuid_t
 settings_renew_database_id(void)
 {
-	Datum		params[1];
 	pg_uuid_t	id = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 
-	params[0] = UUIDPGetDatum(&id);
-	store_run(&renew_database_id, params, NULL, NULL);
+	statement_run(&renew_database_id, PARAMS(param_uuid("database_id", &id)));
 	settings_read_again();
 	return id;
 }
 
 void
-settings_forget(void)
-{
-	cache.stamp.changed = true;
-}
-
-static void
-fill_login_id_types(AccountPolicy *policy, StringList allowed)
-{
-	int			type;
-	int			i;
-
-	for (type = 0; type < LOGIN_ID_TYPES; type++)
-	{
-		policy->login_id_allowed[type] = false;
-		for (i = 0; i < allowed.count; i++)
-			if (strcmp(allowed.items[i], login_id_type_name(type)) == 0)
-				policy->login_id_allowed[type] = true;
-	}
-}
-
-static PromotionConflict
-promotion_conflict(const char *name)
-{
-	if (strcmp(name, "login") == 0)
-		return CONFLICT_LOGIN;
-	return strcmp(name, "merge") == 0 ? CONFLICT_MERGE : CONFLICT_ERROR;
-}
-
-void
 settings_read_account_policy(AccountPolicy *policy)
 {
-	StoreRow	row;
-
-	if (store_run(&read_account_policy, NULL, NULL, &row) == 0)
-		raise_no_settings();
-	policy->conflict = promotion_conflict(store_text(&row, 0));
-	fill_login_id_types(policy, string_list(&row, 1));
-	policy->login_id.email_case_sensitive = DatumGetBool(row.values[2]);
-	policy->login_id.email_block_plus_sign = DatumGetBool(row.values[3]);
-	policy->login_id.email_ignore_dot_sign = DatumGetBool(row.values[4]);
-	policy->login_id.email_domain_blocklist = string_list(&row, 5);
-	policy->login_id.email_domain_allowlist = string_list(&row, 6);
-	policy->login_id.phone_country_code_allowlist = string_list(&row, 7);
-	policy->login_id.username_ascii_only = DatumGetBool(row.values[8]);
-	policy->login_id.username_block_reserved = DatumGetBool(row.values[9]);
-	policy->login_id.username_excluded_keywords = string_list(&row, 10);
-	policy->password.min_length = DatumGetInt32(row.values[11]);
-	policy->password.require_uppercase = DatumGetBool(row.values[12]);
-	policy->password.require_lowercase = DatumGetBool(row.values[13]);
-	policy->password.require_alphabet = DatumGetBool(row.values[14]);
-	policy->password.require_digit = DatumGetBool(row.values[15]);
-	policy->password.require_symbol = DatumGetBool(row.values[16]);
-	policy->password.excluded_keywords = string_list(&row, 17);
-	policy->hash_memory_kib = DatumGetInt32(row.values[18]);
-	policy->hash_passes = DatumGetInt32(row.values[19]);
-	policy->hash_concurrency = limit(&row, 20);
-	policy->after_promotion = store_text(&row, 21);
-	policy->merge = store_text(&row, 22);
-}
-
-void
-settings_read_browser_policy(BrowserPolicy *policy)
-{
-	StoreRow	row;
-
-	if (store_run(&read_browser_policy, NULL, NULL, &row) == 0)
-		raise_no_settings();
-	policy->session_lifetime = DatumGetInt32(row.values[0]);
-	policy->session_idle_timeout = DatumGetBool(row.values[1]) ? DatumGetInt32(row.values[2]) : 0;
-	policy->cookie_persistent = DatumGetBool(row.values[3]);
-	policy->cookie_prefix = store_text(&row, 4);
-	policy->cookie_domain = store_text(&row, 5);
-	policy->check_session_on_request = DatumGetBool(row.values[6]);
+	read_row(&read_account_policy, policy);
 }
 
 void
 settings_read_attempt_policy(AttemptPolicy *policy)
 {
-	StoreRow	row;
-
-	if (store_run(&read_attempt_policy, NULL, NULL, &row) == 0)
-		raise_no_settings();
-	policy->attempts_per_ip = limit(&row, 0);
-	policy->attempts_per_user = limit(&row, 1);
-	policy->attempts_per_user_per_ip = limit(&row, 2);
-	policy->lockout_max_attempts = DatumGetInt32(row.values[3]);
-	policy->lockout_per_ip = strcmp(store_text(&row, 4), "per_user_per_ip") == 0;
-	policy->lockout_history = DatumGetInt32(row.values[5]);
-	policy->lockout_minimum = DatumGetInt32(row.values[6]);
-	policy->lockout_maximum = DatumGetInt32(row.values[7]);
-	policy->lockout_backoff_factor = DatumGetFloat8(row.values[8]);
-	policy->unknown_login_ids = limit(&row, 9);
+	read_row(&read_attempt_policy, policy);
 }
 
 void
-settings_read_hooks(HookNames *hooks)
+settings_read_code_policy(CodePolicy *policy)
 {
-	StoreRow	row;
-
-	memset(hooks, 0, sizeof(HookNames));
-	if (store_run(&read_hooks, NULL, NULL, &row) == 0)
-		return;
-	hooks->before_sign_up = store_text(&row, 0);
-	hooks->access_token_claims = store_text(&row, 1);
-	hooks->after_promotion = store_text(&row, 2);
-	hooks->merge = store_text(&row, 3);
+	read_row(&read_code_policy, policy);
 }
 
 void
 settings_read_purge_policy(PurgePolicy *policy)
 {
-	StoreRow	row;
-
-	if (store_run(&read_purge_policy, NULL, NULL, &row) == 0)
-		raise_no_settings();
-	policy->cascade = DatumGetBool(row.values[0]);
-	policy->guest_retention = row.nulls[1] ? NULL : DatumGetIntervalP(row.values[1]);
-	policy->event_retention = row.nulls[2] ? NULL : DatumGetIntervalP(row.values[2]);
+	read_row(&read_purge_policy, policy);
 }
 
-int
-settings_code_lifetime(bool password_reset)
+void
+settings_read_browser_policy(BrowserPolicy *policy)
 {
-	StoreRow	row;
+	read_row(&read_browser_policy, policy);
+}
 
-	if (store_run(&read_code_lifetimes, NULL, NULL, &row) == 0)
-		raise_no_settings();
-	return DatumGetInt32(row.values[password_reset ? 1 : 0]);
+void
+settings_read_hooks(HookNames *hooks)
+{
+	if (!statement_fetch(&read_hooks, NO_PARAMS, hooks))
+		memset(hooks, 0, sizeof(HookNames));
 }

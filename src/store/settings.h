@@ -1,7 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * settings.h
- *	  The row of anon_auth.settings, by what needs which part of it.
+ *	  The row of anon_auth.settings, as one struct for each purpose.
+ *
+ * The fields of the structs are columns of the table and have their names,
+ * units and limits: settings.list has them all.  An integer that is null in the
+ * table is 0 here, which means no limit or the built-in value.  Other fields that
+ * are null are NULL.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,134 +15,103 @@
 
 #include "postgres.h"
 
+#include "generated/settings_columns.h"
 #include "login_id/login_id.h"
 #include "login_id/password_policy.h"
-#include "utils/timestamp.h"
-#include "utils/uuid.h"
-
-/* What most calls need; see settings_get(). */
-typedef struct Settings
-{
-	pg_uuid_t	database_id;
-	char	   *issuer;
-	char	   *audience;		/* never NULL */
-	char	   *token_role;
-	bool		trust_request_claims;
-	bool		anonymous_users_enabled;
-	bool		public_sign_up_enabled;
-	bool		keep_all_events;
-	StringList	event_types;
-	char	   *before_sign_up; /* hooks; NULL: none */
-	char	   *access_token_claims;
-	int			trusted_proxy_hops;
-	int			guest_sign_ups; /* a minute; 0: no limit, as the next */
-	int			guest_sign_ups_per_ip;
-	int			device_key_logins;
-} Settings;
-
-/* What only password logins need.  Attempts are a minute; 0: no limit. */
-typedef struct AttemptPolicy
-{
-	int			attempts_per_ip;
-	int			attempts_per_user;
-	int			attempts_per_user_per_ip;
-	int			unknown_login_ids;
-	int			lockout_max_attempts;	/* 0: off */
-	bool		lockout_per_ip;
-	int			lockout_history;	/* seconds, as the next two */
-	int			lockout_minimum;
-	int			lockout_maximum;
-	double		lockout_backoff_factor;
-} AttemptPolicy;
-
-typedef enum PromotionConflict
-{
-	CONFLICT_ERROR,
-	CONFLICT_LOGIN,
-	CONFLICT_MERGE
-} PromotionConflict;
-
-/* What only promotions and password logins need. */
-typedef struct AccountPolicy
-{
-	PromotionConflict conflict;
-	char	   *after_promotion;	/* hooks; NULL: none */
-	char	   *merge;
-	bool		login_id_allowed[LOGIN_ID_TYPES];
-	LoginIdPolicy login_id;
-	PasswordPolicy password;
-	int			hash_memory_kib;
-	int			hash_passes;
-	int			hash_concurrency;	/* 0: as the number of processors has it */
-} AccountPolicy;
+#include "store/record.h"
 
 /*
- * The settings row as of this statement, which is when it is read.  Valid
- * until the next call.
+ * The settings that most calls need; see settings_get().  audience is never
+ * NULL.  event_types.items is NULL if all types are kept.
+ */
+typedef struct Settings
+{
+	SETTINGS_COLUMNS(RECORD_FIELD)
+} Settings;
+
+/* The settings of password logins. */
+typedef struct AttemptPolicy
+{
+	ATTEMPT_POLICY_COLUMNS(RECORD_FIELD)
+} AttemptPolicy;
+
+/* The settings of promotions and passwords. */
+typedef struct AccountPolicy
+{
+	ACCOUNT_POLICY_COLUMNS(RECORD_FIELD)
+	LoginIdPolicy login_id;
+	PasswordPolicy password;
+} AccountPolicy;
+
+/* The lifetimes of one-time codes. */
+typedef struct CodePolicy
+{
+	CODE_POLICY_COLUMNS(RECORD_FIELD)
+} CodePolicy;
+
+/* The functions that the settings name. */
+typedef struct HookNames
+{
+	HOOK_NAMES_COLUMNS(RECORD_FIELD)
+} HookNames;
+
+/* The settings of purge(). */
+typedef struct PurgePolicy
+{
+	PURGE_POLICY_COLUMNS(RECORD_FIELD)
+} PurgePolicy;
+
+/* The settings of cookie sessions. */
+typedef struct BrowserPolicy
+{
+	BROWSER_POLICY_COLUMNS(RECORD_FIELD)
+} BrowserPolicy;
+
+/*
+ * Return the settings of the current statement.  The first call in a statement
+ * reads them.  Valid until the next call.  All functions below raise 55000 if
+ * the table has no row, unless they say otherwise.
  */
 extern const Settings *settings_get(void);
 
-/* The same if it was read in this statement already, else NULL. */
+/* Return the settings if this statement has read them already, otherwise NULL. */
 extern const Settings *settings_peek(void);
 
-/* The same for functions that run as their caller, who may not read the table. */
+/* settings_get() for functions that run as their caller, who may not read the table. */
 extern const Settings *settings_get_as_owner(void);
 
 /*
- * Raises 40001 where the transaction's snapshot has a database_id that is not the
- * database's any more: what it would seal could never be opened.
- */
-extern void settings_require_current_id(void);
-
-/* Gives the database another random id, and returns it. */
-extern pg_uuid_t settings_renew_database_id(void);
-
-/*
- * Reads them now, with a snapshot that sees what this command has changed and, at READ
- * COMMITTED, what others have committed since the statement began.
+ * Read the settings now.  The snapshot sees the changes of this command and, at
+ * READ COMMITTED, changes that were committed since the statement began.
  */
 extern void settings_read_again(void);
 
-/* Makes this backend read them again although the statement is the same. */
+/* Make this backend read the settings again within the same statement. */
 extern void settings_forget(void);
+
+/*
+ * Raise 40001 if the transaction's snapshot has an outdated database_id: nothing
+ * could ever open a value that is sealed with it.
+ */
+extern void settings_require_current_id(void);
+
+/* Give the database a new random id, and return it. */
+extern pg_uuid_t settings_renew_database_id(void);
+
 extern void settings_read_account_policy(AccountPolicy *policy);
 extern void settings_read_attempt_policy(AttemptPolicy *policy);
+extern void settings_read_code_policy(CodePolicy *policy);
+extern void settings_read_purge_policy(PurgePolicy *policy);
+extern void settings_read_browser_policy(BrowserPolicy *policy);
 
-/* How long codes are good, in seconds. */
-extern int	settings_code_lifetime(bool password_reset);
-
-/* The functions that the settings name, as of now; NULL: none. */
-typedef struct HookNames
-{
-	char	   *before_sign_up;
-	char	   *access_token_claims;
-	char	   *after_promotion;
-	char	   *merge;
-} HookNames;
-
+/* Also sees the changes of this command.  Without a row, all names are NULL. */
 extern void settings_read_hooks(HookNames *hooks);
 
-/* What only purge() needs. */
-typedef struct PurgePolicy
+/* True if login IDs of this type can be added. */
+static inline bool
+account_policy_allows(const AccountPolicy *policy, LoginIdType type)
 {
-	bool		cascade;		/* else skip */
-	Interval   *guest_retention;	/* NULL: for ever, as the next */
-	Interval   *event_retention;
-} PurgePolicy;
-
-extern void settings_read_purge_policy(PurgePolicy *policy);
-
-/* What only browsers need: cookie sessions and their cookies. */
-typedef struct BrowserPolicy
-{
-	int			session_lifetime;	/* seconds */
-	int			session_idle_timeout;	/* seconds; 0: none */
-	bool		cookie_persistent;
-	char	   *cookie_prefix;
-	char	   *cookie_domain;	/* NULL: the host alone */
-	bool		check_session_on_request;
-} BrowserPolicy;
-
-extern void settings_read_browser_policy(BrowserPolicy *policy);
+	return string_list_contains(&policy->login_id_types, login_id_type_name(type));
+}
 
 #endif							/* ANON_AUTH_SETTINGS_H */
