@@ -38,7 +38,8 @@ sub names_in
 	return [ sort keys %seen ];
 }
 
-# The algorithms of "RS, PS and ES with 256, 384 and 512, and EdDSA".
+# The algorithms of "RS, PS and ES with 256, 384 and 512, and EdDSA".  Names of single
+# algorithms may follow.
 sub families_in
 {
 	my ($text) = @_;
@@ -47,7 +48,7 @@ sub families_in
 	  or return [];
 	my @sizes = $sizes =~ /\d+/g;
 
-	return [ sort(($text =~ /EdDSA/ ? 'EdDSA' : ()),
+	return [ sort(@{ names_in($text) },
 			map { my $family = $_; map { "$family$_" } @sizes } $families =~ /[A-Z]S/g) ];
 }
 

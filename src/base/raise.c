@@ -72,7 +72,7 @@ raise_request_jwt_not_signed(bool same_alg)
 			 errmsg("invalid request JWT"),
 			 same_alg ? errdetail("The signature does not match the device key.") :
 			 errdetail("The \"alg\" is not that of the device key."),
-			 errhint("If the key of this device is another one, send it in the header (\"jwk\").")));
+			 errhint("If this device has another key, send that public key in the \"jwk\" header member.")));
 }
 
 void
@@ -81,8 +81,8 @@ raise_unknown_device_key(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_UNKNOWN_DEVICE_KEY),
 			 errmsg("unknown device key"),
-			 errdetail("No guest has this \"kid\", and the request brings no \"jwk\" to register."),
-			 errhint("Sign a new challenge with the public key in the header (\"jwk\") to sign up with it.")));
+			 errdetail("No guest has this \"kid\", and the request has no \"jwk\" to register."),
+			 errhint("If this device has not signed up before, send its public key in the \"jwk\" header member. If its guest was promoted, log in to the account instead.")));
 }
 
 void
@@ -190,7 +190,7 @@ raise_no_access_token(void)
 			(errcode(ERRCODE_AA_INVALID_TOKEN),
 			 errmsg("invalid session"),
 			 errdetail("There is no access token."),
-			 errhint("Pass one, or call anon_auth.use_access_token() first.")));
+			 errhint("Pass an access token, or call anon_auth.use_access_token() first.")));
 }
 
 void
