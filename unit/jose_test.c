@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * jose_test.c
- *	  Unit tests of src/jose, without a server.
+ *	  Unit tests of src/jose, which run without a server.
  *
  * A plain program that prints TAP and exits with 1 if a test failed.  The
  * vectors at its head are copied from the RFCs that are named with them.
@@ -265,8 +265,8 @@ static const char authgear_token[] =
 	"E_d7kFc3ZLYvrGYlc8R5fw";
 
 /*
- * Test harness: TAP.  Every check also demands that OpenSSL's error queue was
- * left empty, since what stays there shows up in somebody else's connection.
+ * Test harness: TAP.  Every check also requires an empty OpenSSL error queue.
+ * In a server, other code in the same process would report entries left there.
  */
 static int	test_count;
 static int	failure_count;
@@ -305,7 +305,7 @@ span(const char *text)
 	return result;
 }
 
-/* base64url text that lives until the same slot is used again. */
+/* Encodes as base64url.  The text is valid until the slot is used again. */
 static const char *
 b64(int slot, const uint8_t *bytes, size_t length)
 {
@@ -321,7 +321,7 @@ unb64(const char *text, uint8_t *bytes, size_t size)
 {
 	if (base64url_decode(bytes, &size, text, strlen(text)) != JOSE_OK)
 	{
-		printf("Bail out! bad base64url in a test: %s\n", text);
+		printf("Bail out! invalid base64url in a test: %s\n", text);
 		exit(1);
 	}
 	return size;
@@ -413,12 +413,12 @@ must_import(JoseJwk jwk)
 static void
 ok_import(JoseJwk jwk, JoseStatus expected, const char *behaviour)
 {
-	/* Not NULL, to see that a failed import sets it. */
+	/* Not NULL, so that the test sees whether a failed import sets it to NULL. */
 	JoseKey    *key = (JoseKey *) &jwk;
 	JoseStatus	status = jose_key_import(&jwk, &key);
 
 	if (status != JOSE_OK && key != NULL)
-		ok(false, "%s: a key is left behind", behaviour);
+		ok(false, "%s: the refused import sets the key to NULL", behaviour);
 	else
 		ok_status(status, expected, behaviour);
 	if (status == JOSE_OK)
@@ -447,7 +447,7 @@ ok_undecodable(const char *text, size_t length, const char *behaviour)
 	uint8_t		bytes[64];
 	size_t		size = sizeof(bytes);
 
-	/* A copy of just that size, for sanitizers to see reads past its end. */
+	/* Copy the text to a buffer of exactly its size, so that sanitizers detect reads past its end. */
 	char	   *copy = malloc(length > 0 ? length : 1);
 
 	memcpy(copy, text, length);
@@ -496,7 +496,7 @@ test_base64url_hostile(void)
 	ok_undecodable("Zm9\n", 4, "a newline in a whole block");
 	ok_undecodable("ab+/", 4, "the alphabet of plain base64");
 	ok_undecodable("Zm9v\0Zg", 7, "a NUL inside");
-	ok_undecodable("\0\0\0\0", 4, "nothing but NULs");
+	ok_undecodable("\0\0\0\0", 4, "only NULs");
 	ok_undecodable("Zm9\xe9", 4, "a byte above 127");
 	ok_undecodable("\xff\xff", 2, "0xff in the tail");
 	ok_undecodable("QR", 2, "a non-zero bit after one byte");
@@ -505,7 +505,7 @@ test_base64url_hostile(void)
 	ok_undecodable("Zm.v", 4, "a dot");
 }
 
-/* Every pair of characters, against a plain and slow model of the alphabet. */
+/* Compares the result for every pair of characters with a simple, slow model of the alphabet. */
 static void
 test_base64url_exhaustive(void)
 {
@@ -540,7 +540,7 @@ test_base64url_exhaustive(void)
 				wrong++;
 		}
 	}
-	ok(wrong == 0, "base64url: every pair of bytes is judged rightly");
+	ok(wrong == 0, "base64url: every pair of bytes is decoded or refused like in the model");
 }
 
 static void
@@ -569,7 +569,7 @@ test_base64url_sizes(void)
 			wrong++;
 		free(text);
 	}
-	ok(wrong == 0, "base64url: 0 to 300 random bytes survive a round trip, and need just their size");
+	ok(wrong == 0, "base64url: 0 to 300 random bytes survive a round trip, and need a buffer of exactly their size");
 }
 
 /*
@@ -600,34 +600,34 @@ test_split(void)
 	   parts.payload.data == token + 4 && parts.payload.length == 3 &&
 	   parts.signature.data == token + 8 && parts.signature.length == 3 &&
 	   parts.signing_input.data == token && parts.signing_input.length == 7,
-	   "split: the parts are where they are");
-	ok_split("YWI..ZWY", 8, JOSE_OK, "an empty payload is allowed");
-	ok_split("", 0, JOSE_BAD_FORMAT, "nothing at all");
-	ok_split("YWI", 3, JOSE_BAD_FORMAT, "one part");
-	ok_split("YWI.Y2Q", 7, JOSE_BAD_FORMAT, "two parts");
-	ok_split("YWI.Y2Q.ZWY.ZWY", 15, JOSE_BAD_FORMAT, "four parts");
-	ok_split("YWI.Y2Q.Z.Z.Z", 13, JOSE_BAD_FORMAT, "five parts, as a JWE has");
-	ok_split("YWI.Y2Q.ZWY.", 12, JOSE_BAD_FORMAT, "a trailing dot");
-	ok_split(".", 1, JOSE_BAD_FORMAT, "a single dot");
-	ok_split("..", 2, JOSE_BAD_FORMAT, "two dots only");
-	ok_split("...", 3, JOSE_BAD_FORMAT, "three dots only");
-	ok_split(".Y2Q.ZWY", 8, JOSE_BAD_FORMAT, "an empty header");
-	ok_split("YWI.Y2Q.", 8, JOSE_BAD_FORMAT, "a stripped signature");
-	ok_split("YWI.Y2Q.ZWY\n", 12, JOSE_BAD_BASE64URL, "a trailing newline");
-	ok_split(" YWI.Y2Q.ZWY", 12, JOSE_BAD_BASE64URL, "a leading blank");
-	ok_split("YWI.Y2Q.ZWY\0", 12, JOSE_BAD_BASE64URL, "a trailing NUL");
-	ok_split("YWI.\0002Q.ZWY", 11, JOSE_BAD_BASE64URL, "a NUL in the payload");
-	ok_split("YWI=.Y2Q.ZWY", 12, JOSE_BAD_BASE64URL, "padding");
-	ok_split("YW+.Y2Q.ZWY", 11, JOSE_BAD_BASE64URL, "the alphabet of plain base64");
-	ok_split("YWIAA.Y2Q.ZWY", 13, JOSE_BAD_BASE64URL, "a header of length 1 modulo 4");
-	ok_split("YWI.Y.ZWY", 9, JOSE_BAD_BASE64URL, "a payload of length 1 modulo 4");
-	ok_split("YWI.Y2Q.Z", 9, JOSE_BAD_BASE64URL, "a signature of length 1 modulo 4");
-	ok_split("YWJ.Y2Q.ZWY", 11, JOSE_BAD_BASE64URL, "a header with unused bits set");
-	ok_split("YWI.Y2R.ZWY", 11, JOSE_BAD_BASE64URL, "a payload with unused bits set");
-	ok_split("YWI.Yx.ZWY", 10, JOSE_BAD_BASE64URL, "a payload with four unused bits set");
-	ok_split("YWI.Y2Q.ZWZ", 11, JOSE_BAD_BASE64URL, "a signature with unused bits set");
-	ok_split("YWI.Y2Q.ZW\xc3", 11, JOSE_BAD_BASE64URL, "a byte above 127");
-	ok_split("{\"payload\":\"a.b.c\"}", 19, JOSE_BAD_BASE64URL, "the JSON serialization");
+	   "split: the parts point into the token");
+	ok_split("YWI..ZWY", 8, JOSE_OK, "an empty payload is accepted");
+	ok_split("", 0, JOSE_BAD_FORMAT, "an empty text is refused");
+	ok_split("YWI", 3, JOSE_BAD_FORMAT, "one part is refused");
+	ok_split("YWI.Y2Q", 7, JOSE_BAD_FORMAT, "two parts are refused");
+	ok_split("YWI.Y2Q.ZWY.ZWY", 15, JOSE_BAD_FORMAT, "four parts are refused");
+	ok_split("YWI.Y2Q.Z.Z.Z", 13, JOSE_BAD_FORMAT, "five parts, as in a JWE, are refused");
+	ok_split("YWI.Y2Q.ZWY.", 12, JOSE_BAD_FORMAT, "a trailing dot is refused");
+	ok_split(".", 1, JOSE_BAD_FORMAT, "a single dot is refused");
+	ok_split("..", 2, JOSE_BAD_FORMAT, "only two dots are refused");
+	ok_split("...", 3, JOSE_BAD_FORMAT, "only three dots are refused");
+	ok_split(".Y2Q.ZWY", 8, JOSE_BAD_FORMAT, "an empty header is refused");
+	ok_split("YWI.Y2Q.", 8, JOSE_BAD_FORMAT, "a stripped signature is refused");
+	ok_split("YWI.Y2Q.ZWY\n", 12, JOSE_BAD_BASE64URL, "a trailing newline is refused");
+	ok_split(" YWI.Y2Q.ZWY", 12, JOSE_BAD_BASE64URL, "a leading blank is refused");
+	ok_split("YWI.Y2Q.ZWY\0", 12, JOSE_BAD_BASE64URL, "a trailing NUL is refused");
+	ok_split("YWI.\0002Q.ZWY", 11, JOSE_BAD_BASE64URL, "a NUL in the payload is refused");
+	ok_split("YWI=.Y2Q.ZWY", 12, JOSE_BAD_BASE64URL, "padding is refused");
+	ok_split("YW+.Y2Q.ZWY", 11, JOSE_BAD_BASE64URL, "the alphabet of plain base64 is refused");
+	ok_split("YWIAA.Y2Q.ZWY", 13, JOSE_BAD_BASE64URL, "a header of length 1 modulo 4 is refused");
+	ok_split("YWI.Y.ZWY", 9, JOSE_BAD_BASE64URL, "a payload of length 1 modulo 4 is refused");
+	ok_split("YWI.Y2Q.Z", 9, JOSE_BAD_BASE64URL, "a signature of length 1 modulo 4 is refused");
+	ok_split("YWJ.Y2Q.ZWY", 11, JOSE_BAD_BASE64URL, "a header with unused bits set is refused");
+	ok_split("YWI.Y2R.ZWY", 11, JOSE_BAD_BASE64URL, "a payload with unused bits set is refused");
+	ok_split("YWI.Yx.ZWY", 10, JOSE_BAD_BASE64URL, "a payload with four unused bits set is refused");
+	ok_split("YWI.Y2Q.ZWZ", 11, JOSE_BAD_BASE64URL, "a signature with unused bits set is refused");
+	ok_split("YWI.Y2Q.ZW\xc3", 11, JOSE_BAD_BASE64URL, "a byte above 127 is refused");
+	ok_split("{\"payload\":\"a.b.c\"}", 19, JOSE_BAD_BASE64URL, "the JSON serialization is refused");
 }
 
 static void
@@ -638,11 +638,11 @@ test_split_limits(void)
 	memset(token, 'A', JOSE_MAX_TOKEN_LENGTH + 4);
 	token[4] = '.';
 	token[JOSE_MAX_TOKEN_LENGTH - 5] = '.';
-	ok_split(token, JOSE_MAX_TOKEN_LENGTH, JOSE_OK, "the longest token may be valid");
-	ok_split(token, JOSE_MAX_TOKEN_LENGTH + 1, JOSE_TOO_LARGE, "one byte more is too long");
+	ok_split(token, JOSE_MAX_TOKEN_LENGTH, JOSE_OK, "a token of the maximum length is accepted");
+	ok_split(token, JOSE_MAX_TOKEN_LENGTH + 1, JOSE_TOO_LARGE, "a token of the maximum length plus one byte is refused");
 	token[JOSE_MAX_TOKEN_LENGTH - 1] = '\n';
 	ok_split(token, JOSE_MAX_TOKEN_LENGTH, JOSE_BAD_BASE64URL,
-			 "the longest token is looked at to its end");
+			 "a token of the maximum length is checked to its end");
 	free(token);
 }
 
@@ -665,7 +665,7 @@ test_alg_names(void)
 
 	for (alg = JOSE_ALG_UNKNOWN + 1; alg < JOSE_ALG_END; alg++)
 		wrong += jose_alg_by_name(span(jose_alg_name((JoseAlg) alg))) != (JoseAlg) alg;
-	ok(wrong == 0, "alg: every name leads back to its algorithm");
+	ok(wrong == 0, "alg: jose_alg_by_name() finds every algorithm by its name");
 	for (i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
 		ok(jose_alg_by_name(span(unknown[i])) == JOSE_ALG_UNKNOWN,
 		   "alg: \"%s\" is unknown", unknown[i]);
@@ -673,11 +673,11 @@ test_alg_names(void)
 	ok(jose_alg_by_name(with_nul) == JOSE_ALG_UNKNOWN, "alg: a NUL after the name makes it unknown");
 	for (wrong = 0, alg = JOSE_ALG_UNKNOWN; alg < JOSE_ALG_END; alg++)
 		wrong += jose_alg_is_symmetric((JoseAlg) alg) != (strncmp(jose_alg_name((JoseAlg) alg), "HS", 2) == 0);
-	ok(wrong == 0, "alg: HMAC alone is symmetric");
+	ok(wrong == 0, "alg: only HMAC algorithms are symmetric");
 	ok(strcmp(jose_alg_name(JOSE_ALG_UNKNOWN), "unknown") == 0 &&
 	   strcmp(jose_alg_name((JoseAlg) 99), "unknown") == 0 &&
 	   strcmp(jose_alg_name((JoseAlg) -1), "unknown") == 0,
-	   "alg: what is no algorithm has a name that is none");
+	   "alg: the name of an invalid algorithm is \"unknown\"");
 }
 
 static void
@@ -689,23 +689,23 @@ test_alg_uses(void)
 
 	ok(strncmp(jose_alg_list(JOSE_USE_SIGN_TOKENS, " or ", NULL, list), "ES256, EdDSA, ", 14) == 0 &&
 	   strcmp(list + strlen(list) - 9, " or HS256") == 0,
-	   "alg: a list has the order of the table, and a conjunction before its last name");
+	   "alg: a list has the order of the table, with a conjunction before the last name");
 	for (alg = JOSE_ALG_UNKNOWN; alg <= JOSE_ALG_END; alg++)
 		wrong += jose_alg_is_for((JoseAlg) alg, JOSE_USE_MAKE_KEYS) !=
 			(jose_alg_is_for((JoseAlg) alg, JOSE_USE_SIGN_TOKENS) && !jose_alg_is_symmetric((JoseAlg) alg));
-	ok(wrong == 0, "alg: keys are made for the asymmetric algorithms that tokens are signed with");
+	ok(wrong == 0, "alg: keys can be generated for the asymmetric algorithms that sign tokens");
 	ok(strncmp(jose_alg_list(JOSE_USE_MAKE_KEYS, ", ", "\"", list), "\"ES256\", \"EdDSA\"", 16) == 0,
-	   "alg: a list can have quotes");
+	   "alg: the names in a list can be quoted");
 	wrong = 0;
 	for (alg = JOSE_ALG_UNKNOWN; alg <= JOSE_ALG_END; alg++)
 		wrong += jose_alg_is_for((JoseAlg) alg, JOSE_USE_DEVICE_KEYS) &&
 			jose_alg_is_symmetric((JoseAlg) alg);
-	ok(wrong == 0, "alg: no device key is symmetric");
+	ok(wrong == 0, "alg: no symmetric algorithm is allowed for device keys");
 	ok(!jose_alg_is_for(JOSE_ALG_UNKNOWN, JOSE_USE_VERIFY) && !jose_alg_is_for(JOSE_ALG_END, JOSE_USE_VERIFY),
-	   "alg: a number that is no algorithm is for nothing");
+	   "alg: an invalid algorithm is allowed for no use");
 	for (wrong = 0, alg = JOSE_ALG_UNKNOWN + 1; alg < JOSE_ALG_END; alg++)
 		wrong += strstr(jose_alg_list(JOSE_USE_VERIFY, " and ", NULL, list), jose_alg_name((JoseAlg) alg)) == NULL;
-	ok(wrong == 0, "alg: the list of all algorithms is not cut off");
+	ok(wrong == 0, "alg: the buffer of a list has room for all algorithms");
 }
 
 static void
@@ -724,7 +724,7 @@ test_status_messages(void)
 	ok(wrong == 0, "status: every status has a message");
 	ok(jose_status_message((JoseStatus) 99) != NULL &&
 	   jose_status_message((JoseStatus) -1) != NULL,
-	   "status: and so has what is none");
+	   "status: an invalid status has a message");
 }
 
 /*
@@ -748,7 +748,7 @@ verify_token(JoseJwk jwk, JoseAlg alg, const char *token)
 	return status;
 }
 
-/* For algorithms that always give the same signature. */
+/* For deterministic algorithms: signing gives exactly this token. */
 static bool
 signs_token(JoseJwk jwk, JoseAlg alg, const char *token)
 {
@@ -802,7 +802,7 @@ test_vectors(void)
 			  "vector: Authgear's promotion request does not verify with another key");
 }
 
-/* RFC 4231 test case 6: the only one with a key as long as its SHA-512. */
+/* RFC 4231, test case 6: the first one whose key is long enough for HS512. */
 static void
 test_hmac_vectors(void)
 {
@@ -853,26 +853,26 @@ test_thumbprints(void)
 
 	ok_thumbprint(rsa_jwk(t31_n, "AQAB"), t31_thumbprint, "RFC 7638 3.1");
 	ok_thumbprint(okp_jwk(ed_x, NULL), ed_thumbprint, "RFC 8037 A.3");
-	ok_thumbprint(okp_jwk(ed_x, ed_d), ed_thumbprint, "a private key has its public key's");
+	ok_thumbprint(okp_jwk(ed_x, ed_d), ed_thumbprint, "a private key has the thumbprint of its public key");
 
 	key = must_import(ec_jwk("P-256", a3_x, a3_y, a3_d));
 	length = sizeof(jwk);
 	ok(jose_key_public_jwk(key, jwk, &length) == JOSE_OK && length == 126 &&
 	   memcmp(jwk, "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
 			  "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}", 126) == 0,
-	   "public jwk: of an EC key, without d");
+	   "public jwk: the JWK of an EC key does not contain d");
 	length = 125;
 	ok(jose_key_public_jwk(key, jwk, &length) == JOSE_TOO_LARGE && length == 0,
-	   "public jwk: one byte too little is noticed");
+	   "public jwk: a buffer that is one byte too small is refused");
 	length = 0;
-	ok(jose_key_public_jwk(key, jwk, &length) == JOSE_TOO_LARGE, "public jwk: no room at all is noticed");
+	ok(jose_key_public_jwk(key, jwk, &length) == JOSE_TOO_LARGE, "public jwk: an empty buffer is refused");
 	jose_key_free(key);
 
 	key = must_import(oct_jwk(cook_4_4_k));
 	length = sizeof(jwk);
 	ok(jose_key_public_jwk(key, jwk, &length) == JOSE_OK && length == 63 &&
 	   memcmp(jwk, "{\"k\":\"hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg\",\"kty\":\"oct\"}", length) == 0,
-	   "public jwk: of a symmetric key is its secret");
+	   "public jwk: the JWK of a symmetric key contains its secret");
 	jose_key_free(key);
 }
 
@@ -922,7 +922,7 @@ tamper(const JoseKey *key, JoseAlg alg, const char *input, uint8_t *signature, s
 		accepted += verify_text(key, alg, input, signature, length) != JOSE_BAD_SIGNATURE;
 		signature[i] ^= bit;
 	}
-	ok(accepted == 0, "%s: a flipped bit in any byte of the signature is noticed", name);
+	ok(accepted == 0, "%s: a signature with a flipped bit in any byte is refused", name);
 
 	accepted = 0;
 	for (i = 0; i < strlen(input); i++)
@@ -934,7 +934,7 @@ tamper(const JoseKey *key, JoseAlg alg, const char *input, uint8_t *signature, s
 	accepted += jose_verify(key, alg, bytes_of(input), strlen(input) - 1,
 							signature, length) != JOSE_BAD_SIGNATURE;
 	accepted += jose_verify(key, alg, bytes_of(input), 0, signature, length) != JOSE_BAD_SIGNATURE;
-	ok(accepted == 0, "%s: a changed input is noticed", name);
+	ok(accepted == 0, "%s: a signature of another input is refused", name);
 
 	accepted = 0;
 	for (i = 0; i < length; i += i + 1 < length && i > 3 && i < length - 4 ? length - 4 - i : 1)
@@ -965,22 +965,22 @@ test_round_trips(void)
 
 		ok(jose_sign(key, alg, bytes_of(input), strlen(input), signature, &length) == JOSE_OK &&
 		   length == signature_length_of(alg),
-		   "%s: signs into a buffer of just the size", jose_alg_name(alg));
+		   "%s: a buffer of exactly the signature's size is large enough", jose_alg_name(alg));
 		ok_status(verify_text(key, alg, input, signature, length), JOSE_OK,
-				  "... and verifies what it signed");
+				  "the signature of each algorithm verifies");
 		tamper(key, alg, input, signature, length);
 		length--;
 		ok(jose_sign(key, alg, bytes_of(input), strlen(input), signature, &length) == JOSE_TOO_LARGE &&
-		   length == 0, "%s: a buffer one byte too small is noticed", jose_alg_name(alg));
+		   length == 0, "%s: a buffer that is one byte too small is refused", jose_alg_name(alg));
 		length = sizeof(signature);
 		ok(jose_sign(key, alg, bytes_of(""), 0, signature, &length) == JOSE_OK &&
 		   jose_verify(key, alg, bytes_of(""), 0, signature, length) == JOSE_OK,
-		   "%s: signs and verifies an empty input", jose_alg_name(alg));
+		   "%s: an empty input can be signed and verified", jose_alg_name(alg));
 		jose_key_free(key);
 	}
 }
 
-/* What one operation leaves in a key must not show in the next. */
+/* State that one operation leaves in a key must not affect the next one. */
 static void
 test_one_key_for_many(void)
 {
@@ -1001,22 +1001,22 @@ test_one_key_for_many(void)
 		size_t		length = JOSE_MAX_SIGNATURE_LENGTH;
 
 		ok(jose_sign(key, algs[i], bytes_of("x"), 1, signatures[i], &length) == JOSE_OK && length == 256,
-		   "one key: signs with %s after another algorithm", jose_alg_name(algs[i]));
+		   "one key: a key can sign with %s after another algorithm", jose_alg_name(algs[i]));
 	}
 	for (i = 0; i < COUNT; i++)
 	{
 		for (j = 0; j < COUNT; j++)
 			ok_status(verify_text(key, algs[j], "x", signatures[i], 256),
-					  i == j ? JOSE_OK : JOSE_BAD_SIGNATURE, "one key: a signature is good for its algorithm only");
+					  i == j ? JOSE_OK : JOSE_BAD_SIGNATURE, "one key: a signature verifies with its own algorithm only");
 		ok_status(verify_text(key, algs[i], "y", signatures[i], 256), JOSE_BAD_SIGNATURE,
-				  "one key: ... and for its text only");
+				  "one key: a signature of another text is refused");
 		ok_status(verify_text(key, algs[i], "x", signatures[i], 256), JOSE_OK,
-				  "one key: ... which a wrong one before does not change");
+				  "one key: a refused signature does not affect the next verification");
 	}
 	jose_key_free(key);
 }
 
-/* ECDSA signatures as short numbers do turn up: r or s with leading zeros. */
+/* Enough ECDSA signatures that some have an r or s with leading zeros. */
 static void
 test_many_signatures(void)
 {
@@ -1088,11 +1088,11 @@ test_confusion_matrix(void)
 				length != 0)
 				wrong++;
 		}
-		ok(wrong == 0, "confusion: the key of %s is used with its own algorithms only",
+		ok(wrong == 0, "confusion: a key for %s works with its own algorithms only",
 		   jose_alg_name((JoseAlg) k));
 		ok(jose_key_is_symmetric(key) == is_hmac((JoseAlg) k) && jose_key_can_sign(key) &&
 		   jose_key_allows(key, jose_key_default_alg(key)),
-		   "confusion: ... and has a default of its own kind");
+		   "confusion: the default algorithm of the key is one of its own");
 		jose_key_free(key);
 	}
 }
@@ -1111,19 +1111,19 @@ test_confusion_attacks(void)
 	oct = must_import(oct_jwk(b64(0, n, sizeof(n))));
 	jose_sign(oct, JOSE_ALG_HS256, bytes_of("x"), 1, tag, &length);
 	ok_status(jose_verify(rsa, JOSE_ALG_HS256, bytes_of("x"), 1, tag, length), JOSE_ALG_MISMATCH,
-			  "confusion: HS256 keyed with an RSA modulus is refused by the RSA key");
+			  "confusion: an HS256 signature with an RSA modulus as secret is refused by the RSA key");
 	length = sizeof(tag);
 	jose_sign(private_rsa, JOSE_ALG_RS256, bytes_of("x"), 1, tag, &length);
 	ok_status(jose_verify(rsa, JOSE_ALG_RS256, bytes_of("x"), 1, tag, length), JOSE_OK,
-			  "confusion: an RS256 signature is one as RS256");
+			  "confusion: an RS256 signature verifies as RS256");
 	ok_status(jose_verify(rsa, JOSE_ALG_RS384, bytes_of("x"), 1, tag, length), JOSE_BAD_SIGNATURE,
-			  "confusion: ... and none as RS384");
+			  "confusion: an RS256 signature is refused as RS384");
 	ok_status(jose_verify(rsa, JOSE_ALG_PS256, bytes_of("x"), 1, tag, length), JOSE_BAD_SIGNATURE,
-			  "confusion: ... and none as PS256");
+			  "confusion: an RS256 signature is refused as PS256");
 	length = sizeof(tag);
 	ok_status(jose_sign(rsa, JOSE_ALG_RS256, bytes_of("x"), 1, tag, &length), JOSE_KEY_NOT_PRIVATE,
-			  "confusion: a public key does not sign");
-	ok(!jose_key_can_sign(rsa), "confusion: ... and says so");
+			  "confusion: a public key cannot sign");
+	ok(!jose_key_can_sign(rsa), "confusion: jose_key_can_sign() is false for a public key");
 	jose_key_free(rsa);
 	jose_key_free(oct);
 	jose_key_free(private_rsa);
@@ -1138,7 +1138,7 @@ test_ec_members(void)
 	JoseJwk		jwk = ec_jwk("P-256", a3_x, a3_y, NULL);
 	JoseJwk		lacking = jwk;
 
-	ok_import(jwk, JOSE_OK, "ec: a good key is taken");
+	ok_import(jwk, JOSE_OK, "ec: a valid key is accepted");
 	lacking.x = span(NULL);
 	ok_import(lacking, JOSE_KEY_INCOMPLETE, "ec: x is required");
 	lacking = jwk;
@@ -1158,12 +1158,12 @@ test_ec_members(void)
 			  "ec: secp256k1 is unsupported");
 	ok_import(ec_jwk("p-256", a3_x, a3_y, NULL), JOSE_KEY_UNSUPPORTED, "ec: crv is case-sensitive");
 	ok_import(ec_jwk("prime256v1", a3_x, a3_y, NULL), JOSE_KEY_UNSUPPORTED,
-			  "ec: OpenSSL's name of a curve is no crv");
+			  "ec: OpenSSL's name of a curve is unsupported as crv");
 	ok_import(ec_jwk("P-192", a3_x, a3_y, NULL), JOSE_KEY_UNSUPPORTED, "ec: P-192 is unsupported");
 	ok_import(ec_jwk("P-384", a3_x, a3_y, NULL), JOSE_KEY_MALFORMED,
-			  "ec: a point of P-256 is none of P-384");
+			  "ec: a point of P-256 is malformed as a point of P-384");
 	ok_import(ec_jwk("P-256", cook_ec_x, cook_ec_y, NULL), JOSE_KEY_MALFORMED,
-			  "ec: a point of P-521 is none of P-256");
+			  "ec: a point of P-521 is malformed as a point of P-256");
 	ok_import(ec_jwk("P-256", "", a3_y, NULL), JOSE_KEY_MALFORMED, "ec: an empty x is malformed");
 	ok_import(ec_jwk("P-256", "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVE=", a3_y, NULL),
 			  JOSE_KEY_MALFORMED, "ec: a padded x is malformed");
@@ -1190,26 +1190,26 @@ test_ec_points(void)
 			  "ec: x and y exchanged are off the curve");
 	memset(x, 0, sizeof(x));
 	ok_import(ec_jwk("P-256", b64(0, x, 32), b64(1, x, 32), NULL), JOSE_KEY_OFF_CURVE,
-			  "ec: zero and zero are off the curve");
+			  "ec: x = 0 and y = 0 are off the curve");
 	memset(x, 0xff, sizeof(x));
 	ok_import(ec_jwk("P-256", b64(0, x, 32), a3_y, NULL), JOSE_KEY_OFF_CURVE,
-			  "ec: a coordinate beyond the field is refused");
+			  "ec: a coordinate not below the field prime is refused");
 
-	/* To a reader that reduces modulo p, p + 5 is 5, which is on the curve. */
+	/* x = p + 5 must be refused, although x = 5 is on the curve and equal modulo p. */
 	unhex("0000000000000000000000000000000000000000000000000000000000000005", x);
 	unhex("459243b9aa581806fe913bce99817ade11ca503c64d9a3c533415c083248fbcc", y);
 	ok_import(ec_jwk("P-256", b64(0, x, 32), b64(1, y, 32), NULL), JOSE_OK,
-			  "ec: the point with x = 5 is taken");
+			  "ec: the point with x = 5 is accepted");
 	unhex("ffffffff00000001000000000000000000000001000000000000000000000004", x);
 	ok_import(ec_jwk("P-256", b64(0, x, 32), b64(1, y, 32), NULL), JOSE_KEY_OFF_CURVE,
-			  "ec: ... and with x = p + 5 is refused");
+			  "ec: the point with x = p + 5 is refused");
 
-	/* The first byte of this x is zero, so that both widths are the same number. */
+	/* The first byte of this x is zero, so both widths encode the same number. */
 	unb64(cook_ec_x, x, sizeof(x));
 	ok_import(ec_jwk("P-521", b64(0, x + 1, 65), cook_ec_y, NULL), JOSE_KEY_MALFORMED,
 			  "ec: x of P-521 without its leading zero is malformed");
 	ok_import(ec_jwk("P-521", cook_ec_x, cook_ec_y, cook_ec_d), JOSE_OK,
-			  "ec: ... and with it is taken");
+			  "ec: x of P-521 with its leading zero is accepted");
 }
 
 static void
@@ -1218,7 +1218,7 @@ test_ec_private(void)
 	uint8_t		d[33] = {0};
 
 	unb64(a3_d, d + 1, 32);
-	ok_import(ec_jwk("P-256", a3_x, a3_y, a3_d), JOSE_OK, "ec: a good private key is taken");
+	ok_import(ec_jwk("P-256", a3_x, a3_y, a3_d), JOSE_OK, "ec: a valid private key is accepted");
 	ok_import(ec_jwk("P-256", a3_x, a3_y, b64(0, d, 33)), JOSE_KEY_MALFORMED,
 			  "ec: a d too wide is malformed");
 	ok_import(ec_jwk("P-256", a3_x, a3_y, b64(0, d + 1, 31)), JOSE_KEY_MALFORMED,
@@ -1235,7 +1235,7 @@ test_ec_private(void)
 			  "ec: d equal to the order is malformed");
 	memset(d, 0xff, sizeof(d));
 	ok_import(ec_jwk("P-256", a3_x, a3_y, b64(0, d, 32)), JOSE_KEY_MALFORMED,
-			  "ec: d beyond the order is malformed");
+			  "ec: d above the order is malformed");
 	ok_import(ec_jwk("P-256", a3_x, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a1", a3_d),
 			  JOSE_KEY_MALFORMED, "ec: non-canonical base64url in y is malformed");
 }
@@ -1277,15 +1277,15 @@ test_ec_signatures(void)
 	ok_status(verify_text(key, JOSE_ALG_ES256, input, bad, 64), JOSE_BAD_SIGNATURE,
 			  "es256: r and s exchanged are refused");
 
-	/* The DER form of the very same signature: only s has its top bit set. */
+	/* The DER form of the same signature.  Only s has its top bit set and needs a leading zero. */
 	memcpy(bad, "\x30\x45\x02\x20", 4);
 	memcpy(bad + 4, good, 32);
 	memcpy(bad + 36, "\x02\x21\x00", 3);
 	memcpy(bad + 39, good + 32, 32);
 	ok_status(verify_text(key, JOSE_ALG_ES256, input, bad, 71), JOSE_BAD_SIGNATURE,
-			  "es256: the DER form of a good signature is refused");
+			  "es256: the DER form of a valid signature is refused");
 	ok_status(verify_text(key, JOSE_ALG_ES256, input, good, 64), JOSE_OK,
-			  "es256: ... while its own form is good");
+			  "es256: the JOSE form of the same signature is accepted");
 	jose_key_free(key);
 }
 
@@ -1307,8 +1307,8 @@ test_rsa_public(void)
 		{"AQ", JOSE_KEY_WEAK, "rsa: e = 1 is weak"},
 		{"Ag", JOSE_KEY_WEAK, "rsa: e = 2 is weak"},
 		{"AQAA", JOSE_KEY_WEAK, "rsa: an even e is weak"},
-		{"Aw", JOSE_OK, "rsa: e = 3 is taken"},
-		{"_________38", JOSE_OK, "rsa: e of 64 bits is taken"},
+		{"Aw", JOSE_OK, "rsa: e = 3 is accepted"},
+		{"_________38", JOSE_OK, "rsa: e of 64 bits is accepted"},
 		{"AA", JOSE_KEY_MALFORMED, "rsa: e = 0 is malformed"},
 		{"", JOSE_KEY_MALFORMED, "rsa: an empty e is malformed"},
 		{"AAEAAQ", JOSE_KEY_MALFORMED, "rsa: a leading zero in e is malformed"},
@@ -1337,7 +1337,7 @@ test_rsa_public(void)
 	n[256] &= 0xfe;
 	ok_import(rsa_jwk(b64(0, n + 1, 256), "AQAB"), JOSE_KEY_WEAK, "rsa: an even n is weak");
 	memset(n, 0xff, sizeof(n));
-	ok_import(rsa_jwk(b64(0, n, JOSE_RSA_MAX_BITS / 8), "AQAB"), JOSE_OK, "rsa: 8192 bits are taken");
+	ok_import(rsa_jwk(b64(0, n, JOSE_RSA_MAX_BITS / 8), "AQAB"), JOSE_OK, "rsa: 8192 bits are accepted");
 	ok_import(rsa_jwk(b64(0, n, JOSE_RSA_MAX_BITS / 8 + 1), "AQAB"), JOSE_KEY_WEAK,
 			  "rsa: 8200 bits are refused");
 }
@@ -1373,7 +1373,7 @@ test_rsa_private(void)
 	char		behaviour[64];
 	size_t		i;
 
-	ok_import(a2_private(), JOSE_OK, "rsa: a good private key is taken");
+	ok_import(a2_private(), JOSE_OK, "rsa: a valid private key is accepted");
 	for (i = 0; i < 6; i++)
 	{
 		jwk = a2_private();
@@ -1428,7 +1428,7 @@ span_of(int slot, const BIGNUM *number)
 	return span(b64(slot, bytes, (size_t) length));
 }
 
-/* Numbers that fulfil the equations modulo something, but are not reduced. */
+/* Members that satisfy the equations, but are not reduced modulo p or the order. */
 static void
 test_rsa_unreduced(void)
 {
@@ -1452,7 +1452,7 @@ test_rsa_unreduced(void)
 	BN_add(sum, sum, order);
 	BN_add(sum, sum, order);
 	jwk.d = span_of(0, sum);
-	ok_import(jwk, JOSE_KEY_MISMATCH, "rsa: d beyond n is a mismatch");
+	ok_import(jwk, JOSE_KEY_MISMATCH, "rsa: d above n is a mismatch");
 
 	BN_free(p);
 	BN_free(q);
@@ -1461,7 +1461,7 @@ test_rsa_unreduced(void)
 	BN_CTX_free(context);
 }
 
-/* All equations hold for p = n of another key: only using the key tells. */
+/* With the n of another key as p, all equations hold.  Only using the key shows that it is invalid. */
 static void
 test_rsa_composite(void)
 {
@@ -1489,9 +1489,9 @@ test_rsa_composite(void)
 	BN_gcd(divisor, p, q, context);
 	BN_mul(order, p, q, context);
 	BN_div(order, NULL, order, divisor, context);
-	ok(BN_mod_inverse(number, e, order, context) != NULL, "rsa: a key with a composite p is made");
+	ok(BN_mod_inverse(number, e, order, context) != NULL, "rsa: the test makes a key with a composite p");
 	jwk.d = span_of(6, number);
-	ok_import(jwk, JOSE_KEY_MISMATCH, "rsa: ... and is a mismatch");
+	ok_import(jwk, JOSE_KEY_MISMATCH, "rsa: a key with a composite p is a mismatch");
 
 	BN_free(p);
 	BN_free(q);
@@ -1519,13 +1519,13 @@ test_rsa_signatures(void)
 	ok_status(verify_text(key, JOSE_ALG_RS256, "x", signature, 256), JOSE_BAD_SIGNATURE,
 			  "rsa: a signature of 1 is refused");
 	ok_status(verify_text(key, JOSE_ALG_PS256, "x", signature, 256), JOSE_BAD_SIGNATURE,
-			  "rsa: ... as it is with PSS");
+			  "rsa: a signature of 1 is refused with PSS");
 	jose_key_free(key);
 }
 
 /*
- * A signature has as many octets as the modulus (RFC 8017, 8.1.2), also where
- * its first one is zero and the rest is the same number.
+ * A signature has as many octets as the modulus (RFC 8017, 8.1.2).  Without a
+ * leading zero octet it would be the same number, but must be refused.
  */
 static void
 test_rsa_leading_zero(void)
@@ -1548,15 +1548,15 @@ test_rsa_leading_zero(void)
 			if (jose_sign(key, algs[i], bytes_of(text), strlen(text), signature, &length) != JOSE_OK)
 				break;
 		}
-		ok(signature[0] == 0 && length == 256, "rsa: a signature that begins with zero");
-		ok_status(verify_text(key, algs[i], text, signature, 256), JOSE_OK, "rsa: ... verifies");
+		ok(signature[0] == 0 && length == 256, "rsa: the test makes a signature with a leading zero octet");
+		ok_status(verify_text(key, algs[i], text, signature, 256), JOSE_OK, "rsa: a signature with a leading zero octet verifies");
 		ok_status(verify_text(key, algs[i], text, signature + 1, 255), JOSE_BAD_SIGNATURE,
-				  "rsa: ... but not without its zero");
+				  "rsa: a signature without its leading zero octet is refused");
 	}
 	jose_key_free(key);
 }
 
-/* A PSS signature made by OpenSSL itself, with parameters that JOSE has not. */
+/* Makes a PSS signature with OpenSSL, with parameters that JOSE does not allow. */
 static size_t
 foreign_pss(EVP_PKEY *pkey, int salt_length, const char *mgf1, uint8_t *signature)
 {
@@ -1584,7 +1584,7 @@ test_pss_parameters(void)
 		JoseStatus	status;
 		const char *behaviour;
 	}			cases[] = {
-		{32, "SHA256", JOSE_OK, "ps256: a salt as long as the hash is good"},
+		{32, "SHA256", JOSE_OK, "ps256: a salt as long as the hash is accepted"},
 		{0, "SHA256", JOSE_BAD_SIGNATURE, "ps256: no salt is refused"},
 		{20, "SHA256", JOSE_BAD_SIGNATURE, "ps256: a shorter salt is refused"},
 		{33, "SHA256", JOSE_BAD_SIGNATURE, "ps256: a longer salt is refused"},
@@ -1623,7 +1623,7 @@ test_ed25519_members(void)
 	JoseJwk		jwk = okp_jwk(ed_x, ed_d);
 	uint8_t		x[33] = {0};
 
-	ok_import(jwk, JOSE_OK, "ed25519: a good private key is taken");
+	ok_import(jwk, JOSE_OK, "ed25519: a valid private key is accepted");
 	jwk.x = span(NULL);
 	ok_import(jwk, JOSE_KEY_INCOMPLETE, "ed25519: x is required with d too");
 	jwk = okp_jwk(ed_x, NULL);
@@ -1637,7 +1637,7 @@ test_ed25519_members(void)
 	ok_import(jwk, JOSE_KEY_UNSUPPORTED, "okp: crv is case-sensitive");
 	jwk.kty = span("EC");
 	jwk.crv = span("Ed25519");
-	ok_import(jwk, JOSE_KEY_UNSUPPORTED, "okp: Ed25519 is no curve of kty EC");
+	ok_import(jwk, JOSE_KEY_UNSUPPORTED, "okp: Ed25519 is unsupported with kty EC");
 
 	unb64(ed_x, x, 32);
 	ok_import(okp_jwk(b64(0, x, 31), NULL), JOSE_KEY_MALFORMED, "ed25519: 31 bytes are malformed");
@@ -1665,7 +1665,7 @@ test_ed25519_points(void)
 		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-		/* from here on not of small order, but not canonical or no point */
+		/* The remaining ones are not of small order, but not canonical or not on the curve. */
 		"f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 		"f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 		"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
@@ -1687,8 +1687,8 @@ test_ed25519_points(void)
 	}
 	unb64(ed_x, point, 32);
 	unhex(refused[4], torsion);
-	ok(crypto_core_ed25519_add(mixed, point, torsion) == 0, "ed25519: a point of mixed order is made");
-	ok_import(okp_jwk(b64(0, mixed, 32), NULL), JOSE_KEY_WEAK, "ed25519: ... and refused");
+	ok(crypto_core_ed25519_add(mixed, point, torsion) == 0, "ed25519: the test makes a point of mixed order");
+	ok_import(okp_jwk(b64(0, mixed, 32), NULL), JOSE_KEY_WEAK, "ed25519: a point of mixed order is refused");
 }
 
 static void
@@ -1720,7 +1720,7 @@ test_ed25519_signatures(void)
 	memset(changed, 0, 64);
 	changed[0] = 1;
 	ok_status(verify_text(key, JOSE_ALG_EDDSA, input, changed, 64), JOSE_BAD_SIGNATURE,
-			  "ed25519: R of the identity and S of zero are refused");
+			  "ed25519: the identity as R with S = 0 is refused");
 	jose_key_free(key);
 }
 
@@ -1737,10 +1737,10 @@ test_oct(void)
 	memset(secret, 7, sizeof(secret));
 	ok_import(oct_jwk(NULL), JOSE_KEY_INCOMPLETE, "oct: k is required");
 	ok_import(oct_jwk(""), JOSE_KEY_WEAK, "oct: an empty k is weak");
-	ok_import(oct_jwk("secret"), JOSE_KEY_MALFORMED, "oct: a k that is no base64url is malformed");
+	ok_import(oct_jwk("secret"), JOSE_KEY_MALFORMED, "oct: a k that is not base64url is malformed");
 	ok_import(oct_jwk(b64(0, secret, 31)), JOSE_KEY_WEAK, "oct: 31 bytes are weak");
-	ok_import(oct_jwk(b64(0, secret, 1024)), JOSE_OK, "oct: 1024 bytes are taken");
-	ok_import(oct_jwk(b64(0, secret, 1025)), JOSE_KEY_MALFORMED, "oct: 1025 bytes are too many");
+	ok_import(oct_jwk(b64(0, secret, 1024)), JOSE_OK, "oct: 1024 bytes are accepted");
+	ok_import(oct_jwk(b64(0, secret, 1025)), JOSE_KEY_MALFORMED, "oct: 1025 bytes are malformed");
 	for (length = 32; length <= 64; length += 8)
 	{
 		uint8_t		tag[64];
@@ -1752,7 +1752,7 @@ test_oct(void)
 		   jose_key_allows(key, JOSE_ALG_HS512) == (length >= 64) &&
 		   jose_sign(key, JOSE_ALG_HS512, secret, 1, tag, &size) ==
 		   (length >= 64 ? JOSE_OK : JOSE_ALG_MISMATCH),
-		   "oct: %d bytes are for hashes no longer than that", length);
+		   "oct: a key of %d bytes works with hashes of at most that length", length);
 		jose_key_free(key);
 	}
 }
@@ -1761,7 +1761,7 @@ test_oct(void)
  * Export and import of the private part
  */
 
-/* Finds the members in what jose_key_public_jwk wrote. */
+/* Parses the output of jose_key_public_jwk(). */
 static JoseJwk
 parse_jwk(const char *text)
 {
@@ -1804,30 +1804,30 @@ export_and_import(JoseAlg alg)
 	JoseJwk		jwk;
 
 	ok(jose_key_generate(alg, &key) == JOSE_OK && jose_key_can_sign(key) &&
-	   jose_key_allows(key, alg), "%s: a key is generated", name);
+	   jose_key_allows(key, alg), "%s: a key can be generated", name);
 	ok(jose_key_public_jwk(key, text, &text_length) == JOSE_OK &&
 	   jose_key_export_private(key, private_part, &length) == JOSE_OK,
-	   "%s: ... and exported in %zu bytes", name, length);
+	   "%s: the key can be exported in %zu bytes", name, length);
 	jwk = parse_jwk(text);
 	ok(jose_key_import_private(&jwk, private_part, length, &again) == JOSE_OK,
-	   "%s: ... and imported", name);
+	   "%s: the exported key can be imported", name);
 	ok(jose_key_import(&jwk, &public_key) == JOSE_OK &&
 	   jose_sign(again, alg, bytes_of("x"), 1, signature, &signature_length) == JOSE_OK &&
 	   jose_verify(public_key, alg, bytes_of("x"), 1, signature, signature_length) == JOSE_OK,
-	   "%s: ... and what it signs is verified by the public key", name);
+	   "%s: the public key verifies a signature of the imported key", name);
 	jose_key_free(again);
 
 	signature_length = length - 1;
 	ok(jose_key_export_private(key, signature, &signature_length) == JOSE_TOO_LARGE &&
-	   signature_length == 0, "%s: ... and a short buffer is noticed", name);
+	   signature_length == 0, "%s: an export to a short buffer is refused", name);
 	private_part[length] = 0;
 	ok(jose_key_import_private(&jwk, private_part, length + 1, &again) != JOSE_OK && again == NULL &&
 	   jose_key_import_private(&jwk, private_part, length - 1, &again) != JOSE_OK && again == NULL &&
 	   jose_key_import_private(&jwk, private_part, 0, &again) != JOSE_OK && again == NULL,
-	   "%s: ... and a longer, shorter or empty private part is refused", name);
+	   "%s: a longer, shorter or empty private part is refused", name);
 	private_part[length - 1] ^= 1;
 	ok(jose_key_import_private(&jwk, private_part, length, &again) == JOSE_KEY_MISMATCH &&
-	   again == NULL, "%s: ... and a changed one is a mismatch", name);
+	   again == NULL, "%s: a changed private part is a mismatch", name);
 	jose_key_free(public_key);
 	jose_key_free(key);
 }
@@ -1846,30 +1846,30 @@ test_export(void)
 
 	ok(jose_key_export_private(key, der, &length) == JOSE_OK &&
 	   memcmp(der, head, 3) == 0 && memcmp(der + 4, head + 4, sizeof(head) - 4) == 0,
-	   "export: an RSA key is PKCS#1, not PKCS#8");
+	   "export: an RSA key is exported as PKCS#1, not PKCS#8");
 	ok(jose_key_import_private(&other, der, length, &again) == JOSE_KEY_MISMATCH,
-	   "export: it does not go with another public key");
+	   "export: a private part with another public key is a mismatch");
 	ok(jose_key_import_private(&bare_rsa, der, length, &again) == JOSE_KEY_INCOMPLETE,
-	   "export: nor with none");
+	   "export: an RSA private part without n and e is incomplete");
 	ok(jose_key_import_private(&bare_oct, der, 64, &again) == JOSE_OK,
-	   "export: a symmetric key needs no more than kty beside it");
+	   "export: the private part of a symmetric key needs only kty in the JWK");
 	jose_key_free(again);
 	ok(jose_key_import_private(&bare_oct, der, 1025, &again) == JOSE_KEY_MALFORMED,
-	   "export: but no more than 1024 bytes");
+	   "export: a symmetric key of 1025 bytes is malformed");
 	jose_key_free(key);
 
 	key = must_import(rsa_jwk(a2_n, "AQAB"));
 	length = sizeof(der);
 	ok(jose_key_export_private(key, der, &length) == JOSE_KEY_NOT_PRIVATE && length == 0,
-	   "export: a public key has no private part");
+	   "export: a public key cannot be exported as private");
 	jose_key_free(key);
 	ok(jose_key_generate(JOSE_ALG_UNKNOWN, &key) == JOSE_ALG_UNSUPPORTED && key == NULL,
-	   "generate: no key for an unknown algorithm");
+	   "generate: an unknown algorithm is unsupported");
 	jose_key_free(NULL);
-	ok(true, "free: NULL is fine");
+	ok(true, "free: NULL is accepted");
 }
 
-/* Every prefix and many mutations of an RSA private key: no crash, no leak. */
+/* Tries many prefixes and mutations of an RSA private key.  Sanitizers detect crashes and leaks. */
 static void
 test_der_mutations(void)
 {
@@ -1892,7 +1892,7 @@ test_der_mutations(void)
 		accepted += jose_key_import_private(&jwk, copy, length, &key) == JOSE_OK;
 		free(copy);
 	}
-	ok(accepted == 0, "der: no prefix and no mutation of an RSA private key is taken");
+	ok(accepted == 0, "der: no prefix and no mutation of an RSA private key is accepted");
 }
 
 int

@@ -2,7 +2,7 @@
 
 =head1 NAME
 
-AnonAuth::Browser - a client of the HTTP face, for tests without PostgREST
+AnonAuth::Browser - a client of the HTTP endpoints, for tests without PostgREST
 
 =head1 SYNOPSIS
 
@@ -17,10 +17,10 @@ AnonAuth::Browser - a client of the HTTP face, for tests without PostgREST
 
 =head1 DESCRIPTION
 
-Does in a transaction what nginx and PostgREST do with a request: the role, the
-C<request.*> settings, the pre-request function, the call, and then reads the
-C<response.*> settings.  Keeps cookies as a browser does: Path, Max-Age and
-SameSite count, Domain does not.
+Runs a request in one transaction, as nginx and PostgREST would: it sets the
+role and the C<request.*> settings, calls the pre-request function and the
+endpoint, and reads the C<response.*> settings. Keeps cookies like a browser.
+It respects Path, Max-Age and SameSite, but not Domain.
 
 =cut
 
@@ -55,7 +55,7 @@ my %functions = (
 
 =item AnonAuth::Browser->new($node, headers => {...})
 
-headers go with every request.
+Every request has these headers.
 
 =cut
 
@@ -70,13 +70,13 @@ sub new
 
 =item $browser->cookies
 
-A hash of name to [value, attributes], for tests to look into and to change.
+A hash of name to [value, attributes], which tests may read and change.
 
 =cut
 
 sub cookies { return $_[0]{cookies}; }
 
-# Percent-encodes, also what need not be.
+# Percent-encodes all characters except the unreserved ones.
 sub encode
 {
 	my ($value) = @_;
@@ -90,7 +90,7 @@ sub encode
 
 =item form(name => value, ...)
 
-application/x-www-form-urlencoded.
+Encodes the pairs as application/x-www-form-urlencoded.
 
 =cut
 
@@ -109,16 +109,16 @@ sub form
 
 =item $browser->get($target, name => value, ...)
 
-The target is a path or a URL with or without a query; headers are named as
-C<"Header-Name:">, everything else is a parameter.
+The target is a path or a URL, with or without a query. Arguments named
+C<"Header-Name:"> are headers, all others are parameters.
 
 =item $browser->post_form($target, name => value, ...)
 
 =item $browser->post_json($target, $value, "Header-Name:" => value, ...)
 
 Each returns a hash: status, headers (lower-case name to an array of values),
-location, body, json where the body is JSON, sqlstate and message where the
-call was refused by an error.
+location, body, and json if the body is JSON. If the call raised an error, it
+also has sqlstate and message.
 
 =cut
 
@@ -163,7 +163,7 @@ sub post_json
 		'content-type' => 'application/json', _headers(\@arguments));
 }
 
-# SameSite counts where the request says that it is cross-site.
+# SameSite applies only to requests whose Sec-Fetch-Site header is cross-site.
 sub _cookie_header
 {
 	my ($self, $method, $headers) = @_;
@@ -223,8 +223,8 @@ sub request
 
 =item $browser->sql($expression, method => 'GET', headers => {...})
 
-What PostgREST does for an endpoint of the application's own: the value of an
-SQL expression, as body.
+Calls a function of the application as PostgREST would. The body is the value
+of the SQL expression.
 
 =cut
 

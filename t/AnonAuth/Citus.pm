@@ -1,7 +1,7 @@
 package AnonAuth::Citus;
 
-# A Citus cluster on this machine: a coordinator and workers, all of them found
-# by their sockets, with the extension and one master key.
+# A Citus cluster on this machine: a coordinator and workers, connected through
+# their Unix-domain sockets, with the extension and one master key.
 
 use strict;
 use warnings;
@@ -14,7 +14,7 @@ use Test::More;
 
 our @EXPORT_OK = qw(citus_missing add_node start_cluster use_same_master_key);
 
-# Why there can be no cluster, or nothing.
+# The reason that no cluster can be started, or undef.
 sub citus_missing
 {
 	my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
@@ -41,7 +41,8 @@ CONF
 	$node->append_conf('postgresql.conf', sprintf "citus.local_hostname = '%s'", $node->host);
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION citus');
-	# The extension's functions connect to other nodes as their owner.
+	# The extension's functions connect to other nodes as the owner of the
+	# extension.
 	$node->safe_psql('postgres', 'SET citus.enable_ddl_propagation = off; CREATE ROLE anon_auth_owner LOGIN');
 	return $node;
 }
@@ -59,7 +60,7 @@ sub use_same_master_key
 	}
 }
 
-# Starts another worker and makes it known to the coordinator.
+# Starts another worker and adds it to the coordinator's metadata.
 sub add_node
 {
 	my ($coordinator, $name) = @_;
@@ -69,7 +70,8 @@ sub add_node
 	return $node;
 }
 
-# (coordinator, workers...), with the extension on all of them, not distributed.
+# Starts a cluster and returns (coordinator, workers...). All nodes have the
+# extension; its tables are not distributed.
 sub start_cluster
 {
 	my ($name, $workers) = @_;

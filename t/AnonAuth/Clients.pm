@@ -3,7 +3,7 @@
 
 =head1 NAME
 
-AnonAuth::Clients - the programs of t/clients, with the npm packages they use
+AnonAuth::Clients - the programs in t/clients and their npm packages
 
 =head1 SYNOPSIS
 
@@ -40,8 +40,8 @@ my $directory;
 
 =item AnonAuth::Clients->missing
 
-Installs the packages, once.  Returns why that is not possible, or undef.  Dies
-where it is no fault of the network's.
+Installs the packages once. Returns the reason if that is not possible, else
+undef. Dies on errors that the network does not cause.
 
 =cut
 
@@ -78,7 +78,7 @@ sub missing
 
 =item $clients->run($program, $input)
 
-What t/clients/PROGRAM.mjs answers; dies if it fails.
+The output of t/clients/PROGRAM.mjs for the input. Dies if the program fails.
 
 =back
 
@@ -99,7 +99,7 @@ sub run
 	return $json->decode($output);
 }
 
-# Standard output and what went wrong, if something did.
+# (standard output, error). The error is undef if the command succeeded.
 sub _command
 {
 	my ($input, @command) = @_;

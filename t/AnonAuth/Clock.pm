@@ -2,7 +2,7 @@
 
 =head1 NAME
 
-AnonAuth::Clock - a server whose clock a test sets ahead
+AnonAuth::Clock - moves the clock of a server ahead
 
 =head1 SYNOPSIS
 
@@ -11,11 +11,12 @@ AnonAuth::Clock - a server whose clock a test sets ahead
   my $clock = AnonAuth::Clock->new or skip 'there is no C compiler', 1;
 
   $clock->restart($node);
-  $clock->set_ahead(290);    # seconds, at once
+  $clock->set_ahead(290);    # seconds ahead, at once
 
 =head1 DESCRIPTION
 
-A library that is loaded into the server adds to what gettimeofday() says.
+Loads a library into the server that adds seconds to the result of
+gettimeofday().
 
 =cut
 
@@ -58,7 +59,7 @@ SOURCE
 
 =item AnonAuth::Clock->new
 
-undef where there is no C compiler.
+Returns undef if there is no C compiler.
 
 =cut
 
@@ -80,7 +81,8 @@ sub new
 
 =item $clock->restart($node)
 
-Restarts a L<PostgreSQL::Test::Cluster> with the library, the clock being right.
+Restarts a L<PostgreSQL::Test::Cluster> with the library. The clock is not
+ahead yet.
 
 =cut
 

@@ -3,7 +3,7 @@
 
 =head1 NAME
 
-AnonAuth::Connection - one connection that stays open, where a node makes many
+AnonAuth::Connection - a connection that stays open
 
 =head1 SYNOPSIS
 
@@ -15,9 +15,9 @@ AnonAuth::Connection - one connection that stays open, where a node makes many
 
 =head1 DESCRIPTION
 
-Has the methods of a L<PostgreSQL::Test::Cluster> that L<AnonAuth::Device> and
-L<AnonAuth::Browser> use, so that what they do is done in one and the same
-backend.
+Has those methods of L<PostgreSQL::Test::Cluster> that L<AnonAuth::Device> and
+L<AnonAuth::Browser> use. A node opens a connection for each call; an object
+of this class runs all calls in one backend.
 
 =cut
 
@@ -58,15 +58,15 @@ sub new
 
 =item $connection->begin($script)
 
-Sends statements and does not wait for their end.
+Sends the statements without waiting for their end.
 
 =item $connection->has_ended
 
-Whether their end has come.
+Whether the statements have ended.
 
 =item $connection->end
 
-Waits for it, and returns what was printed: [output, errors].
+Waits for the end of the statements and returns [output, errors].
 
 =cut
 
@@ -113,11 +113,11 @@ sub end
 
 =item $connection->query($sql)
 
-The output of statements; dies if there is an error.
+The output of the statements. Dies if there is an error.
 
 =item $connection->error($sql)
 
-The errors of statements, as with C<\set VERBOSITY verbose>.
+The errors of the statements, in the format of C<\set VERBOSITY verbose>.
 
 =cut
 
@@ -139,7 +139,7 @@ sub error
 	return $self->end->[1];
 }
 
-# As PostgreSQL::Test::Cluster does it, but what follows an error is run.
+# Like psql() of PostgreSQL::Test::Cluster, but continues after an error.
 sub psql
 {
 	my ($self, $database, $script, %options) = @_;
@@ -157,7 +157,8 @@ sub connstr { my ($self, @arguments) = @_; return $self->{node}->connstr(@argume
 
 =item $connection->close, $connection->kill_client
 
-Ends it; the latter without a word to the server.
+close() ends the connection; kill_client() kills psql, so that the server gets
+no Terminate message.
 
 =back
 
@@ -165,7 +166,7 @@ Ends it; the latter without a word to the server.
 
 sub close { $_[0]{in} .= "\\q\n"; $_[0]{run}->finish; return; }
 
-# It may have gone by itself, with input that nobody reads.
+# psql may have ended already, with unread input.
 sub kill_client { eval { $_[0]{run}->kill_kill }; return; }
 
 1;

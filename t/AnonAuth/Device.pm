@@ -3,7 +3,7 @@
 
 =head1 NAME
 
-AnonAuth::Device - a device for tests: its key pair, and what its app calls
+AnonAuth::Device - a device for tests: its key pair, and the calls of its app
 
 =head1 SYNOPSIS
 
@@ -28,8 +28,8 @@ AnonAuth::Device - a device for tests: its key pair, and what its app calls
 
 =head1 DESCRIPTION
 
-Keys are made, and signatures computed, by the C<openssl> command: none of the
-code under test takes part.  Needs nothing beyond Perl's core modules.
+The C<openssl> command generates the keys and computes the signatures, so that
+the code under test takes no part in it. Needs only Perl's core modules.
 
 A node is a L<PostgreSQL::Test::Cluster> with the extension in its database
 C<postgres>.
@@ -51,7 +51,7 @@ use POSIX ();
 
 our @EXPORT_OK = qw(call challenge hmac_jws json_null jws_parts random_kid refusal sql_literal);
 
-# What openssl is to be told for each algorithm.
+# openssl's options for each algorithm.
 my %algorithms = (
 	(map { +"RS$_" => { type => 'RSA', digest => "sha$_", options => [] } } 256, 384, 512),
 	(   map {
@@ -74,7 +74,8 @@ my %curve_width = ('P-256' => 32, 'P-384' => 48, 'P-521' => 66, 'secp256k1' => 3
 
 my $json = JSON::PP->new->canonical->utf8->convert_blessed;
 
-# What changes to members write as null; undef takes a member out.
+# A change of a member to json_null() writes null; a change to undef removes the
+# member.
 {
 	package AnonAuth::Device::Null;
 
@@ -85,13 +86,13 @@ my $json = JSON::PP->new->canonical->utf8->convert_blessed;
 
 =head1 FUNCTIONS
 
-None is exported unless asked for.
+All functions are exported on request only.
 
 =over
 
 =item random_kid()
 
-A version 4 UUID in upper case, as the iOS SDK makes them.
+A version 4 UUID in upper case, like a kid of the iOS SDK.
 
 =cut
 
@@ -121,7 +122,7 @@ sub json_null
 
 =item hmac_jws($header, $payload, $secret)
 
-A compact JWS with the HMAC-SHA256 of the secret's bytes.
+A compact JWS, signed by HMAC-SHA256 with the bytes of the secret.
 
 =cut
 
@@ -137,9 +138,9 @@ sub hmac_jws
 
 =item call($node, $function, name => value, ...)
 
-Calls a function of schema anon_auth in a transaction of its own.  Returns its
-row as a hash (of one member, named as the function, if it returns a scalar),
-or undef for no row.  Dies if the call fails.
+Calls a function of schema anon_auth in a separate transaction. Returns its
+row as a hash, or undef for no row. If the function returns a scalar, the hash
+has one member with the function's name. Dies if the call fails.
 
 =cut
 
@@ -158,10 +159,10 @@ sub call
 
 =item refusal($node, $function, name => value, ...)
 
-Calls a function that is expected to fail.  Returns the error as a hash:
-sqlstate, message, detail, hint, context, and unchanged, which tells whether
-all tables of the extension have the rows afterwards that they had before.  If
-the call succeeds, sqlstate is 00000 and message is empty.
+Calls a function that is expected to fail. Returns the error as a hash:
+sqlstate, message, detail, hint, context and unchanged. unchanged is true if
+the call did not change any row of the extension's tables. If the call
+succeeds, sqlstate is 00000 and message is empty.
 
 =cut
 
@@ -197,7 +198,7 @@ sub challenge
 
 =item sql_literal($value)
 
-A value as SQL; NULL for undef.
+The value as an SQL literal; NULL for undef.
 
 =cut
 
@@ -212,7 +213,7 @@ sub sql_literal
 
 =item jws_parts($jws)
 
-Header and payload as hashes, and the signature's bytes.
+Header and payload as hashes, and the bytes of the signature.
 
 =back
 
@@ -235,10 +236,10 @@ sub jws_parts
 
 =item AnonAuth::Device->new(alg => 'ES256', kid => ..., bits => 2048, exponent => 65537, curve => ...)
 
-Makes a key pair.  alg is RS*, PS* or ES* with 256, 384 or 512, or EdDSA.  bits
-and exponent are for RSA; curve replaces that of the algorithm (as does
-secp256k1 or X25519, for keys that must be refused).  kid is by default what
-random_kid() gives.
+Generates a key pair. alg is RS*, PS* or ES* with 256, 384 or 512, or EdDSA.
+bits and exponent are for RSA. curve replaces the curve of the algorithm;
+secp256k1 and X25519 give keys that must be refused. By default, kid is the
+result of random_kid().
 
 =cut
 
@@ -273,8 +274,8 @@ sub alg { return $_[0]{alg}; }
 
 =item $device->jwk(%changes)
 
-The public JWK as a hash, with kid and alg.  A change to undef takes a member
-out; for a null there is json_null().
+The public JWK as a hash, with kid and alg. A change to undef removes a
+member; a change to json_null() sets it to null.
 
 =cut
 
@@ -289,7 +290,7 @@ sub jwk
 
 =item $device->private_jwk_members
 
-The members of the private JWK that the public one has not.
+The members that only the private JWK has.
 
 =cut
 
@@ -345,7 +346,7 @@ sub public_der
 
 =item $device->thumbprint
 
-RFC 7638, SHA-256.
+The RFC 7638 thumbprint with SHA-256.
 
 =cut
 
@@ -360,8 +361,8 @@ sub thumbprint
 
 =item $device->signature($input, alg => ..., salt_length => 'digest')
 
-The bytes of a JWS signature: R || S for ES*.  alg is by default the device's.
-salt_length is for PS*.
+The bytes of a JWS signature: R || S for ES*. By default, alg is the algorithm
+of the device. salt_length is for PS*.
 
 =cut
 
@@ -389,8 +390,9 @@ sub signature
 
 =item $device->sign($header, $payload, alg => ..., salt_length => ...)
 
-A compact JWS.  Header and payload are hashes, or JSON as bytes, which is taken
-as it is.  alg is only what to sign with, the header says what it says.
+A compact JWS. Header and payload are hashes, or JSON text as bytes, which is
+used unchanged. alg is the algorithm of the signature only; it does not change
+the header.
 
 =cut
 
@@ -406,8 +408,8 @@ sub sign
 
 =item $device->request(challenge => ..., action => 'auth', with_jwk => 0, header => {}, payload => {})
 
-What an SDK sends.  header and payload are changes to what it would say; undef
-takes a member out.
+A request in the format of the SDKs. header and payload are changes to their
+members. A change to undef removes a member.
 
 =cut
 
@@ -445,7 +447,8 @@ sub _statement
 	return "SELECT row_to_json(r) FROM (SELECT * FROM anon_auth.$function($list)) AS r";
 }
 
-# A query for one line that changes when any row of the extension's tables does.
+# A query whose result, one line, changes with any row of the extension's
+# tables.
 sub _contents_query
 {
 	my ($node) = @_;
@@ -469,7 +472,7 @@ sub _make_contents_query
 		  @tables) . ')';
 }
 
-# Runs statements, each in a transaction of its own.  Returns their output and
+# Runs the statements, each in a separate transaction. Returns their output, and
 # the error if one fails.
 sub _run
 {
@@ -485,7 +488,7 @@ sub _run
 	return ($output, _error($messages));
 }
 
-# What psql says of an error with \set VERBOSITY verbose.
+# Parses an error that psql prints with \set VERBOSITY verbose.
 sub _error
 {
 	my ($messages) = @_;
@@ -551,7 +554,7 @@ sub _random_bytes
 	return $bytes;
 }
 
-# One for all devices, removed at the end.
+# A directory for all devices, removed at the end of the program.
 sub _temporary_directory
 {
 	our $directory //= File::Temp::tempdir('anon_auth_devices_XXXXXX', TMPDIR => 1, CLEANUP => 1);
@@ -576,7 +579,8 @@ sub _private_key
 	return "$self->{directory}/private.pem";
 }
 
-# Output of the openssl command; what it says to stderr is shown if it fails.
+# The output of the openssl command. If it fails, the exception has its standard
+# error.
 sub _openssl
 {
 	my ($self, @arguments) = @_;
@@ -623,7 +627,7 @@ sub _generate
 	return;
 }
 
-# The members that a thumbprint is made of.
+# The members that are part of the thumbprint.
 sub _public_jwk
 {
 	my ($self, $type) = @_;
@@ -648,7 +652,7 @@ sub _public_jwk
 	return { kty => 'OKP', crv => $self->{curve}, x => encode_base64url(substr $der, -32) };
 }
 
-# Takes one DER element off the front: returns its content, leaves the rest.
+# Removes one DER element from the front of the bytes and returns its content.
 sub _der_take
 {
 	my ($der, $tag) = @_;
@@ -698,7 +702,7 @@ sub _der_to_pair
 	  map { _der_integer(\$numbers) } 1 .. 2;
 }
 
-# The bytes below a title in what openssl's -text prints.
+# The bytes below a title in the output of openssl's option -text.
 sub _hex_bytes
 {
 	my ($text, $title) = @_;

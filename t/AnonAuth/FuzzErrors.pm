@@ -3,7 +3,7 @@
 
 =head1 NAME
 
-AnonAuth::FuzzErrors - which errors a function may raise
+AnonAuth::FuzzErrors - the errors that a function may raise
 
 =head1 SYNOPSIS
 
@@ -15,11 +15,12 @@ AnonAuth::FuzzErrors - which errors a function may raise
 
 =head1 DESCRIPTION
 
-An error that our C code raises must have an SQLSTATE that the function's comment
-names after "Errors:" (there, "AA001 to AA003" means all three, and "as f()"
-means those of f).  PostgreSQL's own errors are of a list, which is the same for
-all functions.  The fields of an error are those of the protocol, by their
-letters; F tells which source file has raised it.
+An error that the extension's C code raises must have an SQLSTATE from the
+function's comment. The comment lists them after "Errors:", where "AA001 to
+AA003" means all three, and "as f()" means those of f. PostgreSQL's own errors
+must be in a list that is the same for all functions. The fields of an error
+are named by their letters in the protocol; F is the source file that raised
+it.
 
 =cut
 
@@ -30,12 +31,14 @@ use warnings;
 
 use File::Find ();
 
-# Of PostgreSQL, at any call: what the caller has sent, asked for or set.
+# PostgreSQL's errors that any call may raise, depending on arguments, limits
+# and settings.
 my %general = map { $_ => 1 } qw(
   0A000 22003 22007 22008 2200G 22021 22023 22032 22P02 22P03 22P05 24000 25001 25006 25P01 25P02 26000 34000
   3B001 40001 40P01 42501 42P03 42P05 42P18 53300 54000 54001 55000 55P03 57014 57P01 57P05);
 
-# In statements that call nothing of ours.
+# PostgreSQL's errors that statements without a function of the extension may
+# raise.
 my %elsewhere = map { $_ => 1 } qw(22012 22026 2BP01 3D000 42602 42704 42710 42723 42809 42883 42P01 42P06 42P07 42P16 42939 58P01);
 
 =pod
@@ -76,7 +79,7 @@ sub _named
 
 =item $errors->documented($function)
 
-The SQLSTATEs that its comment names.
+The SQLSTATEs that the comment of the function lists.
 
 =cut
 
@@ -86,8 +89,8 @@ sub documented { return sort keys %{ $_[0]{documented}{ $_[1] } // {} }; }
 
 =item $errors->objection($function, \%fields)
 
-Why the function must not raise this; undef if it may.  Without a function: why
-no statement must.
+The reason that the function must not raise this error, or undef if it may.
+Without a function: the reason that no statement must raise it.
 
 =back
 
@@ -104,12 +107,13 @@ sub objection
 	return if $state eq 'EV001';
 	return if defined $function && $self->{documented}{$function}{$state};
 	return if !defined $function && $elsewhere{$state};
-	# PostgreSQL has a guc.c, too.
+	# Compare the file only for functions of the extension: PostgreSQL has a
+	# guc.c, too.
 	return "undocumented, $what" if defined $function && $self->{ours}{$file};
 	return if $file =~ /^parse_/ || ($state =~ /^42P(?:07|16)$/ && $file =~ /^(?:heap|createas)\.c$/);
 	return if $state =~ /^42(?:P01|704|602|883)$/ && ($context eq '' || $context =~ /^\S+ portal(?: "\w+")? parameter/);
 	return "a right was missing within, $what" if $state eq '42501' && $context =~ /anon_auth/;
-	# Parts of the pages, which nobody but the owner may call.
+	# Functions for parts of the pages, which only the owner may call.
 	return if $state =~ /^22/ && ($function // '') =~ /^anon_auth_http\.(?:page|color|html)_/;
 	return if $general{$state};
 	return "unexpected, $what";

@@ -15,24 +15,25 @@ AnonAuth::FuzzGenerator - plans of transactions that call the extension
 
 =head1 DESCRIPTION
 
-A plan says what is done and is the same for the same seed; L<AnonAuth::FuzzSession>
-does it.  It is a hash: connection (0 or 1), begin (a statement, or undef for none),
-steps, and end (a statement, or 'abandon': the client goes without a word); guarded,
-whether a savepoint undoes each step that fails; reset, whether parameters and role
+A plan describes a transaction, and is the same for the same seed.
+L<AnonAuth::FuzzSession> executes it. It is a hash: connection (0 or 1), begin
+(a statement, or undef for none), steps, and end (a statement, or 'abandon':
+the client closes the connection without a message). guarded: whether each
+failed step is rolled back to a savepoint. reset: whether parameters and role
 are reset at the end.
 
-A step is a hash whose member C<do> says which:
+A step is a hash. Its member C<do> is one of:
 
   call     function, arguments (name, type and value; see AnonAuth::FuzzValues),
            form (how it stands in a statement), interrupt ([cancel or terminate,
            milliseconds])
   http     function, and a request: method, headers, cookies, claims, body, and
            whether postgrest_pre_request() runs before
-  sql      sql, values: calls nothing of ours
+  sql      sql, values: calls no function of the extension
 
-A step may have even_then: it is sent in a transaction that has failed, too.
+A step with even_then is sent even if the transaction has failed.
 
-who is app (a role with the client API), web (PostgREST's) or owner.
+who is app (a role with the client API), web (PostgREST's role) or owner.
 
 =cut
 
@@ -58,11 +59,12 @@ BEGIN { *text = \&AnonAuth::FuzzValues::text; *null = \&AnonAuth::FuzzValues::nu
 
 =item AnonAuth::FuzzGenerator->new(seed => ..., who => ..., functions => [...], restore => ...)
 
-A function is a hash: name with schema, kind (client, http or owner), arguments
-(pairs of name and type, all of the inputs), defaults (how many of the last may
-be left out), set (whether it returns a set), composite (whether its result has
-columns), and safe (whether workers may run it).  restore is the statement by which
-the owner undoes what it has changed of the settings.
+A function is a hash: name with schema, kind (client, http or owner),
+arguments (pairs of name and type of all inputs), defaults (the number of
+trailing arguments that may be omitted), set (whether it returns a set),
+composite (whether its result has columns), and safe (whether it is parallel
+safe). restore is the statement with which the owner restores the settings
+that it has changed.
 
 =cut
 
@@ -80,10 +82,10 @@ sub new
 }
 
 # ---------------------------------------------------------------------------
-# Arguments that mean something
+# Meaningful arguments
 # ---------------------------------------------------------------------------
 
-# Something that was issued; sometimes damaged, sometimes something else.
+# A value that the server issued; sometimes damaged, sometimes of another kind.
 sub issued
 {
 	my ($self, $pool, @others) = @_;
@@ -124,7 +126,7 @@ sub request
 	my $v = $self->{values};
 	my $request = {
 		is => 'request', device => $v->below(DEVICES), action => $action, with_jwk => $v->below(2), at => $v->fraction,
-		# Some are sent again.
+		# Some values are sent again.
 		again => $v->one_in(3) };
 
 	$request->{change} = $v->change if $v->one_in(8);
@@ -176,7 +178,8 @@ my %meaningful = (
 	application_type => sub { text($_[0]{values}->pick(qw(spa native traditional_webapp confidential))) },
 	role_name => sub { text('fuzz_other') });
 
-# A guest comes with a signed request, with a refresh token, or with nothing.
+# A guest arrives with a signed request, with a refresh token, or without
+# either.
 sub guest
 {
 	my ($self, $function) = @_;
@@ -185,7 +188,7 @@ sub guest
 	return map { [ @$_, $_->[0] =~ /^(?:jwt|refresh_token|device_info|dpop)$/ && $_->[0] ne $proof ? omitted() : $self->argument($function, @$_) ] } @{ $function->{arguments} };
 }
 
-# The arguments of a promotion have to fit together.
+# The arguments of a promotion must fit together.
 sub promotion
 {
 	my ($self, $function) = @_;
@@ -223,7 +226,7 @@ sub arguments
 	my @arguments = @{ $function->{arguments} };
 	my $optional = @arguments - $function->{defaults};
 
-	# All of them hostile
+	# Hostile arguments
 	return map { [ @$_, $v->hostile($_->[1]) ] } @arguments if $v->one_in(8);
 	return $self->guest($function) if $function->{name} =~ /authenticate_anonymously/ && !$v->one_in(6);
 	return $self->promotion($function) if $function->{name} =~ /promot/ && @arguments > 3 && !$v->one_in(6);
@@ -254,7 +257,7 @@ sub call
 	return \%call;
 }
 
-# What the body of a request has, by endpoint.
+# The members of a request body, by endpoint.
 my %forms = (
 	token => sub {
 		my ($self) = @_;
@@ -340,7 +343,7 @@ sub http
 	my $method = $v->one_in(10) ? $v->pick(qw(PUT HEAD get), '', "\xc3\xa9") : !$form || ($name =~ /^(?:authorize|promote_user|login|end_session)$/ && $v->below(2)) ? 'GET' : 'POST';
 	my ($query, $type, $body) = (undef, 'application/x-www-form-urlencoded', text(''));
 
-	# Pages are opened with what authorize() has answered.
+	# A page is opened with the x_ref that authorize() has returned.
 	$query = { is => 'pool', pool => 'location', at => $v->fraction, $v->one_in(10) ? (change => $v->change) : () } if $name =~ /^(?:promote_user|login)$/;
 	if (ref $form eq 'ARRAY')
 	{
@@ -361,10 +364,10 @@ sub http
 }
 
 # ---------------------------------------------------------------------------
-# What else stands in a transaction
+# Other statements of a transaction
 # ---------------------------------------------------------------------------
 
-# Parameters that any role may set, with values of all kinds.
+# Parameters that any role may set, with values of all types.
 my %parameters = (
 	search_path => [ 'fuzz_evil, pg_catalog', 'pg_temp, fuzz_evil, public', '', '"$user"', 'fuzz_evil, pg_temp, pg_catalog' ],
 	plan_cache_mode => [qw(force_custom_plan force_generic_plan auto)],
@@ -506,7 +509,7 @@ sub step
 		return sql($v->one_in(3) ? $self->{restore} : $v->pick(@owner_sql)) if $v->one_in(3);
 		return $self->call('owner') if $v->below(3);
 	}
-	# What the role may not call is refused.
+	# Functions that the role may not call are refused.
 	return $self->call($v->weighted(40 => 'client', 1 => 'owner', 1 => 'http'));
 }
 
@@ -514,7 +517,7 @@ sub step
 
 =item $generator->transaction
 
-The next plan.
+Returns the next plan.
 
 =back
 
@@ -527,11 +530,11 @@ sub transaction
 	my $begin = $v->below(5) < 3 ? undef : $v->pick(@begin);
 	my @steps = map { $self->step(defined $begin) } 1 .. (defined $begin ? 1 + $v->below(7) : 1);
 
-	# The most dangerous of all parameters is in force in many of them.
+	# Set search_path, the most dangerous parameter, in many transactions.
 	unshift @steps, $self->parameter('search_path') if $v->one_in(5);
 
-	# A server with assertions crashes where waiting for a deferrable snapshot is
-	# cancelled in a subtransaction and tried again (PostgreSQL 15.18, predicate.c).
+	# A server with assertions crashes if waiting for a deferrable snapshot is
+	# canceled in a subtransaction and retried (PostgreSQL 15.18, predicate.c).
 	$begin .= '; SELECT 1' if defined $begin && $begin =~ /DEFERRABLE/;
 	my $end = !defined $begin ? undef : $v->weighted(12 => 'COMMIT', 4 => 'ROLLBACK', 2 => 'PREPARE TRANSACTION', 1 => 'abandon');
 

@@ -3,7 +3,7 @@
 
 =head1 NAME
 
-AnonAuth::FuzzSession - does what AnonAuth::FuzzGenerator has planned, and judges it
+AnonAuth::FuzzSession - executes the plans of AnonAuth::FuzzGenerator and checks the results
 
 =head1 SYNOPSIS
 
@@ -17,10 +17,11 @@ AnonAuth::FuzzSession - does what AnonAuth::FuzzGenerator has planned, and judge
 
 =head1 DESCRIPTION
 
-Has two connections, and one of a superuser that cancels and terminates.  What
-the server issues goes to the pools, from which later plans take it.
+Has two connections, and a third one of a superuser that cancels statements
+and terminates backends. Values that the server issues are added to the pools.
+Later plans take their values from there.
 
-What is wrong is a text in the report's list of problems:
+The report's list of problems contains a text for each of these:
 
 =over
 
@@ -28,14 +29,14 @@ What is wrong is a text in the report's list of problems:
 
 =item * a damaged, expired or foreign token that a function has accepted;
 
-=item * a token, or a user, that is not the one asked for;
+=item * a token or a user other than the requested one;
 
 =item * a connection that ends without a reason.
 
 =back
 
-The report's uses are the secrets that may work once, each with how often a
-transaction that committed has used it.
+The uses in the report are the single-use secrets, each with the number of
+committed transactions that have used it.
 
 =cut
 
@@ -51,7 +52,7 @@ use JSON::PP ();
 use MIME::Base64 qw(decode_base64url);
 use Time::HiRes qw(sleep time);
 
-use constant POOL => 400;    # the newest of a kind are kept
+use constant POOL => 400;    # keep the newest of each kind
 use constant REQUEST_SECONDS => 60;
 
 my $json = JSON::PP->new->canonical->allow_nonref;
@@ -80,7 +81,7 @@ sub connect
 	my ($self, $n) = @_;
 	my $wire;
 
-	# The one before may not be gone yet.
+	# The backend of the previous connection may still be running.
 	for my $try (1 .. 50)
 	{
 		last if $wire = eval { AnonAuth::Wire->new($self->{node}, $self->{user}) };
@@ -116,7 +117,7 @@ sub changed
 	return substr($value, 0, $at) . ($old eq 'A' ? 'B' : 'A') . substr $value, $at + 1;
 }
 
-# The newest is the likeliest.
+# The newest values are the most likely.
 sub from_pool
 {
 	my ($self, $name, $at) = @_;
@@ -151,7 +152,7 @@ sub signed_request
 	return $jwt;
 }
 
-# Bytes, or undef for NULL.  Notes in $self->{used} what was taken from a pool.
+# Bytes, or undef for NULL. Adds values from a pool to $self->{used}.
 sub value
 {
 	my ($self, $spec) = @_;
@@ -184,7 +185,7 @@ sub value
 }
 
 # ---------------------------------------------------------------------------
-# What the server has issued
+# Values that the server has issued
 # ---------------------------------------------------------------------------
 
 sub issue
@@ -209,7 +210,7 @@ sub harvest_row
 	return;
 }
 
-# A body of an endpoint, and the response's headers.
+# Adds the values in the body and the response headers of an endpoint.
 sub harvest_response
 {
 	my ($self, $body, $headers) = @_;
@@ -242,7 +243,7 @@ sub harvest_response
 # Statements
 # ---------------------------------------------------------------------------
 
-# One statement, or undef if the connection is gone.
+# Runs one statement. Returns its result, or undef if the connection was lost.
 sub execute
 {
 	my ($self, $n, $interrupt, $function, $run) = @_;
@@ -266,7 +267,7 @@ sub execute
 	{
 		my ($state) = $message->{M} =~ /^caught (\w{5})/;
 
-		# It has no file to be judged by.
+		# The notice has no source file to check.
 		$self->judge($function, { C => $state, M => $message->{M} }) if $state && $state =~ /^(?:XX|F|EV)/;
 	}
 	if ($result->{error})
@@ -292,7 +293,7 @@ sub judge
 	return;
 }
 
-# The statement that runs, for a person to repeat.
+# The current statement, for a person to repeat.
 sub what
 {
 	my ($self) = @_;
@@ -305,7 +306,7 @@ sub statement_of
 {
 	my ($self, $n, $sql, @values) = @_;
 
-	# Lengths are counted in bytes.
+	# Lengths are in bytes.
 	for ($sql, @values)
 	{
 		utf8::encode($_) if defined $_ && !utf8::downgrade($_, 1);
@@ -335,12 +336,13 @@ sub interrupt
 # Calls
 # ---------------------------------------------------------------------------
 
-# A temporary type of the caller's would show what cannot be cast to it.
+# Qualified names: with a temporary type of the same name, a cast could fail and
+# show the value.
 my %types = (
 	boolean => 'pg_catalog.bool', integer => 'pg_catalog.int4', bigint => 'pg_catalog.int8',
 	map { $_ => "pg_catalog.$_" } qw(text text[] jsonb json uuid name regrole regclass));
 
-# The call with an expression for each argument that is given.
+# The call, with an expression for each argument that is passed.
 sub expression
 {
 	my ($step, $argument) = @_;
@@ -379,7 +381,8 @@ sub call
 	my $call = expression($step, sub { my ($i, $type) = @_; "\$$i\::$type" });
 	if ($form eq 'do' || $form eq 'copy' || $form eq 'simple')
 	{
-		# These have no parameters; secrets must not stand in the text.
+		# These statements have no parameters, and secrets must not be in their
+		# text.
 		my $setting = $self->statement_of($n, 'SELECT ' . join(', ', 'NULL', map { "fuzz.set_argument($_, \$$_)" } 1 .. @values), @values);
 		my $set = $self->execute($n, undef, undef, $setting);
 
@@ -439,7 +442,7 @@ sub call
 
 my $takes_tokens = qr/^anon_auth\.(?:refresh_session|create_promotion_code|promote_anonymous_user|authorize_promotion|authenticate_anonymously|userinfo|use_access_token|verify_jwt|exchange_authorization_code|request_verification)$/;
 
-# Which pool is right for a function that succeeds.
+# The pool that a successful function must have taken its argument from.
 my %right = (
 	'anon_auth.refresh_session' => qr/^refresh_token$/,
 	'anon_auth.create_promotion_code' => qr/^refresh_token$/,
@@ -452,7 +455,7 @@ my %right = (
 	'anon_auth.verify_jwt' => qr/^(?:access_token|id_token)$/,
 	'anon_auth.request_verification' => qr/^access_token$/);
 
-# Who a refresh token says that it belongs to.
+# The user id inside a refresh token.
 sub owner_of
 {
 	my ($token) = @_;
@@ -518,7 +521,7 @@ sub check_response
 	return;
 }
 
-# What has been used by a transaction that has committed.
+# Counts the values that a committed transaction has used.
 sub settle
 {
 	my ($self, $connection) = @_;
@@ -608,7 +611,8 @@ sub run
 	}
 	for my $step (@{ $plan->{steps} })
 	{
-		# Most of them would only be told that the transaction has failed.
+		# In a failed transaction, most steps would only get the error that it
+		# has failed.
 		next if $connection->{status} eq 'E' && !$step->{even_then} && !($step->{sql} && $step->{sql} =~ /^(?:ROLLBACK|RELEASE|SAVEPOINT)/);
 		my $guarded = $plan->{guarded} && $connection->{status} eq 'T';
 		my $pending = @{ $connection->{pending} };
@@ -619,7 +623,8 @@ sub run
 		{
 			$self->{used} = [];
 			$self->execute($n, undef, undef, $self->statement_of($n, $step->{sql}, map { $self->value($_) } @{ $step->{values} }));
-			# Which of the uses before it stand, is not followed.
+			# The test does not track the values that the transaction used
+			# before this statement.
 			$connection->{pending} = [] if $step->{sql} =~ /^(?:ROLLBACK|COMMIT|BEGIN)/;
 		}
 		return if $self->{wires}[$n] != $connection;
@@ -654,7 +659,7 @@ sub end_transaction
 
 		$self->finish_prepared if @{ $self->{prepared} };
 		return if !$result || $self->{wires}[$n] != $connection;
-		# It stays for the time of another transaction.
+		# The transaction stays prepared during the next one.
 		push @{ $self->{prepared} }, [ $gid, @{ $connection->{pending} } ] if !$result->{error};
 		$connection->{pending} = [];
 		return;
@@ -691,8 +696,8 @@ sub finish_prepared
 
 =item $session->sample_memory
 
-Notes how much memory the backends have when they do nothing: a list of pid,
-bytes in memory contexts, kB of anonymous memory.
+Records the memory of the idle backends: a list of pid, bytes in memory
+contexts, kB of anonymous memory.
 
 =cut
 
@@ -723,9 +728,9 @@ sub sample_memory
 
 =item $session->finish
 
-Ends the connections.  Returns the report: a hash of problems, uses, states (how
-often each SQLSTATE and HTTP status came), by_function, calls, new (what was
-issued, by pool), and memory.
+Ends the connections. Returns the report: a hash of problems, uses, states
+(the number of each SQLSTATE and HTTP status), by_function, calls, new (the
+issued values by pool) and memory.
 
 =back
 

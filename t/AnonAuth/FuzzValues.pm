@@ -12,15 +12,15 @@ AnonAuth::FuzzValues - random numbers from a seed, and hostile values
   my $values = AnonAuth::FuzzValues->new($seed);
 
   my $name = $values->pick(qw(a b c));
-  my $spec = $values->hostile('jsonb');    # a value of this type, or not of it
+  my $spec = $values->hostile('jsonb');    # a value of this type, or of another one
 
 =head1 DESCRIPTION
 
-The same seed gives the same values, whatever else the program does: the
-generator of numbers is our own.
+The same seed gives the same values, whatever else the program does, because
+the class has its own random number generator.
 
-A value is described and not made, so that plans stay small and do not depend on
-what a server answers.  A description is a hash whose member C<is> says which:
+Values are descriptions, so that plans stay small and do not depend on the
+server's answers. A description is a hash. Its member C<is> is one of:
 
   null                          NULL
   omitted                       the argument is left out
@@ -33,8 +33,8 @@ what a server answers.  A description is a hash whose member C<is> says which:
   form, pairs / json, pairs     names and descriptions of values
   concat, parts                 several in a row
 
-A change is how a value is damaged: how (flip, truncate, extend, insert, upper),
-at, with.
+A change describes the damage to a value: how (flip, truncate, extend, insert,
+upper), at, with.
 
 =cut
 
@@ -66,8 +66,8 @@ sub new
 
 =item $values->below($n), $values->fraction, $values->one_in($n), $values->pick(@list)
 
-A number from 0 to $n - 1; one from 0 to 1, which is excluded; true once in $n;
-one of the list.
+An integer from 0 to $n - 1; a fraction from 0 up to but not including 1; true
+once in $n calls; one element of the list.
 
 =cut
 
@@ -99,8 +99,8 @@ sub pick
 
 =item $values->weighted($weight => $value, ...)
 
-One of the values, each as often as its weight says; what it returns, if it is a
-function.
+Returns one of the values, with a probability in proportion to its weight. If
+the value is a function, returns its result.
 
 =cut
 
@@ -123,7 +123,7 @@ sub weighted
 
 =item text(@bytes), null(), omitted()
 
-Descriptions.
+Return descriptions.
 
 =cut
 
@@ -137,7 +137,7 @@ sub omitted { return { is => 'omitted' }; }
 
 =item $values->change
 
-How to damage a value.
+Returns a change that damages a value.
 
 =cut
 
@@ -155,7 +155,7 @@ sub change
 
 =item $values->hostile($type)
 
-A value for an argument of this type; often it is not of the type.
+Returns a value for an argument of this type, often of another type.
 
 =cut
 
@@ -163,7 +163,7 @@ my @texts = (
 	'', ' ', "\t\r\n", '0', '-1', 'null', 'NULL', '\\', q{'}, q{''}, '"', '$1', '%s%n', '${x}', '../../etc/passwd',
 	"a\x01b", "\x7f", "\x1b[31m", "\xef\xbb\xbf", "\xe2\x80\xae", "\xc3\xa9", "e\xcc\x81", "\xf0\x9f\x92\xa9", "\xed\x9f\xbf",
 	"\xf4\x8f\xbf\xbf", "\xef\xbf\xbd", "\xe2\x80\x8b", "\xc5\xbf", "\xef\xac\x80", "\xc4\xb0",
-	# Not UTF-8.
+	# Invalid UTF-8.
 	"\xff", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "abc\xfe",
 	'a@b', 'a@b.c', '@', 'a@@b', 'a@[127.0.0.1]', "a\@xn--nxasmq6b.example", "\xc3\xa9\@\xc3\xa9.example", '"a b"@example.com',
 	'+85212345678', '+0', '+1 (555) 0100', "+\xd9\xa1\xd9\xa2", 'admin', 'root', "adm\xc4\xb1n", "\xd1\x80\xd0\xb0ypal",
@@ -202,7 +202,7 @@ sub hostile
 
 =item $values->huge
 
-A text of a megabyte, now and then of ten.
+Returns a text of a megabyte, sometimes of ten.
 
 =cut
 
@@ -219,7 +219,7 @@ sub huge
 
 =item $values->json
 
-JSON of some shape, or something like it.
+Returns JSON of some shape, or text that resembles JSON.
 
 =cut
 

@@ -3,7 +3,7 @@
 
 =head1 NAME
 
-AnonAuth::Invariants - what holds in every database, whatever has happened
+AnonAuth::Invariants - conditions that hold in every database at any time
 
 =head1 SYNOPSIS
 
@@ -12,13 +12,14 @@ AnonAuth::Invariants - what holds in every database, whatever has happened
   my %invariants = invariants();
   is($node->safe_psql('postgres', $invariants{$_}), 0, "nothing $_") for sort keys %invariants;
 
-  is(tokens_refused($node, 'app', [ $sub, $refresh_token ]), '', 'the token is good');
+  is(tokens_refused($node, 'app', [ $sub, $refresh_token ]), '', 'the token works');
   is_deeply([ damage($node) ], [], 'indexes and pages are sound');
 
 =head1 DESCRIPTION
 
-Tests that disturb the server check the tables with these afterwards.  A node is
-a L<PostgreSQL::Test::Cluster> with the extension in its database C<postgres>.
+Tests that disturb the server use these to check the tables afterwards. A node
+is a L<PostgreSQL::Test::Cluster> with the extension in its database
+C<postgres>.
 
 =cut
 
@@ -34,13 +35,13 @@ our @EXPORT_OK = qw(damage invariants tokens_refused tries);
 
 # Each query counts rows that must not exist.
 my %invariants = (
-	'is half a guest, half an account' => q{
+	'is a user with inconsistent credentials' => q{
 		SELECT count(*) FROM anon_auth.users u
 		WHERE is_anonymous = EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id)
 		   OR is_anonymous = EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id)
 		   OR cardinality(login_id_routes) <> (SELECT count(*) FROM anon_auth.login_ids l WHERE l.user_id = u.id)
 		   OR (device_kid IS NOT NULL) <> EXISTS (SELECT FROM anon_auth.device_keys d WHERE d.user_id = u.id AND d.kid = u.device_kid)},
-	'is an event of no deed, or a deed without event' => q{
+	'is a user without exactly one event for its creation and its promotion' => q{
 		SELECT count(*) FROM anon_auth.users u
 		WHERE 1 <> (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.created')
 		   OR (NOT is_anonymous)::int <> (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.anonymous.promoted')},
@@ -48,7 +49,7 @@ my %invariants = (
 		SELECT count(*) FROM (SELECT user_id FROM anon_auth.sessions UNION ALL SELECT user_id FROM anon_auth.login_ids
 			UNION ALL SELECT user_id FROM anon_auth.passwords UNION ALL SELECT user_id FROM anon_auth.device_keys) r
 		WHERE NOT EXISTS (SELECT FROM anon_auth.users u WHERE u.id = r.user_id)},
-	'is a login ID that is there twice' =>
+	'is a duplicate login ID' =>
 	  q{SELECT count(*) - count(DISTINCT (type, value)) FROM anon_auth.login_ids});
 
 =pod
@@ -57,7 +58,8 @@ my %invariants = (
 
 =item invariants()
 
-A hash: what must not exist, and a query that counts it.
+Returns a hash. A key describes rows that must not exist, for a test named
+"nothing KEY"; its value is a query that counts them.
 
 =cut
 
@@ -67,8 +69,8 @@ sub invariants { return %invariants; }
 
 =item tokens_refused($node, $client_id, [$sub, $refresh_token], ...)
 
-The subs, as one string, whose token refresh_session() refuses or takes for
-another user's.
+Returns, as one string, the subs whose token refresh_session() refuses or
+accepts for another user.
 
 =cut
 
@@ -87,9 +89,9 @@ sub tokens_refused
 
 =item tries($node, $statement, @texts)
 
-Runs the statement with each of the texts in the place of its %s.  Returns a
-hash: done is how often it returned a row, and each SQLSTATE how often it failed
-with it.
+Runs the statement with each of the texts in place of its %s. Returns a hash:
+done is the number of calls that returned a row, and each SQLSTATE is the
+number of calls that failed with it.
 
 =cut
 
@@ -107,8 +109,8 @@ sub tries
 
 =item damage($node)
 
-What is wrong with the indexes of the extension, and with any page of the
-cluster: a list of texts.  Installs amcheck.
+Returns a list of texts: the damages of the extension's indexes and of any
+page of the cluster. Installs amcheck.
 
 =back
 

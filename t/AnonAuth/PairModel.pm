@@ -3,7 +3,7 @@
 
 =head1 NAME
 
-AnonAuth::PairModel - what each operation on users does, where it runs alone
+AnonAuth::PairModel - the effect of each operation on users when it runs alone
 
 =head1 SYNOPSIS
 
@@ -14,15 +14,16 @@ AnonAuth::PairModel - what each operation on users does, where it runs alone
 
 =head1 DESCRIPTION
 
-A model of anon_auth that a test compares the tables with: two transactions are
-right if they leave what one of them after the other would have left, and have
-given their callers the same answers.
+A model of anon_auth, with which a test compares the tables. Two concurrent
+transactions are correct if they leave the same rows and return the same
+answers as one after the other would.
 
-Everybody has a name: G is a guest with the device key K, H another guest,
-without a key; R is a regular user with login ID eve; a user who signs up
-during the test is called as its device key, K or N.  Sessions: s and r of G
-(the client of r rotates refresh tokens), z of G (that client grants no grace),
-h of H, x and y of R (y rotates); A and B are those that the operations make.
+Users and sessions have short names. G is a guest with the device key K. H is
+a guest without a key. R is a regular user with login ID eve. A user who signs
+up during the test has the name of its device key, K or N. Sessions of G: s, r
+(its client rotates refresh tokens) and z (its client has no grace period).
+Session of H: h. Sessions of R: x and y (y rotates). A and B are sessions that
+the operations create.
 
 =cut
 
@@ -41,14 +42,16 @@ our @EXPORT_OK = qw(initial_state describe operation serial_results share_rows);
 
 =item operation($name)
 
-A hash: name; needs, the parts of the world that it works on; touches, what it
-changes (two operations that share none of it never get in each other's way);
-client, of the tokens that it returns; ddl, the statement where it is one on the
-application's tables; makes, whom it may create; and does, a
-function (state, session, overlaps) that returns a list of [state, answer]: the
-first is what happens where nothing else does.  Others may happen only where the
-other operation was under way (overlaps), and are listed here so that nothing
-else passes.
+A hash: name; needs, the users and sessions that the operation requires;
+touches, the things that it changes (two operations without a common one never
+affect each other); client, of the tokens that it returns; ddl, the statement,
+if the operation is DDL on the application's tables; makes, the users that it
+may create; and does, a function (state, session, overlaps) that returns a
+list of [state, answer].
+
+The first result of does is the one without a concurrent operation. The others
+may occur only if the other operation was in progress (overlaps). The list is
+complete: every other result fails the test.
 
 =cut
 
@@ -72,7 +75,7 @@ sub _ddl
 	return _op($name, '', 'rows', $does, ddl => $statement);
 }
 
-# Everything of G, and of R.
+# Everything that belongs to G, and to R.
 my $guest = 'G K s r z';
 my $account = 'R eve x y';
 
@@ -80,7 +83,7 @@ my %operations = (
 	_op('sign_up_new', '', 'N', \&_sign_up, key => 'N', jwk => 1),
 	_op('sign_up_again', '', 'G K', \&_sign_up, key => 'K', jwk => 1),
 	_op('log_in_with_key', '', 'G K', \&_sign_up, key => 'K'),
-	# With the login ID that others want.
+	# A login with a login ID that other operations promote with.
 	_op('log_in', '', 'ada', \&_log_in, login => 'ada'),
 	_op('refresh', '', 's', \&_refresh, session => 's', user => 'G'),
 	_op('refresh_rotating', 'r', 'r', \&_refresh, session => 'r', user => 'G', client => 'rotating', rotates => 1),
@@ -102,7 +105,8 @@ my %operations = (
 	_op('revoke_all_account', 'account', $account, \&_revoke_all, user => 'R'),
 	_op('disable_account', 'account', $account, \&_disable, user => 'R'),
 	_op('delete_account', 'account', "$account rows", \&_delete, user => 'R'),
-	# Tables of PairWorld's begin_tables().  Those that bring a key refuse where the guest is gone.
+	# DDL on the tables of PairWorld's begin_tables(). Operations that add a
+	# foreign key are refused if the guest is deleted.
 	_ddl('add_key', 'ALTER TABLE ddl_plain ADD FOREIGN KEY (user_id) REFERENCES anon_auth.users ON DELETE CASCADE', \&_refer),
 	_ddl('drop_key', 'ALTER TABLE ddl_keyed DROP CONSTRAINT ddl_key', \&_alter),
 	_ddl('create_table',
@@ -117,7 +121,7 @@ sub operation { return $operations{ $_[0] } // die "there is no operation $_[0]"
 
 =item share_rows($one, $other)
 
-Whether two operations change something that is the same.
+Whether two operations change the same thing.
 
 =cut
 
@@ -133,7 +137,7 @@ sub share_rows
 
 =item initial_state(@operations)
 
-What there is before them.
+The state before the operations.
 
 =cut
 
@@ -157,7 +161,7 @@ sub initial_state
 		$state->{users}{R}{sessions}{y} = 0 if $needs{y};
 		$state->{logins}{eve} = 'R';
 	}
-	# purge() respects the application's rows.
+	# purge() deletes only guests without rows of the application.
 	$state->{rows} = '' if $needs{idle};
 	return $state;
 }
@@ -166,8 +170,8 @@ sub initial_state
 
 =item serial_results($state, $overlaps, [$session => $operation], ...)
 
-What may come of running operations one after another: a list of [state,
-answers], the latter a hash by session.
+The possible results of the operations one after another: a list of [state,
+answers]. answers is a hash by session.
 
 =cut
 
@@ -194,7 +198,7 @@ sub serial_results
 
 =item describe($state)
 
-A state as text.
+Returns the state as text.
 
 =back
 
@@ -284,7 +288,8 @@ sub _log_in
 	{
 		my @results;
 
-		# It had found the user, who was deleted while it waited.
+		# The login had found the user, which was deleted while the login
+		# waited.
 		push @results, _failed(_copy($state), 'R')
 		  if $overlaps && $operation->{login} eq 'eve' && !defined $name;
 		return (_failed($state, $name // 'nobody'), @results);
@@ -319,8 +324,9 @@ sub _refresh
 	return [ $state, "$name $used" ];
 }
 
-# Who asks to be promoted, or how he is refused: once alone, and what he may be
-# told if he lost his proof while he waited.
+# Finds the user to promote, or the errors that refuse the promotion: the one
+# without concurrency, and those that are possible if the proof became invalid
+# while the operation waited.
 sub _prove
 {
 	my ($state, $overlaps, $operation) = @_;
@@ -361,7 +367,8 @@ sub _promote
 		return [ $state, _begin_session($state, $owner, $session) ];
 	}
 	return [ $state, 'AA009' ] if defined $owner;
-	# It was to be merged into an account that was deleted while it waited.
+	# The guest was to be merged into an account that was deleted while the
+	# merge waited.
 	push @also, _failed(_copy($state), 'R') if $login eq 'eve' && $overlaps;
 	my $user = $state->{users}{$name};
 
@@ -383,7 +390,7 @@ sub _revoke
 	return [ $state, 'done' ];
 }
 
-# An administrator's command for somebody who is not there.
+# An administrator's command for a user that does not exist.
 sub _unknown_user
 {
 	my ($state) = @_;
@@ -429,7 +436,7 @@ sub _purge
 	my @skipped;
 
 	return [ $state, 'purged 0' ] if !$user || !$user->{guest} || !$user->{idle};
-	# Whom somebody else holds is skipped.
+	# purge() skips a guest that another transaction has locked.
 	push @skipped, [ _copy($state), 'purged 0' ] if $overlaps;
 	_remove($state, 'G');
 	_event($state, 'user.deleted', 'G');
@@ -438,7 +445,7 @@ sub _purge
 
 sub _alter { my ($state) = @_; return [ $state, 'nothing' ]; }
 
-# A foreign key to a guest who is gone.
+# Adding a foreign key fails for a guest that is deleted.
 sub _refer
 {
 	my ($state) = @_;

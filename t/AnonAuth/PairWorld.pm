@@ -3,7 +3,7 @@
 
 =head1 NAME
 
-AnonAuth::PairWorld - the users that two operations work on, and what became of them
+AnonAuth::PairWorld - the users that two operations work on, and the results in the database
 
 =head1 SYNOPSIS
 
@@ -18,8 +18,8 @@ AnonAuth::PairWorld - the users that two operations work on, and what became of 
 
 =head1 DESCRIPTION
 
-Makes the users that L<AnonAuth::PairModel> speaks of in a database, writes
-operations as SQL, and reads answers and tables back in the model's terms.
+Creates the users of L<AnonAuth::PairModel> in a database, writes operations
+as SQL, and translates answers and tables to the terms of the model.
 
 =cut
 
@@ -33,10 +33,11 @@ use AnonAuth::Device qw(challenge sql_literal);
 use JSON::PP ();
 use MIME::Base64 qw(decode_base64url);
 
-# How long the requests of a device are used; they are good for five minutes.
+# Reuse the signed requests of a device for this long. They are valid for five
+# minutes.
 use constant REQUEST_SECONDS => 120;
 
-# What to send a session's token to.
+# The client of each session.
 my %client_of = (s => 'app', r => 'rotating', z => 'strict', h => 'app', x => 'app', y => 'rotating');
 
 my $schema = <<'SQL';
@@ -223,7 +224,8 @@ SQL
 
 =item AnonAuth::PairWorld->prepare($node, $database, $policy, $purge_policy)
 
-Makes the database, with that settings.promotion_conflict and purge_policy.
+Creates the database, with the given settings promotion_conflict and
+purge_policy.
 
 =cut
 
@@ -248,8 +250,8 @@ sub prepare
 
 =item AnonAuth::PairWorld->new($connection, $keys)
 
-What a worker makes its users with: a connection to such a database, and the
-device keys K and N.
+Creates the users of one worker. Takes a connection to a prepared database,
+and the device keys K and N.
 
 =cut
 
@@ -266,7 +268,7 @@ sub new
 		signed_at => 0 }, $class;
 }
 
-# Each test begins with no device key, so it can use the same requests.
+# Each test starts without device keys, so it can use the same requests again.
 sub _request
 {
 	my ($self, $key, $action, $jwk, $session) = @_;
@@ -287,7 +289,7 @@ sub _request
 
 =item $worlds->begin(@operations)
 
-New users, and nobody else.
+Deletes all users and creates new ones.
 
 =cut
 
@@ -298,7 +300,7 @@ sub begin
 	my $key = $self->{keys}{K};
 	my @parts = map { @{ $_->{needs} } } @operations;
 
-	# Dead rows would make it slower and slower.
+	# Dead rows would make the tests slower and slower.
 	$connection->query('SET session_replication_role = replica; TRUNCATE anon_auth.users CASCADE; RESET session_replication_role;
 		TRUNCATE anon_auth.events') if $self->{made}++ % 100 == 0;
 	my $made = $connection->query(
@@ -331,7 +333,7 @@ sub begin
 
 =item $worlds->statement($operation, $session)
 
-An operation as SQL.
+Returns the operation as SQL.
 
 =cut
 
@@ -367,7 +369,7 @@ sub statement
 
 =item $worlds->answer($operation, $session, [$output, $errors])
 
-What came of it, in the model's words.
+Returns the result of the operation in the terms of the model.
 
 =cut
 
@@ -390,7 +392,7 @@ sub answer
 	return 'nothing' if $sub eq '';
 	my ($sid) = decode_base64url((split /\./, $access)[1]) =~ /"sid":"([^"]*)"/ or die 'there is no sid';
 
-	# Who is new is called as his key.
+	# A new user has the name of its key.
 	$self->{user}{$sub} //= $operation->{key};
 	$self->{session}{$sid} //= $session;
 	push @{ $self->{answers} },
@@ -402,7 +404,8 @@ sub answer
 
 =item $worlds->forget($session)
 
-The answer of a transaction that could not commit has reached nobody.
+Forgets an answer: the client of a transaction that could not commit did not
+receive it.
 
 =cut
 
@@ -418,8 +421,8 @@ sub forget
 
 =item $worlds->describe
 
-The tables, as the model describes its state, and a list of what is wrong with
-them, whatever has happened.
+Returns the tables in the format in which the model describes its state, and a
+list of violated invariants.
 
 =cut
 
@@ -470,8 +473,8 @@ sub describe
 
 =item $worlds->wrong_tokens
 
-After describe(): what is wrong with the tokens that the callers have: those of
-a session that is there must work, and others must not.
+Call it after describe(). Returns the errors about the tokens that the clients
+have: tokens of existing sessions must work, and others must not.
 
 =back
 
@@ -494,7 +497,7 @@ sub wrong_tokens
 
 		push @wrong, "the tokens of $answer->{session}: $tried" if $tried ne $expected;
 	}
-	# Two refreshes of one token have one successor.
+	# Two refreshes of one token return the same successor.
 	push @wrong, 'two successors of one refresh token'
 	  if @answers == 2 && $answers[0]{sid} eq $answers[1]{sid} && $answers[0]{refresh} ne $answers[1]{refresh};
 	return @wrong;

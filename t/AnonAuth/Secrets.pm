@@ -3,45 +3,46 @@
 
 =head1 NAME
 
-AnonAuth::Secrets - what must not be seen, in whatever way it is written
+AnonAuth::Secrets - finds secrets in a text, in any encoding
 
 =head1 SYNOPSIS
 
   use AnonAuth::Secrets qw(secret password found_in);
 
   secret('refresh token', $token);
-  is(found_in($log), '', 'no secret is in the log');
+  is(found_in($log), '', 'the log contains no secret');
 
 =head1 DESCRIPTION
 
-A secret is looked for as it is, as the bytes that it encodes, and as the
-SHA-256 of either; bytes in hex, base64 and base64url.
+Each secret is searched for in several forms: its text, the bytes that it
+encodes, and the SHA-256 of both. Bytes are searched for in hex, base64 and
+base64url.
 
 =over
 
 =item secret($name, $value)
 
-Remembers a secret, and returns it.
+Remembers a secret and returns it.
 
 =item add_needle($name, $text)
 
-Remembers that a text, as it is, is a secret.
+Remembers a text as a secret, without other forms.
 
 =item add_bytes($name, $bytes)
 
-That bytes are, however written.
+Remembers bytes as a secret, in all encodings.
 
 =item password($what)
 
-Makes a new one and remembers it; what it is for is readable in its name.
+Creates a password and remembers it under a name that contains its purpose.
 
 =item found_in($text)
 
-Names of the secrets that a text has, as one string.
+Returns the names of the secrets in the text, as one string.
 
 =item known
 
-A hash of all secrets by name.
+Returns a hash of all secrets by name.
 
 =back
 
@@ -58,13 +59,13 @@ use MIME::Base64 qw(decode_base64url encode_base64 encode_base64url);
 
 our @EXPORT_OK = qw(add_bytes add_needle found_in known password secret);
 
-# So much of a long secret in one piece is a leak.
+# A piece of a long secret with this many characters counts as a leak.
 use constant PIECE => 16;
 
-my %needles;    # what to look for => name of the secret
+my %needles;    # text to search for => name of the secret
 my %secrets;    # name => value
 
-# Of these a secret is made, in whatever way it is written.
+# The characters of a secret, in any encoding.
 my $letters = qr{[-\w+/=\$,.]};
 
 sub add_needle
@@ -80,7 +81,7 @@ sub add_needle
 	return;
 }
 
-# Bytes as PostgreSQL, drivers and people write them.
+# Bytes in the encodings of PostgreSQL, of drivers and of people.
 sub add_bytes
 {
 	my ($name, $bytes) = @_;
@@ -92,7 +93,7 @@ sub add_bytes
 	return;
 }
 
-# A secret that is text; also the bytes behind it, and what hashes of these would be.
+# A secret text, the bytes that it encodes, and the hashes of both.
 sub secret
 {
 	my ($name, $value) = @_;
@@ -100,7 +101,7 @@ sub secret
 	$secrets{$name} = $value;
 	if ($value =~ /^[\w-]+\.[\w-]+\.([\w-]+)$/)
 	{
-		add_needle("$name, signature", $1);    # the claims are no secret
+		add_needle("$name, signature", $1);    # the claims are not secret
 	}
 	else
 	{
@@ -112,7 +113,8 @@ sub secret
 	{
 		my $bytes = decode_base64url($value);
 
-		# Of a refresh token: user, session, generation, secret, tag.
+		# A refresh token has these parts: user, session, generation, secret,
+		# tag.
 		my $own = length $bytes == 84 ? substr $bytes, 36, 32 : $bytes;
 		add_bytes("$name, bytes", $own);
 		add_bytes("$name, SHA-256 of the bytes", sha256($own));
@@ -122,7 +124,7 @@ sub secret
 
 my $count = 0;
 
-# One of ours; what it is for is readable, in case it is found.
+# Creates a password. Its name has the purpose, for the case that it is found.
 sub password
 {
 	my ($what) = @_;
@@ -130,7 +132,7 @@ sub password
 	return secret("password $what", 'pw-' . substr unpack('H*', sha256($what . $$ . ++$count)), 0, 20);
 }
 
-# Names of the secrets that a text has.
+# The names of the secrets in a text.
 sub found_in
 {
 	my ($text) = @_;

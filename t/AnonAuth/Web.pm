@@ -3,7 +3,7 @@
 
 =head1 NAME
 
-AnonAuth::Web - a web site for tests: examples/postgrest, with nginx and PostgREST
+AnonAuth::Web - a web site for tests: examples/postgrest with nginx and PostgREST
 
 =head1 SYNOPSIS
 
@@ -20,12 +20,13 @@ AnonAuth::Web - a web site for tests: examples/postgrest, with nginx and PostgRE
 
 =head1 DESCRIPTION
 
-Runs the example's own configuration against a L<PostgreSQL::Test::Cluster>
+Runs the configuration of the example against a L<PostgreSQL::Test::Cluster>
 node, in a temporary directory and on a free port of the loopback interface.
-nginx and PostgREST end with the program that started them, however it ends.
+nginx and PostgREST end together with the program that started them, even if
+it is killed.
 
-PostgREST is the one that the environment variable POSTGREST names, else the one
-on PATH, else that of the npm package in t/browser/postgrest.
+PostgREST is the program that the environment variable POSTGREST names, else
+postgrest in PATH, else the npm package in t/browser/postgrest.
 
 =cut
 
@@ -59,8 +60,8 @@ my $postgrest;
 
 =item AnonAuth::Web->missing(@programs)
 
-Why there can be no site here, as one line, or undef.  @programs are asked for
-besides nginx, setpriv and PostgREST.
+Returns the reason that no site can be started, as one line, or undef. Besides
+nginx, setpriv and PostgREST, it checks for @programs.
 
 =cut
 
@@ -79,9 +80,9 @@ sub missing
 
 =item AnonAuth::Web->npm_install($directory, @names)
 
-Installs an npm package's dependencies in $directory, where the files @names of
-t/browser are copied first.  Returns why that was not possible, as one line, or
-undef.  Dies if it is the package's fault.
+Copies the files @names of t/browser to $directory and installs the
+dependencies of the npm package there. Returns the reason if that is not
+possible, as one line, else undef. Dies on errors of the package itself.
 
 =cut
 
@@ -106,7 +107,7 @@ sub npm_install
 		'--fetch-retries=1');
 	return if !defined $error;
 
-	# These are no fault of the network's.
+	# The network does not cause these errors.
 	die "npm ci: $error" if $error =~ /\b(?:EUSAGE|EINTEGRITY|EJSONPARSE)\b/;
 	return 'npm cannot install what is needed: '
 	  . ($error =~ /^npm (?:error|ERR!) (.*\S)/m ? $1 : (split /\n/, $error)[0]);
@@ -116,7 +117,7 @@ sub npm_install
 
 =item AnonAuth::Web->new($node, database => 'postgres', origins => [])
 
-Starts a site, and sets the database up for it (setup.sql).  Pages of origins
+Starts a site and prepares the database with setup.sql. Pages of the origins
 may make cross-origin requests.
 
 =back
@@ -154,7 +155,7 @@ sub new
 
 =item $web->origin, $web->directory
 
-http://127.0.0.1:PORT, and the copy of the example that runs.
+http://127.0.0.1:PORT, and the directory with the running copy of the example.
 
 =cut
 
@@ -166,8 +167,8 @@ sub directory { return $_[0]{directory}; }
 
 =item $web->request($method, $path, headers => {}, content => ...)
 
-Returns HTTP::Tiny's response, without following redirects, with its json
-decoded where it is JSON.  A path may be a complete URI.
+Returns the response of HTTP::Tiny, without following redirects. If the
+content is JSON, json is its decoded value. A path may be a complete URI.
 
 =cut
 
@@ -228,7 +229,7 @@ sub post_json
 
 =item $web->start_postgrest(%environment)
 
-Starts a second PostgREST, without nginx, with settings of its own (PGRST_...).
+Starts a second PostgREST without nginx, with its own settings (PGRST_...).
 Returns its http://127.0.0.1:PORT.
 
 =cut
@@ -258,7 +259,7 @@ sub start_postgrest
 
 =item $web->wait_for($what, $condition)
 
-Calls the function $condition until it is true; dies when that takes too long.
+Calls the function $condition until it returns true. Dies after a timeout.
 
 =cut
 
@@ -286,8 +287,8 @@ sub wait_for
 
 =item $web->build_app
 
-Makes the example's page, with npm.  Returns why that was not possible, or
-undef.
+Builds the page of the example with npm. Returns the reason if that is not
+possible, else undef.
 
 =cut
 
@@ -307,7 +308,8 @@ sub build_app
 
 =item $web->log($name)
 
-The last that nginx (its error log included) or postgrest had to say.
+Returns the last lines of the log of nginx (including its error log) or of
+postgrest.
 
 =cut
 
@@ -339,7 +341,7 @@ sub stop
 	return;
 }
 
-# $? is the test's result.
+# Keep $?, the exit status of the test.
 sub DESTROY
 {
 	my ($self) = @_;
@@ -353,7 +355,7 @@ sub DESTROY
 # Programs
 # ---------------------------------------------------------------------------
 
-# nginx is in a directory that not everybody has on PATH.
+# nginx is in a directory that is not in everybody's PATH.
 sub _find
 {
 	my ($program) = @_;
@@ -391,7 +393,7 @@ sub _find_postgrest
 	return;
 }
 
-# Standard output and what went wrong, if something did.
+# (standard output, error). The error is undef if the command succeeded.
 sub _command
 {
 	my @command = @_;
@@ -402,7 +404,7 @@ sub _command
 	return ($output, $done ? undef : $@ || $errors || $output || 'it failed');
 }
 
-# The kernel ends the program when this one dies.
+# The kernel ends the program when this process dies.
 sub _start
 {
 	my ($self, $name, $environment, @command) = @_;
@@ -436,7 +438,7 @@ sub _copy_example
 		File::Copy::copy("$example/$file", "$self->{directory}/$file") or die "cannot copy $file: $!";
 	}
 
-	# The same without the socket.
+	# The same configuration without the Unix-domain socket.
 	my $conf = PostgreSQL::Test::Utils::slurp_file("$self->{directory}/postgrest.conf");
 	$conf =~ s/^server-unix-socket.*\n//mg;
 	_write("$self->{directory}/direct.conf", $conf);

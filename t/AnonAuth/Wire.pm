@@ -14,8 +14,8 @@ AnonAuth::Wire - a connection that binds parameters, as drivers do
 
 =head1 DESCRIPTION
 
-Speaks the extended query protocol itself: psql before version 16 puts values
-into the text of statements, and shows only some fields of errors.
+Speaks the extended query protocol itself, because psql before version 16 puts
+values into the text of statements, and psql shows only some fields of errors.
 
 =cut
 
@@ -54,11 +54,11 @@ sub new
 
 =item $wire->pid
 
-The server process.
+The process id of the backend.
 
 =item $wire->said
 
-All errors and notices so far, each field as it came.
+All errors and notices so far, each with the fields that the server sent.
 
 =cut
 
@@ -70,23 +70,24 @@ sub said { return join "\n", map { my $s = $_; map { "$_ $s->{$_}" } sort keys %
 
 =item $wire->begin($sql, @parameters), $wire->end
 
-Sends a statement, and waits for its end.  end() and run() return a hash: rows,
-each a hash of columns as text; error, if there is one, a hash of its fields by
-their letters in the protocol; notices, the same; tag, the command tag of the
-last statement that was completed; status, that of the transaction (I, T or E).
+begin() sends a statement, and end() waits for its end. end() and run() return
+a hash: rows, each a hash of columns as text; error, if there is one, a hash
+of its fields by their letters in the protocol; notices, in the same format;
+tag, the command tag of the last completed statement; status, the transaction
+status (I, T or E).
 
 =item $wire->run($sql, @parameters)
 
-Both.
+Calls begin() and end().
 
 =item $wire->simple($sql)
 
-Runs a string of statements in one message, as psql does, in the simple query
-protocol.
+Runs a string of statements in one message of the simple query protocol, as
+psql does.
 
 =item $wire->prepare($name, $sql), $wire->begin_prepared($name, @parameters)
 
-With a named prepared statement.
+The same with a named prepared statement.
 
 =cut
 
