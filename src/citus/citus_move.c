@@ -13,7 +13,6 @@
 
 #include "access/table.h"
 #include "base/errors.h"
-#include "catalog/pg_type.h"
 #include "citus/citus_move.h"
 #include "citus/citus_tables.h"
 #include "miscadmin.h"
@@ -23,17 +22,30 @@
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
-/* What a DELETE would do to other tables' rows; a key may refer to a partition. */
-static StoreStatement find_cascade = {
-	.sql = "WITH part AS (SELECT $1 AS id UNION SELECT relid FROM pg_catalog.pg_partition_tree($1))"
-	" SELECT c.conname::text, c.conrelid::pg_catalog.regclass::text"
-	" FROM pg_catalog.pg_constraint c WHERE c.contype = 'f'"
+#define CASCADE_COLUMNS(COLUMN) \
+	COLUMN(TEXT, foreign_key, "c.conname::text") \
+	COLUMN(TEXT, table_name, "c.conrelid::pg_catalog.regclass::text")
+
+typedef struct Cascade
+{
+	CASCADE_COLUMNS(RECORD_FIELD)
+} Cascade;
+
+RECORD_TYPE(cascade, Cascade, CASCADE_COLUMNS);
+
+/*
+ * A foreign key by which deleting rows of the table would change rows of another one.
+ * It may refer to a partition.
+ */
+static Statement find_cascade = {
+	.sql = "WITH part AS (SELECT :table AS id UNION SELECT relid FROM pg_catalog.pg_partition_tree(:table))"
+	" SELECT {cascade} FROM pg_catalog.pg_constraint c WHERE c.contype = 'f'"
 	" AND c.confrelid IN (SELECT id FROM part) AND c.conrelid NOT IN (SELECT id FROM part)"
 	" AND c.confdeltype NOT IN ('a', 'r') ORDER BY 2, 1 LIMIT 1",
-	.nparams = 1,
-	.types = {OIDOID}
+	.row = &cascade_record
 };
 
+/* Whether the column is one of those that reference users. */
 static bool
 is_key_column(const AppTable *table, const char *column)
 {
@@ -48,15 +60,14 @@ is_key_column(const AppTable *table, const char *column)
 static void
 refuse_cascade(const AppTable *table)
 {
-	Datum		params[1] = {ObjectIdGetDatum(table->id)};
-	StoreRow	row;
+	Cascade		cascade;
 
-	if (store_run(&find_cascade, params, NULL, &row) > 0)
+	if (statement_fetch(&find_cascade, PARAMS(param_oid("table", table->id)), &cascade))
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_MERGE),
 				 errmsg("the guest cannot be merged: table %s", table->qualified_name),
 				 errdetail("As its rows go to another shard, foreign key \"%s\" of table %s would delete or change rows there.",
-						   store_text(&row, 0), store_text(&row, 1)),
+						   cascade.foreign_key, cascade.table_name),
 				 errhint("Let a merge hook (settings.merge) move the rows of tables that refer to each other.")));
 }
 

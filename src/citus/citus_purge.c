@@ -5,133 +5,122 @@
  *
  * Citus can lock rows on one shard at a time.  Rows that another transaction holds
  * must be skipped: otherwise a caller that does not commit would keep everything from
- * being purged.  So these functions first find rows that are due, and then take them
- * one by one.  Events are never changed and therefore deleted together.
+ * being purged.  So these functions first find rows that are due, without locks, and
+ * then take them one by one.  Events are never changed and therefore deleted together.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "citus/citus_purge.h"
 #include "store/statement.h"
+#include "utils/array.h"
 
-typedef struct DueRows
+/*
+ * Rows to take by one statement: "place" is the value that a table is distributed by,
+ * and names the shard.  Sessions are taken by their id, too; other rows all together.
+ */
+#define DUE_COLUMNS(COLUMN) \
+	COLUMN(UUID, place) \
+	COLUMN(UUID, id)
+
+typedef struct DueRow
 {
-	StoreStatement find;		/* times, limit, offset */
-	int			ncolumns;		/* that find returns */
-	StoreStatement delete;		/* these columns, times */
-	StoreStatement postpone;	/* the same; may be missing */
-} DueRows;
+	DUE_COLUMNS(RECORD_FIELD)
+} DueRow;
 
-#define MAX_TIMES	2
+RECORD_TYPE(due, DueRow, DUE_COLUMNS);
+RECORD_TYPE(message, OutboxMessage, OUTBOX_COLUMNS);
 
-#define DUE_ROWS(table, distributed_by, key, condition) \
+/* How rows of a table are found, deleted and postponed. */
+typedef struct DueTable
+{
+	Statement	find;			/* :before, :limit, :offset */
+	Statement	delete;			/* a DueRow, :before */
+	Statement	postpone;		/* the same; may be missing */
+} DueTable;
+
+#define DUE_TABLE(table, distributed_by, key, condition) \
 	{ \
 		.find = { \
-			.sql = "SELECT " distributed_by " FROM anon_auth." table " WHERE " condition("$1") \
-			" ORDER BY " distributed_by " LIMIT $2 OFFSET $3", \
-			.custom_plans = true,.nparams = 3,.types = {TIMESTAMPTZOID, INT4OID, INT4OID} \
+			.sql = "SELECT " distributed_by " AS place, " distributed_by " AS id" \
+			" FROM anon_auth." table " WHERE " condition \
+			" ORDER BY " distributed_by " LIMIT :limit OFFSET :offset", \
+			.row = &due_record,.custom_plans = true \
 		}, \
-		.ncolumns = 1, \
 		.delete = { \
 			.sql = "WITH free AS (SELECT " distributed_by ", " key " FROM anon_auth." table \
-			"  WHERE " distributed_by " = $1 AND " condition("$2") " FOR UPDATE SKIP LOCKED)" \
-			" DELETE FROM anon_auth." table " WHERE " distributed_by " = $1" \
-			" AND (" key ") IN (SELECT " key " FROM free)", \
-			.nparams = 2,.types = {UUIDOID, TIMESTAMPTZOID} \
+			"  WHERE " distributed_by " = :place AND " condition " FOR UPDATE SKIP LOCKED)" \
+			" DELETE FROM anon_auth." table " WHERE " distributed_by " = :place" \
+			" AND (" key ") IN (SELECT " key " FROM free)" \
 		} \
 	}
 
-#define EXPIRED(before)		"expires_at <= " before
-#define REMOVED(before)		"removed_at <= " before
+#define EXPIRED		"expires_at <= :before"
+#define REMOVED		"removed_at <= :before"
 
-static DueRows due_rows[] = {
-	[PURGE_AUTHORIZATION_CODES] = DUE_ROWS("authorization_codes", "user_id", "route, code_hash", EXPIRED),
-	[PURGE_ONE_TIME_CODES] = DUE_ROWS("one_time_codes", "user_id", "purpose, login_id_type", EXPIRED),
-	[PURGE_OUTBOX_MESSAGES] = DUE_ROWS("outbox", "user_id", "id", EXPIRED),
-	[PURGE_REMOVED_DEVICE_KEYS] = DUE_ROWS("removed_device_keys", "route", "kid, thumbprint", REMOVED)
+static DueTable due_tables[] = {
+	[DUE_AUTHORIZATION_CODES] = DUE_TABLE("authorization_codes", "user_id", "route, code_hash", EXPIRED),
+	[DUE_ONE_TIME_CODES] = DUE_TABLE("one_time_codes", "user_id", "purpose, login_id_type", EXPIRED),
+	[DUE_OUTBOX_MESSAGES] = DUE_TABLE("outbox", "user_id", "id", EXPIRED),
+	[DUE_REMOVED_DEVICE_KEYS] = DUE_TABLE("removed_device_keys", "route", "kid, thumbprint", REMOVED)
 };
 
-static DueRows due_sessions = {
+static DueTable due_sessions = {
 	.find = {
-		.sql = "SELECT user_id, id FROM anon_auth.sessions WHERE purge_from <= $1"
-		" ORDER BY purge_from LIMIT $2 OFFSET $3",
-		.custom_plans = true,.nparams = 3,.types = {TIMESTAMPTZOID, INT4OID, INT4OID}
+		.sql = "SELECT user_id AS place, id FROM anon_auth.sessions WHERE purge_from <= :before"
+		" ORDER BY purge_from LIMIT :limit OFFSET :offset",
+		.row = &due_record,.custom_plans = true
 	},
-	.ncolumns = 2,
 	.delete = {
 		.sql = "WITH free AS (SELECT user_id, id FROM anon_auth.sessions"
-		"  WHERE user_id = $1 AND id = $2 AND expires_at <= $3 FOR UPDATE SKIP LOCKED)"
-		" DELETE FROM anon_auth.sessions WHERE user_id = $1 AND id IN (SELECT id FROM free)",
-		.nparams = 3,.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID}
+		"  WHERE user_id = :place AND id = :id AND expires_at <= :before FOR UPDATE SKIP LOCKED)"
+		" DELETE FROM anon_auth.sessions WHERE user_id = :place AND id IN (SELECT id FROM free)"
 	},
 	.postpone = {
 		.sql = "WITH free AS (SELECT user_id, id FROM anon_auth.sessions"
-		"  WHERE user_id = $1 AND id = $2 AND expires_at > $3 FOR UPDATE SKIP LOCKED)"
+		"  WHERE user_id = :place AND id = :id AND expires_at > :before FOR UPDATE SKIP LOCKED)"
 		" UPDATE anon_auth.sessions SET purge_from = expires_at"
-		" WHERE user_id = $1 AND id IN (SELECT id FROM free)",
-		.nparams = 3,.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID}
+		" WHERE user_id = :place AND id IN (SELECT id FROM free)"
 	}
 };
 
-/* By users, each of whom may have several. */
-static StoreStatement find_events = {
-	.sql = "SELECT DISTINCT d.user_id FROM (SELECT user_id FROM anon_auth.events"
-	" WHERE created_at < $1 LIMIT $2) d",
-	.custom_plans = true,
-	.nparams = 2,
-	.types = {TIMESTAMPTZOID, INT4OID}
+/* Users with old events, each once.  A user may have several old events. */
+static Statement find_users_with_events = {
+	.sql = "SELECT DISTINCT d.user_id AS id FROM (SELECT user_id FROM anon_auth.events"
+	" WHERE created_at < :before LIMIT :limit) d",
+	.custom_plans = true
 };
 
-/* Two at once would each wait for rows that the other deletes. */
-static StoreStatement lock_events = {
-	.sql = "LOCK TABLE anon_auth.events IN SHARE UPDATE EXCLUSIVE MODE",
+/* Two purges at the same time would each wait for rows that the other deletes. */
+static Statement lock_events = {
+	.sql = "LOCK TABLE anon_auth.events IN SHARE UPDATE EXCLUSIVE MODE"
 };
 
-static StoreStatement delete_events = {
-	.sql = "DELETE FROM anon_auth.events WHERE user_id = ANY ($1) AND created_at < $2",
-	.custom_plans = true,
-	.nparams = 2,
-	.types = {UUIDARRAYOID, TIMESTAMPTZOID}
+static Statement delete_events = {
+	.sql = "DELETE FROM anon_auth.events WHERE user_id = ANY (:users) AND created_at < :before",
+	.custom_plans = true
 };
-
-RECORD_TYPE(message, OutboxMessage, OUTBOX_COLUMNS);
-
-#define MESSAGE_KEY_COLUMNS(COLUMN) \
-	COLUMN(UUID, user_id) \
-	COLUMN(UUID, id)
-
-typedef struct MessageKey
-{
-	MESSAGE_KEY_COLUMNS(RECORD_FIELD)
-} MessageKey;
-
-RECORD_TYPE(message_key, MessageKey, MESSAGE_KEY_COLUMNS);
 
 static Statement find_messages = {
-	.sql = "SELECT {message_key} FROM anon_auth.outbox ORDER BY id LIMIT :limit",
-	.row = &message_key_record
+	.sql = "SELECT user_id AS place, id FROM anon_auth.outbox ORDER BY id LIMIT :limit",
+	.row = &due_record
 };
 
 static Statement take_message = {
 	.sql = "WITH free AS (SELECT user_id, id FROM anon_auth.outbox"
-	"  WHERE user_id = :user_id AND id = :id FOR UPDATE SKIP LOCKED)"
+	"  WHERE user_id = :place AND id = :id FOR UPDATE SKIP LOCKED)"
 	" DELETE FROM anon_auth.outbox o USING free f"
-	" WHERE o.user_id = :user_id AND o.user_id = f.user_id AND o.id = f.id"
+	" WHERE o.user_id = :place AND o.user_id = f.user_id AND o.id = f.id"
 	" RETURNING {o.message}",
 	.row = &message_record
 };
 
 static bool
-is_same(const StoreRow *a, const StoreRow *b)
+is_same_row(const DueRow *a, const DueRow *b)
 {
-	int			i;
-
-	for (i = 0; i < a->ncolumns; i++)
-		if (memcmp(DatumGetUUIDP(a->values[i]), DatumGetUUIDP(b->values[i]), UUID_LEN) != 0)
-			return false;
-	return true;
+	return memcmp(&a->place, &b->place, sizeof(pg_uuid_t)) == 0 &&
+		memcmp(&a->id, &b->id, sizeof(pg_uuid_t)) == 0;
 }
 
 /*
@@ -139,97 +128,94 @@ is_same(const StoreRow *a, const StoreRow *b)
  * holds them.  Returns whether there were any, and adds to deleted.
  */
 static bool
-take_due_row(DueRows *due, const StoreRow *row, const Datum *times, int ntimes, uint64 *deleted)
+take_due_row(DueTable *table, const DueRow *row, TimestampTz before, uint64 *deleted)
 {
-	Datum		params[STORE_MAX_PARAMS];
-	uint64		count;
+	const NamedParam *params = PARAMS(param_record(&due_record, row),
+									  param_timestamp("before", before));
+	uint64		count = statement_run(&table->delete, params);
 
-	memcpy(params, row->values, sizeof(Datum) * due->ncolumns);
-	memcpy(params + due->ncolumns, times, sizeof(Datum) * ntimes);
-	count = store_run(&due->delete, params, NULL, NULL);
 	*deleted += count;
 	return count > 0 ||
-		(due->postpone.sql != NULL && store_run(&due->postpone, params, NULL, NULL) > 0);
+		(table->postpone.sql != NULL && statement_run(&table->postpone, params) > 0);
 }
 
-/* Looks on where all that was found is held by others. */
+/*
+ * Delete rows of a table.  If other transactions hold all rows that were found, look at
+ * the next ones: the caller could not make progress otherwise.
+ */
 static uint64
-purge_due(DueRows *due, const Datum *times, int ntimes, int limit, bool *more)
+delete_due_rows(DueTable *table, TimestampTz before, int limit, bool *more)
 {
-	Datum		params[MAX_TIMES + 2];
 	uint64		deleted = 0;
 	int			offset = 0;
 	int			count;
 	bool		taken = false;
 
-	memcpy(params, times, sizeof(Datum) * ntimes);
-	params[ntimes] = Int32GetDatum(limit);
 	do
 	{
-		StoreRow   *rows;
+		DueRow	   *rows = statement_fetch_all(&table->find,
+											   PARAMS(param_timestamp("before", before),
+													  param_int4("limit", limit),
+													  param_int4("offset", offset)),
+											   &count);
 		int			i;
 
-		params[ntimes + 1] = Int32GetDatum(offset);
-		rows = store_run_rows(&due->find, params, NULL, &count);
 		for (i = 0; i < count; i++)
-			if (i == 0 || !is_same(&rows[i], &rows[i - 1]))
-				taken |= take_due_row(due, &rows[i], times, ntimes, &deleted);
+			if (i == 0 || !is_same_row(&rows[i], &rows[i - 1]))
+				taken |= take_due_row(table, &rows[i], before, &deleted);
 		offset += count;
 	} while (!taken && count == limit);
 	*more = count == limit;
 	return deleted;
 }
 
+static uint64
+delete_old_events(TimestampTz before, int limit)
+{
+	ArrayType  *users;
+
+	statement_run(&lock_events, NO_PARAMS);
+	users = statement_fetch_ids(&find_users_with_events,
+								PARAMS(param_timestamp("before", before), param_int4("limit", limit)));
+	if (ArrayGetNItems(ARR_NDIM(users), ARR_DIMS(users)) == 0)
+		return 0;
+	return statement_run(&delete_events,
+						 PARAMS(param_uuids("users", users), param_timestamp("before", before)));
+}
+
 uint64
 citus_purge_sessions(TimestampTz now, int limit, bool *more)
 {
-	Datum		times[1] = {TimestampTzGetDatum(now)};
-
-	return purge_due(&due_sessions, times, 1, limit, more);
-}
-
-static uint64
-purge_events(TimestampTz before, int limit)
-{
-	Datum		params[2];
-	ArrayType  *user_ids;
-
-	params[0] = TimestampTzGetDatum(before);
-	params[1] = Int32GetDatum(limit);
-	store_run(&lock_events, NULL, NULL, NULL);
-	user_ids = store_run_for_ids(&find_events, params);
-	if (purge_count(user_ids) == 0)
-		return 0;
-	params[0] = PointerGetDatum(user_ids);
-	params[1] = TimestampTzGetDatum(before);
-	return store_run(&delete_events, params, NULL, NULL);
+	return delete_due_rows(&due_sessions, now, limit, more);
 }
 
 uint64
-citus_purge_rows(PurgeKind kind, TimestampTz before, int limit)
+citus_purge_rows(DueKind kind, TimestampTz before, int limit)
 {
-	Datum		times[1] = {TimestampTzGetDatum(before)};
 	bool		more;
 
-	if (kind == PURGE_EVENTS)
-		return purge_events(before, limit);
-	return purge_due(&due_rows[kind], times, 1, limit, &more);
+	if (kind == DUE_EVENTS)
+		return delete_old_events(before, limit);
+	return delete_due_rows(&due_tables[kind], before, limit, &more);
 }
 
 OutboxMessage *
 citus_purge_outbox_take(int limit, TimestampTz now, int *count)
 {
-	int			nkeys;
-	MessageKey *keys = statement_fetch_all(&find_messages, PARAMS(param_int4("limit", limit)),
-										   &nkeys);
-	OutboxMessage *messages = palloc(sizeof(OutboxMessage) * Max(nkeys, 1));
+	int			nrows;
+	DueRow	   *rows = statement_fetch_all(&find_messages, PARAMS(param_int4("limit", limit)),
+										   &nrows);
+	OutboxMessage *messages = palloc(sizeof(OutboxMessage) * Max(nrows, 1));
 	int			i;
 
 	*count = 0;
-	for (i = 0; i < nkeys; i++)
-		if (statement_fetch(&take_message, PARAMS(param_record(&message_key_record, &keys[i])),
-							&messages[*count]) &&
-			messages[*count].expires_at > now)
+	for (i = 0; i < nrows; i++)
+	{
+		OutboxMessage *message = &messages[*count];
+
+		if (statement_fetch(&take_message, PARAMS(param_record(&due_record, &rows[i])), message) &&
+			message->expires_at > now)
 			(*count)++;
+	}
 	return messages;
 }

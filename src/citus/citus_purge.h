@@ -10,13 +10,13 @@
 
 #include "postgres.h"
 
-#include "store/purge.h"
-#include "store/store.h"
+#include "store/due_rows.h"
+#include "store/outbox.h"
 #include "utils/timestamp.h"
 
 /* The operations of placement.h. */
 extern uint64 citus_purge_sessions(TimestampTz now, int limit, bool *more);
-extern uint64 citus_purge_rows(PurgeKind kind, TimestampTz before, int limit);
+extern uint64 citus_purge_rows(DueKind kind, TimestampTz before, int limit);
 extern OutboxMessage *citus_purge_outbox_take(int limit, TimestampTz now, int *count);
 
 #endif							/* ANON_AUTH_CITUS_PURGE_H */

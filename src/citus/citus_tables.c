@@ -17,7 +17,6 @@
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
-#include "catalog/pg_type.h"
 #include "citus/citus_tables.h"
 #include "store/statement.h"
 #include "utils/fmgroids.h"
@@ -29,11 +28,19 @@
 #define DISTRIBUTED_TABLES	"pg_dist_partition"
 #define DISTRIBUTED_TABLES_RELATION_COLUMN	1
 
-static StoreStatement find_column = {
-	.sql = "SELECT pg_catalog.column_to_column_name(logicalrelid, partkey)"
-	" FROM pg_catalog.pg_dist_partition WHERE logicalrelid = $1",
-	.nparams = 1,
-	.types = {OIDOID}
+#define DISTRIBUTION_COLUMNS(COLUMN) \
+	COLUMN(TEXT, name, "pg_catalog.column_to_column_name(logicalrelid, partkey)")
+
+typedef struct Distribution
+{
+	DISTRIBUTION_COLUMNS(RECORD_FIELD)
+} Distribution;
+
+RECORD_TYPE(distribution, Distribution, DISTRIBUTION_COLUMNS);
+
+static Statement find_column = {
+	.sql = "SELECT {distribution} FROM pg_catalog.pg_dist_partition WHERE logicalrelid = :table",
+	.row = &distribution_record
 };
 
 static Oid	users_id;
@@ -93,10 +100,9 @@ citus_tables_are_distributed(void)
 char *
 citus_tables_column(Oid relation_id)
 {
-	Datum		params[1] = {ObjectIdGetDatum(relation_id)};
-	StoreRow	row;
+	Distribution distribution;
 
-	if (store_run(&find_column, params, NULL, &row) == 0)
+	if (!statement_fetch(&find_column, PARAMS(param_oid("table", relation_id)), &distribution))
 		return NULL;
-	return store_text(&row, 0);
+	return distribution.name;
 }

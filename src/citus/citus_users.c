@@ -15,41 +15,44 @@
 #include "catalog/pg_type.h"
 #include "citus/citus_users.h"
 #include "common/hashfn.h"
+#include "store/device_keys.h"
 #include "store/statement.h"
-#include "store/store.h"
 
-static StoreStatement find_routes = {
-	.sql = "SELECT device_kid, login_id_routes FROM anon_auth.users WHERE id = ANY ($1)",
-	.nparams = 1,
-	.types = {UUIDARRAYOID}
+/* What leads from a user to rows that are distributed by a route. */
+#define ROUTE_COLUMNS(COLUMN) \
+	COLUMN(TEXT, device_kid) \
+	COLUMN(UUID_ARRAY, login_id_routes)
+
+typedef struct RouteSource
+{
+	ROUTE_COLUMNS(RECORD_FIELD)
+} RouteSource;
+
+RECORD_TYPE(route_source, RouteSource, ROUTE_COLUMNS);
+
+static Statement find_routes = {
+	.sql = "SELECT {route_source} FROM anon_auth.users WHERE id = ANY (:users)",
+	.row = &route_source_record
 };
 
-static StoreStatement lock_device_keys = {
-	.sql = "SELECT user_id FROM anon_auth.device_keys"
-	" WHERE route = ANY ($2) AND user_id = ANY ($1) FOR UPDATE SKIP LOCKED",
-	.nparams = 2,
-	.types = {UUIDARRAYOID, UUIDARRAYOID}
+static Statement lock_device_keys = {
+	.sql = "SELECT user_id AS id FROM anon_auth.device_keys"
+	" WHERE route = ANY (:routes) AND user_id = ANY (:users) FOR UPDATE SKIP LOCKED"
 };
 
-static StoreStatement delete_device_keys = {
-	.sql = "DELETE FROM anon_auth.device_keys WHERE route = ANY ($2) AND user_id = ANY ($1)",
-	.nparams = 2,
-	.types = {UUIDARRAYOID, UUIDARRAYOID}
+static Statement delete_device_keys = {
+	.sql = "DELETE FROM anon_auth.device_keys WHERE route = ANY (:routes) AND user_id = ANY (:users)"
 };
 
-static StoreStatement delete_login_ids = {
-	.sql = "DELETE FROM anon_auth.login_ids WHERE route = ANY ($2) AND user_id = ANY ($1)",
-	.nparams = 2,
-	.types = {UUIDARRAYOID, UUIDARRAYOID}
+static Statement delete_login_ids = {
+	.sql = "DELETE FROM anon_auth.login_ids WHERE route = ANY (:routes) AND user_id = ANY (:users)"
 };
 
-static StoreStatement delete_users = {
-	.sql = "DELETE FROM anon_auth.users WHERE id = ANY ($1)",
-	.nparams = 1,
-	.types = {UUIDARRAYOID}
+static Statement delete_users = {
+	.sql = "DELETE FROM anon_auth.users WHERE id = ANY (:users)"
 };
 
-/* Where rows of users are that are found by a route: uuid[]. */
+/* Routes of rows that belong to users: uuid[]. */
 typedef struct UserRoutes
 {
 	ArrayType  *device_keys;
@@ -85,9 +88,12 @@ citus_users_new_id(const pg_uuid_t *route, TimestampTz now)
 }
 
 static void
-append_uuid(ArrayBuildState **array, Datum uuid)
+append_uuids(ArrayBuildState **array, const Datum *uuids, int count)
 {
-	*array = accumArrayResult(*array, uuid, false, UUIDOID, CurrentMemoryContext);
+	int			i;
+
+	for (i = 0; i < count; i++)
+		*array = accumArrayResult(*array, uuids[i], false, UUIDOID, CurrentMemoryContext);
 }
 
 static ArrayType *
@@ -99,34 +105,31 @@ finish_uuids(ArrayBuildState *array)
 }
 
 static UserRoutes
-find_routes_of(ArrayType *ids)
+find_routes_of(ArrayType *users)
 {
-	Datum		params[1] = {PointerGetDatum(ids)};
 	ArrayBuildState *device_keys = NULL;
 	ArrayBuildState *login_ids = NULL;
 	UserRoutes	routes;
-	int			nrows;
-	StoreRow   *rows = store_run_rows(&find_routes, params, NULL, &nrows);
+	int			count;
+	RouteSource *sources = statement_fetch_all(&find_routes, PARAMS(param_uuids("users", users)),
+											   &count);
 	int			i;
 
-	for (i = 0; i < nrows; i++)
+	for (i = 0; i < count; i++)
 	{
-		char	   *kid = store_text(&rows[i], 0);
 		Datum	   *items;
-		int			count;
-		int			j;
+		int			nitems;
 
-		if (kid != NULL)
+		if (sources[i].device_kid != NULL)
 		{
-			pg_uuid_t  *route = palloc(sizeof(pg_uuid_t));
+			pg_uuid_t	route = device_keys_route(sources[i].device_kid);
+			Datum		item = UUIDPGetDatum(&route);
 
-			*route = device_keys_route(kid);
-			append_uuid(&device_keys, UUIDPGetDatum(route));
+			append_uuids(&device_keys, &item, 1);
 		}
-		deconstruct_array(DatumGetArrayTypeP(rows[i].values[1]), UUIDOID, UUID_LEN, false,
-						  TYPALIGN_CHAR, &items, NULL, &count);
-		for (j = 0; j < count; j++)
-			append_uuid(&login_ids, items[j]);
+		deconstruct_array(sources[i].login_id_routes, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR,
+						  &items, NULL, &nitems);
+		append_uuids(&login_ids, items, nitems);
 	}
 	routes.device_keys = finish_uuids(device_keys);
 	routes.login_ids = finish_uuids(login_ids);
@@ -136,29 +139,25 @@ find_routes_of(ArrayType *ids)
 ArrayType *
 citus_users_lock_device_keys(ArrayType *users)
 {
-	UserRoutes	routes = find_routes_of(users);
-	Datum		params[2];
-
-	params[0] = PointerGetDatum(users);
-	params[1] = PointerGetDatum(routes.device_keys);
-	return store_run_for_ids(&lock_device_keys, params);
+	return statement_fetch_ids(&lock_device_keys,
+							   PARAMS(param_uuids("users", users),
+									  param_uuids("routes", find_routes_of(users).device_keys)));
 }
 
 /*
  * Foreign keys of the shards delete the user's other rows: a setting of this session,
  * which turns them off where this database has all rows, does not reach the shards.
- * Nodes look at what is committed by then, whatever the snapshot of this transaction.
+ * Nodes look at rows that are committed by then, whatever the snapshot of this
+ * transaction.
  */
 void
 citus_users_delete(ArrayType *users)
 {
 	UserRoutes	routes = find_routes_of(users);
-	Datum		params[2];
 
-	params[0] = PointerGetDatum(users);
-	params[1] = PointerGetDatum(routes.device_keys);
-	store_run(&delete_device_keys, params, NULL, NULL);
-	params[1] = PointerGetDatum(routes.login_ids);
-	store_run(&delete_login_ids, params, NULL, NULL);
-	store_run(&delete_users, params, NULL, NULL);
+	statement_run(&delete_device_keys,
+				  PARAMS(param_uuids("users", users), param_uuids("routes", routes.device_keys)));
+	statement_run(&delete_login_ids,
+				  PARAMS(param_uuids("users", users), param_uuids("routes", routes.login_ids)));
+	statement_run(&delete_users, PARAMS(param_uuids("users", users)));
 }

@@ -134,7 +134,7 @@ raise_unmergeable(const pg_uuid_t *guest_id)
 			 errmsg("could not serialize access due to concurrent update")));
 }
 
-/* The account is locked before the guest, as the lock order demands. */
+/* The account is locked before the guest, as the lock order of statement.h demands. */
 static void
 merge_now(void *arg)
 {

@@ -22,7 +22,8 @@
 #include "miscadmin.h"
 #include "store/app_rows.h"
 #include "store/foreign_keys.h"
-#include "store/purge.h"
+#include "store/due_guests.h"
+#include "store/due_rows.h"
 #include "store/settings.h"
 #include "store/store.h"
 #include "store/user_deletion.h"
@@ -119,7 +120,7 @@ delete_one_by_one(Purge *purge, ArrayType *ids)
 		}
 		if (purge->counts.skipped_guests++ == 0)
 			warn_of_error(error, "a guest could not be deleted");
-		purge_postpone(deletion.ids, purge->now + retry_interval(error));
+		due_guests_postpone(deletion.ids, purge->now + retry_interval(error));
 	}
 }
 
@@ -137,7 +138,7 @@ find_kept_guests(void *arg)
 	Keeping    *keeping = arg;
 	ArrayType  *kept = app_rows_find_users(keeping->ids, keeping->restricting_only);
 
-	keeping->kept = purge_subtract(keeping->ids, purge_subtract(keeping->ids, kept));
+	keeping->kept = due_guests_subtract(keeping->ids, due_guests_subtract(keeping->ids, kept));
 }
 
 /*
@@ -170,21 +171,21 @@ purge_due_batch(Purge *purge, bool with_key, TimestampTz since, ArrayType *due)
 	int64		interval;
 
 	foreign_keys_hold();
-	deletion.ids = purge_lock_guests(with_key, due);
-	if (purge_count(deletion.ids) == 0)
+	deletion.ids = due_guests_lock(with_key, due);
+	if (due_guests_count(deletion.ids) == 0)
 		return false;
-	deletion.ids = purge_subtract(deletion.ids,
-								  purge_postpone_used(with_key, deletion.ids, since));
+	deletion.ids = due_guests_subtract(deletion.ids,
+									   due_guests_postpone_used(with_key, deletion.ids, since));
 
 	kept = kept_guests(deletion.ids, purge->policy.purge_policy == PURGE_MODE_CASCADE, &interval);
-	purge_postpone(kept, purge->now + interval);
-	purge->counts.skipped_guests += purge_count(kept);
-	deletion.ids = purge_subtract(deletion.ids, kept);
+	due_guests_postpone(kept, purge->now + interval);
+	purge->counts.skipped_guests += due_guests_count(kept);
+	deletion.ids = due_guests_subtract(deletion.ids, kept);
 
-	if (purge_count(deletion.ids) == 0)
+	if (due_guests_count(deletion.ids) == 0)
 		return true;
 	if (subtransaction_try_foreign(delete_guests, &deletion) == NULL)
-		purge->counts.guests += purge_count(deletion.ids);
+		purge->counts.guests += due_guests_count(deletion.ids);
 	else
 		delete_one_by_one(purge, deletion.ids);
 	return true;
@@ -197,18 +198,18 @@ purge_due_batch(Purge *purge, bool with_key, TimestampTz since, ArrayType *due)
 static void
 purge_guests(Purge *purge, bool with_key, TimestampTz since)
 {
-	ArrayType  *due = purge_due_guests(with_key, since, purge->batch_size);
+	ArrayType  *due = due_guests_find(with_key, since, purge->batch_size);
 	ArrayType **batches;
 	int			count;
 	bool		any = false;
 	int			i;
 
-	if (purge_count(due) == 0)
+	if (due_guests_count(due) == 0)
 		return;
-	batches = purge_batches(due, &count);
+	batches = due_guests_divide(due, &count);
 	for (i = 0; i < count; i++)
 		any |= purge_due_batch(purge, with_key, since, batches[i]);
-	if (any && purge_count(due) == purge->batch_size)
+	if (any && due_guests_count(due) == purge->batch_size)
 		purge->counts.has_more = true;
 }
 
@@ -221,9 +222,9 @@ subtract_interval(TimestampTz now, const Interval *interval)
 }
 
 static uint64
-purge_kind(Purge *purge, PurgeKind kind, TimestampTz before)
+purge_kind(Purge *purge, DueKind kind, TimestampTz before)
 {
-	uint64		count = purge_rows(kind, before, purge->batch_size);
+	uint64		count = due_rows_delete(kind, before, purge->batch_size);
 
 	/* With Citus, the limit counts users, and each may have several rows. */
 	if (count >= purge->batch_size)
@@ -243,15 +244,15 @@ purge_all_kinds(void *arg)
 	purge_guests(purge, false, now);
 	if (purge->policy.guest_retention != NULL)
 		purge_guests(purge, true, subtract_interval(now, purge->policy.guest_retention));
-	counts->sessions = purge_sessions(now, purge->batch_size, &more);
+	counts->sessions = due_rows_delete_sessions(now, purge->batch_size, &more);
 	counts->has_more |= more;
-	counts->authorization_codes = purge_kind(purge, PURGE_AUTHORIZATION_CODES, now);
-	counts->one_time_codes = purge_kind(purge, PURGE_ONE_TIME_CODES, now);
-	counts->outbox_messages = purge_kind(purge, PURGE_OUTBOX_MESSAGES, now);
-	counts->removed_device_keys = purge_kind(purge, PURGE_REMOVED_DEVICE_KEYS,
+	counts->authorization_codes = purge_kind(purge, DUE_AUTHORIZATION_CODES, now);
+	counts->one_time_codes = purge_kind(purge, DUE_ONE_TIME_CODES, now);
+	counts->outbox_messages = purge_kind(purge, DUE_OUTBOX_MESSAGES, now);
+	counts->removed_device_keys = purge_kind(purge, DUE_REMOVED_DEVICE_KEYS,
 											 now - REPLAY_INTERVAL);
 	if (purge->policy.event_retention != NULL)
-		counts->events = purge_kind(purge, PURGE_EVENTS,
+		counts->events = purge_kind(purge, DUE_EVENTS,
 									subtract_interval(now, purge->policy.event_retention));
 	signing_keys_end_retiring(now);
 }

@@ -24,7 +24,6 @@
 #include "store/owner_scope.h"
 #include "store/placement.h"
 #include "store/session_settings.h"
-#include "store/statement.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
 
@@ -101,6 +100,22 @@ app_statement_init(void)
 	post_parse_analyze_hook = check_analyzed;
 }
 
+/* A generic plan, as statement.c has it: values of the parameters stay out of logs. */
+static int
+plan_and_execute(const char *sql, int nparams, Oid *types, Datum *params, const char *nulls,
+				 bool read_only)
+{
+	SPIPlanPtr	plan = SPI_prepare_cursor(sql, nparams, types,
+										  placement_current()->cursor_options);
+	int			code;
+
+	if (plan == NULL)
+		return SPI_result;
+	code = SPI_execute_plan(plan, params, nulls, read_only, 0);
+	SPI_freeplan(plan);
+	return code;
+}
+
 int
 app_statement_run(const AppTable *tables, int count, const char *sql, int nparams, Oid *types,
 				  Datum *params, const char *nulls, bool read_only)
@@ -114,7 +129,7 @@ app_statement_run(const AppTable *tables, int count, const char *sql, int nparam
 	binding = &inner;
 	PG_TRY();
 	{
-		code = store_execute_once(sql, nparams, types, params, nulls, read_only);
+		code = plan_and_execute(sql, nparams, types, params, nulls, read_only);
 	}
 	PG_FINALLY();
 	{

@@ -19,7 +19,7 @@
 
 #include "lib/stringinfo.h"
 #include "store/app_tables.h"
-#include "store/purge.h"
+#include "store/due_rows.h"
 #include "utils/array.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
@@ -81,15 +81,15 @@ typedef struct Placement
 	int			users_per_lock;
 
 	/*
-	 * purge_sessions() and purge_rows() of purge.h.  Both lock the rows that they
+	 * due_rows_delete_sessions() and due_rows_delete().  Both lock the rows that they
 	 * delete and skip rows that others hold.  Plain PostgreSQL does that in one
 	 * statement.  Citus finds rows first, and then takes each by its key.
 	 */
-	uint64		(*purge_sessions) (TimestampTz now, int limit, bool *more);
-	uint64		(*purge_rows) (PurgeKind kind, TimestampTz before, int limit);
+	uint64		(*delete_due_sessions) (TimestampTz now, int limit, bool *more);
+	uint64		(*delete_due_rows) (DueKind kind, TimestampTz before, int limit);
 
 	/*
-	 * outbox_take() of store.h.  Plain PostgreSQL locks and deletes the messages in
+	 * outbox_take().  Plain PostgreSQL locks and deletes the messages in
 	 * one statement; Citus takes each by its key.
 	 */
 	struct OutboxMessage *(*take_outbox_messages) (int limit, TimestampTz now, int *count);

@@ -12,10 +12,11 @@
 #include "base/uuid.h"
 #include "nodes/parsenodes.h"
 #include "store/app_move.h"
+#include "store/due_guests.h"
+#include "store/due_rows.h"
+#include "store/outbox.h"
 #include "store/placement.h"
 #include "store/placement_local.h"
-#include "store/purge.h"
-#include "store/store.h"
 #include "store/user_deletion.h"
 
 static int
@@ -54,10 +55,10 @@ static const Placement placement_local = {
 	.enter_statement = enter_any_statement,
 	.require_safe_write = accept_write,
 	.new_user_id = new_id_of_any_user,
-	.lock_device_keys = purge_lock_device_keys_locally,
+	.lock_device_keys = due_guests_lock_device_keys_locally,
 	.users_per_lock = INT_MAX,
-	.purge_sessions = purge_sessions_locally,
-	.purge_rows = purge_rows_locally,
+	.delete_due_sessions = due_rows_delete_sessions_locally,
+	.delete_due_rows = due_rows_delete_locally,
 	.take_outbox_messages = outbox_take_locally,
 	.delete_users = user_deletion_delete_locally,
 	.check_app_tables = accept_app_tables,

@@ -22,60 +22,37 @@
 #include "store/user_deletion.h"
 #include "utils/guc.h"
 
-/* In the order in which all functions lock these tables (see store.h). */
-static StoreStatement delete_of_users[] = {
-	{
-		.sql = "DELETE FROM anon_auth.device_keys WHERE user_id = ANY ($1)",
-		.nparams = 1,.types = {UUIDARRAYOID}
-	},
-	{
-		.sql = "DELETE FROM anon_auth.one_time_codes WHERE user_id = ANY ($1)",
-		.nparams = 1,.types = {UUIDARRAYOID}
-	},
-	{
-		.sql = "DELETE FROM anon_auth.outbox WHERE user_id = ANY ($1)",
-		.nparams = 1,.types = {UUIDARRAYOID}
-	},
-	{
-		.sql = "DELETE FROM anon_auth.sessions WHERE user_id = ANY ($1)",
-		.nparams = 1,.types = {UUIDARRAYOID}
-	},
-	{
-		.sql = "DELETE FROM anon_auth.authorization_codes WHERE user_id = ANY ($1)",
-		.nparams = 1,.types = {UUIDARRAYOID}
-	},
-	{
-		.sql = "DELETE FROM anon_auth.login_ids WHERE user_id = ANY ($1)",
-		.nparams = 1,.types = {UUIDARRAYOID}
-	},
-	{
-		.sql = "DELETE FROM anon_auth.passwords WHERE user_id = ANY ($1)",
-		.nparams = 1,.types = {UUIDARRAYOID}
-	}
+/* All rows of users in a table of the extension. */
+#define DELETE_OF_USERS(table) \
+	{.sql = "DELETE FROM anon_auth." table " WHERE user_id = ANY (:users)"}
+
+/* In the order in which all functions lock these tables: see statement.h. */
+static Statement delete_of_users[] = {
+	DELETE_OF_USERS("device_keys"),
+	DELETE_OF_USERS("one_time_codes"),
+	DELETE_OF_USERS("outbox"),
+	DELETE_OF_USERS("sessions"),
+	DELETE_OF_USERS("authorization_codes"),
+	DELETE_OF_USERS("login_ids"),
+	DELETE_OF_USERS("passwords")
 };
 
-static StoreStatement find_left_behind = {
-	.sql = "SELECT 1 FROM anon_auth.sessions WHERE user_id = ANY ($1)"
-	" UNION ALL SELECT 1 FROM anon_auth.device_keys WHERE user_id = ANY ($1)"
-	" UNION ALL SELECT 1 FROM anon_auth.one_time_codes WHERE user_id = ANY ($1)"
-	" UNION ALL SELECT 1 FROM anon_auth.outbox WHERE user_id = ANY ($1)"
-	" UNION ALL SELECT 1 FROM anon_auth.authorization_codes WHERE user_id = ANY ($1)"
-	" UNION ALL SELECT 1 FROM anon_auth.login_ids WHERE user_id = ANY ($1)"
-	" UNION ALL SELECT 1 FROM anon_auth.passwords WHERE user_id = ANY ($1)",
-	.nparams = 1,
-	.types = {UUIDARRAYOID}
+static Statement find_left_behind = {
+	.sql = "SELECT 1 FROM anon_auth.sessions WHERE user_id = ANY (:users)"
+	" UNION ALL SELECT 1 FROM anon_auth.device_keys WHERE user_id = ANY (:users)"
+	" UNION ALL SELECT 1 FROM anon_auth.one_time_codes WHERE user_id = ANY (:users)"
+	" UNION ALL SELECT 1 FROM anon_auth.outbox WHERE user_id = ANY (:users)"
+	" UNION ALL SELECT 1 FROM anon_auth.authorization_codes WHERE user_id = ANY (:users)"
+	" UNION ALL SELECT 1 FROM anon_auth.login_ids WHERE user_id = ANY (:users)"
+	" UNION ALL SELECT 1 FROM anon_auth.passwords WHERE user_id = ANY (:users)"
 };
 
-static StoreStatement delete_users = {
-	.sql = "DELETE FROM anon_auth.users WHERE id = ANY ($1)",
-	.nparams = 1,
-	.types = {UUIDARRAYOID}
+static Statement delete_users = {
+	.sql = "DELETE FROM anon_auth.users WHERE id = ANY (:users)"
 };
 
-static StoreStatement delete_new_user = {
-	.sql = "DELETE FROM anon_auth.users WHERE id = $1",
-	.nparams = 1,
-	.types = {UUIDOID}
+static Statement delete_new_user = {
+	.sql = "DELETE FROM anon_auth.users WHERE id = :id"
 };
 
 /*
@@ -84,13 +61,13 @@ static StoreStatement delete_new_user = {
  * users by now.
  */
 static void
-run_without_triggers(StoreStatement *statement, const Datum *params)
+run_without_triggers(Statement *statement, const NamedParam *params)
 {
 	int			nest_level = NewGUCNestLevel();
 
 	(void) set_config_option("session_replication_role", "replica", PGC_SUSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	store_run(statement, params, NULL, NULL);
+	statement_run(statement, params);
 	AtEOXact_GUC(false, nest_level);
 }
 
@@ -100,56 +77,59 @@ run_without_triggers(StoreStatement *statement, const Datum *params)
  * such a row would stay without a user.
  */
 static void
-refuse_unseen_rows(const Datum *params)
+refuse_unseen_rows(ArrayType *users)
 {
-	if (IsolationUsesXactSnapshot() && store_run_latest(&find_left_behind, params, NULL) > 0)
+	if (IsolationUsesXactSnapshot() &&
+		statement_fetch_latest(&find_left_behind, PARAMS(param_uuids("users", users)), NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access due to concurrent update")));
 }
 
 void
-user_deletion_delete_locally(ArrayType *ids)
+user_deletion_delete_locally(ArrayType *users)
 {
-	Datum		params[1] = {PointerGetDatum(ids)};
 	int			i;
 
 	for (i = 0; i < lengthof(delete_of_users); i++)
-		store_run(&delete_of_users[i], params, NULL, NULL);
-	refuse_unseen_rows(params);
-	run_without_triggers(&delete_users, params);
+		statement_run(&delete_of_users[i], PARAMS(param_uuids("users", users)));
+	refuse_unseen_rows(users);
+	run_without_triggers(&delete_users, PARAMS(param_uuids("users", users)));
 }
 
 void
-user_deletion_delete(ArrayType *ids)
+user_deletion_delete(ArrayType *users)
 {
 	app_statement_run_deferred();
-	app_release_users(ids);
-	placement_current()->delete_users(ids);
+	app_release_users(users);
+	placement_current()->delete_users(users);
+}
+
+static ArrayType *
+make_array(const pg_uuid_t *id)
+{
+	Datum		item = UUIDPGetDatum(id);
+
+	return construct_array(&item, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+}
+
+void
+user_deletion_delete_one(const pg_uuid_t *id)
+{
+	user_deletion_delete(make_array(id));
 }
 
 AppTable *
 user_deletion_merge(const pg_uuid_t *id, const pg_uuid_t *into, int *count)
 {
 	AppTable   *tables = app_move_rows(id, into, count);
-	Datum		item = UUIDPGetDatum(id);
 
-	placement_current()->delete_users(construct_array(&item, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	placement_current()->delete_users(make_array(id));
 	return tables;
 }
 
 void
 user_deletion_undo_insert(const pg_uuid_t *id)
 {
-	Datum		params[1] = {UUIDPGetDatum(id)};
-
-	run_without_triggers(&delete_new_user, params);
-}
-
-void
-user_deletion_delete_one(const pg_uuid_t *id)
-{
-	Datum		item = UUIDPGetDatum(id);
-
-	user_deletion_delete(construct_array(&item, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	run_without_triggers(&delete_new_user, PARAMS(param_uuid("id", id)));
 }
