@@ -1,6 +1,7 @@
 --
--- doctor() finds what is attached to the extension's objects and was not made by
--- it: each kind of object is made by a superuser, shown, and gone when its fix was run.
+-- doctor() finds objects that are attached to the extension's objects but do
+-- not belong to it. For each kind, a superuser creates one, doctor() reports
+-- it, and the reported fix removes it.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;

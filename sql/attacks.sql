@@ -1,6 +1,7 @@
 --
--- What an ordinary database user tries who may create what he likes in a schema
--- that everybody searches first: nothing of his is ever run by the extension.
+-- Attacks by an ordinary database user who can create objects in a schema that
+-- is first in everybody's search_path. The extension must never run such an
+-- object.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -10,9 +11,9 @@ CREATE TABLE traps.sprung (who name, what text);
 ALTER TABLE traps.sprung OWNER TO regress_anon_auth_mallory;
 RESET client_min_messages;
 
--- traps for whoever searches traps before pg_catalog: every operator that
--- compares, adds or takes out, and functions of common names, for the types that
--- the extension uses
+-- traps for every session that searches the schema traps before pg_catalog:
+-- every operator that compares, adds or extracts, and functions with common
+-- names, for the types that the extension uses
 SET ROLE regress_anon_auth_mallory;
 DO $do$
 DECLARE
@@ -47,13 +48,13 @@ END $do$;
 GRANT USAGE ON SCHEMA traps TO PUBLIC;
 RESET ROLE;
 
--- they work
+-- the traps work
 SET search_path = traps, pg_catalog;
 SELECT 'a'::text = 'b'::text AS is_null;
 SELECT who OPERATOR(pg_catalog.=) :'USER' AS by_the_dba, what FROM traps.sprung;
 TRUNCATE traps.sprung;
 
--- and the DBA who searches there installs the extension and uses all of it
+-- a DBA with this search_path installs the extension and calls all of it
 SET client_min_messages = warning;
 CREATE EXTENSION anon_auth;
 CREATE EXTENSION anon_auth_http;
@@ -87,11 +88,11 @@ SELECT anon_auth.revoke_sessions(:'ada_sub') IS NOT NULL AS revoked;
 SELECT anon_auth.delete_user(:'ada_sub');
 SELECT anon_auth.purge() IS NOT NULL AS purged;
 
--- no trap was sprung
+-- the extension called no trap
 TABLE traps.sprung;
 RESET search_path;
 
--- what Mallory may do with the client functions: call them, with traps of his own
+-- Mallory calls the client functions, with the traps in the search_path
 SET ROLE regress_anon_auth_mallory;
 SET search_path = traps, pg_temp, pg_catalog;
 SELECT sub, refresh_token FROM anon_auth.authenticate_anonymously('app'::pg_catalog.text) \gset mallory_
@@ -99,8 +100,8 @@ SELECT refresh_token FROM anon_auth.refresh_session('app', :'mallory_refresh_tok
 SELECT token_type FROM anon_auth.promote_anonymous_user('app', username => 'mallory', password => 'correct horse', refresh_token => :'mallory_refresh_token');
 TABLE traps.sprung;
 
--- a deferred trigger of his that is due in the middle of a merge leads into the
--- traps whoever comes after it
+-- a deferred trigger of Mallory's that runs in the middle of a merge changes
+-- search_path for everything after it
 RESET search_path;
 CREATE TABLE traps.bait ();
 CREATE FUNCTION traps.lead_astray() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -129,7 +130,7 @@ END
 $$;
 RESET ROLE;
 
--- a way in from other sides, in a session of his own
+-- attacks from a new session
 \set dba :USER
 \c -reuse-previous=on "user=regress_anon_auth_mallory password=trap"
 SELECT traps.try(statement) AS result FROM unnest(ARRAY[
@@ -175,7 +176,8 @@ SELECT traps.try(statement) AS result FROM unnest(ARRAY[
 	'SELECT lo_import(''anon_auth.master_key'')',
 	'COPY traps.sprung FROM ''/etc/passwd''',
 	'COPY traps.sprung FROM PROGRAM ''cat anon_auth.master_key''',
-	-- the library is loaded by now; before that, the place of the file is an ordinary parameter
+	-- now the library is loaded; before that, the setting is a placeholder that
+	-- anybody can read
 	'SELECT current_setting(''anon_auth.master_key_file'')',
 	'ALTER ROLE regress_anon_auth_mallory SET anon_auth.master_key_file = ''/dev/null''',
 	-- other people
@@ -196,14 +198,14 @@ ALTER SYSTEM SET anon_auth.master_key_file = '/dev/null';
 \c - :dba
 SELECT DISTINCT who FROM traps.sprung ORDER BY 1;
 
--- Who may not read the tables is told nothing of their contents by the planner's
--- statistics either.
+-- roles without SELECT on the tables cannot learn their contents from the
+-- planner's statistics
 ANALYZE anon_auth.users, anon_auth.login_ids;
 SET ROLE regress_anon_auth_mallory;
 SELECT count(*) AS statistics FROM pg_stats WHERE schemaname LIKE 'anon_auth%';
 RESET ROLE;
 
--- objects that were there before are not adopted
+-- CREATE EXTENSION does not adopt existing objects
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 DROP EXTENSION anon_auth CASCADE;

@@ -1,5 +1,6 @@
 --
--- What the extension anon_auth_citus makes, and who may use it: see inventory.sql.
+-- All objects of the extension anon_auth_citus and their privileges; see
+-- inventory.sql.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -18,29 +19,30 @@ WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'anon_auth_citu
   AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 
--- superusers own nothing of it, anon_auth_owner owns everything, and nobody else has rights on it but to use its types
+-- superusers own no other object, anon_auth_owner owns everything, and other
+-- roles only have USAGE on types
 SELECT object, of_superuser, owner::regrole FROM anon_auth.extension_objects('anon_auth_citus') WHERE of_superuser OR owner <> 'anon_auth_owner'::regrole;
 SELECT split_part(object, ' ', 1) AS kind, count(*) > 0 AS some, string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END || ' ' || a.privilege_type, ', ') AS rights
 FROM anon_auth.extension_objects('anon_auth_citus'), aclexplode(acl) a GROUP BY 1 ORDER BY 1;
 
--- every definer function pins its search_path
+-- every SECURITY DEFINER function sets its search_path
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid
 WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'anon_auth_citus') AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass
   AND p.prosecdef AND p.proconfig IS DISTINCT FROM '{"search_path=pg_catalog, pg_temp"}';
 
--- nothing lacks a comment
+-- every object has a comment
 SELECT pg_describe_object(d.classid, d.objid, 0) AS object FROM pg_depend d
 WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'anon_auth_citus') AND d.deptype = 'e'
   AND NOT EXISTS (SELECT FROM pg_description c WHERE c.classoid = d.classid AND c.objoid = d.objid AND c.objsubid = 0);
 
 DROP EXTENSION anon_auth_citus;
 
--- without it the extension anon_auth works
+-- the extension anon_auth works without anon_auth_citus
 SELECT anon_auth.create_client('app', 'native');
 SELECT sub IS NOT NULL AS signed_up FROM anon_auth.authenticate_anonymously('app');
 SELECT finding FROM anon_auth.doctor() WHERE severity = 'error';
 
--- both have one version
+-- both extensions have the same version
 UPDATE pg_extension SET extversion = '0.9' WHERE extname = 'anon_auth';
 CREATE EXTENSION anon_auth_citus;
 DROP EXTENSION anon_auth;

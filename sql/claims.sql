@@ -1,5 +1,6 @@
 --
--- Who is calling: verified claims, row-level security, PostgREST's claims.
+-- The caller's identity: verified claims, row-level security, PostgREST's
+-- claims.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -18,7 +19,7 @@ SET ROLE regress_anon_auth_app;
 SELECT * FROM anon_auth.authenticate_anonymously('app') \gset ada_
 SELECT * FROM anon_auth.authenticate_anonymously('app') \gset bob_
 
--- nobody is nobody
+-- without claims there is no user
 SELECT anon_auth.uid(), anon_auth.is_anonymous(), anon_auth.session_id(), anon_auth.claims(), anon_auth.session_alive();
 INSERT INTO notes (note) VALUES ('nobody''s');
 
@@ -51,19 +52,20 @@ SELECT anon_auth.use_access_token(:'bob_access_token') = :'bob_sub' AS sub;
 COMMIT;
 SELECT anon_auth.uid() = :'ada_sub' AS uid;
 
--- what was returned stays as it was, though another token comes in the same query
+-- a returned value does not change when the same query verifies another token
 CREATE TEMP TABLE kept AS
 SELECT before_uid, before_claims, anon_auth.uid() AS after_uid
 FROM (SELECT anon_auth.uid() AS before_uid, anon_auth.claims() AS before_claims, anon_auth.use_access_token(:'bob_access_token') OFFSET 0) s;
 SELECT before_uid = :'ada_sub' AS before, before_claims ->> 'sub' = :'ada_sub' AS claims, after_uid = :'bob_sub' AS after FROM kept;
 
--- a failed attempt changes nothing
+-- a failed call changes nothing
 SELECT anon_auth.use_access_token('garbage', false);
 SELECT anon_auth.use_access_token(:'ada_id_token', false);
 SELECT anon_auth.use_access_token(NULL);
 SELECT anon_auth.uid() = :'ada_sub' AS uid;
 
--- nobody sets them by hand, or finds them with SHOW ALL; anybody may drop them
+-- nobody can set the claims with SET or see them in SHOW ALL; anybody may reset
+-- them
 SET anon_auth.verified_claims = '{"sub": "00000000-0000-0000-0000-000000000001", "exp": 99999999999}';
 SELECT set_config('anon_auth.verified_claims', '{"sub": "00000000-0000-0000-0000-000000000001", "exp": 99999999999}', true);
 CREATE FUNCTION pg_temp.forge() RETURNS uuid LANGUAGE sql
@@ -73,7 +75,7 @@ SELECT anon_auth.uid() = :'ada_sub' AS uid;
 DISCARD ALL;
 SELECT anon_auth.uid();
 
--- request.jwt.claims counts only where the DBA says so
+-- request.jwt.claims is trusted only if the settings say so
 SET ROLE regress_anon_auth_app;
 SELECT set_config('request.jwt.claims', jsonb_build_object('sub', :'ada_sub', 'is_anonymous', true)::text, false) <> '' AS set;
 SELECT anon_auth.uid(), anon_auth.claims();
@@ -83,14 +85,15 @@ SET ROLE regress_anon_auth_app;
 SELECT anon_auth.uid() = :'ada_sub' AS uid, anon_auth.is_anonymous(), anon_auth.session_id(), anon_auth.session_alive();
 SELECT note FROM notes;
 
--- what use_access_token() verified goes before it
+-- claims that use_access_token() verified take precedence
 BEGIN;
 SELECT anon_auth.use_access_token(:'bob_access_token') = :'bob_sub' AS sub;
 SELECT anon_auth.uid() = :'bob_sub' AS uid;
 COMMIT;
 SELECT anon_auth.uid() = :'ada_sub' AS uid;
 
--- an ID token is not for us, and what does not say who is a guest says so to nobody
+-- claims of an ID token are ignored; without a claim about guests,
+-- is_anonymous() is NULL
 SELECT set_config('request.jwt.claims', anon_auth.verify_jwt(:'ada_id_token', 'app')::text, false) <> '' AS set;
 SELECT anon_auth.uid(), anon_auth.is_anonymous();
 SELECT set_config('request.jwt.claims', jsonb_build_object('sub', :'ada_sub', 'iss', 'https://evil.example')::text, false) <> '' AS set;
@@ -98,7 +101,7 @@ SELECT anon_auth.uid();
 SELECT set_config('request.jwt.claims', jsonb_build_object('sub', :'ada_sub', 'iss', 'http://localhost', 'aud', 'http://localhost')::text, false) <> '' AS set;
 SELECT anon_auth.uid() = :'ada_sub' AS uid, anon_auth.is_anonymous(), NOT anon_auth.is_anonymous() AS account;
 
--- claims that name nobody are nobody's
+-- claims without a valid sub identify no user
 SET request.jwt.claims = '{"role": "anon"}';
 SELECT anon_auth.uid(), anon_auth.claims();
 SET request.jwt.claims = '{"sub": "me"}';
@@ -110,7 +113,7 @@ SELECT anon_auth.uid();
 SET request.jwt.claims = '';
 SELECT anon_auth.uid();
 
--- a token that has expired meanwhile is nobody's
+-- a token that has expired since its verification identifies no user
 RESET ROLE;
 UPDATE anon_auth.settings SET trust_request_claims = false;
 SELECT anon_auth.sign_jwt(c || jsonb_build_object('exp', extract(epoch FROM now())::bigint + 2), typ => 'at+jwt') AS short
@@ -128,7 +131,7 @@ SELECT anon_auth.uid();
 SELECT anon_auth.verify_jwt(:'short');
 SELECT anon_auth.use_access_token(:'short');
 
--- a session that was revoked is not alive, although its token is valid
+-- session_alive() is false for a revoked session, although its token is valid
 SELECT anon_auth.revoke(:'ada_refresh_token');
 SELECT anon_auth.use_access_token(:'ada_access_token', false) = :'ada_sub' AS sub;
 SELECT anon_auth.uid() = :'ada_sub' AS uid, anon_auth.session_alive();

@@ -1,6 +1,6 @@
 --
--- What becomes of an application's rows when a user is deleted: what their
--- foreign keys say, with the rights of their tables' owner.
+-- Deleting a user applies the actions of the application's foreign keys, with
+-- the privileges of the owners of their tables.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -19,7 +19,8 @@ GRANT SELECT ON u TO PUBLIC;
 CREATE FUNCTION id(n integer) RETURNS uuid LANGUAGE sql STABLE AS 'SELECT id FROM public.u WHERE u.n = $1';
 CREATE FUNCTION n(id uuid) RETURNS integer LANGUAGE sql STABLE AS 'SELECT n FROM public.u WHERE u.id = $1';
 
--- every action, several in one table, of some columns only, in partitions, and between linked tables
+-- every action, several in one table, of some columns only, in partitions, and
+-- between linked tables
 SET ROLE regress_app_owner;
 CREATE TABLE app.plain (id int, owner uuid REFERENCES anon_auth.users ON DELETE CASCADE, editor uuid REFERENCES anon_auth.users ON DELETE SET NULL, reader uuid REFERENCES anon_auth.users ON DELETE SET NULL);
 CREATE TABLE app.with_default (id int, owner uuid REFERENCES anon_auth.users ON DELETE SET DEFAULT);
@@ -47,7 +48,8 @@ SELECT (SELECT count(*) FROM anon_auth.users WHERE id = :'first') AS users, (SEL
 
 SELECT anon_auth.delete_user(id(2));
 
--- a key that forbids it, unless another one takes the row away
+-- a foreign key with RESTRICT prevents the deletion, unless another one removes
+-- the row
 CREATE TABLE app.strict (owner uuid CONSTRAINT strict_owner REFERENCES anon_auth.users ON DELETE RESTRICT, editor uuid REFERENCES anon_auth.users ON DELETE CASCADE);
 INSERT INTO app.strict VALUES (id(3), id(4)), (id(4), id(4));
 SELECT anon_auth.delete_user(id(3));
@@ -56,7 +58,7 @@ SELECT anon_auth.delete_user(id(4));
 SELECT anon_auth.delete_user(id(3));
 SELECT count(*) FROM app.strict;
 
--- triggers of every kind have the rights of the table's owner
+-- triggers of every kind run with the privileges of the table's owner
 SET ROLE regress_app_owner;
 CREATE FUNCTION app.spy() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -72,7 +74,8 @@ CREATE CONSTRAINT TRIGGER d AFTER DELETE OR UPDATE ON app.watched DEFERRABLE INI
 RESET ROLE;
 INSERT INTO app.watched VALUES (id(5), id(6)), (id(6), id(5));
 SELECT anon_auth.delete_user(id(5));
--- also where there is nothing of that user: by an administrator, by purging, by merging
+-- they also run if no row refers to that user: for a deletion by an
+-- administrator, a purge, and a merge
 TRUNCATE app.watched;
 SELECT anon_auth.delete_user(id(6));
 UPDATE anon_auth.settings SET purge_policy = 'cascade';
@@ -85,15 +88,15 @@ SELECT sub AS account FROM anon_auth.promote_anonymous_user('web', username => '
 SELECT refresh_token FROM anon_auth.authenticate_anonymously('web') \gset
 SELECT sub = :'account' AS merged FROM anon_auth.promote_anonymous_user('web', username => 'ada', password => 'correct horse', refresh_token => :'refresh_token');
 
--- one that keeps a row
+-- a trigger that keeps a row prevents the deletion
 CREATE OR REPLACE FUNCTION app.spy() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END $$;
 INSERT INTO app.watched VALUES (id(8));
 SELECT anon_auth.delete_user(id(8));
 SELECT id(8) AS kept \gset
 SELECT count(*) FROM anon_auth.users WHERE id = :'kept';
 
--- The owner of a schema puts something else in the place of other people's tables
--- in it, while a user is deleted: it does not get their rights.
+-- the owner of a schema replaces other owners' tables in it while a user is
+-- deleted, but does not get their privileges
 SET client_min_messages = warning;
 DROP TABLE app.watched;
 CREATE ROLE regress_other_owner LOGIN;
@@ -129,8 +132,9 @@ SELECT sub = :'account' AS merged FROM anon_auth.promote_anonymous_user('web', u
 DROP TRIGGER swap ON yard.b;
 SELECT anon_auth.delete_user(id(8));
 
--- The caller's deferred triggers run as they would at COMMIT: under the session's
--- search_path, whatever functions are running, and change nothing for what follows.
+-- the caller's deferred triggers run as at COMMIT: under the session's
+-- search_path, whatever functions are running, and without an effect on later
+-- statements
 CREATE TABLE app.audit (who text, path text);
 CREATE TABLE app.noted (n int);
 CREATE FUNCTION app.note() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -153,7 +157,7 @@ SELECT anon_auth.delete_user(app.new_guest());
 SHOW search_path;
 COMMIT;
 SHOW search_path;
--- as COMMIT itself does, but for what the trigger sets
+-- the same as at COMMIT itself, except for parameters that the trigger sets
 BEGIN;
 INSERT INTO noted VALUES (1);
 COMMIT;
@@ -178,7 +182,8 @@ SELECT anon_auth.delete_user(app.new_guest());
 COMMIT;
 SELECT * FROM app.audit;
 
--- whoever has TRIGGER on a superuser's table gets no function of theirs run as the superuser
+-- a role with TRIGGER on a superuser's table cannot have its function run as
+-- the superuser
 CREATE TABLE app.granted (owner uuid REFERENCES anon_auth.users ON DELETE CASCADE) PARTITION BY HASH (owner);
 CREATE TABLE app.granted_0 PARTITION OF app.granted FOR VALUES WITH (MODULUS 1, REMAINDER 0);
 GRANT TRIGGER ON app.granted_0 TO regress_other_owner;

@@ -1,6 +1,6 @@
 --
--- distribute() and undistribute() where there is no Citus.
--- (t/071_citus.pl has where there is.)
+-- distribute() and undistribute() on a server without Citus.
+-- (t/071_citus.pl tests them with Citus.)
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;

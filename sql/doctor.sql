@@ -1,5 +1,5 @@
 --
--- doctor(): each finding is provoked, shown, and gone when its fix was run.
+-- Each finding of doctor() is provoked and shown, and its fix removes it.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -12,12 +12,12 @@ CREATE ROLE regress_doctor_owner LOGIN;
 SELECT anon_auth.create_client('web', 'spa') \g /dev/null
 SELECT anon_auth.grant_client_api('regress_doctor_visitor') \g /dev/null
 RESET client_min_messages;
--- what this server is set to is not what is tested
+-- findings about this server's own configuration are not tested
 SET log_min_duration_statement = -1;
 SET log_statement = 'none';
 SET log_parameter_max_length_on_error = 0;
 CREATE VIEW app.findings AS SELECT severity, finding, what, fix FROM anon_auth.doctor() WHERE finding NOT IN ('autovacuum_off', 'master_key_in_data_directory');
--- runs the fixes of a kind of finding
+-- run the fixes of one kind of finding
 CREATE FUNCTION app.mend(code text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
 	sql text;
@@ -30,7 +30,7 @@ BEGIN
 END $$;
 \pset format unaligned
 
--- nothing is wrong except the place of the master key file
+-- the only finding is the place of the master key file
 SELECT * FROM app.findings;
 SELECT severity, finding, what, why, fix FROM anon_auth.doctor() WHERE finding = 'master_key_in_data_directory' \gx
 
@@ -50,7 +50,7 @@ SELECT app.mend('unindexed_foreign_key');
 SELECT app.mend('restricting_foreign_key');
 SELECT app.mend('unvalidated_foreign_key');
 SELECT app.mend('table_without_row_security');
--- keys as they may be made while event triggers are off
+-- foreign keys as they can be created while event triggers are disabled
 ALTER EVENT TRIGGER anon_auth_guard_objects DISABLE;
 CREATE TABLE app.kinds (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE, kind boolean);
 CREATE INDEX ON app.kinds (user_id, kind);
@@ -106,7 +106,7 @@ SELECT * FROM app.findings;
 SELECT app.mend('no_signing_key');
 
 -- ---- rights ----
--- Who watches stats has no more than it needs.
+-- a monitoring role with SELECT on stats has only the privileges that it needs
 GRANT SELECT ON anon_auth.stats TO regress_doctor_visitor;
 GRANT EXECUTE ON FUNCTION anon_auth.estimated_rows(regclass), anon_auth.counter_statistics() TO regress_doctor_visitor;
 SELECT * FROM app.findings;
@@ -227,7 +227,8 @@ UPDATE anon_auth.settings SET database_id = :'database_id';
 DELETE FROM anon_auth.settings;
 SELECT finding, severity, fix FROM app.findings;
 SELECT app.mend('no_settings');
--- the new row has an id of its own, under which the signing key does not open
+-- the new settings row has another database id, with which the signing key
+-- cannot be opened
 UPDATE anon_auth.settings SET token_role = 'regress_doctor_visitor', database_id = :'database_id';
 BEGIN READ ONLY;
 SELECT finding FROM app.findings ORDER BY finding;

@@ -1,6 +1,6 @@
 --
--- Foreign keys to users have one column of type uuid, whatever command makes them;
--- and users are deleted by functions alone.
+-- Foreign keys to users must have one column of type uuid, whatever command
+-- creates them. Only the extension's functions can delete users.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -11,13 +11,14 @@ SELECT anon_auth.create_client('web', 'spa') \g /dev/null
 SELECT anon_auth.authenticate_anonymously('web') \g /dev/null
 CREATE ROLE regress_migration;
 CREATE SCHEMA app AUTHORIZATION regress_migration;
--- All that a role needs that is not a superuser.
+-- the privileges that a role without SUPERUSER needs
 GRANT USAGE ON SCHEMA anon_auth TO regress_migration;
 GRANT REFERENCES (id) ON anon_auth.users TO regress_migration;
 RESET client_min_messages;
 
 SET ROLE regress_migration;
--- A type of its own, which PostgreSQL would cast to uuid as the owner of users.
+-- a type of the role's own, for which PostgreSQL would run a cast as the owner
+-- of users
 CREATE TYPE app.evil AS (id uuid);
 CREATE FUNCTION app.whoami(app.evil) RETURNS uuid LANGUAGE plpgsql AS $$
 BEGIN
@@ -28,7 +29,7 @@ CREATE CAST (app.evil AS uuid) WITH FUNCTION app.whoami(app.evil) AS IMPLICIT;
 SET ROLE regress_migration;
 CREATE DOMAIN app.user_id AS uuid;
 
--- every shape of key that a migration may make
+-- every kind of foreign key that a migration may create
 CREATE TABLE app.inline (owner uuid REFERENCES anon_auth.users);
 CREATE TABLE app.by_table (owner uuid, CONSTRAINT by_table_owner FOREIGN KEY (owner) REFERENCES anon_auth.users (id) ON DELETE CASCADE);
 CREATE TABLE app.later (owner uuid);
@@ -39,12 +40,14 @@ CREATE TABLE app.parts (owner uuid REFERENCES anon_auth.users) PARTITION BY HASH
 CREATE TABLE app.parts_0 PARTITION OF app.parts FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 CREATE TABLE app.parts_1 (owner uuid);
 ALTER TABLE app.parts ATTACH PARTITION app.parts_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
--- a primary key of several columns, one of which refers
+-- a primary key of several columns, one of which is a foreign key
 CREATE TABLE app.orders (owner uuid REFERENCES anon_auth.users, id int, PRIMARY KEY (owner, id));
 
--- every command that can make one of another type; the first of a session loads the library
+-- every command that can create a foreign key of another type; the first one in
+-- a session loads the library
 CREATE TABLE app.b (owner app.evil);
--- With rows in it, PostgreSQL checks them before the command ends: no cast may run.
+-- if the table has rows, PostgreSQL checks them before the command ends: it
+-- must run no cast
 INSERT INTO app.b VALUES (ROW(gen_random_uuid()));
 \c -
 SET ROLE regress_migration;
@@ -63,12 +66,13 @@ CREATE TABLE app.of_evil OF app.evil (FOREIGN KEY (id) REFERENCES anon_auth.user
 CREATE TABLE app.c (owner app.evil) PARTITION BY LIST (owner);
 CREATE TABLE app.a PARTITION OF app.c (FOREIGN KEY (owner) REFERENCES anon_auth.users) DEFAULT;
 DO $$ BEGIN EXECUTE 'ALTER TABLE app.b ADD FOREIGN KEY (owner) REFERENCES anon_auth.users'; END $$;
--- in the schema that is made with it
+-- in a schema that is created with it
 RESET ROLE;
 CREATE SCHEMA evil CREATE TABLE a (owner app.evil REFERENCES anon_auth.users);
 SET ROLE regress_migration;
 
--- a column that has one changes its type: its own, its parent's, that of its table's type
+-- the type of the column changes: its own, in the parent table, or in the
+-- table's type
 ALTER TABLE app.inline ALTER owner TYPE app.user_id;
 ALTER TABLE app.inline ALTER owner TYPE app.evil USING NULL;
 CREATE TABLE app.ranges (n int, owner uuid REFERENCES anon_auth.users) PARTITION BY RANGE (n);
@@ -85,7 +89,7 @@ ALTER TABLE app.parent ALTER owner TYPE app.evil USING NULL;
 CREATE TYPE app.row_type AS (owner uuid);
 CREATE TABLE app.typed OF app.row_type (FOREIGN KEY (owner) REFERENCES anon_auth.users);
 ALTER TYPE app.row_type ALTER ATTRIBUTE owner TYPE app.user_id CASCADE;
--- other columns of users
+-- foreign keys to other columns of users
 RESET ROLE;
 CREATE UNIQUE INDEX users_kind_idx ON anon_auth.users (id, is_anonymous);
 ALTER TABLE anon_auth.users ADD UNIQUE (device_kid);
@@ -98,7 +102,7 @@ RESET ROLE;
 DROP INDEX anon_auth.users_kind_idx;
 ALTER TABLE anon_auth.users DROP CONSTRAINT users_device_kid_key;
 
--- superusers, too, and whatever the session is
+-- superusers are refused, too, with any setting of the session
 CREATE TABLE app.a (owner app.evil REFERENCES anon_auth.users);
 SET session_replication_role = replica;
 CREATE TABLE app.a (owner app.evil REFERENCES anon_auth.users);
@@ -106,13 +110,13 @@ RESET session_replication_role;
 SET search_path = app;
 CREATE TABLE a (owner evil REFERENCES anon_auth.users);
 RESET search_path;
--- keys to other tables are nobody's business
+-- foreign keys to other tables are allowed
 CREATE TABLE app.other (id app.user_id PRIMARY KEY);
 CREATE TABLE app.to_other (id app.user_id REFERENCES app.other);
 SELECT conname, conrelid::regclass FROM pg_constraint WHERE contype = 'f' AND confrelid = 'anon_auth.users'::regclass AND connamespace = 'app'::regnamespace ORDER BY 1, conrelid::regclass::text COLLATE "C";
 \set VERBOSITY default
 
--- a direct deletion, and a change of the id
+-- a direct deletion, and a change of the id, are refused
 SELECT sub AS guest FROM anon_auth.authenticate_anonymously('web') \gset
 DELETE FROM anon_auth.users WHERE id = :'guest';
 \echo :LAST_ERROR_SQLSTATE
@@ -128,14 +132,16 @@ RESET session_replication_role;
 UPDATE anon_auth.users SET custom_attributes = '{"a": 1}' WHERE id = :'guest';
 SELECT anon_auth.delete_user(:'guest');
 SELECT count(*) FROM anon_auth.users WHERE id = :'guest';
--- As logical replication does: foreign keys and their triggers do nothing, either.
+-- logical replication can delete, since foreign keys and their triggers do not
+-- fire either
 SELECT sub AS guest FROM anon_auth.authenticate_anonymously('web') \gset
 SET session_replication_role = replica;
 DELETE FROM anon_auth.users WHERE id = :'guest';
 RESET session_replication_role;
 \set VERBOSITY default
 
--- A trigger that runs DDL while a user is deleted or merged: what it brings is seen, too.
+-- a trigger that runs DDL while a user is deleted or merged: the new foreign
+-- keys apply, too
 CREATE TABLE app.first (owner uuid REFERENCES anon_auth.users ON DELETE CASCADE);
 CREATE TABLE app.second (owner uuid);
 ALTER TABLE app.first OWNER TO regress_migration;
@@ -161,7 +167,7 @@ INSERT INTO app.first VALUES (:'guest');
 INSERT INTO app.second VALUES (:'guest');
 SELECT table_name, rows FROM anon_auth.merge_anonymous_user(:'guest', :'account') WHERE rows > 0 ORDER BY table_name::text;
 SELECT (SELECT count(*) FROM app.first WHERE owner = :'account') AS first, (SELECT count(*) FROM app.second WHERE owner = :'account') AS second;
--- one that makes another key each time
+-- a trigger that creates another foreign key each time ends in an error
 SET ROLE regress_migration;
 CREATE OR REPLACE TRIGGER add_key AFTER DELETE OR UPDATE ON app.first FOR EACH STATEMENT EXECUTE FUNCTION app.add_key();
 RESET ROLE;
@@ -169,7 +175,8 @@ SELECT anon_auth.delete_user(:'account');
 \echo :LAST_ERROR_SQLSTATE
 SELECT count(*) FROM anon_auth.users WHERE id = :'account';
 
--- doctor() says where the trigger is not as it should be, and its cure works
+-- doctor() reports if the event trigger is not as it should be, and its fix
+-- works
 CREATE FUNCTION app.cure() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	f record;

@@ -1,6 +1,6 @@
 --
--- Guests without a device key, their tokens and sessions.  (Guests with one
--- need a device: see t/.)
+-- Guests without a device key, their tokens and sessions. (Guests with a device
+-- key need a device: see t/.)
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -12,7 +12,7 @@ SELECT anon_auth.create_client('native', 'native'), anon_auth.create_client('spa
 	   anon_auth.create_client('confidential', 'confidential'),
 	   anon_auth.create_client('third', 'third_party_app'), anon_auth.create_client('m2m', 'm2m');
 
--- first-party public clients get guests
+-- first-party public clients can sign up guests
 SELECT c AS client_id, (t).token_type, (t).expires_in, (t).sub IS NOT NULL AS sub,
 	   (t).refresh_token <> '' AS refresh_token, (t).id_token <> '' AS id_token
 FROM (VALUES ('native'), ('spa'), ('web')) AS v (c),
@@ -20,7 +20,7 @@ FROM (VALUES ('native'), ('spa'), ('web')) AS v (c),
 SELECT count(*) AS users, count(*) FILTER (WHERE is_anonymous AND NOT is_verified AND device_kid IS NULL) AS guests
 FROM anon_auth.users;
 
--- the others do not, and learn what to use
+-- other clients cannot, and the hint says what to use instead
 SELECT anon_auth.authenticate_anonymously('confidential');
 SELECT anon_auth.authenticate_anonymously('third');
 SELECT anon_auth.authenticate_anonymously('m2m');
@@ -31,7 +31,7 @@ SELECT anon_auth.authenticate_anonymously('spa', device_info => '"phone"');
 SELECT anon_auth.authenticate_anonymously('spa', device_info => jsonb_build_object('a', repeat('x', 10000)));
 SELECT anon_auth.authenticate_anonymously('spa', jwt => 'a.b.c', refresh_token => 'x');
 
--- the toggles
+-- settings that allow guests
 UPDATE anon_auth.settings SET anonymous_users_enabled = false;
 SELECT anon_auth.authenticate_anonymously('spa');
 UPDATE anon_auth.settings SET anonymous_users_enabled = true, public_sign_up_enabled = false;
@@ -39,7 +39,7 @@ SELECT anon_auth.authenticate_anonymously('spa');
 UPDATE anon_auth.settings SET public_sign_up_enabled = true;
 SELECT count(*) AS users FROM anon_auth.users;
 
--- what the tokens say
+-- claims of the tokens
 SELECT * FROM anon_auth.authenticate_anonymously('spa', device_info => '{"model": "Pixel"}') \gset guest_
 SELECT jsonb_pretty(anon_auth.verify_jwt(:'guest_access_token') - '{sub,sid,jti,iat,exp,auth_time}'::text[]) AS access_token;
 SELECT id AS session_id FROM anon_auth.sessions WHERE user_id = :'guest_sub' \gset
@@ -59,7 +59,7 @@ SELECT anon_auth.userinfo(:'guest_id_token');
 SELECT anon_auth.userinfo('garbage');
 SELECT anon_auth.userinfo();
 
--- the same guest comes back with its refresh token, and keeps it
+-- sign-up and refresh with the refresh token return the same guest and token
 SELECT sub = :'guest_sub' AS same_guest, refresh_token = :'guest_refresh_token' AS same_token
 FROM anon_auth.authenticate_anonymously('spa', refresh_token => :'guest_refresh_token');
 SELECT sub = :'guest_sub' AS same_guest, refresh_token = :'guest_refresh_token' AS same_token
@@ -71,7 +71,7 @@ SELECT anon_auth.refresh_session('spa', overlay(:'guest_refresh_token' PLACING C
 SELECT anon_auth.refresh_session('spa', NULL);
 SELECT anon_auth.authenticate_anonymously('spa', refresh_token => '');
 
--- a token that we made opens no session with another secret
+-- a token with a valid tag opens no session with another secret
 BEGIN;
 UPDATE anon_auth.sessions SET secret_hash = sha256('another') WHERE user_id = :'guest_sub';
 SELECT anon_auth.refresh_session('spa', :'guest_refresh_token');
@@ -81,7 +81,8 @@ UPDATE anon_auth.sessions SET secret_hash = sha256('another') WHERE user_id = :'
 SELECT anon_auth.create_promotion_code(:'guest_refresh_token');
 ROLLBACK;
 
--- a challenge is none of our other tokens, nor they one
+-- a challenge is not accepted as another token, and another token not as a
+-- challenge
 SELECT token FROM anon_auth.create_challenge() \gset
 SELECT anon_auth.refresh_session('spa', :'token');
 SELECT purpose, length(token) > 40 AS token, expire_at BETWEEN now() + '4 min' AND now() + '6 min' AS expire_at
@@ -89,7 +90,7 @@ FROM (VALUES ('anonymous_request'), ('biometric_request'), ('app2app_request')) 
 SELECT anon_auth.create_challenge('dessert');
 SELECT anon_auth.create_challenge(NULL);
 
--- a session ends: by its idle timeout, its lifetime, revocation
+-- a session ends by its idle timeout, its lifetime, or revocation
 UPDATE anon_auth.sessions SET expires_at = now() - interval '1 second' WHERE user_id = :'guest_sub';
 SELECT anon_auth.refresh_session('spa', :'guest_refresh_token');
 SELECT anon_auth.userinfo(:'guest_access_token');
@@ -106,7 +107,7 @@ SELECT anon_auth.refresh_session('spa', :'guest_refresh_token');
 SELECT anon_auth.userinfo(:'guest_access_token');
 SELECT anon_auth.revoke('garbage'), anon_auth.revoke(''), anon_auth.revoke(NULL), anon_auth.revoke(:'guest_refresh_token'), anon_auth.revoke(:'guest_id_token');
 
--- one session at a time
+-- a client can limit a user to one session at a time
 UPDATE anon_auth.clients SET max_concurrent_sessions = 1 WHERE client_id = 'native';
 SELECT * FROM anon_auth.authenticate_anonymously('native') \gset guest_
 SELECT count(*) FROM anon_auth.promote_anonymous_user('native', username => 'single', password => 'correct horse', refresh_token => :'guest_refresh_token');

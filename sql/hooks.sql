@@ -1,5 +1,5 @@
 --
--- Functions of the application that the settings name.
+-- Hooks: functions of the application that the settings name.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -13,7 +13,7 @@ CREATE SCHEMA app;
 GRANT USAGE ON SCHEMA app TO regress_hook_owner;
 RESET client_min_messages;
 
--- ---- naming one ----
+-- ---- setting a hook ----
 CREATE FUNCTION app.before(user_id uuid, client_id text, device_info jsonb) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	RAISE INFO 'before % as %, path %', device_info, current_user, current_setting('search_path');
@@ -29,7 +29,8 @@ UPDATE anon_auth.settings SET before_sign_up = '';
 UPDATE anon_auth.settings SET before_sign_up = 'app.set_returning';
 UPDATE anon_auth.settings SET access_token_claims = 'app.not_json';
 UPDATE anon_auth.settings SET access_token_claims = 'app.before';
--- a superuser's is refused: members of anon_auth_owner name hooks, too
+-- a superuser's function is refused, since members of anon_auth_owner can also
+-- set hooks
 ALTER FUNCTION app.before OWNER TO CURRENT_USER;
 UPDATE anon_auth.settings SET before_sign_up = 'app.before';
 ALTER FUNCTION app.before OWNER TO regress_hook_owner;
@@ -41,9 +42,9 @@ ALTER FUNCTION app.before OWNER TO CURRENT_USER;
 SELECT anon_auth.authenticate_anonymously('web');
 ALTER FUNCTION app.before OWNER TO regress_hook_owner;
 
--- ---- before_sign_up: as its owner, with what is about to be ----
+-- ---- before_sign_up: runs as its owner, with the future user's data ----
 SELECT sub IS NOT NULL AS signed_up FROM anon_auth.authenticate_anonymously('web', device_info => '{"model": "x"}');
--- not at a later login
+-- it does not run at a later login
 SELECT refresh_token FROM anon_auth.authenticate_anonymously('web') \gset
 SELECT sub IS NOT NULL AS came_back FROM anon_auth.authenticate_anonymously('web', refresh_token => :'refresh_token');
 
@@ -75,7 +76,7 @@ SELECT app.guest('own code');
 SELECT app.guest('fail');
 \echo :LAST_ERROR_SQLSTATE
 SELECT count(*) - :users AS guests_made FROM anon_auth.users;
--- it gets nobody's rights, and leaves nothing behind
+-- it gets no other role's privileges, and leaves nothing behind
 \set VERBOSITY terse
 SELECT app.guest('set role');
 SELECT app.guest('temp');
@@ -122,12 +123,13 @@ SELECT app.token('nbf');
 SELECT app.token('https://authgear.com/claims/user/is_admin');
 SELECT app.token('fail');
 \set VERBOSITY default
--- not in ID tokens
+-- ID tokens do not have the claims
 SELECT set_config('test.claims', 'add', false);
 SELECT anon_auth.verify_jwt(id_token, 'web') ? 'plan' AS in_id_token FROM anon_auth.authenticate_anonymously('web');
 UPDATE anon_auth.settings SET access_token_claims = NULL;
 
--- claims that verify_jwt() would refuse fail the login; others make a token that works
+-- claims that verify_jwt() would refuse make the login fail; others result in a
+-- valid token
 CREATE FUNCTION app.large(claims jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	size integer := split_part(current_setting('test.claims'), ' ', 2);
@@ -160,7 +162,8 @@ FROM unnest('{digits 40,digits 41,digits 50,digits 300,fraction 40,fraction 41,l
 \set VERBOSITY default
 UPDATE anon_auth.settings SET access_token_claims = NULL;
 
--- an error names the hook as it was called, although the hook has changed the settings
+-- an error names the hook that was called, even if the hook has changed the
+-- settings
 CREATE FUNCTION app.changes_settings(user_id uuid, client_id text, device_info jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
 	FOR i IN 1..100 LOOP
@@ -185,7 +188,7 @@ UPDATE anon_auth.settings SET before_sign_up = NULL, access_token_claims = 'app.
 SELECT anon_auth.authenticate_anonymously('web');
 UPDATE anon_auth.settings SET access_token_claims = NULL;
 
--- ---- after_promotion: with the account there, and part of it ----
+-- ---- after_promotion: sees the account, and is part of the transaction ----
 CREATE TABLE app.welcome (user_id uuid REFERENCES anon_auth.users, client_id text, is_anonymous boolean);
 CREATE FUNCTION app.after(id uuid, client text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -204,7 +207,7 @@ SELECT is_anonymous, (SELECT count(*) FROM app.welcome) AS welcomed FROM anon_au
 SELECT sub = :'sub' AS promoted FROM anon_auth.promote_anonymous_user('web', username => 'ada', password => 'correct horse', refresh_token => :'refresh_token');
 SELECT user_id = :'sub' AS is_ada, client_id, is_anonymous FROM app.welcome;
 
--- a hook that is gone is an error that names it
+-- the error for a missing hook names it
 DROP FUNCTION app.after;
 SELECT refresh_token FROM anon_auth.authenticate_anonymously('web') \gset
 SELECT anon_auth.promote_anonymous_user('web', username => 'bob', password => 'correct horse', refresh_token => :'refresh_token');

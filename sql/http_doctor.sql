@@ -1,6 +1,6 @@
 --
--- The findings of doctor() that anon_auth_http brings, and what is attached to its
--- objects: each is provoked, shown, and gone when its fix was run.
+-- The findings that anon_auth_http adds to doctor(), and objects that are
+-- attached to its objects. Each is provoked and shown, and its fix removes it.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -13,12 +13,12 @@ CREATE ROLE regress_doctor_visitor LOGIN;
 SELECT anon_auth.create_client('web', 'spa') \g /dev/null
 SELECT anon_auth.grant_client_api('regress_doctor_visitor') \g /dev/null
 RESET client_min_messages;
--- what this server is set to is not what is tested
+-- findings about this server's own configuration are not tested
 SET log_min_duration_statement = -1;
 SET log_statement = 'none';
 SET log_parameter_max_length_on_error = 0;
 CREATE VIEW app.findings AS SELECT severity, finding, what, fix FROM anon_auth.doctor() WHERE finding NOT IN ('autovacuum_off', 'master_key_in_data_directory');
--- runs the fixes of a kind of finding
+-- run the fixes of one kind of finding
 CREATE FUNCTION app.mend(code text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
 	sql text;
@@ -56,7 +56,7 @@ CREATE FUNCTION anon_auth_http.challenge(text, text) RETURNS text LANGUAGE sql A
 SELECT * FROM app.findings;
 SELECT app.mend('attached_object');
 
--- ---- a function of somebody else that only has the name ----
+-- ---- another function with the same name ----
 CREATE FUNCTION anon_auth.doctor_of_mine() RETURNS SETOF anon_auth.finding LANGUAGE plpgsql AS $$BEGIN RAISE 'doctor() has called this'; END$$;
 SELECT * FROM app.findings;
 SELECT app.mend('attached_object');

@@ -1,6 +1,6 @@
 --
--- A role with the HTTP API can do what that says and nothing else; a role with the
--- client API cannot use it.
+-- A role with the HTTP API can execute only the functions of that API. A role
+-- with the client API cannot execute them.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -23,7 +23,7 @@ SELECT anon_auth.grant_http_api(4294967295);
 CREATE ROLE regress_anon_auth_client LOGIN;
 SELECT anon_auth.grant_client_api('regress_anon_auth_client');
 SET ROLE regress_anon_auth_client;
--- of every function it calls those that it was granted, and no other
+-- the role executes every function: only the granted ones are allowed
 SELECT call, outcome FROM (
 	SELECT c.call, pg_temp.try('SELECT ' || c.call) AS outcome, has_function_privilege(p.oid, 'EXECUTE') AS granted, p.proisstrict AS strict, p.provolatile AS vol
 	FROM pg_proc p, LATERAL (SELECT p.oid::regproc || '(' || coalesce((SELECT string_agg('NULL::' || format_type(t, NULL), ', ') FROM unnest(p.proargtypes) t), '') || ')' AS call) c
@@ -37,7 +37,7 @@ RESET ROLE;
 CREATE ROLE regress_anon_auth_web LOGIN;
 SELECT anon_auth.grant_http_api('regress_anon_auth_web');
 SET ROLE regress_anon_auth_web;
--- and so with the role that PostgREST serves strangers with
+-- the same for the role that PostgREST uses for requests without a token
 SELECT call, outcome FROM (
 	SELECT c.call, pg_temp.try('SELECT ' || c.call) AS outcome, has_function_privilege(p.oid, 'EXECUTE') AS granted, p.proisstrict AS strict, p.provolatile AS vol
 	FROM pg_proc p, LATERAL (SELECT p.oid::regproc || '(' || coalesce((SELECT string_agg('NULL::' || format_type(t, NULL), ', ') FROM unnest(p.proargtypes) t), '') || ')' AS call) c

@@ -1,6 +1,6 @@
 --
--- What the extension makes, and who may use it.  A change here is a change of
--- the API or of its security: look twice.
+-- All objects of the extension and their privileges. A change here is a change
+-- of the API or of its security: check it carefully.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -18,7 +18,7 @@ WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'anon_auth')
   AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 
--- what a superuser owns: triggers, and what they run.  None is SECURITY DEFINER
+-- a superuser owns the triggers and their functions. None is SECURITY DEFINER
 SELECT object, owner = (SELECT oid FROM pg_roles WHERE rolname = current_user) AS of_installer, acl IS NULL OR NOT EXISTS (
 	SELECT FROM aclexplode(acl) a WHERE a.grantee NOT IN (owner, 'anon_auth_owner'::regrole)) AS private
 FROM anon_auth.extension_objects() WHERE of_superuser ORDER BY object COLLATE "C";
@@ -26,7 +26,7 @@ SELECT p.oid::regprocedure FROM pg_proc p
 WHERE p.pronamespace = 'anon_auth'::regnamespace
   AND p.prosecdef AND p.proowner <> 'anon_auth_owner'::regrole;
 
--- everything else belongs to anon_auth_owner, who has no attributes
+-- anon_auth_owner owns everything else, and has no role attributes
 SELECT split_part(object, ' ', 1) AS kind, count(*) > 0 AS some, bool_and(owner = 'anon_auth_owner'::regrole) AS right_owner
 FROM anon_auth.extension_objects() WHERE NOT of_superuser GROUP BY 1 ORDER BY 1;
 SELECT 'class' AS kind, c.oid::regclass::text AS object FROM pg_class c
@@ -36,12 +36,12 @@ SELECT 'type', t.oid::regtype::text FROM pg_type t
 WHERE t.typnamespace = 'anon_auth'::regnamespace AND t.typowner <> 'anon_auth_owner'::regrole;
 SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolcanlogin FROM pg_roles WHERE rolname = 'anon_auth_owner';
 
--- every definer function pins its search_path
+-- every SECURITY DEFINER function sets its search_path
 SELECT p.oid::regprocedure FROM pg_proc p
 WHERE p.pronamespace = 'anon_auth'::regnamespace AND p.prosecdef
   AND p.proconfig IS DISTINCT FROM '{"search_path=pg_catalog, pg_temp"}';
 
--- tables: row security, rights of others, dumped with data
+-- tables: row security, privileges of other roles, dumped data
 SELECT c.relname, c.relrowsecurity AS rls, c.relpersistence AS persistence,
 	   coalesce((SELECT count(*) FROM aclexplode(c.relacl) a WHERE a.grantee <> c.relowner), 0) AS grants,
 	   c.oid = ANY (e.extconfig) AS dumped
@@ -50,24 +50,24 @@ WHERE e.extname = 'anon_auth' AND c.relnamespace = 'anon_auth'::regnamespace AND
 ORDER BY c.relname COLLATE "C";
 SELECT count(*) AS policies FROM pg_policy;
 
--- nothing lacks a comment
+-- every object has a comment
 SELECT 'function' AS kind, p.oid::regprocedure::text AS object FROM pg_proc p
 WHERE p.pronamespace = 'anon_auth'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL
 UNION ALL
 SELECT 'table', c.oid::regclass::text FROM pg_class c
 WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind = 'r' AND obj_description(c.oid, 'pg_class') IS NULL;
 
--- every foreign key is indexed, and points to users
+-- every foreign key has an index, and refers to users
 SELECT c.conrelid::regclass, c.confrelid::regclass, c.confdeltype,
 	   EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1]) AS indexed
 FROM pg_constraint c WHERE c.contype = 'f' AND c.connamespace = 'anon_auth'::regnamespace
 ORDER BY c.conrelid::regclass::text;
 
--- the schema belongs to the extension, and nobody else may use it
+-- the schema belongs to the extension, and no other role may use it
 SELECT d.deptype FROM pg_namespace n JOIN pg_depend d ON d.objid = n.oid AND d.classid = 'pg_namespace'::regclass AND d.deptype = 'e'
 WHERE n.nspname = 'anon_auth' AND (n.nspacl IS NULL OR NOT EXISTS (SELECT FROM aclexplode(n.nspacl) a WHERE a.grantee <> n.nspowner));
 
--- installing over somebody's schema or object is refused, not adopted
+-- CREATE EXTENSION does not adopt an existing schema or object
 \set SHOW_CONTEXT never
 DROP EXTENSION anon_auth;
 SELECT count(*) AS left_behind FROM pg_namespace WHERE nspname = 'anon_auth';
@@ -75,7 +75,7 @@ CREATE SCHEMA anon_auth;
 CREATE EXTENSION anon_auth;
 DROP SCHEMA anon_auth;
 
--- only where the encoding is UTF8
+-- CREATE EXTENSION requires the encoding UTF8
 CREATE DATABASE anon_auth_latin1 TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C';
 \set main_database :DBNAME
 \c anon_auth_latin1

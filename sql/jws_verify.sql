@@ -1,6 +1,6 @@
 --
--- jws_verify() and jwk_thumbprint(): true or false for a token, an error for a
--- key, and no way around the key's algorithm.
+-- jws_verify() and jwk_thumbprint(). The result is true or false for a token,
+-- and an error for a bad key. The algorithm of the key cannot be circumvented.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -15,7 +15,8 @@ CREATE FUNCTION base64url(data text) RETURNS text LANGUAGE sql AS
 \set token 'eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q'
 \set payload_and_signature 'eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q'
 
--- never NULL: a condition like IF NOT jws_verify(...) cannot be passed by it
+-- jws_verify() is never NULL, which would pass a condition like IF NOT
+-- jws_verify(...)
 SELECT anon_auth.jws_verify(:'token', :'ec') AS good, anon_auth.jws_verify(NULL, :'ec') AS null_token, anon_auth.jws_verify('', :'ec') AS empty_token;
 
 -- bad tokens are false
@@ -54,13 +55,13 @@ SELECT anon_auth.jws_verify(:'token', :'ec', '{ES256}') AS in_list, anon_auth.jw
 SELECT anon_auth.jws_verify(:'token', :'ec', '{ES256,none}');
 SELECT anon_auth.jws_verify(:'token', :'ec', '{NULL}');
 
--- the key's own words bind
+-- the members use, key_ops and alg of the key are respected
 SELECT anon_auth.jws_verify(:'token', :'ec'::jsonb || '{"alg": "ES256", "use": "sig", "key_ops": ["verify"]}') AS agrees,
 	   anon_auth.jws_verify(:'token', :'ec'::jsonb || '{"alg": "ES384"}') AS other_alg;
 SELECT anon_auth.jws_verify(:'token', :'ec'::jsonb || '{"use": "enc"}');
 SELECT anon_auth.jws_verify(:'token', :'ec'::jsonb || '{"key_ops": ["sign"]}');
 
--- a key with too much around it
+-- a key with a very long member is refused
 SELECT anon_auth.jws_verify(:'token', :'ec'::jsonb || jsonb_build_object('a', repeat('x', 20000)));
 
 -- bad keys are errors
@@ -84,7 +85,7 @@ SELECT i, attempt(jwk2) FROM (VALUES
 	(14, (:'ec'::jsonb || '{"x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU="}')::text),
 	(15, (:'ec'::jsonb || '{"x":"f83O"}')::text),
 	(16, '{"kty":"OKP","crv":"X25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}'),
-	-- Ed25519 points of small order: anybody could sign for them
+	-- Ed25519 points of small order, with which anybody could sign
 	(17, '{"kty":"OKP","crv":"Ed25519","x":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}'),
 	(18, '{"kty":"OKP","crv":"Ed25519","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}'),
 	(19, '{"kty":"OKP","crv":"Ed25519","x":"7P___________________________________________38"}'),
@@ -100,7 +101,7 @@ SELECT anon_auth.jws_verify(:'token', NULL);
 SELECT anon_auth.jws_verify(NULL, '{}');
 SELECT anon_auth.jwk_thumbprint(NULL) IS NULL AS strict;
 
--- the trivial forgery for a small-order key is refused
+-- the trivial forgery for a key of small order is refused
 SELECT anon_auth.jws_verify(base64url('{"alg":"EdDSA"}') || '.' || base64url('{}') || '.' || base64url(decode('01' || repeat('00', 63), 'hex')),
 	'{"kty":"OKP","crv":"Ed25519","x":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}');
 DROP FUNCTION attempt(jsonb), base64url(text), base64url(bytea);

@@ -11,13 +11,13 @@ SELECT alg, state, retiring_since IS NOT NULL AS retiring, date_trunc('minute', 
 	   kid IN (SELECT k ->> 'kid' FROM jsonb_array_elements(anon_auth.jwks() -> 'keys') k) AS published
 FROM anon_auth.signing_keys ORDER BY created_at, kid;
 
--- the first rotation of a database without a key makes the first one
+-- the first rotation in a database without a key creates the first one
 SELECT anon_auth.rotate_signing_key() AS first \gset
 SELECT anon_auth.create_client('web', 'spa') \g /dev/null
 SELECT anon_auth.create_client('slow', 'spa', access_token_lifetime_seconds => 7200) \g /dev/null
 TABLE keys;
 
--- old tokens verify, new ones are signed by the new key, of the same algorithm or another
+-- old tokens verify; the new key signs, with the same algorithm or another
 SELECT access_token AS old_token, refresh_token AS old_session FROM anon_auth.authenticate_anonymously('web') \gset
 SELECT anon_auth.rotate_signing_key('EdDSA') AS second \gset
 SELECT anon_auth.verify_jwt(:'old_token') ->> 'client_id' AS old_token_verifies;
@@ -27,18 +27,19 @@ SELECT anon_auth.rotate_signing_key() AS third \gset
 TABLE keys;
 SELECT anon_auth.verify_jwt(:'old_token') ->> 'client_id' AS old, anon_auth.verify_jwt(:'new_token') ->> 'client_id' AS new;
 
--- a key that is retiring does not sign
+-- a retiring key does not sign
 \set VERBOSITY sqlstate
 SELECT anon_auth.sign_jwt('{}', :'first');
 
--- when the last token of it has expired it neither verifies nor stands in jwks(), and the next rotation says so
+-- when its last token has expired, a retiring key neither verifies nor is in
+-- jwks(), and the next rotation reports it
 UPDATE anon_auth.signing_keys SET verify_until = retiring_since WHERE kid = :'first';
 SELECT anon_auth.verify_jwt(:'old_token');
 TABLE keys;
 SELECT anon_auth.rotate_signing_key() IS NOT NULL AS rotated;
 TABLE keys;
 
--- at once, and never the last one
+-- retire_signing_key() retires a key at once, but never the last one
 SELECT anon_auth.retire_signing_key(:'second');
 SELECT anon_auth.verify_jwt(:'new_token');
 SELECT kid AS last FROM anon_auth.signing_keys WHERE state = 'active' \gset
@@ -51,7 +52,7 @@ SELECT anon_auth.rotate_signing_key('RS512');
 TABLE keys;
 SELECT anon_auth.sign_jwt('{}') IS NOT NULL AS still_signs;
 
--- a rotation that is rolled back, within the same statement
+-- a rotation that is rolled back, seen within the same statement
 DO $$
 DECLARE
 	before text := anon_auth.sign_jwt('{"signed": "before"}');
@@ -67,7 +68,7 @@ END
 $$;
 SELECT count(*) FROM anon_auth.signing_keys;
 
--- an imported secret is followed by a key pair
+-- the rotation after an imported secret creates a key pair
 SELECT anon_auth.import_signing_key('{"kty": "oct", "kid": "secret", "k": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}');
 SELECT anon_auth.verify_jwt(anon_auth.sign_jwt('{"by": "secret"}'));
 SELECT anon_auth.rotate_signing_key() AS kid \gset

@@ -1,5 +1,5 @@
 --
--- Login IDs and passwords: what is accepted at promotion, and in which form.
+-- Login IDs and passwords: accepted values, and their normalised form.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -10,8 +10,8 @@ RESET client_min_messages;
 SELECT anon_auth.create_client('app', 'native');
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
 
--- What a new guest's promotion with one login ID gives: the normalised value,
--- or the error.  Nothing of it remains.
+-- Return the normalised value after a promotion of a new guest with one login
+-- ID, or the error. Everything is rolled back.
 CREATE FUNCTION attempt(type text, input text, password text DEFAULT 'correct horse')
 	RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -485,12 +485,12 @@ FROM (VALUES ('email', 'Ada+Tag@Example.COM'), ('email', U&'gr\00FC\00DFen@\6E2C
 	LATERAL attempt(type, input) AS once
 WHERE attempt(type, once) IS DISTINCT FROM once;
 
--- a kind of login ID that is switched off is refused
+-- login IDs of a disabled kind are refused
 UPDATE anon_auth.settings SET login_id_types = '{email}';
 SELECT attempt('username', 'ada'), attempt('phone_number', '+4915123456789'), attempt('email', 'ada@example.com');
 UPDATE anon_auth.settings SET login_id_types = DEFAULT;
 
--- any of several login IDs of a user logs in, in any spelling
+-- each login ID of a user logs in, in any spelling
 SELECT * FROM anon_auth.authenticate_anonymously('app') \gset guest_
 SELECT sub = :'guest_sub' AS promoted
 FROM anon_auth.promote_anonymous_user('app', email => 'Ada@Example.com', phone_number => '+49 151 23456789',
@@ -499,5 +499,5 @@ SELECT input, (SELECT sub FROM anon_auth.authenticate('app', input, 'correct hor
 FROM (VALUES ('ada@example.com'), (' ADA@EXAMPLE.COM '), ('+4915123456789'), ('+49-151-2345 6789'), ('ADA'), ('ada')) AS v (input);
 SELECT type, value, original_value, verified_at FROM anon_auth.login_ids ORDER BY type;
 
--- nobody else gets one of them
+-- no other user can get one of them
 SELECT attempt('email', 'ADA@example.com'), attempt('phone_number', '+49(0)151'), attempt('phone_number', '+49 15123456789'), attempt('username', 'aDa');

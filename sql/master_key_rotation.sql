@@ -1,8 +1,10 @@
 --
--- Rotating and retiring master keys, as far as one session can tell.  Crashes,
--- other sessions and files that cannot be written: t/032_master_key_rotation.pl.
+-- Rotating and retiring master keys, as far as one session can test it.
+-- t/032_master_key_rotation.pl tests crashes, other sessions, and files that
+-- cannot be written.
 --
--- It has a file of its own: other databases of the server have theirs.
+-- This test uses its own master key file, since other databases of the server
+-- use the common one.
 --
 COPY (VALUES ('# a comment'), ('3a662ff9b98b7463 EJHVaxgPMS5NH9NOgRnz4SKGbrjl2HV0jmiy2LV2mZM')) TO PROGRAM 'umask 077; cat >anon_auth.rotation.master_key';
 SET anon_auth.master_key_file = 'anon_auth.rotation.master_key';
@@ -26,7 +28,8 @@ SELECT anon_auth.retire_signing_key(:'retired');
 SELECT id AS first FROM master_keys ORDER BY place LIMIT 1 \gset
 SELECT all_sealed_with(:'first');
 
--- a new key, the file keeps the former ones, all signing keys are sealed anew, in whatever state
+-- the file gets a new key and keeps the former ones, and all signing keys are
+-- sealed with the new key, whatever their state
 SELECT access_token, refresh_token FROM anon_auth.authenticate_anonymously('app') \gset
 SELECT promotion_code FROM anon_auth.create_promotion_code(:'refresh_token') \gset
 SELECT anon_auth.sign_jwt('{"by": "secret"}', 'secret') AS secret_token \gset
@@ -39,7 +42,7 @@ SELECT count(*) - :keys_before AS more, (array_agg(id ORDER BY place))[1] = :'se
 SELECT all_sealed_with(:'second');
 SELECT count(*) FROM anon_auth.signing_keys JOIN before USING (kid) WHERE signing_keys.sealed_private_key = before.sealed_private_key;
 
--- what was made before goes on working, and a refresh gives a token of the new key
+-- existing tokens remain valid, and a refresh returns a token of the new key
 SELECT anon_auth.verify_jwt(:'access_token') ->> 'client_id' AS client_id;
 SELECT anon_auth.verify_jwt(:'secret_token');
 SELECT anon_auth.verify_jwt(anon_auth.sign_jwt('{"by": "secret"}', 'secret'));
@@ -50,7 +53,7 @@ SELECT refresh_token = :'new_refresh_token' AS same_again FROM anon_auth.refresh
 SELECT sub IS NOT NULL AS promoted FROM anon_auth.promote_anonymous_user('app', email => 'ada@example.com',
 	password => 'correct horse', promotion_code => :'promotion_code');
 
--- nothing is left to do, until there is a key in front of the current one
+-- resealing does nothing until the file has a new key before the current one
 SELECT anon_auth.reseal_signing_keys();
 BEGIN;
 SELECT anon_auth.rotate_master_key() AS third \gset
@@ -63,7 +66,7 @@ SELECT token IS NOT NULL AS challenge FROM anon_auth.create_challenge();
 SELECT anon_auth.reseal_signing_keys();
 SELECT all_sealed_with(:'third');
 
--- within one statement, rolled back in part
+-- within one statement, partly rolled back
 DO $$
 DECLARE
 	session anon_auth.token_response := anon_auth.authenticate_anonymously('app');
@@ -83,7 +86,7 @@ $$;
 SELECT id AS fourth FROM master_keys ORDER BY place LIMIT 1 \gset
 SELECT all_sealed_with(:'third');
 
--- refused: the current key, one that is needed, no such key, none
+-- refused: the current key, a key that is in use, an unknown key, an empty id
 \set VERBOSITY sqlstate
 SELECT anon_auth.retire_master_key(:'fourth');
 SELECT anon_auth.retire_master_key(:'third');
@@ -91,7 +94,7 @@ SELECT anon_auth.retire_master_key('0123456789abcdef');
 SELECT anon_auth.retire_master_key(NULL);
 SELECT anon_auth.retire_master_key('');
 
--- refused: what has put another key in its place could still be undone
+-- refused: the change to another master key could still be rolled back
 BEGIN;
 SELECT anon_auth.reseal_signing_keys();
 SELECT anon_auth.retire_master_key(:'third');
@@ -116,7 +119,7 @@ ROLLBACK;
 \set VERBOSITY default
 SELECT all_sealed_with(:'third');
 
--- retired, and with it what it had made
+-- a retired key invalidates the tokens that it made
 SELECT refresh_token AS old_refresh_token FROM anon_auth.authenticate_anonymously('app') \gset
 SELECT anon_auth.reseal_signing_keys();
 SELECT anon_auth.rotate_master_key() AS fifth \gset
@@ -129,7 +132,7 @@ SELECT refresh_token = :'kept_refresh_token' AS kept FROM anon_auth.refresh_sess
 SELECT anon_auth.verify_jwt(:'access_token') ->> 'client_id' AS client_id;
 SELECT anon_auth.verify_jwt(anon_auth.sign_jwt('{"still": "signs"}', :'signer'));
 
--- eight keys, and no more
+-- a file has at most eight keys
 SELECT count(anon_auth.rotate_master_key()) FROM generate_series(1, 7);
 \set VERBOSITY sqlstate
 SELECT anon_auth.rotate_master_key();
@@ -141,7 +144,8 @@ SELECT anon_auth.rotate_master_key() AS last \gset
 SELECT anon_auth.retire_master_key(id) FROM master_keys WHERE id <> :'last' \g /dev/null
 SELECT all_sealed_with(:'last');
 
--- a signing key that the file's keys do not open: nothing is changed, neither here nor in the file
+-- if no key of the file opens a signing key, neither the table nor the file is
+-- changed
 INSERT INTO anon_auth.signing_keys (kid, alg, state, public_jwk, sealed_private_key, master_key_id, created_at)
 SELECT 'from a backup', 'ES256', 'retired', '{}', sealed_private_key, '0123456789abcdef', now() FROM before LIMIT 1;
 \set VERBOSITY sqlstate

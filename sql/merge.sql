@@ -1,6 +1,6 @@
 --
--- A guest's rows move to an account that there is already, in the transaction
--- of the promotion; and the guest goes.
+-- A merge moves a guest's rows to an existing account in the transaction of the
+-- promotion, and deletes the guest.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -15,7 +15,7 @@ UPDATE anon_auth.settings SET promotion_conflict = 'merge', password_attempts_pe
 	password_attempts_per_minute_per_user_per_ip = NULL;
 RESET client_min_messages;
 
--- tables of five shapes and more
+-- tables of various shapes
 CREATE TABLE app.notes (id int PRIMARY KEY, author uuid REFERENCES anon_auth.users, editor uuid REFERENCES anon_auth.users ON DELETE SET NULL);
 CREATE TABLE app.orders (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE, id int, PRIMARY KEY (user_id, id));
 CREATE TABLE app.order_lines (user_id uuid, order_id int, line int, PRIMARY KEY (user_id, order_id, line),
@@ -55,20 +55,20 @@ CREATE VIEW app.whose AS
 	UNION ALL SELECT 'Carts', count(*), user_id FROM app."Carts" GROUP BY user_id;
 RESET client_min_messages;
 
--- the account that is there already
+-- the existing account
 SELECT sub AS account FROM anon_auth.promote_anonymous_user('web', email => 'jo@example.com', password => 'correct horse',
 	refresh_token => (SELECT refresh_token FROM anon_auth.authenticate_anonymously('web'))) \gset
 
--- the wrong password: nothing moves, the guest stays
+-- with a wrong password no row moves and the guest stays
 SELECT id AS guest, token AS guest_token FROM app.new_guest() \gset
 SELECT anon_auth.promote_anonymous_user('web', email => 'jo@example.com', password => 'wrong', refresh_token => :'guest_token') IS NULL AS refused;
 SELECT rows, n FROM app.whose WHERE id = :'guest' ORDER BY rows;
 
--- a dry run tells and changes nothing
+-- a dry run reports the tables and changes nothing
 SELECT * FROM anon_auth.merge_anonymous_user(:'guest', :'account', dry_run => true) ORDER BY table_name::text;
 SELECT rows, n FROM app.whose WHERE id = :'guest' AND n > 0 ORDER BY rows;
 
--- the right password
+-- with the right password the rows move
 SELECT sub = :'account' AS logged_in, anon_auth.verify_jwt(access_token) -> 'is_anonymous' AS is_anonymous
 FROM anon_auth.promote_anonymous_user('web', email => 'JO@example.com', password => 'correct horse', refresh_token => :'guest_token');
 SELECT rows, n FROM app.whose WHERE id = :'account' ORDER BY rows;
@@ -76,20 +76,21 @@ SELECT count(*) AS guests_left FROM anon_auth.users WHERE id = :'guest';
 SELECT type, payload - 'anonymous_user_id' - 'merged_into' AS payload,
 	   payload ->> 'anonymous_user_id' = :'guest' AS tells_guest, payload ->> 'merged_into' = :'account' AS tells_account
 FROM anon_auth.events WHERE (user_id = :'account' AND type = 'user.anonymous.merged') OR (user_id = :'guest' AND type = 'user.deleted') ORDER BY type;
--- within a transaction events are in order
+-- events within a transaction are in order
 SELECT string_agg(type, ' ' ORDER BY id) FROM (SELECT type, id FROM anon_auth.events WHERE created_at = (SELECT max(created_at) FROM anon_auth.events)) e;
 \set VERBOSITY terse
 SELECT anon_auth.refresh_session('web', :'guest_token');
 \set VERBOSITY default
 
--- a collision names table and constraint, and undoes it all
+-- an error about a unique violation names table and constraint, and undoes the
+-- merge
 SELECT id AS guest, token AS guest_token FROM app.new_guest() \gset
 SELECT anon_auth.promote_anonymous_user('web', email => 'jo@example.com', password => 'correct horse', refresh_token => :'guest_token');
 \echo :LAST_ERROR_SQLSTATE
 SELECT sum(n) FROM app.whose WHERE id = :'guest';
 SELECT anon_auth.merge_anonymous_user(:'guest', :'account', true);
 
--- the merge hook resolves it, as its owner
+-- the merge hook resolves the conflict, and runs as its owner
 CREATE FUNCTION app.merge(guest_id uuid, user_id uuid) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	RAISE INFO 'merging as %', current_user;
@@ -105,7 +106,7 @@ SELECT sub = :'account' AS logged_in FROM anon_auth.promote_anonymous_user('web'
 SELECT rows, n FROM app.whose WHERE id = :'account' ORDER BY rows;
 SELECT items FROM app."Carts";
 
--- a hook that refuses is named, and nothing is lost
+-- an error names the hook that refuses, and nothing is lost
 CREATE FUNCTION app.refuse(guest_id uuid, user_id uuid) RETURNS void LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'not on Sundays'; END $$;
 ALTER FUNCTION app.refuse OWNER TO regress_cart_owner;
 UPDATE anon_auth.settings SET merge = 'app.refuse(uuid,uuid)';
@@ -114,7 +115,7 @@ SELECT anon_auth.promote_anonymous_user('web', email => 'jo@example.com', passwo
 SELECT sum(n) FROM app.whose WHERE id = :'guest';
 UPDATE anon_auth.settings SET merge = NULL;
 
--- a trigger that keeps rows back, and one that raises
+-- a trigger that keeps rows, and one that raises an error
 DELETE FROM app."Carts";
 CREATE FUNCTION app.keep() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END $$;
 CREATE TRIGGER keep BEFORE UPDATE ON app.visits_0 FOR EACH ROW EXECUTE FUNCTION app.keep();
@@ -125,7 +126,8 @@ SELECT anon_auth.promote_anonymous_user('web', email => 'jo@example.com', passwo
 SELECT sum(n) FROM app.whose WHERE id = :'guest';
 DROP FUNCTION app.keep CASCADE;
 
--- a malicious trigger has its table owner's rights, cannot change the session, and leaves nothing for later
+-- a malicious trigger runs with the privileges of its table's owner, cannot
+-- change the session, and leaves nothing behind
 CREATE FUNCTION app.spy() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	RAISE INFO 'trigger runs as %', current_user;
@@ -153,7 +155,7 @@ INSERT INTO app."Carts" VALUES (:'guest', 1);
 SELECT sub = :'account' AS logged_in FROM anon_auth.promote_anonymous_user('web', email => 'jo@example.com', password => 'correct horse', refresh_token => :'guest_token');
 SHOW search_path;
 
--- what the caller has put off is checked as the caller
+-- constraints that the caller deferred are checked as the caller
 CREATE TABLE app.later (id int UNIQUE DEFERRABLE INITIALLY DEFERRED);
 SELECT id AS guest FROM app.new_guest() \gset
 BEGIN;
@@ -168,7 +170,8 @@ SELECT anon_auth.merge_anonymous_user(:'account', :'guest');
 SELECT anon_auth.merge_anonymous_user(:'guest', '00000000-0000-0000-0000-000000000000');
 SELECT anon_auth.merge_anonymous_user(NULL, :'account');
 
--- a foreign key of another owner's table to one that moves needs ON UPDATE CASCADE
+-- if another owner's table has a foreign key to a table whose rows move, it
+-- needs ON UPDATE CASCADE
 CREATE TABLE app.parents (user_id uuid PRIMARY KEY REFERENCES anon_auth.users);
 GRANT SELECT, REFERENCES ON app.parents TO regress_cart_owner;
 SET ROLE regress_cart_owner;

@@ -1,5 +1,5 @@
 --
--- What developers and DBAs get wrong: it is said, and nothing comes of it.
+-- Mistakes of developers and DBAs: each is reported, and changes nothing.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -11,7 +11,7 @@ SELECT sub, access_token, refresh_token FROM anon_auth.authenticate_anonymously(
 SELECT sub, refresh_token FROM anon_auth.authenticate_anonymously('app') \gset ada_
 SELECT sub FROM anon_auth.promote_anonymous_user('app', username => 'ada', password => 'correct horse', refresh_token => :'ada_refresh_token') \gset ada_
 
--- ---- NULL where something is needed ----
+-- ---- NULL for a required argument ----
 \set VERBOSITY terse
 SELECT anon_auth.merge_anonymous_user(:'guest_sub', :'ada_sub', NULL);
 SELECT anon_auth.take_outbox_messages(NULL);
@@ -25,13 +25,13 @@ SELECT anon_auth.merge_anonymous_user(:'guest_sub', :'ada_sub');
 SELECT anon_auth.enable_user(:'guest_sub');
 SELECT count(*) AS users FROM anon_auth.users;
 
--- ---- a call for each column ----
+-- ---- expanding a composite result calls the function once per column ----
 SELECT (anon_auth.authenticate_anonymously('app')).* \g /dev/null
 SELECT count(*) - 2 AS guests_of_six_calls FROM anon_auth.users;
 SELECT * FROM anon_auth.authenticate_anonymously('app') \g /dev/null
 SELECT count(*) - 8 AS guests_of_one_call FROM anon_auth.users;
 
--- ---- tokens that our key signed, and that are no access tokens of ours ----
+-- ---- tokens that our key signed and that are not access tokens ----
 \set VERBOSITY default
 SELECT anon_auth.userinfo(anon_auth.sign_jwt('{"sub": "x"}', typ => 'at+jwt'));
 SELECT anon_auth.userinfo(anon_auth.sign_jwt(jsonb_build_object('sub', 'ada', 'sid', gen_random_uuid(), 'iss', 'http://localhost', 'aud', 'http://localhost',
@@ -54,12 +54,12 @@ SELECT anon_auth.sign_jwt('{}');
 UPDATE anon_auth.signing_keys SET public_jwk = '{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}';
 SELECT anon_auth.sign_jwt('{}');
 \set VERBOSITY default
--- what cannot be verified with it is not said to be of another key
+-- the error for a damaged key does not say that another key signed the token
 SELECT anon_auth.verify_jwt(translate(encode('{"alg":"ES256","kid":"damaged"}', 'base64'), E'+/=\n', '-_') || '.e30.AA');
 
 DELETE FROM anon_auth.signing_keys;
 
--- ---- the settings are gone ----
+-- ---- the settings row is missing ----
 DELETE FROM anon_auth.settings;
 \set VERBOSITY terse
 SELECT anon_auth.authenticate_anonymously('app');
@@ -82,15 +82,15 @@ SELECT anon_auth.promote_anonymous_user('app', email => 'ada@mail.example.org', 
 SELECT anon_auth.promote_anonymous_user('app', email => 'ada@' || repeat('a.', 130) || 'org', password => 'correct horse', refresh_token => (anon_auth.authenticate_anonymously('app')).refresh_token);
 \set VERBOSITY default
 
--- ---- a wrong password of the account to merge with, where an authorization code is asked for ----
+-- ---- authorize_promotion() with a wrong password of the account ----
 UPDATE anon_auth.settings SET promotion_conflict = 'merge';
 SELECT anon_auth.create_client('web', 'spa', '{https://app.example/}') IS NOT NULL AS made;
 SELECT refresh_token FROM anon_auth.authenticate_anonymously('web') \gset bob_
 SELECT code IS NULL AS no_code FROM anon_auth.authorize_promotion('web', 'https://app.example/', repeat('x', 43), 'S256', username => 'ada', password => 'wrong horse', refresh_token => :'bob_refresh_token');
--- the right one, with no table of the application
+-- with the right password, and no table of the application
 SELECT code IS NULL AS no_code FROM anon_auth.authorize_promotion('web', 'https://app.example/', repeat('x', 43), 'S256', username => 'ada', password => 'correct horse', refresh_token => :'bob_refresh_token');
 
--- ---- two keys of one column to users ----
+-- ---- two foreign keys of one column to users ----
 CREATE TABLE twice (id integer, user_id uuid,
 	FOREIGN KEY (user_id) REFERENCES anon_auth.users (id) ON DELETE SET NULL,
 	FOREIGN KEY (user_id) REFERENCES anon_auth.users (id) ON DELETE SET NULL);
@@ -102,10 +102,10 @@ SELECT id, user_id = :'ada_sub' AS is_hers FROM twice;
 SELECT anon_auth.delete_user(:'ada_sub');
 TABLE twice;
 DROP TABLE twice;
--- one that refers to something else of a user
+-- a foreign key to another column of users
 ALTER TABLE anon_auth.users ADD UNIQUE (device_kid);
 CREATE TABLE devices (kid text REFERENCES anon_auth.users (device_kid));
--- as one that was made while event triggers were off
+-- the same, created while event triggers were disabled
 CREATE TABLE devices (kid text, user_id uuid CONSTRAINT devices_kid_fkey REFERENCES anon_auth.users);
 UPDATE pg_constraint SET conkey = '{1}', confkey = ARRAY[(SELECT attnum FROM pg_attribute WHERE attrelid = 'anon_auth.users'::regclass AND attname = 'device_kid')]
 WHERE conname = 'devices_kid_fkey';

@@ -1,6 +1,6 @@
 --
--- The tests have a master key file of their own, in the data directory, so that
--- `make installcheck` changes nothing for other databases of the server.  Its
+-- Give the tests their own master key file, in the data directory, so that
+-- `make installcheck` changes nothing for other databases of the server. The
 -- key is no secret.
 --
 DO $$

@@ -1,6 +1,6 @@
 --
--- A role with the client API can do what that says and nothing else; a role
--- without it, nothing.
+-- A role with the client API can execute only the functions of that API. A role
+-- without it can execute nothing.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -16,14 +16,14 @@ SELECT anon_auth.grant_client_api('no_such_role');
 SELECT anon_auth.grant_client_api(NULL);
 SELECT anon_auth.grant_client_api(4294967295);
 
--- what the client role may execute, by the catalog
+-- functions that the client role may execute, according to the catalog
 SELECT p.oid::regprocedure AS may_execute FROM pg_proc p
 WHERE p.pronamespace = 'anon_auth'::regnamespace AND has_function_privilege('regress_anon_auth_client', p.oid, 'EXECUTE')
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT count(*) AS table_rights FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS right_name
 WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind = 'r' AND has_table_privilege('regress_anon_auth_client', c.oid, right_name);
 
--- and in fact: every table, every other function
+-- in fact: every table and every other function is refused
 SET ROLE regress_anon_auth_client;
 SET client_min_messages = error;
 CREATE FUNCTION pg_temp.try(statement text) RETURNS text LANGUAGE plpgsql AS $$
@@ -39,7 +39,7 @@ SELECT pg_temp.try(format(statement, c.oid::regclass)) AS result
 FROM pg_class c, unnest('{SELECT * FROM %s,DELETE FROM %s}'::text[]) statement
 WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'S', 'p')
 ORDER BY c.oid::regclass::text COLLATE "C", statement COLLATE "C";
--- of every function it calls those that it was granted, and no other
+-- the role executes every function: only the granted ones are allowed
 SELECT call, outcome FROM (
 	SELECT c.call, pg_temp.try('SELECT ' || c.call) AS outcome, has_function_privilege(p.oid, 'EXECUTE') AS granted, p.proisstrict AS strict, p.provolatile AS vol
 	FROM pg_proc p, LATERAL (SELECT p.oid::regproc || '(' || coalesce((SELECT string_agg('NULL::' || format_type(t, NULL), ', ') FROM unnest(p.proargtypes) t), '') || ')' AS call) c
@@ -70,7 +70,7 @@ SELECT pg_temp.try(statement) AS result FROM unnest(ARRAY[
 	'SET anon_auth.master_key_file = ''/tmp/x''']) statement;
 SELECT left(pg_temp.try('SHOW anon_auth.master_key_file'), 5) AS shown;
 
--- it cannot lead the functions astray by search_path or temporary objects
+-- the role cannot mislead the functions with search_path or temporary objects
 CREATE TEMP TABLE settings AS SELECT 'https://evil.example'::text AS issuer;
 CREATE TEMP TABLE clients (client_id text);
 SET client_min_messages = error;
@@ -85,13 +85,13 @@ SELECT anon_auth.uid();
 RESET search_path;
 RESET ROLE;
 
--- a stranger gets nowhere
+-- a role without privileges is refused
 SET ROLE regress_anon_auth_stranger;
 SELECT anon_auth.create_challenge();
 SELECT anon_auth.uid();
 RESET ROLE;
 
--- row security holds even where somebody grants too much
+-- row security still applies after too many privileges were granted
 GRANT SELECT, INSERT, DELETE ON ALL TABLES IN SCHEMA anon_auth TO regress_anon_auth_client;
 SET ROLE regress_anon_auth_client;
 SELECT count(*) FROM anon_auth.users;

@@ -1,5 +1,5 @@
 --
--- Promotion: same sub, all or nothing.
+-- Promotion keeps the sub, and is all or nothing.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -9,13 +9,13 @@ RESET client_min_messages;
 SELECT anon_auth.create_client('app', 'native', '{https://app.example/callback}'), anon_auth.create_client('other', 'spa', '{https://other.example/}');
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
 
--- app data of a guest
+-- application data of a guest
 CREATE TABLE notes (user_id uuid NOT NULL REFERENCES anon_auth.users (id), note text);
 SELECT * FROM anon_auth.authenticate_anonymously('app') \gset guest_
 SELECT refresh_token AS second_session FROM anon_auth.authenticate_anonymously('app', refresh_token => :'guest_refresh_token') \gset
 INSERT INTO notes VALUES (:'guest_sub', 'mine');
 
--- what is missing is said
+-- missing arguments are reported
 SELECT anon_auth.promote_anonymous_user('app', email => 'ada@example.com', password => 'correct horse');
 SELECT anon_auth.promote_anonymous_user('app', email => 'ada@example.com', password => 'correct horse', refresh_token => :'guest_refresh_token', promotion_code => 'x');
 SELECT anon_auth.promote_anonymous_user('app', email => 'ada@example.com', refresh_token => :'guest_refresh_token');
@@ -31,15 +31,15 @@ SELECT anon_auth.promote_anonymous_user('other', email => 'ada@example.com', pas
 SELECT promotion_code FROM anon_auth.create_promotion_code(:'guest_refresh_token') \gset
 SELECT anon_auth.promote_anonymous_user('other', email => 'ada@example.com', password => 'correct horse', promotion_code => :'promotion_code');
 
--- and nothing has happened
+-- the failed calls changed nothing
 SELECT is_anonymous, (SELECT count(*) FROM anon_auth.login_ids) AS login_ids, (SELECT count(*) FROM anon_auth.passwords) AS passwords,
 	   (SELECT count(*) FROM anon_auth.sessions) AS sessions FROM anon_auth.users;
 
--- a guest may have more sessions (with a device key, each login makes one)
+-- a guest may have several sessions (with a device key, each login creates one)
 INSERT INTO anon_auth.sessions (user_id, id, client_id, secret_hash, created_at, authenticated_at, last_used_at, expires_at)
 SELECT user_id, gen_random_uuid(), client_id, sha256('another'), created_at, authenticated_at, last_used_at, expires_at FROM anon_auth.sessions;
 
--- with the guests' toggle off, a guest that exists can still be promoted
+-- an existing guest can be promoted even if new guests are disabled
 UPDATE anon_auth.settings SET anonymous_users_enabled = false, public_sign_up_enabled = false;
 SELECT promotion_code FROM anon_auth.create_promotion_code(:'guest_refresh_token') \gset
 SELECT * FROM anon_auth.promote_anonymous_user('app', email => 'Ada@Example.com', username => 'ada',
@@ -50,7 +50,7 @@ SELECT is_anonymous, is_verified, device_kid, standard_attributes FROM anon_auth
 SELECT note FROM notes WHERE user_id = :'user_sub';
 SELECT left(password_hash, 30) FROM anon_auth.passwords;
 
--- the new tokens say so, the old session is dead
+-- the new tokens name a regular user, and the old session has ended
 SELECT c ->> 'is_anonymous' AS is_anonymous, c ->> 'https://authgear.com/claims/user/can_reauthenticate' AS can_reauthenticate
 FROM anon_auth.verify_jwt(:'user_access_token') c;
 SELECT jsonb_object_agg(key, CASE jsonb_typeof(value) WHEN 'array' THEN
@@ -62,13 +62,13 @@ SELECT anon_auth.userinfo(:'guest_access_token');
 SELECT anon_auth.verify_jwt(:'user_access_token') ->> 'sid' AS session_id \gset
 SELECT count(*) AS sessions, count(*) FILTER (WHERE id = :'session_id') AS new_ones FROM anon_auth.sessions;
 
--- once is enough
+-- a user can be promoted only once
 SELECT anon_auth.promote_anonymous_user('app', email => 'x@example.com', password => 'correct horse', promotion_code => :'promotion_code');
 SELECT anon_auth.promote_anonymous_user('app', email => 'x@example.com', password => 'correct horse', refresh_token => :'user_refresh_token');
 SELECT anon_auth.create_promotion_code(:'user_refresh_token');
 SELECT anon_auth.authenticate_anonymously('app', refresh_token => :'user_refresh_token');
 
--- login: wrong credentials are a result, and an event
+-- login: wrong credentials return no row, and write an event
 SELECT sub = :'user_sub' AS logged_in FROM anon_auth.authenticate('app', 'ADA@EXAMPLE.COM', 'correct horse');
 SELECT sub = :'user_sub' AS logged_in FROM anon_auth.authenticate('app', 'Ada', 'correct horse');
 SELECT * FROM anon_auth.authenticate('app', 'ada', 'wrong horse');
@@ -79,18 +79,19 @@ SELECT anon_auth.authenticate('app', 'ada', NULL);
 SELECT anon_auth.authenticate('app', NULL, 'correct horse');
 SELECT type, user_id = :'user_sub' AS of_ada, client_id, payload FROM anon_auth.events ORDER BY id;
 
--- a raised cost is applied at the next login
+-- a raised cost is applied to the hash at the next login
 UPDATE anon_auth.settings SET password_hash_passes = 2;
 SELECT count(*) FROM anon_auth.authenticate('app', 'ada', 'correct horse');
 SELECT left(password_hash, 30) FROM anon_auth.passwords;
 SELECT count(*) FROM anon_auth.authenticate('app', 'ada', 'correct horse');
 
--- conflict: error leaves the guest as it is
+-- promotion_conflict = 'error' leaves the guest unchanged
 SELECT * FROM anon_auth.authenticate_anonymously('app') \gset second_
 SELECT anon_auth.promote_anonymous_user('app', email => 'ada@example.com', password => 'correct horse', refresh_token => :'second_refresh_token');
 SELECT sub = :'second_sub' AS untouched FROM anon_auth.refresh_session('app', :'second_refresh_token');
 
--- conflict: login needs that account's password, and leaves the guest too
+-- promotion_conflict = 'login' requires the account's password, and also leaves
+-- the guest unchanged
 UPDATE anon_auth.settings SET promotion_conflict = 'login';
 SELECT anon_auth.promote_anonymous_user('app', email => 'ada@example.com', password => 'wrong horse', refresh_token => :'second_refresh_token') IS NULL AS refused;
 SELECT sub = :'user_sub' AS logged_in_as_ada
@@ -98,18 +99,19 @@ FROM anon_auth.promote_anonymous_user('app', email => 'ada@example.com', passwor
 SELECT sub = :'second_sub' AS untouched FROM anon_auth.refresh_session('app', :'second_refresh_token');
 SELECT type FROM anon_auth.events WHERE user_id = :'user_sub' ORDER BY id DESC LIMIT 2;
 
--- two login IDs of two accounts are an error even so
+-- two login IDs of two accounts are an error with any setting
 SELECT count(*) FROM anon_auth.promote_anonymous_user('app', email => 'bob@example.com', password => 'battery staple', refresh_token => :'second_refresh_token');
 SELECT refresh_token AS third FROM anon_auth.authenticate_anonymously('app') \gset
 SELECT anon_auth.promote_anonymous_user('app', email => 'bob@example.com', username => 'ada', password => 'battery staple', refresh_token => :'third');
 UPDATE anon_auth.settings SET promotion_conflict = DEFAULT;
 
--- a session that ended takes its promotion code with it
+-- the promotion code of a session that has ended is refused
 SELECT promotion_code FROM anon_auth.create_promotion_code(:'third') \gset
 SELECT anon_auth.revoke(:'third');
 SELECT anon_auth.promote_anonymous_user('app', email => 'carol@example.com', password => 'correct horse', promotion_code => :'promotion_code');
 
--- web promotion: an authorization code, exchanged once, with PKCE (RFC 7636, appendix B)
+-- promotion on the web: an authorization code is exchanged once, with PKCE (RFC
+-- 7636, appendix B)
 \set verifier 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'
 \set challenge 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'
 SELECT * FROM anon_auth.authenticate_anonymously('app') \gset web_
@@ -128,13 +130,14 @@ SELECT sub = :'web_sub' AS same_sub, anon_auth.verify_jwt(id_token, 'app') ->> '
 FROM anon_auth.exchange_authorization_code('app', :'code', 'https://app.example/callback', :'verifier') OFFSET 0;
 SELECT anon_auth.exchange_authorization_code('app', :'code', 'https://app.example/callback', :'verifier');
 
--- an expired code is as good as none
+-- an expired code is refused like an unknown one
 SELECT refresh_token FROM anon_auth.authenticate_anonymously('app') \gset
 SELECT code FROM anon_auth.authorize_promotion('app', 'https://app.example/callback', :'challenge', email => 'late@example.com', password => 'correct horse', refresh_token => :'refresh_token') \gset
 UPDATE anon_auth.authorization_codes SET expires_at = now();
 SELECT anon_auth.exchange_authorization_code('app', :'code', 'https://app.example/callback', :'verifier');
 
--- deleting a user takes its login IDs, but not against an app's foreign key
+-- deleting a user deletes its login IDs, but fails if an application's foreign
+-- key forbids it
 \set VERBOSITY terse
 SELECT anon_auth.delete_user(:'user_sub');
 DELETE FROM notes;

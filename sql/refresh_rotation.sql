@@ -1,6 +1,6 @@
 --
--- Refresh token rotation: a lost response does no harm, a stolen token ends
--- the session.
+-- Refresh token rotation: a lost response is harmless, and the use of a stolen
+-- token ends the session.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -10,37 +10,40 @@ RESET client_min_messages;
 SELECT anon_auth.create_client('app', 'native', refresh_token_rotation_enabled => true, refresh_token_rotation_grace_seconds => 3600);
 SELECT refresh_token AS first FROM anon_auth.authenticate_anonymously('app') \gset
 
--- each refresh gives a new token
+-- each refresh returns a new token
 SELECT refresh_token AS second FROM anon_auth.refresh_session('app', :'first') \gset
 SELECT :'first' <> :'second' AS rotated;
 
--- within the grace period the first one gives the same successor, any number of times
+-- within the grace period the first token returns the same successor, any
+-- number of times
 SELECT refresh_token = :'second' AS same_successor FROM anon_auth.refresh_session('app', :'first');
 SELECT refresh_token = :'second' AS same_successor FROM anon_auth.refresh_session('app', :'first');
 SELECT generation FROM anon_auth.sessions;
 
--- the second one goes on
+-- the second token can be refreshed
 SELECT refresh_token AS third FROM anon_auth.refresh_session('app', :'second') \gset
 SELECT :'second' <> :'third' AS rotated;
 
--- a stale token neither promotes nor resumes
+-- a stale token is refused for promotion and sign-up
 SELECT anon_auth.create_promotion_code(:'first');
 SELECT anon_auth.authenticate_anonymously('app', refresh_token => :'first');
 
--- the first one, now two behind, is reuse: the session ends, and it is told
+-- the first token is now two generations old: its use ends the session and
+-- writes an event
 SELECT anon_auth.refresh_session('app', :'first') IS NULL AS refused;
 SELECT anon_auth.refresh_session('app', :'third');
 SELECT count(*) AS sessions FROM anon_auth.sessions;
 SELECT type FROM anon_auth.events ORDER BY id;
 
--- past the grace period, so is the one before
+-- after the grace period, so does the use of the previous token
 SELECT refresh_token AS first FROM anon_auth.authenticate_anonymously('app') \gset
 SELECT refresh_token AS second FROM anon_auth.refresh_session('app', :'first') \gset
 UPDATE anon_auth.sessions SET rotated_at = now() - interval '3601 seconds';
 SELECT anon_auth.refresh_session('app', :'first') IS NULL AS refused;
 SELECT count(*) AS sessions FROM anon_auth.sessions;
 
--- a refresh that was rolled back gave nothing: its token is ahead of the session
+-- the token of a refresh that was rolled back is refused: it is ahead of the
+-- session
 SELECT refresh_token AS first FROM anon_auth.authenticate_anonymously('app') \gset
 BEGIN;
 SELECT refresh_token AS ahead FROM anon_auth.refresh_session('app', :'first') \gset
@@ -51,7 +54,7 @@ SELECT refresh_token AS second FROM anon_auth.refresh_session('app', :'first') \
 SELECT refresh_token AS third FROM anon_auth.refresh_session('app', :'second') \gset
 SELECT generation FROM anon_auth.sessions;
 
--- rotation switched off later: the newest token stays as it is
+-- when rotation is disabled later, the newest token stays valid
 UPDATE anon_auth.clients SET refresh_token_rotation_enabled = false;
 SELECT refresh_token = :'third' AS unchanged FROM anon_auth.refresh_session('app', :'third');
 SELECT refresh_token = :'third' AS newest FROM anon_auth.refresh_session('app', :'second');

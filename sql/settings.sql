@@ -1,5 +1,6 @@
 --
--- Settings and clients: nonsense is refused, changes take effect at once.
+-- Settings and clients: invalid values are refused, and changes take effect at
+-- once.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -8,7 +9,7 @@ RESET client_min_messages;
 
 SELECT count(*) FROM anon_auth.settings;
 
--- a typo is refused by a constraint that names it
+-- an invalid value violates a constraint that names it
 \set VERBOSITY terse
 UPDATE anon_auth.settings SET issuer = 'https://example.com/';
 UPDATE anon_auth.settings SET issuer = 'example.com';
@@ -31,12 +32,12 @@ UPDATE anon_auth.settings SET event_types = '{user.craeted}';
 UPDATE anon_auth.settings SET singleton = false;
 
 \set VERBOSITY default
--- inserting replaces the row, as restoring a dump does
+-- INSERT replaces the row, which restoring a dump needs
 UPDATE anon_auth.settings SET issuer = 'https://old.example';
 INSERT INTO anon_auth.settings (issuer) VALUES ('https://auth.example.com/v1');
 SELECT issuer FROM anon_auth.settings;
 
--- a change is seen by the next statement, and within the statement that makes it
+-- the next statement sees a change, and so does the statement that makes it
 SELECT anon_auth.openid_configuration() ->> 'jwks_uri' AS jwks_uri;
 UPDATE anon_auth.settings SET issuer = 'https://auth.example.com';
 SELECT anon_auth.openid_configuration() ->> 'jwks_uri' AS jwks_uri;
@@ -48,7 +49,7 @@ BEGIN
 END
 $$;
 
--- a change that is rolled back within the statement is gone within the statement
+-- a change that is rolled back within the statement is not seen after it
 DO $$
 BEGIN
 	BEGIN
@@ -61,13 +62,13 @@ BEGIN
 END
 $$;
 
--- a lost row is a clear error
+-- a missing row is an error that says so
 DELETE FROM anon_auth.settings;
 SELECT anon_auth.openid_configuration();
 INSERT INTO anon_auth.settings DEFAULT VALUES;
 SELECT jsonb_pretty(anon_auth.openid_configuration());
 
--- what browsers get
+-- settings of cookies and pages
 \set VERBOSITY terse
 UPDATE anon_auth.settings SET brand_color = 'red';
 UPDATE anon_auth.settings SET brand_color = '#12345';
@@ -100,7 +101,7 @@ SELECT anon_auth.create_client('x', 'spa', post_logout_redirect_uris => '{"DATA:
 SELECT anon_auth.create_client('x', 'spa', access_token_lifetime_seconds => 299);
 SELECT anon_auth.create_client('x', 'spa', refresh_token_lifetime_seconds => 1000);
 SELECT anon_auth.create_client('x', 'spa', max_concurrent_sessions => 2);
--- an UPDATE is held to the same
+-- UPDATE is checked in the same way
 UPDATE anon_auth.clients SET redirect_uris = redirect_uris || '{/callback}';
 UPDATE anon_auth.clients SET redirect_uris = redirect_uris || '{https://a.example/#fragment}';
 UPDATE anon_auth.clients SET redirect_uris = redirect_uris || '{JavaScript:alert(1)}';
@@ -113,7 +114,7 @@ SELECT client_id, name, application_type, redirect_uris, access_token_lifetime_s
 	   refresh_token_lifetime_seconds, refresh_token_idle_timeout_seconds, refresh_token_rotation_enabled
 FROM anon_auth.clients;
 
--- which events are kept
+-- settings of the kept events
 UPDATE anon_auth.settings SET event_types = '{user.deleted}';
 SELECT sub FROM anon_auth.authenticate_anonymously('app') \gset
 SELECT anon_auth.delete_user(:'sub');

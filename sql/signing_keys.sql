@@ -1,12 +1,12 @@
 --
--- Signing keys: made, imported, sealed, published.
+-- Signing keys: creating, importing, sealing and publishing them.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;
 RESET client_min_messages;
 
--- the first one is made when it is needed
+-- the first key is created when it is needed
 SELECT anon_auth.jwks();
 SELECT anon_auth.verify_jwt(anon_auth.sign_jwt('{"a": "b"}'));
 SELECT alg, state, kid = anon_auth.jwk_thumbprint(public_jwk) AS thumbprint FROM anon_auth.signing_keys;
@@ -25,7 +25,8 @@ FROM signed JOIN jsonb_array_elements(anon_auth.jwks() -> 'keys') k ON k ->> 'ki
 DROP FUNCTION header(text);
 SELECT k - '{kid,x,y,n}'::text[] AS published FROM jsonb_array_elements(anon_auth.jwks() -> 'keys') k ORDER BY k ->> 'alg', k ->> 'kty';
 
--- the newest active one signs; a key that is not active does not; a retired one does not even verify
+-- the newest active key signs; an inactive key does not; a retired key does not
+-- even verify
 SELECT kid FROM anon_auth.signing_keys WHERE alg = 'PS256' \gset
 SELECT anon_auth.sign_jwt('{"n": 1}') AS token \gset
 SELECT anon_auth.jws_verify(:'token', public_jwk) AS newest FROM anon_auth.signing_keys WHERE kid = :'kid';
@@ -39,7 +40,7 @@ UPDATE anon_auth.signing_keys SET state = 'retired' WHERE kid = :'kid';
 SELECT anon_auth.verify_jwt(:'token');
 SELECT count(*) FROM jsonb_array_elements(anon_auth.jwks() -> 'keys') k WHERE k ->> 'kid' = :'kid';
 
--- a key that is rolled back signs no more, within the same statement
+-- a key whose creation is rolled back does not sign, within the same statement
 DO $$
 DECLARE
 	kid text;
@@ -57,13 +58,13 @@ EXCEPTION WHEN SQLSTATE 'AA017' THEN
 END
 $$;
 
--- where all keys are out of use, a login does not quietly make another
+-- if no key is active, a login does not create one silently
 BEGIN;
 UPDATE anon_auth.signing_keys SET state = 'retired';
 SELECT anon_auth.sign_jwt('{}');
 ROLLBACK;
 
--- what cannot be
+-- invalid arguments
 SELECT anon_auth.create_signing_key('HS256');
 SELECT anon_auth.create_signing_key('none');
 SELECT anon_auth.create_signing_key('ES512');
@@ -78,7 +79,7 @@ SELECT anon_auth.sign_jwt((repeat('{"a":', 33) || '1' || repeat('}', 33))::jsonb
 SELECT anon_auth.sign_jwt('{}', typ => repeat('x', 60000));
 SELECT anon_auth.sign_jwt('{"exp": "tomorrow"}');
 SELECT anon_auth.sign_jwt('{"nbf": -1}');
--- what is signed is accepted
+-- verify_jwt() accepts every token that sign_jwt() returns
 SELECT what, length(token) BETWEEN size AND 65536 AS fits, anon_auth.verify_jwt(token) IS NOT NULL AS accepted
 FROM (SELECT what, size, anon_auth.sign_jwt(claims) AS token
 	FROM (VALUES ('bytes', 43000, jsonb_build_object('a', repeat('x', 32758))),
@@ -94,7 +95,8 @@ SELECT anon_auth.verify_jwt(anon_auth.sign_jwt('{"a": 1}', 'shared'));
 SELECT kid, alg, public_jwk FROM anon_auth.signing_keys WHERE kid IN ('mine', 'shared') ORDER BY kid;
 SELECT count(*) AS secret_in_jwks FROM jsonb_array_elements(anon_auth.jwks() -> 'keys') k WHERE k ->> 'kid' = 'shared';
 SELECT anon_auth.import_signing_key('{"kty":"EC","crv":"P-256","kid":"mine","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}');
--- public only; private part of another key; unusable algorithm; weak secret; not a JWK
+-- refused: only a public part; the private part of another key; an unusable
+-- algorithm; a weak secret; not a JWK
 SELECT anon_auth.import_signing_key('{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}');
 SELECT anon_auth.import_signing_key('{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE"}');
 SELECT anon_auth.import_signing_key('{"kty":"EC","crv":"P-256","alg":"RS256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}');
@@ -103,7 +105,7 @@ SELECT anon_auth.import_signing_key('{"kty":"oct"}');
 SELECT anon_auth.import_signing_key('[]');
 SELECT anon_auth.import_signing_key(NULL);
 
--- a sealed key is bound to its kid and to its bytes
+-- a sealed key opens only under its kid and with unchanged bytes
 \c
 BEGIN;
 UPDATE anon_auth.signing_keys SET kid = 'renamed' WHERE kid = 'mine';
@@ -114,7 +116,7 @@ ROLLBACK;
 UPDATE anon_auth.signing_keys SET sealed_private_key = set_byte(sealed_private_key, 30, get_byte(sealed_private_key, 30) # 1) WHERE kid = 'mine';
 \set VERBOSITY terse
 SELECT anon_auth.sign_jwt('{}', 'mine');
--- verifying needs no private part
+-- verification needs no private part
 SELECT anon_auth.verify_jwt(anon_auth.sign_jwt('{"a": 1}', kid)) FROM anon_auth.signing_keys WHERE alg = 'EdDSA';
 
 -- claims that verify_jwt() checks

@@ -1,6 +1,6 @@
 --
--- What cannot be read is refused, and never treated as absent: requests that
--- PostgREST passes in parameters, with more or other things in them than can be.
+-- Input that cannot be read is refused, and never treated as absent. The input
+-- is PostgREST's parameters, with too much or unexpected content.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -12,13 +12,13 @@ UPDATE anon_auth.settings SET trusted_proxy_hops = 1, guest_sign_ups_per_minute_
 RESET client_min_messages;
 \set VERBOSITY terse
 
--- An object with so many members, of so many bytes each, and one more.
+-- an object with the given number of members of the given size, and one more
 CREATE FUNCTION pg_temp.object(members integer, bytes integer, more jsonb) RETURNS text LANGUAGE sql AS $$
 	SELECT (jsonb_object_agg('h' || i, repeat('x', bytes)) || more)::text FROM generate_series(1, members) i $$;
 CREATE FUNCTION pg_temp.set(parameter text, value text) RETURNS void LANGUAGE sql AS $$ SELECT set_config(parameter, value, true) $$;
 
 -- ---- the client's address ----
--- The result of three sign-ups from one address, where two may be.
+-- the result of three sign-ups from one address, of which two are allowed
 CREATE FUNCTION pg_temp.three_sign_ups(headers text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	results text;
@@ -54,12 +54,13 @@ FROM (VALUES
 	('no header, by way of a local connection', '{}'),
 	('a null', '{"x-forwarded-for": null}'),
 	('no address', '{"x-forwarded-for": "unix:"}')) v (name, headers);
--- requests without an address share one limit, and without proxies there is none
+-- requests without an address share one limit; without proxies there is no
+-- limit
 SELECT pg_temp.set('request.headers', ''); SELECT sub IS NOT NULL FROM anon_auth.authenticate_anonymously('app');
 UPDATE anon_auth.settings SET trusted_proxy_hops = 0;
 SELECT pg_temp.three_sign_ups('{}'), pg_temp.three_sign_ups('not JSON');
 UPDATE anon_auth.settings SET trusted_proxy_hops = 1, guest_sign_ups_per_minute_per_ip = NULL;
--- without a limit the address is not looked for
+-- without a limit the address is not read
 SELECT pg_temp.three_sign_ups('not JSON');
 
 -- ---- row-level security ----
@@ -123,7 +124,7 @@ CROSS JOIN LATERAL (VALUES
 	(NULL, anon_auth_http.login(''))) answer (ignored, body)
 CROSS JOIN LATERAL (SELECT body IS NOT NULL, current_setting('response.status') AS status, current_setting('response.headers') AS headers) response;
 
--- ---- the settings are gone ----
+-- ---- the settings row is missing ----
 DELETE FROM anon_auth.settings;
 SELECT anon_auth_http.authorize('');
 

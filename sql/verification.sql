@@ -1,5 +1,6 @@
 --
--- Codes by the outbox: verifying an address, and setting a new password.
+-- One-time codes through the outbox: verifying an address, and setting a new
+-- password.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -8,7 +9,7 @@ SELECT anon_auth.create_client('web', 'spa') \g /dev/null
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
 RESET client_min_messages;
 
--- limits of their own test: here they only stand in the way
+-- the limits have their own test, and are reset here
 CREATE FUNCTION unlimited() RETURNS void LANGUAGE sql AS 'SELECT anon_auth.reset_counters()';
 CREATE FUNCTION account(OUT sub uuid, OUT access_token text, OUT refresh_token text, email text DEFAULT NULL, username text DEFAULT NULL, phone_number text DEFAULT NULL) LANGUAGE plpgsql AS $$
 DECLARE
@@ -27,7 +28,8 @@ SELECT date_trunc('minute', t - now() + interval '1 second') AS expires_in FROM 
 BEGIN;
 SELECT type, login_id_type, recipient, code ~ '^[0-9]{6}$' AS six_digits, user_id = :'ada_sub' AS is_ada FROM anon_auth.take_outbox_messages();
 ROLLBACK;
--- a code is neither kept in the clear nor as a plain hash, and is sealed for its row and address
+-- the code is stored sealed for its row and address, neither as plain text nor
+-- as a plain hash
 CREATE TEMPORARY TABLE sealed AS SELECT * FROM anon_auth.outbox;
 BEGIN;
 UPDATE anon_auth.outbox SET recipient = 'mallory@example.com';
@@ -45,12 +47,13 @@ SELECT code AS code FROM anon_auth.take_outbox_messages() \gset
 SELECT position(:'code'::bytea IN sealed_code) AS in_the_clear FROM sealed;
 SELECT count(*) AS plain_hashes FROM anon_auth.one_time_codes WHERE code_hash = sha256(:'code'::bytea);
 SELECT count(*) AS in_the_outbox FROM anon_auth.outbox;
--- wrong, of another kind of address, somebody else's
+-- a wrong code, the code of another kind of address, and another user's code
+-- are refused
 SELECT anon_auth.verify_login_id(:'code', 'phone_number', :'ada_access_token') AS other_address;
 SELECT anon_auth.verify_login_id(:'code', access_token => :'bob_access_token') AS somebody_else;
 SELECT anon_auth.verify_login_id(lpad(((:'code'::int + 1) % 1000000)::text, 6, '0'), access_token => :'ada_access_token') AS wrong;
 SELECT anon_auth.userinfo(:'ada_access_token') -> 'email_verified' AS before;
--- right, however typed, and once
+-- the right code is accepted in any spelling, and once
 SELECT anon_auth.verify_login_id(substr(:'code', 1, 3) || ' ' || substr(:'code', 4), access_token => :'ada_access_token') AS verified;
 SELECT anon_auth.verify_login_id(:'code', access_token => :'ada_access_token') AS again;
 SELECT anon_auth.userinfo(:'ada_access_token') -> 'email_verified' AS email, anon_auth.userinfo(:'ada_access_token') -> 'phone_number_verified' AS phone_number,
@@ -59,12 +62,12 @@ SELECT anon_auth.verify_jwt(access_token) -> 'https://authgear.com/claims/user/i
 SELECT anon_auth.request_verification('email', :'ada_access_token') IS NULL AS nothing_to_do;
 SELECT type, payload FROM anon_auth.events WHERE user_id = :'ada_sub' AND type IN ('verification.requested', 'login_id.verified') ORDER BY id;
 
--- five attempts, whatever they are
+-- a code allows five attempts, whatever they are
 SELECT anon_auth.request_verification('phone_number', :'ada_access_token') IS NOT NULL AS sent;
 SELECT code FROM anon_auth.take_outbox_messages() \gset
 SELECT anon_auth.verify_login_id('x' || n, 'phone_number', :'ada_access_token') FROM generate_series(1, 5) n;
 SELECT anon_auth.verify_login_id(:'code', 'phone_number', :'ada_access_token') AS dead;
--- a new one voids the old one; one a minute
+-- a new code voids the old one; one code a minute can be requested
 \set VERBOSITY terse
 SELECT anon_auth.request_verification('phone_number', :'ada_access_token');
 \set VERBOSITY default
@@ -75,17 +78,18 @@ SELECT unlimited();
 SELECT anon_auth.request_verification('phone_number', :'ada_access_token') IS NOT NULL AS sent;
 SELECT code AS new_code FROM anon_auth.take_outbox_messages() \gset
 SELECT anon_auth.verify_login_id(:'old_code', 'phone_number', :'ada_access_token') AS old_code;
--- expired
+-- an expired code is refused
 UPDATE anon_auth.one_time_codes SET expires_at = now();
 SELECT anon_auth.verify_login_id(:'new_code', 'phone_number', :'ada_access_token') AS expired;
 SELECT one_time_codes FROM anon_auth.purge();
 
--- the caller by use_access_token(), by nothing, by a session that has ended
+-- the caller is identified by use_access_token(), not identified, or by a
+-- session that has ended
 SELECT unlimited();
 SELECT anon_auth.use_access_token(:'ada_access_token', false) IS NOT NULL AS identified;
 BEGIN;
 SELECT anon_auth.request_verification('phone_number') IS NOT NULL AS sent;
--- nobody can have got it yet
+-- the code is refused in the transaction that creates it
 SELECT code, anon_auth.verify_login_id(code, 'phone_number') AS verified FROM anon_auth.take_outbox_messages() \gset
 \echo :verified
 COMMIT;
@@ -107,13 +111,14 @@ SELECT anon_auth.verify_login_id('123456', 'email', :'bob_access_token');
 SELECT * FROM account(email => 'cy@example.com') \gset cy_
 UPDATE anon_auth.settings SET lockout_max_attempts = 1;
 SELECT count(*) FROM anon_auth.authenticate('web', 'cy@example.com', 'forgotten');
--- known, unknown, a username, nonsense: the same answer
+-- a known address, an unknown one, a username and an invalid one get the same
+-- answer
 SELECT anon_auth.request_password_reset(l) FROM unnest('{CY@Example.com,nobody@example.com,ada,"no login ID"}'::text[]) l;
 BEGIN;
 SELECT type, login_id_type, recipient, code ~ '^[0-9A-HJKMNP-TV-Z]{10}$' AS ten_characters FROM anon_auth.take_outbox_messages();
 ROLLBACK;
 SELECT user_id = :'cy_sub' AS is_cy, user_id = '00000000-0000-0000-0000-000000000000' AS is_nobody, count(*) FROM anon_auth.events WHERE type = 'password_reset.requested' GROUP BY user_id ORDER BY 1;
--- and the same limit
+-- they have the same limit
 \set VERBOSITY terse
 SELECT anon_auth.request_password_reset('cy@EXAMPLE.com');
 SELECT anon_auth.request_password_reset('NOBODY@example.com');
@@ -122,7 +127,8 @@ SELECT code FROM anon_auth.take_outbox_messages() \gset
 SELECT anon_auth.reset_password('cy@example.com', 'WRONGCODE0', 'a new password') AS wrong;
 SELECT anon_auth.reset_password('nobody@example.com', :'code', 'a new password') AS unknown;
 SELECT anon_auth.reset_password('ada@example.com', :'code', 'a new password') AS somebody_else;
--- too weak: the code is good still, and nothing tells whether it was right
+-- a weak password leaves the code valid, and the error does not reveal whether
+-- the code was right
 SELECT anon_auth.reset_password('cy@example.com', :'code', 'short');
 SELECT anon_auth.reset_password('cy@example.com', 'wrong', 'short');
 SELECT anon_auth.reset_password('cy@example.com', lower(:'code'), 'a new password') AS reset;
@@ -133,9 +139,9 @@ SELECT anon_auth.reset_counters();
 SELECT sub = :'cy_sub' AS new_password, anon_auth.verify_jwt(access_token) -> 'https://authgear.com/claims/user/is_verified' AS is_verified FROM anon_auth.authenticate('web', 'cy@example.com', 'a new password');
 UPDATE anon_auth.settings SET lockout_max_attempts = 0;
 
--- Somebody makes an account with the address of another, who sets a password
--- by it: from then on the other address opens nothing, and codes from before
--- are void, whatever they were for.
+-- Somebody creates an account with another person's address, and that person
+-- resets the password with it. Afterwards the other address can no longer reset
+-- the password, and all earlier codes are void.
 SELECT unlimited();
 SELECT * FROM account(email => 'eve@example.com', phone_number => '+85229876543') \gset eve_
 SELECT anon_auth.request_verification('phone_number', :'eve_access_token') IS NOT NULL AS sent;
@@ -148,7 +154,7 @@ SELECT anon_auth.reset_password('+85229876543', :'phone', 'his own password') AS
 SELECT unlimited();
 SELECT anon_auth.request_password_reset('+85229876543');
 SELECT count(*) AS sent FROM anon_auth.outbox;
--- until she says that it is hers
+-- until the owner of the account verifies the other address
 SELECT access_token FROM anon_auth.authenticate('web', 'eve@example.com', 'her own password') \gset eve_
 SELECT anon_auth.request_verification('phone_number', :'eve_access_token') IS NOT NULL AS sent;
 SELECT anon_auth.verify_login_id((SELECT code FROM anon_auth.take_outbox_messages()), 'phone_number', :'eve_access_token') AS verified;
@@ -157,7 +163,7 @@ SELECT anon_auth.request_password_reset('+85229876543');
 SELECT count(*) AS sent FROM anon_auth.take_outbox_messages();
 SELECT anon_auth.delete_user(:'eve_sub');
 
--- whoever tries at a password reset does not keep its user from it so soon
+-- failed attempts at a password reset do not lock its user out soon
 SELECT unlimited();
 SELECT anon_auth.request_password_reset('cy@example.com');
 SELECT code FROM anon_auth.take_outbox_messages() \gset
@@ -171,7 +177,7 @@ SELECT code FROM anon_auth.take_outbox_messages() \gset
 SELECT count(*) AS attempts, bool_or(anon_auth.reset_password('cy@example.com', 'WRONGCODE0', 'a new password')) AS reset FROM generate_series(1, 100);
 SELECT anon_auth.reset_password('cy@example.com', :'code', 'a new password') AS too_late;
 
--- attempts count for their address, whomever they are about
+-- attempts count for the caller's address, whichever user they name
 SELECT unlimited();
 UPDATE anon_auth.settings SET trusted_proxy_hops = 1, password_attempts_per_minute_per_ip = 2;
 BEGIN;
@@ -188,7 +194,8 @@ SELECT anon_auth.request_password_reset('nobody3@example.com');
 COMMIT;
 UPDATE anon_auth.settings SET trusted_proxy_hops = 0, password_attempts_per_minute_per_ip = NULL;
 
--- a code goes to the address that is called verified then, however it was typed
+-- a code goes to the normalised address, which is the one that is then called
+-- verified
 SELECT unlimited();
 SELECT * FROM account(email => 'Ｇｕｓ@Ｅxample.com') \gset gus_
 SELECT anon_auth.request_verification('email', :'gus_access_token') IS NOT NULL AS sent;
@@ -199,7 +206,7 @@ SELECT anon_auth.request_verification('email', :'gus_access_token') IS NOT NULL 
 SELECT recipient, anon_auth.userinfo(:'gus_access_token') ->> 'email' AS claimed FROM anon_auth.take_outbox_messages();
 SELECT anon_auth.delete_user(:'gus_sub');
 
--- a guest's session, an expired code, a disabled user
+-- refused: a guest's session, an expired code, a disabled user
 SELECT unlimited();
 SELECT anon_auth.request_password_reset('cy@example.com');
 UPDATE anon_auth.outbox SET expires_at = now();

@@ -1,8 +1,9 @@
 # Test the PostgREST example of examples/postgrest with real nginx and
 # PostgREST.
-# \n The test sends the requests that Authgear's SDKs send (docs/authgear.md),
-# to every path. It also sends requests that nginx must refuse, forged headers,
-# and requests that make PostgREST roll back an attempt.
+#
+# The test sends the requests that Authgear's SDKs send (docs/authgear.md), to
+# every path. It also sends requests that nginx must refuse, forged headers, and
+# requests that make PostgREST roll back an attempt.
 
 use strict;
 use warnings;

@@ -1,6 +1,7 @@
 # Test the example's pages in headless Chromium with the unmodified
 # @authgear/web SDK.
-# \n browser/run.mjs drives the browser and prints its results. Set
+#
+# browser/run.mjs drives the browser and prints its results. Set
 # PG_TEST_SCREENSHOTS to a directory to get screenshots of the sign-up page.
 
 use strict;

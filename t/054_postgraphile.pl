@@ -1,7 +1,8 @@
 # Test examples/postgraphile: GraphQL over SQL functions. The example's server
 # and client run unchanged.
-# \n The test checks whose token a request has, what the schema exposes, and
-# what a failed part of a request leaves behind.
+#
+# The test checks whose token a request has, what the schema exposes, and what a
+# failed part of a request leaves behind.
 
 use strict;
 use warnings;

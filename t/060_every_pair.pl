@@ -1,11 +1,14 @@
 # Test every pair of operations at every isolation level.
-# \n Two transactions run one operation each. Afterwards the tables and the
-# answers to both clients must be those of one of the two serial orders, or one
+#
+# Two transactions run one operation each. Afterwards the tables and the answers
+# to both clients must be those of one of the two serial orders, or one
 # transaction must fail with an error that allows a retry.
-# \n DDL on the application's tables runs beside the operations, too. It must
-# leave no row with a foreign key to a missing user, and no row may be lost
-# unless its user is deleted.
-# \n AnonAuth::PairModel describes what one operation does, so that the expected
+#
+# DDL on the application's tables runs beside the operations, too. It must leave
+# no row with a foreign key to a missing user, and no row may be lost unless its
+# user is deleted.
+#
+# AnonAuth::PairModel describes what one operation does, so that the expected
 # results are computed, not listed. It also defines the names of users and
 # sessions.
 

@@ -1,8 +1,10 @@
 # Test that no secret, and no hash of one, is in the server's log or in any
 # other place that a DBA, a monitoring tool or another user can read.
-# \n The server logs as much as it can, and clients bind their parameters. See
+#
+# The server logs as much as it can, and clients bind their parameters. See
 # docs/operations.md, "The log".
-# \n The test calls all functions of the extension, with success and with every
+#
+# The test calls all functions of the extension, with success and with every
 # kind of failure. It also plants a secret in each place and searches for it, to
 # show that the search works.
 

@@ -1,11 +1,13 @@
 # Test that the time of a refusal does not reveal whether a user exists, or how
 # much of a token is right.
-# \n One backend makes calls in random order, measures each in the server, and
+#
+# One backend makes calls in random order, measures each in the server, and
 # undoes it. The area under the ROC curve (AUC) is the probability that a call
 # of one kind takes longer than a call of the other: 0.5 if time reveals
 # nothing.
-# \n ANON_AUTH_TIMING_SAMPLES is the number of calls of each kind. The default
-# is 300.
+#
+# ANON_AUTH_TIMING_SAMPLES is the number of calls of each kind. The default is
+# 300.
 
 use strict;
 use warnings;

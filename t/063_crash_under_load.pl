@@ -1,8 +1,10 @@
 # Test recovery after crashes under load.
-# \n Clients sign up, log in, refresh, promote and delete while the server is
+#
+# Clients sign up, log in, refresh, promote and delete while the server is
 # killed again and again. After each recovery, every answer that a client
 # received must still hold, and no operation may be half done.
-# \n ANON_AUTH_CRASH_ROUNDS is the number of crashes. The default is 30.
+#
+# ANON_AUTH_CRASH_ROUNDS is the number of crashes. The default is 30.
 
 use strict;
 use warnings;

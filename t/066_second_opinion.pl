@@ -1,7 +1,8 @@
 # Compare verify_jwt() with the npm package jose on thousands of JWTs, valid
 # ones and ones that are wrong in some way. Every difference must be in the
 # lists of intended differences below.
-# \n ANON_AUTH_OPINIONS is the number of JWTs; the default is 5000. Set
+#
+# ANON_AUTH_OPINIONS is the number of JWTs; the default is 5000. Set
 # ANON_AUTH_SEED to repeat a run.
 
 use strict;

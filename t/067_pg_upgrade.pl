@@ -1,6 +1,7 @@
 # Test pg_upgrade to a later major version. Sessions, devices, passwords,
 # policies and keys must survive.
-# \n Set PG_TEST_UPGRADE_TO to the pg_config of the later version.
+#
+# Set PG_TEST_UPGRADE_TO to the pg_config of the later version.
 
 use strict;
 use warnings;

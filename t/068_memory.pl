@@ -1,6 +1,7 @@
 # Test that the memory of a backend stays flat over very many calls, half of
 # which fail.
-# \n ANON_AUTH_CALLS is the number of calls. The default is 20000.
+#
+# ANON_AUTH_CALLS is the number of calls. The default is 20000.
 
 use strict;
 use warnings;

@@ -1,5 +1,6 @@
 # Run the regression tests on a Citus cluster with distributed tables.
-# \n All tests run on the coordinator; the tests that do not depend on the
+#
+# All tests run on the coordinator; the tests that do not depend on the
 # coordinator also run on a worker. A patch in t/citus lists the differences
 # from a test's expected output, with the reason.
 

@@ -1,6 +1,7 @@
 # Attacks on a Citus cluster by a role that may call the client functions and
 # run its own SQL.
-# \n Citus writes statements under the session's parameters, and sends them to
+#
+# Citus writes statements under the session's parameters, and sends them to
 # other nodes on connections of the extension's owner. A role must not be able
 # to read these statements, change their meaning, or add its own.
 

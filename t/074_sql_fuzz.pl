@@ -1,10 +1,12 @@
 # Fuzz the SQL interface.
-# \n Several sessions at once call every function of the SQL interface and of
+#
+# Several sessions at once call every function of the SQL interface and of
 # anon_auth_http, with hostile arguments, settings and transactions. Meanwhile
 # the owner's functions run and calls are cancelled. The test fails if a backend
 # crashes, if an error is internal or undocumented, if a damaged token is
 # accepted, if anything works twice, or if uninvolved users are affected.
-# \n FUZZ_SECONDS is the duration: 10 by default, 30 where CI is set. FUZZ_SEED
+#
+# FUZZ_SECONDS is the duration: 10 by default, 30 where CI is set. FUZZ_SEED
 # determines the calls: the same seed makes the same calls. Only the order in
 # which the sessions run, and the values that the server issues, differ. To find
 # more, run it with script/test --assertions, or against a PostgreSQL with

@@ -1,13 +1,15 @@
 # Test that a password reset does not reveal whether a user exists: by the
 # traces it leaves in the caller's transaction, by lock waits, or by time.
-# \n Clients measure the times, commits included: eight at once, with fsync on,
-# by SQL. They also measure by HTTP where nginx and PostgREST are installed or
-# npm can fetch them. The area under the ROC curve (AUC) is the probability that
-# a call for one kind of login ID takes longer than a call for the other: 0.5 if
+#
+# Clients measure the times, commits included: eight at once, with fsync on, by
+# SQL. They also measure by HTTP where nginx and PostgREST are installed or npm
+# can fetch them. The area under the ROC curve (AUC) is the probability that a
+# call for one kind of login ID takes longer than a call for the other: 0.5 if
 # time reveals nothing. Known against known is measured as well, to show the
 # random deviation.
-# \n ANON_AUTH_TIMING_SAMPLES is the number of calls of each kind. The default
-# is 240.
+#
+# ANON_AUTH_TIMING_SAMPLES is the number of calls of each kind. The default is
+# 240.
 
 use strict;
 use warnings;
