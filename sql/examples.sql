@@ -1,9 +1,10 @@
 --
--- An example of each function, run here and shown by docs/reference.md.
+-- An example of each function, which this test runs and docs/reference.md
+-- shows.
 --
--- What the reference shows begins with "-- example: FUNCTION, ..." and ends with
--- an empty line.  Values that differ from run to run are kept in variables, or
--- compared, so that the output is always the same.
+-- An example begins with "-- example: FUNCTION, ..." and ends with an empty
+-- line. Values that differ from run to run are stored in variables or compared,
+-- so that the output is always the same.
 --
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
@@ -37,7 +38,7 @@ SELECT key ->> 'alg' AS alg, key ? 'd' AS private FROM jsonb_array_elements(anon
 -- example: authenticate_anonymously
 SELECT * FROM anon_auth.authenticate_anonymously('app', device_info => '{"model": "Pixel 9"}') \gset guest_
 SELECT :'guest_token_type' AS token_type, :guest_expires_in AS expires_in;
--- the same guest again, later
+-- later: the refresh token returns the same guest
 SELECT sub = :'guest_sub' AS same FROM anon_auth.authenticate_anonymously('app', refresh_token => :'guest_refresh_token');
 
 -- example: create_challenge
@@ -143,7 +144,7 @@ SELECT guests, sessions, has_more FROM anon_auth.purge(dry_run => true);
 SELECT severity, finding FROM anon_auth.doctor() WHERE severity = 'error';
 
 -- example: take_rate_limit, reset_counters
--- a function of yours: its owner may take from the limit, the callers may not
+-- a function of the application: its owner may call take_rate_limit(), its callers may not
 CREATE ROLE regress_anon_auth_functions;
 CREATE SCHEMA regress_search AUTHORIZATION regress_anon_auth_functions;
 GRANT USAGE ON SCHEMA anon_auth TO regress_anon_auth_functions;
@@ -152,7 +153,7 @@ SET ROLE regress_anon_auth_functions;
 CREATE FUNCTION regress_search.search(words text) RETURNS text
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = regress_search, pg_temp AS $$
 BEGIN
-	-- uid() is NULL without a caller, and a NULL name is an error
+	-- without a user, uid() is NULL, and a NULL name would be an error
 	IF NOT anon_auth.take_rate_limit('search/' || coalesce(anon_auth.uid()::text, 'nobody'), 2, '1 minute') THEN
 		RETURN 'too many searches';
 	END IF;
@@ -199,16 +200,16 @@ SELECT anon_auth.rotate_master_key() AS current \gset
 SELECT (anon_auth.master_key_ids())[1:2] = ARRAY[:'current', :'former'] AS current_first;
 
 -- example: reseal_signing_keys, retire_master_key
--- in the other databases of the server, after rotate_master_key() in one
+-- in each other database of the server, after rotate_master_key()
 SELECT anon_auth.reseal_signing_keys();
--- when no session from before need live on
+-- when the sessions that still use the former key may end
 SELECT anon_auth.retire_master_key(:'former');
 
 -- example: master_key_users
 SELECT cardinality(key_ids) AS keys, is_of_this_server FROM anon_auth.master_key_users() WHERE is_this_database;
 
 -- example: renew_database_id
--- in a copy that CREATE DATABASE ... TEMPLATE or a dump has made
+-- in a copy created with CREATE DATABASE ... TEMPLATE or from a dump
 SELECT anon_auth.renew_database_id() IS NOT NULL AS renewed;
 
 SET client_min_messages = warning;
