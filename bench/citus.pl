@@ -1,4 +1,4 @@
-# What calls cost where the tables are distributed: see script/bench-citus.
+# Measures the cost of calls on distributed tables: see script/bench-citus.
 
 use strict;
 use warnings;
@@ -31,7 +31,8 @@ UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, event_typ
 SQL
 }
 
-# What signs as a device does: on each node that clients enter.
+# Install the functions that sign as a device does, on each node that clients
+# use.
 sub add_devices
 {
 	my ($node, @settings) = @_;
@@ -40,7 +41,7 @@ sub add_devices
 		'ALTER DATABASE postgres SET search_path = bench');
 }
 
-# The coordinator and the workers of a cluster.
+# Start a cluster: a coordinator and workers.
 sub distributed
 {
 	my ($name, $workers, $entry) = @_;
@@ -72,7 +73,8 @@ my @cases = (
 	[ '1 worker as entry', \@one, [ $one[1] ] ],
 	[ '3 workers as entries', \@three, [ @three[ 1 .. 3 ] ] ]);
 
-# Processor seconds of a server's processes, those that have ended included.
+# Return the processor seconds of a server's processes, including those that
+# ended.
 sub processor_time
 {
 	my ($node) = @_;
@@ -89,8 +91,8 @@ sub processor_time
 	return $ticks / 100;
 }
 
-# Transactions of eight clients, and the processor time of all nodes, as
-# microseconds a call.
+# Run transactions of eight clients.  Returns the elapsed time and the processor
+# time of all nodes, in microseconds per call.
 sub measure
 {
 	my ($operation, $nodes, $entries) = @_;
@@ -142,7 +144,7 @@ for my $round (0 .. $rounds)
 	}
 }
 
-# what is printed otherwise goes to a log
+# other output goes to a log
 my $out = Test::More->builder->output;
 print $out sprintf "%-24s %-18s %12s %8s %16s %8s\n", 'nodes', 'call', 'us elapsed', 'ratio', 'us of processors', 'ratio';
 for my $case (@cases)

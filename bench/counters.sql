@@ -1,5 +1,5 @@
--- Counters outside the transaction, against a row for each: an UPSERT on an
--- unlogged table, of which the transaction keeps a lock.
+-- The counters outside the transaction, compared with one row per counter: an
+-- UPSERT on an unlogged table, whose row lock the transaction holds.
 
 CREATE UNLOGGED TABLE floor_limits (name text PRIMARY KEY, arrival_at timestamptz NOT NULL) WITH (fillfactor = 70);
 CREATE FUNCTION floor_take(name text) RETURNS boolean LANGUAGE plpgsql AS $$

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * device.c
- *	  Devices that sign requests, for the operations that need some.
+ *	  Devices that sign requests, for the operations of devices.
  *
  *-------------------------------------------------------------------------
  */

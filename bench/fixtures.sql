@@ -1,5 +1,5 @@
--- Guests who come back, with their key or their refresh token, among as many
--- others as :others says; and what a round uses up.
+-- Guests that return with their key or their refresh token, among :others other
+-- guests; and rows that a round uses up.
 
 CREATE TABLE devices AS SELECT i, device_key() AS key FROM generate_series(1, 2000) AS i;
 CREATE TABLE guests (i integer PRIMARY KEY, refresh_token text);
@@ -21,14 +21,15 @@ BEGIN
 		SELECT id, floor_uuid_v7(), 'user.created', 'app', at, '{"device_key": true}' FROM other;
 END $$;
 
--- The guests are spread among the others, as those of an hour are not.
+-- Spread the guests among the others.  Guests of one hour would be on the same
+-- pages.
 CREATE PROCEDURE add_guests(others integer) LANGUAGE plpgsql AS $$
 BEGIN
 	FOR part IN 0 .. 9 LOOP
 		INSERT INTO guests
 		SELECT i, (anon_auth.authenticate_anonymously('app', device_request(key, token, 'auth', true))).refresh_token
 		FROM devices, LATERAL anon_auth.create_challenge() WHERE i % 10 = part;
-		-- Without the checks of foreign keys, which take most of the time.
+		-- Skip the checks of foreign keys, which take most of the time.
 		SET LOCAL session_replication_role = replica;
 		PERFORM add_others(others / 10);
 		COMMIT;

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * floor.c
- *	  What signing and verifying costs without us: the library's own function
- *	  on the same bytes, in a backend like ours.
+ *	  The floor of signing and verifying: the cost of the library's own
+ *	  function on the same bytes, in a backend.
  *
  * Keys are made once per backend, and contexts are made for each call, since
  * neither library promises that a used one may be used again.
@@ -34,7 +34,7 @@ static unsigned char ed_public[crypto_sign_PUBLICKEYBYTES];
 static unsigned char ed_secret[crypto_sign_SECRETKEYBYTES];
 static bool ed_made;
 
-/* What was verified last, not to be signed again. */
+/* The last verified message, so that it is signed only once. */
 static struct
 {
 	EVP_PKEY   *key;
@@ -50,7 +50,7 @@ check(bool done)
 		elog(ERROR, "the cryptographic library failed");
 }
 
-/* NULL: Ed25519, which is libsodium's. */
+/* NULL for Ed25519, which uses libsodium. */
 static EVP_PKEY *
 get_key(const char *alg)
 {
@@ -119,7 +119,7 @@ verify(EVP_PKEY *key, const text *message, const unsigned char *signature, size_
 /*
  * floor_sign(alg text, message text, calls integer) RETURNS void
  *
- * Signs a message so often.  alg: ES256, EdDSA, RS256 (2048 bits).
+ * Signs a message "calls" times.  alg: ES256, EdDSA, RS256 (2048 bits).
  */
 PG_FUNCTION_INFO_V1(floor_sign);
 Datum
@@ -154,7 +154,7 @@ sign_once(EVP_PKEY *key, text *message)
 	memcpy(signed_message.message, message, VARSIZE(message));
 }
 
-/* floor_verify(alg text, message text, calls integer): verifies one signature so often. */
+/* floor_verify(alg text, message text, calls integer): verifies one signature "calls" times. */
 PG_FUNCTION_INFO_V1(floor_verify);
 Datum
 floor_verify(PG_FUNCTION_ARGS)
@@ -173,8 +173,10 @@ floor_verify(PG_FUNCTION_ARGS)
 }
 
 /*
- * floor_verify_device(message text): verifies one ES256 signature with a key
- * that is first made of a point, as that of a device is at its login.
+ * floor_verify_device(message text)
+ *
+ * Verifies one ES256 signature with a key that it first creates from a point, as
+ * a login of a device does.
  */
 PG_FUNCTION_INFO_V1(floor_verify_device);
 Datum
@@ -217,7 +219,7 @@ floor_password_hash(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(hash));
 }
 
-/* floor_uuid_v7() RETURNS uuid: in order of time (RFC 9562, section 5.7), as our ids are. */
+/* floor_uuid_v7() RETURNS uuid: ordered by time (RFC 9562, section 5.7), like our ids. */
 PG_FUNCTION_INFO_V1(floor_uuid_v7);
 Datum
 floor_uuid_v7(PG_FUNCTION_ARGS)

@@ -1,8 +1,8 @@
--- What somebody would write by hand: the same rows into tables of the same
--- shape, by statements that PL/pgSQL prepares once, the raw cryptography that
--- nobody can do without, and an answer as long as ours.
+-- The floor: a hand-written implementation.  It inserts the same rows into
+-- tables of the same shape with statements that PL/pgSQL prepares once, does
+-- the necessary cryptography, and returns an answer of the same length.
 
--- About as long as what is signed in one of two tokens, and by a device.
+-- As long as the signed part of a token or of a device request.
 CREATE FUNCTION floor_message() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT repeat('eyJhbGciOiJFUzI1NiJ9', 30) $$;
 CREATE FUNCTION floor_request() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT repeat('eyJhbGciOiJFUzI1NiJ9', 22) $$;
 
@@ -45,7 +45,7 @@ BEGIN
 	RETURN floor_session(user_id, at);
 END $$;
 
--- A kid is 43 characters of base64url, and what is found by it is in no order.
+-- A kid is 43 characters of base64url, in random order.
 CREATE FUNCTION floor_sign_up_with_key() RETURNS anon_auth.token_response LANGUAGE plpgsql AS $$
 DECLARE
 	user_id uuid := floor_uuid_v7();
@@ -68,7 +68,8 @@ DECLARE
 	guest uuid;
 BEGIN
 	PERFORM floor_verify_device(floor_request());
-	-- Twelve challenges are kept, about as many as of the last five minutes here.
+	-- Keep twelve challenges, about as many as a device uses in five minutes
+	-- here.
 	UPDATE floor_device_keys SET last_used_at = at, used_challenges =
 		substring(used_challenges FROM greatest(1, length(used_challenges) - 263)) || uuid_send(gen_random_uuid()) || '\x0101010101010101'
 		WHERE route = the_route AND kid = the_kid RETURNING user_id INTO guest;

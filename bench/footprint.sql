@@ -1,6 +1,6 @@
 -- WAL and buffers of one call, and the memory of a backend.
 
--- Averages over so many calls, which are $1 in the statement.
+-- Averages over $1 calls of the statement.
 CREATE FUNCTION footprint(statement text, calls integer, OUT wal_bytes numeric, OUT buffers numeric) LANGUAGE plpgsql AS $$
 DECLARE
 	plan json;
@@ -18,7 +18,7 @@ DECLARE
 	o operations;
 	f record;
 BEGIN
-	-- The first time round pages are written to WAL as a whole.
+	-- The first change of a page writes the whole page to WAL.
 	FOR round IN 1 .. 2 LOOP
 		FOR o IN SELECT * FROM operations WHERE footprint ORDER BY place LOOP
 			IF o.prepare IS NOT NULL THEN
@@ -42,7 +42,7 @@ CREATE FUNCTION footprint_results(OUT operation text, OUT wal_bytes numeric, OUT
 	WHERE o.side = 'ours' AND f.side = 'floor' ORDER BY o.place
 $$;
 
--- In kB: what this backend has for itself, and what its memory contexts have.
+-- In kB: the memory of this backend alone, and its memory contexts.
 CREATE FUNCTION backend_memory(OUT rss_anon integer, OUT contexts integer) LANGUAGE sql AS $$
 	SELECT (regexp_match(pg_read_file('/proc/self/status'), 'RssAnon:\s+(\d+)'))[1]::integer, (sum(total_bytes) / 1024)::integer
 	FROM pg_backend_memory_contexts

@@ -1,4 +1,4 @@
--- What anon_auth_floor.so has: see floor.c and device.c.
+-- The functions of anon_auth_floor.so: see floor.c and device.c.
 
 CREATE FUNCTION floor_sign(alg text, message text, calls integer) RETURNS void LANGUAGE c STRICT AS 'anon_auth_floor';
 CREATE FUNCTION floor_verify(alg text, message text, calls integer) RETURNS void LANGUAGE c STRICT AS 'anon_auth_floor';

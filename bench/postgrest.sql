@@ -1,5 +1,5 @@
--- What each request through PostgREST costs before it: with the check that the
--- session of its access token is alive, against without.
+-- The cost of the pre-request function for each request through PostgREST: with
+-- and without the check that the session is alive.
 
 CREATE TABLE bearer AS SELECT anon_auth.verify_jwt(access_token)::text AS claims FROM anon_auth.authenticate_anonymously('app');
 CREATE FUNCTION check_sessions(wanted boolean) RETURNS void LANGUAGE sql AS

@@ -1,4 +1,4 @@
--- Guests whose only session has expired, a thousand in a call.
+-- Purging guests whose only session has expired, a thousand in each call.
 
 CREATE FUNCTION prepare_orphans(prefix text, calls integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,6 +1,6 @@
--- Row security over a million rows.  Three roles read one table: by uid() and
--- is_anonymous() as docs/guide.md says, by uid() as the careless write it, and by
--- constants.
+-- Row security over a million rows.  Three roles read one table: with uid() and
+-- is_anonymous() as docs/guide.md recommends, with uid() outside a sub-select,
+-- and with constants.
 
 CREATE ROLE reader;
 CREATE ROLE careless_reader;
@@ -40,7 +40,7 @@ BEGIN
 	PERFORM anon_auth.use_access_token((anon_auth.refresh_session('app', refresh_token)).access_token, false) FROM note_reader;
 END $$;
 
--- Every tenth row is the caller's.
+-- Every tenth row belongs to the caller.
 CREATE FUNCTION expect_notes(visible bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	IF visible <> 100000 THEN RAISE EXCEPTION 'row security shows % rows', visible; END IF;

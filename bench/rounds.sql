@@ -1,23 +1,25 @@
--- What is measured, and what was measured.  The two sides of an operation take
--- turns, so that a machine that is slow for a while is slow for both.
+-- The operations to measure, and the results.  The two sides of an operation
+-- alternate, so that a slow phase of the machine affects both.
 --
--- An operation more is a CALL compare(...) in the file of its subject, and where
--- it is a user's, one with footprint => true.  Through pgbench it is two files in
--- clients/, .ours.sql and .floor.sql, and a pgbench_compare in script/bench.
+-- To add an operation, add a CALL compare(...) to the file of its subject.  If
+-- clients call the operation, add footprint => true.  For an operation through
+-- pgbench, add .ours.sql and .floor.sql in clients/, and a pgbench_compare in
+-- script/bench.
 
 CREATE TABLE operations (
-	place integer GENERATED ALWAYS AS IDENTITY,		-- in the table that is printed
+	place integer GENERATED ALWAYS AS IDENTITY,		-- order in the printed table
 	operation text,
 	side text CHECK (side IN ('ours', 'floor')),
 	calls integer,
-	goal numeric,									-- ratio that we set ourselves; NULL: none
-	footprint boolean NOT NULL DEFAULT false,		-- WAL and buffers are measured, too
-	prepare text,									-- not timed; NULL: nothing to do
-	statement text CHECK (statement LIKE '%$1%'),	-- $1: how many calls; NULL: pgbench runs it
+	goal numeric,									-- our own goal for the ratio; NULL: none
+	footprint boolean NOT NULL DEFAULT false,		-- WAL and buffers are also measured
+	prepare text,									-- not timed; NULL: nothing to prepare
+	statement text CHECK (statement LIKE '%$1%'),	-- $1: number of calls; NULL: pgbench runs it
 	PRIMARY KEY (operation, side));
 CREATE TABLE times (operation text, side text, round integer, microseconds double precision);
 
--- An operation of both sides.  Its statements are executed with $1, the calls.
+-- Add an operation.  The statements of both sides are executed with $1, the
+-- number of calls.
 CREATE PROCEDURE compare(operation text, goal numeric, calls integer, ours text, floor text,
 	prepare_ours text DEFAULT NULL, prepare_floor text DEFAULT NULL, footprint boolean DEFAULT false)
 BEGIN ATOMIC
@@ -31,7 +33,7 @@ DECLARE
 	o operations;
 	begun timestamptz;
 BEGIN
-	-- Round 0 warms caches, and makes keys.
+	-- Round 0 warms up caches and creates keys.
 	FOR round IN 0 .. rounds LOOP
 		FOR o IN SELECT * FROM operations WHERE statement IS NOT NULL
 				ORDER BY operation, (side = 'ours') = (round % 2 = 0) LOOP
@@ -50,7 +52,8 @@ BEGIN
 	END LOOP;
 END $$;
 
--- Medians of the rounds' ratios: each compares neighbours in time.
+-- Medians of the ratios of all rounds: each ratio compares measurements that
+-- are close in time.
 CREATE VIEW results AS
 SELECT o.operation, round(percentile_cont(0.5) WITHIN GROUP (ORDER BY ours.microseconds)::numeric, 1) AS ours_us,
 	round(percentile_cont(0.5) WITHIN GROUP (ORDER BY base.microseconds)::numeric, 1) AS floor_us,

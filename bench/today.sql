@@ -1,6 +1,6 @@
--- What is done today: HS256 by pgcrypto in SQL, and a login() that compares
--- a crypt() hash.  The claims of each call differ, or the planner would
--- compute the token once.
+-- The usual way today: HS256 with pgcrypto in SQL, and a login() that compares
+-- a crypt() hash.  The claims of each call differ, because the planner would
+-- otherwise compute the token once.
 
 CREATE EXTENSION pgcrypto;
 
@@ -32,7 +32,7 @@ CALL compare('verify HS256, against pgcrypto in SQL', NULL, 1000,
 	'SELECT count(anon_auth.verify_jwt(our_token)) FROM today_tokens WHERE i <= $1',
 	'SELECT count(today_verify(token, ''a secret of more than 32 characters'')) FROM today_tokens WHERE i <= $1');
 
--- A login that finds the user by password, and answers with one token.
+-- A login that finds the user by password, and returns one token.
 CREATE TABLE today_users (email text PRIMARY KEY, pass text NOT NULL, role name NOT NULL);
 INSERT INTO today_users VALUES ('today@example.com', crypt('correct horse', gen_salt('bf')), 'reader');
 CREATE FUNCTION today_login(the_email text, the_pass text) RETURNS text LANGUAGE plpgsql AS $$

@@ -1,15 +1,16 @@
--- Signing and verifying, against the library's own functions on the same bytes.
+-- Signing and verifying, compared with the library's own functions on the same
+-- bytes.
 
--- What an access token has in it.
+-- The claims of an access token.
 CREATE TABLE claims AS
 SELECT anon_auth.verify_jwt(access_token) AS claims FROM anon_auth.authenticate_anonymously('app');
 
 CREATE TABLE keys AS
 SELECT 'HS256' AS alg, anon_auth.import_signing_key(jsonb_build_object('kty', 'oct', 'alg', 'HS256', 'kid', 'shared',
 	'k', rtrim(encode('a secret of more than 32 characters', 'base64'), '='))) AS kid;
--- The newest signs: ES256, as where nobody chose another.
+-- The newest key signs: ES256, the default.
 INSERT INTO keys SELECT alg, anon_auth.create_signing_key(alg) FROM unnest('{RS256,EdDSA,ES256}'::text[]) AS a (alg);
--- As a parameter comes: neither compressed nor stored elsewhere.
+-- Store the token like a parameter: neither compressed nor out of line.
 CREATE TABLE tokens (alg text, kid text, token text, signing_input text, jwk jsonb);
 ALTER TABLE tokens ALTER token SET STORAGE PLAIN, ALTER signing_input SET STORAGE PLAIN;
 INSERT INTO tokens

@@ -1,8 +1,8 @@
--- What a user does, against floor.sql.  All calls of a round are one
--- transaction, so that no commit hides the difference.
+-- The operations of a user, compared with floor.sql.  All calls of a round are
+-- in one transaction, since a commit would hide the difference.
 
--- The cheapest password hash there is, on both sides: what is left of a
--- promotion is what can be made faster.
+-- The cheapest password hash on both sides, so that the rest of a promotion is
+-- visible.
 ALTER TABLE anon_auth.settings DROP CONSTRAINT settings_password_hash_check;
 CREATE FUNCTION password_hash_cost(memory_kib integer, passes integer) RETURNS void LANGUAGE sql
 	AS 'UPDATE anon_auth.settings SET password_hash_memory_kib = memory_kib, password_hash_passes = passes';

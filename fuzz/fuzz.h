@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz.h
- *	  What the fuzz targets share: a property that must hold, and reading
- *	  numbers and spans from the fuzzer's bytes.
+ *	  Shared by the fuzz targets: checking a property, and reading numbers and
+ *	  spans from the fuzzer's bytes.
  *
- * Each file fuzz_*.c is one libFuzzer target (see script/fuzz).  Besides what
- * the sanitizers find, a target aborts when a property does not hold.
+ * Each file fuzz_*.c is one libFuzzer target (see script/fuzz).  In addition
+ * to the checks of the sanitizers, a target aborts if a property does not hold.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +22,7 @@
 /* libFuzzer's entry point. */
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A property, in the words of what it means. */
+/* Abort unless the property holds. */
 #define MUST(condition) \
 	do { \
 		if (!(condition)) \
@@ -32,7 +32,7 @@ extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 		} \
 	} while (0)
 
-/* Bytes not yet read; after the last, zeroes. */
+/* The bytes that have not been read.  Reads past the end return zeroes. */
 typedef struct FuzzInput
 {
 	const uint8_t *data;
@@ -56,7 +56,7 @@ fuzz_short(FuzzInput *input)
 	return (uint16_t) (high << 8 | fuzz_byte(input));
 }
 
-/* Copies what is there, at most length bytes, and fills up with zeroes. */
+/* Copy at most length bytes, and fill the rest with zeroes. */
 static inline void
 fuzz_bytes(FuzzInput *input, uint8_t *bytes, size_t length)
 {

@@ -3,8 +3,8 @@
  * fuzz_base64url.c
  *	  The input is text that may be base64url, and also bytes to be encoded.
  *
- * What is accepted is the only text of its bytes; decoding undoes encoding;
- * and a buffer that is too small is not written beyond.
+ * Properties: an accepted text is the only encoding of its bytes; decoding
+ * reverses encoding; nothing is written beyond the end of a small buffer.
  *
  *-------------------------------------------------------------------------
  */

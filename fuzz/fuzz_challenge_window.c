@@ -4,9 +4,9 @@
  *	  The input is a history: challenges that a device uses, and time passing;
  *	  or the bytes of a damaged window.
  *
- * No challenge is accepted twice, whatever comes between; one that is new and
- * younger than all that were dropped is accepted; a window stays within its
- * size and sorted by time.
+ * Properties: no challenge is accepted twice, whatever happens in between; a new
+ * challenge that is younger than all dropped ones is accepted; a window keeps its
+ * maximum size and is sorted by time.
  *
  *-------------------------------------------------------------------------
  */
@@ -91,7 +91,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!taken)
 			continue;
 
-		/* Its only challenge may have been too old to be kept. */
+		/* The only challenge may have been too old to be kept. */
 		if (result_length > 8)
 			check_shape(result, result_length);
 		if (length > 0)

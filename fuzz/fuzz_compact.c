@@ -3,8 +3,8 @@
  * fuzz_compact.c
  *	  The input is text that may be a compact JWS.
  *
- * What is accepted has three parts that, joined again, are the text; each is
- * canonical base64url; header and signature are not empty.
+ * Properties: the three parts of an accepted text, joined again, are the text;
+ * each part is canonical base64url; header and signature are not empty.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,9 +3,9 @@
  * fuzz_jwk.c
  *	  The input is the members of a JWK, a line "name value" each.
  *
- * A key that is accepted has a public form that is accepted again and has the
- * same thumbprint; it verifies what it signs, and only with algorithms of its
- * own; what is kept sealed of it makes the same key.
+ * Properties: the public form of an accepted key is accepted and has the same
+ * thumbprint; the key verifies its own signatures, and only with its own
+ * algorithms; its private part, as it is stored sealed, results in the same key.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,10 +13,10 @@
 
 #include "fuzz.h"
 
-/* Prime generation is not what is fuzzed: a larger RSA key costs a second. */
+/* A larger RSA key takes a second to generate, and the generation is not fuzzed. */
 #define MAX_RSA_N	400
 
-/* The value of a line's member goes where it belongs. */
+/* Store the value of a line in the member that it names. */
 static void
 take_line(JoseJwk *jwk, const char *line, size_t length)
 {
@@ -67,7 +67,7 @@ read_jwk(const char *text, size_t length)
 	return jwk;
 }
 
-/* A string member of JSON that jose_key_public_jwk() wrote. */
+/* Return a string member of the JSON text that jose_key_public_jwk() wrote. */
 static Span
 member(const char *json, size_t length, const char *name)
 {

@@ -2,10 +2,10 @@
  *
  * fuzz_token.c
  *	  The input is text that may be a challenge, a promotion code or a refresh
- *	  token; or the members of one, and what to change in its text.
+ *	  token; or the members of one, and the changes to its text.
  *
- * What was written is read as it was; of a changed text, or with another key,
- * nothing is accepted; no kind passes for another.
+ * Properties: a token is read as it was written; a changed text is refused, and
+ * so is any text under another key; no kind of token is accepted as another.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +17,7 @@
 static const uint8_t key[TOKEN_KEY_LENGTH] = "the key of these tests, 32 bytes";
 static const uint8_t other[TOKEN_KEY_LENGTH] = "another key of these tests, also";
 
-/* How many of the readers take a text. */
+/* Return the number of readers that accept a text. */
 static int
 kinds(const char *text, size_t length, const uint8_t *with)
 {
@@ -39,7 +39,7 @@ check_written(const char *text)
 	MUST(kinds(text, length, key) == 1);
 	MUST(kinds(text, length, other) == 0);
 	MUST(kinds(text, length - 1, key) == 0);
-	MUST(kinds(text, length + 1, key) == 0);	/* with its terminator */
+	MUST(kinds(text, length + 1, key) == 0);	/* including its terminator */
 }
 
 static void
@@ -59,8 +59,8 @@ check_changed(FuzzInput *input, const char *text)
 }
 
 /*
- * The fuzzer sees what is compared, and so learns texts that were written.  Any
- * that is accepted must be one of them.
+ * The fuzzer sees the operands of comparisons, and thus learns texts that were
+ * written.  Any accepted text must be one of them.
  */
 static void
 check_any(const char *given, size_t length)

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_verify.c
- *	  The input chooses a key and an algorithm and says what to change in a
- *	  message and in its valid signature; or it is the signature.
+ *	  The input chooses a key, an algorithm, and changes to a message and its
+ *	  valid signature; or it is the signature.
  *
  * A signature is accepted if and only if nothing was changed, and the one-shot
  * functions of OpenSSL accept it too.
@@ -22,7 +22,7 @@
 static const uint8_t message[] =
 	"eyJhbGciOiJ4In0.eyJzdWIiOiIwMDAwMDAwMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDAifQ";
 
-/* One key for each algorithm, with a valid signature, both made once. */
+/* One key for each algorithm, with a valid signature, both created once. */
 static struct
 {
 	JoseKey    *key;
@@ -43,7 +43,7 @@ digest_of(JoseAlg alg)
 	return alg == JOSE_ALG_EDDSA ? NULL : digests[jose_alg_info(alg)->hash];
 }
 
-/* The bytes of a member of the key's public JWK. */
+/* Return the bytes of a member of the key's public JWK. */
 static size_t
 public_member(const JoseKey *key, const char *name, uint8_t *bytes, size_t size)
 {
@@ -62,7 +62,7 @@ public_member(const JoseKey *key, const char *name, uint8_t *bytes, size_t size)
 	return size;
 }
 
-/* The same public key, made by OpenSSL of the numbers in the JWK. */
+/* Create the same public key with OpenSSL from the numbers in the JWK. */
 static EVP_PKEY *
 reference_key(const JoseKey *key, JoseAlg alg)
 {
@@ -138,7 +138,7 @@ prepare(void)
 	}
 }
 
-/* R || S as the DER that OpenSSL takes; 0 if there is none. */
+/* Convert R || S to the DER form that OpenSSL requires.  Returns 0 if there is none. */
 static size_t
 der_of(const uint8_t *signature, size_t length, size_t width, uint8_t *der)
 {
@@ -214,15 +214,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	length = cases[alg].length;
 	memcpy(text, message, sizeof(text));
 	memcpy(signature, cases[alg].signature, length);
-	if (how & 1)				/* a key is asked for another algorithm */
+	if (how & 1)				/* use another algorithm with the key */
 		claimed = (JoseAlg) (how % (JOSE_ALG_END + 1));
 	if (how & 2)				/* another length */
 		length = fuzz_short(&input) % sizeof(signature);
 	if (length > cases[alg].length)
 		memset(signature + cases[alg].length, 0, length - cases[alg].length);
-	if (how & 4)				/* a signature of the fuzzer's own */
+	if (how & 4)				/* a signature from the fuzzer's input */
 		fuzz_bytes(&input, signature, length);
-	while (input.length >= 3)	/* bits changed, here or there */
+	while (input.length >= 3)	/* change bits of the message or the signature */
 	{
 		uint16_t	position = fuzz_short(&input);
 		uint8_t		bits = fuzz_byte(&input);

@@ -1,18 +1,18 @@
 # shellcheck shell=bash
 #
-# script/instrument.sh: servers that watch the code while it is tested.  Sourced
+# script/instrument.sh: servers that check the code while it is tested.  Sourced
 # by script/test, after script/lib.sh.
 #
-#   instrument_build            the arguments for build()
-#   instrument_server           makes the private copy's servers watch
-#   instrument_reports          what was found, printed; the number of reports
-#                               is in REPORTS
+#   instrument_build            prints the arguments for build()
+#   instrument_server           replaces the servers of the private copy
+#   instrument_reports          prints the reports, and sets REPORTS to their
+#                               number
 #
-# INSTRUMENT says how: "assertions" (those in our code and in what it takes from
-# PostgreSQL's headers), "sanitizers" (AddressSanitizer and UndefinedBehaviour-
-# Sanitizer of gcc), "valgrind" (a PostgreSQL that was configured with
-# CPPFLAGS=-DUSE_VALGRIND tells more; VALGRIND_SUPPRESSIONS is its file
-# src/tools/valgrind.supp), "coverage" (gcov), or nothing.
+# INSTRUMENT is the kind: "assertions" (those of our code and of PostgreSQL's
+# headers), "sanitizers" (AddressSanitizer and UndefinedBehaviorSanitizer of
+# gcc), "valgrind" (a PostgreSQL configured with CPPFLAGS=-DUSE_VALGRIND reports
+# more; VALGRIND_SUPPRESSIONS is its file src/tools/valgrind.supp), "coverage"
+# (gcov), or empty.
 
 instrument_build() {
 	case $INSTRUMENT in
@@ -24,14 +24,15 @@ instrument_build() {
 	esac
 }
 
-# What a script that takes the server's place does.
+# Print the commands of the script that replaces the server.
 instrument_exec() {
 	case $INSTRUMENT in
 		sanitizers)
 			# Tests preload a library that sets the clock.
 			printf 'export LD_PRELOAD=%q${LD_PRELOAD:+:$LD_PRELOAD} ASAN_OPTIONS=%q UBSAN_OPTIONS=%q\n' "$(gcc -print-file-name=libasan.so)" \
 				"detect_leaks=0:quarantine_size_mb=8:log_path=$WORK/reports/asan" "print_stacktrace=1:log_path=$WORK/reports/ubsan"
-			# "pg_ctl restart" starts the server as it was called.
+			# "pg_ctl restart" starts the server by the name that it was called
+			# with.
 			printf '%s\n' 'exec -a "$0" "$0.real" "$@"'
 			;;
 		valgrind)
@@ -51,7 +52,7 @@ instrument_server() {
 	write_file "$PGBIN/postgres" '#!/bin/bash' "$(instrument_exec)"
 	as_user chmod 755 "$PGBIN/postgres"
 	as_user timeout 60 "$PGBIN/postgres" -V >/dev/null ||
-		die "$("$PG_CONFIG" --version) does not run like this (Debian's does not with $INSTRUMENT): name one of your own with PG_CONFIG"
+		die "$("$PG_CONFIG" --version) does not run with $INSTRUMENT (Debian's never does): set PG_CONFIG to another one"
 }
 
 instrument_reports() {
@@ -65,8 +66,8 @@ instrument_reports() {
 	done < <(find "$WORK/reports" -type f -size +0 | sort)
 }
 
-# Branches within the macros of PostgreSQL are its own: ereport() alone has two
-# that cannot be taken.
+# Exclude branches inside PostgreSQL's macros: ereport() alone has two that are
+# never taken.
 instrument_coverage() {
 	local info=$WORK/reports/coverage.info
 	local lcov=(lcov --quiet --rc lcov_branch_coverage=1
@@ -85,7 +86,7 @@ instrument_coverage() {
 	coverage_table "$info"
 }
 
-# The lines that nothing has run, by the reasons of script/coverage.reasons.
+# List the lines that no test ran, by the reasons of script/coverage.reasons.
 coverage_lines_left() {
 	awk -F '[:,]' '$1 == "SF" { file = $2 } $1 == "DA" && $3 == 0 { print file ":" $2 }' "$1" | sort -u |
 		while IFS=: read -r file line; do

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2034 # much of what is set here is for those who source it
+# shellcheck disable=SC2034 # scripts that source this file use many of these variables
 #
-# script/lib.sh: a private PostgreSQL with this checkout's anon_auth in it.
+# script/lib.sh: a private copy of PostgreSQL with this checkout's anon_auth.
 #
 # Source it from a bash script that runs under `set -euo pipefail`:
 #
@@ -9,27 +9,27 @@
 #                         private copy of PostgreSQL; call it first, once
 #   build [MAKE ARGS...]  compiles a snapshot of the checkout and installs it
 #                         into that copy
-#   as_user COMMAND...    runs a command in $WORK as the user who runs servers
+#   as_user COMMAND...    runs a command in $WORK as the user that runs servers
 #   server_start NAME [CONF LINES...], server_restart NAME, server_stop NAME
-#                         an empty cluster that is gone when the script ends
+#                         an empty cluster, removed when the script ends
 #   server_psql NAME [PSQL ARGS...]
 #
 # Afterwards these are set:
 #
 #   ROOT      the checkout
-#   WORK      what is kept between runs, build/pgMAJOR in the checkout:
+#   WORK      files kept between runs, build/pgMAJOR in the checkout:
 #             pg/ (the private copy of PostgreSQL), src/ (the snapshot, built),
-#             tests/ (what script/test leaves)
+#             tests/ (the results of script/test)
 #   PGBIN     the programs of the private copy
 #   PGXS_SRC  the test programs that come with PostgreSQL (pg_regress and so on)
-#   SCRATCH   short-lived and with a short path, for sockets; removed at exit
+#   SCRATCH   temporary, with a short path for sockets; removed at exit
 #
 # Nothing is written outside WORK and SCRATCH, and no TCP port is opened, so
 # checkouts do not disturb each other.  Two scripts in one checkout wait for
 # each other.
 #
 # PostgreSQL refuses to run as root.  Root's servers and tests therefore run as
-# $TEST_USER (default: nobody), who only ever gets copies to work on.
+# $TEST_USER (default: nobody), which only gets copies of the files.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 TEST_USER=${TEST_USER:-nobody}
@@ -42,8 +42,8 @@ die() {
 	exit 1
 }
 
-# print_counts PASSED FAILED SKIPPED: the line that each script with tests ends
-# with.
+# print_counts PASSED FAILED SKIPPED: print the last line of each script that
+# runs tests.
 print_counts() {
 	local line="$1 passed, $2 failed"
 	if (($3 > 0)); then
@@ -52,8 +52,8 @@ print_counts() {
 	say "$line"
 }
 
-# sum_counts FILE...: the sum of the lines that the files end with, as
-# "PASSED FAILED SKIPPED".  A file that does not end so is one failure.
+# sum_counts FILE...: print the sum of the files' last lines as "PASSED FAILED
+# SKIPPED".  A file with another last line counts as one failure.
 sum_counts() {
 	local file
 	for file in "$@"; do
@@ -62,20 +62,21 @@ sum_counts() {
 }
 
 # ---------------------------------------------------------------------------
-# Which PostgreSQL
+# Choice of PostgreSQL
 # ---------------------------------------------------------------------------
 
 has_server_headers() {
 	command -v "$1" >/dev/null && [[ -f $("$1" --includedir-server)/postgres.h ]]
 }
 
-# Sets PG_MAJOR and PG_CONFIG, and PG_PACKAGED where Debian's packages are to
-# be used.  In this order: what the caller says, what is installed, Debian's own.
+# Set PG_MAJOR and PG_CONFIG, and PG_PACKAGED if Debian's packages are to be
+# used.  In this order: the caller's choice, the installed version, Debian's own.
 find_postgresql() {
 	PG_PACKAGED=
 	if [[ -z ${PG_CONFIG:-} && -z ${PG_MAJOR:-} ]] && has_server_headers pg_config; then
 		PG_CONFIG=$(pg_config --bindir)/pg_config
-		# Packages can complete this one: it may lack, say, its client programs.
+		# Debian's packages can complete this installation: it may lack client
+		# programs, for example.
 		if [[ $PG_CONFIG =~ ^/usr/lib/postgresql/([0-9]+)/bin/ ]]; then
 			PG_PACKAGED=1
 		fi
@@ -89,7 +90,7 @@ find_postgresql() {
 	fi
 }
 
-# Which of Debian's suites has a major.
+# Return the Debian suite that has a major.
 debian_suite() {
 	case $1 in
 		15) echo bookworm ;;
@@ -99,7 +100,7 @@ debian_suite() {
 	esac
 }
 
-# The mirror that this machine uses already.
+# Return the mirror that this machine already uses.
 debian_mirror() {
 	{
 		sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources
@@ -111,7 +112,7 @@ debian_mirror() {
 # Users, directories
 # ---------------------------------------------------------------------------
 
-# The lock's descriptor is closed: a server must not inherit it.
+# The lock's descriptor is closed, so that servers do not inherit it.
 as_user() (
 	cd "$WORK" || exit
 	exec 9>&-
@@ -122,20 +123,22 @@ as_user() (
 	exec "$@"
 )
 
-# write_file PATH LINES...: as the test user, who owns WORK and SCRATCH.
+# write_file PATH LINES...: write a file as the test user, who owns WORK and
+# SCRATCH.
 write_file() {
 	local path=$1
 	shift
 	printf '%s\n' "$@" | as_user tee "$path" >/dev/null
 }
 
-# Makes a directory that the test user can use, or fails.
+# Make a directory that the test user can use, or return 1.
 give_directory() {
 	mkdir -p "$1" 2>/dev/null || return 1
 	if ((EUID == 0)) && [[ $(stat -c %U "$1") != "$TEST_USER" ]]; then
 		chown -hR "$TEST_USER:" "$1"
 	fi
-	# By its full path: the directories above it must let the user through, too.
+	# Check the full path: the user must be able to enter the directories above
+	# it, too.
 	WORK=/ as_user test -w "$1" && return
 	rmdir "$1" 2>/dev/null || true
 	return 1
@@ -143,7 +146,7 @@ give_directory() {
 
 make_scratch() {
 	local parent
-	# A socket's path has at most 107 bytes, and the tests add up to 40.
+	# A socket's path has at most 107 bytes, of which the tests need up to 40.
 	for parent in "${TMPDIR:-/tmp}" /tmp; do
 		((${#parent} <= 40)) || continue
 		SCRATCH=$(mktemp -d "$parent/anon_auth.XXXXXX") || continue
@@ -152,9 +155,9 @@ make_scratch() {
 	die "found no temporary directory that user $(id -un) can hand to $TEST_USER"
 }
 
-# In the checkout, so that builds are incremental, except where the test user
-# cannot go there (/root), where it is read-only, or where make would stumble
-# over its name.
+# WORK is in the checkout, so that builds are incremental.  Exceptions: the test
+# user cannot enter the checkout (/root), it is read-only, or its name would
+# break make.
 make_work() {
 	WORK=$ROOT/build/pg$PG_MAJOR${INSTRUMENT:+-$INSTRUMENT}
 	if [[ $WORK =~ [^[:alnum:]_./+@-] ]] || ! give_directory "$WORK"; then
@@ -172,8 +175,8 @@ take_lock() {
 	LOCKED=1
 }
 
-# Stops the servers in a directory.  Those of a killed run, too: nobody else
-# uses these directories, as we hold the lock.
+# Stop the servers in a directory, including those of a killed run.  No other
+# script uses these directories while we hold the lock.
 stop_servers() {
 	local pidfile
 	while IFS= read -r pidfile; do
@@ -193,8 +196,8 @@ clean_up() {
 # The private copy of PostgreSQL
 # ---------------------------------------------------------------------------
 
-# PostgreSQL's programs find their files relative to themselves, as long as the
-# directories keep their places to each other.  So a copy works anywhere.
+# PostgreSQL's programs find their files relative to themselves.  A copy works
+# anywhere if the directories keep their relative positions.
 copy_postgresql() {
 	local bin lib share include identity
 	bin=$("$PG_CONFIG" --bindir)
@@ -216,7 +219,8 @@ copy_postgresql() {
 	rm -rf "$WORK"/{pg.identity,pg,src,tests}
 	as_user mkdir -p "pg${include%/*}"
 	as_user ln -s "$include" "pg$include"
-	# An anon_auth that is installed in the system must not pass for ours.
+	# Remove an anon_auth that is installed in the system, so that the tests do
+	# not use it.
 	tar -C / -cf - --exclude='anon_auth*' "${bin#/}" "${lib#/}" "${share#/}" |
 		as_user tar -C pg -xf -
 	write_file pg.identity "$identity"
@@ -227,14 +231,15 @@ prepare() {
 	find_postgresql
 	"$PG_CONFIG" --version >/dev/null || die "cannot run $PG_CONFIG"
 
-	# The caller's PGHOST, PGOPTIONS, MAKEFLAGS, LC_ALL... are not for our servers.
+	# The caller's PGHOST, PGOPTIONS, MAKEFLAGS, LC_ALL and so on must not
+	# affect our servers.
 	for variable in ${!PG@} ${!LC_@} MAKEFLAGS MAKELEVEL LANGUAGE; do
 		case $variable in
 			PG_CONFIG | PG_MAJOR | PG_PACKAGED | PG_TEST_*) ;;
 			*) unset "$variable" ;;
 		esac
 	done
-	export LANG=C.UTF-8 # clusters are UTF-8 when nobody says otherwise
+	export LANG=C.UTF-8 # the default encoding of clusters is UTF-8
 	umask 022
 
 	make_scratch
@@ -252,7 +257,7 @@ prepare() {
 # Building
 # ---------------------------------------------------------------------------
 
-# Lists the files of a source directory, without what a build makes in it.
+# List the files of a source directory, except those that a build creates.
 list_sources() {
 	(
 		cd "$1" || exit
@@ -264,8 +269,8 @@ list_sources() {
 	) | LC_ALL=C sort
 }
 
-# Brings $WORK/src to the state of the checkout.  File times are kept: make
-# then compiles what has changed.
+# Update $WORK/src to the state of the checkout.  File times are kept, so make
+# compiles only changed files.
 take_snapshot() {
 	as_user mkdir -p src
 	list_sources "$ROOT" >"$SCRATCH/sources"
@@ -274,9 +279,9 @@ take_snapshot() {
 	tar -C "$ROOT" -cf - --no-recursion -T "$SCRATCH/sources" | as_user tar -C src -xf -
 }
 
-# make in the snapshot, with the private PostgreSQL.  Without bitcode, which takes as
-# long to make as the library, and serves only the JIT compilation of queries that
-# inline its functions.
+# Run make in the snapshot, with the private PostgreSQL. Omit bitcode: it takes
+# as long to compile as the library, and only serves the JIT compilation of
+# queries that inline functions of the library.
 make_in_snapshot() {
 	as_user make -C src --no-print-directory PG_CONFIG="$PGBIN/pg_config" with_llvm=no "$@"
 }
@@ -284,7 +289,7 @@ make_in_snapshot() {
 build_quietly() {
 	local flags
 	take_snapshot || return 1
-	# make does not see that its arguments or its Makefile have changed.
+	# make does not notice changes of its arguments or of the Makefile.
 	flags="$(cksum <"$ROOT/Makefile") $*"
 	if [[ $(cat "$WORK/src.flags" 2>/dev/null) != "$flags" ]]; then
 		make_in_snapshot clean || return 1
@@ -294,7 +299,7 @@ build_quietly() {
 	make_in_snapshot "$@" install
 }
 
-# Builds and installs.  On failure shows why and returns 1.
+# Build and install.  Prints the output and returns 1 on failure.
 build() {
 	say "Building with $("$PG_CONFIG" --version)"
 	if ! build_quietly "$@" >"$SCRATCH/build.log" 2>&1; then
@@ -307,9 +312,9 @@ build() {
 # Servers
 # ---------------------------------------------------------------------------
 
-# Starts an empty UTF-8 cluster with the superuser "postgres".  It listens on
-# the socket in $SCRATCH/NAME.socket only, unless the lines for postgresql.conf
-# say otherwise.
+# Start an empty UTF-8 cluster with the superuser "postgres".  It listens only on
+# the socket in $SCRATCH/NAME.socket, unless the lines for postgresql.conf
+# change that.
 server_start() {
 	local name=$1 data=$SCRATCH/$1.data log=$SCRATCH/$1.log
 	shift

@@ -50,7 +50,7 @@ GRANT EXECUTE ON FUNCTION anon_auth_http.page(jsonb) TO regress_doctor_visitor;
 SELECT * FROM app.findings;
 SELECT app.mend('function_privilege');
 
--- ---- what is attached to its objects ----
+-- ---- objects that are attached to its objects ----
 ALTER DOMAIN anon_auth_http."*/*" ADD CONSTRAINT more CHECK (VALUE <> 'x');
 CREATE FUNCTION anon_auth_http.challenge(text, text) RETURNS text LANGUAGE sql AS 'SELECT $1';
 SELECT * FROM app.findings;

@@ -27,7 +27,7 @@ sub output_of
 	return $output;
 }
 
-sub major_of { return output_of($_[0], '--version') =~ /(\d+)/ ? $1 : die "what is $_[0]?"; }
+sub major_of { return output_of($_[0], '--version') =~ /(\d+)/ ? $1 : die "$_[0] prints no version"; }
 
 cmp_ok(major_of($new_config), '>', major_of('pg_config'), 'PG_TEST_UPGRADE_TO is a later major version');
 

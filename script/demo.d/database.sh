@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 #
-# SQL of the demo.  It is shown as typed and then run by psql.  What stands in
-# it as :'name' is the entry "name" of the array "value"; it reaches psql by the
-# environment, so that no token is seen in a list of processes.
+# Runs the SQL of the demo: shows it as typed, and runs it with psql. :'name' in
+# the SQL is the entry "name" of the array "value".  It reaches psql through the
+# environment, so that no token is visible in the process list.
 #
 # shellcheck disable=SC2034  # the story reads the array "row"
 
@@ -40,8 +40,8 @@ show_value() {
 	fi
 }
 
-# query ROLE <SQL: what must succeed.  Each result is shown, one line a column;
-# the last one's columns are left in the array "row".
+# query ROLE <SQL: run SQL that must succeed.  Shows each result, one line for
+# each column, and leaves the columns of the last result in the array "row".
 query() {
 	local sql result name content
 	sql=$(cat)
@@ -55,7 +55,7 @@ query() {
 	done <<<"$result"
 }
 
-# query_nothing ROLE FACT <SQL: what must succeed with no row.
+# query_nothing ROLE FACT <SQL: run SQL that must succeed and return no row.
 query_nothing() {
 	local sql result
 	sql=$(cat)
@@ -65,7 +65,8 @@ query_nothing() {
 	expect "$2" '' "$result"
 }
 
-# query_refused ROLE SQLSTATE FACT <SQL: what must fail, and how.
+# query_refused ROLE SQLSTATE FACT <SQL: run SQL that must fail with this
+# SQLSTATE.
 query_refused() {
 	local sql result
 	sql=$(cat)

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 #
-# The device and the independent verifier: JSON Web Tokens with nothing but the
-# openssl command, jq and coreutils.  Nothing here asks the database.
+# The device and an independent verifier: JSON Web Tokens with only the openssl
+# command, jq and coreutils.  Nothing here asks the database.
 
 base64url_encode() {
 	basenc --base64url -w 0 | tr -d '='
@@ -24,13 +24,14 @@ bytes_to_hex() {
 	od -An -v -tx1 | tr -d ' \n'
 }
 
-# make_device_key FILE: a P-256 key pair; the private part stays in the file.
+# make_device_key FILE: create a P-256 key pair.  The private part stays in the
+# file.
 make_device_key() {
 	openssl ecparam -name prime256v1 -genkey -noout -out "$1"
 }
 
-# public_jwk FILE: the public part as a JSON Web Key.  The last 64 bytes of a
-# P-256 public key are its coordinates x and y.
+# public_jwk FILE: print the public part as a JSON Web Key.  The last 64 bytes of
+# a P-256 public key are its coordinates x and y.
 public_jwk() {
 	local point
 	point=$(openssl pkey -in "$1" -pubout -outform DER | tail -c 64 | bytes_to_hex)
@@ -39,8 +40,8 @@ public_jwk() {
 		'{kty: "EC", crv: "P-256", x: $x, y: $y}'
 }
 
-# der_to_raw: openssl writes a signature as an ASN.1 sequence of R and S, a
-# token has the 32 bytes of each.
+# der_to_raw: convert a signature. openssl writes an ASN.1 sequence of R and S;
+# a token has 32 bytes of each.
 der_to_raw() {
 	local number
 	openssl asn1parse -inform DER | sed -n 's/.*INTEGER *://p' | while read -r number; do
@@ -48,7 +49,7 @@ der_to_raw() {
 	done | hex_to_bytes
 }
 
-# raw_to_der FILE <bytes: the way back.
+# raw_to_der FILE <bytes: the reverse of der_to_raw.
 raw_to_der() {
 	local raw
 	raw=$(bytes_to_hex)
@@ -56,8 +57,8 @@ raw_to_der() {
 	openssl asn1parse -genconf "$1.conf" -noout -out "$1"
 }
 
-# sign_request KEY_FILE ACTION CHALLENGE [JWK]: the request that a device signs.
-# JWK: the public key, which a first request brings along.
+# sign_request KEY_FILE ACTION CHALLENGE [JWK]: print the request that a device
+# signs.  JWK is the public key, which only a first request contains.
 sign_request() {
 	local header payload now input kid
 	kid=$(public_jwk "$1" | jwk_thumbprint)
@@ -87,7 +88,8 @@ claim() {
 	jwt_part "$1" 2 | jq -r --arg name "$2" '.[$name]'
 }
 
-# show_token TOKEN CLAIM...: its header, the claims named, the names of the others.
+# show_token TOKEN CLAIM...: show the header, the named claims, and the names of
+# the other claims.
 show_token() {
 	local payload name
 	json_lines 'header' "$(jwt_part "$1" 1)"
@@ -100,8 +102,8 @@ show_token() {
 		- $ARGS.positional | unique | join(", ")' --args "$@" <<<"$payload")"
 }
 
-# jwk_to_pem FILE <JWK: a P-256 public key as openssl wants it.  What stands
-# before the point is the same for every such key (RFC 5480).
+# jwk_to_pem FILE <JWK: convert a P-256 public key for openssl.  The bytes before
+# the point are the same for every such key (RFC 5480).
 jwk_to_pem() {
 	local jwk prefix=3059301306072a8648ce3d020106082a8648ce3d03010703420004
 	jwk=$(cat)

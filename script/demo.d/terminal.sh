@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 #
-# How the demo looks: steps, shell commands, SQL as typed, short results.
-# Colour only on a terminal that has it; no line longer than the terminal.
+# The output of the demo: steps, shell commands, SQL as typed, short results.
+# Colour only on a terminal that supports it; no line longer than the terminal.
 
 terminal_setup() {
 	bold='' dim='' red='' green='' cyan='' plain=''
@@ -31,7 +31,7 @@ shell_line() {
 	printf '    %s$ %s%s\n' "$cyan" "$1" "$plain"
 }
 
-# sql_lines DATABASE ROLE_SIGN SQL: as one would type it into psql.
+# sql_lines DATABASE ROLE_SIGN SQL: show SQL as typed into psql.
 sql_lines() {
 	local line state='='
 	while IFS= read -r line; do
@@ -50,7 +50,7 @@ wrapped_lines() {
 	done < <(fold -s -w $((width - 23)) <<<"$2")
 }
 
-# value_line NAME VALUE: one line; a token that is too long is cut.
+# value_line NAME VALUE: show a value on one line; a long token is cut.
 value_line() {
 	local room=$((width - 23)) value=$2
 	if ((${#value} <= room)); then
@@ -62,7 +62,7 @@ value_line() {
 	fi
 }
 
-# json_lines NAME JSON: what is long in it is cut.
+# json_lines NAME JSON: show JSON; long values are cut.
 json_lines() {
 	wrapped_lines "$1" "$(jq -c 'walk(if type == "string" and length > 40
 		then .[:12] + "[...]" else . end)' <<<"$2" | sed -e 's/,"/, "/g')"
@@ -75,7 +75,7 @@ error_lines() {
 	done < <(fold -s -w $((width - 6)) <<<"$1")
 }
 
-# ---- facts: each is checked, and ends the demo if it does not hold ----
+# ---- facts: each is checked, and the demo ends if one is wrong ----
 
 good() {
 	printf '    %sok%s  %s\n' "$green" "$plain" "$1"
