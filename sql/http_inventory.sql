@@ -19,8 +19,8 @@ WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'anon_auth_http
   AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 
--- superusers own no other object, anon_auth_owner owns everything, and other
--- roles only have USAGE on types
+-- anon_auth_owner owns all objects, no superuser owns one, and other roles only
+-- have USAGE on types
 SELECT object, of_superuser, owner::regrole FROM anon_auth.extension_objects('anon_auth_http') WHERE of_superuser OR owner <> 'anon_auth_owner'::regrole;
 SELECT split_part(object, ' ', 1) AS kind, count(*) > 0 AS some, string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END || ' ' || a.privilege_type, ', ') AS rights
 FROM anon_auth.extension_objects('anon_auth_http'), aclexplode(acl) a GROUP BY 1 ORDER BY 1;
