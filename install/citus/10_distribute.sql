@@ -107,7 +107,7 @@ $$;
 COMMENT ON FUNCTION anon_auth.workers_with_other_master_key() IS
 'Part of distribute() and doctor(): the workers that cannot open what the others have sealed, and why.';
 
--- What src/store/session_settings.c relies on, asked on a connection as Citus
+-- What src/citus/citus_statement.c relies on, asked on a connection as Citus
 -- makes it: the guard, and that a node reads strings as they are written to it.
 CREATE FUNCTION anon_auth.unguarded_nodes()
 	RETURNS TABLE (node text, detail text)

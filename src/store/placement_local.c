@@ -3,6 +3,8 @@
  * placement_local.c
  *	  The operations of placement.h where this database has all rows.
  *
+ * Longer ones are in the file of their subject, as functions that end in "_locally".
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

@@ -1,7 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * session_settings.c
- *	  What the parameters of a session could do to statements of ours.
+ *	  Parameters of the session that affect the extension's statements.
+ *
+ * A caller can set most parameters, and the extension's statements then run under
+ * them with the owner's rights.  Some of them show the text or the values of a
+ * statement to the client.  These get a safe value for as long as a statement runs.
+ * They are compared first, because a nest level of parameters costs time.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +18,7 @@
 #include "utils/guc_tables.h"
 #include "utils/plancache.h"
 
-/* With these, which anybody may set, the planner shows the values of ours to the client. */
+/* Any role may set these, and the server then sends trees with values to the client. */
 static const SessionSetting shown_plans[] = {
 	{"debug_print_parse", "off"},
 	{"debug_print_rewritten", "off"},
@@ -21,8 +26,9 @@ static const SessionSetting shown_plans[] = {
 };
 
 /*
- * auto_explain shows plans at the level LOG, or whatever its administrator has
- * chosen.  Custom plans have the values in them as constants.
+ * auto_explain shows plans, by default at level LOG.  A custom plan contains the values
+ * of parameters as constants.  So the client neither gets to force custom plans nor
+ * to see messages of that level.
  */
 static const SessionSetting generic_plans[] = {{"plan_cache_mode", "auto"}};
 static const SessionSetting no_log_messages[] = {{"client_min_messages", "notice"}};
@@ -67,7 +73,7 @@ session_settings_leave(int nest_level)
 		AtEOXact_GUC(false, nest_level);
 }
 
-/* Until 15 the list is all that a library can see. */
+/* PostgreSQL 15 exports only the list of all parameters. */
 static struct config_generic *
 find_parameter(const char *name)
 {
@@ -84,7 +90,10 @@ find_parameter(const char *name)
 #endif
 }
 
-/* A SET clause saves the value from before under GUC_SAVE; the oldest one counts. */
+/*
+ * A SET clause of a function saves the former value in an entry GUC_SAVE of the stack.
+ * The oldest entry has the value from before the outermost function.
+ */
 char *
 session_settings_outside(const char *name)
 {

@@ -1,10 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * session_settings.h
- *	  What the parameters of a session could do to statements of ours.
- *
- * Whoever calls us may set them, and our statements run with the owner's
- * rights.
+ *	  Parameters of the session that affect the extension's statements.
  *
  *-------------------------------------------------------------------------
  */
