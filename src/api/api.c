@@ -15,7 +15,6 @@
 #include "domain/client.h"
 #include "domain/identity.h"
 #include "miscadmin.h"
-#include "store/store.h"
 #include "tcop/utility.h"
 
 char *

@@ -18,7 +18,8 @@
 #include "base/span.h"
 #include "domain/claims.h"
 #include "fmgr.h"
-#include "store/store.h"
+#include "store/clients.h"
+#include "store/users.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 

@@ -16,7 +16,8 @@
 #include "domain/session.h"
 #include "json/json_write.h"
 #include "keyring/keyring.h"
-#include "store/store.h"
+#include "store/sessions.h"
+#include "store/users.h"
 
 /*
  * Functions return copies of the identity's parts: use_access_token() can replace

@@ -24,7 +24,8 @@
 #include "domain/promotion.h"
 #include "domain/session.h"
 #include "login_id/login_id.h"
-#include "store/store.h"
+#include "store/clients.h"
+#include "store/users.h"
 
 PG_FUNCTION_INFO_V1(anon_auth_create_challenge);
 Datum

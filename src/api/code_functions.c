@@ -14,7 +14,8 @@
 #include "domain/password_reset.h"
 #include "domain/verification.h"
 #include "login_id/login_id.h"
-#include "store/store.h"
+#include "store/outbox.h"
+#include "store/users.h"
 
 /* The type of a login ID that messages can be sent to; raises 22023. */
 static LoginIdType

@@ -26,7 +26,7 @@
 #include "json/json_read.h"
 #include "json/json_write.h"
 #include "keyring/master_key.h"
-#include "store/store.h"
+#include "store/authorization_codes.h"
 #include "token/token.h"
 
 /* The user's id, which tells the shard, and a secret. */

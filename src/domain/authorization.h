@@ -14,7 +14,8 @@
 #include "base/limits.h"
 #include "domain/claims.h"
 #include "domain/guest_proof.h"
-#include "store/store.h"
+#include "store/clients.h"
+#include "store/users.h"
 
 /*
  * Raise 22023 unless a PKCE code challenge is well-formed and its method is S256

@@ -11,7 +11,9 @@
 
 #include "postgres.h"
 
-#include "store/store.h"
+#include "store/clients.h"
+#include "store/sessions.h"
+#include "store/users.h"
 
 /* Names of claims that begin with this belong to the server. */
 #define USER_CLAIM_PREFIX	"https://authgear.com/claims/user/"

@@ -9,7 +9,6 @@
 
 #include "base/raise.h"
 #include "domain/client.h"
-#include "store/store.h"
 
 void
 client_get(const char *client_id, Client *client)

@@ -13,7 +13,7 @@
 
 #include "postgres.h"
 
-#include "store/store.h"
+#include "store/clients.h"
 
 /* Fill client from its client_id.  Raises AA001 if there is no such client. */
 extern void client_get(const char *client_id, Client *client);

@@ -24,7 +24,6 @@
 #include "domain/session.h"
 #include "keyring/master_key.h"
 #include "store/settings.h"
-#include "store/store.h"
 #include "token/token.h"
 
 static TimestampTz

@@ -11,8 +11,9 @@
 
 #include "postgres.h"
 
+#include "store/sessions.h"
 #include "store/settings.h"
-#include "store/store.h"
+#include "store/users.h"
 
 /* Read the settings of cookie sessions and of the cookies themselves. */
 extern void cookie_session_read_policy(BrowserPolicy *policy);

@@ -23,9 +23,11 @@
 #include "json/json_write.h"
 #include "keyring/jose_check.h"
 #include "keyring/public_key.h"
+#include "store/device_keys.h"
+#include "store/events.h"
 #include "store/settings.h"
-#include "store/store.h"
 #include "store/user_deletion.h"
+#include "store/users.h"
 
 bool
 guest_users_are_enabled(void)

@@ -16,8 +16,8 @@
 #include "postgres.h"
 
 #include "domain/claims.h"
+#include "store/clients.h"
 #include "store/settings.h"
-#include "store/store.h"
 
 /* Return settings.anonymous_users_enabled. */
 extern bool guest_users_are_enabled(void);

@@ -24,7 +24,7 @@
 #include "domain/request_jwt.h"
 #include "domain/session.h"
 #include "keyring/master_key.h"
-#include "store/store.h"
+#include "store/device_keys.h"
 #include "token/token.h"
 
 /* ---- promotion codes ---- */

@@ -11,7 +11,9 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "store/store.h"
+#include "store/clients.h"
+#include "store/sessions.h"
+#include "store/users.h"
 
 /*
  * The guest that a proof stood for, kept while the guest fills in a form.

@@ -24,7 +24,6 @@
 #include "json/json_read.h"
 #include "store/owner_scope.h"
 #include "store/settings.h"
-#include "store/store.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 

@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 #include "base/span.h"
-#include "store/store.h"
+#include "store/users.h"
 
 typedef struct Identity
 {

@@ -21,8 +21,9 @@
 #include "json/json_write.h"
 #include "login_id/login_id.h"
 #include "login_id/password_policy.h"
+#include "store/events.h"
+#include "store/login_ids.h"
 #include "store/settings.h"
-#include "store/store.h"
 
 static void
 record_failure(const Client *client, const pg_uuid_t *user_id, const char *reason,

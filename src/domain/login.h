@@ -15,8 +15,9 @@
 
 #include "domain/claims.h"
 #include "login_id/login_id.h"
+#include "store/clients.h"
 #include "store/settings.h"
-#include "store/store.h"
+#include "store/users.h"
 
 /*
  * Log in and fill response with the tokens of a new session.  Return false on

@@ -18,9 +18,11 @@
 #include "domain/user_admin.h"
 #include "json/json_write.h"
 #include "store/app_statement.h"
+#include "store/device_keys.h"
+#include "store/events.h"
 #include "store/foreign_keys.h"
+#include "store/sessions.h"
 #include "store/settings.h"
-#include "store/store.h"
 #include "store/user_deletion.h"
 #include "utils/json.h"
 

@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 #include "store/app_tables.h"
-#include "store/store.h"
+#include "store/users.h"
 
 /*
  * Move the guest's rows in the application's tables to a user that the caller

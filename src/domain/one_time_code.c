@@ -28,7 +28,6 @@
 #include "keyring/sealing.h"
 #include "login_id/login_id.h"
 #include "store/settings.h"
-#include "store/store.h"
 #include "token/token.h"
 
 #define RESET_CODE_LENGTH		10

@@ -10,7 +10,9 @@
 
 #include "postgres.h"
 
-#include "store/store.h"
+#include "store/login_ids.h"
+#include "store/one_time_codes.h"
+#include "store/outbox.h"
 
 /* A message to send: the outbox's row, and its code in the clear. */
 typedef struct CodeMessage

@@ -22,8 +22,8 @@
 #include "login_id/password_policy.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "store/passwords.h"
 #include "store/settings.h"
-#include "store/store.h"
 
 /* pg_advisory_lock() uses 1 and 2 in the last field of such a tag. */
 #define SLOT_LOCK_SPACE		0x6161

@@ -25,8 +25,8 @@
 #include "domain/password_attempt.h"
 #include "domain/rate_limit.h"
 #include "json/json_write.h"
+#include "store/events.h"
 #include "store/settings.h"
-#include "store/store.h"
 
 /* Return the name that attempts at a user, or at an unknown login ID, share. */
 static char *

@@ -11,8 +11,8 @@
 
 #include "postgres.h"
 
+#include "store/clients.h"
 #include "store/settings.h"
-#include "store/store.h"
 
 typedef struct PasswordAttempt
 {

@@ -28,8 +28,15 @@
 #include "login_id/login_id.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "store/authorization_codes.h"
+#include "store/events.h"
+#include "store/login_ids.h"
+#include "store/one_time_codes.h"
+#include "store/outbox.h"
+#include "store/passwords.h"
+#include "store/sessions.h"
 #include "store/settings.h"
-#include "store/store.h"
+#include "store/users.h"
 #include "token/token.h"
 
 /* pg_advisory_lock() uses 1 and 2 in the last field of such a tag. */

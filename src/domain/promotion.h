@@ -13,7 +13,9 @@
 
 #include "domain/guest_proof.h"
 #include "login_id/login_id.h"
-#include "store/store.h"
+#include "store/clients.h"
+#include "store/settings.h"
+#include "store/users.h"
 
 typedef struct PromotionRequest
 {

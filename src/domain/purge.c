@@ -21,11 +21,12 @@
 #include "json/json_write.h"
 #include "miscadmin.h"
 #include "store/app_rows.h"
+#include "store/events.h"
 #include "store/foreign_keys.h"
 #include "store/due_guests.h"
 #include "store/due_rows.h"
 #include "store/settings.h"
-#include "store/store.h"
+#include "store/signing_keys.h"
 #include "store/user_deletion.h"
 #include "utils/fmgrprotos.h"
 

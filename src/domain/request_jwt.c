@@ -26,7 +26,6 @@
 #include "json/json_read.h"
 #include "keyring/public_key.h"
 #include "miscadmin.h"
-#include "store/store.h"
 
 #define REQUEST_TYP			"vnd.authgear.anonymous-request"
 

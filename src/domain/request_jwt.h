@@ -13,7 +13,7 @@
 
 #include "jose/jwa.h"
 #include "jose/jws.h"
-#include "store/store.h"
+#include "store/device_keys.h"
 #include "token/token.h"
 
 /* The "action" that the request must have. */

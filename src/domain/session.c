@@ -29,7 +29,7 @@
 #include "domain/session.h"
 #include "json/json_read.h"
 #include "keyring/master_key.h"
-#include "store/store.h"
+#include "store/events.h"
 #include "token/token.h"
 
 /* Of two concurrent refreshes the later one to read the clock may rotate first. */

@@ -11,7 +11,9 @@
 #include "postgres.h"
 
 #include "domain/claims.h"
-#include "store/store.h"
+#include "store/clients.h"
+#include "store/sessions.h"
+#include "store/users.h"
 #include "token/token.h"
 
 /* ---- beginning ---- */

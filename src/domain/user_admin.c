@@ -12,8 +12,11 @@
 #include "domain/password_attempt.h"
 #include "domain/user_admin.h"
 #include "json/json_write.h"
+#include "store/authorization_codes.h"
+#include "store/device_keys.h"
+#include "store/events.h"
 #include "store/foreign_keys.h"
-#include "store/store.h"
+#include "store/sessions.h"
 #include "store/user_deletion.h"
 
 pg_noreturn static void

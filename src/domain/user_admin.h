@@ -13,7 +13,7 @@
 
 #include "postgres.h"
 
-#include "store/store.h"
+#include "store/users.h"
 
 extern void user_admin_get(const pg_uuid_t *id, User *user);
 

@@ -14,7 +14,9 @@
 #include "json/json_write.h"
 #include "lib/stringinfo.h"
 #include "login_id/login_id.h"
-#include "store/store.h"
+#include "store/events.h"
+#include "store/login_ids.h"
+#include "store/one_time_codes.h"
 
 static void
 fill_key(OneTimeCodeKey *key, const User *user, LoginIdType type)

@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 #include "login_id/login_id.h"
-#include "store/store.h"
+#include "store/users.h"
 
 /*
  * Have a code sent to the user's login ID of this type, and set *expires_at.

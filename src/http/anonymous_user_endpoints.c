@@ -24,7 +24,9 @@
 #include "http/http_response.h"
 #include "json/json_read.h"
 #include "json/json_write.h"
-#include "store/store.h"
+#include "store/clients.h"
+#include "store/sessions.h"
+#include "store/users.h"
 #include "utils/datetime.h"
 #include "utils/json.h"
 

@@ -27,7 +27,7 @@
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "jose/base64url.h"
-#include "store/store.h"
+#include "store/clients.h"
 
 #define LOGIN_HINT			"https://authgear.com/login_hint?"
 /* Bytes of the secret that binds a request to a browser. */

@@ -22,7 +22,8 @@
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json_write.h"
-#include "store/store.h"
+#include "store/sessions.h"
+#include "store/users.h"
 
 static void
 write_logged_out(const HttpRequest *request, const char *redirect_uri, const char *state,

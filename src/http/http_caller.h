@@ -11,7 +11,8 @@
 #include "postgres.h"
 
 #include "http/http_request.h"
-#include "store/store.h"
+#include "store/sessions.h"
+#include "store/users.h"
 
 typedef enum HttpCaller
 {

@@ -21,7 +21,7 @@
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json_write.h"
-#include "store/store.h"
+#include "store/sessions.h"
 
 bool
 http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *response)

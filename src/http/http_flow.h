@@ -13,6 +13,8 @@
 #include "base/limits.h"
 #include "domain/authorization.h"
 #include "http/http_page.h"
+#include "store/clients.h"
+#include "store/users.h"
 
 typedef struct HttpFlow
 {

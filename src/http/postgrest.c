@@ -23,7 +23,8 @@
 #include "http/http_endpoint.h"
 #include "http/http_request.h"
 #include "json/json_read.h"
-#include "store/store.h"
+#include "store/sessions.h"
+#include "store/users.h"
 #include "utils/guc.h"
 
 /* PostgREST answers an error PTxyz with the HTTP status xyz. */

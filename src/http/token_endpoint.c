@@ -25,7 +25,7 @@
 #include "jose/jose_status.h"
 #include "json/json_parse.h"
 #include "json/json_write.h"
-#include "store/store.h"
+#include "store/clients.h"
 #include "utils/fmgrprotos.h"
 
 #define GRANT_ANONYMOUS_REQUEST	"urn:authgear:params:oauth:grant-type:anonymous-request"

@@ -19,7 +19,8 @@
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json_write.h"
-#include "store/store.h"
+#include "store/sessions.h"
+#include "store/users.h"
 
 static void
 write_invalid_session(HttpResponse *response)

@@ -34,7 +34,6 @@
 #include "postgres.h"
 
 #include "store/param.h"
-#include "store/positional_statement.h"
 #include "store/record.h"
 
 struct PreparedStatement;
