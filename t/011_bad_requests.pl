@@ -35,7 +35,7 @@ call($node, 'create_client', client_id => $_, application_type => $_)
 
 my $json = JSON::PP->new->canonical->utf8;
 my $wrong_signature = qr/^The signature does not match the device key\.$/;
-my $no_time = qr/^Its "exp" is not a time as a number of seconds since 1970\.$/;
+my $no_time = qr/^The "exp" is not a number of seconds since 1970\.$/;
 my $wrong_size = qr/^An ES256 signature has 64 bytes: R and S, one after the other, not in DER\.$/;
 
 # Secrets in the arguments of refused calls. The test of the server log searches
@@ -172,8 +172,8 @@ sub payload_json
 
 {
 	my ($header, $payload, $signature) = split /\./, request();
-	my $parts = qr/^It is not a compact JWS: the token does not have three dot-separated parts\.$/;
-	my $base64url = qr/^It is not a compact JWS: the text is not valid unpadded base64url\.$/;
+	my $parts = qr/^The request is not a compact JWS: the token does not have three dot-separated parts\.$/;
+	my $base64url = qr/^The request is not a compact JWS: the text is not valid unpadded base64url\.$/;
 
 	bad_jwt('an empty JWT is refused', '', $parts);
 	bad_jwt('a JWT of one part is refused', $header, $parts);
@@ -199,7 +199,7 @@ sub payload_json
 # covers the non-canonical text, so only the encoding is wrong.
 {
 	my ($header, $payload) = map { encode_base64url($_) } header_json(), payload_json();
-	my $text = qr/^It is not a compact JWS: the text is not valid unpadded base64url\.$/;
+	my $text = qr/^The request is not a compact JWS: the text is not valid unpadded base64url\.$/;
 
 	my $sloppy = sub {
 		my ($json_text) = @_;
@@ -346,7 +346,7 @@ sub request_of_length
 # ---------------------------------------------------------------------------
 
 for my $case (
-	[ 'that expired ten minutes ago', { exp => time() - 600 }, qr/^It has expired \(exp\)\.$/ ],
+	[ 'that expired ten minutes ago', { exp => time() - 600 }, qr/^The request has expired \(exp\)\.$/ ],
 	[ 'that expired in 1970', { exp => 0 }, qr/exp/ ],
 	[ 'with a negative exp', { exp => -1 }, qr/exp/ ],
 	[ 'with an exp of text', { exp => 'tomorrow' }, $no_time ],
@@ -355,10 +355,10 @@ for my $case (
 	[ 'with an exp of true', { exp => JSON::PP::true }, qr/exp/ ],
 	[ 'with an exp of an array', { exp => [ time() + 60 ] }, $no_time ],
 	[ 'with times in milliseconds', { exp => (time() + 60) . '000' + 0 }, $no_time ],
-	[ 'issued in ten minutes', { iat => time() + 600 }, qr/^It was issued in the future \(iat\)\.$/ ],
+	[ 'issued in ten minutes', { iat => time() + 600 }, qr/^The request was issued in the future \(iat\)\.$/ ],
 	[ 'with an iat of text', { iat => 'now' }, qr/iat/ ],
 	[ 'with an iat of null', { iat => json_null() }, qr/iat/ ],
-	[ 'valid in ten minutes only', { nbf => time() + 600 }, qr/^It is not valid yet \(nbf\)\.$/ ],
+	[ 'valid in ten minutes only', { nbf => time() + 600 }, qr/^The request is not valid yet \(nbf\)\.$/ ],
 	[ 'with an nbf of text', { nbf => 'now' }, qr/nbf/ ])
 {
 	my ($what, $payload, $detail) = @$case;
@@ -381,11 +381,11 @@ for my $number ('1e308', '1e99', '-1e99')
 	my $challenge = challenge($node);
 
 	bad_jwt('a request without challenge is refused',
-		$device->request(payload => { challenge => undef }), qr/^It has no "challenge"\.$/);
+		$device->request(payload => { challenge => undef }), qr/^The payload has no "challenge"\.$/);
 	bad_jwt('a challenge that is null is refused',
-		$device->request(payload => { challenge => json_null() }), qr/^It has no "challenge"\.$/);
+		$device->request(payload => { challenge => json_null() }), qr/^The payload has no "challenge"\.$/);
 	bad_jwt('a challenge that is a number is refused',
-		$device->request(payload => { challenge => 1 }), qr/^It has no "challenge"\.$/);
+		$device->request(payload => { challenge => 1 }), qr/^The payload has no "challenge"\.$/);
 	bad_challenge('an empty challenge is refused', $device->request(challenge => ''), $not_ours);
 	bad_challenge('random text as challenge is refused',
 		$device->request(challenge => 'garbage'), $not_ours);
@@ -490,12 +490,12 @@ for my $number ('1e308', '1e99', '-1e99')
 		'AA004', 'unknown device key', qr/"kid".*"jwk"/);
 	bad_jwt('a request without any kid is refused',
 		$stranger->request(challenge => challenge($node), header => { kid => undef }),
-		qr/^It names no key \(kid\)\.$/);
+		qr/^The request has no key ID \(kid\)\.$/);
 	bad_jwt('a jwk without kid does not replace the kid of the header',
 		$stranger->request(
 			challenge => challenge($node),
 			header => { kid => undef, jwk => $stranger->jwk(kid => undef) }),
-		qr/^It names no key \(kid\)\.$/);
+		qr/^The request has no key ID \(kid\)\.$/);
 	bad_jwt('a kid that is a number is refused',
 		$stranger->request(challenge => challenge($node), header => { kid => 12345678 }),
 		qr/^The "kid" is not a string\.$/);
@@ -660,9 +660,9 @@ sub der_signature
 			$asymmetric);
 	}
 	bad_jwt('a request without alg is refused',
-		request(header => { alg => undef }), qr/^It names no algorithm \(alg\)\.$/);
+		request(header => { alg => undef }), qr/^The header has no algorithm \(alg\)\.$/);
 	bad_jwt('an alg that is not a string is refused',
-		request(header => { alg => ['ES256'] }), qr/^It names no algorithm \(alg\)\.$/);
+		request(header => { alg => ['ES256'] }), qr/^The header has no algorithm \(alg\)\.$/);
 	bad_jwt('an unsigned request with alg none is refused',
 		encode_base64url($json->encode($as->($device, 'none'))) . '.' . encode_base64url(payload_json()) . '.',
 		qr/three dot-separated parts/);
@@ -1301,7 +1301,7 @@ sub all_refused
 			$forger->sign($members, $claims), qr/its signature does not match/ ],
 		  [ 'a token signed with the key in its own header',
 			$forger->sign({ %$members, kid => $forger->kid, jwk => $forger->jwk }, $claims),
-			qr/its key is not one of ours/ ],
+			qr/no signing key has its key ID/ ],
 		  [ 'alg none', $forger->sign({ %$members, alg => 'none' }, $claims), qr/its algorithm/ ],
 		  [ 'HS256 with our public key',
 			hmac_jws({ %$members, alg => 'HS256' }, $claims, $json->encode($jwks->{keys}[0])),
@@ -1319,12 +1319,12 @@ sub all_refused
 			call($node, 'sign_jwt',
 				claims => $json->encode({ %$claims, iss => 'https://evil.example' }),
 				typ => 'at+jwt')->{sign_jwt},
-			qr/its issuer is another one/ ],
+			qr/its issuer \(iss\) is not that of the settings/ ],
 		  [ 'a token for another audience',
 			call($node, 'sign_jwt',
 				claims => $json->encode({ %$claims, aud => 'https://evil.example' }),
 				typ => 'at+jwt')->{sign_jwt},
-			qr/its audience is another one/ ];
+			qr/its audience \(aud\) is not the expected one/ ];
 	}
 
 	is(call($node, 'userinfo', access_token => $token)->{userinfo}{sub},
@@ -1452,7 +1452,7 @@ SKIP:
 	is(call($node, 'userinfo', access_token => $session->{access_token})->{userinfo}{sub},
 		$session->{sub}, 'an access token is still accepted after 5 minutes');
 	$clock->set_ahead(361);
-	bad_jwt('a request expires 5 minutes after its exp', $with_times, qr/^It has expired \(exp\)\.$/);
+	bad_jwt('a request expires 5 minutes after its exp', $with_times, qr/^The request has expired \(exp\)\.$/);
 	$clock->set_ahead(1801);
 	refused('an access token expires after 30 minutes', 'userinfo',
 		{ access_token => $session->{access_token} }, 'AA014', 'invalid token', qr/it has expired/);

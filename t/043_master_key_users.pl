@@ -223,7 +223,7 @@ is(in_database('one', 'BEGIN; SELECT count(*) FROM anon_auth.take_outbox_message
 in_database('one', retire($fifth));
 my ($ret, $stdout, $stderr) = $node->psql('one', 'SELECT count(*) FROM anon_auth.take_outbox_messages()');
 is($stdout, 0, 'a message whose key was retired is not delivered');
-like($stderr, qr/WARNING:  a message of the outbox was dropped, because its code cannot be opened/, 'a WARNING reports the dropped message');
+like($stderr, qr/WARNING:  dropped a message of the outbox because its code cannot be opened/, 'a WARNING reports the dropped message');
 is(in_database('one', 'SELECT count(*) FROM anon_auth.outbox'), 0, 'the message whose key was retired is deleted from the outbox');
 
 # ---------------------------------------------------------------------------

@@ -62,9 +62,9 @@ is(scalar @answers, $count, 'verify_jwt() accepts each token, or refuses it with
 # and the reason.
 my %stricter = (
 	'a member name appears twice' => 'RFC 7515, section 4; RFC 8725, section 2.4: jose takes the last',
-	'it names no key (kid)' => 'jose tries the one key of that algorithm',
-	'its "exp" is not a time' => 'jose takes any number',
-	'its "nbf" is not a time' => 'jose takes any number',
+	'it has no key ID (kid)' => 'jose tries the one key of that algorithm',
+	'its "exp" is not a number of seconds since 1970' => 'jose takes any number',
+	'its "nbf" is not a number of seconds since 1970' => 'jose takes any number',
 	'not valid unpadded base64url' => 'RFC 4648, section 3.5: jose ignores bits that must be zero',
 	'a byte order mark' => 'RFC 8259, section 8.1: jose ignores it, as parsers may');
 

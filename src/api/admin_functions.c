@@ -17,7 +17,6 @@
 #include "domain/purge.h"
 #include "domain/user_admin.h"
 #include "store/app_tables.h"
-#include "store/placement.h"
 
 PG_FUNCTION_INFO_V1(anon_auth_disable_user);
 Datum
@@ -190,5 +189,5 @@ PG_FUNCTION_INFO_V1(anon_auth_tables_are_local);
 Datum
 anon_auth_tables_are_local(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(placement_is_local());
+	PG_RETURN_BOOL(user_admin_rows_are_local());
 }

@@ -15,6 +15,8 @@
 #include "domain/client.h"
 #include "domain/identity.h"
 #include "miscadmin.h"
+#include "store/clients.h"
+#include "store/users.h"
 #include "tcop/utility.h"
 
 char *

@@ -1,7 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * authorization_code.c
- *	  Authorization codes with PKCE (RFC 6749, section 4.1; RFC 7636).
+ * authorization.c
+ *	  Authorization requests and authorization codes with PKCE (RFC 6749, section
+ *	  4.1; RFC 7636).
+ *
+ * A request is not stored while a user fills in a form: it travels in the page's
+ * address as JSON with a MAC.  No other browser can use it, because it holds a hash
+ * of a secret that this browser keeps in a cookie.
+ *
+ * A code holds the user's id and a secret; its row has a hash of both.  It is used
+ * up by deleting that row, so that of several exchanges one succeeds.  The user is
+ * locked before its code, in the lock order of the store.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,13 +36,20 @@
 #include "json/json_write.h"
 #include "keyring/master_key.h"
 #include "store/authorization_codes.h"
+#include "store/clients.h"
+#include "store/users.h"
 #include "token/token.h"
 
-/* The user's id, which tells the shard, and a secret. */
+/* ---- authorization codes ---- */
+
+/* A code is the base64url form of its user's id, by which its row is found, and a secret. */
 #define CODE_SECRET_LENGTH		32
 #define CODE_LENGTH				(UUID_LEN + CODE_SECRET_LENGTH)
+
+/* A code challenge is the base64url form of a SHA-256. */
 #define CODE_CHALLENGE_LENGTH	BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES)
 
+/* RFC 3986, section 2.3. */
 #define UNRESERVED \
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
@@ -57,7 +73,7 @@ authorization_check_pkce(const char *code_challenge, const char *code_challenge_
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid PKCE code challenge"),
-				 errdetail("It must be the base64url form of a SHA-256.")));
+				 errdetail("The code challenge must be the base64url form of a SHA-256.")));
 }
 
 char *
@@ -88,8 +104,9 @@ authorization_code_create(const Client *client, const User *user, const char *re
 	return text;
 }
 
+/* Return the user's id from a code.  Raises AA012 if the text is no code. */
 static pg_uuid_t
-code_user_id(const char *text)
+user_id_of_code(const char *text)
 {
 	uint8		bytes[CODE_LENGTH];
 	size_t		length = sizeof(bytes);
@@ -116,8 +133,8 @@ verifier_matches(const char *verifier, const char *code_challenge)
 }
 
 /*
- * The user is locked before its code, as everywhere.  That the code was there
- * says nothing until it has been taken away, by one of several exchanges.
+ * Finding the code is not enough: another exchange may find it at the same time.
+ * The one that deletes it, after the user is locked, is the one that counts.
  */
 void
 authorization_code_exchange(const Client *client, const char *text, const char *redirect_uri,
@@ -134,8 +151,8 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid PKCE code verifier"),
-				 errdetail("It must be 43 to 128 letters, digits or -._~.")));
-	user_id = code_user_id(text);
+				 errdetail("The code verifier must consist of 43 to 128 letters, digits and -._~ characters.")));
+	user_id = user_id_of_code(text);
 	crypto_hash_sha256(hash, (const uint8 *) text, strlen(text));
 	if (!authorization_codes_find(&user_id, hash, &code) || code.expires_at <= now ||
 		strcmp(code.client_id, client->client_id) != 0 ||
@@ -145,9 +162,9 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid redirect URI"),
-				 errdetail("It is not the one that the code was issued for.")));
+				 errdetail("The code was issued for another redirect URI.")));
 
-	/* The URI may have been removed since, because it had fallen into other hands. */
+	/* An administrator may have removed the URI since, because an attacker controls it. */
 	client_require_redirect_uri(client, redirect_uri);
 	if (!users_log_in(&code.user_id, now, &user))
 		raise_user_disabled();
@@ -158,10 +175,12 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 
 /* ---- authorization requests ---- */
 
+/* Bytes of the MAC: keyed BLAKE2b. */
 #define TAG_LENGTH	crypto_generichash_BYTES
 
+/* Write a hash of the browser's secret, which the request may show to everybody. */
 static void
-browser_hash(const char *browser, char text[BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES) + 1])
+hash_browser_secret(const char *browser, char text[BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES) + 1])
 {
 	uint8		hash[crypto_hash_sha256_BYTES];
 
@@ -170,7 +189,7 @@ browser_hash(const char *browser, char text[BASE64URL_ENCODED_LENGTH(crypto_hash
 }
 
 static void
-add_optional(StringInfo json, const char *name, const char *value)
+add_string_unless_null(StringInfo json, const char *name, const char *value)
 {
 	if (value != NULL)
 		json_add_string(json, name, value);
@@ -185,16 +204,16 @@ authorization_request_write(const AuthorizationRequest *request)
 	char	   *text;
 	size_t		length;
 
-	browser_hash(request->browser, browser);
+	hash_browser_secret(request->browser, browser);
 	initStringInfo(&json);
 	json_open(&json);
 	json_add_string(&json, "client_id", request->client_id);
 	json_add_string(&json, "redirect_uri", request->redirect_uri);
 	json_add_boolean(&json, "code", request->wants_code);
-	add_optional(&json, "state", request->state);
-	add_optional(&json, "code_challenge", request->code_challenge);
-	add_optional(&json, "nonce", request->nonce);
-	add_optional(&json, "ui_locales", request->ui_locales);
+	add_string_unless_null(&json, "state", request->state);
+	add_string_unless_null(&json, "code_challenge", request->code_challenge);
+	add_string_unless_null(&json, "nonce", request->nonce);
+	add_string_unless_null(&json, "ui_locales", request->ui_locales);
 	if (request->has_guest)
 		json_add_uuid(&json, "sub", &request->ticket.user_id);
 	if (request->has_guest && request->ticket.by_session)
@@ -213,9 +232,9 @@ authorization_request_write(const AuthorizationRequest *request)
 	return text;
 }
 
-/* The JSON that a key of ours has made the tag of, or NULL. */
+/* Return the JSON of a request if one of our master keys made its MAC, else NULL. */
 static Jsonb *
-open_text(const char *text)
+open_authenticated_json(const char *text)
 {
 	const char *dot = strchr(text, '.');
 	uint8		tag[TAG_LENGTH];
@@ -250,13 +269,13 @@ authorization_request_read(const char *text, const char *browser, TimestampTz no
 						   AuthorizationRequest *request, Client *client)
 {
 	char		hash[BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES) + 1];
-	Jsonb	   *json = open_text(text);
+	Jsonb	   *json = open_authenticated_json(text);
 	Span	uuid;
 	int64		expires_at;
 
 	if (json == NULL || browser == NULL)
 		return false;
-	browser_hash(browser, hash);
+	hash_browser_secret(browser, hash);
 	if (!json_string_equals(json, "browser", hash) ||
 		!json_numeric_date(json, "exp", &expires_at) || expires_at <= unix_seconds(now))
 		return false;

@@ -11,7 +11,6 @@
 
 #include "postgres.h"
 
-#include "base/limits.h"
 #include "domain/claims.h"
 #include "domain/guest_proof.h"
 #include "store/clients.h"

@@ -1,7 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * challenge.c
- *	  Challenges: made without writing anything, accepted once by each key.
+ *	  Challenges: made without writing anything, accepted once from each key.
+ *
+ * A challenge is a token of its own: time, purpose and nonce under a MAC.  None
+ * is stored when it is made, so that a standby can make one and nobody can fill
+ * the disk.  A device key's row keeps the challenges that the key has used in the
+ * last five minutes; see token/challenge_window.h for the window.
  *
  *-------------------------------------------------------------------------
  */
@@ -64,7 +69,7 @@ challenge_open(const Span *text, TimestampTz now, Challenge *challenge)
 	if (challenge->purpose != CHALLENGE_ANONYMOUS_REQUEST)
 		raise_invalid_challenge("The challenge was issued for another purpose.");
 
-	/* A standby's clock may be ahead when it issues challenges. */
+	/* A challenge from the future is accepted: a standby whose clock is ahead made it. */
 	if (challenge->issued_at <= now - SHORT_LIFETIME || challenge->issued_at > now + SHORT_LIFETIME)
 		raise_invalid_challenge("The challenge has expired.");
 }

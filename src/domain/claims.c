@@ -1,18 +1,22 @@
 /*-------------------------------------------------------------------------
  *
- * tokens.c
- *	  What access tokens and ID tokens say (docs/authgear.md, 5.2 and 5.3).
+ * claims.c
+ *	  What access tokens, ID tokens and userinfo say about a user
+ *	  (docs/authgear.md, sections 5.1 to 5.3).
+ *
+ * Claims are written in a fixed order, as JSON text: signing needs no other form,
+ * and the hook access_token_claims can append to it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "base/unix_time.h"
 #include "base/uuid.h"
 #include "catalog/pg_type.h"
 #include "domain/claims.h"
 #include "domain/hook.h"
-#include "domain/lifetimes.h"
 #include "domain/own_jwt.h"
 #include "json/json_write.h"
 #include "lib/stringinfo.h"
@@ -20,11 +24,17 @@
 #include "store/login_ids.h"
 #include "store/passwords.h"
 #include "store/settings.h"
+#include "store/clients.h"
+#include "store/sessions.h"
+#include "store/users.h"
 #include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 
-/* A regular user always has a password, a guest never has one. */
+/*
+ * Add the claims about the user that every token and userinfo have.  A regular user
+ * always has a password and so can reauthenticate; a guest never has one.
+ */
 static void
 add_user_claims(StringInfo json, const User *user)
 {
@@ -41,8 +51,9 @@ claims_token_role(void)
 }
 
 /*
- * RFC 9068, with the role claim of PostgREST.  A cookie session may have no
- * client.
+ * Add the claims of an access token (RFC 9068), and the claim "role", by which
+ * PostgREST sets the role of a request.  client_id is NULL for a cookie session
+ * that has no client.
  */
 static void
 add_access_claims(StringInfo json, const char *client_id, const User *user,
@@ -99,7 +110,7 @@ make_access_token(const Client *client, const User *user, const Session *session
 	return token;
 }
 
-/* OpenID Connect Core, section 2. */
+/* OpenID Connect Core, section 2.  nonce may be NULL. */
 static char *
 make_id_token(const Client *client, const User *user, const Session *session,
 			  const char *nonce, TimestampTz now)
@@ -131,8 +142,8 @@ make_id_token(const Client *client, const User *user, const Session *session,
 
 void
 claims_issue_tokens(const Client *client, const User *user, const Session *session,
-			 const char *refresh_token, const char *nonce, TimestampTz now,
-			 TokenResponse *response)
+					const char *refresh_token, const char *nonce, TimestampTz now,
+					TokenResponse *response)
 {
 	response->sub = user->id;
 	response->access_token = make_access_token(client, user, session, now);
@@ -143,6 +154,7 @@ claims_issue_tokens(const Client *client, const User *user, const Session *sessi
 
 /* ---- userinfo ---- */
 
+/* Add a time in ISO 8601, in UTC. */
 static void
 add_time(StringInfo json, const char *name, TimestampTz time)
 {
@@ -154,6 +166,7 @@ add_time(StringInfo json, const char *name, TimestampTz time)
 	json_add_string(json, name, text);
 }
 
+/* Begin an object of an array: what identities and authenticators have in common. */
 static void
 begin_item(StringInfo json, TimestampTz created_at, TimestampTz updated_at, const char *type)
 {
@@ -165,9 +178,9 @@ begin_item(StringInfo json, TimestampTz created_at, TimestampTz updated_at, cons
 	json_add_string(json, "type", type);
 }
 
-/* Authgear calls the kinds of login ID so. */
+/* Return Authgear's name for a type of login ID. */
 static const char *
-login_id_key(LoginIdType type)
+authgear_login_id_type(LoginIdType type)
 {
 	return type == LOGIN_ID_PHONE_NUMBER ? "phone" : login_id_type_name(type);
 }
@@ -187,8 +200,8 @@ add_identities(StringInfo json, const User *user, const LoginIdRow *login_ids, i
 	for (i = 0; i < count; i++)
 	{
 		begin_item(json, login_ids[i].created_at, login_ids[i].updated_at, "login_id");
-		json_add_string(json, "login_id_key", login_id_key(login_ids[i].type));
-		json_add_string(json, "login_id_type", login_id_key(login_ids[i].type));
+		json_add_string(json, "login_id_key", authgear_login_id_type(login_ids[i].type));
+		json_add_string(json, "login_id_type", authgear_login_id_type(login_ids[i].type));
 		json_close(json);
 	}
 	appendStringInfoChar(json, ']');
@@ -210,8 +223,9 @@ add_authenticators(StringInfo json, const User *user)
 	appendStringInfoChar(json, ']');
 }
 
+/* Add email_verified and phone_number_verified for the login IDs that the user has. */
 static void
-add_verified(StringInfo json, const LoginIdRow *login_ids, int count)
+add_verified_claims(StringInfo json, const LoginIdRow *login_ids, int count)
 {
 	int			i;
 
@@ -225,8 +239,8 @@ add_verified(StringInfo json, const LoginIdRow *login_ids, int count)
 }
 
 /*
- * The claims that we vouch for are put over the standard attributes, which an
- * application may write as it likes.
+ * An application may write anything into standard_attributes.  The claims that
+ * the server itself answers for replace attributes of the same name.
  */
 Jsonb *
 claims_userinfo(const User *user)
@@ -245,7 +259,7 @@ claims_userinfo(const User *user)
 	json_add_raw(&json, "custom_attributes", json_from_jsonb(user->custom_attributes));
 	json_add_raw(&json, "x_web3", "{}");
 	json_add_integer(&json, "updated_at", unix_seconds(user->updated_at));
-	add_verified(&json, login_ids, count);
+	add_verified_claims(&json, login_ids, count);
 	json_close(&json);
 
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,

@@ -1,7 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * client.c
- *	  Which clients may do what (docs/authgear.md, section 4).
+ *	  What a client may do, and where its users may be sent (docs/authgear.md,
+ *	  section 4).
+ *
+ * First-party public clients (spa, traditional_webapp, native) may have guests
+ * and log users in.  The other types may do neither.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,6 +13,7 @@
 
 #include "base/raise.h"
 #include "domain/client.h"
+#include "store/clients.h"
 
 void
 client_get(const char *client_id, Client *client)
@@ -59,7 +64,7 @@ client_require_redirect_uri(const Client *client, const char *redirect_uri)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("redirect URI is not allowed"),
-				 errdetail("It is not one of the redirect_uris of the client.")));
+				 errdetail("It is not one of the client's redirect_uris.")));
 }
 
 bool

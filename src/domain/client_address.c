@@ -1,11 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * client_address.c
- *	  Which address a request comes from.
+ *	  The address that a request comes from, for the limits by address.
  *
- * Anybody can write what he likes into X-Forwarded-For, but proxies append to
- * it: the last entry was written by the proxy that talks to PostgREST, the one
- * before it by the proxy before, and so on for as many as are trusted.
+ * A client can send any X-Forwarded-For, but each proxy appends an entry to it.
+ * The last entry was written by the proxy that talks to PostgREST, the entry before
+ * by the proxy before that one.  settings.trusted_proxy_hops says how many proxies
+ * are trusted, so the entry at that place from the end is the client's address.
+ *
+ * A limit must hold for everybody: a request whose address cannot be told is
+ * counted with all others of its kind, and headers that cannot be read are an
+ * error.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +25,10 @@
 #include "store/settings.h"
 #include "utils/fmgrprotos.h"
 
-/* An IPv6 subscriber has a /64 at least, and an address for each request. */
+/*
+ * An IPv6 subscriber has at least a /64 and can use another address for each
+ * request, so the network counts.
+ */
 static char *
 canonical_ipv6(const struct in6_addr *address)
 {
@@ -33,8 +41,9 @@ canonical_ipv6(const struct in6_addr *address)
 	return psprintf("%s/64", inet_ntop(AF_INET6, &prefix, text, sizeof(text)));
 }
 
+/* Return an address in one form, or NULL if the text is no address. */
 static char *
-canonical_text(const char *text)
+canonical_address(const char *text)
 {
 	struct in_addr ipv4;
 	struct in6_addr ipv6;
@@ -45,7 +54,10 @@ canonical_text(const char *text)
 	return inet_pton(AF_INET6, text, &ipv6) == 1 ? canonical_ipv6(&ipv6) : NULL;
 }
 
-/* "1.2.3.4", "1.2.3.4:56", "1::2" or "[1::2]:34", within spaces. */
+/*
+ * Return the address of an entry of X-Forwarded-For, or NULL.  Proxies write
+ * "1.2.3.4", "1.2.3.4:56", "1::2" or "[1::2]:34", with spaces around it.
+ */
 static char *
 parse_entry(const char *entry, size_t length)
 {
@@ -60,14 +72,15 @@ parse_entry(const char *entry, size_t length)
 	if (text[0] == '[' && (end = strchr(text, ']')) != NULL)
 	{
 		*end = '\0';
-		return canonical_text(text + 1);
+		return canonical_address(text + 1);
 	}
 	end = strchr(text, ':');
 	if (end != NULL && strchr(end + 1, ':') == NULL)
 		*end = '\0';
-	return canonical_text(text);
+	return canonical_address(text);
 }
 
+/* Return the entry at a place from the end of the list, 1 being the last; or NULL. */
 static char *
 forwarded_address(const char *list, int hops)
 {
@@ -86,7 +99,7 @@ forwarded_address(const char *list, int hops)
 	}
 }
 
-/* NULL for a socket of this host, and where nobody is connected. */
+/* Return NULL for a Unix socket, and for a process without a client. */
 static char *
 connection_address(void)
 {
@@ -96,13 +109,13 @@ connection_address(void)
 	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
 	address = inet_client_addr(fcinfo);
 	return fcinfo->isnull ? NULL :
-		canonical_text(DatumGetCString(DirectFunctionCall1(inet_out, address)));
+		canonical_address(DatumGetCString(DirectFunctionCall1(inet_out, address)));
 }
 
 /*
  * A request that did not pass all trusted proxies has no entry at that place in
- * the list.  Its connection's address counts, and if there is none, it shares
- * one name with all such requests: no request is without a limit.
+ * the list.  Its connection's address counts then, and if there is none, the
+ * request shares one name with all others like it.
  */
 char *
 client_address(void)

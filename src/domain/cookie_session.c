@@ -1,11 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * cookie_session.c
- *	  Sessions whose secret a browser keeps in a cookie (docs/authgear.md, 2.1
- *	  and 6.1).
+ *	  Sessions whose secret a browser keeps in a cookie (docs/authgear.md,
+ *	  sections 2.1 and 6.1).
  *
- * The cookie's value has the form of a refresh token that is never rotated,
- * but another key has made its tag: neither passes for the other.
+ * The cookie's value has the form of a refresh token that is never rotated.  Its
+ * MAC has another key, so that neither is accepted in place of the other.
+ *
+ * Every request with the cookie moves the session's expiry, which is a write.
+ * To keep reads cheap, the expiry moves only if that gains ten minutes.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,9 +26,16 @@
 #include "domain/cookie_session.h"
 #include "domain/session.h"
 #include "keyring/master_key.h"
+#include "store/record.h"
+#include "store/sessions.h"
 #include "store/settings.h"
+#include "store/users.h"
 #include "token/token.h"
 
+/*
+ * Return when a session expires that is used now: the earlier of its lifetime and
+ * the idle timeout.
+ */
 static TimestampTz
 expiry_after_use(const BrowserPolicy *policy, TimestampTz begin, TimestampTz now)
 {

@@ -1,7 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * discovery.c
- *	  What a client may know of us in advance (docs/authgear.md, 5.4).
+ *	  What a client can find out about this server in advance (docs/authgear.md,
+ *	  section 5.4).
+ *
+ * The document lists the endpoints of anon_auth_http.  The SQL function
+ * openid_configuration() returns it without that extension, too: a proxy or an
+ * application may serve the endpoints itself.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +29,7 @@ add_endpoint(StringInfo json, const char *name, const char *path)
 	json_add_string(json, name, psprintf("%s%s", discovery_issuer(), path));
 }
 
-/* docs/authgear.md, section 5.4, without what there is not here. */
+/* Authgear's document also has members for features that do not exist here. */
 char *
 discovery_document(void)
 {

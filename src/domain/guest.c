@@ -1,8 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * guest.c
- *	  Guests: sign-up and login, with a device key or without
- *	  (docs/authgear.md, 1.3, 1.4 and 2.1).
+ *	  Sign-up and login of guests, with a device key or without
+ *	  (docs/authgear.md, sections 1.3, 1.4 and 2.1).
+ *
+ * The device key is the arbiter between concurrent sign-ups: the user's row is
+ * inserted first, then the key, whose unique index lets one transaction win.  The
+ * others wait for its commit, delete the user that they have just inserted, and
+ * log in to the winner's guest.
+ *
+ * Hooks and limits run before anything is inserted, so that a refused guest costs
+ * no row.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,6 +31,7 @@
 #include "json/json_write.h"
 #include "keyring/jose_check.h"
 #include "keyring/public_key.h"
+#include "store/clients.h"
 #include "store/device_keys.h"
 #include "store/events.h"
 #include "store/settings.h"
@@ -49,6 +58,7 @@ require_sign_up_open(void)
 		raise_sign_up_closed();
 }
 
+/* client NULL: the guest has a cookie session that names no client. */
 static void
 record_creation(const Client *client, const pg_uuid_t *id, bool device_key, TimestampTz now)
 {
@@ -57,7 +67,7 @@ record_creation(const Client *client, const pg_uuid_t *id, bool device_key, Time
 				 now);
 }
 
-/* A guest whose row this transaction has just inserted. */
+/* Fill user with a guest whose row this transaction has just inserted. */
 static void
 fill_new_guest(User *user, const pg_uuid_t *id, char *kid)
 {
@@ -67,7 +77,7 @@ fill_new_guest(User *user, const pg_uuid_t *id, char *kid)
 	user->device_kid = kid;
 }
 
-/* The public members alone, in one form, whatever else the device sent. */
+/* Return only the public members of a key, in one form, whatever else the device sent. */
 static Jsonb *
 canonical_jwk(Jsonb *jwk)
 {
@@ -77,15 +87,18 @@ canonical_jwk(Jsonb *jwk)
 	size_t		length = JOSE_MAX_PUBLIC_JWK_LENGTH;
 
 	if (key == NULL)
-		elog(ERROR, "device key is refused the second time");
+		elog(ERROR, "device key was accepted when it was parsed, but not now");
 	jose_check_internal(jose_key_public_jwk(key, json, &length));
 	json[length] = '\0';
 	return json_to_jsonb(json);
 }
 
-/* client NULL: a cookie session that names none. */
+/*
+ * Count the sign-up and ask the hook before_sign_up.  Return the limits in which it
+ * was counted.  client is NULL as in record_creation().
+ */
 static RateLimits *
-admit(const pg_uuid_t *id, const Client *client, Jsonb *device_info, TimestampTz now)
+admit_sign_up(const pg_uuid_t *id, const Client *client, Jsonb *device_info, TimestampTz now)
 {
 	RateLimits *limits;
 
@@ -98,7 +111,7 @@ admit(const pg_uuid_t *id, const Client *client, Jsonb *device_info, TimestampTz
 	}
 	PG_CATCH();
 	{
-		/* A guest that the hook refuses is none. */
+		/* A sign-up that the hook refuses does not count. */
 		rate_limit_give_back(limits);
 		PG_RE_THROW();
 	}
@@ -107,8 +120,9 @@ admit(const pg_uuid_t *id, const Client *client, Jsonb *device_info, TimestampTz
 }
 
 /*
- * The key may have been another guest's, and this request may be that guest's.
- * Asked when the key has been inserted, since nobody can remove it from then on.
+ * If the key belonged to another guest before, refuse a request that was used then,
+ * and take over the challenges that were used.  This comes after the insertion of
+ * the key: from then on, no other transaction can remove it.
  */
 static void
 take_over_challenges(const RequestJwt *request, const DeviceKey *key, TimestampTz now)
@@ -120,8 +134,8 @@ take_over_challenges(const RequestJwt *request, const DeviceKey *key, TimestampT
 }
 
 /*
- * False when another transaction was faster with the same key: the key is the
- * arbiter, and the user that was made for nothing goes again.
+ * Insert a guest with the key of the request.  If another transaction registered
+ * the key first, delete the user just inserted and return false.
  */
 static bool
 sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_info,
@@ -133,7 +147,7 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
 	DeviceKey	key;
 
 	request_jwt_verify(request, request->jwk, jose_alg_name(request->alg));
-	limits = admit(&id, client, device_info, now);
+	limits = admit_sign_up(&id, client, device_info, now);
 	users_insert_guest(&id, request->kid, now, now);
 	key.kid = request->kid;
 	key.thumbprint = request->thumbprint;
@@ -153,9 +167,12 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
 	return true;
 }
 
-/* The signature was verified: nobody else can use up the limit of a key. */
+/*
+ * Log in the guest of a key.  The signature was verified before, so nobody else can
+ * use up the limit of the key.  The user's row is held afterwards.
+ */
 static void
-log_in(const Client *client, const char *kid, const pg_uuid_t *user_id, TimestampTz now,
+log_in_by_key(const Client *client, const char *kid, const pg_uuid_t *user_id, TimestampTz now,
 	   User *user)
 {
 	rate_limit_device_key(kid);
@@ -177,20 +194,23 @@ guest_authenticate_with_key(const Client *client, const char *jwt, size_t length
 	request_jwt_parse(jwt, length, REQUEST_AUTH, now, &request);
 
 	if (request_jwt_authenticate(&request, now, &key))
-		log_in(client, request.kid, &key.user_id, now, &user);
+		log_in_by_key(client, request.kid, &key.user_id, now, &user);
 	else if (request.jwk == NULL)
 		raise_unknown_device_key();
 	else if (!sign_up_with_key(client, &request, device_info, now, &user))
 	{
-		/* The winner has committed: its guest is this device's. */
+		/* The other transaction has committed: its guest belongs to this device. */
 		if (!request_jwt_authenticate(&request, now, &key))
 			raise_unknown_device_key();
-		log_in(client, request.kid, &key.user_id, now, &user);
+		log_in_by_key(client, request.kid, &key.user_id, now, &user);
 	}
 	session_start(client, &user, device_info, NULL, now, now, response);
 }
 
-/* session_expiry: of the session that the guest is about to get. */
+/*
+ * Insert a guest without a key.  Nobody can return to it once its session has
+ * expired, at session_expiry, so it can be purged from then on.
+ */
 static void
 sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz session_expiry,
 					TimestampTz now, User *user)
@@ -200,7 +220,7 @@ sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz sessio
 	if (client != NULL)
 		client_require_guests(client, false);
 	require_guests_enabled();
-	(void) admit(&id, client, device_info, now);
+	(void) admit_sign_up(&id, client, device_info, now);
 	users_insert_guest(&id, NULL, session_expiry, now);
 	record_creation(client, &id, false, now);
 	fill_new_guest(user, &id, NULL);

@@ -25,6 +25,9 @@
 #include "domain/session.h"
 #include "keyring/master_key.h"
 #include "store/device_keys.h"
+#include "store/clients.h"
+#include "store/sessions.h"
+#include "store/users.h"
 #include "token/token.h"
 
 /* ---- promotion codes ---- */
@@ -149,7 +152,7 @@ open_ticket(const Client *client, const GuestTicket *ticket, TimestampTz now, Pr
 	if (ticket->by_session)
 		open_session_of_code(client, &ticket->user_id, &ticket->session_id, now, guest);
 	else if (!users_find(&ticket->user_id, &guest->user))
-		raise_invalid_promotion_code("The guest is gone.");
+		raise_invalid_promotion_code("The guest does not exist.");
 	set_invalid_promotion_code(guest);
 }
 

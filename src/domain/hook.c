@@ -1,7 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * hook.c
- *	  Calling functions of the application.
+ *	  Calls of the application's functions that the settings name.
+ *
+ * The caller's rights, parameters and search path must not reach the hook, and the
+ * hook's must not reach the caller.  So it runs as its owner in a
+ * security-restricted operation, within a GUC level of its own.  A superuser's
+ * function is refused: whoever has the rights of the extension's owner may name any
+ * function in settings, and would become superuser by it.
+ *
+ * A name from the settings points into their cache, which is replaced when the
+ * settings are read again.  A hook may cause that, so the name is copied first.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,9 +38,9 @@
 
 typedef struct Hook
 {
-	const char *setting;
-	const char *signature;
-	Oid			result;			/* InvalidOid: none is looked at */
+	const char *setting;		/* the column of settings */
+	const char *signature;		/* for the DETAIL of errors */
+	Oid			result;			/* type of its result; InvalidOid: any, it is ignored */
 	int			nargs;
 	Oid			types[3];
 } Hook;
@@ -56,7 +65,6 @@ static const Hook merge = {
 	2, {UUIDOID, UUIDOID}
 };
 
-/* Where it is, and whose. */
 typedef struct HookFunction
 {
 	Oid			id;
@@ -71,18 +79,18 @@ raise_unusable(const Hook *hook, const char *name, int sqlstate, const char *why
 			 errmsg("hook function %s cannot be called: %s", name, why),
 			 errdetail("settings.%s names a function %s.", hook->setting, hook->signature),
 			 sqlstate == ERRCODE_INVALID_NAME ?
-			 errhint("Name it with its schema, as in app.%s.", hook->setting) : 0,
+			 errhint("Qualify the name with its schema, as in app.%s.", hook->setting) : 0,
 			 sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE ?
-			 errhint("Let a role own it that has only the rights it needs: ALTER FUNCTION ... OWNER TO.") : 0));
+			 errhint("Give the function to a role that has only the rights that it needs: ALTER FUNCTION ... OWNER TO.") : 0));
 }
 
 /*
- * Looks up a function by its schema, name and exact argument types.  The
- * extension's owner needs no USAGE on the schema: the function does not run
- * with the owner's rights.
+ * Return the function with this schema, name and these argument types, or
+ * InvalidOid.  The extension's owner needs no USAGE on the schema, because the
+ * function does not run with the owner's rights.
  */
 static Oid
-lookup(const Hook *hook, List *names)
+find_function_oid(const Hook *hook, List *names)
 {
 	Oid			namespace_id = get_namespace_oid(strVal(linitial(names)), true);
 	oidvector  *types = buildoidvector(hook->types, hook->nargs);
@@ -95,13 +103,12 @@ lookup(const Hook *hook, List *names)
 }
 
 /*
- * The name may have the types of its arguments behind it, as regprocedure.
- *
- * A function of a superuser is refused.  Hooks run as their owner, and whoever
- * has the rights of the extension's owner may name any function in settings.
+ * Find the function of a name, which may be followed by argument types in
+ * parentheses, as regprocedure writes it.  Raises 42602, 42883, 42P13 or 42501 if
+ * the function cannot be used.
  */
 static HookFunction
-find(const Hook *hook, const char *name)
+find_hook(const Hook *hook, const char *name)
 {
 	List	   *names = QualifiedNameList(pnstrdup(name, strcspn(name, "(")));
 	HookFunction function;
@@ -109,8 +116,8 @@ find(const Hook *hook, const char *name)
 	Form_pg_proc form;
 
 	if (list_length(names) != 2)
-		raise_unusable(hook, name, ERRCODE_INVALID_NAME, "it is named without its schema");
-	function.id = lookup(hook, names);
+		raise_unusable(hook, name, ERRCODE_INVALID_NAME, "its name has no schema");
+	function.id = find_function_oid(hook, names);
 	if (!OidIsValid(function.id))
 		raise_unusable(hook, name, ERRCODE_UNDEFINED_FUNCTION, "it does not exist with these arguments");
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function.id));
@@ -121,14 +128,14 @@ find(const Hook *hook, const char *name)
 	if (form->prokind != PROKIND_FUNCTION || form->proretset ||
 		(OidIsValid(hook->result) && form->prorettype != hook->result))
 		raise_unusable(hook, name, ERRCODE_INVALID_FUNCTION_DEFINITION,
-					   "it is of another kind or returns something else");
+					   "it is not a function, or returns another type");
 	if (superuser_arg(function.owner))
 		raise_unusable(hook, name, ERRCODE_INSUFFICIENT_PRIVILEGE, "it belongs to a superuser");
 	ReleaseSysCache(tuple);
 	return function;
 }
 
-/* Whether the hook meant to raise it. */
+/* Return whether the hook refuses on purpose: RAISE EXCEPTION, or a PTxyz code for PostgREST. */
 static bool
 is_refusal(const ErrorData *error)
 {
@@ -139,7 +146,7 @@ is_refusal(const ErrorData *error)
 }
 
 pg_noreturn static void
-raise_from_hook(const Hook *hook, const char *name, ErrorData *error)
+raise_error_of_hook(const Hook *hook, const char *name, ErrorData *error)
 {
 	if (error_must_not_be_caught(error))
 		ReThrowError(error);
@@ -147,7 +154,7 @@ raise_from_hook(const Hook *hook, const char *name, ErrorData *error)
 		ereport(ERROR,
 				(errcode(error->sqlerrcode),
 				 errmsg("hook %s failed: %s", name, error->message),
-				 errdetail("settings.%s names it.", hook->setting),
+				 errdetail("The hook is named in settings.%s.", hook->setting),
 				 error->hint != NULL ? errhint("%s", error->hint) : 0));
 	ereport(ERROR,
 			(errcode(error->sqlerrcode == ERRCODE_RAISE_EXCEPTION ? ERRCODE_AA_HOOK :
@@ -161,14 +168,16 @@ raise_from_hook(const Hook *hook, const char *name, ErrorData *error)
 }
 
 /*
- * An error needs no clean-up of user and parameters: the abort that follows
- * restores both.
+ * Call a hook and return its result.  nulls NULL means that no argument is NULL;
+ * is_null may be NULL.  A strict function with a NULL argument is not called, and
+ * its result is NULL.  An error needs no clean-up: the abort of the (sub)transaction
+ * restores the user and the parameters.
  */
 static Datum
-call(const Hook *hook, const char *name, const Datum *args, const bool *nulls, bool *is_null)
+call_hook(const Hook *hook, const char *name, const Datum *args, const bool *nulls, bool *is_null)
 {
 	MemoryContext context = CurrentMemoryContext;
-	HookFunction function = find(hook, name);
+	HookFunction function = find_hook(hook, name);
 	LOCAL_FCINFO(fcinfo, 3);
 	FmgrInfo	info;
 	Oid			user_id;
@@ -204,12 +213,12 @@ call(const Hook *hook, const char *name, const Datum *args, const bool *nulls, b
 			MemoryContextSwitchTo(context);
 			error = CopyErrorData();
 			FlushErrorState();
-			raise_from_hook(hook, name, error);
+			raise_error_of_hook(hook, name, error);
 		}
 		PG_END_TRY();
 	}
 
-	/* What the hook has SET is undone, too. */
+	/* Undo the hook's SET commands. */
 	AtEOXact_GUC(false, nest_level);
 	SetUserIdAndSecContext(user_id, sec_context);
 	if (is_null != NULL)
@@ -230,7 +239,7 @@ hook_before_sign_up(const char *name, const pg_uuid_t *user_id, const char *clie
 	args[0] = UUIDPGetDatum(user_id);
 	args[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(client_id);
 	args[2] = nulls[2] ? (Datum) 0 : JsonbPGetDatum(device_info);
-	call(&before_sign_up, name, args, nulls, NULL);
+	call_hook(&before_sign_up, name, args, nulls, NULL);
 }
 
 void
@@ -242,7 +251,7 @@ hook_after_promotion(const char *name, const pg_uuid_t *user_id, const char *cli
 		return;
 	args[0] = UUIDPGetDatum(user_id);
 	args[1] = CStringGetTextDatum(client_id);
-	call(&after_promotion, name, args, NULL, NULL);
+	call_hook(&after_promotion, name, args, NULL, NULL);
 }
 
 void
@@ -254,12 +263,12 @@ hook_merge(const char *name, const pg_uuid_t *guest_id, const pg_uuid_t *user_id
 		return;
 	args[0] = UUIDPGetDatum(guest_id);
 	args[1] = UUIDPGetDatum(user_id);
-	call(&merge, name, args, NULL, NULL);
+	call_hook(&merge, name, args, NULL, NULL);
 }
 
-/* Claims that the server answers for (RFC 7519, 4.1; RFC 9068, 2.2). */
+/* Return whether only the server may set a claim (RFC 7519, section 4.1; RFC 9068, section 2.2). */
 static bool
-is_reserved(const JsonbValue *name)
+is_reserved_claim(const JsonbValue *name)
 {
 	static const char *const reserved[] = {
 		"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "client_id",
@@ -284,11 +293,11 @@ same_values(const JsonbValue *a, const JsonbValue *b)
 }
 
 /*
- * Adds the members of the hook's object that are not there yet.  A hook may
- * hand back what it was given, so the same value is no fault.
+ * Append the members of the hook's object to the claims.  A hook may return the
+ * claims that it was given, so a member with the same name and value is ignored.
  */
 static void
-add_claims(const char *name, StringInfo json, Jsonb *given, Jsonb *added)
+append_claims(const char *name, StringInfo json, Jsonb *given, Jsonb *added)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(&added->root);
 	JsonbIteratorToken token;
@@ -305,12 +314,12 @@ add_claims(const char *name, StringInfo json, Jsonb *given, Jsonb *added)
 		(void) JsonbIteratorNext(&iterator, &value, true);
 		if (old != NULL && same_values(old, &value))
 			continue;
-		if (old != NULL || is_reserved(&key))
+		if (old != NULL || is_reserved_claim(&key))
 			ereport(ERROR,
 					(errcode(ERRCODE_AA_HOOK),
 					 errmsg("hook %s must not set the claim \"%s\"", name, claim),
-					 errdetail("It is reserved."),
-					 errhint("Return an object of the claims to add.")));
+					 errdetail("Only the server sets this claim."),
+					 errhint("Let the hook return an object that has only the claims to add.")));
 		if (json->data[json->len - 1] != '{')
 			appendStringInfoChar(json, ',');
 		escape_json(json, claim);
@@ -334,7 +343,7 @@ hook_access_token_claims(const char *name, StringInfo claims)
 	name = pstrdup(name);
 	given = json_to_jsonb(claims->data);
 	args[0] = JsonbPGetDatum(given);
-	result = call(&access_token_claims, name, args, NULL, &is_null);
+	result = call_hook(&access_token_claims, name, args, NULL, &is_null);
 	if (is_null)
 		return;
 	added = DatumGetJsonbP(result);
@@ -342,7 +351,7 @@ hook_access_token_claims(const char *name, StringInfo claims)
 		ereport(ERROR,
 				(errcode(ERRCODE_AA_HOOK),
 				 errmsg("hook %s must return a JSON object", name)));
-	add_claims(name, claims, given, added);
+	append_claims(name, claims, given, added);
 	reason = own_jwt_claims_problem(claims->data, claims->len);
 	if (reason != NULL)
 		ereport(ERROR,
@@ -352,10 +361,10 @@ hook_access_token_claims(const char *name, StringInfo claims)
 }
 
 static void
-check(const Hook *hook, const char *name)
+check_hook(const Hook *hook, const char *name)
 {
 	if (name != NULL)
-		(void) find(hook, name);
+		(void) find_hook(hook, name);
 }
 
 void
@@ -367,8 +376,8 @@ hook_settings_changed(bool check_hooks)
 	if (!check_hooks)
 		return;
 	settings_read_hooks(&names);
-	check(&before_sign_up, names.before_sign_up);
-	check(&access_token_claims, names.access_token_claims);
-	check(&after_promotion, names.after_promotion);
-	check(&merge, names.merge);
+	check_hook(&before_sign_up, names.before_sign_up);
+	check_hook(&access_token_claims, names.access_token_claims);
+	check_hook(&after_promotion, names.after_promotion);
+	check_hook(&merge, names.merge);
 }

@@ -3,10 +3,14 @@
  * identity.c
  *	  Who is calling, for row-level security.
  *
- * A policy asks this for every row, so the parsed claims are kept and checked
- * against a version number or, for request.jwt.claims, against the text.  The
- * functions that ask are not SECURITY DEFINER, which would cost more than
- * they do; they become the owner only to read the settings.
+ * A policy asks this for every row.  So the parsed claims are cached, one entry for
+ * each source.  The entry of use_access_token() is valid as long as the version
+ * number of anon_auth.verified_claims stays the same.  The entry of
+ * request.jwt.claims is valid as long as the text, the issuer and the audience do.
+ *
+ * The SQL functions that ask are not SECURITY DEFINER, because switching the user
+ * would cost more than the functions themselves.  They become the owner only to
+ * read the settings.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +28,7 @@
 #include "json/json_read.h"
 #include "store/owner_scope.h"
 #include "store/settings.h"
+#include "store/users.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -34,7 +39,7 @@ typedef struct CachedIdentity
 {
 	MemoryContext context;
 	bool		valid;
-	bool		known;			/* claims name a user */
+	bool		known;			/* the claims name a user */
 	Identity	identity;
 	int64		expires_at;		/* Unix seconds; 0: never */
 } CachedIdentity;
@@ -43,13 +48,14 @@ static CachedIdentity verified;
 static uint64 verified_version;
 
 static CachedIdentity requested;
-/* What requested was made of, in requested.context. */
+/* The sources of requested, allocated in requested.context. */
 static char *requested_text;
 static char *requested_issuer;
 static char *requested_audience;
 
+/* Empty an entry, and make its memory context on first use. */
 static void
-reset(CachedIdentity *cached)
+reset_identity(CachedIdentity *cached)
 {
 	cached->valid = false;
 	if (cached->context == NULL)
@@ -59,12 +65,12 @@ reset(CachedIdentity *cached)
 }
 
 /*
- * Fill a cache entry from the claims in a parameter.  Claims without a sub that
- * is a user's id, or with a sid that is no session's, are nobody's.  Raises 22023
- * if the parameter cannot be read.
+ * Fill an entry from the claims in a parameter.  Claims whose sub or sid is not a
+ * UUID belong to nobody; a sid may be missing.  Raises 22023 if the parameter
+ * cannot be read.
  */
 static void
-fill(CachedIdentity *cached, const char *parameter)
+fill_identity(CachedIdentity *cached, const char *parameter)
 {
 	MemoryContext caller = MemoryContextSwitchTo(cached->context);
 	Jsonb	   *claims = json_setting(parameter, ERRCODE_INVALID_PARAMETER_VALUE);
@@ -92,13 +98,14 @@ fill(CachedIdentity *cached, const char *parameter)
 	MemoryContextSwitchTo(caller);
 }
 
+/* Return the identity that use_access_token() set, unless it has expired. */
 static const Identity *
 verified_identity(void)
 {
 	if (!verified.valid || verified_version != guc_verified_claims_version())
 	{
-		reset(&verified);
-		fill(&verified, VERIFIED_CLAIMS);
+		reset_identity(&verified);
+		fill_identity(&verified, VERIFIED_CLAIMS);
 		verified_version = guc_verified_claims_version();
 	}
 	if (!verified.known ||
@@ -108,12 +115,12 @@ verified_identity(void)
 }
 
 /*
- * PostgREST has checked the signature and the expiry, but takes any token of
- * our keys: an ID token, whose audience is a client, must not pass for an
- * access token.
+ * Return whether claims that PostgREST verified are those of an access token.
+ * PostgREST checks the signature and the expiry but accepts every token of our
+ * keys, so an ID token, whose audience is a client, must be refused here.
  */
 static bool
-are_for_us(const Jsonb *claims, const Settings *settings)
+are_access_token_claims(const Jsonb *claims, const Settings *settings)
 {
 	const JsonbValue *aud = json_member(claims, "aud");
 
@@ -122,6 +129,7 @@ are_for_us(const Jsonb *claims, const Settings *settings)
 		 json_string_equals(claims, "iss", settings->issuer));
 }
 
+/* Return the identity of request.jwt.claims, if the settings trust that parameter. */
 static const Identity *
 requested_identity(void)
 {
@@ -137,13 +145,13 @@ requested_identity(void)
 		strcmp(requested_issuer, settings->issuer) != 0 ||
 		strcmp(requested_audience, settings->audience) != 0)
 	{
-		reset(&requested);
+		reset_identity(&requested);
 		requested_text = MemoryContextStrdup(requested.context, json);
 		requested_issuer = MemoryContextStrdup(requested.context, settings->issuer);
 		requested_audience = MemoryContextStrdup(requested.context, settings->audience);
-		fill(&requested, REQUEST_CLAIMS);
+		fill_identity(&requested, REQUEST_CLAIMS);
 		requested.known = requested.known &&
-			are_for_us(requested.identity.claims, settings);
+			are_access_token_claims(requested.identity.claims, settings);
 	}
 	return requested.known ? &requested.identity : NULL;
 }

@@ -3,9 +3,14 @@
  * login.c
  *	  Login with a login ID and a password.
  *
- * Wrong credentials are a result, not an error, so that the event of them is
- * committed.  Unknown user, wrong password and disabled user give the same
- * result after the same work.
+ * Wrong credentials are a result, not an error, so that the event of a failed login
+ * is committed.  An unknown login ID, a wrong password and a disabled user give the
+ * same result after the same work, so that neither result nor time tell which
+ * login IDs exist.
+ *
+ * Locking: the password is checked without a lock, because that takes long.  Then
+ * user_log_in() locks the user's row, and password_confirm() looks whether the
+ * password is still the same.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,11 +25,13 @@
 #include "domain/session.h"
 #include "json/json_write.h"
 #include "login_id/login_id.h"
-#include "login_id/password_policy.h"
+#include "store/clients.h"
 #include "store/events.h"
 #include "store/login_ids.h"
 #include "store/settings.h"
+#include "store/users.h"
 
+/* user_id NULL: no user has the login ID. */
 static void
 record_failure(const Client *client, const pg_uuid_t *user_id, const char *reason,
 			   TimestampTz now)
@@ -69,17 +76,21 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 	return true;
 }
 
+/* Return the only type that a text can be a login ID of. */
 static LoginIdType
-guess_type(const char *login_id)
+guess_login_id_type(const char *login_id)
 {
 	if (strchr(login_id, '@') != NULL)
 		return LOGIN_ID_EMAIL;
 	return login_id[strspn(login_id, " ")] == '+' ? LOGIN_ID_PHONE_NUMBER : LOGIN_ID_USERNAME;
 }
 
-/* Rules that were made stricter must not lock out who has the ID already. */
+/*
+ * Return only the rules that decide which spellings are the same login ID.  Rules
+ * that forbid login IDs are left out: if they become stricter, users keep theirs.
+ */
 static LoginIdPolicy
-lenient(const LoginIdPolicy *policy)
+spelling_rules(const LoginIdPolicy *policy)
 {
 	LoginIdPolicy result = {0};
 
@@ -100,19 +111,22 @@ login_is_well_formed_id(LoginIdType type, const char *text)
 bool
 login_parse_id(const char *text, const AccountPolicy *policy, LoginId *login_id)
 {
-	LoginIdPolicy rules = lenient(&policy->login_id);
+	LoginIdPolicy rules = spelling_rules(&policy->login_id);
 
-	login_id->type = guess_type(text);
+	login_id->type = guess_login_id_type(text);
 	if (login_id_normalise(login_id->type, text, &rules, login_id) == NULL)
 		return true;
 	login_id->value = pstrdup(text);
 	return false;
 }
 
-/* Return the user who has a login ID, or NULL; login_id as login_parse_id() fills it. */
+/*
+ * Return the user who has a login ID in *user_id, or NULL.  Fills login_id as
+ * login_parse_id() does.
+ */
 static const pg_uuid_t *
 find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id,
-					LoginId *login_id)
+		   LoginId *login_id)
 {
 	return login_parse_id(text, policy, login_id) && login_ids_owner(login_id, user_id) ? user_id : NULL;
 }

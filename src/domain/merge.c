@@ -18,12 +18,14 @@
 #include "domain/user_admin.h"
 #include "json/json_write.h"
 #include "store/app_statement.h"
+#include "store/app_tables.h"
 #include "store/device_keys.h"
 #include "store/events.h"
 #include "store/foreign_keys.h"
 #include "store/sessions.h"
 #include "store/settings.h"
 #include "store/user_deletion.h"
+#include "store/users.h"
 #include "utils/json.h"
 
 /* Return a JSON object with the number of moved rows of each table that had any. */

@@ -3,14 +3,17 @@
  * one_time_code.c
  *	  Codes that are sent to an address, to see who reads it.
  *
- * A verification code is typed from a phone by the user who asked for it: six
- * digits, which five attempts do not find.  A password reset opens an account
- * to whoever has the code, and anybody can ask for one and try: it has 50 random
- * bits, so that it can stand more wrong attempts than others will make who want
- * to keep the user from it.
+ * The user who asked for a verification code types it from a phone.  It has six
+ * digits, and five attempts.  A password reset is different: anybody can ask for a
+ * code and try codes, and the right one opens the account.  So that code has 50
+ * random bits, and 100 attempts, so that wrong attempts of others do not keep the
+ * user from using it.
  *
- * A code is kept as a keyed hash.  Until a worker has taken it, the outbox has
- * the code too, sealed.
+ * The table holds a keyed hash of a code.  Until a worker has taken the message,
+ * the outbox also has the code, sealed with the master key.
+ *
+ * Attempts are counted outside the transaction: a client that rolls back has made
+ * its guess all the same.  The same counter marks a code that is used up.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,15 +30,20 @@
 #include "keyring/master_key.h"
 #include "keyring/sealing.h"
 #include "login_id/login_id.h"
+#include "store/login_ids.h"
+#include "store/one_time_codes.h"
+#include "store/outbox.h"
+#include "store/record.h"
 #include "store/settings.h"
 #include "token/token.h"
 
+/* Characters of a password reset code, of 5 bits each. */
 #define RESET_CODE_LENGTH		10
 
-/* Instead of the number of attempts, which never gets there. */
+/* The value of the attempts counter of a used code: no number of attempts gets there. */
 #define USED_UP					(INT64CONST(1) << 32)
 
-/* Crockford's base 32: no letter that could be another one or a digit. */
+/* Crockford's base 32, which leaves out letters that look like digits. */
 static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 static char *
@@ -52,7 +60,7 @@ make_code(CodePurpose purpose)
 	return code;
 }
 
-/* As it was sent, however it was typed: case, spaces, and 1 for I or L. */
+/* Return a typed code as it was sent: in upper case, without spaces and hyphens, 1 for I and L. */
 static char *
 canonical_code(const char *typed)
 {
@@ -71,7 +79,7 @@ canonical_code(const char *typed)
 	return code;
 }
 
-/* Of the key and what the code is for, so that a row cannot stand for another. */
+/* Hash a code together with its key, so that no row can be used in place of another. */
 static void
 hash_code(const OneTimeCodeKey *key, const char *code, const uint8 *secret,
 		  uint8 hash[SECRET_HASH_LENGTH])
@@ -87,11 +95,12 @@ hash_code(const OneTimeCodeKey *key, const char *code, const uint8 *secret,
 }
 
 /*
- * What a sealed code belongs to: the row, and the address, so that whoever may
- * write to the table cannot have another user's code sent to himself.
+ * Return the bytes that a sealed code is bound to, and their number: the row and the
+ * address.  Otherwise, an attacker who can write to the outbox could have another
+ * user's code sent to an address of theirs.
  */
 static size_t
-message_identity(const OutboxMessage *message, uint8 **identity)
+identity_of_message(const OutboxMessage *message, uint8 **identity)
 {
 	size_t		recipient_length = strlen(message->recipient);
 
@@ -113,16 +122,17 @@ put_into_outbox(const OneTimeCodeKey *key, const char *recipient, const char *co
 	message.recipient = (char *) recipient;
 	message.created_at = now;
 	message.expires_at = expires_at;
-	length = message_identity(&message, &identity);
+	length = identity_of_message(&message, &identity);
 	message.sealed_code = sealing_seal(MASTER_KEY_OUTBOX, code, strlen(code), identity, length);
 	outbox_put(key, &message);
 }
 
+/* Fill in the code of a message; return false if it cannot be opened. */
 static bool
-open_code(CodeMessage *message)
+open_sealed_code(CodeMessage *message)
 {
 	uint8	   *identity;
-	size_t		identity_length = message_identity(&message->row, &identity);
+	size_t		identity_length = identity_of_message(&message->row, &identity);
 	size_t		length;
 
 	message->code = palloc0(VARSIZE_ANY_EXHDR(message->row.sealed_code) + 1);
@@ -142,14 +152,14 @@ one_time_code_take_messages(int limit, TimestampTz now, int *count)
 	for (i = 0; i < taken; i++)
 	{
 		messages[*count].row = rows[i];
-		if (open_code(&messages[*count]))
+		if (open_sealed_code(&messages[*count]))
 			(*count)++;
 		else
 			ereport(WARNING,
 					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("a message of the outbox was dropped, because its code cannot be opened"),
-					 errdetail("It was sealed with a master key that has been retired, with another database_id, or for another row."),
-					 errhint("Its user must ask for another code.")));
+					 errmsg("dropped a message of the outbox because its code cannot be opened"),
+					 errdetail("The code was sealed with a master key that has been retired, with another database_id, or for another row."),
+					 errhint("The user must request another code.")));
 	}
 	return messages;
 }
@@ -194,10 +204,7 @@ one_time_code_send(const OneTimeCodeKey *key, const char *recipient, TimestampTz
 	return expires_at;
 }
 
-/*
- * Attempts at a code are counted outside the transaction: a client that rolls
- * back has made its guess all the same.
- */
+/* Return the name of the counter of a code, which a newer code with the same key does not share. */
 static char *
 attempts_counter(const OneTimeCodeKey *key, const OneTimeCode *code)
 {
@@ -215,8 +222,9 @@ max_attempts(const OneTimeCodeKey *key)
 }
 
 /*
- * Whether anybody can have got the code.  The transaction that makes a code has
- * not sent it yet; whoever tries it there guesses, and may take all back.
+ * Return whether anybody can have received the code.  It is not sent before its
+ * transaction commits.  An attempt within that transaction is a guess, which could
+ * be taken back together with the code.
  */
 static bool
 was_sent(const OneTimeCode *code)
@@ -224,7 +232,7 @@ was_sent(const OneTimeCode *code)
 	return code->created_at < GetCurrentTransactionStartTimestamp();
 }
 
-/* Count an attempt at a code; false if there were too many, or it is used up. */
+/* Count an attempt.  Return false if there were too many, or the code is expired or used up. */
 static bool
 count_attempt(const OneTimeCodeKey *key, const OneTimeCode *code)
 {
@@ -234,7 +242,7 @@ count_attempt(const OneTimeCodeKey *key, const OneTimeCode *code)
 	if (lifetime <= 0)
 		return false;
 
-	/* No room to count is as good as too many: an error would tell that there is a code. */
+	/* No room for a counter is equivalent to too many attempts: an error would tell that there is a code. */
 	attempts = counter_increment(attempts_counter(key, code), lifetime, false);
 	return attempts > 0 && attempts <= max_attempts(key);
 }
@@ -260,7 +268,7 @@ one_time_code_matches(const OneTimeCodeKey *key, const char *typed, TimestampTz 
 	return live && right;
 }
 
-/* No other transaction can use the code, even if this one rolls back. */
+/* Marks the code in its counter first: it stays used up even if this transaction rolls back. */
 bool
 one_time_code_use_up(const OneTimeCodeKey *key, const OneTimeCode *code)
 {

@@ -1,7 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * own_jwt.c
- *	  JWTs that our own keys have signed.
+ *	  JWTs that are signed with a key of anon_auth.signing_keys.
+ *
+ * The key decides the algorithm (RFC 8725, section 3.1), and "typ" decides what a
+ * token is good for: an ID token or a token of sign_jwt() must not be accepted as
+ * an access token (RFC 9068).
+ *
+ * The parser has limits of length and depth.  Claims are checked against them
+ * before they are signed, so that no token is issued that would be refused.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,6 +28,7 @@
 #include "json/json_read.h"
 #include "json/json_write.h"
 #include "keyring/jose_check.h"
+#include "keyring/key_cache.h"
 #include "keyring/keyring.h"
 #include "lib/stringinfo.h"
 #include "store/settings.h"
@@ -67,7 +75,7 @@ own_jwt_sign(const char *payload, size_t length, const char *kid, const char *ty
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the token would be too long"),
-				 errdetail("A token has %d bytes at most.", JOSE_MAX_TOKEN_LENGTH)));
+				 errdetail("A token can have at most %d bytes.", JOSE_MAX_TOKEN_LENGTH)));
 	jose_check_internal(jose_sign(signer->key, signer->alg, (uint8_t *) token, out - token,
 								  signature, &signature_length));
 	*out++ = '.';
@@ -77,7 +85,7 @@ own_jwt_sign(const char *payload, size_t length, const char *kid, const char *ty
 	return token;
 }
 
-/* RFC 8725, section 3.1: the key decides the algorithm, the header only agrees. */
+/* Return why the signature is not valid, or NULL. */
 static const char *
 check_signature(const JoseCompact *parts, const Jsonb *header)
 {
@@ -87,12 +95,12 @@ check_signature(const JoseCompact *parts, const Jsonb *header)
 	size_t		length = sizeof(signature);
 
 	if (json_member(header, "crit") != NULL)
-		return "it has critical header parameters that are not understood";
+		return "it has critical header parameters (crit) that are not supported";
 	if (kid == NULL)
-		return "it names no key (kid)";
+		return "it has no key ID (kid)";
 	verifier = keyring_verifier(kid);
 	if (verifier == NULL)
-		return "its key is not one of ours";
+		return "no signing key has its key ID (kid)";
 	if (!json_string_equals(header, "alg", jose_alg_name(verifier->alg)))
 		return "its algorithm is not that of its key";
 	if (BASE64URL_DECODED_MAX(parts->signature.length) > sizeof(signature) + 3 ||
@@ -105,6 +113,7 @@ check_signature(const JoseCompact *parts, const Jsonb *header)
 	return NULL;
 }
 
+/* Return why a token that has three parts is refused, or NULL. */
 static const char *
 open_parts(const JoseCompact *parts, OwnJwt *jwt)
 {
@@ -119,9 +128,9 @@ open_parts(const JoseCompact *parts, OwnJwt *jwt)
 }
 
 /*
- * Decoding finds what is not base64url, and a signature does not match what it
- * was not made for.  What is wrong with the characters is looked at once the
- * token is refused: it says more.
+ * The characters of the parts are checked only after a token was refused, for a
+ * reason that says more.  An authentic token has no wrong characters: decoding and
+ * the signature cover all of them.
  */
 const char *
 own_jwt_open(const char *token, size_t length, OwnJwt *jwt)
@@ -148,11 +157,7 @@ own_jwt_authenticate(const char *token, size_t length, OwnJwt *jwt)
 		raise_invalid_token(reason);
 }
 
-/*
- * exp and nbf where there are any; iss where there is one; and aud, which must
- * name us where there is one, and must be there where the caller names one
- * (RFC 7519, section 4.1).
- */
+/* RFC 7519, section 4.1. */
 void
 own_jwt_check_claims(const OwnJwt *jwt, const char *audience, TimestampTz now)
 {
@@ -164,23 +169,23 @@ own_jwt_check_claims(const OwnJwt *jwt, const char *audience, TimestampTz now)
 	if (json_member(jwt->claims, "exp") != NULL)
 	{
 		if (!json_numeric_date(jwt->claims, "exp", &value))
-			raise_invalid_token("its \"exp\" is not a time");
+			raise_invalid_token("its \"exp\" is not a number of seconds since 1970");
 		if (value <= seconds)
 			raise_invalid_token("it has expired");
 	}
 	if (json_member(jwt->claims, "nbf") != NULL)
 	{
 		if (!json_numeric_date(jwt->claims, "nbf", &value))
-			raise_invalid_token("its \"nbf\" is not a time");
+			raise_invalid_token("its \"nbf\" is not a number of seconds since 1970");
 		if (value > seconds)
 			raise_invalid_token("it is not valid yet");
 	}
 	if (json_member(jwt->claims, "iss") != NULL &&
 		!json_string_equals(jwt->claims, "iss", settings->issuer))
-		raise_invalid_token("its issuer is another one");
+		raise_invalid_token("its issuer (iss) is not that of the settings");
 	if ((aud != NULL || audience != NULL) &&
 		!json_string_or_array_contains(aud, audience != NULL ? audience : settings->audience))
-		raise_invalid_token("its audience is another one");
+		raise_invalid_token("its audience (aud) is not the expected one");
 }
 
 static void
@@ -189,10 +194,9 @@ get_uuid_claim(const Jsonb *claims, const char *name, pg_uuid_t *uuid)
 	Span	text;
 
 	if (!json_string(claims, name, &text) || !uuid_from_text(text.data, text.length, uuid))
-		raise_invalid_token(psprintf("its \"%s\" is not a uuid", name));
+		raise_invalid_token(psprintf("its \"%s\" is not a UUID", name));
 }
 
-/* RFC 9068: typ at+jwt keeps ID tokens and others from being access tokens. */
 void
 own_jwt_verify_access_token(const char *token, size_t length, TimestampTz now, AccessToken *access)
 {
@@ -203,7 +207,7 @@ own_jwt_verify_access_token(const char *token, size_t length, TimestampTz now, A
 		raise_invalid_token("it is not an access token");
 	if (json_member(jwt.claims, "exp") == NULL || json_member(jwt.claims, "iss") == NULL ||
 		json_member(jwt.claims, "aud") == NULL)
-		raise_invalid_token("it lacks a claim that access tokens have");
+		raise_invalid_token("it lacks exp, iss or aud, which access tokens have");
 	own_jwt_check_claims(&jwt, NULL, now);
 	access->claims = jwt.claims;
 	get_uuid_claim(jwt.claims, "sub", &access->sub);

@@ -1,12 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * password.c
- *	  Argon2id password hashes (RFC 9106).
+ *	  Argon2id password hashes (RFC 9106), and how long they take.
  *
- * A hash takes memory on purpose.  How many are computed at once is bounded,
- * so that a storm of logins waits instead of taking the server's memory: each
- * takes one of a number of slots, which are heavyweight locks of the whole
- * server, in a space that no SQL function can reach.
+ * A hash takes much memory on purpose.  The number of hashes that are computed at
+ * once is bounded, so that a storm of logins waits and does not use up the memory of
+ * the server.  Each computation takes one of a number of slots.  A slot is a
+ * heavyweight lock of the whole server, with a tag that no SQL function can lock.
+ *
+ * A backend holds a slot only while it computes, and waits for no other lock in the
+ * meantime, so slots cannot take part in a deadlock.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +28,7 @@
 #include "store/passwords.h"
 #include "store/settings.h"
 
-/* pg_advisory_lock() uses 1 and 2 in the last field of such a tag. */
+/* The last field of a slot's lock tag; pg_advisory_lock() uses 1 and 2. */
 #define SLOT_LOCK_SPACE		0x6161
 
 static void
@@ -34,7 +37,7 @@ slot_tag(LOCKTAG *tag, int slot)
 	SET_LOCKTAG_ADVISORY(*tag, InvalidOid, 0, slot, SLOT_LOCK_SPACE);
 }
 
-/* A hash keeps a processor busy; twice as many keep it so when one waits for memory. */
+/* Two for each processor: one computes while the other waits for memory. */
 static int
 default_slots(void)
 {
@@ -43,7 +46,10 @@ default_slots(void)
 	return 2 * (int) Max(processors, 1);
 }
 
-/* Waits for a slot; an error later on gives it back with the transaction. */
+/*
+ * Take a slot, and wait for one if none is free.  concurrency 0 means
+ * default_slots().  The caller releases the lock; an error does it with the abort.
+ */
 static void
 take_slot(LOCKTAG *tag, int concurrency)
 {
@@ -61,7 +67,7 @@ take_slot(LOCKTAG *tag, int concurrency)
 	(void) LockAcquire(tag, ExclusiveLock, false, false);
 }
 
-/* For password_wait(): how long a hash takes here at present, the wait for a slot included. */
+/* Keep for password_wait() how long a hash takes at present, including the wait for a slot. */
 static void
 remember_duration(const instr_time *begin)
 {
@@ -100,7 +106,7 @@ password_wait(void)
 }
 
 static void
-check_length(const char *password)
+check_password_length(const char *password)
 {
 	if (strlen(password) > PASSWORD_MAX_LENGTH)
 		raise_password_policy(psprintf("The password is longer than %d bytes.", PASSWORD_MAX_LENGTH));
@@ -123,7 +129,7 @@ password_make_hash(const char *password, const AccountPolicy *policy)
 	instr_time	begin;
 	int			result;
 
-	check_length(password);
+	check_password_length(password);
 	INSTR_TIME_SET_CURRENT(begin);
 	take_slot(&tag, policy->password_hash_concurrency);
 	result = crypto_pwhash_str_alg(hash, password, strlen(password),
@@ -136,7 +142,7 @@ password_make_hash(const char *password, const AccountPolicy *policy)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),
-				 errdetail("A password hash needs %d kB.", policy->password_hash_memory_kib)));
+				 errdetail("A password hash needs %d kB of memory.", policy->password_hash_memory_kib)));
 	return hash;
 }
 
@@ -167,7 +173,7 @@ password_check(const pg_uuid_t *user_id, const char *password, const AccountPoli
 		return false;
 	if (!passwords_find(user_id != NULL ? user_id : &nobody, &row))
 	{
-		/* Making a hash costs what checking one costs. */
+		/* No such user: making a hash takes as long as checking one. */
 		(void) password_make_hash(password, policy);
 		return false;
 	}
@@ -180,7 +186,7 @@ password_check(const pg_uuid_t *user_id, const char *password, const AccountPoli
 	return true;
 }
 
-/* Another hash may be of the same password, made by another login. */
+/* A different hash may still be of the same password: another login replaced it. */
 bool
 password_confirm(const pg_uuid_t *user_id, const char *password, const AccountPolicy *policy,
 				 const PasswordMatch *match, TimestampTz now)

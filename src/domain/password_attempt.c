@@ -25,6 +25,7 @@
 #include "domain/password_attempt.h"
 #include "domain/rate_limit.h"
 #include "json/json_write.h"
+#include "store/clients.h"
 #include "store/events.h"
 #include "store/settings.h"
 

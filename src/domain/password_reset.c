@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * password_reset.c
- *	  Whoever reads the mail of a user sets a new password.
+ *	  Whoever reads a user's mail sets a new password.
  *
- * Anybody can ask, for any login ID: neither result nor limits nor time tell
- * whether there is such a user, or whether a code was sent to it.
+ * Anybody can call these functions with any login ID.  Neither results nor limits
+ * nor time may tell whether a user has it, or whether a code was sent.
  *
- * Nor do locks.  A wrong code takes none and writes no row, so that its transaction
- * has nothing to commit, whoever it is for.  A request takes one that is keyed by
- * the login ID, for users and for others alike, and writes an event in both cases.  It
- * shares the user's row, so that requests for two addresses of a user do not wait
- * for each other, and logins do not wait for requests.
+ * Locks must not tell it either.  A wrong code takes no lock and writes no row, so
+ * that its transaction has nothing to commit, whether there is a user or not.  A
+ * request takes a lock that is keyed by the login ID, and writes an event, in both
+ * cases.  It locks the user's row in share mode only: requests for two addresses of
+ * a user do not wait for each other, and logins do not wait for requests.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,34 +39,37 @@
 #include "store/users.h"
 #include "token/token.h"
 
-/* pg_advisory_lock() uses 1 and 2 in the last field of such a tag. */
+/* The last field of the lock tag of a login ID; pg_advisory_lock() uses 1 and 2. */
 #define LOGIN_ID_LOCK_SPACE	0x6165
 
 /*
- * Longer than either function works, unless it waits for a lock.  Rows are written
- * for users only, which takes time.  Waiting until the same time has passed for
- * everybody costs less than writing rows that nobody needs.
+ * Microseconds that a call takes at least.  This is longer than either function
+ * works, unless it waits for a lock.  Rows are written only for users, which takes
+ * time; waiting in all cases costs less than writing rows that nobody needs.
  */
 #define EVEN_TIME_USECS		10000
 
-/* user_id is the nil UUID where nobody is to be found, whom no lock can hold. */
+/*
+ * The login ID that a call is about.  If no code can be sent, key.user_id is the nil
+ * UUID: no user has it, so no lock and no code is found.
+ */
 typedef struct Subject
 {
 	OneTimeCodeKey key;
 	LoginId		login_id;
-	bool		known;
+	bool		known;			/* user is filled */
 	User		user;
-	const char *recipient;
+	const char *recipient;		/* NULL: no code can be sent */
 } Subject;
 
 /*
- * Where a user's codes of this type go; NULL: nowhere.  Whoever made the account
- * may have given it somebody else's address besides his own, or the other way
- * round.  So once an address is verified, the others open the account no more
- * until they are, too, which takes a login.
+ * Return the address that a user's codes of this type are sent to, or NULL.  The
+ * person who created the account may have added an address of somebody else.  So
+ * once one address is verified, addresses that are not can no longer open the
+ * account; verifying them takes a login.
  */
 static const char *
-recipient(const User *user, LoginIdType type)
+recipient_of_user(const User *user, LoginIdType type)
 {
 	int			count;
 	LoginIdRow *rows = login_ids_of(user, &count);
@@ -84,7 +87,7 @@ address_type(const LoginId *login_id)
 	return login_id->type == LOGIN_ID_PHONE_NUMBER ? LOGIN_ID_PHONE_NUMBER : LOGIN_ID_EMAIL;
 }
 
-/* Returns whether anybody could have such a login ID; looks at no row. */
+/* Begin a subject from a text.  Return whether a user could have it; reads no row. */
 static bool
 read_subject(const char *text, const AccountPolicy *policy, Subject *subject)
 {
@@ -92,7 +95,7 @@ read_subject(const char *text, const AccountPolicy *policy, Subject *subject)
 	return login_parse_id(text, policy, &subject->login_id);
 }
 
-/* A username has no address that a code could be sent to. */
+/* Look the subject up.  A username has no address that a code could be sent to. */
 static void
 find_subject(Subject *subject, bool is_possible)
 {
@@ -105,14 +108,14 @@ find_subject(Subject *subject, bool is_possible)
 	subject->key.purpose = CODE_PASSWORD_RESET;
 	subject->key.login_id_type = address_type(&subject->login_id);
 	if (subject->known)
-		subject->recipient = recipient(&subject->user, subject->key.login_id_type);
+		subject->recipient = recipient_of_user(&subject->user, subject->key.login_id_type);
 	if (subject->recipient != NULL)
 		subject->key.user_id = owner;
 }
 
 /*
- * Wait for other requests for this login ID, until the end of their transactions.
- * Anybody can look at pg_locks, so the tag is a keyed hash.
+ * Wait until other requests for this login ID have ended their transactions.  The
+ * lock tag is a keyed hash, because everybody can read pg_locks.
  */
 static void
 lock_login_id(const LoginId *login_id)
@@ -141,7 +144,7 @@ password_reset_request(const char *login_id, TimestampTz now)
 	rate_limit_code_attempt();
 	is_possible = read_subject(login_id, &policy, &subject);
 
-	/* A refusal does not wait, so nothing has been looked up by then. */
+	/* This may raise an error at once, without waiting, so nothing may be looked up before. */
 	rate_limit_code_request("password_reset", subject.login_id.value);
 	find_subject(&subject, is_possible);
 	lock_login_id(&subject.login_id);
@@ -150,7 +153,7 @@ password_reset_request(const char *login_id, TimestampTz now)
 	events_insert("password_reset.requested", subject.known ? &subject.user.id : NULL, NULL,
 				 NULL, now);
 
-	/* Anybody may LISTEN, so workers are told of nothing, too. */
+	/* Notify workers even if there is no message, because everybody can LISTEN. */
 	outbox_notify();
 	password_wait_since(&begin, EVEN_TIME_USECS);
 }
@@ -169,7 +172,7 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 	settings_read_account_policy(&policy);
 	rate_limit_code_attempt();
 
-	/* An error after the code was found right would tell so without using it up. */
+	/* Before the code is checked: this error would otherwise tell that the code is right. */
 	password_check_policy(password, &policy);
 	find_subject(&subject, read_subject(login_id, &policy, &subject));
 	if (!one_time_code_matches(&subject.key, code, now, &live) || !users_lock(id) ||

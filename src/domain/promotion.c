@@ -1,13 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * promotion.c
- *	  A guest becomes a regular user, with the same id (docs/authgear.md, 3).
+ *	  A guest becomes a regular user with the same id (docs/authgear.md, section
+ *	  3).
  *
- * What is slow (the password hash) comes before what locks.  Then, in the
- * order that store.h prescribes: the device key goes, the user changes, its
- * sessions go, the login IDs come.  Of two promotions of one guest the second
- * finds a user that is no guest any more; of two that want one login ID the
- * second finds it taken.
+ * The password is hashed before anything is locked, because that takes long.  Then
+ * the rows change in the lock order of the store: the device key is deleted, the
+ * user's row changes, the sessions are deleted, the login IDs are inserted.
+ *
+ * Of two promotions of one guest, the second waits for the user's row and finds a
+ * regular user.  Of two that want one login ID, the second waits for the unique
+ * index and finds the login ID taken.  Everything happens in one transaction, or
+ * nothing does.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,15 +30,21 @@
 #include "login_id/login_id.h"
 #include "store/app_tables.h"
 #include "store/authorization_codes.h"
+#include "store/clients.h"
 #include "store/device_keys.h"
 #include "store/events.h"
 #include "store/login_ids.h"
 #include "store/passwords.h"
 #include "store/sessions.h"
 #include "store/settings.h"
+#include "store/users.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+/*
+ * Fill login_ids with the login IDs of a request and return their number.  Raises
+ * AA010 for one that is malformed or not allowed, 22023 if there is none.
+ */
 static int
 normalise_login_ids(const PromotionRequest *request, const AccountPolicy *policy,
 					LoginId *login_ids)
@@ -49,7 +59,7 @@ normalise_login_ids(const PromotionRequest *request, const AccountPolicy *policy
 		if (request->login_ids[type] == NULL)
 			continue;
 		if (!account_policy_allows(policy, type))
-			reason = "this kind of login ID is switched off (settings.login_id_types)";
+			reason = "this type of login ID is not allowed (settings.login_id_types)";
 		else
 			reason = login_id_normalise(type, request->login_ids[type], &policy->login_id,
 										&login_ids[count]);
@@ -66,11 +76,12 @@ normalise_login_ids(const PromotionRequest *request, const AccountPolicy *policy
 }
 
 /*
- * The account that has one of the login IDs.  Two different accounts cannot
- * both be logged in to, whatever the settings say.
+ * Return whether an account has one of the login IDs, and set *owner to it.  Raises
+ * AA009 unless may_log_in, and if two accounts have one each: nobody can be logged
+ * in to both.
  */
 static bool
-find_conflict(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *owner)
+find_conflicting_account(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *owner)
 {
 	bool		found = false;
 	int			i;
@@ -89,8 +100,9 @@ find_conflict(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *o
 	return found;
 }
 
+/* Return the routes of the login IDs, by which their rows are found, as uuid[]. */
 static ArrayType *
-routes_array(const LoginId *login_ids, int count)
+routes_of_login_ids(const LoginId *login_ids, int count)
 {
 	Datum		items[LOGIN_ID_TYPES];
 	int			i;
@@ -105,9 +117,9 @@ routes_array(const LoginId *login_ids, int count)
 	return construct_array(items, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
 }
 
-/* OpenID Connect's names for the login IDs. */
+/* Return the login IDs as standard attributes, by their names in OpenID Connect. */
 static Jsonb *
-attributes(const LoginId *login_ids, int count)
+attributes_of_login_ids(const LoginId *login_ids, int count)
 {
 	StringInfoData json;
 	int			i;
@@ -140,8 +152,12 @@ record_promotion(const Client *client, const User *user, const LoginId *login_id
 				 json_to_jsonb(json.data), now);
 }
 
+/*
+ * Turn the guest into a regular user, whom user is filled with.  Raises AA009 if
+ * another transaction took a login ID, and the errors of guest_proof_raise_lost().
+ */
 static void
-promote(const Client *client, const ProvenGuest *guest, const LoginId *login_ids, int count,
+promote_guest(const Client *client, const ProvenGuest *guest, const LoginId *login_ids, int count,
 		const char *password_hash, TimestampTz now, User *user)
 {
 	const pg_uuid_t *id = &guest->user.id;
@@ -149,7 +165,7 @@ promote(const Client *client, const ProvenGuest *guest, const LoginId *login_ids
 
 	if (guest->user.device_kid != NULL)
 		device_keys_remove(guest->user.device_kid, id, now);
-	if (!users_promote(id, routes_array(login_ids, count), attributes(login_ids, count), now, user))
+	if (!users_promote(id, routes_of_login_ids(login_ids, count), attributes_of_login_ids(login_ids, count), now, user))
 		guest_proof_raise_lost(guest);
 	if (!sessions_delete_all_with(id, &guest->session_id) && guest->by_session)
 		guest_proof_raise_invalid(guest);
@@ -161,9 +177,12 @@ promote(const Client *client, const ProvenGuest *guest, const LoginId *login_ids
 	record_promotion(client, user, login_ids, count, now);
 }
 
-/* The login ID is somebody else's, who has the password. */
+/*
+ * Log in to the account that has the login ID, and merge the guest into it if the
+ * settings say so.  Return false if the password is wrong.
+ */
 static bool
-use_account(const Client *client, const ProvenGuest *guest, const pg_uuid_t *owner,
+log_in_to_account(const Client *client, const ProvenGuest *guest, const pg_uuid_t *owner,
 			const PromotionRequest *request, const AccountPolicy *policy, TimestampTz now,
 			User *user)
 {
@@ -208,13 +227,13 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 		raise_required("password");
 	guest_proof_open(client, &request->proof, true, now, &guest);
 	count = normalise_login_ids(request, &policy, login_ids);
-	if (find_conflict(login_ids, count, policy.promotion_conflict != PROMOTION_CONFLICT_ERROR,
-					  &owner))
-		return use_account(client, &guest, &owner, request, &policy, now, user);
+	if (find_conflicting_account(login_ids, count,
+								 policy.promotion_conflict != PROMOTION_CONFLICT_ERROR, &owner))
+		return log_in_to_account(client, &guest, &owner, request, &policy, now, user);
 
 	password_check_policy(request->password, &policy);
-	promote(client, &guest, login_ids, count,
-			password_make_hash(request->password, &policy), now, user);
+	promote_guest(client, &guest, login_ids, count,
+				  password_make_hash(request->password, &policy), now, user);
 	hook_after_promotion(policy.after_promotion, &user->id, client->client_id);
 	return true;
 }
@@ -235,11 +254,11 @@ promotion_repeat(const Client *client, const PromotionRequest *request, Timestam
 		raise_required("password");
 	count = normalise_login_ids(request, &policy, login_ids);
 
-	/* A guest that is gone has been merged into whom these belong to. */
+	/* If the guest is gone, it was merged into the account that has the login IDs. */
 	if (policy.promotion_conflict == PROMOTION_CONFLICT_MERGE && !users_find(guest_id, user))
 	{
-		if (!find_conflict(login_ids, count, true, &owner))
-			raise_invalid_promotion_code("The guest is gone.");
+		if (!find_conflicting_account(login_ids, count, true, &owner))
+			raise_invalid_promotion_code("The guest does not exist.");
 		return login_with_password(client, &owner, NULL, request->password, &policy, now, user);
 	}
 	for (i = 0; i < count; i++)

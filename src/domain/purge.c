@@ -30,6 +30,10 @@
 #include "store/user_deletion.h"
 #include "utils/fmgrprotos.h"
 
+/*
+ * How long used challenges of a removed device key are kept: a challenge may be five
+ * minutes old, or come from a clock that is five minutes ahead.
+ */
 #define REPLAY_INTERVAL		(2 * SHORT_LIFETIME)
 
 /* A call of purge(). */
@@ -120,7 +124,7 @@ delete_one_by_one(Purge *purge, ArrayType *ids)
 			continue;
 		}
 		if (purge->counts.skipped_guests++ == 0)
-			warn_of_error(error, "a guest could not be deleted");
+			warn_of_error(error, "could not delete a guest");
 		due_guests_postpone(deletion.ids, purge->now + retry_interval(error));
 	}
 }
@@ -156,7 +160,7 @@ kept_guests(ArrayType *ids, bool restricting_only, int64 *interval)
 	if (error == NULL)
 		return keeping.kept;
 	*interval = retry_interval(error);
-	warn_of_error(error, "guests could not be looked for in your tables");
+	warn_of_error(error, "could not look for rows of guests in the application's tables");
 	return ids;
 }
 

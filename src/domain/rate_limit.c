@@ -45,7 +45,7 @@ typedef enum LimitKind
 /* The source of a limit's count.  A setting of 0 means that there is no limit. */
 typedef enum CountSource
 {
-	COUNT_FIXED,				/* in this table */
+	COUNT_FIXED,				/* a constant of base/limits.h */
 	COUNT_SETTINGS,				/* an int of Settings */
 	COUNT_ATTEMPTS				/* an int of AttemptPolicy */
 } CountSource;

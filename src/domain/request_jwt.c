@@ -1,11 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * request_jwt.c
- *	  The request that a device signs with its key (docs/authgear.md, 1.2).
+ *	  The request that a device signs with its key (docs/authgear.md, section
+ *	  1.2).
  *
- * Stricter than upstream where upstream has gaps: action is checked, the
- * signature is always verified, keys are public and of decent size, and a
- * challenge is accepted once from a key.
+ * The rules are stricter than Authgear's: the action is checked, the signature is
+ * always verified, a jwk must be public and of sufficient size, and a key can use
+ * a challenge once.
+ *
+ * No lock is held while a signature is verified: see request_jwt_authenticate().
  *
  *-------------------------------------------------------------------------
  */
@@ -26,11 +29,13 @@
 #include "json/json_read.h"
 #include "keyring/public_key.h"
 #include "miscadmin.h"
+#include "store/device_keys.h"
 
+/* The header parameter "typ" of a request. */
 #define REQUEST_TYP			"vnd.authgear.anonymous-request"
 
-/* Lost races for the window of a key before giving up. */
-#define MAX_ATTEMPTS		100
+/* Races for the window of a key that a login may lose before it gives up. */
+#define MAX_RACES			100
 
 static Jsonb *
 decode_object(const Span *part, const char *what)
@@ -43,14 +48,17 @@ decode_object(const Span *part, const char *what)
 	return object;
 }
 
-/* Seconds since 1970 (RFC 7519, section 2), where the request has that member. */
+/*
+ * Read a NumericDate (RFC 7519, section 2); return false if the request does not
+ * have it.
+ */
 static bool
-has_time(const Jsonb *payload, const char *name, int64 *seconds)
+read_time(const Jsonb *payload, const char *name, int64 *seconds)
 {
 	if (json_member(payload, name) == NULL)
 		return false;
 	if (!json_numeric_date(payload, name, seconds))
-		raise_invalid_request_jwt(psprintf("Its \"%s\" is not a time as a number of seconds since 1970.", name));
+		raise_invalid_request_jwt(psprintf("The \"%s\" is not a number of seconds since 1970.", name));
 	return true;
 }
 
@@ -60,12 +68,12 @@ check_times(const Jsonb *payload, TimestampTz now)
 	int64		seconds = unix_seconds(now);
 	int64		value;
 
-	if (has_time(payload, "exp", &value) && value <= seconds - CLOCK_SKEW_SECONDS)
-		raise_invalid_request_jwt("It has expired (exp).");
-	if (has_time(payload, "iat", &value) && value > seconds + CLOCK_SKEW_SECONDS)
-		raise_invalid_request_jwt("It was issued in the future (iat).");
-	if (has_time(payload, "nbf", &value) && value > seconds + CLOCK_SKEW_SECONDS)
-		raise_invalid_request_jwt("It is not valid yet (nbf).");
+	if (read_time(payload, "exp", &value) && value <= seconds - CLOCK_SKEW_SECONDS)
+		raise_invalid_request_jwt("The request has expired (exp).");
+	if (read_time(payload, "iat", &value) && value > seconds + CLOCK_SKEW_SECONDS)
+		raise_invalid_request_jwt("The request was issued in the future (iat).");
+	if (read_time(payload, "nbf", &value) && value > seconds + CLOCK_SKEW_SECONDS)
+		raise_invalid_request_jwt("The request is not valid yet (nbf).");
 }
 
 static bool
@@ -77,7 +85,7 @@ kid_is_well_formed(const char *kid)
 		strspn(kid, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == length;
 }
 
-/* A device registers its public key; anything else is a mistake or an attack. */
+/* Raise AA016 unless a jwk is a public key that can verify signatures with alg. */
 static void
 check_jwk(Jsonb *jwk, JoseAlg alg)
 {
@@ -101,7 +109,7 @@ check_jwk(Jsonb *jwk, JoseAlg alg)
 		raise_invalid_device_key(reason);
 }
 
-/* kid and jwk, one of which may stand for the other's kid. */
+/* Read kid and jwk.  The kid may be in the header, in the jwk, or in both. */
 static void
 parse_key(const Jsonb *header, RequestJwt *request)
 {
@@ -124,7 +132,7 @@ parse_key(const Jsonb *header, RequestJwt *request)
 			kid = jwk_kid;
 	}
 	if (kid == NULL)
-		raise_invalid_request_jwt("It names no key (kid).");
+		raise_invalid_request_jwt("The request has no key ID (kid).");
 	if (!kid_is_well_formed(kid))
 		raise_invalid_request_jwt("The \"kid\" must be 8 to 64 letters, digits, hyphens or underscores.");
 	request->kid = kid;
@@ -145,9 +153,9 @@ parse_header(const Jsonb *header, RequestJwt *request)
 	if (!json_string_equals(header, "typ", REQUEST_TYP))
 		raise_invalid_request_jwt("The \"typ\" must be " REQUEST_TYP ".");
 	if (json_member(header, "crit") != NULL)
-		raise_invalid_request_jwt("It has critical header parameters (crit) that are not understood.");
+		raise_invalid_request_jwt("The header has critical parameters (crit) that are not supported.");
 	if (!json_string(header, "alg", &alg))
-		raise_invalid_request_jwt("It names no algorithm (alg).");
+		raise_invalid_request_jwt("The header has no algorithm (alg).");
 	request->alg = jose_alg_by_name(alg);
 	if (!jose_alg_is_for(request->alg, JOSE_USE_DEVICE_KEYS))
 		raise_invalid_request_jwt(psprintf("The \"alg\" must be one of %s.",
@@ -172,17 +180,17 @@ request_jwt_parse(const char *jwt, size_t length, RequestAction action, Timestam
 	JoseStatus	status = jose_compact_split(jwt, length, &request->parts);
 
 	if (status != JOSE_OK)
-		raise_invalid_request_jwt(psprintf("It is not a compact JWS: %s.", jose_status_message(status)));
+		raise_invalid_request_jwt(psprintf("The request is not a compact JWS: %s.", jose_status_message(status)));
 	parse_header(decode_object(&request->parts.header, "header"), request);
 	payload = decode_object(&request->parts.payload, "payload");
 	check_times(payload, now);
 	check_action(payload, action);
 	if (!json_string(payload, "challenge", &challenge))
-		raise_invalid_request_jwt("It has no \"challenge\".");
+		raise_invalid_request_jwt("The payload has no \"challenge\".");
 	challenge_open(&challenge, now, &request->challenge);
 }
 
-/* The commonest mistake: most libraries sign in DER by default. */
+/* Name the most common mistake: many libraries sign in DER by default. */
 static void
 check_signature_size(const RequestJwt *request)
 {
@@ -219,11 +227,12 @@ request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char *alg)
 }
 
 /*
- * Several keys may have the kid of a request without a jwk: the signature tells
- * which it is.
+ * Fill key with the registered key that signed the request.  Without a jwk, several
+ * keys may have the kid: the signature tells which of them it is.  Return false if
+ * there is no such key, raise AA003 if there is but it did not sign.
  */
 static bool
-find_key(const RequestJwt *request, DeviceKey *key)
+find_signing_key(const RequestJwt *request, DeviceKey *key)
 {
 	DeviceKey  *keys;
 	bool		same_alg = false;
@@ -256,18 +265,19 @@ find_key(const RequestJwt *request, DeviceKey *key)
 }
 
 /*
- * The window is replaced only if it is still the one that was read: a row lock
- * while the signature is verified would let anybody who knows a kid hold up
- * its owner.
+ * The window of used challenges is replaced only if it is still the one that was
+ * read; otherwise everything is repeated with the new one.  A row lock instead,
+ * held while the signature is verified, would let anybody who knows a kid delay
+ * the logins of its owner.
  */
 bool
 request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *key)
 {
 	int			attempt;
 
-	for (attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
+	for (attempt = 0; attempt < MAX_RACES; attempt++)
 	{
-		if (!find_key(request, key))
+		if (!find_signing_key(request, key))
 			return false;
 		if (device_keys_replace_challenges(key,
 										   challenge_use(key->used_challenges,
@@ -285,7 +295,7 @@ request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *
 bool
 request_jwt_check(const RequestJwt *request, TimestampTz now, DeviceKey *key)
 {
-	if (!find_key(request, key))
+	if (!find_signing_key(request, key))
 		return false;
 	(void) challenge_use(key->used_challenges, &request->challenge, now);
 	return true;

@@ -1,14 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * session.c
- *	  Sessions and their refresh tokens (docs/authgear.md, 6).
+ *	  Sessions and their refresh tokens (docs/authgear.md, section 6).
  *
- * A refresh token says whose and which session it is, and how often it was
- * rotated; its tag shows that we made it.  The session's row holds a hash of
- * the seed and the latest generation.  With rotation, the token one generation
- * back still gets the same successor for a grace period, so that a lost
- * response or a second tab does no harm; an older one was copied, and ends the
- * session (RFC 9700, section 4.14.2).
+ * A refresh token holds the ids of its user and session, a seed, and its
+ * generation: how often it has been rotated.  Its MAC shows that we made it.
+ * The session's row holds a hash of the seed and the latest generation.
+ *
+ * With rotation, the token one generation back still gets the same successor
+ * for a grace period, so that a lost response or a second browser tab does no
+ * harm.  An older token must have been copied, and ends the session (RFC 9700,
+ * section 4.14.2).
+ *
+ * Locking: a refresh updates the session's row first, so it holds that row when
+ * it decides whether the token was reused.  It does not wait for the user's row,
+ * which comes before sessions in the lock order: user_touch() and user_orphaned()
+ * skip a row that another transaction has locked.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,14 +37,22 @@
 #include "json/json_read.h"
 #include "keyring/master_key.h"
 #include "store/events.h"
+#include "store/clients.h"
+#include "store/record.h"
+#include "store/sessions.h"
+#include "store/users.h"
 #include "token/token.h"
 
-/* Of two concurrent refreshes the later one to read the clock may rotate first. */
+/*
+ * How far a rotation may lie in the future without a wrong clock: of two
+ * concurrent refreshes, the one that read the clock later may rotate first.
+ */
 #define CLOCK_TOLERANCE_SECONDS	10
 
 StaticAssertDecl(SECRET_HASH_LENGTH == crypto_hash_sha256_BYTES, "hash lengths differ");
 StaticAssertDecl(TOKEN_ID_LENGTH == UUID_LEN, "id lengths differ");
 
+/* Fill token from a text that the current master key or an older one has signed. */
 static bool
 read_refresh_token(const char *text, size_t length, RefreshToken *token)
 {
@@ -60,7 +75,7 @@ write_refresh_token(const RefreshToken *token)
 }
 
 static void
-token_ids(const RefreshToken *token, pg_uuid_t *user_id, pg_uuid_t *session_id)
+copy_ids_of_token(const RefreshToken *token, pg_uuid_t *user_id, pg_uuid_t *session_id)
 {
 	memcpy(user_id->data, token->user_id, UUID_LEN);
 	memcpy(session_id->data, token->session_id, UUID_LEN);
@@ -96,7 +111,10 @@ session_started_at(const pg_uuid_t *session_id)
 	return msecs * 1000 - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 }
 
-/* docs/authgear.md, 6.1: the earlier of lifetime and idle timeout. */
+/*
+ * Return when a session expires that is used now: the earlier of its lifetime and
+ * the idle timeout (docs/authgear.md, section 6.1).
+ */
 static TimestampTz
 expiry_after_use(const Client *client, TimestampTz begin, TimestampTz now)
 {
@@ -175,7 +193,7 @@ session_get_by_refresh_token(const char *text, TimestampTz now, Session *session
 
 	if (!read_refresh_token(text, strlen(text), token))
 		raise_invalid_refresh_token();
-	token_ids(token, &user_id, &session_id);
+	copy_ids_of_token(token, &user_id, &session_id);
 	if (!sessions_find(&user_id, &session_id, now, session, user) ||
 		!seed_matches(token, session))
 		raise_invalid_refresh_token();
@@ -183,8 +201,8 @@ session_get_by_refresh_token(const char *text, TimestampTz now, Session *session
 		raise_user_disabled();
 
 	/*
-	 * Another generation proves nothing.  Whether it is within the grace
-	 * period makes no difference here: a client that promotes has the newest.
+	 * An older generation is refused even within the grace period: a client that
+	 * promotes its guest has the newest token.
 	 */
 	if (token->generation != (uint32) session->generation)
 		raise_invalid_refresh_token();
@@ -192,9 +210,10 @@ session_get_by_refresh_token(const char *text, TimestampTz now, Session *session
 }
 
 /*
- * Whether a token was presented whose successor has been used, or whose grace
- * period is over.  What sessions_use() has left in the row tells which token was
- * presented: see there.
+ * Return whether the successor of a presented token has been used already, or its
+ * grace period is over.  The session's row is as the refresh has left it: if this
+ * call rotated, the row is one generation ahead of the token, and rotated_at is
+ * now.
  */
 static bool
 is_reused(const Session *session, const RefreshToken *token, const Client *client,
@@ -202,7 +221,7 @@ is_reused(const Session *session, const RefreshToken *token, const Client *clien
 {
 	int64		presented = token->generation;
 	int64		behind = session->generation - presented - (rotate ? 1 : 0);
-	/* The clock again: the caller may have waited for the session's row. */
+	/* Read the clock again: this refresh may have waited for the session's row. */
 	bool		in_grace = session->rotated_at != 0 &&
 		GetCurrentTimestamp() - session->rotated_at <= client->refresh_token_rotation_grace_seconds * USECS_PER_SEC;
 
@@ -214,11 +233,12 @@ is_reused(const Session *session, const RefreshToken *token, const Client *clien
 }
 
 /*
- * A rotation in the future was made while the clock was ahead.  How long ago is
- * not known, so the token before it is refused, but nobody's session is ended.
+ * Refuse an older token if the last rotation lies in the future: the clock was
+ * ahead when it happened, and nobody knows whether the grace period is over.  The
+ * session goes on, because this is no sign of a copied token.
  */
 static void
-refuse_unknown_age(const Session *session, const RefreshToken *token, const Client *client,
+refuse_rotation_in_future(const Session *session, const RefreshToken *token, const Client *client,
 				   TimestampTz now)
 {
 	if (session->rotated_at > now + (client->refresh_token_rotation_grace_seconds + CLOCK_TOLERANCE_SECONDS) * USECS_PER_SEC &&
@@ -227,12 +247,14 @@ refuse_unknown_age(const Session *session, const RefreshToken *token, const Clie
 }
 
 /*
- * A transaction that rotates may roll back after its client has seen the tokens.
- * So that this is not a way to use a token again and again, the first time that a
- * token is presented is kept outside the transaction, until a rotation commits.
- * Within the grace period the same token is accepted again, with the same
- * successor.  A session has one such counter: tokens that the transaction has
- * itself made are worth nothing once it rolls back.
+ * Return whether a token was presented before the grace period, by a transaction
+ * that rotated and rolled back.
+ *
+ * A client may see the tokens of a transaction that rolls back afterwards.  If
+ * that left no trace, it could use one refresh token again and again.  So the time
+ * when a token is first presented is kept outside the transaction, until a
+ * rotation commits.  One counter for each session is enough: tokens that the
+ * transaction itself has made are worthless once it rolls back.
  */
 static bool
 was_presented_before(const Session *session, const RefreshToken *token, const Client *client,
@@ -255,6 +277,10 @@ was_presented_before(const Session *session, const RefreshToken *token, const Cl
 	return age > client->refresh_token_rotation_grace_seconds * USECS_PER_SEC;
 }
 
+/*
+ * Mark the session of a token as used, rotate it if asked to, and fill session and
+ * user.  Raises AA006, AA007, and 22023 for another client's session.
+ */
 static void
 use_session(const Client *client, const RefreshToken *token, bool rotate, TimestampTz now,
 			Session *session, User *user)
@@ -263,7 +289,7 @@ use_session(const Client *client, const RefreshToken *token, bool rotate, Timest
 	pg_uuid_t	session_id;
 	TimestampTz end;
 
-	token_ids(token, &user_id, &session_id);
+	copy_ids_of_token(token, &user_id, &session_id);
 	end = expiry_after_use(client, session_started_at(&session_id), now);
 	if (end <= now ||
 		!sessions_use(&user_id, &session_id, end, rotate, (int) token->generation, now,
@@ -275,6 +301,10 @@ use_session(const Client *client, const RefreshToken *token, bool rotate, Timest
 		raise_user_disabled();
 }
 
+/*
+ * End a session whose refresh token was copied.  It is revoked outside the
+ * transaction, too: a rollback must not bring it back.
+ */
 static void
 end_reused_session(const Session *session, TimestampTz now)
 {
@@ -285,7 +315,7 @@ end_reused_session(const Session *session, TimestampTz now)
 }
 
 static void
-issue_refreshed(const Client *client, const User *user, const Session *session,
+issue_refreshed_tokens(const Client *client, const User *user, const Session *session,
 				RefreshToken *token, TimestampTz now, TokenResponse *response)
 {
 	users_touch(user, now);
@@ -306,7 +336,7 @@ session_refresh(const Client *client, const char *refresh_token, TimestampTz now
 	if (!read_refresh_token(refresh_token, strlen(refresh_token), token))
 		raise_invalid_refresh_token();
 	use_session(client, token, client->refresh_token_rotation_enabled, now, &session, &user);
-	refuse_unknown_age(&session, token, client, now);
+	refuse_rotation_in_future(&session, token, client, now);
 	if (sessions_revoked(&session.id) ||
 		is_reused(&session, token, client, client->refresh_token_rotation_enabled, now) ||
 		was_presented_before(&session, token, client, now))
@@ -314,7 +344,7 @@ session_refresh(const Client *client, const char *refresh_token, TimestampTz now
 		end_reused_session(&session, now);
 		return false;
 	}
-	issue_refreshed(client, &user, &session, token, now, response);
+	issue_refreshed_tokens(client, &user, &session, token, now, response);
 	return true;
 }
 
@@ -331,14 +361,14 @@ session_resume(const Client *client, const char *refresh_token, TimestampTz now,
 	use_session(client, token, false, now, &session, &user);
 	if (!user.is_anonymous)
 		raise_not_anonymous();
-	refuse_unknown_age(&session, token, client, now);
+	refuse_rotation_in_future(&session, token, client, now);
 	if (sessions_revoked(&session.id) || is_reused(&session, token, client, false, now))
 		raise_invalid_refresh_token();
-	issue_refreshed(client, &user, &session, token, now, response);
+	issue_refreshed_tokens(client, &user, &session, token, now, response);
 }
 
 static void
-record_end(const pg_uuid_t *user_id, const char *client_id, TimestampTz now)
+record_sign_out(const pg_uuid_t *user_id, const char *client_id, TimestampTz now)
 {
 	users_session_ended(user_id, now);
 	events_insert("user.signed_out", user_id, client_id, NULL, now);
@@ -349,9 +379,10 @@ session_end(const pg_uuid_t *user_id, const pg_uuid_t *session_id, const char *c
 				TimestampTz now)
 {
 	if (sessions_delete(user_id, session_id))
-		record_end(user_id, client_id, now);
+		record_sign_out(user_id, client_id, now);
 }
 
+/* A token of an older generation also ends its session. */
 static void
 revoke_refresh_token(const RefreshToken *token, TimestampTz now)
 {
@@ -360,10 +391,10 @@ revoke_refresh_token(const RefreshToken *token, TimestampTz now)
 	pg_uuid_t	session_id;
 	char	   *client_id;
 
-	token_ids(token, &user_id, &session_id);
+	copy_ids_of_token(token, &user_id, &session_id);
 	crypto_hash_sha256(hash, token->seed, sizeof(token->seed));
 	if (sessions_delete_with_secret(&user_id, &session_id, hash, now, &client_id))
-		record_end(&user_id, client_id, now);
+		record_sign_out(&user_id, client_id, now);
 }
 
 void
@@ -382,7 +413,7 @@ session_revoke_token(const char *text, size_t length, TimestampTz now)
 		return;
 	}
 
-	/* An expired access token still names the session to end. */
+	/* An access token that has expired still names the session to end. */
 	if (own_jwt_open(text, length, &jwt) == NULL &&
 		json_string_equals(jwt.header, "typ", "at+jwt") &&
 		json_string(jwt.claims, "sub", &sub) && json_string(jwt.claims, "sid", &sid) &&

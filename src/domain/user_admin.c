@@ -3,6 +3,9 @@
  * user_admin.c
  *	  What an administrator does to users (docs/authgear.md, section 10).
  *
+ * Each function looks the user up first, for the error 42704, and again if the row
+ * that it locks or changes has been deleted in the meantime.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -16,11 +19,13 @@
 #include "store/device_keys.h"
 #include "store/events.h"
 #include "store/foreign_keys.h"
+#include "store/placement.h"
 #include "store/sessions.h"
 #include "store/user_deletion.h"
+#include "store/users.h"
 
 pg_noreturn static void
-raise_unknown(const pg_uuid_t *id)
+raise_unknown_user(const pg_uuid_t *id)
 {
 	char		text[UUID_TEXT_LENGTH + 1];
 
@@ -34,10 +39,13 @@ void
 user_admin_get(const pg_uuid_t *id, User *user)
 {
 	if (!users_find(id, user))
-		raise_unknown(id);
+		raise_unknown_user(id);
 }
 
-/* The statement may have waited for a transaction that deleted the user. */
+/*
+ * Return whether the state of the user was another one.  Raises 42704 if the
+ * statement waited for a transaction that deleted the user.
+ */
 static bool
 set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now)
 {
@@ -49,7 +57,10 @@ set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now)
 	return false;
 }
 
-/* Logins hold the user's row, so none slips in between the two statements. */
+/*
+ * A login holds the user's row until it commits.  So no session can be added between
+ * the statement that disables the user and the one that deletes the sessions.
+ */
 void
 user_admin_disable(const pg_uuid_t *id, TimestampTz now)
 {
@@ -85,7 +96,7 @@ user_admin_delete(const pg_uuid_t *id, TimestampTz now)
 	if (user.device_kid != NULL)
 		device_keys_remove(user.device_kid, id, now);
 	if (!users_lock_for_deletion(id, &user))
-		raise_unknown(id);
+		raise_unknown_user(id);
 	user_deletion_delete_one(id);
 	events_insert("user.deleted", id, NULL, NULL, now);
 }
@@ -98,7 +109,7 @@ user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now)
 
 	user_admin_get(id, &user);
 	if (!users_lock(id))
-		raise_unknown(id);
+		raise_unknown_user(id);
 	count = sessions_delete_all(id, NULL);
 	users_session_ended(id, now);
 	authorization_codes_delete_all(id);
@@ -106,4 +117,10 @@ user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now)
 		events_insert("user.signed_out", id, NULL,
 					 json_to_jsonb(psprintf("{\"sessions\": " UINT64_FORMAT "}", count)), now);
 	return count;
+}
+
+bool
+user_admin_rows_are_local(void)
+{
+	return placement_is_local();
 }

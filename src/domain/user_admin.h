@@ -35,4 +35,10 @@ extern void user_admin_delete(const pg_uuid_t *id, TimestampTz now);
 /* End all sessions of a user and return how many there were. */
 extern uint64 user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now);
 
+/*
+ * Return whether this database has the rows of all users, so that an administrator's
+ * statements reach them.  False if Citus has distributed the tables.
+ */
+extern bool user_admin_rows_are_local(void);
+
 #endif							/* ANON_AUTH_USER_ADMIN_H */

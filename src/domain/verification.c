@@ -3,6 +3,10 @@
  * verification.c
  *	  A user shows that an e-mail address or phone number is theirs.
  *
+ * The caller is signed in, so a code needs only six digits; guesses are limited for
+ * each code and for each address.  Locking: the user's row is locked before its
+ * codes, so requests and guesses of one user wait for each other.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -17,6 +21,7 @@
 #include "store/events.h"
 #include "store/login_ids.h"
 #include "store/one_time_codes.h"
+#include "store/users.h"
 
 static void
 fill_key(OneTimeCodeKey *key, const User *user, LoginIdType type)
@@ -26,13 +31,14 @@ fill_key(OneTimeCodeKey *key, const User *user, LoginIdType type)
 	key->login_id_type = type;
 }
 
+/* Return the payload of an event about a login ID. */
 static Jsonb *
-type_payload(LoginIdType type)
+payload_of_type(LoginIdType type)
 {
 	return json_to_jsonb(psprintf("{\"login_id_type\": \"%s\"}", login_id_type_name(type)));
 }
 
-/* NULL: the user has no login ID of this type. */
+/* Return the user's login ID of this type, or NULL. */
 static const LoginIdRow *
 find_login_id(const User *user, LoginIdType type)
 {
@@ -47,11 +53,12 @@ find_login_id(const User *user, LoginIdType type)
 }
 
 /*
- * What counts an address: not a user, since anybody can claim it for another user,
- * and take that back by a rollback.
+ * Return the name by which requests and guesses are counted.  It is that of the
+ * address and not of the user: an attacker could claim an address for many users, and
+ * take each of them back by a rollback.
  */
 static char *
-address_name(const LoginIdRow *login_id)
+subject_of_limit(const LoginIdRow *login_id)
 {
 	return psprintf("%s/%s", login_id_type_name(login_id->type), login_id->value);
 }
@@ -69,12 +76,12 @@ verification_request(const User *user, LoginIdType type, TimestampTz now,
 				 errmsg("the user has no login ID of type \"%s\"", login_id_type_name(type))));
 	if (login_id->verified)
 		return false;
-	rate_limit_code_request("verification", address_name(login_id));
+	rate_limit_code_request("verification", subject_of_limit(login_id));
 	if (!users_lock(&user->id))
-		raise_invalid_session("The user is gone.");
+		raise_invalid_session("The user does not exist.");
 	fill_key(&key, user, type);
 	*expires_at = one_time_code_send(&key, one_time_code_recipient(login_id), now);
-	events_insert("verification.requested", &user->id, NULL, type_payload(type), now);
+	events_insert("verification.requested", &user->id, NULL, payload_of_type(type), now);
 	return true;
 }
 
@@ -86,17 +93,17 @@ verification_complete(const User *user, LoginIdType type, const char *code, Time
 
 	if (login_id == NULL)
 		return false;
-	rate_limit_code_guess(address_name(login_id));
+	rate_limit_code_guess(subject_of_limit(login_id));
 	if (!users_lock(&user->id))
 		return false;
 
-	/* A caller may have waited for the lock until the code had expired. */
+	/* Read the clock again: the code may have expired while this call waited for the lock. */
 	now = GetCurrentTimestamp();
 	fill_key(&key, user, type);
 	if (!one_time_code_check(&key, code, now))
 		return false;
 	users_set_verified(&user->id, now);
 	login_ids_set_verified(user, type, now);
-	events_insert("login_id.verified", &user->id, NULL, type_payload(type), now);
+	events_insert("login_id.verified", &user->id, NULL, payload_of_type(type), now);
 	return true;
 }

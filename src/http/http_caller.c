@@ -14,6 +14,8 @@
 #include "http/http_caller.h"
 #include "http/http_errors.h"
 #include "http/http_request.h"
+#include "store/sessions.h"
+#include "store/users.h"
 
 /* Arguments and result of own_jwt_verify_access_token(), for http_try(). */
 typedef struct Verification

@@ -22,6 +22,7 @@
 #include "http/http_response.h"
 #include "json/json_write.h"
 #include "store/sessions.h"
+#include "store/users.h"
 
 bool
 http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *response)

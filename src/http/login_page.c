@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "domain/login.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "base/errors.h"
+#include "base/limits.h"
 #include "domain/login.h"
 #include "domain/promotion.h"
 #include "http/http_endpoint.h"
