@@ -333,7 +333,7 @@ CREATE FUNCTION act(action text, guest hot) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	response anon_auth.token_response;
 	state text := '00000';
-	-- a few addresses, so that guests compete for them
+	-- few addresses, so that guests compete for them
 	address text := 'hot' || (random() * 30)::integer || '@example.com';
 BEGIN
 	BEGIN
@@ -439,7 +439,7 @@ my $unexpected = q{SELECT DISTINCT action || ': ' || sqlstate FROM outcome WHERE
 	WHEN action = 'refresh' THEN sqlstate IN ('AA006', 'AA007')
 	WHEN action = 'resume' THEN sqlstate IN ('AA006', 'AA007', 'AA008')
 	WHEN action IN ('disable', 'enable', 'delete') THEN sqlstate = '42704'
-	-- gone, disabled, promoted, the address taken
+	-- the guest is deleted, disabled or promoted, or the address is taken
 	WHEN action = 'promote by token' THEN sqlstate IN ('AA006', 'AA007', 'AA008', 'AA009')
 	WHEN action = 'promote by code' THEN sqlstate IN ('AA006', 'AA007', 'AA008', 'AA009', 'AA013')
 	WHEN action = 'promote by key' THEN sqlstate IN ('AA004', 'AA007', 'AA008', 'AA009')

@@ -110,7 +110,7 @@ unlink key_file($standby);
 $standby->restart;
 like(error($standby, 'SELECT anon_auth.create_challenge()'),
 	qr/F0000: master key file ".*anon_auth.master_key" does not exist.*Copy the file from the primary/s,
-	'without the master key file, the error on the standby tells to copy it from the primary');
+	'without the master key file, the error on the standby says to copy it from the primary');
 ok(!-e key_file($standby), 'the standby does not create a master key');
 $standby->stop;
 

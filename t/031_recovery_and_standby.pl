@@ -132,7 +132,7 @@ my @writers = split /\n/, query(q{
 	FROM pg_proc WHERE pronamespace = 'anon_auth'::regnamespace AND provolatile = 'v' AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 		AND proname NOT IN ('create_challenge', 'create_promotion_code', 'use_access_token', 'sign_jwt', 'grant_client_api', 'grant_http_api', 'set_owners_and_rights',
 							'postgrest_pre_request', 'postgrest_pre_config', 'take_rate_limit', 'reset_counters', 'counter_statistics')
-		-- these look for Citus first
+		-- these check for Citus first
 		AND proname NOT IN ('distribute', 'undistribute', 'set_grants', 'copy_grants_to_workers', 'require_ready_nodes', 'unguarded_nodes', 'workers_with_other_master_key')
 	ORDER BY proname});
 cmp_ok(scalar @writers, '>=', 14, 'there are functions that write');
@@ -446,7 +446,7 @@ query(q{
 	CREATE TABLE owned (owner uuid, worker boolean);
 	CREATE FUNCTION in_worker() RETURNS boolean LANGUAGE sql PARALLEL SAFE
 		AS 'SELECT backend_type = ''parallel worker'' FROM pg_stat_activity WHERE pid = pg_backend_pid()';
-	-- a function whose body alone, in the worker, calls into the library
+	-- only the body of this function, which runs in the worker, calls the library
 	CREATE FUNCTION late_uid() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE
 		AS $$ BEGIN RETURN anon_auth.uid(); END $$;
 	});

@@ -543,9 +543,9 @@ SKIP:
 	skip 'root can write every file', 13 if $> == 0;
 	like(error('SELECT anon_auth.rotate_master_key()'),
 		qr/F0000: the server may not change master key file ".*".*may not write in directory.*Add a line with a new key before the first key by hand, then call anon_auth.reseal_signing_keys\(\)/s,
-		'the error of a rotation tells how to change a file that the server cannot write');
+		'the error of a rotation says how to change a file that the server cannot write');
 	like(error(sprintf 'SELECT anon_auth.retire_master_key(%s)', sql_literal((keys_in())[0])),
-		qr/F0000: the server may not change .*Remove the line with the key by hand/s, 'the error of retire_master_key() tells how to change a file that the server cannot write');
+		qr/F0000: the server may not change .*Remove the line with the key by hand/s, 'the error of retire_master_key() says how to change a file that the server cannot write');
 	is_deeply([ keys_in("$directory/key") ], [ $elsewhere_made, keys_in() ], 'the file is unchanged after the refused rotation');
 
 	# Rotation by hand

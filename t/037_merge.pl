@@ -33,7 +33,7 @@ CREATE SCHEMA shop AUTHORIZATION shop;
 GRANT USAGE ON SCHEMA anon_auth TO shop;
 GRANT REFERENCES ON anon_auth.users TO shop;
 SET ROLE shop;
--- five shapes: a plain column, two columns, a key of several columns, partitions, row security
+-- Five kinds of tables: a single column, two columns, a key of several columns, partitions, row security.
 CREATE TABLE shop.notes (author uuid REFERENCES anon_auth.users, text text);
 CREATE TABLE shop.messages (sender uuid REFERENCES anon_auth.users ON DELETE CASCADE, receiver uuid REFERENCES anon_auth.users ON DELETE CASCADE);
 CREATE TABLE shop.orders (user_id uuid REFERENCES anon_auth.users, id uuid DEFAULT gen_random_uuid(), PRIMARY KEY (user_id, id));

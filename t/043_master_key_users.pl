@@ -189,7 +189,7 @@ is(in_database('copy', $sign), 't', 'inserting default settings keeps the databa
 my $kept = in_database('copy', 'SELECT database_id FROM anon_auth.settings');
 in_database('copy', 'DELETE FROM anon_auth.settings; INSERT INTO anon_auth.settings DEFAULT VALUES');
 like(error('copy', $sign), qr/XX001: .*HINT: .*restore the former database_id. It is in the master key file and in dumps/s,
-	'after the row of settings was lost, the HINT tells to restore the database_id');
+	'after the row of settings was lost, the HINT says to restore the database_id');
 like(slurp_file($file), qr/^#database \S+ $kept /m, 'the master key file contains the lost database_id');
 in_database('copy', "UPDATE anon_auth.settings SET database_id = '$kept'");
 is(in_database('copy', $sign), 't', 'after the database_id was restored, the database can sign');

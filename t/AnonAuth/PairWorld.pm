@@ -135,8 +135,8 @@ BEGIN
 END
 $$;
 
--- Rows of no user under a foreign key that holds, and rows that are gone although
--- nobody has deleted the guest.
+-- Returns rows without a user under a validated foreign key, and missing rows
+-- although the guest was not deleted.
 CREATE FUNCTION table_problems() RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
 	key record;
@@ -161,7 +161,7 @@ BEGIN
 END
 $$;
 
--- What is in the tables, and what of it contradicts itself.
+-- Returns the contents of the tables, and their contradictions as "broken".
 CREATE FUNCTION look() RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT concat_ws(' ', 'user', id, CASE WHEN is_anonymous THEN 'guest' ELSE 'account' END, CASE WHEN is_disabled THEN 'disabled' END)
 		FROM anon_auth.users
@@ -175,7 +175,7 @@ CREATE FUNCTION look() RETURNS SETOF text LANGUAGE sql AS $$
 	UNION ALL SELECT 'broken ' || what FROM table_problems() AS what
 $$;
 
--- Whether both tokens of an answer do what they are for: '' or what is wrong.
+-- Uses both tokens of an answer. Returns the failures as text, '' if both work.
 CREATE FUNCTION try_tokens(client text, sub uuid, access text, refresh text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	problem text := '';
