@@ -19,8 +19,9 @@
 
 #include "jose/jose.h"
 
-/* libFuzzer's entry point. */
+/* libFuzzer's entry points; a target need not have the second one. */
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+extern int	LLVMFuzzerInitialize(int *argc, char ***argv);
 
 /* Abort unless the property holds. */
 #define MUST(condition) \

