@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * guc.h
- *	  Configuration parameters.
+ *	  The configuration parameters of anon_auth.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,26 +10,32 @@
 
 #include "postgres.h"
 
-/* Path of the master key file; empty: in the data directory. */
+/* anon_auth.master_key_file: its path.  NULL or empty: a file in the data directory. */
 extern char *guc_master_key_file;
 
-/* How many counters a database has room for on this server. */
+/* anon_auth.counter_cells: the counters that a database can have on this server. */
 extern int	guc_counter_cells;
 
 /*
- * The claims that use_access_token() has verified, as JSON; empty: none.  A
- * parameter rather than a plain variable, because PostgreSQL then ends it
- * with the transaction, rolls it back with a savepoint, clears it at DISCARD
- * ALL and hands it to parallel workers.  Nobody can SET it: see guc.c.
+ * anon_auth.verified_claims: the claims that use_access_token() has verified, as
+ * JSON; empty if there are none.  Never NULL.
+ *
+ * This is a parameter because PostgreSQL then resets it at the end of the
+ * transaction and at DISCARD ALL, rolls it back with a savepoint, and hands it to
+ * parallel workers.  SET cannot change it: see guc.c.
  */
 extern const char *guc_verified_claims(void);
 
-/* Moves on with every change of the claims: a cheap key for caches. */
+/* A number that increases with every change of the claims, for caches. */
 extern uint64 guc_verified_claims_version(void);
 
-/* is_local: until the end of the transaction, else of the connection. */
+/*
+ * Set the claims, until the end of the transaction if is_local is true, otherwise
+ * until the end of the session.
+ */
 extern void guc_set_verified_claims(const char *json, bool is_local);
 
+/* Define the parameters.  To be called once, when the library is loaded. */
 extern void guc_define(void);
 
 #endif							/* ANON_AUTH_GUC_H */
