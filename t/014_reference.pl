@@ -48,6 +48,14 @@ my $kept = slurp_file("$docs/reference.md");
 chomp $kept;
 is($made, $kept, 'docs/reference.md is identical to the output of script/reference');
 
+my %default = $variables{settings} =~ /^\| `(\w+)` \| [^|]* \| `([^`]*)` \|/mg;
+my ($limits) = slurp_file("$docs/operations.md") =~ /^\| setting \| default \|.*?\n\|---.*?\n(.*?)^$/ms;
+my %stated = ($limits // '') =~ /^\| `(\w+)` \| (\w+) \|/mg;
+
+$default{$_} =~ s/^(?:NULL|0)$/off/ for keys %default;
+cmp_ok(scalar keys %stated, '>', 5, 'the table of limits in operations.md is found');
+is(join(' ', grep { ($default{$_} // '') ne $stated{$_} } sort keys %stated), '', 'its defaults are those of the settings');
+
 is( $node->safe_psql('postgres', <<'SQL'), '', 'every function that a role may be granted has a comment');
 SELECT p.oid::regprocedure FROM pg_proc AS p
 WHERE pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace)
