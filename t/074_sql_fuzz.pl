@@ -228,8 +228,8 @@ isnt(plans($workers[0], 1), plans($workers[0], 2), 'a different seed makes diffe
 # The checks find what they look for.
 my %sample = (C => 'XX000', M => 'cache lookup failed', F => 'syscache.c');
 ok(defined $errors->objection('anon_auth.uid', \%sample), 'an internal error is reported');
-ok(defined $errors->objection('anon_auth.uid', { C => 'AA014', M => 'x', F => 'proof.c' }), "an error of the extension that the function's comment does not list is reported");
-ok(!defined $errors->objection('anon_auth.userinfo', { C => 'AA014', M => 'x', F => 'proof.c' }), "an error that the function's comment lists is not reported");
+ok(defined $errors->objection('anon_auth.uid', { C => 'AA014', M => 'x', F => 'guest_proof.c' }), "an error of the extension that the function's comment does not list is reported");
+ok(!defined $errors->objection('anon_auth.userinfo', { C => 'AA014', M => 'x', F => 'guest_proof.c' }), "an error that the function's comment lists is not reported");
 ok(defined $errors->objection('anon_auth.revoke', { C => '23505', M => 'x', F => 'nbtinsert.c' }), 'an unexpected constraint violation is reported');
 ok(defined $errors->objection('anon_auth.revoke', { C => 'EV001', M => "run by $admin", F => 'pl_exec.c' }), 'a hostile function that runs as the owner is reported');
 
