@@ -176,11 +176,14 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 /* ---- authorization requests ---- */
 
 /* Bytes of the MAC: keyed BLAKE2b. */
-#define TAG_LENGTH	crypto_generichash_BYTES
+#define TAG_LENGTH			crypto_generichash_BYTES
+
+/* Room for a hash of the browser's secret as text. */
+#define BROWSER_HASH_SIZE	(BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES) + 1)
 
 /* Write a hash of the browser's secret, which the request may show to everybody. */
 static void
-hash_browser_secret(const char *browser, char text[BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES) + 1])
+hash_browser_secret(const char *browser, char text[BROWSER_HASH_SIZE])
 {
 	uint8		hash[crypto_hash_sha256_BYTES];
 
@@ -198,7 +201,7 @@ add_string_unless_null(StringInfo json, const char *name, const char *value)
 char *
 authorization_request_write(const AuthorizationRequest *request)
 {
-	char		browser[BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES) + 1];
+	char		browser[BROWSER_HASH_SIZE];
 	uint8		tag[TAG_LENGTH];
 	StringInfoData json;
 	char	   *text;
@@ -224,7 +227,8 @@ authorization_request_write(const AuthorizationRequest *request)
 
 	crypto_generichash(tag, TAG_LENGTH, (uint8 *) json.data, json.len,
 					   master_key_derived(MASTER_KEY_AUTHORIZATION_REQUEST, 0), TOKEN_KEY_LENGTH);
-	text = palloc(BASE64URL_ENCODED_LENGTH(json.len) + 1 + BASE64URL_ENCODED_LENGTH(TAG_LENGTH) + 1);
+	text = palloc(BASE64URL_ENCODED_LENGTH(json.len) + 1 +
+				  BASE64URL_ENCODED_LENGTH(TAG_LENGTH) + 1);
 	length = base64url_encode(text, (uint8 *) json.data, json.len);
 	text[length++] = '.';
 	length += base64url_encode(text + length, tag, TAG_LENGTH);
@@ -255,8 +259,11 @@ open_authenticated_json(const char *text)
 	json = palloc(length);
 	if (base64url_decode(json, &length, text, dot - text) != JOSE_OK)
 		return NULL;
-	for (i = 0; !authentic && (key = master_key_derived(MASTER_KEY_AUTHORIZATION_REQUEST, i)) != NULL; i++)
+	for (i = 0; !authentic; i++)
 	{
+		key = master_key_derived(MASTER_KEY_AUTHORIZATION_REQUEST, i);
+		if (key == NULL)
+			break;
 		crypto_generichash(expected, TAG_LENGTH, json, length, key, TOKEN_KEY_LENGTH);
 		authentic = sodium_memcmp(tag, expected, TAG_LENGTH) == 0;
 		wipe_bytes(expected, sizeof(expected));
@@ -268,9 +275,9 @@ bool
 authorization_request_read(const char *text, const char *browser, TimestampTz now,
 						   AuthorizationRequest *request, Client *client)
 {
-	char		hash[BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES) + 1];
+	char		hash[BROWSER_HASH_SIZE];
 	Jsonb	   *json = open_authenticated_json(text);
-	Span	uuid;
+	Span		uuid;
 	int64		expires_at;
 
 	if (json == NULL || browser == NULL)

@@ -63,8 +63,8 @@ static void
 record_creation(const Client *client, const pg_uuid_t *id, bool device_key, TimestampTz now)
 {
 	events_insert("user.created", id, client == NULL ? NULL : client->client_id,
-				 json_to_jsonb(device_key ? "{\"device_key\": true}" : "{\"device_key\": false}"),
-				 now);
+				  json_to_jsonb(device_key ? "{\"device_key\": true}" : "{\"device_key\": false}"),
+				  now);
 }
 
 /* Fill user with a guest whose row this transaction has just inserted. */
@@ -173,7 +173,7 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
  */
 static void
 log_in_by_key(const Client *client, const char *kid, const pg_uuid_t *user_id, TimestampTz now,
-	   User *user)
+			  User *user)
 {
 	rate_limit_device_key(kid);
 	if (!users_log_in(user_id, now, user))

@@ -74,7 +74,7 @@ fill_identity(CachedIdentity *cached, const char *parameter)
 {
 	MemoryContext caller = MemoryContextSwitchTo(cached->context);
 	Jsonb	   *claims = json_setting(parameter, ERRCODE_INVALID_PARAMETER_VALUE);
-	Span	text;
+	Span		text;
 	JsonbValue *member;
 	Identity   *identity = &cached->identity;
 

@@ -37,9 +37,9 @@ record_failure(const Client *client, const pg_uuid_t *user_id, const char *reaso
 			   TimestampTz now)
 {
 	events_insert("authentication.failed", user_id, client->client_id,
-				 json_to_jsonb(psprintf("{\"authenticator\": \"password\", \"reason\": \"%s\"}",
-										reason)),
-				 now);
+				  json_to_jsonb(psprintf("{\"authenticator\": \"password\", \"reason\": \"%s\"}",
+										 reason)),
+				  now);
 }
 
 bool
@@ -128,7 +128,9 @@ static const pg_uuid_t *
 find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id,
 		   LoginId *login_id)
 {
-	return login_parse_id(text, policy, login_id) && login_ids_owner(login_id, user_id) ? user_id : NULL;
+	if (login_parse_id(text, policy, login_id) && login_ids_owner(login_id, user_id))
+		return user_id;
+	return NULL;
 }
 
 bool

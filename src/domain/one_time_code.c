@@ -176,7 +176,9 @@ one_time_code_recipient(const LoginIdRow *row)
 	rules.email_case_sensitive = true;
 	if (login_id_normalise(row->type, row->original_value, &rules, &as_given) != NULL)
 		return row->value;
-	return login_id_differs_in_case_only(as_given.value, folded.value) ? as_given.value : row->value;
+	if (!login_id_differs_in_case_only(as_given.value, folded.value))
+		return row->value;
+	return as_given.value;
 }
 
 /* In seconds. */
@@ -242,7 +244,10 @@ count_attempt(const OneTimeCodeKey *key, const OneTimeCode *code)
 	if (lifetime <= 0)
 		return false;
 
-	/* No room for a counter is equivalent to too many attempts: an error would tell that there is a code. */
+	/*
+	 * No room for a counter is equivalent to too many attempts.  An error would tell
+	 * that there is a code.
+	 */
 	attempts = counter_increment(attempts_counter(key, code), lifetime, false);
 	return attempts > 0 && attempts <= max_attempts(key);
 }

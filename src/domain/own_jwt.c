@@ -191,7 +191,7 @@ own_jwt_check_claims(const OwnJwt *jwt, const char *audience, TimestampTz now)
 static void
 get_uuid_claim(const Jsonb *claims, const char *name, pg_uuid_t *uuid)
 {
-	Span	text;
+	Span		text;
 
 	if (!json_string(claims, name, &text) || !uuid_from_text(text.data, text.length, uuid))
 		raise_invalid_token(psprintf("its \"%s\" is not a UUID", name));

@@ -142,9 +142,9 @@ password_attempt_failed(const PasswordAttempt *attempt, const Client *client, Ti
 {
 	if (attempt->locked_seconds > 0)
 		events_insert("authentication.lockout", attempt->user_id, client->client_id,
-					 json_to_jsonb(psprintf("{\"failed_attempts\": %lld, \"seconds\": %lld}",
-											(long long) attempt->failures,
-											(long long) attempt->locked_seconds)), now);
+					  json_to_jsonb(psprintf("{\"failed_attempts\": %lld, \"seconds\": %lld}",
+											 (long long) attempt->failures,
+											 (long long) attempt->locked_seconds)), now);
 }
 
 void

@@ -151,7 +151,7 @@ password_reset_request(const char *login_id, TimestampTz now)
 	if (users_keep(&subject.key.user_id))
 		one_time_code_send(&subject.key, subject.recipient, now);
 	events_insert("password_reset.requested", subject.known ? &subject.user.id : NULL, NULL,
-				 NULL, now);
+				  NULL, now);
 
 	/* Notify workers even if there is no message, because everybody can LISTEN. */
 	outbox_notify();

@@ -149,7 +149,7 @@ record_promotion(const Client *client, const User *user, const LoginId *login_id
 						 login_id_type_name(login_ids[i].type));
 	appendStringInfoString(&json, "]}");
 	events_insert("user.anonymous.promoted", &user->id, client->client_id,
-				 json_to_jsonb(json.data), now);
+				  json_to_jsonb(json.data), now);
 }
 
 /*
@@ -158,14 +158,15 @@ record_promotion(const Client *client, const User *user, const LoginId *login_id
  */
 static void
 promote_guest(const Client *client, const ProvenGuest *guest, const LoginId *login_ids, int count,
-		const char *password_hash, TimestampTz now, User *user)
+			  const char *password_hash, TimestampTz now, User *user)
 {
 	const pg_uuid_t *id = &guest->user.id;
 	int			i;
 
 	if (guest->user.device_kid != NULL)
 		device_keys_remove(guest->user.device_kid, id, now);
-	if (!users_promote(id, routes_of_login_ids(login_ids, count), attributes_of_login_ids(login_ids, count), now, user))
+	if (!users_promote(id, routes_of_login_ids(login_ids, count),
+					   attributes_of_login_ids(login_ids, count), now, user))
 		guest_proof_raise_lost(guest);
 	if (!sessions_delete_all_with(id, &guest->session_id) && guest->by_session)
 		guest_proof_raise_invalid(guest);
@@ -183,8 +184,8 @@ promote_guest(const Client *client, const ProvenGuest *guest, const LoginId *log
  */
 static bool
 log_in_to_account(const Client *client, const ProvenGuest *guest, const pg_uuid_t *owner,
-			const PromotionRequest *request, const AccountPolicy *policy, TimestampTz now,
-			User *user)
+				  const PromotionRequest *request, const AccountPolicy *policy, TimestampTz now,
+				  User *user)
 {
 	AppTable   *tables;
 	int			count;

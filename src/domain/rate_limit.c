@@ -146,7 +146,8 @@ rate_limit_retry_after(void)
 char *
 rate_limit_set_retry_after(int64 microseconds)
 {
-	retry_after = microseconds <= 0 ? 1 : (int) ((microseconds + USECS_PER_SEC - 1) / USECS_PER_SEC);
+	retry_after = microseconds <= 0 ? 1 :
+		(int) ((microseconds + USECS_PER_SEC - 1) / USECS_PER_SEC);
 	return psprintf("Try again in %d second%s.", retry_after, retry_after == 1 ? "" : "s");
 }
 

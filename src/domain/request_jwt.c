@@ -147,7 +147,7 @@ parse_key(const Jsonb *header, RequestJwt *request)
 static void
 parse_header(const Jsonb *header, RequestJwt *request)
 {
-	Span	alg;
+	Span		alg;
 	char		list[JOSE_ALG_LIST_SIZE];
 
 	if (!json_string_equals(header, "typ", REQUEST_TYP))
@@ -176,7 +176,7 @@ request_jwt_parse(const char *jwt, size_t length, RequestAction action, Timestam
 				  RequestJwt *request)
 {
 	Jsonb	   *payload;
-	Span	challenge;
+	Span		challenge;
 	JoseStatus	status = jose_compact_split(jwt, length, &request->parts);
 
 	if (status != JOSE_OK)
@@ -197,9 +197,10 @@ check_signature_size(const RequestJwt *request)
 	const JoseAlgInfo *info = jose_alg_info(request->alg);
 	int			size = info->signature_length;
 
-	if (info->key_type == JOSE_KEY_EC && request->parts.signature.length != BASE64URL_ENCODED_LENGTH(size))
+	if (info->key_type == JOSE_KEY_EC &&
+		request->parts.signature.length != BASE64URL_ENCODED_LENGTH(size))
 		raise_invalid_request_jwt(psprintf("An %s signature has %d bytes: R and S, one after the other, not in DER.",
-							   jose_alg_name(request->alg), size));
+										   jose_alg_name(request->alg), size));
 }
 
 static bool

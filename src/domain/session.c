@@ -209,6 +209,13 @@ session_get_by_refresh_token(const char *text, TimestampTz now, Session *session
 	wipe_bytes(token, sizeof(RefreshToken));
 }
 
+/* Return the grace period of rotation in microseconds. */
+static int64
+rotation_grace(const Client *client)
+{
+	return client->refresh_token_rotation_grace_seconds * USECS_PER_SEC;
+}
+
 /*
  * Return whether the successor of a presented token has been used already, or its
  * grace period is over.  The session's row is as the refresh has left it: if this
@@ -223,7 +230,7 @@ is_reused(const Session *session, const RefreshToken *token, const Client *clien
 	int64		behind = session->generation - presented - (rotate ? 1 : 0);
 	/* Read the clock again: this refresh may have waited for the session's row. */
 	bool		in_grace = session->rotated_at != 0 &&
-		GetCurrentTimestamp() - session->rotated_at <= client->refresh_token_rotation_grace_seconds * USECS_PER_SEC;
+		GetCurrentTimestamp() - session->rotated_at <= rotation_grace(client);
 
 	if (behind < 0)
 		return false;
@@ -239,9 +246,9 @@ is_reused(const Session *session, const RefreshToken *token, const Client *clien
  */
 static void
 refuse_rotation_in_future(const Session *session, const RefreshToken *token, const Client *client,
-				   TimestampTz now)
+						  TimestampTz now)
 {
-	if (session->rotated_at > now + (client->refresh_token_rotation_grace_seconds + CLOCK_TOLERANCE_SECONDS) * USECS_PER_SEC &&
+	if (session->rotated_at > now + rotation_grace(client) + CLOCK_TOLERANCE_SECONDS * USECS_PER_SEC &&
 		session->generation != (int64) token->generation)
 		raise_invalid_refresh_token();
 }
@@ -274,7 +281,7 @@ was_presented_before(const Session *session, const RefreshToken *token, const Cl
 		return false;
 	age = counter_set_once(name, token->generation, seconds * USECS_PER_SEC);
 	counter_clear_at_commit(name);
-	return age > client->refresh_token_rotation_grace_seconds * USECS_PER_SEC;
+	return age > rotation_grace(client);
 }
 
 /*
@@ -293,7 +300,7 @@ use_session(const Client *client, const RefreshToken *token, bool rotate, Timest
 	end = expiry_after_use(client, session_started_at(&session_id), now);
 	if (end <= now ||
 		!sessions_use(&user_id, &session_id, end, rotate, (int) token->generation, now,
-					 session, user) ||
+					  session, user) ||
 		!seed_matches(token, session))
 		raise_invalid_refresh_token();
 	session_require_client(session, client);
@@ -316,7 +323,7 @@ end_reused_session(const Session *session, TimestampTz now)
 
 static void
 issue_refreshed_tokens(const Client *client, const User *user, const Session *session,
-				RefreshToken *token, TimestampTz now, TokenResponse *response)
+					   RefreshToken *token, TimestampTz now, TokenResponse *response)
 {
 	users_touch(user, now);
 	token->generation = (uint32) session->generation;
@@ -376,7 +383,7 @@ record_sign_out(const pg_uuid_t *user_id, const char *client_id, TimestampTz now
 
 void
 session_end(const pg_uuid_t *user_id, const pg_uuid_t *session_id, const char *client_id,
-				TimestampTz now)
+			TimestampTz now)
 {
 	if (sessions_delete(user_id, session_id))
 		record_sign_out(user_id, client_id, now);
@@ -402,8 +409,8 @@ session_revoke_token(const char *text, size_t length, TimestampTz now)
 {
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	OwnJwt		jwt;
-	Span	sub;
-	Span	sid;
+	Span		sub;
+	Span		sid;
 	pg_uuid_t	user_id;
 	pg_uuid_t	session_id;
 

@@ -115,7 +115,7 @@ user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now)
 	authorization_codes_delete_all(id);
 	if (count > 0)
 		events_insert("user.signed_out", id, NULL,
-					 json_to_jsonb(psprintf("{\"sessions\": " UINT64_FORMAT "}", count)), now);
+					  json_to_jsonb(psprintf("{\"sessions\": " UINT64_FORMAT "}", count)), now);
 	return count;
 }
 
