@@ -56,6 +56,15 @@ $default{$_} =~ s/^(?:NULL|0)$/off/ for keys %default;
 cmp_ok(scalar keys %stated, '>', 5, 'the table of limits in operations.md is found');
 is(join(' ', grep { ($default{$_} // '') ne $stated{$_} } sort keys %stated), '', 'its defaults are those of the settings');
 
+my %column = $variables{clients} =~ /^\| `(\w+)` \| [^|]* \| `([^`]+)` \|/mg;
+my %argument =
+  $node->safe_psql('postgres', q{SELECT pg_get_function_arguments('anon_auth.create_client'::regproc)}) =~
+  /(\w+) [a-z\[\]]+ DEFAULT ([^,:]+)/g;
+my @shared = grep { exists $argument{$_} } sort keys %column;
+
+cmp_ok(scalar @shared, '>', 5, 'create_client() has arguments for columns with a default');
+is(join(' ', grep { $argument{$_} ne $column{$_} } @shared), '', 'they have the same defaults');
+
 is( $node->safe_psql('postgres', <<'SQL'), '', 'every function that a role may be granted has a comment');
 SELECT p.oid::regprocedure FROM pg_proc AS p
 WHERE pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace)

@@ -18,22 +18,16 @@
 
 /* Size of a JSON text in bytes.  It also bounds the number of members. */
 #define JSON_MAX_LENGTH					1048576
-
 /* Levels of nested objects and arrays in a JSON text. */
 #define JSON_MAX_DEPTH					32
-
 /* Length of a JSON number in characters. */
 #define JSON_MAX_NUMBER					40
-
 /* Length of the exponent of a JSON number in characters, without the "e". */
 #define JSON_MAX_EXPONENT				3
-
 /* Size of a signed token in bytes. */
 #define JOSE_MAX_TOKEN_LENGTH			65536
-
 /* Size of the claims that are signed in bytes; header and signature add to it. */
 #define JOSE_MAX_CLAIMS_LENGTH			32768
-
 /* Length of a nonce in bytes. */
 #define NONCE_MAX_LENGTH				255
 
@@ -41,25 +35,18 @@
 
 /* Smallest RSA modulus in bits (RFC 7518 section 3.3). */
 #define JOSE_RSA_MIN_BITS				2048
-
 /* Largest RSA modulus in bits; it bounds the time of a verification. */
 #define JOSE_RSA_MAX_BITS				8192
-
 /* Length of the secret of a symmetric key in bytes. */
 #define JOSE_OCT_MAX_LENGTH				1024
-
 /* Size of a JWK argument in bytes; the largest private key is smaller. */
 #define JWK_MAX_LENGTH					16384
-
 /* Minimum length of the kid of a device key in characters. */
 #define KID_MIN_LENGTH					8
-
 /* Maximum length of the kid of a device key in characters. */
 #define KID_MAX_LENGTH					64
-
 /* Keys in the master key file. */
 #define MASTER_KEYS_MAX					8
-
 /* Size of the master key file in bytes: room for all keys and some 300 databases. */
 #define MASTER_KEY_FILE_MAX				32768
 
@@ -67,25 +54,18 @@
 
 /* Length of an email address in bytes. */
 #define EMAIL_MAX_LENGTH				320
-
 /* Length of the part of an email address before the @ in bytes (RFC 5321). */
 #define EMAIL_LOCAL_PART_MAX_LENGTH		64
-
 /* Length of the domain of an email address in characters (RFC 1035). */
 #define EMAIL_DOMAIN_MAX_LENGTH			253
-
 /* Length of a phone number as given in bytes, without outer spaces. */
 #define PHONE_NUMBER_MAX_LENGTH			40
-
 /* Minimum number of digits of a phone number, with the country calling code. */
 #define PHONE_NUMBER_MIN_DIGITS			7
-
 /* Maximum number of digits of a phone number, with the country calling code (E.164). */
 #define PHONE_NUMBER_MAX_DIGITS			15
-
 /* Length of a username in bytes. */
 #define USERNAME_MAX_LENGTH				40
-
 /* Length of a password in bytes; longer ones are refused before they are hashed. */
 #define PASSWORD_MAX_LENGTH				8192
 
@@ -93,28 +73,20 @@
 
 /* Size of device_info in bytes. */
 #define DEVICE_INFO_MAX_LENGTH			8192
-
 /* Length of the parameter x_device_info over HTTP in characters. */
 #define HTTP_DEVICE_INFO_MAX_LENGTH		16384
-
 /* Length of a login ID in a form in bytes. */
 #define HTTP_LOGIN_ID_MAX_LENGTH		1000
-
 /* Parameters of a form or query; a request with more is refused. */
 #define HTTP_MAX_PARAMETERS				100
-
 /* Size of an authorization request in the address of a page, in bytes; proxies refuse more. */
 #define HTTP_MAX_AUTHORIZATION_REQUEST	6000
-
 /* Size of an authorization request that a page sends back, in bytes. */
 #define AUTHORIZATION_REQUEST_MAX_LENGTH	8192
-
 /* Minimum length of a PKCE code_verifier in characters (RFC 7636). */
 #define CODE_VERIFIER_MIN_LENGTH		43
-
 /* Maximum length of a PKCE code_verifier in characters (RFC 7636). */
 #define CODE_VERIFIER_MAX_LENGTH		128
-
 /* Largest batch_size of purge(). */
 #define PURGE_MAX_BATCH_SIZE			100000
 
@@ -122,25 +94,18 @@
 
 /* Codes sent to one address in a minute. */
 #define CODES_PER_MINUTE				1
-
 /* Codes sent to one address in an hour. */
 #define CODES_PER_HOUR					10
-
 /* Attempts at one code of request_verification(). */
 #define VERIFICATION_CODE_ATTEMPTS		5
-
 /* Attempts at one code of request_password_reset(). */
 #define RESET_CODE_ATTEMPTS				100
-
 /* Attempts at six-digit codes for one address in a day, whoever makes them. */
 #define CODE_GUESSES_PER_DAY			100
-
 /* Factor by which an IPv6 /56 may exceed the limit of an address. */
 #define IPV6_56_LIMIT_FACTOR			4
-
 /* Factor by which an IPv6 /48 may exceed the limit of an address. */
 #define IPV6_48_LIMIT_FACTOR			16
-
 /* Challenges that a device key can use within their lifetime, in any order. */
 #define CHALLENGE_WINDOW_ENTRIES		64
 
@@ -148,25 +113,18 @@
 
 /* Lifetime of a challenge, a promotion code, an authorization code and an ID token. */
 #define SHORT_LIFETIME_SECONDS			300
-
 /* Lifetime of a page between the authorization request and the redirect back. */
 #define PAGE_LIFETIME_SECONDS			1200
-
 /* Tolerance for exp, iat and nbf in the request of a device. */
 #define CLOCK_SKEW_SECONDS				300
-
 /* Time after the last token of a rotated signing key has expired until the key retires. */
 #define ROTATION_SLACK_SECONDS			300
-
 /* Minimum time for which a refresh token that a rolled-back transaction used is remembered. */
 #define PRESENTED_TOKEN_SECONDS			21600
-
 /* Interval at which a use of a cookie session extends its idle timeout. */
 #define COOKIE_SESSION_TOUCH_SECONDS	600
-
 /* Time until purge() looks again at a guest that it could not delete. */
 #define PURGE_RETRY_SECONDS				86400
-
 /* The same time if the fault may pass, such as a deadlock, a timeout or a full disk. */
 #define PURGE_PASSING_RETRY_SECONDS		300
 
