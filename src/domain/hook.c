@@ -230,15 +230,16 @@ void
 hook_before_sign_up(const char *name, const pg_uuid_t *user_id, const char *client_id,
 					Jsonb *device_info)
 {
-	Datum		args[3];
-	bool		nulls[3] = {false, client_id == NULL, device_info == NULL};
+	bool		nulls[] = {false, client_id == NULL, device_info == NULL};
+	Datum		args[] = {
+		UUIDPGetDatum(user_id),
+		client_id == NULL ? (Datum) 0 : CStringGetTextDatum(client_id),
+		device_info == NULL ? (Datum) 0 : JsonbPGetDatum(device_info)
+	};
 
 	if (name == NULL)
 		return;
 	name = pstrdup(name);
-	args[0] = UUIDPGetDatum(user_id);
-	args[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(client_id);
-	args[2] = nulls[2] ? (Datum) 0 : JsonbPGetDatum(device_info);
 	call_hook(&before_sign_up, name, args, nulls, NULL);
 }
 

@@ -24,6 +24,7 @@ static Statement find_code = {
 	.row = &code_record
 };
 
+/* Deleting is what makes a code usable once: of two transactions, one deletes no row. */
 static Statement take_code = {
 	.sql = "DELETE FROM anon_auth.authorization_codes"
 	" WHERE route = :route AND code_hash = :code_hash AND user_id = :user_id"

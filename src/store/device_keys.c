@@ -19,6 +19,7 @@ static Statement find_key = {
 	.row = &device_key_record
 };
 
+/* Without a public key in the request, its kid and its signature tell which key it is. */
 static Statement find_keys_of_kid = {
 	.sql = "SELECT {device_key} FROM anon_auth.device_keys"
 	" WHERE route = :route AND kid = :kid ORDER BY created_at, thumbprint"
@@ -26,6 +27,7 @@ static Statement find_keys_of_kid = {
 	.row = &device_key_record
 };
 
+/* The unique key decides between two devices that sign up with one key at once. */
 static Statement insert_key = {
 	.sql = "INSERT INTO anon_auth.device_keys (route, {device_key}, created_at, last_used_at)"
 	" VALUES (:route, {:device_key}, :now, :now) ON CONFLICT (route, kid, thumbprint) DO NOTHING"
@@ -56,6 +58,7 @@ static Statement delete_key = {
 	.row = &removed_key_record
 };
 
+/* A key may be removed more than once; its last window contains the earlier ones. */
 static Statement insert_removed_key = {
 	.sql = "INSERT INTO anon_auth.removed_device_keys (route, kid, {removed_key}, removed_at)"
 	" VALUES (:route, :kid, {:removed_key}, :now) ON CONFLICT (route, kid, thumbprint) DO UPDATE"

@@ -13,6 +13,7 @@
 
 RECORD_TYPE(login_id, LoginIdRow, LOGIN_ID_COLUMNS);
 
+/* The user who has a login ID. */
 #define OWNER_COLUMNS(COLUMN) \
 	COLUMN(UUID, user_id)
 
@@ -29,6 +30,7 @@ static Statement find_owner = {
 	.row = &owner_record
 };
 
+/* The primary key decides between two users who take one login ID at once. */
 static Statement insert_login_id = {
 	.sql = "INSERT INTO anon_auth.login_ids"
 	" (route, type, value, user_id, original_value, created_at, updated_at)"
@@ -36,6 +38,7 @@ static Statement insert_login_id = {
 	" ON CONFLICT (route, type, value) DO NOTHING"
 };
 
+/* The routes in the user's row name the shards. */
 static Statement find_login_ids_of_user = {
 	.sql = "SELECT {login_id} FROM anon_auth.login_ids"
 	" WHERE route = ANY (:routes) AND user_id = :user_id ORDER BY created_at, type",

@@ -29,6 +29,7 @@ static Statement find_code = {
 	.row = &code_record
 };
 
+/* created_at makes sure that a code that replaced the one that was read stays. */
 static Statement delete_code = {
 	.sql = "DELETE FROM anon_auth.one_time_codes WHERE " SAME_KEY " AND created_at = :created_at"
 };

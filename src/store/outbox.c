@@ -21,6 +21,10 @@ static Statement insert_message = {
 	.sql = "INSERT INTO anon_auth.outbox ({message}) VALUES ({:message})"
 };
 
+/*
+ * Several workers can take messages at once, since each skips those that others hold.
+ * Expired messages are deleted, too, but not returned.
+ */
 static Statement take_messages = {
 	.sql = "WITH oldest AS (SELECT user_id, id FROM anon_auth.outbox"
 	"  ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED),"

@@ -11,6 +11,7 @@
 #include "store/param.h"
 #include "utils/builtins.h"
 
+/* A value that is passed by value. */
 static NamedParam
 make_param(const char *name, Oid type, Datum value)
 {
@@ -99,6 +100,7 @@ param_hash(const char *name, const uint8 value[SECRET_HASH_LENGTH])
 	return make_pointer_param(name, BYTEAOID, bytes);
 }
 
+/* The type is that of each column; InvalidOid tells that there is more than one. */
 NamedParam
 param_record(const RecordType *type, const void *record)
 {

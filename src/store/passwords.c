@@ -27,6 +27,7 @@ static Statement set_password = {
 	" WHERE user_id = :user_id"
 };
 
+/* For hashing a password again with the current cost: a changed password must win. */
 static Statement replace_password = {
 	.sql = "UPDATE anon_auth.passwords SET password_hash = :hash, updated_at = :now"
 	" WHERE user_id = :user_id AND password_hash = :old_hash"

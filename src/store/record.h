@@ -33,8 +33,6 @@
 
 #include "postgres.h"
 
-#include "access/htup.h"
-#include "access/tupdesc.h"
 #include "base/string_list.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
@@ -147,29 +145,5 @@ typedef struct RecordType
 		return columns; \
 	} \
 	static const RecordType record##_record = {#record, sizeof(Struct), record##_columns}
-
-#define RECORD_MAX_COLUMNS	64
-
-/* The attributes of a result row that a record's columns are in, in the record's order. */
-typedef struct RecordMap
-{
-	int			count;
-	AttrNumber	attributes[RECORD_MAX_COLUMNS];
-} RecordMap;
-
-/*
- * Find a record's columns among the attributes of a result by their names, passing
- * over those that are used already, and mark them as used.  Raises an internal
- * error if one is missing or of another type.
- */
-extern void record_map_columns(const RecordType *type, TupleDesc desc, bool *used, RecordMap *map);
-
-/* Copy a row that has been deformed to a struct; what it points to is palloc'd. */
-extern void record_decode(const RecordType *type, const RecordMap *map, const Datum *values,
-						  const bool *nulls, void *record);
-
-/* The SQL type of a column, and a struct's value of it as a parameter. */
-extern Oid	record_column_type(const RecordColumn *column);
-extern Datum record_encode(const RecordColumn *column, const void *record, bool *is_null);
 
 #endif							/* ANON_AUTH_RECORD_H */

@@ -15,12 +15,14 @@
 RECORD_TYPE(session, Session, SESSION_COLUMNS);
 RECORD_TYPE(user_state, User, USER_STATE_COLUMNS);
 
+/* A session can be purged from its expiry on; a later use moves expires_at only. */
 static Statement insert_session = {
 	.sql = "INSERT INTO anon_auth.sessions"
 	" ({session}, last_used_at, purge_from, device_info, session_type)"
 	" VALUES ({:session}, :created_at, :expires_at, :device_info, :session_type)"
 };
 
+/* The user comes with the session, since every caller needs to know whether it is disabled. */
 static Statement find_session = {
 	.sql = "SELECT {s.session}, {u.user_state}"
 	" FROM anon_auth.sessions s JOIN anon_auth.users u ON u.id = s.user_id"
@@ -29,7 +31,10 @@ static Statement find_session = {
 	.joined = &user_state_record
 };
 
-/* step is 1 to rotate, else 0. */
+/*
+ * step is 1 to rotate, else 0.  The generation moves on only from the presented one, so
+ * that of two concurrent refreshes with one token the second finds the first one's result.
+ */
 static Statement use_session = {
 	.sql = "UPDATE anon_auth.sessions s SET last_used_at = :now, expires_at = :expires_at,"
 	" generation = CASE WHEN :presented = s.generation THEN :presented + :step"
@@ -47,6 +52,7 @@ static Statement delete_session = {
 	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND id = :id"
 };
 
+/* What a deleted session tells about itself. */
 #define SESSION_CLIENT_COLUMNS(COLUMN) \
 	COLUMN(TEXT, client_id)
 
@@ -63,6 +69,7 @@ static Statement delete_with_secret = {
 	.row = &session_client_record
 };
 
+/* The ids of deleted sessions: sessions_delete_all_with() looks for one of them. */
 RECORD_TYPE(id, IdRow, ID_COLUMNS);
 
 static Statement delete_all = {
@@ -84,7 +91,7 @@ sessions_insert(const Session *session, SessionType type, Jsonb *device_info)
 									type == SESSION_COOKIE ? "cookie" : "refresh_token")));
 }
 
-/* The name of the counter that tells that a session is revoked. */
+/* Return the name of the counter that tells that a session is revoked. */
 static char *
 revoked_flag(const pg_uuid_t *id)
 {

@@ -19,6 +19,10 @@
 RECORD_TYPE(key_state, SigningKeyRow, SIGNING_KEY_STATE_COLUMNS);
 RECORD_TYPE(key, SigningKeyRow, SIGNING_KEY_COLUMNS);
 
+/*
+ * The newest active key signs.  kid breaks a tie, so that all backends choose the same
+ * one.
+ */
 static Statement find_state_of_active = {
 	.sql = "SELECT {key_state} FROM anon_auth.signing_keys"
 	" WHERE state = 'active' ORDER BY created_at DESC, kid LIMIT 1",
@@ -35,6 +39,7 @@ static Statement find_key = {
 	.row = &key_record
 };
 
+/* What the JWKS shows: a verifier can meet tokens of all these keys. */
 static Statement find_published = {
 	.sql = "SELECT {key} FROM anon_auth.signing_keys WHERE state = 'active'"
 	" OR (state = 'retiring' AND (verify_until IS NULL OR verify_until > :now))"
@@ -42,6 +47,7 @@ static Statement find_published = {
 	.row = &key_record
 };
 
+/* A key that was retired before keeps the time until which it verifies. */
 static Statement begin_retiring = {
 	.sql = "UPDATE anon_auth.signing_keys"
 	" SET state = 'retiring', retiring_since = :now, verify_until = :verify_until"
@@ -57,6 +63,7 @@ static Statement retire_key = {
 	.sql = "UPDATE anon_auth.signing_keys SET state = 'retired' WHERE kid = :kid"
 };
 
+/* On a conflict the caller reports the kid, instead of a unique violation. */
 static Statement insert_key = {
 	.sql = "INSERT INTO anon_auth.signing_keys"
 	" (kid, alg, state, public_jwk, sealed_private_key, master_key_id, created_at)"
@@ -68,6 +75,7 @@ static Statement find_any = {
 	.sql = "SELECT 1 FROM anon_auth.signing_keys LIMIT 1"
 };
 
+/* This conflicts with itself and with the lock that every change takes. */
 static Statement lock_keys = {
 	.sql = "LOCK TABLE anon_auth.signing_keys IN SHARE ROW EXCLUSIVE MODE"
 };
@@ -82,11 +90,13 @@ static Statement find_not_sealed_with = {
 	.row = &key_record
 };
 
+/* read_only: signing_keys_sealed_with() has pushed the snapshot to use. */
 static Statement find_sealed_with = {
 	.sql = "SELECT kid FROM anon_auth.signing_keys WHERE master_key_id = :key_id",
 	.read_only = true
 };
 
+/* Not by array_agg(): see statement_fetch_ids(). */
 #define SEALED_BY_COLUMNS(COLUMN) \
 	COLUMN(TEXT, master_key_id)
 
@@ -102,6 +112,7 @@ static Statement find_sealed_by = {
 	.row = &sealed_by_record
 };
 
+/* The public part stays: only the sealing changes. */
 static Statement reseal_key = {
 	.sql = "UPDATE anon_auth.signing_keys SET sealed_private_key = :sealed_private_key,"
 	" master_key_id = :master_key_id WHERE kid = :kid"

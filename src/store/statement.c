@@ -21,8 +21,9 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "store/placement.h"
 #include "store/owner_scope.h"
+#include "store/placement.h"
+#include "store/record_codec.h"
 #include "store/session_settings.h"
 #include "store/statement.h"
 #include "store/statement_text.h"
@@ -32,11 +33,12 @@
 #define MAX_PARAMS		16		/* that a caller gives */
 #define MAX_VALUES		48		/* with the columns of records */
 
+/* What the first run has found out about a statement.  Lives as long as the backend. */
 typedef struct PreparedStatement
 {
 	char	   *text;			/* with $n for names */
 	int			nparams;
-	NamedParam		params[MAX_PARAMS]; /* names and types, no values */
+	NamedParam	params[MAX_PARAMS]; /* names and types, no values */
 	int			nvalues;
 	Oid			types[MAX_VALUES];
 	SPIPlanPtr	plans[PLACEMENT_SLOTS]; /* kept; see Placement.plan_slot */
@@ -118,7 +120,10 @@ translate_statement(const Statement *statement, const NamedParam *params)
 	return kept;
 }
 
-/* Find where the columns of the records are in a returned row. */
+/*
+ * Find where the columns of the records are in a returned row.  The positions hold for
+ * later plans, too: the text lists the columns, so a change of a table cannot move them.
+ */
 static void
 map_result(const Statement *statement, PreparedStatement *prepared, SPIPlanPtr plan)
 {
@@ -135,7 +140,10 @@ map_result(const Statement *statement, PreparedStatement *prepared, SPIPlanPtr p
 		record_map_columns(statement->joined, source->resultDesc, used, &prepared->joined);
 }
 
-/* Return the kept plan, which is made at first use. */
+/*
+ * Return the kept plan, which is made at first use.  There is one for each placement of
+ * rows, because a plan for rows in this database does not find them on other nodes.
+ */
 static SPIPlanPtr
 plan_of(const Statement *statement)
 {
@@ -212,7 +220,7 @@ encode_params(const Statement *statement, const NamedParam *params, Datum *value
  * Parameters are encoded in SPI's memory, which ends with SPI_finish().
  */
 static void
-execute(Statement *statement, const NamedParam *params, Snapshot latest)
+execute_statement(Statement *statement, const NamedParam *params, Snapshot latest)
 {
 	Datum		values[MAX_VALUES];
 	char		nulls[MAX_VALUES];
@@ -250,6 +258,8 @@ decode_row(const Statement *statement, uint64 number, void *row, void *joined)
 	Datum		values[RECORD_MAX_COLUMNS];
 	bool		nulls[RECORD_MAX_COLUMNS];
 
+	if (statement->prepared->row.count == 0)
+		elog(ERROR, "a statement was prepared without its record: %s", statement->sql);
 	if (desc->natts > RECORD_MAX_COLUMNS)
 		elog(ERROR, "a statement of anon_auth returns too many columns");
 	heap_deform_tuple(SPI_tuptable->vals[number], desc, values, nulls);
@@ -258,13 +268,18 @@ decode_row(const Statement *statement, uint64 number, void *row, void *joined)
 		record_decode(statement->joined, &statement->prepared->joined, values, nulls, joined);
 }
 
+/*
+ * The functions below decode in the caller's memory context, before SPI_finish() frees
+ * SPI's result: each value is copied once.
+ */
+
 uint64
 statement_run(Statement *statement, const NamedParam *params)
 {
 	uint64		processed;
 
 	SPI_connect();
-	execute(statement, params, NULL);
+	execute_statement(statement, params, NULL);
 	processed = SPI_processed;
 	SPI_finish();
 	return processed;
@@ -277,7 +292,7 @@ statement_fetch_joined(Statement *statement, const NamedParam *params, void *row
 	bool		found;
 
 	SPI_connect();
-	execute(statement, params, NULL);
+	execute_statement(statement, params, NULL);
 	found = SPI_processed > 0;
 	if (found)
 	{
@@ -303,7 +318,7 @@ statement_fetch_all(Statement *statement, const NamedParam *params, int *count)
 	uint64		i;
 
 	SPI_connect();
-	execute(statement, params, NULL);
+	execute_statement(statement, params, NULL);
 	*count = (int) SPI_processed;
 	MemoryContextSwitchTo(caller);
 	rows = palloc(size * Max(SPI_processed, 1));
@@ -340,7 +355,7 @@ statement_fetch_latest(Statement *statement, const NamedParam *params, void *row
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	SPI_connect();
-	execute(statement, params, snapshot);
+	execute_statement(statement, params, snapshot);
 	found = SPI_processed > 0;
 	if (found && row != NULL)
 	{

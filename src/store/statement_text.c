@@ -17,6 +17,7 @@
 /* A bit for each parameter; a list is shorter than this. */
 #define MAX_PARAMS	64
 
+/* A translation in progress. */
 typedef struct Translation
 {
 	const char *sql;			/* for messages */
@@ -27,6 +28,7 @@ typedef struct Translation
 	StringInfoData text;
 } Translation;
 
+/* Our names have lower-case letters, digits and underscores only. */
 static bool
 is_name_start(char c)
 {
@@ -96,6 +98,7 @@ find_record(const Translation *translation, const char *name, size_t length)
 	pg_unreachable();
 }
 
+/* Append the columns of a record as a list for SELECT, RETURNING or INSERT. */
 static void
 append_columns(StringInfo text, const RecordType *record, const char *alias, size_t alias_length)
 {
@@ -116,6 +119,7 @@ append_columns(StringInfo text, const RecordType *record, const char *alias, siz
 	}
 }
 
+/* Append the parameters of a record for VALUES, in the order of append_columns(). */
 static void
 append_record_params(Translation *translation, const RecordType *record)
 {
@@ -158,6 +162,7 @@ skip_to(const Translation *translation, const char *start, char end)
 	return found + 1;
 }
 
+/* A parameter that the text does not name is a typing error in one of the two. */
 static void
 require_all_used(const Translation *translation)
 {

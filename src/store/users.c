@@ -16,6 +16,7 @@
 
 RECORD_TYPE(user, User, USER_COLUMNS);
 
+/* A guest can be purged from purge_from on, if nobody has used it since. */
 static Statement insert_guest = {
 	.sql = "INSERT INTO anon_auth.users"
 	" (id, is_anonymous, created_at, updated_at, last_seen_at, device_kid, purge_from)"
@@ -27,16 +28,19 @@ static Statement find_user = {
 	.row = &user_record
 };
 
+/* The update waits for a concurrent disabling, and does not overlook it. */
 static Statement log_in_user = {
 	.sql = "UPDATE anon_auth.users SET last_seen_at = :now"
 	" WHERE id = :id AND NOT is_disabled RETURNING {user}",
 	.row = &user_record
 };
 
+/* Inserting a row that references the user does not wait for this lock. */
 static Statement lock_user = {
 	.sql = "SELECT 1 FROM anon_auth.users WHERE id = :id FOR NO KEY UPDATE"
 };
 
+/* The weakest lock that a deletion waits for. */
 static Statement keep_user = {
 	.sql = "SELECT 1 FROM anon_auth.users WHERE id = :id FOR KEY SHARE"
 };
@@ -72,6 +76,7 @@ static Statement make_orphan_due = {
 	" FOR NO KEY UPDATE SKIP LOCKED)"
 };
 
+/* The guest's attributes stay; those of the login IDs take precedence. */
 static Statement promote_guest = {
 	.sql = "UPDATE anon_auth.users SET is_anonymous = false, device_kid = NULL,"
 	" login_id_routes = :login_id_routes,"

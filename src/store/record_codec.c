@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * record.c
+ * record_codec.c
  *	  Decoding and encoding the columns of a record.
  *
  * Names are compared when a statement is prepared.  A row is decoded by the map
@@ -11,9 +11,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "store/record.h"
+#include "store/record_codec.h"
 #include "utils/builtins.h"
 
+/* The SQL type of each kind.  Enums are text with a CHECK constraint, hashes are bytea. */
 static const Oid kind_types[] = {
 	[FIELD_BOOL] = BOOLOID,
 	[FIELD_INT4] = INT4OID,
@@ -51,6 +52,7 @@ find_unused_attribute(const RecordColumn *column, TupleDesc desc, const bool *us
 	for (i = 0; i < desc->natts; i++)
 		if (!used[i] && strcmp(NameStr(TupleDescAttr(desc, i)->attname), column->name) == 0)
 			return i + 1;
+	/* The statement's text and the record's list disagree. */
 	elog(ERROR, "a statement of anon_auth returns no column \"%s\"", column->name);
 	pg_unreachable();
 }
@@ -74,6 +76,7 @@ record_map_columns(const RecordType *type, TupleDesc desc, bool *used, RecordMap
 	}
 }
 
+/* A text that the enum does not have was written by a later version, or by hand. */
 static int
 decode_enum(const RecordColumn *column, Datum value)
 {
@@ -87,6 +90,7 @@ decode_enum(const RecordColumn *column, Datum value)
 	pg_unreachable();
 }
 
+/* Callers compare the whole hash, so another length must not pass as one. */
 static void
 decode_hash(const RecordColumn *column, Datum value, uint8 hash[SECRET_HASH_LENGTH])
 {
@@ -97,6 +101,7 @@ decode_hash(const RecordColumn *column, Datum value, uint8 hash[SECRET_HASH_LENG
 	memcpy(hash, VARDATA_ANY(bytes), SECRET_HASH_LENGTH);
 }
 
+/* NULL elements would be an error here; CHECK constraints exclude them. */
 static void
 decode_text_list(Datum value, StringList *list)
 {
@@ -166,6 +171,10 @@ decode_value(const RecordColumn *column, Datum value, void *field)
 	}
 }
 
+/*
+ * The struct is zeroed first: padding is then equal for equal rows, and a record that
+ * covers a part of a struct leaves the other fields zero.
+ */
 void
 record_decode(const RecordType *type, const RecordMap *map, const Datum *values, const bool *nulls,
 			  void *record)
@@ -211,6 +220,7 @@ encode_hash(const uint8 *hash)
 	return PointerGetDatum(bytes);
 }
 
+/* Pointers are passed as they are: the struct outlives the statement. */
 Datum
 record_encode(const RecordColumn *column, const void *record, bool *is_null)
 {
