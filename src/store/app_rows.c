@@ -3,6 +3,10 @@
  * app_rows.c
  *	  Rows of the application's tables that reference users.
  *
+ * Statements run as the owner of each table.  The snapshot is explicit where the answer
+ * must not depend on the isolation level: a row that the transaction does not see would
+ * be deleted or orphaned unnoticed.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -16,7 +20,10 @@
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
-/* Run a SELECT as the table's owner that returns a number. */
+/*
+ * Run a SELECT as the table's owner that returns a number.  It is read-only for SPI, so
+ * that SPI uses the active snapshot and takes none itself.
+ */
 static uint64
 read_number(const AppTable *table, const char *sql, ArrayType *users, Snapshot snapshot)
 {
@@ -39,6 +46,7 @@ read_number(const AppTable *table, const char *sql, ArrayType *users, Snapshot s
 	return number;
 }
 
+/* LIMIT ends the scan at the first row; count() gives one row in any case. */
 bool
 app_rows_exist(const AppTable *table, const AppKey *key, ArrayType *users, Snapshot snapshot)
 {
@@ -58,6 +66,10 @@ count_rows(const AppTable *table, const AppKey *key, ArrayType *users, Snapshot 
 	return read_number(table, sql, users, snapshot);
 }
 
+/*
+ * The numbers of rows are compared, because the rows themselves cannot be: a row of the
+ * latest snapshot may be another version of a row that the transaction sees.
+ */
 void
 app_rows_refuse_unseen(const AppTable *tables, int count, ArrayType *users, bool moving)
 {
@@ -84,6 +96,7 @@ app_rows_refuse_unseen(const AppTable *tables, int count, ArrayType *users, bool
 	UnregisterSnapshot(latest);
 }
 
+/* Add the users that have rows by this key; a user may be added several times. */
 static void
 add_users_with_rows(const AppTable *table, const AppKey *key, ArrayType *users,
 					ArrayBuildState **found)

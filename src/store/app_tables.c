@@ -75,6 +75,10 @@ lock_table(Oid id, List *keys, bool moving)
 	LockRelationOid(id, mode);
 }
 
+/*
+ * Raise 0A000 for a key of a form that this code does not treat.  Such a key exists only
+ * if the check in foreign_keys.c was not active when it was created.
+ */
 pg_noreturn static void
 refuse_key(const AppTable *table, const ForeignKey *key)
 {
@@ -85,6 +89,7 @@ refuse_key(const AppTable *table, const ForeignKey *key)
 			 errhint("Drop it: it was made while event triggers were off. anon_auth.doctor() lists such keys.")));
 }
 
+/* False also for a function that was dropped meanwhile. */
 static bool
 function_is_of_superuser(Oid function)
 {
@@ -192,6 +197,10 @@ mark_linked(AppTable *table, AppTable *tables, int count)
 	table_close(relation, NoLock);
 }
 
+/*
+ * Order by owner, then unlinked tables before linked ones, then by id.  The linked
+ * tables of an owner thus stand side by side, as app_tables_linked() needs.
+ */
 static int
 compare_tables(const void *a, const void *b)
 {
@@ -205,6 +214,10 @@ compare_tables(const void *a, const void *b)
 	return one->id < other->id ? -1 : one->id > other->id;
 }
 
+/*
+ * Tables are locked before they are described: the description then holds until the end
+ * of the transaction.
+ */
 AppTable *
 app_tables_find(bool moving, int *count)
 {
@@ -227,6 +240,7 @@ app_tables_find(bool moving, int *count)
 	return tables;
 }
 
+/* Keys are compared in order: the catalog is scanned in the same order each time. */
 static bool
 have_same_keys(const AppTable *a, const AppTable *b)
 {
@@ -276,6 +290,7 @@ app_tables_names(const AppTable *tables, int count)
 	return names.data;
 }
 
+/* Tables of several owners cannot change in one statement, which runs as one role. */
 int
 app_tables_linked(const AppTable *tables, int count, int first)
 {
@@ -293,6 +308,10 @@ app_tables_key_restricts(const AppKey *key)
 	return action_restricts(key->delete_action);
 }
 
+/*
+ * Children by inheritance do not have the foreign key of their parent, so that ONLY
+ * leaves them out.  Rows of a partitioned table are in its partitions, which do.
+ */
 char *
 app_tables_target(const AppTable *table)
 {

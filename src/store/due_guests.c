@@ -18,6 +18,10 @@
 #include "store/placement.h"
 #include "store/statement.h"
 
+/*
+ * purge_from is at most the time when the last session expires, after which nobody can
+ * come back to the guest.  The index is partial: the condition repeats its predicate.
+ */
 static Statement find_keyless_guests = {
 	.sql = "SELECT id FROM anon_auth.users"
 	" WHERE is_anonymous AND device_kid IS NULL AND purge_from <= :before"
@@ -25,6 +29,7 @@ static Statement find_keyless_guests = {
 	.custom_plans = true
 };
 
+/* purge_from is at most the time when the guest was last seen.  See guest_retention. */
 static Statement find_keyed_guests = {
 	.sql = "SELECT id FROM anon_auth.users"
 	" WHERE is_anonymous AND device_kid IS NOT NULL AND purge_from < :before"
@@ -37,6 +42,7 @@ static Statement lock_device_keys = {
 	" ORDER BY user_id FOR UPDATE SKIP LOCKED"
 };
 
+/* A guest may have been promoted or have removed its key since it was found. */
 static Statement lock_guests = {
 	.sql = "SELECT id FROM anon_auth.users"
 	" WHERE id = ANY (:guests) AND is_anonymous AND (device_kid IS NOT NULL) = :with_key"
@@ -53,6 +59,7 @@ static Statement postpone_live = {
 	" WHERE u.id = l.user_id AND u.id = ANY (:guests) RETURNING u.id"
 };
 
+/* A refresh writes last_seen_at only once an hour, but last_used_at each time. */
 static Statement postpone_seen = {
 	.sql = "WITH held AS (SELECT user_id, last_used_at FROM anon_auth.sessions"
 	"  WHERE user_id = ANY (:guests) FOR UPDATE),"

@@ -3,9 +3,9 @@
  * foreign_keys.c
  *	  The foreign keys to anon_auth.users, as the catalog has them now.
  *
- * The catalog is scanned without a snapshot of the transaction (systable_beginscan()
- * with NULL takes a new one).  SPI would use the transaction's snapshot at REPEATABLE
- * READ, and miss a key that was committed later.
+ * The catalog is scanned with the catalog snapshot, which is independent of the
+ * isolation level.  SPI would use the transaction's snapshot at REPEATABLE READ, and miss
+ * a key that was committed later.
  *
  *-------------------------------------------------------------------------
  */
@@ -88,6 +88,10 @@ read_key(HeapTuple tuple)
 	return key;
 }
 
+/*
+ * A domain over uuid is not plain either: its type is another one, and PostgreSQL would
+ * run a cast.
+ */
 bool
 foreign_key_is_plain(const ForeignKey *key)
 {
@@ -150,6 +154,7 @@ effective_keys(List *keys)
 	return effective;
 }
 
+/* PostgreSQL keeps the catalog snapshot until it is told of a change: look for news first. */
 List *
 foreign_keys_to_users(void)
 {
@@ -181,6 +186,7 @@ foreign_keys_to_users(void)
 	return effective_keys(keys);
 }
 
+/* Raise the error for a new key that is not plain. */
 pg_noreturn static void
 refuse_key(const ForeignKey *key)
 {
@@ -236,6 +242,7 @@ check_new_constraint(Oid id)
 	table_close(catalog, AccessShareLock);
 }
 
+/* Called for every change of the catalog by any command. */
 static void
 check_new_object(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
 {
