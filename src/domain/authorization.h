@@ -1,8 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * authorization.h
- *	  Authorization requests and authorization codes (RFC 6749, section 4.1):
- *	  what a browser brings from a client and takes back to it.
+ *	  Authorization requests and authorization codes with PKCE (RFC 6749, section
+ *	  4.1; RFC 7636).
+ *
+ * A client sends the browser with a request.  When the user has logged in, the
+ * browser takes a code back to the client, which exchanges it for tokens.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,7 +46,7 @@ extern void authorization_code_exchange(const Client *client, const char *code,
 										const char *redirect_uri, const char *code_verifier,
 										TimestampTz now, TokenResponse *response);
 
-/* What a browser came with (RFC 6749, section 4.1.1), until its user is done. */
+/* A request of a client (RFC 6749, section 4.1.1), kept until its user has logged in. */
 typedef struct AuthorizationRequest
 {
 	char	   *client_id;

@@ -3,9 +3,9 @@
  * challenge.c
  *	  Challenges: made without writing anything, accepted once from each key.
  *
- * A challenge is a token of its own: time, purpose and nonce under a MAC.  None
- * is stored when it is made, so that a standby can make one and nobody can fill
- * the disk.  A device key's row keeps the challenges that the key has used in the
+ * A challenge is self-contained: time, purpose and nonce under a MAC.  Making one
+ * stores nothing, so a standby can do it, and nobody can fill the disk with
+ * challenges.  A device key's row keeps the challenges that the key has used in the
  * last five minutes; see token/challenge_window.h for the window.
  *
  *-------------------------------------------------------------------------

@@ -24,8 +24,8 @@ extern char *challenge_create(const char *purpose, TimestampTz *expires_at);
 
 /*
  * Fill challenge from its text.  Raises AA005 unless the challenge is authentic,
- * for anonymous requests, and not older than five minutes.  Whether it was used
- * before is for challenge_use() to say.
+ * for anonymous requests, and not older than five minutes.  Does not check whether
+ * it was used before; challenge_use() does.
  */
 extern void challenge_open(const Span *text, TimestampTz now, Challenge *challenge);
 

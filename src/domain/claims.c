@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * claims.c
- *	  What access tokens, ID tokens and userinfo say about a user
+ *	  The claims about a user in access tokens, ID tokens and userinfo
  *	  (docs/authgear.md, sections 5.1 to 5.3).
  *
  * Claims are written in a fixed order, as JSON text: signing needs no other form,

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * client.c
- *	  What a client may do, and where its users may be sent (docs/authgear.md,
- *	  section 4).
+ *	  The rights of a client, and the URIs to which it may have its users sent
+ *	  (docs/authgear.md, section 4).
  *
  * First-party public clients (spa, traditional_webapp, native) may have guests
  * and log users in.  The other types may do neither.

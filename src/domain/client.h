@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * client.h
- *	  What a client may do, and where its users may be sent.
+ *	  The rights of a client, and the URIs to which it may have its users sent.
  *
  * A client is an application, as in OAuth 2: a row of anon_auth.clients
  * (docs/authgear.md, section 4).

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * discovery.c
- *	  What a client can find out about this server in advance (docs/authgear.md,
- *	  section 5.4).
+ *	  The metadata of this server: its endpoints and capabilities
+ *	  (docs/authgear.md, section 5.4).
  *
  * The document lists the endpoints of anon_auth_http.  The SQL function
  * openid_configuration() returns it without that extension, too: a proxy or an

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * discovery.h
- *	  What a client can find out about this server in advance.
+ *	  The metadata of this server: its endpoints and capabilities.
  *
  *-------------------------------------------------------------------------
  */

@@ -33,7 +33,7 @@ extern void guest_authenticate_with_key(const Client *client, const char *jwt, s
 										Jsonb *device_info, TimestampTz now,
 										TokenResponse *response);
 
-/* Sign up a guest who has no key: its refresh token is all that it can show. */
+/* Sign up a guest without a key.  Only the refresh token gives access to it later. */
 extern void guest_sign_up_without_key(const Client *client, Jsonb *device_info,
 									  TimestampTz now, TokenResponse *response);
 

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * guest_proof.c
- *	  A caller proves to be a guest, to be promoted or merged.
+ *	  Proofs that the caller is a guest, for promotion and merging.
  *
  * Four proofs are accepted: a request that the guest's device has signed, a
  * promotion code, a refresh token, and a ticket that a page keeps of one of
  * these.  Opening a proof takes no lock, so the guest may change before the
- * caller locks it.  What the caller finds then is raised by
- * guest_proof_raise_invalid() and guest_proof_raise_lost().
+ * caller locks it.  guest_proof_raise_invalid() and guest_proof_raise_lost() raise
+ * the errors for such a change.
  *
  * A promotion code has no table.  It names a user, a session and its own expiry
  * under a MAC.  It can be used once because a user can be promoted once.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * guest_proof.h
- *	  A caller proves to be a guest, to be promoted or merged.
+ *	  Proofs that the caller is a guest, for promotion and merging.
  *
  *-------------------------------------------------------------------------
  */

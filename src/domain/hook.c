@@ -5,9 +5,9 @@
  *
  * The caller's rights, parameters and search path must not reach the hook, and the
  * hook's must not reach the caller.  So it runs as its owner in a
- * security-restricted operation, within a GUC level of its own.  A superuser's
- * function is refused: whoever has the rights of the extension's owner may name any
- * function in settings, and would become superuser by it.
+ * security-restricted operation, within its own GUC level.  A superuser's function
+ * is refused: a role with the rights of the extension's owner can name any function
+ * in settings, and could become superuser in this way.
  *
  * A name from the settings points into their cache, which is replaced when the
  * settings are read again.  A hook may cause that, so the name is copied first.

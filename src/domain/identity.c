@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * identity.c
- *	  Who is calling, for row-level security.
+ *	  The identity of the caller, for row-level security.
  *
  * A policy asks this for every row.  So the parsed claims are cached, one entry for
  * each source.  The entry of use_access_token() is valid as long as the version

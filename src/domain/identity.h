@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * identity.h
- *	  Who is calling, for row-level security.
+ *	  The identity of the caller, for row-level security.
  *
  *-------------------------------------------------------------------------
  */

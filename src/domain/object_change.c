@@ -97,7 +97,7 @@ fetch_oid(Oid class_id, Oid index_id, AttrNumber id_column, Oid id, AttrNumber c
 	return result;
 }
 
-/* Whether an extension is anon_auth or adds to it: see anon_auth.part_extensions(). */
+/* Return whether an extension is anon_auth or adds to it, as part_extensions() lists them. */
 static bool
 is_part(Oid extension_id)
 {
@@ -115,7 +115,7 @@ object_change_extension(Oid class_id, Oid id)
 	return OidIsValid(id) ? getExtensionOfObject(class_id, id) : InvalidOid;
 }
 
-/* Whether an object is one of the extension, or of an extension that adds to it. */
+/* Return whether an object belongs to anon_auth or to an extension that adds to it. */
 static bool
 is_member(Oid class_id, Oid id)
 {
@@ -123,7 +123,7 @@ is_member(Oid class_id, Oid id)
 }
 
 /*
- * Whether a type belongs to the extension.  Types of rows and arrays do, although they
+ * Return whether a type belongs to the extension.  Types of rows and arrays do, although they
  * are not members themselves.
  */
 static bool
@@ -184,7 +184,7 @@ changes_schema(const ObjectChange *change, ObjectAddress *changed)
 }
 
 /*
- * Whether other roles may create such a relation in a schema of the extension: tables,
+ * Return whether other roles may create such a relation in a schema of the extension: tables,
  * indexes and sequences run no code.  Citus creates shards there.
  */
 static bool
@@ -253,7 +253,7 @@ constraint_changes(const ObjectChange *change, ObjectAddress *changed)
 	if (changes_table(constraint->conrelid, changed) ||
 		changes_type(constraint->contypid, changed))
 		return true;
-	/* foreign_keys.c checks those to users. */
+	/* foreign_keys.c checks foreign keys to users. */
 	if (change->access == OAT_POST_CREATE && constraint->contype == CONSTRAINT_FOREIGN &&
 		is_member(RelationRelationId, constraint->confrelid) &&
 		constraint->confrelid != get_relname_relid("users", get_namespace_oid("anon_auth", false)))

@@ -24,7 +24,7 @@ typedef struct ObjectChange
 } ObjectChange;
 
 /*
- * Whether the change is one of an object of the extension; reports which.  Raises
+ * Return whether the change concerns an object of the extension, and report which.  Raises
  * 42501 for a new foreign key to a table of the extension, except users.
  */
 extern bool object_change_concerns_extension(const ObjectChange *change, ObjectAddress *changed);

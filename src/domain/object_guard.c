@@ -33,7 +33,7 @@ static Oid	command_user = InvalidOid;
 static bool command_is_reindex = false;
 
 /*
- * Whether the current role may change all objects.  CREATE INDEX, and ALTER TABLE for a
+ * Return whether the current role may change all objects.  CREATE INDEX, and ALTER TABLE for a
  * unique constraint, continue as the owner of the table in a security-restricted
  * operation: then the role that runs the command counts.  If code of the owner runs
  * there, it needs another utility command, which the owner runs.
@@ -111,7 +111,7 @@ check_access(ObjectAccessType access, Oid class_id, Oid id, int sub_id, void *ar
 	}
 }
 
-/* Whether the user is a superuser is looked up later: ROLLBACK must not read catalogs. */
+/* Keeps only the OID: ROLLBACK must not read catalogs to look the user up. */
 void
 object_guard_command_begins(Node *statement)
 {

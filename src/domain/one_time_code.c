@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * one_time_code.c
- *	  Codes that are sent to an address, to see who reads it.
+ *	  One-time codes that are sent to an e-mail address or phone number.
  *
  * The user who asked for a verification code types it from a phone.  It has six
  * digits, and five attempts.  A password reset is different: anybody can ask for a

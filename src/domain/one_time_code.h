@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * one_time_code.h
- *	  Codes that are sent to an address, to see who reads it.
+ *	  One-time codes that are sent to an e-mail address or phone number.
  *
  *-------------------------------------------------------------------------
  */

@@ -62,7 +62,7 @@ extern void own_jwt_check_claims(const OwnJwt *jwt, const char *audience, Timest
 
 /*
  * Fill access from a token that is an access token (RFC 9068) and valid now.
- * Raises AA014.  Whether its session is alive is for session_get_user() to say.
+ * Raises AA014.  Does not check whether its session is alive; session_get_user() does.
  */
 extern void own_jwt_verify_access_token(const char *token, size_t length, TimestampTz now,
 										AccessToken *access);

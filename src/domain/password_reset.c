@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * password_reset.c
- *	  Whoever reads a user's mail sets a new password.
+ *	  Reset of a password with a code that is sent to the user's address.
  *
  * Anybody can call these functions with any login ID.  Neither results nor limits
  * nor time may tell whether a user has it, or whether a code was sent.

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * password_reset.h
- *	  Whoever reads a user's mail sets a new password.
+ *	  Reset of a password with a code that is sent to the user's address.
  *
- * The caller is nobody in particular.  Neither the results nor the time nor the
- * locks of these functions tell whether a login ID belongs to a user.
+ * The caller is not authenticated.  Neither the results nor the time nor the locks of
+ * these functions tell whether a login ID belongs to a user.
  *
  *-------------------------------------------------------------------------
  */

@@ -153,7 +153,7 @@ record_promotion(const Client *client, const User *user, const LoginId *login_id
 }
 
 /*
- * Turn the guest into a regular user, whom user is filled with.  Raises AA009 if
+ * Turn the guest into a regular user, and fill user with it.  Raises AA009 if
  * another transaction took a login ID, and the errors of guest_proof_raise_lost().
  */
 static void

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rate_limit.c
- *	  How often things may be tried (docs/authgear.md, section 9).
+ *	  Rate limits: how often a call is allowed (docs/authgear.md, section 9).
  *
  * First comes the table of limits, then the functions that count in them.  A
  * call counts in each of its limits or in none: if one refuses, the takes from

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rate_limit.h
- *	  How often things may be tried (docs/authgear.md, section 9).
+ *	  Rate limits: how often a call is allowed (docs/authgear.md, section 9).
  *
  * The table in rate_limit.c lists every limit.  Counts are kept outside the
  * transaction: a client that rolls back has made its attempt all the same.
@@ -56,7 +56,7 @@ extern void rate_limit_code_request(const char *purpose, const char *subject);
 extern void rate_limit_code_attempt(void);
 
 /*
- * Count a guess of a six-digit code for an address, whoever makes it.  Raises
+ * Count a guess of a six-digit code for an address, by any caller.  Raises
  * AA018 beyond a hundred a day: five tries for each of ten codes an hour would
  * find one in a million within months.
  */

@@ -248,8 +248,9 @@ static void
 refuse_rotation_in_future(const Session *session, const RefreshToken *token, const Client *client,
 						  TimestampTz now)
 {
-	if (session->rotated_at > now + rotation_grace(client) + CLOCK_TOLERANCE_SECONDS * USECS_PER_SEC &&
-		session->generation != (int64) token->generation)
+	TimestampTz latest = now + rotation_grace(client) + CLOCK_TOLERANCE_SECONDS * USECS_PER_SEC;
+
+	if (session->rotated_at > latest && session->generation != (int64) token->generation)
 		raise_invalid_refresh_token();
 }
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * user_admin.c
- *	  What an administrator does to users (docs/authgear.md, section 10).
+ *	  Administration of users (docs/authgear.md, section 10).
  *
  * Each function looks the user up first, for the error 42704, and again if the row
  * that it locks or changes has been deleted in the meantime.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * user_admin.h
- *	  What an administrator does to users (docs/authgear.md, section 10).
+ *	  Administration of users (docs/authgear.md, section 10).
  *
  * Every function raises 42704 if there is no such user, also when another
  * transaction has just deleted the user.

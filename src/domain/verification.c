@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * verification.c
- *	  A user shows that an e-mail address or phone number is theirs.
+ *	  Verification of a user's e-mail address or phone number.
  *
  * The caller is signed in, so a code needs only six digits; guesses are limited for
  * each code and for each address.  Locking: the user's row is locked before its

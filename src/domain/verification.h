@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * verification.h
- *	  A user shows that an e-mail address or phone number is theirs.
+ *	  Verification of a user's e-mail address or phone number.
  *
  *-------------------------------------------------------------------------
  */
