@@ -92,10 +92,10 @@ CREATE FUNCTION anon_auth_http.page_error_summary(page jsonb)
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format(E'<div class="box bad" role="alert">\n<h2>%s</h2>\n<ul>\n%s</ul>\n</div>\n',
-			anon_auth_http.page_text(page, 'error_summary'),
-			string_agg(format(CASE field WHEN 'form' THEN E'<li>%2$s</li>\n' ELSE E'<li><a href="#%1$s">%2$s</a></li>\n' END,
-							  field, message), '' ORDER BY field))
+	SELECT anon_auth_http.page_fill($html$@src/http/pages/error_summary.html@$html$, jsonb_build_object(
+			'title', anon_auth_http.page_text(page, 'error_summary'),
+			'items', string_agg(format(CASE field WHEN 'form' THEN E'<li>%2$s</li>\n' ELSE E'<li><a href="#%1$s">%2$s</a></li>\n' END,
+									   field, message), '' ORDER BY field)))
 		FROM jsonb_each_text(page -> 'messages') AS m (field, message) HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_error_summary(jsonb) IS
@@ -125,13 +125,17 @@ CREATE FUNCTION anon_auth_http.page_field(
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT concat('<label for="', name, '">', anon_auth_http.page_text(page, label), E'</label>\n',
-		'<p class="hint" id="' || name || '_hint">' || hint || E'</p>\n',
-		'<p class="error" id="' || name || '_error"><svg viewBox="0 0 20 20" aria-hidden="true"><path fill="currentColor" '
-			|| 'd="M10 1a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM9 5h2v6.5H9zM9 13h2v2H9z"/></svg><span>' || message || E'</span></p>\n',
-		'<div class="control', CASE WHEN beside IS NOT NULL THEN ' peek' END, '"><input id="', name, '" name="', name, '" ',
-		attributes, ' required aria-invalid="', (message IS NOT NULL)::text, '"', ' aria-describedby="' || described || '"',
-		CASE WHEN page ->> 'focus' = name THEN ' autofocus' END, '>', beside, E'</div>\n')
+	SELECT anon_auth_http.page_fill($html$@src/http/pages/field.html@$html$, jsonb_build_object(
+			'name', name,
+			'label', anon_auth_http.page_text(page, label),
+			'hint', hint,
+			'message', message,
+			'class', CASE WHEN beside IS NOT NULL THEN ' peek' END,
+			'attributes', attributes,
+			'invalid', message IS NOT NULL,
+			'described_by', ' aria-describedby="' || described || '"',
+			'autofocus', CASE WHEN page ->> 'focus' = name THEN ' autofocus' END,
+			'beside', beside))
 		FROM (SELECT page -> 'messages' ->> name AS message) AS m,
 			LATERAL (SELECT nullif(concat_ws(' ', CASE WHEN message IS NOT NULL THEN name || '_error' END,
 				CASE WHEN hint IS NOT NULL THEN name || '_hint' END, described_by), '') AS described) AS d
@@ -144,24 +148,25 @@ CREATE FUNCTION anon_auth_http.page_login_id(page jsonb)
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT concat(E'<div class="field">\n',
-		anon_auth_http.page_field(page, 'login_id', 'label_' || coalesce(type, 'login_id'),
-			concat('type="', CASE type WHEN 'email' THEN 'email' WHEN 'phone_number' THEN 'tel' ELSE 'text' END,
-				CASE WHEN type IN ('email', 'phone_number') THEN '" dir="ltr' END,
-				'" inputmode="', CASE type WHEN 'phone_number' THEN 'tel' WHEN 'username' THEN 'text' ELSE 'email' END,
-				'" autocomplete="', CASE WHEN logging_in THEN 'username' WHEN type = 'email' THEN 'email'
-									WHEN type = 'phone_number' THEN 'tel' ELSE 'username' END,
-				'" autocapitalize="none" autocorrect="off" spellcheck="false"',
-				' value="' || anon_auth_http.html_escape(page ->> 'login_id') || '"',
-				CASE WHEN is_fixed THEN ' readonly' END),
-			CASE WHEN NOT is_fixed THEN anon_auth_http.page_text(page, 'hint_' || type) END),
-		-- From a log-in back to the sign-up with another login ID of that kind.
-		(SELECT E'<ul class="links">\n' || string_agg('<li>' || link || E'</li>\n', '' ORDER BY n) || E'</ul>\n'
-			FROM unnest(anon_auth_http.page_strings(page -> 'login_id_types')) WITH ORDINALITY AS u (other, n),
-				LATERAL anon_auth_http.page_link((page ->> 'action') || '&login_id_type=' || other,
-					anon_auth_http.page_text(page, CASE WHEN logging_in THEN 'another_' ELSE 'use_' END || other)) AS l (link)
-			WHERE other IN ('email', 'phone_number', 'username') AND (other = type) = logging_in),
-		E'</div>\n')
+	SELECT anon_auth_http.page_fill($html$@src/http/pages/login_id.html@$html$, jsonb_build_object(
+			'field', anon_auth_http.page_field(page, 'login_id', 'label_' || coalesce(type, 'login_id'),
+				concat('type="', CASE type WHEN 'email' THEN 'email' WHEN 'phone_number' THEN 'tel' ELSE 'text' END,
+					CASE WHEN type IN ('email', 'phone_number') THEN '" dir="ltr' END,
+					'" inputmode="', CASE type WHEN 'phone_number' THEN 'tel' WHEN 'username' THEN 'text' ELSE 'email' END,
+					'" autocomplete="', CASE WHEN logging_in THEN 'username' WHEN type = 'email' THEN 'email'
+										WHEN type = 'phone_number' THEN 'tel' ELSE 'username' END,
+					'" autocapitalize="none" autocorrect="off" spellcheck="false"',
+					' value="' || anon_auth_http.html_escape(page ->> 'login_id') || '"',
+					CASE WHEN is_fixed THEN ' readonly' END),
+				CASE WHEN NOT is_fixed THEN anon_auth_http.page_text(page, 'hint_' || type) END),
+			-- From a log-in back to the sign-up with another login ID of that kind.
+			'links', (SELECT anon_auth_http.page_fill($html$@src/http/pages/links.html@$html$, jsonb_build_object(
+					'items', string_agg('<li>' || link || E'</li>\n', '' ORDER BY n)))
+				FROM unnest(anon_auth_http.page_strings(page -> 'login_id_types')) WITH ORDINALITY AS u (other, n),
+					LATERAL anon_auth_http.page_link((page ->> 'action') || '&login_id_type=' || other,
+						anon_auth_http.page_text(page, CASE WHEN logging_in THEN 'another_' ELSE 'use_' END || other)) AS l (link)
+				WHERE other IN ('email', 'phone_number', 'username') AND (other = type) = logging_in
+				HAVING count(link) > 0)))
 		FROM (SELECT page ->> 'type', page ->> 'view' = 'log_in', (page -> 'fixed')::boolean) AS t (type, logging_in, is_fixed)
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_login_id(jsonb) IS
@@ -172,13 +177,14 @@ CREATE FUNCTION anon_auth_http.page_rules(page jsonb)
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format(E'<div class="rules" data-met="%s" data-unmet="%s" data-count="%s">\n<div id="password_rules">\n<p>%s</p>\n'
-				  '<ul>\n%s</ul>\n</div>\n<p class="sr" role="status" aria-live="polite"></p>\n</div>\n',
-			anon_auth_http.page_text(page, 'rule_met'), anon_auth_http.page_text(page, 'rule_unmet'),
-			anon_auth_http.page_text(page, 'rules_met'), anon_auth_http.page_text(page, 'rules'),
-			string_agg(format(E'<li data-rule="%s"%s>%s<span class="sr"></span></li>\n', rule,
+	SELECT anon_auth_http.page_fill($html$@src/http/pages/rules.html@$html$, jsonb_build_object(
+			'met', anon_auth_http.page_text(page, 'rule_met'),
+			'unmet', anon_auth_http.page_text(page, 'rule_unmet'),
+			'count', anon_auth_http.page_text(page, 'rules_met'),
+			'title', anon_auth_http.page_text(page, 'rules'),
+			'items', string_agg(format(E'<li data-rule="%s"%s>%s<span class="sr"></span></li>\n', rule,
 				CASE rule WHEN 'length' THEN format(' data-min="%s"', page #>> '{numbers,min_length}') END,
-				anon_auth_http.page_text(page, 'rule_' || rule, page -> 'numbers')), '' ORDER BY n))
+				anon_auth_http.page_text(page, 'rule_' || rule, page -> 'numbers')), '' ORDER BY n)))
 		FROM unnest('{length,uppercase,lowercase,alphabet,digit,symbol}'::text[]) WITH ORDINALITY AS u (rule, n)
 		WHERE CASE rule WHEN 'length' THEN page -> 'numbers' ? 'min_length'
 						ELSE page -> 'password_policy' -> rule = 'true' END
@@ -192,18 +198,15 @@ CREATE FUNCTION anon_auth_http.page_password(page jsonb)
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT concat(E'<div class="field">\n',
-		anon_auth_http.page_field(page, 'password', CASE WHEN is_new THEN 'label_new_password' ELSE 'label_password' END,
-			concat('type="password" autocomplete="', CASE WHEN is_new THEN 'new-password' ELSE 'current-password' END,
-				'" autocapitalize="none" autocorrect="off" spellcheck="false"'),
-			NULL,
-			concat('<button type="button" hidden aria-pressed="false" aria-controls="password" aria-label="',
-				anon_auth_http.page_text(page, 'show_password'), '"><svg viewBox="0 0 24 24" fill="none" stroke="currentColor" ',
-				'stroke-width="1.75" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">',
-				'<path d="M2.5 12C4.6 8 8 5.75 12 5.75S19.4 8 21.5 12c-2.1 4-5.5 6.25-9.5 6.25S4.6 16 2.5 12z"/>',
-				'<circle cx="12" cy="12" r="3"/><path class="stroke" d="M4 20 20 4"/></svg></button>'),
-			CASE WHEN rules IS NOT NULL THEN 'password_rules' END),
-		rules, E'</div>\n')
+	SELECT anon_auth_http.page_fill($html$@src/http/pages/password.html@$html$, jsonb_build_object(
+			'field', anon_auth_http.page_field(page, 'password', CASE WHEN is_new THEN 'label_new_password' ELSE 'label_password' END,
+				concat('type="password" autocomplete="', CASE WHEN is_new THEN 'new-password' ELSE 'current-password' END,
+					'" autocapitalize="none" autocorrect="off" spellcheck="false"'),
+				NULL,
+				rtrim(anon_auth_http.page_fill($html$@src/http/pages/show_password.html@$html$,
+					jsonb_build_object('label', anon_auth_http.page_text(page, 'show_password'))), E'\n'),
+				CASE WHEN rules IS NOT NULL THEN 'password_rules' END),
+			'rules', rules))
 		FROM (SELECT page ->> 'view' = 'sign_up') AS v (is_new),
 			LATERAL (SELECT CASE WHEN is_new THEN anon_auth_http.page_rules(page) END) AS r (rules)
 $$;
@@ -235,15 +238,16 @@ CREATE FUNCTION anon_auth_http.page_form(page jsonb, button text, cancel text, f
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT concat('<form method="post"', ' action="' || anon_auth_http.page_url(page ->> 'action') || '"', E' novalidate>\n',
-		(SELECT string_agg(format(E'<input type="hidden" name="%s" value="%s">\n', anon_auth_http.html_escape(name),
-								  anon_auth_http.html_escape(value #>> '{}')), '' ORDER BY name)
-			FROM jsonb_each(page -> 'hidden') AS h (name, value) WHERE jsonb_typeof(value) = 'string'),
-		fields,
-		'<button class="button" type="submit" data-busy="', anon_auth_http.page_text(page, 'busy'), '">',
-		anon_auth_http.page_text(page, button), E'</button>\n', legal, E'</form>\n',
-		'<p class="center">' || anon_auth_http.page_link(page ->> 'cancel_uri', anon_auth_http.page_text(page, cancel), 'other')
-			|| E'</p>\n')
+	SELECT anon_auth_http.page_fill($html$@src/http/pages/form.html@$html$, jsonb_build_object(
+			'action', ' action="' || anon_auth_http.page_url(page ->> 'action') || '"',
+			'hidden', (SELECT string_agg(format(E'<input type="hidden" name="%s" value="%s">\n', anon_auth_http.html_escape(name),
+												anon_auth_http.html_escape(value #>> '{}')), '' ORDER BY name)
+				FROM jsonb_each(page -> 'hidden') AS h (name, value) WHERE jsonb_typeof(value) = 'string'),
+			'fields', fields,
+			'busy', anon_auth_http.page_text(page, 'busy'),
+			'button', anon_auth_http.page_text(page, button),
+			'legal', legal,
+			'cancel', anon_auth_http.page_link(page ->> 'cancel_uri', anon_auth_http.page_text(page, cancel), 'other')))
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_form(jsonb, text, text, text, text) IS
 'A form of hidden members and of fields and legal lines given as HTML; button and cancel are keys of texts.';
@@ -257,20 +261,23 @@ CREATE FUNCTION anon_auth_http.page_main(page jsonb)
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT concat('<h1>', page ->> 'title', E'</h1>\n', '<p class="lead">' || lead || E'</p>\n',
-		anon_auth_http.page_error_summary(page),
-		CASE WHEN view = 'log_in' AND page ->> 'type' IS NOT NULL THEN
-			format(E'<div class="box">\n<p>%s</p>\n<p>%s</p>\n</div>\n',
-				   anon_auth_http.page_text(page, 'notice_' || (page ->> 'type')), anon_auth_http.page_text(page, CASE WHEN page -> 'merges' = 'true' THEN 'notice_merge' ELSE 'notice_guest' END)) END,
-		CASE view
-			WHEN 'sign_up' THEN anon_auth_http.page_form(page, 'sign_up_button', 'not_now',
-				anon_auth_http.page_login_id(page) || anon_auth_http.page_password(page), anon_auth_http.page_legal(page))
-			WHEN 'log_in' THEN anon_auth_http.page_form(page, 'log_in_button', 'log_in_cancel',
-				anon_auth_http.page_login_id(page) || anon_auth_http.page_password(page))
-			WHEN 'log_out' THEN anon_auth_http.page_form(page, 'log_out_button', 'log_out_cancel')
-			ELSE '<p class="actions">' || anon_auth_http.page_link(page ->> 'continue_uri', anon_auth_http.page_text(page,
-				CASE WHEN page ->> 'message' IN ('done', 'logged_out') THEN 'continue' ELSE 'back' END), 'button') || E'</p>\n'
-		END)
+	SELECT anon_auth_http.page_fill($html$@src/http/pages/main.html@$html$, jsonb_build_object(
+			'title', page -> 'title',
+			'lead', lead,
+			'error_summary', anon_auth_http.page_error_summary(page),
+			'notice', CASE WHEN view = 'log_in' AND page ->> 'type' IS NOT NULL THEN
+				anon_auth_http.page_fill($html$@src/http/pages/notice.html@$html$, jsonb_build_object(
+					'account', anon_auth_http.page_text(page, 'notice_' || (page ->> 'type')),
+					'guest', anon_auth_http.page_text(page, CASE WHEN page -> 'merges' = 'true' THEN 'notice_merge' ELSE 'notice_guest' END))) END,
+			'content', CASE view
+				WHEN 'sign_up' THEN anon_auth_http.page_form(page, 'sign_up_button', 'not_now',
+					anon_auth_http.page_login_id(page) || anon_auth_http.page_password(page), anon_auth_http.page_legal(page))
+				WHEN 'log_in' THEN anon_auth_http.page_form(page, 'log_in_button', 'log_in_cancel',
+					anon_auth_http.page_login_id(page) || anon_auth_http.page_password(page))
+				WHEN 'log_out' THEN anon_auth_http.page_form(page, 'log_out_button', 'log_out_cancel')
+				ELSE '<p class="actions">' || anon_auth_http.page_link(page ->> 'continue_uri', anon_auth_http.page_text(page,
+					CASE WHEN page ->> 'message' IN ('done', 'logged_out') THEN 'continue' ELSE 'back' END), 'button') || E'</p>\n'
+			END))
 		FROM (SELECT page ->> 'view') AS v (view),
 			LATERAL (SELECT anon_auth_http.page_text(page, CASE
 				WHEN view = 'message' THEN (page ->> 'message') || '_text'
@@ -278,7 +285,7 @@ AS $$
 				WHEN view <> 'log_in' OR page ->> 'type' IS NULL THEN view || '_lead' END)) AS l (lead)
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_main(jsonb) IS
-'What the page is there for: heading, errors, form or link.';
+'What the page is there for, as the element main: heading, errors, form or link.';
 
 CREATE FUNCTION anon_auth_http.page_texts_with(locale text, overrides jsonb)
 	RETURNS jsonb
@@ -409,14 +416,14 @@ BEGIN
 		brand := app;
 	END IF;
 
-	html := concat(E'<!DOCTYPE html>\n<html lang="', page ->> 'locale', '"',
-		CASE WHEN page ->> 'locale' ~* '^(ar|dv|fa|he|ku|ps|sd|ug|ur|yi)(-|$)' THEN ' dir="rtl"' END, E'>\n<head>\n',
-		E'<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n',
-		E'<meta name="color-scheme" content="light dark">\n<meta name="robots" content="noindex">\n',
-		'<title>', title, E'</title>\n<style>', style, E'</style>\n</head>\n<body>\n<div class="page">\n',
-		'<header class="brand">' || brand || E'</header>\n',
-		E'<main>\n', anon_auth_http.page_main(page), E'</main>\n</div>\n',
-		'<script>', script, E'</script>\n</body>\n</html>\n');
+	html := anon_auth_http.page_fill($html$@src/http/pages/page.html@$html$, jsonb_build_object(
+		'locale', page ->> 'locale',
+		'dir', CASE WHEN page ->> 'locale' ~* '^(ar|dv|fa|he|ku|ps|sd|ug|ur|yi)(-|$)' THEN ' dir="rtl"' END,
+		'title', title,
+		'style', style,
+		'brand', brand,
+		'main', anon_auth_http.page_main(page),
+		'script', script));
 	content_security_policy := anon_auth_http.page_policy(page, style, script);
 END
 $$;

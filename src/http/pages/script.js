@@ -1,0 +1,64 @@
+(function () {
+	"use strict";
+	var form = document.querySelector("form");
+	if (!form) return;
+
+	var submit = form.querySelector("[type=submit]");
+	var label = submit.textContent;
+	var timer;
+	function ready() {
+		clearTimeout(timer);
+		submit.disabled = false;
+		submit.textContent = label;
+	}
+	form.addEventListener("submit", function () {
+		submit.disabled = true;
+		submit.textContent = submit.dataset.busy;
+		/* An application may have opened, and this page be left behind. */
+		timer = setTimeout(ready, 15000);
+	});
+	window.addEventListener("pageshow", ready);
+
+	var password = form.querySelector("[type=password]");
+	if (!password) return;
+
+	var peek = form.querySelector(".peek button");
+	function show(shown) {
+		password.type = shown ? "text" : "password";
+		peek.setAttribute("aria-pressed", String(shown));
+	}
+	peek.hidden = false;
+	peek.addEventListener("click", function () { show(password.type === "password"); });
+	form.addEventListener("submit", function () { show(false); });
+
+	var rules = form.querySelector(".rules");
+	if (!rules) return;
+
+	var status = rules.querySelector("[role=status]");
+	var items = Array.from(rules.querySelectorAll("li"));
+	var checks = {
+		length: function (text, item) { return Array.from(text).length >= Number(item.dataset.min); },
+		uppercase: function (text) { return /[A-Z]/.test(text); },
+		lowercase: function (text) { return /[a-z]/.test(text); },
+		alphabet: function (text) { return /[A-Za-z]/.test(text); },
+		digit: function (text) { return /[0-9]/.test(text); },
+		symbol: function (text) { return /[^A-Za-z0-9\p{C}]/u.test(text); }
+	};
+	var speak;
+	function check() {
+		var met = 0;
+		items.forEach(function (item) {
+			var good = checks[item.dataset.rule](password.value, item);
+			met += good ? 1 : 0;
+			item.classList.toggle("met", good);
+			item.querySelector(".sr").textContent = " (" + rules.dataset[good ? "met" : "unmet"] + ")";
+		});
+		clearTimeout(speak);
+		speak = setTimeout(function () {
+			status.textContent = password.value === "" ? "" : rules.dataset.count
+				.replace("{met}", met).replace("{total}", items.length);
+		}, 800);
+	}
+	password.addEventListener("input", check);
+	window.addEventListener("pageshow", check);
+})();
