@@ -17,6 +17,7 @@ GENERATED_HEADERS = generated/settings_columns.h
 
 # The install scripts are written in parts, one subject a file, and joined here.
 DATA_built = $(EXTENSION:%=%--$(EXTVERSION).sql)
+DATA = $(wildcard $(srcdir)/upgrade/*.sql)
 
 PG_CPPFLAGS = -I. -I$(srcdir)/src -DANON_AUTH_VERSION='"$(EXTVERSION)"'
 ifneq ($(wildcard $(srcdir)/src/citus/*.c),)

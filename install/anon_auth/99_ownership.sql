@@ -92,13 +92,16 @@ COMMENT ON FUNCTION anon_auth.own_attached_objects() IS
 -- Owners come first: pg_init_privs, and so pg_dump, would keep the rights that
 -- the installing role had as owner.  Default privileges of the role that calls
 -- CREATE EXTENSION may have granted rights to anybody, or taken them from the
--- owner.
+-- owner.  An update script calls this, too: objects from before the update, on
+-- which somebody may have been granted rights, are left alone.
 CREATE FUNCTION anon_auth.set_owners_and_rights(extension name)
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	owner_role constant oid := 'anon_auth_owner'::regrole;
+	new_objects text[] := '{}';
 	o record;
 	grantee text;
 BEGIN
@@ -110,10 +113,21 @@ BEGIN
 				  DETAIL = format('Extension anon_auth is at version %s.', o.of_core),
 				  HINT = 'First call ALTER EXTENSION anon_auth UPDATE.';
 	END LOOP;
-	FOR o IN SELECT * FROM anon_auth.extension_objects(extension) e WHERE NOT e.of_superuser LOOP
-		EXECUTE format('ALTER %s OWNER TO anon_auth_owner', o.object);
+	FOR o IN
+		SELECT e.object, e.of_superuser FROM anon_auth.extension_objects(extension) e
+		WHERE CASE WHEN e.of_superuser
+			  THEN NOT EXISTS (SELECT FROM aclexplode(e.acl) a WHERE a.grantee = owner_role)
+			  ELSE e.owner <> owner_role END
+	LOOP
+		new_objects := new_objects || o.object;
+		IF NOT o.of_superuser THEN
+			EXECUTE format('ALTER %s OWNER TO anon_auth_owner', o.object);
+		END IF;
 	END LOOP;
-	FOR o IN SELECT * FROM anon_auth.extension_objects(extension) e WHERE NOT starts_with(e.object, 'EVENT TRIGGER ') LOOP
+	FOR o IN
+		SELECT * FROM anon_auth.extension_objects(extension) e
+		WHERE e.object = ANY (new_objects) AND NOT starts_with(e.object, 'EVENT TRIGGER ')
+	LOOP
 		FOR grantee IN
 			SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END
 			FROM aclexplode(o.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
@@ -134,7 +148,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.set_owners_and_rights(name) IS
-'Part of CREATE EXTENSION: gives the objects of an extension to anon_auth_owner and revokes all rights of others. Triggers and their functions stay with the superuser. Errors: 55000 the extension anon_auth has another version.';
+'Part of CREATE EXTENSION: gives the new objects of an extension to anon_auth_owner and revokes all rights of others on them. Triggers and their functions stay with the superuser. Errors: 55000 the extension anon_auth has another version.';
 
 SELECT anon_auth.set_owners_and_rights('anon_auth');
 
