@@ -31,7 +31,8 @@ SELECT call, outcome FROM (
 WHERE granted = (outcome LIKE '42501 %') AND NOT (strict AND vol = 'i')	-- PostgreSQL knows their result for NULL and does not ask
 ORDER BY call COLLATE "C";
 SELECT has_function_privilege(p.oid, 'EXECUTE') AS granted, n.nspname AS schema, count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname IN ('anon_auth', 'anon_auth_http') GROUP BY 1, 2 ORDER BY 1, 2;
+	JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e' JOIN pg_extension e ON e.oid = d.refobjid
+WHERE e.extname IN ('anon_auth', 'anon_auth_http') GROUP BY 1, 2 ORDER BY 1, 2;
 RESET ROLE;
 
 CREATE ROLE regress_anon_auth_web LOGIN;
@@ -48,7 +49,8 @@ SELECT p.oid::regprocedure AS may_execute FROM pg_proc p JOIN pg_namespace n ON 
 WHERE n.nspname IN ('anon_auth', 'anon_auth_http') AND has_function_privilege(p.oid, 'EXECUTE')
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT has_function_privilege(p.oid, 'EXECUTE') AS granted, n.nspname AS schema, count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname IN ('anon_auth', 'anon_auth_http') GROUP BY 1, 2 ORDER BY 1, 2;
+	JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e' JOIN pg_extension e ON e.oid = d.refobjid
+WHERE e.extname IN ('anon_auth', 'anon_auth_http') GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT pg_temp.try('SELECT * FROM anon_auth.users');
 RESET ROLE;
 

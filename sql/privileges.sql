@@ -47,7 +47,8 @@ SELECT call, outcome FROM (
 WHERE granted = (outcome LIKE '42501 %') AND NOT (strict AND vol = 'i')	-- PostgreSQL knows their result for NULL and does not ask
 ORDER BY call COLLATE "C";
 SELECT has_function_privilege(p.oid, 'EXECUTE') AS granted, n.nspname AS schema, count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname = 'anon_auth' GROUP BY 1, 2 ORDER BY 1, 2;
+	JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e' JOIN pg_extension e ON e.oid = d.refobjid
+WHERE e.extname = 'anon_auth' GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT pg_temp.try(statement) AS result FROM unnest(ARRAY[
 	'SELECT anon_auth.sign_jwt(''{}'')',
 	'SELECT anon_auth.create_signing_key()',

@@ -136,7 +136,7 @@ BEGIN
 			EXECUTE format('REVOKE ALL ON %s FROM %s', o.object, grantee);
 		END LOOP;
 		EXECUTE format('GRANT ALL ON %s TO %I', o.object, pg_get_userbyid(o.owner));
-		-- undistribute() makes the triggers again.
+		-- Code that runs as the owner may create the triggers again.
 		IF o.of_superuser THEN
 			EXECUTE format('GRANT ALL ON %s TO anon_auth_owner', o.object);
 		END IF;
