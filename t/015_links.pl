@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use File::Basename qw(basename);
 use File::Find;
 use File::Spec;
 use FindBin;
@@ -90,7 +91,11 @@ my ($debian) = slurp_file("$root/debian/changelog") =~ /\A\S+ \(([^)-]+)/;
 my ($news) = slurp_file("$root/CHANGELOG.md") =~ /^## (\S+)/m;
 
 is($news, $version, 'the first entry of CHANGELOG.md has the version in anon_auth.control');
-is($meta->{provides}{anon_auth}{version}, $meta->{version}, 'META.json gives the extension and the distribution the same version');
+is_deeply(
+	{ map { $_ => $meta->{provides}{$_}{version} } keys %{ $meta->{provides} } },
+	{ map { basename($_, '.control') => $meta->{version} } glob "$root/*.control" },
+	'META.json gives each extension and the distribution the same version');
+is_deeply([ grep { slurp_file($_) !~ /^default_version = '\Q$version\E'/m } glob "$root/*.control" ], [], 'all control files have one version');
 like($meta->{version}, qr/\A\Q$version\E\.\d+\z/, 'the version in META.json extends the version in anon_auth.control');
 is($debian, $meta->{version}, 'the first entry of debian/changelog has the version in META.json');
 

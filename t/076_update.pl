@@ -64,8 +64,8 @@ sub catalog
 	die $errors if $sql eq '';
 	$sql =~ s/^SELECT pg_catalog\.binary_upgrade_\w+\(.*?\);\n//msg;
 	$sql =~ s/(frozenxid|minmxid|oid) = '\d+'/$1 = ''/g;
-	# A new column does not rewrite the table; its default is kept for the rows that are there.
-	$sql =~ s/^\n-- set missing value\.\n//mg;
+	# A new column does not rewrite the table: its default is stored for the existing rows.
+	$sql =~ s/^-- set missing value\.\n//mg;
 	$sql =~ s/^\\(?:un)?restrict .*\n//mg;
 	return $sql . query(<<'SQL', $database);
 SELECT extname, extversion, extnamespace::regnamespace, (SELECT string_agg(c::regclass::text, ' ') FROM unnest(extconfig) c), extcondition FROM pg_extension ORDER BY extname;
@@ -82,8 +82,8 @@ sub same_catalog
 	my ($got, $expected, $name) = @_;
 	my %lines;
 
-	$lines{$_}-- for split /\n/, $expected;
-	$lines{$_}++ for split /\n/, $got;
+	$lines{$_}-- for grep { length } split /\n/, $expected;
+	$lines{$_}++ for grep { length } split /\n/, $got;
 	is(join("\n", map { ($lines{$_} > 0 ? '+ ' : '- ') . $_ } grep { $lines{$_} != 0 } sort keys %lines), '', $name);
 	return;
 }

@@ -45,7 +45,7 @@ COMMENT ON FUNCTION anon_auth.part_extensions() IS
 
 -- Only superusers can create a function in schema anon_auth or make it a member of
 -- an extension: see 98_guard.sql.
-CREATE FUNCTION anon_auth.part_functions(name_pattern text, result_type regtype)
+CREATE FUNCTION anon_auth.part_functions(name_pattern text, result_type text)
 	RETURNS SETOF regprocedure
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -56,11 +56,11 @@ BEGIN
 	WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
 	  AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth.part_extensions())
 	  AND p.pronamespace = 'anon_auth'::regnamespace AND p.pronargs = 0
-	  AND p.proname LIKE name_pattern AND p.prorettype = result_type
+	  AND p.proname LIKE name_pattern AND format_type(p.prorettype, NULL) = result_type
 	ORDER BY p.proname;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.part_functions(text, regtype) IS
+COMMENT ON FUNCTION anon_auth.part_functions(text, text) IS
 'Part of doctor(): the functions without arguments in schema anon_auth that belong to one of part_extensions(), match the pattern (LIKE) and return the type.';
 
 -- ---------------------------------------------------------------------------

@@ -392,12 +392,14 @@ $$;
 COMMENT ON FUNCTION anon_auth_http.page_policy(jsonb, text, text) IS
 'The Content-Security-Policy of a page with this style and script.';
 
+-- auto_explain would send a client its plan of the query on the settings.
 CREATE FUNCTION anon_auth_http.page(
 	model jsonb,
 	OUT html text,
 	OUT content_security_policy text)
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
+	SET client_min_messages = notice
 AS $$
 DECLARE
 	page jsonb := anon_auth_http.page_context(model);
