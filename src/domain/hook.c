@@ -167,6 +167,46 @@ raise_error_of_hook(const Hook *hook, const char *name, ErrorData *error)
 			 error->hint != NULL ? errhint("%s", error->hint) : 0));
 }
 
+/* Set the arguments of a call; return false if the function is strict and one is NULL. */
+static bool
+set_arguments(FunctionCallInfo fcinfo, int count, const Datum *args, const bool *nulls)
+{
+	bool		any_null = false;
+	int			i;
+
+	for (i = 0; i < count; i++)
+	{
+		fcinfo->args[i].value = args[i];
+		fcinfo->args[i].isnull = nulls != NULL && nulls[i];
+		any_null |= fcinfo->args[i].isnull;
+	}
+	return !(any_null && fcinfo->flinfo->fn_strict);
+}
+
+/* Make a call, and raise its errors as errors of the hook. */
+static Datum
+invoke_hook(const Hook *hook, const char *name, FunctionCallInfo fcinfo)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		result = (Datum) 0;
+
+	PG_TRY();
+	{
+		result = FunctionCallInvoke(fcinfo);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		raise_error_of_hook(hook, name, error);
+	}
+	PG_END_TRY();
+	return result;
+}
+
 /*
  * Call a hook and return its result.  nulls NULL means that no argument is NULL;
  * is_null may be NULL.  A strict function with a NULL argument is not called, and
@@ -176,7 +216,6 @@ raise_error_of_hook(const Hook *hook, const char *name, ErrorData *error)
 static Datum
 call_hook(const Hook *hook, const char *name, const Datum *args, const bool *nulls, bool *is_null)
 {
-	MemoryContext context = CurrentMemoryContext;
 	HookFunction function = find_hook(hook, name);
 	LOCAL_FCINFO(fcinfo, 3);
 	FmgrInfo	info;
@@ -184,7 +223,6 @@ call_hook(const Hook *hook, const char *name, const Datum *args, const bool *nul
 	int			sec_context;
 	int			nest_level;
 	Datum		result = (Datum) 0;
-	int			i;
 
 	GetUserIdAndSecContext(&user_id, &sec_context);
 	SetUserIdAndSecContext(function.owner, sec_context | SECURITY_LOCAL_USERID_CHANGE |
@@ -193,30 +231,10 @@ call_hook(const Hook *hook, const char *name, const Datum *args, const bool *nul
 
 	fmgr_info(function.id, &info);
 	InitFunctionCallInfoData(*fcinfo, &info, hook->nargs, InvalidOid, NULL, NULL);
-	for (i = 0; i < hook->nargs; i++)
-	{
-		fcinfo->args[i].value = args[i];
-		fcinfo->args[i].isnull = nulls != NULL && nulls[i];
-		if (info.fn_strict && fcinfo->args[i].isnull)
-			fcinfo->isnull = true;
-	}
-	if (!fcinfo->isnull)
-	{
-		PG_TRY();
-		{
-			result = FunctionCallInvoke(fcinfo);
-		}
-		PG_CATCH();
-		{
-			ErrorData  *error;
-
-			MemoryContextSwitchTo(context);
-			error = CopyErrorData();
-			FlushErrorState();
-			raise_error_of_hook(hook, name, error);
-		}
-		PG_END_TRY();
-	}
+	if (set_arguments(fcinfo, hook->nargs, args, nulls))
+		result = invoke_hook(hook, name, fcinfo);
+	else
+		fcinfo->isnull = true;
 
 	/* Undo the hook's SET commands. */
 	AtEOXact_GUC(false, nest_level);
