@@ -153,6 +153,8 @@ password_attempt_end_lockout(const pg_uuid_t *user_id)
 	PasswordAttempt attempt = {.user_id = user_id};
 
 	settings_read_attempt_policy(&attempt.policy);
+	if (attempt.policy.lockout_max_attempts == 0)
+		return;
 	if (is_counted_by_address(&attempt.policy))
 		attempt.address = client_address();
 	password_attempt_succeeded(&attempt);

@@ -46,8 +46,8 @@ extern void password_attempt_failed(const PasswordAttempt *attempt, const Client
 									TimestampTz now);
 
 /*
- * End a user's lockout.  With settings.lockout_per_ip only the lockout for the
- * client's address ends.
+ * End a user's lockout.  If settings.lockout_type is per_user_per_ip, only the
+ * lockout for the client's address ends.
  */
 extern void password_attempt_end_lockout(const pg_uuid_t *user_id);
 

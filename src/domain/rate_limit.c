@@ -64,9 +64,9 @@ typedef struct LimitRule
 } LimitRule;
 
 /*
- * Every limit.  A count that is a setting comes from a column of
- * anon_auth.settings, whose default is in src/store/settings.list.  The limits by
- * address are limits a minute: add_address_limits() adds that to the words.
+ * Every limit.  A count that is a setting is in the column of anon_auth.settings
+ * with the name of the field; src/store/settings.list has its default.  The limits
+ * by address are limits a minute: add_address_limits() adds that to the words.
  */
 static const LimitRule limit_rules[] = {
 	[LIMIT_SIGN_UP] =
