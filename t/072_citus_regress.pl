@@ -34,7 +34,9 @@ my @on_worker = qw(claims guests jose_vectors jws_verify key_rotation login_ids 
 
 my %distribute = (
 	'CREATE' => "\\o /dev/null\nCREATE EXTENSION IF NOT EXISTS anon_auth_citus;\nSELECT anon_auth.distribute(4);\n\\o\n",
-	'DROP' => "\\o /dev/null\nSELECT anon_auth.undistribute();\n\\o\n");
+	# a test may have dropped anon_auth_citus before
+	'DROP' => "\\o /dev/null\nSELECT to_regprocedure('anon_auth.undistribute()') IS NOT NULL AS has_citus \\gset\n"
+		. "\\if :has_citus\nSELECT anon_auth.undistribute();\nDROP EXTENSION anon_auth_citus;\n\\endif\n\\o\n");
 
 # Remove the master key file that only the test's session has.
 sub with_file_of_all_nodes
