@@ -2,7 +2,7 @@
 -- A role with the HTTP API can execute only the functions of that API. A role
 -- with the client API cannot execute them.
 --
-SET client_min_messages = warning;
+SET client_min_messages = error;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;
 CREATE EXTENSION anon_auth_http;

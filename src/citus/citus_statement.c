@@ -36,7 +36,7 @@
 
 #define SENDING_PARAMETER	"citus.propagate_set_commands"
 
-/* How values are written, and that it is one transaction on all nodes. */
+/* These decide how Citus writes values, and that all nodes take part in the transaction. */
 static const SessionSetting sent_statements[] = {
 	{"standard_conforming_strings", "on"},
 	{"DateStyle", "ISO, MDY"},
