@@ -24,7 +24,7 @@ static Statement find_code = {
 	.row = &code_record
 };
 
-/* Deleting is what makes a code usable once: of two transactions, one deletes no row. */
+/* A code can be used once, because only one of two transactions deletes the row. */
 static Statement take_code = {
 	.sql = "DELETE FROM anon_auth.authorization_codes"
 	" WHERE route = :route AND code_hash = :code_hash AND user_id = :user_id"

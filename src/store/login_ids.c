@@ -30,7 +30,7 @@ static Statement find_owner = {
 	.row = &owner_record
 };
 
-/* The primary key decides between two users who take one login ID at once. */
+/* The primary key decides between two users who claim one login ID at the same time. */
 static Statement insert_login_id = {
 	.sql = "INSERT INTO anon_auth.login_ids"
 	" (route, type, value, user_id, original_value, created_at, updated_at)"

@@ -55,7 +55,7 @@ extern bool one_time_codes_find(const OneTimeCodeKey *key, TimestampTz now, OneT
 /* Delete the code that was made at a time.  False if it is gone, or replaced. */
 extern bool one_time_codes_delete(const OneTimeCodeKey *key, TimestampTz created_at);
 
-/* Delete all codes of a user, whatever their purpose. */
+/* Delete all codes of a user, for every purpose. */
 extern void one_time_codes_delete_all(const pg_uuid_t *user_id);
 
 #endif							/* ANON_AUTH_ONE_TIME_CODES_H */

@@ -17,7 +17,7 @@
 /* The search_path that the extension's functions and statements run with. */
 #define SAFE_SEARCH_PATH	"pg_catalog, pg_temp"
 
-/* What to go back to. */
+/* The state to restore. */
 typedef struct OwnerScope
 {
 	Oid			user_id;

@@ -26,10 +26,10 @@ typedef struct PasswordRow
 /* False if the user has no password. */
 extern bool passwords_find(const pg_uuid_t *user_id, PasswordRow *password);
 
-/* Give a user who has none a password. */
+/* Store the first password of a user.  Raises 23505 if there is one. */
 extern void passwords_insert(const pg_uuid_t *user_id, const char *hash, TimestampTz now);
 
-/* Change a user's password, whatever it is. */
+/* Change a user's password.  Does nothing for a user without one. */
 extern void passwords_set(const pg_uuid_t *user_id, const char *hash, TimestampTz now);
 
 /* Change a user's password, unless it has changed since its hash was read. */

@@ -76,9 +76,9 @@ enum_name(const EnumNames *names, int value)
 }
 
 /*
- * The C declaration of each kind.  A kind for an enum stored as text is added by
- * whoever has the enum: RECORD_C_<KIND> and RECORD_KIND_<KIND>, of which the
- * latter is RECORD_ENUM(names).
+ * The C declaration of each kind.  The header of an enum that is stored as text
+ * defines a kind for it: RECORD_C_<KIND>, and RECORD_KIND_<KIND> as
+ * RECORD_ENUM(names).
  */
 #define RECORD_C_BOOL(name)			bool name
 #define RECORD_C_INT4(name)			int32 name

@@ -31,7 +31,7 @@ typedef struct RecordMap
  */
 extern void record_map_columns(const RecordType *type, TupleDesc desc, bool *used, RecordMap *map);
 
-/* Copy a row that has been deformed to a struct; what it points to is palloc'd. */
+/* Copy a deformed row to a struct.  Values of variable length are palloc'd. */
 extern void record_decode(const RecordType *type, const RecordMap *map, const Datum *values,
 						  const bool *nulls, void *record);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * route.c
- *	  Routing keys of rows that are found by something other than their user.
+ *	  Routing keys of rows that are not found by their user.
  *
  *-------------------------------------------------------------------------
  */

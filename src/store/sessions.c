@@ -52,7 +52,7 @@ static Statement delete_session = {
 	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND id = :id"
 };
 
-/* What a deleted session tells about itself. */
+/* The columns of a deleted session that its caller needs. */
 #define SESSION_CLIENT_COLUMNS(COLUMN) \
 	COLUMN(TEXT, client_id)
 

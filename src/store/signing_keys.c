@@ -39,7 +39,7 @@ static Statement find_key = {
 	.row = &key_record
 };
 
-/* What the JWKS shows: a verifier can meet tokens of all these keys. */
+/* The keys in the JWKS: tokens signed by them can still be valid. */
 static Statement find_published = {
 	.sql = "SELECT {key} FROM anon_auth.signing_keys WHERE state = 'active'"
 	" OR (state = 'retiring' AND (verify_until IS NULL OR verify_until > :now))"

@@ -64,7 +64,7 @@ extern bool signing_keys_exist(void);
 /* Keys sealed with another master key than the given one, in any state; palloc'd. */
 extern SigningKeyRow *signing_keys_not_sealed_with(const char *key_id, int *count);
 
-/* How many keys a master key has sealed, as of now whatever the isolation level. */
+/* Count the keys that a master key has sealed, with a snapshot of this moment. */
 extern uint64 signing_keys_sealed_with(const char *key_id);
 
 /* Store sealed_private_key and master_key_id of a key. */

@@ -33,7 +33,7 @@
 #define MAX_PARAMS		16		/* that a caller gives */
 #define MAX_VALUES		48		/* with the columns of records */
 
-/* What the first run has found out about a statement.  Lives as long as the backend. */
+/* The result of a statement's first run.  It lives as long as the backend. */
 typedef struct PreparedStatement
 {
 	char	   *text;			/* with $n for names */
@@ -50,9 +50,9 @@ typedef struct PreparedStatement
 RECORD_TYPE(id, IdRow, ID_COLUMNS);
 
 /*
- * Names and operators in our statements mean what they say under this path
- * only, and they run with the owner's rights.  Every function of ours sets it.
- * Foreign code that runs in between, such as a hook, must not leave another one.
+ * Our statements run with the owner's rights.  Under another path, a name or an operator
+ * in them could refer to another role's object.  Every function of ours sets the path.
+ * Code of others that runs in between, such as a hook, must not leave another one.
  */
 static void
 require_safe_search_path(void)
@@ -237,9 +237,9 @@ execute_statement(Statement *statement, const NamedParam *params, Snapshot lates
 		placement_current()->require_safe_write();
 
 	/*
-	 * A fresh snapshot, unless the statement is content with the caller's, or a
-	 * parallel worker must be: it has to see what an earlier call of the same SQL
-	 * statement has written.
+	 * Use a fresh snapshot, which shows the writes of an earlier call in the same SQL
+	 * statement.  Exceptions: the statement allows the caller's snapshot, or this is a
+	 * parallel worker, which must use it.
 	 */
 	if (latest != NULL)
 		code = SPI_execute_snapshot(plan, values, nulls, latest, InvalidSnapshot, true, false, 1);

@@ -43,7 +43,7 @@ typedef struct Statement
 	const char *sql;
 	const RecordType *row;		/* how a returned row is decoded; may be NULL */
 	const RecordType *joined;	/* a second record in the same row; may be NULL */
-	bool		read_only;		/* content with the caller's snapshot */
+	bool		read_only;		/* may use the caller's snapshot */
 	bool		custom_plans;	/* the best plan depends on the parameters */
 	struct PreparedStatement *prepared;	/* NULL before the first run */
 } Statement;
@@ -53,7 +53,7 @@ extern uint64 statement_run(Statement *statement, const NamedParam *params);
 
 /*
  * Run a statement and decode the first row.  False if there is none: row is then
- * unchanged.  What it points to is in the caller's memory context.
+ * unchanged.  Its pointers refer to copies in the caller's memory context.
  */
 extern bool statement_fetch(Statement *statement, const NamedParam *params, void *row);
 
@@ -72,8 +72,7 @@ extern void *statement_fetch_all(Statement *statement, const NamedParam *params,
 extern ArrayType *statement_fetch_ids(Statement *statement, const NamedParam *params);
 
 /*
- * Run a SELECT that sees all that is committed by now, whatever the transaction's
- * snapshot.  False if it finds no row.  With row NULL nothing is decoded.
+ * Run a SELECT with a snapshot of this moment instead of the transaction's.  False if it finds no row.  With row NULL nothing is decoded.
  */
 extern bool statement_fetch_latest(Statement *statement, const NamedParam *params, void *row);
 

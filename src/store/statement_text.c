@@ -135,7 +135,7 @@ append_record_params(Translation *translation, const RecordType *record)
 	}
 }
 
-/* Translate what is between braces: "record", "alias.record" or ":record". */
+/* Translate a marker, without its braces: "record", "alias.record" or ":record". */
 static void
 append_marker(Translation *translation, const char *marker, size_t length)
 {
@@ -151,7 +151,7 @@ append_marker(Translation *translation, const char *marker, size_t length)
 		append_columns(&translation->text, find_record(translation, marker, length), NULL, 0);
 }
 
-/* Return the place behind the character that ends what begins at start. */
+/* Return the position after the next occurrence of a delimiter.  Raises if there is none. */
 static const char *
 skip_to(const Translation *translation, const char *start, char end)
 {

@@ -3,7 +3,7 @@
  * users.h
  *	  The table anon_auth.users: guests and accounts.
  *
- * Deleting users has a file of its own, user_deletion.c.
+ * user_deletion.h has the functions that delete users.
  *
  *-------------------------------------------------------------------------
  */
