@@ -101,8 +101,8 @@ anon_auth_session_alive(PG_FUNCTION_ARGS)
 	User		user;
 
 	PG_RETURN_BOOL(identity != NULL && identity->has_sid &&
-				   session_is_alive(&identity->sub, &identity->sid, GetCurrentTimestamp(),
-									&session, &user));
+				   session_find_alive(&identity->sub, &identity->sid, GetCurrentTimestamp(),
+									  &session, &user));
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_userinfo);

@@ -26,7 +26,6 @@
 #include "domain/own_jwt.h"
 #include "domain/session.h"
 #include "json/json_read.h"
-#include "store/owner_scope.h"
 #include "store/settings.h"
 #include "store/users.h"
 #include "utils/guc.h"
@@ -184,14 +183,4 @@ void
 identity_set(const char *claims, bool is_local)
 {
 	guc_set_verified_claims(claims, is_local);
-}
-
-void
-identity_run_as_owner(void (*action) (void *arg), void *arg)
-{
-	OwnerScope scope;
-
-	owner_scope_enter(&scope);
-	action(arg);
-	owner_scope_leave(&scope);
 }

@@ -45,11 +45,4 @@ extern void identity_get_user(const Span *token, TimestampTz now, User *user);
  */
 extern void identity_set(const char *claims, bool is_local);
 
-/*
- * Run an action as the extension's owner.  For functions that run as their
- * caller, because they must change the role, and look something up.  An error
- * needs no clean-up.
- */
-extern void identity_run_as_owner(void (*action) (void *arg), void *arg);
-
 #endif							/* ANON_AUTH_IDENTITY_H */

@@ -100,15 +100,6 @@ spelling_rules(const LoginIdPolicy *policy)
 }
 
 bool
-login_is_well_formed_id(LoginIdType type, const char *text)
-{
-	LoginIdPolicy rules = {0};
-	LoginId		login_id;
-
-	return login_id_normalise(type, text, &rules, &login_id) == NULL;
-}
-
-bool
 login_parse_id(const char *text, const AccountPolicy *policy, LoginId *login_id)
 {
 	LoginIdPolicy rules = spelling_rules(&policy->login_id);

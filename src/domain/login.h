@@ -48,7 +48,4 @@ extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
  */
 extern bool login_parse_id(const char *text, const AccountPolicy *policy, LoginId *login_id);
 
-/* Return whether a text could be a login ID of this type under any settings. */
-extern bool login_is_well_formed_id(LoginIdType type, const char *text);
-
 #endif							/* ANON_AUTH_LOGIN_H */

@@ -168,8 +168,8 @@ session_start(const Client *client, const User *user, Jsonb *device_info, const 
 }
 
 bool
-session_is_alive(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now,
-				 Session *session, User *user)
+session_find_alive(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now,
+				   Session *session, User *user)
 {
 	return sessions_find(user_id, session_id, now, session, user) && !user->is_disabled;
 }

@@ -48,8 +48,8 @@ extern TimestampTz session_started_at(const pg_uuid_t *session_id);
  * Fill session and user if the session is alive and its user is not disabled;
  * return false otherwise.
  */
-extern bool session_is_alive(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
-							 TimestampTz now, Session *session, User *user);
+extern bool session_find_alive(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
+							   TimestampTz now, Session *session, User *user);
 
 /*
  * Fill user with the whole row of a session's user.  Raises AA014 unless the

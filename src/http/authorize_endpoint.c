@@ -289,7 +289,7 @@ handle_authorize(const HttpRequest *request, HttpResponse *response)
 	error = http_try(accept_request, &authorizing);
 	if (error != NULL)
 	{
-		(void) http_oauth_error_of(error, &code, &description);
+		(void) http_classify_oauth_error(error, &code, &description);
 		http_response_begin(response);
 
 		/* RFC 6749, section 4.1.2.1, has no invalid_grant and no invalid_client. */

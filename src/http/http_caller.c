@@ -42,8 +42,8 @@ token_caller(const HttpRequest *request, const char *token, Session *session, Us
 	Verification verification = {.token = token,.now = request->now};
 
 	if (http_try(verify_access_token, &verification) != NULL ||
-		!session_is_alive(&verification.access.sub, &verification.access.sid, request->now,
-						  session, user))
+		!session_find_alive(&verification.access.sub, &verification.access.sid, request->now,
+							session, user))
 		return CALLER_INVALID;
 	return CALLER_KNOWN;
 }

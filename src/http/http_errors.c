@@ -97,7 +97,7 @@ is_invalid_device_request(int sqlstate)
 }
 
 int
-http_oauth_error_of(const ErrorData *error, const char **code, const char **description)
+http_classify_oauth_error(const ErrorData *error, const char **code, const char **description)
 {
 	int			i;
 
@@ -148,12 +148,12 @@ http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
 {
 	const char *code;
 	const char *description;
-	int			status = http_oauth_error_of(error, &code, &description);
+	int			status = http_classify_oauth_error(error, &code, &description);
 
 	/* The device must send its public key: see docs/decisions.md. */
 	write_oauth_error(response, status, code, description,
 				error->sqlerrcode == ERRCODE_AA_UNKNOWN_DEVICE_KEY ? "unknown_device_key" : NULL);
-	http_retry_after(response);
+	http_add_retry_after(response);
 }
 
 void
@@ -188,11 +188,11 @@ http_write_api_error(const HttpRequest *request, const ErrorData *error, HttpRes
 			break;
 		case ERRCODE_AA_RATE_LIMITED:
 			http_api_error(response, 429, "TooManyRequest", "RateLimited", error->message, NULL);
-			http_retry_after(response);
+			http_add_retry_after(response);
 			break;
 		case ERRCODE_AA_ACCOUNT_LOCKED:
 			http_api_error(response, 429, "TooManyRequest", "AccountLockout", error->message, NULL);
-			http_retry_after(response);
+			http_add_retry_after(response);
 			break;
 		case ERRCODE_AA_HOOK:
 			http_api_error(response, 403, "Forbidden", "HookDisallowed", error->message, NULL);

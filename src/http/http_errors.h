@@ -39,8 +39,8 @@ extern void http_oauth_error(HttpResponse *response, int status, const char *err
  * Fill code and description with the "error" and "error_description" of OAuth 2
  * for an error (docs/authgear.md, 1.3), and return the status.
  */
-extern int	http_oauth_error_of(const ErrorData *error, const char **code,
-								const char **description);
+extern int	http_classify_oauth_error(const ErrorData *error, const char **code,
+									  const char **description);
 
 /*
  * Answer {"error": {"name", "reason", "message", "code", "info"}}

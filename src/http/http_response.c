@@ -44,7 +44,7 @@ http_no_store(HttpResponse *response)
 }
 
 void
-http_retry_after(HttpResponse *response)
+http_add_retry_after(HttpResponse *response)
 {
 	if (response->status == 429)
 		http_add_header(response, "Retry-After", psprintf("%d", rate_limit_retry_after()));

@@ -30,7 +30,7 @@ extern void http_add_header(HttpResponse *response, const char *name, const char
 extern void http_no_store(HttpResponse *response);
 
 /* If the status is 429, add Retry-After with the seconds to wait (RFC 6585, 4). */
-extern void http_retry_after(HttpResponse *response);
+extern void http_add_retry_after(HttpResponse *response);
 
 /* Set status, media type and body. */
 extern void http_json(HttpResponse *response, int status, char *json);

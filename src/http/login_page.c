@@ -47,7 +47,7 @@ show_form(const LoggingIn *login, const char *login_id_error, const char *passwo
 	json_close(&model);
 	http_page(response, status, model.data);
 	http_no_store(response);
-	http_retry_after(response);
+	http_add_retry_after(response);
 }
 
 /* A SubtransactionAction. */

@@ -18,6 +18,7 @@
 #include "domain/claims.h"
 #include "domain/discovery.h"
 #include "domain/identity.h"
+#include "domain/run_as_owner.h"
 #include "domain/session.h"
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
@@ -92,7 +93,7 @@ check_token(const HttpRequest *request)
 	if (!json_string(claims, "sub", &sub) || !json_string(claims, "sid", &sid) ||
 		!uuid_from_text(sub.data, sub.length, &user_id) ||
 		!uuid_from_text(sid.data, sid.length, &session_id) ||
-		!session_is_alive(&user_id, &session_id, request->now, &session, &user))
+		!session_find_alive(&user_id, &session_id, request->now, &session, &user))
 		return VERDICT_INVALID_SESSION;
 	return VERDICT_NOTHING_TO_DO;
 }
@@ -128,7 +129,7 @@ verdict_on_request(char **role, char **claims)
 	return verdict;
 }
 
-/* Fills a RequestCheck, as identity_run_as_owner() calls it. */
+/* Fills a RequestCheck, as run_as_owner() calls it. */
 static void
 check_request(void *arg)
 {
@@ -143,7 +144,7 @@ anon_auth_postgrest_pre_request(PG_FUNCTION_ARGS)
 {
 	RequestCheck check = {0};
 
-	identity_run_as_owner(check_request, &check);
+	run_as_owner(check_request, &check);
 	switch (check.verdict)
 	{
 		case VERDICT_NOTHING_TO_DO:

@@ -10,7 +10,6 @@
 
 #include "base/errors.h"
 #include "base/limits.h"
-#include "domain/login.h"
 #include "domain/promotion.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
@@ -110,7 +109,7 @@ show_form(const Promoting *promoting, int status, HttpResponse *response)
 	json_close(&model);
 	http_page(response, status, model.data);
 	http_no_store(response);
-	http_retry_after(response);
+	http_add_retry_after(response);
 }
 
 /* ---- reading the form ---- */
@@ -243,7 +242,7 @@ show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 			form->login_id_error = "taken";
 			break;
 		case ERRCODE_AA_INVALID_LOGIN_ID:
-			form->login_id_error = login_is_well_formed_id(form->type, form->login_id) ?
+			form->login_id_error = login_id_is_well_formed(form->type, form->login_id) ?
 				"not_allowed" : "invalid";
 			break;
 		case ERRCODE_AA_PASSWORD_POLICY:

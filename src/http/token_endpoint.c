@@ -91,8 +91,8 @@ write_tokens(HttpResponse *response, const TokenResponse *tokens, bool with_refr
 }
 
 static void
-grant_anonymous_request(const HttpRequest *request, const Client *client,
-						const HttpParams *params, HttpResponse *response)
+handle_anonymous_request_grant(const HttpRequest *request, const Client *client,
+							   const HttpParams *params, HttpResponse *response)
 {
 	TokenResponse tokens;
 	char	   *jwt = required_param(params, "jwt", "jwt is required");
@@ -111,8 +111,8 @@ grant_anonymous_request(const HttpRequest *request, const Client *client,
 }
 
 static void
-grant_refresh_token(const HttpRequest *request, const Client *client,
-					const HttpParams *params, HttpResponse *response)
+handle_refresh_token_grant(const HttpRequest *request, const Client *client,
+						   const HttpParams *params, HttpResponse *response)
 {
 	TokenResponse tokens;
 	char	   *token = required_param(params, "refresh_token", "refresh token is required");
@@ -126,8 +126,8 @@ grant_refresh_token(const HttpRequest *request, const Client *client,
 }
 
 static void
-grant_authorization_code(const HttpRequest *request, const Client *client,
-						 const HttpParams *params, HttpResponse *response)
+handle_authorization_code_grant(const HttpRequest *request, const Client *client,
+								const HttpParams *params, HttpResponse *response)
 {
 	TokenResponse tokens;
 	char	   *code = required_param(params, "code", "code is required");
@@ -154,11 +154,11 @@ handle_token(const HttpRequest *request, HttpResponse *response)
 	if (grant_type == NULL)
 		raise_invalid_request("grant_type is required");
 	if (strcmp(grant_type, GRANT_ANONYMOUS_REQUEST) == 0)
-		grant_anonymous_request(request, &client, &params, response);
+		handle_anonymous_request_grant(request, &client, &params, response);
 	else if (strcmp(grant_type, "refresh_token") == 0)
-		grant_refresh_token(request, &client, &params, response);
+		handle_refresh_token_grant(request, &client, &params, response);
 	else if (strcmp(grant_type, "authorization_code") == 0)
-		grant_authorization_code(request, &client, &params, response);
+		handle_authorization_code_grant(request, &client, &params, response);
 	else
 		http_oauth_error(response, 400, "unsupported_grant_type", "grant type is not supported");
 }

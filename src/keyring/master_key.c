@@ -164,7 +164,7 @@ load_keys(void)
 			if (!master_key_file_is_ours() || RecoveryInProgress() ||
 				needed_key_ids()[0] != '\0')
 				raise_file_missing(path);
-			master_key_file_make(path);
+			master_key_rewrite_make(path);
 			if (!read_keys(path, &database_id))
 				raise_file_missing(path);
 		}

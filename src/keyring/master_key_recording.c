@@ -63,11 +63,11 @@ write_line(void *arg)
 		return;
 	PG_TRY();
 	{
-		if (master_key_file_obstacle(path, &file.st) == NULL)
+		if (master_key_rewrite_obstacle(path, &file.st) == NULL)
 		{
 			master_key_record_collect(&file, &user);
 			master_key_user_add(&user, file.parsed.keys[0].id);
-			if (master_key_file_record(path, &file, &user))
+			if (master_key_rewrite_record(path, &file, &user))
 				ereport(DEBUG1,
 						(errmsg_internal("recorded in master key file \"%s\" that database \"%s\" uses it",
 										 path, user.name)));
@@ -90,14 +90,14 @@ master_key_record_before_sealing(void)
 {
 	if (master_key_is_recorded(master_key_current_id()))
 		return;
-	(void) master_key_file_lock(true);
+	(void) master_key_rewrite_lock(true);
 
 	/* Another database may have rotated the key before the lock was free. */
 	master_key_check_again();
 	if (!master_key_is_recorded(master_key_current_id()))
 		write_line(NULL);
 	(void) master_key_current_id();
-	master_key_file_unlock();
+	master_key_rewrite_unlock();
 }
 
 /*
@@ -115,7 +115,7 @@ master_key_record_opened(const char *id)
 		RecoveryInProgress() || IsInParallelMode())
 		return;
 	snprintf(tried, sizeof(tried), "%s", id);
-	if (!master_key_file_lock(false))
+	if (!master_key_rewrite_lock(false))
 		return;
 	error = subtransaction_try(write_line, NULL);
 	if (error != NULL)
@@ -123,7 +123,7 @@ master_key_record_opened(const char *id)
 				(errcode(error->sqlerrcode),
 				 errmsg("could not record in the master key file that this database needs it: %s",
 						error->message)));
-	master_key_file_unlock();
+	master_key_rewrite_unlock();
 }
 
 /*
@@ -143,14 +143,14 @@ forget_former_keys(void)
 	PG_TRY();
 	{
 		if (master_key_file_read(path, &file) &&
-			master_key_file_obstacle(path, &file.st) == NULL)
+			master_key_rewrite_obstacle(path, &file.st) == NULL)
 		{
 			master_key_users_find_here(&file, &database_id, &user);
 			if (user.count > 1 && master_key_user_needs(&user, resealed.id))
 			{
 				user.count = 0;
 				master_key_user_add(&user, resealed.id);
-				(void) master_key_file_record(path, &file, &user);
+				(void) master_key_rewrite_record(path, &file, &user);
 			}
 		}
 	}

@@ -109,7 +109,7 @@ file_lock_tag(void)
 }
 
 bool
-master_key_file_lock(bool wait)
+master_key_rewrite_lock(bool wait)
 {
 	LOCKTAG		tag = file_lock_tag();
 
@@ -117,7 +117,7 @@ master_key_file_lock(bool wait)
 }
 
 void
-master_key_file_unlock(void)
+master_key_rewrite_unlock(void)
 {
 	LOCKTAG		tag = file_lock_tag();
 
@@ -155,7 +155,7 @@ replace_file(const char *target, const struct stat *like, char *content, size_t 
 }
 
 void
-master_key_file_make(const char *path)
+master_key_rewrite_make(const char *path)
 {
 	static const char comment[] =
 		"# Master key of the PostgreSQL extension anon_auth.\n"
@@ -165,16 +165,16 @@ master_key_file_make(const char *path)
 	char		id[MASTER_KEY_ID_LENGTH + 1];
 	struct stat st;
 
-	(void) master_key_file_lock(true);
+	(void) master_key_rewrite_lock(true);
 	if (stat(path, &st) == 0 || errno != ENOENT)
 	{
-		master_key_file_unlock();
+		master_key_rewrite_unlock();
 		return;
 	}
 	memcpy(content, comment, sizeof(comment) - 1);
 	make_key_line(content + sizeof(comment) - 1, id);
 	replace_file(path, NULL, content, sizeof(content));
-	master_key_file_unlock();
+	master_key_rewrite_unlock();
 	ereport(LOG,
 			(errmsg("created master key file \"%s\"", path),
 			 errhint("Keep a copy of it apart from the copies of the database.")));
@@ -194,7 +194,7 @@ resolve_path(const char *path)
 }
 
 char *
-master_key_file_obstacle(const char *path, const struct stat *st)
+master_key_rewrite_obstacle(const char *path, const struct stat *st)
 {
 	char	   *directory;
 
@@ -210,7 +210,7 @@ master_key_file_obstacle(const char *path, const struct stat *st)
 static void
 require_writable(const char *path, const struct stat *st, bool adding)
 {
-	char	   *obstacle = master_key_file_obstacle(path, st);
+	char	   *obstacle = master_key_rewrite_obstacle(path, st);
 
 	if (obstacle != NULL)
 		ereport(ERROR,
@@ -311,8 +311,8 @@ log_change(const char *path)
 }
 
 void
-master_key_file_add(const char *path, const MasterKeyFile *file, MasterKeyUser *user,
-					char id[MASTER_KEY_ID_LENGTH + 1])
+master_key_rewrite_add(const char *path, const MasterKeyFile *file, MasterKeyUser *user,
+					   char id[MASTER_KEY_ID_LENGTH + 1])
 {
 	NewContent	content;
 	char		line[LINE_LENGTH];
@@ -343,7 +343,7 @@ master_key_file_add(const char *path, const MasterKeyFile *file, MasterKeyUser *
 }
 
 void
-master_key_file_remove(const char *path, const MasterKeyFile *file, const char *id)
+master_key_rewrite_remove(const char *path, const MasterKeyFile *file, const char *id)
 {
 	NewContent	content;
 
@@ -354,7 +354,7 @@ master_key_file_remove(const char *path, const MasterKeyFile *file, const char *
 }
 
 bool
-master_key_file_record(const char *path, const MasterKeyFile *file, const MasterKeyUser *user)
+master_key_rewrite_record(const char *path, const MasterKeyFile *file, const MasterKeyUser *user)
 {
 	NewContent	content;
 

@@ -21,36 +21,36 @@
  * at the end of the transaction at the latest.  With wait false, the first
  * function returns false if somebody else holds the lock.
  */
-extern bool master_key_file_lock(bool wait);
-extern void master_key_file_unlock(void);
+extern bool master_key_rewrite_lock(bool wait);
+extern void master_key_rewrite_unlock(void);
 
 /*
  * Make the file with a first key, unless it exists by the time the lock is taken.
  * Raises the error of the system call if that fails (42501, 53100, ...).
  */
-extern void master_key_file_make(const char *path);
+extern void master_key_rewrite_make(const char *path);
 
 /*
  * Return why the server may not change the file, as a palloc'd or static sentence,
  * or NULL if it may.  st is the file's status.
  */
-extern char *master_key_file_obstacle(const char *path, const struct stat *st);
+extern char *master_key_rewrite_obstacle(const char *path, const struct stat *st);
 
 /*
  * Write the file that was read again: with a new key before the others, without
  * one of its keys, or with the same keys.  user takes the place of this database's
  * line.  The caller holds the lock.
  *
- * master_key_file_add() sets id, adds the new key to user, and raises 54000 if the
- * file has all the keys or bytes that it may have.  master_key_file_record()
+ * master_key_rewrite_add() sets id, adds the new key to user, and raises 54000 if the
+ * file has all the keys or bytes that it may have.  master_key_rewrite_record()
  * returns false if there is no room for the line.  The first two raise F0000 if
  * the server may not change the file, with a HINT how to do it by hand.  All
  * three raise the error of the system call if writing fails.
  */
-extern void master_key_file_add(const char *path, const MasterKeyFile *file,
-								MasterKeyUser *user, char id[MASTER_KEY_ID_LENGTH + 1]);
-extern void master_key_file_remove(const char *path, const MasterKeyFile *file, const char *id);
-extern bool master_key_file_record(const char *path, const MasterKeyFile *file,
-								   const MasterKeyUser *user);
+extern void master_key_rewrite_add(const char *path, const MasterKeyFile *file,
+								   MasterKeyUser *user, char id[MASTER_KEY_ID_LENGTH + 1]);
+extern void master_key_rewrite_remove(const char *path, const MasterKeyFile *file, const char *id);
+extern bool master_key_rewrite_record(const char *path, const MasterKeyFile *file,
+									  const MasterKeyUser *user);
 
 #endif							/* ANON_AUTH_MASTER_KEY_REWRITE_H */

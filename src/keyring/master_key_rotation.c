@@ -39,7 +39,7 @@ static void
 lock_keys_and_file(void)
 {
 	signing_keys_lock();
-	(void) master_key_file_lock(true);
+	(void) master_key_rewrite_lock(true);
 	settings_require_current_id();
 
 	/* Another transaction may have changed the file while this one waited. */
@@ -113,7 +113,7 @@ keyring_rotate_master_key(void)
 	PG_TRY();
 	{
 		master_key_record_collect(&file, &user);
-		master_key_file_add(path, &file, &user, id);
+		master_key_rewrite_add(path, &file, &user, id);
 	}
 	PG_FINALLY();
 	{
@@ -215,7 +215,7 @@ keyring_retire_master_key(const char *id, bool force)
 		check_can_be_retired(path, &file.parsed, id);
 		if (!force)
 			master_key_users_check_retirement(path, &file, id);
-		master_key_file_remove(path, &file, id);
+		master_key_rewrite_remove(path, &file, id);
 	}
 	PG_FINALLY();
 	{

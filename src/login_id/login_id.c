@@ -90,6 +90,15 @@ login_id_normalise(LoginIdType type, const char *input,
 }
 
 bool
+login_id_is_well_formed(LoginIdType type, const char *text)
+{
+	LoginIdPolicy rules = {0};
+	LoginId		login_id;
+
+	return login_id_normalise(type, text, &rules, &login_id) == NULL;
+}
+
+bool
 login_id_differs_in_case_only(const char *a, const char *b)
 {
 	int32_t		a_length = (int32_t) strlen(a);

@@ -58,6 +58,9 @@ extern const char *login_id_type_name(LoginIdType type);
 extern const char *login_id_normalise(LoginIdType type, const char *input,
 									  const LoginIdPolicy *policy, LoginId *result);
 
+/* Return whether a text could be a login ID of this type under any settings. */
+extern bool login_id_is_well_formed(LoginIdType type, const char *text);
+
 /*
  * Return true if two normalised texts are equal except for the case of single
  * characters.  Full case folding equates more: it maps a sharp s to "ss", which is
