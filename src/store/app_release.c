@@ -129,7 +129,7 @@ make_set_default_statement(const AppTable *table, const AppKey *key)
 
 /* Run a statement on tables of one owner.  sql NULL: do nothing. */
 static void
-run_as_owner(const AppTable *tables, int count, const char *sql, ArrayType *users)
+run_as_table_owner(const AppTable *tables, int count, const char *sql, ArrayType *users)
 {
 	OwnerScope scope;
 	Oid			type = UUIDARRAYOID;
@@ -182,17 +182,17 @@ release_in_linked_tables(const AppTable *tables, int count, ArrayType *users)
 	int			k;
 
 	if (count > 1)
-		run_as_owner(tables, count, make_joint_statement(tables, count), users);
+		run_as_table_owner(tables, count, make_joint_statement(tables, count), users);
 	else
 	{
-		run_as_owner(tables, 1, make_delete_statement(&tables[0]), users);
-		run_as_owner(tables, 1, make_set_null_statement(&tables[0]), users);
+		run_as_table_owner(tables, 1, make_delete_statement(&tables[0]), users);
+		run_as_table_owner(tables, 1, make_set_null_statement(&tables[0]), users);
 	}
 	for (i = 0; i < count; i++)
 		for (k = 0; k < tables[i].nkeys; k++)
 			if (tables[i].keys[k].delete_action == FKCONSTR_ACTION_SETDEFAULT)
-				run_as_owner(&tables[i], 1,
-							 make_set_default_statement(&tables[i], &tables[i].keys[k]), users);
+				run_as_table_owner(&tables[i], 1,
+								   make_set_default_statement(&tables[i], &tables[i].keys[k]), users);
 }
 
 /*
