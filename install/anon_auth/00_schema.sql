@@ -2,16 +2,17 @@
 
 -- anon_auth: guest-to-account authentication inside PostgreSQL.
 --
--- This script is joined from install/anon_auth/*.sql.  It creates its own schema,
--- so that a schema prepared by somebody else is an error and not adopted, and it
--- uses neither OR REPLACE nor IF NOT EXISTS, for the same reason.
+-- The build concatenates this script from install/anon_auth/*.sql.  The script
+-- creates its own schema and uses neither OR REPLACE nor IF NOT EXISTS.  If somebody
+-- else has created the schema or one of its objects, CREATE EXTENSION fails and
+-- does not adopt it.
 
--- Login IDs are compared after Unicode normalisation, which PostgreSQL and
--- ICU offer for UTF8 only.
+-- Login IDs are compared after Unicode normalisation, which PostgreSQL and ICU
+-- support for UTF8 only.
 DO LANGUAGE plpgsql $$
 BEGIN
 	IF pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.<>) 'UTF8' THEN
-		RAISE EXCEPTION 'anon_auth needs a database with encoding UTF8'
+		RAISE EXCEPTION 'extension anon_auth requires a database with encoding UTF8'
 			USING ERRCODE = 'feature_not_supported',
 				  HINT = 'Create the database with ENCODING ''UTF8'' TEMPLATE template0.';
 	END IF;
@@ -20,15 +21,15 @@ $$;
 
 CREATE SCHEMA anon_auth;
 COMMENT ON SCHEMA anon_auth IS
-'Guest users, device keys, sessions, signed tokens and promotion to regular accounts.';
+'Guest users, device keys, sessions, signed tokens, and promotion of guests to regular accounts.';
 
 -- ---------------------------------------------------------------------------
 -- Extensions that add to this one
 --
 -- An extension whose name begins with anon_auth_ is a part of anon_auth.  Its
 -- objects are owned and guarded like those of this extension.  This extension
--- calls no function of a part by its name.  It finds them by the names that
--- part_functions() is called with.
+-- calls no function of a part directly: part_functions() finds the functions by a
+-- name pattern.
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION anon_auth.part_extensions()
@@ -41,10 +42,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.part_extensions() IS
-'Part of doctor(): the extension anon_auth and the extensions whose names begin with anon_auth_.';
+'Part of doctor(). Returns the OIDs of the extension anon_auth and of all extensions whose names begin with anon_auth_.';
 
--- Only superusers can create a function in schema anon_auth or make it a member of
--- an extension: see 98_guard.sql.
+-- The functions found can be trusted: only superusers can create a function in
+-- schema anon_auth or make it a member of an extension (98_guard.sql).
 CREATE FUNCTION anon_auth.part_functions(name_pattern text, result_type text)
 	RETURNS SETOF regprocedure
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -61,16 +62,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.part_functions(text, text) IS
-'Part of doctor(): the functions without arguments in schema anon_auth that belong to one of part_extensions(), match the pattern (LIKE) and return the type.';
+'Part of doctor(). Returns the functions without arguments in schema anon_auth that belong to one of part_extensions(), have a name that matches name_pattern (LIKE), and return the type named result_type.';
 
 -- ---------------------------------------------------------------------------
--- The owner of the extension's objects: a role that is no superuser, so that
--- whoever finds a hole in a SECURITY DEFINER function has the accounts and not
--- the server.  The role belongs to the server: another database may have made
--- it, and DROP EXTENSION leaves it.
+-- The owner of the extension's objects is not a superuser.  An attacker who
+-- exploits a SECURITY DEFINER function then controls the accounts, but not the
+-- server.  All databases of the server share the role: another database may have
+-- created it, and DROP EXTENSION does not drop it.
 -- ---------------------------------------------------------------------------
 
--- One list for CREATE EXTENSION, which refuses such a role, and for doctor().
+-- CREATE EXTENSION fails if this returns a row; doctor() reports each row.
 CREATE FUNCTION anon_auth.owner_role_problems(
 	OUT problem text,
 	OUT fix text)
@@ -79,7 +80,7 @@ CREATE FUNCTION anon_auth.owner_role_problems(
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	-- pg_dump restores anon_auth before citus: the loaded library will do.
+	-- A dump restores anon_auth before citus, so a loaded library is enough.
 	on_citus boolean := EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'citus')
 		OR EXISTS (SELECT FROM pg_settings s WHERE s.name = 'citus.shard_count');
 BEGIN
@@ -88,7 +89,7 @@ BEGIN
 	FROM pg_roles r, LATERAL (VALUES
 		('SUPERUSER', r.rolsuper), ('CREATEROLE', r.rolcreaterole), ('CREATEDB', r.rolcreatedb),
 		('REPLICATION', r.rolreplication), ('BYPASSRLS', r.rolbypassrls),
-		-- The nodes of a Citus cluster connect to each other as the owner.
+		-- Nodes of a Citus cluster connect to each other as the owner.
 		('LOGIN', r.rolcanlogin AND NOT on_citus)) AS a (attribute, has)
 	WHERE r.rolname = 'anon_auth_owner' AND a.has;
 	RETURN QUERY
@@ -96,7 +97,8 @@ BEGIN
 	FROM pg_roles r JOIN pg_auth_members m ON m.member = r.oid JOIN pg_roles g ON g.oid = m.roleid
 	WHERE r.rolname = 'anon_auth_owner'
 	ORDER BY g.rolname;
-	-- What the connections between nodes log may be set.
+	-- On a Citus node, settings for logging are accepted: they apply to connections
+	-- between nodes.
 	RETURN QUERY
 	SELECT format('has role settings%s: %s', ' in database ' || quote_ident(d.datname), string_agg(c.setting, ', ' ORDER BY c.setting)),
 		format('ALTER ROLE anon_auth_owner%s RESET ALL;', ' IN DATABASE ' || quote_ident(d.datname))
@@ -108,7 +110,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.owner_role_problems() IS
-'Part of CREATE EXTENSION and doctor(): why the role anon_auth_owner must not own the extension, and the SQL that fixes it.';
+'Part of CREATE EXTENSION and doctor(). Returns one row for each reason why the role anon_auth_owner must not own the extension, with the SQL that fixes it.';
 
 DO LANGUAGE plpgsql $$
 DECLARE
@@ -120,14 +122,14 @@ BEGIN
 			CREATE ROLE anon_auth_owner NOLOGIN;
 			COMMENT ON ROLE anon_auth_owner IS 'Owner of the objects of the extension anon_auth.';
 		EXCEPTION WHEN duplicate_object OR unique_violation THEN
-			-- Another database has just made it.
+			-- A session in another database created the role first.
 			NULL;
 		END;
 	END IF;
 	FOR found IN SELECT * FROM anon_auth.owner_role_problems() p LOOP
 		RAISE EXCEPTION 'role "anon_auth_owner" %', found.problem
 			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  DETAIL = 'The role existed before, and is to own the objects of this extension.',
+				  DETAIL = 'The role already exists. It would become the owner of the objects of this extension.',
 				  HINT = found.fix;
 	END LOOP;
 	SELECT pg_catalog.string_agg(pg_catalog.quote_ident(r.rolname), ', ' ORDER BY r.rolname) INTO members
@@ -136,10 +138,10 @@ BEGIN
 		JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) m.member
 		WHERE g.rolname OPERATOR(pg_catalog.=) 'anon_auth_owner';
 	IF members IS NOT NULL THEN
-		-- CREATE EXTENSION shows no NOTICE.
+		-- Not a NOTICE: CREATE EXTENSION suppresses those.
 		RAISE WARNING 'role "anon_auth_owner" has members: %', members
-			USING DETAIL = 'They have all rights on the accounts of this database.',
-				  HINT = 'To take these rights from a role, REVOKE anon_auth_owner FROM it.';
+			USING DETAIL = 'Members have all privileges on the accounts of this database.',
+				  HINT = 'To remove a member, run REVOKE anon_auth_owner FROM that role.';
 	END IF;
 END
 $$;

@@ -1,12 +1,13 @@
 -- ---------------------------------------------------------------------------
--- settings: one row, changed by UPDATE.  The table and its comments are made
--- from src/store/settings.list and stand above.
+-- settings has one row, which is changed by UPDATE.  script/columns generates the
+-- table and its comments from src/store/settings.list; they come before this file
+-- in the script.
 -- ---------------------------------------------------------------------------
 
--- CREATE EXTENSION makes the row, and so does the data of a dump: the later
--- one wins, else restoring a dump would stop at a duplicate key.  A dump brings
--- its database_id; a row without one, as DEFAULT VALUES makes it, keeps the
--- id that the database has.
+-- Replace the existing row instead of failing with a duplicate key: CREATE
+-- EXTENSION inserts a row, and then the data of a dump inserts another one.  The
+-- row of a dump has a database_id.  A row without one, such as DEFAULT VALUES,
+-- keeps the database_id of the existing row.
 CREATE FUNCTION anon_auth.settings_replace() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE
 	SET search_path = pg_catalog, pg_temp
@@ -20,7 +21,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.settings_replace() IS
-'Trigger of settings: an inserted row replaces the existing one, and keeps its database_id unless it has its own.';
+'Trigger of settings. Replaces the existing row by the inserted one, and keeps its database_id unless the inserted row has one.';
 
 CREATE TRIGGER settings_replace BEFORE INSERT ON anon_auth.settings
 	FOR EACH ROW EXECUTE FUNCTION anon_auth.settings_replace();
@@ -30,9 +31,9 @@ CREATE FUNCTION anon_auth.settings_changed() RETURNS trigger
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_settings_changed';
 COMMENT ON FUNCTION anon_auth.settings_changed() IS
-'Trigger of settings: a change is seen within the statement that makes it, too, and a hook that does not exist is refused. Errors: 42883 no such function; 42P13 a function of another kind.';
+'Trigger of settings. Makes a change visible to function calls in the same statement, and rejects a hook that does not exist. Errors: 42883 no such function; 42P13 a function of another kind.';
 
--- Also where a parallel restore has switched ordinary triggers off.
+-- ALWAYS: a parallel restore may have disabled ordinary triggers.
 ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_replace;
 
 CREATE TRIGGER settings_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON anon_auth.settings

@@ -1,10 +1,11 @@
 -- ---------------------------------------------------------------------------
--- users and what belongs to them
+-- users and the tables of their rows
 --
--- What a user owns has a primary key that begins with user_id.  What is found
--- by something else (a device key by its kid, a login ID by its value, a code
--- by its hash) is keyed by route: the first 16 bytes of that thing's SHA-256.
--- The same tables can then be spread over nodes without changing a statement.
+-- A table of rows that are looked up by user has a primary key that begins with
+-- user_id.  Other rows are looked up by another value: device keys by kid, login
+-- IDs by value, codes by hash.  Their primary keys begin with route, the first 16
+-- bytes of the SHA-256 of that value.  So the tables can be distributed over
+-- several nodes without changing a statement.
 -- ---------------------------------------------------------------------------
 
 CREATE TABLE anon_auth.users (
@@ -36,17 +37,17 @@ CREATE INDEX users_keyed_guests_idx ON anon_auth.users (purge_from)
 	WHERE is_anonymous AND device_kid IS NOT NULL;
 
 COMMENT ON TABLE anon_auth.users IS
-'One row per user, guest or regular. id is the sub claim and never changes: reference it by a foreign key of one column of type uuid. Delete users with delete_user(): DELETE and TRUNCATE are refused.';
+'One row per user, guest or regular. id is the sub claim and never changes. To reference a user, use a foreign key of one column of type uuid. To delete a user, call delete_user(): DELETE and TRUNCATE are rejected.';
 COMMENT ON COLUMN anon_auth.users.id IS 'The sub claim; a UUIDv7.';
-COMMENT ON COLUMN anon_auth.users.is_anonymous IS 'True for a guest; false once promoted.';
-COMMENT ON COLUMN anon_auth.users.is_disabled IS 'A disabled user cannot log in, and its sessions are gone. See disable_user().';
-COMMENT ON COLUMN anon_auth.users.is_verified IS 'Whether at least one login ID of the user is verified.';
-COMMENT ON COLUMN anon_auth.users.last_seen_at IS 'Last login or refresh; exact to the hour.';
-COMMENT ON COLUMN anon_auth.users.purge_from IS 'When purge() next checks this guest; for a guest with a device key settings.guest_retention is added. Set on insert and changed by purge() only, so that it can be earlier than the time at which the guest expires. Has no meaning for a regular user.';
-COMMENT ON COLUMN anon_auth.users.device_kid IS 'Key ID of the guest''s device key; NULL for key-less guests and regular users.';
-COMMENT ON COLUMN anon_auth.users.login_id_routes IS 'Where the user''s rows in login_ids are.';
-COMMENT ON COLUMN anon_auth.users.standard_attributes IS 'OpenID Connect standard claims of userinfo(): email, phone_number, preferred_username, name, ...';
-COMMENT ON COLUMN anon_auth.users.custom_attributes IS 'The custom_attributes claim of userinfo(); yours.';
+COMMENT ON COLUMN anon_auth.users.is_anonymous IS 'True for a guest; false after promotion.';
+COMMENT ON COLUMN anon_auth.users.is_disabled IS 'True if the user is disabled: it cannot log in, and its sessions have ended. See disable_user().';
+COMMENT ON COLUMN anon_auth.users.is_verified IS 'True if at least one login ID of the user is verified.';
+COMMENT ON COLUMN anon_auth.users.last_seen_at IS 'Time of the last login or refresh, accurate to one hour.';
+COMMENT ON COLUMN anon_auth.users.purge_from IS 'Time at which purge() next checks this guest. For a guest with a device key, settings.guest_retention is added. Only the insert and purge() set it, so it can be earlier than the time at which the guest expires. Has no meaning for a regular user.';
+COMMENT ON COLUMN anon_auth.users.device_kid IS 'Key ID of the guest''s device key. NULL for guests without a device key and for regular users.';
+COMMENT ON COLUMN anon_auth.users.login_id_routes IS 'The route of each row that the user has in login_ids.';
+COMMENT ON COLUMN anon_auth.users.standard_attributes IS 'OpenID Connect standard claims that userinfo() returns: email, phone_number, preferred_username, name, ...';
+COMMENT ON COLUMN anon_auth.users.custom_attributes IS 'The custom_attributes claim that userinfo() returns. Your application sets it.';
 
 CREATE TABLE anon_auth.device_keys (
 	route uuid NOT NULL,
@@ -67,12 +68,12 @@ CREATE TABLE anon_auth.device_keys (
 ) WITH (fillfactor = 70);
 
 COMMENT ON TABLE anon_auth.device_keys IS
-'The public key of a guest''s device, found by its kid. Keys of several devices may have one kid, so that nobody can take it from its device. Private keys never reach the server.';
+'The public key of a guest''s device, looked up by its kid. Several devices can have keys with the same kid, so that nobody can block the kid of another device. Private keys never reach the server.';
 COMMENT ON COLUMN anon_auth.device_keys.route IS 'First 16 bytes of the SHA-256 of kid.';
-COMMENT ON COLUMN anon_auth.device_keys.thumbprint IS 'SHA-256 thumbprint of jwk (RFC 7638): see jwk_thumbprint().';
-COMMENT ON COLUMN anon_auth.device_keys.alg IS 'The only JWS algorithm accepted from this key.';
-COMMENT ON COLUMN anon_auth.device_keys.jwk IS 'Public JWK (RFC 7517), its required members.';
-COMMENT ON COLUMN anon_auth.device_keys.used_challenges IS 'The challenges that this key has used and that have not yet expired: each is accepted once.';
+COMMENT ON COLUMN anon_auth.device_keys.thumbprint IS 'SHA-256 thumbprint of jwk (RFC 7638). See jwk_thumbprint().';
+COMMENT ON COLUMN anon_auth.device_keys.alg IS 'The only JWS algorithm that is accepted for this key.';
+COMMENT ON COLUMN anon_auth.device_keys.jwk IS 'The public JWK (RFC 7517), with its required members only.';
+COMMENT ON COLUMN anon_auth.device_keys.used_challenges IS 'Challenges that this key has used and that have not expired. A key can use each challenge once.';
 
 CREATE TABLE anon_auth.removed_device_keys (
 	route uuid NOT NULL,
@@ -85,7 +86,7 @@ CREATE TABLE anon_auth.removed_device_keys (
 );
 
 COMMENT ON TABLE anon_auth.removed_device_keys IS
-'Which challenges a device key had used when it was removed, so that a request of it is not accepted again as a sign-up. Rows older than 5 minutes mean nothing.';
+'Challenges that a device key had used when it was removed. With them, a repeated request of that key is not accepted as a sign-up. Rows older than 5 minutes have no effect.';
 COMMENT ON COLUMN anon_auth.removed_device_keys.route IS 'First 16 bytes of the SHA-256 of kid.';
 COMMENT ON COLUMN anon_auth.removed_device_keys.thumbprint IS 'SHA-256 thumbprint of the key (RFC 7638).';
 
@@ -108,11 +109,11 @@ CREATE TABLE anon_auth.login_ids (
 CREATE INDEX login_ids_user_id_idx ON anon_auth.login_ids (user_id);
 
 COMMENT ON TABLE anon_auth.login_ids IS
-'E-mail addresses, phone numbers and usernames that log in; each belongs to at most one user.';
-COMMENT ON COLUMN anon_auth.login_ids.route IS 'First 16 bytes of the SHA-256 of type, colon, value.';
-COMMENT ON COLUMN anon_auth.login_ids.value IS 'Normalised: case and Unicode folded, domain in punycode, phone number in E.164.';
-COMMENT ON COLUMN anon_auth.login_ids.original_value IS 'As the user typed it.';
-COMMENT ON COLUMN anon_auth.login_ids.verified_at IS 'When the user proved to own it; NULL: not yet.';
+'E-mail addresses, phone numbers and usernames that users log in with. Each belongs to at most one user.';
+COMMENT ON COLUMN anon_auth.login_ids.route IS 'First 16 bytes of the SHA-256 of type, a colon and value.';
+COMMENT ON COLUMN anon_auth.login_ids.value IS 'The normalised login ID: case and Unicode folded, domain in Punycode, phone number in E.164.';
+COMMENT ON COLUMN anon_auth.login_ids.original_value IS 'The login ID as the user typed it.';
+COMMENT ON COLUMN anon_auth.login_ids.verified_at IS 'When the user proved ownership. NULL: not verified.';
 
 CREATE TABLE anon_auth.passwords (
 	user_id uuid NOT NULL PRIMARY KEY,
@@ -126,8 +127,8 @@ CREATE TABLE anon_auth.passwords (
 		CHECK (password_hash OPERATOR(pg_catalog.~) '^[$]argon2id[$]')
 );
 
-COMMENT ON TABLE anon_auth.passwords IS 'One Argon2id hash a regular user.';
-COMMENT ON COLUMN anon_auth.passwords.password_hash IS 'Argon2id in the PHC string format; carries its own cost and salt.';
+COMMENT ON TABLE anon_auth.passwords IS 'One Argon2id hash per regular user.';
+COMMENT ON COLUMN anon_auth.passwords.password_hash IS 'Argon2id hash in the PHC string format, which includes its cost and salt.';
 
 CREATE TABLE anon_auth.sessions (
 	user_id uuid NOT NULL,
@@ -158,16 +159,16 @@ CREATE TABLE anon_auth.sessions (
 CREATE INDEX sessions_purge_from_idx ON anon_auth.sessions (purge_from);
 
 COMMENT ON TABLE anon_auth.sessions IS
-'One row per live session; ending a session deletes its row. Rows past expires_at are expired; purge() deletes them.';
-COMMENT ON COLUMN anon_auth.sessions.session_type IS 'refresh_token, or cookie: the browser keeps a session cookie.';
-COMMENT ON COLUMN anon_auth.sessions.client_id IS 'The client that the session belongs to; a session whose client is gone is dead. NULL: a cookie session that was asked for without a client.';
-COMMENT ON COLUMN anon_auth.sessions.secret_hash IS 'SHA-256 of the secret inside the refresh token or cookie.';
-COMMENT ON COLUMN anon_auth.sessions.generation IS 'How often the refresh token was rotated.';
-COMMENT ON COLUMN anon_auth.sessions.rotated_at IS 'Last rotation; the token before it answers for the grace period.';
+'One row per session. Ending a session deletes its row. A session expires at expires_at; purge() deletes its row later.';
+COMMENT ON COLUMN anon_auth.sessions.session_type IS 'refresh_token, or cookie if a browser keeps the secret in a session cookie.';
+COMMENT ON COLUMN anon_auth.sessions.client_id IS 'The client that the session belongs to. If that client no longer exists, the session is not valid. NULL: a cookie session that was requested without a client.';
+COMMENT ON COLUMN anon_auth.sessions.secret_hash IS 'SHA-256 of the secret in the refresh token or cookie.';
+COMMENT ON COLUMN anon_auth.sessions.generation IS 'Number of times that the refresh token was rotated.';
+COMMENT ON COLUMN anon_auth.sessions.rotated_at IS 'Time of the last rotation. The previous refresh token works until the grace period after it ends.';
 COMMENT ON COLUMN anon_auth.sessions.authenticated_at IS 'The auth_time claim.';
-COMMENT ON COLUMN anon_auth.sessions.expires_at IS 'The earlier of the longest life and the idle timeout: those of the client, or of settings for a cookie session.';
-COMMENT ON COLUMN anon_auth.sessions.purge_from IS 'When purge() looks at it next: expires_at as it was at first. A refresh does not move it, so that no index entry changes.';
-COMMENT ON COLUMN anon_auth.sessions.device_info IS 'What the client said of its device.';
+COMMENT ON COLUMN anon_auth.sessions.expires_at IS 'When the session expires: at the end of its maximum lifetime or of its idle timeout, whichever is earlier. The client sets both; for a cookie session, settings does.';
+COMMENT ON COLUMN anon_auth.sessions.purge_from IS 'Time at which purge() next checks this session: the first value of expires_at. A refresh does not change it, so that no index entry changes.';
+COMMENT ON COLUMN anon_auth.sessions.device_info IS 'What the client reported about its device at sign-up or login.';
 
 CREATE TABLE anon_auth.authorization_codes (
 	route uuid NOT NULL,
@@ -191,8 +192,8 @@ CREATE TABLE anon_auth.authorization_codes (
 CREATE INDEX authorization_codes_user_id_idx ON anon_auth.authorization_codes (user_id);
 
 COMMENT ON TABLE anon_auth.authorization_codes IS
-'OAuth 2 authorization codes that have not been exchanged yet (RFC 6749 section 4.1, PKCE of RFC 7636).';
+'OAuth 2.0 authorization codes that were not exchanged yet (RFC 6749, section 4.1, with PKCE, RFC 7636).';
 COMMENT ON COLUMN anon_auth.authorization_codes.route IS 'First 16 bytes of code_hash.';
 COMMENT ON COLUMN anon_auth.authorization_codes.code_hash IS 'SHA-256 of the code.';
-COMMENT ON COLUMN anon_auth.authorization_codes.code_challenge IS 'PKCE, method S256.';
+COMMENT ON COLUMN anon_auth.authorization_codes.code_challenge IS 'PKCE code challenge, method S256.';
 COMMENT ON COLUMN anon_auth.authorization_codes.nonce IS 'The nonce claim of the ID token.';

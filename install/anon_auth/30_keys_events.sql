@@ -23,14 +23,14 @@ CREATE TABLE anon_auth.signing_keys (
 );
 
 COMMENT ON TABLE anon_auth.signing_keys IS
-'Keys that sign tokens. The newest active one signs; active and retiring ones verify and stand in jwks().';
-COMMENT ON COLUMN anon_auth.signing_keys.kid IS 'Key ID: the RFC 7638 thumbprint, or what an imported key was called.';
-COMMENT ON COLUMN anon_auth.signing_keys.state IS 'active: signs and verifies; retiring: verifies until verify_until; retired: neither.';
-COMMENT ON COLUMN anon_auth.signing_keys.public_jwk IS 'Public members only; for HS256 just the key type.';
-COMMENT ON COLUMN anon_auth.signing_keys.sealed_private_key IS 'Private part, XChaCha20-Poly1305 under the master key with kid as additional data.';
-COMMENT ON COLUMN anon_auth.signing_keys.retiring_since IS 'When rotate_signing_key() put another in its place.';
-COMMENT ON COLUMN anon_auth.signing_keys.verify_until IS 'When the last token that a retiring key has signed expires; NULL: not known, it verifies until it is retired.';
-COMMENT ON COLUMN anon_auth.signing_keys.master_key_id IS 'Which master key it is sealed with.';
+'Keys that sign tokens. The newest active key signs. Active and retiring keys verify tokens and are listed in jwks().';
+COMMENT ON COLUMN anon_auth.signing_keys.kid IS 'Key ID: the RFC 7638 thumbprint, or the kid of the imported JWK.';
+COMMENT ON COLUMN anon_auth.signing_keys.state IS 'active: signs and verifies. retiring: verifies until verify_until. retired: does neither.';
+COMMENT ON COLUMN anon_auth.signing_keys.public_jwk IS 'Public members of the JWK. For HS256, only the key type.';
+COMMENT ON COLUMN anon_auth.signing_keys.sealed_private_key IS 'Private key, sealed: encrypted with XChaCha20-Poly1305 under the master key, with kid as additional data.';
+COMMENT ON COLUMN anon_auth.signing_keys.retiring_since IS 'When rotate_signing_key() replaced the key.';
+COMMENT ON COLUMN anon_auth.signing_keys.verify_until IS 'When the last token that a retiring key signed expires. NULL: unknown; the key verifies until it is retired.';
+COMMENT ON COLUMN anon_auth.signing_keys.master_key_id IS 'Id of the master key that seals the private key.';
 
 CREATE TABLE anon_auth.events (
 	user_id uuid NOT NULL,
@@ -45,9 +45,9 @@ CREATE TABLE anon_auth.events (
 CREATE INDEX events_created_at_idx ON anon_auth.events USING brin (created_at);
 
 COMMENT ON TABLE anon_auth.events IS
-'Append-only audit, written in the transaction it tells of. Types: user.created, user.authenticated, user.anonymous.promoted, user.anonymous.merged, user.signed_out, user.disabled, user.enabled, user.deleted, authentication.failed, authentication.lockout, refresh_token.reused, verification.requested, login_id.verified, password_reset.requested, password.reset.';
+'Append-only audit log. An event is written in the transaction that it reports. Types: user.created, user.authenticated, user.anonymous.promoted, user.anonymous.merged, user.signed_out, user.disabled, user.enabled, user.deleted, authentication.failed, authentication.lockout, refresh_token.reused, verification.requested, login_id.verified, password_reset.requested, password.reset.';
 COMMENT ON COLUMN anon_auth.events.user_id IS
-'The user it is about, who may be deleted by now; the nil UUID where no user is known.';
-COMMENT ON COLUMN anon_auth.events.id IS 'A UUIDv7: events of one connection are in its order, those of one transaction too.';
-COMMENT ON COLUMN anon_auth.events.payload IS 'Details; never a token, a password or a hash of one.';
+'The user that the event is about, who may have been deleted since. The nil UUID if no user is known.';
+COMMENT ON COLUMN anon_auth.events.id IS 'A UUIDv7. The ids of one connection, and so of one transaction, are in the order of the events.';
+COMMENT ON COLUMN anon_auth.events.payload IS 'Details. Never contains a token, a password or a hash of one.';
 

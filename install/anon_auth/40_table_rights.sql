@@ -1,6 +1,7 @@
 -- ---------------------------------------------------------------------------
--- Nobody but the owner touches the tables; functions do it for the others.
--- Row security without a policy denies even where a GRANT slipped in.
+-- Only the owner accesses the tables; other roles call functions.  Row-level
+-- security without a policy denies access even if a privilege was granted by
+-- mistake.
 -- ---------------------------------------------------------------------------
 
 

@@ -1,8 +1,9 @@
 -- ---------------------------------------------------------------------------
--- Codes that prove who reads an address, and the outbox that they leave by
+-- One-time codes, and the outbox
 --
--- The database sends nothing: a worker of the application takes messages out
--- of the outbox.  Codes are kept as keyed hashes, and sealed in the outbox.
+-- A code proves that a user can read an address.  The database sends no messages:
+-- a worker of the application takes them from the outbox.  one_time_codes stores
+-- keyed hashes; only the outbox contains codes, encrypted.
 -- ---------------------------------------------------------------------------
 
 CREATE TABLE anon_auth.one_time_codes (
@@ -27,9 +28,9 @@ CREATE INDEX one_time_codes_expires_at_idx ON anon_auth.one_time_codes (expires_
 ALTER TABLE anon_auth.one_time_codes ENABLE ROW LEVEL SECURITY;
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.one_time_codes'::pg_catalog.regclass, '');
 COMMENT ON TABLE anon_auth.one_time_codes IS
-'Codes that were sent and not yet used, the latest for each user, purpose and kind of address.';
+'Codes that were sent and not used yet. Only the newest code is kept for each user, purpose and type of address.';
 COMMENT ON COLUMN anon_auth.one_time_codes.code_hash IS
-'BLAKE2b of the code under a key derived from the master key: six digits could be guessed from a plain hash.';
+'BLAKE2b of the code, keyed with a key derived from the master key. A plain hash of six digits could be inverted by trying all codes.';
 
 CREATE TABLE anon_auth.outbox (
 	user_id uuid NOT NULL,
@@ -47,13 +48,13 @@ CREATE TABLE anon_auth.outbox (
 );
 CREATE INDEX outbox_id_idx ON anon_auth.outbox (id);
 ALTER TABLE anon_auth.outbox ENABLE ROW LEVEL SECURITY;
--- Not in dumps: a copy of the database must not send its messages again.
+-- No pg_extension_config_dump(): a restored copy must not send the messages again.
 COMMENT ON TABLE anon_auth.outbox IS
-'Messages to be sent by a worker of yours, which take_outbox_messages() gives to it; NOTIFY anon_auth_outbox tells of new ones. Not in dumps.';
-COMMENT ON COLUMN anon_auth.outbox.id IS 'A UUIDv7: the oldest message has the least.';
+'Messages to be sent by your worker, which takes them with take_outbox_messages(). NOTIFY anon_auth_outbox announces new messages. Dumps do not contain this table.';
+COMMENT ON COLUMN anon_auth.outbox.id IS 'A UUIDv7. The oldest message has the lowest id.';
 COMMENT ON COLUMN anon_auth.outbox.type IS 'login_id_verification or password_reset.';
 COMMENT ON COLUMN anon_auth.outbox.login_id_type IS 'email or phone_number.';
-COMMENT ON COLUMN anon_auth.outbox.recipient IS 'The address, as the user typed it.';
-COMMENT ON COLUMN anon_auth.outbox.sealed_code IS 'What the user is to type (six digits, or ten characters for a password reset): XChaCha20-Poly1305 under a key derived from the master key, with user_id, id and recipient as additional data.';
+COMMENT ON COLUMN anon_auth.outbox.recipient IS 'The address as the user typed it.';
+COMMENT ON COLUMN anon_auth.outbox.sealed_code IS 'The code that the user must type (six digits, or ten characters for a password reset), sealed: encrypted with XChaCha20-Poly1305 under a key derived from the master key, with user_id, id and recipient as additional data.';
 
 

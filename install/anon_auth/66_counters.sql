@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------------
--- Counters of attempts, which no rollback undoes (src/counters)
+-- Counters of attempts, which a rollback does not undo (src/counters)
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION anon_auth.take_rate_limit(
@@ -11,7 +11,7 @@ CREATE FUNCTION anon_auth.take_rate_limit(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_take_rate_limit';
 COMMENT ON FUNCTION anon_auth.take_rate_limit(text, integer, interval) IS
-'A rate limit for functions of yours: counts one call under a name of your choice. Call it in a SECURITY DEFINER function whose owner has EXECUTE on it; do not grant it to client roles, which could use up the room for counters. True: the call is within max_count at once, and one more each period / max_count. False: it is one too many, and was not counted. A rollback does not undo the count. Works in read-only transactions and on standbys; each server and database counts for itself. Errors: 22023 bad argument (period: 1 second to 1 day without months; a NULL name, such as one built from uid() without a caller); AA018 no room for another counter.';
+'Counts one call under a name of your choice, and returns true if it is within the limit. max_count calls pass at once, then one more every period / max_count. Returns false if the call exceeds the limit; it is then not counted. Call it in a SECURITY DEFINER function whose owner has EXECUTE on it. Do not grant it to client roles: they could use up the room for counters. A rollback does not undo the count. Works in read-only transactions and on standbys; each server and database counts separately. Errors: 22023 bad argument (period: 1 second to 1 day without months; a NULL name, such as one built from uid() without a caller); AA018 no room for another counter.';
 
 CREATE FUNCTION anon_auth.reset_counters()
 	RETURNS void
@@ -19,7 +19,7 @@ CREATE FUNCTION anon_auth.reset_counters()
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_reset_counters';
 COMMENT ON FUNCTION anon_auth.reset_counters() IS
-'Forgets all rate limits, lockouts and failed attempts of all users of this database on this server, at once and for good, also if the transaction rolls back. To unlock one user, call enable_user(). Sessions that were revoked in a transaction that rolled back stay revoked.';
+'Deletes all rate limit counts, lockouts and failed attempts of all users of this database on this server. The effect is immediate, and a rollback does not undo it. To unlock one user, call enable_user(). Sessions that were revoked in a transaction that rolled back stay revoked.';
 
 CREATE FUNCTION anon_auth.counter_statistics(
 	OUT counters bigint,
@@ -34,4 +34,4 @@ CREATE FUNCTION anon_auth.counter_statistics(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_counter_statistics';
 COMMENT ON FUNCTION anon_auth.counter_statistics() IS
-'Part of stats: live counters, how many there is room for, and what was counted on this server since its file of counters was made.';
+'Part of stats. Returns the number of live counters, the maximum number of counters, and what was counted on this server since its file of counters was created.';

@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------------
--- Administration: for the owner only
+-- Administration functions: only the owner can execute them
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION anon_auth.create_signing_key(alg text DEFAULT 'ES256')
@@ -8,7 +8,7 @@ CREATE FUNCTION anon_auth.create_signing_key(alg text DEFAULT 'ES256')
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_create_signing_key';
 COMMENT ON FUNCTION anon_auth.create_signing_key(text) IS
-'Makes a key that signs from now on (ES256, EdDSA, RS256 or PS256) and returns its kid. Earlier active keys go on verifying. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 other algorithm; F0000 no master key.';
+'Creates a key that signs from now on (ES256, EdDSA, RS256 or PS256), and returns its kid. Earlier active keys still verify. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 other algorithm; F0000 no master key.';
 
 CREATE FUNCTION anon_auth.import_signing_key(jwk jsonb)
 	RETURNS text
@@ -16,7 +16,7 @@ CREATE FUNCTION anon_auth.import_signing_key(jwk jsonb)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_import_signing_key';
 COMMENT ON FUNCTION anon_auth.import_signing_key(jsonb) IS
-'Takes over a private JWK that signs from now on, HS256 secrets included, and returns its kid: the "kid" of the JWK, else its thumbprint. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: AA016 bad JWK; 22023 no JWK; 42710 kid exists; F0000 no master key.';
+'Imports a private JWK or an HS256 secret, which signs from now on. Returns its kid: the "kid" of the JWK, otherwise its thumbprint. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: AA016 bad JWK; 22023 no JWK; 42710 kid exists; F0000 no master key.';
 
 CREATE FUNCTION anon_auth.rotate_signing_key(alg text DEFAULT NULL)
 	RETURNS text
@@ -24,7 +24,7 @@ CREATE FUNCTION anon_auth.rotate_signing_key(alg text DEFAULT NULL)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_rotate_signing_key';
 COMMENT ON FUNCTION anon_auth.rotate_signing_key(text) IS
-'Makes a key that signs from now on and returns its kid; alg NULL: the algorithm that signs now. The other active keys no longer sign, and stay in jwks() until their last token has expired. PostgREST is notified. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 other algorithm; F0000 no master key.';
+'Creates a key that signs from now on, and returns its kid. If alg is NULL, uses the algorithm that signs now. The other active keys stop signing. They still verify, and stay in jwks() until their last token has expired. Notifies PostgREST. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 other algorithm; F0000 no master key.';
 
 CREATE FUNCTION anon_auth.retire_signing_key(kid text)
 	RETURNS void
@@ -32,7 +32,7 @@ CREATE FUNCTION anon_auth.retire_signing_key(kid text)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_retire_signing_key';
 COMMENT ON FUNCTION anon_auth.retire_signing_key(text) IS
-'Takes a key out of use at once: its tokens no longer verify. For a key that somebody else may have. PostgREST is notified. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 42704 no such key; 55000 no other key could sign; 22023 no kid.';
+'Retires a key immediately: tokens that it signed no longer verify. Use it for a key that somebody else may have. Notifies PostgREST. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 42704 no such key; 55000 no other key could sign; 22023 no kid.';
 
 CREATE FUNCTION anon_auth.rotate_master_key()
 	RETURNS text
@@ -40,7 +40,7 @@ CREATE FUNCTION anon_auth.rotate_master_key()
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_rotate_master_key';
 COMMENT ON FUNCTION anon_auth.rotate_master_key() IS
-'Puts a new master key before the others in the master key file, seals the signing keys of this database with it, and returns its id. Tokens and codes made under the former key remain valid until retire_master_key(). The file stays changed if the transaction is rolled back; that does no harm. Afterwards copy the file to the standby servers and to its backup, and call reseal_signing_keys() in the other databases of the server. Where Citus distributes the tables, a WARNING says that the other nodes cannot open tokens until they have the file. Errors: F0000 no master key, it does not open a signing key, or the file is not the server''s to write (the hint says what to do by hand); 54000 the file has 8 keys; 53100 the disk is full; 25006 on a standby.';
+'Puts a new master key in front of the others in the master key file, seals the signing keys of this database with it, and returns its id. Tokens and codes made under the former key remain valid until retire_master_key(). A rollback does not undo the change of the file; that does no harm. Afterwards, copy the file to the standby servers and to its backup, and call reseal_signing_keys() in the other databases of the server. If Citus distributes the tables, a WARNING says that the other nodes cannot open tokens until they have the file. Errors: F0000 no master key, it does not open a signing key, or the server may not write the file (the hint says what to do by hand); 54000 the file has 8 keys; 53100 the disk is full; 25006 on a standby.';
 
 CREATE FUNCTION anon_auth.reseal_signing_keys()
 	RETURNS bigint
@@ -48,7 +48,7 @@ CREATE FUNCTION anon_auth.reseal_signing_keys()
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_reseal_signing_keys';
 COMMENT ON FUNCTION anon_auth.reseal_signing_keys() IS
-'Seals all signing keys of this database that are sealed with a former master key with the current one, and returns how many those were. For the other databases of a server after rotate_master_key(), and after the file was changed by hand. Errors: F0000 no master key, or the file does not have that of a signing key; 25006 on a standby.';
+'Seals the signing keys of this database with the current master key if a former one seals them, and returns their number. Call it in the other databases of a server after rotate_master_key(), and after the file was changed by hand. Errors: F0000 no master key, or the file does not have the master key of a signing key; 25006 on a standby.';
 
 CREATE FUNCTION anon_auth.master_key_ids()
 	RETURNS text[]
@@ -56,7 +56,7 @@ CREATE FUNCTION anon_auth.master_key_ids()
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_master_key_ids';
 COMMENT ON FUNCTION anon_auth.master_key_ids() IS
-'The ids of the keys in the master key file, the current one first. Errors: F0000 no master key.';
+'Returns the ids of the keys in the master key file, the current one first. Errors: F0000 no master key.';
 
 CREATE FUNCTION anon_auth.retire_master_key(key_id text, force boolean DEFAULT false)
 	RETURNS void
@@ -64,7 +64,7 @@ CREATE FUNCTION anon_auth.retire_master_key(key_id text, force boolean DEFAULT f
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_retire_master_key';
 COMMENT ON FUNCTION anon_auth.retire_master_key(text, boolean) IS
-'Takes a former master key out of the master key file, at once and for good: rolling back does not bring it back. Copy the file first. This invalidates session cookies from before the rotation, refresh tokens not refreshed since, codes not yet used, challenges and open sign-up pages; users must log in again. Refused while signing keys of this database, or of another one by what the file records (master_key_users()), are sealed with it: call reseal_signing_keys() there. force: retire the key even if other databases still need it; they can then no longer sign. Backups from before need the key: keep it with them. Errors: 42704 the file has no such key; 55000 it is the current one, or still needed, or this transaction has changed signing keys; 22023 no key id; F0000 no master key, or the file is not the server''s to write; 25006 on a standby.';
+'Removes a former master key from the master key file, immediately and permanently: a rollback does not bring it back. Copy the file first. Backups from before need the key: keep it with them. Invalidates session cookies from before the rotation, refresh tokens that were not refreshed since, unused codes, challenges and open sign-up pages; these users must log in again. Fails while the key seals signing keys of this database, or of another one that the file records (master_key_users()): call reseal_signing_keys() there. With force, removes the key even if other databases still need it; they can then no longer sign. Errors: 42704 the file has no such key; 55000 it is the current key, or still needed, or this transaction has changed signing keys; 22023 no key id; F0000 no master key, or the server may not write the file; 25006 on a standby.';
 
 CREATE FUNCTION anon_auth.master_key_users(
 	OUT database_name text,
@@ -77,7 +77,7 @@ CREATE FUNCTION anon_auth.master_key_users(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_master_key_users';
 COMMENT ON FUNCTION anon_auth.master_key_users() IS
-'One row per database that has used a signing key: its settings.database_id and the ids of the master keys that it needs, as the master key file records them. A database that was restored and not used since is missing. Nothing is recorded where the server may not write the file. No rows where there is no file. Errors: F0000 the file is damaged, or readable by others.';
+'Returns one row per database that has used a signing key: its settings.database_id and the ids of the master keys that it needs, as recorded in the master key file. A database that was restored and not used since is missing. If the server may not write the file, nothing is recorded. Returns no rows if there is no file. Errors: F0000 the file is damaged, or readable by others.';
 
 CREATE FUNCTION anon_auth.master_key_in_data_directory()
 	RETURNS boolean
@@ -85,7 +85,7 @@ CREATE FUNCTION anon_auth.master_key_in_data_directory()
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_master_key_in_data_directory';
 COMMENT ON FUNCTION anon_auth.master_key_in_data_directory() IS
-'Part of doctor(): whether pg_basebackup copies the master key file, because it is in the data directory.';
+'Part of doctor(). Returns true if the master key file is in the data directory, so that pg_basebackup copies it.';
 
 CREATE FUNCTION anon_auth.renew_database_id()
 	RETURNS uuid
@@ -93,7 +93,7 @@ CREATE FUNCTION anon_auth.renew_database_id()
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_renew_database_id';
 COMMENT ON FUNCTION anon_auth.renew_database_id() IS
-'Gives this database another random settings.database_id, seals its signing keys again, and returns the id. For a copy made by CREATE DATABASE ... TEMPLATE or from a dump, which has the id of the original, so that each would accept the tokens of the other. Invalidates all refresh tokens, session cookies, challenges, promotion codes, one-time codes and open pages of this database. Access tokens remain valid until their signing key is retired: call rotate_signing_key() and retire_signing_key() as well. Errors: 55000 the isolation level is not READ COMMITTED; F0000 no master key, or it does not open a signing key; 25006 on a standby.';
+'Gives this database another random settings.database_id, seals its signing keys again, and returns the id. Call it in a copy made by CREATE DATABASE ... TEMPLATE or from a dump: the copy has the id of the original, so each accepts the tokens of the other. Invalidates all refresh tokens, session cookies, challenges, promotion codes, one-time codes and open pages of this database. Access tokens remain valid until their signing key is retired: call rotate_signing_key() and retire_signing_key() as well. Errors: 55000 the isolation level is not READ COMMITTED; F0000 no master key, or it does not open a signing key; 25006 on a standby.';
 
 CREATE FUNCTION anon_auth.ensure_signing_key()
 	RETURNS void
@@ -101,7 +101,7 @@ CREATE FUNCTION anon_auth.ensure_signing_key()
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_ensure_signing_key';
 COMMENT ON FUNCTION anon_auth.ensure_signing_key() IS
-'Makes the first signing key (ES256) of a database that has none. create_client() calls it. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: F0000 no master key.';
+'Creates the first signing key (ES256) if the database has none. create_client() calls it. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: F0000 no master key.';
 
 CREATE FUNCTION anon_auth.create_client(
 	client_id text,
@@ -127,24 +127,25 @@ BEGIN
 	IF client_id IS NULL OR client_id !~ '^[[:graph:]]{1,255}$' THEN
 		RAISE EXCEPTION 'invalid client ID'
 			USING ERRCODE = 'invalid_parameter_value',
-				  DETAIL = 'A client ID has 1 to 255 characters and no white space.';
+				  DETAIL = 'A client ID has 1 to 255 characters and contains no white space.';
 	END IF;
 	IF application_type IS NULL OR application_type <> ALL
 		('{spa,traditional_webapp,native,confidential,third_party_app,m2m}'::text[]) THEN
 		RAISE EXCEPTION 'unknown application type "%"', application_type
 			USING ERRCODE = 'invalid_parameter_value',
-				  HINT = 'Types are spa, traditional_webapp, native, confidential, third_party_app and m2m.';
+				  HINT = 'Valid types are spa, traditional_webapp, native, confidential, third_party_app and m2m.';
 	END IF;
 
-	-- RFC 6749, section 3.1.2: absolute, without fragment.  Browsers run the
-	-- script schemes instead of going there.
+	-- RFC 6749, section 3.1.2, requires an absolute URI without a fragment.  With
+	-- the rejected schemes, a browser would run a script or show data instead of
+	-- returning to the application.
 	FOREACH uri IN ARRAY redirect_uris || post_logout_redirect_uris LOOP
 		IF uri IS NULL OR uri !~ '^[A-Za-z][A-Za-z0-9+.-]*:[^[:space:]#]+$'
 		   OR uri ~* '^(javascript|vbscript|data|blob|file|about):'
 		   OR uri ~* '^https?:(?!//[^/?])' THEN
 			RAISE EXCEPTION 'invalid redirect URI "%"', uri
 				USING ERRCODE = 'invalid_parameter_value',
-					  DETAIL = 'It must be absolute and without fragment; an http or https URI needs a host, and the schemes javascript, vbscript, data, blob, file and about are not allowed.';
+					  DETAIL = 'A redirect URI must be absolute and have no fragment. An http or https URI must have a host. The schemes javascript, vbscript, data, blob, file and about are not allowed.';
 		END IF;
 	END LOOP;
 
@@ -170,7 +171,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer) IS
-'Registers an application and returns its client_id; see the table clients for what the arguments mean. The first call also makes the first signing key and sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 bad id, type or URI; 23502 a NULL; 23514 a number out of bounds; 42710 client exists.';
+'Registers an application and returns its client_id. The columns of clients describe the arguments. name defaults to client_id. The first call also creates the first signing key and sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 bad id, type or URI; 23502 a NULL; 23514 a number out of bounds; 42710 client exists.';
 
 CREATE FUNCTION anon_auth.disable_user(user_id uuid)
 	RETURNS void
@@ -178,7 +179,7 @@ CREATE FUNCTION anon_auth.disable_user(user_id uuid)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_disable_user';
 COMMENT ON FUNCTION anon_auth.disable_user(uuid) IS
-'Keeps a user from logging in, and ends all its sessions. Errors: 42704 unknown user; 22023 no user_id.';
+'Prevents a user from logging in, and ends all sessions of the user. Errors: 42704 unknown user; 22023 no user_id.';
 
 CREATE FUNCTION anon_auth.enable_user(user_id uuid)
 	RETURNS void
@@ -186,7 +187,7 @@ CREATE FUNCTION anon_auth.enable_user(user_id uuid)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_enable_user';
 COMMENT ON FUNCTION anon_auth.enable_user(uuid) IS
-'Lets a disabled user log in again. Ends a lockout of the user on this server, too, if settings.lockout_type is per_user, whether the user was disabled or not. Errors: 42704 unknown user; 22023 no user_id.';
+'Lets a disabled user log in again. If settings.lockout_type is per_user, also ends a lockout of the user on this server, whether or not the user was disabled. Errors: 42704 unknown user; 22023 no user_id.';
 
 CREATE FUNCTION anon_auth.delete_user(user_id uuid)
 	RETURNS void
@@ -194,7 +195,7 @@ CREATE FUNCTION anon_auth.delete_user(user_id uuid)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_delete_user';
 COMMENT ON FUNCTION anon_auth.delete_user(uuid) IS
-'Deletes a user and everything that the extension stores about it, except events. Rows of your tables follow their foreign keys, changed with the rights of the owner of the table; triggers of yours on users fire if they are enabled ALWAYS. Waits for concurrent DDL on these tables. Errors: 42704 unknown user, also one that another transaction has just deleted; 23503 a foreign key of yours forbids it; 40001 rows have come that the transaction does not see: try again; 0A000 a foreign key to users that is not of type uuid (see doctor()); 55000 a trigger of yours replaces tables or foreign keys meanwhile, or Citus distributes a table of another owner; 22023 no user_id.';
+'Deletes a user and everything that the extension stores about the user, except events. Rows of your tables follow their foreign keys; they are changed with the privileges of the owner of the table. Your triggers on users fire only if they are ENABLE ALWAYS. Waits for concurrent DDL on these tables. Errors: 42704 unknown user, also one that another transaction has just deleted; 23503 one of your foreign keys forbids it; 40001 there are new rows that the transaction does not see: try again; 0A000 a foreign key to users that is not of type uuid (see doctor()); 55000 one of your triggers replaces tables or foreign keys during the deletion, or Citus distributes a table of another owner; 22023 no user_id.';
 
 CREATE FUNCTION anon_auth.revoke_sessions(user_id uuid)
 	RETURNS bigint
@@ -202,9 +203,9 @@ CREATE FUNCTION anon_auth.revoke_sessions(user_id uuid)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_revoke_sessions';
 COMMENT ON FUNCTION anon_auth.revoke_sessions(uuid) IS
-'Ends all sessions of a user and returns how many. A device key can still log in. Errors: 42704 unknown user; 22023 no user_id.';
+'Ends all sessions of a user and returns their number. A device key can still log in. Errors: 42704 unknown user; 22023 no user_id.';
 
--- What grant_client_api() grants, and doctor() does not wonder at.
+-- grant_client_api() grants these functions; doctor() does not report these grants.
 CREATE FUNCTION anon_auth.client_api()
 	RETURNS regprocedure[]
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -238,9 +239,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.client_api() IS
-'The client functions, as grant_client_api() grants them.';
+'Returns the client functions: those that grant_client_api() grants.';
 
--- Runs as the caller, who must be able to grant: the owner or a superuser.
+-- Runs as the caller, who must be allowed to grant: the owner or a superuser.
 CREATE FUNCTION anon_auth.grant_client_api(role_name regrole)
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -252,7 +253,7 @@ BEGIN
 	IF role_name IS NULL OR role_name::oid = 0 THEN
 		RAISE EXCEPTION 'role_name is required' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	-- A regrole may be the OID of no role, which prints as a number.
+	-- A regrole can contain the OID of a role that does not exist.
 	IF NOT EXISTS (SELECT FROM pg_roles WHERE oid = role_name) THEN
 		RAISE EXCEPTION 'role with OID % does not exist', role_name::oid USING ERRCODE = 'undefined_object';
 	END IF;
@@ -263,4 +264,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.grant_client_api(regrole) IS
-'Lets a role, such as PostgREST''s anon and authenticated, call the client functions and nothing else. Errors: 22023 no role; 42704 unknown role; 42501 caller may not grant.';
+'Lets a role, such as PostgREST''s anon and authenticated, call the client functions and no others. Errors: 22023 no role; 42704 unknown role; 42501 caller may not grant.';

@@ -1,6 +1,5 @@
 -- ---------------------------------------------------------------------------
--- Guests that become part of an account, and guests that are given up: for the
--- owner only
+-- Merging and purging guests: only the owner can execute these functions
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION anon_auth.merge_anonymous_user(
@@ -12,7 +11,7 @@ CREATE FUNCTION anon_auth.merge_anonymous_user(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_merge_anonymous_user';
 COMMENT ON FUNCTION anon_auth.merge_anonymous_user(uuid, uuid, boolean) IS
-'Moves the rows that a guest has in your tables, those with a foreign key to users, to a regular user, and deletes the guest: what a promotion does where settings.promotion_conflict is merge. Returns one row per table, with the number of rows moved. dry_run: does the merge, with merge hook and triggers, reports the rows, and rolls back. Errors: 42704 unknown user; 22023 not a guest and a regular user; AA021 a table refuses; AA020 the merge hook refuses; 40001 rows have come that the transaction does not see: try again; 0A000 a foreign key to users that is not of type uuid (see doctor()); 55000 the guest is disabled, a trigger of yours makes or drops foreign keys meanwhile, or Citus distributes a table of another owner.';
+'Moves the rows that a guest has in your tables with a foreign key to users to a regular user, and deletes the guest. A promotion does the same if settings.promotion_conflict is merge. Returns one row per table, with the number of rows moved. With dry_run, performs the merge, including the merge hook and triggers, returns the rows, and rolls back. Errors: 42704 unknown user; 22023 not a guest and a regular user; AA021 a table refuses; AA020 the merge hook refuses; 40001 there are new rows that the transaction does not see: try again; 0A000 a foreign key to users that is not of type uuid (see doctor()); 55000 the guest is disabled, one of your triggers creates or drops foreign keys during the merge, or Citus distributes a table of another owner.';
 
 CREATE FUNCTION anon_auth.purge(
 	batch_size integer DEFAULT 1000,
@@ -31,4 +30,4 @@ CREATE FUNCTION anon_auth.purge(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_purge';
 COMMENT ON FUNCTION anon_auth.purge(integer, boolean) IS
-'Deletes at most batch_size each (1 to 100000) of: guests without a device key whose last session has ended, because nobody can log in as them; guests with one that were not seen for settings.guest_retention; expired sessions, codes and messages of the outbox; events older than settings.event_retention. Returns the numbers of deleted rows, the number of guests skipped because of rows in your tables (see settings.purge_policy; they are tried again after a day, and after 5 minutes if the fault may pass), and whether to call it again. dry_run: counts what it would do, and does nothing. Errors: 22023 bad batch_size.';
+'Deletes expired rows, at most batch_size (1 to 100000) of each kind: guests without a device key whose last session has ended, because nobody can log in as them; guests with a device key that were not seen for settings.guest_retention; expired sessions, codes and outbox messages; events older than settings.event_retention. Returns the numbers of deleted rows, the number of guests skipped because of rows in your tables, and has_more: whether to call it again. settings.purge_policy decides which guests are skipped; they are tried again after a day, or after 5 minutes if the cause may be temporary. With dry_run, counts the rows and deletes nothing. Errors: 22023 bad batch_size.';

@@ -1,10 +1,10 @@
 -- ---------------------------------------------------------------------------
--- doctor(): what will hurt, why, and how to mend it
+-- doctor(): finds configuration problems
 --
 -- doctor() calls each function doctor_*() without arguments that returns a set of
--- findings and belongs to one of part_extensions().  Each looks at one subject, at
--- catalogs and through indexes only, and copes with what is missing: it is called
--- when something is wrong.
+-- findings and belongs to one of part_extensions().  Each function checks one
+-- subject.  It reads catalogs and indexes only.  It must not fail if an object is
+-- missing: doctor() is called when the configuration is broken.
 -- ---------------------------------------------------------------------------
 
 CREATE TYPE anon_auth.finding AS (
@@ -15,7 +15,7 @@ CREATE TYPE anon_auth.finding AS (
 	fix text
 );
 COMMENT ON TYPE anon_auth.finding IS
-'A finding of doctor(): its severity (error, warning, notice), a code that does not change, what was found, why it is a problem, and the SQL that fixes it.';
+'A finding of doctor(): severity (error, warning, notice), a code that does not change, the problem, its consequence, and the SQL that fixes it.';
 
 CREATE FUNCTION anon_auth.doctor_tables()
 	RETURNS SETOF anon_auth.finding
@@ -58,21 +58,21 @@ BEGIN
 		END IF;
 		IF key.confdeltype IN ('a', 'r') THEN
 			RETURN QUERY SELECT CASE WHEN cascades THEN 'warning' ELSE 'notice' END, 'restricting_foreign_key',
-				format('foreign key %I of table %s keeps users from being deleted', key.conname, key.table_name),
-				'delete_user() fails for users with rows there, and purge() never deletes such guests.',
+				format('foreign key %I of table %s prevents users from being deleted', key.conname, key.table_name),
+				'delete_user() fails for users with rows in this table, and purge() never deletes guests with rows in it.',
 				format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I FOREIGN KEY (%s) REFERENCES anon_auth.users (%s) ON DELETE CASCADE;',
 					   key.table_name, key.conname, key.conname, key.columns, key.user_columns);
 		END IF;
 		IF NOT key.plain THEN
 			RETURN QUERY SELECT 'error', 'foreign_key_not_uuid',
-				format('foreign key %I of table %s does not refer to the id of users with one column of type uuid', key.conname, key.table_name),
-				'PostgreSQL runs casts to uuid with the rights of the owner of users; and no user can be deleted, purged or merged.',
+				format('foreign key %I of table %s does not reference the id of users by one column of type uuid', key.conname, key.table_name),
+				'PostgreSQL runs casts to uuid with the privileges of the owner of users. No user can be deleted, purged or merged.',
 				format('ALTER TABLE %s DROP CONSTRAINT %I;', key.table_name, key.conname);
 		END IF;
 		IF NOT key.convalidated THEN
 			RETURN QUERY SELECT 'warning', 'unvalidated_foreign_key',
 				format('foreign key %I of table %s is not validated', key.conname, key.table_name),
-				'There may be rows of users who are gone, which nobody will ever see or purge.',
+				'The table may have rows of users that no longer exist. No user can see these rows, and purge() does not delete them.',
 				format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', key.table_name, key.conname);
 		END IF;
 	END LOOP;
@@ -84,11 +84,12 @@ BEGIN
 	FROM pg_trigger t
 	WHERE t.tgrelid = 'anon_auth.users'::regclass AND NOT t.tgisinternal AND t.tgtype & 8 <> 0 AND t.tgenabled = 'O'
 	  AND t.tgfoid <> 'anon_auth.refuse_user_change()'::regprocedure;
-	-- What stands in its setting is its owner's, who may mean to be run by a DBA.
+	-- The owner of the function controls its search_path setting, and a DBA may run
+	-- the fix.  So the fix quotes the setting only if it is a plain list of names.
 	RETURN QUERY
 	SELECT 'error', 'temporary_tables_searched_first',
-		format('the trigger function %s of table %s looks for tables among temporary ones first', p.oid::regprocedure, t.tgrelid::regclass),
-		'Clients start merges, and with SQL of their own they have temporary tables: what these run has the rights of the table''s owner.',
+		format('the trigger function %s of table %s searches temporary tables first', p.oid::regprocedure, t.tgrelid::regclass),
+		'A client that can run its own SQL can create temporary tables and start a merge. Code attached to these tables then runs with the privileges of the table''s owner.',
 		format('ALTER FUNCTION %s SET search_path TO %s, pg_temp;', p.oid::regprocedure, coalesce(substring(s.setting FROM '^search_path=(("[^"]*"|[a-z0-9_$]+)(, *("[^"]*"|[a-z0-9_$]+))*)$'), 'its_schema'))
 	FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid, unnest(p.proconfig) AS s(setting)
 	WHERE t.tgrelid IN (SELECT c.conrelid FROM pg_constraint c
@@ -96,7 +97,7 @@ BEGIN
 	  AND NOT t.tgisinternal AND s.setting LIKE 'search\_path=%' AND s.setting !~ '[=, "]pg_temp("|,| |$)';
 	RETURN QUERY
 	SELECT 'notice', 'table_without_row_security',
-		format('%s may read table %s, which has no row-level security', string_agg(DISTINCT role.rolname, ', '), c.conrelid::regclass),
+		format('%s can read table %s, which has no row-level security', string_agg(DISTINCT role.rolname, ', '), c.conrelid::regclass),
 		'Each user can read the rows of all users.',
 		format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY; CREATE POLICY own_rows ON %s USING (%s);',
 			   c.conrelid::regclass, c.conrelid::regclass,
@@ -112,7 +113,7 @@ BEGIN
 	GROUP BY c.conrelid;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.doctor_tables() IS 'Part of doctor(): your tables that reference users.';
+COMMENT ON FUNCTION anon_auth.doctor_tables() IS 'Part of doctor(). Checks your tables that reference users.';
 
 CREATE FUNCTION anon_auth.doctor_keys()
 	RETURNS SETOF anon_auth.finding
@@ -126,37 +127,37 @@ DECLARE
 	current_key record;
 	active_keys bigint := (SELECT count(*) FROM anon_auth.signing_keys WHERE state = 'active');
 BEGIN
-	-- Where nothing is sealed no file is needed, and looking would make one.
+	-- If no key is sealed, no master key file is needed, and reading it would create it.
 	IF EXISTS (SELECT FROM anon_auth.settings) AND EXISTS (SELECT FROM anon_auth.signing_keys WHERE state <> 'retired') THEN
 		BEGIN
 			ids := anon_auth.master_key_ids();
 			RETURN QUERY
 			SELECT 'notice', 'master_key_in_data_directory', 'the master key file is in the data directory',
-				'pg_basebackup copies the file, so such a backup has the key and everything that the key seals.',
+				'pg_basebackup copies the file, so the backup contains the key together with all data that the key seals.',
 				'/* First, as root: install -d -m 700 -o postgres -g postgres /etc/anon_auth; install -m 600 -o postgres -g postgres "$(runuser -u postgres -- psql -AtXc ''SHOW data_directory'')/anon_auth.master_key" /etc/anon_auth/master_key */ LOAD ''anon_auth''; ALTER SYSTEM SET anon_auth.master_key_file = ''/etc/anon_auth/master_key''; SELECT pg_reload_conf();  -- then remove the file from the data directory'
 			WHERE anon_auth.master_key_in_data_directory();
 			RETURN QUERY
 			SELECT 'warning', 'copied_database', format('database %I has the database_id of this one', u.database_name),
-				'Each database accepts the tokens, cookies and codes that the other one makes.',
-				'SELECT anon_auth.renew_database_id(); SELECT anon_auth.rotate_signing_key(); SELECT anon_auth.retire_signing_key(kid) FROM anon_auth.signing_keys WHERE state = ''retiring'';  -- in the copy, where all users must log in again; signing keys that both databases have keep verifying until they are retired'
+				'Each database accepts the tokens, cookies and codes that the other one issues.',
+				'SELECT anon_auth.renew_database_id(); SELECT anon_auth.rotate_signing_key(); SELECT anon_auth.retire_signing_key(kid) FROM anon_auth.signing_keys WHERE state = ''retiring'';  -- run this in the copy; all its users must log in again, and signing keys of both databases still verify until they are retired'
 			FROM anon_auth.master_key_users() u
 			WHERE u.is_of_this_server AND NOT u.is_this_database
 			  AND u.database_id = (SELECT database_id FROM anon_auth.settings);
 		EXCEPTION WHEN config_file_error OR insufficient_privilege THEN
 			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
 			RETURN QUERY SELECT 'error', 'master_key_unusable', message,
-				'No token can be signed, and no session refreshed.', hint;
+				'No token can be signed, and no session can be refreshed.', hint;
 		END;
 	END IF;
 	RETURN QUERY
 	SELECT 'error', 'master_key_missing',
-		format('signing key %L is sealed with master key %s, which is not in the file', k.kid, k.master_key_id),
-		'It cannot sign.',
-		'Restore the master key file that has this key, or add that line of it to this file. Only where it is lost for good: SELECT anon_auth.rotate_signing_key();'
+		format('signing key %L is sealed with master key %s, which is not in the master key file', k.kid, k.master_key_id),
+		'The key cannot sign tokens.',
+		'Restore the master key file that contains this master key, or add its line to the current file. Only if the master key is permanently lost: SELECT anon_auth.rotate_signing_key();'
 	FROM anon_auth.signing_keys k WHERE k.state = 'active' AND k.master_key_id <> ALL (ids);
 	RETURN QUERY
-	SELECT 'warning', 'old_master_key', format('%s signing keys are sealed with a master key that is not the first of the file', count(*)),
-		'The old master key cannot be retired.', 'SELECT anon_auth.reseal_signing_keys();'
+	SELECT 'warning', 'old_master_key', format('%s signing keys are sealed with a master key that is not the current one', count(*)),
+		'The former master key cannot be retired.', 'SELECT anon_auth.reseal_signing_keys();'
 	FROM anon_auth.signing_keys k WHERE k.state <> 'retired' AND k.master_key_id = ANY (ids[2:]) HAVING count(*) > 0;
 
 	IF active_keys = 0 THEN
@@ -166,7 +167,7 @@ BEGIN
 	END IF;
 	SELECT kid, alg, created_at, master_key_id INTO current_key FROM anon_auth.signing_keys
 		WHERE state = 'active' ORDER BY created_at DESC, kid LIMIT 1;
-	-- The master key is there, and does not open what was sealed with it.
+	-- The master key exists, but may not open the private key.
 	BEGIN
 		IF current_key.master_key_id = ANY (ids) THEN
 			PERFORM anon_auth.sign_jwt('{}', current_key.kid);
@@ -175,29 +176,30 @@ BEGIN
 		GET STACKED DIAGNOSTICS message = MESSAGE_TEXT;
 		RETURN QUERY SELECT 'error', 'signing_key_damaged', message,
 			'No token can be signed: every login fails.',
-			'SELECT * FROM anon_auth.master_key_users();  -- if settings.database_id is another than this database''s there, set it back; else SELECT anon_auth.rotate_signing_key();';
+			'SELECT * FROM anon_auth.master_key_users();  -- if settings.database_id differs from the id recorded for this database, restore it; otherwise SELECT anon_auth.rotate_signing_key();';
 	END;
 	IF current_key.created_at < now() - interval '90 days' THEN
 		RETURN QUERY SELECT 'warning', 'old_signing_key',
 			format('signing key %L is %s days old', current_key.kid, extract(day FROM now() - current_key.created_at)),
-			'Who has come by it can sign tokens for as long as it is in use.', 'SELECT anon_auth.rotate_signing_key();';
+			'Somebody who has obtained the key can sign tokens while it is in use.', 'SELECT anon_auth.rotate_signing_key();';
 	END IF;
 	IF active_keys > 1 THEN
 		RETURN QUERY SELECT 'notice', 'several_active_signing_keys', format('%s signing keys are active', active_keys),
-			'Only the newest signs tokens; the others can, if they are named to sign_jwt().', 'SELECT anon_auth.rotate_signing_key();';
+			'Only the newest signs tokens. The others sign only if sign_jwt() names them.', 'SELECT anon_auth.rotate_signing_key();';
 	END IF;
 	IF current_key.alg = 'HS256' THEN
 		RETURN QUERY SELECT 'notice', 'symmetric_signing_key', 'tokens are signed with HS256',
-			'The key is not in jwks(), so nobody else can verify them: PostgREST neither, unless you give it the secret.',
+			'The key is not in jwks(), so no other program can verify them. PostgREST can only if you configure the secret there.',
 			'SELECT anon_auth.rotate_signing_key(''ES256'');';
 	ELSIF current_key.alg = 'PS256' THEN
 		RETURN QUERY SELECT 'notice', 'postgrest_without_ps256', 'tokens are signed with PS256',
-			'PostgREST (seen with 14.17) does not verify them.', 'SELECT anon_auth.rotate_signing_key(''RS256'');';
+			'PostgREST (tested with 14.17) does not verify them.', 'SELECT anon_auth.rotate_signing_key(''RS256'');';
 	END IF;
 	RETURN QUERY
 	SELECT 'notice', 'signing_key_past_retirement', format('%s signing keys no longer verify tokens', count(*)),
-		'They are still listed as retiring.', 'SELECT anon_auth.purge();'
+		'Their state is still retiring.', 'SELECT anon_auth.purge();'
 	FROM anon_auth.signing_keys WHERE state = 'retiring' AND verify_until < now() - interval '2 days' HAVING count(*) > 0;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.doctor_keys() IS 'Part of doctor(): the master key and the signing keys.';
+COMMENT ON FUNCTION anon_auth.doctor_keys() IS
+'Part of doctor(). Checks the master key and the signing keys.';

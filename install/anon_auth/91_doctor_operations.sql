@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------------
--- doctor(), continued: the settings and the running of it
+-- doctor(): settings and operation
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION anon_auth.doctor_settings()
@@ -23,38 +23,38 @@ BEGIN
 
 	IF s.issuer ~ '^http://(localhost|127\.|\[::1\])' THEN
 		IF EXISTS (SELECT FROM anon_auth.clients WHERE array_to_string(redirect_uris, ' ') ~ 'https://') THEN
-			RETURN QUERY SELECT 'warning', 'local_issuer', format('the issuer is %s, although clients live elsewhere', s.issuer),
-				'Tokens and the discovery document name a host that nobody else reaches.',
+			RETURN QUERY SELECT 'warning', 'local_issuer', format('the issuer is %s, although clients have https redirect URIs', s.issuer),
+				'Tokens and the discovery document name a host that other machines cannot reach.',
 				'UPDATE anon_auth.settings SET issuer = ''https://your.site'';';
 		END IF;
 	ELSIF s.issuer ~ '^http://' THEN
 		RETURN QUERY SELECT 'warning', 'issuer_without_tls', format('the issuer is %s', s.issuer),
-			'Tokens and cookies travel in the clear, and cookies are not marked Secure.',
+			'Tokens and cookies are sent unencrypted, and cookies are not marked Secure.',
 			format('UPDATE anon_auth.settings SET issuer = %L;', regexp_replace(s.issuer, '^http:', 'https:'));
 	END IF;
 	IF s.trust_request_claims THEN
 		RETURN QUERY SELECT 'notice', 'request_claims_trusted', 'uid() and related functions trust request.jwt.claims',
-			'A role that can run SET can impersonate any user: let only PostgREST connect to this database with the roles of your API.',
-			'UPDATE anon_auth.settings SET trust_request_claims = false;  -- where you call use_access_token() instead';
+			'A role that can run SET can impersonate any user. Only PostgREST should be able to connect to this database with the roles of your API.',
+			'UPDATE anon_auth.settings SET trust_request_claims = false;  -- if you call use_access_token() instead';
 	END IF;
 	IF s.guest_sign_ups_per_minute IS NULL AND s.guest_sign_ups_per_minute_per_ip IS NULL THEN
-		RETURN QUERY SELECT 'notice', 'unlimited_sign_ups', 'nothing limits how many guests sign up',
-			'A script can fill the disk.', 'UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = 60;';
+		RETURN QUERY SELECT 'notice', 'unlimited_sign_ups', 'the number of guest sign-ups is not limited',
+			'A script can create guests until the disk is full.', 'UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = 60;';
 	END IF;
 	IF s.password_attempts_per_minute_per_user IS NULL AND s.password_attempts_per_minute_per_user_per_ip IS NULL THEN
-		RETURN QUERY SELECT 'warning', 'unlimited_passwords', 'nothing limits how often the passwords of a user are tried',
-			'Weak ones are found.', 'UPDATE anon_auth.settings SET password_attempts_per_minute_per_user_per_ip = 10;';
+		RETURN QUERY SELECT 'warning', 'unlimited_passwords', 'the number of password attempts for one user is not limited',
+			'Attackers can guess weak passwords.', 'UPDATE anon_auth.settings SET password_attempts_per_minute_per_user_per_ip = 10;';
 	END IF;
 	IF s.trusted_proxy_hops = 0
 	   AND EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name ILIKE 'postgrest%') THEN
 		RETURN QUERY SELECT 'notice', 'client_addresses_unknown', 'PostgREST is connected, and trusted_proxy_hops is 0',
-			'All clients have PostgREST''s address, or none: limits by address hold for all of them together, or not at all.',
+			'All clients have the address of PostgREST, or none. Limits per address apply to all clients together, or not at all.',
 			'UPDATE anon_auth.settings SET trusted_proxy_hops = 1;  -- with one proxy that appends to X-Forwarded-For';
 	END IF;
 	IF s.password_hash_concurrency IS NOT NULL AND s.password_hash_memory_kib::bigint * least(s.password_hash_concurrency, current_setting('max_connections')::integer) > 4194304 THEN
 		RETURN QUERY SELECT 'warning', 'password_hash_memory',
-			format('password hashes may take %s at once', pg_size_pretty(s.password_hash_memory_kib::bigint * 1024 * least(s.password_hash_concurrency, current_setting('max_connections')::integer))),
-			'A storm of logins can take the server''s memory.', format('UPDATE anon_auth.settings SET password_hash_concurrency = %s;', 4194304 / s.password_hash_memory_kib);
+			format('concurrent password hashes can use %s of memory', pg_size_pretty(s.password_hash_memory_kib::bigint * 1024 * least(s.password_hash_concurrency, current_setting('max_connections')::integer))),
+			'Many concurrent logins can exhaust the memory of the server.', format('UPDATE anon_auth.settings SET password_hash_concurrency = %s;', 4194304 / s.password_hash_memory_kib);
 	END IF;
 
 	FOR hook IN
@@ -68,19 +68,19 @@ BEGIN
 	LOOP
 		IF hook.function IS NULL THEN
 			RETURN QUERY SELECT 'error', 'no_hook', format('settings.%s names %s, which does not exist', hook.setting, hook.name),
-				'Every call that needs it fails.', format('UPDATE anon_auth.settings SET %I = NULL;', hook.setting);
+				'Every call that needs this hook fails.', format('UPDATE anon_auth.settings SET %I = NULL;', hook.setting);
 		ELSIF EXISTS (SELECT FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE p.oid = hook.function AND r.rolsuper) THEN
 			RETURN QUERY SELECT 'error', 'superuser_hook', format('the hook %s belongs to a superuser', hook.function),
-				'Hooks run as their owner, and none is run as a superuser: every call that needs it fails.',
+				'Hooks run as their owner, and a hook of a superuser is not run. Every call that needs this hook fails.',
 				format('ALTER FUNCTION %s OWNER TO your_role;', hook.function);
 		ELSIF EXISTS (SELECT FROM pg_proc p, pg_roles o WHERE p.oid = hook.function AND o.rolname = 'anon_auth_owner' AND pg_has_role(p.proowner, o.oid, 'MEMBER')) THEN
 			RETURN QUERY SELECT 'warning', 'owner_hook', format('the hook %s belongs to anon_auth_owner or a member of it', hook.function),
-				'Hooks run as their owner: a mistake in this one has all rights on the accounts.',
+				'Hooks run as their owner, so an error in this hook can affect all accounts.',
 				format('ALTER FUNCTION %s OWNER TO your_role;', hook.function);
 		END IF;
 		RETURN QUERY
-		SELECT 'error', 'temporary_tables_searched_first', format('the hook %s looks for tables among temporary ones first', hook.function),
-			'Clients with SQL of their own have temporary tables: what these run has the rights of the hook''s owner.',
+		SELECT 'error', 'temporary_tables_searched_first', format('the hook %s searches temporary tables first', hook.function),
+			'A client that can run its own SQL can create temporary tables. Code attached to these tables then runs with the privileges of the hook''s owner.',
 			format('ALTER FUNCTION %s SET search_path TO %s, pg_temp;', hook.function, coalesce(substring(c.setting FROM '^search_path=(("[^"]*"|[a-z0-9_$]+)(, *("[^"]*"|[a-z0-9_$]+))*)$'), 'its_schema'))
 		FROM pg_proc p, unnest(p.proconfig) AS c(setting)
 		WHERE p.oid = hook.function AND c.setting LIKE 'search\_path=%' AND c.setting !~ '[=, "]pg_temp("|,| |$)';
@@ -88,26 +88,27 @@ BEGIN
 
 	IF parameters_logged THEN
 		RETURN QUERY SELECT 'warning', 'parameters_in_log', 'statements are logged with their parameters',
-			'Passwords and tokens are parameters of what clients call.',
+			'Clients pass passwords and tokens as parameters.',
 			'ALTER SYSTEM SET log_parameter_max_length = 0; SELECT pg_reload_conf();';
 	END IF;
 	IF current_setting('log_parameter_max_length_on_error') <> '0' THEN
 		RETURN QUERY SELECT 'warning', 'parameters_in_log_on_error', 'failed statements are logged with their parameters',
-			'Passwords and tokens are parameters of what clients call.',
+			'Clients pass passwords and tokens as parameters.',
 			'ALTER SYSTEM SET log_parameter_max_length_on_error = 0; SELECT pg_reload_conf();';
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.doctor_settings() IS 'Part of doctor(): the settings, and those of the server.';
+COMMENT ON FUNCTION anon_auth.doctor_settings() IS
+'Part of doctor(). Checks the settings of the extension and of the server.';
 
 CREATE FUNCTION anon_auth.tables_are_local()
 	RETURNS boolean
 	LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'anon_auth_tables_are_local';
 COMMENT ON FUNCTION anon_auth.tables_are_local() IS
-'Part of doctor() and stats: whether all rows of the extension''s tables are in this database, and not distributed over several nodes.';
+'Part of doctor() and stats. Returns true if all rows of the extension''s tables are in this database, false if they are distributed over several nodes.';
 
--- An extension that distributes the tables brings estimated_rows_on_all_nodes().
+-- An extension that distributes the tables provides estimated_rows_on_all_nodes().
 CREATE FUNCTION anon_auth.estimated_rows(relation regclass)
 	RETURNS bigint
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
@@ -128,7 +129,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.estimated_rows(regclass) IS
-'Part of stats: the planner''s estimate of the rows of a table or index of the extension, on all nodes; NULL: never analysed, or not of the extension.';
+'Part of stats. Returns the planner''s estimate of the number of rows of a table or index of the extension, on all nodes; NULL if it was never analyzed or does not belong to the extension.';
 
 CREATE FUNCTION anon_auth.doctor_operations()
 	RETURNS SETOF anon_auth.finding
@@ -139,46 +140,47 @@ DECLARE
 	s record;
 	scheduled text := CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
 		THEN 'SELECT cron.schedule(''anon_auth purge'', ''* * * * *'', ''SELECT anon_auth.purge()'');'
-		ELSE 'SELECT anon_auth.purge();  -- every minute, by a scheduler of yours' END;
+		ELSE 'SELECT anon_auth.purge();  -- schedule this to run every minute' END;
 BEGIN
 	SELECT guest_retention, event_retention INTO s FROM anon_auth.settings;
 	IF EXISTS (SELECT 1 FROM anon_auth.sessions WHERE purge_from < now() - interval '2 days')
 	   OR EXISTS (SELECT 1 FROM anon_auth.users WHERE is_anonymous AND device_kid IS NULL AND purge_from < now() - interval '2 days')
 	   OR EXISTS (SELECT 1 FROM anon_auth.users WHERE is_anonymous AND device_kid IS NOT NULL
 				  AND purge_from < now() - s.guest_retention - interval '2 days') THEN
-		RETURN QUERY SELECT 'warning', 'purge_overdue', 'purge() does not run, or not often enough',
-			'Guests and sessions that nobody can use pile up.', scheduled;
+		RETURN QUERY SELECT 'warning', 'purge_overdue', 'purge() does not run often enough, or not at all',
+			'Guests and sessions that nobody can use accumulate.', scheduled;
 	END IF;
 	RETURN QUERY
-	SELECT 'notice', 'guests_kept', format('there are about %s guests with a device key, and all are kept', n),
-		'An app that is deleted from a phone does not say so.', 'UPDATE anon_auth.settings SET guest_retention = ''1 year'';'
+	SELECT 'notice', 'guests_kept', format('there are about %s guests with a device key, and no retention time is set', n),
+		'The server does not learn when a user deletes the app, so these guests are kept forever.', 'UPDATE anon_auth.settings SET guest_retention = ''1 year'';'
 	FROM anon_auth.estimated_rows('anon_auth.users_keyed_guests_idx') n WHERE n > 1e6 AND s.guest_retention IS NULL;
 	RETURN QUERY
-	SELECT 'notice', 'events_kept', format('there are about %s events, and all are kept', n),
-		'They are the largest table before long.', 'UPDATE anon_auth.settings SET event_retention = ''1 year'';'
+	SELECT 'notice', 'events_kept', format('there are about %s events, and no retention time is set', n),
+		'The events become the largest table.', 'UPDATE anon_auth.settings SET event_retention = ''1 year'';'
 	FROM anon_auth.estimated_rows('anon_auth.events') n WHERE n > 1e7 AND s.event_retention IS NULL;
 	RETURN QUERY
-	SELECT 'warning', 'outbox_not_drained', format('a message of %s is still in the outbox', o.created_at),
-		'Users wait for their codes.', 'SELECT * FROM anon_auth.take_outbox_messages();  -- is what your worker must do'
+	SELECT 'warning', 'outbox_not_drained', format('a message created at %s is still in the outbox', o.created_at),
+		'Users do not receive their codes.', 'SELECT * FROM anon_auth.take_outbox_messages();  -- your worker must run this and send the messages'
 	FROM (SELECT created_at FROM anon_auth.outbox ORDER BY id LIMIT 1) o WHERE o.created_at < now() - interval '10 minutes';
 	IF current_setting('autovacuum') = 'off' THEN
-		RETURN QUERY SELECT 'warning', 'autovacuum_off', 'autovacuum is off', 'Sessions are updated all the time; their table only grows.',
+		RETURN QUERY SELECT 'warning', 'autovacuum_off', 'autovacuum is off', 'Sessions are updated often, so their table grows without limit.',
 			'ALTER SYSTEM SET autovacuum = on; SELECT pg_reload_conf();';
 	END IF;
 	RETURN QUERY
-	SELECT 'warning', 'autovacuum_off', format('autovacuum is off for %s', c.oid::regclass), 'Its dead rows are never reclaimed.',
+	SELECT 'warning', 'autovacuum_off', format('autovacuum is off for %s', c.oid::regclass), 'The space of dead rows is never reclaimed.',
 		format('ALTER TABLE %s RESET (autovacuum_enabled);', c.oid::regclass)
 	FROM pg_class c
 	WHERE c.relnamespace = 'anon_auth'::regnamespace
 	  AND EXISTS (SELECT FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'autovacuum_enabled' AND NOT o.option_value::boolean);
 	RETURN QUERY
 	SELECT 'warning', 'old_version', format('extension %s is at version %s, its library at %s', e.extname, e.extversion, a.default_version),
-		'The functions are not those of the library.', format('ALTER EXTENSION %I UPDATE;', e.extname)
+		'The SQL functions do not match the library.', format('ALTER EXTENSION %I UPDATE;', e.extname)
 	FROM pg_extension e JOIN pg_available_extensions a ON a.name = e.extname
 	WHERE e.oid = ANY (anon_auth.part_extensions()) AND a.default_version <> e.extversion;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.doctor_operations() IS 'Part of doctor(): purging, the outbox, vacuum, versions.';
+COMMENT ON FUNCTION anon_auth.doctor_operations() IS
+'Part of doctor(). Checks purging, the outbox, autovacuum and the versions.';
 
 CREATE FUNCTION anon_auth.doctor()
 	RETURNS SETOF anon_auth.finding
@@ -193,7 +195,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor() IS
-'Configuration problems, one row each, worst first: severity (error, warning, notice), a code, what was found, why it is a problem, and the SQL that fixes it. Run the statements of a fix one at a time: ALTER SYSTEM cannot run in a transaction block. No rows: nothing was found. Reads catalogs and indexes only, whatever the number of users; works on a standby. Runs as the caller, who must be a member of anon_auth_owner or a superuser.';
+'Lists configuration problems, one row each, worst first: severity (error, warning, notice), a code, the problem, its consequence, and the SQL that fixes it. Run the statements of a fix one at a time: ALTER SYSTEM cannot run in a transaction block. Returns no rows if it found no problem. Reads catalogs and indexes only, so its cost does not grow with the number of users. Works on a standby. Runs as the caller, who must be a member of anon_auth_owner or a superuser.';
 
 CREATE VIEW anon_auth.stats AS
 SELECT
@@ -240,23 +242,23 @@ FROM (
 		  GROUP BY e.type) t) day,
 	anon_auth.counter_statistics() attempts;
 COMMENT ON VIEW anon_auth.stats IS
-'One row of numbers to watch. Those of all users are the planner''s estimates, as of the last VACUUM or ANALYZE; the others are counted through indexes, whatever the number of users.';
-COMMENT ON COLUMN anon_auth.stats.users IS 'Estimate; NULL: never analysed.';
-COMMENT ON COLUMN anon_auth.stats.guests_without_key IS 'Estimate: guests who live as long as their session.';
-COMMENT ON COLUMN anon_auth.stats.guests_with_key IS 'Estimate: guests whose device can come back.';
+'One row of numbers to monitor. Numbers of all users are the planner''s estimates, as of the last VACUUM or ANALYZE. The others are counted through indexes, so that the cost does not grow with the number of users.';
+COMMENT ON COLUMN anon_auth.stats.users IS 'Estimate. NULL: never analyzed.';
+COMMENT ON COLUMN anon_auth.stats.guests_without_key IS 'Estimate: guests without a device key, who live as long as their session.';
+COMMENT ON COLUMN anon_auth.stats.guests_with_key IS 'Estimate: guests with a device key, which can log in again.';
 COMMENT ON COLUMN anon_auth.stats.regular_users IS 'Estimate: guests that were promoted.';
-COMMENT ON COLUMN anon_auth.stats.sessions IS 'Estimate: live sessions, and those that purge() has not yet reached.';
-COMMENT ON COLUMN anon_auth.stats.sign_ups_24h IS 'Guests of the last 24 hours, by their events.';
-COMMENT ON COLUMN anon_auth.stats.promotions_24h IS 'Promotions of the last 24 hours, by their events.';
+COMMENT ON COLUMN anon_auth.stats.sessions IS 'Estimate: live sessions, and expired ones that purge() has not deleted yet.';
+COMMENT ON COLUMN anon_auth.stats.sign_ups_24h IS 'Guests created in the last 24 hours, counted from their events.';
+COMMENT ON COLUMN anon_auth.stats.promotions_24h IS 'Promotions of the last 24 hours, counted from their events.';
 COMMENT ON COLUMN anon_auth.stats.events_24h IS 'Events of the last 24 hours: {"type": count}.';
-COMMENT ON COLUMN anon_auth.stats.purgeable_guests IS 'Guests that purge() would look at now; at most 100000 of each kind are counted.';
-COMMENT ON COLUMN anon_auth.stats.purgeable_sessions IS 'Sessions that purge() would look at now; at most 100000 are counted.';
-COMMENT ON COLUMN anon_auth.stats.oldest_unpurged IS 'When the oldest row that purge() has not yet processed became due; NULL: no row is due.';
+COMMENT ON COLUMN anon_auth.stats.purgeable_guests IS 'Guests that purge() would check now. At most 100000 of each kind are counted.';
+COMMENT ON COLUMN anon_auth.stats.purgeable_sessions IS 'Sessions that purge() would check now. At most 100000 are counted.';
+COMMENT ON COLUMN anon_auth.stats.oldest_unpurged IS 'When the oldest row that purge() has not processed yet became due. NULL: no row is due.';
 COMMENT ON COLUMN anon_auth.stats.outbox_messages IS 'Messages that no worker has taken yet.';
-COMMENT ON COLUMN anon_auth.stats.counters IS 'Live counters of attempts: rate limits, lockouts, codes. This and the following columns are of this server alone.';
-COMMENT ON COLUMN anon_auth.stats.counters_max IS 'For how many counters there is room (anon_auth.counter_cells).';
-COMMENT ON COLUMN anon_auth.stats.counters_refused IS 'Calls that were refused with AA018 because there was no room for a counter. This and the following columns only grow; they start at 0 again when the file of counters is lost, as by a change of anon_auth.counter_cells.';
-COMMENT ON COLUMN anon_auth.stats.rate_limited IS 'Calls that a rate limit has refused (AA018).';
-COMMENT ON COLUMN anon_auth.stats.locked_out IS 'Logins that a lockout has refused (AA019).';
-COMMENT ON COLUMN anon_auth.stats.rolled_back_logins IS 'Logins and sign-ups whose tokens had been issued when the transaction rolled back.';
-COMMENT ON COLUMN anon_auth.stats.rolled_back_refreshes IS 'Refreshes whose tokens had been issued when the transaction rolled back.';
+COMMENT ON COLUMN anon_auth.stats.counters IS 'Live counters of attempts: rate limits, lockouts, codes. This column and the following ones count on this server only.';
+COMMENT ON COLUMN anon_auth.stats.counters_max IS 'Maximum number of counters (anon_auth.counter_cells).';
+COMMENT ON COLUMN anon_auth.stats.counters_refused IS 'Calls refused with AA018 because there was no room for a counter. This column and the following ones only grow. They restart at 0 when the file of counters is lost, for example after a change of anon_auth.counter_cells.';
+COMMENT ON COLUMN anon_auth.stats.rate_limited IS 'Calls that a rate limit refused (AA018).';
+COMMENT ON COLUMN anon_auth.stats.locked_out IS 'Logins that a lockout refused (AA019).';
+COMMENT ON COLUMN anon_auth.stats.rolled_back_logins IS 'Logins and sign-ups that had issued tokens when the transaction rolled back.';
+COMMENT ON COLUMN anon_auth.stats.rolled_back_refreshes IS 'Refreshes that had issued tokens when the transaction rolled back.';

@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------------
--- doctor(): roles that have too much
+-- doctor(): roles with too many privileges
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION anon_auth.doctor_rights()
@@ -12,26 +12,26 @@ DECLARE
 	list text;
 	listed regprocedure[];
 BEGIN
-	-- client_api() and the lists that other parts bring.
+	-- client_api(), and the lists of the other parts.
 	FOR list IN SELECT p FROM anon_auth.part_functions('%\_api', 'regprocedure[]') p LOOP
 		EXECUTE format('SELECT %s', list) INTO listed;
 		allowed := allowed || listed::oid[];
 	END LOOP;
 	RETURN QUERY
-	SELECT 'warning', 'references_privilege', format('%s may reference anon_auth.users', g.grantee),
-		'Any role with a table can keep users from being deleted, and make deletions slow.',
-		'REVOKE REFERENCES ON anon_auth.users FROM PUBLIC; REVOKE REFERENCES (id) ON anon_auth.users FROM PUBLIC;  -- and grant REFERENCES (id) to the role of your migrations'
+	SELECT 'warning', 'references_privilege', format('%s has REFERENCES on anon_auth.users', g.grantee),
+		'Any role that can create a table can prevent users from being deleted, and make deletions slow.',
+		'REVOKE REFERENCES ON anon_auth.users FROM PUBLIC; REVOKE REFERENCES (id) ON anon_auth.users FROM PUBLIC;  -- then grant REFERENCES (id) to the role of your migrations'
 	FROM (SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
 		  FROM (SELECT relacl AS acl, relowner FROM pg_class WHERE oid = 'anon_auth.users'::regclass
 				UNION ALL
 				SELECT t.attacl, c.relowner FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid WHERE c.oid = 'anon_auth.users'::regclass) u,
 			   aclexplode(u.acl) a
 		  WHERE a.privilege_type = 'REFERENCES' AND a.grantee = 0) g;
-	-- Rights to reference users are the finding above; stats has counts only.
+	-- The finding above reports REFERENCES on users.  stats contains only counts.
 	RETURN QUERY
 	SELECT 'error', 'table_privilege',
 		format('%s has %s on table %s', grantee, string_agg(privilege_type, ', ' ORDER BY privilege_type), relation),
-		'The tables have row-level security and no policies: the role reads no rows now, and those of all users once a policy or BYPASSRLS lets it. Grant it a view or function of anon_auth_owner instead.',
+		'Without a policy, row-level security hides all rows from the role. With a policy or BYPASSRLS, the role would see the rows of all users. Grant it a view or function of anon_auth_owner instead.',
 		format('REVOKE ALL ON %s FROM %s;', relation, grantee)
 	FROM (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee,
 				 a.privilege_type, c.oid::regclass AS relation
@@ -41,7 +41,7 @@ BEGIN
 			AND NOT (c.relname = 'stats' AND a.privilege_type = 'SELECT')) g
 	GROUP BY grantee, relation;
 	RETURN QUERY
-	SELECT 'error', 'function_privilege', format('%s may execute %s', g.grantee, g.function),
+	SELECT 'error', 'function_privilege', format('%s can execute %s', g.grantee, g.function),
 		'The function acts on any user, or on the whole database. Grant a SECURITY DEFINER function of anon_auth_owner that does only what the role needs.', format('REVOKE ALL ON FUNCTION %s FROM %s;', g.function, g.grantee)
 	FROM (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee, p.oid::regprocedure AS function
 		  FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
@@ -51,15 +51,15 @@ BEGIN
 									 AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth.part_extensions()))
 			AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolname = 'anon_auth_owner')
 			AND p.oid <> ALL (allowed)
-			-- what a worker, a scheduler or a monitor may be given a role for
+			-- A worker, a scheduler or a monitoring role may have these.
 			AND NOT (p.oid IN ('anon_auth.take_outbox_messages(integer)'::regprocedure, 'anon_auth.purge(integer, boolean)'::regprocedure,
 							   'anon_auth.estimated_rows(regclass)'::regprocedure, 'anon_auth.counter_statistics()'::regprocedure,
 							   'anon_auth.take_rate_limit(text, integer, interval)'::regprocedure)
 					 AND a.grantee <> 0)
 			AND NOT (a.grantee = 0 AND p.oid IN ('anon_auth.jws_verify(text, jsonb, text[])'::regprocedure, 'anon_auth.jwk_thumbprint(jsonb)'::regprocedure))) g;
 	RETURN QUERY
-	SELECT 'error', 'schema_privilege', format('%s may create objects in schema anon_auth', pg_get_userbyid(a.grantee)),
-		'They could stand in the way of an upgrade, or be taken for the extension''s.',
+	SELECT 'error', 'schema_privilege', format('%s can create objects in schema anon_auth', pg_get_userbyid(a.grantee)),
+		'Such objects can make an upgrade fail, or be mistaken for objects of the extension.',
 		format('REVOKE CREATE ON SCHEMA anon_auth FROM %s;', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
 	FROM pg_namespace n, aclexplode(n.nspacl) a
 	WHERE n.nspname = 'anon_auth' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner;
@@ -68,7 +68,7 @@ BEGIN
 		format('role %I, which has the client API, %s', r.rolname,
 			   CASE WHEN r.rolsuper THEN 'is a superuser' WHEN r.rolbypassrls THEN 'bypasses row-level security'
 					ELSE 'is a member of the extension''s owner' END),
-		'A client that gets a statement past your API has all rights of that role.',
+		'A client that can make your API run its own SQL has all privileges of that role.',
 		CASE WHEN r.rolsuper THEN format('ALTER ROLE %I NOSUPERUSER;', r.rolname)
 			 WHEN r.rolbypassrls THEN format('ALTER ROLE %I NOBYPASSRLS;', r.rolname)
 			 ELSE format('REVOKE %I FROM %I;', pg_get_userbyid(o.proowner), r.rolname) END
@@ -78,10 +78,10 @@ BEGIN
 		   OR r.rolname = (SELECT token_role FROM anon_auth.settings))
 	  AND (r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, o.proowner, 'MEMBER'));
 	RETURN QUERY
-	SELECT 'error', 'no_row_security', format('row-level security of %s is switched off', c.oid::regclass),
-		'It denies all rows to roles that were granted a privilege by mistake.',
+	SELECT 'error', 'no_row_security', format('row-level security of %s is disabled', c.oid::regclass),
+		'Row-level security protects the rows if a privilege is granted by mistake.',
 		format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY;', c.oid::regclass)
 	FROM pg_class c WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind = 'r' AND NOT c.relrowsecurity;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.doctor_rights() IS 'Part of doctor(): who may do what.';
+COMMENT ON FUNCTION anon_auth.doctor_rights() IS 'Part of doctor(). Checks the privileges of all roles.';

@@ -2,8 +2,8 @@
 -- doctor(): the extension's owner
 -- ---------------------------------------------------------------------------
 
--- PostgreSQL knows none of these as a member of the extension.  99_ownership.sql
--- makes a list of those that CREATE EXTENSION has made.
+-- PostgreSQL does not record these objects as members of the extension.  So
+-- 99_ownership.sql creates a list of those that CREATE EXTENSION has created.
 CREATE FUNCTION anon_auth.attached_objects(
 	OUT object text,
 	OUT attached_to text,
@@ -32,7 +32,7 @@ BEGIN
 		format('DROP STATISTICS %s.%I;', s.stxnamespace::regnamespace, s.stxname)
 	FROM pg_statistic_ext s WHERE s.stxrelid = ANY (tables)
 	UNION ALL
-	-- PostgreSQL 18 has constraints for NOT NULL, too.
+	-- Since PostgreSQL 18, NOT NULL is a constraint, too.
 	SELECT format('constraint %I', c.conname), format('table %s', c.conrelid::regclass),
 		format('ALTER TABLE %s DROP CONSTRAINT %I;', c.conrelid::regclass, c.conname)
 	FROM pg_constraint c WHERE c.conrelid = ANY (tables) AND c.contype NOT IN ('n', 't')
@@ -93,7 +93,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.attached_objects() IS
-'Part of doctor(): what PostgreSQL evaluates for the tables, types and schemas of the extension, and the SQL that removes it. The objects that CREATE EXTENSION made are in it, too: see own_attached_objects().';
+'Part of doctor(). Returns the objects that PostgreSQL evaluates for the tables, types and schemas of the extension, with the SQL that removes each. Includes the objects that CREATE EXTENSION created: see own_attached_objects().';
 
 CREATE FUNCTION anon_auth.doctor_ownership()
 	RETURNS SETOF anon_auth.finding
@@ -112,28 +112,28 @@ BEGIN
 	END LOOP;
 	IF owner_role IS NULL THEN
 		RETURN QUERY SELECT 'error', 'no_owner_role', 'role anon_auth_owner does not exist',
-			'It is to own the objects of the extension.', 'CREATE ROLE anon_auth_owner NOLOGIN;';
+			'This role must own the objects of the extension.', 'CREATE ROLE anon_auth_owner NOLOGIN;';
 	END IF;
-	-- REASSIGN OWNED moves many at once.
+	-- One finding per owner: REASSIGN OWNED can change the owner of many objects.
 	RETURN QUERY
 	SELECT 'error', 'wrong_owner',
 		format('%s %s to role %I, not to anon_auth_owner',
 			   CASE count(*) WHEN 1 THEN min(o.object) ELSE format('%s objects of the extension', count(*)) END,
 			   CASE count(*) WHEN 1 THEN 'belongs' ELSE 'belong' END, pg_get_userbyid(o.owner)),
-		'Functions run with the rights of their owner, and need the tables to be their owner''s.',
+		'Functions run with the privileges of their owner, who must also own the tables.',
 		string_agg(format('ALTER %s OWNER TO anon_auth_owner;', o.object), ' ' ORDER BY o.object)
 	FROM anon_auth.extension_objects() o
 	WHERE NOT o.of_superuser AND o.owner IS DISTINCT FROM owner_role
 	GROUP BY o.owner;
 	RETURN QUERY
-	SELECT 'error', 'trigger_not_of_superuser', format('%s belongs to role %I, who is no superuser', o.object, pg_get_userbyid(o.owner)),
-		'Superusers run it, and its owner can replace it: the owner can become a superuser.',
+	SELECT 'error', 'trigger_not_of_superuser', format('%s belongs to role %I, which is not a superuser', o.object, pg_get_userbyid(o.owner)),
+		'Superusers run it, and its owner can replace it. So the owner can become a superuser.',
 		format('ALTER %s OWNER TO CURRENT_USER;  -- as a superuser', o.object)
 	FROM anon_auth.extension_objects() o
 	WHERE o.of_superuser AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = o.owner AND r.rolsuper);
 	RETURN QUERY
-	SELECT 'error', 'event_trigger_off', format('event trigger %I does not fire always', t.evtname),
-		'It refuses what would let others act as the extension''s owner or as a superuser.',
+	SELECT 'error', 'event_trigger_off', format('event trigger %I is not enabled ALWAYS', t.evtname),
+		'It rejects commands by which other roles could act as the extension''s owner or as a superuser.',
 		format('ALTER EVENT TRIGGER %I ENABLE ALWAYS;', t.evtname)
 	FROM pg_event_trigger t
 	WHERE t.evtenabled <> 'A'
@@ -141,22 +141,22 @@ BEGIN
 				  WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'e'
 					AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth.part_extensions()));
 	RETURN QUERY
-	SELECT 'warning', 'attached_object', format('%s is attached to %s, and was not made by the extension', a.object, a.attached_to),
-		'PostgreSQL evaluates it with the rights of whoever uses the extension, superusers included. It was made by a superuser, or while event triggers were off.',
+	SELECT 'warning', 'attached_object', format('%s is attached to %s, and was not created by the extension', a.object, a.attached_to),
+		'PostgreSQL evaluates it with the privileges of any role that uses the extension, including superusers. A superuser created it, or event triggers were disabled at that time.',
 		a.fix
 	FROM anon_auth.attached_objects() a
 	WHERE format('%s of %s', a.object, a.attached_to) <> ALL (own_objects)
-	  -- The default of a column goes with it.
+	  -- Dropping a column drops its default.
 	  AND NOT (starts_with(a.object, 'default of ')
 			   AND format('%s of %s', substr(a.object, length('default of ') + 1), a.attached_to) <> ALL (own_objects))
 	ORDER BY a.attached_to, a.object;
 	RETURN QUERY
 	SELECT 'error', 'owner_has_too_much', format('role anon_auth_owner %s', p.problem),
-		'An attacker who finds a hole in a function of the extension has these rights, too.', p.fix
+		'An attacker who exploits a function of the extension also has these privileges.', p.fix
 	FROM anon_auth.owner_role_problems() p;
 	RETURN QUERY
 	SELECT 'notice', 'owner_member',
-		format('role %I is a member of anon_auth_owner%s', m.rolname, ', and with it: ' || (
+		format('role %I is a member of anon_auth_owner%s', m.rolname, ', and so are its members: ' || (
 			SELECT string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname) FROM pg_roles r
 			WHERE r.oid <> m.oid AND NOT r.rolsuper AND pg_has_role(r.oid, m.oid, 'MEMBER'))),
 		'Members can read all accounts and impersonate any user. Only administrators should be members.',
@@ -166,11 +166,12 @@ BEGIN
 	  AND EXISTS (SELECT FROM pg_auth_members a WHERE a.roleid = owner_role AND a.member = m.oid);
 	RETURN QUERY
 	SELECT 'warning', 'owner_can_be_granted', format('role %I can grant itself the role anon_auth_owner', r.rolname),
-		'Before PostgreSQL 16 a role with CREATEROLE can grant every role that is no superuser.',
+		'Before PostgreSQL 16, a role with CREATEROLE can grant every role that is not a superuser.',
 		format('ALTER ROLE %I NOCREATEROLE;', r.rolname)
 	FROM pg_roles r
 	WHERE current_setting('server_version_num')::integer < 160000
 	  AND r.rolcreaterole AND NOT r.rolsuper AND r.oid IS DISTINCT FROM owner_role;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.doctor_ownership() IS 'Part of doctor(): the role anon_auth_owner, its members, and what it owns.';
+COMMENT ON FUNCTION anon_auth.doctor_ownership() IS
+'Part of doctor(). Checks the role anon_auth_owner, its members, and the owners of the extension''s objects.';

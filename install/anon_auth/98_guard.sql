@@ -1,28 +1,28 @@
 -- ---------------------------------------------------------------------------
--- Only superusers change the extension's objects
+-- Only superusers can change the extension's objects
 --
--- Superusers call functions of the extension and write to its tables.  Code
--- that the owner attaches to these - another body of a function, a trigger, a
--- rule, a default, an expression of an index or of statistics - would run as
--- that superuser, so ownership alone would be a way to become one.
+-- Superusers call functions of the extension and write to its tables.  If the owner
+-- could attach code to them, the code would run as that superuser, and the owner
+-- could become a superuser.  Such code is another body of a function, a trigger, a
+-- rule, a default, or an expression of an index or of statistics.
 -- ---------------------------------------------------------------------------
 
--- The library checks each object at the moment that it is created, altered or
--- dropped.  All that is left to do is to load it before any DDL.
+-- The library checks each object when it is created, altered or dropped.  The event
+-- trigger only has to load the library before any DDL.
 CREATE FUNCTION anon_auth.guard_objects() RETURNS event_trigger
 	LANGUAGE c
 AS 'MODULE_PATHNAME', 'anon_auth_guard_objects';
 COMMENT ON FUNCTION anon_auth.guard_objects() IS
-'Event trigger: loads the library, which refuses DDL. Errors of these commands: 42501 a role that is not a superuser changes an object of the extension, attaches something to its tables, or references a table other than users; 42804 a foreign key to users of another type than uuid, also of a domain over uuid; 0A000 a foreign key to another column of users than id, or of several columns.';
+'Event trigger. Loads the library, which checks DDL. Errors of these commands: 42501 a role that is not a superuser changes an object of the extension, attaches an object to its tables, or references a table other than users; 42804 a foreign key to users of another type than uuid, also of a domain over uuid; 0A000 a foreign key to another column of users than id, or of several columns.';
 
 CREATE EVENT TRIGGER anon_auth_guard_objects ON ddl_command_start
 	EXECUTE FUNCTION anon_auth.guard_objects();
 ALTER EVENT TRIGGER anon_auth_guard_objects ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER anon_auth_guard_objects IS
-'Keeps roles that are not superusers from changing objects of the extension, and foreign keys to anon_auth.users from running casts: see anon_auth.guard_objects().';
+'Prevents roles that are not superusers from changing objects of the extension, and foreign keys to anon_auth.users from running casts. See anon_auth.guard_objects().';
 
--- PostgreSQL tells the library of no change of row security, replica identity or
--- the index for CLUSTER.
+-- PostgreSQL does not call the library's hook for a change of row-level security,
+-- replica identity or the index for CLUSTER.
 CREATE FUNCTION anon_auth.guard_altered_tables() RETURNS event_trigger
 	LANGUAGE plpgsql VOLATILE
 	SET search_path = pg_catalog, pg_temp
@@ -37,7 +37,7 @@ BEGIN
 	WHERE EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
 				  WHERE d.classid = c.classid AND d.objid = c.objid AND d.deptype = 'e'
 					AND d.refclassid = 'pg_extension'::regclass
-					-- part_extensions(), which other roles may not call.
+					-- The condition of part_extensions(), which other roles cannot call.
 					AND (e.extname = 'anon_auth' OR starts_with(e.extname, 'anon_auth_')))
 	LIMIT 1;
 	IF changed IS NOT NULL THEN
@@ -49,10 +49,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.guard_altered_tables() IS
-'Event trigger: refuses ALTER TABLE on tables of the extension to roles that are not superusers, where guard_objects() cannot. Errors: 42501.';
+'Event trigger. Rejects ALTER TABLE on tables of the extension by roles that are not superusers, in the cases that guard_objects() cannot see. Errors: 42501.';
 
 CREATE EVENT TRIGGER anon_auth_guard_altered_tables ON ddl_command_end WHEN TAG IN ('ALTER TABLE')
 	EXECUTE FUNCTION anon_auth.guard_altered_tables();
 ALTER EVENT TRIGGER anon_auth_guard_altered_tables ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER anon_auth_guard_altered_tables IS
-'Keeps roles that are not superusers from altering tables of the extension: see anon_auth.guard_altered_tables().';
+'Prevents roles that are not superusers from altering tables of the extension. See anon_auth.guard_altered_tables().';

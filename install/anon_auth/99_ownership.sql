@@ -1,14 +1,14 @@
 -- ---------------------------------------------------------------------------
--- Owners of and rights on all objects of an extension
+-- Owners of and privileges on all objects of an extension
 --
--- This part is the last one, here and in the extensions that add to this one.  It
--- finds the objects in the catalog, so an object needs no ALTER OWNER, GRANT or
--- REVOKE where it is created.
+-- This file comes last, here and in the extensions that add to this one.  It finds
+-- the objects in the catalog, so the other files need no ALTER OWNER, GRANT or
+-- REVOKE.
 -- ---------------------------------------------------------------------------
 
--- Event triggers and trigger functions belong to a superuser: superusers run
--- them by DDL and by writing to the extension's tables, and a function can be
--- replaced by its owner.  They are not SECURITY DEFINER.
+-- Event triggers and trigger functions belong to a superuser, because superusers run
+-- them by DDL and by writing to the extension's tables, and the owner of a function
+-- can replace it.  They are not SECURITY DEFINER.
 
 CREATE FUNCTION anon_auth.extension_objects(
 	extension name DEFAULT NULL,
@@ -37,7 +37,7 @@ BEGIN
 				INTO object, owner, acl
 				FROM pg_namespace n WHERE n.oid = member.objid;
 			WHEN 'pg_class'::regclass THEN
-				-- The sequence of a column follows its table.
+				-- The sequence of a column changes its owner with the table.
 				SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || c.oid::regclass, c.relowner,
 					   coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner))
 				INTO object, owner, acl
@@ -52,7 +52,7 @@ BEGIN
 				INTO object, owner, acl, of_superuser
 				FROM pg_proc p WHERE p.oid = member.objid;
 			WHEN 'pg_type'::regclass THEN
-				-- The types of a table's rows and of arrays follow their table or type.
+				-- Row types and array types change their owner with their table or type.
 				SELECT 'TYPE ' || t.oid::regtype, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner))
 				INTO object, owner, acl
 				FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
@@ -72,10 +72,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.extension_objects(name) IS
-'Part of doctor(): the objects of an extension, or by default of all part_extensions(), in the words of GRANT, with their owners and privileges, and whether they must belong to a superuser; all others belong to anon_auth_owner.';
+'Part of doctor(). Returns the objects of an extension, or of all part_extensions() if extension is NULL. For each, returns its name as GRANT expects it, its owner, its privileges, and whether it must belong to a superuser; all others belong to anon_auth_owner.';
 
--- The list has names alone: definitions read otherwise after an upgrade of
--- PostgreSQL.
+-- The list contains names only: another version of PostgreSQL may print definitions
+-- differently.
 DO LANGUAGE plpgsql $$
 BEGIN
 	EXECUTE pg_catalog.format(
@@ -87,13 +87,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.own_attached_objects() IS
-'Part of doctor(): what CREATE EXTENSION attached to the tables of the extension. An extension that attaches more brings a list own_attached_objects_*().';
+'Part of doctor(). Returns the objects that CREATE EXTENSION attached to the tables of the extension. An extension that attaches more provides a function own_attached_objects_*() with a list of them.';
 
--- Owners come first: pg_init_privs, and so pg_dump, would keep the rights that
--- the installing role had as owner.  Default privileges of the role that calls
--- CREATE EXTENSION may have granted rights to anybody, or taken them from the
--- owner.  An update script calls this, too: objects from before the update, on
--- which somebody may have been granted rights, are left alone.
+-- Set the owners first: otherwise pg_init_privs, and so dumps, would keep the
+-- privileges that the installing role had as owner.  Revoke and grant all privileges:
+-- default privileges of the role that runs CREATE EXTENSION may have granted some to
+-- other roles, or revoked some from the owner.  An update script calls this function,
+-- too.  It skips objects that existed before the update: privileges on them may have
+-- been granted deliberately.
 CREATE FUNCTION anon_auth.set_owners_and_rights(extension name)
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -108,10 +109,10 @@ BEGIN
 	FOR o IN SELECT e.extversion AS of_part, c.extversion AS of_core FROM pg_extension e, pg_extension c
 			 WHERE e.extname = extension AND c.extname = 'anon_auth' AND e.extversion <> c.extversion
 	LOOP
-		RAISE EXCEPTION 'version % of extension % needs the same version of extension anon_auth', o.of_part, extension
+		RAISE EXCEPTION 'version % of extension % requires the same version of extension anon_auth', o.of_part, extension
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  DETAIL = format('Extension anon_auth is at version %s.', o.of_core),
-				  HINT = 'First call ALTER EXTENSION anon_auth UPDATE.';
+				  HINT = 'First run ALTER EXTENSION anon_auth UPDATE.';
 	END LOOP;
 	FOR o IN
 		SELECT e.object, e.of_superuser FROM anon_auth.extension_objects(extension) e
@@ -136,11 +137,11 @@ BEGIN
 			EXECUTE format('REVOKE ALL ON %s FROM %s', o.object, grantee);
 		END LOOP;
 		EXECUTE format('GRANT ALL ON %s TO %I', o.object, pg_get_userbyid(o.owner));
-		-- Code that runs as the owner may create the triggers again.
+		-- Code that runs as the owner can create the triggers again.
 		IF o.of_superuser THEN
 			EXECUTE format('GRANT ALL ON %s TO anon_auth_owner', o.object);
 		END IF;
-		-- Functions of yours may return our types.
+		-- Functions of the application can return the types of the extension.
 		IF starts_with(o.object, 'TYPE ') THEN
 			EXECUTE format('GRANT USAGE ON %s TO PUBLIC', o.object);
 		END IF;
@@ -148,9 +149,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.set_owners_and_rights(name) IS
-'Part of CREATE EXTENSION: gives the new objects of an extension to anon_auth_owner and revokes all rights of others on them. Triggers and their functions stay with the superuser. Errors: 55000 the extension anon_auth has another version.';
+'Part of CREATE EXTENSION and of update scripts. Makes anon_auth_owner the owner of the new objects of an extension, and revokes all privileges of other roles on them. Triggers and their functions keep the superuser as their owner. Errors: 55000 the extension anon_auth has another version.';
 
 SELECT anon_auth.set_owners_and_rights('anon_auth');
 
--- These compute from their arguments and read no data.
+-- These functions compute from their arguments and read no data.
 GRANT EXECUTE ON FUNCTION anon_auth.jws_verify(text, jsonb, text[]), anon_auth.jwk_thumbprint(jsonb) TO PUBLIC;

@@ -1,20 +1,21 @@
 \echo Use "CREATE EXTENSION anon_auth_citus" to load this file. \quit
 
--- anon_auth_citus: the tables of anon_auth, distributed by Citus.  This script is
--- joined from install/citus/*.sql.
+-- anon_auth_citus distributes the tables of anon_auth by Citus.  The build
+-- concatenates this script from install/citus/*.sql.
 
 -- ---------------------------------------------------------------------------
--- Spreading the tables over nodes with Citus, and the way back: for superusers,
--- as no other role may change the tables (install/anon_auth/98_guard.sql).  Citus
--- is called where it is installed, and not needed otherwise.
+-- distribute() and undistribute(): for superusers, because no other role may change
+-- the tables (install/anon_auth/98_guard.sql).  The extension can be created without
+-- Citus.
 --
--- What a user owns is distributed by the user's id, what is looked up by
--- something else by the hash of that (see install/anon_auth/20_users.sql); what every node reads
--- is copied to all.
+-- Rows that are looked up by user are distributed by the user's id, others by route,
+-- the hash of the value that they are looked up by (install/anon_auth/20_users.sql).
+-- Tables that every node reads are reference tables, which Citus copies to all nodes.
 -- ---------------------------------------------------------------------------
 
--- In the order in which most calls come to them, as they are locked in it.  users
--- goes before those with foreign keys to it.
+-- Tables are listed in the order in which most calls access them, because
+-- distribute() locks them in this order.  users precedes the tables with foreign keys
+-- to it.
 CREATE FUNCTION anon_auth.distributed_tables()
 	RETURNS TABLE (table_name name, distribution_column name)
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -38,7 +39,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.distributed_tables() IS
-'The tables that distribute() distributes, and by which column; NULL: a reference table, which every node has.';
+'Returns the tables that distribute() distributes, with their distribution columns. NULL: a reference table, which every node has.';
 
 CREATE FUNCTION anon_auth.is_distributed(table_name name)
 	RETURNS boolean
@@ -51,7 +52,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.is_distributed(name) IS
-'Part of distribute(): whether Citus has this table. Errors: 42P01 Citus is not installed.';
+'Part of distribute(). Returns true if Citus distributes this table of anon_auth. Errors: 42P01 Citus is not installed.';
 
 CREATE FUNCTION anon_auth.require_citus_coordinator()
 	RETURNS void
@@ -62,32 +63,32 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
 		RAISE EXCEPTION 'Citus is not installed in this database'
 			USING ERRCODE = 'feature_not_supported',
-				  HINT = 'Put citus into shared_preload_libraries, restart, and call CREATE EXTENSION citus. On one node nothing needs to be distributed.';
+				  HINT = 'Add citus to shared_preload_libraries, restart, and run CREATE EXTENSION citus. A single node does not need distribute().';
 	END IF;
 	IF NOT citus_is_coordinator() THEN
 		RAISE EXCEPTION 'this is not the coordinator of the Citus cluster'
 			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  HINT = 'Call it on the coordinator: SELECT nodename, nodeport FROM pg_dist_node WHERE groupid = 0.';
+				  HINT = 'Call the function on the coordinator: SELECT nodename, nodeport FROM pg_dist_node WHERE groupid = 0.';
 	END IF;
-	-- Rows that were written before the tables are locked must be seen after.
+	-- A snapshot taken before the locks would miss rows that were committed since.
 	IF current_setting('transaction_isolation') <> 'read committed' THEN
-		RAISE EXCEPTION 'tables are moved at READ COMMITTED only'
+		RAISE EXCEPTION 'tables can be moved only at isolation level READ COMMITTED'
 			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  HINT = 'Call it in a transaction of its own, with the isolation level READ COMMITTED.';
+				  HINT = 'Call the function in a separate transaction with isolation level READ COMMITTED.';
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION anon_auth.require_citus_coordinator() IS
-'Part of distribute(). Errors: 0A000 no Citus; 55000 another node is the coordinator, or the isolation level is not READ COMMITTED.';
+'Part of distribute(). Fails if the tables cannot be moved from this node. Errors: 0A000 no Citus; 55000 another node is the coordinator, or the isolation level is not READ COMMITTED.';
 
 CREATE FUNCTION anon_auth.master_key_exists()
 	RETURNS boolean
 	LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'anon_auth_master_key_exists';
 COMMENT ON FUNCTION anon_auth.master_key_exists() IS
-'Part of distribute() and doctor(): whether this node has a master key file, which master_key_ids() would make.';
+'Part of distribute() and doctor(). Returns true if this node has a master key file. Does not create one, unlike master_key_ids().';
 
--- A key file that is missing is not asked for its ids: that would make one.
+-- master_key_ids() creates a missing key file, so check master_key_exists() first.
 CREATE FUNCTION anon_auth.workers_with_other_master_key()
 	RETURNS TABLE (worker text, detail text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -105,10 +106,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.workers_with_other_master_key() IS
-'Part of distribute() and doctor(): the workers that cannot open what the others have sealed, and why.';
+'Part of distribute() and doctor(). Returns the workers whose master key ids differ from those of this node, with details.';
 
--- What src/citus/citus_statement.c relies on, asked on a connection as Citus
--- makes it: the guard, and that a node reads strings as they are written to it.
+-- Check the assumptions of src/citus/citus_statement.c on connections that Citus
+-- opens: the guard is active, and a node parses string constants as they are sent.
 CREATE FUNCTION anon_auth.unguarded_nodes()
 	RETURNS TABLE (node text, detail text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -131,7 +132,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.unguarded_nodes() IS
-'Part of distribute() and doctor(): the nodes where a client could change what statements mean on other nodes, and how.';
+'Part of distribute() and doctor(). Returns the nodes on which a client could change the meaning of statements that are sent to other nodes, with the reason.';
 
 CREATE FUNCTION anon_auth.require_ready_nodes()
 	RETURNS void
@@ -144,19 +145,19 @@ BEGIN
 	FOR other IN SELECT * FROM anon_auth.unguarded_nodes() LOOP
 		RAISE EXCEPTION '% cannot serve distributed tables safely', other.node
 			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = other.detail,
-				  HINT = 'On every node set shared_preload_libraries = ''citus, anon_auth'' and standard_conforming_strings = on, and restart.';
+				  HINT = 'On every node, set shared_preload_libraries = ''citus, anon_auth'' and standard_conforming_strings = on, and restart.';
 	END LOOP;
 	FOR other IN SELECT * FROM anon_auth.workers_with_other_master_key() LOOP
-		RAISE EXCEPTION 'the master key of worker % is not the coordinator''s', other.worker
+		RAISE EXCEPTION 'worker % does not have the master key of the coordinator', other.worker
 			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = other.detail,
 				  HINT = 'Copy the coordinator''s master key file to every worker, with its owner and mode.';
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION anon_auth.require_ready_nodes() IS
-'Part of distribute(): every node is set up to serve clients. Errors: 55000 anon_auth is not preloaded on a node, its standard_conforming_strings is off, or the master key file of a worker is missing or another one.';
+'Part of distribute(). Fails if a node is not set up to serve clients. Errors: 55000 anon_auth is not preloaded on a node, its standard_conforming_strings is off, or the master key file of a worker is missing or differs.';
 
--- What Citus would refuse, before anything is changed.
+-- Report all objects that Citus would reject before anything is changed.
 CREATE FUNCTION anon_auth.require_distributable()
 	RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -174,9 +175,9 @@ BEGIN
 							  FROM anon_auth.distributed_tables() t
 							  WHERE NOT anon_auth.is_distributed(t.table_name));
 	IF found IS NOT NULL THEN
-		RAISE EXCEPTION 'foreign keys of your tables keep anon_auth from being distributed: %', found
+		RAISE EXCEPTION 'foreign keys of your tables prevent the distribution of anon_auth: %', found
 			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  HINT = 'Drop them, call distribute(), distribute those tables by the column that refers to users, colocated with anon_auth.users, and add the foreign keys again.';
+				  HINT = 'Drop them and call distribute(). Then distribute these tables by the column that references users, colocated with anon_auth.users, and add the foreign keys again.';
 	END IF;
 
 	SELECT string_agg(format('%I on %s', t.tgname, t.tgrelid::regclass), ', ' ORDER BY t.tgrelid::regclass::text, t.tgname)
@@ -187,14 +188,14 @@ BEGIN
 		  AND (t.tgrelid <> 'anon_auth.settings'::regclass OR t.tgname NOT IN ('settings_replace', 'settings_changed'))
 		  AND (t.tgrelid <> 'anon_auth.users'::regclass OR t.tgname <> 'users_refuse_change');
 	IF found IS NOT NULL THEN
-		RAISE EXCEPTION 'triggers keep anon_auth from being distributed: %', found
+		RAISE EXCEPTION 'triggers prevent the distribution of anon_auth: %', found
 			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  HINT = 'Drop them: Citus runs no triggers on distributed tables. Hooks (see anon_auth.settings) run on every node.';
+				  HINT = 'Drop them: Citus does not support triggers on distributed tables. Hooks (see anon_auth.settings) run on every node.';
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION anon_auth.require_distributable() IS
-'Part of distribute(). Errors: 55000 a foreign key or a trigger of yours stands against it.';
+'Part of distribute(). Fails if an object prevents the distribution. Errors: 55000 one of your foreign keys or triggers prevents it.';
 
 CREATE FUNCTION anon_auth.distribute(shard_count integer DEFAULT 32)
 	RETURNS void
@@ -209,22 +210,21 @@ BEGIN
 	IF shard_count IS NULL OR shard_count NOT BETWEEN 1 AND 64000 THEN
 		RAISE EXCEPTION 'shard_count must be between 1 and 64000'
 			USING ERRCODE = 'invalid_parameter_value',
-				  HINT = 'Take a power of two up to 256 that is not less than the number of workers there may ever be.';
+				  HINT = 'Use a power of two up to 256 that is at least the maximum number of workers that you will ever have.';
 	END IF;
 	PERFORM anon_auth.require_citus_coordinator();
 	PERFORM anon_auth.require_distributable();
 	PERFORM anon_auth.require_ready_nodes();
 
-	-- In the order in which calls come to the tables, and before Citus sends
-	-- anything: who signs up meanwhile waits, and nobody waits for us and we for
-	-- them.
+	-- Lock the tables in the order in which calls access them, before Citus sends
+	-- commands to other nodes.  So concurrent sign-ups wait, without a deadlock.
 	FOR t IN SELECT d.table_name FROM anon_auth.distributed_tables() d WHERE NOT anon_auth.is_distributed(d.table_name) LOOP
 		EXECUTE format('LOCK TABLE anon_auth.%I IN ACCESS EXCLUSIVE MODE', t.table_name);
 	END LOOP;
 
-	-- Citus enforces uniqueness and foreign keys within a shard only, and runs
-	-- no triggers.  The functions do without these; undistribute() makes them
-	-- again.
+	-- Citus enforces uniqueness and foreign keys only within a shard, and does not
+	-- support triggers.  The functions do not rely on these objects; undistribute()
+	-- creates them again.
 	IF NOT anon_auth.is_distributed('device_keys') THEN
 		ALTER TABLE anon_auth.device_keys
 			DROP CONSTRAINT device_keys_user_id_fkey,
@@ -262,7 +262,7 @@ BEGIN
 		fresh := t.table_name || fresh;
 	END LOOP;
 
-	-- The rows that were here have been copied; Citus leaves them behind.
+	-- Citus copied the local rows to the shards, but did not delete them.
 	FOR t IN SELECT unnest(fresh) AS table_name LOOP
 		PERFORM truncate_local_data_after_distributing_table(format('anon_auth.%I', t.table_name)::regclass);
 	END LOOP;
@@ -271,7 +271,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.distribute(integer) IS
-'Spreads the extension''s tables, with what is in them, over the nodes of a Citus cluster: what a user owns goes to one of shard_count shards. Call it as a superuser on the coordinator, at a quiet time. Call it again when a node was added or a right on the extension was granted or revoked: it gives all workers the coordinator''s grants, and changes nothing else; a ROLLBACK does not take these back. Every node must have the same master key file, and anon_auth in shared_preload_libraries. Errors: 0A000 no Citus; 55000 another node is the coordinator, the isolation level is not READ COMMITTED, anon_auth is not preloaded or standard_conforming_strings is off on a node, a master key file differs, or a foreign key or trigger of yours stands against it; 22023 bad shard_count.';
+'Distributes the extension''s tables, with their rows, over the nodes of a Citus cluster. The rows of a user go to one of shard_count shards. Call it as a superuser on the coordinator, at a time with little load. Call it again after a node was added or a privilege on the extension was granted or revoked: it then gives all workers the coordinator''s grants, and changes nothing else. A ROLLBACK does not undo these grants. Every node must have the same master key file, and anon_auth in shared_preload_libraries. Errors: 0A000 no Citus; 55000 another node is the coordinator, the isolation level is not READ COMMITTED, anon_auth is not preloaded or standard_conforming_strings is off on a node, a master key file differs, or one of your foreign keys or triggers prevents it; 22023 bad shard_count.';
 
 CREATE FUNCTION anon_auth.undistribute()
 	RETURNS void
@@ -295,16 +295,16 @@ BEGIN
 		  AND EXISTS (SELECT FROM pg_catalog.pg_dist_partition p WHERE p.logicalrelid = c.conrelid)
 		  AND c.confrelid IN (SELECT format('anon_auth.%I', d.table_name)::regclass FROM anon_auth.distributed_tables() d);
 	IF found IS NOT NULL THEN
-		RAISE EXCEPTION 'foreign keys of your tables keep anon_auth from being gathered: %', found
+		RAISE EXCEPTION 'foreign keys of your tables prevent undistribute(): %', found
 			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  HINT = 'Drop them, call undistribute(), call undistribute_table() for your tables, and add the foreign keys again.';
+				  HINT = 'Drop them, call undistribute(), then undistribute_table() for your tables, and add the foreign keys again.';
 	END IF;
 
-	-- Nobody writes between reading a table and giving up its shards.
+	-- Prevent writes between copying the rows of a table and dropping its shards.
 	FOR t IN SELECT d.table_name FROM anon_auth.distributed_tables() d WHERE anon_auth.is_distributed(d.table_name) LOOP
 		EXECUTE format('LOCK TABLE anon_auth.%I IN ACCESS EXCLUSIVE MODE', t.table_name);
 	END LOOP;
-	-- Asked again: another undistribute() may have been waited for.
+	-- Check again: a concurrent undistribute() may have held the locks.
 	SELECT COALESCE(array_agg(d.table_name ORDER BY d.place), '{}') INTO gathered
 		FROM anon_auth.distributed_tables() WITH ORDINALITY AS d (table_name, key, place)
 		WHERE anon_auth.is_distributed(d.table_name);
@@ -313,8 +313,8 @@ BEGIN
 					   'anon_auth_' || t.table_name, t.table_name);
 	END LOOP;
 
-	-- undistribute_table() refuses what belongs to an extension: this is what
-	-- Citus does when a table is dropped.
+	-- undistribute_table() rejects tables of an extension.  These are the calls that
+	-- Citus makes when a table is dropped.
 	FOR t IN SELECT d.table_name, format('anon_auth.%I', d.table_name)::regclass AS id
 			 FROM anon_auth.distributed_tables() WITH ORDINALITY AS d (table_name, key, place)
 			 WHERE anon_auth.is_distributed(d.table_name) ORDER BY d.place DESC
@@ -360,4 +360,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.undistribute() IS
-'Undoes distribute(): brings all that the extension keeps back to the coordinator, which must have room for it twice, and gives up the shards. Call it as a superuser, at a quiet time, and before DROP EXTENSION; a second call changes nothing. Errors: 0A000 no Citus; 55000 another node is the coordinator, the isolation level is not READ COMMITTED, or a foreign key of yours stands against it.';
+'Moves all rows of the extension''s tables back to the coordinator, and drops the shards. The coordinator needs room for these rows twice. Call it as a superuser, at a time with little load, and before DROP EXTENSION. A second call changes nothing. Errors: 0A000 no Citus; 55000 another node is the coordinator, the isolation level is not READ COMMITTED, or one of your foreign keys prevents it.';

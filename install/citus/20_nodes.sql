@@ -1,8 +1,8 @@
 -- ---------------------------------------------------------------------------
--- Keeping the nodes of a Citus cluster alike
+-- Grants and checks on the nodes of a Citus cluster
 --
--- Citus installs the extension on every node, but leaves alone what is granted
--- on the objects of an extension.
+-- Citus installs the extension on every node, but does not copy grants on the
+-- objects of an extension.
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION anon_auth.grants()
@@ -30,7 +30,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.grants() IS
-'Part of distribute(): what is granted on the schemas, functions and the view of anon_auth and its parts to others than their owner, in the words of GRANT. Grants on its tables Citus copies.';
+'Part of distribute(). Returns the privileges on the schemas, functions and the view of anon_auth and its parts that roles other than their owner have, as GRANT expects them. Citus copies the grants on tables.';
 
 CREATE FUNCTION anon_auth.set_grants(wanted jsonb)
 	RETURNS void
@@ -51,18 +51,18 @@ BEGIN
 		EXECUTE format('GRANT %s ON %s TO %s%s', g.privilege, g.object, g.grantee,
 					   CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
 	END LOOP;
-	-- REVOKE takes back what the owner has granted.
+	-- REVOKE only revokes privileges that the owner granted.
 	FOR g IN SELECT * FROM anon_auth.grants()
 			 EXCEPT SELECT * FROM jsonb_to_recordset(wanted) w (object text, grantee text, privilege text, is_grantable boolean)
 	LOOP
-		RAISE EXCEPTION '% on % of % is not the owner''s to revoke', g.privilege, g.object, g.grantee
+		RAISE EXCEPTION 'privilege % on % of % was not granted by the owner', g.privilege, g.object, g.grantee
 			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  HINT = 'Somebody with the grant option has granted it on this node: SET ROLE to whom, and revoke it.';
+				  HINT = 'A role with the grant option granted it on this node. SET ROLE to that role, and revoke it.';
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION anon_auth.set_grants(jsonb) IS
-'Part of distribute(): makes the grants of this node what grants() was on another, an array of objects with its columns. Errors: 55000 another role than the owner has granted something here.';
+'Part of distribute(). Grants and revokes privileges on this node until they equal wanted, an array of objects with the columns of grants(). Errors: 55000 another role than the owner has granted a privilege here.';
 
 CREATE FUNCTION anon_auth.copy_grants_to_workers()
 	RETURNS void
@@ -77,13 +77,13 @@ BEGIN
 			(SELECT COALESCE(jsonb_agg(g), '[]') FROM anon_auth.grants() g))) w
 		WHERE NOT w.success
 	LOOP
-		RAISE EXCEPTION 'worker %:% does not take the grants of the coordinator', worker.nodename, worker.nodeport
+		RAISE EXCEPTION 'could not copy the grants of the coordinator to worker %:%', worker.nodename, worker.nodeport
 			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = worker.result;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION anon_auth.copy_grants_to_workers() IS
-'Part of distribute(). Errors: 55000 a worker cannot be reached, or has no such role.';
+'Part of distribute(). Sets the grants of all workers to those of this node. Errors: 55000 a worker cannot be reached, or has no such role.';
 
 CREATE FUNCTION anon_auth.doctor_citus()
 	RETURNS SETOF anon_auth.finding
@@ -99,16 +99,16 @@ BEGIN
 	END IF;
 	RETURN QUERY
 	SELECT 'error', 'worker_cannot_serve', format('worker %s does not have the coordinator''s master key', w.worker),
-		'What one node has sealed the other cannot open. ' || w.detail, '-- copy the coordinator''s file there, with its owner and mode'
+		'A node cannot open tokens and keys that the other node sealed. ' || w.detail, '-- copy the coordinator''s master key file to this worker, with its owner and mode'
 	FROM anon_auth.workers_with_other_master_key() w;
 	RETURN QUERY
 	SELECT 'error', 'node_is_not_guarded', format('%s cannot serve distributed tables safely', u.node),
-		'Clients could change what is sent to other nodes. ' || u.detail,
+		'Clients could change the statements that are sent to other nodes. ' || u.detail,
 		'ALTER SYSTEM SET shared_preload_libraries = citus, anon_auth;  -- and standard_conforming_strings = on; then restart'
 	FROM anon_auth.unguarded_nodes() u;
 	RETURN QUERY
 	SELECT 'error', 'table_of_another_owner', format('distributed table %s does not belong to the owner of anon_auth', r.oid::regclass),
-		'Citus reaches a shard as one role within a transaction: users cannot be deleted, merged or purged.',
+		'Within a transaction, Citus accesses a shard as one role. Users cannot be deleted, merged or purged.',
 		format('ALTER TABLE %s OWNER TO %s;', r.oid::regclass, u.relowner::regrole)
 	FROM pg_class u JOIN pg_constraint c ON c.confrelid = u.oid AND c.contype = 'f' JOIN pg_class r ON r.oid = c.conrelid
 	WHERE u.oid = 'anon_auth.users'::regclass AND r.relowner <> u.relowner AND c.conparentid = 0
@@ -116,16 +116,16 @@ BEGIN
 	ORDER BY r.oid::regclass::text;
 	RETURN QUERY
 	SELECT 'warning', 'grants_differ', format('worker %s:%s does not have the coordinator''s grants', w.nodename, w.nodeport),
-		'Clients that enter there may do less, or more.', 'SELECT anon_auth.distribute();'
+		'Clients that connect to this worker have fewer or more privileges.', 'SELECT anon_auth.distribute();'
 	FROM run_command_on_workers('SELECT COALESCE(pg_catalog.jsonb_agg(g ORDER BY g::pg_catalog.text COLLATE pg_catalog."C"), ''[]'') FROM anon_auth.grants() g') w
 	WHERE w.success AND w.result::jsonb <> (SELECT COALESCE(jsonb_agg(g ORDER BY g::text COLLATE "C"), '[]') FROM anon_auth.grants() g);
 END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor_citus() IS
-'Part of doctor(): whether the nodes of a Citus cluster are alike; asked on the coordinator.';
+'Part of doctor(). Checks on the coordinator that all nodes of a Citus cluster are set up alike.';
 
 -- ---------------------------------------------------------------------------
--- What the extension anon_auth looks for where its tables are distributed
+-- Functions that the extension anon_auth calls if its tables are distributed
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION anon_auth.estimated_rows_on_all_nodes(relation regclass)
@@ -140,7 +140,7 @@ BEGIN
 	SELECT c.relname, c.relkind, COALESCE(i.indrelid, c.oid)::regclass AS table_id INTO wanted
 		FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
 		WHERE c.oid = relation;
-	-- The search_path of that connection is not this one.
+	-- Qualify all names: the connection to the shard has another search_path.
 	SELECT sum(NULLIF(s.result, '')::bigint) INTO n FROM run_command_on_shards(wanted.table_id, format(
 		'SELECT pg_catalog.sum(c.reltuples)::pg_catalog.int8 FROM pg_catalog.pg_class c '
 		'LEFT JOIN pg_catalog.pg_index i ON i.indexrelid OPERATOR(pg_catalog.=) c.oid '
@@ -152,7 +152,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.estimated_rows_on_all_nodes(regclass) IS
-'Part of estimated_rows(), where the tables are distributed.';
+'Part of estimated_rows(). Returns the estimate for a distributed table or its index.';
 
 CREATE FUNCTION anon_auth.own_attached_objects_of_distribute()
 	RETURNS text[]
@@ -162,4 +162,4 @@ AS $$
 	SELECT ARRAY['index anon_auth.device_keys_user_id_idx of table anon_auth.device_keys']
 $$;
 COMMENT ON FUNCTION anon_auth.own_attached_objects_of_distribute() IS
-'Part of doctor(): what distribute() attaches to the tables of the extension anon_auth.';
+'Part of doctor(). Returns the objects that distribute() attaches to the tables of the extension anon_auth.';

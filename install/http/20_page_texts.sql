@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------------
--- What the pages say, and in which language
+-- Texts and languages of the pages
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION anon_auth_http.html_escape(text)
@@ -11,10 +11,10 @@ AS $$
 		'>', '&gt;'), '"', '&quot;'), '''', '&#39;')
 $$;
 COMMENT ON FUNCTION anon_auth_http.html_escape(text) IS
-'The text, written so that it is text in HTML, between tags as well as in a quoted attribute.';
+'Escapes a text for HTML, both between tags and in a quoted attribute.';
 
--- In what follows {app} is the name of the site or, where that is not known,
--- the text is the one whose key ends in _without_app.
+-- {app} is the name of the site.  If the name is not known, the page uses the text
+-- whose key ends in _without_app.
 CREATE FUNCTION anon_auth_http.page_texts(locale text)
 	RETURNS jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -27,11 +27,11 @@ AS $$
 	END
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_texts(text) IS
-'The built-in texts of the pages in one language (en, de, zh-Hant), as an object of plain text by key; NULL for another. What is in braces is filled in. settings.page_texts goes before them.';
+'Returns the built-in texts of the pages in one language (en, de, zh-Hant), as a JSON object of plain text by key; NULL for another language. Names in braces are placeholders. Texts in settings.page_texts take precedence.';
 
--- The one of available that a language tag names (RFC 4647, section 3.4), or
--- that is a kind of what it names: pt-BR for pt.  Chinese without a script is
--- traditional where that is written.
+-- Find the locale that a language tag names (RFC 4647, section 3.4), or else a more
+-- specific one, such as pt-BR for pt.  Chinese without a script is traditional
+-- Chinese in regions that write it.
 CREATE FUNCTION anon_auth_http.page_locale_named(tag text, available text[])
 	RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -59,7 +59,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_locale_named(text, text[]) IS
-'The element of available that a language tag (BCP 47) names; NULL: none.';
+'Returns the element of available that a language tag (BCP 47) names; NULL if there is none.';
 
 CREATE FUNCTION anon_auth_http.page_locale(
 	ui_locales text,
@@ -84,7 +84,7 @@ AS $$
 	), named AS (
 		SELECT anon_auth_http.page_locale_named(tag, available) AS locale, 1 AS rank, place FROM tags
 		UNION ALL
-		-- Better the language in another form than another language.
+		-- Prefer another variant of a wanted language to another language.
 		SELECT a, 2, place FROM tags, unnest(available) AS u (a)
 			WHERE split_part(lower(a COLLATE "C"), '-', 1) = split_part(lower(tag COLLATE "C"), '-', 1)
 		UNION ALL
@@ -94,4 +94,4 @@ AS $$
 						ORDER BY rank, place, locale LIMIT 1), 'en')
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_locale(text, text, text[], text) IS
-'The best of the available locales for ui_locales (OpenID Connect Core, section 3.1.2.1), then Accept-Language (RFC 9110, section 12.5.4), else the default, else en. What is malformed is passed over.';
+'Returns the best of the available locales for ui_locales (OpenID Connect Core, section 3.1.2.1), then for Accept-Language (RFC 9110, section 12.5.4), then the default, then en. Ignores malformed parts.';

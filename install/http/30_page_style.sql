@@ -1,15 +1,15 @@
 -- ---------------------------------------------------------------------------
--- Templates, style and script
+-- Templates, style sheet and script
 -- ---------------------------------------------------------------------------
 
--- The parts of the pages are in src/http/pages: what is the same on all pages as
--- HTML with {{names}}, which are filled in here.
+-- src/http/pages contains the HTML that is the same on all pages.  page_fill()
+-- replaces the {{names}} in it.
 CREATE FUNCTION anon_auth_http.page_fill(template text, html jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	-- One pass: what is filled in may itself look like a placeholder.
+	-- Replace all placeholders in one pass: a value may look like a placeholder.
 	SELECT string_agg(CASE n WHEN 1 THEN piece
 			ELSE coalesce(html ->> split_part(piece, '}}', 1), '') || substr(piece, strpos(piece, '}}') + 2) END, '' ORDER BY n)
 		FROM string_to_table((
@@ -19,7 +19,7 @@ AS $$
 				WHERE condition IS NULL OR html ->> condition IS NOT NULL), '{{') WITH ORDINALITY AS u (piece, n)
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_fill(text, jsonb) IS
-'A template with each {{name}} replaced by that member of the object, or by nothing. A line that begins with {{#name}} is left out if the object has no such member.';
+'Replaces each {{name}} in a template by the member name of html, or by nothing if there is none. Omits a line that begins with {{#name}} if html has no member name.';
 
 CREATE FUNCTION anon_auth_http.color_contrast(color text, other text)
 	RETURNS double precision
@@ -36,7 +36,7 @@ AS $$
 	SELECT (max(y) + 0.05) / (min(y) + 0.05) FROM luminance
 $$;
 COMMENT ON FUNCTION anon_auth_http.color_contrast(text, text) IS
-'The contrast ratio (WCAG 2.2) of two colours #rrggbb, from 1 to 21.';
+'Returns the contrast ratio (WCAG 2.2) of two colors #rrggbb, from 1 to 21.';
 
 CREATE FUNCTION anon_auth_http.color_readable(color text, background text, towards text)
 	RETURNS text
@@ -52,7 +52,7 @@ AS $$
 		ORDER BY step LIMIT 1
 $$;
 COMMENT ON FUNCTION anon_auth_http.color_readable(text, text, text) IS
-'A colour #rrggbb, moved towards another as far as it must be to be readable on the background.';
+'Mixes a color #rrggbb with the color towards until it is readable on the background, and no further.';
 
 CREATE FUNCTION anon_auth_http.page_style(brand_color text)
 	RETURNS text
@@ -71,10 +71,10 @@ AS $$
 							> anon_auth_http.color_contrast(button, '#ffffff')) AS t (dark_text)
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_style(text) IS
-'The style sheet of the pages in the colour of the brand, #rrggbb; NULL: a blue.';
+'Returns the style sheet of the pages in the color of the brand, #rrggbb. NULL: a blue.';
 
--- Nothing needs it: it shows the password, ticks off the rules, and keeps a
--- form from being sent twice.
+-- The pages work without the script.  It shows the password, marks rules as met, and
+-- prevents a form from being sent twice.
 CREATE FUNCTION anon_auth_http.page_script()
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -84,5 +84,5 @@ AS $$
 @src/http/pages/script.js@$js$
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_script() IS
-'The script of the pages.';
+'Returns the script of the pages.';
 

@@ -1,12 +1,10 @@
 -- ---------------------------------------------------------------------------
--- The pages: HTML from a model that the C code makes.  Nothing is decided
--- here.
+-- The pages: HTML from a model that the C code makes.  All decisions are made in C.
 --
--- All but page() take the model with what page_context() has added.  Texts
--- become HTML in page_text() and html_escape(), nowhere else.
+-- Except for page(), the functions take the model as extended by page_context().
+-- Only page_text() and html_escape() convert text to HTML.
 -- ---------------------------------------------------------------------------
 
--- The strings in an array, or the one string that a value is.
 CREATE FUNCTION anon_auth_http.page_strings(value jsonb)
 	RETURNS text[]
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -19,7 +17,7 @@ AS $$
 		ELSE '{}' END
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_strings(jsonb) IS
-'A JSON string or array of strings as an array; other elements are left out.';
+'Converts a JSON string or an array of strings to a text array. Ignores other elements.';
 
 CREATE FUNCTION anon_auth_http.page_url(url text)
 	RETURNS text
@@ -31,14 +29,14 @@ AS $$
 			AND url !~* '^(javascript|vbscript|data|blob|file|about|view-source):' COLLATE "C"
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_url(text) IS
-'A URL for an attribute, escaped; NULL for one that a browser would run instead of going there.';
+'Escapes a URL for an attribute. Returns NULL if a browser would not navigate to the URL but run or show it.';
 
 CREATE FUNCTION anon_auth_http.page_text(page jsonb, key text, html jsonb DEFAULT '{}')
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	-- One pass: what is filled in may itself look like a placeholder.
+	-- Replace all placeholders in one pass: a value may look like a placeholder.
 	SELECT string_agg(coalesce(filled ->> substring(part[1] FROM '^\{(.*)\}$'), part[1]), '' ORDER BY n)
 		FROM (SELECT jsonb_build_object('app', anon_auth_http.html_escape(coalesce(page ->> 'app', '')))
 					 || html AS filled,
@@ -48,13 +46,13 @@ AS $$
 				WITH ORDINALITY AS m (part, n)
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_text(jsonb, text, jsonb) IS
-'A text of the page as HTML, its placeholders filled in with the name of the site and with the HTML given; NULL: no such text, or an empty one.';
+'Returns a text of the page as HTML. Replaces placeholders by the name of the site and by the given HTML. NULL: there is no such text, or it is empty.';
 
 -- ---------------------------------------------------------------------------
 -- Parts
 -- ---------------------------------------------------------------------------
 
--- What is wrong, as HTML by field: one sentence or two for each.
+-- A message is one or two sentences.
 CREATE FUNCTION anon_auth_http.page_errors(page jsonb)
 	RETURNS jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -85,7 +83,7 @@ AS $$
 						 FROM sentences)))
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_errors(jsonb) IS
-'The messages, as HTML, for the codes in errors: {"form", "login_id", "password"}, each only where there is one.';
+'Returns the messages, as HTML, for the codes in errors: {"form", "login_id", "password"}. A member without an error is missing.';
 
 CREATE FUNCTION anon_auth_http.page_error_summary(page jsonb)
 	RETURNS text
@@ -99,7 +97,7 @@ AS $$
 		FROM jsonb_each_text(page -> 'messages') AS m (field, message) HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_error_summary(jsonb) IS
-'The list of all errors, each a link to its field; NULL where there is none.';
+'Returns the list of all errors, each with a link to its field; NULL if there is none.';
 
 CREATE FUNCTION anon_auth_http.page_link(url text, text text, class text DEFAULT NULL)
 	RETURNS text
@@ -110,9 +108,9 @@ AS $$
 		WHERE anon_auth_http.page_url(url) IS NOT NULL
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_link(text, text, text) IS
-'A link whose text is HTML; NULL where the URL is missing or does not lead anywhere.';
+'Returns a link whose text is HTML; NULL if the URL is missing or not allowed by page_url().';
 
--- Label, hint, error and control, in the order in which they are read.
+-- Label, hint, error and control are in reading order.
 CREATE FUNCTION anon_auth_http.page_field(
 	page jsonb,
 	name text,
@@ -141,7 +139,7 @@ AS $$
 				CASE WHEN hint IS NOT NULL THEN name || '_hint' END, described_by), '') AS described) AS d
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_field(jsonb, text, text, text, text, text, text) IS
-'An input with its label (the key of a text), its error, and what it has of: hint, HTML beside it, ids that describe it.';
+'Returns an input with its label (the key of a text) and its error. Optional: a hint, HTML beside the input, ids of elements that describe it.';
 
 CREATE FUNCTION anon_auth_http.page_login_id(page jsonb)
 	RETURNS text
@@ -159,7 +157,7 @@ AS $$
 					' value="' || anon_auth_http.html_escape(page ->> 'login_id') || '"',
 					CASE WHEN is_fixed THEN ' readonly' END),
 				CASE WHEN NOT is_fixed THEN anon_auth_http.page_text(page, 'hint_' || type) END),
-			-- From a log-in back to the sign-up with another login ID of that kind.
+			-- At log-in, link back to the sign-up with another login ID of the same type.
 			'links', (SELECT anon_auth_http.page_fill($html$@src/http/pages/links.html@$html$, jsonb_build_object(
 					'items', string_agg('<li>' || link || E'</li>\n', '' ORDER BY n)))
 				FROM unnest(anon_auth_http.page_strings(page -> 'login_id_types')) WITH ORDINALITY AS u (other, n),
@@ -170,7 +168,7 @@ AS $$
 		FROM (SELECT page ->> 'type', page ->> 'view' = 'log_in', (page -> 'fixed')::boolean) AS t (type, logging_in, is_fixed)
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_login_id(jsonb) IS
-'The field of the login ID, with links to the other kinds.';
+'Returns the login ID field, with links to the other types of login ID.';
 
 CREATE FUNCTION anon_auth_http.page_rules(page jsonb)
 	RETURNS text
@@ -191,7 +189,7 @@ AS $$
 		HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_rules(jsonb) IS
-'The rules that a new password must keep, which the script ticks off; NULL where there is none.';
+'Returns the rules for a new password, which the script marks as met; NULL if there are none.';
 
 CREATE FUNCTION anon_auth_http.page_password(page jsonb)
 	RETURNS text
@@ -211,14 +209,14 @@ AS $$
 			LATERAL (SELECT CASE WHEN is_new THEN anon_auth_http.page_rules(page) END) AS r (rules)
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_password(jsonb) IS
-'The field of the password, at sign-up with the rules.';
+'Returns the password field; at sign-up, with the rules.';
 
 CREATE FUNCTION anon_auth_http.page_legal(page jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	-- In a new tab: in this one, what has been typed would be lost.
+	-- Open a new tab, so that the typed input is not lost.
 	SELECT '<p class="legal">' || string_agg(anon_auth_http.page_text(page, name || '_sentence', jsonb_build_object(name,
 				format('<a href="%s" target="_blank" rel="noopener">%s<span class="sr"> (%s)</span></a>', url,
 					   anon_auth_http.page_text(page, name), anon_auth_http.page_text(page, 'new_tab')))),
@@ -229,10 +227,10 @@ AS $$
 		WHERE url IS NOT NULL
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_legal(jsonb) IS
-'Sentences with links to the terms of service and the privacy policy; NULL where there are none.';
+'Returns sentences with links to the terms of service and the privacy policy; NULL if there are none.';
 
--- Browsers say what is missing in their own language, and not beside the
--- field; novalidate leaves that to us.
+-- novalidate: a browser would report missing input in its own language, and not
+-- beside the field.
 CREATE FUNCTION anon_auth_http.page_form(page jsonb, button text, cancel text, fields text DEFAULT NULL, legal text DEFAULT NULL)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -250,10 +248,10 @@ AS $$
 			'cancel', anon_auth_http.page_link(page ->> 'cancel_uri', anon_auth_http.page_text(page, cancel), 'other')))
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_form(jsonb, text, text, text, text) IS
-'A form of hidden members and of fields and legal lines given as HTML; button and cancel are keys of texts.';
+'Returns a form with hidden members and with the given HTML of fields and legal sentences. button and cancel are keys of texts.';
 
 -- ---------------------------------------------------------------------------
--- The whole
+-- The page
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION anon_auth_http.page_main(page jsonb)
@@ -281,18 +279,18 @@ AS $$
 		FROM (SELECT page ->> 'view') AS v (view),
 			LATERAL (SELECT anon_auth_http.page_text(page, CASE
 				WHEN view = 'message' THEN (page ->> 'message') || '_text'
-				-- Where there is a notice, that says it.
+				-- A notice replaces the lead.
 				WHEN view <> 'log_in' OR page ->> 'type' IS NULL THEN view || '_lead' END)) AS l (lead)
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_main(jsonb) IS
-'What the page is there for, as the element main: heading, errors, form or link.';
+'Returns the main element of the page: heading, errors, and form or link.';
 
 CREATE FUNCTION anon_auth_http.page_texts_with(locale text, overrides jsonb)
 	RETURNS jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	-- Of two values of a key the later one stays.
+	-- jsonb_object_agg() keeps the last value of a key.
 	SELECT jsonb_object_agg(key, value ORDER BY lower(name COLLATE "C") <> 'en', length(name), built_in DESC)
 		FROM (SELECT l, true, anon_auth_http.page_texts(l) FROM unnest('{en,de,zh-Hant}'::text[]) AS u (l)
 			  UNION ALL
@@ -304,7 +302,7 @@ AS $$
 				 OR starts_with(lower(locale COLLATE "C") || '-', lower(name COLLATE "C") || '-'))
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_texts_with(text, jsonb) IS
-'The texts of a locale: page_texts() with those of settings.page_texts before them, then those of less special locales, then English.';
+'Returns the texts of a locale. Within a locale, settings.page_texts takes precedence over page_texts(). A text that is missing comes from a less specific locale, then from English.';
 
 CREATE FUNCTION anon_auth_http.page_context(model jsonb)
 	RETURNS jsonb
@@ -338,7 +336,7 @@ BEGIN
 		'logo', settings.brand_logo_uri,
 		'policy_uri', settings.policy_uri,
 		'tos_uri', settings.tos_uri,
-		-- One character is what every password has.
+		-- A minimum length of one character needs no rule.
 		'numbers', CASE WHEN min_length > 1 THEN jsonb_build_object('min_length', min_length) ELSE '{}' END,
 		'hidden', CASE jsonb_typeof(page -> 'hidden') WHEN 'object' THEN page -> 'hidden' ELSE '{}' END
 			|| CASE WHEN type IS NULL OR view NOT IN ('sign_up', 'log_in') THEN '{}'
@@ -360,7 +358,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_context(jsonb) IS
-'A model of page() with what its parts need besides: texts, name of the site, messages, settings.';
+'Adds texts, the name of the site, messages and settings to the model of page(), for the functions that make its parts.';
 
 CREATE FUNCTION anon_auth_http.page_origin(uri text)
 	RETURNS text
@@ -370,7 +368,7 @@ AS $$
 	SELECT substring(uri FROM '^(https?://[A-Za-z0-9._-]+(?::[0-9]{1,5})?)(?:/|$)')
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_origin(text) IS
-'The origin of a URI as a source (Content Security Policy 3, section 2.3.1); NULL where it cannot be one.';
+'Returns the origin of a URI as a source expression (Content Security Policy 3, section 2.3.1); NULL if the URI has none.';
 
 CREATE FUNCTION anon_auth_http.page_policy(page jsonb, style text, script text)
 	RETURNS text
@@ -390,9 +388,10 @@ AS $$
 		'; base-uri ''none''; frame-ancestors ''none''')
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_policy(jsonb, text, text) IS
-'The Content-Security-Policy of a page with this style and script.';
+'Returns the Content-Security-Policy of a page with this style and script.';
 
--- auto_explain would send a client its plan of the query on the settings.
+-- client_min_messages: otherwise auto_explain could send a client the plan of the
+-- query on anon_auth.settings.
 CREATE FUNCTION anon_auth_http.page(
 	model jsonb,
 	OUT html text,
@@ -430,4 +429,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_http.page(jsonb) IS
-'A page as HTML, with the Content-Security-Policy it needs. Model: {"view": "sign_up", "log_in", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "merges", "errors": {"form", "login_id", "password": []}, "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "continue_uri", "form_action_sources": []}. A log-in without login_id_type is by any login ID; with one, it is to the account that has the login ID given at sign-up, with which the guest is merged or not.';
+'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "merges", "errors": {"form", "login_id", "password": []}, "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts any login ID. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account.';

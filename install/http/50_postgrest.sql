@@ -1,14 +1,14 @@
 -- ---------------------------------------------------------------------------
--- For postgrest.conf
+-- Functions named in postgrest.conf
 -- ---------------------------------------------------------------------------
 
--- Not SECURITY DEFINER, which could not switch the role.
+-- Not SECURITY DEFINER: such a function cannot set the role.
 CREATE FUNCTION anon_auth.postgrest_pre_request()
 	RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'anon_auth_postgrest_pre_request';
 COMMENT ON FUNCTION anon_auth.postgrest_pre_request() IS
-'PostgREST''s db-pre-request. A request without a token but with a session cookie gets the role and the claims of that session; a cookie whose session has ended is refused, and so is a token where settings.check_session_on_request says so. Errors: PT400 (status 400) headers, cookies or claims of the request cannot be read; PT401 (status 401) the session has ended or the user is disabled; PT403 a change that a page of another site asks for with the cookie.';
+'PostgREST''s db-pre-request. Gives a request with a session cookie and no token the role and the claims of that session. Rejects a cookie whose session has ended and, if settings.check_session_on_request is on, an access token whose session has ended. Errors: PT400 (status 400) headers, cookies or claims of the request cannot be read; PT401 (status 401) the session has ended or the user is disabled; PT403 a page of another site requests a change with the cookie.';
 
 CREATE FUNCTION anon_auth.postgrest_pre_config()
 	RETURNS void
@@ -18,7 +18,7 @@ AS $$
 DECLARE
 	keys jsonb := anon_auth.jwks();
 BEGIN
-	-- Without any key PostgREST keeps what its own configuration says.
+	-- Without a key, PostgREST keeps the value in its own configuration.
 	IF jsonb_array_length(keys -> 'keys') > 0 THEN
 		PERFORM set_config('pgrst.jwt_secret', keys::text, true);
 	END IF;
@@ -27,9 +27,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.postgrest_pre_config() IS
-'PostgREST''s db-pre-config: tells it the public signing keys and the audience of access tokens. A new key makes PostgREST ask again, without a restart.';
+'PostgREST''s db-pre-config. Sets the public signing keys and the audience of access tokens for PostgREST. After a key was added, PostgREST calls it again without a restart.';
 
--- What grant_http_api() grants, and doctor() does not wonder at.
+-- grant_http_api() grants these functions; doctor() does not report these grants.
 CREATE FUNCTION anon_auth.http_api()
 	RETURNS regprocedure[]
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -55,9 +55,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.http_api() IS
-'The functions of the HTTP face, as grant_http_api() grants them.';
+'Returns the functions of the HTTP interface: those that grant_http_api() grants.';
 
--- Runs as the caller, who must be able to grant: the owner or a superuser.
+-- Runs as the caller, who must be allowed to grant: the owner or a superuser.
 CREATE FUNCTION anon_auth.grant_http_api(role_name regrole)
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -69,7 +69,7 @@ BEGIN
 	IF role_name IS NULL OR role_name::oid = 0 THEN
 		RAISE EXCEPTION 'role_name is required' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	-- A regrole may be the OID of no role, which prints as a number.
+	-- A regrole can contain the OID of a role that does not exist.
 	IF NOT EXISTS (SELECT FROM pg_roles WHERE oid = role_name) THEN
 		RAISE EXCEPTION 'role with OID % does not exist', role_name::oid USING ERRCODE = 'undefined_object';
 	END IF;
@@ -80,4 +80,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.grant_http_api(regrole) IS
-'Lets a role use the HTTP face. Call it for PostgREST''s authenticator, its db-anon-role and the role of access tokens. Errors: 22023 no role; 42704 unknown role; 42501 caller may not grant.';
+'Lets a role call the functions of the HTTP interface. Call it for PostgREST''s authenticator, its db-anon-role and the role of access tokens. Errors: 22023 no role; 42704 unknown role; 42501 caller may not grant.';
