@@ -1,7 +1,8 @@
 \echo Use "CREATE EXTENSION anon_auth_http" to load this file. \quit
 
 -- anon_auth_http contains the functions that PostgREST exposes.  The build
--- concatenates this script from install/http/*.sql.
+-- concatenates this script from install/http/*.sql, and inserts files of
+-- src/http/pages.
 
 -- ---------------------------------------------------------------------------
 -- The HTTP interface: functions that PostgREST exposes, one for each path.
