@@ -107,8 +107,8 @@ sub objection
 	return if $state eq 'EV001';
 	return if defined $function && $self->{documented}{$function}{$state};
 	return if !defined $function && $elsewhere{$state};
-	# PostgreSQL reads the parameters of a statement, and has a uuid.c, too.
-	return if $state eq '22P02' && $context =~ /^\S+ portal(?: "\w+")? parameter/;
+	# PostgreSQL reads the arguments, and has a uuid.c, too.
+	return if $state eq '22P02' && $error->{M} =~ /^invalid input syntax for type uuid: /;
 	# Compare the file only for functions of the extension: PostgreSQL has a
 	# guc.c, too.
 	return "undocumented, $what" if defined $function && $self->{ours}{$file};
