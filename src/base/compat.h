@@ -3,7 +3,7 @@
  * compat.h
  *	  The differences between PostgreSQL 15, 16, 17 and 18 that matter here.
  *
- * No other file looks at PG_VERSION_NUM.
+ * Differences that matter to one file only are in that file.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,26 +19,29 @@
 #include "varatt.h"
 #endif
 
-/* Before a declaration, as C23 has it.  PostgreSQL 18 defines it. */
+/* pg_noreturn goes before a declaration, as [[noreturn]] of C23.  PostgreSQL 18 defines it. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn		pg_attribute_noreturn()
 #endif
 
-/* The number of the transaction within its backend moved in 17. */
+/* The number of the transaction within its backend moved into PGPROC.vxid in 17. */
 #if PG_VERSION_NUM >= 170000
 #define MyLocalTransactionId()	(MyProc->vxid.lxid)
 #else
 #define MyLocalTransactionId()	(MyProc->lxid)
 #endif
 
-/* In 16 and later these functions can report an error without raising it. */
+/* In 16 and later, stringToQualifiedNameList() can report an error without raising it. */
 #if PG_VERSION_NUM >= 160000
 #define QualifiedNameList(name)	stringToQualifiedNameList((name), NULL)
 #else
 #define QualifiedNameList(name)	stringToQualifiedNameList(name)
 #endif
 
-/* 16 has one function for all classes of objects.  It needs utils/acl.h. */
+/*
+ * 16 and later have one function for all classes of objects.  The caller includes
+ * utils/acl.h.
+ */
 #if PG_VERSION_NUM >= 160000
 #define OwnsExtension(id, role)	object_ownercheck(ExtensionRelationId, (id), (role))
 #else
@@ -66,7 +69,7 @@ typedef void JsonActionResult;
 #define EXECUTE_ONCE_ARG	, execute_once
 #endif
 
-/* 17 has another parameter for the lexer of the JSON parser. */
+/* The lexer of the JSON parser has another parameter in 17 and later. */
 #if PG_VERSION_NUM >= 170000
 #define MakeJsonLexer(json, length) \
 	makeJsonLexContextCstringLen(NULL, (json), (length), PG_UTF8, true)

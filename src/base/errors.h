@@ -19,50 +19,51 @@
 /*
  * Every error of class AA: the last three characters of the SQLSTATE, the
  * name, the "error" of OAuth 2 that the HTTP interface answers (NULL: no
- * endpoint of OAuth 2 answers it) and the meaning.  raise.h has the messages.
+ * endpoint of OAuth 2 answers it) and the meaning.  raise.c has the messages,
+ * except those of AA020 (domain/hook.c) and AA021 (app_move.c and citus_move.c).
  */
 #define AA_ERRORS(ERROR_ROW) \
-	ERROR_ROW('0', '0', '1', INVALID_CLIENT, "invalid_client", \
+	/* AA001 */ ERROR_ROW('0', '0', '1', INVALID_CLIENT, "invalid_client", \
 			  "no client has this client ID") \
-	ERROR_ROW('0', '0', '2', UNAUTHORIZED_CLIENT, "unauthorized_client", \
+	/* AA002 */ ERROR_ROW('0', '0', '2', UNAUTHORIZED_CLIENT, "unauthorized_client", \
 			  "the client's type or a setting does not allow the call") \
-	ERROR_ROW('0', '0', '3', INVALID_REQUEST_JWT, "invalid_grant", \
+	/* AA003 */ ERROR_ROW('0', '0', '3', INVALID_REQUEST_JWT, "invalid_grant", \
 			  "the signed request of a device is malformed, expired or not authentic") \
-	ERROR_ROW('0', '0', '4', UNKNOWN_DEVICE_KEY, "invalid_grant", \
+	/* AA004 */ ERROR_ROW('0', '0', '4', UNKNOWN_DEVICE_KEY, "invalid_grant", \
 			  "no guest has this kid, and the request has no jwk") \
-	ERROR_ROW('0', '0', '5', INVALID_CHALLENGE, "invalid_grant", \
+	/* AA005 */ ERROR_ROW('0', '0', '5', INVALID_CHALLENGE, "invalid_grant", \
 			  "the challenge is expired, used or forged") \
-	ERROR_ROW('0', '0', '6', INVALID_REFRESH_TOKEN, "invalid_grant", \
+	/* AA006 */ ERROR_ROW('0', '0', '6', INVALID_REFRESH_TOKEN, "invalid_grant", \
 			  "the refresh token is unknown, expired or revoked") \
-	ERROR_ROW('0', '0', '7', USER_DISABLED, "invalid_grant", \
+	/* AA007 */ ERROR_ROW('0', '0', '7', USER_DISABLED, "invalid_grant", \
 			  "the user is disabled") \
-	ERROR_ROW('0', '0', '8', NOT_ANONYMOUS, "invalid_grant", \
+	/* AA008 */ ERROR_ROW('0', '0', '8', NOT_ANONYMOUS, "invalid_grant", \
 			  "a guest was expected, and the user is a regular one") \
-	ERROR_ROW('0', '0', '9', IDENTITY_EXISTS, NULL, \
+	/* AA009 */ ERROR_ROW('0', '0', '9', IDENTITY_EXISTS, NULL, \
 			  "the login ID belongs to another user") \
-	ERROR_ROW('0', '1', '0', INVALID_LOGIN_ID, NULL, \
+	/* AA010 */ ERROR_ROW('0', '1', '0', INVALID_LOGIN_ID, NULL, \
 			  "the login ID is malformed or not allowed") \
-	ERROR_ROW('0', '1', '1', PASSWORD_POLICY, NULL, \
+	/* AA011 */ ERROR_ROW('0', '1', '1', PASSWORD_POLICY, NULL, \
 			  "the password breaks the policy") \
-	ERROR_ROW('0', '1', '2', INVALID_CODE, "invalid_grant", \
+	/* AA012 */ ERROR_ROW('0', '1', '2', INVALID_CODE, "invalid_grant", \
 			  "the authorization code is unknown, expired, used, or of another client or verifier") \
-	ERROR_ROW('0', '1', '3', INVALID_PROMOTION_CODE, "invalid_grant", \
+	/* AA013 */ ERROR_ROW('0', '1', '3', INVALID_PROMOTION_CODE, "invalid_grant", \
 			  "the promotion code is unknown or expired, or its session has ended") \
-	ERROR_ROW('0', '1', '4', INVALID_TOKEN, NULL, \
+	/* AA014 */ ERROR_ROW('0', '1', '4', INVALID_TOKEN, NULL, \
 			  "an access token or another JWT of ours is not valid, or its session has ended") \
-	ERROR_ROW('0', '1', '5', SIGN_UP_CLOSED, "unauthorized_client", \
+	/* AA015 */ ERROR_ROW('0', '1', '5', SIGN_UP_CLOSED, "unauthorized_client", \
 			  "sign-up is closed") \
-	ERROR_ROW('0', '1', '6', INVALID_KEY, "invalid_grant", \
+	/* AA016 */ ERROR_ROW('0', '1', '6', INVALID_KEY, "invalid_grant", \
 			  "a JWK is malformed, unsupported or too weak") \
-	ERROR_ROW('0', '1', '7', SIGNING_KEY, NULL, \
+	/* AA017 */ ERROR_ROW('0', '1', '7', SIGNING_KEY, NULL, \
 			  "there is no usable signing key") \
-	ERROR_ROW('0', '1', '8', RATE_LIMITED, "x_rate_limited", \
+	/* AA018 */ ERROR_ROW('0', '1', '8', RATE_LIMITED, "x_rate_limited", \
 			  "too many requests: the detail says when to try again") \
-	ERROR_ROW('0', '1', '9', ACCOUNT_LOCKED, "x_rate_limited", \
+	/* AA019 */ ERROR_ROW('0', '1', '9', ACCOUNT_LOCKED, "x_rate_limited", \
 			  "too many wrong passwords: logins to the user are locked for a while") \
-	ERROR_ROW('0', '2', '0', HOOK, "invalid_request", \
+	/* AA020 */ ERROR_ROW('0', '2', '0', HOOK, "invalid_request", \
 			  "a hook of the settings has refused, or has returned an invalid value") \
-	ERROR_ROW('0', '2', '1', MERGE, NULL, \
+	/* AA021 */ ERROR_ROW('0', '2', '1', MERGE, NULL, \
 			  "the guest cannot be merged into the account: an application's table refuses")
 
 /* ERRCODE_AA_INVALID_CLIENT and so on, for errcode(). */

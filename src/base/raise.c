@@ -80,7 +80,7 @@ raise_unknown_device_key(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_UNKNOWN_DEVICE_KEY),
-			 errmsg("unknown device key"),
+			 errmsg(UNKNOWN_DEVICE_KEY_MESSAGE),
 			 errdetail("No guest has this \"kid\", and the request has no \"jwk\" to register."),
 			 errhint("If this device has not signed up before, send its public key in the \"jwk\" header member. If its guest was promoted, log in to the account instead.")));
 }
@@ -100,7 +100,7 @@ raise_invalid_refresh_token(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_INVALID_REFRESH_TOKEN),
-			 errmsg("invalid refresh token")));
+			 errmsg(INVALID_REFRESH_TOKEN_MESSAGE)));
 }
 
 void
@@ -161,7 +161,7 @@ raise_invalid_promotion_code(const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_INVALID_PROMOTION_CODE),
-			 errmsg("invalid promotion code"),
+			 errmsg(INVALID_PROMOTION_CODE_MESSAGE),
 			 errdetail_internal("%s", detail)));
 }
 

@@ -43,6 +43,14 @@ pg_noreturn extern void raise_invalid_request_jwt(const char *detail);
  */
 pg_noreturn extern void raise_request_jwt_not_signed(bool same_alg);
 
+/*
+ * Messages of AA004, AA006 and AA013.  domain/guest_proof.c raises them without
+ * DETAIL and HINT for a proof that has become invalid.
+ */
+#define UNKNOWN_DEVICE_KEY_MESSAGE		"unknown device key"
+#define INVALID_REFRESH_TOKEN_MESSAGE	"invalid refresh token"
+#define INVALID_PROMOTION_CODE_MESSAGE	"invalid promotion code"
+
 /* AA004: no guest has this kid, and the request has no jwk to register. */
 pg_noreturn extern void raise_unknown_device_key(void);
 

@@ -16,7 +16,7 @@
  * RFC 9562 section 5.7: 48 bits of Unix milliseconds, then random bits.  The 12 bits
  * after the milliseconds have the fraction of the millisecond (section 6.2, method
  * 3).  "now" can be the same for all calls of a transaction, so each UUID is made
- * later than the one before, unless the clock was set back by more than a second.
+ * later than the one before in this backend, unless the clock was set back by more than a second.
  */
 pg_uuid_t
 uuid_new_v7(TimestampTz now)

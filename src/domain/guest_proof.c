@@ -78,7 +78,7 @@ static void
 set_invalid_promotion_code(ProvenGuest *guest)
 {
 	guest->invalid_errcode = ERRCODE_AA_INVALID_PROMOTION_CODE;
-	guest->invalid_message = "invalid promotion code";
+	guest->invalid_message = INVALID_PROMOTION_CODE_MESSAGE;
 }
 
 /* Open a promotion code or a ticket that names a session, which must be alive. */
@@ -127,7 +127,7 @@ open_refresh_token(const Client *client, const char *text, TimestampTz now, Prov
 	guest->by_session = true;
 	guest->session_id = session.id;
 	guest->invalid_errcode = ERRCODE_AA_INVALID_REFRESH_TOKEN;
-	guest->invalid_message = "invalid refresh token";
+	guest->invalid_message = INVALID_REFRESH_TOKEN_MESSAGE;
 }
 
 static void
@@ -143,7 +143,7 @@ open_request_jwt(const char *text, bool use_challenge, TimestampTz now, ProvenGu
 	if (!users_find(&key.user_id, &guest->user))
 		elog(ERROR, "device key without a user");
 	guest->invalid_errcode = ERRCODE_AA_UNKNOWN_DEVICE_KEY;
-	guest->invalid_message = "unknown device key";
+	guest->invalid_message = UNKNOWN_DEVICE_KEY_MESSAGE;
 }
 
 static void

@@ -1,9 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * lifetimes.h
- *	  The lifetime of everything that is used once and soon.
+ *	  The lifetime of challenges, promotion codes and authorization codes.
  *
- * Lifetimes of access tokens and sessions are columns of clients and settings.
+ * base/limits.h has the number, in seconds.  Lifetimes of access tokens and
+ * sessions are columns of clients and settings.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,6 +3,8 @@
  * password.h
  *	  Argon2id password hashes (RFC 9106), and how long they take.
  *
+ * Memory, passes and concurrency are settings.password_hash_*.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef ANON_AUTH_PASSWORD_H
