@@ -422,5 +422,19 @@ is(statistic('counters_refused'), $refused, 'stats shows the number of refused c
 is(query("SELECT count(*) FILTER (WHERE anon_auth.take_rate_limit('short ' || n, 100, '1 minute')) FROM generate_series(1, 500) n"), 500, 'long-lived counters leave room for short-lived ones');
 is(query("SELECT counters <= 2048 + 500 FROM anon_auth.stats"), 't', 'the number of counters is bounded');
 
+# A sign-up counts for everybody and for its address. The first counter is live, there
+# is no room for the second.
+query('UPDATE anon_auth.settings SET guest_sign_ups_per_minute = 2, guest_sign_ups_per_minute_per_ip = 1');
+query("SELECT anon_auth.authenticate_anonymously('app')");
+query("SELECT flood(20000, '9 minutes')");
+query('UPDATE anon_auth.settings SET trusted_proxy_hops = 1');
+$node->psql('postgres', <<'SQL', stderr => \my $no_room);
+SET request.headers = '{"x-forwarded-for": "192.0.2.7"}';
+SELECT anon_auth.authenticate_anonymously('app');
+SQL
+like($no_room, qr/There is no room for another counter/, 'a sign-up is refused if there is no room for the counter of its address');
+query('UPDATE anon_auth.settings SET trusted_proxy_hops = 0');
+is(query("SELECT count(sub) FROM anon_auth.authenticate_anonymously('app')"), 1, 'the refused sign-up does not count for everybody');
+
 $node->stop;
 done_testing();

@@ -137,6 +137,7 @@ anon_auth_take_rate_limit(PG_FUNCTION_ARGS)
 	char	   *name = api_required_text(fcinfo, 0, "name");
 	int			max_count = api_required_integer(fcinfo, 1, "max_count");
 	int64		wait;
+	bool		taken;
 
 	if (max_count < 1)
 		ereport(ERROR,
@@ -144,8 +145,11 @@ anon_auth_take_rate_limit(PG_FUNCTION_ARGS)
 				 errmsg("max_count must be at least 1")));
 
 	/* The prefix keeps limits of applications apart from those of the extension. */
-	PG_RETURN_BOOL(counter_take(psprintf("application/%s", name), max_count,
-								get_period(fcinfo, 2), &wait));
+	taken = counter_take(psprintf("application/%s", name), max_count, get_period(fcinfo, 2),
+						 &wait);
+	if (!taken && wait == COUNTER_WAIT_UNKNOWN)
+		raise_counters_full();
+	PG_RETURN_BOOL(taken);
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_reset_counters);

@@ -254,12 +254,12 @@ raise_rate_limited(const char *what, int count, const char *when_to_retry)
 }
 
 void
-raise_counters_full(const char *detail)
+raise_counters_full(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_RATE_LIMITED),
 			 errmsg("request rate limited"),
-			 errdetail_internal("%s", detail),
+			 errdetail("There is no room for another counter of attempts."),
 			 errhint("Try again later. If this lasts, increase anon_auth.counter_cells.")));
 }
 

@@ -111,7 +111,7 @@ pg_noreturn extern void raise_inactive_signing_key(const char *kid);
 pg_noreturn extern void raise_rate_limited(const char *what, int count, const char *when_to_retry);
 
 /* AA018: there is no room for another counter. */
-pg_noreturn extern void raise_counters_full(const char *detail);
+pg_noreturn extern void raise_counters_full(void);
 
 /* AA019: logins to the user are locked after too many wrong passwords. */
 pg_noreturn extern void raise_account_locked(const char *when_to_retry);

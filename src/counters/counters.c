@@ -177,7 +177,7 @@ lock_slot(const char *name, int64 lifetime, bool reserved, Place *place)
 	int			slot = try_lock_slot(name, lifetime, reserved, place);
 
 	if (slot < 0)
-		raise_counters_full("There is no room for another counter of attempts.");
+		raise_counters_full();
 	return slot;
 }
 
@@ -190,10 +190,16 @@ counter_take(const char *name, int burst, int64 period, int64 *wait)
 {
 	int64		interval = period / burst;
 	Place		place;
-	int			slot = lock_slot(name, interval, false, &place);
-	TimestampTz arrival = place.now;
+	int			slot = try_lock_slot(name, interval, false, &place);
+	TimestampTz arrival;
 	bool		conforms;
 
+	if (slot < 0)
+	{
+		*wait = COUNTER_WAIT_UNKNOWN;
+		return false;
+	}
+	arrival = place.now;
 	if (is_live(&place, slot))
 		arrival = Min(place.bucket->cells[slot].expires_at, place.now + period);
 	conforms = arrival + interval <= place.now + interval * burst;

@@ -34,8 +34,10 @@
 /*
  * Take one from a limit (generic cell rate algorithm): burst at once, and one more
  * every period / burst.  Returns false if the limit is reached; *wait is then the
- * time until the next take succeeds.  period and *wait are in microseconds.
+ * time until the next take succeeds.  Also returns false if there is no room for the
+ * counter; *wait is then COUNTER_WAIT_UNKNOWN.  Times are in microseconds.
  */
+#define COUNTER_WAIT_UNKNOWN	(-1)
 extern bool counter_take(const char *name, int burst, int64 period, int64 *wait);
 
 /* Undo a take that must not count after all.  Never raises AA018. */

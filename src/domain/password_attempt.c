@@ -71,7 +71,7 @@ refuse_if_locked(const PasswordAttempt *attempt)
 	if (left == 0)
 		return;
 	counter_statistic_add(COUNTER_LOCKED_OUT, 1);
-	raise_account_locked(rate_limit_set_retry_after(left));
+	raise_account_locked(rate_limit_describe_wait(left));
 }
 
 /*
@@ -98,7 +98,7 @@ presume_failure(PasswordAttempt *attempt)
 	if (attempt->failures == 0)
 	{
 		counter_statistic_add(COUNTER_RATE_LIMITED, 1);
-		raise_counters_full("There is no room to count another user's wrong passwords.");
+		rate_limit_raise_no_room();
 	}
 	if (attempt->failures < policy->lockout_max_attempts)
 		return;

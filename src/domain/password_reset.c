@@ -141,7 +141,7 @@ password_reset_request(const char *login_id, TimestampTz now)
 
 	INSTR_TIME_SET_CURRENT(begin);
 	settings_read_account_policy(&policy);
-	rate_limit_code_attempt();
+	rate_limit_code_attempt_by_address();
 	is_possible = read_subject(login_id, &policy, &subject);
 
 	/* This may raise an error at once, without waiting, so nothing may be looked up before. */
@@ -170,7 +170,7 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 
 	INSTR_TIME_SET_CURRENT(begin);
 	settings_read_account_policy(&policy);
-	rate_limit_code_attempt();
+	rate_limit_code_attempt_by_address();
 
 	/* Before the code is checked: this error would otherwise tell that the code is right. */
 	password_check_policy(password, &policy);

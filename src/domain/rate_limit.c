@@ -66,7 +66,8 @@ typedef struct LimitRule
 /*
  * Every limit.  A count that is a setting is in the column of anon_auth.settings
  * with the name of the field; src/store/settings.list has its default.  The limits
- * by address are limits a minute: add_address_limits() adds that to the words.
+ * by address are limits a minute: add_address_limits() completes the words with
+ * "from one address a minute" and the like.
  */
 static const LimitRule limit_rules[] = {
 	[LIMIT_SIGN_UP] =
@@ -112,6 +113,12 @@ static const struct
 
 /* ---- counting ---- */
 
+/*
+ * Seconds to wait if there is no room for a counter: nobody knows when a live
+ * counter will expire.
+ */
+#define RETRY_WITHOUT_ROOM	SECS_PER_MINUTE
+
 /* Three limits for addresses, and two others: no call has more. */
 #define MAX_LIMITS	5
 
@@ -130,11 +137,8 @@ struct RateLimits
 	Limit		items[MAX_LIMITS];
 };
 
-/*
- * Seconds until the call that was last refused may be repeated.  It stays at a
- * minute if there was no room for a counter: nobody knows when there will be.
- */
-static int	retry_after = SECS_PER_MINUTE;
+/* Seconds until the call that was last refused may be repeated. */
+static int	retry_after = RETRY_WITHOUT_ROOM;
 
 int
 rate_limit_retry_after(void)
@@ -144,7 +148,7 @@ rate_limit_retry_after(void)
 
 /* Rounded up, so that the next try is not too early. */
 char *
-rate_limit_set_retry_after(int64 microseconds)
+rate_limit_describe_wait(int64 microseconds)
 {
 	retry_after = microseconds <= 0 ? 1 :
 		(int) ((microseconds + USECS_PER_SEC - 1) / USECS_PER_SEC);
@@ -218,18 +222,28 @@ add_address_limits(RateLimits *limits, LimitKind kind)
 }
 
 static void
-give_back_first(const RateLimits *limits, int count)
+give_back_takes(const RateLimits *limits, int count)
 {
 	while (count-- > 0)
 		counter_give_back(limits->items[count].counter, limits->items[count].count,
 						  limits->items[count].period);
 }
 
+void
+rate_limit_raise_no_room(void)
+{
+	retry_after = RETRY_WITHOUT_ROOM;
+	raise_counters_full();
+}
+
+/* wait is COUNTER_WAIT_UNKNOWN if there was no room for the counter. */
 pg_noreturn static void
 raise_limit_reached(const char *what, int count, int64 wait)
 {
+	if (wait == COUNTER_WAIT_UNKNOWN)
+		rate_limit_raise_no_room();
 	counter_statistic_add(COUNTER_RATE_LIMITED, 1);
-	raise_rate_limited(what, count, rate_limit_set_retry_after(wait));
+	raise_rate_limited(what, count, rate_limit_describe_wait(wait));
 }
 
 /* Take one from each limit.  Raises AA018, after giving back what it has taken. */
@@ -245,7 +259,7 @@ take_from_all(const RateLimits *limits)
 
 		if (counter_take(limit->counter, limit->count, limit->period, &wait))
 			continue;
-		give_back_first(limits, i);
+		give_back_takes(limits, i);
 		raise_limit_reached(limit->what, limit->count, wait);
 	}
 }
@@ -266,7 +280,7 @@ rate_limit_sign_up(void)
 void
 rate_limit_give_back(const RateLimits *limits)
 {
-	give_back_first(limits, limits->count);
+	give_back_takes(limits, limits->count);
 }
 
 void
@@ -297,11 +311,15 @@ rate_limit_unknown_login_id(const AttemptPolicy *policy)
 	int			count = count_of_rule(rule, policy);
 	int64		wait;
 
-	return count == 0 || counter_take(rule->counter, count, rule->period, &wait);
+	if (count == 0 || counter_take(rule->counter, count, rule->period, &wait))
+		return true;
+	if (wait == COUNTER_WAIT_UNKNOWN)
+		rate_limit_raise_no_room();
+	return false;
 }
 
 void
-rate_limit_code_attempt(void)
+rate_limit_code_attempt_by_address(void)
 {
 	AttemptPolicy policy;
 	RateLimits	limits = {.attempts = &policy};
@@ -326,12 +344,14 @@ rate_limit_code_request(const char *purpose, const char *subject)
  * a limit that refills would allow twice as many in a day.
  */
 void
-rate_limit_code_guess(const char *address)
+rate_limit_code_attempt_for_recipient(const char *address)
 {
 	const LimitRule *rule = &limit_rules[LIMIT_CODE_GUESS];
 	char	   *counter = psprintf(rule->counter, address);
 	int64		guesses = counter_increment(counter, rule->period, false);
 
-	if (guesses == 0 || guesses > rule->count)
+	if (guesses == 0)
+		rate_limit_raise_no_room();
+	if (guesses > rule->count)
 		raise_limit_reached(rule->what, (int) rule->count, counter_get(counter, rule->period, NULL));
 }

@@ -13,6 +13,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "store/settings.h"
 
 /* The limits in which a call was counted. */
@@ -53,14 +54,14 @@ extern void rate_limit_code_request(const char *purpose, const char *subject);
  * Count an attempt with a one-time code by the client's address, as if it were
  * a password.  Raises AA018.
  */
-extern void rate_limit_code_attempt(void);
+extern void rate_limit_code_attempt_by_address(void);
 
 /*
- * Count a guess of a six-digit code for an address, by any caller.  Raises
+ * Count an attempt with a six-digit code for a recipient, by any caller.  Raises
  * AA018 beyond a hundred a day: five tries for each of ten codes an hour would
- * find one in a million within months.
+ * find one in a million within 833 days on average, a hundred a day within 27 years.
  */
-extern void rate_limit_code_guess(const char *address);
+extern void rate_limit_code_attempt_for_recipient(const char *address);
 
 /*
  * Return in how many seconds the call that AA018 or AA019 last refused in this
@@ -69,9 +70,12 @@ extern void rate_limit_code_guess(const char *address);
 extern int	rate_limit_retry_after(void);
 
 /*
- * Set that number, rounded up, and return the sentence about it that ends the
- * DETAIL of AA018 and AA019.
+ * Remember a wait for rate_limit_retry_after(), in seconds rounded up, and return
+ * the sentence about it that ends the DETAIL of AA018 and AA019.
  */
-extern char *rate_limit_set_retry_after(int64 microseconds);
+extern char *rate_limit_describe_wait(int64 microseconds);
+
+/* Raise AA018 because there is no room for a counter, to be retried in a minute. */
+pg_noreturn extern void rate_limit_raise_no_room(void);
 
 #endif							/* ANON_AUTH_RATE_LIMIT_H */

@@ -93,7 +93,7 @@ verification_complete(const User *user, LoginIdType type, const char *code, Time
 
 	if (login_id == NULL)
 		return false;
-	rate_limit_code_guess(subject_of_limit(login_id));
+	rate_limit_code_attempt_for_recipient(subject_of_limit(login_id));
 	if (!users_lock(&user->id))
 		return false;
 

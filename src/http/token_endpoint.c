@@ -62,10 +62,12 @@ read_device_info(const HttpParams *params)
 	if (text == NULL)
 		return NULL;
 	length = strlen(text);
-	json = palloc(length);
-	if (length <= HTTP_DEVICE_INFO_MAX_LENGTH &&
-		base64url_decode(json, &length, text, length) == JOSE_OK)
-		info = json_parse_object((char *) json, length, &reason);
+	if (length <= HTTP_DEVICE_INFO_MAX_LENGTH)
+	{
+		json = palloc(length);
+		if (base64url_decode(json, &length, text, length) == JOSE_OK)
+			info = json_parse_object((char *) json, length, &reason);
+	}
 	if (info == NULL)
 		raise_invalid_request("invalid x_device_info");
 	return info;

@@ -109,22 +109,29 @@ field_start(void *state, char *name, bool isnull)
 }
 
 /*
- * Bound the length of a number: numeric_in() raises an error for an exponent that
- * it cannot hold, and needs a megabyte for the largest that it can.
+ * Set a number, or the reason why it is refused; the value is null then.  The limits
+ * bound its length: numeric_in() raises an error for an exponent that it cannot hold,
+ * and needs a megabyte for the largest that it can.
  */
-static bool
-set_number(JsonbValue *value, const char *text)
+static void
+set_number(JsonbValue *value, const char *text, const char **reason)
 {
 	const char *exponent = strpbrk(text, "eE");
 
-	if (strlen(text) > JSON_MAX_NUMBER ||
-		(exponent != NULL && strlen(exponent + 1) > JSON_MAX_EXPONENT))
-		return false;
+	if (strlen(text) > JSON_MAX_NUMBER)
+	{
+		*reason = "a number is longer than " CppAsString2(JSON_MAX_NUMBER) " characters";
+		return;
+	}
+	if (exponent != NULL && strlen(exponent + 1) > JSON_MAX_EXPONENT)
+	{
+		*reason = "an exponent is longer than " CppAsString2(JSON_MAX_EXPONENT) " characters";
+		return;
+	}
 	value->type = jbvNumeric;
 	value->val.numeric = DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
 															 ObjectIdGetDatum(InvalidOid),
 															 Int32GetDatum(-1)));
-	return true;
 }
 
 static JsonActionResult
@@ -135,8 +142,8 @@ scalar_value(void *state, char *token, JsonTokenType type)
 
 	if (type == JSON_TOKEN_STRING)
 		set_string(&value, token);
-	else if (type == JSON_TOKEN_NUMBER && !set_number(&value, token))
-		builder->reason = "a number is longer than " CppAsString2(JSON_MAX_NUMBER) " characters";
+	else if (type == JSON_TOKEN_NUMBER)
+		set_number(&value, token, &builder->reason);
 	else if (type == JSON_TOKEN_TRUE || type == JSON_TOKEN_FALSE)
 	{
 		value.type = jbvBool;
