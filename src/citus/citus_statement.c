@@ -7,10 +7,11 @@
  * other nodes as the role that runs it here: the extension's owner.  The text
  * depends on the session's parameters.  With citus.propagate_set_commands, Citus
  * first sends all SET commands of the session, and everything else that came in
- * one message with them.  With another search_path or standard_conforming_strings
- * on the other node, a caller could run any SQL there as the owner.  Therefore
- * only superusers may SET a parameter then.  An earlier SET cannot be detected, so
- * the library must have been loaded before the session began.
+ * one message with them: both parts of "SET LOCAL a = b; SELECT f()".  With another
+ * search_path or standard_conforming_strings on the other node, a caller could run
+ * any SQL there as the owner.  Therefore only superusers may SET a parameter then.
+ * An earlier SET cannot be detected, so the library must have been loaded before
+ * the session began.
  *
  * Transactions.  Outside of a transaction block, Citus begins a transaction on
  * other nodes only for a statement that runs within another one: in a function
@@ -36,11 +37,14 @@
 
 #define SENDING_PARAMETER	"citus.propagate_set_commands"
 
-/* These decide how Citus writes values, and that all nodes take part in the transaction. */
 static const SessionSetting sent_statements[] = {
+	/* how Citus writes backslashes in values, and how the other node reads them */
 	{"standard_conforming_strings", "on"},
+	/* how Citus writes times */
 	{"DateStyle", "ISO, MDY"},
+	/* the zone of these times */
 	{"TimeZone", "UTC"},
+	/* makes the other nodes take part in the transaction of a function's caller */
 	{"citus.function_opens_transaction_block", "on"}
 };
 
@@ -49,22 +53,25 @@ static const SessionSetting shown_statements[] = {
 	{"citus.log_remote_commands", "off"},
 	{"citus.log_local_commands", "off"}
 };
+
+/* Messages of Citus below WARNING can contain what it sends, too. */
 static const SessionSetting shown_messages[] = {{"client_min_messages", "warning"}};
 
 static bool guarding = false;	/* also the value of anon_auth.guards_nodes */
 
 /* Commands that are running, one within the other. */
-static int	queries = 0;
-static int	blocks = 0;			/* DO */
-static int	alterations = 0;	/* ALTER TABLE */
+static int	query_depth = 0;
+static int	block_depth = 0;	/* DO */
+static int	alteration_depth = 0;	/* ALTER TABLE */
 
 static ExecutorRun_hook_type previous_run = NULL;
 static ProcessUtility_hook_type previous_utility = NULL;
 
+/* Run a query as ExecutorRun() does, counting that it is running. */
 static void
-count_query(QueryDesc *query, ScanDirection direction, uint64 count EXECUTE_ONCE_PARAM)
+run_counted(QueryDesc *query, ScanDirection direction, uint64 count EXECUTE_ONCE_PARAM)
 {
-	queries++;
+	query_depth++;
 	PG_TRY();
 	{
 		if (previous_run != NULL)
@@ -74,12 +81,15 @@ count_query(QueryDesc *query, ScanDirection direction, uint64 count EXECUTE_ONCE
 	}
 	PG_FINALLY();
 	{
-		queries--;
+		query_depth--;
 	}
 	PG_END_TRY();
 }
 
-/* Whether Citus would send a SET command.  It may always be told to send none. */
+/*
+ * Whether Citus would send a SET command.  It never sends SET
+ * citus.propagate_set_commands itself.
+ */
 static bool
 is_sent(const VariableSetStmt *statement)
 {
@@ -113,8 +123,8 @@ watch_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
 	bool		is_alteration = IsA(statement, AlterTableStmt);
 
 	refuse_sent_parameter(statement);
-	blocks += is_block;
-	alterations += is_alteration;
+	block_depth += is_block;
+	alteration_depth += is_alteration;
 	PG_TRY();
 	{
 		if (previous_utility != NULL)
@@ -126,13 +136,17 @@ watch_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
 	}
 	PG_FINALLY();
 	{
-		blocks -= is_block;
-		alterations -= is_alteration;
+		block_depth -= is_block;
+		alteration_depth -= is_alteration;
 	}
 	PG_END_TRY();
 }
 
-/* The parameter tells distribute() and doctor() whether a node is guarded. */
+/*
+ * The parameter tells distribute() and doctor() whether a node is guarded.  Outside
+ * of a transaction, the library is being preloaded: LOAD and the first call of a
+ * function run in one.
+ */
 void
 citus_statement_init(void)
 {
@@ -152,21 +166,28 @@ citus_statement_init(void)
 	previous_utility = ProcessUtility_hook;
 	ProcessUtility_hook = watch_utility;
 	previous_run = ExecutorRun_hook;
-	ExecutorRun_hook = count_query;
+	ExecutorRun_hook = run_counted;
 }
 
-int
-citus_statement_enter(int nest_level)
+static void
+refuse_unsafe_statement(void)
 {
 	if (!guarding)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("anon_auth must be preloaded where Citus distributes its tables"),
 				 errhint("Set shared_preload_libraries = 'citus, anon_auth' on every node and restart.")));
-	if (alterations > 0)
+
+	/* In ALTER TABLE, Citus would return no rows of its tables. */
+	if (alteration_depth > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("tables that Citus distributes cannot be read in ALTER TABLE")));
+}
+
+static int
+pin_parameters(int nest_level)
+{
 	nest_level = session_settings_pin(sent_statements, lengthof(sent_statements), nest_level);
 	if (superuser_arg(GetSessionUserId()))
 		return nest_level;
@@ -175,10 +196,17 @@ citus_statement_enter(int nest_level)
 	return session_settings_pin(shown_statements, lengthof(shown_statements), nest_level);
 }
 
+int
+citus_statement_enter(int nest_level)
+{
+	refuse_unsafe_statement();
+	return pin_parameters(nest_level);
+}
+
 void
 citus_statement_require_safe_write(void)
 {
-	if (!IsTransactionBlock() && queries == 0 && blocks == 0)
+	if (!IsTransactionBlock() && query_depth == 0 && block_depth == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("tables that Citus distributes cannot be changed here"),

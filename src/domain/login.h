@@ -27,14 +27,19 @@
 extern bool login_authenticate(const Client *client, const char *login_id,
 							   const char *password, TimestampTz now, TokenResponse *response);
 
-/* Same without tokens: fill user. */
+/*
+ * Check login ID and password as login_authenticate() does, but start no session:
+ * fill user.
+ */
 extern bool login_verify(const Client *client, const char *login_id, const char *password,
 						 TimestampTz now, User *user);
 
 /*
- * Same for a user that the caller has looked up; user_id NULL means that no user
- * has the login ID, and only then login_id is needed.  Does not check the client.
- * If true, the user's row is held.
+ * Check the password of a user that the caller has looked up.  user_id NULL means that
+ * no user has the login ID; only then login_id is needed.  Counts the attempt, locks
+ * logins out after too many failures, and writes the event of a success or failure.
+ * Raises AA018 and AA019 beyond the limits of attempts.  Does not check the client.
+ * If true, user is filled and its row is held.
  */
 extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
 								const char *login_id, const char *password,

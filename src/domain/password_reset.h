@@ -24,8 +24,8 @@ extern void password_reset_request(const char *login_id, TimestampTz now);
 /*
  * Set a new password if the code is right; all sessions of the user end.  Return
  * false if the code is wrong, expired or used up, or no user has the login ID; the
- * attempt counts.  Raises AA011 for the password, AA018 beyond the limit of
- * attempts.
+ * attempt counts.  Raises AA011 if the password is too weak, AA018 beyond the
+ * limit of attempts.
  */
 extern bool password_reset_complete(const char *login_id, const char *code,
 									const char *password, TimestampTz now);

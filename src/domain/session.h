@@ -75,7 +75,7 @@ extern void session_require_client(const Session *session, const Client *client)
  * Use a refresh token: move the session's expiry, rotate if the client wants
  * it, and fill response with new tokens.  Return false if the token was used
  * again after its successor (RFC 9700, section 4.14.2): the session has ended
- * then, with an event, so the caller must not roll back.  Raises AA006, AA007,
+ * then.  A rollback does not bring it back, but loses the event.  Raises AA006, AA007,
  * and 22023 for another client's token.
  */
 extern bool session_refresh(const Client *client, const char *refresh_token,

@@ -25,7 +25,7 @@ typedef struct Verification
 	AccessToken access;
 } Verification;
 
-/* A SubtransactionAction. */
+/* Verify the token of a Verification; arg is void * for http_try(). */
 static void
 verify_access_token(void *arg)
 {

@@ -21,7 +21,7 @@ typedef struct Serving
 	HttpResponse response;
 } Serving;
 
-/* A SubtransactionAction. */
+/* Read and handle the request of a Serving; arg is void * for http_try(). */
 static void
 read_and_handle(void *arg)
 {
@@ -44,6 +44,7 @@ http_serve(FunctionCallInfo fcinfo, HttpHandler handler, HttpErrorWriter write_e
 	error = http_try(read_and_handle, &serving);
 	if (error != NULL)
 	{
+		/* Drop what the handler wrote. */
 		http_response_begin(&serving.response);
 		write_error(&serving.request, error, &serving.response);
 	}

@@ -18,7 +18,7 @@
 #include "http/http_response.h"
 #include "json/json_write.h"
 
-/* A missing signing key is in class AA, but is the operator's fault. */
+/* A missing signing key is in class AA, but is a fault of the setup. */
 bool
 http_is_refusal(const ErrorData *error)
 {

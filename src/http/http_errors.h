@@ -24,7 +24,7 @@ extern ErrorData *http_try(SubtransactionAction action, void *arg);
 
 /*
  * True if the error is a refusal: the client's request caused it.  False if it is
- * a fault of ours, which is answered with 500.
+ * a fault of the server or its setup, which is answered with 500.
  */
 extern bool http_is_refusal(const ErrorData *error);
 

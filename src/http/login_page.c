@@ -50,7 +50,7 @@ show_form(const LoggingIn *login, const char *login_id_error, const char *passwo
 	http_add_retry_after(response);
 }
 
-/* A SubtransactionAction. */
+/* Check the password of a LoggingIn; arg is void * for http_try(). */
 static void
 verify_and_finish(void *arg)
 {

@@ -191,7 +191,7 @@ fill_promotion_request(const Promoting *promoting, PromotionRequest *request)
 	request->password = promoting->form.password;
 }
 
-/* A SubtransactionAction. */
+/* Promote the guest of a Promoting; arg is void * for http_try(). */
 static void
 promote_guest(void *arg)
 {

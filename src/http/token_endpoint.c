@@ -73,7 +73,7 @@ read_device_info(const HttpParams *params)
 	return info;
 }
 
-/* Answer RFC 6749, section 5.1.  The tokens name the user. */
+/* Answer RFC 6749, section 5.1.  There is no "sub": it is in the tokens. */
 static void
 write_tokens(HttpResponse *response, const TokenResponse *tokens, bool with_refresh_token)
 {
@@ -119,7 +119,7 @@ handle_refresh_token_grant(const HttpRequest *request, const Client *client,
 	TokenResponse tokens;
 	char	   *token = required_param(params, "refresh_token", "refresh token is required");
 
-	/* After a rotation of the master key it changes without token rotation, too. */
+	/* After a rotation of the master key, the token changes without token rotation, too. */
 	if (session_refresh(client, token, request->now, &tokens))
 		write_tokens(response, &tokens,
 					 client->refresh_token_rotation_enabled || strcmp(tokens.refresh_token, token) != 0);
@@ -165,7 +165,7 @@ handle_token(const HttpRequest *request, HttpResponse *response)
 		http_oauth_error(response, 400, "unsupported_grant_type", "grant type is not supported");
 }
 
-/* As at Authgear, the holder of a refresh token is not told about its user. */
+/* As at Authgear, the holder of a refresh token is not told that its user is disabled. */
 static void
 write_token_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
 {
@@ -173,7 +173,7 @@ write_token_error(const HttpRequest *request, const ErrorData *error, HttpRespon
 
 	if (error->sqlerrcode == ERRCODE_AA_USER_DISABLED)
 	{
-		/* The form was valid, or the error would be another one. */
+		/* The form has a grant_type, or AA007 could not have been raised. */
 		http_form(request, &params);
 		if (strcmp(http_param(&params, "grant_type"), "refresh_token") == 0)
 		{
