@@ -15,8 +15,9 @@
 
 /*
  * The trigger on settings: this backend reads the row again within the same
- * statement, and an UPDATE checks that the hooks exist.  An INSERT does not: pg_restore fills the table before it
- * creates the application's functions.  A call then reports a missing hook.
+ * statement, and an UPDATE checks that the hooks exist.  An INSERT does not:
+ * pg_restore fills the table before it creates the application's functions.  A call
+ * then reports a missing hook.
  */
 PG_FUNCTION_INFO_V1(anon_auth_settings_changed);
 Datum

@@ -72,7 +72,8 @@ extern void *statement_fetch_all(Statement *statement, const NamedParam *params,
 extern ArrayType *statement_fetch_ids(Statement *statement, const NamedParam *params);
 
 /*
- * Run a SELECT with a snapshot of this moment instead of the transaction's.  False if it finds no row.  With row NULL nothing is decoded.
+ * Run a SELECT with a snapshot of this moment instead of the transaction's.  False if
+ * it finds no row.  With row NULL nothing is decoded.
  */
 extern bool statement_fetch_latest(Statement *statement, const NamedParam *params, void *row);
 
