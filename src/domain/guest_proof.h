@@ -52,7 +52,7 @@ typedef struct ProvenGuest
 extern char *guest_proof_create_code(const char *refresh_token, TimestampTz now,
 									 TimestampTz *expires_at);
 
-/* Same for a session that the caller has found alive. */
+/* Return a promotion code for the guest of a session that the caller has found alive. */
 extern char *guest_proof_create_code_for_session(const Session *session, const User *user,
 												 TimestampTz now, TimestampTz *expires_at);
 

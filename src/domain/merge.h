@@ -28,7 +28,7 @@ extern bool merge_guest(const char *client_id, const User *guest, const pg_uuid_
 						AppTable **tables, int *count);
 
 /*
- * Same for an administrator, who needs no proof.  If dry_run, everything is
+ * Merge as merge_guest() does, for an administrator, who needs no proof.  If dry_run, everything is
  * undone.  Raises 42704 if one of the two does not exist, 22023 unless they are
  * a guest and a regular user, 55000 if the guest is disabled, 40001 if another
  * transaction changed the guest.

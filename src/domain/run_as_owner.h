@@ -8,6 +8,8 @@
 #ifndef ANON_AUTH_RUN_AS_OWNER_H
 #define ANON_AUTH_RUN_AS_OWNER_H
 
+#include "postgres.h"
+
 /*
  * Run an action as the extension's owner.  For SQL functions that cannot be SECURITY
  * DEFINER because they set the role of their caller.  If the action raises an

@@ -82,9 +82,9 @@ extern bool session_refresh(const Client *client, const char *refresh_token,
 							TimestampTz now, TokenResponse *response);
 
 /*
- * Same for a guest who comes back on the web (docs/authgear.md, section 2.1):
- * never rotates, and raises AA006 for a token that was used again.  Raises
- * AA008 for a regular user.
+ * Use the refresh token of a guest who comes back on the web (docs/authgear.md,
+ * section 2.1), as session_refresh() does.  Never rotates, and raises AA006 for a
+ * token that was used again.  Raises AA008 for a regular user.
  */
 extern void session_resume(const Client *client, const char *refresh_token,
 						   TimestampTz now, TokenResponse *response);
