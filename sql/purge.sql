@@ -185,6 +185,20 @@ SELECT guests FROM anon_auth.purge();
 SELECT app.id('unheard') AS unheard \gset
 SELECT type FROM anon_auth.events WHERE user_id = :'unheard';
 
+-- a trigger that runs during purge() may call another function that returns a row
+CREATE TABLE app.audited (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE);
+CREATE FUNCTION app.call_create_challenge() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM token FROM anon_auth.create_challenge();
+	EXECUTE (SELECT string_agg('SELECT user_id FROM app.audited', ' UNION ALL ') FROM generate_series(1, 150));
+	RETURN NULL;
+END $$;
+CREATE TRIGGER audit BEFORE DELETE ON app.audited FOR EACH STATEMENT EXECUTE FUNCTION app.call_create_challenge();
+CALL app.sign_up('audited');
+SELECT anon_auth.revoke(token) FROM app.guests WHERE name = 'audited';
+SELECT guests, skipped_guests, has_more FROM anon_auth.purge();
+DROP TABLE app.audited;
+
 -- arguments
 \set VERBOSITY terse
 SELECT anon_auth.purge(0);

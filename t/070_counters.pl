@@ -392,6 +392,23 @@ is(query('SELECT ' . take('torn', 1)), 'f', 'the file that replaced it counts');
 unlink $file or die;
 is(join(' ', map { query('SELECT ' . take('torn', 1)) } 1, 2), 't f', 'a missing file is replaced by one that counts');
 
+# The processes of a parallel query share their locks.
+query(<<'SQL');
+CREATE TABLE many AS SELECT n FROM generate_series(1, 200000) n;
+ALTER TABLE many SET (parallel_workers = 4);
+ANALYZE many;
+SQL
+my $guest_token = call($node, 'authenticate_anonymously', client_id => 'app')->{access_token};
+for my $round (1 .. 3)
+{
+	unlink $file or die "cannot unlink $file: $!";
+	is(query(<<"SQL"), "t\n200000", "the processes of a parallel query make the missing file together (round $round)");
+SELECT anon_auth.use_access_token('$guest_token', false) IS NOT NULL;
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+SELECT count(*) FROM many WHERE anon_auth.session_alive();
+SQL
+}
+
 # ---------------------------------------------------------------------------
 # A full store
 # ---------------------------------------------------------------------------

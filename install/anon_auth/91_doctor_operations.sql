@@ -123,6 +123,10 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	IF NOT anon_auth.tables_are_local() THEN
+		-- NULL without the extension: doctor() reports that it is missing.
+		IF to_regprocedure('anon_auth.estimated_rows_on_all_nodes(regclass)') IS NULL THEN
+			RETURN NULL;
+		END IF;
 		RETURN anon_auth.estimated_rows_on_all_nodes(relation);
 	END IF;
 	RETURN CASE WHEN wanted.reltuples >= 0 THEN wanted.reltuples::bigint END;
@@ -162,6 +166,10 @@ BEGIN
 	SELECT 'warning', 'outbox_not_drained', format('a message created at %s is still in the outbox', o.created_at),
 		'Users do not receive their codes.', 'SELECT * FROM anon_auth.take_outbox_messages();  -- your worker must run this and send the messages'
 	FROM (SELECT created_at FROM anon_auth.outbox ORDER BY id LIMIT 1) o WHERE o.created_at < now() - interval '10 minutes';
+	IF NOT anon_auth.tables_are_local() AND to_regprocedure('anon_auth.estimated_rows_on_all_nodes(regclass)') IS NULL THEN
+		RETURN QUERY SELECT 'error', 'distribution_extension_missing', 'the tables are distributed, and the extension that distributed them is not installed',
+			'The functions that administer the distribution are missing.', 'CREATE EXTENSION anon_auth_citus;';
+	END IF;
 	IF current_setting('autovacuum') = 'off' THEN
 		RETURN QUERY SELECT 'warning', 'autovacuum_off', 'autovacuum is off', 'Sessions are updated often, so their table grows without limit.',
 			'ALTER SYSTEM SET autovacuum = on; SELECT pg_reload_conf();';

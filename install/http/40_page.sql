@@ -390,15 +390,12 @@ $$;
 COMMENT ON FUNCTION anon_auth_http.page_policy(jsonb, text, text) IS
 'Returns the Content-Security-Policy of a page with this style and script.';
 
--- client_min_messages: otherwise auto_explain could send a client the plan of the
--- query on anon_auth.settings.
 CREATE FUNCTION anon_auth_http.page(
 	model jsonb,
 	OUT html text,
 	OUT content_security_policy text)
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
-	SET client_min_messages = notice
 AS $$
 DECLARE
 	page jsonb := anon_auth_http.page_context(model);

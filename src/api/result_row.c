@@ -41,11 +41,12 @@ make_row(TupleDesc desc, Tuplestorestate *store)
 }
 
 /*
- * Return the row type of the function's result.
+ * Return the row type of the function's result, for this call.
  *
  * The row type of the last function with OUT parameters is kept: to look it up
  * takes longer than to make a challenge.  It cannot change while the function
- * has its OID.  A named composite type can.
+ * has its OID.  A named composite type can.  Callers get a copy: while a
+ * function runs, a trigger can call another one, which replaces the kept one.
  */
 static TupleDesc
 result_desc(FunctionCallInfo fcinfo)
@@ -56,7 +57,7 @@ result_desc(FunctionCallInfo fcinfo)
 	MemoryContext caller;
 
 	if (kept_function == fcinfo->flinfo->fn_oid && OidIsValid(kept_function))
-		return kept_desc;
+		return CreateTupleDescCopy(kept_desc);
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	desc = BlessTupleDesc(desc);
@@ -70,7 +71,7 @@ result_desc(FunctionCallInfo fcinfo)
 		FreeTupleDesc(kept_desc);
 	kept_desc = desc;
 	kept_function = fcinfo->flinfo->fn_oid;
-	return kept_desc;
+	return CreateTupleDescCopy(kept_desc);
 }
 
 ResultRow *

@@ -213,23 +213,44 @@ remove_stale_files(const char *path)
 	FreeDir(directory);
 }
 
-/* Make and map the file, unless another backend made it first. */
+/*
+ * Put a new file at the path.  An unusable file there is replaced.  If there is none,
+ * another process of the same parallel query may put one there at the same time, and
+ * remove this temporary file as a stale one: then the other file is used.
+ */
+static void
+install_file(const char *temporary, const char *path)
+{
+	struct stat st;
+	bool		replace = stat(path, &st) == 0;
+
+	if (replace ? rename(temporary, path) == 0 : link(temporary, path) == 0)
+		remove_stale_files(path);
+	else if (errno != EEXIST && errno != ENOENT)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not rename file \"%s\" to \"%s\": %m", temporary, path)));
+	(void) unlink(temporary);
+}
+
+/*
+ * Make and map the file, unless another process made it first.
+ *
+ * The lock keeps backends from making it at the same time.  The processes of a
+ * parallel query share the lock, so each has its own temporary file.
+ */
 static void
 make_and_map_file(const char *path)
 {
 	LOCKTAG		tag;
-	char	   *temporary = psprintf("%s.new", path);
+	char	   *temporary = psprintf("%s.new.%d", path, MyProcPid);
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, FILE_LOCK_SPACE);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 	if (!map_existing(path))
 	{
 		write_new_file(temporary);
-		if (rename(temporary, path) != 0)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not rename file \"%s\" to \"%s\": %m", temporary, path)));
-		remove_stale_files(path);
+		install_file(temporary, path);
 		if (!map_existing(path))
 			elog(ERROR, "file \"%s\" is not usable", path);
 	}

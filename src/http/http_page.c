@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "domain/run_action.h"
 #include "executor/executor.h"
 #include "http/http_errors.h"
 #include "http/http_page.h"
@@ -19,16 +20,23 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 
-/* Call anon_auth_http.page(); return its row of html and content_security_policy. */
-static HeapTupleHeader
-render_page(const char *model)
+typedef struct PageRendering
 {
+	const char *model;
+	HeapTupleHeader page;		/* a row of html and content_security_policy */
+} PageRendering;
+
+/* Call anon_auth_http.page(), as run_action_with_safe_settings() does. */
+static void
+render_page(void *arg)
+{
+	PageRendering *rendering = arg;
 	List	   *name = list_make2(makeString("anon_auth_http"), makeString("page"));
 	Oid			argument_types[] = {JSONBOID};
 	Oid			function = LookupFuncName(name, lengthof(argument_types), argument_types, false);
+	Datum		model = JsonbPGetDatum(json_to_jsonb(rendering->model));
 
-	return DatumGetHeapTupleHeader(OidFunctionCall1(function,
-													JsonbPGetDatum(json_to_jsonb(model))));
+	rendering->page = DatumGetHeapTupleHeader(OidFunctionCall1(function, model));
 }
 
 /* A column of the row of a page, which must not be NULL. */
@@ -46,7 +54,12 @@ page_text(HeapTupleHeader page, const char *column)
 void
 http_page(HttpResponse *response, int status, const char *model)
 {
-	HeapTupleHeader page = render_page(model);
+	PageRendering rendering = {.model = model};
+	HeapTupleHeader page;
+
+	/* The function reads settings: its plans must not reach the client. */
+	run_action_with_safe_settings(render_page, &rendering);
+	page = rendering.page;
 
 	response->status = status;
 	response->body = page_text(page, "html");

@@ -18,7 +18,7 @@
 #include "domain/claims.h"
 #include "domain/discovery.h"
 #include "domain/identity.h"
-#include "domain/run_as_owner.h"
+#include "domain/run_action.h"
 #include "domain/session.h"
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
@@ -129,7 +129,7 @@ verdict_on_request(char **role, char **claims)
 	return verdict;
 }
 
-/* Fills a RequestCheck, as run_as_owner() calls it. */
+/* Fills a RequestCheck, as run_action_as_owner() calls it. */
 static void
 check_request(void *arg)
 {
@@ -144,7 +144,7 @@ anon_auth_postgrest_pre_request(PG_FUNCTION_ARGS)
 {
 	RequestCheck check = {0};
 
-	run_as_owner(check_request, &check);
+	run_action_as_owner(check_request, &check);
 	switch (check.verdict)
 	{
 		case VERDICT_NOTHING_TO_DO:
