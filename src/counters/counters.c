@@ -5,8 +5,8 @@
  *
  * A keyed hash of a counter's name selects a bucket and is the key within it.
  * Every operation locks the bucket with a heavyweight lock, because PostgreSQL
- * releases that when a backend ends in whatever way.  Code between lock and unlock
- * raises no error and does not wait, so that locks are short and cannot deadlock.
+ * releases such a lock however the backend ends.  Code between lock and unlock
+ * raises no error and does not wait, so locks are short and cannot deadlock.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,13 +19,13 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 
-/* The last field of the lock tags, which SQL cannot use: see counter_file.c. */
+/* The last field of the lock tags.  SQL cannot take these locks: see counter_file.c. */
 #define BUCKET_LOCK_SPACE	0x6163
 
 /* Counters that live longer than this are long-lived: see free_slot(). */
 #define LONG_INTERVAL		(10 * USECS_PER_MINUTE)
 
-/* The value of flags.  No counter reaches it. */
+/* The value of flags (counter_flag()).  Other counters never have this value. */
 #define FLAG				PG_INT64_MIN
 
 /* A locked bucket, and the key of a counter in it. */
@@ -83,7 +83,7 @@ unlock_bucket(Place *place)
 	LockRelease(&place->tag, ExclusiveLock, false);
 }
 
-/* The slot that has the counter's key, live or expired, or -1. */
+/* Return the slot with the key of the counter, live or expired, or -1. */
 static int
 slot_of(const Place *place)
 {
@@ -121,8 +121,8 @@ free_slot(const Place *place, int64 lifetime, bool reserved)
 }
 
 /*
- * Change a slot so that undo_change() can undo it at every instant.  The barriers
- * keep the order of the writes for other backends.
+ * Change a slot.  If the backend is killed at any instruction, undo_change() restores the
+ * former content.  The barriers keep the order of the writes for other backends.
  */
 static void
 change_cell(Place *place, int slot, int64 value, TimestampTz expires_at)
@@ -141,7 +141,7 @@ change_cell(Place *place, int slot, int64 value, TimestampTz expires_at)
 	bucket->undo_slot = 0;
 }
 
-/* True if a slot has the counter and it has not expired. */
+/* Return true if slot is not -1 and has the counter, and the counter has not expired. */
 static bool
 is_live(const Place *place, int slot)
 {
@@ -170,7 +170,7 @@ try_lock_slot(const char *name, int64 lifetime, bool reserved, Place *place)
 	return slot;
 }
 
-/* The same, but raise AA018 instead of returning -1. */
+/* Call try_lock_slot(), and raise AA018 if there is no slot. */
 static int
 lock_slot(const char *name, int64 lifetime, bool reserved, Place *place)
 {
@@ -182,7 +182,7 @@ lock_slot(const char *name, int64 lifetime, bool reserved, Place *place)
 }
 
 /*
- * GCRA stores one time for a limit: the theoretical arrival time of the next take.
+ * GCRA stores one time for each limit: the theoretical arrival time of the next take.
  * It is never later than now + period, unless the clock was set back.
  */
 bool
@@ -288,7 +288,7 @@ counter_get(const char *name, int64 lifetime, int64 *value)
 	{
 		CounterCell cell = place.bucket->cells[slot];
 
-		/* The clock was set back: let the counter expire after its lifetime. */
+		/* The clock was set back: shorten the life of the counter to its lifetime. */
 		if (cell.expires_at > place.now + lifetime)
 			change_cell(&place, slot, cell.value, place.now + lifetime);
 		left = Min(cell.expires_at - place.now, lifetime);
@@ -332,8 +332,8 @@ counter_clear(const char *name)
 }
 
 /*
- * Set flagged_until if it is earlier.  Times are after 2000, so they are positive and
- * compare as unsigned numbers.
+ * Set flagged_until to expires_at unless it is later.  Times are after 2000, so they are
+ * positive and can be compared as unsigned numbers.
  */
 static void
 raise_flagged_until(CounterFile *file, TimestampTz expires_at)

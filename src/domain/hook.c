@@ -3,9 +3,9 @@
  * hook.c
  *	  Calls of the application's functions that the settings name.
  *
- * The caller's rights, parameters and search path must not reach the hook, and the
- * hook's must not reach the caller.  So it runs as its owner in a
- * security-restricted operation, within its own GUC level.  A superuser's function
+ * The hook must not have the caller's rights, parameters or search path, and must not
+ * leave its own behind.  So it runs as its owner in a security-restricted operation,
+ * within its own GUC level.  A superuser's function
  * is refused: a role with the rights of the extension's owner can name any function
  * in settings, and could become superuser in this way.
  *
@@ -167,7 +167,7 @@ raise_error_of_hook(const Hook *hook, const char *name, ErrorData *error)
 			 error->hint != NULL ? errhint("%s", error->hint) : 0));
 }
 
-/* Set the arguments of a call; return false if the function is strict and one is NULL. */
+/* Set the arguments of a call.  Return false if one is NULL and the function is strict. */
 static bool
 set_arguments(FunctionCallInfo fcinfo, int count, const Datum *args, const bool *nulls)
 {

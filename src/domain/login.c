@@ -9,7 +9,7 @@
  * login IDs exist.
  *
  * Locking: the password is checked without a lock, because that takes long.  Then
- * user_log_in() locks the user's row, and password_confirm() looks whether the
+ * users_log_in() locks the user's row, and password_confirm() looks whether the
  * password is still the same.
  *
  *-------------------------------------------------------------------------

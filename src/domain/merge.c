@@ -4,8 +4,8 @@
  *	  A guest becomes part of an account that exists already.
  *
  * The guest's rows in the application's tables move to the account, and the guest is
- * deleted.  The guest is locked before any row moves.  Otherwise a row could be added
- * to it afterwards, and be deleted with it.
+ * deleted.  The guest is locked before any row moves.  Otherwise another transaction
+ * could add a row that references the guest, and the row would be deleted with it.
  *
  *-------------------------------------------------------------------------
  */
@@ -72,9 +72,9 @@ record_merge(const char *client_id, const pg_uuid_t *guest_id, const pg_uuid_t *
 }
 
 /*
- * Locks are taken in the documented order: device key, user, session.  Triggers that the
- * caller has deferred run before the hook, so that their errors are not taken for the
- * hook's.  Those that the hook has deferred run before rows are moved.
+ * Locks are taken in the order of statement.h: device key, user, session.  Triggers that
+ * the caller has deferred run before the hook, so that their errors are not reported as
+ * errors of the hook.  Triggers that the hook has deferred run before rows are moved.
  */
 bool
 merge_guest(const char *client_id, const User *guest, const pg_uuid_t *session_id,
@@ -117,8 +117,8 @@ raise_not_guest_and_user(void)
 }
 
 /*
- * Raise the error for a guest that could not be locked.  The cause is committed by now,
- * so that a second call reports the same.
+ * Raise the error for a guest that could not be locked.  The change that
+ * prevented the lock has committed, so reading the guest again shows the reason.
  */
 pg_noreturn static void
 raise_unmergeable(const pg_uuid_t *guest_id)

@@ -43,7 +43,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-/* Classes of objects that belong to one table, which their rows name. */
+/* Classes of objects that belong to one table.  table_column contains its OID. */
 static const struct TablePart
 {
 	Oid			class_id;
@@ -61,7 +61,7 @@ static const struct TablePart
 	{TriggerRelationId, TriggerOidIndexId, Anum_pg_trigger_oid, Anum_pg_trigger_tgrelid},
 };
 
-/* Return a copy of a row of a catalog as it is now, or NULL. */
+/* Return a copy of a row of a catalog, including changes of this command, or NULL. */
 static HeapTuple
 fetch_row(Relation catalog, Oid index_id, AttrNumber id_column, Oid id)
 {
@@ -78,7 +78,7 @@ fetch_row(Relation catalog, Oid index_id, AttrNumber id_column, Oid id)
 	return row;
 }
 
-/* Return an OID out of a row of a catalog, or InvalidOid. */
+/* Return an OID column of a row of a catalog, or InvalidOid. */
 static Oid
 fetch_oid(Oid class_id, Oid index_id, AttrNumber id_column, Oid id, AttrNumber column)
 {
@@ -97,7 +97,7 @@ fetch_oid(Oid class_id, Oid index_id, AttrNumber id_column, Oid id, AttrNumber c
 	return result;
 }
 
-/* Return whether an extension is anon_auth or adds to it, as part_extensions() lists them. */
+/* Return whether part_extensions() lists the extension: anon_auth, or one that adds to it. */
 static bool
 is_part(Oid extension_id)
 {
@@ -123,8 +123,8 @@ is_member(Oid class_id, Oid id)
 }
 
 /*
- * Return whether a type belongs to the extension.  Types of rows and arrays do, although they
- * are not members themselves.
+ * Return whether a type belongs to the extension.  The row type of a table and array types
+ * count, although they are not members themselves.
  */
 static bool
 is_type_of_extension(Oid type_id)
@@ -138,7 +138,7 @@ is_type_of_extension(Oid type_id)
 	return is_member(RelationRelationId, table_id) || is_member(TypeRelationId, type_id);
 }
 
-/* Report the table, if it is one of the extension's. */
+/* If the table belongs to the extension, set *changed to it and return true. */
 static bool
 changes_table(Oid table_id, ObjectAddress *changed)
 {
@@ -148,7 +148,7 @@ changes_table(Oid table_id, ObjectAddress *changed)
 	return true;
 }
 
-/* Report the type, if it is one of the extension's. */
+/* If the type belongs to the extension, set *changed to it and return true. */
 static bool
 changes_type(Oid type_id, ObjectAddress *changed)
 {
@@ -159,9 +159,9 @@ changes_type(Oid type_id, ObjectAddress *changed)
 }
 
 /*
- * Report the schema of a new or changed object, if it is one of the extension's.  A
- * function or operator with the same name and other arguments could be called instead
- * of the extension's.
+ * If the schema of a new or changed object belongs to the extension, set *changed to it and
+ * return true.  In such a schema, a function or operator with the same name and other
+ * arguments could be called instead of the extension's.
  */
 static bool
 changes_schema(const ObjectChange *change, ObjectAddress *changed)
@@ -235,7 +235,7 @@ type_changes(const ObjectChange *change, ObjectAddress *changed)
 	char		kind = HeapTupleIsValid(row) ? ((Form_pg_type) GETSTRUCT(row))->typtype : TYPTYPE_BASE;
 
 	table_close(catalog, AccessShareLock);
-	/* The types of rows and arrays come with their relation or type. */
+	/* PostgreSQL creates row types and array types with their relation or type. */
 	return kind != TYPTYPE_COMPOSITE && kind != TYPTYPE_BASE && changes_schema(change, changed);
 }
 
@@ -265,7 +265,10 @@ constraint_changes(const ObjectChange *change, ObjectAddress *changed)
 	return false;
 }
 
-/* A foreign key to users puts triggers on users, which run PostgreSQL's code alone. */
+/*
+ * Internal triggers are not reported: a foreign key to users creates them on users, and
+ * they run only code of PostgreSQL.
+ */
 static bool
 trigger_changes(const ObjectChange *change, ObjectAddress *changed)
 {
@@ -281,8 +284,8 @@ trigger_changes(const ObjectChange *change, ObjectAddress *changed)
 }
 
 /*
- * Report the object of the extension that a new or changed object depends on: casts, and
- * all classes that this file does not treat otherwise.
+ * If a new or changed object depends on a table or type of the extension, set *changed to it
+ * and return true.  This decides for casts and for all classes without a rule of their own.
  */
 static bool
 depends_on_extension(const ObjectChange *change, ObjectAddress *changed)

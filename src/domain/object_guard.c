@@ -4,8 +4,8 @@
  *	  Only superusers change the extension's objects.
  *
  * PostgreSQL calls the object access hook right after it has changed the catalog, and
- * before it runs an expression of the new object or commits.  Only SnapshotSelf sees
- * the new rows of the catalog then.
+ * before it runs an expression of the new object or commits.  At that time, only
+ * SnapshotSelf sees the new rows of the catalog.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,8 +35,9 @@ static bool command_is_reindex = false;
 /*
  * Return whether the current role may change all objects.  CREATE INDEX, and ALTER TABLE for a
  * unique constraint, continue as the owner of the table in a security-restricted
- * operation: then the role that runs the command counts.  If code of the owner runs
- * there, it needs another utility command, which the owner runs.
+ * operation.  In that case, the role that runs the command counts.  Code of the owner
+ * gains nothing from this: it changes objects by a utility command of its own, and
+ * that command has the owner as command_user.
  */
 static bool
 is_allowed_everything(void)
@@ -64,7 +65,10 @@ make_change(ObjectAccessType access, Oid class_id, Oid id, int sub_id, void *arg
 	return change;
 }
 
-/* The role that called CREATE EXTENSION may drop it, although no longer a superuser. */
+/*
+ * The owner of the extension may drop it.  That is the role that called CREATE EXTENSION,
+ * which may have lost its superuser rights since.
+ */
 static bool
 may_drop(const ObjectAddress *object)
 {
@@ -86,7 +90,7 @@ refuse_change(const ObjectChange *change)
 		!object_change_concerns_extension(change, &changed) ||
 		(change->access == OAT_DROP && may_drop(&changed)))
 		return;
-	/* No snapshot shows a new column yet: describe its table. */
+	/* The catalog snapshot does not show a new column yet: describe its table. */
 	changed.objectSubId = 0;
 	description = getObjectDescription(&changed, true);
 	ereport(ERROR,
@@ -111,7 +115,7 @@ check_access(ObjectAccessType access, Oid class_id, Oid id, int sub_id, void *ar
 	}
 }
 
-/* Keeps only the OID: ROLLBACK must not read catalogs to look the user up. */
+/* Stores only the OID: superuser_arg() reads catalogs, which ROLLBACK must not do. */
 void
 object_guard_command_begins(Node *statement)
 {
@@ -127,7 +131,7 @@ note_command(PlannedStmt *planned, const char *query, bool read_only_tree,
 	Oid			outer_user = command_user;
 	bool		outer_is_reindex = command_is_reindex;
 
-	/* The parts of a command count as the command. */
+	/* A subcommand keeps the values of its command. */
 	if (context != PROCESS_UTILITY_SUBCOMMAND)
 		object_guard_command_begins(planned->utilityStmt);
 	PG_TRY();

@@ -4,8 +4,8 @@
  *	  A guest becomes a regular user with the same id (docs/authgear.md, section
  *	  3).
  *
- * The password is hashed before anything is locked, because that takes long.  Then
- * the rows change in the lock order of the store: the device key is deleted, the
+ * The password is hashed before any row is locked, because hashing takes long.  Then
+ * the rows change in the lock order of statement.h: the device key is deleted, the
  * user's row changes, the sessions are deleted, the login IDs are inserted.
  *
  * Of two promotions of one guest, the second waits for the user's row and finds a
@@ -77,8 +77,8 @@ normalise_login_ids(const PromotionRequest *request, const AccountPolicy *policy
 
 /*
  * Return whether an account has one of the login IDs, and set *owner to it.  Raises
- * AA009 unless may_log_in, and if two accounts have one each: nobody can be logged
- * in to both.
+ * AA009 if an account has one and may_log_in is false, and if different accounts have
+ * them, because no client can be logged in to both.
  */
 static bool
 find_conflicting_account(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *owner)

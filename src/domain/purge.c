@@ -5,8 +5,9 @@
  *
  * A call deletes at most one batch of each kind.  Guests are deleted first, together
  * with their sessions.  settings.purge_policy says which rows of the application keep
- * a guest.  A guest that cannot be deleted is postponed by a day, or by five minutes if
- * the error may pass without anybody's doing, so that such guests do not block others.
+ * a guest.  A guest that cannot be deleted is postponed by a day, so that such guests do
+ * not block others.  After an error that may pass without intervention, it is postponed
+ * by five minutes.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,8 +32,8 @@
 #include "utils/fmgrprotos.h"
 
 /*
- * How long used challenges of a removed device key are kept: a challenge may be five
- * minutes old, or come from a clock that is five minutes ahead.
+ * How long used challenges of a removed device key are kept: a challenge is valid for five
+ * minutes, and may come from a clock that is five minutes ahead.
  */
 #define REPLAY_INTERVAL		(2 * SHORT_LIFETIME)
 
@@ -52,7 +53,7 @@ typedef struct Deletion
 	TimestampTz now;
 } Deletion;
 
-/* Write an event for each deleted guest, if the settings want such events. */
+/* Write an event for each deleted guest, unless the settings exclude this type. */
 static void
 record_deletion(ArrayType *ids, TimestampTz now)
 {
@@ -69,7 +70,7 @@ record_deletion(ArrayType *ids, TimestampTz now)
 		events_insert("user.deleted", DatumGetUUIDP(items[i]), NULL, payload, now);
 }
 
-/* To be run in a subtransaction: triggers of the application may raise any error. */
+/* Callers run this in a subtransaction: triggers of the application may raise any error. */
 static void
 delete_guests(void *arg)
 {
@@ -87,7 +88,7 @@ retry_interval(const ErrorData *error)
 		USECS_PER_SEC;
 }
 
-/* Report an error that was caught.  The message says what failed. */
+/* Raise a WARNING for an error that was caught.  what begins the message. */
 static void
 warn_of_error(const ErrorData *error, const char *what)
 {
@@ -147,8 +148,9 @@ find_kept_guests(void *arg)
 }
 
 /*
- * Return the guests that rows of the application keep, and for how long to postpone
- * them.  If a table cannot be read, all guests are kept, and a WARNING tells why.
+ * Return the guests that rows of the application keep, and set *interval to the time by
+ * which to postpone them.  If a table cannot be read, all guests are kept, and a WARNING
+ * reports the error.
  */
 static ArrayType *
 kept_guests(ArrayType *ids, bool restricting_only, int64 *interval)
@@ -165,8 +167,9 @@ kept_guests(ArrayType *ids, bool restricting_only, int64 *interval)
 }
 
 /*
- * Delete those of the due guests that are not in use.  A guest with a session or a use
- * after since is in use.  Returns false if other transactions hold all of them.
+ * Delete the due guests that are not in use and that no row keeps.  A guest is in use if
+ * it has a session that expires after since, or was seen after since.  Returns false if
+ * other transactions hold all of the guests.
  */
 static bool
 purge_due_batch(Purge *purge, bool with_key, TimestampTz since, ArrayType *due)
@@ -197,8 +200,9 @@ purge_due_batch(Purge *purge, bool with_key, TimestampTz since, ArrayType *due)
 }
 
 /*
- * Delete a batch of guests.  has_more is reported only if some of them were free:
- * otherwise a loop until has_more is false would not end while others hold them.
+ * Delete a batch of guests.  has_more is set only if some of them could be locked.
+ * Otherwise a loop until has_more is false would not end while other transactions hold
+ * them.
  */
 static void
 purge_guests(Purge *purge, bool with_key, TimestampTz since)
@@ -231,7 +235,7 @@ purge_kind(Purge *purge, DueKind kind, TimestampTz before)
 {
 	uint64		count = due_rows_delete(kind, before, purge->batch_size);
 
-	/* With Citus, the limit counts users, and each may have several rows. */
+	/* With Citus, the limit is a number of users, and each may have several rows. */
 	if (count >= purge->batch_size)
 		purge->counts.has_more = true;
 	return count;

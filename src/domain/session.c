@@ -4,18 +4,18 @@
  *	  Sessions and their refresh tokens (docs/authgear.md, section 6).
  *
  * A refresh token holds the ids of its user and session, a seed, and its
- * generation: how often it has been rotated.  Its MAC shows that we made it.
- * The session's row holds a hash of the seed and the latest generation.
+ * generation, the number of its rotations.  Its MAC proves that this database made
+ * it.  The session's row holds a hash of the seed and the latest generation.
  *
- * With rotation, the token one generation back still gets the same successor
- * for a grace period, so that a lost response or a second browser tab does no
- * harm.  An older token must have been copied, and ends the session (RFC 9700,
+ * With rotation, the token of the previous generation gets the same successor
+ * again during a grace period, so that a lost response or a second browser tab does
+ * no harm.  An older token must have been copied, and ends the session (RFC 9700,
  * section 4.14.2).
  *
  * Locking: a refresh updates the session's row first, so it holds that row when
  * it decides whether the token was reused.  It does not wait for the user's row,
- * which comes before sessions in the lock order: user_touch() and user_orphaned()
- * skip a row that another transaction has locked.
+ * which comes before sessions in the lock order: users_touch() and
+ * users_session_ended() skip a row that another transaction has locked.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,7 +44,7 @@
 #include "token/token.h"
 
 /*
- * How far a rotation may lie in the future without a wrong clock: of two
+ * How far rotated_at may be in the future although the clock is right: of two
  * concurrent refreshes, the one that read the clock later may rotate first.
  */
 #define CLOCK_TOLERANCE_SECONDS	10
@@ -52,7 +52,7 @@
 StaticAssertDecl(SECRET_HASH_LENGTH == crypto_hash_sha256_BYTES, "hash lengths differ");
 StaticAssertDecl(TOKEN_ID_LENGTH == UUID_LEN, "id lengths differ");
 
-/* Fill token from a text that the current master key or an older one has signed. */
+/* Read a token that was made under the current or a former master key. */
 static bool
 read_refresh_token(const char *text, size_t length, RefreshToken *token)
 {
@@ -112,8 +112,8 @@ session_started_at(const pg_uuid_t *session_id)
 }
 
 /*
- * Return when a session expires that is used now: the earlier of its lifetime and
- * the idle timeout (docs/authgear.md, section 6.1).
+ * Return the expiry of a session that is used now: the end of its lifetime or of the
+ * idle timeout, whichever is earlier (docs/authgear.md, section 6.1).
  */
 static TimestampTz
 expiry_after_use(const Client *client, TimestampTz begin, TimestampTz now)
@@ -240,9 +240,9 @@ is_reused(const Session *session, const RefreshToken *token, const Client *clien
 }
 
 /*
- * Refuse an older token if the last rotation lies in the future: the clock was
- * ahead when it happened, and nobody knows whether the grace period is over.  The
- * session goes on, because this is no sign of a copied token.
+ * Raise AA006 for an older token if the last rotation lies in the future: the clock was
+ * ahead at that time, so it is unknown whether the grace period is over.  The session
+ * stays alive, because this does not indicate a copied token.
  */
 static void
 refuse_rotation_in_future(const Session *session, const RefreshToken *token, const Client *client,
@@ -255,14 +255,14 @@ refuse_rotation_in_future(const Session *session, const RefreshToken *token, con
 }
 
 /*
- * Return whether a token was presented before the grace period, by a transaction
- * that rotated and rolled back.
+ * Return whether a transaction that rotated and rolled back has presented the token,
+ * longer ago than the grace period.
  *
  * A client may see the tokens of a transaction that rolls back afterwards.  If
- * that left no trace, it could use one refresh token again and again.  So the time
- * when a token is first presented is kept outside the transaction, until a
- * rotation commits.  One counter for each session is enough: tokens that the
- * transaction itself has made are worthless once it rolls back.
+ * that left no trace, it could use one refresh token again and again.  So a counter,
+ * which a rollback does not undo, keeps the time of the first presentation until a
+ * rotation commits.  One counter for each session is enough: tokens made by the
+ * transaction itself are worthless after its rollback.
  */
 static bool
 was_presented_before(const Session *session, const RefreshToken *token, const Client *client,
@@ -390,7 +390,7 @@ session_end(const pg_uuid_t *user_id, const pg_uuid_t *session_id, const char *c
 		record_sign_out(user_id, client_id, now);
 }
 
-/* A token of an older generation also ends its session. */
+/* End the session of a token.  Tokens of older generations are accepted, too. */
 static void
 revoke_refresh_token(const RefreshToken *token, TimestampTz now)
 {

@@ -25,7 +25,7 @@
 #include "store/statement_stamp.h"
 #include "utils/memutils.h"
 
-/* Keys that are kept.  More are there while one statement uses more. */
+/* How many keys are kept.  A statement that uses more keys exceeds this. */
 #define MAX_CACHED_KEYS		16
 
 typedef struct CachedKey
@@ -85,8 +85,8 @@ cache_forget(const char *kid)
 }
 
 /*
- * A backend can live through many rotations.  Remove the keys that were added
- * first, except keys that the current statement may be using.
+ * Remove the oldest entries, except keys that the current statement may be using.  A
+ * backend can outlive many rotations of keys.
  */
 static void
 cache_make_room(void)
@@ -117,8 +117,8 @@ cache_add(const char *kid)
 }
 
 /*
- * Parse the key of a row into an entry, with the private part if that is wanted or
- * if the key is symmetric.
+ * Parse the key of a row into an entry, with the private part if want_private is true or
+ * the key is symmetric.
  */
 static void
 parse_key(CachedKey *entry, const SigningKeyRow *row, bool want_private)
@@ -154,8 +154,9 @@ parse_key(CachedKey *entry, const SigningKeyRow *row, bool want_private)
 }
 
 /*
- * Return the key of a row of which only the state was read.  Reads all of the row
- * if need be; NULL if it was deleted in between.
+ * Return the key of a row of which only kid, state and times were read.  Reads the other
+ * columns if the cache does not have the key.  Returns NULL if the row was deleted in
+ * between.
  */
 static CachedKey *
 cache_row(SigningKeyRow *row, bool want_private)
@@ -231,8 +232,8 @@ set_current_signer(const char *kid)
 }
 
 /*
- * A rotation can commit after the current key was found and before all of it was
- * read.  The loop then starts again with the new current key.
+ * A rotation can commit after the current key was found and before its other columns
+ * were read.  In that case, the loop finds the new current key.
  */
 const SigningKey *
 key_cache_get_current(void)

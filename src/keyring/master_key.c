@@ -3,12 +3,12 @@
  * master_key.c
  *	  The derived keys of this database, cached in this backend.
  *
- * A pooled connection can live for weeks while keys come and go.  So once per
- * statement that needs a key, the status of the file is compared with that of the
- * file that was read.  Master keys themselves are wiped after derivation.
+ * A pooled connection can live for weeks while keys are added and removed.  So each
+ * statement that needs a key compares the status of the file once with the status when
+ * the file was read.  Master keys themselves are wiped after derivation.
  *
  * All databases of a server share one file.  Derived keys also depend on the
- * database id, so that a database accepts nothing that another one made.
+ * database id, so that a database accepts no token or code of another one.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,17 +38,17 @@ static struct
 {
 	MasterKeys	keys;			/* count 0: not loaded */
 	char	   *path;			/* of the file that was read */
-	pg_uuid_t	database_id;	/* that the keys are derived for */
+	pg_uuid_t	database_id;	/* the id that the keys are derived for */
 	MasterKeyUser here;			/* the file's line of this database */
 	struct stat st;				/* of the file when it was read */
-	bool		settled;		/* the file was not changed just before that */
-	StatementStamp stamp;		/* statement in which that was checked last */
+	bool		settled;		/* the file had not changed just before it was read */
+	StatementStamp stamp;		/* statement that last checked the file */
 }			loaded;
 
 /*
- * Return a list of the master keys that seal the signing keys of this database,
- * for messages; an empty string if there are none.  Reads the table as its owner,
- * since this can be called from a function that is not SECURITY DEFINER.
+ * Return the ids of the master keys that seal the signing keys of this database, as a
+ * list for messages; an empty string if there are none.  Reads the table as its owner,
+ * because callers may be in a function that is not SECURITY DEFINER.
  */
 static char *
 needed_key_ids(void)
@@ -91,9 +91,9 @@ same_time(const struct timespec *a, const struct timespec *b)
 }
 
 /*
- * Return true if the file at a path is the one that was read.  The time of its
- * last status change shows a chmod, which can have made it readable by others, and
- * new content with an old modification time.
+ * Return true if the file at a path is the one that was read.  The time of the last
+ * status change also reveals a chmod, which may let other users read the file, and new
+ * content under an old modification time.
  */
 static bool
 is_unchanged(const char *path)
@@ -108,8 +108,8 @@ is_unchanged(const char *path)
 }
 
 /*
- * Read the file and replace all of "loaded".  Returns false if there is no file.
- * If that or an error happens, "loaded" is as before.
+ * Read the file and replace the content of "loaded".  Returns false if there is no file.
+ * In this case, and if the file cannot be read, the keys in "loaded" are unchanged.
  */
 static bool
 read_keys(const char *path, const pg_uuid_t *database_id)
@@ -145,9 +145,9 @@ read_keys(const char *path, const pg_uuid_t *database_id)
 /*
  * Make sure that "loaded" is up to date.
  *
- * A missing file is made only if no key can be lost by that: not on a standby, not
- * if signing keys are sealed with another key, and not at a path that the
- * administrator has set.
+ * A missing file is made only if no key can be lost by making it: not on a standby, not
+ * if signing keys are sealed with a master key, and not at a path that the administrator
+ * has set.
  */
 static void
 load_keys(void)
@@ -209,7 +209,7 @@ master_key_derived_by_id(MasterKeyUse use, const char *id)
 	index = master_keys_find(&loaded.keys, id);
 	if (index < 0)
 	{
-		/* Somebody may have added it after this statement looked. */
+		/* The key may have been added after this statement checked the file. */
 		master_key_check_again();
 		load_keys();
 		index = master_keys_find(&loaded.keys, id);

@@ -4,7 +4,7 @@
  *	  Making and changing the master key file.
  *
  * A new file is written under another name, synced, and then renamed, so that
- * nobody ever reads half a file.  Every change holds one lock for all databases of
+ * no process ever reads half a file.  Every change holds one lock for all databases of
  * the server, so that two backends never make the first file at the same time.
  * (link() would also prevent that, but some file systems do not support it.)
  *
@@ -30,8 +30,8 @@
 
 /*
  * The last field of our advisory lock tags.  pg_advisory_lock() uses 1 and 2, so
- * SQL cannot take these locks.  Others: 0x6161 (passwords), 0x6163 and 0x6164
- * (counters).
+ * SQL cannot take these locks.  Other values in use: 0x6161 (passwords), 0x6163 and
+ * 0x6164 (counters), 0x6165 (password resets).
  */
 #define FILE_LOCK_SPACE		0x6162
 
@@ -81,7 +81,7 @@ write_file(const char *path, const char *content, size_t size, const struct stat
 	{
 		mode_t		mode = like->st_mode & (S_IRWXU | S_IRWXG | S_IRWXO);
 
-		/* If the group cannot be kept, the group gets no rights. */
+		/* If the group cannot be set to that of "like", the group gets no rights. */
 		if (fchown(fd, (uid_t) -1, like->st_gid) != 0)
 			mode &= ~S_IRWXG;
 		if (fchmod(fd, mode) != 0)
@@ -126,8 +126,7 @@ master_key_rewrite_unlock(void)
 
 /*
  * Replace or make a file, and wipe the content.  The caller holds the lock, so one
- * temporary name is enough.  A temporary file that a killed server has left is
- * removed.
+ * temporary name is enough.  A temporary file left by a killed server is removed.
  */
 static void
 replace_file(const char *target, const struct stat *like, char *content, size_t size)
@@ -237,8 +236,8 @@ append_bytes(NewContent *content, const char *bytes, size_t size)
 }
 
 /*
- * Append the line of a database.  It is left out if user replaces it, if the
- * database was dropped, and if it needed the removed key only.
+ * Append the line of a database.  It is omitted if user replaces it, if the database was
+ * dropped, and if it has no key except the removed one.
  */
 static void
 append_user(NewContent *content, const char *line, size_t length, MasterKeyUser *other,
@@ -251,7 +250,7 @@ append_user(NewContent *content, const char *line, size_t length, MasterKeyUser 
 						  memcmp(&other->database_id, &user->database_id, UUID_LEN) == 0)))
 		return;
 
-	/* After a commit the catalog cannot be read. */
+	/* After a commit, the catalog cannot be read: the line is kept. */
 	if (IsTransactionState() && master_key_user_is_gone(other))
 		return;
 	if (removed != NULL && master_key_user_needs(other, removed))
@@ -265,8 +264,9 @@ append_user(NewContent *content, const char *line, size_t length, MasterKeyUser 
 }
 
 /*
- * Copy the file with three changes, each of which is left out if it is NULL: a line
- * added before the first key, a key removed, and the line of a database replaced.
+ * Copy the file with up to three changes.  A NULL argument means no such change:
+ * added is a line to insert before the first key, removed is the id of a key to leave
+ * out, and user replaces the line of a database.
  */
 static void
 edit_content(const MasterKeyFile *file, const char *added, const char *removed,

@@ -3,8 +3,8 @@
  * login_text.c
  *	  Normal forms and character classes of Unicode text, by ICU.
  *
- * The normalizers are singletons of ICU that are never closed, and no other ICU
- * object is opened here.  So an error cannot leak an object.
+ * The normalizers are singletons of ICU that callers never close.  This file opens no
+ * other ICU object, so an error cannot leak one.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +23,7 @@
 #define ZERO_WIDTH_NON_JOINER	0x200C
 #define ZERO_WIDTH_JOINER		0x200D
 
-/* UTF-8 bytes that one UTF-16 code unit can become. */
+/* Maximum length in UTF-8 of one UTF-16 code unit. */
 #define UTF8_BYTES_PER_UCHAR	3
 
 typedef struct Utf16
@@ -62,7 +62,10 @@ utf16_from_utf8(Utf16 *result, const char *text)
 	UErrorCode	status = U_ZERO_ERROR;
 	int32_t		length = (int32_t) strlen(text);
 
-	/* A text has at most as many code units as bytes, also with U+FFFD for malformed ones. */
+	/*
+	 * UTF-16 has at most as many code units as UTF-8 has bytes.  This also holds if U+FFFD
+	 * replaces malformed bytes.
+	 */
 	allocate_utf16(result, length);
 	u_strFromUTF8WithSub(result->units, length + 1, &result->length, text, length,
 						 REPLACEMENT_CHARACTER, NULL, &status);
@@ -93,7 +96,7 @@ normalise_utf16(Utf16 *result, const Utf16 *source, bool fold_case)
 		: unorm2_getNFKCInstance(&status);
 	check_icu(status);
 
-	/* Ask for the length first: one code unit can become up to eighteen. */
+	/* Get the length first: normalization can turn one code unit into up to eighteen. */
 	length = unorm2_normalize(normalizer, source->units, source->length,
 							  NULL, 0, &status);
 	if (status != U_BUFFER_OVERFLOW_ERROR)
@@ -130,7 +133,7 @@ is_plain_character(UChar32 c, bool allow_joiners)
 		return true;
 	if (U_GET_GC_MASK(c) & (U_GC_C_MASK | U_GC_Z_MASK))
 		return false;
-	/* Fillers and variation selectors are letters or marks, but invisible. */
+	/* Fillers and variation selectors are invisible, although they are letters or marks. */
 	return !u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT);
 }
 
@@ -171,7 +174,7 @@ login_text_is_word(const char *text, const char *punctuation)
 			mark_may_follow = true;
 		else if (category & U_GC_M_MASK)
 		{
-			/* On punctuation a mark can draw a character that is not allowed. */
+			/* A mark on punctuation can look like a character that is not allowed. */
 			if (!mark_may_follow)
 				return false;
 		}
@@ -184,8 +187,8 @@ login_text_is_word(const char *text, const char *punctuation)
 }
 
 /*
- * uscript_hasScript() uses script extensions.  Characters of script "common" that
- * belong to a few other scripts, such as Arabic-Indic digits, are refused.
+ * uscript_hasScript() uses script extensions.  So it refuses characters of script
+ * "common" that are used with a few other scripts only, such as Arabic-Indic digits.
  */
 bool
 login_text_is_latin(const char *text)

@@ -5,9 +5,9 @@
  *
  * PostgreSQL carries out the actions of foreign keys as the owner of the referencing
  * table.  But before version 18, it runs the AFTER triggers of that table with the
- * rights of the role that deletes the user: the extension's owner.  Therefore the
- * actions are carried out here first, triggers included.  Then user_deletion.c deletes
- * the users without triggers.
+ * rights of the role that deletes the user: the extension's owner.  Therefore this file
+ * carries out the actions first, as the table's owner, with all triggers.  Then
+ * user_deletion.c deletes the users without firing triggers.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,7 +26,7 @@
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
-/* The condition that a row references one of the users by this key. */
+/* Append the condition that a row references one of the users ($1) by this key. */
 static void
 append_users_condition(StringInfo sql, const AppKey *key)
 {
@@ -77,8 +77,8 @@ is_listed(List *columns, const char *column)
 }
 
 /*
- * Return the statement for ON DELETE SET NULL, or NULL.  It leaves out rows that
- * another key deletes: one statement may change a row only once.
+ * Return the statement for ON DELETE SET NULL, or NULL.  It excludes rows that
+ * the CASCADE of another key deletes: one statement may change a row only once.
  */
 static char *
 make_set_null_statement(const AppTable *table)
@@ -112,8 +112,8 @@ make_set_null_statement(const AppTable *table)
 }
 
 /*
- * Return the statement for ON DELETE SET DEFAULT of a key.  DEFAULT is no expression
- * and cannot stand in a CASE, so that each key needs a statement.
+ * Return the statement for ON DELETE SET DEFAULT of a key.  DEFAULT is
+ * not allowed in a CASE expression, so each key needs a statement.
  */
 static char *
 make_set_default_statement(const AppTable *table, const AppKey *key)
@@ -196,9 +196,9 @@ release_in_linked_tables(const AppTable *tables, int count, ArrayType *users)
 }
 
 /*
- * Raise 23503 if rows reference the users by a key.  The latest snapshot is used, so
- * that rows which the transaction does not see count, too.  The users are locked, so
- * no other transaction can add a row afterwards.
+ * Raise 23503 if rows reference the users by a key.  The latest snapshot also shows rows
+ * that the transaction's snapshot does not.  The users are locked, so no other
+ * transaction can add a row afterwards.
  */
 static void
 refuse_remaining_rows(const AppTable *table, const AppKey *key, ArrayType *users)
@@ -237,7 +237,7 @@ release_in_all_tables(const AppTable *tables, int count, ArrayType *users)
 		release_in_linked_tables(&tables[first], n, users);
 	}
 
-	/* Last: a key may forbid what the action of another has removed by now. */
+	/* Check last: the action of one key may remove rows that another key restricts. */
 	for (i = 0; i < count; i++)
 		for (k = 0; k < tables[i].nkeys; k++)
 			refuse_remaining_rows(&tables[i], &tables[i].keys[k], users);
@@ -245,7 +245,8 @@ release_in_all_tables(const AppTable *tables, int count, ArrayType *users)
 
 /*
  * Triggers can create tables and foreign keys to users, and a partition can be
- * detached concurrently.  The next round treats what an earlier one could not find.
+ * detached concurrently.  The next round processes the keys that an earlier round could
+ * not find.
  */
 void
 app_release_users(ArrayType *users)

@@ -3,8 +3,8 @@
  * app_tables.c
  *	  Tables of the application: those with a foreign key to anon_auth.users.
  *
- * The catalog is read again for each deletion and merge.  A list that was kept could
- * miss a table that was created or attached meanwhile.
+ * The catalog is read again for each deletion and merge.  A cached list could miss a
+ * table that was created or attached later.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,7 +35,7 @@ compare_oids(const ListCell *a, const ListCell *b)
 	return lfirst_oid(a) < lfirst_oid(b) ? -1 : lfirst_oid(a) > lfirst_oid(b);
 }
 
-/* In the order of their ids, so that two deletions lock tables in the same order. */
+/* Return ids in ascending order, so that two deletions lock tables in the same order. */
 static List *
 ids_of_tables(List *keys)
 {
@@ -48,7 +48,7 @@ ids_of_tables(List *keys)
 	return ids;
 }
 
-/* Whether an action of a foreign key keeps the referenced row from being deleted. */
+/* Return whether an action of a foreign key prevents deletion of the referenced row. */
 static bool
 action_restricts(char delete_action)
 {
@@ -76,8 +76,8 @@ lock_table(Oid id, List *keys, bool moving)
 }
 
 /*
- * Raise 0A000 for a key of a form that this code does not treat.  Such a key exists only
- * if the check in foreign_keys.c was not active when it was created.
+ * Raise 0A000 for a key that is not plain (foreign_keys.h).  Such a key exists only if
+ * the check in foreign_keys.c was not active when it was created.
  */
 pg_noreturn static void
 refuse_key(const AppTable *table, const ForeignKey *key)
@@ -89,7 +89,7 @@ refuse_key(const AppTable *table, const ForeignKey *key)
 			 errhint("Drop it: it was made while event triggers were off. anon_auth.doctor() lists such keys.")));
 }
 
-/* False also for a function that was dropped meanwhile. */
+/* A function that was dropped meanwhile counts as not belonging to a superuser. */
 static bool
 function_is_of_superuser(Oid function)
 {
@@ -104,9 +104,11 @@ function_is_of_superuser(Oid function)
 }
 
 /*
- * Statements on a table run as its owner, and so do its triggers.  A role with the
- * privilege TRIGGER on a superuser's table could have its own function run as that
- * superuser, because any client can have a guest merged.
+ * Raise 42501 if a trigger of a superuser's table calls a function of another role.
+ *
+ * Statements on a table run as its owner, and so do its triggers.  Any client can cause
+ * a merge.  A role with the privilege TRIGGER on a superuser's table could otherwise
+ * make its own function run as that superuser.
  */
 static void
 refuse_foreign_triggers(const AppTable *table, Oid id)
@@ -132,7 +134,7 @@ refuse_foreign_triggers(const AppTable *table, Oid id)
 	table_close(relation, AccessShareLock);
 }
 
-/* The triggers of partitions fire, too. */
+/* Check the triggers of a table and of its partitions, which fire, too. */
 static void
 check_triggers(const AppTable *table)
 {
@@ -144,7 +146,7 @@ check_triggers(const AppTable *table)
 		refuse_foreign_triggers(table, lfirst_oid(cell));
 }
 
-/* Describe a table that is locked, with its keys out of all keys to users. */
+/* Fill table from the catalog.  The table is locked; keys are those of all tables. */
 static void
 fill_table(AppTable *table, Oid id, List *keys)
 {
@@ -178,7 +180,7 @@ fill_table(AppTable *table, Oid id, List *keys)
 	}
 }
 
-/* Mark the tables that have foreign keys among each other. */
+/* Mark a table, and the tables of the list that its foreign keys reference, as linked. */
 static void
 mark_linked(AppTable *table, AppTable *tables, int count)
 {
@@ -199,7 +201,7 @@ mark_linked(AppTable *table, AppTable *tables, int count)
 
 /*
  * Order by owner, then unlinked tables before linked ones, then by id.  The linked
- * tables of an owner thus stand side by side, as app_tables_linked() needs.
+ * tables of an owner are then adjacent, as app_tables_linked() requires.
  */
 static int
 compare_tables(const void *a, const void *b)
@@ -309,8 +311,8 @@ app_tables_key_restricts(const AppKey *key)
 }
 
 /*
- * Children by inheritance do not have the foreign key of their parent, so that ONLY
- * leaves them out.  Rows of a partitioned table are in its partitions, which do.
+ * Children by inheritance do not have the foreign key of their parent, so ONLY excludes
+ * them.  Partitions do have it, and they contain the rows of a partitioned table.
  */
 char *
 app_tables_target(const AppTable *table)

@@ -5,9 +5,9 @@
  *
  * Candidates come from the beginning of an index on purge_from, so that no statement
  * reads users that are not due.  purge_from is only an estimate: a refresh does not
- * write it.  Therefore candidates are locked and looked at again before they are
- * deleted, and those that are in use get a later purge_from.  A candidate that another
- * transaction holds is in use, and is skipped.
+ * write it.  Therefore candidates are locked and checked again before they are deleted.
+ * Candidates that are in use get a later purge_from.  A candidate that another
+ * transaction holds counts as in use and is skipped.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,8 +19,9 @@
 #include "store/statement.h"
 
 /*
- * purge_from is at most the time when the last session expires, after which nobody can
- * come back to the guest.  The index is partial: the condition repeats its predicate.
+ * purge_from is not later than the expiry of the guest's last session, after which
+ * nobody can log in as the guest.  The condition repeats the predicate of the index,
+ * which is partial.
  */
 static Statement find_keyless_guests = {
 	.sql = "SELECT id FROM anon_auth.users"
@@ -29,7 +30,10 @@ static Statement find_keyless_guests = {
 	.custom_plans = true
 };
 
-/* purge_from is at most the time when the guest was last seen.  See guest_retention. */
+/*
+ * purge_from is not later than the last use of the guest.  The caller subtracts
+ * settings.guest_retention from the current time to get :before.
+ */
 static Statement find_keyed_guests = {
 	.sql = "SELECT id FROM anon_auth.users"
 	" WHERE is_anonymous AND device_kid IS NOT NULL AND purge_from < :before"
@@ -49,7 +53,7 @@ static Statement lock_guests = {
 	" ORDER BY id FOR UPDATE SKIP LOCKED"
 };
 
-/* Sessions are locked, so that the statement sees a refresh that is about to commit. */
+/* Locking the sessions waits for a refresh that is about to commit, and sees its result. */
 static Statement postpone_live = {
 	.sql = "WITH held AS (SELECT user_id, expires_at FROM anon_auth.sessions"
 	"  WHERE user_id = ANY (:guests) FOR UPDATE),"
@@ -124,7 +128,7 @@ due_guests_lock_device_keys_locally(ArrayType *users)
 	return statement_fetch_ids(&lock_device_keys, PARAMS(param_uuids("users", users)));
 }
 
-/* Keys before users, as the lock order of statement.h demands. */
+/* Device keys are locked before users: the lock order of statement.h. */
 ArrayType *
 due_guests_lock(bool with_key, ArrayType *guests)
 {

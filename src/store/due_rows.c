@@ -3,8 +3,8 @@
  * due_rows.c
  *	  Rows that purge() deletes because of their age alone.
  *
- * Rows that another transaction holds are in use.  They are skipped, so that a purge
- * never waits, and several can run at once.
+ * Rows that another transaction holds are in use and are skipped.  So a purge never
+ * waits for them, and several purges can run at once.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,8 +50,8 @@ static Statement postpone_live_sessions = {
 /*
  * Four of these tables need no index on their time: they are small, because they have
  * at most the rows that were added since the last purge.  In the outbox, only the
- * oldest messages are looked at, because lifetimes are nearly equal.  Events are found
- * from the beginning of their table, where the oldest are.
+ * oldest messages are checked, because lifetimes are nearly equal.  A scan of the
+ * events finds the oldest first, because they are at the beginning of their table.
  */
 static Statement delete_before[] = {
 	[DUE_AUTHORIZATION_CODES] = {
@@ -82,8 +82,8 @@ static Statement delete_before[] = {
 };
 
 /*
- * The three statements share one array of keys.  A session whose row the first one has
- * locked cannot be refreshed before the others look at it.
+ * The first statement locks the sessions, so no refresh can change expires_at before
+ * the other two read it.
  */
 uint64
 due_rows_delete_sessions_locally(TimestampTz now, int limit, bool *more)

@@ -35,7 +35,7 @@
 
 static object_access_hook_type previous_hook = NULL;
 
-/* Return the table, or InvalidOid while the extension is being created. */
+/* Return anon_auth.users, or InvalidOid while the extension is being created. */
 static Oid
 users_table(void)
 {
@@ -89,8 +89,8 @@ read_key(HeapTuple tuple)
 }
 
 /*
- * A domain over uuid is not plain either: its type is another one, and PostgreSQL would
- * run a cast.
+ * A key with a column of a domain over uuid is not plain either: the domain has another
+ * type OID, so PostgreSQL would run a cast.
  */
 bool
 foreign_key_is_plain(const ForeignKey *key)
@@ -126,7 +126,10 @@ add_detaching(List *detaching, Oid table_id)
 	return detaching;
 }
 
-/* Leave out the keys that partitions inherit, except those of hidden partitions. */
+/*
+ * Return the keys without those that partitions inherit.  The keys of partitions that
+ * DETACH CONCURRENTLY has hidden are kept.
+ */
 static List *
 effective_keys(List *keys)
 {
@@ -154,7 +157,10 @@ effective_keys(List *keys)
 	return effective;
 }
 
-/* PostgreSQL keeps the catalog snapshot until it is told of a change: look for news first. */
+/*
+ * PostgreSQL replaces the catalog snapshot only after an invalidation message, so pending
+ * messages are accepted first.
+ */
 List *
 foreign_keys_to_users(void)
 {
@@ -242,7 +248,7 @@ check_new_constraint(Oid id)
 	table_close(catalog, AccessShareLock);
 }
 
-/* Called for every change of the catalog by any command. */
+/* The object access hook.  PostgreSQL calls it for every change of the catalog. */
 static void
 check_new_object(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
 {

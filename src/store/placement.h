@@ -4,8 +4,8 @@
  *	  The operations that depend on where the extension's rows are stored.
  *
  * Nearly all statements are the same whether one database has all rows or the
- * nodes of a cluster share them.  This table lists the exceptions.  A caller asks
- * for the table each time, because rows can move between two statements.
+ * nodes of a cluster share them.  struct Placement lists the exceptions.  A caller
+ * calls placement_current() each time, because rows can move between two statements.
  *
  * placement_local.c has the operations for plain PostgreSQL.  A module that stores
  * rows elsewhere, such as src/citus, calls placement_set_chooser().
@@ -24,12 +24,12 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-/* How many tables of operations can have prepared plans side by side. */
+/* How many plans a statement can keep: one for each value of plan_slot. */
 #define PLACEMENT_SLOTS		2
 
 /*
- * Operations raise errors as their callers do.  Unless it is said here, an operation
- * takes no lock that lasts, and plain PostgreSQL does nothing in it.
+ * Operations raise the errors that their callers document.  Unless its comment says
+ * otherwise, an operation holds no lock after it returns, and plain PostgreSQL does nothing in it.
  */
 typedef struct Placement
 {
@@ -49,9 +49,10 @@ typedef struct Placement
 	/*
 	 * Begin a statement, which is not planned yet.  Returns the nest level of
 	 * parameters to restore after it: the given one, or a new one if that was 0 and
-	 * a parameter had to be changed.  Citus pins the parameters that decide what is
-	 * sent to other nodes.  It raises 55000 if the session could have sent something
-	 * else before, and 0A000 in ALTER TABLE, where it would return no rows.
+	 * a parameter had to be changed.  Citus sets the parameters that determine the
+	 * text sent to other nodes.  It raises 55000 if the library was loaded too
+	 * late to check earlier SET commands, and 0A000 in ALTER TABLE, where the statement
+	 * would return no rows.
 	 */
 	int			(*enter_statement) (int nest_level);
 
@@ -63,13 +64,13 @@ typedef struct Placement
 
 	/*
 	 * Return the id of a new user, a UUIDv7.  route is that of its device key, or
-	 * NULL.  Citus chooses an id of the same shard, so that a login asks one node.
+	 * NULL.  Citus chooses an id of the same shard, so that a login needs one node only.
 	 */
 	pg_uuid_t	(*new_user_id) (const pg_uuid_t *route, TimestampTz now);
 
 	/*
 	 * Lock the device keys of users until the end of the transaction, skipping keys
-	 * that others hold.  Returns the users whose keys are locked.  Plain PostgreSQL
+	 * that other transactions hold.  Returns the users whose keys are locked.  Plain PostgreSQL
 	 * finds keys by their user; Citus by their route, which names the shard.
 	 */
 	ArrayType  *(*lock_device_keys) (ArrayType *users);
@@ -82,15 +83,15 @@ typedef struct Placement
 
 	/*
 	 * due_rows_delete_sessions() and due_rows_delete().  Both lock the rows that they
-	 * delete and skip rows that others hold.  Plain PostgreSQL does that in one
-	 * statement.  Citus finds rows first, and then takes each by its key.
+	 * delete and skip rows that other transactions hold.  Plain PostgreSQL does that in
+	 * one statement.  Citus finds rows first, and then locks and deletes each by its key.
 	 */
 	uint64		(*delete_due_sessions) (TimestampTz now, int limit, bool *more);
 	uint64		(*delete_due_rows) (DueKind kind, TimestampTz before, int limit);
 
 	/*
 	 * outbox_take().  Plain PostgreSQL locks and deletes the messages in
-	 * one statement; Citus takes each by its key.
+	 * one statement; Citus locks and deletes each by its key.
 	 */
 	struct OutboxMessage *(*take_outbox_messages) (int limit, TimestampTz now, int *count);
 
@@ -98,7 +99,8 @@ typedef struct Placement
 	 * Delete users, whose rows the caller has locked and which no row of the
 	 * application references, with all their rows in the extension's tables.  Plain
 	 * PostgreSQL lets no trigger fire, and raises 40001 for rows that the
-	 * transaction does not see.  Citus leaves a part to the foreign keys of shards.
+	 * transaction does not see.  On Citus, foreign keys of the shards delete some of
+	 * the rows.
 	 */
 	void		(*delete_users) (ArrayType *users);
 
@@ -135,8 +137,8 @@ extern void placement_set_default(const Placement *operations);
 
 /*
  * Called at most once, when the library is loaded.  The function returns the
- * operations to use now, or NULL for the default ones.  It is asked several times
- * for each statement, and must not run statements of the store itself.
+ * operations to use now, or NULL for the default ones.  It is called several times
+ * for each statement, and must not run statements of src/store itself.
  */
 typedef const Placement *(*PlacementChooser) (void);
 extern void placement_set_chooser(PlacementChooser chooser);

@@ -15,11 +15,11 @@
  *			CLIENT_COLUMNS(RECORD_FIELD)
  *		} Client;
  *
- * A file that uses it in statements says RECORD_TYPE(client, Client,
- * CLIENT_COLUMNS) once, and has client_record then.  The SQL text of a
+ * A file with statements on the table contains RECORD_TYPE(client, Client,
+ * CLIENT_COLUMNS) once, which defines client_record.  The SQL text of a
  * statement names the record in braces; see statement.h.
  *
- * A third argument of COLUMN is an SQL expression to be read in the place of a
+ * A third argument of COLUMN is an SQL expression that is read instead of a
  * column, as in COLUMN(BOOL, is_verified, "verified_at IS NOT NULL").
  *
  * A null value is decoded as zero: 0, false, the nil UUID, NULL, or an empty
@@ -61,7 +61,7 @@ typedef enum FieldKind
 	FIELD_HASH
 } FieldKind;
 
-/* The texts of an enum's values, which count from 0. */
+/* The texts of an enum's values.  The index is the value. */
 typedef struct EnumNames
 {
 	int			count;
@@ -134,7 +134,10 @@ typedef struct RecordType
 #define RECORD_COLUMN(kind, name, ...) \
 	{#name, "" __VA_ARGS__, RECORD_KIND_##kind, offsetof(RecordStruct, name)},
 
-/* A function, since the columns need to be told the struct's name. */
+/*
+ * The columns are in a function because offsetof() needs the struct: the typedef in it
+ * gives RECORD_COLUMN a fixed name.
+ */
 #define RECORD_TYPE(record, Struct, COLUMNS) \
 	static const RecordColumn * \
 	record##_columns(int *count) \

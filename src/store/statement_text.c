@@ -3,9 +3,9 @@
  * statement_text.c
  *	  Translating the names in a statement's text.
  *
- * This runs once a statement and backend.  The texts are constants of ours, so
- * the scanner knows string literals, quoted names and casts, and nothing else of
- * SQL's lexical rules: no comments, no dollar quotes.
+ * This runs once for each statement in a backend.  The texts are constants of the
+ * extension.  So the scanner recognizes string literals, quoted names and casts, but
+ * not the rest of SQL's lexical rules, such as comments and dollar quotes.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,9 +14,6 @@
 #include "lib/stringinfo.h"
 #include "store/statement_text.h"
 
-/* A bit for each parameter; a list is shorter than this. */
-#define MAX_PARAMS	64
-
 /* A translation in progress. */
 typedef struct Translation
 {
@@ -24,11 +21,11 @@ typedef struct Translation
 	const RecordType *row;
 	const RecordType *joined;
 	const NamedParam *params;
-	uint64		used;			/* which of params the text names */
+	uint64		used;			/* bit i: the text names params[i]; statement.c allows 16 */
 	StringInfoData text;
 } Translation;
 
-/* Our names have lower-case letters, digits and underscores only. */
+/* Names consist of lower-case letters, digits and underscores. */
 static bool
 is_name_start(char c)
 {
@@ -47,7 +44,7 @@ is_name(const char *name, const char *start, size_t length)
 	return strlen(name) == length && memcmp(name, start, length) == 0;
 }
 
-/* Append $n for a name, which may be that of a parameter or of a column of a record. */
+/* Append $n for the name of a parameter, or of a column of a record that is a parameter. */
 static void
 append_param(Translation *translation, const char *name, size_t length)
 {
@@ -81,7 +78,7 @@ append_param(Translation *translation, const char *name, size_t length)
 	appendStringInfo(&translation->text, "$%d", found);
 }
 
-/* The record that a marker names: a returned one, or a parameter. */
+/* Return the record that a marker names: one that the statement returns, or a parameter. */
 static const RecordType *
 find_record(const Translation *translation, const char *name, size_t length)
 {
@@ -162,7 +159,7 @@ skip_to(const Translation *translation, const char *start, char end)
 	return found + 1;
 }
 
-/* A parameter that the text does not name is a typing error in one of the two. */
+/* Raise an error for a parameter that the text does not name: one of the two is misspelled. */
 static void
 require_all_used(const Translation *translation)
 {

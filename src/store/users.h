@@ -71,7 +71,7 @@ extern bool users_keep(const pg_uuid_t *id);
  */
 extern bool users_lock_guest(const pg_uuid_t *id, User *user);
 
-/* Lock a user's row for users_delete().  False if it is gone. */
+/* Lock the row of a user that the caller will delete.  False if it is gone. */
 extern bool users_lock_for_deletion(const pg_uuid_t *id, User *user);
 
 /*
