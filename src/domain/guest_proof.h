@@ -16,8 +16,8 @@
 #include "store/users.h"
 
 /*
- * The guest that a proof stood for, kept while the guest fills in a form.
- * Whoever keeps a ticket makes sure that nobody else can make one.
+ * The guest that a proof identified, kept while the guest fills in a form.  Code that
+ * stores a ticket outside the server must authenticate it.
  */
 typedef struct GuestTicket
 {
@@ -35,7 +35,7 @@ typedef struct GuestProof
 	const GuestTicket *ticket;
 } GuestProof;
 
-/* The guest that a proof stands for. */
+/* The guest that a proof identifies. */
 typedef struct ProvenGuest
 {
 	User		user;

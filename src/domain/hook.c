@@ -9,8 +9,9 @@
  * is refused: a role with the rights of the extension's owner can name any function
  * in settings, and could become superuser in this way.
  *
- * A name from the settings points into their cache, which is replaced when the
- * settings are read again.  A hook may cause that, so the name is copied first.
+ * Callers pass the names of before_sign_up and access_token_claims from the cached
+ * settings, which are replaced when the settings are read again.  A hook may cause
+ * that, so these names are copied first.
  *
  *-------------------------------------------------------------------------
  */

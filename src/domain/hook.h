@@ -32,7 +32,7 @@ extern void hook_after_promotion(const char *name, const pg_uuid_t *user_id,
 								 const char *client_id);
 
 /*
- * settings.merge: decides about rows that both have, before the guest's rows
+ * settings.merge: resolves conflicts between rows of the two, before the guest's rows
  * are moved to the user.
  */
 extern void hook_merge(const char *name, const pg_uuid_t *guest_id, const pg_uuid_t *user_id);

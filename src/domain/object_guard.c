@@ -36,7 +36,7 @@ static bool command_is_reindex = false;
  * Return whether the current role may change all objects.  CREATE INDEX, and ALTER TABLE for a
  * unique constraint, continue as the owner of the table in a security-restricted
  * operation.  In that case, the role that runs the command counts.  Code of the owner
- * gains nothing from this: it changes objects by a utility command of its own, and
+ * gains nothing from this: it changes objects by a separate utility command, and
  * that command has the owner as command_user.
  */
 static bool

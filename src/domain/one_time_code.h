@@ -31,9 +31,9 @@ extern TimestampTz one_time_code_send(const OneTimeCodeKey *key, const char *rec
 
 /*
  * Return the address that messages for a login ID go to: as the user gave it,
- * except for characters that stand for others (full width, ligatures, a sharp
- * s).  Whoever reads the code there must have shown to own the address that
- * userinfo names.
+ * except for characters that represent others (full width, ligatures, a sharp
+ * s).  Reading the code at this address must prove control of the address in
+ * userinfo.
  */
 extern const char *one_time_code_recipient(const LoginIdRow *row);
 

@@ -34,7 +34,7 @@ extern void promotion_read_policy(AccountPolicy *policy);
 extern bool promotion_is_done(const GuestTicket *ticket);
 
 /*
- * Promote the guest that the proof stands for.  If an account has one of the
+ * Promote the guest that the proof identifies.  If an account has one of the
  * login IDs, settings.promotion_conflict decides: raise AA009, log in to that
  * account, or also merge the guest into it.  Fill user with the user who is
  * logged in now, whose row is held; the caller starts the session.

@@ -100,7 +100,7 @@ warn_of_error(const ErrorData *error, const char *what)
 }
 
 /*
- * Delete each guest of a batch in a subtransaction of its own, because one of them made
+ * Delete each guest of a batch in a separate subtransaction, because one of them made
  * the deletion of the whole batch fail.  Postpone those that fail again.
  */
 static void

@@ -16,7 +16,7 @@
 typedef struct PurgeCounts
 {
 	uint64		guests;
-	uint64		skipped_guests; /* kept for now, and looked at again later */
+	uint64		skipped_guests; /* not deleted; a later call tries again */
 	uint64		sessions;
 	uint64		authorization_codes;
 	uint64		one_time_codes;
@@ -28,7 +28,7 @@ typedef struct PurgeCounts
 
 /*
  * Delete at most batch_size of each kind and fill counts.  If dry_run, undo the
- * deletion: the counts say what it would have been.  Skips rows that another
+ * deletion: the counts are those of a real call.  Skips rows that another
  * transaction has locked, so several can run at once.
  */
 extern void purge_run(int batch_size, bool dry_run, TimestampTz now, PurgeCounts *counts);

@@ -114,8 +114,8 @@ static const struct
 /* ---- counting ---- */
 
 /*
- * Seconds to wait if there is no room for a counter: nobody knows when a live
- * counter will expire.
+ * Seconds to wait if there is no room for a counter.  The time at which a live counter
+ * will expire is unknown.
  */
 #define RETRY_WITHOUT_ROOM	SECS_PER_MINUTE
 

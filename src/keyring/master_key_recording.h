@@ -25,7 +25,7 @@ extern void master_key_record_before_sealing(void);
 
 /*
  * To be called after a secret of a row was opened with a key: record that this
- * database needs the key, unless the lock of the file is held by somebody else.
+ * database needs the key, unless another backend holds the lock of the file.
  * Never waits.  A failure is only logged.
  */
 extern void master_key_record_opened(const char *id);

@@ -16,10 +16,10 @@
 #include "keyring/master_key_users.h"
 
 /*
- * Take and release the lock of the file, which everybody holds who makes or
- * changes it.  There is one lock for all databases of the server; it is released
- * at the end of the transaction at the latest.  With wait false, the first
- * function returns false if somebody else holds the lock.
+ * Take and release the lock of the file.  Every backend that makes or changes the file
+ * holds it.  There is one lock for all databases of the server; it is released at the
+ * end of the transaction at the latest.  If wait is false and another backend holds the
+ * lock, master_key_rewrite_lock() returns false.
  */
 extern bool master_key_rewrite_lock(bool wait);
 extern void master_key_rewrite_unlock(void);
@@ -44,7 +44,7 @@ extern char *master_key_rewrite_obstacle(const char *path, const struct stat *st
  * master_key_rewrite_add() sets id, adds the new key to user, and raises 54000 if the
  * file has all the keys or bytes that it may have.  master_key_rewrite_record()
  * returns false if there is no room for the line.  The first two raise F0000 if
- * the server may not change the file, with a HINT how to do it by hand.  All
+ * the server may not change the file, with a HINT that explains the change by hand.  All
  * three raise the error of the system call if writing fails.
  */
 extern void master_key_rewrite_add(const char *path, const MasterKeyFile *file,

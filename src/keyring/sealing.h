@@ -4,8 +4,8 @@
  *	  Secrets in tables: private signing keys, and codes in the outbox.
  *
  * A sealed secret can be opened in this database and for its row only.  All
- * functions raise F0000 as master_key_derived().  Whoever opens a secret wipes
- * it.
+ * functions raise F0000 as master_key_derived().  The caller wipes
+ * an opened secret.
  *
  *-------------------------------------------------------------------------
  */
