@@ -48,9 +48,10 @@ extern void request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char
 /*
  * Fill key with the registered device key that signed the request, and store
  * that the challenge has been used.  With a jwk in the request, only that key is
- * tried, otherwise the oldest keys with the kid (DEVICE_KEYS_OF_KID).  Return false if no such key is
- * registered.  Raises AA003 if a key is registered but did not sign, AA005 if
- * the key used the challenge before, 40001 after 100 races with other logins.
+ * tried, otherwise the oldest keys with the kid (DEVICE_KEYS_OF_KID).  Return
+ * false if no such key is registered.  Raises AA003 if a key is registered but did
+ * not sign, AA005 if the key used the challenge before, 40001 after 100 races with
+ * other logins.
  */
 extern bool request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *key);
 

@@ -24,9 +24,9 @@ typedef enum DueKind
 
 /*
  * Delete expired sessions, the oldest first, except those that other transactions hold.
- * At most limit sessions are checked; *more is true if that many were found.  Returns the
- * number of deleted sessions.  A session that was refreshed since its purge_from was set is not expired:
- * it only gets a new purge_from.
+ * At most limit sessions are checked; *more is true if that many were found.  Returns
+ * the number of deleted sessions.  A session that was refreshed since its purge_from
+ * was set is not expired: it only gets a new purge_from.
  */
 extern uint64 due_rows_delete_sessions(TimestampTz now, int limit, bool *more);
 

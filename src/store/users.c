@@ -16,7 +16,7 @@
 
 RECORD_TYPE(user, User, USER_COLUMNS);
 
-/* A guest can be purged from purge_from on, if nobody has used it since. */
+/* purge() may delete a guest from purge_from on, unless the guest was used since. */
 static Statement insert_guest = {
 	.sql = "INSERT INTO anon_auth.users"
 	" (id, is_anonymous, created_at, updated_at, last_seen_at, device_kid, purge_from)"
