@@ -86,7 +86,7 @@ refuse_key(const AppTable *table, const ForeignKey *key)
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("foreign key \"%s\" of table %s must refer to the id of users with one column of type uuid",
 					key->name, table->qualified_name),
-			 errhint("Drop it: it was made while event triggers were off. anon_auth.doctor() lists such keys.")));
+			 errhint("Drop it: it was created while event triggers were disabled. anon_auth.doctor() lists such keys.")));
 }
 
 /* A function that was dropped meanwhile counts as not belonging to a superuser. */
@@ -128,7 +128,7 @@ refuse_foreign_triggers(const AppTable *table, Oid id)
 					 errmsg("trigger \"%s\" of table %s would run as a superuser",
 							trigger->tgname, table->qualified_name),
 					 errdetail("The table belongs to a superuser, and the trigger's function to another role."),
-					 errhint("Let a role that is no superuser own the table: ALTER TABLE %s OWNER TO ...",
+					 errhint("Transfer the table to a role that is not a superuser: ALTER TABLE %s OWNER TO ...",
 							 table->qualified_name)));
 	}
 	table_close(relation, AccessShareLock);
