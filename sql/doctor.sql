@@ -248,6 +248,15 @@ SELECT users, guests_without_key, guests_with_key, regular_users, sessions, sign
 	   date_trunc('hour', now() - oldest_unpurged) AS oldest, outbox_messages FROM anon_auth.stats \gx
 SELECT events_24h FROM anon_auth.stats;
 
+-- session settings of the caller do not keep doctor() from finding its parts
+SELECT count(*) AS findings FROM anon_auth.doctor() \gset
+SET quote_all_identifiers = on;
+SELECT count(*) >= :findings AS found FROM anon_auth.doctor();
+RESET quote_all_identifiers;
+SET force_parallel_mode = on;
+SELECT count(*) = :findings AS same FROM anon_auth.doctor();
+RESET force_parallel_mode;
+
 SET client_min_messages = warning;
 DROP SCHEMA app CASCADE;
 DROP EXTENSION anon_auth CASCADE;

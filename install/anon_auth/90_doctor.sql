@@ -115,9 +115,10 @@ END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor_tables() IS 'Part of doctor(). Checks your tables that reference users.';
 
+-- PARALLEL UNSAFE: a block with EXCEPTION cannot run in a parallel query.
 CREATE FUNCTION anon_auth.doctor_keys()
 	RETURNS SETOF anon_auth.finding
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

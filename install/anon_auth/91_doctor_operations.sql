@@ -192,7 +192,7 @@ COMMENT ON FUNCTION anon_auth.doctor_operations() IS
 
 CREATE FUNCTION anon_auth.doctor()
 	RETURNS SETOF anon_auth.finding
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
