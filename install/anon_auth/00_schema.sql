@@ -57,7 +57,9 @@ BEGIN
 	WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
 	  AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth.part_extensions())
 	  AND p.pronamespace = 'anon_auth'::regnamespace AND p.pronargs = 0
-	  AND p.proname LIKE name_pattern AND p.prorettype = to_regtype(result_type)
+	  AND p.proname LIKE name_pattern
+	  -- With quote_all_identifiers, format_type() returns quoted names.
+	  AND replace(format_type(p.prorettype, NULL), '"', '') = result_type
 	ORDER BY p.proname;
 END
 $$;
