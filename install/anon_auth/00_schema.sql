@@ -28,8 +28,8 @@ COMMENT ON SCHEMA anon_auth IS
 --
 -- An extension whose name begins with anon_auth_ is a part of anon_auth.  Its
 -- objects are owned and guarded like those of this extension.  This extension
--- calls no function of a part directly: part_functions() finds the functions by a
--- name pattern.
+-- finds the functions of the parts by a name pattern, with part_functions().  Only
+-- estimated_rows() and doctor_operations() name one, and look whether it exists.
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION anon_auth.part_extensions()

@@ -223,8 +223,12 @@ install_file(const char *temporary, const char *path)
 {
 	struct stat st;
 	bool		replace = stat(path, &st) == 0;
+	bool		installed = !replace && link(temporary, path) == 0;
 
-	if (replace ? rename(temporary, path) == 0 : link(temporary, path) == 0)
+	/* Also for a file system without hard links. */
+	if (replace || (!installed && errno != EEXIST && errno != ENOENT))
+		installed = rename(temporary, path) == 0;
+	if (installed)
 		remove_stale_files(path);
 	else if (errno != EEXIST && errno != ENOENT)
 		ereport(ERROR,

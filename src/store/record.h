@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * record.h
- *	  Table rows as C structs: one list of columns generates the struct, the
- *	  SQL and the decoding.
+ *	  Table rows as C structs, with their SQL and decoding, from one list.
  *
  * A table's header has the list and the struct:
  *
@@ -22,9 +21,8 @@
  * A third argument of COLUMN is an SQL expression that is read instead of a
  * column, as in COLUMN(BOOL, is_verified, "verified_at IS NOT NULL").
  *
- * A null value is decoded as zero: 0, false, the nil UUID, NULL, or an empty
- * list whose items are NULL.  Encoding a struct does the reverse for pointers
- * and for TIMESTAMP.
+ * A null value is decoded as 0, false, the nil UUID, NULL, or an empty list.
+ * Encoding a struct does the reverse for pointers and for TIMESTAMP.
  *
  *-------------------------------------------------------------------------
  */
