@@ -22,8 +22,14 @@ client_get(const char *client_id, Client *client)
 		raise_invalid_client();
 }
 
-static bool
-is_first_party_public(const Client *client)
+bool
+client_find(const char *client_id, Client *client)
+{
+	return clients_find(client_id, client);
+}
+
+bool
+client_is_first_party(const Client *client)
 {
 	return client->application_type == APPLICATION_SPA ||
 		client->application_type == APPLICATION_TRADITIONAL_WEBAPP ||
@@ -35,14 +41,14 @@ client_require_guests(const Client *client, bool with_key)
 {
 	if (with_key && client->application_type == APPLICATION_M2M)
 		raise_grant_not_allowed();
-	if (!is_first_party_public(client))
+	if (!client_is_first_party(client))
 		raise_guests_not_allowed();
 }
 
 void
 client_require_first_party(const Client *client)
 {
-	if (!is_first_party_public(client))
+	if (!client_is_first_party(client))
 		raise_grant_not_allowed();
 }
 

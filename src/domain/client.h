@@ -18,6 +18,12 @@
 /* Fill client from its client_id.  Raises AA001 if there is no such client. */
 extern void client_get(const char *client_id, Client *client);
 
+/* Fill client from its client_id.  Return false if there is no such client. */
+extern bool client_find(const char *client_id, Client *client);
+
+/* Return whether a client is a first-party public one: spa, traditional_webapp or native. */
+extern bool client_is_first_party(const Client *client);
+
 /*
  * Raise AA002 unless the client may have guests: its type must be spa,
  * traditional_webapp or native.  with_key tells that a device key is used:

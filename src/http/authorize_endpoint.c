@@ -21,6 +21,7 @@
 #include "domain/client.h"
 #include "domain/discovery.h"
 #include "domain/guest_proof.h"
+#include "domain/id_token_hint.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_params.h"
@@ -137,7 +138,9 @@ read_request(const HttpParams *params, const Client *client, TimestampTz now,
 	char	   *prompt = http_param(params, "prompt");
 	char	   *method = http_param(params, "code_challenge_method");
 	char	   *login_hint = http_param(params, "login_hint");
+	char	   *id_token = http_param(params, "id_token_hint");
 	GuestProof proof = {0};
+	IdTokenHint hint;
 
 	refusal->error = "unsupported_response_type";
 	refusal->description = "response type is not supported";
@@ -172,6 +175,9 @@ read_request(const HttpParams *params, const Client *client, TimestampTz now,
 	if (authorization->nonce != NULL && strlen(authorization->nonce) > NONCE_MAX_LENGTH)
 		return false;
 	authorization->ui_locales = http_param(params, "ui_locales");
+	refusal->description = "invalid id_token_hint";
+	if (id_token != NULL && !id_token_hint_read(id_token, &hint))
+		return false;
 
 	/* OpenID Connect Core, section 3.1.2.6: nothing can be done unseen. */
 	refusal->error = "interaction_required";
