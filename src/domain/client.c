@@ -52,15 +52,21 @@ client_require_first_party(const Client *client)
 		raise_grant_not_allowed();
 }
 
-bool
-client_has_redirect_uri(const Client *client, const char *redirect_uri)
+static bool
+contains(const StringList *list, const char *text)
 {
 	int			i;
 
-	for (i = 0; i < client->redirect_uris.count; i++)
-		if (strcmp(client->redirect_uris.items[i], redirect_uri) == 0)
+	for (i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], text) == 0)
 			return true;
 	return false;
+}
+
+bool
+client_has_redirect_uri(const Client *client, const char *redirect_uri)
+{
+	return contains(&client->redirect_uris, redirect_uri);
 }
 
 void
@@ -71,6 +77,12 @@ client_require_redirect_uri(const Client *client, const char *redirect_uri)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("redirect URI is not allowed"),
 				 errdetail("It is not one of the client's redirect_uris.")));
+}
+
+bool
+client_has_post_logout_redirect_uri(const Client *client, const char *uri)
+{
+	return contains(&client->post_logout_redirect_uris, uri);
 }
 
 bool

@@ -47,8 +47,16 @@ extern bool client_has_redirect_uri(const Client *client, const char *redirect_u
 extern void client_require_redirect_uri(const Client *client, const char *redirect_uri);
 
 /*
- * Return whether browsers may be sent to a URI after logout: any client has it
- * among its post_logout_redirect_uris.  No client is known at a logout.
+ * Return whether a URI is one of the client's post_logout_redirect_uris: a browser
+ * may be sent there after a logout that names the client, by client_id or by
+ * id_token_hint (OpenID Connect RP-Initiated Logout 1.0, section 3).  The two are
+ * compared byte for byte.
+ */
+extern bool client_has_post_logout_redirect_uri(const Client *client, const char *uri);
+
+/*
+ * Return whether any client has a URI among its post_logout_redirect_uris.  Only
+ * for a logout that names no client.
  */
 extern bool client_any_has_post_logout_redirect_uri(const char *uri);
 

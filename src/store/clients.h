@@ -33,6 +33,7 @@ extern const EnumNames application_type_names;
 	COLUMN(TEXT, name) \
 	COLUMN(APPLICATION_TYPE, application_type) \
 	COLUMN(TEXT_LIST, redirect_uris) \
+	COLUMN(TEXT_LIST, post_logout_redirect_uris) \
 	COLUMN(INT4, access_token_lifetime_seconds) \
 	COLUMN(INT4, refresh_token_lifetime_seconds) \
 	COLUMN(INT4, refresh_token_idle_timeout_seconds, \
