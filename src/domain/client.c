@@ -52,21 +52,10 @@ client_require_first_party(const Client *client)
 		raise_grant_not_allowed();
 }
 
-static bool
-contains(const StringList *list, const char *text)
-{
-	int			i;
-
-	for (i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], text) == 0)
-			return true;
-	return false;
-}
-
 bool
 client_has_redirect_uri(const Client *client, const char *redirect_uri)
 {
-	return contains(&client->redirect_uris, redirect_uri);
+	return string_list_contains(&client->redirect_uris, redirect_uri);
 }
 
 void
@@ -82,7 +71,7 @@ client_require_redirect_uri(const Client *client, const char *redirect_uri)
 bool
 client_has_post_logout_redirect_uri(const Client *client, const char *uri)
 {
-	return contains(&client->post_logout_redirect_uris, uri);
+	return string_list_contains(&client->post_logout_redirect_uris, uri);
 }
 
 bool

@@ -8,6 +8,9 @@
  * the server.  Each computation takes one of a number of slots.  A slot is a
  * heavyweight lock of the whole server, with a tag that no SQL function can lock.
  *
+ * Passwords are hashed in the form of login_text_opaque(): devices and browsers send
+ * the same letters in different normal forms of Unicode.
+ *
  * A backend holds a slot only while it computes, and waits for no other lock in the
  * meantime, so slots cannot take part in a deadlock.
  *
@@ -20,8 +23,10 @@
 
 #include "base/limits.h"
 #include "base/raise.h"
+#include "base/wipe.h"
 #include "counters/counters.h"
 #include "domain/password.h"
+#include "login_id/login_text.h"
 #include "login_id/password_policy.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
@@ -125,6 +130,7 @@ char *
 password_make_hash(const char *password, const AccountPolicy *policy)
 {
 	char	   *hash = palloc0(crypto_pwhash_STRBYTES);
+	char	   *normalised;
 	LOCKTAG		tag;
 	instr_time	begin;
 	int			result;
@@ -132,10 +138,13 @@ password_make_hash(const char *password, const AccountPolicy *policy)
 	check_password_length(password);
 	INSTR_TIME_SET_CURRENT(begin);
 	take_slot(&tag, policy->password_hash_concurrency);
-	result = crypto_pwhash_str_alg(hash, password, strlen(password),
+	normalised = login_text_opaque(password);
+	result = crypto_pwhash_str_alg(hash, normalised, strlen(normalised),
 								   policy->password_hash_passes,
 								   (size_t) policy->password_hash_memory_kib * 1024,
 								   crypto_pwhash_ALG_ARGON2ID13);
+	wipe_string(normalised);
+	pfree(normalised);
 	LockRelease(&tag, ExclusiveLock, false);
 	remember_duration(&begin);
 	if (result != 0)
@@ -146,16 +155,21 @@ password_make_hash(const char *password, const AccountPolicy *policy)
 	return hash;
 }
 
+/* The caller has checked the length of the password. */
 static bool
 hash_matches(const char *hash, const char *password, const AccountPolicy *policy)
 {
+	char	   *normalised;
 	LOCKTAG		tag;
 	instr_time	begin;
 	bool		matches;
 
 	INSTR_TIME_SET_CURRENT(begin);
 	take_slot(&tag, policy->password_hash_concurrency);
-	matches = crypto_pwhash_str_verify(hash, password, strlen(password)) == 0;
+	normalised = login_text_opaque(password);
+	matches = crypto_pwhash_str_verify(hash, normalised, strlen(normalised)) == 0;
+	wipe_string(normalised);
+	pfree(normalised);
 	LockRelease(&tag, ExclusiveLock, false);
 	remember_duration(&begin);
 	return matches;

@@ -85,15 +85,15 @@ utf8_from_utf16(const Utf16 *text)
 	return result;
 }
 
+typedef const UNormalizer2 *(*GetNormalizer) (UErrorCode *status);
+
 static void
-normalise_utf16(Utf16 *result, const Utf16 *source, bool fold_case)
+normalise_utf16(Utf16 *result, const Utf16 *source, GetNormalizer get_normalizer)
 {
 	UErrorCode	status = U_ZERO_ERROR;
-	const UNormalizer2 *normalizer;
+	const UNormalizer2 *normalizer = get_normalizer(&status);
 	int32_t		length;
 
-	normalizer = fold_case ? unorm2_getNFKCCasefoldInstance(&status)
-		: unorm2_getNFKCInstance(&status);
 	check_icu(status);
 
 	/* Get the length first: normalization can turn one code unit into up to eighteen. */
@@ -109,19 +109,44 @@ normalise_utf16(Utf16 *result, const Utf16 *source, bool fold_case)
 	check_icu(status);
 }
 
+/* Return the normal form of a text as UTF-8, and free the text. */
+static char *
+normalise_and_free_utf16(Utf16 *text, GetNormalizer get_normalizer)
+{
+	Utf16		normalised;
+	char	   *result;
+
+	normalise_utf16(&normalised, text, get_normalizer);
+	wipe_and_free_utf16(text);
+	result = utf8_from_utf16(&normalised);
+	wipe_and_free_utf16(&normalised);
+	return result;
+}
+
 char *
 login_text_normalise(const char *text, bool fold_case)
 {
 	Utf16		source;
-	Utf16		normalised;
-	char	   *result;
 
 	utf16_from_utf8(&source, text);
-	normalise_utf16(&normalised, &source, fold_case);
-	wipe_and_free_utf16(&source);
-	result = utf8_from_utf16(&normalised);
-	wipe_and_free_utf16(&normalised);
-	return result;
+	return normalise_and_free_utf16(&source, fold_case ? unorm2_getNFKCCasefoldInstance
+									: unorm2_getNFKCInstance);
+}
+
+/* No character outside the basic plane is a space, so that surrogates stay as they are. */
+char *
+login_text_opaque(const char *text)
+{
+	Utf16		source;
+	int32_t		i;
+
+	utf16_from_utf8(&source, text);
+	for (i = 0; i < source.length; i++)
+	{
+		if (u_charType(source.units[i]) == U_SPACE_SEPARATOR)
+			source.units[i] = ' ';
+	}
+	return normalise_and_free_utf16(&source, unorm2_getNFCInstance);
 }
 
 static bool

@@ -3,7 +3,7 @@
  * login_text.h
  *	  Normal forms and character classes of Unicode text, by ICU.
  *
- * Only for the files of src/login_id.  Texts are NUL-terminated UTF-8.  Malformed
+ * For the files of src/login_id and the password hashes.  Texts are NUL-terminated UTF-8.  Malformed
  * UTF-8 is never read past its end; it counts as U+FFFD, or as a character that
  * is not allowed.
  *
@@ -18,6 +18,13 @@
 
 /* Return the palloc'd NFKC, or with fold_case the NFKC_Casefold, of a text. */
 extern char *login_text_normalise(const char *text, bool fold_case);
+
+/*
+ * Return the palloc'd form in which passwords are compared: every space character
+ * becomes U+0020, and the result is in NFC (RFC 8265, section 4.2.2).  It has at
+ * most three times as many bytes.  The caller wipes it.
+ */
+extern char *login_text_opaque(const char *text);
 
 /*
  * True if a text has no white space and no control, invisible, private-use or

@@ -74,13 +74,17 @@ password_policy_check(const char *password, const PasswordPolicy *policy)
 	PasswordContents contents;
 	bool		broken[PASSWORD_RULES] = {false};
 	uint32		bits = 0;
+	char	   *normalised;
 	int			i;
 
 	/* Do not read a password that is too long: it can have up to 1 GB. */
 	if (strlen(password) > PASSWORD_MAX_LENGTH)
 		return 1 << PASSWORD_TOO_LONG;
 
-	scan_password(password, &contents);
+	normalised = login_text_opaque(password);
+	scan_password(normalised, &contents);
+	wipe_string(normalised);
+	pfree(normalised);
 	/* An empty password is refused under every policy. */
 	broken[PASSWORD_TOO_SHORT] = contents.length < Max(policy->password_min_length, 1);
 	broken[PASSWORD_UPPERCASE_REQUIRED] = policy->password_require_uppercase &&

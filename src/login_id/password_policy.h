@@ -13,8 +13,9 @@
 #include "login_id/policy_field.h"
 
 /*
- * The rules that apply, from anon_auth.settings.  Lengths are in code points; an
- * empty password is refused under every policy.
+ * The rules that apply, from anon_auth.settings.  Lengths are in code points of the
+ * normalised password (login_text_opaque()); an empty password is refused under
+ * every policy.
  */
 typedef struct PasswordPolicy
 {
