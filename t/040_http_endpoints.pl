@@ -356,19 +356,46 @@ is($userinfo->{json}{'https://authgear.com/claims/user/is_anonymous'}, JSON::PP:
 is(client()->request('POST', '/oauth2/userinfo', '', authorization => "bearer $guest->{access_token}")->{status},
 	200, 'userinfo accepts POST, and "bearer" in lower case');
 
+# A refusal by userinfo. Authgear's SDKs delete their session on invalid_grant, and keep
+# it on invalid_token.
 sub unauthorized
 {
-	my ($call, $name) = @_;
-	my $answer = refused($call, 401, oauth_error('invalid_grant', 'invalid session'), $name);
+	my ($call, $name, $error, $description) = @_;
+	my $answer = refused($call, 401, oauth_error($error // 'invalid_grant', $description // 'invalid session'), $name);
 
+	$error //= 'invalid_grant';
+	$description //= 'invalid session';
 	is_deeply($answer->{headers}{'www-authenticate'},
-		['Bearer error="invalid_grant", error_description="invalid session"'], "$name: WWW-Authenticate has the error");
+		[qq{Bearer error="$error", error_description="$description"}], "$name: WWW-Authenticate has the error");
 }
 
-unauthorized(sub { client()->get('/oauth2/userinfo') }, 'userinfo without a token is refused');
-unauthorized(sub { client()->get('/oauth2/userinfo', bearer('x.y.z')) }, 'userinfo with an invalid token is refused');
-unauthorized(sub { client()->get('/oauth2/userinfo', bearer($first->{json}{id_token})) }, 'userinfo with an ID token is refused');
-unauthorized(sub { client()->get('/oauth2/userinfo', 'Authorization:' => 'Basic YTpi') }, 'userinfo with Basic authentication is refused');
+sub invalid_token { unauthorized(@_, 'invalid_token', 'the access token is invalid or has expired'); }
+
+for my $case ([ 'userinfo without a token is refused' ],
+	[ 'userinfo with Basic authentication is refused', 'Authorization:' => 'Basic YTpi' ])
+{
+	my ($name, @headers) = @$case;
+	my $answer = refused(sub { client()->get('/oauth2/userinfo', @headers) }, 401, oauth_error('invalid_grant', 'invalid session'), $name);
+
+	is_deeply($answer->{headers}{'www-authenticate'}, ['Bearer'], "$name: the challenge has no error");
+}
+invalid_token(sub { client()->get('/oauth2/userinfo', bearer('x.y.z')) }, 'userinfo with text instead of a token is refused');
+invalid_token(sub { client()->get('/oauth2/userinfo', bearer($first->{json}{id_token})) }, 'userinfo with an ID token is refused');
+
+# A token that no longer verifies while its session is alive.
+my $keeper = sign_up();
+my $expired = query('SELECT anon_auth.sign_jwt('
+	  . sql_literal(JSON::PP->new->encode({ %{ (jws_parts($keeper->{access_token}))[1] }, exp => 1000 })) . ", typ => 'at+jwt')");
+invalid_token(sub { client()->get('/oauth2/userinfo', bearer($expired)) }, 'userinfo with an expired access token is refused');
+settings(issuer => 'https://next.example');
+invalid_token(sub { client()->get('/oauth2/userinfo', bearer($keeper->{access_token})) }, 'userinfo with the token of a former issuer is refused');
+settings(issuer => 'https://auth.example');
+my $kid = query('SELECT anon_auth.create_signing_key()');
+my $by_next_key = (refresh($keeper->{refresh_token}))->{json}{access_token};
+query("SELECT anon_auth.retire_signing_key('$kid')");
+invalid_token(sub { client()->get('/oauth2/userinfo', bearer($by_next_key)) }, 'userinfo with the token of a retired key is refused');
+is(client()->get('/oauth2/userinfo', bearer(refresh($keeper->{refresh_token})->{json}{access_token}))->{status}, 200,
+	'a guest whose access token no longer verified gets another one with its refresh token');
 
 is_deeply(client()->get('/resolve', bearer($guest->{access_token}))->{headers}{"x-authgear-$_->[0]"},
 	[ $_->[1] ], "resolve: X-Authgear-$_->[0]")
@@ -389,8 +416,7 @@ for my $token ('x', 'a.b.c', $guest->{refresh_token}, $guest->{refresh_token}, '
 {
 	my $answer = client()->post_form('/oauth2/revoke', token => $token, token_type_hint => 'x');
 
-	is($answer->{status}, 200, 'revoke answers with status 200 for any token');
-	is($answer->{body}, '', 'revoke answers with an empty body for any token');
+	$body_is->($answer, 200, {}, 'revoke answers an empty object for any token and token_type_hint');
 }
 unauthorized(sub { client()->get('/oauth2/userinfo', bearer($guest->{access_token})) }, 'userinfo after revoke is refused');
 is_deeply(authgear_headers(client()->get('/resolve', bearer($guest->{access_token}))),

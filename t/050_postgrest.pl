@@ -455,7 +455,7 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 		'sign-up with the refresh token of an account is refused');
 
 	my $revoked = $web->post_form('/oauth2/revoke', { token => $user->{refresh_token} });
-	is("$revoked->{status} $revoked->{content}", '200 ', 'revocation answers 200 without a body');
+	is("$revoked->{status} $revoked->{content}", '200 {}', 'revocation answers 200 with an empty object');
 	is($web->post_form('/oauth2/revoke', { token => 'nonsense' })->{status}, 200,
 		'revocation of an unknown token answers 200');
 	my $ended = userinfo($user);

@@ -35,14 +35,21 @@ verify_access_token(void *arg)
 						&verification->access);
 }
 
-/* An access token is valid only as long as its session is alive. */
+/*
+ * An access token is valid only as long as its session is alive.  A token that does
+ * not verify says nothing about the session: the key may have been retired.
+ */
 static HttpCaller
 token_caller(const HttpRequest *request, const char *token, Session *session, User *user)
 {
 	Verification verification = {.token = token,.now = request->now};
+	ErrorData  *error = http_try(verify_access_token, &verification);
 
-	if (http_try(verify_access_token, &verification) != NULL ||
-		!session_find_alive(&verification.access.sub, &verification.access.sid, request->now,
+	if (error != NULL && !http_is_refusal(error))
+		ReThrowError(error);
+	if (error != NULL)
+		return CALLER_INVALID_TOKEN;
+	if (!session_find_alive(&verification.access.sub, &verification.access.sid, request->now,
 							session, user))
 		return CALLER_INVALID;
 	return CALLER_KNOWN;

@@ -17,7 +17,8 @@
 typedef enum HttpCaller
 {
 	CALLER_NOBODY,				/* the request has no token and no cookie */
-	CALLER_INVALID,				/* its token or cookie is not, or no longer, valid */
+	CALLER_INVALID_TOKEN,		/* its access token does not verify, or has expired */
+	CALLER_INVALID,				/* its cookie is not valid, or its session has ended */
 	CALLER_KNOWN
 } HttpCaller;
 

@@ -59,6 +59,7 @@ check_cookie(const HttpRequest *request, char **claims)
 	{
 		case CALLER_NOBODY:
 			return VERDICT_NOTHING_TO_DO;
+		case CALLER_INVALID_TOKEN:
 		case CALLER_INVALID:
 			return VERDICT_INVALID_SESSION;
 		case CALLER_KNOWN:

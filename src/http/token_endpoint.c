@@ -191,7 +191,10 @@ anon_auth_http_token(PG_FUNCTION_ARGS)
 	return http_serve(fcinfo, handle_token, write_token_error);
 }
 
-/* Answers 200 for an unknown token, too (RFC 7009, section 2.2). */
+/*
+ * Answers 200 for an unknown token and for any token_type_hint, too (RFC 7009, section
+ * 2.2).  Clients ignore the body; some of them parse it.
+ */
 static void
 handle_revoke(const HttpRequest *request, HttpResponse *response)
 {
@@ -202,7 +205,7 @@ handle_revoke(const HttpRequest *request, HttpResponse *response)
 	token = http_param(&params, "token");
 	if (token != NULL)
 		session_revoke_token(token, strlen(token), request->now);
-	http_text(response, 200, "");
+	http_json(response, 200, "{}");
 	http_no_store(response);
 }
 

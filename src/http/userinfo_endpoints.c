@@ -22,12 +22,23 @@
 #include "store/sessions.h"
 #include "store/users.h"
 
+/*
+ * Answer 401 with an error in the body and in the challenge (RFC 6750, section 3).
+ * Authgear's SDKs delete their session on invalid_grant, so only the end of a session
+ * is answered with it.
+ */
+static void
+write_unauthorized(HttpResponse *response, const char *error, const char *description)
+{
+	http_oauth_error(response, 401, error, description);
+	http_add_header(response, "WWW-Authenticate",
+					psprintf("Bearer error=\"%s\", error_description=\"%s\"", error, description));
+}
+
 static void
 write_invalid_session(HttpResponse *response)
 {
-	http_oauth_error(response, 401, "invalid_grant", "invalid session");
-	http_add_header(response, "WWW-Authenticate",
-					"Bearer error=\"invalid_grant\", error_description=\"invalid session\"");
+	write_unauthorized(response, "invalid_grant", "invalid session");
 }
 
 static void
@@ -36,10 +47,21 @@ handle_userinfo(const HttpRequest *request, HttpResponse *response)
 	Session		session;
 	User		user;
 
-	if (http_caller(request, &session, &user) != CALLER_KNOWN)
+	switch (http_caller(request, &session, &user))
 	{
-		write_invalid_session(response);
-		return;
+		case CALLER_NOBODY:
+			/* RFC 6750: a challenge to a request without credentials has no error. */
+			http_oauth_error(response, 401, "invalid_grant", "invalid session");
+			http_add_header(response, "WWW-Authenticate", "Bearer");
+			return;
+		case CALLER_INVALID_TOKEN:
+			write_unauthorized(response, "invalid_token", "the access token is invalid or has expired");
+			return;
+		case CALLER_INVALID:
+			write_invalid_session(response);
+			return;
+		case CALLER_KNOWN:
+			break;
 	}
 	session_get_user(&session.user_id, &session.id, request->now, &user);
 	http_json(response, 200, json_from_jsonb(claims_userinfo(&user)));
