@@ -45,6 +45,21 @@ SELECT app.mend('unknown_page_text');
 SELECT page_texts FROM anon_auth.settings;
 UPDATE anon_auth.settings SET page_texts = '{}';
 
+-- ---- cookies that another host can replace ----
+UPDATE anon_auth.settings SET cookie_prefix = 'app_';
+SELECT * FROM app.findings;
+UPDATE anon_auth.settings SET issuer = 'https://site.example';
+SELECT * FROM app.findings;
+SELECT app.mend('cookie_tossing');
+SELECT cookie_prefix, cookie_domain FROM anon_auth.settings;
+UPDATE anon_auth.settings SET cookie_prefix = '__Secure-', cookie_domain = 'site.example';
+SELECT * FROM app.findings;
+SELECT app.mend('cookie_tossing');
+UPDATE anon_auth.settings SET cookie_prefix = '';
+SELECT app.mend('cookie_tossing');
+SELECT cookie_prefix, cookie_domain FROM anon_auth.settings;
+UPDATE anon_auth.settings SET issuer = DEFAULT;
+
 -- ---- rights on its functions ----
 GRANT EXECUTE ON FUNCTION anon_auth_http.page(jsonb) TO regress_doctor_visitor;
 SELECT * FROM app.findings;

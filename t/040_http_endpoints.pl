@@ -34,6 +34,7 @@ SELECT anon_auth.create_client('web', 'spa', '{https://app.example/}',
 							   post_logout_redirect_uris => '{https://app.example/bye}'),
 	   anon_auth.create_client('rotating', 'spa', refresh_token_rotation_enabled => true),
 	   anon_auth.create_client('machine', 'm2m'),
+	   anon_auth.create_client('phone', 'native', '{com.example.app://host/path}'),
 	   anon_auth.create_client('partner', 'third_party_app', '{https://partner.example/}');
 UPDATE anon_auth.settings SET issuer = 'https://auth.example', password_hash_memory_kib = 8192,
 	password_hash_passes = 1;
@@ -436,13 +437,10 @@ unauthorized(sub { client()->get('/oauth2/userinfo', bearer($other->{access_toke
 my $browser = client();
 my $cookie = $browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'web' });
 $body_is->($cookie, 200, { result => {} }, 'a sign-up with session_type cookie has an empty result');
-is(scalar @{ $cookie->{headers}{'set-cookie'} }, 2, 'a sign-up with session_type cookie sets two cookies');
+is(scalar @{ $cookie->{headers}{'set-cookie'} }, 1, 'a sign-up with session_type cookie sets one cookie');
 like($cookie->{headers}{'set-cookie'}[0],
-	qr{^session=[-\w]+; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=31449600$},
-	'the session cookie is HttpOnly, Secure, SameSite=Lax, host-only and lives as long as the session');
-like($cookie->{headers}{'set-cookie'}[1],
-	qr{^same_site_strict=true; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=31449600$},
-	'the second cookie is SameSite=Strict');
+	qr{^__Host-session=[-\w]+; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=31449600$},
+	'the session cookie is __Host-, HttpOnly, Secure, SameSite=Lax, host-only and lives as long as the session');
 
 my $cookie_user = $browser->get('/oauth2/userinfo')->{json}{sub};
 isnt($cookie_user, undef, 'userinfo accepts the session cookie');
@@ -458,7 +456,13 @@ settings(cookie_prefix => 'my_', cookie_domain => 'example.com', session_cookie_
 like(client()->post_json('/api/anonymous_user/signup', { session_type => 'cookie' })->{headers}{'set-cookie'}[0],
 	qr{^my_session=[-\w]+; Path=/; HttpOnly; SameSite=Lax; Domain=example\.com$},
 	'settings determine the prefix, domain and lifetime of the cookie; without https it is not Secure');
-settings(cookie_prefix => '', cookie_domain => undef, session_cookie_persistent => 'true', issuer => 'https://auth.example');
+settings(cookie_prefix => undef, cookie_domain => 'example.com', issuer => 'https://auth.example');
+like(client()->post_json('/api/anonymous_user/signup', { session_type => 'cookie' })->{headers}{'set-cookie'}[0],
+	qr{^session=[-\w]+; .*; Secure; Domain=example\.com$}, 'with cookie_domain, the cookie has no prefix by default');
+settings(cookie_domain => undef, issuer => 'http://auth.example');
+like(client()->post_json('/api/anonymous_user/signup', { session_type => 'cookie' })->{headers}{'set-cookie'}[0],
+	qr{^session=}, 'with an http issuer, the cookie has no prefix by default');
+settings(cookie_prefix => undef, cookie_domain => undef, session_cookie_persistent => 'true', issuer => 'https://auth.example');
 
 # The application's functions, which PostgREST calls with the cookie
 
@@ -473,24 +477,28 @@ is(client()->sql('anon_auth.uid()')->{role}, 'anon', 'without a cookie, the role
 is(client()->sql('anon_auth.uid()')->{body}, undef, 'without a cookie, uid() is NULL');
 
 my $stranger = client();
-$stranger->cookies->{session} = [ $browser->cookies->{session}[0] . 'A', {} ];
+$stranger->cookies->{'__Host-session'} = [ $browser->cookies->{'__Host-session'}[0] . 'A', {} ];
 is($stranger->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'a forged cookie is refused');
-$stranger->cookies->{session} = [ sign_up()->{refresh_token}, {} ];
+$stranger->cookies->{'__Host-session'} = [ sign_up()->{refresh_token}, {} ];
 is($stranger->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'a refresh token is refused as a session cookie');
-$body_is->(refresh($browser->cookies->{session}[0]), 400, oauth_error('invalid_grant', 'invalid refresh token'),
+$body_is->(refresh($browser->cookies->{'__Host-session'}[0]), 400, oauth_error('invalid_grant', 'invalid refresh token'),
 	'a session cookie is refused as a refresh token');
 
 my %from = (
 	'a page of the issuer' => { origin => 'https://auth.example', 'sec-fetch-site' => 'same-origin' },
+	'a page of the issuer in a browser without Sec-Fetch-Site' => { origin => 'https://auth.example' },
 	'a page of a client' => { origin => 'https://app.example', 'sec-fetch-site' => 'same-site' },
 	'a program without an origin' => {});
 is($browser->sql('anon_auth.uid()', method => 'POST', headers => $from{$_})->{body}, $cookie_user,
 	"a POST with the cookie from $_ is accepted") for sort keys %from;
 is($browser->sql('anon_auth.uid()', method => 'POST', headers => { origin => $_ })->{sqlstate}, 'PT403',
 	"a POST with the cookie from $_ is refused")
-  for 'https://evil.example', 'null', 'https://app.example.evil.example', 'https://app.exampl', 'http://app.example';
+  for 'https://evil.example', 'null', 'https://app.example.evil.example', 'https://app.exampl', 'http://app.example',
+  'https://partner.example', 'https:', 'http:', 'com.example.app:', 'https://app.example/', 'https://auth.example:443', '';
+is($browser->sql('anon_auth.uid()', method => 'POST', headers => { 'sec-fetch-site' => $_ })->{sqlstate}, 'PT403',
+	"a POST with the cookie and Sec-Fetch-Site: $_ is refused without an Origin") for qw(same-site garbage);
 {
-	local $browser->cookies->{session}[1]{samesite} = 'None';
+	local $browser->cookies->{'__Host-session'}[1]{samesite} = 'None';
 	is($browser->sql('anon_auth.uid()', method => 'POST', headers => { 'sec-fetch-site' => 'cross-site' })->{role},
 		'anon', 'a cross-site POST without the cookie runs as anon');
 }
@@ -505,9 +513,9 @@ is_deeply(authgear_headers($browser->get('/resolve')), { 'x-authgear-session-val
 refused(sub { $browser->post_json('/api/anonymous_user/promotion_code', { session_type => 'cookie' }) },
 	401, api_error('Unauthorized', 401, 'authentication required'), 'a promotion code request with an expired cookie session is refused');
 
-my $old_cookie = $browser->cookies->{session}[0];
+my $old_cookie = $browser->cookies->{'__Host-session'}[0];
 $browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'web' });
-isnt($browser->cookies->{session}[0], $old_cookie, 'a sign-up with an expired cookie sets a new cookie');
+isnt($browser->cookies->{'__Host-session'}[0], $old_cookie, 'a sign-up with an expired cookie sets a new cookie');
 isnt($browser->get('/oauth2/userinfo')->{json}{sub}, $cookie_user, 'a sign-up with an expired cookie creates another guest');
 $cookie_user = $browser->get('/oauth2/userinfo')->{json}{sub};
 
@@ -544,12 +552,13 @@ is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'the cookie is refused
 
 $browser = client();
 $browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'web' });
-my $session = $browser->cookies->{session}[0];
-my $out = $browser->get('/oauth2/end_session', post_logout_redirect_uri => 'https://app.example/bye', state => 'a&b');
+my $session = $browser->cookies->{'__Host-session'}[0];
+my @own_page = ('Sec-Fetch-Site:' => 'same-origin');
+my $out = $browser->get('/oauth2/end_session', post_logout_redirect_uri => 'https://app.example/bye', state => 'a&b', @own_page);
 is($out->{status}, 303, 'end_session redirects');
 is($out->{location}, 'https://app.example/bye?state=a%26b', 'end_session redirects to a registered URI, with the state');
 is_deeply($browser->cookies, {}, 'end_session deletes the cookies');
-$browser->cookies->{session} = [ $session, {} ];
+$browser->cookies->{'__Host-session'} = [ $session, {} ];
 is($browser->sql('anon_auth.uid()')->{sqlstate}, 'PT401', 'the cookie is refused after end_session, even if it was kept');
 is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'user.signed_out' AND client_id = 'web'") > 0, 1,
 	'end_session writes a user.signed_out event');

@@ -152,7 +152,8 @@ is_deeply($shown->{headers}{'cache-control'}, ['no-store'], 'the form has Cache-
 my $done = submit($browser, $form, login_id => 'Me@Example.com');
 is($done->{status}, 303, 'submitting the form redirects');
 like($done->{location}, qr{^https://app\.example/cb\?code=[-\w]+&state=a%20state$}, 'submitting the form redirects to the client with code and state');
-is($done->{headers}{'set-cookie'}, undef, 'submitting the form sets no cookie for a client that uses tokens');
+is_deeply([ map { /^([^=]+)=/ } @{ $done->{headers}{'set-cookie'} } ], ['__Host-promotion'],
+	'submitting the form sets no session cookie for a client that uses tokens');
 my $tokens = exchange($done->{location});
 is($tokens->{status}, 200, 'the client can exchange the code for tokens');
 is((jws_parts($tokens->{json}{access_token}))[1]{sub}, $guest->{sub}, 'the tokens belong to the same user');
@@ -229,18 +230,18 @@ $cookies->post_json('/api/anonymous_user/signup', { session_type => 'cookie', cl
 my $cookie_sub = $cookies->get('/oauth2/userinfo')->{json}{sub};
 my $cookie_code = $cookies->post_json('/api/anonymous_user/promotion_code', { session_type => 'cookie' })
   ->{json}{result}{promotion_code};
-my $guest_cookie = $cookies->cookies->{session}[0];
+my $guest_cookie = $cookies->cookies->{'__Host-session'}[0];
 my %site = (client_id => 'site', redirect_uri => 'https://app.example/home', response_type => 'none',
 	code_challenge => undef, code_challenge_method => undef, x_sso_enabled => 'true');
 my $cookie_done = submit($cookies,
 	authorize($cookies, %site, login_hint => hint(promotion_code => $cookie_code))->{location},
 	login_id => 'cookie@example.com');
 is($cookie_done->{location}, 'https://app.example/home?state=a%20state', 'a client that uses cookies gets only the state');
-isnt($cookies->cookies->{session}[0], $guest_cookie, 'promotion replaces the session cookie');
+isnt($cookies->cookies->{'__Host-session'}[0], $guest_cookie, 'promotion replaces the session cookie');
 is($cookies->get('/oauth2/userinfo')->{json}{sub}, $cookie_sub, 'the new session cookie belongs to the same user');
 is($cookies->get('/oauth2/userinfo')->{json}{email}, 'cookie@example.com', 'the user of the new session cookie has the e-mail address');
 my $fixated = browser();
-$fixated->cookies->{session} = [ $guest_cookie, {} ];
+$fixated->cookies->{'__Host-session'} = [ $guest_cookie, {} ];
 is($fixated->get('/oauth2/userinfo')->{status}, 401, "the guest's cookie is refused after promotion, which prevents session fixation");
 is($cookies->post_json('/api/anonymous_user/signup', { session_type => 'cookie' })->{json}{error}{message},
 	'user logged in as normal user', 'a sign-up with the cookie of a regular user is refused');
@@ -248,9 +249,9 @@ is($cookies->post_json('/api/anonymous_user/signup', { session_type => 'cookie' 
 # Another login in the same browser
 sub signed_out { return query("SELECT count(*) FROM anon_auth.events WHERE type = 'user.signed_out' AND user_id = '$cookie_sub' AND client_id = 'site'"); }
 my $signed_out = signed_out();
-my $account_cookie = $cookies->cookies->{session}[0];
+my $account_cookie = $cookies->cookies->{'__Host-session'}[0];
 is(submit($cookies, authorize($cookies, %site)->{location}, login_id => 'cookie@example.com')->{status}, 303, 'a browser with a session can log in again');
-isnt($cookies->cookies->{session}[0], $account_cookie, 'another login replaces the session cookie');
+isnt($cookies->cookies->{'__Host-session'}[0], $account_cookie, 'another login replaces the session cookie');
 is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$cookie_sub'"), 1, 'another login ends the previous session');
 is(signed_out() - $signed_out, 1, 'another login writes a user.signed_out event for the previous session');
 

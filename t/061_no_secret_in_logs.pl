@@ -736,14 +736,14 @@ sub http
 	# Cookies
 	my $visitor = browser();
 	$visitor->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'site' });
-	my $cookie = $visitor->cookies->{session}[0] // BAIL_OUT('no session cookie');
+	my $cookie = $visitor->cookies->{'__Host-session'}[0] // BAIL_OUT('no session cookie');
 	is($visitor->get('/oauth2/userinfo')->{status}, 200, 'the cookie is a session');
 	$visitor->get('/resolve');
 	secret("promotion code of a cookie $run",
 		$visitor->post_json('/api/anonymous_user/promotion_code', { session_type => 'cookie' })->{json}{result}{promotion_code});
-	$visitor->cookies->{session}[0] =~ s/^...//;
+	$visitor->cookies->{'__Host-session'}[0] =~ s/^...//;
 	$visitor->get($_) for '/oauth2/userinfo', '/resolve';
-	$visitor->cookies->{session}[0] = $cookie;
+	$visitor->cookies->{'__Host-session'}[0] = $cookie;
 	$visitor->get('/oauth2/end_session', id_token_hint => $tokens->{id_token} // $tokens->{access_token});
 	$visitor->post_form('/oauth2/end_session');
 	$browser->post_form('/oauth2/revoke', token => $_) for $tokens->{refresh_token}, $jwt;

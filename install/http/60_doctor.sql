@@ -21,7 +21,17 @@ BEGIN
 	WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = s.token_role)
 	  AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
 				  WHERE p.oid = 'anon_auth.postgrest_pre_request()'::regprocedure AND a.grantee <> p.proowner);
+	RETURN QUERY
+	SELECT 'warning', 'cookie_tossing',
+		CASE WHEN s.cookie_domain IS NULL THEN format('settings.cookie_prefix %L does not begin with __Host-', s.cookie_prefix)
+			ELSE format('settings.cookie_domain shares the cookies with all hosts of %s', s.cookie_domain) END,
+		CASE WHEN s.cookie_domain IS NULL THEN 'A page of another host of the same site can replace the session cookie, so that the user acts as another user. Users with a cookie must log in again after the fix.'
+			ELSE 'Each of these hosts receives the session cookie and can replace it, so that the user acts as another user. Users with a cookie must log in again after the fix, and an application on another host can no longer use the cookie.' END,
+		format('UPDATE anon_auth.settings SET cookie_prefix = %s, cookie_domain = NULL;',
+			CASE WHEN coalesce(s.cookie_prefix, '') = '' THEN 'NULL' ELSE quote_literal('__Host-' || left(regexp_replace(s.cookie_prefix, '^__(Secure|Host)-', '', 'i'), 57)) END)
+	FROM anon_auth.settings s
+	WHERE s.issuer ~ '^https:' AND (s.cookie_domain IS NOT NULL OR s.cookie_prefix !~* '^__Host-');
 END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor_http() IS
-'Part of doctor(). Checks the texts of the pages and the role of access tokens.';
+'Part of doctor(). Checks the texts of the pages, the role of access tokens and the names of the cookies.';

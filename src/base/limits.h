@@ -83,6 +83,8 @@
 #define HTTP_MAX_AUTHORIZATION_REQUEST	6000
 /* Size of an authorization request that a page sends back, in bytes. */
 #define AUTHORIZATION_REQUEST_MAX_LENGTH	8192
+/* Flows of pages that one browser can have open; the oldest one makes room for a new one. */
+#define BROWSER_FLOWS_MAX				8
 /* Minimum length of a PKCE code_verifier in characters (RFC 7636). */
 #define CODE_VERIFIER_MIN_LENGTH		43
 /* Maximum length of a PKCE code_verifier in characters (RFC 7636). */

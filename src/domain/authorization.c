@@ -221,6 +221,8 @@ authorization_request_write(const AuthorizationRequest *request)
 		json_add_uuid(&json, "sub", &request->ticket.user_id);
 	if (request->has_guest && request->ticket.by_session)
 		json_add_uuid(&json, "sid", &request->ticket.session_id);
+	if (request->has_guest)
+		json_add_boolean(&json, "own", request->ticket.by_own_cookie);
 	json_add_string(&json, "browser", browser);
 	json_add_integer(&json, "exp", unix_seconds(request->expires_at));
 	json_close(&json);
@@ -298,6 +300,7 @@ authorization_request_read(const char *text, const char *browser, TimestampTz no
 	request->browser = pstrdup(browser);
 	request->ticket.by_session = json_string(json, "sid", &uuid) &&
 		uuid_from_text(uuid.data, uuid.length, &request->ticket.session_id);
+	request->ticket.by_own_cookie = json_boolean(json, "own");
 	request->has_guest = json_string(json, "sub", &uuid) &&
 		uuid_from_text(uuid.data, uuid.length, &request->ticket.user_id);
 	return clients_find(request->client_id, client) &&

@@ -61,8 +61,8 @@ extern bool client_has_post_logout_redirect_uri(const Client *client, const char
 extern bool client_any_has_post_logout_redirect_uri(const char *uri);
 
 /*
- * Return whether any client has a redirect URI of this origin (RFC 6454): its
- * pages may use the cookies of the server.
+ * Return whether a first-party client has an http or https redirect URI of exactly
+ * this origin (RFC 6454): its pages may use the cookies of the server.
  */
 extern bool client_any_has_origin(const char *origin);
 

@@ -69,7 +69,8 @@ cookie_session_start(const char *client_id, const User *user, const BrowserPolic
 	session_init(user, now, now, &session, token);
 	session.client_id = (char *) client_id;
 	session.expires_at = cookie_session_expiry(policy, now);
-	sessions_insert(&session, SESSION_COOKIE, NULL);
+	session.session_type = SESSION_COOKIE;
+	sessions_insert(&session, NULL);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_LOGINS);
 	token_write_refresh_token(token, master_key_derived(MASTER_KEY_SESSION_COOKIE, 0), cookie);
 	wipe_bytes(token, sizeof(RefreshToken));

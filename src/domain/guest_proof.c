@@ -98,6 +98,7 @@ open_session_of_code(const Client *client, const pg_uuid_t *user_id, const pg_uu
 		raise_invalid_promotion_code("The code was issued for another client.");
 	guest->by_session = true;
 	guest->session_id = *session_id;
+	guest->by_cookie_session = session.session_type == SESSION_COOKIE;
 	set_invalid_promotion_code(guest);
 }
 
@@ -186,16 +187,22 @@ guest_proof_open(const Client *client, const GuestProof *proof, bool use_challen
 }
 
 void
-guest_proof_open_ticket(const Client *client, const GuestProof *proof, TimestampTz now,
-						GuestTicket *ticket)
+guest_proof_open_ticket(const Client *client, const GuestProof *proof,
+						const pg_uuid_t *cookie_session, TimestampTz now, GuestTicket *ticket)
 {
 	ProvenGuest guest;
+	bool		own;
 
 	client_require_guests(client, proof->jwt != NULL);
 	guest_proof_open(client, proof, false, now, &guest);
+	own = guest.by_session && cookie_session != NULL &&
+		memcmp(&guest.session_id, cookie_session, UUID_LEN) == 0;
+	if (guest.by_cookie_session && !own)
+		raise_invalid_promotion_code("The code was issued to another browser.");
 	memset(ticket, 0, sizeof(GuestTicket));
 	ticket->user_id = guest.user.id;
 	ticket->by_session = guest.by_session;
+	ticket->by_own_cookie = own;
 	if (guest.by_session)
 		ticket->session_id = guest.session_id;
 }

@@ -24,6 +24,7 @@ typedef struct GuestTicket
 	pg_uuid_t	user_id;
 	bool		by_session;		/* the session must still be alive */
 	pg_uuid_t	session_id;
+	bool		by_own_cookie;	/* the session is that of the browser's cookie */
 } GuestTicket;
 
 /* Exactly one member must be set. */
@@ -41,6 +42,7 @@ typedef struct ProvenGuest
 	User		user;
 	bool		by_session;		/* session_id is the session that proved it */
 	pg_uuid_t	session_id;
+	bool		by_cookie_session;	/* that session's secret is in a browser's cookie */
 	int			invalid_errcode;	/* see guest_proof_raise_invalid() */
 	const char *invalid_message;
 } ProvenGuest;
@@ -64,9 +66,15 @@ extern char *guest_proof_create_code_for_session(const Session *session, const U
 extern void guest_proof_open(const Client *client, const GuestProof *proof,
 							 bool use_challenge, TimestampTz now, ProvenGuest *guest);
 
-/* Same, but fill a ticket and use nothing up.  Raises AA002 for the client. */
+/*
+ * Same, but fill a ticket and use nothing up.  cookie_session is the session of the
+ * browser's cookie, or NULL.  Raises AA002 for the client, and AA013 for the
+ * promotion code of another browser's cookie session: that browser alone may promote
+ * the guest of its cookie.
+ */
 extern void guest_proof_open_ticket(const Client *client, const GuestProof *proof,
-									TimestampTz now, GuestTicket *ticket);
+									const pg_uuid_t *cookie_session, TimestampTz now,
+									GuestTicket *ticket);
 
 /* Raise the error of a proof that has become invalid since it was opened. */
 pg_noreturn extern void guest_proof_raise_invalid(const ProvenGuest *guest);

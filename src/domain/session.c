@@ -161,7 +161,7 @@ session_start(const Client *client, const User *user, Jsonb *device_info, const 
 	session_init(user, authenticated_at, now, &session, token);
 	session.client_id = client->client_id;
 	session.expires_at = session_expiry(client, now);
-	sessions_insert(&session, SESSION_REFRESH_TOKEN, device_info);
+	sessions_insert(&session, device_info);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_LOGINS);
 	claims_issue_tokens(client, user, &session, write_refresh_token(token), nonce, now, response);
 	wipe_bytes(token, sizeof(RefreshToken));

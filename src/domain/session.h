@@ -32,8 +32,8 @@ extern void session_start(const Client *client, const User *user, Jsonb *device_
 extern TimestampTz session_expiry(const Client *client, TimestampTz now);
 
 /*
- * Fill session and token with new ids and a new secret.  client_id and
- * expires_at are left to the caller, and nothing is stored.  The caller wipes
+ * Fill session and token with new ids and a new secret, of type refresh_token.
+ * client_id and expires_at are left to the caller, and nothing is stored.  The caller wipes
  * the token.
  */
 extern void session_init(const User *user, TimestampTz authenticated_at, TimestampTz now,

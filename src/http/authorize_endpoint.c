@@ -14,25 +14,24 @@
  */
 #include "postgres.h"
 
-#include <sodium.h>
-
 #include "base/limits.h"
 #include "domain/authorization.h"
 #include "domain/client.h"
 #include "domain/discovery.h"
 #include "domain/guest_proof.h"
 #include "domain/id_token_hint.h"
+#include "http/http_caller.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
+#include "http/http_flow.h"
 #include "http/http_params.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
-#include "jose/base64url.h"
 #include "store/clients.h"
+#include "store/sessions.h"
+#include "store/users.h"
 
 #define LOGIN_HINT			"https://authgear.com/login_hint?"
-/* Bytes of the secret that binds a request to a browser. */
-#define BROWSER_BYTES		32
 
 /* The scopes that a first-party client may request; others are refused. */
 static const char *const scopes[] = {
@@ -125,11 +124,26 @@ read_login_hint(const char *hint, GuestProof *proof, OAuthRefusal *refusal)
 }
 
 /*
+ * Read the guest's proof.  A promotion code of a cookie session counts only in the
+ * browser with that cookie.
+ */
+static void
+open_ticket(const HttpRequest *request, const Client *client, const GuestProof *proof,
+			GuestTicket *ticket)
+{
+	Session		session;
+	User		user;
+	bool		has_session = http_cookie_caller(request, &session, &user) == CALLER_KNOWN;
+
+	guest_proof_open_ticket(client, proof, has_session ? &session.id : NULL, request->now, ticket);
+}
+
+/*
  * Read everything except client and redirect URI.  Return false with a refusal, or
  * raise an error.  The client gets either by a redirect.
  */
 static bool
-read_request(const HttpParams *params, const Client *client, TimestampTz now,
+read_request(const HttpRequest *request, const HttpParams *params, const Client *client,
 			 AuthorizationRequest *authorization, OAuthRefusal *refusal)
 {
 	char	   *response_type = http_param(params, "response_type");
@@ -193,24 +207,8 @@ read_request(const HttpParams *params, const Client *client, TimestampTz now,
 	}
 	if (!read_login_hint(login_hint, &proof, refusal))
 		return false;
-	guest_proof_open_ticket(client, &proof, now, &authorization->ticket);
+	open_ticket(request, client, &proof, &authorization->ticket);
 	return true;
-}
-
-/* The secret of this browser's cookie.  A browser without one gets a new cookie. */
-static char *
-browser_secret(const HttpRequest *request, HttpResponse *response)
-{
-	char	   *secret = http_cookie(request, "promotion");
-	uint8		bytes[BROWSER_BYTES];
-
-	if (secret != NULL && strlen(secret) == BASE64URL_ENCODED_LENGTH(BROWSER_BYTES))
-		return secret;
-	randombytes_buf(bytes, sizeof(bytes));
-	secret = palloc0(BASE64URL_ENCODED_LENGTH(BROWSER_BYTES) + 1);
-	base64url_encode(secret, bytes, sizeof(bytes));
-	http_set_browser_cookie(request, response, "promotion", secret);
-	return secret;
 }
 
 typedef struct Authorizing
@@ -250,18 +248,20 @@ accept_request(void *arg)
 	StringInfoData location;
 	char	   *text;
 
-	if (!read_request(&authorizing->params, &authorizing->client, authorizing->request->now,
+	if (!read_request(authorizing->request, &authorizing->params, &authorizing->client,
 					  authorization, &refusal))
 	{
 		redirect_error(authorizing->response, authorization->redirect_uri,
 					   authorization->state, refusal.error, refusal.description);
 		return;
 	}
-	authorization->browser = browser_secret(authorizing->request, authorizing->response);
+	http_flow_begin(authorizing->request, authorization, authorizing->response);
 	authorization->expires_at = authorizing->request->now + PAGE_LIFETIME_SECONDS * USECS_PER_SEC;
 	text = authorization_request_write(authorization);
 	if (strlen(text) > HTTP_MAX_AUTHORIZATION_REQUEST)
 	{
+		/* Drop the cookie of the flow. */
+		http_response_begin(authorizing->response);
 		redirect_error(authorizing->response, authorization->redirect_uri, NULL,
 					   "invalid_request", "state is too long");
 		return;
@@ -272,6 +272,32 @@ accept_request(void *arg)
 	http_append_param(&location, "x_ref", text);
 	http_redirect(authorizing->response, location.data);
 	http_no_store(authorizing->response);
+}
+
+/*
+ * Let the browser send the same request with GET.  Cookies with SameSite=Lax do not
+ * come with a POST from another site, so that the request would seem to be that of a
+ * browser without a session and without other flows.
+ */
+static void
+redirect_to_get(const Authorizing *authorizing, HttpResponse *response)
+{
+	const HttpParams *params = &authorizing->params;
+	StringInfoData location;
+	int			i;
+
+	initStringInfo(&location);
+	appendStringInfo(&location, "%s/oauth2/authorize", discovery_issuer());
+	for (i = 0; i < params->count; i++)
+		http_append_param(&location, params->names[i], params->values[i]);
+	if (location.len > HTTP_MAX_AUTHORIZATION_REQUEST)
+	{
+		redirect_error(response, authorizing->authorization.redirect_uri, NULL,
+					   "invalid_request", "the request is too long");
+		return;
+	}
+	http_redirect(response, location.data);
+	http_no_store(response);
 }
 
 static void
@@ -290,6 +316,11 @@ handle_authorize(const HttpRequest *request, HttpResponse *response)
 		http_text(response, 400,
 				  psprintf("Invalid OAuth authorization request: %s\n", error->message));
 		http_no_store(response);
+		return;
+	}
+	if (strcmp(request->method, "POST") == 0 && http_origin(request) != ORIGIN_OWN)
+	{
+		redirect_to_get(&authorizing, response);
 		return;
 	}
 	error = http_try(accept_request, &authorizing);

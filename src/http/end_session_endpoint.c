@@ -1,11 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * end_session_endpoint.c
- *	  GET and POST /oauth2/end_session: logout of a cookie session
- *	  (docs/authgear.md, 6.5; OpenID Connect RP-Initiated Logout 1.0).
+ *	  GET and POST /oauth2/end_session: logout of a session (docs/authgear.md, 6.5;
+ *	  OpenID Connect RP-Initiated Logout 1.0).
  *
- * Any page can send a browser here.  The browser sends the cookie same_site_strict
- * only if a page of our own site did.  Without it, the endpoint asks the user.
+ * Any page can send a browser here.  A guest whose cookie is lost cannot come back, so
+ * the session of the cookie ends, and the cookie is removed, only at the request of
+ * our own pages.  At any other request, a page of ours asks the user.  An id_token_hint
+ * proves that the client holds a token of the session, which then ends at once.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +15,7 @@
 
 #include "domain/client.h"
 #include "domain/discovery.h"
+#include "domain/id_token_hint.h"
 #include "domain/session.h"
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
@@ -22,46 +25,97 @@
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json_write.h"
+#include "store/clients.h"
 #include "store/sessions.h"
 #include "store/users.h"
 
+/* The parameters of a logout; each string may be NULL. */
+typedef struct Logout
+{
+	char	   *redirect_uri;
+	char	   *state;
+	char	   *ui_locales;
+	bool		has_hint;		/* an ID token of ours, of the client if one is named */
+	IdTokenHint hint;
+	bool		has_client;		/* named by client_id or by the hint */
+	Client		client;
+} Logout;
+
 static void
-write_logged_out(const HttpRequest *request, const char *redirect_uri, const char *state,
-				 const char *ui_locales, HttpResponse *response)
+read_logout(const HttpRequest *request, Logout *logout)
+{
+	HttpParams	params;
+	char	   *client_id;
+	char	   *hint;
+
+	http_params(request, &params);
+	client_id = http_param(&params, "client_id");
+	hint = http_param(&params, "id_token_hint");
+	logout->has_client = client_id != NULL;
+	if (client_id != NULL)
+		client_get(client_id, &logout->client);
+	logout->has_hint = hint != NULL && id_token_hint_read(hint, &logout->hint) &&
+		(client_id == NULL || strcmp(logout->hint.client.client_id, client_id) == 0);
+	if (logout->has_hint)
+	{
+		logout->has_client = true;
+		logout->client = logout->hint.client;
+	}
+	logout->redirect_uri = http_param(&params, "post_logout_redirect_uri");
+	logout->state = http_param(&params, "state");
+	logout->ui_locales = http_param(&params, "ui_locales");
+}
+
+/* If the logout names a client, the URI must be the client's (RP-Initiated Logout 1.0, 3). */
+static bool
+may_redirect(const Logout *logout)
+{
+	if (logout->redirect_uri == NULL)
+		return false;
+	return logout->has_client ?
+		client_has_post_logout_redirect_uri(&logout->client, logout->redirect_uri) :
+		client_any_has_post_logout_redirect_uri(logout->redirect_uri);
+}
+
+static void
+write_logged_out(const HttpRequest *request, const Logout *logout, HttpResponse *response)
 {
 	StringInfoData location;
 
 	http_no_store(response);
-	if (redirect_uri == NULL || !client_any_has_post_logout_redirect_uri(redirect_uri))
+	if (!may_redirect(logout))
 	{
-		http_message_page(request, response, 200, "logged_out", NULL, NULL, ui_locales);
+		http_message_page(request, response, 200, "logged_out", NULL, NULL, logout->ui_locales);
 		return;
 	}
 	initStringInfo(&location);
-	appendStringInfoString(&location, redirect_uri);
-	http_append_param(&location, "state", state);
+	appendStringInfoString(&location, logout->redirect_uri);
+	http_append_param(&location, "state", logout->state);
 	http_redirect(response, location.data);
 }
 
+/* Ask the user.  The form comes from our own page, and therefore ends the session. */
 static void
-write_confirmation(const HttpRequest *request, const char *redirect_uri, const char *state,
-				   const char *ui_locales, HttpResponse *response)
+write_confirmation(const HttpRequest *request, const Logout *logout, HttpResponse *response)
 {
+	const char *redirect_uri = logout->redirect_uri;
 	StringInfoData model;
 
 	initStringInfo(&model);
-	http_page_begin(&model, request, "log_out", ui_locales);
+	http_page_begin(&model, request, "log_out", logout->ui_locales);
 	json_add_string(&model, "action", psprintf("%s/oauth2/end_session", discovery_issuer()));
 	json_add_name(&model, "hidden");
 	json_open(&model);
+	if (logout->has_client)
+		json_add_string(&model, "client_id", logout->client.client_id);
 	if (redirect_uri != NULL)
 		json_add_string(&model, "post_logout_redirect_uri", redirect_uri);
-	if (state != NULL)
-		json_add_string(&model, "state", state);
-	if (ui_locales != NULL)
-		json_add_string(&model, "ui_locales", ui_locales);
+	if (logout->state != NULL)
+		json_add_string(&model, "state", logout->state);
+	if (logout->ui_locales != NULL)
+		json_add_string(&model, "ui_locales", logout->ui_locales);
 	json_close(&model);
-	if (redirect_uri != NULL && client_any_has_post_logout_redirect_uri(redirect_uri))
+	if (may_redirect(logout))
 	{
 		json_add_string(&model, "cancel_uri", redirect_uri);
 		json_add_raw(&model, "form_action_sources",
@@ -69,34 +123,68 @@ write_confirmation(const HttpRequest *request, const char *redirect_uri, const c
 	}
 	json_close(&model);
 	http_page(response, 200, model.data);
+	http_no_store(response);
+}
+
+/* Let the browser send the same request, without the hint, with GET and its cookies. */
+static void
+redirect_to_get(const Logout *logout, HttpResponse *response)
+{
+	StringInfoData location;
+
+	initStringInfo(&location);
+	appendStringInfo(&location, "%s/oauth2/end_session", discovery_issuer());
+	http_append_param(&location, "client_id", logout->client.client_id);
+	http_append_param(&location, "post_logout_redirect_uri", logout->redirect_uri);
+	http_append_param(&location, "state", logout->state);
+	http_append_param(&location, "ui_locales", logout->ui_locales);
+	http_redirect(response, location.data);
+	http_no_store(response);
+}
+
+/* End the session of the hint if it is a session of the hint's client. */
+static void
+end_session_of_hint(const HttpRequest *request, const IdTokenHint *hint)
+{
+	Session		session;
+	User		user;
+
+	if (session_find_alive(&hint->sub, &hint->sid, request->now, &session, &user) &&
+		session.client_id != NULL && strcmp(session.client_id, hint->client.client_id) == 0)
+		session_end(&session.user_id, &session.id, session.client_id, request->now);
 }
 
 static void
 handle_end_session(const HttpRequest *request, HttpResponse *response)
 {
-	HttpParams	params;
-	char	   *redirect_uri;
-	char	   *state;
-	char	   *ui_locales;
+	HttpOrigin	origin = http_origin(request);
+	bool		is_post = strcmp(request->method, "POST") == 0;
+	Logout		logout;
 	Session		session;
 	User		user;
+	HttpCaller	caller;
 
-	http_params(request, &params);
-	redirect_uri = http_param(&params, "post_logout_redirect_uri");
-	state = http_param(&params, "state");
-	ui_locales = http_param(&params, "ui_locales");
-
-	if (http_cookie_caller(request, &session, &user) == CALLER_KNOWN)
+	read_logout(request, &logout);
+	if (logout.has_hint)
+		end_session_of_hint(request, &logout.hint);
+	caller = http_cookie_caller(request, &session, &user);
+	if (origin == ORIGIN_OWN)
 	{
-		if (http_cookie(request, "same_site_strict") == NULL)
-		{
-			write_confirmation(request, redirect_uri, state, ui_locales, response);
-			return;
-		}
-		session_end(&session.user_id, &session.id, session.client_id, request->now);
+		if (caller == CALLER_KNOWN)
+			session_end(&session.user_id, &session.id, session.client_id, request->now);
+		http_clear_session_cookie(request, response);
+		write_logged_out(request, &logout, response);
 	}
-	http_clear_session_cookie(request, response);
-	write_logged_out(request, redirect_uri, state, ui_locales, response);
+	else if (caller == CALLER_KNOWN)
+		write_confirmation(request, &logout, response);
+
+	/* Another site's POST comes without the cookie, whether there is a session or not. */
+	else if (logout.has_hint && is_post && origin != ORIGIN_UNREPORTED)
+		redirect_to_get(&logout, response);
+	else if (!logout.has_hint && is_post)
+		write_confirmation(request, &logout, response);
+	else
+		write_logged_out(request, &logout, response);
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_http_end_session);

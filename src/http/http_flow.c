@@ -5,14 +5,15 @@
  *	  have in common.
  *
  * A flow is the authorization request that /oauth2/authorize accepted.  The
- * address carries it as x_ref, authenticated and bound to the browser by a
- * cookie, so that no table is needed.
+ * address carries it as x_ref, authenticated and bound to the browser by the
+ * cookie "promotion", so that no table is needed.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "domain/authorization.h"
+#include "domain/browser_flows.h"
 #include "domain/cookie_session.h"
 #include "domain/session.h"
 #include "http/http_flow.h"
@@ -24,6 +25,39 @@
 #include "store/sessions.h"
 #include "store/users.h"
 
+/* The name of the cookie with the flows of a browser, without the prefix. */
+#define FLOWS_COOKIE	"promotion"
+
+void
+http_flow_begin(const HttpRequest *request, AuthorizationRequest *authorization,
+				HttpResponse *response)
+{
+	BrowserFlows flows;
+
+	browser_flows_read(http_cookie(request, FLOWS_COOKIE), request->now, &flows);
+	authorization->browser = browser_flows_begin(&flows, request->now);
+	if (http_is_navigation(request))
+		http_set_browser_cookie(request, response, FLOWS_COOKIE, browser_flows_write(&flows));
+}
+
+/* Find the flow of flow->x_ref among those of the browser. */
+static bool
+find_flow(HttpFlow *flow)
+{
+	TimestampTz now = flow->request->now;
+	int			i;
+
+	browser_flows_read(http_cookie(flow->request, FLOWS_COOKIE), now, &flow->browser);
+	for (i = 0; i < flow->browser.count; i++)
+	{
+		flow->own = &flow->browser.flows[i];
+		if (authorization_request_read(flow->x_ref, browser_flows_proof(flow->own), now,
+									   &flow->authorization, &flow->client))
+			return true;
+	}
+	return false;
+}
+
 bool
 http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *response)
 {
@@ -32,13 +66,23 @@ http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *respons
 	http_query(request, &query);
 	flow->request = request;
 	flow->x_ref = http_param(&query, "x_ref");
-	if (flow->x_ref != NULL &&
-		authorization_request_read(flow->x_ref, http_cookie(request, "promotion"), request->now,
-								   &flow->authorization, &flow->client))
+	if (flow->x_ref != NULL && find_flow(flow))
 		return true;
 	http_message_page(request, response, 400, "expired", NULL, NULL, NULL);
 	http_no_store(response);
 	return false;
+}
+
+bool
+http_flow_is_finished(const HttpFlow *flow)
+{
+	return flow->own->finished;
+}
+
+bool
+http_flow_has_own_guest(const HttpFlow *flow)
+{
+	return flow->authorization.ticket.by_own_cookie;
 }
 
 /* The URI that leads back to the client; error and description may be NULL. */
@@ -112,6 +156,7 @@ http_flow_finish(HttpFlow *flow)
 void
 http_flow_redirect(const HttpFlow *flow, HttpResponse *response)
 {
+	BrowserFlows flows = flow->browser;
 	StringInfoData location;
 
 	initStringInfo(&location);
@@ -122,4 +167,6 @@ http_flow_redirect(const HttpFlow *flow, HttpResponse *response)
 	http_no_store(response);
 	if (flow->cookie != NULL)
 		http_set_session_cookie(flow->request, response, flow->cookie);
+	browser_flows_finish(&flows.flows[flow->own - flow->browser.flows]);
+	http_set_browser_cookie(flow->request, response, FLOWS_COOKIE, browser_flows_write(&flows));
 }

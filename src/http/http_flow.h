@@ -12,7 +12,9 @@
 
 #include "base/limits.h"
 #include "domain/authorization.h"
+#include "domain/browser_flows.h"
 #include "http/http_page.h"
+#include "http/http_response.h"
 #include "store/clients.h"
 #include "store/users.h"
 
@@ -22,6 +24,8 @@ typedef struct HttpFlow
 	char	   *x_ref;			/* the authorization request, as the address has it */
 	AuthorizationRequest authorization;
 	Client		client;
+	BrowserFlows browser;		/* all flows of this browser */
+	BrowserFlow *own;			/* this flow among them */
 
 	/* The result: the user that is logged in, and the code or cookie for it. */
 	User		user;
@@ -30,10 +34,30 @@ typedef struct HttpFlow
 } HttpFlow;
 
 /*
+ * Begin a flow for an authorization request: fill its browser member, and set the cookie
+ * that lets this browser alone open the flow.  A request that is not a navigation
+ * gets no cookie, so that nobody can open its flow.
+ */
+extern void http_flow_begin(const HttpRequest *request, AuthorizationRequest *authorization,
+							HttpResponse *response);
+
+/*
  * Open the flow that the request belongs to.  Return false if this browser has no
  * such flow; the response then says so.
  */
 extern bool http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *response);
+
+/*
+ * True if the flow has already led to a result in this browser.  A finished flow may
+ * log in again with a password, for a form that is sent twice, and nothing else.
+ */
+extern bool http_flow_is_finished(const HttpFlow *flow);
+
+/*
+ * True if the guest is that of this browser's session cookie.  Otherwise somebody may
+ * have sent the link of an own guest to the user.
+ */
+extern bool http_flow_has_own_guest(const HttpFlow *flow);
 
 /* Open the model of a page with the members that all pages of a flow have. */
 extern void http_flow_begin_page(StringInfo model, const HttpFlow *flow, const char *view);
@@ -45,7 +69,10 @@ extern void http_flow_message(const HttpFlow *flow, int status, const char *mess
 /* Make what the client asked for, an authorization code or a cookie session, for flow->user. */
 extern void http_flow_finish(HttpFlow *flow);
 
-/* Redirect the browser to the client with the result of http_flow_finish(). */
+/*
+ * Redirect the browser to the client with the result of http_flow_finish(), and mark the
+ * flow as finished in the browser's cookie.
+ */
 extern void http_flow_redirect(const HttpFlow *flow, HttpResponse *response);
 
 #endif							/* ANON_AUTH_HTTP_FLOW_H */

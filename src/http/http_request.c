@@ -44,6 +44,17 @@ http_request_read(HttpRequest *request, int sqlstate)
 		request->method = asc_toupper(method, strlen(method));
 }
 
+const char *
+http_cookie_prefix(const HttpRequest *request)
+{
+	const BrowserPolicy *policy = &request->policy;
+
+	if (policy->cookie_prefix != NULL)
+		return policy->cookie_prefix;
+	return policy->cookie_domain == NULL && strncmp(discovery_issuer(), "https:", 6) == 0 ?
+		"__Host-" : "";
+}
+
 char *
 http_cookie(const HttpRequest *request, const char *name)
 {
@@ -51,7 +62,7 @@ http_cookie(const HttpRequest *request, const char *name)
 
 	if (request->cookies == NULL)
 		return NULL;
-	value = json_cstring(request->cookies, psprintf("%s%s", request->policy.cookie_prefix, name));
+	value = json_cstring(request->cookies, psprintf("%s%s", http_cookie_prefix(request), name));
 	return value == NULL || value[0] == '\0' ? NULL : value;
 }
 
@@ -99,15 +110,54 @@ http_origin_of(const char *uri)
 	return pnstrdup(uri, authority + 3 + strcspn(authority + 3, "/?#") - uri);
 }
 
-bool
-http_is_foreign(const HttpRequest *request, bool allow_clients)
+/* True if a header is absent or has this value. */
+static bool
+header_is_absent_or(const HttpRequest *request, const char *name, const char *expected)
+{
+	char	   *value = http_header(request, name);
+
+	return value == NULL || strcmp(value, expected) == 0;
+}
+
+/*
+ * Sec-Fetch-Site is "none" if the user opened the address, for example from a
+ * bookmark.  Browsers without Sec-Fetch-Site send Origin with every POST.
+ */
+HttpOrigin
+http_origin(const HttpRequest *request)
 {
 	char	   *site = http_header(request, "sec-fetch-site");
 	char	   *origin = http_header(request, "origin");
 
-	if (site != NULL && strcmp(site, "cross-site") == 0)
-		return true;
-	if (origin == NULL || strcmp(origin, http_origin_of(discovery_issuer())) == 0)
-		return false;
-	return !allow_clients || !client_any_has_origin(origin);
+	if (site == NULL && origin == NULL)
+		return ORIGIN_UNREPORTED;
+	if (origin != NULL && strcmp(origin, http_origin_of(discovery_issuer())) != 0)
+		return header_is_absent_or(request, "sec-fetch-site", "same-site") &&
+			client_any_has_origin(origin) ? ORIGIN_CLIENT : ORIGIN_FOREIGN;
+	if (site == NULL || strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0)
+		return ORIGIN_OWN;
+	return ORIGIN_FOREIGN;
+}
+
+bool
+http_is_foreign(const HttpRequest *request, bool allow_clients)
+{
+	switch (http_origin(request))
+	{
+		case ORIGIN_UNREPORTED:
+		case ORIGIN_OWN:
+			return false;
+		case ORIGIN_CLIENT:
+			return !allow_clients;
+		case ORIGIN_FOREIGN:
+			break;
+	}
+	return true;
+}
+
+bool
+http_is_navigation(const HttpRequest *request)
+{
+	return header_is_absent_or(request, "sec-fetch-mode", "navigate") &&
+		header_is_absent_or(request, "sec-fetch-dest", "document");
 }

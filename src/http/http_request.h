@@ -42,7 +42,10 @@ extern void http_request_read(HttpRequest *request, int sqlstate);
 /* The value of a header, by its name in lower case, or NULL. */
 extern char *http_header(const HttpRequest *request, const char *name);
 
-/* The value of a cookie, by its name without settings.cookie_prefix, or NULL. */
+/* The prefix of our cookies' names: settings.cookie_prefix or its default. */
+extern const char *http_cookie_prefix(const HttpRequest *request);
+
+/* The value of a cookie, by its name without the prefix, or NULL. */
 extern char *http_cookie(const HttpRequest *request, const char *name);
 
 /* The token of the header "Authorization: Bearer ...", or NULL. */
@@ -61,11 +64,29 @@ extern bool http_content_type_is(const HttpRequest *request, const char *media_t
  */
 extern char *http_origin_of(const char *uri);
 
+/* Which page sent a request, as the browser reports it. */
+typedef enum HttpOrigin
+{
+	ORIGIN_UNREPORTED,			/* no header says it: a program, or an old browser's GET */
+	ORIGIN_OWN,					/* a page of the issuer's origin, or the user's own action */
+	ORIGIN_CLIENT,				/* a page of a first-party client on the same site */
+	ORIGIN_FOREIGN				/* any other page */
+} HttpOrigin;
+
 /*
- * True if a browser reports that a page of another site, or of another origin
- * than the issuer's, made the request.  With allow_clients, the origins of the
- * clients' redirect URIs are accepted as well.
+ * Decide about the origin of a request by Sec-Fetch-Site and Origin.  Whole
+ * origins are compared, byte for byte.  An origin that is opaque ("null") or that
+ * cannot be read is foreign.
+ */
+extern HttpOrigin http_origin(const HttpRequest *request);
+
+/*
+ * True if a browser reports that the page of another origin sent the request.
+ * With allow_clients, pages of first-party clients are accepted as well.
  */
 extern bool http_is_foreign(const HttpRequest *request, bool allow_clients);
+
+/* False if a browser reports that the response will not be shown as a page in a tab. */
+extern bool http_is_navigation(const HttpRequest *request);
 
 #endif							/* ANON_AUTH_HTTP_REQUEST_H */

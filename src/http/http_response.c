@@ -56,6 +56,7 @@ http_json(HttpResponse *response, int status, char *json)
 	response->status = status;
 	response->body = json;
 	http_add_header(response, "Content-Type", "application/json");
+	http_add_header(response, "X-Content-Type-Options", "nosniff");
 }
 
 void
@@ -77,14 +78,14 @@ http_redirect(HttpResponse *response, const char *location)
 /* max_age is in seconds; negative: the browser keeps the cookie until it is closed. */
 static void
 set_cookie(const HttpRequest *request, HttpResponse *response, const char *name,
-		   const char *value, const char *same_site, int max_age)
+		   const char *value, int max_age)
 {
 	const BrowserPolicy *policy = &request->policy;
 	StringInfoData cookie;
 
 	initStringInfo(&cookie);
-	appendStringInfo(&cookie, "%s%s=%s; Path=/; HttpOnly; SameSite=%s",
-					 policy->cookie_prefix, name, value, same_site);
+	appendStringInfo(&cookie, "%s%s=%s; Path=/; HttpOnly; SameSite=Lax",
+					 http_cookie_prefix(request), name, value);
 	if (strncmp(discovery_issuer(), "https:", 6) == 0)
 		appendStringInfoString(&cookie, "; Secure");
 	if (policy->cookie_domain != NULL)
@@ -94,37 +95,25 @@ set_cookie(const HttpRequest *request, HttpResponse *response, const char *name,
 	http_add_header(response, "Set-Cookie", cookie.data);
 }
 
-/*
- * Any page can send a browser to end_session.  The cookie same_site_strict tells
- * that endpoint that a page of the same site did (docs/authgear.md, 2.1 and 6.5).
- */
-static void
-set_session_cookies(const HttpRequest *request, HttpResponse *response, const char *value,
-					const char *strict_value, int max_age)
-{
-	set_cookie(request, response, "session", value, "Lax", max_age);
-	set_cookie(request, response, "same_site_strict", strict_value, "Strict", max_age);
-}
-
 void
 http_set_session_cookie(const HttpRequest *request, HttpResponse *response, const char *value)
 {
-	set_session_cookies(request, response, value, "true",
-						request->policy.session_cookie_persistent ?
-						request->policy.session_lifetime_seconds : -1);
+	set_cookie(request, response, "session", value,
+			   request->policy.session_cookie_persistent ?
+			   request->policy.session_lifetime_seconds : -1);
 }
 
 void
 http_clear_session_cookie(const HttpRequest *request, HttpResponse *response)
 {
-	set_session_cookies(request, response, "", "", 0);
+	set_cookie(request, response, "session", "", 0);
 }
 
 void
 http_set_browser_cookie(const HttpRequest *request, HttpResponse *response, const char *name,
 						const char *value)
 {
-	set_cookie(request, response, name, value, "Lax", -1);
+	set_cookie(request, response, name, value, -1);
 }
 
 static void

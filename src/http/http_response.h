@@ -39,7 +39,7 @@ extern void http_text(HttpResponse *response, int status, const char *text);
 /* Redirect to a URI with 303. */
 extern void http_redirect(HttpResponse *response, const char *location);
 
-/* Set and clear the cookies of a cookie session. */
+/* Set and clear the cookie of a cookie session. */
 extern void http_set_session_cookie(const HttpRequest *request, HttpResponse *response,
 									const char *value);
 extern void http_clear_session_cookie(const HttpRequest *request, HttpResponse *response);

@@ -161,7 +161,7 @@ anon_auth_postgrest_pre_request(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_HTTP_403),
 					 errmsg("cross-site request"),
-					 errdetail("A session cookie counts only for pages of the issuer and of redirect URIs of clients."),
+					 errdetail("A session cookie counts only for pages of the issuer and of redirect URIs of first-party clients."),
 					 errhidestmt(true)));
 			break;
 		case VERDICT_COOKIE_SESSION:

@@ -276,6 +276,7 @@ handle_form(Promoting *promoting, HttpResponse *response)
 {
 	PromotionForm *form = &promoting->form;
 	bool		asked_to_log_in;
+	bool		finished;
 	ErrorData  *error;
 
 	if (http_is_foreign(promoting->flow.request, false))
@@ -291,12 +292,13 @@ handle_form(Promoting *promoting, HttpResponse *response)
 	}
 
 	asked_to_log_in = form->log_in;
-	error = http_try(promote_guest, promoting);
-	if (error != NULL && may_be_repeated(error))
+	finished = http_flow_is_finished(&promoting->flow);
+	error = finished ? NULL : http_try(promote_guest, promoting);
+	if (finished || (error != NULL && may_be_repeated(error)))
 	{
 		ErrorData  *second = http_try(repeat_promotion, promoting);
 
-		if (second == NULL || error->sqlerrcode == ERRCODE_AA_NOT_ANONYMOUS)
+		if (second == NULL || finished || error->sqlerrcode == ERRCODE_AA_NOT_ANONYMOUS)
 		{
 			asked_to_log_in = true;
 			error = second;
@@ -332,7 +334,8 @@ handle_promote_user(const HttpRequest *request, HttpResponse *response)
 	promotion_read_policy(&promoting.policy);
 	if (strcmp(request->method, "POST") == 0)
 		handle_form(&promoting, response);
-	else if (promotion_is_done(&promoting.flow.authorization.ticket))
+	else if (http_flow_is_finished(&promoting.flow) ||
+			 promotion_is_done(&promoting.flow.authorization.ticket))
 		http_flow_message(&promoting.flow, 200, "done", response);
 	else
 	{

@@ -39,10 +39,11 @@ typedef enum MasterKeyUse
 	MASTER_KEY_SESSION_COOKIE = 5,
 	MASTER_KEY_AUTHORIZATION_REQUEST = 6,
 	MASTER_KEY_ONE_TIME_CODE = 7,
-	MASTER_KEY_OUTBOX = 8
+	MASTER_KEY_OUTBOX = 8,
+	MASTER_KEY_BROWSER_FLOWS = 9
 } MasterKeyUse;
 
-#define MASTER_KEY_USES	8
+#define MASTER_KEY_USES	9
 
 /*
  * Return the key of TOKEN_KEY_LENGTH bytes that is derived for a use from the

@@ -27,10 +27,11 @@ static Statement find_post_logout_redirect_uri = {
 	.read_only = true
 };
 
-/* A slash is appended to both, so that https://a.example is no origin of https://a.example.net. */
+/* The origin of an http or https URI is all of it before the first /, ? or # after the //. */
 static Statement find_origin = {
 	.sql = "SELECT 1 FROM anon_auth.clients c, pg_catalog.unnest(c.redirect_uris) u(uri)"
-	" WHERE pg_catalog.starts_with(u.uri || '/', :origin || '/') LIMIT 1",
+	" WHERE c.application_type OPERATOR(pg_catalog.=) ANY (ARRAY['spa', 'traditional_webapp', 'native'])"
+	" AND pg_catalog.\"substring\"(u.uri, '^https?://[^/?#]+') OPERATOR(pg_catalog.=) :origin LIMIT 1",
 	.read_only = true
 };
 

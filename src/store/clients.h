@@ -53,7 +53,7 @@ extern bool clients_find(const char *client_id, Client *client);
 /* Whether some client may send browsers there after logout. */
 extern bool clients_have_post_logout_redirect_uri(const char *uri);
 
-/* Whether a redirect URI of some client has this origin (RFC 6454). */
+/* Whether an http or https redirect URI of a first-party client has this origin (RFC 6454). */
 extern bool clients_have_origin(const char *origin);
 
 /* The longest lifetime of any client's access tokens, in seconds; 0: no clients. */

@@ -12,14 +12,21 @@
 #include "store/sessions.h"
 #include "store/statement.h"
 
+static const char *const session_types[] = {
+	[SESSION_REFRESH_TOKEN] = "refresh_token",
+	[SESSION_COOKIE] = "cookie"
+};
+
+const EnumNames session_type_names = {lengthof(session_types), session_types};
+
 RECORD_TYPE(session, Session, SESSION_COLUMNS);
 RECORD_TYPE(user_state, User, USER_STATE_COLUMNS);
 
 /* A session can be purged from its expiry on; a later use moves expires_at only. */
 static Statement insert_session = {
 	.sql = "INSERT INTO anon_auth.sessions"
-	" ({session}, last_used_at, purge_from, device_info, session_type)"
-	" VALUES ({:session}, :created_at, :expires_at, :device_info, :session_type)"
+	" ({session}, last_used_at, purge_from, device_info)"
+	" VALUES ({:session}, :created_at, :expires_at, :device_info)"
 };
 
 /* The user comes with the session, since every caller needs to know whether it is disabled. */
@@ -82,13 +89,11 @@ static Statement delete_of_client = {
 };
 
 void
-sessions_insert(const Session *session, SessionType type, Jsonb *device_info)
+sessions_insert(const Session *session, Jsonb *device_info)
 {
 	statement_run(&insert_session,
 				  PARAMS(param_record(&session_record, session),
-						 param_jsonb("device_info", device_info),
-						 param_text("session_type",
-									type == SESSION_COOKIE ? "cookie" : "refresh_token")));
+						 param_jsonb("device_info", device_info)));
 }
 
 /* Return the name of the counter that tells that a session is revoked. */

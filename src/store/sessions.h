@@ -19,10 +19,16 @@ typedef enum SessionType
 	SESSION_COOKIE
 } SessionType;
 
+extern const EnumNames session_type_names;
+
+#define RECORD_C_SESSION_TYPE(name)		SessionType name
+#define RECORD_KIND_SESSION_TYPE		RECORD_ENUM(session_type_names)
+
 /* client_id is NULL only for cookie sessions; rotated_at is 0 before the first rotation. */
 #define SESSION_COLUMNS(COLUMN) \
 	COLUMN(UUID, user_id) \
 	COLUMN(UUID, id) \
+	COLUMN(SESSION_TYPE, session_type) \
 	COLUMN(TEXT, client_id) \
 	COLUMN(HASH, secret_hash) \
 	COLUMN(INT4, generation) \
@@ -37,7 +43,7 @@ typedef struct Session
 } Session;
 
 /* Insert a session that is used now for the first time.  device_info may be NULL. */
-extern void sessions_insert(const Session *session, SessionType type, Jsonb *device_info);
+extern void sessions_insert(const Session *session, Jsonb *device_info);
 
 /*
  * Read a session that has not expired, and the state of its user, without a lock.

@@ -20,6 +20,7 @@
 #define PROMOTION_CODE_BODY (TOKEN_ID_LENGTH + TOKEN_ID_LENGTH + 8)
 #define REFRESH_TOKEN_BODY \
 	(TOKEN_ID_LENGTH + TOKEN_ID_LENGTH + 4 + REFRESH_TOKEN_SEED_LENGTH)
+#define BROWSER_FLOW_BODY	(1 + 8 + BROWSER_FLOW_SECRET_LENGTH)
 #define MAX_BODY			REFRESH_TOKEN_BODY
 
 _Static_assert(BASE64URL_ENCODED_LENGTH(MAX_BODY + TOKEN_TAG_LENGTH) < TOKEN_TEXT_SIZE,
@@ -166,4 +167,31 @@ token_read_refresh_token(RefreshToken *token, const uint8_t key[TOKEN_KEY_LENGTH
 	}
 	wipe_bytes(body, sizeof(body));
 	return authentic;
+}
+
+void
+token_write_browser_flow(const BrowserFlow *flow, const uint8_t key[TOKEN_KEY_LENGTH],
+						 char text[TOKEN_TEXT_SIZE])
+{
+	uint8_t		body[BROWSER_FLOW_BODY + TOKEN_TAG_LENGTH];
+
+	body[0] = flow->finished ? 1 : 0;
+	put_integer(body + 1, (uint64_t) flow->started_at, 8);
+	memcpy(body + 9, flow->value, BROWSER_FLOW_SECRET_LENGTH);
+	write_sealed(body, BROWSER_FLOW_BODY, key, text);
+}
+
+bool
+token_read_browser_flow(BrowserFlow *flow, const uint8_t key[TOKEN_KEY_LENGTH],
+						const char *text, size_t length)
+{
+	uint8_t		body[BROWSER_FLOW_BODY + TOKEN_TAG_LENGTH];
+
+	if (!read_sealed(body, BROWSER_FLOW_BODY, key, text, length))
+		return false;
+	flow->finished = body[0] != 0;
+	flow->started_at = (int64_t) get_integer(body + 1, 8);
+	memcpy(flow->value, body + 9, BROWSER_FLOW_SECRET_LENGTH);
+	wipe_bytes(body, sizeof(body));
+	return true;
 }

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * token.h
- *	  Our own self-contained tokens: challenges, promotion codes and refresh
- *	  tokens.
+ *	  Our own self-contained tokens: challenges, promotion codes, refresh tokens
+ *	  and the flows of a browser.
  *
  * A token is the base64url form of a body of fixed size followed by a tag: 16
  * bytes of keyed BLAKE2b over the body.  Each kind of token has its own key, so
@@ -71,6 +71,19 @@ typedef struct RefreshToken
 	uint8_t		seed[REFRESH_TOKEN_SEED_LENGTH];
 } RefreshToken;
 
+#define BROWSER_FLOW_SECRET_LENGTH	16
+
+/*
+ * A flow of pages that a browser has begun (domain/browser_flows.h).  When the flow
+ * ends, the value changes from a secret to the secret's proof.
+ */
+typedef struct BrowserFlow
+{
+	bool		finished;
+	int64_t		started_at;
+	uint8_t		value[BROWSER_FLOW_SECRET_LENGTH];
+} BrowserFlow;
+
 /* Write the text of a token with a terminator. */
 extern void token_write_challenge(const Challenge *challenge,
 								  const uint8_t key[TOKEN_KEY_LENGTH],
@@ -81,6 +94,9 @@ extern void token_write_promotion_code(const PromotionCode *code,
 extern void token_write_refresh_token(const RefreshToken *token,
 									  const uint8_t key[TOKEN_KEY_LENGTH],
 									  char text[TOKEN_TEXT_SIZE]);
+extern void token_write_browser_flow(const BrowserFlow *flow,
+									 const uint8_t key[TOKEN_KEY_LENGTH],
+									 char text[TOKEN_TEXT_SIZE]);
 
 /*
  * Read a token.  Return false for any text that was not written with this key by
@@ -92,5 +108,7 @@ extern bool token_read_promotion_code(PromotionCode *code, const uint8_t key[TOK
 									  const char *text, size_t length);
 extern bool token_read_refresh_token(RefreshToken *token, const uint8_t key[TOKEN_KEY_LENGTH],
 									 const char *text, size_t length);
+extern bool token_read_browser_flow(BrowserFlow *flow, const uint8_t key[TOKEN_KEY_LENGTH],
+									const char *text, size_t length);
 
 #endif							/* ANON_AUTH_TOKEN_H */

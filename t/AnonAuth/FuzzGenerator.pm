@@ -468,7 +468,7 @@ my @owner_sql = (
 	"UPDATE anon_auth.settings SET purge_policy = 'cascade'", "UPDATE anon_auth.settings SET purge_policy = 'skip'", "UPDATE anon_auth.settings SET guest_retention = '1 hour'",
 	"UPDATE anon_auth.settings SET access_token_claims = 'fuzz.claims'", 'UPDATE anon_auth.settings SET access_token_claims = NULL', "UPDATE anon_auth.settings SET before_sign_up = 'fuzz.before_sign_up'",
 	"UPDATE anon_auth.settings SET after_promotion = 'fuzz.after_promotion', merge = 'fuzz.merge'", 'UPDATE anon_auth.settings SET before_sign_up = NULL, after_promotion = NULL, merge = NULL',
-	"UPDATE anon_auth.settings SET cookie_prefix = 'x_'", "UPDATE anon_auth.settings SET cookie_prefix = ''", "UPDATE anon_auth.settings SET login_id_types = '{email}'",
+	"UPDATE anon_auth.settings SET cookie_prefix = 'x_'", "UPDATE anon_auth.settings SET cookie_prefix = NULL", "UPDATE anon_auth.settings SET login_id_types = '{email}'",
 	"UPDATE anon_auth.settings SET login_id_types = '{email,phone_number,username}'", 'UPDATE anon_auth.settings SET email_block_plus_sign = NOT email_block_plus_sign',
 	"UPDATE anon_auth.clients SET refresh_token_rotation_grace_seconds = 0 WHERE client_id = 'rotating'", "UPDATE anon_auth.clients SET refresh_token_rotation_enabled = NOT refresh_token_rotation_enabled WHERE client_id = 'web'",
 	"UPDATE anon_auth.clients SET max_concurrent_sessions = 1 - max_concurrent_sessions WHERE client_id = 'single'",
