@@ -29,6 +29,7 @@ UPDATE anon_auth.settings SET password_hash_memory_kib = 1;
 UPDATE anon_auth.settings SET password_hash_concurrency = 0;
 UPDATE anon_auth.settings SET event_types = '{NULL}';
 UPDATE anon_auth.settings SET event_types = '{user.craeted}';
+UPDATE anon_auth.settings SET login_id_conflicts_per_minute_per_ip = 0;
 UPDATE anon_auth.settings SET singleton = false;
 
 \set VERBOSITY default

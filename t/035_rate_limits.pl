@@ -173,6 +173,46 @@ settings(password_attempts_per_minute_per_ip => undef);
 is(each_of(map { log_in('ada', 'wrong', '192.0.2.1') } 1 .. 12), join(' ', ('wrong') x 12), 'NULL disables a limit');
 
 # ---------------------------------------------------------------------------
+# Login IDs of other users
+# ---------------------------------------------------------------------------
+
+query(q{CREATE FUNCTION promote(email text, password text, forwarded_for text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	guest text := (anon_auth.authenticate_anonymously('app')).refresh_token;
+BEGIN
+	PERFORM set_config('request.headers', jsonb_build_object('x-forwarded-for', forwarded_for)::text, true);
+	IF anon_auth.promote_anonymous_user('app', email => email, password => password, refresh_token => guest) IS NULL THEN
+		RETURN 'wrong';
+	END IF;
+	RETURN 'done';
+EXCEPTION WHEN SQLSTATE 'AA018' THEN
+	RETURN 'limited';
+WHEN SQLSTATE 'AA009' THEN
+	RETURN 'taken';
+WHEN SQLSTATE 'AA011' THEN
+	RETURN 'weak';
+END $$});
+sub promote { return 'promote(' . join(', ', map { sql_literal($_) } @_) . ')'; }
+
+is(query('SELECT login_id_conflicts_per_minute_per_ip FROM anon_auth.settings'), 10, 'by default, an address learns ten times a minute that a login ID belongs to another user');
+settings(login_id_conflicts_per_minute_per_ip => 3);
+is(each_of((promote('ada@example.com', 'x', '192.0.2.1')) x 2, promote('ADA@example.com ', 'long enough', '192.0.2.1'), (promote('ada@example.com', 'x', '192.0.2.1')) x 2),
+	'taken taken taken limited limited', 'login_id_conflicts_per_minute_per_ip limits the refusals with AA009, although they roll back');
+is(each_of(promote('free@example.com', 'x', '192.0.2.1'), promote('free@example.com', 'x', '192.0.2.2')), 'limited weak', 'beyond the limit, an address cannot tell a free login ID from a taken one');
+$refused = refusal($node, 'promote_anonymous_user', client_id => 'app', email => 'free@example.com', password => 'x',
+	refresh_token => call($node, 'authenticate_anonymously', client_id => 'app')->{refresh_token});
+is($refused->{sqlstate}, 'AA011', 'requests without an address are counted separately');
+settings();
+is(each_of((map { promote("free$_\@example.com", 'x', '192.0.2.1') } 1 .. 5), promote('new@example.com', 'long enough', '192.0.2.1'), promote('ada@example.com', 'x', '192.0.2.1')),
+	'weak weak weak weak weak done taken', 'promotions with free login IDs do not count');
+settings(promotion_conflict => 'login');
+is(each_of((promote('ada@example.com', 'correct horse', '192.0.2.1')) x 4, (promote('ada@example.com', 'wrong', '192.0.2.1')) x 4),
+	'done done done done wrong wrong wrong limited', 'with promotion_conflict login, wrong passwords count and right ones do not');
+settings(login_id_conflicts_per_minute_per_ip => undef);
+is(each_of((promote('ada@example.com', 'wrong', '192.0.2.1')) x 5), 'wrong wrong wrong wrong wrong', 'NULL disables the limit');
+settings(login_id_conflicts_per_minute_per_ip => 10, promotion_conflict => 'error');
+
+# ---------------------------------------------------------------------------
 # Lockout
 # ---------------------------------------------------------------------------
 

@@ -270,8 +270,7 @@ my @unacceptable = (
 	[ 'a blocked domain', { login_id => 'a@blocked.example', password => 'long enough 1' }, 'login_id' ],
 	[ 'a short password', { login_id => 'a@example.com', password => 'short1' }, 'password' ],
 	[ 'a password without a digit', { login_id => 'a@example.com', password => 'long enough but' }, 'password' ],
-	[ 'a password of 9000 bytes', { login_id => 'a@example.com', password => 'x1' x 4500 }, 'password' ],
-	[ 'a taken address', { login_id => 'me@example.com', password => 'long enough 1' }, 'login_id' ]);
+	[ 'a password of 9000 bytes', { login_id => 'a@example.com', password => 'x1' x 4500 }, 'password' ]);
 
 for my $case (@unacceptable)
 {
@@ -284,9 +283,74 @@ for my $case (@unacceptable)
 	unlike($answer->{body}, qr/<input(?=[^>]*name="password")[^>]*value=/s, "a form with $name is shown again without the password");
 }
 is(query('TABLE anon_auth.events') . query('TABLE anon_auth.users'), $before, 'refused forms write nothing');
+
+# All errors at once, and none of them more often than needed
+
+sub invalid_fields { return join ' ', grep { $_[0] =~ /<input(?=[^>]*name="$_")(?=[^>]*aria-invalid="true")/s } qw(login_id password); }
+
+# The sentence that a page shows most often, and how often.
+sub repeated
+{
+	my ($body) = @_;
+	my %count;
+
+	$body =~ s{<(script|style|head)\b.*?</\1>}{}gs;
+	$count{$_}++ for grep { /\w \w/ } map { s/^\s+|\s+$//gr } split /[\n.]/, $body =~ s/<[^>]*>/\n/gr;
+	my ($most) = sort { $count{$b} <=> $count{$a} } keys %count;
+	return ($count{$most}, $most);
+}
+
+for my $case ([ 'a malformed address and a weak password', { login_id => 'nonsense', password => 'short' } ],
+	[ 'a malformed address and no password', { login_id => 'nonsense', password => '' } ],
+	[ 'no address and a weak password', { login_id => '', password => 'short' } ],
+	[ 'a blocked domain and a weak password', { login_id => 'a@blocked.example', password => 'short' } ],
+	[ 'a taken address and a weak password', { login_id => 'me@example.com', password => 'short' } ],
+	[ 'a taken address and no password', { login_id => 'me@example.com', password => '' } ])
+{
+	my ($name, $fields) = @$case;
+	my $answer = submit($careful, $careful_form, %$fields);
+
+	is($answer->{status}, 422, "a form with $name is refused");
+	is(invalid_fields($answer->{body}), 'login_id password', "a form with $name is shown with both errors");
+	like($answer->{body}, qr/<a href="#$_"/, "a form with $name: the list of errors has a link to $_") for qw(login_id password);
+	my ($times, $sentence) = repeated($answer->{body});
+	cmp_ok($times, '<=', 2, "a form with $name: no sentence is shown three times") or diag($sentence);
+}
+my $weak = submit($careful, $careful_form, login_id => 'a@example.com', password => 'lettersonly');
+like($weak->{body}, qr/<li(?=[^>]*data-rule="$_")(?=[^>]*class="broken")/, "a weak password: the rule $_ is marked in the list")
+  for qw(length digit);
+is(is_anonymous($careful_guest->{sub}), 't', 'the guest stays a guest after all errors');
 is(submit($careful, $careful_form, login_id => 'careful@example.com', password => 'long enough 1')->{status}, 303,
 	'the form can be submitted after refused attempts');
 settings(password_require_digit => 'false', password_min_length => 8, email_domain_blocklist => '{}');
+
+# promotion_conflict error: another user's login ID is refused, with an offer to log in
+
+{
+	my $b = browser();
+	my ($f, $g) = form($b);
+	my $taken = submit($b, $f, login_id => 'ME@example.com');
+	my $fields = sub { return { map { /name="(\w+)" value="([^"]*)"/ ? ($1 => $2) : () } $_[0] =~ /(<input type="hidden"[^>]*>)/g }; };
+	my ($offer) = $taken->{body} =~ m{(<form(?:(?!</form>).)*choose_log_in.*?</form>)}s;
+
+	shows($taken, 422, qr/There is already an account/, qr/will not be moved to that account/, 'with promotion_conflict error, a taken address is refused with an offer to log in');
+	is(invalid_fields($taken->{body}), 'login_id', 'the taken address is marked as invalid');
+	is_deeply($fields->($offer // ''), { mode => 'choose_log_in', login_id => 'ME@example.com', login_id_type => 'email' }, 'the offer contains the login ID and no password');
+	my $chosen = $b->post_form($f, %{ $fields->($offer // '') });
+	shows($chosen, 200, qr/current-password/, qr/will not be moved to that account/, qr/<input(?=[^>]*name="login_id")(?=[^>]*value="ME\@example.com")(?=[^>]*readonly)/s,
+		'the offer leads to the log-in form of that account, which says what happens to the data of the guest');
+	is(invalid_fields($chosen->{body}), '', 'the log-in form marks no field as invalid before a log-in was tried');
+	my @wrong = map { submit($b, $f, mode => 'log_in', login_id => $_, password => 'wrong password')->{body} =~ s/\Q$_\E//gr } 'me@example.com', 'nobody@example.com';
+	is($wrong[0], $wrong[1], 'a wrong password at the log-in form does not reveal whether the account exists');
+	like($wrong[0], qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'a wrong password is marked as invalid');
+	is(query("SELECT count(*) FROM anon_auth.login_ids WHERE value = 'nobody\@example.com'"), 0, 'the log-in form does not sign up');
+	my $in = submit($b, $f, mode => 'log_in', login_id => 'me@example.com');
+	is((jws_parts(exchange($in->{location})->{json}{access_token}))[1]{sub}, $guest->{sub}, 'the right password logs in to the existing account');
+	is(is_anonymous($g->{sub}), 't', 'the guest stays a guest after the login');
+	is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$g->{sub}'"), 1, 'the session of the guest is still alive');
+	is(query("SELECT count(*), min(client_id), min(payload ->> 'login_id_type') FROM anon_auth.events WHERE type = 'login_id.conflict' AND user_id = '$g->{sub}'"), '1|web|email',
+		'the taken address is an event of the guest');
+}
 
 # promotion_conflict login: another user's login ID leads to a login
 
@@ -294,13 +358,14 @@ settings(promotion_conflict => 'login');
 my $known = browser();
 my ($known_form, $known_guest) = form($known);
 my $asked = submit($known, $known_form, login_id => 'ME@example.com', password => 'some new password');
-shows($asked, 422, qr/will not be moved to that account/, qr/name="mode"[^>]*value="log_in"|value="log_in"[^>]*name="mode"/, qr/current-password/,
+shows($asked, 422, qr/There is already an account/, qr/will not be moved to that account/, qr/name="mode"[^>]*value="log_in"|value="log_in"[^>]*name="mode"/, qr/current-password/,
 	'with promotion_conflict login, a taken e-mail address leads to the login form');
 unlike($asked->{body}, qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'the login form marks no field as invalid before a login was tried');
 shows(submit($known, $known_form, mode => 'log_in', login_id => 'me@example.com', password => 'wrong password'), 422,
 	qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'the login form marks a wrong password as invalid');
 is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'authentication.failed' AND user_id = '$guest->{sub}'"), 3,
-	'each failed login writes an event');
+	'each failed login writes an event, and a sign-up with a taken address is no login');
+is(submit($known, $known_form, login_id => 'me\@example.com')->{status}, 422, 'the sign-up form does not log in, even with the right password');
 my $logged_in = submit($known, $known_form, mode => 'log_in', login_id => 'me@example.com', password => 'long enough');
 is((jws_parts(exchange($logged_in->{location})->{json}{access_token}))[1]{sub}, $guest->{sub},
 	'the right password logs in to the account');
@@ -341,6 +406,67 @@ shows(submit($merging, $merge_form, login_id => 'someone.new@example.com', passw
 }
 settings(promotion_conflict => 'error');
 
+# How often an address may learn that a login ID is taken
+
+{
+	my @asking = map { my $b = browser('x-forwarded-for' => $_); [ $b, form($b) ] } '192.0.2.1', '192.0.2.2';
+	my $try = sub { my ($n, %fields) = @_; return submit($asking[$n][0], $asking[$n][1], %fields); };
+	my $count = sub { return query("SELECT count(*) FROM anon_auth.events WHERE type = 'login_id.conflict' AND user_id = '$asking[$_[0]][2]{sub}'"); };
+
+	query('SELECT anon_auth.reset_counters()');
+	settings(trusted_proxy_hops => 1, password_min_length => 12);
+	for my $policy (qw(error login merge))
+	{
+		query('SELECT anon_auth.reset_counters()');
+		settings(promotion_conflict => $policy);
+		my $before = $count->(0);
+		is(join(' ', map { $try->(0, login_id => 'me@example.com')->{status} } 1 .. 11), join(' ', (422) x 10, 429),
+			"with promotion_conflict $policy, an address learns ten times a minute that a login ID is taken");
+		is($count->(0) - $before, 10, "with promotion_conflict $policy, each of these answers is an event");
+		my $free = $try->(0, login_id => 'free@example.com');
+		shows($free, 429, qr/too many attempts/, "with promotion_conflict $policy, beyond the limit a free login ID is refused like a taken one");
+		like($free->{headers}{'retry-after'}[0], qr/^[1-6]$/, 'the answer has a Retry-After header');
+		is($try->(1, login_id => 'free@example.com')->{status}, 422, 'the limit of one address does not affect another one');
+	}
+	query('SELECT anon_auth.reset_counters()');
+	is(join(' ', map { $try->(0, login_id => "free$_\@example.com")->{status} } 1 .. 20), join(' ', (422) x 20), 'attempts with free login IDs do not count');
+	settings(trusted_proxy_hops => 0, password_min_length => 8, promotion_conflict => 'error');
+	query('SELECT anon_auth.reset_counters()');
+}
+
+# A page says whose guest it is
+
+for my $case ([ 'en', 'error', qr/The guest of Notebook that began on <time datetime="2026-02-03T04:05:06Z">3 February 2026, 04:05 UTC<\/time>/ ],
+	[ 'de', 'error', qr/Der Gast von Notebook, der am <time[^>]*>3\. Februar 2026, 04:05 Uhr UTC<\/time>/ ],
+	[ 'zh-Hant', 'error', qr/<time[^>]*>2026 \x{5e74} 2 \x{6708} 3 \x{65e5} 04:05/ ],
+	[ 'en', 'merge', qr/the guest\x{2019}s data will be moved to it/ ])
+{
+	my ($language, $policy, $expected) = @$case;
+	my $b = browser();
+	my ($f, $g) = form($b, ui_locales => $language);
+
+	query("UPDATE anon_auth.users SET created_at = '2026-02-03 04:05:06+00' WHERE id = '$g->{sub}'");
+	settings(promotion_conflict => $policy);
+	my $body = $b->get($f)->{body};
+	utf8::decode($body) if !utf8::is_utf8($body);
+	like($body, $expected, "the sign-up page says whose guest it is ($language, promotion_conflict $policy)");
+	next if $policy ne 'merge';
+	like(submit($b, $f, login_id => 'me@example.com')->{body}, qr/The data of the guest of Notebook that began on <time[^>]*>3 February 2026, 04:05 UTC<\/time> will be moved to that account/,
+		'with promotion_conflict merge, the log-in page says whose data will be moved to the account');
+}
+{
+	my $b = browser();
+
+	$b->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'site' });
+	my $code = $b->post_json('/api/anonymous_user/promotion_code', { session_type => 'cookie' })->{json}{result}{promotion_code};
+	my $f = authorize($b, %site, login_hint => hint(promotion_code => $code))->{location};
+	unlike($b->get($f)->{body}, qr/The guest of|<time/, 'the page for the guest of this browser does not ask whose guest it is');
+	my $asked = submit($b, $f, login_id => 'me@example.com');
+	shows($asked, 422, qr/What you did as a guest will be moved to that account/, 'with promotion_conflict merge, the page says that the own guest will be moved');
+	unlike($asked->{body}, qr/The data of the guest/, 'the log-in page for the guest of this browser does not ask whose guest it is');
+}
+settings(promotion_conflict => 'error');
+
 # Disabled types of login ID
 
 settings(login_id_types => '{username}');
@@ -351,6 +477,23 @@ settings(login_id_types => '{username}');
 	like($b->get($f)->{body}, qr/name="login_id_type"[^>]*value="username"|value="username"[^>]*name="login_id_type"/,
 		'the form asks for an enabled type of login ID');
 	unlike($b->get("$f&login_id_type=email")->{body}, qr/value="email"/, 'the form does not ask for a disabled type that the URL names');
+}
+for my $case ([ '{username}', 'Username', 'text', 'Enter a username' ], [ '{email}', 'Email address', 'email', 'Enter your email address' ],
+	[ '{phone_number}', 'Phone number', 'tel', 'Enter your phone number' ],
+	[ '{username,email}', 'Email address or username', 'text', 'Enter your email address or username' ],
+	[ '{phone_number,email}', 'Email address or phone number', 'text', 'Enter your email address or phone number' ],
+	[ '{phone_number,username}', 'Phone number or username', 'text', 'Enter your phone number or username' ],
+	[ '{email,phone_number,username}', 'Email address, phone number or username', 'text', 'Enter your email address, phone number or username' ])
+{
+	my ($types, $label, $input, $required) = @$case;
+	my $b = browser();
+
+	settings(login_id_types => $types);
+	my $f = authorize($b)->{location};
+	my $body = $b->get($f)->{body};
+	is($body =~ m{<label for="login_id">(.*?)</label>} ? $1 : undef, $label, "the log-in form names only enabled types of login ID: $types");
+	like($body, qr/<input(?=[^>]*name="login_id")(?=[^>]*type="$input")(?=[^>]*autocomplete="username")/s, "the input of the log-in form has the type $input for $types");
+	like($b->post_form($f, login_id => '', password => 'x')->{body}, qr/<a href="#login_id">\Q$required\E\./, "the message about an empty login ID names only enabled types: $types");
 }
 settings(login_id_types => '{email,phone_number,username}');
 
@@ -438,6 +581,20 @@ for my $case (@not_redirected)
 	is_deeply($answer->{headers}{'content-type'}, ['text/plain; charset=utf-8'], "authorize with $name answers in plain text");
 	like($answer->{body}, qr/^Invalid OAuth authorization request: /, "authorize with $name answers that the request is invalid");
 	is($answer->{headers}{'set-cookie'}, undef, "authorize with $name sets no cookie");
+}
+
+for my $case ([ 'text/html,application/xhtml+xml,*/*;q=0.8', 1 ], [ 'application/xml;q=0.9, TEXT/HTML;q=0.5', 1 ],
+	[ '*/*', 0 ], [ 'application/json', 0 ], [ 'text/html;q=0, */*', 0 ], [ 'text/html;q=0.0', 0 ])
+{
+	my ($accept, $is_page) = @$case;
+	my $answer = authorize(browser(accept => $accept, 'accept-language' => 'de'), client_id => 'x');
+
+	is($answer->{status}, 400, "an unknown client is answered with status 400 (Accept: $accept)");
+	is_deeply($answer->{headers}{'content-type'}, [ $is_page ? 'text/html; charset=utf-8' : 'text/plain; charset=utf-8' ],
+		'an unknown client is answered with ' . ($is_page ? 'a page' : 'text') . " (Accept: $accept)");
+	like($answer->{body}, qr/Invalid OAuth authorization request: /, "the answer says that the request is invalid (Accept: $accept)");
+	like($answer->{body}, qr/<html[^>]*lang="de"(?s:.*)<h1>/, "the page has a heading in the language of the browser (Accept: $accept)") if $is_page;
+	ok((grep { /\bAccept\b(?!-)/ } @{ $answer->{headers}{vary} // [] }) > 0, "caches are told that the answer depends on Accept (Accept: $accept)");
 }
 is(browser()->get('/oauth2/authorize?client_id=web&client_id=web')->{status}, 400, 'authorize with a repeated parameter answers with status 400');
 
@@ -626,7 +783,7 @@ my ($guessing_form) = form($guessing);
 shows(submit($guessing, $guessing_form, mode => 'log_in', login_id => 'phone@example.com', password => 'a wrong one'), 422, qr/aria-invalid="true"/,
 	'a wrong password for the account to merge with is refused');
 my $too_often = submit($guessing, $guessing_form, mode => 'log_in', login_id => 'phone@example.com', password => 'another one');
-shows($too_often, 429, qr/name="password"/, qr/one attempt too many/, 'the second wrong password in a minute is answered with status 429');
+shows($too_often, 429, qr/name="password"/, qr/too many attempts/, 'the second wrong password in a minute is answered with status 429');
 like($too_often->{headers}{'retry-after'}[0], qr/^\d+$/, 'the answer has a Retry-After header');
 settings(promotion_conflict => 'error', password_attempts_per_minute_per_user => 30);
 query('SELECT anon_auth.reset_counters()');

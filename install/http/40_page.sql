@@ -52,31 +52,42 @@ COMMENT ON FUNCTION anon_auth_http.page_text(jsonb, text, jsonb) IS
 -- Parts
 -- ---------------------------------------------------------------------------
 
--- A message is one or two sentences.
+-- The message about a weak password does not name the rules that are in the list
+-- below the field: the list marks them.
+CREATE FUNCTION anon_auth_http.page_password_rule(code text)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE code WHEN 'too_short' THEN 'length' ELSE substring(code FROM '^(.*)_required$') END
+$$;
+COMMENT ON FUNCTION anon_auth_http.page_password_rule(text) IS
+'Returns the rule in page_rules() that an error code of a password names; NULL: none.';
+
 CREATE FUNCTION anon_auth_http.page_errors(page jsonb)
 	RETURNS jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	WITH password (code, rule, n) AS (
-		SELECT code, 'rule_' || CASE code WHEN 'too_short' THEN 'length' ELSE substring(code FROM '^(.*)_required$') END, n
+	WITH password (code, in_list, n) AS (
+		SELECT code, page -> 'broken_rules' ? anon_auth_http.page_password_rule(code), n
 			FROM unnest(anon_auth_http.page_strings(page #> '{errors,password}')) WITH ORDINALITY AS u (code, n)
 	), sentences (text, n) AS (
-		SELECT anon_auth_http.page_text(page, 'password_missing', jsonb_build_object('rules',
-				   string_agg(anon_auth_http.page_text(page, rule, page -> 'numbers'),
-							  anon_auth_http.page_text(page, 'list_separator') ORDER BY n))), 0
-			FROM password WHERE page -> 'texts' ? rule HAVING count(*) > 0
+		SELECT anon_auth_http.page_text(page, 'password_weak'), 0 FROM password WHERE in_list HAVING count(*) > 0
 		UNION ALL
 		SELECT coalesce(anon_auth_http.page_text(page, 'password_' || code),
 						anon_auth_http.page_text(page, 'password_error')), n
-			FROM password WHERE (page -> 'texts' ? rule) IS NOT TRUE
+			FROM password WHERE in_list IS NOT TRUE
 	)
 	SELECT jsonb_strip_nulls(jsonb_build_object(
 		'form', CASE WHEN page #>> '{errors,form}' IS NOT NULL THEN
-			coalesce(anon_auth_http.page_text(page, 'form_' || (page #>> '{errors,form}')),
+			coalesce(CASE WHEN substring(page ->> 'wait_minutes' FROM '^[0-9]{1,6}$')::integer > 1 THEN
+						 anon_auth_http.page_text(page, 'form_' || (page #>> '{errors,form}') || '_minutes',
+							jsonb_build_object('minutes', page ->> 'wait_minutes')) END,
+					 anon_auth_http.page_text(page, 'form_' || (page #>> '{errors,form}')),
 					 anon_auth_http.page_text(page, 'form_failed')) END,
 		'login_id', CASE WHEN page #>> '{errors,login_id}' IS NOT NULL THEN
-			coalesce(anon_auth_http.page_text(page, (page ->> 'type') || '_' || (page #>> '{errors,login_id}')),
+			coalesce(anon_auth_http.page_text(page, (page ->> 'kinds') || '_' || (page #>> '{errors,login_id}')),
 					 anon_auth_http.page_text(page, 'login_id_' || (page #>> '{errors,login_id}')),
 					 anon_auth_http.page_text(page, 'login_id_error')) END,
 		'password', (SELECT string_agg(text, anon_auth_http.page_text(page, 'sentence_separator') ORDER BY n)
@@ -147,16 +158,17 @@ CREATE FUNCTION anon_auth_http.page_login_id(page jsonb)
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT anon_auth_http.page_fill($html$@src/http/pages/login_id.html@$html$, jsonb_build_object(
-			'field', anon_auth_http.page_field(page, 'login_id', 'label_' || coalesce(type, 'login_id'),
-				concat('type="', CASE type WHEN 'email' THEN 'email' WHEN 'phone_number' THEN 'tel' ELSE 'text' END,
-					CASE WHEN type IN ('email', 'phone_number') THEN '" dir="ltr' END,
-					'" inputmode="', CASE type WHEN 'phone_number' THEN 'tel' WHEN 'username' THEN 'text' ELSE 'email' END,
+			'field', anon_auth_http.page_field(page, 'login_id', 'label_' || kinds,
+				concat('type="', CASE kinds WHEN 'email' THEN 'email' WHEN 'phone_number' THEN 'tel' ELSE 'text' END,
+					CASE WHEN kinds IN ('email', 'phone_number') THEN '" dir="ltr' END,
+					'" inputmode="', CASE WHEN kinds = 'phone_number' THEN 'tel'
+										  WHEN kinds IN ('username', 'phone_number_or_username') THEN 'text' ELSE 'email' END,
 					'" autocomplete="', CASE WHEN logging_in THEN 'username' WHEN type = 'email' THEN 'email'
 										WHEN type = 'phone_number' THEN 'tel' ELSE 'username' END,
 					'" autocapitalize="none" autocorrect="off" spellcheck="false"',
 					' value="' || anon_auth_http.html_escape(page ->> 'login_id') || '"',
 					CASE WHEN is_fixed THEN ' readonly' END),
-				CASE WHEN NOT is_fixed THEN anon_auth_http.page_text(page, 'hint_' || type) END),
+				CASE WHEN NOT is_fixed THEN anon_auth_http.page_text(page, 'hint_' || kinds) END),
 			-- At log-in, link back to the sign-up with another login ID of the same type.
 			'links', (SELECT anon_auth_http.page_fill($html$@src/http/pages/links.html@$html$, jsonb_build_object(
 					'items', string_agg('<li>' || link || E'</li>\n', '' ORDER BY n)))
@@ -165,7 +177,8 @@ AS $$
 						anon_auth_http.page_text(page, CASE WHEN logging_in THEN 'another_' ELSE 'use_' END || other)) AS l (link)
 				WHERE other IN ('email', 'phone_number', 'username') AND (other = type) = logging_in
 				HAVING count(link) > 0)))
-		FROM (SELECT page ->> 'type', page ->> 'view' = 'log_in', (page -> 'fixed')::boolean) AS t (type, logging_in, is_fixed)
+		FROM (SELECT page ->> 'type', page ->> 'kinds', page ->> 'view' = 'log_in', (page -> 'fixed')::boolean)
+			AS t (type, kinds, logging_in, is_fixed)
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_login_id(jsonb) IS
 'Returns the login ID field, with links to the other types of login ID.';
@@ -180,16 +193,17 @@ AS $$
 			'unmet', anon_auth_http.page_text(page, 'rule_unmet'),
 			'count', anon_auth_http.page_text(page, 'rules_met'),
 			'title', anon_auth_http.page_text(page, 'rules'),
-			'items', string_agg(format(E'<li data-rule="%s"%s>%s<span class="sr"></span></li>\n', rule,
+			'items', string_agg(format(E'<li data-rule="%s"%s%s>%s<span class="sr">%s</span></li>\n', rule,
 				CASE rule WHEN 'length' THEN format(' data-min="%s"', page #>> '{numbers,min_length}') END,
-				anon_auth_http.page_text(page, 'rule_' || rule, page -> 'numbers')), '' ORDER BY n)))
-		FROM unnest('{length,uppercase,lowercase,alphabet,digit,symbol}'::text[]) WITH ORDINALITY AS u (rule, n)
-		WHERE CASE rule WHEN 'length' THEN page -> 'numbers' ? 'min_length'
-						ELSE page -> 'password_policy' -> rule = 'true' END
+				CASE WHEN is_broken THEN ' class="broken"' END,
+				anon_auth_http.page_text(page, 'rule_' || rule, page -> 'numbers'),
+				CASE WHEN is_broken THEN ' (' || anon_auth_http.page_text(page, 'rule_unmet') || ')' END), '' ORDER BY n)))
+		FROM unnest(anon_auth_http.page_strings(page -> 'rules')) WITH ORDINALITY AS u (rule, n),
+			LATERAL (SELECT page -> 'broken_rules' ? rule) AS b (is_broken)
 		HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_rules(jsonb) IS
-'Returns the rules for a new password, which the script marks as met; NULL if there are none.';
+'Returns the rules for a new password, with those marked that the last one broke; NULL if there are none. The script marks the rules that are met.';
 
 CREATE FUNCTION anon_auth_http.page_password(page jsonb)
 	RETURNS text
@@ -231,6 +245,18 @@ COMMENT ON FUNCTION anon_auth_http.page_legal(jsonb) IS
 
 -- novalidate: a browser would report missing input in its own language, and not
 -- beside the field.
+CREATE FUNCTION anon_auth_http.page_hidden(inputs jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT string_agg(format(E'<input type="hidden" name="%s" value="%s">\n', anon_auth_http.html_escape(name),
+							 anon_auth_http.html_escape(value #>> '{}')), '' ORDER BY name)
+		FROM jsonb_each(inputs) AS h (name, value) WHERE jsonb_typeof(value) = 'string'
+$$;
+COMMENT ON FUNCTION anon_auth_http.page_hidden(jsonb) IS
+'Returns hidden inputs for the strings in an object.';
+
 CREATE FUNCTION anon_auth_http.page_form(page jsonb, button text, cancel text, fields text DEFAULT NULL, legal text DEFAULT NULL)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -238,9 +264,7 @@ CREATE FUNCTION anon_auth_http.page_form(page jsonb, button text, cancel text, f
 AS $$
 	SELECT anon_auth_http.page_fill($html$@src/http/pages/form.html@$html$, jsonb_build_object(
 			'action', ' action="' || anon_auth_http.page_url(page ->> 'action') || '"',
-			'hidden', (SELECT string_agg(format(E'<input type="hidden" name="%s" value="%s">\n', anon_auth_http.html_escape(name),
-												anon_auth_http.html_escape(value #>> '{}')), '' ORDER BY name)
-				FROM jsonb_each(page -> 'hidden') AS h (name, value) WHERE jsonb_typeof(value) = 'string'),
+			'hidden', anon_auth_http.page_hidden(page -> 'hidden'),
 			'fields', fields,
 			'busy', anon_auth_http.page_text(page, 'busy'),
 			'button', anon_auth_http.page_text(page, button),
@@ -254,6 +278,64 @@ COMMENT ON FUNCTION anon_auth_http.page_form(jsonb, text, text, text, text) IS
 -- The page
 -- ---------------------------------------------------------------------------
 
+CREATE FUNCTION anon_auth_http.page_time(page jsonb, seconds bigint)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('<time datetime="%s">%s</time>', to_char(t, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+			anon_auth_http.page_text(page, 'time', jsonb_build_object(
+				'year', to_char(t, 'YYYY'), 'month_number', to_char(t, 'FMMM'), 'day', to_char(t, 'FMDD'),
+				'month', anon_auth_http.page_text(page, 'month_' || to_char(t, 'FMMM')), 'time', to_char(t, 'HH24:MI'))))
+		FROM (SELECT timestamp '1970-01-01' + seconds * interval '1 second') AS s (t)
+$$;
+COMMENT ON FUNCTION anon_auth_http.page_time(jsonb, bigint) IS
+'Returns a time, given in seconds since 1970, in words and in UTC. The script converts it to the time zone of the browser.';
+
+CREATE FUNCTION anon_auth_http.page_guest(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT anon_auth_http.page_fill($html$@src/http/pages/guest.html@$html$, jsonb_build_object(
+			'guest', anon_auth_http.page_text(page, 'guest_' || view, names),
+			'warning', anon_auth_http.page_text(page, 'guest_warning'),
+			'merge', CASE WHEN view = 'sign_up' AND page -> 'merges' = 'true' THEN anon_auth_http.page_text(page, 'guest_merge') END))
+		FROM (SELECT page ->> 'view', jsonb_build_object(
+				'client', anon_auth_http.html_escape(page #>> '{guest,client_name}'),
+				'time', anon_auth_http.page_time(page, substring(page #>> '{guest,since}' FROM '^[0-9]{1,11}$')::bigint))) AS v (view, names)
+		WHERE jsonb_typeof(page -> 'guest') = 'object'
+			AND (view = 'sign_up' OR page -> 'merges' = 'true')
+$$;
+COMMENT ON FUNCTION anon_auth_http.page_guest(jsonb) IS
+'Returns a notice that says whose guest it is and what will happen to its data; NULL if the model has no guest, or nothing happens to it.';
+
+CREATE FUNCTION anon_auth_http.page_notice(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT nullif(concat(
+		CASE WHEN view = 'sign_up' AND page -> 'taken' = 'true' THEN
+			anon_auth_http.page_fill($html$@src/http/pages/log_in_instead.html@$html$, jsonb_build_object(
+				'title', anon_auth_http.page_text(page, 'log_in_instead_title'),
+				'text', anon_auth_http.page_text(page, 'log_in_instead'),
+				'guest', anon_auth_http.page_text(page, 'notice_guest'),
+				'action', ' action="' || anon_auth_http.page_url(page ->> 'action') || '"',
+				'hidden', anon_auth_http.page_hidden(page -> 'hidden' || jsonb_build_object('mode', 'choose_log_in', 'login_id', page -> 'login_id')),
+				'busy', anon_auth_http.page_text(page, 'busy'),
+				'button', anon_auth_http.page_text(page, 'log_in_instead_button'))) END,
+		CASE WHEN view = 'log_in' AND page ->> 'type' IS NOT NULL AND coalesce(account, data) IS NOT NULL THEN
+			anon_auth_http.page_fill($html$@src/http/pages/notice.html@$html$, jsonb_build_object('account', account, 'guest', data)) END,
+		guest), '')
+		FROM (SELECT page ->> 'view', anon_auth_http.page_guest(page)) AS v (view, guest),
+			LATERAL (SELECT CASE WHEN page -> 'taken' = 'true' THEN anon_auth_http.page_text(page, 'notice_' || (page ->> 'type')) END,
+				CASE WHEN page -> 'merges' IS DISTINCT FROM 'true' THEN anon_auth_http.page_text(page, 'notice_guest')
+					 WHEN guest IS NULL THEN anon_auth_http.page_text(page, 'notice_merge') END) AS n (account, data)
+$$;
+COMMENT ON FUNCTION anon_auth_http.page_notice(jsonb) IS
+'Returns what the user should know before filling in the form; NULL: nothing.';
+
 CREATE FUNCTION anon_auth_http.page_main(page jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -263,10 +345,8 @@ AS $$
 			'title', page -> 'title',
 			'lead', lead,
 			'error_summary', anon_auth_http.page_error_summary(page),
-			'notice', CASE WHEN view = 'log_in' AND page ->> 'type' IS NOT NULL THEN
-				anon_auth_http.page_fill($html$@src/http/pages/notice.html@$html$, jsonb_build_object(
-					'account', anon_auth_http.page_text(page, 'notice_' || (page ->> 'type')),
-					'guest', anon_auth_http.page_text(page, CASE WHEN page -> 'merges' = 'true' THEN 'notice_merge' ELSE 'notice_guest' END))) END,
+			'notice', anon_auth_http.page_notice(page),
+			'detail', anon_auth_http.html_escape(page ->> 'detail'),
 			'content', CASE view
 				WHEN 'sign_up' THEN anon_auth_http.page_form(page, 'sign_up_button', 'not_now',
 					anon_auth_http.page_login_id(page) || anon_auth_http.page_password(page), anon_auth_http.page_legal(page))
@@ -279,8 +359,9 @@ AS $$
 		FROM (SELECT page ->> 'view') AS v (view),
 			LATERAL (SELECT anon_auth_http.page_text(page, CASE
 				WHEN view = 'message' THEN (page ->> 'message') || '_text'
+				WHEN view <> 'log_in' OR page ->> 'type' IS NULL THEN view || '_lead'
 				-- A notice replaces the lead.
-				WHEN view <> 'log_in' OR page ->> 'type' IS NULL THEN view || '_lead' END)) AS l (lead)
+				WHEN page -> 'taken' IS DISTINCT FROM 'true' THEN 'log_in_to_' || (page ->> 'type') END)) AS l (lead)
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_main(jsonb) IS
 'Returns the main element of the page: heading, errors, and form or link.';
@@ -314,7 +395,11 @@ DECLARE
 	page jsonb := CASE jsonb_typeof(model) WHEN 'object' THEN model ELSE '{}' END;
 	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|log_out|message)$'), 'message');
 	type text := substring(page ->> 'login_id_type' FROM '^(?:email|phone_number|username)$');
+	types text := array_to_string(ARRAY(
+		SELECT t FROM unnest('{email,phone_number,username}'::text[]) AS u (t)
+			WHERE t = ANY (anon_auth_http.page_strings(page -> 'login_id_types'))), '_or_');
 	min_length integer := substring(page #>> '{password_policy,min_length}' FROM '^[0-9]{1,4}$');
+	rules text[];
 	locale text;
 BEGIN
 	SELECT s.* INTO settings FROM anon_auth.settings AS s;
@@ -326,9 +411,17 @@ BEGIN
 	IF view = 'sign_up' AND type IS NULL THEN
 		type := coalesce(substring(page #>> '{login_id_types,0}' FROM '^(?:email|phone_number|username)$'), 'email');
 	END IF;
+	-- A minimum length of one character needs no rule.
+	rules := ARRAY(SELECT r FROM unnest('{length,uppercase,lowercase,alphabet,digit,symbol}'::text[]) WITH ORDINALITY AS u (r, n)
+		WHERE CASE r WHEN 'length' THEN min_length > 1 ELSE page -> 'password_policy' -> r = 'true' END ORDER BY n);
 	page := page || jsonb_build_object(
 		'view', view,
 		'type', type,
+		-- The types that the field accepts, as the end of a text's key.
+		'kinds', coalesce(type, CASE WHEN types IN ('', 'email_or_phone_number_or_username') THEN 'login_id' ELSE types END),
+		'rules', rules,
+		'broken_rules', ARRAY(SELECT anon_auth_http.page_password_rule(c) FROM unnest(anon_auth_http.page_strings(page #> '{errors,password}')) AS u (c)
+			WHERE anon_auth_http.page_password_rule(c) = ANY (rules)),
 		'locale', locale,
 		'texts', anon_auth_http.page_texts_with(locale, settings.page_texts),
 		'app', coalesce(nullif(btrim(settings.brand_name), ''), nullif(btrim(page ->> 'client_name'), '')),
@@ -336,7 +429,6 @@ BEGIN
 		'logo', settings.brand_logo_uri,
 		'policy_uri', settings.policy_uri,
 		'tos_uri', settings.tos_uri,
-		-- A minimum length of one character needs no rule.
 		'numbers', CASE WHEN min_length > 1 THEN jsonb_build_object('min_length', min_length) ELSE '{}' END,
 		'hidden', CASE jsonb_typeof(page -> 'hidden') WHEN 'object' THEN page -> 'hidden' ELSE '{}' END
 			|| CASE WHEN type IS NULL OR view NOT IN ('sign_up', 'log_in') THEN '{}'
@@ -426,4 +518,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_http.page(jsonb) IS
-'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "merges", "errors": {"form", "login_id", "password": []}, "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts any login ID. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account.';
+'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "password": []}, "wait_minutes", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970.';

@@ -31,6 +31,12 @@
 #include "store/settings.h"
 #include "store/users.h"
 
+void
+login_read_policy(AccountPolicy *policy)
+{
+	settings_read_account_policy(policy);
+}
+
 /* user_id NULL: no user has the login ID. */
 static void
 record_failure(const Client *client, const pg_uuid_t *user_id, const char *reason,

@@ -20,6 +20,12 @@
 #include "store/users.h"
 
 /*
+ * Read the settings of accounts, for a form that tells its user in advance: allowed
+ * login IDs, the password policy, and the conflict rule of promotions.
+ */
+extern void login_read_policy(AccountPolicy *policy);
+
+/*
  * Log in and fill response with the tokens of a new session.  Return false on
  * wrong credentials: unknown login ID, wrong password or disabled user.  Raises
  * AA002 for the client, AA018 and AA019 beyond the limits of attempts.

@@ -26,6 +26,7 @@
 #include "domain/merge.h"
 #include "domain/password.h"
 #include "domain/promotion.h"
+#include "domain/rate_limit.h"
 #include "json/json_write.h"
 #include "login_id/login_id.h"
 #include "store/app_tables.h"
@@ -81,7 +82,7 @@ normalise_login_ids(const PromotionRequest *request, const AccountPolicy *policy
  * them, because no client can be logged in to both.
  */
 static bool
-find_conflicting_account(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *owner)
+find_account(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *owner)
 {
 	bool		found = false;
 	int			i;
@@ -98,6 +99,21 @@ find_conflicting_account(const LoginId *login_ids, int count, bool may_log_in, p
 		found = true;
 	}
 	return found;
+}
+
+/*
+ * Do the same, and count the conflict.  *conflict is then to be given back if the
+ * client turns out to know the password of that account.
+ */
+static bool
+find_conflicting_account(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *owner,
+						 RateLimits **conflict)
+{
+	*conflict = rate_limit_login_id_conflict();
+	if (find_account(login_ids, count, may_log_in, owner))
+		return true;
+	rate_limit_give_back(*conflict);
+	return false;
 }
 
 /* Return the routes of the login IDs, by which their rows are found, as uuid[]. */
@@ -172,8 +188,12 @@ promote_guest(const Client *client, const ProvenGuest *guest, const LoginId *log
 		guest_proof_raise_invalid(guest);
 	authorization_codes_delete_all(id);
 	for (i = 0; i < count; i++)
-		if (!login_ids_insert(&login_ids[i], id, now))
-			raise_identity_exists(login_id_type_name(login_ids[i].type));
+	{
+		if (login_ids_insert(&login_ids[i], id, now))
+			continue;
+		(void) rate_limit_login_id_conflict();
+		raise_identity_exists(login_id_type_name(login_ids[i].type));
+	}
 	passwords_insert(id, password_hash, now);
 	record_promotion(client, user, login_ids, count, now);
 }
@@ -199,44 +219,107 @@ log_in_to_account(const Client *client, const ProvenGuest *guest, const pg_uuid_
 	return true;
 }
 
-void
-promotion_read_policy(AccountPolicy *policy)
-{
-	settings_read_account_policy(policy);
-}
-
-bool
-promotion_is_done(const GuestTicket *ticket)
+PromotionState
+promotion_state(const GuestTicket *ticket, TimestampTz *guest_since)
 {
 	User		user;
 
-	return users_find(&ticket->user_id, &user) && !user.is_anonymous;
+	if (!users_find(&ticket->user_id, &user))
+		return PROMOTION_GUEST_GONE;
+	*guest_since = user.created_at;
+	return user.is_anonymous ? PROMOTION_OPEN : PROMOTION_DONE;
+}
+
+/* The parts of a request that was checked. */
+typedef struct CheckedRequest
+{
+	AccountPolicy policy;
+	ProvenGuest guest;
+	LoginId		login_ids[LOGIN_ID_TYPES];
+	int			count;			/* of login IDs */
+} CheckedRequest;
+
+/* Check everything except who has the login IDs and what the password is. */
+static void
+check_request(const Client *client, const PromotionRequest *request, TimestampTz now,
+			  CheckedRequest *checked)
+{
+	client_require_guests(client, request->proof.jwt != NULL);
+	settings_read_account_policy(&checked->policy);
+	if (request->password == NULL)
+		raise_required("password");
+	guest_proof_open(client, &request->proof, true, now, &checked->guest);
+	checked->count = normalise_login_ids(request, &checked->policy, checked->login_ids);
+}
+
+/* Promote the guest to an account with login IDs that nobody had a moment ago. */
+static void
+promote_checked(const Client *client, const CheckedRequest *checked, const char *password,
+				TimestampTz now, User *user)
+{
+	const AccountPolicy *policy = &checked->policy;
+
+	password_check_policy(password, policy);
+	promote_guest(client, &checked->guest, checked->login_ids, checked->count,
+				  password_make_hash(password, policy), now, user);
+	hook_after_promotion(policy->after_promotion, &user->id, client->client_id);
 }
 
 bool
 promotion_run(const Client *client, const PromotionRequest *request, TimestampTz now, User *user)
 {
-	AccountPolicy policy;
-	LoginId		login_ids[LOGIN_ID_TYPES];
-	int			count;
-	ProvenGuest guest;
+	CheckedRequest checked;
+	RateLimits *conflict;
 	pg_uuid_t	owner;
 
-	client_require_guests(client, request->proof.jwt != NULL);
-	settings_read_account_policy(&policy);
-	if (request->password == NULL)
-		raise_required("password");
-	guest_proof_open(client, &request->proof, true, now, &guest);
-	count = normalise_login_ids(request, &policy, login_ids);
-	if (find_conflicting_account(login_ids, count,
-								 policy.promotion_conflict != PROMOTION_CONFLICT_ERROR, &owner))
-		return log_in_to_account(client, &guest, &owner, request, &policy, now, user);
-
-	password_check_policy(request->password, &policy);
-	promote_guest(client, &guest, login_ids, count,
-				  password_make_hash(request->password, &policy), now, user);
-	hook_after_promotion(policy.after_promotion, &user->id, client->client_id);
+	check_request(client, request, now, &checked);
+	if (find_conflicting_account(checked.login_ids, checked.count,
+								 checked.policy.promotion_conflict != PROMOTION_CONFLICT_ERROR,
+								 &owner, &conflict))
+	{
+		if (!log_in_to_account(client, &checked.guest, &owner, request, &checked.policy, now, user))
+			return false;
+		rate_limit_give_back(conflict);
+		return true;
+	}
+	promote_checked(client, &checked, request->password, now, user);
 	return true;
+}
+
+void
+promotion_sign_up(const Client *client, const PromotionRequest *request, TimestampTz now,
+				  User *user)
+{
+	CheckedRequest checked;
+	RateLimits *conflict;
+	pg_uuid_t	owner;
+
+	check_request(client, request, now, &checked);
+	(void) find_conflicting_account(checked.login_ids, checked.count, false, &owner, &conflict);
+	promote_checked(client, &checked, request->password, now, user);
+}
+
+bool
+promotion_log_in(const Client *client, const PromotionRequest *request, TimestampTz now,
+				 User *user)
+{
+	CheckedRequest checked;
+	pg_uuid_t	owner;
+
+	check_request(client, request, now, &checked);
+	if (!find_account(checked.login_ids, checked.count, true, &owner))
+		return login_with_password(client, NULL, checked.login_ids[0].value, request->password,
+								   &checked.policy, now, user);
+	return log_in_to_account(client, &checked.guest, &owner, request, &checked.policy, now, user);
+}
+
+void
+promotion_record_conflict(const Client *client, const GuestTicket *ticket, LoginIdType type,
+						  TimestampTz now)
+{
+	events_insert("login_id.conflict", &ticket->user_id, client->client_id,
+				  json_to_jsonb(psprintf("{\"login_id_type\": \"%s\"}", login_id_type_name(type))),
+				  now);
 }
 
 bool
@@ -246,6 +329,7 @@ promotion_repeat(const Client *client, const PromotionRequest *request, Timestam
 	const pg_uuid_t *guest_id = &request->proof.ticket->user_id;
 	AccountPolicy policy;
 	LoginId		login_ids[LOGIN_ID_TYPES];
+	RateLimits *conflict;
 	pg_uuid_t	owner;
 	int			count;
 	int			i;
@@ -258,9 +342,12 @@ promotion_repeat(const Client *client, const PromotionRequest *request, Timestam
 	/* If the guest is gone, it was merged into the account that has the login IDs. */
 	if (policy.promotion_conflict == PROMOTION_CONFLICT_MERGE && !users_find(guest_id, user))
 	{
-		if (!find_conflicting_account(login_ids, count, true, &owner))
+		if (!find_conflicting_account(login_ids, count, true, &owner, &conflict))
 			raise_invalid_promotion_code("The guest does not exist.");
-		return login_with_password(client, &owner, NULL, request->password, &policy, now, user);
+		if (!login_with_password(client, &owner, NULL, request->password, &policy, now, user))
+			return false;
+		rate_limit_give_back(conflict);
+		return true;
 	}
 	for (i = 0; i < count; i++)
 		if (!login_ids_owner(&login_ids[i], &owner) || memcmp(&owner, guest_id, UUID_LEN) != 0)

@@ -24,14 +24,16 @@ typedef struct PromotionRequest
 	GuestProof	proof;
 } PromotionRequest;
 
-/*
- * Read the settings that decide about a promotion, for a form that tells its user
- * in advance: allowed login IDs, the password policy, and the conflict rule.
- */
-extern void promotion_read_policy(AccountPolicy *policy);
+/* What has become of the guest of a ticket. */
+typedef enum PromotionState
+{
+	PROMOTION_OPEN,				/* still a guest */
+	PROMOTION_DONE,				/* a regular user */
+	PROMOTION_GUEST_GONE		/* deleted, or merged into an account */
+} PromotionState;
 
-/* Return whether the guest of a ticket has become a regular user. */
-extern bool promotion_is_done(const GuestTicket *ticket);
+/* Unless the guest is gone, *guest_since is set to the time at which it signed up. */
+extern PromotionState promotion_state(const GuestTicket *ticket, TimestampTz *guest_since);
 
 /*
  * Promote the guest that the proof identifies.  If an account has one of the
@@ -42,16 +44,41 @@ extern bool promotion_is_done(const GuestTicket *ticket);
  * Return false if the password of that account is wrong, which is an event.
  * Raises 22023 for a missing argument, AA002 for the client, AA003 to AA008 and
  * AA013 for the proof, AA009 to AA011 for login IDs and password, AA018 and
- * AA019 beyond the limits of attempts, AA020 and AA021 from hooks and merges.
+ * AA019 beyond the limits of attempts and conflicts, AA020 and AA021 from hooks
+ * and merges.
  */
 extern bool promotion_run(const Client *client, const PromotionRequest *request,
 						  TimestampTz now, User *user);
 
 /*
+ * For a form that asks its user before it logs in to another account: do the same,
+ * but raise AA009 whatever settings.promotion_conflict is.
+ */
+extern void promotion_sign_up(const Client *client, const PromotionRequest *request,
+							  TimestampTz now, User *user);
+
+/*
+ * For a user who has chosen to log in to the account that has the login IDs: do as
+ * promotion_run() does, but log in also if settings.promotion_conflict is error.
+ * Only merge changes the guest.  If no account has them, the result is that of a
+ * wrong password.
+ */
+extern bool promotion_log_in(const Client *client, const PromotionRequest *request,
+							 TimestampTz now, User *user);
+
+/*
+ * Write the event of a conflict.  AA009 undoes the changes of its call: this is for
+ * a caller that has caught it.
+ */
+extern void promotion_record_conflict(const Client *client, const GuestTicket *ticket,
+									  LoginIdType type, TimestampTz now);
+
+/*
  * For a form that is sent twice: if the guest of the ticket has been promoted to
  * exactly these login IDs, or merged into the account that has them, log in with
  * the password.  Return false if the password is wrong, which is an event.
- * Raises AA008 for other login IDs, AA013 if there is no such account.
+ * Raises AA008 for other login IDs, AA013 if there is no such account, AA018 and
+ * AA019 as promotion_run().
  */
 extern bool promotion_repeat(const Client *client, const PromotionRequest *request,
 							 TimestampTz now, User *user);

@@ -37,6 +37,7 @@ typedef enum LimitKind
 	LIMIT_PASSWORD_BY_USER_AND_ADDRESS,
 	LIMIT_PASSWORD_BY_USER,
 	LIMIT_UNKNOWN_LOGIN_ID,
+	LIMIT_LOGIN_ID_CONFLICT,
 	LIMIT_CODE_REQUEST_AN_HOUR,
 	LIMIT_CODE_REQUEST_A_MINUTE,
 	LIMIT_CODE_GUESS
@@ -88,6 +89,9 @@ static const LimitRule limit_rules[] = {
 	[LIMIT_UNKNOWN_LOGIN_ID] =
 	{"unknown_login_id", ATTEMPTS(unknown_login_ids_per_minute), MINUTE,
 	NULL /* never an error */ },
+	[LIMIT_LOGIN_ID_CONFLICT] =
+	{"login_id_conflict/ip/%s", SETTING(login_id_conflicts_per_minute_per_ip), MINUTE,
+	"login IDs of other users"},
 	[LIMIT_CODE_REQUEST_AN_HOUR] =
 	{"code/%s/hour/%s", FIXED(CODES_PER_HOUR), HOUR, "codes an hour"},
 	[LIMIT_CODE_REQUEST_A_MINUTE] =
@@ -273,6 +277,16 @@ rate_limit_sign_up(void)
 
 	add_limit(limits, LIMIT_SIGN_UP, NULL, NULL);
 	add_address_limits(limits, LIMIT_SIGN_UP_BY_ADDRESS);
+	take_from_all(limits);
+	return limits;
+}
+
+RateLimits *
+rate_limit_login_id_conflict(void)
+{
+	RateLimits *limits = palloc0(sizeof(RateLimits));
+
+	add_address_limits(limits, LIMIT_LOGIN_ID_CONFLICT);
 	take_from_all(limits);
 	return limits;
 }

@@ -23,8 +23,15 @@ typedef struct RateLimits RateLimits;
 extern RateLimits *rate_limit_sign_up(void);
 
 /*
- * Give back what was counted, because the sign-up did not happen.  May be
- * called while an error is handled.
+ * Count an answer that tells the client that a login ID belongs to another user.
+ * To be called before the login ID is looked up, so that the refusal tells nothing;
+ * give back if there is no such user.  Raises AA018.
+ */
+extern RateLimits *rate_limit_login_id_conflict(void);
+
+/*
+ * Give back what was counted, because it did not happen.  May be called while an
+ * error is handled.
  */
 extern void rate_limit_give_back(const RateLimits *limits);
 

@@ -24,6 +24,7 @@
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_flow.h"
+#include "http/http_page.h"
 #include "http/http_params.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
@@ -313,9 +314,8 @@ handle_authorize(const HttpRequest *request, HttpResponse *response)
 	{
 		if (!http_is_refusal(error))
 			ReThrowError(error);
-		http_text(response, 400,
-				  psprintf("Invalid OAuth authorization request: %s\n", error->message));
-		http_no_store(response);
+		http_refusal_page(request, response, 400,
+						  psprintf("Invalid OAuth authorization request: %s", error->message));
 		return;
 	}
 	if (strcmp(request->method, "POST") == 0 && http_origin(request) != ORIGIN_OWN)

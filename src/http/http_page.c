@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "domain/rate_limit.h"
 #include "domain/run_action.h"
 #include "executor/executor.h"
 #include "http/http_errors.h"
@@ -15,9 +16,11 @@
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json_write.h"
+#include "login_id/login_id.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
+#include "utils/formatting.h"
 #include "utils/json.h"
 
 typedef struct PageRendering
@@ -117,11 +120,82 @@ http_message_page(const HttpRequest *request, HttpResponse *response, int status
 	http_page(response, status, model.data);
 }
 
+/*
+ * True if the client's Accept header names HTML.  Browsers do that when the user
+ * navigates; libraries and scripts send no header, or any type.
+ */
+static bool
+accepts_html(const HttpRequest *request)
+{
+	char	   *accept = http_header(request, "x-original-accept");
+	char	   *range;
+
+	if (accept == NULL)
+		return false;
+	range = strstr(asc_tolower(accept, strlen(accept)), "text/html");
+	if (range == NULL)
+		return false;
+	range += strlen("text/html");
+	range[strcspn(range, ",")] = '\0';
+	return strstr(range, "q=0") == NULL || strpbrk(strstr(range, "q=0"), "123456789") != NULL;
+}
+
+void
+http_refusal_page(const HttpRequest *request, HttpResponse *response, int status,
+				  const char *detail)
+{
+	StringInfoData model;
+
+	if (!accepts_html(request))
+		http_text(response, status, psprintf("%s\n", detail));
+	else
+	{
+		initStringInfo(&model);
+		http_page_begin(&model, request, "message", NULL);
+		json_add_string(&model, "message", "refused");
+		json_add_string(&model, "detail", detail);
+		json_close(&model);
+		http_page(response, status, model.data);
+	}
+	http_add_header(response, "Vary", "Accept");
+	http_no_store(response);
+}
+
+void
+http_page_add_login_id_types(StringInfo model, const AccountPolicy *policy)
+{
+	bool		first = true;
+	int			type;
+
+	json_add_name(model, "login_id_types");
+	appendStringInfoChar(model, '[');
+	for (type = 0; type < LOGIN_ID_TYPES; type++)
+	{
+		if (!account_policy_allows(policy, type))
+			continue;
+		appendStringInfo(model, "%s\"%s\"", first ? "" : ",", login_id_type_name(type));
+		first = false;
+	}
+	appendStringInfoChar(model, ']');
+}
+
+void
+http_page_add_wait(StringInfo model, int status)
+{
+	if (status == 429)
+		json_add_integer(model, "wait_minutes",
+						 (rate_limit_retry_after() + SECS_PER_MINUTE - 1) / SECS_PER_MINUTE);
+}
+
+/* A faulty server may be unable to make a page. */
 void
 http_write_page_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
 {
-	bool		refusal = http_is_refusal(error);
-
-	http_text(response, refusal ? 400 : 500, refusal ? error->message : "internal server error");
+	if (http_is_refusal(error))
+	{
+		http_refusal_page(request, response, 400, error->message);
+		return;
+	}
+	http_text(response, 500, "internal server error");
 	http_no_store(response);
 }

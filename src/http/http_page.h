@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "http/http_response.h"
+#include "store/settings.h"
 
 /* The status of a form that is well-formed and not acceptable as it is. */
 #define HTTP_UNACCEPTABLE	422
@@ -34,9 +35,19 @@ extern void http_message_page(const HttpRequest *request, HttpResponse *response
 							  const char *continue_uri, const char *ui_locales);
 
 /*
- * The error writer of pages: one line of text, for errors that no page of the
- * endpoint shows.
+ * Answer a request that no page can be made for: with a page that says so and shows
+ * the detail, if the client accepts HTML, otherwise with the detail as text.
  */
+extern void http_refusal_page(const HttpRequest *request, HttpResponse *response, int status,
+							  const char *detail);
+
+/* Add the types of login ID that are allowed to a model. */
+extern void http_page_add_login_id_types(StringInfo model, const AccountPolicy *policy);
+
+/* If the response will refuse a client for some time, add how long it must wait to a model. */
+extern void http_page_add_wait(StringInfo model, int status);
+
+/* The error writer of pages, for errors that no page of the endpoint shows. */
 extern void http_write_page_error(const HttpRequest *request, const ErrorData *error,
 								  HttpResponse *response);
 

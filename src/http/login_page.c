@@ -30,9 +30,13 @@ static void
 show_form(const LoggingIn *login, const char *login_id_error, const char *password_errors,
 		  const char *form_error, int status, HttpResponse *response)
 {
+	AccountPolicy policy;
 	StringInfoData model;
 
 	http_flow_begin_page(&model, &login->flow, "log_in");
+	login_read_policy(&policy);
+	http_page_add_login_id_types(&model, &policy);
+	http_page_add_wait(&model, status);
 	if (login->login_id != NULL)
 		json_add_string(&model, "login_id", login->login_id);
 	json_add_name(&model, "errors");

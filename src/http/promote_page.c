@@ -10,6 +10,8 @@
 
 #include "base/errors.h"
 #include "base/limits.h"
+#include "base/unix_time.h"
+#include "domain/login.h"
 #include "domain/promotion.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
@@ -23,10 +25,17 @@
 #include "login_id/password_policy.h"
 #include "store/settings.h"
 
+typedef enum PromotionView
+{
+	VIEW_SIGN_UP,
+	VIEW_LOG_IN					/* to the account that has the login ID */
+} PromotionView;
+
 /* The values of the form, as they were sent and as it is shown again. */
 typedef struct PromotionForm
 {
-	bool		log_in;			/* log in to the account that has the login ID */
+	PromotionView view;
+	bool		was_taken;		/* this request found that an account has the login ID */
 	LoginIdType type;
 	char	   *login_id;		/* NULL: empty */
 	char	   *password;
@@ -39,29 +48,12 @@ typedef struct Promoting
 {
 	HttpFlow	flow;
 	AccountPolicy policy;
+	TimestampTz guest_since;	/* 0: not known */
 	PromotionForm form;
 	bool		logged_in;
 } Promoting;
 
 /* ---- showing the form ---- */
-
-static void
-add_types(StringInfo model, const AccountPolicy *policy)
-{
-	bool		first = true;
-	int			type;
-
-	json_add_name(model, "login_id_types");
-	appendStringInfoChar(model, '[');
-	for (type = 0; type < LOGIN_ID_TYPES; type++)
-	{
-		if (!account_policy_allows(policy, type))
-			continue;
-		appendStringInfo(model, "%s\"%s\"", first ? "" : ",", login_id_type_name(type));
-		first = false;
-	}
-	appendStringInfoChar(model, ']');
-}
 
 static void
 add_password_policy(StringInfo model, const PasswordPolicy *policy)
@@ -91,14 +83,39 @@ add_errors(StringInfo model, const PromotionForm *form)
 	json_close(model);
 }
 
+/*
+ * Whoever sent the link may have made the guest: tell the user whose guest it is,
+ * unless it is that of this browser.  A guest's session belongs to the client of the
+ * flow or to none.
+ */
+static void
+add_guest(StringInfo model, const Promoting *promoting)
+{
+	const Client *client = &promoting->flow.client;
+
+	if (promoting->guest_since == 0 || http_flow_has_own_guest(&promoting->flow))
+		return;
+	json_add_name(model, "guest");
+	json_open(model);
+	json_add_string(model, "client_name",
+					client->name != NULL && client->name[0] != '\0' ? client->name :
+					client->client_id);
+	json_add_integer(model, "since", unix_seconds(promoting->guest_since));
+	json_close(model);
+}
+
 static void
 show_form(const Promoting *promoting, int status, HttpResponse *response)
 {
 	const PromotionForm *form = &promoting->form;
 	StringInfoData model;
 
-	http_flow_begin_page(&model, &promoting->flow, form->log_in ? "log_in" : "sign_up");
-	add_types(&model, &promoting->policy);
+	http_flow_begin_page(&model, &promoting->flow,
+						 form->view == VIEW_LOG_IN ? "log_in" : "sign_up");
+	http_page_add_login_id_types(&model, &promoting->policy);
+	http_page_add_wait(&model, status);
+	add_guest(&model, promoting);
+	json_add_boolean(&model, "taken", form->was_taken);
 	json_add_string(&model, "login_id_type", login_id_type_name(form->type));
 	if (form->login_id != NULL)
 		json_add_string(&model, "login_id", form->login_id);
@@ -132,15 +149,18 @@ login_id_type_of(const AccountPolicy *policy, const char *name)
 	return first;
 }
 
+/* *chooses_log_in: the user has not seen the form of the log-in yet, and asks for it. */
 static void
-read_form(const HttpRequest *request, const AccountPolicy *policy, PromotionForm *form)
+read_form(const HttpRequest *request, const AccountPolicy *policy, PromotionForm *form,
+		  bool *chooses_log_in)
 {
 	HttpParams	params;
 	char	   *mode;
 
 	http_form(request, &params);
 	mode = http_param(&params, "mode");
-	form->log_in = mode != NULL && strcmp(mode, "log_in") == 0;
+	form->view = mode != NULL && strcmp(mode, "log_in") == 0 ? VIEW_LOG_IN : VIEW_SIGN_UP;
+	*chooses_log_in = mode != NULL && strcmp(mode, "choose_log_in") == 0;
 	form->type = login_id_type_of(policy, http_param(&params, "login_id_type"));
 	form->login_id = http_param(&params, "login_id");
 	form->password = http_param(&params, "password");
@@ -155,6 +175,7 @@ read_form(const HttpRequest *request, const AccountPolicy *policy, PromotionForm
 		form->password_errors = "[\"required\"]";
 }
 
+/* The rules that a password breaks, as a JSON array; NULL: none. */
 static char *
 password_error_codes(const char *password, const PasswordPolicy *policy)
 {
@@ -177,7 +198,24 @@ password_error_codes(const char *password, const PasswordPolicy *policy)
 		if (broken & (1 << i))
 			appendStringInfo(&json, "%c\"%s\"", json.len == 0 ? '[' : ',', codes[i]);
 	appendStringInfoChar(&json, ']');
-	return json.data;
+	return broken == 0 ? NULL : json.data;
+}
+
+/*
+ * Find everything in a sign-up form that can be found without looking for accounts,
+ * so that the user learns of all errors at once.
+ */
+static void
+check_sign_up_form(const AccountPolicy *policy, PromotionForm *form)
+{
+	LoginId		login_id;
+
+	if (form->login_id_error == NULL &&
+		login_id_normalise(form->type, form->login_id, &policy->login_id, &login_id) != NULL)
+		form->login_id_error = login_id_is_well_formed(form->type, form->login_id) ?
+			"not_allowed" : "invalid";
+	if (form->password_errors == NULL)
+		form->password_errors = password_error_codes(form->password, &policy->password);
 }
 
 /* ---- promoting ---- */
@@ -189,18 +227,37 @@ fill_promotion_request(const Promoting *promoting, PromotionRequest *request)
 	request->proof.ticket = &promoting->flow.authorization.ticket;
 	request->login_ids[promoting->form.type] = promoting->form.login_id;
 	request->password = promoting->form.password;
+
+	/* No policy accepts an empty password.  First comes whether the login ID is taken. */
+	if (request->password == NULL)
+		request->password = "";
 }
 
 /* Promote the guest of a Promoting; arg is void * for http_try(). */
 static void
-promote_guest(void *arg)
+sign_up(void *arg)
 {
 	Promoting  *promoting = arg;
 	PromotionRequest request;
 
 	fill_promotion_request(promoting, &request);
-	promoting->logged_in = promotion_run(&promoting->flow.client, &request,
-										 promoting->flow.request->now, &promoting->flow.user);
+	promotion_sign_up(&promoting->flow.client, &request, promoting->flow.request->now,
+					  &promoting->flow.user);
+	promoting->logged_in = true;
+	http_flow_finish(&promoting->flow);
+}
+
+/* A SubtransactionAction: log in to the account that has the login ID. */
+static void
+log_in(void *arg)
+{
+	Promoting  *promoting = arg;
+	PromotionRequest request;
+
+	fill_promotion_request(promoting, &request);
+	promoting->logged_in = promotion_log_in(&promoting->flow.client, &request,
+											promoting->flow.request->now,
+											&promoting->flow.user);
 	if (promoting->logged_in)
 		http_flow_finish(&promoting->flow);
 }
@@ -218,6 +275,27 @@ repeat_promotion(void *arg)
 											&promoting->flow.user);
 	if (promoting->logged_in)
 		http_flow_finish(&promoting->flow);
+}
+
+/*
+ * Another user has the login ID.  Either the form is shown again, with an offer to log
+ * in to that account, or the log-in takes its place.
+ */
+static void
+show_taken(Promoting *promoting)
+{
+	PromotionForm *form = &promoting->form;
+
+	promotion_record_conflict(&promoting->flow.client, &promoting->flow.authorization.ticket,
+							  form->type, promoting->flow.request->now);
+	form->was_taken = true;
+	if (promoting->policy.promotion_conflict == PROMOTION_CONFLICT_ERROR)
+		form->login_id_error = "taken";
+	else
+	{
+		form->view = VIEW_LOG_IN;
+		form->password_errors = NULL;
+	}
 }
 
 /* Show an error beside its field or above the form, or end the flow with a message. */
@@ -239,15 +317,15 @@ show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 			http_flow_message(&promoting->flow, 403, "disabled", response);
 			return;
 		case ERRCODE_AA_IDENTITY_EXISTS:
-			form->login_id_error = "taken";
+			show_taken(promoting);
 			break;
 		case ERRCODE_AA_INVALID_LOGIN_ID:
-			form->login_id_error = login_id_is_well_formed(form->type, form->login_id) ?
-				"not_allowed" : "invalid";
+			form->login_id_error = "not_allowed";
 			break;
 		case ERRCODE_AA_PASSWORD_POLICY:
-			form->password_errors = password_error_codes(form->password,
-														 &promoting->policy.password);
+			/* check_sign_up_form() has found the rules, unless the policy has just changed. */
+			if (form->password_errors == NULL)
+				form->password_errors = "[\"error\"]";
 			break;
 		case ERRCODE_AA_RATE_LIMITED:
 		case ERRCODE_AA_ACCOUNT_LOCKED:
@@ -259,7 +337,6 @@ show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 			if (!http_is_refusal(error))
 				status = 500;
 	}
-	form->log_in = false;
 	show_form(promoting, status, response);
 }
 
@@ -271,56 +348,71 @@ may_be_repeated(const ErrorData *error)
 		error->sqlerrcode == ERRCODE_AA_INVALID_PROMOTION_CODE;
 }
 
+/* Act on a form that is complete, except that a new password may be too weak. */
+static void
+try_form(Promoting *promoting, HttpResponse *response)
+{
+	PromotionForm *form = &promoting->form;
+	bool		finished = http_flow_is_finished(&promoting->flow);
+	ErrorData  *error = finished ? NULL :
+		http_try(form->view == VIEW_LOG_IN ? log_in : sign_up, promoting);
+
+	if (form->password != NULL && (finished || (error != NULL && may_be_repeated(error))))
+	{
+		ErrorData  *second = http_try(repeat_promotion, promoting);
+
+		if (second == NULL || finished || error->sqlerrcode == ERRCODE_AA_NOT_ANONYMOUS)
+			error = second;
+	}
+	if (error != NULL)
+		show_error(promoting, error, response);
+	else if (promoting->logged_in)
+		http_flow_redirect(&promoting->flow, response);
+	else if (form->password == NULL)
+		http_flow_message(&promoting->flow, 200, "done", response);
+	else
+	{
+		form->view = VIEW_LOG_IN;
+		form->password_errors = "[\"wrong\"]";
+		show_form(promoting, HTTP_UNACCEPTABLE, response);
+	}
+}
+
 static void
 handle_form(Promoting *promoting, HttpResponse *response)
 {
 	PromotionForm *form = &promoting->form;
-	bool		asked_to_log_in;
-	bool		finished;
-	ErrorData  *error;
+	bool		chooses_log_in;
 
 	if (http_is_foreign(promoting->flow.request, false))
 	{
 		http_flow_message(&promoting->flow, 403, "failed", response);
 		return;
 	}
-	read_form(promoting->flow.request, &promoting->policy, form);
-	if (form->login_id_error != NULL || form->password_errors != NULL)
+	read_form(promoting->flow.request, &promoting->policy, form, &chooses_log_in);
+	if (chooses_log_in && form->login_id_error == NULL)
+	{
+		form->view = VIEW_LOG_IN;
+		form->password_errors = NULL;
+		show_form(promoting, 200, response);
+		return;
+	}
+	if (form->view == VIEW_SIGN_UP)
+		check_sign_up_form(&promoting->policy, form);
+	if (form->login_id_error != NULL ||
+		(form->view == VIEW_LOG_IN && form->password_errors != NULL))
 	{
 		show_form(promoting, HTTP_UNACCEPTABLE, response);
 		return;
 	}
-
-	asked_to_log_in = form->log_in;
-	finished = http_flow_is_finished(&promoting->flow);
-	error = finished ? NULL : http_try(promote_guest, promoting);
-	if (finished || (error != NULL && may_be_repeated(error)))
-	{
-		ErrorData  *second = http_try(repeat_promotion, promoting);
-
-		if (second == NULL || finished || error->sqlerrcode == ERRCODE_AA_NOT_ANONYMOUS)
-		{
-			asked_to_log_in = true;
-			error = second;
-		}
-	}
-	if (error != NULL)
-		show_error(promoting, error, response);
-	else if (promoting->logged_in)
-		http_flow_redirect(&promoting->flow, response);
-	else
-	{
-		/* A guest who only wanted to sign up is told of the account first. */
-		form->log_in = true;
-		form->password_errors = asked_to_log_in ? "[\"wrong\"]" : NULL;
-		show_form(promoting, HTTP_UNACCEPTABLE, response);
-	}
+	try_form(promoting, response);
 }
 
 static void
 handle_promote_user(const HttpRequest *request, HttpResponse *response)
 {
 	Promoting	promoting = {0};
+	PromotionState state;
 	HttpParams	query;
 
 	if (!http_flow_open(&promoting.flow, request, response))
@@ -331,12 +423,14 @@ handle_promote_user(const HttpRequest *request, HttpResponse *response)
 		return;
 	}
 
-	promotion_read_policy(&promoting.policy);
+	login_read_policy(&promoting.policy);
+	state = promotion_state(&promoting.flow.authorization.ticket, &promoting.guest_since);
 	if (strcmp(request->method, "POST") == 0)
 		handle_form(&promoting, response);
-	else if (http_flow_is_finished(&promoting.flow) ||
-			 promotion_is_done(&promoting.flow.authorization.ticket))
+	else if (http_flow_is_finished(&promoting.flow) || state == PROMOTION_DONE)
 		http_flow_message(&promoting.flow, 200, "done", response);
+	else if (state == PROMOTION_GUEST_GONE)
+		http_flow_message(&promoting.flow, 400, "expired", response);
 	else
 	{
 		http_query(request, &query);

@@ -210,7 +210,7 @@ sub request
 	my %sent = (%{ $self->{headers} }, %headers);
 	my $cookies = $self->_cookie_header($method, \%sent);
 
-	$sent{"x-original-$_"} = delete $sent{$_} for grep { defined $sent{$_} } qw(content-type authorization);
+	$sent{"x-original-$_"} = delete $sent{$_} for grep { defined $sent{$_} } qw(content-type authorization accept);
 	delete $sent{$_} for grep { !defined $sent{$_} } keys %sent;
 	$sent{'x-original-method'} = $method;
 	$sent{'x-original-query'} = $query if $query ne '';

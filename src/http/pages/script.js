@@ -1,27 +1,36 @@
 (function () {
 	"use strict";
-	var form = document.querySelector("form");
-	if (!form) return;
 
-	var submit = form.querySelector("[type=submit]");
-	var label = submit.textContent;
-	var timer;
-	function ready() {
-		clearTimeout(timer);
-		submit.disabled = false;
-		submit.textContent = label;
-	}
-	form.addEventListener("submit", function () {
-		submit.disabled = true;
-		submit.textContent = submit.dataset.busy;
-		/* An application may have opened, and this page be left behind. */
-		timer = setTimeout(ready, 15000);
+	/* Times are in UTC.  The browser knows the time zone and the variant of the language. */
+	var language = document.documentElement.lang;
+	var variant = navigator.languages.find(function (name) { return name.split("-")[0] === language.split("-")[0]; });
+	document.querySelectorAll("time").forEach(function (time) {
+		time.textContent = new Intl.DateTimeFormat(variant || language, { dateStyle: "long", timeStyle: "short" })
+			.format(new Date(time.dateTime));
 	});
-	window.addEventListener("pageshow", ready);
 
-	var password = form.querySelector("[type=password]");
+	document.querySelectorAll("form").forEach(function (form) {
+		var submit = form.querySelector("[type=submit]");
+		var label = submit.textContent;
+		var timer;
+		function ready() {
+			clearTimeout(timer);
+			submit.disabled = false;
+			submit.textContent = label;
+		}
+		form.addEventListener("submit", function () {
+			submit.disabled = true;
+			submit.textContent = submit.dataset.busy;
+			/* An application may have opened, and this page be left behind. */
+			timer = setTimeout(ready, 15000);
+		});
+		window.addEventListener("pageshow", ready);
+	});
+
+	var password = document.querySelector("[type=password]");
 	if (!password) return;
 
+	var form = password.form;
 	var peek = form.querySelector(".peek button");
 	function show(shown) {
 		password.type = shown ? "text" : "password";
@@ -51,6 +60,7 @@
 			var good = checks[item.dataset.rule](password.value, item);
 			met += good ? 1 : 0;
 			item.classList.toggle("met", good);
+			item.classList.remove("broken");
 			item.querySelector(".sr").textContent = " (" + rules.dataset[good ? "met" : "unmet"] + ")";
 		});
 		clearTimeout(speak);
@@ -60,5 +70,6 @@
 		}, 800);
 	}
 	password.addEventListener("input", check);
-	window.addEventListener("pageshow", check);
+	/* Until the user types, the page marks the rules that the last password broke. */
+	window.addEventListener("pageshow", function () { if (password.value !== "") check(); });
 })();
