@@ -103,6 +103,7 @@ CREATE FUNCTION anon_auth_http.page_error_summary(page jsonb)
 AS $$
 	SELECT anon_auth_http.page_fill($html$@src/http/pages/error_summary.html@$html$, jsonb_build_object(
 			'title', anon_auth_http.page_text(page, 'error_summary'),
+			'focus', CASE WHEN page ->> 'focus' = 'error_summary' THEN ' tabindex="-1" autofocus' END,
 			'items', string_agg(format(CASE field WHEN 'form' THEN E'<li>%2$s</li>\n' ELSE E'<li><a href="#%1$s">%2$s</a></li>\n' END,
 									   field, message), '' ORDER BY field)))
 		FROM jsonb_each_text(page -> 'messages') AS m (field, message) HAVING count(*) > 0
@@ -444,7 +445,10 @@ BEGIN
 	RETURN page || jsonb_build_object(
 		'fixed', coalesce(view = 'log_in' AND type IS NOT NULL AND page ->> 'login_id' <> ''
 						  AND NOT page -> 'messages' ? 'login_id', false),
-		'focus', CASE WHEN page -> 'messages' ? 'login_id' THEN 'login_id'
+		'focus', CASE
+					  -- A field far below would scroll the offer to log in out of sight.
+					  WHEN view = 'sign_up' AND page -> 'taken' = 'true' THEN 'error_summary'
+					  WHEN page -> 'messages' ? 'login_id' THEN 'login_id'
 					  WHEN page -> 'messages' ? 'password' OR page ->> 'login_id' <> '' THEN 'password'
 					  ELSE 'login_id' END);
 END

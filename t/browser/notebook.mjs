@@ -54,13 +54,13 @@ export async function reload(page) {
 export async function startPromotion(page) {
   await page.click('#promote');
   await page.waitForURL('**/flows/promote_user?**');
-  await page.waitForSelector('input[name="login_id"]');
+  await page.waitForSelector('#login_id');
 }
 
 export async function startLogin(page) {
   await page.click('#login');
   await page.waitForURL('**/flows/login?**');
-  await page.waitForSelector('input[name="login_id"]');
+  await page.waitForSelector('#login_id');
 }
 
 export const submitButton = (page) =>
@@ -69,7 +69,7 @@ export const submitButton = (page) =>
 // Submits the form without the browser's validation, so that the server must
 // validate. The login form already has the login ID, which cannot be edited.
 export async function submit(page, loginId, newPassword) {
-  const field = page.locator('input[name="login_id"]');
+  const field = page.locator('#login_id');
 
   if (await field.isEditable()) {
     await field.fill(loginId);
@@ -96,11 +96,11 @@ export async function promote(page, loginId) {
 }
 
 export const isInvalid = async (page, name) =>
-  (await page.getAttribute(`input[name="${name}"]`, 'aria-invalid')) === 'true';
+  (await page.getAttribute(`#${name}`, 'aria-invalid')) === 'true';
 
 // The text that a screen reader reads for a field.
 export const description = (page, name) =>
-  page.locator(`input[name="${name}"]`).evaluate((input) =>
+  page.locator(`#${name}`).evaluate((input) =>
     (input.getAttribute('aria-describedby') ?? '')
       .split(' ')
       .map((id) => document.getElementById(id)?.textContent.trim() ?? '')

@@ -5,6 +5,7 @@ import {
   addNote, becomes, continueAsGuest, description, error, isInvalid, notes, openNotebook, password, promote, reload,
   settled, startLogin, startPromotion, state, sub, submit, submitButton, submitInVain, who,
 } from './notebook.mjs';
+import { conflictStates, languages, logInInstead, logInStates, messages, signUpStates } from './pages.mjs';
 
 const settings = (change) => sql(`UPDATE anon_auth.settings SET ${change}`);
 
@@ -98,7 +99,7 @@ async function mistakes(page, type, guest) {
   await submitInVain(page, 'nonsense', password);
   ok(named('a wrong e-mail address is marked'), await isInvalid(page, 'login_id'));
   ok(named('the message about the e-mail address is beside the field'), await description(page, 'login_id'));
-  is(named('the form keeps the input'), await page.inputValue('input[name="login_id"]'), 'nonsense');
+  is(named('the form keeps the input'), await page.inputValue('#login_id'), 'nonsense');
   await page.waitForFunction(() => document.activeElement.name === 'login_id');
   ok(named('the field with the error gets the focus'), true);
   await screenshots(page, `wrong-email-${type}`);
@@ -107,7 +108,7 @@ async function mistakes(page, type, guest) {
   ok(named('a weak password is marked'), await isInvalid(page, 'password'));
   ok(named('the message about the password is beside the field'), await description(page, 'password'));
   ok(named('a valid e-mail address is not marked'), !(await isInvalid(page, 'login_id')));
-  is(named('the form keeps the e-mail address'), await page.inputValue('input[name="login_id"]'), 'ada@example.com');
+  is(named('the form keeps the e-mail address'), await page.inputValue('#login_id'), 'ada@example.com');
   is(named('the form does not keep the password'), await page.inputValue('input[name="password"]'), '');
   await screenshots(page, `weak-password-${type}`);
 
@@ -155,7 +156,7 @@ async function loginInstead(type) {
 
   await startPromotion(page);
   await submitInVain(page, 'taken@example.com', 'wrong horse');
-  is(named('a taken e-mail address leads to the login form'), await page.inputValue('input[name="login_id"]'),
+  is(named('a taken e-mail address leads to the login form'), await page.inputValue('#login_id'),
     'taken@example.com');
   await screenshots(page, `login-${type}`);
   await submitInVain(page, 'taken@example.com', 'wrong horse');
@@ -178,7 +179,7 @@ async function doubleSubmit(type) {
   const guest = await sub(page);
 
   await startPromotion(page);
-  await page.fill('input[name="login_id"]', `twice.${type}@example.com`);
+  await page.fill('#login_id', `twice.${type}@example.com`);
   await page.fill('input[name="password"]', password);
   await submitButton(page).dblclick({ noWaitAfter: true });
   await page.waitForURL('**/app/**');
@@ -282,15 +283,15 @@ async function withoutJavaScript(type) {
   const form = await plain.newPage();
 
   await form.goto(start);
-  await form.fill('input[name="login_id"]', 'plain');
+  await form.fill('#login_id', 'plain');
   await form.fill('input[name="password"]', 'short');
   ok(named('the form is visible without JavaScript'), await submitButton(form).isVisible());
-  await form.fill('input[name="login_id"]', `plain.${type}@example.com`);
+  await form.fill('#login_id', `plain.${type}@example.com`);
   await form.fill('input[name="password"]', 'weak');
   await screenshots(form, `without-javascript-${type}`);
   await submitButton(form).click();
   await form.fill('input[name="password"]', password);
-  is(named('the form keeps the input without JavaScript'), await form.inputValue('input[name="login_id"]'),
+  is(named('the form keeps the input without JavaScript'), await form.inputValue('#login_id'),
     `plain.${type}@example.com`);
   await submitButton(form).click();
   await form.waitForURL('**/app/**');
@@ -322,6 +323,13 @@ for (const type of ['refresh_token', 'cookie']) {
   await test(`${type}: a guest can log in to an existing account`, () => loginInstead(type));
 }
 await test('refresh_token: the page handles a stale token', staleToken);
+await settings(`promotion_conflict = 'error'`);
+await test('the sign-up page shows its errors', signUpStates);
+await test('a taken login ID leads to the existing account', logInInstead);
+await test('the pages ask before they log in to another account', conflictStates);
+await test('the log-in and log-out pages show their errors', logInStates);
+await test('the pages show messages', messages);
+await test('the pages are in the language of the browser', languages);
 
 is('no page violated its policy or threw an exception', complaints(), '');
 await close();

@@ -1,0 +1,227 @@
+// Every state of the pages: accessible in both color schemes, at the width of a
+// phone and of a desktop, and without a sentence that is repeated needlessly.
+
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+
+import { is, ok, origin, person, screenshots, sql } from './browser.mjs';
+import {
+  becomes, continueAsGuest, description, isInvalid, openNotebook, password, settled, startLogin, startPromotion, state,
+  sub, submit, submitInVain, who,
+} from './notebook.mjs';
+
+const settings = (change) => sql(`UPDATE anon_auth.settings SET ${change}; SELECT anon_auth.reset_counters()`);
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const standards = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+// How often the page shows the sentence that it shows most often.
+const repetition = (page) =>
+  page.evaluate(() => {
+    const counts = new Map();
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+
+    while (walker.nextNode()) {
+      if (walker.currentNode.parentElement.closest('script, style, .sr')) {
+        continue;
+      }
+      for (const sentence of walker.currentNode.data.split(/[.。]/).map((text) => text.trim())) {
+        if (/\S\s\S/.test(sentence)) {
+          counts.set(sentence, (counts.get(sentence) ?? 0) + 1);
+        }
+      }
+    }
+    return Math.max(0, ...counts.values());
+  });
+
+// Check one state. The page must stay as it is: no script of the test may be left in it.
+async function inspect(page, name) {
+  const before = page.viewportSize();
+
+  ok(`${name}: no sentence is shown three times`, (await repetition(page)) < 3);
+  await screenshots(page, name);
+  for (const colorScheme of ['light', 'dark']) {
+    for (const width of [320, 1280]) {
+      const named = (what) => `${name}, ${colorScheme}, ${width} pixels wide: ${what}`;
+
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 800 });
+      await page.evaluate(axe);
+      const violations = await page.evaluate(
+        (tags) => window.axe.run({ runOnly: tags }).then((result) =>
+          result.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)),
+        standards,
+      );
+
+      is(named('axe finds nothing'), violations.join('\n'), '');
+      ok(named('nothing has to be scrolled sideways'),
+        await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth));
+    }
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize(before);
+}
+
+// Each item of the list of errors leads to the field that it is about.
+async function errorsLeadToFields(page, name, fields) {
+  const links = page.locator('[role=alert] a');
+
+  is(`${name}: the list has an error for each field`,
+    (await links.evaluateAll((all) => all.map((link) => link.hash.slice(1)))).join(), fields.join());
+  for (const [index, field] of fields.entries()) {
+    await links.nth(index).click();
+    is(`${name}: the error leads to the field ${field}`, await page.evaluate(() => document.activeElement.name), field);
+    ok(`${name}: ${field} is marked and described`, (await isInvalid(page, field)) && (await description(page, field)));
+  }
+}
+
+async function guestPage(options) {
+  const context = await person(options);
+  const page = await openNotebook(context, 'refresh_token');
+
+  await continueAsGuest(page);
+  const guest = await sub(page);
+
+  await startPromotion(page);
+  return { context, page, guest };
+}
+
+const isGuest = (user) => sql(`SELECT is_anonymous FROM anon_auth.users WHERE id = '${user}'`);
+
+export async function signUpStates() {
+  const { context, page, guest } = await guestPage({ locale: 'en-GB', timezoneId: 'Asia/Hong_Kong' });
+
+  await sql(`UPDATE anon_auth.users SET created_at = '2026-02-03 23:05:06+00' WHERE id = '${guest}'`);
+  await page.reload();
+  ok('the sign-up page says since when there is this guest, in the time zone of the browser',
+    /\b4 February 2026 at 07:05\b/.test(await page.textContent('main')));
+  await inspect(page, 'sign-up');
+
+  await settings(`password_require_digit = true, password_require_uppercase = true`);
+  await submitInVain(page, 'nonsense', 'short');
+  await errorsLeadToFields(page, 'a form with several errors', ['login_id', 'password']);
+  is('the list of rules marks those that the password broke',
+    (await page.locator('.rules .broken').evaluateAll((all) => all.map((item) => item.dataset.rule))).join(),
+    'length,uppercase,digit');
+  await inspect(page, 'all-errors');
+  await page.fill('input[name="password"]', 'longer than before');
+  is('while the user types, the list shows which rules are met',
+    (await page.locator('.rules .met').evaluateAll((all) => all.map((item) => item.dataset.rule))).join(), 'length');
+  is('while the user types, no rule is marked as broken', await page.locator('.rules .broken').count(), 0);
+  await settings(`password_require_digit = false, password_require_uppercase = false`);
+  await context.close();
+}
+
+// With the keyboard alone, from a taken login ID to the existing account.
+export async function logInInstead() {
+  const { context, page, guest } = await guestPage();
+
+  await settings(`promotion_conflict = 'error'`);
+  await submitInVain(page, 'taken@example.com', password);
+  ok('a taken address is marked', await isInvalid(page, 'login_id'));
+  const offer = await page.getByRole('button', { name: 'Log in to that account' }).boundingBox();
+
+  ok('the offer to log in instead can be seen without scrolling', offer.y >= 0 && offer.y + offer.height <= page.viewportSize().height);
+  is('a screen reader begins at the errors', await page.evaluate(() => document.activeElement.getAttribute('role')), 'alert');
+  await inspect(page, 'taken-error');
+  await page.getByRole('button', { name: 'Log in to that account' }).focus();
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#login_id[readonly]');
+  is('the log-in form has the login ID', await page.inputValue('#login_id'), 'taken@example.com');
+  is('the password has the focus', await page.evaluate(() => document.activeElement.name), 'password');
+  ok('the page says what will happen to the data of the guest', /will not be moved/.test(await page.textContent('main')));
+  await inspect(page, 'log-in-instead');
+  await page.keyboard.type('wrong horse');
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
+  ok('a wrong password is marked', await isInvalid(page, 'password'));
+  await inspect(page, 'log-in-instead-wrong');
+  await page.keyboard.type(password);
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**/app/**');
+  await settled(page);
+  is('the right password logs in to the existing account', await who(page), 'taken@example.com');
+  is('the guest is left unchanged', await isGuest(guest), 't');
+  await context.close();
+}
+
+export async function conflictStates() {
+  for (const policy of ['login', 'merge']) {
+    const { context, page } = await guestPage();
+
+    await settings(`promotion_conflict = '${policy}'`);
+    await page.reload();
+    await inspect(page, `sign-up-${policy}`);
+    await submitInVain(page, 'taken@example.com', password);
+    await inspect(page, `taken-${policy}`);
+    await context.close();
+  }
+  await settings(`promotion_conflict = 'error'`);
+}
+
+export async function logInStates() {
+  const context = await person();
+  const page = await openNotebook(context, 'cookie');
+
+  await settings(`login_id_types = '{username,email}'`);
+  await startLogin(page);
+  is('the log-in form names only enabled kinds of login ID', await page.textContent('label[for=login_id]'),
+    'Email address or username');
+  await settings(`login_id_types = '{email,phone_number,username}'`);
+  await page.reload();
+  await inspect(page, 'log-in');
+  await submitInVain(page, '', '');
+  await errorsLeadToFields(page, 'an empty log-in form', ['login_id', 'password']);
+  await submitInVain(page, 'taken@example.com', 'wrong horse');
+  await inspect(page, 'log-in-wrong');
+  await settings(`password_attempts_per_minute_per_user = 1`);
+  await submitInVain(page, 'taken@example.com', 'wrong horse');
+  await submitInVain(page, 'taken@example.com', 'wrong horse');
+  ok('the page says that there were too many attempts', /too many attempts/.test(await page.textContent('[role=alert]')));
+  await inspect(page, 'rate-limited');
+  await settings(`password_attempts_per_minute_per_user = DEFAULT`);
+
+  await submit(page, 'taken@example.com', password);
+  await page.waitForURL('**/app/**');
+  await becomes(page, 'account');
+  await page.goto(`data:text/html,<a href="${origin}/oauth2/end_session">Log out</a>`);
+  await page.click('a');
+  await submitButtonOfLogout(page).waitFor();
+  await inspect(page, 'log-out');
+  await submitButtonOfLogout(page).click();
+  await page.getByRole('heading', { name: 'You are logged out' }).waitFor();
+  await inspect(page, 'logged-out');
+  await page.goto(`${origin}/app/?session=cookie`);
+  await settled(page);
+  is('the confirmed logout ends the session', await state(page), 'out');
+  await context.close();
+}
+
+const submitButtonOfLogout = (page) => page.getByRole('button', { name: 'Log out' });
+
+export async function messages() {
+  const context = await person();
+  const page = await context.newPage();
+  const unknown = await page.goto(`${origin}/oauth2/authorize?client_id=unknown`);
+
+  is('an unknown client is answered with status 400', unknown.status(), 400);
+  ok('the page for an unknown client says what is wrong',
+    /Invalid OAuth authorization request: /.test(await page.textContent('main')));
+  ok('the page for an unknown client is styled', await page.evaluate(() => document.styleSheets.length));
+  await inspect(page, 'unknown-client');
+  is('the page for an expired form has status 400', (await page.goto(`${origin}/flows/login?x_ref=x`)).status(), 400);
+  await inspect(page, 'expired');
+  await context.close();
+}
+
+// Other languages have other lengths of words, and other forms of a date.
+export async function languages() {
+  for (const [locale, heading] of [['de', 'Konto erstellen'], ['zh-TW', '建立帳號']]) {
+    const { context, page } = await guestPage({ locale });
+
+    ok(`${locale}: the page is in the language of the browser`,
+      await page.getByRole('heading', { name: heading }).isVisible());
+    await inspect(page, `sign-up-${locale}`);
+    await submitInVain(page, 'taken@example.com', 'x');
+    await inspect(page, `taken-${locale}`);
+    await context.close();
+  }
+}
