@@ -10,10 +10,8 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 
-use AnonAuth::Device qw(call);
+use AnonAuth::BrowserScript;
 use AnonAuth::Web;
-use IPC::Run ();
-use JSON::PP ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -33,37 +31,10 @@ my $web = AnonAuth::Web->new($node);
 $reason = $web->build_app;
 plan skip_all => $reason if $reason;
 
-local %ENV = (
-	%ENV,
+AnonAuth::BrowserScript->run(
+	"$directory/run.mjs",
 	ORIGIN => $web->origin,
-	DATABASE => $node->connstr('postgres'),
-	TIMEOUT => $PostgreSQL::Test::Utils::timeout_default);
-
-# Each result is one line of JSON.
-my ($line, $errors, $seen, $done) = ('', '', 0, 0);
-my $finished = IPC::Run::run(
-	[ 'node', "$directory/run.mjs" ],
-	'<', \undef,
-	'>',
-	sub {
-		$line .= $_[0];
-		while ($line =~ s/^(.*)\n//)
-		{
-			my $result = JSON::PP->new->utf8->decode($1);
-
-			if ($result->{done})
-			{
-				$done = 1;
-				next;
-			}
-			$seen++;
-			ok($result->{ok}, $result->{name}) or diag($result->{why} // '');
-		}
-	},
-	'2>', \$errors);
-
-ok($finished && $done, 'the browser tests run to their end') or diag($errors, $web->log('nginx'));
-cmp_ok($seen, '>', 0, 'the browser tests report results');
+	DATABASE => $node->connstr('postgres')) or diag($web->log('nginx'));
 
 $web->stop;
 done_testing();
