@@ -33,7 +33,7 @@ read_entry(const char *text, size_t length, BrowserFlow *flow)
 
 /* Add a flow at the end.  The oldest one makes room. */
 static BrowserFlow *
-append(BrowserFlows *flows)
+append_flow(BrowserFlows *flows)
 {
 	if (flows->count == BROWSER_FLOWS_MAX)
 	{
@@ -56,7 +56,7 @@ browser_flows_read(const char *cookie, TimestampTz now, BrowserFlows *flows)
 
 		if (read_entry(next, length, &flow) &&
 			flow.started_at > now - PAGE_LIFETIME_SECONDS * USECS_PER_SEC)
-			*append(flows) = flow;
+			*append_flow(flows) = flow;
 		next += length;
 		if (*next == SEPARATOR)
 			next++;
@@ -85,7 +85,7 @@ browser_flows_write(const BrowserFlows *flows)
 char *
 browser_flows_begin(BrowserFlows *flows, TimestampTz now)
 {
-	BrowserFlow *flow = append(flows);
+	BrowserFlow *flow = append_flow(flows);
 
 	flow->finished = false;
 	flow->started_at = now;
