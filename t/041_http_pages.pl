@@ -759,7 +759,7 @@ for my $i (0 .. $#pages)
 		like($csp, qr/'sha256-\Q@{[ sha256_base64($inline) ]}\E=?'/, "page $i: the Content-Security-Policy allows the inline code by its hash");
 	}
 	is_deeply($pages[$i]{headers}{$_->[0]}, [ $_->[1] ], "page $i: the header $_->[0] is set")
-	  for [ 'x-frame-options', 'DENY' ], [ 'x-content-type-options', 'nosniff' ], [ 'referrer-policy', 'same-origin' ];
+	  for [ 'x-frame-options', 'DENY' ], [ 'x-content-type-options', 'nosniff' ], [ 'referrer-policy', 'strict-origin' ];
 }
 settings(brand_name => undef, page_texts => '{}');
 

@@ -125,4 +125,4 @@ CREATE FUNCTION anon_auth_http.resolve(text)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_resolve';
 COMMENT ON FUNCTION anon_auth_http.resolve(text) IS
-'GET /resolve. For nginx auth_request: returns X-Authgear-* headers about the session of the access token or cookie. The status is always 200.';
+'GET /resolve. For nginx auth_request: returns X-Authgear-* headers about the session of the access token or cookie. The status is 200, or 403 if a page of another origin sends a change (X-Original-Method is not GET or HEAD) with the session cookie.';

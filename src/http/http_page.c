@@ -71,8 +71,11 @@ http_page(HttpResponse *response, int status, const char *model)
 	http_add_header(response, "X-Frame-Options", "DENY");
 	http_add_header(response, "X-Content-Type-Options", "nosniff");
 
-	/* With no-referrer, browsers would send "Origin: null" with the form. */
-	http_add_header(response, "Referrer-Policy", "same-origin");
+	/*
+	 * The address contains x_ref, so only the origin may be sent as the referrer.
+	 * With no-referrer, browsers would send "Origin: null" with the form.
+	 */
+	http_add_header(response, "Referrer-Policy", "strict-origin");
 	http_add_header(response, "Vary", "Accept-Language");
 }
 

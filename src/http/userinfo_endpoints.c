@@ -91,6 +91,18 @@ add_boolean_header(HttpResponse *response, const char *name, bool value)
 	http_add_header(response, name, value ? "true" : "false");
 }
 
+/*
+ * True for a change (any method except GET and HEAD) that a page of another origin
+ * makes with the user's cookie.  A page cannot make a browser send an access token.
+ */
+static bool
+is_cross_site_change(const HttpRequest *request)
+{
+	return strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0 &&
+		http_bearer_token(request) == NULL && http_is_foreign(request, true);
+}
+
+/* X-Original-Method is the method of the request about which the proxy asks. */
 static void
 handle_resolve(const HttpRequest *request, HttpResponse *response)
 {
@@ -100,6 +112,11 @@ handle_resolve(const HttpRequest *request, HttpResponse *response)
 	char		sub[UUID_TEXT_LENGTH + 1];
 
 	caller = http_caller(request, &session, &user);
+	if (caller == CALLER_KNOWN && is_cross_site_change(request))
+	{
+		http_oauth_error(response, 403, "access_denied", "cross-site request");
+		return;
+	}
 	http_text(response, 200, "");
 	http_no_store(response);
 	if (caller == CALLER_NOBODY)

@@ -115,10 +115,12 @@ sub npm_install
 
 =pod
 
-=item AnonAuth::Web->new($node, database => 'postgres', origins => [])
+=item AnonAuth::Web->new($node, database => 'postgres', origins => [], limits => 0, edit => sub {})
 
 Starts a site and prepares the database with setup.sql. Pages of the origins
-may make cross-origin requests.
+may make cross-origin requests. nginx's limits for each address are those of
+the example with limits, else so high that no test reaches them. edit gets
+the directory of the copy and can change its files before anything is started.
 
 =back
 
@@ -131,18 +133,17 @@ sub new
 		node => $node,
 		database => $options{database} // 'postgres',
 		directory => PostgreSQL::Test::Utils::tempdir_short(),
+		nginx_conf => 'nginx.conf',
 		processes => {} }, $class;
 
 	croak 'call missing() first' if !$postgrest;
 	$self->_copy_example;
 	$self->{port} = PostgreSQL::Test::Cluster::get_free_port();
 	$self->{origin} = "http://127.0.0.1:$self->{port}";
-	$self->_configure_nginx(@{ $options{origins} // [] });
+	$self->_configure_nginx($options{limits}, @{ $options{origins} // [] });
+	$options{edit}->($self->{directory}) if $options{edit};
 	$self->_setup_database;
-	$self->_start('postgrest', { PGRST_DB_URI => $self->_database_uri }, $postgrest, 'postgrest.conf');
-	$self->_start(
-		'nginx', {}, 'nginx', '-p', "$self->{directory}/", '-c', 'nginx.conf', '-e', 'run/error.log',
-		'-g', 'daemon off;');
+	$self->start_process($_) for 'postgrest', 'nginx';
 	$self->wait_for('the site', sub { $self->get('/oauth2/jwks')->{status} == 200 });
 	return $self;
 }
@@ -251,7 +252,7 @@ sub start_postgrest
 		},
 		$postgrest,
 		'direct.conf');
-	$self->wait_for('a second PostgREST', sub { $self->get("$uri/")->{status} == 200 });
+	$self->wait_for('a second PostgREST', sub { $self->get("$uri/")->{status} == 404 });
 	return $uri;
 }
 
@@ -321,6 +322,54 @@ sub log
 	  "$self->{directory}/run/$name.log", $name eq 'nginx' ? "$self->{directory}/run/error.log" : ();
 
 	return join '', @lines > 30 ? @lines[ -30 .. -1 ] : @lines;
+}
+
+=pod
+
+=item $web->edit_file($name, $pattern, $text)
+
+Replaces the first match of the pattern in a file of the copy. Dies if there
+is none.
+
+=cut
+
+sub edit_file
+{
+	my ($self, $name, $pattern, $text) = @_;
+	my $content = PostgreSQL::Test::Utils::slurp_file("$self->{directory}/$name");
+
+	$content =~ s/$pattern/$text/ or croak "$name does not match $pattern";
+	_write("$self->{directory}/$name", $content);
+	return;
+}
+
+=pod
+
+=item $web->stop_process($name), $web->start_process($name)
+
+Stop or start nginx or postgrest.
+
+=cut
+
+sub stop_process
+{
+	my ($self, $name) = @_;
+	my $process = delete $self->{processes}{$name} or croak "$name does not run";
+
+	$process->signal('TERM');
+	$process->finish;
+	return;
+}
+
+sub start_process
+{
+	my ($self, $name) = @_;
+
+	return $self->_start('postgrest', { PGRST_DB_URI => $self->_database_uri }, $postgrest, 'postgrest.conf')
+	  if $name eq 'postgrest';
+	return $self->_start(
+		'nginx', {}, 'nginx', '-p', "$self->{directory}/", '-c', $self->{nginx_conf}, '-e', 'run/error.log',
+		'-g', 'daemon off;');
 }
 
 =pod
@@ -428,11 +477,16 @@ sub _copy_example
 {
 	my ($self) = @_;
 
-	for my $directory ('run', 'web')
+	for my $directory ('run', 'web', 'nginx')
 	{
 		mkdir "$self->{directory}/$directory" or die "cannot make $directory: $!";
 	}
-	for my $file ('nginx.conf', 'postgrest.conf', 'setup.sql',
+	for my $file (
+		'nginx.conf',
+		'nginx-tls.conf',
+		'postgrest.conf',
+		'setup.sql',
+		(map { s{^\Q$example\E/}{}r } glob "$example/nginx/*.conf"),
 		map { "web/$_" } qw(app.js index.html style.css package.json package-lock.json))
 	{
 		File::Copy::copy("$example/$file", "$self->{directory}/$file") or die "cannot copy $file: $!";
@@ -447,14 +501,16 @@ sub _copy_example
 
 sub _configure_nginx
 {
-	my ($self, @origins) = @_;
-	my $conf = PostgreSQL::Test::Utils::slurp_file("$self->{directory}/nginx.conf");
-	my $origins = join '', map { "\t\t$_ \$http_origin;\n" } @origins;
+	my ($self, $limits, @origins) = @_;
+	my $origins = join '', map { "\t$_ \$http_origin;\n" } @origins;
 
-	$conf =~ s/127\.0\.0\.1:8080/127.0.0.1:$self->{port}/ or die 'nginx.conf listens elsewhere';
-	$conf =~ s/^worker_processes auto;$/worker_processes 2;/m or die 'nginx.conf has no worker_processes';
-	$conf =~ s/^\t\thttps:\/\/app\.example .*\n/$origins/m or die 'nginx.conf allows no https://app.example';
-	_write("$self->{directory}/nginx.conf", $conf);
+	$self->edit_file('nginx.conf', qr/127\.0\.0\.1:8080/, "127.0.0.1:$self->{port}");
+	$self->edit_file('nginx.conf', qr/^worker_processes auto;$/m, 'worker_processes 2;');
+	$self->edit_file('nginx/http.conf', qr/^\thttps:\/\/app\.example .*\n/m, $origins);
+	return if $limits;
+	$self->edit_file('nginx/http.conf', qr/rate=50r\/s/, 'rate=100000r/s');
+	$self->edit_file('nginx/server.conf', qr/burst=200/, 'burst=100000');
+	$self->edit_file('nginx/server.conf', qr/limit_conn connections 100/, 'limit_conn connections 10000');
 	return;
 }
 
