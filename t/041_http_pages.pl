@@ -319,6 +319,7 @@ for my $case ([ 'a malformed address and a weak password', { login_id => 'nonsen
 my $weak = submit($careful, $careful_form, login_id => 'a@example.com', password => 'lettersonly');
 like($weak->{body}, qr/<li(?=[^>]*data-rule="$_")(?=[^>]*class="broken")/, "a weak password: the rule $_ is marked in the list")
   for qw(length digit);
+is(scalar(() = $weak->{body} =~ /at least 12 characters/g), 1, 'a weak password: the page names a broken rule once');
 is(is_anonymous($careful_guest->{sub}), 't', 'the guest stays a guest after all errors');
 is(submit($careful, $careful_form, login_id => 'careful@example.com', password => 'long enough 1')->{status}, 303,
 	'the form can be submitted after refused attempts');

@@ -309,7 +309,7 @@ AS $$
 			AND (view = 'sign_up' OR page -> 'merges' = 'true')
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_guest(jsonb) IS
-'Returns a notice that says whose guest it is and what will happen to its data; NULL if the model has no guest, or nothing happens to it.';
+'Returns a notice that names the client and the start of the guest, and the effect on its data; NULL if the model has no guest, or the form leaves it unchanged.';
 
 CREATE FUNCTION anon_auth_http.page_notice(page jsonb)
 	RETURNS text
@@ -335,7 +335,7 @@ AS $$
 					 WHEN guest IS NULL THEN anon_auth_http.page_text(page, 'notice_merge') END) AS n (account, data)
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_notice(jsonb) IS
-'Returns what the user should know before filling in the form; NULL: nothing.';
+'Returns the notices above a form; NULL if there are none.';
 
 CREATE FUNCTION anon_auth_http.page_main(page jsonb)
 	RETURNS text

@@ -239,7 +239,7 @@ typedef struct CheckedRequest
 	int			count;			/* of login IDs */
 } CheckedRequest;
 
-/* Check everything except who has the login IDs and what the password is. */
+/* Check everything except the owners of the login IDs and the password. */
 static void
 check_request(const Client *client, const PromotionRequest *request, TimestampTz now,
 			  CheckedRequest *checked)

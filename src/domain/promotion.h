@@ -24,7 +24,7 @@ typedef struct PromotionRequest
 	GuestProof	proof;
 } PromotionRequest;
 
-/* What has become of the guest of a ticket. */
+/* The state of a ticket's guest. */
 typedef enum PromotionState
 {
 	PROMOTION_OPEN,				/* still a guest */
@@ -58,10 +58,10 @@ extern void promotion_sign_up(const Client *client, const PromotionRequest *requ
 							  TimestampTz now, User *user);
 
 /*
- * For a user who has chosen to log in to the account that has the login IDs: do as
- * promotion_run() does, but log in also if settings.promotion_conflict is error.
- * Only merge changes the guest.  If no account has them, the result is that of a
- * wrong password.
+ * Log in to the account that has the login IDs, because the user chose to: as
+ * promotion_run(), but also if settings.promotion_conflict is error.  Only merge
+ * changes the guest.  If no account has them, the result is that of a wrong
+ * password.
  */
 extern bool promotion_log_in(const Client *client, const PromotionRequest *request,
 							 TimestampTz now, User *user);

@@ -30,8 +30,8 @@ extern RateLimits *rate_limit_sign_up(void);
 extern RateLimits *rate_limit_login_id_conflict(void);
 
 /*
- * Give back what was counted, because it did not happen.  May be called while an
- * error is handled.
+ * Give back the counts of a call that does not count after all.  May be called
+ * while an error is handled.
  */
 extern void rate_limit_give_back(const RateLimits *limits);
 

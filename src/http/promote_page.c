@@ -84,9 +84,9 @@ add_errors(StringInfo model, const PromotionForm *form)
 }
 
 /*
- * Whoever sent the link may have made the guest: tell the user whose guest it is,
- * unless it is that of this browser.  A guest's session belongs to the client of the
- * flow or to none.
+ * Name the client and the start of the guest, unless it is that of this browser:
+ * the sender of a link may have created the guest.  A guest's session belongs to the
+ * client of the flow or to none.
  */
 static void
 add_guest(StringInfo model, const Promoting *promoting)
