@@ -146,8 +146,8 @@ SELECT all_sealed_with(:'last');
 
 -- if no key of the file opens a signing key, neither the table nor the file is
 -- changed
-INSERT INTO anon_auth.signing_keys (kid, alg, state, public_jwk, sealed_private_key, master_key_id, created_at)
-SELECT 'from a backup', 'ES256', 'retired', '{}', sealed_private_key, '0123456789abcdef', now() FROM before LIMIT 1;
+INSERT INTO anon_auth.signing_keys (kid, alg, state, public_jwk, sealed_private_key, master_key_id, created_at, signs_from)
+SELECT 'from a backup', 'ES256', 'retired', '{}', sealed_private_key, '0123456789abcdef', now(), now() FROM before LIMIT 1;
 \set VERBOSITY sqlstate
 SELECT anon_auth.rotate_master_key();
 SELECT anon_auth.reseal_signing_keys();

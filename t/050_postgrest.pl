@@ -680,7 +680,7 @@ settings("issuer = '$origin'");
 
 	for my $alg (qw(EdDSA RS256 ES256))
 	{
-		my $kid = call($node, 'rotate_signing_key', alg => $alg)->{rotate_signing_key};
+		my $kid = call($node, 'rotate_signing_key', alg => $alg, immediately => 'true')->{rotate_signing_key};
 		my $guest = sign_up();
 
 		is((jws_parts($guest->{access_token}))[0]{kid}, $kid, "a new $alg key signs tokens");
@@ -696,7 +696,7 @@ settings("issuer = '$origin'");
 	}
 
 	my $last = (jws_parts($older[-1]{access_token}))[0]{kid};
-	my $next = call($node, 'rotate_signing_key', alg => 'ES256')->{rotate_signing_key};
+	my $next = call($node, 'rotate_signing_key', alg => 'ES256', immediately => 'true')->{rotate_signing_key};
 
 	call($node, 'retire_signing_key', kid => $last);
 	ok( eval {

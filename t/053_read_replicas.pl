@@ -119,7 +119,7 @@ $primary->safe_psql('postgres', "SELECT anon_auth.revoke_sessions('$seen{revoked
 is_deeply(verified($new), [ $new->{sub}, '' ], 'a standby that lags verifies the token of a guest that it does not have yet');
 is(userinfo($new)->[1], 'AA014', 'a standby that lags has no userinfo for a guest that it does not have yet');
 is_deeply(userinfo($seen{$_}), [ $seen{$_}{sub}, '' ], "a standby that lags still returns userinfo for a user that is $_") for sort keys %seen;
-$primary->safe_psql('postgres', 'SELECT anon_auth.rotate_signing_key()');
+$primary->safe_psql('postgres', 'SELECT anon_auth.rotate_signing_key(immediately => true)');
 my $by_new_key = guest();
 is(verified($by_new_key)->[1], 'AA014', 'a standby that lags refuses the tokens of a new signing key');
 

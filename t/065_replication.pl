@@ -114,7 +114,7 @@ is($standby->safe_psql('postgres',
 call($node, 'revoke', token => $bob->{refresh_token});
 catch_up();
 like(error_on($standby, sprintf 'SELECT anon_auth.userinfo(%s)', sql_literal($bob->{access_token})), qr/^AA014: /, 'the standby refuses userinfo for a session that was ended');
-my $kid = query('SELECT anon_auth.rotate_signing_key()');
+my $kid = query('SELECT anon_auth.rotate_signing_key(immediately => true)');
 catch_up();
 my $fresh = guest();
 catch_up();

@@ -10,6 +10,7 @@ CREATE TABLE anon_auth.signing_keys (
 	sealed_private_key bytea NOT NULL,
 	master_key_id text NOT NULL,
 	created_at timestamptz NOT NULL,
+	signs_from timestamptz NOT NULL,
 	retiring_since timestamptz,
 	verify_until timestamptz,
 
@@ -23,12 +24,13 @@ CREATE TABLE anon_auth.signing_keys (
 );
 
 COMMENT ON TABLE anon_auth.signing_keys IS
-'Keys that sign tokens. The newest active key signs. Active and retiring keys verify tokens and are listed in jwks().';
+'Keys that sign tokens. The active key with the latest signs_from that has passed signs. Active and retiring keys verify tokens and are listed in jwks(). A new key is listed for settings.signing_key_lead_time before it signs.';
 COMMENT ON COLUMN anon_auth.signing_keys.kid IS 'Key ID: the RFC 7638 thumbprint, or the kid of the imported JWK.';
-COMMENT ON COLUMN anon_auth.signing_keys.state IS 'active: signs and verifies. retiring: verifies until verify_until. retired: does neither.';
+COMMENT ON COLUMN anon_auth.signing_keys.state IS 'active: signs from signs_from on, and verifies. retiring: signs until retiring_since, and verifies until verify_until. retired: does neither.';
 COMMENT ON COLUMN anon_auth.signing_keys.public_jwk IS 'Public members of the JWK. For HS256, only the key type.';
 COMMENT ON COLUMN anon_auth.signing_keys.sealed_private_key IS 'Private key, sealed: encrypted with XChaCha20-Poly1305 under the master key, with kid as additional data.';
-COMMENT ON COLUMN anon_auth.signing_keys.retiring_since IS 'When rotate_signing_key() replaced the key.';
+COMMENT ON COLUMN anon_auth.signing_keys.signs_from IS 'When the key begins to sign tokens. Until then it only verifies, so that all verifiers can learn of it first.';
+COMMENT ON COLUMN anon_auth.signing_keys.retiring_since IS 'When the key stops signing, because the key that replaced it begins. Can be in the future.';
 COMMENT ON COLUMN anon_auth.signing_keys.verify_until IS 'When the last token that a retiring key signed expires. NULL: unknown; the key verifies until it is retired.';
 COMMENT ON COLUMN anon_auth.signing_keys.master_key_id IS 'Id of the master key that seals the private key.';
 

@@ -11,7 +11,7 @@ CREATE FUNCTION anon_auth.sign_jwt(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_sign_jwt';
 COMMENT ON FUNCTION anon_auth.sign_jwt(jsonb, text, text) IS
-'Signs the claims unchanged and returns the JWT. Uses the newest active signing key, or the active key named by kid. Privileged: a role that can call it can impersonate any user. Errors: AA017 no such active key; 22023 bad argument; 54000 a token that verify_jwt() would reject: claims of more than 32768 bytes or 32 levels, a number of more than 40 characters, a token of more than 65536 bytes; F0000 no master key.';
+'Signs the claims unchanged and returns the JWT. Uses the key that signs now, or the active key named by kid, also during its lead time. Privileged: a role that can call it can impersonate any user. Errors: AA017 no such active key; 22023 bad argument; 54000 a token that verify_jwt() would reject: claims of more than 32768 bytes or 32 levels, a number of more than 40 characters, a token of more than 65536 bytes; F0000 no master key.';
 
 CREATE FUNCTION anon_auth.verify_jwt(
 	token text,

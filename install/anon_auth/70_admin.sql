@@ -8,7 +8,7 @@ CREATE FUNCTION anon_auth.create_signing_key(alg text DEFAULT 'ES256')
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_create_signing_key';
 COMMENT ON FUNCTION anon_auth.create_signing_key(text) IS
-'Creates a key that signs from now on (ES256, EdDSA, RS256 or PS256), and returns its kid. Earlier active keys still verify. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 other algorithm; F0000 no master key.';
+'Creates a key (ES256, EdDSA, RS256 or PS256), and returns its kid. jwks() lists the key as soon as the transaction commits. It signs after settings.signing_key_lead_time, counted from the call, or at once if no other key can sign. Earlier active keys still verify. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 other algorithm; F0000 no master key.';
 
 CREATE FUNCTION anon_auth.import_signing_key(jwk jsonb)
 	RETURNS text
@@ -16,15 +16,15 @@ CREATE FUNCTION anon_auth.import_signing_key(jwk jsonb)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_import_signing_key';
 COMMENT ON FUNCTION anon_auth.import_signing_key(jsonb) IS
-'Imports a private JWK or an HS256 secret, which signs from now on. Returns its kid: the "kid" of the JWK, otherwise its thumbprint. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: AA016 bad JWK; 22023 no JWK; 42710 kid exists; F0000 no master key.';
+'Imports a private JWK or an HS256 secret, and returns its kid: the "kid" of the JWK, otherwise its thumbprint. The key signs after settings.signing_key_lead_time, counted from the call, or at once if no other key can sign. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: AA016 bad JWK; 22023 no JWK; 42710 kid exists; F0000 no master key.';
 
-CREATE FUNCTION anon_auth.rotate_signing_key(alg text DEFAULT NULL)
+CREATE FUNCTION anon_auth.rotate_signing_key(alg text DEFAULT NULL, immediately boolean DEFAULT false)
 	RETURNS text
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_rotate_signing_key';
-COMMENT ON FUNCTION anon_auth.rotate_signing_key(text) IS
-'Creates a key that signs from now on, and returns its kid. If alg is NULL, uses the algorithm that signs now. The other active keys stop signing. They still verify, and stay in jwks() until their last token has expired. Notifies PostgREST. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 other algorithm; F0000 no master key.';
+COMMENT ON FUNCTION anon_auth.rotate_signing_key(text, boolean) IS
+'Creates a key that replaces the others, and returns its kid. If alg is NULL, uses the algorithm of the newest active key. jwks() lists the new key as soon as the transaction commits. After settings.signing_key_lead_time, counted from the call, it signs without another call; until then, the former key signs. Former keys still verify, and stay in jwks() until their last token has expired. With immediately, the new key signs at once: for a former key that somebody else may have, which you then retire with retire_signing_key(). Verifiers that cache jwks() may refuse the first tokens then. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 other algorithm, or immediately is NULL; F0000 no master key.';
 
 CREATE FUNCTION anon_auth.retire_signing_key(kid text)
 	RETURNS void
@@ -32,7 +32,7 @@ CREATE FUNCTION anon_auth.retire_signing_key(kid text)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_retire_signing_key';
 COMMENT ON FUNCTION anon_auth.retire_signing_key(text) IS
-'Retires a key immediately: tokens that it signed no longer verify. Use it for a key that somebody else may have. Notifies PostgREST. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 42704 no such key; 55000 no other key could sign; 22023 no kid.';
+'Retires a key immediately: tokens that it signed no longer verify. Use it for a key that somebody else may have. If the key signs now, the one that rotate_signing_key() created to replace it signs at once. If the key was to replace one that signs now, that one remains in use. The call sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 42704 no such key; 55000 no other key could sign: call rotate_signing_key(immediately => true) first; 22023 no kid.';
 
 CREATE FUNCTION anon_auth.rotate_master_key()
 	RETURNS text
@@ -136,6 +136,13 @@ BEGIN
 				  HINT = 'Valid types are spa, traditional_webapp, native, confidential, third_party_app and m2m.';
 	END IF;
 
+	IF EXISTS (SELECT FROM anon_auth.settings s WHERE coalesce(s.audience, s.issuer) = client_id) THEN
+		RAISE EXCEPTION 'client ID "%" is the audience of access tokens', client_id
+			USING ERRCODE = 'invalid_parameter_value',
+				  DETAIL = 'The aud claim of an ID token is the client ID, so that ID tokens of this client could be taken for access tokens.',
+				  HINT = 'Choose another client ID, or change settings.audience.';
+	END IF;
+
 	-- RFC 6749, section 3.1.2, requires an absolute URI without a fragment.  With
 	-- the rejected schemes, a browser would run a script or show data instead of
 	-- returning to the application.
@@ -171,7 +178,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer) IS
-'Registers an application and returns its client_id. The columns of clients describe the arguments. name defaults to client_id. The first call also creates the first signing key and sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 bad id, type or URI; 23502 a NULL; 23514 a number out of bounds; 42710 client exists.';
+'Registers an application and returns its client_id. The columns of clients describe the arguments. name defaults to client_id. The first call also creates the first signing key and sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 bad id, type or URI, or the id is the audience of access tokens; 23502 a NULL; 23514 a number out of bounds; 42710 client exists.';
 
 CREATE FUNCTION anon_auth.disable_user(user_id uuid)
 	RETURNS void

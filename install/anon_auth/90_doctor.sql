@@ -125,8 +125,10 @@ DECLARE
 	ids text[];
 	message text;
 	hint text;
-	current_key record;
+	signer record;
+	newest record;
 	active_keys bigint := (SELECT count(*) FROM anon_auth.signing_keys WHERE state = 'active');
+	lead_time interval := (SELECT signing_key_lead_time FROM anon_auth.settings);
 BEGIN
 	-- If no key is sealed, no master key file is needed, and reading it would create it.
 	IF EXISTS (SELECT FROM anon_auth.settings) AND EXISTS (SELECT FROM anon_auth.signing_keys WHERE state <> 'retired') THEN
@@ -140,7 +142,7 @@ BEGIN
 			RETURN QUERY
 			SELECT 'warning', 'copied_database', format('database %I has the database_id of this one', u.database_name),
 				'Each database accepts the tokens, cookies and codes that the other one issues.',
-				'SELECT anon_auth.renew_database_id(); SELECT anon_auth.rotate_signing_key(); SELECT anon_auth.retire_signing_key(kid) FROM anon_auth.signing_keys WHERE state = ''retiring'';  -- run this in the copy; all its users must log in again, and signing keys of both databases still verify until they are retired'
+				'SELECT anon_auth.renew_database_id(); SELECT anon_auth.rotate_signing_key(immediately => true); SELECT anon_auth.retire_signing_key(kid) FROM anon_auth.signing_keys WHERE state = ''retiring'';  -- run this in the copy; all its users must log in again, and signing keys of both databases still verify until they are retired'
 			FROM anon_auth.master_key_users() u
 			WHERE u.is_of_this_server AND NOT u.is_this_database
 			  AND u.database_id = (SELECT database_id FROM anon_auth.settings);
@@ -154,8 +156,9 @@ BEGIN
 	SELECT 'error', 'master_key_missing',
 		format('signing key %L is sealed with master key %s, which is not in the master key file', k.kid, k.master_key_id),
 		'The key cannot sign tokens.',
-		'Restore the master key file that contains this master key, or add its line to the current file. Only if the master key is permanently lost: SELECT anon_auth.rotate_signing_key();'
-	FROM anon_auth.signing_keys k WHERE k.state = 'active' AND k.master_key_id <> ALL (ids);
+		'Restore the master key file that contains this master key, or add its line to the current file. Only if the master key is permanently lost: SELECT anon_auth.rotate_signing_key(immediately => true);'
+	FROM anon_auth.signing_keys k
+	WHERE (k.state = 'active' OR k.state = 'retiring' AND k.retiring_since > now()) AND k.master_key_id <> ALL (ids);
 	RETURN QUERY
 	SELECT 'warning', 'old_master_key', format('%s signing keys are sealed with a master key that is not the current one', count(*)),
 		'The former master key cannot be retired.', 'SELECT anon_auth.reseal_signing_keys();'
@@ -166,33 +169,57 @@ BEGIN
 			'No token can be signed.', 'SELECT anon_auth.create_signing_key();';
 		RETURN;
 	END IF;
-	SELECT kid, alg, created_at, master_key_id INTO current_key FROM anon_auth.signing_keys
-		WHERE state = 'active' ORDER BY created_at DESC, kid LIMIT 1;
-	-- The master key exists, but may not open the private key.
-	BEGIN
-		IF current_key.master_key_id = ANY (ids) THEN
-			PERFORM anon_auth.sign_jwt('{}', current_key.kid);
-		END IF;
-	EXCEPTION WHEN data_corrupted THEN
-		GET STACKED DIAGNOSTICS message = MESSAGE_TEXT;
-		RETURN QUERY SELECT 'error', 'signing_key_damaged', message,
-			'No token can be signed: every login fails.',
-			'SELECT * FROM anon_auth.master_key_users();  -- if settings.database_id differs from the id recorded for this database, restore it; otherwise SELECT anon_auth.rotate_signing_key();';
-	END;
-	IF current_key.created_at < now() - interval '90 days' THEN
+	-- The key that signs now, and the one that will sign after its lead time.
+	SELECT kid, alg, created_at INTO newest FROM anon_auth.signing_keys
+		WHERE state = 'active' ORDER BY signs_from DESC, kid LIMIT 1;
+	FOR signer IN
+		(SELECT kid, master_key_id FROM anon_auth.signing_keys
+		 WHERE state = 'active' OR state = 'retiring' AND retiring_since > now()
+		 ORDER BY signs_from > now(), greatest(signs_from - now(), now() - signs_from), kid LIMIT 1)
+		UNION
+		SELECT kid, master_key_id FROM anon_auth.signing_keys WHERE kid = newest.kid
+		ORDER BY kid
+	LOOP
+		-- The master key exists, but may not open the private key.
+		BEGIN
+			IF signer.master_key_id = ANY (ids) THEN
+				PERFORM anon_auth.sign_jwt('{}', signer.kid);
+			END IF;
+		EXCEPTION WHEN data_corrupted THEN
+			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT;
+			RETURN QUERY SELECT 'error', 'signing_key_damaged', message,
+				'No token can be signed: every login fails.',
+				'SELECT * FROM anon_auth.master_key_users();  -- if settings.database_id differs from the id recorded for this database, restore it; otherwise SELECT anon_auth.rotate_signing_key(immediately => true);';
+		END;
+	END LOOP;
+	-- A rotated key may be older: the new key has not begun to sign yet.
+	IF newest.created_at < now() - interval '90 days' THEN
 		RETURN QUERY SELECT 'warning', 'old_signing_key',
-			format('signing key %L is %s days old', current_key.kid, extract(day FROM now() - current_key.created_at)),
+			format('signing key %L is %s days old', newest.kid, extract(day FROM now() - newest.created_at)),
 			'Somebody who has obtained the key can sign tokens while it is in use.', 'SELECT anon_auth.rotate_signing_key();';
 	END IF;
-	IF active_keys > 1 THEN
+	IF (SELECT count(*) > 1 FROM anon_auth.signing_keys WHERE state = 'active' AND signs_from <= now()) THEN
 		RETURN QUERY SELECT 'notice', 'several_active_signing_keys', format('%s signing keys are active', active_keys),
 			'Only the newest signs tokens. The others sign only if sign_jwt() names them.', 'SELECT anon_auth.rotate_signing_key();';
 	END IF;
-	IF current_key.alg = 'HS256' THEN
+	IF lead_time < interval '30 seconds' THEN
+		RETURN QUERY SELECT 'notice', 'short_signing_key_lead_time',
+			format('a new signing key signs %s after it is published (settings.signing_key_lead_time)', lead_time),
+			'Programs that cache jwks() can refuse the first tokens of a new key. Many of them fetch the keys at most every 30 seconds.',
+			'UPDATE anon_auth.settings SET signing_key_lead_time = DEFAULT;';
+	END IF;
+	RETURN QUERY
+	SELECT 'warning', 'signing_key_verifies_too_short',
+		format('signing key %L signs until %s and verifies until %s, and access tokens of a client live for %s seconds', k.kid, k.retiring_since, k.verify_until, c.lifetime),
+		'Its last tokens are refused before they expire.',
+		format('UPDATE anon_auth.signing_keys SET verify_until = retiring_since + interval ''%s seconds'' WHERE kid = %L;', c.lifetime + 300, k.kid)
+	FROM anon_auth.signing_keys k, (SELECT max(access_token_lifetime_seconds) AS lifetime FROM anon_auth.clients) c
+	WHERE k.state = 'retiring' AND k.retiring_since > now() AND k.verify_until < k.retiring_since + make_interval(secs => c.lifetime);
+	IF newest.alg = 'HS256' THEN
 		RETURN QUERY SELECT 'notice', 'symmetric_signing_key', 'tokens are signed with HS256',
 			'The key is not in jwks(), so no other program can verify them. PostgREST can only if you configure the secret there.',
 			'SELECT anon_auth.rotate_signing_key(''ES256'');';
-	ELSIF current_key.alg = 'PS256' THEN
+	ELSIF newest.alg = 'PS256' THEN
 		RETURN QUERY SELECT 'notice', 'postgrest_without_ps256', 'tokens are signed with PS256',
 			'PostgREST (tested with 14.17) does not verify them.', 'SELECT anon_auth.rotate_signing_key(''RS256'');';
 	END IF;

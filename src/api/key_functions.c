@@ -44,7 +44,8 @@ Datum
 anon_auth_rotate_signing_key(PG_FUNCTION_ARGS)
 {
 	api_begin_write("rotate_signing_key()");
-	PG_RETURN_TEXT_P(cstring_to_text(keyring_rotate(api_text(fcinfo, 0))));
+	PG_RETURN_TEXT_P(cstring_to_text(keyring_rotate(api_text(fcinfo, 0),
+												api_required_bool(fcinfo, 1, "immediately"))));
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_retire_signing_key);

@@ -119,6 +119,8 @@
 #define PAGE_LIFETIME_SECONDS			1200
 /* Tolerance for exp, iat and nbf in the request of a device. */
 #define CLOCK_SKEW_SECONDS				300
+/* For how long clients and proxies may at most cache jwks() and the discovery document. */
+#define JWKS_MAX_AGE_SECONDS			60
 /* Time after the last token of a rotated signing key has expired until the key retires. */
 #define ROTATION_SLACK_SECONDS			300
 /* Minimum time for which a refresh token that a rolled-back transaction used is remembered. */

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "domain/discovery.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
@@ -15,14 +16,17 @@
 #include "http/http_response.h"
 #include "keyring/keyring.h"
 
-/* Long enough to spare requests, short enough for a new key. */
-#define CACHE_CONTROL	"public, max-age=60"
+static void
+add_cache_control(HttpResponse *response, int max_age)
+{
+	http_add_header(response, "Cache-Control", psprintf("public, max-age=%d", max_age));
+}
 
 static void
 handle_openid_configuration(const HttpRequest *request, HttpResponse *response)
 {
 	http_json(response, 200, discovery_document());
-	http_add_header(response, "Cache-Control", CACHE_CONTROL);
+	add_cache_control(response, JWKS_MAX_AGE_SECONDS);
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_http_openid_configuration);
@@ -36,7 +40,7 @@ static void
 handle_jwks(const HttpRequest *request, HttpResponse *response)
 {
 	http_json(response, 200, keyring_jwks());
-	http_add_header(response, "Cache-Control", CACHE_CONTROL);
+	add_cache_control(response, keyring_jwks_max_age());
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_http_jwks);

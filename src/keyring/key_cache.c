@@ -4,8 +4,8 @@
  *	  The parsed signing keys of this database, cached in this backend.
  *
  * Parsing and unsealing a key takes longer than using it, so parsed keys are
- * kept.  Once per statement the key's kid, state and time of creation are read
- * from the table (statement_stamp_set()).  The key itself is read again only if
+ * kept.  Once per statement the key's kid, state and times are read from the table
+ * (statement_stamp_set()), so that every backend changes to a new key within a second.  The key itself is read again only if
  * its time of creation has changed.
  *
  * The private part is unsealed only to sign, so that tokens can be verified on
@@ -39,7 +39,7 @@ typedef struct CachedKey
 
 static CachedKey *cached_keys = NULL;
 
-/* The kid of the newest active key in a statement. */
+/* The kid of the key that signs in a statement. */
 static struct
 {
 	StatementStamp stamp;
@@ -159,7 +159,7 @@ parse_key(CachedKey *entry, const SigningKeyRow *row, bool want_private)
  * between.
  */
 static CachedKey *
-cache_row(SigningKeyRow *row, bool want_private)
+cache_row(SigningKeyRow *row, bool want_private, TimestampTz now)
 {
 	CachedKey  *entry = cache_lookup(row->kid);
 
@@ -174,9 +174,9 @@ cache_row(SigningKeyRow *row, bool want_private)
 			entry = cache_add(kid);
 		parse_key(entry, row, want_private);
 	}
-	entry->signing_key.active = strcmp(row->state, "active") == 0;
-	entry->signing_key.published = entry->signing_key.active ||
-		(strcmp(row->state, "retiring") == 0 && row->verify_until > GetCurrentTimestamp());
+	entry->signing_key.can_sign = signing_key_can_sign(row, now);
+	entry->signing_key.published = entry->signing_key.can_sign ||
+		(strcmp(row->state, "retiring") == 0 && row->verify_until > now);
 	statement_stamp_set(&entry->stamp);
 	return entry;
 }
@@ -201,7 +201,7 @@ get_key(const char *kid, bool want_private)
 		cache_forget(kid);
 		return NULL;
 	}
-	return cache_row(&row, want_private);
+	return cache_row(&row, want_private, GetCurrentTimestamp());
 }
 
 const SigningKey *
@@ -232,28 +232,30 @@ set_current_signer(const char *kid)
 }
 
 /*
- * A rotation can commit after the current key was found and before its other columns
- * were read.  In that case, the loop finds the new current key.
+ * A key can be retired after it was found and before its other columns were read.  In
+ * that case, the loop finds the key that signs now.
  */
 const SigningKey *
 key_cache_get_current(void)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	CachedKey  *entry;
 	SigningKeyRow row;
 
 	if (statement_stamp_holds(&current_signer.stamp))
 	{
 		entry = cache_lookup(current_signer.kid);
-		if (is_up_to_date(entry, true) && entry->signing_key.active)
+		if (is_up_to_date(entry, true) && entry->signing_key.can_sign)
 			return &entry->signing_key;
 	}
-	while (signing_keys_find_state(NULL, &row))
+	while (signing_keys_find_signer(now, &row))
 	{
 		set_current_signer(row.kid);
-		entry = cache_row(&row, true);
-		if (entry != NULL && entry->signing_key.active)
+		entry = cache_row(&row, true, now);
+		if (entry != NULL && entry->signing_key.can_sign)
 			return &entry->signing_key;
 		CHECK_FOR_INTERRUPTS();
+		now = GetCurrentTimestamp();
 	}
 	return NULL;
 }

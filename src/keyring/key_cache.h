@@ -19,7 +19,7 @@ typedef struct SigningKey
 {
 	char	   *kid;
 	JoseAlg		alg;
-	bool		active;			/* may sign */
+	bool		can_sign;		/* see signing_key_can_sign() */
 	bool		published;		/* active or retiring: may verify */
 	JoseKey    *key;
 } SigningKey;
@@ -33,14 +33,14 @@ typedef struct SigningKey
 extern const SigningKey *key_cache_get(const char *kid, bool want_private);
 
 /*
- * Return the newest active key with its private part, or NULL if no key is
- * active.  Raises errors as key_cache_get().
+ * Return the key that signs now (signing_keys_find_signer()) with its private part,
+ * or NULL if there is none.  Raises errors as key_cache_get().
  */
 extern const SigningKey *key_cache_get_current(void);
 
 /*
- * To be called when this backend has changed signing keys: after another key
- * became the newest active one, and after states of keys have changed.
+ * To be called when this backend has changed signing keys: after a key was added,
+ * and after states of keys have changed.
  */
 extern void key_cache_forget_current(void);
 extern void key_cache_forget_states(void);

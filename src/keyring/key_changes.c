@@ -69,14 +69,15 @@ notify_postgrest(void)
 }
 
 /*
- * Store a key as active and free it.  Returns false if the kid exists.
+ * Store a key as active and free it.  It signs from the given time on.  Returns false if
+ * the kid exists.
  *
  * The key is not in a memory context, so it is freed before a statement runs.  The
  * caller has called prepare_to_seal(); therefore only a lack of memory can raise
  * an error before the key is freed.
  */
 static bool
-store_and_free_key(JoseKey *key, JoseAlg alg, char *kid)
+store_and_free_key(JoseKey *key, JoseAlg alg, char *kid, TimestampTz signs_from)
 {
 	SigningKeyRow row = {0};
 
@@ -85,6 +86,7 @@ store_and_free_key(JoseKey *key, JoseAlg alg, char *kid)
 	row.state = "active";
 	row.public_jwk = make_public_jwk(key);
 	row.created_at = GetCurrentTimestamp();
+	row.signs_from = signs_from;
 	sealing_seal_key(&row, key);
 	jose_key_free(key);
 	key_cache_forget_current();
@@ -108,8 +110,24 @@ prepare_to_seal(void)
 	master_key_record_before_sealing();
 }
 
-char *
-keyring_create(const char *alg_name)
+/*
+ * Return when a new key begins to sign: after the lead time, or now if immediately is
+ * true or no other key could sign until then.
+ */
+static TimestampTz
+first_signing_time(bool immediately)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	SigningKeyRow signer;
+
+	if (immediately || !signing_keys_find_signer(now, &signer))
+		return now;
+	return now + settings_read_signing_key_lead_time();
+}
+
+/* Does the work of keyring_create(), and sets *signs_from. */
+static char *
+make_key(const char *alg_name, bool immediately, TimestampTz *signs_from)
 {
 	JoseAlg		alg = jose_alg_by_name(span_of_string(alg_name));
 	char		list[JOSE_ALG_LIST_SIZE];
@@ -125,11 +143,20 @@ keyring_create(const char *alg_name)
 				 jose_alg_is_for(alg, JOSE_USE_SIGN_TOKENS) ?
 				 errhint("Import a secret with anon_auth.import_signing_key().") : 0));
 	prepare_to_seal();
+	*signs_from = first_signing_time(immediately);
 	jose_check_internal(jose_key_generate(alg, &key));
 	kid = default_kid(key);
-	if (!store_and_free_key(key, alg, kid))
+	if (!store_and_free_key(key, alg, kid, *signs_from))
 		elog(ERROR, "the kid of the new signing key already exists");
 	return kid;
+}
+
+char *
+keyring_create(const char *alg)
+{
+	TimestampTz signs_from;
+
+	return make_key(alg, false, &signs_from);
 }
 
 /* The algorithm of an imported key: its "alg", or the default of its type. */
@@ -150,8 +177,10 @@ keyring_import(Jsonb *jwk)
 	char		list[JOSE_ALG_LIST_SIZE];
 	const char *reason = jwk_from_jsonb(jwk, &members);
 	char	   *kid = reason == NULL ? json_cstring(jwk, "kid") : NULL;
+	TimestampTz signs_from;
 
 	prepare_to_seal();
+	signs_from = first_signing_time(false);
 	if (reason == NULL)
 	{
 		JoseStatus	status = jose_key_import(&members, &key);
@@ -177,7 +206,7 @@ keyring_import(Jsonb *jwk)
 	}
 	if (kid == NULL)
 		kid = default_kid(key);
-	if (!store_and_free_key(key, alg, kid))
+	if (!store_and_free_key(key, alg, kid, signs_from))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("signing key \"%s\" already exists", kid)));
@@ -185,15 +214,15 @@ keyring_import(Jsonb *jwk)
 }
 
 /*
- * The time until which tokens can be valid that were signed with an old key.  The
- * slack is for transactions that sign with it while the rotation commits.
+ * The time until which tokens can be valid that a key signs until a given time.  The
+ * slack is for transactions that still sign with it then, and for differences of clocks.
  */
 static TimestampTz
-last_token_expiry(TimestampTz now)
+last_token_expiry(TimestampTz signs_until)
 {
 	int			lifetime = Max(clients_longest_access_token(), SHORT_LIFETIME_SECONDS);
 
-	return now + INT64CONST(1) * (lifetime + ROTATION_SLACK_SECONDS) * USECS_PER_SEC;
+	return signs_until + INT64CONST(1) * (lifetime + ROTATION_SLACK_SECONDS) * USECS_PER_SEC;
 }
 
 /* True if rotation can go on with the algorithm of a key. */
@@ -204,39 +233,56 @@ can_make_another(const SigningKeyRow *key)
 }
 
 char *
-keyring_rotate(const char *alg)
+keyring_rotate(const char *alg, bool immediately)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	SigningKeyRow current;
+	SigningKeyRow newest;
+	TimestampTz signs_from;
 	char	   *kid;
 
 	/* Of two concurrent rotations, the second one retires the key of the first. */
 	signing_keys_lock();
 	if (alg == NULL)
-		alg = signing_keys_find_state(NULL, &current) && can_make_another(&current) ?
-			current.alg : jose_alg_name(JOSE_ALG_ES256);
-	kid = keyring_create(alg);
-	signing_keys_end_retiring(now);
-	signing_keys_begin_retiring(kid, now, last_token_expiry(now));
+		alg = signing_keys_find_newest(&newest) && can_make_another(&newest) ?
+			newest.alg : jose_alg_name(JOSE_ALG_ES256);
+	kid = make_key(alg, immediately, &signs_from);
+	signing_keys_end_retiring(GetCurrentTimestamp());
+	signing_keys_begin_retiring(kid, signs_from, last_token_expiry(signs_from));
 	key_cache_forget_states();
 	return kid;
+}
+
+/*
+ * After a key was retired: let another key sign, now and later.  If the key was to
+ * replace one that still signs, that one goes on.  If it was the one that signs, its
+ * successor begins now.  Returns false if there is no such key.
+ */
+static bool
+ensure_successor(TimestampTz now)
+{
+	SigningKeyRow row;
+
+	if (!signing_keys_find_newest(&row))
+		signing_keys_resume(now);
+	if (!signing_keys_find_signer(now, &row))
+		return false;
+	if (row.signs_from > now)
+		signing_keys_set_signs_from(row.kid, now);
+	return true;
 }
 
 void
 keyring_retire(const char *kid)
 {
-	SigningKeyRow current;
-
 	signing_keys_lock();
 	if (!signing_keys_retire(kid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("there is no signing key \"%s\"", kid)));
-	if (!signing_keys_find_state(NULL, &current))
+	if (!ensure_successor(GetCurrentTimestamp()))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot retire the only active signing key \"%s\"", kid),
-				 errhint("Call anon_auth.rotate_signing_key() first.")));
+				 errhint("Call anon_auth.rotate_signing_key(immediately => true) first.")));
 	key_cache_forget_states();
 	notify_postgrest();
 }

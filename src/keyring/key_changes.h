@@ -3,6 +3,10 @@
  * key_changes.h
  *	  Making, importing, rotating and retiring signing keys.
  *
+ * A new key is published at once, and signs after settings.signing_key_lead_time: a
+ * verifier that caches the keys has it by then.  The lead time begins with the call.
+ * If no other key can sign, the new one signs at once.
+ *
  * Functions that add or retire a key send a NOTIFY, on which PostgREST loads the
  * keys again.  PREPARE TRANSACTION therefore fails after them.
  *
@@ -30,18 +34,20 @@ extern char *keyring_create(const char *alg);
 extern char *keyring_import(Jsonb *jwk);
 
 /*
- * Make an active key and let the other active keys only verify, until the last
- * token that they have signed has expired.  With alg NULL the key gets the
- * algorithm of the key that signs now, or ES256 if that is symmetric.  Returns
- * the kid and raises errors as keyring_create().  Waits for other changes of
- * signing keys.
+ * Make an active key.  The other keys sign until it does, and then only verify, until
+ * the last token that they have signed has expired.  If immediately is true, the new
+ * key signs at once, also in place of a key whose lead time has not passed.  With alg
+ * NULL the key gets the algorithm of the newest active key, or ES256 if that is
+ * symmetric.  Returns the kid and raises errors as keyring_create().  Waits for other
+ * changes of signing keys.
  */
-extern char *keyring_rotate(const char *alg);
+extern char *keyring_rotate(const char *alg, bool immediately);
 
 /*
- * Retire a key at once: its tokens are no longer accepted.  Raises 42704 if there
- * is no such key, and 55000 if no active key would be left.  Waits for other
- * changes of signing keys.
+ * Retire a key at once: its tokens are no longer accepted.  If it signs now, its
+ * successor signs at once.  If it was to replace a key that signs now, that key remains
+ * active.  Raises 42704 if there is no such key, and 55000 if no key could sign.  Waits
+ * for other changes of signing keys.
  */
 extern void keyring_retire(const char *kid);
 

@@ -7,15 +7,17 @@
  */
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "base/raise.h"
 #include "json/json_read.h"
 #include "json/json_write.h"
 #include "keyring/key_changes.h"
 #include "keyring/keyring.h"
+#include "store/settings.h"
 #include "store/signing_keys.h"
 #include "utils/timestamp.h"
 
-/* The newest active key; makes the first key of the database. */
+/* The key that signs now; makes the first key of the database. */
 static const SigningKey *
 get_or_make_current_key(void)
 {
@@ -38,7 +40,7 @@ keyring_signer(const char *kid)
 
 	if (key == NULL)
 		raise_unknown_signing_key(kid);
-	if (!key->active)
+	if (!key->can_sign)
 		raise_inactive_signing_key(key->kid);
 	return key;
 }
@@ -49,6 +51,12 @@ keyring_verifier(const char *kid)
 	const SigningKey *key = key_cache_get(kid, false);
 
 	return key != NULL && key->published ? key : NULL;
+}
+
+int
+keyring_jwks_max_age(void)
+{
+	return (int) Min(JWKS_MAX_AGE_SECONDS, settings_read_signing_key_lead_time() / 2 / USECS_PER_SEC);
 }
 
 char *

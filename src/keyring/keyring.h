@@ -15,10 +15,11 @@
 #include "keyring/key_cache.h"
 
 /*
- * Return the key to sign with: the one with this kid, or with kid NULL the newest
- * active one.  If the database has no signing key at all, an ES256 key is made
- * first.  Raises AA017 if there is no such key or it is not active, F0000 without
- * the master key, and XX001 if the key is damaged.  Valid until the next call.
+ * Return the key to sign with: the one with this kid, or with kid NULL the one that
+ * signs now.  If the database has no signing key at all, an ES256 key is made
+ * first.  A key named by its kid signs even before its signs_from.  Raises AA017 if
+ * there is no such key or it cannot sign, F0000 without the master key, and XX001 if
+ * the key is damaged.  Valid until the next call.
  */
 extern const SigningKey *keyring_signer(const char *kid);
 
@@ -34,5 +35,11 @@ extern const SigningKey *keyring_verifier(const char *kid);
  * Symmetric keys are left out.
  */
 extern char *keyring_jwks(void);
+
+/*
+ * Return for how many seconds a verifier may cache keyring_jwks(): at most half of
+ * settings.signing_key_lead_time, so that it has a new key before the key signs.
+ */
+extern int	keyring_jwks_max_age(void);
 
 #endif							/* ANON_AUTH_KEYRING_H */

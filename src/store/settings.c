@@ -33,6 +33,7 @@ ENUM_NAMES(purge_mode_names, PURGE_MODE_NAMES);
 RECORD_TYPE(settings, Settings, SETTINGS_COLUMNS);
 RECORD_TYPE(attempt_policy, AttemptPolicy, ATTEMPT_POLICY_COLUMNS);
 RECORD_TYPE(code_policy, CodePolicy, CODE_POLICY_COLUMNS);
+RECORD_TYPE(key_policy, KeyPolicy, KEY_POLICY_COLUMNS);
 RECORD_TYPE(hook_names, HookNames, HOOK_NAMES_COLUMNS);
 RECORD_TYPE(purge_policy, PurgePolicy, PURGE_POLICY_COLUMNS);
 RECORD_TYPE(browser_policy, BrowserPolicy, BROWSER_POLICY_COLUMNS);
@@ -70,6 +71,7 @@ static Statement read_settings = READ(settings, true);
 static Statement read_account_policy = READ(account_policy, true);
 static Statement read_attempt_policy = READ(attempt_policy, true);
 static Statement read_code_policy = READ(code_policy, true);
+static Statement read_key_policy = READ(key_policy, true);
 static Statement read_purge_policy = READ(purge_policy, true);
 static Statement read_browser_policy = READ(browser_policy, true);
 static Statement read_database_id = READ(database_id, true);
@@ -213,6 +215,18 @@ void
 settings_read_browser_policy(BrowserPolicy *policy)
 {
 	read_row(&read_browser_policy, policy);
+}
+
+int64
+settings_read_signing_key_lead_time(void)
+{
+	KeyPolicy	policy;
+	TimestampTz now = GetCurrentTimestamp();
+
+	read_row(&read_key_policy, &policy);
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+												   TimestampTzGetDatum(now),
+												   IntervalPGetDatum(policy.signing_key_lead_time))) - now;
 }
 
 void

@@ -49,6 +49,12 @@ typedef struct CodePolicy
 	CODE_POLICY_COLUMNS(RECORD_FIELD)
 } CodePolicy;
 
+/* The setting of new signing keys. */
+typedef struct KeyPolicy
+{
+	KEY_POLICY_COLUMNS(RECORD_FIELD)
+} KeyPolicy;
+
 /* The functions that the settings name. */
 typedef struct HookNames
 {
@@ -103,6 +109,9 @@ extern void settings_read_attempt_policy(AttemptPolicy *policy);
 extern void settings_read_code_policy(CodePolicy *policy);
 extern void settings_read_purge_policy(PurgePolicy *policy);
 extern void settings_read_browser_policy(BrowserPolicy *policy);
+
+/* Return settings.signing_key_lead_time in microseconds, as of now. */
+extern int64 settings_read_signing_key_lead_time(void);
 
 /* Also sees the changes of this command.  Without a row, all names are NULL. */
 extern void settings_read_hooks(HookNames *hooks);

@@ -20,12 +20,21 @@ RECORD_TYPE(key_state, SigningKeyRow, SIGNING_KEY_STATE_COLUMNS);
 RECORD_TYPE(key, SigningKeyRow, SIGNING_KEY_COLUMNS);
 
 /*
- * The newest active key signs.  kid breaks a tie, so that all backends choose the same
- * one.
+ * Keys that have begun to sign come first.  The nearest one is the last that began or,
+ * if none has begun, the first that begins.  kid breaks a tie, so that all backends
+ * choose the same key.  The times alone decide, so nothing is written when a new key
+ * begins to sign, and a standby changes to it at the same time.
  */
-static Statement find_state_of_active = {
+static Statement find_signer = {
 	.sql = "SELECT {key_state} FROM anon_auth.signing_keys"
-	" WHERE state = 'active' ORDER BY created_at DESC, kid LIMIT 1",
+	" WHERE state = 'active' OR (state = 'retiring' AND retiring_since > :now)"
+	" ORDER BY signs_from > :now, greatest(signs_from - :now, :now - signs_from), kid LIMIT 1",
+	.row = &key_state_record
+};
+
+static Statement find_newest = {
+	.sql = "SELECT {key_state} FROM anon_auth.signing_keys"
+	" WHERE state = 'active' ORDER BY signs_from DESC, kid LIMIT 1",
 	.row = &key_state_record
 };
 
@@ -50,8 +59,21 @@ static Statement find_published = {
 /* A key that was retired before keeps the time until which it verifies. */
 static Statement begin_retiring = {
 	.sql = "UPDATE anon_auth.signing_keys"
-	" SET state = 'retiring', retiring_since = :now, verify_until = :verify_until"
-	" WHERE state = 'active' AND kid <> :kid"
+	" SET state = 'retiring', retiring_since = :since, verify_until = :verify_until"
+	" WHERE kid <> :kid"
+	" AND (state = 'active' OR (state = 'retiring' AND retiring_since > :since))"
+};
+
+static Statement resume_key = {
+	.sql = "UPDATE anon_auth.signing_keys"
+	" SET state = 'active', retiring_since = NULL, verify_until = NULL"
+	" WHERE kid = (SELECT k.kid FROM anon_auth.signing_keys k"
+	" WHERE k.state = 'retiring' AND k.retiring_since > :now"
+	" ORDER BY k.retiring_since DESC, k.signs_from DESC, k.kid LIMIT 1)"
+};
+
+static Statement set_signs_from = {
+	.sql = "UPDATE anon_auth.signing_keys SET signs_from = :signs_from WHERE kid = :kid"
 };
 
 static Statement end_retiring = {
@@ -66,8 +88,9 @@ static Statement retire_key = {
 /* On a conflict the caller reports the kid, instead of a unique violation. */
 static Statement insert_key = {
 	.sql = "INSERT INTO anon_auth.signing_keys"
-	" (kid, alg, state, public_jwk, sealed_private_key, master_key_id, created_at)"
-	" VALUES (:kid, :alg, :state, :public_jwk, :sealed_private_key, :master_key_id, :created_at)"
+	" (kid, alg, state, public_jwk, sealed_private_key, master_key_id, created_at, signs_from)"
+	" VALUES (:kid, :alg, :state, :public_jwk, :sealed_private_key, :master_key_id, :created_at,"
+	" :signs_from)"
 	" ON CONFLICT (kid) DO NOTHING"
 };
 
@@ -121,9 +144,19 @@ static Statement reseal_key = {
 bool
 signing_keys_find_state(const char *kid, SigningKeyRow *key)
 {
-	if (kid == NULL)
-		return statement_fetch(&find_state_of_active, NO_PARAMS, key);
 	return statement_fetch(&find_state, PARAMS(param_text("kid", kid)), key);
+}
+
+bool
+signing_keys_find_signer(TimestampTz now, SigningKeyRow *key)
+{
+	return statement_fetch(&find_signer, PARAMS(param_timestamp("now", now)), key);
+}
+
+bool
+signing_keys_find_newest(SigningKeyRow *key)
+{
+	return statement_fetch(&find_newest, NO_PARAMS, key);
 }
 
 bool
@@ -213,10 +246,23 @@ signing_keys_changed_here(void)
 }
 
 void
-signing_keys_begin_retiring(const char *kid, TimestampTz now, TimestampTz verify_until)
+signing_keys_begin_retiring(const char *kid, TimestampTz since, TimestampTz verify_until)
 {
-	statement_run(&begin_retiring, PARAMS(param_text("kid", kid), param_timestamp("now", now),
+	statement_run(&begin_retiring, PARAMS(param_text("kid", kid), param_timestamp("since", since),
 										  param_timestamp("verify_until", verify_until)));
+}
+
+void
+signing_keys_resume(TimestampTz now)
+{
+	statement_run(&resume_key, PARAMS(param_timestamp("now", now)));
+}
+
+void
+signing_keys_set_signs_from(const char *kid, TimestampTz signs_from)
+{
+	statement_run(&set_signs_from, PARAMS(param_text("kid", kid),
+										  param_timestamp("signs_from", signs_from)));
 }
 
 void

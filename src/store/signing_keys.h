@@ -19,6 +19,8 @@
 	COLUMN(TEXT, alg) \
 	COLUMN(TEXT, state)				/* active, retiring, retired */ \
 	COLUMN(TIMESTAMP, created_at) \
+	COLUMN(TIMESTAMP, signs_from) \
+	COLUMN(TIMESTAMP, retiring_since) \
 	COLUMN(TIMESTAMP_OR_NEVER, verify_until)
 
 #define SIGNING_KEY_COLUMNS(COLUMN) \
@@ -34,23 +36,52 @@ typedef struct SigningKeyRow
 } SigningKeyRow;
 
 /*
- * Read the state of a key; with kid NULL, of the newest active one.  False if there
- * is none.
+ * True if a key can sign: it is active, or a rotation will retire it later.  A key
+ * whose signs_from has not come can sign as well, if a caller names it.
  */
+static inline bool
+signing_key_can_sign(const SigningKeyRow *key, TimestampTz now)
+{
+	return strcmp(key->state, "active") == 0 ||
+		(strcmp(key->state, "retiring") == 0 && key->retiring_since > now);
+}
+
+/* Read the state of a key.  False if there is none. */
 extern bool signing_keys_find_state(const char *kid, SigningKeyRow *key);
+
+/*
+ * Read the state of the key that signs at a time: of those that can sign, the one that
+ * began last.  If none has begun, the one that begins first.  False if no key can sign.
+ */
+extern bool signing_keys_find_signer(TimestampTz now, SigningKeyRow *key);
+
+/* Read the state of the active key that begins to sign last.  False if none is active. */
+extern bool signing_keys_find_newest(SigningKeyRow *key);
 
 /* False if there is no such key. */
 extern bool signing_keys_find(const char *kid, SigningKeyRow *key);
 
-/* Insert a key, verify_until excepted.  False if there is one with that kid. */
+/* Insert a key without retiring_since and verify_until.  False if its kid exists. */
 extern bool signing_keys_insert(const SigningKeyRow *key);
 
 /* Active keys, and retiring ones that still verify, the newest first; palloc'd. */
 extern SigningKeyRow *signing_keys_published(TimestampTz now, int *count);
 
-/* Make all active keys except one retiring; they verify until the given time. */
-extern void signing_keys_begin_retiring(const char *kid, TimestampTz now,
+/*
+ * Make all active keys except one retiring.  They sign until a time, and verify until
+ * another.  Keys that were to sign for longer because of an earlier rotation as well.
+ */
+extern void signing_keys_begin_retiring(const char *kid, TimestampTz since,
 										TimestampTz verify_until);
+
+/*
+ * Make the retiring key active again that would sign for longest.  Does nothing if all
+ * retiring keys have stopped signing.
+ */
+extern void signing_keys_resume(TimestampTz now);
+
+/* Let a key sign from a time on. */
+extern void signing_keys_set_signs_from(const char *kid, TimestampTz signs_from);
 
 /* Make retiring keys that verify no longer retired. */
 extern void signing_keys_end_retiring(TimestampTz now);

@@ -80,9 +80,50 @@ sub missing
 
 The output of t/clients/PROGRAM.mjs for the input. Dies if the program fails.
 
+=item $clients->start($program, @arguments), $client->ask(name => value, ...)
+
+Starts t/clients/PROGRAM.mjs, which ends with the returned object. ask() sends it
+an object as a line of JSON, and returns the object that it answers.
+
 =back
 
 =cut
+
+sub start
+{
+	my (undef, $program, @arguments) = @_;
+	my $client = bless { in => '', out => '', err => '' }, 'AnonAuth::Clients::Running';
+
+	$client->{run} = IPC::Run::start([ 'node', "$directory/$program.mjs", @arguments ],
+		'<', \$client->{in}, '>', \$client->{out}, '2>', \$client->{err},
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	return $client;
+}
+
+sub AnonAuth::Clients::Running::ask
+{
+	my ($client, %request) = @_;
+
+	$client->{in} .= $json->encode(\%request) . "\n";
+	until ($client->{out} =~ /\n/)
+	{
+		croak "the client has ended: $client->{err}" if !$client->{run}->pumpable;
+		$client->{run}->pump;
+	}
+	my $line;
+
+	($line, $client->{out}) = split /\n/, $client->{out}, 2;
+	return $json->decode($line);
+}
+
+sub AnonAuth::Clients::Running::DESTROY
+{
+	my ($client) = @_;
+
+	local ($?, $@);
+	eval { $client->{run}->kill_kill };
+	return;
+}
 
 sub new
 {
