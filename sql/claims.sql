@@ -77,12 +77,12 @@ SELECT anon_auth.uid();
 
 -- request.jwt.claims is trusted only if the settings say so
 SET ROLE regress_anon_auth_app;
-SELECT set_config('request.jwt.claims', jsonb_build_object('sub', :'ada_sub', 'is_anonymous', true)::text, false) <> '' AS set;
+SELECT set_config('request.jwt.claims', anon_auth.verify_jwt(:'ada_access_token')::text, false) <> '' AS set;
 SELECT anon_auth.uid(), anon_auth.claims();
 RESET ROLE;
 UPDATE anon_auth.settings SET trust_request_claims = true;
 SET ROLE regress_anon_auth_app;
-SELECT anon_auth.uid() = :'ada_sub' AS uid, anon_auth.is_anonymous(), anon_auth.session_id(), anon_auth.session_alive();
+SELECT anon_auth.uid() = :'ada_sub' AS uid, anon_auth.is_anonymous(), anon_auth.session_id() IS NOT NULL AS session_id, anon_auth.session_alive();
 SELECT note FROM notes;
 
 -- claims that use_access_token() verified take precedence
@@ -92,13 +92,24 @@ SELECT anon_auth.uid() = :'bob_sub' AS uid;
 COMMIT;
 SELECT anon_auth.uid() = :'ada_sub' AS uid;
 
--- claims of an ID token are ignored; without a claim about guests,
--- is_anonymous() is NULL
+-- claims of an ID token are ignored, and claims of an access token that lack one
+-- of its members or have another value
 SELECT set_config('request.jwt.claims', anon_auth.verify_jwt(:'ada_id_token', 'app')::text, false) <> '' AS set;
 SELECT anon_auth.uid(), anon_auth.is_anonymous();
-SELECT set_config('request.jwt.claims', jsonb_build_object('sub', :'ada_sub', 'iss', 'https://evil.example')::text, false) <> '' AS set;
-SELECT anon_auth.uid();
-SELECT set_config('request.jwt.claims', jsonb_build_object('sub', :'ada_sub', 'iss', 'http://localhost', 'aud', 'http://localhost')::text, false) <> '' AS set;
+CREATE FUNCTION pg_temp.who(token_claims jsonb) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('request.jwt.claims', token_claims::text, true);
+	RETURN coalesce(anon_auth.uid() || ', ' || (anon_auth.session_id() IS NOT NULL), 'nobody');
+END $$;
+SELECT change, replace(pg_temp.who(CASE change WHEN '' THEN c ELSE c - split_part(change, ' ', 1) || replacement::jsonb END), :'ada_sub', 'ada') AS who
+FROM anon_auth.verify_jwt(:'ada_access_token') c,
+	(VALUES ('', '{}'), ('jti', '{}'), ('iss', '{}'), ('iss other', '{"iss": "https://evil.example"}'), ('aud', '{}'),
+		('aud other', '{"aud": "app"}'), ('aud several', '{"aud": ["app", "http://localhost"]}'), ('exp', '{}'),
+		('client_id', '{}'), ('sid', '{}'), ('sid other', '{"sid": "me"}'), ('sub', '{}'), ('sub other', '{"sub": "me"}')) v (change, replacement);
+DROP FUNCTION pg_temp.who(jsonb);
+
+-- without a claim about guests, is_anonymous() is NULL
+SELECT set_config('request.jwt.claims', (anon_auth.verify_jwt(:'ada_access_token') - 'is_anonymous')::text, false) <> '' AS set;
 SELECT anon_auth.uid() = :'ada_sub' AS uid, anon_auth.is_anonymous(), NOT anon_auth.is_anonymous() AS account;
 
 -- claims without a valid sub identify no user

@@ -64,7 +64,7 @@ UPDATE anon_auth.settings SET trusted_proxy_hops = 1, guest_sign_ups_per_minute_
 SELECT pg_temp.three_sign_ups('not JSON');
 
 -- ---- row-level security ----
-SELECT sub FROM anon_auth.authenticate_anonymously('app') \gset
+SELECT sub, anon_auth.verify_jwt(access_token) AS who FROM anon_auth.authenticate_anonymously('app') \gset
 CREATE FUNCTION pg_temp.who(claims text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM set_config('request.jwt.claims', claims, true);
@@ -74,19 +74,20 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 SELECT name, pg_temp.who(claims)
 FROM (VALUES
-	('a user', jsonb_build_object('sub', :'sub')::text),
-	('with a session', jsonb_build_object('sub', :'sub', 'sid', :'sub')::text),
-	('1100 claims', pg_temp.object(1100, 1, jsonb_build_object('sub', :'sub'))),
+	('a user', :'who'),
+	('a user without a session', (:'who'::jsonb - 'sid')::text),
+	('1100 claims', pg_temp.object(1100, 1, :'who')),
 	('not JSON', 'sub'),
 	('a string', '"sub"'),
 	('two subjects', format('{"sub": "%s", "sub": "%1$s"}', :'sub')),
-	('a session that cannot be read', jsonb_build_object('sub', :'sub', 'sid', 1)::text),
+	('a session that cannot be read', (:'who'::jsonb || '{"sid": 1}')::text),
 	('no user', '{"role": "anon"}'),
 	('nothing', '')) v (name, claims);
 
 -- ---- PostgREST's pre-request function ----
 SELECT access_token FROM anon_auth.authenticate_anonymously('app') \gset
 SELECT anon_auth.verify_jwt(:'access_token')::text AS claims \gset
+SELECT jsonb_build_object('authorization', 'Bearer ' || :'access_token')::text AS bearer \gset
 SELECT anon_auth.revoke(:'access_token');
 CREATE FUNCTION pg_temp.pre_request(headers text, cookies text, claims text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
@@ -100,15 +101,16 @@ END $$;
 SELECT name, pg_temp.pre_request(headers, cookies, claims)
 FROM (VALUES
 	('a request', '{}', '{}', ''),
-	('a token without a session', '{"authorization": "Bearer"}', '{}', '{"role": "anon"}'),
-	('a token that is revoked', '{"authorization": "Bearer"}', '{}', :'claims'),
-	('the same, with 1100 headers', pg_temp.object(1100, 1, '{"authorization": "Bearer"}'), '{}', :'claims'),
-	('the same, with 2 MB of headers', pg_temp.object(20, 100000, '{"authorization": "Bearer"}'), '{}', :'claims'),
-	('the same, in headers that are not JSON', '{"authorization": "Bearer"', '{}', :'claims'),
-	('the same, with 1100 claims', '{"authorization": "Bearer"}', '{}', pg_temp.object(1100, 1, :'claims')),
-	('the same, in claims that are not JSON', '{"authorization": "Bearer"}', '{}', 'x'),
-	('the same, in claims with a long number', '{"authorization": "Bearer"}', '{}', left(:'claims', -1) || ', "n": ' || repeat('9', 41) || '}'),
-	('the same, with a session that cannot be read', '{"authorization": "Bearer"}', '{}', (:'claims'::jsonb || '{"sid": 1}')::text),
+	('a token without a user', '{"authorization": "Bearer"}', '{}', '{"role": "anon"}'),
+	('a token that is revoked', :'bearer', '{}', :'claims'),
+	('the same, with 1100 headers', pg_temp.object(1100, 1, :'bearer'), '{}', :'claims'),
+	('the same, with 2 MB of headers', pg_temp.object(20, 100000, :'bearer'), '{}', :'claims'),
+	('the same, in headers that are not JSON', left(:'bearer', -1), '{}', :'claims'),
+	('the same, with 1100 claims', :'bearer', '{}', pg_temp.object(1100, 1, :'claims')),
+	('the same, in claims that are not JSON', :'bearer', '{}', 'x'),
+	('the same, in claims with a long number', :'bearer', '{}', left(:'claims', -1) || ', "n": ' || repeat('9', 41) || '}'),
+	('the same, with a session that cannot be read', :'bearer', '{}', (:'claims'::jsonb || '{"sid": 1}')::text),
+	('claims of a user in a header that is no token', '{"authorization": "Basic eA=="}', '{}', :'claims'),
 	('a cookie that cannot be read', '{}', '{"session": {}}', ''),
 	('cookies that cannot be read', '{}', '[]', '')) v (name, headers, cookies, claims);
 

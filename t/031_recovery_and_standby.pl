@@ -472,7 +472,7 @@ for my $role ('', 'SET ROLE eve;')
 }
 
 query(q{UPDATE anon_auth.settings SET trust_request_claims = true});
-says("$parallel SELECT set_config('request.jwt.claims', '" . qq({"sub": "$bob->{sub}", "is_anonymous": true}) . "', false) IS NULL;
+says("$parallel SELECT set_config('request.jwt.claims', anon_auth.verify_jwt('$bob->{access_token}')::text, false) IS NULL;
 	SELECT count(*), bool_and(in_worker()), bool_and(anon_auth.is_anonymous()) FROM owned WHERE owner = anon_auth.uid()",
 	"f\n2000|t|t", 'parallel workers see request.jwt.claims when trust_request_claims is on');
 query(q{UPDATE anon_auth.settings SET trust_request_claims = false});

@@ -47,9 +47,16 @@ is(prepared($_), '0A000', "$_ cannot be prepared")
   q{anon_auth.request_verification(access_token => t.access_token) FROM anon_auth.authenticate('app', 'ada@example.com', 'correct horse') t};
 my $kid = sql_literal(query('SELECT kid FROM anon_auth.signing_keys'));
 is(prepared('anon_auth.rotate_signing_key()', "anon_auth.retire_signing_key($kid)"), '0A000', 'retire_signing_key() cannot be prepared');
+for my $case ([ 'issuer', q{'https://two.example'}, '0A000' ], [ 'audience', q{'https://two.example/api'}, '0A000' ], [ 'brand_name', q{'Two'}, 'prepared' ])
+{
+	my ($setting, $value, $expected) = @$case;
+
+	query("CREATE OR REPLACE FUNCTION change() RETURNS void LANGUAGE sql AS \$\$ UPDATE anon_auth.settings SET $setting = $value \$\$");
+	is(prepared('change()'), $expected, "a change of settings.$setting " . ($expected eq 'prepared' ? 'can' : 'cannot') . ' be prepared');
+}
 my $comments = query(q{SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
 	WHERE p.pronamespace = 'anon_auth'::regnamespace AND d.description LIKE '%PREPARE TRANSACTION%0A000%'});
-is($comments, 'create_client create_signing_key ensure_signing_key import_signing_key request_password_reset request_verification retire_signing_key rotate_signing_key',
+is($comments, 'create_client create_signing_key ensure_signing_key import_signing_key request_password_reset request_verification retire_signing_key rotate_signing_key settings_notify',
 	'the comments of exactly these functions say that they cannot be prepared');
 
 $node->stop;

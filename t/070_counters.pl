@@ -267,8 +267,8 @@ is(statistic('rolled_back_logins') - $before, 1, 'stats counts logins that were 
 my $pre_request = <<"SQL";
 BEGIN;
 SET LOCAL request.method = 'GET';
-SET LOCAL request.headers = '{"authorization": "Bearer x"}';
-SELECT set_config('request.jwt.claims', anon_auth.verify_jwt('%s')::text, true) IS NULL;
+SET LOCAL request.headers = '{"authorization": "Bearer %1\$s"}';
+SELECT set_config('request.jwt.claims', anon_auth.verify_jwt('%1\$s')::text, true) IS NULL;
 SELECT anon_auth.postgrest_pre_request();
 ROLLBACK
 SQL

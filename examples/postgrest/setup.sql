@@ -105,6 +105,5 @@ GRANT INSERT (body) ON api.notes TO authenticated;
 
 COMMIT;
 
--- If PostgREST is already running, let it reload.
+-- If PostgREST is already running, let it read the new tables and functions.
 NOTIFY pgrst, 'reload schema';
-NOTIFY pgrst, 'reload config';

@@ -40,3 +40,24 @@ CREATE TRIGGER settings_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON 
 	FOR EACH STATEMENT EXECUTE FUNCTION anon_auth.settings_changed();
 
 INSERT INTO anon_auth.settings DEFAULT VALUES;
+
+-- PostgREST reads its configuration again when the transaction commits.  A site's own
+-- db-pre-config can derive parameters from these settings.  A row trigger: apply
+-- workers of logical replication fire no statement triggers for rows.
+CREATE FUNCTION anon_auth.settings_notify() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF TG_OP = 'INSERT' OR NEW.issuer <> OLD.issuer OR NEW.audience IS DISTINCT FROM OLD.audience THEN
+		PERFORM pg_notify('pgrst', 'reload config');
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION anon_auth.settings_notify() IS
+'Trigger of settings. Notifies PostgREST to read its configuration again if issuer or audience changes or the row is inserted. PREPARE TRANSACTION fails after that (0A000).';
+
+CREATE TRIGGER settings_notify AFTER INSERT OR UPDATE ON anon_auth.settings
+	FOR EACH ROW EXECUTE FUNCTION anon_auth.settings_notify();
+ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_notify;

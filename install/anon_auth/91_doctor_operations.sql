@@ -32,10 +32,24 @@ BEGIN
 			'Tokens and cookies are sent unencrypted, and cookies are not marked Secure.',
 			format('UPDATE anon_auth.settings SET issuer = %L;', regexp_replace(s.issuer, '^http:', 'https:'));
 	END IF;
+	IF EXISTS (SELECT FROM anon_auth.clients WHERE client_id = coalesce(s.audience, s.issuer)) THEN
+		RETURN QUERY SELECT 'error', 'audience_is_client_id', format('the audience of access tokens, %L, is also a client ID', coalesce(s.audience, s.issuer)),
+			'The aud claim of an ID token is the client ID, so that programs can take ID tokens of this client for access tokens.',
+			CASE WHEN s.audience = s.issuer OR s.audience IS NULL
+				 THEN format('UPDATE anon_auth.settings SET audience = %L;', s.issuer || '/api')
+				 ELSE 'UPDATE anon_auth.settings SET audience = NULL;' END || '  -- issued access tokens are refused; clients refresh them';
+	END IF;
 	IF s.trust_request_claims THEN
 		RETURN QUERY SELECT 'notice', 'request_claims_trusted', 'uid() and related functions trust request.jwt.claims',
 			'A role that can run SET can impersonate any user. Only PostgREST should be able to connect to this database with the roles of your API.',
 			'UPDATE anon_auth.settings SET trust_request_claims = false;  -- if you call use_access_token() instead';
+		IF NOT EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
+					   WHERE p.oid = to_regprocedure('anon_auth.postgrest_pre_request()') AND a.grantee <> p.proowner) THEN
+			RETURN QUERY SELECT 'warning', 'request_claims_unchecked',
+				'uid() and related functions trust request.jwt.claims, and no role can call postgrest_pre_request()',
+				'PostgREST also accepts tokens of other types that a signing key signed, and access tokens whose session has ended.',
+				'CREATE EXTENSION IF NOT EXISTS anon_auth_http; SELECT anon_auth.grant_http_api(''anon''), anon_auth.grant_http_api(''authenticated''), anon_auth.grant_http_api(''authenticator'');  -- and set db-pre-request = "anon_auth.postgrest_pre_request" in postgrest.conf';
+		END IF;
 	END IF;
 	IF s.guest_sign_ups_per_minute IS NULL AND s.guest_sign_ups_per_minute_per_ip IS NULL THEN
 		RETURN QUERY SELECT 'notice', 'unlimited_sign_ups', 'the number of guest sign-ups is not limited',

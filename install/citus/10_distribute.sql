@@ -185,7 +185,7 @@ BEGIN
 		FROM pg_trigger t
 		WHERE NOT t.tgisinternal
 		  AND t.tgrelid IN (SELECT format('anon_auth.%I', d.table_name)::regclass FROM anon_auth.distributed_tables() d)
-		  AND (t.tgrelid <> 'anon_auth.settings'::regclass OR t.tgname NOT IN ('settings_replace', 'settings_changed'))
+		  AND (t.tgrelid <> 'anon_auth.settings'::regclass OR t.tgname NOT IN ('settings_replace', 'settings_changed', 'settings_notify'))
 		  AND (t.tgrelid <> 'anon_auth.users'::regclass OR t.tgname <> 'users_refuse_change');
 	IF found IS NOT NULL THEN
 		RAISE EXCEPTION 'triggers prevent the distribution of anon_auth: %', found
@@ -242,6 +242,7 @@ BEGIN
 	IF NOT anon_auth.is_distributed('settings') THEN
 		DROP TRIGGER settings_replace ON anon_auth.settings;
 		DROP TRIGGER settings_changed ON anon_auth.settings;
+		DROP TRIGGER settings_notify ON anon_auth.settings;
 	END IF;
 	IF NOT anon_auth.is_distributed('users') THEN
 		DROP TRIGGER users_refuse_change ON anon_auth.users;
@@ -352,6 +353,9 @@ BEGIN
 		ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_replace;
 		CREATE TRIGGER settings_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON anon_auth.settings
 			FOR EACH STATEMENT EXECUTE FUNCTION anon_auth.settings_changed();
+		CREATE TRIGGER settings_notify AFTER INSERT OR UPDATE ON anon_auth.settings
+			FOR EACH ROW EXECUTE FUNCTION anon_auth.settings_notify();
+		ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_notify;
 	END IF;
 	IF 'users' = ANY (gathered) THEN
 		CREATE TRIGGER users_refuse_change BEFORE DELETE OR TRUNCATE OR UPDATE OF id ON anon_auth.users

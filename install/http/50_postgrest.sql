@@ -8,7 +8,7 @@ CREATE FUNCTION anon_auth.postgrest_pre_request()
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'anon_auth_postgrest_pre_request';
 COMMENT ON FUNCTION anon_auth.postgrest_pre_request() IS
-'PostgREST''s db-pre-request. Gives a request with a session cookie and no token the role and the claims of that session. Rejects a cookie whose session has ended and, if settings.check_session_on_request is on, an access token whose session has ended. Errors: PT400 (status 400) headers, cookies or claims of the request cannot be read; PT401 (status 401) the session has ended or the user is disabled; PT403 a page of another site requests a change with the cookie.';
+'PostgREST''s db-pre-request. Gives a request with a session cookie and no token the role and the claims of that session. Rejects a cookie whose session has ended. Rejects a token with sub that is not an access token of this database: typ at+jwt, iss and aud of the settings, exp, client_id and sid. A token without sub gives a role and no identity; its iss and aud, if present, must be those of the settings. If settings.check_session_on_request is on, also rejects an access token whose session has ended; if it is off, that of a guest who has been promoted since. Errors: PT400 (status 400) headers, cookies or claims of the request cannot be read; PT401 (status 401) such a token, the session has ended, or the user is disabled; PT403 a page of another site requests a change with the cookie.';
 
 CREATE FUNCTION anon_auth.postgrest_pre_config()
 	RETURNS void
@@ -22,12 +22,10 @@ BEGIN
 	IF jsonb_array_length(keys -> 'keys') > 0 THEN
 		PERFORM set_config('pgrst.jwt_secret', keys::text, true);
 	END IF;
-	PERFORM set_config('pgrst.jwt_aud', coalesce(audience, issuer), true)
-		FROM anon_auth.settings;
 END
 $$;
 COMMENT ON FUNCTION anon_auth.postgrest_pre_config() IS
-'PostgREST''s db-pre-config. Sets the public signing keys and the audience of access tokens for PostgREST. After a key was added, PostgREST calls it again without a restart.';
+'PostgREST''s db-pre-config. Sets the public signing keys for PostgREST. After a key was added, PostgREST calls it again without a restart. Does not set the audience of tokens (jwt-aud): postgrest_pre_request() checks it, so that a changed setting counts at once.';
 
 -- grant_http_api() grants these functions; doctor() does not report these grants.
 CREATE FUNCTION anon_auth.http_api()

@@ -15,6 +15,14 @@ BEGIN
 		LATERAL jsonb_object_keys(CASE jsonb_typeof(l.texts) WHEN 'object' THEN l.texts ELSE '{}' END) AS k (key)
 	WHERE NOT anon_auth_http.page_texts('en') ? k.key;
 	RETURN QUERY
+	SELECT 'warning', 'sessions_not_checked', 'settings.check_session_on_request is off',
+		'PostgREST accepts an access token until it expires, also after a logout, after revoke_sessions(), and after the user was disabled.',
+		'UPDATE anon_auth.settings SET check_session_on_request = true;'
+	FROM anon_auth.settings s
+	WHERE NOT s.check_session_on_request
+	  AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
+				  WHERE p.oid = 'anon_auth.postgrest_pre_request()'::regprocedure AND a.grantee <> p.proowner);
+	RETURN QUERY
 	SELECT 'warning', 'no_token_role', format('role %L, which access tokens name (settings.token_role), does not exist', s.token_role),
 		'PostgREST cannot switch to the role, and rejects every access token.', format('CREATE ROLE %I NOLOGIN; GRANT %I TO authenticator;', s.token_role, s.token_role)
 	FROM anon_auth.settings s
@@ -34,4 +42,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor_http() IS
-'Part of doctor(). Checks the texts of the pages, the role of access tokens and the names of the cookies.';
+'Part of doctor(). Checks the texts of the pages, what PostgREST does with access tokens, and the names of the cookies.';

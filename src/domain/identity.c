@@ -65,8 +65,7 @@ reset_identity(CachedIdentity *cached)
 
 /*
  * Fill an entry from the claims in a parameter.  Claims whose sub or sid is not a
- * UUID belong to nobody; a sid may be missing.  Raises 22023 if the parameter
- * cannot be read.
+ * UUID belong to nobody.  Raises 22023 if the parameter cannot be read.
  */
 static void
 fill_identity(CachedIdentity *cached, const char *parameter)
@@ -114,21 +113,11 @@ verified_identity(void)
 }
 
 /*
- * Return whether claims that PostgREST verified are those of an access token.
- * PostgREST checks the signature and the expiry but accepts every token of our
- * keys, so an ID token, whose audience is a client, must be refused here.
+ * Return the identity of request.jwt.claims, if the settings trust that parameter.
+ * PostgREST checks the signature and the expiry but accepts every token of our keys.
+ * So ID tokens and most tokens of sign_jwt() must be refused here.  The parameter does
+ * not contain the token's header: postgrest_pre_request() checks the typ.
  */
-static bool
-are_access_token_claims(const Jsonb *claims, const Settings *settings)
-{
-	const JsonbValue *aud = json_member(claims, "aud");
-
-	return (aud == NULL || json_string_or_array_contains(aud, settings->audience)) &&
-		(json_member(claims, "iss") == NULL ||
-		 json_string_equals(claims, "iss", settings->issuer));
-}
-
-/* Return the identity of request.jwt.claims, if the settings trust that parameter. */
 static const Identity *
 requested_identity(void)
 {
@@ -150,7 +139,9 @@ requested_identity(void)
 		requested_audience = MemoryContextStrdup(requested.context, settings->audience);
 		fill_identity(&requested, REQUEST_CLAIMS);
 		requested.known = requested.known &&
-			are_access_token_claims(requested.identity.claims, settings);
+			own_jwt_access_claims_problem(requested.identity.claims, settings,
+										  &requested.identity.sub,
+										  &requested.identity.sid) == NULL;
 	}
 	return requested.known ? &requested.identity : NULL;
 }
@@ -177,6 +168,15 @@ identity_get_user(const Span *token, TimestampTz now, User *user)
 	if (identity == NULL)
 		raise_no_access_token();
 	session_get_user(&identity->sub, identity->has_sid ? &identity->sid : NULL, now, user);
+}
+
+bool
+identity_is_former_guest(const Jsonb *claims, const pg_uuid_t *user_id)
+{
+	User		user;
+
+	return json_boolean(claims, "is_anonymous") &&
+		users_find(user_id, &user) && !user.is_anonymous;
 }
 
 void

@@ -26,7 +26,8 @@ typedef struct Identity
 /*
  * Return the identity of the caller, or NULL if there is none: the claims that
  * use_access_token() verified, otherwise those of request.jwt.claims if
- * settings.trust_request_claims is on.  Valid until the identity changes, which
+ * settings.trust_request_claims is on and they are those of an access token
+ * (own_jwt_access_claims_problem()).  Valid until the identity changes, which
  * can happen within one query: copy what is returned to SQL.  Raises 22023 if
  * the claims cannot be read.
  */
@@ -38,6 +39,12 @@ extern const Identity *identity_current(void);
  * alive.
  */
 extern void identity_get_user(const Span *token, TimestampTz now, User *user);
+
+/*
+ * True if claims were issued to a guest who has become a regular user since.  All
+ * sessions of the guest have ended then, also that of whoever sent the guest's link.
+ */
+extern bool identity_is_former_guest(const Jsonb *claims, const pg_uuid_t *user_id);
 
 /*
  * Make verified claims, as JSON, the current identity: until the end of the

@@ -188,13 +188,73 @@ own_jwt_check_claims(const OwnJwt *jwt, const char *audience, TimestampTz now)
 		raise_invalid_token("its audience (aud) is not the expected one");
 }
 
-static void
-get_uuid_claim(const Jsonb *claims, const char *name, pg_uuid_t *uuid)
+static bool
+read_uuid_claim(const Jsonb *claims, const char *name, pg_uuid_t *uuid)
 {
 	Span		text;
 
-	if (!json_string(claims, name, &text) || !uuid_from_text(text.data, text.length, uuid))
+	return json_string(claims, name, &text) && uuid_from_text(text.data, text.length, uuid);
+}
+
+static void
+get_uuid_claim(const Jsonb *claims, const char *name, pg_uuid_t *uuid)
+{
+	if (!read_uuid_claim(claims, name, uuid))
 		raise_invalid_token(psprintf("its \"%s\" is not a UUID", name));
+}
+
+#define WRONG_ISSUER	"its issuer (iss) is not that of the settings"
+#define WRONG_AUDIENCE	"its audience (aud) is not that of the settings"
+
+const char *
+own_jwt_access_claims_problem(const Jsonb *claims, const Settings *settings,
+							  pg_uuid_t *sub, pg_uuid_t *sid)
+{
+	int64		expires_at;
+	Span		client_id;
+
+	if (settings == NULL)
+		settings = settings_get();
+	if (!json_string_equals(claims, "iss", settings->issuer))
+		return WRONG_ISSUER;
+	if (!json_string_or_array_contains(json_member(claims, "aud"), settings->audience))
+		return WRONG_AUDIENCE;
+	if (!json_numeric_date(claims, "exp", &expires_at))
+		return "it has no time of expiry (exp)";
+	if (!json_string(claims, "client_id", &client_id))
+		return "it has no client (client_id)";
+	if (!read_uuid_claim(claims, "sub", sub))
+		return "its user (sub) is not a UUID";
+	if (!read_uuid_claim(claims, "sid", sid))
+		return "its session (sid) is not a UUID";
+	return NULL;
+}
+
+const char *
+own_jwt_machine_claims_problem(const Jsonb *claims)
+{
+	const Settings *settings = settings_get();
+	const JsonbValue *aud = json_member(claims, "aud");
+
+	if (json_member(claims, "iss") != NULL &&
+		!json_string_equals(claims, "iss", settings->issuer))
+		return WRONG_ISSUER;
+	if (aud != NULL && !json_string_or_array_contains(aud, settings->audience))
+		return WRONG_AUDIENCE;
+	return NULL;
+}
+
+bool
+own_jwt_has_typ(const char *token, size_t length, const char *typ)
+{
+	JoseCompact parts;
+	const char *reason;
+	Jsonb	   *header;
+
+	if (jose_compact_parts(token, length, &parts) != JOSE_OK)
+		return false;
+	header = json_parse_header(&parts.header, &reason);
+	return header != NULL && json_string_equals(header, "typ", typ);
 }
 
 void

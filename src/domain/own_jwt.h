@@ -11,6 +11,7 @@
 
 #include "postgres.h"
 
+#include "store/settings.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
@@ -59,6 +60,28 @@ extern void own_jwt_authenticate(const char *token, size_t length, OwnJwt *jwt);
  * settings.audience.  Raises AA014.
  */
 extern void own_jwt_check_claims(const OwnJwt *jwt, const char *audience, TimestampTz now);
+
+/*
+ * Return a clause that says why claims are not those of an access token of this
+ * database (RFC 9068, section 2.2), or NULL if they are, and then fill sub and sid.
+ * With settings NULL, reads the settings as settings_get().  Does not check whether the
+ * token has expired, and cannot check its header: see own_jwt_has_typ().
+ */
+extern const char *own_jwt_access_claims_problem(const Jsonb *claims, const Settings *settings,
+												 pg_uuid_t *sub, pg_uuid_t *sid);
+
+/*
+ * Return a clause that says why claims without sub are refused, or NULL: their iss and
+ * aud, if present, must be those of the settings.  sign_jwt() makes such tokens for
+ * machines.
+ */
+extern const char *own_jwt_machine_claims_problem(const Jsonb *claims);
+
+/*
+ * True if the header of a JWT has this typ.  For a token whose signature PostgREST has
+ * verified.
+ */
+extern bool own_jwt_has_typ(const char *token, size_t length, const char *typ);
 
 /*
  * Fill access from a token that is an access token (RFC 9068) and valid now.

@@ -2,7 +2,8 @@
  *
  * postgrest.c
  *	  postgrest_pre_request(): cookie sessions for everything that PostgREST
- *	  serves, and the refusal of sessions that have ended.
+ *	  serves, and the refusal of tokens that are no access tokens and of sessions
+ *	  that have ended.
  *
  * PostgREST calls the function at the beginning of every transaction, as the role
  * of the request.  The function sets another role, which a SECURITY DEFINER function
@@ -13,11 +14,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "base/span.h"
-#include "base/uuid.h"
 #include "domain/claims.h"
-#include "domain/discovery.h"
 #include "domain/identity.h"
+#include "domain/own_jwt.h"
 #include "domain/run_action.h"
 #include "domain/session.h"
 #include "http/http_caller.h"
@@ -38,8 +37,18 @@ typedef enum Verdict
 	VERDICT_NOTHING_TO_DO,
 	VERDICT_COOKIE_SESSION,
 	VERDICT_INVALID_SESSION,
+	VERDICT_INVALID_TOKEN,
 	VERDICT_CROSS_SITE
 } Verdict;
+
+/* The result of check_request(). */
+typedef struct RequestCheck
+{
+	Verdict		verdict;
+	char	   *role;			/* for a cookie session, as the next */
+	char	   *claims;
+	const char *reason;			/* for an invalid token: a clause */
+} RequestCheck;
 
 static bool
 is_safe_method(void)
@@ -71,44 +80,54 @@ check_cookie(const HttpRequest *request, char **claims)
 	return VERDICT_COOKIE_SESSION;
 }
 
-/* Check the session of an access token.  PostgREST verified it and set its claims. */
-static Verdict
-check_token(const HttpRequest *request)
+/* True if the token in the Authorization header, which PostgREST verified, has the typ. */
+static bool
+is_typed_as_access_token(const HttpRequest *request)
 {
-	Jsonb	   *claims;
-	Span		sub;
-	Span		sid;
-	pg_uuid_t	user_id;
-	pg_uuid_t	session_id;
+	const char *value = http_header(request, "authorization");
+
+	if (pg_strncasecmp(value, "Bearer ", 7) != 0)
+		return false;
+	value += 7;
+	value += strspn(value, " ");
+	return own_jwt_has_typ(value, strlen(value), "at+jwt");
+}
+
+/*
+ * Check a token.  PostgREST has verified its signature and expiry and has set its
+ * claims, but it accepts every token that one of our keys signed, for example an ID
+ * token, and it may have read the settings a while ago.
+ */
+static Verdict
+check_token(const HttpRequest *request, const char **reason)
+{
+	Jsonb	   *claims = json_setting("request.jwt.claims", ERRCODE_HTTP_400);
+	pg_uuid_t	sub;
+	pg_uuid_t	sid;
 	Session		session;
 	User		user;
 
-	claims = json_setting("request.jwt.claims", ERRCODE_HTTP_400);
-	if (claims == NULL || !request->policy.check_session_on_request)
+	if (claims == NULL)
 		return VERDICT_NOTHING_TO_DO;
-
-	/* Tokens of others have no session here, nor have all that sign_jwt() makes. */
-	if (json_member(claims, "sid") == NULL ||
-		!json_string_equals(claims, "iss", discovery_issuer()))
-		return VERDICT_NOTHING_TO_DO;
-	if (!json_string(claims, "sub", &sub) || !json_string(claims, "sid", &sid) ||
-		!uuid_from_text(sub.data, sub.length, &user_id) ||
-		!uuid_from_text(sid.data, sid.length, &session_id) ||
-		!session_find_alive(&user_id, &session_id, request->now, &session, &user))
+	if (json_member(claims, "sub") == NULL)
+	{
+		*reason = own_jwt_machine_claims_problem(claims);
+		return *reason == NULL ? VERDICT_NOTHING_TO_DO : VERDICT_INVALID_TOKEN;
+	}
+	*reason = own_jwt_access_claims_problem(claims, NULL, &sub, &sid);
+	if (*reason == NULL && !is_typed_as_access_token(request))
+		*reason = "its type (typ) is not at+jwt";
+	if (*reason != NULL)
+		return VERDICT_INVALID_TOKEN;
+	if (request->policy.check_session_on_request ?
+		!session_find_alive(&sub, &sid, request->now, &session, &user) :
+		identity_is_former_guest(claims, &sub))
 		return VERDICT_INVALID_SESSION;
 	return VERDICT_NOTHING_TO_DO;
 }
 
-/* The result of check_request(). */
-typedef struct RequestCheck
-{
-	Verdict		verdict;
-	char	   *role;			/* for a cookie session, as the next */
-	char	   *claims;
-} RequestCheck;
-
 static Verdict
-verdict_on_request(char **role, char **claims)
+verdict_on_request(RequestCheck *check)
 {
 	HttpRequest request;
 	Verdict		verdict;
@@ -116,7 +135,7 @@ verdict_on_request(char **role, char **claims)
 	http_request_begin(&request, "");
 	http_request_read(&request, ERRCODE_HTTP_400);
 	if (http_header(&request, "authorization") != NULL)
-		return check_token(&request);
+		return check_token(&request, &check->reason);
 
 	/*
 	 * The reverse proxy sets this header for functions of anon_auth_http, which
@@ -125,8 +144,8 @@ verdict_on_request(char **role, char **claims)
 	 */
 	if (http_header(&request, "x-original-method") != NULL)
 		return VERDICT_NOTHING_TO_DO;
-	verdict = check_cookie(&request, claims);
-	*role = pstrdup(claims_token_role());
+	verdict = check_cookie(&request, &check->claims);
+	check->role = pstrdup(claims_token_role());
 	return verdict;
 }
 
@@ -136,7 +155,7 @@ check_request(void *arg)
 {
 	RequestCheck *check = arg;
 
-	check->verdict = verdict_on_request(&check->role, &check->claims);
+	check->verdict = verdict_on_request(check);
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_postgrest_pre_request);
@@ -155,6 +174,13 @@ anon_auth_postgrest_pre_request(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_HTTP_401),
 					 errmsg("invalid session"),
 					 errdetail("The session has ended, or the user is disabled or gone."),
+					 errhidestmt(true)));
+			break;
+		case VERDICT_INVALID_TOKEN:
+			ereport(ERROR,
+					(errcode(ERRCODE_HTTP_401),
+					 errmsg("invalid access token"),
+					 errdetail("The token is not an access token of this server: %s.", check.reason),
 					 errhidestmt(true)));
 			break;
 		case VERDICT_CROSS_SITE:
