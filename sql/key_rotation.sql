@@ -158,7 +158,9 @@ SELECT anon_auth.retire_signing_key(:'d');
 SELECT * FROM lead;
 SELECT anon_auth.retire_signing_key(:'c');
 SELECT * FROM lead;
+\set VERBOSITY sqlstate
 SELECT anon_auth.retire_signing_key(:'b');
+\set VERBOSITY default
 
 -- a rotation that is rolled back publishes nothing, and changes no key
 BEGIN;
