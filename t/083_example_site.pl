@@ -414,7 +414,7 @@ sub program_saw
 	is($headers->{'x-authgear-session-valid'}, 'true', 'a program knows that the user is logged in');
 	is($headers->{'x-custom'}, 'kept', "a program gets the client's other headers");
 	is($headers->{'x-forwarded-for'}, '10.1.2.3, 127.0.0.1', "a program gets the client's address");
-	is($headers->{cookie}, undef, 'a program does not get cookies when one of ours is there twice');
+	is($headers->{cookie}, 'theme=dark; xsession=c', 'a program gets its own cookies, and not ours with their prefix');
 	is($headers->{$_}, undef, "a client cannot send $_ to a program")
 	  for qw(x-real-ip forwarded x-authgear-user-roles x-authgear-session-amr x-authgear-session-acr x-authgear-client-id
 	  x-original-method x-original-authorization dpop referer);
@@ -423,7 +423,8 @@ sub program_saw
 	for ([ "session=$cookies{session}; theme=dark; promotion=p; other=x" => 'theme=dark; other=x' ],
 		[ "theme=dark; session=$cookies{session}" => 'theme=dark' ],
 		[ "xsession=1; session=$cookies{session}; sessionx=2" => 'xsession=1; sessionx=2' ],
-		[ "session=$cookies{session}" => undef ])
+		[ "session=$cookies{session}" => undef ],
+		[ "a=b; session=1; session=2; session=3; session=4; session=$cookies{session}; c=d" => undef ])
 	{
 		(undef, $seen) = program_saw('GET', '/private/', headers => { Cookie => $_->[0] });
 		is($seen->{headers}{cookie}, $_->[1], 'a program gets its own cookies, and not ours');
@@ -583,7 +584,7 @@ $web->wait_for('nginx', sub { $web->get('/oauth2/jwks')->{status} == 200 });
 # What arrives at PostgREST
 {
 	my @headers = ('Accept: text/html', 'Accept-Language: en', 'Accept-Profile: x', 'Authorization: Bearer x', 'Content-Profile: x',
-		'Content-Type: application/json', 'Cookie: a=b; __Host-session=s; __Host-promotion=p', 'DPoP: x', 'If-Match: x', 'Origin: null',
+		'Content-Type: application/json', 'Cookie: a=b; __Host-session=s; session=old; x=y; __Host-promotion=p; session=tossed', 'DPoP: x', 'If-Match: x', 'Origin: null',
 		'Prefer: x', 'Range: 0-1', 'Referer: x', 'Sec-Fetch-Dest: x', 'Sec-Fetch-Mode: x', 'Sec-Fetch-Site: x', 'Sec-Fetch-User: x',
 		'User-Agent: x', 'X-Authgear-User-Id: x', 'X-Client-Info: x', 'X-Forwarded-For: a, b', 'X-Original-Method: x',
 		'X-Original-Query: x', 'X-Original-Authorization: x', 'X-Original-Content-Type: x', 'X-Original-Other: x', 'X-Other: x',
@@ -599,7 +600,7 @@ $web->wait_for('nginx', sub { $web->get('/oauth2/jwks')->{status} == 200 });
 		'content-length' => 4,
 		'content-profile' => 'anon_auth_http',
 		'content-type' => 'text/plain',
-		cookie => '__Host-session=s; __Host-promotion=p',
+		cookie => '__Host-session=s; session=tossed; __Host-promotion=p',
 		dpop => 'x',
 		host => 'localhost',
 		origin => 'null',
@@ -623,7 +624,7 @@ $web->wait_for('nginx', sub { $web->get('/oauth2/jwks')->{status} == 200 });
 		'content-length' => 4,
 		'content-profile' => 'api',
 		'content-type' => 'application/json',
-		cookie => '__Host-session=s; __Host-promotion=p',
+		cookie => '__Host-session=s; session=tossed; __Host-promotion=p',
 		dpop => 'x',
 		host => 'localhost',
 		'if-match' => 'x',
