@@ -1,6 +1,6 @@
-# Test the promises of examples/postgrest to its operator: what nginx passes on,
-# what it answers itself and in which format, its limits and time-outs, /private/,
-# the variant with TLS, and that no log contains a secret.
+# Test examples/postgrest as a site: the headers that nginx passes on, the format of
+# its errors, its limits and timeouts, /private/, and the variant with TLS. The
+# logs of all servers must contain no secret.
 
 use strict;
 use warnings;

@@ -18,8 +18,8 @@ AnonAuth::StubServer - a program behind nginx that misbehaves when asked to
 
 =head1 DESCRIPTION
 
-Listens on a Unix-domain socket and records all requests. What it does with a
-request depends on behave():
+Listens on a Unix-domain socket and records all requests. behave() selects its
+answer:
 
 =over
 
