@@ -444,6 +444,13 @@ like($cookie->{headers}{'set-cookie'}[0],
 
 my $cookie_user = $browser->get('/oauth2/userinfo')->{json}{sub};
 isnt($cookie_user, undef, 'userinfo accepts the session cookie');
+for my $path ('/oauth2/userinfo', '/resolve')
+{
+	my $headers = $browser->get($path)->{headers};
+
+	is_deeply([ $headers->{'cache-control'}, $headers->{'x-content-type-options'} ], [ ['no-store'], ['nosniff'] ],
+		"the answer of $path by a cookie is neither cached nor sniffed");
+}
 my $once_more = $browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'web' });
 $body_is->($once_more, 200, { result => {} }, 'a sign-up with a session cookie has an empty result');
 is($once_more->{headers}{'set-cookie'}, undef, 'a sign-up with a session cookie sets no cookie');

@@ -638,7 +638,29 @@ for my $case (@redirected)
 }
 is(parameters(authorize(browser(), login_hint => $live->{hint}, state => 's' x 7000)->{location})->{error}, 'invalid_request',
 	'authorize with a state of 7000 bytes is refused');
-is(browser()->post_form('/oauth2/authorize', %authorize, login_hint => $live->{hint})->{status}, 303, 'authorize accepts POST');
+like(browser()->post_form('/oauth2/authorize', %authorize, login_hint => $live->{hint})->{location}, qr{^\Q$page\E\?x_ref=},
+	'authorize accepts POST from a page of the issuer');
+for my $from ({ 'sec-fetch-site' => 'cross-site', origin => 'https://app.example' }, { 'sec-fetch-site' => 'same-site', origin => 'https://app.example' },
+	{ 'sec-fetch-site' => undef, origin => 'null' }, { 'sec-fetch-site' => undef })
+{
+	my $name = join ' ', map { $_ . ' ' . ($from->{$_} // 'none') } sort keys %$from;
+	my $posting = browser();
+	my $sent = $posting->post_form('/oauth2/authorize', %authorize, login_hint => $live->{hint}, map { ("$_:" => $from->{$_}) } keys %$from);
+
+	is_deeply([ $sent->{status}, $sent->{headers}{'set-cookie'} ], [ 303, undef ], "authorize redirects a POST without a cookie ($name)");
+	like($sent->{location}, qr{^https://auth\.example/oauth2/authorize\?}, "authorize redirects a POST to itself ($name)");
+	is_deeply(parameters($sent->{location}), { %authorize, login_hint => $live->{hint} }, "authorize redirects a POST with its parameters ($name)");
+	is($posting->get($posting->get($sent->{location}, 'Sec-Fetch-Site:' => 'cross-site')->{location})->{status}, 200,
+		"the redirected POST leads to the form ($name)");
+}
+is_deeply(parameters(browser()->post_form('/oauth2/authorize', %authorize, login_hint => $live->{hint}, more => 'x' x 7000,
+			'Sec-Fetch-Site:' => 'cross-site')->{location}),
+	{ error => 'invalid_request', error_description => 'the request is too long' },
+	'authorize refuses a POST that is too long for an address');
+for my $header ([ 'sec-fetch-mode', 'no-cors' ], [ 'sec-fetch-mode', 'cors' ], [ 'sec-fetch-dest', 'image' ], [ 'sec-fetch-dest', 'iframe' ])
+{
+	is(browser(@$header)->get('/oauth2/authorize', %authorize)->{headers}{'set-cookie'}, undef, "authorize sets no cookie with @$header");
+}
 
 # ---------------------------------------------------------------------------
 # A redirect URI that is removed from the client while a flow is open
@@ -714,6 +736,61 @@ my $second_tab = authorize($mine, login_hint => guest()->{hint})->{location};
 is($mine->get($my_form)->{status}, 200, 'the first form is still shown after another one was opened in a second tab');
 is(submit($mine, $second_tab, login_id => 'tab2@example.com')->{status}, 303, 'the form of the second tab can be submitted');
 is(submit($mine, $my_form, login_id => 'tab1@example.com')->{status}, 303, 'the form of the first tab can be submitted after that of the second');
+
+
+# The cookie that binds flows to a browser
+
+sub flows { return $_[0]->cookies->{'__Host-promotion'}; }
+{
+	my $tabs = browser();
+	my @forms = map { (form($tabs))[0] } 1 .. 9;
+	my @entries = split /\./, flows($tabs)->[0];
+
+	is(scalar @entries, 8, 'the cookie has entries for eight flows');
+	expired($tabs->get($forms[0]), 'the ninth flow replaces the oldest');
+	is($tabs->get($_)->{status}, 200, 'the other flows stay open') for @forms[ 1 .. 8 ];
+
+	my $with = sub {
+		my ($value) = @_;
+		my $forger = browser();
+
+		$forger->cookies->{'__Host-promotion'} = [ $value, {} ];
+		return $forger->get($forms[1]);
+	};
+	is($with->($entries[0])->{status}, 200, 'the entry of a flow opens it');
+	is($with->("garbage..$entries[0].")->{status}, 200, 'entries that cannot be read are left out');
+	expired($with->(join '.', @entries[ 1 .. 7 ]), 'the entries of other flows do not open it');
+	my $flipped = decode_base64url($entries[0]);
+	substr($flipped, 9, 1) ^= "\x01";
+	expired($with->(encode_base64url($flipped)), 'an entry with another secret is not authentic');
+	expired($with->(encode_base64url(substr(decode_base64url($entries[0]), 0, 25) . "\0" x 16)), 'an entry with a forged MAC is not authentic');
+	expired($with->(encode_base64url(decode_base64url($entries[0]) . 'x')), 'an entry that is too long is not authentic');
+	expired($with->(query("SELECT token FROM anon_auth.create_challenge()")), 'a challenge is no entry');
+	my ($x_ref) = $forms[1] =~ /x_ref=([^.]*)/;
+	my ($browser_hash) = decode_base64url($x_ref) =~ /"browser":"([^"]*)"/;
+	expired($with->($browser_hash), 'the hash in x_ref is no entry');
+
+	my $before = flows($tabs)->[0];
+	is(submit($tabs, $forms[8], login_id => 'ninth@example.com')->{status}, 303, 'the ninth form can be submitted');
+	my @after = split /\./, flows($tabs)->[0];
+	is(scalar(grep { my $entry = $_; !grep { $_ eq $entry } split /\./, $before } @after), 1, 'the end of a flow changes its entry alone');
+	is($tabs->get($forms[1])->{status}, 200, 'the other flows stay open after the end of one');
+	my $secret = substr decode_base64url($entries[7]), 9, 16;
+	unlike(join('', map { decode_base64url($_) } @after), qr/\Q$secret\E/, 'the end of a flow removes its secret from the cookie');
+}
+{
+	settings(promotion_conflict => 'login');
+	my $b = browser();
+	my ($f, $g) = form($b);
+
+	submit($b, $f, login_id => 'me@example.com');
+	is(submit($b, $f, mode => 'log_in', login_id => 'me@example.com')->{status}, 303, 'a flow can end with a login to another account');
+	my $again = submit($b, $f, login_id => 'afterwards@example.com');
+	isnt($again->{status}, 303, 'a finished flow does not promote its guest any longer');
+	is(is_anonymous($g->{sub}), 't', 'the guest of a finished flow stays a guest');
+	shows($b->get($f), 200, qr{https://app\.example/cb\?state=a%20state}, 'a finished flow shows a link to the client');
+	settings(promotion_conflict => 'error');
+}
 
 my $ended = browser();
 my ($ended_form, $ended_guest) = form($ended);
@@ -806,6 +883,78 @@ is($cookies->get('/oauth2/userinfo')->{status}, 200, 'end_session requested by a
 is($cookies->post_form('/oauth2/end_session', post_logout_redirect_uri => 'https://app.example/bye', state => 's')->{location},
 	'https://app.example/bye?state=s', 'end_session redirects after the user confirmed');
 is($cookies->get('/oauth2/userinfo')->{status}, 401, 'end_session ends the session after the user confirmed');
+
+# Who may ask for a logout
+
+{
+	my $by_cookie = browser();
+	$by_cookie->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'site' });
+	my @bye = (post_logout_redirect_uri => 'https://app.example/bye');
+	my %cookie = %{ $by_cookie->cookies };
+	my $post = sub {
+		return $by_cookie->request('POST', '/oauth2/end_session', AnonAuth::Browser::form(@bye),
+			'content-type' => 'application/x-www-form-urlencoded', @_);
+	};
+	my %asked = (
+		'a GET without headers' => sub { $by_cookie->get('/oauth2/end_session', @bye, 'Sec-Fetch-Site:' => undef) },
+		'a GET of the same site' => sub { $by_cookie->get('/oauth2/end_session', @bye, 'Sec-Fetch-Site:' => 'same-site') },
+		'a POST of the same site' => sub { $post->('sec-fetch-site' => 'same-site', origin => 'https://app.example') },
+		'a POST of another site' => sub { $post->('sec-fetch-site' => 'cross-site', origin => 'https://evil.example') },
+		'a POST with another Origin' => sub { $post->('sec-fetch-site' => 'same-origin', origin => 'https://app.example') },
+		'a POST with Origin null' => sub { $post->('sec-fetch-site' => undef, origin => 'null') },
+		'a POST without headers' => sub { $post->('sec-fetch-site' => undef) });
+	for my $name (sort keys %asked)
+	{
+		my $answer = $asked{$name}->();
+
+		shows($answer, 200, qr/<form[^>]*method="post"/i, "$name to end_session leads to a question");
+		is($answer->{headers}{'set-cookie'}, undef, "$name to end_session sets no cookie");
+		is_deeply($answer->{headers}{'cache-control'}, ['no-store'], "$name to end_session is not cacheable");
+		is($by_cookie->get('/oauth2/userinfo')->{status}, 200, "$name to end_session ends no session");
+	}
+	is($by_cookie->get('/oauth2/end_session', @bye, 'Sec-Fetch-Site:' => 'none')->{location}, 'https://app.example/bye',
+		'an address that the user opened logs out at once');
+	is($by_cookie->cookies->{'__Host-session'}, undef, 'an address that the user opened removes the cookie');
+
+	my $nobody = browser()->get('/oauth2/end_session', @bye, 'Sec-Fetch-Site:' => 'cross-site');
+	is($nobody->{location}, 'https://app.example/bye', 'a browser without a session is redirected at once');
+	is($nobody->{headers}{'set-cookie'}, undef, 'a browser without a session keeps its cookies if another site asks');
+}
+
+# A logout that names a client, and one with an ID token
+
+{
+	query(q{UPDATE anon_auth.clients SET post_logout_redirect_uris = '{https://app.example/web-bye}' WHERE client_id = 'web'});
+	my $log_in = sub { return call($node, 'authenticate_anonymously', client_id => 'web'); };
+	my $alive = sub { return query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$_[0]{sub}'"); };
+	my @from = ('Sec-Fetch-Site:' => 'cross-site');
+	my @web_bye = (post_logout_redirect_uri => 'https://app.example/web-bye');
+
+	my $user = $log_in->();
+	is(browser()->get('/oauth2/end_session', @web_bye, id_token_hint => $user->{id_token}, client_id => 'site', @from)->{location}, undef,
+		'end_session does not redirect to the URI of another client');
+	is($alive->($user), 1, "an id_token_hint of another client than client_id's ends no session");
+	is(browser()->get('/oauth2/end_session', @web_bye, id_token_hint => $user->{access_token}, @from)->{status}, 303, 'an access token is no hint');
+	is($alive->($user), 1, 'an access token as hint ends no session');
+	is(browser()->get('/oauth2/end_session', post_logout_redirect_uri => 'https://app.example/bye', id_token_hint => $user->{id_token}, @from)->{location},
+		undef, "with a hint, end_session redirects only to a URI of the hint's client");
+	is($alive->($user), 0, 'a hint ends its session, also without a redirect');
+	is(browser()->get('/oauth2/end_session', @web_bye, state => 's', id_token_hint => $user->{id_token}, client_id => 'web', @from)->{location},
+		'https://app.example/web-bye?state=s', 'end_session redirects with the hint of a session that has ended');
+	is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'user.signed_out' AND user_id = '$user->{sub}' AND client_id = 'web'"), 1,
+		'a logout with a hint is an event of its client');
+
+	$user = $log_in->();
+	my $posted = AnonAuth::Browser->new($node)->post_form('/oauth2/end_session', @web_bye, id_token_hint => $user->{id_token});
+	is($posted->{location}, 'https://app.example/web-bye', 'a program can send the hint with POST');
+	is($alive->($user), 0, 'a hint that a program sends ends its session');
+	$user = $log_in->();
+	$posted = browser()->post_form('/oauth2/end_session', @web_bye, state => 's', id_token_hint => $user->{id_token}, @from);
+	is($posted->{location}, 'https://auth.example/oauth2/end_session?client_id=web&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fweb-bye&state=s',
+		'a POST of another site with a hint is redirected to GET without the hint');
+	is($alive->($user), 0, 'a hint in a POST of another site ends its session');
+	is(browser()->get('/oauth2/end_session', client_id => 'nobody')->{json}{error}, 'invalid_client', 'end_session refuses an unknown client_id');
+}
 my $unregistered = browser()->get('/oauth2/end_session', post_logout_redirect_uri => 'https://evil.example/');
 shows($unregistered, 200, qr/./, 'end_session with an unregistered URI answers with a page');
 is($unregistered->{location}, undef, 'end_session does not redirect to an unregistered URI');
