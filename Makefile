@@ -39,7 +39,7 @@ REGRESS_OPTS = --encoding=UTF8
 ISOLATION_OPTS = --load-extension=anon_auth --encoding=UTF8
 TAP_TESTS ?= 1
 
-EXTRA_CLEAN = generated unit/jose_test unit/*.o exports.list
+EXTRA_CLEAN = generated unit/jose_test unit/uri_test unit/*.o exports.list
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -55,12 +55,12 @@ $(JOSE_OBJS): override CPPFLAGS += -DOPENSSL_API_COMPAT=30000 -DOPENSSL_NO_DEPRE
 # PGXS knows no header dependencies.
 $(OBJS) $(OBJS:.o=.bc): $(OWN_HEADERS) $(GENERATED_HEADERS)
 
-# The schema comes first, then the generated tables, then the other parts: $^ has
-# each of them once.
+# The schema and the functions of constraints come first, then the generated tables,
+# then the other parts: $^ has each of them once.
 INSTALL_PARTS = $(sort $(wildcard $(srcdir)/install/anon_auth/*.sql))
-FIRST_PART = $(filter %/00_schema.sql,$(INSTALL_PARTS))
+FIRST_PARTS = $(filter %/00_schema.sql %/05_uris.sql,$(INSTALL_PARTS))
 
-anon_auth--$(EXTVERSION).sql: $(FIRST_PART) $(GENERATED_SQL) $(INSTALL_PARTS)
+anon_auth--$(EXTVERSION).sql: $(FIRST_PARTS) $(GENERATED_SQL) $(INSTALL_PARTS)
 anon_auth_http--$(EXTVERSION).sql: $(sort $(wildcard $(srcdir)/install/http/*.sql)) $(wildcard $(srcdir)/src/http/pages/*)
 anon_auth_citus--$(EXTVERSION).sql: $(sort $(wildcard $(srcdir)/install/citus/*.sql))
 $(DATA_built): $(srcdir)/install/join.awk
@@ -74,14 +74,20 @@ generated/%.sql: $(srcdir)/src/store/%.list $(srcdir)/script/columns
 generated/%_columns.h: $(srcdir)/src/store/%.list $(srcdir)/script/columns
 	$(MAKE_COLUMNS) header $< > $@.new && mv $@.new $@
 
-# Unit tests of the JOSE core: no server, no postgres.h.
+# Unit tests: no server, no postgres.h.
 unit/jose_test: unit/jose_test.c $(wildcard $(srcdir)/src/jose/*.c) $(wildcard $(srcdir)/src/jose/*.h)
 	mkdir -p unit
 	$(CC) -std=gnu11 -g -O1 -Wall -Wextra $(COPT) -DOPENSSL_API_COMPAT=30000 -DOPENSSL_NO_DEPRECATED \
 		-I$(srcdir)/src -o $@ $(srcdir)/unit/jose_test.c $(wildcard $(srcdir)/src/jose/*.c) -lsodium -lcrypto
 
-unit-check: unit/jose_test
+unit/uri_test: unit/uri_test.c $(wildcard $(srcdir)/src/uri/*.c) $(wildcard $(srcdir)/src/uri/*.h)
+	mkdir -p unit
+	$(CC) -std=gnu11 -g -O1 -Wall -Wextra $(COPT) -I$(srcdir)/src -o $@ $(srcdir)/unit/uri_test.c \
+		$(wildcard $(srcdir)/src/uri/*.c) -licuuc
+
+unit-check: unit/jose_test unit/uri_test
 	./unit/jose_test
+	./unit/uri_test
 
 # The archive for PGXN, of what is committed.
 DISTVERSION = $(shell sed -n '1,/"provides"/s/^  "version": "\(.*\)",$$/\1/p' META.json)

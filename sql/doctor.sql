@@ -197,6 +197,14 @@ UPDATE anon_auth.settings SET issuer = 'http://localhost:8080';
 SELECT anon_auth.create_client('far', 'spa', '{https://app.example/}') \g /dev/null
 SELECT * FROM app.findings;
 SELECT app.mend('local_issuer');
+UPDATE anon_auth.clients SET redirect_uris = '{http://localhost.app.example/cb}', post_logout_redirect_uris = '{http://app.example/bye}' WHERE client_id = 'far';
+SELECT what, fix FROM app.findings;
+SELECT app.mend('redirect_uri_without_tls') FROM generate_series(1, 2);
+UPDATE anon_auth.clients SET redirect_uris = '{http://localhost:3000/cb,http://app.localhost/cb,http://127.0.0.1/cb,http://[::1]:8080/cb,com.example.app:/cb,https://app.example/*,myapp://cb}' WHERE client_id = 'far';
+SELECT finding, what, fix FROM app.findings;
+SELECT app.mend('redirect_uri_wildcard');
+SELECT app.mend('redirect_uri_scheme');
+UPDATE anon_auth.clients SET redirect_uris = '{https://app.example/}', post_logout_redirect_uris = '{}' WHERE client_id = 'far';
 SET log_statement = 'all';
 SET log_parameter_max_length_on_error = -1;
 SELECT * FROM app.findings;

@@ -121,8 +121,6 @@ CREATE FUNCTION anon_auth.create_client(
 	SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
-DECLARE
-	uri text;
 BEGIN
 	IF client_id IS NULL OR client_id !~ '^[[:graph:]]{1,255}$' THEN
 		RAISE EXCEPTION 'invalid client ID'
@@ -143,19 +141,9 @@ BEGIN
 				  HINT = 'Choose another client ID, or change settings.audience.';
 	END IF;
 
-	-- RFC 6749, section 3.1.2, requires an absolute URI without a fragment.  With
-	-- the rejected schemes, a browser would run a script or show data instead of
-	-- returning to the application.
-	FOREACH uri IN ARRAY redirect_uris || post_logout_redirect_uris LOOP
-		IF uri IS NULL OR uri !~ '^[A-Za-z][A-Za-z0-9+.-]*:[^[:space:]#]+$'
-		   OR uri ~* '^(javascript|vbscript|data|blob|file|about):'
-		   OR uri ~* '^https?:(?!//[^/?])' THEN
-			RAISE EXCEPTION 'invalid redirect URI "%"', uri
-				USING ERRCODE = 'invalid_parameter_value',
-					  DETAIL = 'A redirect URI must be absolute and have no fragment. An http or https URI must have a host. The schemes javascript, vbscript, data, blob, file and about are not allowed.';
-		END IF;
-	END LOOP;
-
+	-- The constraint on NULLs would report one with the whole row.
+	PERFORM anon_auth.check_uris('redirect_uris', redirect_uris),
+		anon_auth.check_uris('post_logout_redirect_uris', post_logout_redirect_uris);
 	INSERT INTO anon_auth.clients
 		(client_id, name, application_type, redirect_uris, post_logout_redirect_uris,
 		 access_token_lifetime_seconds, refresh_token_lifetime_seconds,

@@ -2,6 +2,16 @@
 -- doctor(): settings and operation
 -- ---------------------------------------------------------------------------
 
+CREATE FUNCTION anon_auth.is_loopback_uri(uri text)
+	RETURNS boolean
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT uri ~ '^http://([a-z0-9.-]+\.)?localhost(:|/|$)' OR uri ~ '^http://127(\.[0-9]+){3}(:|/|$)' OR uri ~ '^http://\[::1\]'
+$$;
+COMMENT ON FUNCTION anon_auth.is_loopback_uri(text) IS
+'Part of doctor(). Returns true for an http URI on this machine: localhost, a name below it, 127.0.0.0/8 or [::1].';
+
 CREATE FUNCTION anon_auth.doctor_settings()
 	RETURNS SETOF anon_auth.finding
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -21,7 +31,7 @@ BEGIN
 		RETURN;
 	END IF;
 
-	IF s.issuer ~ '^http://(localhost|127\.|\[::1\])' THEN
+	IF anon_auth.is_loopback_uri(s.issuer) THEN
 		IF EXISTS (SELECT FROM anon_auth.clients WHERE array_to_string(redirect_uris, ' ') ~ 'https://') THEN
 			RETURN QUERY SELECT 'warning', 'local_issuer', format('the issuer is %s, although clients have https redirect URIs', s.issuer),
 				'Tokens and the discovery document name a host that other machines cannot reach.',
@@ -39,6 +49,23 @@ BEGIN
 				 THEN format('UPDATE anon_auth.settings SET audience = %L;', s.issuer || '/api')
 				 ELSE 'UPDATE anon_auth.settings SET audience = NULL;' END || '  -- issued access tokens are refused; clients refresh them';
 	END IF;
+	RETURN QUERY
+	SELECT 'warning', 'redirect_uri_without_tls', format('client %s has the URI %s', c.client_id, u.uri),
+		'Everybody on the way can read the authorization code and the page that receives it.',
+		format('UPDATE anon_auth.clients SET %1$I = array_replace(%1$I, %2$L, %3$L) WHERE client_id = %4$L;', u.list, u.uri, regexp_replace(u.uri, '^http:', 'https:'), c.client_id)
+	FROM anon_auth.clients c, LATERAL (
+		SELECT 'redirect_uris', unnest(c.redirect_uris) UNION ALL SELECT 'post_logout_redirect_uris', unnest(c.post_logout_redirect_uris)) AS u (list, uri)
+	WHERE u.uri ~ '^http:' AND NOT anon_auth.is_loopback_uri(u.uri);
+	RETURN QUERY
+	SELECT 'warning', 'redirect_uri_wildcard', format('client %s has the redirect URI %s', c.client_id, u.uri),
+		'The asterisk is no wildcard. Only a request with exactly this URI is accepted.',
+		format('UPDATE anon_auth.clients SET redirect_uris = array_remove(redirect_uris, %L) WHERE client_id = %L;  -- and list each URI', u.uri, c.client_id)
+	FROM anon_auth.clients c, unnest(c.redirect_uris) AS u (uri) WHERE strpos(u.uri, '*') > 0;
+	RETURN QUERY
+	SELECT 'warning', 'redirect_uri_scheme', format('client %s has the redirect URI %s', c.client_id, u.uri),
+		'Other applications may use the same scheme, and then receive the authorization code. RFC 8252 requires the reverse of a domain name that you own.',
+		format('UPDATE anon_auth.clients SET redirect_uris = array_replace(redirect_uris, %L, %L) WHERE client_id = %L;', u.uri, regexp_replace(u.uri, '^[^:]*', 'com.example.app'), c.client_id)
+	FROM anon_auth.clients c, unnest(c.redirect_uris) AS u (uri) WHERE u.uri !~ '^(https?|[^:]*\.[^:]*):';
 	IF s.trust_request_claims THEN
 		RETURN QUERY SELECT 'notice', 'request_claims_trusted', 'uid() and related functions trust request.jwt.claims',
 			'A role that can run SET can impersonate any user. Only PostgREST should be able to connect to this database with the roles of your API.',

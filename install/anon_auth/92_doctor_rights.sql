@@ -56,7 +56,8 @@ BEGIN
 							   'anon_auth.estimated_rows(regclass)'::regprocedure, 'anon_auth.counter_statistics()'::regprocedure,
 							   'anon_auth.take_rate_limit(text, integer, interval)'::regprocedure)
 					 AND a.grantee <> 0)
-			AND NOT (a.grantee = 0 AND p.oid IN ('anon_auth.jws_verify(text, jsonb, text[])'::regprocedure, 'anon_auth.jwk_thumbprint(jsonb)'::regprocedure))) g;
+			AND NOT (a.grantee = 0 AND p.oid IN ('anon_auth.jws_verify(text, jsonb, text[])'::regprocedure, 'anon_auth.jwk_thumbprint(jsonb)'::regprocedure,
+										   'anon_auth.check_uri(text, text)'::regprocedure, 'anon_auth.check_uris(text, text[])'::regprocedure))) g;
 	RETURN QUERY
 	SELECT 'error', 'schema_privilege', format('%s can create objects in schema anon_auth', pg_get_userbyid(a.grantee)),
 		'Such objects can make an upgrade fail, or be mistaken for objects of the extension.',

@@ -6,9 +6,9 @@
 -- REVOKE.
 -- ---------------------------------------------------------------------------
 
--- Event triggers and trigger functions belong to a superuser, because superusers run
--- them by DDL and by writing to the extension's tables, and the owner of a function
--- can replace it.  They are not SECURITY DEFINER.
+-- Event triggers, trigger functions and the functions of constraints belong to a
+-- superuser, because superusers run them by DDL and by writing to the extension's
+-- tables, and the owner of a function can replace it.  They are not SECURITY DEFINER.
 
 CREATE FUNCTION anon_auth.extension_objects(
 	extension name DEFAULT NULL,
@@ -49,6 +49,7 @@ BEGIN
 			WHEN 'pg_proc'::regclass THEN
 				SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)),
 					   p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype)
+					   OR p.oid IN ('anon_auth.check_uri(text, text)'::regprocedure, 'anon_auth.check_uris(text, text[])'::regprocedure)
 				INTO object, owner, acl, of_superuser
 				FROM pg_proc p WHERE p.oid = member.objid;
 			WHEN 'pg_type'::regclass THEN
@@ -154,4 +155,5 @@ COMMENT ON FUNCTION anon_auth.set_owners_and_rights(name) IS
 SELECT anon_auth.set_owners_and_rights('anon_auth');
 
 -- These functions compute from their arguments and read no data.
-GRANT EXECUTE ON FUNCTION anon_auth.jws_verify(text, jsonb, text[]), anon_auth.jwk_thumbprint(jsonb) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION anon_auth.jws_verify(text, jsonb, text[]), anon_auth.jwk_thumbprint(jsonb),
+	anon_auth.check_uri(text, text), anon_auth.check_uris(text, text[]) TO PUBLIC;

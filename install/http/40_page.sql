@@ -456,15 +456,22 @@ $$;
 COMMENT ON FUNCTION anon_auth_http.page_context(jsonb) IS
 'Adds texts, the name of the site, messages and settings to the model of page(), for the functions that make its parts.';
 
-CREATE FUNCTION anon_auth_http.page_origin(uri text)
+-- A host-source cannot name an IPv6 address, so its scheme must do.  Applications on
+-- this machine have such redirect URIs (RFC 8252, section 7.3).
+CREATE FUNCTION anon_auth_http.page_source(uri text)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT substring(uri FROM '^(https?://[A-Za-z0-9._-]+(?::[0-9]{1,5})?)(?:/|$)')
+	SELECT CASE
+		WHEN uri ~ '^https?:' THEN coalesce(
+			substring(uri FROM '^(https?://[a-z0-9._-]+(?::[0-9]{1,5})?)(?:[/?]|$)'),
+			substring(uri FROM '^(https?:)//\[[0-9a-f:]+\](?::[0-9]{1,5})?(?:[/?]|$)'))
+		WHEN uri !~* '^(https?|javascript|vbscript|data|blob|file|about):' COLLATE "C"
+			THEN substring(uri FROM '^([A-Za-z][A-Za-z0-9+.-]*:)') END
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_origin(text) IS
-'Returns the origin of a URI as a source expression (Content Security Policy 3, section 2.3.1); NULL if the URI has none.';
+COMMENT ON FUNCTION anon_auth_http.page_source(text) IS
+'Returns the source expression that matches a URI (Content Security Policy 3, section 2.3.1): its origin, or its scheme if it has no origin or its host is an IPv6 address. NULL if the URI is not allowed on a page.';
 
 CREATE FUNCTION anon_auth_http.page_policy(page jsonb, style text, script text)
 	RETURNS text
@@ -474,13 +481,10 @@ AS $$
 	SELECT concat('default-src ''none''',
 		'; style-src ''sha256-', encode(sha256(convert_to(style, 'UTF8')), 'base64'), '''',
 		'; script-src ''sha256-', encode(sha256(convert_to(script, 'UTF8')), 'base64'), '''',
-		'; img-src ' || anon_auth_http.page_origin(page ->> 'logo'),
+		'; img-src ' || anon_auth_http.page_source(page ->> 'logo'),
 		'; form-action ''self''',
-		(SELECT string_agg(DISTINCT ' ' || source, '')
-			FROM unnest(anon_auth_http.page_strings(page -> 'form_action_sources')) AS u (source)
-			WHERE source = anon_auth_http.page_origin(source)
-				OR source ~ '^[A-Za-z][A-Za-z0-9+.-]*:$'
-				AND source !~* '^(https?|javascript|vbscript|data|blob|file|about):' COLLATE "C"),
+		(SELECT string_agg(DISTINCT ' ' || anon_auth_http.page_source(u.uri), '')
+			FROM unnest(anon_auth_http.page_strings(page -> 'form_action_sources')) AS u (uri)),
 		'; base-uri ''none''; frame-ancestors ''none''')
 $$;
 COMMENT ON FUNCTION anon_auth_http.page_policy(jsonb, text, text) IS
@@ -504,7 +508,7 @@ BEGIN
 	IF page -> 'messages' <> '{}' THEN
 		title := anon_auth_http.page_text(page, 'page_title_error', jsonb_build_object('title', title));
 	END IF;
-	IF anon_auth_http.page_origin(page ->> 'logo') IS NOT NULL THEN
+	IF page ->> 'logo' ~ '^https?:' AND anon_auth_http.page_source(page ->> 'logo') IS NOT NULL THEN
 		brand := format('<img class="logo" src="%s" alt="%s">', anon_auth_http.page_url(page ->> 'logo'), app);
 	ELSE
 		brand := app;

@@ -71,6 +71,8 @@
 
 /* ---- Other arguments ---- */
 
+/* Length in bytes of a URI of a client or of settings. */
+#define URI_MAX_LENGTH					2000
 /* Size of device_info in bytes. */
 #define DEVICE_INFO_MAX_LENGTH			8192
 /* Length of the parameter x_device_info over HTTP in characters. */

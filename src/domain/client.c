@@ -14,6 +14,7 @@
 #include "base/raise.h"
 #include "domain/client.h"
 #include "store/clients.h"
+#include "uri/uri.h"
 
 void
 client_get(const char *client_id, Client *client)
@@ -55,7 +56,16 @@ client_require_first_party(const Client *client)
 bool
 client_has_redirect_uri(const Client *client, const char *redirect_uri)
 {
-	return string_list_contains(&client->redirect_uris, redirect_uri);
+	int			i;
+
+	if (string_list_contains(&client->redirect_uris, redirect_uri))
+		return true;
+	if (client->application_type != APPLICATION_NATIVE)
+		return false;
+	for (i = 0; i < client->redirect_uris.count; i++)
+		if (uri_loopback_matches(client->redirect_uris.items[i], redirect_uri))
+			return true;
+	return false;
 }
 
 void

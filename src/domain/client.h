@@ -39,7 +39,9 @@ extern void client_require_first_party(const Client *client);
 
 /*
  * Return whether a URI is one of the client's redirect_uris.  The two are
- * compared byte for byte (RFC 9700, section 4.1.3).
+ * compared byte for byte (RFC 9700, section 4.1.3).  Exception: a native client may
+ * listen on any port of a loopback IP address, because the system chooses the port
+ * when the application starts (RFC 8252, section 7.3).
  */
 extern bool client_has_redirect_uri(const Client *client, const char *redirect_uri);
 
