@@ -52,7 +52,16 @@ async function story(type) {
     page.url(),
   );
   await screenshots(page, `sign-up-${type}`);
+  const sent = page.waitForRequest((request) => request.method() === 'POST' && request.url().includes('/flows/'));
+
   await mistakes(page, type, guest);
+  const headers = await (await sent).allHeaders();
+
+  is(
+    named('a form is sent with the origin of its page, and not with its address'),
+    `${headers.origin} ${headers.referer}`,
+    `${origin} ${origin}/`,
+  );
   await promote(page, email);
   is(named('promotion leads back to the notebook'), await state(page), 'account');
   is(named('the address of the notebook contains no code'), new URL(page.url()).searchParams.get('code'), null);
