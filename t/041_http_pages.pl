@@ -151,7 +151,7 @@ is_deeply($shown->{headers}{'cache-control'}, ['no-store'], 'the form has Cache-
 
 my $done = submit($browser, $form, login_id => 'Me@Example.com');
 is($done->{status}, 303, 'submitting the form redirects');
-like($done->{location}, qr{^https://app\.example/cb\?code=[-\w]+&state=a%20state$}, 'submitting the form redirects to the client with code and state');
+like($done->{location}, qr{^https://app\.example/cb\?code=[-\w]+&state=a%20state&iss=https%3A%2F%2Fauth\.example$}, 'submitting the form redirects to the client with code and state');
 is_deeply([ map { /^([^=]+)=/ } @{ $done->{headers}{'set-cookie'} } ], ['__Host-promotion'],
 	'submitting the form sets no session cookie for a client that uses tokens');
 my $tokens = exchange($done->{location});
@@ -217,7 +217,7 @@ my ($tenant_form) = form(browser(), redirect_uri => 'https://app.example/cb?tena
 	my $b = browser();
 	my ($f) = form($b, redirect_uri => 'https://app.example/cb?tenant=1', state => undef);
 
-	like(submit($b, $f, login_id => 'tenant@example.com')->{location}, qr{^https://app\.example/cb\?tenant=1&code=[-\w]+$},
+	like(submit($b, $f, login_id => 'tenant@example.com')->{location}, qr{^https://app\.example/cb\?tenant=1&code=[-\w]+&iss=https%3A%2F%2Fauth\.example$},
 		'code is appended to the query of the redirect URI');
 }
 
@@ -236,7 +236,7 @@ my %site = (client_id => 'site', redirect_uri => 'https://app.example/home', res
 my $cookie_done = submit($cookies,
 	authorize($cookies, %site, login_hint => hint(promotion_code => $cookie_code))->{location},
 	login_id => 'cookie@example.com');
-is($cookie_done->{location}, 'https://app.example/home?state=a%20state', 'a client that uses cookies gets only the state');
+is($cookie_done->{location}, 'https://app.example/home?state=a%20state&iss=https%3A%2F%2Fauth.example', 'a client that uses cookies gets only the state and the issuer');
 isnt($cookies->cookies->{'__Host-session'}[0], $guest_cookie, 'promotion replaces the session cookie');
 is($cookies->get('/oauth2/userinfo')->{json}{sub}, $cookie_sub, 'the new session cookie belongs to the same user');
 is($cookies->get('/oauth2/userinfo')->{json}{email}, 'cookie@example.com', 'the user of the new session cookie has the e-mail address');
@@ -599,6 +599,12 @@ for my $case ([ 'text/html,application/xhtml+xml,*/*;q=0.8', 1 ], [ 'application
 }
 is(browser()->get('/oauth2/authorize?client_id=web&client_id=web')->{status}, 400, 'authorize with a repeated parameter answers with status 400');
 
+my $id_token = do
+{
+	my $b = browser();
+
+	exchange($b->post_form(authorize($b)->{location}, login_id => 'me@example.com', password => 'long enough')->{location})->{json}{id_token};
+};
 my $live = guest();
 my $live_sub = $live->{sub};
 my @redirected = (
@@ -612,10 +618,18 @@ my @redirected = (
 	[ 'PKCE method "plain"', { code_challenge_method => 'plain' }, 'invalid_request', "only 'S256' PKCE transform is supported" ],
 	[ 'PKCE without a method', { code_challenge_method => undef }, 'invalid_request', "only 'S256' PKCE transform is supported" ],
 	[ 'a bad code challenge', { code_challenge => 'x' }, 'invalid_request', 'invalid PKCE code challenge' ],
-	[ 'prompt "none"', { prompt => 'none' }, 'interaction_required', 'the user must fill in a form' ],
+	[ 'a request object', { request => 'e30.e30.' }, 'request_not_supported', 'request is not supported' ],
+	[ 'the URI of a request object', { request_uri => 'https://app.example/r' }, 'request_uri_not_supported', 'request_uri is not supported' ],
+	[ 'client metadata', { registration => '{}' }, 'registration_not_supported', 'registration is not supported' ],
+	[ 'response type "none" of a client without cookies', { response_type => 'none' }, 'unauthorized_client', 'response type is not allowed for this client' ],
+	[ 'characters that an error_description cannot have', { scope => "openid \"a\\\x{fc}\x{4e2d}" }, 'invalid_scope', "specified scope is not allowed: 'a/??" ],
+	[ 'prompt "none"', { prompt => 'none' }, 'login_required', 'authentication required' ],
+	[ 'prompt "none login"', { prompt => 'none login' }, 'invalid_request', "prompt 'none' cannot be combined with other values" ],
+	[ 'a negative max_age', { max_age => '-1' }, 'invalid_request', 'max_age must be a number of seconds' ],
+	[ 'a max_age in words', { max_age => 'soon' }, 'invalid_request', 'max_age must be a number of seconds' ],
+	[ 'ui_locales of 3000 bytes', { ui_locales => 'de ' x 1000 }, 'invalid_request', 'ui_locales is too long' ],
+	[ 'an id_token_hint beside the hint of a guest', { id_token_hint => $id_token }, 'invalid_request', 'id_token_hint cannot be combined with the login_hint of a guest' ],
 	[ 'a nonce of 300 bytes', { nonce => 'n' x 300 }, 'invalid_request', 'nonce is too long' ],
-	[ 'a login hint of another origin', { login_hint => 'https://evil.example/login_hint?type=anonymous&jwt=x' },
-		'invalid_request', 'invalid login_hint' ],
 	[ 'a login hint of another type', { login_hint => 'https://authgear.com/login_hint?type=app_session_token' },
 		'invalid_request', 'invalid login_hint type' ],
 	[ 'a login hint without proof', { login_hint => 'https://authgear.com/login_hint?type=anonymous' },
@@ -632,12 +646,10 @@ for my $case (@redirected)
 
 	is($answer->{status}, 303, "authorize with $name redirects");
 	like($answer->{location}, qr{^https://app\.example/cb\?error=}, "authorize with $name redirects to the client with an error");
-	is_deeply(parameters($answer->{location}), { error => $error, error_description => $description, state => 'a state' },
+	is_deeply(parameters($answer->{location}), { error => $error, error_description => $description, state => 'a state', iss => 'https://auth.example' },
 		"authorize with $name sends the error, its description and the state");
 	is($answer->{headers}{'set-cookie'}, undef, "authorize with $name sets no cookie");
 }
-is(parameters(authorize(browser(), login_hint => $live->{hint}, state => 's' x 7000)->{location})->{error}, 'invalid_request',
-	'authorize with a state of 7000 bytes is refused');
 like(browser()->post_form('/oauth2/authorize', %authorize, login_hint => $live->{hint})->{location}, qr{^\Q$page\E\?x_ref=},
 	'authorize accepts POST from a page of the issuer');
 for my $from ({ 'sec-fetch-site' => 'cross-site', origin => 'https://app.example' }, { 'sec-fetch-site' => 'same-site', origin => 'https://app.example' },
@@ -655,11 +667,48 @@ for my $from ({ 'sec-fetch-site' => 'cross-site', origin => 'https://app.example
 }
 is_deeply(parameters(browser()->post_form('/oauth2/authorize', %authorize, login_hint => $live->{hint}, more => 'x' x 7000,
 			'Sec-Fetch-Site:' => 'cross-site')->{location}),
-	{ error => 'invalid_request', error_description => 'the request is too long' },
+	{ error => 'invalid_request', error_description => 'the request is too long', state => 'a state', iss => 'https://auth.example' },
 	'authorize refuses a POST that is too long for an address');
 for my $header ([ 'sec-fetch-mode', 'no-cors' ], [ 'sec-fetch-mode', 'cors' ], [ 'sec-fetch-dest', 'image' ], [ 'sec-fetch-dest', 'iframe' ])
 {
 	is(browser(@$header)->get('/oauth2/authorize', %authorize)->{headers}{'set-cookie'}, undef, "authorize sets no cookie with @$header");
+}
+# A state is refused before it is repeated, and the answer stays short.
+for my $case ([ 'a state of 7000 bytes', state => 's' x 7000 ], [ 'a state of 2000 bytes that need encoding', state => '%' x 2000 ],
+	[ 'a state of 7000 bytes and an error', state => 's' x 7000, prompt => 'none' ])
+{
+	my ($name, %parameters) = @$case;
+
+	is_deeply(parameters(authorize(browser(), login_hint => $live->{hint}, %parameters)->{location}),
+		{ error => 'invalid_request', error_description => 'state is too long', iss => 'https://auth.example' },
+		"authorize with $name is refused");
+}
+{
+	my $b = browser();
+	my $state = 'Ab-_' x 650;
+
+	is(parameters(authorize($b, prompt => 'none', state => $state)->{location})->{state}, $state, 'an error has a state of 2600 bytes');
+	my $f = authorize($b, state => $state)->{location};
+	is(parameters($b->post_form($f, login_id => 'me@example.com', password => 'long enough')->{location})->{state}, $state,
+		'an authorization response has a state of 2600 bytes');
+}
+
+# A login_hint that is not Authgear's is only a hint (OpenID Connect Core, section 3.1.2.1).
+for my $hint ('https://evil.example/login_hint?type=anonymous&jwt=x', 'opaque id', 'https://authgear.com/login_hint',
+	'd9428888-122b-11e1-b85c-61cd3cbb3210', '<b>')
+{
+	my $b = browser();
+	my $page = $b->get(authorize($b, login_hint => $hint)->{location});
+
+	is($page->{status}, 200, "the login_hint $hint leads to the login page");
+	unlike($page->{body}, qr/name="login_id"[^>]*value="[^"]/, "the login_hint $hint fills in no login ID");
+}
+for my $hint ('me@example.com', '+49 30 123456', 'some_body')
+{
+	my $b = browser();
+
+	like($b->get(authorize($b, login_hint => $hint)->{location})->{body}, qr/name="login_id"[^>]*value="\Q$hint\E"/,
+		"the login_hint $hint fills in the login ID");
 }
 
 # ---------------------------------------------------------------------------

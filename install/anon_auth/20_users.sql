@@ -180,6 +180,10 @@ CREATE TABLE anon_auth.authorization_codes (
 	nonce text,
 	authenticated_at timestamptz NOT NULL,
 	expires_at timestamptz NOT NULL,
+	offline_access boolean NOT NULL DEFAULT true,
+	hint_session_id uuid,
+	session_id uuid,
+	used_at timestamptz,
 
 	PRIMARY KEY (route, code_hash),
 	CONSTRAINT authorization_codes_user_id_fkey FOREIGN KEY (user_id)
@@ -192,8 +196,12 @@ CREATE TABLE anon_auth.authorization_codes (
 CREATE INDEX authorization_codes_user_id_idx ON anon_auth.authorization_codes (user_id);
 
 COMMENT ON TABLE anon_auth.authorization_codes IS
-'OAuth 2.0 authorization codes that were not exchanged yet (RFC 6749, section 4.1, with PKCE, RFC 7636).';
+'OAuth 2.0 authorization codes (RFC 6749, section 4.1, with PKCE, RFC 7636). A code that was exchanged is kept until it expires: if it is used again, its session ends.';
 COMMENT ON COLUMN anon_auth.authorization_codes.route IS 'First 16 bytes of code_hash.';
 COMMENT ON COLUMN anon_auth.authorization_codes.code_hash IS 'SHA-256 of the code.';
 COMMENT ON COLUMN anon_auth.authorization_codes.code_challenge IS 'PKCE code challenge, method S256.';
 COMMENT ON COLUMN anon_auth.authorization_codes.nonce IS 'The nonce claim of the ID token.';
+COMMENT ON COLUMN anon_auth.authorization_codes.offline_access IS 'True if the client requested the scope offline_access: the session then has a refresh token.';
+COMMENT ON COLUMN anon_auth.authorization_codes.hint_session_id IS 'The session of the id_token_hint, if that is a session of this client.';
+COMMENT ON COLUMN anon_auth.authorization_codes.session_id IS 'The session whose tokens were issued for the code. NULL until it is used.';
+COMMENT ON COLUMN anon_auth.authorization_codes.used_at IS 'Time of the exchange.';

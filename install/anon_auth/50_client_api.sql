@@ -114,12 +114,12 @@ CREATE FUNCTION anon_auth.exchange_authorization_code(
 	code text,
 	redirect_uri text,
 	code_verifier text)
-	RETURNS anon_auth.token_response
-	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	RETURNS SETOF anon_auth.token_response
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_exchange_authorization_code';
 COMMENT ON FUNCTION anon_auth.exchange_authorization_code(text, text, text, text) IS
-'Returns tokens for an authorization code (RFC 6749, section 4.1.3, with PKCE). A code works once, within 5 minutes. A failed exchange does not use it up. Errors: AA001 unknown client; AA002 client type not allowed; AA007 user disabled; AA012 bad code or verifier; AA017 no signing key; 22023 bad argument, other redirect URI.';
+'Returns tokens for an authorization code (RFC 6749, section 4.1.3, with PKCE). A code works once, within 5 minutes; an error does not use it up. Returns no row if the code was used before. The session that it gave has then ended, unless both exchanges ran at the same time. A rollback does not undo either. refresh_token is NULL if the client did not request offline_access. Errors: AA001 unknown client; AA002 client type not allowed; AA007 user disabled; AA012 bad code or verifier; AA017 no signing key; AA018 no room for a counter; AA020 a hook refuses; 22023 bad argument, other redirect URI.';
 
 CREATE FUNCTION anon_auth.revoke(token text)
 	RETURNS void

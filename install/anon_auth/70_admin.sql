@@ -115,7 +115,8 @@ CREATE FUNCTION anon_auth.create_client(
 	refresh_token_idle_timeout_seconds integer DEFAULT 2592000,
 	refresh_token_rotation_enabled boolean DEFAULT false,
 	refresh_token_rotation_grace_seconds integer DEFAULT 30,
-	max_concurrent_sessions integer DEFAULT 0)
+	max_concurrent_sessions integer DEFAULT 0,
+	refresh_token_without_offline_access boolean DEFAULT false)
 	RETURNS text
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -149,13 +150,13 @@ BEGIN
 		 access_token_lifetime_seconds, refresh_token_lifetime_seconds,
 		 refresh_token_idle_timeout_enabled, refresh_token_idle_timeout_seconds,
 		 refresh_token_rotation_enabled, refresh_token_rotation_grace_seconds,
-		 max_concurrent_sessions)
+		 max_concurrent_sessions, refresh_token_without_offline_access)
 		VALUES (client_id, coalesce(name, client_id), application_type,
 				redirect_uris, post_logout_redirect_uris,
 				access_token_lifetime_seconds, refresh_token_lifetime_seconds,
 				refresh_token_idle_timeout_enabled, refresh_token_idle_timeout_seconds,
 				refresh_token_rotation_enabled, refresh_token_rotation_grace_seconds,
-				max_concurrent_sessions)
+				max_concurrent_sessions, refresh_token_without_offline_access)
 		ON CONFLICT ON CONSTRAINT clients_pkey DO NOTHING;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'client "%" already exists', client_id
@@ -165,7 +166,7 @@ BEGIN
 	RETURN client_id;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer) IS
+COMMENT ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer, boolean) IS
 'Registers an application and returns its client_id. The columns of clients describe the arguments. name defaults to client_id. The first call also creates the first signing key and sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 bad id, type or URI, or the id is the audience of access tokens; 23502 a NULL; 23514 a number out of bounds; 42710 client exists.';
 
 CREATE FUNCTION anon_auth.disable_user(user_id uuid)

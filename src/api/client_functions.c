@@ -132,17 +132,20 @@ PG_FUNCTION_INFO_V1(anon_auth_exchange_authorization_code);
 Datum
 anon_auth_exchange_authorization_code(PG_FUNCTION_ARGS)
 {
+	ResultRow  *row;
 	Client		client;
 	TokenResponse response;
 
 	api_begin_write("exchange_authorization_code()");
+	row = result_row_begin_set(fcinfo);
 	api_client(fcinfo, 0, &client);
-	authorization_code_exchange(&client,
-								api_required_text(fcinfo, 1, "code"),
-								api_required_text(fcinfo, 2, "redirect_uri"),
-								api_required_text(fcinfo, 3, "code_verifier"),
-								GetCurrentTimestamp(), &response);
-	return api_token_response(fcinfo, &response);
+	if (authorization_code_exchange(&client,
+									api_required_text(fcinfo, 1, "code"),
+									api_required_text(fcinfo, 2, "redirect_uri"),
+									api_required_text(fcinfo, 3, "code_verifier"),
+									GetCurrentTimestamp(), &response))
+		api_add_token_response(row, &response);
+	return (Datum) 0;
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_create_promotion_code);
@@ -197,10 +200,13 @@ Datum
 anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	char	   *redirect_uri = api_required_text(fcinfo, 1, "redirect_uri");
-	char	   *code_challenge = api_required_text(fcinfo, 2, "code_challenge");
 	char	   *method = api_required_text(fcinfo, 3, "code_challenge_method");
-	char	   *nonce = api_text(fcinfo, 11);
+	AuthorizationRequest authorization = {
+		.redirect_uri = api_required_text(fcinfo, 1, "redirect_uri"),
+		.code_challenge = api_required_text(fcinfo, 2, "code_challenge"),
+		.nonce = api_text(fcinfo, 11),
+		.offline_access = true
+	};
 	PromotionRequest request;
 	Client		client;
 	User		user;
@@ -208,17 +214,16 @@ anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 	char	   *code;
 
 	api_begin_write("authorize_promotion()");
-	if (nonce != NULL && strlen(nonce) > NONCE_MAX_LENGTH)
+	if (authorization.nonce != NULL && strlen(authorization.nonce) > NONCE_MAX_LENGTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("nonce is longer than %d bytes", NONCE_MAX_LENGTH)));
 	api_client(fcinfo, 0, &client);
-	client_require_redirect_uri(&client, redirect_uri);
-	authorization_check_pkce(code_challenge, method);
+	client_require_redirect_uri(&client, authorization.redirect_uri);
+	authorization_check_pkce(authorization.code_challenge, method);
 	get_promotion_request(fcinfo, 4, &request);
 	if (!promotion_run(&client, &request, now, &user))
 		PG_RETURN_NULL();
-	code = authorization_code_create(&client, &user, redirect_uri, code_challenge, nonce, now,
-									 &expires_at);
+	code = authorization_code_create(&client, &user, &authorization, now, &expires_at);
 	return api_secret_with_expiry(fcinfo, "code", code, expires_at);
 }

@@ -46,7 +46,7 @@
 	/* AA011 */ ERROR_ROW('0', '1', '1', PASSWORD_POLICY, NULL, \
 			  "the password breaks the policy") \
 	/* AA012 */ ERROR_ROW('0', '1', '2', INVALID_CODE, "invalid_grant", \
-			  "the authorization code is unknown, expired, used, or of another client or verifier") \
+			  "the authorization code is unknown, expired, or of another client or verifier") \
 	/* AA013 */ ERROR_ROW('0', '1', '3', INVALID_PROMOTION_CODE, "invalid_grant", \
 			  "the promotion code is unknown or expired, or its session has ended") \
 	/* AA014 */ ERROR_ROW('0', '1', '4', INVALID_TOKEN, NULL, \

@@ -79,6 +79,10 @@
 #define HTTP_DEVICE_INFO_MAX_LENGTH		16384
 /* Length of a login ID in a form in bytes. */
 #define HTTP_LOGIN_ID_MAX_LENGTH		1000
+/* Length of the parameter state at /oauth2/authorize in characters, percent-encoded. */
+#define HTTP_STATE_MAX_LENGTH			4096
+/* Length of the parameter ui_locales at /oauth2/authorize in bytes. */
+#define HTTP_UI_LOCALES_MAX_LENGTH		255
 /* Parameters of a form or query; a request with more is refused. */
 #define HTTP_MAX_PARAMETERS				100
 /* Size of an authorization request in the address of a page, in bytes; proxies refuse more. */

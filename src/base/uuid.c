@@ -93,3 +93,11 @@ uuid_from_text(const char *text, size_t length, pg_uuid_t *uuid)
 	}
 	return true;
 }
+
+bool
+uuid_is_nil(const pg_uuid_t *uuid)
+{
+	static const pg_uuid_t nil;
+
+	return uuid_equals(uuid, &nil);
+}

@@ -32,4 +32,14 @@ extern void uuid_to_text(const pg_uuid_t *uuid, char text[UUID_TEXT_LENGTH + 1])
  */
 extern bool uuid_from_text(const char *text, size_t length, pg_uuid_t *uuid);
 
+/* Return whether all bits are zero (RFC 9562, section 5.9). */
+extern bool uuid_is_nil(const pg_uuid_t *uuid);
+
+/* Return whether two UUIDs are the same. */
+static inline bool
+uuid_equals(const pg_uuid_t *a, const pg_uuid_t *b)
+{
+	return memcmp(a->data, b->data, UUID_LEN) == 0;
+}
+
 #endif							/* ANON_AUTH_UUID_H */

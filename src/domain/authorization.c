@@ -8,8 +8,8 @@
  * address as JSON with a MAC.  No other browser can use it, because it holds a hash
  * of a secret that this browser keeps in a cookie.
  *
- * A code holds the user's id and a secret; its row has a hash of both.  It is used
- * up by deleting that row, so that of several exchanges one succeeds.  The user is
+ * A code holds the user's id and a secret; its row has a hash of both.  The exchange
+ * marks the row as used, so that of several exchanges one succeeds.  The user is
  * locked before its code, in the lock order of the store.
  *
  *-------------------------------------------------------------------------
@@ -24,6 +24,8 @@
 #include "base/unix_time.h"
 #include "base/uuid.h"
 #include "base/wipe.h"
+#include "counters/counters.h"
+#include "counters/transaction_counters.h"
 #include "domain/authorization.h"
 #include "domain/claims.h"
 #include "domain/client.h"
@@ -37,6 +39,7 @@
 #include "keyring/master_key.h"
 #include "store/authorization_codes.h"
 #include "store/clients.h"
+#include "store/sessions.h"
 #include "store/users.h"
 #include "token/token.h"
 
@@ -76,9 +79,30 @@ authorization_check_pkce(const char *code_challenge, const char *code_challenge_
 				 errdetail("The code challenge must be the base64url form of a SHA-256.")));
 }
 
+bool
+authorization_request_set_hint(AuthorizationRequest *request, const Client *client,
+							   const IdTokenHint *hint)
+{
+	User		user;
+
+	if (!users_find(&hint->sub, &user) || user.is_anonymous || user.is_disabled)
+		return false;
+	request->has_hint = true;
+	request->hint_user_id = hint->sub;
+	if (strcmp(hint->client.client_id, client->client_id) == 0)
+		request->hint_session_id = hint->sid;
+	return true;
+}
+
+bool
+authorization_request_allows(const AuthorizationRequest *request, const User *user)
+{
+	return !request->has_hint || uuid_equals(&request->hint_user_id, &user->id);
+}
+
 char *
-authorization_code_create(const Client *client, const User *user, const char *redirect_uri,
-						  const char *code_challenge, const char *nonce, TimestampTz now,
+authorization_code_create(const Client *client, const User *user,
+						  const AuthorizationRequest *request, TimestampTz now,
 						  TimestampTz *expires_at)
 {
 	AuthorizationCode code = {0};
@@ -86,6 +110,10 @@ authorization_code_create(const Client *client, const User *user, const char *re
 	uint8		hash[crypto_hash_sha256_BYTES];
 	char	   *text = palloc0(BASE64URL_ENCODED_LENGTH(CODE_LENGTH) + 1);
 
+	if (!authorization_request_allows(request, user))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the user is not that of the id_token_hint")));
 	memcpy(bytes, user->id.data, UUID_LEN);
 	randombytes_buf(bytes + UUID_LEN, CODE_SECRET_LENGTH);
 	base64url_encode(text, bytes, sizeof(bytes));
@@ -95,9 +123,11 @@ authorization_code_create(const Client *client, const User *user, const char *re
 	*expires_at = now + SHORT_LIFETIME;
 	code.user_id = user->id;
 	code.client_id = client->client_id;
-	code.redirect_uri = (char *) redirect_uri;
-	code.code_challenge = (char *) code_challenge;
-	code.nonce = (char *) nonce;
+	code.redirect_uri = request->redirect_uri;
+	code.code_challenge = request->code_challenge;
+	code.nonce = request->nonce;
+	code.offline_access = request->offline_access;
+	code.hint_session_id = request->hint_session_id;
 	code.authenticated_at = now;
 	code.expires_at = *expires_at;
 	authorization_codes_insert(hash, &code);
@@ -133,18 +163,16 @@ verifier_matches(const char *verifier, const char *code_challenge)
 }
 
 /*
- * Finding the code is not enough: another exchange may find it at the same time.
- * The one that deletes it, after the user is locked, is the one that counts.
+ * Find the code of a valid exchange, used or not, and set its hash.  Only the client
+ * that knows the verifier gets so far: somebody who saw a used code in a log cannot end
+ * its session.
  */
-void
-authorization_code_exchange(const Client *client, const char *text, const char *redirect_uri,
-							const char *code_verifier, TimestampTz now,
-							TokenResponse *response)
+static void
+find_code(const Client *client, const char *text, const char *redirect_uri,
+		  const char *code_verifier, TimestampTz now, uint8 hash[crypto_hash_sha256_BYTES],
+		  AuthorizationCode *code)
 {
-	uint8		hash[crypto_hash_sha256_BYTES];
 	pg_uuid_t	user_id;
-	AuthorizationCode code;
-	User		user;
 
 	client_require_first_party(client);
 	if (!consists_of(code_verifier, UNRESERVED, CODE_VERIFIER_MIN_LENGTH, CODE_VERIFIER_MAX_LENGTH))
@@ -154,11 +182,11 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 				 errdetail("The code verifier must consist of 43 to 128 letters, digits and -._~ characters.")));
 	user_id = user_id_of_code(text);
 	crypto_hash_sha256(hash, (const uint8 *) text, strlen(text));
-	if (!authorization_codes_find(&user_id, hash, &code) || code.expires_at <= now ||
-		strcmp(code.client_id, client->client_id) != 0 ||
-		!verifier_matches(code_verifier, code.code_challenge))
+	if (!authorization_codes_find(&user_id, hash, code) || code->expires_at <= now ||
+		strcmp(code->client_id, client->client_id) != 0 ||
+		!verifier_matches(code_verifier, code->code_challenge))
 		raise_invalid_authorization_code();
-	if (strcmp(code.redirect_uri, redirect_uri) != 0)
+	if (strcmp(code->redirect_uri, redirect_uri) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid redirect URI"),
@@ -166,11 +194,86 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 
 	/* An administrator may have removed the URI since, because an attacker controls it. */
 	client_require_redirect_uri(client, redirect_uri);
+}
+
+/* Return the name of the counter that tells that a code was used. */
+static char *
+used_counter(const uint8 hash[crypto_hash_sha256_BYTES])
+{
+	char		text[BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES) + 1];
+
+	text[base64url_encode(text, hash, crypto_hash_sha256_BYTES)] = '\0';
+	return psprintf("authorization_code/used/%s", text);
+}
+
+/*
+ * Continue the session of the hint, and fill session.  Return false if the code is
+ * exchanged for another session.
+ */
+static bool
+reauthenticate(const Client *client, const AuthorizationCode *code, TimestampTz now,
+			   Session *session)
+{
+	return !code->offline_access && !uuid_is_nil(&code->hint_session_id) &&
+		sessions_reauthenticate(&code->user_id, &code->hint_session_id, client->client_id,
+								code->authenticated_at, now, session);
+}
+
+/*
+ * Use a code, and issue its tokens.  The code may have been used since it was found.
+ *
+ * A client may see the tokens of a transaction that rolls back afterwards.  So a counter,
+ * which a rollback does not undo, keeps that the code was used, until the row does.
+ */
+static bool
+use_code(const Client *client, const User *user, const uint8 hash[crypto_hash_sha256_BYTES],
+		 const AuthorizationCode *code, TimestampTz now, TokenResponse *response)
+{
+	char	   *counter = used_counter(hash);
+	int64		lifetime = code->expires_at - now;
+	SessionGrant grant = {.nonce = code->nonce,.authenticated_at = code->authenticated_at};
+	Session		session;
+	bool		continues = reauthenticate(client, code, now, &session);
+
+	grant.id = continues ? session.id : session_new_id(now);
+	grant.has_refresh_token = code->offline_access || client->refresh_token_without_offline_access;
+	if (!authorization_codes_use(&code->user_id, hash, &grant.id, now) ||
+		counter_get(counter, lifetime, NULL) > 0)
+		return false;
+	if (continues)
+		claims_issue_tokens(client, user, &session, NULL, code->nonce, now, response);
+	else
+		session_start_granted(client, user, &grant, now, response);
+	counter_set(counter, 1, lifetime);
+	counter_clear_at_commit(counter);
+	return true;
+}
+
+bool
+authorization_code_exchange(const Client *client, const char *text, const char *redirect_uri,
+							const char *code_verifier, TimestampTz now,
+							TokenResponse *response)
+{
+	uint8		hash[crypto_hash_sha256_BYTES];
+	AuthorizationCode code;
+	User		user;
+
+	find_code(client, text, redirect_uri, code_verifier, now, hash, &code);
+
+	/* RFC 6749, section 4.1.2: the tokens may have been issued to a thief. */
+	if (code.used_at != 0)
+	{
+		session_end_copied(&code.user_id, &code.session_id, "authorization_code.reused", now);
+		return false;
+	}
 	if (!users_log_in(&code.user_id, now, &user))
 		raise_user_disabled();
-	if (!authorization_codes_take(&user_id, hash))
-		raise_invalid_authorization_code();
-	session_start(client, &user, NULL, code.nonce, code.authenticated_at, now, response);
+
+	/*
+	 * An exchange that finds the code used only now was sent while the other one ran, by
+	 * the same client: a double click.  The tokens of the first one stay valid.
+	 */
+	return use_code(client, &user, hash, &code, now, response);
 }
 
 /* ---- authorization requests ---- */
@@ -217,6 +320,14 @@ authorization_request_write(const AuthorizationRequest *request)
 	add_string_unless_null(&json, "code_challenge", request->code_challenge);
 	add_string_unless_null(&json, "nonce", request->nonce);
 	add_string_unless_null(&json, "ui_locales", request->ui_locales);
+	add_string_unless_null(&json, "login_hint", request->login_hint);
+	json_add_boolean(&json, "offline_access", request->offline_access);
+	if (request->max_age != MAX_AGE_NONE)
+		json_add_integer(&json, "max_age", request->max_age);
+	if (request->has_hint)
+		json_add_uuid(&json, "hint_sub", &request->hint_user_id);
+	if (!uuid_is_nil(&request->hint_session_id))
+		json_add_uuid(&json, "hint_sid", &request->hint_session_id);
 	if (request->has_guest)
 		json_add_uuid(&json, "sub", &request->ticket.user_id);
 	if (request->has_guest && request->ticket.by_session)
@@ -273,13 +384,20 @@ open_authenticated_json(const char *text)
 	return authentic ? json_parse_object((char *) json, length, &reason) : NULL;
 }
 
+static bool
+read_uuid(const Jsonb *json, const char *name, pg_uuid_t *uuid)
+{
+	Span		text;
+
+	return json_string(json, name, &text) && uuid_from_text(text.data, text.length, uuid);
+}
+
 bool
 authorization_request_read(const char *text, const char *browser, TimestampTz now,
 						   AuthorizationRequest *request, Client *client)
 {
 	char		hash[BROWSER_HASH_SIZE];
 	Jsonb	   *json = open_authenticated_json(text);
-	Span		uuid;
 	int64		expires_at;
 
 	if (json == NULL || browser == NULL)
@@ -297,12 +415,16 @@ authorization_request_read(const char *text, const char *browser, TimestampTz no
 	request->code_challenge = json_cstring(json, "code_challenge");
 	request->nonce = json_cstring(json, "nonce");
 	request->ui_locales = json_cstring(json, "ui_locales");
+	request->login_hint = json_cstring(json, "login_hint");
+	request->offline_access = json_boolean(json, "offline_access");
+	if (!json_numeric_date(json, "max_age", &request->max_age))
+		request->max_age = MAX_AGE_NONE;
 	request->browser = pstrdup(browser);
-	request->ticket.by_session = json_string(json, "sid", &uuid) &&
-		uuid_from_text(uuid.data, uuid.length, &request->ticket.session_id);
+	request->ticket.by_session = read_uuid(json, "sid", &request->ticket.session_id);
 	request->ticket.by_own_cookie = json_boolean(json, "own");
-	request->has_guest = json_string(json, "sub", &uuid) &&
-		uuid_from_text(uuid.data, uuid.length, &request->ticket.user_id);
+	request->has_guest = read_uuid(json, "sub", &request->ticket.user_id);
+	request->has_hint = read_uuid(json, "hint_sub", &request->hint_user_id);
+	(void) read_uuid(json, "hint_sid", &request->hint_session_id);
 	return clients_find(request->client_id, client) &&
 		client_has_redirect_uri(client, request->redirect_uri);
 }

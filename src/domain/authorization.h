@@ -16,6 +16,7 @@
 
 #include "domain/claims.h"
 #include "domain/guest_proof.h"
+#include "domain/id_token_hint.h"
 #include "store/clients.h"
 #include "store/users.h"
 
@@ -26,25 +27,8 @@
 extern void authorization_check_pkce(const char *code_challenge,
 									 const char *code_challenge_method);
 
-/*
- * Return a new authorization code for a user who has just logged in, and set
- * *expires_at.  nonce may be NULL.  The caller has checked redirect_uri and
- * code_challenge.
- */
-extern char *authorization_code_create(const Client *client, const User *user,
-									   const char *redirect_uri, const char *code_challenge,
-									   const char *nonce, TimestampTz now,
-									   TimestampTz *expires_at);
-
-/*
- * Exchange a code for a session and its tokens (RFC 6749, section 4.1.3).  Raises
- * AA002 for the client, AA007 for a disabled user, AA012 if the code is unknown,
- * expired, used, another client's, or does not match the verifier, 22023 for a
- * malformed verifier or another redirect URI.
- */
-extern void authorization_code_exchange(const Client *client, const char *code,
-										const char *redirect_uri, const char *code_verifier,
-										TimestampTz now, TokenResponse *response);
+/* max_age of a request that has none. */
+#define MAX_AGE_NONE	(-1)
 
 /* A request of a client (RFC 6749, section 4.1.1), kept until its user has logged in. */
 typedef struct AuthorizationRequest
@@ -52,15 +36,60 @@ typedef struct AuthorizationRequest
 	char	   *client_id;
 	char	   *redirect_uri;
 	bool		wants_code;		/* response_type code, otherwise none */
-	char	   *state;			/* may be NULL, as the next three */
+	char	   *state;			/* may be NULL, as the next four */
 	char	   *code_challenge;
 	char	   *nonce;
 	char	   *ui_locales;
+	char	   *login_hint;		/* a login ID to fill in */
+	bool		offline_access; /* the scope: a refresh token is wanted */
+	int64		max_age;		/* in seconds, or MAX_AGE_NONE */
 	bool		has_guest;		/* to promote; otherwise a regular user logs in */
 	GuestTicket ticket;			/* of the guest */
+	bool		has_hint;		/* an id_token_hint: only its user may log in */
+	pg_uuid_t	hint_user_id;
+	pg_uuid_t	hint_session_id;	/* nil if it is another client's */
 	char	   *browser;		/* secret that the browser must show */
 	TimestampTz expires_at;
 } AuthorizationRequest;
+
+/*
+ * Restrict a request to the user of an ID token (OpenID Connect Core, section 3.1.2.1).
+ * client is the one that makes the request.  Return false if that user cannot log in: it
+ * is a guest, disabled or gone.
+ */
+extern bool authorization_request_set_hint(AuthorizationRequest *request, const Client *client,
+										   const IdTokenHint *hint);
+
+/* Return whether the request lets this user log in. */
+extern bool authorization_request_allows(const AuthorizationRequest *request, const User *user);
+
+/*
+ * Return a new authorization code for a user who has just logged in, and set
+ * *expires_at.  Reads redirect_uri, code_challenge, nonce, offline_access and the hint of
+ * the request, which the caller has checked.  Raises 22023 unless
+ * authorization_request_allows() the user.
+ */
+extern char *authorization_code_create(const Client *client, const User *user,
+									   const AuthorizationRequest *request, TimestampTz now,
+									   TimestampTz *expires_at);
+
+/*
+ * Exchange a code for a session and its tokens (RFC 6749, section 4.1.3).
+ *
+ * If the request had an id_token_hint and no offline_access, the session of the hint
+ * continues with a new auth_time, provided that it lives and is this client's.
+ * Otherwise a session begins.  It has a refresh token if the request had offline_access,
+ * or if the client's refresh_token_without_offline_access is on.
+ *
+ * Return false if the code was used before.  The session that it gave has then ended,
+ * also if the transaction is rolled back, unless the other exchange was concurrent.
+ * Raises AA002 for the client, AA007 for a disabled user, AA012 if the code is unknown,
+ * expired, another client's, or does not match the verifier, 22023 for a malformed
+ * verifier or another redirect URI.
+ */
+extern bool authorization_code_exchange(const Client *client, const char *code,
+										const char *redirect_uri, const char *code_verifier,
+										TimestampTz now, TokenResponse *response);
 
 /* Return the request as authenticated text, with a hash of browser. */
 extern char *authorization_request_write(const AuthorizationRequest *request);

@@ -148,7 +148,7 @@ claims_issue_tokens(const Client *client, const User *user, const Session *sessi
 	response->sub = user->id;
 	response->access_token = make_access_token(client, user, session, now);
 	response->expires_in = client->access_token_lifetime_seconds;
-	response->refresh_token = pstrdup(refresh_token);
+	response->refresh_token = refresh_token == NULL ? NULL : pstrdup(refresh_token);
 	response->id_token = make_id_token(client, user, session, nonce, now);
 }
 

@@ -24,14 +24,14 @@ typedef struct TokenResponse
 	pg_uuid_t	sub;
 	char	   *access_token;
 	int			expires_in;		/* seconds, of the access token */
-	char	   *refresh_token;	/* to refresh with next */
+	char	   *refresh_token;	/* to refresh with next; NULL: none */
 	char	   *id_token;
 } TokenResponse;
 
 /*
  * Sign an access token (RFC 9068) and an ID token (OpenID Connect Core, section
- * 2) of a session and fill response.  nonce goes into the ID token and may be
- * NULL.  Runs the hook settings.access_token_claims.  Raises AA017 without a
+ * 2) of a session and fill response.  nonce goes into the ID token; it and
+ * refresh_token may be NULL.  Runs the hook settings.access_token_claims.  Raises AA017 without a
  * usable signing key, AA020 if the hook refuses.
  */
 extern void claims_issue_tokens(const Client *client, const User *user, const Session *session,

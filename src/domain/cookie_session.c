@@ -65,8 +65,9 @@ cookie_session_start(const char *client_id, const User *user, const BrowserPolic
 	Session		session;
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	char	   *cookie = palloc(TOKEN_TEXT_SIZE);
+	pg_uuid_t	id = session_new_id(now);
 
-	session_init(user, now, now, &session, token);
+	session_init(user, &id, now, now, &session, token);
 	session.client_id = (char *) client_id;
 	session.expires_at = cookie_session_expiry(policy, now);
 	session.session_type = SESSION_COOKIE;

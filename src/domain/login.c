@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "base/limits.h"
+#include "base/uuid.h"
 #include "domain/claims.h"
 #include "domain/client.h"
 #include "domain/login.h"
@@ -89,6 +90,15 @@ guess_login_id_type(const char *login_id)
 	if (strchr(login_id, '@') != NULL)
 		return LOGIN_ID_EMAIL;
 	return login_id[strspn(login_id, " ")] == '+' ? LOGIN_ID_PHONE_NUMBER : LOGIN_ID_USERNAME;
+}
+
+bool
+login_may_be_id(const char *text)
+{
+	pg_uuid_t	uuid;
+
+	return login_id_is_well_formed(guess_login_id_type(text), text) &&
+		!uuid_from_text(text, strlen(text), &uuid);
 }
 
 /*

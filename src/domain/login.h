@@ -52,6 +52,12 @@ extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
 								const AccountPolicy *policy, TimestampTz now, User *user);
 
 /*
+ * Return whether a text that a client sends along may be a login ID.  A UUID is taken for
+ * an identifier of the client.
+ */
+extern bool login_may_be_id(const char *text);
+
+/*
  * Guess from a text which type of login ID it is, and normalise it.  Return false
  * if no login ID can be like that; login_id->value is the text itself then.
  * Rules of the settings that forbid a login ID do not count: they must not lock

@@ -131,13 +131,19 @@ session_expiry(const Client *client, TimestampTz now)
 	return expiry_after_use(client, now, now);
 }
 
+pg_uuid_t
+session_new_id(TimestampTz now)
+{
+	return uuid_new_v7(now);
+}
+
 void
-session_init(const User *user, TimestampTz authenticated_at, TimestampTz now,
-			 Session *session, RefreshToken *token)
+session_init(const User *user, const pg_uuid_t *id, TimestampTz authenticated_at,
+			 TimestampTz now, Session *session, RefreshToken *token)
 {
 	memset(session, 0, sizeof(Session));
 	session->user_id = user->id;
-	session->id = uuid_new_v7(now);
+	session->id = *id;
 	session->created_at = now;
 	session->authenticated_at = authenticated_at;
 
@@ -148,9 +154,9 @@ session_init(const User *user, TimestampTz authenticated_at, TimestampTz now,
 	crypto_hash_sha256(session->secret_hash, token->seed, sizeof(token->seed));
 }
 
-void
-session_start(const Client *client, const User *user, Jsonb *device_info, const char *nonce,
-			  TimestampTz authenticated_at, TimestampTz now, TokenResponse *response)
+static void
+start_session(const Client *client, const User *user, Jsonb *device_info,
+			  const SessionGrant *grant, TimestampTz now, TokenResponse *response)
 {
 	Session		session;
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
@@ -158,13 +164,32 @@ session_start(const Client *client, const User *user, Jsonb *device_info, const 
 	if (client->max_concurrent_sessions == 1)
 		sessions_delete_all(&user->id, client->client_id);
 
-	session_init(user, authenticated_at, now, &session, token);
+	session_init(user, &grant->id, grant->authenticated_at, now, &session, token);
 	session.client_id = client->client_id;
-	session.expires_at = session_expiry(client, now);
+	session.expires_at = grant->has_refresh_token ? session_expiry(client, now) :
+		now + client->access_token_lifetime_seconds * USECS_PER_SEC;
 	sessions_insert(&session, device_info);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_LOGINS);
-	claims_issue_tokens(client, user, &session, write_refresh_token(token), nonce, now, response);
+	claims_issue_tokens(client, user, &session,
+						grant->has_refresh_token ? write_refresh_token(token) : NULL,
+						grant->nonce, now, response);
 	wipe_bytes(token, sizeof(RefreshToken));
+}
+
+void
+session_start(const Client *client, const User *user, Jsonb *device_info, const char *nonce,
+			  TimestampTz authenticated_at, TimestampTz now, TokenResponse *response)
+{
+	SessionGrant grant = {session_new_id(now), nonce, authenticated_at, true};
+
+	start_session(client, user, device_info, &grant, now, response);
+}
+
+void
+session_start_granted(const Client *client, const User *user, const SessionGrant *grant,
+					  TimestampTz now, TokenResponse *response)
+{
+	start_session(client, user, NULL, grant, now, response);
 }
 
 bool
@@ -310,16 +335,27 @@ use_session(const Client *client, const RefreshToken *token, bool rotate, Timest
 }
 
 /*
- * End a session whose refresh token was copied.  It is revoked outside the
- * transaction, too: a rollback must not bring it back.
+ * End a session whose refresh token or authorization code was copied.  It is revoked
+ * outside the transaction, too: a rollback must not bring it back.
  */
 static void
-end_reused_session(const Session *session, TimestampTz now)
+end_copied_session(const Session *session, const char *event_type, TimestampTz now)
 {
 	sessions_revoke_at_once(session, now);
 	sessions_delete(&session->user_id, &session->id);
 	users_session_ended(&session->user_id, now);
-	events_insert("refresh_token.reused", &session->user_id, session->client_id, NULL, now);
+	events_insert(event_type, &session->user_id, session->client_id, NULL, now);
+}
+
+void
+session_end_copied(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
+				   const char *event_type, TimestampTz now)
+{
+	Session		session;
+	User		user;
+
+	if (sessions_find(user_id, session_id, now, &session, &user))
+		end_copied_session(&session, event_type, now);
 }
 
 static void
@@ -349,7 +385,7 @@ session_refresh(const Client *client, const char *refresh_token, TimestampTz now
 		is_reused(&session, token, client, client->refresh_token_rotation_enabled, now) ||
 		was_presented_before(&session, token, client, now))
 	{
-		end_reused_session(&session, now);
+		end_copied_session(&session, "refresh_token.reused", now);
 		return false;
 	}
 	issue_refreshed_tokens(client, &user, &session, token, now, response);

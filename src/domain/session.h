@@ -28,16 +28,37 @@ extern void session_start(const Client *client, const User *user, Jsonb *device_
 						  const char *nonce, TimestampTz authenticated_at, TimestampTz now,
 						  TokenResponse *response);
 
+/* What the authorization request and its login decide about a session. */
+typedef struct SessionGrant
+{
+	pg_uuid_t	id;				/* from session_new_id() */
+	const char *nonce;			/* for the ID token, or NULL */
+	TimestampTz authenticated_at;
+	bool		has_refresh_token;
+} SessionGrant;
+
+/* Return an id for a session that starts now. */
+extern pg_uuid_t session_new_id(TimestampTz now);
+
+/*
+ * Start a session for an authorization code, as session_start() does.  Without a refresh
+ * token, the session ends when its access token expires, and
+ * response->refresh_token is NULL.
+ */
+extern void session_start_granted(const Client *client, const User *user,
+								  const SessionGrant *grant, TimestampTz now,
+								  TokenResponse *response);
+
 /* Return when a session that starts now expires if it is not used. */
 extern TimestampTz session_expiry(const Client *client, TimestampTz now);
 
 /*
- * Fill session and token with new ids and a new secret, of type refresh_token.
+ * Fill session and token with this id and a new secret, of type refresh_token.
  * client_id and expires_at are left to the caller, and nothing is stored.  The caller wipes
  * the token.
  */
-extern void session_init(const User *user, TimestampTz authenticated_at, TimestampTz now,
-						 Session *session, RefreshToken *token);
+extern void session_init(const User *user, const pg_uuid_t *id, TimestampTz authenticated_at,
+						 TimestampTz now, Session *session, RefreshToken *token);
 
 /* ---- looking up ---- */
 
@@ -97,6 +118,14 @@ extern void session_resume(const Client *client, const char *refresh_token,
  */
 extern void session_end(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
 						const char *client_id, TimestampTz now);
+
+/*
+ * End a session because a secret that gave its tokens was copied, and write an event of
+ * this type.  Do nothing if the session has ended.  A rollback does not bring the
+ * session back, but loses the event.
+ */
+extern void session_end_copied(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
+							   const char *event_type, TimestampTz now);
 
 /*
  * End the session of a refresh token or access token, with an event

@@ -10,6 +10,8 @@
  * So no secret stays in the address, and the proof may expire while the guest fills
  * in the form.
  *
+ * An id_token_hint names the user who must log in (reauthentication).
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -20,6 +22,8 @@
 #include "domain/discovery.h"
 #include "domain/guest_proof.h"
 #include "domain/id_token_hint.h"
+#include "domain/login.h"
+#include "http/http_authorization.h"
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
@@ -33,6 +37,10 @@
 #include "store/users.h"
 
 #define LOGIN_HINT			"https://authgear.com/login_hint?"
+/* Bytes of an unknown scope that an error repeats. */
+#define SHOWN_SCOPE_LENGTH	100
+/* Digits of a max_age that are read as a number. */
+#define MAX_AGE_DIGITS		9
 
 /* The scopes that a first-party client may request; others are refused. */
 static const char *const scopes[] = {
@@ -47,79 +55,191 @@ typedef struct OAuthRefusal
 	const char *description;
 } OAuthRefusal;
 
+/* Parameters that ask for what this server does not have (OpenID Connect Core, 6 and 7.2.1). */
+static const struct
+{
+	const char *parameter;
+	const char *error;
+}			unsupported[] = {
+	{"request", "request_not_supported"},
+	{"request_uri", "request_uri_not_supported"},
+	{"registration", "registration_not_supported"}
+};
+
 static void
-redirect_error(HttpResponse *response, const char *redirect_uri, const char *state,
+redirect_error(HttpResponse *response, const AuthorizationRequest *authorization,
 			   const char *error, const char *description)
 {
-	StringInfoData location;
-
-	initStringInfo(&location);
-	appendStringInfoString(&location, redirect_uri);
-	http_append_param(&location, "error", error);
-	http_append_param(&location, "error_description", description);
-	http_append_param(&location, "state", state);
-	http_redirect(response, location.data);
+	http_redirect(response, http_authorization_error(authorization->redirect_uri, error,
+													 description, authorization->state));
 	http_no_store(response);
+}
+
+/* Fill refusal and return false, for the functions that read a request. */
+static bool
+refuse(OAuthRefusal *refusal, const char *error, const char *description)
+{
+	refusal->error = error;
+	refusal->description = description;
+	return false;
+}
+
+/* Return whether a list of words, separated by spaces, has a word. */
+static bool
+has_word(const char *list, const char *word)
+{
+	size_t		length = strlen(word);
+
+	for (; *list != '\0'; list += strspn(list, " "))
+	{
+		size_t		next = strcspn(list, " ");
+
+		if (next == length && memcmp(list, word, length) == 0)
+			return true;
+		list += next;
+	}
+	return false;
 }
 
 /* Return true if a first-party client may request the scope; else say why not. */
 static bool
 check_scope(const char *scope, OAuthRefusal *refusal)
 {
-	bool		has_openid = false;
 	const char *next;
 
-	refusal->error = "invalid_scope";
-	for (; *scope != '\0'; scope = next + strspn(next, " "))
+	for (next = scope; *next != '\0'; next += strspn(next, " "))
 	{
-		size_t		length = strcspn(scope, " ");
+		size_t		length = strcspn(next, " ");
 		bool		known = length == 0;
 		int			i;
 
-		next = scope + length;
 		for (i = 0; i < lengthof(scopes); i++)
-			if (strlen(scopes[i]) == length && memcmp(scopes[i], scope, length) == 0)
+			if (strlen(scopes[i]) == length && memcmp(scopes[i], next, length) == 0)
 				known = true;
 		if (!known)
-		{
-			refusal->description = psprintf("specified scope is not allowed: %.*s",
-											(int) length, scope);
-			return false;
-		}
-		if (length == 6 && memcmp(scope, "openid", 6) == 0)
-			has_openid = true;
+			return refuse(refusal, "invalid_scope",
+						  psprintf("specified scope is not allowed: %.*s",
+								   (int) Min(length, SHOWN_SCOPE_LENGTH), next));
+		next += length;
 	}
-	refusal->description = "must request 'openid' scope";
-	return has_openid;
+	if (!has_word(scope, "openid"))
+		return refuse(refusal, "invalid_scope", "must request 'openid' scope");
+	return true;
 }
 
 /* Read the guest's proof from the login_hint; return false and say why if it has none. */
 static bool
-read_login_hint(const char *hint, GuestProof *proof, OAuthRefusal *refusal)
+read_guest_proof(const char *hint, GuestProof *proof, OAuthRefusal *refusal)
 {
 	HttpParams	params;
 	char	   *type;
 
-	refusal->error = "invalid_request";
-	if (strncmp(hint, LOGIN_HINT, strlen(LOGIN_HINT)) != 0)
-	{
-		refusal->description = "invalid login_hint";
-		return false;
-	}
 	http_parse_params(hint + strlen(LOGIN_HINT), &params);
 	type = http_param(&params, "type");
 	if (type == NULL || strcmp(type, "anonymous") != 0)
-	{
-		refusal->description = "invalid login_hint type";
-		return false;
-	}
+		return refuse(refusal, "invalid_request", "invalid login_hint type");
 	proof->promotion_code = http_param(&params, "promotion_code");
 	if (proof->promotion_code == NULL)
 		proof->jwt = http_param(&params, "jwt");
 	if (proof->promotion_code == NULL && proof->jwt == NULL)
-	{
-		refusal->description = "unexpected login hint content";
+		return refuse(refusal, "invalid_request", "unexpected login hint content");
+	return true;
+}
+
+/* What the client wants to get, and how. */
+static bool
+read_response_type(const HttpParams *params, const Client *client,
+				   AuthorizationRequest *authorization, OAuthRefusal *refusal)
+{
+	char	   *type = http_param(params, "response_type");
+	char	   *mode = http_param(params, "response_mode");
+	int			i;
+
+	for (i = 0; i < lengthof(unsupported); i++)
+		if (http_param(params, unsupported[i].parameter) != NULL)
+			return refuse(refusal, unsupported[i].error,
+						  psprintf("%s is not supported", unsupported[i].parameter));
+	if (type == NULL)
+		return refuse(refusal, "invalid_request", "response_type is required");
+	authorization->wants_code = strcmp(type, "code") == 0;
+	if (!authorization->wants_code && strcmp(type, "none") != 0)
+		return refuse(refusal, "unsupported_response_type", "response type is not supported");
+
+	/* Only such a client is written for a session cookie, which is valid for a year. */
+	if (!authorization->wants_code &&
+		client->application_type != APPLICATION_TRADITIONAL_WEBAPP)
+		return refuse(refusal, "unauthorized_client",
+					  "response type is not allowed for this client");
+	if (mode != NULL && strcmp(mode, "query") != 0)
+		return refuse(refusal, "invalid_request", "only response mode 'query' is supported");
+	return true;
+}
+
+/* What the tokens depend on. */
+static bool
+read_token_parameters(const HttpParams *params, AuthorizationRequest *authorization,
+					  OAuthRefusal *refusal)
+{
+	char	   *scope = http_param(params, "scope");
+	char	   *method = http_param(params, "code_challenge_method");
+
+	if (scope == NULL)
+		return refuse(refusal, "invalid_request", "scope is required");
+	if (!check_scope(scope, refusal))
 		return false;
+	authorization->offline_access = has_word(scope, "offline_access");
+
+	authorization->code_challenge = http_param(params, "code_challenge");
+	if (authorization->wants_code && authorization->code_challenge == NULL)
+		return refuse(refusal, "invalid_request",
+					  "PKCE code challenge is required for public clients");
+	if (authorization->wants_code)
+		authorization_check_pkce(authorization->code_challenge, method == NULL ? "plain" : method);
+
+	authorization->nonce = http_param(params, "nonce");
+	if (authorization->nonce != NULL && strlen(authorization->nonce) > NONCE_MAX_LENGTH)
+		return refuse(refusal, "invalid_request", "nonce is too long");
+	return true;
+}
+
+/*
+ * Set *max_age to a number of seconds.  Return false for any other text.  A number with
+ * too many digits is replaced by a large one.
+ */
+static bool
+parse_max_age(const char *text, int64 *max_age)
+{
+	size_t		length = strlen(text);
+
+	if (strspn(text, "0123456789") != length)
+		return false;
+	*max_age = length > MAX_AGE_DIGITS ? PG_INT32_MAX : strtoll(text, NULL, 10);
+	return true;
+}
+
+/*
+ * How the user is to log in.  Every request ends in a login on a page, so that max_age is
+ * always satisfied, and prompt=none never is.
+ */
+static bool
+read_login_parameters(const HttpParams *params, AuthorizationRequest *authorization,
+					  OAuthRefusal *refusal)
+{
+	char	   *max_age = http_param(params, "max_age");
+	char	   *prompt = http_param(params, "prompt");
+
+	authorization->ui_locales = http_param(params, "ui_locales");
+	if (authorization->ui_locales != NULL &&
+		strlen(authorization->ui_locales) > HTTP_UI_LOCALES_MAX_LENGTH)
+		return refuse(refusal, "invalid_request", "ui_locales is too long");
+	if (max_age != NULL && !parse_max_age(max_age, &authorization->max_age))
+		return refuse(refusal, "invalid_request", "max_age must be a number of seconds");
+	if (prompt != NULL && has_word(prompt, "none"))
+	{
+		if (strcmp(prompt, "none") != 0)
+			return refuse(refusal, "invalid_request",
+						  "prompt 'none' cannot be combined with other values");
+		return refuse(refusal, "login_required", "authentication required");
 	}
 	return true;
 }
@@ -139,77 +259,50 @@ open_ticket(const HttpRequest *request, const Client *client, const GuestProof *
 	guest_proof_open_ticket(client, proof, has_session ? &session.id : NULL, request->now, ticket);
 }
 
+/* Read the hints that say who is to log in.  Raises the errors of a guest's proof. */
+static bool
+read_hints(const HttpRequest *request, const HttpParams *params, const Client *client,
+		   AuthorizationRequest *authorization, OAuthRefusal *refusal)
+{
+	char	   *login_hint = http_param(params, "login_hint");
+	char	   *id_token = http_param(params, "id_token_hint");
+	GuestProof proof = {0};
+	IdTokenHint hint;
+
+	authorization->has_guest = login_hint != NULL &&
+		strncmp(login_hint, LOGIN_HINT, strlen(LOGIN_HINT)) == 0;
+	if (id_token != NULL && !id_token_hint_read(id_token, &hint))
+		return refuse(refusal, "invalid_request", "invalid id_token_hint");
+	if (!authorization->has_guest)
+	{
+		client_require_first_party(client);
+		if (id_token != NULL && !authorization_request_set_hint(authorization, client, &hint))
+			return refuse(refusal, "login_required", "the user of the id_token_hint cannot log in");
+		if (login_hint != NULL && login_may_be_id(login_hint))
+			authorization->login_hint = login_hint;
+		return true;
+	}
+	if (id_token != NULL)
+		return refuse(refusal, "invalid_request",
+					  "id_token_hint cannot be combined with the login_hint of a guest");
+	if (!read_guest_proof(login_hint, &proof, refusal))
+		return false;
+	open_ticket(request, client, &proof, &authorization->ticket);
+	return true;
+}
+
 /*
- * Read everything except client and redirect URI.  Return false with a refusal, or
+ * Read everything except client, redirect URI and state.  Return false with a refusal, or
  * raise an error.  The client gets either by a redirect.
  */
 static bool
 read_request(const HttpRequest *request, const HttpParams *params, const Client *client,
 			 AuthorizationRequest *authorization, OAuthRefusal *refusal)
 {
-	char	   *response_type = http_param(params, "response_type");
-	char	   *response_mode = http_param(params, "response_mode");
-	char	   *scope = http_param(params, "scope");
-	char	   *prompt = http_param(params, "prompt");
-	char	   *method = http_param(params, "code_challenge_method");
-	char	   *login_hint = http_param(params, "login_hint");
-	char	   *id_token = http_param(params, "id_token_hint");
-	GuestProof proof = {0};
-	IdTokenHint hint;
-
-	refusal->error = "unsupported_response_type";
-	refusal->description = "response type is not supported";
-	if (response_type == NULL)
-	{
-		refusal->error = "invalid_request";
-		refusal->description = "response_type is required";
-		return false;
-	}
-	authorization->wants_code = strcmp(response_type, "code") == 0;
-	if (!authorization->wants_code && strcmp(response_type, "none") != 0)
-		return false;
-
-	refusal->error = "invalid_request";
-	refusal->description = "only response mode 'query' is supported";
-	if (response_mode != NULL && strcmp(response_mode, "query") != 0)
-		return false;
-	refusal->description = "scope is required";
-	if (scope == NULL || !check_scope(scope, refusal))
-		return false;
-
-	authorization->code_challenge = http_param(params, "code_challenge");
-	refusal->error = "invalid_request";
-	refusal->description = "PKCE code challenge is required for public clients";
-	if (authorization->wants_code && authorization->code_challenge == NULL)
-		return false;
-	if (authorization->wants_code)
-		authorization_check_pkce(authorization->code_challenge, method == NULL ? "plain" : method);
-
-	authorization->nonce = http_param(params, "nonce");
-	refusal->description = "nonce is too long";
-	if (authorization->nonce != NULL && strlen(authorization->nonce) > NONCE_MAX_LENGTH)
-		return false;
-	authorization->ui_locales = http_param(params, "ui_locales");
-	refusal->description = "invalid id_token_hint";
-	if (id_token != NULL && !id_token_hint_read(id_token, &hint))
-		return false;
-
-	/* OpenID Connect Core, section 3.1.2.6: nothing can be done unseen. */
-	refusal->error = "interaction_required";
-	refusal->description = "the user must fill in a form";
-	if (prompt != NULL && strcmp(prompt, "none") == 0)
-		return false;
-
-	authorization->has_guest = login_hint != NULL;
-	if (login_hint == NULL)
-	{
-		client_require_first_party(client);
-		return true;
-	}
-	if (!read_login_hint(login_hint, &proof, refusal))
-		return false;
-	open_ticket(request, client, &proof, &authorization->ticket);
-	return true;
+	return read_response_type(params, client, authorization, refusal) &&
+		read_token_parameters(params, authorization, refusal) &&
+		read_login_parameters(params, authorization, refusal) &&
+		read_hints(request, params, client, authorization, refusal);
 }
 
 typedef struct Authorizing
@@ -236,7 +329,23 @@ identify_client(void *arg)
 	client_require_redirect_uri(&authorizing->client, redirect_uri == NULL ? "" : redirect_uri);
 	authorizing->authorization.client_id = authorizing->client.client_id;
 	authorizing->authorization.redirect_uri = redirect_uri;
+	authorizing->authorization.max_age = MAX_AGE_NONE;
 	authorizing->authorization.state = http_param(&authorizing->params, "state");
+}
+
+/* Return whether the state fits into the header of every response to the browser. */
+static bool
+state_fits(const char *state)
+{
+	StringInfoData encoded;
+
+	if (state == NULL)
+		return true;
+	if (strlen(state) > HTTP_STATE_MAX_LENGTH)
+		return false;
+	initStringInfo(&encoded);
+	http_append_encoded(&encoded, state);
+	return encoded.len <= HTTP_STATE_MAX_LENGTH;
 }
 
 /* A SubtransactionAction: check the request and send the browser to the page. */
@@ -252,8 +361,7 @@ accept_request(void *arg)
 	if (!read_request(authorizing->request, &authorizing->params, &authorizing->client,
 					  authorization, &refusal))
 	{
-		redirect_error(authorizing->response, authorization->redirect_uri,
-					   authorization->state, refusal.error, refusal.description);
+		redirect_error(authorizing->response, authorization, refusal.error, refusal.description);
 		return;
 	}
 	http_flow_begin(authorizing->request, authorization, authorizing->response);
@@ -263,8 +371,8 @@ accept_request(void *arg)
 	{
 		/* Drop the cookie of the flow. */
 		http_response_begin(authorizing->response);
-		redirect_error(authorizing->response, authorization->redirect_uri, NULL,
-					   "invalid_request", "state is too long");
+		redirect_error(authorizing->response, authorization, "invalid_request",
+					   "the request is too long");
 		return;
 	}
 	initStringInfo(&location);
@@ -293,8 +401,8 @@ redirect_to_get(const Authorizing *authorizing, HttpResponse *response)
 		http_append_param(&location, params->names[i], params->values[i]);
 	if (location.len > HTTP_MAX_AUTHORIZATION_REQUEST)
 	{
-		redirect_error(response, authorizing->authorization.redirect_uri, NULL,
-					   "invalid_request", "the request is too long");
+		redirect_error(response, &authorizing->authorization, "invalid_request",
+					   "the request is too long");
 		return;
 	}
 	http_redirect(response, location.data);
@@ -305,6 +413,7 @@ static void
 handle_authorize(const HttpRequest *request, HttpResponse *response)
 {
 	Authorizing authorizing = {.request = request,.response = response};
+	AuthorizationRequest *authorization = &authorizing.authorization;
 	ErrorData  *error = http_try(identify_client, &authorizing);
 	const char *code;
 	const char *description;
@@ -316,6 +425,12 @@ handle_authorize(const HttpRequest *request, HttpResponse *response)
 			ReThrowError(error);
 		http_refusal_page(request, response, 400,
 						  psprintf("Invalid OAuth authorization request: %s", error->message));
+		return;
+	}
+	if (!state_fits(authorization->state))
+	{
+		authorization->state = NULL;
+		redirect_error(response, authorization, "invalid_request", "state is too long");
 		return;
 	}
 	if (strcmp(request->method, "POST") == 0 && http_origin(request) != ORIGIN_OWN)
@@ -330,8 +445,7 @@ handle_authorize(const HttpRequest *request, HttpResponse *response)
 		http_response_begin(response);
 
 		/* RFC 6749, section 4.1.2.1, has no invalid_grant and no invalid_client. */
-		redirect_error(response, authorizing.authorization.redirect_uri,
-					   authorizing.authorization.state,
+		redirect_error(response, authorization,
 					   strcmp(code, "invalid_grant") == 0 ||
 					   strcmp(code, "invalid_client") == 0 ? "invalid_request" : code,
 					   description);

@@ -115,6 +115,29 @@ http_classify_oauth_error(const ErrorData *error, const char **code, const char 
 	return 500;
 }
 
+char *
+http_error_description(const char *text)
+{
+	char	   *result = palloc(strlen(text) + 1);
+	char	   *out = result;
+
+	for (; *text != '\0'; text++)
+	{
+		unsigned char c = (unsigned char) *text;
+
+		if (c == '"')
+			*out++ = '\'';
+		else if (c == '\\')
+			*out++ = '/';
+		else if (c >= 0x20 && c <= 0x7E)
+			*out++ = (char) c;
+		else if ((c & 0xC0) != 0x80)	/* not the second byte of a character */
+			*out++ = '?';
+	}
+	*out = '\0';
+	return result;
+}
+
 /*
  * x_code is an extension of ours for errors that a client must tell apart; NULL:
  * none.
@@ -128,7 +151,7 @@ write_oauth_error(HttpResponse *response, int status, const char *error, const c
 	initStringInfo(&json);
 	json_open(&json);
 	json_add_string(&json, "error", error);
-	json_add_string(&json, "error_description", description);
+	json_add_string(&json, "error_description", http_error_description(description));
 	if (x_code != NULL)
 		json_add_string(&json, "x_code", x_code);
 	json_close(&json);

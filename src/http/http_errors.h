@@ -31,6 +31,13 @@ extern bool http_is_refusal(const ErrorData *error);
 /* True if the error tells the client to wait (AA018, AA019). */
 extern bool http_is_rate_limit(const ErrorData *error);
 
+/*
+ * Return a text with only the characters that an error_description may have (RFC 6749,
+ * section 5.2): quotes and backslashes are replaced by similar ones, all other characters by
+ * question marks.
+ */
+extern char *http_error_description(const char *text);
+
 /* Answer {"error": ..., "error_description": ...} (RFC 6749, section 5.2). */
 extern void http_oauth_error(HttpResponse *response, int status, const char *error,
 							 const char *description);

@@ -16,6 +16,7 @@
 #include "domain/browser_flows.h"
 #include "domain/cookie_session.h"
 #include "domain/session.h"
+#include "http/http_authorization.h"
 #include "http/http_flow.h"
 #include "http/http_page.h"
 #include "http/http_params.h"
@@ -85,20 +86,6 @@ http_flow_has_own_guest(const HttpFlow *flow)
 	return flow->authorization.ticket.by_own_cookie;
 }
 
-/* The URI that leads back to the client; error and description may be NULL. */
-static char *
-client_uri(const HttpFlow *flow, const char *error, const char *description)
-{
-	StringInfoData location;
-
-	initStringInfo(&location);
-	appendStringInfoString(&location, flow->authorization.redirect_uri);
-	http_append_param(&location, "error", error);
-	http_append_param(&location, "error_description", description);
-	http_append_param(&location, "state", flow->authorization.state);
-	return location.data;
-}
-
 void
 http_flow_begin_page(StringInfo model, const HttpFlow *flow, const char *view)
 {
@@ -112,7 +99,8 @@ http_flow_begin_page(StringInfo model, const HttpFlow *flow, const char *view)
 	json_add_string(model, "action", action.data);
 	json_add_string(model, "client_name", flow->client.name);
 	json_add_string(model, "cancel_uri",
-					client_uri(flow, "access_denied", "the user has cancelled"));
+					http_authorization_error(flow->authorization.redirect_uri, "access_denied",
+											 "the user has cancelled", flow->authorization.state));
 
 	/* Browsers apply form-action to the redirect that answers a form, too. */
 	json_add_raw(model, "form_action_sources",
@@ -123,7 +111,9 @@ void
 http_flow_message(const HttpFlow *flow, int status, const char *message, HttpResponse *response)
 {
 	http_message_page(flow->request, response, status, message, flow->client.name,
-					  client_uri(flow, NULL, NULL), flow->authorization.ui_locales);
+					  http_authorization_response(flow->authorization.redirect_uri, NULL,
+												  flow->authorization.state),
+					  flow->authorization.ui_locales);
 	http_no_store(response);
 }
 
@@ -139,10 +129,8 @@ http_flow_finish(HttpFlow *flow)
 
 	if (authorization->wants_code)
 	{
-		flow->code = authorization_code_create(&flow->client, &flow->user,
-											   authorization->redirect_uri,
-											   authorization->code_challenge,
-											   authorization->nonce, now, &expires_at);
+		flow->code = authorization_code_create(&flow->client, &flow->user, authorization, now,
+											   &expires_at);
 		return;
 	}
 
@@ -157,13 +145,10 @@ void
 http_flow_redirect(const HttpFlow *flow, HttpResponse *response)
 {
 	BrowserFlows flows = flow->browser;
-	StringInfoData location;
 
-	initStringInfo(&location);
-	appendStringInfoString(&location, flow->authorization.redirect_uri);
-	http_append_param(&location, "code", flow->code);
-	http_append_param(&location, "state", flow->authorization.state);
-	http_redirect(response, location.data);
+	http_redirect(response,
+				  http_authorization_response(flow->authorization.redirect_uri, flow->code,
+											  flow->authorization.state));
 	http_no_store(response);
 	if (flow->cookie != NULL)
 		http_set_session_cookie(flow->request, response, flow->cookie);

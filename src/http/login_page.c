@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/limits.h"
+#include "domain/authorization.h"
 #include "domain/login.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
@@ -24,6 +25,7 @@ typedef struct LoggingIn
 	char	   *login_id;		/* NULL: empty */
 	char	   *password;
 	bool		logged_in;
+	bool		is_other_user;	/* than the id_token_hint names */
 } LoggingIn;
 
 static void
@@ -62,7 +64,9 @@ verify_and_finish(void *arg)
 
 	login->logged_in = login_verify(&login->flow.client, login->login_id, login->password,
 									login->flow.request->now, &login->flow.user);
-	if (login->logged_in)
+	login->is_other_user = login->logged_in &&
+		!authorization_request_allows(&login->flow.authorization, &login->flow.user);
+	if (login->logged_in && !login->is_other_user)
 		http_flow_finish(&login->flow);
 }
 
@@ -97,6 +101,8 @@ handle_form(LoggingIn *login, HttpResponse *response)
 				  response);
 	else if (!login->logged_in)
 		show_form(login, NULL, NULL, "wrong_credentials", HTTP_UNACCEPTABLE, response);
+	else if (login->is_other_user)
+		show_form(login, NULL, NULL, "other_user", HTTP_UNACCEPTABLE, response);
 	else
 		http_flow_redirect(&login->flow, response);
 }
@@ -111,7 +117,10 @@ handle_login(const HttpRequest *request, HttpResponse *response)
 	if (strcmp(request->method, "POST") == 0)
 		handle_form(&login, response);
 	else
+	{
+		login.login_id = login.flow.authorization.login_hint;
 		show_form(&login, NULL, NULL, NULL, 200, response);
+	}
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_http_login);

@@ -136,8 +136,10 @@ handle_authorization_code_grant(const HttpRequest *request, const Client *client
 	char	   *verifier = required_param(params, "code_verifier", "PKCE code verifier is required");
 	char	   *redirect_uri = required_param(params, "redirect_uri", "invalid redirect URI");
 
-	authorization_code_exchange(client, code, redirect_uri, verifier, request->now, &tokens);
-	write_tokens(response, &tokens, true);
+	if (authorization_code_exchange(client, code, redirect_uri, verifier, request->now, &tokens))
+		write_tokens(response, &tokens, tokens.refresh_token != NULL);
+	else
+		http_oauth_error(response, 400, "invalid_grant", "invalid authorization code");
 }
 
 static void

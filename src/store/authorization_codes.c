@@ -7,15 +7,19 @@
  */
 #include "postgres.h"
 
+#include "base/uuid.h"
 #include "store/authorization_codes.h"
 #include "store/route.h"
 #include "store/statement.h"
 
-RECORD_TYPE(code, AuthorizationCode, AUTHORIZATION_CODE_COLUMNS);
+/* The columns of an insert, and all that are read. */
+RECORD_TYPE(new_code, AuthorizationCode, AUTHORIZATION_CODE_COLUMNS);
+RECORD_TYPE(code, AuthorizationCode, AUTHORIZATION_CODE_ROW_COLUMNS);
 
 static Statement insert_code = {
-	.sql = "INSERT INTO anon_auth.authorization_codes (route, code_hash, {code})"
-	" VALUES (:route, :code_hash, {:code})"
+	.sql = "INSERT INTO anon_auth.authorization_codes"
+	" (route, code_hash, hint_session_id, {new_code})"
+	" VALUES (:route, :code_hash, :hint_session_id, {:new_code})"
 };
 
 static Statement find_code = {
@@ -24,10 +28,11 @@ static Statement find_code = {
 	.row = &code_record
 };
 
-/* A code can be used once, because only one of two transactions deletes the row. */
-static Statement take_code = {
-	.sql = "DELETE FROM anon_auth.authorization_codes"
+/* Only one of two transactions finds a row whose used_at is null. */
+static Statement use_code = {
+	.sql = "UPDATE anon_auth.authorization_codes SET used_at = :now, session_id = :session_id"
 	" WHERE route = :route AND code_hash = :code_hash AND user_id = :user_id"
+	" AND used_at IS NULL"
 };
 
 static Statement delete_of_user = {
@@ -42,7 +47,9 @@ authorization_codes_insert(const uint8 code_hash[SECRET_HASH_LENGTH],
 
 	statement_run(&insert_code,
 				  PARAMS(param_uuid("route", &route), param_hash("code_hash", code_hash),
-						 param_record(&code_record, code)));
+						 param_uuid("hint_session_id", uuid_is_nil(&code->hint_session_id) ?
+									NULL : &code->hint_session_id),
+						 param_record(&new_code_record, code)));
 }
 
 bool
@@ -58,13 +65,16 @@ authorization_codes_find(const pg_uuid_t *user_id, const uint8 code_hash[SECRET_
 }
 
 bool
-authorization_codes_take(const pg_uuid_t *user_id, const uint8 code_hash[SECRET_HASH_LENGTH])
+authorization_codes_use(const pg_uuid_t *user_id, const uint8 code_hash[SECRET_HASH_LENGTH],
+						const pg_uuid_t *session_id, TimestampTz now)
 {
 	pg_uuid_t	route = route_of_hash(code_hash);
 
-	return statement_run(&take_code,
+	return statement_run(&use_code,
 						 PARAMS(param_uuid("route", &route), param_hash("code_hash", code_hash),
-								param_uuid("user_id", user_id))) > 0;
+								param_uuid("user_id", user_id),
+								param_uuid("session_id", session_id),
+								param_timestamp("now", now))) > 0;
 }
 
 void

@@ -40,6 +40,7 @@ extern const EnumNames application_type_names;
 		   "CASE WHEN refresh_token_idle_timeout_enabled THEN refresh_token_idle_timeout_seconds END") \
 	COLUMN(BOOL, refresh_token_rotation_enabled) \
 	COLUMN(INT4, refresh_token_rotation_grace_seconds) \
+	COLUMN(BOOL, refresh_token_without_offline_access) \
 	COLUMN(INT4, max_concurrent_sessions)
 
 typedef struct Client

@@ -55,6 +55,16 @@ static Statement use_session = {
 	.joined = &user_state_record
 };
 
+/* A concurrent reauthentication can be later. */
+static Statement reauthenticate_session = {
+	.sql = "UPDATE anon_auth.sessions s SET last_used_at = :now,"
+	" authenticated_at = CASE WHEN :authenticated_at > s.authenticated_at"
+	"  THEN :authenticated_at ELSE s.authenticated_at END"
+	" WHERE s.user_id = :user_id AND s.id = :id AND s.client_id = :client_id"
+	" AND s.session_type = 'refresh_token' AND s.expires_at > :now RETURNING {s.session}",
+	.row = &session_record
+};
+
 static Statement delete_session = {
 	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND id = :id"
 };
@@ -144,6 +154,19 @@ sessions_use(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz expires_
 										 param_int4("step", rotate ? 1 : 0),
 										 param_int4("presented", presented_generation)),
 								  session, user);
+}
+
+bool
+sessions_reauthenticate(const pg_uuid_t *user_id, const pg_uuid_t *id, const char *client_id,
+						TimestampTz authenticated_at, TimestampTz now, Session *session)
+{
+	return !sessions_revoked(id) &&
+		statement_fetch(&reauthenticate_session,
+						PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
+							   param_text("client_id", client_id),
+							   param_timestamp("authenticated_at", authenticated_at),
+							   param_timestamp("now", now)),
+						session);
 }
 
 bool

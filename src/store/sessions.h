@@ -62,6 +62,14 @@ extern bool sessions_use(const pg_uuid_t *user_id, const pg_uuid_t *id, Timestam
 						 bool rotate, int presented_generation, TimestampTz now,
 						 Session *session, User *user);
 
+/*
+ * Raise authenticated_at of a live session with a refresh token, and read the row that
+ * results.  False if this client has no such session.
+ */
+extern bool sessions_reauthenticate(const pg_uuid_t *user_id, const pg_uuid_t *id,
+									const char *client_id, TimestampTz authenticated_at,
+									TimestampTz now, Session *session);
+
 /* False if there was no such session. */
 extern bool sessions_delete(const pg_uuid_t *user_id, const pg_uuid_t *id);
 
