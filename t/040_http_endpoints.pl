@@ -11,8 +11,9 @@ use lib $FindBin::Bin;
 
 use AnonAuth::Browser;
 use AnonAuth::Device qw(call challenge jws_parts random_kid sql_literal);
+use Digest::SHA qw(sha256 sha512);
 use JSON::PP ();
-use MIME::Base64 qw(encode_base64url);
+use MIME::Base64 qw(encode_base64 encode_base64url);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -129,6 +130,20 @@ is($discovery->{json}{$_}, "https://auth.example/oauth2/" . ($_ =~ /^(.*)_endpoi
   for qw(token_endpoint authorization_endpoint userinfo_endpoint end_session_endpoint)[ 0, 2, 3 ];
 is($discovery->{json}{authorization_endpoint}, 'https://auth.example/oauth2/authorize',
 	'discovery: authorization_endpoint is at the origin of the issuer');
+my $metadata = $discovery->{json};
+is($metadata->{issuer}, 'https://auth.example', 'discovery: the issuer is that of the settings');
+is($metadata->{$_}, JSON::PP::false, "discovery: $_ is false")
+  for qw(request_parameter_supported request_uri_parameter_supported claims_parameter_supported);
+is($metadata->{authorization_response_iss_parameter_supported}, JSON::PP::true, 'discovery: authorization responses have iss (RFC 9207)');
+is_deeply($metadata->{$_}, ['none'], "discovery: $_ says that clients are public")
+  for qw(token_endpoint_auth_methods_supported revocation_endpoint_auth_methods_supported);
+is_deeply($metadata->{response_modes_supported}, ['query'], 'discovery: response_modes_supported');
+ok((grep { $_ eq 'RS256' } @{ $metadata->{id_token_signing_alg_values_supported} }) == 1, 'discovery: RS256 is supported, as the specification requires');
+
+# OpenID Connect Discovery, section 3, and RFC 8414, section 2.
+ok(defined $metadata->{$_}, "discovery: the required member $_ exists")
+  for qw(issuer authorization_endpoint token_endpoint jwks_uri response_types_supported subject_types_supported
+  id_token_signing_alg_values_supported);
 is(scalar @{ client()->get('/oauth2/jwks')->{json}{keys} }, 1, 'jwks publishes the public key');
 unlike(client()->get('/oauth2/jwks')->{body}, qr/"d"/, 'jwks publishes no private member');
 
@@ -286,6 +301,27 @@ for my $case (@refused_tokens)
 
 	refused(sub { client()->post_form('/oauth2/token', %$parameters) }, 400, oauth_error(@error), "a token request with $name is refused");
 }
+
+# HTTP Basic authentication with an empty password names a public client (RFC 6749, section 2.3.1).
+sub with_basic
+{
+	my ($credentials, %parameters) = @_;
+
+	return client()->post_form('/oauth2/token', grant_type => 'refresh_token', refresh_token => $first->{json}{refresh_token},
+		%parameters, 'Authorization:' => "Basic $credentials");
+}
+is(with_basic(encode_base64('web:', ''))->{status}, 200, 'a client ID in HTTP Basic authentication is accepted');
+is(with_basic(encode_base64('%77eb:', ''), client_id => 'web')->{status}, 200, 'so is one that is percent-encoded, beside the same client_id');
+for my $case ([ 'a password', encode_base64('web:secret', '') ], [ 'an unknown client', encode_base64('nobody:', '') ],
+	[ 'another client than client_id', encode_base64('rotating:', ''), client_id => 'web' ], [ 'no colon', encode_base64('web', '') ],
+	[ 'characters outside Base64', '%%%' ], [ 'nothing', '' ])
+{
+	my ($name, @arguments) = @$case;
+	my $answer = refused(sub { with_basic(@arguments) }, 401, oauth_error('invalid_client', 'client authentication failed'),
+		"HTTP Basic authentication with $name is refused");
+
+	is_deeply($answer->{headers}{'www-authenticate'}, ['Basic realm="OAuth"'], "HTTP Basic authentication with $name: WWW-Authenticate names the scheme");
+}
 refused(sub { client()->post_form('/oauth2/token', client_id => 'web', client_id => 'web') },
 	400, oauth_error('invalid_request', 'client_id is given more than once'), 'a token request with a repeated parameter is refused');
 refused(sub { client()->request('POST', '/oauth2/token', $_, 'content-type' => 'application/x-www-form-urlencoded') },
@@ -397,6 +433,29 @@ query("SELECT anon_auth.rotate_signing_key(immediately => true), anon_auth.retir
 invalid_token(sub { client()->get('/oauth2/userinfo', bearer($by_next_key)) }, 'userinfo with the token of a retired key is refused');
 is(client()->get('/oauth2/userinfo', bearer(refresh($keeper->{refresh_token})->{json}{access_token}))->{status}, 200,
 	'a guest whose access token no longer verified gets another one with its refresh token');
+
+my %supported = map { $_ => 1 } @{ $metadata->{claims_supported} };
+is_deeply([ grep { !$supported{$_} } sort keys %{ $userinfo->{json} } ], [], 'discovery: claims_supported has the claims of userinfo');
+is_deeply([ grep { !$supported{$_} } sort keys %{ (jws_parts($first->{json}{id_token}))[1] } ], [], 'discovery: claims_supported has the claims of an ID token');
+
+# RFC 9068, section 2.2.
+my ($at_header, $at_claims) = jws_parts($first->{json}{access_token});
+is($at_header->{typ}, 'at+jwt', 'the type of an access token is at+jwt');
+ok(defined $at_claims->{$_}, "an access token has the claim $_") for qw(iss exp aud sub client_id iat jti auth_time);
+is($at_claims->{client_id}, 'web', 'client_id is that of the request');
+
+# at_hash (OpenID Connect Core, section 3.1.3.6) uses the hash of the ID token's algorithm.
+for my $alg (qw(ES256 EdDSA RS256 PS256))
+{
+	my $new_key = query("SELECT anon_auth.create_signing_key('$alg')");
+	my $tokens = refresh($keeper->{refresh_token})->{json};
+	my ($header, $claims) = jws_parts($tokens->{id_token});
+	my $hash = $alg eq 'EdDSA' ? sha512($tokens->{access_token}) : sha256($tokens->{access_token});
+
+	is($header->{alg}, $alg, "the ID token is signed with $alg");
+	is($claims->{at_hash}, encode_base64url(substr($hash, 0, length($hash) / 2)), "at_hash is right ($alg)");
+	query("SELECT anon_auth.retire_signing_key('$new_key')");
+}
 
 is_deeply(client()->get('/resolve', bearer($guest->{access_token}))->{headers}{"x-authgear-$_->[0]"},
 	[ $_->[1] ], "resolve: X-Authgear-$_->[0]")

@@ -113,11 +113,13 @@ make_access_token(const Client *client, const User *user, const Session *session
 /* OpenID Connect Core, section 2.  nonce may be NULL. */
 static char *
 make_id_token(const Client *client, const User *user, const Session *session,
-			  const char *nonce, TimestampTz now)
+			  const char *access_token, const char *nonce, TimestampTz now)
 {
 	int64		seconds = unix_seconds(now);
 	StringInfoData json;
 	char	   *token;
+	char	   *kid;
+	char	   *at_hash = own_jwt_at_hash(access_token, &kid);
 
 	initStringInfo(&json);
 	json_open(&json);
@@ -133,9 +135,10 @@ make_id_token(const Client *client, const User *user, const Session *session,
 	json_add_integer(&json, "auth_time", unix_seconds(session->authenticated_at));
 	if (nonce != NULL)
 		json_add_string(&json, "nonce", nonce);
+	json_add_string(&json, "at_hash", at_hash);
 	add_user_claims(&json, user);
 	json_close(&json);
-	token = own_jwt_sign(json.data, json.len, NULL, "JWT");
+	token = own_jwt_sign(json.data, json.len, kid, "JWT");
 	pfree(json.data);
 	return token;
 }
@@ -149,7 +152,7 @@ claims_issue_tokens(const Client *client, const User *user, const Session *sessi
 	response->access_token = make_access_token(client, user, session, now);
 	response->expires_in = client->access_token_lifetime_seconds;
 	response->refresh_token = refresh_token == NULL ? NULL : pstrdup(refresh_token);
-	response->id_token = make_id_token(client, user, session, nonce, now);
+	response->id_token = make_id_token(client, user, session, response->access_token, nonce, now);
 }
 
 /* ---- userinfo ---- */

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "domain/claims.h"
 #include "domain/discovery.h"
 #include "jose/jwa.h"
 #include "json/json_write.h"
@@ -52,6 +53,7 @@ discovery_document(void)
 				 " \"urn:authgear:params:oauth:grant-type:anonymous-request\"]");
 	json_add_raw(&json, "code_challenge_methods_supported", "[\"S256\"]");
 	json_add_raw(&json, "token_endpoint_auth_methods_supported", "[\"none\"]");
+	json_add_raw(&json, "revocation_endpoint_auth_methods_supported", "[\"none\"]");
 	json_add_raw(&json, "scopes_supported",
 				 "[\"openid\", \"offline_access\","
 				 " \"https://authgear.com/scopes/full-access\"]");
@@ -60,8 +62,20 @@ discovery_document(void)
 				 psprintf("[%s]", jose_alg_list(JOSE_USE_MAKE_KEYS, ", ", "\"", algorithms)));
 	json_add_raw(&json, "claims_supported",
 				 "[\"iss\", \"aud\", \"iat\", \"exp\", \"sub\", \"sid\", \"auth_time\","
-				 " \"nonce\", \"email\", \"email_verified\", \"phone_number\","
-				 " \"phone_number_verified\", \"preferred_username\"]");
+				 " \"nonce\", \"at_hash\", \"email\", \"email_verified\", \"phone_number\","
+				 " \"phone_number_verified\", \"preferred_username\", \"updated_at\","
+				 " \"custom_attributes\", \"x_web3\","
+				 " \"" USER_CLAIM_PREFIX "is_anonymous\","
+				 " \"" USER_CLAIM_PREFIX "is_verified\","
+				 " \"" USER_CLAIM_PREFIX "can_reauthenticate\","
+				 " \"" USER_CLAIM_PREFIX "roles\","
+				 " \"" USER_CLAIM_PREFIX "authenticators\","
+				 " \"" USER_CLAIM_PREFIX "identities\","
+				 " \"" USER_CLAIM_PREFIX "recovery_code_enabled\"]");
+	json_add_boolean(&json, "claims_parameter_supported", false);
+	json_add_boolean(&json, "request_parameter_supported", false);
+	json_add_boolean(&json, "request_uri_parameter_supported", false);
+	json_add_boolean(&json, "authorization_response_iss_parameter_supported", true);
 	json_close(&json);
 	return json.data;
 }

@@ -14,6 +14,8 @@
  */
 #include "postgres.h"
 
+#include <sodium.h>
+
 #include "base/limits.h"
 #include "base/raise.h"
 #include "base/span.h"
@@ -83,6 +85,27 @@ own_jwt_sign(const char *payload, size_t length, const char *kid, const char *ty
 	*out = '\0';
 	pfree(header.data);
 	return token;
+}
+
+/* Ed25519 uses SHA-512, and its row of the table says so. */
+char *
+own_jwt_at_hash(const char *access_token, char **kid)
+{
+	const SigningKey *signer = keyring_signer(NULL);
+	uint8_t		hash[crypto_hash_sha512_BYTES];
+	size_t		length = crypto_hash_sha256_BYTES;
+	char	   *text = palloc0(BASE64URL_ENCODED_LENGTH(crypto_hash_sha512_BYTES / 2) + 1);
+
+	*kid = pstrdup(signer->kid);
+	if (jose_alg_info(signer->alg)->hash == JOSE_SHA512)
+	{
+		crypto_hash_sha512(hash, (const uint8_t *) access_token, strlen(access_token));
+		length = crypto_hash_sha512_BYTES;
+	}
+	else
+		crypto_hash_sha256(hash, (const uint8_t *) access_token, strlen(access_token));
+	base64url_encode(text, hash, length / 2);
+	return text;
 }
 
 /* Return why the signature is not valid, or NULL. */

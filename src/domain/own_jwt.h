@@ -45,6 +45,13 @@ extern const char *own_jwt_claims_problem(const char *claims, size_t length);
 extern char *own_jwt_sign(const char *payload, size_t length, const char *kid, const char *typ);
 
 /*
+ * Return the at_hash of an access token for an ID token (OpenID Connect Core, section
+ * 3.1.3.6): the first half of its hash in base64url.  The hash is that of the key that
+ * signs now.  Sets *kid to that key, with which the caller signs the ID token.
+ */
+extern char *own_jwt_at_hash(const char *access_token, char **kid);
+
+/*
  * Fill jwt from a compact JWS.  Return NULL if the token is well-formed and its
  * signature is valid, otherwise a clause that says why it is not.  Does not look
  * at the claims.

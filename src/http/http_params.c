@@ -34,9 +34,8 @@ hex_digit(char c)
 	raise_malformed("A percent sign must be followed by two hexadecimal digits.");
 }
 
-/* Decode a name or a value; raises 22023. */
-static char *
-decode_percent(const char *text, size_t length)
+char *
+http_decode(const char *text, size_t length)
 {
 	char	   *result = palloc(length + 1);
 	char	   *out = result;
@@ -80,9 +79,9 @@ http_parse_params(const char *text, HttpParams *params)
 		{
 			if (params->count == HTTP_MAX_PARAMETERS)
 				raise_malformed("There are too many parameters.");
-			params->names[params->count] = decode_percent(text, name_length);
+			params->names[params->count] = http_decode(text, name_length);
 			params->values[params->count] = name_length == length ? pstrdup("") :
-				decode_percent(text + name_length + 1, length - name_length - 1);
+				http_decode(text + name_length + 1, length - name_length - 1);
 			params->count++;
 		}
 		text += length;

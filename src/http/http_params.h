@@ -22,6 +22,12 @@ typedef struct HttpParams
 } HttpParams;
 
 /*
+ * Decode a name or a value.  Raises 22023 if it is malformed, has a NUL, or is not
+ * UTF-8.
+ */
+extern char *http_decode(const char *text, size_t length);
+
+/*
  * Read the parameters of a text, of the query string, and of the form in the
  * body.  Raise 22023 for a text that is malformed or not UTF-8, and for a body of
  * another media type.

@@ -16,6 +16,7 @@
 #include "domain/client.h"
 #include "domain/guest.h"
 #include "domain/session.h"
+#include "http/http_client.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_params.h"
@@ -146,14 +147,13 @@ static void
 handle_token(const HttpRequest *request, HttpResponse *response)
 {
 	HttpParams	params;
-	char	   *client_id;
 	char	   *grant_type;
 	Client		client;
 
 	http_form(request, &params);
-	client_id = http_param(&params, "client_id");
+	if (!http_client(request, &params, &client, response))
+		return;
 	grant_type = http_param(&params, "grant_type");
-	client_get(client_id == NULL ? "" : client_id, &client);
 
 	if (grant_type == NULL)
 		raise_invalid_request("grant_type is required");
