@@ -426,7 +426,7 @@ my $expired = query('SELECT anon_auth.sign_jwt('
 invalid_token(sub { client()->get('/oauth2/userinfo', bearer($expired)) }, 'userinfo with an expired access token is refused');
 settings(issuer => 'https://next.example');
 invalid_token(sub { client()->get('/oauth2/userinfo', bearer($keeper->{access_token})) }, 'userinfo with the token of a former issuer is refused');
-settings(issuer => 'https://auth.example');
+settings(issuer => 'https://auth.example', signing_key_lead_time => '0 seconds');
 my $kid = query('SELECT anon_auth.rotate_signing_key(immediately => true)');
 my $by_next_key = (refresh($keeper->{refresh_token}))->{json}{access_token};
 query("SELECT anon_auth.rotate_signing_key(immediately => true), anon_auth.retire_signing_key('$kid')");

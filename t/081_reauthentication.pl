@@ -32,7 +32,7 @@ SELECT anon_auth.grant_http_api('anon'), anon_auth.grant_http_api('authenticated
 SELECT anon_auth.create_client('web', 'spa', '{https://app.example/cb}', name => 'Notebook'),
 	   anon_auth.create_client('phone', 'native', '{com.example.app://host/path}'),
 	   anon_auth.create_client('partner', 'third_party_app', '{https://partner.example/}');
-UPDATE anon_auth.settings SET issuer = 'https://auth.example', password_hash_memory_kib = 8192,
+UPDATE anon_auth.settings SET issuer = 'https://auth.example', signing_key_lead_time = '0 seconds', password_hash_memory_kib = 8192,
 	password_hash_passes = 1;
 SQL
 
