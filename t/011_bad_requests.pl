@@ -1265,8 +1265,9 @@ sub all_refused
 
 	$tokens = call($node, 'exchange_authorization_code', %exchange);
 	is($tokens->{sub}, $session->{sub}, 'failed attempts do not use up the code');
-	refused('a code is refused the second time', 'exchange_authorization_code',
-		\%exchange, 'AA012', 'invalid authorization code');
+	is(call($node, 'exchange_authorization_code', %exchange), undef, 'a used code returns no row');
+	refused('the second use of a code ends its session', 'refresh_session',
+		{ client_id => $exchange{client_id}, refresh_token => $tokens->{refresh_token} }, 'AA006', 'invalid refresh token');
 }
 
 # ---------------------------------------------------------------------------

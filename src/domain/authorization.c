@@ -232,13 +232,20 @@ use_code(const Client *client, const User *user, const uint8 hash[crypto_hash_sh
 	char	   *counter = used_counter(hash);
 	int64		lifetime = code->expires_at - now;
 	SessionGrant grant = {.nonce = code->nonce,.authenticated_at = code->authenticated_at};
+	AuthorizationCode used;
 	Session		session;
 	bool		continues = reauthenticate(client, code, now, &session);
 
 	grant.id = continues ? session.id : session_new_id(now);
 	grant.has_refresh_token = code->offline_access || client->refresh_token_without_offline_access;
-	if (!authorization_codes_use(&code->user_id, hash, &grant.id, now) ||
-		counter_get(counter, lifetime, NULL) > 0)
+	if (!authorization_codes_use(&code->user_id, hash, &grant.id, now))
+	{
+		/* revoke_sessions(), disable_user() and others delete unused codes. */
+		if (!authorization_codes_find(&code->user_id, hash, &used))
+			raise_invalid_authorization_code();
+		return false;
+	}
+	if (counter_get(counter, lifetime, NULL) > 0)
 		return false;
 	if (continues)
 		claims_issue_tokens(client, user, &session, NULL, code->nonce, now, response);
