@@ -197,8 +197,7 @@ my $code = call(
 	(sprintf q{SELECT sub FROM anon_auth.exchange_authorization_code('app', %s, 'https://app.example/',
 		'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk')}, sql_literal($code)) x CLIENTS);
 is_deeply(states(@results), { done => CLIENTS }, 'twenty exchanges of one authorization code raise no error');
-is(query("SELECT count(*) FROM anon_auth.sessions s JOIN anon_auth.login_ids l USING (user_id) WHERE l.value = 'code@example.com'"), 1,
-	'they begin one session, which lives');
+is(scalar(grep { $_->[0] ne '' } @results), 1, 'of twenty exchanges of one authorization code, one returns tokens');
 
 # Different operations on one user at the same time: no order may deadlock
 
