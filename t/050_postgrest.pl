@@ -539,7 +539,7 @@ is_deeply([ grep { /^content-(?:profile|range)$/ } keys %{ $web->get('/oauth2/jw
 	my %guest_jar = %jar;
 	my $done = fill_in(\%jar, $page, login_id => 'bob@example.com', password => $password);
 
-	is($done->{headers}{location}, $cookie_app, 'promotion of a cookie session redirects without a code');
+	like($done->{headers}{location}, qr{^\Q$cookie_app\E&iss=[^&]+$}, 'promotion of a cookie session redirects without a code');
 	isnt($jar{session}, $guest_jar{session}, 'promotion replaces the session cookie');
 	is($web->get('/oauth2/userinfo', cookies(\%jar))->{json}{sub}, $sub, 'the new cookie belongs to the same user');
 	is($web->get('/rest/notes', cookies(\%jar))->{json}[0]{body}, 'Buy tea',
@@ -939,7 +939,7 @@ sub many_headers { return map { ("h$_" => 1) } 1 .. 993; }
 	like($response->{headers}{location}, qr{^\Q$app\E\?}, 'other authorization errors redirect to the client');
 	is("$answer->{error} $answer->{state}", "invalid_request <\"'&\r\nX: y>", 'an error returns the state unchanged');
 	ok(!exists $response->{headers}{x}, 'the state cannot add a header');
-	is(query_of($web->get(authorize_path(login_hint => 'nonsense'))->{headers}{location})->{error},
+	is(query_of($web->get(authorize_path(login_hint => 'https://authgear.com/login_hint?type=nonsense'))->{headers}{location})->{error},
 		'invalid_request', 'an invalid login hint is an error for the client');
 }
 
