@@ -5,7 +5,7 @@ import {
   addNote, becomes, continueAsGuest, description, error, isInvalid, notes, openNotebook, password, promote, reload,
   settled, startLogin, startPromotion, state, sub, submit, submitButton, submitInVain, who,
 } from './notebook.mjs';
-import { conflictStates, languages, logInInstead, logInStates, messages, signUpStates } from './pages.mjs';
+import { conflictStates, languages, logInInstead, logInStates, messages, reauthentication, signUpStates } from './pages.mjs';
 
 const settings = (change) => sql(`UPDATE anon_auth.settings SET ${change}`);
 
@@ -337,6 +337,7 @@ await test('the sign-up page shows its errors', signUpStates);
 await test('a taken login ID leads to the existing account', logInInstead);
 await test('the pages ask before they log in to another account', conflictStates);
 await test('the log-in and log-out pages show their errors', logInStates);
+await test('a user who must log in again cannot be another one', reauthentication);
 await test('the pages show messages', messages);
 await test('the pages are in the language of the browser', languages);
 
