@@ -179,7 +179,7 @@ query("SELECT anon_auth.retire_signing_key('" . (jws_parts($alice->{id_token}))[
 is_deeply(answer_to_hint($alice->{id_token}), \%refused, 'an ID token of a retired key is no hint');
 is(answer_to_hint(id_token()), 'login page', 'an ID token of the next key is a hint');
 
-# --- who may log in -----------------------------------------------------------
+# --- which users can log in ---------------------------------------------------
 
 $alice = account('alicia@example.com');
 my $bob = account('bob@example.com');
@@ -240,7 +240,7 @@ sub short_session
 	ok($tokens->{access_token}, "$name: an access token");
 	is($tokens->{refresh_token}, undef, "$name: no refresh token");
 	my $sid = claims($tokens->{access_token})->{sid};
-	isnt($sid, $alice->{claims}{sid}, "$name: a session of its own");
+	isnt($sid, $alice->{claims}{sid}, "$name: another session");
 	is(query("SELECT floor(extract(epoch FROM expires_at)) FROM anon_auth.sessions WHERE id = '$sid'"),
 		claims($tokens->{access_token})->{exp}, "$name: the session ends with its access token");
 	return;
