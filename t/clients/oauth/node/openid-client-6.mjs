@@ -1,0 +1,265 @@
+// openid-client 6, with the signature of each ID token checked.
+
+import * as client from 'openid-client';
+import {
+  alice,
+  bob,
+  claims,
+  failure,
+  is,
+  kid,
+  logIn,
+  logoutUri,
+  ok,
+  origin,
+  publishKey,
+  redirectUri,
+  run,
+  sessions,
+  sql,
+  useKey,
+  visit,
+} from './test.mjs';
+
+const execute = [client.allowInsecureRequests, client.enableNonRepudiationChecks];
+const config = await client.discovery(new URL(origin), 'rp', undefined, client.None(), { execute });
+
+async function request(parameters = {}) {
+  const codeVerifier = client.randomPKCECodeVerifier();
+  const state = client.randomState();
+  const nonce = client.randomNonce();
+  const url = client.buildAuthorizationUrl(config, {
+    redirect_uri: redirectUri,
+    scope: 'openid offline_access',
+    code_challenge: await client.calculatePKCECodeChallenge(codeVerifier),
+    code_challenge_method: 'S256',
+    state,
+    nonce,
+    ...parameters,
+  });
+
+  return { url, checks: { pkceCodeVerifier: codeVerifier, expectedState: state, expectedNonce: nonce } };
+}
+
+async function tokensFor(loginId, parameters, checks) {
+  const started = await request(parameters);
+  const callback = await logIn(started.url, loginId);
+
+  return client.authorizationCodeGrant(config, callback, { ...started.checks, ...checks });
+}
+
+await run('openid-client 6', {
+  async 'a login'() {
+    const { url, checks } = await request({ max_age: '3600' });
+    const callback = await logIn(url);
+
+    is('discovery finds the issuer', config.serverMetadata().issuer, origin);
+    ok('the metadata says that PKCE with S256 is supported', config.serverMetadata().supportsPKCE());
+    is('the authorization response names the issuer (RFC 9207)', callback.searchParams.get('iss'), origin);
+    ok('the metadata announces iss', config.serverMetadata().authorization_response_iss_parameter_supported);
+    const forged = new URL(callback);
+
+    forged.searchParams.set('iss', 'https://evil.example');
+    is(
+      'a response of another issuer is refused',
+      (await failure(client.authorizationCodeGrant(config, forged, checks))).code,
+      'OAUTH_INVALID_RESPONSE',
+    );
+    const tokens = await client.authorizationCodeGrant(config, callback, { ...checks, maxAge: 3600 });
+
+    is('nonce is in the ID token', tokens.claims().nonce, checks.expectedNonce);
+    ok('auth_time is in the ID token', tokens.claims().auth_time > Date.now() / 1000 - 60, tokens.claims());
+    ok('at_hash is in the ID token', tokens.claims().at_hash);
+    ok('expires_in is a lifetime', tokens.expiresIn() > 0);
+    const userinfo = await client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub);
+
+    is('userinfo names the user', userinfo.email, alice);
+    is(
+      'userinfo of another subject is refused',
+      (await failure(client.fetchUserInfo(config, tokens.access_token, 'somebody else'))).code,
+      'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED',
+    );
+  },
+
+  async 'a refresh'() {
+    const tokens = await tokensFor(alice);
+    const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token);
+
+    is('a refresh keeps the subject', claims(refreshed.access_token).sub, tokens.claims().sub);
+    is('a refresh keeps the time of the login', claims(refreshed.access_token).auth_time, tokens.claims().auth_time);
+    is('a refresh keeps the session', claims(refreshed.access_token).sid, tokens.claims().sid);
+  },
+
+  async offline_access() {
+    const tokens = await tokensFor(alice, { scope: 'openid' });
+
+    is('without offline_access there is no refresh token', tokens.refresh_token, undefined);
+    is(
+      'the access token is good without offline_access',
+      (await client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub)).email,
+      alice,
+    );
+  },
+
+  async revocation() {
+    const tokens = await tokensFor(alice);
+
+    await client.tokenRevocation(config, tokens.refresh_token);
+    is('revocation ends the session', await sessions(tokens.claims().sid), '0');
+    const error = await failure(client.refreshTokenGrant(config, tokens.refresh_token));
+
+    is(
+      'a revoked refresh token is invalid_grant',
+      `${error.code} ${error.error} ${error.status}`,
+      'OAUTH_RESPONSE_BODY_ERROR invalid_grant 400',
+    );
+    await client.tokenRevocation(config, 'unknown');
+    ok('the revocation of an unknown token succeeds', true);
+  },
+
+  async 'a code that is used twice'() {
+    const { url, checks } = await request();
+    const callback = await logIn(url);
+    const tokens = await client.authorizationCodeGrant(config, callback, checks);
+
+    is(
+      'a used code is invalid_grant',
+      (await failure(client.authorizationCodeGrant(config, callback, checks))).error,
+      'invalid_grant',
+    );
+    is('the reuse of a code ends the session that it gave', await sessions(tokens.claims().sid), '0');
+    const error = await failure(client.refreshTokenGrant(config, tokens.refresh_token));
+
+    is('the refresh token of a reused code is invalid_grant', error.error, 'invalid_grant');
+  },
+
+  async 'the end of a session'() {
+    const tokens = await tokensFor(alice);
+    const url = client.buildEndSessionUrl(config, {
+      id_token_hint: tokens.id_token,
+      post_logout_redirect_uri: logoutUri,
+      state: 'left',
+    });
+    const { location } = await visit(url);
+
+    is('end_session returns to the client with the state', location, `${logoutUri}?state=left`);
+    is('end_session with an id_token_hint ends the session', await sessions(tokens.claims().sid), '0');
+    is(
+      'the refresh token is invalid_grant afterwards',
+      (await failure(client.refreshTokenGrant(config, tokens.refresh_token))).error,
+      'invalid_grant',
+    );
+  },
+
+  async reauthentication() {
+    const tokens = await tokensFor(alice);
+    const parameters = { id_token_hint: tokens.id_token, max_age: '0', scope: 'openid' };
+    const other = await request(parameters);
+
+    is(
+      'another user cannot log in where id_token_hint names the user',
+      (await visit(other.url, bob, 'correct horse')).location,
+      '',
+    );
+    await sql(`UPDATE anon_auth.sessions SET authenticated_at = authenticated_at - interval '1 hour'
+      WHERE id = '${tokens.claims().sid}'`);
+    const again = await tokensFor(alice, parameters, { maxAge: 5 });
+
+    is('reauthentication keeps the session', again.claims().sid, tokens.claims().sid);
+    is('reauthentication returns no second refresh token', again.refresh_token, undefined);
+    const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token);
+
+    ok(
+      'a later refresh keeps the time of the reauthentication',
+      Math.abs(claims(refreshed.access_token).auth_time - again.claims().auth_time) <= 1,
+      `${claims(refreshed.access_token).auth_time} ${again.claims().auth_time}`,
+    );
+  },
+
+  async errors() {
+    const authorizationError = async (parameters) => {
+      const { url, checks } = await request(parameters);
+      const error = await failure(client.authorizationCodeGrant(config, await logIn(url), checks));
+
+      return `${error.code} ${error.error}`;
+    };
+
+    is(
+      'prompt=none is interaction_required or login_required',
+      (await authorizationError({ prompt: 'none' })).replace('login', 'interaction'),
+      'OAUTH_AUTHORIZATION_RESPONSE_ERROR interaction_required',
+    );
+    is(
+      'an unknown scope is invalid_scope',
+      await authorizationError({ scope: 'openid everything' }),
+      'OAUTH_AUTHORIZATION_RESPONSE_ERROR invalid_scope',
+    );
+    is(
+      'a request object is request_not_supported',
+      await authorizationError({ request: 'e30.e30.' }),
+      'OAUTH_AUTHORIZATION_RESPONSE_ERROR request_not_supported',
+    );
+    is(
+      'request_uri is request_uri_not_supported',
+      await authorizationError({ request_uri: 'https://evil.example/' }),
+      'OAUTH_AUTHORIZATION_RESPONSE_ERROR request_uri_not_supported',
+    );
+    is(
+      'a malformed max_age is invalid_request',
+      await authorizationError({ max_age: 'soon' }),
+      'OAUTH_AUTHORIZATION_RESPONSE_ERROR invalid_request',
+    );
+    const { url, checks } = await request();
+    const callback = await logIn(url);
+
+    is(
+      'a wrong code verifier is invalid_grant',
+      (await failure(client.authorizationCodeGrant(config, callback, { ...checks, pkceCodeVerifier: 'x'.repeat(43) })))
+        .error,
+      'invalid_grant',
+    );
+    const unknown = new client.Configuration(config.serverMetadata(), 'nobody', undefined, client.None());
+
+    client.allowInsecureRequests(unknown);
+    is(
+      'an unknown client is invalid_client',
+      (await failure(client.refreshTokenGrant(unknown, 'x'))).error,
+      'invalid_client',
+    );
+    const basic = new client.Configuration(config.serverMetadata(), 'rp', 'secret', client.ClientSecretBasic('secret'));
+
+    client.allowInsecureRequests(basic);
+    const refused = await failure(client.refreshTokenGrant(basic, 'x'));
+
+    is('a secret in Basic is challenged with Basic', `${refused.status} ${refused.cause?.[0]?.scheme}`, '401 basic');
+    const challenged = await failure(client.fetchUserInfo(config, 'nonsense', client.skipSubjectCheck));
+
+    is(
+      'userinfo challenges a token that does not verify',
+      `${challenged.code} ${challenged.status} ${challenged.cause?.[0]?.parameters?.error}`,
+      'OAUTH_WWW_AUTHENTICATE_CHALLENGE 401 invalid_token',
+    );
+  },
+
+  async 'an opaque login_hint'() {
+    const tokens = await tokensFor(alice, { login_hint: 'bob, or so' });
+
+    ok('an opaque login_hint does not prevent a login', tokens.access_token);
+  },
+
+  // The keys are cached, and fetched again after a minute at the earliest.
+  async 'a new key'() {
+    const key = await publishKey();
+    const fresh = new client.Configuration(config.serverMetadata(), 'rp', undefined, client.None());
+    const kidOf = async () => {
+      const { url, checks } = await request();
+
+      return kid((await client.authorizationCodeGrant(fresh, await logIn(url), checks)).id_token);
+    };
+
+    execute.forEach((change) => change(fresh));
+    ok('a published key does not sign yet', (await kidOf()) !== key);
+    await useKey();
+    is('a token of the new key verifies with cached keys', await kidOf(), key);
+  },
+});
