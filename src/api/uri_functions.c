@@ -12,6 +12,7 @@
 #include "uri/uri.h"
 #include "utils/array.h"
 
+/* Return the rules for a column of settings or clients.  Raises 22023 for any other name. */
 static UriKind
 kind_of_setting(const char *setting)
 {
@@ -39,8 +40,9 @@ kind_of_setting(const char *setting)
 			 errmsg("\"%s\" is not a setting with a URI", setting)));
 }
 
+/* Raise 22023 unless the URI is allowed in the column. */
 static void
-check(const char *setting, const char *uri)
+check_column_value(const char *setting, const char *uri)
 {
 	char		normal[URI_NORMAL_SIZE];
 	const char *reason = uri_check(kind_of_setting(setting), uri, normal);
@@ -57,7 +59,7 @@ PG_FUNCTION_INFO_V1(anon_auth_check_uri);
 Datum
 anon_auth_check_uri(PG_FUNCTION_ARGS)
 {
-	check(api_text(fcinfo, 0), api_text(fcinfo, 1));
+	check_column_value(api_text(fcinfo, 0), api_text(fcinfo, 1));
 	PG_RETURN_BOOL(true);
 }
 
@@ -79,7 +81,7 @@ anon_auth_check_uris(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("a URI in %s must not be NULL", setting)));
-		check(setting, TextDatumGetCString(uris[i]));
+		check_column_value(setting, TextDatumGetCString(uris[i]));
 	}
 	PG_RETURN_BOOL(true);
 }

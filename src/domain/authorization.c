@@ -211,8 +211,8 @@ used_counter(const uint8 hash[crypto_hash_sha256_BYTES])
  * exchanged for another session.
  */
 static bool
-reauthenticate(const Client *client, const AuthorizationCode *code, TimestampTz now,
-			   Session *session)
+continue_session(const Client *client, const AuthorizationCode *code, TimestampTz now,
+				 Session *session)
 {
 	return !code->offline_access && !uuid_is_nil(&code->hint_session_id) &&
 		sessions_reauthenticate(&code->user_id, &code->hint_session_id, client->client_id,
@@ -234,7 +234,7 @@ use_code(const Client *client, const User *user, const uint8 hash[crypto_hash_sh
 	SessionGrant grant = {.nonce = code->nonce,.authenticated_at = code->authenticated_at};
 	AuthorizationCode used;
 	Session		session;
-	bool		continues = reauthenticate(client, code, now, &session);
+	bool		continues = continue_session(client, code, now, &session);
 
 	grant.id = continues ? session.id : session_new_id(now);
 	grant.has_refresh_token = code->offline_access || client->refresh_token_without_offline_access;

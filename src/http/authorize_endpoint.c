@@ -55,7 +55,7 @@ typedef struct OAuthRefusal
 	const char *description;
 } OAuthRefusal;
 
-/* Parameters that ask for what this server does not have (OpenID Connect Core, 6 and 7.2.1). */
+/* Parameters of features that this server does not have (OpenID Connect Core, 6 and 7.2.1). */
 static const struct
 {
 	const char *parameter;
@@ -75,9 +75,9 @@ redirect_error(HttpResponse *response, const AuthorizationRequest *authorization
 	http_no_store(response);
 }
 
-/* Fill refusal and return false, for the functions that read a request. */
+/* Fill refusal and return false: the result of the functions that read a request. */
 static bool
-refuse(OAuthRefusal *refusal, const char *error, const char *description)
+set_refusal(OAuthRefusal *refusal, const char *error, const char *description)
 {
 	refusal->error = error;
 	refusal->description = description;
@@ -117,13 +117,13 @@ check_scope(const char *scope, OAuthRefusal *refusal)
 			if (strlen(scopes[i]) == length && memcmp(scopes[i], next, length) == 0)
 				known = true;
 		if (!known)
-			return refuse(refusal, "invalid_scope",
-						  psprintf("specified scope is not allowed: %.*s",
-								   (int) Min(length, SHOWN_SCOPE_LENGTH), next));
+			return set_refusal(refusal, "invalid_scope",
+							   psprintf("specified scope is not allowed: %.*s",
+										(int) Min(length, SHOWN_SCOPE_LENGTH), next));
 		next += length;
 	}
 	if (!has_word(scope, "openid"))
-		return refuse(refusal, "invalid_scope", "must request 'openid' scope");
+		return set_refusal(refusal, "invalid_scope", "must request 'openid' scope");
 	return true;
 }
 
@@ -137,16 +137,16 @@ read_guest_proof(const char *hint, GuestProof *proof, OAuthRefusal *refusal)
 	http_parse_params(hint + strlen(LOGIN_HINT), &params);
 	type = http_param(&params, "type");
 	if (type == NULL || strcmp(type, "anonymous") != 0)
-		return refuse(refusal, "invalid_request", "invalid login_hint type");
+		return set_refusal(refusal, "invalid_request", "invalid login_hint type");
 	proof->promotion_code = http_param(&params, "promotion_code");
 	if (proof->promotion_code == NULL)
 		proof->jwt = http_param(&params, "jwt");
 	if (proof->promotion_code == NULL && proof->jwt == NULL)
-		return refuse(refusal, "invalid_request", "unexpected login hint content");
+		return set_refusal(refusal, "invalid_request", "unexpected login hint content");
 	return true;
 }
 
-/* What the client wants to get, and how. */
+/* Read response_type and response_mode, and refuse parameters that are not supported. */
 static bool
 read_response_type(const HttpParams *params, const Client *client,
 				   AuthorizationRequest *authorization, OAuthRefusal *refusal)
@@ -157,25 +157,26 @@ read_response_type(const HttpParams *params, const Client *client,
 
 	for (i = 0; i < lengthof(unsupported); i++)
 		if (http_param(params, unsupported[i].parameter) != NULL)
-			return refuse(refusal, unsupported[i].error,
-						  psprintf("%s is not supported", unsupported[i].parameter));
+			return set_refusal(refusal, unsupported[i].error,
+							   psprintf("%s is not supported", unsupported[i].parameter));
 	if (type == NULL)
-		return refuse(refusal, "invalid_request", "response_type is required");
+		return set_refusal(refusal, "invalid_request", "response_type is required");
 	authorization->wants_code = strcmp(type, "code") == 0;
 	if (!authorization->wants_code && strcmp(type, "none") != 0)
-		return refuse(refusal, "unsupported_response_type", "response type is not supported");
+		return set_refusal(refusal, "unsupported_response_type",
+						   "response type is not supported");
 
-	/* Only such a client is written for a session cookie, which is valid for a year. */
+	/* Only a traditional web application uses a session cookie, which is valid for a year. */
 	if (!authorization->wants_code &&
 		client->application_type != APPLICATION_TRADITIONAL_WEBAPP)
-		return refuse(refusal, "unauthorized_client",
-					  "response type is not allowed for this client");
+		return set_refusal(refusal, "unauthorized_client",
+						   "response type is not allowed for this client");
 	if (mode != NULL && strcmp(mode, "query") != 0)
-		return refuse(refusal, "invalid_request", "only response mode 'query' is supported");
+		return set_refusal(refusal, "invalid_request", "only response mode 'query' is supported");
 	return true;
 }
 
-/* What the tokens depend on. */
+/* Read the parameters on which the tokens depend. */
 static bool
 read_token_parameters(const HttpParams *params, AuthorizationRequest *authorization,
 					  OAuthRefusal *refusal)
@@ -184,21 +185,21 @@ read_token_parameters(const HttpParams *params, AuthorizationRequest *authorizat
 	char	   *method = http_param(params, "code_challenge_method");
 
 	if (scope == NULL)
-		return refuse(refusal, "invalid_request", "scope is required");
+		return set_refusal(refusal, "invalid_request", "scope is required");
 	if (!check_scope(scope, refusal))
 		return false;
 	authorization->offline_access = has_word(scope, "offline_access");
 
 	authorization->code_challenge = http_param(params, "code_challenge");
 	if (authorization->wants_code && authorization->code_challenge == NULL)
-		return refuse(refusal, "invalid_request",
-					  "PKCE code challenge is required for public clients");
+		return set_refusal(refusal, "invalid_request",
+						   "PKCE code challenge is required for public clients");
 	if (authorization->wants_code)
 		authorization_check_pkce(authorization->code_challenge, method == NULL ? "plain" : method);
 
 	authorization->nonce = http_param(params, "nonce");
 	if (authorization->nonce != NULL && strlen(authorization->nonce) > NONCE_MAX_LENGTH)
-		return refuse(refusal, "invalid_request", "nonce is too long");
+		return set_refusal(refusal, "invalid_request", "nonce is too long");
 	return true;
 }
 
@@ -218,7 +219,7 @@ parse_max_age(const char *text, int64 *max_age)
 }
 
 /*
- * How the user is to log in.  Every request ends in a login on a page, so that max_age is
+ * Read the parameters about the login.  Every request ends in a login on a page, so that max_age is
  * always satisfied, and prompt=none never is.
  */
 static bool
@@ -231,15 +232,15 @@ read_login_parameters(const HttpParams *params, AuthorizationRequest *authorizat
 	authorization->ui_locales = http_param(params, "ui_locales");
 	if (authorization->ui_locales != NULL &&
 		strlen(authorization->ui_locales) > HTTP_UI_LOCALES_MAX_LENGTH)
-		return refuse(refusal, "invalid_request", "ui_locales is too long");
+		return set_refusal(refusal, "invalid_request", "ui_locales is too long");
 	if (max_age != NULL && !parse_max_age(max_age, &authorization->max_age))
-		return refuse(refusal, "invalid_request", "max_age must be a number of seconds");
+		return set_refusal(refusal, "invalid_request", "max_age must be a number of seconds");
 	if (prompt != NULL && has_word(prompt, "none"))
 	{
 		if (strcmp(prompt, "none") != 0)
-			return refuse(refusal, "invalid_request",
-						  "prompt 'none' cannot be combined with other values");
-		return refuse(refusal, "login_required", "authentication required");
+			return set_refusal(refusal, "invalid_request",
+							   "prompt 'none' cannot be combined with other values");
+		return set_refusal(refusal, "login_required", "authentication required");
 	}
 	return true;
 }
@@ -272,19 +273,20 @@ read_hints(const HttpRequest *request, const HttpParams *params, const Client *c
 	authorization->has_guest = login_hint != NULL &&
 		strncmp(login_hint, LOGIN_HINT, strlen(LOGIN_HINT)) == 0;
 	if (id_token != NULL && !id_token_hint_read(id_token, &hint))
-		return refuse(refusal, "invalid_request", "invalid id_token_hint");
+		return set_refusal(refusal, "invalid_request", "invalid id_token_hint");
 	if (!authorization->has_guest)
 	{
 		client_require_first_party(client);
 		if (id_token != NULL && !authorization_request_set_hint(authorization, client, &hint))
-			return refuse(refusal, "login_required", "the user of the id_token_hint cannot log in");
+			return set_refusal(refusal, "login_required",
+							   "the user of the id_token_hint cannot log in");
 		if (login_hint != NULL && login_may_be_id(login_hint))
 			authorization->login_hint = login_hint;
 		return true;
 	}
 	if (id_token != NULL)
-		return refuse(refusal, "invalid_request",
-					  "id_token_hint cannot be combined with the login_hint of a guest");
+		return set_refusal(refusal, "invalid_request",
+						   "id_token_hint cannot be combined with the login_hint of a guest");
 	if (!read_guest_proof(login_hint, &proof, refusal))
 		return false;
 	open_ticket(request, client, &proof, &authorization->ticket);

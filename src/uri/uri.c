@@ -56,7 +56,7 @@ typedef struct Output
 static const char *const too_long = "It is longer than " AS_TEXT(URI_MAX_LENGTH) " bytes.";
 
 static void
-append(Output *output, const char *data, size_t length)
+append_bytes(Output *output, const char *data, size_t length)
 {
 	if (length > URI_NORMAL_SIZE - 1 - output->length)
 		length = URI_NORMAL_SIZE - 1 - output->length;
@@ -68,7 +68,7 @@ append(Output *output, const char *data, size_t length)
 static void
 append_string(Output *output, const char *string)
 {
-	append(output, string, strlen(string));
+	append_bytes(output, string, strlen(string));
 }
 
 static bool
@@ -78,7 +78,7 @@ is_one_of(char c, const char *characters)
 }
 
 static char
-lower(char c)
+lower_case(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char) (c + 'a' - 'A') : c;
 }
@@ -94,11 +94,11 @@ append_encoded(Output *output, Span text, const char *allowed)
 		char		encoded[4];
 
 		if (text.data[i] == '%' || is_one_of(text.data[i], allowed))
-			append(output, text.data + i, 1);
+			append_bytes(output, text.data + i, 1);
 		else
 		{
 			snprintf(encoded, sizeof(encoded), "%%%02X", (unsigned char) text.data[i]);
-			append(output, encoded, 3);
+			append_bytes(output, encoded, 3);
 		}
 	}
 }
@@ -125,7 +125,7 @@ starts_with(Span text, const char *prefix)
 }
 
 static void
-skip(Span *text, size_t length)
+skip_bytes(Span *text, size_t length)
 {
 	text->data += length;
 	text->length -= length;
@@ -133,7 +133,7 @@ skip(Span *text, size_t length)
 
 /* Split a URI.  Return false if it does not begin with a scheme. */
 static bool
-split(const char *uri, UriParts *parts)
+split_uri(const char *uri, UriParts *parts)
 {
 	Span		rest = span_of_string(uri);
 	size_t		i;
@@ -145,21 +145,21 @@ split(const char *uri, UriParts *parts)
 	for (i = 0; i < parts->scheme.length; i++)
 		if (!is_one_of(uri[i], LETTERS DIGITS "+-."))
 			return false;
-	skip(&rest, 1);
+	skip_bytes(&rest, 1);
 	if (starts_with(rest, "//"))
 	{
-		skip(&rest, 2);
+		skip_bytes(&rest, 2);
 		parts->authority = cut_before(&rest, "/?#");
 	}
 	parts->path = cut_before(&rest, "?#");
 	if (starts_with(rest, "?"))
 	{
-		skip(&rest, 1);
+		skip_bytes(&rest, 1);
 		parts->query = cut_before(&rest, "#");
 	}
 	if (starts_with(rest, "#"))
 	{
-		skip(&rest, 1);
+		skip_bytes(&rest, 1);
 		parts->fragment = rest;
 	}
 	return true;
@@ -288,7 +288,7 @@ count_dots(Span segment)
 
 		if (length == 0 || ++dots > 2)
 			return 0;
-		skip(&segment, length);
+		skip_bytes(&segment, length);
 	}
 	return dots;
 }
@@ -304,7 +304,7 @@ append_path(Output *output, Span path)
 		Span		segment;
 		int			dots;
 
-		skip(&path, 1);
+		skip_bytes(&path, 1);
 		segment = cut_before(&path, "/");
 		dots = count_dots(segment);
 		if (dots == 0)
@@ -356,9 +356,9 @@ write_normal(UriKind kind, const UriParts *parts, Output *output)
 
 	for (i = 0; i < parts->scheme.length; i++)
 	{
-		char		c = lower(parts->scheme.data[i]);
+		char		c = lower_case(parts->scheme.data[i]);
 
-		append(output, &c, 1);
+		append_bytes(output, &c, 1);
 	}
 	append_string(output, ":");
 	if (parts->authority.data != NULL)
@@ -391,7 +391,7 @@ uri_check(UriKind kind, const char *uri, char normal[URI_NORMAL_SIZE])
 		strncasecmp(uri, "https:", 6) != 0)
 		return NULL;
 	reason = check_characters(uri);
-	if (reason == NULL && !split(uri, &parts))
+	if (reason == NULL && !split_uri(uri, &parts))
 		reason = "It must begin with a scheme, such as https.";
 	if (reason == NULL)
 		reason = check_scheme(kind, &parts);
