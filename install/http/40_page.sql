@@ -244,8 +244,6 @@ $$;
 COMMENT ON FUNCTION anon_auth_http.page_legal(jsonb) IS
 'Returns sentences with links to the terms of service and the privacy policy; NULL if there are none.';
 
--- novalidate: a browser would report missing input in its own language, and not
--- beside the field.
 CREATE FUNCTION anon_auth_http.page_hidden(inputs jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -258,6 +256,8 @@ $$;
 COMMENT ON FUNCTION anon_auth_http.page_hidden(jsonb) IS
 'Returns hidden inputs for the strings in an object.';
 
+-- novalidate: a browser would report missing input in its own language, and not
+-- beside the field.
 CREATE FUNCTION anon_auth_http.page_form(page jsonb, button text, cancel text, fields text DEFAULT NULL, legal text DEFAULT NULL)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -31,8 +31,8 @@ typedef struct TokenResponse
 /*
  * Sign an access token (RFC 9068) and an ID token (OpenID Connect Core, section
  * 2) of a session and fill response.  nonce goes into the ID token; it and
- * refresh_token may be NULL.  Runs the hook settings.access_token_claims.  Raises AA017 without a
- * usable signing key, AA020 if the hook refuses.
+ * refresh_token may be NULL.  Runs the hook settings.access_token_claims.  Raises
+ * AA017 without a usable signing key, AA020 if the hook refuses.
  */
 extern void claims_issue_tokens(const Client *client, const User *user, const Session *session,
 								const char *refresh_token, const char *nonce, TimestampTz now,

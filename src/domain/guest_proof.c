@@ -18,6 +18,7 @@
 
 #include "base/errors.h"
 #include "base/raise.h"
+#include "base/uuid.h"
 #include "domain/client.h"
 #include "domain/guest_proof.h"
 #include "domain/lifetimes.h"
@@ -196,7 +197,7 @@ guest_proof_open_ticket(const Client *client, const GuestProof *proof,
 	client_require_guests(client, proof->jwt != NULL);
 	guest_proof_open(client, proof, false, now, &guest);
 	own = guest.by_session && cookie_session != NULL &&
-		memcmp(&guest.session_id, cookie_session, UUID_LEN) == 0;
+		uuid_equals(&guest.session_id, cookie_session);
 	if (guest.by_cookie_session && !own)
 		raise_invalid_promotion_code("The code was issued to another browser.");
 	memset(ticket, 0, sizeof(GuestTicket));

@@ -87,7 +87,7 @@ own_jwt_sign(const char *payload, size_t length, const char *kid, const char *ty
 	return token;
 }
 
-/* Ed25519 uses SHA-512, and its row of the table says so. */
+/* Keys that sign tokens use SHA-256, except Ed25519, which uses SHA-512. */
 char *
 own_jwt_at_hash(const char *access_token, char **kid)
 {

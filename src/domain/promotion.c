@@ -102,8 +102,8 @@ find_account(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *ow
 }
 
 /*
- * Do the same, and count the conflict.  *conflict is then to be given back if the
- * client turns out to know the password of that account.
+ * Call find_account(), and count a conflict.  If the client proves that it knows the
+ * password of that account, the caller gives *conflict back.
  */
 static bool
 find_conflicting_account(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *owner,

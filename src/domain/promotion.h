@@ -32,7 +32,7 @@ typedef enum PromotionState
 	PROMOTION_GUEST_GONE		/* deleted, or merged into an account */
 } PromotionState;
 
-/* Unless the guest is gone, *guest_since is set to the time at which it signed up. */
+/* Return the state.  Unless the guest is gone, set *guest_since to its time of sign-up. */
 extern PromotionState promotion_state(const GuestTicket *ticket, TimestampTz *guest_since);
 
 /*
@@ -51,8 +51,8 @@ extern bool promotion_run(const Client *client, const PromotionRequest *request,
 						  TimestampTz now, User *user);
 
 /*
- * For a form that asks its user before it logs in to another account: do the same,
- * but raise AA009 whatever settings.promotion_conflict is.
+ * As promotion_run(), but raise AA009 whatever settings.promotion_conflict is: for a
+ * form that asks its user before it logs in to another account.
  */
 extern void promotion_sign_up(const Client *client, const PromotionRequest *request,
 							  TimestampTz now, User *user);

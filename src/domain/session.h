@@ -28,7 +28,7 @@ extern void session_start(const Client *client, const User *user, Jsonb *device_
 						  const char *nonce, TimestampTz authenticated_at, TimestampTz now,
 						  TokenResponse *response);
 
-/* What the authorization request and its login decide about a session. */
+/* The parts of a session that an authorization request and its login decide. */
 typedef struct SessionGrant
 {
 	pg_uuid_t	id;				/* from session_new_id() */
@@ -54,8 +54,8 @@ extern TimestampTz session_expiry(const Client *client, TimestampTz now);
 
 /*
  * Fill session and token with this id and a new secret, of type refresh_token.
- * client_id and expires_at are left to the caller, and nothing is stored.  The caller wipes
- * the token.
+ * client_id and expires_at are left to the caller, and nothing is stored.  The
+ * caller wipes the token.
  */
 extern void session_init(const User *user, const pg_uuid_t *id, TimestampTz authenticated_at,
 						 TimestampTz now, Session *session, RefreshToken *token);

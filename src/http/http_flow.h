@@ -54,8 +54,8 @@ extern bool http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpRespo
 extern bool http_flow_is_finished(const HttpFlow *flow);
 
 /*
- * True if the guest is that of this browser's session cookie.  Otherwise somebody may
- * have sent the link of an own guest to the user.
+ * True if the guest is that of this browser's session cookie.  Otherwise another person
+ * may have created the guest and sent the link to the user.
  */
 extern bool http_flow_has_own_guest(const HttpFlow *flow);
 

@@ -5,8 +5,8 @@
  *
  * Parsing and unsealing a key takes longer than using it, so parsed keys are
  * kept.  Once per statement the key's kid, state and times are read from the table
- * (statement_stamp_set()), so that every backend changes to a new key within a second.  The key itself is read again only if
- * its time of creation has changed.
+ * (statement_stamp_set()), so that every backend changes to a new key within a
+ * second.  The key itself is read again only if its time of creation has changed.
  *
  * The private part is unsealed only to sign, so that tokens can be verified on
  * servers without the master key.

@@ -133,7 +133,7 @@ login_text_normalise(const char *text, bool fold_case)
 									: unorm2_getNFKCInstance);
 }
 
-/* No character outside the basic plane is a space, so that surrogates stay as they are. */
+/* No character outside the basic plane is a space, so surrogates are not changed. */
 char *
 login_text_opaque(const char *text)
 {

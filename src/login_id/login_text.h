@@ -3,9 +3,9 @@
  * login_text.h
  *	  Normal forms and character classes of Unicode text, by ICU.
  *
- * For the files of src/login_id and the password hashes.  Texts are NUL-terminated UTF-8.  Malformed
- * UTF-8 is never read past its end; it counts as U+FFFD, or as a character that
- * is not allowed.
+ * For the files of src/login_id and the password hashes.  Texts are NUL-terminated
+ * UTF-8.  Malformed UTF-8 is never read past its end; it counts as U+FFFD, or as a
+ * character that is not allowed.
  *
  *-------------------------------------------------------------------------
  */
