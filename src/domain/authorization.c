@@ -20,7 +20,6 @@
 
 #include "base/limits.h"
 #include "base/raise.h"
-#include "base/span.h"
 #include "base/unix_time.h"
 #include "base/uuid.h"
 #include "base/wipe.h"
@@ -391,14 +390,6 @@ open_authenticated_json(const char *text)
 	return authentic ? json_parse_object((char *) json, length, &reason) : NULL;
 }
 
-static bool
-read_uuid(const Jsonb *json, const char *name, pg_uuid_t *uuid)
-{
-	Span		text;
-
-	return json_string(json, name, &text) && uuid_from_text(text.data, text.length, uuid);
-}
-
 bool
 authorization_request_read(const char *text, const char *browser, TimestampTz now,
 						   AuthorizationRequest *request, Client *client)
@@ -427,11 +418,11 @@ authorization_request_read(const char *text, const char *browser, TimestampTz no
 	if (!json_numeric_date(json, "max_age", &request->max_age))
 		request->max_age = MAX_AGE_NONE;
 	request->browser = pstrdup(browser);
-	request->ticket.by_session = read_uuid(json, "sid", &request->ticket.session_id);
+	request->ticket.by_session = json_uuid(json, "sid", &request->ticket.session_id);
 	request->ticket.by_own_cookie = json_boolean(json, "own");
-	request->has_guest = read_uuid(json, "sub", &request->ticket.user_id);
-	request->has_hint = read_uuid(json, "hint_sub", &request->hint_user_id);
-	(void) read_uuid(json, "hint_sid", &request->hint_session_id);
+	request->has_guest = json_uuid(json, "sub", &request->ticket.user_id);
+	request->has_hint = json_uuid(json, "hint_sub", &request->hint_user_id);
+	(void) json_uuid(json, "hint_sid", &request->hint_session_id);
 	return clients_find(request->client_id, client) &&
 		client_has_redirect_uri(client, request->redirect_uri);
 }

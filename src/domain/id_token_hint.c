@@ -11,8 +11,6 @@
  */
 #include "postgres.h"
 
-#include "base/span.h"
-#include "base/uuid.h"
 #include "domain/client.h"
 #include "domain/id_token_hint.h"
 #include "domain/own_jwt.h"
@@ -34,14 +32,6 @@ only_audience(const Jsonb *claims)
 	return pnstrdup(aud->val.string.val, aud->val.string.len);
 }
 
-static bool
-read_uuid(const Jsonb *claims, const char *name, pg_uuid_t *uuid)
-{
-	Span		text;
-
-	return json_string(claims, name, &text) && uuid_from_text(text.data, text.length, uuid);
-}
-
 bool
 id_token_hint_read(const char *token, IdTokenHint *hint)
 {
@@ -50,7 +40,7 @@ id_token_hint_read(const char *token, IdTokenHint *hint)
 
 	if (own_jwt_open(token, strlen(token), &jwt) != NULL ||
 		!json_string_equals(jwt.header, "typ", "JWT") ||
-		!read_uuid(jwt.claims, "sub", &hint->sub) || !read_uuid(jwt.claims, "sid", &hint->sid))
+		!json_uuid(jwt.claims, "sub", &hint->sub) || !json_uuid(jwt.claims, "sid", &hint->sid))
 		return false;
 	client_id = only_audience(jwt.claims);
 	return client_id != NULL && client_find(client_id, &hint->client) &&

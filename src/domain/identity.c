@@ -21,7 +21,6 @@
 #include "base/raise.h"
 #include "base/span.h"
 #include "base/unix_time.h"
-#include "base/uuid.h"
 #include "domain/identity.h"
 #include "domain/own_jwt.h"
 #include "domain/session.h"
@@ -72,17 +71,14 @@ fill_identity(CachedIdentity *cached, const char *parameter)
 {
 	MemoryContext caller = MemoryContextSwitchTo(cached->context);
 	Jsonb	   *claims = json_setting(parameter, ERRCODE_INVALID_PARAMETER_VALUE);
-	Span		text;
 	JsonbValue *member;
 	Identity   *identity = &cached->identity;
 
 	memset(identity, 0, sizeof(Identity));
 	cached->expires_at = 0;
-	cached->known = claims != NULL && json_string(claims, "sub", &text) &&
-		uuid_from_text(text.data, text.length, &identity->sub);
+	cached->known = claims != NULL && json_uuid(claims, "sub", &identity->sub);
 	if (cached->known && json_member(claims, "sid") != NULL)
-		cached->known = identity->has_sid = json_string(claims, "sid", &text) &&
-			uuid_from_text(text.data, text.length, &identity->sid);
+		cached->known = identity->has_sid = json_uuid(claims, "sid", &identity->sid);
 	if (cached->known)
 	{
 		identity->claims = claims;

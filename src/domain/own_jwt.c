@@ -20,7 +20,6 @@
 #include "base/raise.h"
 #include "base/span.h"
 #include "base/unix_time.h"
-#include "base/uuid.h"
 #include "domain/own_jwt.h"
 #include "jose/base64url.h"
 #include "jose/jose_status.h"
@@ -211,18 +210,10 @@ own_jwt_check_claims(const OwnJwt *jwt, const char *audience, TimestampTz now)
 		raise_invalid_token("its audience (aud) is not the expected one");
 }
 
-static bool
-read_uuid_claim(const Jsonb *claims, const char *name, pg_uuid_t *uuid)
-{
-	Span		text;
-
-	return json_string(claims, name, &text) && uuid_from_text(text.data, text.length, uuid);
-}
-
 static void
 get_uuid_claim(const Jsonb *claims, const char *name, pg_uuid_t *uuid)
 {
-	if (!read_uuid_claim(claims, name, uuid))
+	if (!json_uuid(claims, name, uuid))
 		raise_invalid_token(psprintf("its \"%s\" is not a UUID", name));
 }
 
@@ -246,9 +237,9 @@ own_jwt_access_claims_problem(const Jsonb *claims, const Settings *settings,
 		return "it has no time of expiry (exp)";
 	if (!json_string(claims, "client_id", &client_id))
 		return "it has no client (client_id)";
-	if (!read_uuid_claim(claims, "sub", sub))
+	if (!json_uuid(claims, "sub", sub))
 		return "its user (sub) is not a UUID";
-	if (!read_uuid_claim(claims, "sid", sid))
+	if (!json_uuid(claims, "sid", sid))
 		return "its session (sid) is not a UUID";
 	return NULL;
 }

@@ -26,7 +26,6 @@
 #include "base/limits.h"
 #include "base/raise.h"
 #include "base/secret_memory.h"
-#include "base/span.h"
 #include "base/uuid.h"
 #include "base/wipe.h"
 #include "counters/counters.h"
@@ -446,8 +445,6 @@ session_revoke_token(const char *text, size_t length, TimestampTz now)
 {
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	OwnJwt		jwt;
-	Span		sub;
-	Span		sid;
 	pg_uuid_t	user_id;
 	pg_uuid_t	session_id;
 
@@ -460,8 +457,6 @@ session_revoke_token(const char *text, size_t length, TimestampTz now)
 	/* An access token that has expired still names the session to end. */
 	if (own_jwt_open(text, length, &jwt) == NULL &&
 		json_string_equals(jwt.header, "typ", "at+jwt") &&
-		json_string(jwt.claims, "sub", &sub) && json_string(jwt.claims, "sid", &sid) &&
-		uuid_from_text(sub.data, sub.length, &user_id) &&
-		uuid_from_text(sid.data, sid.length, &session_id))
+		json_uuid(jwt.claims, "sub", &user_id) && json_uuid(jwt.claims, "sid", &session_id))
 		session_end(&user_id, &session_id, json_cstring(jwt.claims, "client_id"), now);
 }

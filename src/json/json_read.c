@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "base/compat.h"
+#include "base/uuid.h"
 #include "json/json_parse.h"
 #include "json/json_read.h"
 #include "utils/builtins.h"
@@ -42,6 +43,14 @@ json_cstring(const Jsonb *object, const char *name)
 	Span		span;
 
 	return json_string(object, name, &span) ? pnstrdup(span.data, span.length) : NULL;
+}
+
+bool
+json_uuid(const Jsonb *object, const char *name, pg_uuid_t *value)
+{
+	Span		text;
+
+	return json_string(object, name, &text) && uuid_from_text(text.data, text.length, value);
 }
 
 bool

@@ -16,6 +16,7 @@
 
 #include "base/span.h"
 #include "utils/jsonb.h"
+#include "utils/uuid.h"
 
 /* The value of a member, or NULL if it is absent. */
 extern JsonbValue *json_member(const Jsonb *object, const char *name);
@@ -25,6 +26,9 @@ extern bool json_string(const Jsonb *object, const char *name, Span *value);
 
 /* The string as a palloc'd C string, or NULL if the member is no string. */
 extern char *json_cstring(const Jsonb *object, const char *name);
+
+/* Set *value and return true if the member is a string that is a UUID. */
+extern bool json_uuid(const Jsonb *object, const char *name, pg_uuid_t *value);
 
 /* True if the member is a string and equals value. */
 extern bool json_string_equals(const Jsonb *object, const char *name, const char *value);
