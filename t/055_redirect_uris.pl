@@ -10,9 +10,8 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 
+use AnonAuth::BrowserScript;
 use AnonAuth::Web;
-use IPC::Run ();
-use JSON::PP ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -40,37 +39,8 @@ my ($spellings) = slurp_file("$FindBin::Bin/../sql/uris.sql") =~ /^(CREATE TABLE
   or die 'sql/uris.sql has no table "spellings"';
 $node->safe_psql('postgres', $spellings);
 
-local %ENV = (
-	%ENV,
-	ORIGIN => $web->origin,
-	DATABASE => $node->connstr('postgres'),
-	TIMEOUT => $PostgreSQL::Test::Utils::timeout_default);
-
-# Each result is one line of JSON.
-my ($line, $errors, $seen, $done) = ('', '', 0, 0);
-my $finished = IPC::Run::run(
-	[ 'node', "$directory/redirect_uris.mjs" ],
-	'<', \undef,
-	'>',
-	sub {
-		$line .= $_[0];
-		while ($line =~ s/^(.*)\n//)
-		{
-			my $result = JSON::PP->new->utf8->decode($1);
-
-			if ($result->{done})
-			{
-				$done = 1;
-				next;
-			}
-			$seen++;
-			ok($result->{ok}, $result->{name}) or diag($result->{why} // '');
-		}
-	},
-	'2>', \$errors);
-
-ok($finished && $done, 'the browser tests run to their end') or diag($errors, $web->log('nginx'));
-cmp_ok($seen, '>', 0, 'the browser tests report results');
+AnonAuth::BrowserScript->run("$directory/redirect_uris.mjs", ORIGIN => $web->origin, DATABASE => $node->connstr('postgres'))
+  or diag($web->log('nginx'));
 
 $web->stop;
 done_testing();
