@@ -47,7 +47,9 @@ SELECT c ->> 'sub' = :'guest_sub' AS sub, (c ->> 'exp')::int - (c ->> 'iat')::in
 	   c ->> 'auth_time' = c ->> 'iat' AS auth_time,
 	   c ->> 'sid' = :'session_id' AS sid
 FROM anon_auth.verify_jwt(:'guest_access_token') c;
-SELECT jsonb_pretty(anon_auth.verify_jwt(:'guest_id_token', 'spa') - '{sub,sid,iat,exp,auth_time}'::text[]) AS id_token;
+SELECT anon_auth.verify_jwt(:'guest_id_token', 'spa') ->> 'at_hash' =
+	   rtrim(translate(encode(substring(sha256(:'guest_access_token') FROM 1 FOR 16), 'base64'), '+/', '-_'), '=') AS at_hash;
+SELECT jsonb_pretty(anon_auth.verify_jwt(:'guest_id_token', 'spa') - '{sub,sid,iat,exp,auth_time,at_hash}'::text[]) AS id_token;
 SELECT anon_auth.verify_jwt(:'guest_id_token');
 SELECT device_info FROM anon_auth.sessions WHERE user_id = :'guest_sub';
 

@@ -167,7 +167,7 @@ UPDATE anon_auth.settings SET access_token_claims = NULL;
 CREATE FUNCTION app.changes_settings(user_id uuid, client_id text, device_info jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
 	FOR i IN 1..100 LOOP
-		UPDATE anon_auth.settings SET issuer = 'https://' || repeat('x', 10 * i) || '.example';
+		UPDATE anon_auth.settings SET issuer = 'https://auth.example/' || repeat('x', 10 * i);
 		PERFORM anon_auth.openid_configuration();
 	END LOOP;
 	RAISE EXCEPTION 'no guests while I change the settings';
@@ -175,7 +175,7 @@ END $$;
 CREATE FUNCTION app.changes_claims(claims jsonb) RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
 	FOR i IN 1..100 LOOP
-		UPDATE anon_auth.settings SET issuer = 'https://' || repeat('x', 10 * i) || '.example';
+		UPDATE anon_auth.settings SET issuer = 'https://auth.example/' || repeat('x', 10 * i);
 		PERFORM anon_auth.openid_configuration();
 	END LOOP;
 	RETURN '[]';
