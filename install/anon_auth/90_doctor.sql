@@ -177,7 +177,8 @@ BEGIN
 		 WHERE state = 'active' OR state = 'retiring' AND retiring_since > now()
 		 ORDER BY signs_from > now(), greatest(signs_from - now(), now() - signs_from), kid LIMIT 1)
 		UNION
-		SELECT kid, master_key_id FROM anon_auth.signing_keys WHERE kid = newest.kid
+		(SELECT kid, master_key_id FROM anon_auth.signing_keys
+		 WHERE state = 'active' ORDER BY signs_from DESC, kid LIMIT 1)
 		ORDER BY kid
 	LOOP
 		-- The master key exists, but may not open the private key.
