@@ -463,7 +463,7 @@ for my $case ([ 'en', 'error', qr/The guest of Notebook that began on <time date
 	my $f = authorize($b, %site, login_hint => hint(promotion_code => $code))->{location};
 	unlike($b->get($f)->{body}, qr/The guest of|<time/, 'the page for the guest of this browser does not ask whose guest it is');
 	my $asked = submit($b, $f, login_id => 'me@example.com');
-	shows($asked, 422, qr/What you did as a guest will be moved to that account/, 'with promotion_conflict merge, the page says that the own guest will be moved');
+	shows($asked, 422, qr/What you did as a guest will be moved to that account/, 'with promotion_conflict merge, the page says that the browser's guest will be moved');
 	unlike($asked->{body}, qr/The data of the guest/, 'the log-in page for the guest of this browser does not ask whose guest it is');
 }
 settings(promotion_conflict => 'error');
@@ -933,7 +933,7 @@ is($cookies->post_form('/oauth2/end_session', post_logout_redirect_uri => 'https
 	'https://app.example/bye?state=s', 'end_session redirects after the user confirmed');
 is($cookies->get('/oauth2/userinfo')->{status}, 401, 'end_session ends the session after the user confirmed');
 
-# Who may ask for a logout
+# Origins that may end the session of a cookie
 
 {
 	my $by_cookie = browser();

@@ -239,7 +239,7 @@ use_code(const Client *client, const User *user, const uint8 hash[crypto_hash_sh
 	grant.has_refresh_token = code->offline_access || client->refresh_token_without_offline_access;
 	if (!authorization_codes_use(&code->user_id, hash, &grant.id, now))
 	{
-		/* revoke_sessions(), disable_user() and others delete unused codes. */
+		/* revoke_sessions(), disable_user() and others delete all codes of the user. */
 		if (!authorization_codes_find(&code->user_id, hash, &used))
 			raise_invalid_authorization_code();
 		return false;

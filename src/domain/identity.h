@@ -41,7 +41,7 @@ extern const Identity *identity_current(void);
 extern void identity_get_user(const Span *token, TimestampTz now, User *user);
 
 /*
- * True if claims were issued to a guest who has become a regular user since.  The
+ * True if claims were issued to a guest that has become a regular user since.  The
  * promotion ended all sessions of the guest: somebody else may have sent its link.
  */
 extern bool identity_is_former_guest(const Jsonb *claims, const pg_uuid_t *user_id);

@@ -260,7 +260,7 @@ open_ticket(const HttpRequest *request, const Client *client, const GuestProof *
 	guest_proof_open_ticket(client, proof, has_session ? &session.id : NULL, request->now, ticket);
 }
 
-/* Read the hints that say who is to log in.  Raises the errors of a guest's proof. */
+/* Read the hints about the user who must log in.  Raises the errors of a guest's proof. */
 static bool
 read_hints(const HttpRequest *request, const HttpParams *params, const Client *client,
 		   AuthorizationRequest *authorization, OAuthRefusal *refusal)

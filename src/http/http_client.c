@@ -3,8 +3,8 @@
  * http_client.c
  *	  The client that a request to the token endpoint names (RFC 6749, section 2.3).
  *
- * Clients are public: they have no secret.  Some libraries send the client ID by HTTP
- * Basic authentication all the same, with an empty password.
+ * Clients are public: they have no secret.  Some libraries nevertheless send the client ID
+ * by HTTP Basic authentication, with an empty password.
  *
  *-------------------------------------------------------------------------
  */

@@ -4,8 +4,8 @@
  *	  Making, importing, rotating and retiring signing keys.
  *
  * A new key is published at once, and signs after settings.signing_key_lead_time: a
- * verifier that caches the keys has it by then.  The lead time begins with the call.
- * If no other key can sign, the new one signs at once.
+ * verifier that caches the keys fetches it in this time.  The lead time begins with
+ * the call.  If no other key can sign, the new one signs at once.
  *
  * Functions that add or retire a key send a NOTIFY, on which PostgREST loads the
  * keys again.  PREPARE TRANSACTION therefore fails after them.

@@ -178,7 +178,7 @@ is_web(const UriParts *parts)
 	return has_scheme(parts, "http") || has_scheme(parts, "https");
 }
 
-/* ---- what is refused ---- */
+/* ---- rules ---- */
 
 static const char *
 check_characters(const char *uri)

@@ -209,7 +209,7 @@ sub _serve
 	return;
 }
 
-# Returns false if the connection is to be closed.
+# Returns false if the server must close the connection.
 sub _handle
 {
 	my ($self, $handle, $connection) = @_;
