@@ -1,11 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_token.c
- *	  The input is text that may be a challenge, a promotion code or a refresh
- *	  token; or the members of one, and the changes to its text.
+ *	  The input is text that may be a challenge, a promotion code, a refresh token
+ *	  or the flow of a browser; or the members of one, and the changes to its text.
  *
  * Properties: a token is read as it was written; a changed text is refused, and
  * so is any text under another key; no kind of token is accepted as another.
+ *
+ * A flow is as long as a challenge.  So it has its own key here, as every kind has in
+ * the server.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,18 +19,24 @@
 
 static const uint8_t key[TOKEN_KEY_LENGTH] = "the key of these tests, 32 bytes";
 static const uint8_t other[TOKEN_KEY_LENGTH] = "another key of these tests, also";
+static const uint8_t flow_key[TOKEN_KEY_LENGTH] = "the key for flows of these tests";
 
-/* Return the number of readers that accept a text. */
+/*
+ * Return the number of readers that accept a text.  With key, the reader of flows uses
+ * flow_key.
+ */
 static int
 kinds(const char *text, size_t length, const uint8_t *with)
 {
 	Challenge	challenge;
 	PromotionCode code;
 	RefreshToken token;
+	BrowserFlow flow;
 
 	return token_read_challenge(&challenge, with, text, length) +
 		token_read_promotion_code(&code, with, text, length) +
-		token_read_refresh_token(&token, with, text, length);
+		token_read_refresh_token(&token, with, text, length) +
+		token_read_browser_flow(&flow, with == key ? flow_key : with, text, length);
 }
 
 static void
@@ -69,6 +78,7 @@ check_any(const char *given, size_t length)
 	Challenge	challenge;
 	PromotionCode code;
 	RefreshToken token;
+	BrowserFlow flow;
 
 	MUST(kinds(given, length, other) == 0);
 	if (token_read_challenge(&challenge, key, given, length))
@@ -77,6 +87,8 @@ check_any(const char *given, size_t length)
 		token_write_promotion_code(&code, key, text);
 	else if (token_read_refresh_token(&token, key, given, length))
 		token_write_refresh_token(&token, key, text);
+	else if (token_read_browser_flow(&flow, flow_key, given, length))
+		token_write_browser_flow(&flow, flow_key, text);
 	else
 		return;
 	MUST(kinds(given, length, key) == 1);
@@ -91,7 +103,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char		again[TOKEN_TEXT_SIZE];
 
 	MUST(sodium_init() >= 0);
-	switch (fuzz_byte(&input) % 4)
+	switch (fuzz_byte(&input) % 5)
 	{
 		case 0:
 			{
@@ -140,6 +152,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				MUST(memcmp(found.seed, given.seed, sizeof(found.seed)) == 0);
 				MUST(found.generation == given.generation);
 				token_write_refresh_token(&found, key, again);
+				break;
+			}
+		case 3:
+			{
+				BrowserFlow given = {0};
+				BrowserFlow found;
+
+				given.finished = fuzz_byte(&input) & 1;
+				fuzz_bytes(&input, (uint8_t *) &given.started_at, 8);
+				fuzz_bytes(&input, given.value, sizeof(given.value));
+				token_write_browser_flow(&given, flow_key, text);
+				MUST(token_read_browser_flow(&found, flow_key, text, strlen(text)));
+				MUST(found.finished == given.finished && found.started_at == given.started_at);
+				MUST(memcmp(found.value, given.value, sizeof(found.value)) == 0);
+				token_write_browser_flow(&found, flow_key, again);
 				break;
 			}
 		default:
