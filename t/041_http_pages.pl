@@ -463,7 +463,7 @@ for my $case ([ 'en', 'error', qr/The guest of Notebook that began on <time date
 	my $f = authorize($b, %site, login_hint => hint(promotion_code => $code))->{location};
 	unlike($b->get($f)->{body}, qr/The guest of|<time/, 'the page for the guest of this browser does not ask whose guest it is');
 	my $asked = submit($b, $f, login_id => 'me@example.com');
-	shows($asked, 422, qr/What you did as a guest will be moved to that account/, 'with promotion_conflict merge, the page says that the browser's guest will be moved');
+	shows($asked, 422, qr/What you did as a guest will be moved to that account/, "with promotion_conflict merge, the page says that the browser's guest will be moved");
 	unlike($asked->{body}, qr/The data of the guest/, 'the log-in page for the guest of this browser does not ask whose guest it is');
 }
 settings(promotion_conflict => 'error');

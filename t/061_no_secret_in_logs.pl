@@ -560,7 +560,7 @@ sub keys_and_users
 	fails($admin, 'create_signing_key', alg => 'none');
 	ok_call($admin, 'create_signing_key', alg => 'EdDSA');
 	ok_call($admin, 'retire_signing_key', kid => $hmac{kid});
-	ok_call($admin, 'rotate_signing_key', alg => 'ES256', immediately => 'true');
+	ok_call($admin, 'rotate_signing_key', alg => 'ES256');
 	ok_call($admin, $_) for qw(ensure_signing_key reseal_signing_keys client_api http_api);
 
 	# The master key
