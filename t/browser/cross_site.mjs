@@ -383,7 +383,7 @@ async function sentLink() {
     const page = await context.newPage();
 
     await page.goto(link);
-    ok(`a browser ${name} a session of its own does not open the promotion of another browser's guest`,
+    ok(`a browser ${name} its own session does not open the promotion of another browser's guest`,
       page.url().startsWith(`${app}/home?error=invalid_request`), page.url());
   }
   const own = await attacker.newPage();
@@ -392,7 +392,7 @@ async function sentLink() {
   await own.waitForURL(`${site}/flows/**`);
   ok('the browser of the guest opens its promotion, also by a POST of another site', await hasForm(own));
   await submit(own, 'own@example.com');
-  is('the promotion in the own browser ends at the client', own.url(), `${app}/home?state=s`);
+  is("the promotion in the guest's own browser ends at the client", own.url(), `${app}/home?state=s`);
   await Promise.all([attacker, victim, nobody].map((each) => each.close()));
 }
 

@@ -225,7 +225,7 @@ export async function messages() {
   const unknown = await page.goto(`${origin}/oauth2/authorize?client_id=unknown`);
 
   is('an unknown client is answered with status 400', unknown.status(), 400);
-  ok('the page for an unknown client says what is wrong',
+  ok('the page for an unknown client shows the reason',
     /Invalid OAuth authorization request: /.test(await page.textContent('main')));
   ok('the page for an unknown client is styled', await page.evaluate(() => document.styleSheets.length));
   await inspect(page, 'unknown-client');
