@@ -392,7 +392,8 @@ async function sentLink() {
   await own.waitForURL(`${site}/flows/**`);
   ok('the browser of the guest opens its promotion, also by a POST of another site', await hasForm(own));
   await submit(own, 'own@example.com');
-  is("the promotion in the guest's own browser ends at the client", own.url(), `${app}/home?state=s`);
+  is("the promotion in the guest's own browser ends at the client", own.url(),
+    `${app}/home?state=s&iss=${encodeURIComponent(site)}`);
   await Promise.all([attacker, victim, nobody].map((each) => each.close()));
 }
 
