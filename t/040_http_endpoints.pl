@@ -91,7 +91,13 @@ sub refused
 
 sub oauth_error
 {
-	return { error => $_[0], error_description => $_[1], $_[2] ? (x_code => $_[2]) : () };
+	my ($error, $description, $code, $detail) = @_;
+
+	return {
+		error => $error,
+		error_description => $description,
+		$code ? (x_code => $code) : (),
+		$detail ? (x_detail => $detail) : () };
 }
 
 sub api_error
@@ -261,7 +267,7 @@ my @refused_tokens = (
 		'unsupported_grant_type', 'grant type is not supported' ],
 	[ 'an unknown client', { client_id => 'x', grant_type => $anonymous_request, jwt => 'x' },
 		'invalid_client', 'invalid client ID' ],
-	[ 'no client', { grant_type => $anonymous_request, jwt => 'x' }, 'invalid_client', 'invalid client ID' ],
+	[ 'no client', { grant_type => $anonymous_request, jwt => 'x' }, 'invalid_client', 'client_id is required' ],
 	[ 'an m2m client', { client_id => 'machine', grant_type => $anonymous_request, jwt => 'x' },
 		'unauthorized_client', 'grant type is not allowed for this client' ],
 	[ 'a third-party client', { client_id => 'partner', grant_type => $anonymous_request, jwt => 'x' },
@@ -270,14 +276,16 @@ my @refused_tokens = (
 	[ 'an empty jwt', { client_id => 'web', grant_type => $anonymous_request, jwt => '' },
 		'invalid_request', 'jwt is required' ],
 	[ 'an invalid jwt', { client_id => 'web', grant_type => $anonymous_request, jwt => 'x' },
-		'invalid_grant', 'InvalidCredentials' ],
+		'invalid_grant', 'InvalidCredentials', undef, 'The request is not a compact JWS: the token does not have three dot-separated parts.' ],
 	[ 'a used jwt', { client_id => 'web', grant_type => $anonymous_request, jwt => $used },
-		'invalid_grant', 'InvalidCredentials' ],
+		'invalid_grant', 'InvalidCredentials', undef, 'The challenge was used before.' ],
 	[ 'a jwt with action promote', { client_id => 'web', grant_type => $anonymous_request, jwt => signed($device, action => 'promote') },
-		'invalid_grant', 'InvalidCredentials' ],
+		'invalid_grant', 'InvalidCredentials', undef, 'The "action" must be auth.' ],
+	[ 'a jwk that is no key', { client_id => 'web', grant_type => $anonymous_request, jwt => signed(AnonAuth::Device->new(alg => 'ES256'), header => { jwk => {} }) },
+		'invalid_grant', 'InvalidCredentials', undef, 'The "jwk" of the request is refused: the JWK has no "kty".' ],
 	[ 'an unknown device key',
 		{ client_id => 'web', grant_type => $anonymous_request, jwt => signed(AnonAuth::Device->new(alg => 'ES256')) },
-		'invalid_grant', 'InvalidCredentials', 'unknown_device_key' ],
+		'invalid_grant', 'InvalidCredentials', 'unknown_device_key', 'No guest has this "kid", and the request has no "jwk" to register.' ],
 	[ 'x_device_info that is not JSON',
 		{ client_id => 'web', grant_type => $anonymous_request, jwt => signed($device), x_device_info => 'eA' },
 		'invalid_request', 'invalid x_device_info' ],
@@ -327,8 +335,9 @@ refused(sub { client()->post_form('/oauth2/token', client_id => 'web', client_id
 refused(sub { client()->request('POST', '/oauth2/token', $_, 'content-type' => 'application/x-www-form-urlencoded') },
 	400, oauth_error('invalid_request', 'malformed parameters'), "a token request with the malformed form $_ is refused")
   for 'a=%', 'a=%4', 'a=%zz', 'a=%00', 'a=%ff', 'a=%ed%a0%80', join '&', ('a=1') x 101;
-refused(sub { client()->post_json('/oauth2/token', { grant_type => 'refresh_token' }) },
-	400, oauth_error('invalid_request', 'malformed parameters'), 'a token request with JSON instead of a form is refused');
+refused(sub { client()->post_json($_, { grant_type => 'refresh_token' }) },
+	400, oauth_error('invalid_request', 'content type must be application/x-www-form-urlencoded'), "$_ names the content type that it expects")
+  for '/oauth2/token', '/oauth2/revoke', '/oauth2/end_session';
 
 settings(anonymous_users_enabled => 'false');
 refused(sub { token_request(jwt => signed($device)) },

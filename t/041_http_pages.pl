@@ -1003,6 +1003,10 @@ is($cookies->get('/oauth2/userinfo')->{status}, 401, 'end_session ends the sessi
 		'a POST of another site with a hint is redirected to GET without the hint');
 	is($alive->($user), 0, 'a hint in a POST of another site ends its session');
 	is(browser()->get('/oauth2/end_session', client_id => 'nobody')->{json}{error}, 'invalid_client', 'end_session refuses an unknown client_id');
+	my $page = browser()->get('/oauth2/end_session', client_id => 'nobody', 'Accept:' => 'text/html,*/*;q=0.8');
+
+	is("$page->{status} $page->{headers}{'content-type'}[0]", '400 text/html; charset=utf-8', 'a person who navigates there gets a page');
+	like($page->{body}, qr/invalid client ID/, 'that page names the error');
 }
 my $unregistered = browser()->get('/oauth2/end_session', post_logout_redirect_uri => 'https://evil.example/');
 shows($unregistered, 200, qr/./, 'end_session with an unregistered URI answers with a page');

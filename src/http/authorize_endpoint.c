@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "base/errors.h"
 #include "base/limits.h"
 #include "domain/authorization.h"
 #include "domain/client.h"
@@ -327,7 +328,10 @@ identify_client(void *arg)
 	http_params(authorizing->request, &authorizing->params);
 	client_id = http_param(&authorizing->params, "client_id");
 	redirect_uri = http_param(&authorizing->params, "redirect_uri");
-	client_get(client_id == NULL ? "" : client_id, &authorizing->client);
+	if (client_id == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_AA_INVALID_CLIENT), errmsg("client_id is required")));
+	client_get(client_id, &authorizing->client);
 	client_require_redirect_uri(&authorizing->client, redirect_uri == NULL ? "" : redirect_uri);
 	authorizing->authorization.client_id = authorizing->client.client_id;
 	authorizing->authorization.redirect_uri = redirect_uri;

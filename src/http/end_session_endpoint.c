@@ -187,9 +187,20 @@ handle_end_session(const HttpRequest *request, HttpResponse *response)
 		write_logged_out(request, &logout, response);
 }
 
+/* A browser shows the answer to a person, and a library reads it. */
+static void
+write_end_session_error(const HttpRequest *request, const ErrorData *error,
+						HttpResponse *response)
+{
+	if (http_is_refusal(error) && http_accepts_html(request))
+		http_refusal_page(request, response, 400, error->message);
+	else
+		http_write_oauth_error(request, error, response);
+}
+
 PG_FUNCTION_INFO_V1(anon_auth_http_end_session);
 Datum
 anon_auth_http_end_session(PG_FUNCTION_ARGS)
 {
-	return http_serve(fcinfo, handle_end_session, http_write_oauth_error);
+	return http_serve(fcinfo, handle_end_session, write_end_session_error);
 }

@@ -65,9 +65,14 @@ http_client(const HttpRequest *request, const HttpParams *params, Client *client
 	const char *credentials = basic_credentials(request);
 	char	   *basic_id;
 
+	if (credentials == NULL && client_id == NULL)
+	{
+		http_oauth_error(response, 400, "invalid_client", "client_id is required");
+		return false;
+	}
 	if (credentials == NULL)
 	{
-		client_get(client_id == NULL ? "" : client_id, client);
+		client_get(client_id, client);
 		return true;
 	}
 	basic_id = client_id_of_credentials(credentials);

@@ -139,12 +139,12 @@ http_error_description(const char *text)
 }
 
 /*
- * x_code is an extension of ours for errors that a client must tell apart; NULL:
- * none.
+ * Extensions of ours: x_code is for errors that a client must tell apart, x_detail tells
+ * a developer the reason.  NULL: none.
  */
 static void
 write_oauth_error(HttpResponse *response, int status, const char *error, const char *description,
-			const char *x_code)
+				  const char *x_code, const char *x_detail)
 {
 	StringInfoData json;
 
@@ -154,6 +154,8 @@ write_oauth_error(HttpResponse *response, int status, const char *error, const c
 	json_add_string(&json, "error_description", http_error_description(description));
 	if (x_code != NULL)
 		json_add_string(&json, "x_code", x_code);
+	if (x_detail != NULL)
+		json_add_string(&json, "x_detail", x_detail);
 	json_close(&json);
 	http_json(response, status, json.data);
 	http_no_store(response);
@@ -162,7 +164,7 @@ write_oauth_error(HttpResponse *response, int status, const char *error, const c
 void
 http_oauth_error(HttpResponse *response, int status, const char *error, const char *description)
 {
-	write_oauth_error(response, status, error, description, NULL);
+	write_oauth_error(response, status, error, description, NULL, NULL);
 }
 
 void
@@ -173,9 +175,14 @@ http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
 	const char *description;
 	int			status = http_classify_oauth_error(error, &code, &description);
 
-	/* The device must send its public key: see docs/decisions.md. */
+	/*
+	 * With an unknown key, the device must send its public key: see docs/decisions.md.  The
+	 * DETAIL of an invalid request is about the JWT that the device sent, and has no secret.
+	 */
 	write_oauth_error(response, status, code, description,
-				error->sqlerrcode == ERRCODE_AA_UNKNOWN_DEVICE_KEY ? "unknown_device_key" : NULL);
+					  error->sqlerrcode == ERRCODE_AA_UNKNOWN_DEVICE_KEY ?
+					  "unknown_device_key" : NULL,
+					  is_invalid_device_request(error->sqlerrcode) ? error->detail : NULL);
 	http_add_retry_after(response);
 }
 

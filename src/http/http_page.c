@@ -123,12 +123,8 @@ http_message_page(const HttpRequest *request, HttpResponse *response, int status
 	http_page(response, status, model.data);
 }
 
-/*
- * True if the client's Accept header names HTML.  Browsers do that when the user
- * navigates; libraries and scripts send no header, or any type.
- */
-static bool
-accepts_html(const HttpRequest *request)
+bool
+http_accepts_html(const HttpRequest *request)
 {
 	char	   *accept = http_header(request, "x-original-accept");
 	char	   *range;
@@ -149,7 +145,7 @@ http_refusal_page(const HttpRequest *request, HttpResponse *response, int status
 {
 	StringInfoData model;
 
-	if (!accepts_html(request))
+	if (!http_accepts_html(request))
 		http_text(response, status, psprintf("%s\n", detail));
 	else
 	{

@@ -35,6 +35,12 @@ extern void http_message_page(const HttpRequest *request, HttpResponse *response
 							  const char *continue_uri, const char *ui_locales);
 
 /*
+ * Return whether the client accepts HTML by name: a browser does when it navigates;
+ * libraries and scripts send no header, or any type.
+ */
+extern bool http_accepts_html(const HttpRequest *request);
+
+/*
  * Answer a request that no page can be made for: with a page that says so and shows
  * the detail, if the client accepts HTML, otherwise with the detail as text.
  */

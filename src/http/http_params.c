@@ -102,7 +102,9 @@ void
 http_form(const HttpRequest *request, HttpParams *params)
 {
 	if (!http_content_type_is(request, "application/x-www-form-urlencoded"))
-		raise_malformed("The content type must be application/x-www-form-urlencoded.");
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("content type must be application/x-www-form-urlencoded")));
 	http_parse_params(request->body, params);
 }
 
