@@ -58,6 +58,12 @@ SELECT app.mend('cookie_tossing');
 UPDATE anon_auth.settings SET cookie_prefix = '';
 SELECT app.mend('cookie_tossing');
 SELECT cookie_prefix, cookie_domain FROM anon_auth.settings;
+
+-- ---- an issuer with a path, where the endpoints are not ----
+UPDATE anon_auth.settings SET issuer = 'https://site.example/auth';
+SELECT * FROM app.findings;
+SELECT app.mend('issuer_has_path');
+SELECT issuer FROM anon_auth.settings;
 UPDATE anon_auth.settings SET issuer = DEFAULT;
 
 -- ---- rights on its functions ----

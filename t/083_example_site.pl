@@ -795,7 +795,7 @@ isnt(found_in($logs{'access.log'} . known()->{'authorization code'}), '', 'the s
 
 SKIP:
 {
-	skip 'curl or openssl is not installed', 9 if !grep({ -x "$_/curl" } File::Spec->path) || !grep { -x "$_/openssl" } File::Spec->path;
+	skip 'curl or openssl is not installed', 11 if !grep({ -x "$_/curl" } File::Spec->path) || !grep { -x "$_/openssl" } File::Spec->path;
 	$web->stop_process('nginx');
 	my ($command) = slurp_file("$FindBin::Bin/../examples/postgrest/README.md") =~ /^    (openssl req .*(?:(?<=\\)\n.*)*)/m
 	  or die 'README.md has no line with openssl';
@@ -826,6 +826,11 @@ SKIP:
 
 	like($redirect, qr{^HTTP/1.1 301.*^Location: https://localhost:$https/app/x\r$}ms, 'http is redirected to https, without the query');
 	unlike($redirect, qr/a_secret/, 'the redirect does not repeat the query');
+	mkdir $_ or die "$_: $!" for map { "$run/$_" } 'acme', 'acme/.well-known', 'acme/.well-known/acme-challenge';
+	append_to_file("$run/acme/.well-known/acme-challenge/a-token", 'a-token.a-thumbprint');
+	like($curl->("http://localhost:$http/.well-known/acme-challenge/a-token"), qr{^HTTP/1.1 200.*a-token\.a-thumbprint\z}ms,
+		'the certificate can be renewed with ACME over http');
+	like($curl->("http://localhost:$http/.well-known/openid-configuration"), qr{^HTTP/1.1 403}, 'other well-known paths need https');
 	like($curl->('-d', 'token=x', "http://localhost:$http/oauth2/revoke"), qr{^HTTP/1.1 403}, 'an endpoint refuses http');
 	unlike($curl->("http://localhost:$http/app/"), qr/Strict-Transport/, 'an http answer has no HSTS');
 	like($curl->('-k', '-H', 'Host: evil.example', "https://127.0.0.1:$https/oauth2/jwks"), qr{^HTTP/1.1 421}, 'another name is refused');

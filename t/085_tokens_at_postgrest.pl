@@ -144,6 +144,29 @@ for my $case (grep { $_->[0] !~ /of type/ } @refused)
 }
 
 # ---------------------------------------------------------------------------
+# The example for programs in docs/guide.md
+# ---------------------------------------------------------------------------
+
+{
+	my ($sql) = slurp_file("$FindBin::Bin/../docs/guide.md") =~ /^\*\*Tokens for programs\.\*\*.*?^```sql\n(.*?)^```$/ms
+	  or die 'docs/guide.md has no example of a token for a program';
+	query('CREATE ROLE unprepared NOLOGIN; GRANT unprepared TO authenticator; GRANT USAGE ON SCHEMA api TO unprepared; GRANT SELECT ON api.notes TO unprepared');
+	is($web->get('/rest/notes', Authorization => 'Bearer ' . signed({ %machine, role => 'unprepared' }))->{status}, 403,
+		'without grant_http_api() the role of a program can do nothing');
+	my ($token) = query($sql) =~ /^(ey\S+)$/m;
+
+	query("NOTIFY pgrst, 'reload schema'");
+	$web->wait_for('PostgREST to know the role', sub { $web->get('/rest/notes', Authorization => "Bearer $token")->{status} == 200 });
+	is(who($token), 403, 'a program with the token of docs/guide.md cannot call uid()');
+	query("SELECT anon_auth.grant_client_api('reports')");
+	is(who($token), 'nobody reports', 'with grant_client_api() it can, and has its role and no identity');
+	is($web->get('/rest/notes', Authorization => "Bearer $token")->{content}, '[]', 'without a policy it sees no rows');
+	query('CREATE POLICY reports ON api.notes TO reports USING (true)');
+	query("INSERT INTO api.notes (user_id, body) VALUES ('$guest->{sub}', 'a note')");
+	is($web->get('/rest/notes?select=body', Authorization => "Bearer $token")->{json}[0]{body}, 'a note', 'with a policy it sees the rows');
+}
+
+# ---------------------------------------------------------------------------
 # A guest that was promoted
 # ---------------------------------------------------------------------------
 

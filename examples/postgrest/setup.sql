@@ -3,7 +3,8 @@
 --
 --     psql -v origin=http://127.0.0.1:8080 -f setup.sql
 --
--- origin is the public origin of the site: scheme, host and port.
+-- origin is the public origin of the site: scheme, host and port.  With another
+-- origin, the script changes the issuer and the URIs of the two clients.
 
 \set ON_ERROR_STOP on
 \if :{?origin}
@@ -55,6 +56,8 @@ FROM (VALUES ('anon'::regrole), ('authenticated'), ('authenticator')) AS roles (
 -- SET.  Any other session that can run SQL as anon or authenticated could forge
 -- them, so use these roles for PostgREST only.
 -- trusted_proxy_hops: nginx.conf appends the client's address to X-Forwarded-For.
+SELECT coalesce(issuer, '') AS former_origin FROM anon_auth.settings \gset
+
 UPDATE anon_auth.settings
 SET issuer = :'origin',
 	trust_request_claims = true,
@@ -74,6 +77,18 @@ SELECT anon_auth.create_client('notebook-cookie', 'traditional_webapp', name => 
 	redirect_uris => ARRAY[:'origin' || '/app/?session=cookie'],
 	post_logout_redirect_uris => ARRAY[:'origin' || '/app/?session=cookie'])
 WHERE NOT EXISTS (SELECT FROM anon_auth.clients WHERE client_id = 'notebook-cookie');
+
+-- If the clients exist, replace their URIs of the former origin.  Others are kept.
+UPDATE anon_auth.clients
+SET redirect_uris = array_replace(redirect_uris, :'former_origin' || '/app/', :'origin' || '/app/')
+WHERE client_id = 'notebook';
+
+UPDATE anon_auth.clients
+SET redirect_uris = array_replace(redirect_uris, :'former_origin' || '/app/?session=cookie',
+		:'origin' || '/app/?session=cookie'),
+	post_logout_redirect_uris = array_replace(post_logout_redirect_uris,
+		:'former_origin' || '/app/?session=cookie', :'origin' || '/app/?session=cookie')
+WHERE client_id = 'notebook-cookie';
 
 -- ---------------------------------------------------------------------------
 -- The application

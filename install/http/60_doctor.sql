@@ -30,6 +30,14 @@ BEGIN
 	  AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
 				  WHERE p.oid = 'anon_auth.postgrest_pre_request()'::regprocedure AND a.grantee <> p.proowner);
 	RETURN QUERY
+	SELECT 'warning', 'issuer_has_path', format('settings.issuer %L has a path', s.issuer),
+		'The HTTP endpoints are at the root of the origin (/oauth2/..., /.well-known/...). Clients look for them below the issuer and do not find them.',
+		format('UPDATE anon_auth.settings SET issuer = %L;', substring(s.issuer FROM '^[a-z]+://[^/]+'))
+	FROM anon_auth.settings s
+	WHERE s.issuer ~ '^[a-z]+://[^/]+/'
+	  AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
+				  WHERE p.oid = 'anon_auth_http.openid_configuration(text)'::regprocedure AND a.grantee <> p.proowner);
+	RETURN QUERY
 	SELECT 'warning', 'cookie_tossing',
 		CASE WHEN s.cookie_domain IS NULL THEN format('settings.cookie_prefix %L does not begin with __Host-', s.cookie_prefix)
 			ELSE format('settings.cookie_domain shares the cookies with all hosts of %s', s.cookie_domain) END,
@@ -42,4 +50,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor_http() IS
-'Part of doctor(). Checks the texts of the pages, what PostgREST does with access tokens, and the names of the cookies.';
+'Part of doctor(). Checks the texts of the pages, the path of the issuer, what PostgREST does with access tokens, and the names of the cookies.';
