@@ -106,6 +106,18 @@ is_deeply([ @{ $response->{json} }{qw(message details)}, $response->{headers}{'w
 	[ 'invalid access token', 'The token is not an access token of this server: its audience (aud) is not that of the settings.', 'Bearer' ],
 	'the response says why the token is refused');
 
+# docs/http.md tells clients to refresh or to log in again by these members.
+{
+	my $ended = call($node, 'authenticate_anonymously', client_id => 'notebook');
+
+	call($node, 'revoke_sessions', user_id => $ended->{sub});
+	is_deeply([ @{ $web->get('/rest/rpc/who', Authorization => "Bearer $ended->{access_token}")->{json} }{qw(code message)} ],
+		[ 'PT401', 'invalid session' ], 'a client can tell that the session has ended');
+	my $expired = $web->get('/rest/rpc/who', Authorization => 'Bearer ' . signed({ %$claims, exp => time - 3600 }, 'at+jwt'));
+
+	like("$expired->{status} $expired->{json}{code}", qr/^401 PGRST30[13]$/, 'a client can tell that the token has expired');
+}
+
 # The audience is a client: an ID token has the right aud, and nothing else.
 settings("audience = 'notebook'");
 is(who($guest->{id_token}), 401, 'an ID token is refused even if the audience of access tokens is its client');

@@ -87,6 +87,8 @@ my $done = IPC::Run::run([ 'bash', "$directory/script" ], '>', \$output, '2>', \
 ok($done, 'the commands succeed') or diag("$error\n" . join "\n", map { "$_: " . (-f $_ ? slurp_file($_) : '') } glob "$directory/*.out");
 for my $i (0 .. $#commands)
 {
+	unlike(slurp_file("$directory/$i.out"), qr/offline_access/, 'a reauthentication does not request offline_access')
+	  if $commands[$i]{text} =~ /^reauthentication_url=/m;
 	my $shown = $commands[$i]{response} // next;
 	my ($name) = $commands[$i]{text} =~ m{(/(?:oauth2|api|\.well-known)/[\w/-]+)};
 	my $got = -f "$directory/$i.out" ? slurp_file("$directory/$i.out") : '';
