@@ -773,6 +773,30 @@ $web->wait_for('nginx', sub { $web->get('/oauth2/jwks')->{status} == 200 });
 	}
 }
 
+# A /64 of IPv6 is one address.  The module realip lets the test choose the address.
+SKIP:
+{
+	skip 'this nginx has no realip module', 9 if join('', run_command([ 'nginx', '-V' ])) !~ /--with-http_realip_module/;
+	$web->stop_process('nginx');
+	$web->edit_file('nginx.conf', qr/include nginx\/server\.conf;/,
+		"set_real_ip_from 127.0.0.1;\n\t\treal_ip_header X-Test-Address;\n\t\tinclude nginx/server.conf;");
+	$web->edit_file('nginx/http.conf', qr/rate=50r\/s/, 'rate=1r/m');
+	$web->edit_file('nginx/server.conf', qr/burst=200/, 'burst=3');
+	$web->start_process('nginx');
+	$web->wait_for('nginx', sub { $web->get('/oauth2/jwks', 'X-Test-Address' => '192.0.2.1')->{status} == 200 });
+	my $status_for = sub { return $web->get('/oauth2/jwks', 'X-Test-Address' => $_[0])->{status}; };
+
+	is(join(' ', map { $status_for->("2001:db8:0:a:$_:2:3:4") } 1 .. 5), '200 200 200 200 429', 'all addresses of a /64 of IPv6 share one limit');
+	is($status_for->('2001:db8:0:a::'), 429, 'the first address of the /64 is one of them');
+	is($status_for->('2001:db8:0:b::1'), 200, 'another /64 has its own limit');
+	is($status_for->('2001:db8:0:a0a::1'), 200, 'a /64 with a newline in its bytes has its own limit');
+	is(join(' ', map { $status_for->('198.51.100.7') } 1 .. 5), '200 200 200 200 429', 'an IPv4 address has a limit');
+	is($status_for->('198.51.100.8'), 200, 'the next IPv4 address has its own limit');
+	is($status_for->('::ffff:198.51.100.9'), 200, 'an IPv4 address in IPv6 form has its own limit');
+	is(join(' ', map { $status_for->('::ffff:198.51.100.9') } 1 .. 4), '200 200 200 429', 'this limit counts');
+	is($status_for->('::ffff:198.51.100.10'), 200, 'the next IPv4 address in IPv6 form has its own limit');
+}
+
 # ---------------------------------------------------------------------------
 # The logs
 # ---------------------------------------------------------------------------
