@@ -402,22 +402,28 @@ sub program_saw
 {
 	my ($response, $seen) = program_saw('GET', '/private/x?y=z', headers => {
 		cookie_header(%cookies, theme => 'dark', '__Host-session' => 'a', promotion => 'b', xsession => 'c'),
-		'X-Custom' => 'kept',
+		'X-Requested-With' => 'kept',
+		'X-Custom' => 'removed',
 		'X-Forwarded-For' => '10.1.2.3',
 		Referer => "$origin/app/?code=x",
 		map { $_ => 'forged' } 'X-Real-IP', 'Forwarded', 'X-Authgear-User-Roles', 'X-Authgear-Session-Amr', 'X-Authgear-Session-Acr',
-		'X-Authgear-Client-Id', 'X-Authgear-User-Id', 'X-Original-Method', 'X-Original-Authorization', 'DPoP' });
+		'X-Authgear-Client-Id', 'X-Authgear-User-Id', 'X-Original-Method', 'X-Original-Authorization', 'DPoP', 'X-Authgear-Other', 'X-Authgear-User-Email',
+		'X-Original-Other' });
 
 	is("$response->{status} $seen->{path}", '200 /private/x?y=z', 'a program gets path and query');
 	my $headers = $seen->{headers};
 
 	is($headers->{'x-authgear-session-valid'}, 'true', 'a program knows that the user is logged in');
-	is($headers->{'x-custom'}, 'kept', "a program gets the client's other headers");
+	is($headers->{'x-requested-with'}, 'kept', "a program gets the client's headers that are listed");
+	is($headers->{'x-custom'}, undef, "a program does not get the client's other headers");
+	is_deeply([ grep { /^x-authgear-/ } sort keys %$headers ],
+		[ map { "x-authgear-$_" } qw(session-authenticated-at session-valid user-anonymous user-can-reauthenticate user-id user-verified) ],
+		'a program gets no X-Authgear-* header that nginx does not set');
 	is($headers->{'x-forwarded-for'}, '10.1.2.3, 127.0.0.1', "a program gets the client's address");
 	is($headers->{cookie}, 'theme=dark; xsession=c', 'a program gets its own cookies, and not ours with their prefix');
 	is($headers->{$_}, undef, "a client cannot send $_ to a program")
 	  for qw(x-real-ip forwarded x-authgear-user-roles x-authgear-session-amr x-authgear-session-acr x-authgear-client-id
-	  x-original-method x-original-authorization dpop referer);
+	  x-original-method x-original-authorization x-original-other dpop referer);
 	isnt($headers->{'x-authgear-user-id'}, 'forged', 'a client cannot choose the user');
 
 	for ([ "session=$cookies{session}; theme=dark; promotion=p; other=x" => 'theme=dark; other=x' ],
