@@ -286,6 +286,10 @@ for my $path (sort keys %endpoints)
 	is_error(raw('DELETE', $path), 405, $form, "an unknown method gets an error in the format of $path")
 	  if $form ne 'rest';
 	is_error(raw($method, "$path?x=\xff"), 400, $form, "a malformed request gets an error in the format of $path");
+	is_error(raw($method, $path, ['Transfer-Encoding: gzip']), 501, $form,
+		"an unknown transfer encoding gets an error in the format of $path");
+	is_error(send_bytes("$method $path HTTP/2.0\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+		505, $form, "an unknown version of HTTP gets an error in the format of $path");
 	is_error(raw($method, $path, ['Content-Encoding: gzip'], "\x1f\x8b"), 415, $form,
 		"a compressed body gets an error in the format of $path");
 	is_error(raw($method, $path, [], 'x' x ($form eq 'rest' ? 1_100_000 : 40_000)), 413, $form,
@@ -314,6 +318,15 @@ for my $path ('/api/nothing', '/oauth2/nothing')
 	  for qw(DPoP Authorization Content-Type Prefer Range Accept-Profile X-Client-Info apikey If-None-Match);
 }
 is($web->get('/rest/')->{status}, 404, 'nobody gets a description of the schema');
+{
+	mkdir $web->directory . '/web/dist';
+	open my $file, '>', $web->directory . '/web/dist/file.js' or die $!;
+	print $file 'a file';
+	close $file;
+	is_error($web->get('/app/file.js', Range => 'bytes=100-200'), 416, 'page', 'an impossible range of a file gets an error page');
+	is_error($web->get('/app/file.js', 'If-Unmodified-Since' => 'Mon, 01 Jan 2001 00:00:00 GMT'),
+		412, 'page', 'a precondition that a file does not meet gets an error page');
+}
 
 # ---------------------------------------------------------------------------
 # Long requests
@@ -825,7 +838,7 @@ isnt(found_in($logs{'access.log'} . known()->{'authorization code'}), '', 'the s
 
 SKIP:
 {
-	skip 'curl or openssl is not installed', 11 if !grep({ -x "$_/curl" } File::Spec->path) || !grep { -x "$_/openssl" } File::Spec->path;
+	skip 'curl or openssl is not installed', 13 if !grep({ -x "$_/curl" } File::Spec->path) || !grep { -x "$_/openssl" } File::Spec->path;
 	$web->stop_process('nginx');
 	my ($command) = slurp_file("$FindBin::Bin/../examples/postgrest/README.md") =~ /^    (openssl req .*(?:(?<=\\)\n.*)*)/m
 	  or die 'README.md has no line with openssl';
@@ -863,7 +876,11 @@ SKIP:
 	like($curl->("http://localhost:$http/.well-known/openid-configuration"), qr{^HTTP/1.1 403}, 'other well-known paths need https');
 	like($curl->('-d', 'token=x', "http://localhost:$http/oauth2/revoke"), qr{^HTTP/1.1 403}, 'an endpoint refuses http');
 	unlike($curl->("http://localhost:$http/app/"), qr/Strict-Transport/, 'an http answer has no HSTS');
-	like($curl->('-k', '-H', 'Host: evil.example', "https://127.0.0.1:$https/oauth2/jwks"), qr{^HTTP/1.1 421}, 'another name is refused');
+	like($curl->('-k', '-H', 'Host: evil.example', "https://127.0.0.1:$https/oauth2/jwks"), qr{^HTTP/1.1 421.*^\{"error":"invalid_request",}ms, 'another name is refused in our format');
+	like($curl->("http://localhost:$https/oauth2/jwks"), qr{^HTTP/1.1 400.*^\{"error":"invalid_request",}ms,
+		'plain http on the port for TLS gets an error in our format');
+	like($curl->('-H', 'Transfer-Encoding: gzip', "http://localhost:$http/api/x"), qr{^HTTP/1.1 501.*^\{"error":\{"name":}ms,
+		'the server for plain http has the same errors');
 }
 
 $program->stop;
