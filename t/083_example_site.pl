@@ -329,6 +329,36 @@ is($web->get('/rest/')->{status}, 404, 'nobody gets a description of the schema'
 }
 
 # ---------------------------------------------------------------------------
+# Requests that a browser sends before the user clicks
+# ---------------------------------------------------------------------------
+
+for my $path (sort keys %endpoints)
+{
+	next if $endpoints{$path} eq 'rest';
+	for ([ 'Sec-Purpose' => 'prefetch' ], [ 'Sec-Purpose' => 'prefetch;prerender' ],
+		[ 'Sec-Purpose' => 'prefetch;anonymous-client-ip' ], [ Purpose => 'prefetch' ], [ 'X-Moz' => 'prefetch' ])
+	{
+		my $response = $web->get($path, @$_);
+
+		is_error($response, 403, $endpoints{$path}, "$_->[0]: $_->[1] is refused in the format of $path");
+		is($response->{headers}{'cache-control'}, 'no-store', "a browser does not store this refusal ($path)");
+	}
+}
+{
+	my %cookies = sign_up_with_cookie();
+	my $end = sub {
+		return $web->get('/oauth2/end_session', cookie_header(%cookies), 'Sec-Fetch-Site' => 'same-origin',
+			'Sec-Fetch-Mode' => 'navigate', Accept => 'text/html', @_);
+	};
+
+	$end->('Sec-Purpose' => 'prefetch;prerender');
+	is($web->get('/oauth2/userinfo', cookie_header(%cookies))->{status}, 200, 'a link that is prerendered does not end the session');
+	is($web->get('/rest/notes', cookie_header(%cookies), 'Sec-Purpose' => 'prefetch')->{status}, 200, 'data can be prefetched');
+	$end->();
+	is($web->get('/oauth2/userinfo', cookie_header(%cookies))->{status}, 401, 'the click ends the session');
+}
+
+# ---------------------------------------------------------------------------
 # Long requests
 # ---------------------------------------------------------------------------
 
