@@ -359,6 +359,36 @@ for my $path (sort keys %endpoints)
 }
 
 # ---------------------------------------------------------------------------
+# Types of a body that PostgREST cannot read safely
+# ---------------------------------------------------------------------------
+
+{
+	my @bearer = bearer(sign_up());
+
+	for my $type ('text/csv', 'Text/CSV; header=present', 'application/x-www-form-urlencoded', 'application/x-www-form-urlencoded;charset=utf-8')
+	{
+		for my $method ('POST', 'PATCH', 'PUT')
+		{
+			is_error($web->request($method, '/rest/notes', content => "body\n\xff", headers => { @bearer, 'Content-Type' => $type }),
+				415, 'rest', "$method with $type is refused");
+		}
+	}
+	is_error($web->request('POST', '/rest/rpc/fail', content => 'secret=%ff', headers => { @bearer, 'Content-Type' => 'application/x-www-form-urlencoded' }),
+		415, 'rest', 'a call with a form is refused');
+	is($web->get('/rest/notes', @bearer, 'Content-Type' => 'application/x-www-form-urlencoded')->{status}, 200,
+		'a request without a body can have any type');
+	for my $type ('application/json', 'application/vnd.pgrst.object+json', 'text/plain', 'text/xml', 'application/octet-stream',
+		'multipart/form-data; boundary=x', 'text/csvx')
+	{
+		my $response = $web->request('POST', '/rest/notes', content => "{\"body\":\"\xff\"}", headers => { @bearer, 'Content-Type' => $type });
+
+		like("$response->{status} $response->{headers}{'content-type'}", qr{^4\d\d application/json},
+			"PostgREST answers $type that is not UTF-8 with its own error");
+	}
+	is($web->post_json('/rest/notes', { body => 'a' }, @bearer)->{status}, 201, 'JSON is accepted');
+}
+
+# ---------------------------------------------------------------------------
 # Long requests
 # ---------------------------------------------------------------------------
 
