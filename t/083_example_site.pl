@@ -934,7 +934,8 @@ SKIP:
 	like($curl->("http://localhost:$http/.well-known/acme-challenge/a-token"), qr{^HTTP/1.1 200.*a-token\.a-thumbprint\z}ms,
 		'the certificate can be renewed with ACME over http');
 	like($curl->("http://localhost:$http/.well-known/openid-configuration"), qr{^HTTP/1.1 403}, 'other well-known paths need https');
-	like($curl->('-d', 'token=x', "http://localhost:$http/oauth2/revoke"), qr{^HTTP/1.1 403}, 'an endpoint refuses http');
+	like($curl->('-d', 'token=x', "http://localhost:$http/oauth2/revoke"), qr{^HTTP/1.1 403.*^\{"error":"access_denied","error_description":"use https"\}}ms,
+		'an endpoint refuses http in its format');
 	unlike($curl->("http://localhost:$http/app/"), qr/Strict-Transport/, 'an http answer has no HSTS');
 	like($curl->('-k', '-H', 'Host: evil.example', "https://127.0.0.1:$https/oauth2/jwks"), qr{^HTTP/1.1 421.*^\{"error":"invalid_request",}ms, 'another name is refused in our format');
 	like($curl->("http://localhost:$https/oauth2/jwks"), qr{^HTTP/1.1 400.*^\{"error":"invalid_request",}ms,
