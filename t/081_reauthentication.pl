@@ -152,13 +152,14 @@ my %refused = (
 
 is(answer_to_hint($alice->{id_token}), 'login page', 'an ID token is a hint');
 is(answer_to_hint(id_token(exp => 1000)), 'login page', 'an ID token that has expired is a hint');
-is(answer_to_hint(id_token(iss => 'https://former.example')), 'login page', 'an ID token of a former issuer is a hint');
 is(answer_to_hint(id_token(aud => 'phone')), 'login page', 'an ID token of another first-party client is a hint');
 
 my ($header, $payload, $signature) = split /\./, $alice->{id_token};
 my %no_hint = (
 	'text' => 'nonsense',
 	'an access token' => $alice->{access_token},
+	'a token of a former issuer' => id_token(iss => 'https://former.example'),
+	'a token without an issuer' => id_token(iss => undef),
 	'a token of another type' => id_token(options => { typ => 'at+jwt' }),
 	'a forged signature' => "$header.$payload." . ('A' x length $signature),
 	'no signature' => encode_base64url('{"alg":"none","typ":"JWT"}') . ".$payload.",

@@ -7,6 +7,9 @@
  * session.  So exp is not checked.  A hint gives no access: it only selects a user
  * who must log in, or a session that ends.
  *
+ * iss is checked, because a program may sign claims of its clients with sign_jwt(): a
+ * token that does not claim to be ours must not end sessions.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -16,6 +19,7 @@
 #include "domain/own_jwt.h"
 #include "json/json_read.h"
 #include "store/clients.h"
+#include "store/settings.h"
 #include "utils/jsonb.h"
 
 /* Return the only audience of a token, or NULL if it has none or several. */
@@ -40,6 +44,7 @@ id_token_hint_read(const char *token, IdTokenHint *hint)
 
 	if (own_jwt_open(token, strlen(token), &jwt) != NULL ||
 		!json_string_equals(jwt.header, "typ", "JWT") ||
+		!json_string_equals(jwt.claims, "iss", settings_get()->issuer) ||
 		!json_uuid(jwt.claims, "sub", &hint->sub) || !json_uuid(jwt.claims, "sid", &hint->sid))
 		return false;
 	client_id = only_audience(jwt.claims);

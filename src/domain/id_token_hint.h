@@ -24,10 +24,9 @@ typedef struct IdTokenHint
 
 /*
  * Fill hint from an ID token.  Return false unless a published key of ours has
- * signed the token, its typ is JWT, sub and sid are UUIDs, and its only audience is
- * a first-party client that still exists.  The token may have expired, and it may
- * have a former issuer.  Whether the user and the session still exist is not
- * checked.
+ * signed the token, its typ is JWT, its iss is that of the settings, sub and sid are
+ * UUIDs, and its only audience is a first-party client that still exists.  The token may
+ * have expired.  Whether the user and the session still exist is not checked.
  */
 extern bool id_token_hint_read(const char *token, IdTokenHint *hint);
 
