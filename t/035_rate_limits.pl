@@ -176,12 +176,12 @@ is(each_of(map { log_in('ada', 'wrong', '192.0.2.1') } 1 .. 12), join(' ', ('wro
 # Login IDs of other users
 # ---------------------------------------------------------------------------
 
-query(q{CREATE FUNCTION promote(email text, password text, forwarded_for text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
+query(q{CREATE FUNCTION promote(email text, password text, forwarded_for text DEFAULT NULL, phone_number text DEFAULT NULL, username text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	guest text := (anon_auth.authenticate_anonymously('app')).refresh_token;
 BEGIN
 	PERFORM set_config('request.headers', jsonb_build_object('x-forwarded-for', forwarded_for)::text, true);
-	IF anon_auth.promote_anonymous_user('app', email => email, password => password, refresh_token => guest) IS NULL THEN
+	IF anon_auth.promote_anonymous_user('app', email => email, phone_number => phone_number, username => username, password => password, refresh_token => guest) IS NULL THEN
 		RETURN 'wrong';
 	END IF;
 	RETURN 'done';
@@ -211,6 +211,17 @@ is(each_of((promote('ada@example.com', 'correct horse', '192.0.2.1')) x 4, (prom
 settings(login_id_conflicts_per_minute_per_ip => undef);
 is(each_of((promote('ada@example.com', 'wrong', '192.0.2.1')) x 5), 'wrong wrong wrong wrong wrong', 'NULL disables the limit');
 settings(login_id_conflicts_per_minute_per_ip => 10, promotion_conflict => 'error');
+
+# Look-ups of login IDs
+
+settings(password_attempts_per_minute_per_ip => 4);
+is(each_of((map { promote("free$_\@example.com", 'x', '192.0.2.1') } 1 .. 5), promote('ada@example.com', 'x', '192.0.2.1'), promote('free@example.com', 'x', '192.0.2.2')),
+	'weak weak weak weak limited limited weak', 'an address can find out only password_attempts_per_minute_per_ip times a minute that a login ID is free');
+is(each_of(log_in('ada', 'correct horse', '192.0.2.1')), 'done', 'look-ups do not take from the attempts at passwords');
+settings();
+is(each_of(map { promote("three$_\@example.com", 'x', '192.0.2.1', "+4930123456$_", "three$_") } 1 .. 2), 'weak limited', 'each login ID of a promotion counts');
+settings(password_attempts_per_minute_per_ip => undef);
+is(each_of(map { promote("free$_\@example.com", 'x', '192.0.2.1') } 1 .. 70), join(' ', ('weak') x 70), 'NULL disables the limit of look-ups');
 
 # ---------------------------------------------------------------------------
 # Lockout

@@ -83,6 +83,20 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 	return true;
 }
 
+void
+login_fail(const Client *client, const pg_uuid_t *user_id, const char *password,
+		   const AccountPolicy *policy, TimestampTz now)
+{
+	PasswordAttempt attempt;
+	PasswordMatch match;
+
+	password_attempt_begin(&attempt, user_id, NULL);
+	if (strlen(password) <= PASSWORD_MAX_LENGTH)
+		(void) password_check(user_id, password, policy, &match);
+	record_failure(client, user_id, "wrong password", now);
+	password_attempt_failed(&attempt, client, now);
+}
+
 /* Return the only type that a text can be a login ID of. */
 static LoginIdType
 guess_login_id_type(const char *login_id)

@@ -52,6 +52,13 @@ extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
 								const AccountPolicy *policy, TimestampTz now, User *user);
 
 /*
+ * Do what login_with_password() does for a wrong password, whatever the password is: for a
+ * caller that refuses a login for another reason, and must not show it.
+ */
+extern void login_fail(const Client *client, const pg_uuid_t *user_id, const char *password,
+					   const AccountPolicy *policy, TimestampTz now);
+
+/*
  * Return whether a text that a client sends along may be a login ID.  A UUID is taken for
  * an identifier of the client.
  */

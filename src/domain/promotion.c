@@ -102,13 +102,17 @@ find_account(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *ow
 }
 
 /*
- * Call find_account(), and count a conflict.  If the client proves that it knows the
- * password of that account, the caller gives *conflict back.
+ * Call find_account(), and count the look-ups and a conflict.  If the client proves that
+ * it knows the password of that account, the caller gives *conflict back.
  */
 static bool
 find_conflicting_account(const LoginId *login_ids, int count, bool may_log_in, pg_uuid_t *owner,
 						 RateLimits **conflict)
 {
+	int			i;
+
+	for (i = 0; i < count; i++)
+		rate_limit_login_id_lookup();
 	*conflict = rate_limit_login_id_conflict();
 	if (find_account(login_ids, count, may_log_in, owner))
 		return true;
@@ -329,8 +333,8 @@ promotion_repeat(const Client *client, const PromotionRequest *request, Timestam
 	const pg_uuid_t *guest_id = &request->proof.ticket->user_id;
 	AccountPolicy policy;
 	LoginId		login_ids[LOGIN_ID_TYPES];
-	RateLimits *conflict;
 	pg_uuid_t	owner;
+	bool		is_known;
 	int			count;
 	int			i;
 
@@ -340,17 +344,23 @@ promotion_repeat(const Client *client, const PromotionRequest *request, Timestam
 	count = normalise_login_ids(request, &policy, login_ids);
 
 	/* If the guest is gone, it was merged into the account that has the login IDs. */
-	if (policy.promotion_conflict == PROMOTION_CONFLICT_MERGE && !users_find(guest_id, user))
+	if (!users_find(guest_id, user))
 	{
-		if (!find_conflicting_account(login_ids, count, true, &owner, &conflict))
+		if (policy.promotion_conflict != PROMOTION_CONFLICT_MERGE)
 			raise_invalid_promotion_code("The guest does not exist.");
-		if (!login_with_password(client, &owner, NULL, request->password, &policy, now, user))
-			return false;
-		rate_limit_give_back(conflict);
-		return true;
+		is_known = find_account(login_ids, count, true, &owner);
+		return login_with_password(client, is_known ? &owner : NULL, login_ids[0].value,
+								   request->password, &policy, now, user);
 	}
+
+	/* The browser's flow ended with a login to another account: every form is answered alike. */
+	if (user->is_anonymous)
+		raise_not_anonymous();
 	for (i = 0; i < count; i++)
 		if (!login_ids_owner(&login_ids[i], &owner) || memcmp(&owner, guest_id, UUID_LEN) != 0)
-			raise_not_anonymous();
+		{
+			login_fail(client, guest_id, request->password, &policy, now);
+			return false;
+		}
 	return login_with_password(client, guest_id, NULL, request->password, &policy, now, user);
 }

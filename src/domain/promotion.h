@@ -76,9 +76,11 @@ extern void promotion_record_conflict(const Client *client, const GuestTicket *t
 /*
  * For a form that is sent twice: if the guest of the ticket has been promoted to
  * exactly these login IDs, or merged into the account that has them, log in with
- * the password.  Return false if the password is wrong, which is an event.
- * Raises AA008 for other login IDs, AA013 if there is no such account, AA018 and
- * AA019 as promotion_run().
+ * the password.  Otherwise return false.  Whoever has an old form can guess login IDs
+ * with it, so a wrong login ID and a wrong password give the same result after the same
+ * work, and are the same event; each call counts as an attempt at a password.
+ * Raises AA008 if the guest is still a guest, AA013 if it is gone and cannot have been
+ * merged, AA018 and AA019 beyond the limits of attempts.
  */
 extern bool promotion_repeat(const Client *client, const PromotionRequest *request,
 							 TimestampTz now, User *user);

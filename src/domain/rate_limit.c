@@ -37,6 +37,7 @@ typedef enum LimitKind
 	LIMIT_PASSWORD_BY_USER_AND_ADDRESS,
 	LIMIT_PASSWORD_BY_USER,
 	LIMIT_UNKNOWN_LOGIN_ID,
+	LIMIT_LOGIN_ID_LOOKUP,
 	LIMIT_LOGIN_ID_CONFLICT,
 	LIMIT_CODE_REQUEST_AN_HOUR,
 	LIMIT_CODE_REQUEST_A_MINUTE,
@@ -89,6 +90,9 @@ static const LimitRule limit_rules[] = {
 	[LIMIT_UNKNOWN_LOGIN_ID] =
 	{"unknown_login_id", ATTEMPTS(unknown_login_ids_per_minute), MINUTE,
 	NULL /* never an error */ },
+	[LIMIT_LOGIN_ID_LOOKUP] =
+	{"login_id_lookup/ip/%s", SETTING(password_attempts_per_minute_per_ip), MINUTE,
+	"look-ups of login IDs"},
 	[LIMIT_LOGIN_ID_CONFLICT] =
 	{"login_id_conflict/ip/%s", SETTING(login_id_conflicts_per_minute_per_ip), MINUTE,
 	"login IDs of other users"},
@@ -279,6 +283,15 @@ rate_limit_sign_up(void)
 	add_address_limits(limits, LIMIT_SIGN_UP_BY_ADDRESS);
 	take_from_all(limits);
 	return limits;
+}
+
+void
+rate_limit_login_id_lookup(void)
+{
+	RateLimits	limits = {0};
+
+	add_address_limits(&limits, LIMIT_LOGIN_ID_LOOKUP);
+	take_from_all(&limits);
 }
 
 RateLimits *

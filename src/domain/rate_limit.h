@@ -23,6 +23,12 @@ typedef struct RateLimits RateLimits;
 extern RateLimits *rate_limit_sign_up(void);
 
 /*
+ * Count the look-up of a login ID, whatever the answer is: "free" tells something, too.
+ * To be called before the look-up.  Raises AA018.
+ */
+extern void rate_limit_login_id_lookup(void);
+
+/*
  * Count an answer that tells the client that a login ID belongs to another user.
  * To be called before the login ID is looked up, so that the refusal tells nothing;
  * give back if there is no such user.  Raises AA018.
