@@ -562,6 +562,7 @@ $body_is->(refresh($browser->cookies->{'__Host-session'}[0]), 400, oauth_error('
 my %from = (
 	'a page of the issuer' => { origin => 'https://auth.example', 'sec-fetch-site' => 'same-origin' },
 	'a page of the issuer in a browser without Sec-Fetch-Site' => { origin => 'https://auth.example' },
+	'a page of the issuer with Sec-Fetch-Site: none' => { origin => 'https://auth.example', 'sec-fetch-site' => 'none' },
 	'a page of a client' => { origin => 'https://app.example', 'sec-fetch-site' => 'same-site' },
 	'a program without an origin' => {});
 is($browser->sql('anon_auth.uid()', method => 'POST', headers => $from{$_})->{body}, $cookie_user,
@@ -571,12 +572,35 @@ is($browser->sql('anon_auth.uid()', method => 'POST', headers => { origin => $_ 
   for 'https://evil.example', 'null', 'https://app.example.evil.example', 'https://app.exampl', 'http://app.example',
   'https://partner.example', 'https:', 'http:', 'com.example.app:', 'https://app.example/', 'https://auth.example:443', '';
 is($browser->sql('anon_auth.uid()', method => 'POST', headers => { 'sec-fetch-site' => $_ })->{sqlstate}, 'PT403',
-	"a POST with the cookie and Sec-Fetch-Site: $_ is refused without an Origin") for qw(same-site garbage);
+	"a POST with the cookie and Sec-Fetch-Site: $_ is refused without an Origin") for qw(same-site none garbage);
 {
 	local $browser->cookies->{'__Host-session'}[1]{samesite} = 'None';
 	is($browser->sql('anon_auth.uid()', method => 'POST', headers => { 'sec-fetch-site' => 'cross-site' })->{role},
 		'anon', 'a cross-site POST without the cookie runs as anon');
 }
+
+# Which pages may use the session cookie at the endpoints for guests
+
+for my $call ([ '/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'web' } ],
+	[ '/api/anonymous_user/promotion_code', { session_type => 'cookie' } ])
+{
+	my ($path, $body) = @$call;
+
+	for my $name (sort keys %from)
+	{
+		is($browser->post_json($path, $body, map { ("$_:" => $from{$name}{$_}) } keys %{ $from{$name} })->{status}, 200,
+			"$path accepts the cookie from $name");
+	}
+	for my $headers ({ origin => 'https://evil.example' }, { origin => 'null' }, { 'sec-fetch-site' => 'same-site' },
+		{ 'sec-fetch-site' => 'none' }, { origin => 'https://partner.example', 'sec-fetch-site' => 'same-site' })
+	{
+		refused(sub { $browser->post_json($path, $body, map { ("$_:" => $headers->{$_}) } keys %$headers) },
+			403, api_error('Forbidden', 403, 'cross-site request'),
+			"$path refuses the cookie from " . join(' ', map { "$_ $headers->{$_}" } sort keys %$headers));
+	}
+}
+is(client()->post_json('/api/anonymous_user/signup', { session_type => 'refresh_token', client_id => 'web' }, 'Origin:' => 'https://evil.example')->{status},
+	200, 'a sign-up with a refresh token does not depend on the origin');
 
 # The end of a cookie session
 
@@ -639,6 +663,27 @@ is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'user.signed_out' A
 	'end_session writes a user.signed_out event');
 is(client()->get('/oauth2/end_session', post_logout_redirect_uri => 'https://app.example/bye')->{location},
 	'https://app.example/bye', 'end_session without a session redirects, too');
+
+# Pages that a browser fetches before its user opens them
+
+$browser = client();
+$browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'web' });
+my @authorize = (client_id => 'web', redirect_uri => 'https://app.example/', response_type => 'code', scope => 'openid',
+	code_challenge => 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', code_challenge_method => 'S256');
+for my $purpose ('prefetch', 'prefetch;prerender', 'prefetch;anonymous-client-ip')
+{
+	for my $target ([ '/oauth2/end_session', @own_page ], [ '/oauth2/authorize', @authorize ], ['/flows/login'], ['/flows/promote_user'])
+	{
+		my ($path, @rest) = @$target;
+		my $rows = contents();
+		my $answer = $browser->get($path, @rest, 'Sec-Purpose:' => $purpose);
+
+		is_deeply([ $answer->{status}, @{ $answer->{headers} }{qw(set-cookie cache-control)} ], [ 503, undef, ['no-store'] ],
+			"$path is refused with Sec-Purpose: $purpose, and sets no cookie");
+		is(contents(), $rows, "$path writes nothing with Sec-Purpose: $purpose");
+	}
+}
+is($browser->get('/oauth2/authorize', @authorize)->{status}, 303, 'authorize redirects without Sec-Purpose');
 
 # ---------------------------------------------------------------------------
 # Access tokens whose session has ended, with PostgREST

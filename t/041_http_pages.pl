@@ -171,7 +171,27 @@ is($repeated->{status}, 303, 'submitting the form again redirects');
 is((jws_parts(exchange($repeated->{location})->{json}{access_token}))[1]{sub}, $guest->{sub}, 'submitting the form again logs in to the same user');
 shows(submit($browser, $form, login_id => 'me@example.com', password => 'not the one'), 422,
 	qr/aria-invalid="true"/, 'submitting the form again with another password is refused');
-shows(submit($browser, $form, login_id => 'other@example.com'), 200, qr/<main|<body/, 'submitting the form again with another login ID does not redirect');
+
+# Whoever has the form cannot find out which login ID the guest has chosen.
+
+{
+	my $other_text = sub { return $_[0]{body} =~ s/\Q$_[1]\E/LOGIN ID/gr; };
+	my $wrong_password = submit($browser, $form, login_id => 'me@example.com', password => 'not the one');
+	my $wrong_login_id = submit($browser, $form, login_id => 'other@example.com', password => 'not the one');
+
+	is("$wrong_login_id->{status} " . $other_text->($wrong_login_id, 'other@example.com'),
+		"$wrong_password->{status} " . $other_text->($wrong_password, 'me@example.com'),
+		'submitting the form again has the same answer for another login ID as for another password');
+	is(submit($browser, $form, login_id => 'other@example.com')->{status}, 422,
+		'submitting the form again with the password and another login ID is refused');
+	query('SELECT anon_auth.reset_counters()');
+	settings(password_attempts_per_minute_per_user => 5);
+	is(join(' ', map { submit($browser, $form, login_id => "guess$_\@example.com")->{status} } 1 .. 6), '422 422 422 422 422 429',
+		'submitting the form again with other login IDs counts as attempts at the password');
+	is(submit($browser, $form, login_id => 'me@example.com')->{status}, 429, 'at the limit, the right login ID has the same answer');
+	settings(password_attempts_per_minute_per_user => 30);
+	query('SELECT anon_auth.reset_counters()');
+}
 shows($browser->get($form), 200, qr{https://app\.example/cb\?state=a%20state}, 'reloading the form after the promotion shows a link to the client');
 unlike($browser->get($form)->{body}, qr/name="password"/, 'reloading the form after the promotion shows no password field');
 
@@ -194,7 +214,7 @@ like($phone_done->{location}, qr{^com\.example\.app://host/path\?code=}, 'a devi
 is((jws_parts(exchange($phone_done->{location}, client_id => 'phone', redirect_uri => 'com.example.app://host/path')
 		  ->{json}{access_token}))[1]{sub}, $keyed->{sub}, 'the promoted device keeps its user');
 
-shows(submit($browser, $form, login_id => 'phone@example.com'), 200, qr/<main/,
+shows(submit($browser, $form, login_id => 'phone@example.com'), 422, qr/<main/,
 	"submitting the first form with another user's login ID does not log in");
 
 # Every kind of login ID
@@ -358,13 +378,15 @@ settings(password_require_digit => 'false', password_min_length => 8, email_doma
 settings(promotion_conflict => 'login');
 my $known = browser();
 my ($known_form, $known_guest) = form($known);
+my $failures = sub { return query("SELECT count(*) FROM anon_auth.events WHERE type = 'authentication.failed' AND user_id = '$guest->{sub}'"); };
+my $failures_before = $failures->();
 my $asked = submit($known, $known_form, login_id => 'ME@example.com', password => 'some new password');
 shows($asked, 422, qr/There is already an account/, qr/will not be moved to that account/, qr/name="mode"[^>]*value="log_in"|value="log_in"[^>]*name="mode"/, qr/current-password/,
 	'with promotion_conflict login, a taken e-mail address leads to the login form');
 unlike($asked->{body}, qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'the login form marks no field as invalid before a login was tried');
 shows(submit($known, $known_form, mode => 'log_in', login_id => 'me@example.com', password => 'wrong password'), 422,
 	qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'the login form marks a wrong password as invalid');
-is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'authentication.failed' AND user_id = '$guest->{sub}'"), 3,
+is($failures->(), $failures_before + 1,
 	'each failed login writes an event, and a sign-up with a taken address is no login');
 is(submit($known, $known_form, login_id => 'me\@example.com')->{status}, 422, 'the sign-up form does not log in, even with the right password');
 my $logged_in = submit($known, $known_form, mode => 'log_in', login_id => 'me@example.com', password => 'long enough');
@@ -392,8 +414,8 @@ is(query("SELECT count(*) FROM anon_auth.users WHERE id = '$merge_guest->{sub}'"
 my $merged_again = submit($merging, $merge_form, mode => 'log_in', login_id => 'me@example.com', password => 'long enough');
 is((jws_parts(exchange($merged_again->{location})->{json}{access_token}))[1]{sub}, $guest->{sub},
 	'submitting the merge form again logs in to the account again');
-shows(submit($merging, $merge_form, login_id => 'someone.new@example.com', password => 'long enough'), 400,
-	qr/<h1/, 'the form of a merged guest cannot promote another user');
+shows(submit($merging, $merge_form, login_id => 'someone.new@example.com', password => 'long enough'), 422,
+	qr/<input(?=[^>]*name="password")(?=[^>]*aria-invalid="true")/s, 'the form of a merged guest does not tell that a login ID is free');
 {
 	my $b = browser();
 	my ($f, $g) = form($b);
@@ -653,19 +675,20 @@ for my $case (@redirected)
 like(browser()->post_form('/oauth2/authorize', %authorize, login_hint => $live->{hint})->{location}, qr{^\Q$page\E\?x_ref=},
 	'authorize accepts POST from a page of the issuer');
 for my $from ({ 'sec-fetch-site' => 'cross-site', origin => 'https://app.example' }, { 'sec-fetch-site' => 'same-site', origin => 'https://app.example' },
-	{ 'sec-fetch-site' => undef, origin => 'null' }, { 'sec-fetch-site' => undef })
+	{ 'sec-fetch-site' => undef, origin => 'null' }, { 'sec-fetch-site' => undef }, { 'sec-fetch-site' => 'none' })
 {
 	my $name = join ' ', map { $_ . ' ' . ($from->{$_} // 'none') } sort keys %$from;
 	my $posting = browser();
-	my $sent = $posting->post_form('/oauth2/authorize', %authorize, login_hint => $live->{hint}, map { ("$_:" => $from->{$_}) } keys %$from);
+	my $sent = $posting->post_form('/oauth2/authorize', %authorize, login_hint => $live->{hint}, x_page => 'login',
+		"line\r\nX-Injected: yes\r\n\r\n" => 'x', map { ("$_:" => $from->{$_}) } keys %$from);
 
 	is_deeply([ $sent->{status}, $sent->{headers}{'set-cookie'} ], [ 303, undef ], "authorize redirects a POST without a cookie ($name)");
 	like($sent->{location}, qr{^https://auth\.example/oauth2/authorize\?}, "authorize redirects a POST to itself ($name)");
-	is_deeply(parameters($sent->{location}), { %authorize, login_hint => $live->{hint} }, "authorize redirects a POST with its parameters ($name)");
+	is_deeply(parameters($sent->{location}), { %authorize, login_hint => $live->{hint} }, "authorize redirects a POST with the parameters that it knows ($name)");
 	is($posting->get($posting->get($sent->{location}, 'Sec-Fetch-Site:' => 'cross-site')->{location})->{status}, 200,
 		"the redirected POST leads to the form ($name)");
 }
-is_deeply(parameters(browser()->post_form('/oauth2/authorize', %authorize, login_hint => $live->{hint}, more => 'x' x 7000,
+is_deeply(parameters(browser()->post_form('/oauth2/authorize', %authorize, login_hint => $live->{hint}, nonce => 'x' x 7000,
 			'Sec-Fetch-Site:' => 'cross-site')->{location}),
 	{ error => 'invalid_request', error_description => 'the request is too long', state => 'a state', iss => 'https://auth.example' },
 	'authorize refuses a POST that is too long for an address');
@@ -946,6 +969,8 @@ is($cookies->get('/oauth2/userinfo')->{status}, 401, 'end_session ends the sessi
 	};
 	my %asked = (
 		'a GET without headers' => sub { $by_cookie->get('/oauth2/end_session', @bye, 'Sec-Fetch-Site:' => undef) },
+		'a GET of an address that was opened' => sub { $by_cookie->get('/oauth2/end_session', @bye, 'Sec-Fetch-Site:' => 'none') },
+		'a POST with Sec-Fetch-Site: none' => sub { $post->('sec-fetch-site' => 'none') },
 		'a GET of the same site' => sub { $by_cookie->get('/oauth2/end_session', @bye, 'Sec-Fetch-Site:' => 'same-site') },
 		'a POST of the same site' => sub { $post->('sec-fetch-site' => 'same-site', origin => 'https://app.example') },
 		'a POST of another site' => sub { $post->('sec-fetch-site' => 'cross-site', origin => 'https://evil.example') },
@@ -961,9 +986,9 @@ is($cookies->get('/oauth2/userinfo')->{status}, 401, 'end_session ends the sessi
 		is_deeply($answer->{headers}{'cache-control'}, ['no-store'], "$name to end_session is not cacheable");
 		is($by_cookie->get('/oauth2/userinfo')->{status}, 200, "$name to end_session ends no session");
 	}
-	is($by_cookie->get('/oauth2/end_session', @bye, 'Sec-Fetch-Site:' => 'none')->{location}, 'https://app.example/bye',
-		'an address that the user opened logs out at once');
-	is($by_cookie->cookies->{'__Host-session'}, undef, 'an address that the user opened removes the cookie');
+	is($post->('sec-fetch-site' => undef, origin => 'https://auth.example')->{location}, 'https://app.example/bye',
+		'a POST with the Origin of the issuer logs out at once');
+	is($by_cookie->cookies->{'__Host-session'}, undef, 'a POST with the Origin of the issuer removes the cookie');
 
 	my $nobody = browser()->get('/oauth2/end_session', @bye, 'Sec-Fetch-Site:' => 'cross-site');
 	is($nobody->{location}, 'https://app.example/bye', 'a browser without a session is redirected at once');
@@ -992,6 +1017,13 @@ is($cookies->get('/oauth2/userinfo')->{status}, 401, 'end_session ends the sessi
 		'https://app.example/web-bye?state=s', 'end_session redirects with the hint of a session that has ended');
 	is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'user.signed_out' AND user_id = '$user->{sub}' AND client_id = 'web'"), 1,
 		'a logout with a hint is an event of its client');
+
+	$user = $log_in->();
+	settings(issuer => 'https://new.example');
+	is(browser()->get('/oauth2/end_session', @web_bye, id_token_hint => $user->{id_token}, @from)->{location}, 'https://app.example/web-bye',
+		'end_session redirects with an ID token of a former issuer');
+	is($alive->($user), 1, 'an ID token of a former issuer ends no session');
+	settings(issuer => 'https://auth.example');
 
 	$user = $log_in->();
 	my $posted = AnonAuth::Browser->new($node)->post_form('/oauth2/end_session', @web_bye, id_token_hint => $user->{id_token});

@@ -78,6 +78,19 @@ write_secret(HttpResponse *response, const char *name, const char *secret, Times
 	write_result(response, json.data);
 }
 
+/*
+ * Return true, and answer with 403, if a page that may not use the session cookie sent the
+ * request.  The proxy's CORS rules are not enough: they decide who reads the answer.
+ */
+static bool
+refuse_foreign(const HttpRequest *request, HttpResponse *response)
+{
+	if (!http_is_foreign(request, true))
+		return false;
+	http_api_error(response, 403, "Forbidden", "Forbidden", "cross-site request", NULL);
+	return true;
+}
+
 /* ---- challenge ---- */
 
 static void
@@ -121,6 +134,8 @@ sign_up_with_cookie(const HttpRequest *request, const char *client_id, HttpRespo
 	User		user;
 	Client		client;
 
+	if (refuse_foreign(request, response))
+		return;
 	if (http_cookie_caller(request, &session, &user) == CALLER_KNOWN)
 	{
 		if (!user.is_anonymous)
@@ -216,6 +231,8 @@ handle_promotion_code(const HttpRequest *request, HttpResponse *response)
 	refresh_token = json_cstring(body, "refresh_token");
 	if (json_string_equals(body, "session_type", "cookie"))
 	{
+		if (refuse_foreign(request, response))
+			return;
 		if (http_cookie_caller(request, &session, &user) != CALLER_KNOWN)
 		{
 			write_authentication_required(response);

@@ -67,6 +67,13 @@ static const struct
 	{"registration", "registration_not_supported"}
 };
 
+/* The parameters that this endpoint reads. */
+static const char *const known_parameters[] = {
+	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state",
+	"code_challenge", "code_challenge_method", "nonce", "ui_locales", "max_age", "prompt",
+	"login_hint", "id_token_hint", "request", "request_uri", "registration"
+};
+
 static void
 redirect_error(HttpResponse *response, const AuthorizationRequest *authorization,
 			   const char *error, const char *description)
@@ -389,8 +396,19 @@ accept_request(void *arg)
 	http_no_store(authorizing->response);
 }
 
+static bool
+is_known_parameter(const char *name)
+{
+	int			i;
+
+	for (i = 0; i < lengthof(known_parameters); i++)
+		if (strcmp(known_parameters[i], name) == 0)
+			return true;
+	return false;
+}
+
 /*
- * Let the browser send the same request with GET.  Cookies with SameSite=Lax do not
+ * Let the browser send the same request with GET, without unknown parameters.  Cookies with SameSite=Lax do not
  * come with a POST from another site, so that the request would seem to be that of a
  * browser without a session and without other flows.
  */
@@ -404,7 +422,8 @@ redirect_to_get(const Authorizing *authorizing, HttpResponse *response)
 	initStringInfo(&location);
 	appendStringInfo(&location, "%s/oauth2/authorize", discovery_issuer());
 	for (i = 0; i < params->count; i++)
-		http_append_param(&location, params->names[i], params->values[i]);
+		if (is_known_parameter(params->names[i]))
+			http_append_param(&location, params->names[i], params->values[i]);
 	if (location.len > HTTP_MAX_AUTHORIZATION_REQUEST)
 	{
 		redirect_error(response, &authorizing->authorization, "invalid_request",
@@ -420,9 +439,13 @@ handle_authorize(const HttpRequest *request, HttpResponse *response)
 {
 	Authorizing authorizing = {.request = request,.response = response};
 	AuthorizationRequest *authorization = &authorizing.authorization;
-	ErrorData  *error = http_try(identify_client, &authorizing);
+	ErrorData  *error;
 	const char *code;
 	const char *description;
+
+	if (http_refuse_prefetch(request, response))
+		return;
+	error = http_try(identify_client, &authorizing);
 
 	/* There is no redirect URI that can be trusted: tell the user. */
 	if (error != NULL)

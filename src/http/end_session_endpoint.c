@@ -6,8 +6,10 @@
  *
  * Any page can send a browser here.  A guest whose cookie is lost cannot come back, so
  * the session of the cookie ends, and the cookie is removed, only at the request of
- * our own pages.  At any other request, a page of ours asks the user.  An id_token_hint
- * proves that the client holds a token of the session, which then ends at once.
+ * our own pages.  At any other request, a page of ours asks the user: also at an address
+ * that the user opened, because a page of another site can cause such requests (see
+ * http_origin()).  An id_token_hint proves that the client holds a token of the session,
+ * which then ends at once.
  *
  *-------------------------------------------------------------------------
  */
@@ -164,6 +166,8 @@ handle_end_session(const HttpRequest *request, HttpResponse *response)
 	User		user;
 	HttpCaller	caller;
 
+	if (http_refuse_prefetch(request, response))
+		return;
 	read_logout(request, &logout);
 	if (logout.has_hint)
 		end_session_of_hint(request, &logout.hint);

@@ -64,6 +64,8 @@ http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *respons
 {
 	HttpParams	query;
 
+	if (http_refuse_prefetch(request, response))
+		return false;
 	http_query(request, &query);
 	flow->request = request;
 	flow->x_ref = http_param(&query, "x_ref");

@@ -43,7 +43,7 @@ extern void http_flow_begin(const HttpRequest *request, AuthorizationRequest *au
 
 /*
  * Open the flow that the request belongs to.  Return false if this browser has no
- * such flow; the response then says so.
+ * such flow, or if the request is a prefetch; the response then says so.
  */
 extern bool http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *response);
 

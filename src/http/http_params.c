@@ -164,6 +164,8 @@ http_append_param(StringInfo url, const char *name, const char *value)
 {
 	if (value == NULL)
 		return;
-	appendStringInfo(url, "%c%s=", strchr(url->data, '?') == NULL ? '?' : '&', name);
+	appendStringInfoChar(url, strchr(url->data, '?') == NULL ? '?' : '&');
+	http_append_encoded(url, name);
+	appendStringInfoChar(url, '=');
 	http_append_encoded(url, value);
 }

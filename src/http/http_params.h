@@ -48,7 +48,7 @@ extern char *http_param(const HttpParams *params, const char *name);
 /* Append a value, percent-encoding all but unreserved characters (RFC 3986, 2.3). */
 extern void http_append_encoded(StringInfo url, const char *value);
 
-/* Append name=value to a URI, after ? or &.  A NULL value appends nothing. */
+/* Append name=value to a URI, both encoded, after ? or &.  A NULL value appends nothing. */
 extern void http_append_param(StringInfo url, const char *name, const char *value);
 
 #endif							/* ANON_AUTH_HTTP_PARAMS_H */

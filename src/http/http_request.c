@@ -119,10 +119,7 @@ header_is_absent_or(const HttpRequest *request, const char *name, const char *ex
 	return value == NULL || strcmp(value, expected) == 0;
 }
 
-/*
- * Sec-Fetch-Site is "none" if the user opened the address, for example from a
- * bookmark.  Browsers without Sec-Fetch-Site send Origin with every POST.
- */
+/* Browsers without Sec-Fetch-Site send Origin with every POST. */
 HttpOrigin
 http_origin(const HttpRequest *request)
 {
@@ -134,8 +131,10 @@ http_origin(const HttpRequest *request)
 	if (origin != NULL && strcmp(origin, http_origin_of(discovery_issuer())) != 0)
 		return header_is_absent_or(request, "sec-fetch-site", "same-site") &&
 			client_any_has_origin(origin) ? ORIGIN_CLIENT : ORIGIN_FOREIGN;
-	if (site == NULL || strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0)
+	if (site == NULL || strcmp(site, "same-origin") == 0)
 		return ORIGIN_OWN;
+	if (strcmp(site, "none") == 0)
+		return origin != NULL ? ORIGIN_OWN : ORIGIN_NO_PAGE;
 	return ORIGIN_FOREIGN;
 }
 
@@ -149,10 +148,19 @@ http_is_foreign(const HttpRequest *request, bool allow_clients)
 			return false;
 		case ORIGIN_CLIENT:
 			return !allow_clients;
+		case ORIGIN_NO_PAGE:
 		case ORIGIN_FOREIGN:
 			break;
 	}
 	return true;
+}
+
+bool
+http_is_prefetch(const HttpRequest *request)
+{
+	char	   *purpose = http_header(request, "sec-purpose");
+
+	return purpose != NULL && pg_strncasecmp(purpose, "prefetch", 8) == 0;
 }
 
 bool

@@ -68,7 +68,8 @@ extern char *http_origin_of(const char *uri);
 typedef enum HttpOrigin
 {
 	ORIGIN_UNREPORTED,			/* no header says it: a program, or an old browser's GET */
-	ORIGIN_OWN,					/* a page of the issuer's origin, or the user's own action */
+	ORIGIN_OWN,					/* a page of the issuer's origin */
+	ORIGIN_NO_PAGE,				/* no page, as the browser claims: see http_origin() */
 	ORIGIN_CLIENT,				/* a page of a first-party client on the same site */
 	ORIGIN_FOREIGN				/* any other page */
 } HttpOrigin;
@@ -77,14 +78,22 @@ typedef enum HttpOrigin
  * Decide about the origin of a request by Sec-Fetch-Site and Origin.  Whole
  * origins are compared, byte for byte.  An origin that is opaque ("null") or that
  * cannot be read is foreign.
+ *
+ * Sec-Fetch-Site is "none" for an address that the user opened.  But a page can cause such
+ * a request as well: by speculation rules, or by redirecting an address that the user
+ * opened.  So ORIGIN_NO_PAGE does not show that the user wanted the request.
  */
 extern HttpOrigin http_origin(const HttpRequest *request);
 
 /*
- * True if a browser reports that the page of another origin sent the request.
- * With allow_clients, pages of first-party clients are accepted as well.
+ * For a request that changes something: true if a browser reports that the page of another
+ * origin sent it.  With allow_clients, pages of first-party clients are accepted as
+ * well.  Also true for ORIGIN_NO_PAGE: such requests have no form and send nothing.
  */
 extern bool http_is_foreign(const HttpRequest *request, bool allow_clients);
+
+/* True if a browser fetches a page before its user opens it (Sec-Purpose: prefetch). */
+extern bool http_is_prefetch(const HttpRequest *request);
 
 /* False if a browser reports that the response will not be shown as a page in a tab. */
 extern bool http_is_navigation(const HttpRequest *request);

@@ -26,9 +26,20 @@ http_response_begin(HttpResponse *response)
 	appendStringInfoChar(&response->headers, '[');
 }
 
+static bool
+has_control_character(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char) *text < 0x20 || *text == 0x7F)
+			return true;
+	return false;
+}
+
 void
 http_add_header(HttpResponse *response, const char *name, const char *value)
 {
+	if (has_control_character(name) || has_control_character(value))
+		elog(ERROR, "a response header has a control character");
 	if (response->headers.len > 1)
 		appendStringInfoChar(&response->headers, ',');
 	json_open(&response->headers);
@@ -66,6 +77,16 @@ http_text(HttpResponse *response, int status, const char *text)
 	response->body = pstrdup(text);
 	http_add_header(response, "Content-Type", "text/plain; charset=utf-8");
 	http_add_header(response, "X-Content-Type-Options", "nosniff");
+}
+
+bool
+http_refuse_prefetch(const HttpRequest *request, HttpResponse *response)
+{
+	if (!http_is_prefetch(request))
+		return false;
+	http_text(response, 503, "not available before the page is opened\n");
+	http_no_store(response);
+	return true;
 }
 
 void

@@ -24,6 +24,10 @@ typedef struct HttpResponse
 /* Begin an empty response with status 200. */
 extern void http_response_begin(HttpResponse *response);
 
+/*
+ * Add a header.  Raises an internal error for a control character in it, which could
+ * begin another header: callers encode untrusted text first.
+ */
 extern void http_add_header(HttpResponse *response, const char *name, const char *value);
 
 /* Forbid browsers and proxies to store the response (RFC 6749, section 5.1). */
@@ -35,6 +39,12 @@ extern void http_add_retry_after(HttpResponse *response);
 /* Set status, media type and body. */
 extern void http_json(HttpResponse *response, int status, char *json);
 extern void http_text(HttpResponse *response, int status, const char *text);
+
+/*
+ * If the request is a prefetch, refuse it with 503 and return true.  The page of another site
+ * can cause one without a click.  When the user opens the page, the browser asks again.
+ */
+extern bool http_refuse_prefetch(const HttpRequest *request, HttpResponse *response);
 
 /* Redirect to a URI with 303. */
 extern void http_redirect(HttpResponse *response, const char *location);

@@ -7,6 +7,7 @@
 //   other.localhost       another site
 //   client.localhost      the application that redirect URIs lead to
 
+import { EventEmitter, once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
@@ -14,6 +15,8 @@ import { close, done, is, ok, origin as upstream, person, sql, test } from './br
 
 const directory = process.env.TLS;
 const pages = new Map();
+const redirects = new Map();
+const forwarded = new EventEmitter();
 
 // ---------------------------------------------------------------------------
 // The sites
@@ -26,6 +29,7 @@ function forward(request, response) {
     (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
       answer.pipe(response);
+      answer.on('end', () => forwarded.emit(request.headers['sec-purpose'] ? 'prefetch' : 'request', request.url));
     },
   );
 
@@ -40,6 +44,10 @@ const server = https.createServer(
 
     if (host.startsWith('auth.') && request.url !== '/blank') {
       forward(request, response);
+      return;
+    }
+    if (redirects.has(request.url)) {
+      response.writeHead(302, { Location: redirects.get(request.url) }).end();
       return;
     }
     response.setHeader('Content-Type', 'text/html; charset=utf-8');
@@ -207,6 +215,37 @@ async function logoutByImage(name, from) {
   await page.waitForFunction(() => document.title === 'loaded');
   is(`an image of ${name} leaves the session cookie`, await sessionCookie(context), cookie);
   is(`an image of ${name} leaves the session`, await sub(context), user);
+  await context.close();
+}
+
+// The page of a sibling lets Chromium fetch the logout before anybody clicks.
+async function logoutBySpeculation(action) {
+  const context = await guest();
+  const user = await sub(context);
+  const cookie = await sessionCookie(context);
+  const page = await context.newPage();
+  const rule = { source: 'list', urls: [endSession({ post_logout_redirect_uri: bye })], eagerness: 'immediate' };
+  const fetched = once(forwarded, 'prefetch', { signal: AbortSignal.timeout(30_000) });
+
+  pages.set('/speculation', `<script type="speculationrules">${JSON.stringify({ [action]: [rule] })}</script>`);
+  await page.goto(`${sibling}/speculation`);
+  ok(`Chromium follows the rule (${action})`, new URL((await fetched)[0], site).pathname === '/oauth2/end_session');
+  is(`speculation rules (${action}) of a sibling leave the session cookie`, await sessionCookie(context), cookie);
+  is(`speculation rules (${action}) of a sibling leave the session`, await sub(context), user);
+  await context.close();
+}
+
+async function logoutByAddress(name, address) {
+  const context = await guest();
+  const user = await sub(context);
+  const page = await context.newPage();
+
+  await page.goto(address);
+  ok(`${name} leads to a question`, await asks(page), await page.content());
+  is(`${name} leaves the session`, await sub(context), user);
+  await page.locator('form [type="submit"]').click();
+  await page.waitForURL(`${app}/**`);
+  is(`the confirmation ends the session (${name})`, await sessionCookie(context), undefined);
   await context.close();
 }
 
@@ -420,6 +459,12 @@ for (const [name, from] of [['another site', other], ['a sibling', sibling]]) {
   await test(`logout by a link of ${name}`, () => logoutByLink(name, from));
   await test(`logout by an image of ${name}`, () => logoutByImage(name, from));
 }
+for (const action of ['prefetch', 'prerender']) {
+  await test(`logout by speculation rules (${action})`, () => logoutBySpeculation(action));
+}
+redirects.set('/redirect', endSession({ post_logout_redirect_uri: bye }));
+await test('logout by a typed address', () => logoutByAddress('a typed address', redirects.get('/redirect')));
+await test('logout by a redirect from a typed address', () => logoutByAddress('a redirect from a typed address', `${sibling}/redirect`));
 await test('logout by a page of the site', logoutByOwnPage);
 await test('logout with id_token_hint', logoutWithHint);
 await test('logout with id_token_hint and a cookie (GET)', () => logoutWithHintAndCookie('GET'));
