@@ -172,7 +172,7 @@ is((jws_parts(exchange($repeated->{location})->{json}{access_token}))[1]{sub}, $
 shows(submit($browser, $form, login_id => 'me@example.com', password => 'not the one'), 422,
 	qr/aria-invalid="true"/, 'submitting the form again with another password is refused');
 
-# Whoever has the form cannot find out which login ID the guest has chosen.
+# The form does not tell which login ID the guest has chosen.
 
 {
 	my $other_text = sub { return $_[0]{body} =~ s/\Q$_[1]\E/LOGIN ID/gr; };

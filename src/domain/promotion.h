@@ -76,8 +76,8 @@ extern void promotion_record_conflict(const Client *client, const GuestTicket *t
 /*
  * For a form that is sent twice: if the guest of the ticket has been promoted to
  * exactly these login IDs, or merged into the account that has them, log in with
- * the password.  Otherwise return false.  Whoever has an old form can guess login IDs
- * with it, so a wrong login ID and a wrong password give the same result after the same
+ * the password.  Otherwise return false.  An attacker with an old form can guess login IDs,
+ * so a wrong login ID and a wrong password give the same result after the same
  * work, and are the same event; each call counts as an attempt at a password.
  * Raises AA008 if the guest is still a guest, AA013 if it is gone and cannot have been
  * merged, AA018 and AA019 beyond the limits of attempts.
