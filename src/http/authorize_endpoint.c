@@ -408,9 +408,9 @@ is_known_parameter(const char *name)
 }
 
 /*
- * Let the browser send the same request with GET, without unknown parameters.  Cookies with SameSite=Lax do not
- * come with a POST from another site, so that the request would seem to be that of a
- * browser without a session and without other flows.
+ * Let the browser send the same request with GET, without unknown parameters.  Cookies
+ * with SameSite=Lax do not come with a POST from another site, so that the request would
+ * seem to be that of a browser without a session and without other flows.
  */
 static void
 redirect_to_get(const Authorizing *authorizing, HttpResponse *response)

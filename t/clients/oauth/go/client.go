@@ -245,8 +245,7 @@ func failures() {
 		err != nil && strings.Contains(err.Error(), "401") && strings.Contains(err.Error(), "invalid_token"), err)
 	location, err := url.Parse(visit(a.request(oauth2.SetAuthURLParam("prompt", "none")).url, alice))
 	must(err)
-	ok("prompt=none is interaction_required or login_required",
-		strings.HasSuffix(location.Query().Get("error"), "_required"), location)
+	is("prompt=none is login_required", location.Query().Get("error"), "login_required")
 	is("an authorization error names the issuer (RFC 9207)", location.Query().Get("iss"), origin)
 }
 

@@ -185,9 +185,9 @@ await run('openid-client 6', {
     };
 
     is(
-      'prompt=none is interaction_required or login_required',
-      (await authorizationError({ prompt: 'none' })).replace('login', 'interaction'),
-      'OAUTH_AUTHORIZATION_RESPONSE_ERROR interaction_required',
+      'prompt=none is login_required',
+      await authorizationError({ prompt: 'none' }),
+      'OAUTH_AUTHORIZATION_RESPONSE_ERROR login_required',
     );
     is(
       'an unknown scope is invalid_scope',
