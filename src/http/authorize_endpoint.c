@@ -227,8 +227,8 @@ parse_max_age(const char *text, int64 *max_age)
 }
 
 /*
- * Read the parameters about the login.  Every request ends in a login on a page, so that max_age is
- * always satisfied, and prompt=none never is.
+ * Read the parameters about the login.  Every request ends in a login on a page, so that
+ * max_age is always satisfied, and prompt=none never is.
  */
 static bool
 read_login_parameters(const HttpParams *params, AuthorizationRequest *authorization,
