@@ -96,11 +96,13 @@ SELECT anon_auth.uid() = :'ada_sub' AS uid;
 -- of its members or have another value
 SELECT set_config('request.jwt.claims', anon_auth.verify_jwt(:'ada_id_token', 'app')::text, false) <> '' AS set;
 SELECT anon_auth.uid(), anon_auth.is_anonymous();
+SET client_min_messages = error;
 CREATE FUNCTION pg_temp.who(token_claims jsonb) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM set_config('request.jwt.claims', token_claims::text, true);
 	RETURN coalesce(anon_auth.uid() || ', ' || (anon_auth.session_id() IS NOT NULL), 'nobody');
 END $$;
+RESET client_min_messages;
 SELECT change, replace(pg_temp.who(CASE change WHEN '' THEN c ELSE c - split_part(change, ' ', 1) || replacement::jsonb END), :'ada_sub', 'ada') AS who
 FROM anon_auth.verify_jwt(:'ada_access_token') c,
 	(VALUES ('', '{}'), ('jti', '{}'), ('iss', '{}'), ('iss other', '{"iss": "https://evil.example"}'), ('aud', '{}'),

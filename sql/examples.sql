@@ -149,7 +149,6 @@ CREATE ROLE regress_anon_auth_functions;
 CREATE SCHEMA regress_search AUTHORIZATION regress_anon_auth_functions;
 GRANT USAGE ON SCHEMA anon_auth TO regress_anon_auth_functions;
 GRANT EXECUTE ON FUNCTION anon_auth.take_rate_limit, anon_auth.uid TO regress_anon_auth_functions;
-SET ROLE regress_anon_auth_functions;
 CREATE FUNCTION regress_search.search(words text) RETURNS text
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = regress_search, pg_temp AS $$
 BEGIN
@@ -159,6 +158,7 @@ BEGIN
 	END IF;
 	RETURN 'results for ' || words;
 END $$;
+ALTER FUNCTION regress_search.search OWNER TO regress_anon_auth_functions;
 GRANT USAGE ON SCHEMA regress_search TO regress_anon_auth_app;
 SET ROLE regress_anon_auth_app;
 SELECT n, regress_search.search('milk') FROM generate_series(1, 3) n;

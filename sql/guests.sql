@@ -75,10 +75,12 @@ SELECT anon_auth.authenticate_anonymously('spa', refresh_token => '');
 
 -- a token with a valid tag opens no session with another secret
 BEGIN;
+SET LOCAL ROLE anon_auth_owner;
 UPDATE anon_auth.sessions SET secret_hash = sha256('another') WHERE user_id = :'guest_sub';
 SELECT anon_auth.refresh_session('spa', :'guest_refresh_token');
 ROLLBACK;
 BEGIN;
+SET LOCAL ROLE anon_auth_owner;
 UPDATE anon_auth.sessions SET secret_hash = sha256('another') WHERE user_id = :'guest_sub';
 SELECT anon_auth.create_promotion_code(:'guest_refresh_token');
 ROLLBACK;

@@ -197,9 +197,9 @@ BEGIN
 		RAISE EXCEPTION 'not you';
 	END IF;
 END $$;
-GRANT INSERT ON app.welcome TO regress_hook_owner;
-GRANT anon_auth_owner TO regress_hook_owner;
-ALTER FUNCTION app.after OWNER TO regress_hook_owner;
+GRANT USAGE ON SCHEMA app TO anon_auth_owner;
+GRANT INSERT ON app.welcome TO anon_auth_owner;
+ALTER FUNCTION app.after OWNER TO anon_auth_owner;
 UPDATE anon_auth.settings SET after_promotion = 'app.after';
 SELECT sub, refresh_token FROM anon_auth.authenticate_anonymously('web') \gset
 SELECT anon_auth.promote_anonymous_user('web', username => 'unwelcome', password => 'correct horse', refresh_token => :'refresh_token');

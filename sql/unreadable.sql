@@ -13,12 +13,15 @@ RESET client_min_messages;
 \set VERBOSITY terse
 
 -- an object with the given number of members of the given size, and one more
+SET client_min_messages = error;
 CREATE FUNCTION pg_temp.object(members integer, bytes integer, more jsonb) RETURNS text LANGUAGE sql AS $$
 	SELECT (jsonb_object_agg('h' || i, repeat('x', bytes)) || more)::text FROM generate_series(1, members) i $$;
 CREATE FUNCTION pg_temp.set(parameter text, value text) RETURNS void LANGUAGE sql AS $$ SELECT set_config(parameter, value, true) $$;
+RESET client_min_messages;
 
 -- ---- the client's address ----
 -- the result of three sign-ups from one address, of which two are allowed
+SET client_min_messages = error;
 CREATE FUNCTION pg_temp.three_sign_ups(headers text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	results text;
@@ -37,6 +40,7 @@ BEGIN
 	END LOOP;
 	RETURN results;
 END $$;
+RESET client_min_messages;
 SELECT name, pg_temp.three_sign_ups(headers)
 FROM (VALUES
 	('a header', '{"x-forwarded-for": "192.0.2.1"}'),
@@ -65,6 +69,7 @@ SELECT pg_temp.three_sign_ups('not JSON');
 
 -- ---- row-level security ----
 SELECT sub, anon_auth.verify_jwt(access_token) AS who FROM anon_auth.authenticate_anonymously('app') \gset
+SET client_min_messages = error;
 CREATE FUNCTION pg_temp.who(claims text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM set_config('request.jwt.claims', claims, true);
@@ -72,6 +77,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
 	RETURN SQLSTATE || ' ' || SQLERRM;
 END $$;
+RESET client_min_messages;
 SELECT name, pg_temp.who(claims)
 FROM (VALUES
 	('a user', :'who'),
@@ -89,6 +95,7 @@ SELECT access_token FROM anon_auth.authenticate_anonymously('app') \gset
 SELECT anon_auth.verify_jwt(:'access_token')::text AS claims \gset
 SELECT jsonb_build_object('authorization', 'Bearer ' || :'access_token')::text AS bearer \gset
 SELECT anon_auth.revoke(:'access_token');
+SET client_min_messages = error;
 CREATE FUNCTION pg_temp.pre_request(headers text, cookies text, claims text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM set_config('request.headers', headers, true), set_config('request.cookies', cookies, true),
@@ -98,6 +105,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
 	RETURN SQLSTATE || ' ' || SQLERRM;
 END $$;
+RESET client_min_messages;
 SELECT name, pg_temp.pre_request(headers, cookies, claims)
 FROM (VALUES
 	('a request', '{}', '{}', ''),

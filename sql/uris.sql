@@ -247,7 +247,7 @@ SELECT anon_auth.create_client('x', 'spa', post_logout_redirect_uris => '{https:
 UPDATE anon_auth.clients SET redirect_uris = '{https://App.example}';
 UPDATE anon_auth.settings SET issuer = 'https://App.example/';
 -- as a role that may only write to the table
-CREATE ROLE regress_uris;
+CREATE ROLE regress_uris LOGIN;
 GRANT USAGE ON SCHEMA anon_auth TO regress_uris;
 GRANT SELECT, UPDATE (issuer) ON anon_auth.settings TO regress_uris;
 CREATE POLICY regress_uris ON anon_auth.settings TO regress_uris USING (true);

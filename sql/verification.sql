@@ -32,15 +32,20 @@ ROLLBACK;
 -- as a plain hash
 CREATE TEMPORARY TABLE sealed AS SELECT * FROM anon_auth.outbox;
 BEGIN;
+SET LOCAL ROLE anon_auth_owner;
 UPDATE anon_auth.outbox SET recipient = 'mallory@example.com';
 SELECT count(*) AS taken_for_mallory FROM anon_auth.take_outbox_messages();
 ROLLBACK;
+SELECT gen_random_uuid() AS another_id \gset
 BEGIN;
-UPDATE anon_auth.outbox SET id = gen_random_uuid();
+SET LOCAL ROLE anon_auth_owner;
+UPDATE anon_auth.outbox SET id = :'another_id';
 SELECT count(*) AS taken_for_another_row FROM anon_auth.take_outbox_messages();
 ROLLBACK;
 BEGIN;
-UPDATE anon_auth.outbox SET user_id = :'bob_sub';
+SET LOCAL ROLE anon_auth_owner;
+INSERT INTO anon_auth.outbox SELECT :'bob_sub', id, type, login_id_type, recipient, sealed_code, created_at, expires_at FROM anon_auth.outbox;
+DELETE FROM anon_auth.outbox WHERE user_id = :'ada_sub';
 SELECT count(*) AS taken_for_bob FROM anon_auth.take_outbox_messages();
 ROLLBACK;
 SELECT code AS code FROM anon_auth.take_outbox_messages() \gset

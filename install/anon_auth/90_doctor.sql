@@ -213,7 +213,8 @@ BEGIN
 	SELECT 'warning', 'signing_key_verifies_too_short',
 		format('signing key %L signs until %s and verifies until %s, and access tokens of a client live for %s seconds', k.kid, k.retiring_since, k.verify_until, c.lifetime),
 		'Its last tokens are refused before they expire.',
-		format('UPDATE anon_auth.signing_keys SET verify_until = retiring_since + interval ''%s seconds'' WHERE kid = %L;', c.lifetime + 300, k.kid)
+		format('UPDATE anon_auth.signing_keys SET verify_until = %L WHERE kid = %L;',
+			to_char(k.retiring_since + make_interval(secs => c.lifetime + 300), 'YYYY-MM-DD HH24:MI:SS.USTZH:TZM'), k.kid)
 	FROM anon_auth.signing_keys k, (SELECT max(access_token_lifetime_seconds) AS lifetime FROM anon_auth.clients) c
 	WHERE k.state = 'retiring' AND k.retiring_since > now() AND k.verify_until < k.retiring_since + make_interval(secs => c.lifetime);
 	IF newest.alg = 'HS256' THEN

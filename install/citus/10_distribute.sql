@@ -240,6 +240,8 @@ BEGIN
 			ADD CONSTRAINT authorization_codes_pkey PRIMARY KEY (route, code_hash, user_id);
 	END IF;
 	IF NOT anon_auth.is_distributed('settings') THEN
+		-- in place of settings_replace(), for a row that is inserted after a DELETE
+		ALTER TABLE anon_auth.settings ALTER database_id SET DEFAULT gen_random_uuid();
 		DROP TRIGGER settings_replace ON anon_auth.settings;
 		DROP TRIGGER settings_changed ON anon_auth.settings;
 		DROP TRIGGER settings_notify ON anon_auth.settings;
@@ -348,6 +350,7 @@ BEGIN
 			ADD CONSTRAINT authorization_codes_pkey PRIMARY KEY (route, code_hash);
 	END IF;
 	IF 'settings' = ANY (gathered) THEN
+		ALTER TABLE anon_auth.settings ALTER database_id DROP DEFAULT;
 		CREATE TRIGGER settings_replace BEFORE INSERT ON anon_auth.settings
 			FOR EACH ROW EXECUTE FUNCTION anon_auth.settings_replace();
 		ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_replace;

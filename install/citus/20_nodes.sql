@@ -97,6 +97,9 @@ BEGIN
 	IF NOT anon_auth.is_distributed('users') OR NOT citus_is_coordinator() THEN
 		RETURN;
 	END IF;
+	IF NOT EXISTS (SELECT FROM anon_auth.settings) THEN
+		RETURN;  -- doctor_settings() reports it
+	END IF;
 	RETURN QUERY
 	SELECT 'error', 'worker_cannot_serve', format('worker %s does not have the coordinator''s master key', w.worker),
 		'A node cannot open tokens and keys that the other node sealed. ' || w.detail, '-- copy the coordinator''s master key file to this worker, with its owner and mode'
@@ -159,7 +162,8 @@ CREATE FUNCTION anon_auth.own_attached_objects_of_distribute()
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT ARRAY['index anon_auth.device_keys_user_id_idx of table anon_auth.device_keys']
+	SELECT ARRAY['index anon_auth.device_keys_user_id_idx of table anon_auth.device_keys',
+				 'default of column database_id of table anon_auth.settings']
 $$;
 COMMENT ON FUNCTION anon_auth.own_attached_objects_of_distribute() IS
 'Part of doctor(). Returns the objects that distribute() attaches to the tables of the extension anon_auth.';
