@@ -166,6 +166,8 @@ REASSIGN OWNED BY anon_auth_owner TO regress_doctor_owner;
 SELECT severity, finding, regexp_replace(what, '[0-9]+', 'N') AS what, (SELECT count(*) FROM regexp_matches(fix, 'ALTER [^;]* OWNER TO anon_auth_owner;', 'g')) =
 	(SELECT count(*) FROM anon_auth.extension_objects() WHERE NOT of_superuser) AS all_mended FROM app.findings WHERE finding = 'wrong_owner';
 SELECT app.mend('wrong_owner');
+-- the shards
+REASSIGN OWNED BY regress_doctor_owner TO anon_auth_owner;
 RESET citus.enable_ddl_propagation;
 SELECT finding FROM app.findings;
 ALTER FUNCTION anon_auth.settings_changed() OWNER TO regress_doctor_owner;
