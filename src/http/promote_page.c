@@ -44,12 +44,17 @@ typedef struct PromotionForm
 	const char *password_errors;	/* JSON array */
 } PromotionForm;
 
+/* promotion_log_in() or promotion_repeat(). */
+typedef bool (*LogInFunction) (const Client *client, const PromotionRequest *request,
+							   TimestampTz now, User *user);
+
 typedef struct Promoting
 {
 	HttpFlow	flow;
 	AccountPolicy policy;
 	TimestampTz guest_since;	/* 0: not known */
 	PromotionForm form;
+	LogInFunction log_in_by;
 	bool		logged_in;
 } Promoting;
 
@@ -247,7 +252,7 @@ sign_up(void *arg)
 	http_flow_finish(&promoting->flow);
 }
 
-/* A SubtransactionAction: log in to the account that has the login ID. */
+/* A SubtransactionAction: call promoting->log_in_by. */
 static void
 log_in(void *arg)
 {
@@ -255,26 +260,18 @@ log_in(void *arg)
 	PromotionRequest request;
 
 	fill_promotion_request(promoting, &request);
-	promoting->logged_in = promotion_log_in(&promoting->flow.client, &request,
-											promoting->flow.request->now,
-											&promoting->flow.user);
+	promoting->logged_in = promoting->log_in_by(&promoting->flow.client, &request,
+												promoting->flow.request->now,
+												&promoting->flow.user);
 	if (promoting->logged_in)
 		http_flow_finish(&promoting->flow);
 }
 
-/* A SubtransactionAction: log in if the guest was promoted with the same form. */
-static void
-repeat_promotion(void *arg)
+static ErrorData *
+try_log_in(Promoting *promoting, LogInFunction log_in_by)
 {
-	Promoting  *promoting = arg;
-	PromotionRequest request;
-
-	fill_promotion_request(promoting, &request);
-	promoting->logged_in = promotion_repeat(&promoting->flow.client, &request,
-											promoting->flow.request->now,
-											&promoting->flow.user);
-	if (promoting->logged_in)
-		http_flow_finish(&promoting->flow);
+	promoting->log_in_by = log_in_by;
+	return http_try(log_in, promoting);
 }
 
 /*
@@ -354,12 +351,18 @@ try_form(Promoting *promoting, HttpResponse *response)
 {
 	PromotionForm *form = &promoting->form;
 	bool		finished = http_flow_is_finished(&promoting->flow);
-	ErrorData  *error = finished ? NULL :
-		http_try(form->view == VIEW_LOG_IN ? log_in : sign_up, promoting);
+	ErrorData  *error;
+
+	if (finished)
+		error = NULL;
+	else if (form->view == VIEW_LOG_IN)
+		error = try_log_in(promoting, promotion_log_in);
+	else
+		error = http_try(sign_up, promoting);
 
 	if (form->password != NULL && (finished || (error != NULL && may_be_repeated(error))))
 	{
-		ErrorData  *second = http_try(repeat_promotion, promoting);
+		ErrorData  *second = try_log_in(promoting, promotion_repeat);
 
 		if (second == NULL || finished || error->sqlerrcode == ERRCODE_AA_NOT_ANONYMOUS)
 			error = second;
