@@ -15,11 +15,11 @@ SELECT anon_auth.undistribute();
 SELECT anon_auth.distribute(0);
 SELECT anon_auth.distribute(64001);
 SELECT anon_auth.distribute(NULL);
-SELECT anon_auth.estimated_rows('pg_catalog.pg_class') IS NULL AS of_others;
+SELECT anon_auth_internal.estimated_rows('pg_catalog.pg_class') IS NULL AS of_others;
 ANALYZE anon_auth.settings;
-SELECT anon_auth.estimated_rows('anon_auth.settings') AS of_a_table;
+SELECT anon_auth_internal.estimated_rows('anon_auth.settings') AS of_a_table;
 ANALYZE anon_auth.users;
-SELECT anon_auth.estimated_rows('anon_auth.users_keyed_guests_idx') AS of_an_index;
+SELECT anon_auth_internal.estimated_rows('anon_auth.users_keyed_guests_idx') AS of_an_index;
 
 SET client_min_messages = warning;
 DROP EXTENSION anon_auth CASCADE;

@@ -125,19 +125,20 @@ SELECT app.mend('no_signing_key');
 -- ---- rights ----
 -- a monitoring role with SELECT on stats has only the privileges that it needs
 GRANT SELECT ON anon_auth.stats TO regress_doctor_visitor;
-GRANT EXECUTE ON FUNCTION anon_auth.estimated_rows(regclass), anon_auth.counter_statistics() TO regress_doctor_visitor;
+GRANT EXECUTE ON FUNCTION anon_auth_internal.estimated_rows(regclass), anon_auth_internal.counter_statistics() TO regress_doctor_visitor;
 SELECT * FROM app.findings;
 SET ROLE regress_doctor_visitor;
 SELECT outbox_messages FROM anon_auth.stats;
 RESET ROLE;
 REVOKE ALL ON anon_auth.stats FROM regress_doctor_visitor;
-REVOKE ALL ON FUNCTION anon_auth.estimated_rows(regclass), anon_auth.counter_statistics() FROM regress_doctor_visitor;
+REVOKE ALL ON FUNCTION anon_auth_internal.estimated_rows(regclass), anon_auth_internal.counter_statistics() FROM regress_doctor_visitor;
 GRANT SELECT, UPDATE ON anon_auth.users TO regress_doctor_visitor;
 GRANT REFERENCES (id) ON anon_auth.users TO regress_doctor_owner;
 GRANT REFERENCES (id) ON anon_auth.users TO PUBLIC;
 GRANT EXECUTE ON FUNCTION anon_auth.delete_user(uuid) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION anon_auth.purge(integer, boolean), anon_auth.take_outbox_messages, anon_auth.revoke_sessions TO regress_doctor_owner;
-GRANT CREATE ON SCHEMA anon_auth TO regress_doctor_visitor;
+GRANT CREATE ON SCHEMA anon_auth, anon_auth_internal TO regress_doctor_visitor;
+GRANT CREATE ON SCHEMA anon_auth TO PUBLIC;
 ALTER ROLE regress_doctor_visitor BYPASSRLS;
 ALTER TABLE anon_auth.passwords DISABLE ROW LEVEL SECURITY;
 SELECT * FROM app.findings;
@@ -164,13 +165,13 @@ SELECT app.mend('wrong_owner');
 SET citus.enable_ddl_propagation = off;
 REASSIGN OWNED BY anon_auth_owner TO regress_doctor_owner;
 SELECT severity, finding, regexp_replace(what, '[0-9]+', 'N') AS what, (SELECT count(*) FROM regexp_matches(fix, 'ALTER [^;]* OWNER TO anon_auth_owner;', 'g')) =
-	(SELECT count(*) FROM anon_auth.extension_objects() WHERE NOT of_superuser) AS all_mended FROM app.findings WHERE finding = 'wrong_owner';
+	(SELECT count(*) FROM anon_auth_internal.extension_objects() WHERE NOT of_superuser) AS all_mended FROM app.findings WHERE finding = 'wrong_owner';
 SELECT app.mend('wrong_owner');
 -- the shards
 REASSIGN OWNED BY regress_doctor_owner TO anon_auth_owner;
 RESET citus.enable_ddl_propagation;
 SELECT finding FROM app.findings;
-ALTER FUNCTION anon_auth.settings_changed() OWNER TO regress_doctor_owner;
+ALTER FUNCTION anon_auth_internal.settings_changed() OWNER TO regress_doctor_owner;
 SELECT * FROM app.findings;
 SELECT app.mend('trigger_not_of_superuser');
 ALTER EVENT TRIGGER anon_auth_guard_objects DISABLE;

@@ -188,9 +188,8 @@ COMMIT;
 SELECT anon_auth.postgrest_pre_request();
 
 \if :has_citus
--- example: distribute, distributed_tables, undistribute
+-- example: distribute, undistribute
 SELECT anon_auth.distribute(shard_count => 4);
-SELECT * FROM anon_auth.distributed_tables() WHERE table_name = 'users';
 SELECT anon_auth.undistribute();
 
 \endif

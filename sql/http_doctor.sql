@@ -67,7 +67,7 @@ SELECT issuer FROM anon_auth.settings;
 UPDATE anon_auth.settings SET issuer = DEFAULT;
 
 -- ---- rights on its functions ----
-GRANT EXECUTE ON FUNCTION anon_auth_http.page(jsonb) TO regress_doctor_visitor;
+GRANT EXECUTE ON FUNCTION anon_auth_internal.page(jsonb) TO regress_doctor_visitor;
 SELECT * FROM app.findings;
 SELECT app.mend('function_privilege');
 

@@ -21,9 +21,9 @@ ORDER BY p.oid::regprocedure::text COLLATE "C";
 
 -- anon_auth_owner owns all objects, no superuser owns one, and other roles only
 -- have USAGE on types
-SELECT object, of_superuser, owner::regrole FROM anon_auth.extension_objects('anon_auth_http') WHERE of_superuser OR owner <> 'anon_auth_owner'::regrole;
+SELECT object, of_superuser, owner::regrole FROM anon_auth_internal.extension_objects('anon_auth_http') WHERE of_superuser OR owner <> 'anon_auth_owner'::regrole;
 SELECT split_part(object, ' ', 1) AS kind, count(*) > 0 AS some, string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END || ' ' || a.privilege_type, ', ') AS rights
-FROM anon_auth.extension_objects('anon_auth_http'), aclexplode(acl) a GROUP BY 1 ORDER BY 1;
+FROM anon_auth_internal.extension_objects('anon_auth_http'), aclexplode(acl) a GROUP BY 1 ORDER BY 1;
 
 -- every SECURITY DEFINER function sets its search_path
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid

@@ -27,7 +27,7 @@ SET ROLE regress_anon_auth_client;
 SELECT call, outcome FROM (
 	SELECT c.call, pg_temp.try('SELECT ' || c.call) AS outcome, has_function_privilege(p.oid, 'EXECUTE') AS granted, p.proisstrict AS strict, p.provolatile AS vol
 	FROM pg_proc p, LATERAL (SELECT p.oid::regproc || '(' || coalesce((SELECT string_agg('NULL::' || format_type(t, NULL), ', ') FROM unnest(p.proargtypes) t), '') || ')' AS call) c
-	WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND p.prorettype <> 'trigger'::regtype) e
+	WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace, 'anon_auth_http'::regnamespace) AND p.prorettype <> 'trigger'::regtype) e
 WHERE granted = (outcome LIKE '42501 %') AND NOT (strict AND vol = 'i')	-- PostgreSQL knows their result for NULL and does not ask
 ORDER BY call COLLATE "C";
 SELECT has_function_privilege(p.oid, 'EXECUTE') AS granted, n.nspname AS schema, count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -42,11 +42,11 @@ SET ROLE regress_anon_auth_web;
 SELECT call, outcome FROM (
 	SELECT c.call, pg_temp.try('SELECT ' || c.call) AS outcome, has_function_privilege(p.oid, 'EXECUTE') AS granted, p.proisstrict AS strict, p.provolatile AS vol
 	FROM pg_proc p, LATERAL (SELECT p.oid::regproc || '(' || coalesce((SELECT string_agg('NULL::' || format_type(t, NULL), ', ') FROM unnest(p.proargtypes) t), '') || ')' AS call) c
-	WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_http'::regnamespace) AND p.prorettype <> 'trigger'::regtype) e
+	WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace, 'anon_auth_http'::regnamespace) AND p.prorettype <> 'trigger'::regtype) e
 WHERE granted = (outcome LIKE '42501 %') AND NOT (strict AND vol = 'i')	-- PostgreSQL knows their result for NULL and does not ask
 ORDER BY call COLLATE "C";
 SELECT p.oid::regprocedure AS may_execute FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname IN ('anon_auth', 'anon_auth_http') AND has_function_privilege(p.oid, 'EXECUTE')
+WHERE n.nspname IN ('anon_auth', 'anon_auth_internal', 'anon_auth_http') AND has_function_privilege(p.oid, 'EXECUTE')
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT has_function_privilege(p.oid, 'EXECUTE') AS granted, n.nspname AS schema, count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 	JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e' JOIN pg_extension e ON e.oid = d.refobjid

@@ -18,7 +18,7 @@ SELECT anon_auth.grant_client_api(4294967295);
 
 -- functions that the client role may execute, according to the catalog
 SELECT p.oid::regprocedure AS may_execute FROM pg_proc p
-WHERE p.pronamespace = 'anon_auth'::regnamespace AND has_function_privilege('regress_anon_auth_client', p.oid, 'EXECUTE')
+WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace) AND has_function_privilege('regress_anon_auth_client', p.oid, 'EXECUTE')
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT count(*) AS table_rights FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS right_name
 WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind = 'r' AND has_table_privilege('regress_anon_auth_client', c.oid, right_name);
@@ -43,7 +43,7 @@ ORDER BY c.oid::regclass::text COLLATE "C", statement COLLATE "C";
 SELECT call, outcome FROM (
 	SELECT c.call, pg_temp.try('SELECT ' || c.call) AS outcome, has_function_privilege(p.oid, 'EXECUTE') AS granted, p.proisstrict AS strict, p.provolatile AS vol
 	FROM pg_proc p, LATERAL (SELECT p.oid::regproc || '(' || coalesce((SELECT string_agg('NULL::' || format_type(t, NULL), ', ') FROM unnest(p.proargtypes) t), '') || ')' AS call) c
-	WHERE p.pronamespace = 'anon_auth'::regnamespace AND p.prorettype <> 'trigger'::regtype) e
+	WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace) AND p.prorettype <> 'trigger'::regtype) e
 WHERE granted = (outcome LIKE '42501 %') AND NOT (strict AND vol = 'i')	-- PostgreSQL knows their result for NULL and does not ask
 ORDER BY call COLLATE "C";
 SELECT has_function_privilege(p.oid, 'EXECUTE') AS granted, n.nspname AS schema, count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace

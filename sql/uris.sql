@@ -246,7 +246,7 @@ SELECT anon_auth.create_client('x', 'spa', '{https://App.example}');
 SELECT anon_auth.create_client('x', 'spa', post_logout_redirect_uris => '{https://app.example,NULL}');
 UPDATE anon_auth.clients SET redirect_uris = '{https://App.example}';
 UPDATE anon_auth.settings SET issuer = 'https://App.example/';
--- as a role that may only write to the table
+-- as a role that may only write to the table: the constraints need no rights on the functions that they call
 CREATE ROLE regress_uris LOGIN;
 GRANT USAGE ON SCHEMA anon_auth TO regress_uris;
 GRANT SELECT, UPDATE (issuer) ON anon_auth.settings TO regress_uris;
@@ -254,9 +254,9 @@ CREATE POLICY regress_uris ON anon_auth.settings TO regress_uris USING (true);
 SET ROLE regress_uris;
 UPDATE anon_auth.settings SET issuer = 'https://App.example/';
 UPDATE anon_auth.settings SET issuer = 'https://app.example';
-SELECT anon_auth.check_uri('issuer', 'https://app.example');
-SELECT anon_auth.check_uri('name', 'https://app.example');
+SELECT anon_auth_internal.check_uri('issuer', 'https://app.example');
 RESET ROLE;
+SELECT anon_auth_internal.check_uri('name', 'https://app.example');
 DROP OWNED BY regress_uris;
 DROP ROLE regress_uris;
 

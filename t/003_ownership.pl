@@ -119,13 +119,13 @@ my $rights = q{
 		SELECT string_agg(format('%s=%s/%s', CASE WHEN g.rolsuper THEN 'superuser' ELSE coalesce(g.rolname, 'PUBLIC') END, a.privilege_type,
 								 CASE WHEN b.rolsuper THEN 'superuser' ELSE b.rolname END), ' ' ORDER BY g.rolname, a.privilege_type)
 		FROM aclexplode(acl) a LEFT JOIN pg_roles g ON g.oid = a.grantee JOIN pg_roles b ON b.oid = a.grantor)
-	FROM anon_auth.extension_objects() JOIN pg_roles r ON r.oid = owner ORDER BY object COLLATE "C"};
+	FROM anon_auth_internal.extension_objects() JOIN pg_roles r ON r.oid = owner ORDER BY object COLLATE "C"};
 
 sql(ALL_EXTENSIONS);
 my $fresh = sql($rights);
 is(sql(q{SELECT rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = 'anon_auth_owner'}), 'f|f|f|f|f|f',
 	'CREATE EXTENSION creates the role without any attribute');
-is(sql('SELECT count(*) FROM anon_auth.extension_objects() WHERE of_superuser <> (SELECT rolsuper FROM pg_roles WHERE oid = owner)'), 0,
+is(sql('SELECT count(*) FROM anon_auth_internal.extension_objects() WHERE of_superuser <> (SELECT rolsuper FROM pg_roles WHERE oid = owner)'), 0,
 	'the role owns every object except those that superusers run');
 sql('DROP EXTENSION anon_auth CASCADE; DROP ROLE anon_auth_owner');
 
@@ -256,7 +256,7 @@ SELECT (anon_auth.master_key_ids())[2] AS old \gset
 SELECT anon_auth.retire_master_key(:'old') \g /dev/null
 SELECT cardinality(anon_auth.master_key_ids());
 SELECT anon_auth.verify_jwt(anon_auth.sign_jwt('{"sub": "x"}')) IS NOT NULL;
-SELECT anon_auth.master_key_exists();
+SELECT anon_auth_internal.master_key_exists();
 SQL
 is(as_role('dba', <<'SQL'), "0|0\n1\n0\n0", 'a member of anon_auth_owner can administer users');
 CREATE TABLE notes (user_id uuid);
@@ -455,8 +455,10 @@ my @planted = (
 	'CREATE CAST (anon_auth.finding AS text) WITH FUNCTION mallory.finding_text(anon_auth.finding) AS ASSIGNMENT',
 	'CREATE CAST (anon_auth.settings AS text) WITH FUNCTION mallory.settings_text(anon_auth.settings) AS IMPLICIT',
 	'ALTER FUNCTION mallory.evil(text) SET SCHEMA anon_auth',
+	'ALTER FUNCTION mallory.evil(text) SET SCHEMA anon_auth_internal',
 	'ALTER TABLE mallory.view SET SCHEMA anon_auth',
 	'CREATE DOMAIN anon_auth.evil AS text CHECK (mallory.evil(VALUE))',
+	'CREATE FUNCTION anon_auth_internal.doctor_evil() RETURNS SETOF anon_auth.finding LANGUAGE sql AS $$SELECT NULL::anon_auth.finding WHERE mallory.evil()$$',
 	'CREATE TYPE anon_auth.evil AS (a integer)',
 	'CREATE STATISTICS anon_auth.evil ON name, other FROM mallory.names',
 	'ALTER TYPE anon_auth.finding ADD ATTRIBUTE evil text',
@@ -498,12 +500,14 @@ for my $statement (@planted)
 	sql($after);
 }
 for my $statement (
-	'CREATE OR REPLACE FUNCTION anon_auth.settings_changed() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM mallory.take(); RETURN NULL; END$$',
-	'CREATE OR REPLACE FUNCTION anon_auth.guard_objects() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN PERFORM mallory.take(); END$$',
+	'CREATE OR REPLACE FUNCTION anon_auth_internal.settings_changed() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM mallory.take(); RETURN NULL; END$$',
+	'CREATE OR REPLACE FUNCTION anon_auth_internal.guard_objects() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN PERFORM mallory.take(); END$$',
 	'ALTER FUNCTION anon_auth.doctor() SET SCHEMA mallory',
 	'ALTER TABLE anon_auth.settings SET SCHEMA mallory',
 	'ALTER TABLE anon_auth.settings OWNER TO mallory',
 	'ALTER SCHEMA anon_auth RENAME TO old_auth',
+	'ALTER SCHEMA anon_auth_internal RENAME TO old_auth',
+	'DROP FUNCTION anon_auth_internal.check_uri(text, text) CASCADE',
 	'DROP EVENT TRIGGER anon_auth_guard_objects',
 	'ALTER EVENT TRIGGER anon_auth_guard_objects OWNER TO mallory',
 	'DROP EVENT TRIGGER anon_auth_guard_altered_tables',

@@ -446,7 +446,7 @@ sub interruptions
 		request_password_reset => [ login_id => $email ]);
 
 	ok_call($admin, 'take_rate_limit', name => $email, max_count => 1, period => '1 minute');
-	ok_call($admin, 'counter_statistics');
+	ok_call($admin, 'anon_auth_internal.counter_statistics');
 	for my $stop ([ 'statement_timeout', '57014' ], [ 'lock_timeout', '55P03' ])
 	{
 		$rival->run("SET $stop->[0] = '200ms'");
@@ -568,7 +568,7 @@ sub keys_and_users
 	my ($line) = grep { /^[0-9a-f]{16} / } split /\n/, slurp_file(master_key_file());
 	ok_call($admin, 'rotate_master_key');
 	know_master_keys();
-	ok_call($admin, $_) for qw(master_key_exists master_key_ids master_key_users master_key_in_data_directory);
+	ok_call($admin, $_) for qw(master_key_ids master_key_users anon_auth_internal.master_key_exists anon_auth_internal.master_key_in_data_directory);
 	fails($admin, 'retire_master_key', key_id => $line);
 	fails($admin, 'retire_master_key', key_id => substr $line, 17);
 	my $content = slurp_file(master_key_file());

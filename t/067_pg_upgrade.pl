@@ -86,7 +86,7 @@ my $tables = $old->safe_psql('postgres', q{
 	SELECT string_agg(format('SELECT %L, count(*), md5(string_agg(t::text, %L ORDER BY t::text)) FROM %s t', c.relname, ',', c.oid::regclass), ' UNION ALL ' ORDER BY c.relname)
 	FROM pg_class c WHERE relnamespace = 'anon_auth'::regnamespace AND relkind = 'r' AND relpersistence = 'p'});
 my $contents = $old->safe_psql('postgres', $tables);
-my $access = q{SELECT p.oid::regprocedure, p.proacl FROM pg_proc p WHERE pronamespace = 'anon_auth'::regnamespace ORDER BY p.oid::regprocedure::text};
+my $access = q{SELECT p.oid::regprocedure, p.proacl FROM pg_proc p WHERE pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace) ORDER BY p.oid::regprocedure::text};
 my $acls = $old->safe_psql('postgres', $access);
 $old->stop;
 

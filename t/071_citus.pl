@@ -93,7 +93,7 @@ sub contents
 	return join "\n", map {
 		my $table = $_;
 		map { "$table $_" } sort split /\n/, query("SELECT * FROM anon_auth.$table")
-	} split /\n/, query('SELECT table_name FROM anon_auth.distributed_tables()');
+	} split /\n/, query('SELECT table_name FROM anon_auth_internal.distributed_tables()');
 }
 
 my $device = AnonAuth::Device->new(alg => 'ES256');

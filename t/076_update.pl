@@ -73,7 +73,7 @@ SELECT pg_describe_object(classoid, objoid, objsubid), privtype, initprivs FROM 
 WHERE pg_describe_object(classoid, objoid, objsubid) LIKE '%anon_auth%' ORDER BY 1;
 SELECT e.extname, pg_describe_object(classid, objid, objsubid) FROM pg_depend JOIN pg_extension e ON e.oid = refobjid
 WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' ORDER BY 1, 2;
-SELECT object, owner::regrole, acl FROM anon_auth.extension_objects() ORDER BY object COLLATE "C"
+SELECT object, owner::regrole, acl FROM anon_auth_internal.extension_objects() ORDER BY object COLLATE "C"
 SQL
 }
 
@@ -95,12 +95,12 @@ my $fresh = catalog('fresh');
 # What a developer writes: see upgrade/README.md.
 install("anon_auth--$old--$version.sql", join "\n",
 	"ALTER TABLE anon_auth.events ADD COLUMN $column;", $column_comment, $function, $comment,
-	query(q{SELECT pg_get_functiondef('anon_auth.own_attached_objects()'::regprocedure)}, 'fresh') . ';',
-	q{SELECT anon_auth.set_owners_and_rights('anon_auth');});
+	query(q{SELECT pg_get_functiondef('anon_auth_internal.own_attached_objects()'::regprocedure)}, 'fresh') . ';',
+	q{SELECT anon_auth_internal.set_owners_and_rights('anon_auth');});
 for my $extension (grep { $_ ne 'anon_auth' } @extensions)
 {
 	install("$extension--$old.sql", slurp_file("$directory/$extension--$version.sql"));
-	install("$extension--$old--$version.sql", "SELECT anon_auth.set_owners_and_rights('$extension');\n");
+	install("$extension--$old--$version.sql", "SELECT anon_auth_internal.set_owners_and_rights('$extension');\n");
 }
 
 query("CREATE EXTENSION $_ VERSION '$old'", 'updated') for @extensions;
@@ -125,7 +125,7 @@ GRANT EXECUTE ON FUNCTION anon_auth.purge(integer, boolean) TO watcher;
 REVOKE EXECUTE ON FUNCTION anon_auth.jwk_thumbprint(jsonb) FROM PUBLIC;
 UPDATE anon_auth.settings SET issuer = 'https://kept.example';
 SQL
-my $rights = q{SELECT p.oid::regprocedure, proacl FROM pg_proc p WHERE pronamespace = 'anon_auth'::regnamespace AND proname NOT IN ('reset_counters', 'own_attached_objects') ORDER BY p.oid::regprocedure::text};
+my $rights = q{SELECT p.oid::regprocedure, proacl FROM pg_proc p WHERE pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace) AND proname NOT IN ('reset_counters', 'own_attached_objects') ORDER BY p.oid::regprocedure::text};
 my $granted = query($rights, 'with_rights');
 query('ALTER EXTENSION anon_auth UPDATE', 'with_rights');
 is(query($rights, 'with_rights'), $granted, 'an update leaves granted and revoked rights as they are');

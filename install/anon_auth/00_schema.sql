@@ -3,8 +3,8 @@
 -- anon_auth: guest-to-account authentication inside PostgreSQL.
 --
 -- The build concatenates this script from install/anon_auth/*.sql.  The script
--- creates its own schema and uses neither OR REPLACE nor IF NOT EXISTS.  If somebody
--- else has created the schema or one of its objects, CREATE EXTENSION fails and
+-- creates its own schemas and uses neither OR REPLACE nor IF NOT EXISTS.  If somebody
+-- else has created a schema or one of its objects, CREATE EXTENSION fails and
 -- does not adopt it.
 
 -- Login IDs are compared after Unicode normalisation, which PostgreSQL and ICU
@@ -23,6 +23,15 @@ CREATE SCHEMA anon_auth;
 COMMENT ON SCHEMA anon_auth IS
 'Guest users, device keys, sessions, signed tokens, and promotion of guests to regular accounts.';
 
+-- Functions that only the extensions call: parts of doctor(), distribute() and the pages,
+-- triggers, and functions of constraints.  Only the owner has USAGE.  Other roles
+-- need none: PostgreSQL checks USAGE when it looks up a name, and constraints, triggers
+-- and views store OIDs.  A function that runs as its caller must not name one of them,
+-- unless only the owner may call it.
+CREATE SCHEMA anon_auth_internal;
+COMMENT ON SCHEMA anon_auth_internal IS
+'Internal functions of the extension anon_auth and its parts. They are not an interface: any version can change them.';
+
 -- ---------------------------------------------------------------------------
 -- Extensions that add to this one
 --
@@ -32,7 +41,7 @@ COMMENT ON SCHEMA anon_auth IS
 -- estimated_rows() and doctor_operations() name one, and look whether it exists.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION anon_auth.part_extensions()
+CREATE FUNCTION anon_auth_internal.part_extensions()
 	RETURNS oid[]
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -41,12 +50,12 @@ BEGIN
 	RETURN ARRAY(SELECT e.oid FROM pg_extension e WHERE e.extname = 'anon_auth' OR starts_with(e.extname, 'anon_auth_'));
 END
 $$;
-COMMENT ON FUNCTION anon_auth.part_extensions() IS
+COMMENT ON FUNCTION anon_auth_internal.part_extensions() IS
 'Part of doctor(). Returns the OIDs of the extension anon_auth and of all extensions whose names begin with anon_auth_.';
 
--- The functions found can be trusted: only superusers can create a function in
--- schema anon_auth or make it a member of an extension (98_guard.sql).
-CREATE FUNCTION anon_auth.part_functions(name_pattern text, result_type text)
+-- The functions found can be trusted: only superusers can create a function in these
+-- schemas or make it a member of an extension (98_guard.sql).
+CREATE FUNCTION anon_auth_internal.part_functions(name_pattern text, result_type text)
 	RETURNS SETOF regprocedure
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -55,16 +64,16 @@ BEGIN
 	RETURN QUERY
 	SELECT p.oid::regprocedure FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
 	WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
-	  AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth.part_extensions())
-	  AND p.pronamespace = 'anon_auth'::regnamespace AND p.pronargs = 0
+	  AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth_internal.part_extensions())
+	  AND p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace) AND p.pronargs = 0
 	  AND p.proname LIKE name_pattern
 	  -- With quote_all_identifiers, format_type() returns quoted names.
 	  AND replace(format_type(p.prorettype, NULL), '"', '') = result_type
 	ORDER BY p.proname;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.part_functions(text, text) IS
-'Part of doctor(). Returns the functions without arguments in schema anon_auth that belong to one of part_extensions(), have a name that matches name_pattern (LIKE), and return the type named result_type.';
+COMMENT ON FUNCTION anon_auth_internal.part_functions(text, text) IS
+'Part of doctor(). Returns the functions without arguments in the schemas anon_auth and anon_auth_internal that belong to one of part_extensions(), have a name that matches name_pattern (LIKE), and return the type named result_type.';
 
 -- ---------------------------------------------------------------------------
 -- The owner of the extension's objects is not a superuser.  An attacker who
@@ -74,7 +83,7 @@ COMMENT ON FUNCTION anon_auth.part_functions(text, text) IS
 -- ---------------------------------------------------------------------------
 
 -- CREATE EXTENSION fails if this returns a row; doctor() reports each row.
-CREATE FUNCTION anon_auth.owner_role_problems(
+CREATE FUNCTION anon_auth_internal.owner_role_problems(
 	OUT problem text,
 	OUT fix text)
 	RETURNS SETOF record
@@ -111,7 +120,7 @@ BEGIN
 	ORDER BY d.datname;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.owner_role_problems() IS
+COMMENT ON FUNCTION anon_auth_internal.owner_role_problems() IS
 'Part of CREATE EXTENSION and doctor(). Returns one row for each reason why the role anon_auth_owner must not own the extension, with the SQL that fixes it.';
 
 DO LANGUAGE plpgsql $$
@@ -128,7 +137,7 @@ BEGIN
 			NULL;
 		END;
 	END IF;
-	FOR found IN SELECT * FROM anon_auth.owner_role_problems() p LOOP
+	FOR found IN SELECT * FROM anon_auth_internal.owner_role_problems() p LOOP
 		RAISE EXCEPTION 'role "anon_auth_owner" %', found.problem
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  DETAIL = 'The role already exists. It would become the owner of the objects of this extension.',

@@ -8,7 +8,7 @@
 -- EXTENSION inserts a row, and then the data of a dump inserts another one.  The
 -- row of a dump has a database_id.  A row without one, such as DEFAULT VALUES,
 -- keeps the database_id of the existing row.
-CREATE FUNCTION anon_auth.settings_replace() RETURNS trigger
+CREATE FUNCTION anon_auth_internal.settings_replace() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -20,31 +20,31 @@ BEGIN
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.settings_replace() IS
+COMMENT ON FUNCTION anon_auth_internal.settings_replace() IS
 'Trigger of settings. Replaces the existing row by the inserted one, and keeps its database_id unless the inserted row has one.';
 
 CREATE TRIGGER settings_replace BEFORE INSERT ON anon_auth.settings
-	FOR EACH ROW EXECUTE FUNCTION anon_auth.settings_replace();
+	FOR EACH ROW EXECUTE FUNCTION anon_auth_internal.settings_replace();
 
-CREATE FUNCTION anon_auth.settings_changed() RETURNS trigger
+CREATE FUNCTION anon_auth_internal.settings_changed() RETURNS trigger
 	LANGUAGE c VOLATILE
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_settings_changed';
-COMMENT ON FUNCTION anon_auth.settings_changed() IS
+COMMENT ON FUNCTION anon_auth_internal.settings_changed() IS
 'Trigger of settings. Makes a change visible to function calls in the same statement, and rejects a hook that does not exist. Errors: 42883 no such function; 42P13 a function of another kind.';
 
 -- ALWAYS: a parallel restore may have disabled ordinary triggers.
 ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_replace;
 
 CREATE TRIGGER settings_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON anon_auth.settings
-	FOR EACH STATEMENT EXECUTE FUNCTION anon_auth.settings_changed();
+	FOR EACH STATEMENT EXECUTE FUNCTION anon_auth_internal.settings_changed();
 
 INSERT INTO anon_auth.settings DEFAULT VALUES;
 
 -- PostgREST reads its configuration again when the transaction commits.  A site's own
 -- db-pre-config can derive parameters from these settings.  A row trigger: apply
 -- workers of logical replication fire no statement triggers for rows.
-CREATE FUNCTION anon_auth.settings_notify() RETURNS trigger
+CREATE FUNCTION anon_auth_internal.settings_notify() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -55,9 +55,9 @@ BEGIN
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.settings_notify() IS
+COMMENT ON FUNCTION anon_auth_internal.settings_notify() IS
 'Trigger of settings. Notifies PostgREST to read its configuration again if issuer or audience changes or the row is inserted. PREPARE TRANSACTION fails after that (0A000).';
 
 CREATE TRIGGER settings_notify AFTER INSERT OR UPDATE ON anon_auth.settings
-	FOR EACH ROW EXECUTE FUNCTION anon_auth.settings_notify();
+	FOR EACH ROW EXECUTE FUNCTION anon_auth_internal.settings_notify();
 ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_notify;

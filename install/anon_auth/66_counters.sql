@@ -21,7 +21,7 @@ AS 'MODULE_PATHNAME', 'anon_auth_reset_counters';
 COMMENT ON FUNCTION anon_auth.reset_counters() IS
 'Deletes all rate limit counts, lockouts and failed attempts of all users of this database on this server. The effect is immediate, and a rollback does not undo it. To unlock one user, call enable_user(). Sessions that were revoked in a transaction that rolled back stay revoked.';
 
-CREATE FUNCTION anon_auth.counter_statistics(
+CREATE FUNCTION anon_auth_internal.counter_statistics(
 	OUT counters bigint,
 	OUT counters_max bigint,
 	OUT counters_refused bigint,
@@ -33,5 +33,5 @@ CREATE FUNCTION anon_auth.counter_statistics(
 	LANGUAGE c VOLATILE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_counter_statistics';
-COMMENT ON FUNCTION anon_auth.counter_statistics() IS
+COMMENT ON FUNCTION anon_auth_internal.counter_statistics() IS
 'Part of stats. Returns the number of live counters, the maximum number of counters, and what was counted on this server since its file of counters was created.';

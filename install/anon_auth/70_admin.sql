@@ -79,12 +79,12 @@ AS 'MODULE_PATHNAME', 'anon_auth_master_key_users';
 COMMENT ON FUNCTION anon_auth.master_key_users() IS
 'Returns one row per database that has used a signing key: its settings.database_id and the ids of the master keys that it needs, as recorded in the master key file. A database that was restored and not used since is missing. If the server may not write the file, nothing is recorded. Returns no rows if there is no file. Errors: F0000 the file is damaged, or readable by others.';
 
-CREATE FUNCTION anon_auth.master_key_in_data_directory()
+CREATE FUNCTION anon_auth_internal.master_key_in_data_directory()
 	RETURNS boolean
 	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_master_key_in_data_directory';
-COMMENT ON FUNCTION anon_auth.master_key_in_data_directory() IS
+COMMENT ON FUNCTION anon_auth_internal.master_key_in_data_directory() IS
 'Part of doctor(). Returns true if the master key file is in the data directory, so that pg_basebackup copies it.';
 
 CREATE FUNCTION anon_auth.renew_database_id()
@@ -143,8 +143,8 @@ BEGIN
 	END IF;
 
 	-- The constraint on NULLs would report one with the whole row.
-	PERFORM anon_auth.check_uris('redirect_uris', redirect_uris),
-		anon_auth.check_uris('post_logout_redirect_uris', post_logout_redirect_uris);
+	PERFORM anon_auth_internal.check_uris('redirect_uris', redirect_uris),
+		anon_auth_internal.check_uris('post_logout_redirect_uris', post_logout_redirect_uris);
 	INSERT INTO anon_auth.clients
 		(client_id, name, application_type, redirect_uris, post_logout_redirect_uris,
 		 access_token_lifetime_seconds, refresh_token_lifetime_seconds,

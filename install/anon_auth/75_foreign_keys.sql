@@ -10,7 +10,7 @@
 -- An ordinary trigger fires in the same cases as the triggers of foreign keys: not
 -- under session_replication_role = replica.  Logical replication, delete_user(),
 -- purge() and merges delete users under that setting.
-CREATE FUNCTION anon_auth.refuse_user_change() RETURNS trigger
+CREATE FUNCTION anon_auth_internal.refuse_user_change() RETURNS trigger
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -25,11 +25,11 @@ BEGIN
 			  HINT = 'To delete users, call anon_auth.delete_user(): SELECT anon_auth.delete_user(id) FROM anon_auth.users WHERE ...;';
 END
 $$;
-COMMENT ON FUNCTION anon_auth.refuse_user_change() IS
+COMMENT ON FUNCTION anon_auth_internal.refuse_user_change() IS
 'Trigger of users. Rejects DELETE, TRUNCATE and a change of id, except under session_replication_role = replica. Errors: 0A000.';
 
 CREATE TRIGGER users_refuse_change BEFORE DELETE OR TRUNCATE OR UPDATE OF id ON anon_auth.users
-	FOR EACH STATEMENT EXECUTE FUNCTION anon_auth.refuse_user_change();
+	FOR EACH STATEMENT EXECUTE FUNCTION anon_auth_internal.refuse_user_change();
 
 -- The library checks each foreign key when it is created, before PostgreSQL checks
 -- the rows of the table: see 98_guard.sql.

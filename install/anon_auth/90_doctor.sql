@@ -17,7 +17,7 @@ CREATE TYPE anon_auth.finding AS (
 COMMENT ON TYPE anon_auth.finding IS
 'A finding of doctor(): severity (error, warning, notice), a code that does not change, the problem, its consequence, and the SQL that fixes it.';
 
-CREATE FUNCTION anon_auth.doctor_tables()
+CREATE FUNCTION anon_auth_internal.doctor_tables()
 	RETURNS SETOF anon_auth.finding
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
@@ -83,7 +83,7 @@ BEGIN
 		format('ALTER TABLE anon_auth.users ENABLE ALWAYS TRIGGER %I;', t.tgname)
 	FROM pg_trigger t
 	WHERE t.tgrelid = 'anon_auth.users'::regclass AND NOT t.tgisinternal AND t.tgtype & 8 <> 0 AND t.tgenabled = 'O'
-	  AND t.tgfoid <> 'anon_auth.refuse_user_change()'::regprocedure;
+	  AND t.tgfoid <> 'anon_auth_internal.refuse_user_change()'::regprocedure;
 	-- The owner of the function controls its search_path setting, and a DBA may run
 	-- the fix.  So the fix quotes the setting only if it is a plain list of names.
 	RETURN QUERY
@@ -113,10 +113,10 @@ BEGIN
 	GROUP BY c.conrelid;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.doctor_tables() IS 'Part of doctor(). Checks your tables that reference users.';
+COMMENT ON FUNCTION anon_auth_internal.doctor_tables() IS 'Part of doctor(). Checks your tables that reference users.';
 
 -- PARALLEL UNSAFE: a block with EXCEPTION cannot run in a parallel query.
-CREATE FUNCTION anon_auth.doctor_keys()
+CREATE FUNCTION anon_auth_internal.doctor_keys()
 	RETURNS SETOF anon_auth.finding
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -138,7 +138,7 @@ BEGIN
 			SELECT 'notice', 'master_key_in_data_directory', 'the master key file is in the data directory',
 				'pg_basebackup copies the file, so the backup contains the key together with all data that the key seals.',
 				'/* First, as root: install -d -m 700 -o postgres -g postgres /etc/anon_auth; install -m 600 -o postgres -g postgres "$(runuser -u postgres -- psql -AtXc ''SHOW data_directory'')/anon_auth.master_key" /etc/anon_auth/master_key */ LOAD ''anon_auth''; ALTER SYSTEM SET anon_auth.master_key_file = ''/etc/anon_auth/master_key''; SELECT pg_reload_conf();  -- then remove the file from the data directory'
-			WHERE anon_auth.master_key_in_data_directory();
+			WHERE anon_auth_internal.master_key_in_data_directory();
 			RETURN QUERY
 			SELECT 'warning', 'copied_database', format('database %I has the database_id of this one', u.database_name),
 				'Each database accepts the tokens, cookies and codes that the other one issues.',
@@ -231,5 +231,5 @@ BEGIN
 	FROM anon_auth.signing_keys WHERE state = 'retiring' AND verify_until < now() - interval '2 days' HAVING count(*) > 0;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.doctor_keys() IS
+COMMENT ON FUNCTION anon_auth_internal.doctor_keys() IS
 'Part of doctor(). Checks the master key and the signing keys.';

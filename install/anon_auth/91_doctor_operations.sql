@@ -2,17 +2,17 @@
 -- doctor(): settings and operation
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION anon_auth.is_loopback_uri(uri text)
+CREATE FUNCTION anon_auth_internal.is_loopback_uri(uri text)
 	RETURNS boolean
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT uri ~ '^http://([a-z0-9.-]+\.)?localhost(:|/|$)' OR uri ~ '^http://127(\.[0-9]+){3}(:|/|$)' OR uri ~ '^http://\[::1\]'
 $$;
-COMMENT ON FUNCTION anon_auth.is_loopback_uri(text) IS
+COMMENT ON FUNCTION anon_auth_internal.is_loopback_uri(text) IS
 'Part of doctor(). Returns true for an http URI on this machine: localhost, a name below it, 127.0.0.0/8 or [::1].';
 
-CREATE FUNCTION anon_auth.doctor_settings()
+CREATE FUNCTION anon_auth_internal.doctor_settings()
 	RETURNS SETOF anon_auth.finding
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
@@ -31,7 +31,7 @@ BEGIN
 		RETURN;
 	END IF;
 
-	IF anon_auth.is_loopback_uri(s.issuer) THEN
+	IF anon_auth_internal.is_loopback_uri(s.issuer) THEN
 		IF EXISTS (SELECT FROM anon_auth.clients WHERE array_to_string(redirect_uris, ' ') ~ 'https://') THEN
 			RETURN QUERY SELECT 'warning', 'local_issuer', format('the issuer is %s, although clients have https redirect URIs', s.issuer),
 				'Tokens and the discovery document name a host that other machines cannot reach.',
@@ -55,7 +55,7 @@ BEGIN
 		format('UPDATE anon_auth.clients SET %1$I = array_replace(%1$I, %2$L, %3$L) WHERE client_id = %4$L;', u.list, u.uri, regexp_replace(u.uri, '^http:', 'https:'), c.client_id)
 	FROM anon_auth.clients c, LATERAL (
 		SELECT 'redirect_uris', unnest(c.redirect_uris) UNION ALL SELECT 'post_logout_redirect_uris', unnest(c.post_logout_redirect_uris)) AS u (list, uri)
-	WHERE u.uri ~ '^http:' AND NOT anon_auth.is_loopback_uri(u.uri);
+	WHERE u.uri ~ '^http:' AND NOT anon_auth_internal.is_loopback_uri(u.uri);
 	RETURN QUERY
 	SELECT 'warning', 'redirect_uri_wildcard', format('client %s has the redirect URI %s', c.client_id, u.uri),
 		'The asterisk is no wildcard. Only a request with exactly this URI is accepted.',
@@ -139,18 +139,18 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.doctor_settings() IS
+COMMENT ON FUNCTION anon_auth_internal.doctor_settings() IS
 'Part of doctor(). Checks the settings of the extension and of the server.';
 
-CREATE FUNCTION anon_auth.tables_are_local()
+CREATE FUNCTION anon_auth_internal.tables_are_local()
 	RETURNS boolean
 	LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'anon_auth_tables_are_local';
-COMMENT ON FUNCTION anon_auth.tables_are_local() IS
+COMMENT ON FUNCTION anon_auth_internal.tables_are_local() IS
 'Part of doctor() and stats. Returns true if all rows of the extension''s tables are in this database, false if they are distributed over several nodes.';
 
 -- An extension that distributes the tables provides estimated_rows_on_all_nodes().
-CREATE FUNCTION anon_auth.estimated_rows(relation regclass)
+CREATE FUNCTION anon_auth_internal.estimated_rows(relation regclass)
 	RETURNS bigint
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -163,20 +163,20 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN NULL;
 	END IF;
-	IF NOT anon_auth.tables_are_local() THEN
+	IF NOT anon_auth_internal.tables_are_local() THEN
 		-- NULL without the extension: doctor() reports that it is missing.
-		IF to_regprocedure('anon_auth.estimated_rows_on_all_nodes(regclass)') IS NULL THEN
+		IF to_regprocedure('anon_auth_internal.estimated_rows_on_all_nodes(regclass)') IS NULL THEN
 			RETURN NULL;
 		END IF;
-		RETURN anon_auth.estimated_rows_on_all_nodes(relation);
+		RETURN anon_auth_internal.estimated_rows_on_all_nodes(relation);
 	END IF;
 	RETURN CASE WHEN wanted.reltuples >= 0 THEN wanted.reltuples::bigint END;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.estimated_rows(regclass) IS
+COMMENT ON FUNCTION anon_auth_internal.estimated_rows(regclass) IS
 'Part of stats. Returns the planner''s estimate of the number of rows of a table or index of the extension, on all nodes; NULL if it was never analyzed or does not belong to the extension.';
 
-CREATE FUNCTION anon_auth.doctor_operations()
+CREATE FUNCTION anon_auth_internal.doctor_operations()
 	RETURNS SETOF anon_auth.finding
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
@@ -198,16 +198,16 @@ BEGIN
 	RETURN QUERY
 	SELECT 'notice', 'guests_kept', format('there are about %s guests with a device key, and no retention time is set', n),
 		'The server does not learn when a user deletes the app, so these guests are kept forever.', 'UPDATE anon_auth.settings SET guest_retention = ''1 year'';'
-	FROM anon_auth.estimated_rows('anon_auth.users_keyed_guests_idx') n WHERE n > 1e6 AND s.guest_retention IS NULL;
+	FROM anon_auth_internal.estimated_rows('anon_auth.users_keyed_guests_idx') n WHERE n > 1e6 AND s.guest_retention IS NULL;
 	RETURN QUERY
 	SELECT 'notice', 'events_kept', format('there are about %s events, and no retention time is set', n),
 		'The events become the largest table.', 'UPDATE anon_auth.settings SET event_retention = ''1 year'';'
-	FROM anon_auth.estimated_rows('anon_auth.events') n WHERE n > 1e7 AND s.event_retention IS NULL;
+	FROM anon_auth_internal.estimated_rows('anon_auth.events') n WHERE n > 1e7 AND s.event_retention IS NULL;
 	RETURN QUERY
 	SELECT 'warning', 'outbox_not_drained', format('a message created at %s is still in the outbox', o.created_at),
 		'Users do not receive their codes.', 'SELECT * FROM anon_auth.take_outbox_messages();  -- your worker must run this and send the messages'
 	FROM (SELECT created_at FROM anon_auth.outbox ORDER BY id LIMIT 1) o WHERE o.created_at < now() - interval '10 minutes';
-	IF NOT anon_auth.tables_are_local() AND to_regprocedure('anon_auth.estimated_rows_on_all_nodes(regclass)') IS NULL THEN
+	IF NOT anon_auth_internal.tables_are_local() AND to_regprocedure('anon_auth_internal.estimated_rows_on_all_nodes(regclass)') IS NULL THEN
 		RETURN QUERY SELECT 'error', 'distribution_extension_missing', 'the tables are distributed, and the extension that distributed them is not installed',
 			'The functions that administer the distribution are missing.', 'CREATE EXTENSION anon_auth_citus;';
 	END IF;
@@ -225,10 +225,10 @@ BEGIN
 	SELECT 'warning', 'old_version', format('extension %s is at version %s, its library at %s', e.extname, e.extversion, a.default_version),
 		'The SQL functions do not match the library.', format('ALTER EXTENSION %I UPDATE;', e.extname)
 	FROM pg_extension e JOIN pg_available_extensions a ON a.name = e.extname
-	WHERE e.oid = ANY (anon_auth.part_extensions()) AND a.default_version <> e.extversion;
+	WHERE e.oid = ANY (anon_auth_internal.part_extensions()) AND a.default_version <> e.extversion;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.doctor_operations() IS
+COMMENT ON FUNCTION anon_auth_internal.doctor_operations() IS
 'Part of doctor(). Checks purging, the outbox, autovacuum and the versions.';
 
 CREATE FUNCTION anon_auth.doctor()
@@ -240,7 +240,7 @@ BEGIN
 	RETURN QUERY EXECUTE (
 		SELECT format('SELECT f.* FROM (%s) f ORDER BY array_position(%L::text[], f.severity), f.finding, f.what',
 					  string_agg(format('SELECT * FROM %s', p), ' UNION ALL '), '{error,warning,notice}')
-		FROM anon_auth.part_functions('doctor\_%', 'anon_auth.finding') p);
+		FROM anon_auth_internal.part_functions('doctor\_%', 'anon_auth.finding') p);
 END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor() IS
@@ -248,11 +248,11 @@ COMMENT ON FUNCTION anon_auth.doctor() IS
 
 CREATE VIEW anon_auth.stats AS
 SELECT
-	anon_auth.estimated_rows('anon_auth.users') AS users,
-	anon_auth.estimated_rows('anon_auth.users_keyless_guests_idx') AS guests_without_key,
-	anon_auth.estimated_rows('anon_auth.users_keyed_guests_idx') AS guests_with_key,
-	anon_auth.estimated_rows('anon_auth.passwords') AS regular_users,
-	anon_auth.estimated_rows('anon_auth.sessions') AS sessions,
+	anon_auth_internal.estimated_rows('anon_auth.users') AS users,
+	anon_auth_internal.estimated_rows('anon_auth.users_keyless_guests_idx') AS guests_without_key,
+	anon_auth_internal.estimated_rows('anon_auth.users_keyed_guests_idx') AS guests_with_key,
+	anon_auth_internal.estimated_rows('anon_auth.passwords') AS regular_users,
+	anon_auth_internal.estimated_rows('anon_auth.sessions') AS sessions,
 	day.sign_ups AS sign_ups_24h,
 	day.promotions AS promotions_24h,
 	day.events AS events_24h,
@@ -289,7 +289,7 @@ FROM (
 	FROM (SELECT e.type, pg_catalog.count(*) AS n FROM anon_auth.events e
 		  WHERE e.created_at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) '1 day'::pg_catalog.interval)
 		  GROUP BY e.type) t) day,
-	anon_auth.counter_statistics() attempts;
+	anon_auth_internal.counter_statistics() attempts;
 COMMENT ON VIEW anon_auth.stats IS
 'One row of numbers to monitor. Numbers of all users are the planner''s estimates, as of the last VACUUM or ANALYZE. The others are counted through indexes, so that the cost does not grow with the number of users.';
 COMMENT ON COLUMN anon_auth.stats.users IS 'Estimate. NULL: never analyzed.';

@@ -2,7 +2,7 @@
 -- doctor(): roles with too many privileges
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION anon_auth.doctor_rights()
+CREATE FUNCTION anon_auth_internal.doctor_rights()
 	RETURNS SETOF anon_auth.finding
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
@@ -13,7 +13,7 @@ DECLARE
 	listed regprocedure[];
 BEGIN
 	-- client_api(), and the lists of the other parts.
-	FOR list IN SELECT p FROM anon_auth.part_functions('%\_api', 'regprocedure[]') p LOOP
+	FOR list IN SELECT p FROM anon_auth_internal.part_functions('%\_api', 'regprocedure[]') p LOOP
 		EXECUTE format('SELECT %s', list) INTO listed;
 		allowed := allowed || listed::oid[];
 	END LOOP;
@@ -48,22 +48,26 @@ BEGIN
 		  WHERE a.grantee <> p.proowner
 			AND p.pronamespace IN (SELECT d.objid FROM pg_depend d
 								   WHERE d.classid = 'pg_namespace'::regclass AND d.deptype = 'e'
-									 AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth.part_extensions()))
+									 AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth_internal.part_extensions()))
 			AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolname = 'anon_auth_owner')
 			AND p.oid <> ALL (allowed)
 			-- A worker, a scheduler or a monitoring role may have these.
 			AND NOT (p.oid IN ('anon_auth.take_outbox_messages(integer)'::regprocedure, 'anon_auth.purge(integer, boolean)'::regprocedure,
-							   'anon_auth.estimated_rows(regclass)'::regprocedure, 'anon_auth.counter_statistics()'::regprocedure,
+							   'anon_auth_internal.estimated_rows(regclass)'::regprocedure, 'anon_auth_internal.counter_statistics()'::regprocedure,
 							   'anon_auth.take_rate_limit(text, integer, interval)'::regprocedure)
 					 AND a.grantee <> 0)
 			AND NOT (a.grantee = 0 AND p.oid IN ('anon_auth.jws_verify(text, jsonb, text[])'::regprocedure, 'anon_auth.jwk_thumbprint(jsonb)'::regprocedure,
-										   'anon_auth.check_uri(text, text)'::regprocedure, 'anon_auth.check_uris(text, text[])'::regprocedure))) g;
+										   'anon_auth_internal.check_uri(text, text)'::regprocedure, 'anon_auth_internal.check_uris(text, text[])'::regprocedure))) g;
 	RETURN QUERY
-	SELECT 'error', 'schema_privilege', format('%s can create objects in schema anon_auth', pg_get_userbyid(a.grantee)),
+	SELECT 'error', 'schema_privilege', format('%s can create objects in schema %I', g.grantee, g.nspname),
 		'Such objects can make an upgrade fail, or be mistaken for objects of the extension.',
-		format('REVOKE CREATE ON SCHEMA anon_auth FROM %s;', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
-	FROM pg_namespace n, aclexplode(n.nspacl) a
-	WHERE n.nspname = 'anon_auth' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner;
+		format('REVOKE CREATE ON SCHEMA %I FROM %s;', g.nspname, g.grantee)
+	FROM (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee, n.nspname
+		  FROM pg_namespace n, aclexplode(n.nspacl) a
+		  WHERE a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner
+			AND EXISTS (SELECT FROM pg_depend d
+						WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e'
+						  AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth_internal.part_extensions()))) g;
 	RETURN QUERY
 	SELECT 'error', 'powerful_client_role',
 		format('role %I, which has the client API, %s', r.rolname,
@@ -85,4 +89,4 @@ BEGIN
 	FROM pg_class c WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind = 'r' AND NOT c.relrowsecurity;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.doctor_rights() IS 'Part of doctor(). Checks the privileges of all roles.';
+COMMENT ON FUNCTION anon_auth_internal.doctor_rights() IS 'Part of doctor(). Checks the privileges of all roles.';

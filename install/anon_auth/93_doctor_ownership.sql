@@ -4,7 +4,7 @@
 
 -- PostgreSQL does not record these objects as members of the extension.  So
 -- 99_ownership.sql creates a list of those that CREATE EXTENSION has created.
-CREATE FUNCTION anon_auth.attached_objects(
+CREATE FUNCTION anon_auth_internal.attached_objects(
 	OUT object text,
 	OUT attached_to text,
 	OUT fix text)
@@ -13,7 +13,7 @@ CREATE FUNCTION anon_auth.attached_objects(
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	extension_ids oid[] := anon_auth.part_extensions();
+	extension_ids oid[] := anon_auth_internal.part_extensions();
 	tables oid[] := ARRAY(SELECT d.objid FROM pg_depend d WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (extension_ids)
 						  AND d.deptype = 'e' AND d.classid = 'pg_class'::regclass);
 	types oid[] := ARRAY(SELECT t.oid FROM pg_type t
@@ -92,10 +92,10 @@ BEGIN
 						AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass AND d.objid = p.oid);
 END
 $$;
-COMMENT ON FUNCTION anon_auth.attached_objects() IS
+COMMENT ON FUNCTION anon_auth_internal.attached_objects() IS
 'Part of doctor(). Returns the objects that PostgreSQL evaluates for the tables, types and schemas of the extension, with the SQL that removes each. Includes the objects that CREATE EXTENSION created: see own_attached_objects().';
 
-CREATE FUNCTION anon_auth.doctor_ownership()
+CREATE FUNCTION anon_auth_internal.doctor_ownership()
 	RETURNS SETOF anon_auth.finding
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
@@ -106,7 +106,7 @@ DECLARE
 	list text;
 	listed text[];
 BEGIN
-	FOR list IN SELECT p FROM anon_auth.part_functions('own\_attached\_objects%', 'text[]') p LOOP
+	FOR list IN SELECT p FROM anon_auth_internal.part_functions('own\_attached\_objects%', 'text[]') p LOOP
 		EXECUTE format('SELECT %s', list) INTO listed;
 		own_objects := own_objects || listed;
 	END LOOP;
@@ -122,14 +122,14 @@ BEGIN
 			   CASE count(*) WHEN 1 THEN 'belongs' ELSE 'belong' END, pg_get_userbyid(o.owner)),
 		'Functions run with the privileges of their owner, who must also own the tables.',
 		string_agg(format('ALTER %s OWNER TO anon_auth_owner;', o.object), ' ' ORDER BY o.object)
-	FROM anon_auth.extension_objects() o
+	FROM anon_auth_internal.extension_objects() o
 	WHERE NOT o.of_superuser AND o.owner IS DISTINCT FROM owner_role
 	GROUP BY o.owner;
 	RETURN QUERY
 	SELECT 'error', 'trigger_not_of_superuser', format('%s belongs to role %I, which is not a superuser', o.object, pg_get_userbyid(o.owner)),
 		'Superusers run it, and its owner can replace it. So the owner can become a superuser.',
 		format('ALTER %s OWNER TO CURRENT_USER;  -- as a superuser', o.object)
-	FROM anon_auth.extension_objects() o
+	FROM anon_auth_internal.extension_objects() o
 	WHERE o.of_superuser AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = o.owner AND r.rolsuper);
 	RETURN QUERY
 	SELECT 'error', 'event_trigger_off', format('event trigger %I is not enabled ALWAYS', t.evtname),
@@ -139,12 +139,12 @@ BEGIN
 	WHERE t.evtenabled <> 'A'
 	  AND EXISTS (SELECT FROM pg_depend d
 				  WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'e'
-					AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth.part_extensions()));
+					AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth_internal.part_extensions()));
 	RETURN QUERY
 	SELECT 'warning', 'attached_object', format('%s is attached to %s, and was not created by the extension', a.object, a.attached_to),
 		'PostgreSQL evaluates it with the privileges of any role that uses the extension, including superusers. A superuser created it, or event triggers were disabled at that time.',
 		a.fix
-	FROM anon_auth.attached_objects() a
+	FROM anon_auth_internal.attached_objects() a
 	WHERE format('%s of %s', a.object, a.attached_to) <> ALL (own_objects)
 	  -- Dropping a column drops its default.
 	  AND NOT (starts_with(a.object, 'default of ')
@@ -153,7 +153,7 @@ BEGIN
 	RETURN QUERY
 	SELECT 'error', 'owner_has_too_much', format('role anon_auth_owner %s', p.problem),
 		'An attacker who exploits a function of the extension also has these privileges.', p.fix
-	FROM anon_auth.owner_role_problems() p;
+	FROM anon_auth_internal.owner_role_problems() p;
 	RETURN QUERY
 	SELECT 'notice', 'owner_member',
 		format('role %I is a member of anon_auth_owner%s', m.rolname, ', and so are its members: ' || (
@@ -173,5 +173,5 @@ BEGIN
 	  AND r.rolcreaterole AND NOT r.rolsuper AND r.oid IS DISTINCT FROM owner_role;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.doctor_ownership() IS
+COMMENT ON FUNCTION anon_auth_internal.doctor_ownership() IS
 'Part of doctor(). Checks the role anon_auth_owner, its members, and the owners of the extension''s objects.';

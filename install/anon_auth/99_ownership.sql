@@ -10,7 +10,7 @@
 -- superuser, because superusers run them by DDL and by writing to the extension's
 -- tables, and the owner of a function can replace it.  They are not SECURITY DEFINER.
 
-CREATE FUNCTION anon_auth.extension_objects(
+CREATE FUNCTION anon_auth_internal.extension_objects(
 	extension name DEFAULT NULL,
 	OUT object text,
 	OUT owner oid,
@@ -26,7 +26,7 @@ BEGIN
 	FOR member IN
 		SELECT d.classid, d.objid, e.extname FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
 		WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-		  AND e.oid = ANY (anon_auth.part_extensions()) AND (extension IS NULL OR e.extname = extension)
+		  AND e.oid = ANY (anon_auth_internal.part_extensions()) AND (extension IS NULL OR e.extname = extension)
 		ORDER BY d.classid, d.objid
 	LOOP
 		object := NULL;
@@ -49,7 +49,7 @@ BEGIN
 			WHEN 'pg_proc'::regclass THEN
 				SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)),
 					   p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype)
-					   OR p.oid IN ('anon_auth.check_uri(text, text)'::regprocedure, 'anon_auth.check_uris(text, text[])'::regprocedure)
+					   OR p.oid IN ('anon_auth_internal.check_uri(text, text)'::regprocedure, 'anon_auth_internal.check_uris(text, text[])'::regprocedure)
 				INTO object, owner, acl, of_superuser
 				FROM pg_proc p WHERE p.oid = member.objid;
 			WHEN 'pg_type'::regclass THEN
@@ -72,7 +72,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.extension_objects(name) IS
+COMMENT ON FUNCTION anon_auth_internal.extension_objects(name) IS
 'Part of doctor(). Returns the objects of an extension, or of all part_extensions() if extension is NULL. For each, returns its name as GRANT expects it, its owner, its privileges, and whether it must belong to a superuser; all others belong to anon_auth_owner.';
 
 -- The list contains names only: another version of PostgreSQL may print definitions
@@ -80,14 +80,14 @@ COMMENT ON FUNCTION anon_auth.extension_objects(name) IS
 DO LANGUAGE plpgsql $$
 BEGIN
 	EXECUTE pg_catalog.format(
-		'CREATE FUNCTION anon_auth.own_attached_objects() RETURNS pg_catalog.text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE '
+		'CREATE FUNCTION anon_auth_internal.own_attached_objects() RETURNS pg_catalog.text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE '
 		'SET search_path = pg_catalog, pg_temp AS %L',
 		pg_catalog.format('SELECT %L::pg_catalog.text[]', ARRAY(
-			SELECT pg_catalog.format('%s of %s', a.object, a.attached_to) FROM anon_auth.attached_objects() a
+			SELECT pg_catalog.format('%s of %s', a.object, a.attached_to) FROM anon_auth_internal.attached_objects() a
 			ORDER BY 1)));
 END
 $$;
-COMMENT ON FUNCTION anon_auth.own_attached_objects() IS
+COMMENT ON FUNCTION anon_auth_internal.own_attached_objects() IS
 'Part of doctor(). Returns the objects that CREATE EXTENSION attached to the tables of the extension. An extension that attaches more provides a function own_attached_objects_*() with a list of them.';
 
 -- Set the owners first: otherwise pg_init_privs, and so dumps, would keep the
@@ -96,7 +96,7 @@ COMMENT ON FUNCTION anon_auth.own_attached_objects() IS
 -- other roles, or revoked some from the owner.  An update script calls this function,
 -- too.  It skips objects that existed before the update: privileges on them may have
 -- been granted deliberately.
-CREATE FUNCTION anon_auth.set_owners_and_rights(extension name)
+CREATE FUNCTION anon_auth_internal.set_owners_and_rights(extension name)
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -116,7 +116,7 @@ BEGIN
 				  HINT = 'First run ALTER EXTENSION anon_auth UPDATE.';
 	END LOOP;
 	FOR o IN
-		SELECT e.object, e.of_superuser FROM anon_auth.extension_objects(extension) e
+		SELECT e.object, e.of_superuser FROM anon_auth_internal.extension_objects(extension) e
 		WHERE CASE WHEN e.of_superuser
 			  THEN NOT EXISTS (SELECT FROM aclexplode(e.acl) a WHERE a.grantee = owner_role)
 			  ELSE e.owner <> owner_role END
@@ -127,7 +127,7 @@ BEGIN
 		END IF;
 	END LOOP;
 	FOR o IN
-		SELECT * FROM anon_auth.extension_objects(extension) e
+		SELECT * FROM anon_auth_internal.extension_objects(extension) e
 		WHERE e.object = ANY (new_objects) AND NOT starts_with(e.object, 'EVENT TRIGGER ')
 	LOOP
 		FOR grantee IN
@@ -149,11 +149,11 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.set_owners_and_rights(name) IS
+COMMENT ON FUNCTION anon_auth_internal.set_owners_and_rights(name) IS
 'Part of CREATE EXTENSION and of update scripts. Makes anon_auth_owner the owner of the new objects of an extension, and revokes all privileges of other roles on them. Triggers and their functions keep the superuser as their owner. Errors: 55000 the extension anon_auth has another version.';
 
-SELECT anon_auth.set_owners_and_rights('anon_auth');
+SELECT anon_auth_internal.set_owners_and_rights('anon_auth');
 
 -- These functions compute from their arguments and read no data.
 GRANT EXECUTE ON FUNCTION anon_auth.jws_verify(text, jsonb, text[]), anon_auth.jwk_thumbprint(jsonb),
-	anon_auth.check_uri(text, text), anon_auth.check_uris(text, text[]) TO PUBLIC;
+	anon_auth_internal.check_uri(text, text), anon_auth_internal.check_uris(text, text[]) TO PUBLIC;

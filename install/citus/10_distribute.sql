@@ -16,7 +16,7 @@
 -- Tables are listed in the order in which most calls access them, because
 -- distribute() locks them in this order.  users precedes the tables with foreign keys
 -- to it.
-CREATE FUNCTION anon_auth.distributed_tables()
+CREATE FUNCTION anon_auth_internal.distributed_tables()
 	RETURNS TABLE (table_name name, distribution_column name)
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -38,10 +38,10 @@ BEGIN
 		('authorization_codes', 'user_id');
 END
 $$;
-COMMENT ON FUNCTION anon_auth.distributed_tables() IS
+COMMENT ON FUNCTION anon_auth_internal.distributed_tables() IS
 'Returns the tables that distribute() distributes, with their distribution columns. NULL: a reference table, which every node has.';
 
-CREATE FUNCTION anon_auth.is_distributed(table_name name)
+CREATE FUNCTION anon_auth_internal.is_distributed(table_name name)
 	RETURNS boolean
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
@@ -51,10 +51,10 @@ BEGIN
 				   WHERE logicalrelid = format('anon_auth.%I', is_distributed.table_name)::regclass);
 END
 $$;
-COMMENT ON FUNCTION anon_auth.is_distributed(name) IS
+COMMENT ON FUNCTION anon_auth_internal.is_distributed(name) IS
 'Part of distribute(). Returns true if Citus distributes this table of anon_auth. Errors: 42P01 Citus is not installed.';
 
-CREATE FUNCTION anon_auth.require_citus_coordinator()
+CREATE FUNCTION anon_auth_internal.require_citus_coordinator()
 	RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
@@ -78,18 +78,18 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.require_citus_coordinator() IS
+COMMENT ON FUNCTION anon_auth_internal.require_citus_coordinator() IS
 'Part of distribute(). Fails if the tables cannot be moved from this node. Errors: 0A000 no Citus; 55000 another node is the coordinator, or the isolation level is not READ COMMITTED.';
 
-CREATE FUNCTION anon_auth.master_key_exists()
+CREATE FUNCTION anon_auth_internal.master_key_exists()
 	RETURNS boolean
 	LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'anon_auth_master_key_exists';
-COMMENT ON FUNCTION anon_auth.master_key_exists() IS
+COMMENT ON FUNCTION anon_auth_internal.master_key_exists() IS
 'Part of distribute() and doctor(). Returns true if this node has a master key file. Does not create one, unlike master_key_ids().';
 
 -- master_key_ids() creates a missing key file, so check master_key_exists() first.
-CREATE FUNCTION anon_auth.workers_with_other_master_key()
+CREATE FUNCTION anon_auth_internal.workers_with_other_master_key()
 	RETURNS TABLE (worker text, detail text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -101,16 +101,16 @@ BEGIN
 	SELECT format('%s:%s', w.nodename, w.nodeport),
 		   CASE WHEN w.success THEN format('Here: %s; there: %s.', own, w.result) ELSE w.result END
 	FROM run_command_on_workers(
-		'SELECT CASE WHEN anon_auth.master_key_exists() THEN anon_auth.master_key_ids()::pg_catalog.text ELSE ''none'' END') w
+		'SELECT CASE WHEN anon_auth_internal.master_key_exists() THEN anon_auth.master_key_ids()::pg_catalog.text ELSE ''none'' END') w
 	WHERE NOT w.success OR w.result <> own;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.workers_with_other_master_key() IS
+COMMENT ON FUNCTION anon_auth_internal.workers_with_other_master_key() IS
 'Part of distribute() and doctor(). Returns the workers whose master key ids differ from those of this node, with details.';
 
 -- Check the assumptions of src/citus/citus_statement.c on connections that Citus
 -- opens: the guard is active, and a node parses string constants as they are sent.
-CREATE FUNCTION anon_auth.unguarded_nodes()
+CREATE FUNCTION anon_auth_internal.unguarded_nodes()
 	RETURNS TABLE (node text, detail text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -131,10 +131,10 @@ BEGIN
 		FROM run_command_on_workers(guarded) w WHERE NOT w.success OR w.result <> '';
 END
 $$;
-COMMENT ON FUNCTION anon_auth.unguarded_nodes() IS
+COMMENT ON FUNCTION anon_auth_internal.unguarded_nodes() IS
 'Part of distribute() and doctor(). Returns the nodes on which a client could change the meaning of statements that are sent to other nodes, with the reason.';
 
-CREATE FUNCTION anon_auth.require_ready_nodes()
+CREATE FUNCTION anon_auth_internal.require_ready_nodes()
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -142,23 +142,23 @@ AS $$
 DECLARE
 	other record;
 BEGIN
-	FOR other IN SELECT * FROM anon_auth.unguarded_nodes() LOOP
+	FOR other IN SELECT * FROM anon_auth_internal.unguarded_nodes() LOOP
 		RAISE EXCEPTION '% cannot serve distributed tables safely', other.node
 			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = other.detail,
 				  HINT = 'On every node, set shared_preload_libraries = ''citus, anon_auth'' and standard_conforming_strings = on, and restart.';
 	END LOOP;
-	FOR other IN SELECT * FROM anon_auth.workers_with_other_master_key() LOOP
+	FOR other IN SELECT * FROM anon_auth_internal.workers_with_other_master_key() LOOP
 		RAISE EXCEPTION 'worker % does not have the master key of the coordinator', other.worker
 			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = other.detail,
 				  HINT = 'Copy the coordinator''s master key file to every worker, with its owner and mode.';
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.require_ready_nodes() IS
+COMMENT ON FUNCTION anon_auth_internal.require_ready_nodes() IS
 'Part of distribute(). Fails if a node is not set up to serve clients. Errors: 55000 anon_auth is not preloaded on a node, its standard_conforming_strings is off, or the master key file of a worker is missing or differs.';
 
 -- Report all objects that Citus would reject before anything is changed.
-CREATE FUNCTION anon_auth.require_distributable()
+CREATE FUNCTION anon_auth_internal.require_distributable()
 	RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
@@ -172,8 +172,8 @@ BEGIN
 		WHERE c.contype = 'f' AND c.conparentid = 0
 		  AND r.relnamespace <> 'anon_auth'::regnamespace
 		  AND c.confrelid IN (SELECT format('anon_auth.%I', t.table_name)::regclass
-							  FROM anon_auth.distributed_tables() t
-							  WHERE NOT anon_auth.is_distributed(t.table_name));
+							  FROM anon_auth_internal.distributed_tables() t
+							  WHERE NOT anon_auth_internal.is_distributed(t.table_name));
 	IF found IS NOT NULL THEN
 		RAISE EXCEPTION 'foreign keys of your tables prevent the distribution of anon_auth: %', found
 			USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -184,7 +184,7 @@ BEGIN
 		INTO found
 		FROM pg_trigger t
 		WHERE NOT t.tgisinternal
-		  AND t.tgrelid IN (SELECT format('anon_auth.%I', d.table_name)::regclass FROM anon_auth.distributed_tables() d)
+		  AND t.tgrelid IN (SELECT format('anon_auth.%I', d.table_name)::regclass FROM anon_auth_internal.distributed_tables() d)
 		  AND (t.tgrelid <> 'anon_auth.settings'::regclass OR t.tgname NOT IN ('settings_replace', 'settings_changed', 'settings_notify'))
 		  AND (t.tgrelid <> 'anon_auth.users'::regclass OR t.tgname <> 'users_refuse_change');
 	IF found IS NOT NULL THEN
@@ -194,7 +194,7 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.require_distributable() IS
+COMMENT ON FUNCTION anon_auth_internal.require_distributable() IS
 'Part of distribute(). Fails if an object prevents the distribution. Errors: 55000 one of your foreign keys or triggers prevents it.';
 
 CREATE FUNCTION anon_auth.distribute(shard_count integer DEFAULT 32)
@@ -212,46 +212,46 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value',
 				  HINT = 'Use a power of two up to 256 that is at least the maximum number of workers that you will ever have.';
 	END IF;
-	PERFORM anon_auth.require_citus_coordinator();
-	PERFORM anon_auth.require_distributable();
-	PERFORM anon_auth.require_ready_nodes();
+	PERFORM anon_auth_internal.require_citus_coordinator();
+	PERFORM anon_auth_internal.require_distributable();
+	PERFORM anon_auth_internal.require_ready_nodes();
 
 	-- Lock the tables in the order in which calls access them, before Citus sends
 	-- commands to other nodes.  So concurrent sign-ups wait, without a deadlock.
-	FOR t IN SELECT d.table_name FROM anon_auth.distributed_tables() d WHERE NOT anon_auth.is_distributed(d.table_name) LOOP
+	FOR t IN SELECT d.table_name FROM anon_auth_internal.distributed_tables() d WHERE NOT anon_auth_internal.is_distributed(d.table_name) LOOP
 		EXECUTE format('LOCK TABLE anon_auth.%I IN ACCESS EXCLUSIVE MODE', t.table_name);
 	END LOOP;
 
 	-- Citus enforces uniqueness and foreign keys only within a shard, and does not
 	-- support triggers.  The functions do not rely on these objects; undistribute()
 	-- creates them again.
-	IF NOT anon_auth.is_distributed('device_keys') THEN
+	IF NOT anon_auth_internal.is_distributed('device_keys') THEN
 		ALTER TABLE anon_auth.device_keys
 			DROP CONSTRAINT device_keys_user_id_fkey,
 			DROP CONSTRAINT device_keys_user_id_key;
 		CREATE INDEX device_keys_user_id_idx ON anon_auth.device_keys (user_id);
 	END IF;
-	IF NOT anon_auth.is_distributed('login_ids') THEN
+	IF NOT anon_auth_internal.is_distributed('login_ids') THEN
 		ALTER TABLE anon_auth.login_ids DROP CONSTRAINT login_ids_user_id_fkey;
 	END IF;
-	IF NOT anon_auth.is_distributed('authorization_codes') THEN
+	IF NOT anon_auth_internal.is_distributed('authorization_codes') THEN
 		ALTER TABLE anon_auth.authorization_codes
 			DROP CONSTRAINT authorization_codes_pkey,
 			ADD CONSTRAINT authorization_codes_pkey PRIMARY KEY (route, code_hash, user_id);
 	END IF;
-	IF NOT anon_auth.is_distributed('settings') THEN
+	IF NOT anon_auth_internal.is_distributed('settings') THEN
 		-- in place of settings_replace(), for a row that is inserted after a DELETE
 		ALTER TABLE anon_auth.settings ALTER database_id SET DEFAULT gen_random_uuid();
 		DROP TRIGGER settings_replace ON anon_auth.settings;
 		DROP TRIGGER settings_changed ON anon_auth.settings;
 		DROP TRIGGER settings_notify ON anon_auth.settings;
 	END IF;
-	IF NOT anon_auth.is_distributed('users') THEN
+	IF NOT anon_auth_internal.is_distributed('users') THEN
 		DROP TRIGGER users_refuse_change ON anon_auth.users;
 	END IF;
 
-	FOR t IN SELECT d.table_name, d.distribution_column AS key FROM anon_auth.distributed_tables() d
-			 WHERE NOT anon_auth.is_distributed(d.table_name)
+	FOR t IN SELECT d.table_name, d.distribution_column AS key FROM anon_auth_internal.distributed_tables() d
+			 WHERE NOT anon_auth_internal.is_distributed(d.table_name)
 	LOOP
 		IF t.key IS NULL THEN
 			PERFORM create_reference_table(format('anon_auth.%I', t.table_name)::regclass);
@@ -270,7 +270,7 @@ BEGIN
 		PERFORM truncate_local_data_after_distributing_table(format('anon_auth.%I', t.table_name)::regclass);
 	END LOOP;
 
-	PERFORM anon_auth.copy_grants_to_workers();
+	PERFORM anon_auth_internal.copy_grants_to_workers();
 END
 $$;
 COMMENT ON FUNCTION anon_auth.distribute(integer) IS
@@ -287,8 +287,8 @@ DECLARE
 	found text;
 	gathered name[];
 BEGIN
-	PERFORM anon_auth.require_citus_coordinator();
-	IF NOT EXISTS (SELECT FROM anon_auth.distributed_tables() d WHERE anon_auth.is_distributed(d.table_name)) THEN
+	PERFORM anon_auth_internal.require_citus_coordinator();
+	IF NOT EXISTS (SELECT FROM anon_auth_internal.distributed_tables() d WHERE anon_auth_internal.is_distributed(d.table_name)) THEN
 		RETURN;
 	END IF;
 	SELECT string_agg(format('%I on %s', c.conname, c.conrelid::regclass), ', ' ORDER BY c.conrelid::regclass::text, c.conname)
@@ -296,7 +296,7 @@ BEGIN
 		FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
 		WHERE c.contype = 'f' AND c.conparentid = 0 AND r.relnamespace <> 'anon_auth'::regnamespace
 		  AND EXISTS (SELECT FROM pg_catalog.pg_dist_partition p WHERE p.logicalrelid = c.conrelid)
-		  AND c.confrelid IN (SELECT format('anon_auth.%I', d.table_name)::regclass FROM anon_auth.distributed_tables() d);
+		  AND c.confrelid IN (SELECT format('anon_auth.%I', d.table_name)::regclass FROM anon_auth_internal.distributed_tables() d);
 	IF found IS NOT NULL THEN
 		RAISE EXCEPTION 'foreign keys of your tables prevent undistribute(): %', found
 			USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -304,13 +304,13 @@ BEGIN
 	END IF;
 
 	-- Prevent writes between copying the rows of a table and dropping its shards.
-	FOR t IN SELECT d.table_name FROM anon_auth.distributed_tables() d WHERE anon_auth.is_distributed(d.table_name) LOOP
+	FOR t IN SELECT d.table_name FROM anon_auth_internal.distributed_tables() d WHERE anon_auth_internal.is_distributed(d.table_name) LOOP
 		EXECUTE format('LOCK TABLE anon_auth.%I IN ACCESS EXCLUSIVE MODE', t.table_name);
 	END LOOP;
 	-- Check again: a concurrent undistribute() may have held the locks.
 	SELECT COALESCE(array_agg(d.table_name ORDER BY d.place), '{}') INTO gathered
-		FROM anon_auth.distributed_tables() WITH ORDINALITY AS d (table_name, key, place)
-		WHERE anon_auth.is_distributed(d.table_name);
+		FROM anon_auth_internal.distributed_tables() WITH ORDINALITY AS d (table_name, key, place)
+		WHERE anon_auth_internal.is_distributed(d.table_name);
 	FOR t IN SELECT unnest(gathered) AS table_name LOOP
 		EXECUTE format('CREATE TEMPORARY TABLE %I ON COMMIT DROP AS SELECT * FROM anon_auth.%I',
 					   'anon_auth_' || t.table_name, t.table_name);
@@ -319,8 +319,8 @@ BEGIN
 	-- undistribute_table() rejects tables of an extension.  These are the calls that
 	-- Citus makes when a table is dropped.
 	FOR t IN SELECT d.table_name, format('anon_auth.%I', d.table_name)::regclass AS id
-			 FROM anon_auth.distributed_tables() WITH ORDINALITY AS d (table_name, key, place)
-			 WHERE anon_auth.is_distributed(d.table_name) ORDER BY d.place DESC
+			 FROM anon_auth_internal.distributed_tables() WITH ORDINALITY AS d (table_name, key, place)
+			 WHERE anon_auth_internal.is_distributed(d.table_name) ORDER BY d.place DESC
 	LOOP
 		PERFORM master_remove_distributed_table_metadata_from_workers(t.id, 'anon_auth', t.table_name);
 		PERFORM citus_drop_all_shards(t.id, 'anon_auth', t.table_name);
@@ -352,17 +352,17 @@ BEGIN
 	IF 'settings' = ANY (gathered) THEN
 		ALTER TABLE anon_auth.settings ALTER database_id DROP DEFAULT;
 		CREATE TRIGGER settings_replace BEFORE INSERT ON anon_auth.settings
-			FOR EACH ROW EXECUTE FUNCTION anon_auth.settings_replace();
+			FOR EACH ROW EXECUTE FUNCTION anon_auth_internal.settings_replace();
 		ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_replace;
 		CREATE TRIGGER settings_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON anon_auth.settings
-			FOR EACH STATEMENT EXECUTE FUNCTION anon_auth.settings_changed();
+			FOR EACH STATEMENT EXECUTE FUNCTION anon_auth_internal.settings_changed();
 		CREATE TRIGGER settings_notify AFTER INSERT OR UPDATE ON anon_auth.settings
-			FOR EACH ROW EXECUTE FUNCTION anon_auth.settings_notify();
+			FOR EACH ROW EXECUTE FUNCTION anon_auth_internal.settings_notify();
 		ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_notify;
 	END IF;
 	IF 'users' = ANY (gathered) THEN
 		CREATE TRIGGER users_refuse_change BEFORE DELETE OR TRUNCATE OR UPDATE OF id ON anon_auth.users
-			FOR EACH STATEMENT EXECUTE FUNCTION anon_auth.refuse_user_change();
+			FOR EACH STATEMENT EXECUTE FUNCTION anon_auth_internal.refuse_user_change();
 	END IF;
 END
 $$;

@@ -5,7 +5,7 @@
 -- objects of an extension.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION anon_auth.grants()
+CREATE FUNCTION anon_auth_internal.grants()
 	RETURNS TABLE (object text, grantee text, privilege text, is_grantable boolean)
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -16,12 +16,12 @@ BEGIN
 	FROM (SELECT 'SCHEMA ' || n.oid::regnamespace, n.nspowner, n.nspacl FROM pg_namespace n
 			WHERE EXISTS (SELECT FROM pg_depend d
 						  WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e'
-							AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth.part_extensions()))
+							AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth_internal.part_extensions()))
 		  UNION ALL
 		  SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner, COALESCE(p.proacl, acldefault('f', p.proowner)) FROM pg_proc p
 			WHERE EXISTS (SELECT FROM pg_depend d
 						  WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
-							AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth.part_extensions()))
+							AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth_internal.part_extensions()))
 		  UNION ALL
 		  SELECT 'TABLE ' || c.oid::regclass, c.relowner, c.relacl FROM pg_class c
 			WHERE c.oid = 'anon_auth.stats'::regclass) o (object, owner, acl),
@@ -29,10 +29,10 @@ BEGIN
 	WHERE a.grantee <> o.owner;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.grants() IS
+COMMENT ON FUNCTION anon_auth_internal.grants() IS
 'Part of distribute(). Returns the privileges on the schemas, functions and the view of anon_auth and its parts that roles other than their owner have, as GRANT expects them. Citus copies the grants on tables.';
 
-CREATE FUNCTION anon_auth.set_grants(wanted jsonb)
+CREATE FUNCTION anon_auth_internal.set_grants(wanted jsonb)
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -40,19 +40,19 @@ AS $$
 DECLARE
 	g record;
 BEGIN
-	FOR g IN SELECT * FROM anon_auth.grants()
+	FOR g IN SELECT * FROM anon_auth_internal.grants()
 			 EXCEPT SELECT * FROM jsonb_to_recordset(wanted) w (object text, grantee text, privilege text, is_grantable boolean)
 	LOOP
 		EXECUTE format('REVOKE %s ON %s FROM %s CASCADE', g.privilege, g.object, g.grantee);
 	END LOOP;
 	FOR g IN SELECT * FROM jsonb_to_recordset(wanted) w (object text, grantee text, privilege text, is_grantable boolean)
-			 EXCEPT SELECT * FROM anon_auth.grants()
+			 EXCEPT SELECT * FROM anon_auth_internal.grants()
 	LOOP
 		EXECUTE format('GRANT %s ON %s TO %s%s', g.privilege, g.object, g.grantee,
 					   CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
 	END LOOP;
 	-- REVOKE only revokes privileges that the owner granted.
-	FOR g IN SELECT * FROM anon_auth.grants()
+	FOR g IN SELECT * FROM anon_auth_internal.grants()
 			 EXCEPT SELECT * FROM jsonb_to_recordset(wanted) w (object text, grantee text, privilege text, is_grantable boolean)
 	LOOP
 		RAISE EXCEPTION 'privilege % on % of % was not granted by the owner', g.privilege, g.object, g.grantee
@@ -61,10 +61,10 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.set_grants(jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.set_grants(jsonb) IS
 'Part of distribute(). Grants and revokes privileges on this node until they equal wanted, an array of objects with the columns of grants(). Errors: 55000 another role than the owner has granted a privilege here.';
 
-CREATE FUNCTION anon_auth.copy_grants_to_workers()
+CREATE FUNCTION anon_auth_internal.copy_grants_to_workers()
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -73,8 +73,8 @@ DECLARE
 	worker record;
 BEGIN
 	FOR worker IN
-		SELECT w.* FROM run_command_on_workers(format('SELECT anon_auth.set_grants(%L)',
-			(SELECT COALESCE(jsonb_agg(g), '[]') FROM anon_auth.grants() g))) w
+		SELECT w.* FROM run_command_on_workers(format('SELECT anon_auth_internal.set_grants(%L)',
+			(SELECT COALESCE(jsonb_agg(g), '[]') FROM anon_auth_internal.grants() g))) w
 		WHERE NOT w.success
 	LOOP
 		RAISE EXCEPTION 'could not copy the grants of the coordinator to worker %:%', worker.nodename, worker.nodeport
@@ -82,10 +82,10 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.copy_grants_to_workers() IS
+COMMENT ON FUNCTION anon_auth_internal.copy_grants_to_workers() IS
 'Part of distribute(). Sets the grants of all workers to those of this node. Errors: 55000 a worker cannot be reached, or has no such role.';
 
-CREATE FUNCTION anon_auth.doctor_citus()
+CREATE FUNCTION anon_auth_internal.doctor_citus()
 	RETURNS SETOF anon_auth.finding
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
@@ -94,7 +94,7 @@ BEGIN
 	IF to_regclass('pg_catalog.pg_dist_partition') IS NULL OR pg_is_in_recovery() THEN
 		RETURN;
 	END IF;
-	IF NOT anon_auth.is_distributed('users') OR NOT citus_is_coordinator() THEN
+	IF NOT anon_auth_internal.is_distributed('users') OR NOT citus_is_coordinator() THEN
 		RETURN;
 	END IF;
 	IF NOT EXISTS (SELECT FROM anon_auth.settings) THEN
@@ -103,12 +103,12 @@ BEGIN
 	RETURN QUERY
 	SELECT 'error', 'worker_cannot_serve', format('worker %s does not have the coordinator''s master key', w.worker),
 		'A node cannot open tokens and keys that the other node sealed. ' || w.detail, '-- copy the coordinator''s master key file to this worker, with its owner and mode'
-	FROM anon_auth.workers_with_other_master_key() w;
+	FROM anon_auth_internal.workers_with_other_master_key() w;
 	RETURN QUERY
 	SELECT 'error', 'node_is_not_guarded', format('%s cannot serve distributed tables safely', u.node),
 		'Clients could change the statements that are sent to other nodes. ' || u.detail,
 		'ALTER SYSTEM SET shared_preload_libraries = citus, anon_auth;  -- and standard_conforming_strings = on; then restart'
-	FROM anon_auth.unguarded_nodes() u;
+	FROM anon_auth_internal.unguarded_nodes() u;
 	RETURN QUERY
 	SELECT 'error', 'table_of_another_owner', format('distributed table %s does not belong to the owner of anon_auth', r.oid::regclass),
 		'Within a transaction, Citus accesses a shard as one role. Users cannot be deleted, merged or purged.',
@@ -120,18 +120,18 @@ BEGIN
 	RETURN QUERY
 	SELECT 'warning', 'grants_differ', format('worker %s:%s does not have the coordinator''s grants', w.nodename, w.nodeport),
 		'Clients that connect to this worker have fewer or more privileges.', 'SELECT anon_auth.distribute();'
-	FROM run_command_on_workers('SELECT COALESCE(pg_catalog.jsonb_agg(g ORDER BY g::pg_catalog.text COLLATE pg_catalog."C"), ''[]'') FROM anon_auth.grants() g') w
-	WHERE w.success AND w.result::jsonb <> (SELECT COALESCE(jsonb_agg(g ORDER BY g::text COLLATE "C"), '[]') FROM anon_auth.grants() g);
+	FROM run_command_on_workers('SELECT COALESCE(pg_catalog.jsonb_agg(g ORDER BY g::pg_catalog.text COLLATE pg_catalog."C"), ''[]'') FROM anon_auth_internal.grants() g') w
+	WHERE w.success AND w.result::jsonb <> (SELECT COALESCE(jsonb_agg(g ORDER BY g::text COLLATE "C"), '[]') FROM anon_auth_internal.grants() g);
 END
 $$;
-COMMENT ON FUNCTION anon_auth.doctor_citus() IS
+COMMENT ON FUNCTION anon_auth_internal.doctor_citus() IS
 'Part of doctor(). Checks on the coordinator that all nodes of a Citus cluster are set up alike.';
 
 -- ---------------------------------------------------------------------------
 -- Functions that the extension anon_auth calls if its tables are distributed
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION anon_auth.estimated_rows_on_all_nodes(relation regclass)
+CREATE FUNCTION anon_auth_internal.estimated_rows_on_all_nodes(relation regclass)
 	RETURNS bigint
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
@@ -154,10 +154,10 @@ BEGIN
 	RETURN n;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.estimated_rows_on_all_nodes(regclass) IS
+COMMENT ON FUNCTION anon_auth_internal.estimated_rows_on_all_nodes(regclass) IS
 'Part of estimated_rows(). Returns the estimate for a distributed table or its index.';
 
-CREATE FUNCTION anon_auth.own_attached_objects_of_distribute()
+CREATE FUNCTION anon_auth_internal.own_attached_objects_of_distribute()
 	RETURNS text[]
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -165,5 +165,5 @@ AS $$
 	SELECT ARRAY['index anon_auth.device_keys_user_id_idx of table anon_auth.device_keys',
 				 'default of column database_id of table anon_auth.settings']
 $$;
-COMMENT ON FUNCTION anon_auth.own_attached_objects_of_distribute() IS
+COMMENT ON FUNCTION anon_auth_internal.own_attached_objects_of_distribute() IS
 'Part of doctor(). Returns the objects that distribute() attaches to the tables of the extension anon_auth.';

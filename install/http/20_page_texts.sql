@@ -2,7 +2,7 @@
 -- Texts and languages of the pages
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION anon_auth_http.html_escape(text)
+CREATE FUNCTION anon_auth_internal.html_escape(text)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -10,7 +10,7 @@ AS $$
 	SELECT replace(replace(replace(replace(replace($1, '&', '&amp;'), '<', '&lt;'),
 		'>', '&gt;'), '"', '&quot;'), '''', '&#39;')
 $$;
-COMMENT ON FUNCTION anon_auth_http.html_escape(text) IS
+COMMENT ON FUNCTION anon_auth_internal.html_escape(text) IS
 'Escapes a text for HTML, both between tags and in a quoted attribute.';
 
 -- {app} is the name of the site.  If the name is not known, the page uses the text
@@ -32,7 +32,7 @@ COMMENT ON FUNCTION anon_auth_http.page_texts(text) IS
 -- Find the locale that a language tag names (RFC 4647, section 3.4), or else a more
 -- specific one, such as pt-BR for pt.  Chinese without a script is traditional
 -- Chinese in regions that write it.
-CREATE FUNCTION anon_auth_http.page_locale_named(tag text, available text[])
+CREATE FUNCTION anon_auth_internal.page_locale_named(tag text, available text[])
 	RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -58,10 +58,10 @@ BEGIN
 	RETURN match;
 END
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_locale_named(text, text[]) IS
+COMMENT ON FUNCTION anon_auth_internal.page_locale_named(text, text[]) IS
 'Returns the element of available that a language tag (BCP 47) names; NULL if there is none.';
 
-CREATE FUNCTION anon_auth_http.page_locale(
+CREATE FUNCTION anon_auth_internal.page_locale(
 	ui_locales text,
 	accept_language text,
 	available text[],
@@ -82,16 +82,16 @@ AS $$
 		SELECT tag, row_number() OVER (ORDER BY rank, q DESC, n) AS place FROM wanted
 			WHERE tag ~ '^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$' AND q > 0
 	), named AS (
-		SELECT anon_auth_http.page_locale_named(tag, available) AS locale, 1 AS rank, place FROM tags
+		SELECT anon_auth_internal.page_locale_named(tag, available) AS locale, 1 AS rank, place FROM tags
 		UNION ALL
 		-- Prefer another variant of a wanted language to another language.
 		SELECT a, 2, place FROM tags, unnest(available) AS u (a)
 			WHERE split_part(lower(a COLLATE "C"), '-', 1) = split_part(lower(tag COLLATE "C"), '-', 1)
 		UNION ALL
-		SELECT anon_auth_http.page_locale_named(default_locale, available), 3, 0
+		SELECT anon_auth_internal.page_locale_named(default_locale, available), 3, 0
 	)
 	SELECT coalesce((SELECT locale FROM named WHERE locale IS NOT NULL
 						ORDER BY rank, place, locale LIMIT 1), 'en')
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_locale(text, text, text[], text) IS
+COMMENT ON FUNCTION anon_auth_internal.page_locale(text, text, text[], text) IS
 'Returns the best of the available locales for ui_locales (OpenID Connect Core, section 3.1.2.1), then for Accept-Language (RFC 9110, section 12.5.4), then the default, then en. Ignores malformed parts.';

@@ -4,7 +4,7 @@
 
 -- src/http/pages contains the HTML that is the same on all pages.  page_fill()
 -- replaces the {{names}} in it.
-CREATE FUNCTION anon_auth_http.page_fill(template text, html jsonb)
+CREATE FUNCTION anon_auth_internal.page_fill(template text, html jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -18,10 +18,10 @@ AS $$
 					LATERAL (SELECT substring(line FROM '^\{\{#([a-z_]+)\}\}')) AS c (condition)
 				WHERE condition IS NULL OR html ->> condition IS NOT NULL), '{{') WITH ORDINALITY AS u (piece, n)
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_fill(text, jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_fill(text, jsonb) IS
 'Replaces each {{name}} in a template by the member name of html, or by nothing if there is none. Omits a line that begins with {{#name}} if html has no member name.';
 
-CREATE FUNCTION anon_auth_http.color_contrast(color text, other text)
+CREATE FUNCTION anon_auth_internal.color_contrast(color text, other text)
 	RETURNS double precision
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -35,10 +35,10 @@ AS $$
 	)
 	SELECT (max(y) + 0.05) / (min(y) + 0.05) FROM luminance
 $$;
-COMMENT ON FUNCTION anon_auth_http.color_contrast(text, text) IS
+COMMENT ON FUNCTION anon_auth_internal.color_contrast(text, text) IS
 'Returns the contrast ratio (WCAG 2.2) of two colors #rrggbb, from 1 to 21.';
 
-CREATE FUNCTION anon_auth_http.color_readable(color text, background text, towards text)
+CREATE FUNCTION anon_auth_internal.color_readable(color text, background text, towards text)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -48,34 +48,34 @@ AS $$
 				(get_byte(decode(substr(color, 2), 'hex'), i) * (20 - step)
 				 + get_byte(decode(substr(towards, 2), 'hex'), i) * step) / 20), 2, '0'), '' ORDER BY i)
 					FROM generate_series(0, 2) AS g (i)) AS m (mixed)
-		WHERE step = 20 OR anon_auth_http.color_contrast(mixed, background) >= 4.6
+		WHERE step = 20 OR anon_auth_internal.color_contrast(mixed, background) >= 4.6
 		ORDER BY step LIMIT 1
 $$;
-COMMENT ON FUNCTION anon_auth_http.color_readable(text, text, text) IS
+COMMENT ON FUNCTION anon_auth_internal.color_readable(text, text, text) IS
 'Mixes a color #rrggbb with the color towards until it is readable on the background, and no further.';
 
-CREATE FUNCTION anon_auth_http.page_style(brand_color text)
+CREATE FUNCTION anon_auth_internal.page_style(brand_color text)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT anon_auth_http.page_fill($css$
+	SELECT anon_auth_internal.page_fill($css$
 @src/http/pages/style.css@$css$, jsonb_build_object(
 			'button', button,
 			'button_text', CASE WHEN dark_text THEN '#000' ELSE '#fff' END,
 			'shade', CASE WHEN dark_text THEN 'rgb(255 255 255/.25)' ELSE 'rgb(0 0 0/.16)' END,
-			'accent', anon_auth_http.color_readable(button, '#f0f2f6', '#000000'),
-			'accent_dark', anon_auth_http.color_readable(button, '#25282f', '#ffffff')))
+			'accent', anon_auth_internal.color_readable(button, '#f0f2f6', '#000000'),
+			'accent_dark', anon_auth_internal.color_readable(button, '#25282f', '#ffffff')))
 		FROM (SELECT lower(coalesce(substring(brand_color FROM '^#[0-9A-Fa-f]{6}$'), '#2456d3'))) AS b (button),
-			LATERAL (SELECT anon_auth_http.color_contrast(button, '#000000')
-							> anon_auth_http.color_contrast(button, '#ffffff')) AS t (dark_text)
+			LATERAL (SELECT anon_auth_internal.color_contrast(button, '#000000')
+							> anon_auth_internal.color_contrast(button, '#ffffff')) AS t (dark_text)
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_style(text) IS
+COMMENT ON FUNCTION anon_auth_internal.page_style(text) IS
 'Returns the style sheet of the pages in the color of the brand, #rrggbb. NULL: a blue.';
 
 -- The pages work without the script.  It shows the password, marks rules as met, and
 -- prevents a form from being sent twice.
-CREATE FUNCTION anon_auth_http.page_script()
+CREATE FUNCTION anon_auth_internal.page_script()
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -83,6 +83,6 @@ AS $$
 	SELECT $js$
 @src/http/pages/script.js@$js$
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_script() IS
+COMMENT ON FUNCTION anon_auth_internal.page_script() IS
 'Returns the script of the pages.';
 

@@ -5,7 +5,7 @@
 -- Only page_text() and html_escape() convert text to HTML.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION anon_auth_http.page_strings(value jsonb)
+CREATE FUNCTION anon_auth_internal.page_strings(value jsonb)
 	RETURNS text[]
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -16,36 +16,36 @@ AS $$
 									WHERE jsonb_typeof(e) = 'string')
 		ELSE '{}' END
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_strings(jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_strings(jsonb) IS
 'Converts a JSON string or an array of strings to a text array. Ignores other elements.';
 
-CREATE FUNCTION anon_auth_http.page_url(url text)
+CREATE FUNCTION anon_auth_internal.page_url(url text)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT anon_auth_http.html_escape(url)
+	SELECT anon_auth_internal.html_escape(url)
 		WHERE url !~ '[[:cntrl:][:space:]]' AND url ~ '^([A-Za-z][A-Za-z0-9+.-]*:.|[?]|/([^/\\]|$))'
 			AND url !~* '^(javascript|vbscript|data|blob|file|about|view-source):' COLLATE "C"
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_url(text) IS
+COMMENT ON FUNCTION anon_auth_internal.page_url(text) IS
 'Escapes a URL for an attribute. Returns NULL if a browser would not navigate to the URL but run or show it.';
 
-CREATE FUNCTION anon_auth_http.page_text(page jsonb, key text, html jsonb DEFAULT '{}')
+CREATE FUNCTION anon_auth_internal.page_text(page jsonb, key text, html jsonb DEFAULT '{}')
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	-- Replace all placeholders in one pass: a value may look like a placeholder.
 	SELECT string_agg(coalesce(filled ->> substring(part[1] FROM '^\{(.*)\}$'), part[1]), '' ORDER BY n)
-		FROM (SELECT jsonb_build_object('app', anon_auth_http.html_escape(coalesce(page ->> 'app', '')))
+		FROM (SELECT jsonb_build_object('app', anon_auth_internal.html_escape(coalesce(page ->> 'app', '')))
 					 || html AS filled,
 				 coalesce(CASE WHEN page ->> 'app' IS NULL THEN page -> 'texts' ->> (key || '_without_app') END,
 						  page -> 'texts' ->> key, '') AS template) AS t,
-			regexp_matches(anon_auth_http.html_escape(template), '\{[a-z_]+\}|[^{]+|\{', 'g')
+			regexp_matches(anon_auth_internal.html_escape(template), '\{[a-z_]+\}|[^{]+|\{', 'g')
 				WITH ORDINALITY AS m (part, n)
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_text(jsonb, text, jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_text(jsonb, text, jsonb) IS
 'Returns a text of the page as HTML. Replaces placeholders by the name of the site and by the given HTML. NULL: there is no such text, or it is empty.';
 
 -- ---------------------------------------------------------------------------
@@ -54,76 +54,76 @@ COMMENT ON FUNCTION anon_auth_http.page_text(jsonb, text, jsonb) IS
 
 -- The message about a weak password does not name the rules that are in the list
 -- below the field: the list marks them.
-CREATE FUNCTION anon_auth_http.page_password_rule(code text)
+CREATE FUNCTION anon_auth_internal.page_password_rule(code text)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE code WHEN 'too_short' THEN 'length' ELSE substring(code FROM '^(.*)_required$') END
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_password_rule(text) IS
+COMMENT ON FUNCTION anon_auth_internal.page_password_rule(text) IS
 'Returns the rule in page_rules() that an error code of a password names; NULL: none.';
 
-CREATE FUNCTION anon_auth_http.page_errors(page jsonb)
+CREATE FUNCTION anon_auth_internal.page_errors(page jsonb)
 	RETURNS jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH password (code, in_list, n) AS (
-		SELECT code, page -> 'broken_rules' ? anon_auth_http.page_password_rule(code), n
-			FROM unnest(anon_auth_http.page_strings(page #> '{errors,password}')) WITH ORDINALITY AS u (code, n)
+		SELECT code, page -> 'broken_rules' ? anon_auth_internal.page_password_rule(code), n
+			FROM unnest(anon_auth_internal.page_strings(page #> '{errors,password}')) WITH ORDINALITY AS u (code, n)
 	), sentences (text, n) AS (
-		SELECT anon_auth_http.page_text(page, 'password_weak'), 0 FROM password WHERE in_list HAVING count(*) > 0
+		SELECT anon_auth_internal.page_text(page, 'password_weak'), 0 FROM password WHERE in_list HAVING count(*) > 0
 		UNION ALL
-		SELECT coalesce(anon_auth_http.page_text(page, 'password_' || code),
-						anon_auth_http.page_text(page, 'password_error')), n
+		SELECT coalesce(anon_auth_internal.page_text(page, 'password_' || code),
+						anon_auth_internal.page_text(page, 'password_error')), n
 			FROM password WHERE in_list IS NOT TRUE
 	)
 	SELECT jsonb_strip_nulls(jsonb_build_object(
 		'form', CASE WHEN page #>> '{errors,form}' IS NOT NULL THEN
 			coalesce(CASE WHEN substring(page ->> 'wait_minutes' FROM '^[0-9]{1,6}$')::integer > 1 THEN
-						 anon_auth_http.page_text(page, 'form_' || (page #>> '{errors,form}') || '_minutes',
+						 anon_auth_internal.page_text(page, 'form_' || (page #>> '{errors,form}') || '_minutes',
 							jsonb_build_object('minutes', page ->> 'wait_minutes')) END,
-					 anon_auth_http.page_text(page, 'form_' || (page #>> '{errors,form}')),
-					 anon_auth_http.page_text(page, 'form_failed')) END,
+					 anon_auth_internal.page_text(page, 'form_' || (page #>> '{errors,form}')),
+					 anon_auth_internal.page_text(page, 'form_failed')) END,
 		'login_id', CASE WHEN page #>> '{errors,login_id}' IS NOT NULL THEN
-			coalesce(anon_auth_http.page_text(page, (page ->> 'kinds') || '_' || (page #>> '{errors,login_id}')),
-					 anon_auth_http.page_text(page, 'login_id_' || (page #>> '{errors,login_id}')),
-					 anon_auth_http.page_text(page, 'login_id_error')) END,
-		'password', (SELECT string_agg(text, anon_auth_http.page_text(page, 'sentence_separator') ORDER BY n)
+			coalesce(anon_auth_internal.page_text(page, (page ->> 'kinds') || '_' || (page #>> '{errors,login_id}')),
+					 anon_auth_internal.page_text(page, 'login_id_' || (page #>> '{errors,login_id}')),
+					 anon_auth_internal.page_text(page, 'login_id_error')) END,
+		'password', (SELECT string_agg(text, anon_auth_internal.page_text(page, 'sentence_separator') ORDER BY n)
 						 FROM sentences)))
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_errors(jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_errors(jsonb) IS
 'Returns the messages, as HTML, for the codes in errors: {"form", "login_id", "password"}. A member without an error is missing.';
 
-CREATE FUNCTION anon_auth_http.page_error_summary(page jsonb)
+CREATE FUNCTION anon_auth_internal.page_error_summary(page jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT anon_auth_http.page_fill($html$@src/http/pages/error_summary.html@$html$, jsonb_build_object(
-			'title', anon_auth_http.page_text(page, 'error_summary'),
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/error_summary.html@$html$, jsonb_build_object(
+			'title', anon_auth_internal.page_text(page, 'error_summary'),
 			'focus', CASE WHEN page ->> 'focus' = 'error_summary' THEN ' tabindex="-1" autofocus' END,
 			'items', string_agg(format(CASE field WHEN 'form' THEN E'<li>%2$s</li>\n' ELSE E'<li><a href="#%1$s">%2$s</a></li>\n' END,
 									   field, message), '' ORDER BY field)))
 		FROM jsonb_each_text(page -> 'messages') AS m (field, message) HAVING count(*) > 0
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_error_summary(jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_error_summary(jsonb) IS
 'Returns the list of all errors, each with a link to its field; NULL if there is none.';
 
-CREATE FUNCTION anon_auth_http.page_link(url text, text text, class text DEFAULT NULL)
+CREATE FUNCTION anon_auth_internal.page_link(url text, text text, class text DEFAULT NULL)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format('<a%s href="%s">%s</a>', ' class="' || class || '"', anon_auth_http.page_url(url), text)
-		WHERE anon_auth_http.page_url(url) IS NOT NULL
+	SELECT format('<a%s href="%s">%s</a>', ' class="' || class || '"', anon_auth_internal.page_url(url), text)
+		WHERE anon_auth_internal.page_url(url) IS NOT NULL
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_link(text, text, text) IS
+COMMENT ON FUNCTION anon_auth_internal.page_link(text, text, text) IS
 'Returns a link whose text is HTML; NULL if the URL is missing or not allowed by page_url().';
 
 -- Label, hint, error and control are in reading order.
-CREATE FUNCTION anon_auth_http.page_field(
+CREATE FUNCTION anon_auth_internal.page_field(
 	page jsonb,
 	name text,
 	label text,
@@ -135,9 +135,9 @@ CREATE FUNCTION anon_auth_http.page_field(
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT anon_auth_http.page_fill($html$@src/http/pages/field.html@$html$, jsonb_build_object(
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/field.html@$html$, jsonb_build_object(
 			'name', name,
-			'label', anon_auth_http.page_text(page, label),
+			'label', anon_auth_internal.page_text(page, label),
 			'hint', hint,
 			'message', message,
 			'class', CASE WHEN beside IS NOT NULL THEN ' peek' END,
@@ -150,16 +150,16 @@ AS $$
 			LATERAL (SELECT nullif(concat_ws(' ', CASE WHEN message IS NOT NULL THEN name || '_error' END,
 				CASE WHEN hint IS NOT NULL THEN name || '_hint' END, described_by), '') AS described) AS d
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_field(jsonb, text, text, text, text, text, text) IS
+COMMENT ON FUNCTION anon_auth_internal.page_field(jsonb, text, text, text, text, text, text) IS
 'Returns an input with its label (the key of a text) and its error. Optional: a hint, HTML beside the input, ids of elements that describe it.';
 
-CREATE FUNCTION anon_auth_http.page_login_id(page jsonb)
+CREATE FUNCTION anon_auth_internal.page_login_id(page jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT anon_auth_http.page_fill($html$@src/http/pages/login_id.html@$html$, jsonb_build_object(
-			'field', anon_auth_http.page_field(page, 'login_id', 'label_' || kinds,
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/login_id.html@$html$, jsonb_build_object(
+			'field', anon_auth_internal.page_field(page, 'login_id', 'label_' || kinds,
 				concat('type="', CASE kinds WHEN 'email' THEN 'email' WHEN 'phone_number' THEN 'tel' ELSE 'text' END,
 					CASE WHEN kinds IN ('email', 'phone_number') THEN '" dir="ltr' END,
 					'" inputmode="', CASE WHEN kinds = 'phone_number' THEN 'tel'
@@ -167,207 +167,207 @@ AS $$
 					'" autocomplete="', CASE WHEN logging_in THEN 'username' WHEN type = 'email' THEN 'email'
 										WHEN type = 'phone_number' THEN 'tel' ELSE 'username' END,
 					'" autocapitalize="none" autocorrect="off" spellcheck="false"',
-					' value="' || anon_auth_http.html_escape(page ->> 'login_id') || '"',
+					' value="' || anon_auth_internal.html_escape(page ->> 'login_id') || '"',
 					CASE WHEN is_fixed THEN ' readonly' END),
-				CASE WHEN NOT is_fixed THEN anon_auth_http.page_text(page, 'hint_' || kinds) END),
+				CASE WHEN NOT is_fixed THEN anon_auth_internal.page_text(page, 'hint_' || kinds) END),
 			-- At log-in, link back to the sign-up with another login ID of the same type.
-			'links', (SELECT anon_auth_http.page_fill($html$@src/http/pages/links.html@$html$, jsonb_build_object(
+			'links', (SELECT anon_auth_internal.page_fill($html$@src/http/pages/links.html@$html$, jsonb_build_object(
 					'items', string_agg('<li>' || link || E'</li>\n', '' ORDER BY n)))
-				FROM unnest(anon_auth_http.page_strings(page -> 'login_id_types')) WITH ORDINALITY AS u (other, n),
-					LATERAL anon_auth_http.page_link((page ->> 'action') || '&login_id_type=' || other,
-						anon_auth_http.page_text(page, CASE WHEN logging_in THEN 'another_' ELSE 'use_' END || other)) AS l (link)
+				FROM unnest(anon_auth_internal.page_strings(page -> 'login_id_types')) WITH ORDINALITY AS u (other, n),
+					LATERAL anon_auth_internal.page_link((page ->> 'action') || '&login_id_type=' || other,
+						anon_auth_internal.page_text(page, CASE WHEN logging_in THEN 'another_' ELSE 'use_' END || other)) AS l (link)
 				WHERE other IN ('email', 'phone_number', 'username') AND (other = type) = logging_in
 				HAVING count(link) > 0)))
 		FROM (SELECT page ->> 'type', page ->> 'kinds', page ->> 'view' = 'log_in', (page -> 'fixed')::boolean)
 			AS t (type, kinds, logging_in, is_fixed)
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_login_id(jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_login_id(jsonb) IS
 'Returns the login ID field, with links to the other types of login ID.';
 
-CREATE FUNCTION anon_auth_http.page_rules(page jsonb)
+CREATE FUNCTION anon_auth_internal.page_rules(page jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT anon_auth_http.page_fill($html$@src/http/pages/rules.html@$html$, jsonb_build_object(
-			'met', anon_auth_http.page_text(page, 'rule_met'),
-			'unmet', anon_auth_http.page_text(page, 'rule_unmet'),
-			'count', anon_auth_http.page_text(page, 'rules_met'),
-			'title', anon_auth_http.page_text(page, 'rules'),
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/rules.html@$html$, jsonb_build_object(
+			'met', anon_auth_internal.page_text(page, 'rule_met'),
+			'unmet', anon_auth_internal.page_text(page, 'rule_unmet'),
+			'count', anon_auth_internal.page_text(page, 'rules_met'),
+			'title', anon_auth_internal.page_text(page, 'rules'),
 			'items', string_agg(format(E'<li data-rule="%s"%s%s>%s<span class="sr">%s</span></li>\n', rule,
 				CASE rule WHEN 'length' THEN format(' data-min="%s"', page #>> '{numbers,min_length}') END,
 				CASE WHEN is_broken THEN ' class="broken"' END,
-				anon_auth_http.page_text(page, 'rule_' || rule, page -> 'numbers'),
-				CASE WHEN is_broken THEN ' (' || anon_auth_http.page_text(page, 'rule_unmet') || ')' END), '' ORDER BY n)))
-		FROM unnest(anon_auth_http.page_strings(page -> 'rules')) WITH ORDINALITY AS u (rule, n),
+				anon_auth_internal.page_text(page, 'rule_' || rule, page -> 'numbers'),
+				CASE WHEN is_broken THEN ' (' || anon_auth_internal.page_text(page, 'rule_unmet') || ')' END), '' ORDER BY n)))
+		FROM unnest(anon_auth_internal.page_strings(page -> 'rules')) WITH ORDINALITY AS u (rule, n),
 			LATERAL (SELECT page -> 'broken_rules' ? rule) AS b (is_broken)
 		HAVING count(*) > 0
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_rules(jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_rules(jsonb) IS
 'Returns the rules for a new password, with those marked that the last one broke; NULL if there are none. The script marks the rules that are met.';
 
-CREATE FUNCTION anon_auth_http.page_password(page jsonb)
+CREATE FUNCTION anon_auth_internal.page_password(page jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT anon_auth_http.page_fill($html$@src/http/pages/password.html@$html$, jsonb_build_object(
-			'field', anon_auth_http.page_field(page, 'password', CASE WHEN is_new THEN 'label_new_password' ELSE 'label_password' END,
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/password.html@$html$, jsonb_build_object(
+			'field', anon_auth_internal.page_field(page, 'password', CASE WHEN is_new THEN 'label_new_password' ELSE 'label_password' END,
 				concat('type="password" autocomplete="', CASE WHEN is_new THEN 'new-password' ELSE 'current-password' END,
 					'" autocapitalize="none" autocorrect="off" spellcheck="false"'),
 				NULL,
-				rtrim(anon_auth_http.page_fill($html$@src/http/pages/show_password.html@$html$,
-					jsonb_build_object('label', anon_auth_http.page_text(page, 'show_password'))), E'\n'),
+				rtrim(anon_auth_internal.page_fill($html$@src/http/pages/show_password.html@$html$,
+					jsonb_build_object('label', anon_auth_internal.page_text(page, 'show_password'))), E'\n'),
 				CASE WHEN rules IS NOT NULL THEN 'password_rules' END),
 			'rules', rules))
 		FROM (SELECT page ->> 'view' = 'sign_up') AS v (is_new),
-			LATERAL (SELECT CASE WHEN is_new THEN anon_auth_http.page_rules(page) END) AS r (rules)
+			LATERAL (SELECT CASE WHEN is_new THEN anon_auth_internal.page_rules(page) END) AS r (rules)
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_password(jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_password(jsonb) IS
 'Returns the password field; at sign-up, with the rules.';
 
-CREATE FUNCTION anon_auth_http.page_legal(page jsonb)
+CREATE FUNCTION anon_auth_internal.page_legal(page jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	-- Open a new tab, so that the typed input is not lost.
-	SELECT '<p class="legal">' || string_agg(anon_auth_http.page_text(page, name || '_sentence', jsonb_build_object(name,
+	SELECT '<p class="legal">' || string_agg(anon_auth_internal.page_text(page, name || '_sentence', jsonb_build_object(name,
 				format('<a href="%s" target="_blank" rel="noopener">%s<span class="sr"> (%s)</span></a>', url,
-					   anon_auth_http.page_text(page, name), anon_auth_http.page_text(page, 'new_tab')))),
-			anon_auth_http.page_text(page, 'sentence_separator') ORDER BY n)
+					   anon_auth_internal.page_text(page, name), anon_auth_internal.page_text(page, 'new_tab')))),
+			anon_auth_internal.page_text(page, 'sentence_separator') ORDER BY n)
 			|| E'</p>\n'
-		FROM (VALUES ('terms', anon_auth_http.page_url(page ->> 'tos_uri'), 1),
-					 ('privacy', anon_auth_http.page_url(page ->> 'policy_uri'), 2)) AS v (name, url, n)
+		FROM (VALUES ('terms', anon_auth_internal.page_url(page ->> 'tos_uri'), 1),
+					 ('privacy', anon_auth_internal.page_url(page ->> 'policy_uri'), 2)) AS v (name, url, n)
 		WHERE url IS NOT NULL
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_legal(jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_legal(jsonb) IS
 'Returns sentences with links to the terms of service and the privacy policy; NULL if there are none.';
 
-CREATE FUNCTION anon_auth_http.page_hidden(inputs jsonb)
+CREATE FUNCTION anon_auth_internal.page_hidden(inputs jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT string_agg(format(E'<input type="hidden" name="%s" value="%s">\n', anon_auth_http.html_escape(name),
-							 anon_auth_http.html_escape(value #>> '{}')), '' ORDER BY name)
+	SELECT string_agg(format(E'<input type="hidden" name="%s" value="%s">\n', anon_auth_internal.html_escape(name),
+							 anon_auth_internal.html_escape(value #>> '{}')), '' ORDER BY name)
 		FROM jsonb_each(inputs) AS h (name, value) WHERE jsonb_typeof(value) = 'string'
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_hidden(jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_hidden(jsonb) IS
 'Returns hidden inputs for the strings in an object.';
 
 -- novalidate: a browser would report missing input in its own language, and not
 -- beside the field.
-CREATE FUNCTION anon_auth_http.page_form(page jsonb, button text, cancel text, fields text DEFAULT NULL, legal text DEFAULT NULL)
+CREATE FUNCTION anon_auth_internal.page_form(page jsonb, button text, cancel text, fields text DEFAULT NULL, legal text DEFAULT NULL)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT anon_auth_http.page_fill($html$@src/http/pages/form.html@$html$, jsonb_build_object(
-			'action', ' action="' || anon_auth_http.page_url(page ->> 'action') || '"',
-			'hidden', anon_auth_http.page_hidden(page -> 'hidden'),
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/form.html@$html$, jsonb_build_object(
+			'action', ' action="' || anon_auth_internal.page_url(page ->> 'action') || '"',
+			'hidden', anon_auth_internal.page_hidden(page -> 'hidden'),
 			'fields', fields,
-			'busy', anon_auth_http.page_text(page, 'busy'),
-			'button', anon_auth_http.page_text(page, button),
+			'busy', anon_auth_internal.page_text(page, 'busy'),
+			'button', anon_auth_internal.page_text(page, button),
 			'legal', legal,
-			'cancel', anon_auth_http.page_link(page ->> 'cancel_uri', anon_auth_http.page_text(page, cancel), 'other')))
+			'cancel', anon_auth_internal.page_link(page ->> 'cancel_uri', anon_auth_internal.page_text(page, cancel), 'other')))
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_form(jsonb, text, text, text, text) IS
+COMMENT ON FUNCTION anon_auth_internal.page_form(jsonb, text, text, text, text) IS
 'Returns a form with hidden members and with the given HTML of fields and legal sentences. button and cancel are keys of texts.';
 
 -- ---------------------------------------------------------------------------
 -- The page
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION anon_auth_http.page_time(page jsonb, seconds bigint)
+CREATE FUNCTION anon_auth_internal.page_time(page jsonb, seconds bigint)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format('<time datetime="%s">%s</time>', to_char(t, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-			anon_auth_http.page_text(page, 'time', jsonb_build_object(
+			anon_auth_internal.page_text(page, 'time', jsonb_build_object(
 				'year', to_char(t, 'YYYY'), 'month_number', to_char(t, 'FMMM'), 'day', to_char(t, 'FMDD'),
-				'month', anon_auth_http.page_text(page, 'month_' || to_char(t, 'FMMM')), 'time', to_char(t, 'HH24:MI'))))
+				'month', anon_auth_internal.page_text(page, 'month_' || to_char(t, 'FMMM')), 'time', to_char(t, 'HH24:MI'))))
 		FROM (SELECT timestamp '1970-01-01' + seconds * interval '1 second') AS s (t)
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_time(jsonb, bigint) IS
+COMMENT ON FUNCTION anon_auth_internal.page_time(jsonb, bigint) IS
 'Returns a time, given in seconds since 1970, in words and in UTC. The script converts it to the time zone of the browser.';
 
-CREATE FUNCTION anon_auth_http.page_guest(page jsonb)
+CREATE FUNCTION anon_auth_internal.page_guest(page jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT anon_auth_http.page_fill($html$@src/http/pages/guest.html@$html$, jsonb_build_object(
-			'guest', anon_auth_http.page_text(page, 'guest_' || view, names),
-			'warning', anon_auth_http.page_text(page, 'guest_warning'),
-			'merge', CASE WHEN view = 'sign_up' AND page -> 'merges' = 'true' THEN anon_auth_http.page_text(page, 'guest_merge') END))
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/guest.html@$html$, jsonb_build_object(
+			'guest', anon_auth_internal.page_text(page, 'guest_' || view, names),
+			'warning', anon_auth_internal.page_text(page, 'guest_warning'),
+			'merge', CASE WHEN view = 'sign_up' AND page -> 'merges' = 'true' THEN anon_auth_internal.page_text(page, 'guest_merge') END))
 		FROM (SELECT page ->> 'view', jsonb_build_object(
-				'client', anon_auth_http.html_escape(page #>> '{guest,client_name}'),
-				'time', anon_auth_http.page_time(page, substring(page #>> '{guest,since}' FROM '^[0-9]{1,11}$')::bigint))) AS v (view, names)
+				'client', anon_auth_internal.html_escape(page #>> '{guest,client_name}'),
+				'time', anon_auth_internal.page_time(page, substring(page #>> '{guest,since}' FROM '^[0-9]{1,11}$')::bigint))) AS v (view, names)
 		WHERE jsonb_typeof(page -> 'guest') = 'object'
 			AND (view = 'sign_up' OR page -> 'merges' = 'true')
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_guest(jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_guest(jsonb) IS
 'Returns a notice that names the client and the start of the guest, and the effect on its data; NULL if the model has no guest, or the form leaves it unchanged.';
 
-CREATE FUNCTION anon_auth_http.page_notice(page jsonb)
+CREATE FUNCTION anon_auth_internal.page_notice(page jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT nullif(concat(
 		CASE WHEN view = 'sign_up' AND page -> 'taken' = 'true' THEN
-			anon_auth_http.page_fill($html$@src/http/pages/log_in_instead.html@$html$, jsonb_build_object(
-				'title', anon_auth_http.page_text(page, 'log_in_instead_title'),
-				'text', anon_auth_http.page_text(page, 'log_in_instead'),
-				'guest', anon_auth_http.page_text(page, 'notice_guest'),
-				'action', ' action="' || anon_auth_http.page_url(page ->> 'action') || '"',
-				'hidden', anon_auth_http.page_hidden(page -> 'hidden' || jsonb_build_object('mode', 'choose_log_in', 'login_id', page -> 'login_id')),
-				'busy', anon_auth_http.page_text(page, 'busy'),
-				'button', anon_auth_http.page_text(page, 'log_in_instead_button'))) END,
+			anon_auth_internal.page_fill($html$@src/http/pages/log_in_instead.html@$html$, jsonb_build_object(
+				'title', anon_auth_internal.page_text(page, 'log_in_instead_title'),
+				'text', anon_auth_internal.page_text(page, 'log_in_instead'),
+				'guest', anon_auth_internal.page_text(page, 'notice_guest'),
+				'action', ' action="' || anon_auth_internal.page_url(page ->> 'action') || '"',
+				'hidden', anon_auth_internal.page_hidden(page -> 'hidden' || jsonb_build_object('mode', 'choose_log_in', 'login_id', page -> 'login_id')),
+				'busy', anon_auth_internal.page_text(page, 'busy'),
+				'button', anon_auth_internal.page_text(page, 'log_in_instead_button'))) END,
 		CASE WHEN view = 'log_in' AND page ->> 'type' IS NOT NULL AND coalesce(account, data) IS NOT NULL THEN
-			anon_auth_http.page_fill($html$@src/http/pages/notice.html@$html$, jsonb_build_object('account', account, 'guest', data)) END,
+			anon_auth_internal.page_fill($html$@src/http/pages/notice.html@$html$, jsonb_build_object('account', account, 'guest', data)) END,
 		guest), '')
-		FROM (SELECT page ->> 'view', anon_auth_http.page_guest(page)) AS v (view, guest),
-			LATERAL (SELECT CASE WHEN page -> 'taken' = 'true' THEN anon_auth_http.page_text(page, 'notice_' || (page ->> 'type')) END,
-				CASE WHEN page -> 'merges' IS DISTINCT FROM 'true' THEN anon_auth_http.page_text(page, 'notice_guest')
-					 WHEN guest IS NULL THEN anon_auth_http.page_text(page, 'notice_merge') END) AS n (account, data)
+		FROM (SELECT page ->> 'view', anon_auth_internal.page_guest(page)) AS v (view, guest),
+			LATERAL (SELECT CASE WHEN page -> 'taken' = 'true' THEN anon_auth_internal.page_text(page, 'notice_' || (page ->> 'type')) END,
+				CASE WHEN page -> 'merges' IS DISTINCT FROM 'true' THEN anon_auth_internal.page_text(page, 'notice_guest')
+					 WHEN guest IS NULL THEN anon_auth_internal.page_text(page, 'notice_merge') END) AS n (account, data)
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_notice(jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_notice(jsonb) IS
 'Returns the notices above a form; NULL if there are none.';
 
-CREATE FUNCTION anon_auth_http.page_main(page jsonb)
+CREATE FUNCTION anon_auth_internal.page_main(page jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT anon_auth_http.page_fill($html$@src/http/pages/main.html@$html$, jsonb_build_object(
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/main.html@$html$, jsonb_build_object(
 			'title', page -> 'title',
 			'lead', lead,
-			'error_summary', anon_auth_http.page_error_summary(page),
-			'notice', anon_auth_http.page_notice(page),
-			'detail', anon_auth_http.html_escape(page ->> 'detail'),
+			'error_summary', anon_auth_internal.page_error_summary(page),
+			'notice', anon_auth_internal.page_notice(page),
+			'detail', anon_auth_internal.html_escape(page ->> 'detail'),
 			'content', CASE view
-				WHEN 'sign_up' THEN anon_auth_http.page_form(page, 'sign_up_button', 'not_now',
-					anon_auth_http.page_login_id(page) || anon_auth_http.page_password(page), anon_auth_http.page_legal(page))
-				WHEN 'log_in' THEN anon_auth_http.page_form(page, 'log_in_button', 'log_in_cancel',
-					anon_auth_http.page_login_id(page) || anon_auth_http.page_password(page))
-				WHEN 'log_out' THEN anon_auth_http.page_form(page, 'log_out_button', 'log_out_cancel')
-				ELSE '<p class="actions">' || anon_auth_http.page_link(page ->> 'continue_uri', anon_auth_http.page_text(page,
+				WHEN 'sign_up' THEN anon_auth_internal.page_form(page, 'sign_up_button', 'not_now',
+					anon_auth_internal.page_login_id(page) || anon_auth_internal.page_password(page), anon_auth_internal.page_legal(page))
+				WHEN 'log_in' THEN anon_auth_internal.page_form(page, 'log_in_button', 'log_in_cancel',
+					anon_auth_internal.page_login_id(page) || anon_auth_internal.page_password(page))
+				WHEN 'log_out' THEN anon_auth_internal.page_form(page, 'log_out_button', 'log_out_cancel')
+				ELSE '<p class="actions">' || anon_auth_internal.page_link(page ->> 'continue_uri', anon_auth_internal.page_text(page,
 					CASE WHEN page ->> 'message' IN ('done', 'logged_out') THEN 'continue' ELSE 'back' END), 'button') || E'</p>\n'
 			END))
 		FROM (SELECT page ->> 'view') AS v (view),
-			LATERAL (SELECT anon_auth_http.page_text(page, CASE
+			LATERAL (SELECT anon_auth_internal.page_text(page, CASE
 				WHEN view = 'message' THEN (page ->> 'message') || '_text'
 				WHEN view <> 'log_in' OR page ->> 'type' IS NULL THEN view || '_lead'
 				-- A notice replaces the lead.
 				WHEN page -> 'taken' IS DISTINCT FROM 'true' THEN 'log_in_to_' || (page ->> 'type') END)) AS l (lead)
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_main(jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_main(jsonb) IS
 'Returns the main element of the page: heading, errors, and form or link.';
 
-CREATE FUNCTION anon_auth_http.page_texts_with(locale text, overrides jsonb)
+CREATE FUNCTION anon_auth_internal.page_texts_with(locale text, overrides jsonb)
 	RETURNS jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -383,10 +383,10 @@ AS $$
 			AND (lower(name COLLATE "C") = 'en'
 				 OR starts_with(lower(locale COLLATE "C") || '-', lower(name COLLATE "C") || '-'))
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_texts_with(text, jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_texts_with(text, jsonb) IS
 'Returns the texts of a locale. Within a locale, settings.page_texts takes precedence over page_texts(). A text that is missing comes from a less specific locale, then from English.';
 
-CREATE FUNCTION anon_auth_http.page_context(model jsonb)
+CREATE FUNCTION anon_auth_internal.page_context(model jsonb)
 	RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -398,13 +398,13 @@ DECLARE
 	type text := substring(page ->> 'login_id_type' FROM '^(?:email|phone_number|username)$');
 	types text := array_to_string(ARRAY(
 		SELECT t FROM unnest('{email,phone_number,username}'::text[]) AS u (t)
-			WHERE t = ANY (anon_auth_http.page_strings(page -> 'login_id_types'))), '_or_');
+			WHERE t = ANY (anon_auth_internal.page_strings(page -> 'login_id_types'))), '_or_');
 	min_length integer := substring(page #>> '{password_policy,min_length}' FROM '^[0-9]{1,4}$');
 	rules text[];
 	locale text;
 BEGIN
 	SELECT s.* INTO settings FROM anon_auth.settings AS s;
-	locale := anon_auth_http.page_locale(page ->> 'ui_locales', page ->> 'accept_language',
+	locale := anon_auth_internal.page_locale(page ->> 'ui_locales', page ->> 'accept_language',
 		'{en,de,zh-Hant}'::text[] || ARRAY(SELECT key FROM jsonb_each(settings.page_texts) AS t (key, value)
 			WHERE jsonb_typeof(value) = 'object' AND key ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$'),
 		settings.default_locale);
@@ -421,10 +421,10 @@ BEGIN
 		-- The types that the field accepts, as the end of a text's key.
 		'kinds', coalesce(type, CASE WHEN types IN ('', 'email_or_phone_number_or_username') THEN 'login_id' ELSE types END),
 		'rules', rules,
-		'broken_rules', ARRAY(SELECT anon_auth_http.page_password_rule(c) FROM unnest(anon_auth_http.page_strings(page #> '{errors,password}')) AS u (c)
-			WHERE anon_auth_http.page_password_rule(c) = ANY (rules)),
+		'broken_rules', ARRAY(SELECT anon_auth_internal.page_password_rule(c) FROM unnest(anon_auth_internal.page_strings(page #> '{errors,password}')) AS u (c)
+			WHERE anon_auth_internal.page_password_rule(c) = ANY (rules)),
 		'locale', locale,
-		'texts', anon_auth_http.page_texts_with(locale, settings.page_texts),
+		'texts', anon_auth_internal.page_texts_with(locale, settings.page_texts),
 		'app', coalesce(nullif(btrim(settings.brand_name), ''), nullif(btrim(page ->> 'client_name'), '')),
 		'color', settings.brand_color,
 		'logo', settings.brand_logo_uri,
@@ -440,8 +440,8 @@ BEGIN
 		page := page || '{"message": "failed"}';
 	END IF;
 	page := page || jsonb_build_object(
-		'title', anon_auth_http.page_text(page, CASE view WHEN 'message' THEN page ->> 'message' ELSE view END || '_title'),
-		'messages', anon_auth_http.page_errors(page));
+		'title', anon_auth_internal.page_text(page, CASE view WHEN 'message' THEN page ->> 'message' ELSE view END || '_title'),
+		'messages', anon_auth_internal.page_errors(page));
 	RETURN page || jsonb_build_object(
 		'fixed', coalesce(view = 'log_in' AND type IS NOT NULL AND page ->> 'login_id' <> ''
 						  AND NOT page -> 'messages' ? 'login_id', false),
@@ -453,12 +453,12 @@ BEGIN
 					  ELSE 'login_id' END);
 END
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_context(jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page_context(jsonb) IS
 'Adds texts, the name of the site, messages and settings to the model of page(), for the functions that make its parts.';
 
 -- A host-source cannot name an IPv6 address, so its scheme must do.  Applications on
 -- this machine have such redirect URIs (RFC 8252, section 7.3).
-CREATE FUNCTION anon_auth_http.page_source(uri text)
+CREATE FUNCTION anon_auth_internal.page_source(uri text)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -470,10 +470,10 @@ AS $$
 		WHEN uri !~* '^(https?|javascript|vbscript|data|blob|file|about):' COLLATE "C"
 			THEN substring(uri FROM '^([A-Za-z][A-Za-z0-9+.-]*:)') END
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_source(text) IS
+COMMENT ON FUNCTION anon_auth_internal.page_source(text) IS
 'Returns the source expression that matches a URI (Content Security Policy 3, section 2.3.1): its origin, or its scheme if it has no origin or its host is an IPv6 address. NULL if the URI is not allowed on a page.';
 
-CREATE FUNCTION anon_auth_http.page_policy(page jsonb, style text, script text)
+CREATE FUNCTION anon_auth_internal.page_policy(page jsonb, style text, script text)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -481,16 +481,16 @@ AS $$
 	SELECT concat('default-src ''none''',
 		'; style-src ''sha256-', encode(sha256(convert_to(style, 'UTF8')), 'base64'), '''',
 		'; script-src ''sha256-', encode(sha256(convert_to(script, 'UTF8')), 'base64'), '''',
-		'; img-src ' || anon_auth_http.page_source(page ->> 'logo'),
+		'; img-src ' || anon_auth_internal.page_source(page ->> 'logo'),
 		'; form-action ''self''',
-		(SELECT string_agg(DISTINCT ' ' || anon_auth_http.page_source(u.uri), '')
-			FROM unnest(anon_auth_http.page_strings(page -> 'form_action_sources')) AS u (uri)),
+		(SELECT string_agg(DISTINCT ' ' || anon_auth_internal.page_source(u.uri), '')
+			FROM unnest(anon_auth_internal.page_strings(page -> 'form_action_sources')) AS u (uri)),
 		'; base-uri ''none''; frame-ancestors ''none''')
 $$;
-COMMENT ON FUNCTION anon_auth_http.page_policy(jsonb, text, text) IS
+COMMENT ON FUNCTION anon_auth_internal.page_policy(jsonb, text, text) IS
 'Returns the Content-Security-Policy of a page with this style and script.';
 
-CREATE FUNCTION anon_auth_http.page(
+CREATE FUNCTION anon_auth_internal.page(
 	model jsonb,
 	OUT html text,
 	OUT content_security_policy text)
@@ -498,32 +498,32 @@ CREATE FUNCTION anon_auth_http.page(
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	page jsonb := anon_auth_http.page_context(model);
-	style text := anon_auth_http.page_style(page ->> 'color');
-	script text := anon_auth_http.page_script();
-	app text := anon_auth_http.html_escape(page ->> 'app');
-	title text := anon_auth_http.page_text(page, 'page_title', jsonb_build_object('title', page -> 'title'));
+	page jsonb := anon_auth_internal.page_context(model);
+	style text := anon_auth_internal.page_style(page ->> 'color');
+	script text := anon_auth_internal.page_script();
+	app text := anon_auth_internal.html_escape(page ->> 'app');
+	title text := anon_auth_internal.page_text(page, 'page_title', jsonb_build_object('title', page -> 'title'));
 	brand text;
 BEGIN
 	IF page -> 'messages' <> '{}' THEN
-		title := anon_auth_http.page_text(page, 'page_title_error', jsonb_build_object('title', title));
+		title := anon_auth_internal.page_text(page, 'page_title_error', jsonb_build_object('title', title));
 	END IF;
-	IF page ->> 'logo' ~ '^https?:' AND anon_auth_http.page_source(page ->> 'logo') IS NOT NULL THEN
-		brand := format('<img class="logo" src="%s" alt="%s">', anon_auth_http.page_url(page ->> 'logo'), app);
+	IF page ->> 'logo' ~ '^https?:' AND anon_auth_internal.page_source(page ->> 'logo') IS NOT NULL THEN
+		brand := format('<img class="logo" src="%s" alt="%s">', anon_auth_internal.page_url(page ->> 'logo'), app);
 	ELSE
 		brand := app;
 	END IF;
 
-	html := anon_auth_http.page_fill($html$@src/http/pages/page.html@$html$, jsonb_build_object(
+	html := anon_auth_internal.page_fill($html$@src/http/pages/page.html@$html$, jsonb_build_object(
 		'locale', page ->> 'locale',
 		'dir', CASE WHEN page ->> 'locale' ~* '^(ar|dv|fa|he|ku|ps|sd|ug|ur|yi)(-|$)' THEN ' dir="rtl"' END,
 		'title', title,
 		'style', style,
 		'brand', brand,
-		'main', anon_auth_http.page_main(page),
+		'main', anon_auth_internal.page_main(page),
 		'script', script));
-	content_security_policy := anon_auth_http.page_policy(page, style, script);
+	content_security_policy := anon_auth_internal.page_policy(page, style, script);
 END
 $$;
-COMMENT ON FUNCTION anon_auth_http.page(jsonb) IS
+COMMENT ON FUNCTION anon_auth_internal.page(jsonb) IS
 'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "password": []}, "wait_minutes", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970.';

@@ -2,7 +2,7 @@
 -- doctor(): the requirements of PostgREST and the pages
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION anon_auth.doctor_http()
+CREATE FUNCTION anon_auth_internal.doctor_http()
 	RETURNS SETOF anon_auth.finding
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
@@ -49,5 +49,5 @@ BEGIN
 	WHERE s.issuer ~ '^https:' AND (s.cookie_domain IS NOT NULL OR s.cookie_prefix !~* '^__Host-');
 END
 $$;
-COMMENT ON FUNCTION anon_auth.doctor_http() IS
+COMMENT ON FUNCTION anon_auth_internal.doctor_http() IS
 'Part of doctor(). Checks the texts of the pages, the path of the issuer, what PostgREST does with access tokens, and the names of the cookies.';

@@ -1,1 +1,1 @@
-SELECT anon_auth.set_owners_and_rights('anon_auth_http');
+SELECT anon_auth_internal.set_owners_and_rights('anon_auth_http');

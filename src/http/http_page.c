@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http_page.c
- *	  HTML pages: a model in JSON, rendered by anon_auth_http.page().
+ *	  HTML pages: a model in JSON, rendered by anon_auth_internal.page().
  *
  *-------------------------------------------------------------------------
  */
@@ -29,12 +29,12 @@ typedef struct PageRendering
 	HeapTupleHeader page;		/* a row of html and content_security_policy */
 } PageRendering;
 
-/* Call anon_auth_http.page(), as run_action_with_safe_settings() does. */
+/* Call anon_auth_internal.page(), as run_action_with_safe_settings() does. */
 static void
 render_page(void *arg)
 {
 	PageRendering *rendering = arg;
-	List	   *name = list_make2(makeString("anon_auth_http"), makeString("page"));
+	List	   *name = list_make2(makeString("anon_auth_internal"), makeString("page"));
 	Oid			argument_types[] = {JSONBOID};
 	Oid			function = LookupFuncName(name, lengthof(argument_types), argument_types, false);
 	Datum		model = JsonbPGetDatum(json_to_jsonb(rendering->model));

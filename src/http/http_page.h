@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http_page.h
- *	  HTML pages: a model in JSON, rendered by anon_auth_http.page().
+ *	  HTML pages: a model in JSON, rendered by anon_auth_internal.page().
  *
  *-------------------------------------------------------------------------
  */
@@ -16,7 +16,7 @@
 /* The status of a form that is well-formed and not acceptable as it is. */
 #define HTTP_UNACCEPTABLE	422
 
-/* Render a page from its model; anon_auth_http.page() documents the members. */
+/* Render a page from its model; anon_auth_internal.page() documents the members. */
 extern void http_page(HttpResponse *response, int status, const char *model);
 
 /*

@@ -39,7 +39,7 @@ typedef struct PromotionForm
 	LoginIdType type;
 	char	   *login_id;		/* NULL: empty */
 	char	   *password;
-	const char *login_id_error; /* a code of anon_auth_http.page(); NULL: none */
+	const char *login_id_error; /* a code of anon_auth_internal.page(); NULL: none */
 	const char *form_error;
 	const char *password_errors;	/* JSON array */
 } PromotionForm;
