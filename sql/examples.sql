@@ -12,6 +12,7 @@ CREATE EXTENSION anon_auth;
 CREATE EXTENSION anon_auth_http;
 CREATE EXTENSION anon_auth_citus;
 CREATE ROLE regress_anon_auth_app;
+CREATE ROLE regress_anon_auth_server;
 UPDATE anon_auth.settings SET issuer = 'https://app.example', password_hash_memory_kib = 8192, password_hash_passes = 1;
 RESET client_min_messages;
 SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') AS has_citus \gset
@@ -24,6 +25,13 @@ SELECT anon_auth.create_client('app', 'spa', ARRAY['https://app.example/done']);
 -- example: grant_client_api, client_api
 SELECT anon_auth.grant_client_api('regress_anon_auth_app');
 SELECT has_function_privilege('regress_anon_auth_app', f, 'EXECUTE') FROM unnest(anon_auth.client_api()) AS f LIMIT 1;
+
+-- example: grant_client_address, use_client_address
+SELECT anon_auth.grant_client_address('regress_anon_auth_server');
+BEGIN;
+SELECT anon_auth.use_client_address('192.0.2.1');
+SELECT sub IS NOT NULL AS signed_up FROM anon_auth.authenticate_anonymously('app');
+COMMIT;
 
 -- example: grant_http_api, http_api
 SELECT anon_auth.grant_http_api('regress_anon_auth_app');
@@ -212,6 +220,6 @@ SELECT cardinality(key_ids) AS keys, is_of_this_server FROM anon_auth.master_key
 SELECT anon_auth.renew_database_id() IS NOT NULL AS renewed;
 
 SET client_min_messages = warning;
-DROP OWNED BY regress_anon_auth_app, regress_anon_auth_functions;
-DROP ROLE regress_anon_auth_app, regress_anon_auth_functions;
+DROP OWNED BY regress_anon_auth_app, regress_anon_auth_server, regress_anon_auth_functions;
+DROP ROLE regress_anon_auth_app, regress_anon_auth_server, regress_anon_auth_functions;
 DROP EXTENSION anon_auth CASCADE;

@@ -38,6 +38,11 @@ SELECT * FROM app.findings;
 CREATE ROLE regress_doctor_later;
 SELECT * FROM app.findings;
 
+-- ---- a role of PostgREST that can state any address ----
+SELECT anon_auth.grant_client_address('regress_doctor_visitor') \g /dev/null
+SELECT * FROM app.findings;
+SELECT app.mend('client_address_privilege');
+
 -- ---- the texts of the pages ----
 UPDATE anon_auth.settings SET page_texts = '{"en": {"sign_up_title": "Join us", "sign_up_titel": "Join"}, "it": 1}';
 SELECT * FROM app.findings;

@@ -130,7 +130,7 @@ is(refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $reques
 my @writers = split /\n/, query(q{
 	SELECT proname || '(' || CASE WHEN pronargs > 0 THEN (SELECT string_agg('NULL::' || format_type(t, NULL), ', ') FROM unnest(proargtypes) t) ELSE '' END || ')'
 	FROM pg_proc WHERE pronamespace = 'anon_auth'::regnamespace AND provolatile = 'v' AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
-		AND proname NOT IN ('create_challenge', 'create_promotion_code', 'use_access_token', 'sign_jwt', 'grant_client_api', 'grant_http_api',
+		AND proname NOT IN ('create_challenge', 'create_promotion_code', 'use_access_token', 'use_client_address', 'sign_jwt', 'grant_client_api', 'grant_client_address', 'grant_http_api',
 							'postgrest_pre_request', 'postgrest_pre_config', 'take_rate_limit', 'reset_counters')
 		-- these check for Citus first
 		AND proname NOT IN ('distribute', 'undistribute')
@@ -463,6 +463,15 @@ says("$parallel BEGIN; SELECT anon_auth.use_access_token($ada_token); SAVEPOINT 
 	SELECT count(*), bool_and(in_worker()), min(owner::text) FROM owned WHERE owner = late_uid(); COMMIT;
 	SELECT count(*) FROM owned WHERE owner = anon_auth.uid()",
 	"$ada->{sub}\n$bob->{sub}\n2000|t|$ada->{sub}\n0", 'parallel workers see local claims and the effect of ROLLBACK TO SAVEPOINT');
+says("$parallel BEGIN; SELECT anon_auth.use_client_address('192.0.2.1'); SAVEPOINT s; SELECT anon_auth.use_client_address('192.0.2.2'); ROLLBACK TO s;
+	SELECT min(current_setting('anon_auth.client_address')), bool_and(in_worker()) FROM owned WHERE owner IS NULL; COMMIT",
+	"\n\n192.0.2.1|t", 'parallel workers see the address that use_client_address() stated');
+{
+	my $answer = answer($node, "$parallel SET anon_auth.client_address = '192.0.2.9'; SELECT bool_and(in_worker()) FROM owned WHERE owner IS NULL;
+		SELECT current_setting('anon_auth.client_address') FROM anon_auth.jwks();
+		SELECT count(*) FROM owned WHERE owner = late_uid(); SELECT DISTINCT current_setting('anon_auth.client_address') = '' FROM owned");
+	unlike($answer->[0], qr/192\.0\.2\.9/, 'an address set before the library is loaded does not count');
+}
 for my $role ('', 'SET ROLE eve;')
 {
 	my $answer = answer($node,

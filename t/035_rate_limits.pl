@@ -106,6 +106,45 @@ is(join(' ', query('SELECT ' . sign_up('192.0.2.9')), map { $node->safe_psql('po
 	'done done refused', 'with fewer addresses than trusted proxies, the address of the connection counts');
 
 # ---------------------------------------------------------------------------
+# Many users with one address
+# ---------------------------------------------------------------------------
+
+# The error of a sign-up through TCP, without psql's prefix.
+sub tcp_error
+{
+	my ($statement) = @_;
+	my ($status, $output, $errors) = $node->psql('postgres', "\\set VERBOSITY verbose\n$statement", connstr => $tcp);
+
+	return $errors;
+}
+
+my $one_address = q{SELECT severity, what, why, fix FROM anon_auth.doctor() WHERE finding = 'one_address'};
+my $sign_up_call = q{SELECT FROM anon_auth.authenticate_anonymously('app')};
+my $hint = qr/HINT:  All calls with the address of this connection count together\. .*use_client_address\(\)/;
+settings(guest_sign_ups_per_minute_per_ip => 1, trusted_proxy_hops => 0);
+is(tcp_error($sign_up_call), '', 'a sign-up through TCP is within the limit');
+is(query($one_address), '', 'doctor() does not report one_address before a limit refuses a call');
+like(tcp_error($sign_up_call), $hint, 'a refusal by the address of the connection has a hint that names use_client_address()');
+like(query($one_address), qr/^warning\|limits per address have refused 1 calls from 127\.0\.0\.1, the address of a connection, since .*grant_client_address/,
+	'doctor() reports one_address, the address, and the function that fixes it');
+tcp_error($sign_up_call) for 1 .. 2;
+like(query($one_address), qr/refused 3 calls from 127\.0\.0\.1,/, 'the finding counts the refused calls');
+unlike(tcp_error("BEGIN; SELECT anon_auth.use_client_address('192.0.2.1'); $sign_up_call; $sign_up_call; COMMIT"), qr/HINT/,
+	'a refusal by an address that use_client_address() stated has no such hint');
+like(query($one_address), qr/refused 3 calls/, 'such a refusal does not count for the finding');
+is(tcp_error("BEGIN; SELECT anon_auth.use_client_address('192.0.2.2'); $sign_up_call; COMMIT"), '', 'the fix of the finding makes further users sign up through the same connection');
+settings(guest_sign_ups_per_minute_per_ip => undef, password_attempts_per_minute_per_ip => 1);
+unlike(query($one_address), qr/./, 'reset_counters() removes the finding');
+my $password_call = q{SELECT FROM anon_auth.authenticate('app', 'nobody@example.com', 'wrong password')};
+is(tcp_error($password_call), '', 'a password attempt through TCP is within the limit');
+like(tcp_error($password_call), $hint, 'the hint is also there for password attempts');
+settings(guest_sign_ups_per_minute_per_ip => 1, trusted_proxy_hops => 1, password_attempts_per_minute_per_ip => 60);
+query("SELECT sign_up('192.0.2.1')") for 1 .. 2;
+is(query($one_address), '', 'a refusal by an address of X-Forwarded-For does not count for the finding');
+query('SELECT sign_up()') for 1 .. 2;
+like(query($one_address), qr/refused 1 calls from an unknown address,/, 'a refusal of requests without any address counts for the finding');
+
+# ---------------------------------------------------------------------------
 # The limit of all guest sign-ups, and sign-ups that do not count
 # ---------------------------------------------------------------------------
 

@@ -41,6 +41,8 @@ is(prepared($_), 'prepared', "$_ can be prepared")
   for q{anon_auth.create_client('other', 'native')}, q{anon_auth.authenticate_anonymously('app')}, "anon_auth.refresh_session('app', $refresh_token)",
   "anon_auth.revoke($refresh_token)", $promote, "anon_auth.delete_user('$guest->{sub}')", 'anon_auth.purge()';
 query("SELECT $promote");
+is(query(q{BEGIN; SELECT anon_auth.use_client_address('192.0.2.1'); PREPARE TRANSACTION 'a';
+	SELECT current_setting('anon_auth.client_address'); ROLLBACK PREPARED 'a'}), "\n", 'PREPARE TRANSACTION ends the address that use_client_address() stated');
 is(prepared($_), '0A000', "$_ cannot be prepared")
   for 'anon_auth.create_signing_key()', 'anon_auth.rotate_signing_key()', q{anon_auth.request_password_reset('ada@example.com')},
   q{anon_auth.request_password_reset('nobody@example.com')},

@@ -52,3 +52,13 @@ AS 'MODULE_PATHNAME', 'anon_auth_session_alive';
 COMMENT ON FUNCTION anon_auth.session_alive() IS
 'Returns true if the caller''s session has not ended and the user is not disabled; false without a caller. An access token alone is valid until it expires. Reads one row. In a policy, write (SELECT anon_auth.session_alive()). Errors: 22023 settings.trust_request_claims is on, and request.jwt.claims cannot be read.';
 
+-- Not part of client_api(): the limits per address do not hold for a role that can state
+-- any address.  Not SECURITY DEFINER, because it only sets a parameter.
+CREATE FUNCTION anon_auth.use_client_address(
+	address inet,
+	is_local boolean DEFAULT true)
+	RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'anon_auth_use_client_address';
+COMMENT ON FUNCTION anon_auth.use_client_address(inet, boolean) IS
+'States the address of the user that the following calls are for: limits per address count it, and sessions keep it. It takes precedence over X-Forwarded-For and over the address of the connection. Lasts until the end of the transaction or, if is_local is false, for the connection; RESET anon_auth.client_address and DISCARD ALL end it, and a rollback undoes it. Behind a transaction pooler, keep is_local true. For the role of an application server only (grant_client_address()): a role that can call it can evade the limits per address. Works on a standby. Errors: 22023 no address, or a network.';

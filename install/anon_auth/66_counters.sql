@@ -35,3 +35,15 @@ CREATE FUNCTION anon_auth_internal.counter_statistics(
 AS 'MODULE_PATHNAME', 'anon_auth_counter_statistics';
 COMMENT ON FUNCTION anon_auth_internal.counter_statistics() IS
 'Part of stats. Returns the number of live counters, the maximum number of counters, and what was counted on this server since its file of counters was created.';
+
+CREATE FUNCTION anon_auth_internal.shared_address_refusals(
+	OUT refusals bigint,
+	OUT address inet,
+	OUT first timestamptz,
+	OUT last timestamptz)
+	RETURNS record
+	LANGUAGE c VOLATILE PARALLEL RESTRICTED SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_shared_address_refusals';
+COMMENT ON FUNCTION anon_auth_internal.shared_address_refusals() IS
+'Part of doctor(). Returns how many calls a limit per address has refused on this server, in at most 24 hours, for clients whose address nobody named: they share the address of their connection. Also returns the last address (an IPv6 /64; NULL if unknown), and the times of the first and the last of these calls.';

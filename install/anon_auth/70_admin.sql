@@ -261,3 +261,23 @@ END
 $$;
 COMMENT ON FUNCTION anon_auth.grant_client_api(regrole) IS
 'Lets a role, such as PostgREST''s anon and authenticated, call the client functions and no others. Errors: 22023 no role; 42704 unknown role; 42501 caller may not grant.';
+
+-- Runs as the caller, as grant_client_api() does.
+CREATE FUNCTION anon_auth.grant_client_address(role_name regrole)
+	RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF role_name IS NULL OR role_name::oid = 0 THEN
+		RAISE EXCEPTION 'role_name is required' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF NOT EXISTS (SELECT FROM pg_roles WHERE oid = role_name) THEN
+		RAISE EXCEPTION 'role with OID % does not exist', role_name::oid USING ERRCODE = 'undefined_object';
+	END IF;
+	EXECUTE format('GRANT USAGE ON SCHEMA anon_auth TO %s', role_name);
+	EXECUTE format('GRANT EXECUTE ON FUNCTION anon_auth.use_client_address(inet, boolean) TO %s', role_name);
+END
+$$;
+COMMENT ON FUNCTION anon_auth.grant_client_address(regrole) IS
+'Lets the role of an application server call use_client_address(). Do not grant it to a role whose SQL users can choose, or that PostgREST uses: the limits per address do not hold for such a role. Errors: 22023 no role; 42704 unknown role; 42501 caller may not grant.';

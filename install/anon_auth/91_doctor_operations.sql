@@ -92,6 +92,14 @@ BEGIN
 			'All clients have the address of PostgREST, or none. Limits per address apply to all clients together, or not at all.',
 			'UPDATE anon_auth.settings SET trusted_proxy_hops = 1;  -- with one proxy that appends to X-Forwarded-For';
 	END IF;
+	RETURN QUERY
+	SELECT 'warning', 'one_address',
+		format('limits per address have refused %s calls from %s, the address of a connection, since %s; the last one at %s', r.refusals,
+			   coalesce(abbrev(r.address), 'an unknown address'), to_char(r.first, 'YYYY-MM-DD HH24:MI TZ'), to_char(r.last, 'YYYY-MM-DD HH24:MI TZ')),
+		'If it is the address of an application server or a proxy, all its users share one limit.',
+		'SELECT anon_auth.grant_client_address(''app_server'');  -- the application then calls use_client_address() with the address of its user. Behind a proxy, set trusted_proxy_hops. The finding disappears 24 hours after its first call, or after reset_counters()'
+	FROM anon_auth_internal.shared_address_refusals() r
+	WHERE r.refusals > 0;
 	IF s.password_hash_concurrency IS NOT NULL AND s.password_hash_memory_kib::bigint * least(s.password_hash_concurrency, current_setting('max_connections')::integer) > 4194304 THEN
 		RETURN QUERY SELECT 'warning', 'password_hash_memory',
 			format('concurrent password hashes can use %s of memory', pg_size_pretty(s.password_hash_memory_kib::bigint * 1024 * least(s.password_hash_concurrency, current_setting('max_connections')::integer))),

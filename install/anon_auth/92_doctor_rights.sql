@@ -27,7 +27,19 @@ BEGIN
 				SELECT t.attacl, c.relowner FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid WHERE c.oid = 'anon_auth.users'::regclass) u,
 			   aclexplode(u.acl) a
 		  WHERE a.privilege_type = 'REFERENCES' AND a.grantee = 0) g;
-	-- The finding above reports REFERENCES on users.  stats contains only counts.
+	RETURN QUERY
+	SELECT 'error', 'client_address_privilege', format('role %I, which PostgREST uses, can execute use_client_address()', r.rolname),
+		'A client that calls the function has any number of addresses, so that the limits per address do not hold.',
+		format('REVOKE ALL ON FUNCTION anon_auth.use_client_address(inet, boolean) FROM %s;',
+			   string_agg(quote_ident(pg_get_userbyid(a.grantee)), ', ' ORDER BY a.grantee))
+	FROM pg_roles r, pg_proc f, aclexplode(f.proacl) a
+	WHERE f.oid = 'anon_auth.use_client_address(inet, boolean)'::regprocedure AND a.grantee NOT IN (0, f.proowner)
+	  AND pg_has_role(r.oid, a.grantee, 'USAGE') AND NOT r.rolsuper AND r.oid <> f.proowner
+	  AND (r.rolname = (SELECT token_role FROM anon_auth.settings)
+		   OR EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) h
+					  WHERE p.oid = ANY (allowed) AND p.oid <> ALL (anon_auth.client_api()::oid[]) AND h.grantee = r.oid))
+	GROUP BY r.rolname;
+	-- references_privilege reports REFERENCES on users.  stats contains only counts.
 	RETURN QUERY
 	SELECT 'error', 'table_privilege',
 		format('%s has %s on table %s', grantee, string_agg(privilege_type, ', ' ORDER BY privilege_type), relation),
@@ -51,6 +63,7 @@ BEGIN
 									 AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = ANY (anon_auth_internal.part_extensions()))
 			AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolname = 'anon_auth_owner')
 			AND p.oid <> ALL (allowed)
+			AND NOT (p.oid = 'anon_auth.use_client_address(inet, boolean)'::regprocedure AND a.grantee <> 0)
 			-- A worker, a scheduler or a monitoring role may have these.
 			AND NOT (p.oid IN ('anon_auth.take_outbox_messages(integer)'::regprocedure, 'anon_auth.purge(integer, boolean)'::regprocedure,
 							   'anon_auth_internal.estimated_rows(regclass)'::regprocedure, 'anon_auth_internal.counter_statistics()'::regprocedure,

@@ -35,6 +35,15 @@ extern uint64 guc_verified_claims_version(void);
  */
 extern void guc_set_verified_claims(const char *json, bool is_local);
 
+/*
+ * anon_auth.client_address: the address that use_client_address() stated, as text;
+ * empty if there is none.  Never NULL.  A parameter for the same reasons.
+ */
+extern const char *guc_client_address(void);
+
+/* Set it, as guc_set_verified_claims() sets the claims. */
+extern void guc_set_client_address(const char *address, bool is_local);
+
 /* Define the parameters.  To be called once, when the library is loaded. */
 extern void guc_define(void);
 

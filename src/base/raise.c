@@ -245,12 +245,13 @@ raise_inactive_signing_key(const char *kid)
 }
 
 void
-raise_rate_limited(const char *what, int count, const char *when_to_retry)
+raise_rate_limited(const char *what, int count, const char *when_to_retry, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_RATE_LIMITED),
 			 errmsg("request rate limited"),
-			 errdetail_internal("The limit for %s is %d. %s", what, count, when_to_retry)));
+			 errdetail_internal("The limit for %s is %d. %s", what, count, when_to_retry),
+			 hint != NULL ? errhint("%s", hint) : 0));
 }
 
 void

@@ -106,9 +106,10 @@ pg_noreturn extern void raise_inactive_signing_key(const char *kid);
 
 /*
  * AA018: a limit of count for "what" is reached.  when_to_retry is a sentence
- * with the seconds to wait.
+ * with the seconds to wait.  hint may be NULL.
  */
-pg_noreturn extern void raise_rate_limited(const char *what, int count, const char *when_to_retry);
+pg_noreturn extern void raise_rate_limited(const char *what, int count, const char *when_to_retry,
+										   const char *hint);
 
 /* AA018: there is no room for another counter. */
 pg_noreturn extern void raise_counters_full(void);

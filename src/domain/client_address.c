@@ -1,7 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * client_address.c
- *	  The address that a request comes from, for the limits by address.
+ *	  The address that a request comes from, for the limits by address and for the list
+ *	  of a user's sessions.
+ *
+ * An application server states the address of its user (use_client_address()).
  *
  * A client can send any X-Forwarded-For, but each proxy appends an entry to it.
  * The last entry was written by the proxy that talks to PostgREST, the entry before
@@ -19,39 +22,40 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include "base/guc.h"
 #include "domain/client_address.h"
 #include "fmgr.h"
 #include "json/json_read.h"
 #include "store/settings.h"
+#include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/inet.h"
 
 /*
- * An IPv6 subscriber has at least a /64 and can use another address for each
- * request, so the network counts.
+ * Return an address in one form, or NULL if the text is no address.  An IPv4 address
+ * in the form of IPv6 becomes IPv4.
  */
-static char *
-canonical_ipv6(const struct in6_addr *address)
-{
-	char		text[INET6_ADDRSTRLEN];
-	struct in6_addr prefix = {0};
-
-	if (IN6_IS_ADDR_V4MAPPED(address))
-		return pstrdup(inet_ntop(AF_INET, &address->s6_addr[12], text, sizeof(text)));
-	memcpy(prefix.s6_addr, address->s6_addr, 8);
-	return psprintf("%s/64", inet_ntop(AF_INET6, &prefix, text, sizeof(text)));
-}
-
-/* Return an address in one form, or NULL if the text is no address. */
 static char *
 canonical_address(const char *text)
 {
 	struct in_addr ipv4;
 	struct in6_addr ipv6;
-	char		canonical[INET_ADDRSTRLEN];
+	char		canonical[INET6_ADDRSTRLEN];
 
 	if (inet_pton(AF_INET, text, &ipv4) == 1)
 		return pstrdup(inet_ntop(AF_INET, &ipv4, canonical, sizeof(canonical)));
-	return inet_pton(AF_INET6, text, &ipv6) == 1 ? canonical_ipv6(&ipv6) : NULL;
+	if (inet_pton(AF_INET6, text, &ipv6) != 1)
+		return NULL;
+	if (IN6_IS_ADDR_V4MAPPED(&ipv6))
+		return pstrdup(inet_ntop(AF_INET, &ipv6.s6_addr[12], canonical, sizeof(canonical)));
+	return pstrdup(inet_ntop(AF_INET6, &ipv6, canonical, sizeof(canonical)));
+}
+
+/* Return the text of an address without the length of a prefix, in one form. */
+static char *
+address_of_inet(Datum address)
+{
+	return canonical_address(TextDatumGetCString(DirectFunctionCall1(network_host, address)));
 }
 
 /*
@@ -108,33 +112,81 @@ connection_address(void)
 
 	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
 	address = inet_client_addr(fcinfo);
-	return fcinfo->isnull ? NULL :
-		canonical_address(DatumGetCString(DirectFunctionCall1(inet_out, address)));
+	return fcinfo->isnull ? NULL : address_of_inet(address);
 }
 
 /*
- * A request that did not pass all trusted proxies has no entry at that place in
- * the list.  Its connection's address counts then, and if there is none, the
- * request shares one name with all others like it.
+ * Return the address that the application or a trusted proxy names, or NULL.  A request
+ * that did not pass all trusted proxies has no entry at that place in the list.
+ */
+static char *
+named_address(void)
+{
+	const char *stated = guc_client_address();
+	int			hops = settings_get()->trusted_proxy_hops;
+	Jsonb	   *headers;
+	char	   *list;
+
+	if (stated[0] != '\0')
+		return pstrdup(stated);
+	if (hops == 0)
+		return NULL;
+	headers = json_setting_of_strings("request.headers", ERRCODE_INVALID_PARAMETER_VALUE);
+	if (headers == NULL || (list = json_cstring(headers, "x-forwarded-for")) == NULL)
+		return NULL;
+	return forwarded_address(list, hops);
+}
+
+static char *
+full_address(void)
+{
+	char	   *address = named_address();
+
+	return address != NULL ? address : connection_address();
+}
+
+void
+client_address_use(const inet *address, bool is_local)
+{
+	if (ip_bits(address) != ip_maxbits(address))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("address must be the address of a host, not a network")));
+	guc_set_client_address(address_of_inet(InetPGetDatum(address)), is_local);
+}
+
+/*
+ * An IPv6 subscriber has at least a /64 and can use another address for each
+ * request, so the network counts.
  */
 char *
 client_address(void)
 {
-	int			hops = settings_get()->trusted_proxy_hops;
-	Jsonb	   *headers;
-	char	   *list = NULL;
-	char	   *address = NULL;
+	char	   *address = full_address();
+	char		text[INET6_ADDRSTRLEN];
+	struct in6_addr ipv6;
 
-	if (hops == 0)
-		return connection_address();
-	headers = json_setting_of_strings("request.headers", ERRCODE_INVALID_PARAMETER_VALUE);
-	if (headers != NULL)
-		list = json_cstring(headers, "x-forwarded-for");
-	if (list != NULL)
-		address = forwarded_address(list, hops);
 	if (address == NULL)
-		address = connection_address();
-	return address != NULL ? address : pstrdup(CLIENT_ADDRESS_UNKNOWN);
+		return settings_get()->trusted_proxy_hops == 0 ? NULL : pstrdup(CLIENT_ADDRESS_UNKNOWN);
+	if (inet_pton(AF_INET6, address, &ipv6) != 1)
+		return address;
+	memset(&ipv6.s6_addr[8], 0, 8);
+	return psprintf("%s/64", inet_ntop(AF_INET6, &ipv6, text, sizeof(text)));
+}
+
+inet *
+client_address_in_full(void)
+{
+	char	   *address = full_address();
+
+	return address == NULL ? NULL :
+		DatumGetInetPP(DirectFunctionCall1(inet_in, CStringGetDatum(address)));
+}
+
+bool
+client_address_is_shared(void)
+{
+	return named_address() == NULL;
 }
 
 char *

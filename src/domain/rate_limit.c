@@ -20,6 +20,7 @@
 #include "counters/counters.h"
 #include "domain/client_address.h"
 #include "domain/rate_limit.h"
+#include "domain/shared_address.h"
 #include "store/settings.h"
 
 /* ---- the limits ---- */
@@ -127,6 +128,10 @@ static const struct
  */
 #define RETRY_WITHOUT_ROOM	SECS_PER_MINUTE
 
+#define SHARED_ADDRESS_HINT \
+	"All calls with the address of this connection count together. To count each user's own " \
+	"address, call anon_auth.use_client_address() with it, or set trusted_proxy_hops."
+
 /* Three limits for addresses, and two others: no call has more. */
 #define MAX_LIMITS	5
 
@@ -136,6 +141,7 @@ typedef struct Limit
 	int			count;			/* in a period */
 	int64		period;			/* microseconds */
 	const char *what;
+	const char *address;		/* client_address() of a limit by address, else NULL */
 } Limit;
 
 struct RateLimits
@@ -211,6 +217,7 @@ add_address_limits(RateLimits *limits, LimitKind kind)
 
 	if (count == 0 || (address = client_address()) == NULL)
 		return;
+	limit.address = address;
 	for (i = 0; i < lengthof(networks); i++)
 	{
 		char	   *network = client_address_network(address, networks[i].prefix_length);
@@ -244,14 +251,14 @@ rate_limit_raise_no_room(void)
 	raise_counters_full();
 }
 
-/* wait is COUNTER_WAIT_UNKNOWN if there was no room for the counter. */
+/* wait is COUNTER_WAIT_UNKNOWN if there was no room for the counter.  hint may be NULL. */
 pg_noreturn static void
-raise_limit_reached(const char *what, int count, int64 wait)
+raise_limit_reached(const char *what, int count, int64 wait, const char *hint)
 {
 	if (wait == COUNTER_WAIT_UNKNOWN)
 		rate_limit_raise_no_room();
 	counter_statistic_add(COUNTER_RATE_LIMITED, 1);
-	raise_rate_limited(what, count, rate_limit_describe_wait(wait));
+	raise_rate_limited(what, count, rate_limit_describe_wait(wait), hint);
 }
 
 /* Take one from each limit.  Raises AA018, after giving back what it has taken. */
@@ -268,7 +275,9 @@ take_from_all(const RateLimits *limits)
 		if (counter_take(limit->counter, limit->count, limit->period, &wait))
 			continue;
 		give_back_takes(limits, i);
-		raise_limit_reached(limit->what, limit->count, wait);
+		raise_limit_reached(limit->what, limit->count, wait,
+							wait != COUNTER_WAIT_UNKNOWN && limit->address != NULL &&
+							shared_address_refused(limit->address) ? SHARED_ADDRESS_HINT : NULL);
 	}
 }
 
@@ -380,5 +389,6 @@ rate_limit_code_attempt_for_recipient(const char *address)
 	if (guesses == 0)
 		rate_limit_raise_no_room();
 	if (guesses > rule->count)
-		raise_limit_reached(rule->what, (int) rule->count, counter_get(counter, rule->period, NULL));
+		raise_limit_reached(rule->what, (int) rule->count,
+							counter_get(counter, rule->period, NULL), NULL);
 }
