@@ -11,7 +11,7 @@ use FindBin;
 use lib $FindBin::Bin;
 
 use AnonAuth::Device qw(call);
-use AnonAuth::OAuthClients;
+use AnonAuth::Programs;
 use AnonAuth::Web;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -21,7 +21,21 @@ my $reason = AnonAuth::Web->missing;
 
 plan skip_all => $reason if $reason;
 
-my $clients = AnonAuth::OAuthClients->new;
+my $programs = AnonAuth::Programs->new(
+	source => "$FindBin::Bin/clients/oauth",
+	directories => { map { $_ => $_ } qw(node go python java) },
+	files => { node => ["$FindBin::Bin/browser/browser.mjs"] });
+my @clients = (
+	{ language => 'node', name => 'openid-client-6', command => [qw(node openid-client-6.mjs)] },
+	{ language => 'node', name => 'openid-client-5', command => [qw(node openid-client-5.mjs)] },
+	{ language => 'node', name => 'oauth4webapi', command => [qw(node oauth4webapi.mjs)] },
+	{ language => 'node', name => 'oidc-client-ts', command => [qw(node oidc-client-ts.mjs)], browser => 1 },
+	{ language => 'node', name => '@authgear/web', command => [qw(node authgear-web.mjs)], browser => 1 },
+	{ language => 'node', name => '@authgear/capacitor', command => [qw(node capacitor.mjs)], browser => 1 },
+	{ language => 'node', name => '@authgear/react-native', command => [qw(node react-native.mjs)] },
+	{ language => 'go', name => 'go-oidc', command => [qw(env ./program)] },
+	{ language => 'python', name => 'Authlib', command => [qw(python3 client.py)] },
+	{ language => 'java', name => 'Nimbus', command => [ 'java', '-cp', 'target/*:.', 'Client' ] });
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
@@ -78,34 +92,39 @@ SELECT anon_auth.promote_anonymous_user('rp', email => '$name\@example.com', pas
 SQL
 }
 
-$reason = $clients->start_driver(
-	ORIGIN => $web->origin,
-	DATABASE => $node->connstr('postgres'),
-	DRIVER => $driver,
-	DRIVER_PORT => $port,
-	TIMEOUT => $ENV{ANON_AUTH_CLIENT_TIMEOUT} // 60);
+$reason = $programs->missing('node');
 if ($reason)
 {
 	$web->stop;
 	plan skip_all => $reason;
 }
 
+# driver.mjs logs in for the programs.
+my %environment = (
+	ORIGIN => $web->origin,
+	DATABASE => $node->connstr('postgres'),
+	DRIVER => $driver,
+	DRIVER_PORT => $port,
+	TIMEOUT => $ENV{ANON_AUTH_CLIENT_TIMEOUT} // 60);
+$programs->start_server('node', [qw(node driver.mjs)], $driver, \%environment);
+
+my $without_browser = AnonAuth::Web->missing('chromium');
 my $wanted = $ENV{ANON_AUTH_CLIENTS} // '';
-for my $program (grep { $_->{name} =~ /$wanted/ } $clients->programs)
+for my $client (grep { $_->{name} =~ /$wanted/ } @clients)
 {
 SKIP:
 	{
-		$reason = $clients->missing($program);
-		skip "$program->{name}: $reason", 1 if $reason;
+		$reason = $programs->missing($client->{language}) // ($client->{browser} && $without_browser);
+		skip "$client->{name}: $reason", 1 if $reason;
 		my $seen = 0;
-		my $error = $clients->run($program, sub {
+		my $error = $programs->run($client->{language}, $client->{command}, \%environment, sub {
 			my ($result) = @_;
 
 			$seen++;
 			ok($result->{ok}, $result->{name}) or diag($result->{why} // '');
 		});
 
-		ok(!defined $error && $seen > 0, "$program->{name}: the tests run to their end")
+		ok(!defined $error && $seen > 0, "$client->{name}: the tests run to their end")
 		  or diag($error // '', $web->log('nginx'));
 	}
 }
