@@ -78,6 +78,16 @@ sub missing
 
 =pod
 
+=item AnonAuth::Web->postgrest
+
+Returns the path of PostgREST, once missing() has found it.
+
+=cut
+
+sub postgrest { return $postgrest; }
+
+=pod
+
 =item AnonAuth::Web->npm_install($directory, @names)
 
 Copies the files @names of t/browser to $directory and installs the
