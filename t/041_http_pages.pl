@@ -620,6 +620,17 @@ for my $case ([ 'text/html,application/xhtml+xml,*/*;q=0.8', 1 ], [ 'application
 	ok((grep { /\bAccept\b(?!-)/ } @{ $answer->{headers}{vary} // [] }) > 0, "caches are told that the answer depends on Accept (Accept: $accept)");
 }
 is(browser()->get('/oauth2/authorize?client_id=web&client_id=web')->{status}, 400, 'authorize with a repeated parameter answers with status 400');
+for my $case ([ 'authorize with an unknown client', '/oauth2/authorize?client_id=x&ui_locales=de', 'de' ],
+	[ 'end_session with an unknown client', '/oauth2/end_session?client_id=x&ui_locales=de', 'de' ],
+	[ 'authorize with a repeated ui_locales', '/oauth2/authorize?client_id=x&ui_locales=de&ui_locales=de', 'en' ],
+	[ 'authorize with a malformed parameter', '/oauth2/authorize?client_id=%&ui_locales=de', 'en' ])
+{
+	my ($name, $path, $locale) = @$case;
+	my $answer = browser(accept => 'text/html', 'accept-language' => 'en')->get($path);
+
+	is("$answer->{status} $answer->{headers}{'content-type'}[0]", '400 text/html; charset=utf-8', "$name answers with a page");
+	like($answer->{body}, qr/<html[^>]*lang="$locale"/, "$name answers in the language of ui_locales, if that can be read");
+}
 
 my $id_token = do
 {

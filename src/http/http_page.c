@@ -13,6 +13,7 @@
 #include "executor/executor.h"
 #include "http/http_errors.h"
 #include "http/http_page.h"
+#include "http/http_params.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json_write.h"
@@ -139,18 +140,38 @@ http_accepts_html(const HttpRequest *request)
 	return strstr(range, "q=0") == NULL || strpbrk(strstr(range, "q=0"), "123456789") != NULL;
 }
 
+typedef struct LocalesOfRequest
+{
+	const HttpRequest *request;
+	char	   *ui_locales;
+} LocalesOfRequest;
+
+/* A SubtransactionAction: find the parameter ui_locales of a LocalesOfRequest. */
+static void
+read_ui_locales(void *arg)
+{
+	LocalesOfRequest *locales = arg;
+	HttpParams	params;
+
+	http_params(locales->request, &params);
+	locales->ui_locales = http_param(&params, "ui_locales");
+}
+
 void
 http_refusal_page(const HttpRequest *request, HttpResponse *response, int status,
 				  const char *detail)
 {
+	LocalesOfRequest locales = {.request = request};
 	StringInfoData model;
 
 	if (!http_accepts_html(request))
 		http_text(response, status, psprintf("%s\n", detail));
 	else
 	{
+		/* Parameters that cannot be read may be what is refused. */
+		(void) http_try(read_ui_locales, &locales);
 		initStringInfo(&model);
-		http_page_begin(&model, request, "message", NULL);
+		http_page_begin(&model, request, "message", locales.ui_locales);
 		json_add_string(&model, "message", "refused");
 		json_add_string(&model, "detail", detail);
 		json_close(&model);

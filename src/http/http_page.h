@@ -42,7 +42,8 @@ extern bool http_accepts_html(const HttpRequest *request);
 
 /*
  * Answer a request that no page can be made for: with a page that says so and shows
- * the detail, if the client accepts HTML, otherwise with the detail as text.
+ * the detail, if the client accepts HTML, otherwise with the detail as text.  The page is
+ * in a language of the parameter ui_locales, if the request has it.
  */
 extern void http_refusal_page(const HttpRequest *request, HttpResponse *response, int status,
 							  const char *detail);

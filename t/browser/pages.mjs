@@ -219,18 +219,45 @@ export async function reauthentication() {
 
 const submitButtonOfLogout = (page) => page.getByRole('button', { name: 'Log out' });
 
-export async function messages() {
-  const context = await person();
-  const page = await context.newPage();
-  const unknown = await page.goto(`${origin}/oauth2/authorize?client_id=unknown`);
+// Requests without a client that the browser could be sent back to.
+const refused = [
+  ['unknown-client', '/oauth2/authorize?client_id=unknown&redirect_uri=https://other.example/', 'invalid client ID'],
+  ['wrong-redirect-uri', '/oauth2/authorize?client_id=notebook&redirect_uri=https://other.example/', 'redirect URI is not allowed'],
+  ['log-out-unknown-client', '/oauth2/end_session?client_id=unknown', 'invalid client ID'],
+  ['expired', '/flows/login?x_ref=x'],
+];
 
-  is('an unknown client is answered with status 400', unknown.status(), 400);
-  ok('the page for an unknown client shows the reason',
-    /Invalid OAuth authorization request: /.test(await page.textContent('main')));
-  ok('the page for an unknown client is styled', await page.evaluate(() => document.styleSheets.length));
-  await inspect(page, 'unknown-client');
-  is('the page for an expired form has status 400', (await page.goto(`${origin}/flows/login?x_ref=x`)).status(), 400);
-  await inspect(page, 'expired');
+export async function messages() {
+  for (const [locale, headings] of [
+    ['en', ['This link does not work', 'This page has expired']],
+    ['de', ['Dieser Link funktioniert nicht', 'Diese Seite ist abgelaufen']],
+    ['zh-TW', ['這個連結無法使用', '此頁面已過期']],
+  ]) {
+    const context = await person({ locale });
+    const page = await context.newPage();
+
+    for (const [name, path, reason] of refused) {
+      const state = `${name}-${locale}`;
+      const answer = await page.goto(`${origin}${path}`);
+
+      is(`${state}: the page has status 400`, answer.status(), 400);
+      is(`${state}: the browser is not redirected`, page.url(), `${origin}${path}`);
+      is(`${state}: the page is in the language of the browser`, await page.textContent('h1'), headings[reason ? 0 : 1]);
+      ok(`${state}: the page is styled`, await page.evaluate(() => document.styleSheets.length));
+      ok(`${state}: the page shows the reason in English`,
+        !reason || (await page.textContent('main [lang=en]')).includes(reason));
+      ok(`${state}: the page does not repeat addresses of the request`, !/other\.example/.test(await page.content()));
+      await inspect(page, state);
+    }
+    await context.close();
+  }
+  const context = await person({ locale: 'en' });
+  const page = await context.newPage();
+
+  for (const [name, path, reason] of refused.filter((entry) => entry[2])) {
+    await page.goto(`${origin}${path}&ui_locales=de`);
+    is(`${name}: the page is in the language that the application asks for`, await page.textContent('h1'), 'Dieser Link funktioniert nicht');
+  }
   await context.close();
 }
 
