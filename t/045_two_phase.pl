@@ -56,6 +56,42 @@ for my $case ([ 'issuer', q{'https://two.example'}, '0A000' ], [ 'audience', q{'
 	query("CREATE OR REPLACE FUNCTION change() RETURNS void LANGUAGE sql AS \$\$ UPDATE anon_auth.settings SET $setting = $value \$\$");
 	is(prepared('change()'), $expected, "a change of settings.$setting " . ($expected eq 'prepared' ? 'can' : 'cannot') . ' be prepared');
 }
+# Between the two steps, the session is not there.
+sub refreshed
+{
+	my ($token) = @_;
+	my ($status, $output, $errors) = $node->psql('postgres',
+		"\\set VERBOSITY sqlstate\nSET statement_timeout = '180s'; SELECT count(*) FROM anon_auth.refresh_session('app', " . sql_literal($token) . ')');
+
+	return $errors =~ /ERROR:  (\w{5})/ ? $1 : $output;
+}
+
+sub prepared_sign_up
+{
+	my ($name) = @_;
+
+	return $node->safe_psql('postgres', "BEGIN; SELECT refresh_token FROM anon_auth.authenticate_anonymously('app'); PREPARE TRANSACTION '$name'");
+}
+
+my ($kept, $lost) = map { prepared_sign_up($_) } qw(kept lost);
+is(refreshed($kept), 'AA006', 'the refresh token of a prepared transaction is refused');
+query(q{COMMIT PREPARED 'kept'});
+query(q{ROLLBACK PREPARED 'lost'});
+is(refreshed($kept), '1', 'after COMMIT PREPARED, the refresh token is accepted');
+is(refreshed($lost), 'AA006', 'after ROLLBACK PREPARED, the refresh token is refused');
+
+my $caller = call($node, 'authenticate_anonymously', client_id => 'app');
+like($node->safe_psql('postgres', sprintf q{BEGIN; SELECT anon_auth.use_access_token(%s); PREPARE TRANSACTION 'caller'; SELECT anon_auth.uid() IS NULL; ROLLBACK PREPARED 'caller'}, sql_literal($caller->{access_token})),
+	qr/^t\z/m, 'the identity of the caller ends with PREPARE TRANSACTION');
+
+# The rows of the call stay locked.
+query(sprintf q{BEGIN; SELECT anon_auth.refresh_session('app', %s); PREPARE TRANSACTION 'locks'}, sql_literal($caller->{refresh_token}));
+my (undef, undef, $waiting) = $node->psql('postgres', sprintf q{SET lock_timeout = '100ms'; SELECT anon_auth.delete_user('%s')}, $caller->{sub});
+like($waiting, qr/lock timeout/, 'a deletion waits for the prepared refresh of the same user');
+like($node->safe_psql('postgres', q{SET lock_timeout = '100ms'; SELECT guests FROM anon_auth.purge()}), qr/\A\d+\z/, 'purge() does not wait');
+query(q{COMMIT PREPARED 'locks'});
+query(sprintf q{SELECT anon_auth.delete_user('%s')}, $caller->{sub});
+
 my $comments = query(q{SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
 	WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace) AND d.description LIKE '%PREPARE TRANSACTION%0A000%'});
 is($comments, 'create_client create_signing_key ensure_signing_key import_signing_key request_password_reset request_verification retire_signing_key rotate_signing_key settings_notify',

@@ -108,7 +108,7 @@
 #define VERIFICATION_CODE_ATTEMPTS		5
 /* Attempts at one code of request_password_reset(). */
 #define RESET_CODE_ATTEMPTS				100
-/* Attempts at six-digit codes for one address in a day, whoever makes them. */
+/* Attempts at six-digit codes for one address in a day, over all callers. */
 #define CODE_GUESSES_PER_DAY			100
 /* Factor by which an IPv6 /56 may exceed the limit of an address. */
 #define IPV6_56_LIMIT_FACTOR			4
