@@ -18,6 +18,7 @@ DECLARE
 	guest anon_auth.token_response;
 	result text;
 	detail text;
+	reasons text;
 BEGIN
 	guest := anon_auth.authenticate_anonymously('app');
 	PERFORM anon_auth.promote_anonymous_user('app',
@@ -33,7 +34,11 @@ EXCEPTION
 		RETURN result;
 	WHEN OTHERS THEN
 		GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-		RETURN SQLSTATE || ' ' || SQLERRM || coalesce(': ' || detail, '');
+		IF SQLSTATE NOT IN ('AA009', 'AA010', 'AA011') THEN
+			RAISE;
+		END IF;
+		SELECT string_agg(reason #>> '{}', ' ') INTO reasons FROM jsonb_path_query(detail::jsonb, '$.**.reason') AS reason;
+		RETURN concat_ws(' ', SQLSTATE, reasons) || ': ' || (detail::jsonb ->> 'description');
 END
 $$;
 
@@ -41,7 +46,7 @@ $$;
 SET ROLE anon_auth_owner;
 
 -- email
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('email', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('email', input), 150) AS result
 FROM (VALUES
 	(1, U&'user@example.com'),
 	(2, U&'  User.Name@Example.COM  '),
@@ -180,7 +185,7 @@ FROM (VALUES
 -- email, with email_case_sensitive
 BEGIN;
 UPDATE anon_auth.settings SET email_case_sensitive = 'true';
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('email', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('email', input), 150) AS result
 FROM (VALUES
 	(1, U&'User@Example.COM'),
 	(2, U&'GRÜßEN@example.com'),
@@ -191,7 +196,7 @@ ROLLBACK;
 -- email, with email_block_plus_sign
 BEGIN;
 UPDATE anon_auth.settings SET email_block_plus_sign = 'true';
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('email', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('email', input), 150) AS result
 FROM (VALUES
 	(1, U&'user+tag@example.com'),
 	(2, U&'user@example.com'),
@@ -201,7 +206,7 @@ ROLLBACK;
 -- email, with email_ignore_dot_sign
 BEGIN;
 UPDATE anon_auth.settings SET email_ignore_dot_sign = 'true';
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('email', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('email', input), 150) AS result
 FROM (VALUES
 	(1, U&'u.s.e.r@example.com'),
 	(2, U&'.user@example.com'),
@@ -212,7 +217,7 @@ ROLLBACK;
 -- email, with email_domain_blocklist={Example.com,測試.香港,*.sub.net,.dots.org,dot.end.,*.ru}
 BEGIN;
 UPDATE anon_auth.settings SET email_domain_blocklist = '{Example.com,測試.香港,*.sub.net,.dots.org,dot.end.,*.ru}';
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('email', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('email', input), 150) AS result
 FROM (VALUES
 	(1, U&'a@EXAMPLE.com'),
 	(2, U&'a@xn--g6w251d.xn--j6w193g'),
@@ -232,7 +237,7 @@ ROLLBACK;
 -- email, with email_domain_allowlist={example.com,測試.香港}
 BEGIN;
 UPDATE anon_auth.settings SET email_domain_allowlist = '{example.com,測試.香港}';
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('email', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('email', input), 150) AS result
 FROM (VALUES
 	(1, U&'a@Example.com'),
 	(2, U&'a@測試.香港'),
@@ -241,7 +246,7 @@ FROM (VALUES
 ROLLBACK;
 
 -- phone_number
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('phone_number', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('phone_number', input), 150) AS result
 FROM (VALUES
 	(1, U&'+85298765432'),
 	(2, U&'  +852 9876-5432 '),
@@ -288,7 +293,7 @@ FROM (VALUES
 -- phone_number, with phone_country_code_allowlist={852,+49}
 BEGIN;
 UPDATE anon_auth.settings SET phone_country_code_allowlist = '{852,+49}';
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('phone_number', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('phone_number', input), 150) AS result
 FROM (VALUES
 	(1, U&'+85298765432'),
 	(2, U&'+4930123456'),
@@ -300,13 +305,13 @@ ROLLBACK;
 -- phone_number, with phone_country_code_allowlist={85}
 BEGIN;
 UPDATE anon_auth.settings SET phone_country_code_allowlist = '{85}';
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('phone_number', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('phone_number', input), 150) AS result
 FROM (VALUES
 	(1, U&'+85298765432')) AS v (i, input) ORDER BY i;
 ROLLBACK;
 
 -- username
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', input), 150) AS result
 FROM (VALUES
 	(1, U&'alice'),
 	(2, U&' Alice_B.c-1 '),
@@ -340,7 +345,7 @@ FROM (VALUES
 -- username, with username_ascii_only=false
 BEGIN;
 UPDATE anon_auth.settings SET username_ascii_only = 'false';
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', input), 150) AS result
 FROM (VALUES
 	(1, U&'grüßen'),
 	(2, U&'ℌ𝒌'),
@@ -403,7 +408,7 @@ ROLLBACK;
 -- username, with username_block_reserved=false
 BEGIN;
 UPDATE anon_auth.settings SET username_block_reserved = 'false';
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', input), 150) AS result
 FROM (VALUES
 	(1, U&'Admin')) AS v (i, input) ORDER BY i;
 ROLLBACK;
@@ -411,7 +416,7 @@ ROLLBACK;
 -- username, with username_ascii_only=false username_excluded_keywords={Foo,GRÜß,""}
 BEGIN;
 UPDATE anon_auth.settings SET username_ascii_only = 'false', username_excluded_keywords = '{Foo,GRÜß,""}';
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', input), 150) AS result
 FROM (VALUES
 	(1, U&'myFOObar'),
 	(2, U&'ｆｏｏ'),
@@ -420,7 +425,7 @@ FROM (VALUES
 ROLLBACK;
 
 -- password
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', 'ada.l', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', 'ada.l', input), 150) AS result
 FROM (VALUES
 	(1, U&'12345678'),
 	(2, U&'1234567'),
@@ -435,7 +440,7 @@ FROM (VALUES
 -- password, with password_min_length=1
 BEGIN;
 UPDATE anon_auth.settings SET password_min_length = '1';
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', 'ada.l', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', 'ada.l', input), 150) AS result
 FROM (VALUES
 	(1, U&''),
 	(2, U&'a')) AS v (i, input) ORDER BY i;
@@ -444,7 +449,7 @@ ROLLBACK;
 -- password, with all password rules
 BEGIN;
 UPDATE anon_auth.settings SET password_require_uppercase = true, password_require_lowercase = true, password_require_alphabet = true, password_require_digit = true, password_require_symbol = true;
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', 'ada.l', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', 'ada.l', input), 150) AS result
 FROM (VALUES
 	(1, U&'Abcdef1!'),
 	(2, U&'abcdef1!'),
@@ -461,7 +466,7 @@ ROLLBACK;
 -- password, with password_excluded_keywords={Authgear,straße}
 BEGIN;
 UPDATE anon_auth.settings SET password_excluded_keywords = '{Authgear,straße}';
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', 'ada.l', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', 'ada.l', input), 150) AS result
 FROM (VALUES
 	(1, U&'my-AUTHGEAR-pw'),
 	(2, U&'ａuthgear1'),
@@ -475,7 +480,7 @@ ROLLBACK;
 -- password, with password_excluded_keywords={x}
 BEGIN;
 UPDATE anon_auth.settings SET password_excluded_keywords = '{x}';
-SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', 'ada.l', input), 130) AS result
+SELECT i, CASE WHEN octet_length(input) > 60 THEN left(input, 30) || '...' || octet_length(input) ELSE input END AS input, left(attempt('username', 'ada.l', input), 150) AS result
 FROM (VALUES
 	(1, repeat(U&'\FDFA', 2730))) AS v (i, input) ORDER BY i;
 ROLLBACK;

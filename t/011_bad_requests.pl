@@ -65,7 +65,17 @@ sub refused
 
 		is($error->{sqlstate}, $sqlstate, 'SQLSTATE');
 		is($error->{message}, $message, 'message');
-		like($error->{detail} // '', $detail, 'detail') if $detail;
+		if (ref $detail eq 'HASH')
+		{
+			my $members = eval { $json->decode($error->{detail} // '') } // {};
+
+			like(delete $members->{description} // '', qr/^[A-Z].*\.$/, 'the description in the detail');
+			is_deeply($members, $detail, 'its members for programs');
+		}
+		elsif ($detail)
+		{
+			like($error->{detail} // '', $detail, 'detail');
+		}
 		ok($error->{unchanged}, 'nothing was written');
 		$text = join ' ', map { $error->{$_} // '' } qw(message detail hint context);
 		ok(!(grep { index($text, $_) >= 0 } @secrets), 'the error contains no secret');
@@ -1002,7 +1012,7 @@ sub with_jwk
 
 	refused("promotion with a taken $_ is refused", 'promote_anonymous_user',
 		{ %proof, $_ => $taken{$_}, password => 'correct horse' },
-		'AA009', 'identity already exists', qr/^The $_ belongs to another user\.$/)
+		'AA009', 'identity already exists', { login_id_type => $_ })
 	  for qw(email phone_number username);
 	refused("promotion with $_->[1], another spelling of a taken login ID, is refused", 'promote_anonymous_user',
 		{ %proof, $_->[0] => $_->[1], password => 'correct horse' },
@@ -1011,26 +1021,34 @@ sub with_jwk
 	  [ username => 'TAKEN' ], [ phone_number => '+852 9876 5432' ];
 	refused('promotion with a free and a taken login ID is refused', 'promote_anonymous_user',
 		{ %proof, email => 'free@example.com', username => 'taken', password => 'correct horse' },
-		'AA009', 'identity already exists', qr/^The username /);
+		'AA009', 'identity already exists', { login_id_type => 'username' });
 
-	refused("promotion with the e-mail address $_ is refused", 'promote_anonymous_user',
-		{ %proof, email => $_, password => 'correct horse' },
-		'AA010', 'invalid login ID', qr/^email: /)
-	  for 'plain', '@example.com', 'a@', 'a b@example.com', 'a@b@example.com', 'a@exa mple.com',
-	  'a@-example.com', 'a@example..com', '', ' ', 'x' x 400 . '@example.com', "a\n\@example.com";
-	refused("promotion with the phone number $_ is refused", 'promote_anonymous_user',
-		{ %proof, phone_number => $_, password => 'correct horse' },
-		'AA010', 'invalid login ID', qr/^phone_number: /)
-	  for '98765432', '+', '+0', '+999123456789', '+1', '+852987654321234567', '+852x9876543', '';
-	refused("promotion with the username $_ is refused", 'promote_anonymous_user',
-		{ %proof, username => $_, password => 'correct horse' },
-		'AA010', 'invalid login ID', qr/^username: /)
-	  for 'admin', 'ROOT', 'two words', "tab\there", 'a@example.com', "\xd0\xb0dmin", 'x' x 100, '';
+	refused("promotion with the e-mail address $_->[0] is refused", 'promote_anonymous_user',
+		{ %proof, email => $_->[0], password => 'correct horse' },
+		'AA010', 'invalid login ID', { login_id_type => 'email', reason => $_->[1] })
+	  for [ 'plain', 'no_at_sign' ], [ '@example.com', 'local_part_empty' ], [ 'a@', 'domain_empty' ],
+	  [ 'a b@example.com', 'local_part_invisible_character' ], [ 'a@b@example.com', 'local_part_invalid_character' ],
+	  [ 'a@exa mple.com', 'domain_invisible_character' ], [ 'a@-example.com', 'domain_invalid' ],
+	  [ 'a@example..com', 'domain_invalid' ], [ '', 'empty' ], [ ' ', 'empty' ],
+	  [ 'x' x 400 . '@example.com', 'too_long' ], [ "a\n\@example.com", 'local_part_invisible_character' ];
+	refused("promotion with the phone number $_->[0] is refused", 'promote_anonymous_user',
+		{ %proof, phone_number => $_->[0], password => 'correct horse' },
+		'AA010', 'invalid login ID', { login_id_type => 'phone_number', reason => $_->[1] })
+	  for [ '98765432', 'no_calling_code' ], [ '+', 'wrong_number_of_digits' ], [ '+0', 'wrong_number_of_digits' ],
+	  [ '+999123456789', 'unknown_calling_code' ], [ '+1', 'wrong_number_of_digits' ],
+	  [ '+852987654321234567', 'wrong_number_of_digits' ], [ '+852x9876543', 'not_digits' ], [ '', 'empty' ];
+	refused("promotion with the username $_->[0] is refused", 'promote_anonymous_user',
+		{ %proof, username => $_->[0], password => 'correct horse' },
+		'AA010', 'invalid login ID', { login_id_type => 'username', reason => $_->[1] })
+	  for [ 'admin', 'reserved' ], [ 'ROOT', 'reserved' ], [ 'two words', 'not_ascii' ], [ "tab\there", 'not_ascii' ],
+	  [ 'a@example.com', 'not_ascii' ], [ "\xd0\xb0dmin", 'not_ascii' ], [ 'x' x 100, 'too_long' ], [ '', 'empty' ];
 	refused("promotion with a password of $_->[0] is refused", 'promote_anonymous_user',
 		{ %proof, username => 'weak', password => $_->[1] },
-		'AA011', 'password policy violated', qr/^The password /)
-	  for [ 'seven characters', '1234567' ], [ 'no character', '' ], [ 'eight blanks less one', ' ' x 7 ],
-	  [ '8,193 bytes', 'x' x 8193 ];
+		'AA011', 'password policy violated', { reasons => [ $_->[2] ] })
+	  for [ 'seven characters', '1234567', { reason => 'too_short', min_length => 8 } ],
+	  [ 'no character', '', { reason => 'too_short', min_length => 8 } ],
+	  [ 'eight blanks less one', ' ' x 7, { reason => 'too_short', min_length => 8 } ],
+	  [ '8,193 bytes', 'x' x 8193, { reason => 'too_long', max_bytes => 8192 } ];
 	refused('promotion with a password of seven four-byte characters is refused', 'promote_anonymous_user',
 		{ %proof, username => 'weak', password => "\xf0\x9f\x98\x80" x 7 },
 		'AA011', 'password policy violated');

@@ -11,6 +11,7 @@ use lib $FindBin::Bin;
 use AnonAuth::Browser;
 use AnonAuth::Clock;
 use AnonAuth::Device qw(call challenge refusal sql_literal);
+use JSON::PP qw(decode_json);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -152,8 +153,10 @@ settings(guest_sign_ups_per_minute_per_ip => undef, guest_sign_ups_per_minute =>
 is(each_of(map { sign_up("192.0.2.$_") } 1 .. 4), 'done done done refused', 'guest_sign_ups_per_minute limits the sign-ups of all addresses together');
 my $refused = refusal($node, 'authenticate_anonymously', client_id => 'app');
 is($refused->{sqlstate}, 'AA018', 'a refused sign-up fails with SQLSTATE AA018');
-like($refused->{detail} // $refused->{error} // '', qr/^The limit for guest sign-ups a minute is 3\. Try again in (?:19|20) seconds\.$/,
-	'the DETAIL of the refusal names the limit and the seconds to wait');
+my $detail = decode_json($refused->{detail} // '{}');
+is($detail->{limit}, 'guest_sign_ups_per_minute', 'the DETAIL of the refusal has the name of the limit');
+like($detail->{retry_after}, qr/^(?:19|20)$/, 'it has the seconds to wait');
+is($detail->{description}, "The limit for guest sign-ups a minute is 3. Try again in $detail->{retry_after} seconds.", 'it says both in a sentence');
 ok($refused->{unchanged}, 'a refused sign-up writes nothing');
 settings(guest_sign_ups_per_minute => 60);
 query(q{CREATE FUNCTION first_refusal() RETURNS text LANGUAGE plpgsql AS $$
@@ -168,7 +171,7 @@ EXCEPTION WHEN SQLSTATE 'AA018' THEN
 	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
 	RETURN detail;
 END$$});
-is(query('SELECT first_refusal()'), 'The limit for guest sign-ups a minute is 60. Try again in 1 second.', 'the DETAIL says "1 second" in the singular');
+is(query(q{SELECT first_refusal()::jsonb ->> 'description'}), 'The limit for guest sign-ups a minute is 60. Try again in 1 second.', 'the DETAIL says "1 second" in the singular');
 settings(guest_sign_ups_per_minute => 2);
 query('BEGIN; SELECT ' . sign_up() . '; ROLLBACK');
 is(each_of(sign_up(), sign_up()), 'done refused', 'a sign-up that rolls back counts');
@@ -284,7 +287,7 @@ sub let_pass
 sub lock_seconds
 {
 	my $locked = refusal($node, 'authenticate', client_id => 'app', login_id => 'ada', password => 'correct horse');
-	my ($seconds) = ($locked->{detail} // '') =~ /Try again in (\d+) seconds/;
+	my $seconds = $locked->{sqlstate} eq 'AA019' ? decode_json($locked->{detail})->{retry_after} : undef;
 
 	return defined $seconds ? 10 * int(($seconds + 9) / 10) : "not locked: $locked->{sqlstate}";
 }

@@ -16,6 +16,7 @@
 #include "domain/merge.h"
 #include "domain/purge.h"
 #include "domain/user_admin.h"
+#include "json/raise_json.h"
 #include "store/app_tables.h"
 
 PG_FUNCTION_INFO_V1(anon_auth_disable_user);

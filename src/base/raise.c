@@ -121,33 +121,6 @@ raise_not_anonymous(void)
 }
 
 void
-raise_identity_exists(const char *login_id_type)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_IDENTITY_EXISTS),
-			 errmsg("identity already exists"),
-			 errdetail("The %s belongs to another user.", login_id_type)));
-}
-
-void
-raise_invalid_login_id(const char *login_id_type, const char *reason)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_LOGIN_ID),
-			 errmsg("invalid login ID"),
-			 errdetail_internal("%s: %s.", login_id_type, reason)));
-}
-
-void
-raise_password_policy(const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_PASSWORD_POLICY),
-			 errmsg("password policy violated"),
-			 errdetail_internal("%s", detail)));
-}
-
-void
 raise_invalid_authorization_code(void)
 {
 	ereport(ERROR,
@@ -242,33 +215,4 @@ raise_inactive_signing_key(const char *kid)
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_SIGNING_KEY),
 			 errmsg("signing key \"%s\" is not active", kid)));
-}
-
-void
-raise_rate_limited(const char *what, int count, const char *when_to_retry, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_RATE_LIMITED),
-			 errmsg("request rate limited"),
-			 errdetail_internal("The limit for %s is %d. %s", what, count, when_to_retry),
-			 hint != NULL ? errhint("%s", hint) : 0));
-}
-
-void
-raise_counters_full(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_RATE_LIMITED),
-			 errmsg("request rate limited"),
-			 errdetail("There is no room for another counter of attempts."),
-			 errhint("Try again later. If this lasts, increase anon_auth.counter_cells.")));
-}
-
-void
-raise_account_locked(const char *when_to_retry)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AA_ACCOUNT_LOCKED),
-			 errmsg("account locked"),
-			 errdetail_internal("There were too many wrong passwords. %s", when_to_retry)));
 }

@@ -5,8 +5,9 @@
  *
  * Every function raises an error and does not return.  Message, DETAIL and HINT are
  * written once, so that SQL callers and HTTP clients get the same words wherever a
- * rule is broken.  Errors that only one file raises, such as those of hooks (AA020)
- * and merges (AA021), are in that file.
+ * rule is broken.  AA009, AA010, AA011, AA018 and AA019, whose DETAIL programs read, are
+ * in json/raise_json.h.  Errors that only one file raises, such as those of hooks
+ * (AA020) and merges (AA021), are in that file.
  *
  * A parameter "detail" is a full sentence.  A parameter "reason" is a clause
  * in lower case without a period.  Neither may contain a secret.
@@ -66,15 +67,6 @@ pg_noreturn extern void raise_user_disabled(void);
 /* AA008: the user of a token or proof is not a guest. */
 pg_noreturn extern void raise_not_anonymous(void);
 
-/* AA009: another user has the login ID of this type ("email"). */
-pg_noreturn extern void raise_identity_exists(const char *login_id_type);
-
-/* AA010: the login ID of this type is malformed or not allowed. */
-pg_noreturn extern void raise_invalid_login_id(const char *login_id_type, const char *reason);
-
-/* AA011: the password breaks the policy. */
-pg_noreturn extern void raise_password_policy(const char *detail);
-
 /* AA012: the authorization code cannot be exchanged. */
 pg_noreturn extern void raise_invalid_authorization_code(void);
 
@@ -103,18 +95,5 @@ pg_noreturn extern void raise_invalid_device_key(const char *reason);
 pg_noreturn extern void raise_no_signing_key(void);
 pg_noreturn extern void raise_unknown_signing_key(const char *kid);
 pg_noreturn extern void raise_inactive_signing_key(const char *kid);
-
-/*
- * AA018: a limit of count for "what" is reached.  when_to_retry is a sentence
- * with the seconds to wait.  hint may be NULL.
- */
-pg_noreturn extern void raise_rate_limited(const char *what, int count, const char *when_to_retry,
-										   const char *hint);
-
-/* AA018: there is no room for another counter. */
-pg_noreturn extern void raise_counters_full(void);
-
-/* AA019: logins to the user are locked after too many wrong passwords. */
-pg_noreturn extern void raise_account_locked(const char *when_to_retry);
 
 #endif							/* ANON_AUTH_RAISE_H */

@@ -14,8 +14,8 @@
 
 #include <sodium.h>
 
-#include "base/raise.h"
 #include "counters/counter_file.h"
+#include "json/raise_json.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 

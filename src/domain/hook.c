@@ -29,6 +29,7 @@
 #include "fmgr.h"
 #include "json/json_read.h"
 #include "json/json_write.h"
+#include "json/raise_json.h"
 #include "miscadmin.h"
 #include "store/settings.h"
 #include "utils/builtins.h"
@@ -146,6 +147,19 @@ is_refusal(const ErrorData *error)
 		category == MAKE_SQLSTATE('P', 'T', '0', '0', '0');
 }
 
+/*
+ * The DETAIL of a hook that failed.  That of the hook's error is left out, because it may
+ * quote a row.  But programs that know the SQLSTATE expect JSON with its members.
+ */
+static char *
+detail_of_failure(const Hook *hook, const ErrorData *error)
+{
+	char	   *sentence = psprintf("The hook is named in settings.%s.", hook->setting);
+
+	return raise_json_is_used(error->sqlerrcode) ?
+		raise_json_append(error->detail, sentence) : sentence;
+}
+
 pg_noreturn static void
 raise_error_of_hook(const Hook *hook, const char *name, ErrorData *error)
 {
@@ -155,7 +169,7 @@ raise_error_of_hook(const Hook *hook, const char *name, ErrorData *error)
 		ereport(ERROR,
 				(errcode(error->sqlerrcode),
 				 errmsg("hook %s failed: %s", name, error->message),
-				 errdetail("The hook is named in settings.%s.", hook->setting),
+				 errdetail_internal("%s", detail_of_failure(hook, error)),
 				 error->hint != NULL ? errhint("%s", error->hint) : 0));
 	ereport(ERROR,
 			(errcode(error->sqlerrcode == ERRCODE_RAISE_EXCEPTION ? ERRCODE_AA_HOOK :

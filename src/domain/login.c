@@ -135,7 +135,7 @@ login_parse_id(const char *text, const AccountPolicy *policy, LoginId *login_id)
 	LoginIdPolicy rules = spelling_rules(&policy->login_id);
 
 	login_id->type = guess_login_id_type(text);
-	if (login_id_normalise(login_id->type, text, &rules, login_id) == NULL)
+	if (login_id_normalise(login_id->type, text, &rules, login_id) == LOGIN_ID_ACCEPTED)
 		return true;
 	login_id->value = pstrdup(text);
 	return false;

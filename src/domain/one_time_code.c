@@ -171,10 +171,10 @@ one_time_code_recipient(const LoginIdRow *row)
 	LoginId		folded;
 	LoginId		as_given;
 
-	if (login_id_normalise(row->type, row->original_value, &rules, &folded) != NULL)
+	if (login_id_normalise(row->type, row->original_value, &rules, &folded) != LOGIN_ID_ACCEPTED)
 		return row->value;
 	rules.email_case_sensitive = true;
-	if (login_id_normalise(row->type, row->original_value, &rules, &as_given) != NULL)
+	if (login_id_normalise(row->type, row->original_value, &rules, &as_given) != LOGIN_ID_ACCEPTED)
 		return row->value;
 	if (!login_id_differs_in_case_only(as_given.value, folded.value))
 		return row->value;

@@ -22,10 +22,11 @@
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "base/raise.h"
 #include "base/wipe.h"
 #include "counters/counters.h"
 #include "domain/password.h"
+#include "json/json_write.h"
+#include "json/raise_json.h"
 #include "login_id/login_text.h"
 #include "login_id/password_policy.h"
 #include "miscadmin.h"
@@ -110,20 +111,44 @@ password_wait(void)
 	password_wait_since(&begin, (int64) counter_statistic(COUNTER_HASH_MICROSECONDS));
 }
 
-static void
-check_password_length(const char *password)
+/* Raise AA011 with every rule of these bits (password_policy_check()). */
+pg_noreturn static void
+raise_broken_rules(uint32 broken, const PasswordPolicy *policy)
 {
-	if (strlen(password) > PASSWORD_MAX_LENGTH)
-		raise_password_policy(psprintf("The password is longer than %d bytes.", PASSWORD_MAX_LENGTH));
+	StringInfoData reasons;
+	StringInfoData clauses;
+	int			rule;
+
+	initStringInfo(&reasons);
+	initStringInfo(&clauses);
+	json_open_array(&reasons);
+	for (rule = 0; rule < PASSWORD_RULES; rule++)
+	{
+		const char *member;
+		int			number;
+
+		if ((broken & (1 << rule)) == 0)
+			continue;
+		number = password_rule_number(rule, policy, &member);
+		json_open(&reasons);
+		json_add_string(&reasons, "reason", password_rule_code(rule));
+		if (member != NULL)
+			json_add_integer(&reasons, member, number);
+		json_close(&reasons);
+		appendStringInfo(&clauses, "%s%s", clauses.len > 0 ? "; " : "",
+						 password_rule_clause(rule, policy));
+	}
+	json_close_array(&reasons);
+	raise_password_policy(reasons.data, clauses.data);
 }
 
 void
 password_check_policy(const char *password, const AccountPolicy *policy)
 {
-	const char *violations = password_policy_violations(password, &policy->password);
+	uint32		broken = password_policy_check(password, &policy->password);
 
-	if (violations != NULL)
-		raise_password_policy(psprintf("The password %s.", violations));
+	if (broken != 0)
+		raise_broken_rules(broken, &policy->password);
 }
 
 char *
@@ -135,7 +160,8 @@ password_make_hash(const char *password, const AccountPolicy *policy)
 	instr_time	begin;
 	int			result;
 
-	check_password_length(password);
+	if (strlen(password) > PASSWORD_MAX_LENGTH)
+		raise_broken_rules(1 << PASSWORD_TOO_LONG, &policy->password);
 	INSTR_TIME_SET_CURRENT(begin);
 	take_slot(&tag, policy->password_hash_concurrency);
 	normalised = login_text_opaque(password);

@@ -18,13 +18,13 @@
 
 #include <math.h>
 
-#include "base/raise.h"
 #include "base/uuid.h"
 #include "counters/counters.h"
 #include "domain/client_address.h"
 #include "domain/password_attempt.h"
 #include "domain/rate_limit.h"
 #include "json/json_write.h"
+#include "json/raise_json.h"
 #include "store/clients.h"
 #include "store/events.h"
 #include "store/settings.h"
@@ -71,7 +71,7 @@ refuse_if_locked(const PasswordAttempt *attempt)
 	if (left == 0)
 		return;
 	counter_statistic_add(COUNTER_LOCKED_OUT, 1);
-	raise_account_locked(rate_limit_describe_wait(left));
+	raise_account_locked(left);
 }
 
 /*
@@ -98,7 +98,7 @@ presume_failure(PasswordAttempt *attempt)
 	if (attempt->failures == 0)
 	{
 		counter_statistic_add(COUNTER_RATE_LIMITED, 1);
-		rate_limit_raise_no_room();
+		raise_counters_full();
 	}
 	if (attempt->failures < policy->lockout_max_attempts)
 		return;

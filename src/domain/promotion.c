@@ -28,6 +28,7 @@
 #include "domain/promotion.h"
 #include "domain/rate_limit.h"
 #include "json/json_write.h"
+#include "json/raise_json.h"
 #include "login_id/login_id.h"
 #include "store/app_tables.h"
 #include "store/authorization_codes.h"
@@ -55,17 +56,18 @@ normalise_login_ids(const PromotionRequest *request, const AccountPolicy *policy
 
 	for (type = 0; type < LOGIN_ID_TYPES; type++)
 	{
-		const char *reason;
+		LoginIdReason reason;
 
 		if (request->login_ids[type] == NULL)
 			continue;
 		if (!account_policy_allows(policy, type))
-			reason = "this type of login ID is not allowed (settings.login_id_types)";
+			reason = LOGIN_ID_TYPE_NOT_ALLOWED;
 		else
 			reason = login_id_normalise(type, request->login_ids[type], &policy->login_id,
 										&login_ids[count]);
-		if (reason != NULL)
-			raise_invalid_login_id(login_id_type_name(type), reason);
+		if (reason != LOGIN_ID_ACCEPTED)
+			raise_invalid_login_id(login_id_type_name(type), login_id_reason_code(reason),
+								   login_id_reason_clause(reason, type));
 		count++;
 	}
 	if (count == 0)

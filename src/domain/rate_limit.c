@@ -16,11 +16,11 @@
 
 #include "base/compat.h"
 #include "base/limits.h"
-#include "base/raise.h"
 #include "counters/counters.h"
 #include "domain/client_address.h"
 #include "domain/rate_limit.h"
 #include "domain/shared_address.h"
+#include "json/raise_json.h"
 #include "store/settings.h"
 
 /* ---- the limits ---- */
@@ -53,13 +53,14 @@ typedef enum CountSource
 	COUNT_ATTEMPTS				/* an int of AttemptPolicy */
 } CountSource;
 
-#define FIXED(count)		COUNT_FIXED, (count)
-#define SETTING(field)		COUNT_SETTINGS, offsetof(Settings, field)
-#define ATTEMPTS(field)		COUNT_ATTEMPTS, offsetof(AttemptPolicy, field)
+#define FIXED(code, count)	RATE_LIMIT_##code, COUNT_FIXED, (count)
+#define SETTING(field)		RATE_LIMIT_##field, COUNT_SETTINGS, offsetof(Settings, field)
+#define ATTEMPTS(field)		RATE_LIMIT_##field, COUNT_ATTEMPTS, offsetof(AttemptPolicy, field)
 
 typedef struct LimitRule
 {
 	const char *counter;		/* its name; %s are the subjects that it counts */
+	RateLimitCode code;			/* for programs */
 	CountSource source;
 	size_t		count;			/* the count, or the offset of the field */
 	int64		period;			/* microseconds */
@@ -89,8 +90,8 @@ static const LimitRule limit_rules[] = {
 	{"password/%s", ATTEMPTS(password_attempts_per_minute_per_user), MINUTE,
 	"password attempts for one user a minute"},
 	[LIMIT_UNKNOWN_LOGIN_ID] =
-	{"unknown_login_id", ATTEMPTS(unknown_login_ids_per_minute), MINUTE,
-	NULL /* never an error */ },
+	{"unknown_login_id", 0 /* never an error */ , COUNT_ATTEMPTS,
+	offsetof(AttemptPolicy, unknown_login_ids_per_minute), MINUTE, NULL},
 	[LIMIT_LOGIN_ID_LOOKUP] =
 	{"login_id_lookup/ip/%s", SETTING(password_attempts_per_minute_per_ip), MINUTE,
 	"look-ups of login IDs"},
@@ -98,11 +99,12 @@ static const LimitRule limit_rules[] = {
 	{"login_id_conflict/ip/%s", SETTING(login_id_conflicts_per_minute_per_ip), MINUTE,
 	"login IDs of other users"},
 	[LIMIT_CODE_REQUEST_AN_HOUR] =
-	{"code/%s/hour/%s", FIXED(CODES_PER_HOUR), HOUR, "codes an hour"},
+	{"code/%s/hour/%s", FIXED(codes_per_hour, CODES_PER_HOUR), HOUR, "codes an hour"},
 	[LIMIT_CODE_REQUEST_A_MINUTE] =
-	{"code/%s/minute/%s", FIXED(CODES_PER_MINUTE), MINUTE, "codes a minute"},
+	{"code/%s/minute/%s", FIXED(codes_per_minute, CODES_PER_MINUTE), MINUTE, "codes a minute"},
 	[LIMIT_CODE_GUESS] =
-	{"code/guesses/%s", FIXED(CODE_GUESSES_PER_DAY), DAY, "tries at codes for one address a day"}
+	{"code/guesses/%s", FIXED(code_guesses_per_day, CODE_GUESSES_PER_DAY), DAY,
+	"tries at codes for one address a day"}
 };
 
 /*
@@ -140,6 +142,7 @@ typedef struct Limit
 	char	   *counter;
 	int			count;			/* in a period */
 	int64		period;			/* microseconds */
+	RateLimitCode code;
 	const char *what;
 	const char *address;		/* client_address() of a limit by address, else NULL */
 } Limit;
@@ -150,24 +153,6 @@ struct RateLimits
 	int			count;
 	Limit		items[MAX_LIMITS];
 };
-
-/* Seconds until the call that was last refused may be repeated. */
-static int	retry_after = RETRY_WITHOUT_ROOM;
-
-int
-rate_limit_retry_after(void)
-{
-	return retry_after;
-}
-
-/* Rounded up, so that the next try is not too early. */
-char *
-rate_limit_describe_wait(int64 microseconds)
-{
-	retry_after = microseconds <= 0 ? 1 :
-		(int) ((microseconds + USECS_PER_SEC - 1) / USECS_PER_SEC);
-	return psprintf("Try again in %d second%s.", retry_after, retry_after == 1 ? "" : "s");
-}
 
 static int
 count_of_rule(const LimitRule *rule, const AttemptPolicy *attempts)
@@ -197,7 +182,7 @@ add_limit(RateLimits *limits, LimitKind kind, const char *subject, const char *s
 {
 	const LimitRule *rule = &limit_rules[kind];
 	int			count = count_of_rule(rule, limits->attempts);
-	Limit		limit = {.count = count,.period = rule->period,.what = rule->what};
+	Limit		limit = {.count = count,.period = rule->period,.code = rule->code,.what = rule->what};
 
 	if (count == 0)
 		return;
@@ -211,7 +196,7 @@ add_address_limits(RateLimits *limits, LimitKind kind)
 {
 	const LimitRule *rule = &limit_rules[kind];
 	int			count = count_of_rule(rule, limits->attempts);
-	Limit		limit = {.period = rule->period};
+	Limit		limit = {.period = rule->period,.code = rule->code};
 	char	   *address;
 	int			i;
 
@@ -244,21 +229,14 @@ give_back_takes(const RateLimits *limits, int count)
 						  limits->items[count].period);
 }
 
-void
-rate_limit_raise_no_room(void)
-{
-	retry_after = RETRY_WITHOUT_ROOM;
-	raise_counters_full();
-}
-
 /* wait is COUNTER_WAIT_UNKNOWN if there was no room for the counter.  hint may be NULL. */
 pg_noreturn static void
-raise_limit_reached(const char *what, int count, int64 wait, const char *hint)
+raise_limit_reached(RateLimitCode code, const char *what, int count, int64 wait, const char *hint)
 {
 	if (wait == COUNTER_WAIT_UNKNOWN)
-		rate_limit_raise_no_room();
+		raise_counters_full();
 	counter_statistic_add(COUNTER_RATE_LIMITED, 1);
-	raise_rate_limited(what, count, rate_limit_describe_wait(wait), hint);
+	raise_rate_limited(code, what, count, wait, hint);
 }
 
 /* Take one from each limit.  Raises AA018, after giving back what it has taken. */
@@ -275,7 +253,7 @@ take_from_all(const RateLimits *limits)
 		if (counter_take(limit->counter, limit->count, limit->period, &wait))
 			continue;
 		give_back_takes(limits, i);
-		raise_limit_reached(limit->what, limit->count, wait,
+		raise_limit_reached(limit->code, limit->what, limit->count, wait,
 							wait != COUNTER_WAIT_UNKNOWN && limit->address != NULL &&
 							shared_address_refused(limit->address) ? SHARED_ADDRESS_HINT : NULL);
 	}
@@ -350,7 +328,7 @@ rate_limit_unknown_login_id(const AttemptPolicy *policy)
 	if (count == 0 || counter_take(rule->counter, count, rule->period, &wait))
 		return true;
 	if (wait == COUNTER_WAIT_UNKNOWN)
-		rate_limit_raise_no_room();
+		raise_counters_full();
 	return false;
 }
 
@@ -387,8 +365,8 @@ rate_limit_code_attempt_for_recipient(const char *address)
 	int64		guesses = counter_increment(counter, rule->period, false);
 
 	if (guesses == 0)
-		rate_limit_raise_no_room();
+		raise_counters_full();
 	if (guesses > rule->count)
-		raise_limit_reached(rule->what, (int) rule->count,
+		raise_limit_reached(rule->code, rule->what, (int) rule->count,
 							counter_get(counter, rule->period, NULL), NULL);
 }

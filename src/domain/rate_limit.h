@@ -13,7 +13,6 @@
 
 #include "postgres.h"
 
-#include "base/compat.h"
 #include "store/settings.h"
 
 /* The limits in which a call was counted. */
@@ -75,20 +74,5 @@ extern void rate_limit_code_attempt_by_address(void);
  * find one in a million within 833 days on average, a hundred a day within 27 years.
  */
 extern void rate_limit_code_attempt_for_recipient(const char *address);
-
-/*
- * Return in how many seconds the call that AA018 or AA019 last refused in this
- * backend may be repeated: for a Retry-After header.
- */
-extern int	rate_limit_retry_after(void);
-
-/*
- * Remember a wait for rate_limit_retry_after(), in seconds rounded up, and return
- * the sentence about it that ends the DETAIL of AA018 and AA019.
- */
-extern char *rate_limit_describe_wait(int64 microseconds);
-
-/* Raise AA018 because there is no room for a counter, to be retried in a minute. */
-pg_noreturn extern void rate_limit_raise_no_room(void);
 
 #endif							/* ANON_AUTH_RATE_LIMIT_H */

@@ -17,6 +17,8 @@
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json_write.h"
+#include "json/raise_json.h"
+#include "utils/timestamp.h"
 
 /* A missing signing key is in class AA, but is a fault of the setup. */
 bool
@@ -34,6 +36,17 @@ http_is_rate_limit(const ErrorData *error)
 {
 	return error->sqlerrcode == ERRCODE_AA_RATE_LIMITED ||
 		error->sqlerrcode == ERRCODE_AA_ACCOUNT_LOCKED;
+}
+
+int
+http_retry_after(const ErrorData *error)
+{
+	int			seconds;
+
+	if (!http_is_rate_limit(error))
+		return 0;
+	seconds = raise_json_retry_after(error->detail);
+	return seconds > 0 ? seconds : SECS_PER_MINUTE;
 }
 
 /*
@@ -183,7 +196,7 @@ http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
 					  error->sqlerrcode == ERRCODE_AA_UNKNOWN_DEVICE_KEY ?
 					  "unknown_device_key" : NULL,
 					  is_invalid_device_request(error->sqlerrcode) ? error->detail : NULL);
-	http_add_retry_after(response);
+	http_add_retry_after(response, http_retry_after(error));
 }
 
 void
@@ -218,11 +231,11 @@ http_write_api_error(const HttpRequest *request, const ErrorData *error, HttpRes
 			break;
 		case ERRCODE_AA_RATE_LIMITED:
 			http_api_error(response, 429, "TooManyRequest", "RateLimited", error->message, NULL);
-			http_add_retry_after(response);
+			http_add_retry_after(response, http_retry_after(error));
 			break;
 		case ERRCODE_AA_ACCOUNT_LOCKED:
 			http_api_error(response, 429, "TooManyRequest", "AccountLockout", error->message, NULL);
-			http_add_retry_after(response);
+			http_add_retry_after(response, http_retry_after(error));
 			break;
 		case ERRCODE_AA_HOOK:
 			http_api_error(response, 403, "Forbidden", "HookDisallowed", error->message, NULL);

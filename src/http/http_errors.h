@@ -32,6 +32,12 @@ extern bool http_is_refusal(const ErrorData *error);
 extern bool http_is_rate_limit(const ErrorData *error);
 
 /*
+ * The seconds to wait that the DETAIL of AA018 or AA019 says, or a minute if it does not
+ * say.  0 for other errors.
+ */
+extern int	http_retry_after(const ErrorData *error);
+
+/*
  * Return a text with only the characters that an error_description may have (RFC 6749,
  * section 5.2): quotes and backslashes are replaced by similar ones, all other characters by
  * question marks.

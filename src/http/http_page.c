@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "domain/rate_limit.h"
 #include "domain/run_action.h"
 #include "executor/executor.h"
 #include "http/http_errors.h"
@@ -200,11 +199,11 @@ http_page_add_login_id_types(StringInfo model, const AccountPolicy *policy)
 }
 
 void
-http_page_add_wait(StringInfo model, int status)
+http_page_add_wait(StringInfo model, int seconds)
 {
-	if (status == 429)
+	if (seconds > 0)
 		json_add_integer(model, "wait_minutes",
-						 (rate_limit_retry_after() + SECS_PER_MINUTE - 1) / SECS_PER_MINUTE);
+						 (seconds + SECS_PER_MINUTE - 1) / SECS_PER_MINUTE);
 }
 
 /* A faulty server may be unable to make a page. */

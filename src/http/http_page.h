@@ -51,8 +51,8 @@ extern void http_refusal_page(const HttpRequest *request, HttpResponse *response
 /* Add the types of login ID that are allowed to a model. */
 extern void http_page_add_login_id_types(StringInfo model, const AccountPolicy *policy);
 
-/* If the response will refuse a client for some time, add how long it must wait to a model. */
-extern void http_page_add_wait(StringInfo model, int status);
+/* Add to a model how long the client must wait until its next try.  0: do nothing. */
+extern void http_page_add_wait(StringInfo model, int seconds);
 
 /* The error writer of pages, for errors that no page of the endpoint shows. */
 extern void http_write_page_error(const HttpRequest *request, const ErrorData *error,

@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "domain/discovery.h"
-#include "domain/rate_limit.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json_write.h"
@@ -55,10 +54,10 @@ http_no_store(HttpResponse *response)
 }
 
 void
-http_add_retry_after(HttpResponse *response)
+http_add_retry_after(HttpResponse *response, int seconds)
 {
-	if (response->status == 429)
-		http_add_header(response, "Retry-After", psprintf("%d", rate_limit_retry_after()));
+	if (seconds > 0)
+		http_add_header(response, "Retry-After", psprintf("%d", seconds));
 }
 
 void

@@ -33,8 +33,8 @@ extern void http_add_header(HttpResponse *response, const char *name, const char
 /* Forbid browsers and proxies to store the response (RFC 6749, section 5.1). */
 extern void http_no_store(HttpResponse *response);
 
-/* If the status is 429, add Retry-After with the seconds to wait (RFC 6585, 4). */
-extern void http_add_retry_after(HttpResponse *response);
+/* Add Retry-After to a response with status 429 (RFC 6585, 4).  0 seconds: do nothing. */
+extern void http_add_retry_after(HttpResponse *response, int seconds);
 
 /* Set status, media type and body. */
 extern void http_json(HttpResponse *response, int status, char *json);

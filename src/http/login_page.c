@@ -26,6 +26,7 @@ typedef struct LoggingIn
 	char	   *password;
 	bool		logged_in;
 	bool		is_other_user;	/* than the id_token_hint names */
+	int			wait;			/* seconds until the next try; 0: it need not wait */
 } LoggingIn;
 
 static void
@@ -38,7 +39,7 @@ show_form(const LoggingIn *login, const char *login_id_error, const char *passwo
 	http_flow_begin_page(&model, &login->flow, "log_in");
 	login_read_policy(&policy);
 	http_page_add_login_id_types(&model, &policy);
-	http_page_add_wait(&model, status);
+	http_page_add_wait(&model, login->wait);
 	if (login->login_id != NULL)
 		json_add_string(&model, "login_id", login->login_id);
 	json_add_name(&model, "errors");
@@ -53,7 +54,7 @@ show_form(const LoggingIn *login, const char *login_id_error, const char *passwo
 	json_close(&model);
 	http_page(response, status, model.data);
 	http_no_store(response);
-	http_add_retry_after(response);
+	http_add_retry_after(response, login->wait);
 }
 
 /* Check the password of a LoggingIn; arg is void * for http_try(). */
@@ -95,7 +96,10 @@ handle_form(LoggingIn *login, HttpResponse *response)
 	}
 	error = http_try(verify_and_finish, login);
 	if (error != NULL && http_is_rate_limit(error))
+	{
+		login->wait = http_retry_after(error);
 		show_form(login, NULL, NULL, "rate_limited", 429, response);
+	}
 	else if (error != NULL)
 		show_form(login, NULL, NULL, "failed", http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500,
 				  response);

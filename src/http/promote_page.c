@@ -41,6 +41,7 @@ typedef struct PromotionForm
 	char	   *password;
 	const char *login_id_error; /* a code of anon_auth_internal.page(); NULL: none */
 	const char *form_error;
+	int			wait;			/* seconds until the next try, if form_error says to wait */
 	const char *password_errors;	/* JSON array */
 } PromotionForm;
 
@@ -118,7 +119,7 @@ show_form(const Promoting *promoting, int status, HttpResponse *response)
 	http_flow_begin_page(&model, &promoting->flow,
 						 form->view == VIEW_LOG_IN ? "log_in" : "sign_up");
 	http_page_add_login_id_types(&model, &promoting->policy);
-	http_page_add_wait(&model, status);
+	http_page_add_wait(&model, form->wait);
 	add_guest(&model, promoting);
 	json_add_boolean(&model, "taken", form->was_taken);
 	json_add_string(&model, "login_id_type", login_id_type_name(form->type));
@@ -131,7 +132,7 @@ show_form(const Promoting *promoting, int status, HttpResponse *response)
 	json_close(&model);
 	http_page(response, status, model.data);
 	http_no_store(response);
-	http_add_retry_after(response);
+	http_add_retry_after(response, form->wait);
 }
 
 /* ---- reading the form ---- */
@@ -184,16 +185,6 @@ read_form(const HttpRequest *request, const AccountPolicy *policy, PromotionForm
 static char *
 password_error_codes(const char *password, const PasswordPolicy *policy)
 {
-	static const char *const codes[PASSWORD_RULES] = {
-		[PASSWORD_TOO_LONG] = "too_long",
-		[PASSWORD_TOO_SHORT] = "too_short",
-		[PASSWORD_UPPERCASE_REQUIRED] = "uppercase_required",
-		[PASSWORD_LOWERCASE_REQUIRED] = "lowercase_required",
-		[PASSWORD_ALPHABET_REQUIRED] = "alphabet_required",
-		[PASSWORD_DIGIT_REQUIRED] = "digit_required",
-		[PASSWORD_SYMBOL_REQUIRED] = "symbol_required",
-		[PASSWORD_EXCLUDED_KEYWORD] = "excluded_keyword"
-	};
 	uint32		broken = password_policy_check(password, policy);
 	StringInfoData json;
 	int			i;
@@ -201,7 +192,8 @@ password_error_codes(const char *password, const PasswordPolicy *policy)
 	initStringInfo(&json);
 	for (i = 0; i < PASSWORD_RULES; i++)
 		if (broken & (1 << i))
-			appendStringInfo(&json, "%c\"%s\"", json.len == 0 ? '[' : ',', codes[i]);
+			appendStringInfo(&json, "%c\"%s\"", json.len == 0 ? '[' : ',',
+							 password_rule_code(i));
 	appendStringInfoChar(&json, ']');
 	return broken == 0 ? NULL : json.data;
 }
@@ -216,7 +208,8 @@ check_sign_up_form(const AccountPolicy *policy, PromotionForm *form)
 	LoginId		login_id;
 
 	if (form->login_id_error == NULL &&
-		login_id_normalise(form->type, form->login_id, &policy->login_id, &login_id) != NULL)
+		login_id_normalise(form->type, form->login_id, &policy->login_id, &login_id) !=
+		LOGIN_ID_ACCEPTED)
 		form->login_id_error = login_id_is_well_formed(form->type, form->login_id) ?
 			"not_allowed" : "invalid";
 	if (form->password_errors == NULL)
@@ -327,6 +320,7 @@ show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 		case ERRCODE_AA_RATE_LIMITED:
 		case ERRCODE_AA_ACCOUNT_LOCKED:
 			form->form_error = "rate_limited";
+			form->wait = http_retry_after(error);
 			status = 429;
 			break;
 		default:

@@ -19,6 +19,8 @@
 void
 json_open(StringInfo json)
 {
+	if (json->len > 0 && json->data[json->len - 1] == '}')
+		appendStringInfoChar(json, ',');
 	appendStringInfoChar(json, '{');
 }
 
@@ -26,6 +28,18 @@ void
 json_close(StringInfo json)
 {
 	appendStringInfoChar(json, '}');
+}
+
+void
+json_open_array(StringInfo json)
+{
+	appendStringInfoChar(json, '[');
+}
+
+void
+json_close_array(StringInfo json)
+{
+	appendStringInfoChar(json, ']');
 }
 
 void

@@ -3,8 +3,10 @@
  * json_write.h
  *	  Building JSON text member by member.
  *
- * Start with json_open(), add members, and end with json_close().  Commas are
- * written as needed.  Names are not escaped: they are ours, and plain ASCII.
+ * Start with json_open(), add members, and end with json_close().  An array of objects
+ * starts with json_open_array() and ends with json_close_array(); between them, each
+ * json_open() begins another object.  Commas are written as needed.  Names are not
+ * escaped: they are ours, and plain ASCII.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,6 +21,8 @@
 
 extern void json_open(StringInfo json);
 extern void json_close(StringInfo json);
+extern void json_open_array(StringInfo json);
+extern void json_close_array(StringInfo json);
 
 /* The name and the colon of a member.  The caller appends its value. */
 extern void json_add_name(StringInfo json, const char *name);

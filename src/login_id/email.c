@@ -31,23 +31,22 @@
 #define UTS46_OPTIONS	(UIDNA_USE_STD3_RULES | UIDNA_CHECK_BIDI | \
 						 UIDNA_CHECK_CONTEXTJ | UIDNA_NONTRANSITIONAL_TO_ASCII)
 
-static const char *
+static LoginIdReason
 check_local_part(const char *local)
 {
 	size_t		length = strlen(local);
 
 	if (length == 0)
-		return "the local part of the email address is empty";
+		return LOGIN_ID_LOCAL_PART_EMPTY;
 	if (length > EMAIL_LOCAL_PART_MAX_LENGTH)
-		return psprintf("the local part of the email address is longer than %d bytes",
-						EMAIL_LOCAL_PART_MAX_LENGTH);
+		return LOGIN_ID_LOCAL_PART_TOO_LONG;
 	if (!login_text_is_plain(local, false))
-		return "the local part of the email address contains white space, a control or an invisible character";
+		return LOGIN_ID_LOCAL_PART_INVISIBLE;
 	if (!login_text_is_word(local, LOCAL_PART_PUNCTUATION))
-		return "the local part of the email address contains a character that is not allowed";
+		return LOGIN_ID_LOCAL_PART_CHARACTER;
 	if (local[0] == '.' || local[length - 1] == '.' || strstr(local, "..") != NULL)
-		return "the local part of the email address begins or ends with a dot or contains two in a row";
-	return NULL;
+		return LOGIN_ID_LOCAL_PART_DOTS;
+	return LOGIN_ID_ACCEPTED;
 }
 
 static void
@@ -65,22 +64,22 @@ strip_dots(char *text)
 }
 
 /* Check a local part and set *value to its palloc'd normal form; returns a reason. */
-static const char *
+static LoginIdReason
 normalise_local_part(const char *local, const LoginIdPolicy *policy, char **value)
 {
 	bool		fold_case = !policy->email_case_sensitive;
-	const char *reason = check_local_part(local);
+	LoginIdReason reason = check_local_part(local);
 	char	   *normalised;
 
-	if (reason != NULL)
+	if (reason != LOGIN_ID_ACCEPTED)
 		return reason;
 
 	normalised = login_text_normalise(local, fold_case);
 	reason = check_local_part(normalised);
-	if (reason != NULL)
+	if (reason != LOGIN_ID_ACCEPTED)
 		return reason;
 	if (policy->email_block_plus_sign && strchr(normalised, '+') != NULL)
-		return "the email address contains a plus sign";
+		return LOGIN_ID_PLUS_SIGN;
 
 	if (policy->email_ignore_dot_sign)
 	{
@@ -89,7 +88,7 @@ normalise_local_part(const char *local, const LoginIdPolicy *policy, char **valu
 		normalised = login_text_normalise(normalised, fold_case);
 	}
 	*value = normalised;
-	return NULL;
+	return LOGIN_ID_ACCEPTED;
 }
 
 static UIDNA *
@@ -133,16 +132,16 @@ domain_to_ascii(const char *domain)
 }
 
 /* Check a domain and set *ascii to its palloc'd Punycode form; returns a reason. */
-static const char *
+static LoginIdReason
 normalise_domain(const char *domain, char **ascii)
 {
 	char	   *converted;
 	const char *last_dot;
 
 	if (domain[0] == '\0')
-		return "the domain of the email address is empty";
+		return LOGIN_ID_DOMAIN_EMPTY;
 	if (domain[0] == '[')
-		return "the domain of the email address is not a name but an IP address";
+		return LOGIN_ID_DOMAIN_IP_ADDRESS;
 
 	/*
 	 * UTS #46 removes invisible characters.  In an address they can only deceive
@@ -150,22 +149,22 @@ normalise_domain(const char *domain, char **ascii)
 	 * UTS #46 checks where they stand.
 	 */
 	if (!login_text_is_plain(domain, true))
-		return "the domain of the email address contains white space, a control or an invisible character";
+		return LOGIN_ID_DOMAIN_INVISIBLE;
 
 	converted = domain_to_ascii(domain);
 	if (converted == NULL || converted[strlen(converted) - 1] == '.')
-		return "the domain of the email address is not a valid domain name";
+		return LOGIN_ID_DOMAIN_INVALID;
 
 	last_dot = strrchr(converted, '.');
 	if (last_dot == NULL)
-		return "the domain of the email address has only one label";
+		return LOGIN_ID_DOMAIN_SINGLE_LABEL;
 
 	/* Top-level domains begin with a letter, also in Punycode (RFC 1123 section 2.1). */
 	if (last_dot[1] < 'a' || last_dot[1] > 'z')
-		return "the domain of the email address is not a name but an IP address";
+		return LOGIN_ID_DOMAIN_IP_ADDRESS;
 
 	*ascii = converted;
-	return NULL;
+	return LOGIN_ID_ACCEPTED;
 }
 
 /*
@@ -219,30 +218,30 @@ domain_is_listed(const char *ascii, const StringList *list)
 	return false;
 }
 
-const char *
+LoginIdReason
 email_normalise(const char *email, const LoginIdPolicy *policy, char **value)
 {
 	const char *at = strrchr(email, '@');
-	const char *reason;
+	LoginIdReason reason;
 	char	   *local;
 	char	   *domain;
 
 	if (at == NULL)
-		return "the email address has no \"@\"";
+		return LOGIN_ID_NO_AT_SIGN;
 
 	reason = normalise_local_part(pnstrdup(email, at - email), policy, &local);
-	if (reason != NULL)
+	if (reason != LOGIN_ID_ACCEPTED)
 		return reason;
 	reason = normalise_domain(at + 1, &domain);
-	if (reason != NULL)
+	if (reason != LOGIN_ID_ACCEPTED)
 		return reason;
 
 	if (domain_is_listed(domain, &policy->email_domain_blocklist))
-		return "the domain of the email address is blocked";
+		return LOGIN_ID_DOMAIN_BLOCKED;
 	if (policy->email_domain_allowlist.count > 0 &&
 		!domain_is_listed(domain, &policy->email_domain_allowlist))
-		return "the domain of the email address is not on the list of allowed domains";
+		return LOGIN_ID_DOMAIN_NOT_ALLOWED;
 
 	*value = psprintf("%s@%s", local, domain);
-	return NULL;
+	return LOGIN_ID_ACCEPTED;
 }

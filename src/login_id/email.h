@@ -15,7 +15,7 @@
  * spaces.  Returns as login_id_normalise(); *value is palloc'd and set on success
  * only.  The domain of the result is in lower-case Punycode.
  */
-extern const char *email_normalise(const char *email, const LoginIdPolicy *policy,
+extern LoginIdReason email_normalise(const char *email, const LoginIdPolicy *policy,
 								   char **value);
 
 #endif							/* ANON_AUTH_EMAIL_H */

@@ -20,7 +20,7 @@ typedef struct LoginIdRules
 {
 	const char *noun;			/* in messages */
 	int			max_length;		/* bytes */
-	const char *(*normalise) (const char *text, const LoginIdPolicy *policy, char **value);
+	LoginIdReason (*normalise) (const char *text, const LoginIdPolicy *policy, char **value);
 } LoginIdRules;
 
 const char *const login_id_type_texts[LOGIN_ID_TYPES] = {
@@ -56,14 +56,37 @@ login_id_type_name(LoginIdType type)
 	return login_id_type_texts[type];
 }
 
+static const struct
+{
+	const char *code;
+	const char *clause;
+}			reasons[] = {
+#define REASON_TEXTS(name, code, clause) [LOGIN_ID_##name] = {code, clause},
+	LOGIN_ID_REASONS(REASON_TEXTS)
+};
+
 const char *
+login_id_reason_code(LoginIdReason reason)
+{
+	return reasons[reason].code;
+}
+
+char *
+login_id_reason_clause(LoginIdReason reason, LoginIdType type)
+{
+	const LoginIdRules *rules = get_rules(type);
+
+	return psprintf(reasons[reason].clause, rules->noun, rules->max_length);
+}
+
+LoginIdReason
 login_id_normalise(LoginIdType type, const char *input,
 				   const LoginIdPolicy *policy, LoginId *result)
 {
 	const LoginIdRules *rules = get_rules(type);
 	const char *start = input + strspn(input, " ");
 	size_t		length = strlen(start);
-	const char *reason;
+	LoginIdReason reason;
 	char	   *trimmed;
 	char	   *value = NULL;
 
@@ -72,13 +95,13 @@ login_id_normalise(LoginIdType type, const char *input,
 
 	/* Check this before anything is copied: the input can have up to 1 GB. */
 	if (length == 0)
-		return psprintf("the %s is empty", rules->noun);
+		return LOGIN_ID_EMPTY;
 	if (length > rules->max_length)
-		return psprintf("the %s is longer than %d bytes", rules->noun, rules->max_length);
+		return LOGIN_ID_TOO_LONG;
 
 	trimmed = pnstrdup(start, length);
 	reason = rules->normalise(trimmed, policy, &value);
-	if (reason != NULL)
+	if (reason != LOGIN_ID_ACCEPTED)
 	{
 		pfree(trimmed);
 		return reason;
@@ -86,7 +109,7 @@ login_id_normalise(LoginIdType type, const char *input,
 	result->type = type;
 	result->value = value;
 	result->original_value = trimmed;
-	return NULL;
+	return LOGIN_ID_ACCEPTED;
 }
 
 bool
@@ -95,7 +118,7 @@ login_id_is_well_formed(LoginIdType type, const char *text)
 	LoginIdPolicy rules = {0};
 	LoginId		login_id;
 
-	return login_id_normalise(type, text, &rules, &login_id) == NULL;
+	return login_id_normalise(type, text, &rules, &login_id) == LOGIN_ID_ACCEPTED;
 }
 
 bool

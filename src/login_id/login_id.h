@@ -15,6 +15,7 @@
 
 #include "postgres.h"
 
+#include "base/detail_codes.h"
 #include "login_id/policy_field.h"
 
 typedef enum LoginIdType
@@ -25,6 +26,15 @@ typedef enum LoginIdType
 } LoginIdType;
 
 #define LOGIN_ID_TYPES		3
+
+/* The rule that a login ID breaks; base/detail_codes.h lists them. */
+#define LOGIN_ID_REASON_NUMBER(name, code, clause) LOGIN_ID_##name,
+
+typedef enum LoginIdReason
+{
+	LOGIN_ID_ACCEPTED,			/* none */
+	LOGIN_ID_REASONS(LOGIN_ID_REASON_NUMBER)
+} LoginIdReason;
 
 /*
  * The rules that apply, from anon_auth.settings.  Empty block lists block nothing;
@@ -50,13 +60,19 @@ extern const char *const login_id_type_texts[LOGIN_ID_TYPES];
 extern const char *login_id_type_name(LoginIdType type);
 
 /*
- * Check and normalise a login ID, given as NUL-terminated UTF-8.  Returns NULL and
- * fills *result if it follows the rules.  Otherwise returns a static or palloc'd
- * clause that says which rule it breaks, such as "the domain of the email address
- * is blocked".  The clause does not repeat the input.
+ * Check and normalise a login ID, given as NUL-terminated UTF-8.  Returns
+ * LOGIN_ID_ACCEPTED and fills *result if it follows the rules.  Otherwise returns the
+ * first rule that it breaks.
  */
-extern const char *login_id_normalise(LoginIdType type, const char *input,
-									  const LoginIdPolicy *policy, LoginId *result);
+extern LoginIdReason login_id_normalise(LoginIdType type, const char *input,
+										const LoginIdPolicy *policy, LoginId *result);
+
+/*
+ * The code of a broken rule, and a palloc'd clause about it, such as "the domain of the
+ * email address is blocked".  Neither repeats the input.
+ */
+extern const char *login_id_reason_code(LoginIdReason reason);
+extern char *login_id_reason_clause(LoginIdReason reason, LoginIdType type);
 
 /* Return whether a text could be a login ID of this type under any settings. */
 extern bool login_id_is_well_formed(LoginIdType type, const char *text);

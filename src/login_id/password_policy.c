@@ -15,7 +15,6 @@
 
 #include "base/limits.h"
 #include "base/wipe.h"
-#include "lib/stringinfo.h"
 #include "login_id/login_text.h"
 #include "login_id/password_policy.h"
 
@@ -103,38 +102,42 @@ password_policy_check(const char *password, const PasswordPolicy *policy)
 	return bits;
 }
 
-const char *
-password_policy_violations(const char *password, const PasswordPolicy *policy)
+static const struct
 {
-	static const char *const clauses[PASSWORD_RULES] = {
-		[PASSWORD_UPPERCASE_REQUIRED] = "must contain an uppercase letter",
-		[PASSWORD_LOWERCASE_REQUIRED] = "must contain a lowercase letter",
-		[PASSWORD_ALPHABET_REQUIRED] = "must contain a letter",
-		[PASSWORD_DIGIT_REQUIRED] = "must contain a digit",
-		[PASSWORD_SYMBOL_REQUIRED] = "must contain a symbol",
-		[PASSWORD_EXCLUDED_KEYWORD] = "must not contain an excluded keyword"
-	};
-	uint32		broken = password_policy_check(password, policy);
-	int			min_length = Max(policy->password_min_length, 1);
-	StringInfoData text;
-	int			i;
+	const char *code;
+	const char *member;			/* that has the rule's number; NULL: it has none */
+	const char *clause;
+}			rules[PASSWORD_RULES] = {
+#define RULE_TEXTS(name, code, member, clause) [PASSWORD_##name] = {code, member, clause},
+	PASSWORD_REASONS(RULE_TEXTS)
+};
 
-	if (broken == 0)
-		return NULL;
-	initStringInfo(&text);
-	for (i = 0; i < PASSWORD_RULES; i++)
+const char *
+password_rule_code(PasswordRule rule)
+{
+	return rules[rule].code;
+}
+
+int
+password_rule_number(PasswordRule rule, const PasswordPolicy *policy, const char **member)
+{
+	*member = rules[rule].member;
+	switch (rule)
 	{
-		if ((broken & (1 << i)) == 0)
-			continue;
-		if (text.len > 0)
-			appendStringInfoString(&text, "; ");
-		if (i == PASSWORD_TOO_LONG)
-			appendStringInfo(&text, "must be at most %d bytes long", PASSWORD_MAX_LENGTH);
-		else if (i == PASSWORD_TOO_SHORT)
-			appendStringInfo(&text, "must be at least %d character%s long",
-							 min_length, min_length == 1 ? "" : "s");
-		else
-			appendStringInfoString(&text, clauses[i]);
+		case PASSWORD_TOO_LONG:
+			return PASSWORD_MAX_LENGTH;
+		case PASSWORD_TOO_SHORT:
+			return Max(policy->password_min_length, 1);
+		default:
+			return 0;
 	}
-	return text.data;
+}
+
+char *
+password_rule_clause(PasswordRule rule, const PasswordPolicy *policy)
+{
+	const char *member;
+	int			number = password_rule_number(rule, policy, &member);
+
+	return psprintf(rules[rule].clause, number, number == 1 ? "" : "s");
 }

@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "base/detail_codes.h"
 #include "login_id/policy_field.h"
 
 /*
@@ -22,20 +23,17 @@ typedef struct PasswordPolicy
 	PASSWORD_POLICY_COLUMNS(POLICY_FIELD)
 } PasswordPolicy;
 
-/* The rules that a password can break: bits in password_policy_check(). */
+/*
+ * The rules that a password can break, in the order of base/detail_codes.h: bits in
+ * password_policy_check().
+ */
+#define PASSWORD_RULE_NUMBER(name, code, number, clause) PASSWORD_##name,
+
 typedef enum PasswordRule
 {
-	PASSWORD_TOO_LONG,
-	PASSWORD_TOO_SHORT,
-	PASSWORD_UPPERCASE_REQUIRED,
-	PASSWORD_LOWERCASE_REQUIRED,
-	PASSWORD_ALPHABET_REQUIRED,
-	PASSWORD_DIGIT_REQUIRED,
-	PASSWORD_SYMBOL_REQUIRED,
-	PASSWORD_EXCLUDED_KEYWORD
+	PASSWORD_REASONS(PASSWORD_RULE_NUMBER)
+	PASSWORD_RULES				/* their number */
 } PasswordRule;
-
-#define PASSWORD_RULES	8
 
 /*
  * Check a password, given as NUL-terminated UTF-8.  Returns a bit (1 << rule) for
@@ -43,12 +41,20 @@ typedef enum PasswordRule
  */
 extern uint32 password_policy_check(const char *password, const PasswordPolicy *policy);
 
+/* The code of a rule, such as "too_short". */
+extern const char *password_rule_code(PasswordRule rule);
+
 /*
- * The same in words.  Returns NULL if the password follows the policy, otherwise a
- * palloc'd list of clauses, separated by "; ", that name the rules and their limits
- * and nothing of the password.
+ * The number that a rule has under a policy, or 0 if it has none.  *member is then
+ * "min_length" or the like, or NULL.
  */
-extern const char *password_policy_violations(const char *password,
-											  const PasswordPolicy *policy);
+extern int	password_rule_number(PasswordRule rule, const PasswordPolicy *policy,
+								 const char **member);
+
+/*
+ * A palloc'd clause about a rule and its number, such as "must contain a digit".  It
+ * says nothing of the password.
+ */
+extern char *password_rule_clause(PasswordRule rule, const PasswordPolicy *policy);
 
 #endif							/* ANON_AUTH_PASSWORD_POLICY_H */

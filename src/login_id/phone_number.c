@@ -90,7 +90,7 @@ calling_code_is_allowed(int code, const StringList *allowlist)
 	return false;
 }
 
-const char *
+LoginIdReason
 phone_number_normalise(const char *phone_number, const LoginIdPolicy *policy, char **value)
 {
 	char		digits[PHONE_NUMBER_MAX_LENGTH + 1];
@@ -101,25 +101,24 @@ phone_number_normalise(const char *phone_number, const LoginIdPolicy *policy, ch
 	Assert(strlen(phone_number) <= PHONE_NUMBER_MAX_LENGTH);
 
 	if (phone_number[0] != '+')
-		return "the phone number does not begin with \"+\" and a country calling code";
+		return LOGIN_ID_NO_CALLING_CODE;
 	for (c = phone_number + 1; *c != '\0'; c++)
 	{
 		if (*c >= '0' && *c <= '9')
 			digits[ndigits++] = *c;
 		else if (*c != ' ' && *c != '-')
-			return "the phone number contains something other than digits, spaces and hyphens";
+			return LOGIN_ID_NOT_DIGITS;
 	}
 	digits[ndigits] = '\0';
 
 	if (ndigits < PHONE_NUMBER_MIN_DIGITS || ndigits > PHONE_NUMBER_MAX_DIGITS)
-		return psprintf("the phone number does not have %d to %d digits",
-						PHONE_NUMBER_MIN_DIGITS, PHONE_NUMBER_MAX_DIGITS);
+		return LOGIN_ID_NUMBER_OF_DIGITS;
 	code = calling_code_of(digits);
 	if (code == 0)
-		return "the phone number does not begin with an assigned country calling code";
+		return LOGIN_ID_CALLING_CODE_UNKNOWN;
 	if (!calling_code_is_allowed(code, &policy->phone_country_code_allowlist))
-		return "the country calling code of the phone number is not allowed";
+		return LOGIN_ID_CALLING_CODE_NOT_ALLOWED;
 
 	*value = psprintf("+%s", digits);
-	return NULL;
+	return LOGIN_ID_ACCEPTED;
 }

@@ -15,7 +15,7 @@
  * and bring it into E.164 form ("+85221234567").  Returns as
  * login_id_normalise(); *value is palloc'd and set on success only.
  */
-extern const char *phone_number_normalise(const char *phone_number,
+extern LoginIdReason phone_number_normalise(const char *phone_number,
 										  const LoginIdPolicy *policy, char **value);
 
 #endif							/* ANON_AUTH_PHONE_NUMBER_H */

@@ -85,45 +85,45 @@ is_reserved(const char *username)
 }
 
 /* Check the given name: normalisation can turn other characters into ASCII. */
-static const char *
+static LoginIdReason
 check_given_name(const char *username, bool ascii_only)
 {
 	if (ascii_only && username[strspn(username, USERNAME_ASCII)] != '\0')
-		return "the username contains something other than ASCII letters, digits, \"_\", \".\" and \"-\"";
+		return LOGIN_ID_NOT_ASCII;
 	if (!login_text_is_plain(username, false))
-		return "the username contains white space, a control or an invisible character";
-	return NULL;
+		return LOGIN_ID_INVISIBLE;
+	return LOGIN_ID_ACCEPTED;
 }
 
-static const char *
+static LoginIdReason
 check_normalised_name(const char *username, const LoginIdPolicy *policy)
 {
 	if (strlen(username) > USERNAME_MAX_LENGTH)
-		return psprintf("the username is longer than %d bytes", USERNAME_MAX_LENGTH);
+		return LOGIN_ID_TOO_LONG;
 	if (!login_text_is_word(username, USERNAME_PUNCTUATION))
-		return "the username contains something other than letters, digits, \"_\", \".\" and \"-\"";
+		return LOGIN_ID_CHARACTER;
 	if (!login_text_is_latin(username))
-		return "the username contains confusable characters";
+		return LOGIN_ID_CONFUSABLE;
 	if (policy->username_block_reserved && is_reserved(username))
-		return "the username is reserved";
+		return LOGIN_ID_RESERVED;
 	if (login_text_has_keyword(username, &policy->username_excluded_keywords))
-		return "the username contains a word that is not allowed";
-	return NULL;
+		return LOGIN_ID_EXCLUDED_KEYWORD;
+	return LOGIN_ID_ACCEPTED;
 }
 
-const char *
+LoginIdReason
 username_normalise(const char *username, const LoginIdPolicy *policy, char **value)
 {
-	const char *reason = check_given_name(username, policy->username_ascii_only);
+	LoginIdReason reason = check_given_name(username, policy->username_ascii_only);
 	char	   *normalised;
 
-	if (reason != NULL)
+	if (reason != LOGIN_ID_ACCEPTED)
 		return reason;
 
 	normalised = login_text_normalise(username, true);
 	reason = check_normalised_name(normalised, policy);
-	if (reason != NULL)
+	if (reason != LOGIN_ID_ACCEPTED)
 		return reason;
 	*value = normalised;
-	return NULL;
+	return LOGIN_ID_ACCEPTED;
 }

@@ -15,7 +15,7 @@
  * spaces.  Returns as login_id_normalise(); *value is palloc'd and set on success
  * only.
  */
-extern const char *username_normalise(const char *username,
+extern LoginIdReason username_normalise(const char *username,
 									  const LoginIdPolicy *policy, char **value);
 
 #endif							/* ANON_AUTH_USERNAME_H */

@@ -1,0 +1,120 @@
+/*-------------------------------------------------------------------------
+ *
+ * detail_codes.h
+ *	  The codes in the DETAIL of errors that programs read (json/raise_json.h).
+ *
+ * A code is part of the API and never changes its meaning.  New codes may be added.
+ * script/errors makes tables of docs/guide.md from these lists.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_DETAIL_CODES_H
+#define ANON_AUTH_DETAIL_CODES_H
+
+#include "base/limits.h"
+
+/*
+ * AA010, "reason": the rules that a login ID can break.  A row has the name in C, the
+ * code, and a clause.  In a clause, %s is the noun of the type ("email address") and
+ * %d its maximum length.
+ */
+#define LOGIN_ID_REASONS(REASON_ROW) \
+	REASON_ROW(TYPE_NOT_ALLOWED, "type_not_allowed", \
+			   "the %s is of a type that settings.login_id_types does not allow") \
+	REASON_ROW(EMPTY, "empty", "the %s is empty") \
+	REASON_ROW(TOO_LONG, "too_long", "the %s is longer than %d bytes") \
+	REASON_ROW(NO_AT_SIGN, "no_at_sign", "the email address has no \"@\"") \
+	REASON_ROW(LOCAL_PART_EMPTY, "local_part_empty", \
+			   "the local part of the email address is empty") \
+	REASON_ROW(LOCAL_PART_TOO_LONG, "local_part_too_long", \
+			   "the local part of the email address is longer than " \
+			   CppAsString2(EMAIL_LOCAL_PART_MAX_LENGTH) " bytes") \
+	REASON_ROW(LOCAL_PART_INVISIBLE, "local_part_invisible_character", \
+			   "the local part of the email address contains white space, a control or an invisible character") \
+	REASON_ROW(LOCAL_PART_CHARACTER, "local_part_invalid_character", \
+			   "the local part of the email address contains a character that is not allowed") \
+	REASON_ROW(LOCAL_PART_DOTS, "local_part_misplaced_dot", \
+			   "the local part of the email address begins or ends with a dot or contains two in a row") \
+	REASON_ROW(PLUS_SIGN, "plus_sign_not_allowed", "the email address contains a plus sign") \
+	REASON_ROW(DOMAIN_EMPTY, "domain_empty", "the domain of the email address is empty") \
+	REASON_ROW(DOMAIN_IP_ADDRESS, "domain_is_ip_address", \
+			   "the domain of the email address is not a name but an IP address") \
+	REASON_ROW(DOMAIN_INVISIBLE, "domain_invisible_character", \
+			   "the domain of the email address contains white space, a control or an invisible character") \
+	REASON_ROW(DOMAIN_INVALID, "domain_invalid", \
+			   "the domain of the email address is not a valid domain name") \
+	REASON_ROW(DOMAIN_SINGLE_LABEL, "domain_single_label", \
+			   "the domain of the email address has only one label") \
+	REASON_ROW(DOMAIN_BLOCKED, "domain_blocked", "the domain of the email address is blocked") \
+	REASON_ROW(DOMAIN_NOT_ALLOWED, "domain_not_allowed", \
+			   "the domain of the email address is not on the list of allowed domains") \
+	REASON_ROW(NO_CALLING_CODE, "no_calling_code", \
+			   "the phone number does not begin with \"+\" and a country calling code") \
+	REASON_ROW(NOT_DIGITS, "not_digits", \
+			   "the phone number contains something other than digits, spaces and hyphens") \
+	REASON_ROW(NUMBER_OF_DIGITS, "wrong_number_of_digits", \
+			   "the phone number does not have " CppAsString2(PHONE_NUMBER_MIN_DIGITS) " to " \
+			   CppAsString2(PHONE_NUMBER_MAX_DIGITS) " digits") \
+	REASON_ROW(CALLING_CODE_UNKNOWN, "unknown_calling_code", \
+			   "the phone number does not begin with an assigned country calling code") \
+	REASON_ROW(CALLING_CODE_NOT_ALLOWED, "calling_code_not_allowed", \
+			   "the country calling code of the phone number is not allowed") \
+	REASON_ROW(NOT_ASCII, "not_ascii", \
+			   "the username contains something other than ASCII letters, digits, \"_\", \".\" and \"-\"") \
+	REASON_ROW(INVISIBLE, "invisible_character", \
+			   "the username contains white space, a control or an invisible character") \
+	REASON_ROW(CHARACTER, "invalid_character", \
+			   "the username contains something other than letters, digits, \"_\", \".\" and \"-\"") \
+	REASON_ROW(CONFUSABLE, "confusable_characters", \
+			   "the username contains confusable characters") \
+	REASON_ROW(RESERVED, "reserved", "the username is reserved") \
+	REASON_ROW(EXCLUDED_KEYWORD, "excluded_keyword", \
+			   "the username contains a word that is not allowed")
+
+/*
+ * AA011, "reason" of each member of "reasons": the rules that a password can break.  A
+ * row has the name in C, the code, the name of the member with a number or NULL, and a
+ * clause.  In a clause, %d is the number and %s the plural's "s".
+ */
+#define PASSWORD_REASONS(REASON_ROW) \
+	REASON_ROW(TOO_LONG, "too_long", "max_bytes", "must be at most %d byte%s long") \
+	REASON_ROW(TOO_SHORT, "too_short", "min_length", "must be at least %d character%s long") \
+	REASON_ROW(UPPERCASE_REQUIRED, "uppercase_required", NULL, \
+			   "must contain an uppercase letter") \
+	REASON_ROW(LOWERCASE_REQUIRED, "lowercase_required", NULL, \
+			   "must contain a lowercase letter") \
+	REASON_ROW(ALPHABET_REQUIRED, "alphabet_required", NULL, "must contain a letter") \
+	REASON_ROW(DIGIT_REQUIRED, "digit_required", NULL, "must contain a digit") \
+	REASON_ROW(SYMBOL_REQUIRED, "symbol_required", NULL, "must contain a symbol") \
+	REASON_ROW(EXCLUDED_KEYWORD, "excluded_keyword", NULL, \
+			   "must not contain an excluded keyword")
+
+/*
+ * AA018, "limit": the limits that can refuse a call.  A row has the code and what is
+ * limited.  The code of a limit that can be set is the name of the setting.
+ */
+#define RATE_LIMIT_CODES(LIMIT_ROW) \
+	LIMIT_ROW(guest_sign_ups_per_minute, "sign-ups of guests") \
+	LIMIT_ROW(guest_sign_ups_per_minute_per_ip, "sign-ups of guests from one address") \
+	LIMIT_ROW(device_key_logins_per_minute, "logins with one device key") \
+	LIMIT_ROW(password_attempts_per_minute_per_ip, \
+			  "attempts at passwords and codes, and look-ups of login IDs, from one address") \
+	LIMIT_ROW(password_attempts_per_minute_per_user, "attempts at the password of one user") \
+	LIMIT_ROW(password_attempts_per_minute_per_user_per_ip, \
+			  "attempts at the password of one user from one address") \
+	LIMIT_ROW(login_id_conflicts_per_minute_per_ip, \
+			  "promotions with login IDs of other users from one address") \
+	LIMIT_ROW(codes_per_minute, "codes sent to one address") \
+	LIMIT_ROW(codes_per_hour, "codes sent to one address") \
+	LIMIT_ROW(code_guesses_per_day, "attempts at the codes of one address") \
+	LIMIT_ROW(counter_cells, \
+			  "counters on this server: there is no room for another one (parameter anon_auth.counter_cells)")
+
+#define RATE_LIMIT_CODE_NUMBER(code, what) RATE_LIMIT_##code,
+
+typedef enum RateLimitCode
+{
+	RATE_LIMIT_CODES(RATE_LIMIT_CODE_NUMBER)
+} RateLimitCode;
+
+#endif							/* ANON_AUTH_DETAIL_CODES_H */

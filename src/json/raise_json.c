@@ -1,0 +1,181 @@
+/*-------------------------------------------------------------------------
+ *
+ * raise_json.c
+ *	  The errors of class AA whose DETAIL programs read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "json/json_parse.h"
+#include "json/json_read.h"
+#include "json/json_write.h"
+#include "json/raise_json.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+
+static const char *const rate_limit_codes[] = {
+#define RATE_LIMIT_CODE_TEXT(code, what) #code,
+	RATE_LIMIT_CODES(RATE_LIMIT_CODE_TEXT)
+};
+
+/* Begin a DETAIL; the caller adds members and ends it with json_close(). */
+static void
+begin_detail(StringInfo detail, const char *description)
+{
+	initStringInfo(detail);
+	json_open(detail);
+	json_add_string(detail, "description", description);
+}
+
+/* Microseconds in seconds, rounded up: the next try must not be too early. */
+static int64
+seconds_to_wait(int64 wait)
+{
+	return wait <= 0 ? 1 : (wait + USECS_PER_SEC - 1) / USECS_PER_SEC;
+}
+
+/* Begin a DETAIL that says when to try again, for AA018 and AA019. */
+static void
+begin_detail_with_wait(StringInfo detail, const char *description, int64 wait)
+{
+	int64		seconds = seconds_to_wait(wait);
+
+	begin_detail(detail, psprintf("%s Try again in %lld second%s.", description,
+								  (long long) seconds, seconds == 1 ? "" : "s"));
+	json_add_integer(detail, "retry_after", seconds);
+}
+
+void
+raise_identity_exists(const char *login_id_type)
+{
+	StringInfoData detail;
+
+	begin_detail(&detail, psprintf("The %s belongs to another user.", login_id_type));
+	json_add_string(&detail, "login_id_type", login_id_type);
+	json_close(&detail);
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_IDENTITY_EXISTS),
+			 errmsg("identity already exists"),
+			 errdetail_internal("%s", detail.data)));
+}
+
+void
+raise_invalid_login_id(const char *login_id_type, const char *reason, const char *clause)
+{
+	StringInfoData detail;
+
+	begin_detail(&detail, psprintf("%c%s.", pg_toupper((unsigned char) clause[0]), clause + 1));
+	json_add_string(&detail, "login_id_type", login_id_type);
+	json_add_string(&detail, "reason", reason);
+	json_close(&detail);
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_LOGIN_ID),
+			 errmsg("invalid login ID"),
+			 errdetail_internal("%s", detail.data)));
+}
+
+void
+raise_password_policy(const char *reasons, const char *clauses)
+{
+	StringInfoData detail;
+
+	begin_detail(&detail, psprintf("The password %s.", clauses));
+	json_add_raw(&detail, "reasons", reasons);
+	json_close(&detail);
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_PASSWORD_POLICY),
+			 errmsg("password policy violated"),
+			 errdetail_internal("%s", detail.data)));
+}
+
+void
+raise_rate_limited(RateLimitCode limit, const char *what, int count, int64 wait,
+				   const char *hint)
+{
+	StringInfoData detail;
+
+	begin_detail_with_wait(&detail, psprintf("The limit for %s is %d.", what, count), wait);
+	json_add_string(&detail, "limit", rate_limit_codes[limit]);
+	json_close(&detail);
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_RATE_LIMITED),
+			 errmsg("request rate limited"),
+			 errdetail_internal("%s", detail.data),
+			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+void
+raise_counters_full(void)
+{
+	StringInfoData detail;
+
+	begin_detail(&detail, "There is no room for another counter of attempts.");
+	json_add_string(&detail, "limit", rate_limit_codes[RATE_LIMIT_counter_cells]);
+	json_close(&detail);
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_RATE_LIMITED),
+			 errmsg("request rate limited"),
+			 errdetail_internal("%s", detail.data),
+			 errhint("Try again later. If this lasts, increase anon_auth.counter_cells.")));
+}
+
+void
+raise_account_locked(int64 wait)
+{
+	StringInfoData detail;
+
+	begin_detail_with_wait(&detail, "There were too many wrong passwords.", wait);
+	json_close(&detail);
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_ACCOUNT_LOCKED),
+			 errmsg("account locked"),
+			 errdetail_internal("%s", detail.data)));
+}
+
+bool
+raise_json_is_used(int sqlstate)
+{
+	return sqlstate == ERRCODE_AA_IDENTITY_EXISTS ||
+		sqlstate == ERRCODE_AA_INVALID_LOGIN_ID ||
+		sqlstate == ERRCODE_AA_PASSWORD_POLICY ||
+		sqlstate == ERRCODE_AA_RATE_LIMITED ||
+		sqlstate == ERRCODE_AA_ACCOUNT_LOCKED;
+}
+
+/* The object in a DETAIL, or NULL if it is none. */
+static Jsonb *
+parse_detail(const char *detail)
+{
+	const char *reason;
+
+	return detail == NULL ? NULL : json_parse_object(detail, strlen(detail), &reason);
+}
+
+char *
+raise_json_append(const char *detail, const char *sentence)
+{
+	Jsonb	   *object = parse_detail(detail);
+	const char *description = object != NULL ? json_cstring(object, "description") : NULL;
+	StringInfoData changed;
+
+	begin_detail(&changed, description == NULL ? sentence :
+				 psprintf("%s %s", description, sentence));
+	json_close(&changed);
+	if (object == NULL)
+		return changed.data;
+	return json_from_jsonb(DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
+															  JsonbPGetDatum(object),
+															  JsonbPGetDatum(json_to_jsonb(changed.data)))));
+}
+
+int
+raise_json_retry_after(const char *detail)
+{
+	Jsonb	   *object = parse_detail(detail);
+	int64		seconds;
+
+	if (object == NULL || !json_numeric_date(object, "retry_after", &seconds))
+		return 0;
+	return (int) Min(seconds, INT_MAX);
+}

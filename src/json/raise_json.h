@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * raise_json.h
+ *	  The errors of class AA whose DETAIL programs read (base/raise.h has the others).
+ *
+ * Their DETAIL is one JSON object.  Its member "description" has full sentences for
+ * people.  The other members are for programs; base/detail_codes.h lists their codes.
+ * No member contains a login ID, a password or another secret.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_RAISE_JSON_H
+#define ANON_AUTH_RAISE_JSON_H
+
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "base/detail_codes.h"
+#include "base/errors.h"
+
+/* AA009: another user has the login ID of this type ("email"). */
+pg_noreturn extern void raise_identity_exists(const char *login_id_type);
+
+/*
+ * AA010: the login ID of this type breaks a rule.  reason is a code; clause says the
+ * same in lower case, without a period.
+ */
+pg_noreturn extern void raise_invalid_login_id(const char *login_id_type, const char *reason,
+											   const char *clause);
+
+/*
+ * AA011: the password breaks rules of the policy.  reasons is a JSON array of objects;
+ * clauses continues the sentence "The password ...".
+ */
+pg_noreturn extern void raise_password_policy(const char *reasons, const char *clauses);
+
+/*
+ * AA018: a limit is reached, which is count for "what".  The call may succeed after
+ * wait, in microseconds.  hint may be NULL.
+ */
+pg_noreturn extern void raise_rate_limited(RateLimitCode limit, const char *what, int count,
+										   int64 wait, const char *hint);
+
+/* AA018: there is no room for another counter.  The time to wait is unknown. */
+pg_noreturn extern void raise_counters_full(void);
+
+/* AA019: logins to the user are locked for this time, in microseconds. */
+pg_noreturn extern void raise_account_locked(int64 wait);
+
+/* True if the DETAIL of errors with this SQLSTATE is a JSON object. */
+extern bool raise_json_is_used(int sqlstate);
+
+/*
+ * Return a DETAIL with another sentence at the end of its description.  If detail is
+ * no JSON object or NULL, because a function of an application has raised the error,
+ * the result has only the sentence.
+ */
+extern char *raise_json_append(const char *detail, const char *sentence);
+
+/*
+ * Return the number of seconds after which a call may be repeated that failed with this
+ * DETAIL, or 0 if the DETAIL does not say.
+ */
+extern int	raise_json_retry_after(const char *detail);
+
+#endif							/* ANON_AUTH_RAISE_JSON_H */
