@@ -42,6 +42,14 @@ my %offline = (PATH => "$without_npm:$ENV{PATH}");
 my ($done, $output) = run_command({ SITE => 1 }, 'script/setup');
 plan skip_all => "script/setup: $output" if !$done;
 
+# README.md says what to click. The texts must be on the pages.
+my ($clicks) = slurp_file("$root/README.md") =~ /^## Try it\n(.*?)^## /ms;
+my $texts = join "\n", map { slurp_file("$root/$_") } 'examples/postgrest/web/index.html', 'src/http/pages/en.json';
+my @labels = map { /\*\*(.*?)\*\*/g } grep { /^\|/ } split /\n/, $clicks;
+
+is_deeply([ grep { $texts !~ /[>"]\Q$_\E[<"]/ } @labels ], [], 'each button that README.md names is on a page');
+cmp_ok(scalar @labels, '>=', 5, 'README.md names buttons');
+
 ($done, $output) = run_command({ POSTGREST => '/nonexistent' }, 'script/postgrest-demo', '--check');
 ok(!$done, 'a POSTGREST that does not exist is refused');
 like($output, qr{^postgrest-demo: POSTGREST is not a program: /nonexistent$}m, 'the message names the program');
