@@ -16,7 +16,7 @@ INSERT INTO chapter VALUES
 	(4, 'Functions behind PostgREST', '`grant_http_api(role)` grants these. See [http.md](http.md).',
 	 ARRAY(SELECT oid FROM pg_proc WHERE pronamespace = 'anon_auth_http'::regnamespace AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 		   AND oid = ANY (anon_auth.http_api()::oid[])));
-INSERT INTO chapter SELECT 3, 'Functions for the owner', 'Granted to nobody. Internal functions have the schema `anon_auth_internal` and are not listed here; `\df+ anon_auth_internal.*` describes them.',
+INSERT INTO chapter SELECT 3, 'Functions for the owner', 'Granted to nobody. Internal functions are in the schema `anon_auth_internal`; `\df+ anon_auth_internal.*` describes them.',
 	ARRAY(SELECT p.oid FROM pg_proc p WHERE pronamespace = 'anon_auth'::regnamespace AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 		  AND obj_description(p.oid, 'pg_proc') IS NOT NULL
 		  AND NOT EXISTS (SELECT FROM chapter WHERE p.oid = ANY (functions)));

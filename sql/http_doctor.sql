@@ -83,7 +83,7 @@ SELECT * FROM app.findings;
 SELECT app.mend('attached_object');
 
 -- ---- another function with the same name ----
-CREATE FUNCTION anon_auth.doctor_of_mine() RETURNS SETOF anon_auth.finding LANGUAGE plpgsql AS $$BEGIN RAISE 'doctor() has called this'; END$$;
+CREATE FUNCTION anon_auth_internal.doctor_of_mine() RETURNS SETOF anon_auth.finding LANGUAGE plpgsql AS $$BEGIN RAISE 'doctor() has called this'; END$$;
 SELECT * FROM app.findings;
 SELECT app.mend('attached_object');
 

@@ -184,7 +184,8 @@ my $admin = query('SELECT current_user');
 my $functions = JSON::PP->new->decode(query(<<'SQL'));
 SELECT json_agg(json_build_object(
 		'name', n.nspname || '.' || p.proname,
-		'kind', CASE WHEN p.oid = ANY (anon_auth.client_api()::oid[]) OR p.proacl IS NULL OR 0 IN (SELECT grantee FROM aclexplode(p.proacl)) THEN 'client'
+		'kind', CASE WHEN n.nspname = 'anon_auth_internal' THEN 'owner'
+					 WHEN p.oid = ANY (anon_auth.client_api()::oid[]) OR p.proacl IS NULL OR 0 IN (SELECT grantee FROM aclexplode(p.proacl)) THEN 'client'
 					 WHEN p.oid = ANY (anon_auth.http_api()::oid[]) THEN 'http' ELSE 'owner' END,
 		'arguments', (SELECT coalesce(json_agg(json_build_array(coalesce(p.proargnames[i], ''), format_type(p.proargtypes[i - 1], NULL)) ORDER BY i), '[]')
 					  FROM generate_series(1, p.pronargs) i),
