@@ -116,7 +116,7 @@ sub objection
 	return if $state =~ /^42(?:P01|704|602|883)$/ && ($context eq '' || $context =~ /^\S+ portal(?: "\w+")? parameter/);
 	return "a right was missing within, $what" if $state eq '42501' && $context =~ /anon_auth/;
 	# Functions for parts of the pages, which only the owner may call.
-	return if $state =~ /^22/ && ($function // '') =~ /^anon_auth_http\.(?:page|color|html)_/;
+	return if $state =~ /^22/ && ($function // '') =~ /^anon_auth_internal\.(?:page|color|html)_/;
 	return if $general{$state};
 	return "unexpected, $what";
 }
