@@ -1,0 +1,111 @@
+// node-postgres: an HTTP server with a pool. Each request is one transaction.
+import http from 'node:http';
+import pg from 'pg';
+
+// PGHOST, PGDATABASE and PGUSER name the database.
+const pool = new pg.Pool({ max: Number(process.env.POOL_SIZE ?? 10) });
+
+// pool: without these listeners, a connection that is lost ends the process.
+const connectionLost = (error) => console.error('connection lost:', error.code);
+pool.on('error', connectionLost); // an idle connection
+pool.on('connect', (db) => db.on('error', connectionLost)); // a connection in use
+// end
+
+// transaction: runs work(db) for one user.
+async function transaction({ address, accessToken }, work, attempts = 3) {
+  const db = await pool.connect();
+  let broken;
+  try {
+    await db.query('BEGIN');
+    await db.query('SELECT anon_auth.use_client_address($1)', [address]);
+    if (accessToken) await db.query('SELECT anon_auth.use_access_token($1)', [accessToken]);
+    const result = await work(db);
+    await db.query('COMMIT'); // also after a failed login
+    return result;
+  } catch (error) {
+    await db.query('ROLLBACK').catch((rollbackError) => { broken = rollbackError; });
+    if (error.code !== '40001' || attempts === 1) throw error;
+  } finally {
+    db.release(broken); // closes a broken connection
+  }
+  return transaction({ address, accessToken }, work, attempts - 1);
+}
+// end
+
+// calls: a row of tokens, or undefined for wrong credentials.
+const row = async (db, sql, values) => (await db.query(sql, values)).rows[0];
+
+const signUp = (user) => transaction(user, (db) =>
+  row(db, 'SELECT * FROM anon_auth.authenticate_anonymously($1)', ['app']));
+
+const logIn = (user, { login_id, password }) => transaction(user, (db) =>
+  row(db, 'SELECT * FROM anon_auth.authenticate($1, $2, $3)', ['app', login_id, password]));
+
+const refresh = (user, { refresh_token }) => transaction(user, (db) =>
+  row(db, 'SELECT * FROM anon_auth.refresh_session($1, $2)', ['app', refresh_token]));
+
+const promote = (user, { email, password, refresh_token }) => transaction(user, (db) =>
+  row(db, `SELECT * FROM anon_auth.promote_anonymous_user($1, email => $2, password => $3, refresh_token => $4)`,
+    ['app', email, password, refresh_token]));
+// end
+
+const listNotes = (user) => transaction(user, async (db) => (await db.query('SELECT user_id, body FROM notes')).rows);
+
+const addNote = (user, { body }) => transaction(user, (db) =>
+  row(db, 'INSERT INTO notes (body) VALUES ($1) RETURNING user_id, body', [body]));
+
+// errors: the status and body for an error.
+const statuses = {
+  '42501': 403, // a row without a user, among others
+  '57014': 503, // statement_timeout
+  AA006: 401, AA009: 409, AA010: 422, AA011: 422, AA014: 401, AA018: 429, AA019: 429,
+};
+
+function errorAnswer(error) {
+  if (error instanceof SyntaxError) return { status: 400, body: { error: 'invalid JSON' } };
+  const status = statuses[error.code] ?? 500;
+  if (status === 500) console.error(error.code ?? error.name); // the message can contain a password
+  const detail = ['AA009', 'AA010', 'AA011', 'AA018', 'AA019'].includes(error.code) ? JSON.parse(error.detail) : {};
+  return { status, body: { error: error.code, ...detail }, retryAfter: detail.retry_after };
+}
+// end
+
+const routes = {
+  'POST /guests': signUp,
+  'POST /login': logIn,
+  'POST /refresh': refresh,
+  'POST /promote': promote,
+  'GET /notes': listNotes,
+  'POST /notes': addNote,
+};
+
+async function parameters(request) {
+  let text = '';
+  for await (const chunk of request) text += chunk;
+  return text ? JSON.parse(text) : {};
+}
+
+async function handle(request) {
+  const route = routes[`${request.method} ${request.url}`];
+  if (!route) return { status: 404, body: {} };
+  const user = {
+    address: request.socket.remoteAddress, // behind a proxy: the address that the proxy states
+    accessToken: request.headers.authorization?.replace(/^Bearer /, ''),
+  };
+  try {
+    const body = await route(user, await parameters(request));
+    return body ? { status: 200, body } : { status: 401, body: { error: 'wrong credentials' } };
+  } catch (error) {
+    return errorAnswer(error);
+  }
+}
+
+http.createServer(async (request, response) => {
+  const { status, body, retryAfter } = await handle(request);
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Cache-Control': 'no-store',
+    ...(retryAfter !== undefined && { 'Retry-After': retryAfter }),
+  });
+  response.end(JSON.stringify(body));
+}).listen(process.env.PORT ?? 8000, '127.0.0.1');

@@ -1,0 +1,373 @@
+# The servers in examples/drivers, each with its own driver and pool: users who share
+# the pool keep their addresses and callers apart, programs read the errors, and the
+# server's log has no secret with the settings of docs/drivers.md.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Connection;
+use AnonAuth::Programs;
+use AnonAuth::Secrets qw(found_in password secret);
+use IO::Socket::INET;
+use IPC::Run ();
+use JSON::PP ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+my $examples = "$FindBin::Bin/../examples/drivers";
+my $json = JSON::PP->new->canonical->utf8;
+my $programs = AnonAuth::Programs->new(
+	source => $examples,
+	directories => { node => 'node-postgres', python => 'python', go => 'pgx', java => 'jdbc' });
+
+# ---------------------------------------------------------------------------
+# docs/drivers.md shows the code of the examples
+# ---------------------------------------------------------------------------
+
+# Text without indentation and empty lines.
+sub plain
+{
+	return join "\n", grep { $_ ne '' } map { s/^\s+|\s+$//gr } split /\n/, $_[0];
+}
+
+{
+	my $document = slurp_file("$FindBin::Bin/../docs/drivers.md");
+	my %code = map { $_ => plain(slurp_file($_)) } glob "$examples/*.sql $examples/*/*.{mjs,py,go,java}";
+	my $blocks = 0;
+
+	while ($document =~ /^( *)```(js|python|go|java|sql)\n(.*?)^ *```$/gms)
+	{
+		my $block = plain($3);
+
+		$blocks++;
+		ok((grep { index($_, $block) >= 0 } values %code), "block $blocks of docs/drivers.md is in an example") or diag $block;
+	}
+	cmp_ok($blocks, '>=', 8, 'docs/drivers.md shows code');
+}
+
+# ---------------------------------------------------------------------------
+# The database and PgBouncer
+# ---------------------------------------------------------------------------
+
+# The server logs as much as it can. JDBC needs TCP.
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+$node->append_conf('postgresql.conf', <<'CONF');
+fsync = off
+listen_addresses = '127.0.0.1'
+log_statement = all
+log_min_duration_statement = 0
+log_line_prefix = '%u '
+CONF
+$node->start;
+$node->safe_psql('postgres', 'CREATE DATABASE app');
+$node->safe_psql('postgres', 'CREATE DATABASE mistakes');
+run_log([ 'psql', '-Xq', '-d', $node->connstr('app'), '-f', "$examples/setup.sql" ]) or BAIL_OUT('setup.sql failed');
+
+# A role that can do the same and has the default log settings.
+$node->safe_psql('app', <<'SQL');
+CREATE ROLE default_role LOGIN;
+SELECT anon_auth.grant_client_api('default_role'), anon_auth.grant_client_address('default_role');
+UPDATE anon_auth.clients SET refresh_token_rotation_enabled = true, refresh_token_rotation_grace_seconds = 0;
+UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
+SQL
+
+# Here the programs make mistakes: a function does not exist, another has an argument
+# of another type.
+$node->safe_psql('mistakes', <<'SQL');
+CREATE SCHEMA anon_auth;
+GRANT USAGE ON SCHEMA anon_auth TO PUBLIC;
+CREATE FUNCTION anon_auth.use_client_address(inet) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION anon_auth.refresh_session(text, uuid) RETURNS SETOF text LANGUAGE sql AS $$ SELECT '' $$;
+SQL
+
+sub query { return $node->safe_psql('app', $_[0]); }
+
+my $locker = AnonAuth::Connection->new($node, 'app');
+my $pooler = start_pgbouncer();
+
+# PgBouncer in transaction mode with two connections. Returns its port, or undef if it
+# is not installed.
+sub start_pgbouncer
+{
+	local $ENV{PATH} = "$ENV{PATH}:/usr/sbin";
+	return if !eval { run_command([ 'pgbouncer', '--version' ]); 1 };
+	my $directory = PostgreSQL::Test::Utils::tempdir_short();
+	my $port = PostgreSQL::Test::Cluster::get_free_port();
+
+	append_to_file("$directory/users", "\"app_role\" \"\"\n");
+	append_to_file("$directory/pgbouncer.ini", <<"INI");
+[databases]
+app = host=127.0.0.1 port=${\ $node->port} dbname=app user=app_role
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $port
+unix_socket_dir =
+auth_type = trust
+auth_file = $directory/users
+pool_mode = transaction
+default_pool_size = 2
+ignore_startup_parameters = extra_float_digits
+logfile = $directory/log
+INI
+	my @command = ('pgbouncer', "$directory/pgbouncer.ini");
+	our $pgbouncer = IPC::Run::start([ qw(setpriv --pdeathsig TERM --), @command ], '<', \undef, '>', \my $output, '2>', \my $errors);
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
+
+	until (IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port"))
+	{
+		BAIL_OUT("PgBouncer does not answer: $errors") if time > $end || !$pgbouncer->pumpable;
+		sleep 0.05;
+	}
+	return $port;
+}
+
+# ---------------------------------------------------------------------------
+# The servers
+# ---------------------------------------------------------------------------
+
+my @drivers = (
+	{ name => 'node-postgres', language => 'node', command => [qw(node server.mjs)] },
+	{ name => 'psycopg', language => 'python', command => [qw(python3 server_psycopg.py)] },
+	{ name => 'psycopg2', language => 'python', command => [qw(python3 server_psycopg2.py)] },
+	{ name => 'Django', language => 'python', command => [qw(python3 server_django.py)] },
+	{ name => 'pgx', language => 'go', command => [qw(env ./program)] },
+	{ name => 'JDBC', language => 'java', command => [ 'java', '-cp', 'target:target/*', 'Server' ] });
+
+my ($server, $port, $name);
+my $count = 0;
+
+# Start a driver's server with a pool of two connections.
+sub start_server
+{
+	my ($driver, $database, $user, $database_port, %environment) = @_;
+	my $through_pooler = $database_port != $node->port;
+	my %database = (
+		node => {},
+		python => {},
+		go => {
+			DATABASE => "host=127.0.0.1 port=$database_port user=$user dbname=$database pool_max_conns=2"
+			  . ($through_pooler ? ' default_query_exec_mode=exec' : '') },
+		java => {
+			DATABASE => "jdbc:postgresql://127.0.0.1:$database_port/$database?user=$user"
+			  . ($through_pooler ? '&prepareThreshold=0' : '') });
+
+	$name = $driver->{name};
+	$port = PostgreSQL::Test::Cluster::get_free_port();
+	$server = $programs->start_server(
+		$driver->{language}, $driver->{command}, "http://127.0.0.1:$port/",
+		{
+			PORT => $port,
+			PGHOST => '127.0.0.1',
+			PGPORT => $database_port,
+			PGDATABASE => $database,
+			PGUSER => $user,
+			POOL_SIZE => 2,
+			%{ $database{ $driver->{language} } },
+			%environment
+		});
+	return;
+}
+
+# Send a request from a local address; answer() reads the response.
+sub send_request
+{
+	my ($address, $route, $body, $token) = @_;
+	my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port", LocalAddr => $address) or die "$name: cannot connect: $!";
+	my ($method, $path) = split / /, $route;
+	my $content = $body ? $json->encode($body) : '';
+
+	print $socket join "\r\n", "$method $path HTTP/1.0", 'Host: 127.0.0.1', 'Content-Type: application/json',
+	  'Content-Length: ' . length $content, $token ? "Authorization: Bearer $token" : (), '', $content;
+	$socket->flush;
+	return $socket;
+}
+
+sub answer
+{
+	my ($socket) = @_;
+	my $text = '';
+
+	while (sysread $socket, $text, 65536, length $text) { }
+	my ($head, $content) = split /\r\n\r\n/, $text, 2;
+	my ($status) = ($head // '') =~ m{^HTTP/1\.\d (\d+)} or die "$name: no answer: $text";
+	my %headers = map { /^([^:]+): *(.*)$/ ? (lc $1 => $2) : () } split /\r\n/, $head;
+
+	my $body = $json->decode($content);
+
+	if (ref $body eq 'HASH')
+	{
+		secret("$_ of $name " . ++$count, $body->{$_}) for grep { defined $body->{$_} } qw(access_token refresh_token id_token);
+	}
+	return { status => $status, headers => \%headers, body => $body };
+}
+
+sub request { return answer(send_request(@_)); }
+
+# Run requests at the same time: they wait for a lock on a table until all of them are
+# in the database. Then the statement, if any, is run. Returns the responses.
+sub at_once
+{
+	my ($table, $statement, @requests) = @_;
+	my $waiting = 'FROM (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted) AS waiting';
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
+
+	$locker->query("BEGIN; LOCK TABLE $table");
+	my @sockets = map { send_request(@$_) } @requests;
+	while ($locker->query("SELECT count(*) $waiting") < @requests)
+	{
+		die "$name: the requests do not wait" if time > $end;
+		sleep 0.01;
+	}
+	$locker->query("SELECT $statement $waiting") if $statement;
+	$locker->query('COMMIT');
+	return map { answer($_) } @sockets;
+}
+
+# ---------------------------------------------------------------------------
+# What the servers do
+# ---------------------------------------------------------------------------
+
+sub life
+{
+	my $email = lc "$name\@example.com";
+	my $password = password("of $name");
+	my $guest = request('127.0.0.2', 'POST /guests')->{body};
+
+	is(request('127.0.0.2', 'POST /notes', { body => 'Buy milk' }, $guest->{access_token})->{body}{user_id}, $guest->{sub}, "$name: a guest writes a note");
+	my $fresh = request('127.0.0.2', 'POST /refresh', { refresh_token => $guest->{refresh_token} });
+	is("$fresh->{status} $fresh->{body}{sub}", "200 $guest->{sub}", "$name: a session is refreshed");
+
+	my %promotion = (email => $email, refresh_token => $fresh->{body}{refresh_token});
+	my $weak = request('127.0.0.2', 'POST /promote', { %promotion, password => 'short' });
+	is("$weak->{status} $weak->{body}{error}", '422 AA011', "$name: a weak password is an error");
+	ok((grep { ($_->{min_length} // 0) == 8 } @{ $weak->{body}{reasons} }), "$name: the program knows the required length") or diag $json->encode($weak->{body});
+
+	my $account = request('127.0.0.2', 'POST /promote', { %promotion, password => $password });
+	is("$account->{status} $account->{body}{sub}", "200 $guest->{sub}", "$name: a guest becomes an account");
+	is_deeply(request('127.0.0.2', 'GET /notes', undef, $account->{body}{access_token})->{body}, [ { user_id => $guest->{sub}, body => 'Buy milk' } ],
+		"$name: the account has the note");
+
+	my $other = request('127.0.0.2', 'POST /guests')->{body};
+	my $taken = request('127.0.0.2', 'POST /promote', { email => $email, password => $password, refresh_token => $other->{refresh_token} });
+	is("$taken->{status} $taken->{body}{error} $taken->{body}{login_id_type}", '409 AA009 email', "$name: a login ID that is taken is an error");
+
+	my $failures = "SELECT count(*) FROM anon_auth.events WHERE type = 'authentication.failed'";
+	my $before = query($failures);
+	is(request('127.0.0.2', 'POST /login', { login_id => $email, password => 'wrong password' })->{status}, 401, "$name: a wrong password is no row");
+	is(query($failures), $before + 1, "$name: the event of a failed login is committed");
+	is(request('127.0.0.2', 'POST /login', { login_id => $email, password => $password })->{body}{sub}, $guest->{sub}, "$name: the right password logs in");
+	return;
+}
+
+sub users_at_once
+{
+	my @guests = map { $_->{body} } at_once('anon_auth.users', undef, map { [ $_, 'POST /guests' ] } '127.0.0.11', '127.0.0.12');
+
+	is_deeply(
+		[ map { $_->{body}{user_id} } at_once('notes', undef, map { [ '127.0.0.11', 'POST /notes', { body => 'mine' }, $_->{access_token} ] } @guests) ],
+		[ map { $_->{sub} } @guests ],
+		"$name: two users at once are two callers");
+
+	# Both connections have had a caller. An error ends a transaction in another way.
+	for my $round (1 .. 2)
+	{
+		my @errors = at_once('notes', undef, map { [ '127.0.0.11', 'POST /notes', { body => undef }, $_->{access_token} ] } @guests);
+		is_deeply([ map { "$_->{status} $_->{body}{error}" } @errors ], [ ('500 23502') x 2 ], "$name: both requests fail");
+		is_deeply([ map { $_->{body} } at_once('notes', undef, ([ '127.0.0.11', 'GET /notes' ]) x 2) ], [ [], [] ], "$name: the next user is not the caller of a failed transaction");
+		is_deeply([ map { scalar @{ $_->{body} } } at_once('notes', undef, map { [ '127.0.0.11', 'GET /notes', undef, $_->{access_token} ] } @guests) ], [ 1, 1 ],
+			"$name: a failed transaction leaves usable connections");
+		is_deeply([ map { "$_->{status} $_->{body}{error}" } at_once('notes', undef, ([ '127.0.0.11', 'POST /notes', { body => 'whose?' } ]) x 2) ], [ ('403 42501') x 2 ],
+			"$name: an insert without a token is refused, so the caller does not outlive a transaction");
+	}
+
+	my ($lost) = at_once('notes', 'pg_terminate_backend(pid)', [ '127.0.0.11', 'POST /notes', { body => password("in a note of $name") }, $guests[0]{access_token} ]);
+	is($lost->{status}, 500, "$name: a connection is lost");
+	is(request('127.0.0.11', 'GET /notes', undef, $guests[0]{access_token})->{status}, 200, "$name: another takes its place");
+	return;
+}
+
+sub limits
+{
+	my %statuses;
+
+	query('SELECT anon_auth.reset_counters()');
+	$statuses{ request("127.0.1.$_", 'POST /guests')->{status} }++ for 1 .. 61;
+	is_deeply(\%statuses, { 200 => 61 }, "$name: 61 guests from 61 addresses sign up");
+
+	my ($passed, $start, $refused) = (0, time);
+	$passed++ while ($refused = request('127.0.0.3', 'POST /guests'))->{status} == 200 && $passed < 1000;
+	my $most = 60 + time - $start + 1;    # one more each second
+	ok($passed >= 60 && $passed <= $most, "$name: of one address, 60 sign up") or diag "$passed, at most $most";
+	is("$refused->{status} $refused->{body}{error} $refused->{body}{limit}", '429 AA018 guest_sign_ups_per_minute_per_ip', "$name: then the limit refuses it");
+	like($refused->{body}{retry_after}, qr/^[1-9]\d*$/, "$name: the program knows when to try again");
+	is($refused->{headers}{'retry-after'}, $refused->{body}{retry_after}, "$name: and says it");
+	is(request('127.0.0.4', 'POST /guests')->{status}, 200, "$name: another address is not refused");
+	query('SELECT anon_auth.reset_counters()');
+	return;
+}
+
+# ---------------------------------------------------------------------------
+# Secrets in the log
+# ---------------------------------------------------------------------------
+
+# Make the mistakes in the other database, and a call that fails in this one. Returns
+# the secrets of each that were logged meanwhile.
+sub logged_secrets
+{
+	my ($driver, $user, %environment) = @_;
+	my %secrets = map { $_ => password("of $name $user, $_") } 'no function', 'wrong type', 'failed call';
+	my $start = -s $node->logfile;
+
+	start_server($driver, 'mistakes', $user, $node->port, %environment);
+	is(request('127.0.0.2', 'POST /login', { login_id => 'me@example.com', password => $secrets{'no function'} })->{status}, 500,
+		"$name, $user: a function does not exist");
+	is(request('127.0.0.2', 'POST /refresh', { refresh_token => $secrets{'wrong type'} })->{status}, 500, "$name, $user: an argument has the wrong type");
+	$programs->stop_server($server);
+
+	start_server($driver, 'app', $user, $node->port, %environment);
+	is(request('127.0.0.2', 'POST /refresh', { refresh_token => $secrets{'failed call'} })->{status}, 401, "$name, $user: a call fails");
+	$programs->stop_server($server);
+
+	my $log = substr slurp_file($node->logfile), $start;
+	ok($user eq 'app_role' || $log =~ /^$user /m, "$name, $user: the log has the statements of the role");
+	return [ grep { index($log, $secrets{$_}) >= 0 } sort keys %secrets ];
+}
+
+my $wanted = $ENV{ANON_AUTH_CLIENTS} // '';
+for my $driver (grep { $_->{name} =~ /$wanted/ } @drivers)
+{
+	$name = $driver->{name};
+SKIP:
+	{
+		my $reason = $programs->missing($driver->{language});
+		skip "$name: $reason", 1 if $reason;
+		my $start = -s $node->logfile;
+		start_server($driver, 'app', 'app_role', $pooler // $node->port);
+		life();
+		users_at_once();
+		limits();
+		$programs->stop_server($server);
+		is(found_in(substr slurp_file($node->logfile), $start), '', "$name: nothing of this is logged");
+
+		is_deeply(logged_secrets($driver, 'app_role'), [], "$name: no secret is logged with the settings of docs/drivers.md");
+		is_deeply(logged_secrets($driver, 'default_role'), [ 'failed call', 'no function', 'wrong type' ], "$name: without them every secret is logged")
+		  if $name eq 'psycopg2';
+		is_deeply(logged_secrets($driver, 'default_role'), [ 'failed call', 'wrong type' ], "$name: with binding no statement has a secret")
+		  if $name eq 'Django';
+		is_deeply(logged_secrets($driver, 'default_role', SERVER_SIDE_BINDING => 'no'), [ 'failed call', 'no function', 'wrong type' ],
+			"$name: without them and without binding every secret is logged")
+		  if $name eq 'Django';
+		is_deeply(logged_secrets($driver, 'default_role'), [ 'failed call', 'wrong type' ],
+			"$name: without them a parameter and the message of an error are logged, although the driver binds")
+		  if $name eq 'node-postgres';
+	}
+}
+
+done_testing();
