@@ -304,8 +304,8 @@ for my $kid ('abcdefgh', '_-_-_-_-', 'x' x 64)
 	$error = refusal($node, 'authenticate_anonymously',
 		client_id => 'app',
 		jwt => $device->request(challenge => challenge($node)));
-	is($error->{sqlstate}, 'AA004', 'after promotion a request with only the key ID is refused as unknown');
-	like($error->{hint}, qr/"jwk"/, 'the hint tells the client to send its key');
+	is($error->{sqlstate}, 'AA031', 'after promotion a request with only the key ID is refused as removed');
+	like($error->{hint}, qr/Log in to the account/, 'the hint tells the client to log in');
 
 	my $new_guest = sign_up($device);
 	isnt($new_guest->{sub}, $guest->{sub}, 'after promotion the key signs up a new guest');

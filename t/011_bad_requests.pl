@@ -1155,7 +1155,7 @@ sub all_refused
 
 	refused('the refresh token of a session of another client is refused', 'refresh_session',
 		{ client_id => 'other_app', refresh_token => $token },
-		'22023', 'client id doesn\'t match the refresh token');
+		'AA006', 'invalid refresh token');
 	is( call($node, 'refresh_session', %client, refresh_token => $token)->{sub},
 		$session->{sub},
 		'the refresh token still works after all refused attempts');

@@ -154,9 +154,9 @@ my $request = $device->request(challenge => challenge($node), action => 'promote
 is(call($node, 'promote_anonymous_user', client_id => 'app', username => 'ada', password => 'correct horse', jwt => $request)->{sub},
 	$account, 'a signed request of a device can merge its guest');
 is(refusal($node, 'promote_anonymous_user', client_id => 'app', username => 'ada', password => 'correct horse', jwt => $request)->{sqlstate},
-	'AA004', 'the signed request cannot be used again');
+	'AA031', 'the signed request cannot be used again');
 is(refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node)))->{sqlstate},
-	'AA004', 'after the merge, a request with only the key ID is refused as unknown');
+	'AA031', 'after the merge, a request with only the key ID is refused as removed');
 isnt(call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->request(challenge => challenge($node), with_jwk => 1))->{sub},
 	$account, 'after the merge, the device signs up a new guest');
 

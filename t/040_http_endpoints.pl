@@ -261,6 +261,10 @@ is(query("SELECT count(*) FROM anon_auth.sessions WHERE device_info #>> '{ios,un
 my $used = signed($device);
 token_request(jwt => $used);
 
+my $promoted = AnonAuth::Device->new(alg => 'ES256');
+query(sprintf q{SELECT FROM anon_auth.promote_anonymous_user('web', username => 'promoted', password => 'correct horse', refresh_token => %s)},
+	sql_literal(token_request(jwt => signed($promoted, with_jwk => 1))->{json}{refresh_token}));
+
 my @refused_tokens = (
 	[ 'no grant type', { client_id => 'web' }, 'invalid_request', 'grant_type is required' ],
 	[ 'an unknown grant type', { client_id => 'web', grant_type => 'password' },
@@ -286,6 +290,9 @@ my @refused_tokens = (
 	[ 'an unknown device key',
 		{ client_id => 'web', grant_type => $anonymous_request, jwt => signed(AnonAuth::Device->new(alg => 'ES256')) },
 		'invalid_grant', 'InvalidCredentials', 'unknown_device_key', 'No guest has this "kid", and the request has no "jwk" to register.' ],
+	[ 'a removed device key', { client_id => 'web', grant_type => $anonymous_request, jwt => signed($promoted) },
+		'invalid_grant', 'InvalidCredentials', 'removed_device_key',
+		'The guest of this key was promoted to an account, or the key was removed from the account.' ],
 	[ 'x_device_info that is not JSON',
 		{ client_id => 'web', grant_type => $anonymous_request, jwt => signed($device), x_device_info => 'eA' },
 		'invalid_request', 'invalid x_device_info' ],
@@ -295,7 +302,7 @@ my @refused_tokens = (
 		'invalid_grant', 'invalid refresh token' ],
 	[ 'a refresh token of another client',
 		{ client_id => 'rotating', grant_type => 'refresh_token', refresh_token => $first->{json}{refresh_token} },
-		'invalid_request', "client id doesn't match the refresh token" ],
+		'invalid_grant', 'invalid refresh token' ],
 	[ 'no code', { client_id => 'web', grant_type => 'authorization_code' }, 'invalid_request', 'code is required' ],
 	[ 'no code verifier', { client_id => 'web', grant_type => 'authorization_code', code => 'x' },
 		'invalid_request', 'PKCE code verifier is required' ],

@@ -93,7 +93,7 @@ my $sub = query('SELECT user_id FROM anon_auth.device_keys');
 is(client(), "came back: the same guest, 1 note\npromoted: the same user, 1 note\n", 'client.mjs logs in again with its key, and is promoted');
 is(query('SELECT id, is_anonymous, (SELECT count(*) FROM api.notes n WHERE n.user_id = u.id) FROM anon_auth.users u'),
 	"$sub|f|1", 'the guest and the account are one user with one note');
-like(client(), qr/AA004/, 'the key cannot log in after the promotion');
+like(client(), qr/AA031/, 'the key cannot log in after the promotion');
 
 # ---------------------------------------------------------------------------
 # A session

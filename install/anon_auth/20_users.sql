@@ -81,14 +81,27 @@ CREATE TABLE anon_auth.removed_device_keys (
 	thumbprint text NOT NULL,
 	used_challenges bytea NOT NULL,
 	removed_at timestamptz NOT NULL,
+	user_id uuid,
+	alg text,
+	jwk jsonb,
 
-	PRIMARY KEY (route, kid, thumbprint)
+	PRIMARY KEY (route, kid, thumbprint),
+	CONSTRAINT removed_device_keys_user_id_fkey FOREIGN KEY (user_id)
+		REFERENCES anon_auth.users (id) ON DELETE SET NULL
 );
+CREATE INDEX removed_device_keys_user_id_idx ON anon_auth.removed_device_keys (user_id);
+-- for purge(): the rows of accounts stay, and can be many
+CREATE INDEX removed_device_keys_removed_at_idx ON anon_auth.removed_device_keys (removed_at)
+	WHERE user_id IS NULL;
 
 COMMENT ON TABLE anon_auth.removed_device_keys IS
-'Challenges that a device key had used when it was removed. With them, a repeated request of that key is not accepted as a sign-up. Rows older than 5 minutes have no effect.';
+'Device keys of guests that were promoted, merged or deleted. used_challenges prevents that a repeated request of the key is accepted as a sign-up. The key of an account''s former guest is kept as long as the account, so that its device gets AA031 and can ask its user to log in.';
 COMMENT ON COLUMN anon_auth.removed_device_keys.route IS 'First 16 bytes of the SHA-256 of kid.';
 COMMENT ON COLUMN anon_auth.removed_device_keys.thumbprint IS 'SHA-256 thumbprint of the key (RFC 7638).';
+COMMENT ON COLUMN anon_auth.removed_device_keys.used_challenges IS 'Challenges that the key had used when it was removed. They have no effect after 10 minutes.';
+COMMENT ON COLUMN anon_auth.removed_device_keys.user_id IS 'The account that the guest became or was merged into. NULL if the guest or the account was deleted: purge() then deletes the row.';
+COMMENT ON COLUMN anon_auth.removed_device_keys.alg IS 'The algorithm of the key. NULL if user_id is NULL.';
+COMMENT ON COLUMN anon_auth.removed_device_keys.jwk IS 'The public JWK. Only a request that this key signed gets AA031. NULL if user_id is NULL.';
 
 CREATE TABLE anon_auth.login_ids (
 	route uuid NOT NULL,

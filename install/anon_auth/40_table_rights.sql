@@ -21,6 +21,7 @@ SELECT pg_catalog.pg_extension_config_dump('anon_auth.settings'::pg_catalog.regc
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.clients'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.users'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.device_keys'::pg_catalog.regclass, '');
+SELECT pg_catalog.pg_extension_config_dump('anon_auth.removed_device_keys'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.login_ids'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.passwords'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.sessions'::pg_catalog.regclass, '');

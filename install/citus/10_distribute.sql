@@ -231,6 +231,9 @@ BEGIN
 			DROP CONSTRAINT device_keys_user_id_key;
 		CREATE INDEX device_keys_user_id_idx ON anon_auth.device_keys (user_id);
 	END IF;
+	IF NOT anon_auth_internal.is_distributed('removed_device_keys') THEN
+		ALTER TABLE anon_auth.removed_device_keys DROP CONSTRAINT removed_device_keys_user_id_fkey;
+	END IF;
 	IF NOT anon_auth_internal.is_distributed('login_ids') THEN
 		ALTER TABLE anon_auth.login_ids DROP CONSTRAINT login_ids_user_id_fkey;
 	END IF;
@@ -338,6 +341,11 @@ BEGIN
 			ADD CONSTRAINT device_keys_user_id_fkey FOREIGN KEY (user_id)
 				REFERENCES anon_auth.users (id) ON DELETE CASCADE,
 			ADD CONSTRAINT device_keys_user_id_key UNIQUE (user_id);
+	END IF;
+	IF 'removed_device_keys' = ANY (gathered) THEN
+		ALTER TABLE anon_auth.removed_device_keys
+			ADD CONSTRAINT removed_device_keys_user_id_fkey FOREIGN KEY (user_id)
+				REFERENCES anon_auth.users (id) ON DELETE SET NULL;
 	END IF;
 	IF 'login_ids' = ANY (gathered) THEN
 		ALTER TABLE anon_auth.login_ids

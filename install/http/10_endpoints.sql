@@ -53,7 +53,7 @@ CREATE FUNCTION anon_auth_http.token(text)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_token';
 COMMENT ON FUNCTION anon_auth_http.token(text) IS
-'POST /oauth2/token. Takes a form (RFC 6749, sections 4.1.3 and 6) whose grant_type is authorization_code, refresh_token or urn:authgear:params:oauth:grant-type:anonymous-request. Returns tokens, or {"error", "error_description"}. x_code unknown_device_key: the device must send its public key.';
+'POST /oauth2/token. Takes a form (RFC 6749, sections 4.1.3 and 6) whose grant_type is authorization_code, refresh_token or urn:authgear:params:oauth:grant-type:anonymous-request. Returns tokens, or {"error", "error_description"}. x_code unknown_device_key: the device must send its public key. x_code removed_device_key: its guest became an account, and the user must log in.';
 
 CREATE FUNCTION anon_auth_http.revoke(text)
 	RETURNS anon_auth_http."*/*"

@@ -211,7 +211,7 @@ old_session_is_dead() {
 	note 'The device signs a new challenge:'
 	value[challenge]=$(psql_run $app 'SELECT token FROM anon_auth.create_challenge();' | cut -f 2)
 	value[jwt]=$(sign_request device.pem auth "${value[challenge]}")
-	query_refused $app AA004 'the device key is refused, too' <<-'SQL'
+	query_refused $app AA031 'the device key is refused, too' <<-'SQL'
 		SELECT *
 		  FROM anon_auth.authenticate_anonymously('notes', jwt => :'jwt');
 	SQL

@@ -35,7 +35,7 @@
 	/* AA005 */ ERROR_ROW('0', '0', '5', INVALID_CHALLENGE, "invalid_grant", \
 			  "the challenge is expired, used or forged") \
 	/* AA006 */ ERROR_ROW('0', '0', '6', INVALID_REFRESH_TOKEN, "invalid_grant", \
-			  "the refresh token is unknown, expired or revoked") \
+			  "the refresh token is unknown, expired, revoked, or of another client") \
 	/* AA007 */ ERROR_ROW('0', '0', '7', USER_DISABLED, "invalid_grant", \
 			  "the user is disabled") \
 	/* AA008 */ ERROR_ROW('0', '0', '8', NOT_ANONYMOUS, "invalid_grant", \
@@ -65,7 +65,11 @@
 	/* AA020 */ ERROR_ROW('0', '2', '0', HOOK, "invalid_request", \
 			  "a hook of the settings has refused, or has returned an invalid value") \
 	/* AA021 */ ERROR_ROW('0', '2', '1', MERGE, NULL, \
-			  "the guest cannot be merged into the account: an application's table refuses")
+			  "the guest cannot be merged into the account: an application's table refuses") \
+	/* AA024 */ ERROR_ROW('0', '2', '4', ACCOUNT_REQUIRED, NULL, \
+			  "the user is a guest, and an account is required") \
+	/* AA031 */ ERROR_ROW('0', '3', '1', REMOVED_DEVICE_KEY, "invalid_grant", \
+			  "the guest of the device key was promoted, or the key was removed")
 
 /* ERRCODE_AA_INVALID_CLIENT and so on, for errcode(). */
 #define AA_ERROR_CODE(a, b, c, name, oauth_error, meaning) \

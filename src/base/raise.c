@@ -82,7 +82,17 @@ raise_unknown_device_key(void)
 			(errcode(ERRCODE_AA_UNKNOWN_DEVICE_KEY),
 			 errmsg(UNKNOWN_DEVICE_KEY_MESSAGE),
 			 errdetail("No guest has this \"kid\", and the request has no \"jwk\" to register."),
-			 errhint("If this device has not signed up before, send its public key in the \"jwk\" header member. If its guest was promoted, log in to the account instead.")));
+			 errhint("Send the public key of the device in the \"jwk\" header member to sign up.")));
+}
+
+void
+raise_removed_device_key(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_REMOVED_DEVICE_KEY),
+			 errmsg("removed device key"),
+			 errdetail("The guest of this key was promoted to an account, or the key was removed from the account."),
+			 errhint("Log in to the account. To start a new guest instead, send the public key in the \"jwk\" header member.")));
 }
 
 void
@@ -101,6 +111,15 @@ raise_invalid_refresh_token(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_INVALID_REFRESH_TOKEN),
 			 errmsg(INVALID_REFRESH_TOKEN_MESSAGE)));
+}
+
+void
+raise_refresh_token_of_other_client(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_REFRESH_TOKEN),
+			 errmsg(INVALID_REFRESH_TOKEN_MESSAGE),
+			 errdetail("The token was issued to another client.")));
 }
 
 void

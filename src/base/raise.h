@@ -55,11 +55,15 @@ pg_noreturn extern void raise_request_jwt_not_signed(bool same_alg);
 /* AA004: no guest has this kid, and the request has no jwk to register. */
 pg_noreturn extern void raise_unknown_device_key(void);
 
+/* AA031: the key belonged to a guest that was promoted or merged. */
+pg_noreturn extern void raise_removed_device_key(void);
+
 /* AA005: the challenge is expired, used, forged or for another purpose. */
 pg_noreturn extern void raise_invalid_challenge(const char *detail);
 
-/* AA006: the refresh token is unknown, expired or revoked. */
+/* AA006: the refresh token is unknown, expired or revoked; or of another client. */
 pg_noreturn extern void raise_invalid_refresh_token(void);
+pg_noreturn extern void raise_refresh_token_of_other_client(void);
 
 /* AA007: the user is disabled. */
 pg_noreturn extern void raise_user_disabled(void);

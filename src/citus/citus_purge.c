@@ -57,7 +57,7 @@ typedef struct DueTable
 	}
 
 #define EXPIRED		"expires_at <= :before"
-#define REMOVED		"removed_at <= :before"
+#define REMOVED		"removed_at <= :before AND user_id IS NULL"
 
 static DueTable due_tables[] = {
 	[DUE_AUTHORIZATION_CODES] = DUE_TABLE("authorization_codes", "user_id", "route, code_hash", EXPIRED),

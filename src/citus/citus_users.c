@@ -17,10 +17,12 @@
 #include "common/hashfn.h"
 #include "store/device_keys.h"
 #include "store/statement.h"
+#include "store/user_deletion.h"
 
 /* What leads from a user to rows that are distributed by a route. */
 #define ROUTE_COLUMNS(COLUMN) \
 	COLUMN(TEXT, device_kid) \
+	COLUMN(BOOL, is_anonymous) \
 	COLUMN(UUID_ARRAY, login_id_routes)
 
 typedef struct RouteSource
@@ -48,6 +50,12 @@ static Statement delete_login_ids = {
 	.sql = "DELETE FROM anon_auth.login_ids WHERE route = ANY (:routes) AND user_id = ANY (:users)"
 };
 
+/*
+ * On all shards: an account can have any number of removed keys, and accounts are
+ * rarely deleted.
+ */
+static Statement forget_removed_keys = {.sql = USER_DELETION_FORGET_KEYS};
+
 static Statement delete_users = {
 	.sql = "DELETE FROM anon_auth.users WHERE id = ANY (:users)"
 };
@@ -57,6 +65,7 @@ typedef struct UserRoutes
 {
 	ArrayType  *device_keys;
 	ArrayType  *login_ids;
+	bool		have_removed_keys;	/* only accounts have them */
 } UserRoutes;
 
 /*
@@ -115,11 +124,13 @@ find_routes_of(ArrayType *users)
 											   &count);
 	int			i;
 
+	routes.have_removed_keys = false;
 	for (i = 0; i < count; i++)
 	{
 		Datum	   *items;
 		int			nitems;
 
+		routes.have_removed_keys |= !sources[i].is_anonymous;
 		if (sources[i].device_kid != NULL)
 		{
 			pg_uuid_t	route = device_keys_route(sources[i].device_kid);
@@ -157,6 +168,8 @@ citus_users_delete(ArrayType *users)
 
 	statement_run(&delete_device_keys,
 				  PARAMS(param_uuids("users", users), param_uuids("routes", routes.device_keys)));
+	if (routes.have_removed_keys)
+		statement_run(&forget_removed_keys, PARAMS(param_uuids("users", users)));
 	statement_run(&delete_login_ids,
 				  PARAMS(param_uuids("users", users), param_uuids("routes", routes.login_ids)));
 	statement_run(&delete_users, PARAMS(param_uuids("users", users)));

@@ -141,7 +141,7 @@ open_request_jwt(const char *text, bool use_challenge, TimestampTz now, ProvenGu
 	request_jwt_parse(text, strlen(text), REQUEST_PROMOTE, now, &request);
 	if (!(use_challenge ? request_jwt_authenticate(&request, now, &key) :
 		  request_jwt_check(&request, now, &key)))
-		raise_unknown_device_key();
+		request_jwt_raise_unregistered(&request);
 	if (!users_find(&key.user_id, &guest->user))
 		elog(ERROR, "device key without a user");
 	guest->invalid_errcode = ERRCODE_AA_UNKNOWN_DEVICE_KEY;

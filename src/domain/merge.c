@@ -85,7 +85,7 @@ merge_guest(const char *client_id, const User *guest, const pg_uuid_t *session_i
 
 	foreign_keys_hold();
 	if (guest->device_kid != NULL)
-		device_keys_remove(guest->device_kid, &guest->id, now);
+		device_keys_remove(guest->device_kid, &guest->id, user_id, now);
 	if (!users_lock_guest(&guest->id, &user) ||
 		(session_id != NULL && !sessions_delete(&guest->id, session_id)))
 		return false;

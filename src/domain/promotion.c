@@ -186,7 +186,7 @@ promote_guest(const Client *client, const ProvenGuest *guest, const LoginId *log
 	int			i;
 
 	if (guest->user.device_kid != NULL)
-		device_keys_remove(guest->user.device_kid, id, now);
+		device_keys_remove(guest->user.device_kid, id, id, now);
 	if (!users_promote(id, routes_of_login_ids(login_ids, count),
 					   attributes_of_login_ids(login_ids, count), now, user))
 		guest_proof_raise_lost(guest);

@@ -301,3 +301,21 @@ request_jwt_check(const RequestJwt *request, TimestampTz now, DeviceKey *key)
 	(void) challenge_use(key->used_challenges, &request->challenge, now);
 	return true;
 }
+
+/*
+ * The signature shows that the request comes from that device: others who know its kid
+ * do not learn that there is an account.
+ */
+void
+request_jwt_raise_unregistered(const RequestJwt *request)
+{
+	int			count;
+	AccountKey *keys = device_keys_find_removed(request->kid, &count);
+	int			i;
+
+	for (i = 0; i < count; i++)
+		if (strcmp(keys[i].alg, jose_alg_name(request->alg)) == 0 &&
+			signature_matches(request, keys[i].jwk))
+			raise_removed_device_key();
+	raise_unknown_device_key();
+}

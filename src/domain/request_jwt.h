@@ -11,6 +11,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "jose/jwa.h"
 #include "jose/jws.h"
 #include "store/device_keys.h"
@@ -57,5 +58,11 @@ extern bool request_jwt_authenticate(const RequestJwt *request, TimestampTz now,
 
 /* Same, but leave the challenge unused, so that the request can be sent again. */
 extern bool request_jwt_check(const RequestJwt *request, TimestampTz now, DeviceKey *key);
+
+/*
+ * Raise the error for a request of no registered key: AA031 if a key signed it that was
+ * removed when its guest became part of an account, otherwise AA004.
+ */
+pg_noreturn extern void request_jwt_raise_unregistered(const RequestJwt *request);
 
 #endif							/* ANON_AUTH_REQUEST_JWT_H */

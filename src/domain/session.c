@@ -85,9 +85,7 @@ session_require_client(const Session *session, const Client *client)
 {
 	if (session->client_id == NULL ||
 		strcmp(session->client_id, client->client_id) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("client id doesn't match the refresh token")));
+		raise_refresh_token_of_other_client();
 }
 
 static bool
@@ -311,7 +309,7 @@ was_presented_before(const Session *session, const RefreshToken *token, const Cl
 
 /*
  * Mark the session of a token as used, rotate it if asked to, and fill session and
- * user.  Raises AA006, AA007, and 22023 for another client's session.
+ * user.  Raises AA006, also for another client's session, and AA007.
  */
 static void
 use_session(const Client *client, const RefreshToken *token, bool rotate, TimestampTz now,

@@ -87,7 +87,7 @@ extern void session_get_user(const pg_uuid_t *user_id, const pg_uuid_t *session_
 extern void session_get_by_refresh_token(const char *refresh_token, TimestampTz now,
 										 Session *session, User *user);
 
-/* Raise 22023 if the session belongs to another client. */
+/* Raise AA006 if the session of a refresh token belongs to another client. */
 extern void session_require_client(const Session *session, const Client *client);
 
 /* ---- refreshing ---- */
@@ -96,8 +96,8 @@ extern void session_require_client(const Session *session, const Client *client)
  * Use a refresh token: move the session's expiry, rotate if the client wants
  * it, and fill response with new tokens.  Return false if the token was used
  * again after its successor (RFC 9700, section 4.14.2): the session has ended
- * then.  A rollback does not bring it back, but loses the event.  Raises AA006, AA007,
- * and 22023 for another client's token.
+ * then.  A rollback does not bring it back, but loses the event.  Raises AA006, also
+ * for another client's token, and AA007.
  */
 extern bool session_refresh(const Client *client, const char *refresh_token,
 							TimestampTz now, TokenResponse *response);

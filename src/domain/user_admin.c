@@ -94,7 +94,7 @@ user_admin_delete(const pg_uuid_t *id, TimestampTz now)
 	foreign_keys_hold();
 	user_admin_get(id, &user);
 	if (user.device_kid != NULL)
-		device_keys_remove(user.device_kid, id, now);
+		device_keys_remove(user.device_kid, id, NULL, now);
 	if (!users_lock_for_deletion(id, &user))
 		raise_unknown_user(id);
 	user_deletion_delete_one(id);

@@ -105,6 +105,7 @@ is_invalid_device_request(int sqlstate)
 {
 	return sqlstate == ERRCODE_AA_INVALID_REQUEST_JWT ||
 		sqlstate == ERRCODE_AA_UNKNOWN_DEVICE_KEY ||
+		sqlstate == ERRCODE_AA_REMOVED_DEVICE_KEY ||
 		sqlstate == ERRCODE_AA_INVALID_CHALLENGE ||
 		sqlstate == ERRCODE_AA_INVALID_KEY;
 }
@@ -151,6 +152,17 @@ http_error_description(const char *text)
 	return result;
 }
 
+/* Return the x_code of an error after which a client treats its device key differently. */
+static const char *
+code_of_device_key_error(int sqlstate)
+{
+	if (sqlstate == ERRCODE_AA_UNKNOWN_DEVICE_KEY)
+		return "unknown_device_key";
+	if (sqlstate == ERRCODE_AA_REMOVED_DEVICE_KEY)
+		return "removed_device_key";
+	return NULL;
+}
+
 /*
  * Extensions of ours: x_code is for errors that a client must tell apart, x_detail tells
  * a developer the reason.  NULL: none.
@@ -189,12 +201,11 @@ http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
 	int			status = http_classify_oauth_error(error, &code, &description);
 
 	/*
-	 * With an unknown key, the device must send its public key: see docs/decisions.md.  The
-	 * DETAIL of an invalid request is about the JWT that the device sent, and has no secret.
+	 * With an unknown key, the device must send its public key, and with a removed one it
+	 * must log in to the account: see docs/decisions.md.  The DETAIL of an invalid request is about the JWT that the device sent, and has no secret.
 	 */
 	write_oauth_error(response, status, code, description,
-					  error->sqlerrcode == ERRCODE_AA_UNKNOWN_DEVICE_KEY ?
-					  "unknown_device_key" : NULL,
+					  code_of_device_key_error(error->sqlerrcode),
 					  is_invalid_device_request(error->sqlerrcode) ? error->detail : NULL);
 	http_add_retry_after(response, http_retry_after(error));
 }

@@ -43,7 +43,9 @@ static Statement replace_challenges = {
 /* A key as it is kept when it was removed. */
 #define REMOVED_KEY_COLUMNS(COLUMN) \
 	COLUMN(TEXT, thumbprint) \
-	COLUMN(BYTEA, used_challenges)
+	COLUMN(BYTEA, used_challenges) \
+	COLUMN(TEXT, alg) \
+	COLUMN(JSONB, jwk)
 
 typedef struct RemovedKey
 {
@@ -51,6 +53,7 @@ typedef struct RemovedKey
 } RemovedKey;
 
 RECORD_TYPE(removed_key, RemovedKey, REMOVED_KEY_COLUMNS);
+RECORD_TYPE(account_key, AccountKey, ACCOUNT_KEY_COLUMNS);
 
 static Statement delete_key = {
 	.sql = "DELETE FROM anon_auth.device_keys"
@@ -58,17 +61,31 @@ static Statement delete_key = {
 	.row = &removed_key_record
 };
 
-/* A key may be removed more than once; its last window contains the earlier ones. */
+/*
+ * A key may be removed more than once; its last window contains the earlier ones.  The
+ * deletion of a later guest does not make the key forget an account.
+ */
 static Statement insert_removed_key = {
-	.sql = "INSERT INTO anon_auth.removed_device_keys (route, kid, {removed_key}, removed_at)"
-	" VALUES (:route, :kid, {:removed_key}, :now) ON CONFLICT (route, kid, thumbprint) DO UPDATE"
-	" SET used_challenges = excluded.used_challenges, removed_at = excluded.removed_at"
+	.sql = "INSERT INTO anon_auth.removed_device_keys AS r"
+	" (route, kid, {removed_key}, user_id, removed_at)"
+	" VALUES (:route, :kid, {:removed_key}, :account, :now)"
+	" ON CONFLICT (route, kid, thumbprint) DO UPDATE"
+	" SET used_challenges = excluded.used_challenges, removed_at = excluded.removed_at,"
+	" user_id = COALESCE(excluded.user_id, r.user_id),"
+	" alg = COALESCE(excluded.alg, r.alg), jwk = COALESCE(excluded.jwk, r.jwk)"
 };
 
 static Statement find_removed_key = {
 	.sql = "SELECT {removed_key} FROM anon_auth.removed_device_keys"
 	" WHERE route = :route AND kid = :kid AND thumbprint = :thumbprint",
 	.row = &removed_key_record
+};
+
+static Statement find_account_keys = {
+	.sql = "SELECT {account_key} FROM anon_auth.removed_device_keys"
+	" WHERE route = :route AND kid = :kid AND user_id IS NOT NULL ORDER BY thumbprint"
+	" LIMIT " CppAsString2(DEVICE_KEYS_OF_KID),
+	.row = &account_key_record
 };
 
 pg_uuid_t
@@ -124,19 +141,26 @@ device_keys_replace_challenges(const DeviceKey *key, bytea *used_challenges, Tim
 }
 
 void
-device_keys_remove(const char *kid, const pg_uuid_t *user_id, TimestampTz now)
+device_keys_remove(const char *kid, const pg_uuid_t *user_id, const pg_uuid_t *account,
+				   TimestampTz now)
 {
 	pg_uuid_t	route = device_keys_route(kid);
 	RemovedKey	removed;
 
-	if (statement_fetch(&delete_key,
-						PARAMS(param_uuid("route", &route), param_text("kid", kid),
-							   param_uuid("user_id", user_id)),
-						&removed))
-		statement_run(&insert_removed_key,
-					  PARAMS(param_uuid("route", &route), param_text("kid", kid),
-							 param_record(&removed_key_record, &removed),
-							 param_timestamp("now", now)));
+	if (!statement_fetch(&delete_key,
+						 PARAMS(param_uuid("route", &route), param_text("kid", kid),
+								param_uuid("user_id", user_id)),
+						 &removed))
+		return;
+	if (account == NULL)
+	{
+		removed.alg = NULL;
+		removed.jwk = NULL;
+	}
+	statement_run(&insert_removed_key,
+				  PARAMS(param_uuid("route", &route), param_text("kid", kid),
+						 param_record(&removed_key_record, &removed),
+						 param_uuid("account", account), param_timestamp("now", now)));
 }
 
 bytea *
@@ -151,4 +175,13 @@ device_keys_removed_challenges(const DeviceKey *key)
 								&removed))
 		return NULL;
 	return removed.used_challenges;
+}
+
+AccountKey *
+device_keys_find_removed(const char *kid, int *count)
+{
+	pg_uuid_t	route = device_keys_route(kid);
+
+	return statement_fetch_all(&find_account_keys,
+							   PARAMS(param_uuid("route", &route), param_text("kid", kid)), count);
 }

@@ -50,12 +50,31 @@ extern bool device_keys_replace_challenges(const DeviceKey *key, bytea *used_cha
 										   TimestampTz now);
 
 /*
- * Delete a user's key, and keep the challenges that it has used.  Does nothing if
- * there is no such key, or if it has signed up again for another user.
+ * A removed key that belonged to a guest of an account.  Such rows are kept as long as
+ * the account exists, so that the device can be told to log in to it.
  */
-extern void device_keys_remove(const char *kid, const pg_uuid_t *user_id, TimestampTz now);
+#define ACCOUNT_KEY_COLUMNS(COLUMN) \
+	COLUMN(TEXT, thumbprint) \
+	COLUMN(TEXT, alg) \
+	COLUMN(JSONB, jwk)
+
+typedef struct AccountKey
+{
+	ACCOUNT_KEY_COLUMNS(RECORD_FIELD)
+} AccountKey;
+
+/*
+ * Delete a guest's key, and keep the challenges that it has used.  account is the
+ * account that the guest becomes or is merged into, or NULL.  Does nothing if there is
+ * no such key, or if it has signed up again for another user.
+ */
+extern void device_keys_remove(const char *kid, const pg_uuid_t *user_id,
+							   const pg_uuid_t *account, TimestampTz now);
 
 /* The challenges that device_keys_remove() kept, as committed by now, or NULL. */
 extern bytea *device_keys_removed_challenges(const DeviceKey *key);
+
+/* Same as device_keys_find_by_kid(), for removed keys of accounts. */
+extern AccountKey *device_keys_find_removed(const char *kid, int *count);
 
 #endif							/* ANON_AUTH_DEVICE_KEYS_H */

@@ -29,6 +29,7 @@
 /* In the order in which all functions lock these tables: see statement.h. */
 static Statement delete_of_users[] = {
 	DELETE_OF_USERS("device_keys"),
+	{.sql = USER_DELETION_FORGET_KEYS},
 	DELETE_OF_USERS("one_time_codes"),
 	DELETE_OF_USERS("outbox"),
 	DELETE_OF_USERS("sessions"),
@@ -40,6 +41,7 @@ static Statement delete_of_users[] = {
 static Statement find_left_behind = {
 	.sql = "SELECT 1 FROM anon_auth.sessions WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.device_keys WHERE user_id = ANY (:users)"
+	" UNION ALL SELECT 1 FROM anon_auth.removed_device_keys WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.one_time_codes WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.outbox WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.authorization_codes WHERE user_id = ANY (:users)"

@@ -33,6 +33,14 @@ extern AppTable *user_deletion_merge(const pg_uuid_t *id, const pg_uuid_t *into,
 /* Delete a user that this transaction has just inserted and that has no other rows. */
 extern void user_deletion_undo_insert(const pg_uuid_t *id);
 
+/*
+ * Forget which account (:users) removed device keys belonged to.  The challenges that
+ * the keys have used stay until purge() deletes them.
+ */
+#define USER_DELETION_FORGET_KEYS \
+	"UPDATE anon_auth.removed_device_keys SET user_id = NULL, alg = NULL, jwk = NULL" \
+	" WHERE user_id = ANY (:users)"
+
 /* Placement.delete_users() where this database has all rows. */
 extern void user_deletion_delete_locally(ArrayType *users);
 

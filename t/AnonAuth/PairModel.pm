@@ -148,6 +148,7 @@ sub initial_state
 	my $state = {
 		users => { G => { guest => 1, idle => $needs{idle}, sessions => { s => 0 } } },
 		keys => { K => 'G' },
+		removed => {},
 		logins => {},
 		rows => 'G',
 		signer => 'old',
@@ -217,6 +218,7 @@ sub describe
 		  ($user->{disabled} ? 'disabled' : ()),
 		  (map { "key $_" } grep { $state->{keys}{$_} eq $name } sort keys %{ $state->{keys} }),
 		  (map { "login $_" } grep { $state->{logins}{$_} eq $name } sort keys %{ $state->{logins} }),
+		  (map { "removed $_" } grep { $state->{removed}{$_} eq $name } sort keys %{ $state->{removed} }),
 		  (map { "session $_" . ($user->{sessions}{$_} ? "+$user->{sessions}{$_}" : '') } sort keys %{ $user->{sessions} });
 	}
 	push @lines, ($state->{rows} eq '' ? 'rows' : "rows $state->{rows}"), "signer $state->{signer}", map { "event $_" } sort @{ $state->{events} };
@@ -228,7 +230,7 @@ sub _copy
 	my ($state) = @_;
 	my %copy = (%$state, events => [ @{ $state->{events} } ]);
 
-	$copy{$_} = { %{ $state->{$_} } } for qw(keys logins);
+	$copy{$_} = { %{ $state->{$_} } } for qw(keys logins removed);
 	$copy{users} = {
 		map { $_ => { %{ $state->{users}{$_} }, sessions => { %{ $state->{users}{$_}{sessions} } } } }
 		  keys %{ $state->{users} } };
@@ -251,12 +253,32 @@ sub _remove
 	my ($state, $name) = @_;
 
 	delete $state->{users}{$name};
-	for my $owned (qw(keys logins))
+	for my $owned (qw(keys logins removed))
 	{
 		delete $state->{$owned}{$_} for grep { $state->{$owned}{$_} eq $name } keys %{ $state->{$owned} };
 	}
 	$state->{rows} = '' if $state->{rows} eq $name;
 	return;
+}
+
+# The keys of a guest that becomes part of an account.
+sub _end_keys
+{
+	my ($state, $guest, $account) = @_;
+
+	for my $key (grep { $state->{keys}{$_} eq $guest } keys %{ $state->{keys} })
+	{
+		delete $state->{keys}{$key};
+		$state->{removed}{$key} = $account;
+	}
+	return;
+}
+
+sub _unregistered
+{
+	my ($state, $key) = @_;
+
+	return defined $state->{removed}{$key} ? 'AA031' : 'AA004';
 }
 
 sub _sign_up
@@ -267,7 +289,7 @@ sub _sign_up
 
 	if (!defined $name)
 	{
-		return [ $state, 'AA004' ] if !$operation->{jwk};
+		return [ $state, _unregistered($state, $key) ] if !$operation->{jwk};
 		$name = $key;
 		$state->{keys}{$key} = $name;
 		$state->{users}{$name} = { guest => 1, sessions => {} };
@@ -337,7 +359,7 @@ sub _prove
 	my $user = $state->{users}{$name};
 	if ($key ? !defined $state->{keys}{$key} : !$user || !exists $user->{sessions}{ $operation->{session} })
 	{
-		my @refusals = ($key ? 'AA004' : 'AA006');
+		my @refusals = ($key ? _unregistered($state, $key) : 'AA006');
 
 		push @refusals, 'AA008' if $overlaps && $user && !$user->{guest};
 		push @refusals, 'AA007' if $overlaps && $user && $user->{disabled};
@@ -360,6 +382,7 @@ sub _promote
 	{
 		return _failed($state, $owner) if $state->{users}{$owner}{disabled};
 		$state->{rows} = $owner if $state->{rows} eq $name;
+		_end_keys($state, $name, $owner);
 		_remove($state, $name);
 		_event($state, 'user.authenticated', $owner);
 		_event($state, 'user.anonymous.merged', $owner);
@@ -374,7 +397,7 @@ sub _promote
 
 	$user->{guest} = 0;
 	$user->{sessions} = {};
-	delete $state->{keys}{$_} for grep { $state->{keys}{$_} eq $name } keys %{ $state->{keys} };
+	_end_keys($state, $name, $name);
 	$state->{logins}{$login} = $name;
 	_event($state, 'user.anonymous.promoted', $name);
 	return ([ $state, _begin_session($state, $name, $session) ], @also);

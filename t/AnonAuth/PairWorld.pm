@@ -110,6 +110,7 @@ CREATE VIEW broken AS
 	UNION ALL SELECT 'a session of a disabled user' FROM anon_auth.users u JOIN anon_auth.sessions s ON s.user_id = u.id WHERE is_disabled
 	UNION ALL SELECT 'a row of no user in ' || what FROM (
 		SELECT 'sessions', user_id FROM anon_auth.sessions UNION ALL SELECT 'device_keys', user_id FROM anon_auth.device_keys
+		UNION ALL SELECT 'removed_device_keys', user_id FROM anon_auth.removed_device_keys WHERE num_nonnulls(user_id, alg, jwk) > 0
 		UNION ALL SELECT 'login_ids', user_id FROM anon_auth.login_ids UNION ALL SELECT 'passwords', user_id FROM anon_auth.passwords
 		UNION ALL SELECT 'authorization_codes', user_id FROM anon_auth.authorization_codes UNION ALL SELECT 'app_rows', user_id FROM app_rows)
 		AS o (what, user_id) WHERE NOT EXISTS (SELECT FROM anon_auth.users u WHERE u.id = o.user_id)
@@ -166,6 +167,7 @@ CREATE FUNCTION look() RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT concat_ws(' ', 'user', id, CASE WHEN is_anonymous THEN 'guest' ELSE 'account' END, CASE WHEN is_disabled THEN 'disabled' END)
 		FROM anon_auth.users
 	UNION ALL SELECT concat_ws(' ', 'key', user_id, kid) FROM anon_auth.device_keys
+	UNION ALL SELECT concat_ws(' ', 'removed', user_id, kid) FROM anon_auth.removed_device_keys WHERE user_id IS NOT NULL
 	UNION ALL SELECT concat_ws(' ', 'login', user_id, value) FROM anon_auth.login_ids
 	UNION ALL SELECT concat_ws(' ', 'session', user_id, id, generation) FROM anon_auth.sessions
 	UNION ALL SELECT concat_ws(' ', 'rows', user_id) FROM app_rows
@@ -443,6 +445,11 @@ sub describe
 	{
 		my ($user, $kid) = split / /;
 		push @{ $owned{$user} }, 'key ' . ($self->{kid}{$kid} // $kid);
+	}
+	for (@{ $lines{removed} })
+	{
+		my ($user, $kid) = split / /;
+		push @{ $owned{$user} }, 'removed ' . ($self->{kid}{$kid} // $kid);
 	}
 	for (@{ $lines{login} })
 	{
