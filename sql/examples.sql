@@ -133,6 +133,9 @@ SELECT anon_auth.disable_user(:'user_sub');
 SELECT count(*) AS logins FROM anon_auth.authenticate('app', 'bob@example.com', 'battery staple');
 SELECT anon_auth.enable_user(:'user_sub');
 
+-- example: set_password
+SELECT anon_auth.set_password(:'user_sub', 'battery staple');
+
 -- example: revoke_sessions
 SELECT sub FROM anon_auth.authenticate('app', 'bob@example.com', 'battery staple') \g /dev/null
 SELECT anon_auth.revoke_sessions(:'user_sub');

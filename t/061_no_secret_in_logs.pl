@@ -592,6 +592,8 @@ sub keys_and_users
 	my $user = account("old$run\@example.com", password('of who is deleted'));
 	ok_call($admin, $_, user_id => $user->{sub}) for qw(disable_user);
 	fails($app, 'refresh_session', client_id => 'native', refresh_token => $user->{refresh_token});
+	ok_call($admin, 'set_password', user_id => $user->{sub}, new_password => password('by an administrator'));
+	fails($admin, 'set_password', user_id => $user->{sub}, new_password => 'short');
 	ok_call($admin, $_, user_id => $user->{sub}) for qw(enable_user revoke_sessions delete_user);
 	fails($admin, 'delete_user', user_id => $user->{sub});
 	fails($admin, 'create_client', client_id => "new$run", application_type => 'native', access_token_lifetime_seconds => 1);

@@ -185,6 +185,16 @@ AS 'MODULE_PATHNAME', 'anon_auth_enable_user';
 COMMENT ON FUNCTION anon_auth.enable_user(uuid) IS
 'Lets a disabled user log in again. If settings.lockout_type is per_user, also ends a lockout of the user on this server, whether or not the user was disabled. Errors: 42704 unknown user; 22023 no user_id.';
 
+CREATE FUNCTION anon_auth.set_password(
+	user_id uuid,
+	new_password text)
+	RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_set_password';
+COMMENT ON FUNCTION anon_auth.set_password(uuid, text) IS
+'Sets a new password for an account. Also ends all sessions of the account, makes codes that were sent to it invalid, ends a lockout as enable_user() does, and writes the event password.set. A disabled account stays disabled. Bind the password as a parameter: a literal may be logged. Errors: AA011 the password is too weak; AA024 the user is a guest; 42704 unknown user; 22023 missing argument.';
+
 CREATE FUNCTION anon_auth.delete_user(user_id uuid)
 	RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -37,6 +37,16 @@ anon_auth_enable_user(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+PG_FUNCTION_INFO_V1(anon_auth_set_password);
+Datum
+anon_auth_set_password(PG_FUNCTION_ARGS)
+{
+	api_begin_write("set_password()");
+	user_admin_set_password(api_required_uuid(fcinfo, 0, "user_id"),
+							api_required_text(fcinfo, 1, "new_password"), GetCurrentTimestamp());
+	PG_RETURN_VOID();
+}
+
 PG_FUNCTION_INFO_V1(anon_auth_delete_user);
 Datum
 anon_auth_delete_user(PG_FUNCTION_ARGS)

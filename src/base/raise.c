@@ -167,6 +167,18 @@ raise_invalid_token(const char *reason)
 }
 
 void
+raise_wrong_audience(const char *audience, const char *expected, bool may_be_id_token)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_INVALID_TOKEN),
+			 errmsg("invalid token"),
+			 errdetail_internal("The token is refused: its audience (aud) is %s, but \"%s\" was expected.",
+								audience, expected),
+			 may_be_id_token ?
+			 errhint("For an ID token, pass its client ID: anon_auth.verify_jwt(token, audience => client_id).") : 0));
+}
+
+void
 raise_invalid_session(const char *detail)
 {
 	ereport(ERROR,
@@ -234,4 +246,14 @@ raise_inactive_signing_key(const char *kid)
 	ereport(ERROR,
 			(errcode(ERRCODE_AA_SIGNING_KEY),
 			 errmsg("signing key \"%s\" is not active", kid)));
+}
+
+void
+raise_account_required(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AA_ACCOUNT_REQUIRED),
+			 errmsg("account required"),
+			 errdetail("The user is a guest."),
+			 errhint("Promote the guest first.")));
 }

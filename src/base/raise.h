@@ -55,6 +55,9 @@ pg_noreturn extern void raise_request_jwt_not_signed(bool same_alg);
 /* AA004: no guest has this kid, and the request has no jwk to register. */
 pg_noreturn extern void raise_unknown_device_key(void);
 
+/* AA024: the user is a guest. */
+pg_noreturn extern void raise_account_required(void);
+
 /* AA031: the key belonged to a guest that was promoted or merged. */
 pg_noreturn extern void raise_removed_device_key(void);
 
@@ -79,6 +82,13 @@ pg_noreturn extern void raise_invalid_promotion_code(const char *detail);
 
 /* AA014: an access token or another JWT of ours is not valid. */
 pg_noreturn extern void raise_invalid_token(const char *reason);
+
+/*
+ * AA014: the audience of an authentic token, as JSON or "missing", is not the expected
+ * one.  may_be_id_token: the caller named no audience, as an ID token needs.
+ */
+pg_noreturn extern void raise_wrong_audience(const char *audience, const char *expected,
+											 bool may_be_id_token);
 
 /* AA014: the session of an access token has ended. */
 pg_noreturn extern void raise_invalid_session(const char *detail);

@@ -32,7 +32,11 @@
 #include "keyring/key_cache.h"
 #include "keyring/keyring.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "store/settings.h"
+
+/* Bytes of an audience that an error shows. */
+#define AUDIENCE_SHOWN_LENGTH	200
 
 const char *
 own_jwt_claims_problem(const char *claims, size_t length)
@@ -179,12 +183,40 @@ own_jwt_authenticate(const char *token, size_t length, OwnJwt *jwt)
 		raise_invalid_token(reason);
 }
 
+/* The audience as JSON, which a person can compare.  Long lists are cut. */
+static char *
+describe_audience(const JsonbValue *aud)
+{
+	char	   *text;
+	int			length;
+
+	if (aud == NULL)
+		return "missing";
+	text = json_from_jsonb(JsonbValueToJsonb((JsonbValue *) aud));
+	length = strlen(text);
+	if (length <= AUDIENCE_SHOWN_LENGTH)
+		return text;
+	return psprintf("%.*s...", pg_mbcliplen(text, length, AUDIENCE_SHOWN_LENGTH), text);
+}
+
+static void
+check_audience(const OwnJwt *jwt, const char *audience, const char *settings_audience)
+{
+	const JsonbValue *aud = json_member(jwt->claims, "aud");
+	const char *expected = audience != NULL ? audience : settings_audience;
+
+	if (aud == NULL && audience == NULL)
+		return;
+	if (!json_string_or_array_contains(aud, expected))
+		raise_wrong_audience(describe_audience(aud), expected,
+							 audience == NULL && !json_string_equals(jwt->header, "typ", "at+jwt"));
+}
+
 /* RFC 7519, section 4.1. */
 void
 own_jwt_check_claims(const OwnJwt *jwt, const char *audience, TimestampTz now)
 {
 	const Settings *settings = settings_get();
-	const JsonbValue *aud = json_member(jwt->claims, "aud");
 	int64		seconds = unix_seconds(now);
 	int64		value;
 
@@ -205,9 +237,7 @@ own_jwt_check_claims(const OwnJwt *jwt, const char *audience, TimestampTz now)
 	if (json_member(jwt->claims, "iss") != NULL &&
 		!json_string_equals(jwt->claims, "iss", settings->issuer))
 		raise_invalid_token("its issuer (iss) is not that of the settings");
-	if ((aud != NULL || audience != NULL) &&
-		!json_string_or_array_contains(aud, audience != NULL ? audience : settings->audience))
-		raise_invalid_token("its audience (aud) is not the expected one");
+	check_audience(jwt, audience, settings->audience);
 }
 
 static void

@@ -11,7 +11,9 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/raise.h"
 #include "base/uuid.h"
+#include "domain/password.h"
 #include "domain/password_attempt.h"
 #include "domain/user_admin.h"
 #include "json/json_write.h"
@@ -19,8 +21,11 @@
 #include "store/device_keys.h"
 #include "store/events.h"
 #include "store/foreign_keys.h"
+#include "store/one_time_codes.h"
+#include "store/passwords.h"
 #include "store/placement.h"
 #include "store/sessions.h"
+#include "store/settings.h"
 #include "store/user_deletion.h"
 #include "store/users.h"
 
@@ -84,6 +89,34 @@ user_admin_enable(const pg_uuid_t *id, TimestampTz now)
 	password_attempt_end_lockout(id);
 	if (set_disabled(id, false, now))
 		events_insert("user.enabled", id, NULL, NULL, now);
+}
+
+/* The password is hashed before the user's row is locked, because hashing takes long. */
+void
+user_admin_set_password(const pg_uuid_t *id, const char *password, TimestampTz now)
+{
+	AccountPolicy policy;
+	PasswordRow former;
+	const char *hash;
+	User		user;
+
+	user_admin_get(id, &user);
+	if (user.is_anonymous)
+		raise_account_required();
+	settings_read_account_policy(&policy);
+	password_check_policy(password, &policy);
+	hash = password_make_hash(password, &policy);
+	if (!users_lock(id))
+		raise_unknown_user(id);
+	if (passwords_find(id, &former))
+		passwords_set(id, hash, now);
+	else
+		passwords_insert(id, hash, now);
+	one_time_codes_delete_all(id);
+	sessions_delete_all(id, NULL);
+	authorization_codes_delete_all(id);
+	password_attempt_end_lockout(id);
+	events_insert("password.set", id, NULL, NULL, now);
 }
 
 void

@@ -27,6 +27,12 @@ extern void user_admin_disable(const pg_uuid_t *id, TimestampTz now);
 extern void user_admin_enable(const pg_uuid_t *id, TimestampTz now);
 
 /*
+ * Set the password of an account, and end its sessions, codes and lockout.  Records an
+ * event.  Raises AA011 if the password breaks the policy, AA024 for a guest.
+ */
+extern void user_admin_set_password(const pg_uuid_t *id, const char *password, TimestampTz now);
+
+/*
  * Delete a user with everything that belongs to it, and rows of the application
  * as their foreign keys say.  Raises 23503 if a foreign key forbids it.
  */

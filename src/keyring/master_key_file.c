@@ -15,6 +15,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -210,6 +211,55 @@ is_too_open(const struct stat *st)
 	return (st->st_mode & forbidden) != 0;
 }
 
+/* The name of the operating system user that runs the server. */
+static const char *
+server_user(void)
+{
+	struct passwd *user = getpwuid(geteuid());
+
+	return user != NULL ? user->pw_name : psprintf("%u", (unsigned) geteuid());
+}
+
+/* Return the first directory of a path that the server may not enter, or NULL. */
+static char *
+closed_directory(const char *path)
+{
+	char	   *directory = pstrdup(path);
+	char	   *slash;
+
+	for (slash = strchr(directory + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/'))
+	{
+		*slash = '\0';
+		if (access(directory, X_OK) != 0)
+			return directory;
+		*slash = '/';
+	}
+	return NULL;
+}
+
+/* errno says why the file could not be opened. */
+pg_noreturn static void
+raise_cannot_open(const char *path)
+{
+	int			reason = errno;
+	const char *directory = reason == EACCES ? closed_directory(path) : NULL;
+	const char *user = server_user();
+
+	errno = reason;
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 errmsg("could not open master key file \"%s\": %m", path),
+			 reason != EACCES ? 0 :
+			 directory != NULL ?
+			 errdetail("The server runs as user \"%s\", who may not enter directory \"%s\".", user, directory) :
+			 errdetail("The server runs as user \"%s\", who may not read the file.", user),
+			 reason != EACCES ? 0 :
+			 directory != NULL ?
+			 errhint("As root, run: install -d -m 700 -o '%s' /etc/anon_auth && install -m 600 -o '%s' '%s' /etc/anon_auth/master_key. Then set anon_auth.master_key_file to the new path.",
+					 user, user, path) :
+			 errhint("As root, run: chown '%s' '%s' && chmod 600 '%s'", user, path, path)));
+}
+
 static void
 check_permissions(const char *path, const struct stat *st)
 {
@@ -221,13 +271,15 @@ check_permissions(const char *path, const struct stat *st)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("master key file \"%s\" must be owned by the server's user or root", path),
-				 errhint("Change its owner to the operating system user that runs the server, and its permissions to 0600.")));
+				 errhint("As root, run: chown '%s' '%s' && chmod 600 '%s'", server_user(), path, path)));
 	if (is_too_open(st))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("master key file \"%s\" is readable by others", path),
 				 errdetail("The file must have permissions u=rw (0600) or less if owned by the server's user, or u=rw,g=r (0640) or less if owned by root."),
-				 errhint("Run chmod 600 on it.")));
+				 st->st_uid == 0 && geteuid() != 0 ?
+				 errhint("As root, run: chmod 640 '%s'", path) :
+				 errhint("As the server's user or root, run: chmod 600 '%s'", path)));
 }
 
 bool
@@ -240,9 +292,7 @@ master_key_file_read(const char *path, MasterKeyFile *file)
 	{
 		if (errno == ENOENT)
 			return false;
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("could not open master key file \"%s\": %m", path)));
+		raise_cannot_open(path);
 	}
 	if (fstat(fd, &file->st) != 0)
 		ereport(ERROR,

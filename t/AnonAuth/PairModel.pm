@@ -104,6 +104,7 @@ my %operations = (
 	_op('revoke_account', 'account', 'x', \&_revoke, session => 'x', user => 'R'),
 	_op('revoke_all_account', 'account', $account, \&_revoke_all, user => 'R'),
 	_op('disable_account', 'account', $account, \&_disable, user => 'R'),
+	_op('set_password_account', 'account', $account, \&_set_password, user => 'R'),
 	_op('delete_account', 'account', "$account rows", \&_delete, user => 'R'),
 	# DDL on the tables of PairWorld's begin_tables(). Operations that add a
 	# foreign key are refused if the guest is deleted.
@@ -427,6 +428,17 @@ sub _revoke_all
 	my $user = $state->{users}{ $operation->{user} } or return _unknown_user($state);
 
 	_event($state, 'user.signed_out', $operation->{user}) if %{ $user->{sessions} };
+	$user->{sessions} = {};
+	return [ $state, 'done' ];
+}
+
+# An administrator sets the same password, so that other operations can use it.
+sub _set_password
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $user = $state->{users}{ $operation->{user} } or return _unknown_user($state);
+
+	_event($state, 'password.set', $operation->{user});
 	$user->{sessions} = {};
 	return [ $state, 'done' ];
 }
