@@ -211,6 +211,52 @@ SELECT anon_auth.request_verification('email', :'gus_access_token') IS NOT NULL 
 SELECT recipient, anon_auth.userinfo(:'gus_access_token') ->> 'email' AS claimed FROM anon_auth.take_outbox_messages();
 SELECT anon_auth.delete_user(:'gus_sub');
 
+-- messages have the client, a language and a link
+SELECT unlimited();
+SELECT * FROM account(email => 'lea@example.com') \gset lea_
+SELECT anon_auth.request_verification('email', :'lea_access_token') IS NOT NULL AS sent;
+SELECT client_id, language, link FROM anon_auth.take_outbox_messages();
+UPDATE anon_auth.settings SET code_link_uri = 'https://app.example/a?t={type}&l={language}&c={client_id}#{code}';
+SELECT anon_auth.create_client('b&b', 'native') \g /dev/null
+UPDATE anon_auth.users SET standard_attributes = standard_attributes || '{"locale": "de_AT"}' WHERE id = :'lea_sub';
+SELECT unlimited();
+SELECT anon_auth.request_verification('email', :'lea_access_token') IS NOT NULL AS sent;
+SELECT anon_auth.request_password_reset('lea@example.com', client_id => 'b&b', ui_locales => 'zh-Hant-HK en');
+SELECT type, client_id, language, replace(link, code, 'CODE') AS link FROM anon_auth.take_outbox_messages();
+SELECT unlimited();
+SELECT anon_auth.request_password_reset('lea@example.com');
+SELECT client_id, language, replace(link, code, 'CODE') AS link FROM anon_auth.take_outbox_messages();
+-- a locale that is no language tag, and no locale
+UPDATE anon_auth.users SET standard_attributes = standard_attributes || '{"locale": "de; DROP"}' WHERE id = :'lea_sub';
+SELECT unlimited();
+SELECT anon_auth.request_password_reset('lea@example.com');
+SELECT language, replace(link, code, 'CODE') AS link FROM anon_auth.take_outbox_messages();
+SELECT anon_auth.request_password_reset('lea@example.com', client_id => 'nobody');
+DO LANGUAGE plpgsql $$
+DECLARE
+	locales text;
+BEGIN
+	FOREACH locales IN ARRAY ARRAY['', ' en', 'en  de', 'en-', '-en', 'en,de;q=0.5', 'en_US', 'abcdefghi', repeat('en ', 100) || 'en'] LOOP
+		BEGIN
+			PERFORM anon_auth.request_password_reset('lea@example.com', locales);
+			RAISE NOTICE '% is accepted', locales;
+		EXCEPTION WHEN invalid_parameter_value THEN
+			NULL;
+		END;
+	END LOOP;
+	FOREACH locales IN ARRAY ARRAY['https://app.example/', 'https://{code}.example/', 'https://app.example/{code}{user}', 'app.example/{code}', 'https://app.example/{code} '] LOOP
+		BEGIN
+			UPDATE anon_auth.settings SET code_link_uri = locales;
+			RAISE NOTICE '% is accepted', locales;
+		EXCEPTION WHEN check_violation THEN
+			NULL;
+		END;
+	END LOOP;
+END
+$$;
+UPDATE anon_auth.settings SET code_link_uri = NULL;
+SELECT anon_auth.delete_user(:'lea_sub');
+
 -- refused: a guest's session, an expired code, a disabled user
 SELECT unlimited();
 SELECT anon_auth.request_password_reset('cy@example.com');

@@ -39,6 +39,8 @@ CREATE TABLE anon_auth.outbox (
 	login_id_type text NOT NULL,
 	recipient text NOT NULL,
 	sealed_code bytea NOT NULL,
+	client_id text,
+	language text,
 	created_at timestamptz NOT NULL,
 	expires_at timestamptz NOT NULL,
 
@@ -55,6 +57,8 @@ COMMENT ON COLUMN anon_auth.outbox.id IS 'A UUIDv7. The oldest message has the l
 COMMENT ON COLUMN anon_auth.outbox.type IS 'login_id_verification or password_reset.';
 COMMENT ON COLUMN anon_auth.outbox.login_id_type IS 'email or phone_number.';
 COMMENT ON COLUMN anon_auth.outbox.recipient IS 'The address as the user typed it.';
+COMMENT ON COLUMN anon_auth.outbox.client_id IS 'The client that the code was requested with. NULL: unknown.';
+COMMENT ON COLUMN anon_auth.outbox.language IS 'Language tag (BCP 47) of the message: the first of ui_locales, or the locale attribute of the user. NULL: unknown.';
 COMMENT ON COLUMN anon_auth.outbox.sealed_code IS 'The code that the user must type (six digits, or ten characters for a password reset), sealed: encrypted with XChaCha20-Poly1305 under a key derived from the master key, with user_id, id and recipient as additional data.';
 
 

@@ -88,16 +88,16 @@ api_required_integer(FunctionCallInfo fcinfo, int argument, const char *name)
 }
 
 void
-api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user)
+api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user, char **client_id)
 {
 	Span		token;
 
 	if (PG_ARGISNULL(argument))
-		identity_get_user(NULL, now, user);
+		identity_get_user(NULL, now, user, client_id);
 	else
 	{
 		token = api_token(fcinfo, argument, "access_token");
-		identity_get_user(&token, now, user);
+		identity_get_user(&token, now, user, client_id);
 	}
 }
 

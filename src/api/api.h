@@ -54,7 +54,8 @@ extern void api_begin_write(const char *function_name);
  * Fill user with the user of the access token in an argument or, if that is NULL,
  * of the current identity.  Raises AA014.
  */
-extern void api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user);
+extern void api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user,
+					   char **client_id);
 
 /* Look up the client that the argument client_id names.  Raises 22023, AA001. */
 extern void api_client(FunctionCallInfo fcinfo, int argument, Client *client);

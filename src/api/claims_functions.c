@@ -111,7 +111,7 @@ anon_auth_userinfo(PG_FUNCTION_ARGS)
 {
 	User		user;
 
-	api_caller(fcinfo, 0, GetCurrentTimestamp(), &user);
+	api_caller(fcinfo, 0, GetCurrentTimestamp(), &user, NULL);
 	PG_RETURN_JSONB_P(claims_userinfo(&user));
 }
 

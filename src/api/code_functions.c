@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "api/result_row.h"
+#include "domain/message_language.h"
 #include "domain/one_time_code.h"
 #include "domain/password_reset.h"
 #include "domain/verification.h"
@@ -39,13 +40,17 @@ anon_auth_request_verification(PG_FUNCTION_ARGS)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz expires_at;
+	CodeDelivery delivery = {0};
 	LoginIdType type;
+	char	   *client_id;
 	User		user;
 
 	api_begin_write("request_verification()");
 	type = get_address_type(fcinfo, 0);
-	api_caller(fcinfo, 1, now, &user);
-	if (!verification_request(&user, type, now, &expires_at))
+	delivery.language = message_language_of_request(api_text(fcinfo, 2));
+	api_caller(fcinfo, 1, now, &user, &client_id);
+	delivery.client_id = client_id;
+	if (!verification_request(&user, type, &delivery, now, &expires_at))
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(expires_at);
 }
@@ -62,7 +67,7 @@ anon_auth_verify_login_id(PG_FUNCTION_ARGS)
 	api_begin_write("verify_login_id()");
 	code = api_required_text(fcinfo, 0, "code");
 	type = get_address_type(fcinfo, 1);
-	api_caller(fcinfo, 2, now, &user);
+	api_caller(fcinfo, 2, now, &user, NULL);
 	PG_RETURN_BOOL(verification_complete(&user, type, code, now));
 }
 
@@ -70,8 +75,19 @@ PG_FUNCTION_INFO_V1(anon_auth_request_password_reset);
 Datum
 anon_auth_request_password_reset(PG_FUNCTION_ARGS)
 {
+	CodeDelivery delivery = {0};
+	Client		client;
+	char	   *login_id;
+
 	api_begin_write("request_password_reset()");
-	password_reset_request(api_required_text(fcinfo, 0, "login_id"), GetCurrentTimestamp());
+	login_id = api_required_text(fcinfo, 0, "login_id");
+	delivery.language = message_language_of_request(api_text(fcinfo, 1));
+	if (!PG_ARGISNULL(2))
+	{
+		api_client(fcinfo, 2, &client);
+		delivery.client_id = client.client_id;
+	}
+	password_reset_request(login_id, &delivery, GetCurrentTimestamp());
 	PG_RETURN_VOID();
 }
 
@@ -84,6 +100,13 @@ anon_auth_reset_password(PG_FUNCTION_ARGS)
 										   api_required_text(fcinfo, 1, "code"),
 										   api_required_text(fcinfo, 2, "new_password"),
 										   GetCurrentTimestamp()));
+}
+
+static void
+set_optional_text(ResultRow *row, const char *column, const char *value)
+{
+	if (value != NULL)
+		result_row_set(row, column, CStringGetTextDatum(value));
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_take_outbox_messages);
@@ -114,6 +137,9 @@ anon_auth_take_outbox_messages(PG_FUNCTION_ARGS)
 		result_row_set(result, "login_id_type", CStringGetTextDatum(message->login_id_type));
 		result_row_set(result, "recipient", CStringGetTextDatum(message->recipient));
 		result_row_set(result, "code", CStringGetTextDatum(messages[i].code));
+		set_optional_text(result, "client_id", message->client_id);
+		set_optional_text(result, "language", message->language);
+		set_optional_text(result, "link", messages[i].link);
 		result_row_set(result, "created_at", TimestampTzGetDatum(message->created_at));
 		result_row_set(result, "expires_at", TimestampTzGetDatum(message->expires_at));
 		result_row_add(result);

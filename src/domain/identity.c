@@ -149,7 +149,7 @@ identity_current(void)
 }
 
 void
-identity_get_user(const Span *token, TimestampTz now, User *user)
+identity_get_user(const Span *token, TimestampTz now, User *user, char **client_id)
 {
 	const Identity *identity;
 	AccessToken access;
@@ -157,13 +157,14 @@ identity_get_user(const Span *token, TimestampTz now, User *user)
 	if (token != NULL)
 	{
 		own_jwt_verify_access_token(token->data, token->length, now, &access);
-		session_get_user(&access.sub, &access.sid, now, user);
+		session_get_user(&access.sub, &access.sid, now, user, client_id);
 		return;
 	}
 	identity = identity_current();
 	if (identity == NULL)
 		raise_no_access_token();
-	session_get_user(&identity->sub, identity->has_sid ? &identity->sid : NULL, now, user);
+	session_get_user(&identity->sub, identity->has_sid ? &identity->sid : NULL, now, user,
+					 client_id);
 }
 
 bool

@@ -35,10 +35,10 @@ extern const Identity *identity_current(void);
 
 /*
  * Fill user with the user of an access token or, if token is NULL, of the
- * current identity.  Raises AA014 unless the token is valid and its session is
- * alive.
+ * current identity.  client_id is as for session_get_user().  Raises AA014 unless the
+ * token is valid and its session is alive.
  */
-extern void identity_get_user(const Span *token, TimestampTz now, User *user);
+extern void identity_get_user(const Span *token, TimestampTz now, User *user, char **client_id);
 
 /*
  * True if claims were issued to a guest that has become a regular user since.  The

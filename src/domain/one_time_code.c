@@ -26,6 +26,7 @@
 #include "base/limits.h"
 #include "base/uuid.h"
 #include "counters/counters.h"
+#include "domain/code_link.h"
 #include "domain/one_time_code.h"
 #include "keyring/master_key.h"
 #include "keyring/sealing.h"
@@ -112,14 +113,16 @@ identity_of_message(const OutboxMessage *message, uint8 **identity)
 }
 
 static void
-put_into_outbox(const OneTimeCodeKey *key, const char *recipient, const char *code,
+put_into_outbox(const OneTimeCodeKey *key, const CodeDelivery *delivery, const char *code,
 				TimestampTz expires_at, TimestampTz now)
 {
 	OutboxMessage message = {.user_id = key->user_id,.id = uuid_new_v7(now)};
 	uint8	   *identity;
 	size_t		length;
 
-	message.recipient = (char *) recipient;
+	message.recipient = (char *) delivery->recipient;
+	message.client_id = (char *) delivery->client_id;
+	message.language = (char *) delivery->language;
 	message.created_at = now;
 	message.expires_at = expires_at;
 	length = identity_of_message(&message, &identity);
@@ -146,14 +149,20 @@ one_time_code_take_messages(int limit, TimestampTz now, int *count)
 	int			taken;
 	OutboxMessage *rows = outbox_take(limit, now, &taken);
 	CodeMessage *messages = palloc(sizeof(CodeMessage) * Max(taken, 1));
+	CodePolicy	policy;
 	int			i;
 
+	settings_read_code_policy(&policy);
 	*count = 0;
 	for (i = 0; i < taken; i++)
 	{
 		messages[*count].row = rows[i];
 		if (open_sealed_code(&messages[*count]))
+		{
+			messages[*count].link = policy.code_link_uri == NULL ? NULL :
+				code_link_make(policy.code_link_uri, &rows[i], messages[*count].code);
 			(*count)++;
+		}
 		else
 			ereport(WARNING,
 					(errcode(ERRCODE_DATA_CORRUPTED),
@@ -193,7 +202,7 @@ code_lifetime(CodePurpose purpose)
 }
 
 TimestampTz
-one_time_code_send(const OneTimeCodeKey *key, const char *recipient, TimestampTz now)
+one_time_code_send(const OneTimeCodeKey *key, const CodeDelivery *delivery, TimestampTz now)
 {
 	TimestampTz expires_at = now +
 		code_lifetime(key->purpose) * USECS_PER_SEC;
@@ -202,7 +211,7 @@ one_time_code_send(const OneTimeCodeKey *key, const char *recipient, TimestampTz
 
 	hash_code(key, code, master_key_derived(MASTER_KEY_ONE_TIME_CODE, 0), row.code_hash);
 	one_time_codes_replace(key, &row);
-	put_into_outbox(key, recipient, code, expires_at, now);
+	put_into_outbox(key, delivery, code, expires_at, now);
 	return expires_at;
 }
 

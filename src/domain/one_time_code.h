@@ -19,14 +19,23 @@ typedef struct CodeMessage
 {
 	OutboxMessage row;
 	char	   *code;
+	char	   *link;			/* NULL: settings.code_link_uri is not set */
 } CodeMessage;
+
+/* How a code is sent.  client_id and language may be NULL. */
+typedef struct CodeDelivery
+{
+	const char *recipient;
+	const char *client_id;
+	const char *language;
+} CodeDelivery;
 
 /*
  * Make a code, which replaces an earlier one with the same key, and put a
- * message to recipient into the outbox.  Return when the code expires.  The
- * caller holds the user's row.
+ * message into the outbox.  Return when the code expires.  The caller holds the
+ * user's row.
  */
-extern TimestampTz one_time_code_send(const OneTimeCodeKey *key, const char *recipient,
+extern TimestampTz one_time_code_send(const OneTimeCodeKey *key, const CodeDelivery *delivery,
 									  TimestampTz now);
 
 /*

@@ -19,6 +19,7 @@
 #include <sodium.h>
 
 #include "domain/login.h"
+#include "domain/message_language.h"
 #include "domain/one_time_code.h"
 #include "domain/password.h"
 #include "domain/password_attempt.h"
@@ -132,8 +133,9 @@ lock_login_id(const LoginId *login_id)
 }
 
 void
-password_reset_request(const char *login_id, TimestampTz now)
+password_reset_request(const char *login_id, const CodeDelivery *request, TimestampTz now)
 {
+	CodeDelivery delivery = *request;
 	AccountPolicy policy;
 	Subject		subject;
 	bool		is_possible;
@@ -149,7 +151,12 @@ password_reset_request(const char *login_id, TimestampTz now)
 	find_subject(&subject, is_possible);
 	lock_login_id(&subject.login_id);
 	if (users_keep(&subject.key.user_id))
-		one_time_code_send(&subject.key, subject.recipient, now);
+	{
+		delivery.recipient = subject.recipient;
+		if (delivery.language == NULL)
+			delivery.language = message_language_of_user(&subject.user);
+		one_time_code_send(&subject.key, &delivery, now);
+	}
 	events_insert("password_reset.requested", subject.known ? &subject.user.id : NULL, NULL,
 				  NULL, now);
 

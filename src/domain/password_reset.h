@@ -13,13 +13,16 @@
 
 #include "postgres.h"
 
+#include "domain/one_time_code.h"
+
 #include "utils/timestamp.h"
 
 /*
  * Have a code sent to the address of the user who has this login ID, if there is
  * one.  Raises AA018 beyond the limits of codes, for unknown login IDs too.
  */
-extern void password_reset_request(const char *login_id, TimestampTz now);
+extern void password_reset_request(const char *login_id, const CodeDelivery *request,
+								   TimestampTz now);
 
 /*
  * Set a new password if the code is right; all sessions of the user end.  Return

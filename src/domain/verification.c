@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/raise.h"
+#include "domain/message_language.h"
 #include "domain/one_time_code.h"
 #include "domain/rate_limit.h"
 #include "domain/verification.h"
@@ -64,9 +65,10 @@ subject_of_limit(const LoginIdRow *login_id)
 }
 
 bool
-verification_request(const User *user, LoginIdType type, TimestampTz now,
-					 TimestampTz *expires_at)
+verification_request(const User *user, LoginIdType type, const CodeDelivery *request,
+					 TimestampTz now, TimestampTz *expires_at)
 {
+	CodeDelivery delivery = *request;
 	const LoginIdRow *login_id = find_login_id(user, type);
 	OneTimeCodeKey key;
 
@@ -80,7 +82,10 @@ verification_request(const User *user, LoginIdType type, TimestampTz now,
 	if (!users_lock(&user->id))
 		raise_invalid_session("The user does not exist.");
 	fill_key(&key, user, type);
-	*expires_at = one_time_code_send(&key, one_time_code_recipient(login_id), now);
+	delivery.recipient = one_time_code_recipient(login_id);
+	if (delivery.language == NULL)
+		delivery.language = message_language_of_user(user);
+	*expires_at = one_time_code_send(&key, &delivery, now);
 	events_insert("verification.requested", &user->id, NULL, payload_of_type(type), now);
 	return true;
 }

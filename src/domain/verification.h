@@ -10,16 +10,19 @@
 
 #include "postgres.h"
 
+#include "domain/one_time_code.h"
 #include "login_id/login_id.h"
 #include "store/users.h"
 
 /*
- * Have a code sent to the user's login ID of this type, and set *expires_at.
+ * Have a code sent to the user's login ID of this type, and set *expires_at.  request
+ * has the client and the language; without one, the user's locale is the language.
  * Return false if the login ID is verified already.  Raises 22023 if the user
  * has no such login ID, AA014 if the user is gone, AA018 beyond the limits of
  * codes.
  */
-extern bool verification_request(const User *user, LoginIdType type, TimestampTz now,
+extern bool verification_request(const User *user, LoginIdType type,
+								 const CodeDelivery *request, TimestampTz now,
 								 TimestampTz *expires_at);
 
 /*

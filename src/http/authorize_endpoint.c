@@ -18,6 +18,7 @@
 
 #include "base/errors.h"
 #include "base/limits.h"
+#include "base/percent_encoding.h"
 #include "domain/authorization.h"
 #include "domain/client.h"
 #include "domain/discovery.h"
@@ -357,7 +358,7 @@ state_fits(const char *state)
 	if (strlen(state) > HTTP_STATE_MAX_LENGTH)
 		return false;
 	initStringInfo(&encoded);
-	http_append_encoded(&encoded, state);
+	percent_encoding_append(&encoded, state);
 	return encoded.len <= HTTP_STATE_MAX_LENGTH;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/percent_encoding.h"
 #include "base/compat.h"
 #include "base/limits.h"
 #include "http/http_params.h"
@@ -139,33 +140,12 @@ http_param(const HttpParams *params, const char *name)
 }
 
 void
-http_append_encoded(StringInfo url, const char *value)
-{
-	static const char digits[] = "0123456789ABCDEF";
-
-	for (; *value != '\0'; value++)
-	{
-		unsigned char c = (unsigned char) *value;
-
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-			strchr("-._~", c) != NULL)
-			appendStringInfoChar(url, (char) c);
-		else
-		{
-			appendStringInfoChar(url, '%');
-			appendStringInfoChar(url, digits[c >> 4]);
-			appendStringInfoChar(url, digits[c & 0x0F]);
-		}
-	}
-}
-
-void
 http_append_param(StringInfo url, const char *name, const char *value)
 {
 	if (value == NULL)
 		return;
 	appendStringInfoChar(url, strchr(url->data, '?') == NULL ? '?' : '&');
-	http_append_encoded(url, name);
+	percent_encoding_append(url, name);
 	appendStringInfoChar(url, '=');
-	http_append_encoded(url, value);
+	percent_encoding_append(url, value);
 }

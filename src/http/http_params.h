@@ -45,9 +45,6 @@ extern void http_params(const HttpRequest *request, HttpParams *params);
  */
 extern char *http_param(const HttpParams *params, const char *name);
 
-/* Append a value, percent-encoding all but unreserved characters (RFC 3986, 2.3). */
-extern void http_append_encoded(StringInfo url, const char *value);
-
 /* Append name=value to a URI, both encoded, after ? or &.  A NULL value appends nothing. */
 extern void http_append_param(StringInfo url, const char *name, const char *value);
 

@@ -63,7 +63,7 @@ handle_userinfo(const HttpRequest *request, HttpResponse *response)
 		case CALLER_KNOWN:
 			break;
 	}
-	session_get_user(&session.user_id, &session.id, request->now, &user);
+	session_get_user(&session.user_id, &session.id, request->now, &user, NULL);
 	http_json(response, 200, json_from_jsonb(claims_userinfo(&user)));
 	http_no_store(response);
 }

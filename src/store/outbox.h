@@ -20,6 +20,8 @@
 	COLUMN(TEXT, login_id_type) \
 	COLUMN(TEXT, recipient) \
 	COLUMN(BYTEA, sealed_code) \
+	COLUMN(TEXT, client_id) \
+	COLUMN(TEXT, language) \
 	COLUMN(TIMESTAMP, created_at) \
 	COLUMN(TIMESTAMP, expires_at)
 

@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * message_language.c
+ *	  The language of a message to a user, as a language tag (BCP 47).
+ *
+ * A tag is stored as the caller wrote it.  Whether there is a text in that language is
+ * known to the worker that sends the message.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "domain/message_language.h"
+#include "json/json_read.h"
+
+/* RFC 5646, section 4.4.1: tags of this length are the longest in common use. */
+#define LANGUAGE_TAG_LENGTH		35
+
+/* Characters of ui_locales. */
+#define UI_LOCALES_LENGTH		255
+
+#define TAG_CHARACTERS \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
+
+/* Return the length of the language tag at the beginning of a text, 0 if there is none. */
+static size_t
+tag_length(const char *text)
+{
+	size_t		length = strspn(text, TAG_CHARACTERS);
+	size_t		subtag = 0;
+	size_t		i;
+
+	if (length > LANGUAGE_TAG_LENGTH)
+		return 0;
+	for (i = 0; i < length; i++)
+	{
+		subtag = text[i] == '-' ? 0 : subtag + 1;
+		if (subtag > 8 || (text[i] == '-' && (i == 0 || text[i - 1] == '-')))
+			return 0;
+	}
+	return subtag > 0 ? length : 0;
+}
+
+char *
+message_language_of_request(const char *ui_locales)
+{
+	const char *rest = ui_locales;
+	size_t		length;
+
+	if (ui_locales == NULL)
+		return NULL;
+	for (;;)
+	{
+		length = tag_length(rest);
+		if (length == 0 || (rest[length] != ' ' && rest[length] != '\0') ||
+			strlen(ui_locales) > UI_LOCALES_LENGTH)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("ui_locales must be a list of language tags, separated by single spaces"),
+					 errhint("For example: \"zh-Hant-HK en\".")));
+		if (rest[length] == '\0')
+			return pnstrdup(ui_locales, tag_length(ui_locales));
+		rest += length + 1;
+	}
+}
+
+/* OpenID Connect Core, section 5.1: some write "en_US" for "en-US". */
+char *
+message_language_of_user(const User *user)
+{
+	char	   *locale = json_cstring(user->standard_attributes, "locale");
+	char	   *underscore;
+
+	if (locale == NULL)
+		return NULL;
+	while ((underscore = strchr(locale, '_')) != NULL)
+		*underscore = '-';
+	return tag_length(locale) > 0 && locale[tag_length(locale)] == '\0' ? locale : NULL;
+}
