@@ -6,17 +6,18 @@ DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;
 SELECT anon_auth.create_client('web', 'spa', '{https://app.example/}') \g /dev/null
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1, lockout_max_attempts = 3;
+SELECT anon_auth.reset_counters() \g /dev/null
 RESET client_min_messages;
 
 CREATE FUNCTION attempt(login_id text, password text, OUT logins bigint) LANGUAGE sql AS
 	'SELECT count(*) FROM anon_auth.authenticate(''web'', login_id, password)';
 SELECT p.* FROM anon_auth.authenticate_anonymously('web') g, anon_auth.promote_anonymous_user(
-	'web', email => 'bob@example.com', username => 'bob', password => 'correct horse', refresh_token => g.refresh_token) p \gset bob_
+	'web', email => 'bob@set-password.example', username => 'bob', password => 'correct horse', refresh_token => g.refresh_token) p \gset bob_
 
 -- a second session, an authorization code, and codes that were sent
 SELECT refresh_token AS other_session FROM anon_auth.authenticate('web', 'bob', 'correct horse') \gset
 SELECT anon_auth.request_verification('email', :'bob_access_token') IS NOT NULL AS sent;
-SELECT anon_auth.request_password_reset('bob@example.com');
+SELECT anon_auth.request_password_reset('bob@set-password.example');
 SELECT code FROM anon_auth.take_outbox_messages() WHERE type = 'password_reset' \gset
 -- and a lockout
 SELECT attempt('bob', 'guess ' || i) FROM generate_series(1, 3) i;
@@ -26,7 +27,7 @@ SELECT anon_auth.set_password(:'bob_sub', 'battery staple');
 SELECT attempt('bob', 'battery staple') AS new_password, attempt('bob', 'correct horse') AS former_password;
 SELECT anon_auth.refresh_session('web', :'bob_refresh_token');
 SELECT anon_auth.refresh_session('web', :'other_session');
-SELECT anon_auth.reset_password('bob@example.com', :'code', 'of somebody else') AS reset;
+SELECT anon_auth.reset_password('bob@set-password.example', :'code', 'of somebody else') AS reset;
 SELECT count(*) AS codes FROM anon_auth.one_time_codes;
 SELECT type, client_id, payload FROM anon_auth.events WHERE user_id = :'bob_sub' AND type LIKE 'password%' ORDER BY id;
 

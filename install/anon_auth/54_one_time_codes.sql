@@ -39,10 +39,10 @@ CREATE TABLE anon_auth.outbox (
 	login_id_type text NOT NULL,
 	recipient text NOT NULL,
 	sealed_code bytea NOT NULL,
-	client_id text,
-	language text,
 	created_at timestamptz NOT NULL,
 	expires_at timestamptz NOT NULL,
+	client_id text,
+	language text,
 
 	PRIMARY KEY (user_id, id),
 	CONSTRAINT outbox_user_id_fkey FOREIGN KEY (user_id)
