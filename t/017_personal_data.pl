@@ -136,7 +136,7 @@ sub tables_with
 			sort keys %{ { map { (split /\./)[0] => 1 } keys %columns } }) =~ s/\A(.*)\z/SELECT coalesce(string_agg(DISTINCT t, ' ' ORDER BY t), '') FROM ($1) s (t)/rs);
 }
 
-like(tables_with($id), qr/\Aevents login_ids one_time_codes outbox passwords (?:removed_device_keys )?sessions users\z/, 'the user has rows in these tables');
+is(tables_with($id), 'events login_ids one_time_codes outbox passwords removed_device_keys sessions users', 'the user has rows in these tables');
 is(tables_with('rivate@example.com'), 'login_ids outbox users', 'the address is in these tables');
 query('ANALYZE anon_auth.users, anon_auth.login_ids');
 my $statistics = q{SELECT count(*) > 0 FROM pg_stats WHERE schemaname = 'anon_auth' AND (histogram_bounds::text || coalesce(most_common_vals::text, '')) LIKE '%rivate@example.com%'};
