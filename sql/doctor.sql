@@ -123,13 +123,17 @@ SELECT * FROM app.findings;
 SELECT app.mend('no_signing_key');
 
 -- ---- rights ----
--- a monitoring role with SELECT on stats has only the privileges that it needs
-GRANT SELECT ON anon_auth.stats TO regress_doctor_visitor;
-GRANT EXECUTE ON FUNCTION anon_auth_internal.estimated_rows(regclass), anon_auth_internal.counter_statistics() TO regress_doctor_visitor;
+-- a monitoring role is no finding, unless it has the client API
+SELECT anon_auth.grant_monitoring('regress_doctor_owner');
 SELECT * FROM app.findings;
-SET ROLE regress_doctor_visitor;
+SET ROLE regress_doctor_owner;
 SELECT outbox_messages FROM anon_auth.stats;
+SELECT count(*) > 0 AS found FROM anon_auth.doctor();
 RESET ROLE;
+DROP OWNED BY regress_doctor_owner;
+SELECT anon_auth.grant_monitoring('regress_doctor_visitor');
+SELECT * FROM app.findings;
+SELECT app.mend('function_privilege');
 REVOKE ALL ON anon_auth.stats FROM regress_doctor_visitor;
 REVOKE ALL ON FUNCTION anon_auth_internal.estimated_rows(regclass), anon_auth_internal.counter_statistics() FROM regress_doctor_visitor;
 GRANT SELECT, UPDATE ON anon_auth.users TO regress_doctor_visitor;

@@ -13,6 +13,7 @@ CREATE EXTENSION anon_auth_http;
 CREATE EXTENSION anon_auth_citus;
 CREATE ROLE regress_anon_auth_app;
 CREATE ROLE regress_anon_auth_server;
+CREATE ROLE regress_anon_auth_monitor;
 UPDATE anon_auth.settings SET issuer = 'https://app.example', password_hash_memory_kib = 8192, password_hash_passes = 1;
 RESET client_min_messages;
 SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') AS has_citus \gset
@@ -32,6 +33,13 @@ BEGIN;
 SELECT anon_auth.use_client_address('192.0.2.1');
 SELECT sub IS NOT NULL AS signed_up FROM anon_auth.authenticate_anonymously('app');
 COMMIT;
+
+-- example: grant_monitoring
+SELECT anon_auth.grant_monitoring('regress_anon_auth_monitor');
+SET ROLE regress_anon_auth_monitor;
+SELECT sign_ups_total >= 0 AS counted FROM anon_auth.stats;
+SELECT count(*) FROM anon_auth.doctor() WHERE severity = 'error';
+RESET ROLE;
 
 -- example: grant_http_api, http_api
 SELECT anon_auth.grant_http_api('regress_anon_auth_app');
@@ -223,6 +231,6 @@ SELECT cardinality(key_ids) AS keys, is_of_this_server FROM anon_auth.master_key
 SELECT anon_auth.renew_database_id() IS NOT NULL AS renewed;
 
 SET client_min_messages = warning;
-DROP OWNED BY regress_anon_auth_app, regress_anon_auth_server, regress_anon_auth_functions;
-DROP ROLE regress_anon_auth_app, regress_anon_auth_server, regress_anon_auth_functions;
+DROP OWNED BY regress_anon_auth_app, regress_anon_auth_server, regress_anon_auth_functions, regress_anon_auth_monitor;
+DROP ROLE regress_anon_auth_app, regress_anon_auth_server, regress_anon_auth_functions, regress_anon_auth_monitor;
 DROP EXTENSION anon_auth CASCADE;

@@ -8,7 +8,7 @@ CREATE EXTENSION anon_auth;
 RESET client_min_messages;
 
 -- functions: security definer, whether their owner is a superuser, settings, volatility, parallel safety, rights
-SELECT p.oid::regprocedure AS function, p.prosecdef AS definer, r.rolsuper, p.proconfig AS config,
+SELECT p.oid::regprocedure AS function, p.prosecdef AS definer, r.rolsuper, array_remove(p.proconfig, 'standard_conforming_strings=on') AS config,
 	   p.provolatile AS vol, p.proparallel AS par, l.lanname AS lang,
 	   CASE WHEN p.proacl IS NULL THEN 'PUBLIC' ELSE coalesce(nullif(array_to_string(ARRAY(
 			SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
@@ -39,7 +39,10 @@ SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolca
 -- every SECURITY DEFINER function sets its search_path
 SELECT p.oid::regprocedure FROM pg_proc p
 WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace) AND p.prosecdef
-  AND p.proconfig IS DISTINCT FROM '{"search_path=pg_catalog, pg_temp"}';
+  AND 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig) IS NOT TRUE;
+-- doctor() does not let the caller choose how strings are parsed
+SELECT p.oid::regprocedure FROM pg_proc p
+WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace) AND 'standard_conforming_strings=on' = ANY (p.proconfig);
 
 -- tables: row security, privileges of other roles, dumped data
 SELECT c.relname, c.relrowsecurity AS rls, c.relpersistence AS persistence,

@@ -17,6 +17,7 @@
 #ifdef ANON_AUTH_CITUS
 #include "citus/citus.h"
 #endif
+#include "counters/refusals.h"
 #include "counters/transaction_counters.h"
 #include "fmgr.h"
 #include "store/app_statement.h"
@@ -46,6 +47,7 @@ _PG_init(void)
 #endif
 	guc_define();
 	statement_stamps_init();
+	refusals_init();
 	transaction_counters_init();
 	app_statement_init();
 	foreign_keys_init();

@@ -28,7 +28,15 @@ CREATE FUNCTION anon_auth_internal.counter_statistics(
 	OUT rate_limited bigint,
 	OUT locked_out bigint,
 	OUT rolled_back_logins bigint,
-	OUT rolled_back_refreshes bigint)
+	OUT rolled_back_refreshes bigint,
+	OUT sign_ups_total bigint,
+	OUT logins_total jsonb,
+	OUT refreshes_total bigint,
+	OUT promotions_total bigint,
+	OUT merges_total bigint,
+	OUT purged_guests_total bigint,
+	OUT purged_sessions_total bigint,
+	OUT refusals_total jsonb)
 	RETURNS record
 	LANGUAGE c VOLATILE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp

@@ -108,11 +108,16 @@ BEGIN
 
 	FOR hook IN
 		SELECT h.setting, h.name,
-			   to_regprocedure(regexp_replace(h.name, '\(.*', '') || h.arguments) AS function
-		FROM (VALUES ('before_sign_up', s.before_sign_up, '(uuid, text, jsonb)'),
-					 ('access_token_claims', s.access_token_claims, '(jsonb)'),
-					 ('after_promotion', s.after_promotion, '(uuid, text)'),
-					 ('merge', s.merge, '(uuid, uuid)')) AS h(setting, name, arguments)
+			   -- Not to_regprocedure(): the owner may lack USAGE on the schema.
+			   (SELECT p.oid::regprocedure
+				FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace,
+					 parse_ident(regexp_replace(h.name, '\(.*', '')) AS i (parts)
+				WHERE n.nspname = i.parts[1] AND p.proname = i.parts[2] AND cardinality(i.parts) = 2
+				  AND ARRAY(SELECT unnest(p.proargtypes)) = h.arguments::oid[]) AS function
+		FROM (VALUES ('before_sign_up', s.before_sign_up, '{uuid, text, jsonb}'::regtype[]),
+					 ('access_token_claims', s.access_token_claims, '{jsonb}'),
+					 ('after_promotion', s.after_promotion, '{uuid, text}'),
+					 ('merge', s.merge, '{uuid, uuid}')) AS h(setting, name, arguments)
 		WHERE h.name IS NOT NULL
 	LOOP
 		IF hook.function IS NULL THEN
@@ -239,10 +244,14 @@ $$;
 COMMENT ON FUNCTION anon_auth_internal.doctor_operations() IS
 'Part of doctor(). Checks purging, the outbox, autovacuum and the versions.';
 
+-- SECURITY DEFINER, so that a monitoring role needs no rights on the tables, and sees the
+-- same findings as an administrator.  The findings contain no secrets and no data of users.
+-- The caller's standard_conforming_strings would change how the functions are parsed.
 CREATE FUNCTION anon_auth.doctor()
 	RETURNS SETOF anon_auth.finding
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 BEGIN
 	RETURN QUERY EXECUTE (
@@ -252,7 +261,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor() IS
-'Lists configuration problems, one row each, worst first: severity (error, warning, notice), a code, the problem, its consequence, and the SQL that fixes it. Run the statements of a fix one at a time: ALTER SYSTEM cannot run in a transaction block. Returns no rows if it found no problem. Reads catalogs and indexes only, so its cost does not grow with the number of users. Works on a standby. Runs as the caller, who must be a member of anon_auth_owner or a superuser.';
+'Lists configuration problems, one row each, worst first: severity (error, warning, notice), a code, the problem, its consequence, and the SQL that fixes it. Run the statements of a fix one at a time: ALTER SYSTEM cannot run in a transaction block. Returns no rows if it found no problem. Reads catalogs and indexes only, so its cost does not grow with the number of users. Works on a standby. Runs as its owner: a role with EXECUTE (grant_monitoring()) gets the same rows as an administrator. They contain names of roles, tables, functions, databases and clients, settings, and the path of the master key file, but no secrets and no data of users.';
 
 CREATE VIEW anon_auth.stats AS
 SELECT
@@ -288,16 +297,25 @@ SELECT
 	attempts.rate_limited,
 	attempts.locked_out,
 	attempts.rolled_back_logins,
-	attempts.rolled_back_refreshes
-FROM (
+	attempts.rolled_back_refreshes,
+	attempts.sign_ups_total,
+	attempts.logins_total,
+	attempts.refreshes_total,
+	attempts.promotions_total,
+	attempts.merges_total,
+	attempts.purged_guests_total,
+	attempts.purged_sessions_total,
+	attempts.refusals_total
+FROM anon_auth_internal.counter_statistics() attempts
+-- A LEFT JOIN, which is not executed by a query that reads none of its columns.
+LEFT JOIN (
 	SELECT
 		COALESCE(pg_catalog.jsonb_object_agg(t.type, t.n), '{}'::pg_catalog.jsonb) AS events,
 		COALESCE(pg_catalog.sum(t.n) FILTER (WHERE t.type OPERATOR(pg_catalog.=) 'user.created'), 0::pg_catalog.numeric)::pg_catalog.int8 AS sign_ups,
 		COALESCE(pg_catalog.sum(t.n) FILTER (WHERE t.type OPERATOR(pg_catalog.=) 'user.anonymous.promoted'), 0::pg_catalog.numeric)::pg_catalog.int8 AS promotions
 	FROM (SELECT e.type, pg_catalog.count(*) AS n FROM anon_auth.events e
 		  WHERE e.created_at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) '1 day'::pg_catalog.interval)
-		  GROUP BY e.type) t) day,
-	anon_auth_internal.counter_statistics() attempts;
+		  GROUP BY e.type) t) day ON true;
 COMMENT ON VIEW anon_auth.stats IS
 'One row of numbers to monitor. Numbers of all users are the planner''s estimates, as of the last VACUUM or ANALYZE. The others are counted through indexes, so that the cost does not grow with the number of users.';
 COMMENT ON COLUMN anon_auth.stats.users IS 'Estimate. NULL: never analyzed.';
@@ -319,3 +337,11 @@ COMMENT ON COLUMN anon_auth.stats.rate_limited IS 'Calls that a rate limit refus
 COMMENT ON COLUMN anon_auth.stats.locked_out IS 'Logins that a lockout refused (AA019).';
 COMMENT ON COLUMN anon_auth.stats.rolled_back_logins IS 'Logins and sign-ups that had issued tokens when the transaction rolled back.';
 COMMENT ON COLUMN anon_auth.stats.rolled_back_refreshes IS 'Refreshes that had issued tokens when the transaction rolled back.';
+COMMENT ON COLUMN anon_auth.stats.sign_ups_total IS 'Guests created. This column and the following ones count transactions that committed; a transaction that is prepared counts at PREPARE TRANSACTION. They have no values from before the file of counters was created.';
+COMMENT ON COLUMN anon_auth.stats.logins_total IS 'Logins: {"method": count}. Methods are device_key and password.';
+COMMENT ON COLUMN anon_auth.stats.refreshes_total IS 'Refresh tokens exchanged for tokens, also by guests without a device key that come back.';
+COMMENT ON COLUMN anon_auth.stats.promotions_total IS 'Guests promoted to regular users.';
+COMMENT ON COLUMN anon_auth.stats.merges_total IS 'Guests merged into an account.';
+COMMENT ON COLUMN anon_auth.stats.purged_guests_total IS 'Guests that purge() deleted.';
+COMMENT ON COLUMN anon_auth.stats.purged_sessions_total IS 'Sessions that purge() deleted.';
+COMMENT ON COLUMN anon_auth.stats.refusals_total IS 'Refused calls: {"reason": count}. Counted at once, also in transactions that roll back. A reason is the limit that AA018 names in its detail, the name of an error of class AA in lower case, wrong_credentials, wrong_code, refresh_token_reused, authorization_code_reused, or unknown_login_ids_per_minute. All reasons are present, with 0 if there were none.';

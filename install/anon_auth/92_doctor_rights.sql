@@ -69,6 +69,10 @@ BEGIN
 							   'anon_auth_internal.estimated_rows(regclass)'::regprocedure, 'anon_auth_internal.counter_statistics()'::regprocedure,
 							   'anon_auth.take_rate_limit(text, integer, interval)'::regprocedure)
 					 AND a.grantee <> 0)
+			-- Clients must not read the findings.
+			AND NOT (p.oid = 'anon_auth.doctor()'::regprocedure AND a.grantee <> 0
+					 AND NOT EXISTS (SELECT FROM pg_proc u, aclexplode(u.proacl) c
+									 WHERE u.oid = 'anon_auth.uid()'::regprocedure AND c.grantee = a.grantee))
 			AND NOT (a.grantee = 0 AND p.oid IN ('anon_auth.jws_verify(text, jsonb, text[])'::regprocedure, 'anon_auth.jwk_thumbprint(jsonb)'::regprocedure,
 										   'anon_auth_internal.check_uri(text, text)'::regprocedure, 'anon_auth_internal.check_uris(text, text[])'::regprocedure))) g;
 	RETURN QUERY

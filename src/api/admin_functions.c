@@ -15,6 +15,7 @@
 #include "counters/counters.h"
 #include "domain/merge.h"
 #include "domain/purge.h"
+#include "domain/statistics.h"
 #include "domain/user_admin.h"
 #include "json/raise_json.h"
 #include "store/app_tables.h"
@@ -184,7 +185,13 @@ anon_auth_counter_statistics(PG_FUNCTION_ARGS)
 		{"rate_limited", COUNTER_RATE_LIMITED},
 		{"locked_out", COUNTER_LOCKED_OUT},
 		{"rolled_back_logins", COUNTER_ROLLED_BACK_LOGINS},
-		{"rolled_back_refreshes", COUNTER_ROLLED_BACK_REFRESHES}
+		{"rolled_back_refreshes", COUNTER_ROLLED_BACK_REFRESHES},
+		{"sign_ups_total", COUNTER_SIGN_UPS},
+		{"refreshes_total", COUNTER_REFRESHES},
+		{"promotions_total", COUNTER_PROMOTIONS},
+		{"merges_total", COUNTER_MERGES},
+		{"purged_guests_total", COUNTER_PURGED_GUESTS},
+		{"purged_sessions_total", COUNTER_PURGED_SESSIONS}
 	};
 	ResultRow  *row = result_row_begin(fcinfo);
 	int64		live;
@@ -197,6 +204,8 @@ anon_auth_counter_statistics(PG_FUNCTION_ARGS)
 	for (i = 0; i < lengthof(columns); i++)
 		result_row_set(row, columns[i].column,
 					   Int64GetDatum((int64) counter_statistic(columns[i].statistic)));
+	result_row_set(row, "logins_total", JsonbPGetDatum(statistics_logins()));
+	result_row_set(row, "refusals_total", JsonbPGetDatum(statistics_refusals()));
 	return result_row_finish(row);
 }
 

@@ -1,13 +1,29 @@
 /*-------------------------------------------------------------------------
  *
  * errors.c
- *	  Predicates on caught errors.
+ *	  Raised errors of class AA, and predicates on caught errors.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "base/errors.h"
+
+static ErrorObserver observe_error = NULL;
+
+void
+error_set_observer(ErrorObserver observer)
+{
+	observe_error = observer;
+}
+
+int
+error_refusal(int sqlstate)
+{
+	if (observe_error != NULL)
+		observe_error(sqlstate);
+	return errcode(sqlstate);
+}
 
 /*
  * The SQLSTATE is not enough, because functions in any language can raise any

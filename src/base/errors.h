@@ -81,6 +81,17 @@ enum AaErrorCode
 };
 
 /*
+ * To be used instead of errcode() for errors of class AA, so that each of them is
+ * counted: calls the observer with the SQLSTATE, and then errcode().  The observer may
+ * raise an error of its own instead.
+ */
+extern int	error_refusal(int sqlstate);
+
+typedef void (*ErrorObserver) (int sqlstate);
+
+extern void error_set_observer(ErrorObserver observer);
+
+/*
  * True if the server cancels the query or ends the session.  False for errors of
  * functions that only use the SQLSTATE of a cancellation.
  */

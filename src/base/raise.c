@@ -24,7 +24,7 @@ void
 raise_invalid_client(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_CLIENT),
+			(error_refusal(ERRCODE_AA_INVALID_CLIENT),
 			 errmsg("invalid client ID"),
 			 errhint("Register the application with anon_auth.create_client().")));
 }
@@ -33,7 +33,7 @@ void
 raise_grant_not_allowed(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_UNAUTHORIZED_CLIENT),
+			(error_refusal(ERRCODE_AA_UNAUTHORIZED_CLIENT),
 			 errmsg("grant type is not allowed for this client")));
 }
 
@@ -41,7 +41,7 @@ void
 raise_guests_not_allowed(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_UNAUTHORIZED_CLIENT),
+			(error_refusal(ERRCODE_AA_UNAUTHORIZED_CLIENT),
 			 errmsg("Anonymous user is not supported by the client application type. "
 					"Try using SPA, Traditional Web App, or Native App client types if applicable.")));
 }
@@ -50,7 +50,7 @@ void
 raise_guests_disabled(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_UNAUTHORIZED_CLIENT),
+			(error_refusal(ERRCODE_AA_UNAUTHORIZED_CLIENT),
 			 errmsg("anonymous user disallowed"),
 			 errdetail("anon_auth.settings.anonymous_users_enabled is off.")));
 }
@@ -59,7 +59,7 @@ void
 raise_invalid_request_jwt(const char *detail)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_REQUEST_JWT),
+			(error_refusal(ERRCODE_AA_INVALID_REQUEST_JWT),
 			 errmsg("invalid request JWT"),
 			 errdetail_internal("%s", detail)));
 }
@@ -68,7 +68,7 @@ void
 raise_request_jwt_not_signed(bool same_alg)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_REQUEST_JWT),
+			(error_refusal(ERRCODE_AA_INVALID_REQUEST_JWT),
 			 errmsg("invalid request JWT"),
 			 same_alg ? errdetail("The signature does not match the device key.") :
 			 errdetail("The \"alg\" is not that of the device key."),
@@ -79,7 +79,7 @@ void
 raise_unknown_device_key(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_UNKNOWN_DEVICE_KEY),
+			(error_refusal(ERRCODE_AA_UNKNOWN_DEVICE_KEY),
 			 errmsg(UNKNOWN_DEVICE_KEY_MESSAGE),
 			 errdetail("No guest has this \"kid\", and the request has no \"jwk\" to register."),
 			 errhint("Send the public key of the device in the \"jwk\" header member to sign up.")));
@@ -89,7 +89,7 @@ void
 raise_removed_device_key(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_REMOVED_DEVICE_KEY),
+			(error_refusal(ERRCODE_AA_REMOVED_DEVICE_KEY),
 			 errmsg("removed device key"),
 			 errdetail("The guest of this key was promoted to an account, or the key was removed from the account."),
 			 errhint("Log in to the account. To start a new guest instead, send the public key in the \"jwk\" header member.")));
@@ -99,7 +99,7 @@ void
 raise_invalid_challenge(const char *detail)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_CHALLENGE),
+			(error_refusal(ERRCODE_AA_INVALID_CHALLENGE),
 			 errmsg("invalid challenge"),
 			 errdetail_internal("%s", detail),
 			 errhint("Get a new challenge and sign it.")));
@@ -109,7 +109,7 @@ void
 raise_invalid_refresh_token(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_REFRESH_TOKEN),
+			(error_refusal(ERRCODE_AA_INVALID_REFRESH_TOKEN),
 			 errmsg(INVALID_REFRESH_TOKEN_MESSAGE)));
 }
 
@@ -117,7 +117,7 @@ void
 raise_refresh_token_of_other_client(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_REFRESH_TOKEN),
+			(error_refusal(ERRCODE_AA_INVALID_REFRESH_TOKEN),
 			 errmsg(INVALID_REFRESH_TOKEN_MESSAGE),
 			 errdetail("The token was issued to another client.")));
 }
@@ -126,7 +126,7 @@ void
 raise_user_disabled(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_USER_DISABLED),
+			(error_refusal(ERRCODE_AA_USER_DISABLED),
 			 errmsg("user is disabled")));
 }
 
@@ -134,7 +134,7 @@ void
 raise_not_anonymous(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_NOT_ANONYMOUS),
+			(error_refusal(ERRCODE_AA_NOT_ANONYMOUS),
 			 errmsg("user logged in as normal user"),
 			 errdetail("The user is not a guest, or has been promoted already.")));
 }
@@ -143,7 +143,7 @@ void
 raise_invalid_authorization_code(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_CODE),
+			(error_refusal(ERRCODE_AA_INVALID_CODE),
 			 errmsg("invalid authorization code"),
 			 errdetail("It is unknown, expired, used, or was issued to another client or for another code verifier.")));
 }
@@ -152,7 +152,7 @@ void
 raise_invalid_promotion_code(const char *detail)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_PROMOTION_CODE),
+			(error_refusal(ERRCODE_AA_INVALID_PROMOTION_CODE),
 			 errmsg(INVALID_PROMOTION_CODE_MESSAGE),
 			 errdetail_internal("%s", detail)));
 }
@@ -161,7 +161,7 @@ void
 raise_invalid_token(const char *reason)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_TOKEN),
+			(error_refusal(ERRCODE_AA_INVALID_TOKEN),
 			 errmsg("invalid token"),
 			 errdetail_internal("The token is refused: %s.", reason)));
 }
@@ -170,7 +170,7 @@ void
 raise_wrong_audience(const char *audience, const char *expected, bool may_be_id_token)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_TOKEN),
+			(error_refusal(ERRCODE_AA_INVALID_TOKEN),
 			 errmsg("invalid token"),
 			 errdetail_internal("The token is refused: its audience (aud) is %s, but \"%s\" was expected.",
 								audience, expected),
@@ -182,7 +182,7 @@ void
 raise_invalid_session(const char *detail)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_TOKEN),
+			(error_refusal(ERRCODE_AA_INVALID_TOKEN),
 			 errmsg("invalid session"),
 			 errdetail_internal("%s", detail)));
 }
@@ -191,7 +191,7 @@ void
 raise_no_access_token(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_TOKEN),
+			(error_refusal(ERRCODE_AA_INVALID_TOKEN),
 			 errmsg("invalid session"),
 			 errdetail("There is no access token."),
 			 errhint("Pass an access token, or call anon_auth.use_access_token() first.")));
@@ -201,7 +201,7 @@ void
 raise_sign_up_closed(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_SIGN_UP_CLOSED),
+			(error_refusal(ERRCODE_AA_SIGN_UP_CLOSED),
 			 errmsg("public signup is disabled")));
 }
 
@@ -209,7 +209,7 @@ void
 raise_invalid_jwk(const char *reason)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_KEY),
+			(error_refusal(ERRCODE_AA_INVALID_KEY),
 			 errmsg("invalid JWK"),
 			 errdetail_internal("The JWK is refused: %s.", reason)));
 }
@@ -218,7 +218,7 @@ void
 raise_invalid_device_key(const char *reason)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_KEY),
+			(error_refusal(ERRCODE_AA_INVALID_KEY),
 			 errmsg("invalid device key"),
 			 errdetail_internal("The \"jwk\" of the request is refused: %s.", reason)));
 }
@@ -227,7 +227,7 @@ void
 raise_no_signing_key(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_SIGNING_KEY),
+			(error_refusal(ERRCODE_AA_SIGNING_KEY),
 			 errmsg("there is no active signing key"),
 			 errhint("Create one with anon_auth.create_signing_key().")));
 }
@@ -236,7 +236,7 @@ void
 raise_unknown_signing_key(const char *kid)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_SIGNING_KEY),
+			(error_refusal(ERRCODE_AA_SIGNING_KEY),
 			 errmsg("there is no signing key \"%s\"", kid)));
 }
 
@@ -244,7 +244,7 @@ void
 raise_inactive_signing_key(const char *kid)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_SIGNING_KEY),
+			(error_refusal(ERRCODE_AA_SIGNING_KEY),
 			 errmsg("signing key \"%s\" is not active", kid)));
 }
 
@@ -252,7 +252,7 @@ void
 raise_account_required(void)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_ACCOUNT_REQUIRED),
+			(error_refusal(ERRCODE_AA_ACCOUNT_REQUIRED),
 			 errmsg("account required"),
 			 errdetail("The user is a guest."),
 			 errhint("Promote the guest first.")));

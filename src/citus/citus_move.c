@@ -64,7 +64,7 @@ refuse_cascade(const AppTable *table)
 
 	if (statement_fetch(&find_cascade, PARAMS(param_oid("table", table->id)), &cascade))
 		ereport(ERROR,
-				(errcode(ERRCODE_AA_MERGE),
+				(error_refusal(ERRCODE_AA_MERGE),
 				 errmsg("the guest cannot be merged: table %s", table->qualified_name),
 				 errdetail("As its rows go to another shard, foreign key \"%s\" of table %s would delete or change rows there.",
 						   cascade.foreign_key, cascade.table_name),

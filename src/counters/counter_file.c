@@ -34,7 +34,7 @@
 #define MAGIC			"anon_auth count"
 
 /* Increase it with every change of CounterFile or its parts. */
-#define LAYOUT			1
+#define LAYOUT			2
 
 #define FILE_PREFIX		"anon_auth."
 
@@ -42,6 +42,7 @@
 #define FILE_LOCK_SPACE	0x6164
 
 StaticAssertDecl(sizeof(MAGIC) == sizeof(((CounterFile *) 0)->magic), "magic has the wrong length");
+StaticAssertDecl(offsetof(CounterFile, buckets) <= BLCKSZ, "the header does not fit into a block");
 StaticAssertDecl(COUNTER_HASH_KEY_LENGTH == crypto_shorthash_siphashx24_KEYBYTES,
 				 "key lengths differ");
 

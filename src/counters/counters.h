@@ -83,20 +83,47 @@ extern void counters_reset(void);
 
 /*
  * Statistics are numbers that never expire.  They start at 0 when the file of the
- * counters is made.
+ * counters is made.  A value is an index in that file: a change of the order is a
+ * change of its layout (counter_file.c).
  */
 
 typedef enum CounterStatistic
 {
+	/* Committed calls: counter_statistic_at_commit() */
+	COUNTER_SIGN_UPS,
+	COUNTER_DEVICE_KEY_LOGINS,
+	COUNTER_PASSWORD_LOGINS,
+	COUNTER_REFRESHES,
+	COUNTER_PROMOTIONS,
+	COUNTER_MERGES,
+	COUNTER_PURGED_GUESTS,
+	COUNTER_PURGED_SESSIONS,
+
+	/* Calls that were rolled back: counter_statistic_at_rollback() */
+	COUNTER_ROLLED_BACK_LOGINS, /* tokens of a new session issued */
+	COUNTER_ROLLED_BACK_REFRESHES,	/* tokens of a refresh issued */
+
+	/* Counted at once */
 	COUNTER_RATE_LIMITED,		/* calls refused with AA018 */
 	COUNTER_LOCKED_OUT,			/* calls refused with AA019 */
 	COUNTER_NO_ROOM,			/* new counters refused */
-	COUNTER_ROLLED_BACK_LOGINS, /* tokens of a new session issued, then rolled back */
-	COUNTER_ROLLED_BACK_REFRESHES,	/* tokens of a refresh issued, then rolled back */
-	COUNTER_HASH_MICROSECONDS	/* not a count: how long the last password hash took */
+	COUNTER_WRONG_CREDENTIALS,	/* logins with a password that returned no row */
+	COUNTER_UNHASHED_LOGINS,	/* those for which settings.unknown_login_ids_per_minute forbade a hash */
+	COUNTER_WRONG_CODES,		/* one-time codes that did not match */
+	COUNTER_REUSED_REFRESH_TOKENS,
+	COUNTER_REUSED_AUTHORIZATION_CODES,
+	COUNTER_HASH_MICROSECONDS,	/* not a count: how long the last password hash took */
+
+	/* Calls refused by a rate limit: by RateLimitCode of base/detail_codes.h */
+	COUNTER_FIRST_LIMIT = 32,
+
+	/* Errors of class AA, by the number in their SQLSTATE: refusals.h */
+	COUNTER_FIRST_ERROR = 64
 } CounterStatistic;
 
-#define COUNTER_STATISTICS	16
+#define COUNTER_LIMITS			(COUNTER_FIRST_ERROR - COUNTER_FIRST_LIMIT)
+#define COUNTER_ERRORS			64
+#define COUNTER_STATISTICS		(COUNTER_FIRST_ERROR + COUNTER_ERRORS)
 
 extern void counter_statistic_add(CounterStatistic statistic, uint64 count);
 extern void counter_statistic_set(CounterStatistic statistic, uint64 value);

@@ -3,12 +3,14 @@
  * transaction_counters.c
  *	  Counters that change when the current transaction ends.
  *
- * A list has the pending changes of the transaction, the latest first, with the
- * subtransaction of each.  When a subtransaction commits, its entries pass to its
- * parent.
+ * A list has the counters to clear, the latest first, with the subtransaction of
+ * each.  A stack has the counts of each subtransaction that counted anything.  When a
+ * subtransaction commits, both pass to its parent, so that their size does not grow
+ * with the number of subtransactions.
  *
  * After a commit no error may be raised.  So the end of a transaction takes no lock:
- * it clears a counter with one write to a cell that was found before.
+ * it clears a counter with one write to a cell that was found before, and adds counts
+ * to the file that was mapped before.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,70 +27,89 @@
  */
 #define SAFE_INTERVAL	USECS_PER_MINUTE
 
-typedef struct Entry
+/* The statistics before this one count committed calls, those from it on rolled back ones. */
+#define FIRST_AT_ROLLBACK	COUNTER_ROLLED_BACK_LOGINS
+#define PENDING_STATISTICS	(COUNTER_ROLLED_BACK_REFRESHES + 1)
+
+typedef struct Clearing
 {
 	SubTransactionId subtransaction;
-	bool		clears;			/* clears ref at commit; else counts at rollback */
 	CounterRef	ref;
-	CounterStatistic statistic;
-	uint64		count;
-	struct Entry *next;
-} Entry;
+	struct Clearing *next;
+} Clearing;
 
-static Entry *entries = NULL;
-
-static Entry *
-add_entry(void)
+typedef struct Counts
 {
-	Entry	   *entry = MemoryContextAllocZero(TopTransactionContext, sizeof(Entry));
+	SubTransactionId subtransaction;
+	uint64		pending[PENDING_STATISTICS];
+	struct Counts *next;		/* of an outer subtransaction */
+} Counts;
 
-	entry->subtransaction = GetCurrentSubTransactionId();
-	entry->next = entries;
-	entries = entry;
-	return entry;
-}
+static Clearing *clearings = NULL;
+static Counts *counts = NULL;
 
 void
 counter_clear_at_commit(const char *name)
 {
 	CounterRef	ref;
+	Clearing   *clearing;
 
-	if (counter_find_cell(name, &ref) && ref.cell->expires_at > GetCurrentTimestamp() + SAFE_INTERVAL)
-	{
-		Entry	   *entry = add_entry();
-
-		entry->clears = true;
-		entry->ref = ref;
-	}
+	if (!counter_find_cell(name, &ref) ||
+		ref.cell->expires_at <= GetCurrentTimestamp() + SAFE_INTERVAL)
+		return;
+	clearing = MemoryContextAlloc(TopTransactionContext, sizeof(Clearing));
+	clearing->subtransaction = GetCurrentSubTransactionId();
+	clearing->ref = ref;
+	clearing->next = clearings;
+	clearings = clearing;
 }
 
 bool
 counter_is_cleared_at_commit(const char *name)
 {
 	CounterRef	ref;
-	Entry	   *entry;
+	Clearing   *clearing;
 
-	if (entries == NULL || !counter_find_cell(name, &ref))
+	if (clearings == NULL || !counter_find_cell(name, &ref))
 		return false;
-	for (entry = entries; entry != NULL; entry = entry->next)
-		if (entry->clears && entry->ref.key == ref.key)
+	for (clearing = clearings; clearing != NULL; clearing = clearing->next)
+		if (clearing->ref.key == ref.key)
 			return true;
 	return false;
 }
 
-/* Repeated calls in one subtransaction share an entry, so that the list stays short. */
+/* Maps the file now, because the end of the transaction must not raise its errors. */
+static void
+count_at_end(CounterStatistic statistic, uint64 count)
+{
+	SubTransactionId current = GetCurrentSubTransactionId();
+
+	Assert(statistic < PENDING_STATISTICS);
+	(void) counter_file_get();
+	if (counts == NULL || counts->subtransaction != current)
+	{
+		Counts	   *inner = MemoryContextAllocZero(TopTransactionContext, sizeof(Counts));
+
+		inner->subtransaction = current;
+		inner->next = counts;
+		counts = inner;
+	}
+	counts->pending[statistic] += count;
+}
+
+void
+counter_statistic_at_commit(CounterStatistic statistic, uint64 count)
+{
+	Assert(statistic < FIRST_AT_ROLLBACK);
+	if (count > 0)
+		count_at_end(statistic, count);
+}
+
 void
 counter_statistic_at_rollback(CounterStatistic statistic)
 {
-	Entry	   *entry = entries;
-
-	if (entry == NULL || entry->clears || entry->statistic != statistic ||
-		entry->subtransaction != GetCurrentSubTransactionId())
-	{
-		entry = add_entry();
-		entry->statistic = statistic;
-	}
-	entry->count++;
+	Assert(statistic >= FIRST_AT_ROLLBACK);
+	count_at_end(statistic, 1);
 }
 
 /* Clear a cell, unless the file was replaced or another counter has the cell. */
@@ -99,77 +120,82 @@ clear_cell(const CounterRef *ref)
 		ref->cell->expires_at = 0;
 }
 
+/* Add the counts of a subtransaction from one statistic to before another one to the file. */
 static void
-count_rollback(const Entry *entry)
+add_to_file(const Counts *ended, int from, int to)
 {
 	CounterFile *file = counter_file_peek();
 
-	if (file != NULL)
-		(void) pg_atomic_fetch_add_u64(&file->statistics[entry->statistic], entry->count);
-}
-
-/* Merge equal entries, so that the list does not grow with the number of subtransactions. */
-static void
-merge_latest_entries(void)
-{
-	Entry	   *entry = entries;
-	Entry	   *next;
-
-	while (entry != NULL && !entry->clears && (next = entry->next) != NULL && !next->clears &&
-		   next->subtransaction == entry->subtransaction && next->statistic == entry->statistic)
-	{
-		next->count += entry->count;
-		pfree(entry);
-		entries = entry = next;
-	}
+	for (; file != NULL && from < to; from++)
+		if (ended->pending[from] > 0)
+			(void) pg_atomic_fetch_add_u64(&file->statistics[from], ended->pending[from]);
 }
 
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
-	Entry	   *entry;
+	Clearing   *clearing;
 
-	switch (event)
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_PREPARE && event != XACT_EVENT_ABORT)
+		return;
+	for (clearing = clearings; clearing != NULL && event == XACT_EVENT_COMMIT;
+		 clearing = clearing->next)
+		clear_cell(&clearing->ref);
+	for (; counts != NULL; counts = counts->next)
 	{
-		case XACT_EVENT_COMMIT:
-			for (entry = entries; entry != NULL; entry = entry->next)
-				if (entry->clears)
-					clear_cell(&entry->ref);
-			entries = NULL;
-			break;
-		case XACT_EVENT_ABORT:
-			for (entry = entries; entry != NULL; entry = entry->next)
-				if (!entry->clears)
-					count_rollback(entry);
-			entries = NULL;
-			break;
-		case XACT_EVENT_PREPARE:
-			entries = NULL;
-			break;
-		default:
-			break;
+		if (event == XACT_EVENT_ABORT)
+			add_to_file(counts, FIRST_AT_ROLLBACK, PENDING_STATISTICS);
+		else
+			add_to_file(counts, 0, FIRST_AT_ROLLBACK);
 	}
+	clearings = NULL;
+}
+
+/* The latest counts are those of the subtransaction: give them to its parent. */
+static void
+pass_counts_to(SubTransactionId parent)
+{
+	Counts	   *inner = counts;
+	int			i;
+
+	if (inner->next == NULL || inner->next->subtransaction != parent)
+	{
+		inner->subtransaction = parent;
+		return;
+	}
+	counts = inner->next;
+	for (i = 0; i < PENDING_STATISTICS; i++)
+		counts->pending[i] += inner->pending[i];
+	pfree(inner);
 }
 
 static void
 at_subtransaction_end(SubXactEvent event, SubTransactionId subtransaction,
 					  SubTransactionId parent, void *arg)
 {
-	Entry	   *entry;
+	Clearing   *clearing;
+	bool		counted = counts != NULL && counts->subtransaction == subtransaction;
 
 	if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
-		for (entry = entries; entry != NULL && entry->subtransaction == subtransaction;
-			 entry = entry->next)
-			entry->subtransaction = parent;
-		merge_latest_entries();
+		for (clearing = clearings; clearing != NULL && clearing->subtransaction == subtransaction;
+			 clearing = clearing->next)
+			clearing->subtransaction = parent;
+		if (counted)
+			pass_counts_to(parent);
 	}
 	else if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
-		for (; entries != NULL && entries->subtransaction == subtransaction;
-			 entries = entries->next)
-			if (!entries->clears)
-				count_rollback(entries);
+		while (clearings != NULL && clearings->subtransaction == subtransaction)
+			clearings = clearings->next;
+		if (counted)
+		{
+			Counts	   *ended = counts;
+
+			add_to_file(ended, FIRST_AT_ROLLBACK, PENDING_STATISTICS);
+			counts = ended->next;
+			pfree(ended);
+		}
 	}
 }
 

@@ -25,7 +25,18 @@ extern void counter_clear_at_commit(const char *name);
 /* True if the current transaction will clear the counter when it commits. */
 extern bool counter_is_cleared_at_commit(const char *name);
 
-/* Add one to a statistic if the current transaction or subtransaction rolls back. */
+/*
+ * Add to a statistic of committed calls when the current transaction commits, or is
+ * prepared for a two-phase commit.  A rollback of the transaction or of the current
+ * subtransaction discards the count.
+ */
+extern void counter_statistic_at_commit(CounterStatistic statistic, uint64 count);
+
+/*
+ * Add one to a statistic of calls that were rolled back, if the current transaction or
+ * subtransaction rolls back.  Discarded if the transaction is prepared for a two-phase
+ * commit.
+ */
 extern void counter_statistic_at_rollback(CounterStatistic statistic);
 
 #endif							/* ANON_AUTH_TRANSACTION_COUNTERS_H */

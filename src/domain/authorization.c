@@ -269,6 +269,7 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 	/* RFC 6749, section 4.1.2: the tokens may have been issued to a thief. */
 	if (code.used_at != 0)
 	{
+		counter_statistic_add(COUNTER_REUSED_AUTHORIZATION_CODES, 1);
 		session_end_copied(&code.user_id, &code.session_id, "authorization_code.reused", now);
 		return false;
 	}

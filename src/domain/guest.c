@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "base/raise.h"
+#include "counters/transaction_counters.h"
 #include "domain/challenge.h"
 #include "domain/claims.h"
 #include "domain/client.h"
@@ -65,6 +66,7 @@ record_creation(const Client *client, const pg_uuid_t *id, bool device_key, Time
 	events_insert("user.created", id, client == NULL ? NULL : client->client_id,
 				  json_to_jsonb(device_key ? "{\"device_key\": true}" : "{\"device_key\": false}"),
 				  now);
+	counter_statistic_at_commit(COUNTER_SIGN_UPS, 1);
 }
 
 /* Fill user with a guest whose row this transaction has just inserted. */
@@ -179,6 +181,7 @@ log_in_by_key(const Client *client, const char *kid, const pg_uuid_t *user_id, T
 	if (!users_log_in(user_id, now, user))
 		raise_user_disabled();
 	events_insert("user.authenticated", user_id, client->client_id, NULL, now);
+	counter_statistic_at_commit(COUNTER_DEVICE_KEY_LOGINS, 1);
 }
 
 void

@@ -214,7 +214,7 @@ void
 guest_proof_raise_invalid(const ProvenGuest *guest)
 {
 	ereport(ERROR,
-			(errcode(guest->invalid_errcode),
+			(error_refusal(guest->invalid_errcode),
 			 errmsg("%s", guest->invalid_message)));
 }
 

@@ -172,8 +172,8 @@ raise_error_of_hook(const Hook *hook, const char *name, ErrorData *error)
 				 errdetail_internal("%s", detail_of_failure(hook, error)),
 				 error->hint != NULL ? errhint("%s", error->hint) : 0));
 	ereport(ERROR,
-			(errcode(error->sqlerrcode == ERRCODE_RAISE_EXCEPTION ? ERRCODE_AA_HOOK :
-					 error->sqlerrcode),
+			(error_refusal(error->sqlerrcode == ERRCODE_RAISE_EXCEPTION ? ERRCODE_AA_HOOK :
+						   error->sqlerrcode),
 			 errmsg("%s", error->message),
 			 error->detail != NULL ?
 			 errdetail_internal("%s (Raised by hook %s, settings.%s.)", error->detail, name,
@@ -350,7 +350,7 @@ append_claims(const char *name, StringInfo json, Jsonb *given, Jsonb *added)
 			continue;
 		if (old != NULL || is_reserved_claim(&key))
 			ereport(ERROR,
-					(errcode(ERRCODE_AA_HOOK),
+					(error_refusal(ERRCODE_AA_HOOK),
 					 errmsg("hook %s must not set the claim \"%s\"", name, claim),
 					 errdetail("Only the server sets this claim."),
 					 errhint("Let the hook return an object that has only the claims to add.")));
@@ -383,13 +383,13 @@ hook_access_token_claims(const char *name, StringInfo claims)
 	added = DatumGetJsonbP(result);
 	if (!JB_ROOT_IS_OBJECT(added))
 		ereport(ERROR,
-				(errcode(ERRCODE_AA_HOOK),
+				(error_refusal(ERRCODE_AA_HOOK),
 				 errmsg("hook %s must return a JSON object", name)));
 	append_claims(name, claims, given, added);
 	reason = own_jwt_claims_problem(claims->data, claims->len);
 	if (reason != NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_AA_HOOK),
+				(error_refusal(ERRCODE_AA_HOOK),
 				 errmsg("hook %s returned claims that no token can have", name),
 				 errdetail("The claims are refused: %s.", reason)));
 }

@@ -18,6 +18,7 @@
 
 #include "base/limits.h"
 #include "base/uuid.h"
+#include "counters/transaction_counters.h"
 #include "domain/claims.h"
 #include "domain/client.h"
 #include "domain/login.h"
@@ -43,6 +44,7 @@ static void
 record_failure(const Client *client, const pg_uuid_t *user_id, const char *reason,
 			   TimestampTz now)
 {
+	counter_statistic_add(COUNTER_WRONG_CREDENTIALS, 1);
 	events_insert("authentication.failed", user_id, client->client_id,
 				  json_to_jsonb(psprintf("{\"authenticator\": \"password\", \"reason\": \"%s\"}",
 										 reason)),
@@ -80,6 +82,7 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 	}
 	password_attempt_succeeded(&attempt);
 	events_insert("user.authenticated", user_id, client->client_id, NULL, now);
+	counter_statistic_at_commit(COUNTER_PASSWORD_LOGINS, 1);
 	return true;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/compat.h"
 #include "base/subtransaction.h"
+#include "counters/transaction_counters.h"
 #include "domain/hook.h"
 #include "domain/merge.h"
 #include "domain/user_admin.h"
@@ -69,6 +70,7 @@ record_merge(const char *client_id, const pg_uuid_t *guest_id, const pg_uuid_t *
 	json_add_uuid(&json, "merged_into", user_id);
 	json_close(&json);
 	events_insert("user.deleted", guest_id, client_id, json_to_jsonb(json.data), now);
+	counter_statistic_at_commit(COUNTER_MERGES, 1);
 }
 
 /*

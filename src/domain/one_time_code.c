@@ -279,7 +279,10 @@ one_time_code_matches(const OneTimeCodeKey *key, const char *typed, TimestampTz 
 		hash_code(key, canonical, secret, hash);
 		right |= sodium_memcmp(hash, code->code_hash, SECRET_HASH_LENGTH) == 0;
 	}
-	return live && right;
+	if (live && right)
+		return true;
+	counter_statistic_add(COUNTER_WRONG_CODES, 1);
+	return false;
 }
 
 /* Marks the code in its counter first: it stays used up even if this transaction rolls back. */

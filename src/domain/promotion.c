@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "base/raise.h"
+#include "counters/transaction_counters.h"
 #include "catalog/pg_type.h"
 #include "domain/client.h"
 #include "domain/guest_proof.h"
@@ -172,6 +173,7 @@ record_promotion(const Client *client, const User *user, const LoginId *login_id
 	appendStringInfoString(&json, "]}");
 	events_insert("user.anonymous.promoted", &user->id, client->client_id,
 				  json_to_jsonb(json.data), now);
+	counter_statistic_at_commit(COUNTER_PROMOTIONS, 1);
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "base/limits.h"
 #include "base/subtransaction.h"
 #include "catalog/pg_type.h"
+#include "counters/transaction_counters.h"
 #include "domain/lifetimes.h"
 #include "domain/purge.h"
 #include "json/json_write.h"
@@ -255,6 +256,8 @@ purge_all_kinds(void *arg)
 		purge_guests(purge, true, subtract_interval(now, purge->policy.guest_retention));
 	counts->sessions = due_rows_delete_sessions(now, purge->batch_size, &more);
 	counts->has_more |= more;
+	counter_statistic_at_commit(COUNTER_PURGED_GUESTS, counts->guests);
+	counter_statistic_at_commit(COUNTER_PURGED_SESSIONS, counts->sessions);
 	counts->authorization_codes = purge_kind(purge, DUE_AUTHORIZATION_CODES, now);
 	counts->one_time_codes = purge_kind(purge, DUE_ONE_TIME_CODES, now);
 	counts->outbox_messages = purge_kind(purge, DUE_OUTBOX_MESSAGES, now);

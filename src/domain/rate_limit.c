@@ -236,6 +236,7 @@ raise_limit_reached(RateLimitCode code, const char *what, int count, int64 wait,
 	if (wait == COUNTER_WAIT_UNKNOWN)
 		raise_counters_full();
 	counter_statistic_add(COUNTER_RATE_LIMITED, 1);
+	counter_statistic_add(COUNTER_FIRST_LIMIT + code, 1);
 	raise_rate_limited(code, what, count, wait, hint);
 }
 
@@ -329,6 +330,7 @@ rate_limit_unknown_login_id(const AttemptPolicy *policy)
 		return true;
 	if (wait == COUNTER_WAIT_UNKNOWN)
 		raise_counters_full();
+	counter_statistic_add(COUNTER_UNHASHED_LOGINS, 1);
 	return false;
 }
 

@@ -365,6 +365,7 @@ issue_refreshed_tokens(const Client *client, const User *user, const Session *se
 	users_touch(user, now);
 	token->generation = (uint32) session->generation;
 	claims_issue_tokens(client, user, session, write_refresh_token(token), NULL, now, response);
+	counter_statistic_at_commit(COUNTER_REFRESHES, 1);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_REFRESHES);
 	wipe_bytes(token, sizeof(RefreshToken));
 }
@@ -385,6 +386,7 @@ session_refresh(const Client *client, const char *refresh_token, TimestampTz now
 		is_reused(&session, token, client, client->refresh_token_rotation_enabled, now) ||
 		was_presented_before(&session, token, client, now))
 	{
+		counter_statistic_add(COUNTER_REUSED_REFRESH_TOKENS, 1);
 		end_copied_session(&session, "refresh_token.reused", now);
 		return false;
 	}

@@ -338,7 +338,7 @@ identify_client(void *arg)
 	redirect_uri = http_param(&authorizing->params, "redirect_uri");
 	if (client_id == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_AA_INVALID_CLIENT), errmsg("client_id is required")));
+				(error_refusal(ERRCODE_AA_INVALID_CLIENT), errmsg("client_id is required")));
 	client_get(client_id, &authorizing->client);
 	client_require_redirect_uri(&authorizing->client, redirect_uri == NULL ? "" : redirect_uri);
 	authorizing->authorization.client_id = authorizing->client.client_id;

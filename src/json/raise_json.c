@@ -55,7 +55,7 @@ raise_identity_exists(const char *login_id_type)
 	json_add_string(&detail, "login_id_type", login_id_type);
 	json_close(&detail);
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_IDENTITY_EXISTS),
+			(error_refusal(ERRCODE_AA_IDENTITY_EXISTS),
 			 errmsg("identity already exists"),
 			 errdetail_internal("%s", detail.data)));
 }
@@ -70,7 +70,7 @@ raise_invalid_login_id(const char *login_id_type, const char *reason, const char
 	json_add_string(&detail, "reason", reason);
 	json_close(&detail);
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_INVALID_LOGIN_ID),
+			(error_refusal(ERRCODE_AA_INVALID_LOGIN_ID),
 			 errmsg("invalid login ID"),
 			 errdetail_internal("%s", detail.data)));
 }
@@ -84,7 +84,7 @@ raise_password_policy(const char *reasons, const char *clauses)
 	json_add_raw(&detail, "reasons", reasons);
 	json_close(&detail);
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_PASSWORD_POLICY),
+			(error_refusal(ERRCODE_AA_PASSWORD_POLICY),
 			 errmsg("password policy violated"),
 			 errdetail_internal("%s", detail.data)));
 }
@@ -99,7 +99,7 @@ raise_rate_limited(RateLimitCode limit, const char *what, int count, int64 wait,
 	json_add_string(&detail, "limit", rate_limit_codes[limit]);
 	json_close(&detail);
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_RATE_LIMITED),
+			(error_refusal(ERRCODE_AA_RATE_LIMITED),
 			 errmsg("request rate limited"),
 			 errdetail_internal("%s", detail.data),
 			 hint != NULL ? errhint("%s", hint) : 0));
@@ -114,7 +114,7 @@ raise_counters_full(void)
 	json_add_string(&detail, "limit", rate_limit_codes[RATE_LIMIT_counter_cells]);
 	json_close(&detail);
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_RATE_LIMITED),
+			(error_refusal(ERRCODE_AA_RATE_LIMITED),
 			 errmsg("request rate limited"),
 			 errdetail_internal("%s", detail.data),
 			 errhint("Try again later. If this lasts, increase anon_auth.counter_cells.")));
@@ -128,7 +128,7 @@ raise_account_locked(int64 wait)
 	begin_detail_with_wait(&detail, "There were too many wrong passwords.", wait);
 	json_close(&detail);
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_ACCOUNT_LOCKED),
+			(error_refusal(ERRCODE_AA_ACCOUNT_LOCKED),
 			 errmsg("account locked"),
 			 errdetail_internal("%s", detail.data)));
 }

@@ -142,7 +142,7 @@ raise_refused(const AppTable *tables, int count, ErrorData *error)
 	for (i = 0; i < count; i++)
 		reinserted |= tables[i].reinserted;
 	ereport(ERROR,
-			(errcode(ERRCODE_AA_MERGE),
+			(error_refusal(ERRCODE_AA_MERGE),
 			 error->constraint_name != NULL ?
 			 errmsg("the guest cannot be merged: table %s, constraint \"%s\"", table,
 					error->constraint_name) :
@@ -215,7 +215,7 @@ refuse_leftovers(AppTable *tables, int count, const Datum *users)
 	for (i = 0; i < count; i++)
 		if (left[i] > 0)
 			ereport(ERROR,
-					(errcode(ERRCODE_AA_MERGE),
+					(error_refusal(ERRCODE_AA_MERGE),
 					 errmsg("the guest cannot be merged: table %s", tables[i].qualified_name),
 					 errdetail("A trigger or rule has kept " UINT64_FORMAT " rows from being moved.",
 							   left[i])));
