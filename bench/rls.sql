@@ -37,7 +37,8 @@ END $$;
 CREATE FUNCTION prepare_reader() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	SET max_parallel_workers_per_gather = 0;
-	PERFORM anon_auth.use_access_token((anon_auth.refresh_session('app', refresh_token)).access_token, false) FROM note_reader;
+	PERFORM anon_auth.use_access_token(r.access_token, false)
+	FROM note_reader AS n, anon_auth.refresh_session('app', n.refresh_token) AS r;
 END $$;
 
 -- Every tenth row belongs to the caller.

@@ -29,8 +29,8 @@ CREATE FUNCTION logs_in(login_id text, password text) RETURNS boolean LANGUAGE s
 	SELECT EXISTS (SELECT FROM anon_auth.authenticate('app', login_id, password))
 $$;
 CREATE FUNCTION sign_up(email text, password text) RETURNS boolean LANGUAGE sql AS $$
-	SELECT p.sub IS NOT NULL FROM anon_auth.authenticate_anonymously('app') g,
-		anon_auth.promote_anonymous_user('app', email => email, password => password, refresh_token => g.refresh_token) p
+	SELECT EXISTS (SELECT FROM anon_auth.authenticate_anonymously('app') g,
+		anon_auth.promote_anonymous_user('app', email => email, password => password, refresh_token => g.refresh_token))
 $$;
 SELECT s.name AS set, sign_up(replace(s.name, ' ', '.') || '@example.com', s.password) FROM spellings s LIMIT 4;
 SELECT t.name AS typed, bool_and(logs_in(replace(s.name, ' ', '.') || '@example.com', t.password)) AS all_log_in,

@@ -223,7 +223,8 @@ DECLARE
 	guest text := (anon_auth.authenticate_anonymously('app')).refresh_token;
 BEGIN
 	PERFORM set_config('request.headers', jsonb_build_object('x-forwarded-for', forwarded_for)::text, true);
-	IF anon_auth.promote_anonymous_user('app', email => email, phone_number => phone_number, username => username, password => password, refresh_token => guest) IS NULL THEN
+	PERFORM FROM anon_auth.promote_anonymous_user('app', email => email, phone_number => phone_number, username => username, password => password, refresh_token => guest);
+	IF NOT FOUND THEN
 		RETURN 'wrong';
 	END IF;
 	RETURN 'done';

@@ -76,7 +76,7 @@ is(query("SELECT generation FROM anon_auth.sessions WHERE user_id = '$tabs->{sub
 # A stolen token
 
 query("UPDATE anon_auth.sessions SET rotated_at = rotated_at - interval '31 seconds' WHERE user_id = '$guest->{sub}'");
-is(query("SELECT anon_auth.refresh_session('rotating', '$second->{refresh_token}') IS NULL"), 't', 'after the grace period, a replaced refresh token is refused');
+is(query("SELECT count(*) FROM anon_auth.refresh_session('rotating', '$second->{refresh_token}')"), 0, 'after the grace period, a replaced refresh token is refused');
 is(refusal($node, 'refresh_session', client_id => 'rotating', refresh_token => $third->{refresh_token})->{sqlstate},
 	'AA006', 'the use of a replaced refresh token ends the session, because the thief may have the newest token');
 is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused' AND user_id = '$guest->{sub}'"), 1, 'the use of a replaced refresh token writes a refresh_token.reused event');

@@ -35,6 +35,7 @@ CREATE FUNCTION api.authenticate_anonymously(jwt text) RETURNS api.session LANGU
 	SELECT sub, access_token, expires_in, refresh_token FROM anon_auth.authenticate_anonymously('app', jwt);
 END;
 
+-- NULL: an older refresh token was used, and the session has ended.
 CREATE FUNCTION api.refresh_session(refresh_token text) RETURNS api.session LANGUAGE sql VOLATILE BEGIN ATOMIC
 	SELECT t.sub, t.access_token, t.expires_in, t.refresh_token FROM anon_auth.refresh_session('app', refresh_session.refresh_token) t;
 END;

@@ -42,12 +42,12 @@ COMMENT ON FUNCTION anon_auth.authenticate_anonymously(text, text, text, jsonb) 
 CREATE FUNCTION anon_auth.refresh_session(
 	client_id text,
 	refresh_token text)
-	RETURNS anon_auth.token_response
-	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	RETURNS SETOF anon_auth.token_response
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_refresh_session';
 COMMENT ON FUNCTION anon_auth.refresh_session(text, text) IS
-'Returns new tokens for a session. With rotation (clients.refresh_token_rotation_enabled), each call returns a new refresh token; during the grace period, the previous one still works and returns the same successor. Returns NULL if an older refresh token is used: the call then ends the session and writes the event refresh_token.reused. Errors: AA001 unknown client; AA006 bad refresh token, or of another client; AA007 user disabled; AA017 no signing key.';
+'Returns one row: new tokens for a session. With rotation (clients.refresh_token_rotation_enabled), each call returns a new refresh token; during the grace period, the previous one still works and returns the same successor. Returns no row if an older refresh token is used: the call then ends the session and writes the event refresh_token.reused. Errors: AA001 unknown client; AA006 bad refresh token, or of another client; AA007 user disabled; AA017 no signing key.';
 
 CREATE FUNCTION anon_auth.create_promotion_code(
 	refresh_token text,
@@ -69,12 +69,12 @@ CREATE FUNCTION anon_auth.promote_anonymous_user(
 	jwt text DEFAULT NULL,
 	promotion_code text DEFAULT NULL,
 	refresh_token text DEFAULT NULL)
-	RETURNS anon_auth.token_response
-	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	RETURNS SETOF anon_auth.token_response
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_promote_anonymous_user';
 COMMENT ON FUNCTION anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text) IS
-'Turns a guest into a regular user with the same sub. Stores the login IDs and the password, deletes the device key and all sessions of the guest, and returns new tokens. The promotion is atomic. Requires a password, at least one login ID, and exactly one proof: jwt (signed by the device key, action promote), promotion_code or refresh_token. If a login ID belongs to another user, settings.promotion_conflict decides: the call fails, or logs in to that account with its password (NULL if the password is wrong), or merges the guest into it. Errors: AA001 to AA008 as for authenticate_anonymously(); AA009 login ID taken; AA010 bad login ID; AA011 weak password; AA013 bad promotion code; AA016 bad key in the jwt; AA017 no signing key; AA018 too many password attempts, or too many login IDs of other users from one address; AA019 account locked; AA020 a hook refuses; AA021 a table refuses the merge; AA031 the guest of the key in the jwt was promoted or merged already; 22023 bad argument.';
+'Turns a guest into a regular user with the same sub. Stores the login IDs and the password, deletes the device key and all sessions of the guest, and returns one row with new tokens. The promotion is atomic. Requires a password, at least one login ID, and exactly one proof: jwt (signed by the device key, action promote), promotion_code or refresh_token. If a login ID belongs to another user, settings.promotion_conflict decides: the call fails, or logs in to that account with its password (no row if the password is wrong), or merges the guest into it. Errors: AA001 to AA008 as for authenticate_anonymously(); AA009 login ID taken; AA010 bad login ID; AA011 weak password; AA013 bad promotion code; AA016 bad key in the jwt; AA017 no signing key; AA018 too many password attempts, or too many login IDs of other users from one address; AA019 account locked; AA020 a hook refuses; AA021 a table refuses the merge; AA031 the guest of the key in the jwt was promoted or merged already; 22023 bad argument.';
 
 CREATE FUNCTION anon_auth.authorize_promotion(
 	client_id text,
@@ -91,12 +91,12 @@ CREATE FUNCTION anon_auth.authorize_promotion(
 	nonce text DEFAULT NULL,
 	OUT code text,
 	OUT expire_at timestamptz)
-	RETURNS record
-	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_authorize_promotion';
 COMMENT ON FUNCTION anon_auth.authorize_promotion(text, text, text, text, text, text, text, text, text, text, text, text) IS
-'Promotes a guest on the web: works like promote_anonymous_user(), but returns an authorization code for exchange_authorization_code() instead of tokens. Returns NULLs in the cases in which promote_anonymous_user() returns NULL. redirect_uri must be one of the client''s redirect URIs, and code_challenge a PKCE challenge of method S256. Errors: as promote_anonymous_user(); 22023 bad redirect URI or code challenge.';
+'Promotes a guest on the web: works like promote_anonymous_user(), but returns an authorization code for exchange_authorization_code() instead of tokens. Returns no row in the cases in which promote_anonymous_user() returns none. redirect_uri must be one of the client''s redirect URIs, and code_challenge a PKCE challenge of method S256. Errors: as promote_anonymous_user(); 22023 bad redirect URI or code challenge.';
 
 CREATE FUNCTION anon_auth.authenticate(
 	client_id text,

@@ -85,15 +85,17 @@ PG_FUNCTION_INFO_V1(anon_auth_refresh_session);
 Datum
 anon_auth_refresh_session(PG_FUNCTION_ARGS)
 {
+	ResultRow  *row;
 	Client		client;
 	TokenResponse response;
 
 	api_begin_write("refresh_session()");
+	row = result_row_begin_set(fcinfo);
 	api_client(fcinfo, 0, &client);
-	if (!session_refresh(&client, api_required_text(fcinfo, 1, "refresh_token"),
-						 GetCurrentTimestamp(), &response))
-		PG_RETURN_NULL();
-	return api_token_response(fcinfo, &response);
+	if (session_refresh(&client, api_required_text(fcinfo, 1, "refresh_token"),
+						GetCurrentTimestamp(), &response))
+		api_add_token_response(row, &response);
+	return (Datum) 0;
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_revoke);
@@ -181,18 +183,21 @@ Datum
 anon_auth_promote_anonymous_user(PG_FUNCTION_ARGS)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	ResultRow  *row;
 	PromotionRequest request;
 	Client		client;
 	User		user;
 	TokenResponse response;
 
 	api_begin_write("promote_anonymous_user()");
+	row = result_row_begin_set(fcinfo);
 	api_client(fcinfo, 0, &client);
 	get_promotion_request(fcinfo, 1, &request);
 	if (!promotion_run(&client, &request, now, &user))
-		PG_RETURN_NULL();
+		return (Datum) 0;
 	session_start(&client, &user, NULL, NULL, now, now, &response);
-	return api_token_response(fcinfo, &response);
+	api_add_token_response(row, &response);
+	return (Datum) 0;
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_authorize_promotion);
@@ -207,6 +212,7 @@ anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 		.nonce = api_text(fcinfo, 11),
 		.offline_access = true
 	};
+	ResultRow  *row;
 	PromotionRequest request;
 	Client		client;
 	User		user;
@@ -214,6 +220,7 @@ anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 	char	   *code;
 
 	api_begin_write("authorize_promotion()");
+	row = result_row_begin_set(fcinfo);
 	if (authorization.nonce != NULL && strlen(authorization.nonce) > NONCE_MAX_LENGTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -223,7 +230,10 @@ anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 	authorization_check_pkce(authorization.code_challenge, method);
 	get_promotion_request(fcinfo, 4, &request);
 	if (!promotion_run(&client, &request, now, &user))
-		PG_RETURN_NULL();
+		return (Datum) 0;
 	code = authorization_code_create(&client, &user, &authorization, now, &expires_at);
-	return api_secret_with_expiry(fcinfo, "code", code, expires_at);
+	result_row_set(row, "code", CStringGetTextDatum(code));
+	result_row_set(row, "expire_at", TimestampTzGetDatum(expires_at));
+	result_row_add(row);
+	return (Datum) 0;
 }
