@@ -1,4 +1,4 @@
-# docs/reference.md is up to date, every callable function has a comment, and
+# docs/reference.md and the tables of errors in docs/guide.md are up to date, every callable function has a comment, and
 # sql/examples.sql has exactly one example of each callable function.
 
 use strict;
@@ -47,6 +47,10 @@ my $kept = slurp_file("$docs/reference.md");
 
 chomp $kept;
 is($made, $kept, 'docs/reference.md is identical to the output of script/reference');
+
+my ($errors) = slurp_file("$docs/guide.md") =~ /<!-- script\/errors begins -->\n\n(.*?)\n<!-- script\/errors ends -->/s;
+
+is($errors, made_by('errors'), 'the tables of errors in docs/guide.md are identical to the output of script/errors');
 
 my %default = $variables{settings} =~ /^\| `(\w+)` \| [^|]* \| `([^`]*)` \|/mg;
 my ($limits) = slurp_file("$docs/operations.md") =~ /^\| setting \| default \|.*?\n\|---.*?\n(.*?)^$/ms;

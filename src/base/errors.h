@@ -19,7 +19,8 @@
 /*
  * Every error of class AA: the last three characters of the SQLSTATE, the
  * name, the "error" of OAuth 2 that the HTTP interface answers (NULL: no
- * endpoint of OAuth 2 answers it) and the meaning.  raise.c and json/raise_json.c have
+ * endpoint of OAuth 2 answers it) and the meaning.  script/errors makes the table of
+ * docs/guide.md from them.  raise.c and json/raise_json.c have
  * the messages, except those of AA020 (domain/hook.c) and AA021 (app_move.c and
  * citus_move.c).
  */
@@ -29,11 +30,11 @@
 	/* AA002 */ ERROR_ROW('0', '0', '2', UNAUTHORIZED_CLIENT, "unauthorized_client", \
 			  "the client's type or a setting does not allow the call") \
 	/* AA003 */ ERROR_ROW('0', '0', '3', INVALID_REQUEST_JWT, "invalid_grant", \
-			  "the signed request of a device is malformed, expired or not authentic") \
+			  "the signed request of a device is malformed, expired or not authentic; the detail gives the reason, which over HTTP is `x_detail`") \
 	/* AA004 */ ERROR_ROW('0', '0', '4', UNKNOWN_DEVICE_KEY, "invalid_grant", \
-			  "no guest has this kid, and the request has no jwk") \
+			  "no guest has this `kid`, and the request has no `jwk`: sign a new challenge and send the `jwk`") \
 	/* AA005 */ ERROR_ROW('0', '0', '5', INVALID_CHALLENGE, "invalid_grant", \
-			  "the challenge is expired, used or forged") \
+			  "the challenge is expired, used or not from this database: get another one") \
 	/* AA006 */ ERROR_ROW('0', '0', '6', INVALID_REFRESH_TOKEN, "invalid_grant", \
 			  "the refresh token is unknown, expired, revoked, or of another client") \
 	/* AA007 */ ERROR_ROW('0', '0', '7', USER_DISABLED, "invalid_grant", \
@@ -50,26 +51,26 @@
 			  "the authorization code is unknown, expired, or of another client or verifier") \
 	/* AA013 */ ERROR_ROW('0', '1', '3', INVALID_PROMOTION_CODE, "invalid_grant", \
 			  "the promotion code is unknown or expired, or its session has ended") \
-	/* AA014 */ ERROR_ROW('0', '1', '4', INVALID_TOKEN, NULL, \
-			  "an access token or another JWT of ours is not valid, or its session has ended") \
+	/* AA014 */ ERROR_ROW('0', '1', '4', INVALID_TOKEN, "invalid_token", \
+			  "an access token or other JWT of this database is not valid, or its session has ended (then `invalid_grant`, 401)") \
 	/* AA015 */ ERROR_ROW('0', '1', '5', SIGN_UP_CLOSED, "unauthorized_client", \
 			  "sign-up is closed") \
 	/* AA016 */ ERROR_ROW('0', '1', '6', INVALID_KEY, "invalid_grant", \
 			  "a JWK is malformed, unsupported or too weak") \
-	/* AA017 */ ERROR_ROW('0', '1', '7', SIGNING_KEY, NULL, \
+	/* AA017 */ ERROR_ROW('0', '1', '7', SIGNING_KEY, "server_error", \
 			  "there is no usable signing key") \
 	/* AA018 */ ERROR_ROW('0', '1', '8', RATE_LIMITED, "x_rate_limited", \
-			  "too many requests: the detail says when to try again") \
+			  "too many requests; the detail says when to try again") \
 	/* AA019 */ ERROR_ROW('0', '1', '9', ACCOUNT_LOCKED, "x_rate_limited", \
 			  "too many wrong passwords: logins to the user are locked for a while") \
 	/* AA020 */ ERROR_ROW('0', '2', '0', HOOK, "invalid_request", \
-			  "a hook of the settings has refused, or has returned an invalid value") \
+			  "a hook of the settings refuses, or has returned an invalid value; the detail names it") \
 	/* AA021 */ ERROR_ROW('0', '2', '1', MERGE, NULL, \
-			  "the guest cannot be merged into the account: an application's table refuses") \
+			  "the guest cannot be merged into the account, because one of your tables refuses; the error names the table and the constraint") \
 	/* AA024 */ ERROR_ROW('0', '2', '4', ACCOUNT_REQUIRED, NULL, \
-			  "the user is a guest, and an account is required") \
+			  "the user is a guest, and an account is required: promote the guest first") \
 	/* AA031 */ ERROR_ROW('0', '3', '1', REMOVED_DEVICE_KEY, "invalid_grant", \
-			  "the guest of the device key was promoted, or the key was removed")
+			  "the guest of the device key was promoted or merged, or the key was removed: log in to the account; see [After promotion](#after-promotion)")
 
 /* ERRCODE_AA_INVALID_CLIENT and so on, for errcode(). */
 #define AA_ERROR_CODE(a, b, c, name, oauth_error, meaning) \

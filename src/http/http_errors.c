@@ -115,14 +115,15 @@ http_classify_oauth_error(const ErrorData *error, const char **code, const char 
 {
 	int			i;
 
-	for (i = 0; i < lengthof(oauth_errors); i++)
+	for (i = 0; i < lengthof(oauth_errors) && http_is_refusal(error); i++)
 	{
 		if (oauth_errors[i].sqlstate != error->sqlerrcode || oauth_errors[i].oauth_error == NULL)
 			continue;
 		*code = oauth_errors[i].oauth_error;
 		*description = is_invalid_device_request(error->sqlerrcode) ? "InvalidCredentials" :
 			error->message;
-		return http_is_rate_limit(error) ? 429 : 400;
+		return http_is_rate_limit(error) ? 429 :
+			error->sqlerrcode == ERRCODE_AA_INVALID_TOKEN ? 401 : 400;
 	}
 	*code = "server_error";
 	*description = "internal server error";
