@@ -119,7 +119,7 @@ SELECT anon_auth.grant_client_address(1);
 SET ROLE regress_anon_auth_server;
 SELECT anon_auth.grant_client_address('regress_anon_auth_app');
 RESET ROLE;
--- doctor() accepts the grant, unless everybody or a client of PostgREST has it
+-- doctor() accepts the grant, except to PUBLIC and to roles of PostgREST
 SELECT severity, finding, what FROM anon_auth.doctor() WHERE finding IN ('client_address_privilege', 'function_privilege');
 GRANT EXECUTE ON FUNCTION anon_auth.use_client_address TO PUBLIC;
 SELECT severity, finding, what, fix FROM anon_auth.doctor() WHERE finding IN ('client_address_privilege', 'function_privilege');

@@ -64,7 +64,9 @@ SELECT pg_temp.set('request.headers', ''); SELECT sub IS NOT NULL FROM anon_auth
 UPDATE anon_auth.settings SET trusted_proxy_hops = 0;
 SELECT pg_temp.three_sign_ups('{}'), pg_temp.three_sign_ups('not JSON');
 UPDATE anon_auth.settings SET trusted_proxy_hops = 1, guest_sign_ups_per_minute_per_ip = NULL;
--- without a limit the address is not read
+-- without a limit the address is read for the session only
+SELECT pg_temp.three_sign_ups('not JSON');
+UPDATE anon_auth.settings SET session_client_address = false;
 SELECT pg_temp.three_sign_ups('not JSON');
 
 -- ---- row-level security ----

@@ -122,6 +122,9 @@ my $guest = call($node, 'authenticate_anonymously',
 my $guest_export = JSON::PP::decode_json(as_officer($export_sql, $guest->{sub}));
 is($guest_export->{device_keys}[0]{kid}, $guest_device->{kid}, "the export of a guest contains its device key");
 is($guest_export->{sessions}[0]{device_info}{model}, 'guest model', 'the export contains what was reported about the device');
+query("UPDATE anon_auth.sessions SET client_address = '192.0.2.1', user_agent = 'Browser' WHERE user_id = '$guest->{sub}'");
+$guest_export = JSON::PP::decode_json(as_officer($export_sql, $guest->{sub}));
+is("$guest_export->{sessions}[0]{client_address} $guest_export->{sessions}[0]{user_agent}", '192.0.2.1 Browser', 'the export contains the address and the user agent');
 
 # ---------------------------------------------------------------------------
 # Deletion

@@ -403,6 +403,7 @@ sub logins
 	fails($app, 'jwk_thumbprint', jwk => $json->encode({ kty => $token, k => $password }));
 	$app->run('BEGIN');
 	ok_call($app, 'use_access_token', token => $token);
+	ok_call($admin, 'use_client_address', address => '192.0.2.1');
 	ok_call($app, $_) for qw(uid is_anonymous session_id claims session_alive userinfo);
 	$app->run('COMMIT');
 	fails($app, 'userinfo');

@@ -119,7 +119,7 @@ sign-up without a key       7      22   1080
 refresh                     4      15    170
 userinfo                    6      17      0
 verify_jwt                  2       6      0
-promotion                  16      59   1860
+promotion                  17      62   1860
 login with a password      12      33    850
 revoke                      4      31    680
 create_challenge            1       2      0

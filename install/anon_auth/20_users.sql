@@ -157,6 +157,8 @@ CREATE TABLE anon_auth.sessions (
 	expires_at timestamptz NOT NULL,
 	purge_from timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	device_info jsonb,
+	client_address inet,
+	user_agent text,
 
 	PRIMARY KEY (user_id, id),
 	CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id)
@@ -167,7 +169,9 @@ CREATE TABLE anon_auth.sessions (
 	CONSTRAINT sessions_secret_hash_check
 		CHECK (pg_catalog.octet_length(secret_hash) OPERATOR(pg_catalog.=) 32),
 	CONSTRAINT sessions_device_info_check
-		CHECK (pg_catalog.jsonb_typeof(device_info) OPERATOR(pg_catalog.=) 'object')
+		CHECK (pg_catalog.jsonb_typeof(device_info) OPERATOR(pg_catalog.=) 'object'),
+	CONSTRAINT sessions_user_agent_check
+		CHECK (pg_catalog.length(user_agent) OPERATOR(pg_catalog.<=) 512)
 ) WITH (fillfactor = 85);
 CREATE INDEX sessions_purge_from_idx ON anon_auth.sessions (purge_from);
 
@@ -181,7 +185,9 @@ COMMENT ON COLUMN anon_auth.sessions.rotated_at IS 'Time of the last rotation. T
 COMMENT ON COLUMN anon_auth.sessions.authenticated_at IS 'The auth_time claim.';
 COMMENT ON COLUMN anon_auth.sessions.expires_at IS 'When the session expires: at the end of its maximum lifetime or of its idle timeout, whichever is earlier. The client sets both; for a cookie session, settings does.';
 COMMENT ON COLUMN anon_auth.sessions.purge_from IS 'Time at which purge() next checks this session: the first value of expires_at. A refresh does not change it, so that no index entry changes.';
-COMMENT ON COLUMN anon_auth.sessions.device_info IS 'What the client reported about its device at sign-up or login.';
+COMMENT ON COLUMN anon_auth.sessions.device_info IS 'What the client reported about its device at sign-up, login or promotion. A promotion without a report keeps that of the guest.';
+COMMENT ON COLUMN anon_auth.sessions.client_address IS 'The last known address of the client, at the login or a refresh: see use_client_address(). NULL if unknown, or if settings.session_client_address is off.';
+COMMENT ON COLUMN anon_auth.sessions.user_agent IS 'The User-Agent header of the last login or refresh over HTTP, at most 512 characters. NULL if there was none, or if settings.session_user_agent is off.';
 
 CREATE TABLE anon_auth.authorization_codes (
 	route uuid NOT NULL,
@@ -195,6 +201,7 @@ CREATE TABLE anon_auth.authorization_codes (
 	expires_at timestamptz NOT NULL,
 	offline_access boolean NOT NULL DEFAULT true,
 	hint_session_id uuid,
+	device_info jsonb,
 	session_id uuid,
 	used_at timestamptz,
 
@@ -216,5 +223,6 @@ COMMENT ON COLUMN anon_auth.authorization_codes.code_challenge IS 'PKCE code cha
 COMMENT ON COLUMN anon_auth.authorization_codes.nonce IS 'The nonce claim of the ID token.';
 COMMENT ON COLUMN anon_auth.authorization_codes.offline_access IS 'True if the client requested the scope offline_access: the session then has a refresh token.';
 COMMENT ON COLUMN anon_auth.authorization_codes.hint_session_id IS 'The session of the id_token_hint, if that is a session of this client.';
+COMMENT ON COLUMN anon_auth.authorization_codes.device_info IS 'The device_info of the promotion or of its guest, for the session.';
 COMMENT ON COLUMN anon_auth.authorization_codes.session_id IS 'The session whose tokens were issued for the code. NULL until it is used.';
 COMMENT ON COLUMN anon_auth.authorization_codes.used_at IS 'Time of the exchange.';

@@ -68,13 +68,14 @@ CREATE FUNCTION anon_auth.promote_anonymous_user(
 	password text DEFAULT NULL,
 	jwt text DEFAULT NULL,
 	promotion_code text DEFAULT NULL,
-	refresh_token text DEFAULT NULL)
+	refresh_token text DEFAULT NULL,
+	device_info jsonb DEFAULT NULL)
 	RETURNS SETOF anon_auth.token_response
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_promote_anonymous_user';
-COMMENT ON FUNCTION anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text) IS
-'Turns a guest into a regular user with the same sub. Stores the login IDs and the password, deletes the device key and all sessions of the guest, and returns one row with new tokens. The promotion is atomic. Requires a password, at least one login ID, and exactly one proof: jwt (signed by the device key, action promote), promotion_code or refresh_token. If a login ID belongs to another user, settings.promotion_conflict decides: the call fails, or logs in to that account with its password (no row if the password is wrong), or merges the guest into it. Errors: AA001 to AA008 as for authenticate_anonymously(); AA009 login ID taken; AA010 bad login ID; AA011 weak password; AA013 bad promotion code; AA016 bad key in the jwt; AA017 no signing key; AA018 too many password attempts, or too many login IDs of other users from one address; AA019 account locked; AA020 a hook refuses; AA021 a table refuses the merge; AA031 the guest of the key in the jwt was promoted or merged already; 22023 bad argument.';
+COMMENT ON FUNCTION anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text, jsonb) IS
+'Turns a guest into a regular user with the same sub. Stores the login IDs and the password, deletes the device key and all sessions of the guest, and returns one row with new tokens. The promotion is atomic. Requires a password, at least one login ID, and exactly one proof: jwt (signed by the device key, action promote), promotion_code or refresh_token. If a login ID belongs to another user, settings.promotion_conflict decides: the call fails, or logs in to that account with its password (no row if the password is wrong), or merges the guest into it. device_info, a JSON object, is stored with the new session; without it, that of the guest''s session is kept (with jwt, of the newest session that has one). Errors: AA001 to AA008 as for authenticate_anonymously(); AA009 login ID taken; AA010 bad login ID; AA011 weak password; AA013 bad promotion code; AA016 bad key in the jwt; AA017 no signing key; AA018 too many password attempts, or too many login IDs of other users from one address; AA019 account locked; AA020 a hook refuses; AA021 a table refuses the merge; AA031 the guest of the key in the jwt was promoted or merged already; 22023 bad argument.';
 
 CREATE FUNCTION anon_auth.authorize_promotion(
 	client_id text,
@@ -89,37 +90,40 @@ CREATE FUNCTION anon_auth.authorize_promotion(
 	promotion_code text DEFAULT NULL,
 	refresh_token text DEFAULT NULL,
 	nonce text DEFAULT NULL,
+	device_info jsonb DEFAULT NULL,
 	OUT code text,
 	OUT expire_at timestamptz)
 	RETURNS SETOF record
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_authorize_promotion';
-COMMENT ON FUNCTION anon_auth.authorize_promotion(text, text, text, text, text, text, text, text, text, text, text, text) IS
+COMMENT ON FUNCTION anon_auth.authorize_promotion(text, text, text, text, text, text, text, text, text, text, text, text, jsonb) IS
 'Promotes a guest on the web: works like promote_anonymous_user(), but returns an authorization code for exchange_authorization_code() instead of tokens. Returns no row in the cases in which promote_anonymous_user() returns none. redirect_uri must be one of the client''s redirect URIs, and code_challenge a PKCE challenge of method S256. Errors: as promote_anonymous_user(); 22023 bad redirect URI or code challenge.';
 
 CREATE FUNCTION anon_auth.authenticate(
 	client_id text,
 	login_id text,
-	password text)
+	password text,
+	device_info jsonb DEFAULT NULL)
 	RETURNS SETOF anon_auth.token_response
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_authenticate';
-COMMENT ON FUNCTION anon_auth.authenticate(text, text, text) IS
-'Logs a regular user in with an e-mail address, phone number or username, and a password. Returns one row, or no row if the credentials are wrong or the user is disabled. All these cases cost the same work. Errors: AA001 unknown client; AA002 client type not allowed; AA017 no signing key; AA018 too many attempts; AA019 account locked; 22023 missing argument.';
+COMMENT ON FUNCTION anon_auth.authenticate(text, text, text, jsonb) IS
+'Logs a regular user in with an e-mail address, phone number or username, and a password. Returns one row, or no row if the credentials are wrong or the user is disabled. All these cases cost the same work. device_info, a JSON object, describes the device and is stored with the session. Errors: AA001 unknown client; AA002 client type not allowed; AA017 no signing key; AA018 too many attempts; AA019 account locked; 22023 missing argument.';
 
 CREATE FUNCTION anon_auth.exchange_authorization_code(
 	client_id text,
 	code text,
 	redirect_uri text,
-	code_verifier text)
+	code_verifier text,
+	device_info jsonb DEFAULT NULL)
 	RETURNS SETOF anon_auth.token_response
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_exchange_authorization_code';
-COMMENT ON FUNCTION anon_auth.exchange_authorization_code(text, text, text, text) IS
-'Returns tokens for an authorization code (RFC 6749, section 4.1.3, with PKCE). A code works once, within 5 minutes; an error does not use it up. Returns no row if the code was used before. The session that it gave has then ended, unless both exchanges ran at the same time. A rollback does not undo either. refresh_token is NULL if the client did not request offline_access. Errors: AA001 unknown client; AA002 client type not allowed; AA007 user disabled; AA012 bad code or verifier; AA017 no signing key; AA018 no room for a counter; AA020 a hook refuses; 22023 bad argument, other redirect URI.';
+COMMENT ON FUNCTION anon_auth.exchange_authorization_code(text, text, text, text, jsonb) IS
+'Returns tokens for an authorization code (RFC 6749, section 4.1.3, with PKCE). A code works once, within 5 minutes; an error does not use it up. Returns no row if the code was used before. The session that it gave has then ended, unless both exchanges ran at the same time. A rollback does not undo either. refresh_token is NULL if the client did not request offline_access. device_info, a JSON object, describes the device and is stored with the session. It replaces that of the promotion. Errors: AA001 unknown client; AA002 client type not allowed; AA007 user disabled; AA012 bad code or verifier; AA017 no signing key; AA018 no room for a counter; AA020 a hook refuses; 22023 bad argument, other redirect URI.';
 
 CREATE FUNCTION anon_auth.revoke(token text)
 	RETURNS void

@@ -18,6 +18,7 @@
 #include "domain/challenge.h"
 #include "domain/claims.h"
 #include "domain/client.h"
+#include "domain/device_report.h"
 #include "domain/guest.h"
 #include "domain/guest_proof.h"
 #include "domain/login.h"
@@ -37,17 +38,21 @@ anon_auth_create_challenge(PG_FUNCTION_ARGS)
 	return api_secret_with_expiry(fcinfo, "token", token, expires_at);
 }
 
-static void
-check_device_info(Jsonb *device_info)
+/* The report of a call with the argument device_info, which may be NULL.  Raises 22023. */
+static DeviceReport
+get_device(FunctionCallInfo fcinfo, int argument)
 {
-	if (device_info != NULL && VARSIZE(device_info) > DEVICE_INFO_MAX_LENGTH)
+	DeviceReport device = {.device_info = api_jsonb(fcinfo, argument)};
+
+	if (device.device_info != NULL && VARSIZE(device.device_info) > DEVICE_INFO_MAX_LENGTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("device_info is larger than %d bytes", DEVICE_INFO_MAX_LENGTH)));
-	if (device_info != NULL && !JB_ROOT_IS_OBJECT(device_info))
+	if (device.device_info != NULL && !JB_ROOT_IS_OBJECT(device.device_info))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("device_info must be a JSON object")));
+	return device;
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_authenticate_anonymously);
@@ -56,8 +61,8 @@ anon_auth_authenticate_anonymously(PG_FUNCTION_ARGS)
 {
 	bool		with_jwt = !PG_ARGISNULL(1);
 	bool		with_refresh_token = !PG_ARGISNULL(2);
-	Jsonb	   *device_info = api_jsonb(fcinfo, 3);
 	TimestampTz now = GetCurrentTimestamp();
+	DeviceReport device;
 	Client		client;
 	TokenResponse response;
 
@@ -66,18 +71,18 @@ anon_auth_authenticate_anonymously(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("jwt and refresh_token cannot both be given")));
-	check_device_info(device_info);
+	device = get_device(fcinfo, 3);
 	api_client(fcinfo, 0, &client);
 	if (with_jwt)
 	{
 		Span		jwt = api_token(fcinfo, 1, "jwt");
 
-		guest_authenticate_with_key(&client, jwt.data, jwt.length, device_info, now, &response);
+		guest_authenticate_with_key(&client, jwt.data, jwt.length, &device, now, &response);
 	}
 	else if (with_refresh_token)
-		guest_resume(&client, api_text(fcinfo, 2), now, &response);
+		guest_resume(&client, api_text(fcinfo, 2), &device, now, &response);
 	else
-		guest_sign_up_without_key(&client, device_info, now, &response);
+		guest_sign_up_without_key(&client, &device, now, &response);
 	return api_token_response(fcinfo, &response);
 }
 
@@ -86,13 +91,14 @@ Datum
 anon_auth_refresh_session(PG_FUNCTION_ARGS)
 {
 	ResultRow  *row;
+	DeviceReport device = {0};
 	Client		client;
 	TokenResponse response;
 
 	api_begin_write("refresh_session()");
 	row = result_row_begin_set(fcinfo);
 	api_client(fcinfo, 0, &client);
-	if (session_refresh(&client, api_required_text(fcinfo, 1, "refresh_token"),
+	if (session_refresh(&client, api_required_text(fcinfo, 1, "refresh_token"), &device,
 						GetCurrentTimestamp(), &response))
 		api_add_token_response(row, &response);
 	return (Datum) 0;
@@ -117,14 +123,16 @@ Datum
 anon_auth_authenticate(PG_FUNCTION_ARGS)
 {
 	ResultRow  *row;
+	DeviceReport device;
 	Client		client;
 	TokenResponse response;
 
 	api_begin_write("authenticate()");
 	row = result_row_begin_set(fcinfo);
+	device = get_device(fcinfo, 3);
 	api_client(fcinfo, 0, &client);
 	if (login_authenticate(&client, api_required_text(fcinfo, 1, "login_id"),
-						   api_required_text(fcinfo, 2, "password"),
+						   api_required_text(fcinfo, 2, "password"), &device,
 						   GetCurrentTimestamp(), &response))
 		api_add_token_response(row, &response);
 	return (Datum) 0;
@@ -135,17 +143,19 @@ Datum
 anon_auth_exchange_authorization_code(PG_FUNCTION_ARGS)
 {
 	ResultRow  *row;
+	DeviceReport device;
 	Client		client;
 	TokenResponse response;
 
 	api_begin_write("exchange_authorization_code()");
 	row = result_row_begin_set(fcinfo);
+	device = get_device(fcinfo, 4);
 	api_client(fcinfo, 0, &client);
 	if (authorization_code_exchange(&client,
 									api_required_text(fcinfo, 1, "code"),
 									api_required_text(fcinfo, 2, "redirect_uri"),
 									api_required_text(fcinfo, 3, "code_verifier"),
-									GetCurrentTimestamp(), &response))
+									&device, GetCurrentTimestamp(), &response))
 		api_add_token_response(row, &response);
 	return (Datum) 0;
 }
@@ -162,11 +172,12 @@ anon_auth_create_promotion_code(PG_FUNCTION_ARGS)
 }
 
 /*
- * Read the seven arguments that both functions below have in common.  first is the
- * position of the first of them.
+ * Read the seven arguments that both functions below have in common, and device_info.
+ * first is the position of the first of them.
  */
 static void
-get_promotion_request(FunctionCallInfo fcinfo, int first, PromotionRequest *request)
+get_promotion_request(FunctionCallInfo fcinfo, int first, int device_info,
+					  PromotionRequest *request)
 {
 	request->login_ids[LOGIN_ID_EMAIL] = api_text(fcinfo, first);
 	request->login_ids[LOGIN_ID_PHONE_NUMBER] = api_text(fcinfo, first + 1);
@@ -176,6 +187,7 @@ get_promotion_request(FunctionCallInfo fcinfo, int first, PromotionRequest *requ
 	request->proof.promotion_code = api_text(fcinfo, first + 5);
 	request->proof.refresh_token = api_text(fcinfo, first + 6);
 	request->proof.ticket = NULL;
+	request->device_info = get_device(fcinfo, device_info).device_info;
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_promote_anonymous_user);
@@ -184,6 +196,7 @@ anon_auth_promote_anonymous_user(PG_FUNCTION_ARGS)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	ResultRow  *row;
+	DeviceReport device = {0};
 	PromotionRequest request;
 	Client		client;
 	User		user;
@@ -192,10 +205,10 @@ anon_auth_promote_anonymous_user(PG_FUNCTION_ARGS)
 	api_begin_write("promote_anonymous_user()");
 	row = result_row_begin_set(fcinfo);
 	api_client(fcinfo, 0, &client);
-	get_promotion_request(fcinfo, 1, &request);
-	if (!promotion_run(&client, &request, now, &user))
+	get_promotion_request(fcinfo, 1, 8, &request);
+	if (!promotion_run(&client, &request, now, &user, &device.device_info))
 		return (Datum) 0;
-	session_start(&client, &user, NULL, NULL, now, now, &response);
+	session_start(&client, &user, &device, NULL, now, now, &response);
 	api_add_token_response(row, &response);
 	return (Datum) 0;
 }
@@ -228,8 +241,8 @@ anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 	api_client(fcinfo, 0, &client);
 	client_require_redirect_uri(&client, authorization.redirect_uri);
 	authorization_check_pkce(authorization.code_challenge, method);
-	get_promotion_request(fcinfo, 4, &request);
-	if (!promotion_run(&client, &request, now, &user))
+	get_promotion_request(fcinfo, 4, 12, &request);
+	if (!promotion_run(&client, &request, now, &user, &authorization.device_info))
 		return (Datum) 0;
 	code = authorization_code_create(&client, &user, &authorization, now, &expires_at);
 	result_row_set(row, "code", CStringGetTextDatum(code));

@@ -25,7 +25,7 @@ int			guc_counter_cells = DEFAULT_COUNTER_CELLS;
 static char *verified_claims = NULL;
 static uint64 verified_claims_version = 0;
 
-static char *client_address = NULL;
+static char *stated_address = NULL;
 
 /* True only while set_own_parameter() runs. */
 static bool setting_own_parameter = false;
@@ -106,7 +106,7 @@ guc_set_verified_claims(const char *json, bool is_local)
 const char *
 guc_client_address(void)
 {
-	return client_address != NULL ? client_address : "";
+	return stated_address != NULL ? stated_address : "";
 }
 
 void
@@ -150,7 +150,7 @@ guc_define(void)
 	DefineCustomStringVariable(CLIENT_ADDRESS,
 							   "Address of the client that use_client_address() stated.",
 							   NULL,
-							   &client_address,
+							   &stated_address,
 							   "",
 							   PGC_USERSET,
 							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,

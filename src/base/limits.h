@@ -77,6 +77,8 @@
 #define DEVICE_INFO_MAX_LENGTH			8192
 /* Length of the parameter x_device_info over HTTP in characters. */
 #define HTTP_DEVICE_INFO_MAX_LENGTH		16384
+/* Length of the user agent of a session in characters. A longer one is cut off. */
+#define USER_AGENT_MAX_LENGTH			512
 /* Length of a login ID in a form in bytes. */
 #define HTTP_LOGIN_ID_MAX_LENGTH		1000
 /* Length of the parameter state at /oauth2/authorize in characters, percent-encoded. */

@@ -127,6 +127,7 @@ authorization_code_create(const Client *client, const User *user,
 	code.nonce = request->nonce;
 	code.offline_access = request->offline_access;
 	code.hint_session_id = request->hint_session_id;
+	code.device_info = request->device_info;
 	code.authenticated_at = now;
 	code.expires_at = *expires_at;
 	authorization_codes_insert(hash, &code);
@@ -210,12 +211,15 @@ used_counter(const uint8 hash[crypto_hash_sha256_BYTES])
  * exchanged for another session.
  */
 static bool
-continue_session(const Client *client, const AuthorizationCode *code, TimestampTz now,
-				 Session *session)
+continue_session(const Client *client, const AuthorizationCode *code,
+				 const DeviceReport *report, TimestampTz now, Session *session)
 {
+	SessionDevice device;
+
+	device_report_complete(report, &device);
 	return !code->offline_access && !uuid_is_nil(&code->hint_session_id) &&
 		sessions_reauthenticate(&code->user_id, &code->hint_session_id, client->client_id,
-								code->authenticated_at, now, session);
+								code->authenticated_at, &device, now, session);
 }
 
 /*
@@ -226,14 +230,15 @@ continue_session(const Client *client, const AuthorizationCode *code, TimestampT
  */
 static bool
 use_code(const Client *client, const User *user, const uint8 hash[crypto_hash_sha256_BYTES],
-		 const AuthorizationCode *code, TimestampTz now, TokenResponse *response)
+		 const AuthorizationCode *code, const DeviceReport *device, TimestampTz now,
+		 TokenResponse *response)
 {
 	char	   *counter = used_counter(hash);
 	int64		lifetime = code->expires_at - now;
 	SessionGrant grant = {.nonce = code->nonce,.authenticated_at = code->authenticated_at};
 	AuthorizationCode used;
 	Session		session;
-	bool		continues = continue_session(client, code, now, &session);
+	bool		continues = continue_session(client, code, device, now, &session);
 
 	grant.id = continues ? session.id : session_new_id(now);
 	grant.has_refresh_token = code->offline_access || client->refresh_token_without_offline_access;
@@ -249,7 +254,7 @@ use_code(const Client *client, const User *user, const uint8 hash[crypto_hash_sh
 	if (continues)
 		claims_issue_tokens(client, user, &session, NULL, code->nonce, now, response);
 	else
-		session_start_granted(client, user, &grant, now, response);
+		session_start_granted(client, user, &grant, device, now, response);
 	counter_set(counter, 1, lifetime);
 	counter_clear_at_commit(counter);
 	return true;
@@ -257,9 +262,10 @@ use_code(const Client *client, const User *user, const uint8 hash[crypto_hash_sh
 
 bool
 authorization_code_exchange(const Client *client, const char *text, const char *redirect_uri,
-							const char *code_verifier, TimestampTz now,
-							TokenResponse *response)
+							const char *code_verifier, const DeviceReport *device,
+							TimestampTz now, TokenResponse *response)
 {
+	DeviceReport report = *device;
 	uint8		hash[crypto_hash_sha256_BYTES];
 	AuthorizationCode code;
 	User		user;
@@ -280,7 +286,9 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 	 * An exchange that finds the code used only now was sent while the other one ran, by
 	 * the same client: a double click.  The tokens of the first one stay valid.
 	 */
-	return use_code(client, &user, hash, &code, now, response);
+	if (report.device_info == NULL)
+		report.device_info = code.device_info;
+	return use_code(client, &user, hash, &code, &report, now, response);
 }
 
 /* ---- authorization requests ---- */

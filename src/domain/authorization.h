@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "domain/claims.h"
+#include "domain/device_report.h"
 #include "domain/guest_proof.h"
 #include "domain/id_token_hint.h"
 #include "store/clients.h"
@@ -48,6 +49,7 @@ typedef struct AuthorizationRequest
 	bool		has_hint;		/* an id_token_hint: only its user may log in */
 	pg_uuid_t	hint_user_id;
 	pg_uuid_t	hint_session_id;	/* nil if it is another client's */
+	Jsonb	   *device_info;	/* for the session of the code, or NULL; not in the text */
 	char	   *browser;		/* secret that the browser must show */
 	TimestampTz expires_at;
 } AuthorizationRequest;
@@ -65,8 +67,8 @@ extern bool authorization_request_allows(const AuthorizationRequest *request, co
 
 /*
  * Return a new authorization code for a user who has just logged in, and set
- * *expires_at.  Reads redirect_uri, code_challenge, nonce, offline_access and the hint of
- * the request, which the caller has checked.  Raises 22023 unless
+ * *expires_at.  Reads redirect_uri, code_challenge, nonce, offline_access, device_info and
+ * the hint of the request, which the caller has checked.  Raises 22023 unless
  * authorization_request_allows() the user.
  */
 extern char *authorization_code_create(const Client *client, const User *user,
@@ -79,7 +81,8 @@ extern char *authorization_code_create(const Client *client, const User *user,
  * If the request had an id_token_hint and no offline_access, the session of the hint
  * continues with a new auth_time, provided that it lives and is this client's.
  * Otherwise a session begins.  It has a refresh token if the request had offline_access,
- * or if the client's refresh_token_without_offline_access is on.
+ * or if the client's refresh_token_without_offline_access is on.  Without a device_info
+ * in the report, the session gets that of the request.
  *
  * Return false if the code was used before.  The session that it gave has then ended,
  * also if the transaction is rolled back, unless the other exchange was concurrent.
@@ -89,7 +92,8 @@ extern char *authorization_code_create(const Client *client, const User *user,
  */
 extern bool authorization_code_exchange(const Client *client, const char *code,
 										const char *redirect_uri, const char *code_verifier,
-										TimestampTz now, TokenResponse *response);
+										const DeviceReport *device, TimestampTz now,
+										TokenResponse *response);
 
 /* Return the request as authenticated text, with a hash of browser. */
 extern char *authorization_request_write(const AuthorizationRequest *request);

@@ -160,7 +160,7 @@ client_address_use(const inet *address, bool is_local)
  * request, so the network counts.
  */
 char *
-client_address(void)
+client_address_for_limits(void)
 {
 	char	   *address = full_address();
 	char		text[INET6_ADDRSTRLEN];

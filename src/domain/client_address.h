@@ -31,7 +31,7 @@ extern void client_address_use(const inet *address, bool is_local);
  * if trusted_proxy_hops is 0, otherwise CLIENT_ADDRESS_UNKNOWN.  Raises 22023 if
  * request.headers is needed and cannot be read.
  */
-extern char *client_address(void);
+extern char *client_address_for_limits(void);
 
 /* Return the same address in full, or NULL if it is unknown.  Raises 22023. */
 extern inet *client_address_in_full(void);

@@ -59,9 +59,10 @@ cookie_session_read_policy(BrowserPolicy *policy)
 }
 
 char *
-cookie_session_start(const char *client_id, const User *user, const BrowserPolicy *policy,
-					 TimestampTz now)
+cookie_session_start(const char *client_id, const User *user, const DeviceReport *report,
+					 const BrowserPolicy *policy, TimestampTz now)
 {
+	SessionDevice device;
 	Session		session;
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	char	   *cookie = palloc(TOKEN_TEXT_SIZE);
@@ -71,7 +72,8 @@ cookie_session_start(const char *client_id, const User *user, const BrowserPolic
 	session.client_id = (char *) client_id;
 	session.expires_at = cookie_session_expiry(policy, now);
 	session.session_type = SESSION_COOKIE;
-	sessions_insert(&session, NULL);
+	device_report_complete(report, &device);
+	sessions_insert(&session, &device);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_LOGINS);
 	token_write_refresh_token(token, master_key_derived(MASTER_KEY_SESSION_COOKIE, 0), cookie);
 	wipe_bytes(token, sizeof(RefreshToken));
@@ -103,9 +105,11 @@ cookie_session_find(const char *cookie, TimestampTz now, Session *session, User 
 }
 
 void
-cookie_session_touch(const Session *session, const BrowserPolicy *policy, TimestampTz now)
+cookie_session_touch(const Session *session, const DeviceReport *report,
+					 const BrowserPolicy *policy, TimestampTz now)
 {
 	TimestampTz end = expiry_after_use(policy, session_started_at(&session->id), now);
+	SessionDevice device;
 	Session		touched;
 	User		user;
 
@@ -113,6 +117,7 @@ cookie_session_touch(const Session *session, const BrowserPolicy *policy, Timest
 	if (XactReadOnly || RecoveryInProgress() ||
 		end - session->expires_at < COOKIE_SESSION_TOUCH_SECONDS * USECS_PER_SEC)
 		return;
-	if (sessions_use(&session->user_id, &session->id, end, false, 0, now, &touched, &user))
+	device_report_complete(report, &device);
+	if (sessions_use(&session->user_id, &session->id, end, false, 0, &device, now, &touched, &user))
 		users_touch(&user, now);
 }

@@ -11,6 +11,7 @@
 
 #include "postgres.h"
 
+#include "domain/device_report.h"
 #include "store/sessions.h"
 #include "store/settings.h"
 #include "store/users.h"
@@ -23,7 +24,8 @@ extern void cookie_session_read_policy(BrowserPolicy *policy);
  * caller holds the user's row.
  */
 extern char *cookie_session_start(const char *client_id, const User *user,
-								  const BrowserPolicy *policy, TimestampTz now);
+								  const DeviceReport *device, const BrowserPolicy *policy,
+								  TimestampTz now);
 
 /* Return when a cookie session that starts now expires if it is not used. */
 extern TimestampTz cookie_session_expiry(const BrowserPolicy *policy, TimestampTz now);
@@ -39,7 +41,7 @@ extern bool cookie_session_find(const char *cookie, TimestampTz now,
  * Move the session's expiry if that is worth a write (ten minutes or more).
  * Does nothing in a read-only transaction and on a standby.
  */
-extern void cookie_session_touch(const Session *session, const BrowserPolicy *policy,
-								 TimestampTz now);
+extern void cookie_session_touch(const Session *session, const DeviceReport *device,
+								 const BrowserPolicy *policy, TimestampTz now);
 
 #endif							/* ANON_AUTH_COOKIE_SESSION_H */

@@ -186,7 +186,8 @@ log_in_by_key(const Client *client, const char *kid, const pg_uuid_t *user_id, T
 
 void
 guest_authenticate_with_key(const Client *client, const char *jwt, size_t length,
-							Jsonb *device_info, TimestampTz now, TokenResponse *response)
+							const DeviceReport *device, TimestampTz now,
+							TokenResponse *response)
 {
 	RequestJwt	request;
 	DeviceKey	key;
@@ -200,14 +201,14 @@ guest_authenticate_with_key(const Client *client, const char *jwt, size_t length
 		log_in_by_key(client, request.kid, &key.user_id, now, &user);
 	else if (request.jwk == NULL)
 		request_jwt_raise_unregistered(&request);
-	else if (!sign_up_with_key(client, &request, device_info, now, &user))
+	else if (!sign_up_with_key(client, &request, device->device_info, now, &user))
 	{
 		/* The other transaction has committed: its guest belongs to this device. */
 		if (!request_jwt_authenticate(&request, now, &key))
 			request_jwt_raise_unregistered(&request);
 		log_in_by_key(client, request.kid, &key.user_id, now, &user);
 	}
-	session_start(client, &user, device_info, NULL, now, now, response);
+	session_start(client, &user, device, NULL, now, now, response);
 }
 
 /*
@@ -230,29 +231,31 @@ sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz sessio
 }
 
 char *
-guest_sign_up_with_cookie(const Client *client, const BrowserPolicy *policy, TimestampTz now)
+guest_sign_up_with_cookie(const Client *client, const DeviceReport *device,
+						  const BrowserPolicy *policy, TimestampTz now)
 {
 	User		user;
 
-	sign_up_without_key(client, NULL, cookie_session_expiry(policy, now), now, &user);
-	return cookie_session_start(client == NULL ? NULL : client->client_id, &user, policy, now);
+	sign_up_without_key(client, device->device_info, cookie_session_expiry(policy, now), now, &user);
+	return cookie_session_start(client == NULL ? NULL : client->client_id, &user, device, policy,
+								now);
 }
 
 void
-guest_sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz now,
+guest_sign_up_without_key(const Client *client, const DeviceReport *device, TimestampTz now,
 						  TokenResponse *response)
 {
 	User		user;
 
-	sign_up_without_key(client, device_info, session_expiry(client, now), now, &user);
-	session_start(client, &user, device_info, NULL, now, now, response);
+	sign_up_without_key(client, device->device_info, session_expiry(client, now), now, &user);
+	session_start(client, &user, device, NULL, now, now, response);
 }
 
 void
-guest_resume(const Client *client, const char *refresh_token, TimestampTz now,
-			 TokenResponse *response)
+guest_resume(const Client *client, const char *refresh_token, const DeviceReport *device,
+			 TimestampTz now, TokenResponse *response)
 {
 	client_require_guests(client, false);
 	require_guests_enabled();
-	session_resume(client, refresh_token, now, response);
+	session_resume(client, refresh_token, device, now, response);
 }

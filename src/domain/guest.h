@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "domain/claims.h"
+#include "domain/device_report.h"
 #include "store/clients.h"
 #include "store/settings.h"
 
@@ -24,31 +25,31 @@ extern bool guest_users_are_enabled(void);
 
 /*
  * Log in the guest whose device key signed the request, or sign one up if the
- * key is unknown and the request has its jwk.  device_info may be NULL.  Of
- * concurrent first requests of one key, all get the same guest.  Raises AA003,
+ * key is unknown and the request has its jwk.  Of concurrent first requests of one key, all get the same guest.  Raises AA003,
  * AA005 and AA016 for the request, AA004 for an unknown key without a jwk, AA007
  * for a disabled user, AA018 beyond the limit of logins with one key.
  */
 extern void guest_authenticate_with_key(const Client *client, const char *jwt, size_t length,
-										Jsonb *device_info, TimestampTz now,
+										const DeviceReport *device, TimestampTz now,
 										TokenResponse *response);
 
 /* Sign up a guest without a key.  Only the refresh token gives access to it later. */
-extern void guest_sign_up_without_key(const Client *client, Jsonb *device_info,
+extern void guest_sign_up_without_key(const Client *client, const DeviceReport *device,
 									  TimestampTz now, TokenResponse *response);
 
 /*
  * Sign up a guest with a cookie session and return the cookie's value.  client
  * is NULL if the request named none.
  */
-extern char *guest_sign_up_with_cookie(const Client *client, const BrowserPolicy *policy,
-									   TimestampTz now);
+extern char *guest_sign_up_with_cookie(const Client *client, const DeviceReport *device,
+									   const BrowserPolicy *policy, TimestampTz now);
 
 /*
  * Return to the guest of a refresh token, without rotating the token.  Raises
  * AA006, AA007, AA008 for a regular user, and 22023 for another client's token.
  */
 extern void guest_resume(const Client *client, const char *refresh_token,
-						 TimestampTz now, TokenResponse *response);
+						 const DeviceReport *device, TimestampTz now,
+						 TokenResponse *response);
 
 #endif							/* ANON_AUTH_GUEST_H */

@@ -174,12 +174,12 @@ login_verify(const Client *client, const char *login_id, const char *password, T
 
 bool
 login_authenticate(const Client *client, const char *login_id, const char *password,
-				   TimestampTz now, TokenResponse *response)
+				   const DeviceReport *device, TimestampTz now, TokenResponse *response)
 {
 	User		user;
 
 	if (!login_verify(client, login_id, password, now, &user))
 		return false;
-	session_start(client, &user, NULL, NULL, now, now, response);
+	session_start(client, &user, device, NULL, now, now, response);
 	return true;
 }

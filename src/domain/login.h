@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "domain/claims.h"
+#include "domain/device_report.h"
 #include "login_id/login_id.h"
 #include "store/clients.h"
 #include "store/settings.h"
@@ -31,7 +32,8 @@ extern void login_read_policy(AccountPolicy *policy);
  * AA002 for the client, AA018 and AA019 beyond the limits of attempts.
  */
 extern bool login_authenticate(const Client *client, const char *login_id,
-							   const char *password, TimestampTz now, TokenResponse *response);
+							   const char *password, const DeviceReport *device,
+							   TimestampTz now, TokenResponse *response);
 
 /*
  * Check login ID and password as login_authenticate() does, but start no session:

@@ -112,7 +112,7 @@ password_attempt_begin(PasswordAttempt *attempt, const pg_uuid_t *user_id, const
 	memset(attempt, 0, sizeof(PasswordAttempt));
 	attempt->user_id = user_id;
 	attempt->login_id = login_id;
-	attempt->address = client_address();
+	attempt->address = client_address_for_limits();
 	settings_read_attempt_policy(&attempt->policy);
 	if (attempt->policy.lockout_max_attempts > 0)
 		refuse_if_locked(attempt);
@@ -156,6 +156,6 @@ password_attempt_end_lockout(const pg_uuid_t *user_id)
 	if (attempt.policy.lockout_max_attempts == 0)
 		return;
 	if (is_counted_by_address(&attempt.policy))
-		attempt.address = client_address();
+		attempt.address = client_address_for_limits();
 	password_attempt_succeeded(&attempt);
 }

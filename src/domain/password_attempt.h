@@ -18,7 +18,7 @@ typedef struct PasswordAttempt
 {
 	const pg_uuid_t *user_id;	/* NULL: no user has the login ID */
 	const char *login_id;		/* used only if user_id is NULL */
-	const char *address;		/* client_address(), may be NULL */
+	const char *address;		/* client_address_for_limits(), may be NULL */
 	AttemptPolicy policy;
 	int64		failures;		/* with this one, if the lockout is on */
 	int64		locked_seconds; /* 0: this attempt locks nothing */
@@ -27,7 +27,7 @@ typedef struct PasswordAttempt
 /*
  * Count an attempt, as a failure until password_attempt_succeeded() is called.
  * user_id and login_id must stay valid as long as attempt.  Raises AA018 beyond
- * a limit, AA019 if logins to the user are locked, 22023 as client_address().
+ * a limit, AA019 if logins to the user are locked, 22023 as client_address_for_limits().
  */
 extern void password_attempt_begin(PasswordAttempt *attempt, const pg_uuid_t *user_id,
 								   const char *login_id);

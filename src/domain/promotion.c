@@ -245,6 +245,7 @@ typedef struct CheckedRequest
 	ProvenGuest guest;
 	LoginId		login_ids[LOGIN_ID_TYPES];
 	int			count;			/* of login IDs */
+	Jsonb	   *device_info;	/* of the request, or of the guest's session */
 } CheckedRequest;
 
 /* Check everything except the owners of the login IDs and the password. */
@@ -257,6 +258,9 @@ check_request(const Client *client, const PromotionRequest *request, TimestampTz
 	if (request->password == NULL)
 		raise_required("password");
 	guest_proof_open(client, &request->proof, true, now, &checked->guest);
+	checked->device_info = request->device_info != NULL ? request->device_info :
+		sessions_device_info(&checked->guest.user.id,
+							 checked->guest.by_session ? &checked->guest.session_id : NULL);
 	checked->count = normalise_login_ids(request, &checked->policy, checked->login_ids);
 }
 
@@ -274,13 +278,15 @@ promote_checked(const Client *client, const CheckedRequest *checked, const char 
 }
 
 bool
-promotion_run(const Client *client, const PromotionRequest *request, TimestampTz now, User *user)
+promotion_run(const Client *client, const PromotionRequest *request, TimestampTz now, User *user,
+			  Jsonb **device_info)
 {
 	CheckedRequest checked;
 	RateLimits *conflict;
 	pg_uuid_t	owner;
 
 	check_request(client, request, now, &checked);
+	*device_info = checked.device_info;
 	if (find_conflicting_account(checked.login_ids, checked.count,
 								 checked.policy.promotion_conflict != PROMOTION_CONFLICT_ERROR,
 								 &owner, &conflict))
@@ -296,25 +302,27 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 
 void
 promotion_sign_up(const Client *client, const PromotionRequest *request, TimestampTz now,
-				  User *user)
+				  User *user, Jsonb **device_info)
 {
 	CheckedRequest checked;
 	RateLimits *conflict;
 	pg_uuid_t	owner;
 
 	check_request(client, request, now, &checked);
+	*device_info = checked.device_info;
 	(void) find_conflicting_account(checked.login_ids, checked.count, false, &owner, &conflict);
 	promote_checked(client, &checked, request->password, now, user);
 }
 
 bool
 promotion_log_in(const Client *client, const PromotionRequest *request, TimestampTz now,
-				 User *user)
+				 User *user, Jsonb **device_info)
 {
 	CheckedRequest checked;
 	pg_uuid_t	owner;
 
 	check_request(client, request, now, &checked);
+	*device_info = checked.device_info;
 	if (!find_account(checked.login_ids, checked.count, true, &owner))
 		return login_with_password(client, NULL, checked.login_ids[0].value, request->password,
 								   &checked.policy, now, user);
@@ -332,7 +340,7 @@ promotion_record_conflict(const Client *client, const GuestTicket *ticket, Login
 
 bool
 promotion_repeat(const Client *client, const PromotionRequest *request, TimestampTz now,
-				 User *user)
+				 User *user, Jsonb **device_info)
 {
 	const pg_uuid_t *guest_id = &request->proof.ticket->user_id;
 	AccountPolicy policy;
@@ -342,6 +350,7 @@ promotion_repeat(const Client *client, const PromotionRequest *request, Timestam
 	int			count;
 	int			i;
 
+	*device_info = request->device_info;
 	settings_read_account_policy(&policy);
 	if (request->password == NULL)
 		raise_required("password");

@@ -144,7 +144,7 @@ typedef struct Limit
 	int64		period;			/* microseconds */
 	RateLimitCode code;
 	const char *what;
-	const char *address;		/* client_address() of a limit by address, else NULL */
+	const char *address;		/* client_address_for_limits() of a limit by address, else NULL */
 } Limit;
 
 struct RateLimits
@@ -200,7 +200,7 @@ add_address_limits(RateLimits *limits, LimitKind kind)
 	char	   *address;
 	int			i;
 
-	if (count == 0 || (address = client_address()) == NULL)
+	if (count == 0 || (address = client_address_for_limits()) == NULL)
 		return;
 	limit.address = address;
 	for (i = 0; i < lengthof(networks); i++)

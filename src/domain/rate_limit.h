@@ -45,7 +45,7 @@ extern void rate_limit_device_key(const char *kid);
 
 /*
  * Count an attempt at the password of a subject: a user, or a login ID that no
- * user has.  address is client_address().  Raises AA018.
+ * user has.  address is client_address_for_limits().  Raises AA018.
  */
 extern void rate_limit_password_attempt(const AttemptPolicy *policy, const char *subject,
 										const char *address);

@@ -152,10 +152,11 @@ session_init(const User *user, const pg_uuid_t *id, TimestampTz authenticated_at
 }
 
 static void
-start_session(const Client *client, const User *user, Jsonb *device_info,
+start_session(const Client *client, const User *user, const DeviceReport *report,
 			  const SessionGrant *grant, TimestampTz now, TokenResponse *response)
 {
 	Session		session;
+	SessionDevice device;
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 
 	if (client->max_concurrent_sessions == 1)
@@ -165,7 +166,8 @@ start_session(const Client *client, const User *user, Jsonb *device_info,
 	session.client_id = client->client_id;
 	session.expires_at = grant->has_refresh_token ? session_expiry(client, now) :
 		now + client->access_token_lifetime_seconds * USECS_PER_SEC;
-	sessions_insert(&session, device_info);
+	device_report_complete(report, &device);
+	sessions_insert(&session, &device);
 	counter_statistic_at_rollback(COUNTER_ROLLED_BACK_LOGINS);
 	claims_issue_tokens(client, user, &session,
 						grant->has_refresh_token ? write_refresh_token(token) : NULL,
@@ -174,19 +176,20 @@ start_session(const Client *client, const User *user, Jsonb *device_info,
 }
 
 void
-session_start(const Client *client, const User *user, Jsonb *device_info, const char *nonce,
-			  TimestampTz authenticated_at, TimestampTz now, TokenResponse *response)
+session_start(const Client *client, const User *user, const DeviceReport *device,
+			  const char *nonce, TimestampTz authenticated_at, TimestampTz now,
+			  TokenResponse *response)
 {
 	SessionGrant grant = {session_new_id(now), nonce, authenticated_at, true};
 
-	start_session(client, user, device_info, &grant, now, response);
+	start_session(client, user, device, &grant, now, response);
 }
 
 void
 session_start_granted(const Client *client, const User *user, const SessionGrant *grant,
-					  TimestampTz now, TokenResponse *response)
+					  const DeviceReport *device, TimestampTz now, TokenResponse *response)
 {
-	start_session(client, user, NULL, grant, now, response);
+	start_session(client, user, device, grant, now, response);
 }
 
 bool
@@ -315,18 +318,20 @@ was_presented_before(const Session *session, const RefreshToken *token, const Cl
  * user.  Raises AA006, also for another client's session, and AA007.
  */
 static void
-use_session(const Client *client, const RefreshToken *token, bool rotate, TimestampTz now,
-			Session *session, User *user)
+use_session(const Client *client, const RefreshToken *token, bool rotate,
+			const DeviceReport *report, TimestampTz now, Session *session, User *user)
 {
+	SessionDevice device;
 	pg_uuid_t	user_id;
 	pg_uuid_t	session_id;
 	TimestampTz end;
 
+	device_report_complete(report, &device);
 	copy_ids_of_token(token, &user_id, &session_id);
 	end = expiry_after_use(client, session_started_at(&session_id), now);
 	if (end <= now ||
-		!sessions_use(&user_id, &session_id, end, rotate, (int) token->generation, now,
-					  session, user) ||
+		!sessions_use(&user_id, &session_id, end, rotate, (int) token->generation,
+					  &device, now, session, user) ||
 		!seed_matches(token, session))
 		raise_invalid_refresh_token();
 	session_require_client(session, client);
@@ -371,8 +376,8 @@ issue_refreshed_tokens(const Client *client, const User *user, const Session *se
 }
 
 bool
-session_refresh(const Client *client, const char *refresh_token, TimestampTz now,
-				TokenResponse *response)
+session_refresh(const Client *client, const char *refresh_token, const DeviceReport *device,
+				TimestampTz now, TokenResponse *response)
 {
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	Session		session;
@@ -380,7 +385,7 @@ session_refresh(const Client *client, const char *refresh_token, TimestampTz now
 
 	if (!read_refresh_token(refresh_token, strlen(refresh_token), token))
 		raise_invalid_refresh_token();
-	use_session(client, token, client->refresh_token_rotation_enabled, now, &session, &user);
+	use_session(client, token, client->refresh_token_rotation_enabled, device, now, &session, &user);
 	refuse_rotation_in_future(&session, token, client, now);
 	if (sessions_revoked(&session.id) ||
 		is_reused(&session, token, client, client->refresh_token_rotation_enabled, now) ||
@@ -395,8 +400,8 @@ session_refresh(const Client *client, const char *refresh_token, TimestampTz now
 }
 
 void
-session_resume(const Client *client, const char *refresh_token, TimestampTz now,
-			   TokenResponse *response)
+session_resume(const Client *client, const char *refresh_token, const DeviceReport *device,
+			   TimestampTz now, TokenResponse *response)
 {
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	Session		session;
@@ -404,7 +409,7 @@ session_resume(const Client *client, const char *refresh_token, TimestampTz now,
 
 	if (!read_refresh_token(refresh_token, strlen(refresh_token), token))
 		raise_invalid_refresh_token();
-	use_session(client, token, false, now, &session, &user);
+	use_session(client, token, false, device, now, &session, &user);
 	if (!user.is_anonymous)
 		raise_not_anonymous();
 	refuse_rotation_in_future(&session, token, client, now);

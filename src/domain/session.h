@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "domain/claims.h"
+#include "domain/device_report.h"
 #include "store/clients.h"
 #include "store/sessions.h"
 #include "store/users.h"
@@ -20,11 +21,11 @@
 
 /*
  * Start a session with a refresh token and fill response with its tokens.
- * device_info, a JSON object, and nonce may be NULL.  If the client allows one
+ * nonce may be NULL.  If the client allows one
  * session only, the user's other sessions with this client end.  The caller
  * holds the user's row.
  */
-extern void session_start(const Client *client, const User *user, Jsonb *device_info,
+extern void session_start(const Client *client, const User *user, const DeviceReport *device,
 						  const char *nonce, TimestampTz authenticated_at, TimestampTz now,
 						  TokenResponse *response);
 
@@ -46,8 +47,8 @@ extern pg_uuid_t session_new_id(TimestampTz now);
  * response->refresh_token is NULL.
  */
 extern void session_start_granted(const Client *client, const User *user,
-								  const SessionGrant *grant, TimestampTz now,
-								  TokenResponse *response);
+								  const SessionGrant *grant, const DeviceReport *device,
+								  TimestampTz now, TokenResponse *response);
 
 /* Return when a session that starts now expires if it is not used. */
 extern TimestampTz session_expiry(const Client *client, TimestampTz now);
@@ -101,7 +102,8 @@ extern void session_require_client(const Session *session, const Client *client)
  * for another client's token, and AA007.
  */
 extern bool session_refresh(const Client *client, const char *refresh_token,
-							TimestampTz now, TokenResponse *response);
+							const DeviceReport *device, TimestampTz now,
+							TokenResponse *response);
 
 /*
  * Use the refresh token of a guest who comes back on the web (docs/authgear.md,
@@ -109,7 +111,8 @@ extern bool session_refresh(const Client *client, const char *refresh_token,
  * token that was used again.  Raises AA008 for a regular user.
  */
 extern void session_resume(const Client *client, const char *refresh_token,
-						   TimestampTz now, TokenResponse *response);
+						   const DeviceReport *device, TimestampTz now,
+						   TokenResponse *response);
 
 /* ---- ending ---- */
 

@@ -39,7 +39,7 @@ static const char *const last_address[] = {
 	[ADDRESS_IPV6] = "shared_address/ipv6"
 };
 
-/* The opposite of unpack_address(); address is client_address(). */
+/* The opposite of unpack_address(); address is client_address_for_limits(). */
 static AddressKind
 pack_address(const char *address, int64 *value)
 {

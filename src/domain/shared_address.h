@@ -24,7 +24,7 @@ typedef struct SharedAddressReport
 
 /*
  * Count a call that a limit by address refused, if client_address_is_shared().  Return
- * whether it is.  address is client_address().
+ * whether it is.  address is client_address_for_limits().
  */
 extern bool shared_address_refused(const char *address);
 

@@ -130,6 +130,7 @@ anon_auth_http_challenge(PG_FUNCTION_ARGS)
 static void
 sign_up_with_cookie(const HttpRequest *request, const char *client_id, HttpResponse *response)
 {
+	DeviceReport device = http_device(request, NULL);
 	Session		session;
 	User		user;
 	Client		client;
@@ -147,7 +148,8 @@ sign_up_with_cookie(const HttpRequest *request, const char *client_id, HttpRespo
 			client_get(client_id, &client);
 		http_set_session_cookie(request, response,
 								guest_sign_up_with_cookie(client_id != NULL ? &client : NULL,
-														  &request->policy, request->now));
+														  &device, &request->policy,
+														  request->now));
 	}
 	write_result(response, "{}");
 }
@@ -156,15 +158,16 @@ static void
 sign_up_with_refresh_token(const HttpRequest *request, const char *client_id,
 						   const char *refresh_token, HttpResponse *response)
 {
+	DeviceReport device = http_device(request, NULL);
 	Client		client;
 	TokenResponse tokens;
 	StringInfoData json;
 
 	client_get(client_id, &client);
 	if (refresh_token != NULL)
-		guest_resume(&client, refresh_token, request->now, &tokens);
+		guest_resume(&client, refresh_token, &device, request->now, &tokens);
 	else
-		guest_sign_up_without_key(&client, NULL, request->now, &tokens);
+		guest_sign_up_without_key(&client, &device, request->now, &tokens);
 
 	initStringInfo(&json);
 	json_open(&json);

@@ -59,12 +59,13 @@ HttpCaller
 http_cookie_caller(const HttpRequest *request, Session *session, User *user)
 {
 	char	   *cookie = http_cookie(request, "session");
+	DeviceReport device = http_device(request, NULL);
 
 	if (cookie == NULL)
 		return CALLER_NOBODY;
 	if (!cookie_session_find(cookie, request->now, session, user))
 		return CALLER_INVALID;
-	cookie_session_touch(session, &request->policy, request->now);
+	cookie_session_touch(session, &device, &request->policy, request->now);
 	return CALLER_KNOWN;
 }
 

@@ -126,6 +126,7 @@ http_flow_finish(HttpFlow *flow)
 	TimestampTz now = flow->request->now;
 	TimestampTz expires_at;
 	char	   *cookie = http_cookie(flow->request, "session");
+	DeviceReport device = http_device(flow->request, authorization->device_info);
 	Session		previous;
 	User		previous_user;
 
@@ -139,7 +140,7 @@ http_flow_finish(HttpFlow *flow)
 	/* The new cookie replaces the browser's: end a session that no browser can show. */
 	if (cookie != NULL && cookie_session_find(cookie, now, &previous, &previous_user))
 		session_end(&previous.user_id, &previous.id, previous.client_id, now);
-	flow->cookie = cookie_session_start(flow->client.client_id, &flow->user,
+	flow->cookie = cookie_session_start(flow->client.client_id, &flow->user, &device,
 										&flow->request->policy, now);
 }
 

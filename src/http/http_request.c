@@ -22,6 +22,15 @@ http_header(const HttpRequest *request, const char *name)
 	return request->headers == NULL ? NULL : json_cstring(request->headers, name);
 }
 
+DeviceReport
+http_device(const HttpRequest *request, Jsonb *device_info)
+{
+	DeviceReport device = {.device_info = device_info,
+	.user_agent = http_header(request, "user-agent")};
+
+	return device;
+}
+
 void
 http_request_begin(HttpRequest *request, const char *body)
 {

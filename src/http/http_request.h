@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "domain/device_report.h"
 #include "store/settings.h"
 #include "utils/jsonb.h"
 
@@ -41,6 +42,9 @@ extern void http_request_read(HttpRequest *request, int sqlstate);
 
 /* The value of a header, by its name in lower case, or NULL. */
 extern char *http_header(const HttpRequest *request, const char *name);
+
+/* What the request reports about its device.  device_info may be NULL. */
+extern DeviceReport http_device(const HttpRequest *request, Jsonb *device_info);
 
 /* The prefix of our cookies' names: settings.cookie_prefix or its default. */
 extern const char *http_cookie_prefix(const HttpRequest *request);

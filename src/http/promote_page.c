@@ -47,7 +47,7 @@ typedef struct PromotionForm
 
 /* promotion_log_in() or promotion_repeat(). */
 typedef bool (*LogInFunction) (const Client *client, const PromotionRequest *request,
-							   TimestampTz now, User *user);
+							   TimestampTz now, User *user, Jsonb **device_info);
 
 typedef struct Promoting
 {
@@ -240,7 +240,7 @@ sign_up(void *arg)
 
 	fill_promotion_request(promoting, &request);
 	promotion_sign_up(&promoting->flow.client, &request, promoting->flow.request->now,
-					  &promoting->flow.user);
+					  &promoting->flow.user, &promoting->flow.authorization.device_info);
 	promoting->logged_in = true;
 	http_flow_finish(&promoting->flow);
 }
@@ -255,7 +255,8 @@ log_in(void *arg)
 	fill_promotion_request(promoting, &request);
 	promoting->logged_in = promoting->log_in_by(&promoting->flow.client, &request,
 												promoting->flow.request->now,
-												&promoting->flow.user);
+												&promoting->flow.user,
+												&promoting->flow.authorization.device_info);
 	if (promoting->logged_in)
 		http_flow_finish(&promoting->flow);
 }

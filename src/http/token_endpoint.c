@@ -50,9 +50,12 @@ required_param(const HttpParams *params, const char *name, const char *message)
 	return value;
 }
 
-/* x_device_info: a JSON object in base64url, or NULL if it is absent. */
-static Jsonb *
-read_device_info(const HttpParams *params)
+/*
+ * The report of a request with x_device_info: a JSON object in base64url.  Raises 22023 for
+ * one that cannot be read.
+ */
+static DeviceReport
+read_device(const HttpRequest *request, const HttpParams *params)
 {
 	char	   *text = http_param(params, "x_device_info");
 	size_t		length;
@@ -61,7 +64,7 @@ read_device_info(const HttpParams *params)
 	Jsonb	   *info = NULL;
 
 	if (text == NULL)
-		return NULL;
+		return http_device(request, NULL);
 	length = strlen(text);
 	if (length <= HTTP_DEVICE_INFO_MAX_LENGTH)
 	{
@@ -71,7 +74,7 @@ read_device_info(const HttpParams *params)
 	}
 	if (info == NULL)
 		raise_invalid_request("invalid x_device_info");
-	return info;
+	return http_device(request, info);
 }
 
 /* Answer RFC 6749, section 5.1.  There is no "sub": it is in the tokens. */
@@ -98,6 +101,7 @@ handle_anonymous_request_grant(const HttpRequest *request, const Client *client,
 							   const HttpParams *params, HttpResponse *response)
 {
 	TokenResponse tokens;
+	DeviceReport device;
 	char	   *jwt = required_param(params, "jwt", "jwt is required");
 
 	client_require_guests(client, true);
@@ -108,8 +112,8 @@ handle_anonymous_request_grant(const HttpRequest *request, const Client *client,
 		http_oauth_error(response, 400, "unauthorized_client", "AnonymousUserDisallowed");
 		return;
 	}
-	guest_authenticate_with_key(client, jwt, strlen(jwt), read_device_info(params), request->now,
-								&tokens);
+	device = read_device(request, params);
+	guest_authenticate_with_key(client, jwt, strlen(jwt), &device, request->now, &tokens);
 	write_tokens(response, &tokens, true);
 }
 
@@ -119,9 +123,10 @@ handle_refresh_token_grant(const HttpRequest *request, const Client *client,
 {
 	TokenResponse tokens;
 	char	   *token = required_param(params, "refresh_token", "refresh token is required");
+	DeviceReport device = read_device(request, params);
 
 	/* After a rotation of the master key, the token changes without token rotation, too. */
-	if (session_refresh(client, token, request->now, &tokens))
+	if (session_refresh(client, token, &device, request->now, &tokens))
 		write_tokens(response, &tokens,
 					 client->refresh_token_rotation_enabled || strcmp(tokens.refresh_token, token) != 0);
 	else
@@ -136,8 +141,10 @@ handle_authorization_code_grant(const HttpRequest *request, const Client *client
 	char	   *code = required_param(params, "code", "code is required");
 	char	   *verifier = required_param(params, "code_verifier", "PKCE code verifier is required");
 	char	   *redirect_uri = required_param(params, "redirect_uri", "invalid redirect URI");
+	DeviceReport device = read_device(request, params);
 
-	if (authorization_code_exchange(client, code, redirect_uri, verifier, request->now, &tokens))
+	if (authorization_code_exchange(client, code, redirect_uri, verifier, &device,
+									request->now, &tokens))
 		write_tokens(response, &tokens, tokens.refresh_token != NULL);
 	else
 		http_oauth_error(response, 400, "invalid_grant", "invalid authorization code");

@@ -13,7 +13,7 @@
 #include "store/record.h"
 
 /*
- * nonce is NULL if the request had none, hint_session_id is nil without a hint.
+ * nonce and device_info are NULL if the request had none, hint_session_id is nil without a hint.
  * session_id is nil and used_at is 0 until the code is used.
  */
 #define AUTHORIZATION_CODE_COLUMNS(COLUMN) \
@@ -23,6 +23,7 @@
 	COLUMN(TEXT, code_challenge) \
 	COLUMN(TEXT, nonce) \
 	COLUMN(BOOL, offline_access) \
+	COLUMN(JSONB, device_info) \
 	COLUMN(TIMESTAMP, authenticated_at) \
 	COLUMN(TIMESTAMP, expires_at)
 

@@ -79,6 +79,12 @@ param_timestamp(const char *name, TimestampTz value)
 }
 
 NamedParam
+param_inet(const char *name, inet *value)
+{
+	return make_pointer_param(name, INETOID, value);
+}
+
+NamedParam
 param_jsonb(const char *name, Jsonb *value)
 {
 	return make_pointer_param(name, JSONBOID, value);

@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "store/record.h"
+#include "utils/inet.h"
 
 typedef struct NamedParam
 {
@@ -37,6 +38,7 @@ extern NamedParam param_text(const char *name, const char *value);
 extern NamedParam param_uuid(const char *name, const pg_uuid_t *value);
 extern NamedParam param_uuids(const char *name, ArrayType *value);
 extern NamedParam param_timestamp(const char *name, TimestampTz value);
+extern NamedParam param_inet(const char *name, inet *value);
 extern NamedParam param_jsonb(const char *name, Jsonb *value);
 extern NamedParam param_bytea(const char *name, bytea *value);
 extern NamedParam param_hash(const char *name, const uint8 value[SECRET_HASH_LENGTH]);

@@ -25,8 +25,8 @@ RECORD_TYPE(user_state, User, USER_STATE_COLUMNS);
 /* A session can be purged from its expiry on; a later use moves expires_at only. */
 static Statement insert_session = {
 	.sql = "INSERT INTO anon_auth.sessions"
-	" ({session}, last_used_at, purge_from, device_info)"
-	" VALUES ({:session}, :created_at, :expires_at, :device_info)"
+	" ({session}, last_used_at, purge_from, device_info, client_address, user_agent)"
+	" VALUES ({:session}, :created_at, :expires_at, :device_info, :client_address, :user_agent)"
 };
 
 /* The user comes with the session, since every caller needs to know whether it is disabled. */
@@ -38,12 +38,20 @@ static Statement find_session = {
 	.joined = &user_state_record
 };
 
+/* The assignments of SessionDevice in a statement that uses a session. */
+#define SET_DEVICE \
+	" device_info = coalesce(:device_info, s.device_info)," \
+	" client_address = CASE WHEN :keep_client_address" \
+	"  THEN coalesce(:client_address, s.client_address) END," \
+	" user_agent = CASE WHEN :keep_user_agent THEN coalesce(:user_agent, s.user_agent) END,"
+
 /*
  * step is 1 to rotate, else 0.  The generation moves on only from the presented one, so
  * that of two concurrent refreshes with one token the second finds the first one's result.
  */
 static Statement use_session = {
 	.sql = "UPDATE anon_auth.sessions s SET last_used_at = :now, expires_at = :expires_at,"
+	SET_DEVICE
 	" generation = CASE WHEN :presented = s.generation THEN :presented + :step"
 	"  ELSE s.generation END,"
 	" rotated_at = CASE WHEN :presented = s.generation AND :step > 0 THEN :now"
@@ -58,11 +66,30 @@ static Statement use_session = {
 /* A concurrent reauthentication can be later. */
 static Statement reauthenticate_session = {
 	.sql = "UPDATE anon_auth.sessions s SET last_used_at = :now,"
+	SET_DEVICE
 	" authenticated_at = CASE WHEN :authenticated_at > s.authenticated_at"
 	"  THEN :authenticated_at ELSE s.authenticated_at END"
 	" WHERE s.user_id = :user_id AND s.id = :id AND s.client_id = :client_id"
 	" AND s.session_type = 'refresh_token' AND s.expires_at > :now RETURNING {s.session}",
 	.row = &session_record
+};
+
+/* The ids of sessions are in the order of their times. */
+#define SESSION_DEVICE_INFO_COLUMNS(COLUMN) \
+	COLUMN(JSONB, device_info)
+
+typedef struct SessionDeviceInfo
+{
+	SESSION_DEVICE_INFO_COLUMNS(RECORD_FIELD)
+} SessionDeviceInfo;
+
+RECORD_TYPE(session_device_info, SessionDeviceInfo, SESSION_DEVICE_INFO_COLUMNS);
+
+static Statement find_device_info = {
+	.sql = "SELECT {session_device_info} FROM anon_auth.sessions"
+	" WHERE user_id = :user_id AND (:id IS NULL OR id = :id) AND device_info IS NOT NULL"
+	" ORDER BY id DESC LIMIT 1",
+	.row = &session_device_info_record
 };
 
 static Statement delete_session = {
@@ -98,12 +125,32 @@ static Statement delete_of_client = {
 	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND client_id = :client_id"
 };
 
+/* The parameters of SET_DEVICE. */
+#define DEVICE_PARAMS(device) \
+	param_jsonb("device_info", (device)->device_info), \
+	param_inet("client_address", (device)->client_address), \
+	param_text("user_agent", (device)->user_agent), \
+	param_bool("keep_client_address", (device)->keep_client_address), \
+	param_bool("keep_user_agent", (device)->keep_user_agent)
+
 void
-sessions_insert(const Session *session, Jsonb *device_info)
+sessions_insert(const Session *session, const SessionDevice *device)
 {
 	statement_run(&insert_session,
 				  PARAMS(param_record(&session_record, session),
-						 param_jsonb("device_info", device_info)));
+						 param_jsonb("device_info", device->device_info),
+						 param_inet("client_address", device->client_address),
+						 param_text("user_agent", device->user_agent)));
+}
+
+Jsonb *
+sessions_device_info(const pg_uuid_t *user_id, const pg_uuid_t *id)
+{
+	SessionDeviceInfo row;
+
+	return statement_fetch(&find_device_info,
+						   PARAMS(param_uuid("user_id", user_id), param_uuid("id", id)), &row) ?
+		row.device_info : NULL;
 }
 
 /* Return the name of the counter that tells that a session is revoked. */
@@ -145,27 +192,30 @@ sessions_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now, Se
 
 bool
 sessions_use(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz expires_at, bool rotate,
-			 int presented_generation, TimestampTz now, Session *session, User *user)
+			 int presented_generation, const SessionDevice *device, TimestampTz now,
+			 Session *session, User *user)
 {
 	return statement_fetch_joined(&use_session,
 								  PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
 										 param_timestamp("now", now),
 										 param_timestamp("expires_at", expires_at),
 										 param_int4("step", rotate ? 1 : 0),
-										 param_int4("presented", presented_generation)),
+										 param_int4("presented", presented_generation),
+										 DEVICE_PARAMS(device)),
 								  session, user);
 }
 
 bool
 sessions_reauthenticate(const pg_uuid_t *user_id, const pg_uuid_t *id, const char *client_id,
-						TimestampTz authenticated_at, TimestampTz now, Session *session)
+						TimestampTz authenticated_at, const SessionDevice *device,
+						TimestampTz now, Session *session)
 {
 	return !sessions_revoked(id) &&
 		statement_fetch(&reauthenticate_session,
 						PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
 							   param_text("client_id", client_id),
 							   param_timestamp("authenticated_at", authenticated_at),
-							   param_timestamp("now", now)),
+							   param_timestamp("now", now), DEVICE_PARAMS(device)),
 						session);
 }
 

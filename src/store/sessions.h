@@ -12,6 +12,7 @@
 
 #include "store/record.h"
 #include "store/users.h"
+#include "utils/inet.h"
 
 typedef enum SessionType
 {
@@ -42,8 +43,27 @@ typedef struct Session
 	SESSION_COLUMNS(RECORD_FIELD)
 } Session;
 
-/* Insert a session that is used now for the first time.  device_info may be NULL. */
-extern void sessions_insert(const Session *session, Jsonb *device_info);
+/*
+ * What the row of a session says about its device.  A use replaces the values that are
+ * not NULL.  An address or user agent that must not be kept is removed.
+ */
+typedef struct SessionDevice
+{
+	Jsonb	   *device_info;
+	inet	   *client_address;
+	char	   *user_agent;
+	bool		keep_client_address;
+	bool		keep_user_agent;
+} SessionDevice;
+
+/* Insert a session that is used now for the first time. */
+extern void sessions_insert(const Session *session, const SessionDevice *device);
+
+/*
+ * Return the device_info of a session or, if id is NULL, of the user's newest session that
+ * has one.  NULL if there is none.
+ */
+extern Jsonb *sessions_device_info(const pg_uuid_t *user_id, const pg_uuid_t *id);
 
 /*
  * Read a session that has not expired, and the state of its user, without a lock.
@@ -59,8 +79,8 @@ extern bool sessions_find(const pg_uuid_t *user_id, const pg_uuid_t *id, Timesta
  * the presented generation is ahead: it comes from a refresh that was rolled back.
  */
 extern bool sessions_use(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz expires_at,
-						 bool rotate, int presented_generation, TimestampTz now,
-						 Session *session, User *user);
+						 bool rotate, int presented_generation, const SessionDevice *device,
+						 TimestampTz now, Session *session, User *user);
 
 /*
  * Raise authenticated_at of a live session with a refresh token, and read the row that
@@ -68,7 +88,8 @@ extern bool sessions_use(const pg_uuid_t *user_id, const pg_uuid_t *id, Timestam
  */
 extern bool sessions_reauthenticate(const pg_uuid_t *user_id, const pg_uuid_t *id,
 									const char *client_id, TimestampTz authenticated_at,
-									TimestampTz now, Session *session);
+									const SessionDevice *device, TimestampTz now,
+									Session *session);
 
 /* False if there was no such session. */
 extern bool sessions_delete(const pg_uuid_t *user_id, const pg_uuid_t *id);

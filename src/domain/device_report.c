@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * device_report.c
+ *	  What is known about the device that logs in or uses a session.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/limits.h"
+#include "domain/client_address.h"
+#include "domain/device_report.h"
+#include "mb/pg_wchar.h"
+#include "store/settings.h"
+
+void
+device_report_complete(const DeviceReport *report, SessionDevice *device)
+{
+	const Settings *settings = settings_get();
+
+	memset(device, 0, sizeof(SessionDevice));
+	device->device_info = report->device_info;
+	device->keep_client_address = settings->session_client_address;
+	device->keep_user_agent = settings->session_user_agent;
+	if (device->keep_client_address)
+		device->client_address = client_address_in_full();
+	if (device->keep_user_agent && report->user_agent != NULL)
+		device->user_agent = pnstrdup(report->user_agent,
+									  pg_mbcharcliplen(report->user_agent,
+													   strlen(report->user_agent),
+													   USER_AGENT_MAX_LENGTH));
+}
