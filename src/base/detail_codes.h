@@ -90,8 +90,8 @@
 			   "must not contain an excluded keyword")
 
 /*
- * AA018, "limit": the limits that can refuse a call.  A row has the code and what is
- * limited.  The code of a limit that can be set is the name of the setting.
+ * AA018, "limit": the limits that can refuse a call.  A row has the code and the
+ * calls that it limits.  The code of a limit that can be set is the name of the setting.
  */
 #define RATE_LIMIT_CODES(LIMIT_ROW) \
 	LIMIT_ROW(guest_sign_ups_per_minute, "sign-ups of guests") \

@@ -20,9 +20,8 @@
  * Every error of class AA: the last three characters of the SQLSTATE, the
  * name, the "error" of OAuth 2 that the HTTP interface answers (NULL: no
  * endpoint of OAuth 2 answers it) and the meaning.  script/errors makes the table of
- * docs/guide.md from them.  raise.c and json/raise_json.c have
- * the messages, except those of AA020 (domain/hook.c) and AA021 (app_move.c and
- * citus_move.c).
+ * docs/guide.md from them.  raise.c and json/raise_json.c have the messages, except
+ * those of AA020 (domain/hook.c) and AA021 (app_move.c and citus_move.c).
  */
 #define AA_ERRORS(ERROR_ROW) \
 	/* AA001 */ ERROR_ROW('0', '0', '1', INVALID_CLIENT, "invalid_client", \
