@@ -172,6 +172,9 @@ raise_wrong_audience(const char *audience, const char *expected, bool may_be_id_
 	ereport(ERROR,
 			(error_refusal(ERRCODE_AA_INVALID_TOKEN),
 			 errmsg("invalid token"),
+			 expected == NULL ?
+			 errdetail_internal("The token is refused: its audience (aud) is %s, not the audience that was passed.",
+								audience) :
 			 errdetail_internal("The token is refused: its audience (aud) is %s, but \"%s\" was expected.",
 								audience, expected),
 			 may_be_id_token ?

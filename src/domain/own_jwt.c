@@ -203,12 +203,12 @@ static void
 check_audience(const OwnJwt *jwt, const char *audience, const char *settings_audience)
 {
 	const JsonbValue *aud = json_member(jwt->claims, "aud");
-	const char *expected = audience != NULL ? audience : settings_audience;
 
 	if (aud == NULL && audience == NULL)
 		return;
-	if (!json_string_or_array_contains(aud, expected))
-		raise_wrong_audience(describe_audience(aud), expected,
+	/* An argument is not shown: a token that was passed in the wrong place would get into the log. */
+	if (!json_string_or_array_contains(aud, audience != NULL ? audience : settings_audience))
+		raise_wrong_audience(describe_audience(aud), audience != NULL ? NULL : settings_audience,
 							 audience == NULL && !json_string_equals(jwt->header, "typ", "at+jwt"));
 }
 
