@@ -136,6 +136,15 @@ CROSS JOIN LATERAL (VALUES
 	(NULL, anon_auth_http.login(''))) answer (ignored, body)
 CROSS JOIN LATERAL (SELECT body IS NOT NULL, current_setting('response.status') AS status, current_setting('response.headers') AS headers) response;
 
+-- ---- a parameter of the session that changes how strings in functions are read ----
+BEGIN;
+SELECT pg_temp.set('request.headers', '{"x-original-accept": "text/html"}'), pg_temp.set('request.cookies', '{}'), pg_temp.set('request.method', 'GET');
+SET LOCAL standard_conforming_strings = off;
+SET LOCAL escape_string_warning = off;
+SELECT substring(anon_auth_http.authorize('client_id=nobody&ui_locales=fr%20de') FROM '<html[^>]*>') AS html,
+	current_setting('response.status') AS status;
+COMMIT;
+
 -- ---- the settings row is missing ----
 DELETE FROM anon_auth.settings;
 SELECT anon_auth_http.authorize('');

@@ -5,13 +5,15 @@
  *
  * A caller can set most parameters, and the extension's statements then run under
  * them with the owner's rights.  Some of them show the text or the values of a
- * statement to the client.  These get a safe value for as long as a statement runs.
+ * statement to the client, and one changes how statements are read.  These get a safe
+ * value for as long as a statement runs.
  * They are compared first, because a nest level of parameters costs time.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "parser/parser.h"
 #include "store/placement.h"
 #include "store/session_settings.h"
 #include "utils/guc.h"
@@ -32,6 +34,9 @@ static const SessionSetting shown_plans[] = {
  */
 static const SessionSetting generic_plans[] = {{"plan_cache_mode", "auto"}};
 static const SessionSetting no_log_messages[] = {{"client_min_messages", "notice"}};
+
+/* Functions in SQL and PL/pgSQL are parsed when they run, and contain backslashes in strings. */
+static const SessionSetting standard_strings[] = {{"standard_conforming_strings", "on"}};
 
 int
 session_settings_pin(const SessionSetting *parameters, int count, int nest_level)
@@ -63,6 +68,8 @@ session_settings_enter(void)
 		nest_level = session_settings_pin(generic_plans, lengthof(generic_plans), nest_level);
 	if (client_min_messages < NOTICE)
 		nest_level = session_settings_pin(no_log_messages, lengthof(no_log_messages), nest_level);
+	if (!standard_conforming_strings)
+		nest_level = session_settings_pin(standard_strings, lengthof(standard_strings), nest_level);
 	return placement_current()->enter_statement(nest_level);
 }
 
