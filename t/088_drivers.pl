@@ -258,6 +258,10 @@ sub life
 	my $taken = request('127.0.0.2', 'POST /promote', { email => $email, password => $password, refresh_token => $other->{refresh_token} });
 	is("$taken->{status} $taken->{body}{error} $taken->{body}{login_id_type}", '409 AA009 email', "$name: a login ID that is taken is an error");
 
+	request('127.0.0.2', 'POST /refresh', { refresh_token => $other->{refresh_token} });
+	is(request('127.0.0.2', 'POST /refresh', { refresh_token => $other->{refresh_token} })->{status}, 401, "$name: a reused refresh token is no row");
+	is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused' AND user_id = '$other->{sub}'"), 1, "$name: its event is committed");
+
 	my $failures = "SELECT count(*) FROM anon_auth.events WHERE type = 'authentication.failed'";
 	my $before = query($failures);
 	is(request('127.0.0.2', 'POST /login', { login_id => $email, password => 'wrong password' })->{status}, 401, "$name: a wrong password is no row");
