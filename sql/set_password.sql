@@ -9,7 +9,7 @@ UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_pas
 SELECT anon_auth.reset_counters() \g /dev/null
 RESET client_min_messages;
 
-CREATE FUNCTION attempt(login_id text, password text, OUT logins bigint) LANGUAGE sql AS
+CREATE FUNCTION logs_in(login_id text, password text, OUT logins bigint) LANGUAGE sql AS
 	'SELECT count(*) FROM anon_auth.authenticate(''web'', login_id, password)';
 SELECT p.* FROM anon_auth.authenticate_anonymously('web') g, anon_auth.promote_anonymous_user(
 	'web', email => 'bob@set-password.example', username => 'bob', password => 'correct horse', refresh_token => g.refresh_token) p \gset bob_
@@ -20,11 +20,11 @@ SELECT anon_auth.request_verification('email', :'bob_access_token') IS NOT NULL 
 SELECT anon_auth.request_password_reset('bob@set-password.example');
 SELECT code FROM anon_auth.take_outbox_messages() WHERE type = 'password_reset' \gset
 -- and a lockout
-SELECT attempt('bob', 'guess ' || i) FROM generate_series(1, 3) i;
-SELECT attempt('bob', 'correct horse');
+SELECT logs_in('bob', 'guess ' || i) FROM generate_series(1, 3) i;
+SELECT logs_in('bob', 'correct horse');
 
 SELECT anon_auth.set_password(:'bob_sub', 'battery staple');
-SELECT attempt('bob', 'battery staple') AS new_password, attempt('bob', 'correct horse') AS former_password;
+SELECT logs_in('bob', 'battery staple') AS new_password, logs_in('bob', 'correct horse') AS former_password;
 SELECT anon_auth.refresh_session('web', :'bob_refresh_token');
 SELECT anon_auth.refresh_session('web', :'other_session');
 SELECT anon_auth.reset_password('bob@set-password.example', :'code', 'of somebody else') AS reset;
@@ -33,9 +33,9 @@ SELECT type, client_id, payload FROM anon_auth.events WHERE user_id = :'bob_sub'
 
 -- a disabled account stays disabled
 SELECT anon_auth.disable_user(:'bob_sub'), anon_auth.set_password(:'bob_sub', 'another password');
-SELECT attempt('bob', 'another password');
+SELECT logs_in('bob', 'another password');
 SELECT anon_auth.enable_user(:'bob_sub');
-SELECT attempt('bob', 'another password');
+SELECT logs_in('bob', 'another password');
 
 -- an account without a password gets one
 BEGIN;
@@ -43,7 +43,7 @@ SET LOCAL ROLE anon_auth_owner;
 DELETE FROM anon_auth.passwords;
 SELECT anon_auth.set_password(:'bob_sub', 'first password');
 RESET ROLE;
-SELECT attempt('bob', 'first password');
+SELECT logs_in('bob', 'first password');
 ROLLBACK;
 
 -- refused
@@ -69,8 +69,8 @@ BEGIN
 	END LOOP;
 END
 $$;
-SELECT attempt('bob', 'another password') AS unchanged;
+SELECT logs_in('bob', 'another password') AS unchanged;
 
 SET client_min_messages = warning;
-DROP FUNCTION attempt;
+DROP FUNCTION logs_in;
 DROP EXTENSION anon_auth CASCADE;

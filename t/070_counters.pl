@@ -199,26 +199,26 @@ is($second, $first, 'the same refresh token gives the same successor within the 
 is(statistic('rolled_back_refreshes') - $before, 2, 'stats counts refreshes that were rolled back');
 is(refusal($node, 'refresh_session', client_id => 'rotating', refresh_token => (split /\|/, $first)[1])->{sqlstate}, 'AA006', 'the refresh token of a refresh that was rolled back is refused');
 let_pass(11);
-is(query('BEGIN; ' . refresh($victim->{refresh_token}) . '; ROLLBACK'), '|', 'a token that is used again after the grace period is taken as stolen');
+is(query('BEGIN; ' . refresh($victim->{refresh_token}) . '; ROLLBACK'), '', 'a token that is used again after the grace period is taken as stolen');
 is(session_rows($victim->{sub}), 1, 'the rollback keeps the row of the session');
 is(query("SELECT anon_auth.use_access_token('$victim->{access_token}') IS NOT NULL AND NOT anon_auth.session_alive()"), 't', 'the session has ended although the reuse was rolled back');
 is(refusal($node, 'create_promotion_code', refresh_token => $victim->{refresh_token})->{sqlstate}, 'AA006', 'every function refuses the session');
 query('SELECT anon_auth.reset_counters()');
 is(query("SELECT anon_auth.use_access_token('$victim->{access_token}') IS NOT NULL AND NOT anon_auth.session_alive()"), 't', 'the session stays ended when the counters are reset');
-is(query(refresh($victim->{refresh_token})), '|', 'the next use of the token is refused');
+is(query(refresh($victim->{refresh_token})), '', 'the next use of the token is refused');
 is(session_rows($victim->{sub}), 0, 'the next use of the token deletes the session');
 is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused' AND user_id = '$victim->{sub}'"), 1, 'the next use of the token writes an event');
 
 $victim = rotating_guest();
 my $successor = (split /\|/, query(refresh($victim->{refresh_token})))[1];
 let_pass(11);
-is(query('BEGIN; ' . refresh($victim->{refresh_token}) . '; ROLLBACK'), '|', 'a token whose successor was used long ago is refused in a transaction that rolls back');
-is(query(refresh($successor)), '|', 'the session of that token has ended although the reuse was rolled back');
+is(query('BEGIN; ' . refresh($victim->{refresh_token}) . '; ROLLBACK'), '', 'a token whose successor was used long ago is refused in a transaction that rolls back');
+is(query(refresh($successor)), '', 'the session of that token has ended although the reuse was rolled back');
 
 $victim = rotating_guest();
 query('BEGIN; SAVEPOINT s; ' . refresh($victim->{refresh_token}) . '; ROLLBACK TO s; COMMIT');
 let_pass(11);
-is(query(refresh($victim->{refresh_token})), '|', 'a rollback to a savepoint counts as a rollback');
+is(query(refresh($victim->{refresh_token})), '', 'a rollback to a savepoint counts as a rollback');
 
 $victim = rotating_guest();
 for my $round (1 .. 5)
@@ -246,7 +246,7 @@ END \$\$
 SQL
 cmp_ok(statistic('counters') - $before, '<=', 1, 'a session takes at most one counter, however often it is refreshed');
 let_pass(11);
-is(query(refresh($victim->{refresh_token})), '|', 'the first token of the session counts as presented');
+is(query(refresh($victim->{refresh_token})), '', 'the first token of the session counts as presented');
 
 # The clock was two hours ahead and is corrected.
 $victim = rotating_guest();

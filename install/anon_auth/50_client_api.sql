@@ -47,7 +47,7 @@ CREATE FUNCTION anon_auth.refresh_session(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_refresh_session';
 COMMENT ON FUNCTION anon_auth.refresh_session(text, text) IS
-'Returns one row: new tokens for a session. With rotation (clients.refresh_token_rotation_enabled), each call returns a new refresh token; during the grace period, the previous one still works and returns the same successor. Returns no row if an older refresh token is used: the call then ends the session and writes the event refresh_token.reused. Errors: AA001 unknown client; AA006 bad refresh token, or of another client; AA007 user disabled; AA017 no signing key.';
+'Returns one row: new tokens for a session. With rotation (clients.refresh_token_rotation_enabled), each call returns a new refresh token; during the grace period, the previous one still works and returns the same successor. Returns no row if an older refresh token is used: the call then ends the session and writes the event refresh_token.reused. Errors: AA001 unknown client; AA006 bad refresh token, or of another client; AA007 user disabled; AA017 no signing key; 22023 no client ID or no refresh token.';
 
 CREATE FUNCTION anon_auth.create_promotion_code(
 	refresh_token text,

@@ -44,7 +44,7 @@ check('another guest does not see the row', (await client(other.access_token).fr
 check('a request without a token is refused', (await client().from('notes').select()).status, 401);
 
 const login = { client_id: 'notebook', password: 'correct horse' };
-const user = await call('promote_anonymous_user', {
+const [user] = await call('promote_anonymous_user', {
   ...login,
   email: 'dave@example.com',
   refresh_token: guest.refresh_token,
