@@ -246,12 +246,14 @@ COMMENT ON FUNCTION anon_auth_internal.doctor_operations() IS
 
 -- SECURITY DEFINER, so that a monitoring role needs no rights on the tables, and sees the
 -- same findings as an administrator.  The findings contain no secrets and no data of users.
--- The caller's standard_conforming_strings would change how the functions are parsed.
+-- The caller's standard_conforming_strings would change how the functions are parsed,
+-- and quote_all_identifiers the names that are compared.
 CREATE FUNCTION anon_auth.doctor()
 	RETURNS SETOF anon_auth.finding
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	SET standard_conforming_strings = on
+	SET quote_all_identifiers = off
 AS $$
 BEGIN
 	RETURN QUERY EXECUTE (
