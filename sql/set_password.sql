@@ -50,13 +50,15 @@ ROLLBACK;
 SELECT FROM anon_auth.authenticate_anonymously('web');
 DO LANGUAGE plpgsql $$
 DECLARE
+	guest uuid := (SELECT id FROM anon_auth.users WHERE is_anonymous);
+	account uuid := (SELECT id FROM anon_auth.users WHERE NOT is_anonymous);
 	call record;
 	problem text;
 	hint text;
 BEGIN
 	FOR call IN SELECT * FROM (VALUES
-		('a guest', (SELECT id FROM anon_auth.users WHERE is_anonymous), 'battery staple'),
-		('a weak password', (SELECT id FROM anon_auth.users WHERE NOT is_anonymous), 'short'),
+		('a guest', guest, 'battery staple'),
+		('a weak password', account, 'short'),
 		('an unknown user', '00000000-0000-0000-0000-000000000000', 'battery staple'),
 		('no user', NULL, 'battery staple'),
 		('no password', '00000000-0000-0000-0000-000000000000', NULL)) AS v (what, user_id, password) LOOP

@@ -211,6 +211,11 @@ for my $number (1 .. 3)
 	is(query("SELECT is_anonymous FROM anon_auth.users WHERE id = '$id'"), 'f',
 		"the promotion of a guest with a key is complete ($number)");
 }
+# Which removed keys an account has is not known by its row.
+is(touched("SELECT anon_auth.delete_user('" . guest()->{sub} . "')")->[0], 1, 'the deletion of a guest touches one shard');
+my $deletion = touched("SELECT anon_auth.delete_user('" . promoted($coordinator, guest(), 'eve')->{sub} . "')");
+is($deletion->[0], 8, 'the deletion of an account touches all shards');
+note("$deletion->[1] statements");
 like(query("EXPLAIN SELECT * FROM anon_auth.sessions WHERE user_id = '$new->{sub}'"), qr/Task Count: 1\b/, 'all sessions of a user are on one shard');
 
 # ---------------------------------------------------------------------------

@@ -11,6 +11,9 @@ DECLARE
 	allowed oid[] := '{}';
 	list text;
 	listed regprocedure[];
+	-- Read first: a query on a table of Citus reads pg_roles with the rights of the owner,
+	-- who cannot read the table below this view.
+	role_of_tokens text := (SELECT token_role FROM anon_auth.settings);
 BEGIN
 	-- client_api(), and the lists of the other parts.
 	FOR list IN SELECT p FROM anon_auth_internal.part_functions('%\_api', 'regprocedure[]') p LOOP
@@ -35,7 +38,7 @@ BEGIN
 	FROM pg_roles r, pg_proc f, aclexplode(f.proacl) a
 	WHERE f.oid = 'anon_auth.use_client_address(inet, boolean)'::regprocedure AND a.grantee NOT IN (0, f.proowner)
 	  AND pg_has_role(r.oid, a.grantee, 'USAGE') AND NOT r.rolsuper AND r.oid <> f.proowner
-	  AND (r.rolname = (SELECT token_role FROM anon_auth.settings)
+	  AND (r.rolname = role_of_tokens
 		   OR EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) h
 					  WHERE p.oid = ANY (allowed) AND p.oid <> ALL (anon_auth.client_api()::oid[]) AND h.grantee = r.oid))
 	GROUP BY r.rolname;
@@ -97,7 +100,7 @@ BEGIN
 	FROM pg_roles r, pg_proc o
 	WHERE o.oid = 'anon_auth.uid()'::regprocedure AND r.oid <> o.proowner
 	  AND (EXISTS (SELECT FROM aclexplode(o.proacl) a WHERE a.grantee = r.oid)
-		   OR r.rolname = (SELECT token_role FROM anon_auth.settings))
+		   OR r.rolname = role_of_tokens)
 	  AND (r.rolsuper OR r.rolbypassrls OR pg_has_role(r.oid, o.proowner, 'MEMBER'));
 	RETURN QUERY
 	SELECT 'error', 'no_row_security', format('row-level security of %s is disabled', c.oid::regclass),

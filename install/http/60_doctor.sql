@@ -7,6 +7,9 @@ CREATE FUNCTION anon_auth_internal.doctor_http()
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	-- Read first: see doctor_rights().
+	role_of_tokens text := (SELECT token_role FROM anon_auth.settings);
 BEGIN
 	RETURN QUERY
 	SELECT 'warning', 'unknown_page_text', format('settings.page_texts has a text %L for locale %L, but no page has a text of that name', k.key, l.locale),
@@ -23,10 +26,9 @@ BEGIN
 	  AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
 				  WHERE p.oid = 'anon_auth.postgrest_pre_request()'::regprocedure AND a.grantee <> p.proowner);
 	RETURN QUERY
-	SELECT 'warning', 'no_token_role', format('role %L, which access tokens name (settings.token_role), does not exist', s.token_role),
-		'PostgREST cannot switch to the role, and rejects every access token.', format('CREATE ROLE %I NOLOGIN; GRANT %I TO authenticator;', s.token_role, s.token_role)
-	FROM anon_auth.settings s
-	WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = s.token_role)
+	SELECT 'warning', 'no_token_role', format('role %L, which access tokens name (settings.token_role), does not exist', role_of_tokens),
+		'PostgREST cannot switch to the role, and rejects every access token.', format('CREATE ROLE %I NOLOGIN; GRANT %I TO authenticator;', role_of_tokens, role_of_tokens)
+	WHERE role_of_tokens IS NOT NULL AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role_of_tokens)
 	  AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
 				  WHERE p.oid = 'anon_auth.postgrest_pre_request()'::regprocedure AND a.grantee <> p.proowner);
 	RETURN QUERY

@@ -20,7 +20,8 @@
  *
  * Times and random values are parameters, never computed by SQL.  Every statement
  * names the routing key of the rows it touches (see route.h), so that the same
- * statements run where the tables are distributed.
+ * statements run where the tables are distributed.  Exception: USER_DELETION_FORGET_KEYS,
+ * which runs when an account is deleted (see citus_users.c).
  *
  * Lock order, to be kept by callers: device key, user, one-time code, sessions,
  * authorization codes, login IDs.  An account comes before everything of a guest that
