@@ -113,6 +113,13 @@ finish_uuids(ArrayBuildState *array)
 	return DatumGetArrayTypeP(makeArrayResult(array, CurrentMemoryContext));
 }
 
+/* Citus sends a statement to all shards if the list of its routes is empty. */
+static bool
+is_empty(ArrayType *uuids)
+{
+	return ArrayGetNItems(ARR_NDIM(uuids), ARR_DIMS(uuids)) == 0;
+}
+
 static UserRoutes
 find_routes_of(ArrayType *users)
 {
@@ -166,11 +173,13 @@ citus_users_delete(ArrayType *users)
 {
 	UserRoutes	routes = find_routes_of(users);
 
-	statement_run(&delete_device_keys,
-				  PARAMS(param_uuids("users", users), param_uuids("routes", routes.device_keys)));
+	if (!is_empty(routes.device_keys))
+		statement_run(&delete_device_keys,
+					  PARAMS(param_uuids("users", users), param_uuids("routes", routes.device_keys)));
 	if (routes.have_removed_keys)
 		statement_run(&forget_removed_keys, PARAMS(param_uuids("users", users)));
-	statement_run(&delete_login_ids,
-				  PARAMS(param_uuids("users", users), param_uuids("routes", routes.login_ids)));
+	if (!is_empty(routes.login_ids))
+		statement_run(&delete_login_ids,
+					  PARAMS(param_uuids("users", users), param_uuids("routes", routes.login_ids)));
 	statement_run(&delete_users, PARAMS(param_uuids("users", users)));
 }
