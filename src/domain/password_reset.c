@@ -22,20 +22,17 @@
 #include "domain/message_language.h"
 #include "domain/one_time_code.h"
 #include "domain/password.h"
-#include "domain/password_attempt.h"
+#include "domain/password_change.h"
 #include "domain/password_reset.h"
 #include "domain/rate_limit.h"
 #include "keyring/master_key.h"
 #include "login_id/login_id.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
-#include "store/authorization_codes.h"
 #include "store/events.h"
 #include "store/login_ids.h"
 #include "store/one_time_codes.h"
 #include "store/outbox.h"
-#include "store/passwords.h"
-#include "store/sessions.h"
 #include "store/settings.h"
 #include "store/users.h"
 #include "token/token.h"
@@ -188,13 +185,9 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 		password_wait_since(&begin, EVEN_TIME_USECS);
 		return false;
 	}
-	passwords_set(id, password_make_hash(password, &policy), now);
-	sessions_delete_all(id, NULL);
-	authorization_codes_delete_all(id);
-	one_time_codes_delete_all(id);
+	password_change_apply(id, password_make_hash(password, &policy), now);
 	users_set_verified(id, now);
 	login_ids_set_verified(&subject.user, subject.key.login_id_type, now);
-	password_attempt_end_lockout(id);
 	events_insert("password.reset", id, NULL, NULL, now);
 	return true;
 }

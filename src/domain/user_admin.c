@@ -15,14 +15,13 @@
 #include "base/uuid.h"
 #include "domain/password.h"
 #include "domain/password_attempt.h"
+#include "domain/password_change.h"
 #include "domain/user_admin.h"
 #include "json/json_write.h"
 #include "store/authorization_codes.h"
 #include "store/device_keys.h"
 #include "store/events.h"
 #include "store/foreign_keys.h"
-#include "store/one_time_codes.h"
-#include "store/passwords.h"
 #include "store/placement.h"
 #include "store/sessions.h"
 #include "store/settings.h"
@@ -96,7 +95,6 @@ void
 user_admin_set_password(const pg_uuid_t *id, const char *password, TimestampTz now)
 {
 	AccountPolicy policy;
-	PasswordRow former;
 	const char *hash;
 	User		user;
 
@@ -108,14 +106,7 @@ user_admin_set_password(const pg_uuid_t *id, const char *password, TimestampTz n
 	hash = password_make_hash(password, &policy);
 	if (!users_lock(id))
 		raise_unknown_user(id);
-	if (passwords_find(id, &former))
-		passwords_set(id, hash, now);
-	else
-		passwords_insert(id, hash, now);
-	one_time_codes_delete_all(id);
-	sessions_delete_all(id, NULL);
-	authorization_codes_delete_all(id);
-	password_attempt_end_lockout(id);
+	password_change_apply(id, hash, now);
 	events_insert("password.set", id, NULL, NULL, now);
 }
 

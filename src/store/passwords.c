@@ -23,8 +23,9 @@ static Statement insert_password = {
 };
 
 static Statement set_password = {
-	.sql = "UPDATE anon_auth.passwords SET password_hash = :hash, updated_at = :now"
-	" WHERE user_id = :user_id"
+	.sql = "INSERT INTO anon_auth.passwords (user_id, password_hash, created_at, updated_at)"
+	" VALUES (:user_id, :hash, :now, :now) ON CONFLICT (user_id) DO UPDATE"
+	" SET password_hash = excluded.password_hash, updated_at = excluded.updated_at"
 };
 
 /* For hashing a password again with the current cost: a changed password must win. */

@@ -29,7 +29,7 @@ extern bool passwords_find(const pg_uuid_t *user_id, PasswordRow *password);
 /* Store the first password of a user.  Raises 23505 if there is one. */
 extern void passwords_insert(const pg_uuid_t *user_id, const char *hash, TimestampTz now);
 
-/* Change a user's password.  Does nothing for a user without one. */
+/* Set a user's password, the first one or another one. */
 extern void passwords_set(const pg_uuid_t *user_id, const char *hash, TimestampTz now);
 
 /* Change a user's password, unless it has changed since its hash was read. */

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * password_change.h
+ *	  Replacing the password of an account whose owner may have lost it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_PASSWORD_CHANGE_H
+#define ANON_AUTH_PASSWORD_CHANGE_H
+
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+/*
+ * Store the hash of a new password, and end everything that the former one gave:
+ * sessions, authorization codes, one-time codes, and a lockout.  The account may have no
+ * password yet.  The caller has locked the user's row.
+ */
+extern void password_change_apply(const pg_uuid_t *user_id, const char *hash, TimestampTz now);
+
+#endif							/* ANON_AUTH_PASSWORD_CHANGE_H */
