@@ -30,6 +30,7 @@ BEGIN
 				SELECT t.attacl, c.relowner FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid WHERE c.oid = 'anon_auth.users'::regclass) u,
 			   aclexplode(u.acl) a
 		  WHERE a.privilege_type = 'REFERENCES' AND a.grantee = 0) g;
+	-- MEMBER: PostgREST can switch to each role of which its login role is a member.
 	RETURN QUERY
 	SELECT 'error', 'client_address_privilege', format('role %I, which PostgREST uses, can execute use_client_address()', r.rolname),
 		'A client that calls the function has any number of addresses, so that the limits per address do not hold.',
@@ -37,7 +38,7 @@ BEGIN
 			   string_agg(quote_ident(pg_get_userbyid(a.grantee)), ', ' ORDER BY a.grantee))
 	FROM pg_roles r, pg_proc f, aclexplode(f.proacl) a
 	WHERE f.oid = 'anon_auth.use_client_address(inet, boolean)'::regprocedure AND a.grantee NOT IN (0, f.proowner)
-	  AND pg_has_role(r.oid, a.grantee, 'USAGE') AND NOT r.rolsuper AND r.oid <> f.proowner
+	  AND pg_has_role(r.oid, a.grantee, 'MEMBER') AND NOT r.rolsuper AND r.oid <> f.proowner
 	  AND (r.rolname = role_of_tokens
 		   OR EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) h
 					  WHERE p.oid = ANY (allowed) AND p.oid <> ALL (anon_auth.client_api()::oid[]) AND h.grantee = r.oid))
