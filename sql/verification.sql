@@ -244,7 +244,7 @@ BEGIN
 			NULL;
 		END;
 	END LOOP;
-	FOREACH locales IN ARRAY ARRAY['https://app.example/', 'https://{code}.example/', 'https://app.example/{code}{user}', 'app.example/{code}', 'https://app.example/{code} '] LOOP
+	FOREACH locales IN ARRAY ARRAY['https://app.example/', 'https://{code}.example/', 'https://app.example/{code}{user}', 'app.example/{code}', 'https://app.example/{code} ', 'javascript://x/{code}'] LOOP
 		BEGIN
 			UPDATE anon_auth.settings SET code_link_uri = locales;
 			RAISE NOTICE '% is accepted', locales;
