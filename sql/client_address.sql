@@ -124,6 +124,8 @@ SELECT severity, finding, what FROM anon_auth.doctor() WHERE finding IN ('client
 GRANT EXECUTE ON FUNCTION anon_auth.use_client_address TO PUBLIC;
 SELECT severity, finding, what, fix FROM anon_auth.doctor() WHERE finding IN ('client_address_privilege', 'function_privilege');
 REVOKE ALL ON FUNCTION anon_auth.use_client_address FROM PUBLIC;
+-- PostgREST can switch to roles whose rights its login role does not inherit
+ALTER ROLE regress_anon_auth_app NOINHERIT;
 GRANT regress_anon_auth_server TO regress_anon_auth_app;
 UPDATE anon_auth.settings SET token_role = 'regress_anon_auth_app';
 SELECT severity, finding, what, fix FROM anon_auth.doctor() WHERE finding IN ('client_address_privilege', 'function_privilege');

@@ -248,13 +248,13 @@ COMMENT ON FUNCTION anon_auth.client_api() IS
 'Returns the client functions: those that grant_client_api() grants.';
 
 -- Runs as the caller, who must be allowed to grant: the owner or a superuser.
-CREATE FUNCTION anon_auth.grant_client_api(role_name regrole)
+CREATE FUNCTION anon_auth_internal.grant_functions(role_name regrole, functions regprocedure[])
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	api regprocedure;
+	granted record;
 BEGIN
 	IF role_name IS NULL OR role_name::oid = 0 THEN
 		RAISE EXCEPTION 'role_name is required' USING ERRCODE = 'invalid_parameter_value';
@@ -263,30 +263,40 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_roles WHERE oid = role_name) THEN
 		RAISE EXCEPTION 'role with OID % does not exist', role_name::oid USING ERRCODE = 'undefined_object';
 	END IF;
-	EXECUTE format('GRANT USAGE ON SCHEMA anon_auth TO %s', role_name);
-	FOREACH api IN ARRAY anon_auth.client_api() LOOP
-		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', api, role_name);
+	FOR granted IN
+		SELECT p.oid::regprocedure AS function, p.pronamespace::regnamespace AS schema
+		FROM unnest(functions) f (id) JOIN pg_proc p ON p.oid = f.id
+	LOOP
+		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', granted.function, role_name);
+		-- A view calls internal functions by their OIDs.
+		IF granted.schema <> 'anon_auth_internal'::regnamespace THEN
+			EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', granted.schema, role_name);
+		END IF;
 	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION anon_auth_internal.grant_functions(regrole, regprocedure[]) IS
+'Part of the functions grant_client_api(), grant_client_address(), grant_monitoring() and grant_http_api(). Lets a role call functions, by name unless they are internal. Errors: 22023 no role; 42704 unknown role; 42501 caller may not grant.';
+
+CREATE FUNCTION anon_auth.grant_client_api(role_name regrole)
+	RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM anon_auth_internal.grant_functions(role_name, anon_auth.client_api());
 END
 $$;
 COMMENT ON FUNCTION anon_auth.grant_client_api(regrole) IS
 'Lets a role, such as PostgREST''s anon and authenticated, call the client functions and no others. Errors: 22023 no role; 42704 unknown role; 42501 caller may not grant.';
 
--- Runs as the caller, as grant_client_api() does.
 CREATE FUNCTION anon_auth.grant_client_address(role_name regrole)
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF role_name IS NULL OR role_name::oid = 0 THEN
-		RAISE EXCEPTION 'role_name is required' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
-	IF NOT EXISTS (SELECT FROM pg_roles WHERE oid = role_name) THEN
-		RAISE EXCEPTION 'role with OID % does not exist', role_name::oid USING ERRCODE = 'undefined_object';
-	END IF;
-	EXECUTE format('GRANT USAGE ON SCHEMA anon_auth TO %s', role_name);
-	EXECUTE format('GRANT EXECUTE ON FUNCTION anon_auth.use_client_address(inet, boolean) TO %s', role_name);
+	PERFORM anon_auth_internal.grant_functions(role_name, ARRAY['anon_auth.use_client_address(inet, boolean)'::regprocedure]);
 END
 $$;
 COMMENT ON FUNCTION anon_auth.grant_client_address(regrole) IS

@@ -11,17 +11,11 @@ CREATE FUNCTION anon_auth.grant_monitoring(role_name regrole)
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF role_name IS NULL OR role_name::oid = 0 THEN
-		RAISE EXCEPTION 'role_name is required' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
-	-- A regrole can contain the OID of a role that does not exist.
-	IF NOT EXISTS (SELECT FROM pg_roles WHERE oid = role_name) THEN
-		RAISE EXCEPTION 'role with OID % does not exist', role_name::oid USING ERRCODE = 'undefined_object';
-	END IF;
-	EXECUTE format('GRANT USAGE ON SCHEMA anon_auth TO %s', role_name);
+	PERFORM anon_auth_internal.grant_functions(role_name, ARRAY[
+		'anon_auth.doctor()'::regprocedure,
+		'anon_auth_internal.estimated_rows(regclass)'::regprocedure,
+		'anon_auth_internal.counter_statistics()'::regprocedure]);
 	EXECUTE format('GRANT SELECT ON anon_auth.stats TO %s', role_name);
-	EXECUTE format('GRANT EXECUTE ON FUNCTION anon_auth.doctor(), anon_auth_internal.estimated_rows(regclass), '
-				   'anon_auth_internal.counter_statistics() TO %s', role_name);
 END
 $$;
 COMMENT ON FUNCTION anon_auth.grant_monitoring(regrole) IS

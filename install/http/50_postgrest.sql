@@ -61,20 +61,8 @@ CREATE FUNCTION anon_auth.grant_http_api(role_name regrole)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	api regprocedure;
 BEGIN
-	IF role_name IS NULL OR role_name::oid = 0 THEN
-		RAISE EXCEPTION 'role_name is required' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
-	-- A regrole can contain the OID of a role that does not exist.
-	IF NOT EXISTS (SELECT FROM pg_roles WHERE oid = role_name) THEN
-		RAISE EXCEPTION 'role with OID % does not exist', role_name::oid USING ERRCODE = 'undefined_object';
-	END IF;
-	EXECUTE format('GRANT USAGE ON SCHEMA anon_auth, anon_auth_http TO %s', role_name);
-	FOREACH api IN ARRAY anon_auth.http_api() LOOP
-		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', api, role_name);
-	END LOOP;
+	PERFORM anon_auth_internal.grant_functions(role_name, anon_auth.http_api());
 END
 $$;
 COMMENT ON FUNCTION anon_auth.grant_http_api(regrole) IS
