@@ -86,7 +86,8 @@ pg_noreturn extern void raise_invalid_token(const char *reason);
 /*
  * AA014: the audience of an authentic token, as JSON or "missing", is not the expected
  * one.  expected is NULL if the caller passed it: it could be a token in the wrong
- * place, and is not shown.  may_be_id_token: the caller named no audience, as an ID token needs.
+ * place, and is not shown.  may_be_id_token: the caller named no audience, as an ID
+ * token needs.
  */
 pg_noreturn extern void raise_wrong_audience(const char *audience, const char *expected,
 											 bool may_be_id_token);

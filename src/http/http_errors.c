@@ -203,7 +203,8 @@ http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
 
 	/*
 	 * With an unknown key, the device must send its public key, and with a removed one it
-	 * must log in to the account: see docs/decisions.md.  The DETAIL of an invalid request is about the JWT that the device sent, and has no secret.
+	 * must log in to the account: see docs/decisions.md.  The DETAIL of an invalid request
+	 * is about the JWT that the device sent, and has no secret.
 	 */
 	write_oauth_error(response, status, code, description,
 					  code_of_device_key_error(error->sqlerrcode),
