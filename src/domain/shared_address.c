@@ -43,12 +43,11 @@ static const char *const last_address[] = {
 static AddressKind
 pack_address(const char *address, int64 *value)
 {
-	char		host[INET6_ADDRSTRLEN];
+	char	   *host = pnstrdup(address, strcspn(address, "/"));
 	struct in_addr ipv4;
 	struct in6_addr ipv6;
 	uint64		prefix;
 
-	strlcpy(host, address, Min(sizeof(host), strcspn(address, "/") + 1));
 	*value = 0;
 	if (inet_pton(AF_INET, host, &ipv4) == 1)
 	{
