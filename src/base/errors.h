@@ -66,8 +66,16 @@
 			  "a hook of the settings refuses, or has returned an invalid value; the detail names it") \
 	/* AA021 */ ERROR_ROW('0', '2', '1', MERGE, NULL, \
 			  "the guest cannot be merged into the account, because one of your tables refuses; the error names the table and the constraint") \
+	/* AA023 */ ERROR_ROW('0', '2', '3', LAST_CREDENTIAL, NULL, \
+			  "without this credential, nobody could log in to the account") \
 	/* AA024 */ ERROR_ROW('0', '2', '4', ACCOUNT_REQUIRED, NULL, \
 			  "the user is a guest, and an account is required: promote the guest first") \
+	/* AA025 */ ERROR_ROW('0', '2', '5', PROVIDER_KEY_UNKNOWN, "temporarily_unavailable", \
+			  "the key that signed the ID token is not known yet: try again in a minute") \
+	/* AA028 */ ERROR_ROW('0', '2', '8', INVALID_ID_TOKEN, "invalid_grant", \
+			  "the ID token of a provider is malformed, expired, not authentic or not for this application; the detail gives the reason, which over HTTP is `x_detail`") \
+	/* AA030 */ ERROR_ROW('0', '3', '0', NO_ACCOUNT, "invalid_grant", \
+			  "no account has the address or identity that the caller has proven, or one has it already: sign up, or log in instead; the code or token can still be used") \
 	/* AA031 */ ERROR_ROW('0', '3', '1', REMOVED_DEVICE_KEY, "invalid_grant", \
 			  "the guest of the device key was promoted or merged, or the key was removed: log in to the account; see [After promotion](#after-promotion)")
 

@@ -252,6 +252,55 @@ raise_inactive_signing_key(const char *kid)
 }
 
 void
+raise_last_credential(void)
+{
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_LAST_CREDENTIAL),
+			 errmsg("the last credential of an account cannot be removed"),
+			 errdetail("Nobody could log in to the account any longer."),
+			 errhint("Add another credential first: a password, a verified address or an identity.")));
+}
+
+void
+raise_provider_key_unknown(void)
+{
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_PROVIDER_KEY_UNKNOWN),
+			 errmsg("the key of the ID token is unknown"),
+			 errdetail("The provider's keys do not include the \"kid\" of the token."),
+			 errhint("Try again in a minute. The worker that calls anon_auth.set_identity_provider_keys() has to fetch the provider's keys.")));
+}
+
+void
+raise_invalid_id_token(const char *detail)
+{
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_INVALID_ID_TOKEN),
+			 errmsg("invalid ID token"),
+			 errdetail_internal("%s", detail)));
+}
+
+void
+raise_no_account(void)
+{
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_NO_ACCOUNT),
+			 errmsg("no account"),
+			 errdetail("The caller has proven the address or identity, but no account has it."),
+			 errhint("Sign up, or promote a guest.")));
+}
+
+void
+raise_account_exists(void)
+{
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_NO_ACCOUNT),
+			 errmsg("an account exists already"),
+			 errdetail("The caller has proven the address or identity, and an account has it."),
+			 errhint("Log in to that account.")));
+}
+
+void
 raise_account_required(void)
 {
 	ereport(ERROR,

@@ -55,8 +55,24 @@ pg_noreturn extern void raise_request_jwt_not_signed(bool same_alg);
 /* AA004: no guest has this kid, and the request has no jwk to register. */
 pg_noreturn extern void raise_unknown_device_key(void);
 
+/* AA023: the credential is the last one of its account. */
+pg_noreturn extern void raise_last_credential(void);
+
 /* AA024: the user is a guest. */
 pg_noreturn extern void raise_account_required(void);
+
+/* AA025: the provider's keys do not include the one that signed the ID token. */
+pg_noreturn extern void raise_provider_key_unknown(void);
+
+/* AA028: the ID token of a provider is not valid. */
+pg_noreturn extern void raise_invalid_id_token(const char *detail);
+
+/*
+ * AA030: the caller has proven an address or an identity that no account has; or that
+ * an account has already, when the caller signs up.
+ */
+pg_noreturn extern void raise_no_account(void);
+pg_noreturn extern void raise_account_exists(void);
 
 /* AA031: the key belonged to a guest that was promoted or merged. */
 pg_noreturn extern void raise_removed_device_key(void);

@@ -43,6 +43,8 @@ http_retry_after(const ErrorData *error)
 {
 	int			seconds;
 
+	if (error->sqlerrcode == ERRCODE_AA_PROVIDER_KEY_UNKNOWN)
+		return SECS_PER_MINUTE;
 	if (!http_is_rate_limit(error))
 		return 0;
 	seconds = raise_json_retry_after(error->detail);
@@ -123,6 +125,7 @@ http_classify_oauth_error(const ErrorData *error, const char **code, const char 
 		*description = is_invalid_device_request(error->sqlerrcode) ? "InvalidCredentials" :
 			error->message;
 		return http_is_rate_limit(error) ? 429 :
+			error->sqlerrcode == ERRCODE_AA_PROVIDER_KEY_UNKNOWN ? 503 :
 			error->sqlerrcode == ERRCODE_AA_INVALID_TOKEN ? 401 : 400;
 	}
 	*code = "server_error";
