@@ -239,7 +239,7 @@ UPDATE anon_auth.users SET purge_from = now() - interval '49 hours';
 SELECT finding FROM app.findings;
 SELECT fix FROM app.findings WHERE finding = 'purge_overdue' \gexec
 SELECT what FROM app.findings WHERE finding = 'purge_overdue';
-INSERT INTO anon_auth.outbox VALUES (:'guest', gen_random_uuid(), 'password_reset', 'email', 'a@example.com', '\x00', now() - interval '1 hour', now());
+INSERT INTO anon_auth.outbox (route, id, user_id, type, login_id_type, recipient, sealed_code, created_at, expires_at) VALUES (:'guest', gen_random_uuid(), :'guest', 'password_reset', 'email', 'a@example.com', '\x00', now() - interval '1 hour', now());
 SELECT finding, fix FROM app.findings;
 SELECT fix FROM app.findings WHERE finding = 'outbox_not_drained' \gexec
 SELECT what FROM app.findings WHERE finding = 'outbox_not_drained';

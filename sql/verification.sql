@@ -44,8 +44,7 @@ SELECT count(*) AS taken_for_another_row FROM anon_auth.take_outbox_messages();
 ROLLBACK;
 BEGIN;
 SET LOCAL ROLE anon_auth_owner;
-INSERT INTO anon_auth.outbox SELECT :'bob_sub', id, type, login_id_type, recipient, sealed_code, created_at, expires_at FROM anon_auth.outbox;
-DELETE FROM anon_auth.outbox WHERE user_id = :'ada_sub';
+UPDATE anon_auth.outbox SET route = :'bob_sub', user_id = :'bob_sub';
 SELECT count(*) AS taken_for_bob FROM anon_auth.take_outbox_messages();
 ROLLBACK;
 SELECT code AS code FROM anon_auth.take_outbox_messages() \gset

@@ -773,6 +773,7 @@ sub know_stored
 {
 	my %columns = (
 		'sessions.secret_hash' => 'hex', 'authorization_codes.code_hash' => 'hex', 'one_time_codes.code_hash' => 'hex',
+		'address_codes.code_hash' => 'hex', 'address_codes.link_code_hash' => 'hex',
 		'signing_keys.sealed_private_key' => 'hex', 'passwords.password_hash' => 'text', 'outbox.sealed_code' => 'hex');
 	my $rows = join ' UNION ALL ', map {
 		my ($table, $column) = split /\./;

@@ -1,9 +1,12 @@
 -- ---------------------------------------------------------------------------
 -- One-time codes, and the outbox
 --
--- A code proves that a user can read an address.  The database sends no messages:
--- a worker of the application takes them from the outbox.  one_time_codes stores
--- keyed hashes; only the outbox contains codes, encrypted.
+-- A code proves that somebody can read an address.  The database sends no messages:
+-- a worker of the application takes them from the outbox.  one_time_codes and
+-- address_codes store keyed hashes; only the outbox contains codes, encrypted.
+--
+-- The codes of one_time_codes belong to a user.  Those of address_codes belong to an
+-- address and to the person who asked: the address may belong to nobody yet.
 -- ---------------------------------------------------------------------------
 
 CREATE TABLE anon_auth.one_time_codes (
@@ -32,33 +35,67 @@ COMMENT ON TABLE anon_auth.one_time_codes IS
 COMMENT ON COLUMN anon_auth.one_time_codes.code_hash IS
 'BLAKE2b of the code, keyed with a key derived from the master key. A plain hash of six digits could be inverted by trying all codes.';
 
-CREATE TABLE anon_auth.outbox (
-	user_id uuid NOT NULL,
+CREATE TABLE anon_auth.address_codes (
+	route uuid NOT NULL,
 	id uuid NOT NULL,
+	login_id_type text NOT NULL,
+	recipient text NOT NULL,
+	asker uuid,
+	client_id text NOT NULL,
+	client_address inet,
+	code_hash bytea NOT NULL,
+	link_code_hash bytea,
+	created_at timestamptz NOT NULL,
+	expires_at timestamptz NOT NULL,
+
+	PRIMARY KEY (route, id),
+	CONSTRAINT address_codes_login_id_type_check
+		CHECK (login_id_type OPERATOR(pg_catalog.=) ANY ('{email,phone_number}'::pg_catalog.text[])),
+	CONSTRAINT address_codes_hashes_check
+		CHECK (pg_catalog.octet_length(code_hash) OPERATOR(pg_catalog.=) 32
+			   AND pg_catalog.octet_length(link_code_hash) OPERATOR(pg_catalog.=) 32)
+);
+CREATE INDEX address_codes_expires_at_idx ON anon_auth.address_codes (expires_at);
+ALTER TABLE anon_auth.address_codes ENABLE ROW LEVEL SECURITY;
+SELECT pg_catalog.pg_extension_config_dump('anon_auth.address_codes'::pg_catalog.regclass, '');
+COMMENT ON TABLE anon_auth.address_codes IS
+'Login codes that were sent and not used yet. A code belongs to an address, whether or not a user has it, and to the guest who asked for it, if one did.';
+COMMENT ON COLUMN anon_auth.address_codes.route IS 'The route that the address has, or would have, in login_ids.';
+COMMENT ON COLUMN anon_auth.address_codes.id IS 'A UUIDv7.';
+COMMENT ON COLUMN anon_auth.address_codes.login_id_type IS 'email or phone_number.';
+COMMENT ON COLUMN anon_auth.address_codes.recipient IS 'The address that the message is sent to: as the user typed it, or as a user who has proven it typed it.';
+COMMENT ON COLUMN anon_auth.address_codes.asker IS 'The guest whose proof the request had. The code works for this guest only. NULL: the request had no proof.';
+COMMENT ON COLUMN anon_auth.address_codes.client_address IS 'The address that the request came from: see use_client_address(). NULL if unknown, or if settings.session_client_address is off.';
+COMMENT ON COLUMN anon_auth.address_codes.code_hash IS 'BLAKE2b of the six digits, keyed with a key derived from the master key.';
+COMMENT ON COLUMN anon_auth.address_codes.link_code_hash IS 'The same of the long code in the link. NULL: settings.code_link_uri was not set.';
+
+CREATE TABLE anon_auth.outbox (
+	route uuid NOT NULL,
+	id uuid NOT NULL,
+	user_id uuid,
 	type text NOT NULL,
 	login_id_type text NOT NULL,
 	recipient text NOT NULL,
-	sealed_code bytea NOT NULL,
+	sealed_code bytea,
 	created_at timestamptz NOT NULL,
 	expires_at timestamptz NOT NULL,
 	client_id text,
 	language text,
 
-	PRIMARY KEY (user_id, id),
-	CONSTRAINT outbox_user_id_fkey FOREIGN KEY (user_id)
-		REFERENCES anon_auth.users (id) ON DELETE CASCADE
+	PRIMARY KEY (route, id)
 );
 CREATE INDEX outbox_id_idx ON anon_auth.outbox (id);
 ALTER TABLE anon_auth.outbox ENABLE ROW LEVEL SECURITY;
 -- No pg_extension_config_dump(): a restored copy must not send the messages again.
 COMMENT ON TABLE anon_auth.outbox IS
 'Messages to be sent by your worker, which takes them with take_outbox_messages(). NOTIFY anon_auth_outbox announces new messages. Dumps do not contain this table.';
+COMMENT ON COLUMN anon_auth.outbox.route IS 'user_id, or the route that the recipient has, or would have, in login_ids.';
 COMMENT ON COLUMN anon_auth.outbox.id IS 'A UUIDv7. The oldest message has the lowest id.';
-COMMENT ON COLUMN anon_auth.outbox.type IS 'login_id_verification or password_reset.';
+COMMENT ON COLUMN anon_auth.outbox.user_id IS 'The user that the message is about. NULL for a login code: it is sent whether or not a user has the address.';
+COMMENT ON COLUMN anon_auth.outbox.type IS 'login_code, login_id_verification, password_reset or login_id_taken. The last one is a notice without a code.';
 COMMENT ON COLUMN anon_auth.outbox.login_id_type IS 'email or phone_number.';
 COMMENT ON COLUMN anon_auth.outbox.recipient IS 'The address as the user typed it.';
 COMMENT ON COLUMN anon_auth.outbox.client_id IS 'The client that the code was requested with. NULL: unknown.';
 COMMENT ON COLUMN anon_auth.outbox.language IS 'Language tag (BCP 47) of the message: the first of ui_locales, or the locale attribute of the user. NULL: unknown.';
-COMMENT ON COLUMN anon_auth.outbox.sealed_code IS 'The code that the user must type (six digits, or ten characters for a password reset), sealed: encrypted with XChaCha20-Poly1305 under a key derived from the master key, with user_id, id and recipient as additional data.';
-
+COMMENT ON COLUMN anon_auth.outbox.sealed_code IS 'The code that the user must type (six digits, or ten characters for a password reset) and the long code of a link, sealed: encrypted with XChaCha20-Poly1305 under a key derived from the master key, with route, id and recipient as additional data. NULL: a notice without a code.';
 

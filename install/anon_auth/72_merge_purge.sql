@@ -21,6 +21,7 @@ CREATE FUNCTION anon_auth.purge(
 	OUT sessions bigint,
 	OUT authorization_codes bigint,
 	OUT one_time_codes bigint,
+	OUT address_codes bigint,
 	OUT outbox_messages bigint,
 	OUT removed_device_keys bigint,
 	OUT events bigint,

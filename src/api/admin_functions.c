@@ -116,6 +116,7 @@ anon_auth_purge(PG_FUNCTION_ARGS)
 	result_row_set(row, "sessions", Int64GetDatum((int64) counts.sessions));
 	result_row_set(row, "authorization_codes", Int64GetDatum((int64) counts.authorization_codes));
 	result_row_set(row, "one_time_codes", Int64GetDatum((int64) counts.one_time_codes));
+	result_row_set(row, "address_codes", Int64GetDatum((int64) counts.address_codes));
 	result_row_set(row, "outbox_messages", Int64GetDatum((int64) counts.outbox_messages));
 	result_row_set(row, "removed_device_keys", Int64GetDatum((int64) counts.removed_device_keys));
 	result_row_set(row, "events", Int64GetDatum((int64) counts.events));

@@ -10,6 +10,8 @@
 
 #include "api/api.h"
 #include "api/result_row.h"
+#include "base/uuid.h"
+#include "domain/message.h"
 #include "domain/message_language.h"
 #include "domain/one_time_code.h"
 #include "domain/password_reset.h"
@@ -114,7 +116,7 @@ Datum
 anon_auth_take_outbox_messages(PG_FUNCTION_ARGS)
 {
 	ResultRow  *result;
-	CodeMessage *messages;
+	Message    *messages;
 	int			batch_size;
 	int			count;
 	int			i;
@@ -126,17 +128,20 @@ anon_auth_take_outbox_messages(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("batch_size must be positive")));
 	result = result_row_begin_set(fcinfo);
-	messages = one_time_code_take_messages(batch_size, GetCurrentTimestamp(), &count);
+	messages = message_take(batch_size, GetCurrentTimestamp(), &count);
 	for (i = 0; i < count; i++)
 	{
 		const OutboxMessage *message = &messages[i].row;
 
-		result_row_set(result, "user_id", UUIDPGetDatum(&message->user_id));
+		if (!uuid_is_nil(&message->user_id))
+			result_row_set(result, "user_id", UUIDPGetDatum(&message->user_id));
 		result_row_set(result, "id", UUIDPGetDatum(&message->id));
-		result_row_set(result, "type", CStringGetTextDatum(message->type));
-		result_row_set(result, "login_id_type", CStringGetTextDatum(message->login_id_type));
+		result_row_set(result, "type",
+					   CStringGetTextDatum(enum_name(&message_type_names, message->type)));
+		result_row_set(result, "login_id_type",
+					   CStringGetTextDatum(login_id_type_name(message->login_id_type)));
 		result_row_set(result, "recipient", CStringGetTextDatum(message->recipient));
-		result_row_set(result, "code", CStringGetTextDatum(messages[i].code));
+		set_optional_text(result, "code", messages[i].code);
 		set_optional_text(result, "client_id", message->client_id);
 		set_optional_text(result, "language", message->language);
 		set_optional_text(result, "link", messages[i].link);

@@ -108,7 +108,12 @@
 	LIMIT_ROW(codes_per_hour, "codes sent to one address") \
 	LIMIT_ROW(code_guesses_per_day, "attempts at the codes of one address") \
 	LIMIT_ROW(counter_cells, \
-			  "counters on this server: there is no room for another one (parameter anon_auth.counter_cells)")
+			  "counters on this server: there is no room for another one (parameter anon_auth.counter_cells)") \
+	LIMIT_ROW(code_requests_per_minute_per_ip, "requests for codes from one address") \
+	LIMIT_ROW(code_requests_per_hour, "requests for codes") \
+	LIMIT_ROW(sms_requests_per_hour, "requests for codes to phone numbers") \
+	LIMIT_ROW(codes_per_hour_per_guest, "codes sent for one guest") \
+	LIMIT_ROW(unused_codes, "login codes of one address that can be used at the same time")
 
 #define RATE_LIMIT_CODE_NUMBER(code, what) RATE_LIMIT_##code,
 

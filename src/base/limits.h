@@ -108,6 +108,14 @@
 #define CODES_PER_HOUR					10
 /* Attempts at one code of request_verification(). */
 #define VERIFICATION_CODE_ATTEMPTS		5
+/* Login codes for one address that one guest, or callers without a proof, can have at the same time. */
+#define LOGIN_CODES_MAX					3
+/* Codes that one guest can have sent in an hour, to any addresses. */
+#define CODES_PER_HOUR_PER_GUEST		10
+/* Attempts with six digits at one code of request_login_code(). */
+#define LOGIN_CODE_ATTEMPTS				5
+/* Attempts at the long code in the link of request_login_code(). */
+#define LINK_CODE_ATTEMPTS				100
 /* Attempts at one code of request_password_reset(). */
 #define RESET_CODE_ATTEMPTS				100
 /* Attempts at six-digit codes for one address in a day, over all callers. */

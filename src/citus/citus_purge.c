@@ -62,7 +62,8 @@ typedef struct DueTable
 static DueTable due_tables[] = {
 	[DUE_AUTHORIZATION_CODES] = DUE_TABLE("authorization_codes", "user_id", "route, code_hash", EXPIRED),
 	[DUE_ONE_TIME_CODES] = DUE_TABLE("one_time_codes", "user_id", "purpose, login_id_type", EXPIRED),
-	[DUE_OUTBOX_MESSAGES] = DUE_TABLE("outbox", "user_id", "id", EXPIRED),
+	[DUE_ADDRESS_CODES] = DUE_TABLE("address_codes", "route", "id", EXPIRED),
+	[DUE_OUTBOX_MESSAGES] = DUE_TABLE("outbox", "route", "id", EXPIRED),
 	[DUE_REMOVED_DEVICE_KEYS] = DUE_TABLE("removed_device_keys", "route", "kid, thumbprint", REMOVED)
 };
 
@@ -103,15 +104,15 @@ static Statement delete_events = {
 };
 
 static Statement find_messages = {
-	.sql = "SELECT user_id AS place, id FROM anon_auth.outbox ORDER BY id LIMIT :limit",
+	.sql = "SELECT route AS place, id FROM anon_auth.outbox ORDER BY id LIMIT :limit",
 	.row = &due_record
 };
 
 static Statement take_message = {
-	.sql = "WITH free AS (SELECT user_id, id FROM anon_auth.outbox"
-	"  WHERE user_id = :place AND id = :id FOR UPDATE SKIP LOCKED)"
+	.sql = "WITH free AS (SELECT route, id FROM anon_auth.outbox"
+	"  WHERE route = :place AND id = :id FOR UPDATE SKIP LOCKED)"
 	" DELETE FROM anon_auth.outbox o USING free f"
-	" WHERE o.user_id = :place AND o.user_id = f.user_id AND o.id = f.id"
+	" WHERE o.route = :place AND o.route = f.route AND o.id = f.id"
 	" RETURNING {o.message}",
 	.row = &message_record
 };

@@ -50,6 +50,15 @@ static Statement delete_login_ids = {
 	.sql = "DELETE FROM anon_auth.login_ids WHERE route = ANY (:routes) AND user_id = ANY (:users)"
 };
 
+/* Messages about the users, and codes for their addresses with their messages. */
+static Statement delete_messages = {
+	.sql = "DELETE FROM anon_auth.outbox WHERE route = ANY (:routes)"
+};
+
+static Statement delete_address_codes = {
+	.sql = "DELETE FROM anon_auth.address_codes WHERE route = ANY (:routes)"
+};
+
 /*
  * On all shards: an account can have any number of removed keys, and accounts are
  * rarely deleted.
@@ -178,8 +187,13 @@ citus_users_delete(ArrayType *users)
 					  PARAMS(param_uuids("users", users), param_uuids("routes", routes.device_keys)));
 	if (routes.have_removed_keys)
 		statement_run(&forget_removed_keys, PARAMS(param_uuids("users", users)));
+	statement_run(&delete_messages, PARAMS(param_uuids("routes", users)));
 	if (!is_empty(routes.login_ids))
+	{
+		statement_run(&delete_address_codes, PARAMS(param_uuids("routes", routes.login_ids)));
+		statement_run(&delete_messages, PARAMS(param_uuids("routes", routes.login_ids)));
 		statement_run(&delete_login_ids,
 					  PARAMS(param_uuids("users", users), param_uuids("routes", routes.login_ids)));
+	}
 	statement_run(&delete_users, PARAMS(param_uuids("users", users)));
 }

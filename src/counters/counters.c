@@ -244,6 +244,20 @@ counter_increment(const char *name, int64 lifetime, bool prolong)
 	return value;
 }
 
+void
+counter_decrement(const char *name)
+{
+	Place		place;
+	int			slot;
+
+	lock_bucket(name, &place);
+	slot = slot_of(&place);
+	if (is_live(&place, slot) && place.bucket->cells[slot].value > 0)
+		change_cell(&place, slot, place.bucket->cells[slot].value - 1,
+					place.bucket->cells[slot].expires_at);
+	unlock_bucket(&place);
+}
+
 static void
 set_counter(const char *name, int64 value, int64 lifetime, bool reserved)
 {

@@ -50,6 +50,9 @@ extern void counter_give_back(const char *name, int burst, int64 period);
  */
 extern int64 counter_increment(const char *name, int64 lifetime, bool prolong);
 
+/* Undo an increment that must not count after all.  Never raises AA018. */
+extern void counter_decrement(const char *name);
+
 /* Set a counter that then lives for the given time. */
 extern void counter_set(const char *name, int64 value, int64 lifetime);
 

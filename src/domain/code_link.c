@@ -19,7 +19,7 @@ code_link_make(const char *uri_template, const OutboxMessage *message, const cha
 		const char *value;
 	}			values[] = {
 		{"{code}", code},
-		{"{type}", message->type},
+		{"{type}", enum_name(&message_type_names, message->type)},
 		{"{language}", message->language},
 		{"{client_id}", message->client_id}
 	};

@@ -10,7 +10,7 @@
  * user from using it.
  *
  * The table holds a keyed hash of a code.  Until a worker has taken the message,
- * the outbox also has the code, sealed with the master key.
+ * the outbox also has the code, sealed with the master key (message.c).
  *
  * Attempts are counted outside the transaction: a client that rolls back has made
  * its guess all the same.  The same counter marks a code that is used up.
@@ -26,14 +26,10 @@
 #include "base/limits.h"
 #include "base/uuid.h"
 #include "counters/counters.h"
-#include "domain/code_link.h"
+#include "domain/message.h"
 #include "domain/one_time_code.h"
 #include "keyring/master_key.h"
-#include "keyring/sealing.h"
-#include "login_id/login_id.h"
-#include "store/login_ids.h"
 #include "store/one_time_codes.h"
-#include "store/outbox.h"
 #include "store/record.h"
 #include "store/settings.h"
 #include "token/token.h"
@@ -95,101 +91,6 @@ hash_code(const OneTimeCodeKey *key, const char *code, const uint8 *secret,
 	crypto_generichash_final(&state, hash, SECRET_HASH_LENGTH);
 }
 
-/*
- * Return the bytes that a sealed code is bound to, and their number: the row and the
- * address.  Otherwise, an attacker who can write to the outbox could have another
- * user's code sent to an address of theirs.
- */
-static size_t
-identity_of_message(const OutboxMessage *message, uint8 **identity)
-{
-	size_t		recipient_length = strlen(message->recipient);
-
-	*identity = palloc(2 * UUID_LEN + recipient_length);
-	memcpy(*identity, message->user_id.data, UUID_LEN);
-	memcpy(*identity + UUID_LEN, message->id.data, UUID_LEN);
-	memcpy(*identity + 2 * UUID_LEN, message->recipient, recipient_length);
-	return 2 * UUID_LEN + recipient_length;
-}
-
-static void
-put_into_outbox(const OneTimeCodeKey *key, const CodeDelivery *delivery, const char *code,
-				TimestampTz expires_at, TimestampTz now)
-{
-	OutboxMessage message = {.user_id = key->user_id,.id = uuid_new_v7(now)};
-	uint8	   *identity;
-	size_t		length;
-
-	message.recipient = (char *) delivery->recipient;
-	message.client_id = (char *) delivery->client_id;
-	message.language = (char *) delivery->language;
-	message.created_at = now;
-	message.expires_at = expires_at;
-	length = identity_of_message(&message, &identity);
-	message.sealed_code = sealing_seal(MASTER_KEY_OUTBOX, code, strlen(code), identity, length);
-	outbox_put(key, &message);
-}
-
-/* Fill in the code of a message; return false if it cannot be opened. */
-static bool
-open_sealed_code(CodeMessage *message)
-{
-	uint8	   *identity;
-	size_t		identity_length = identity_of_message(&message->row, &identity);
-	size_t		length;
-
-	message->code = palloc0(VARSIZE_ANY_EXHDR(message->row.sealed_code) + 1);
-	return sealing_open(MASTER_KEY_OUTBOX, message->row.sealed_code, identity, identity_length,
-						message->code, VARSIZE_ANY_EXHDR(message->row.sealed_code), &length);
-}
-
-CodeMessage *
-one_time_code_take_messages(int limit, TimestampTz now, int *count)
-{
-	int			taken;
-	OutboxMessage *rows = outbox_take(limit, now, &taken);
-	CodeMessage *messages = palloc(sizeof(CodeMessage) * Max(taken, 1));
-	CodePolicy	policy;
-	int			i;
-
-	settings_read_code_policy(&policy);
-	*count = 0;
-	for (i = 0; i < taken; i++)
-	{
-		messages[*count].row = rows[i];
-		if (open_sealed_code(&messages[*count]))
-		{
-			messages[*count].link = policy.code_link_uri == NULL ? NULL :
-				code_link_make(policy.code_link_uri, &rows[i], messages[*count].code);
-			(*count)++;
-		}
-		else
-			ereport(WARNING,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("dropped a message of the outbox because its code cannot be opened"),
-					 errdetail("The code was sealed with a master key that has been retired, with another database_id, or for another row."),
-					 errhint("The user must request another code.")));
-	}
-	return messages;
-}
-
-const char *
-one_time_code_recipient(const LoginIdRow *row)
-{
-	LoginIdPolicy rules = {0};
-	LoginId		folded;
-	LoginId		as_given;
-
-	if (login_id_normalise(row->type, row->original_value, &rules, &folded) != LOGIN_ID_ACCEPTED)
-		return row->value;
-	rules.email_case_sensitive = true;
-	if (login_id_normalise(row->type, row->original_value, &rules, &as_given) != LOGIN_ID_ACCEPTED)
-		return row->value;
-	if (!login_id_differs_in_case_only(as_given.value, folded.value))
-		return row->value;
-	return as_given.value;
-}
-
 /* In seconds. */
 static int
 code_lifetime(CodePurpose purpose)
@@ -199,6 +100,24 @@ code_lifetime(CodePurpose purpose)
 	settings_read_code_policy(&policy);
 	return purpose == CODE_PASSWORD_RESET ?
 		policy.password_reset_code_lifetime_seconds : policy.verification_code_lifetime_seconds;
+}
+
+static void
+send_message(const OneTimeCodeKey *key, const CodeDelivery *delivery, const char *code,
+			 TimestampTz expires_at, TimestampTz now)
+{
+	OutboxMessage message = {
+		.route = key->user_id,
+		.user_id = key->user_id,
+		.type = key->purpose == CODE_VERIFICATION ? MESSAGE_VERIFICATION : MESSAGE_PASSWORD_RESET,
+		.login_id_type = key->login_id_type,
+		.recipient = (char *) delivery->recipient,
+		.client_id = (char *) delivery->client_id,
+		.language = (char *) delivery->language,
+		.expires_at = expires_at
+	};
+
+	message_send(&message, code, NULL, now);
 }
 
 TimestampTz
@@ -211,7 +130,7 @@ one_time_code_send(const OneTimeCodeKey *key, const CodeDelivery *delivery, Time
 
 	hash_code(key, code, master_key_derived(MASTER_KEY_ONE_TIME_CODE, 0), row.code_hash);
 	one_time_codes_replace(key, &row);
-	put_into_outbox(key, delivery, code, expires_at, now);
+	send_message(key, delivery, code, expires_at, now);
 	return expires_at;
 }
 

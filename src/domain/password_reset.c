@@ -19,6 +19,7 @@
 #include <sodium.h>
 
 #include "domain/login.h"
+#include "domain/message.h"
 #include "domain/message_language.h"
 #include "domain/one_time_code.h"
 #include "domain/password.h"
@@ -75,7 +76,7 @@ recipient_of_user(const User *user, LoginIdType type)
 
 	for (i = 0; i < count; i++)
 		if (rows[i].type == type && (rows[i].verified || !user->is_verified))
-			return one_time_code_recipient(&rows[i]);
+			return message_recipient(&rows[i]);
 	return NULL;
 }
 
@@ -144,7 +145,7 @@ password_reset_request(const char *login_id, const CodeDelivery *request, Timest
 	is_possible = read_subject(login_id, &policy, &subject);
 
 	/* This may raise an error at once, without waiting, so nothing may be looked up before. */
-	rate_limit_code_request("password_reset", subject.login_id.value);
+	rate_limit_code_request("password_reset", subject.login_id.type, subject.login_id.value);
 	find_subject(&subject, is_possible);
 	lock_login_id(&subject.login_id);
 	if (users_keep(&subject.key.user_id))

@@ -260,6 +260,7 @@ purge_all_kinds(void *arg)
 	counter_statistic_at_commit(COUNTER_PURGED_SESSIONS, counts->sessions);
 	counts->authorization_codes = purge_kind(purge, DUE_AUTHORIZATION_CODES, now);
 	counts->one_time_codes = purge_kind(purge, DUE_ONE_TIME_CODES, now);
+	counts->address_codes = purge_kind(purge, DUE_ADDRESS_CODES, now);
 	counts->outbox_messages = purge_kind(purge, DUE_OUTBOX_MESSAGES, now);
 	counts->removed_device_keys = purge_kind(purge, DUE_REMOVED_DEVICE_KEYS,
 											 now - REPLAY_INTERVAL);

@@ -20,6 +20,7 @@ typedef struct PurgeCounts
 	uint64		sessions;
 	uint64		authorization_codes;
 	uint64		one_time_codes;
+	uint64		address_codes;
 	uint64		outbox_messages;
 	uint64		removed_device_keys;
 	uint64		events;

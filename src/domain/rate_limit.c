@@ -16,6 +16,7 @@
 
 #include "base/compat.h"
 #include "base/limits.h"
+#include "base/uuid.h"
 #include "counters/counters.h"
 #include "domain/client_address.h"
 #include "domain/rate_limit.h"
@@ -40,6 +41,10 @@ typedef enum LimitKind
 	LIMIT_UNKNOWN_LOGIN_ID,
 	LIMIT_LOGIN_ID_LOOKUP,
 	LIMIT_LOGIN_ID_CONFLICT,
+	LIMIT_CODE_REQUEST_BY_ADDRESS,
+	LIMIT_CODE_REQUEST,
+	LIMIT_SMS_REQUEST,
+	LIMIT_CODE_REQUEST_BY_GUEST,
 	LIMIT_CODE_REQUEST_AN_HOUR,
 	LIMIT_CODE_REQUEST_A_MINUTE,
 	LIMIT_CODE_GUESS
@@ -98,6 +103,16 @@ static const LimitRule limit_rules[] = {
 	[LIMIT_LOGIN_ID_CONFLICT] =
 	{"login_id_conflict/ip/%s", SETTING(login_id_conflicts_per_minute_per_ip), MINUTE,
 	"login IDs of other users"},
+	[LIMIT_CODE_REQUEST_BY_ADDRESS] =
+	{"code_request/ip/%s", SETTING(code_requests_per_minute_per_ip), MINUTE, "requests for codes"},
+	[LIMIT_CODE_REQUEST] =
+	{"code_request", SETTING(code_requests_per_hour), HOUR, "requests for codes an hour"},
+	[LIMIT_SMS_REQUEST] =
+	{"code_request/sms", SETTING(sms_requests_per_hour), HOUR,
+	"requests for codes to phone numbers an hour"},
+	[LIMIT_CODE_REQUEST_BY_GUEST] =
+	{"code_request/guest/%s", FIXED(codes_per_hour_per_guest, CODES_PER_HOUR_PER_GUEST), HOUR,
+	"codes for one guest an hour"},
 	[LIMIT_CODE_REQUEST_AN_HOUR] =
 	{"code/%s/hour/%s", FIXED(codes_per_hour, CODES_PER_HOUR), HOUR, "codes an hour"},
 	[LIMIT_CODE_REQUEST_A_MINUTE] =
@@ -134,8 +149,8 @@ static const struct
 	"All calls with the address of this connection count together. To count each user's own " \
 	"address, call anon_auth.use_client_address() with it, or set trusted_proxy_hops."
 
-/* Three limits for addresses, and two others: no call has more. */
-#define MAX_LIMITS	5
+/* Three limits for addresses, and five others: no call has more. */
+#define MAX_LIMITS	8
 
 typedef struct Limit
 {
@@ -345,14 +360,50 @@ rate_limit_code_attempt_by_address(void)
 	take_from_all(&limits);
 }
 
+/* Add the limits that all requests for codes share. */
+static void
+add_code_request_limits(RateLimits *limits, bool is_phone_number)
+{
+	add_address_limits(limits, LIMIT_CODE_REQUEST_BY_ADDRESS);
+	add_limit(limits, LIMIT_CODE_REQUEST, NULL, NULL);
+	if (is_phone_number)
+		add_limit(limits, LIMIT_SMS_REQUEST, NULL, NULL);
+}
+
 void
-rate_limit_code_request(const char *purpose, const char *subject)
+rate_limit_code_request(const char *purpose, LoginIdType type, const char *subject)
 {
 	RateLimits	limits = {0};
 
+	add_code_request_limits(&limits, type == LOGIN_ID_PHONE_NUMBER);
 	add_limit(&limits, LIMIT_CODE_REQUEST_AN_HOUR, purpose, subject);
 	add_limit(&limits, LIMIT_CODE_REQUEST_A_MINUTE, purpose, subject);
 	take_from_all(&limits);
+}
+
+RateLimits *
+rate_limit_login_code_request(LoginIdType type, const char *subject, const pg_uuid_t *guest)
+{
+	RateLimits *limits = palloc0(sizeof(RateLimits));
+	char		asker[UUID_TEXT_LENGTH + 1] = "";
+
+	add_code_request_limits(limits, type == LOGIN_ID_PHONE_NUMBER);
+	if (guest != NULL)
+	{
+		uuid_to_text(guest, asker);
+		add_limit(limits, LIMIT_CODE_REQUEST_BY_GUEST, asker, NULL);
+	}
+	add_limit(limits, LIMIT_CODE_REQUEST_AN_HOUR, "login", subject);
+	add_limit(limits, LIMIT_CODE_REQUEST_A_MINUTE, "login", psprintf("%s/%s", subject, asker));
+	take_from_all(limits);
+	return limits;
+}
+
+void
+rate_limit_refuse_login_code(int64 wait)
+{
+	raise_limit_reached(RATE_LIMIT_unused_codes, "login codes of one address that are not used",
+						LOGIN_CODES_MAX, wait, NULL);
 }
 
 /*
@@ -371,4 +422,10 @@ rate_limit_code_attempt_for_recipient(const char *address)
 	if (guesses > rule->count)
 		raise_limit_reached(rule->code, rule->what, (int) rule->count,
 							counter_get(counter, rule->period, NULL), NULL);
+}
+
+void
+rate_limit_code_attempt_was_right(const char *address)
+{
+	counter_decrement(psprintf(limit_rules[LIMIT_CODE_GUESS].counter, address));
 }

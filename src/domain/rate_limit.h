@@ -13,7 +13,10 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
+#include "login_id/login_id.h"
 #include "store/settings.h"
+#include "utils/uuid.h"
 
 /* The limits in which a call was counted. */
 typedef struct RateLimits RateLimits;
@@ -58,9 +61,19 @@ extern bool rate_limit_unknown_login_id(const AttemptPolicy *policy);
 
 /*
  * Count a request for a one-time code.  purpose and subject name the counter:
- * what the code is for, and the address it goes to.  Raises AA018.
+ * what the code is for, and the address it goes to, which is of this type.  Raises AA018.
  */
-extern void rate_limit_code_request(const char *purpose, const char *subject);
+extern void rate_limit_code_request(const char *purpose, LoginIdType type, const char *subject);
+
+/*
+ * Same for a login code.  guest is the guest that the request has a proof of, or NULL:
+ * the limit a minute is for the address and the guest.
+ */
+extern RateLimits *rate_limit_login_code_request(LoginIdType type, const char *subject,
+												 const pg_uuid_t *guest);
+
+/* Raise AA018 because an address has too many login codes for this time, in microseconds. */
+pg_noreturn extern void rate_limit_refuse_login_code(int64 wait);
 
 /*
  * Count an attempt with a one-time code by the client's address, as if it were
@@ -74,5 +87,8 @@ extern void rate_limit_code_attempt_by_address(void);
  * find one in a million within 833 days on average, a hundred a day within 27 years.
  */
 extern void rate_limit_code_attempt_for_recipient(const char *address);
+
+/* Give back such a count: the code was right. */
+extern void rate_limit_code_attempt_was_right(const char *address);
 
 #endif							/* ANON_AUTH_RATE_LIMIT_H */

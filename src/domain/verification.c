@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/raise.h"
+#include "domain/message.h"
 #include "domain/message_language.h"
 #include "domain/one_time_code.h"
 #include "domain/rate_limit.h"
@@ -78,11 +79,11 @@ verification_request(const User *user, LoginIdType type, const CodeDelivery *req
 				 errmsg("the user has no login ID of type \"%s\"", login_id_type_name(type))));
 	if (login_id->verified)
 		return false;
-	rate_limit_code_request("verification", subject_of_limit(login_id));
+	rate_limit_code_request("verification", type, subject_of_limit(login_id));
 	if (!users_lock(&user->id))
 		raise_invalid_session("The user does not exist.");
 	fill_key(&key, user, type);
-	delivery.recipient = one_time_code_recipient(login_id);
+	delivery.recipient = message_recipient(login_id);
 	if (delivery.language == NULL)
 		delivery.language = message_language_of_user(user);
 	*expires_at = one_time_code_send(&key, &delivery, now);

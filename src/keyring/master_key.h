@@ -40,10 +40,11 @@ typedef enum MasterKeyUse
 	MASTER_KEY_AUTHORIZATION_REQUEST = 6,
 	MASTER_KEY_ONE_TIME_CODE = 7,
 	MASTER_KEY_OUTBOX = 8,
-	MASTER_KEY_BROWSER_FLOWS = 9
+	MASTER_KEY_BROWSER_FLOWS = 9,
+	MASTER_KEY_LOGIN_CODE = 10
 } MasterKeyUse;
 
-#define MASTER_KEY_USES	9
+#define MASTER_KEY_USES	10
 
 /*
  * Return the key of TOKEN_KEY_LENGTH bytes that is derived for a use from the

@@ -64,9 +64,14 @@ static Statement delete_before[] = {
 		" (SELECT user_id, purpose, login_id_type FROM anon_auth.one_time_codes"
 		"  WHERE expires_at <= :before ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
 	},
+	[DUE_ADDRESS_CODES] = {
+		.sql = "DELETE FROM anon_auth.address_codes WHERE (route, id) IN"
+		" (SELECT route, id FROM anon_auth.address_codes"
+		"  WHERE expires_at <= :before ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
+	},
 	[DUE_OUTBOX_MESSAGES] = {
-		.sql = "DELETE FROM anon_auth.outbox WHERE (user_id, id) IN"
-		" (SELECT user_id, id FROM (SELECT user_id, id, expires_at FROM anon_auth.outbox"
+		.sql = "DELETE FROM anon_auth.outbox WHERE (route, id) IN"
+		" (SELECT route, id FROM (SELECT route, id, expires_at FROM anon_auth.outbox"
 		"  ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED) o WHERE expires_at <= :before)"
 	},
 	[DUE_REMOVED_DEVICE_KEYS] = {

@@ -17,6 +17,7 @@ typedef enum DueKind
 {
 	DUE_AUTHORIZATION_CODES,	/* expires_at */
 	DUE_ONE_TIME_CODES,			/* expires_at */
+	DUE_ADDRESS_CODES,			/* expires_at */
 	DUE_OUTBOX_MESSAGES,		/* expires_at */
 	DUE_REMOVED_DEVICE_KEYS,	/* removed_at, except keys of accounts */
 	DUE_EVENTS					/* created_at */

@@ -30,6 +30,12 @@ static Statement find_owner = {
 	.row = &owner_record
 };
 
+static Statement find_login_id = {
+	.sql = "SELECT {login_id} FROM anon_auth.login_ids"
+	" WHERE route = :route AND type = :type AND value = :value",
+	.row = &login_id_record
+};
+
 /* The primary key decides between two users who claim one login ID at the same time. */
 static Statement insert_login_id = {
 	.sql = "INSERT INTO anon_auth.login_ids"
@@ -72,6 +78,18 @@ login_ids_owner(const LoginId *login_id, pg_uuid_t *user_id)
 		return false;
 	*user_id = owner.user_id;
 	return true;
+}
+
+bool
+login_ids_find(const LoginId *login_id, LoginIdRow *row)
+{
+	pg_uuid_t	route = login_ids_route(login_id);
+
+	return statement_fetch(&find_login_id,
+						   PARAMS(param_uuid("route", &route),
+								  param_text("type", login_id_type_name(login_id->type)),
+								  param_text("value", login_id->value)),
+						   row);
 }
 
 bool

@@ -38,6 +38,9 @@ extern pg_uuid_t login_ids_route(const LoginId *login_id);
 /* Find the user who has a login ID.  False if nobody has it. */
 extern bool login_ids_owner(const LoginId *login_id, pg_uuid_t *user_id);
 
+/* Read the row of a login ID.  False if nobody has it. */
+extern bool login_ids_find(const LoginId *login_id, LoginIdRow *row);
+
 /* False if somebody has it already.  Waits for a concurrent insert of it. */
 extern bool login_ids_insert(const LoginId *login_id, const pg_uuid_t *user_id, TimestampTz now);
 

@@ -26,23 +26,28 @@ static Statement insert_message = {
  * Expired messages are deleted, too, but not returned.
  */
 static Statement take_messages = {
-	.sql = "WITH oldest AS (SELECT user_id, id FROM anon_auth.outbox"
+	.sql = "WITH oldest AS (SELECT route, id FROM anon_auth.outbox"
 	"  ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED),"
 	" taken AS (DELETE FROM anon_auth.outbox o USING oldest t"
-	"  WHERE o.user_id = t.user_id AND o.id = t.id RETURNING {o.message})"
+	"  WHERE o.route = t.route AND o.id = t.id RETURNING {o.message})"
 	" SELECT {message} FROM taken WHERE expires_at > :now ORDER BY id",
 	.row = &message_record,
 	.custom_plans = true
 };
 
-void
-outbox_put(const OneTimeCodeKey *key, const OutboxMessage *message)
-{
-	OutboxMessage typed = *message;
+static const char *const message_types[] = {
+	[MESSAGE_LOGIN_CODE] = "login_code",
+	[MESSAGE_VERIFICATION] = "login_id_verification",
+	[MESSAGE_PASSWORD_RESET] = "password_reset",
+	[MESSAGE_LOGIN_ID_TAKEN] = "login_id_taken"
+};
 
-	typed.type = (char *) enum_name(&code_purpose_names, key->purpose);
-	typed.login_id_type = (char *) login_id_type_name(key->login_id_type);
-	statement_run(&insert_message, PARAMS(param_record(&message_record, &typed)));
+const EnumNames message_type_names = {lengthof(message_types), message_types};
+
+void
+outbox_put(const OutboxMessage *message)
+{
+	statement_run(&insert_message, PARAMS(param_record(&message_record, message)));
 	outbox_notify();
 }
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * outbox.h
- *	  The table anon_auth.outbox: messages with one-time codes, for workers to send.
+ *	  The table anon_auth.outbox: messages for workers to send.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,16 +10,31 @@
 
 #include "postgres.h"
 
-#include "store/one_time_codes.h"
+#include "store/login_ids.h"
 #include "store/record.h"
 
+/* The purpose of a message. */
+typedef enum MessageType
+{
+	MESSAGE_LOGIN_CODE,
+	MESSAGE_VERIFICATION,
+	MESSAGE_PASSWORD_RESET,
+	MESSAGE_LOGIN_ID_TAKEN		/* a notice, without a code */
+} MessageType;
+
+extern const EnumNames message_type_names;
+
+#define RECORD_C_MESSAGE_TYPE(name)	MessageType name
+#define RECORD_KIND_MESSAGE_TYPE	RECORD_ENUM(message_type_names)
+
 #define OUTBOX_COLUMNS(COLUMN) \
-	COLUMN(UUID, user_id) \
+	COLUMN(UUID, route)				/* user_id, or the route of the address */ \
 	COLUMN(UUID, id) \
-	COLUMN(TEXT, type)				/* the purpose of the code */ \
-	COLUMN(TEXT, login_id_type) \
+	COLUMN(UUID_OR_NULL, user_id)	/* nil: not about a user */ \
+	COLUMN(MESSAGE_TYPE, type) \
+	COLUMN(LOGIN_ID_TYPE, login_id_type) \
 	COLUMN(TEXT, recipient) \
-	COLUMN(BYTEA, sealed_code) \
+	COLUMN(BYTEA, sealed_code)		/* NULL: a notice */ \
 	COLUMN(TEXT, client_id) \
 	COLUMN(TEXT, language) \
 	COLUMN(TIMESTAMP, created_at) \
@@ -40,10 +55,10 @@ extern OutboxMessage *outbox_take(int limit, TimestampTz now, int *count);
 extern OutboxMessage *outbox_take_locally(int limit, TimestampTz now, int *count);
 
 /*
- * Insert a message, and notify workers when it is committed.  The types are those of
- * the code's key.
+ * Insert a message, and notify workers when it is committed.  If it is about a user, the
+ * caller holds the user's row: no foreign key keeps the user from being deleted.
  */
-extern void outbox_put(const OneTimeCodeKey *key, const OutboxMessage *message);
+extern void outbox_put(const OutboxMessage *message);
 
 /* Notify workers only, as if there were a message. */
 extern void outbox_notify(void);

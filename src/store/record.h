@@ -22,7 +22,7 @@
  * column, as in COLUMN(BOOL, is_verified, "verified_at IS NOT NULL").
  *
  * A null value is decoded as 0, false, the nil UUID, NULL, or an empty list.
- * Encoding a struct does the reverse for pointers and for TIMESTAMP.
+ * Encoding a struct does the reverse for pointers, TIMESTAMP and UUID_OR_NULL.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,6 +49,7 @@ typedef enum FieldKind
 	FIELD_TEXT,
 	FIELD_ENUM,
 	FIELD_UUID,
+	FIELD_UUID_OR_NULL,
 	FIELD_UUID_ARRAY,
 	FIELD_TEXT_LIST,
 	FIELD_TIMESTAMP,
@@ -85,6 +86,7 @@ enum_name(const EnumNames *names, int value)
 #define RECORD_C_OID(name)			Oid name
 #define RECORD_C_TEXT(name)			char *name
 #define RECORD_C_UUID(name)			pg_uuid_t name
+#define RECORD_C_UUID_OR_NULL(name)	pg_uuid_t name	/* null: the nil UUID */
 #define RECORD_C_UUID_ARRAY(name)	ArrayType *name
 #define RECORD_C_TEXT_LIST(name)	StringList name
 #define RECORD_C_TIMESTAMP(name)	TimestampTz name	/* null: 0 */
@@ -101,6 +103,7 @@ enum_name(const EnumNames *names, int value)
 #define RECORD_KIND_OID				FIELD_OID, NULL
 #define RECORD_KIND_TEXT			FIELD_TEXT, NULL
 #define RECORD_KIND_UUID			FIELD_UUID, NULL
+#define RECORD_KIND_UUID_OR_NULL	FIELD_UUID_OR_NULL, NULL
 #define RECORD_KIND_UUID_ARRAY		FIELD_UUID_ARRAY, NULL
 #define RECORD_KIND_TEXT_LIST		FIELD_TEXT_LIST, NULL
 #define RECORD_KIND_TIMESTAMP		FIELD_TIMESTAMP, NULL

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "base/uuid.h"
 #include "catalog/pg_type.h"
 #include "store/record_codec.h"
 #include "utils/builtins.h"
@@ -24,6 +25,7 @@ static const Oid kind_types[] = {
 	[FIELD_TEXT] = TEXTOID,
 	[FIELD_ENUM] = TEXTOID,
 	[FIELD_UUID] = UUIDOID,
+	[FIELD_UUID_OR_NULL] = UUIDOID,
 	[FIELD_UUID_ARRAY] = UUIDARRAYOID,
 	[FIELD_TEXT_LIST] = TEXTARRAYOID,
 	[FIELD_TIMESTAMP] = TIMESTAMPTZOID,
@@ -143,6 +145,7 @@ decode_value(const RecordColumn *column, Datum value, void *field)
 			*(int *) field = decode_enum(column, value);
 			break;
 		case FIELD_UUID:
+		case FIELD_UUID_OR_NULL:
 			*(pg_uuid_t *) field = *DatumGetUUIDP(value);
 			break;
 		case FIELD_UUID_ARRAY:
@@ -242,6 +245,9 @@ record_encode(const RecordColumn *column, const void *record, bool *is_null)
 		case FIELD_ENUM:
 			return CStringGetTextDatum(enum_name(column->names, *(const int *) field));
 		case FIELD_UUID:
+			return UUIDPGetDatum((const pg_uuid_t *) field);
+		case FIELD_UUID_OR_NULL:
+			*is_null = uuid_is_nil(field);
 			return UUIDPGetDatum((const pg_uuid_t *) field);
 		case FIELD_HASH:
 			return encode_hash(field);

@@ -26,12 +26,18 @@
 #define DELETE_OF_USERS(table) \
 	{.sql = "DELETE FROM anon_auth." table " WHERE user_id = ANY (:users)"}
 
+/* The routes of codes for the users' addresses, and of the messages with these codes. */
+#define ROUTES_OF_USERS \
+	"(SELECT pg_catalog.unnest(login_id_routes) FROM anon_auth.users WHERE id = ANY (:users))"
+
 /* In the order in which all functions lock these tables: see statement.h. */
 static Statement delete_of_users[] = {
 	DELETE_OF_USERS("device_keys"),
 	{.sql = USER_DELETION_FORGET_KEYS},
 	DELETE_OF_USERS("one_time_codes"),
-	DELETE_OF_USERS("outbox"),
+	{.sql = "DELETE FROM anon_auth.address_codes WHERE route IN " ROUTES_OF_USERS},
+	{.sql = "DELETE FROM anon_auth.outbox WHERE route IN " ROUTES_OF_USERS},
+	{.sql = "DELETE FROM anon_auth.outbox WHERE route = ANY (:users)"},
 	DELETE_OF_USERS("sessions"),
 	DELETE_OF_USERS("authorization_codes"),
 	DELETE_OF_USERS("login_ids"),
@@ -43,7 +49,7 @@ static Statement find_left_behind = {
 	" UNION ALL SELECT 1 FROM anon_auth.device_keys WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.removed_device_keys WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.one_time_codes WHERE user_id = ANY (:users)"
-	" UNION ALL SELECT 1 FROM anon_auth.outbox WHERE user_id = ANY (:users)"
+	" UNION ALL SELECT 1 FROM anon_auth.outbox WHERE route = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.authorization_codes WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.login_ids WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.passwords WHERE user_id = ANY (:users)"

@@ -1,0 +1,142 @@
+/*-------------------------------------------------------------------------
+ *
+ * message.c
+ *	  Messages to e-mail addresses and phone numbers, which a worker takes from the
+ *	  outbox and sends.
+ *
+ * The outbox has the code of a message sealed with the master key, until a worker takes
+ * the message.  If the link has another code than people type, a space separates the two.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/uuid.h"
+#include "domain/code_link.h"
+#include "domain/message.h"
+#include "keyring/sealing.h"
+#include "login_id/login_id.h"
+#include "store/settings.h"
+
+/*
+ * Return the bytes that a sealed code is bound to, and their number: the row and the
+ * address.  Otherwise, an attacker who can write to the outbox could have another
+ * user's code sent to an address of theirs.
+ */
+static size_t
+identity_of_message(const OutboxMessage *message, uint8 **identity)
+{
+	size_t		recipient_length = strlen(message->recipient);
+
+	*identity = palloc(2 * UUID_LEN + recipient_length);
+	memcpy(*identity, message->route.data, UUID_LEN);
+	memcpy(*identity + UUID_LEN, message->id.data, UUID_LEN);
+	memcpy(*identity + 2 * UUID_LEN, message->recipient, recipient_length);
+	return 2 * UUID_LEN + recipient_length;
+}
+
+void
+message_send(OutboxMessage *message, const char *code, const char *link_code, TimestampTz now)
+{
+	uint8	   *identity;
+	size_t		length;
+
+	message->id = uuid_new_v7(now);
+	message->created_at = now;
+	if (code != NULL)
+	{
+		char	   *codes = link_code == NULL ? pstrdup(code) : psprintf("%s %s", code, link_code);
+
+		length = identity_of_message(message, &identity);
+		message->sealed_code = sealing_seal(MASTER_KEY_OUTBOX, codes, strlen(codes),
+											identity, length);
+	}
+	outbox_put(message);
+}
+
+/*
+ * Return the codes of a message, NULL for a notice.  *is_open is false if they cannot be
+ * opened.
+ */
+static char *
+open_codes(const OutboxMessage *row, bool *is_open)
+{
+	uint8	   *identity;
+	size_t		identity_length;
+	size_t		length;
+	char	   *codes;
+
+	*is_open = true;
+	if (row->sealed_code == NULL)
+		return NULL;
+	identity_length = identity_of_message(row, &identity);
+	codes = palloc0(VARSIZE_ANY_EXHDR(row->sealed_code) + 1);
+	*is_open = sealing_open(MASTER_KEY_OUTBOX, row->sealed_code, identity, identity_length, codes,
+							VARSIZE_ANY_EXHDR(row->sealed_code), &length);
+	return codes;
+}
+
+/* Fill in code and link.  Return false if the code cannot be opened. */
+static bool
+complete_message(Message *message, const char *uri_template)
+{
+	bool		is_open;
+	char	   *codes = open_codes(&message->row, &is_open);
+	char	   *space;
+
+	message->code = codes;
+	message->link = NULL;
+	if (codes == NULL || !is_open)
+		return is_open;
+	space = strchr(codes, ' ');
+	if (space != NULL)
+		*space = '\0';
+	/* The template may be newer than a login code without a long code. */
+	if (uri_template != NULL && (space != NULL || message->row.type != MESSAGE_LOGIN_CODE))
+		message->link = code_link_make(uri_template, &message->row,
+									   space != NULL ? space + 1 : codes);
+	return true;
+}
+
+Message *
+message_take(int limit, TimestampTz now, int *count)
+{
+	int			taken;
+	OutboxMessage *rows = outbox_take(limit, now, &taken);
+	Message    *messages = palloc(sizeof(Message) * Max(taken, 1));
+	CodePolicy	policy;
+	int			i;
+
+	settings_read_code_policy(&policy);
+	*count = 0;
+	for (i = 0; i < taken; i++)
+	{
+		messages[*count].row = rows[i];
+		if (complete_message(&messages[*count], policy.code_link_uri))
+			(*count)++;
+		else
+			ereport(WARNING,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("dropped a message of the outbox because its code cannot be opened"),
+					 errdetail("The code was sealed with a master key that has been retired, with another database_id, or for another row."),
+					 errhint("The user must request another code.")));
+	}
+	return messages;
+}
+
+const char *
+message_recipient(const LoginIdRow *row)
+{
+	LoginIdPolicy rules = {0};
+	LoginId		folded;
+	LoginId		as_given;
+
+	if (login_id_normalise(row->type, row->original_value, &rules, &folded) != LOGIN_ID_ACCEPTED)
+		return row->value;
+	rules.email_case_sensitive = true;
+	if (login_id_normalise(row->type, row->original_value, &rules, &as_given) != LOGIN_ID_ACCEPTED)
+		return row->value;
+	if (!login_id_differs_in_case_only(as_given.value, folded.value))
+		return row->value;
+	return as_given.value;
+}

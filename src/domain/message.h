@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * message.h
+ *	  Messages to e-mail addresses and phone numbers, which a worker takes from the
+ *	  outbox and sends.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_MESSAGE_H
+#define ANON_AUTH_MESSAGE_H
+
+#include "postgres.h"
+
+#include "store/login_ids.h"
+#include "store/outbox.h"
+
+/* A message to send: the outbox's row, and its code in the clear. */
+typedef struct Message
+{
+	OutboxMessage row;
+	char	   *code;			/* NULL: a notice */
+	char	   *link;			/* NULL: settings.code_link_uri is not set, or a notice */
+} Message;
+
+/*
+ * Put a message into the outbox.  The caller fills route, user_id, type,
+ * login_id_type, recipient, client_id, language and expires_at; see outbox_put() for
+ * the lock that it holds.  code is NULL for a notice.  link_code is the code in the link
+ * if that is another one, otherwise NULL.
+ */
+extern void message_send(OutboxMessage *message, const char *code, const char *link_code,
+						 TimestampTz now);
+
+/*
+ * Return the address that messages for a login ID go to: as the user gave it,
+ * except for characters that represent others (full width, ligatures, a sharp
+ * s).  Reading the code at this address must prove control of the address in
+ * userinfo.
+ */
+extern const char *message_recipient(const LoginIdRow *row);
+
+/*
+ * Take at most limit messages out of the outbox and return them, the oldest
+ * first; *count is their number.  A message whose code cannot be opened is
+ * dropped with a WARNING, because nobody could send it.
+ */
+extern Message *message_take(int limit, TimestampTz now, int *count);
+
+#endif							/* ANON_AUTH_MESSAGE_H */
