@@ -14,6 +14,7 @@ CREATE EXTENSION anon_auth_citus;
 CREATE ROLE regress_anon_auth_app;
 CREATE ROLE regress_anon_auth_server;
 CREATE ROLE regress_anon_auth_monitor;
+CREATE ROLE regress_anon_auth_worker;
 UPDATE anon_auth.settings SET issuer = 'https://app.example', password_hash_memory_kib = 8192, password_hash_passes = 1;
 RESET client_min_messages;
 SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') AS has_citus \gset
@@ -39,6 +40,17 @@ SELECT anon_auth.grant_monitoring('regress_anon_auth_monitor');
 SET ROLE regress_anon_auth_monitor;
 SELECT sign_ups_total >= 0 AS counted FROM anon_auth.stats;
 SELECT count(*) FROM anon_auth.doctor() WHERE severity = 'error';
+RESET ROLE;
+
+-- example: create_identity_provider, grant_worker, due_identity_providers, set_identity_provider_keys
+SELECT anon_auth.create_identity_provider('https://accounts.example', audiences => '{app.example}');
+SELECT anon_auth.grant_worker('regress_anon_auth_worker');
+-- here the provider's keys are those of this database; a worker fetches them
+SELECT anon_auth.jwks() AS jwks \gset
+SET ROLE regress_anon_auth_worker;
+SELECT * FROM anon_auth.due_identity_providers();
+SELECT anon_auth.set_identity_provider_keys('https://accounts.example', :'jwks');
+SELECT * FROM anon_auth.due_identity_providers();
 RESET ROLE;
 
 -- example: grant_http_api, http_api
@@ -90,6 +102,20 @@ SELECT :'user_sub' = :'guest_sub' AS same_user;
 -- example: authenticate
 SELECT * FROM anon_auth.authenticate('app', 'Bob@Example.com', 'correct horse') \gset user_
 SELECT count(*) AS rows_for_a_wrong_password FROM anon_auth.authenticate('app', 'bob@example.com', 'wrong horse');
+
+-- example: add_identity, authenticate_with_id_token, remove_identity
+SELECT token AS nonce FROM anon_auth.create_challenge('id_token') \gset
+-- in place of the provider, this database signs: the application passes the SHA-256 of the nonce to the provider
+SELECT anon_auth.sign_jwt(jsonb_build_object('iss', 'https://accounts.example', 'aud', 'app.example', 'sub', '10769150350006150715113082367',
+	'nonce', encode(sha256(:'nonce'), 'hex'), 'iat', extract(epoch FROM now())::bigint, 'exp', extract(epoch FROM now())::bigint + 3600)) AS id_token \gset
+SELECT anon_auth.add_identity(:'id_token', :'nonce', :'user_access_token') AS added;
+-- later, with another nonce and token
+SELECT token AS nonce FROM anon_auth.create_challenge('id_token') \gset
+SELECT anon_auth.sign_jwt(jsonb_build_object('iss', 'https://accounts.example', 'aud', 'app.example', 'sub', '10769150350006150715113082367',
+	'nonce', encode(sha256(:'nonce'), 'hex'), 'iat', extract(epoch FROM now())::bigint, 'exp', extract(epoch FROM now())::bigint + 3600)) AS id_token \gset
+SELECT sub = :'user_sub' AS same_user FROM anon_auth.authenticate_with_id_token('app', :'id_token', :'nonce');
+SELECT count(*) AS second_time FROM anon_auth.authenticate_with_id_token('app', :'id_token', :'nonce');
+SELECT anon_auth.remove_identity('https://accounts.example', :'user_access_token') AS removed;
 
 -- example: authorize_promotion, exchange_authorization_code
 SELECT * FROM anon_auth.authenticate_anonymously('app') \gset guest_
@@ -231,6 +257,6 @@ SELECT cardinality(key_ids) AS keys, is_of_this_server FROM anon_auth.master_key
 SELECT anon_auth.renew_database_id() IS NOT NULL AS renewed;
 
 SET client_min_messages = warning;
-DROP OWNED BY regress_anon_auth_app, regress_anon_auth_server, regress_anon_auth_functions, regress_anon_auth_monitor;
-DROP ROLE regress_anon_auth_app, regress_anon_auth_server, regress_anon_auth_functions, regress_anon_auth_monitor;
+DROP OWNED BY regress_anon_auth_app, regress_anon_auth_server, regress_anon_auth_functions, regress_anon_auth_monitor, regress_anon_auth_worker;
+DROP ROLE regress_anon_auth_app, regress_anon_auth_server, regress_anon_auth_functions, regress_anon_auth_monitor, regress_anon_auth_worker;
 DROP EXTENSION anon_auth CASCADE;

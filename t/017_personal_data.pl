@@ -65,12 +65,12 @@ my %columns = map { $_ => 1 } split /\n/, query(q{
 	SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 	WHERE c.relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^anon_auth') AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped});
 
-is_deeply([ sort keys %without ], [qw(clients settings signing_keys)], 'the page names the tables without data about users');
+is_deeply([ sort keys %without ], [qw(clients identity_providers settings signing_keys)], 'the page names the tables without data about users');
 cmp_ok(scalar(keys %columns), '>', 100, 'there are columns');
 is_deeply([ sort grep { !$listed{$_} && !$without{ (split /\./)[0] } } keys %columns ],
 	[], 'the page lists every column of every table with data about users');
 is_deeply([ sort grep { !$columns{$_} } keys %listed ], [], 'the page lists only columns that exist');
-is(query(q{SELECT string_agg(c.conrelid::regclass::text, ' ') FROM pg_constraint c WHERE c.contype = 'f' AND c.conrelid IN ('anon_auth.settings'::regclass, 'anon_auth.clients'::regclass, 'anon_auth.signing_keys'::regclass)}),
+is(query(q{SELECT string_agg(c.conrelid::regclass::text, ' ') FROM pg_constraint c WHERE c.contype = 'f' AND c.conrelid IN ('anon_auth.settings'::regclass, 'anon_auth.clients'::regclass, 'anon_auth.signing_keys'::regclass, 'anon_auth.identity_providers'::regclass)}),
 	'', 'no table that holds no data about users refers to one');
 
 # ---------------------------------------------------------------------------

@@ -19,6 +19,7 @@ CREATE TABLE anon_auth.users (
 	purge_from timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	device_kid text,
 	login_id_routes uuid[] NOT NULL DEFAULT '{}',
+	identity_routes uuid[] NOT NULL DEFAULT '{}',
 	standard_attributes jsonb NOT NULL DEFAULT '{}',
 	custom_attributes jsonb NOT NULL DEFAULT '{}',
 
@@ -26,6 +27,9 @@ CREATE TABLE anon_auth.users (
 	CONSTRAINT users_login_ids_check
 		CHECK (is_anonymous OPERATOR(pg_catalog.=)
 			   (pg_catalog.cardinality(login_id_routes) OPERATOR(pg_catalog.=) 0)),
+	CONSTRAINT users_identities_check
+		CHECK (NOT is_anonymous
+			   OR pg_catalog.cardinality(identity_routes) OPERATOR(pg_catalog.=) 0),
 	CONSTRAINT users_standard_attributes_check
 		CHECK (pg_catalog.jsonb_typeof(standard_attributes) OPERATOR(pg_catalog.=) 'object'),
 	CONSTRAINT users_custom_attributes_check
@@ -46,6 +50,7 @@ COMMENT ON COLUMN anon_auth.users.last_seen_at IS 'Time of the last login or ref
 COMMENT ON COLUMN anon_auth.users.purge_from IS 'Time at which purge() next checks this guest. For a guest with a device key, settings.guest_retention is added. Only the insert and purge() set it, so it can be earlier than the time at which the guest expires. Has no meaning for a regular user.';
 COMMENT ON COLUMN anon_auth.users.device_kid IS 'Key ID of the guest''s device key. NULL for guests without a device key and for regular users.';
 COMMENT ON COLUMN anon_auth.users.login_id_routes IS 'The route of each row that the user has in login_ids.';
+COMMENT ON COLUMN anon_auth.users.identity_routes IS 'The route of each row that the user has in user_identities.';
 COMMENT ON COLUMN anon_auth.users.standard_attributes IS 'OpenID Connect standard claims that userinfo() returns: email, phone_number, preferred_username, name, ...';
 COMMENT ON COLUMN anon_auth.users.custom_attributes IS 'The custom_attributes claim that userinfo() returns. Your application sets it.';
 

@@ -25,7 +25,7 @@ CREATE FUNCTION anon_auth.create_challenge(
 	LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'anon_auth_create_challenge';
 COMMENT ON FUNCTION anon_auth.create_challenge(text) IS
-'Creates a challenge for a device to sign. Returns the challenge and the time at which it expires. It is valid for 5 minutes, and once for each device key. Writes no rows, and works on a standby. Errors: 22023 unknown purpose; F0000 no master key.';
+'Creates a challenge: with purpose anonymous_request for a device to sign, with id_token for the nonce of an ID token (see authenticate_with_id_token()). Returns the challenge and the time at which it expires. It is valid for 5 minutes, and once for each device key or identity. Writes no rows, and works on a standby. Errors: 22023 unknown purpose; F0000 no master key.';
 
 CREATE FUNCTION anon_auth.authenticate_anonymously(
 	client_id text,

@@ -226,6 +226,9 @@ BEGIN
 		'anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text, jsonb)'::regprocedure,
 		'anon_auth.authorize_promotion(text, text, text, text, text, text, text, text, text, text, text, text, jsonb)'::regprocedure,
 		'anon_auth.authenticate(text, text, text, jsonb)'::regprocedure,
+		'anon_auth.authenticate_with_id_token(text, text, text, jsonb)'::regprocedure,
+		'anon_auth.add_identity(text, text, text)'::regprocedure,
+		'anon_auth.remove_identity(text, text)'::regprocedure,
 		'anon_auth.exchange_authorization_code(text, text, text, text, jsonb)'::regprocedure,
 		'anon_auth.request_verification(text, text, text)'::regprocedure,
 		'anon_auth.verify_login_id(text, text, text)'::regprocedure,
@@ -276,7 +279,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.grant_functions(regrole, regprocedure[]) IS
-'Part of the functions grant_client_api(), grant_client_address(), grant_monitoring() and grant_http_api(). Lets a role call functions, by name unless they are internal. Errors: 22023 no role; 42704 unknown role; 42501 caller may not grant.';
+'Part of the functions grant_client_api(), grant_client_address(), grant_monitoring(), grant_worker() and grant_http_api(). Lets a role call functions, by name unless they are internal. Errors: 22023 no role; 42704 unknown role; 42501 caller may not grant.';
 
 CREATE FUNCTION anon_auth.grant_client_api(role_name regrole)
 	RETURNS void

@@ -24,6 +24,7 @@ CREATE FUNCTION anon_auth.purge(
 	OUT address_codes bigint,
 	OUT outbox_messages bigint,
 	OUT removed_device_keys bigint,
+	OUT removed_identities bigint,
 	OUT events bigint,
 	OUT has_more boolean)
 	RETURNS record

@@ -71,7 +71,8 @@ BEGIN
 			-- A worker, a scheduler or a monitoring role may have these.
 			AND NOT (p.oid IN ('anon_auth.take_outbox_messages(integer)'::regprocedure, 'anon_auth.purge(integer, boolean)'::regprocedure,
 							   'anon_auth_internal.estimated_rows(regclass)'::regprocedure, 'anon_auth_internal.counter_statistics()'::regprocedure,
-							   'anon_auth.take_rate_limit(text, integer, interval)'::regprocedure)
+							   'anon_auth.take_rate_limit(text, integer, interval)'::regprocedure,
+							   'anon_auth.due_identity_providers()'::regprocedure, 'anon_auth.set_identity_provider_keys(text, jsonb)'::regprocedure)
 					 AND a.grantee <> 0)
 			-- Clients must not read the findings.
 			AND NOT (p.oid = 'anon_auth.doctor()'::regprocedure AND a.grantee <> 0

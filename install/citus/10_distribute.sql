@@ -26,6 +26,7 @@ BEGIN
 		('clients'::name, NULL::name),
 		('settings', NULL),
 		('signing_keys', NULL),
+		('identity_providers', NULL),
 		('users', 'id'),
 		('passwords', 'user_id'),
 		('sessions', 'user_id'),
@@ -36,6 +37,8 @@ BEGIN
 		('device_keys', 'route'),
 		('removed_device_keys', 'route'),
 		('login_ids', 'route'),
+		('user_identities', 'route'),
+		('removed_identities', 'route'),
 		('authorization_codes', 'user_id');
 END
 $$;
@@ -238,6 +241,9 @@ BEGIN
 	IF NOT anon_auth_internal.is_distributed('login_ids') THEN
 		ALTER TABLE anon_auth.login_ids DROP CONSTRAINT login_ids_user_id_fkey;
 	END IF;
+	IF NOT anon_auth_internal.is_distributed('user_identities') THEN
+		ALTER TABLE anon_auth.user_identities DROP CONSTRAINT user_identities_user_id_fkey;
+	END IF;
 	IF NOT anon_auth_internal.is_distributed('authorization_codes') THEN
 		ALTER TABLE anon_auth.authorization_codes
 			DROP CONSTRAINT authorization_codes_pkey,
@@ -351,6 +357,11 @@ BEGIN
 	IF 'login_ids' = ANY (gathered) THEN
 		ALTER TABLE anon_auth.login_ids
 			ADD CONSTRAINT login_ids_user_id_fkey FOREIGN KEY (user_id)
+				REFERENCES anon_auth.users (id) ON DELETE CASCADE;
+	END IF;
+	IF 'user_identities' = ANY (gathered) THEN
+		ALTER TABLE anon_auth.user_identities
+			ADD CONSTRAINT user_identities_user_id_fkey FOREIGN KEY (user_id)
 				REFERENCES anon_auth.users (id) ON DELETE CASCADE;
 	END IF;
 	IF 'authorization_codes' = ANY (gathered) THEN

@@ -119,6 +119,7 @@ anon_auth_purge(PG_FUNCTION_ARGS)
 	result_row_set(row, "address_codes", Int64GetDatum((int64) counts.address_codes));
 	result_row_set(row, "outbox_messages", Int64GetDatum((int64) counts.outbox_messages));
 	result_row_set(row, "removed_device_keys", Int64GetDatum((int64) counts.removed_device_keys));
+	result_row_set(row, "removed_identities", Int64GetDatum((int64) counts.removed_identities));
 	result_row_set(row, "events", Int64GetDatum((int64) counts.events));
 	result_row_set(row, "has_more", BoolGetDatum(counts.has_more));
 	return result_row_finish(row);

@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "api/result_row.h"
+#include "base/limits.h"
 #include "base/raise.h"
 #include "base/span.h"
 #include "domain/claims.h"
@@ -105,6 +106,22 @@ void
 api_client(FunctionCallInfo fcinfo, int argument, Client *client)
 {
 	client_get(api_required_text(fcinfo, argument, "client_id"), client);
+}
+
+DeviceReport
+api_device(FunctionCallInfo fcinfo, int argument)
+{
+	DeviceReport device = {.device_info = api_jsonb(fcinfo, argument)};
+
+	if (device.device_info != NULL && VARSIZE(device.device_info) > DEVICE_INFO_MAX_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("device_info is larger than %d bytes", DEVICE_INFO_MAX_LENGTH)));
+	if (device.device_info != NULL && !JB_ROOT_IS_OBJECT(device.device_info))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("device_info must be a JSON object")));
+	return device;
 }
 
 /* Set the columns of anon_auth.token_response. */

@@ -17,6 +17,7 @@
 #include "api/result_row.h"
 #include "base/span.h"
 #include "domain/claims.h"
+#include "domain/device_report.h"
 #include "fmgr.h"
 #include "store/clients.h"
 #include "store/users.h"
@@ -59,6 +60,9 @@ extern void api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, U
 
 /* Look up the client that the argument client_id names.  Raises 22023, AA001. */
 extern void api_client(FunctionCallInfo fcinfo, int argument, Client *client);
+
+/* The report of a call with the argument device_info, which may be NULL.  Raises 22023. */
+extern DeviceReport api_device(FunctionCallInfo fcinfo, int argument);
 
 /* Return a value of type anon_auth.token_response. */
 extern Datum api_token_response(FunctionCallInfo fcinfo, const TokenResponse *response);

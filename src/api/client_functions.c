@@ -38,23 +38,6 @@ anon_auth_create_challenge(PG_FUNCTION_ARGS)
 	return api_secret_with_expiry(fcinfo, "token", token, expires_at);
 }
 
-/* The report of a call with the argument device_info, which may be NULL.  Raises 22023. */
-static DeviceReport
-get_device(FunctionCallInfo fcinfo, int argument)
-{
-	DeviceReport device = {.device_info = api_jsonb(fcinfo, argument)};
-
-	if (device.device_info != NULL && VARSIZE(device.device_info) > DEVICE_INFO_MAX_LENGTH)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("device_info is larger than %d bytes", DEVICE_INFO_MAX_LENGTH)));
-	if (device.device_info != NULL && !JB_ROOT_IS_OBJECT(device.device_info))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("device_info must be a JSON object")));
-	return device;
-}
-
 PG_FUNCTION_INFO_V1(anon_auth_authenticate_anonymously);
 Datum
 anon_auth_authenticate_anonymously(PG_FUNCTION_ARGS)
@@ -71,7 +54,7 @@ anon_auth_authenticate_anonymously(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("jwt and refresh_token cannot both be given")));
-	device = get_device(fcinfo, 3);
+	device = api_device(fcinfo, 3);
 	api_client(fcinfo, 0, &client);
 	if (with_jwt)
 	{
@@ -129,7 +112,7 @@ anon_auth_authenticate(PG_FUNCTION_ARGS)
 
 	api_begin_write("authenticate()");
 	row = result_row_begin_set(fcinfo);
-	device = get_device(fcinfo, 3);
+	device = api_device(fcinfo, 3);
 	api_client(fcinfo, 0, &client);
 	if (login_authenticate(&client, api_required_text(fcinfo, 1, "login_id"),
 						   api_required_text(fcinfo, 2, "password"), &device,
@@ -149,7 +132,7 @@ anon_auth_exchange_authorization_code(PG_FUNCTION_ARGS)
 
 	api_begin_write("exchange_authorization_code()");
 	row = result_row_begin_set(fcinfo);
-	device = get_device(fcinfo, 4);
+	device = api_device(fcinfo, 4);
 	api_client(fcinfo, 0, &client);
 	if (authorization_code_exchange(&client,
 									api_required_text(fcinfo, 1, "code"),
@@ -187,7 +170,7 @@ get_promotion_request(FunctionCallInfo fcinfo, int first, int device_info,
 	request->proof.promotion_code = api_text(fcinfo, first + 5);
 	request->proof.refresh_token = api_text(fcinfo, first + 6);
 	request->proof.ticket = NULL;
-	request->device_info = get_device(fcinfo, device_info).device_info;
+	request->device_info = api_device(fcinfo, device_info).device_info;
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_promote_anonymous_user);

@@ -31,6 +31,11 @@
 /* Length of a nonce in bytes. */
 #define NONCE_MAX_LENGTH				255
 
+/* Length of the sub claim in the ID token of an identity provider in bytes. */
+#define SUBJECT_MAX_LENGTH				255
+/* Size of a profile claim of an identity in bytes; a longer one is not stored. */
+#define PROFILE_CLAIM_MAX_LENGTH		2000
+
 /* ---- Keys ---- */
 
 /* Smallest RSA modulus in bits (RFC 7518 section 3.3). */
@@ -45,6 +50,8 @@
 #define KID_MIN_LENGTH					8
 /* Maximum length of the kid of a device key in characters. */
 #define KID_MAX_LENGTH					64
+/* Keys in the JWK Set of an identity provider. */
+#define PROVIDER_KEYS_MAX				64
 /* Keys in the master key file. */
 #define MASTER_KEYS_MAX					8
 /* Size of the master key file in bytes: room for all keys and some 300 databases. */

@@ -281,6 +281,16 @@ raise_invalid_id_token(const char *detail)
 }
 
 void
+raise_invalid_nonce(const char *reason)
+{
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_INVALID_ID_TOKEN),
+			 errmsg("invalid ID token"),
+			 errdetail_internal("The nonce is not a challenge that can be used: %s", reason),
+			 errhint("Get a challenge from anon_auth.create_challenge('id_token'), and ask the provider for a token with it or its SHA-256 as nonce.")));
+}
+
+void
 raise_no_account(void)
 {
 	ereport(ERROR,

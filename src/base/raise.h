@@ -67,6 +67,9 @@ pg_noreturn extern void raise_provider_key_unknown(void);
 /* AA028: the ID token of a provider is not valid. */
 pg_noreturn extern void raise_invalid_id_token(const char *detail);
 
+/* AA028: the nonce is not a live challenge, for this reason. */
+pg_noreturn extern void raise_invalid_nonce(const char *reason);
+
 /*
  * AA030: the caller has proven an address or an identity that no account has; or that
  * an account has already, when the caller signs up.

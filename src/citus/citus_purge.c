@@ -64,7 +64,9 @@ static DueTable due_tables[] = {
 	[DUE_ONE_TIME_CODES] = DUE_TABLE("one_time_codes", "user_id", "purpose, login_id_type", EXPIRED),
 	[DUE_ADDRESS_CODES] = DUE_TABLE("address_codes", "route", "id", EXPIRED),
 	[DUE_OUTBOX_MESSAGES] = DUE_TABLE("outbox", "route", "id", EXPIRED),
-	[DUE_REMOVED_DEVICE_KEYS] = DUE_TABLE("removed_device_keys", "route", "kid, thumbprint", REMOVED)
+	[DUE_REMOVED_DEVICE_KEYS] = DUE_TABLE("removed_device_keys", "route", "kid, thumbprint", REMOVED),
+	[DUE_REMOVED_IDENTITIES] = DUE_TABLE("removed_identities", "route", "removed_at",
+										 "removed_at <= :before")
 };
 
 static DueTable due_sessions = {

@@ -117,6 +117,10 @@ typedef enum CounterStatistic
 	COUNTER_REUSED_AUTHORIZATION_CODES,
 	COUNTER_HASH_MICROSECONDS,	/* not a count: how long the last password hash took */
 
+	/* Added later: the first ones count committed calls, the others count at once */
+	COUNTER_ID_TOKEN_LOGINS,
+	COUNTER_REUSED_ID_TOKENS,
+
 	/* Calls refused by a rate limit: by RateLimitCode of base/detail_codes.h */
 	COUNTER_FIRST_LIMIT = 32,
 

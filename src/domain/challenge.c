@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * challenge.c
- *	  Challenges: made without writing anything, accepted once from each key.
+ *	  Challenges: made without writing anything, accepted once from each key or identity.
  *
  * A challenge is self-contained: time, purpose and nonce under a MAC.  Making one
  * stores nothing, so a standby can do it, and nobody can fill the disk with
- * challenges.  A device key's row keeps the challenges that the key has used in the
- * last five minutes; see token/challenge_window.h for the window.
+ * challenges.  The row of a device key or an identity keeps the challenges that it has
+ * used in the last five minutes; see token/challenge_window.h for the window.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,7 +29,8 @@ static const struct
 }			purposes[] = {
 	{"anonymous_request", CHALLENGE_ANONYMOUS_REQUEST},
 	{"biometric_request", CHALLENGE_BIOMETRIC_REQUEST},
-	{"app2app_request", CHALLENGE_APP2APP_REQUEST}
+	{"app2app_request", CHALLENGE_APP2APP_REQUEST},
+	{"id_token", CHALLENGE_ID_TOKEN}
 };
 
 char *
@@ -46,7 +47,7 @@ challenge_create(const char *purpose, TimestampTz *expires_at)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown challenge purpose"),
-				 errhint("The purpose of a guest's request is anonymous_request.")));
+				 errhint("The purpose of a guest's request is anonymous_request, that of the nonce of an ID token is id_token.")));
 
 	challenge.issued_at = GetCurrentTimestamp();
 	randombytes_buf(challenge.nonce, sizeof(challenge.nonce));
@@ -55,8 +56,9 @@ challenge_create(const char *purpose, TimestampTz *expires_at)
 	return text;
 }
 
-void
-challenge_open(const Span *text, TimestampTz now, Challenge *challenge)
+const char *
+challenge_problem(const Span *text, ChallengePurpose purpose, TimestampTz now,
+				  Challenge *challenge)
 {
 	const uint8 *key;
 	bool		authentic = false;
@@ -65,17 +67,27 @@ challenge_open(const Span *text, TimestampTz now, Challenge *challenge)
 	for (i = 0; !authentic && (key = master_key_derived(MASTER_KEY_CHALLENGE, i)) != NULL; i++)
 		authentic = token_read_challenge(challenge, key, text->data, text->length);
 	if (!authentic)
-		raise_invalid_challenge("The challenge was not issued here.");
-	if (challenge->purpose != CHALLENGE_ANONYMOUS_REQUEST)
-		raise_invalid_challenge("The challenge was issued for another purpose.");
+		return "The challenge was not issued here.";
+	if (challenge->purpose != purpose)
+		return "The challenge was issued for another purpose.";
 
 	/* A challenge from the future is accepted: a standby whose clock is ahead made it. */
 	if (challenge->issued_at <= now - SHORT_LIFETIME || challenge->issued_at > now + SHORT_LIFETIME)
-		raise_invalid_challenge("The challenge has expired.");
+		return "The challenge has expired.";
+	return NULL;
+}
+
+void
+challenge_open(const Span *text, TimestampTz now, Challenge *challenge)
+{
+	const char *problem = challenge_problem(text, CHALLENGE_ANONYMOUS_REQUEST, now, challenge);
+
+	if (problem != NULL)
+		raise_invalid_challenge(problem);
 }
 
 bytea *
-challenge_use(const bytea *window, const Challenge *challenge, TimestampTz now)
+challenge_add(const bytea *window, const Challenge *challenge, TimestampTz now)
 {
 	uint8		result[CHALLENGE_WINDOW_SIZE];
 	size_t		length;
@@ -84,9 +96,19 @@ challenge_use(const bytea *window, const Challenge *challenge, TimestampTz now)
 	if (!challenge_window_accept(window == NULL ? NULL : (const uint8 *) VARDATA_ANY(window),
 								 window == NULL ? 0 : VARSIZE_ANY_EXHDR(window),
 								 challenge, now - SHORT_LIFETIME, result, &length))
-		raise_invalid_challenge("The challenge was used before.");
+		return NULL;
 	used = palloc(VARHDRSZ + length);
 	SET_VARSIZE(used, VARHDRSZ + length);
 	memcpy(VARDATA(used), result, length);
+	return used;
+}
+
+bytea *
+challenge_use(const bytea *window, const Challenge *challenge, TimestampTz now)
+{
+	bytea	   *used = challenge_add(window, challenge, now);
+
+	if (used == NULL)
+		raise_invalid_challenge("The challenge was used before.");
 	return used;
 }

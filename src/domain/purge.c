@@ -33,8 +33,8 @@
 #include "utils/fmgrprotos.h"
 
 /*
- * How long used challenges of a removed device key are kept: a challenge is valid for five
- * minutes, and may come from a clock that is five minutes ahead.
+ * How long used challenges of a removed device key or identity are kept: a challenge is
+ * valid for five minutes, and may come from a clock that is five minutes ahead.
  */
 #define REPLAY_INTERVAL		(2 * SHORT_LIFETIME)
 
@@ -264,6 +264,7 @@ purge_all_kinds(void *arg)
 	counts->outbox_messages = purge_kind(purge, DUE_OUTBOX_MESSAGES, now);
 	counts->removed_device_keys = purge_kind(purge, DUE_REMOVED_DEVICE_KEYS,
 											 now - REPLAY_INTERVAL);
+	counts->removed_identities = purge_kind(purge, DUE_REMOVED_IDENTITIES, now - REPLAY_INTERVAL);
 	if (purge->policy.event_retention != NULL)
 		counts->events = purge_kind(purge, DUE_EVENTS,
 									subtract_interval(now, purge->policy.event_retention));

@@ -23,7 +23,8 @@ typedef struct NamedStatistic
 
 static const NamedStatistic logins[] = {
 	{"device_key", COUNTER_DEVICE_KEY_LOGINS},
-	{"password", COUNTER_PASSWORD_LOGINS}
+	{"password", COUNTER_PASSWORD_LOGINS},
+	{"id_token", COUNTER_ID_TOKEN_LOGINS}
 };
 
 /* Refusals that are no errors of class AA, or need a name of their own. */
@@ -32,7 +33,8 @@ static const NamedStatistic refusals[] = {
 	{"unknown_login_ids_per_minute", COUNTER_UNHASHED_LOGINS},
 	{"wrong_code", COUNTER_WRONG_CODES},
 	{"refresh_token_reused", COUNTER_REUSED_REFRESH_TOKENS},
-	{"authorization_code_reused", COUNTER_REUSED_AUTHORIZATION_CODES}
+	{"authorization_code_reused", COUNTER_REUSED_AUTHORIZATION_CODES},
+	{"id_token_reused", COUNTER_REUSED_ID_TOKENS}
 };
 
 #define LIMIT_NAME(code, what) #code,

@@ -13,6 +13,7 @@
 #include "base/compat.h"
 #include "base/raise.h"
 #include "base/uuid.h"
+#include "domain/federated_identity.h"
 #include "domain/password.h"
 #include "domain/password_attempt.h"
 #include "domain/password_change.h"
@@ -121,6 +122,7 @@ user_admin_delete(const pg_uuid_t *id, TimestampTz now)
 		device_keys_remove(user.device_kid, id, NULL, now);
 	if (!users_lock_for_deletion(id, &user))
 		raise_unknown_user(id);
+	federated_identity_remove_all(&user, now);
 	user_deletion_delete_one(id);
 	events_insert("user.deleted", id, NULL, NULL, now);
 }

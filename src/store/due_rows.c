@@ -48,7 +48,7 @@ static Statement postpone_live_sessions = {
 };
 
 /*
- * Three of these tables need no index on their time: they are small, because they have
+ * Four of these tables need no index on their time: they are small, because they have
  * at most the rows that were added since the last purge.  In the outbox, only the
  * oldest messages are checked, because lifetimes are nearly equal.  A scan of the
  * events finds the oldest first, because they are at the beginning of their table.
@@ -79,6 +79,11 @@ static Statement delete_before[] = {
 		" (SELECT route, kid, thumbprint FROM anon_auth.removed_device_keys"
 		"  WHERE removed_at <= :before AND user_id IS NULL ORDER BY removed_at"
 		"  LIMIT :limit FOR UPDATE SKIP LOCKED)"
+	},
+	[DUE_REMOVED_IDENTITIES] = {
+		.sql = "DELETE FROM anon_auth.removed_identities WHERE route IN"
+		" (SELECT route FROM anon_auth.removed_identities"
+		"  WHERE removed_at <= :before LIMIT :limit FOR UPDATE SKIP LOCKED)"
 	},
 	[DUE_EVENTS] = {
 		.sql = "DELETE FROM anon_auth.events WHERE (user_id, id) IN"

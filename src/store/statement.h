@@ -24,7 +24,7 @@
  * which runs when an account is deleted (see citus_users.c).
  *
  * Lock order, to be kept by callers: device key, user, one-time code, sessions,
- * authorization codes, login IDs.  An account comes before everything of a guest that
+ * authorization codes, login IDs, identities.  An account comes before everything of a guest that
  * is merged into it.
  *
  *-------------------------------------------------------------------------

@@ -18,7 +18,7 @@
  * Delete users (uuid[]) whose rows the caller holds, with all their rows in the
  * extension's tables except events.  The application's rows follow their foreign
  * keys.  A device key that may still be used must be removed before, with
- * device_keys_remove().  Raises as app_release_users(), and whatever triggers raise.
+ * device_keys_remove(), and identities with user_identities_remove().  Raises as app_release_users(), and whatever triggers raise.
  */
 extern void user_deletion_delete(ArrayType *users);
 extern void user_deletion_delete_one(const pg_uuid_t *id);

@@ -91,6 +91,16 @@ static Statement set_verified = {
 	.sql = "UPDATE anon_auth.users SET is_verified = true, updated_at = :now WHERE id = :id"
 };
 
+static Statement add_identity = {
+	.sql = "UPDATE anon_auth.users SET updated_at = :now,"
+	" identity_routes = pg_catalog.array_append(identity_routes, :route) WHERE id = :id"
+};
+
+static Statement remove_identity = {
+	.sql = "UPDATE anon_auth.users SET updated_at = :now,"
+	" identity_routes = pg_catalog.array_remove(identity_routes, :route) WHERE id = :id"
+};
+
 static Statement set_disabled = {
 	.sql = "UPDATE anon_auth.users SET is_disabled = :disabled, updated_at = :now"
 	" WHERE id = :id AND is_disabled <> :disabled"
@@ -175,6 +185,20 @@ void
 users_set_verified(const pg_uuid_t *id, TimestampTz now)
 {
 	statement_run(&set_verified, PARAMS(param_uuid("id", id), param_timestamp("now", now)));
+}
+
+void
+users_add_identity(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now)
+{
+	statement_run(&add_identity, PARAMS(param_uuid("id", id), param_uuid("route", route),
+										param_timestamp("now", now)));
+}
+
+void
+users_remove_identity(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now)
+{
+	statement_run(&remove_identity, PARAMS(param_uuid("id", id), param_uuid("route", route),
+										   param_timestamp("now", now)));
 }
 
 bool

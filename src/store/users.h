@@ -28,6 +28,7 @@
 	COLUMN(TIMESTAMP, created_at) \
 	COLUMN(TIMESTAMP, updated_at) \
 	COLUMN(UUID_ARRAY, login_id_routes) \
+	COLUMN(UUID_ARRAY, identity_routes) \
 	COLUMN(JSONB, standard_attributes) \
 	COLUMN(JSONB, custom_attributes)
 
@@ -92,6 +93,10 @@ extern bool users_promote(const pg_uuid_t *id, ArrayType *login_id_routes,
 						  Jsonb *standard_attributes, TimestampTz now, User *user);
 
 extern void users_set_verified(const pg_uuid_t *id, TimestampTz now);
+
+/* Add the route of an identity to identity_routes, or remove it. */
+extern void users_add_identity(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
+extern void users_remove_identity(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
 
 /* False if nothing was to change. */
 extern bool users_set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now);

@@ -1,0 +1,322 @@
+/*-------------------------------------------------------------------------
+ *
+ * federated_identity.c
+ *	  Identities of accounts at other providers: login, adding and removing.
+ *
+ * Locking: the user's row is locked before its identities.  So the tokens of one
+ * account are used one after the other, and a login waits for a removal.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/raise.h"
+#include "counters/transaction_counters.h"
+#include "domain/challenge.h"
+#include "domain/client.h"
+#include "domain/federated_identity.h"
+#include "domain/login.h"
+#include "domain/session.h"
+#include "json/json_write.h"
+#include "lib/stringinfo.h"
+#include "login_id/login_id.h"
+#include "miscadmin.h"
+#include "store/events.h"
+#include "store/login_ids.h"
+#include "store/passwords.h"
+#include "store/settings.h"
+#include "store/user_identities.h"
+
+/* Races for the window of an identity that a login may lose before it gives up. */
+#define MAX_RACES			100
+
+/* Return the payload of an event about an identity.  The subject is personal data. */
+static Jsonb *
+payload_of_issuer(const char *issuer)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_string(&json, "issuer", issuer);
+	json_close(&json);
+	return json_to_jsonb(json.data);
+}
+
+/* reason is a clause of our own. */
+static void
+record_failure(const Client *client, const pg_uuid_t *user_id, const char *reason, TimestampTz now)
+{
+	events_insert("authentication.failed", user_id, client->client_id,
+				  json_to_jsonb(psprintf("{\"authenticator\": \"id_token\", \"reason\": \"%s\"}",
+										 reason)),
+				  now);
+}
+
+static FederatedIdentityState
+note_replay(void)
+{
+	counter_statistic_add(COUNTER_REUSED_ID_TOKENS, 1);
+	return FEDERATED_IDENTITY_REPLAYED;
+}
+
+FederatedIdentityState
+federated_identity_find(const ProviderIdentity *identity, TimestampTz now, pg_uuid_t *owner)
+{
+	UserIdentity row;
+	bytea	   *window;
+	bool		known = user_identities_find(identity->issuer, identity->subject, &row);
+
+	window = known ? row.used_challenges :
+		user_identities_removed_challenges(identity->issuer, identity->subject);
+	if (known)
+		*owner = row.user_id;
+	if (window != NULL && challenge_add(window, &identity->challenge, now) == NULL)
+		return note_replay();
+	return known ? FEDERATED_IDENTITY_KNOWN : FEDERATED_IDENTITY_UNKNOWN;
+}
+
+/*
+ * Use the token up.  Return false if it was used before, or if the identity does not
+ * belong to that account (any longer).  The caller holds the account's row, so a race is
+ * lost only to a transaction that has ended.
+ */
+static bool
+use_token(const ProviderIdentity *identity, const pg_uuid_t *owner, TimestampTz now)
+{
+	int			attempt;
+
+	for (attempt = 0; attempt < MAX_RACES; attempt++)
+	{
+		UserIdentity row;
+		bytea	   *window;
+
+		if (!user_identities_find(identity->issuer, identity->subject, &row) ||
+			memcmp(&row.user_id, owner, sizeof(pg_uuid_t)) != 0)
+			return false;
+		window = challenge_add(row.used_challenges, &identity->challenge, now);
+		if (window == NULL)
+		{
+			(void) note_replay();
+			return false;
+		}
+		if (user_identities_use(&row, window, identity->claims, now))
+			return true;
+		CHECK_FOR_INTERRUPTS();
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not use the ID token because of concurrent logins with this identity"),
+			 errhint("The transaction might succeed if retried.")));
+}
+
+bool
+federated_identity_log_in(const Client *client, const ProviderIdentity *identity,
+						  const pg_uuid_t *owner, TimestampTz now, User *user)
+{
+	const char *failure = NULL;
+
+	if (!users_log_in(owner, now, user))
+		failure = "user is disabled";
+	else if (!use_token(identity, owner, now))
+		failure = "ID token was used before, or the identity was removed";
+	if (failure != NULL)
+	{
+		record_failure(client, owner, failure, now);
+		return false;
+	}
+	events_insert("user.authenticated", owner, client->client_id, NULL, now);
+	counter_statistic_at_commit(COUNTER_ID_TOKEN_LOGINS, 1);
+	return true;
+}
+
+/*
+ * The identity may have been removed from another account since federated_identity_find():
+ * take its challenges over.  From the insertion on, nobody else can remove it.
+ */
+static void
+take_over_challenges(const UserIdentity *row, const ProviderIdentity *identity, TimestampTz now)
+{
+	bytea	   *removed = user_identities_removed_challenges(row->issuer, row->subject);
+	bytea	   *window;
+
+	if (removed == NULL)
+		return;
+	window = challenge_add(removed, &identity->challenge, now);
+	if (window == NULL)
+		raise_invalid_id_token("The token was used before.");
+	user_identities_use(row, window, row->claims, now);
+}
+
+bool
+federated_identity_insert(const ProviderIdentity *identity, const pg_uuid_t *user_id,
+						  TimestampTz now)
+{
+	pg_uuid_t	route = user_identities_route(identity->issuer, identity->subject);
+	UserIdentity row = {
+		.issuer = identity->issuer,
+		.subject = identity->subject,
+		.user_id = *user_id,
+		.claims = identity->claims,
+		.used_challenges = challenge_add(NULL, &identity->challenge, now)
+	};
+
+	if (!user_identities_insert(&row, now))
+		return false;
+	take_over_challenges(&row, identity, now);
+	users_add_identity(user_id, &route, now);
+	return true;
+}
+
+bool
+federated_identity_email_has_account(const ProviderIdentity *identity)
+{
+	AccountPolicy policy;
+	LoginId		email;
+	LoginIdRow *rows;
+	pg_uuid_t	owner;
+	User		user;
+	int			count;
+	int			i;
+
+	login_read_policy(&policy);
+	if (!identity->email_is_proven || !login_parse_id(identity->email, &policy, &email) ||
+		email.type != LOGIN_ID_EMAIL || !login_ids_owner(&email, &owner) ||
+		!users_find(&owner, &user))
+		return false;
+	rows = login_ids_of(&user, &count);
+	for (i = 0; i < count; i++)
+		if (rows[i].type == LOGIN_ID_EMAIL && rows[i].verified &&
+			strcmp(rows[i].value, email.value) == 0)
+			return true;
+	return false;
+}
+
+bool
+federated_identity_authenticate(const Client *client, const char *token, const char *nonce,
+								const DeviceReport *device, TimestampTz now,
+								TokenResponse *response)
+{
+	ProviderIdentity identity;
+	FederatedIdentityState state;
+	pg_uuid_t	owner;
+	User		user;
+
+	client_require_first_party(client);
+	provider_id_token_open(token, nonce, now, &identity);
+	state = federated_identity_find(&identity, now, &owner);
+	if (state == FEDERATED_IDENTITY_REPLAYED)
+	{
+		record_failure(client, NULL, "ID token was used before", now);
+		return false;
+	}
+	if (state == FEDERATED_IDENTITY_UNKNOWN)
+	{
+		if (federated_identity_email_has_account(&identity))
+			raise_account_exists();
+		raise_no_account();
+	}
+	if (!federated_identity_log_in(client, &identity, &owner, now, &user))
+		return false;
+	session_start(client, &user, device, NULL, now, now, response);
+	return true;
+}
+
+bool
+federated_identity_add(const User *caller, const char *client_id, const char *token,
+					   const char *nonce, TimestampTz now)
+{
+	ProviderIdentity identity;
+	FederatedIdentityState state;
+	pg_uuid_t	owner = {0};
+
+	if (caller->is_anonymous)
+		raise_account_required();
+	provider_id_token_open(token, nonce, now, &identity);
+	state = federated_identity_find(&identity, now, &owner);
+	if (memcmp(&owner, &caller->id, sizeof(pg_uuid_t)) == 0)
+		return true;
+	if (state == FEDERATED_IDENTITY_REPLAYED)
+		return false;
+	if (state == FEDERATED_IDENTITY_KNOWN)
+		raise_account_exists();
+	if (!users_lock(&caller->id))
+		raise_invalid_session("The user does not exist.");
+	if (!federated_identity_insert(&identity, &caller->id, now))
+	{
+		/* A concurrent call added it, perhaps one for the same account. */
+		(void) federated_identity_find(&identity, now, &owner);
+		if (memcmp(&owner, &caller->id, sizeof(pg_uuid_t)) == 0)
+			return true;
+		raise_account_exists();
+	}
+	events_insert("identity.added", &caller->id, client_id, payload_of_issuer(identity.issuer), now);
+	return true;
+}
+
+/* Whether a user can log in without the identities of an issuer.  A rest is another identity. */
+static bool
+has_other_credential(const User *user, bool rest)
+{
+	PasswordRow password;
+	int			count;
+
+	if (rest || user->is_verified)
+		return true;
+	(void) login_ids_of(user, &count);
+	return count > 0 && passwords_find(&user->id, &password);
+}
+
+static void
+remove_identity(const User *user, const UserIdentity *row, TimestampTz now)
+{
+	pg_uuid_t	route = user_identities_route(row->issuer, row->subject);
+
+	if (user_identities_remove(row, now))
+		users_remove_identity(&user->id, &route, now);
+}
+
+bool
+federated_identity_remove(const User *caller, const char *client_id, const char *issuer,
+						  TimestampTz now)
+{
+	UserIdentity *rows;
+	bool		found = false;
+	bool		rest = false;
+	User		user;
+	int			count;
+	int			i;
+
+	if (caller->is_anonymous)
+		raise_account_required();
+	if (!users_lock(&caller->id) || !users_find(&caller->id, &user))
+		raise_invalid_session("The user does not exist.");
+	rows = user_identities_of(&user, &count);
+	for (i = 0; i < count; i++)
+	{
+		bool		here = strcmp(rows[i].issuer, issuer) == 0;
+
+		found |= here;
+		rest |= !here;
+	}
+	if (!found)
+		return false;
+	if (!has_other_credential(&user, rest))
+		raise_last_credential();
+	for (i = 0; i < count; i++)
+		if (strcmp(rows[i].issuer, issuer) == 0)
+			remove_identity(&user, &rows[i], now);
+	events_insert("identity.removed", &user.id, client_id, payload_of_issuer(issuer), now);
+	return true;
+}
+
+void
+federated_identity_remove_all(const User *user, TimestampTz now)
+{
+	int			count;
+	UserIdentity *rows = user_identities_of(user, &count);
+	int			i;
+
+	for (i = 0; i < count; i++)
+		remove_identity(user, &rows[i], now);
+}

@@ -1,0 +1,95 @@
+/*-------------------------------------------------------------------------
+ *
+ * federated_identity.h
+ *	  Identities of accounts at other providers: login, adding and removing.
+ *
+ * An ID token works once.  The row of an identity keeps the challenges that its tokens
+ * have used; when the identity is removed, removed_identities keeps them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_FEDERATED_IDENTITY_H
+#define ANON_AUTH_FEDERATED_IDENTITY_H
+
+#include "postgres.h"
+
+#include "domain/claims.h"
+#include "domain/device_report.h"
+#include "domain/provider_id_token.h"
+#include "store/clients.h"
+#include "store/users.h"
+
+/* ---- for callers that have opened an ID token ---- */
+
+typedef enum FederatedIdentityState
+{
+	FEDERATED_IDENTITY_UNKNOWN, /* no account has it */
+	FEDERATED_IDENTITY_KNOWN,	/* an account has it */
+	FEDERATED_IDENTITY_REPLAYED /* the token was used before: the result is no row */
+} FederatedIdentityState;
+
+/*
+ * Find the account of an identity, without a lock.  If it is known, set *owner.
+ * Callers call this before they change anything.
+ */
+extern FederatedIdentityState federated_identity_find(const ProviderIdentity *identity,
+													  TimestampTz now, pg_uuid_t *owner);
+
+/*
+ * Log in to the account of an identity: use the token up, with an event and in the
+ * statistics.  Return false, with the event of a failed login, if the token was used
+ * before, the identity was removed, or the user is disabled.  If true, user is filled and
+ * its row is held.  Starts no session.
+ */
+extern bool federated_identity_log_in(const Client *client, const ProviderIdentity *identity,
+									  const pg_uuid_t *owner, TimestampTz now, User *user);
+
+/*
+ * Give an identity to an account, whose row the caller holds, and use the token up.
+ * Return false if another account has it.  Waits for a concurrent insert of it.
+ * Raises AA028 if the token was used before the identity was removed from an account,
+ * after federated_identity_find() was called.
+ */
+extern bool federated_identity_insert(const ProviderIdentity *identity, const pg_uuid_t *user_id,
+									  TimestampTz now);
+
+/*
+ * Whether an account has the address that the token proves, verified: such a caller
+ * should log in to it, and then add the identity.  False if the token proves none.
+ */
+extern bool federated_identity_email_has_account(const ProviderIdentity *identity);
+
+/* ---- SQL functions ---- */
+
+/*
+ * Log in with an ID token and fill response with the tokens of a new session.  Return
+ * false as federated_identity_log_in().  Raises AA002 for the client, AA025, AA028, and
+ * AA030 if no account has the identity.
+ */
+extern bool federated_identity_authenticate(const Client *client, const char *token,
+											const char *nonce, const DeviceReport *device,
+											TimestampTz now, TokenResponse *response);
+
+/*
+ * Add the identity of an ID token to the caller's account.  Return false if the token was
+ * used before; true also if the account has the identity already, whether the token was
+ * used before or not.  Raises AA024 for a guest, AA025, AA028, and AA030 if another account
+ * has the identity.
+ */
+extern bool federated_identity_add(const User *caller, const char *client_id, const char *token,
+								   const char *nonce, TimestampTz now);
+
+/*
+ * Remove the identities at a provider from the caller's account.  Return false if there is
+ * none.  Sessions stay.  Raises AA024 for a guest, and AA023 if nothing else is left to log
+ * in with.
+ */
+extern bool federated_identity_remove(const User *caller, const char *client_id,
+									  const char *issuer, TimestampTz now);
+
+/* ---- for callers that delete or take over an account ---- */
+
+/* Remove all identities of a user, whose row the caller holds. */
+extern void federated_identity_remove_all(const User *user, TimestampTz now);
+
+#endif							/* ANON_AUTH_FEDERATED_IDENTITY_H */
