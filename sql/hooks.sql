@@ -120,6 +120,7 @@ SELECT app.token('role');
 \set VERBOSITY terse
 SELECT app.token('sub');
 SELECT app.token('nbf');
+SELECT app.token('amr');
 SELECT app.token('https://authgear.com/claims/user/is_admin');
 SELECT app.token('fail');
 \set VERBOSITY default

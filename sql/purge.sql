@@ -168,7 +168,7 @@ SELECT anon_auth.revoke_sessions(app.id('revoked'));
 SELECT guests FROM anon_auth.purge();
 
 -- expired rows
-INSERT INTO anon_auth.authorization_codes SELECT gen_random_uuid(), sha256('x'), app.id('promoted'), 'web', 'https://a.example', repeat('A', 43), NULL, now(), now() + make_interval(mins => m) FROM unnest(ARRAY[-1, 1]) m;
+INSERT INTO anon_auth.authorization_codes SELECT gen_random_uuid(), sha256('x'), app.id('promoted'), 'web', 'https://a.example', repeat('A', 43), NULL, now(), NULL, now() + make_interval(mins => m) FROM unnest(ARRAY[-1, 1]) m;
 INSERT INTO anon_auth.removed_device_keys SELECT gen_random_uuid(), 'removed_' || m, 'a thumbprint', '', now() - make_interval(mins => m) FROM unnest(ARRAY[1, 9, 11]) m;
 SELECT authorization_codes, removed_device_keys, events FROM anon_auth.purge();
 UPDATE anon_auth.events SET created_at = now() - interval '1 year' WHERE user_id = app.id('alive');

@@ -13,6 +13,7 @@ CREATE TABLE anon_auth.users (
 	is_anonymous boolean NOT NULL,
 	is_disabled boolean NOT NULL DEFAULT false,
 	is_verified boolean NOT NULL DEFAULT false,
+	has_password boolean NOT NULL DEFAULT false,
 	created_at timestamptz NOT NULL,
 	updated_at timestamptz NOT NULL,
 	last_seen_at timestamptz NOT NULL,
@@ -25,8 +26,8 @@ CREATE TABLE anon_auth.users (
 
 	CONSTRAINT users_device_kid_check CHECK (is_anonymous OR device_kid IS NULL),
 	CONSTRAINT users_login_ids_check
-		CHECK (is_anonymous OPERATOR(pg_catalog.=)
-			   (pg_catalog.cardinality(login_id_routes) OPERATOR(pg_catalog.=) 0)),
+		CHECK (NOT is_anonymous OR
+			   (NOT has_password AND pg_catalog.cardinality(login_id_routes) OPERATOR(pg_catalog.=) 0)),
 	CONSTRAINT users_identities_check
 		CHECK (NOT is_anonymous
 			   OR pg_catalog.cardinality(identity_routes) OPERATOR(pg_catalog.=) 0),
@@ -46,6 +47,7 @@ COMMENT ON COLUMN anon_auth.users.id IS 'The sub claim; a UUIDv7.';
 COMMENT ON COLUMN anon_auth.users.is_anonymous IS 'True for a guest; false after promotion.';
 COMMENT ON COLUMN anon_auth.users.is_disabled IS 'True if the user is disabled: it cannot log in, and its sessions have ended. See disable_user().';
 COMMENT ON COLUMN anon_auth.users.is_verified IS 'True if at least one login ID of the user is verified.';
+COMMENT ON COLUMN anon_auth.users.has_password IS 'True if the user has a row in passwords.';
 COMMENT ON COLUMN anon_auth.users.last_seen_at IS 'Time of the last login or refresh, accurate to one hour.';
 COMMENT ON COLUMN anon_auth.users.purge_from IS 'Time at which purge() next checks this guest. For a guest with a device key, settings.guest_retention is added. Only the insert and purge() set it, so it can be earlier than the time at which the guest expires. Has no meaning for a regular user.';
 COMMENT ON COLUMN anon_auth.users.device_kid IS 'Key ID of the guest''s device key. NULL for guests without a device key and for regular users.';
@@ -158,6 +160,7 @@ CREATE TABLE anon_auth.sessions (
 	rotated_at timestamptz,
 	created_at timestamptz NOT NULL,
 	authenticated_at timestamptz NOT NULL,
+	amr text[],
 	last_used_at timestamptz NOT NULL,
 	expires_at timestamptz NOT NULL,
 	purge_from timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -188,6 +191,7 @@ COMMENT ON COLUMN anon_auth.sessions.secret_hash IS 'SHA-256 of the secret in th
 COMMENT ON COLUMN anon_auth.sessions.generation IS 'Number of times that the refresh token was rotated.';
 COMMENT ON COLUMN anon_auth.sessions.rotated_at IS 'Time of the last rotation. The previous refresh token works until the grace period after it ends.';
 COMMENT ON COLUMN anon_auth.sessions.authenticated_at IS 'The auth_time claim.';
+COMMENT ON COLUMN anon_auth.sessions.amr IS 'The amr claim: how the user authenticated (RFC 8176). pop: with the key of a device; pwd: with a password; otp: with a code; sms: that was sent to a phone number. NULL: with nothing that this server checks.';
 COMMENT ON COLUMN anon_auth.sessions.expires_at IS 'When the session expires: at the end of its maximum lifetime or of its idle timeout, whichever is earlier. The client sets both; for a cookie session, settings does.';
 COMMENT ON COLUMN anon_auth.sessions.purge_from IS 'Time at which purge() next checks this session: the first value of expires_at. A refresh does not change it, so that no index entry changes.';
 COMMENT ON COLUMN anon_auth.sessions.device_info IS 'What the client reported about its device at sign-up, login or promotion. A promotion without a report keeps that of the guest.';
@@ -203,6 +207,7 @@ CREATE TABLE anon_auth.authorization_codes (
 	code_challenge text NOT NULL,
 	nonce text,
 	authenticated_at timestamptz NOT NULL,
+	amr text[],
 	expires_at timestamptz NOT NULL,
 	offline_access boolean NOT NULL DEFAULT true,
 	hint_session_id uuid,
@@ -225,6 +230,7 @@ COMMENT ON TABLE anon_auth.authorization_codes IS
 COMMENT ON COLUMN anon_auth.authorization_codes.route IS 'First 16 bytes of code_hash.';
 COMMENT ON COLUMN anon_auth.authorization_codes.code_hash IS 'SHA-256 of the code.';
 COMMENT ON COLUMN anon_auth.authorization_codes.code_challenge IS 'PKCE code challenge, method S256.';
+COMMENT ON COLUMN anon_auth.authorization_codes.amr IS 'The methods of the login; see sessions.amr.';
 COMMENT ON COLUMN anon_auth.authorization_codes.nonce IS 'The nonce claim of the ID token.';
 COMMENT ON COLUMN anon_auth.authorization_codes.offline_access IS 'True if the client requested the scope offline_access: the session then has a refresh token.';
 COMMENT ON COLUMN anon_auth.authorization_codes.hint_session_id IS 'The session of the id_token_hint, if that is a session of this client.';

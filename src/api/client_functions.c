@@ -181,17 +181,18 @@ anon_auth_promote_anonymous_user(PG_FUNCTION_ARGS)
 	ResultRow  *row;
 	DeviceReport device = {0};
 	PromotionRequest request;
+	PromotionResult result;
 	Client		client;
-	User		user;
 	TokenResponse response;
 
 	api_begin_write("promote_anonymous_user()");
 	row = result_row_begin_set(fcinfo);
 	api_client(fcinfo, 0, &client);
 	get_promotion_request(fcinfo, 1, 8, &request);
-	if (!promotion_run(&client, &request, now, &user, &device.device_info))
+	if (!promotion_run(&client, &request, now, &result))
 		return (Datum) 0;
-	session_start(&client, &user, &device, NULL, now, now, &response);
+	device.device_info = result.device_info;
+	session_start(&client, &result.user, &result.amr, &device, now, &response);
 	api_add_token_response(row, &response);
 	return (Datum) 0;
 }
@@ -210,8 +211,8 @@ anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 	};
 	ResultRow  *row;
 	PromotionRequest request;
+	PromotionResult result;
 	Client		client;
-	User		user;
 	TimestampTz expires_at;
 	char	   *code;
 
@@ -225,9 +226,11 @@ anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 	client_require_redirect_uri(&client, authorization.redirect_uri);
 	authorization_check_pkce(authorization.code_challenge, method);
 	get_promotion_request(fcinfo, 4, 12, &request);
-	if (!promotion_run(&client, &request, now, &user, &authorization.device_info))
+	if (!promotion_run(&client, &request, now, &result))
 		return (Datum) 0;
-	code = authorization_code_create(&client, &user, &authorization, now, &expires_at);
+	authorization.device_info = result.device_info;
+	code = authorization_code_create(&client, &result.user, &result.amr, &authorization, now,
+									 &expires_at);
 	result_row_set(row, "code", CStringGetTextDatum(code));
 	result_row_set(row, "expire_at", TimestampTzGetDatum(expires_at));
 	result_row_add(row);

@@ -100,7 +100,7 @@ authorization_request_allows(const AuthorizationRequest *request, const User *us
 }
 
 char *
-authorization_code_create(const Client *client, const User *user,
+authorization_code_create(const Client *client, const User *user, const StringList *amr,
 						  const AuthorizationRequest *request, TimestampTz now,
 						  TimestampTz *expires_at)
 {
@@ -129,6 +129,7 @@ authorization_code_create(const Client *client, const User *user,
 	code.hint_session_id = request->hint_session_id;
 	code.device_info = request->device_info;
 	code.authenticated_at = now;
+	code.amr = *amr;
 	code.expires_at = *expires_at;
 	authorization_codes_insert(hash, &code);
 	return text;
@@ -219,7 +220,7 @@ continue_session(const Client *client, const AuthorizationCode *code,
 	device_report_complete(report, &device);
 	return !code->offline_access && !uuid_is_nil(&code->hint_session_id) &&
 		sessions_reauthenticate(&code->user_id, &code->hint_session_id, client->client_id,
-								code->authenticated_at, &device, now, session);
+								code->authenticated_at, &code->amr, &device, now, session);
 }
 
 /*
@@ -235,7 +236,11 @@ use_code(const Client *client, const User *user, const uint8 hash[crypto_hash_sh
 {
 	char	   *counter = used_counter(hash);
 	int64		lifetime = code->expires_at - now;
-	SessionGrant grant = {.nonce = code->nonce,.authenticated_at = code->authenticated_at};
+	SessionGrant grant = {
+		.nonce = code->nonce,
+		.authenticated_at = code->authenticated_at,
+		.amr = &code->amr
+	};
 	AuthorizationCode used;
 	Session		session;
 	bool		continues = continue_session(client, code, device, now, &session);

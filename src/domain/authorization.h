@@ -66,12 +66,13 @@ extern bool authorization_request_set_hint(AuthorizationRequest *request, const 
 extern bool authorization_request_allows(const AuthorizationRequest *request, const User *user);
 
 /*
- * Return a new authorization code for a user who has just logged in, and set
- * *expires_at.  Reads redirect_uri, code_challenge, nonce, offline_access, device_info and
+ * Return a new authorization code for a user who has just logged in by the methods amr
+ * (auth_methods.h), and set *expires_at.  Reads redirect_uri, code_challenge, nonce, offline_access, device_info and
  * the hint of the request, which the caller has checked.  Raises 22023 unless
  * authorization_request_allows() the user.
  */
 extern char *authorization_code_create(const Client *client, const User *user,
+									   const StringList *amr,
 									   const AuthorizationRequest *request, TimestampTz now,
 									   TimestampTz *expires_at);
 

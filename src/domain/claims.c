@@ -32,15 +32,22 @@
 #include "utils/json.h"
 
 /*
- * Add the claims about the user that every token and userinfo have.  A regular user
- * always has a password and so can reauthenticate; a guest never has one.
+ * Return whether the user can log in again on a page: with a password, or with a code
+ * that is sent to a verified address.
  */
+static bool
+can_reauthenticate(const User *user)
+{
+	return !user->is_anonymous && (user->has_password || user->is_verified);
+}
+
+/* Add the claims about the user that every token and userinfo have. */
 static void
 add_user_claims(StringInfo json, const User *user)
 {
 	json_add_boolean(json, USER_CLAIM_PREFIX "is_anonymous", user->is_anonymous);
 	json_add_boolean(json, USER_CLAIM_PREFIX "is_verified", user->is_verified);
-	json_add_boolean(json, USER_CLAIM_PREFIX "can_reauthenticate", !user->is_anonymous);
+	json_add_boolean(json, USER_CLAIM_PREFIX "can_reauthenticate", can_reauthenticate(user));
 	json_add_raw(json, USER_CLAIM_PREFIX "roles", "[]");
 }
 
@@ -48,6 +55,15 @@ const char *
 claims_token_role(void)
 {
 	return settings_get()->token_role;
+}
+
+/* Add when and how the user authenticated for this session. */
+static void
+add_authentication_claims(StringInfo json, const Session *session)
+{
+	json_add_integer(json, "auth_time", unix_seconds(session->authenticated_at));
+	if (session->amr.count > 0)
+		json_add_strings(json, "amr", &session->amr);
 }
 
 /*
@@ -68,7 +84,7 @@ add_access_claims(StringInfo json, const char *client_id, const User *user,
 		json_add_string(json, "client_id", client_id);
 	json_add_uuid(json, "sid", &session->id);
 	json_add_integer(json, "exp", expires_at);
-	json_add_integer(json, "auth_time", unix_seconds(session->authenticated_at));
+	add_authentication_claims(json, session);
 	json_add_string(json, "role", claims_token_role());
 	json_add_boolean(json, "is_anonymous", user->is_anonymous);
 	add_user_claims(json, user);
@@ -132,7 +148,7 @@ make_id_token(const Client *client, const User *user, const Session *session,
 	json_add_uuid(&json, "sid", &session->id);
 	json_add_integer(&json, "iat", seconds);
 	json_add_integer(&json, "exp", seconds + SHORT_LIFETIME_SECONDS);
-	json_add_integer(&json, "auth_time", unix_seconds(session->authenticated_at));
+	add_authentication_claims(&json, session);
 	if (nonce != NULL)
 		json_add_string(&json, "nonce", nonce);
 	json_add_string(&json, "at_hash", at_hash);

@@ -59,8 +59,8 @@ cookie_session_read_policy(BrowserPolicy *policy)
 }
 
 char *
-cookie_session_start(const char *client_id, const User *user, const DeviceReport *report,
-					 const BrowserPolicy *policy, TimestampTz now)
+cookie_session_start(const char *client_id, const User *user, const StringList *amr,
+					 const DeviceReport *report, const BrowserPolicy *policy, TimestampTz now)
 {
 	SessionDevice device;
 	Session		session;
@@ -68,7 +68,7 @@ cookie_session_start(const char *client_id, const User *user, const DeviceReport
 	char	   *cookie = palloc(TOKEN_TEXT_SIZE);
 	pg_uuid_t	id = session_new_id(now);
 
-	session_init(user, &id, now, now, &session, token);
+	session_init(user, &id, now, amr, now, &session, token);
 	session.client_id = (char *) client_id;
 	session.expires_at = cookie_session_expiry(policy, now);
 	session.session_type = SESSION_COOKIE;

@@ -20,12 +20,12 @@
 extern void cookie_session_read_policy(BrowserPolicy *policy);
 
 /*
- * Start a session and return the cookie's value.  client_id may be NULL.  The
- * caller holds the user's row.
+ * Start a session and return the cookie's value.  amr is as for session_start().
+ * client_id may be NULL.  The caller holds the user's row.
  */
 extern char *cookie_session_start(const char *client_id, const User *user,
-								  const DeviceReport *device, const BrowserPolicy *policy,
-								  TimestampTz now);
+								  const StringList *amr, const DeviceReport *device,
+								  const BrowserPolicy *policy, TimestampTz now);
 
 /* Return when a cookie session that starts now expires if it is not used. */
 extern TimestampTz cookie_session_expiry(const BrowserPolicy *policy, TimestampTz now);

@@ -61,7 +61,7 @@ discovery_document(void)
 	json_add_raw(&json, "id_token_signing_alg_values_supported",
 				 psprintf("[%s]", jose_alg_list(JOSE_USE_MAKE_KEYS, ", ", "\"", algorithms)));
 	json_add_raw(&json, "claims_supported",
-				 "[\"iss\", \"aud\", \"iat\", \"exp\", \"sub\", \"sid\", \"auth_time\","
+				 "[\"iss\", \"aud\", \"iat\", \"exp\", \"sub\", \"sid\", \"auth_time\", \"amr\","
 				 " \"nonce\", \"at_hash\", \"email\", \"email_verified\", \"phone_number\","
 				 " \"phone_number_verified\", \"preferred_username\", \"updated_at\","
 				 " \"custom_attributes\", \"x_web3\","

@@ -12,6 +12,7 @@
 
 #include "base/raise.h"
 #include "counters/transaction_counters.h"
+#include "domain/auth_methods.h"
 #include "domain/challenge.h"
 #include "domain/client.h"
 #include "domain/federated_identity.h"
@@ -218,7 +219,7 @@ federated_identity_authenticate(const Client *client, const char *token, const c
 	}
 	if (!federated_identity_log_in(client, &identity, &owner, now, &user))
 		return false;
-	session_start(client, &user, device, NULL, now, now, response);
+	session_start(client, &user, &auth_methods_none, device, now, response);
 	return true;
 }
 

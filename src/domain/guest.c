@@ -18,6 +18,7 @@
 
 #include "base/raise.h"
 #include "counters/transaction_counters.h"
+#include "domain/auth_methods.h"
 #include "domain/challenge.h"
 #include "domain/claims.h"
 #include "domain/client.h"
@@ -208,7 +209,7 @@ guest_authenticate_with_key(const Client *client, const char *jwt, size_t length
 			request_jwt_raise_unregistered(&request);
 		log_in_by_key(client, request.kid, &key.user_id, now, &user);
 	}
-	session_start(client, &user, device, NULL, now, now, response);
+	session_start(client, &user, &auth_methods_device_key, device, now, response);
 }
 
 /*
@@ -237,8 +238,8 @@ guest_sign_up_with_cookie(const Client *client, const DeviceReport *device,
 	User		user;
 
 	sign_up_without_key(client, device->device_info, cookie_session_expiry(policy, now), now, &user);
-	return cookie_session_start(client == NULL ? NULL : client->client_id, &user, device, policy,
-								now);
+	return cookie_session_start(client == NULL ? NULL : client->client_id, &user,
+								&auth_methods_none, device, policy, now);
 }
 
 void
@@ -248,7 +249,7 @@ guest_sign_up_without_key(const Client *client, const DeviceReport *device, Time
 	User		user;
 
 	sign_up_without_key(client, device->device_info, session_expiry(client, now), now, &user);
-	session_start(client, &user, device, NULL, now, now, response);
+	session_start(client, &user, &auth_methods_none, device, now, response);
 }
 
 void

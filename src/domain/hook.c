@@ -305,7 +305,7 @@ static bool
 is_reserved_claim(const JsonbValue *name)
 {
 	static const char *const reserved[] = {
-		"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "client_id",
+		"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "amr", "client_id",
 		"sid", "role", "is_anonymous"
 	};
 	const char *prefix = USER_CLAIM_PREFIX;

@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "base/uuid.h"
 #include "counters/transaction_counters.h"
+#include "domain/auth_methods.h"
 #include "domain/claims.h"
 #include "domain/client.h"
 #include "domain/login.h"
@@ -180,6 +181,6 @@ login_authenticate(const Client *client, const char *login_id, const char *passw
 
 	if (!login_verify(client, login_id, password, now, &user))
 		return false;
-	session_start(client, &user, device, NULL, now, now, response);
+	session_start(client, &user, &auth_methods_password, device, now, response);
 	return true;
 }

@@ -18,6 +18,7 @@ void
 password_change_apply(const pg_uuid_t *user_id, const char *hash, TimestampTz now)
 {
 	passwords_set(user_id, hash, now);
+	users_set_has_password(user_id, true, now);
 	sessions_delete_all(user_id, NULL);
 	authorization_codes_delete_all(user_id);
 	one_time_codes_delete_all(user_id);

@@ -20,6 +20,7 @@
 #include "base/raise.h"
 #include "counters/transaction_counters.h"
 #include "catalog/pg_type.h"
+#include "domain/auth_methods.h"
 #include "domain/client.h"
 #include "domain/guest_proof.h"
 #include "domain/hook.h"
@@ -189,7 +190,7 @@ promote_guest(const Client *client, const ProvenGuest *guest, const LoginId *log
 
 	if (guest->user.device_kid != NULL)
 		device_keys_remove(guest->user.device_kid, id, id, now);
-	if (!users_promote(id, routes_of_login_ids(login_ids, count),
+	if (!users_promote(id, routes_of_login_ids(login_ids, count), true,
 					   attributes_of_login_ids(login_ids, count), now, user))
 		guest_proof_raise_lost(guest);
 	if (!sessions_delete_all_with(id, &guest->session_id) && guest->by_session)
@@ -278,55 +279,57 @@ promote_checked(const Client *client, const CheckedRequest *checked, const char 
 }
 
 bool
-promotion_run(const Client *client, const PromotionRequest *request, TimestampTz now, User *user,
-			  Jsonb **device_info)
+promotion_run(const Client *client, const PromotionRequest *request, TimestampTz now, PromotionResult *result)
 {
 	CheckedRequest checked;
 	RateLimits *conflict;
 	pg_uuid_t	owner;
 
 	check_request(client, request, now, &checked);
-	*device_info = checked.device_info;
+	result->device_info = checked.device_info;
+	result->amr = auth_methods_password;
 	if (find_conflicting_account(checked.login_ids, checked.count,
 								 checked.policy.promotion_conflict != PROMOTION_CONFLICT_ERROR,
 								 &owner, &conflict))
 	{
-		if (!log_in_to_account(client, &checked.guest, &owner, request, &checked.policy, now, user))
+		if (!log_in_to_account(client, &checked.guest, &owner, request, &checked.policy, now, &result->user))
 			return false;
 		rate_limit_give_back(conflict);
 		return true;
 	}
-	promote_checked(client, &checked, request->password, now, user);
+	promote_checked(client, &checked, request->password, now, &result->user);
 	return true;
 }
 
 void
 promotion_sign_up(const Client *client, const PromotionRequest *request, TimestampTz now,
-				  User *user, Jsonb **device_info)
+				  PromotionResult *result)
 {
 	CheckedRequest checked;
 	RateLimits *conflict;
 	pg_uuid_t	owner;
 
 	check_request(client, request, now, &checked);
-	*device_info = checked.device_info;
+	result->device_info = checked.device_info;
+	result->amr = auth_methods_password;
 	(void) find_conflicting_account(checked.login_ids, checked.count, false, &owner, &conflict);
-	promote_checked(client, &checked, request->password, now, user);
+	promote_checked(client, &checked, request->password, now, &result->user);
 }
 
 bool
 promotion_log_in(const Client *client, const PromotionRequest *request, TimestampTz now,
-				 User *user, Jsonb **device_info)
+				 PromotionResult *result)
 {
 	CheckedRequest checked;
 	pg_uuid_t	owner;
 
 	check_request(client, request, now, &checked);
-	*device_info = checked.device_info;
+	result->device_info = checked.device_info;
+	result->amr = auth_methods_password;
 	if (!find_account(checked.login_ids, checked.count, true, &owner))
 		return login_with_password(client, NULL, checked.login_ids[0].value, request->password,
-								   &checked.policy, now, user);
-	return log_in_to_account(client, &checked.guest, &owner, request, &checked.policy, now, user);
+								   &checked.policy, now, &result->user);
+	return log_in_to_account(client, &checked.guest, &owner, request, &checked.policy, now, &result->user);
 }
 
 void
@@ -340,7 +343,7 @@ promotion_record_conflict(const Client *client, const GuestTicket *ticket, Login
 
 bool
 promotion_repeat(const Client *client, const PromotionRequest *request, TimestampTz now,
-				 User *user, Jsonb **device_info)
+				 PromotionResult *result)
 {
 	const pg_uuid_t *guest_id = &request->proof.ticket->user_id;
 	AccountPolicy policy;
@@ -350,24 +353,25 @@ promotion_repeat(const Client *client, const PromotionRequest *request, Timestam
 	int			count;
 	int			i;
 
-	*device_info = request->device_info;
+	result->device_info = request->device_info;
+	result->amr = auth_methods_password;
 	settings_read_account_policy(&policy);
 	if (request->password == NULL)
 		raise_required("password");
 	count = normalise_login_ids(request, &policy, login_ids);
 
 	/* If the guest is gone, it was merged into the account that has the login IDs. */
-	if (!users_find(guest_id, user))
+	if (!users_find(guest_id, &result->user))
 	{
 		if (policy.promotion_conflict != PROMOTION_CONFLICT_MERGE)
 			raise_invalid_promotion_code("The guest does not exist.");
 		is_known = find_account(login_ids, count, true, &owner);
 		return login_with_password(client, is_known ? &owner : NULL, login_ids[0].value,
-								   request->password, &policy, now, user);
+								   request->password, &policy, now, &result->user);
 	}
 
 	/* The browser's flow ended with a login to another account: every form is answered alike. */
-	if (user->is_anonymous)
+	if (result->user.is_anonymous)
 		raise_not_anonymous();
 	for (i = 0; i < count; i++)
 		if (!login_ids_owner(&login_ids[i], &owner) || memcmp(&owner, guest_id, UUID_LEN) != 0)
@@ -375,5 +379,5 @@ promotion_repeat(const Client *client, const PromotionRequest *request, Timestam
 			login_fail(client, guest_id, request->password, &policy, now);
 			return false;
 		}
-	return login_with_password(client, guest_id, NULL, request->password, &policy, now, user);
+	return login_with_password(client, guest_id, NULL, request->password, &policy, now, &result->user);
 }

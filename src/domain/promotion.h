@@ -25,6 +25,14 @@ typedef struct PromotionRequest
 	Jsonb	   *device_info;	/* NULL: that of the guest */
 } PromotionRequest;
 
+/* Who is logged in after a promotion. */
+typedef struct PromotionResult
+{
+	User		user;			/* whose row is held */
+	StringList	amr;			/* auth_methods.h */
+	Jsonb	   *device_info;	/* of the request, or of the guest: the device is the same */
+} PromotionResult;
+
 /* The state of a ticket's guest. */
 typedef enum PromotionState
 {
@@ -39,9 +47,8 @@ extern PromotionState promotion_state(const GuestTicket *ticket, TimestampTz *gu
 /*
  * Promote the guest that the proof identifies.  If an account has one of the
  * login IDs, settings.promotion_conflict decides: raise AA009, log in to that
- * account, or also merge the guest into it.  Fill user with the user who is
- * logged in now, whose row is held; the caller starts the session.  Set *device_info to
- * that of the request or of the guest, for the session: the device is the same.
+ * account, or also merge the guest into it.  Fill result; the caller starts the
+ * session.
  *
  * Return false if the password of that account is wrong, which is an event.
  * Raises 22023 for a missing argument, AA002 for the client, AA003 to AA008 and
@@ -50,14 +57,14 @@ extern PromotionState promotion_state(const GuestTicket *ticket, TimestampTz *gu
  * and merges.
  */
 extern bool promotion_run(const Client *client, const PromotionRequest *request,
-						  TimestampTz now, User *user, Jsonb **device_info);
+						  TimestampTz now, PromotionResult *result);
 
 /*
  * As promotion_run(), but raise AA009 whatever settings.promotion_conflict is: for a
  * form that asks its user before it logs in to another account.
  */
 extern void promotion_sign_up(const Client *client, const PromotionRequest *request,
-							  TimestampTz now, User *user, Jsonb **device_info);
+							  TimestampTz now, PromotionResult *result);
 
 /*
  * Log in to the account that has the login IDs, because the user chose to: as
@@ -66,7 +73,7 @@ extern void promotion_sign_up(const Client *client, const PromotionRequest *requ
  * password.
  */
 extern bool promotion_log_in(const Client *client, const PromotionRequest *request,
-							 TimestampTz now, User *user, Jsonb **device_info);
+							 TimestampTz now, PromotionResult *result);
 
 /*
  * Write the event of a conflict.  AA009 undoes the changes of its call: this is for
@@ -85,6 +92,6 @@ extern void promotion_record_conflict(const Client *client, const GuestTicket *t
  * merged, AA018 and AA019 beyond the limits of attempts.
  */
 extern bool promotion_repeat(const Client *client, const PromotionRequest *request,
-							 TimestampTz now, User *user, Jsonb **device_info);
+							 TimestampTz now, PromotionResult *result);
 
 #endif							/* ANON_AUTH_PROMOTION_H */

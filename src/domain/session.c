@@ -136,13 +136,14 @@ session_new_id(TimestampTz now)
 
 void
 session_init(const User *user, const pg_uuid_t *id, TimestampTz authenticated_at,
-			 TimestampTz now, Session *session, RefreshToken *token)
+			 const StringList *amr, TimestampTz now, Session *session, RefreshToken *token)
 {
 	memset(session, 0, sizeof(Session));
 	session->user_id = user->id;
 	session->id = *id;
 	session->created_at = now;
 	session->authenticated_at = authenticated_at;
+	session->amr = *amr;
 
 	memset(token, 0, sizeof(RefreshToken));
 	memcpy(token->user_id, session->user_id.data, UUID_LEN);
@@ -162,7 +163,7 @@ start_session(const Client *client, const User *user, const DeviceReport *report
 	if (client->max_concurrent_sessions == 1)
 		sessions_delete_all(&user->id, client->client_id);
 
-	session_init(user, &grant->id, grant->authenticated_at, now, &session, token);
+	session_init(user, &grant->id, grant->authenticated_at, grant->amr, now, &session, token);
 	session.client_id = client->client_id;
 	session.expires_at = grant->has_refresh_token ? session_expiry(client, now) :
 		now + client->access_token_lifetime_seconds * USECS_PER_SEC;
@@ -176,11 +177,15 @@ start_session(const Client *client, const User *user, const DeviceReport *report
 }
 
 void
-session_start(const Client *client, const User *user, const DeviceReport *device,
-			  const char *nonce, TimestampTz authenticated_at, TimestampTz now,
-			  TokenResponse *response)
+session_start(const Client *client, const User *user, const StringList *amr,
+			  const DeviceReport *device, TimestampTz now, TokenResponse *response)
 {
-	SessionGrant grant = {session_new_id(now), nonce, authenticated_at, true};
+	SessionGrant grant = {
+		.id = session_new_id(now),
+		.authenticated_at = now,
+		.amr = amr,
+		.has_refresh_token = true
+	};
 
 	start_session(client, user, device, &grant, now, response);
 }

@@ -20,14 +20,13 @@
 /* ---- beginning ---- */
 
 /*
- * Start a session with a refresh token and fill response with its tokens.
- * nonce may be NULL.  If the client allows one
- * session only, the user's other sessions with this client end.  The caller
- * holds the user's row.
+ * Start a session with a refresh token for a user who has authenticated now, by the
+ * methods amr (auth_methods.h), and fill response with its tokens.  If the client allows
+ * one session only, the user's other sessions with this client end.  The caller holds the
+ * user's row.
  */
-extern void session_start(const Client *client, const User *user, const DeviceReport *device,
-						  const char *nonce, TimestampTz authenticated_at, TimestampTz now,
-						  TokenResponse *response);
+extern void session_start(const Client *client, const User *user, const StringList *amr,
+						  const DeviceReport *device, TimestampTz now, TokenResponse *response);
 
 /* The parts of a session that an authorization request and its login decide. */
 typedef struct SessionGrant
@@ -35,6 +34,7 @@ typedef struct SessionGrant
 	pg_uuid_t	id;				/* from session_new_id() */
 	const char *nonce;			/* for the ID token, or NULL */
 	TimestampTz authenticated_at;
+	const StringList *amr;
 	bool		has_refresh_token;
 } SessionGrant;
 
@@ -59,7 +59,8 @@ extern TimestampTz session_expiry(const Client *client, TimestampTz now);
  * caller wipes the token.
  */
 extern void session_init(const User *user, const pg_uuid_t *id, TimestampTz authenticated_at,
-						 TimestampTz now, Session *session, RefreshToken *token);
+						 const StringList *amr, TimestampTz now, Session *session,
+						 RefreshToken *token);
 
 /* ---- looking up ---- */
 

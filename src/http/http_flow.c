@@ -132,15 +132,15 @@ http_flow_finish(HttpFlow *flow)
 
 	if (authorization->wants_code)
 	{
-		flow->code = authorization_code_create(&flow->client, &flow->user, authorization, now,
-											   &expires_at);
+		flow->code = authorization_code_create(&flow->client, &flow->user, &flow->amr, authorization,
+											   now, &expires_at);
 		return;
 	}
 
 	/* The new cookie replaces the browser's: end a session that no browser can show. */
 	if (cookie != NULL && cookie_session_find(cookie, now, &previous, &previous_user))
 		session_end(&previous.user_id, &previous.id, previous.client_id, now);
-	flow->cookie = cookie_session_start(flow->client.client_id, &flow->user, &device,
+	flow->cookie = cookie_session_start(flow->client.client_id, &flow->user, &flow->amr, &device,
 										&flow->request->policy, now);
 }
 

@@ -27,8 +27,9 @@ typedef struct HttpFlow
 	BrowserFlows browser;		/* all flows of this browser */
 	BrowserFlow *own;			/* this flow among them */
 
-	/* The result: the user that is logged in, and the code or cookie for it. */
+	/* The result: the user that is logged in, how, and the code or cookie for it. */
 	User		user;
+	StringList	amr;			/* auth_methods.h */
 	char	   *code;
 	char	   *cookie;
 } HttpFlow;

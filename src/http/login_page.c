@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/limits.h"
+#include "domain/auth_methods.h"
 #include "domain/authorization.h"
 #include "domain/login.h"
 #include "http/http_endpoint.h"
@@ -65,6 +66,7 @@ verify_and_finish(void *arg)
 
 	login->logged_in = login_verify(&login->flow.client, login->login_id, login->password,
 									login->flow.request->now, &login->flow.user);
+	login->flow.amr = auth_methods_password;
 	login->is_other_user = login->logged_in &&
 		!authorization_request_allows(&login->flow.authorization, &login->flow.user);
 	if (login->logged_in && !login->is_other_user)

@@ -47,7 +47,7 @@ typedef struct PromotionForm
 
 /* promotion_log_in() or promotion_repeat(). */
 typedef bool (*LogInFunction) (const Client *client, const PromotionRequest *request,
-							   TimestampTz now, User *user, Jsonb **device_info);
+							   TimestampTz now, PromotionResult *result);
 
 typedef struct Promoting
 {
@@ -231,18 +231,27 @@ fill_promotion_request(const Promoting *promoting, PromotionRequest *request)
 		request->password = "";
 }
 
+static void
+finish(Promoting *promoting, const PromotionResult *result)
+{
+	promoting->logged_in = true;
+	promoting->flow.user = result->user;
+	promoting->flow.amr = result->amr;
+	promoting->flow.authorization.device_info = result->device_info;
+	http_flow_finish(&promoting->flow);
+}
+
 /* Promote the guest of a Promoting; arg is void * for http_try(). */
 static void
 sign_up(void *arg)
 {
 	Promoting  *promoting = arg;
 	PromotionRequest request;
+	PromotionResult result;
 
 	fill_promotion_request(promoting, &request);
-	promotion_sign_up(&promoting->flow.client, &request, promoting->flow.request->now,
-					  &promoting->flow.user, &promoting->flow.authorization.device_info);
-	promoting->logged_in = true;
-	http_flow_finish(&promoting->flow);
+	promotion_sign_up(&promoting->flow.client, &request, promoting->flow.request->now, &result);
+	finish(promoting, &result);
 }
 
 /* A SubtransactionAction: call promoting->log_in_by. */
@@ -251,14 +260,12 @@ log_in(void *arg)
 {
 	Promoting  *promoting = arg;
 	PromotionRequest request;
+	PromotionResult result;
 
 	fill_promotion_request(promoting, &request);
-	promoting->logged_in = promoting->log_in_by(&promoting->flow.client, &request,
-												promoting->flow.request->now,
-												&promoting->flow.user,
-												&promoting->flow.authorization.device_info);
-	if (promoting->logged_in)
-		http_flow_finish(&promoting->flow);
+	if (promoting->log_in_by(&promoting->flow.client, &request, promoting->flow.request->now,
+							 &result))
+		finish(promoting, &result);
 }
 
 static ErrorData *

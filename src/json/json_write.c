@@ -68,6 +68,23 @@ json_add_integer(StringInfo json, const char *name, int64 value)
 	appendBinaryStringInfo(json, digits, pg_lltoa(value, digits));
 }
 
+/* An array of strings. */
+void
+json_add_strings(StringInfo json, const char *name, const StringList *values)
+{
+	int			i;
+
+	json_add_name(json, name);
+	appendStringInfoChar(json, '[');
+	for (i = 0; i < values->count; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(json, ',');
+		escape_json(json, values->items[i]);
+	}
+	appendStringInfoChar(json, ']');
+}
+
 void
 json_add_boolean(StringInfo json, const char *name, bool value)
 {

@@ -15,6 +15,7 @@
 
 #include "postgres.h"
 
+#include "base/string_list.h"
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
@@ -30,6 +31,7 @@ extern void json_add_name(StringInfo json, const char *name);
 extern void json_add_string(StringInfo json, const char *name, const char *value);
 extern void json_add_integer(StringInfo json, const char *name, int64 value);
 extern void json_add_boolean(StringInfo json, const char *name, bool value);
+extern void json_add_strings(StringInfo json, const char *name, const StringList *values);
 extern void json_add_uuid(StringInfo json, const char *name, const pg_uuid_t *value);
 
 /* value is JSON text of our own. */

@@ -25,6 +25,7 @@
 	COLUMN(BOOL, offline_access) \
 	COLUMN(JSONB, device_info) \
 	COLUMN(TIMESTAMP, authenticated_at) \
+	COLUMN(TEXT_LIST, amr) \
 	COLUMN(TIMESTAMP, expires_at)
 
 #define AUTHORIZATION_CODE_ROW_COLUMNS(COLUMN) \

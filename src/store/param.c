@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "store/param.h"
+#include "store/record_codec.h"
 #include "utils/builtins.h"
 
 /* A value that is passed by value. */
@@ -58,6 +59,13 @@ NamedParam
 param_text(const char *name, const char *value)
 {
 	return make_pointer_param(name, TEXTOID, value == NULL ? NULL : cstring_to_text(value));
+}
+
+NamedParam
+param_text_list(const char *name, const StringList *value)
+{
+	return make_pointer_param(name, TEXTARRAYOID, value->count == 0 ? NULL :
+							  DatumGetPointer(record_encode_text_list(value)));
 }
 
 NamedParam

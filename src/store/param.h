@@ -35,6 +35,8 @@ extern NamedParam param_int4(const char *name, int32 value);
 extern NamedParam param_int8(const char *name, int64 value);
 extern NamedParam param_oid(const char *name, Oid value);
 extern NamedParam param_text(const char *name, const char *value);
+/* An empty list is NULL. */
+extern NamedParam param_text_list(const char *name, const StringList *value);
 extern NamedParam param_uuid(const char *name, const pg_uuid_t *value);
 extern NamedParam param_uuids(const char *name, ArrayType *value);
 extern NamedParam param_timestamp(const char *name, TimestampTz value);

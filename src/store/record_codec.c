@@ -202,8 +202,8 @@ record_decode(const RecordType *type, const RecordMap *map, const Datum *values,
 	}
 }
 
-static Datum
-encode_text_list(const StringList *list)
+Datum
+record_encode_text_list(const StringList *list)
 {
 	Datum	   *items = palloc(sizeof(Datum) * Max(list->count, 1));
 	int			i;
@@ -253,7 +253,7 @@ record_encode(const RecordColumn *column, const void *record, bool *is_null)
 			return encode_hash(field);
 		case FIELD_TEXT_LIST:
 			*is_null = ((const StringList *) field)->items == NULL;
-			return *is_null ? (Datum) 0 : encode_text_list(field);
+			return *is_null ? (Datum) 0 : record_encode_text_list(field);
 		case FIELD_TIMESTAMP:
 			*is_null = *(const TimestampTz *) field == 0;
 			return TimestampTzGetDatum(*(const TimestampTz *) field);

@@ -37,6 +37,7 @@ extern void record_decode(const RecordType *type, const RecordMap *map, const Da
 
 /* The SQL type of a column, and a struct's value of it as a parameter. */
 extern Oid	record_column_type(const RecordColumn *column);
+extern Datum record_encode_text_list(const StringList *list);
 extern Datum record_encode(const RecordColumn *column, const void *record, bool *is_null);
 
 #endif							/* ANON_AUTH_RECORD_CODEC_H */

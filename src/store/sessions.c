@@ -68,7 +68,8 @@ static Statement reauthenticate_session = {
 	.sql = "UPDATE anon_auth.sessions s SET last_used_at = :now,"
 	SET_DEVICE
 	" authenticated_at = CASE WHEN :authenticated_at > s.authenticated_at"
-	"  THEN :authenticated_at ELSE s.authenticated_at END"
+	"  THEN :authenticated_at ELSE s.authenticated_at END,"
+	" amr = CASE WHEN :authenticated_at > s.authenticated_at THEN :amr ELSE s.amr END"
 	" WHERE s.user_id = :user_id AND s.id = :id AND s.client_id = :client_id"
 	" AND s.session_type = 'refresh_token' AND s.expires_at > :now RETURNING {s.session}",
 	.row = &session_record
@@ -207,14 +208,15 @@ sessions_use(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz expires_
 
 bool
 sessions_reauthenticate(const pg_uuid_t *user_id, const pg_uuid_t *id, const char *client_id,
-						TimestampTz authenticated_at, const SessionDevice *device,
-						TimestampTz now, Session *session)
+						TimestampTz authenticated_at, const StringList *amr,
+						const SessionDevice *device, TimestampTz now, Session *session)
 {
 	return !sessions_revoked(id) &&
 		statement_fetch(&reauthenticate_session,
 						PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
 							   param_text("client_id", client_id),
 							   param_timestamp("authenticated_at", authenticated_at),
+							   param_text_list("amr", amr),
 							   param_timestamp("now", now), DEVICE_PARAMS(device)),
 						session);
 }

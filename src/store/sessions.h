@@ -36,6 +36,7 @@ extern const EnumNames session_type_names;
 	COLUMN(TIMESTAMP, rotated_at) \
 	COLUMN(TIMESTAMP, created_at) \
 	COLUMN(TIMESTAMP, authenticated_at) \
+	COLUMN(TEXT_LIST, amr)			/* domain/auth_methods.h */ \
 	COLUMN(TIMESTAMP, expires_at)
 
 typedef struct Session
@@ -83,12 +84,12 @@ extern bool sessions_use(const pg_uuid_t *user_id, const pg_uuid_t *id, Timestam
 						 TimestampTz now, Session *session, User *user);
 
 /*
- * Raise authenticated_at of a live session with a refresh token, and read the row that
- * results.  False if this client has no such session.
+ * Raise authenticated_at of a live session with a refresh token, set amr to the methods
+ * of that time, and read the row that results.  False if this client has no such session.
  */
 extern bool sessions_reauthenticate(const pg_uuid_t *user_id, const pg_uuid_t *id,
 									const char *client_id, TimestampTz authenticated_at,
-									const SessionDevice *device, TimestampTz now,
+									const StringList *amr, const SessionDevice *device, TimestampTz now,
 									Session *session);
 
 /* False if there was no such session. */

@@ -79,7 +79,7 @@ static Statement make_orphan_due = {
 /* The guest's attributes stay; those of the login IDs take precedence. */
 static Statement promote_guest = {
 	.sql = "UPDATE anon_auth.users SET is_anonymous = false, device_kid = NULL,"
-	" login_id_routes = :login_id_routes,"
+	" login_id_routes = :login_id_routes, has_password = :has_password,"
 	" standard_attributes = standard_attributes || :standard_attributes,"
 	" updated_at = :now, last_seen_at = :now"
 	" WHERE id = :id AND is_anonymous AND NOT is_disabled RETURNING {user}",
@@ -99,6 +99,11 @@ static Statement add_identity = {
 static Statement remove_identity = {
 	.sql = "UPDATE anon_auth.users SET updated_at = :now,"
 	" identity_routes = pg_catalog.array_remove(identity_routes, :route) WHERE id = :id"
+};
+
+static Statement set_has_password = {
+	.sql = "UPDATE anon_auth.users SET has_password = :has_password, updated_at = :now"
+	" WHERE id = :id AND has_password <> :has_password"
 };
 
 static Statement set_disabled = {
@@ -170,12 +175,13 @@ users_session_ended(const pg_uuid_t *id, TimestampTz now)
 }
 
 bool
-users_promote(const pg_uuid_t *id, ArrayType *login_id_routes, Jsonb *standard_attributes,
-			  TimestampTz now, User *user)
+users_promote(const pg_uuid_t *id, ArrayType *login_id_routes, bool has_password,
+			  Jsonb *standard_attributes, TimestampTz now, User *user)
 {
 	return statement_fetch(&promote_guest,
 						   PARAMS(param_uuid("id", id),
 								  param_uuids("login_id_routes", login_id_routes),
+								  param_bool("has_password", has_password),
 								  param_jsonb("standard_attributes", standard_attributes),
 								  param_timestamp("now", now)),
 						   user);
@@ -199,6 +205,14 @@ users_remove_identity(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz n
 {
 	statement_run(&remove_identity, PARAMS(param_uuid("id", id), param_uuid("route", route),
 										   param_timestamp("now", now)));
+}
+
+void
+users_set_has_password(const pg_uuid_t *id, bool has_password, TimestampTz now)
+{
+	statement_run(&set_has_password, PARAMS(param_uuid("id", id),
+											param_bool("has_password", has_password),
+											param_timestamp("now", now)));
 }
 
 bool

@@ -20,6 +20,7 @@
 	COLUMN(BOOL, is_anonymous) \
 	COLUMN(BOOL, is_disabled) \
 	COLUMN(BOOL, is_verified) \
+	COLUMN(BOOL, has_password) \
 	COLUMN(TIMESTAMP, last_seen_at) \
 	COLUMN(TEXT, device_kid)	/* of guests only, and not of all */
 
@@ -89,8 +90,11 @@ extern void users_touch(const User *user, TimestampTz now);
 extern void users_session_ended(const pg_uuid_t *id, TimestampTz now);
 
 /* Make a guest an account.  False if the user is disabled, gone, or an account already. */
-extern bool users_promote(const pg_uuid_t *id, ArrayType *login_id_routes,
+extern bool users_promote(const pg_uuid_t *id, ArrayType *login_id_routes, bool has_password,
 						  Jsonb *standard_attributes, TimestampTz now, User *user);
+
+/* Say whether the user has a row in passwords. */
+extern void users_set_has_password(const pg_uuid_t *id, bool has_password, TimestampTz now);
 
 extern void users_set_verified(const pg_uuid_t *id, TimestampTz now);
 

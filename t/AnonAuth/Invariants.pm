@@ -37,7 +37,8 @@ our @EXPORT_OK = qw(damage invariants tokens_refused tries);
 my %invariants = (
 	'is a user with inconsistent credentials' => q{
 		SELECT count(*) FROM anon_auth.users u
-		WHERE is_anonymous = EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id)
+		WHERE has_password <> EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id)
+		   OR is_anonymous = EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id)
 		   OR is_anonymous = EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id)
 		   OR cardinality(login_id_routes) <> (SELECT count(*) FROM anon_auth.login_ids l WHERE l.user_id = u.id)
 		   OR (device_kid IS NOT NULL) <> EXISTS (SELECT FROM anon_auth.device_keys d WHERE d.user_id = u.id AND d.kid = u.device_kid)},

@@ -80,7 +80,7 @@ BEGIN
 	IF 'account' = ANY (parts) THEN
 		account := anon_auth.authenticate_anonymously('app');
 		world := world || member('x', account);
-		UPDATE anon_auth.users SET is_anonymous = false, login_id_routes = ARRAY[eve] WHERE id = account.sub;
+		UPDATE anon_auth.users SET is_anonymous = false, has_password = true, login_id_routes = ARRAY[eve] WHERE id = account.sub;
 		INSERT INTO anon_auth.login_ids (route, type, value, user_id, original_value, created_at, updated_at)
 			VALUES (eve, 'username', 'eve', account.sub, 'eve', now(), now());
 		INSERT INTO anon_auth.passwords (user_id, password_hash, created_at, updated_at)
@@ -105,6 +105,8 @@ CREATE VIEW broken AS
 		AND (EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id) OR EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id))
 	UNION ALL SELECT 'a regular user without a password or a login ID' FROM anon_auth.users u WHERE NOT is_anonymous
 		AND (NOT EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id) OR NOT EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id))
+	UNION ALL SELECT 'a user with a wrong has_password' FROM anon_auth.users u
+		WHERE has_password <> EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id)
 	UNION ALL SELECT 'a device key that its user does not name, or that is not there' FROM anon_auth.users u
 		FULL JOIN anon_auth.device_keys d ON d.user_id = u.id AND d.kid = u.device_kid WHERE (u.device_kid IS NULL) <> (d.kid IS NULL)
 	UNION ALL SELECT 'a session of a disabled user' FROM anon_auth.users u JOIN anon_auth.sessions s ON s.user_id = u.id WHERE is_disabled
