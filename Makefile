@@ -13,7 +13,7 @@ OWN_HEADERS = $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 
 # script/columns makes SQL and C from lists of columns, into a directory "generated".
 GENERATED_SQL = generated/settings.sql generated/clients.sql
-GENERATED_HEADERS = generated/settings_columns.h
+GENERATED_HEADERS = generated/settings_columns.h generated/clients_columns.h
 
 # The install scripts are written in parts, one subject a file, and joined here.
 DATA_built = $(EXTENSION:%=%--$(EXTVERSION).sql)
