@@ -39,6 +39,22 @@ ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_replace;
 CREATE TRIGGER settings_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON anon_auth.settings
 	FOR EACH STATEMENT EXECUTE FUNCTION anon_auth_internal.settings_changed();
 
+-- The errors of PostgreSQL would contain the whole row, and no rule.  BEFORE triggers
+-- run in the order of their names: this one must see what the others have changed.
+CREATE FUNCTION anon_auth_internal.explain_constraints() RETURNS trigger
+	LANGUAGE c VOLATILE
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_explain_constraints';
+COMMENT ON FUNCTION anon_auth_internal.explain_constraints() IS
+'Trigger of settings and clients. Checks the new row before PostgreSQL does, so that the error has the values of the columns that a constraint names, and its rule, instead of the whole row. Errors: 23502 a NULL; 23514 another invalid value.';
+
+CREATE TRIGGER zz_explain_constraints BEFORE INSERT OR UPDATE ON anon_auth.settings
+	FOR EACH ROW EXECUTE FUNCTION anon_auth_internal.explain_constraints();
+ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER zz_explain_constraints;
+CREATE TRIGGER zz_explain_constraints BEFORE INSERT OR UPDATE ON anon_auth.clients
+	FOR EACH ROW EXECUTE FUNCTION anon_auth_internal.explain_constraints();
+ALTER TABLE anon_auth.clients ENABLE ALWAYS TRIGGER zz_explain_constraints;
+
 INSERT INTO anon_auth.settings DEFAULT VALUES;
 
 -- PostgREST reads its configuration again when the transaction commits.  A site's own

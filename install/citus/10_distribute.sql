@@ -189,7 +189,8 @@ BEGIN
 		FROM pg_trigger t
 		WHERE NOT t.tgisinternal
 		  AND t.tgrelid IN (SELECT format('anon_auth.%I', d.table_name)::regclass FROM anon_auth_internal.distributed_tables() d)
-		  AND (t.tgrelid <> 'anon_auth.settings'::regclass OR t.tgname NOT IN ('settings_replace', 'settings_changed', 'settings_notify'))
+		  AND (t.tgrelid <> 'anon_auth.settings'::regclass OR t.tgname NOT IN ('settings_replace', 'settings_changed', 'settings_notify', 'zz_explain_constraints'))
+		  AND (t.tgrelid <> 'anon_auth.clients'::regclass OR t.tgname <> 'zz_explain_constraints')
 		  AND (t.tgrelid <> 'anon_auth.users'::regclass OR t.tgname <> 'users_refuse_change');
 	IF found IS NOT NULL THEN
 		RAISE EXCEPTION 'triggers prevent the distribution of anon_auth: %', found
@@ -255,6 +256,10 @@ BEGIN
 		DROP TRIGGER settings_replace ON anon_auth.settings;
 		DROP TRIGGER settings_changed ON anon_auth.settings;
 		DROP TRIGGER settings_notify ON anon_auth.settings;
+		DROP TRIGGER zz_explain_constraints ON anon_auth.settings;
+	END IF;
+	IF NOT anon_auth_internal.is_distributed('clients') THEN
+		DROP TRIGGER zz_explain_constraints ON anon_auth.clients;
 	END IF;
 	IF NOT anon_auth_internal.is_distributed('users') THEN
 		DROP TRIGGER users_refuse_change ON anon_auth.users;
@@ -379,6 +384,14 @@ BEGIN
 		CREATE TRIGGER settings_notify AFTER INSERT OR UPDATE ON anon_auth.settings
 			FOR EACH ROW EXECUTE FUNCTION anon_auth_internal.settings_notify();
 		ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER settings_notify;
+		CREATE TRIGGER zz_explain_constraints BEFORE INSERT OR UPDATE ON anon_auth.settings
+			FOR EACH ROW EXECUTE FUNCTION anon_auth_internal.explain_constraints();
+		ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER zz_explain_constraints;
+	END IF;
+	IF 'clients' = ANY (gathered) THEN
+		CREATE TRIGGER zz_explain_constraints BEFORE INSERT OR UPDATE ON anon_auth.clients
+			FOR EACH ROW EXECUTE FUNCTION anon_auth_internal.explain_constraints();
+		ALTER TABLE anon_auth.clients ENABLE ALWAYS TRIGGER zz_explain_constraints;
 	END IF;
 	IF 'users' = ANY (gathered) THEN
 		CREATE TRIGGER users_refuse_change BEFORE DELETE OR TRUNCATE OR UPDATE OF id ON anon_auth.users

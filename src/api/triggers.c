@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * triggers.c
- *	  The trigger on settings, and the event trigger that guards objects.
+ *	  The triggers on settings and clients, and the event trigger that guards objects.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,6 +12,7 @@
 #include "commands/trigger.h"
 #include "domain/hook.h"
 #include "domain/object_guard.h"
+#include "domain/row_check.h"
 
 /*
  * The trigger on settings: this backend reads the row again within the same
@@ -29,6 +30,24 @@ anon_auth_settings_changed(PG_FUNCTION_ARGS)
 				 errmsg("settings_changed() is a trigger function")));
 	hook_settings_changed(TRIGGER_FIRED_BY_UPDATE(((TriggerData *) fcinfo->context)->tg_event));
 	return PointerGetDatum(NULL);
+}
+
+/* The trigger on settings and clients: see row_check.h. */
+PG_FUNCTION_INFO_V1(anon_auth_explain_constraints);
+Datum
+anon_auth_explain_constraints(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		!TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
+		TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("explain_constraints() must be called by a trigger BEFORE INSERT OR UPDATE FOR EACH ROW")));
+	row_check(trigger);
+	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
+						   trigger->tg_newtuple : trigger->tg_trigtuple);
 }
 
 /*

@@ -48,6 +48,13 @@
 #define OwnsExtension(id, role)	pg_extension_ownercheck((id), (role))
 #endif
 
+/* In 18 and later, a CHECK can be NOT ENFORCED.  The caller includes access/tupdesc.h. */
+#if PG_VERSION_NUM >= 180000
+#define ConstraintIsEnforced(check)	((check)->ccenforced)
+#else
+#define ConstraintIsEnforced(check)	((void) (check), true)
+#endif
+
 /*
  * Callbacks of the JSON parser return void in 15 and a status in later versions.
  * End each callback with JSON_ACTION_OK.
