@@ -29,6 +29,9 @@ UPDATE anon_auth.settings SET password_hash_memory_kib = 1;
 UPDATE anon_auth.settings SET password_hash_concurrency = 0;
 UPDATE anon_auth.settings SET event_types = '{NULL}';
 UPDATE anon_auth.settings SET event_types = '{user.craeted}';
+-- now() minus a longer time could be out of range
+UPDATE anon_auth.settings SET guest_retention = '101 years';
+UPDATE anon_auth.settings SET event_retention = '9999 years';
 UPDATE anon_auth.settings SET login_id_conflicts_per_minute_per_ip = 0;
 UPDATE anon_auth.settings SET singleton = false;
 
