@@ -34,7 +34,7 @@
 #define MAGIC			"anon_auth count"
 
 /* Increase it with every change of CounterFile or its parts. */
-#define LAYOUT			2
+#define LAYOUT			3
 
 #define FILE_PREFIX		"anon_auth."
 

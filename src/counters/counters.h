@@ -96,6 +96,7 @@ typedef enum CounterStatistic
 	COUNTER_SIGN_UPS,
 	COUNTER_DEVICE_KEY_LOGINS,
 	COUNTER_PASSWORD_LOGINS,
+	COUNTER_ID_TOKEN_LOGINS,
 	COUNTER_REFRESHES,
 	COUNTER_PROMOTIONS,
 	COUNTER_MERGES,
@@ -115,11 +116,8 @@ typedef enum CounterStatistic
 	COUNTER_WRONG_CODES,		/* one-time codes that did not match */
 	COUNTER_REUSED_REFRESH_TOKENS,
 	COUNTER_REUSED_AUTHORIZATION_CODES,
-	COUNTER_HASH_MICROSECONDS,	/* not a count: how long the last password hash took */
-
-	/* Added later: the first ones count committed calls, the others count at once */
-	COUNTER_ID_TOKEN_LOGINS,
 	COUNTER_REUSED_ID_TOKENS,
+	COUNTER_HASH_MICROSECONDS,	/* not a count: how long the last password hash took */
 
 	/* Calls refused by a rate limit: by RateLimitCode of base/detail_codes.h */
 	COUNTER_FIRST_LIMIT = 32,
