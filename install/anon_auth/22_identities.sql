@@ -63,6 +63,13 @@ CREATE INDEX user_identities_user_id_idx ON anon_auth.user_identities (user_id);
 ALTER TABLE anon_auth.user_identities ENABLE ROW LEVEL SECURITY;
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.user_identities'::pg_catalog.regclass, '');
 
+COMMENT ON CONSTRAINT identity_providers_issuer_check ON anon_auth.identity_providers IS
+'An issuer begins with https://, or with http:// for localhost, 127.0.0.1 or [::1]. It has no query, no fragment and no white space, and at most 2000 bytes.';
+COMMENT ON CONSTRAINT identity_providers_audiences_check ON anon_auth.identity_providers IS
+'There is at least one audience, and none is empty or NULL.';
+COMMENT ON CONSTRAINT identity_providers_algorithms_check ON anon_auth.identity_providers IS
+'There is at least one algorithm, and each is one of ES256, ES384, ES512, EdDSA, RS256, RS384, RS512, PS256, PS384 and PS512.';
+
 COMMENT ON TABLE anon_auth.user_identities IS
 'Identities of accounts at other providers. Each belongs to at most one account; an account can have several.';
 COMMENT ON COLUMN anon_auth.user_identities.route IS 'First 16 bytes of the SHA-256 of issuer, a zero byte and subject.';

@@ -21,14 +21,24 @@ CREATE FUNCTION anon_auth.create_identity_provider(
 	SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
+DECLARE
+	violated text;
 BEGIN
 	IF issuer IS NULL OR audiences IS NULL OR algorithms IS NULL OR trust_email IS NULL THEN
 		RAISE EXCEPTION 'issuer, audiences, algorithms and trust_email are required'
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	INSERT INTO anon_auth.identity_providers (issuer, audiences, algorithms, trust_email)
-		VALUES (issuer, audiences, algorithms, trust_email)
-		ON CONFLICT ON CONSTRAINT identity_providers_pkey DO NOTHING;
+	BEGIN
+		INSERT INTO anon_auth.identity_providers (issuer, audiences, algorithms, trust_email)
+			VALUES (issuer, audiences, algorithms, trust_email)
+			ON CONFLICT ON CONSTRAINT identity_providers_pkey DO NOTHING;
+	EXCEPTION WHEN check_violation THEN
+		GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME;
+		RAISE EXCEPTION 'the identity provider violates constraint "%"', violated
+			USING ERRCODE = 'check_violation', CONSTRAINT = violated,
+				  DETAIL = (SELECT obj_description(c.oid, 'pg_constraint') FROM pg_constraint c
+							WHERE c.conrelid = 'anon_auth.identity_providers'::regclass AND c.conname = violated);
+	END;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'identity provider "%" already exists', issuer
 			USING ERRCODE = 'duplicate_object';

@@ -70,6 +70,7 @@ federated_identity_find(const ProviderIdentity *identity, TimestampTz now, pg_uu
 
 	window = known ? row.used_challenges :
 		user_identities_removed_challenges(identity->issuer, identity->subject);
+	memset(owner, 0, sizeof(pg_uuid_t));
 	if (known)
 		*owner = row.user_id;
 	if (window != NULL && challenge_add(window, &identity->challenge, now) == NULL)
@@ -208,7 +209,7 @@ federated_identity_authenticate(const Client *client, const char *token, const c
 	state = federated_identity_find(&identity, now, &owner);
 	if (state == FEDERATED_IDENTITY_REPLAYED)
 	{
-		record_failure(client, NULL, "ID token was used before", now);
+		record_failure(client, &owner, "ID token was used before", now);
 		return false;
 	}
 	if (state == FEDERATED_IDENTITY_UNKNOWN)
@@ -229,7 +230,7 @@ federated_identity_add(const User *caller, const char *client_id, const char *to
 {
 	ProviderIdentity identity;
 	FederatedIdentityState state;
-	pg_uuid_t	owner = {0};
+	pg_uuid_t	owner;
 
 	if (caller->is_anonymous)
 		raise_account_required();

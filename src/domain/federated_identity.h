@@ -29,7 +29,8 @@ typedef enum FederatedIdentityState
 } FederatedIdentityState;
 
 /*
- * Find the account of an identity, without a lock.  If it is known, set *owner.
+ * Find the account of an identity, without a lock.  *owner is the nil UUID if no account
+ * has it.
  * Callers call this before they change anything.
  */
 extern FederatedIdentityState federated_identity_find(const ProviderIdentity *identity,
