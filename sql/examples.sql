@@ -117,6 +117,15 @@ SELECT sub = :'user_sub' AS same_user FROM anon_auth.authenticate_with_id_token(
 SELECT count(*) AS second_time FROM anon_auth.authenticate_with_id_token('app', :'id_token', :'nonce');
 SELECT anon_auth.remove_identity('https://accounts.example', :'user_access_token') AS removed;
 
+-- example: claim_anonymous_user
+CREATE TABLE notes (author uuid REFERENCES anon_auth.users ON DELETE CASCADE, note text);
+SELECT * FROM anon_auth.authenticate_anonymously('app') \gset guest_
+INSERT INTO notes VALUES (:'guest_sub', 'buy milk');
+SELECT * FROM anon_auth.claim_anonymous_user('app', access_token => :'user_access_token', refresh_token => :'guest_refresh_token', dry_run => true);
+SELECT * FROM anon_auth.claim_anonymous_user('app', access_token => :'user_access_token', refresh_token => :'guest_refresh_token');
+SELECT author = :'user_sub' AS of_the_account, note FROM notes;
+DROP TABLE notes;
+
 -- example: authorize_promotion, exchange_authorization_code
 SELECT * FROM anon_auth.authenticate_anonymously('app') \gset guest_
 SELECT code FROM anon_auth.authorize_promotion('app', 'https://app.example/done',

@@ -110,6 +110,23 @@ COMMENT ON COLUMN anon_auth.removed_device_keys.user_id IS 'The account that the
 COMMENT ON COLUMN anon_auth.removed_device_keys.alg IS 'The algorithm of the key. NULL if user_id is NULL.';
 COMMENT ON COLUMN anon_auth.removed_device_keys.jwk IS 'The public JWK. Only a request that this key signed gets AA031. NULL if user_id is NULL.';
 
+CREATE TABLE anon_auth.merged_guests (
+	user_id uuid NOT NULL,
+	guest_id uuid NOT NULL,
+	merged_at timestamptz NOT NULL,
+
+	PRIMARY KEY (user_id, guest_id),
+	CONSTRAINT merged_guests_user_id_fkey FOREIGN KEY (user_id)
+		REFERENCES anon_auth.users (id) ON DELETE CASCADE
+);
+-- for purge()
+CREATE INDEX merged_guests_merged_at_idx ON anon_auth.merged_guests (merged_at);
+
+COMMENT ON TABLE anon_auth.merged_guests IS
+'Guests that were merged into an account, for 30 days. A client that has lost the response of claim_anonymous_user() can so repeat the call. purge() deletes older rows.';
+COMMENT ON COLUMN anon_auth.merged_guests.user_id IS 'The account.';
+COMMENT ON COLUMN anon_auth.merged_guests.guest_id IS 'The id that the guest had. No row of users has it.';
+
 CREATE TABLE anon_auth.login_ids (
 	route uuid NOT NULL,
 	type text NOT NULL,

@@ -10,6 +10,7 @@ ALTER TABLE anon_auth.clients ENABLE ROW LEVEL SECURITY;
 ALTER TABLE anon_auth.users ENABLE ROW LEVEL SECURITY;
 ALTER TABLE anon_auth.device_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE anon_auth.removed_device_keys ENABLE ROW LEVEL SECURITY;
+ALTER TABLE anon_auth.merged_guests ENABLE ROW LEVEL SECURITY;
 ALTER TABLE anon_auth.login_ids ENABLE ROW LEVEL SECURITY;
 ALTER TABLE anon_auth.passwords ENABLE ROW LEVEL SECURITY;
 ALTER TABLE anon_auth.sessions ENABLE ROW LEVEL SECURITY;
@@ -22,6 +23,7 @@ SELECT pg_catalog.pg_extension_config_dump('anon_auth.clients'::pg_catalog.regcl
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.users'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.device_keys'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.removed_device_keys'::pg_catalog.regclass, '');
+SELECT pg_catalog.pg_extension_config_dump('anon_auth.merged_guests'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.login_ids'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.passwords'::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump('anon_auth.sessions'::pg_catalog.regclass, '');

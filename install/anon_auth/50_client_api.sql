@@ -100,6 +100,20 @@ AS 'MODULE_PATHNAME', 'anon_auth_authorize_promotion';
 COMMENT ON FUNCTION anon_auth.authorize_promotion(text, text, text, text, text, text, text, text, text, text, text, text, jsonb) IS
 'Promotes a guest on the web: works like promote_anonymous_user(), but returns an authorization code for exchange_authorization_code() instead of tokens. Returns no row in the cases in which promote_anonymous_user() returns none. redirect_uri must be one of the client''s redirect URIs, and code_challenge a PKCE challenge of method S256. Errors: as promote_anonymous_user(); 22023 bad redirect URI or code challenge.';
 
+CREATE FUNCTION anon_auth.claim_anonymous_user(
+	client_id text,
+	access_token text DEFAULT NULL,
+	jwt text DEFAULT NULL,
+	promotion_code text DEFAULT NULL,
+	refresh_token text DEFAULT NULL,
+	dry_run boolean DEFAULT false)
+	RETURNS TABLE (table_name regclass, rows bigint)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_claim_anonymous_user';
+COMMENT ON FUNCTION anon_auth.claim_anonymous_user(text, text, text, text, text, boolean) IS
+'Merges a guest into the account that the caller is logged in to: moves the guest''s rows in your tables to the account, deletes the guest and ends its sessions. The account is that of access_token or, without it, of the caller. Requires exactly one proof of being the guest: jwt (signed by its device key, action promote), promotion_code or refresh_token. Accept a proof only from the device of the guest, never from a link: whoever makes users claim another guest gives them that guest''s rows. Returns one row per table, with the number of rows moved. With dry_run, performs the merge, including the merge hook and triggers, returns the rows, and rolls back; the proof can be used again. Can be repeated after a lost response: returns no rows if the guest was merged into this account in the last 30 days, or by jwt, if the device key belonged to a guest that is part of this account. Errors: AA001 unknown client; AA002 client type does not allow guests; AA003 bad request JWT; AA004 unknown device key; AA005 challenge expired or used; AA006 bad refresh token, or of another client; AA007 guest disabled; AA008 the proof is that of a regular user; AA013 bad promotion code; AA014 bad access token, or of another client; AA016 bad key in the jwt; AA018 too many claims by this account; AA020 the merge hook refuses; AA021 a table refuses; AA024 the caller is a guest; AA031 the guest of the key in the jwt was promoted, or merged into another account; 40001 try again; 0A000 and 55000 as merge_anonymous_user(); 22023 bad argument.';
+
 CREATE FUNCTION anon_auth.authenticate(
 	client_id text,
 	login_id text,

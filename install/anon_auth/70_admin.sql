@@ -225,6 +225,7 @@ BEGIN
 		'anon_auth.create_promotion_code(text)'::regprocedure,
 		'anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text, jsonb)'::regprocedure,
 		'anon_auth.authorize_promotion(text, text, text, text, text, text, text, text, text, text, text, text, jsonb)'::regprocedure,
+		'anon_auth.claim_anonymous_user(text, text, text, text, text, boolean)'::regprocedure,
 		'anon_auth.authenticate(text, text, text, jsonb)'::regprocedure,
 		'anon_auth.authenticate_with_id_token(text, text, text, jsonb)'::regprocedure,
 		'anon_auth.add_identity(text, text, text)'::regprocedure,

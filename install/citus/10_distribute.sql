@@ -32,6 +32,7 @@ BEGIN
 		('sessions', 'user_id'),
 		('events', 'user_id'),
 		('one_time_codes', 'user_id'),
+		('merged_guests', 'user_id'),
 		('address_codes', 'route'),
 		('outbox', 'route'),
 		('device_keys', 'route'),

@@ -76,7 +76,6 @@ anon_auth_merge_anonymous_user(PG_FUNCTION_ARGS)
 	ResultRow  *row;
 	AppTable   *tables;
 	int			count;
-	int			i;
 
 	api_begin_write("merge_anonymous_user()");
 	guest_id = api_required_uuid(fcinfo, 0, "guest_id");
@@ -84,12 +83,7 @@ anon_auth_merge_anonymous_user(PG_FUNCTION_ARGS)
 	dry_run = api_required_bool(fcinfo, 2, "dry_run");
 	row = result_row_begin_set(fcinfo);
 	merge_by_admin(guest_id, user_id, dry_run, GetCurrentTimestamp(), &tables, &count);
-	for (i = 0; i < count; i++)
-	{
-		result_row_set(row, "table_name", ObjectIdGetDatum(tables[i].id));
-		result_row_set(row, "rows", Int64GetDatum((int64) tables[i].moved));
-		result_row_add(row);
-	}
+	api_add_moved_rows(row, tables, count);
 	return (Datum) 0;
 }
 
@@ -120,6 +114,7 @@ anon_auth_purge(PG_FUNCTION_ARGS)
 	result_row_set(row, "outbox_messages", Int64GetDatum((int64) counts.outbox_messages));
 	result_row_set(row, "removed_device_keys", Int64GetDatum((int64) counts.removed_device_keys));
 	result_row_set(row, "removed_identities", Int64GetDatum((int64) counts.removed_identities));
+	result_row_set(row, "merged_guests", Int64GetDatum((int64) counts.merged_guests));
 	result_row_set(row, "events", Int64GetDatum((int64) counts.events));
 	result_row_set(row, "has_more", BoolGetDatum(counts.has_more));
 	return result_row_finish(row);

@@ -153,6 +153,19 @@ api_add_token_response(ResultRow *row, const TokenResponse *response)
 	result_row_add(row);
 }
 
+void
+api_add_moved_rows(ResultRow *row, const AppTable *tables, int count)
+{
+	int			i;
+
+	for (i = 0; i < count; i++)
+	{
+		result_row_set(row, "table_name", ObjectIdGetDatum(tables[i].id));
+		result_row_set(row, "rows", Int64GetDatum((int64) tables[i].moved));
+		result_row_add(row);
+	}
+}
+
 Datum
 api_secret_with_expiry(FunctionCallInfo fcinfo, const char *column, const char *secret,
 					   TimestampTz expires_at)

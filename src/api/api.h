@@ -19,6 +19,7 @@
 #include "domain/claims.h"
 #include "domain/device_report.h"
 #include "fmgr.h"
+#include "store/app_tables.h"
 #include "store/clients.h"
 #include "store/users.h"
 #include "utils/builtins.h"
@@ -69,6 +70,9 @@ extern Datum api_token_response(FunctionCallInfo fcinfo, const TokenResponse *re
 
 /* Add it to the result set of a function that returns SETOF token_response. */
 extern void api_add_token_response(ResultRow *row, const TokenResponse *response);
+
+/* Add a row for each table, with the number of its rows that a merge has moved. */
+extern void api_add_moved_rows(ResultRow *row, const AppTable *tables, int count);
 
 /* Return a row of a secret, in the named column, and the column "expire_at". */
 extern Datum api_secret_with_expiry(FunctionCallInfo fcinfo, const char *column,

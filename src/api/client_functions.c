@@ -20,6 +20,7 @@
 #include "domain/client.h"
 #include "domain/device_report.h"
 #include "domain/guest.h"
+#include "domain/guest_claim.h"
 #include "domain/guest_proof.h"
 #include "domain/login.h"
 #include "domain/promotion.h"
@@ -194,6 +195,33 @@ anon_auth_promote_anonymous_user(PG_FUNCTION_ARGS)
 	device.device_info = result.device_info;
 	session_start(&client, &result.user, &result.amr, &device, now, &response);
 	api_add_token_response(row, &response);
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_claim_anonymous_user);
+Datum
+anon_auth_claim_anonymous_user(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	GuestProof	proof = {
+		.jwt = api_text(fcinfo, 2),
+		.promotion_code = api_text(fcinfo, 3),
+		.refresh_token = api_text(fcinfo, 4)
+	};
+	bool		dry_run = api_required_bool(fcinfo, 5, "dry_run");
+	ResultRow  *row;
+	Client		client;
+	User		caller;
+	char	   *session_client;
+	AppTable   *tables;
+	int			count;
+
+	api_begin_write("claim_anonymous_user()");
+	row = result_row_begin_set(fcinfo);
+	api_client(fcinfo, 0, &client);
+	api_caller(fcinfo, 1, now, &caller, &session_client);
+	guest_claim_run(&client, &caller, session_client, &proof, dry_run, now, &tables, &count);
+	api_add_moved_rows(row, tables, count);
 	return (Datum) 0;
 }
 

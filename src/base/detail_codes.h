@@ -107,6 +107,7 @@
 	LIMIT_ROW(codes_per_minute, "codes sent to one address") \
 	LIMIT_ROW(codes_per_hour, "codes sent to one address") \
 	LIMIT_ROW(code_guesses_per_day, "attempts at the codes of one address") \
+	LIMIT_ROW(claims_per_minute, "claims of guests by one account") \
 	LIMIT_ROW(counter_cells, \
 			  "counters on this server: there is no room for another one (parameter anon_auth.counter_cells)") \
 	LIMIT_ROW(code_requests_per_minute_per_ip, "requests for codes from one address") \

@@ -127,6 +127,8 @@
 #define RESET_CODE_ATTEMPTS				100
 /* Attempts at six-digit codes for one address in a day, over all callers. */
 #define CODE_GUESSES_PER_DAY			100
+/* Calls of claim_anonymous_user() for one account in a minute. */
+#define CLAIMS_PER_MINUTE				10
 /* Factor by which an IPv6 /56 may exceed the limit of an address. */
 #define IPV6_56_LIMIT_FACTOR			4
 /* Factor by which an IPv6 /48 may exceed the limit of an address. */
@@ -150,6 +152,8 @@
 #define PRESENTED_TOKEN_SECONDS			21600
 /* Interval at which a use of a cookie session extends its idle timeout. */
 #define COOKIE_SESSION_TOUCH_SECONDS	600
+/* Time for which a merge is remembered, so that claim_anonymous_user() can be repeated. */
+#define MERGED_GUEST_SECONDS			2592000
 /* Time until purge() looks again at a guest that it could not delete. */
 #define PURGE_RETRY_SECONDS				86400
 /* The same time if the fault may pass, such as a deadlock, a timeout or a full disk. */

@@ -58,6 +58,7 @@ typedef struct DueTable
 
 #define EXPIRED		"expires_at <= :before"
 #define REMOVED		"removed_at <= :before AND user_id IS NULL"
+#define MERGED		"merged_at <= :before"
 
 static DueTable due_tables[] = {
 	[DUE_AUTHORIZATION_CODES] = DUE_TABLE("authorization_codes", "user_id", "route, code_hash", EXPIRED),
@@ -66,7 +67,8 @@ static DueTable due_tables[] = {
 	[DUE_OUTBOX_MESSAGES] = DUE_TABLE("outbox", "route", "id", EXPIRED),
 	[DUE_REMOVED_DEVICE_KEYS] = DUE_TABLE("removed_device_keys", "route", "kid, thumbprint", REMOVED),
 	[DUE_REMOVED_IDENTITIES] = DUE_TABLE("removed_identities", "route", "removed_at",
-										 "removed_at <= :before")
+										 "removed_at <= :before"),
+	[DUE_MERGED_GUESTS] = DUE_TABLE("merged_guests", "user_id", "guest_id", MERGED)
 };
 
 static DueTable due_sessions = {

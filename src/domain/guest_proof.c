@@ -27,6 +27,7 @@
 #include "keyring/master_key.h"
 #include "store/device_keys.h"
 #include "store/clients.h"
+#include "store/merged_guests.h"
 #include "store/sessions.h"
 #include "store/users.h"
 #include "token/token.h"
@@ -132,8 +133,10 @@ open_refresh_token(const Client *client, const char *text, TimestampTz now, Prov
 	guest->invalid_message = INVALID_REFRESH_TOKEN_MESSAGE;
 }
 
-static void
-open_request_jwt(const char *text, bool use_challenge, TimestampTz now, ProvenGuest *guest)
+/* Return false if account is not NULL and the key's guest is part of that account. */
+static bool
+open_request_jwt(const char *text, bool use_challenge, const pg_uuid_t *account, TimestampTz now,
+				 ProvenGuest *guest)
 {
 	RequestJwt	request;
 	DeviceKey	key;
@@ -141,11 +144,16 @@ open_request_jwt(const char *text, bool use_challenge, TimestampTz now, ProvenGu
 	request_jwt_parse(text, strlen(text), REQUEST_PROMOTE, now, &request);
 	if (!(use_challenge ? request_jwt_authenticate(&request, now, &key) :
 		  request_jwt_check(&request, now, &key)))
+	{
+		if (account != NULL && request_jwt_is_of_account(&request, account))
+			return false;
 		request_jwt_raise_unregistered(&request);
+	}
 	if (!users_find(&key.user_id, &guest->user))
 		elog(ERROR, "device key without a user");
 	guest->invalid_errcode = ERRCODE_AA_UNKNOWN_DEVICE_KEY;
 	guest->invalid_message = UNKNOWN_DEVICE_KEY_MESSAGE;
+	return true;
 }
 
 static void
@@ -158,9 +166,8 @@ open_ticket(const Client *client, const GuestTicket *ticket, TimestampTz now, Pr
 	set_invalid_promotion_code(guest);
 }
 
-void
-guest_proof_open(const Client *client, const GuestProof *proof, bool use_challenge,
-				 TimestampTz now, ProvenGuest *guest)
+static void
+require_one_proof(const GuestProof *proof)
 {
 	int			proofs = (proof->jwt != NULL) + (proof->promotion_code != NULL) +
 		(proof->refresh_token != NULL) + (proof->ticket != NULL);
@@ -171,9 +178,19 @@ guest_proof_open(const Client *client, const GuestProof *proof, bool use_challen
 				 errmsg(proofs == 0 ? "a proof of being the guest is required" :
 						"more than one proof of being the guest was given"),
 				 errhint("Give exactly one of jwt, promotion_code and refresh_token.")));
+}
+
+/* Return false only if account is not NULL and the guest was merged into it. */
+static bool
+open_proof(const Client *client, const GuestProof *proof, bool use_challenge,
+		   const pg_uuid_t *account, TimestampTz now, ProvenGuest *guest)
+{
 	memset(guest, 0, sizeof(ProvenGuest));
 	if (proof->jwt != NULL)
-		open_request_jwt(proof->jwt, use_challenge, now, guest);
+	{
+		if (!open_request_jwt(proof->jwt, use_challenge, account, now, guest))
+			return false;
+	}
 	else if (proof->promotion_code != NULL)
 		open_promotion_code(client, proof->promotion_code, now, guest);
 	else if (proof->ticket != NULL)
@@ -185,6 +202,43 @@ guest_proof_open(const Client *client, const GuestProof *proof, bool use_challen
 		raise_user_disabled();
 	if (!guest->user.is_anonymous)
 		raise_not_anonymous();
+	return true;
+}
+
+void
+guest_proof_open(const Client *client, const GuestProof *proof, bool use_challenge,
+				 TimestampTz now, ProvenGuest *guest)
+{
+	require_one_proof(proof);
+	open_proof(client, proof, use_challenge, NULL, now, guest);
+}
+
+/* Return whether the proof is a text that was made for a guest of merged_guests. */
+static bool
+names_merged_guest(const GuestProof *proof, const pg_uuid_t *account)
+{
+	PromotionCode code;
+	pg_uuid_t	guest_id;
+
+	if (proof->refresh_token != NULL)
+	{
+		if (!session_user_of_refresh_token(proof->refresh_token, &guest_id))
+			return false;
+	}
+	else if (proof->promotion_code != NULL && is_authentic_code(proof->promotion_code, &code))
+		memcpy(guest_id.data, code.user_id, UUID_LEN);
+	else
+		return false;
+	return merged_guests_find(&guest_id, account);
+}
+
+bool
+guest_proof_open_for_claim(const Client *client, const GuestProof *proof,
+						   const pg_uuid_t *account, TimestampTz now, ProvenGuest *guest)
+{
+	require_one_proof(proof);
+	return !names_merged_guest(proof, account) &&
+		open_proof(client, proof, true, account, now, guest);
 }
 
 void

@@ -67,7 +67,21 @@ extern void guest_proof_open(const Client *client, const GuestProof *proof,
 							 bool use_challenge, TimestampTz now, ProvenGuest *guest);
 
 /*
- * Same, but fill a ticket and use nothing up.  cookie_session is the session of the
+ * As guest_proof_open() with use_challenge, for an account that claims the guest.  Return
+ * false, without filling guest, if the guest was merged into this account before: the
+ * client repeats a claim whose response was lost.
+ *
+ * A merge deletes what most proofs are checked against.  A repeat needs a text that this
+ * database made for the guest, or a request that the guest's key signed; expiry, client
+ * and the secret of a refresh token are not checked.  It tells nothing to a caller who
+ * is not logged in to the account: others get the error of an invalid proof.
+ */
+extern bool guest_proof_open_for_claim(const Client *client, const GuestProof *proof,
+									   const pg_uuid_t *account, TimestampTz now,
+									   ProvenGuest *guest);
+
+/*
+ * Same as guest_proof_open(), but fill a ticket and use nothing up.  cookie_session is the session of the
  * browser's cookie, or NULL.  Raises AA002 for the client, and AA013 for the
  * promotion code of another browser's cookie session: that browser alone may promote
  * the guest of its cookie.

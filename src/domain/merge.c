@@ -23,6 +23,7 @@
 #include "store/device_keys.h"
 #include "store/events.h"
 #include "store/foreign_keys.h"
+#include "store/merged_guests.h"
 #include "store/sessions.h"
 #include "store/settings.h"
 #include "store/user_deletion.h"
@@ -96,6 +97,7 @@ merge_guest(const char *client_id, const User *guest, const pg_uuid_t *session_i
 	hook_merge(hook, &guest->id, user_id);
 	app_statement_run_deferred();
 	*tables = user_deletion_merge(&guest->id, user_id, count);
+	merged_guests_insert(&guest->id, user_id, now);
 	record_merge(client_id, &guest->id, user_id, *tables, *count, now);
 	return true;
 }

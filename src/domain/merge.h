@@ -15,7 +15,7 @@
 
 /*
  * Move the guest's rows in the application's tables to a user that the caller
- * has locked, and delete the guest.  session_id, unless NULL, must be alive.
+ * has locked, and delete the guest, which merged_guests remembers.  session_id, unless NULL, must be alive.
  * hook is the name of settings.merge or NULL.  *tables and *count tell how many
  * rows of which table were moved.
  *

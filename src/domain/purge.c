@@ -38,6 +38,9 @@
  */
 #define REPLAY_INTERVAL		(2 * SHORT_LIFETIME)
 
+/* How long a merge is remembered, in microseconds. */
+#define MERGED_GUEST_INTERVAL	(INT64CONST(1) * MERGED_GUEST_SECONDS * USECS_PER_SEC)
+
 /* A call of purge(). */
 typedef struct Purge
 {
@@ -265,6 +268,7 @@ purge_all_kinds(void *arg)
 	counts->removed_device_keys = purge_kind(purge, DUE_REMOVED_DEVICE_KEYS,
 											 now - REPLAY_INTERVAL);
 	counts->removed_identities = purge_kind(purge, DUE_REMOVED_IDENTITIES, now - REPLAY_INTERVAL);
+	counts->merged_guests = purge_kind(purge, DUE_MERGED_GUESTS, now - MERGED_GUEST_INTERVAL);
 	if (purge->policy.event_retention != NULL)
 		counts->events = purge_kind(purge, DUE_EVENTS,
 									subtract_interval(now, purge->policy.event_retention));

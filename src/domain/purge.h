@@ -24,6 +24,7 @@ typedef struct PurgeCounts
 	uint64		outbox_messages;
 	uint64		removed_device_keys;
 	uint64		removed_identities;
+	uint64		merged_guests;
 	uint64		events;
 	bool		has_more;		/* batch_size was reached for one of them */
 } PurgeCounts;

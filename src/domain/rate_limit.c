@@ -47,7 +47,8 @@ typedef enum LimitKind
 	LIMIT_CODE_REQUEST_BY_GUEST,
 	LIMIT_CODE_REQUEST_AN_HOUR,
 	LIMIT_CODE_REQUEST_A_MINUTE,
-	LIMIT_CODE_GUESS
+	LIMIT_CODE_GUESS,
+	LIMIT_CLAIM
 } LimitKind;
 
 /* The source of a limit's count.  A setting of 0 means that there is no limit. */
@@ -119,7 +120,10 @@ static const LimitRule limit_rules[] = {
 	{"code/%s/minute/%s", FIXED(codes_per_minute, CODES_PER_MINUTE), MINUTE, "codes a minute"},
 	[LIMIT_CODE_GUESS] =
 	{"code/guesses/%s", FIXED(code_guesses_per_day, CODE_GUESSES_PER_DAY), DAY,
-	"tries at codes for one address a day"}
+	"tries at codes for one address a day"},
+	[LIMIT_CLAIM] =
+	{"claim/%s", FIXED(claims_per_minute, CLAIMS_PER_MINUTE), MINUTE,
+	"claims of guests by one account a minute"}
 };
 
 /*
@@ -319,6 +323,17 @@ rate_limit_device_key(const char *kid)
 	RateLimits	limits = {0};
 
 	add_limit(&limits, LIMIT_DEVICE_KEY, kid, NULL);
+	take_from_all(&limits);
+}
+
+void
+rate_limit_claim(const pg_uuid_t *account)
+{
+	RateLimits	limits = {0};
+	char		id[UUID_TEXT_LENGTH + 1];
+
+	uuid_to_text(account, id);
+	add_limit(&limits, LIMIT_CLAIM, id, NULL);
 	take_from_all(&limits);
 }
 

@@ -46,6 +46,9 @@ extern void rate_limit_give_back(const RateLimits *limits);
 /* Count a login with a device key whose signature was verified.  Raises AA018. */
 extern void rate_limit_device_key(const char *kid);
 
+/* Count a claim of a guest by an account, whatever becomes of it.  Raises AA018. */
+extern void rate_limit_claim(const pg_uuid_t *account);
+
 /*
  * Count an attempt at the password of a subject: a user, or a login ID that no
  * user has.  address is client_address_for_limits().  Raises AA018.

@@ -18,6 +18,7 @@
 #include "base/raise.h"
 #include "base/span.h"
 #include "base/unix_time.h"
+#include "base/uuid.h"
 #include "domain/challenge.h"
 #include "domain/request_jwt.h"
 #include "jose/base64url.h"
@@ -303,11 +304,12 @@ request_jwt_check(const RequestJwt *request, TimestampTz now, DeviceKey *key)
 }
 
 /*
+ * Fill key with the removed key of an account that signed the request, or return false.
  * The signature shows that the request comes from that device: others who know its kid
  * do not learn that there is an account.
  */
-void
-request_jwt_raise_unregistered(const RequestJwt *request)
+static bool
+find_account_key(const RequestJwt *request, AccountKey *key)
 {
 	int			count;
 	AccountKey *keys = device_keys_find_removed(request->kid, &count);
@@ -316,6 +318,27 @@ request_jwt_raise_unregistered(const RequestJwt *request)
 	for (i = 0; i < count; i++)
 		if (strcmp(keys[i].alg, jose_alg_name(request->alg)) == 0 &&
 			signature_matches(request, keys[i].jwk))
-			raise_removed_device_key();
+		{
+			*key = keys[i];
+			return true;
+		}
+	return false;
+}
+
+bool
+request_jwt_is_of_account(const RequestJwt *request, const pg_uuid_t *account)
+{
+	AccountKey	key;
+
+	return find_account_key(request, &key) && uuid_equals(&key.user_id, account);
+}
+
+void
+request_jwt_raise_unregistered(const RequestJwt *request)
+{
+	AccountKey	key;
+
+	if (find_account_key(request, &key))
+		raise_removed_device_key();
 	raise_unknown_device_key();
 }

@@ -60,6 +60,12 @@ extern bool request_jwt_authenticate(const RequestJwt *request, TimestampTz now,
 extern bool request_jwt_check(const RequestJwt *request, TimestampTz now, DeviceKey *key);
 
 /*
+ * Return whether a key signed the request that was removed when its guest became part of
+ * this account.  To be called if no registered key has signed it.
+ */
+extern bool request_jwt_is_of_account(const RequestJwt *request, const pg_uuid_t *account);
+
+/*
  * Raise the error for a request of no registered key: AA031 if a key signed it that was
  * removed when its guest became part of an account, otherwise AA004.
  */

@@ -242,6 +242,19 @@ session_get_by_refresh_token(const char *text, TimestampTz now, Session *session
 	wipe_bytes(token, sizeof(RefreshToken));
 }
 
+bool
+session_user_of_refresh_token(const char *text, pg_uuid_t *user_id)
+{
+	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
+	pg_uuid_t	session_id;
+	bool		authentic = read_refresh_token(text, strlen(text), token);
+
+	if (authentic)
+		copy_ids_of_token(token, user_id, &session_id);
+	wipe_bytes(token, sizeof(RefreshToken));
+	return authentic;
+}
+
 /* Return the grace period of rotation in microseconds. */
 static int64
 rotation_grace(const Client *client)

@@ -90,6 +90,12 @@ extern void session_get_user(const pg_uuid_t *user_id, const pg_uuid_t *session_
 extern void session_get_by_refresh_token(const char *refresh_token, TimestampTz now,
 										 Session *session, User *user);
 
+/*
+ * Return whether this database made a refresh token, and set *user_id to its user.  The
+ * session and the user may be gone, so the secret in the token is not compared.
+ */
+extern bool session_user_of_refresh_token(const char *refresh_token, pg_uuid_t *user_id);
+
 /* Raise AA006 if the session of a refresh token belongs to another client. */
 extern void session_require_client(const Session *session, const Client *client);
 

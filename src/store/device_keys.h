@@ -54,6 +54,7 @@ extern bool device_keys_replace_challenges(const DeviceKey *key, bytea *used_cha
  * the account exists, so that the device can be told to log in to it.
  */
 #define ACCOUNT_KEY_COLUMNS(COLUMN) \
+	COLUMN(UUID, user_id) \
 	COLUMN(TEXT, thumbprint) \
 	COLUMN(TEXT, alg) \
 	COLUMN(JSONB, jwk)

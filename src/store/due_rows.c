@@ -85,6 +85,11 @@ static Statement delete_before[] = {
 		" (SELECT route FROM anon_auth.removed_identities"
 		"  WHERE removed_at <= :before LIMIT :limit FOR UPDATE SKIP LOCKED)"
 	},
+	[DUE_MERGED_GUESTS] = {
+		.sql = "DELETE FROM anon_auth.merged_guests WHERE (user_id, guest_id) IN"
+		" (SELECT user_id, guest_id FROM anon_auth.merged_guests"
+		"  WHERE merged_at <= :before ORDER BY merged_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
+	},
 	[DUE_EVENTS] = {
 		.sql = "DELETE FROM anon_auth.events WHERE (user_id, id) IN"
 		" (SELECT user_id, id FROM anon_auth.events"

@@ -21,6 +21,7 @@ typedef enum DueKind
 	DUE_OUTBOX_MESSAGES,		/* expires_at */
 	DUE_REMOVED_DEVICE_KEYS,	/* removed_at, except keys of accounts */
 	DUE_REMOVED_IDENTITIES,		/* removed_at */
+	DUE_MERGED_GUESTS,			/* merged_at */
 	DUE_EVENTS					/* created_at */
 } DueKind;
 

@@ -38,6 +38,7 @@ static Statement delete_of_users[] = {
 	{.sql = "DELETE FROM anon_auth.address_codes WHERE route IN " ROUTES_OF_USERS},
 	{.sql = "DELETE FROM anon_auth.outbox WHERE route IN " ROUTES_OF_USERS},
 	{.sql = "DELETE FROM anon_auth.outbox WHERE route = ANY (:users)"},
+	DELETE_OF_USERS("merged_guests"),
 	DELETE_OF_USERS("sessions"),
 	DELETE_OF_USERS("authorization_codes"),
 	DELETE_OF_USERS("login_ids"),
@@ -51,6 +52,7 @@ static Statement find_left_behind = {
 	" UNION ALL SELECT 1 FROM anon_auth.removed_device_keys WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.one_time_codes WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.outbox WHERE route = ANY (:users)"
+	" UNION ALL SELECT 1 FROM anon_auth.merged_guests WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.authorization_codes WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.login_ids WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.user_identities WHERE user_id = ANY (:users)"
