@@ -16,7 +16,8 @@
 /*
  * Store the hash of a new password, and end everything that the former one gave:
  * sessions, authorization codes, one-time codes, and a lockout.  The account may have no
- * password yet.  The caller has locked the user's row.
+ * password yet.  The caller has locked the user's row; this updates it, so that a login
+ * with an older snapshot, which still finds the former password, fails.
  */
 extern void password_change_apply(const pg_uuid_t *user_id, const char *hash, TimestampTz now);
 

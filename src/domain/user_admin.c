@@ -134,7 +134,7 @@ user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now)
 	uint64		count;
 
 	user_admin_get(id, &user);
-	if (!users_lock(id))
+	if (!users_begin_revocation(id))
 		raise_unknown_user(id);
 	count = sessions_delete_all(id, NULL);
 	users_session_ended(id, now);

@@ -40,6 +40,11 @@ static Statement lock_user = {
 	.sql = "SELECT 1 FROM anon_auth.users WHERE id = :id FOR NO KEY UPDATE"
 };
 
+/* The new version of the row has the same values: it is there for other transactions to see. */
+static Statement begin_revocation = {
+	.sql = "UPDATE anon_auth.users SET is_disabled = is_disabled WHERE id = :id"
+};
+
 /* The weakest lock that a deletion waits for. */
 static Statement keep_user = {
 	.sql = "SELECT 1 FROM anon_auth.users WHERE id = :id FOR KEY SHARE"
@@ -103,7 +108,7 @@ static Statement remove_identity = {
 
 static Statement set_has_password = {
 	.sql = "UPDATE anon_auth.users SET has_password = :has_password, updated_at = :now"
-	" WHERE id = :id AND has_password <> :has_password"
+	" WHERE id = :id"
 };
 
 static Statement set_disabled = {
@@ -124,6 +129,12 @@ bool
 users_lock(const pg_uuid_t *id)
 {
 	return statement_run(&lock_user, PARAMS(param_uuid("id", id))) > 0;
+}
+
+bool
+users_begin_revocation(const pg_uuid_t *id)
+{
+	return statement_run(&begin_revocation, PARAMS(param_uuid("id", id))) > 0;
 }
 
 bool

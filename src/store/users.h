@@ -5,6 +5,13 @@
  *
  * user_deletion.h has the functions that delete users.
  *
+ * A transaction that gives a user a way to log in, or takes one away, updates the user's
+ * row: a session, a password, a proof of an address, an identity, a device key, or the
+ * account's being enabled.  At REPEATABLE READ, a transaction with an older snapshot still
+ * reads the former password or session.  It fails with 40001 when it locks or updates the
+ * user's row, but only if that row was updated: a lock that another transaction has
+ * released leaves no trace.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef ANON_AUTH_USERS_H
@@ -58,8 +65,18 @@ extern bool users_find(const pg_uuid_t *id, User *user);
  */
 extern bool users_log_in(const pg_uuid_t *id, TimestampTz now, User *user);
 
-/* Lock a user's row as users_log_in() does, without a change.  False if it is gone. */
+/*
+ * Lock a user's row as users_log_in() does, without a change.  False if it is gone.
+ * This is not enough for a transaction that takes a way to log in away: see the
+ * beginning of this file.
+ */
 extern bool users_lock(const pg_uuid_t *id);
+
+/*
+ * Lock a user's row before sessions or credentials are taken away, and change it, so
+ * that transactions with an older snapshot fail.  False if it is gone.
+ */
+extern bool users_begin_revocation(const pg_uuid_t *id);
 
 /*
  * Keep a user from being deleted; this waits for nothing but deletions.  False if
@@ -93,7 +110,7 @@ extern void users_session_ended(const pg_uuid_t *id, TimestampTz now);
 extern bool users_promote(const pg_uuid_t *id, ArrayType *login_id_routes, bool has_password,
 						  Jsonb *standard_attributes, TimestampTz now, User *user);
 
-/* Say whether the user has a row in passwords. */
+/* Say whether the user has a row in passwords.  Updates the row even if that is known. */
 extern void users_set_has_password(const pg_uuid_t *id, bool has_password, TimestampTz now);
 
 extern void users_set_verified(const pg_uuid_t *id, TimestampTz now);

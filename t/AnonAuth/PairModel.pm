@@ -104,6 +104,7 @@ my %operations = (
 	_op('revoke_account', 'account', 'x', \&_revoke, session => 'x', user => 'R'),
 	_op('revoke_all_account', 'account', $account, \&_revoke_all, user => 'R'),
 	_op('disable_account', 'account', $account, \&_disable, user => 'R'),
+	_op('set_password', '', 'G', \&_set_password, user => 'G'),
 	_op('set_password_account', 'account', $account, \&_set_password, user => 'R'),
 	_op('delete_account', 'account', "$account rows", \&_delete, user => 'R'),
 	# DDL on the tables of PairWorld's begin_tables(). Operations that add a
@@ -302,12 +303,15 @@ sub _sign_up
 	return [ $state, _begin_session($state, $name, $session) ];
 }
 
+# Whether a login with the password of the operations fails.
+sub _refuses_password { my ($user) = @_; return $user->{disabled} || $user->{other_password}; }
+
 sub _log_in
 {
 	my ($state, $session, $overlaps, $operation) = @_;
 	my $name = $state->{logins}{ $operation->{login} };
 
-	if (!defined $name || $state->{users}{$name}{disabled})
+	if (!defined $name || _refuses_password($state->{users}{$name}))
 	{
 		my @results;
 
@@ -381,7 +385,7 @@ sub _promote
 	return map { [ $state, $_ ] } @refusals if !defined $name;
 	if (defined $owner && $login eq 'eve')
 	{
-		return _failed($state, $owner) if $state->{users}{$owner}{disabled};
+		return _failed($state, $owner) if _refuses_password($state->{users}{$owner});
 		$state->{rows} = $owner if $state->{rows} eq $name;
 		_end_keys($state, $name, $owner);
 		_remove($state, $name);
@@ -432,14 +436,17 @@ sub _revoke_all
 	return [ $state, 'done' ];
 }
 
-# An administrator sets the same password, so that other operations can use it.
+# An administrator replaces the password that other operations use. A guest has
+# none.
 sub _set_password
 {
 	my ($state, $session, $overlaps, $operation) = @_;
 	my $user = $state->{users}{ $operation->{user} } or return _unknown_user($state);
 
+	return [ $state, 'AA024' ] if $user->{guest};
 	_event($state, 'password.set', $operation->{user});
 	$user->{sessions} = {};
+	$user->{other_password} = 1;
 	return [ $state, 'done' ];
 }
 

@@ -363,7 +363,7 @@ sub statement
 	  if $name =~ /^(?:promote|merge)/;
 	return "SELECT 'done', anon_auth.revoke_sessions($user) IS NULL" if $name =~ /^revoke_all/;
 	return "SELECT 'done', anon_auth.revoke($token)" if $name =~ /^revoke/;
-	return "SELECT 'done', anon_auth.set_password($user, 'correct horse')" if $name =~ /^set_password/;
+	return "SELECT 'done', anon_auth.set_password($user, 'battery staple')" if $name =~ /^set_password/;
 	return "SELECT 'done', anon_auth.$1_user($user)" if $name =~ /^(disable|delete)/;
 	return q{SELECT 'purged ' || guests FROM anon_auth.purge()} if $name eq 'purge';
 	return q{SELECT 'done', anon_auth.rotate_signing_key()} if $name eq 'rotate_key';
