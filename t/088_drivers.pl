@@ -9,6 +9,7 @@ use FindBin;
 use lib $FindBin::Bin;
 
 use AnonAuth::Connection;
+use AnonAuth::Device;
 use AnonAuth::Programs;
 use AnonAuth::Secrets qw(found_in password secret);
 use IO::Socket::INET;
@@ -270,6 +271,49 @@ sub life
 	return;
 }
 
+# The status and SQLSTATE of a refused request
+sub refusal
+{
+	my $answer = request('127.0.0.2', @_);
+
+	return "$answer->{status} " . ($answer->{body}{error} // '');
+}
+
+sub refusals
+{
+	my $device = AnonAuth::Device->new;
+	my $signed = sub { return { jwt => $device->request(challenge => request('127.0.0.2', 'POST /challenge')->{body}{token}, @_) }; };
+	my $note = { body => 'Buy milk' };
+
+	is(refusal('POST /device', $signed->()), '401 AA004', "$name: an unknown device key is refused");
+	is(refusal('POST /device', { jwt => 'no JWT' }), '401 AA003', "$name: a malformed request of a device is refused");
+	is(refusal('POST /device', $signed->(header => { jwk => { kty => 'RSA' } })), '400 AA016', "$name: a malformed key is refused");
+	my $sign_up = $signed->(with_jwk => 1);
+	my $guest = request('127.0.0.2', 'POST /device', $sign_up)->{body};
+	is(refusal('POST /device', $sign_up), '401 AA005', "$name: a used challenge is refused");
+	is(request('127.0.0.2', 'POST /device', $signed->())->{body}{sub}, $guest->{sub}, "$name: a device logs in to its guest again");
+
+	is(refusal('POST /promote', { email => undef, password => 'correct horse', refresh_token => $guest->{refresh_token} }), '400 22023', "$name: a promotion without a login ID is refused");
+	is(refusal('POST /promote', { email => '', password => 'x', refresh_token => $guest->{refresh_token} }), '422 AA010', "$name: an empty login ID is not a missing one");
+	my %promotion = (email => lc "device.$name\@example.com", password => password("of the device of $name"));
+	my $account = request('127.0.0.2', 'POST /promote', { %promotion, refresh_token => $guest->{refresh_token} })->{body};
+	is(refusal('POST /promote', { %promotion, refresh_token => $guest->{refresh_token} }), '401 AA006', "$name: a promotion that is repeated is refused");
+	is(request('127.0.0.2', 'POST /login', { login_id => $promotion{email}, password => $promotion{password} })->{body}{sub}, $guest->{sub}, "$name: the login ID and password of the promotion log in");
+	is(refusal('POST /promote', { %promotion, refresh_token => $account->{refresh_token} }), '409 AA008', "$name: an account is not promoted again");
+	is(refusal('POST /device', $signed->()), '401 AA031', "$name: the key of a promoted guest is refused");
+
+	my $other = request('127.0.0.2', 'POST /device', $signed->(with_jwk => 1))->{body};
+	isnt($other->{sub}, $guest->{sub}, "$name: with the jwk, the key starts a new guest");
+	is(request('127.0.0.2', 'POST /device', $signed->())->{body}{sub}, $other->{sub}, "$name: then the kid alone logs in to that guest");
+	query("SELECT anon_auth.disable_user('$other->{sub}')");
+	is(refusal('POST /device', $signed->()), '403 AA007', "$name: a disabled user is refused");
+
+	query("SELECT anon_auth.delete_user('$guest->{sub}')");
+	is(refusal('POST /notes', $note, $account->{access_token}), '401 23503', "$name: a user who was deleted cannot write");
+	is(refusal('GET /notes', undef, 'no token'), '401 AA014', "$name: an invalid token is refused");
+	return;
+}
+
 sub users_at_once
 {
 	my @guests = map { $_->{body} } at_once('anon_auth.users', undef, map { [ $_, 'POST /guests' ] } '127.0.0.11', '127.0.0.12');
@@ -355,6 +399,7 @@ SKIP:
 		my $start = -s $node->logfile;
 		start_server($driver, 'app', 'app_role', $pooler // $node->port);
 		life();
+		refusals();
 		users_at_once();
 		limits();
 		$programs->stop_server($server);

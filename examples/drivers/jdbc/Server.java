@@ -27,6 +27,8 @@ public final class Server {
     // calls: each with the names of its parameters in the body of the request
     static final Map<String, Call> CALLS = Map.of(
         "POST /guests", new Call("SELECT * FROM anon_auth.authenticate_anonymously('app')"),
+        "POST /challenge", new Call("SELECT token FROM anon_auth.create_challenge()"),
+        "POST /device", new Call("SELECT * FROM anon_auth.authenticate_anonymously('app', jwt => ?)", "jwt"),
         "POST /login", new Call("SELECT * FROM anon_auth.authenticate('app', ?, ?)", "login_id", "password"),
         "POST /refresh", new Call("SELECT * FROM anon_auth.refresh_session('app', ?)", "refresh_token"),
         "POST /promote", new Call("SELECT * FROM anon_auth.promote_anonymous_user('app', email => ?,"
@@ -36,10 +38,20 @@ public final class Server {
     // end
 
     // errors: the HTTP status for a SQLSTATE
-    static final Map<String, Integer> STATUSES = Map.of(
-        "42501", 403, // a row without a user, among others
-        "57014", 503, // statement_timeout
-        "AA006", 401, "AA009", 409, "AA010", 422, "AA011", 422, "AA014", 401, "AA018", 429, "AA019", 429);
+    static int status(String state) {
+        return switch (state) {
+            case "22023", "AA016" -> 400; // an argument is missing or malformed
+            case "23503" -> 401; // the user of the token was deleted or merged
+            case "AA003", "AA004", "AA005", "AA006", "AA014", "AA031" -> 401;
+            case "42501" -> 403; // a row without a user, among others
+            case "AA007", "AA015" -> 403; // the user is disabled; sign-up is closed
+            case "AA008", "AA009" -> 409; // the user is not a guest; the login ID is taken
+            case "AA010", "AA011" -> 422; // the login ID or password is not allowed
+            case "AA018", "AA019" -> 429;
+            case "40001", "57014" -> 503; // after three attempts; statement_timeout
+            default -> 500;
+        };
+    }
 
     static Answer errorAnswer(SQLException error) {
         String state = String.valueOf(error.getSQLState());
@@ -48,7 +60,7 @@ public final class Server {
                 && List.of("AA009", "AA010", "AA011", "AA018", "AA019").contains(state)) {
             body = new JSONObject(failure.getServerErrorMessage().getDetail());
         }
-        int status = STATUSES.getOrDefault(state, 500);
+        int status = status(state);
         if (status == 500) {
             System.err.println("SQLSTATE " + state); // the message can contain a password
         }

@@ -38,6 +38,12 @@ const row = async (db, sql, values) => (await db.query(sql, values)).rows[0];
 const signUp = (user) => transaction(user, (db) =>
   row(db, 'SELECT * FROM anon_auth.authenticate_anonymously($1)', ['app']));
 
+// A device signs up or logs in: jwt is the challenge that it signed with its key.
+const challenge = (user) => transaction(user, (db) => row(db, 'SELECT token FROM anon_auth.create_challenge()'));
+
+const device = (user, { jwt }) => transaction(user, (db) =>
+  row(db, 'SELECT * FROM anon_auth.authenticate_anonymously($1, jwt => $2)', ['app', jwt]));
+
 const logIn = (user, { login_id, password }) => transaction(user, (db) =>
   row(db, 'SELECT * FROM anon_auth.authenticate($1, $2, $3)', ['app', login_id, password]));
 
@@ -56,9 +62,15 @@ const addNote = (user, { body }) => transaction(user, (db) =>
 
 // errors: the status and body for an error.
 const statuses = {
+  '22023': 400, AA016: 400, // an argument is missing or malformed
+  '23503': 401, // the user of the token was deleted or merged
+  AA003: 401, AA004: 401, AA005: 401, AA006: 401, AA014: 401, AA031: 401,
   '42501': 403, // a row without a user, among others
-  '57014': 503, // statement_timeout
-  AA006: 401, AA009: 409, AA010: 422, AA011: 422, AA014: 401, AA018: 429, AA019: 429,
+  AA007: 403, AA015: 403, // the user is disabled; sign-up is closed
+  AA008: 409, AA009: 409, // the user is not a guest; the login ID is taken
+  AA010: 422, AA011: 422, // the login ID or password is not allowed
+  AA018: 429, AA019: 429,
+  '40001': 503, '57014': 503, // after three attempts; statement_timeout
 };
 
 function errorAnswer(error) {
@@ -72,6 +84,8 @@ function errorAnswer(error) {
 
 const routes = {
   'POST /guests': signUp,
+  'POST /challenge': challenge,
+  'POST /device': device,
   'POST /login': logIn,
   'POST /refresh': refresh,
   'POST /promote': promote,

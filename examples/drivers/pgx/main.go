@@ -59,6 +59,16 @@ func signUp(ctx context.Context, u user, _ pgx.NamedArgs) ([]object, error) {
 	return u.run(ctx, "SELECT sub::text, access_token, refresh_token FROM anon_auth.authenticate_anonymously('app')")
 }
 
+// A device signs up or logs in: jwt is the challenge that it signed with its key.
+func challenge(ctx context.Context, u user, _ pgx.NamedArgs) ([]object, error) {
+	return u.run(ctx, "SELECT token FROM anon_auth.create_challenge()")
+}
+
+func device(ctx context.Context, u user, body pgx.NamedArgs) ([]object, error) {
+	return u.run(ctx, `SELECT sub::text, access_token, refresh_token
+		FROM anon_auth.authenticate_anonymously('app', jwt => @jwt)`, body)
+}
+
 func logIn(ctx context.Context, u user, body pgx.NamedArgs) ([]object, error) {
 	return u.run(ctx, `SELECT sub::text, access_token, refresh_token
 		FROM anon_auth.authenticate('app', @login_id, @password)`, body)
@@ -86,9 +96,15 @@ func addNote(ctx context.Context, u user, body pgx.NamedArgs) ([]object, error) 
 
 // errors: the status and body for an error.
 var statuses = map[string]int{
-	"42501": 403, // a row without a user, among others
-	"57014": 503, // statement_timeout
-	"AA006": 401, "AA009": 409, "AA010": 422, "AA011": 422, "AA014": 401, "AA018": 429, "AA019": 429,
+	"22023": 400, "AA016": 400, // an argument is missing or malformed
+	"23503": 401, // the user of the token was deleted or merged
+	"AA003": 401, "AA004": 401, "AA005": 401, "AA006": 401, "AA014": 401, "AA031": 401,
+	"42501": 403,               // a row without a user, among others
+	"AA007": 403, "AA015": 403, // the user is disabled; sign-up is closed
+	"AA008": 409, "AA009": 409, // the user is not a guest; the login ID is taken
+	"AA010": 422, "AA011": 422, // the login ID or password is not allowed
+	"AA018": 429, "AA019": 429,
+	"40001": 503, "57014": 503, // after three attempts; statement_timeout
 }
 
 func errorAnswer(err error) (int, object) {
@@ -160,6 +176,8 @@ func main() {
 		log.Fatal("cannot use DATABASE")
 	}
 	http.HandleFunc("POST /guests", handler(signUp, false))
+	http.HandleFunc("POST /challenge", handler(challenge, false))
+	http.HandleFunc("POST /device", handler(device, false))
 	http.HandleFunc("POST /login", handler(logIn, false))
 	http.HandleFunc("POST /refresh", handler(refresh, false))
 	http.HandleFunc("POST /promote", handler(promote, false))

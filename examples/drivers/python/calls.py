@@ -4,6 +4,8 @@ import json
 # calls: each statement takes its parameters by name.
 STATEMENTS = {
     "POST /guests": "SELECT * FROM anon_auth.authenticate_anonymously('app')",
+    "POST /challenge": "SELECT token FROM anon_auth.create_challenge()",
+    "POST /device": "SELECT * FROM anon_auth.authenticate_anonymously('app', jwt => %(jwt)s)",
     "POST /login": "SELECT * FROM anon_auth.authenticate('app', %(login_id)s, %(password)s)",
     "POST /refresh": "SELECT * FROM anon_auth.refresh_session('app', %(refresh_token)s)",
     "POST /promote": """SELECT * FROM anon_auth.promote_anonymous_user('app', email => %(email)s,
@@ -25,9 +27,15 @@ def answer(route, rows):
 
 # errors: the status and body for a database error.
 STATUSES = {
+    "22023": 400, "AA016": 400,  # an argument is missing or malformed
+    "23503": 401,  # the user of the token was deleted or merged
+    "AA003": 401, "AA004": 401, "AA005": 401, "AA006": 401, "AA014": 401, "AA031": 401,
     "42501": 403,  # a row without a user, among others
-    "57014": 503,  # statement_timeout
-    "AA006": 401, "AA009": 409, "AA010": 422, "AA011": 422, "AA014": 401, "AA018": 429, "AA019": 429,
+    "AA007": 403, "AA015": 403,  # the user is disabled; sign-up is closed
+    "AA008": 409, "AA009": 409,  # the user is not a guest; the login ID is taken
+    "AA010": 422, "AA011": 422,  # the login ID or password is not allowed
+    "AA018": 429, "AA019": 429,
+    "40001": 503, "57014": 503,  # after three attempts; statement_timeout
 }
 
 

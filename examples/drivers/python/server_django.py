@@ -86,7 +86,7 @@ def view(request, attempts=3):
 # end
 
 
-urlpatterns = [path(name, view) for name in ("guests", "login", "refresh", "promote", "notes")]
+urlpatterns = [path(name, view) for name in ("guests", "challenge", "device", "login", "refresh", "promote", "notes")]
 
 if __name__ == "__main__":
     execute_from_command_line([sys.argv[0], "runserver", "--noreload", os.environ.get("PORT", "8000")])
