@@ -56,6 +56,27 @@ is($output, "3\n", 'the backup prints the number of users');
 is((stat "$directory/anon_auth/keys/master_key")[2] & 0777, 0600, 'nobody else can read the copy of the key');
 is_restored('as documented');
 
+# pg_cron in the database. Its jobs must not run in the drill.
+SKIP:
+{
+	my ($library) = run_command([ 'pg_config', '--pkglibdir' ]);
+	skip 'pg_cron is not installed', 5 if !-e "$library/pg_cron.so";
+	my ($options) = $chapter =~ /^(options=".*pg_cron.*")$/m or die 'no options for pg_cron';
+	my $plain = $drill;
+
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_cron'\ncron.database_name = 'app'\ncron.use_background_workers = on");
+	$node->restart;
+	$node->safe_psql('app', q{CREATE EXTENSION pg_cron; SELECT cron.schedule('* * * * *', 'SELECT 1')});
+	($done, $output) = run_script($backup);
+	ok($done, 'a database with pg_cron is backed up') or diag($output);
+	($done, $output) = run_script($drill);
+	like($output, qr/unrecognized configuration parameter "cron\.database_name"/, 'without the options, the drill stops at pg_cron');
+	ok($drill =~ s/^options="".*$/$options/m, 'the drill has a place for the options');
+	is_restored('with pg_cron and the options');
+	$node->safe_psql('app', 'DROP EXTENSION pg_cron');
+	$drill = $plain;
+}
+
 # A key file in another place, and a rotated key.
 my $key_file = "$directory/elsewhere";
 rename $node->data_dir . '/anon_auth.master_key', $key_file or die "cannot move the key: $!";
