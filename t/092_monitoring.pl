@@ -48,6 +48,7 @@ sub alerts
 	my (%changed) = @_;
 	my %series = (
 		'anon_auth_outbox_messages' => "0x$days[0]",
+		'pg_exporter_user_queries_load_error' => "0x$days[0]",
 		'anon_auth_unpurged_seconds' => "60x$days[0]",
 		'anon_auth_doctor_findings/severity="error"' => "0x$days[0]",
 		'anon_auth_counters_refused_total' => "0x$days[0]",
@@ -96,9 +97,36 @@ sub spike { my ($usual, $spike) = @_; return "0+${usual}x2280 " . 2280 * $usual 
 
 is(exit_status($programs{promtool}, 'check', 'rules', "$directory/rules.yml"), 0, 'promtool accepts the alerts');
 is(exit_status($programs{promtool}, 'check', 'config', "$directory/prometheus.yml"), 0, 'promtool accepts the configuration');
+{
+	# The commands of README.md, on a configuration with the keys of Debian's
+	my ($commands) = slurp_file("$example/README.md") =~ /^   ```sh\n(   install [^\n]*rules.*?)^   ```/ms or die 'no commands';
+
+	mkdir "$directory/debian" or die $!;
+	append_to_file("$directory/debian/prometheus.yml", <<'YAML');
+global:
+  scrape_interval:     15s # a comment
+rule_files:
+  # - "first_rules.yml"
+  # - "second_rules.yml"
+scrape_configs:
+  # a comment
+  - job_name: 'prometheus'
+    static_configs:
+      - targets: ['localhost:9090']
+YAML
+	$commands =~ s{/etc/prometheus}{$directory/debian}g;
+	$commands =~ s/^ *systemctl .*//m or die 'no reload';
+	is(exit_status('sh', '-ec', "cd '$directory'\n$commands"), 0, 'the commands of README.md change the configuration of Debian, and promtool accepts it');
+	my $changed = slurp_file("$directory/debian/prometheus.yml");
+	like($changed, qr/^rule_files:\n  - anon_auth_rules\.yml$/m, 'it has the alerts');
+	is(join(' ', $changed =~ /job_name: '?(\w+)/g), 'anon_auth prometheus', 'it has the new job and the former one');
+}
 is(alerts(), '', 'no alert fires for a busy site without a problem');
 for my $case (
 	[ AnonAuthNotMonitored => 'anon_auth_outbox_messages' => undef ],
+	[ AnonAuthNotMonitored => 'anon_auth_outbox_messages' => '0x2260 _x44' ],
+	[ AnonAuthQueryFile => 'pg_exporter_user_queries_load_error' => '0x2270 1x34' ],
+	[ AnonAuthDoctorFails => 'anon_auth_doctor_findings/severity="error"' => '0x2270 _x34' ],
 	[ AnonAuthConfigurationError => 'anon_auth_doctor_findings/severity="error"' => '0x2270 1x34' ],
 	[ AnonAuthPurgeStopped => 'anon_auth_unpurged_seconds' => '60+300x2304' ],
 	[ AnonAuthCodesNotSent => 'anon_auth_outbox_messages' => '0x2260 1+5x44' ],
@@ -145,7 +173,7 @@ sub start_program
 
 	local %ENV = (%ENV, %$environment);
 	delete @ENV{ grep { /^PG/ } keys %ENV };
-	$started{$name} = IPC::Run::start([ $programs{setpriv}, '--pdeathsig', 'KILL', '--', $programs{$name}, "$listen=$address", @arguments ], '<', \undef, '>', "$directory/$name.log", '2>&1');
+	$started{$address} = IPC::Run::start([ $programs{setpriv}, '--pdeathsig', 'KILL', '--', $programs{$name}, "$listen=$address", @arguments ], '<', \undef, '>', "$directory/$name-$address.log", '2>&1');
 	return $address;
 }
 
@@ -162,16 +190,25 @@ sub wait_until
 	return;
 }
 
-my $exporter = start_program(
-	'prometheus-postgres-exporter',
-	{ DATA_SOURCE_NAME => 'user=prometheus dbname=postgres host=' . $node->host . ' port=' . $node->port },
-	'--web.listen-address', "--extend.query-path=$directory/queries.yaml",
-	qw(--disable-default-metrics --disable-settings-metrics --no-collector.database --no-collector.bgwriter));
+# Starts an exporter, and returns its address.
+sub start_exporter
+{
+	my ($queries) = @_;
+
+	return start_program(
+		'prometheus-postgres-exporter',
+		{ DATA_SOURCE_NAME => 'user=prometheus dbname=postgres host=' . $node->host . ' port=' . $node->port },
+		'--web.listen-address', "--extend.query-path=$queries",
+		qw(--disable-default-metrics --disable-settings-metrics --no-collector.database --no-collector.bgwriter));
+}
+
+my $exporter = start_exporter("$directory/queries.yaml");
 
 # Metrics of anon_auth by name and labels, without the labels that all have
 sub metrics
 {
-	my $response = $http->get("http://$exporter/metrics");
+	my ($address) = @_;
+	my $response = $http->get('http://' . ($address // $exporter) . '/metrics');
 	my %metrics;
 
 	return if $response->{status} != 200;
@@ -291,8 +328,22 @@ my ($metric, $label) = $variables{database}{definition} =~ /label_values\((\w+),
 is_deeply(api("label/$label/values", 'match[]' => $metric), ['postgres'], 'the variable has the databases');
 my @rules = map { @{ $_->{rules} } } @{ api('rules')->{groups} };
 wait_until('Prometheus has evaluated the alerts', sub { @rules = map { @{ $_->{rules} } } @{ api('rules')->{groups} }; return !grep { $_->{health} eq 'unknown' } @rules });
-is(scalar(@rules), 9, 'Prometheus has the alerts');
+is(scalar(@rules), 11, 'Prometheus has the alerts');
 is(join(' ', map { "$_->{name}: $_->{lastError}" } grep { $_->{health} ne 'ok' } @rules), '', 'Prometheus evaluates all alerts');
+
+# What the exporter shows when it cannot do its work. The alerts read that.
+{
+	my $other = start_exporter("$directory/no such file");
+	wait_until('an exporter without query file answers', sub { keys %{ metrics($other) // {} } });
+	my ($error) = grep { /^pg_exporter_user_queries_load_error / } keys %{ metrics($other) };
+	is($error && metrics($other)->{$error}, 1, 'an exporter that cannot read the query file says so');
+
+	query('REVOKE EXECUTE ON FUNCTION anon_auth.doctor FROM prometheus');
+	$other = start_exporter("$directory/queries.yaml");
+	wait_until('an exporter without doctor() answers', sub { keys %{ metrics($other) // {} } });
+	is(metrics($other)->{'anon_auth_outbox_messages'}, 0, 'without doctor(), the exporter has the numbers of stats');
+	is(scalar(grep { /^anon_auth_doctor/ } keys %{ metrics($other) }), 0, 'and none of doctor()');
+}
 
 $_->kill_kill for values %started;
 $node->stop;
