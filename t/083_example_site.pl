@@ -944,6 +944,50 @@ SKIP:
 		'the server for plain http has the same errors');
 }
 
+# ---------------------------------------------------------------------------
+# As services
+# ---------------------------------------------------------------------------
+
+# The commands of README.md below a directory, without those that change the system
+{
+	my $root = PostgreSQL::Test::Utils::tempdir_short();
+	my $example = "$FindBin::Bin/../examples/postgrest";
+	my ($commands) = slurp_file("$example/README.md") =~ /^### As services\n.*?^```sh\n(.*?)^```/ms or die 'no commands';
+
+	is(scalar($commands =~ s/^(?:useradd|usermod|systemctl) .*\n//mg), 5, 'README.md has the commands of the system');
+	$commands =~ s{(?<![\w.*])/(etc|run|var)\b}{$root/$1}g;
+	$commands =~ s{^nginx -t$}{nginx -t -q -c $root/etc/nginx/nginx.conf 2>&1}m or die 'no test of nginx';
+	for my $name (qw(etc/nginx etc/systemd/system run var/log/nginx site/web/dist))
+	{
+		my $path = $root;
+
+		for (split m{/}, $name) { $path .= "/$_"; mkdir $path; }
+	}
+	system("cp -r '$example'/*.conf '$example'/*.service '$example/nginx' '$root/site' && echo page >'$root/site/web/dist/index.html'") == 0 or die 'cp failed';
+	my $output = '';
+	my ($certificate) = slurp_file("$example/README.md") =~ /^    (openssl req .*(?:(?<=\\)\n.*)*)/m or die 'no openssl';
+	my $made = IPC::Run::run([ 'sh', '-ec', "cd $root/site && mkdir run && $certificate && cp run/*.pem $root/etc/nginx && rm -r run" ], '>&', \my $log);
+  SKIP:
+	{
+		skip 'openssl is not installed', 5 if !$made;
+		# The user directive has an effect only for root; Debian has the user.
+		ok(IPC::Run::run([ 'sh', '-ec', "PATH=\$PATH:/usr/sbin; cd $root/site && $commands" ], '>&', \$output), 'nginx accepts the configuration that the commands make') or diag $output;
+		my %files = map { $_ => slurp_file($_) } "$root/etc/nginx/nginx.conf", glob "$root/etc/nginx/nginx/*.conf";
+		is(join(' ', map { $files{$_} =~ s/^\s*#.*\n//mgr =~ /((?<![\w\/.])(?:run|web)\/\S+)/g } sort keys %files), '', 'no relative path is left, except those of the includes');
+		like($files{"$root/etc/nginx/nginx.conf"}, qr/^user www-data;$/m, 'nginx has the user of its workers');
+		unlike($files{"$root/etc/nginx/nginx.conf"}, qr/include.*program\.conf/, 'the stand-in for a program is not included');
+		ok(-f "$root/var/www/notebook/index.html", 'the page is where nginx looks for it');
+	}
+  SKIP:
+	{
+		skip 'systemd-analyze is not installed', 1 if !grep { -x "$_/systemd-analyze" } File::Spec->path;
+		my $unit = slurp_file("$example/postgrest.service") =~ s{^ExecStart=\S+}{ExecStart=/bin/true}mr;
+		append_to_file("$root/postgrest.service", $unit);
+		my ($verified, $errors) = run_command([ 'systemd-analyze', 'verify', "$root/postgrest.service" ]);
+		is($verified . $errors, '', 'systemd accepts the unit of PostgREST');
+	}
+}
+
 $program->stop;
 $web->stop;
 $node->stop;

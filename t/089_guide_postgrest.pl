@@ -97,6 +97,17 @@ is_deeply([ request('GET', '/notes?select=body', undef, $account->{access_token}
 ($status, my $wrong) = request('POST', '/rpc/login', { %login, password => 'wrong' }, undef, Accept => 'application/vnd.pgrst.object+json');
 is("$status $wrong", '200 null', 'a wrong password is null, whatever format the client demands');
 is($node->safe_psql('postgres', "SELECT count(*) FROM anon_auth.events WHERE type = 'authentication.failed'"), 1, 'its event is committed');
+# Codes, as the worker takes them
+sub code { return $node->safe_psql('postgres', 'SELECT code FROM anon_auth.take_outbox_messages()'); }
+
+is((request('POST', '/rpc/request_verification', {}))[0], 401, 'nobody requests the verification of no address');
+is((request('POST', '/rpc/request_verification', {}, $account->{access_token}))[0], 200, 'an account requests the verification of its address');
+is_deeply([ request('POST', '/rpc/verify_email', { code => 'wrong' }, $account->{access_token}) ], [ 200, JSON::PP::false ], 'a wrong code is false');
+is_deeply([ request('POST', '/rpc/verify_email', { code => code() }, $account->{access_token}) ], [ 200, JSON::PP::true ], 'the right code verifies the address');
+cmp_ok((request('POST', '/rpc/request_password_reset', { login_id => 'me@example.com' }))[0], '<', 300, 'a password reset is requested without a token');
+is_deeply([ request('POST', '/rpc/reset_password', { login_id => 'me@example.com', code => code(), new_password => 'correct battery' }) ], [ 200, JSON::PP::true ], 'the code sets a password');
+is((request('POST', '/rpc/login', { %login, password => 'correct battery' }))[1]{sub}, $account->{sub}, 'the new password logs in');
+
 is((request('POST', '/rpc/authenticate', { client_id => 'notebook', %login }))[0], 404, 'the functions of anon_auth are not exposed');
 
 $postgrest->signal('TERM');

@@ -85,7 +85,8 @@ async function currentUser() {
 // Notes
 // ---------------------------------------------------------------------------
 
-// authgear.fetch() adds the access token, or lets the browser send the cookie.
+// authgear.fetch() adds the access token, or lets the browser send the cookie.  To send the
+// cookie to another origin, add credentials: 'include'.
 async function rest(path, options = {}) {
   const response = await authgear.fetch(new URL(`/rest/${path}`, location.href).href, {
     ...options,

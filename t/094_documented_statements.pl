@@ -1,0 +1,148 @@
+# SQL of the documents, as a reader runs it after the tour of README.md: the request of
+# a device, the list of devices, the password of an account, and the removal of the role.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+
+use AnonAuth::Device qw(call challenge);
+use IPC::Run ();
+use JSON::PP ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $root = "$FindBin::Bin/..";
+my ($readme, $guide, $operations) = map { slurp_file("$root/$_") } 'README.md', 'docs/guide.md', 'docs/operations.md';
+my $json = JSON::PP->new->canonical;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+$node->append_conf('postgresql.conf', "fsync = off\nlog_statement = all\nlog_min_duration_statement = 0");
+$node->start;
+
+sub query { return $node->safe_psql('postgres', $_[0]); }
+
+# The blocks of a section
+sub blocks
+{
+	my ($document, $heading, $language) = @_;
+	my ($level, $section) = $document =~ /^(#+) \Q$heading\E\n(.*?)(?:^##? |^### |\z)/ms or die "no section $heading";
+
+	return map { my ($indentation) = /^( *)/; s/^$indentation//mgr } $section =~ /^ *```$language\n(.*?)^ *```$/mgs;
+}
+
+$node->psql('postgres', (blocks($readme, 'Getting started', 'sql'))[0], on_error_stop => 0);
+is(query('SELECT count(*) FROM anon_auth.users'), 1, 'the tour of README.md leaves an account');
+
+# ---------------------------------------------------------------------------
+# guide.md: the request of a device
+# ---------------------------------------------------------------------------
+
+{
+	my ($header, $payload) = map { $json->decode($_) } (blocks($guide, 'Device keys', 'json'))[ 0, 1 ];
+	my $thumbprint = query("SELECT anon_auth.jwk_thumbprint('" . $json->encode($header->{jwk}) . "')");
+
+	is($header->{kid}, $thumbprint, 'the kid of the guide is the thumbprint of its key');
+	my $device = AnonAuth::Device->new(alg => $header->{alg});
+	is(join(' ', sort keys %{ $header->{jwk} }), join(' ', sort keys %{ $device->jwk }), 'the key of the guide has the members of a key');
+	$header->{jwk} = $device->jwk;
+	$header->{kid} = $device->kid;
+	my %now = (challenge => challenge($node), iat => time, exp => time + 60);
+	exists $payload->{$_} and $payload->{$_} = $now{$_} for keys %now;
+	ok(call($node, 'authenticate_anonymously', client_id => 'app', jwt => $device->sign($header, $payload))->{sub}, 'a device signs up with the header and the payload of the guide');
+}
+
+# ---------------------------------------------------------------------------
+# guide.md: the devices of a user
+# ---------------------------------------------------------------------------
+
+my ($view, $function) = blocks($guide, 'Devices of a user', 'sql');
+query($view);
+query($function);
+
+sub log_in { return call($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse'); }
+
+# The result of a query as app_role, with an access token
+sub as_user
+{
+	my ($token, $sql) = @_;
+
+	return (split /\n/, $node->safe_psql('postgres', "SET ROLE app_role; BEGIN; SELECT anon_auth.use_access_token('$token'); $sql; COMMIT"), -1)[1] // '';
+}
+
+my ($phone, $tablet) = (log_in(), log_in());
+my $other = call($node, 'authenticate_anonymously', client_id => 'app');
+my $list = 'SELECT count(*), count(*) FILTER (WHERE is_current) FROM app.my_devices';
+my $phone_id = as_user($phone->{access_token}, 'SELECT anon_auth.session_id()');
+is(as_user($other->{access_token}, $list), '1|1', 'another user sees only the own device');
+my ($devices, $current) = split /\|/, as_user($phone->{access_token}, $list);
+cmp_ok($devices, '>=', 2, 'the list has the devices of the user');
+is($current, 1, 'one of them is the current one');
+is(as_user($other->{access_token}, "SELECT app.log_out_device('$phone_id')"), 'f', 'another user cannot end the session');
+is(as_user($tablet->{access_token}, "SELECT app.log_out_device('$phone_id')"), 't', 'a device ends the session of another one');
+is(as_user($tablet->{access_token}, "SELECT app.log_out_device('$phone_id')"), 'f', 'once');
+is(as_user($phone->{access_token}, $list), '0|0', 'the device that was logged out sees no list');
+is(as_user($phone->{access_token}, "SELECT app.log_out_device((SELECT id FROM app.my_devices LIMIT 1))"), 'f', 'and ends no session');
+is($node->psql('postgres', "SELECT * FROM anon_auth.refresh_session('app', '$phone->{refresh_token}')"), 3, 'its refresh token is refused');
+is(as_user($tablet->{access_token}, 'SELECT anon_auth.session_alive()'), 't', 'the other device is still logged in');
+is(query("SELECT string_agg(finding || ': ' || what, E'\\n') FROM anon_auth.doctor() WHERE severity = 'error'"), '', 'doctor() reports no error');
+
+# ---------------------------------------------------------------------------
+# operations.md: a forgotten password
+# ---------------------------------------------------------------------------
+
+{
+	my ($role) = blocks($operations, 'The owner, and administrators', 'sql');
+	my ($find, $bind, $settings, $prompt) = blocks($operations, 'A user who has forgotten the password', 'sql');
+
+	query($role);
+	$node->append_conf('pg_hba.conf', '');
+	# psql as the administrator. The passwords are read from the terminal, here from the input.
+	my $run = sub {
+		my ($script, $password) = @_;
+		my $text = $script =~ s/^\\prompt .*$/\\set password '$password'/mr;
+		my ($output, $errors) = ('', '');
+
+		IPC::Run::run([ 'psql', '-XAt', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') . ' user=auth_admin' ], '<', \$text, '>', \$output, '2>', \$errors);
+		return $errors;
+	};
+	my $log_in = sub { return query("SELECT count(*) FROM anon_auth.authenticate('app', 'ada\@example.com', '$_[0]')"); };
+
+	my ($version) = run_command([ 'psql', '--version' ]) =~ /(\d+)/;
+  SKIP:
+	{
+		skip 'this psql has no \bind', 2 if $version < 16;
+		is($run->("$find\n$bind", 'a bound password'), '', 'a new psql sets a password');
+		is($log_in->('a bound password'), 1, 'it logs in');
+	}
+	query($settings);
+	my $start = -s $node->logfile;
+	is($run->("$find\n$prompt", 'a password in the text'), '', 'an older psql sets a password, without the rights of a superuser');
+	is($run->("SELECT anon_auth.set_password('00000000-0000-0000-0000-000000000000', :'password')" =~ s/^/\\prompt x\n/r, 'a password of a failed call') =~ /^ERROR/m ? 1 : 0, 1, 'a call fails');
+	my $log = substr slurp_file($node->logfile), $start;
+	unlike($log, qr/a password (?:in the text|of a failed call)/, 'no password is in the log');
+	is($log_in->('a password in the text'), 1, 'the password logs in');
+	like(substr(slurp_file($node->logfile), $start), qr/a password in the text/, 'the search finds a statement of another role');
+}
+
+# ---------------------------------------------------------------------------
+# README.md: the removal of the role
+# ---------------------------------------------------------------------------
+
+{
+	my ($status, undef, $errors) = $node->psql('postgres', 'DROP EXTENSION anon_auth');
+
+	like($errors, qr/view app\.my_devices depends on/, 'DROP EXTENSION names the view');
+	query('DROP VIEW app.my_devices; DROP TABLE notes; DROP EXTENSION anon_auth');
+	(undef, undef, $errors) = $node->psql('postgres', 'DROP ROLE anon_auth_owner');
+	like($errors, qr/privileges for schema app/, 'DROP ROLE names the rights');
+	query('REVOKE anon_auth_owner FROM auth_admin; DROP OWNED BY anon_auth_owner; DROP ROLE anon_auth_owner');
+	is(query("SELECT count(*) FROM pg_roles WHERE rolname = 'anon_auth_owner'"), 0, 'after DROP OWNED BY, the role can be dropped');
+	is(query("SELECT count(*) FROM pg_proc WHERE proname = 'log_out_device'"), 0, 'its function is gone');
+}
+
+$node->stop;
+done_testing();
