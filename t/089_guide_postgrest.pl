@@ -100,7 +100,8 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM anon_auth.events WHERE typ
 # Codes, as the worker takes them
 sub code { return $node->safe_psql('postgres', 'SELECT code FROM anon_auth.take_outbox_messages()'); }
 
-is((request('POST', '/rpc/request_verification', {}))[0], 401, 'nobody requests the verification of no address');
+my ($refused, $error) = request('POST', '/rpc/request_verification', {});
+is("$refused $error->{code}", '400 AA014', 'without a token, no verification is requested, and the answer has the SQLSTATE');
 is((request('POST', '/rpc/request_verification', {}, $account->{access_token}))[0], 200, 'an account requests the verification of its address');
 is_deeply([ request('POST', '/rpc/verify_email', { code => 'wrong' }, $account->{access_token}) ], [ 200, JSON::PP::false ], 'a wrong code is false');
 is_deeply([ request('POST', '/rpc/verify_email', { code => code() }, $account->{access_token}) ], [ 200, JSON::PP::true ], 'the right code verifies the address');
