@@ -957,7 +957,7 @@ SKIP:
 	is(scalar($commands =~ s/^(?:useradd|usermod|systemctl) .*\n//mg), 5, 'README.md has the commands of the system');
 	$commands =~ s{(?<![\w.*])/(etc|run|var)\b}{$root/$1}g;
 	$commands =~ s{^nginx -t$}{nginx -t -q -c $root/etc/nginx/nginx.conf 2>&1}m or die 'no test of nginx';
-	for my $name (qw(etc/nginx etc/systemd/system run var/log/nginx site/web/dist))
+	for my $name (qw(etc/nginx etc/systemd/system run var/log/nginx var/lib/nginx site/web/dist))
 	{
 		my $path = $root;
 
