@@ -32,7 +32,8 @@ END $$;
 
 -- the only finding is the place of the master key file
 SELECT * FROM app.findings;
-SELECT severity, finding, what, why, fix FROM anon_auth.doctor() WHERE finding = 'master_key_in_data_directory' \gx
+SELECT severity, finding, what, why, regexp_replace(replace(replace(fix, current_setting('data_directory'), 'DATA'), (SELECT system_identifier::text FROM pg_control_system()), 'ID'), '-o ''[^'']+''', '-o ''USER''', 'g') AS fix
+	FROM anon_auth.doctor() WHERE finding = 'master_key_in_data_directory' \gx
 
 -- ---- tables ----
 CREATE TABLE app."Carts" (owner uuid REFERENCES anon_auth.users ON DELETE CASCADE);

@@ -8,7 +8,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 
-use File::Copy;
+use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -41,21 +41,113 @@ sub buffers
 # The master key
 
 is(findings($node), 'master_key_in_data_directory', 'on a new server, doctor() reports only the place of the master key file');
-my $directory = PostgreSQL::Test::Utils::tempdir() . '/keys';
-my $key = "$directory/master_key";
-mkdir $directory;
-copy($node->data_dir . '/anon_auth.master_key', $key);
-chmod 0600, $key;
-$node->safe_psql('postgres', "LOAD 'anon_auth'; ALTER SYSTEM SET anon_auth.master_key_file = '$key'; SELECT pg_reload_conf()");
-$node->poll_query_until('postgres', "SELECT current_setting('anon_auth.master_key_file', true) = '$key'");
-unlink $node->data_dir . '/anon_auth.master_key';
-is(findings($node), '', 'doctor() reports nothing after the master key file was moved as docs/operations.md describes');
+
+# Root runs the commands that doctor() and the documents give. Here the server's user does, below another directory than /etc.
+my $etc = PostgreSQL::Test::Utils::tempdir() . '/etc';
+my $other = PostgreSQL::Test::Cluster->new('other');
+$other->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+$other->append_conf('postgresql.conf', 'log_statement = none');
+$other->start;
+$other->safe_psql('postgres', 'CREATE EXTENSION anon_auth; SELECT anon_auth.create_signing_key()');
+
+sub shell
+{
+	my ($commands) = @_;
+	my $output = '';
+
+	$commands =~ s{/etc/anon_auth}{$etc}g;
+	IPC::Run::run([ 'sh', '-c', $commands ], '>', \$output);
+	chomp $output;
+	return $output;
+}
+
+# Run the fix of master_key_in_data_directory, and return the path of the new file.
+sub move_key
+{
+	my ($server) = @_;
+	my $old = $server->data_dir . '/anon_auth.master_key';
+	my ($commands, $sql) = $server->safe_psql('postgres', "SELECT fix FROM anon_auth.doctor() WHERE finding = 'master_key_in_data_directory'") =~ m{^/\* First, as root: (.*) \*/ (.*;)  -- };
+
+	is(shell($commands), 'copied', 'the commands of doctor() copy the master key file of ' . $server->name);
+	is(shell($commands), '', 'the commands of doctor() do not overwrite a file of ' . $server->name);
+	$sql =~ s{/etc/anon_auth}{$etc};
+	$server->safe_psql('postgres', $sql =~ s/; /;\n/gr);
+	my ($new) = $sql =~ /'($etc\S+)'/;
+	$server->poll_query_until('postgres', "SELECT current_setting('anon_auth.master_key_file', true) = '$new'");
+	is(slurp_file($new), slurp_file($old), 'the new file of ' . $server->name . ' has its master key');
+	unlink $old;
+	return $new;
+}
+
+my $key = move_key($node);
+my $other_key = move_key($other);
+isnt($key, $other_key, 'the master key files of two servers of one machine have different paths');
+is(findings($_), '', 'doctor() reports nothing after its fix has moved the master key file of ' . $_->name) for $node, $other;
+
+# The commands of docs/operations.md, with the port of each server
+my ($documented) = slurp_file("$FindBin::Bin/../docs/operations.md") =~ /### Moving the master key.*?```sh\n(.*?)```/s;
+my $programs = PostgreSQL::Test::Utils::tempdir();
+append_to_file("$programs/runuser", qq{#!/bin/sh\nshift 3\nexec "\$@"\n});
+chmod 0755, "$programs/runuser";
+for my $server ($node, $other)
+{
+	my $path = $server == $node ? $key : $other_key;
+	my $commands = $documented =~ s/^ *port=5432$/port=@{[ $server->port ]}/mr =~ s/-o postgres -g postgres//gr;
+
+	rename $path, $server->data_dir . '/anon_auth.master_key';
+	is(shell("PATH=$programs:\$PATH PGHOST=" . $server->host . " PGDATABASE=postgres; export PATH PGHOST PGDATABASE\n$commands"),
+		$path, 'the documented commands copy the master key file of ' . $server->name . ' to the path of doctor()');
+	is(shell("PATH=$programs:\$PATH PGHOST=" . $server->host . " PGDATABASE=postgres; export PATH PGHOST PGDATABASE\n$commands"),
+		'', 'the documented commands do not overwrite a file of ' . $server->name);
+	is(findings($server), '', 'doctor() reports nothing after the documented commands for ' . $server->name);
+	unlink $server->data_dir . '/anon_auth.master_key';
+}
+$other->stop;
+
 chmod 0644, $key;
 is(findings($node), 'master_key_unusable', 'doctor() reports a master key file that others can read');
 is($node->safe_psql('postgres', "SELECT what ~ 'readable by others' AND fix ~ 'chmod 600' FROM anon_auth.doctor() WHERE finding = 'master_key_unusable'"),
 	't', 'the finding names the problem and the fix');
 chmod 0600, $key;
 is(findings($node), '', 'doctor() reports nothing after the fix');
+
+# Other unusable files
+
+sub unusable
+{
+	return $node->safe_psql('postgres', "SELECT what || '|' || fix FROM anon_auth.doctor() WHERE finding = 'master_key_unusable'");
+}
+
+my $content = slurp_file($key);
+my $line_end = qr/\. Line \d+ is not a key id and a key: /;
+for my $case (
+	[ $content =~ s/^([0-9a-f].*)/$1\r/mr, qr/${line_end}it ends with a carriage return\|Restore/, 'a carriage return' ],
+	[ $content =~ s/^([0-9a-f]{16}) /$1  /mr, qr/${line_end}it has 61 bytes, not 60\|Restore/, 'two spaces' ],
+	[ $content =~ s/^([0-9a-f])(?=[0-9a-f]{15} )/$1 eq 'a' ? 'b' : 'a'/mer, qr/${line_end}the id is not that of the key\|Restore/, 'a changed id' ],
+	[ "# empty\n", qr/\. It has no line with a key\|Restore/, 'no key' ])
+{
+	my ($damaged, $expected, $name) = @$case;
+
+	unlink $key;
+	append_to_file($key, $damaged);
+	chmod 0600, $key;
+	like(unusable(), $expected, "doctor() says what is wrong with a master key file with $name");
+}
+unlink $key;
+mkdir $key;
+like(unusable(), qr/is not a regular file\|Restore the file/, 'doctor() says what to do about a directory in place of the master key file');
+rmdir $key;
+append_to_file($key, $content);
+chmod 0600, $key;
+$node->append_conf('postgresql.conf', "anon_auth.master_key_file = 'relative/key'");
+$node->safe_psql('postgres', "LOAD 'anon_auth'; ALTER SYSTEM RESET anon_auth.master_key_file");
+$node->reload;
+$node->poll_query_until('postgres', "SELECT current_setting('anon_auth.master_key_file', true) = 'relative/key'");
+like(unusable(), qr/\|anon_auth\.master_key_file must be an absolute path/, 'doctor() says that the path of the master key file must be absolute');
+$node->append_conf('postgresql.conf', "anon_auth.master_key_file = '$key'");
+$node->reload;
+$node->poll_query_until('postgres', "SELECT current_setting('anon_auth.master_key_file', true) = '$key'");
+is(findings($node), '', 'doctor() reports nothing after the master key file was restored');
 rename $key, "$key.away";
 is(findings($node), 'master_key_unusable', 'doctor() reports a missing master key file');
 ok(!-e $key, 'doctor() does not create a missing master key file');

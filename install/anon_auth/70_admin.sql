@@ -79,13 +79,15 @@ AS 'MODULE_PATHNAME', 'anon_auth_master_key_users';
 COMMENT ON FUNCTION anon_auth.master_key_users() IS
 'Returns one row per database that has used a signing key: its settings.database_id and the ids of the master keys that it needs, as recorded in the master key file. A database that was restored and not used since is missing. If the server may not write the file, nothing is recorded. Returns no rows if there is no file. Errors: F0000 the file is damaged, or readable by others.';
 
-CREATE FUNCTION anon_auth_internal.master_key_in_data_directory()
-	RETURNS boolean
+CREATE FUNCTION anon_auth_internal.master_key_in_data_directory(
+	OUT copy_commands text,
+	OUT new_path text)
+	RETURNS SETOF record
 	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_master_key_in_data_directory';
 COMMENT ON FUNCTION anon_auth_internal.master_key_in_data_directory() IS
-'Part of doctor(). Returns true if the master key file is in the data directory, so that pg_basebackup copies it.';
+'Part of doctor(). If the master key file is in the data directory, so that pg_basebackup copies it, returns a path elsewhere and the shell commands by which root copies the file there. No row otherwise.';
 
 CREATE FUNCTION anon_auth.renew_database_id()
 	RETURNS uuid

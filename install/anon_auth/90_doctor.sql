@@ -124,6 +124,7 @@ AS $$
 DECLARE
 	ids text[];
 	message text;
+	detail text;
 	hint text;
 	signer record;
 	newest record;
@@ -137,8 +138,9 @@ BEGIN
 			RETURN QUERY
 			SELECT 'notice', 'master_key_in_data_directory', 'the master key file is in the data directory',
 				'pg_basebackup copies the file, so the backup contains the key together with all data that the key seals.',
-				'/* First, as root: install -d -m 700 -o postgres -g postgres /etc/anon_auth; install -m 600 -o postgres -g postgres "$(runuser -u postgres -- psql -AtXc ''SHOW data_directory'')/anon_auth.master_key" /etc/anon_auth/master_key */ LOAD ''anon_auth''; ALTER SYSTEM SET anon_auth.master_key_file = ''/etc/anon_auth/master_key''; SELECT pg_reload_conf();  -- then remove the file from the data directory'
-			WHERE anon_auth_internal.master_key_in_data_directory();
+				format('/* First, as root: %s */ LOAD ''anon_auth''; ALTER SYSTEM SET anon_auth.master_key_file = %L; SELECT pg_reload_conf();  -- only if the command has printed "copied"; then remove the file from the data directory',
+					   m.copy_commands, m.new_path)
+			FROM anon_auth_internal.master_key_in_data_directory() m;
 			RETURN QUERY
 			SELECT 'warning', 'copied_database', format('database %I has the database_id of this one', u.database_name),
 				'Each database accepts the tokens, cookies and codes that the other one issues.',
@@ -147,8 +149,8 @@ BEGIN
 			WHERE u.is_of_this_server AND NOT u.is_this_database
 			  AND u.database_id = (SELECT database_id FROM anon_auth.settings);
 		EXCEPTION WHEN config_file_error OR insufficient_privilege THEN
-			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
-			RETURN QUERY SELECT 'error', 'master_key_unusable', message,
+			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+			RETURN QUERY SELECT 'error', 'master_key_unusable', concat_ws('. ', message, nullif(rtrim(detail, '.'), '')),
 				'No token can be signed, and no session can be refreshed.', hint;
 		END;
 	END IF;

@@ -149,11 +149,22 @@ anon_auth_master_key_users(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* Returns no row if the file is not in the data directory. */
 PG_FUNCTION_INFO_V1(anon_auth_master_key_in_data_directory);
 Datum
 anon_auth_master_key_in_data_directory(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(master_key_file_in_data_directory());
+	ResultRow  *row = result_row_begin_set(fcinfo);
+	char	   *path = master_key_file_in_data_directory();
+
+	if (path != NULL)
+	{
+		result_row_set(row, "copy_commands",
+					   CStringGetTextDatum(master_key_file_copy_commands(path)));
+		result_row_set(row, "new_path", CStringGetTextDatum(master_key_file_proposed_path()));
+		result_row_add(row);
+	}
+	return (Datum) 0;
 }
 
 /* create_client() calls this, so that the first login need not make a key. */

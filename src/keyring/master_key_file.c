@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "access/xlog.h"
 #include "base/compat.h"
 #include "base/guc.h"
 #include "base/wipe.h"
@@ -46,15 +47,17 @@ master_key_file_is_ours(void)
 	return guc_master_key_file == NULL || guc_master_key_file[0] == '\0';
 }
 
-bool
+char *
 master_key_file_in_data_directory(void)
 {
 	char		file[PATH_MAX];
 	char		directory[PATH_MAX];
 
-	return realpath(master_key_file_path(), file) != NULL &&
-		realpath(DataDir, directory) != NULL &&
-		path_is_prefix_of_path(directory, file);
+	if (realpath(master_key_file_path(), file) == NULL ||
+		realpath(DataDir, directory) == NULL ||
+		!path_is_prefix_of_path(directory, file))
+		return NULL;
+	return pstrdup(file);
 }
 
 int
@@ -112,28 +115,34 @@ master_keys_bind(MasterKeys *keys, const pg_uuid_t *database_id)
 
 /*
  * Parse "id key" without a newline.  The id must be that of the key, which detects
- * a damaged line.
+ * a damaged line.  Returns NULL, or what is wrong, without the content of the line.
  */
-static bool
+static const char *
 parse_key_line(const char *line, size_t length, MasterKey *master)
 {
 	uint8		key[TOKEN_KEY_LENGTH + 3];
 	size_t		key_length = sizeof(key);
-	bool		good;
+	const char *problem = NULL;
 
-	if (length != MASTER_KEY_ID_LENGTH + 1 + BASE64URL_ENCODED_LENGTH(TOKEN_KEY_LENGTH) ||
-		line[MASTER_KEY_ID_LENGTH] != ' ')
-		return false;
-	good = base64url_decode(key, &key_length, line + MASTER_KEY_ID_LENGTH + 1,
-							length - MASTER_KEY_ID_LENGTH - 1) == JOSE_OK &&
-		key_length == TOKEN_KEY_LENGTH;
-	if (good)
+	if (length > 0 && line[length - 1] == '\r')
+		return "it ends with a carriage return";
+	if (length != MASTER_KEY_ID_LENGTH + 1 + BASE64URL_ENCODED_LENGTH(TOKEN_KEY_LENGTH))
+		return psprintf("it has %zu bytes, not %d", length,
+						MASTER_KEY_ID_LENGTH + 1 + (int) BASE64URL_ENCODED_LENGTH(TOKEN_KEY_LENGTH));
+	if (line[MASTER_KEY_ID_LENGTH] != ' ')
+		return psprintf("byte %d is not a space", MASTER_KEY_ID_LENGTH + 1);
+	if (base64url_decode(key, &key_length, line + MASTER_KEY_ID_LENGTH + 1,
+						 length - MASTER_KEY_ID_LENGTH - 1) != JOSE_OK ||
+		key_length != TOKEN_KEY_LENGTH)
+		problem = "the key is not base64url";
+	else
 	{
 		derive_keys(master, key);
-		good = memcmp(master->id, line, MASTER_KEY_ID_LENGTH) == 0;
+		if (memcmp(master->id, line, MASTER_KEY_ID_LENGTH) != 0)
+			problem = "the id is not that of the key";
 	}
 	wipe_bytes(key, sizeof(key));
-	return good;
+	return problem;
 }
 
 bool
@@ -172,6 +181,7 @@ parse_keys(const char *path, MasterKeyFile *file)
 {
 	MasterKeys *keys = &file->parsed;
 	const char *line;
+	const char *problem;
 	size_t		length;
 	size_t		offset = 0;
 	int			number = 0;
@@ -187,12 +197,13 @@ parse_keys(const char *path, MasterKeyFile *file)
 		if (keys->count == MASTER_KEYS_MAX)
 			raise_damaged(path, psprintf("Line %d has one more key than the maximum of %d.",
 										 number, MASTER_KEYS_MAX));
-		if (!parse_key_line(line, length, &keys->keys[keys->count]))
-			raise_damaged(path, psprintf("Line %d is not a key id and a key.", number));
+		problem = parse_key_line(line, length, &keys->keys[keys->count]);
+		if (problem != NULL)
+			raise_damaged(path, psprintf("Line %d is not a key id and a key: %s.", number, problem));
 		keys->count++;
 	}
 	if (keys->count == 0)
-		raise_damaged(path, psprintf("Line %d is not a key id and a key.", number + 1));
+		raise_damaged(path, "It has no line with a key.");
 }
 
 /*
@@ -218,6 +229,24 @@ server_user(void)
 	struct passwd *user = getpwuid(geteuid());
 
 	return user != NULL ? user->pw_name : psprintf("%u", (unsigned) geteuid());
+}
+
+char *
+master_key_file_proposed_path(void)
+{
+	return psprintf("/etc/anon_auth/" UINT64_FORMAT "/master_key", GetSystemIdentifier());
+}
+
+/* install(1) would overwrite the key of another server. */
+char *
+master_key_file_copy_commands(const char *path)
+{
+	const char *user = server_user();
+	char	   *target = master_key_file_proposed_path();
+	char	   *directory = pnstrdup(target, strrchr(target, '/') - target);
+
+	return psprintf("test ! -e %s && install -d -m 700 -o '%s' %s && install -m 600 -o '%s' '%s' %s && echo copied",
+					target, user, directory, user, path, target);
 }
 
 /* Return the first directory of a path that the server may not enter, or NULL. */
@@ -255,8 +284,8 @@ raise_cannot_open(const char *path)
 			 errdetail("The server runs as user \"%s\", who may not read the file.", user),
 			 reason != EACCES ? 0 :
 			 directory != NULL ?
-			 errhint("As root, run: install -d -m 700 -o '%s' /etc/anon_auth && install -m 600 -o '%s' '%s' /etc/anon_auth/master_key. Then set anon_auth.master_key_file to the new path.",
-					 user, user, path) :
+			 errhint("As root, run: %s. When it has printed \"copied\", set anon_auth.master_key_file to '%s'.",
+					 master_key_file_copy_commands(path), master_key_file_proposed_path()) :
 			 errhint("As root, run: chown '%s' '%s' && chmod 600 '%s'", user, path, path)));
 }
 
@@ -266,7 +295,8 @@ check_permissions(const char *path, const struct stat *st)
 	if (!S_ISREG(st->st_mode))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("master key \"%s\" is not a regular file", path)));
+				 errmsg("master key \"%s\" is not a regular file", path),
+				 errhint("Restore the file from its backup to this path, or set anon_auth.master_key_file to its path.")));
 	if (st->st_uid != geteuid() && st->st_uid != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),

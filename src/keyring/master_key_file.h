@@ -55,10 +55,23 @@ extern char *master_key_file_path(void);
 extern bool master_key_file_is_ours(void);
 
 /*
- * True if the file is below the data directory after symbolic links are resolved,
- * so that every copy of the directory contains it.  False if there is no file.
+ * The palloc'd path of the file if it is below the data directory after symbolic
+ * links are resolved, so that every copy of the directory contains it.  NULL if it
+ * is not, or if there is no file.
  */
-extern bool master_key_file_in_data_directory(void);
+extern char *master_key_file_in_data_directory(void);
+
+/*
+ * A palloc'd path outside the data directory.  Servers on one machine have different
+ * ones, except a server and its physical copies.
+ */
+extern char *master_key_file_proposed_path(void);
+
+/*
+ * The palloc'd shell commands by which root copies the file at a path to the proposed
+ * path.  They print "copied", unless there is a file already.
+ */
+extern char *master_key_file_copy_commands(const char *path);
 
 /*
  * Read, check and parse the file.  Returns false if there is none.  Raises F0000
