@@ -29,8 +29,8 @@ FROM regexp_matches(:'examples', '^-- example: ([a-z_, ]+?)\n(.+?)\n(?=\n)', 'gw
 SELECT '# Reference
 
 Made by `script/reference` from the comments in the catalog, which `\df+` and `\d+` show, too, and from the examples in `sql/examples.sql`, which
-the tests run. In `psql`, `\gset` keeps a result in variables, and `:''name''` puts one in. What the errors of class AA mean is in the
-[guide](guide.md#errors).
+the tests run. In `psql`, `\gset` keeps a result in variables, and `:''name''` puts one in. The [guide](guide.md#errors)
+explains the errors of class AA.
 ';
 
 SELECT string_agg(part, E'\n' ORDER BY place, name, part)
