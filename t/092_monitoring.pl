@@ -124,7 +124,7 @@ YAML
 is(alerts(), '', 'no alert fires for a busy site without a problem');
 for my $case (
 	[ AnonAuthNotMonitored => 'anon_auth_outbox_messages' => undef ],
-	[ AnonAuthNotMonitored => 'anon_auth_outbox_messages' => '0x2260 _x44' ],
+	[ AnonAuthNotMonitored => 'anon_auth_outbox_messages/instance="other"' => '0x2260 _x44' ],
 	[ AnonAuthQueryFile => 'pg_exporter_user_queries_load_error' => '0x2270 1x34' ],
 	[ AnonAuthDoctorFails => 'anon_auth_doctor_findings/severity="error"' => '0x2270 _x34' ],
 	[ AnonAuthConfigurationError => 'anon_auth_doctor_findings/severity="error"' => '0x2270 1x34' ],
