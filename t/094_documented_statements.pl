@@ -128,6 +128,22 @@ is(query("SELECT string_agg(finding || ': ' || what, E'\\n') FROM anon_auth.doct
 }
 
 # ---------------------------------------------------------------------------
+# operations.md: the sessions that end with a master key
+# ---------------------------------------------------------------------------
+
+{
+	my ($count) = grep { /session_type/ } blocks($operations, 'Key rotation schedule', 'sql');
+	my $guest = call($node, 'authenticate_anonymously', client_id => 'app');
+
+	query("DELETE FROM anon_auth.sessions WHERE user_id <> '$guest->{sub}'");
+	$count =~ s/'2026-[^']*'/'2100-01-01'/ or die 'no time of the rotation';
+	is(query($count), 'refresh_token|1|1', 'the query counts the guests that a former master key loses');
+	is(query($count =~ s/2100/2000/r), '', 'sessions since the rotation do not count');
+	query("UPDATE anon_auth.sessions SET session_type = 'cookie'");
+	is(query($count), 'cookie|1|1', 'it counts cookie sessions, too');
+}
+
+# ---------------------------------------------------------------------------
 # README.md: the removal of the role
 # ---------------------------------------------------------------------------
 
