@@ -40,8 +40,8 @@ my @levels = ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE');
 my @interleavings = qw(late commit rollback);
 
 my @on_guest = qw(sign_up_new sign_up_again log_in_with_key log_in refresh refresh_rotating promote promote_with_key
-  promote_other merge revoke revoke_all disable set_password delete purge rotate_key);
-my @on_account = qw(log_in_account refresh_account refresh_rotating_account merge revoke_account revoke_all_account
+  promote_other merge claim claim_with_key revoke revoke_all disable set_password delete purge rotate_key);
+my @on_account = qw(log_in_account refresh_account refresh_rotating_account merge claim claim_with_key revoke_account revoke_all_account
   disable_account set_password_account delete_account purge rotate_key);
 
 # DDL on the application's tables, which runs beside every operation on a guest.

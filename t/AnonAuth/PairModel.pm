@@ -92,6 +92,8 @@ my %operations = (
 	_op('promote_with_key', '', "$guest bob", \&_promote, key => 'K', login => 'bob'),
 	_op('promote_other', 'h', 'H h ada', \&_promote, session => 'h', user => 'H', login => 'ada'),
 	_op('merge', 'account', "$guest $account rows", \&_promote, session => 's', login => 'eve'),
+	_op('claim', 'account', "$guest $account rows", \&_claim, session => 's'),
+	_op('claim_with_key', 'account', "$guest $account rows", \&_claim, key => 'K'),
 	_op('revoke', '', 's', \&_revoke, session => 's', user => 'G'),
 	_op('revoke_all', '', $guest, \&_revoke_all, user => 'G'),
 	_op('disable', '', $guest, \&_disable, user => 'G'),
@@ -151,6 +153,7 @@ sub initial_state
 		users => { G => { guest => 1, idle => $needs{idle}, sessions => { s => 0 } } },
 		keys => { K => 'G' },
 		removed => {},
+		merged => {},
 		logins => {},
 		rows => 'G',
 		signer => 'old',
@@ -220,6 +223,7 @@ sub describe
 		  ($user->{disabled} ? 'disabled' : ()),
 		  (map { "key $_" } grep { $state->{keys}{$_} eq $name } sort keys %{ $state->{keys} }),
 		  (map { "login $_" } grep { $state->{logins}{$_} eq $name } sort keys %{ $state->{logins} }),
+		  (map { "merged $_" } grep { $state->{merged}{$_} eq $name } sort keys %{ $state->{merged} }),
 		  (map { "removed $_" } grep { $state->{removed}{$_} eq $name } sort keys %{ $state->{removed} }),
 		  (map { "session $_" . ($user->{sessions}{$_} ? "+$user->{sessions}{$_}" : '') } sort keys %{ $user->{sessions} });
 	}
@@ -232,7 +236,7 @@ sub _copy
 	my ($state) = @_;
 	my %copy = (%$state, events => [ @{ $state->{events} } ]);
 
-	$copy{$_} = { %{ $state->{$_} } } for qw(keys logins removed);
+	$copy{$_} = { %{ $state->{$_} } } for qw(keys logins removed merged);
 	$copy{users} = {
 		map { $_ => { %{ $state->{users}{$_} }, sessions => { %{ $state->{users}{$_}{sessions} } } } }
 		  keys %{ $state->{users} } };
@@ -255,7 +259,7 @@ sub _remove
 	my ($state, $name) = @_;
 
 	delete $state->{users}{$name};
-	for my $owned (qw(keys logins removed))
+	for my $owned (qw(keys logins removed merged))
 	{
 		delete $state->{$owned}{$_} for grep { $state->{$owned}{$_} eq $name } keys %{ $state->{$owned} };
 	}
@@ -273,6 +277,19 @@ sub _end_keys
 		delete $state->{keys}{$key};
 		$state->{removed}{$key} = $account;
 	}
+	return;
+}
+
+sub _merge
+{
+	my ($state, $guest, $account) = @_;
+
+	$state->{rows} = $account if $state->{rows} eq $guest;
+	_end_keys($state, $guest, $account);
+	_remove($state, $guest);
+	$state->{merged}{$guest} = $account;
+	_event($state, 'user.anonymous.merged', $account);
+	_event($state, 'user.deleted', $guest);
 	return;
 }
 
@@ -386,12 +403,8 @@ sub _promote
 	if (defined $owner && $login eq 'eve')
 	{
 		return _failed($state, $owner) if _refuses_password($state->{users}{$owner});
-		$state->{rows} = $owner if $state->{rows} eq $name;
-		_end_keys($state, $name, $owner);
-		_remove($state, $name);
 		_event($state, 'user.authenticated', $owner);
-		_event($state, 'user.anonymous.merged', $owner);
-		_event($state, 'user.deleted', $name);
+		_merge($state, $name, $owner);
 		return [ $state, _begin_session($state, $owner, $session) ];
 	}
 	return [ $state, 'AA009' ] if defined $owner;
@@ -406,6 +419,23 @@ sub _promote
 	$state->{logins}{$login} = $name;
 	_event($state, 'user.anonymous.promoted', $name);
 	return ([ $state, _begin_session($state, $name, $session) ], @also);
+}
+
+# R claims G. A repeat finds nothing to do.
+sub _claim
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $key = $operation->{key};
+	my $account = $state->{users}{R};
+
+	return [ $state, 'AA014' ] if !$account || !exists $account->{sessions}{x};
+	return [ $state, 'nothing' ]
+	  if $key ? !defined $state->{keys}{$key} && ($state->{removed}{$key} // '') eq 'R' : defined $state->{merged}{G};
+	my ($name, @refusals) = _prove($state, $overlaps, $operation);
+
+	return map { [ $state, $_ ] } @refusals if !defined $name;
+	_merge($state, $name, 'R');
+	return [ $state, 'moved' ];
 }
 
 sub _revoke

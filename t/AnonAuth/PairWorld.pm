@@ -53,9 +53,9 @@ CREATE TABLE app_rows (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE
 CREATE INDEX ON app_rows (user_id);
 CREATE TABLE password AS SELECT ''::text AS hash;
 
--- A session of a new guest, as the model calls it: user, id and token.
+-- A session of a new guest, as the model calls it: user, id and tokens.
 CREATE FUNCTION member(name text, answer anon_auth.token_response) RETURNS text LANGUAGE sql AS $$
-	SELECT concat_ws(' ', name, answer.sub, anon_auth.verify_jwt(answer.access_token) ->> 'sid', answer.refresh_token) || E'\n'
+	SELECT concat_ws(' ', name, answer.sub, anon_auth.verify_jwt(answer.access_token) ->> 'sid', answer.refresh_token, answer.access_token) || E'\n'
 $$;
 
 CREATE FUNCTION begin_world(parts text[], kid text, jwk jsonb, request text) RETURNS text LANGUAGE plpgsql AS $$
@@ -114,6 +114,7 @@ CREATE VIEW broken AS
 		SELECT 'sessions', user_id FROM anon_auth.sessions UNION ALL SELECT 'device_keys', user_id FROM anon_auth.device_keys
 		UNION ALL SELECT 'removed_device_keys', user_id FROM anon_auth.removed_device_keys WHERE num_nonnulls(user_id, alg, jwk) > 0
 		UNION ALL SELECT 'login_ids', user_id FROM anon_auth.login_ids UNION ALL SELECT 'passwords', user_id FROM anon_auth.passwords
+		UNION ALL SELECT 'merged_guests', user_id FROM anon_auth.merged_guests
 		UNION ALL SELECT 'authorization_codes', user_id FROM anon_auth.authorization_codes UNION ALL SELECT 'app_rows', user_id FROM app_rows)
 		AS o (what, user_id) WHERE NOT EXISTS (SELECT FROM anon_auth.users u WHERE u.id = o.user_id)
 	UNION ALL SELECT 'a login ID of two users' FROM anon_auth.login_ids GROUP BY type, value HAVING count(*) > 1
@@ -170,6 +171,7 @@ CREATE FUNCTION look() RETURNS SETOF text LANGUAGE sql AS $$
 		FROM anon_auth.users
 	UNION ALL SELECT concat_ws(' ', 'key', user_id, kid) FROM anon_auth.device_keys
 	UNION ALL SELECT concat_ws(' ', 'removed', user_id, kid) FROM anon_auth.removed_device_keys WHERE user_id IS NOT NULL
+	UNION ALL SELECT concat_ws(' ', 'merged', user_id, guest_id) FROM anon_auth.merged_guests
 	UNION ALL SELECT concat_ws(' ', 'login', user_id, value) FROM anon_auth.login_ids
 	UNION ALL SELECT concat_ws(' ', 'session', user_id, id, generation) FROM anon_auth.sessions
 	UNION ALL SELECT concat_ws(' ', 'rows', user_id) FROM app_rows
@@ -218,6 +220,7 @@ CREATE FUNCTION clean() RETURNS void LANGUAGE sql SET session_replication_role =
 	DELETE FROM anon_auth.outbox;
 	DELETE FROM app_rows;
 	DELETE FROM anon_auth.removed_device_keys;
+	DELETE FROM anon_auth.merged_guests;
 	DELETE FROM anon_auth.events;
 $$;
 SQL
@@ -313,10 +316,10 @@ sub begin
 		map { sql_literal($_) } '{' . join(',', @parts) . '}',
 		$key->kid, $self->{jwk}, $self->_request('K', 'auth', 0, 'setup'));
 	$self->{user} = { '00000000-0000-0000-0000-000000000000' => 'nobody' };
-	$self->{$_} = {} for qw(signer token session);
+	$self->{$_} = {} for qw(signer token access session);
 	for my $line (split /\n/, $made)
 	{
-		my ($name, $user, $id, $token) = split / /, $line;
+		my ($name, $user, $id, $token, $access) = split / /, $line;
 
 		if ($name eq 'signer')
 		{
@@ -324,6 +327,7 @@ sub begin
 			next;
 		}
 		$self->{token}{$name} = $token;
+		$self->{access}{$name} = $access;
 		$self->{session}{$id} = $name;
 		$self->{user}{$user} = $name =~ /[srz]/ ? 'G' : $name eq 'h' ? 'H' : 'R';
 	}
@@ -352,9 +356,12 @@ sub statement
 	my $user = sql_literal($operation->{user} && $self->{id}{ $operation->{user} });
 	my $login = sql_literal($operation->{login});
 	my $request = sql_literal($operation->{key}
-		&& $self->_request($operation->{key}, $name eq 'promote_with_key' ? 'promote' : 'auth', $operation->{jwk} // 0, $session));
+		&& $self->_request($operation->{key}, $name =~ /^(?:promote|claim)_with_key$/ ? 'promote' : 'auth', $operation->{jwk} // 0, $session));
 	my $answer = 'SELECT sub, access_token, refresh_token FROM anon_auth.';
 
+	return "SELECT CASE WHEN count(*) > 0 THEN 'moved' ELSE 'nothing' END FROM anon_auth.claim_anonymous_user($client, access_token => "
+	  . sql_literal($self->{access}{x}) . ', ' . ($operation->{key} ? "jwt => $request)" : "refresh_token => $token)")
+	  if $name =~ /^claim/;
 	return $answer . "authenticate_anonymously($client, jwt => $request)" if $name =~ /^sign_up|with_key$/ && $name !~ /^promote/;
 	return $answer . "authenticate($client, $login, 'correct horse')" if $name =~ /^log_in/;
 	return $answer . "refresh_session($client, $token)" if $name =~ /^refresh/;
@@ -453,6 +460,11 @@ sub describe
 	{
 		my ($user, $kid) = split / /;
 		push @{ $owned{$user} }, 'removed ' . ($self->{kid}{$kid} // $kid);
+	}
+	for (@{ $lines{merged} })
+	{
+		my ($user, $guest) = split / /;
+		push @{ $owned{$user} }, 'merged ' . $name->($guest);
 	}
 	for (@{ $lines{login} })
 	{
