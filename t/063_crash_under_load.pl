@@ -1,7 +1,7 @@
 # Test recovery after crashes under load.
 #
-# Clients sign up, log in, refresh, promote and delete while the server is
-# killed again and again. After each recovery, every answer that a client
+# Clients sign up, log in, refresh, promote, claim guests and delete while the
+# server is killed again and again. After each recovery, every answer that a client
 # received must still hold, and no operation may be half done.
 #
 # ANON_AUTH_CRASH_ROUNDS is the number of crashes. The default is 30.
@@ -34,6 +34,9 @@ CREATE EXTENSION anon_auth;
 SELECT anon_auth.create_client('app', 'native', refresh_token_rotation_enabled => true);
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
 UPDATE anon_auth.clients SET refresh_token_rotation_grace_seconds = 3600;
+CREATE TABLE notes (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE, writer uuid);
+CREATE INDEX ON notes (user_id);
+CREATE INDEX ON notes (writer);
 SQL
 
 sub query { return $node->safe_psql('postgres', $_[0]); }
@@ -51,10 +54,15 @@ SELECT refresh_token AS token FROM anon_auth.refresh_session('app', :'token') \g
 \echo guest :sub :token
 SELECT promotion_code AS code FROM anon_auth.create_promotion_code(:'token') \gset
 \echo promoting :sub :code
-SELECT refresh_token AS token FROM anon_auth.promote_anonymous_user('app', username => 'u' || replace(:'sub', '-', ''), password => 'correct horse', promotion_code => :'code') \gset
+SELECT refresh_token AS token, access_token AS access FROM anon_auth.promote_anonymous_user('app', username => 'u' || replace(:'sub', '-', ''), password => 'correct horse', promotion_code => :'code') \gset
 \echo account :sub :token
 SELECT refresh_token AS token FROM anon_auth.refresh_session('app', :'token') \gset
 \echo account :sub :token
+SELECT sub AS guest, refresh_token AS guest_token FROM anon_auth.authenticate_anonymously('app') \gset
+INSERT INTO notes VALUES (:'guest', :'guest');
+\echo claiming :guest :guest_token|:access|:sub
+SELECT count(*) AS tables FROM anon_auth.claim_anonymous_user('app', access_token => :'access', refresh_token => :'guest_token') \gset
+\echo claimed :guest :sub
 SQL
 
 # The second of the two accounts is deleted, the first is kept.
@@ -194,7 +202,7 @@ for my $round (1 .. $rounds)
 
 	my @lines = grep { $_ ne '' } map { split /\n/ } map { $_->{out} } @clients;
 	my %told = last_told(@lines);
-	my %users = map { my $what = $_; $what => [ grep { $told{$_}{what} eq $what } sort keys %told ] } qw(guest account deleting deleted);
+	my %users = map { my $what = $_; $what => [ grep { $told{$_}{what} eq $what } sort keys %told ] } qw(guest account claiming claimed deleting deleted);
 	my @undecided = grep { defined $told{$_}{code} } @{ $users{guest} };
 	my @guests = grep { !defined $told{$_}{code} } @{ $users{guest} };
 	my $name = "round $round, $way";
@@ -218,6 +226,21 @@ for my $round (1 .. $rounds)
 	$total{'deleted unheard'} += @{ $users{deleting} } - @stayed;
 	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } @stayed), '', 'users whose deletion had no answer exist completely, or not at all');
 
+	# A claim is completely done, or can be repeated.
+	my $claimed = join ', ', '(NULL::uuid, NULL::uuid)', map { "('$_', '$told{$_}{token}')" } @{ $users{claimed} };
+	is(query("SELECT count(*) FROM (VALUES $claimed) c (guest, account) WHERE EXISTS (SELECT FROM anon_auth.users u WHERE u.id = guest)"), 0, 'no claimed guest exists again');
+	is(query("SELECT count(*) FROM (VALUES $claimed) c (guest, account) JOIN anon_auth.users u ON u.id = account
+		WHERE NOT EXISTS (SELECT FROM notes WHERE user_id = account AND writer = guest) OR NOT EXISTS (SELECT FROM anon_auth.merged_guests m WHERE m.user_id = account AND m.guest_id = guest)"),
+		0, 'the rows of claimed guests belong to their accounts');
+	my @claims = map { $told{$_}{token} } @{ $users{claiming} };
+	my $claiming = join ', ', map { "'$_'" } @{ $users{claiming} }, '00000000-0000-0000-0000-000000000000';
+	$total{'claimed unheard'} += query("SELECT count(*) FROM anon_auth.merged_guests WHERE guest_id IN ($claiming)");
+	is(tries($node, q{SELECT 'done' FROM (SELECT string_to_array(%s, '|') AS t OFFSET 0) s,
+		LATERAL (SELECT count(*) FROM anon_auth.claim_anonymous_user('app', access_token => t[2], refresh_token => t[1])) c}, @claims)->{done},
+		scalar @claims, 'a claim without an answer can be repeated');
+	is(query("SELECT count(*) FROM anon_auth.merged_guests m JOIN notes n ON n.user_id = m.user_id AND n.writer = m.guest_id WHERE m.guest_id IN ($claiming)"),
+		scalar @claims, 'afterwards, it is done once');
+
 	# Nothing can be used twice.
 	my @used = map { $told{$_}{code} } grep { defined $told{$_}{code} } @{ $users{account} }, keys %accounts;
 	my $tried = tries($node, "SELECT sub FROM anon_auth.promote_anonymous_user('app', username => 'again', password => 'correct horse', promotion_code => %s)", @used);
@@ -239,7 +262,7 @@ for my $round (1 .. $rounds)
 }
 
 diag(join ', ', map { "$_: $total{$_}" } sort keys %total);
-cmp_ok($total{$_}, '>', $rounds, "the rounds completed enough operations: $_") for qw(guest account deleted);
+cmp_ok($total{$_}, '>', $rounds, "the rounds completed enough operations: $_") for qw(guest account claimed deleted);
 
 is_deeply([ damage($node) ], [], 'indexes match their tables, and no page is damaged');
 
