@@ -259,6 +259,32 @@ query("INSERT INTO notes (user_id, note) VALUES ('$owners[0]{sub}', 'of the gues
 is(call($coordinator, 'promote_anonymous_user', client_id => 'app', username => 'ada', password => 'correct horse', refresh_token => $owners[0]{refresh_token})->{sub},
 	$account->{sub}, 'a guest can be merged into an account on another shard');
 is(query("SELECT note, length FROM notes WHERE user_id = '$account->{sub}'"), 'of the guest|12', "a merge moves the guest's rows of a distributed table");
+
+# Claims, at several nodes.
+my $login = call($coordinator, 'authenticate', client_id => 'app', login_id => 'ada', password => 'correct horse');
+my $claimed_device = AnonAuth::Device->new(alg => 'ES256');
+my $claimed = keyed($workers[0], $claimed_device);
+query("INSERT INTO notes (user_id, note) VALUES ('$claimed->{sub}', 'claimed')");
+sub claim
+{
+	my ($node, %proof) = @_;
+	my ($name, $value) = %proof;
+
+	return $node->safe_psql('postgres', sprintf q{SELECT table_name || ' ' || rows FROM anon_auth.claim_anonymous_user('app', access_token => %s, %s => %s)},
+		sql_literal($login->{access_token}), $name, sql_literal($value));
+}
+my $claim_jwt = $claimed_device->request(challenge => challenge($workers[0]), action => 'promote');
+is(claim($coordinator, jwt => $claim_jwt), 'notes 1', 'an account claims a guest by its device key');
+is(query("SELECT string_agg(note, ' ' ORDER BY note) FROM notes WHERE user_id = '$account->{sub}'"), 'claimed of the guest', 'the rows belong to the account');
+is(claim($workers[1], jwt => $claim_jwt), '', 'a repeat at another node finds nothing to do');
+my $by_token = guest($workers[1]);
+is(claim($coordinator, refresh_token => $by_token->{refresh_token}), 'notes 0', 'an account claims a guest by its refresh token');
+is(claim($workers[0], refresh_token => $by_token->{refresh_token}), '', 'a repeat at another node finds nothing to do, either');
+is(query("SELECT count(*) FROM anon_auth.merged_guests WHERE user_id = '$account->{sub}'"), 3, 'each merge is remembered');
+query("UPDATE anon_auth.merged_guests SET merged_at = now() - interval '31 days' WHERE user_id = '$account->{sub}' AND guest_id <> '$by_token->{sub}'");
+is(query('SELECT merged_guests FROM anon_auth.purge()'), 2, 'purge() deletes old rows of merged_guests');
+query("DELETE FROM notes WHERE note = 'claimed'");
+
 query("SELECT anon_auth.delete_user('$owners[1]{sub}')");
 is(query('SELECT count(*) FROM notes'), 1, 'deleting a user deletes its rows of a distributed table');
 query("ALTER TABLE notes ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON notes USING (user_id = anon_auth.uid()); GRANT SELECT ON notes TO web; GRANT EXECUTE ON FUNCTION anon_auth.uid() TO web; SELECT anon_auth.distribute()");
