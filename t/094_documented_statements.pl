@@ -56,6 +56,26 @@ is(query('SELECT count(*) FROM anon_auth.users'), 1, 'the tour of README.md leav
 }
 
 # ---------------------------------------------------------------------------
+# guide.md: the results of functions
+# ---------------------------------------------------------------------------
+
+my $tables = 0;
+while ($guide =~ /^    (\w+)\([^\n]*?\)\s+RETURNS TABLE \((.*?)\)\n/msg)
+{
+	my ($name, $columns) = ($1, $2);
+
+	$columns =~ s/\s+/ /g;
+	$tables++;
+	is($columns, query(<<"SQL"),
+SELECT string_agg(a.name || ' ' || replace(a.type::regtype::text, 'timestamp with time zone', 'timestamptz'), ', ' ORDER BY ordinality)
+FROM pg_proc, unnest(proargnames, proallargtypes, proargmodes) WITH ORDINALITY AS a (name, type, mode)
+WHERE pronamespace = 'anon_auth'::regnamespace AND proname = '$name' AND mode IN ('t', 'o')
+SQL
+		"the guide has the columns of $name()");
+}
+cmp_ok($tables, '>=', 3, 'the guide has functions that return a table');
+
+# ---------------------------------------------------------------------------
 # guide.md: the devices of a user
 # ---------------------------------------------------------------------------
 
