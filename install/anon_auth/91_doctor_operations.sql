@@ -340,7 +340,7 @@ COMMENT ON COLUMN anon_auth.stats.locked_out IS 'Logins that a lockout refused (
 COMMENT ON COLUMN anon_auth.stats.rolled_back_logins IS 'Logins and sign-ups that had issued tokens when the transaction rolled back.';
 COMMENT ON COLUMN anon_auth.stats.rolled_back_refreshes IS 'Refreshes that had issued tokens when the transaction rolled back.';
 COMMENT ON COLUMN anon_auth.stats.sign_ups_total IS 'Guests created. This column and the following ones count transactions that committed; a transaction that is prepared counts at PREPARE TRANSACTION. They have no values from before the file of counters was created.';
-COMMENT ON COLUMN anon_auth.stats.logins_total IS 'Logins: {"method": count}. Methods are device_key and password.';
+COMMENT ON COLUMN anon_auth.stats.logins_total IS 'Logins: {"method": count}. Methods are device_key, password and id_token.';
 COMMENT ON COLUMN anon_auth.stats.refreshes_total IS 'Refresh tokens exchanged for tokens, also by guests without a device key that come back.';
 COMMENT ON COLUMN anon_auth.stats.promotions_total IS 'Guests promoted to regular users.';
 COMMENT ON COLUMN anon_auth.stats.merges_total IS 'Guests merged into an account.';
