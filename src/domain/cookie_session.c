@@ -7,6 +7,10 @@
  * The cookie's value has the form of a refresh token that is never rotated.  Its
  * MAC has another key, so that neither is accepted in place of the other.
  *
+ * After a change of the master key, the browser gets the same seed under a MAC of the
+ * current key (cookie_session_renewed_cookie()).  So the session outlives the former key,
+ * no row is written, and requests with either cookie are accepted meanwhile.
+ *
  * Every request with the cookie moves the session's expiry, which is a write.
  * To keep reads cheap, the expiry moves only if that gains ten minutes.
  *
@@ -80,6 +84,25 @@ cookie_session_start(const char *client_id, const User *user, const StringList *
 	return cookie;
 }
 
+/*
+ * Read a cookie, and set *key_index to the master key of its MAC: 0 is the current one.
+ * Return false if the cookie is not authentic.
+ */
+static bool
+read_cookie(const char *cookie, RefreshToken *token, int *key_index)
+{
+	const uint8 *key;
+	int			i;
+
+	for (i = 0; (key = master_key_derived(MASTER_KEY_SESSION_COOKIE, i)) != NULL; i++)
+	{
+		*key_index = i;
+		if (token_read_refresh_token(token, key, cookie, strlen(cookie)))
+			return true;
+	}
+	return false;
+}
+
 bool
 cookie_session_find(const char *cookie, TimestampTz now, Session *session, User *user)
 {
@@ -87,13 +110,9 @@ cookie_session_find(const char *cookie, TimestampTz now, Session *session, User 
 	uint8		hash[SECRET_HASH_LENGTH];
 	pg_uuid_t	user_id;
 	pg_uuid_t	session_id;
-	const uint8 *key;
-	bool		authentic = false;
-	int			i;
+	int			key_index;
 
-	for (i = 0; !authentic && (key = master_key_derived(MASTER_KEY_SESSION_COOKIE, i)) != NULL; i++)
-		authentic = token_read_refresh_token(&token, key, cookie, strlen(cookie));
-	if (!authentic)
+	if (!read_cookie(cookie, &token, &key_index))
 		return false;
 	memcpy(user_id.data, token.user_id, UUID_LEN);
 	memcpy(session_id.data, token.session_id, UUID_LEN);
@@ -102,6 +121,23 @@ cookie_session_find(const char *cookie, TimestampTz now, Session *session, User 
 	return sessions_find(&user_id, &session_id, now, session, user) &&
 		sodium_memcmp(hash, session->secret_hash, SECRET_HASH_LENGTH) == 0 &&
 		!user->is_disabled;
+}
+
+char *
+cookie_session_renewed_cookie(const char *cookie)
+{
+	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
+	char	   *renewed = NULL;
+	int			key_index;
+
+	if (read_cookie(cookie, token, &key_index) && key_index > 0)
+	{
+		renewed = palloc(TOKEN_TEXT_SIZE);
+		token_write_refresh_token(token, master_key_derived(MASTER_KEY_SESSION_COOKIE, 0),
+								  renewed);
+	}
+	wipe_bytes(token, sizeof(RefreshToken));
+	return renewed;
 }
 
 void

@@ -38,6 +38,13 @@ extern bool cookie_session_find(const char *cookie, TimestampTz now,
 								Session *session, User *user);
 
 /*
+ * Return the cookie of the same session with a MAC of the current master key, or NULL if
+ * the cookie has that already.  Call it with a cookie that cookie_session_find() accepted:
+ * this function does not check the session.
+ */
+extern char *cookie_session_renewed_cookie(const char *cookie);
+
+/*
  * Move the session's expiry if that is worth a write (ten minutes or more).
  * Does nothing in a read-only transaction and on a standby.
  */

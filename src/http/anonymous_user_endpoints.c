@@ -141,6 +141,7 @@ sign_up_with_cookie(const HttpRequest *request, const char *client_id, HttpRespo
 	{
 		if (!user.is_anonymous)
 			raise_not_anonymous();
+		http_renew_session_cookie(request, &session, response);
 	}
 	else
 	{
@@ -149,7 +150,8 @@ sign_up_with_cookie(const HttpRequest *request, const char *client_id, HttpRespo
 		http_set_session_cookie(request, response,
 								guest_sign_up_with_cookie(client_id != NULL ? &client : NULL,
 														  &device, &request->policy,
-														  request->now));
+														  request->now),
+								request->now);
 	}
 	write_result(response, "{}");
 }

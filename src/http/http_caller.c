@@ -14,6 +14,7 @@
 #include "http/http_caller.h"
 #include "http/http_errors.h"
 #include "http/http_request.h"
+#include "http/http_response.h"
 #include "store/sessions.h"
 #include "store/users.h"
 
@@ -77,4 +78,19 @@ http_caller(const HttpRequest *request, Session *session, User *user)
 	if (token != NULL)
 		return token_caller(request, token, session, user);
 	return http_cookie_caller(request, session, user);
+}
+
+bool
+http_renew_session_cookie(const HttpRequest *request, const Session *session,
+						  HttpResponse *response)
+{
+	char	   *cookie = http_cookie(request, "session");
+	char	   *renewed;
+
+	if (cookie == NULL || http_bearer_token(request) != NULL || http_is_foreign(request, true))
+		return false;
+	renewed = cookie_session_renewed_cookie(cookie);
+	if (renewed != NULL)
+		http_set_session_cookie(request, response, renewed, session_started_at(&session->id));
+	return renewed != NULL;
 }

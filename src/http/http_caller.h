@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "http/http_request.h"
+#include "http/http_response.h"
 #include "store/sessions.h"
 #include "store/users.h"
 
@@ -27,5 +28,18 @@ extern HttpCaller http_caller(const HttpRequest *request, Session *session, User
 
 /* The session of the cookie, whatever token the request has. */
 extern HttpCaller http_cookie_caller(const HttpRequest *request, Session *session, User *user);
+
+/*
+ * If a former master key made the cookie of the session that http_cookie_caller() or
+ * http_caller() found, set the session's cookie of the current key and return true.  The
+ * caller forbids caches to store the response (http_no_store()), because the cookie in it
+ * would give the session to others.
+ *
+ * Return false if an access token showed the session, or if http_is_foreign(): otherwise
+ * another site could send a slow request whose response replaces the cookie of a login
+ * that the user makes in the meantime.
+ */
+extern bool http_renew_session_cookie(const HttpRequest *request, const Session *session,
+									  HttpResponse *response);
 
 #endif							/* ANON_AUTH_HTTP_CALLER_H */

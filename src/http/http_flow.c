@@ -154,7 +154,7 @@ http_flow_redirect(const HttpFlow *flow, HttpResponse *response)
 											  flow->authorization.state));
 	http_no_store(response);
 	if (flow->cookie != NULL)
-		http_set_session_cookie(flow->request, response, flow->cookie);
+		http_set_session_cookie(flow->request, response, flow->cookie, flow->request->now);
 	browser_flows_finish(&flows.flows[flow->own - flow->browser.flows]);
 	http_set_browser_cookie(flow->request, response, FLOWS_COOKIE, browser_flows_write(&flows));
 }

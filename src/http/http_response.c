@@ -98,7 +98,7 @@ http_redirect(HttpResponse *response, const char *location)
 /* max_age is in seconds; negative: the browser keeps the cookie until it is closed. */
 static void
 set_cookie(const HttpRequest *request, HttpResponse *response, const char *name,
-		   const char *value, int max_age)
+		   const char *value, int64 max_age)
 {
 	const BrowserPolicy *policy = &request->policy;
 	StringInfoData cookie;
@@ -111,16 +111,19 @@ set_cookie(const HttpRequest *request, HttpResponse *response, const char *name,
 	if (policy->cookie_domain != NULL)
 		appendStringInfo(&cookie, "; Domain=%s", policy->cookie_domain);
 	if (max_age >= 0)
-		appendStringInfo(&cookie, "; Max-Age=%d", max_age);
+		appendStringInfo(&cookie, "; Max-Age=" INT64_FORMAT, max_age);
 	http_add_header(response, "Set-Cookie", cookie.data);
 }
 
 void
-http_set_session_cookie(const HttpRequest *request, HttpResponse *response, const char *value)
+http_set_session_cookie(const HttpRequest *request, HttpResponse *response, const char *value,
+						TimestampTz started_at)
 {
+	int64		age = (request->now - started_at) / USECS_PER_SEC;
+
 	set_cookie(request, response, "session", value,
 			   request->policy.session_cookie_persistent ?
-			   request->policy.session_lifetime_seconds : -1);
+			   Max(request->policy.session_lifetime_seconds - age, 0) : -1);
 }
 
 void
@@ -141,6 +144,21 @@ set_for_postgrest(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
 							 true, 0, false);
+}
+
+char *
+http_add_to_postgrest_headers(const HttpResponse *response)
+{
+	const char *others = GetConfigOption("response.headers", true, false);
+
+	if (others == NULL || others[0] == '\0')
+		return psprintf("%s]", response->headers.data);
+	others += strspn(others, " \t\r\n");
+	if (others[0] != '[')
+		return NULL;
+	others++;
+	others += strspn(others, " \t\r\n");
+	return psprintf("%s%s%s", response->headers.data, others[0] == ']' ? "" : ",", others);
 }
 
 Datum

@@ -49,14 +49,23 @@ extern bool http_refuse_prefetch(const HttpRequest *request, HttpResponse *respo
 /* Redirect to a URI with 303. */
 extern void http_redirect(HttpResponse *response, const char *location);
 
-/* Set and clear the cookie of a cookie session. */
+/*
+ * Set and clear the cookie of a cookie session.  The browser keeps the cookie until the
+ * lifetime of a session that started at started_at ends.
+ */
 extern void http_set_session_cookie(const HttpRequest *request, HttpResponse *response,
-									const char *value);
+									const char *value, TimestampTz started_at);
 extern void http_clear_session_cookie(const HttpRequest *request, HttpResponse *response);
 
 /* Set a cookie of ours that the browser keeps until it is closed. */
 extern void http_set_browser_cookie(const HttpRequest *request, HttpResponse *response,
 									const char *name, const char *value);
+
+/*
+ * Return the value of response.headers that has the headers of a response in addition to
+ * those that functions have set in this transaction.  NULL if those cannot be read.
+ */
+extern char *http_add_to_postgrest_headers(const HttpResponse *response);
 
 /* Hand status and headers to PostgREST, and return the body as text. */
 extern Datum http_respond(HttpResponse *response);

@@ -22,6 +22,7 @@
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
 #include "http/http_request.h"
+#include "http/http_response.h"
 #include "json/json_read.h"
 #include "store/sessions.h"
 #include "store/users.h"
@@ -47,6 +48,7 @@ typedef struct RequestCheck
 	Verdict		verdict;
 	char	   *role;			/* for a cookie session, as the next */
 	char	   *claims;
+	char	   *headers;		/* of the response; NULL: as they are */
 	const char *reason;			/* for an invalid token: a clause */
 } RequestCheck;
 
@@ -58,8 +60,20 @@ is_safe_method(void)
 	return method != NULL && (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0);
 }
 
+/* Return the headers of a response that renews the cookie, or NULL. */
+static char *
+headers_with_renewed_cookie(const HttpRequest *request, const Session *session)
+{
+	HttpResponse response;
+
+	http_response_begin(&response);
+	http_no_store(&response);
+	return http_renew_session_cookie(request, session, &response) ?
+		http_add_to_postgrest_headers(&response) : NULL;
+}
+
 static Verdict
-check_cookie(const HttpRequest *request, char **claims)
+check_cookie(const HttpRequest *request, RequestCheck *check)
 {
 	Session		session;
 	User		user;
@@ -76,7 +90,8 @@ check_cookie(const HttpRequest *request, char **claims)
 	}
 	if (!is_safe_method() && http_is_foreign(request, true))
 		return VERDICT_CROSS_SITE;
-	*claims = claims_of_session(&user, &session);
+	check->claims = claims_of_session(&user, &session);
+	check->headers = headers_with_renewed_cookie(request, &session);
 	return VERDICT_COOKIE_SESSION;
 }
 
@@ -144,7 +159,7 @@ verdict_on_request(RequestCheck *check)
 	 */
 	if (http_header(&request, "x-original-method") != NULL)
 		return VERDICT_NOTHING_TO_DO;
-	verdict = check_cookie(&request, &check->claims);
+	verdict = check_cookie(&request, check);
 	check->role = pstrdup(claims_token_role());
 	return verdict;
 }
@@ -194,6 +209,9 @@ anon_auth_postgrest_pre_request(PG_FUNCTION_ARGS)
 			identity_set(check.claims, true);
 			(void) set_config_option("request.jwt.claims", check.claims, PGC_USERSET, PGC_S_SESSION,
 									 GUC_ACTION_LOCAL, true, 0, false);
+			if (check.headers != NULL)
+				(void) set_config_option("response.headers", check.headers, PGC_USERSET,
+										 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 			(void) set_config_option("role", check.role, PGC_USERSET, PGC_S_SESSION,
 									 GUC_ACTION_LOCAL, true, 0, false);
 			break;

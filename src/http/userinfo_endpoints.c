@@ -66,6 +66,7 @@ handle_userinfo(const HttpRequest *request, HttpResponse *response)
 	session_get_user(&session.user_id, &session.id, request->now, &user, NULL);
 	http_json(response, 200, json_from_jsonb(claims_userinfo(&user)));
 	http_no_store(response);
+	http_renew_session_cookie(request, &session, response);
 }
 
 /* The session may end after http_caller() found it. */
@@ -124,6 +125,7 @@ handle_resolve(const HttpRequest *request, HttpResponse *response)
 	add_boolean_header(response, "X-Authgear-Session-Valid", caller == CALLER_KNOWN);
 	if (caller != CALLER_KNOWN)
 		return;
+	http_renew_session_cookie(request, &session, response);
 	uuid_to_text(&user.id, sub);
 	http_add_header(response, "X-Authgear-User-Id", sub);
 	add_boolean_header(response, "X-Authgear-User-Anonymous", user.is_anonymous);
