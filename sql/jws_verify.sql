@@ -55,6 +55,20 @@ SELECT anon_auth.jws_verify(:'token', :'ec', '{ES256}') AS in_list, anon_auth.jw
 SELECT anon_auth.jws_verify(:'token', :'ec', '{ES256,none}');
 SELECT anon_auth.jws_verify(:'token', :'ec', '{NULL}');
 
+-- Ed25519 (RFC 9864) is another name of EdDSA, and of no other algorithm.  The first
+-- token is that of RFC 8037, A.4.
+\set ed '{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}'
+\set ed_token 'eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg'
+SELECT i, anon_auth.jws_verify(:'ed_token', :'ed'::jsonb || jwk::jsonb, algorithms::text[])
+FROM (VALUES
+	(1, '{}', NULL), (2, '{"alg":"EdDSA"}', NULL), (3, '{"alg":"Ed25519"}', NULL), (4, '{}', '{Ed25519}'), (5, '{"alg":"Ed25519"}', '{ES256,EdDSA}'),
+	(6, '{"alg":"ed25519"}', NULL), (7, '{"alg":"ES256"}', NULL), (8, '{"alg":"Ed25519 "}', NULL), (9, '{"alg":null}', NULL), (10, '{"alg":"unknown"}', NULL),
+	(11, '{"alg":["Ed25519"]}', NULL), (12, '{}', '{ES256}')
+) AS v (i, jwk, algorithms) ORDER BY i;
+SELECT anon_auth.jws_verify(base64url('{"alg":"Ed25519"}') || '.' || :'payload_and_signature', :'ec') AS other_key,
+	   anon_auth.jws_verify(base64url('{"alg":"Ed25519"}') || '.' || split_part(:'ed_token', '.', 2) || '.' || split_part(:'ed_token', '.', 3), :'ed') AS other_header;
+SELECT anon_auth.jws_verify(:'ed_token', :'ed', '{ed25519}');
+
 -- the members use, key_ops and alg of the key are respected
 SELECT anon_auth.jws_verify(:'token', :'ec'::jsonb || '{"alg": "ES256", "use": "sig", "key_ops": ["verify"]}') AS agrees,
 	   anon_auth.jws_verify(:'token', :'ec'::jsonb || '{"alg": "ES384"}') AS other_alg;

@@ -708,7 +708,7 @@ sub der_signature
 			{ typ => 'vnd.authgear.anonymous-request', alg => $_, kid => 'symmetric-key', jwk => $oct },
 			payload_json(), $secret),
 		qr/a device key must be asymmetric/)
-	  for qw(ES256 RS256 EdDSA);
+	  for qw(ES256 RS256 EdDSA Ed25519);
 }
 
 {
@@ -766,6 +766,8 @@ sub der_signature
 	bad_key('RS256 with an EC key is refused', $in_alg->($p384, 'RS256', 1, 'ES384'), $no_fit);
 	bad_key('ES256 with an RSA key is refused', $in_alg->($fresh, 'ES256', 1, 'RS256'), $no_fit);
 	bad_key('EdDSA with an EC key is refused', $in_alg->($p384, 'EdDSA', 1, 'ES384'), $no_fit);
+	bad_key('Ed25519 with an EC key is refused', $in_alg->($p384, 'Ed25519', 1, 'ES384'), $no_fit);
+	bad_key('Ed25519 with an RSA key is refused', $in_alg->($fresh, 'Ed25519', 1, 'RS256'), $no_fit);
 	bad_key('ES256 with an Ed25519 key is refused', $in_alg->($ed, 'ES256', 1, 'EdDSA'), $no_fit);
 }
 

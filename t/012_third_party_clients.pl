@@ -9,7 +9,7 @@ use FindBin;
 use lib $FindBin::Bin;
 
 use AnonAuth::Clients;
-use AnonAuth::Device qw(call challenge jws_parts random_kid refusal);
+use AnonAuth::Device qw(call challenge jws_parts random_kid refusal sql_literal);
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64url decode_base64url);
 use PostgreSQL::Test::Cluster;
@@ -154,6 +154,44 @@ for my $alg (qw(ES256 RS256))
 
 	is_deeply($key->{publicJwk}{key_ops}, ['verify'], "the key_ops of a browser's $alg key contain only verify");
 	ok(guest(jwt => $sign_up)->{sub}, "a browser can sign up with its $alg key");
+}
+
+# WebCrypto names the algorithm of an Ed25519 key Ed25519 (RFC 9864).
+{
+	my @keys = results('node-crypto', map { { task => 'generateInBrowser', alg => 'Ed25519' } } 1 .. 2);
+	my @names = ([ 'EdDSA', 'Ed25519' ], [ 'Ed25519', 'EdDSA' ]);
+
+	for my $key (@keys)
+	{
+		my ($first, $then) = @{ shift @names };
+		my $kid = random_kid();
+		my ($sign_up, $log_in) = results(
+			'node-crypto',
+			map {
+				{
+					task => 'sign',
+					alg => $_->[0],
+					privateJwk => $key->{privateJwk},
+					header => request_header($kid, $_->[1]),
+					payload => request_payload()
+				}
+			} [ $first, $key->{publicJwk} ],
+			[ $then, undef ]);
+
+		is($key->{publicJwk}{alg}, 'Ed25519', "a browser's Ed25519 key names its algorithm as RFC 9864 does");
+		my $guest = guest(jwt => $sign_up);
+
+		ok($guest->{sub}, "a browser can sign up with its Ed25519 key and $first in the header");
+		is(guest(jwt => $log_in)->{sub}, $guest->{sub}, "the key logs in with $then in the header");
+		is($node->safe_psql('postgres', sprintf 'SELECT alg FROM anon_auth.device_keys WHERE kid = %s', sql_literal($kid)),
+			'EdDSA', 'the algorithm is stored as EdDSA');
+		ok(call($node, 'jws_verify', token => $sign_up, jwk => $json->encode($key->{publicJwk}))->{jws_verify},
+			"jws_verify() verifies $first with the exported key");
+	}
+	my $kid = call($node, 'import_signing_key', jwk => $json->encode($keys[0]{privateJwk}))->{import_signing_key};
+	my ($jwk) = grep { $_->{kid} eq $kid } @{ call($node, 'jwks')->{jwks}{keys} };
+
+	is($jwk->{alg}, 'EdDSA', 'an exported Ed25519 key can be imported to sign tokens, and is published as EdDSA');
 }
 
 # AnonAuth::Device signs with the openssl command. Here jose verifies its

@@ -52,6 +52,9 @@ sub families_in
 			map { my $family = $_; map { "$family$_" } @sizes } $families =~ /[A-Z]S/g) ];
 }
 
+# The rows of the synonyms: SYNONYM(EDDSA, "Ed25519")
+my @synonyms = slurp_file("$root/src/jose/jwa.h") =~ /^\tSYNONYM\(\w+, "(\w+)"\)/gm;
+
 cmp_ok(@algorithms, '>', 12, 'the table has rows');
 is_deeply(names(sub { $_->{devices} eq 'true' && $_->{type} eq 'OCT' }), [],
 	'no symmetric algorithm is allowed for device keys');
@@ -78,5 +81,13 @@ is_deeply(families_in($verify // ''), names(sub { $_->{verify} eq 'true' }),
 my ($device) = $guide =~ /^(\|[^\n]*\| `alg` \|.*)$/m;
 is_deeply(families_in($device // ''), names(sub { $_->{devices} eq 'true' }),
 	'the guide lists the algorithms of device keys');
+
+cmp_ok(@synonyms, '>', 0, 'the table has synonyms');
+for my $synonym (@synonyms)
+{
+	ok(!grep({ $_->{name} eq $synonym } @algorithms), "$synonym is not an algorithm of the table as well");
+	like($_, qr/name `?$synonym\b|called `$synonym`/, "the documents say that $synonym is another name")
+	  for grep { $_ } $verify, $device, $install =~ /^(COMMENT ON FUNCTION anon_auth\.jws_verify\(.*?;)$/ms;
+}
 
 done_testing();

@@ -654,7 +654,7 @@ test_alg_names(void)
 {
 	static const char *const unknown[] = {
 		"", "none", "None", "NONE", "nOnE", "HS256 ", " HS256", "hs256", "Hs256", "HS25",
-		"HS2566", "ES256K", "RS1", "HS1", "ES521", "PS257", "EDDSA", "eddsa", "Ed25519", "Ed448",
+		"HS2566", "ES256K", "RS1", "HS1", "ES521", "PS257", "EDDSA", "eddsa", "ED25519", "ed25519", "Ed448",
 		"RSA-OAEP", "dir", "unknown"
 	};
 	int			alg;
@@ -669,6 +669,9 @@ test_alg_names(void)
 	for (i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
 		ok(jose_alg_by_name(span(unknown[i])) == JOSE_ALG_UNKNOWN,
 		   "alg: \"%s\" is unknown", unknown[i]);
+	ok(jose_alg_by_name(span("Ed25519")) == JOSE_ALG_EDDSA &&
+	   strcmp(jose_alg_name(JOSE_ALG_EDDSA), "EdDSA") == 0,
+	   "alg: Ed25519 is a synonym, which is not written");
 	ok(jose_alg_by_name(absent) == JOSE_ALG_UNKNOWN, "alg: an absent name is unknown");
 	ok(jose_alg_by_name(with_nul) == JOSE_ALG_UNKNOWN, "alg: a NUL after the name makes it unknown");
 	for (wrong = 0, alg = JOSE_ALG_UNKNOWN; alg < JOSE_ALG_END; alg++)

@@ -31,7 +31,7 @@ CREATE FUNCTION anon_auth.jws_verify(
 	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 1000
 AS 'MODULE_PATHNAME', 'anon_auth_jws_verify';
 COMMENT ON FUNCTION anon_auth.jws_verify(text, jsonb, text[]) IS
-'Returns true if the key signed the compact JWS (RFC 7515). Supports HS, RS, PS and ES with 256, 384 and 512, and EdDSA with Ed25519; algorithms restricts them. Checks the signature only, not the claims. Never returns NULL: for a NULL or malformed token it returns false. Errors: AA016 bad JWK; 22023 NULL JWK, unknown algorithm in the list.';
+'Returns true if the key signed the compact JWS (RFC 7515). Supports HS, RS, PS and ES with 256, 384 and 512, and EdDSA with Ed25519, also by the name Ed25519 (RFC 9864); algorithms restricts them. Checks the signature only, not the claims. Never returns NULL: for a NULL or malformed token it returns false. Errors: AA016 bad JWK; 22023 NULL JWK, unknown algorithm in the list.';
 
 CREATE FUNCTION anon_auth.jwk_thumbprint(jwk jsonb)
 	RETURNS text

@@ -28,6 +28,7 @@
 #include "jose/key.h"
 #include "json/json_parse.h"
 #include "json/json_read.h"
+#include "json/jwk.h"
 #include "keyring/public_key.h"
 #include "miscadmin.h"
 #include "store/device_keys.h"
@@ -97,8 +98,7 @@ check_jwk(Jsonb *jwk, JoseAlg alg)
 		reason = "it has a private part, which must never leave the device";
 	else if (json_string_equals(jwk, "kty", "oct"))
 		reason = "a device key must be asymmetric";
-	else if (json_member(jwk, "alg") != NULL &&
-			 !json_string_equals(jwk, "alg", jose_alg_name(alg)))
+	else if (!jwk_is_for_alg(jwk, alg))
 		reason = "its \"alg\" is not that of the request";
 	else
 	{

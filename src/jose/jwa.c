@@ -17,6 +17,16 @@ static const JoseAlgInfo algorithms[JOSE_ALG_END] = {
 	JOSE_ALGORITHMS(ALGORITHM_ROW)
 };
 
+#define SYNONYM_ROW(constant, name)	{name, JOSE_ALG_##constant},
+
+static const struct
+{
+	const char *name;
+	JoseAlg		alg;
+}			synonyms[] = {
+	JOSE_ALGORITHM_SYNONYMS(SYNONYM_ROW)
+};
+
 const JoseAlgInfo *
 jose_alg_info(JoseAlg alg)
 {
@@ -36,6 +46,11 @@ jose_alg_by_name(Span name)
 	{
 		if (span_equals(name, algorithms[i].name))
 			return (JoseAlg) i;
+	}
+	for (i = 0; i < sizeof(synonyms) / sizeof(synonyms[0]); i++)
+	{
+		if (span_equals(name, synonyms[i].name))
+			return synonyms[i].alg;
 	}
 	return JOSE_ALG_UNKNOWN;
 }

@@ -50,6 +50,15 @@
 	ALGORITHM(HS384,    "HS384", OCT, HMAC,    SHA384, 48,  false, false,  true) \
 	ALGORITHM(HS512,    "HS512", OCT, HMAC,    SHA512, 64,  false, false,  true)
 
+/*
+ * Other names of an algorithm, which are accepted wherever we read "alg", and never
+ * written.  RFC 9864 renames EdDSA with Ed25519, the only curve here, to Ed25519:
+ * WebCrypto exports such keys with that name.  A synonym is no algorithm: a key that
+ * allows the algorithm allows both names.
+ */
+#define JOSE_ALGORITHM_SYNONYMS(SYNONYM) \
+	SYNONYM(EDDSA, "Ed25519")
+
 #define JOSE_ALGORITHM_CONSTANT(constant, ...)	JOSE_ALG_##constant,
 
 typedef enum JoseAlg
@@ -104,10 +113,10 @@ typedef enum JoseUse
 	JOSE_USE_VERIFY				/* jws_verify() accepts it */
 } JoseUse;
 
-/* The algorithm of this exact name; JOSE_ALG_UNKNOWN for any other text. */
+/* The algorithm of this exact name or synonym; JOSE_ALG_UNKNOWN for any other text. */
 extern JoseAlg jose_alg_by_name(Span name);
 
-/* The name, or "unknown".  Never NULL. */
+/* The name, or "unknown".  Never NULL, and never a synonym. */
 extern const char *jose_alg_name(JoseAlg alg);
 
 /* The row of an algorithm, or NULL if the number is none. */

@@ -39,3 +39,14 @@ jwk_from_jsonb(const Jsonb *object, JoseJwk *jwk)
 		return "the JWK has no \"kty\"";
 	return NULL;
 }
+
+bool
+jwk_is_for_alg(const Jsonb *object, JoseAlg alg)
+{
+	Span		name;
+
+	if (json_member(object, "alg") == NULL)
+		return true;
+	return alg != JOSE_ALG_UNKNOWN && json_string(object, "alg", &name) &&
+		jose_alg_by_name(name) == alg;
+}

@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "jose/jwa.h"
 #include "jose/jwk_members.h"
 #include "utils/jsonb.h"
 
@@ -20,5 +21,8 @@
  * palloc'd.  jose_key_import() checks the values.
  */
 extern const char *jwk_from_jsonb(const Jsonb *object, JoseJwk *jwk);
+
+/* True if a JWK does not restrict its algorithm, or only to this one (RFC 7517, 4.4). */
+extern bool jwk_is_for_alg(const Jsonb *object, JoseAlg alg);
 
 #endif							/* ANON_AUTH_JWK_H */

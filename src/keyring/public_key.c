@@ -98,8 +98,7 @@ public_key_verify(const JoseKey *key, Jsonb *jwk, JoseAlg alg, const JoseCompact
 	uint8_t		signature[JOSE_MAX_SIGNATURE_LENGTH];
 	size_t		length = sizeof(signature);
 
-	if (json_member(jwk, "alg") != NULL &&
-		!json_string_equals(jwk, "alg", jose_alg_name(alg)))
+	if (!jwk_is_for_alg(jwk, alg))
 		return JOSE_ALG_MISMATCH;
 	if (BASE64URL_DECODED_MAX(parts->signature.length) > sizeof(signature) + 3)
 		return JOSE_BAD_SIGNATURE;

@@ -17,7 +17,7 @@ function makeKeyPair(alg) {
 }
 
 function digest(alg) {
-  return alg === 'EdDSA' ? null : `sha${alg.slice(2)}`;
+  return alg === 'EdDSA' || alg === 'Ed25519' ? null : `sha${alg.slice(2)}`;
 }
 
 function options(alg) {
@@ -59,6 +59,7 @@ await run({
   async generateInBrowser({ alg }) {
     const algorithm = {
       ES256: { name: 'ECDSA', namedCurve: 'P-256' },
+      Ed25519: { name: 'Ed25519' },
       RS256: {
         name: 'RSASSA-PKCS1-v1_5',
         hash: 'SHA-256',
