@@ -71,6 +71,17 @@ SELECT app.mend('issuer_has_path');
 SELECT issuer FROM anon_auth.settings;
 UPDATE anon_auth.settings SET issuer = DEFAULT;
 
+-- ---- a default language without texts ----
+UPDATE anon_auth.settings SET default_locale = 'klingon';
+SELECT * FROM app.findings;
+UPDATE anon_auth.settings SET page_texts = '{"klingon": {"submit": "x"}}';
+SELECT * FROM app.findings WHERE finding = 'no_texts_of_locale';
+UPDATE anon_auth.settings SET page_texts = DEFAULT;
+SELECT app.mend('no_texts_of_locale');
+UPDATE anon_auth.settings SET default_locale = 'DE-at';
+SELECT * FROM app.findings WHERE finding = 'no_texts_of_locale';
+UPDATE anon_auth.settings SET default_locale = DEFAULT;
+
 -- ---- rights on its functions ----
 GRANT EXECUTE ON FUNCTION anon_auth_internal.page(jsonb) TO regress_doctor_visitor;
 SELECT * FROM app.findings;

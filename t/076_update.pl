@@ -95,7 +95,7 @@ my $fresh = catalog('fresh');
 # What a developer writes: see upgrade/README.md.
 install("anon_auth--$old--$version.sql", join "\n",
 	"ALTER TABLE anon_auth.events ADD COLUMN $column;", $column_comment, $function, $comment,
-	query(q{SELECT pg_get_functiondef('anon_auth_internal.own_attached_objects()'::regprocedure)}, 'fresh') . ';',
+	(map { query("SELECT pg_get_functiondef('anon_auth_internal.$_()'::regprocedure)", 'fresh') . ';' } qw(own_attached_objects own_definitions own_routines)),
 	q{SELECT anon_auth_internal.set_owners_and_rights('anon_auth');});
 for my $extension (grep { $_ ne 'anon_auth' } @extensions)
 {

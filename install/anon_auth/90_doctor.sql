@@ -28,6 +28,15 @@ DECLARE
 BEGIN
 	FOR key IN
 		SELECT c.conname, c.conrelid, c.conrelid::regclass AS table_name, c.confdeltype, c.convalidated,
+			   -- The clauses that a new constraint keeps.
+			   CASE c.confmatchtype WHEN 'f' THEN ' MATCH FULL' ELSE '' END AS match,
+			   CASE c.confupdtype WHEN 'r' THEN ' ON UPDATE RESTRICT' WHEN 'c' THEN ' ON UPDATE CASCADE'
+								  WHEN 'n' THEN ' ON UPDATE SET NULL' WHEN 'd' THEN ' ON UPDATE SET DEFAULT' ELSE '' END AS on_update,
+			   CASE WHEN c.condeferred THEN ' DEFERRABLE INITIALLY DEFERRED' WHEN c.condeferrable THEN ' DEFERRABLE' ELSE '' END AS deferrable,
+			   (SELECT string_agg(format('ALTER COLUMN %I DROP NOT NULL', a.attname), ', ' ORDER BY k.place)
+				FROM unnest(c.conkey) WITH ORDINALITY k(num, place)
+				JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num
+				WHERE a.attnotnull AND NOT (c.confdeltype = 'd' AND a.atthasdef)) AS drop_not_null,
 			   (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place)
 				FROM unnest(c.conkey) WITH ORDINALITY k(num, place)
 				JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num) AS columns,
@@ -60,20 +69,30 @@ BEGIN
 			RETURN QUERY SELECT CASE WHEN cascades THEN 'warning' ELSE 'notice' END, 'restricting_foreign_key',
 				format('foreign key %I of table %s prevents users from being deleted', key.conname, key.table_name),
 				'delete_user() fails for users with rows in this table, and purge() never deletes guests with rows in it.',
-				format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I FOREIGN KEY (%s) REFERENCES anon_auth.users (%s) ON DELETE CASCADE;',
-					   key.table_name, key.conname, key.conname, key.columns, key.user_columns);
+				format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I FOREIGN KEY (%s) REFERENCES anon_auth.users (%s)%s%s ON DELETE CASCADE%s;  -- a deleted user''s rows are then deleted, too. To keep them without a user, write SET NULL%s. Locks the table while it checks all rows',
+					   key.table_name, key.conname, key.conname, key.columns, key.user_columns, key.match, key.on_update, key.deferrable,
+					   CASE WHEN key.drop_not_null IS NULL THEN '' ELSE ', and add ' || key.drop_not_null END);
+		END IF;
+		IF key.confdeltype IN ('n', 'd') AND key.drop_not_null IS NOT NULL THEN
+			RETURN QUERY SELECT 'warning', 'foreign_key_of_not_null',
+				format('foreign key %I of table %s sets a column that is NOT NULL to %s', key.conname, key.table_name,
+					   CASE key.confdeltype WHEN 'n' THEN 'NULL' ELSE 'its default, which is NULL' END),
+				'delete_user() fails for users with rows in this table (23502), and purge() never deletes guests with rows in it.',
+				format('ALTER TABLE %s %s;', key.table_name, key.drop_not_null);
 		END IF;
 		IF NOT key.plain THEN
 			RETURN QUERY SELECT 'error', 'foreign_key_not_uuid',
 				format('foreign key %I of table %s does not reference the id of users by one column of type uuid', key.conname, key.table_name),
 				'PostgreSQL runs casts to uuid with the privileges of the owner of users. No user can be deleted, purged or merged.',
-				format('ALTER TABLE %s DROP CONSTRAINT %I;', key.table_name, key.conname);
+				format('ALTER TABLE %s DROP CONSTRAINT %I;  -- the rows stay when their user is deleted; then create the foreign key again with a column of type uuid', key.table_name, key.conname);
 		END IF;
 		IF NOT key.convalidated THEN
 			RETURN QUERY SELECT 'warning', 'unvalidated_foreign_key',
 				format('foreign key %I of table %s is not validated', key.conname, key.table_name),
 				'The table may have rows of users that no longer exist. No user can see these rows, and purge() does not delete them.',
-				format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', key.table_name, key.conname);
+				format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', key.table_name, key.conname)
+				|| CASE WHEN key.plain THEN format('  -- if it fails, look at the rows of missing users, and delete them: SELECT * FROM %s t WHERE NOT EXISTS (SELECT FROM anon_auth.users u WHERE u.id = t.%s) AND t.%s IS NOT NULL',
+					key.table_name, key.columns, key.columns) ELSE '' END;
 		END IF;
 	END LOOP;
 
@@ -84,6 +103,29 @@ BEGIN
 	FROM pg_trigger t
 	WHERE t.tgrelid = 'anon_auth.users'::regclass AND NOT t.tgisinternal AND t.tgtype & 8 <> 0 AND t.tgenabled = 'O'
 	  AND t.tgfoid <> 'anon_auth_internal.refuse_user_change()'::regprocedure;
+	-- users_trigger_changed reports users_refuse_change.
+	RETURN QUERY
+	SELECT 'error', 'foreign_key_disabled',
+		format('foreign key %I of table %s is not enforced: its triggers are disabled on %s', c.conname, c.conrelid::regclass,
+			   string_agg(DISTINCT t.tgrelid::regclass::text, ' and ')),
+		'Rows of users that do not exist can appear.',
+		string_agg(format('ALTER TABLE %s ENABLE TRIGGER %I;', t.tgrelid::regclass, t.tgname), ' ' ORDER BY t.oid)
+			|| '  -- then look for rows without a user'
+	FROM pg_constraint c JOIN pg_trigger t ON t.tgconstraint = c.oid
+	WHERE c.contype = 'f' AND t.tgenabled IN ('D', 'R')
+	  AND (c.confrelid = 'anon_auth.users'::regclass
+		   OR EXISTS (SELECT FROM pg_class r WHERE r.oid IN (c.conrelid, c.confrelid) AND r.relnamespace = 'anon_auth'::regnamespace))
+	GROUP BY c.oid, c.conname, c.conrelid;
+	RETURN QUERY
+	SELECT 'error', 'trigger_disabled', format('trigger %I of table %s is %s', t.tgname, t.tgrelid::regclass,
+			   CASE t.tgenabled WHEN 'D' THEN 'disabled' ELSE 'not enabled as the extension created it' END),
+		'Changes of the table are not checked, or have no effect in other connections.',
+		format('ALTER TABLE %s ENABLE %sTRIGGER %I;', t.tgrelid::regclass,
+			   CASE t.tgname WHEN 'settings_changed' THEN '' ELSE 'ALWAYS ' END, t.tgname)
+	FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+	WHERE t.tgrelid IN (SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'anon_auth'::regnamespace)
+	  AND p.pronamespace = 'anon_auth_internal'::regnamespace AND NOT t.tgisinternal AND t.tgname <> 'users_refuse_change'
+	  AND t.tgenabled <> CASE t.tgname WHEN 'settings_changed' THEN 'O' ELSE 'A' END;
 	-- The owner of the function controls its search_path setting, and a DBA may run
 	-- the fix.  So the fix quotes the setting only if it is a plain list of names.
 	RETURN QUERY

@@ -20,14 +20,11 @@ AS $$
 DECLARE
 	s anon_auth.settings;
 	hook record;
-	parameters_logged boolean := current_setting('log_parameter_max_length') <> '0'
-		AND (current_setting('log_statement') = 'all' OR current_setting('log_min_duration_statement') <> '-1'
-			 OR current_setting('log_min_duration_sample') <> '-1');
 BEGIN
 	SELECT * INTO s FROM anon_auth.settings;
 	IF NOT FOUND THEN
 		RETURN QUERY SELECT 'error', 'no_settings', 'anon_auth.settings has no row', 'Every call fails.',
-			'INSERT INTO anon_auth.settings DEFAULT VALUES;';
+			'INSERT INTO anon_auth.settings DEFAULT VALUES;  -- better restore the row from a backup: this one has the default issuer and limits, no hooks, and another database_id. Until database_id is that of this database in anon_auth.master_key_users(), signing keys cannot be opened, and every login fails';
 		RETURN;
 	END IF;
 
@@ -66,6 +63,12 @@ BEGIN
 		'Other applications may use the same scheme, and then receive the authorization code. RFC 8252 requires the reverse of a domain name that you own.',
 		format('UPDATE anon_auth.clients SET redirect_uris = array_replace(redirect_uris, %L, %L) WHERE client_id = %L;', u.uri, regexp_replace(u.uri, '^[^:]*', 'com.example.app'), c.client_id)
 	FROM anon_auth.clients c, unnest(c.redirect_uris) AS u (uri) WHERE u.uri !~ '^(https?|[^:]*\.[^:]*):';
+	-- RFC 6265, section 5.3: browsers refuse a cookie for a domain that does not contain the host.
+	RETURN QUERY
+	SELECT 'error', 'cookie_domain_of_another_site', format('settings.cookie_domain %s does not contain the host of the issuer, %s', s.cookie_domain, h.host),
+		'Browsers refuse the cookies, so nobody can log in on the pages.', 'UPDATE anon_auth.settings SET cookie_domain = NULL;'
+	FROM (SELECT lower(substring(s.issuer FROM '^[a-z]+://([^/:]+)')) AS host) h
+	WHERE h.host <> lower(s.cookie_domain) AND NOT right(h.host, length(s.cookie_domain) + 1) = '.' || lower(s.cookie_domain);
 	IF s.trust_request_claims THEN
 		RETURN QUERY SELECT 'notice', 'request_claims_trusted', 'uid() and related functions trust request.jwt.claims',
 			'A role that can run SET can impersonate any user. Only PostgREST should be able to connect to this database with the roles of your API.',
@@ -139,17 +142,6 @@ BEGIN
 		FROM pg_proc p, unnest(p.proconfig) AS c(setting)
 		WHERE p.oid = hook.function AND c.setting LIKE 'search\_path=%' AND c.setting !~ '[=, "]pg_temp("|,| |$)';
 	END LOOP;
-
-	IF parameters_logged THEN
-		RETURN QUERY SELECT 'warning', 'parameters_in_log', 'statements are logged with their parameters',
-			'Clients pass passwords and tokens as parameters.',
-			'ALTER SYSTEM SET log_parameter_max_length = 0; SELECT pg_reload_conf();';
-	END IF;
-	IF current_setting('log_parameter_max_length_on_error') <> '0' THEN
-		RETURN QUERY SELECT 'warning', 'parameters_in_log_on_error', 'failed statements are logged with their parameters',
-			'Clients pass passwords and tokens as parameters.',
-			'ALTER SYSTEM SET log_parameter_max_length_on_error = 0; SELECT pg_reload_conf();';
-	END IF;
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.doctor_settings() IS
@@ -210,20 +202,33 @@ BEGIN
 	END IF;
 	RETURN QUERY
 	SELECT 'notice', 'guests_kept', format('there are about %s guests with a device key, and no retention time is set', n),
-		'The server does not learn when a user deletes the app, so these guests are kept forever.', 'UPDATE anon_auth.settings SET guest_retention = ''1 year'';'
+		'The server does not learn when a user deletes the app, so these guests are kept forever.', 'UPDATE anon_auth.settings SET guest_retention = ''1 year'';  -- purge() then deletes guests that were not seen for a year'
 	FROM anon_auth_internal.estimated_rows('anon_auth.users_keyed_guests_idx') n WHERE n > 1e6 AND s.guest_retention IS NULL;
 	RETURN QUERY
 	SELECT 'notice', 'events_kept', format('there are about %s events, and no retention time is set', n),
-		'The events become the largest table.', 'UPDATE anon_auth.settings SET event_retention = ''1 year'';'
+		'The events become the largest table.', 'UPDATE anon_auth.settings SET event_retention = ''1 year'';  -- purge() then deletes older events'
 	FROM anon_auth_internal.estimated_rows('anon_auth.events') n WHERE n > 1e7 AND s.event_retention IS NULL;
 	RETURN QUERY
 	SELECT 'warning', 'outbox_not_drained', format('a message created at %s is still in the outbox', o.created_at),
-		'Users do not receive their codes.', 'SELECT * FROM anon_auth.take_outbox_messages();  -- your worker must run this and send the messages'
+		'Users do not receive their codes.', '-- Start the worker that runs anon_auth.take_outbox_messages() and sends the messages. Do not run it by hand: it deletes the messages that it returns'
 	FROM (SELECT created_at FROM anon_auth.outbox ORDER BY id LIMIT 1) o WHERE o.created_at < now() - interval '10 minutes';
 	IF NOT anon_auth_internal.tables_are_local() AND to_regprocedure('anon_auth_internal.estimated_rows_on_all_nodes(regclass)') IS NULL THEN
 		RETURN QUERY SELECT 'error', 'distribution_extension_missing', 'the tables are distributed, and the extension that distributed them is not installed',
 			'The functions that administer the distribution are missing.', 'CREATE EXTENSION anon_auth_citus;';
 	END IF;
+	RETURN QUERY
+	SELECT 'warning', 'published_table',
+		format('publication %I contains %s', p.pubname, CASE WHEN p.puballtables THEN 'all tables, also those of the extension' ELSE (
+			SELECT string_agg(format('%I.%I', t.schemaname, t.tablename), ', ' ORDER BY t.tablename) FROM pg_publication_tables t
+			WHERE t.pubname = p.pubname AND t.schemaname = 'anon_auth') END),
+		'Subscribers get password hashes, sessions and encrypted keys. Sessions and codes are valid in one database only.',
+		CASE WHEN p.puballtables THEN format('DROP PUBLICATION %I;  -- first create one that lists your own tables, and let the subscriptions use it', p.pubname)
+			 WHEN EXISTS (SELECT FROM pg_publication_rel r JOIN pg_class c ON c.oid = r.prrelid WHERE r.prpubid = p.oid AND c.relnamespace = 'anon_auth'::regnamespace)
+			 THEN (SELECT format('ALTER PUBLICATION %I DROP TABLE %s;', p.pubname, string_agg(c.oid::regclass::text, ', ' ORDER BY c.relname))
+				   FROM pg_publication_rel r JOIN pg_class c ON c.oid = r.prrelid WHERE r.prpubid = p.oid AND c.relnamespace = 'anon_auth'::regnamespace)
+			 ELSE format('ALTER PUBLICATION %I DROP TABLES IN SCHEMA anon_auth;', p.pubname) END
+	FROM pg_publication p
+	WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = p.pubname AND t.schemaname = 'anon_auth');
 	IF current_setting('autovacuum') = 'off' THEN
 		RETURN QUERY SELECT 'warning', 'autovacuum_off', 'autovacuum is off', 'Sessions are updated often, so their table grows without limit.',
 			'ALTER SYSTEM SET autovacuum = on; SELECT pg_reload_conf();';
@@ -247,7 +252,8 @@ COMMENT ON FUNCTION anon_auth_internal.doctor_operations() IS
 -- SECURITY DEFINER, so that a monitoring role needs no rights on the tables, and sees the
 -- same findings as an administrator.  The findings contain no secrets and no data of users.
 -- The caller's standard_conforming_strings would change how the functions are parsed,
--- and quote_all_identifiers the names that are compared.
+-- and quote_all_identifiers the names that are compared.  A part that fails is a finding:
+-- an error would hide the findings of the others.
 CREATE FUNCTION anon_auth.doctor()
 	RETURNS SETOF anon_auth.finding
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
@@ -255,11 +261,57 @@ CREATE FUNCTION anon_auth.doctor()
 	SET standard_conforming_strings = on
 	SET quote_all_identifiers = off
 AS $$
+DECLARE
+	-- Not anon_auth.finding[]: without USAGE on the schema, the type has no name.
+	found jsonb;
+	more jsonb;
+	part record;
+	message text;
 BEGIN
-	RETURN QUERY EXECUTE (
-		SELECT format('SELECT f.* FROM (%s) f ORDER BY array_position(%L::text[], f.severity), f.finding, f.what',
-					  string_agg(format('SELECT * FROM %s', p), ' UNION ALL '), '{error,warning,notice}')
-		FROM anon_auth_internal.part_functions('doctor\_%', 'anon_auth.finding') p);
+	-- This query names no object of the extension: the owner may lack rights on all.
+	SELECT coalesce(jsonb_agg(jsonb_build_object('severity', 'error', 'finding', 'owner_lacks_privileges', 'what', o.what, 'fix', o.fix,
+			'why', 'Functions of the extension run with the privileges of their owner, and fail.')), '[]')
+		INTO found
+		FROM (SELECT format('role %I, which owns the extension, lacks %s on %s', current_user, min(m.privilege),
+				   CASE count(*) WHEN 1 THEN min(m.name) ELSE format('%s %s in schema %I', count(*), lower(m.kind), m.nspname) END) AS what,
+			CASE WHEN m.kind = 'SCHEMA' THEN format('GRANT ALL ON SCHEMA %I TO %I;', m.nspname, current_user)
+				 ELSE format('GRANT ALL ON ALL %s IN SCHEMA %I TO %I;', m.kind, m.nspname, current_user) END AS fix
+		FROM (SELECT 'SCHEMA' AS kind, 'schema ' || quote_ident(n.nspname) AS name, n.nspname, 'USAGE' AS privilege, d.refobjid
+			  FROM pg_depend d JOIN pg_namespace n ON n.oid = d.objid
+			  WHERE d.classid = 'pg_namespace'::regclass AND d.deptype = 'e' AND n.nspowner = current_user::regrole AND NOT has_schema_privilege(n.oid, 'USAGE')
+			  UNION ALL
+			  SELECT 'TABLES', format('table %I.%I', n.nspname, c.relname), n.nspname, p, d.refobjid
+			  FROM pg_depend d JOIN pg_class c ON c.oid = d.objid JOIN pg_namespace n ON n.oid = c.relnamespace,
+				   LATERAL (SELECT string_agg(w, ', ') FROM unnest(CASE c.relkind WHEN 'v' THEN '{SELECT}' ELSE '{SELECT,INSERT,UPDATE,DELETE}' END::text[]) w
+							WHERE NOT has_table_privilege(c.oid, w)) AS missing (p)
+			  WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e' AND c.relkind IN ('r', 'v') AND c.relowner = current_user::regrole AND p IS NOT NULL
+			  UNION ALL
+			  SELECT 'FUNCTIONS', format('function %I.%I', n.nspname, f.proname), n.nspname, 'EXECUTE', d.refobjid
+			  FROM pg_depend d JOIN pg_proc f ON f.oid = d.objid JOIN pg_namespace n ON n.oid = f.pronamespace
+			  WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND f.proowner = current_user::regrole AND NOT has_function_privilege(f.oid, 'EXECUTE')) m
+		JOIN pg_extension e ON e.oid = m.refobjid
+		WHERE e.extname = 'anon_auth' OR starts_with(e.extname, 'anon_auth_')
+		GROUP BY m.kind, m.nspname) o;
+	BEGIN
+		FOR part IN SELECT p AS name FROM anon_auth_internal.part_functions('doctor\_%', 'anon_auth.finding') p LOOP
+			BEGIN
+				EXECUTE format('SELECT coalesce(jsonb_agg(f), ''[]'') FROM %s f', part.name) INTO more;
+				found := found || more;
+			EXCEPTION WHEN OTHERS THEN
+				GET STACKED DIAGNOSTICS message = MESSAGE_TEXT;
+				found := found || jsonb_build_object('severity', 'error', 'finding', 'check_failed',
+					'what', format('%s failed: %s', part.name, message), 'why', 'Its findings are missing.',
+					'fix', '-- First fix the other errors. If there are none, report this as a bug');
+			END;
+		END LOOP;
+	EXCEPTION WHEN OTHERS THEN
+		GET STACKED DIAGNOSTICS message = MESSAGE_TEXT;
+		found := found || jsonb_build_object('severity', 'error', 'finding', 'check_failed',
+			'what', format('the checks of doctor() could not be found: %s', message), 'why', 'Their findings are missing.',
+			'fix', '-- First fix the other errors. If there are none, report this as a bug');
+	END;
+	RETURN QUERY SELECT f.* FROM jsonb_to_recordset(found) AS f (severity text, finding text, what text, why text, fix text)
+		ORDER BY array_position('{error,warning,notice}', f.severity), f.finding, f.what;
 END
 $$;
 COMMENT ON FUNCTION anon_auth.doctor() IS

@@ -160,7 +160,9 @@ BEGIN
 	SELECT 'error', 'no_row_security', format('row-level security of %s is disabled', c.oid::regclass),
 		'Row-level security protects the rows if a privilege is granted by mistake.',
 		format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY;', c.oid::regclass)
-	FROM pg_class c WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind = 'r' AND NOT c.relrowsecurity;
+	FROM pg_class c
+	WHERE c.relnamespace = 'anon_auth'::regnamespace AND c.relkind = 'r' AND NOT c.relrowsecurity
+	  AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.doctor_rights() IS 'Part of doctor(). Checks the privileges of all roles.';

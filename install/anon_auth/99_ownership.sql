@@ -90,6 +90,28 @@ $$;
 COMMENT ON FUNCTION anon_auth_internal.own_attached_objects() IS
 'Part of doctor(). Returns the objects that CREATE EXTENSION attached to the tables of the extension. An extension that attaches more provides a function own_attached_objects_*() with a list of them.';
 
+DO LANGUAGE plpgsql $$
+BEGIN
+	EXECUTE pg_catalog.format(
+		'CREATE FUNCTION anon_auth_internal.own_definitions() RETURNS pg_catalog.jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE '
+		'SET search_path = pg_catalog, pg_temp AS %L',
+		pg_catalog.format('SELECT %L::pg_catalog.jsonb', (
+			SELECT pg_catalog.jsonb_object_agg(pg_catalog.format('%s of %s', a.object, a.attached_to), a.definition)
+			FROM anon_auth_internal.attached_objects() a WHERE a.definition IS NOT NULL)));
+	EXECUTE pg_catalog.format(
+		'CREATE FUNCTION anon_auth_internal.own_routines() RETURNS pg_catalog.text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE '
+		'SET search_path = pg_catalog, pg_temp AS %L',
+		pg_catalog.format('SELECT %L::pg_catalog.text[]', ARRAY(
+			SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+			WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{anon_auth,anon_auth_internal}')
+			ORDER BY 1)));
+END
+$$;
+COMMENT ON FUNCTION anon_auth_internal.own_definitions() IS
+'Part of doctor(). Returns the SQL that creates the objects of own_attached_objects() again, by their names there.';
+COMMENT ON FUNCTION anon_auth_internal.own_routines() IS
+'Part of doctor(). Returns the functions that CREATE EXTENSION created.';
+
 -- Set the owners first: otherwise pg_init_privs, and so dumps, would keep the
 -- privileges that the installing role had as owner.  Revoke and grant all privileges:
 -- default privileges of the role that runs CREATE EXTENSION may have granted some to

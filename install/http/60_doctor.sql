@@ -18,6 +18,13 @@ BEGIN
 		LATERAL jsonb_object_keys(CASE jsonb_typeof(l.texts) WHEN 'object' THEN l.texts ELSE '{}' END) AS k (key)
 	WHERE NOT anon_auth_http.page_texts('en') ? k.key;
 	RETURN QUERY
+	SELECT 'warning', 'no_texts_of_locale', format('settings.default_locale is %L, and the pages have no texts in this language', s.default_locale),
+		'Users whose browsers ask for no available language see English.',
+		'UPDATE anon_auth.settings SET default_locale = DEFAULT;  -- or add texts in this language to page_texts'
+	FROM anon_auth.settings s
+	WHERE anon_auth_internal.page_locale_named(s.default_locale,
+			ARRAY['en', 'de', 'zh-Hant'] || ARRAY(SELECT jsonb_object_keys(s.page_texts))) IS NULL;
+	RETURN QUERY
 	SELECT 'warning', 'sessions_not_checked', 'settings.check_session_on_request is off',
 		'PostgREST accepts an access token until it expires, also after a logout, after revoke_sessions(), and after the user was disabled.',
 		'UPDATE anon_auth.settings SET check_session_on_request = true;'
