@@ -40,6 +40,17 @@ uuid_new_v7(TimestampTz now)
 	return uuid;
 }
 
+TimestampTz
+uuid_v7_time(const pg_uuid_t *uuid)
+{
+	int64		msecs = 0;
+	int			i;
+
+	for (i = 0; i < 6; i++)
+		msecs = msecs << 8 | uuid->data[i];
+	return msecs * 1000 - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
 void
 uuid_to_text(const pg_uuid_t *uuid, char text[UUID_TEXT_LENGTH + 1])
 {

@@ -34,7 +34,7 @@
 #define MAGIC			"anon_auth count"
 
 /* Increase it with every change of CounterFile or its parts. */
-#define LAYOUT			3
+#define LAYOUT			4
 
 #define FILE_PREFIX		"anon_auth."
 
@@ -64,7 +64,9 @@ wanted_buckets(void)
 static size_t
 wanted_size(void)
 {
-	return offsetof(CounterFile, buckets) + (size_t) wanted_buckets() * sizeof(CounterBucket);
+	return offsetof(CounterFile, buckets) + (size_t) wanted_buckets() * sizeof(CounterBucket) +
+		(size_t) counter_revocation_buckets(wanted_buckets()) * REVOCATION_BUCKET_SLOTS *
+		sizeof(CounterRevocation);
 }
 
 /*
@@ -141,7 +143,8 @@ fill_header(CounterFile *file)
 	file->layout = LAYOUT;
 	file->nbuckets = wanted_buckets();
 	randombytes_buf(file->hash_key, sizeof(file->hash_key));
-	pg_atomic_init_u64(&file->flagged_until, 0);
+	pg_atomic_init_u64(&file->revoked_until, 0);
+	pg_atomic_init_u64(&file->next_generation, 0);
 	for (i = 0; i < COUNTER_STATISTICS; i++)
 		pg_atomic_init_u64(&file->statistics[i], 0);
 }

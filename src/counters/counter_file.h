@@ -15,6 +15,7 @@
 #include "counters/counters.h"
 #include "port/atomics.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #define COUNTER_BUCKET_CELLS	256
 #define COUNTER_HASH_KEY_LENGTH	16
@@ -43,16 +44,43 @@ typedef struct CounterBucket
 	CounterCell cells[COUNTER_BUCKET_CELLS];
 } CounterBucket;
 
+#define REVOCATION_BUCKET_SLOTS	64
+
+/* A slot of a revocation: see revocations.c. */
+typedef struct CounterRevocation
+{
+	uint8		user_id[UUID_LEN];
+	uint8		session_id[UUID_LEN];
+	TimestampTz until;
+	TimestampTz expires_at;
+	pg_atomic_uint64 generation;	/* 0: free */
+} CounterRevocation;
+
 typedef struct CounterFile
 {
 	char		magic[16];
 	uint32		layout;
 	uint32		nbuckets;
 	uint8		hash_key[COUNTER_HASH_KEY_LENGTH];	/* random */
-	pg_atomic_uint64 flagged_until; /* when the last flag expires: counter_flag() */
+	pg_atomic_uint64 revoked_until; /* when the last revocation expires */
+	pg_atomic_uint64 next_generation;	/* of revocations */
 	pg_atomic_uint64 statistics[COUNTER_STATISTICS];
 	CounterBucket buckets[FLEXIBLE_ARRAY_MEMBER];
+	/* then the revocations: counter_file_revocations() */
 } CounterFile;
+
+static inline CounterRevocation *
+counter_file_revocations(CounterFile *file)
+{
+	return (CounterRevocation *) &file->buckets[file->nbuckets];
+}
+
+/* One revocation for every 64 counters. */
+static inline uint32
+counter_revocation_buckets(uint32 nbuckets)
+{
+	return Max(nbuckets * COUNTER_BUCKET_CELLS / 64 / REVOCATION_BUCKET_SLOTS, 1);
+}
 
 /*
  * Return the mapped file of this database, and make it if need be.  Raises the error

@@ -25,9 +25,6 @@
 /* Counters that live longer than this are long-lived: see free_slot(). */
 #define LONG_INTERVAL		(10 * USECS_PER_MINUTE)
 
-/* The value of flags (counter_flag()).  Other counters never have this value. */
-#define FLAG				PG_INT64_MIN
-
 /* A locked bucket, and the key of a counter in it. */
 typedef struct Place
 {
@@ -98,10 +95,10 @@ slot_of(const Place *place)
 /*
  * Return an expired slot for a new counter, or -1.  Long-lived counters may fill half
  * of a bucket.  The other half always has room for limits per minute, whose counters
- * expire within seconds, and for counters with reserved true.
+ * expire within seconds.
  */
 static int
-free_slot(const Place *place, int64 lifetime, bool reserved)
+free_slot(const Place *place, int64 lifetime)
 {
 	TimestampTz long_lived = place->now + LONG_INTERVAL;
 	int			room = COUNTER_BUCKET_CELLS / 2;
@@ -117,7 +114,7 @@ free_slot(const Place *place, int64 lifetime, bool reserved)
 		else if (end > long_lived)
 			room--;
 	}
-	return lifetime > LONG_INTERVAL && room <= 0 && !reserved ? -1 : slot;
+	return lifetime > LONG_INTERVAL && room <= 0 ? -1 : slot;
 }
 
 /*
@@ -154,14 +151,14 @@ is_live(const Place *place, int slot)
  * unlock the bucket and return -1.
  */
 static int
-try_lock_slot(const char *name, int64 lifetime, bool reserved, Place *place)
+try_lock_slot(const char *name, int64 lifetime, Place *place)
 {
 	int			slot;
 
 	lock_bucket(name, place);
 	slot = slot_of(place);
 	if (slot < 0)
-		slot = free_slot(place, lifetime, reserved);
+		slot = free_slot(place, lifetime);
 	if (slot < 0)
 	{
 		unlock_bucket(place);
@@ -172,9 +169,9 @@ try_lock_slot(const char *name, int64 lifetime, bool reserved, Place *place)
 
 /* Call try_lock_slot(), and raise AA018 if there is no slot. */
 static int
-lock_slot(const char *name, int64 lifetime, bool reserved, Place *place)
+lock_slot(const char *name, int64 lifetime, Place *place)
 {
-	int			slot = try_lock_slot(name, lifetime, reserved, place);
+	int			slot = try_lock_slot(name, lifetime, place);
 
 	if (slot < 0)
 		raise_counters_full();
@@ -190,7 +187,7 @@ counter_take(const char *name, int burst, int64 period, int64 *wait)
 {
 	int64		interval = period / burst;
 	Place		place;
-	int			slot = try_lock_slot(name, interval, false, &place);
+	int			slot = try_lock_slot(name, interval, &place);
 	TimestampTz arrival;
 	bool		conforms;
 
@@ -226,7 +223,7 @@ int64
 counter_increment(const char *name, int64 lifetime, bool prolong)
 {
 	Place		place;
-	int			slot = try_lock_slot(name, lifetime, false, &place);
+	int			slot = try_lock_slot(name, lifetime, &place);
 	TimestampTz expires_at;
 	int64		value = 1;
 
@@ -258,27 +255,21 @@ counter_decrement(const char *name)
 	unlock_bucket(&place);
 }
 
-static void
-set_counter(const char *name, int64 value, int64 lifetime, bool reserved)
-{
-	Place		place;
-	int			slot = lock_slot(name, lifetime, reserved, &place);
-
-	change_cell(&place, slot, value, place.now + lifetime);
-	unlock_bucket(&place);
-}
-
 void
 counter_set(const char *name, int64 value, int64 lifetime)
 {
-	set_counter(name, value, lifetime, false);
+	Place		place;
+	int			slot = lock_slot(name, lifetime, &place);
+
+	change_cell(&place, slot, value, place.now + lifetime);
+	unlock_bucket(&place);
 }
 
 int64
 counter_set_once(const char *name, int64 value, int64 lifetime)
 {
 	Place		place;
-	int			slot = lock_slot(name, lifetime, false, &place);
+	int			slot = lock_slot(name, lifetime, &place);
 	int64		age = 0;
 
 	if (is_live(&place, slot) && place.bucket->cells[slot].value == value)
@@ -345,45 +336,6 @@ counter_clear(const char *name)
 	unlock_bucket(&place);
 }
 
-/*
- * Set flagged_until to expires_at unless it is later.  Times are after 2000, so they are
- * positive and can be compared as unsigned numbers.
- */
-static void
-raise_flagged_until(CounterFile *file, TimestampTz expires_at)
-{
-	uint64		until = pg_atomic_read_u64(&file->flagged_until);
-
-	while (until < (uint64) expires_at &&
-		   !pg_atomic_compare_exchange_u64(&file->flagged_until, &until, (uint64) expires_at))
-		;
-}
-
-void
-counter_flag(const char *name, int64 lifetime)
-{
-	raise_flagged_until(counter_file_get(), GetCurrentTimestamp() + lifetime);
-	set_counter(name, FLAG, lifetime, true);
-}
-
-bool
-counters_flagged(void)
-{
-	return pg_atomic_read_u64(&counter_file_get()->flagged_until) > (uint64) GetCurrentTimestamp();
-}
-
-bool
-counter_is_flagged(const char *name)
-{
-	Place		place;
-	bool		flagged;
-
-	lock_bucket(name, &place);
-	flagged = is_live(&place, slot_of(&place));
-	unlock_bucket(&place);
-	return flagged;
-}
-
 void
 counters_reset(void)
 {
@@ -400,8 +352,7 @@ counters_reset(void)
 		(void) LockAcquire(&tag, ExclusiveLock, false, false);
 		undo_change(&file->buckets[i]);
 		for (slot = 0; slot < COUNTER_BUCKET_CELLS; slot++)
-			if (file->buckets[i].cells[slot].value != FLAG)
-				file->buckets[i].cells[slot].expires_at = 0;
+			file->buckets[i].cells[slot].expires_at = 0;
 		LockRelease(&tag, ExclusiveLock, false);
 	}
 }

@@ -71,17 +71,7 @@ extern int64 counter_get(const char *name, int64 lifetime, int64 *value);
 /* Let a counter expire now. */
 extern void counter_clear(const char *name);
 
-/*
- * Flags are counters without a value that rarely exist.  They can use all of the
- * space, and counters_reset() keeps them.  counters_flagged() is a cheap test: if it
- * returns false, no flag exists.
- */
-extern void counter_flag(const char *name, int64 lifetime);
-extern bool counter_is_flagged(const char *name);
-
-extern bool counters_flagged(void);
-
-/* Let all counters of this database on this server expire, except flags. */
+/* Let all counters of this database on this server expire. */
 extern void counters_reset(void);
 
 /*

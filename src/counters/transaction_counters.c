@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * transaction_counters.c
- *	  Counters that change when the current transaction ends.
+ *	  Counters and revocations that change when the current transaction ends.
  *
- * A list has the counters to clear, the latest first, with the subtransaction of
+ * A list has the counters to clear and the revocations to remove, the latest first, with the subtransaction of
  * each.  A stack has the counts of each subtransaction that counted anything.  When a
  * subtransaction commits, both pass to its parent, so that their size does not grow
  * with the number of subtransactions.
@@ -34,7 +34,8 @@
 typedef struct Clearing
 {
 	SubTransactionId subtransaction;
-	CounterRef	ref;
+	CounterRef	ref;			/* file NULL: the revocation is removed instead */
+	Revocation	revocation;
 	struct Clearing *next;
 } Clearing;
 
@@ -48,20 +49,32 @@ typedef struct Counts
 static Clearing *clearings = NULL;
 static Counts *counts = NULL;
 
+static Clearing *
+push_clearing(void)
+{
+	Clearing   *clearing = MemoryContextAllocZero(TopTransactionContext, sizeof(Clearing));
+
+	clearing->subtransaction = GetCurrentSubTransactionId();
+	clearing->next = clearings;
+	clearings = clearing;
+	return clearing;
+}
+
 void
 counter_clear_at_commit(const char *name)
 {
 	CounterRef	ref;
-	Clearing   *clearing;
 
 	if (!counter_find_cell(name, &ref) ||
 		ref.cell->expires_at <= GetCurrentTimestamp() + SAFE_INTERVAL)
 		return;
-	clearing = MemoryContextAlloc(TopTransactionContext, sizeof(Clearing));
-	clearing->subtransaction = GetCurrentSubTransactionId();
-	clearing->ref = ref;
-	clearing->next = clearings;
-	clearings = clearing;
+	push_clearing()->ref = ref;
+}
+
+void
+revocation_remove_at_commit(const Revocation *revocation)
+{
+	push_clearing()->revocation = *revocation;
 }
 
 bool
@@ -73,7 +86,7 @@ counter_is_cleared_at_commit(const char *name)
 	if (clearings == NULL || !counter_find_cell(name, &ref))
 		return false;
 	for (clearing = clearings; clearing != NULL; clearing = clearing->next)
-		if (clearing->ref.key == ref.key)
+		if (clearing->ref.file != NULL && clearing->ref.key == ref.key)
 			return true;
 	return false;
 }
@@ -140,7 +153,12 @@ at_transaction_end(XactEvent event, void *arg)
 		return;
 	for (clearing = clearings; clearing != NULL && event == XACT_EVENT_COMMIT;
 		 clearing = clearing->next)
-		clear_cell(&clearing->ref);
+	{
+		if (clearing->ref.file != NULL)
+			clear_cell(&clearing->ref);
+		else
+			revocation_remove(&clearing->revocation);
+	}
 	for (; counts != NULL; counts = counts->next)
 	{
 		if (event == XACT_EVENT_ABORT)

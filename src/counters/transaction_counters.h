@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * transaction_counters.h
- *	  Counters that change when the current transaction ends.
+ *	  Counters and revocations that change when the current transaction ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "counters/counters.h"
+#include "counters/revocations.h"
 
 /* To be called once, when the library is loaded. */
 extern void transaction_counters_init(void);
@@ -24,6 +25,12 @@ extern void counter_clear_at_commit(const char *name);
 
 /* True if the current transaction will clear the counter when it commits. */
 extern bool counter_is_cleared_at_commit(const char *name);
+
+/*
+ * Remove a revocation when the current transaction commits, unless it changes before.
+ * It stays in the cases in which a counter does.
+ */
+extern void revocation_remove_at_commit(const Revocation *revocation);
 
 /*
  * Add to a statistic of committed calls when the current transaction commits, or is

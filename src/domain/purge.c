@@ -17,6 +17,7 @@
 #include "base/limits.h"
 #include "base/subtransaction.h"
 #include "catalog/pg_type.h"
+#include "counters/revocations.h"
 #include "counters/transaction_counters.h"
 #include "domain/lifetimes.h"
 #include "domain/purge.h"
@@ -27,9 +28,11 @@
 #include "store/due_rows.h"
 #include "store/events.h"
 #include "store/foreign_keys.h"
+#include "store/sessions.h"
 #include "store/settings.h"
 #include "store/signing_keys.h"
 #include "store/user_deletion.h"
+#include "store/users.h"
 #include "utils/fmgrprotos.h"
 
 /*
@@ -245,6 +248,36 @@ purge_kind(Purge *purge, DueKind kind, TimestampTz before)
 	return count;
 }
 
+/*
+ * Delete the sessions that a transaction revoked that rolled back.  has_more is not set:
+ * other transactions may hold the sessions.
+ */
+static uint64
+purge_revoked_sessions(const Purge *purge)
+{
+	int			count;
+	Revocation *revocations = revocations_list(purge->batch_size, &count);
+	uint64		total = 0;
+	int			i;
+
+	for (i = 0; i < count; i++)
+	{
+		const pg_uuid_t *user_id = &revocations[i].user_id;
+		uint64		deleted = sessions_delete_revoked(&revocations[i]);
+
+		CHECK_FOR_INTERRUPTS();
+		if (deleted == 0)
+			continue;
+		users_session_ended(user_id, purge->now);
+		events_insert("user.signed_out", user_id, NULL,
+					  json_to_jsonb(psprintf("{\"sessions\": " UINT64_FORMAT ", \"reason\": \"revoked\"}",
+											 deleted)),
+					  purge->now);
+		total += deleted;
+	}
+	return total;
+}
+
 static void
 purge_all_kinds(void *arg)
 {
@@ -259,6 +292,7 @@ purge_all_kinds(void *arg)
 		purge_guests(purge, true, subtract_interval(now, purge->policy.guest_retention));
 	counts->sessions = due_rows_delete_sessions(now, purge->batch_size, &more);
 	counts->has_more |= more;
+	counts->sessions += purge_revoked_sessions(purge);
 	counter_statistic_at_commit(COUNTER_PURGED_GUESTS, counts->guests);
 	counter_statistic_at_commit(COUNTER_PURGED_SESSIONS, counts->sessions);
 	counts->authorization_codes = purge_kind(purge, DUE_AUTHORIZATION_CODES, now);

@@ -100,12 +100,7 @@ seed_matches(const RefreshToken *token, const Session *session)
 TimestampTz
 session_started_at(const pg_uuid_t *session_id)
 {
-	int64		msecs = 0;
-	int			i;
-
-	for (i = 0; i < 6; i++)
-		msecs = msecs << 8 | session_id->data[i];
-	return msecs * 1000 - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	return uuid_v7_time(session_id);
 }
 
 /*
@@ -364,7 +359,7 @@ use_session(const Client *client, const RefreshToken *token, bool rotate,
 static void
 end_copied_session(const Session *session, const char *event_type, TimestampTz now)
 {
-	sessions_revoke_at_once(session, now);
+	sessions_revoke_at_once(session);
 	sessions_delete(&session->user_id, &session->id);
 	users_session_ended(&session->user_id, now);
 	events_insert(event_type, &session->user_id, session->client_id, NULL, now);
@@ -405,7 +400,7 @@ session_refresh(const Client *client, const char *refresh_token, const DeviceRep
 		raise_invalid_refresh_token();
 	use_session(client, token, client->refresh_token_rotation_enabled, device, now, &session, &user);
 	refuse_rotation_in_future(&session, token, client, now);
-	if (sessions_revoked(&session.id) ||
+	if (sessions_revoked(&session.user_id, &session.id) ||
 		is_reused(&session, token, client, client->refresh_token_rotation_enabled, now) ||
 		was_presented_before(&session, token, client, now))
 	{
@@ -431,7 +426,7 @@ session_resume(const Client *client, const char *refresh_token, const DeviceRepo
 	if (!user.is_anonymous)
 		raise_not_anonymous();
 	refuse_rotation_in_future(&session, token, client, now);
-	if (sessions_revoked(&session.id) || is_reused(&session, token, client, false, now))
+	if (sessions_revoked(&session.user_id, &session.id) || is_reused(&session, token, client, false, now))
 		raise_invalid_refresh_token();
 	issue_refreshed_tokens(client, &user, &session, token, now, response);
 }

@@ -126,6 +126,19 @@ static Statement delete_of_client = {
 	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND client_id = :client_id"
 };
 
+/* The sessions of a revocation, see revocations.h. */
+#define IS_REVOKED	"user_id = :user_id AND (id = :id OR created_at <= :until)"
+
+/* Sessions that other transactions hold are left for the next call. */
+static Statement delete_revoked = {
+	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND id IN"
+	" (SELECT id FROM anon_auth.sessions WHERE " IS_REVOKED " FOR UPDATE SKIP LOCKED)"
+};
+
+static Statement find_revoked = {
+	.sql = "SELECT 1 FROM anon_auth.sessions WHERE " IS_REVOKED " LIMIT 1"
+};
+
 /* The parameters of SET_DEVICE. */
 #define DEVICE_PARAMS(device) \
 	param_jsonb("device_info", (device)->device_info), \
@@ -154,37 +167,44 @@ sessions_device_info(const pg_uuid_t *user_id, const pg_uuid_t *id)
 		row.device_info : NULL;
 }
 
-/* Return the name of the counter that tells that a session is revoked. */
-static char *
-revoked_flag(const pg_uuid_t *id)
-{
-	char		text[UUID_TEXT_LENGTH + 1];
-
-	uuid_to_text(id, text);
-	return psprintf("session/revoked/%s", text);
-}
-
-/* Counters survive a rollback.  A committed transaction has deleted the row instead. */
+/*
+ * If this transaction commits, it has deleted the row.  A revocation that holds for other
+ * sessions, too, stays until purge() has deleted them.
+ */
 void
-sessions_revoke_at_once(const Session *session, TimestampTz now)
+sessions_revoke_at_once(const Session *session)
 {
-	char	   *flag = revoked_flag(&session->id);
+	Revocation	revocation;
 
-	counter_flag(flag, session->expires_at - now);
-	counter_clear_at_commit(flag);
+	revocation_add(&session->user_id, &session->id, session->expires_at);
+	if (revocation_find(&session->user_id, &revocation) && revocation.until == 0)
+		revocation_remove_at_commit(&revocation);
 }
 
 bool
-sessions_revoked(const pg_uuid_t *id)
+sessions_revoked(const pg_uuid_t *user_id, const pg_uuid_t *id)
 {
-	return counters_flagged() && counter_is_flagged(revoked_flag(id));
+	return revocation_holds(user_id, id, uuid_v7_time(id));
+}
+
+uint64
+sessions_delete_revoked(const Revocation *revocation)
+{
+	const NamedParam *params = PARAMS(param_uuid("user_id", &revocation->user_id),
+									  param_uuid("id", &revocation->session_id),
+									  param_timestamp("until", revocation->until));
+	uint64		count = statement_run(&delete_revoked, params);
+
+	if (statement_run(&find_revoked, params) == 0)
+		revocation_remove_at_commit(revocation);
+	return count;
 }
 
 bool
 sessions_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now, Session *session,
 			  User *user)
 {
-	return !sessions_revoked(id) &&
+	return !sessions_revoked(user_id, id) &&
 		statement_fetch_joined(&find_session,
 							   PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
 									  param_timestamp("now", now)),
@@ -211,7 +231,7 @@ sessions_reauthenticate(const pg_uuid_t *user_id, const pg_uuid_t *id, const cha
 						TimestampTz authenticated_at, const StringList *amr,
 						const SessionDevice *device, TimestampTz now, Session *session)
 {
-	return !sessions_revoked(id) &&
+	return !sessions_revoked(user_id, id) &&
 		statement_fetch(&reauthenticate_session,
 						PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
 							   param_text("client_id", client_id),

@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "counters/revocations.h"
 #include "store/record.h"
 #include "store/users.h"
 #include "utils/inet.h"
@@ -111,11 +112,18 @@ extern bool sessions_delete_all_with(const pg_uuid_t *user_id, const pg_uuid_t *
 
 /*
  * End a session at once, also if this transaction is rolled back: the caller deletes
- * its row, and if that is undone, sessions_find() still does not find it.
+ * its row, and if that is undone, sessions_find() still does not find it.  Raises AA018 as
+ * revocation_add().
  */
-extern void sessions_revoke_at_once(const Session *session, TimestampTz now);
+extern void sessions_revoke_at_once(const Session *session);
 
 /* Whether sessions_revoke_at_once() was called for a session whose row may remain. */
-extern bool sessions_revoked(const pg_uuid_t *id);
+extern bool sessions_revoked(const pg_uuid_t *user_id, const pg_uuid_t *id);
+
+/*
+ * Delete the sessions of a revocation, except those that other transactions hold.
+ * Return how many.  If none is left, the revocation ends when the transaction commits.
+ */
+extern uint64 sessions_delete_revoked(const Revocation *revocation);
 
 #endif							/* ANON_AUTH_SESSIONS_H */
