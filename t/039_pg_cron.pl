@@ -40,7 +40,7 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM anon_auth.users'), 1, 'the
 $node->safe_psql('postgres', $schedule);
 ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM anon_auth.users'), 'pg_cron runs purge(), which deletes the guest');
 ok($node->poll_query_until('postgres', "SELECT count(*) > 0 FROM cron.job_run_details WHERE status = 'succeeded'"), 'pg_cron records a successful run');
-is($node->safe_psql('postgres', "UPDATE anon_auth.users SET purge_from = now() - interval '3 days'; INSERT INTO anon_auth.users VALUES (gen_random_uuid(), true, false, false, now(), now(), now(), now() - interval '3 days'); SELECT fix FROM anon_auth.doctor() WHERE finding = 'purge_overdue'"),
+is($node->safe_psql('postgres', "UPDATE anon_auth.users SET purge_from = now() - interval '3 days'; INSERT INTO anon_auth.users (id, is_anonymous, is_disabled, is_verified, last_seen_at, created_at, updated_at, purge_from) VALUES (gen_random_uuid(), true, false, false, now(), now(), now(), now() - interval '3 days'); SELECT fix FROM anon_auth.doctor() WHERE finding = 'purge_overdue'"),
 	$schedule, 'when purge() has not run, doctor() prints the same statement');
 
 # A background worker of pg_cron has no client address, and the rate limit is
