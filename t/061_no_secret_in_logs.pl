@@ -347,6 +347,20 @@ sub promotion
 	settings(promotion_conflict => 'error');
 	ok_call($admin, 'merge_anonymous_user', guest_id => guest()->{sub}, user_id => account("third$run\@example.com", $password)->{sub});
 
+	# An account claims a guest; a table refuses; a repeat; a stranger's repeat.
+	my $claimer = account("claimer$run\@example.com", $password);
+	my $claimed = guest();
+	my @claim = ($app, 'claim_anonymous_user', client_id => 'native', access_token => $claimer->{access_token});
+
+	$admin->run('INSERT INTO hooks.carts VALUES ($1, $2), ($3, $2)', $claimed->{sub}, 'a book', $claimer->{sub});
+	fails(@claim, refresh_token => $claimed->{refresh_token});
+	$admin->run('DELETE FROM hooks.carts WHERE user_id = $1', $claimer->{sub});
+	ok_call(@claim, refresh_token => $claimed->{refresh_token});
+	ok_call(@claim, refresh_token => $claimed->{refresh_token});
+	fails(@claim[ 0 .. 3 ], access_token => account("stranger$run\@example.com", $password)->{access_token}, refresh_token => $claimed->{refresh_token});
+	fails(@claim, promotion_code => $claimed->{refresh_token});
+	fails(@claim, jwt => request($device, action => 'promote'));
+
 	my %pkce = (
 		client_id => 'web', redirect_uri => 'https://app.example/cb', password => $password,
 		code_challenge => encode_base64url(sha256(my $verifier = secret('code verifier' . ++$count, encode_base64url(sha256($count . $$))))));
