@@ -33,10 +33,13 @@ CREATE FUNCTION app.new_account(username text, OUT id uuid, OUT access text, OUT
 		anon_auth.promote_anonymous_user('web', username => username, password => 'correct horse', refresh_token => g.refresh_token) p
 $$;
 -- what is left of a guest
-CREATE FUNCTION app.look(guest uuid, account uuid, OUT users bigint, OUT guests_notes bigint, OUT accounts_notes bigint, OUT remembered bigint) LANGUAGE sql AS $$
-	SELECT (SELECT count(*) FROM anon_auth.users WHERE id = guest), (SELECT count(*) FROM app.notes WHERE user_id = guest),
-		(SELECT count(*) FROM app.notes WHERE user_id = account), (SELECT count(*) FROM anon_auth.merged_guests m WHERE (m.guest_id, m.user_id) = (guest, account))
-$$;
+CREATE FUNCTION app.look(guest uuid, account uuid, OUT users bigint, OUT guests_notes bigint, OUT accounts_notes bigint, OUT remembered bigint) LANGUAGE plpgsql AS $$
+BEGIN
+	SELECT count(*) INTO users FROM anon_auth.users WHERE id = guest;
+	SELECT count(*) INTO guests_notes FROM app.notes WHERE user_id = guest;
+	SELECT count(*) INTO accounts_notes FROM app.notes WHERE user_id = account;
+	SELECT count(*) INTO remembered FROM anon_auth.merged_guests m WHERE m.guest_id = guest AND m.user_id = account;
+END $$;
 RESET client_min_messages;
 SELECT id AS jo, access AS jo_access, token AS jo_token FROM app.new_account('jo') \gset
 SELECT id AS max, access AS max_access FROM app.new_account('max') \gset
