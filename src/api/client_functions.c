@@ -25,6 +25,7 @@
 #include "domain/login.h"
 #include "domain/promotion.h"
 #include "domain/session.h"
+#include "domain/sign_up.h"
 #include "login_id/login_id.h"
 #include "store/clients.h"
 #include "store/users.h"
@@ -155,6 +156,17 @@ anon_auth_create_promotion_code(PG_FUNCTION_ARGS)
 	return api_secret_with_expiry(fcinfo, "promotion_code", code, expires_at);
 }
 
+/* Read email, phone_number, username and password, of which first is the position. */
+static void
+get_account_request(FunctionCallInfo fcinfo, int first, AccountRequest *request)
+{
+	memset(request, 0, sizeof(AccountRequest));
+	request->login_ids[LOGIN_ID_EMAIL] = api_text(fcinfo, first);
+	request->login_ids[LOGIN_ID_PHONE_NUMBER] = api_text(fcinfo, first + 1);
+	request->login_ids[LOGIN_ID_USERNAME] = api_text(fcinfo, first + 2);
+	request->password = api_text(fcinfo, first + 3);
+}
+
 /*
  * Read the seven arguments that both functions below have in common, and device_info.
  * first is the position of the first of them.
@@ -163,14 +175,11 @@ static void
 get_promotion_request(FunctionCallInfo fcinfo, int first, int device_info,
 					  PromotionRequest *request)
 {
-	request->login_ids[LOGIN_ID_EMAIL] = api_text(fcinfo, first);
-	request->login_ids[LOGIN_ID_PHONE_NUMBER] = api_text(fcinfo, first + 1);
-	request->login_ids[LOGIN_ID_USERNAME] = api_text(fcinfo, first + 2);
-	request->password = api_text(fcinfo, first + 3);
+	memset(request, 0, sizeof(PromotionRequest));
+	get_account_request(fcinfo, first, &request->account);
 	request->proof.jwt = api_text(fcinfo, first + 4);
 	request->proof.promotion_code = api_text(fcinfo, first + 5);
 	request->proof.refresh_token = api_text(fcinfo, first + 6);
-	request->proof.ticket = NULL;
 	request->device_info = api_device(fcinfo, device_info).device_info;
 }
 
@@ -189,7 +198,10 @@ anon_auth_promote_anonymous_user(PG_FUNCTION_ARGS)
 	api_begin_write("promote_anonymous_user()");
 	row = result_row_begin_set(fcinfo);
 	api_client(fcinfo, 0, &client);
-	get_promotion_request(fcinfo, 1, 8, &request);
+	get_promotion_request(fcinfo, 1, 11, &request);
+	request.account.code = api_text(fcinfo, 8);
+	request.account.id_token = api_text(fcinfo, 9);
+	request.account.nonce = api_text(fcinfo, 10);
 	if (!promotion_run(&client, &request, now, &result))
 		return (Datum) 0;
 	device.device_info = result.device_info;
@@ -225,6 +237,29 @@ anon_auth_claim_anonymous_user(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+PG_FUNCTION_INFO_V1(anon_auth_sign_up);
+Datum
+anon_auth_sign_up(PG_FUNCTION_ARGS)
+{
+	ResultRow  *row;
+	DeviceReport device;
+	AccountRequest request;
+	Client		client;
+	TokenResponse response;
+
+	api_begin_write("sign_up()");
+	row = result_row_begin_set(fcinfo);
+	device = api_device(fcinfo, 8);
+	api_client(fcinfo, 0, &client);
+	get_account_request(fcinfo, 1, &request);
+	request.code = api_text(fcinfo, 5);
+	request.id_token = api_text(fcinfo, 6);
+	request.nonce = api_text(fcinfo, 7);
+	if (sign_up_account(&client, &request, &device, GetCurrentTimestamp(), &response))
+		api_add_token_response(row, &response);
+	return (Datum) 0;
+}
+
 PG_FUNCTION_INFO_V1(anon_auth_authorize_promotion);
 Datum
 anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
@@ -253,7 +288,10 @@ anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 	api_client(fcinfo, 0, &client);
 	client_require_redirect_uri(&client, authorization.redirect_uri);
 	authorization_check_pkce(authorization.code_challenge, method);
-	get_promotion_request(fcinfo, 4, 12, &request);
+	get_promotion_request(fcinfo, 4, 15, &request);
+	request.account.code = api_text(fcinfo, 12);
+	request.account.id_token = api_text(fcinfo, 13);
+	request.account.nonce = api_text(fcinfo, 14);
 	if (!promotion_run(&client, &request, now, &result))
 		return (Datum) 0;
 	authorization.device_info = result.device_info;

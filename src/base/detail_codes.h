@@ -21,6 +21,8 @@
 #define LOGIN_ID_REASONS(REASON_ROW) \
 	REASON_ROW(TYPE_NOT_ALLOWED, "type_not_allowed", \
 			   "the %s is of a type that settings.login_id_types does not allow") \
+	REASON_ROW(NOT_PROVEN, "verification_required", \
+			   "the %s must be proven with a code, because settings.login_id_verification is required") \
 	REASON_ROW(EMPTY, "empty", "the %s is empty") \
 	REASON_ROW(TOO_LONG, "too_long", "the %s is longer than %d bytes") \
 	REASON_ROW(NO_AT_SIGN, "no_at_sign", "the email address has no \"@\"") \

@@ -24,10 +24,10 @@
 #include "domain/client.h"
 #include "domain/cookie_session.h"
 #include "domain/guest.h"
-#include "domain/hook.h"
 #include "domain/rate_limit.h"
 #include "domain/request_jwt.h"
 #include "domain/session.h"
+#include "domain/sign_up.h"
 #include "jose/jwa.h"
 #include "jose/key.h"
 #include "json/json_write.h"
@@ -51,13 +51,6 @@ require_guests_enabled(void)
 {
 	if (!guest_users_are_enabled())
 		raise_guests_disabled();
-}
-
-static void
-require_sign_up_open(void)
-{
-	if (!settings_get()->public_sign_up_enabled)
-		raise_sign_up_closed();
 }
 
 /* client NULL: the guest has a cookie session that names no client. */
@@ -97,32 +90,6 @@ canonical_jwk(Jsonb *jwk)
 }
 
 /*
- * Count the sign-up and ask the hook before_sign_up.  Return the limits in which it
- * was counted.  client is NULL as in record_creation().
- */
-static RateLimits *
-admit_sign_up(const pg_uuid_t *id, const Client *client, Jsonb *device_info, TimestampTz now)
-{
-	RateLimits *limits;
-
-	require_sign_up_open();
-	limits = rate_limit_sign_up();
-	PG_TRY();
-	{
-		hook_before_sign_up(settings_get()->before_sign_up, id,
-							client == NULL ? NULL : client->client_id, device_info);
-	}
-	PG_CATCH();
-	{
-		/* A sign-up that the hook refuses does not count. */
-		rate_limit_give_back(limits);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	return limits;
-}
-
-/*
  * If the key belonged to another guest before, refuse a request that was used then,
  * and take over the challenges that were used.  This comes after the insertion of
  * the key: from then on, no other transaction can remove it.
@@ -150,7 +117,7 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
 	DeviceKey	key;
 
 	request_jwt_verify(request, request->jwk, jose_alg_name(request->alg));
-	limits = admit_sign_up(&id, client, device_info, now);
+	limits = sign_up_admit(&id, client->client_id, device_info);
 	users_insert_guest(&id, request->kid, now, now);
 	key.kid = request->kid;
 	key.thumbprint = request->thumbprint;
@@ -225,7 +192,7 @@ sign_up_without_key(const Client *client, Jsonb *device_info, TimestampTz sessio
 	if (client != NULL)
 		client_require_guests(client, false);
 	require_guests_enabled();
-	(void) admit_sign_up(&id, client, device_info, now);
+	(void) sign_up_admit(&id, client == NULL ? NULL : client->client_id, device_info);
 	users_insert_guest(&id, NULL, session_expiry, now);
 	record_creation(client, &id, false, now);
 	fill_new_guest(user, &id, NULL);

@@ -11,6 +11,7 @@
 
 #include "postgres.h"
 
+#include "domain/account_request.h"
 #include "domain/guest_proof.h"
 #include "login_id/login_id.h"
 #include "store/clients.h"
@@ -19,8 +20,7 @@
 
 typedef struct PromotionRequest
 {
-	char	   *login_ids[LOGIN_ID_TYPES];	/* as given; NULL: not given */
-	char	   *password;
+	AccountRequest account;
 	GuestProof	proof;
 	Jsonb	   *device_info;	/* NULL: that of the guest */
 } PromotionRequest;
@@ -46,15 +46,16 @@ extern PromotionState promotion_state(const GuestTicket *ticket, TimestampTz *gu
 
 /*
  * Promote the guest that the proof identifies.  If an account has one of the
- * login IDs, settings.promotion_conflict decides: raise AA009, log in to that
- * account, or also merge the guest into it.  Fill result; the caller starts the
- * session.
+ * login IDs or the identity, settings.promotion_conflict decides: raise AA009, log in to
+ * that account, or also merge the guest into it.  The caller proves to be its user with
+ * any of its credentials: the code, the ID token, or the password.  Fill result; the
+ * caller starts the session.
  *
- * Return false if the password of that account is wrong, which is an event.
- * Raises 22023 for a missing argument, AA002 for the client, AA003 to AA008 and
- * AA013 for the proof, AA009 to AA011 for login IDs and password, AA018 and
- * AA019 beyond the limits of attempts and conflicts, AA020 and AA021 from hooks
- * and merges.
+ * Return false if the code is wrong, the ID token was used before, or nothing proves that
+ * account; that is an event.  Raises 22023 for a missing argument, AA002 for the client,
+ * AA003 to AA008 and AA013 for the proof, AA009 to AA011 for login IDs and password, AA018
+ * and AA019 beyond the limits of attempts and conflicts, AA020 and AA021 from hooks
+ * and merges, AA025 and AA028 for the ID token.
  */
 extern bool promotion_run(const Client *client, const PromotionRequest *request,
 						  TimestampTz now, PromotionResult *result);
@@ -63,7 +64,7 @@ extern bool promotion_run(const Client *client, const PromotionRequest *request,
  * As promotion_run(), but raise AA009 whatever settings.promotion_conflict is: for a
  * form that asks its user before it logs in to another account.
  */
-extern void promotion_sign_up(const Client *client, const PromotionRequest *request,
+extern bool promotion_sign_up(const Client *client, const PromotionRequest *request,
 							  TimestampTz now, PromotionResult *result);
 
 /*

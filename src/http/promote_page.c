@@ -223,12 +223,12 @@ fill_promotion_request(const Promoting *promoting, PromotionRequest *request)
 {
 	memset(request, 0, sizeof(PromotionRequest));
 	request->proof.ticket = &promoting->flow.authorization.ticket;
-	request->login_ids[promoting->form.type] = promoting->form.login_id;
-	request->password = promoting->form.password;
+	request->account.login_ids[promoting->form.type] = promoting->form.login_id;
+	request->account.password = promoting->form.password;
 
 	/* No policy accepts an empty password.  First comes whether the login ID is taken. */
-	if (request->password == NULL)
-		request->password = "";
+	if (request->account.password == NULL)
+		request->account.password = "";
 }
 
 static void
@@ -250,8 +250,9 @@ sign_up(void *arg)
 	PromotionResult result;
 
 	fill_promotion_request(promoting, &request);
-	promotion_sign_up(&promoting->flow.client, &request, promoting->flow.request->now, &result);
-	finish(promoting, &result);
+	if (promotion_sign_up(&promoting->flow.client, &request, promoting->flow.request->now,
+						  &result))
+		finish(promoting, &result);
 }
 
 /* A SubtransactionAction: call promoting->log_in_by. */

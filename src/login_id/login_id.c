@@ -56,6 +56,12 @@ login_id_type_name(LoginIdType type)
 	return login_id_type_texts[type];
 }
 
+const char *
+login_id_claim(LoginIdType type)
+{
+	return type == LOGIN_ID_USERNAME ? "preferred_username" : login_id_type_name(type);
+}
+
 static const struct
 {
 	const char *code;

@@ -59,6 +59,9 @@ extern const char *const login_id_type_texts[LOGIN_ID_TYPES];
 /* The name of a type.  Raises XX000 if the number is none. */
 extern const char *login_id_type_name(LoginIdType type);
 
+/* The claim of OpenID Connect (Core, section 5.1) that has a user's login ID of a type. */
+extern const char *login_id_claim(LoginIdType type);
+
 /*
  * Check and normalise a login ID, given as NUL-terminated UTF-8.  Returns
  * LOGIN_ID_ACCEPTED and fills *result if it follows the rules.  Otherwise returns the

@@ -13,23 +13,6 @@
 
 RECORD_TYPE(login_id, LoginIdRow, LOGIN_ID_COLUMNS);
 
-/* The user who has a login ID. */
-#define OWNER_COLUMNS(COLUMN) \
-	COLUMN(UUID, user_id)
-
-typedef struct Owner
-{
-	OWNER_COLUMNS(RECORD_FIELD)
-} Owner;
-
-RECORD_TYPE(owner, Owner, OWNER_COLUMNS);
-
-static Statement find_owner = {
-	.sql = "SELECT {owner} FROM anon_auth.login_ids"
-	" WHERE route = :route AND type = :type AND value = :value",
-	.row = &owner_record
-};
-
 static Statement find_login_id = {
 	.sql = "SELECT {login_id} FROM anon_auth.login_ids"
 	" WHERE route = :route AND type = :type AND value = :value",
@@ -39,9 +22,15 @@ static Statement find_login_id = {
 /* The primary key decides between two users who claim one login ID at the same time. */
 static Statement insert_login_id = {
 	.sql = "INSERT INTO anon_auth.login_ids"
-	" (route, type, value, user_id, original_value, created_at, updated_at)"
-	" VALUES (:route, :type, :value, :user_id, :original_value, :now, :now)"
+	" (route, type, value, user_id, original_value, verified_at, created_at, updated_at)"
+	" VALUES (:route, :type, :value, :user_id, :original_value,"
+	" CASE WHEN :verified THEN :now END, :now, :now)"
 	" ON CONFLICT (route, type, value) DO NOTHING"
+};
+
+static Statement delete_unverified = {
+	.sql = "DELETE FROM anon_auth.login_ids WHERE route = :route AND type = :type"
+	" AND value = :value AND user_id = :user_id AND verified_at IS NULL"
 };
 
 /* The routes in the user's row name the shards. */
@@ -67,16 +56,11 @@ login_ids_route(const LoginId *login_id)
 bool
 login_ids_owner(const LoginId *login_id, pg_uuid_t *user_id)
 {
-	pg_uuid_t	route = login_ids_route(login_id);
-	Owner		owner;
+	LoginIdRow	row;
 
-	if (!statement_fetch(&find_owner,
-						 PARAMS(param_uuid("route", &route),
-								param_text("type", login_id_type_name(login_id->type)),
-								param_text("value", login_id->value)),
-						 &owner))
+	if (!login_ids_find(login_id, &row))
 		return false;
-	*user_id = owner.user_id;
+	*user_id = row.user_id;
 	return true;
 }
 
@@ -93,7 +77,8 @@ login_ids_find(const LoginId *login_id, LoginIdRow *row)
 }
 
 bool
-login_ids_insert(const LoginId *login_id, const pg_uuid_t *user_id, TimestampTz now)
+login_ids_insert(const LoginId *login_id, const pg_uuid_t *user_id, bool verified,
+				 TimestampTz now)
 {
 	pg_uuid_t	route = login_ids_route(login_id);
 
@@ -103,7 +88,20 @@ login_ids_insert(const LoginId *login_id, const pg_uuid_t *user_id, TimestampTz 
 								param_text("value", login_id->value),
 								param_uuid("user_id", user_id),
 								param_text("original_value", login_id->original_value),
+								param_bool("verified", verified),
 								param_timestamp("now", now))) > 0;
+}
+
+bool
+login_ids_delete_unverified(const LoginId *login_id, const pg_uuid_t *user_id)
+{
+	pg_uuid_t	route = login_ids_route(login_id);
+
+	return statement_run(&delete_unverified,
+						 PARAMS(param_uuid("route", &route),
+								param_text("type", login_id_type_name(login_id->type)),
+								param_text("value", login_id->value),
+								param_uuid("user_id", user_id))) > 0;
 }
 
 LoginIdRow *

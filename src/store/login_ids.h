@@ -20,6 +20,7 @@
 extern const EnumNames login_id_type_names;
 
 #define LOGIN_ID_COLUMNS(COLUMN) \
+	COLUMN(UUID, user_id) \
 	COLUMN(LOGIN_ID_TYPE, type) \
 	COLUMN(TEXT, value)				/* normalised */ \
 	COLUMN(TEXT, original_value)	/* as it was given */ \
@@ -42,7 +43,14 @@ extern bool login_ids_owner(const LoginId *login_id, pg_uuid_t *user_id);
 extern bool login_ids_find(const LoginId *login_id, LoginIdRow *row);
 
 /* False if somebody has it already.  Waits for a concurrent insert of it. */
-extern bool login_ids_insert(const LoginId *login_id, const pg_uuid_t *user_id, TimestampTz now);
+extern bool login_ids_insert(const LoginId *login_id, const pg_uuid_t *user_id, bool verified,
+							 TimestampTz now);
+
+/*
+ * Delete a login ID of a user, unless it is verified.  False if the user does not have it,
+ * or has verified it.
+ */
+extern bool login_ids_delete_unverified(const LoginId *login_id, const pg_uuid_t *user_id);
 
 /* The login IDs of a user, palloc'd, the oldest first. */
 extern LoginIdRow *login_ids_of(const User *user, int *count);

@@ -15,6 +15,7 @@
 #define TOUCH_INTERVAL	(INT64CONST(3600) * USECS_PER_SEC)
 
 RECORD_TYPE(user, User, USER_COLUMNS);
+RECORD_TYPE(account_state, AccountState, ACCOUNT_STATE_COLUMNS);
 
 /* purge() may delete a guest from purge_from on, unless the guest was used since. */
 static Statement insert_guest = {
@@ -84,11 +85,26 @@ static Statement make_orphan_due = {
 /* The guest's attributes stay; those of the login IDs take precedence. */
 static Statement promote_guest = {
 	.sql = "UPDATE anon_auth.users SET is_anonymous = false, device_kid = NULL,"
-	" login_id_routes = :login_id_routes, has_password = :has_password,"
+	" is_verified = :is_verified, has_password = :has_password,"
+	" login_id_routes = :login_id_routes,"
 	" standard_attributes = standard_attributes || :standard_attributes,"
 	" updated_at = :now, last_seen_at = :now"
 	" WHERE id = :id AND is_anonymous AND NOT is_disabled RETURNING {user}",
 	.row = &user_record
+};
+
+static Statement insert_account = {
+	.sql = "INSERT INTO anon_auth.users"
+	" (id, is_anonymous, created_at, updated_at, last_seen_at, {account_state})"
+	" VALUES (:id, false, :now, :now, :now, {:account_state}) RETURNING {user}",
+	.row = &user_record
+};
+
+static Statement remove_login_id = {
+	.sql = "UPDATE anon_auth.users SET updated_at = :now,"
+	" login_id_routes = pg_catalog.array_remove(login_id_routes, :route),"
+	" standard_attributes = CASE WHEN standard_attributes ->> :attribute = :value"
+	"  THEN standard_attributes - :attribute ELSE standard_attributes END WHERE id = :id"
 };
 
 /* Written even if it is true already, so that a login with an older snapshot sees a change. */
@@ -186,16 +202,31 @@ users_session_ended(const pg_uuid_t *id, TimestampTz now)
 }
 
 bool
-users_promote(const pg_uuid_t *id, ArrayType *login_id_routes, bool has_password,
-			  Jsonb *standard_attributes, TimestampTz now, User *user)
+users_promote(const pg_uuid_t *id, const AccountState *state, TimestampTz now, User *user)
 {
 	return statement_fetch(&promote_guest,
-						   PARAMS(param_uuid("id", id),
-								  param_uuids("login_id_routes", login_id_routes),
-								  param_bool("has_password", has_password),
-								  param_jsonb("standard_attributes", standard_attributes),
+						   PARAMS(param_uuid("id", id), param_record(&account_state_record, state),
 								  param_timestamp("now", now)),
 						   user);
+}
+
+void
+users_insert_account(const pg_uuid_t *id, const AccountState *state, TimestampTz now, User *user)
+{
+	statement_fetch(&insert_account,
+					PARAMS(param_uuid("id", id), param_record(&account_state_record, state),
+						   param_timestamp("now", now)),
+					user);
+}
+
+void
+users_remove_login_id(const pg_uuid_t *id, const pg_uuid_t *route, const char *attribute,
+					  const char *value, TimestampTz now)
+{
+	statement_run(&remove_login_id,
+				  PARAMS(param_uuid("id", id), param_uuid("route", route),
+						 param_text("attribute", attribute), param_text("value", value),
+						 param_timestamp("now", now)));
 }
 
 void

@@ -106,9 +106,32 @@ extern void users_touch(const User *user, TimestampTz now);
  */
 extern void users_session_ended(const pg_uuid_t *id, TimestampTz now);
 
+/* What a guest gets when it becomes an account, and what a new account has. */
+#define ACCOUNT_STATE_COLUMNS(COLUMN) \
+	COLUMN(BOOL, is_verified) \
+	COLUMN(BOOL, has_password) \
+	COLUMN(UUID_ARRAY, login_id_routes) \
+	COLUMN(JSONB, standard_attributes)
+
+typedef struct AccountState
+{
+	ACCOUNT_STATE_COLUMNS(RECORD_FIELD)
+} AccountState;
+
 /* Make a guest an account.  False if the user is disabled, gone, or an account already. */
-extern bool users_promote(const pg_uuid_t *id, ArrayType *login_id_routes, bool has_password,
-						  Jsonb *standard_attributes, TimestampTz now, User *user);
+extern bool users_promote(const pg_uuid_t *id, const AccountState *state, TimestampTz now,
+						  User *user);
+
+/* Insert an account, and fill user with its row. */
+extern void users_insert_account(const pg_uuid_t *id, const AccountState *state, TimestampTz now,
+								 User *user);
+
+/*
+ * Remove the route of a login ID from a user's row, and the attribute of that name if it
+ * has that value.
+ */
+extern void users_remove_login_id(const pg_uuid_t *id, const pg_uuid_t *route,
+								  const char *attribute, const char *value, TimestampTz now);
 
 /* Say whether the user has a row in passwords.  Updates the row even if that is known. */
 extern void users_set_has_password(const pg_uuid_t *id, bool has_password, TimestampTz now);

@@ -1,0 +1,325 @@
+/*-------------------------------------------------------------------------
+ *
+ * account_request.c
+ *	  What a promotion or sign-up asks for: login IDs, a password, an identity at
+ *	  another provider, and proofs that they are the caller's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/raise.h"
+#include "catalog/pg_type.h"
+#include "domain/account_request.h"
+#include "domain/auth_methods.h"
+#include "domain/rate_limit.h"
+#include "domain/unproven_address.h"
+#include "json/json_write.h"
+#include "json/raise_json.h"
+#include "store/events.h"
+#include "store/login_ids.h"
+#include "store/passwords.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+/* The "login_id_type" of AA009 if an account has the identity. */
+#define IDENTITY_TYPE	"identity"
+
+/* ---- checking ---- */
+
+static void
+require_accepted(LoginIdReason reason, LoginIdType type)
+{
+	if (reason != LOGIN_ID_ACCEPTED)
+		raise_invalid_login_id(login_id_type_name(type), login_id_reason_code(reason),
+							   login_id_reason_clause(reason, type));
+}
+
+static void
+add_login_id(AccountPlan *plan, LoginIdType type, const char *text, bool is_proven)
+{
+	require_accepted(account_policy_allows(&plan->policy, type) ?
+					 login_id_normalise(type, text, &plan->policy.login_id,
+										&plan->login_ids[plan->count]) :
+					 LOGIN_ID_TYPE_NOT_ALLOWED, type);
+	plan->is_proven[plan->count++] = is_proven;
+}
+
+/* Return the position of the login ID of a type, or -1. */
+static int
+find_type(const AccountPlan *plan, LoginIdType type)
+{
+	int			i;
+
+	for (i = 0; i < plan->count; i++)
+		if (plan->login_ids[i].type == type)
+			return i;
+	return -1;
+}
+
+static void
+record_failure(const Client *client, const pg_uuid_t *user_id, const char *authenticator,
+			   const char *reason, TimestampTz now)
+{
+	events_insert("authentication.failed", user_id, client->client_id,
+				  json_to_jsonb(psprintf("{\"authenticator\": \"%s\", \"reason\": \"%s\"}",
+										 authenticator, reason)),
+				  now);
+}
+
+/*
+ * Check the code.  The message may have gone to another spelling of the address than the
+ * given one; the account gets the spelling that is proven.
+ */
+static bool
+check_code(AccountPlan *plan, const char *code, const pg_uuid_t *asker, TimestampTz now)
+{
+	int			email = find_type(plan, LOGIN_ID_EMAIL);
+	int			phone_number = find_type(plan, LOGIN_ID_PHONE_NUMBER);
+	int			position = Max(email, phone_number);
+
+	if ((email < 0) == (phone_number < 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("code needs exactly one of email and phone_number"),
+				 errhint("A code proves the address that it was sent to.")));
+	rate_limit_code_attempt_by_address();
+	if (!login_code_matches(&plan->login_ids[position], asker, code, now, &plan->code))
+		return false;
+	plan->code_address = &plan->login_ids[position];
+	plan->is_proven[position] = true;
+	plan->login_ids[position].original_value = plan->code.row.recipient;
+	return true;
+}
+
+/*
+ * Open the ID token.  An address that it proves becomes a login ID, unless another one is
+ * given.  An account that must not have e-mail addresses does not get it.
+ */
+static bool
+check_id_token(AccountPlan *plan, const char *id_token, const char *nonce, TimestampTz now)
+{
+	int			given = find_type(plan, LOGIN_ID_EMAIL);
+	LoginId		proven;
+
+	provider_id_token_open(id_token, nonce, now, &plan->identity);
+	plan->has_identity = true;
+	plan->identity_state = federated_identity_find(&plan->identity, now, &plan->identity_owner);
+	if (plan->identity_state == FEDERATED_IDENTITY_REPLAYED)
+		return false;
+	if (!plan->identity.email_is_proven || !account_policy_allows(&plan->policy, LOGIN_ID_EMAIL))
+		return true;
+	if (given < 0)
+		add_login_id(plan, LOGIN_ID_EMAIL, plan->identity.email, true);
+	else if (login_id_normalise(LOGIN_ID_EMAIL, plan->identity.email, &plan->policy.login_id,
+								&proven) == LOGIN_ID_ACCEPTED &&
+			 strcmp(proven.value, plan->login_ids[given].value) == 0)
+		plan->is_proven[given] = true;
+	return true;
+}
+
+void
+account_request_require_proofs(const AccountPlan *plan)
+{
+	int			i;
+
+	if (plan->policy.login_id_verification != LOGIN_ID_VERIFICATION_REQUIRED)
+		return;
+	for (i = 0; i < plan->count; i++)
+		if (plan->login_ids[i].type != LOGIN_ID_USERNAME && !plan->is_proven[i])
+			require_accepted(LOGIN_ID_NOT_PROVEN, plan->login_ids[i].type);
+}
+
+bool
+account_request_check(const AccountRequest *request, const Client *client,
+					  const pg_uuid_t *asker, TimestampTz now, AccountPlan *plan)
+{
+	int			type;
+
+	memset(plan, 0, sizeof(AccountPlan));
+	settings_read_account_policy(&plan->policy);
+	plan->password = request->password;
+	if (request->password == NULL && request->code == NULL && request->id_token == NULL)
+		raise_required("password");
+	if (request->nonce != NULL && request->id_token == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("nonce needs id_token")));
+	for (type = 0; type < LOGIN_ID_TYPES; type++)
+		if (request->login_ids[type] != NULL)
+			add_login_id(plan, type, request->login_ids[type], false);
+	if (plan->count == 0 && request->id_token == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a login ID is required"),
+				 errhint("Give at least one of email, phone_number and username.")));
+	if (request->id_token != NULL && !check_id_token(plan, request->id_token, request->nonce, now))
+	{
+		record_failure(client, asker, "id_token", "ID token was used before", now);
+		return false;
+	}
+	if (request->code != NULL && !check_code(plan, request->code, asker, now))
+	{
+		record_failure(client, asker, "code", "wrong code", now);
+		return false;
+	}
+	return true;
+}
+
+/* ---- conflicts ---- */
+
+/*
+ * Whether the code proves the address of an account.  The address in an ID token does not:
+ * a login by it would add the identity to the account without its user's consent.
+ */
+static bool
+proves_account(const AccountPlan *plan, int i, const LoginIdRow *row)
+{
+	return row->verified && plan->code_address == &plan->login_ids[i] &&
+		login_code_proves(&plan->code, row);
+}
+
+/* Note that an account is in the way. */
+static void
+add_existing(ExistingAccount *account, bool *found, const pg_uuid_t *id, bool is_proven,
+			 const char *type, bool may_log_in)
+{
+	if (!may_log_in || (*found && memcmp(&account->id, id, UUID_LEN) != 0))
+		raise_identity_exists(type);
+	account->is_proven = is_proven || (*found && account->is_proven);
+	account->id = *id;
+	account->type = type;
+	*found = true;
+}
+
+bool
+account_request_find_existing(const AccountPlan *plan, bool may_log_in, ExistingAccount *account)
+{
+	bool		found = false;
+	int			i;
+
+	for (i = 0; i < plan->count; i++)
+	{
+		LoginIdRow	row;
+
+		if (!login_ids_find(&plan->login_ids[i], &row) || (plan->is_proven[i] && !row.verified))
+			continue;
+		add_existing(account, &found, &row.user_id, proves_account(plan, i, &row),
+					 login_id_type_name(plan->login_ids[i].type), may_log_in);
+	}
+	if (plan->has_identity && plan->identity_state == FEDERATED_IDENTITY_KNOWN)
+		add_existing(account, &found, &plan->identity_owner, true, IDENTITY_TYPE, may_log_in);
+	return found;
+}
+
+StringList
+account_request_methods(const AccountPlan *plan)
+{
+	if (plan->code_address != NULL)
+		return plan->code_address->type == LOGIN_ID_PHONE_NUMBER ? auth_methods_sms_code :
+			auth_methods_email_code;
+	return plan->has_identity ? auth_methods_none : auth_methods_password;
+}
+
+/* ---- making the account ---- */
+
+bool
+account_request_use_code(const AccountPlan *plan)
+{
+	return plan->code_address == NULL || login_code_use_up(&plan->code);
+}
+
+void
+account_request_take_addresses(const AccountPlan *plan, const Client *client, TimestampTz now)
+{
+	int			i;
+
+	for (i = 0; i < plan->count; i++)
+		if (plan->is_proven[i])
+			unproven_address_take(&plan->login_ids[i], client->client_id, now);
+}
+
+/* Return the routes of the login IDs, by which their rows are found, as uuid[]. */
+static ArrayType *
+make_routes(const AccountPlan *plan)
+{
+	Datum		items[LOGIN_ID_TYPES];
+	int			i;
+
+	for (i = 0; i < plan->count; i++)
+	{
+		pg_uuid_t  *route = palloc(sizeof(pg_uuid_t));
+
+		*route = login_ids_route(&plan->login_ids[i]);
+		items[i] = UUIDPGetDatum(route);
+	}
+	return construct_array(items, plan->count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+}
+
+/* Return the login IDs as standard attributes, by their names in OpenID Connect. */
+static Jsonb *
+make_attributes(const AccountPlan *plan)
+{
+	StringInfoData json;
+	int			i;
+
+	initStringInfo(&json);
+	json_open(&json);
+	for (i = 0; i < plan->count; i++)
+		json_add_string(&json, login_id_claim(plan->login_ids[i].type),
+						plan->login_ids[i].value);
+	json_close(&json);
+	return json_to_jsonb(json.data);
+}
+
+void
+account_request_fill_state(const AccountPlan *plan, AccountState *state)
+{
+	int			i;
+
+	memset(state, 0, sizeof(AccountState));
+	for (i = 0; i < plan->count; i++)
+		state->is_verified |= plan->is_proven[i];
+	state->has_password = plan->password != NULL;
+	state->login_id_routes = make_routes(plan);
+	state->standard_attributes = make_attributes(plan);
+}
+
+void
+account_request_insert(const AccountPlan *plan, const pg_uuid_t *user_id,
+					   const char *password_hash, TimestampTz now)
+{
+	int			i;
+
+	for (i = 0; i < plan->count; i++)
+	{
+		if (login_ids_insert(&plan->login_ids[i], user_id, plan->is_proven[i], now))
+			continue;
+		(void) rate_limit_login_id_conflict();
+		raise_identity_exists(login_id_type_name(plan->login_ids[i].type));
+	}
+	if (password_hash != NULL)
+		passwords_insert(user_id, password_hash, now);
+	if (plan->has_identity && !federated_identity_insert(&plan->identity, user_id, now))
+		raise_identity_exists(IDENTITY_TYPE);
+}
+
+Jsonb *
+account_request_event(const AccountPlan *plan)
+{
+	StringInfoData json;
+	int			i;
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_name(&json, "login_id_types");
+	appendStringInfoChar(&json, '[');
+	for (i = 0; i < plan->count; i++)
+		appendStringInfo(&json, "%s\"%s\"", i > 0 ? ", " : "",
+						 login_id_type_name(plan->login_ids[i].type));
+	appendStringInfoChar(&json, ']');
+	if (plan->has_identity)
+		json_add_string(&json, "issuer", plan->identity.issuer);
+	json_close(&json);
+	return json_to_jsonb(json.data);
+}

@@ -1,0 +1,120 @@
+/*-------------------------------------------------------------------------
+ *
+ * account_request.h
+ *	  What a promotion or sign-up asks for: login IDs, a password, an identity at
+ *	  another provider, and proofs that they are the caller's.
+ *
+ * A code proves an e-mail address or a phone number, an ID token proves an identity, and
+ * the address in it if the provider is trusted.  An account needs a password only if
+ * nothing is proven.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_ACCOUNT_REQUEST_H
+#define ANON_AUTH_ACCOUNT_REQUEST_H
+
+#include "postgres.h"
+
+#include "domain/federated_identity.h"
+#include "domain/login_code.h"
+#include "domain/provider_id_token.h"
+#include "login_id/login_id.h"
+#include "store/clients.h"
+#include "store/settings.h"
+#include "store/users.h"
+
+/* As given; NULL: not given. */
+typedef struct AccountRequest
+{
+	char	   *login_ids[LOGIN_ID_TYPES];
+	char	   *password;
+	char	   *code;			/* that was sent to the e-mail address or phone number */
+	char	   *id_token;
+	char	   *nonce;			/* see provider_id_token_open() */
+} AccountRequest;
+
+/* A request that was checked. */
+typedef struct AccountPlan
+{
+	AccountPolicy policy;
+	int			count;			/* of login IDs */
+	LoginId		login_ids[LOGIN_ID_TYPES];
+	bool		is_proven[LOGIN_ID_TYPES];	/* of each of them */
+	char	   *password;
+	const LoginId *code_address;	/* that the code proves; NULL: no code */
+	LoginCode	code;
+	bool		has_identity;
+	ProviderIdentity identity;
+	FederatedIdentityState identity_state;
+	pg_uuid_t	identity_owner; /* if the identity is known */
+} AccountPlan;
+
+/*
+ * Check a request and fill plan.  Codes for asker are accepted: see login_code.h.
+ * Return false if the code is wrong or the ID token was used before, which is a failed
+ * login and an event.  Nothing is used up and nothing is looked up that tells about
+ * other users, except to the one who proves an identity.
+ *
+ * Raises 22023 for a missing or superfluous argument, AA010 for a login ID that is
+ * malformed or not allowed, AA018 beyond the limits of codes, AA025 and AA028 for the ID
+ * token.
+ */
+extern bool account_request_check(const AccountRequest *request, const Client *client,
+								  const pg_uuid_t *asker, TimestampTz now, AccountPlan *plan);
+
+/* An account that has something that a request asks for. */
+typedef struct ExistingAccount
+{
+	pg_uuid_t	id;
+	bool		is_proven;		/* by the code, or by the identity */
+	const char *type;			/* for raise_identity_exists() */
+} ExistingAccount;
+
+/*
+ * Find the account that has one of the login IDs or the identity.  One that claims a proven
+ * address without proof does not count: account_request_take_addresses() takes it.  Raises
+ * AA009 if an account is found and may_log_in is false, and if there are several, because
+ * no client can be logged in to both.
+ */
+extern bool account_request_find_existing(const AccountPlan *plan, bool may_log_in,
+										  ExistingAccount *account);
+
+/*
+ * Raise AA010 for an address that is not proven although settings.login_id_verification is
+ * required.
+ */
+extern void account_request_require_proofs(const AccountPlan *plan);
+
+/* Return how the caller has authenticated: auth_methods.h. */
+extern StringList account_request_methods(const AccountPlan *plan);
+
+/* ---- making the account ---- */
+
+/*
+ * Use up the code.  Return false if another transaction has.  To be called when everything
+ * else is certain, and before the rows below are locked.
+ */
+extern bool account_request_use_code(const AccountPlan *plan);
+
+/*
+ * Take the proven addresses from accounts that claim them without proof.  Locks those
+ * accounts, so it comes before the row of the new account is locked.
+ */
+extern void account_request_take_addresses(const AccountPlan *plan, const Client *client,
+										   TimestampTz now);
+
+/* Fill in what the row of the account says. */
+extern void account_request_fill_state(const AccountPlan *plan, AccountState *state);
+
+/*
+ * Insert login IDs, password and identity of an account, whose row the caller holds.
+ * password_hash is NULL without a password.  Raises AA009 if another transaction took one
+ * of them.
+ */
+extern void account_request_insert(const AccountPlan *plan, const pg_uuid_t *user_id,
+								   const char *password_hash, TimestampTz now);
+
+/* The members of an event about the account: a JSON object. */
+extern Jsonb *account_request_event(const AccountPlan *plan);
+
+#endif							/* ANON_AUTH_ACCOUNT_REQUEST_H */

@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * sign_up.c
+ *	  Sign-ups: what those of guests and of accounts have in common, and accounts
+ *	  that were never guests.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/raise.h"
+#include "counters/transaction_counters.h"
+#include "domain/client.h"
+#include "domain/hook.h"
+#include "domain/password.h"
+#include "domain/session.h"
+#include "domain/sign_up.h"
+#include "json/raise_json.h"
+#include "store/events.h"
+#include "store/login_ids.h"
+#include "store/settings.h"
+#include "store/users.h"
+
+RateLimits *
+sign_up_admit(const pg_uuid_t *user_id, const char *client_id, Jsonb *device_info)
+{
+	const Settings *settings = settings_get();
+	RateLimits *limits;
+
+	if (!settings->public_sign_up_enabled)
+		raise_sign_up_closed();
+	limits = rate_limit_sign_up();
+	PG_TRY();
+	{
+		hook_before_sign_up(settings->before_sign_up, user_id, client_id, device_info);
+	}
+	PG_CATCH();
+	{
+		/* A sign-up that the hook refuses does not count. */
+		rate_limit_give_back(limits);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return limits;
+}
+
+/*
+ * Return whether an account has a proven address of the request.  That is also one which
+ * claims the address of the code, if it has no verified one: a login with the code opens it.
+ */
+static bool
+has_account(const AccountPlan *plan, int i)
+{
+	LoginIdRow	row;
+	User		claimant;
+
+	if (!plan->is_proven[i] || !login_ids_find(&plan->login_ids[i], &row))
+		return false;
+	return row.verified || (plan->code_address == &plan->login_ids[i] &&
+							users_find(&row.user_id, &claimant) && !claimant.is_verified);
+}
+
+/*
+ * Raise AA030 if an account has what the request proves, and AA009 if it has something that
+ * the request only names.
+ */
+static void
+refuse_existing_account(const AccountPlan *plan)
+{
+	ExistingAccount account;
+	int			i;
+
+	for (i = 0; i < plan->count; i++)
+	{
+		rate_limit_login_id_lookup();
+		if (has_account(plan, i))
+			raise_account_exists();
+	}
+	if (!account_request_find_existing(plan, true, &account))
+		return;
+	if (account.is_proven)
+		raise_account_exists();
+	(void) rate_limit_login_id_conflict();
+	(void) account_request_find_existing(plan, false, &account);
+}
+
+static void
+make_account(const Client *client, const AccountPlan *plan, Jsonb *device_info, TimestampTz now,
+			 User *user)
+{
+	pg_uuid_t	id = users_new_id(NULL, now);
+	char	   *hash = plan->password == NULL ? NULL :
+		password_make_hash(plan->password, &plan->policy);
+	AccountState state;
+
+	(void) sign_up_admit(&id, client->client_id, device_info);
+	account_request_take_addresses(plan, client, now);
+	account_request_fill_state(plan, &state);
+	users_insert_account(&id, &state, now, user);
+	account_request_insert(plan, &id, hash, now);
+	events_insert("user.created", &id, client->client_id, account_request_event(plan), now);
+	counter_statistic_at_commit(COUNTER_SIGN_UPS, 1);
+}
+
+bool
+sign_up_account(const Client *client, const AccountRequest *request, const DeviceReport *device,
+				TimestampTz now, TokenResponse *response)
+{
+	AccountPlan plan;
+	StringList	methods;
+	User		user;
+
+	client_require_first_party(client);
+	if (!settings_get()->public_sign_up_enabled)
+		raise_sign_up_closed();
+	if (!account_request_check(request, client, NULL, now, &plan))
+		return false;
+	account_request_require_proofs(&plan);
+	refuse_existing_account(&plan);
+	if (plan.password != NULL)
+		password_check_policy(plan.password, &plan.policy);
+	if (!account_request_use_code(&plan))
+		return false;
+	make_account(client, &plan, device->device_info, now, &user);
+	methods = account_request_methods(&plan);
+	session_start(client, &user, &methods, device, now, response);
+	return true;
+}
