@@ -99,6 +99,10 @@ SELECT * FROM anon_auth.promote_anonymous_user('app', email => 'bob@example.com'
 	refresh_token => :'guest_refresh_token') \gset user_
 SELECT :'user_sub' = :'guest_sub' AS same_user;
 
+-- example: sign_up
+SELECT * FROM anon_auth.sign_up('app', email => 'dora@example.com', password => 'correct horse') \gset dora_
+SELECT anon_auth.verify_jwt(:'dora_access_token') -> 'is_anonymous' AS is_guest;
+
 -- example: authenticate
 SELECT * FROM anon_auth.authenticate('app', 'Bob@Example.com', 'correct horse') \gset user_
 SELECT count(*) AS rows_for_a_wrong_password FROM anon_auth.authenticate('app', 'bob@example.com', 'wrong horse');
