@@ -32,7 +32,7 @@ END $$;
 
 -- the only finding is the place of the master key file
 SELECT * FROM app.findings;
-SELECT severity, finding, what, why, regexp_replace(replace(replace(fix, current_setting('data_directory'), 'DATA'), (SELECT system_identifier::text FROM pg_control_system()), 'ID'), '-o ''[^'']+''', '-o ''USER''', 'g') AS fix
+SELECT severity, finding, what, why, regexp_replace(replace(regexp_replace(fix, '''' || current_setting('data_directory') || '/[^'']+', '''DATA/anon_auth.master_key'), (SELECT system_identifier::text FROM pg_control_system()), 'ID'), '-o ''[^'']+''', '-o ''USER''', 'g') AS fix
 	FROM anon_auth.doctor() WHERE finding = 'master_key_in_data_directory' \gx
 
 -- ---- tables ----
