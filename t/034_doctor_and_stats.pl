@@ -133,6 +133,8 @@ for my $case (
 	chmod 0600, $key;
 	like(unusable(), $expected, "doctor() says what is wrong with a master key file with $name");
 }
+chmod 0000, $key;
+like(unusable(), qr/^could not open master key file .*Permission denied.*may not read the file.*\|.*chmod 600/, 'doctor() says that the server may not read a master key file of mode 0000');
 unlink $key;
 mkdir $key;
 like(unusable(), qr/is not a regular file\|Restore the file/, 'doctor() says what to do about a directory in place of the master key file');
