@@ -148,6 +148,15 @@ RESET client_min_messages;
 SELECT anon_auth.delete_user(:'fay_sub');
 SELECT count(*) FROM anon_auth.sessions WHERE user_id = :'fay_sub';
 
+-- device_info is bounded by its text, not by its stored form
+\set VERBOSITY terse
+SELECT pg_column_size(('{"n": [' || repeat('1e131071,', 100) || '1]}')::jsonb) < 8192 AS stored_is_short;
+SELECT sub IS NOT NULL AS signed_up FROM anon_auth.authenticate_anonymously('app', device_info => ('{"n": [' || repeat('1e131071,', 100) || '1]}')::jsonb);
+SELECT sub IS NOT NULL AS signed_up FROM anon_auth.authenticate_anonymously('app', device_info => jsonb_build_object('n', repeat('x', 8192 - 9)));
+SELECT sub IS NOT NULL AS signed_up FROM anon_auth.authenticate_anonymously('app', device_info => jsonb_build_object('n', repeat('x', 8192 - 8)));
+SELECT sub IS NOT NULL AS signed_up FROM anon_auth.authenticate_anonymously('app', device_info => '["x"]');
+\set VERBOSITY default
+
 SET client_min_messages = warning;
 DROP FUNCTION device;
 DROP EXTENSION anon_auth CASCADE;

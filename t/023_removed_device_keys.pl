@@ -68,6 +68,18 @@ query(q{UPDATE anon_auth.removed_device_keys SET removed_at = removed_at - inter
 is(query('SELECT removed_device_keys FROM anon_auth.purge()'), 0, 'purge() keeps the removed keys of accounts');
 is(answer($device), 'AA031', 'the key is remembered a year later');
 
+# Others can register and promote keys with the kid.
+my @others = map { AnonAuth::Device->new(alg => 'ES256', kid => $device->kid) } 1 .. 6;
+answer($others[0], with_jwk => 1);
+is(answer($device), 'AA031', 'a guest with another key of the same kid does not hide the removed key');
+for my $n (0 .. 4)
+{
+	answer($others[$n], with_jwk => 1);
+	promote($others[$n], "other$n");
+}
+is(answer($device), 'AA031', 'removed keys of other accounts with the same kid do not hide it');
+query('SELECT anon_auth.delete_user(id) FROM anon_auth.users WHERE id <> %s', $guest);
+
 # Only the device itself is told.
 my $stranger = AnonAuth::Device->new(alg => 'ES256', kid => $device->kid);
 is(answer($stranger), 'AA004', 'another key with the same kid is an unknown one');

@@ -9,6 +9,8 @@ use lib $FindBin::Bin;
 
 use AnonAuth::Browser;
 use AnonAuth::Device qw(call challenge);
+use JSON::PP ();
+use MIME::Base64 ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -79,6 +81,23 @@ settings('public_sign_up_enabled = false');
 answers('AA015', log_in(AnonAuth::Device->new(alg => 'ES256'), with_jwk => 1), 'sign-up is closed');
 settings("public_sign_up_enabled = true, before_sign_up = 'public.refuse'");
 answers('AA020', log_in(AnonAuth::Device->new(alg => 'ES256'), with_jwk => 1), 'a hook refuses');
+
+# Errors of a hook that are not a refusal are faults of the server, whatever their SQLSTATE.
+for my $error (['22023', q{PERFORM now() AT TIME ZONE 'SECRET-ROW'}],
+	map { [ $_, qq{RAISE 'SECRET-ROW' USING ERRCODE = '$_', DETAIL = '{"retry_after": 99999999999}'} ] } qw(22023 AA004 AA010 AA012 AA014 AA018 AA031))
+{
+	query("CREATE OR REPLACE FUNCTION refuse(uuid, text, jsonb) RETURNS void LANGUAGE plpgsql AS \$\$BEGIN $error->[1]; END\$\$");
+	my $answer = log_in(AnonAuth::Device->new(alg => 'ES256'), with_jwk => 1);
+
+	is("$answer->{status} $answer->{json}{error}", '500 server_error', "a hook that raises $error->[0] makes the answer 500");
+	unlike(JSON::PP::encode_json($answer->{json}), qr/SECRET|x_code|x_detail/, 'which has no text of the error');
+}
+query(q{CREATE OR REPLACE FUNCTION refuse(uuid, text, jsonb) RETURNS void LANGUAGE plpgsql AS $$BEGIN RAISE 'not you'; END$$});
+my $info = MIME::Base64::encode_base64url('{"n": [' . '1e131071,' x 100 . '1]}');
+settings('before_sign_up = NULL');
+is(token('urn:authgear:params:oauth:grant-type:anonymous-request', x_device_info => $info,
+		jwt => AnonAuth::Device->new(alg => 'ES256')->request(challenge => challenge($node), with_jwk => 1))->{json}{error},
+	'invalid_request', 'an x_device_info whose text would be long is refused');
 settings('before_sign_up = NULL, guest_sign_ups_per_minute = 1');
 log_in(AnonAuth::Device->new(alg => 'ES256'), with_jwk => 1);
 answers('AA018', log_in(AnonAuth::Device->new(alg => 'ES256'), with_jwk => 1), 'too many sign-ups');

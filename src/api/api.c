@@ -113,14 +113,7 @@ api_device(FunctionCallInfo fcinfo, int argument)
 {
 	DeviceReport device = {.device_info = api_jsonb(fcinfo, argument)};
 
-	if (device.device_info != NULL && VARSIZE(device.device_info) > DEVICE_INFO_MAX_LENGTH)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("device_info is larger than %d bytes", DEVICE_INFO_MAX_LENGTH)));
-	if (device.device_info != NULL && !JB_ROOT_IS_OBJECT(device.device_info))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("device_info must be a JSON object")));
+	device_report_check_info(device.device_info);
 	return device;
 }
 

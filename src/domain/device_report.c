@@ -10,8 +10,24 @@
 #include "base/limits.h"
 #include "domain/client_address.h"
 #include "domain/device_report.h"
+#include "json/json_write.h"
 #include "mb/pg_wchar.h"
 #include "store/settings.h"
+
+void
+device_report_check_info(Jsonb *device_info)
+{
+	if (device_info == NULL)
+		return;
+	if (!JB_ROOT_IS_OBJECT(device_info))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("device_info must be a JSON object")));
+	if (json_text_is_longer(device_info, DEVICE_INFO_MAX_LENGTH))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("device_info is larger than %d bytes", DEVICE_INFO_MAX_LENGTH)));
+}
 
 void
 device_report_complete(const DeviceReport *report, SessionDevice *device)

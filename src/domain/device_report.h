@@ -21,6 +21,12 @@ typedef struct DeviceReport
 } DeviceReport;
 
 /*
+ * Raise 22023 unless device_info is NULL or an object whose text has at most 8192 bytes.
+ * The text counts, not the stored form: 1e100000 is short there, and has 100001 digits.
+ */
+extern void device_report_check_info(Jsonb *device_info);
+
+/*
  * Fill device with the report and the client's address, as far as the settings allow to
  * store them.  Raises 22023 as client_address_in_full().
  */

@@ -29,7 +29,6 @@
 #include "fmgr.h"
 #include "json/json_read.h"
 #include "json/json_write.h"
-#include "json/raise_json.h"
 #include "miscadmin.h"
 #include "store/settings.h"
 #include "utils/builtins.h"
@@ -137,39 +136,41 @@ find_hook(const Hook *hook, const char *name)
 	return function;
 }
 
-/* Return whether the hook refuses on purpose: RAISE EXCEPTION, or a PTxyz code for PostgREST. */
+/*
+ * Return whether the hook refuses on purpose: RAISE EXCEPTION, AA020, or a PTxyz code for
+ * PostgREST.  The other errors of class P0 are mistakes, and may quote a row.
+ */
 static bool
-is_refusal(const ErrorData *error)
+is_refusal(int sqlstate)
 {
-	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
-
-	return category == ERRCODE_TO_CATEGORY(ERRCODE_RAISE_EXCEPTION) ||
-		category == MAKE_SQLSTATE('P', 'T', '0', '0', '0');
+	return sqlstate == ERRCODE_RAISE_EXCEPTION || sqlstate == ERRCODE_AA_HOOK ||
+		ERRCODE_TO_CATEGORY(sqlstate) == MAKE_SQLSTATE('P', 'T', '0', '0', '0');
 }
 
 /*
- * The DETAIL of a hook that failed.  That of the hook's error is left out, because it may
- * quote a row.  But programs that know the SQLSTATE expect JSON with its members.
+ * The SQLSTATE of a hook that failed.  22023 and those of class AA say that the caller's
+ * request is wrong: callers show the messages of these errors to strangers, and programs
+ * act on them.  An error of the hook says neither, so it must not look like one of ours.
  */
-static char *
-detail_of_failure(const Hook *hook, const ErrorData *error)
+static int
+sqlstate_of_failure(int sqlstate)
 {
-	char	   *sentence = psprintf("The hook is named in settings.%s.", hook->setting);
-
-	return raise_json_is_used(error->sqlerrcode) ?
-		raise_json_append(error->detail, sentence) : sentence;
+	return sqlstate == ERRCODE_INVALID_PARAMETER_VALUE ||
+		ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_TO_CATEGORY(ERRCODE_AA_HOOK) ?
+		ERRCODE_EXTERNAL_ROUTINE_EXCEPTION : sqlstate;
 }
 
+/* The DETAIL of a failed hook's error is left out, because it may quote a row. */
 pg_noreturn static void
 raise_error_of_hook(const Hook *hook, const char *name, ErrorData *error)
 {
 	if (error_must_not_be_caught(error))
 		ReThrowError(error);
-	if (!is_refusal(error))
+	if (!is_refusal(error->sqlerrcode))
 		ereport(ERROR,
-				(errcode(error->sqlerrcode),
+				(errcode(sqlstate_of_failure(error->sqlerrcode)),
 				 errmsg("hook %s failed: %s", name, error->message),
-				 errdetail_internal("%s", detail_of_failure(hook, error)),
+				 errdetail("The hook is named in settings.%s.", hook->setting),
 				 error->hint != NULL ? errhint("%s", error->hint) : 0));
 	ereport(ERROR,
 			(error_refusal(error->sqlerrcode == ERRCODE_RAISE_EXCEPTION ? ERRCODE_AA_HOOK :

@@ -9,8 +9,8 @@
  * nothing is called.
  *
  * If a hook refuses (RAISE with P0001 or a PTxyz code), its message reaches the
- * caller, and the DETAIL names the hook; P0001 becomes AA020.  Any other error
- * keeps its SQLSTATE, and the message names the hook.
+ * caller, and the DETAIL names the hook; P0001 becomes AA020.  The message of any other
+ * error names the hook.  It keeps its SQLSTATE, but 22023 and class AA become 38000.
  *
  *-------------------------------------------------------------------------
  */

@@ -229,6 +229,28 @@ request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char *alg)
 }
 
 /*
+ * Fill key with the removed key of an account that signed the request, or return false.
+ * The signature shows that the request comes from that device: others who know its kid
+ * do not learn that there is an account.
+ */
+static bool
+find_account_key(const RequestJwt *request, AccountKey *key)
+{
+	int			count;
+	AccountKey *keys = device_keys_find_removed(request->kid, &count);
+	int			i;
+
+	for (i = 0; i < count; i++)
+		if (strcmp(keys[i].alg, jose_alg_name(request->alg)) == 0 &&
+			signature_matches(request, keys[i].jwk))
+		{
+			*key = keys[i];
+			return true;
+		}
+	return false;
+}
+
+/*
  * Fill key with the registered key that signed the request.  Without a jwk, several
  * keys may have the kid: the signature tells which of them it is.  Return false if
  * there is no such key, raise AA003 if there is but it did not sign.
@@ -237,6 +259,7 @@ static bool
 find_signing_key(const RequestJwt *request, DeviceKey *key)
 {
 	DeviceKey  *keys;
+	AccountKey	removed;
 	bool		same_alg = false;
 	int			count;
 	int			i;
@@ -263,6 +286,10 @@ find_signing_key(const RequestJwt *request, DeviceKey *key)
 			return true;
 		}
 	}
+
+	/* Others can register a key with the kid of a removed one. */
+	if (find_account_key(request, &removed))
+		return false;
 	raise_request_jwt_not_signed(same_alg);
 }
 
@@ -301,28 +328,6 @@ request_jwt_check(const RequestJwt *request, TimestampTz now, DeviceKey *key)
 		return false;
 	(void) challenge_use(key->used_challenges, &request->challenge, now);
 	return true;
-}
-
-/*
- * Fill key with the removed key of an account that signed the request, or return false.
- * The signature shows that the request comes from that device: others who know its kid
- * do not learn that there is an account.
- */
-static bool
-find_account_key(const RequestJwt *request, AccountKey *key)
-{
-	int			count;
-	AccountKey *keys = device_keys_find_removed(request->kid, &count);
-	int			i;
-
-	for (i = 0; i < count; i++)
-		if (strcmp(keys[i].alg, jose_alg_name(request->alg)) == 0 &&
-			signature_matches(request, keys[i].jwk))
-		{
-			*key = keys[i];
-			return true;
-		}
-	return false;
 }
 
 bool

@@ -14,6 +14,7 @@
 #include "domain/authorization.h"
 #include "domain/claims.h"
 #include "domain/client.h"
+#include "domain/device_report.h"
 #include "domain/guest.h"
 #include "domain/session.h"
 #include "http/http_client.h"
@@ -74,6 +75,7 @@ read_device(const HttpRequest *request, const HttpParams *params)
 	}
 	if (info == NULL)
 		raise_invalid_request("invalid x_device_info");
+	device_report_check_info(info);
 	return http_device(request, info);
 }
 

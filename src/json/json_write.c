@@ -122,3 +122,29 @@ json_from_jsonb(Jsonb *jsonb)
 {
 	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
 }
+
+/* Return the least number of bytes that a key or scalar takes. */
+static size_t
+scalar_length(const JsonbValue *value)
+{
+	if (value->type == jbvString)
+		return value->val.string.len;
+	if (value->type == jbvNumeric)
+		return strlen(DatumGetCString(DirectFunctionCall1(numeric_out,
+														  NumericGetDatum(value->val.numeric))));
+	return 1;
+}
+
+bool
+json_text_is_longer(Jsonb *jsonb, size_t length)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&jsonb->root);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	size_t		least = 0;
+
+	while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE && least <= length)
+		if (token == WJB_KEY || token == WJB_VALUE || token == WJB_ELEM)
+			least += scalar_length(&value);
+	return least > length || strlen(json_from_jsonb(jsonb)) > length;
+}

@@ -41,4 +41,10 @@ extern void json_add_raw(StringInfo json, const char *name, const char *value);
 extern Jsonb *json_to_jsonb(const char *json);
 extern char *json_from_jsonb(Jsonb *jsonb);
 
+/*
+ * Return whether the text of a jsonb has more than length bytes.  Does not make the text of
+ * a jsonb that is much longer: 1e100000 is short as jsonb, and has 100001 digits as text.
+ */
+extern bool json_text_is_longer(Jsonb *jsonb, size_t length);
+
 #endif							/* ANON_AUTH_JSON_WRITE_H */

@@ -83,7 +83,7 @@ static Statement find_removed_key = {
 
 static Statement find_account_keys = {
 	.sql = "SELECT {account_key} FROM anon_auth.removed_device_keys"
-	" WHERE route = :route AND kid = :kid AND user_id IS NOT NULL ORDER BY thumbprint"
+	" WHERE route = :route AND kid = :kid AND user_id IS NOT NULL ORDER BY removed_at, thumbprint"
 	" LIMIT " CppAsString2(DEVICE_KEYS_OF_KID),
 	.row = &account_key_record
 };

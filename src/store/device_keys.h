@@ -75,7 +75,10 @@ extern void device_keys_remove(const char *kid, const pg_uuid_t *user_id,
 /* The challenges that device_keys_remove() kept, as committed by now, or NULL. */
 extern bytea *device_keys_removed_challenges(const DeviceKey *key);
 
-/* Same as device_keys_find_by_kid(), for removed keys of accounts. */
+/*
+ * Same for removed keys of accounts, those that were removed first: keys that others
+ * register with a kid later do not displace them.
+ */
 extern AccountKey *device_keys_find_removed(const char *kid, int *count);
 
 #endif							/* ANON_AUTH_DEVICE_KEYS_H */
