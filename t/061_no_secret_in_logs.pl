@@ -18,7 +18,7 @@ use AnonAuth::Browser;
 use AnonAuth::Device qw(jws_parts sql_literal);
 use AnonAuth::Secrets qw(add_bytes add_needle found_in known password secret);
 use AnonAuth::Wire;
-use Digest::SHA qw(sha256);
+use Digest::SHA qw(sha256 sha256_hex);
 use Encode ();
 use JSON::PP ();
 use MIME::Base64 qw(decode_base64url encode_base64url);
@@ -447,6 +447,51 @@ sub logins
 	return;
 }
 
+# ID tokens of another provider, which a device's key signs.
+sub identities
+{
+	my ($run) = @_;
+	my $issuer = "https://accounts$run.example";
+	my $signer = AnonAuth::Device->new(alg => 'ES256');
+	my %private = (%{ $signer->jwk }, %{ $signer->private_jwk_members });
+	my $user = account("federated$run\@example.com", password('of a federated account'));
+	my @caller = (access_token => $user->{access_token});
+	my $id_token = sub {
+		my ($subject, %changes) = @_;
+		my $nonce = ok_call($app, 'create_challenge', purpose => 'id_token')->{token};
+
+		return (
+			id_token => secret("ID token $subject " . ++$count, $signer->sign(
+					{ alg => 'ES256', kid => $signer->kid },
+					{ iss => $issuer, aud => 'app.example', sub => "$subject $run", nonce => sha256_hex($nonce), iat => time(), exp => time() + 60, email => "$subject\@example.com", %changes })),
+			nonce => $nonce);
+	};
+
+	secret("private key of a provider $run", $private{d});
+	ok_call($admin, 'create_identity_provider', issuer => $issuer, audiences => '{app.example}', trust_email => 'true');
+	fails($admin, 'create_identity_provider', issuer => $issuer, audiences => '{app.example}');
+	fails($admin, 'create_identity_provider', issuer => password('as issuer'), audiences => '{app.example}');
+	ok_call($admin, 'due_identity_providers');
+	fails($app, 'authenticate_with_id_token', client_id => 'native', $id_token->('ada'));
+	fails($admin, 'set_identity_provider_keys', issuer => $issuer, jwks => $json->encode({ keys => [ \%private ] }));
+	fails($admin, 'set_identity_provider_keys', issuer => $issuer, jwks => $json->encode({ keys => [ { kty => 'oct', kid => 'a', k => $private{d} } ] }));
+	fails($admin, 'set_identity_provider_keys', issuer => $issuer, jwks => $json->encode({ keys => [ { %{ $signer->jwk }, x => $private{d} } ] }));
+	ok_call($admin, 'set_identity_provider_keys', issuer => $issuer, jwks => $json->encode({ keys => [ $signer->jwk ] }));
+	my %token = $id_token->('ada');
+	fails($app, 'authenticate_with_id_token', client_id => 'native', %token);
+	ok_call($app, 'add_identity', %token, @caller);
+	ok_call($app, 'authenticate_with_id_token', client_id => 'native', $id_token->('ada'));
+	call_on($app, 'authenticate_with_id_token', client_id => 'native', %token);
+	fails($app, 'authenticate_with_id_token', client_id => 'native', %token, nonce => password('as nonce'));
+	fails($app, 'authenticate_with_id_token', client_id => 'native', id_token => "$token{id_token}x");
+	fails($app, 'authenticate_with_id_token', client_id => 'native', id_token => $token{nonce});
+	fails($app, 'authenticate_with_id_token', client_id => 'native', $id_token->('ada', $_ => password("as $_"))) for qw(iss aud azp exp iat nonce);
+	fails($app, 'add_identity', $id_token->('bob'), access_token => guest()->{access_token});
+	fails($app, 'remove_identity', issuer => $issuer, access_token => $token{id_token});
+	ok_call($app, 'remove_identity', issuer => $issuer, @caller);
+	return;
+}
+
 # Calls that are stopped by a lock, a timeout or a snapshot.
 sub interruptions
 {
@@ -816,6 +861,7 @@ sub drive
 	guests();
 	promotion($run);
 	logins($run);
+	identities($run);
 	interruptions($run);
 	http($run);
 	keys_and_users($run);
@@ -849,7 +895,7 @@ WHERE p.prolang = (SELECT oid FROM pg_language WHERE lanname = 'c') AND p.proret
 SQL
 is($uncalled, '', 'the test called all functions in C');
 my @expected = qw(22023 23514 25006 40001 42501 42704 42710 55P03 57014 AA001 AA002 AA003 AA004 AA005 AA006 AA009 AA010 AA011 AA012
-  AA013 AA014 AA016 AA018 AA019 AA020 AA021 F0000);
+  AA013 AA014 AA016 AA018 AA019 AA020 AA021 AA024 AA025 AA028 AA030 F0000);
 is(join(' ', grep { !$errors{$_} } @expected), '', 'the calls failed with every expected error');
 cmp_ok(scalar(keys %{ known() }), '>', 150, 'the calls produced more than 150 secrets');
 my ($token) = map { known()->{$_} } grep { /refresh_token \d+ of promote/ } sort keys %{ known() };
