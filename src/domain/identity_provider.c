@@ -80,6 +80,7 @@ static const char *
 key_problem(Jsonb *jwk)
 {
 	const char *reason;
+	const JoseKey *key;
 	Span		kid;
 	Span		alg;
 
@@ -87,12 +88,12 @@ key_problem(Jsonb *jwk)
 		return "it is for another use";
 	if (!json_string(jwk, "kid", &kid) || kid.length == 0)
 		return "it has no key ID (kid)";
-	if (json_member(jwk, "alg") != NULL &&
-		(!json_string(jwk, "alg", &alg) ||
-		 !jose_alg_is_for(jose_alg_by_name(alg), JOSE_USE_VERIFY)))
-		return "its algorithm (alg) is not supported";
-	if (public_key_get(jwk, &reason) == NULL)
+	key = public_key_get(jwk, &reason);
+	if (key == NULL)
 		return reason;
+	if (json_member(jwk, "alg") != NULL &&
+		(!json_string(jwk, "alg", &alg) || !jose_key_allows(key, jose_alg_by_name(alg))))
+		return "its algorithm (alg) is not supported, or does not fit it";
 	return NULL;
 }
 
@@ -102,7 +103,7 @@ add_key(StringInfo json, Jsonb *jwk)
 {
 	const char *reason;
 	const JoseKey *key = public_key_get(jwk, &reason);
-	char	   *alg = json_cstring(jwk, "alg");
+	Span		alg;
 	char		members[JOSE_MAX_PUBLIC_JWK_LENGTH];
 	size_t		length = sizeof(members);
 
@@ -111,8 +112,8 @@ add_key(StringInfo json, Jsonb *jwk)
 	jose_check_internal(jose_key_public_jwk(key, members, &length));
 	json_open(json);
 	json_add_string(json, "kid", json_cstring(jwk, "kid"));
-	if (alg != NULL)
-		json_add_string(json, "alg", alg);
+	if (json_string(jwk, "alg", &alg))
+		json_add_string(json, "alg", jose_alg_name(jose_alg_by_name(alg)));
 	/* Without its opening brace: the members follow those above. */
 	appendStringInfoChar(json, ',');
 	appendBinaryStringInfo(json, members + 1, length - 1);
