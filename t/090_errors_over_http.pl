@@ -93,7 +93,7 @@ for my $error (['22023', q{PERFORM now() AT TIME ZONE 'SECRET-ROW'}],
 	unlike(JSON::PP::encode_json($answer->{json}), qr/SECRET|x_code|x_detail/, 'which has no text of the error');
 }
 query(q{CREATE OR REPLACE FUNCTION refuse(uuid, text, jsonb) RETURNS void LANGUAGE plpgsql AS $$BEGIN RAISE 'not you'; END$$});
-my $info = MIME::Base64::encode_base64url('{"n": [' . '1e131071,' x 100 . '1]}');
+my $info = MIME::Base64::encode_base64url('{"n": [' . '1e999,' x 100 . '1]}');
 settings('before_sign_up = NULL');
 is(token('urn:authgear:params:oauth:grant-type:anonymous-request', x_device_info => $info,
 		jwt => AnonAuth::Device->new(alg => 'ES256')->request(challenge => challenge($node), with_jwk => 1))->{json}{error},
