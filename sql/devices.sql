@@ -157,6 +157,9 @@ SELECT sub IS NOT NULL AS signed_up FROM anon_auth.authenticate_anonymously('app
 SELECT sub IS NOT NULL AS signed_up FROM anon_auth.authenticate_anonymously('app', device_info => '["x"]');
 \set VERBOSITY default
 
+-- JSON null is no device_info
+SELECT sub IS NOT NULL AS accepted FROM anon_auth.authenticate_anonymously('app', device_info => 'null');
+
 SET client_min_messages = warning;
 DROP FUNCTION device;
 DROP EXTENSION anon_auth CASCADE;

@@ -60,9 +60,10 @@ my $error = refusal($node, 'authenticate_anonymously', client_id => 'app', jwt =
 is($error->{sqlstate}, 'AA031', 'a request with only the kid of the removed key gets AA031');
 is($error->{message}, 'removed device key', 'the message names the removed key');
 like($error->{hint}, qr/^Log in to the account\..*"jwk"/, 'the hint says how to go on');
-is(refusal($node, 'promote_anonymous_user', client_id => 'app', username => 'lost', password => 'correct horse',
-		jwt => signed($device, action => 'promote', with_jwk => 1))->{sqlstate},
-	'AA031', 'a repeated promotion with the removed key gets AA031, also with the jwk');
+$error = refusal($node, 'promote_anonymous_user', client_id => 'app', username => 'lost', password => 'correct horse',
+	jwt => signed($device, action => 'promote', with_jwk => 1));
+is($error->{sqlstate}, 'AA031', 'a repeated promotion with the removed key gets AA031, also with the jwk');
+is($error->{hint}, 'Log in to the account.', 'the hint of a promotion does not speak of a new guest');
 query('SELECT count(*) FROM anon_auth.purge()');
 query(q{UPDATE anon_auth.removed_device_keys SET removed_at = removed_at - interval '1 year'});
 is(query('SELECT removed_device_keys FROM anon_auth.purge()'), 0, 'purge() keeps the removed keys of accounts');

@@ -967,6 +967,53 @@ is($cookies->post_form('/oauth2/end_session', post_logout_redirect_uri => 'https
 	'https://app.example/bye?state=s', 'end_session redirects after the user confirmed');
 is($cookies->get('/oauth2/userinfo')->{status}, 401, 'end_session ends the session after the user confirmed');
 
+# A guest who would be lost
+
+{
+	my $leaving = browser();
+	my %sign_up = (session_type => 'cookie', client_id => 'site');
+	my %bye = (post_logout_redirect_uri => 'https://app.example/bye', state => 's');
+	my $again = qr/You can log in again at any time/;
+
+	$leaving->post_json('/api/anonymous_user/signup', \%sign_up);
+	my $guest = $leaving->get('/oauth2/userinfo')->{json}{sub};
+	my $asked = $leaving->get('/oauth2/end_session', %bye, 'Sec-Fetch-Site:' => 'none');
+
+	shows($asked, 200, qr/What you did as a guest will be lost/, qr/name="mode" value="sign_up"/, qr/Log out anyway/, 'the log-out page warns a guest');
+	unlike($asked->{body}, $again, 'the log-out page does not promise a guest that it can log in again');
+	like($asked->{headers}{'content-security-policy'}[0], qr{form-action 'self' https://app\.example;}, 'both forms can lead to the client');
+	shows($leaving->get('/oauth2/end_session', %bye, ui_locales => $_->[0], 'Sec-Fetch-Site:' => 'none'), 200, $_->[1], "the log-out page warns a guest in $_->[0]")
+	  for [ de => qr/geht verloren/ ], [ 'zh-Hant' => qr/lang="zh-Hant".*name="mode" value="sign_up"/s ];
+
+	my $posted = $leaving->post_form('/oauth2/end_session', %bye, mode => 'sign_up');
+	like($posted->{location}, qr{^https://auth\.example/oauth2/authorize\?}, 'the button of the page leads to the sign-up');
+	is($leaving->get('/oauth2/userinfo')->{json}{sub}, $guest, 'the button ends no session');
+	my $form = $leaving->get($posted->{location})->{location};
+	like($form, qr{^https://auth\.example/flows/promote_user\?}, 'the guest of the cookie is promoted');
+	is($leaving->post_form($form, login_id_type => 'username', login_id => 'stays', password => 'long enough')->{location}, 'https://app.example/home?iss=https%3A%2F%2Fauth.example',
+		'the sign-up leads back to the client of the guest');
+	is($leaving->get('/oauth2/userinfo')->{json}{sub}, $guest, 'the account is that of the guest');
+	$asked = $leaving->get('/oauth2/end_session', %bye, 'Sec-Fetch-Site:' => 'none');
+	shows($asked, 200, $again, qr/>Log out</, 'the log-out page tells a regular user that it can log in again');
+	unlike($asked->{body}, qr/name="mode"|will be lost/, 'the log-out page warns no regular user');
+	is($leaving->post_form('/oauth2/end_session', %bye, mode => 'sign_up')->{location}, 'https://auth.example/oauth2/end_session?post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fbye&state=s',
+		'a form that another tab has made out of date leads to the question again');
+
+	my $other = browser();
+	$other->post_json('/api/anonymous_user/signup', \%sign_up);
+	is($other->post_form('/oauth2/end_session', %bye, mode => 'sign_up', 'sec-fetch-site:' => 'cross-site')->{headers}{'set-cookie'}, undef,
+		'another site cannot begin the sign-up');
+	$posted = browser()->post_form('/oauth2/end_session', %bye, 'sec-fetch-site:' => 'cross-site', 'origin:' => 'https://evil.example');
+	is($posted->{location}, 'https://auth.example/oauth2/end_session?post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fbye&state=s',
+		'a POST of another site, which comes without the cookie, is sent again as a GET, so that the page knows whether it asks a guest');
+
+	my $clientless = browser();
+	$clientless->post_json('/api/anonymous_user/signup', { session_type => 'cookie' });
+	$asked = $clientless->get('/oauth2/end_session', 'Sec-Fetch-Site:' => 'none');
+	shows($asked, 200, qr/will be lost/, 'a guest without a client is warned');
+	unlike($asked->{body}, qr/name="mode"/, 'without a client, nothing can be offered');
+}
+
 # Origins that may end the session of a cookie
 
 {
@@ -984,7 +1031,6 @@ is($cookies->get('/oauth2/userinfo')->{status}, 401, 'end_session ends the sessi
 		'a POST with Sec-Fetch-Site: none' => sub { $post->('sec-fetch-site' => 'none') },
 		'a GET of the same site' => sub { $by_cookie->get('/oauth2/end_session', @bye, 'Sec-Fetch-Site:' => 'same-site') },
 		'a POST of the same site' => sub { $post->('sec-fetch-site' => 'same-site', origin => 'https://app.example') },
-		'a POST of another site' => sub { $post->('sec-fetch-site' => 'cross-site', origin => 'https://evil.example') },
 		'a POST with another Origin' => sub { $post->('sec-fetch-site' => 'same-origin', origin => 'https://app.example') },
 		'a POST with Origin null' => sub { $post->('sec-fetch-site' => undef, origin => 'null') },
 		'a POST without headers' => sub { $post->('sec-fetch-site' => undef) });

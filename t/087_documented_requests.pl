@@ -137,6 +137,16 @@ sub uris { return $node->safe_psql('postgres', "SELECT redirect_uris, post_logou
 		is(uris('notebook'), "{$to/app/,https://other.example/}|{}", "setup.sql moves the URI of a client to $to, and keeps others");
 		is(uris('notebook-cookie'), "{$to/app/?session=cookie}|{$to/app/?session=cookie}", "setup.sql moves the URIs of the other client to $to");
 	}
+
+	my $site = q{SELECT issuer, brand_name, brand_color, login_id_types, trusted_proxy_hops, check_session_on_request FROM anon_auth.settings};
+
+	$node->safe_psql('postgres', q{UPDATE anon_auth.settings SET issuer = 'https://mine.example', brand_name = 'Mine', brand_color = '#123456',
+		login_id_types = '{username}', trusted_proxy_hops = 3, check_session_on_request = false});
+	my $before = $node->safe_psql('postgres', $site);
+
+	run_log([ 'psql', '-Xq', '-d', $node->connstr('postgres'), '-o', File::Spec->devnull, '-f', $web->directory . '/setup.sql' ])
+	  or die 'setup.sql failed';
+	is($node->safe_psql('postgres', $site), $before, 'a later run of setup.sql without an origin keeps the settings of the site');
 }
 
 $web->stop;

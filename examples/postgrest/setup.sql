@@ -4,13 +4,10 @@
 --     psql -v origin=http://127.0.0.1:8080 -f setup.sql
 --
 -- origin is the public origin of the site: scheme, host and port.  With another
--- origin, the script changes the issuer and the URIs of the two clients.
+-- origin, the script changes the issuer and the URIs of the two clients.  Without one,
+-- it keeps the issuer.  Other settings and clients that exist stay as they are.
 
 \set ON_ERROR_STOP on
-\if :{?origin}
-\else
-	\set origin 'http://127.0.0.1:8080'
-\endif
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
@@ -56,16 +53,28 @@ FROM (VALUES ('anon'::regrole), ('authenticated'), ('authenticator')) AS roles (
 -- SET.  Any other session that can run SQL as anon or authenticated could forge
 -- them, so use these roles for PostgREST only.
 -- trusted_proxy_hops: nginx.conf appends the client's address to X-Forwarded-For.
-SELECT coalesce(issuer, '') AS former_origin FROM anon_auth.settings \gset
+SELECT coalesce(issuer, '') AS former_origin,
+	NOT EXISTS (SELECT FROM anon_auth.clients WHERE client_id IN ('notebook', 'notebook-cookie')) AS is_first_run
+FROM anon_auth.settings \gset
 
+\if :{?origin}
+\elif :is_first_run
+	\set origin 'http://127.0.0.1:8080'
+\else
+	\set origin :former_origin
+\endif
+
+UPDATE anon_auth.settings SET issuer = :'origin';
+
+-- A later run keeps the changes that you have made.
 UPDATE anon_auth.settings
-SET issuer = :'origin',
-	trust_request_claims = true,
+SET trust_request_claims = true,
 	check_session_on_request = true,
 	trusted_proxy_hops = 1,
 	login_id_types = '{email}',
 	brand_name = 'Notebook',
-	brand_color = '#2f6f4f';
+	brand_color = '#2f6f4f'
+WHERE :'is_first_run';
 
 -- Two clients for the two variants of the page: with tokens, and with a session
 -- cookie.

@@ -268,6 +268,7 @@ AS $$
 			'hidden', anon_auth_internal.page_hidden(page -> 'hidden'),
 			'fields', fields,
 			'busy', anon_auth_internal.page_text(page, 'busy'),
+			'class', CASE WHEN page -> 'can_sign_up' = 'true' THEN ' plain' END,
 			'button', anon_auth_internal.page_text(page, button),
 			'legal', legal,
 			'cancel', anon_auth_internal.page_link(page ->> 'cancel_uri', anon_auth_internal.page_text(page, cancel), 'other')))
@@ -311,6 +312,22 @@ $$;
 COMMENT ON FUNCTION anon_auth_internal.page_guest(jsonb) IS
 'Returns a notice that names the client and the start of the guest, and the effect on its data; NULL if the model has no guest, or the form leaves it unchanged.';
 
+CREATE FUNCTION anon_auth_internal.page_log_out_guest(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/log_out_guest.html@$html$, jsonb_build_object(
+		'text', anon_auth_internal.page_text(page, 'log_out_guest'),
+		'sign_up', CASE WHEN page -> 'can_sign_up' = 'true' THEN anon_auth_internal.page_text(page, 'log_out_guest_sign_up') END,
+		'action', ' action="' || anon_auth_internal.page_url(page ->> 'action') || '"',
+		'hidden', anon_auth_internal.page_hidden(page -> 'hidden' || '{"mode": "sign_up"}'),
+		'busy', anon_auth_internal.page_text(page, 'busy'),
+		'button', anon_auth_internal.page_text(page, 'sign_up_button')))
+$$;
+COMMENT ON FUNCTION anon_auth_internal.page_log_out_guest(jsonb) IS
+'Returns a warning for a guest who is about to log out, with a button that creates an account instead if the client allows it.';
+
 CREATE FUNCTION anon_auth_internal.page_notice(page jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -328,6 +345,7 @@ AS $$
 				'button', anon_auth_internal.page_text(page, 'log_in_instead_button'))) END,
 		CASE WHEN view = 'log_in' AND page ->> 'type' IS NOT NULL AND coalesce(account, data) IS NOT NULL THEN
 			anon_auth_internal.page_fill($html$@src/http/pages/notice.html@$html$, jsonb_build_object('account', account, 'guest', data)) END,
+		CASE WHEN view = 'log_out' AND page -> 'loses_guest' = 'true' THEN anon_auth_internal.page_log_out_guest(page) END,
 		guest), '')
 		FROM (SELECT page ->> 'view', anon_auth_internal.page_guest(page)) AS v (view, guest),
 			LATERAL (SELECT CASE WHEN page -> 'taken' = 'true' THEN anon_auth_internal.page_text(page, 'notice_' || (page ->> 'type')) END,
@@ -353,13 +371,15 @@ AS $$
 					anon_auth_internal.page_login_id(page) || anon_auth_internal.page_password(page), anon_auth_internal.page_legal(page))
 				WHEN 'log_in' THEN anon_auth_internal.page_form(page, 'log_in_button', 'log_in_cancel',
 					anon_auth_internal.page_login_id(page) || anon_auth_internal.page_password(page))
-				WHEN 'log_out' THEN anon_auth_internal.page_form(page, 'log_out_button', 'log_out_cancel')
+				WHEN 'log_out' THEN anon_auth_internal.page_form(page,
+					CASE WHEN page -> 'loses_guest' = 'true' THEN 'log_out_guest_button' ELSE 'log_out_button' END, 'log_out_cancel')
 				ELSE '<p class="actions">' || anon_auth_internal.page_link(page ->> 'continue_uri', anon_auth_internal.page_text(page,
 					CASE WHEN page ->> 'message' IN ('done', 'logged_out') THEN 'continue' ELSE 'back' END), 'button') || E'</p>\n'
 			END))
 		FROM (SELECT page ->> 'view') AS v (view),
 			LATERAL (SELECT anon_auth_internal.page_text(page, CASE
 				WHEN view = 'message' THEN (page ->> 'message') || '_text'
+				WHEN view = 'log_out' AND page -> 'can_log_in_again' IS DISTINCT FROM 'true' THEN NULL
 				WHEN view <> 'log_in' OR page ->> 'type' IS NULL THEN view || '_lead'
 				-- A notice replaces the lead.
 				WHEN page -> 'taken' IS DISTINCT FROM 'true' THEN 'log_in_to_' || (page ->> 'type') END)) AS l (lead)
@@ -526,4 +546,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page(jsonb) IS
-'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "password": []}, "wait_minutes", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970.';
+'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970.';

@@ -108,11 +108,22 @@ api_client(FunctionCallInfo fcinfo, int argument, Client *client)
 	client_get(api_required_text(fcinfo, argument, "client_id"), client);
 }
 
+static bool
+is_json_null(Jsonb *jsonb)
+{
+	JsonbValue	value;
+
+	return JB_ROOT_IS_SCALAR(jsonb) && JsonbExtractScalar(&jsonb->root, &value) &&
+		value.type == jbvNull;
+}
+
 DeviceReport
 api_device(FunctionCallInfo fcinfo, int argument)
 {
 	DeviceReport device = {.device_info = api_jsonb(fcinfo, argument)};
 
+	if (device.device_info != NULL && is_json_null(device.device_info))
+		device.device_info = NULL;
 	device_report_check_info(device.device_info);
 	return device;
 }

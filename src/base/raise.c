@@ -86,13 +86,15 @@ raise_unknown_device_key(void)
 }
 
 void
-raise_removed_device_key(void)
+raise_removed_device_key(bool can_start_guest)
 {
 	ereport(ERROR,
 			(error_refusal(ERRCODE_AA_REMOVED_DEVICE_KEY),
 			 errmsg("removed device key"),
 			 errdetail("The guest of this key was promoted to an account, or the key was removed from the account."),
-			 errhint("Log in to the account. To start a new guest instead, send the public key in the \"jwk\" header member.")));
+			 can_start_guest ?
+			 errhint("Log in to the account. To start a new guest instead, send the public key in the \"jwk\" header member.") :
+			 errhint("Log in to the account.")));
 }
 
 void

@@ -77,8 +77,11 @@ pg_noreturn extern void raise_invalid_nonce(const char *reason);
 pg_noreturn extern void raise_no_account(void);
 pg_noreturn extern void raise_account_exists(void);
 
-/* AA031: the key belonged to a guest that was promoted or merged. */
-pg_noreturn extern void raise_removed_device_key(void);
+/*
+ * AA031: the key belonged to a guest that was promoted or merged.  can_start_guest: the
+ * same call with the public key would start a new guest, so the hint says so.
+ */
+pg_noreturn extern void raise_removed_device_key(bool can_start_guest);
 
 /* AA005: the challenge is expired, used, forged or for another purpose. */
 pg_noreturn extern void raise_invalid_challenge(const char *detail);

@@ -168,12 +168,12 @@ guest_authenticate_with_key(const Client *client, const char *jwt, size_t length
 	if (request_jwt_authenticate(&request, now, &key))
 		log_in_by_key(client, request.kid, &key.user_id, now, &user);
 	else if (request.jwk == NULL)
-		request_jwt_raise_unregistered(&request);
+		request_jwt_raise_unregistered(&request, true);
 	else if (!sign_up_with_key(client, &request, device->device_info, now, &user))
 	{
 		/* The other transaction has committed: its guest belongs to this device. */
 		if (!request_jwt_authenticate(&request, now, &key))
-			request_jwt_raise_unregistered(&request);
+			request_jwt_raise_unregistered(&request, true);
 		log_in_by_key(client, request.kid, &key.user_id, now, &user);
 	}
 	session_start(client, &user, &auth_methods_device_key, device, now, response);

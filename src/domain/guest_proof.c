@@ -147,7 +147,7 @@ open_request_jwt(const char *text, bool use_challenge, const pg_uuid_t *account,
 	{
 		if (account != NULL && request_jwt_is_of_account(&request, account))
 			return false;
-		request_jwt_raise_unregistered(&request);
+		request_jwt_raise_unregistered(&request, false);
 	}
 	if (!users_find(&key.user_id, &guest->user))
 		elog(ERROR, "device key without a user");

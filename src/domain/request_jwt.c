@@ -339,11 +339,11 @@ request_jwt_is_of_account(const RequestJwt *request, const pg_uuid_t *account)
 }
 
 void
-request_jwt_raise_unregistered(const RequestJwt *request)
+request_jwt_raise_unregistered(const RequestJwt *request, bool can_start_guest)
 {
 	AccountKey	key;
 
 	if (find_account_key(request, &key))
-		raise_removed_device_key();
+		raise_removed_device_key(can_start_guest);
 	raise_unknown_device_key();
 }

@@ -69,6 +69,7 @@ extern bool request_jwt_is_of_account(const RequestJwt *request, const pg_uuid_t
  * Raise the error for a request of no registered key: AA031 if a key signed it that was
  * removed when its guest became part of an account, otherwise AA004.
  */
-pg_noreturn extern void request_jwt_raise_unregistered(const RequestJwt *request);
+pg_noreturn extern void request_jwt_raise_unregistered(const RequestJwt *request,
+														   bool can_start_guest);
 
 #endif							/* ANON_AUTH_REQUEST_JWT_H */

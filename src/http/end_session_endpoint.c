@@ -11,12 +11,16 @@
  * http_origin()).  An id_token_hint proves that the client holds a token of the session,
  * which then ends at once.
  *
+ * A guest with a cookie session has no other way back.  The page tells a guest so, and
+ * offers to create an account first.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "domain/client.h"
 #include "domain/discovery.h"
+#include "domain/guest_proof.h"
 #include "domain/id_token_hint.h"
 #include "domain/session.h"
 #include "http/http_caller.h"
@@ -30,6 +34,7 @@
 #include "store/clients.h"
 #include "store/sessions.h"
 #include "store/users.h"
+#include "utils/json.h"
 
 /* The parameters of a logout; each string may be NULL. */
 typedef struct Logout
@@ -39,9 +44,18 @@ typedef struct Logout
 	char	   *ui_locales;
 	bool		has_hint;		/* an ID token of ours, of the client if one is named */
 	IdTokenHint hint;
+	bool		wants_sign_up;	/* the guest chose to create an account instead */
 	bool		has_client;		/* named by client_id or by the hint */
 	Client		client;
 } Logout;
+
+/* Whose session the request shows, from http_cookie_caller(). */
+typedef struct Asked
+{
+	HttpCaller	caller;
+	Session		session;
+	User		user;
+} Asked;
 
 static void
 read_logout(const HttpRequest *request, Logout *logout)
@@ -49,6 +63,7 @@ read_logout(const HttpRequest *request, Logout *logout)
 	HttpParams	params;
 	char	   *client_id;
 	char	   *hint;
+	char	   *mode;
 
 	http_params(request, &params);
 	client_id = http_param(&params, "client_id");
@@ -66,6 +81,8 @@ read_logout(const HttpRequest *request, Logout *logout)
 	logout->redirect_uri = http_param(&params, "post_logout_redirect_uri");
 	logout->state = http_param(&params, "state");
 	logout->ui_locales = http_param(&params, "ui_locales");
+	mode = http_param(&params, "mode");
+	logout->wants_sign_up = mode != NULL && strcmp(mode, "sign_up") == 0;
 }
 
 /* If the logout names a client, the URI must be the client's (RP-Initiated Logout 1.0, 3). */
@@ -96,9 +113,88 @@ write_logged_out(const HttpRequest *request, const Logout *logout, HttpResponse 
 	http_redirect(response, location.data);
 }
 
-/* Ask the user.  The form comes from our own page, and therefore ends the session. */
+/*
+ * Return the URI to which the guest of a session goes back with an account, and set client
+ * to the session's client or, if it has none, to that of the logout.  NULL: the client
+ * cannot promote guests with a cookie.
+ */
+static const char *
+sign_up_redirect_uri(const Logout *logout, const Session *session, Client *client)
+{
+	if (session->client_id != NULL)
+		client_get(session->client_id, client);
+	else if (logout->has_client)
+		*client = logout->client;
+	else
+		return NULL;
+	if (client->application_type != APPLICATION_TRADITIONAL_WEBAPP ||
+		client->redirect_uris.count == 0)
+		return NULL;
+	return logout->redirect_uri != NULL && client_has_redirect_uri(client, logout->redirect_uri) ?
+		logout->redirect_uri : client->redirect_uris.items[0];
+}
+
+/* Send a guest to the page on which it becomes an account. */
 static void
-write_confirmation(const HttpRequest *request, const Logout *logout, HttpResponse *response)
+redirect_to_sign_up(const HttpRequest *request, const Logout *logout, const Asked *asked,
+					HttpResponse *response)
+{
+	Client		client;
+	const char *redirect_uri = sign_up_redirect_uri(logout, &asked->session, &client);
+	StringInfoData location;
+	TimestampTz expires_at;
+	char	   *code;
+
+	if (redirect_uri == NULL)
+	{
+		http_message_page(request, response, 400, "failed", NULL, NULL, logout->ui_locales);
+		http_no_store(response);
+		return;
+	}
+	code = guest_proof_create_code_for_session(&asked->session, &asked->user, request->now,
+											   &expires_at);
+	initStringInfo(&location);
+	appendStringInfo(&location, "%s/oauth2/authorize", discovery_issuer());
+	http_append_param(&location, "client_id", client.client_id);
+	http_append_param(&location, "redirect_uri", redirect_uri);
+	http_append_param(&location, "response_type", "none");
+	http_append_param(&location, "scope", "openid");
+	http_append_param(&location, "login_hint",
+					  psprintf("https://authgear.com/login_hint?type=anonymous&promotion_code=%s",
+							   code));
+	http_append_param(&location, "ui_locales", logout->ui_locales);
+	http_redirect(response, location.data);
+	http_no_store(response);
+}
+
+/* Add what the page tells a guest, and where its forms can lead. */
+static void
+add_guest(StringInfo model, const Logout *logout, const Asked *asked)
+{
+	const char *logout_uri = may_redirect(logout) ? logout->redirect_uri : NULL;
+	Client		client;
+	const char *sign_up_uri = sign_up_redirect_uri(logout, &asked->session, &client);
+
+	json_add_boolean(model, "loses_guest", true);
+	json_add_boolean(model, "can_sign_up", sign_up_uri != NULL);
+	json_add_name(model, "form_action_sources");
+	appendStringInfoChar(model, '[');
+	if (logout_uri != NULL)
+		escape_json(model, http_origin_of(logout_uri));
+	if (logout_uri != NULL && sign_up_uri != NULL)
+		appendStringInfoChar(model, ',');
+	if (sign_up_uri != NULL)
+		escape_json(model, http_origin_of(sign_up_uri));
+	appendStringInfoChar(model, ']');
+}
+
+/*
+ * Ask the user.  The form comes from our own page, and therefore ends the session.  Without
+ * a known session, the page does not say whether the user can come back.
+ */
+static void
+write_confirmation(const HttpRequest *request, const Logout *logout, const Asked *asked,
+				   HttpResponse *response)
 {
 	const char *redirect_uri = logout->redirect_uri;
 	StringInfoData model;
@@ -117,12 +213,15 @@ write_confirmation(const HttpRequest *request, const Logout *logout, HttpRespons
 	if (logout->ui_locales != NULL)
 		json_add_string(&model, "ui_locales", logout->ui_locales);
 	json_close(&model);
+	json_add_boolean(&model, "can_log_in_again",
+					 asked->caller == CALLER_KNOWN && !asked->user.is_anonymous);
 	if (may_redirect(logout))
-	{
 		json_add_string(&model, "cancel_uri", redirect_uri);
+	if (asked->caller == CALLER_KNOWN && asked->user.is_anonymous)
+		add_guest(&model, logout, asked);
+	else if (may_redirect(logout))
 		json_add_raw(&model, "form_action_sources",
 					 http_json_array(http_origin_of(redirect_uri)));
-	}
 	json_close(&model);
 	http_page(response, 200, model.data);
 	http_no_store(response);
@@ -136,7 +235,7 @@ redirect_to_get(const Logout *logout, HttpResponse *response)
 
 	initStringInfo(&location);
 	appendStringInfo(&location, "%s/oauth2/end_session", discovery_issuer());
-	http_append_param(&location, "client_id", logout->client.client_id);
+	http_append_param(&location, "client_id", logout->has_client ? logout->client.client_id : NULL);
 	http_append_param(&location, "post_logout_redirect_uri", logout->redirect_uri);
 	http_append_param(&location, "state", logout->state);
 	http_append_param(&location, "ui_locales", logout->ui_locales);
@@ -162,31 +261,35 @@ handle_end_session(const HttpRequest *request, HttpResponse *response)
 	HttpOrigin	origin = http_origin(request);
 	bool		is_post = strcmp(request->method, "POST") == 0;
 	Logout		logout;
-	Session		session;
-	User		user;
-	HttpCaller	caller;
+	Asked		asked;
+	const Session *session = &asked.session;
 
 	if (http_refuse_prefetch(request, response))
 		return;
 	read_logout(request, &logout);
 	if (logout.has_hint)
 		end_session_of_hint(request, &logout.hint);
-	caller = http_cookie_caller(request, &session, &user);
-	if (origin == ORIGIN_OWN)
+	asked.caller = http_cookie_caller(request, &asked.session, &asked.user);
+	if (origin == ORIGIN_OWN && is_post && logout.wants_sign_up &&
+		asked.caller == CALLER_KNOWN && asked.user.is_anonymous)
+		redirect_to_sign_up(request, &logout, &asked, response);
+	else if (origin == ORIGIN_OWN && is_post && logout.wants_sign_up)
+		redirect_to_get(&logout, response);
+	else if (origin == ORIGIN_OWN)
 	{
-		if (caller == CALLER_KNOWN)
-			session_end(&session.user_id, &session.id, session.client_id, request->now);
+		if (asked.caller == CALLER_KNOWN)
+			session_end(&session->user_id, &session->id, session->client_id, request->now);
 		http_clear_session_cookie(request, response);
 		write_logged_out(request, &logout, response);
 	}
-	else if (caller == CALLER_KNOWN)
-		write_confirmation(request, &logout, response);
+	else if (asked.caller == CALLER_KNOWN)
+		write_confirmation(request, &logout, &asked, response);
 
 	/* Another site's POST comes without the cookie, whether there is a session or not. */
-	else if (logout.has_hint && is_post && origin != ORIGIN_UNREPORTED)
+	else if (is_post && origin != ORIGIN_UNREPORTED)
 		redirect_to_get(&logout, response);
 	else if (!logout.has_hint && is_post)
-		write_confirmation(request, &logout, response);
+		write_confirmation(request, &logout, &asked, response);
 	else
 		write_logged_out(request, &logout, response);
 }
