@@ -183,6 +183,25 @@ is_deeply($json->decode(query("SELECT claims FROM anon_auth.user_identities WHER
 }
 
 # ---------------------------------------------------------------------------
+# A guest becomes an account, and an account that was never a guest
+# ---------------------------------------------------------------------------
+
+for my $shape ('google', 'apple')
+{
+	my $guest = call($node, 'authenticate_anonymously', client_id => 'app');
+	my @token = token($issuer{$shape}, "guest-$shape", form => \&sha256_hex);
+	my $account = call($node, 'promote_anonymous_user', client_id => 'app', @token, refresh_token => $guest->{refresh_token});
+
+	is($account->{sub}, $guest->{sub}, "$shape: a token promotes a guest, without a password");
+	is(log_in(@token), undef, "$shape: the promotion has used the token up");
+	is(log_in(token($issuer{$shape}, "guest-$shape"))->{sub}, $guest->{sub}, "$shape: the account logs in with another token");
+	is(refusal($node, 'remove_identity', issuer => $issuer{$shape}, access_token => $account->{access_token})->{sqlstate},
+		$shape eq 'google' ? '00000' : 'AA023', "$shape: the identity can be removed only if a trusted provider has verified the address");
+	my $new = call($node, 'sign_up', client_id => 'app', token($issuer{$shape}, "new-$shape"));
+	is(log_in(token($issuer{$shape}, "new-$shape"))->{sub}, $new->{sub}, "$shape: a token signs up");
+}
+
+# ---------------------------------------------------------------------------
 # The provider replaces its keys
 # ---------------------------------------------------------------------------
 
