@@ -149,6 +149,11 @@ SELECT anon_auth.request_password_reset('bob@example.com');
 SELECT recipient, code FROM anon_auth.take_outbox_messages() \gset message_
 SELECT anon_auth.reset_password(:'message_recipient', :'message_code', 'battery staple');
 
+-- example: request_login_code, authenticate_with_code
+SELECT anon_auth.request_login_code('app', 'bob@example.com') > now() AS sent;
+SELECT recipient, code FROM anon_auth.take_outbox_messages() \gset message_
+SELECT token_type, expires_in FROM anon_auth.authenticate_with_code('app', 'bob@example.com', :'message_code');
+
 -- example: revoke
 SELECT * FROM anon_auth.authenticate('app', 'bob@example.com', 'battery staple') \gset user_
 SELECT anon_auth.revoke(:'user_refresh_token');

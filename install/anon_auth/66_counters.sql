@@ -55,3 +55,11 @@ CREATE FUNCTION anon_auth_internal.shared_address_refusals(
 AS 'MODULE_PATHNAME', 'anon_auth_shared_address_refusals';
 COMMENT ON FUNCTION anon_auth_internal.shared_address_refusals() IS
 'Part of doctor(). Returns how many calls a limit per address has refused on this server, in at most 24 hours, for clients whose address nobody named: they share the address of their connection. Also returns the last address (an IPv6 /64; NULL if unknown), and the times of the first and the last of these calls.';
+
+CREATE FUNCTION anon_auth_internal.unrestricted_sms()
+	RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL RESTRICTED SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_unrestricted_sms';
+COMMENT ON FUNCTION anon_auth_internal.unrestricted_sms() IS
+'Part of doctor(). Returns how many codes to phone numbers were requested on this server, in at most 24 hours, while settings.phone_country_code_allowlist was empty.';

@@ -233,6 +233,8 @@ BEGIN
 		'anon_auth.authenticate_with_id_token(text, text, text, jsonb)'::regprocedure,
 		'anon_auth.add_identity(text, text, text)'::regprocedure,
 		'anon_auth.remove_identity(text, text)'::regprocedure,
+		'anon_auth.request_login_code(text, text, text, text, text, text)'::regprocedure,
+		'anon_auth.authenticate_with_code(text, text, text, jsonb)'::regprocedure,
 		'anon_auth.exchange_authorization_code(text, text, text, text, jsonb)'::regprocedure,
 		'anon_auth.request_verification(text, text, text)'::regprocedure,
 		'anon_auth.verify_login_id(text, text, text)'::regprocedure,

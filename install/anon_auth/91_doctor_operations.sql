@@ -103,6 +103,13 @@ BEGIN
 		'SELECT anon_auth.grant_client_address(''app_server'');  -- the application then calls use_client_address() with the address of its user. Behind a proxy, set trusted_proxy_hops. The finding disappears 24 hours after its first call, or after reset_counters()'
 	FROM anon_auth_internal.shared_address_refusals() r
 	WHERE r.refusals > 0;
+	IF s.phone_country_code_allowlist = '{}' THEN
+		RETURN QUERY
+		SELECT 'warning', 'sms_to_all_countries', format('%s codes to phone numbers were requested in at most 24 hours, and phone_country_code_allowlist is empty', n),
+			'Fraudsters request messages to expensive numbers, for which they are paid a share.',
+			'UPDATE anon_auth.settings SET phone_country_code_allowlist = ''{852}'';  -- the countries of your users. The finding disappears 24 hours after its first request, or after reset_counters()'
+		FROM anon_auth_internal.unrestricted_sms() n WHERE n > 0;
+	END IF;
 	IF s.password_hash_concurrency IS NOT NULL AND s.password_hash_memory_kib::bigint * least(s.password_hash_concurrency, current_setting('max_connections')::integer) > 4194304 THEN
 		RETURN QUERY SELECT 'warning', 'password_hash_memory',
 			format('concurrent password hashes can use %s of memory', pg_size_pretty(s.password_hash_memory_kib::bigint * 1024 * least(s.password_hash_concurrency, current_setting('max_connections')::integer))),

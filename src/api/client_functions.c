@@ -18,6 +18,7 @@
 #include "domain/challenge.h"
 #include "domain/claims.h"
 #include "domain/client.h"
+#include "domain/code_login.h"
 #include "domain/device_report.h"
 #include "domain/guest.h"
 #include "domain/guest_claim.h"
@@ -119,6 +120,26 @@ anon_auth_authenticate(PG_FUNCTION_ARGS)
 	if (login_authenticate(&client, api_required_text(fcinfo, 1, "login_id"),
 						   api_required_text(fcinfo, 2, "password"), &device,
 						   GetCurrentTimestamp(), &response))
+		api_add_token_response(row, &response);
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_authenticate_with_code);
+Datum
+anon_auth_authenticate_with_code(PG_FUNCTION_ARGS)
+{
+	ResultRow  *row;
+	DeviceReport device;
+	Client		client;
+	TokenResponse response;
+
+	api_begin_write("authenticate_with_code()");
+	row = result_row_begin_set(fcinfo);
+	device = api_device(fcinfo, 3);
+	api_client(fcinfo, 0, &client);
+	if (code_login_authenticate(&client, api_text(fcinfo, 1),
+								api_required_text(fcinfo, 2, "code"), &device,
+								GetCurrentTimestamp(), &response))
 		api_add_token_response(row, &response);
 	return (Datum) 0;
 }

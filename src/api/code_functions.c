@@ -11,6 +11,8 @@
 #include "api/api.h"
 #include "api/result_row.h"
 #include "base/uuid.h"
+#include "domain/code_login.h"
+#include "domain/guest_proof.h"
 #include "domain/message.h"
 #include "domain/message_language.h"
 #include "domain/one_time_code.h"
@@ -34,6 +36,28 @@ get_address_type(FunctionCallInfo fcinfo, int argument)
 				 errmsg("login IDs of this type cannot be verified"),
 				 errhint("Types are email and phone_number.")));
 	return LOGIN_ID_PHONE_NUMBER;
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_request_login_code);
+Datum
+anon_auth_request_login_code(PG_FUNCTION_ARGS)
+{
+	GuestProof	proof = {0};
+	Client		client;
+	const char *language;
+	char	   *login_id;
+	bool		has_proof;
+
+	api_begin_write("request_login_code()");
+	login_id = api_required_text(fcinfo, 1, "login_id");
+	proof.jwt = api_text(fcinfo, 2);
+	proof.promotion_code = api_text(fcinfo, 3);
+	proof.refresh_token = api_text(fcinfo, 4);
+	has_proof = proof.jwt != NULL || proof.promotion_code != NULL || proof.refresh_token != NULL;
+	language = message_language_of_request(api_text(fcinfo, 5));
+	api_client(fcinfo, 0, &client);
+	PG_RETURN_TIMESTAMPTZ(code_login_request(&client, login_id, has_proof ? &proof : NULL,
+											 language, GetCurrentTimestamp()));
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_request_verification);
@@ -109,6 +133,13 @@ set_optional_text(ResultRow *row, const char *column, const char *value)
 {
 	if (value != NULL)
 		result_row_set(row, column, CStringGetTextDatum(value));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_unrestricted_sms);
+Datum
+anon_auth_unrestricted_sms(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(message_unrestricted_sms());
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_take_outbox_messages);

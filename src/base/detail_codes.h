@@ -24,6 +24,8 @@
 	REASON_ROW(NOT_PROVEN, "verification_required", \
 			   "the %s must be proven with a code, because settings.login_id_verification is required") \
 	REASON_ROW(EMPTY, "empty", "the %s is empty") \
+	REASON_ROW(NO_ADDRESS, "no_address", \
+			   "the %s is no email address or phone number, so that no code can be sent to it") \
 	REASON_ROW(TOO_LONG, "too_long", "the %s is longer than %d bytes") \
 	REASON_ROW(NO_AT_SIGN, "no_at_sign", "the email address has no \"@\"") \
 	REASON_ROW(LOCAL_PART_EMPTY, "local_part_empty", \

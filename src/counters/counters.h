@@ -76,8 +76,8 @@ extern void counters_reset(void);
 
 /*
  * Statistics are numbers that never expire.  They start at 0 when the file of the
- * counters is made.  A value is an index in that file: a change of the order is a
- * change of its layout (counter_file.c).
+ * counters is made.  A value is an index in that file: a new one, or a change of the
+ * order, is a change of its layout (counter_file.c).
  */
 
 typedef enum CounterStatistic

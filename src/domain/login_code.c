@@ -25,6 +25,7 @@
 #include "base/uuid.h"
 #include "counters/counters.h"
 #include "domain/client_address.h"
+#include "domain/login.h"
 #include "domain/login_code.h"
 #include "domain/message.h"
 #include "domain/rate_limit.h"
@@ -211,25 +212,23 @@ has_attempts_left(const AddressCode *row)
 
 /* ---- sending ---- */
 
-/* The oldest codes come first, and lifetimes are equal. */
-static void
-require_room(const pg_uuid_t *route, const pg_uuid_t *asker, TimestampTz now)
+int64
+login_code_time_without_room(const LoginId *address, const pg_uuid_t *asker, TimestampTz now)
 {
-	TimestampTz first_expiry = 0;
+	pg_uuid_t	route = login_ids_route(address);
+	int64		wait = USECS_PER_DAY;
 	int			count;
 	int			live = 0;
-	AddressCode *rows = address_codes_find(route, asker, now, &count);
+	AddressCode *rows = address_codes_find(&route, asker, now, &count);
 	int			i;
 
 	for (i = 0; i < count; i++)
-	{
-		if (!has_attempts_left(&rows[i]))
-			continue;
-		if (live++ == 0)
-			first_expiry = rows[i].expires_at;
-	}
-	if (live >= LOGIN_CODES_MAX)
-		rate_limit_refuse_login_code(first_expiry - now);
+		if (has_attempts_left(&rows[i]))
+		{
+			wait = Min(wait, rows[i].expires_at - now);
+			live++;
+		}
+	return live < LOGIN_CODES_MAX ? 0 : wait;
 }
 
 static void
@@ -265,7 +264,6 @@ login_code_send(const LoginId *address, const pg_uuid_t *asker, const CodeDelive
 	char	   *digits;
 	char	   *link_code = NULL;
 
-	require_room(&row.route, asker, now);
 	settings_read_code_policy(&policy);
 	row.expires_at = now + policy.login_code_lifetime_seconds * USECS_PER_SEC;
 	if (asker != NULL)
@@ -373,20 +371,17 @@ digits_match(const LoginId *address, const pg_uuid_t *asker, const char *digits,
 	return true;
 }
 
-/* asker must be the one who requested the code. */
+/* Fill row with that of a long code if it is right. */
 static bool
-link_code_matches(const pg_uuid_t *route, const pg_uuid_t *asker, const LinkCode *link,
-				  TimestampTz now, LoginCode *code)
+find_link_code(const LinkCode *link, TimestampTz now, AddressCode *row)
 {
-	static const pg_uuid_t nobody;
-	AddressCode *row = &code->row;
+	pg_uuid_t	route;
 	pg_uuid_t	id;
 	char	   *counter;
 
+	memcpy(route.data, link->route, UUID_LEN);
 	memcpy(id.data, link->id, UUID_LEN);
-	if (memcmp(route->data, link->route, UUID_LEN) != 0 ||
-		!address_codes_find_one(route, &id, now, row) || row->link_code_hash == NULL ||
-		!uuid_equals(&row->asker, asker != NULL ? asker : &nobody) ||
+	if (!address_codes_find_one(&route, &id, now, row) || row->link_code_hash == NULL ||
 		!was_sent(row) || is_used(row))
 		return false;
 	counter = counter_of(LINK_COUNTER, row);
@@ -399,18 +394,60 @@ link_code_matches(const pg_uuid_t *route, const pg_uuid_t *asker, const LinkCode
 	return true;
 }
 
+static bool
+link_code_matches(const LoginId *address, const pg_uuid_t *asker, const LinkCode *link,
+				  TimestampTz now, LoginCode *code)
+{
+	static const pg_uuid_t nobody;
+	pg_uuid_t	route = login_ids_route(address);
+
+	return memcmp(route.data, link->route, UUID_LEN) == 0 &&
+		find_link_code(link, now, &code->row) &&
+		uuid_equals(&code->row.asker, asker != NULL ? asker : &nobody);
+}
+
+/* If the rules for addresses have changed, the recipient can now be another login ID. */
+static bool
+read_address(const AddressCode *row, LoginId *address)
+{
+	AccountPolicy policy;
+	pg_uuid_t	route;
+
+	settings_read_account_policy(&policy);
+	if (!login_parse_id(row->recipient, &policy, address))
+		return false;
+	route = login_ids_route(address);
+	return uuid_equals(&route, &row->route);
+}
+
+bool
+login_code_open_link(const char *text, TimestampTz now, LoginLink *link)
+{
+	LinkCode	code;
+	bool		right;
+
+	memset(link, 0, sizeof(LoginLink));
+	right = read_link_code(text, &code) && find_link_code(&code, now, &link->row) &&
+		read_address(&link->row, &link->address);
+	if (right)
+		link->digits = digits_of_secret(code.secret);
+	else
+		counter_statistic_add(COUNTER_WRONG_CODES, 1);
+	sodium_memzero(&code, sizeof(code));
+	return right;
+}
+
 bool
 login_code_matches(const LoginId *address, const pg_uuid_t *asker, const char *text,
 				   TimestampTz now, LoginCode *code)
 {
-	pg_uuid_t	route = login_ids_route(address);
 	LinkCode	link;
 	char		digits[DIGITS + 1];
 	bool		right = false;
 
 	memset(code, 0, sizeof(LoginCode));
 	if (read_link_code(text, &link))
-		right = link_code_matches(&route, asker, &link, now, code);
+		right = link_code_matches(address, asker, &link, now, code);
 	else if (read_digits(text, digits))
 		right = digits_match(address, asker, digits, now, code);
 	sodium_memzero(&link, sizeof(link));

@@ -26,9 +26,15 @@ typedef struct LoginCode
 } LoginCode;
 
 /*
+ * Return for how long an address and asker have LOGIN_CODES_MAX codes whose digits can be
+ * tried, in microseconds; 0 if they can have another one.
+ */
+extern int64 login_code_time_without_room(const LoginId *address, const pg_uuid_t *asker,
+										  TimestampTz now);
+
+/*
  * Make a code and put a message into the outbox.  Return when the code expires.
- * delivery->recipient is login_code_recipient().  Counts nothing.  Raises AA018 if the
- * address and asker have LOGIN_CODES_MAX codes that can still be used.
+ * delivery->recipient is login_code_recipient().  Checks no limit.
  */
 extern TimestampTz login_code_send(const LoginId *address, const pg_uuid_t *asker,
 								   const CodeDelivery *delivery, TimestampTz now);
@@ -52,6 +58,20 @@ extern const char *login_code_recipient(const LoginId *address);
  */
 extern bool login_code_matches(const LoginId *address, const pg_uuid_t *asker, const char *text,
 							   TimestampTz now, LoginCode *code);
+
+/* What the long code of a link tells a page that shows it. */
+typedef struct LoginLink
+{
+	LoginId		address;
+	AddressCode row;
+	char	   *digits;
+} LoginLink;
+
+/*
+ * Return whether a text is the long code of a live code, of any asker, and fill link.
+ * Counts an attempt if it is wrong, and uses nothing up.
+ */
+extern bool login_code_open_link(const char *text, TimestampTz now, LoginLink *link);
 
 /*
  * Return whether the code was sent to the mailbox or phone of a login ID.  With settings

@@ -12,11 +12,16 @@
 #include "postgres.h"
 
 #include "base/uuid.h"
+#include "counters/counters.h"
 #include "domain/code_link.h"
 #include "domain/message.h"
+#include "json/raise_json.h"
 #include "keyring/sealing.h"
 #include "login_id/login_id.h"
 #include "store/settings.h"
+
+/* The counter of message_unrestricted_sms(), which lives for a day from the first one. */
+#define UNRESTRICTED_SMS	"unrestricted_sms"
 
 /*
  * Return the bytes that a sealed code is bound to, and their number: the row and the
@@ -122,6 +127,33 @@ message_take(int limit, TimestampTz now, int *count)
 					 errhint("The user must request another code.")));
 	}
 	return messages;
+}
+
+int64
+message_unrestricted_sms(void)
+{
+	int64		count = 0;
+
+	(void) counter_get(UNRESTRICTED_SMS, USECS_PER_DAY, &count);
+	return count;
+}
+
+void
+message_require_allowed_country(const LoginId *address, const AccountPolicy *policy)
+{
+	LoginIdPolicy rules = {0};
+	LoginIdReason reason;
+	LoginId		unused;
+
+	if (address->type != LOGIN_ID_PHONE_NUMBER)
+		return;
+	rules.phone_country_code_allowlist = policy->login_id.phone_country_code_allowlist;
+	if (rules.phone_country_code_allowlist.count == 0)
+		(void) counter_increment(UNRESTRICTED_SMS, USECS_PER_DAY, false);
+	reason = login_id_normalise(address->type, address->value, &rules, &unused);
+	if (reason != LOGIN_ID_ACCEPTED)
+		raise_invalid_login_id(login_id_type_name(address->type), login_id_reason_code(reason),
+							   login_id_reason_clause(reason, address->type));
 }
 
 const char *

@@ -13,6 +13,7 @@
 
 #include "store/login_ids.h"
 #include "store/outbox.h"
+#include "store/settings.h"
 
 /* A message to send: the outbox's row, and its code in the clear. */
 typedef struct Message
@@ -38,6 +39,19 @@ extern void message_send(OutboxMessage *message, const char *code, const char *l
  * userinfo.
  */
 extern const char *message_recipient(const LoginIdRow *row);
+
+/*
+ * Raise AA010 if settings.phone_country_code_allowlist does not have the country of a
+ * phone number: messages to some countries cost much, and the sender's competitors or
+ * the network may have them sent.  Does nothing for an email address.
+ */
+extern void message_require_allowed_country(const LoginId *address, const AccountPolicy *policy);
+
+/*
+ * Return how many messages to phone numbers were requested on this server in at most 24
+ * hours while the allowlist was empty.
+ */
+extern int64 message_unrestricted_sms(void);
 
 /*
  * Take at most limit messages out of the outbox and return them, the oldest

@@ -143,6 +143,8 @@ password_reset_request(const char *login_id, const CodeDelivery *request, Timest
 	settings_read_account_policy(&policy);
 	rate_limit_code_attempt_by_address();
 	is_possible = read_subject(login_id, &policy, &subject);
+	if (is_possible)
+		message_require_allowed_country(&subject.login_id, &policy);
 
 	/* This may raise an error at once, without waiting, so nothing may be looked up before. */
 	rate_limit_code_request("password_reset", subject.login_id.type, subject.login_id.value);

@@ -23,6 +23,7 @@
 #include "store/events.h"
 #include "store/login_ids.h"
 #include "store/one_time_codes.h"
+#include "store/settings.h"
 #include "store/users.h"
 
 static void
@@ -71,6 +72,7 @@ verification_request(const User *user, LoginIdType type, const CodeDelivery *req
 {
 	CodeDelivery delivery = *request;
 	const LoginIdRow *login_id = find_login_id(user, type);
+	AccountPolicy policy;
 	OneTimeCodeKey key;
 
 	if (login_id == NULL)
@@ -79,6 +81,8 @@ verification_request(const User *user, LoginIdType type, const CodeDelivery *req
 				 errmsg("the user has no login ID of type \"%s\"", login_id_type_name(type))));
 	if (login_id->verified)
 		return false;
+	settings_read_account_policy(&policy);
+	message_require_allowed_country(&(LoginId) {.type = type,.value = login_id->value}, &policy);
 	rate_limit_code_request("verification", type, subject_of_limit(login_id));
 	if (!users_lock(&user->id))
 		raise_invalid_session("The user does not exist.");

@@ -45,6 +45,12 @@ static Statement set_verified = {
 	" WHERE route = ANY (:routes) AND user_id = :user_id AND type = :type AND verified_at IS NULL"
 };
 
+static Statement set_proven = {
+	.sql = "UPDATE anon_auth.login_ids SET verified_at = :now, updated_at = :now,"
+	" original_value = :original_value"
+	" WHERE route = :route AND type = :type AND value = :value"
+};
+
 const EnumNames login_id_type_names = {LOGIN_ID_TYPES, login_id_type_texts};
 
 pg_uuid_t
@@ -120,4 +126,16 @@ login_ids_set_verified(const User *user, LoginIdType type, TimestampTz now)
 										param_uuid("user_id", &user->id),
 										param_text("type", login_id_type_name(type)),
 										param_timestamp("now", now)));
+}
+
+void
+login_ids_set_proven(const LoginId *login_id, const char *original_value, TimestampTz now)
+{
+	pg_uuid_t	route = login_ids_route(login_id);
+
+	statement_run(&set_proven, PARAMS(param_uuid("route", &route),
+									  param_text("type", login_id_type_name(login_id->type)),
+									  param_text("value", login_id->value),
+									  param_text("original_value", original_value),
+									  param_timestamp("now", now)));
 }

@@ -58,4 +58,11 @@ extern LoginIdRow *login_ids_of(const User *user, int *count);
 /* Mark the user's login IDs of a type as verified, unless they are already. */
 extern void login_ids_set_verified(const User *user, LoginIdType type, TimestampTz now);
 
+/*
+ * Mark one login ID as verified.  original_value is the spelling that was proven.  The
+ * caller holds the row of the user who has it.
+ */
+extern void login_ids_set_proven(const LoginId *login_id, const char *original_value,
+								 TimestampTz now);
+
 #endif							/* ANON_AUTH_LOGIN_IDS_H */

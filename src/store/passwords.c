@@ -34,6 +34,10 @@ static Statement replace_password = {
 	" WHERE user_id = :user_id AND password_hash = :old_hash"
 };
 
+static Statement delete_password = {
+	.sql = "DELETE FROM anon_auth.passwords WHERE user_id = :user_id"
+};
+
 bool
 passwords_find(const pg_uuid_t *user_id, PasswordRow *password)
 {
@@ -63,4 +67,10 @@ passwords_replace(const pg_uuid_t *user_id, const char *old_hash, const char *ha
 	statement_run(&replace_password,
 				  PARAMS(param_uuid("user_id", user_id), param_text("old_hash", old_hash),
 						 param_text("hash", hash), param_timestamp("now", now)));
+}
+
+void
+passwords_delete(const pg_uuid_t *user_id)
+{
+	statement_run(&delete_password, PARAMS(param_uuid("user_id", user_id)));
 }

@@ -36,4 +36,7 @@ extern void passwords_set(const pg_uuid_t *user_id, const char *hash, TimestampT
 extern void passwords_replace(const pg_uuid_t *user_id, const char *old_hash, const char *hash,
 							  TimestampTz now);
 
+/* Delete a user's password, if there is one. */
+extern void passwords_delete(const pg_uuid_t *user_id);
+
 #endif							/* ANON_AUTH_PASSWORDS_H */

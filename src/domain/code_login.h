@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * code_login.h
+ *	  Login with a code that is sent to an e-mail address or phone number.
+ *
+ * The caller of a request is not authenticated.  Neither the results nor the time nor the
+ * locks of these functions tell whether a user has an address, except to a caller who has
+ * proven it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_CODE_LOGIN_H
+#define ANON_AUTH_CODE_LOGIN_H
+
+#include "postgres.h"
+
+#include "domain/claims.h"
+#include "domain/device_report.h"
+#include "domain/guest_proof.h"
+#include "store/clients.h"
+
+/*
+ * Have a code sent to an address, whether or not a user has it, and return when it
+ * expires.  proof is NULL, or proves the guest who alone can use the code; it is not used
+ * up.  language is that of the message; NULL: the locale of that guest.  Raises AA002 for
+ * the client, AA010 if no code can be sent to the address, AA018 beyond the limits of
+ * codes, and the errors of guest_proof_open().
+ */
+extern TimestampTz code_login_request(const Client *client, const char *login_id,
+									  const GuestProof *proof, const char *language,
+									  TimestampTz now);
+
+/*
+ * Log in with a code that was requested without a proof, and fill response with the tokens
+ * of a new session.  login_id may be NULL with the code of a link.  If the account has no
+ * verified login ID, it becomes that of the address's owner (reclaimed_account.h).
+ *
+ * Return false if the code is wrong, expired or used up, or the user is disabled; the
+ * attempt counts.  Raises AA002 for the client, AA018 beyond the limits of attempts, and
+ * AA030 if no account has proven the address, and the one that claims it, if any, has
+ * proven another one.  The code can still be used then.
+ */
+extern bool code_login_authenticate(const Client *client, const char *login_id,
+									const char *code, const DeviceReport *device,
+									TimestampTz now, TokenResponse *response);
+
+#endif							/* ANON_AUTH_CODE_LOGIN_H */
