@@ -444,6 +444,45 @@ sub logins
 	ok_call($app, 'reset_password', login_id => "ada$run\@example.com", code => 'WRONGCODE0', new_password => password('new'));
 	fails($app, 'reset_password', login_id => "ada$run\@example.com", code => $code, new_password => 'x');
 	ok_call($app, 'reset_password', login_id => "ada$run\@example.com", code => $code, new_password => password('new'));
+	login_codes($run);
+	return;
+}
+
+sub login_codes
+{
+	my ($run) = @_;
+	my @request = ($app, 'request_login_code', client_id => 'native');
+	my @login = ($app, 'authenticate_with_code', client_id => 'native');
+	my @ada = (login_id => "ada$run\@example.com");
+	my $device = AnonAuth::Device->new(alg => 'ES256');
+
+	$admin->run(q{UPDATE anon_auth.settings SET code_link_uri = 'https://app.example/#{code}'});
+	ok_call(@request, @ada);
+	fails(@request, @ada);
+	fails(@request, login_id => password('where an address should be'));
+	my $message = ok_call($admin, 'take_outbox_messages');
+	my $code = $message->{code};
+	my $long = secret('long code ' . ++$count, $message->{link} =~ s/.*#//sr);
+
+	ok_call(@login, @ada, code => secret('wrong code ' . ++$count, $code eq '417863' ? '417864' : '417863'));
+	ok_call(@login, @ada, code => $long =~ s/.$/$& eq 'A' ? 'B' : 'A'/er);
+	ok_call(@login, login_id => $long, code => $long);
+	fails(@login, @ada, code => $long, device_info => $json->encode([$long]));
+	fails($app, 'authenticate_with_code', client_id => $long, @ada, code => $long);
+	ok_call(@login, login_id => undef, code => $long);
+	ok_call(@login, @ada, code => $code);
+
+	# A code of an address that nobody has, and the code of a guest.
+	ok_call(@request, login_id => "nobody$run\@example.com");
+	fails(@login, login_id => "nobody$run\@example.com", code => ok_call($admin, 'take_outbox_messages')->{code});
+	ok_call($app, 'authenticate_anonymously', client_id => 'native', jwt => request($device, with_jwk => 1));
+	my $proof = request($device, action => 'promote');
+
+	ok_call(@request, @ada, jwt => $proof);
+	fails(@request, @ada, jwt => $proof);
+	fails(@request, @ada, jwt => request($device));
+	ok_call(@login, @ada, code => ok_call($admin, 'take_outbox_messages')->{code});
+	$admin->run(q{UPDATE anon_auth.settings SET code_link_uri = NULL});
 	return;
 }
 

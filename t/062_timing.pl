@@ -65,6 +65,9 @@ BEGIN
 		refresh_token => guest.refresh_token);
 	IF kind = 'disabled' THEN
 		PERFORM anon_auth.disable_user(account.sub);
+	ELSIF kind = 'verified' THEN
+		UPDATE anon_auth.login_ids SET verified_at = now() WHERE user_id = account.sub;
+		UPDATE anon_auth.users SET is_verified = true WHERE id = account.sub;
 	END IF;
 	INSERT INTO inputs VALUES (kind, address);
 	COMMIT;
@@ -75,6 +78,7 @@ BEGIN
 	FOR n IN 10 .. 9 + pool LOOP
 		CALL make_user('known', n);
 		CALL make_user('disabled', n);
+		CALL make_user('verified', n);
 		INSERT INTO inputs VALUES ('unknown', format('%s-%s@example.com', left(md5('unknown'), 8), n));
 		INSERT INTO inputs SELECT 'token', refresh_token FROM anon_auth.authenticate_anonymously('app');
 	END LOOP;
@@ -92,6 +96,14 @@ END $$;
 CREATE FUNCTION call_reset_password(input text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM anon_auth.reset_password(input, 'WRONGCODE0', 'another horse');
+END $$;
+CREATE FUNCTION call_request_login_code(input text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM anon_auth.request_login_code('app', input);
+END $$;
+CREATE FUNCTION call_authenticate_with_code(input text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM anon_auth.authenticate_with_code('app', input, '000000');
 END $$;
 CREATE FUNCTION call_refresh_session(input text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -225,7 +237,7 @@ BEGIN
 	PERFORM anon_auth.request_password_reset(input);
 END $$});
 make_timer('refused_request', 1);
-make_timer($_) for qw(authenticate request_password_reset reset_password refresh_session authenticate_anonymously);
+make_timer($_) for qw(authenticate request_password_reset reset_password request_login_code authenticate_with_code refresh_session authenticate_anonymously);
 
 # Check the measure itself: it shows a difference, and shows none where there is
 # none.
@@ -262,6 +274,17 @@ cannot_be_told_apart($refusals, 'known', 'unknown',
 my $resets = time_calls('reset_password', $fewer, qw(known unknown));
 cannot_be_told_apart($resets, 'known', 'unknown',
 	'a wrong code takes equally long with and without a code that was sent');
+
+# Login codes. These calls wait as well.
+
+my $code_requests = time_calls('request_login_code', $fewer, qw(known unknown disabled verified));
+cannot_be_told_apart($code_requests, $_, 'unknown', "a request for a login code takes equally long for an address that is $_ and a missing one")
+  for qw(known disabled verified);
+$backend->query('SELECT anon_auth.reset_counters()');
+$backend->query(q{SELECT anon_auth.request_login_code('app', input) FROM inputs WHERE kind IN ('known', 'unknown', 'verified')});
+my $code_logins = time_calls('authenticate_with_code', $fewer, qw(known unknown disabled verified));
+cannot_be_told_apart($code_logins, $_, 'unknown', "a wrong login code takes equally long for an address that is $_ and a missing one")
+  for qw(known disabled verified);
 
 # Refresh tokens
 
