@@ -42,11 +42,30 @@
 #include "store/settings.h"
 #include "store/users.h"
 
-/* Look the account up as account_request_find_existing() does, but only for a login. */
-static bool
-find_account(const AccountPlan *plan, ExistingAccount *account)
+/* A call, and what was found so far. */
+typedef struct Promotion
 {
-	return account_request_find_existing(plan, true, account);
+	const Client *client;
+	const PromotionRequest *request;
+	TimestampTz now;
+	ProvenGuest guest;
+	bool		proof_is_used;	/* see use_proof() */
+	AccountPlan plan;
+	PromotionResult *result;
+} Promotion;
+
+/*
+ * Use up the challenge of the proof, if it is a jwt.  That locks the device key.  So, where a
+ * call may lock an account, it comes after that: an account comes before everything of a
+ * guest (statement.h).
+ */
+static void
+use_proof(Promotion *promotion)
+{
+	if (!promotion->proof_is_used)
+		guest_proof_open(promotion->client, &promotion->request->proof, true, promotion->now,
+						 &promotion->guest);
+	promotion->proof_is_used = true;
 }
 
 /*
@@ -71,29 +90,32 @@ find_conflicting_account(const AccountPlan *plan, bool may_log_in, ExistingAccou
 }
 
 /*
- * Turn the guest into a regular user, and fill user with it.  password_hash may be NULL.
- * Raises AA009 if another transaction took a login ID, and the errors of
+ * Turn the guest into a regular user, and fill the result with it.  password_hash may be
+ * NULL.  Raises AA009 if another transaction took a login ID, and the errors of
  * guest_proof_raise_lost().
  */
 static void
-promote_guest(const Client *client, const ProvenGuest *guest, const AccountPlan *plan,
-			  const char *password_hash, TimestampTz now, User *user)
+promote_guest(Promotion *promotion, const char *password_hash)
 {
+	const Client *client = promotion->client;
+	const ProvenGuest *guest = &promotion->guest;
 	const pg_uuid_t *id = &guest->user.id;
+	TimestampTz now = promotion->now;
 	AccountState state;
 
-	account_request_take_addresses(plan, client, now);
-	account_request_fill_state(plan, &state);
+	account_request_take_addresses(&promotion->plan, client, now);
+	use_proof(promotion);
+	account_request_fill_state(&promotion->plan, &state);
 	if (guest->user.device_kid != NULL)
 		device_keys_remove(guest->user.device_kid, id, id, now);
-	if (!users_promote(id, &state, now, user))
+	if (!users_promote(id, &state, now, &promotion->result->user))
 		guest_proof_raise_lost(guest);
 	if (!sessions_delete_all_with(id, &guest->session_id) && guest->by_session)
 		guest_proof_raise_invalid(guest);
 	authorization_codes_delete_all(id);
-	account_request_insert(plan, id, password_hash, now);
-	events_insert("user.anonymous.promoted", id, client->client_id, account_request_event(plan),
-				  now);
+	account_request_insert(&promotion->plan, id, password_hash, now);
+	events_insert("user.anonymous.promoted", id, client->client_id,
+				  account_request_event(&promotion->plan), now);
 	counter_statistic_at_commit(COUNTER_PROMOTIONS, 1);
 }
 
@@ -114,17 +136,18 @@ log_in_with_code(const Client *client, const AccountPlan *plan, const ExistingAc
 
 /* Log in to an account with what the request proves, or with its password. */
 static bool
-log_in(const Client *client, const AccountPlan *plan, const ExistingAccount *account,
-	   TimestampTz now, PromotionResult *result)
+log_in(const Promotion *promotion, const ExistingAccount *account)
 {
-	bool		by_identity = plan->has_identity &&
-		plan->identity_state == FEDERATED_IDENTITY_KNOWN;
+	const Client *client = promotion->client;
+	const AccountPlan *plan = &promotion->plan;
+	TimestampTz now = promotion->now;
+	PromotionResult *result = promotion->result;
 
 	result->amr = account->is_proven ? account_request_methods(plan) : auth_methods_password;
-	if (account->is_proven && by_identity)
+	if (account->is_proven && plan->identity_state == FEDERATED_IDENTITY_KNOWN)
 		return federated_identity_log_in(client, &plan->identity, &account->id, now,
 										 &result->user) && account_request_use_code(plan);
-	if (account->is_proven && plan->code_address != NULL)
+	if (account->is_proven)
 		return log_in_with_code(client, plan, account, now, &result->user);
 	if (plan->password == NULL)
 		raise_identity_exists(account->type);
@@ -137,19 +160,21 @@ log_in(const Client *client, const AccountPlan *plan, const ExistingAccount *acc
  * if nothing proves that the account is the caller's.
  */
 static bool
-log_in_and_merge(const Client *client, const ProvenGuest *guest, const AccountPlan *plan,
-				 const ExistingAccount *account, TimestampTz now, PromotionResult *result)
+log_in_and_merge(Promotion *promotion, const ExistingAccount *account)
 {
+	const ProvenGuest *guest = &promotion->guest;
+	const AccountPolicy *policy = &promotion->plan.policy;
+	bool		logged_in = log_in(promotion, account);
 	AppTable   *tables;
 	int			count;
 
-	if (!log_in(client, plan, account, now, result))
-		return false;
-	if (plan->policy.promotion_conflict == PROMOTION_CONFLICT_MERGE &&
-		!merge_guest(client->client_id, &guest->user, guest->by_session ? &guest->session_id : NULL,
-					 &account->id, plan->policy.merge, now, &tables, &count))
+	use_proof(promotion);
+	if (logged_in && policy->promotion_conflict == PROMOTION_CONFLICT_MERGE &&
+		!merge_guest(promotion->client->client_id, &guest->user,
+					 guest->by_session ? &guest->session_id : NULL, &account->id, policy->merge,
+					 promotion->now, &tables, &count))
 		guest_proof_raise_lost(guest);
-	return true;
+	return logged_in;
 }
 
 PromotionState
@@ -164,18 +189,33 @@ promotion_state(const GuestTicket *ticket, TimestampTz *guest_since)
 }
 
 /*
- * Check everything except the owners of the login IDs and the password.  Return false as
- * account_request_check() does.
+ * Begin a promotion: check everything except the owners of the login IDs and the password.
+ * Return false as account_request_check() does.
  */
 static bool
-check_request(const Client *client, const PromotionRequest *request, TimestampTz now,
-			  ProvenGuest *guest, AccountPlan *plan, PromotionResult *result)
+begin_promotion(const Client *client, const PromotionRequest *request, TimestampTz now,
+				PromotionResult *result, Promotion *promotion)
 {
+	const AccountRequest *account = &request->account;
+	const ProvenGuest *guest = &promotion->guest;
+	AccountPolicy policy;
+
+	memset(promotion, 0, sizeof(Promotion));
+	promotion->client = client;
+	promotion->request = request;
+	promotion->now = now;
+	promotion->result = result;
 	client_require_guests(client, request->proof.jwt != NULL);
-	guest_proof_open(client, &request->proof, true, now, guest);
+	settings_read_account_policy(&policy);
+
+	/* A call that locks no account uses the proof at once, which saves opening it again. */
+	promotion->proof_is_used = request->proof.jwt == NULL ||
+		(policy.promotion_conflict == PROMOTION_CONFLICT_ERROR &&
+		 account->code == NULL && account->id_token == NULL);
+	guest_proof_open(client, &request->proof, promotion->proof_is_used, now, &promotion->guest);
 	result->device_info = request->device_info != NULL ? request->device_info :
 		sessions_device_info(&guest->user.id, guest->by_session ? &guest->session_id : NULL);
-	return account_request_check(&request->account, client, &guest->user.id, now, plan);
+	return account_request_check(account, client, &guest->user.id, now, &promotion->plan);
 }
 
 /*
@@ -183,9 +223,10 @@ check_request(const Client *client, const PromotionRequest *request, TimestampTz
  * false if the code was used up meanwhile.
  */
 static bool
-promote(const Client *client, const ProvenGuest *guest, const AccountPlan *plan, TimestampTz now,
-		PromotionResult *result)
+promote(Promotion *promotion)
 {
+	const AccountPlan *plan = &promotion->plan;
+	PromotionResult *result = promotion->result;
 	char	   *hash = NULL;
 
 	account_request_require_proofs(plan);
@@ -196,8 +237,9 @@ promote(const Client *client, const ProvenGuest *guest, const AccountPlan *plan,
 	}
 	if (!account_request_use_code(plan))
 		return false;
-	promote_guest(client, guest, plan, hash, now, &result->user);
-	hook_after_promotion(plan->policy.after_promotion, &result->user.id, client->client_id);
+	promote_guest(promotion, hash);
+	hook_after_promotion(plan->policy.after_promotion, &result->user.id,
+						 promotion->client->client_id);
 	result->amr = account_request_methods(plan);
 	return true;
 }
@@ -230,15 +272,15 @@ find_claimant(const AccountPlan *plan, ExistingAccount *account, LoginIdType *ty
 
 /* Log in to such an account with the password, and note that the address is verified. */
 static bool
-log_in_as_claimant(const Client *client, const ProvenGuest *guest, const AccountPlan *plan,
-				   const ExistingAccount *account, LoginIdType type, TimestampTz now,
-				   PromotionResult *result)
+log_in_as_claimant(Promotion *promotion, const ExistingAccount *account, LoginIdType type)
 {
-	if (!log_in_and_merge(client, guest, plan, account, now, result))
+	User	   *user = &promotion->result->user;
+
+	if (!log_in_and_merge(promotion, account))
 		return false;
-	users_set_verified(&account->id, now);
-	login_ids_set_verified(&result->user, type, now);
-	result->user.is_verified = true;
+	users_set_verified(&account->id, promotion->now);
+	login_ids_set_verified(user, type, promotion->now);
+	user->is_verified = true;
 	return true;
 }
 
@@ -246,23 +288,23 @@ bool
 promotion_run(const Client *client, const PromotionRequest *request, TimestampTz now,
 			  PromotionResult *result)
 {
-	ProvenGuest guest;
-	AccountPlan plan;
+	Promotion	promotion;
+	const AccountPlan *plan = &promotion.plan;
 	ExistingAccount account;
 	RateLimits *conflict;
 	LoginIdType type;
 	bool		may_log_in;
 
-	if (!check_request(client, request, now, &guest, &plan, result))
+	if (!begin_promotion(client, request, now, result, &promotion))
 		return false;
-	may_log_in = plan.policy.promotion_conflict != PROMOTION_CONFLICT_ERROR;
-	if (!find_conflicting_account(&plan, may_log_in, &account, &conflict))
+	may_log_in = plan->policy.promotion_conflict != PROMOTION_CONFLICT_ERROR;
+	if (!find_conflicting_account(plan, may_log_in, &account, &conflict))
 	{
-		if (may_log_in && find_claimant(&plan, &account, &type))
-			return log_in_as_claimant(client, &guest, &plan, &account, type, now, result);
-		return promote(client, &guest, &plan, now, result);
+		if (may_log_in && find_claimant(plan, &account, &type))
+			return log_in_as_claimant(&promotion, &account, type);
+		return promote(&promotion);
 	}
-	if (!log_in_and_merge(client, &guest, &plan, &account, now, result))
+	if (!log_in_and_merge(&promotion, &account))
 		return false;
 	rate_limit_give_back(conflict);
 	return true;
@@ -272,33 +314,32 @@ bool
 promotion_sign_up(const Client *client, const PromotionRequest *request, TimestampTz now,
 				  PromotionResult *result)
 {
-	ProvenGuest guest;
-	AccountPlan plan;
+	Promotion	promotion;
 	ExistingAccount account;
 	RateLimits *conflict;
 
-	if (!check_request(client, request, now, &guest, &plan, result))
+	if (!begin_promotion(client, request, now, result, &promotion))
 		return false;
-	(void) find_conflicting_account(&plan, false, &account, &conflict);
-	return promote(client, &guest, &plan, now, result);
+	(void) find_conflicting_account(&promotion.plan, false, &account, &conflict);
+	return promote(&promotion);
 }
 
 bool
 promotion_log_in(const Client *client, const PromotionRequest *request, TimestampTz now,
 				 PromotionResult *result)
 {
-	ProvenGuest guest;
-	AccountPlan plan;
+	Promotion	promotion;
+	const AccountPlan *plan = &promotion.plan;
 	ExistingAccount account;
 
-	if (!check_request(client, request, now, &guest, &plan, result))
+	if (!begin_promotion(client, request, now, result, &promotion))
 		return false;
-	if (find_account(&plan, &account))
-		return log_in_and_merge(client, &guest, &plan, &account, now, result);
-	if (plan.password == NULL)
-		return false;
-	return login_with_password(client, NULL, plan.login_ids[0].value, plan.password, &plan.policy,
-							   now, &result->user);
+	if (account_request_find_existing(plan, true, &account))
+		return log_in_and_merge(&promotion, &account);
+	use_proof(&promotion);
+	return plan->password != NULL &&
+		login_with_password(client, NULL, plan->login_ids[0].value, plan->password, &plan->policy,
+							now, &result->user);
 }
 
 void
@@ -332,7 +373,7 @@ promotion_repeat(const Client *client, const PromotionRequest *request, Timestam
 	{
 		if (plan.policy.promotion_conflict != PROMOTION_CONFLICT_MERGE)
 			raise_invalid_promotion_code("The guest does not exist.");
-		is_known = find_account(&plan, &account);
+		is_known = account_request_find_existing(&plan, true, &account);
 		return login_with_password(client, is_known ? &account.id : NULL, plan.login_ids[0].value,
 								   password, &plan.policy, now, &result->user);
 	}
