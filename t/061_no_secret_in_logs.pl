@@ -384,6 +384,9 @@ sub logins
 	my @api = ($app, 'authenticate', client_id => 'native');
 
 	ok_call(@api, login_id => "ada$run\@example.com", password => $password);
+	ok_call($app, 'sign_up', client_id => 'native', email => "nora$run\@example.com", password => password('to sign up'));
+	fails($app, 'sign_up', client_id => 'native', email => "nora$run\@example.com", password => password('to sign up'));
+	fails($app, 'sign_up', client_id => 'native', email => password('as email'), password => password('to sign up'));
 	settings(password_hash_memory_kib => 8193);
 	ok_call(@api, login_id => "ada$run\@example.com", password => $password);
 	settings(password_hash_memory_kib => 8192);

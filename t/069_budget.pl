@@ -120,7 +120,7 @@ refresh                     4      15    170
 userinfo                    6      17      0
 verify_jwt                  2       6      0
 promotion                  17      62   1860
-login with a password      12      33    850
+login with a password      12      33    880
 revoke                      4      31    680
 create_challenge            1       2      0
 uid                         0       0      0

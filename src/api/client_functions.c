@@ -241,7 +241,7 @@ anon_auth_claim_anonymous_user(PG_FUNCTION_ARGS)
 		.promotion_code = api_text(fcinfo, 3),
 		.refresh_token = api_text(fcinfo, 4)
 	};
-	bool		dry_run = api_required_bool(fcinfo, 5, "dry_run");
+	bool		dry_run;
 	ResultRow  *row;
 	Client		client;
 	User		caller;
@@ -251,6 +251,7 @@ anon_auth_claim_anonymous_user(PG_FUNCTION_ARGS)
 
 	api_begin_write("claim_anonymous_user()");
 	row = result_row_begin_set(fcinfo);
+	dry_run = api_required_bool(fcinfo, 5, "dry_run");
 	api_client(fcinfo, 0, &client);
 	api_caller(fcinfo, 1, now, &caller, &session_client);
 	guest_claim_run(&client, &caller, session_client, &proof, dry_run, now, &tables, &count);
