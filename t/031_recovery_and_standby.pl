@@ -239,7 +239,7 @@ my $contents = query(q{
 	SELECT string_agg(format('SELECT %L, md5(string_agg(t::text, E''\n'' ORDER BY t::text)) FROM anon_auth.%I t', c.relname, c.relname), ' UNION ALL ' ORDER BY c.relname)
 	FROM pg_extension e, unnest(extconfig) t JOIN pg_class c ON c.oid = t WHERE extname = 'anon_auth'});
 my $kept = query($contents);
-is(scalar(() = $kept =~ /\n/g) + 1, 12, 'a dump includes the rows of twelve tables');
+is(scalar(() = $kept =~ /\n/g) + 1, 17, 'a dump includes the rows of seventeen tables');
 
 my $dumps = PostgreSQL::Test::Utils::tempdir();
 my %formats = (

@@ -188,6 +188,17 @@ promotion_state(const GuestTicket *ticket, TimestampTz *guest_since)
 	return user.is_anonymous ? PROMOTION_OPEN : PROMOTION_DONE;
 }
 
+/* A call that locks no account uses its proof at once, which saves opening it again. */
+static bool
+locks_no_account(const AccountRequest *request)
+{
+	AccountPolicy policy;
+
+	settings_read_account_policy(&policy);
+	return policy.promotion_conflict == PROMOTION_CONFLICT_ERROR && request->code == NULL &&
+		request->id_token == NULL;
+}
+
 /*
  * Begin a promotion: check everything except the owners of the login IDs and the password.
  * Return false as account_request_check() does.
@@ -198,7 +209,6 @@ begin_promotion(const Client *client, const PromotionRequest *request, Timestamp
 {
 	const AccountRequest *account = &request->account;
 	const ProvenGuest *guest = &promotion->guest;
-	AccountPolicy policy;
 
 	memset(promotion, 0, sizeof(Promotion));
 	promotion->client = client;
@@ -206,12 +216,7 @@ begin_promotion(const Client *client, const PromotionRequest *request, Timestamp
 	promotion->now = now;
 	promotion->result = result;
 	client_require_guests(client, request->proof.jwt != NULL);
-	settings_read_account_policy(&policy);
-
-	/* A call that locks no account uses the proof at once, which saves opening it again. */
-	promotion->proof_is_used = request->proof.jwt == NULL ||
-		(policy.promotion_conflict == PROMOTION_CONFLICT_ERROR &&
-		 account->code == NULL && account->id_token == NULL);
+	promotion->proof_is_used = request->proof.jwt == NULL || locks_no_account(account);
 	guest_proof_open(client, &request->proof, promotion->proof_is_used, now, &promotion->guest);
 	result->device_info = request->device_info != NULL ? request->device_info :
 		sessions_device_info(&guest->user.id, guest->by_session ? &guest->session_id : NULL);

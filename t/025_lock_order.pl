@@ -61,7 +61,7 @@ for my $what (sort keys %other)
 	begin_blocked($promotion, sprintf q{SELECT sub FROM anon_auth.promote_anonymous_user('app', username => 'ada', password => 'correct horse', jwt => %s)},
 		signed($device, action => 'promote'));
 	$blocker->query('COMMIT');
-	@errors = map { ($_->end)[1] } $promotion, $merge;
+	@errors = map { $_->end->[1] } $promotion, $merge;
 	unlike("@errors", qr/deadlock/, "a promotion to the account and $what do not deadlock");
 	is((grep { /ERROR/ } @errors), 1, 'the guest is merged once');
 	is(query('SELECT count(*) FROM anon_auth.users WHERE id = %s', $guest), 0, 'the guest is part of the account');
