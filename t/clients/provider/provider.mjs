@@ -4,12 +4,15 @@
 // Each line of standard input is a request, and each line of standard output its answer:
 //
 //   { task: 'start', shape: 'google' }            -> { issuer }
+//   { task: 'start', shape: 'google', tls: { key, cert } }: the same over TLS, with files
 //   { task: 'login', issuer, clientId, subject, nonce }  -> { idToken }
 //   { task: 'keys', issuer }                      -> { jwks }, by discovery
 //   { task: 'rotate', issuer }                    -> {}: other signing keys from now on
 
 import { createHash, randomBytes, webcrypto } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createInterface } from 'node:readline';
 import { exportJWK, generateKeyPair } from 'jose';
 import { Provider } from 'oidc-provider';
@@ -133,10 +136,13 @@ async function login({ issuer, clientId, subject, nonce }) {
 }
 
 const tasks = {
-  async start({ shape }) {
-    const server = createServer((request, response) => server.handle(request, response));
+  async start({ shape, tls }) {
+    const handle = (request, response) => server.handle(request, response);
+    const server = tls
+      ? createTlsServer({ key: readFileSync(tls.key), cert: readFileSync(tls.cert) }, handle)
+      : createServer(handle);
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const issuer = `http://127.0.0.1:${server.address().port}`;
+    const issuer = `${tls ? 'https' : 'http'}://127.0.0.1:${server.address().port}`;
     server.handle = (await makeProvider(issuer, shape)).callback();
     providers.set(issuer, { server, shape });
     return { issuer };
