@@ -228,7 +228,7 @@ begin_promotion(const Client *client, const PromotionRequest *request, Timestamp
  * false if the code was used up meanwhile.
  */
 static bool
-promote(Promotion *promotion)
+promote_plan(Promotion *promotion)
 {
 	const AccountPlan *plan = &promotion->plan;
 	PromotionResult *result = promotion->result;
@@ -307,7 +307,7 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 	{
 		if (may_log_in && find_claimant(plan, &account, &type))
 			return log_in_as_claimant(&promotion, &account, type);
-		return promote(&promotion);
+		return promote_plan(&promotion);
 	}
 	if (!log_in_and_merge(&promotion, &account))
 		return false;
@@ -326,7 +326,7 @@ promotion_sign_up(const Client *client, const PromotionRequest *request, Timesta
 	if (!begin_promotion(client, request, now, result, &promotion))
 		return false;
 	(void) find_conflicting_account(&promotion.plan, false, &account, &conflict);
-	return promote(&promotion);
+	return promote_plan(&promotion);
 }
 
 bool

@@ -232,7 +232,7 @@ fill_promotion_request(const Promoting *promoting, PromotionRequest *request)
 }
 
 static void
-finish(Promoting *promoting, const PromotionResult *result)
+finish_promotion(Promoting *promoting, const PromotionResult *result)
 {
 	promoting->logged_in = true;
 	promoting->flow.user = result->user;
@@ -252,7 +252,7 @@ sign_up(void *arg)
 	fill_promotion_request(promoting, &request);
 	if (promotion_sign_up(&promoting->flow.client, &request, promoting->flow.request->now,
 						  &result))
-		finish(promoting, &result);
+		finish_promotion(promoting, &result);
 }
 
 /* A SubtransactionAction: call promoting->log_in_by. */
@@ -266,7 +266,7 @@ log_in(void *arg)
 	fill_promotion_request(promoting, &request);
 	if (promoting->log_in_by(&promoting->flow.client, &request, promoting->flow.request->now,
 							 &result))
-		finish(promoting, &result);
+		finish_promotion(promoting, &result);
 }
 
 static ErrorData *
