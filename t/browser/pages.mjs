@@ -195,6 +195,56 @@ export async function logInStates() {
   await context.close();
 }
 
+// A guest is warned by the application and by the page, and can create an account.
+export async function leavingGuest() {
+  for (const locale of ['en', 'de', 'zh-Hant']) {
+    const context = await person({ locale });
+    const page = await openNotebook(context, 'cookie');
+
+    await continueAsGuest(page);
+    const guest = await sub(page);
+    const asked = [];
+
+    page.once('dialog', (dialog) => {
+      asked.push(dialog.message());
+      dialog.dismiss();
+    });
+    await page.click('#logout');
+    ok(`${locale}: the notebook warns a guest who logs out`, /your notes are lost/.test(asked[0]), asked[0]);
+    is(`${locale}: a guest who changes their mind stays`, await state(page), 'guest');
+    await page.goto(`data:text/html,<a href="${origin}/oauth2/end_session?client_id=notebook-cookie">Log out</a>`);
+    await page.click('a');
+    await page.locator('.box.bad form button').waitFor();
+    await inspect(page, `log-out-guest-${locale}`);
+    await page.locator('.box.bad form button').click();
+    await page.waitForURL('**/flows/promote_user?**');
+    await submit(page, `stays.${locale}@example.com`.toLowerCase(), password);
+    await page.waitForURL('**/app/**');
+    await becomes(page, 'account');
+    is(`${locale}: the account is that of the guest`, await sub(page), guest);
+    await context.close();
+  }
+}
+
+// While the server is down, the notebook does not offer to begin another session.
+export async function outage() {
+  const context = await person();
+  const page = await openNotebook(context, 'cookie');
+
+  await continueAsGuest(page);
+  await context.route(/\/(oauth2|rest)\//, (route) => route.fulfill({ status: 503, contentType: 'application/json',
+    body: '{"error":"temporarily_unavailable","error_description":"service unavailable"}' }));
+  await page.reload();
+  is('the notebook says that it cannot be reached', await settled(page), 'unreachable');
+  ok('it does not offer to begin another session', !(await page.isVisible('#guest')) && !(await page.isVisible('#login')));
+  await inspect(page, 'notebook-unreachable');
+  await context.unroute(/\/(oauth2|rest)\//);
+  await page.click('#again');
+  await becomes(page, 'guest');
+  ok('the guest is there again', true);
+  await context.close();
+}
+
 // An application asks its user to log in again; somebody else does.
 export async function reauthentication() {
   const context = await person();

@@ -5,7 +5,9 @@ import {
   addNote, becomes, continueAsGuest, description, error, isInvalid, notes, openNotebook, password, promote, reload,
   settled, startLogin, startPromotion, state, sub, submit, submitButton, submitInVain, who,
 } from './notebook.mjs';
-import { conflictStates, languages, logInInstead, logInStates, messages, reauthentication, signUpStates } from './pages.mjs';
+import {
+  conflictStates, languages, leavingGuest, logInInstead, logInStates, messages, outage, reauthentication, signUpStates,
+} from './pages.mjs';
 
 const settings = (change) => sql(`UPDATE anon_auth.settings SET ${change}`);
 
@@ -253,6 +255,7 @@ async function staleToken() {
   const guest = await sub(page);
   const stale = await page.evaluate((name) => localStorage.getItem(name), key);
 
+  page.once('dialog', (dialog) => dialog.accept());
   await page.click('#logout');
   await becomes(page, 'out');
   await page.evaluate(([name, value]) => localStorage.setItem(name, value), [key, stale]);
@@ -337,6 +340,8 @@ await test('the sign-up page shows its errors', signUpStates);
 await test('a taken login ID leads to the existing account', logInInstead);
 await test('the pages ask before they log in to another account', conflictStates);
 await test('the log-in and log-out pages show their errors', logInStates);
+await test('a guest who logs out is warned', leavingGuest);
+await test('the notebook survives an outage', outage);
 await test('a user who must log in again cannot be another one', reauthentication);
 await test('the pages show messages', messages);
 await test('the pages are in the language of the browser', languages);

@@ -175,7 +175,11 @@ on(byId('promote'), 'click', () => {
   return authgear.startPromoteAnonymousUser({ redirectURI: home });
 });
 
+// Nobody can log in to a guest without a device key again, so ask first.
 on(byId('logout'), 'click', async () => {
+  if (state.state === 'guest' && !confirm('You are a guest. If you log out, your notes are lost: nobody can log in as this guest again. Log out?')) {
+    return;
+  }
   await authgear.logout({ redirectURI: home });
   await show();
 });
@@ -188,10 +192,14 @@ on(byId('add'), 'submit', async () => {
 
 byId(withCookie ? 'use-cookie' : 'use-token').setAttribute('aria-current', 'true');
 
+// An error here says nothing about the session: the server may be down.  Do not offer
+// to begin another one.
 const run = (action) => action().catch((error) => {
-  state.state = 'out';
+  state.state = 'unreachable';
   tell(error);
 });
+
+on(byId('again'), 'click', () => location.reload());
 
 // The browser's back button can restore an old state of the page.
 addEventListener('pageshow', ({ persisted }) => persisted && run(() => show()));
