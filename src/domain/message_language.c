@@ -41,15 +41,29 @@ tag_length(const char *text)
 	return subtag > 0 ? length : 0;
 }
 
-char *
-message_language_of_request(const char *ui_locales)
+/* Some write "en_US" for "en-US" (OpenID Connect Core, section 5.1). */
+static void
+replace_underscores(char *text)
 {
-	const char *rest = ui_locales;
+	char	   *underscore;
+
+	while ((underscore = strchr(text, '_')) != NULL)
+		*underscore = '-';
+}
+
+char *
+message_language_of_request(const char *argument)
+{
+	char	   *ui_locales;
+	const char *rest;
 	size_t		length;
 
-	if (ui_locales == NULL)
+	/* A form sends an empty text for a field that is not filled in. */
+	if (argument == NULL || *argument == '\0')
 		return NULL;
-	for (;;)
+	ui_locales = pnstrdup(argument, UI_LOCALES_LENGTH + 1);
+	replace_underscores(ui_locales);
+	for (rest = ui_locales;;)
 	{
 		length = tag_length(rest);
 		if (length == 0 || (rest[length] != ' ' && rest[length] != '\0') ||
@@ -64,16 +78,13 @@ message_language_of_request(const char *ui_locales)
 	}
 }
 
-/* OpenID Connect Core, section 5.1: some write "en_US" for "en-US". */
 char *
 message_language_of_user(const User *user)
 {
 	char	   *locale = json_cstring(user->standard_attributes, "locale");
-	char	   *underscore;
 
 	if (locale == NULL)
 		return NULL;
-	while ((underscore = strchr(locale, '_')) != NULL)
-		*underscore = '-';
+	replace_underscores(locale);
 	return tag_length(locale) > 0 && locale[tag_length(locale)] == '\0' ? locale : NULL;
 }

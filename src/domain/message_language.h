@@ -14,7 +14,7 @@
 
 /*
  * Return the first tag of ui_locales (OpenID Connect Core, section 3.1.2.1), or NULL if
- * that is NULL.  Raises 22023 unless ui_locales is a list of language tags.
+ * that is NULL or empty.  Raises 22023 unless ui_locales is a list of language tags.
  */
 extern char *message_language_of_request(const char *ui_locales);
 
