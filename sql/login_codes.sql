@@ -413,10 +413,8 @@ DELETE FROM anon_auth.outbox;
 SELECT anon_auth.request_login_code('web', 'ev.e@example.com') > now() AS sent;
 SELECT recipient, code FROM anon_auth.take_outbox_messages() \gset
 SELECT :'recipient' AS recipient_before_proof;
-BEGIN;
+-- and a code for another mailbox does not open an account that has proven none
 SELECT sub = :'eve_sub' AS is_eve FROM anon_auth.authenticate_with_code('web', 'ev.e@example.com', :'code');
-SELECT original_value FROM anon_auth.login_ids WHERE user_id = :'eve_sub';
-ROLLBACK;
 SELECT unlimited();
 SELECT anon_auth.request_login_code('web', 'ev.e@example.com') > now() AS sent;
 SELECT recipient, code FROM anon_auth.take_outbox_messages() \gset

@@ -118,7 +118,71 @@ SELECT count(*) AS promoted FROM anon_auth.promote_anonymous_user('web', email =
 -- an address that is not proven does not tell whether somebody has it
 SELECT anon_auth.sign_up('web', email => 'ada@proven.example', password => 'correct horse');
 
+UPDATE anon_auth.settings SET login_id_verification = 'optional';
+
+-- ---- a reset of the password by an address that was not verified ----
+-- removes everything by which whoever opened the account could come back
+SELECT p.sub AS max_sub FROM anon_auth.promote_anonymous_user('web', email => 'max@proven.example', phone_number => '+85221234570',
+	username => 'max', password => 'correct horse', refresh_token => guest()) p \gset
+SELECT anon_auth.reset_counters() \g /dev/null
+SELECT anon_auth.request_password_reset('max@proven.example');
+SELECT code FROM anon_auth.take_outbox_messages() WHERE type = 'password_reset' \gset
+SELECT anon_auth.reset_password('max@proven.example', :'code', 'another horse');
+SELECT type, value, verified FROM login_ids WHERE user_id = :'max_sub';
+SELECT count(*) AS logs_in FROM anon_auth.authenticate('web', 'max@proven.example', 'another horse');
+SELECT type FROM anon_auth.events WHERE user_id = :'max_sub' AND type IN ('user.reclaimed', 'password.reset') ORDER BY id;
+-- ---- guesses at the password of an account that claims the address ----
+UPDATE anon_auth.settings SET promotion_conflict = 'login';
+SELECT sub AS ned_sub FROM account('ned@proven.example') \gset
+CREATE FUNCTION guess(password text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN (SELECT sub FROM anon_auth.promote_anonymous_user('web', email => 'ned@proven.example', password => password,
+		code => current_setting('test.code'), refresh_token => current_setting('test.guest')));
+END $$;
+-- each is taken back, so the account keeps the address
+SELECT guest() AS ned \gset
+SELECT set_config('test.guest', :'ned', false) \g /dev/null
+SELECT anon_auth.request_login_code('web', 'ned@proven.example', refresh_token => :'ned') \g /dev/null
+SELECT set_config('test.code', taken(), false) \g /dev/null
+CREATE FUNCTION guesses() RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+	count integer := 0;
+BEGIN
+	FOR i IN 1 .. 8 LOOP
+		-- too short to be a new password: the code is not used up
+		BEGIN
+			PERFORM guess('short');
+		EXCEPTION WHEN sqlstate 'AA011' THEN count := count + 1;
+		END;
+	END LOOP;
+	RETURN count;
+END $$;
+SELECT guesses() AS guesses;
+-- beyond five a day, the password proves nothing: the address is taken
+SELECT guess('correct horse') = :'ned_sub' AS logged_in_to_ned;
+
+-- ---- limits and errors of sign_up() ----
+UPDATE anon_auth.settings SET login_id_conflicts_per_minute_per_ip = 2;
+SELECT anon_auth.reset_counters() \g /dev/null
+SELECT anon_auth.use_client_address('192.0.2.1', false);
+\set VERBOSITY terse
+SELECT anon_auth.sign_up('web', username => 'kim', password => 'x');
+SELECT anon_auth.sign_up('web', username => 'kim', password => 'x');
+SELECT anon_auth.sign_up('web', username => 'kim', password => 'x');
+SELECT anon_auth.sign_up('web', username => 'nobody_has_this', password => 'x');
+UPDATE anon_auth.settings SET login_id_conflicts_per_minute_per_ip = 10, guest_sign_ups_per_minute = 1;
+SELECT count(*) FROM guest();
+SELECT anon_auth.request_login_code('web', 'olga@proven.example') \g /dev/null
+SELECT taken() AS code \gset
+SELECT anon_auth.sign_up('web', email => 'olga@proven.example', code => :'code');
+UPDATE anon_auth.settings SET guest_sign_ups_per_minute = NULL;
+SELECT anon_auth.reset_counters() \g /dev/null
+SELECT count(*) AS the_code_still_works FROM anon_auth.sign_up('web', email => 'olga@proven.example', code => :'code');
+\set VERBOSITY default
+DISCARD ALL;
+
 SET client_min_messages = warning;
+DROP FUNCTION guess, guesses;
 DROP VIEW login_ids;
 DROP FUNCTION guest, code_for, taken, account;
 DROP EXTENSION anon_auth CASCADE;

@@ -88,18 +88,31 @@ api_required_integer(FunctionCallInfo fcinfo, int argument, const char *name)
 	return PG_GETARG_INT32(argument);
 }
 
+/* Set *token to an access token, and return it.  NULL: the current identity counts. */
+static const Span *
+get_access_token(FunctionCallInfo fcinfo, int argument, Span *token)
+{
+	if (PG_ARGISNULL(argument))
+		return NULL;
+	*token = api_token(fcinfo, argument, "access_token");
+	return token;
+}
+
 void
 api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user, char **client_id)
 {
 	Span		token;
 
-	if (PG_ARGISNULL(argument))
-		identity_get_user(NULL, now, user, client_id);
-	else
-	{
-		token = api_token(fcinfo, argument, "access_token");
-		identity_get_user(&token, now, user, client_id);
-	}
+	identity_get_user(get_access_token(fcinfo, argument, &token), now, user, client_id);
+}
+
+void
+api_lock_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user,
+				char **client_id)
+{
+	Span		token;
+
+	identity_lock_user(get_access_token(fcinfo, argument, &token), now, user, client_id);
 }
 
 void

@@ -59,6 +59,10 @@ extern void api_begin_write(const char *function_name);
 extern void api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user,
 					   char **client_id);
 
+/* Same, and hold the user's row, as identity_lock_user() does. */
+extern void api_lock_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user,
+							char **client_id);
+
 /* Look up the client that the argument client_id names.  Raises 22023, AA001. */
 extern void api_client(FunctionCallInfo fcinfo, int argument, Client *client);
 

@@ -74,7 +74,7 @@ anon_auth_request_verification(PG_FUNCTION_ARGS)
 	api_begin_write("request_verification()");
 	type = get_address_type(fcinfo, 0);
 	delivery.language = message_language_of_request(api_text(fcinfo, 2));
-	api_caller(fcinfo, 1, now, &user, &client_id);
+	api_lock_caller(fcinfo, 1, now, &user, &client_id);
 	delivery.client_id = client_id;
 	if (!verification_request(&user, type, &delivery, now, &expires_at))
 		PG_RETURN_NULL();
@@ -93,7 +93,7 @@ anon_auth_verify_login_id(PG_FUNCTION_ARGS)
 	api_begin_write("verify_login_id()");
 	code = api_required_text(fcinfo, 0, "code");
 	type = get_address_type(fcinfo, 1);
-	api_caller(fcinfo, 2, now, &user, NULL);
+	api_lock_caller(fcinfo, 2, now, &user, NULL);
 	PG_RETURN_BOOL(verification_complete(&user, type, code, now));
 }
 

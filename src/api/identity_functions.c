@@ -45,7 +45,7 @@ anon_auth_add_identity(PG_FUNCTION_ARGS)
 
 	api_begin_write("add_identity()");
 	id_token = api_required_text(fcinfo, 0, "id_token");
-	api_caller(fcinfo, 2, now, &user, &client_id);
+	api_lock_caller(fcinfo, 2, now, &user, &client_id);
 	PG_RETURN_BOOL(federated_identity_add(&user, client_id, id_token, api_text(fcinfo, 1), now));
 }
 
@@ -60,7 +60,7 @@ anon_auth_remove_identity(PG_FUNCTION_ARGS)
 
 	api_begin_write("remove_identity()");
 	issuer = api_required_text(fcinfo, 0, "issuer");
-	api_caller(fcinfo, 1, now, &user, &client_id);
+	api_lock_caller(fcinfo, 1, now, &user, &client_id);
 	PG_RETURN_BOOL(federated_identity_remove(&user, client_id, issuer, now));
 }
 

@@ -94,12 +94,14 @@ check_code(AccountPlan *plan, const char *code, const pg_uuid_t *asker, Timestam
 
 /*
  * Open the ID token.  An address that it proves becomes a login ID, unless another one is
- * given.  An account that must not have e-mail addresses does not get it.
+ * given, or it is no address.  An account that must not have e-mail addresses does not get
+ * it.
  */
 static bool
 check_id_token(AccountPlan *plan, const char *id_token, const char *nonce, TimestampTz now)
 {
 	int			given = find_type(plan, LOGIN_ID_EMAIL);
+	LoginIdPolicy any = {0};
 	LoginId		proven;
 
 	provider_id_token_open(id_token, nonce, now, &plan->identity);
@@ -107,7 +109,8 @@ check_id_token(AccountPlan *plan, const char *id_token, const char *nonce, Times
 	plan->identity_state = federated_identity_find(&plan->identity, now, &plan->identity_owner);
 	if (plan->identity_state == FEDERATED_IDENTITY_REPLAYED)
 		return false;
-	if (!plan->identity.email_is_proven || !account_policy_allows(&plan->policy, LOGIN_ID_EMAIL))
+	if (!plan->identity.email_is_proven || !account_policy_allows(&plan->policy, LOGIN_ID_EMAIL) ||
+		login_id_normalise(LOGIN_ID_EMAIL, plan->identity.email, &any, &proven) != LOGIN_ID_ACCEPTED)
 		return true;
 	if (given < 0)
 		add_login_id(plan, LOGIN_ID_EMAIL, plan->identity.email, true);
@@ -153,14 +156,14 @@ account_request_check(const AccountRequest *request, const Client *client,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a login ID is required"),
 				 errhint("Give at least one of email, phone_number and username.")));
-	if (request->id_token != NULL && !check_id_token(plan, request->id_token, request->nonce, now))
-	{
-		record_failure(client, asker, "id_token", "ID token was used before", now);
-		return false;
-	}
 	if (request->code != NULL && !check_code(plan, request->code, asker, now))
 	{
 		record_failure(client, asker, "code", "wrong code", now);
+		return false;
+	}
+	if (request->id_token != NULL && !check_id_token(plan, request->id_token, request->nonce, now))
+	{
+		record_failure(client, asker, "id_token", "ID token was used before", now);
 		return false;
 	}
 	return true;

@@ -194,12 +194,13 @@ open_account(const Client *client, const LoginId *address, const LoginCode *code
 		return "user is disabled";
 
 	/* Another transaction may have taken the address from the user meanwhile. */
-	if (!find_login_id_of(user, address, &row) || (!row.verified && user->is_verified))
+	if (!find_login_id_of(user, address, &row) ||
+		(!row.verified && (user->is_verified || !login_code_proves(code, &row))))
 		raise_no_account();
 	if (!login_code_proves(code, &row) || !login_code_use_up(code))
 		return "wrong code";
 	if (!row.verified)
-		reclaimed_account_reset(client, address, code->row.recipient, now, user);
+		reclaimed_account_reset(client->client_id, address, code->row.recipient, now, user);
 	return NULL;
 }
 

@@ -167,6 +167,15 @@ identity_get_user(const Span *token, TimestampTz now, User *user, char **client_
 					 client_id);
 }
 
+void
+identity_lock_user(const Span *token, TimestampTz now, User *user, char **client_id)
+{
+	identity_get_user(token, now, user, client_id);
+	if (!users_lock(&user->id))
+		raise_invalid_session("The user does not exist.");
+	identity_get_user(token, now, user, client_id);
+}
+
 bool
 identity_is_former_guest(const Jsonb *claims, const pg_uuid_t *user_id)
 {

@@ -41,6 +41,13 @@ extern const Identity *identity_current(void);
 extern void identity_get_user(const Span *token, TimestampTz now, User *user, char **client_id);
 
 /*
+ * Same, and hold the user's row: for a caller that changes how the account can be opened.
+ * The session is alive after the lock was waited for, so whoever ended it while the call
+ * waited, such as the owner of a reclaimed account, has ended the call, too.
+ */
+extern void identity_lock_user(const Span *token, TimestampTz now, User *user, char **client_id);
+
+/*
  * True if claims were issued to a guest that has become a regular user since.  The
  * promotion ended all sessions of the guest: somebody else may have sent its link.
  */

@@ -459,8 +459,10 @@ login_code_matches(const LoginId *address, const pg_uuid_t *asker, const char *t
 bool
 login_code_proves(const LoginCode *code, const LoginIdRow *login_id)
 {
-	return !login_id->verified ||
-		strcmp(code->row.recipient, message_recipient(login_id)) == 0;
+	const char *known = message_recipient(login_id);
+
+	return strcmp(code->row.recipient, known) == 0 ||
+		(!login_id->verified && login_id_differs_in_case_only(code->row.recipient, known));
 }
 
 /* Marks the code in its counter first: it stays used up even if this transaction rolls back. */

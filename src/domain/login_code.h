@@ -76,8 +76,8 @@ extern bool login_code_open_link(const char *text, TimestampTz now, LoginLink *l
 /*
  * Return whether the code was sent to the mailbox or phone of a login ID.  With settings
  * that equate spellings, such as email_ignore_dot_sign, the message may have gone to
- * another one.  True if the login ID is not verified: then nobody has proven another
- * spelling.
+ * another one.  For a login ID that is not verified, upper and lower case are the same:
+ * nobody has proven another spelling, and few mailboxes differ in case only.
  */
 extern bool login_code_proves(const LoginCode *code, const LoginIdRow *login_id);
 

@@ -25,6 +25,7 @@
 #include "domain/password.h"
 #include "domain/password_change.h"
 #include "domain/password_reset.h"
+#include "domain/reclaimed_account.h"
 #include "domain/rate_limit.h"
 #include "keyring/master_key.h"
 #include "login_id/login_id.h"
@@ -165,6 +166,21 @@ password_reset_request(const char *login_id, const CodeDelivery *request, Timest
 	password_wait_since(&begin, EVEN_TIME_USECS);
 }
 
+/*
+ * Return whether the address still opens the account, whose row the caller holds: while
+ * this call waited for it, another address may have been verified, or this one taken away.
+ */
+static bool
+is_still_open(Subject *subject)
+{
+	const char *recipient;
+
+	if (!users_find(&subject->key.user_id, &subject->user) || subject->user.is_disabled)
+		return false;
+	recipient = recipient_of_user(&subject->user, subject->key.login_id_type);
+	return recipient != NULL && strcmp(recipient, subject->recipient) == 0;
+}
+
 bool
 password_reset_complete(const char *login_id, const char *code, const char *password,
 						TimestampTz now)
@@ -173,6 +189,7 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 	Subject		subject;
 	const pg_uuid_t *id = &subject.key.user_id;
 	OneTimeCode live;
+	char	   *hash;
 	instr_time	begin;
 
 	INSTR_TIME_SET_CURRENT(begin);
@@ -183,12 +200,15 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 	password_check_policy(password, &policy);
 	find_subject(&subject, read_subject(login_id, &policy, &subject));
 	if (!one_time_code_matches(&subject.key, code, now, &live) || !users_lock(id) ||
-		!one_time_code_use_up(&subject.key, &live))
+		!is_still_open(&subject) || !one_time_code_use_up(&subject.key, &live))
 	{
 		password_wait_since(&begin, EVEN_TIME_USECS);
 		return false;
 	}
-	password_change_apply(id, password_make_hash(password, &policy), now);
+	hash = password_make_hash(password, &policy);
+	if (!subject.user.is_verified)
+		reclaimed_account_reset(NULL, &subject.login_id, subject.recipient, now, &subject.user);
+	password_change_apply(id, hash, now);
 	users_set_verified(id, now);
 	login_ids_set_verified(&subject.user, subject.key.login_id_type, now);
 	events_insert("password.reset", id, NULL, NULL, now);

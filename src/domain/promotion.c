@@ -251,8 +251,8 @@ promote_plan(Promotion *promotion)
 
 /*
  * Find an account that claims a proven address without proof, and whose password the request
- * has: its user has just proven the address.  Only the one who proves the address gets this
- * far, and after a wrong password the account has lost the address.  So no attempt counts.
+ * has: its user has just proven the address.  The attempts are few, and no lockout refuses
+ * them: it would keep the owner of the address out.
  */
 static bool
 find_claimant(const AccountPlan *plan, ExistingAccount *account, LoginIdType *type)
@@ -264,6 +264,7 @@ find_claimant(const AccountPlan *plan, ExistingAccount *account, LoginIdType *ty
 	for (i = 0; i < plan->count && plan->password != NULL; i++)
 		if (plan->is_proven[i] && login_ids_find(&plan->login_ids[i], &row) && !row.verified &&
 			strlen(plan->password) <= PASSWORD_MAX_LENGTH &&
+			rate_limit_claimant(&row.user_id) &&
 			password_check(&row.user_id, plan->password, &plan->policy, &match))
 		{
 			account->id = row.user_id;

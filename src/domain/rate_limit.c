@@ -364,6 +364,20 @@ rate_limit_unknown_login_id(const AttemptPolicy *policy)
 	return false;
 }
 
+/* See rate_limit_claimant(). */
+#define CLAIMANT_ATTEMPTS_PER_DAY	5
+
+bool
+rate_limit_claimant(const pg_uuid_t *user_id)
+{
+	char		user[UUID_TEXT_LENGTH + 1];
+	int64		attempts;
+
+	uuid_to_text(user_id, user);
+	attempts = counter_increment(psprintf("claimant/%s", user), DAY, false);
+	return attempts > 0 && attempts <= CLAIMANT_ATTEMPTS_PER_DAY;
+}
+
 void
 rate_limit_code_attempt_by_address(void)
 {

@@ -63,6 +63,13 @@ extern void rate_limit_password_attempt(const AttemptPolicy *policy, const char 
 extern bool rate_limit_unknown_login_id(const AttemptPolicy *policy);
 
 /*
+ * Count an attempt at the password of a user by somebody who has proven an address that the
+ * user claims.  Return false beyond five a day: the attempt must not be made.  Raises
+ * nothing, so that no claim keeps the owner of an address out.
+ */
+extern bool rate_limit_claimant(const pg_uuid_t *user_id);
+
+/*
  * Count a request for a one-time code.  purpose and subject name the counter:
  * what the code is for, and the address it goes to, which is of this type.  Raises AA018.
  */

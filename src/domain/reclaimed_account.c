@@ -45,7 +45,7 @@ remove_other_addresses(const User *user, const LoginId *kept, TimestampTz now)
 }
 
 void
-reclaimed_account_reset(const Client *client, const LoginId *address, const char *recipient,
+reclaimed_account_reset(const char *client_id, const LoginId *address, const char *recipient,
 						TimestampTz now, User *user)
 {
 	const pg_uuid_t id = user->id;
@@ -60,7 +60,7 @@ reclaimed_account_reset(const Client *client, const LoginId *address, const char
 	users_set_has_password(&id, false, now);
 	users_set_verified(&id, now);
 	password_attempt_end_lockout(&id);
-	events_insert("user.reclaimed", &id, client->client_id,
+	events_insert("user.reclaimed", &id, client_id,
 				  json_to_jsonb(psprintf("{\"login_id_type\": \"%s\"}",
 										 login_id_type_name(address->type))),
 				  now);

@@ -20,9 +20,9 @@
  * another person who opened the account: sessions, codes, password, identities and
  * addresses without proof.  A username stays: nobody can log in with it alone.  recipient is the spelling of
  * the address that was proven.  The caller holds the user's row, and no login ID of the
- * user is verified.  Fills user again.
+ * user is verified.  client_id, for the event, may be NULL.  Fills user again.
  */
-extern void reclaimed_account_reset(const Client *client, const LoginId *address,
+extern void reclaimed_account_reset(const char *client_id, const LoginId *address,
 									const char *recipient, TimestampTz now, User *user);
 
 #endif							/* ANON_AUTH_RECLAIMED_ACCOUNT_H */

@@ -56,8 +56,9 @@ has_account(const AccountPlan *plan, int i)
 
 	if (!plan->is_proven[i] || !login_ids_find(&plan->login_ids[i], &row))
 		return false;
-	return row.verified || (plan->code_address == &plan->login_ids[i] &&
-							users_find(&row.user_id, &claimant) && !claimant.is_verified);
+	return row.verified ||
+		(plan->code_address == &plan->login_ids[i] && login_code_proves(&plan->code, &row) &&
+		 users_find(&row.user_id, &claimant) && !claimant.is_verified);
 }
 
 /*
@@ -67,7 +68,8 @@ has_account(const AccountPlan *plan, int i)
 static void
 refuse_existing_account(const AccountPlan *plan)
 {
-	ExistingAccount account;
+	ExistingAccount account = {0};
+	RateLimits *conflict;
 	int			i;
 
 	for (i = 0; i < plan->count; i++)
@@ -76,15 +78,16 @@ refuse_existing_account(const AccountPlan *plan)
 		if (has_account(plan, i))
 			raise_account_exists();
 	}
-	if (!account_request_find_existing(plan, true, &account))
-		return;
+	conflict = rate_limit_login_id_conflict();
+	if (account_request_find_existing(plan, true, &account) && !account.is_proven)
+		(void) account_request_find_existing(plan, false, &account);
+	rate_limit_give_back(conflict);
 	if (account.is_proven)
 		raise_account_exists();
-	(void) rate_limit_login_id_conflict();
-	(void) account_request_find_existing(plan, false, &account);
 }
 
-static void
+/* Return false if another transaction has used the code. */
+static bool
 make_account(const Client *client, const AccountPlan *plan, Jsonb *device_info, TimestampTz now,
 			 User *user)
 {
@@ -92,14 +95,21 @@ make_account(const Client *client, const AccountPlan *plan, Jsonb *device_info, 
 	char	   *hash = plan->password == NULL ? NULL :
 		password_make_hash(plan->password, &plan->policy);
 	AccountState state;
+	RateLimits *limits;
 
-	(void) sign_up_admit(&id, client->client_id, device_info);
+	limits = sign_up_admit(&id, client->client_id, device_info);
+	if (!account_request_use_code(plan))
+	{
+		rate_limit_give_back(limits);
+		return false;
+	}
 	account_request_take_addresses(plan, client, now);
 	account_request_fill_state(plan, &state);
 	users_insert_account(&id, &state, now, user);
 	account_request_insert(plan, &id, hash, now);
 	events_insert("user.created", &id, client->client_id, account_request_event(plan), now);
 	counter_statistic_at_commit(COUNTER_SIGN_UPS, 1);
+	return true;
 }
 
 bool
@@ -119,9 +129,8 @@ sign_up_account(const Client *client, const AccountRequest *request, const Devic
 	refuse_existing_account(&plan);
 	if (plan.password != NULL)
 		password_check_policy(plan.password, &plan.policy);
-	if (!account_request_use_code(&plan))
+	if (!make_account(client, &plan, device->device_info, now, &user))
 		return false;
-	make_account(client, &plan, device->device_info, now, &user);
 	methods = account_request_methods(&plan);
 	session_start(client, &user, &methods, device, now, response);
 	return true;
