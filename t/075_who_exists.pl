@@ -73,7 +73,7 @@ SELECT anon_auth.create_client('resets', 'native'), anon_auth.grant_client_api('
 CREATE ROLE visitor LOGIN;
 SELECT anon_auth.grant_client_api('visitor');
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1, guest_sign_ups_per_minute_per_ip = NULL,
-	password_attempts_per_minute_per_ip = NULL, login_id_types = '{email,phone_number,username}';
+	password_attempts_per_minute_per_ip = NULL, code_requests_per_minute_per_ip = NULL, sms_requests_per_hour = NULL, login_id_types = '{email,phone_number,username}';
 CREATE PROCEDURE make_users(clients integer, users integer) LANGUAGE plpgsql AS $$
 BEGIN
 	FOR c IN 0 .. clients - 1 LOOP
