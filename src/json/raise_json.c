@@ -11,7 +11,6 @@
 #include "json/json_read.h"
 #include "json/json_write.h"
 #include "json/raise_json.h"
-#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
 static const char *const rate_limit_codes[] = {
@@ -133,16 +132,6 @@ raise_account_locked(int64 wait)
 			 errdetail_internal("%s", detail.data)));
 }
 
-bool
-raise_json_is_used(int sqlstate)
-{
-	return sqlstate == ERRCODE_AA_IDENTITY_EXISTS ||
-		sqlstate == ERRCODE_AA_INVALID_LOGIN_ID ||
-		sqlstate == ERRCODE_AA_PASSWORD_POLICY ||
-		sqlstate == ERRCODE_AA_RATE_LIMITED ||
-		sqlstate == ERRCODE_AA_ACCOUNT_LOCKED;
-}
-
 /* The object in a DETAIL, or NULL if it is none. */
 static Jsonb *
 parse_detail(const char *detail)
@@ -150,23 +139,6 @@ parse_detail(const char *detail)
 	const char *reason;
 
 	return detail == NULL ? NULL : json_parse_object(detail, strlen(detail), &reason);
-}
-
-char *
-raise_json_append(const char *detail, const char *sentence)
-{
-	Jsonb	   *object = parse_detail(detail);
-	const char *description = object != NULL ? json_cstring(object, "description") : NULL;
-	StringInfoData changed;
-
-	begin_detail(&changed, description == NULL ? sentence :
-				 psprintf("%s %s", description, sentence));
-	json_close(&changed);
-	if (object == NULL)
-		return changed.data;
-	return json_from_jsonb(DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
-															  JsonbPGetDatum(object),
-															  JsonbPGetDatum(json_to_jsonb(changed.data)))));
 }
 
 int

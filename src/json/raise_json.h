@@ -47,16 +47,6 @@ pg_noreturn extern void raise_counters_full(void);
 /* AA019: logins to the user are locked for this time, in microseconds. */
 pg_noreturn extern void raise_account_locked(int64 wait);
 
-/* True if the DETAIL of errors with this SQLSTATE is a JSON object. */
-extern bool raise_json_is_used(int sqlstate);
-
-/*
- * Return a DETAIL with another sentence at the end of its description.  If detail is
- * no JSON object or NULL, because a function of an application has raised the error,
- * the result has only the sentence.
- */
-extern char *raise_json_append(const char *detail, const char *sentence);
-
 /*
  * Return the number of seconds after which a call may be repeated that failed with this
  * DETAIL, or 0 if the DETAIL does not say.
