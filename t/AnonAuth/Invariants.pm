@@ -38,14 +38,19 @@ my %invariants = (
 	'is a user with inconsistent credentials' => q{
 		SELECT count(*) FROM anon_auth.users u
 		WHERE has_password <> EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id)
-		   OR is_anonymous = EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id)
-		   OR is_anonymous = EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id)
+		   OR is_anonymous = (has_password
+			   OR EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND l.verified_at IS NOT NULL)
+			   OR EXISTS (SELECT FROM anon_auth.user_identities i WHERE i.user_id = u.id))
+		   OR is_anonymous AND EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id)
 		   OR cardinality(login_id_routes) <> (SELECT count(*) FROM anon_auth.login_ids l WHERE l.user_id = u.id)
 		   OR (device_kid IS NOT NULL) <> EXISTS (SELECT FROM anon_auth.device_keys d WHERE d.user_id = u.id AND d.kid = u.device_kid)},
+	# The event of a guest's creation says whether it has a device key; that of sign_up() does not.
 	'is a user without exactly one event for its creation and its promotion' => q{
 		SELECT count(*) FROM anon_auth.users u
 		WHERE 1 <> (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.created')
-		   OR (NOT is_anonymous)::int <> (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.anonymous.promoted')},
+		   OR (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.anonymous.promoted')
+			  <> (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.created'
+				  AND NOT u.is_anonymous AND e.payload ? 'device_key')},
 	'belongs to no user' => q{
 		SELECT count(*) FROM (SELECT user_id FROM anon_auth.sessions UNION ALL SELECT user_id FROM anon_auth.login_ids
 			UNION ALL SELECT user_id FROM anon_auth.passwords UNION ALL SELECT user_id FROM anon_auth.device_keys) r
