@@ -247,6 +247,33 @@ SELECT claims, by_email('https://login.example/tenant/', :'other_key', claims) A
 	'{"email": "Dora@Example.com", "email_verified": true}', '{"email": "dora@example.com", "email_verified": "true"}',
 	'{"email": "dora@example.com", "email_verified": "false"}', '{"email": "dora@example.com"}', '{"email": ["dora@example.com"], "email_verified": true}', '{"email": "nobody@example.com", "email_verified": true}', '{"email": "bob", "email_verified": true}']::jsonb[]) claims;
 
+-- at a promotion, such an address proves the account as a code does, if the settings let the guest log in to it
+CREATE FUNCTION promote_by(issuer text, kid text, sub text, email text, guest text) RETURNS text LANGUAGE sql AS $$
+	SELECT try(format('SELECT sub FROM anon_auth.promote_anonymous_user(%L, id_token => %L, refresh_token => %L)', 'app',
+		id_token(jsonb_build_object('iss', issuer, 'nonce', nonce(), 'sub', sub, 'email', email, 'email_verified', true), kid), guest))
+$$;
+SELECT refresh_token AS guest, sub AS guest_sub FROM anon_auth.authenticate_anonymously('app') \gset
+SELECT promote_by('https://login.example/tenant/', :'other_key', 'dora at login', 'dora@example.com', :'guest') AS by_policy_error;
+UPDATE anon_auth.settings SET promotion_conflict = 'merge';
+SELECT sub AS dora_sub FROM account WHERE name = 'dora' \gset
+SELECT promote_by('https://accounts.example', :'key', 'dora at accounts', 'dora@example.com', :'guest') = :'guest_sub' AS untrusted_is_no_conflict;
+SELECT refresh_token AS guest, sub AS guest_sub FROM anon_auth.authenticate_anonymously('app') \gset
+SELECT promote_by('https://login.example/tenant/', :'other_key', 'dora at login', 'Dora@example.com', :'guest') = :'dora_sub' AS merged_into_dora;
+SELECT count(*) AS guests_left FROM anon_auth.users WHERE id = :'guest_sub';
+SELECT issuer, subject FROM anon_auth.user_identities WHERE user_id = :'dora_sub';
+SELECT type FROM anon_auth.events WHERE user_id = :'dora_sub' ORDER BY id DESC LIMIT 3;
+SELECT by_email('https://login.example/tenant/', :'other_key', '{"sub": "dora at login"}') = 'dora' AS later_token;
+-- a token works once here, too
+SELECT refresh_token AS guest FROM anon_auth.authenticate_anonymously('app') \gset
+SELECT id_token(jsonb_build_object('iss', 'https://login.example/tenant/', 'nonce', nonce(), 'sub', 'dora again', 'email', 'dora@example.com', 'email_verified', true), :'other_key') AS t \gset
+SELECT (SELECT count(*) FROM anon_auth.promote_anonymous_user('app', id_token => :'t', refresh_token => :'guest')) AS first;
+SELECT log_in(:'t') AS second;
+-- settings that equate other spellings do not make it another mailbox's
+UPDATE anon_auth.settings SET email_ignore_dot_sign = true;
+SELECT refresh_token AS guest FROM anon_auth.authenticate_anonymously('app') \gset
+SELECT promote_by('https://login.example/tenant/', :'other_key', 'd.ora', 'd.ora@example.com', :'guest') AS other_spelling;
+UPDATE anon_auth.settings SET email_ignore_dot_sign = false, promotion_conflict = 'error';
+
 -- ---- the keys of a provider, and the worker ----
 
 SELECT try(format('SELECT anon_auth.set_identity_provider_keys(%L, %L)', 'https://accounts.example', jwks)) AS refused FROM unnest(ARRAY[

@@ -22,9 +22,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-/* The "login_id_type" of AA009 if an account has the identity. */
-#define IDENTITY_TYPE	"identity"
-
 /* ---- checking ---- */
 
 static void
@@ -172,14 +169,17 @@ account_request_check(const AccountRequest *request, const Client *client,
 /* ---- conflicts ---- */
 
 /*
- * Whether the code proves the address of an account.  The address in an ID token does not:
- * a login by it would add the identity to the account without its user's consent.
+ * Whether the request proves the verified address of an account: with the code, or with
+ * the ID token of a provider that is trusted for addresses.
  */
 static bool
 proves_account(const AccountPlan *plan, int i, const LoginIdRow *row)
 {
-	return row->verified && plan->code_address == &plan->login_ids[i] &&
-		login_code_proves(&plan->code, row);
+	if (!row->verified || !plan->is_proven[i])
+		return false;
+	if (plan->code_address == &plan->login_ids[i])
+		return login_code_proves(&plan->code, row);
+	return federated_identity_proves(&plan->identity, row);
 }
 
 /* Note that an account is in the way. */
@@ -211,7 +211,8 @@ account_request_find_existing(const AccountPlan *plan, bool may_log_in, Existing
 					 login_id_type_name(plan->login_ids[i].type), may_log_in);
 	}
 	if (plan->has_identity && plan->identity_state == FEDERATED_IDENTITY_KNOWN)
-		add_existing(account, &found, &plan->identity_owner, true, IDENTITY_TYPE, may_log_in);
+		add_existing(account, &found, &plan->identity_owner, true,
+					 FEDERATED_IDENTITY_TYPE, may_log_in);
 	return found;
 }
 
@@ -304,7 +305,7 @@ account_request_insert(const AccountPlan *plan, const pg_uuid_t *user_id,
 	if (password_hash != NULL)
 		passwords_insert(user_id, password_hash, now);
 	if (plan->has_identity && !federated_identity_insert(&plan->identity, user_id, now))
-		raise_identity_exists(IDENTITY_TYPE);
+		raise_identity_exists(FEDERATED_IDENTITY_TYPE);
 }
 
 Jsonb *

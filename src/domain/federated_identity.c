@@ -17,8 +17,10 @@
 #include "domain/client.h"
 #include "domain/federated_identity.h"
 #include "domain/login.h"
+#include "domain/message.h"
 #include "domain/session.h"
 #include "json/json_write.h"
+#include "json/raise_json.h"
 #include "lib/stringinfo.h"
 #include "login_id/login_id.h"
 #include "miscadmin.h"
@@ -52,6 +54,13 @@ record_failure(const Client *client, const pg_uuid_t *user_id, const char *reaso
 				  json_to_jsonb(psprintf("{\"authenticator\": \"id_token\", \"reason\": \"%s\"}",
 										 reason)),
 				  now);
+}
+
+static void
+record_login(const Client *client, const pg_uuid_t *user_id, TimestampTz now)
+{
+	events_insert("user.authenticated", user_id, client->client_id, NULL, now);
+	counter_statistic_at_commit(COUNTER_ID_TOKEN_LOGINS, 1);
 }
 
 static FederatedIdentityState
@@ -127,8 +136,7 @@ federated_identity_log_in(const Client *client, const ProviderIdentity *identity
 		record_failure(client, owner, failure, now);
 		return false;
 	}
-	events_insert("user.authenticated", owner, client->client_id, NULL, now);
-	counter_statistic_at_commit(COUNTER_ID_TOKEN_LOGINS, 1);
+	record_login(client, owner, now);
 	return true;
 }
 
@@ -168,6 +176,33 @@ federated_identity_insert(const ProviderIdentity *identity, const pg_uuid_t *use
 	take_over_challenges(&row, identity, now);
 	users_add_identity(user_id, &route, now);
 	return true;
+}
+
+bool
+federated_identity_join(const Client *client, const ProviderIdentity *identity,
+						const pg_uuid_t *owner, TimestampTz now, User *user)
+{
+	if (!users_log_in(owner, now, user))
+	{
+		record_failure(client, owner, "user is disabled", now);
+		return false;
+	}
+	if (!federated_identity_insert(identity, owner, now))
+		raise_identity_exists(FEDERATED_IDENTITY_TYPE);
+	events_insert("identity.added", owner, client->client_id, payload_of_issuer(identity->issuer),
+				  now);
+	record_login(client, owner, now);
+	return true;
+}
+
+bool
+federated_identity_proves(const ProviderIdentity *identity, const LoginIdRow *row)
+{
+	const char *known = message_recipient(row);
+
+	return identity->email_is_proven && row->type == LOGIN_ID_EMAIL && row->verified &&
+		(strcmp(identity->email, known) == 0 ||
+		 login_id_differs_in_case_only(identity->email, known));
 }
 
 bool

@@ -17,7 +17,11 @@
 #include "domain/device_report.h"
 #include "domain/provider_id_token.h"
 #include "store/clients.h"
+#include "store/login_ids.h"
 #include "store/users.h"
+
+/* The "login_id_type" of AA009 if an account has the identity. */
+#define FEDERATED_IDENTITY_TYPE "identity"
 
 /* ---- for callers that have opened an ID token ---- */
 
@@ -53,6 +57,21 @@ extern bool federated_identity_log_in(const Client *client, const ProviderIdenti
  */
 extern bool federated_identity_insert(const ProviderIdentity *identity, const pg_uuid_t *user_id,
 									  TimestampTz now);
+
+/*
+ * Log in to an account whose verified address the token proves, and give it the identity:
+ * only so can the token be used up.  Otherwise as federated_identity_log_in().  Raises
+ * AA009 if another transaction gave the identity to an account.
+ */
+extern bool federated_identity_join(const Client *client, const ProviderIdentity *identity,
+									const pg_uuid_t *owner, TimestampTz now, User *user);
+
+/*
+ * Whether the token proves a verified e-mail address of an account.  Providers differ in how
+ * they write upper and lower case; with other spellings that the settings equate, the
+ * mailbox may be another one.
+ */
+extern bool federated_identity_proves(const ProviderIdentity *identity, const LoginIdRow *row);
 
 /*
  * Whether an account has the address that the token proves, verified: such a caller

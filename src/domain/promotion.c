@@ -147,6 +147,9 @@ log_in(const Promotion *promotion, const ExistingAccount *account)
 	if (account->is_proven && plan->identity_state == FEDERATED_IDENTITY_KNOWN)
 		return federated_identity_log_in(client, &plan->identity, &account->id, now,
 										 &result->user) && account_request_use_code(plan);
+	if (account->is_proven && plan->code_address == NULL)
+		return federated_identity_join(client, &plan->identity, &account->id, now,
+									   &result->user);
 	if (account->is_proven)
 		return log_in_with_code(client, plan, account, now, &result->user);
 	if (plan->password == NULL)
