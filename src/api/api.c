@@ -99,20 +99,20 @@ get_access_token(FunctionCallInfo fcinfo, int argument, Span *token)
 }
 
 void
-api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user, char **client_id)
+api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user, Session *session)
 {
 	Span		token;
 
-	identity_get_user(get_access_token(fcinfo, argument, &token), now, user, client_id);
+	identity_get_user(get_access_token(fcinfo, argument, &token), now, user, session);
 }
 
 void
 api_lock_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user,
-				char **client_id)
+				Session *session)
 {
 	Span		token;
 
-	identity_lock_user(get_access_token(fcinfo, argument, &token), now, user, client_id);
+	identity_lock_user(get_access_token(fcinfo, argument, &token), now, user, session);
 }
 
 void

@@ -54,14 +54,14 @@ extern void api_begin_write(const char *function_name);
 
 /*
  * Fill user with the user of the access token in an argument or, if that is NULL,
- * of the current identity.  Raises AA014.
+ * of the current identity, and session with its session.  session may be NULL.  Raises AA014.
  */
 extern void api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user,
-					   char **client_id);
+					   Session *session);
 
 /* Same, and hold the user's row, as identity_lock_user() does. */
 extern void api_lock_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user,
-							char **client_id);
+							Session *session);
 
 /* Look up the client that the argument client_id names.  Raises 22023, AA001. */
 extern void api_client(FunctionCallInfo fcinfo, int argument, Client *client);

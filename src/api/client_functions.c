@@ -245,7 +245,7 @@ anon_auth_claim_anonymous_user(PG_FUNCTION_ARGS)
 	ResultRow  *row;
 	Client		client;
 	User		caller;
-	char	   *session_client;
+	Session		session;
 	AppTable   *tables;
 	int			count;
 
@@ -253,8 +253,8 @@ anon_auth_claim_anonymous_user(PG_FUNCTION_ARGS)
 	row = result_row_begin_set(fcinfo);
 	dry_run = api_required_bool(fcinfo, 5, "dry_run");
 	api_client(fcinfo, 0, &client);
-	api_lock_caller(fcinfo, 1, now, &caller, &session_client);
-	guest_claim_run(&client, &caller, session_client, &proof, dry_run, now, &tables, &count);
+	api_lock_caller(fcinfo, 1, now, &caller, &session);
+	guest_claim_run(&client, &caller, session.client_id, &proof, dry_run, now, &tables, &count);
 	api_add_moved_rows(row, tables, count);
 	return (Datum) 0;
 }

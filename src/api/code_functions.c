@@ -68,14 +68,14 @@ anon_auth_request_verification(PG_FUNCTION_ARGS)
 	TimestampTz expires_at;
 	CodeDelivery delivery = {0};
 	LoginIdType type;
-	char	   *client_id;
+	Session		session;
 	User		user;
 
 	api_begin_write("request_verification()");
 	type = get_address_type(fcinfo, 0);
 	delivery.language = message_language_of_request(api_text(fcinfo, 2));
-	api_lock_caller(fcinfo, 1, now, &user, &client_id);
-	delivery.client_id = client_id;
+	api_lock_caller(fcinfo, 1, now, &user, &session);
+	delivery.client_id = session.client_id;
 	if (!verification_request(&user, type, &delivery, now, &expires_at))
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(expires_at);

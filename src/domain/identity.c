@@ -149,7 +149,7 @@ identity_current(void)
 }
 
 void
-identity_get_user(const Span *token, TimestampTz now, User *user, char **client_id)
+identity_get_user(const Span *token, TimestampTz now, User *user, Session *session)
 {
 	const Identity *identity;
 	AccessToken access;
@@ -157,23 +157,23 @@ identity_get_user(const Span *token, TimestampTz now, User *user, char **client_
 	if (token != NULL)
 	{
 		own_jwt_verify_access_token(token->data, token->length, now, &access);
-		session_get_user(&access.sub, &access.sid, now, user, client_id);
+		session_get_user(&access.sub, &access.sid, now, user, session);
 		return;
 	}
 	identity = identity_current();
 	if (identity == NULL)
 		raise_no_access_token();
 	session_get_user(&identity->sub, identity->has_sid ? &identity->sid : NULL, now, user,
-					 client_id);
+					 session);
 }
 
 void
-identity_lock_user(const Span *token, TimestampTz now, User *user, char **client_id)
+identity_lock_user(const Span *token, TimestampTz now, User *user, Session *session)
 {
-	identity_get_user(token, now, user, client_id);
+	identity_get_user(token, now, user, session);
 	if (!users_lock(&user->id))
 		raise_invalid_session("The user does not exist.");
-	identity_get_user(token, now, user, client_id);
+	identity_get_user(token, now, user, session);
 }
 
 bool

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "base/span.h"
+#include "store/sessions.h"
 #include "store/users.h"
 
 typedef struct Identity
@@ -35,17 +36,17 @@ extern const Identity *identity_current(void);
 
 /*
  * Fill user with the user of an access token or, if token is NULL, of the
- * current identity.  client_id is as for session_get_user().  Raises AA014 unless the
- * token is valid and its session is alive.
+ * current identity, and session with its session.  session may be NULL.  Raises AA014
+ * unless the token is valid and its session is alive.
  */
-extern void identity_get_user(const Span *token, TimestampTz now, User *user, char **client_id);
+extern void identity_get_user(const Span *token, TimestampTz now, User *user, Session *session);
 
 /*
  * Same, and hold the user's row: for a caller that changes how the account can be opened.
  * The session is alive after the lock was waited for, so whoever ended it while the call
  * waited, such as the owner of a reclaimed account, has ended the call, too.
  */
-extern void identity_lock_user(const Span *token, TimestampTz now, User *user, char **client_id);
+extern void identity_lock_user(const Span *token, TimestampTz now, User *user, Session *session);
 
 /*
  * True if claims were issued to a guest that has become a regular user since.  The

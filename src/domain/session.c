@@ -201,15 +201,15 @@ session_find_alive(const pg_uuid_t *user_id, const pg_uuid_t *session_id, Timest
 
 void
 session_get_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now,
-				 User *user, char **client_id)
+				 User *user, Session *session)
 {
-	Session		session;
+	Session		found;
 
-	if (session_id == NULL || !sessions_find(user_id, session_id, now, &session, user) ||
+	if (session_id == NULL || !sessions_find(user_id, session_id, now, &found, user) ||
 		!users_find(user_id, user) || user->is_disabled)
 		raise_invalid_session("The session has ended, or the user is disabled or gone.");
-	if (client_id != NULL)
-		*client_id = session.client_id;
+	if (session != NULL)
+		*session = found;
 }
 
 void

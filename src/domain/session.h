@@ -76,11 +76,10 @@ extern bool session_find_alive(const pg_uuid_t *user_id, const pg_uuid_t *sessio
 
 /*
  * Fill user with the whole row of a session's user.  Raises AA014 unless the
- * session is alive; session_id NULL (a token without sid) is not.  If client_id is
- * not NULL, *client_id is set to the session's client, which may be NULL.
+ * session is alive; session_id NULL (a token without sid) is not.  session may be NULL.
  */
 extern void session_get_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
-							 TimestampTz now, User *user, char **client_id);
+							 TimestampTz now, User *user, Session *session);
 
 /*
  * Fill session and user from a refresh token, without using the token up.  Only
