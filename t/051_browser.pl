@@ -3,6 +3,8 @@
 #
 # browser/run.mjs drives the browser and prints its results. Set
 # PG_TEST_SCREENSHOTS to a directory to get screenshots of the sign-up page.
+#
+# Duration: 130 s
 
 use strict;
 use warnings;

@@ -1,5 +1,7 @@
 # The programs in examples/clients print what they promise, each with its own
 # driver.
+#
+# Duration: 60 s
 
 use strict;
 use warnings;

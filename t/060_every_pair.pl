@@ -11,6 +11,8 @@
 # AnonAuth::PairModel describes what one operation does, so that the expected
 # results are computed, not listed. It also defines the names of users and
 # sessions.
+#
+# Duration: 130 s
 
 use strict;
 use warnings;

@@ -8,6 +8,8 @@
 #
 # ANON_AUTH_TIMING_SAMPLES is the number of calls of each kind. The default is
 # 300.
+#
+# Runs alone: it compares times.
 
 use strict;
 use warnings;

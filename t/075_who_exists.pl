@@ -10,6 +10,8 @@
 #
 # ANON_AUTH_TIMING_SAMPLES is the number of calls of each kind. The default is
 # 240.
+#
+# Runs alone: it compares times.
 
 use strict;
 use warnings;
