@@ -43,6 +43,7 @@ CREATE TABLE anon_auth.address_codes (
 	asker uuid,
 	client_id text NOT NULL,
 	client_address inet,
+	flow text,
 	code_hash bytea NOT NULL,
 	link_code_hash bytea,
 	created_at timestamptz NOT NULL,
@@ -66,6 +67,7 @@ COMMENT ON COLUMN anon_auth.address_codes.login_id_type IS 'email or phone_numbe
 COMMENT ON COLUMN anon_auth.address_codes.recipient IS 'The address that the message is sent to: as the user typed it, or as a user who has proven it typed it.';
 COMMENT ON COLUMN anon_auth.address_codes.asker IS 'The guest whose proof the request had. The code works for this guest only. NULL: the request had no proof.';
 COMMENT ON COLUMN anon_auth.address_codes.client_address IS 'The address that the request came from: see use_client_address(). NULL if unknown, or if settings.session_client_address is off.';
+COMMENT ON COLUMN anon_auth.address_codes.flow IS 'The authorization request of the page on which the code was requested: its parameter x_ref. Only the browser that has the flow''s cookie can use it. NULL: the code was not requested on a page.';
 COMMENT ON COLUMN anon_auth.address_codes.code_hash IS 'BLAKE2b of the six digits, keyed with a key derived from the master key.';
 COMMENT ON COLUMN anon_auth.address_codes.link_code_hash IS 'The same of the long code in the link. NULL: settings.code_link_uri was not set.';
 

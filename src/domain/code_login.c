@@ -97,7 +97,14 @@ TimestampTz
 code_login_request(const Client *client, const char *login_id, const GuestProof *proof,
 				   const char *language, TimestampTz now)
 {
-	CodeDelivery delivery = {.client_id = client->client_id,.language = language};
+	return code_login_request_in_flow(client, login_id, proof, language, NULL, now);
+}
+
+TimestampTz
+code_login_request_in_flow(const Client *client, const char *login_id, const GuestProof *proof,
+						   const char *language, const char *flow, TimestampTz now)
+{
+	CodeDelivery delivery = {.client_id = client->client_id,.language = language,.flow = flow};
 	AccountPolicy policy;
 	LoginId		address;
 	ProvenGuest guest;

@@ -31,6 +31,14 @@ extern TimestampTz code_login_request(const Client *client, const char *login_id
 									  TimestampTz now);
 
 /*
+ * The same on a page.  flow is its authorization request (authorization_request_write()), in
+ * which the link of the message continues if the same browser opens it; NULL: none.
+ */
+extern TimestampTz code_login_request_in_flow(const Client *client, const char *login_id,
+											  const GuestProof *proof, const char *language,
+											  const char *flow, TimestampTz now);
+
+/*
  * Log in with a code that was requested without a proof, and fill response with the tokens
  * of a new session.  login_id may be NULL with the code of a link.  If the account has no
  * verified login ID, it becomes that of the address's owner (reclaimed_account.h).

@@ -274,7 +274,7 @@ login_code_send(const LoginId *address, const pg_uuid_t *asker, const CodeDelive
 		digits = psprintf("%06u", randombytes_uniform(NUMBER_OF_CODES));
 	hash_new_code(&row, FORM_DIGITS, digits, DIGITS, row.code_hash);
 	address_codes_insert(&row, settings_get()->session_client_address ?
-						 client_address_in_full() : NULL);
+						 client_address_in_full() : NULL, delivery->flow);
 	send_message(&row, delivery, digits, link_code, now);
 	return row.expires_at;
 }
@@ -430,7 +430,10 @@ login_code_open_link(const char *text, TimestampTz now, LoginLink *link)
 	right = read_link_code(text, &code) && find_link_code(&code, now, &link->row) &&
 		read_address(&link->row, &link->address);
 	if (right)
+	{
 		link->digits = digits_of_secret(code.secret);
+		(void) address_codes_find_origin(&link->row, &link->origin);
+	}
 	else
 		counter_statistic_add(COUNTER_WRONG_CODES, 1);
 	sodium_memzero(&code, sizeof(code));

@@ -64,6 +64,7 @@ typedef struct LoginLink
 {
 	LoginId		address;
 	AddressCode row;
+	AddressCodeOrigin origin;
 	char	   *digits;
 } LoginLink;
 

@@ -79,6 +79,16 @@ message_language_of_request(const char *argument)
 }
 
 char *
+message_language_of_browser(const char *list)
+{
+	size_t		length = list == NULL ? 0 : tag_length(list);
+
+	if (length == 0 || strchr(" \t,;", list[length]) == NULL)
+		return NULL;
+	return pnstrdup(list, length);
+}
+
+char *
 message_language_of_user(const User *user)
 {
 	char	   *locale = json_cstring(user->standard_attributes, "locale");

@@ -18,6 +18,12 @@
  */
 extern char *message_language_of_request(const char *ui_locales);
 
+/*
+ * Return the first tag of a list in a browser's request, ui_locales or Accept-Language, or
+ * NULL if it does not begin with one.
+ */
+extern char *message_language_of_browser(const char *list);
+
 /* Return the language of a user's attribute "locale", or NULL. */
 extern char *message_language_of_user(const User *user);
 

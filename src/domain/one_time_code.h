@@ -12,12 +12,13 @@
 
 #include "store/one_time_codes.h"
 
-/* How a code is sent.  client_id and language may be NULL. */
+/* How a code is sent.  client_id, language and flow may be NULL. */
 typedef struct CodeDelivery
 {
 	const char *recipient;		/* message_recipient() */
 	const char *client_id;
 	const char *language;
+	const char *flow;			/* for login codes: see code_login_request_in_flow() */
 } CodeDelivery;
 
 /*

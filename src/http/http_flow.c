@@ -41,13 +41,14 @@ http_flow_begin(const HttpRequest *request, AuthorizationRequest *authorization,
 		http_set_browser_cookie(request, response, FLOWS_COOKIE, browser_flows_write(&flows));
 }
 
-/* Find the flow of flow->x_ref among those of the browser. */
-static bool
-find_flow(HttpFlow *flow)
+bool
+http_flow_find(HttpFlow *flow, const HttpRequest *request, const char *x_ref)
 {
-	TimestampTz now = flow->request->now;
+	TimestampTz now = request->now;
 	int			i;
 
+	flow->request = request;
+	flow->x_ref = pstrdup(x_ref);
 	browser_flows_read(http_cookie(flow->request, FLOWS_COOKIE), now, &flow->browser);
 	for (i = 0; i < flow->browser.count; i++)
 	{
@@ -63,13 +64,13 @@ bool
 http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *response)
 {
 	HttpParams	query;
+	char	   *x_ref;
 
 	if (http_refuse_prefetch(request, response))
 		return false;
 	http_query(request, &query);
-	flow->request = request;
-	flow->x_ref = http_param(&query, "x_ref");
-	if (flow->x_ref != NULL && find_flow(flow))
+	x_ref = http_param(&query, "x_ref");
+	if (x_ref != NULL && http_flow_find(flow, request, x_ref))
 		return true;
 	http_message_page(request, response, 400, "expired", NULL, NULL, NULL);
 	http_no_store(response);

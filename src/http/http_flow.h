@@ -49,6 +49,12 @@ extern void http_flow_begin(const HttpRequest *request, AuthorizationRequest *au
 extern bool http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *response);
 
 /*
+ * Find the flow of an authorization request (authorization_request_write()).  Return false
+ * if this browser has no such flow.
+ */
+extern bool http_flow_find(HttpFlow *flow, const HttpRequest *request, const char *x_ref);
+
+/*
  * True if the flow has already led to a result in this browser.  A finished flow may
  * log in again with a password, for a form that is sent twice, and nothing else.
  */

@@ -32,8 +32,18 @@ typedef struct AddressCode
 	ADDRESS_CODE_COLUMNS(RECORD_FIELD)
 } AddressCode;
 
-/* client_address is that of the request, or NULL. */
-extern void address_codes_insert(const AddressCode *code, inet *client_address);
+/* Where the request for a code came from.  Each may be NULL. */
+#define ADDRESS_CODE_ORIGIN_COLUMNS(COLUMN) \
+	COLUMN(TEXT, client_address, "pg_catalog.host(client_address)") \
+	COLUMN(TEXT, flow)				/* authorization_request_write() */
+
+typedef struct AddressCodeOrigin
+{
+	ADDRESS_CODE_ORIGIN_COLUMNS(RECORD_FIELD)
+} AddressCodeOrigin;
+
+/* client_address and flow are those of the request, or NULL. */
+extern void address_codes_insert(const AddressCode *code, inet *client_address, const char *flow);
 
 /*
  * The codes for an address and asker that have not expired, palloc'd, the oldest
@@ -45,6 +55,9 @@ extern AddressCode *address_codes_find(const pg_uuid_t *route, const pg_uuid_t *
 /* Read one code unless it has expired.  False if there is none. */
 extern bool address_codes_find_one(const pg_uuid_t *route, const pg_uuid_t *id, TimestampTz now,
 								   AddressCode *code);
+
+/* Read where the request for a code came from.  False if the code is gone. */
+extern bool address_codes_find_origin(const AddressCode *code, AddressCodeOrigin *origin);
 
 /* False if it is gone. */
 extern bool address_codes_delete(const AddressCode *code);
