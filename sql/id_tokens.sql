@@ -204,6 +204,7 @@ SELECT sub AS ada_sub FROM account WHERE name = 'ada' \gset
 BEGIN;
 SET LOCAL ROLE anon_auth_owner;
 DELETE FROM anon_auth.passwords WHERE user_id = :'ada_sub';
+UPDATE anon_auth.users SET has_password = false WHERE id = :'ada_sub';
 SET LOCAL ROLE NONE;
 SELECT try(format('SELECT anon_auth.remove_identity(%L, %L)', 'https://login.example/tenant/', :'ada')) AS last_credential;
 SELECT anon_auth.add_identity(id_token(jsonb_build_object('nonce', nonce(), 'sub', 'ada 2'), :'key'), access_token => :'ada') AS added;
@@ -211,6 +212,7 @@ SELECT anon_auth.remove_identity('https://login.example/tenant/', :'ada') AS not
 	try(format('SELECT anon_auth.remove_identity(%L, %L)', 'https://accounts.example', :'ada')) AS last_credential;
 SET LOCAL ROLE anon_auth_owner;
 UPDATE anon_auth.users SET is_verified = true WHERE id = :'ada_sub';
+UPDATE anon_auth.login_ids SET type = 'email', verified_at = now() WHERE user_id = :'ada_sub';
 SET LOCAL ROLE NONE;
 SELECT anon_auth.remove_identity('https://accounts.example', :'ada') AS with_verified_address;
 ROLLBACK;

@@ -23,7 +23,7 @@ CREATE FUNCTION anon_auth.add_identity(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_add_identity';
 COMMENT ON FUNCTION anon_auth.add_identity(text, text, text) IS
-'Adds the identity of an ID token to the caller''s account, which can then log in with authenticate_with_id_token(). id_token and nonce are as there. The caller is the user of access_token, or of use_access_token() if access_token is NULL. Returns true if the account has the identity, also if it had it before. Returns false if the token was used before. Errors: AA014 bad access token or session; AA024 the user is a guest; AA025 the provider''s keys do not include that of the token: try again in a minute; AA028 bad ID token, the detail says why; AA030 another account has the identity; 22023 missing argument.';
+'Adds the identity of an ID token to the caller''s account, which can then log in with authenticate_with_id_token(). id_token and nonce are as there. The caller is the user of access_token, or of use_access_token() if access_token is NULL. Returns true if the account has the identity, also if it had it before. Returns false if the token was used before. The verified addresses of the account get a message. Errors: AA014 bad access token or session; AA022 the login of the session is older than settings.reauthentication_max_age; AA024 the user is a guest; AA025 the provider''s keys do not include that of the token: try again in a minute; AA028 bad ID token, the detail says why; AA030 another account has the identity; 22023 missing argument.';
 
 CREATE FUNCTION anon_auth.remove_identity(
 	issuer text,
@@ -33,4 +33,4 @@ CREATE FUNCTION anon_auth.remove_identity(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_remove_identity';
 COMMENT ON FUNCTION anon_auth.remove_identity(text, text) IS
-'Removes the identities at a provider from the caller''s account. The caller is the user of access_token, or of use_access_token() if access_token is NULL. Returns true if the account had one. Sessions stay. Errors: AA014 bad access token or session; AA023 the account has no other credential; AA024 the user is a guest; 22023 no issuer.';
+'Removes the identities at a provider from the caller''s account. The caller is the user of access_token, or of use_access_token() if access_token is NULL. Returns true if the account had one. All other sessions of the account end, because they may have begun with the identity. The verified addresses of the account get a message. Errors: AA014 bad access token or session; AA022 the login of the session is older than settings.reauthentication_max_age; AA023 the account has no other credential; AA024 the user is a guest; 22023 no issuer.';

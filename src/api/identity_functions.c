@@ -46,8 +46,7 @@ anon_auth_add_identity(PG_FUNCTION_ARGS)
 	api_begin_write("add_identity()");
 	id_token = api_required_text(fcinfo, 0, "id_token");
 	api_lock_caller(fcinfo, 2, now, &user, &session);
-	PG_RETURN_BOOL(federated_identity_add(&user, session.client_id, id_token, api_text(fcinfo, 1),
-										  now));
+	PG_RETURN_BOOL(federated_identity_add(&user, &session, id_token, api_text(fcinfo, 1), now));
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_remove_identity);
@@ -62,7 +61,7 @@ anon_auth_remove_identity(PG_FUNCTION_ARGS)
 	api_begin_write("remove_identity()");
 	issuer = api_required_text(fcinfo, 0, "issuer");
 	api_lock_caller(fcinfo, 1, now, &user, &session);
-	PG_RETURN_BOOL(federated_identity_remove(&user, session.client_id, issuer, now));
+	PG_RETURN_BOOL(federated_identity_remove(&user, &session, issuer, now));
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_set_identity_provider_keys);

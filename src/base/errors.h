@@ -66,6 +66,8 @@
 			  "a hook of the settings refuses, or has returned an invalid value; the detail names it") \
 	/* AA021 */ ERROR_ROW('0', '2', '1', MERGE, NULL, \
 			  "the guest cannot be merged into the account, because one of your tables refuses; the error names the table and the constraint") \
+	/* AA022 */ ERROR_ROW('0', '2', '2', RECENT_LOGIN_REQUIRED, "insufficient_user_authentication", \
+			  "the login of the session is too old for this call: log in again; the detail says how old it may be, in seconds") \
 	/* AA023 */ ERROR_ROW('0', '2', '3', LAST_CREDENTIAL, NULL, \
 			  "without this credential, nobody could log in to the account") \
 	/* AA024 */ ERROR_ROW('0', '2', '4', ACCOUNT_REQUIRED, NULL, \

@@ -11,13 +11,16 @@
 #include "postgres.h"
 
 #include "base/raise.h"
+#include "base/uuid.h"
 #include "counters/transaction_counters.h"
 #include "domain/auth_methods.h"
 #include "domain/challenge.h"
 #include "domain/client.h"
+#include "domain/credentials.h"
 #include "domain/federated_identity.h"
 #include "domain/login.h"
 #include "domain/message.h"
+#include "domain/recent_login.h"
 #include "domain/session.h"
 #include "json/json_write.h"
 #include "json/raise_json.h"
@@ -26,7 +29,6 @@
 #include "miscadmin.h"
 #include "store/events.h"
 #include "store/login_ids.h"
-#include "store/passwords.h"
 #include "store/settings.h"
 #include "store/user_identities.h"
 
@@ -260,48 +262,29 @@ federated_identity_authenticate(const Client *client, const char *token, const c
 }
 
 bool
-federated_identity_add(const User *caller, const char *client_id, const char *token,
+federated_identity_add(const User *user, const Session *session, const char *token,
 					   const char *nonce, TimestampTz now)
 {
 	ProviderIdentity identity;
 	FederatedIdentityState state;
 	pg_uuid_t	owner;
 
-	if (caller->is_anonymous)
-		raise_account_required();
+	recent_login_require_account(user, session, now);
 	provider_id_token_open(token, nonce, now, &identity);
 	state = federated_identity_find(&identity, now, &owner);
-	if (memcmp(&owner, &caller->id, sizeof(pg_uuid_t)) == 0)
+	if (uuid_equals(&owner, &user->id))
 		return true;
 	if (state == FEDERATED_IDENTITY_REPLAYED)
 		return false;
 	if (state == FEDERATED_IDENTITY_KNOWN)
 		raise_account_exists();
-	if (!users_lock(&caller->id))
-		raise_invalid_session("The user does not exist.");
-	if (!federated_identity_insert(&identity, &caller->id, now))
-	{
-		/* A concurrent call added it, perhaps one for the same account. */
-		(void) federated_identity_find(&identity, now, &owner);
-		if (memcmp(&owner, &caller->id, sizeof(pg_uuid_t)) == 0)
-			return true;
+	/* It waits for a concurrent call of another account that adds the identity. */
+	if (!federated_identity_insert(&identity, &user->id, now))
 		raise_account_exists();
-	}
-	events_insert("identity.added", &caller->id, client_id, payload_of_issuer(identity.issuer), now);
+	events_insert("identity.added", &user->id, session->client_id,
+				  payload_of_issuer(identity.issuer), now);
+	message_notify_user(user, MESSAGE_IDENTITY_ADDED, session->client_id, now);
 	return true;
-}
-
-/* Whether a user can log in without the identities of an issuer.  A rest is another identity. */
-static bool
-has_other_credential(const User *user, bool rest)
-{
-	PasswordRow password;
-	int			count;
-
-	if (rest || user->is_verified)
-		return true;
-	(void) login_ids_of(user, &count);
-	return count > 0 && passwords_find(&user->id, &password);
 }
 
 static void
@@ -314,36 +297,35 @@ remove_identity(const User *user, const UserIdentity *row, TimestampTz now)
 }
 
 bool
-federated_identity_remove(const User *caller, const char *client_id, const char *issuer,
+federated_identity_remove(const User *user, const Session *session, const char *issuer,
 						  TimestampTz now)
 {
+	Credentials credentials;
 	UserIdentity *rows;
 	bool		found = false;
-	bool		rest = false;
-	User		user;
 	int			count;
 	int			i;
 
-	if (caller->is_anonymous)
-		raise_account_required();
-	if (!users_lock(&caller->id) || !users_find(&caller->id, &user))
-		raise_invalid_session("The user does not exist.");
-	rows = user_identities_of(&user, &count);
+	recent_login_require_account(user, session, now);
+	credentials_of(user, &credentials);
+	rows = user_identities_of(user, &count);
 	for (i = 0; i < count; i++)
-	{
-		bool		here = strcmp(rows[i].issuer, issuer) == 0;
-
-		found |= here;
-		rest |= !here;
-	}
+		if (strcmp(rows[i].issuer, issuer) == 0)
+		{
+			credentials.identities--;
+			found = true;
+		}
 	if (!found)
 		return false;
-	if (!has_other_credential(&user, rest))
+	if (!credentials_open_account(&credentials))
 		raise_last_credential();
 	for (i = 0; i < count; i++)
 		if (strcmp(rows[i].issuer, issuer) == 0)
-			remove_identity(&user, &rows[i], now);
-	events_insert("identity.removed", &user.id, client_id, payload_of_issuer(issuer), now);
+			remove_identity(user, &rows[i], now);
+	session_end_others(user, session, now);
+	events_insert("identity.removed", &user->id, session->client_id, payload_of_issuer(issuer),
+				  now);
+	message_notify_user(user, MESSAGE_IDENTITY_REMOVED, session->client_id, now);
 	return true;
 }
 

@@ -93,18 +93,20 @@ extern bool federated_identity_authenticate(const Client *client, const char *to
 /*
  * Add the identity of an ID token to the caller's account.  Return false if the token was
  * used before; true also if the account has the identity already, whether the token was
- * used before or not.  Raises AA024 for a guest, AA025, AA028, and AA030 if another account
- * has the identity.
+ * used before or not.  The account's addresses get a notice.  Raises AA022, AA024 for a
+ * guest, AA025, AA028, and AA030 if another account has the identity.  The caller holds the
+ * user's row.
  */
-extern bool federated_identity_add(const User *caller, const char *client_id, const char *token,
+extern bool federated_identity_add(const User *user, const Session *session, const char *token,
 								   const char *nonce, TimestampTz now);
 
 /*
  * Remove the identities at a provider from the caller's account.  Return false if there is
- * none.  Sessions stay.  Raises AA024 for a guest, and AA023 if nothing else is left to log
- * in with.
+ * none.  Ends all other sessions, because they may have begun with the identity, and sends
+ * a notice.  Raises AA022, AA024 for a guest, and AA023 if nothing else is left to log in
+ * with.  The caller holds the user's row.
  */
-extern bool federated_identity_remove(const User *caller, const char *client_id,
+extern bool federated_identity_remove(const User *user, const Session *session,
 									  const char *issuer, TimestampTz now);
 
 /* ---- for callers that delete or take over an account ---- */

@@ -15,10 +15,14 @@
 #include "counters/counters.h"
 #include "domain/code_link.h"
 #include "domain/message.h"
+#include "domain/message_language.h"
 #include "json/raise_json.h"
 #include "keyring/sealing.h"
 #include "login_id/login_id.h"
 #include "store/settings.h"
+
+/* How long a worker may take to send a notice. */
+#define NOTICE_LIFETIME		(INT64CONST(7) * USECS_PER_DAY)
 
 /* The counter of message_unrestricted_sms(), which lives for a day from the first one. */
 #define UNRESTRICTED_SMS	"unrestricted_sms"
@@ -57,6 +61,41 @@ message_send(OutboxMessage *message, const char *code, const char *link_code, Ti
 											identity, length);
 	}
 	outbox_put(message);
+}
+
+void
+message_notify_address(const User *user, const LoginIdRow *address, MessageType type,
+					   const char *client_id, TimestampTz now)
+{
+	OutboxMessage message = {
+		.route = user->id,
+		.user_id = user->id,
+		.type = type,
+		.login_id_type = address->type,
+		.recipient = (char *) message_recipient(address),
+		.client_id = (char *) client_id,
+		.language = message_language_of_user(user),
+		.expires_at = now + NOTICE_LIFETIME
+	};
+
+	message_send(&message, NULL, NULL, now);
+}
+
+void
+message_notify_user(const User *user, MessageType type, const char *client_id, TimestampTz now)
+{
+	int			count;
+	LoginIdRow *rows = login_ids_of(user, &count);
+	bool		notified[LOGIN_ID_TYPES] = {[LOGIN_ID_USERNAME] = true};
+	int			i;
+
+	for (i = 0; i < count; i++)
+	{
+		if (!rows[i].verified || notified[rows[i].type])
+			continue;
+		message_notify_address(user, &rows[i], type, client_id, now);
+		notified[rows[i].type] = true;
+	}
 }
 
 /*

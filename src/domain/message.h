@@ -14,6 +14,7 @@
 #include "store/login_ids.h"
 #include "store/outbox.h"
 #include "store/settings.h"
+#include "store/users.h"
 
 /* A message to send: the outbox's row, and its code in the clear. */
 typedef struct Message
@@ -31,6 +32,17 @@ typedef struct Message
  */
 extern void message_send(OutboxMessage *message, const char *code, const char *link_code,
 						 TimestampTz now);
+
+/*
+ * Send a notice about a user's account to the verified addresses of the user: the oldest
+ * of each type.  client_id may be NULL.  The caller holds the user's row.
+ */
+extern void message_notify_user(const User *user, MessageType type, const char *client_id,
+								TimestampTz now);
+
+/* Send it to one address, which the user has or had. */
+extern void message_notify_address(const User *user, const LoginIdRow *address, MessageType type,
+								   const char *client_id, TimestampTz now);
 
 /*
  * Return the address that messages for a login ID go to: as the user gave it,

@@ -34,7 +34,9 @@
 #include "domain/own_jwt.h"
 #include "domain/session.h"
 #include "json/json_read.h"
+#include "json/json_write.h"
 #include "keyring/master_key.h"
+#include "store/authorization_codes.h"
 #include "store/events.h"
 #include "store/clients.h"
 #include "store/record.h"
@@ -444,6 +446,19 @@ session_end(const pg_uuid_t *user_id, const pg_uuid_t *session_id, const char *c
 {
 	if (sessions_delete(user_id, session_id))
 		record_sign_out(user_id, client_id, now);
+}
+
+uint64
+session_end_others(const User *user, const Session *kept, TimestampTz now)
+{
+	uint64		count = sessions_delete_others(&user->id, &kept->id);
+
+	authorization_codes_delete_all(&user->id);
+	if (count > 0)
+		events_insert("user.signed_out", &user->id, kept->client_id,
+					  json_to_jsonb(psprintf("{\"sessions\": " UINT64_FORMAT "}", count)),
+					  now);
+	return count;
 }
 
 /* End the session of a token.  Tokens of older generations are accepted, too. */

@@ -130,6 +130,13 @@ extern void session_end(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
 						const char *client_id, TimestampTz now);
 
 /*
+ * End all sessions of a user except one, and the authorization codes, with an event if
+ * there were any.  Return how many.  The caller holds the user's row, and has changed it
+ * (store/users.h).
+ */
+extern uint64 session_end_others(const User *user, const Session *kept, TimestampTz now);
+
+/*
  * End a session because a secret that gave its tokens was copied, and write an event of
  * this type.  Do nothing if the session has ended.  A rollback does not bring the
  * session back, but loses the event.

@@ -126,7 +126,8 @@ http_classify_oauth_error(const ErrorData *error, const char **code, const char 
 			error->message;
 		return http_is_rate_limit(error) ? 429 :
 			error->sqlerrcode == ERRCODE_AA_PROVIDER_KEY_UNKNOWN ? 503 :
-			error->sqlerrcode == ERRCODE_AA_INVALID_TOKEN ? 401 : 400;
+			error->sqlerrcode == ERRCODE_AA_INVALID_TOKEN ||
+			error->sqlerrcode == ERRCODE_AA_RECENT_LOGIN_REQUIRED ? 401 : 400;
 	}
 	*code = "server_error";
 	*description = "internal server error";
@@ -196,6 +197,22 @@ http_oauth_error(HttpResponse *response, int status, const char *error, const ch
 	write_oauth_error(response, status, error, description, NULL, NULL);
 }
 
+/*
+ * Ask the client to have the user log in again (RFC 9470, section 3).  It sends max_age in
+ * its authorization request.
+ */
+static void
+challenge_recent_login(HttpResponse *response, const ErrorData *error)
+{
+	const char *code;
+	const char *description;
+
+	(void) http_classify_oauth_error(error, &code, &description);
+	http_add_header(response, "WWW-Authenticate",
+					psprintf("Bearer error=\"%s\", error_description=\"%s\", max_age=\"%lld\"",
+							 code, description, (long long) raise_json_max_age(error->detail)));
+}
+
 void
 http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
 					   HttpResponse *response)
@@ -213,6 +230,8 @@ http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
 					  code_of_device_key_error(error->sqlerrcode),
 					  is_invalid_device_request(error->sqlerrcode) ? error->detail : NULL);
 	http_add_retry_after(response, http_retry_after(error));
+	if (error->sqlerrcode == ERRCODE_AA_RECENT_LOGIN_REQUIRED)
+		challenge_recent_login(response, error);
 }
 
 void
@@ -255,6 +274,12 @@ http_write_api_error(const HttpRequest *request, const ErrorData *error, HttpRes
 			break;
 		case ERRCODE_AA_HOOK:
 			http_api_error(response, 403, "Forbidden", "HookDisallowed", error->message, NULL);
+			break;
+		case ERRCODE_AA_RECENT_LOGIN_REQUIRED:
+			http_api_error(response, 401, "Unauthorized", "ReauthenticationRequired", error->message,
+						   psprintf("{\"max_age\": %lld}",
+									(long long) raise_json_max_age(error->detail)));
+			challenge_recent_login(response, error);
 			break;
 		case ERRCODE_AA_USER_DISABLED:
 			/* Do not tell the holder of a token that its user is disabled. */

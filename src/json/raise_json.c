@@ -132,6 +132,22 @@ raise_account_locked(int64 wait)
 			 errdetail_internal("%s", detail.data)));
 }
 
+void
+raise_recent_login_required(int64 max_age)
+{
+	StringInfoData detail;
+
+	begin_detail(&detail, psprintf("The last login of this session is more than %lld second%s ago.",
+								   (long long) max_age, max_age == 1 ? "" : "s"));
+	json_add_integer(&detail, "max_age", max_age);
+	json_close(&detail);
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_RECENT_LOGIN_REQUIRED),
+			 errmsg("recent login required"),
+			 errdetail_internal("%s", detail.data),
+			 errhint("Have the user log in again, and repeat the call with the new access token.")));
+}
+
 /* The object in a DETAIL, or NULL if it is none. */
 static Jsonb *
 parse_detail(const char *detail)
@@ -150,4 +166,13 @@ raise_json_retry_after(const char *detail)
 	if (object == NULL || !json_numeric_date(object, "retry_after", &seconds))
 		return 0;
 	return (int) Min(seconds, INT_MAX);
+}
+
+int64
+raise_json_max_age(const char *detail)
+{
+	Jsonb	   *object = parse_detail(detail);
+	int64		seconds;
+
+	return object != NULL && json_numeric_date(object, "max_age", &seconds) ? seconds : 0;
 }

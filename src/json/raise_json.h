@@ -48,6 +48,15 @@ pg_noreturn extern void raise_counters_full(void);
 pg_noreturn extern void raise_account_locked(int64 wait);
 
 /*
+ * AA022: the user of the session has logged in longer than max_age ago, which is in
+ * seconds.
+ */
+pg_noreturn extern void raise_recent_login_required(int64 max_age);
+
+/* Return the max_age in a DETAIL of AA022. */
+extern int64 raise_json_max_age(const char *detail);
+
+/*
  * Return the number of seconds after which a call may be repeated that failed with this
  * DETAIL, or 0 if the DETAIL does not say.
  */

@@ -39,7 +39,13 @@ static const char *const message_types[] = {
 	[MESSAGE_LOGIN_CODE] = "login_code",
 	[MESSAGE_VERIFICATION] = "login_id_verification",
 	[MESSAGE_PASSWORD_RESET] = "password_reset",
-	[MESSAGE_LOGIN_ID_TAKEN] = "login_id_taken"
+	[MESSAGE_LOGIN_ID_TAKEN] = "login_id_taken",
+	[MESSAGE_PASSWORD_CHANGED] = "password_changed",
+	[MESSAGE_LOGIN_ID_ADDED] = "login_id_added",
+	[MESSAGE_LOGIN_ID_REMOVED] = "login_id_removed",
+	[MESSAGE_IDENTITY_ADDED] = "identity_added",
+	[MESSAGE_IDENTITY_REMOVED] = "identity_removed",
+	[MESSAGE_ACCOUNT_DELETION_SCHEDULED] = "account_deletion_scheduled"
 };
 
 const EnumNames message_type_names = {lengthof(message_types), message_types};

@@ -35,6 +35,7 @@ RECORD_TYPE(settings, Settings, SETTINGS_COLUMNS);
 RECORD_TYPE(attempt_policy, AttemptPolicy, ATTEMPT_POLICY_COLUMNS);
 RECORD_TYPE(code_policy, CodePolicy, CODE_POLICY_COLUMNS);
 RECORD_TYPE(key_policy, KeyPolicy, KEY_POLICY_COLUMNS);
+RECORD_TYPE(reauthentication_policy, ReauthenticationPolicy, REAUTHENTICATION_POLICY_COLUMNS);
 RECORD_TYPE(hook_names, HookNames, HOOK_NAMES_COLUMNS);
 RECORD_TYPE(purge_policy, PurgePolicy, PURGE_POLICY_COLUMNS);
 RECORD_TYPE(browser_policy, BrowserPolicy, BROWSER_POLICY_COLUMNS);
@@ -73,6 +74,7 @@ static Statement read_account_policy = READ(account_policy, true);
 static Statement read_attempt_policy = READ(attempt_policy, true);
 static Statement read_code_policy = READ(code_policy, true);
 static Statement read_key_policy = READ(key_policy, true);
+static Statement read_reauthentication_policy = READ(reauthentication_policy, true);
 static Statement read_purge_policy = READ(purge_policy, true);
 static Statement read_browser_policy = READ(browser_policy, true);
 static Statement read_database_id = READ(database_id, true);
@@ -218,16 +220,34 @@ settings_read_browser_policy(BrowserPolicy *policy)
 	read_row(&read_browser_policy, policy);
 }
 
+/* Microseconds from now until an interval from now. */
+static int64
+duration_from_now(Interval *interval)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+												   TimestampTzGetDatum(now),
+												   IntervalPGetDatum(interval))) - now;
+}
+
 int64
 settings_read_signing_key_lead_time(void)
 {
 	KeyPolicy	policy;
-	TimestampTz now = GetCurrentTimestamp();
 
 	read_row(&read_key_policy, &policy);
-	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-												   TimestampTzGetDatum(now),
-												   IntervalPGetDatum(policy.signing_key_lead_time))) - now;
+	return duration_from_now(policy.signing_key_lead_time);
+}
+
+int64
+settings_read_reauthentication_max_age(void)
+{
+	ReauthenticationPolicy policy;
+
+	read_row(&read_reauthentication_policy, &policy);
+	return policy.reauthentication_max_age == NULL ? 0 :
+		duration_from_now(policy.reauthentication_max_age);
 }
 
 void

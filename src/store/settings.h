@@ -55,6 +55,12 @@ typedef struct KeyPolicy
 	KEY_POLICY_COLUMNS(RECORD_FIELD)
 } KeyPolicy;
 
+/* The setting of domain/recent_login.h. */
+typedef struct ReauthenticationPolicy
+{
+	REAUTHENTICATION_POLICY_COLUMNS(RECORD_FIELD)
+} ReauthenticationPolicy;
+
 /* The functions that the settings name. */
 typedef struct HookNames
 {
@@ -112,6 +118,9 @@ extern void settings_read_browser_policy(BrowserPolicy *policy);
 
 /* Return settings.signing_key_lead_time in microseconds, as of now. */
 extern int64 settings_read_signing_key_lead_time(void);
+
+/* Return settings.reauthentication_max_age in microseconds, as of now.  0: any age. */
+extern int64 settings_read_reauthentication_max_age(void);
 
 /* Also sees the changes of this command.  Without a row, all names are NULL. */
 extern void settings_read_hooks(HookNames *hooks);

@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * credentials.h
+ *	  The credentials of an account: everything that somebody can log in to it with.
+ *
+ * A credential is a complete way in: a password together with a login ID, a verified
+ * address, or an identity at a provider.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_CREDENTIALS_H
+#define ANON_AUTH_CREDENTIALS_H
+
+#include "postgres.h"
+
+#include "store/users.h"
+
+/*
+ * What an account has.  A caller that removes something counts it off, and then calls
+ * credentials_open_account().
+ */
+typedef struct Credentials
+{
+	bool		has_password;
+	int			login_ids;		/* of every type */
+	int			verified_addresses;
+	int			identities;
+} Credentials;
+
+/* Fill in what an account has.  The caller holds its row, and user was read since. */
+extern void credentials_of(const User *user, Credentials *credentials);
+
+/* Whether these are enough to log in. */
+extern bool credentials_open_account(const Credentials *credentials);
+
+#endif							/* ANON_AUTH_CREDENTIALS_H */
