@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "domain/account_request.h"
 #include "domain/auth_methods.h"
+#include "domain/login.h"
 #include "domain/rate_limit.h"
 #include "domain/unproven_address.h"
 #include "json/json_write.h"
@@ -52,16 +53,6 @@ find_type(const AccountPlan *plan, LoginIdType type)
 		if (plan->login_ids[i].type == type)
 			return i;
 	return -1;
-}
-
-static void
-record_failure(const Client *client, const pg_uuid_t *user_id, const char *authenticator,
-			   const char *reason, TimestampTz now)
-{
-	events_insert("authentication.failed", user_id, client->client_id,
-				  json_to_jsonb(psprintf("{\"authenticator\": \"%s\", \"reason\": \"%s\"}",
-										 authenticator, reason)),
-				  now);
 }
 
 /*
@@ -138,6 +129,7 @@ account_request_check(const AccountRequest *request, const Client *client,
 
 	memset(plan, 0, sizeof(AccountPlan));
 	settings_read_account_policy(&plan->policy);
+	plan->asker = asker;
 	plan->password = request->password;
 	if (request->password == NULL && request->code == NULL && request->id_token == NULL)
 		raise_required("password");
@@ -155,12 +147,12 @@ account_request_check(const AccountRequest *request, const Client *client,
 				 errhint("Give at least one of email, phone_number and username.")));
 	if (request->code != NULL && !check_code(plan, request->code, asker, now))
 	{
-		record_failure(client, asker, "code", "wrong code", now);
+		login_record_failure(client, asker, "code", "wrong code", now);
 		return false;
 	}
 	if (request->id_token != NULL && !check_id_token(plan, request->id_token, request->nonce, now))
 	{
-		record_failure(client, asker, "id_token", "ID token was used before", now);
+		login_record_failure(client, asker, "id_token", "ID token was used before", now);
 		return false;
 	}
 	return true;
@@ -228,9 +220,12 @@ account_request_methods(const AccountPlan *plan)
 /* ---- making the account ---- */
 
 bool
-account_request_use_code(const AccountPlan *plan)
+account_request_use_code(const AccountPlan *plan, const Client *client, TimestampTz now)
 {
-	return plan->code_address == NULL || login_code_use_up(&plan->code);
+	if (plan->code_address == NULL || login_code_use_up(&plan->code))
+		return true;
+	login_record_failure(client, plan->asker, "code", "wrong code", now);
+	return false;
 }
 
 void
@@ -289,23 +284,49 @@ account_request_fill_state(const AccountPlan *plan, AccountState *state)
 	state->standard_attributes = make_attributes(plan);
 }
 
+/*
+ * Another transaction took something of the account meanwhile.  Without an account, the
+ * code has not been of use, so it is not used up.
+ */
+pg_noreturn static void
+raise_taken(const AccountPlan *plan, bool is_proven, const char *type)
+{
+	if (plan->code_address != NULL)
+		login_code_give_back(&plan->code);
+	if (plan->asker == NULL && is_proven)
+		raise_account_exists();
+	(void) rate_limit_login_id_conflict();
+	raise_identity_exists(type);
+}
+
+/* Return false if another account has the login ID. */
+static bool
+insert_login_id(const AccountPlan *plan, int i, const Client *client, const pg_uuid_t *user_id,
+				TimestampTz now)
+{
+	const LoginId *login_id = &plan->login_ids[i];
+
+	if (login_ids_insert(login_id, user_id, plan->is_proven[i], now))
+		return true;
+	if (plan->asker == NULL || !plan->is_proven[i])
+		return false;
+	unproven_address_take(login_id, client->client_id, now);
+	return login_ids_insert(login_id, user_id, true, now);
+}
+
 void
-account_request_insert(const AccountPlan *plan, const pg_uuid_t *user_id,
+account_request_insert(const AccountPlan *plan, const Client *client, const pg_uuid_t *user_id,
 					   const char *password_hash, TimestampTz now)
 {
 	int			i;
 
 	for (i = 0; i < plan->count; i++)
-	{
-		if (login_ids_insert(&plan->login_ids[i], user_id, plan->is_proven[i], now))
-			continue;
-		(void) rate_limit_login_id_conflict();
-		raise_identity_exists(login_id_type_name(plan->login_ids[i].type));
-	}
+		if (!insert_login_id(plan, i, client, user_id, now))
+			raise_taken(plan, plan->is_proven[i], login_id_type_name(plan->login_ids[i].type));
 	if (password_hash != NULL)
 		passwords_insert(user_id, password_hash, now);
 	if (plan->has_identity && !federated_identity_insert(&plan->identity, user_id, now))
-		raise_identity_exists(FEDERATED_IDENTITY_TYPE);
+		raise_taken(plan, true, FEDERATED_IDENTITY_TYPE);
 }
 
 Jsonb *

@@ -37,6 +37,7 @@ typedef struct AccountRequest
 typedef struct AccountPlan
 {
 	AccountPolicy policy;
+	const pg_uuid_t *asker;		/* the guest; NULL: sign_up() */
 	int			count;			/* of login IDs */
 	LoginId		login_ids[LOGIN_ID_TYPES];
 	bool		is_proven[LOGIN_ID_TYPES];	/* of each of them */
@@ -91,10 +92,12 @@ extern StringList account_request_methods(const AccountPlan *plan);
 /* ---- making the account ---- */
 
 /*
- * Use up the code.  Return false if another transaction has.  To be called when everything
- * else is certain, and before the rows below are locked.
+ * Use up the code.  Return false if another transaction has, which is a failed login of
+ * the asker and an event.  To be called when everything else is certain, and before the
+ * rows below are locked.
  */
-extern bool account_request_use_code(const AccountPlan *plan);
+extern bool account_request_use_code(const AccountPlan *plan, const Client *client,
+									 TimestampTz now);
 
 /*
  * Take the proven addresses from accounts that claim them without proof.  Locks those
@@ -108,11 +111,14 @@ extern void account_request_fill_state(const AccountPlan *plan, AccountState *st
 
 /*
  * Insert login IDs, password and identity of an account, whose row the caller holds.
- * password_hash is NULL without a password.  Raises AA009 if another transaction took one
- * of them.
+ * password_hash is NULL without a password.  If another transaction took one of them, raise
+ * AA009, or AA030 for a sign-up that has proven it; the code can then be used again.  An
+ * address that another transaction has claimed without proof does not stop a promotion that
+ * has proven it.
  */
-extern void account_request_insert(const AccountPlan *plan, const pg_uuid_t *user_id,
-								   const char *password_hash, TimestampTz now);
+extern void account_request_insert(const AccountPlan *plan, const Client *client,
+								   const pg_uuid_t *user_id, const char *password_hash,
+								   TimestampTz now);
 
 /* The members of an event about the account: a JSON object. */
 extern Jsonb *account_request_event(const AccountPlan *plan);

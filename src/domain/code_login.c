@@ -153,16 +153,6 @@ find_address(const char *login_id, const char *code, const AccountPolicy *policy
 	return true;
 }
 
-static void
-record_failure(const Client *client, const pg_uuid_t *user_id, const char *reason,
-			   TimestampTz now)
-{
-	events_insert("authentication.failed", user_id, client->client_id,
-				  json_to_jsonb(psprintf("{\"authenticator\": \"code\", \"reason\": \"%s\"}",
-										 reason)),
-				  now);
-}
-
 /* Fill row with the user's login ID.  False if the user does not have it. */
 static bool
 find_login_id_of(const User *user, const LoginId *address, LoginIdRow *row)
@@ -244,7 +234,7 @@ code_login_authenticate(const Client *client, const char *login_id, const char *
 	}
 	if (failure != NULL)
 	{
-		record_failure(client, is_known ? &owner : NULL, failure, now);
+		login_record_failure(client, is_known ? &owner : NULL, "code", failure, now);
 		password_wait_since(&begin, EVEN_TIME_USECS);
 		return false;
 	}

@@ -48,16 +48,6 @@ payload_of_issuer(const char *issuer)
 	return json_to_jsonb(json.data);
 }
 
-/* reason is a clause of our own. */
-static void
-record_failure(const Client *client, const pg_uuid_t *user_id, const char *reason, TimestampTz now)
-{
-	events_insert("authentication.failed", user_id, client->client_id,
-				  json_to_jsonb(psprintf("{\"authenticator\": \"id_token\", \"reason\": \"%s\"}",
-										 reason)),
-				  now);
-}
-
 static void
 record_login(const Client *client, const pg_uuid_t *user_id, TimestampTz now)
 {
@@ -135,7 +125,7 @@ federated_identity_log_in(const Client *client, const ProviderIdentity *identity
 		failure = "ID token was used before, or the identity was removed";
 	if (failure != NULL)
 	{
-		record_failure(client, owner, failure, now);
+		login_record_failure(client, owner, "id_token", failure, now);
 		return false;
 	}
 	record_login(client, owner, now);
@@ -186,7 +176,7 @@ federated_identity_join(const Client *client, const ProviderIdentity *identity,
 {
 	if (!users_log_in(owner, now, user))
 	{
-		record_failure(client, owner, "user is disabled", now);
+		login_record_failure(client, owner, "id_token", "user is disabled", now);
 		return false;
 	}
 	if (!federated_identity_insert(identity, owner, now))
@@ -246,7 +236,7 @@ federated_identity_authenticate(const Client *client, const char *token, const c
 	state = federated_identity_find(&identity, now, &owner);
 	if (state == FEDERATED_IDENTITY_REPLAYED)
 	{
-		record_failure(client, &owner, "ID token was used before", now);
+		login_record_failure(client, &owner, "id_token", "ID token was used before", now);
 		return false;
 	}
 	if (state == FEDERATED_IDENTITY_UNKNOWN)

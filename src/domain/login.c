@@ -40,16 +40,23 @@ login_read_policy(AccountPolicy *policy)
 	settings_read_account_policy(policy);
 }
 
+void
+login_record_failure(const Client *client, const pg_uuid_t *user_id, const char *authenticator,
+					 const char *reason, TimestampTz now)
+{
+	events_insert("authentication.failed", user_id, client->client_id,
+				  json_to_jsonb(psprintf("{\"authenticator\": \"%s\", \"reason\": \"%s\"}",
+										 authenticator, reason)),
+				  now);
+}
+
 /* user_id NULL: no user has the login ID. */
 static void
-record_failure(const Client *client, const pg_uuid_t *user_id, const char *reason,
-			   TimestampTz now)
+record_wrong_password(const Client *client, const pg_uuid_t *user_id, const char *reason,
+					  TimestampTz now)
 {
 	counter_statistic_add(COUNTER_WRONG_CREDENTIALS, 1);
-	events_insert("authentication.failed", user_id, client->client_id,
-				  json_to_jsonb(psprintf("{\"authenticator\": \"password\", \"reason\": \"%s\"}",
-										 reason)),
-				  now);
+	login_record_failure(client, user_id, "password", reason, now);
 }
 
 bool
@@ -77,7 +84,7 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 		failure = "wrong password";
 	if (failure != NULL)
 	{
-		record_failure(client, user_id, failure, now);
+		record_wrong_password(client, user_id, failure, now);
 		password_attempt_failed(&attempt, client, now);
 		return false;
 	}
@@ -97,7 +104,7 @@ login_fail(const Client *client, const pg_uuid_t *user_id, const char *password,
 	password_attempt_begin(&attempt, user_id, NULL);
 	if (strlen(password) <= PASSWORD_MAX_LENGTH)
 		(void) password_check(user_id, password, policy, &match);
-	record_failure(client, user_id, "wrong password", now);
+	record_wrong_password(client, user_id, "wrong password", now);
 	password_attempt_failed(&attempt, client, now);
 }
 

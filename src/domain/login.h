@@ -54,6 +54,13 @@ extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
 								const AccountPolicy *policy, TimestampTz now, User *user);
 
 /*
+ * Write the event of a failed login.  user_id NULL: no user is known.  reason is a clause
+ * of our own.
+ */
+extern void login_record_failure(const Client *client, const pg_uuid_t *user_id,
+								 const char *authenticator, const char *reason, TimestampTz now);
+
+/*
  * Do what login_with_password() does for a wrong password, whatever the password is: for a
  * caller that refuses a login for another reason, and must not show it.
  */

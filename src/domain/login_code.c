@@ -170,7 +170,10 @@ counter_of(const char *name, const AddressCode *row)
 static bool
 is_used(const AddressCode *row)
 {
-	return counter_get(counter_of(USED_COUNTER, row), USED_INTERVAL, NULL) != 0;
+	int64		uses = 0;
+
+	(void) counter_get(counter_of(USED_COUNTER, row), USED_INTERVAL, &uses);
+	return uses > 0;
 }
 
 /*
@@ -476,4 +479,11 @@ login_code_use_up(const LoginCode *code)
 		counter_increment(counter_of(USED_COUNTER, &code->row), USED_INTERVAL, false) != 1)
 		return false;
 	return address_codes_delete(&code->row);
+}
+
+/* The rollback brings the row back. */
+void
+login_code_give_back(const LoginCode *code)
+{
+	counter_decrement(counter_of(USED_COUNTER, &code->row));
 }

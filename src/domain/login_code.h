@@ -89,4 +89,7 @@ extern bool login_code_proves(const LoginCode *code, const LoginIdRow *login_id)
  */
 extern bool login_code_use_up(const LoginCode *code);
 
+/* Undo that, before an error with which the call has no effect. */
+extern void login_code_give_back(const LoginCode *code);
+
 #endif							/* ANON_AUTH_LOGIN_CODE_H */

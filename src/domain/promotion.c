@@ -113,7 +113,7 @@ promote_guest(Promotion *promotion, const char *password_hash)
 	if (!sessions_delete_all_with(id, &guest->session_id) && guest->by_session)
 		guest_proof_raise_invalid(guest);
 	authorization_codes_delete_all(id);
-	account_request_insert(&promotion->plan, id, password_hash, now);
+	account_request_insert(&promotion->plan, client, id, password_hash, now);
 	events_insert("user.anonymous.promoted", id, client->client_id,
 				  account_request_event(&promotion->plan), now);
 	counter_statistic_at_commit(COUNTER_PROMOTIONS, 1);
@@ -121,13 +121,26 @@ promote_guest(Promotion *promotion, const char *password_hash)
 
 /*
  * Log in to an account that the code proves.  Return false if the user is disabled, or
- * another transaction has used the code up.
+ * another transaction has removed the address or used the code up.
  */
 static bool
 log_in_with_code(const Client *client, const AccountPlan *plan, const ExistingAccount *account,
 				 TimestampTz now, User *user)
 {
-	if (!users_log_in(&account->id, now, user) || !account_request_use_code(plan))
+	const char *failure = NULL;
+	LoginIdRow	row;
+
+	if (!users_log_in(&account->id, now, user))
+		failure = "user is disabled";
+	else if (!login_ids_find(plan->code_address, &row) || !row.verified ||
+			 memcmp(&row.user_id, &account->id, UUID_LEN) != 0)
+		failure = "the address was removed";
+	if (failure != NULL)
+	{
+		login_record_failure(client, &account->id, "code", failure, now);
+		return false;
+	}
+	if (!account_request_use_code(plan, client, now))
 		return false;
 	events_insert("user.authenticated", &account->id, client->client_id, NULL, now);
 	counter_statistic_at_commit(COUNTER_CODE_LOGINS, 1);
@@ -146,7 +159,8 @@ log_in(const Promotion *promotion, const ExistingAccount *account)
 	result->amr = account->is_proven ? account_request_methods(plan) : auth_methods_password;
 	if (account->is_proven && plan->identity_state == FEDERATED_IDENTITY_KNOWN)
 		return federated_identity_log_in(client, &plan->identity, &account->id, now,
-										 &result->user) && account_request_use_code(plan);
+										 &result->user) &&
+			account_request_use_code(plan, client, now);
 	if (account->is_proven && plan->code_address == NULL)
 		return federated_identity_join(client, &plan->identity, &account->id, now,
 									   &result->user);
@@ -155,7 +169,8 @@ log_in(const Promotion *promotion, const ExistingAccount *account)
 	if (plan->password == NULL)
 		raise_identity_exists(account->type);
 	return login_with_password(client, &account->id, NULL, plan->password, &plan->policy, now,
-							   &result->user) && account_request_use_code(plan);
+							   &result->user) &&
+		account_request_use_code(plan, client, now);
 }
 
 /*
@@ -243,7 +258,7 @@ promote_plan(Promotion *promotion)
 		password_check_policy(plan->password, &plan->policy);
 		hash = password_make_hash(plan->password, &plan->policy);
 	}
-	if (!account_request_use_code(plan))
+	if (!account_request_use_code(plan, promotion->client, promotion->now))
 		return false;
 	promote_guest(promotion, hash);
 	hook_after_promotion(plan->policy.after_promotion, &result->user.id,

@@ -98,7 +98,7 @@ make_account(const Client *client, const AccountPlan *plan, Jsonb *device_info, 
 	RateLimits *limits;
 
 	limits = sign_up_admit(&id, client->client_id, device_info);
-	if (!account_request_use_code(plan))
+	if (!account_request_use_code(plan, client, now))
 	{
 		rate_limit_give_back(limits);
 		return false;
@@ -106,7 +106,7 @@ make_account(const Client *client, const AccountPlan *plan, Jsonb *device_info, 
 	account_request_take_addresses(plan, client, now);
 	account_request_fill_state(plan, &state);
 	users_insert_account(&id, &state, now, user);
-	account_request_insert(plan, &id, hash, now);
+	account_request_insert(plan, client, &id, hash, now);
 	events_insert("user.created", &id, client->client_id, account_request_event(plan), now);
 	counter_statistic_at_commit(COUNTER_SIGN_UPS, 1);
 	return true;
