@@ -8,6 +8,9 @@
 # no row with a foreign key to a missing user, and no row may be lost unless its
 # user is deleted.
 #
+# ANON_AUTH_PAIRS is a regular expression. Only pairs that match it are tried, such as
+# "code_promote code_sign_up". The default is all pairs.
+#
 # AnonAuth::PairModel describes what one operation does, so that the expected
 # results are computed, not listed. It also defines the names of users and
 # sessions.
@@ -46,6 +49,17 @@ my @on_guest = qw(sign_up_new sign_up_again log_in_with_key log_in refresh refre
 my @on_account = qw(log_in_account refresh_account refresh_rotating_account merge claim claim_with_key revoke_account revoke_all_account
   disable_account set_password_account delete_account purge rotate_key);
 
+# Proofs of addresses and identities: two operations with one code, ID token, address,
+# identity or account. The first list of a line runs with itself, and with the second.
+my @proofs = (
+	[ [qw(code_log_in code_sign_up code_promote code_promote_other password_sign_up)], [] ],
+	[ [qw(code_promote)], [qw(promote promote_with_key log_in_with_key revoke disable delete purge)] ],
+	[ [qw(reclaim code_promote_claimed log_in_claimant)], [qw(disable_claimant set_password_claimant delete_claimant)] ],
+	[ [qw(code_log_in_holder identity_log_in remove_identity)], [qw(identity_log_in_again disable_holder revoke_all_holder delete_holder)] ],
+	[ [qw(add_identity identity_promote identity_sign_up)], [qw(remove_identity delete_holder)] ],
+	[ [qw(identity_promote)], [qw(promote disable delete)] ],
+	[ [qw(code_merge identity_merge)], [qw(claim remove_identity code_log_in_holder identity_log_in disable_holder delete_holder promote disable delete)] ]);
+
 # DDL on the application's tables, which runs beside every operation on a guest.
 my @ddl = qw(add_key drop_key create_table attach_partition detach_partition alter_type);
 
@@ -54,7 +68,15 @@ my @pairs = grep { !$seen{"@$_"}++ } (
 	(map { my $first = $_; map { [ $first, $_ ] } @on_guest } @on_guest),
 	(map { my $first = $_; map { [ $first, $_ ] } @on_account } @on_account),
 	[qw(refresh_no_grace refresh_no_grace)]);
+my @proof_pairs = grep { !$seen{"@$_"}++ } map {
+	my ($group, $others) = @$_;
+
+	map { my $one = $_; ((map { [ $one, $_ ] } @$group), (map { ([ $one, $_ ], [ $_, $one ]) } @$others)) } @$group
+} @proofs;
 my @ddl_pairs = map { my $operation = $_; map { ([ $_, $operation ], [ $operation, $_ ]) } @ddl } @on_guest, 'delete_account';
+
+my $wanted = $ENV{ANON_AUTH_PAIRS} // '';
+@$_ = grep { "@$_" =~ /$wanted/ } @$_ for \@pairs, \@proof_pairs, \@ddl_pairs;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
@@ -66,10 +88,10 @@ $node->start;
 # others refuse.
 my %workers = (merging => [], one => [], two => [], tables => []);
 my $turn = 0;
-for my $pair (@pairs, @ddl_pairs)
+for my $pair (@pairs, @proof_pairs, @ddl_pairs)
 {
 	my $has_ddl = grep { operation($_)->{ddl} } @$pair;
-	my $worker = grep({ $_ eq 'merge' } @$pair) ? 'merging' : $has_ddl ? 'tables' : $turn++ % 2 ? 'one' : 'two';
+	my $worker = grep({ /merge$/ } @$pair) ? 'merging' : $has_ddl ? 'tables' : $turn++ % 2 ? 'one' : 'two';
 
 	push @{ $workers{$worker} }, $pair;
 }
@@ -77,7 +99,7 @@ AnonAuth::PairWorld->prepare($node, $_, $_ eq 'merging' ? 'merge' : 'error', $_ 
 my %keys;
 for my $database (keys %workers)
 {
-	$keys{$database} = { map { $_ => AnonAuth::Device->new(alg => 'EdDSA') } qw(K N) };
+	$keys{$database} = { map { $_ => AnonAuth::Device->new(alg => 'EdDSA') } qw(K N provider) };
 }
 
 # The state of a worker.
@@ -139,9 +161,11 @@ sub run
 		}
 		$end{B} = $second_in->end;
 	}
-	# The transaction that committed first names the new users.
+	# The transaction that committed first names the new users, and one that only logs in
+	# to them names none.
 	my %operation = (A => $first, B => $second);
-	my %answers = map { $_ => $worlds->answer($operation{$_}, $_, $end{$_}) } sort keys %end;
+	my @order = sort { !$operation{$a}{makes} <=> !$operation{$b}{makes} || $a cmp $b } keys %end;
+	my %answers = map { $_ => $worlds->answer($operation{$_}, $_, $end{$_}) } @order;
 	for my $session (grep { $answers{$_} =~ /^40/ } keys %answers)
 	{
 		$worlds->forget($session);
@@ -173,13 +197,20 @@ sub orders
 }
 
 # A refresh token that was presented in a transaction that rolled back counts as
-# used.
+# used, and so does a code.
 sub state_before
 {
 	my ($interleaving, $first, $second) = @_;
 	my $state = initial_state($first, $second);
 
-	$state->{users}{ $first->{user} }{sessions}{ $first->{session} } = 1 if $interleaving eq 'rollback' && $first->{strict};
+	return $state if $interleaving ne 'rollback';
+	$state->{users}{ $first->{user} }{sessions}{ $first->{session} } = 1 if $first->{strict};
+	if (my $code = $first->{code})
+	{
+		my ($alone) = serial_results($state, 0, [ A => $first ]);
+
+		$state->{spent}{$code} = 1 if !$alone->[0]{codes}{$code};
+	}
 	return $state;
 }
 
@@ -277,8 +308,8 @@ for my $database (sort keys %workers)
 	$count{$_} += $result->{count}{$_} // 0 for keys %{ $result->{count} };
 }
 note("$_: $count{$_}") for sort keys %count;
-is($count{runs}, (@pairs + @ddl_pairs) * @levels * @interleavings, 'every pair was tried at every isolation level in every order');
-cmp_ok($count{waits}, '>', @pairs, 'many transactions waited for each other');
+is($count{runs}, (@pairs + @proof_pairs + @ddl_pairs) * @levels * @interleavings, 'every pair was tried at every isolation level in every order');
+cmp_ok($count{waits}, '>', @pairs, 'many transactions waited for each other') if $wanted eq '';
 unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal|TRAP:/, 'no backend crashed');
 
 $node->stop;

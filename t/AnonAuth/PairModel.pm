@@ -25,6 +25,14 @@ up during the test has the name of its device key, K or N. Sessions of G: s, r
 Session of H: h. Sessions of R: x and y (y rotates). A and B are sessions that
 the operations create.
 
+T is an account with a password that has claimed the address "claimed" without
+proof. S is an account with a password, the verified address "mail" and the
+identity i at a provider. Session of T: w, of S: v. Nobody has the address "new"
+and the identity j. Codes are named by their address and the user whose proof
+asked for them: "new G", and "new" if nobody's proof did. ID tokens are named by
+their identity and a number: i1, i2, j1. sign_up() makes P (by code), Q (by
+password) and J (by ID token).
+
 =cut
 
 package AnonAuth::PairModel;
@@ -44,7 +52,8 @@ our @EXPORT_OK = qw(initial_state describe operation serial_results share_rows);
 
 A hash: name; needs, the users and sessions that the operation requires;
 touches, the things that it changes (two operations without a common one never
-affect each other); client, of the tokens that it returns; ddl, the statement,
+affect each other); client, of the tokens that it returns; code and id_token, by
+which it proves an address or identity; ddl, the statement,
 if the operation is DDL on the application's tables; makes, the users that it
 may create; and does, a function (state, session, overlaps) that returns a
 list of [state, answer].
@@ -75,9 +84,22 @@ sub _ddl
 	return _op($name, '', 'rows', $does, ddl => $statement);
 }
 
-# Everything that belongs to G, and to R.
+# An operation with the code for an address, asked for by nobody's proof or by user.
+sub _code_op
+{
+	my ($name, $needs, $touches, $does, $login, %more) = @_;
+	my $code = join ' ', $login, $more{user} // ();
+
+	my $part = 'code:' . ($code =~ s/ /:/r);
+
+	return _op($name, "$needs $part", "$touches $part", $does, login => $login, code => $code, %more);
+}
+
+# Everything that belongs to G, R, T and S.
 my $guest = 'G K s r z';
 my $account = 'R eve x y';
+my $claimant = 'T claimed w';
+my $holder = 'S mail i j v';
 
 my %operations = (
 	_op('sign_up_new', '', 'N', \&_sign_up, key => 'N', jwk => 1),
@@ -109,6 +131,33 @@ my %operations = (
 	_op('set_password', '', 'G', \&_set_password, user => 'G'),
 	_op('set_password_account', 'account', $account, \&_set_password, user => 'R'),
 	_op('delete_account', 'account', "$account rows", \&_delete, user => 'R'),
+	# An address that nobody has.
+	_code_op('code_log_in', '', 'new P Q G H', \&_log_in_with_code, 'new'),
+	_code_op('code_sign_up', '', 'new P', \&_sign_up_account, 'new', makes => 'P'),
+	_code_op('code_promote', '', "$guest new", \&_promote_with_proof, 'new', user => 'G', session => 's'),
+	_code_op('code_promote_other', 'h', 'H h new', \&_promote_with_proof, 'new', user => 'H', session => 'h'),
+	_op('password_sign_up', '', 'new Q', \&_sign_up_account, login => 'new', makes => 'Q'),
+	# An address that an account has claimed without proof.
+	_code_op('reclaim', 'claimant', $claimant, \&_log_in_with_code, 'claimed'),
+	_code_op('code_promote_claimed', 'claimant', "$guest $claimant", \&_promote_with_proof, 'claimed', user => 'G', session => 's'),
+	_op('log_in_claimant', 'claimant', 'T claimed', \&_log_in, login => 'claimed'),
+	_op('disable_claimant', 'claimant', $claimant, \&_disable, user => 'T'),
+	_op('set_password_claimant', 'claimant', $claimant, \&_set_password, user => 'T'),
+	_op('delete_claimant', 'claimant', $claimant, \&_delete, user => 'T'),
+	# A verified address, and an identity.
+	_code_op('code_log_in_holder', 'holder', 'S mail', \&_log_in_with_code, 'mail'),
+	_code_op('code_merge', 'holder', "$guest $holder rows", \&_promote_with_proof, 'mail', user => 'G', session => 's'),
+	_op('identity_log_in', 'holder i1', 'S i', \&_log_in_with_identity, id_token => 'i1'),
+	_op('identity_log_in_again', 'holder i2', 'S i', \&_log_in_with_identity, id_token => 'i2'),
+	_op('identity_merge', 'holder i1', "$guest $holder rows", \&_promote_with_proof, user => 'G', session => 's', id_token => 'i1'),
+	_op('remove_identity', 'holder', 'S i j', \&_remove_identity, user => 'S', session => 'v'),
+	_op('disable_holder', 'holder', $holder, \&_disable, user => 'S'),
+	_op('revoke_all_holder', 'holder', $holder, \&_revoke_all, user => 'S'),
+	_op('delete_holder', 'holder', $holder, \&_delete, user => 'S'),
+	# An identity that nobody has.
+	_op('add_identity', 'holder j1', 'S j', \&_add_identity, user => 'S', session => 'v', id_token => 'j1'),
+	_op('identity_promote', 'j1', "$guest j", \&_promote_with_proof, user => 'G', session => 's', id_token => 'j1'),
+	_op('identity_sign_up', 'j1', 'j J', \&_sign_up_account, makes => 'J', id_token => 'j1'),
 	# DDL on the tables of PairWorld's begin_tables(). Operations that add a
 	# foreign key are refused if the guest is deleted.
 	_ddl('add_key', 'ALTER TABLE ddl_plain ADD FOREIGN KEY (user_id) REFERENCES anon_auth.users ON DELETE CASCADE', \&_refer),
@@ -118,6 +167,9 @@ my %operations = (
 	_ddl('attach_partition', 'ALTER TABLE ddl_parts ATTACH PARTITION ddl_parts_2 FOR VALUES IN (2)', \&_refer),
 	_ddl('detach_partition', 'ALTER TABLE ddl_parts DETACH PARTITION ddl_parts_1', \&_alter),
 	_ddl('alter_type', 'ALTER TABLE ddl_keyed ALTER user_id TYPE uuid USING user_id', \&_alter));
+
+# The users who have a login ID before the operations.
+my %owner_of = (eve => 'R', claimed => 'T', mail => 'S');
 
 sub operation { return $operations{ $_[0] } // die "there is no operation $_[0]"; }
 
@@ -155,6 +207,11 @@ sub initial_state
 		removed => {},
 		merged => {},
 		logins => {},
+		identities => {},
+		verified => {},
+		codes => { map { $_->{code} ? ($_->{code} => 1) : () } @operations },
+		spent => {},
+		tokens => {},
 		rows => 'G',
 		signer => 'old',
 		events => [] };
@@ -166,6 +223,18 @@ sub initial_state
 		$state->{users}{R} = { sessions => { x => 0 } };
 		$state->{users}{R}{sessions}{y} = 0 if $needs{y};
 		$state->{logins}{eve} = 'R';
+	}
+	if ($needs{claimant})
+	{
+		$state->{users}{T} = { sessions => { w => 0 } };
+		$state->{logins}{claimed} = 'T';
+	}
+	if ($needs{holder})
+	{
+		$state->{users}{S} = { sessions => { v => 0 } };
+		$state->{logins}{mail} = 'S';
+		$state->{verified}{mail} = 1;
+		$state->{identities}{i} = 'S';
 	}
 	# purge() deletes only guests without rows of the application.
 	$state->{rows} = '' if $needs{idle};
@@ -221,13 +290,16 @@ sub describe
 
 		push @lines, join ' ', $name, $user->{guest} ? 'guest' : 'account',
 		  ($user->{disabled} ? 'disabled' : ()),
+		  ($user->{passwordless} ? 'passwordless' : ()),
+		  (map { "identity $_" } grep { $state->{identities}{$_} eq $name } sort keys %{ $state->{identities} }),
 		  (map { "key $_" } grep { $state->{keys}{$_} eq $name } sort keys %{ $state->{keys} }),
-		  (map { "login $_" } grep { $state->{logins}{$_} eq $name } sort keys %{ $state->{logins} }),
+		  (map { "login $_" . ($state->{verified}{$_} ? ' verified' : '') } grep { $state->{logins}{$_} eq $name } sort keys %{ $state->{logins} }),
 		  (map { "merged $_" } grep { $state->{merged}{$_} eq $name } sort keys %{ $state->{merged} }),
 		  (map { "removed $_" } grep { $state->{removed}{$_} eq $name } sort keys %{ $state->{removed} }),
 		  (map { "session $_" . ($user->{sessions}{$_} ? "+$user->{sessions}{$_}" : '') } sort keys %{ $user->{sessions} });
 	}
-	push @lines, ($state->{rows} eq '' ? 'rows' : "rows $state->{rows}"), "signer $state->{signer}", map { "event $_" } sort @{ $state->{events} };
+	push @lines, (map { "code $_" } sort keys %{ $state->{codes} }), ($state->{rows} eq '' ? 'rows' : "rows $state->{rows}"),
+	  "signer $state->{signer}", map { "event $_" } sort @{ $state->{events} };
 	return join "\n", @lines;
 }
 
@@ -236,7 +308,7 @@ sub _copy
 	my ($state) = @_;
 	my %copy = (%$state, events => [ @{ $state->{events} } ]);
 
-	$copy{$_} = { %{ $state->{$_} } } for qw(keys logins removed merged);
+	$copy{$_} = { %{ $state->{$_} } } for qw(keys logins removed merged identities verified codes spent tokens);
 	$copy{users} = {
 		map { $_ => { %{ $state->{users}{$_} }, sessions => { %{ $state->{users}{$_}{sessions} } } } }
 		  keys %{ $state->{users} } };
@@ -257,9 +329,12 @@ sub _begin_session
 sub _remove
 {
 	my ($state, $name) = @_;
+	my %gone = map { $_ => 1 } grep { $state->{logins}{$_} eq $name } keys %{ $state->{logins} };
 
+	# The codes for its addresses are deleted, too.
+	delete $state->{codes}{$_} for grep { $gone{ (split / /)[0] } } keys %{ $state->{codes} };
 	delete $state->{users}{$name};
-	for my $owned (qw(keys logins removed merged))
+	for my $owned (qw(keys logins removed merged identities))
 	{
 		delete $state->{$owned}{$_} for grep { $state->{$owned}{$_} eq $name } keys %{ $state->{$owned} };
 	}
@@ -321,7 +396,7 @@ sub _sign_up
 }
 
 # Whether a login with the password of the operations fails.
-sub _refuses_password { my ($user) = @_; return $user->{disabled} || $user->{other_password}; }
+sub _refuses_password { my ($user) = @_; return $user->{disabled} || $user->{passwordless} || $user->{other_password}; }
 
 sub _log_in
 {
@@ -334,8 +409,8 @@ sub _log_in
 
 		# The login had found the user, which was deleted while the login
 		# waited.
-		push @results, _failed(_copy($state), 'R')
-		  if $overlaps && $operation->{login} eq 'eve' && !defined $name;
+		push @results, _failed(_copy($state), $owner_of{ $operation->{login} })
+		  if $overlaps && $owner_of{ $operation->{login} } && !defined $name;
 		return (_failed($state, $name // 'nobody'), @results);
 	}
 	_event($state, 'user.authenticated', $name);
@@ -430,7 +505,7 @@ sub _claim
 
 	return [ $state, 'AA014' ] if !$account || !exists $account->{sessions}{x};
 	return [ $state, 'nothing' ]
-	  if $key ? !defined $state->{keys}{$key} && ($state->{removed}{$key} // '') eq 'R' : defined $state->{merged}{G};
+	  if $key ? !defined $state->{keys}{$key} && ($state->{removed}{$key} // '') eq 'R' : ($state->{merged}{G} // '') eq 'R';
 	my ($name, @refusals) = _prove($state, $overlaps, $operation);
 
 	return map { [ $state, $_ ] } @refusals if !defined $name;
@@ -477,6 +552,7 @@ sub _set_password
 	_event($state, 'password.set', $operation->{user});
 	$user->{sessions} = {};
 	$user->{other_password} = 1;
+	delete $user->{passwordless};
 	return [ $state, 'done' ];
 }
 
@@ -513,6 +589,205 @@ sub _purge
 	_remove($state, 'G');
 	_event($state, 'user.deleted', 'G');
 	return ([ $state, 'purged 1' ], @skipped);
+}
+
+# Whether a code is neither used up nor marked as such by a transaction that rolled back.
+sub _is_live
+{
+	my ($state, $code) = @_;
+
+	return $state->{codes}{$code} && !$state->{spent}{$code};
+}
+
+# A login with the code for an address that is perhaps nobody's, or only claimed.
+sub _log_in_with_code
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my ($login, $code) = @$operation{qw(login code)};
+	my $name = $state->{logins}{$login};
+	my $first = $owner_of{$login};
+
+	if (!_is_live($state, $code))
+	{
+		# Another operation took the address, or made its account, after this one had looked.
+		my @also = map { _failed(_copy($state), $_) } grep { $_ ne ($name // 'nobody') } 'nobody', $first // ();
+
+		return (_failed($state, $name // 'nobody'), @also);
+	}
+	if (!defined $name)
+	{
+		# The user was deleted while the login waited.
+		my @also = $overlaps && $first && !$state->{users}{$first} ? _failed(_copy($state), $first) : ();
+
+		return ([ $state, 'AA030' ], @also);
+	}
+	my $user = $state->{users}{$name};
+	# The address got another owner while the login waited.
+	my @also = $overlaps && $first && $name ne $first ? [ _copy($state), 'AA030' ] : ();
+
+	return _failed($state, $name) if $user->{disabled};
+	delete $state->{codes}{$code};
+	if (!$state->{verified}{$login})
+	{
+		_event($state, 'user.reclaimed', $name);
+		$state->{verified}{$login} = 1;
+		$user->{passwordless} = 1;
+		$user->{sessions} = {};
+	}
+	_event($state, 'user.authenticated', $name);
+	return ([ $state, _begin_session($state, $name, $session) ], @also);
+}
+
+# Gives an account its proven address or identity, and takes the address from the account
+# that has claimed it.
+sub _give_proven
+{
+	my ($state, $name, $operation) = @_;
+	my $login = $operation->{login};
+
+	if ($operation->{id_token})
+	{
+		$state->{identities}{ substr $operation->{id_token}, 0, 1 } = $name;
+		$state->{tokens}{ $operation->{id_token} } = 1;
+		$state->{users}{$name}{passwordless} = 1;
+	}
+	return if !defined $login;
+	_event($state, 'login_id.taken', $state->{logins}{$login}) if $state->{logins}{$login};
+	$state->{logins}{$login} = $name;
+	return if !$operation->{code};
+	delete $state->{codes}{ $operation->{code} };
+	$state->{verified}{$login} = 1;
+	$state->{users}{$name}{passwordless} = 1;
+	return;
+}
+
+# Whether a proof of an address or identity fails.
+sub _fails_proof
+{
+	my ($state, $operation) = @_;
+
+	return 1 if $operation->{code} && !_is_live($state, $operation->{code});
+	return $operation->{id_token} && $state->{tokens}{ $operation->{id_token} };
+}
+
+# sign_up() with a code, a password or an ID token. An account that the caller has proven
+# to be its own is to be logged in to.
+sub _sign_up_account
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $name = $operation->{makes};
+	my $owner = $operation->{id_token} ? $state->{identities}{ substr $operation->{id_token}, 0, 1 } : $state->{logins}{ $operation->{login} };
+
+	if (_fails_proof($state, $operation))
+	{
+		# The ID token was used while the sign-up waited.
+		my @also = $overlaps && $operation->{id_token} ? [ _copy($state), 'AA030' ] : ();
+
+		return (_failed($state, 'nobody'), @also);
+	}
+	return [ $state, $operation->{code} || $operation->{id_token} ? 'AA030' : 'AA009' ] if defined $owner;
+	$state->{users}{$name} = { sessions => {} };
+	_give_proven($state, $name, $operation);
+	_event($state, 'user.created', $name);
+	return [ $state, _begin_session($state, $name, $session) ];
+}
+
+# A promotion with a code or an ID token, perhaps of an account that the guest is merged into.
+sub _promote_with_proof
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my ($name, @refusals) = _prove($state, $overlaps, $operation);
+	my $login = $operation->{login};
+	my $identity = $operation->{id_token} && substr $operation->{id_token}, 0, 1;
+	my $owner = $identity ? $state->{identities}{$identity} : $state->{logins}{$login};
+	my @also;
+
+	# The proof was used, or the account was removed, while the promotion waited.
+	push @also, _failed(_copy($state), 'S') if $overlaps && $operation->{name} =~ /_merge$/ && (!defined $owner || _fails_proof($state, $operation));
+	push @also, [ _copy($state), 'AA009' ] if $overlaps && $identity && defined $owner && _fails_proof($state, $operation);
+	if (!defined $name)
+	{
+		# A used code or ID token may be noticed before the proof of the guest is used.
+		push @also, _failed(_copy($state), $operation->{user}) if _fails_proof($state, $operation);
+		return ((map { [ $state, $_ ] } @refusals), @also);
+	}
+	return (_failed($state, $name), @also) if _fails_proof($state, $operation);
+	if (defined $owner && $operation->{name} =~ /_merge$/)
+	{
+		return _failed($state, $owner) if $state->{users}{$owner}{disabled};
+		$identity ? ($state->{tokens}{ $operation->{id_token} } = 1) : delete $state->{codes}{ $operation->{code} };
+		_event($state, 'user.authenticated', $owner);
+		_merge($state, $name, $owner);
+		return [ $state, _begin_session($state, $owner, $session) ];
+	}
+	return [ $state, 'AA009' ] if defined $owner && ($identity || $state->{verified}{$login});
+	my $user = $state->{users}{$name};
+
+	$user->{guest} = 0;
+	$user->{sessions} = {};
+	_end_keys($state, $name, $name);
+	_give_proven($state, $name, $operation);
+	_event($state, 'user.anonymous.promoted', $name);
+	return ([ $state, _begin_session($state, $name, $session) ], @also);
+}
+
+sub _log_in_with_identity
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $token = $operation->{id_token};
+	my $name = $state->{identities}{ substr $token, 0, 1 };
+
+	if (!defined $name)
+	{
+		# The identity or the user was removed while the login waited.
+		my @also = $overlaps ? _failed(_copy($state), 'S') : ();
+
+		return ($state->{tokens}{$token} ? _failed($state, 'nobody') : [ $state, 'AA030' ], @also);
+	}
+	return _failed($state, $name) if $state->{tokens}{$token} || $state->{users}{$name}{disabled};
+	$state->{tokens}{$token} = 1;
+	_event($state, 'user.authenticated', $name);
+	return [ $state, _begin_session($state, $name, $session) ];
+}
+
+# Whether the caller's session has ended.
+sub _is_signed_out
+{
+	my ($state, $operation) = @_;
+	my $user = $state->{users}{ $operation->{user} };
+
+	return !$user || !exists $user->{sessions}{ $operation->{session} };
+}
+
+sub _add_identity
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my ($name, $token) = @$operation{qw(user id_token)};
+	my $identity = substr $token, 0, 1;
+	my $owner = $state->{identities}{$identity} // '';
+
+	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
+	return [ $state, 't' ] if $owner eq $name;
+	# The token was used while the call waited.
+	return ([ $state, 'f' ], $overlaps && $owner ne '' ? [ _copy($state), 'AA030' ] : ()) if $state->{tokens}{$token};
+	return [ $state, 'AA030' ] if $owner ne '';
+	$state->{identities}{$identity} = $name;
+	$state->{tokens}{$token} = 1;
+	_event($state, 'identity.added', $name);
+	return [ $state, 't' ];
+}
+
+sub _remove_identity
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $name = $operation->{user};
+	my @removed = grep { $state->{identities}{$_} eq $name } keys %{ $state->{identities} };
+
+	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
+	return [ $state, 'f' ] if !@removed;
+	delete @{ $state->{identities} }{@removed};
+	_event($state, 'identity.removed', $name);
+	return [ $state, 't' ];
 }
 
 sub _alter { my ($state) = @_; return [ $state, 'nothing' ]; }

@@ -37,8 +37,13 @@ use MIME::Base64 qw(decode_base64url);
 # minutes.
 use constant REQUEST_SECONDS => 120;
 
+use constant PROVIDER => 'https://accounts.example';
+
 # The client of each session.
 my %client_of = (s => 'app', r => 'rotating', z => 'strict', h => 'app', x => 'app', y => 'rotating');
+
+# The user of each session.
+my %user_of = (s => 'G', r => 'G', z => 'G', h => 'H', x => 'R', y => 'R', w => 'T', v => 'S');
 
 my $schema = <<'SQL';
 CREATE EXTENSION anon_auth;
@@ -47,8 +52,8 @@ SELECT anon_auth.create_client('rotating', 'native', refresh_token_rotation_enab
 SELECT anon_auth.create_client('strict', 'native', refresh_token_rotation_enabled => true, refresh_token_rotation_grace_seconds => 0);
 UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, password_attempts_per_minute_per_ip = NULL,
 	password_attempts_per_minute_per_user = NULL, password_attempts_per_minute_per_user_per_ip = NULL,
-	device_key_logins_per_minute = NULL, unknown_login_ids_per_minute = NULL,
-	password_hash_memory_kib = 8192, password_hash_passes = 1, guest_retention = '30 days';
+	device_key_logins_per_minute = NULL, unknown_login_ids_per_minute = NULL, code_requests_per_minute_per_ip = NULL,
+	login_id_conflicts_per_minute_per_ip = NULL, password_hash_memory_kib = 8192, password_hash_passes = 1, guest_retention = '30 days';
 CREATE TABLE app_rows (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE);
 CREATE INDEX ON app_rows (user_id);
 CREATE TABLE password AS SELECT ''::text AS hash;
@@ -58,12 +63,39 @@ CREATE FUNCTION member(name text, answer anon_auth.token_response) RETURNS text 
 	SELECT concat_ws(' ', name, answer.sub, anon_auth.verify_jwt(answer.access_token) ->> 'sid', answer.refresh_token, answer.access_token) || E'\n'
 $$;
 
-CREATE FUNCTION begin_world(parts text[], kid text, jwk jsonb, request text) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION route(login_id text) RETURNS uuid IMMUTABLE LANGUAGE sql AS $$ SELECT encode(substr(sha256(login_id::bytea), 1, 16), 'hex')::uuid $$;
+
+-- An account with the password of the operations and an address.
+CREATE FUNCTION make_account(address text, is_proven boolean) RETURNS anon_auth.token_response LANGUAGE plpgsql AS $$
+DECLARE
+	account anon_auth.token_response := anon_auth.authenticate_anonymously('app');
+BEGIN
+	UPDATE anon_auth.users SET is_anonymous = false, has_password = true, is_verified = is_proven, login_id_routes = ARRAY[route('email:' || address)]
+		WHERE id = account.sub;
+	INSERT INTO anon_auth.login_ids (route, type, value, user_id, original_value, created_at, updated_at, verified_at)
+		VALUES (route('email:' || address), 'email', address, account.sub, address, now(), now(), CASE WHEN is_proven THEN now() END);
+	INSERT INTO anon_auth.passwords (user_id, password_hash, created_at, updated_at) SELECT account.sub, hash, now(), now() FROM password;
+	RETURN account;
+END
+$$;
+
+-- A code for an address, asked for with the refresh token of a guest or without.
+CREATE FUNCTION make_code(address text, refresh_token text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM anon_auth.request_login_code('app', address, refresh_token => make_code.refresh_token);
+	RETURN (SELECT m.code FROM anon_auth.take_outbox_messages() m);
+END
+$$;
+
+CREATE FUNCTION begin_world(parts text[], kid text, jwk jsonb, request text, tag text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	guest anon_auth.token_response := anon_auth.authenticate_anonymously('app');
 	world text := member('s', guest);
+	other anon_auth.token_response;
 	account anon_auth.token_response;
-	eve uuid := encode(substr(sha256('username:eve'), 1, 16), 'hex')::uuid;
+	eve uuid := route('username:eve');
+	identity uuid := encode(substr(sha256('https://accounts.example' || '\000i'::bytea), 1, 16), 'hex')::uuid;
+	part text[];
 	long_ago timestamptz := now() - interval '60 days';
 BEGIN
 	UPDATE anon_auth.users SET device_kid = kid WHERE id = guest.sub;
@@ -75,7 +107,8 @@ BEGIN
 		world := world || member('z', anon_auth.authenticate_anonymously('strict', jwt => request));
 	END IF;
 	IF 'h' = ANY (parts) THEN
-		world := world || member('h', anon_auth.authenticate_anonymously('app'));
+		other := anon_auth.authenticate_anonymously('app');
+		world := world || member('h', other);
 	END IF;
 	IF 'account' = ANY (parts) THEN
 		account := anon_auth.authenticate_anonymously('app');
@@ -89,6 +122,20 @@ BEGIN
 	IF 'y' = ANY (parts) THEN
 		world := world || member('y', anon_auth.authenticate('rotating', 'eve', 'correct horse'));
 	END IF;
+	IF 'claimant' = ANY (parts) THEN
+		world := world || member('w', make_account(format('claimed%s@example.com', tag), false));
+	END IF;
+	IF 'holder' = ANY (parts) THEN
+		account := make_account(format('mail%s@example.com', tag), true);
+		world := world || member('v', account);
+		INSERT INTO anon_auth.user_identities (route, issuer, subject, user_id, claims, used_challenges, created_at, last_used_at)
+			VALUES (identity, 'https://accounts.example', 'i', account.sub, '{}', '', now(), now());
+		UPDATE anon_auth.users SET identity_routes = ARRAY[identity] WHERE id = account.sub;
+	END IF;
+	FOR part IN SELECT DISTINCT string_to_array(p, ':') FROM unnest(parts) p WHERE p LIKE 'code:%' LOOP
+		world := world || format(E'code %s:%s %s\n', part[2], part[3], make_code(format('%s%s@example.com', part[2], tag),
+			CASE part[3] WHEN 'G' THEN guest.refresh_token WHEN 'H' THEN other.refresh_token END));
+	END LOOP;
 	IF 'idle' = ANY (parts) THEN
 		UPDATE anon_auth.users SET last_seen_at = long_ago, purge_from = long_ago WHERE id = guest.sub;
 		UPDATE anon_auth.sessions SET last_used_at = long_ago WHERE user_id = guest.sub;
@@ -103,8 +150,15 @@ $$;
 CREATE VIEW broken AS
 	SELECT 'a guest with a password or a login ID' AS what FROM anon_auth.users u WHERE is_anonymous
 		AND (EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id) OR EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id))
-	UNION ALL SELECT 'a regular user without a password or a login ID' FROM anon_auth.users u WHERE NOT is_anonymous
-		AND (NOT EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id) OR NOT EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id))
+	UNION ALL SELECT 'a regular user without a password, a verified address or an identity' FROM anon_auth.users u WHERE NOT is_anonymous
+		AND NOT EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id) AND NOT EXISTS (SELECT FROM anon_auth.user_identities i WHERE i.user_id = u.id)
+		AND NOT EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND l.verified_at IS NOT NULL)
+	UNION ALL SELECT 'a user with a wrong is_verified' FROM anon_auth.users u
+		WHERE is_verified <> EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND l.verified_at IS NOT NULL)
+	UNION ALL SELECT 'an identity that its user does not know of' FROM anon_auth.user_identities i LEFT JOIN anon_auth.users u ON u.id = i.user_id
+		WHERE u.id IS NULL OR NOT i.route = ANY (u.identity_routes)
+	UNION ALL SELECT 'a user that knows of an identity of others' FROM anon_auth.users u WHERE cardinality(identity_routes)
+		<> (SELECT count(*) FROM anon_auth.user_identities i WHERE i.user_id = u.id)
 	UNION ALL SELECT 'a user with a wrong has_password' FROM anon_auth.users u
 		WHERE has_password <> EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id)
 	UNION ALL SELECT 'a device key that its user does not name, or that is not there' FROM anon_auth.users u
@@ -167,12 +221,15 @@ $$;
 
 -- Returns the contents of the tables, and their contradictions as "broken".
 CREATE FUNCTION look() RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT concat_ws(' ', 'user', id, CASE WHEN is_anonymous THEN 'guest' ELSE 'account' END, CASE WHEN is_disabled THEN 'disabled' END)
+	SELECT concat_ws(' ', 'user', id, CASE WHEN is_anonymous THEN 'guest' ELSE 'account' END, CASE WHEN is_disabled THEN 'disabled' END,
+		CASE WHEN NOT is_anonymous AND NOT has_password THEN 'passwordless' END)
 		FROM anon_auth.users
 	UNION ALL SELECT concat_ws(' ', 'key', user_id, kid) FROM anon_auth.device_keys
 	UNION ALL SELECT concat_ws(' ', 'removed', user_id, kid) FROM anon_auth.removed_device_keys WHERE user_id IS NOT NULL
 	UNION ALL SELECT concat_ws(' ', 'merged', user_id, guest_id) FROM anon_auth.merged_guests
-	UNION ALL SELECT concat_ws(' ', 'login', user_id, value) FROM anon_auth.login_ids
+	UNION ALL SELECT concat_ws(' ', 'login', user_id, substring(value FROM '^[a-z]+'), CASE WHEN verified_at IS NOT NULL THEN 'verified' END) FROM anon_auth.login_ids
+	UNION ALL SELECT concat_ws(' ', 'identity', user_id, subject) FROM anon_auth.user_identities
+	UNION ALL SELECT concat_ws(' ', 'code', substring(recipient FROM '^[a-z]+'), asker) FROM anon_auth.address_codes
 	UNION ALL SELECT concat_ws(' ', 'session', user_id, id, generation) FROM anon_auth.sessions
 	UNION ALL SELECT concat_ws(' ', 'rows', user_id) FROM app_rows
 	UNION ALL SELECT concat_ws(' ', 'signer', kid) FROM anon_auth.signing_keys WHERE state = 'active'
@@ -217,6 +274,9 @@ CREATE FUNCTION clean() RETURNS void LANGUAGE sql SET session_replication_role =
 	DELETE FROM anon_auth.sessions;
 	DELETE FROM anon_auth.authorization_codes;
 	DELETE FROM anon_auth.one_time_codes;
+	DELETE FROM anon_auth.address_codes;
+	DELETE FROM anon_auth.user_identities;
+	DELETE FROM anon_auth.removed_identities;
 	DELETE FROM anon_auth.outbox;
 	DELETE FROM app_rows;
 	DELETE FROM anon_auth.removed_device_keys;
@@ -258,14 +318,16 @@ sub prepare
 =item AnonAuth::PairWorld->new($connection, $keys)
 
 Creates the users of one worker. Takes a connection to a prepared database,
-and the device keys K and N.
+and the device keys K and N, and the key of the provider of ID tokens.
 
 =cut
 
 sub new
 {
 	my ($class, $connection, $keys) = @_;
+	my $jwks = JSON::PP->new->encode({ keys => [ $keys->{provider}->jwk ] });
 
+	$connection->query(sprintf 'SELECT anon_auth.create_identity_provider(%s)', join ', ', map { sql_literal($_) } PROVIDER, '{app.example}', $jwks, '{EdDSA}');
 	return bless {
 		connection => $connection,
 		keys => $keys,
@@ -275,16 +337,37 @@ sub new
 		signed_at => 0 }, $class;
 }
 
+# Each test starts without identities, so it can use the same ID tokens again.
+sub _id_token
+{
+	my ($self, $name) = @_;
+
+	$self->_forget_old_requests;
+	return $self->{requests}{"id_token $name"} //= $self->{keys}{provider}->sign(
+		{ alg => 'EdDSA', kid => $self->{keys}{provider}->kid },
+		{
+			iss => PROVIDER, aud => 'app.example', sub => substr($name, 0, 1),
+			nonce => $self->{connection}->query(q{SELECT token FROM anon_auth.create_challenge('id_token')}),
+			iat => time, exp => time + 3600
+		});
+}
+
+sub _forget_old_requests
+{
+	my ($self) = @_;
+
+	return if time - $self->{signed_at} <= REQUEST_SECONDS;
+	$self->{requests} = {};
+	$self->{signed_at} = time;
+	return;
+}
+
 # Each test starts without device keys, so it can use the same requests again.
 sub _request
 {
 	my ($self, $key, $action, $jwk, $session) = @_;
 
-	if (time - $self->{signed_at} > REQUEST_SECONDS)
-	{
-		$self->{requests} = {};
-		$self->{signed_at} = time;
-	}
+	$self->_forget_old_requests;
 	return $self->{requests}{"$key $action $jwk $session"} //= $self->{keys}{$key}->request(
 		challenge => challenge($self->{connection}),
 		action => $action,
@@ -307,16 +390,18 @@ sub begin
 	my $key = $self->{keys}{K};
 	my @parts = map { @{ $_->{needs} } } @operations;
 
+	# Each world has its own addresses, since the requests for an address are limited.
+	$self->{tag}++;
 	# Dead rows would make the tests slower and slower.
 	$connection->query('SET session_replication_role = replica; TRUNCATE anon_auth.users CASCADE; RESET session_replication_role;
 		TRUNCATE anon_auth.events') if $self->{made}++ % 100 == 0;
 	my $made = $connection->query(
 		sprintf 'SELECT clean() \g /dev/null
-			SELECT begin_world(%s, %s, %s, %s)',
+			SELECT begin_world(%s, %s, %s, %s, %s)',
 		map { sql_literal($_) } '{' . join(',', @parts) . '}',
-		$key->kid, $self->{jwk}, $self->_request('K', 'auth', 0, 'setup'));
+		$key->kid, $self->{jwk}, $self->_request('K', 'auth', 0, 'setup'), $self->{tag});
 	$self->{user} = { '00000000-0000-0000-0000-000000000000' => 'nobody' };
-	$self->{$_} = {} for qw(signer token access session);
+	$self->{$_} = {} for qw(signer token access session code);
 	for my $line (split /\n/, $made)
 	{
 		my ($name, $user, $id, $token, $access) = split / /, $line;
@@ -326,10 +411,15 @@ sub begin
 			$self->{signer}{$user} = 'old';
 			next;
 		}
+		if ($name eq 'code')
+		{
+			$self->{code}{ $user =~ tr/:/ /r =~ s/ $//r } = $id;
+			next;
+		}
 		$self->{token}{$name} = $token;
 		$self->{access}{$name} = $access;
 		$self->{session}{$id} = $name;
-		$self->{user}{$user} = $name =~ /[srz]/ ? 'G' : $name eq 'h' ? 'H' : 'R';
+		$self->{user}{$user} = $user_of{$name};
 	}
 	$self->{id} = { reverse %{ $self->{user} } };
 	$connection->query("SELECT begin_tables('$self->{id}{G}')") if grep { $_->{ddl} } @operations;
@@ -362,6 +452,10 @@ sub statement
 	return "SELECT CASE WHEN count(*) > 0 THEN 'moved' ELSE 'nothing' END FROM anon_auth.claim_anonymous_user($client, access_token => "
 	  . sql_literal($self->{access}{x}) . ', ' . ($operation->{key} ? "jwt => $request)" : "refresh_token => $token)")
 	  if $name =~ /^claim/;
+	return $self->_statement_with_proof($operation) if $operation->{code} || $operation->{id_token} || $operation->{makes};
+	return "SELECT anon_auth.remove_identity('" . PROVIDER . "', access_token => " . sql_literal($self->{access}{v}) . ')'
+	  if $name eq 'remove_identity';
+	$login = sql_literal($self->_address($operation->{login})) if $operation->{login} && $operation->{login} eq 'claimed';
 	return $answer . "authenticate_anonymously($client, jwt => $request)" if $name =~ /^sign_up|with_key$/ && $name !~ /^promote/;
 	return $answer . "authenticate($client, $login, 'correct horse')" if $name =~ /^log_in/;
 	return $answer . "refresh_session($client, $token)" if $name =~ /^refresh/;
@@ -375,6 +469,28 @@ sub statement
 	return q{SELECT 'purged ' || guests FROM anon_auth.purge()} if $name eq 'purge';
 	return q{SELECT 'done', anon_auth.rotate_signing_key()} if $name eq 'rotate_key';
 	die "no statement for $name";
+}
+
+sub _address { my ($self, $name) = @_; return "$name$self->{tag}\@example.com"; }
+
+# An operation with a code or an ID token, or sign_up().
+sub _statement_with_proof
+{
+	my ($self, $operation) = @_;
+	my $name = $operation->{name};
+	my $address = $operation->{login} && $self->_address($operation->{login});
+	my $code = $operation->{code} && $self->{code}{ $operation->{code} };
+	my $id_token = $operation->{id_token} && $self->_id_token($operation->{id_token});
+	my %arguments = (email => $address, code => $code, id_token => $id_token);
+
+	return 'SELECT anon_auth.add_identity(' . sql_literal($id_token) . ', access_token => ' . sql_literal($self->{access}{v}) . ')' if $name eq 'add_identity';
+	if ($operation->{makes}) { $arguments{password} = 'correct horse' if !$code && !$id_token; }
+	elsif ($operation->{session}) { $arguments{refresh_token} = $self->{token}{ $operation->{session} }; }
+	elsif ($code) { $arguments{login_id} = delete $arguments{email}; }
+	my $function = $operation->{makes} ? 'sign_up' : $operation->{session} ? 'promote_anonymous_user' : $code ? 'authenticate_with_code' : 'authenticate_with_id_token';
+
+	return "SELECT sub, access_token, refresh_token FROM anon_auth.$function('app', "
+	  . join(', ', map { defined $arguments{$_} ? "$_ => " . sql_literal($arguments{$_}) : () } sort keys %arguments) . ')';
 }
 
 =pod
@@ -404,8 +520,8 @@ sub answer
 	return 'nothing' if $sub eq '';
 	my ($sid) = decode_base64url((split /\./, $access)[1]) =~ /"sid":"([^"]*)"/ or die 'there is no sid';
 
-	# A new user has the name of its key.
-	$self->{user}{$sub} //= $operation->{key};
+	# A new user has the name of its key, or of sign_up()'s proof.
+	$self->{user}{$sub} //= $operation->{key} // $operation->{makes};
 	$self->{session}{$sid} //= $session;
 	push @{ $self->{answers} },
 	  { session => $session, client => $operation->{client}, sub => $sub, sid => $sid, access => $access, refresh => $refresh };
@@ -468,8 +584,13 @@ sub describe
 	}
 	for (@{ $lines{login} })
 	{
-		my ($user, $value) = split / /;
+		my ($user, $value) = split / /, $_, 2;
 		push @{ $owned{$user} }, "login $value";
+	}
+	for (@{ $lines{identity} })
+	{
+		my ($user, $subject) = split / /;
+		push @{ $owned{$user} }, "identity $subject";
 	}
 	for (@{ $lines{session} })
 	{
@@ -485,6 +606,7 @@ sub describe
 	return (
 		join("\n",
 			sort(@lines),
+			(sort map { my ($address, $asker) = split / /; join ' ', 'code', $address, $asker ? $name->($asker) : () } @{ $lines{code} }),
 			join(' ', 'rows', map { $name->($_) } @{ $lines{rows} }),
 			join(' ', 'signer', map { $self->{signer}{$_} // $_ } @{ $lines{signer} }),
 			sort map { my ($user, $type) = split / /; "event $type " . $name->($user) } @{ $lines{event} }),
