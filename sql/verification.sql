@@ -263,6 +263,20 @@ SELECT anon_auth.request_password_reset('cy@example.com');
 UPDATE anon_auth.outbox SET expires_at = now();
 SELECT count(*) AS expired_messages FROM anon_auth.take_outbox_messages();
 SELECT count(*) AS left FROM anon_auth.outbox;
+-- messages that are dropped do not count towards batch_size
+DO $$
+BEGIN
+	FOR i IN 1 .. 4 LOOP
+		PERFORM unlimited();
+		PERFORM anon_auth.request_password_reset('cy@example.com');
+	END LOOP;
+END
+$$;
+UPDATE anon_auth.outbox SET expires_at = now() WHERE id IN (SELECT id FROM anon_auth.outbox ORDER BY id LIMIT 1);
+UPDATE anon_auth.outbox SET recipient = 'mallory@example.com' WHERE id IN (SELECT id FROM anon_auth.outbox ORDER BY id OFFSET 1 LIMIT 1);
+SELECT recipient AS first FROM anon_auth.take_outbox_messages(1);
+SELECT count(*) AS left FROM anon_auth.outbox;
+SELECT recipient AS second FROM anon_auth.take_outbox_messages(2);
 SELECT unlimited();
 SELECT anon_auth.disable_user(:'cy_sub');
 SELECT anon_auth.request_password_reset('cy@example.com');

@@ -205,7 +205,7 @@ citus_purge_rows(DueKind kind, TimestampTz before, int limit)
 }
 
 OutboxMessage *
-citus_purge_outbox_take(int limit, TimestampTz now, int *count)
+citus_purge_outbox_take(int limit, int *count)
 {
 	int			nrows;
 	DueRow	   *rows = statement_fetch_all(&find_messages, PARAMS(param_int4("limit", limit)),
@@ -216,10 +216,8 @@ citus_purge_outbox_take(int limit, TimestampTz now, int *count)
 	*count = 0;
 	for (i = 0; i < nrows; i++)
 	{
-		OutboxMessage *message = &messages[*count];
-
-		if (statement_fetch(&take_message, PARAMS(param_record(&due_record, &rows[i])), message) &&
-			message->expires_at > now)
+		if (statement_fetch(&take_message, PARAMS(param_record(&due_record, &rows[i])),
+							&messages[*count]))
 			(*count)++;
 	}
 	return messages;

@@ -17,6 +17,6 @@
 /* The operations of placement.h. */
 extern uint64 citus_purge_sessions(TimestampTz now, int limit, bool *more);
 extern uint64 citus_purge_rows(DueKind kind, TimestampTz before, int limit);
-extern OutboxMessage *citus_purge_outbox_take(int limit, TimestampTz now, int *count);
+extern OutboxMessage *citus_purge_outbox_take(int limit, int *count);
 
 #endif							/* ANON_AUTH_CITUS_PURGE_H */

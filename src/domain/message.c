@@ -19,6 +19,7 @@
 #include "json/raise_json.h"
 #include "keyring/sealing.h"
 #include "login_id/login_id.h"
+#include "miscadmin.h"
 #include "store/settings.h"
 
 /* How long a worker may take to send a notice. */
@@ -142,29 +143,48 @@ complete_message(Message *message, const char *uri_template)
 	return true;
 }
 
+/* Fill in code and link.  Return false with a WARNING if the message cannot be sent. */
+static bool
+is_sendable(Message *message, const char *uri_template)
+{
+	if (complete_message(message, uri_template))
+		return true;
+	ereport(WARNING,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("dropped a message of the outbox because its code cannot be opened"),
+			 errdetail("The code was sealed with a master key that has been retired, with another database_id, or for another row."),
+			 errhint("The user must request another code.")));
+	return false;
+}
+
+/* Messages that are dropped do not count: a worker stops when it gets none. */
 Message *
 message_take(int limit, TimestampTz now, int *count)
 {
-	int			taken;
-	OutboxMessage *rows = outbox_take(limit, now, &taken);
-	Message    *messages = palloc(sizeof(Message) * Max(taken, 1));
+	Message    *messages = NULL;
 	CodePolicy	policy;
-	int			i;
+	int			wanted;
+	int			taken;
 
 	settings_read_code_policy(&policy);
 	*count = 0;
-	for (i = 0; i < taken; i++)
+	do
 	{
-		messages[*count].row = rows[i];
-		if (complete_message(&messages[*count], policy.code_link_uri))
-			(*count)++;
-		else
-			ereport(WARNING,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("dropped a message of the outbox because its code cannot be opened"),
-					 errdetail("The code was sealed with a master key that has been retired, with another database_id, or for another row."),
-					 errhint("The user must request another code.")));
-	}
+		OutboxMessage *rows;
+		int			i;
+
+		CHECK_FOR_INTERRUPTS();
+		wanted = limit - *count;
+		rows = outbox_take(wanted, &taken);
+		messages = messages == NULL ? palloc(sizeof(Message) * Max(taken, 1)) :
+			repalloc(messages, sizeof(Message) * Max(*count + taken, 1));
+		for (i = 0; i < taken; i++)
+		{
+			messages[*count].row = rows[i];
+			if (rows[i].expires_at > now && is_sendable(&messages[*count], policy.code_link_uri))
+				(*count)++;
+		}
+	} while (taken == wanted && *count < limit);
 	return messages;
 }
 

@@ -67,8 +67,9 @@ extern int64 message_unrestricted_sms(void);
 
 /*
  * Take at most limit messages out of the outbox and return them, the oldest
- * first; *count is their number.  A message whose code cannot be opened is
- * dropped with a WARNING, because nobody could send it.
+ * first; *count is their number.  It is less only if no more messages are left, except
+ * those that other transactions are taking.  Expired messages are dropped.  A message
+ * whose code cannot be opened is dropped with a WARNING, because nobody could send it.
  */
 extern Message *message_take(int limit, TimestampTz now, int *count);
 

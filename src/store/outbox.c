@@ -21,16 +21,13 @@ static Statement insert_message = {
 	.sql = "INSERT INTO anon_auth.outbox ({message}) VALUES ({:message})"
 };
 
-/*
- * Several workers can take messages at once, since each skips those that others hold.
- * Expired messages are deleted, too, but not returned.
- */
+/* Several workers can take messages at once, since each skips those that others hold. */
 static Statement take_messages = {
 	.sql = "WITH oldest AS (SELECT route, id FROM anon_auth.outbox"
 	"  ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED),"
 	" taken AS (DELETE FROM anon_auth.outbox o USING oldest t"
 	"  WHERE o.route = t.route AND o.id = t.id RETURNING {o.message})"
-	" SELECT {message} FROM taken WHERE expires_at > :now ORDER BY id",
+	" SELECT {message} FROM taken ORDER BY id",
 	.row = &message_record,
 	.custom_plans = true
 };
@@ -64,15 +61,13 @@ outbox_notify(void)
 }
 
 OutboxMessage *
-outbox_take(int limit, TimestampTz now, int *count)
+outbox_take(int limit, int *count)
 {
-	return placement_current()->take_outbox_messages(limit, now, count);
+	return placement_current()->take_outbox_messages(limit, count);
 }
 
 OutboxMessage *
-outbox_take_locally(int limit, TimestampTz now, int *count)
+outbox_take_locally(int limit, int *count)
 {
-	return statement_fetch_all(&take_messages,
-							   PARAMS(param_int4("limit", limit), param_timestamp("now", now)),
-							   count);
+	return statement_fetch_all(&take_messages, PARAMS(param_int4("limit", limit)), count);
 }

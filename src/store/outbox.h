@@ -54,12 +54,12 @@ typedef struct OutboxMessage
 
 /*
  * Delete the oldest messages that no other transaction is taking, at most limit, and
- * return those that have not expired, palloc'd, the oldest first.
+ * return them, palloc'd, the oldest first.  Some may have expired.
  */
-extern OutboxMessage *outbox_take(int limit, TimestampTz now, int *count);
+extern OutboxMessage *outbox_take(int limit, int *count);
 
 /* The operation of placement.h where this database has all rows. */
-extern OutboxMessage *outbox_take_locally(int limit, TimestampTz now, int *count);
+extern OutboxMessage *outbox_take_locally(int limit, int *count);
 
 /*
  * Insert a message, and notify workers when it is committed.  If it is about a user, the

@@ -93,7 +93,7 @@ typedef struct Placement
 	 * outbox_take().  Plain PostgreSQL locks and deletes the messages in
 	 * one statement; Citus locks and deletes each by its key.
 	 */
-	struct OutboxMessage *(*take_outbox_messages) (int limit, TimestampTz now, int *count);
+	struct OutboxMessage *(*take_outbox_messages) (int limit, int *count);
 
 	/*
 	 * Delete users, whose rows the caller has locked and which no row of the
