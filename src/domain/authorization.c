@@ -404,6 +404,27 @@ open_authenticated_json(const char *text)
 	return authentic ? json_parse_object((char *) json, length, &reason) : NULL;
 }
 
+/* Fill in what authorization_request_origin() promises, from authenticated JSON. */
+static bool
+read_origin(Jsonb *json, AuthorizationRequest *request, Client *client)
+{
+	memset(request, 0, sizeof(AuthorizationRequest));
+	request->client_id = json_cstring(json, "client_id");
+	request->redirect_uri = json_cstring(json, "redirect_uri");
+	request->state = json_cstring(json, "state");
+	request->ui_locales = json_cstring(json, "ui_locales");
+	return clients_find(request->client_id, client) &&
+		client_has_redirect_uri(client, request->redirect_uri);
+}
+
+bool
+authorization_request_origin(const char *text, AuthorizationRequest *request, Client *client)
+{
+	Jsonb	   *json = open_authenticated_json(text);
+
+	return json != NULL && read_origin(json, request, client);
+}
+
 bool
 authorization_request_read(const char *text, const char *browser, TimestampTz now,
 						   AuthorizationRequest *request, Client *client)
@@ -416,17 +437,13 @@ authorization_request_read(const char *text, const char *browser, TimestampTz no
 		return false;
 	hash_browser_secret(browser, hash);
 	if (!json_string_equals(json, "browser", hash) ||
-		!json_numeric_date(json, "exp", &expires_at) || expires_at <= unix_seconds(now))
+		!json_numeric_date(json, "exp", &expires_at) || expires_at <= unix_seconds(now) ||
+		!read_origin(json, request, client))
 		return false;
 
-	memset(request, 0, sizeof(AuthorizationRequest));
-	request->client_id = json_cstring(json, "client_id");
-	request->redirect_uri = json_cstring(json, "redirect_uri");
 	request->wants_code = json_boolean(json, "code");
-	request->state = json_cstring(json, "state");
 	request->code_challenge = json_cstring(json, "code_challenge");
 	request->nonce = json_cstring(json, "nonce");
-	request->ui_locales = json_cstring(json, "ui_locales");
 	request->login_hint = json_cstring(json, "login_hint");
 	request->offline_access = json_boolean(json, "offline_access");
 	if (!json_numeric_date(json, "max_age", &request->max_age))
@@ -437,6 +454,5 @@ authorization_request_read(const char *text, const char *browser, TimestampTz no
 	request->has_guest = json_uuid(json, "sub", &request->ticket.user_id);
 	request->has_hint = json_uuid(json, "hint_sub", &request->hint_user_id);
 	(void) json_uuid(json, "hint_sid", &request->hint_session_id);
-	return clients_find(request->client_id, client) &&
-		client_has_redirect_uri(client, request->redirect_uri);
+	return true;
 }

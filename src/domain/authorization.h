@@ -108,4 +108,12 @@ extern char *authorization_request_write(const AuthorizationRequest *request);
 extern bool authorization_request_read(const char *text, const char *browser, TimestampTz now,
 									   AuthorizationRequest *request, Client *client);
 
+/*
+ * Fill in the client, and the redirect URI, state and ui_locales of the request, from a
+ * text that may have expired or may belong to another browser.  So this is only good for
+ * a link back to the client.  Return false as authorization_request_read() does.
+ */
+extern bool authorization_request_origin(const char *text, AuthorizationRequest *request,
+										 Client *client);
+
 #endif							/* ANON_AUTH_AUTHORIZATION_H */

@@ -72,7 +72,14 @@ http_flow_open(HttpFlow *flow, const HttpRequest *request, HttpResponse *respons
 	x_ref = http_param(&query, "x_ref");
 	if (x_ref != NULL && http_flow_find(flow, request, x_ref))
 		return true;
-	http_message_page(request, response, 400, "expired", NULL, NULL, NULL);
+	if (flow->x_ref != NULL &&
+		authorization_request_origin(flow->x_ref, &flow->authorization, &flow->client))
+		http_message_page(request, response, 400, "expired", flow->client.name,
+						  http_authorization_error(flow->authorization.redirect_uri, "access_denied",
+												   "the page has expired", flow->authorization.state),
+						  flow->authorization.ui_locales);
+	else
+		http_message_page(request, response, 400, "expired", NULL, NULL, NULL);
 	http_no_store(response);
 	return false;
 }
