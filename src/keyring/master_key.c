@@ -79,8 +79,6 @@ raise_file_missing(const char *path)
 			 errmsg("master key file \"%s\" does not exist", path),
 			 ids[0] != '\0' ?
 			 errdetail("The signing keys of this database are sealed with master key %s.", ids) : 0,
-			 !is_absolute_path(path) ?
-			 errhint("anon_auth.master_key_file must be an absolute path.") :
 			 RecoveryInProgress() ?
 			 errhint("Copy the file from the primary server.") :
 			 errhint("Restore the file from its backup, or set anon_auth.master_key_file to its path.")));

@@ -315,9 +315,16 @@ check_permissions(const char *path, const struct stat *st)
 bool
 master_key_file_read(const char *path, MasterKeyFile *file)
 {
-	int			fd = OpenTransientFile(path, O_RDONLY | PG_BINARY);
+	int			fd;
 	ssize_t		size;
 
+	/* A relative path would lead into the data directory, where every copy has the key. */
+	if (!is_absolute_path(path))
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("master key file \"%s\" has a relative path", path),
+				 errhint("anon_auth.master_key_file must be an absolute path.")));
+	fd = OpenTransientFile(path, O_RDONLY | PG_BINARY);
 	if (fd < 0)
 	{
 		if (errno == ENOENT)

@@ -75,8 +75,8 @@ extern char *master_key_file_copy_commands(const char *path);
 
 /*
  * Read, check and parse the file.  Returns false if there is none.  Raises F0000
- * if it is damaged, has permissions that are too open, or cannot be read; file is
- * then wiped.
+ * if its path is relative, if it is damaged, has permissions that are too open, or
+ * cannot be read; file is then wiped.
  */
 extern bool master_key_file_read(const char *path, MasterKeyFile *file);
 
