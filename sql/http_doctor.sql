@@ -48,6 +48,13 @@ UPDATE anon_auth.settings SET page_texts = '{"en": {"sign_up_title": "Join us", 
 SELECT * FROM app.findings;
 SELECT app.mend('unknown_page_text');
 SELECT page_texts FROM anon_auth.settings;
+UPDATE anon_auth.settings SET page_texts = '{"de-AT": {"continue": "Weiter"}, "it": {"another_email": "x", "another_phone_number": 7}}';
+SELECT * FROM app.findings;
+SELECT count(*) > 50 AS left_to_translate FROM jsonb_each_text(anon_auth_http.page_texts('en') - ARRAY(SELECT jsonb_object_keys(page_texts -> 'it') FROM anon_auth.settings));
+SELECT app.mend('missing_page_texts');
+SELECT page_texts FROM anon_auth.settings;
+UPDATE anon_auth.settings SET page_texts = (SELECT jsonb_build_object('it', anon_auth_http.page_texts('en')));
+SELECT * FROM app.findings;
 UPDATE anon_auth.settings SET page_texts = '{}';
 
 -- ---- cookies that another host can replace ----

@@ -17,6 +17,19 @@ BEGIN
 	FROM anon_auth.settings s, jsonb_each(s.page_texts) AS l (locale, texts),
 		LATERAL jsonb_object_keys(CASE jsonb_typeof(l.texts) WHEN 'object' THEN l.texts ELSE '{}' END) AS k (key)
 	WHERE NOT anon_auth_http.page_texts('en') ? k.key;
+	-- The texts of a less specific locale, such as de for de-AT, are in the same language.
+	RETURN QUERY
+	SELECT 'warning', 'missing_page_texts', format('settings.page_texts lacks texts for locale %L, such as %L', l.locale, min(e.key COLLATE "C")),
+		'Pages in this language are partly in English.',
+		format('UPDATE anon_auth.settings SET page_texts = page_texts - %L;  -- or translate what this query shows: SELECT * FROM jsonb_each_text(anon_auth_http.page_texts(''en'') - ARRAY(SELECT jsonb_object_keys(page_texts -> %1$L) FROM anon_auth.settings))', l.locale)
+	FROM anon_auth.settings s, jsonb_each(s.page_texts) AS l (locale, texts), jsonb_object_keys(anon_auth_http.page_texts('en')) AS e (key)
+	WHERE jsonb_typeof(l.texts) = 'object'
+	  AND NOT EXISTS (SELECT FROM (SELECT b, anon_auth_http.page_texts(b) FROM unnest('{en,de,zh-Hant}'::text[]) AS u (b)
+								   UNION ALL SELECT * FROM jsonb_each(s.page_texts)) AS o (name, texts)
+					  WHERE starts_with(lower(l.locale COLLATE "C") || '-', lower(o.name COLLATE "C") || '-')
+						AND jsonb_typeof(o.texts -> e.key) = 'string')
+	GROUP BY l.locale
+	ORDER BY l.locale COLLATE "C";
 	RETURN QUERY
 	SELECT 'warning', 'no_texts_of_locale', format('settings.default_locale is %L, and the pages have no texts in this language', s.default_locale),
 		'Users whose browsers ask for no available language see English.',
