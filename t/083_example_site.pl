@@ -17,7 +17,7 @@ use Digest::SHA qw(sha256);
 use IO::Select;
 use IO::Socket::INET;
 use JSON::PP ();
-use MIME::Base64 qw(encode_base64url);
+use MIME::Base64 qw(encode_base64 encode_base64url);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -277,7 +277,18 @@ my %endpoints = (
 is_error(raw('GET', '/oauth2/nothing'), 404, 'oauth', 'an unknown path below /oauth2/ is an error of OAuth 2');
 is_error(raw('GET', '/.well-known/other'), 404, 'oauth', 'an unknown well-known path is an error of OAuth 2');
 is_error(raw('POST', '/api/nothing'), 404, 'api', 'an unknown path below /api/ is an error of the API');
-is_error(raw('GET', '/flows/nothing'), 404, 'page', 'an unknown page is a page');
+{
+	my $page = raw('GET', '/flows/nothing');
+	my ($style) = $page->{content} =~ m{<style>(.*)</style>};
+
+	is_error($page, 404, 'page', 'an unknown page is a page');
+	is($page->{headers}{'content-security-policy'},
+		"default-src 'none'; style-src 'sha256-" . encode_base64(sha256($style), '') . "'; frame-ancestors 'none'",
+		'the policy of the page allows its style, and nothing else');
+	my ($colors) = slurp_file("$FindBin::Bin/../src/http/pages/style.css") =~ /:root\{(.*?)--bad/;
+	is(index($style, ':root{' . join(';', grep { !/^--(?:field|soft):/ } split /;/, $colors)), 0, 'the page has the colors of the pages of anon_auth');
+	unlike($page->{content}, qr/\b(?:src|href|url)\b/, 'the page needs no other file');
+}
 for my $path (sort keys %endpoints)
 {
 	my $form = $endpoints{$path};
