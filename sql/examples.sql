@@ -154,6 +154,14 @@ SELECT anon_auth.request_login_code('app', 'bob@example.com') > now() AS sent;
 SELECT recipient, code FROM anon_auth.take_outbox_messages() \gset message_
 SELECT token_type, expires_in FROM anon_auth.authenticate_with_code('app', 'bob@example.com', :'message_code');
 
+-- example: list_sessions, end_session, end_other_sessions
+SELECT access_token FROM anon_auth.authenticate('app', 'bob@example.com', 'battery staple', '{"model": "Pixel 9"}') \gset user_
+SELECT * FROM anon_auth.authenticate('app', 'bob@example.com', 'battery staple') \gset laptop_
+SELECT client_id, device_info FROM anon_auth.list_sessions(:'user_access_token') WHERE is_current;
+SELECT session_id FROM anon_auth.list_sessions(:'user_access_token') WHERE NOT is_current ORDER BY created_at DESC LIMIT 1 \gset
+SELECT anon_auth.end_session(:'session_id', :'user_access_token');
+SELECT anon_auth.end_other_sessions(:'user_access_token') AS ended;
+
 -- example: revoke
 SELECT * FROM anon_auth.authenticate('app', 'bob@example.com', 'battery staple') \gset user_
 SELECT anon_auth.revoke(:'user_refresh_token');

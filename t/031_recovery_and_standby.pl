@@ -184,6 +184,7 @@ my %readers = (
 	'session_id' => [ "SELECT s = (anon_auth.claims() ->> 'sid')::uuid FROM anon_auth.use_access_token($token), anon_auth.session_id() s", 't' ],
 	'session_alive' => [ "SELECT a FROM anon_auth.use_access_token($token), anon_auth.session_alive() a", 't' ],
 	'userinfo of the caller' => [ "SELECT u ->> 'sub' FROM anon_auth.use_access_token($token), anon_auth.userinfo() u", $session->{sub} ],
+	'list_sessions' => [ "SELECT is_current, client_id FROM anon_auth.list_sessions($token)", 't|app' ],
 	'claims of the connection' => [ "SELECT anon_auth.use_access_token($token, false) IS NULL; SELECT anon_auth.uid()", "f\n$session->{sub}" ],
 	'openid_configuration' => [ q{SELECT anon_auth.openid_configuration() ->> 'issuer'}, 'http://localhost' ],
 	'jwks' => [ q{SELECT jsonb_array_length(anon_auth.jwks() -> 'keys')}, 1 ],

@@ -1,5 +1,5 @@
 # SQL of the documents, as a reader runs it after the tour of README.md: the request of
-# a device, the list of devices, the password of an account, and the removal of the role.
+# a device, the password of an account, and the removal of the role.
 
 use strict;
 use warnings;
@@ -74,41 +74,6 @@ SQL
 		"the guide has the columns of $name()");
 }
 cmp_ok($tables, '>=', 3, 'the guide has functions that return a table');
-
-# ---------------------------------------------------------------------------
-# guide.md: the devices of a user
-# ---------------------------------------------------------------------------
-
-my ($view, $function) = blocks($guide, 'Devices of a user', 'sql');
-query($view);
-query($function);
-
-sub log_in { return call($node, 'authenticate', client_id => 'app', login_id => 'ada@example.com', password => 'correct horse'); }
-
-# The result of a query as app_role, with an access token
-sub as_user
-{
-	my ($token, $sql) = @_;
-
-	return (split /\n/, $node->safe_psql('postgres', "SET ROLE app_role; BEGIN; SELECT anon_auth.use_access_token('$token'); $sql; COMMIT"), -1)[1] // '';
-}
-
-my ($phone, $tablet) = (log_in(), log_in());
-my $other = call($node, 'authenticate_anonymously', client_id => 'app');
-my $list = 'SELECT count(*), count(*) FILTER (WHERE is_current) FROM app.my_devices';
-my $phone_id = as_user($phone->{access_token}, 'SELECT anon_auth.session_id()');
-is(as_user($other->{access_token}, $list), '1|1', 'another user sees only the own device');
-my ($devices, $current) = split /\|/, as_user($phone->{access_token}, $list);
-cmp_ok($devices, '>=', 2, 'the list has the devices of the user');
-is($current, 1, 'one of them is the current one');
-is(as_user($other->{access_token}, "SELECT app.log_out_device('$phone_id')"), 'f', 'another user cannot end the session');
-is(as_user($tablet->{access_token}, "SELECT app.log_out_device('$phone_id')"), 't', 'a device ends the session of another one');
-is(as_user($tablet->{access_token}, "SELECT app.log_out_device('$phone_id')"), 'f', 'once');
-is(as_user($phone->{access_token}, $list), '0|0', 'the device that was logged out sees no list');
-is(as_user($phone->{access_token}, "SELECT app.log_out_device((SELECT id FROM app.my_devices LIMIT 1))"), 'f', 'and ends no session');
-is($node->psql('postgres', "SELECT * FROM anon_auth.refresh_session('app', '$phone->{refresh_token}')"), 3, 'its refresh token is refused');
-is(as_user($tablet->{access_token}, 'SELECT anon_auth.session_alive()'), 't', 'the other device is still logged in');
-is(query("SELECT string_agg(finding || ': ' || what, E'\\n') FROM anon_auth.doctor() WHERE severity = 'error'"), '', 'doctor() reports no error');
 
 # ---------------------------------------------------------------------------
 # operations.md: a forgotten password

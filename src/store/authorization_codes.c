@@ -39,6 +39,11 @@ static Statement delete_of_user = {
 	.sql = "DELETE FROM anon_auth.authorization_codes WHERE user_id = :user_id"
 };
 
+static Statement delete_others = {
+	.sql = "DELETE FROM anon_auth.authorization_codes WHERE user_id = :user_id"
+	" AND session_id IS DISTINCT FROM :session_id"
+};
+
 void
 authorization_codes_insert(const uint8 code_hash[SECRET_HASH_LENGTH],
 						   const AuthorizationCode *code)
@@ -81,4 +86,11 @@ void
 authorization_codes_delete_all(const pg_uuid_t *user_id)
 {
 	statement_run(&delete_of_user, PARAMS(param_uuid("user_id", user_id)));
+}
+
+void
+authorization_codes_delete_others(const pg_uuid_t *user_id, const pg_uuid_t *session_id)
+{
+	statement_run(&delete_others, PARAMS(param_uuid("user_id", user_id),
+										 param_uuid("session_id", session_id)));
 }

@@ -56,6 +56,10 @@ extern bool authorization_codes_use(const pg_uuid_t *user_id,
 									const uint8 code_hash[SECRET_HASH_LENGTH],
 									const pg_uuid_t *session_id, TimestampTz now);
 
+/* Delete the codes of a user, except one that gave this session. */
+extern void authorization_codes_delete_others(const pg_uuid_t *user_id,
+											  const pg_uuid_t *session_id);
+
 /* Delete all codes of a user. */
 extern void authorization_codes_delete_all(const pg_uuid_t *user_id);
 

@@ -33,6 +33,7 @@
 
 #include "base/string_list.h"
 #include "utils/array.h"
+#include "utils/inet.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
@@ -55,6 +56,7 @@ typedef enum FieldKind
 	FIELD_TIMESTAMP,
 	FIELD_TIMESTAMP_OR_NEVER,
 	FIELD_INTERVAL,
+	FIELD_INET,
 	FIELD_JSONB,
 	FIELD_BYTEA,
 	FIELD_HASH
@@ -92,6 +94,7 @@ enum_name(const EnumNames *names, int value)
 #define RECORD_C_TIMESTAMP(name)	TimestampTz name	/* null: 0 */
 #define RECORD_C_TIMESTAMP_OR_NEVER(name)	TimestampTz name	/* null: DT_NOEND */
 #define RECORD_C_INTERVAL(name)		Interval *name
+#define RECORD_C_INET(name)			inet *name
 #define RECORD_C_JSONB(name)		Jsonb *name
 #define RECORD_C_BYTEA(name)		bytea *name
 #define RECORD_C_HASH(name)			uint8 name[SECRET_HASH_LENGTH]
@@ -109,6 +112,7 @@ enum_name(const EnumNames *names, int value)
 #define RECORD_KIND_TIMESTAMP		FIELD_TIMESTAMP, NULL
 #define RECORD_KIND_TIMESTAMP_OR_NEVER	FIELD_TIMESTAMP_OR_NEVER, NULL
 #define RECORD_KIND_INTERVAL		FIELD_INTERVAL, NULL
+#define RECORD_KIND_INET			FIELD_INET, NULL
 #define RECORD_KIND_JSONB			FIELD_JSONB, NULL
 #define RECORD_KIND_BYTEA			FIELD_BYTEA, NULL
 #define RECORD_KIND_HASH			FIELD_HASH, NULL

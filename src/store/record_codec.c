@@ -31,6 +31,7 @@ static const Oid kind_types[] = {
 	[FIELD_TIMESTAMP] = TIMESTAMPTZOID,
 	[FIELD_TIMESTAMP_OR_NEVER] = TIMESTAMPTZOID,
 	[FIELD_INTERVAL] = INTERVALOID,
+	[FIELD_INET] = INETOID,
 	[FIELD_JSONB] = JSONBOID,
 	[FIELD_BYTEA] = BYTEAOID,
 	[FIELD_HASH] = BYTEAOID
@@ -162,6 +163,9 @@ decode_value(const RecordColumn *column, Datum value, void *field)
 			*(Interval **) field = memcpy(palloc(sizeof(Interval)), DatumGetIntervalP(value),
 										  sizeof(Interval));
 			break;
+		case FIELD_INET:
+			*(inet **) field = (inet *) PG_DETOAST_DATUM_COPY(value);
+			break;
 		case FIELD_JSONB:
 			*(Jsonb **) field = DatumGetJsonbPCopy(value);
 			break;
@@ -265,6 +269,7 @@ record_encode(const RecordColumn *column, const void *record, bool *is_null)
 			return *is_null ? (Datum) 0 : CStringGetTextDatum(*(char *const *) field);
 		case FIELD_UUID_ARRAY:
 		case FIELD_INTERVAL:
+		case FIELD_INET:
 		case FIELD_JSONB:
 		case FIELD_BYTEA:
 			*is_null = *(void *const *) field == NULL;

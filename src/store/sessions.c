@@ -38,6 +38,16 @@ static Statement find_session = {
 	.joined = &user_state_record
 };
 
+RECORD_TYPE(listed_session, ListedSession, LISTED_SESSION_COLUMNS);
+
+static Statement list_sessions = {
+	.sql = "SELECT {s.listed_session}"
+	" FROM anon_auth.sessions s LEFT JOIN anon_auth.clients c ON c.client_id = s.client_id"
+	" WHERE s.user_id = :user_id AND s.expires_at > :now"
+	" ORDER BY s.last_used_at DESC, s.id DESC",
+	.row = &listed_session_record
+};
+
 /* The assignments of SessionDevice in a statement that uses a session. */
 #define SET_DEVICE \
 	" device_info = coalesce(:device_info, s.device_info)," \
@@ -107,6 +117,11 @@ typedef struct SessionClient
 } SessionClient;
 
 RECORD_TYPE(session_client, SessionClient, SESSION_CLIENT_COLUMNS);
+
+static Statement delete_others = {
+	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND id <> :id"
+	" AND expires_at > :now"
+};
 
 static Statement delete_with_secret = {
 	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND id = :id"
@@ -215,6 +230,23 @@ sessions_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now, Se
 							   session, user);
 }
 
+ListedSession *
+sessions_list(const pg_uuid_t *user_id, TimestampTz now, int *count)
+{
+	int			found;
+	ListedSession *sessions = statement_fetch_all(&list_sessions,
+												  PARAMS(param_uuid("user_id", user_id),
+														 param_timestamp("now", now)),
+												  &found);
+	int			i;
+
+	*count = 0;
+	for (i = 0; i < found; i++)
+		if (!sessions_revoked(user_id, &sessions[i].id))
+			sessions[(*count)++] = sessions[i];
+	return sessions;
+}
+
 bool
 sessions_use(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz expires_at, bool rotate,
 			 int presented_generation, const SessionDevice *device, TimestampTz now,
@@ -250,6 +282,14 @@ sessions_delete(const pg_uuid_t *user_id, const pg_uuid_t *id)
 {
 	return statement_run(&delete_session,
 						 PARAMS(param_uuid("user_id", user_id), param_uuid("id", id))) > 0;
+}
+
+uint64
+sessions_delete_others(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now)
+{
+	return statement_run(&delete_others,
+						 PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
+								param_timestamp("now", now)));
 }
 
 bool

@@ -58,6 +58,26 @@ typedef struct SessionDevice
 	bool		keep_user_agent;
 } SessionDevice;
 
+/* What a user is told of a session, with its client's name.  client_id can be NULL. */
+#define LISTED_SESSION_COLUMNS(COLUMN) \
+	COLUMN(UUID, id) \
+	COLUMN(TEXT, session_type) \
+	COLUMN(TEXT, client_id) \
+	COLUMN(TEXT, client_name, "c.name") \
+	COLUMN(JSONB, device_info) \
+	COLUMN(INET, client_address) \
+	COLUMN(TEXT, user_agent) \
+	COLUMN(TIMESTAMP, created_at) \
+	COLUMN(TIMESTAMP, last_used_at) \
+	COLUMN(TIMESTAMP, expires_at) \
+	COLUMN(TIMESTAMP, authenticated_at) \
+	COLUMN(TEXT_LIST, amr)
+
+typedef struct ListedSession
+{
+	LISTED_SESSION_COLUMNS(RECORD_FIELD)
+} ListedSession;
+
 /* Insert a session that is used now for the first time. */
 extern void sessions_insert(const Session *session, const SessionDevice *device);
 
@@ -73,6 +93,9 @@ extern Jsonb *sessions_device_info(const pg_uuid_t *user_id, const pg_uuid_t *id
  */
 extern bool sessions_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
 						  Session *session, User *user);
+
+/* Return the sessions of a user that have not expired or ended, the last used one first. */
+extern ListedSession *sessions_list(const pg_uuid_t *user_id, TimestampTz now, int *count);
 
 /*
  * Mark a live session as used, move its expiry, and read the row that results.
@@ -95,6 +118,10 @@ extern bool sessions_reauthenticate(const pg_uuid_t *user_id, const pg_uuid_t *i
 
 /* False if there was no such session. */
 extern bool sessions_delete(const pg_uuid_t *user_id, const pg_uuid_t *id);
+
+/* Delete all sessions of a user that have not expired, except one.  Return how many. */
+extern uint64 sessions_delete_others(const pg_uuid_t *user_id, const pg_uuid_t *id,
+									 TimestampTz now);
 
 /*
  * Delete a session that has not expired and has this secret, and return its client.

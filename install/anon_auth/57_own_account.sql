@@ -1,0 +1,42 @@
+-- ---------------------------------------------------------------------------
+-- What users do with their own account
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION anon_auth.list_sessions(access_token text DEFAULT NULL)
+	RETURNS TABLE (
+		session_id uuid,
+		is_current boolean,
+		session_type text,
+		client_id text,
+		client_name text,
+		device_info jsonb,
+		client_address inet,
+		user_agent text,
+		created_at timestamptz,
+		last_used_at timestamptz,
+		expires_at timestamptz,
+		auth_time timestamptz,
+		amr text[])
+	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER ROWS 10
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_list_sessions';
+COMMENT ON FUNCTION anon_auth.list_sessions(text) IS
+'Returns the caller''s live sessions, the last used one first. The caller, who may be a guest, is the user of access_token, or of use_access_token() if access_token is NULL. is_current marks the session of that token. session_type is refresh_token or cookie; device_info, client_address, user_agent, amr and client_id can be NULL, as in anon_auth.sessions. auth_time is the time of the login. Works on a standby. Errors: AA014 bad access token or session; 22023 as for uid().';
+
+CREATE FUNCTION anon_auth.end_session(
+	session_id uuid,
+	access_token text DEFAULT NULL)
+	RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_end_session';
+COMMENT ON FUNCTION anon_auth.end_session(uuid, text) IS
+'Ends one of the caller''s sessions, as revoke() does: its refresh token no longer works, and its access tokens only where nobody checks the session. The caller, who may be a guest, is as for list_sessions(). Returns false if the caller has no such session, also if the id is that of another user''s session. Ending the session of the call itself is a logout. Errors: AA014 bad access token or session; 22023 no session id.';
+
+CREATE FUNCTION anon_auth.end_other_sessions(access_token text DEFAULT NULL)
+	RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_end_other_sessions';
+COMMENT ON FUNCTION anon_auth.end_other_sessions(text) IS
+'Ends all sessions of the caller except that of the call, also logins that have an authorization code but no session yet. The caller, who may be a guest, is as for list_sessions(). Returns how many sessions ended. Device keys still work: the device of a guest can log in again. Errors: AA014 bad access token or session.';
