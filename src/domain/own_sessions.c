@@ -17,7 +17,6 @@
 #include "domain/session.h"
 #include "json/json_write.h"
 #include "lib/stringinfo.h"
-#include "store/authorization_codes.h"
 #include "store/events.h"
 
 ListedSession *
@@ -57,7 +56,7 @@ own_sessions_end(const User *user, const Session *current, const pg_uuid_t *sess
 	}
 	if (!sessions_delete(&user->id, session_id))
 		return false;
-	events_insert("user.session.terminated", &user->id, current->client_id,
+	events_insert("user.signed_out", &user->id, current->client_id,
 				  payload_of_session(session_id), now);
 	return true;
 }
@@ -65,13 +64,6 @@ own_sessions_end(const User *user, const Session *current, const pg_uuid_t *sess
 uint64
 own_sessions_end_others(const User *user, const Session *current, TimestampTz now)
 {
-	uint64		count;
-
 	begin_ending(user);
-	count = sessions_delete_others(&user->id, &current->id, now);
-	authorization_codes_delete_others(&user->id, &current->id);
-	if (count > 0)
-		events_insert("user.session.terminated", &user->id, current->client_id,
-					  json_to_jsonb(psprintf("{\"sessions\": " UINT64_FORMAT "}", count)), now);
-	return count;
+	return session_end_others(user, current, now);
 }

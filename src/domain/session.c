@@ -451,9 +451,9 @@ session_end(const pg_uuid_t *user_id, const pg_uuid_t *session_id, const char *c
 uint64
 session_end_others(const User *user, const Session *kept, TimestampTz now)
 {
-	uint64		count = sessions_delete_others(&user->id, &kept->id);
+	uint64		count = sessions_delete_others(&user->id, &kept->id, now);
 
-	authorization_codes_delete_all(&user->id);
+	authorization_codes_delete_others(&user->id, &kept->id);
 	if (count > 0)
 		events_insert("user.signed_out", &user->id, kept->client_id,
 					  json_to_jsonb(psprintf("{\"sessions\": " UINT64_FORMAT "}", count)),

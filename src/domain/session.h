@@ -130,9 +130,9 @@ extern void session_end(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
 						const char *client_id, TimestampTz now);
 
 /*
- * End all sessions of a user except one, and the authorization codes, with an event if
- * there were any.  Return how many.  The caller holds the user's row, and has changed it
- * (store/users.h).
+ * End all sessions of a user except one, with an event if there were any, and the
+ * authorization codes that could give others.  Return how many sessions ended.  The
+ * caller holds the user's row, and has changed it (store/users.h).
  */
 extern uint64 session_end_others(const User *user, const Session *kept, TimestampTz now);
 

@@ -137,10 +137,6 @@ static Statement delete_all = {
 	.row = &id_record
 };
 
-static Statement delete_others = {
-	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND id <> :id"
-};
-
 static Statement delete_of_client = {
 	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND client_id = :client_id"
 };
@@ -321,13 +317,6 @@ sessions_delete_all_with(const pg_uuid_t *user_id, const pg_uuid_t *id)
 	for (i = 0; i < count; i++)
 		deleted = deleted || memcmp(&rows[i].id, id, UUID_LEN) == 0;
 	return deleted;
-}
-
-uint64
-sessions_delete_others(const pg_uuid_t *user_id, const pg_uuid_t *id)
-{
-	return statement_run(&delete_others,
-						 PARAMS(param_uuid("user_id", user_id), param_uuid("id", id)));
 }
 
 uint64

@@ -134,9 +134,6 @@ extern bool sessions_delete_with_secret(const pg_uuid_t *user_id, const pg_uuid_
 /* Delete a user's sessions of one client, or all if client_id is NULL.  Return how many. */
 extern uint64 sessions_delete_all(const pg_uuid_t *user_id, const char *client_id);
 
-/* Delete a user's sessions except this one.  Return how many. */
-extern uint64 sessions_delete_others(const pg_uuid_t *user_id, const pg_uuid_t *id);
-
 /* Delete all sessions of a user.  Return whether this one was among them. */
 extern bool sessions_delete_all_with(const pg_uuid_t *user_id, const pg_uuid_t *id);
 
