@@ -57,6 +57,9 @@ settings	event_types = '{user.craeted}'
 settings	lockout_maximum_seconds = 1
 settings	login_id_types = '{}'
 settings	username_excluded_keywords = '{NULL}'
+settings	page_login_methods = '{}'
+settings	page_login_methods = '{fax}'
+settings	page_login_methods = '{code}', login_id_types = '{username}'
 settings	page_texts = '[]'
 settings	password_hash_memory_kib = 1
 settings	password_min_length = 0

@@ -86,6 +86,9 @@ AS $$
 							jsonb_build_object('minutes', page ->> 'wait_minutes')) END,
 					 anon_auth_internal.page_text(page, 'form_' || (page #>> '{errors,form}')),
 					 anon_auth_internal.page_text(page, 'form_failed')) END,
+		'code', CASE WHEN page #>> '{errors,code}' IS NOT NULL THEN
+			coalesce(anon_auth_internal.page_text(page, 'code_' || (page #>> '{errors,code}')),
+					 anon_auth_internal.page_text(page, 'code_wrong')) END,
 		'login_id', CASE WHEN page #>> '{errors,login_id}' IS NOT NULL THEN
 			coalesce(anon_auth_internal.page_text(page, (page ->> 'kinds') || '_' || (page #>> '{errors,login_id}')),
 					 anon_auth_internal.page_text(page, 'login_id_' || (page #>> '{errors,login_id}')),
@@ -94,7 +97,7 @@ AS $$
 						 FROM sentences)))
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_errors(jsonb) IS
-'Returns the messages, as HTML, for the codes in errors: {"form", "login_id", "password"}. A member without an error is missing.';
+'Returns the messages, as HTML, for the codes in errors: {"form", "login_id", "code", "password"}. A member without an error is missing.';
 
 CREATE FUNCTION anon_auth_internal.page_error_summary(page jsonb)
 	RETURNS text
@@ -153,6 +156,23 @@ $$;
 COMMENT ON FUNCTION anon_auth_internal.page_field(jsonb, text, text, text, text, text, text) IS
 'Returns an input with its label (the key of a text) and its error. Optional: a hint, HTML beside the input, ids of elements that describe it.';
 
+CREATE FUNCTION anon_auth_internal.page_login_id_links(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/links.html@$html$, jsonb_build_object(
+			'items', string_agg('<li>' || link || E'</li>\n', '' ORDER BY n)))
+		FROM (SELECT page ->> 'view' <> 'sign_up') AS v (is_chosen),
+			unnest(anon_auth_internal.page_strings(page -> 'login_id_types')) WITH ORDINALITY AS u (other, n),
+			LATERAL anon_auth_internal.page_link((page ->> 'action') || '&login_id_type=' || other,
+				anon_auth_internal.page_text(page, CASE WHEN is_chosen THEN 'another_' ELSE 'use_' END || other)) AS l (link)
+		WHERE other IN ('email', 'phone_number', 'username') AND (other = page ->> 'type') = is_chosen
+		HAVING count(link) > 0
+$$;
+COMMENT ON FUNCTION anon_auth_internal.page_login_id_links(jsonb) IS
+'Returns links from a sign-up to the other types of login ID, and from the later pages back to the first one, for another login ID of the same type; NULL if there are none.';
+
 CREATE FUNCTION anon_auth_internal.page_login_id(page jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -170,19 +190,30 @@ AS $$
 					' value="' || anon_auth_internal.html_escape(page ->> 'login_id') || '"',
 					CASE WHEN is_fixed THEN ' readonly' END),
 				CASE WHEN NOT is_fixed THEN anon_auth_internal.page_text(page, 'hint_' || kinds) END),
-			-- At log-in, link back to the sign-up with another login ID of the same type.
-			'links', (SELECT anon_auth_internal.page_fill($html$@src/http/pages/links.html@$html$, jsonb_build_object(
-					'items', string_agg('<li>' || link || E'</li>\n', '' ORDER BY n)))
-				FROM unnest(anon_auth_internal.page_strings(page -> 'login_id_types')) WITH ORDINALITY AS u (other, n),
-					LATERAL anon_auth_internal.page_link((page ->> 'action') || '&login_id_type=' || other,
-						anon_auth_internal.page_text(page, CASE WHEN logging_in THEN 'another_' ELSE 'use_' END || other)) AS l (link)
-				WHERE other IN ('email', 'phone_number', 'username') AND (other = type) = logging_in
-				HAVING count(link) > 0)))
+			'links', concat('<p class="hint">' || CASE WHEN page ->> 'method' = 'code' THEN anon_auth_internal.page_text(page, 'code_note') END || E'</p>\n',
+				anon_auth_internal.page_login_id_links(page))))
 		FROM (SELECT page ->> 'type', page ->> 'kinds', page ->> 'view' = 'log_in', (page -> 'fixed')::boolean)
 			AS t (type, kinds, logging_in, is_fixed)
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_login_id(jsonb) IS
 'Returns the login ID field, with links to the other types of login ID.';
+
+CREATE FUNCTION anon_auth_internal.page_code(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/code.html@$html$, jsonb_build_object(
+			'login_id', anon_auth_internal.html_escape(page ->> 'login_id'),
+			'links', anon_auth_internal.page_login_id_links(page),
+			'field', anon_auth_internal.page_field(page, 'code', 'label_code',
+				'type="text" dir="ltr" inputmode="numeric" autocomplete="one-time-code" autocapitalize="none" autocorrect="off" spellcheck="false"'
+					|| coalesce(' value="' || anon_auth_internal.html_escape(page ->> 'code') || '"', ''),
+				anon_auth_internal.page_text(page, CASE WHEN (page ->> 'code_minutes')::integer > 1 THEN 'hint_code_minutes' ELSE 'hint_code' END,
+					jsonb_build_object('minutes', page ->> 'code_minutes')))))
+$$;
+COMMENT ON FUNCTION anon_auth_internal.page_code(jsonb) IS
+'Returns the field for a code that was sent to the login ID, with a link to use another login ID.';
 
 CREATE FUNCTION anon_auth_internal.page_rules(page jsonb)
 	RETURNS text
@@ -220,11 +251,11 @@ AS $$
 					jsonb_build_object('label', anon_auth_internal.page_text(page, 'show_password'))), E'\n'),
 				CASE WHEN rules IS NOT NULL THEN 'password_rules' END),
 			'rules', rules))
-		FROM (SELECT page ->> 'view' = 'sign_up') AS v (is_new),
+		FROM (SELECT page ->> 'view' <> 'log_in') AS v (is_new),
 			LATERAL (SELECT CASE WHEN is_new THEN anon_auth_internal.page_rules(page) END) AS r (rules)
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_password(jsonb) IS
-'Returns the password field; at sign-up, with the rules.';
+'Returns the password field; for a new password, with the rules.';
 
 CREATE FUNCTION anon_auth_internal.page_legal(page jsonb)
 	RETURNS text
@@ -270,11 +301,13 @@ AS $$
 			'busy', anon_auth_internal.page_text(page, 'busy'),
 			'class', CASE WHEN page -> 'can_sign_up' = 'true' THEN ' plain' END,
 			'button', anon_auth_internal.page_text(page, button),
+			'other', anon_auth_internal.page_text(page, 'use_' || (page ->> 'other')),
+			'use', page ->> 'other',
 			'legal', legal,
 			'cancel', anon_auth_internal.page_link(page ->> 'cancel_uri', anon_auth_internal.page_text(page, cancel), 'other')))
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_form(jsonb, text, text, text, text) IS
-'Returns a form with hidden members and with the given HTML of fields and legal sentences. button and cancel are keys of texts.';
+'Returns a form with hidden members and with the given HTML of fields and legal sentences. button and cancel are keys of texts. If the model has another way to go on, a second button sends its name as "use".';
 
 -- ---------------------------------------------------------------------------
 -- The page
@@ -367,22 +400,28 @@ AS $$
 			'notice', anon_auth_internal.page_notice(page),
 			'detail', anon_auth_internal.html_escape(page ->> 'detail'),
 			'content', CASE view
-				WHEN 'sign_up' THEN anon_auth_internal.page_form(page, 'sign_up_button', 'not_now',
-					anon_auth_internal.page_login_id(page) || anon_auth_internal.page_password(page), anon_auth_internal.page_legal(page))
-				WHEN 'log_in' THEN anon_auth_internal.page_form(page, 'log_in_button', 'log_in_cancel',
-					anon_auth_internal.page_login_id(page) || anon_auth_internal.page_password(page))
+				WHEN 'sign_up' THEN anon_auth_internal.page_form(page, CASE WHEN asks_code THEN 'code_button' ELSE 'sign_up_button' END, 'not_now',
+					anon_auth_internal.page_login_id(page) || CASE WHEN asks_code THEN '' ELSE anon_auth_internal.page_password(page) END,
+					anon_auth_internal.page_legal(page))
+				WHEN 'log_in' THEN anon_auth_internal.page_form(page, CASE WHEN asks_code THEN 'code_button' ELSE 'log_in_button' END, 'log_in_cancel',
+					anon_auth_internal.page_login_id(page) || CASE WHEN asks_code THEN '' ELSE anon_auth_internal.page_password(page) END)
+				WHEN 'code' THEN anon_auth_internal.page_form(page, purpose || '_button', CASE purpose WHEN 'sign_up' THEN 'not_now' ELSE 'log_in_cancel' END,
+					anon_auth_internal.page_code(page) || CASE WHEN page -> 'asks_password' = 'true' THEN anon_auth_internal.page_password(page) ELSE '' END,
+					CASE purpose WHEN 'sign_up' THEN anon_auth_internal.page_legal(page) END)
 				WHEN 'log_out' THEN anon_auth_internal.page_form(page,
 					CASE WHEN page -> 'loses_guest' = 'true' THEN 'log_out_guest_button' ELSE 'log_out_button' END, 'log_out_cancel')
 				ELSE '<p class="actions">' || anon_auth_internal.page_link(page ->> 'continue_uri', anon_auth_internal.page_text(page,
-					CASE WHEN page ->> 'message' IN ('done', 'logged_out') THEN 'continue' ELSE 'back' END), 'button') || E'</p>\n'
+					CASE WHEN page ->> 'message' IN ('done', 'logged_in', 'logged_out') THEN 'continue' ELSE 'back' END), 'button') || E'</p>\n'
 			END))
-		FROM (SELECT page ->> 'view') AS v (view),
+		FROM (SELECT page ->> 'view', page ->> 'purpose', page ->> 'method' = 'code') AS v (view, purpose, asks_code),
 			LATERAL (SELECT anon_auth_internal.page_text(page, CASE
+				WHEN view = 'code' THEN 'code_lead'
 				WHEN view = 'message' THEN (page ->> 'message') || '_text'
 				WHEN view = 'log_out' AND page -> 'can_log_in_again' IS DISTINCT FROM 'true' THEN NULL
 				WHEN view <> 'log_in' OR page ->> 'type' IS NULL THEN view || '_lead'
 				-- A notice replaces the lead.
-				WHEN page -> 'taken' IS DISTINCT FROM 'true' THEN 'log_in_to_' || (page ->> 'type') END)) AS l (lead)
+				WHEN page -> 'taken' IS DISTINCT FROM 'true' THEN 'log_in_to_' || (page ->> 'type') END,
+				jsonb_build_object('address', '<b dir="ltr">' || anon_auth_internal.html_escape(page ->> 'login_id') || '</b>'))) AS l (lead)
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_main(jsonb) IS
 'Returns the main element of the page: heading, errors, and form or link.';
@@ -414,7 +453,7 @@ AS $$
 DECLARE
 	settings anon_auth.settings;
 	page jsonb := CASE jsonb_typeof(model) WHEN 'object' THEN model ELSE '{}' END;
-	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|log_out|message)$'), 'message');
+	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|code|log_out|message)$'), 'message');
 	type text := substring(page ->> 'login_id_type' FROM '^(?:email|phone_number|username)$');
 	types text := array_to_string(ARRAY(
 		SELECT t FROM unnest('{email,phone_number,username}'::text[]) AS u (t)
@@ -437,6 +476,10 @@ BEGIN
 		WHERE CASE r WHEN 'length' THEN min_length > 1 ELSE page -> 'password_policy' -> r = 'true' END ORDER BY n);
 	page := page || jsonb_build_object(
 		'view', view,
+		'purpose', CASE page ->> 'purpose' WHEN 'sign_up' THEN 'sign_up' ELSE 'log_in' END,
+		'method', CASE page ->> 'method' WHEN 'code' THEN 'code' ELSE 'password' END,
+		'other', substring(page ->> 'other' FROM '^(?:password|code|another_code)$'),
+		'code_minutes', settings.login_code_lifetime_seconds / 60,
 		'type', type,
 		-- The types that the field accepts, as the end of a text's key.
 		'kinds', coalesce(type, CASE WHEN types IN ('', 'email_or_phone_number_or_username') THEN 'login_id' ELSE types END),
@@ -452,9 +495,11 @@ BEGIN
 		'tos_uri', settings.tos_uri,
 		'numbers', CASE WHEN min_length > 1 THEN jsonb_build_object('min_length', min_length) ELSE '{}' END,
 		'hidden', CASE jsonb_typeof(page -> 'hidden') WHEN 'object' THEN page -> 'hidden' ELSE '{}' END
-			|| CASE WHEN type IS NULL OR view NOT IN ('sign_up', 'log_in') THEN '{}'
+			|| CASE WHEN type IS NULL OR view NOT IN ('sign_up', 'log_in', 'code') THEN '{}'
 					ELSE jsonb_build_object('login_id_type', type) END
-			|| CASE WHEN type IS NULL OR view <> 'log_in' THEN '{}' ELSE jsonb '{"mode": "log_in"}' END);
+			|| CASE WHEN type IS NULL OR view <> 'log_in' THEN '{}' ELSE jsonb '{"mode": "log_in"}' END
+			|| CASE WHEN view IN ('sign_up', 'log_in') AND page ->> 'method' = 'code' THEN jsonb '{"method": "code"}' ELSE '{}' END
+			|| CASE WHEN view = 'code' THEN jsonb '{"step": "code"}' ELSE '{}' END);
 
 	IF view = 'message' AND (page -> 'texts' ? ((page ->> 'message') || '_title')) IS NOT TRUE THEN
 		page := page || '{"message": "failed"}';
@@ -468,6 +513,8 @@ BEGIN
 		'focus', CASE
 					  -- A field far below would scroll the offer to log in out of sight.
 					  WHEN view = 'sign_up' AND page -> 'taken' = 'true' THEN 'error_summary'
+					  WHEN view = 'code' THEN CASE WHEN page -> 'messages' ? 'password' AND NOT page -> 'messages' ? 'code' THEN 'password' ELSE 'code' END
+					  WHEN page ->> 'method' = 'code' THEN 'login_id'
 					  WHEN page -> 'messages' ? 'login_id' THEN 'login_id'
 					  WHEN page -> 'messages' ? 'password' OR page ->> 'login_id' <> '' THEN 'password'
 					  ELSE 'login_id' END);
@@ -546,4 +593,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page(jsonb) IS
-'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970.';
+'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "code", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970.';

@@ -93,6 +93,12 @@ authorization_request_set_hint(AuthorizationRequest *request, const Client *clie
 	return true;
 }
 
+const pg_uuid_t *
+authorization_request_user(const AuthorizationRequest *request)
+{
+	return request->has_hint ? &request->hint_user_id : NULL;
+}
+
 bool
 authorization_request_allows(const AuthorizationRequest *request, const User *user)
 {

@@ -62,6 +62,9 @@ typedef struct AuthorizationRequest
 extern bool authorization_request_set_hint(AuthorizationRequest *request, const Client *client,
 										   const IdTokenHint *hint);
 
+/* Return the only user who can log in, or NULL. */
+extern const pg_uuid_t *authorization_request_user(const AuthorizationRequest *request);
+
 /* Return whether the request lets this user log in. */
 extern bool authorization_request_allows(const AuthorizationRequest *request, const User *user);
 

@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "base/raise.h"
+#include "base/uuid.h"
 #include "counters/transaction_counters.h"
 #include "domain/auth_methods.h"
 #include "domain/client.h"
@@ -170,35 +171,44 @@ find_login_id_of(const User *user, const LoginId *address, LoginIdRow *row)
 	return false;
 }
 
+/* The "reason" in the event of a failed login. */
+static const char *const failure_reasons[] = {
+	[CODE_LOGIN_DONE] = NULL,
+	[CODE_LOGIN_WRONG_CODE] = "wrong code",
+	[CODE_LOGIN_USER_DISABLED] = "user is disabled",
+	[CODE_LOGIN_OTHER_USER] = "another user must log in"
+};
+
 /*
- * Log in to the account of an address that the caller has proven.  Return the reason of a
- * failure, or NULL.
+ * Log in to the account of an address that the caller has proven.
  *
  * The code is used up as soon as it is certain that the account opens, and before its
  * other credentials are removed: of two calls with one code, the second waits for the
  * user's row and then fails.
  */
-static const char *
+static CodeLoginResult
 open_account(const Client *client, const LoginId *address, const LoginCode *code,
-			 TimestampTz now, User *user)
+			 const pg_uuid_t *only_user, TimestampTz now, User *user)
 {
 	LoginIdRow	row;
 	pg_uuid_t	owner;
 
 	if (!login_ids_owner(address, &owner))
 		raise_no_account();
+	if (only_user != NULL && !uuid_equals(&owner, only_user))
+		return CODE_LOGIN_OTHER_USER;
 	if (!users_log_in(&owner, now, user))
-		return "user is disabled";
+		return CODE_LOGIN_USER_DISABLED;
 
 	/* Another transaction may have taken the address from the user meanwhile. */
 	if (!find_login_id_of(user, address, &row) ||
 		(!row.verified && (user->is_verified || !login_code_proves(code, &row))))
 		raise_no_account();
 	if (!login_code_proves(code, &row) || !login_code_use_up(code))
-		return "wrong code";
+		return CODE_LOGIN_WRONG_CODE;
 	if (!row.verified)
 		reclaimed_account_reset(client->client_id, address, code->row.recipient, now, user);
-	return NULL;
+	return CODE_LOGIN_DONE;
 }
 
 static void
@@ -209,17 +219,16 @@ record_login(const Client *client, const User *user, TimestampTz now)
 	counter_statistic_at_commit(COUNTER_CODE_LOGINS, 1);
 }
 
-bool
-code_login_authenticate(const Client *client, const char *login_id, const char *code,
-						const DeviceReport *device, TimestampTz now, TokenResponse *response)
+CodeLoginResult
+code_login_verify(const Client *client, const char *login_id, const char *code,
+				  const pg_uuid_t *only_user, TimestampTz now, User *user, StringList *amr)
 {
-	const char *failure = "wrong code";
+	CodeLoginResult result = CODE_LOGIN_WRONG_CODE;
 	AccountPolicy policy;
 	LoginId		address;
 	LoginCode	login_code;
 	pg_uuid_t	owner;
 	bool		is_known = false;
-	User		user;
 	instr_time	begin;
 
 	INSTR_TIME_SET_CURRENT(begin);
@@ -229,17 +238,31 @@ code_login_authenticate(const Client *client, const char *login_id, const char *
 	if (find_address(login_id, code, &policy, now, &address))
 	{
 		is_known = login_ids_owner(&address, &owner);
+		*amr = address.type == LOGIN_ID_PHONE_NUMBER ? auth_methods_sms_code :
+			auth_methods_email_code;
 		if (login_code_matches(&address, NULL, code, now, &login_code))
-			failure = open_account(client, &address, &login_code, now, &user);
+			result = open_account(client, &address, &login_code, only_user, now, user);
 	}
-	if (failure != NULL)
+	if (result == CODE_LOGIN_DONE)
+		record_login(client, user, now);
+	else
 	{
-		login_record_failure(client, is_known ? &owner : NULL, "code", failure, now);
+		login_record_failure(client, is_known ? &owner : NULL, "code", failure_reasons[result],
+							 now);
 		password_wait_since(&begin, EVEN_TIME_USECS);
-		return false;
 	}
-	record_login(client, &user, now);
-	session_start(client, &user, address.type == LOGIN_ID_PHONE_NUMBER ?
-				  &auth_methods_sms_code : &auth_methods_email_code, device, now, response);
+	return result;
+}
+
+bool
+code_login_authenticate(const Client *client, const char *login_id, const char *code,
+						const DeviceReport *device, TimestampTz now, TokenResponse *response)
+{
+	User		user;
+	StringList	amr;
+
+	if (code_login_verify(client, login_id, code, NULL, now, &user, &amr) != CODE_LOGIN_DONE)
+		return false;
+	session_start(client, &user, &amr, device, now, response);
 	return true;
 }

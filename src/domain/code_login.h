@@ -38,15 +38,33 @@ extern TimestampTz code_login_request_in_flow(const Client *client, const char *
 											  const GuestProof *proof, const char *language,
 											  const char *flow, TimestampTz now);
 
+typedef enum CodeLoginResult
+{
+	CODE_LOGIN_DONE,
+	CODE_LOGIN_WRONG_CODE,		/* or expired, or used up */
+	CODE_LOGIN_USER_DISABLED,	/* the code is right */
+	CODE_LOGIN_OTHER_USER		/* the code is right; it is not used up */
+} CodeLoginResult;
+
 /*
- * Log in with a code that was requested without a proof, and fill response with the tokens
- * of a new session.  login_id may be NULL with the code of a link.  If the account has no
- * verified login ID, it becomes that of the address's owner (reclaimed_account.h).
+ * Check a code that was requested without a proof, use it up, and fill user and amr
+ * (auth_methods.h) for a new session, which the caller starts.  login_id may be NULL with
+ * the code of a link.  If the account has no verified login ID, it becomes that of the
+ * address's owner (reclaimed_account.h).  only_user is the only user who may log in, or
+ * NULL.
  *
- * Return false if the code is wrong, expired or used up, or the user is disabled; the
- * attempt counts.  Raises AA002 for the client, AA018 beyond the limits of attempts, and
+ * Every result except CODE_LOGIN_DONE is the event of a failed login.  A wrong code counts
+ * as an attempt.  Raises AA002 for the client, AA018 beyond the limits of attempts, and
  * AA030 if no account has proven the address, and the one that claims it, if any, has
  * proven another one.  The code can still be used then.
+ */
+extern CodeLoginResult code_login_verify(const Client *client, const char *login_id,
+										 const char *code, const pg_uuid_t *only_user,
+										 TimestampTz now, User *user, StringList *amr);
+
+/*
+ * Same for any user, and fill response with the tokens of a new session.  Return false
+ * unless the user is logged in.
  */
 extern bool code_login_authenticate(const Client *client, const char *login_id,
 									const char *code, const DeviceReport *device,

@@ -23,6 +23,7 @@
 #include "access/xact.h"
 #include "base/limits.h"
 #include "base/uuid.h"
+#include "base/wipe.h"
 #include "counters/counters.h"
 #include "domain/client_address.h"
 #include "domain/login.h"
@@ -31,9 +32,14 @@
 #include "domain/rate_limit.h"
 #include "jose/base64url.h"
 #include "keyring/master_key.h"
+#include "login_id/login_text.h"
 #include "store/settings.h"
 
 #define DIGITS				6
+
+/* Bytes of a text that can have six digits, with spaces and hyphens between them. */
+#define DIGITS_MAX_LENGTH	64
+
 #define NUMBER_OF_CODES		1000000
 
 #define LINK_SECRET_LENGTH	16
@@ -299,21 +305,33 @@ login_code_recipient(const LoginId *address)
 
 /* ---- checking ---- */
 
-/* Fill digits with the code that a text is, without spaces and hyphens.  False if it is none. */
+/*
+ * Fill digits with the code that a text is, without spaces and hyphens.  False if it is none.
+ * NFKC replaces the full-width digits of Chinese and Japanese keyboards, and most of the
+ * spaces and hyphens of Unicode.
+ */
 static bool
 read_digits(const char *text, char digits[DIGITS + 1])
 {
+	char	   *plain;
+	const char *c;
 	int			count = 0;
 
-	for (; *text != '\0'; text++)
+	if (strlen(text) > DIGITS_MAX_LENGTH)
+		return false;
+	plain = login_text_normalise(text, false);
+	for (c = plain; *c != '\0'; c++)
 	{
-		if (*text == ' ' || *text == '-')
+		if (strchr(" \t\r\n-", *c) != NULL)
 			continue;
-		if (*text < '0' || *text > '9' || count == DIGITS)
-			return false;
-		digits[count++] = *text;
+		if (*c < '0' || *c > '9' || count == DIGITS)
+			break;
+		digits[count++] = *c;
 	}
 	digits[count] = '\0';
+	if (*c != '\0')
+		count = 0;
+	wipe_bytes(plain, strlen(plain));
 	return count == DIGITS;
 }
 

@@ -181,24 +181,6 @@ http_refusal_page(const HttpRequest *request, HttpResponse *response, int status
 }
 
 void
-http_page_add_login_id_types(StringInfo model, const AccountPolicy *policy)
-{
-	bool		first = true;
-	int			type;
-
-	json_add_name(model, "login_id_types");
-	appendStringInfoChar(model, '[');
-	for (type = 0; type < LOGIN_ID_TYPES; type++)
-	{
-		if (!account_policy_allows(policy, type))
-			continue;
-		appendStringInfo(model, "%s\"%s\"", first ? "" : ",", login_id_type_name(type));
-		first = false;
-	}
-	appendStringInfoChar(model, ']');
-}
-
-void
 http_page_add_wait(StringInfo model, int seconds)
 {
 	if (seconds > 0)

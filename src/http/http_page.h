@@ -48,9 +48,6 @@ extern bool http_accepts_html(const HttpRequest *request);
 extern void http_refusal_page(const HttpRequest *request, HttpResponse *response, int status,
 							  const char *detail);
 
-/* Add the types of login ID that are allowed to a model. */
-extern void http_page_add_login_id_types(StringInfo model, const AccountPolicy *policy);
-
 /* Add to a model how long the client must wait until its next try.  0: do nothing. */
 extern void http_page_add_wait(StringInfo model, int seconds);
 

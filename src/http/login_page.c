@@ -1,19 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * login_page.c
- *	  GET and POST /flows/login: the page on which a regular user logs in.
+ *	  GET and POST /flows/login: the pages on which a regular user logs in.
+ *
+ * The first page asks for the login ID, and for the password unless the user logs in with
+ * a code.  The second page asks for the code.  Its form repeats the login ID.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "base/errors.h"
 #include "base/limits.h"
 #include "domain/auth_methods.h"
 #include "domain/authorization.h"
+#include "domain/code_login.h"
 #include "domain/login.h"
+#include "http/http_code_page.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_flow.h"
+#include "http/http_methods.h"
 #include "http/http_page.h"
 #include "http/http_params.h"
 #include "http/http_request.h"
@@ -23,23 +30,28 @@
 typedef struct LoggingIn
 {
 	HttpFlow	flow;
+	AccountPolicy policy;
+	HttpMethod	method;			/* of the form */
 	char	   *login_id;		/* NULL: empty */
 	char	   *password;
+	char	   *code;
 	bool		logged_in;
 	bool		is_other_user;	/* than the id_token_hint names */
+	CodeLoginResult code_result;
 	int			wait;			/* seconds until the next try; 0: it need not wait */
 } LoggingIn;
+
+/* ---- the form with the login ID ---- */
 
 static void
 show_form(const LoggingIn *login, const char *login_id_error, const char *password_errors,
 		  const char *form_error, int status, HttpResponse *response)
 {
-	AccountPolicy policy;
 	StringInfoData model;
 
 	http_flow_begin_page(&model, &login->flow, "log_in");
-	login_read_policy(&policy);
-	http_page_add_login_id_types(&model, &policy);
+	http_methods_add(&model, &login->policy, login->method);
+	http_methods_add_login_id_types(&model, &login->policy, login->method);
 	http_page_add_wait(&model, login->wait);
 	if (login->login_id != NULL)
 		json_add_string(&model, "login_id", login->login_id);
@@ -58,6 +70,22 @@ show_form(const LoggingIn *login, const char *login_id_error, const char *passwo
 	http_add_retry_after(response, login->wait);
 }
 
+/* Show the form again for an error of the whole form. */
+static void
+show_form_error(LoggingIn *login, const ErrorData *error, HttpResponse *response)
+{
+	if (http_is_rate_limit(error))
+	{
+		login->wait = http_retry_after(error);
+		show_form(login, NULL, NULL, "rate_limited", 429, response);
+	}
+	else
+		show_form(login, NULL, NULL, "failed", http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500,
+				  response);
+}
+
+/* ---- with a password ---- */
+
 /* Check the password of a LoggingIn; arg is void * for http_try(). */
 static void
 verify_and_finish(void *arg)
@@ -74,21 +102,10 @@ verify_and_finish(void *arg)
 }
 
 static void
-handle_form(LoggingIn *login, HttpResponse *response)
+try_password(LoggingIn *login, HttpResponse *response)
 {
-	HttpParams	params;
 	ErrorData  *error;
 
-	if (http_is_foreign(login->flow.request, false))
-	{
-		http_flow_message(&login->flow, 403, "failed", response);
-		return;
-	}
-	http_form(login->flow.request, &params);
-	login->login_id = http_param(&params, "login_id");
-	login->password = http_param(&params, "password");
-	if (login->login_id != NULL && strlen(login->login_id) > HTTP_LOGIN_ID_MAX_LENGTH)
-		login->login_id = NULL;
 	if (login->login_id == NULL || login->password == NULL)
 	{
 		show_form(login, login->login_id == NULL ? "required" : NULL,
@@ -97,20 +114,184 @@ handle_form(LoggingIn *login, HttpResponse *response)
 		return;
 	}
 	error = http_try(verify_and_finish, login);
-	if (error != NULL && http_is_rate_limit(error))
-	{
-		login->wait = http_retry_after(error);
-		show_form(login, NULL, NULL, "rate_limited", 429, response);
-	}
-	else if (error != NULL)
-		show_form(login, NULL, NULL, "failed", http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500,
-				  response);
+	if (error != NULL)
+		show_form_error(login, error, response);
 	else if (!login->logged_in)
 		show_form(login, NULL, NULL, "wrong_credentials", HTTP_UNACCEPTABLE, response);
 	else if (login->is_other_user)
 		show_form(login, NULL, NULL, "other_user", HTTP_UNACCEPTABLE, response);
 	else
 		http_flow_redirect(&login->flow, response);
+}
+
+/* ---- with a code ---- */
+
+static void
+show_code_page(const LoggingIn *login, HttpCodePage *page, HttpResponse *response)
+{
+	StringInfoData model;
+
+	page->code = login->code;
+	http_code_page_begin(&model, &login->flow, &login->policy, page);
+	http_code_page_show(&model, page, response);
+}
+
+/*
+ * Have a code sent, and show the page for it.  If that fails, a user who already has a code
+ * stays on that page.
+ */
+static void
+send_code(LoggingIn *login, bool is_another, HttpResponse *response)
+{
+	HttpCodePage page = {.purpose = "log_in",.login_id = login->login_id};
+
+	login->method = METHOD_CODE;
+	if (login->login_id == NULL)
+		show_form(login, "required", NULL, NULL, HTTP_UNACCEPTABLE, response);
+	else if (http_code_page_request(&login->flow, &login->policy, NULL, &page) ||
+			 (is_another && page.login_id_error == NULL))
+		show_code_page(login, &page, response);
+	else
+	{
+		login->wait = page.wait;
+		show_form(login, page.login_id_error, NULL, page.form_error, page.status, response);
+	}
+}
+
+/* Check the code of a LoggingIn; arg is void * for http_try(). */
+static void
+verify_code_and_finish(void *arg)
+{
+	LoggingIn  *login = arg;
+	HttpFlow   *flow = &login->flow;
+
+	login->code_result = code_login_verify(&flow->client, login->login_id, login->code,
+										   authorization_request_user(&flow->authorization),
+										   flow->request->now, &flow->user, &flow->amr);
+	if (login->code_result == CODE_LOGIN_DONE)
+		http_flow_finish(flow);
+}
+
+/* Show the page for the code again. */
+static void
+show_code_error(const LoggingIn *login, const char *code_error, const ErrorData *error,
+				HttpResponse *response)
+{
+	HttpCodePage page = {
+		.purpose = "log_in",
+		.login_id = login->login_id,
+		.code_error = code_error,
+		.status = HTTP_UNACCEPTABLE
+	};
+	LoginId		address;
+
+	(void) login_parse_id(login->login_id, &login->policy, &address);
+	page.type = address.type;
+	if (error != NULL)
+		http_code_page_set_error(&page, error);
+	show_code_page(login, &page, response);
+}
+
+/* Answer a code that was checked without an error. */
+static void
+show_code_result(LoggingIn *login, HttpResponse *response)
+{
+	switch (login->code_result)
+	{
+		case CODE_LOGIN_DONE:
+			http_flow_redirect(&login->flow, response);
+			break;
+		case CODE_LOGIN_USER_DISABLED:
+			http_flow_message(&login->flow, 403, "disabled", response);
+			break;
+		case CODE_LOGIN_OTHER_USER:
+			show_form(login, NULL, NULL, "other_user", HTTP_UNACCEPTABLE, response);
+			break;
+		case CODE_LOGIN_WRONG_CODE:
+			/* A second click, or the back button, has sent the form again. */
+			if (http_flow_is_finished(&login->flow))
+				http_flow_message(&login->flow, 200, "logged_in", response);
+			else
+				show_code_error(login, "wrong", NULL, response);
+			break;
+	}
+}
+
+static void
+try_code(LoggingIn *login, HttpResponse *response)
+{
+	ErrorData  *error;
+
+	login->method = METHOD_CODE;
+	if (login->login_id == NULL)
+		show_form(login, "required", NULL, NULL, HTTP_UNACCEPTABLE, response);
+	else if (login->code == NULL)
+		show_code_error(login, "required", NULL, response);
+	else if ((error = http_try(verify_code_and_finish, login)) == NULL)
+		show_code_result(login, response);
+	else if (error->sqlerrcode == ERRCODE_AA_NO_ACCOUNT)
+		show_form(login, "no_account", NULL, NULL, HTTP_UNACCEPTABLE, response);
+	else
+		show_code_error(login, NULL, error, response);
+}
+
+/* ---- requests ---- */
+
+static char *
+short_param(const HttpParams *params, const char *name)
+{
+	char	   *value = http_param(params, name);
+
+	return value != NULL && strlen(value) > HTTP_LOGIN_ID_MAX_LENGTH ? NULL : value;
+}
+
+static bool
+param_is(const HttpParams *params, const char *name, const char *value)
+{
+	char	   *given = http_param(params, name);
+
+	return given != NULL && strcmp(given, value) == 0;
+}
+
+/* Act on a form of a method that the pages offer. */
+static void
+act_on_form(LoggingIn *login, const HttpParams *params, HttpResponse *response)
+{
+	bool		wants_another = param_is(params, "use", "another_code");
+
+	if (param_is(params, "use", "password"))
+		show_form(login, NULL, NULL, NULL, 200, response);
+	else if (login->method == METHOD_PASSWORD)
+		try_password(login, response);
+	else if (param_is(params, "step", "code") && !wants_another)
+		try_code(login, response);
+	else
+		send_code(login, wants_another, response);
+}
+
+static void
+handle_form(LoggingIn *login, HttpResponse *response)
+{
+	HttpParams	params;
+
+	if (http_is_foreign(login->flow.request, false))
+	{
+		http_flow_message(&login->flow, 403, "failed", response);
+		return;
+	}
+	http_form(login->flow.request, &params);
+	login->login_id = short_param(&params, "login_id");
+	login->password = http_param(&params, "password");
+	login->code = short_param(&params, "code");
+	login->method = http_methods_of_form(&params);
+	if (http_methods_have(&login->policy, login->method))
+		act_on_form(login, &params, response);
+	else
+	{
+		/* The setting was changed after the form was shown. */
+		login->method = http_methods_first(&login->policy);
+		show_form(login, NULL, NULL, "other_method", HTTP_UNACCEPTABLE, response);
+	}
 }
 
 static void
@@ -120,6 +301,8 @@ handle_login(const HttpRequest *request, HttpResponse *response)
 
 	if (!http_flow_open(&login.flow, request, response))
 		return;
+	login_read_policy(&login.policy);
+	login.method = http_methods_first(&login.policy);
 	if (strcmp(request->method, "POST") == 0)
 		handle_form(&login, response);
 	else

@@ -16,6 +16,7 @@
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_flow.h"
+#include "http/http_methods.h"
 #include "http/http_page.h"
 #include "http/http_params.h"
 #include "http/http_request.h"
@@ -118,7 +119,7 @@ show_form(const Promoting *promoting, int status, HttpResponse *response)
 
 	http_flow_begin_page(&model, &promoting->flow,
 						 form->view == VIEW_LOG_IN ? "log_in" : "sign_up");
-	http_page_add_login_id_types(&model, &promoting->policy);
+	http_methods_add_login_id_types(&model, &promoting->policy, METHOD_PASSWORD);
 	http_page_add_wait(&model, form->wait);
 	add_guest(&model, promoting);
 	json_add_boolean(&model, "taken", form->was_taken);

@@ -176,3 +176,11 @@ raise_json_max_age(const char *detail)
 
 	return object != NULL && json_numeric_date(object, "max_age", &seconds) ? seconds : 0;
 }
+
+bool
+raise_json_is_limit(const char *detail, RateLimitCode limit)
+{
+	Jsonb	   *object = parse_detail(detail);
+
+	return object != NULL && json_string_equals(object, "limit", rate_limit_codes[limit]);
+}

@@ -62,4 +62,7 @@ extern int64 raise_json_max_age(const char *detail);
  */
 extern int	raise_json_retry_after(const char *detail);
 
+/* Return whether this is the DETAIL of AA018 for a limit. */
+extern bool raise_json_is_limit(const char *detail, RateLimitCode limit);
+
 #endif							/* ANON_AUTH_RAISE_JSON_H */

@@ -10,17 +10,21 @@
 	});
 
 	document.querySelectorAll("form").forEach(function (form) {
-		var submit = form.querySelector("[type=submit]");
-		var label = submit.textContent;
+		var buttons = Array.from(form.querySelectorAll("[type=submit]"));
+		var labels = buttons.map(function (button) { return button.textContent; });
 		var timer;
 		function ready() {
 			clearTimeout(timer);
-			submit.disabled = false;
-			submit.textContent = label;
+			buttons.forEach(function (button, i) {
+				button.disabled = false;
+				button.textContent = labels[i];
+			});
 		}
-		form.addEventListener("submit", function () {
-			submit.disabled = true;
-			submit.textContent = submit.dataset.busy;
+		form.addEventListener("submit", function (event) {
+			var pressed = event.submitter || buttons[0];
+			pressed.textContent = pressed.dataset.busy;
+			/* The browser sends the name of the button only if it is enabled now. */
+			setTimeout(function () { buttons.forEach(function (button) { button.disabled = true; }); });
 			/* An application may have opened, and this page be left behind. */
 			timer = setTimeout(ready, 15000);
 		});
