@@ -256,7 +256,7 @@ sub is_error
 {
 	my ($response, $status, $form, $name) = @_;
 
-	is("$response->{status} " . form_of_error($response), "$status $form", $name);
+	is("$response->{status} " . form_of_error($response), "$status $form", $name) or diag($response->{content});
 	return;
 }
 
