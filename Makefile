@@ -24,7 +24,7 @@ ifneq ($(wildcard $(srcdir)/src/citus/*.c),)
 PG_CPPFLAGS += -DANON_AUTH_CITUS
 endif
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
-SHLIB_LINK = -lsodium -lcrypto -licui18n -licuuc
+SHLIB_LINK = -lsodium -lcrypto -lnettle -licui18n -licuuc
 
 # PostgreSQL loads modules with RTLD_GLOBAL, and hides what they do not mark for
 # export only since version 16.

@@ -193,6 +193,12 @@ SELECT anon_auth.disable_user(:'user_sub');
 SELECT count(*) AS logins FROM anon_auth.authenticate('app', 'bob@example.com', 'battery staple');
 SELECT anon_auth.enable_user(:'user_sub');
 
+-- example: import_user, import_users
+SELECT anon_auth.import_user('7b0c3d5e-58a4-4f6e-9d0a-2d6a2b1f4c01', email => 'grace@example.com', verified => true,
+	password_hash => '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW');
+CREATE TEMP TABLE to_import AS SELECT '7b0c3d5e-58a4-4f6e-9d0a-2d6a2b1f4c02'::uuid AS user_id, 'no address' AS email;
+SELECT * FROM anon_auth.import_users('to_import', dry_run => true);
+
 -- example: set_password
 SELECT anon_auth.set_password(:'user_sub', 'battery staple');
 

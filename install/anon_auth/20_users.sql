@@ -161,11 +161,11 @@ CREATE TABLE anon_auth.passwords (
 	CONSTRAINT passwords_user_id_fkey FOREIGN KEY (user_id)
 		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
 	CONSTRAINT passwords_password_hash_check
-		CHECK (password_hash OPERATOR(pg_catalog.~) '^[$]argon2id[$]')
+		CHECK (password_hash OPERATOR(pg_catalog.~) '^[$](argon2id|imported)[$]')
 );
 
-COMMENT ON TABLE anon_auth.passwords IS 'One Argon2id hash per regular user.';
-COMMENT ON COLUMN anon_auth.passwords.password_hash IS 'Argon2id hash in the PHC string format, which includes its cost and salt.';
+COMMENT ON TABLE anon_auth.passwords IS 'The password hash of each regular user who has a password.';
+COMMENT ON COLUMN anon_auth.passwords.password_hash IS 'Argon2id hash in the PHC string format, which includes its cost and salt. Of an imported user until the first login: $imported, then the hash of the other system.';
 
 CREATE TABLE anon_auth.sessions (
 	user_id uuid NOT NULL,

@@ -75,6 +75,18 @@
 #define USERNAME_MAX_LENGTH				40
 /* Length of a password in bytes; longer ones are refused before they are hashed. */
 #define PASSWORD_MAX_LENGTH				8192
+/* Cost of an imported bcrypt hash: the logarithm of its rounds. */
+#define IMPORTED_BCRYPT_MAX_COST		15
+/* Memory that checking an imported scrypt or Argon2 hash may take, in kB. */
+#define IMPORTED_HASH_MAX_MEMORY_KIB	262144
+/* Work of an imported scrypt hash: N times r times p. */
+#define IMPORTED_SCRYPT_MAX_BLOCKS		4194304
+/* Work of an imported Argon2 hash: its memory in kB times its passes. */
+#define IMPORTED_ARGON2_MAX_KIB_PASSES	1048576
+/* Size of an imported hash, its salt or Firebase's signer key in bytes. */
+#define IMPORTED_HASH_FIELD_MAX			128
+/* Smallest size of an imported scrypt hash in bytes. */
+#define IMPORTED_HASH_MIN_LENGTH		16
 
 /* ---- Other arguments ---- */
 

@@ -158,6 +158,18 @@ account_request_check(const AccountRequest *request, const Client *client,
 	return true;
 }
 
+void
+account_request_plan_import(char *const *login_ids, bool verified, AccountPlan *plan)
+{
+	int			type;
+
+	memset(plan, 0, sizeof(AccountPlan));
+	settings_read_account_policy(&plan->policy);
+	for (type = 0; type < LOGIN_ID_TYPES; type++)
+		if (login_ids[type] != NULL)
+			add_login_id(plan, type, login_ids[type], verified && type != LOGIN_ID_USERNAME);
+}
+
 /* ---- conflicts ---- */
 
 /*
@@ -229,13 +241,13 @@ account_request_use_code(const AccountPlan *plan, const Client *client, Timestam
 }
 
 void
-account_request_take_addresses(const AccountPlan *plan, const Client *client, TimestampTz now)
+account_request_take_addresses(const AccountPlan *plan, const char *client_id, TimestampTz now)
 {
 	int			i;
 
 	for (i = 0; i < plan->count; i++)
 		if (plan->is_proven[i])
-			unproven_address_take(&plan->login_ids[i], client->client_id, now);
+			unproven_address_take(&plan->login_ids[i], client_id, now);
 }
 
 /* Return the routes of the login IDs, by which their rows are found, as uuid[]. */
@@ -301,8 +313,8 @@ raise_taken(const AccountPlan *plan, bool is_proven, const char *type)
 
 /* Return false if another account has the login ID. */
 static bool
-insert_login_id(const AccountPlan *plan, int i, const Client *client, const pg_uuid_t *user_id,
-				TimestampTz now)
+insert_login_id(const AccountPlan *plan, int i, const char *client_id,
+				const pg_uuid_t *user_id, TimestampTz now)
 {
 	const LoginId *login_id = &plan->login_ids[i];
 
@@ -310,18 +322,18 @@ insert_login_id(const AccountPlan *plan, int i, const Client *client, const pg_u
 		return true;
 	if (plan->asker == NULL || !plan->is_proven[i])
 		return false;
-	unproven_address_take(login_id, client->client_id, now);
+	unproven_address_take(login_id, client_id, now);
 	return login_ids_insert(login_id, user_id, true, now);
 }
 
 void
-account_request_insert(const AccountPlan *plan, const Client *client, const pg_uuid_t *user_id,
-					   const char *password_hash, TimestampTz now)
+account_request_insert(const AccountPlan *plan, const char *client_id,
+					   const pg_uuid_t *user_id, const char *password_hash, TimestampTz now)
 {
 	int			i;
 
 	for (i = 0; i < plan->count; i++)
-		if (!insert_login_id(plan, i, client, user_id, now))
+		if (!insert_login_id(plan, i, client_id, user_id, now))
 			raise_taken(plan, plan->is_proven[i], login_id_type_name(plan->login_ids[i].type));
 	if (password_hash != NULL)
 		passwords_insert(user_id, password_hash, now);

@@ -63,6 +63,12 @@ typedef struct AccountPlan
 extern bool account_request_check(const AccountRequest *request, const Client *client,
 								  const pg_uuid_t *asker, TimestampTz now, AccountPlan *plan);
 
+/*
+ * Fill the plan of an account whose login IDs another system vouches for.  If verified, its
+ * addresses are proven.  Raises AA010 for a login ID that is malformed or not allowed.
+ */
+extern void account_request_plan_import(char *const *login_ids, bool verified, AccountPlan *plan);
+
 /* An account that has something that a request asks for. */
 typedef struct ExistingAccount
 {
@@ -103,7 +109,7 @@ extern bool account_request_use_code(const AccountPlan *plan, const Client *clie
  * Take the proven addresses from accounts that claim them without proof.  Locks those
  * accounts, so it comes before the row of the new account is locked.
  */
-extern void account_request_take_addresses(const AccountPlan *plan, const Client *client,
+extern void account_request_take_addresses(const AccountPlan *plan, const char *client_id,
 										   TimestampTz now);
 
 /* Fill in what the row of the account says. */
@@ -116,7 +122,7 @@ extern void account_request_fill_state(const AccountPlan *plan, AccountState *st
  * address that another transaction has claimed without proof does not stop a promotion that
  * has proven it.
  */
-extern void account_request_insert(const AccountPlan *plan, const Client *client,
+extern void account_request_insert(const AccountPlan *plan, const char *client_id,
 								   const pg_uuid_t *user_id, const char *password_hash,
 								   TimestampTz now);
 

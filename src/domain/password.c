@@ -9,7 +9,8 @@
  * heavyweight lock of the whole server, with a tag that no SQL function can lock.
  *
  * Passwords are hashed in the form of login_text_opaque(): devices and browsers send
- * the same letters in different normal forms of Unicode.
+ * the same letters in different normal forms of Unicode.  Other systems hash what the
+ * browser sent, so an imported hash is compared with both.
  *
  * A backend holds a slot only while it computes, and waits for no other lock in the
  * meantime, so slots cannot take part in a deadlock.
@@ -24,6 +25,7 @@
 #include "base/limits.h"
 #include "base/wipe.h"
 #include "counters/counters.h"
+#include "domain/imported_hash.h"
 #include "domain/password.h"
 #include "json/json_write.h"
 #include "json/raise_json.h"
@@ -193,7 +195,10 @@ hash_matches(const char *hash, const char *password, const AccountPolicy *policy
 	INSTR_TIME_SET_CURRENT(begin);
 	take_slot(&tag, policy->password_hash_concurrency);
 	normalised = login_text_opaque(password);
-	matches = crypto_pwhash_str_verify(hash, normalised, strlen(normalised)) == 0;
+	matches = imported_hash_is(hash) ?
+		imported_hash_matches(hash, password) ||
+		(strcmp(normalised, password) != 0 && imported_hash_matches(hash, normalised)) :
+		crypto_pwhash_str_verify(hash, normalised, strlen(normalised)) == 0;
 	wipe_string(normalised);
 	pfree(normalised);
 	LockRelease(&tag, ExclusiveLock, false);
@@ -220,7 +225,8 @@ password_check(const pg_uuid_t *user_id, const char *password, const AccountPoli
 	if (!hash_matches(row.password_hash, password, policy))
 		return false;
 	match->hash = row.password_hash;
-	if (crypto_pwhash_str_needs_rehash(row.password_hash, policy->password_hash_passes,
+	if (imported_hash_is(row.password_hash) ||
+		crypto_pwhash_str_needs_rehash(row.password_hash, policy->password_hash_passes,
 									   (size_t) policy->password_hash_memory_kib * 1024) != 0)
 		match->new_hash = password_make_hash(password, policy);
 	return true;

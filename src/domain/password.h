@@ -29,7 +29,7 @@ extern char *password_make_hash(const char *password, const AccountPolicy *polic
 typedef struct PasswordMatch
 {
 	char	   *hash;			/* NULL: the password is wrong */
-	char	   *new_hash;		/* to replace it, because the cost was raised; or NULL */
+	char	   *new_hash;		/* to replace it: imported, or of another cost; or NULL */
 } PasswordMatch;
 
 /*

@@ -103,7 +103,7 @@ promote_guest(Promotion *promotion, const char *password_hash)
 	TimestampTz now = promotion->now;
 	AccountState state;
 
-	account_request_take_addresses(&promotion->plan, client, now);
+	account_request_take_addresses(&promotion->plan, client->client_id, now);
 	use_proof(promotion);
 	account_request_fill_state(&promotion->plan, &state);
 	if (guest->user.device_kid != NULL)
@@ -113,7 +113,8 @@ promote_guest(Promotion *promotion, const char *password_hash)
 	if (!sessions_delete_all_with(id, &guest->session_id) && guest->by_session)
 		guest_proof_raise_invalid(guest);
 	authorization_codes_delete_all(id);
-	account_request_insert(&promotion->plan, client, id, password_hash, now);
+	account_request_insert(&promotion->plan, client->client_id, id, password_hash,
+						   now);
 	events_insert("user.anonymous.promoted", id, client->client_id,
 				  account_request_event(&promotion->plan), now);
 	counter_statistic_at_commit(COUNTER_PROMOTIONS, 1);

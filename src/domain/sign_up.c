@@ -103,10 +103,10 @@ make_account(const Client *client, const AccountPlan *plan, Jsonb *device_info, 
 		rate_limit_give_back(limits);
 		return false;
 	}
-	account_request_take_addresses(plan, client, now);
+	account_request_take_addresses(plan, client->client_id, now);
 	account_request_fill_state(plan, &state);
 	users_insert_account(&id, &state, now, user);
-	account_request_insert(plan, client, &id, hash, now);
+	account_request_insert(plan, client->client_id, &id, hash, now);
 	events_insert("user.created", &id, client->client_id, account_request_event(plan), now);
 	counter_statistic_at_commit(COUNTER_SIGN_UPS, 1);
 	return true;

@@ -12,7 +12,7 @@
 
 #include "store/record.h"
 
-/* password_hash is an Argon2id string with its parameters and salt. */
+/* password_hash is an Argon2id string with its parameters and salt, or imported_hash_stored(). */
 #define PASSWORD_COLUMNS(COLUMN) \
 	COLUMN(TEXT, password_hash) \
 	COLUMN(TIMESTAMP, created_at) \

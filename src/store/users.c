@@ -100,6 +100,16 @@ static Statement insert_account = {
 	.row = &user_record
 };
 
+/* The attributes of the login IDs win over those of the other system. */
+static Statement import_account = {
+	.sql = "INSERT INTO anon_auth.users (id, is_anonymous, is_disabled, created_at, updated_at,"
+	" last_seen_at, is_verified, has_password, login_id_routes, standard_attributes,"
+	" custom_attributes)"
+	" VALUES (:id, false, :is_disabled, :created_at, :now, :created_at, :is_verified,"
+	" :has_password, :login_id_routes, :imported_attributes || :standard_attributes, :custom_attributes)"
+	" ON CONFLICT (id) DO NOTHING"
+};
+
 static Statement remove_login_id = {
 	.sql = "UPDATE anon_auth.users SET updated_at = :now,"
 	" login_id_routes = pg_catalog.array_remove(login_id_routes, :route),"
@@ -217,6 +227,20 @@ users_insert_account(const pg_uuid_t *id, const AccountState *state, TimestampTz
 					PARAMS(param_uuid("id", id), param_record(&account_state_record, state),
 						   param_timestamp("now", now)),
 					user);
+}
+
+bool
+users_import_account(const pg_uuid_t *id, const AccountState *state, const ImportedState *imported,
+					 TimestampTz now)
+{
+	return statement_run(&import_account,
+						 PARAMS(param_uuid("id", id),
+								param_bool("is_disabled", imported->is_disabled),
+								param_timestamp("created_at", imported->created_at),
+								param_record(&account_state_record, state),
+								param_jsonb("imported_attributes", imported->standard_attributes),
+								param_jsonb("custom_attributes", imported->custom_attributes),
+								param_timestamp("now", now))) > 0;
 }
 
 void

@@ -126,6 +126,19 @@ extern bool users_promote(const pg_uuid_t *id, const AccountState *state, Timest
 extern void users_insert_account(const pg_uuid_t *id, const AccountState *state, TimestampTz now,
 								 User *user);
 
+/* What an imported account has besides. */
+typedef struct ImportedState
+{
+	bool		is_disabled;
+	Jsonb	   *standard_attributes;
+	Jsonb	   *custom_attributes;
+	TimestampTz created_at;
+} ImportedState;
+
+/* Insert an account of another system.  False if the user exists. */
+extern bool users_import_account(const pg_uuid_t *id, const AccountState *state,
+								 const ImportedState *imported, TimestampTz now);
+
 /*
  * Remove the route of a login ID from a user's row, and the attribute of that name if it
  * has that value.

@@ -1,0 +1,77 @@
+/*-------------------------------------------------------------------------
+ *
+ * user_import.c
+ *	  Accounts of another system, with the ids and passwords that they have there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/raise.h"
+#include "base/uuid.h"
+#include "domain/account_request.h"
+#include "domain/imported_hash.h"
+#include "domain/user_import.h"
+#include "json/raise_json.h"
+#include "store/events.h"
+#include "store/login_ids.h"
+
+static void
+check_hash(const char *hash)
+{
+	const char *problem = imported_hash_problem(hash);
+
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the password hash cannot be imported"),
+				 errdetail("It %s.", problem),
+				 errhint("The formats and the limits of their cost are in the guide, \"Importing users\".")));
+}
+
+static void
+check_attributes(Jsonb *attributes, const char *name)
+{
+	if (!JB_ROOT_IS_OBJECT(attributes))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a JSON object", name)));
+}
+
+static void
+raise_user_exists(const pg_uuid_t *id)
+{
+	char		text[UUID_TEXT_LENGTH + 1];
+
+	uuid_to_text(id, text);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 errmsg("user %s exists already", text)));
+}
+
+void
+user_import(const UserImport *import, TimestampTz now)
+{
+	AccountPlan plan;
+	AccountState state;
+	ExistingAccount account;
+	const char *hash = NULL;
+
+	check_attributes(import->state.standard_attributes, "standard_attributes");
+	check_attributes(import->state.custom_attributes, "custom_attributes");
+	if (import->password_hash != NULL)
+	{
+		check_hash(import->password_hash);
+		hash = imported_hash_stored(import->password_hash);
+	}
+	account_request_plan_import(import->login_ids, import->verified, &plan);
+	(void) account_request_find_existing(&plan, false, &account);
+
+	account_request_take_addresses(&plan, NULL, now);
+	account_request_fill_state(&plan, &state);
+	state.has_password = hash != NULL;
+	if (!users_import_account(&import->id, &state, &import->state, now))
+		raise_user_exists(&import->id);
+	account_request_insert(&plan, NULL, &import->id, hash, now);
+	events_insert("user.imported", &import->id, NULL, account_request_event(&plan), now);
+}
