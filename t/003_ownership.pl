@@ -4,6 +4,8 @@
 # open to members of the role, and that neither the role nor its members can
 # gain rights on the server. For the last part, a hostile member attaches code
 # to as many objects as it can, and a superuser then administers the extension.
+#
+# Duration: 50 s
 
 use strict;
 use warnings;

@@ -2,6 +2,8 @@
 # message and detail, must repeat no secret, and must write nothing to the
 # database. The file ends with the server log and with expiry, for which it
 # moves the server's clock.
+#
+# Duration: 50 s
 
 use strict;
 use warnings;

@@ -5,6 +5,8 @@
 # received must still hold, and no operation may be half done.
 #
 # ANON_AUTH_CRASH_ROUNDS is the number of crashes. The default is 30.
+#
+# Duration: 80 s
 
 use strict;
 use warnings;

@@ -3,6 +3,8 @@
 #
 # Each program in clients/oauth uses a library as its documentation says. Set
 # ANON_AUTH_CLIENTS to a regular expression to run only some programs.
+#
+# Duration: 110 s
 
 use strict;
 use warnings;

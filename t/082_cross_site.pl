@@ -4,6 +4,8 @@
 #
 # browser/cross_site.mjs serves the site, its siblings and other sites over
 # https, and drives the browser.
+#
+# Duration: 60 s
 
 use strict;
 use warnings;
