@@ -16,7 +16,7 @@ BEGIN
 	PERFORM anon_auth.request_login_code('web', address, refresh_token => guest);
 	RETURN NULL;
 END $$;
-CREATE FUNCTION taken() RETURNS text LANGUAGE sql AS $$ SELECT code FROM anon_auth.take_outbox_messages() WHERE type = 'login_code' ORDER BY created_at DESC LIMIT 1 $$;
+CREATE FUNCTION taken() RETURNS text LANGUAGE sql AS $$ SELECT code FROM anon_auth.take_outbox_messages() WHERE type IN ('login_code', 'promotion') ORDER BY created_at DESC LIMIT 1 $$;
 CREATE FUNCTION account(email text, OUT sub uuid, OUT refresh_token text) LANGUAGE sql AS $$
 	SELECT p.sub, p.refresh_token FROM anon_auth.promote_anonymous_user('web', email => email, password => 'correct horse', refresh_token => guest()) p $$;
 CREATE VIEW login_ids AS SELECT type, value, original_value, verified_at IS NOT NULL AS verified, user_id FROM anon_auth.login_ids;

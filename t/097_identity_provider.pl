@@ -111,7 +111,7 @@ sub log_in_refusal
 {
 	my $error = refusal($node, 'authenticate_with_id_token', client_id => 'app', @_);
 
-	return "$error->{sqlstate} $error->{detail}";
+	return "$error->{sqlstate} " . ($error->{detail} =~ /^\{/ ? $json->decode($error->{detail})->{description} : $error->{detail});
 }
 
 # ---------------------------------------------------------------------------
@@ -126,7 +126,7 @@ like(log_in_refusal(token($issuer{google}, 'ada')), qr/^AA025 /, 'without the ke
 is(join("\n", sort split /\n/, work()), join("\n", sort map { "$_|no_keys" } values %issuer), 'the worker fetches the keys of both providers');
 is(work(), '', 'no provider is due afterwards');
 
-my $no_account = 'AA030 The caller has proven the address or identity, but no account has it.';
+my $no_account = 'AA030 The caller has proven the address or identity, and no account has it.';
 
 for my $shape ('google', 'apple')
 {

@@ -38,7 +38,7 @@ from psycopg.rows import namedtuple_row
 log = logging.getLogger("anon_auth_worker")
 
 MESSAGE_TYPES = (
-    "login_code", "login_id_verification", "password_reset",
+    "login_code", "promotion", "login_id_verification", "password_reset",
     "login_id_taken", "password_changed", "login_id_added", "login_id_removed",
     "identity_added", "identity_removed", "account_deletion_scheduled")
 # So many messages can wait for another attempt.  Each has a database connection.

@@ -127,4 +127,19 @@ typedef enum RateLimitCode
 	RATE_LIMIT_CODES(RATE_LIMIT_CODE_NUMBER)
 } RateLimitCode;
 
+/*
+ * AA030, "reason": whether an account has the address or identity that the caller has
+ * proven.  A row has the name in C, the code, and a clause.
+ */
+#define PROVEN_ACCOUNT_REASONS(REASON_ROW) \
+	REASON_ROW(NO_ACCOUNT, "no_account", "no account has it") \
+	REASON_ROW(ACCOUNT_EXISTS, "account_exists", "an account has it")
+
+#define PROVEN_ACCOUNT_NUMBER(name, code, clause) PROVEN_##name,
+
+typedef enum ProvenAccountReason
+{
+	PROVEN_ACCOUNT_REASONS(PROVEN_ACCOUNT_NUMBER)
+} ProvenAccountReason;
+
 #endif							/* ANON_AUTH_DETAIL_CODES_H */

@@ -293,26 +293,6 @@ raise_invalid_nonce(const char *reason)
 }
 
 void
-raise_no_account(void)
-{
-	ereport(ERROR,
-			(error_refusal(ERRCODE_AA_NO_ACCOUNT),
-			 errmsg("no account"),
-			 errdetail("The caller has proven the address or identity, but no account has it."),
-			 errhint("Sign up, or promote a guest.")));
-}
-
-void
-raise_account_exists(void)
-{
-	ereport(ERROR,
-			(error_refusal(ERRCODE_AA_NO_ACCOUNT),
-			 errmsg("an account exists already"),
-			 errdetail("The caller has proven the address or identity, and an account has it."),
-			 errhint("Log in to that account.")));
-}
-
-void
 raise_account_required(void)
 {
 	ereport(ERROR,

@@ -71,13 +71,6 @@ pg_noreturn extern void raise_invalid_id_token(const char *detail);
 pg_noreturn extern void raise_invalid_nonce(const char *reason);
 
 /*
- * AA030: the caller has proven an address or an identity that no account has; or that
- * an account has already, when the caller signs up.
- */
-pg_noreturn extern void raise_no_account(void);
-pg_noreturn extern void raise_account_exists(void);
-
-/*
  * AA031: the key belonged to a guest that was promoted or merged.  can_start_guest: the
  * same call with the public key would start a new guest, so the hint says so.
  */

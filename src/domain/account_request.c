@@ -56,6 +56,20 @@ find_type(const AccountPlan *plan, LoginIdType type)
 }
 
 /*
+ * Add the address of a link's code, which is not given.  False if the code is not valid.
+ */
+static bool
+add_address_of_link(AccountPlan *plan, const char *code, TimestampTz now)
+{
+	LoginLink	link;
+
+	if (!login_code_open_link(code, now, &link))
+		return false;
+	add_login_id(plan, link.address.type, link.row.recipient, false);
+	return true;
+}
+
+/*
  * Check the code.  The message may have gone to another spelling of the address than the
  * given one; the account gets the spelling that is proven.
  */
@@ -65,13 +79,20 @@ check_code(AccountPlan *plan, const char *code, const pg_uuid_t *asker, Timestam
 	int			email = find_type(plan, LOGIN_ID_EMAIL);
 	int			phone_number = find_type(plan, LOGIN_ID_PHONE_NUMBER);
 	int			position = Max(email, phone_number);
+	bool		names_address = position < 0 && login_code_is_of_link(code);
 
-	if ((email < 0) == (phone_number < 0))
+	if (!names_address && (email < 0) == (phone_number < 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("code needs exactly one of email and phone_number"),
-				 errhint("A code proves the address that it was sent to.")));
+				 errhint("A code proves the address that it was sent to. Only the long code of a link names it.")));
 	rate_limit_code_attempt_by_address();
+	if (names_address)
+	{
+		if (!add_address_of_link(plan, code, now))
+			return false;
+		position = plan->count - 1;
+	}
 	if (!login_code_matches(&plan->login_ids[position], asker, code, now, &plan->code))
 		return false;
 	plan->code_address = &plan->login_ids[position];
@@ -140,7 +161,8 @@ account_request_check(const AccountRequest *request, const Client *client,
 	for (type = 0; type < LOGIN_ID_TYPES; type++)
 		if (request->login_ids[type] != NULL)
 			add_login_id(plan, type, request->login_ids[type], false);
-	if (plan->count == 0 && request->id_token == NULL)
+	if (plan->count == 0 && request->id_token == NULL &&
+		(request->code == NULL || !login_code_is_of_link(request->code)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a login ID is required"),
@@ -306,7 +328,8 @@ raise_taken(const AccountPlan *plan, bool is_proven, const char *type)
 	if (plan->code_address != NULL)
 		login_code_give_back(&plan->code);
 	if (plan->asker == NULL && is_proven)
-		raise_account_exists();
+		raise_account_exists(plan->code_address != NULL ||
+							 strcmp(type, FEDERATED_IDENTITY_TYPE) == 0);
 	(void) rate_limit_login_id_conflict();
 	raise_identity_exists(type);
 }

@@ -129,7 +129,8 @@ code_login_request_in_flow(const Client *client, const char *login_id, const Gue
 	}
 	count_request(&address, asker, now);
 	delivery.recipient = login_code_recipient(&address);
-	expires_at = login_code_send(&address, asker, &delivery, now);
+	expires_at = login_code_send(&address, asker, asker != NULL ? MESSAGE_PROMOTION :
+								 MESSAGE_LOGIN_CODE, &delivery, now);
 	events_insert("login_code.requested", asker, client->client_id,
 				  payload_of_type(address.type), now);
 	password_wait_since(&begin, EVEN_TIME_USECS);
@@ -194,7 +195,7 @@ open_account(const Client *client, const LoginId *address, const LoginCode *code
 	pg_uuid_t	owner;
 
 	if (!login_ids_owner(address, &owner))
-		raise_no_account();
+		raise_no_account(true);
 	if (only_user != NULL && !uuid_equals(&owner, only_user))
 		return CODE_LOGIN_OTHER_USER;
 	if (!users_log_in(&owner, now, user))
@@ -203,7 +204,7 @@ open_account(const Client *client, const LoginId *address, const LoginCode *code
 	/* Another transaction may have taken the address from the user meanwhile. */
 	if (!find_login_id_of(user, address, &row) ||
 		(!row.verified && (user->is_verified || !login_code_proves(code, &row))))
-		raise_no_account();
+		raise_no_account(true);
 	if (!login_code_proves(code, &row) || !login_code_use_up(code))
 		return CODE_LOGIN_WRONG_CODE;
 	if (!row.verified)

@@ -242,8 +242,8 @@ federated_identity_authenticate(const Client *client, const char *token, const c
 	if (state == FEDERATED_IDENTITY_UNKNOWN)
 	{
 		if (federated_identity_email_has_account(&identity))
-			raise_account_exists();
-		raise_no_account();
+			raise_account_exists(false);
+		raise_no_account(false);
 	}
 	if (!federated_identity_log_in(client, &identity, &owner, now, &user))
 		return false;
@@ -267,10 +267,10 @@ federated_identity_add(const User *user, const Session *session, const char *tok
 	if (state == FEDERATED_IDENTITY_REPLAYED)
 		return false;
 	if (state == FEDERATED_IDENTITY_KNOWN)
-		raise_account_exists();
+		raise_account_exists(true);
 	/* It waits for a concurrent call of another account that adds the identity. */
 	if (!federated_identity_insert(&identity, &user->id, now))
-		raise_account_exists();
+		raise_account_exists(true);
 	events_insert("identity.added", &user->id, session->client_id,
 				  payload_of_issuer(identity.issuer), now);
 	message_notify_user(user, MESSAGE_IDENTITY_ADDED, session->client_id, now);

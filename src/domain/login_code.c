@@ -241,12 +241,12 @@ login_code_time_without_room(const LoginId *address, const pg_uuid_t *asker, Tim
 }
 
 static void
-send_message(const AddressCode *row, const CodeDelivery *delivery, const char *digits,
-			 const char *link_code, TimestampTz now)
+send_message(const AddressCode *row, MessageType type, const CodeDelivery *delivery,
+			 const char *digits, const char *link_code, TimestampTz now)
 {
 	OutboxMessage message = {
 		.route = row->route,
-		.type = MESSAGE_LOGIN_CODE,
+		.type = type,
 		.login_id_type = row->login_id_type,
 		.recipient = row->recipient,
 		.client_id = row->client_id,
@@ -258,8 +258,8 @@ send_message(const AddressCode *row, const CodeDelivery *delivery, const char *d
 }
 
 TimestampTz
-login_code_send(const LoginId *address, const pg_uuid_t *asker, const CodeDelivery *delivery,
-				TimestampTz now)
+login_code_send(const LoginId *address, const pg_uuid_t *asker, MessageType type,
+				const CodeDelivery *delivery, TimestampTz now)
 {
 	AddressCode row = {
 		.route = login_ids_route(address),
@@ -284,7 +284,7 @@ login_code_send(const LoginId *address, const pg_uuid_t *asker, const CodeDelive
 	hash_new_code(&row, FORM_DIGITS, digits, DIGITS, row.code_hash);
 	address_codes_insert(&row, settings_get()->session_client_address ?
 						 client_address_in_full() : NULL, delivery->flow);
-	send_message(&row, delivery, digits, link_code, now);
+	send_message(&row, type, delivery, digits, link_code, now);
 	return row.expires_at;
 }
 
@@ -439,6 +439,16 @@ read_address(const AddressCode *row, LoginId *address)
 		return false;
 	route = login_ids_route(address);
 	return uuid_equals(&route, &row->route);
+}
+
+bool
+login_code_is_of_link(const char *text)
+{
+	LinkCode	link;
+	bool		is_long = read_link_code(text, &link);
+
+	sodium_memzero(&link, sizeof(link));
+	return is_long;
 }
 
 bool

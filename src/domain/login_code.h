@@ -18,6 +18,7 @@
 #include "login_id/login_id.h"
 #include "store/address_codes.h"
 #include "store/login_ids.h"
+#include "store/outbox.h"
 
 /* A code that login_code_matches() has found. */
 typedef struct LoginCode
@@ -33,10 +34,10 @@ extern int64 login_code_time_without_room(const LoginId *address, const pg_uuid_
 										  TimestampTz now);
 
 /*
- * Make a code and put a message into the outbox.  Return when the code expires.
+ * Make a code and put a message of a type into the outbox.  Return when the code expires.
  * delivery->recipient is login_code_recipient().  Checks no limit.
  */
-extern TimestampTz login_code_send(const LoginId *address, const pg_uuid_t *asker,
+extern TimestampTz login_code_send(const LoginId *address, const pg_uuid_t *asker, MessageType type,
 								   const CodeDelivery *delivery, TimestampTz now);
 
 /*
@@ -58,6 +59,9 @@ extern const char *login_code_recipient(const LoginId *address);
  */
 extern bool login_code_matches(const LoginId *address, const pg_uuid_t *asker, const char *text,
 							   TimestampTz now, LoginCode *code);
+
+/* Return whether a text has the form of a long code. */
+extern bool login_code_is_of_link(const char *text);
 
 /* What the long code of a link tells a page that shows it. */
 typedef struct LoginLink

@@ -137,7 +137,9 @@ complete_message(Message *message, const char *uri_template)
 	if (space != NULL)
 		*space = '\0';
 	/* The template may be newer than a login code without a long code. */
-	if (uri_template != NULL && (space != NULL || message->row.type != MESSAGE_LOGIN_CODE))
+	if (uri_template != NULL &&
+		(space != NULL || (message->row.type != MESSAGE_LOGIN_CODE &&
+						   message->row.type != MESSAGE_PROMOTION)))
 		message->link = code_link_make(uri_template, &message->row,
 									   space != NULL ? space + 1 : codes);
 	return true;

@@ -392,6 +392,8 @@ promotion_repeat(const Client *client, const PromotionRequest *request, Timestam
 	if (password == NULL)
 		raise_required("password");
 	(void) account_request_check(&request->account, client, guest_id, now, &plan);
+	if (plan.count == 0)
+		return false;			/* a used code of a link does not tell its address */
 
 	/* If the guest is gone, it was merged into the account that has the login IDs. */
 	if (!users_find(guest_id, &result->user))

@@ -62,6 +62,17 @@ has_account(const AccountPlan *plan, int i)
 }
 
 /*
+ * Return whether a login opens the account of a proven address.  The ID token that proves
+ * an address does so only if the account also has the identity.
+ */
+static bool
+opens_account(const AccountPlan *plan, int i)
+{
+	return plan->code_address == &plan->login_ids[i] ||
+		(plan->has_identity && plan->identity_state == FEDERATED_IDENTITY_KNOWN);
+}
+
+/*
  * Raise AA030 if an account has what the request proves, and AA009 if it has something that
  * the request only names.
  */
@@ -76,14 +87,14 @@ refuse_existing_account(const AccountPlan *plan)
 	{
 		rate_limit_login_id_lookup();
 		if (has_account(plan, i))
-			raise_account_exists();
+			raise_account_exists(opens_account(plan, i));
 	}
 	conflict = rate_limit_login_id_conflict();
 	if (account_request_find_existing(plan, true, &account) && !account.is_proven)
 		(void) account_request_find_existing(plan, false, &account);
 	rate_limit_give_back(conflict);
 	if (account.is_proven)
-		raise_account_exists();
+		raise_account_exists(true);
 }
 
 /* Return false if another transaction has used the code. */

@@ -148,6 +148,52 @@ raise_recent_login_required(int64 max_age)
 			 errhint("Have the user log in again, and repeat the call with the new access token.")));
 }
 
+static const struct
+{
+	const char *code;
+	const char *clause;
+}			proven_account_reasons[] = {
+#define PROVEN_ACCOUNT_REASON(name, code, clause) {code, clause},
+	PROVEN_ACCOUNT_REASONS(PROVEN_ACCOUNT_REASON)
+};
+
+/* The DETAIL of AA030. */
+static char *
+detail_of_proven_account(ProvenAccountReason reason)
+{
+	StringInfoData detail;
+
+	begin_detail(&detail, psprintf("The caller has proven the address or identity, and %s.",
+								   proven_account_reasons[reason].clause));
+	json_add_string(&detail, "reason", proven_account_reasons[reason].code);
+	json_close(&detail);
+	return detail.data;
+}
+
+void
+raise_no_account(bool by_code)
+{
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_NO_ACCOUNT),
+			 errmsg("no account"),
+			 errdetail_internal("%s", detail_of_proven_account(PROVEN_NO_ACCOUNT)),
+			 by_code ?
+			 errhint("Pass the same code to anon_auth.sign_up(). It cannot promote a guest: for that, request a code with the guest's proof.") :
+			 errhint("Pass the same ID token to anon_auth.sign_up(), or to anon_auth.promote_anonymous_user() to promote a guest.")));
+}
+
+void
+raise_account_exists(bool is_way_in)
+{
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_NO_ACCOUNT),
+			 errmsg("an account exists already"),
+			 errdetail_internal("%s", detail_of_proven_account(PROVEN_ACCOUNT_EXISTS)),
+			 is_way_in ?
+			 errhint("Log in to that account with the same code or ID token.") :
+			 errhint("The ID token does not open that account. Log in to it in another way, and then call anon_auth.add_identity() with the same token.")));
+}
+
 /* The object in a DETAIL, or NULL if it is none. */
 static Jsonb *
 parse_detail(const char *detail)

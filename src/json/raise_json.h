@@ -57,6 +57,19 @@ pg_noreturn extern void raise_recent_login_required(int64 max_age);
 extern int64 raise_json_max_age(const char *detail);
 
 /*
+ * AA030: no account has the address or identity that the caller has proven.  by_code: with
+ * a code that was requested without a guest's proof, which cannot promote a guest.
+ */
+pg_noreturn extern void raise_no_account(bool by_code);
+
+/*
+ * AA030: an account has the address or identity that the caller has proven, and the caller
+ * does not want to log in to it.  is_way_in: a login with the same code or ID token
+ * opens that account.
+ */
+pg_noreturn extern void raise_account_exists(bool is_way_in);
+
+/*
  * Return the number of seconds after which a call may be repeated that failed with this
  * DETAIL, or 0 if the DETAIL does not say.
  */

@@ -34,6 +34,7 @@ static Statement take_messages = {
 
 static const char *const message_types[] = {
 	[MESSAGE_LOGIN_CODE] = "login_code",
+	[MESSAGE_PROMOTION] = "promotion",
 	[MESSAGE_VERIFICATION] = "login_id_verification",
 	[MESSAGE_PASSWORD_RESET] = "password_reset",
 	[MESSAGE_LOGIN_ID_TAKEN] = "login_id_taken",

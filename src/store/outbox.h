@@ -17,6 +17,7 @@
 typedef enum MessageType
 {
 	MESSAGE_LOGIN_CODE,
+	MESSAGE_PROMOTION,			/* a login code that a guest has asked for */
 	MESSAGE_VERIFICATION,
 	MESSAGE_PASSWORD_RESET,
 	/* notices, without a code */
