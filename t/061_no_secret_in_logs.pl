@@ -859,6 +859,32 @@ sub http
 	return;
 }
 
+# The page behind the link of a message.
+sub links
+{
+	my ($run) = @_;
+	my $browser = browser();
+	my @page = '/flows/code_link';
+
+	account("link$run\@example.com", password('behind a link'));
+	$admin->run(q{UPDATE anon_auth.settings SET code_link_uri = 'https://auth.example/flows/code_link?code={code}'});
+	ok_call($app, 'request_login_code', client_id => 'site', login_id => "link$run\@example.com");
+	my $message = ok_call($admin, 'take_outbox_messages');
+	my $long = secret('code of a link ' . ++$count, $message->{link} =~ s/.*code=//sr);
+
+	is($browser->get(@page, code => $long)->{status}, 200, 'the page of a link is shown');
+	$browser->get(@page, code => "x$long");
+	$browser->get(@page, code => $long, code => $long);
+	$browser->get(@page, $long => $long, client_id => $long, ui_locales => $long);
+	$browser->post_form(@page, code => $long, 'Sec-Fetch-Site:' => 'cross-site');
+	is($browser->post_form(@page, code => $long)->{status}, 200, 'the link logs in');
+	is($browser->post_form(@page, code => $long)->{status}, 400, 'the link works once');
+	$browser->get(@page, code => $message->{code});
+	$browser->post_form(@page, code => $message->{code});
+	$admin->run(q{UPDATE anon_auth.settings SET code_link_uri = NULL});
+	return;
+}
+
 # x_ref names the flow of the form, and is valid only with its cookie.
 sub know_form
 {
@@ -909,6 +935,7 @@ sub drive
 	identities($run);
 	interruptions($run);
 	http($run);
+	links($run);
 	keys_and_users($run);
 	return;
 }

@@ -76,6 +76,13 @@ SET trust_request_claims = true,
 	brand_color = '#2f6f4f'
 WHERE :'is_first_run';
 
+-- The page behind the links of messages.  It is used when a worker sends messages
+-- (examples/worker); then also add code to page_login_methods.
+UPDATE anon_auth.settings
+SET code_link_uri = :'origin' || '/flows/code_link?code={code}&client_id={client_id}&ui_locales={language}'
+WHERE :'is_first_run'
+	OR code_link_uri = :'former_origin' || '/flows/code_link?code={code}&client_id={client_id}&ui_locales={language}';
+
 -- Two clients for the two variants of the page: with tokens, and with a session
 -- cookie.
 SELECT anon_auth.create_client('notebook', 'spa', name => 'Notebook',

@@ -111,6 +111,14 @@ AS 'MODULE_PATHNAME', 'anon_auth_http_login';
 COMMENT ON FUNCTION anon_auth_http.login(text) IS
 'GET and POST /flows/login. Shows and handles the page on which a regular user logs in. Then redirects the browser to the client with a code or with a session cookie.';
 
+CREATE FUNCTION anon_auth_http.code_link(text)
+	RETURNS anon_auth_http."*/*"
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_http_code_link';
+COMMENT ON FUNCTION anon_auth_http.code_link(text) IS
+'GET and POST /flows/code_link. Shows and handles the page behind the link in a message with a code (settings.code_link_uri): it logs in or continues the page on which the code was requested, or shows the code. GET uses nothing up, so that mail scanners can open the link.';
+
 CREATE FUNCTION anon_auth_http.end_session(text)
 	RETURNS anon_auth_http."*/*"
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -345,6 +345,38 @@ $$;
 COMMENT ON FUNCTION anon_auth_internal.page_guest(jsonb) IS
 'Returns a notice that names the client and the start of the guest, and the effect on its data; NULL if the model has no guest, or the form leaves it unchanged.';
 
+CREATE FUNCTION anon_auth_internal.page_digits(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/digits.html@$html$, jsonb_build_object(
+			'digits', left(digits, length(digits) / 2) || ' ' || right(digits, -(length(digits) / 2))))
+		FROM (SELECT substring(page ->> 'digits' FROM '^[0-9A-Z]{2,20}$')) AS d (digits)
+		WHERE digits IS NOT NULL
+$$;
+COMMENT ON FUNCTION anon_auth_internal.page_digits(jsonb) IS
+'Returns a code for the user to type, in two halves; NULL if the model has none.';
+
+CREATE FUNCTION anon_auth_internal.page_code_request(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/code_request.html@$html$, jsonb_build_object(
+			'request', request,
+			'replaces', anon_auth_internal.page_text(page, 'link_replaces_' || (page ->> 'replaces')),
+			'warning', warning))
+		FROM (SELECT CASE WHEN page #>> '{request,time}' ~ '^[0-9]{1,11}$' THEN anon_auth_internal.page_time(page, (page #>> '{request,time}')::bigint) END,
+				'<b dir="ltr">' || anon_auth_internal.html_escape(page #>> '{request,place}') || '</b>') AS v (time, place),
+			LATERAL (SELECT CASE WHEN time IS NOT NULL THEN anon_auth_internal.page_text(page,
+					CASE WHEN place IS NULL THEN 'link_request_time' ELSE 'link_request' END,
+					jsonb_build_object('time', time, 'place', place)) END,
+				anon_auth_internal.page_text(page, (page ->> 'view') || '_warning')) AS t (request, warning)
+$$;
+COMMENT ON FUNCTION anon_auth_internal.page_code_request(jsonb) IS
+'Returns a notice that says when and where a code was requested, and what to do if the user did not request it.';
+
 CREATE FUNCTION anon_auth_internal.page_log_out_guest(page jsonb)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -379,6 +411,7 @@ AS $$
 		CASE WHEN view = 'log_in' AND page ->> 'type' IS NOT NULL AND coalesce(account, data) IS NOT NULL THEN
 			anon_auth_internal.page_fill($html$@src/http/pages/notice.html@$html$, jsonb_build_object('account', account, 'guest', data)) END,
 		CASE WHEN view = 'log_out' AND page -> 'loses_guest' = 'true' THEN anon_auth_internal.page_log_out_guest(page) END,
+		CASE WHEN view = 'link_log_in' THEN anon_auth_internal.page_code_request(page) END,
 		guest), '')
 		FROM (SELECT page ->> 'view', anon_auth_internal.page_guest(page)) AS v (view, guest),
 			LATERAL (SELECT CASE WHEN page -> 'taken' = 'true' THEN anon_auth_internal.page_text(page, 'notice_' || (page ->> 'type')) END,
@@ -406,16 +439,25 @@ AS $$
 				WHEN 'log_in' THEN anon_auth_internal.page_form(page, CASE WHEN asks_code THEN 'code_button' ELSE 'log_in_button' END, 'log_in_cancel',
 					anon_auth_internal.page_login_id(page) || CASE WHEN asks_code THEN '' ELSE anon_auth_internal.page_password(page) END)
 				WHEN 'code' THEN anon_auth_internal.page_form(page, purpose || '_button', CASE purpose WHEN 'sign_up' THEN 'not_now' ELSE 'log_in_cancel' END,
-					anon_auth_internal.page_code(page) || CASE WHEN page -> 'asks_password' = 'true' THEN anon_auth_internal.page_password(page) ELSE '' END,
+					CASE WHEN page ? 'link_code' THEN '' ELSE anon_auth_internal.page_code(page) END || CASE WHEN page -> 'asks_password' = 'true' THEN anon_auth_internal.page_password(page) ELSE '' END,
 					CASE purpose WHEN 'sign_up' THEN anon_auth_internal.page_legal(page) END)
 				WHEN 'log_out' THEN anon_auth_internal.page_form(page,
 					CASE WHEN page -> 'loses_guest' = 'true' THEN 'log_out_guest_button' ELSE 'log_out_button' END, 'log_out_cancel')
+				WHEN 'link_log_in' THEN anon_auth_internal.page_form(page, 'log_in_button', 'log_in_cancel', '')
+					|| anon_auth_internal.page_fill($html$@src/http/pages/other_device.html@$html$, jsonb_build_object(
+						'title', anon_auth_internal.page_text(page, 'other_device_title'),
+						'text', anon_auth_internal.page_text(page, 'other_device'),
+						'digits', anon_auth_internal.page_digits(page)))
+				WHEN 'link_verify' THEN anon_auth_internal.page_form(page, 'link_verify_button', 'log_in_cancel', '')
+				WHEN 'link_code' THEN concat(anon_auth_internal.page_digits(page), anon_auth_internal.page_code_request(page))
 				ELSE '<p class="actions">' || anon_auth_internal.page_link(page ->> 'continue_uri', anon_auth_internal.page_text(page,
-					CASE WHEN page ->> 'message' IN ('done', 'logged_in', 'logged_out') THEN 'continue' ELSE 'back' END), 'button') || E'</p>\n'
+					CASE WHEN page ->> 'message' IN ('done', 'logged_in', 'logged_out', 'link_logged_in') THEN 'continue' ELSE 'back' END), 'button') || E'</p>\n'
 			END))
 		FROM (SELECT page ->> 'view', page ->> 'purpose', page ->> 'method' = 'code') AS v (view, purpose, asks_code),
 			LATERAL (SELECT anon_auth_internal.page_text(page, CASE
+				WHEN view = 'code' AND page ? 'link_code' THEN 'link_' || purpose || '_lead'
 				WHEN view = 'code' THEN 'code_lead'
+				WHEN view = 'link_code' THEN 'link_code_' || purpose
 				WHEN view = 'message' THEN (page ->> 'message') || '_text'
 				WHEN view = 'log_out' AND page -> 'can_log_in_again' IS DISTINCT FROM 'true' THEN NULL
 				WHEN view <> 'log_in' OR page ->> 'type' IS NULL THEN view || '_lead'
@@ -453,7 +495,7 @@ AS $$
 DECLARE
 	settings anon_auth.settings;
 	page jsonb := CASE jsonb_typeof(model) WHEN 'object' THEN model ELSE '{}' END;
-	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|code|log_out|message)$'), 'message');
+	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|code|link_log_in|link_verify|link_code|log_out|message)$'), 'message');
 	type text := substring(page ->> 'login_id_type' FROM '^(?:email|phone_number|username)$');
 	types text := array_to_string(ARRAY(
 		SELECT t FROM unnest('{email,phone_number,username}'::text[]) AS u (t)
@@ -476,7 +518,7 @@ BEGIN
 		WHERE CASE r WHEN 'length' THEN min_length > 1 ELSE page -> 'password_policy' -> r = 'true' END ORDER BY n);
 	page := page || jsonb_build_object(
 		'view', view,
-		'purpose', CASE page ->> 'purpose' WHEN 'sign_up' THEN 'sign_up' ELSE 'log_in' END,
+		'purpose', coalesce(substring(page ->> 'purpose' FROM '^(?:sign_up|verify|reset_password)$'), 'log_in'),
 		'method', CASE page ->> 'method' WHEN 'code' THEN 'code' ELSE 'password' END,
 		'other', substring(page ->> 'other' FROM '^(?:password|code|another_code)$'),
 		'code_minutes', settings.login_code_lifetime_seconds / 60,
@@ -499,13 +541,16 @@ BEGIN
 					ELSE jsonb_build_object('login_id_type', type) END
 			|| CASE WHEN type IS NULL OR view <> 'log_in' THEN '{}' ELSE jsonb '{"mode": "log_in"}' END
 			|| CASE WHEN view IN ('sign_up', 'log_in') AND page ->> 'method' = 'code' THEN jsonb '{"method": "code"}' ELSE '{}' END
-			|| CASE WHEN view = 'code' THEN jsonb '{"step": "code"}' ELSE '{}' END);
+			|| CASE WHEN view = 'code' THEN jsonb '{"step": "code"}' ELSE '{}' END
+			|| CASE WHEN view = 'code' AND page ? 'link_code'
+					THEN jsonb_build_object('login_id', page -> 'login_id', 'code', page -> 'link_code') ELSE '{}' END);
 
 	IF view = 'message' AND (page -> 'texts' ? ((page ->> 'message') || '_title')) IS NOT TRUE THEN
 		page := page || '{"message": "failed"}';
 	END IF;
 	page := page || jsonb_build_object(
-		'title', anon_auth_internal.page_text(page, CASE view WHEN 'message' THEN page ->> 'message' ELSE view END || '_title'),
+		'title', anon_auth_internal.page_text(page, CASE WHEN view = 'message' THEN page ->> 'message'
+			WHEN view = 'code' AND page ? 'link_code' THEN 'link_' || (page ->> 'purpose') ELSE view END || '_title'),
 		'messages', anon_auth_internal.page_errors(page));
 	RETURN page || jsonb_build_object(
 		'fixed', coalesce(view = 'log_in' AND type IS NOT NULL AND page ->> 'login_id' <> ''
@@ -593,4 +638,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page(jsonb) IS
-'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "code", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970.';
+'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "code", "link_log_in", "link_verify", "link_code", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970.';

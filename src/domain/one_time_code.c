@@ -34,7 +34,8 @@
 #include "store/settings.h"
 #include "token/token.h"
 
-/* Characters of a password reset code, of 5 bits each. */
+/* Characters of a verification code, and of a password reset code, of 5 bits each. */
+#define DIGITS_LENGTH			6
 #define RESET_CODE_LENGTH		10
 
 /* The value of the attempts counter of a used code: no number of attempts gets there. */
@@ -225,4 +226,16 @@ one_time_code_check(const OneTimeCodeKey *key, const char *typed, TimestampTz no
 
 	return one_time_code_matches(key, typed, now, &code) &&
 		one_time_code_use_up(key, &code);
+}
+
+OneTimeCodeForm
+one_time_code_form(const char *text)
+{
+	size_t		length = strlen(text);
+
+	if (length == DIGITS_LENGTH && strspn(text, "0123456789") == length)
+		return CODE_FORM_DIGITS;
+	if (length == RESET_CODE_LENGTH && strspn(text, alphabet) == length)
+		return CODE_FORM_RESET;
+	return CODE_FORM_NONE;
 }

@@ -45,4 +45,15 @@ extern bool one_time_code_matches(const OneTimeCodeKey *key, const char *text, T
 								  OneTimeCode *live);
 extern bool one_time_code_use_up(const OneTimeCodeKey *key, const OneTimeCode *live);
 
+/* The forms that codes have, without spaces and hyphens. */
+typedef enum OneTimeCodeForm
+{
+	CODE_FORM_NONE,				/* that of no one-time code */
+	CODE_FORM_DIGITS,			/* of a verification */
+	CODE_FORM_RESET				/* of a password reset */
+} OneTimeCodeForm;
+
+/* Return the form of a text.  It says nothing about whether there is such a code. */
+extern OneTimeCodeForm one_time_code_form(const char *text);
+
 #endif							/* ANON_AUTH_ONE_TIME_CODE_H */

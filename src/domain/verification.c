@@ -117,3 +117,23 @@ verification_complete(const User *user, LoginIdType type, const char *code, Time
 	events_insert("login_id.verified", &user->id, NULL, payload_of_type(type), now);
 	return true;
 }
+
+bool
+verification_complete_link(const pg_uuid_t *user_id, const char *code, TimestampTz now)
+{
+	static const LoginIdType types[] = {LOGIN_ID_EMAIL, LOGIN_ID_PHONE_NUMBER};
+	User		user;
+	int			i;
+
+	if (!users_find(user_id, &user))
+		return false;
+	for (i = 0; i < lengthof(types); i++)
+	{
+		const LoginIdRow *login_id = find_login_id(&user, types[i]);
+
+		if (login_id != NULL && !login_id->verified &&
+			verification_complete(&user, types[i], code, now))
+			return true;
+	}
+	return false;
+}

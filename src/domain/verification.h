@@ -33,4 +33,11 @@ extern bool verification_request(const User *user, LoginIdType type,
 extern bool verification_complete(const User *user, LoginIdType type, const char *code,
 								  TimestampTz now);
 
+/*
+ * The same for a code whose link does not tell which login ID it was sent to: one of the
+ * user's that are not verified.
+ */
+extern bool verification_complete_link(const pg_uuid_t *user_id, const char *code,
+									   TimestampTz now);
+
 #endif							/* ANON_AUTH_VERIFICATION_H */

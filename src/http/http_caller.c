@@ -80,6 +80,21 @@ http_caller(const HttpRequest *request, Session *session, User *user)
 	return http_cookie_caller(request, session, user);
 }
 
+char *
+http_replace_session(const HttpRequest *request, const Client *client, const User *user,
+					 const StringList *amr, Jsonb *device_info)
+{
+	TimestampTz now = request->now;
+	char	   *cookie = http_cookie(request, "session");
+	DeviceReport device = http_device(request, device_info);
+	Session		previous;
+	User		previous_user;
+
+	if (cookie != NULL && cookie_session_find(cookie, now, &previous, &previous_user))
+		session_end(&previous.user_id, &previous.id, previous.client_id, now);
+	return cookie_session_start(client->client_id, user, amr, &device, &request->policy, now);
+}
+
 bool
 http_renew_session_cookie(const HttpRequest *request, const Session *session,
 						  HttpResponse *response)

@@ -12,6 +12,7 @@
 
 #include "http/http_request.h"
 #include "http/http_response.h"
+#include "store/clients.h"
 #include "store/sessions.h"
 #include "store/users.h"
 
@@ -28,6 +29,15 @@ extern HttpCaller http_caller(const HttpRequest *request, Session *session, User
 
 /* The session of the cookie, whatever token the request has. */
 extern HttpCaller http_cookie_caller(const HttpRequest *request, Session *session, User *user);
+
+/*
+ * Start a cookie session for a user who has just logged in by the methods amr
+ * (auth_methods.h), and return the cookie's value.  It replaces the browser's: a session
+ * that no browser can show would go on, so it ends.  device_info may be NULL.  The caller
+ * holds the user's row.
+ */
+extern char *http_replace_session(const HttpRequest *request, const Client *client,
+								  const User *user, const StringList *amr, Jsonb *device_info);
 
 /*
  * If a former master key made the cookie of the session that http_cookie_caller() or

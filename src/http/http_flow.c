@@ -14,16 +14,14 @@
 
 #include "domain/authorization.h"
 #include "domain/browser_flows.h"
-#include "domain/cookie_session.h"
-#include "domain/session.h"
 #include "http/http_authorization.h"
+#include "http/http_caller.h"
 #include "http/http_flow.h"
 #include "http/http_page.h"
 #include "http/http_params.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json_write.h"
-#include "store/sessions.h"
 #include "store/users.h"
 
 /* The name of the cookie with the flows of a browser, without the prefix. */
@@ -99,9 +97,17 @@ http_flow_has_own_guest(const HttpFlow *flow)
 void
 http_flow_begin_page(StringInfo model, const HttpFlow *flow, const char *view)
 {
+	http_flow_begin_page_for(model, flow, view, "");
+}
+
+void
+http_flow_begin_page_for(StringInfo model, const HttpFlow *flow, const char *view,
+						 const char *uri)
+{
 	StringInfoData action;
 
 	initStringInfo(&action);
+	appendStringInfoString(&action, uri);
 	http_append_param(&action, "x_ref", flow->x_ref);
 
 	initStringInfo(model);
@@ -133,23 +139,13 @@ http_flow_finish(HttpFlow *flow)
 	const AuthorizationRequest *authorization = &flow->authorization;
 	TimestampTz now = flow->request->now;
 	TimestampTz expires_at;
-	char	   *cookie = http_cookie(flow->request, "session");
-	DeviceReport device = http_device(flow->request, authorization->device_info);
-	Session		previous;
-	User		previous_user;
 
 	if (authorization->wants_code)
-	{
 		flow->code = authorization_code_create(&flow->client, &flow->user, &flow->amr, authorization,
 											   now, &expires_at);
-		return;
-	}
-
-	/* The new cookie replaces the browser's: end a session that no browser can show. */
-	if (cookie != NULL && cookie_session_find(cookie, now, &previous, &previous_user))
-		session_end(&previous.user_id, &previous.id, previous.client_id, now);
-	flow->cookie = cookie_session_start(flow->client.client_id, &flow->user, &flow->amr, &device,
-										&flow->request->policy, now);
+	else
+		flow->cookie = http_replace_session(flow->request, &flow->client, &flow->user, &flow->amr,
+											authorization->device_info);
 }
 
 void

@@ -69,6 +69,10 @@ extern bool http_flow_has_own_guest(const HttpFlow *flow);
 /* Open the model of a page with the members that all pages of a flow have. */
 extern void http_flow_begin_page(StringInfo model, const HttpFlow *flow, const char *view);
 
+/* The same for a page whose forms go to another page of the flow: uri is that page's. */
+extern void http_flow_begin_page_for(StringInfo model, const HttpFlow *flow, const char *view,
+									 const char *uri);
+
 /* Answer with a page that shows a message and leads back to the client. */
 extern void http_flow_message(const HttpFlow *flow, int status, const char *message,
 							  HttpResponse *response);

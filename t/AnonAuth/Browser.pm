@@ -47,6 +47,7 @@ my %functions = (
 	'/api/anonymous_user/promotion_code' => 'anonymous_user_promotion_code',
 	'/flows/promote_user' => 'promote_user',
 	'/flows/login' => 'login',
+	'/flows/code_link' => 'code_link',
 	'/resolve' => 'resolve');
 
 =pod

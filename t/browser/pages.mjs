@@ -34,7 +34,7 @@ const repetition = (page) =>
   });
 
 // Check one state. The page must stay as it is: no script of the test may be left in it.
-async function inspect(page, name) {
+export async function inspect(page, name) {
   const before = page.viewportSize();
 
   ok(`${name}: no sentence is shown three times`, (await repetition(page)) < 3);

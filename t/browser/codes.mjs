@@ -1,0 +1,359 @@
+// Drives Chromium for 099_codes_in_browser.pl, and prints each result as a line of JSON.
+
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { close, complaints, done, is, ok, origin, person, screenshots, sql, test } from './browser.mjs';
+import { addNote, becomes, continueAsGuest, notes, openNotebook, password, settled, startLogin, startPromotion, state, sub, who } from './notebook.mjs';
+import { inspect } from './pages.mjs';
+
+const { MAILBOX: mailbox } = process.env;
+const noLimits = () => sql('SELECT anon_auth.reset_counters()');
+
+// ---------------------------------------------------------------------------
+// Messages
+// ---------------------------------------------------------------------------
+
+const taken = new Set();
+
+// The next message to an address: its code and its link.
+async function messageTo(address) {
+  const end = Date.now() + 1000 * Number(process.env.TIMEOUT ?? 60);
+
+  while (Date.now() < end) {
+    for (const name of (await readdir(mailbox)).filter((entry) => entry.endsWith('.json')).sort()) {
+      const mail = JSON.parse(await readFile(`${mailbox}/${name}`, 'utf8'));
+
+      if (!taken.has(name) && mail.to[0].toLowerCase() === address.toLowerCase()) {
+        taken.add(name);
+        return {
+          code: /\b\d{6}\b/.exec(mail.text)?.[0],
+          link: /^http\S+$/m.exec(mail.text)?.[0],
+          text: mail.text,
+        };
+      }
+    }
+    await sleep(50);
+  }
+  throw new Error(`no message to ${address}`);
+}
+
+// A click in a mail program: a navigation from another site, in a new tab.
+async function openLink(context, link) {
+  const page = await context.newPage();
+
+  await page.goto(`data:text/html,<a href="${link.replaceAll('&', '%26amp;')}">link</a>`);
+  await Promise.all([page.waitForURL(/code_link/), page.click('a')]);
+  await page.waitForSelector('h1');
+  return page;
+}
+
+// What a mail scanner does with a link.
+async function scan(link) {
+  for (const method of ['HEAD', 'GET', 'GET']) {
+    const answer = await fetch(link, { method, redirect: 'manual', headers: { 'User-Agent': 'scanner' } });
+
+    is(`a scanner's ${method} is answered`, answer.status, 200);
+    is(`a scanner's ${method} gets no cookie`, answer.headers.get('set-cookie'), null);
+    await answer.text();
+  }
+}
+
+// ---------------------------------------------------------------------------
+// The pages
+// ---------------------------------------------------------------------------
+
+const main = (page) => page.textContent('main').then((text) => text.replace(/\s+/g, ' '));
+const confirmButton = (page) => page.locator('form button[type=submit]').first();
+const digits = (page) => page.textContent('.digits').then((text) => text.replace(/\s/g, ''));
+
+async function sendCode(page, address) {
+  await noLimits();
+  await page.fill('#login_id', address);
+  await confirmButton(page).click();
+  await page.waitForSelector('#code');
+}
+
+async function typeCode(page, code) {
+  await page.fill('#code', code);
+  await confirmButton(page).click();
+}
+
+async function backInNotebook(page, wanted = 'account') {
+  await page.waitForURL('**/app/**');
+  await becomes(page, wanted);
+}
+
+const account = async (address) => {
+  await sql(`SELECT anon_auth.sign_up('notebook', email => '${address}', password => '${password}')`);
+  await sql(`UPDATE anon_auth.login_ids SET verified_at = now() WHERE value = '${address}'`);
+  await sql(`UPDATE anon_auth.users SET is_verified = true WHERE id = (SELECT user_id FROM anon_auth.login_ids WHERE value = '${address}')`);
+};
+
+// ---------------------------------------------------------------------------
+// Log-in
+// ---------------------------------------------------------------------------
+
+async function logInByCode(type) {
+  const context = await person({ locale: 'en-GB' });
+  const page = await openNotebook(context, type);
+  const address = `typed.${type}@example.com`;
+
+  await account(address);
+  await startLogin(page);
+  await sendCode(page, address);
+  await inspect(page, `code-${type}`);
+  const { code } = await messageTo(address);
+
+  await typeCode(page, `${code.slice(0, 3)} ${code.slice(3)}`);
+  await backInNotebook(page);
+  is(`${type}: a typed code logs in`, await who(page), address);
+  await context.close();
+}
+
+async function logInByLink(type) {
+  const context = await person({ locale: 'en-GB' });
+  const page = await openNotebook(context, type);
+  const address = `link.${type}@example.com`;
+
+  await account(address);
+  await startLogin(page);
+  await sendCode(page, address);
+  const { link } = await messageTo(address);
+
+  await scan(link);
+  const second = await openLink(context, link);
+
+  is(`${type}: the link asks before it logs in`, await second.textContent('h1'), 'Log in to Notebook?');
+  ok(`${type}: ... and names the address`, (await main(second)).includes(address));
+  await inspect(second, `link-log-in-${type}`);
+  is(`${type}: nobody is logged in yet`, await sql(`SELECT count(*) FROM anon_auth.events WHERE type = 'user.authenticated'
+    AND user_id = (SELECT user_id FROM anon_auth.login_ids WHERE value = '${address}')`), '0');
+  await confirmButton(second).click();
+  await second.waitForURL('**/app/**');
+  await settled(second);
+  if (type === 'cookie') {
+    is(`${type}: the link logs in, in a new tab`, await who(second), address);
+    await page.reload();
+  }
+  is(`${type}: the link leads back to the application`, await state(second), 'account');
+  const third = await openLink(context, link);
+
+  is(`${type}: the link works once`, await third.textContent('h1'), 'This link no longer works');
+  await context.close();
+}
+
+// The link in another browser, which then has a session if the application uses cookies.
+async function logInElsewhere() {
+  const asking = await person({ locale: 'en-GB' });
+  const page = await openNotebook(asking, 'cookie');
+  const address = 'elsewhere@example.com';
+
+  await account(address);
+  await startLogin(page);
+  await sendCode(page, address);
+  const { code, link } = await messageTo(address);
+  const other = await person({ locale: 'en-GB', timezoneId: 'Asia/Hong_Kong' });
+  const second = await openLink(other, link);
+  const text = await main(second);
+
+  ok('elsewhere, the page says as whom the browser is logged in', text.includes(`This browser will be logged in as ${address}`), text);
+  ok('... when and from where the code was requested', /requested on \d+ \w+ \d{4} at \d\d:\d\d, from the IP address 127\.0\.0\.1/.test(text), text);
+  is('... and shows the code for the other device', await digits(second), code);
+  await inspect(second, 'link-log-in-elsewhere');
+  await confirmButton(second).click();
+  await second.waitForSelector('a.button');
+  ok('after the confirmation, the page says so', (await main(second)).includes(`This browser is logged in to Notebook as ${address}`));
+  await inspect(second, 'link-logged-in');
+  await second.click('a.button');
+  await settled(second);
+  is('... and leads to the application, which knows the user', await who(second), address);
+  await page.reload();
+  is('the browser that asked is not logged in', new URL(page.url()).pathname, '/flows/login');
+  await asking.close();
+  await other.close();
+}
+
+// The link of an application without cookies.
+async function digitsElsewhere() {
+  const asking = await person({ locale: 'en-GB' });
+  const page = await openNotebook(asking, 'refresh_token');
+  const address = 'digits@example.com';
+
+  await account(address);
+  await startLogin(page);
+  await sendCode(page, address);
+  const { code, link } = await messageTo(address);
+  const other = await person({ locale: 'en-GB' });
+  const second = await openLink(other, link);
+
+  is('an application without cookies: the page shows the code', await digits(second), code);
+  is('... and has no form', await second.locator('form').count(), 0);
+  await inspect(second, 'link-code-log-in');
+  await typeCode(page, await digits(second));
+  await backInNotebook(page);
+  is('... which logs in where it was requested', await who(page), address);
+  await asking.close();
+  await other.close();
+}
+
+// A browser that has a guest, or another account.
+async function replaced() {
+  const context = await person({ locale: 'en-GB' });
+  const page = await openNotebook(context, 'cookie');
+  const address = 'replaced@example.com';
+
+  await account(address);
+  await continueAsGuest(page);
+  await noLimits();
+  await sql(`SELECT anon_auth.request_login_code('notebook-cookie', '${address}', ui_locales => 'en')`);
+  const second = await openLink(context, (await messageTo(address)).link);
+
+  ok('a guest is warned', /You are a guest in this browser/.test(await main(second)));
+  await inspect(second, 'link-log-in-guest');
+  await context.close();
+}
+
+// ---------------------------------------------------------------------------
+// Known and unknown addresses; other states
+// ---------------------------------------------------------------------------
+
+async function unknownAddress() {
+  const seen = {};
+
+  await account('known@example.com');
+  for (const address of ['known@example.com', 'other@example.com']) {
+    const context = await person({ locale: 'en-GB' });
+    const page = await openNotebook(context, 'cookie');
+
+    await startLogin(page);
+    await sendCode(page, address);
+    const typed = await main(page);
+    const { code, link, text } = await messageTo(address);
+    const elsewhere = await openLink(await person({ locale: 'en-GB' }), link);
+    const own = await openLink(context, link);
+    const hide = (shown) => shown.replaceAll(address, 'ADDRESS').replaceAll(code, 'CODE').replaceAll(`${code.slice(0, 3)} ${code.slice(3)}`, 'CODE')
+      .replace(/\d+ \w+ \d{4} at \d\d:\d\d/, 'TIME').replaceAll(link, 'LINK');
+
+    seen[address] = [typed, text, await main(elsewhere), await main(own)].map(hide).join('\n');
+    if (address.startsWith('other')) {
+      await confirmButton(elsewhere).click();
+      await elsewhere.getByRole('heading', { name: 'There is no account to log in to' }).waitFor();
+      await inspect(elsewhere, 'link-no-account');
+    }
+    await elsewhere.context().close();
+    await context.close();
+  }
+  is('known and unknown addresses look the same on every page and in the message', seen['other@example.com'], seen['known@example.com']);
+}
+
+async function otherStates() {
+  for (const [locale, heading] of [
+    ['en', 'This link no longer works'],
+    ['de', 'Dieser Link gilt nicht mehr'],
+    ['zh-TW', '這個連結已失效'],
+  ]) {
+    const context = await person({ locale });
+    const page = await context.newPage();
+
+    await page.goto(`${origin}/flows/code_link?code=x`);
+    is(`${locale}: the page of a link that does not work`, await page.textContent('h1'), heading);
+    await inspect(page, `link-expired-${locale}`);
+    await context.close();
+  }
+}
+
+async function languages() {
+  await account('languages@example.com');
+  for (const locale of ['de', 'zh-Hant']) {
+    for (const client of ['notebook', 'notebook-cookie']) {
+      await noLimits();
+      await sql('DELETE FROM anon_auth.address_codes');
+      await sql(`SELECT anon_auth.request_login_code('${client}', 'languages@example.com', ui_locales => '${locale}')`);
+      const context = await person({ locale: 'en' });
+      const page = await openLink(context, (await messageTo('languages@example.com')).link);
+
+      is(`${locale}, ${client}: the page is in the language of the message`, await page.getAttribute('html', 'lang'), locale);
+      await inspect(page, `link-${client}-${locale}`);
+      if (client === 'notebook-cookie') {
+        await confirmButton(page).click();
+        await page.waitForSelector('a.button');
+        await inspect(page, `link-logged-in-${locale}`);
+      }
+      await context.close();
+    }
+  }
+}
+
+// Without JavaScript, and with the keyboard alone.
+async function withoutScript() {
+  const context = await person({ locale: 'en-GB', javaScriptEnabled: false });
+  const address = 'noscript@example.com';
+
+  await account(address);
+  await noLimits();
+  await sql(`SELECT anon_auth.request_login_code('notebook-cookie', '${address}', ui_locales => 'en')`);
+  const page = await context.newPage();
+
+  await page.goto((await messageTo(address)).link);
+  await page.keyboard.press('Tab');
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
+  is('without JavaScript, one key confirms', await page.textContent('h1'), 'You are logged in');
+  await context.close();
+}
+
+// ---------------------------------------------------------------------------
+// Links of other messages
+// ---------------------------------------------------------------------------
+
+async function otherMessages() {
+  const address = 'messages@example.com';
+  const context = await person({ locale: 'en-GB' });
+
+  await account(address);
+  await noLimits();
+  await sql(`SELECT anon_auth.request_login_code('notebook-cookie', '${address}', ui_locales => 'en')`);
+  const page = await openLink(context, (await messageTo(address)).link);
+
+  await confirmButton(page).click();
+  await page.waitForSelector('a.button');
+  await sql(`UPDATE anon_auth.login_ids SET verified_at = NULL WHERE value = '${address}'`);
+  await sql(`SELECT anon_auth.request_verification('email', access_token, ui_locales => 'en') FROM anon_auth.authenticate('notebook', '${address}', '${password}')`);
+  const verification = await messageTo(address);
+  const other = await person({ locale: 'en-GB' });
+  const elsewhere = await openLink(other, verification.link);
+
+  is('the link of a verification shows the code elsewhere', await digits(elsewhere), verification.code);
+  await inspect(elsewhere, 'link-code-verify');
+  const own = await openLink(context, verification.link);
+
+  await inspect(own, 'link-verify');
+  await confirmButton(own).click();
+  await own.getByRole('heading', { name: 'Your address is confirmed' }).waitFor();
+  is('... and verifies the address in a browser of the account',
+    await sql(`SELECT count(verified_at) FROM anon_auth.login_ids WHERE value = '${address}'`), '1');
+  await inspect(own, 'link-verified');
+  await noLimits();
+  await sql(`SELECT anon_auth.request_password_reset('${address}', 'en', 'notebook')`);
+  const reset = await openLink(other, (await messageTo(address)).link);
+
+  ok('the link of a reset says where to enter the code', /choose a new password, enter this code in Notebook/.test(await main(reset)));
+  await inspect(reset, 'link-code-reset');
+  await context.close();
+  await other.close();
+}
+
+await test('log-in by a typed code, cookie', () => logInByCode('cookie'));
+await test('log-in by a typed code, refresh token', () => logInByCode('refresh_token'));
+await test('log-in by a link, cookie', () => logInByLink('cookie'));
+await test('log-in by a link, refresh token', () => logInByLink('refresh_token'));
+await test('log-in elsewhere', logInElsewhere);
+await test('digits elsewhere', digitsElsewhere);
+await test('a session is replaced', replaced);
+await test('an unknown address', unknownAddress);
+await test('other states', otherStates);
+await test('languages', languages);
+await test('without JavaScript', withoutScript);
+await test('links of other messages', otherMessages);
+is('no page violates its policy, and no script fails', complaints(), '');
+await close();
+done();
