@@ -162,6 +162,11 @@ SELECT session_id FROM anon_auth.list_sessions(:'user_access_token') WHERE NOT i
 SELECT anon_auth.end_session(:'session_id', :'user_access_token');
 SELECT anon_auth.end_other_sessions(:'user_access_token') AS ended;
 
+-- example: delete_account, cancel_account_deletion
+SELECT anon_auth.delete_account(:'user_access_token') > now() AS scheduled;
+SELECT anon_auth.userinfo(:'user_access_token') ? 'delete_at' AS scheduled;
+SELECT anon_auth.cancel_account_deletion(:'user_access_token');
+
 -- example: revoke
 SELECT * FROM anon_auth.authenticate('app', 'bob@example.com', 'battery staple') \gset user_
 SELECT anon_auth.revoke(:'user_refresh_token');

@@ -17,6 +17,7 @@ CREATE TABLE anon_auth.users (
 	created_at timestamptz NOT NULL,
 	updated_at timestamptz NOT NULL,
 	last_seen_at timestamptz NOT NULL,
+	delete_at timestamptz,
 	purge_from timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	device_kid text,
 	login_id_routes uuid[] NOT NULL DEFAULT '{}',
@@ -31,6 +32,7 @@ CREATE TABLE anon_auth.users (
 	CONSTRAINT users_identities_check
 		CHECK (NOT is_anonymous
 			   OR pg_catalog.cardinality(identity_routes) OPERATOR(pg_catalog.=) 0),
+	CONSTRAINT users_delete_at_check CHECK (NOT is_anonymous OR delete_at IS NULL),
 	CONSTRAINT users_standard_attributes_check
 		CHECK (pg_catalog.jsonb_typeof(standard_attributes) OPERATOR(pg_catalog.=) 'object'),
 	CONSTRAINT users_custom_attributes_check
@@ -40,6 +42,8 @@ CREATE INDEX users_keyless_guests_idx ON anon_auth.users (purge_from)
 	WHERE is_anonymous AND device_kid IS NULL;
 CREATE INDEX users_keyed_guests_idx ON anon_auth.users (purge_from)
 	WHERE is_anonymous AND device_kid IS NOT NULL;
+CREATE INDEX users_due_accounts_idx ON anon_auth.users (purge_from)
+	WHERE delete_at IS NOT NULL;
 
 COMMENT ON TABLE anon_auth.users IS
 'One row per user, guest or regular. id is the sub claim and never changes. To reference a user, use a foreign key of one column of type uuid. To delete a user, call delete_user(): DELETE and TRUNCATE are rejected.';
@@ -49,7 +53,8 @@ COMMENT ON COLUMN anon_auth.users.is_disabled IS 'True if the user is disabled: 
 COMMENT ON COLUMN anon_auth.users.is_verified IS 'True if at least one login ID of the user is verified.';
 COMMENT ON COLUMN anon_auth.users.has_password IS 'True if the user has a row in passwords.';
 COMMENT ON COLUMN anon_auth.users.last_seen_at IS 'Time of the last login or refresh, accurate to one hour.';
-COMMENT ON COLUMN anon_auth.users.purge_from IS 'Time at which purge() next checks this guest. For a guest with a device key, settings.guest_retention is added. Only the insert and purge() set it, so it can be earlier than the time at which the guest expires. Has no meaning for a regular user.';
+COMMENT ON COLUMN anon_auth.users.delete_at IS 'From when on purge() deletes this account, because its user called delete_account(). NULL: not scheduled. cancel_account_deletion() sets it to NULL.';
+COMMENT ON COLUMN anon_auth.users.purge_from IS 'Time at which purge() next checks this guest, or this account if delete_at is set. For a guest with a device key, settings.guest_retention is added. Only the insert and purge() set it, so it can be earlier than the time at which the guest expires. Has no meaning for other regular users.';
 COMMENT ON COLUMN anon_auth.users.device_kid IS 'Key ID of the guest''s device key. NULL for guests without a device key and for regular users.';
 COMMENT ON COLUMN anon_auth.users.login_id_routes IS 'The route of each row that the user has in login_ids.';
 COMMENT ON COLUMN anon_auth.users.identity_routes IS 'The route of each row that the user has in user_identities.';

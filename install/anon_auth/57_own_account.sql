@@ -40,3 +40,19 @@ CREATE FUNCTION anon_auth.end_other_sessions(access_token text DEFAULT NULL)
 AS 'MODULE_PATHNAME', 'anon_auth_end_other_sessions';
 COMMENT ON FUNCTION anon_auth.end_other_sessions(text) IS
 'Ends all sessions of the caller except that of the call, also logins that have an authorization code but no session yet. The caller, who may be a guest, is as for list_sessions(). Returns how many sessions ended. Device keys still work: the device of a guest can log in again. Errors: AA014 bad access token or session.';
+
+CREATE FUNCTION anon_auth.delete_account(access_token text DEFAULT NULL)
+	RETURNS timestamptz
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_delete_account';
+COMMENT ON FUNCTION anon_auth.delete_account(text) IS
+'Deletes the caller: a guest at once, an account after settings.account_deletion_grace. Returns the time from which on purge() deletes the account, or the current time if it was deleted at once. The caller is the user of access_token, or of use_access_token() if access_token is NULL. Until that time, logins work, userinfo() has delete_at, and cancel_account_deletion() undoes the call. Its other sessions end, and its verified addresses get a message. A repeated call changes nothing and returns the same time. Rows in your tables follow their foreign keys as in delete_user(). Errors: AA014 bad access token or session; AA020 the hook before_deletion refuses; AA022 the login is too old, not for guests; 23503 a foreign key forbids the deletion at once; others as delete_user().';
+
+CREATE FUNCTION anon_auth.cancel_account_deletion(access_token text DEFAULT NULL)
+	RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_cancel_account_deletion';
+COMMENT ON FUNCTION anon_auth.cancel_account_deletion(text) IS
+'Undoes delete_account() for the caller''s account, as long as purge() has not deleted it. The caller is as for delete_account(). Returns false if no deletion was scheduled. Errors: AA014 bad access token or session.';

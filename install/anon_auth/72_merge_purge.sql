@@ -18,6 +18,8 @@ CREATE FUNCTION anon_auth.purge(
 	dry_run boolean DEFAULT false,
 	OUT guests bigint,
 	OUT skipped_guests bigint,
+	OUT accounts bigint,
+	OUT skipped_accounts bigint,
 	OUT sessions bigint,
 	OUT authorization_codes bigint,
 	OUT one_time_codes bigint,
@@ -33,4 +35,4 @@ CREATE FUNCTION anon_auth.purge(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_purge';
 COMMENT ON FUNCTION anon_auth.purge(integer, boolean) IS
-'Deletes expired rows, at most batch_size (1 to 100000) of each kind: guests without a device key whose last session has ended, because nobody can log in as them; guests with a device key that were not seen for settings.guest_retention; expired sessions, codes and outbox messages; sessions that were revoked in a transaction that rolled back; rows of merged_guests after 30 days; events older than settings.event_retention. Returns the numbers of deleted rows, the number of guests skipped because of rows in your tables, and has_more: whether to call it again. settings.purge_policy decides which guests are skipped; they are tried again after a day, or after 5 minutes if the cause may be temporary. With dry_run, counts the rows and deletes nothing. Errors: 22023 bad batch_size.';
+'Deletes expired rows, at most batch_size (1 to 100000) of each kind: guests without a device key whose last session has ended, because nobody can log in as them; guests with a device key that were not seen for settings.guest_retention; accounts whose users called delete_account(), after settings.account_deletion_grace; expired sessions, codes and outbox messages; sessions that were revoked in a transaction that rolled back; rows of merged_guests after 30 days; events older than settings.event_retention. Returns the numbers of deleted rows, the number of guests skipped because of rows in your tables, the number of accounts that a foreign key, a trigger or the hook before_deletion keeps (a WARNING has the first error), and has_more: whether to call it again. settings.purge_policy decides which guests are skipped. Skipped guests and accounts are tried again after a day, or after 5 minutes if the cause may be temporary. With dry_run, counts the rows and deletes nothing. Errors: 22023 bad batch_size.';

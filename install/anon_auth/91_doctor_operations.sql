@@ -116,6 +116,14 @@ BEGIN
 			'Many concurrent logins can exhaust the memory of the server.', format('UPDATE anon_auth.settings SET password_hash_concurrency = %s;', 4194304 / s.password_hash_memory_kib);
 	END IF;
 
+	RETURN QUERY
+	SELECT 'warning', 'overdue_deletions', format('%s accounts should have been deleted, the first one at %s', count(*), to_char(min(u.delete_at), 'YYYY-MM-DD HH24:MI TZ')),
+		'Their users have called delete_account(). purge() does not run, or a foreign key without an action, a trigger or the hook before_deletion prevents the deletion.',
+		'SELECT accounts, skipped_accounts FROM anon_auth.purge();  -- a WARNING has the first error. An account that could not be deleted is tried again after a day'
+	FROM anon_auth.users u
+	WHERE u.delete_at < now() - interval '2 days'
+	HAVING count(*) > 0;
+
 	FOR hook IN
 		SELECT h.setting, h.name,
 			   -- Not to_regprocedure(): the owner may lack USAGE on the schema.
@@ -127,6 +135,7 @@ BEGIN
 		FROM (VALUES ('before_sign_up', s.before_sign_up, '{uuid, text, jsonb}'::regtype[]),
 					 ('access_token_claims', s.access_token_claims, '{jsonb}'),
 					 ('after_promotion', s.after_promotion, '{uuid, text}'),
+					 ('before_deletion', s.before_deletion, '{uuid}'),
 					 ('merge', s.merge, '{uuid, uuid}')) AS h(setting, name, arguments)
 		WHERE h.name IS NOT NULL
 	LOOP

@@ -107,6 +107,8 @@ anon_auth_purge(PG_FUNCTION_ARGS)
 	purge_run(batch_size, dry_run, GetCurrentTimestamp(), &counts);
 	result_row_set(row, "guests", Int64GetDatum((int64) counts.guests));
 	result_row_set(row, "skipped_guests", Int64GetDatum((int64) counts.skipped_guests));
+	result_row_set(row, "accounts", Int64GetDatum((int64) counts.accounts));
+	result_row_set(row, "skipped_accounts", Int64GetDatum((int64) counts.skipped_accounts));
 	result_row_set(row, "sessions", Int64GetDatum((int64) counts.sessions));
 	result_row_set(row, "authorization_codes", Int64GetDatum((int64) counts.authorization_codes));
 	result_row_set(row, "one_time_codes", Int64GetDatum((int64) counts.one_time_codes));

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * own_account_functions.c
- *	  The SQL functions by which users look after their own account: sessions.
+ *	  The SQL functions by which users look after their own account: sessions,
+ *	  and deletion.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,8 +10,11 @@
 
 #include "api/api.h"
 #include "api/result_row.h"
+#include "base/raise.h"
 #include "catalog/pg_type.h"
+#include "domain/account_deletion.h"
 #include "domain/own_sessions.h"
+#include "domain/recent_login.h"
 #include "utils/array.h"
 #include "utils/inet.h"
 
@@ -101,4 +105,45 @@ anon_auth_end_other_sessions(PG_FUNCTION_ARGS)
 	api_begin_write("end_other_sessions()");
 	api_lock_caller(fcinfo, 0, now, &user, &current);
 	PG_RETURN_INT64((int64) own_sessions_end_others(&user, &current, now));
+}
+
+/*
+ * A guest's device key comes before its row in the lock order, so the row is locked here
+ * only if it stays.
+ */
+PG_FUNCTION_INFO_V1(anon_auth_delete_account);
+Datum
+anon_auth_delete_account(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Session		session;
+	User		user;
+
+	api_begin_write("delete_account()");
+	api_caller(fcinfo, 0, now, &user, &session);
+	if (!account_deletion_is_immediate(&user))
+	{
+		api_lock_caller(fcinfo, 0, now, &user, &session);
+		PG_RETURN_TIMESTAMPTZ(account_deletion_schedule(&user, &session, now));
+	}
+	if (!account_deletion_lock(&user.id, user.device_kid, &user, now))
+		raise_invalid_session("The user does not exist.");
+	/* The session may have ended while this call waited. */
+	api_caller(fcinfo, 0, now, &user, &session);
+	recent_login_require(&user, &session, now);
+	account_deletion_run(&user, "requested", session.client_id, now);
+	PG_RETURN_TIMESTAMPTZ(now);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_cancel_account_deletion);
+Datum
+anon_auth_cancel_account_deletion(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Session		session;
+	User		user;
+
+	api_begin_write("cancel_account_deletion()");
+	api_lock_caller(fcinfo, 0, now, &user, &session);
+	PG_RETURN_BOOL(account_deletion_cancel(&user, &session, now));
 }

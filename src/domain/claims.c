@@ -278,6 +278,8 @@ claims_userinfo(const User *user)
 	json_add_raw(&json, "custom_attributes", json_from_jsonb(user->custom_attributes));
 	json_add_raw(&json, "x_web3", "{}");
 	json_add_integer(&json, "updated_at", unix_seconds(user->updated_at));
+	if (user->delete_at != 0)
+		add_time(&json, "delete_at", user->delete_at);
 	add_verified_claims(&json, login_ids, count);
 	json_close(&json);
 

@@ -61,6 +61,10 @@ static const Hook after_promotion = {
 	2, {UUIDOID, TEXTOID}
 };
 
+static const Hook before_deletion = {
+	"before_deletion", "(user_id uuid)", InvalidOid,
+	1, {UUIDOID}
+};
 static const Hook merge = {
 	"merge", "(guest_id uuid, user_id uuid)", InvalidOid,
 	2, {UUIDOID, UUIDOID}
@@ -278,6 +282,18 @@ hook_before_sign_up(const char *name, const pg_uuid_t *user_id, const char *clie
 }
 
 void
+hook_before_deletion(const char *name, const pg_uuid_t *user_id)
+{
+	Datum		args[1];
+
+	if (name == NULL)
+		return;
+	name = pstrdup(name);
+	args[0] = UUIDPGetDatum(user_id);
+	call_hook(&before_deletion, name, args, NULL, NULL);
+}
+
+void
 hook_after_promotion(const char *name, const pg_uuid_t *user_id, const char *client_id)
 {
 	Datum		args[2];
@@ -414,5 +430,6 @@ hook_settings_changed(bool check_hooks)
 	check_hook(&before_sign_up, names.before_sign_up);
 	check_hook(&access_token_claims, names.access_token_claims);
 	check_hook(&after_promotion, names.after_promotion);
+	check_hook(&before_deletion, names.before_deletion);
 	check_hook(&merge, names.merge);
 }

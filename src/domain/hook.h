@@ -31,6 +31,9 @@ extern void hook_before_sign_up(const char *name, const pg_uuid_t *user_id,
 extern void hook_after_promotion(const char *name, const pg_uuid_t *user_id,
 								 const char *client_id);
 
+/* settings.before_deletion: sees the user with all its rows, and may refuse. */
+extern void hook_before_deletion(const char *name, const pg_uuid_t *user_id);
+
 /*
  * settings.merge: resolves conflicts between rows of the two, before the guest's rows
  * are moved to the user.

@@ -19,8 +19,10 @@
 #include "catalog/pg_type.h"
 #include "counters/revocations.h"
 #include "counters/transaction_counters.h"
+#include "domain/account_deletion.h"
 #include "domain/lifetimes.h"
 #include "domain/purge.h"
+#include "domain/purge_retry.h"
 #include "json/json_write.h"
 #include "miscadmin.h"
 #include "store/app_rows.h"
@@ -87,25 +89,6 @@ delete_guests(void *arg)
 	record_deletion(deletion->ids, deletion->now);
 }
 
-/* Return how long guests are postponed after an error. */
-static int64
-retry_interval(const ErrorData *error)
-{
-	return (error_may_pass(error) ? PURGE_PASSING_RETRY_SECONDS : PURGE_RETRY_SECONDS) *
-		USECS_PER_SEC;
-}
-
-/* Raise a WARNING for an error that was caught.  what begins the message. */
-static void
-warn_of_error(const ErrorData *error, const char *what)
-{
-	ereport(WARNING,
-			(errmsg("%s: %s", what, error->message),
-			 error_may_pass(error) ?
-			 errdetail("purge() will try again after 5 minutes.") :
-			 errdetail("purge() will try again after a day.")));
-}
-
 /*
  * Delete each guest of a batch in a separate subtransaction, because one of them made
  * the deletion of the whole batch fail.  Postpone those that fail again.
@@ -132,8 +115,8 @@ delete_one_by_one(Purge *purge, ArrayType *ids)
 			continue;
 		}
 		if (purge->counts.skipped_guests++ == 0)
-			warn_of_error(error, "could not delete a guest");
-		due_guests_postpone(deletion.ids, purge->now + retry_interval(error));
+			purge_retry_warn(error, "could not delete a guest");
+		due_guests_postpone(deletion.ids, purge->now + purge_retry_interval(error));
 	}
 }
 
@@ -168,8 +151,8 @@ kept_guests(ArrayType *ids, bool restricting_only, int64 *interval)
 	*interval = PURGE_RETRY_SECONDS * USECS_PER_SEC;
 	if (error == NULL)
 		return keeping.kept;
-	*interval = retry_interval(error);
-	warn_of_error(error, "could not look for rows of guests in the application's tables");
+	*interval = purge_retry_interval(error);
+	purge_retry_warn(error, "could not look for rows of guests in the application's tables");
 	return ids;
 }
 
@@ -279,6 +262,17 @@ purge_revoked_sessions(const Purge *purge)
 }
 
 static void
+purge_accounts(Purge *purge)
+{
+	AccountDeletionCounts accounts;
+
+	account_deletion_purge(purge->batch_size, purge->now, &accounts);
+	purge->counts.accounts = accounts.deleted;
+	purge->counts.skipped_accounts = accounts.skipped;
+	purge->counts.has_more |= accounts.has_more;
+}
+
+static void
 purge_all_kinds(void *arg)
 {
 	Purge	   *purge = arg;
@@ -290,6 +284,7 @@ purge_all_kinds(void *arg)
 	purge_guests(purge, false, now);
 	if (purge->policy.guest_retention != NULL)
 		purge_guests(purge, true, subtract_interval(now, purge->policy.guest_retention));
+	purge_accounts(purge);
 	counts->sessions = due_rows_delete_sessions(now, purge->batch_size, &more);
 	counts->has_more |= more;
 	counts->sessions += purge_revoked_sessions(purge);

@@ -17,6 +17,8 @@ typedef struct PurgeCounts
 {
 	uint64		guests;
 	uint64		skipped_guests; /* not deleted; a later call tries again */
+	uint64		accounts;		/* whose users have asked for it */
+	uint64		skipped_accounts;
 	uint64		sessions;
 	uint64		authorization_codes;
 	uint64		one_time_codes;

@@ -13,20 +13,18 @@
 #include "base/compat.h"
 #include "base/raise.h"
 #include "base/uuid.h"
-#include "domain/federated_identity.h"
+#include "domain/account_deletion.h"
 #include "domain/password.h"
 #include "domain/password_attempt.h"
 #include "domain/password_change.h"
 #include "domain/user_admin.h"
 #include "json/json_write.h"
 #include "store/authorization_codes.h"
-#include "store/device_keys.h"
 #include "store/events.h"
 #include "store/foreign_keys.h"
 #include "store/placement.h"
 #include "store/sessions.h"
 #include "store/settings.h"
-#include "store/user_deletion.h"
 #include "store/users.h"
 
 pg_noreturn static void
@@ -118,13 +116,9 @@ user_admin_delete(const pg_uuid_t *id, TimestampTz now)
 
 	foreign_keys_hold();
 	user_admin_get(id, &user);
-	if (user.device_kid != NULL)
-		device_keys_remove(user.device_kid, id, NULL, now);
-	if (!users_lock_for_deletion(id, &user))
+	if (!account_deletion_lock(id, user.device_kid, &user, now))
 		raise_unknown_user(id);
-	federated_identity_remove_all(&user, now);
-	user_deletion_delete_one(id);
-	events_insert("user.deleted", id, NULL, NULL, now);
+	account_deletion_run(&user, NULL, NULL, now);
 }
 
 uint64

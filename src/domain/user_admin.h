@@ -34,7 +34,8 @@ extern void user_admin_set_password(const pg_uuid_t *id, const char *password, T
 
 /*
  * Delete a user with everything that belongs to it, and rows of the application
- * as their foreign keys say.  Raises 23503 if a foreign key forbids it.
+ * as their foreign keys say, after the hook settings.before_deletion.  Raises 23503 if
+ * a foreign key forbids it, and AA020.
  */
 extern void user_admin_delete(const pg_uuid_t *id, TimestampTz now);
 

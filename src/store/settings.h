@@ -55,6 +55,12 @@ typedef struct KeyPolicy
 	KEY_POLICY_COLUMNS(RECORD_FIELD)
 } KeyPolicy;
 
+/* The settings of domain/account_deletion.h. */
+typedef struct DeletionPolicy
+{
+	DELETION_POLICY_COLUMNS(RECORD_FIELD)
+} DeletionPolicy;
+
 /* The setting of domain/recent_login.h. */
 typedef struct ReauthenticationPolicy
 {
@@ -114,6 +120,7 @@ extern void settings_read_account_policy(AccountPolicy *policy);
 extern void settings_read_attempt_policy(AttemptPolicy *policy);
 extern void settings_read_code_policy(CodePolicy *policy);
 extern void settings_read_purge_policy(PurgePolicy *policy);
+extern void settings_read_deletion_policy(DeletionPolicy *policy);
 extern void settings_read_browser_policy(BrowserPolicy *policy);
 
 /* Return settings.signing_key_lead_time in microseconds, as of now. */

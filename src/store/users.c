@@ -137,6 +137,12 @@ static Statement set_has_password = {
 	" WHERE id = :id"
 };
 
+/* purge_from is the time from which purge() tries; it may postpone that. */
+static Statement set_delete_at = {
+	.sql = "UPDATE anon_auth.users SET delete_at = :delete_at,"
+	" purge_from = coalesce(:delete_at, purge_from), updated_at = :now WHERE id = :id"
+};
+
 static Statement set_disabled = {
 	.sql = "UPDATE anon_auth.users SET is_disabled = :disabled, updated_at = :now"
 	" WHERE id = :id AND is_disabled <> :disabled"
@@ -279,6 +285,16 @@ users_set_has_password(const pg_uuid_t *id, bool has_password, TimestampTz now)
 	statement_run(&set_has_password, PARAMS(param_uuid("id", id),
 											param_bool("has_password", has_password),
 											param_timestamp("now", now)));
+}
+
+void
+users_set_delete_at(const pg_uuid_t *id, TimestampTz delete_at, TimestampTz now)
+{
+	NamedParam	param = param_timestamp("delete_at", delete_at);
+
+	param.is_null = delete_at == 0;
+	statement_run(&set_delete_at,
+				  PARAMS(param_uuid("id", id), param, param_timestamp("now", now)));
 }
 
 bool

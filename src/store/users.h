@@ -35,6 +35,7 @@
 	USER_STATE_COLUMNS(COLUMN) \
 	COLUMN(TIMESTAMP, created_at) \
 	COLUMN(TIMESTAMP, updated_at) \
+	COLUMN(TIMESTAMP, delete_at)	/* 0: not scheduled */ \
 	COLUMN(UUID_ARRAY, login_id_routes) \
 	COLUMN(UUID_ARRAY, identity_routes) \
 	COLUMN(JSONB, standard_attributes) \
@@ -154,6 +155,9 @@ extern void users_set_verified(const pg_uuid_t *id, TimestampTz now);
 /* Add the route of an identity to identity_routes, or remove it. */
 extern void users_add_identity(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
 extern void users_remove_identity(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
+
+/* Let purge() delete an account from this time on, or not at all if it is 0. */
+extern void users_set_delete_at(const pg_uuid_t *id, TimestampTz delete_at, TimestampTz now);
 
 /* False if nothing was to change. */
 extern bool users_set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now);
