@@ -405,6 +405,20 @@ for my $case ([ 'the certificate is not trusted', { ca_file => "$directory/other
 	is(waiting(), 1, "$what: the message stays");
 	is(scalar(mails('never@mail.example')), 0, "$what: it is not sent");
 }
+{
+	my %mail = (host => 'localhost', port => $smtp_port, sender => 'no-reply@app.example', ca_file => "$directory/ours.pem");
+
+	append_to_file("$mailbox/open", '');
+	notice("'never\@mail.example'") if waiting() == 0;
+	start_worker('bad', mail => { %mail, user => 'app', password => 'secret' });
+	wait_for_log('bad', qr/messages: Unavailable: the mail server has no login \(AUTH\): remove mail\.user and mail\.password/);
+	stop_worker('bad');
+	is(waiting(), 1, 'the server has no login: the message stays');
+	start_worker('open', mail => \%mail);
+	ok(mail_to('never@mail.example'), 'it is sent without user and password');
+	stop_worker('open');
+	unlink "$mailbox/open";
+}
 query('DELETE FROM anon_auth.outbox');
 
 # ---------------------------------------------------------------------------

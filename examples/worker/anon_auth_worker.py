@@ -177,6 +177,8 @@ class Mail:
         self.texts = texts
         self.host, self.port, self.tls = host, port, tls
         self.user, self.password = user, password
+        if (user is None) != (password is None):
+            sys.exit("mail.user and mail.password need each other")
         name, address = email.utils.parseaddr(sender)
         self.sender = email.headerregistry.Address(display_name=name, addr_spec=address)
         self.context = ssl.create_default_context(cafile=ca_file)
@@ -196,9 +198,14 @@ class Mail:
                 self.server = smtplib.SMTP(self.host, self.port, timeout=SMTP_TIMEOUT)
             if self.tls == "starttls":
                 self.server.starttls(context=self.context)
-            if self.user is not None:
-                self.server.login(self.user, self.password)
             self.server.ehlo_or_helo_if_needed()
+            if self.user is not None:
+                if not self.server.has_extn("auth"):
+                    raise Unavailable("the mail server has no login (AUTH): remove mail.user and mail.password")
+                self.server.login(self.user, self.password)
+        except Unavailable:
+            self.drop()
+            raise
         except (OSError, smtplib.SMTPException) as error:
             self.drop()
             raise Unavailable(f"the mail server cannot be used: {describe(error)}") from None

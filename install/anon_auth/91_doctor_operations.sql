@@ -103,11 +103,17 @@ BEGIN
 		'SELECT anon_auth.grant_client_address(''app_server'');  -- the application then calls use_client_address() with the address of its user. Behind a proxy, set trusted_proxy_hops. The finding disappears 24 hours after its first call, or after reset_counters()'
 	FROM anon_auth_internal.shared_address_refusals() r
 	WHERE r.refusals > 0;
+	-- Loopback: for development.
+	IF s.code_link_uri ~ '^http://' AND s.code_link_uri !~ '^http://(localhost|127[.]0[.]0[.]1|\[::1\])[:/?#]' THEN
+		RETURN QUERY SELECT 'warning', 'code_link_without_tls', 'settings.code_link_uri begins with http://',
+			'Whoever can read or change the traffic of a user gets the code, and with it the account.',
+			format('UPDATE anon_auth.settings SET code_link_uri = %L;', regexp_replace(s.code_link_uri, '^http:', 'https:'));
+	END IF;
 	IF s.phone_country_code_allowlist = '{}' THEN
 		RETURN QUERY
 		SELECT 'warning', 'sms_to_all_countries', format('%s codes to phone numbers were requested in at most 24 hours, and phone_country_code_allowlist is empty', n),
 			'Fraudsters request messages to expensive numbers, for which they are paid a share.',
-			'UPDATE anon_auth.settings SET phone_country_code_allowlist = ''{852}'';  -- the countries of your users. The finding disappears 24 hours after its first request, or after reset_counters()'
+			'UPDATE anon_auth.settings SET phone_country_code_allowlist = ''{your calling codes}'';  -- first replace the placeholder, for example by {852,49}: users with other numbers get no codes. The finding disappears 24 hours after its first request, or after reset_counters()'
 		FROM anon_auth_internal.unrestricted_sms() n WHERE n > 0;
 	END IF;
 	IF s.password_hash_concurrency IS NOT NULL AND s.password_hash_memory_kib::bigint * least(s.password_hash_concurrency, current_setting('max_connections')::integer) > 4194304 THEN

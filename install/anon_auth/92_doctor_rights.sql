@@ -46,6 +46,49 @@ BEGIN
 		   OR EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) h
 					  WHERE p.oid = ANY (allowed) AND p.oid <> ALL (anon_auth.client_api()::oid[]) AND h.grantee = r.oid))
 	GROUP BY r.rolname;
+	-- A client could read codes, or set a key of its own, and then log in as any user.  A
+	-- step is a grant to the role itself, or a membership that leads to a grant.  A step
+	-- by another role that has both is reported for that role.  MEMBER: SET ROLE suffices.
+	RETURN QUERY
+	WITH grants AS (
+		SELECT a.grantee, string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.proname) AS functions
+		FROM pg_proc p, aclexplode(p.proacl) a
+		WHERE p.oid = ANY (anon_auth_internal.worker_functions()::oid[]) AND a.grantee NOT IN (0, p.proowner)
+		GROUP BY a.grantee
+	), api AS (
+		SELECT DISTINCT a.grantee FROM pg_proc p, aclexplode(p.proacl) a
+		WHERE p.oid = ANY (allowed) AND a.grantee NOT IN (0, p.proowner)
+		UNION SELECT r.oid FROM pg_roles r WHERE r.rolname = role_of_tokens
+	), clients AS (
+		-- Since PostgreSQL 16, a member cannot always use the rights of the other role.
+		SELECT r.oid, r.rolname FROM pg_roles r
+		WHERE NOT r.rolsuper
+		  AND (r.oid IN (SELECT grantee FROM api)
+			   OR EXISTS (SELECT FROM api WHERE pg_has_role(r.oid, api.grantee, 'USAGE')
+						  OR pg_has_role(r.oid, api.grantee, CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END))
+				  AND NOT EXISTS (SELECT FROM pg_proc u WHERE u.oid = 'anon_auth.uid()'::regprocedure AND pg_has_role(r.oid, u.proowner, 'MEMBER')))
+	), steps AS (
+		SELECT c.oid, c.rolname, NULL::name AS via, NULL::name AS grantor, g.functions
+		FROM clients c JOIN grants g ON g.grantee = c.oid
+		UNION ALL
+		SELECT c.oid, c.rolname, v.rolname, b.rolname, g.functions
+		FROM clients c JOIN pg_auth_members m ON m.member = c.oid JOIN pg_roles v ON v.oid = m.roleid
+		LEFT JOIN pg_roles b ON b.oid = m.grantor
+		JOIN grants g ON pg_has_role(v.oid, g.grantee, 'MEMBER')
+		WHERE NOT v.rolsuper
+		  AND NOT EXISTS (SELECT FROM clients x WHERE pg_has_role(v.oid, x.oid, 'MEMBER') AND pg_has_role(x.oid, g.grantee, 'MEMBER'))
+	)
+	SELECT 'error', 'worker_privilege',
+		format('role %I, which has the client API, can execute %s', s.rolname,
+			   string_agg(DISTINCT s.functions || CASE WHEN s.via IS NULL THEN '' ELSE format(' as a member of %I', s.via) END, ', and ')),
+		'A client that can make your API call these functions can log in as any user: it can read codes, or set a key of its own for an identity provider.',
+		concat_ws(' ',
+			(SELECT format('REVOKE ALL ON FUNCTION %s FROM %I;', o.functions, s.rolname) FROM steps o WHERE o.oid = s.oid AND o.via IS NULL),
+			string_agg(DISTINCT format('REVOKE %I FROM %I%s;', s.via, s.rolname,
+				CASE WHEN current_setting('server_version_num')::integer < 160000 THEN '' ELSE format(' GRANTED BY %I', s.grantor) END), ' ')
+				FILTER (WHERE s.via IS NOT NULL))
+			|| '  -- and let your worker use a role that has nothing else: grant_worker()'
+	FROM steps s GROUP BY s.oid, s.rolname;
 	-- references_privilege reports REFERENCES on users.  stats contains only counts.
 	RETURN QUERY
 	SELECT 'error', 'table_privilege',

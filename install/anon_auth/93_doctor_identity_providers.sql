@@ -22,16 +22,7 @@ BEGIN
 		format('SELECT anon_auth.set_identity_provider_keys(%L, jwks);  -- or start the worker that polls due_identity_providers()', p.issuer)
 	FROM anon_auth.identity_providers p LEFT JOIN anon_auth.due_identity_providers() d ON d.issuer = p.issuer
 	WHERE p.keys_set_at < now() - CASE d.reason WHEN 'unknown_key' THEN interval '24 hours' ELSE interval '30 days' END;
-	-- A client could set a key of its own, and then log in as any user of the provider.
-	RETURN QUERY
-	SELECT 'error', 'worker_privilege', format('role %I, which has the client API, can execute set_identity_provider_keys()', pg_get_userbyid(a.grantee)),
-		'A client that can make your API call the function can log in as any user of every identity provider.',
-		format('REVOKE ALL ON FUNCTION anon_auth.set_identity_provider_keys(text, jsonb) FROM %I;', pg_get_userbyid(a.grantee))
-	FROM pg_proc f, aclexplode(f.proacl) a
-	WHERE f.oid = 'anon_auth.set_identity_provider_keys(text, jsonb)'::regprocedure AND a.grantee NOT IN (0, f.proowner)
-	  AND EXISTS (SELECT FROM pg_proc u, aclexplode(u.proacl) c
-				  WHERE u.oid = 'anon_auth.uid()'::regprocedure AND c.grantee = a.grantee);
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.doctor_identity_providers() IS
-'Part of doctor(). Checks the keys of identity providers, and who can set them.';
+'Part of doctor(). Checks the keys of identity providers.';

@@ -5,7 +5,8 @@
 Writes each message that it accepts to DIRECTORY as JSON.  The local part of a recipient
 selects another answer: refused-... 550; later-... 450, while DIRECTORY has a file "busy";
 drop-... no answer after the message, while it has a file "drop".  While it has a file
-"hold", all answers after a message are delayed.
+"hold", all answers after a message are delayed.  While it has a file "open", connections
+have no AUTH and need no password.
 """
 
 import asyncio
@@ -31,6 +32,10 @@ def authenticate(server, session, envelope, mechanism, data):
 
 
 class Handler:
+    async def handle_EHLO(self, server, session, envelope, hostname, responses):
+        session.host_name = hostname
+        return [line for line in responses if not (exists("open") and "AUTH" in line)]
+
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("refused-"):
             return f"550 5.1.1 <{address}> does not exist"
@@ -70,7 +75,7 @@ def session():
         Handler(),
         tls_context=context,
         require_starttls=True,
-        auth_required=True,
+        auth_required=not exists("open"),
         authenticator=authenticate,
         enable_SMTPUTF8=True,
         hostname="localhost",

@@ -98,13 +98,16 @@ func addNote(ctx context.Context, u user, body pgx.NamedArgs) ([]object, error) 
 var statuses = map[string]int{
 	"22023": 400, "AA016": 400, // an argument is missing or malformed
 	"23503": 401, // the user of the token was deleted or merged
-	"AA003": 401, "AA004": 401, "AA005": 401, "AA006": 401, "AA014": 401, "AA031": 401,
-	"42501": 403,               // a row without a user, among others
-	"AA007": 403, "AA015": 403, // the user is disabled; sign-up is closed
+	"AA003": 401, "AA004": 401, "AA005": 401, "AA006": 401, "AA012": 401, "AA013": 401, "AA014": 401, "AA028": 401, "AA031": 401,
+	"AA022": 401,                             // the user must log in again first
+	"42501": 403,                             // a row without a user, among others
+	"AA007": 403, "AA015": 403, "AA024": 403, // the user is disabled; sign-up is closed; the user is a guest
 	"AA008": 409, "AA009": 409, // the user is not a guest; the login ID is taken
+	"AA023": 409, "AA030": 409, // the last credential; sign up, or log in instead
 	"AA010": 422, "AA011": 422, // the login ID or password is not allowed
 	"AA018": 429, "AA019": 429,
 	"40001": 503, "57014": 503, // after three attempts; statement_timeout
+	"AA025": 503, // the worker has not fetched the provider's key yet
 }
 
 func errorAnswer(err error) (int, object) {
@@ -114,7 +117,7 @@ func errorAnswer(err error) (int, object) {
 	}
 	body := object{}
 	switch failure.Code {
-	case "AA009", "AA010", "AA011", "AA018", "AA019":
+	case "AA009", "AA010", "AA011", "AA018", "AA019", "AA022", "AA030":
 		if json.Unmarshal([]byte(failure.Detail), &body) != nil {
 			body = object{}
 		}

@@ -29,13 +29,16 @@ def answer(route, rows):
 STATUSES = {
     "22023": 400, "AA016": 400,  # an argument is missing or malformed
     "23503": 401,  # the user of the token was deleted or merged
-    "AA003": 401, "AA004": 401, "AA005": 401, "AA006": 401, "AA014": 401, "AA031": 401,
+    "AA003": 401, "AA004": 401, "AA005": 401, "AA006": 401, "AA012": 401, "AA013": 401, "AA014": 401, "AA028": 401, "AA031": 401,
+    "AA022": 401,  # the user must log in again first
     "42501": 403,  # a row without a user, among others
-    "AA007": 403, "AA015": 403,  # the user is disabled; sign-up is closed
+    "AA007": 403, "AA015": 403, "AA024": 403,  # the user is disabled; sign-up is closed; the user is a guest
     "AA008": 409, "AA009": 409,  # the user is not a guest; the login ID is taken
+    "AA023": 409, "AA030": 409,  # the last credential; sign up, or log in instead
     "AA010": 422, "AA011": 422,  # the login ID or password is not allowed
     "AA018": 429, "AA019": 429,
     "40001": 503, "57014": 503,  # after three attempts; statement_timeout
+    "AA025": 503,  # the worker has not fetched the provider's key yet
 }
 
 
@@ -45,7 +48,7 @@ def error_answer(error):
     if status == 500:
         print(sqlstate, flush=True)  # the message can contain a password
     detail = {}
-    if sqlstate in ("AA009", "AA010", "AA011", "AA018", "AA019"):
+    if sqlstate in ("AA009", "AA010", "AA011", "AA018", "AA019", "AA022", "AA030"):
         detail = json.loads(error.diag.message_detail)
     return status, {"error": sqlstate, **detail}
 # end
