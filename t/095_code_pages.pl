@@ -377,6 +377,222 @@ shows(submit($browser, $form, fields($sent), code => $code), 200, qr/You are log
 	unlike($visitor->get($start)->{body}, qr/name="use"|name="method"|value="code"/, 'without codes, the page does not mention them');
 }
 
+# ---------------------------------------------------------------------------
+# Promotion with a code
+# ---------------------------------------------------------------------------
+
+# A guest and the URL of its sign-up page.
+sub promotion
+{
+	my ($visitor, %parameters) = @_;
+	my $tokens = browser()->post_json('/api/anonymous_user/signup', { session_type => 'refresh_token', client_id => 'web' })->{json}{result};
+	my $promotion_code = browser()->post_json('/api/anonymous_user/promotion_code',
+		{ session_type => 'refresh_token', refresh_token => $tokens->{refresh_token} })->{json}{result}{promotion_code};
+	my $hint = 'https://authgear.com/login_hint?' . AnonAuth::Browser::form(type => 'anonymous', promotion_code => $promotion_code);
+
+	no_limits();
+	return (log_in($visitor, login_hint => $hint, %parameters), (jws_parts($tokens->{access_token}))[1]{sub});
+}
+
+# Go on from the page with what its user types; returns the next page.
+sub go_on
+{
+	my ($visitor, $start, $shown, %typed) = @_;
+
+	return submit($visitor, $start, fields($shown), %typed);
+}
+
+sub is_guest { return query("SELECT is_anonymous FROM anon_auth.users WHERE id = '$_[0]'"); }
+
+query('DELETE FROM anon_auth.outbox');
+settings(page_login_methods => '{code}', trusted_proxy_hops => 0, promotion_conflict => 'error');
+{
+	my $visitor = browser();
+	my ($start, $guest) = promotion($visitor);
+	my $first = $visitor->get($start);
+
+	shows($first, 200, $asks_login_id, qr/>Send code</, qr/Use phone number instead/, qr/The guest of Notebook/, 'the sign-up page asks for an address');
+	unlike($first->{body}, qr/name="password"|Use username|name="use"/, 'it has no password field, and no username, which only a password opens');
+	shows(go_on($visitor, $start, $first, login_id => 'nonsense'), 422, $asks_login_id, qr/id="login_id_error"/, qr/value="nonsense"/, 'no code is sent to a malformed address');
+	my $second = go_on($visitor, $start, $first, login_id => 'Grace@example.com');
+	shows($second, 200, $typed, qr/Create account/, qr/Grace\@example\.com/, 'the next page asks for the code');
+	unlike($second->{body}, qr/name="password"/, 'it has no password field');
+	my $right = code_for('Grace@example.com');
+	shows(go_on($visitor, $start, $second, code => wrong($right)), 422, $typed, qr/id="code_error"/, 'a wrong code is an error beside the field');
+	is(is_guest($guest), 't', 'the guest is still a guest');
+
+	my $other = browser();
+	my ($other_start) = promotion($other);
+	shows(go_on($other, $other_start, $second, code => $right), 422, $typed, "another guest cannot use the code");
+
+	my $promoted = go_on($visitor, $start, $second, code => $right);
+	is($promoted->{status}, 303, 'the right code redirects');
+	my $token = claims_of($promoted->{location});
+	is($token->{sub}, $guest, 'the account is that of the guest');
+	is_deeply($token->{amr}, ['otp'], 'the token says that the user had a code');
+	is(query("SELECT original_value || ' ' || (verified_at IS NOT NULL) FROM anon_auth.login_ids WHERE user_id = '$guest'"), 'Grace@example.com true', 'the address is verified');
+	is(query("SELECT has_password FROM anon_auth.users WHERE id = '$guest'"), 'f', 'the account has no password');
+	shows(go_on($visitor, $start, $second, code => $right), 200, qr/Your account is ready/, 'the form sent again shows that the account is ready');
+	shows(go_on($visitor, $start, $first, login_id => 'grace@example.com'), 200, qr/Your account is ready/, 'so does the first form, and no code is sent');
+	shows($visitor->get($start), 200, qr/Your account is ready/, 'and a reload');
+	is(query('SELECT count(*) FROM anon_auth.outbox'), 0, 'no other code was sent');
+}
+
+# A lost response: the browser has not learned that its flow is finished.
+{
+	my $visitor = browser();
+	my ($start, $guest) = promotion($visitor);
+	my $second = submit($visitor, $start, method => 'code', login_id => 'lost@example.com');
+	my $right = code_for('lost@example.com');
+	my %cookies = %{ $visitor->cookies };
+
+	is(go_on($visitor, $start, $second, code => $right)->{status}, 303, 'the first response is a redirect');
+	%{ $visitor->cookies } = %cookies;
+	shows(go_on($visitor, $start, $second, code => $right), 200, qr/Your account is ready/, 'after a lost response, the page says that the account is ready');
+	shows(go_on($visitor, $start, $second, use => 'another_code'), 200, qr/Your account is ready/, 'so does the button for another code');
+}
+
+# An existing account, which the code proves
+for my $policy (qw(error login merge))
+{
+	my $existing = account("$policy\@example.com");
+
+	settings(promotion_conflict => $policy);
+	my $visitor = browser();
+	my ($start, $guest) = promotion($visitor);
+	my $second = submit($visitor, $start, method => 'code', login_id => "$policy\@example.com");
+	unlike($second->{body}, qr/already an account/, "$policy: before the code, the page does not tell that there is an account");
+	my $right = code_for("$policy\@example.com");
+	my $proven = go_on($visitor, $start, $second, code => $right);
+	shows($proven, 200, qr/There is already an account with/, $policy eq 'merge' ? qr/will be moved to (?:that account|it)/ : qr/will not be moved/, qr/>Log in</, qr/Use another email address/,
+		"$policy: the right code shows the account, and what happens to the guest");
+	unlike($proven->{body}, qr/name="password"/, "$policy: no password is asked");
+	is(is_guest($guest), 't', "$policy: nothing has happened yet");
+	my $in = go_on($visitor, $start, $proven);
+	is($in->{status}, 303, "$policy: the button logs in");
+	is(claims_of($in->{location})->{sub}, $existing, "$policy: to the existing account");
+	is(is_guest($guest), $policy eq 'merge' ? '' : 't', "$policy: the guest is left or merged");
+	shows(go_on($visitor, $start, $proven), 200, qr/Your account is ready/, "$policy: the button pressed again shows that the account is ready");
+
+	query("SELECT anon_auth.disable_user('$existing')");
+	my ($again) = promotion($visitor = browser());
+	$second = submit($visitor, $again, method => 'code', login_id => "$policy\@example.com");
+	$proven = go_on($visitor, $again, $second, code => code_for("$policy\@example.com"));
+	shows(go_on($visitor, $again, $proven), 403, qr/This account is disabled/, "$policy: a disabled account is not opened, and its user is told so");
+}
+
+# An account that claims the address without proof loses it.
+{
+	settings(promotion_conflict => 'login');
+	my $claimant = account('claimant@example.com', unproven => 1);
+	my $visitor = browser();
+	my ($start, $guest) = promotion($visitor);
+	my $second = submit($visitor, $start, method => 'code', login_id => 'claimant@example.com');
+	my $in = go_on($visitor, $start, $second, code => code_for('claimant@example.com'));
+
+	is(claims_of($in->{location})->{sub}, $guest, 'who proves an address that another account only claims gets it');
+	is(query("SELECT user_id FROM anon_auth.login_ids WHERE value = 'claimant\@example.com'"), $guest, 'the other account has lost it');
+}
+
+# Passwords first: a taken address, with a code instead of its password
+{
+	settings(page_login_methods => '{password,code}', promotion_conflict => 'login');
+	my $existing = account('forgetful@example.com');
+	my $visitor = browser();
+	my ($start, $guest) = promotion($visitor);
+
+	shows($visitor->get($start), 200, qr/name="password"/, qr/name="use" value="code"/, 'with both ways, the sign-up form has a password and a button for the code');
+	my $taken = submit($visitor, $start, login_id_type => 'email', login_id => 'forgetful@example.com', password => 'long enough');
+	shows($taken, 422, qr/name="password"/, qr/already an account/, qr/name="use" value="code"/, 'the log-in to a taken address has a password and a button for the code');
+	my $second = go_on($visitor, $start, $taken, use => 'code');
+	shows($second, 200, $typed, qr/will not be moved/, qr/>Log in</, 'the button sends a code');
+	my $in = go_on($visitor, $start, $second, code => code_for('forgetful@example.com'));
+	is(claims_of($in->{location})->{sub}, $existing, 'the code logs in without the password');
+
+	# The account has not proven the address.
+	my $unproven = account('unproven@example.com', unproven => 1);
+	($start, $guest) = promotion($visitor = browser());
+	$taken = submit($visitor, $start, login_id_type => 'email', login_id => 'unproven@example.com', password => 'long enough');
+	$second = go_on($visitor, $start, $taken, use => 'code');
+	my $asked = go_on($visitor, $start, $second, code => code_for('unproven@example.com'));
+	shows($asked, 200, qr/no account has confirmed/, qr/Create account/, 'if the account has not proven the address, the page asks before it takes the address away');
+	is(query("SELECT user_id FROM anon_auth.login_ids WHERE value = 'unproven\@example.com'"), $unproven, 'nothing has happened yet');
+	$in = go_on($visitor, $start, $asked);
+	is(claims_of($in->{location})->{sub}, $guest, 'the button creates the account');
+
+	# A sign-up with a code in place of the password
+	($start, $guest) = promotion($visitor = browser());
+	$second = submit($visitor, $start, login_id_type => 'email', login_id => 'no-password@example.com', password => '', use => 'code');
+	shows($second, 200, $typed, qr/Create account/, 'a code can take the place of the password');
+	is(claims_of(go_on($visitor, $start, $second, code => code_for('no-password@example.com'))->{location})->{sub}, $guest, 'it creates the account');
+
+	settings(page_login_methods => '{code,password}');
+	($start, $guest) = promotion($visitor = browser());
+	my $first = $visitor->get($start);
+	shows($first, 200, qr/name="method" value="code"/, qr/name="use" value="password"/, qr/Use username instead/, 'with codes first, the sign-up form has a button for the password');
+	shows(go_on($visitor, $start, $first, login_id => 'b@example.com', use => 'password'), 200, qr/name="password"/, qr/value="b\@example\.com"/, qr/name="use" value="code"/, 'it leads to the form with a password');
+	shows($visitor->get("$start&login_id_type=username"), 200, qr/name="password"/, qr/Username/, 'a username has a password');
+	is(submit($visitor, $start, login_id_type => 'username', login_id => 'b-b-b', password => 'long enough')->{status}, 303, 'and is promoted with it');
+}
+
+# Addresses must be proven
+{
+	settings(page_login_methods => '{password,code}', login_id_verification => 'required', promotion_conflict => 'error');
+	my $visitor = browser();
+	my ($start, $guest) = promotion($visitor);
+	my $first = $visitor->get($start);
+
+	shows($first, 200, qr/>Send code</, 'if addresses must be proven, the sign-up form sends a code');
+	unlike($first->{body}, qr/name="password"|name="use"/, 'the password comes with the code');
+	my $second = go_on($visitor, $start, $first, login_id => 'strict@example.com');
+	shows($second, 200, $typed, qr/name="password"/, qr/autocomplete="new-password"/, qr/at least 8 characters/, 'the form of the code asks for a new password');
+	my $right = code_for('strict@example.com');
+	my $weak = go_on($visitor, $start, $second, code => '', password => 'short');
+	shows($weak, 422, qr/id="code_error"/, qr/id="password_error"/, 'it shows all its errors');
+	shows(go_on($visitor, $start, $second, code => $right, password => 'short'), 422, qr/id="password_error"/, qr/value="$right"/, 'a weak password does not use the code up, and the code stays');
+	my $done = go_on($visitor, $start, $second, code => $right, password => 'long enough');
+	is(claims_of($done->{location})->{sub}, $guest, 'code and password create the account');
+	is(query("SELECT has_password AND is_verified FROM anon_auth.users WHERE id = '$guest'"), 't', 'with both');
+	is(go_on($visitor, $start, $second, code => $right, password => 'long enough')->{status}, 303, 'the form sent again logs in with the password');
+	shows(go_on($visitor, $start, $second, code => $right, password => 'other than that'), 200, qr/Your account is ready/, 'and does not with another one');
+
+	($start, $guest) = promotion($visitor = browser());
+	is(submit($visitor, $start, login_id_type => 'username', login_id => 'strict-name', password => 'long enough')->{status}, 303, 'a username needs no proof');
+	($start, $guest) = promotion($visitor = browser());
+	shows(submit($visitor, $start, login_id_type => 'email', login_id => 'no@example.com', password => 'long enough'), 200, $typed, qr/name="password"/, 'a form without a code leads to the code');
+	settings(page_login_methods => '{password}');
+	shows(submit($visitor, $start, login_id_type => 'email', login_id => 'no@example.com', password => 'long enough'), 422, qr/id="login_id_error"/, 'without codes, the page refuses addresses');
+	is(query("SELECT count(*) FROM anon_auth.doctor() WHERE finding = 'pages_without_codes'"), 1, 'doctor() warns of that');
+	settings(page_login_methods => '{code}');
+	is(query("SELECT count(*) FROM anon_auth.doctor() WHERE finding = 'pages_without_codes'"), 0, 'doctor() does not if the pages have codes');
+	settings(login_id_verification => 'optional');
+}
+
+# Known and unknown addresses at a sign-up
+{
+	my $visitor = browser();
+	my ($start) = promotion($visitor);
+	my $seen = sub {
+		my ($address, $answer) = @_;
+		my %headers = %{ $answer->{headers} };
+
+		return join "\n", $answer->{status}, (map { "$_: @{ $headers{$_} }" } sort keys %headers), $answer->{body} =~ s/\Q$address\E/ADDRESS/gr;
+	};
+	my @addresses = qw(ada@example.com mia@example.com);
+
+	for my $step ([ 'a request', method => 'code' ], [ 'a second request', method => 'code' ], [ 'a wrong code', method => 'code', step => 'code', code => '12345x' ])
+	{
+		my ($name, %sent) = @$step;
+		my ($known, $unknown) = map { $seen->($_, submit($visitor, $start, %sent, login_id_type => 'email', login_id => $_)) } @addresses;
+
+		is($unknown, $known, "at a sign-up, $name shows the same page for an unknown address");
+	}
+	query('DELETE FROM anon_auth.outbox');
+	settings(page_login_methods => '{password}');
+	shows(submit($visitor, $start, method => 'code', login_id_type => 'email', login_id => 'ada@example.com'), 422, qr/no longer available/, qr/name="password"/, 'a code is refused if the pages no longer offer it');
+	is(query('SELECT count(*) FROM anon_auth.outbox'), 0, 'and not sent');
+}
+
 # Another site's page cannot have a code sent.
 {
 	settings(page_login_methods => '{code}');

@@ -190,7 +190,7 @@ AS $$
 					' value="' || anon_auth_internal.html_escape(page ->> 'login_id') || '"',
 					CASE WHEN is_fixed THEN ' readonly' END),
 				CASE WHEN NOT is_fixed THEN anon_auth_internal.page_text(page, 'hint_' || kinds) END),
-			'links', concat('<p class="hint">' || CASE WHEN page ->> 'method' = 'code' THEN anon_auth_internal.page_text(page, 'code_note') END || E'</p>\n',
+			'links', concat('<p class="hint">' || CASE WHEN page ->> 'method' = 'code' OR page -> 'sends_code' = 'true' THEN anon_auth_internal.page_text(page, 'code_note') END || E'</p>\n',
 				anon_auth_internal.page_login_id_links(page))))
 		FROM (SELECT page ->> 'type', page ->> 'kinds', page ->> 'view' = 'log_in', (page -> 'fixed')::boolean)
 			AS t (type, kinds, logging_in, is_fixed)
@@ -333,14 +333,14 @@ CREATE FUNCTION anon_auth_internal.page_guest(page jsonb)
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT anon_auth_internal.page_fill($html$@src/http/pages/guest.html@$html$, jsonb_build_object(
-			'guest', anon_auth_internal.page_text(page, 'guest_' || view, names),
+			'guest', anon_auth_internal.page_text(page, 'guest_' || purpose, names),
 			'warning', anon_auth_internal.page_text(page, 'guest_warning'),
-			'merge', CASE WHEN view = 'sign_up' AND page -> 'merges' = 'true' THEN anon_auth_internal.page_text(page, 'guest_merge') END))
-		FROM (SELECT page ->> 'view', jsonb_build_object(
+			'merge', CASE WHEN page ->> 'view' = 'sign_up' AND page -> 'merges' = 'true' THEN anon_auth_internal.page_text(page, 'guest_merge') END))
+		FROM (SELECT page ->> 'purpose', jsonb_build_object(
 				'client', anon_auth_internal.html_escape(page #>> '{guest,client_name}'),
-				'time', anon_auth_internal.page_time(page, substring(page #>> '{guest,since}' FROM '^[0-9]{1,11}$')::bigint))) AS v (view, names)
+				'time', anon_auth_internal.page_time(page, substring(page #>> '{guest,since}' FROM '^[0-9]{1,11}$')::bigint))) AS v (purpose, names)
 		WHERE jsonb_typeof(page -> 'guest') = 'object'
-			AND (view = 'sign_up' OR page -> 'merges' = 'true')
+			AND (purpose = 'sign_up' OR page -> 'merges' = 'true')
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_guest(jsonb) IS
 'Returns a notice that names the client and the start of the guest, and the effect on its data; NULL if the model has no guest, or the form leaves it unchanged.';
@@ -408,7 +408,9 @@ AS $$
 				'hidden', anon_auth_internal.page_hidden(page -> 'hidden' || jsonb_build_object('mode', 'choose_log_in', 'login_id', page -> 'login_id')),
 				'busy', anon_auth_internal.page_text(page, 'busy'),
 				'button', anon_auth_internal.page_text(page, 'log_in_instead_button'))) END,
-		CASE WHEN view = 'log_in' AND page ->> 'type' IS NOT NULL AND coalesce(account, data) IS NOT NULL THEN
+		CASE WHEN ((view = 'log_in' AND page ->> 'type' IS NOT NULL)
+				   OR (view IN ('code', 'proven') AND page ->> 'purpose' = 'log_in' AND page ? 'merges'))
+				  AND coalesce(account, data) IS NOT NULL THEN
 			anon_auth_internal.page_fill($html$@src/http/pages/notice.html@$html$, jsonb_build_object('account', account, 'guest', data)) END,
 		CASE WHEN view = 'log_out' AND page -> 'loses_guest' = 'true' THEN anon_auth_internal.page_log_out_guest(page) END,
 		CASE WHEN view = 'link_log_in' THEN anon_auth_internal.page_code_request(page) END,
@@ -441,6 +443,8 @@ AS $$
 				WHEN 'code' THEN anon_auth_internal.page_form(page, purpose || '_button', CASE purpose WHEN 'sign_up' THEN 'not_now' ELSE 'log_in_cancel' END,
 					CASE WHEN page ? 'link_code' THEN '' ELSE anon_auth_internal.page_code(page) END || CASE WHEN page -> 'asks_password' = 'true' THEN anon_auth_internal.page_password(page) ELSE '' END,
 					CASE purpose WHEN 'sign_up' THEN anon_auth_internal.page_legal(page) END)
+				WHEN 'proven' THEN anon_auth_internal.page_form(page, purpose || '_button', CASE purpose WHEN 'sign_up' THEN 'not_now' ELSE 'log_in_cancel' END,
+					anon_auth_internal.page_login_id_links(page), CASE purpose WHEN 'sign_up' THEN anon_auth_internal.page_legal(page) END)
 				WHEN 'log_out' THEN anon_auth_internal.page_form(page,
 					CASE WHEN page -> 'loses_guest' = 'true' THEN 'log_out_guest_button' ELSE 'log_out_button' END, 'log_out_cancel')
 				WHEN 'link_log_in' THEN anon_auth_internal.page_form(page, 'log_in_button', 'log_in_cancel', '')
@@ -453,11 +457,12 @@ AS $$
 				ELSE '<p class="actions">' || anon_auth_internal.page_link(page ->> 'continue_uri', anon_auth_internal.page_text(page,
 					CASE WHEN page ->> 'message' IN ('done', 'logged_in', 'logged_out', 'link_logged_in') THEN 'continue' ELSE 'back' END), 'button') || E'</p>\n'
 			END))
-		FROM (SELECT page ->> 'view', page ->> 'purpose', page ->> 'method' = 'code') AS v (view, purpose, asks_code),
+		FROM (SELECT page ->> 'view', page ->> 'purpose', page ->> 'method' = 'code' OR page -> 'sends_code' = 'true') AS v (view, purpose, asks_code),
 			LATERAL (SELECT anon_auth_internal.page_text(page, CASE
 				WHEN view = 'code' AND page ? 'link_code' THEN 'link_' || purpose || '_lead'
 				WHEN view = 'code' THEN 'code_lead'
 				WHEN view = 'link_code' THEN 'link_code_' || purpose
+				WHEN view = 'proven' THEN 'proven_' || purpose || '_lead'
 				WHEN view = 'message' THEN (page ->> 'message') || '_text'
 				WHEN view = 'log_out' AND page -> 'can_log_in_again' IS DISTINCT FROM 'true' THEN NULL
 				WHEN view <> 'log_in' OR page ->> 'type' IS NULL THEN view || '_lead'
@@ -495,7 +500,7 @@ AS $$
 DECLARE
 	settings anon_auth.settings;
 	page jsonb := CASE jsonb_typeof(model) WHEN 'object' THEN model ELSE '{}' END;
-	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|code|link_log_in|link_verify|link_code|log_out|message)$'), 'message');
+	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|code|proven|link_log_in|link_verify|link_code|log_out|message)$'), 'message');
 	type text := substring(page ->> 'login_id_type' FROM '^(?:email|phone_number|username)$');
 	types text := array_to_string(ARRAY(
 		SELECT t FROM unnest('{email,phone_number,username}'::text[]) AS u (t)
@@ -518,7 +523,8 @@ BEGIN
 		WHERE CASE r WHEN 'length' THEN min_length > 1 ELSE page -> 'password_policy' -> r = 'true' END ORDER BY n);
 	page := page || jsonb_build_object(
 		'view', view,
-		'purpose', coalesce(substring(page ->> 'purpose' FROM '^(?:sign_up|verify|reset_password)$'), 'log_in'),
+		'purpose', CASE WHEN view = 'sign_up' THEN 'sign_up'
+			ELSE coalesce(substring(page ->> 'purpose' FROM '^(?:sign_up|verify|reset_password)$'), 'log_in') END,
 		'method', CASE page ->> 'method' WHEN 'code' THEN 'code' ELSE 'password' END,
 		'other', substring(page ->> 'other' FROM '^(?:password|code|another_code)$'),
 		'code_minutes', settings.login_code_lifetime_seconds / 60,
@@ -537,10 +543,10 @@ BEGIN
 		'tos_uri', settings.tos_uri,
 		'numbers', CASE WHEN min_length > 1 THEN jsonb_build_object('min_length', min_length) ELSE '{}' END,
 		'hidden', CASE jsonb_typeof(page -> 'hidden') WHEN 'object' THEN page -> 'hidden' ELSE '{}' END
-			|| CASE WHEN type IS NULL OR view NOT IN ('sign_up', 'log_in', 'code') THEN '{}'
+			|| CASE WHEN type IS NULL OR view NOT IN ('sign_up', 'log_in', 'code', 'proven') THEN '{}'
 					ELSE jsonb_build_object('login_id_type', type) END
 			|| CASE WHEN type IS NULL OR view <> 'log_in' THEN '{}' ELSE jsonb '{"mode": "log_in"}' END
-			|| CASE WHEN view IN ('sign_up', 'log_in') AND page ->> 'method' = 'code' THEN jsonb '{"method": "code"}' ELSE '{}' END
+			|| CASE WHEN view IN ('sign_up', 'log_in', 'code') AND page ->> 'method' = 'code' THEN jsonb '{"method": "code"}' ELSE '{}' END
 			|| CASE WHEN view = 'code' THEN jsonb '{"step": "code"}' ELSE '{}' END
 			|| CASE WHEN view = 'code' AND page ? 'link_code'
 					THEN jsonb_build_object('login_id', page -> 'login_id', 'code', page -> 'link_code') ELSE '{}' END);
@@ -550,6 +556,7 @@ BEGIN
 	END IF;
 	page := page || jsonb_build_object(
 		'title', anon_auth_internal.page_text(page, CASE WHEN view = 'message' THEN page ->> 'message'
+			WHEN view = 'proven' THEN 'proven_' || (page ->> 'purpose')
 			WHEN view = 'code' AND page ? 'link_code' THEN 'link_' || (page ->> 'purpose') ELSE view END || '_title'),
 		'messages', anon_auth_internal.page_errors(page));
 	RETURN page || jsonb_build_object(
@@ -559,7 +566,7 @@ BEGIN
 					  -- A field far below would scroll the offer to log in out of sight.
 					  WHEN view = 'sign_up' AND page -> 'taken' = 'true' THEN 'error_summary'
 					  WHEN view = 'code' THEN CASE WHEN page -> 'messages' ? 'password' AND NOT page -> 'messages' ? 'code' THEN 'password' ELSE 'code' END
-					  WHEN page ->> 'method' = 'code' THEN 'login_id'
+					  WHEN page ->> 'method' = 'code' OR page -> 'sends_code' = 'true' THEN 'login_id'
 					  WHEN page -> 'messages' ? 'login_id' THEN 'login_id'
 					  WHEN page -> 'messages' ? 'password' OR page ->> 'login_id' <> '' THEN 'password'
 					  ELSE 'login_id' END);
@@ -638,4 +645,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page(jsonb) IS
-'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "code", "link_log_in", "link_verify", "link_code", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970.';
+'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "code", "proven", "link_log_in", "link_verify", "link_code", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "method", "other", "sends_code", "purpose", "asks_password", "code", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "code", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. method is "code" if the form is for codes, and other is the way that a second button leads to ("password", "code" or "another_code"). sends_code says that the form has a code sent, and has no password field. The views code (a code was sent to login_id) and proven (it was right; the user is asked whether to go on) have the purpose "sign_up" or "log_in". asks_password says that the form of the code also asks for a new password. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970.';

@@ -60,6 +60,14 @@ BEGIN
 	  AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
 				  WHERE p.oid = 'anon_auth_http.openid_configuration(text)'::regprocedure AND a.grantee <> p.proowner);
 	RETURN QUERY
+	SELECT 'warning', 'pages_without_codes', 'settings.login_id_verification is required, and settings.page_login_methods has no code',
+		'The sign-up page cannot prove an e-mail address or phone number, so it refuses all of them.',
+		'UPDATE anon_auth.settings SET page_login_methods = ''{code}'';  -- and run the worker that sends the codes'
+	FROM anon_auth.settings s
+	WHERE s.login_id_verification = 'required' AND s.login_id_types && '{email,phone_number}' AND NOT 'code' = ANY (s.page_login_methods)
+	  AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
+				  WHERE p.oid = 'anon_auth_http.promote_user(text)'::regprocedure AND a.grantee <> p.proowner);
+	RETURN QUERY
 	SELECT 'warning', 'cookie_tossing',
 		CASE WHEN s.cookie_domain IS NULL THEN format('settings.cookie_prefix %L does not begin with __Host-', s.cookie_prefix)
 			ELSE format('settings.cookie_domain shares the cookies with all hosts of %s', s.cookie_domain) END,

@@ -126,12 +126,13 @@ promote_guest(Promotion *promotion, const char *password_hash)
  */
 static bool
 log_in_with_code(const Client *client, const AccountPlan *plan, const ExistingAccount *account,
-				 TimestampTz now, User *user)
+				 TimestampTz now, PromotionResult *result)
 {
 	const char *failure = NULL;
 	LoginIdRow	row;
 
-	if (!users_log_in(&account->id, now, user))
+	result->is_disabled = !users_log_in(&account->id, now, &result->user);
+	if (result->is_disabled)
 		failure = "user is disabled";
 	else if (!login_ids_find(plan->code_address, &row) || !row.verified ||
 			 memcmp(&row.user_id, &account->id, UUID_LEN) != 0)
@@ -166,7 +167,7 @@ log_in(const Promotion *promotion, const ExistingAccount *account)
 		return federated_identity_join(client, &plan->identity, &account->id, now,
 									   &result->user);
 	if (account->is_proven)
-		return log_in_with_code(client, plan, account, now, &result->user);
+		return log_in_with_code(client, plan, account, now, result);
 	if (plan->password == NULL)
 		raise_identity_exists(account->type);
 	return login_with_password(client, &account->id, NULL, plan->password, &plan->policy, now,
@@ -234,6 +235,7 @@ begin_promotion(const Client *client, const PromotionRequest *request, Timestamp
 	promotion->request = request;
 	promotion->now = now;
 	promotion->result = result;
+	result->is_disabled = false;
 	client_require_guests(client, request->proof.jwt != NULL);
 	promotion->proof_is_used = request->proof.jwt == NULL || locks_no_account(account);
 	guest_proof_open(client, &request->proof, promotion->proof_is_used, now, &promotion->guest);
@@ -362,6 +364,8 @@ promotion_log_in(const Client *client, const PromotionRequest *request, Timestam
 	if (account_request_find_existing(plan, true, &account))
 		return log_in_and_merge(&promotion, &account);
 	use_proof(&promotion);
+	if (plan->code_address != NULL)
+		raise_no_account(false);
 	return plan->password != NULL &&
 		login_with_password(client, NULL, plan->login_ids[0].value, plan->password, &plan->policy,
 							now, &result->user);

@@ -31,6 +31,7 @@ typedef struct PromotionResult
 	User		user;			/* whose row is held */
 	StringList	amr;			/* auth_methods.h */
 	Jsonb	   *device_info;	/* of the request, or of the guest: the device is the same */
+	bool		is_disabled;	/* no login: the code proves the account of a disabled user */
 } PromotionResult;
 
 /* The state of a ticket's guest. */
@@ -71,7 +72,8 @@ extern bool promotion_sign_up(const Client *client, const PromotionRequest *requ
  * Log in to the account that has the login IDs, because the user chose to: as
  * promotion_run(), but also if settings.promotion_conflict is error.  Only merge
  * changes the guest.  If no account has them, the result is that of a wrong
- * password.
+ * password.  Raises AA030, and does not use the code up, if it proves the address and no
+ * account has proven it.
  */
 extern bool promotion_log_in(const Client *client, const PromotionRequest *request,
 							 TimestampTz now, PromotionResult *result);

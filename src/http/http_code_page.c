@@ -116,6 +116,7 @@ http_code_page_request(HttpFlow *flow, const AccountPolicy *policy, const GuestT
 	(void) login_parse_id(page->login_id, policy, &address);
 	page->type = address.type;
 	error = http_try(request_code, &request);
+	page->error = error;
 	if (error == NULL)
 	{
 		page->status = 200;

@@ -30,6 +30,7 @@ typedef struct HttpCodePage
 	const char *login_id_error; /* for the form with the login ID */
 	int			wait;			/* seconds until the next try, if form_error says to wait */
 	int			status;			/* of the response */
+	const ErrorData *error;		/* of http_code_page_request(); NULL: none */
 } HttpCodePage;
 
 /* Begin the model of the page; the caller can add members before http_code_page_show(). */

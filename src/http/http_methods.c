@@ -65,10 +65,11 @@ http_methods_of_form(const HttpParams *params)
 {
 	char	   *use = http_param(params, "use");
 	char	   *method = http_param(params, "method");
-	char	   *step = http_param(params, "step");
 
-	if (use != NULL)
-		return strcmp(use, method_names[METHOD_PASSWORD]) == 0 ? METHOD_PASSWORD : METHOD_CODE;
-	return step != NULL || (method != NULL && strcmp(method, method_names[METHOD_CODE]) == 0) ?
+	if (use != NULL && strcmp(use, method_names[METHOD_PASSWORD]) == 0)
+		return METHOD_PASSWORD;
+	if (use != NULL && strcmp(use, method_names[METHOD_CODE]) == 0)
+		return METHOD_CODE;
+	return method != NULL && strcmp(method, method_names[METHOD_CODE]) == 0 ?
 		METHOD_CODE : METHOD_PASSWORD;
 }

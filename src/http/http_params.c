@@ -139,6 +139,14 @@ http_param(const HttpParams *params, const char *name)
 	return value == NULL || value[0] == '\0' ? NULL : value;
 }
 
+bool
+http_param_is(const HttpParams *params, const char *name, const char *value)
+{
+	char	   *given = http_param(params, name);
+
+	return given != NULL && strcmp(given, value) == 0;
+}
+
 void
 http_append_param(StringInfo url, const char *name, const char *value)
 {

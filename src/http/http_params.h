@@ -45,6 +45,9 @@ extern void http_params(const HttpRequest *request, HttpParams *params);
  */
 extern char *http_param(const HttpParams *params, const char *name);
 
+/* Return whether a parameter has a value. */
+extern bool http_param_is(const HttpParams *params, const char *name, const char *value);
+
 /* Append name=value to a URI, both encoded, after ? or &.  A NULL value appends nothing. */
 extern void http_append_param(StringInfo url, const char *name, const char *value);
 

@@ -245,25 +245,17 @@ short_param(const HttpParams *params, const char *name)
 	return value != NULL && strlen(value) > HTTP_LOGIN_ID_MAX_LENGTH ? NULL : value;
 }
 
-static bool
-param_is(const HttpParams *params, const char *name, const char *value)
-{
-	char	   *given = http_param(params, name);
-
-	return given != NULL && strcmp(given, value) == 0;
-}
-
 /* Act on a form of a method that the pages offer. */
 static void
 act_on_form(LoggingIn *login, const HttpParams *params, HttpResponse *response)
 {
-	bool		wants_another = param_is(params, "use", "another_code");
+	bool		wants_another = http_param_is(params, "use", "another_code");
 
-	if (param_is(params, "use", "password"))
+	if (http_param_is(params, "use", "password"))
 		show_form(login, NULL, NULL, NULL, 200, response);
 	else if (login->method == METHOD_PASSWORD)
 		try_password(login, response);
-	else if (param_is(params, "step", "code") && !wants_another)
+	else if (http_param_is(params, "step", "code") && !wants_another)
 		try_code(login, response);
 	else
 		send_code(login, wants_another, response);
@@ -283,7 +275,8 @@ handle_form(LoggingIn *login, HttpResponse *response)
 	login->login_id = short_param(&params, "login_id");
 	login->password = http_param(&params, "password");
 	login->code = short_param(&params, "code");
-	login->method = http_methods_of_form(&params);
+	login->method = http_param_is(&params, "step", "code") ? METHOD_CODE :
+		http_methods_of_form(&params);
 	if (http_methods_have(&login->policy, login->method))
 		act_on_form(login, &params, response);
 	else

@@ -62,7 +62,7 @@ export async function inspect(page, name) {
 }
 
 // Each item of the list of errors leads to the field that it is about.
-async function errorsLeadToFields(page, name, fields) {
+export async function errorsLeadToFields(page, name, fields) {
   const links = page.locator('[role=alert] a');
 
   is(`${name}: the list has an error for each field`,

@@ -5,6 +5,7 @@ import {
   addNote, becomes, continueAsGuest, description, error, isInvalid, notes, openNotebook, password, promote, reload,
   settled, startLogin, startPromotion, state, sub, submit, submitButton, submitInVain, who,
 } from './notebook.mjs';
+import { codeAndPassword, conflictsWithCode, logInWithCode, promotionWithCode, twiceWithCode } from './code_pages.mjs';
 import {
   conflictStates, languages, leavingGuest, logInInstead, logInStates, messages, outage, reauthentication, signUpStates,
 } from './pages.mjs';
@@ -345,6 +346,11 @@ await test('the notebook survives an outage', outage);
 await test('a user who must log in again cannot be another one', reauthentication);
 await test('the pages show messages', messages);
 await test('the pages are in the language of the browser', languages);
+await test('a guest is promoted with a code', promotionWithCode);
+await test('the form with the code can be submitted twice', twiceWithCode);
+await test('a code proves an existing account', conflictsWithCode);
+await test('a promotion can need a code and a password', codeAndPassword);
+await test('a user logs in with a code', logInWithCode);
 
 is('no page violated its policy or threw an exception', complaints(), '');
 await close();
