@@ -75,6 +75,10 @@ class Stop:
     def __init__(self):
         self.reader, self.writer = os.pipe()
         self.is_set = False
+        # Python calls set() only in the main thread, when that runs.  If the signal comes
+        # just before wait(), or to another thread, nothing else ends the wait.
+        os.set_blocking(self.writer, False)
+        signal.set_wakeup_fd(self.writer, warn_on_full_buffer=False)
 
     def set(self, *_):
         self.is_set = True
