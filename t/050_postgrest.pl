@@ -13,7 +13,7 @@ use lib $FindBin::Bin;
 
 use AnonAuth::Device qw(call jws_parts refusal sql_literal);
 use AnonAuth::Web;
-use Digest::SHA qw(sha256);
+use Digest::SHA qw(sha256 sha256_hex);
 use IPC::Run ();
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64url);
@@ -260,6 +260,8 @@ my %methods = (
 	'/oauth2/end_session' => 'GET POST',
 	'/api/anonymous_user/signup' => 'POST',
 	'/api/anonymous_user/promotion_code' => 'POST',
+	'/api/anonymous_user/claim' => 'POST',
+	'/api/login_code' => 'POST',
 	'/flows/promote_user' => 'GET POST');
 
 for my $path (sort keys %methods)
@@ -288,6 +290,42 @@ is($web->get('/')->{headers}{location}, '/app/', 'the root of the site redirects
 
 	is("$head->{status} $head->{headers}{'content-type'} $head->{content}",
 		'200 application/json ', 'HEAD returns the headers of GET and no body');
+}
+
+# ---------------------------------------------------------------------------
+# Codes, ID tokens and claims
+# ---------------------------------------------------------------------------
+
+{
+	my $key = AnonAuth::Device->new(alg => 'ES256');
+	my $nonce = $web->post_json('/oauth2/challenge', { purpose => 'id_token' })->{json}{result}{token};
+	my %request = (
+		grant_type => 'urn:anon-auth:params:oauth:grant-type:id-token', client_id => 'notebook', nonce => $nonce,
+		id_token => $key->sign({ alg => 'ES256', kid => $key->kid },
+			{ iss => 'https://idp.example', aud => 'my-app', sub => 'ada', iat => time, exp => time + 300, nonce => sha256_hex($nonce) }));
+
+	call($node, 'create_identity_provider', issuer => 'https://idp.example', audiences => '{my-app}');
+	my $unavailable = $web->post_form('/oauth2/token', \%request);
+	is("$unavailable->{status} $unavailable->{json}{error}", '503 temporarily_unavailable', "the key of an ID token's provider is not known yet");
+	is($unavailable->{headers}{'retry-after'}, 60, 'the proxy keeps the Retry-After of the function');
+	is($unavailable->{headers}{'cache-control'}, 'no-store', 'which must not be stored');
+	call($node, 'set_identity_provider_keys', issuer => 'https://idp.example', jwks => JSON::PP->new->encode({ keys => [ $key->jwk ] }));
+	my $account = $web->post_form('/oauth2/token', { %request, prompt => 'create' })->{json};
+	ok($account->{refresh_token}, 'once the worker has fetched it, the same token makes an account');
+
+	my %guest = %{ $web->post_json('/api/anonymous_user/signup', { session_type => 'refresh_token', client_id => 'notebook' })->{json}{result} };
+	my $claim = $web->post_json('/api/anonymous_user/claim', { client_id => 'notebook', refresh_token => $guest{refresh_token} }, Authorization => "Bearer $account->{access_token}");
+	is($claim->{status}, 200, 'the account claims a guest with its access token') or diag($claim->{content});
+	is($web->post_json('/api/login_code', { client_id => 'notebook', login_id => 'codes@example.com' })->{status}, 200, 'a code is sent');
+	like($web->post_json('/api/login_code', { client_id => 'notebook', login_id => 'codes@example.com' })->{headers}{'retry-after'} // '', qr/^\d+$/, 'for another one, Retry-After says when');
+
+	for my $path ('/api/login_code', '/api/anonymous_user/claim')
+	{
+		my $preflight = $web->request('OPTIONS', $path, headers => { Origin => $partner, 'Access-Control-Request-Method' => 'POST', 'Access-Control-Request-Headers' => 'authorization,content-type' });
+
+		is("$preflight->{status} $preflight->{headers}{'access-control-allow-origin'}", "204 $partner", "$path answers a preflight request of an allowed origin");
+		is($web->post_json($path, {}, Origin => 'https://evil.example')->{headers}{'access-control-allow-origin'}, undef, "$path lets no page of another origin read the response");
+	}
 }
 
 # ---------------------------------------------------------------------------

@@ -815,6 +815,8 @@ sub http
 	$browser->get('/oauth2/userinfo', 'Authorization:' => "Bearer $_") for $tokens->{access_token}, $tokens->{refresh_token};
 	$browser->get($_) for qw(/oauth2/jwks /.well-known/openid-configuration /resolve);
 
+	accounts_over_http($browser, $run);
+
 	# A fault of the server
 	settings(access_token_claims => 'hooks.claims');
 	is($browser->post_form('/oauth2/token', @refresh, refresh_token => $tokens->{refresh_token})->{status}, 500, 'a fault of the server answers 500');
@@ -885,6 +887,67 @@ sub links
 	$browser->post_form(@page, code => $message->{code});
 	$admin->run(q{UPDATE anon_auth.settings SET code_link_uri = NULL});
 	return;
+}
+
+# Codes, ID tokens and claims.
+sub accounts_over_http
+{
+	my ($browser, $run) = @_;
+	my %grant = map { $_ => "urn:anon-auth:params:oauth:grant-type:$_" } qw(login-code id-token);
+	my $token = sub { $browser->post_form('/oauth2/token', client_id => 'web', @_) };
+	my $new_guest = sub { remembered('signup', $browser->post_json('/api/anonymous_user/signup', { session_type => 'refresh_token', client_id => 'web' })->{json}{result}) };
+	my ($guest, $other) = ($new_guest->(), $new_guest->());
+	my %body = (client_id => 'web', login_id => "codes-web$run\@example.com", refresh_token => $guest->{refresh_token});
+
+	settings(code_link_uri => 'https://app.example/#{code}');
+	is($browser->post_json('/api/login_code', \%body)->{status}, 200, 'a code is requested over HTTP');
+	$browser->post_json('/api/login_code', \%body);
+	$browser->post_json('/api/login_code', { %body, $_ => $guest->{refresh_token} }) for qw(jwt promotion_code ui_locales login_id client_id unknown);
+	$browser->post_json('/api/login_code', $json->encode(\%body) . 'oops');
+	my $message = ok_call($admin, 'take_outbox_messages');
+	my $long = secret('long code ' . ++$count, $message->{link} =~ s/.*#//sr);
+	my @code = (grant_type => $grant{'login-code'}, login_id => $body{login_id}, code => $long);
+
+	$token->(@code);
+	$token->(@code, $_ => $long) for qw(client_id login_id prompt jwt promotion_code refresh_token x_device_info);
+	$token->(@code, code => $long);
+	$token->(@code, refresh_token => $guest->{refresh_token}, prompt => 'create');
+	my $account = $token->(@code, refresh_token => $guest->{refresh_token})->{json};
+	BAIL_OUT('no promotion with a code over HTTP') if !$account->{refresh_token};
+	remember('token', $account);
+	is($token->(@code)->{json}{error}, 'invalid_grant', 'a used code is refused over HTTP');
+
+	my $issuer = "https://web-accounts$run.example";
+	my $signer = AnonAuth::Device->new(alg => 'ES256');
+	my $nonce = secret('challenge ' . ++$count, $browser->post_json('/oauth2/challenge', { purpose => 'id_token' })->{json}{result}{token});
+	my @identity = (grant_type => $grant{'id-token'}, nonce => $nonce, id_token => secret('ID token ' . ++$count, $signer->sign(
+				{ alg => 'ES256', kid => $signer->kid }, { iss => $issuer, aud => 'app.example', sub => "web $run", nonce => sha256_hex($nonce), iat => time(), exp => time() + 60 })));
+
+	$token->(@identity);
+	ok_call($admin, 'create_identity_provider', issuer => $issuer, audiences => '{app.example}');
+	is($token->(@identity)->{status}, 503, 'an ID token whose key is not known yet');
+	ok_call($admin, 'set_identity_provider_keys', issuer => $issuer, jwks => $json->encode({ keys => [ $signer->jwk ] }));
+	$token->(@identity);
+	$token->(@identity, prompt => $nonce);
+	$token->(@identity, jwt => $identity[-1]);
+	remember('token', $token->(@identity, prompt => 'create')->{json});
+	is($token->(@identity)->{json}{error}, 'invalid_grant', 'a used ID token is refused over HTTP');
+
+	my %claim = (client_id => 'web', refresh_token => $other->{refresh_token});
+	my @bearer = ('Authorization:' => "Bearer $account->{access_token}");
+	$browser->post_json('/api/anonymous_user/claim', \%claim);
+	$browser->post_json('/api/anonymous_user/claim', \%claim, 'Authorization:' => "Bearer $account->{access_token}x");
+	$browser->post_json('/api/anonymous_user/claim', { %claim, $_ => $other->{refresh_token} }, @bearer) for qw(client_id jwt promotion_code dry_run);
+	is($browser->post_json('/api/anonymous_user/claim', \%claim, @bearer)->{status}, 200, 'a guest is claimed over HTTP');
+	$browser->post_json('/api/anonymous_user/claim', \%claim, @bearer);
+	settings(code_link_uri => undef);
+	return;
+}
+
+sub remembered
+{
+	remember(@_);
+	return $_[1];
 }
 
 # x_ref names the flow of the form, and is valid only with its cookie.

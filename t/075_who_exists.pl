@@ -367,10 +367,65 @@ sub try_way
 	return;
 }
 
+# ---------------------------------------------------------------------------
+# Responses of the endpoints
+# ---------------------------------------------------------------------------
+
+# Status, headers and body, without times and lengths of times.
+sub whole_response
+{
+	my ($response) = @_;
+	my %headers = %{ $response->{headers} };
+
+	delete $headers{date};
+	return join "\n", $response->{status}, map({ "$_: " . (ref $headers{$_} ? "@{ $headers{$_} }" : $headers{$_}) } sort keys %headers),
+	  $response->{content} =~ s/"expire_at":"\d{4}-\d\d-\d\dT[\d:.]{15}Z"/"expire_at":"..."/r;
+}
+
+# The addresses of a verified login ID, of one that is only claimed, and of nobody.
+sub same_over_http
+{
+	my @addresses = ('known-0-1@example.com', 'known-0-2@example.com', 'wrong-0-1@example.com');
+	my %calls = (
+		'a request for a code' => sub { $web->post_json('/api/login_code', { client_id => 'resets', login_id => $_[0] }) },
+		'a second request for a code' => sub {
+			my %body = (client_id => 'resets', login_id => $_[0]);
+
+			$web->post_json('/api/login_code', \%body);
+			$web->post_json('/api/login_code', \%body);
+		},
+		'a wrong code' => sub { $web->post_form('/oauth2/token', { client_id => 'resets', grant_type => 'urn:anon-auth:params:oauth:grant-type:login-code', login_id => $_[0], code => '000000' }) },
+		'a sign-up with a wrong code' => sub { $web->post_form('/oauth2/token', { client_id => 'resets', grant_type => 'urn:anon-auth:params:oauth:grant-type:login-code', login_id => $_[0], code => '000000', prompt => 'create' }) },
+		'a promotion with a wrong code' => sub {
+			my $guest = $web->post_json('/api/anonymous_user/signup', { session_type => 'refresh_token', client_id => 'resets' })->{json}{result};
+
+			$web->post_form('/oauth2/token', { client_id => 'resets', grant_type => 'urn:anon-auth:params:oauth:grant-type:login-code', login_id => $_[0], code => '000000', refresh_token => $guest->{refresh_token} });
+		});
+
+	query(q{UPDATE anon_auth.login_ids SET verified_at = now() WHERE value = 'known-0-1@example.com'; UPDATE anon_auth.users u SET is_verified = true FROM anon_auth.login_ids l WHERE l.user_id = u.id AND l.value = 'known-0-1@example.com'});
+	for my $name (sort keys %calls)
+	{
+		my %seen;
+
+		for my $address (@addresses)
+		{
+			no_limits();
+			my $response = whole_response($calls{$name}->($address));
+
+			$seen{$response} = $address;
+			like($response, $name =~ /^a request/ ? qr/^200\b/ : $name =~ /second/ ? qr/^429\b/ : qr/^400\b.*InvalidCredentials/s, "$name: the response for $address");
+		}
+		is(scalar keys %seen, 1, "$name has the same status, headers and body for a verified, a claimed and an unknown address") or diag(join "\n----\n", keys %seen);
+	}
+	is(query(q{SELECT count(DISTINCT (type, client_id, language, link)) FROM anon_auth.take_outbox_messages(100)}), 1, 'and the same message is sent');
+	return;
+}
+
 try_way(\&by_sql, 'SQL');
 SKIP:
 {
 	skip $no_web, 3 if $no_web;
+	same_over_http();
 	$rest = $web->start_postgrest(PGRST_DB_SCHEMAS => 'anon_auth', PGRST_DB_ANON_ROLE => 'anon', PGRST_DB_POOL => 16);
 	try_way(\&by_http, 'HTTP');
 	$web->stop;

@@ -56,15 +56,21 @@ sub members
 }
 
 my $directory = PostgreSQL::Test::Utils::tempdir();
+my $provider = AnonAuth::Device->new(alg => 'RS256', kid => 'provider-key');
+
+call($node, 'create_identity_provider', issuer => 'https://idp.example', audiences => '{my-app}',
+	jwks => JSON::PP->new->encode({ keys => [ $provider->jwk ] }));
 my $script = "set -euo pipefail\ncd '$directory'\ncurl() { command curl -sS --max-time 60 \"\$@\"; }\n";
 
 for my $i (0 .. $#commands)
 {
 	my $text = $commands[$i]{text} =~ s{https://auth\.example\.com}{$origin}gr =~ s{https://app\.example\.com/}{$origin/app/}gr;
 
-	# A person fills in the page between two blocks.
+	# A person fills in the page between two blocks, reads the message, or uses the provider.
 	$script .= "{\n$text} >$i.out\n";
 	$script .= "code=\$(promote \"\$authorize_url\")\n" if $text =~ /^authorize_url=/m;
+	$script .= "login_code=\$(take_login_code)\n" if $text =~ m{/api/login_code};
+	$script .= "provider_id_token=\$(make_id_token \"\$nonce_for_sdk\")\n" if $text =~ /^nonce_for_sdk=/m;
 	$script .= "test \"\$(curl -o $i.page -w '%{http_code}' \"\$$1\")\" = 303\n" if $text =~ /^((?:login|reauthentication)_url)=/m;
 }
 append_to_file("$directory/promote", <<'PROMOTE');
@@ -80,6 +86,17 @@ promote() {
 	sed -n 's/.*[?&]code=\([^&]*\).*/\1/p' <<<"$location" | grep .
 }
 PROMOTE
+append_to_file("$directory/promote", <<"OTHERS");
+# Read the message of the outbox; print its six digits.
+take_login_code() { psql -XAtq -d "${\ $node->connstr('postgres') }" -c 'SELECT code FROM anon_auth.take_outbox_messages()' | grep .; }
+
+# Print an ID token of the provider with this nonce.
+make_id_token() {
+	local signed
+	signed=\$(printf %s '{"alg":"RS256","kid":"provider-key"}' | base64url).\$(jq -njc --arg nonce "\$1" '{iss: "https://idp.example", aud: "my-app", sub: "ada", iat: (now | floor), exp: (now + 300 | floor), \$nonce}' | base64url)
+	printf %s "\$signed." && printf %s "\$signed" | openssl dgst -sha256 -sign '$provider->{directory}/private.pem' | base64url
+}
+OTHERS
 append_to_file("$directory/script", "source '$directory/promote'\n$script");
 my ($output, $error) = ('', '');
 my $done = IPC::Run::run([ 'bash', "$directory/script" ], '>', \$output, '2>', \$error);

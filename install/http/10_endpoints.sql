@@ -53,7 +53,7 @@ CREATE FUNCTION anon_auth_http.token(text)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_token';
 COMMENT ON FUNCTION anon_auth_http.token(text) IS
-'POST /oauth2/token. Takes a form (RFC 6749, sections 4.1.3 and 6) whose grant_type is authorization_code, refresh_token or urn:authgear:params:oauth:grant-type:anonymous-request. Returns tokens, or {"error", "error_description"}. x_code unknown_device_key: the device must send its public key. x_code removed_device_key: its guest became an account, and the user must log in.';
+'POST /oauth2/token. Takes a form (RFC 6749, sections 4.1.3 and 6) whose grant_type is authorization_code, refresh_token, urn:authgear:params:oauth:grant-type:anonymous-request, urn:anon-auth:params:oauth:grant-type:login-code or urn:anon-auth:params:oauth:grant-type:id-token. The last two log in; with a proof of being a guest (jwt, promotion_code or refresh_token) they promote it, and with prompt=create they sign up. Returns tokens, or {"error", "error_description"}. x_code unknown_device_key: the device must send its public key. x_code removed_device_key: its guest became an account, and the user must log in. x_code no_account: sign up. x_code account_exists or identity_exists: log in to that account.';
 
 CREATE FUNCTION anon_auth_http.revoke(text)
 	RETURNS anon_auth_http."*/*"
@@ -86,6 +86,22 @@ CREATE FUNCTION anon_auth_http.anonymous_user_promotion_code(text)
 AS 'MODULE_PATHNAME', 'anon_auth_http_anonymous_user_promotion_code';
 COMMENT ON FUNCTION anon_auth_http.anonymous_user_promotion_code(text) IS
 'POST /api/anonymous_user/promotion_code. Takes JSON {"session_type", "refresh_token"}. Returns a promotion code: {"result": {"promotion_code", "expire_at"}}.';
+
+CREATE FUNCTION anon_auth_http.anonymous_user_claim(text)
+	RETURNS anon_auth_http."*/*"
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_http_anonymous_user_claim';
+COMMENT ON FUNCTION anon_auth_http.anonymous_user_claim(text) IS
+'POST /api/anonymous_user/claim. Takes JSON {"client_id", "dry_run"} and one proof of being a guest ("jwt", "promotion_code" or "refresh_token"). Merges the guest into the account of the access token or, without one, of the session cookie, as claim_anonymous_user(). Returns {"result": {"tables": [{"table", "rows"}]}}. The status is 401 without a live session.';
+
+CREATE FUNCTION anon_auth_http.login_code(text)
+	RETURNS anon_auth_http."*/*"
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_http_login_code';
+COMMENT ON FUNCTION anon_auth_http.login_code(text) IS
+'POST /api/login_code. Takes JSON {"client_id", "login_id", "ui_locales"} and optionally one proof of being a guest ("jwt", "promotion_code" or "refresh_token"), who alone can use the code then. Has a code sent to the address, whether or not a user has it, as request_login_code(). Returns {"result": {"expire_at"}}.';
 
 CREATE FUNCTION anon_auth_http.authorize(text)
 	RETURNS anon_auth_http."*/*"

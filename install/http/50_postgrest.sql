@@ -45,6 +45,8 @@ BEGIN
 		'anon_auth_http.userinfo(text)'::regprocedure,
 		'anon_auth_http.anonymous_user_signup(text)'::regprocedure,
 		'anon_auth_http.anonymous_user_promotion_code(text)'::regprocedure,
+		'anon_auth_http.anonymous_user_claim(text)'::regprocedure,
+		'anon_auth_http.login_code(text)'::regprocedure,
 		'anon_auth_http.authorize(text)'::regprocedure,
 		'anon_auth_http.promote_user(text)'::regprocedure,
 		'anon_auth_http.login(text)'::regprocedure,

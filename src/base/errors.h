@@ -40,9 +40,9 @@
 			  "the user is disabled") \
 	/* AA008 */ ERROR_ROW('0', '0', '8', NOT_ANONYMOUS, "invalid_grant", \
 			  "a guest was expected, and the user is a regular one") \
-	/* AA009 */ ERROR_ROW('0', '0', '9', IDENTITY_EXISTS, NULL, \
+	/* AA009 */ ERROR_ROW('0', '0', '9', IDENTITY_EXISTS, "invalid_grant", \
 			  "the login ID belongs to another user") \
-	/* AA010 */ ERROR_ROW('0', '1', '0', INVALID_LOGIN_ID, NULL, \
+	/* AA010 */ ERROR_ROW('0', '1', '0', INVALID_LOGIN_ID, "invalid_request", \
 			  "the login ID is malformed or not allowed") \
 	/* AA011 */ ERROR_ROW('0', '1', '1', PASSWORD_POLICY, NULL, \
 			  "the password breaks the policy") \
@@ -64,7 +64,7 @@
 			  "too many wrong passwords: logins to the user are locked for a while") \
 	/* AA020 */ ERROR_ROW('0', '2', '0', HOOK, "invalid_request", \
 			  "a hook of the settings refuses, or has returned an invalid value; the detail names it") \
-	/* AA021 */ ERROR_ROW('0', '2', '1', MERGE, NULL, \
+	/* AA021 */ ERROR_ROW('0', '2', '1', MERGE, "invalid_request", \
 			  "the guest cannot be merged into the account, because one of your tables refuses; the error names the table and the constraint") \
 	/* AA022 */ ERROR_ROW('0', '2', '2', RECENT_LOGIN_REQUIRED, "insufficient_user_authentication", \
 			  "the login of the session is too old for this call: log in again; the detail says how old it may be, in seconds") \

@@ -23,6 +23,17 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+void
+account_request_set_login_id(AccountRequest *request, char *login_id)
+{
+	AccountPolicy policy;
+	LoginId		guess;
+
+	login_read_policy(&policy);
+	(void) login_parse_id(login_id, &policy, &guess);
+	request->login_ids[guess.type] = login_id;
+}
+
 /* ---- checking ---- */
 
 static void

@@ -28,10 +28,17 @@ typedef struct AccountRequest
 {
 	char	   *login_ids[LOGIN_ID_TYPES];
 	char	   *password;
-	char	   *code;			/* that was sent to the e-mail address or phone number */
+	char	   *code;			/* sent to the e-mail address or phone number; that of a link
+								 * names its address, which can be left out */
 	char	   *id_token;
 	char	   *nonce;			/* see provider_id_token_open() */
 } AccountRequest;
+
+/*
+ * Set the login ID of a request for a caller that does not know its type, which is guessed as
+ * at a login.
+ */
+extern void account_request_set_login_id(AccountRequest *request, char *login_id);
 
 /* A request that was checked. */
 typedef struct AccountPlan

@@ -26,6 +26,7 @@
 #include "store/settings.h"
 #include "store/clients.h"
 #include "store/sessions.h"
+#include "store/user_identities.h"
 #include "store/users.h"
 #include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
@@ -204,6 +205,23 @@ authgear_login_id_type(LoginIdType type)
 	return type == LOGIN_ID_PHONE_NUMBER ? "phone" : login_id_type_name(type);
 }
 
+/* Authgear's items of identities at other providers name a type of provider. */
+static void
+add_provider_identities(StringInfo json, const User *user)
+{
+	int			count;
+	UserIdentity *identities = user_identities_of(user, &count);
+	int			i;
+
+	for (i = 0; i < count; i++)
+	{
+		begin_item(json, identities[i].created_at, identities[i].last_used_at, "oauth");
+		json_add_string(json, "issuer", identities[i].issuer);
+		json_add_string(json, "subject", identities[i].subject);
+		json_close(json);
+	}
+}
+
 static void
 add_identities(StringInfo json, const User *user, const LoginIdRow *login_ids, int count)
 {
@@ -223,6 +241,7 @@ add_identities(StringInfo json, const User *user, const LoginIdRow *login_ids, i
 		json_add_string(json, "login_id_type", authgear_login_id_type(login_ids[i].type));
 		json_close(json);
 	}
+	add_provider_identities(json, user);
 	appendStringInfoChar(json, ']');
 }
 

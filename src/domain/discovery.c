@@ -50,7 +50,9 @@ discovery_document(void)
 	json_add_raw(&json, "response_modes_supported", "[\"query\"]");
 	json_add_raw(&json, "grant_types_supported",
 				 "[\"authorization_code\", \"refresh_token\","
-				 " \"urn:authgear:params:oauth:grant-type:anonymous-request\"]");
+				 " \"" GRANT_ANONYMOUS_REQUEST "\","
+				 " \"" GRANT_LOGIN_CODE "\","
+				 " \"" GRANT_ID_TOKEN "\"]");
 	json_add_raw(&json, "code_challenge_methods_supported", "[\"S256\"]");
 	json_add_raw(&json, "token_endpoint_auth_methods_supported", "[\"none\"]");
 	json_add_raw(&json, "revocation_endpoint_auth_methods_supported", "[\"none\"]");

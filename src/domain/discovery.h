@@ -10,6 +10,11 @@
 
 #include "postgres.h"
 
+/* Grant types of the token endpoint: Authgear's, and two of ours. */
+#define GRANT_ANONYMOUS_REQUEST	"urn:authgear:params:oauth:grant-type:anonymous-request"
+#define GRANT_LOGIN_CODE		"urn:anon-auth:params:oauth:grant-type:login-code"
+#define GRANT_ID_TOKEN			"urn:anon-auth:params:oauth:grant-type:id-token"
+
 /*
  * Return the provider metadata as JSON (OpenID Connect Discovery, section 3;
  * docs/authgear.md, section 5.4).

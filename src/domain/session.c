@@ -215,6 +215,15 @@ session_get_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id, Timestam
 }
 
 void
+session_lock_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now,
+				  User *user, Session *session)
+{
+	if (!users_lock(user_id))
+		raise_invalid_session("The user does not exist.");
+	session_get_user(user_id, session_id, now, user, session);
+}
+
+void
 session_get_by_refresh_token(const char *text, TimestampTz now, Session *session, User *user)
 {
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));

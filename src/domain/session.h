@@ -82,6 +82,14 @@ extern void session_get_user(const pg_uuid_t *user_id, const pg_uuid_t *session_
 							 TimestampTz now, User *user, Session *session);
 
 /*
+ * Same, and hold the user's row: for a caller that changes how the account can be opened.
+ * The session is alive after the lock was waited for, so whoever ended it while the call
+ * waited, such as the owner of a reclaimed account, has ended the call, too.
+ */
+extern void session_lock_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
+							  TimestampTz now, User *user, Session *session);
+
+/*
  * Fill session and user from a refresh token, without using the token up.  Only
  * the newest generation is accepted.  Raises AA006, or AA007 if the user is
  * disabled.

@@ -16,6 +16,7 @@
 #include "domain/client.h"
 #include "domain/guest.h"
 #include "domain/guest_proof.h"
+#include "http/http_api.h"
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
@@ -27,69 +28,24 @@
 #include "store/clients.h"
 #include "store/sessions.h"
 #include "store/users.h"
-#include "utils/datetime.h"
-#include "utils/json.h"
+#include "utils/fmgrprotos.h"
 
 static const char *const session_types[] = {"cookie", "refresh_token", NULL};
 
 static const HttpMember challenge_members[] = {
-	{"purpose", true, NULL}
+	{.name = "purpose",.required = true}
 };
 
 static const HttpMember signup_members[] = {
-	{"session_type", true, session_types},
-	{"client_id", false, NULL},
-	{"refresh_token", false, NULL}
+	{.name = "session_type",.required = true,.values = session_types},
+	{.name = "client_id"},
+	{.name = "refresh_token"}
 };
 
 static const HttpMember promotion_code_members[] = {
-	{"session_type", true, session_types},
-	{"refresh_token", false, NULL}
+	{.name = "session_type",.required = true,.values = session_types},
+	{.name = "refresh_token"}
 };
-
-/* Answer {"result": json}. */
-static void
-write_result(HttpResponse *response, const char *json)
-{
-	http_json(response, 200, psprintf("{\"result\":%s}", json));
-	http_no_store(response);
-}
-
-/* Answer {"result": {"<name>": secret, "expire_at": a time of RFC 3339 in UTC}}. */
-static void
-write_secret(HttpResponse *response, const char *name, const char *secret, TimestampTz expires_at)
-{
-	StringInfoData json;
-	char		text[MAXDATELEN + 1];
-	pg_tz	   *utc = pg_tzset("GMT");
-	struct pg_tm tm;
-	fsec_t		fsec;
-	int			tz;
-
-	if (timestamp2tm(expires_at, &tz, &tm, &fsec, NULL, utc) != 0)
-		elog(ERROR, "timestamp out of range");
-	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
-			 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
-	initStringInfo(&json);
-	json_open(&json);
-	json_add_string(&json, name, secret);
-	json_add_string(&json, "expire_at", text);
-	json_close(&json);
-	write_result(response, json.data);
-}
-
-/*
- * Return true, and answer with 403, if a page that may not use the session cookie sent the
- * request.  The proxy's CORS rules are not enough: they decide who reads the answer.
- */
-static bool
-refuse_foreign(const HttpRequest *request, HttpResponse *response)
-{
-	if (!http_is_foreign(request, true))
-		return false;
-	http_api_error(response, 403, "Forbidden", "Forbidden", "cross-site request", NULL);
-	return true;
-}
 
 /* ---- challenge ---- */
 
@@ -104,7 +60,7 @@ handle_challenge(const HttpRequest *request, HttpResponse *response)
 	if (body == NULL)
 		return;
 	token = challenge_create(json_cstring(body, "purpose"), &expires_at);
-	write_secret(response, "token", token, expires_at);
+	http_api_secret(response, "token", token, expires_at);
 }
 
 static void
@@ -135,7 +91,7 @@ sign_up_with_cookie(const HttpRequest *request, const char *client_id, HttpRespo
 	User		user;
 	Client		client;
 
-	if (refuse_foreign(request, response))
+	if (http_api_refuse_foreign(request, response))
 		return;
 	if (http_cookie_caller(request, &session, &user) == CALLER_KNOWN)
 	{
@@ -153,7 +109,7 @@ sign_up_with_cookie(const HttpRequest *request, const char *client_id, HttpRespo
 														  request->now),
 								request->now);
 	}
-	write_result(response, "{}");
+	http_api_result(response, "{}");
 }
 
 static void
@@ -179,7 +135,7 @@ sign_up_with_refresh_token(const HttpRequest *request, const char *client_id,
 		json_add_string(&json, "refresh_token", tokens.refresh_token);
 	json_add_integer(&json, "expires_in", tokens.expires_in);
 	json_close(&json);
-	write_result(response, json.data);
+	http_api_result(response, json.data);
 }
 
 static void
@@ -214,13 +170,6 @@ anon_auth_http_anonymous_user_signup(PG_FUNCTION_ARGS)
 /* ---- promotion code ---- */
 
 static void
-write_authentication_required(HttpResponse *response)
-{
-	http_api_error(response, 401, "Unauthorized", "Unauthorized", "authentication required",
-				   NULL);
-}
-
-static void
 handle_promotion_code(const HttpRequest *request, HttpResponse *response)
 {
 	Jsonb	   *body = http_json_body(request, promotion_code_members,
@@ -236,23 +185,23 @@ handle_promotion_code(const HttpRequest *request, HttpResponse *response)
 	refresh_token = json_cstring(body, "refresh_token");
 	if (json_string_equals(body, "session_type", "cookie"))
 	{
-		if (refuse_foreign(request, response))
+		if (http_api_refuse_foreign(request, response))
 			return;
 		if (http_cookie_caller(request, &session, &user) != CALLER_KNOWN)
 		{
-			write_authentication_required(response);
+			http_api_authentication_required(response);
 			return;
 		}
 		code = guest_proof_create_code_for_session(&session, &user, request->now, &expires_at);
 	}
 	else if (refresh_token == NULL || refresh_token[0] == '\0')
 	{
-		write_authentication_required(response);
+		http_api_authentication_required(response);
 		return;
 	}
 	else
 		code = guest_proof_create_code(refresh_token, request->now, &expires_at);
-	write_secret(response, "promotion_code", code, expires_at);
+	http_api_secret(response, "promotion_code", code, expires_at);
 }
 
 static void

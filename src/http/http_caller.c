@@ -56,18 +56,34 @@ token_caller(const HttpRequest *request, const char *token, Session *session, Us
 	return CALLER_KNOWN;
 }
 
-HttpCaller
-http_cookie_caller(const HttpRequest *request, Session *session, User *user)
+/* Note the use of a cookie session. */
+static void
+touch_session(const HttpRequest *request, const Session *session)
+{
+	DeviceReport device = http_device(request, NULL);
+
+	cookie_session_touch(session, &device, &request->policy, request->now);
+}
+
+static HttpCaller
+find_cookie_caller(const HttpRequest *request, Session *session, User *user)
 {
 	char	   *cookie = http_cookie(request, "session");
-	DeviceReport device = http_device(request, NULL);
 
 	if (cookie == NULL)
 		return CALLER_NOBODY;
-	if (!cookie_session_find(cookie, request->now, session, user))
-		return CALLER_INVALID;
-	cookie_session_touch(session, &device, &request->policy, request->now);
-	return CALLER_KNOWN;
+	return cookie_session_find(cookie, request->now, session, user) ? CALLER_KNOWN :
+		CALLER_INVALID;
+}
+
+HttpCaller
+http_cookie_caller(const HttpRequest *request, Session *session, User *user)
+{
+	HttpCaller	caller = find_cookie_caller(request, session, user);
+
+	if (caller == CALLER_KNOWN)
+		touch_session(request, session);
+	return caller;
 }
 
 HttpCaller
@@ -93,6 +109,22 @@ http_replace_session(const HttpRequest *request, const Client *client, const Use
 	if (cookie != NULL && cookie_session_find(cookie, now, &previous, &previous_user))
 		session_end(&previous.user_id, &previous.id, previous.client_id, now);
 	return cookie_session_start(client->client_id, user, amr, &device, &request->policy, now);
+}
+
+HttpCaller
+http_lock_caller(const HttpRequest *request, Session *session, User *user)
+{
+	char	   *token = http_bearer_token(request);
+	Session		found;
+	HttpCaller	caller = token != NULL ? token_caller(request, token, &found, user) :
+		find_cookie_caller(request, &found, user);
+
+	if (caller != CALLER_KNOWN)
+		return caller;
+	session_lock_user(&found.user_id, &found.id, request->now, user, session);
+	if (token == NULL)
+		touch_session(request, session);
+	return CALLER_KNOWN;
 }
 
 bool

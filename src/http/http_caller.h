@@ -40,6 +40,12 @@ extern char *http_replace_session(const HttpRequest *request, const Client *clie
 								  const User *user, const StringList *amr, Jsonb *device_info);
 
 /*
+ * Same as http_caller(), and hold the row of the user, as session_lock_user() does: for an
+ * endpoint that changes the account.  Raises AA014 if the session ends meanwhile.
+ */
+extern HttpCaller http_lock_caller(const HttpRequest *request, Session *session, User *user);
+
+/*
  * If a former master key made the cookie of the session that http_cookie_caller() or
  * http_caller() found, set the session's cookie of the current key and return true.  The
  * caller forbids caches to store the response (http_no_store()), because the cookie in it

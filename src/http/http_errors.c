@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/errors.h"
+#include "base/raise.h"
 #include "base/subtransaction.h"
 #include "http/http_errors.h"
 #include "http/http_request.h"
@@ -157,15 +158,46 @@ http_error_description(const char *text)
 	return result;
 }
 
-/* Return the x_code of an error after which a client treats its device key differently. */
+/*
+ * Return the x_code of an error that a client handles in another way than others with the
+ * same "error", or NULL.
+ */
 static const char *
-code_of_device_key_error(int sqlstate)
+code_of_error(const ErrorData *error)
 {
-	if (sqlstate == ERRCODE_AA_UNKNOWN_DEVICE_KEY)
-		return "unknown_device_key";
-	if (sqlstate == ERRCODE_AA_REMOVED_DEVICE_KEY)
-		return "removed_device_key";
-	return NULL;
+	switch (error->sqlerrcode)
+	{
+		case ERRCODE_AA_UNKNOWN_DEVICE_KEY:
+			return "unknown_device_key";
+		case ERRCODE_AA_REMOVED_DEVICE_KEY:
+			return "removed_device_key";
+		case ERRCODE_AA_IDENTITY_EXISTS:
+			return "identity_exists";
+		case ERRCODE_AA_NO_ACCOUNT:
+			return raise_json_member(error->detail, "reason");
+		default:
+			return NULL;
+	}
+}
+
+/*
+ * Return the reason of an error that a developer needs, or NULL.  That of an invalid request
+ * is about the JWT that the device sent, and has no secret; nor have those of AA009, AA010
+ * and AA028.
+ */
+static const char *
+detail_of_error(const ErrorData *error)
+{
+	switch (error->sqlerrcode)
+	{
+		case ERRCODE_AA_IDENTITY_EXISTS:
+		case ERRCODE_AA_INVALID_LOGIN_ID:
+			return raise_json_member(error->detail, "description");
+		case ERRCODE_AA_INVALID_ID_TOKEN:
+			return error->detail;
+		default:
+			return is_invalid_device_request(error->sqlerrcode) ? error->detail : NULL;
+	}
 }
 
 /*
@@ -221,14 +253,11 @@ http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
 	const char *description;
 	int			status = http_classify_oauth_error(error, &code, &description);
 
-	/*
-	 * With an unknown key, the device must send its public key, and with a removed one it
-	 * must log in to the account: see docs/decisions.md.  The DETAIL of an invalid request
-	 * is about the JWT that the device sent, and has no secret.
-	 */
-	write_oauth_error(response, status, code, description,
-					  code_of_device_key_error(error->sqlerrcode),
-					  is_invalid_device_request(error->sqlerrcode) ? error->detail : NULL);
+	if (status == 500)
+		write_oauth_error(response, status, code, description, NULL, NULL);
+	else
+		write_oauth_error(response, status, code, description, code_of_error(error),
+						  detail_of_error(error));
 	http_add_retry_after(response, http_retry_after(error));
 	if (error->sqlerrcode == ERRCODE_AA_RECENT_LOGIN_REQUIRED)
 		challenge_recent_login(response, error);
@@ -256,40 +285,64 @@ http_api_error(HttpResponse *response, int status, const char *name, const char 
 	http_no_store(response);
 }
 
+/* The forms of errors of the API; all others are "Invalid" or faults of the server. */
+static const struct
+{
+	int			sqlstate;
+	int			status;
+	const char *name;
+	const char *reason;
+	const char *message;		/* NULL: that of the error */
+}			api_errors[] =
+{
+	{ERRCODE_AA_SIGN_UP_CLOSED, 403, "Forbidden", "NoPublicSignup", NULL},
+	{ERRCODE_AA_RATE_LIMITED, 429, "TooManyRequest", "RateLimited", NULL},
+	{ERRCODE_AA_ACCOUNT_LOCKED, 429, "TooManyRequest", "AccountLockout", NULL},
+	{ERRCODE_AA_HOOK, 403, "Forbidden", "HookDisallowed", NULL},
+	{ERRCODE_AA_RECENT_LOGIN_REQUIRED, 401, "Unauthorized", "ReauthenticationRequired", NULL},
+	/* Do not tell the holder of a token that its user is disabled. */
+	{ERRCODE_AA_USER_DISABLED, 400, "Invalid", "Invalid", INVALID_REFRESH_TOKEN_MESSAGE},
+	{ERRCODE_AA_INVALID_TOKEN, 401, "Unauthorized", "Unauthorized", NULL},
+	{ERRCODE_AA_ACCOUNT_REQUIRED, 403, "Forbidden", "AccountRequired", NULL},
+	{ERRCODE_AA_INVALID_LOGIN_ID, 400, "Invalid", "InvalidLoginID", NULL},
+	{ERRCODE_AA_UNKNOWN_DEVICE_KEY, 400, "Invalid", "UnknownDeviceKey", NULL},
+	{ERRCODE_AA_REMOVED_DEVICE_KEY, 400, "Invalid", "RemovedDeviceKey", NULL},
+	{ERRCODE_AA_MERGE, 400, "Invalid", "MergeRefused", NULL}
+};
+
+/* Return the "info" for programs, as JSON, or NULL. */
+static const char *
+info_of_error(const ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_AA_RECENT_LOGIN_REQUIRED)
+		return psprintf("{\"max_age\": %lld}", (long long) raise_json_max_age(error->detail));
+	if (error->sqlerrcode == ERRCODE_AA_INVALID_LOGIN_ID &&
+		raise_json_member(error->detail, "description") != NULL)
+		return error->detail;
+	return NULL;
+}
+
 void
 http_write_api_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
 {
-	switch (error->sqlerrcode)
+	int			i;
+
+	if (!http_is_refusal(error))
 	{
-		case ERRCODE_AA_SIGN_UP_CLOSED:
-			http_api_error(response, 403, "Forbidden", "NoPublicSignup", error->message, NULL);
-			break;
-		case ERRCODE_AA_RATE_LIMITED:
-			http_api_error(response, 429, "TooManyRequest", "RateLimited", error->message, NULL);
-			http_add_retry_after(response, http_retry_after(error));
-			break;
-		case ERRCODE_AA_ACCOUNT_LOCKED:
-			http_api_error(response, 429, "TooManyRequest", "AccountLockout", error->message, NULL);
-			http_add_retry_after(response, http_retry_after(error));
-			break;
-		case ERRCODE_AA_HOOK:
-			http_api_error(response, 403, "Forbidden", "HookDisallowed", error->message, NULL);
-			break;
-		case ERRCODE_AA_RECENT_LOGIN_REQUIRED:
-			http_api_error(response, 401, "Unauthorized", "ReauthenticationRequired", error->message,
-						   psprintf("{\"max_age\": %lld}",
-									(long long) raise_json_max_age(error->detail)));
-			challenge_recent_login(response, error);
-			break;
-		case ERRCODE_AA_USER_DISABLED:
-			/* Do not tell the holder of a token that its user is disabled. */
-			http_api_error(response, 400, "Invalid", "Invalid", "invalid refresh token", NULL);
-			break;
-		default:
-			if (http_is_refusal(error))
-				http_api_error(response, 400, "Invalid", "Invalid", error->message, NULL);
-			else
-				http_api_error(response, 500, "InternalError", "UnexpectedError",
-							   "unexpected error occurred", NULL);
+		http_api_error(response, 500, "InternalError", "UnexpectedError",
+					   "unexpected error occurred", NULL);
+		return;
 	}
+	for (i = 0; i < lengthof(api_errors); i++)
+		if (api_errors[i].sqlstate == error->sqlerrcode)
+			break;
+	if (i == lengthof(api_errors))
+		http_api_error(response, 400, "Invalid", "Invalid", error->message, NULL);
+	else
+		http_api_error(response, api_errors[i].status, api_errors[i].name, api_errors[i].reason,
+					   api_errors[i].message != NULL ? api_errors[i].message : error->message,
+					   info_of_error(error));
+	http_add_retry_after(response, http_retry_after(error));
+	if (error->sqlerrcode == ERRCODE_AA_RECENT_LOGIN_REQUIRED)
+		challenge_recent_login(response, error);
 }

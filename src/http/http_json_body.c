@@ -119,7 +119,7 @@ type_name(const JsonbValue *value)
 	}
 }
 
-/* Report a value that is no string or not one of the allowed values. */
+/* Report a value of the wrong type or not one of the allowed values. */
 static void
 check_value(Causes *causes, const HttpMember *member, const JsonbValue *value)
 {
@@ -128,11 +128,11 @@ check_value(Causes *causes, const HttpMember *member, const JsonbValue *value)
 	char	   *actual;
 	int			i;
 
-	if (value->type != jbvString)
+	if (value->type != (member->is_boolean ? jbvBool : jbvString))
 	{
 		add_cause(causes, member->name, strlen(member->name), "type",
-				  psprintf("{\"actual\": [\"%s\"], \"expected\": [\"string\"]}",
-						   type_name(value)));
+				  psprintf("{\"actual\": [\"%s\"], \"expected\": [\"%s\"]}",
+						   type_name(value), member->is_boolean ? "boolean" : "string"));
 		return;
 	}
 	if (member->values == NULL)

@@ -14,12 +14,13 @@
 #include "http/http_response.h"
 #include "utils/jsonb.h"
 
-/* A member that a body may have.  Its value is a string. */
+/* A member that a body may have.  Its value is a string, or a boolean. */
 typedef struct HttpMember
 {
 	const char *name;
 	bool		required;
 	const char *const *values;	/* the allowed values, NULL-terminated; NULL: any */
+	bool		is_boolean;
 } HttpMember;
 
 /*

@@ -147,6 +147,18 @@ http_param_is(const HttpParams *params, const char *name, const char *value)
 	return given != NULL && strcmp(given, value) == 0;
 }
 
+char *
+http_required_param(const HttpParams *params, const char *name, const char *message)
+{
+	char	   *value = http_param(params, name);
+
+	if (value == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s", message)));
+	return value;
+}
+
 void
 http_append_param(StringInfo url, const char *name, const char *value)
 {

@@ -48,6 +48,10 @@ extern char *http_param(const HttpParams *params, const char *name);
 /* Return whether a parameter has a value. */
 extern bool http_param_is(const HttpParams *params, const char *name, const char *value);
 
+/* Same as http_param(), but raise 22023 with this message if it is absent or empty. */
+extern char *http_required_param(const HttpParams *params, const char *name,
+								 const char *message);
+
 /* Append name=value to a URI, both encoded, after ? or &.  A NULL value appends nothing. */
 extern void http_append_param(StringInfo url, const char *name, const char *value);
 

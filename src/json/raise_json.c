@@ -203,6 +203,14 @@ parse_detail(const char *detail)
 	return detail == NULL ? NULL : json_parse_object(detail, strlen(detail), &reason);
 }
 
+char *
+raise_json_member(const char *detail, const char *name)
+{
+	Jsonb	   *object = parse_detail(detail);
+
+	return object == NULL ? NULL : json_cstring(object, name);
+}
+
 int
 raise_json_retry_after(const char *detail)
 {

@@ -47,6 +47,9 @@ pg_noreturn extern void raise_counters_full(void);
 /* AA019: logins to the user are locked for this time, in microseconds. */
 pg_noreturn extern void raise_account_locked(int64 wait);
 
+/* Return a member of such a DETAIL that is a string, or NULL if there is none. */
+extern char *raise_json_member(const char *detail, const char *name);
+
 /*
  * AA022: the user of the session has logged in longer than max_age ago, which is in
  * seconds.

@@ -257,6 +257,24 @@ sub call
 	return \%call;
 }
 
+# A guest's proof, by its name.
+sub proof
+{
+	my ($self) = @_;
+	my $proof = $self->{values}->pick(qw(jwt promotion_code refresh_token));
+
+	return ($proof => $proof eq 'jwt' ? $self->request('promote') : $self->issued($proof));
+}
+
+# What decides whether a grant promotes a guest, signs up or logs in.
+sub proof_or_prompt
+{
+	my ($self) = @_;
+	my $v = $self->{values};
+
+	return $v->weighted(2 => sub { () }, 2 => sub { (prompt => text('create')) }, 2 => sub { $self->proof }, 1 => sub { (prompt => $v->hostile('text'), $self->proof) });
+}
+
 # The members of a request body, by endpoint.
 my %forms = (
 	token => sub {
@@ -269,6 +287,12 @@ my %forms = (
 			3 => sub { [
 				grant_type => text('authorization_code'), client_id => text('web'), code => $self->issued('authorization_code'),
 				redirect_uri => text('https://app.example/cb'), code_verifier => text(CODE_VERIFIER) ] },
+			3 => sub { [
+				grant_type => text('urn:anon-auth:params:oauth:grant-type:login-code'), client_id => $self->client_id,
+				login_id => $self->email, code => $self->issued('one_time_code'), $self->proof_or_prompt ] },
+			1 => sub { [
+				grant_type => text('urn:anon-auth:params:oauth:grant-type:id-token'), client_id => $self->client_id,
+				id_token => $self->issued('id_token'), nonce => $self->issued('challenge'), $self->proof_or_prompt ] },
 			1 => sub { [ grant_type => $v->hostile('text'), client_id => $self->client_id, x_device_info => $v->hostile('text') ] });
 	},
 	revoke => sub { [ token => $_[0]->issued('refresh_token') ] },
@@ -302,6 +326,13 @@ my %forms = (
 		return { is => 'json', pairs => [ session_type => text($self->{values}->pick(qw(refresh_token cookie))), client_id => text('web'),
 			$self->{values}->one_in(3) ? (refresh_token => $self->issued('refresh_token')) : () ] };
 	},
+	login_code => sub {
+		my ($self) = @_;
+		my $v = $self->{values};
+
+		return { is => 'json', pairs => [ client_id => $self->client_id, login_id => $self->email, $v->one_in(3) ? $self->proof : (), $v->one_in(4) ? (ui_locales => text($v->pick('de en', 'x', ''))) : () ] };
+	},
+	anonymous_user_claim => sub { { is => 'json', pairs => [ client_id => $_[0]->client_id, $_[0]->proof ] } },
 	anonymous_user_promotion_code => sub {
 		my ($self) = @_;
 

@@ -5,13 +5,16 @@ import {
   alice,
   bob,
   claims,
+  codeFor,
   failure,
+  grants,
   is,
   kid,
   logIn,
   logoutUri,
   ok,
   origin,
+  provider,
   publishKey,
   redirectUri,
   run,
@@ -111,6 +114,30 @@ await run('oauth4webapi', {
 
     ok('auth_time and at_hash are in the ID token', time && hash);
     is('userinfo names the user', (await userinfo(tokens.access_token, sub)).email, alice);
+  },
+
+  async 'codes and ID tokens'() {
+    const grant = async (type, parameters) =>
+      oauth.processGenericTokenEndpointResponse(
+        as,
+        client,
+        await oauth.genericTokenEndpointRequest(as, client, none, type, parameters, insecure),
+      );
+    const address = 'oauth4webapi@example.com';
+    const code = { login_id: address, code: await codeFor(address) };
+    const unknown = await failure(grant(grants.code, code));
+
+    ok('discovery lists the grants', Object.values(grants).every((type) => as.grant_types_supported.includes(type)));
+    is('a login without an account is invalid_grant', `${unknown.error} ${unknown.cause?.x_code}`, 'invalid_grant no_account');
+    const account = await grant(grants.code, { ...code, prompt: 'create' });
+
+    is('a code makes an account', (await userinfo(account.access_token, oauth.getValidatedIdTokenClaims(account).sub)).email_verified, true);
+    is('a used code is invalid_grant', (await failure(grant(grants.code, code))).error_description, 'InvalidCredentials');
+    const token = await provider();
+    const first = await grant(grants.idToken, { ...(await token('ada')), prompt: 'create' });
+    const second = await grant(grants.idToken, await token('ada'));
+
+    is('an ID token logs in to its account', claims(second.access_token).sub, claims(first.access_token).sub);
   },
 
   async 'a refresh'() {

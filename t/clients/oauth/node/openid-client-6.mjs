@@ -5,13 +5,16 @@ import {
   alice,
   bob,
   claims,
+  codeFor,
   failure,
+  grants,
   is,
   kid,
   logIn,
   logoutUri,
   ok,
   origin,
+  provider,
   publishKey,
   redirectUri,
   run,
@@ -79,6 +82,31 @@ await run('openid-client 6', {
       (await failure(client.fetchUserInfo(config, tokens.access_token, 'somebody else'))).code,
       'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED',
     );
+  },
+
+  async 'codes and ID tokens'() {
+    const address = 'openid-client@example.com';
+    const code = { login_id: address, code: await codeFor(address) };
+    const guest = await fetch(`${origin}/api/anonymous_user/signup`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ session_type: 'refresh_token', client_id: 'rp' }),
+    });
+    const { result } = await guest.json();
+    const error = await failure(client.genericGrantRequest(config, grants.code, code));
+
+    is('a login without an account is invalid_grant', `${error.error} ${error.cause?.x_code}`, 'invalid_grant no_account');
+    const account = await client.genericGrantRequest(config, grants.code, { ...code, prompt: 'create' });
+
+    is('a code makes an account', claims(account.access_token).amr.join(), 'otp');
+    const token = await provider();
+    const promoted = await client.genericGrantRequest(config, grants.idToken, {
+      ...(await token('bob')),
+      refresh_token: result.refresh_token,
+    });
+
+    is('an ID token promotes a guest', claims(promoted.access_token).sub, claims(result.access_token).sub);
+    is('who is no guest any longer', claims(promoted.access_token).is_anonymous, false);
   },
 
   async 'a refresh'() {

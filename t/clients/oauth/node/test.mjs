@@ -1,6 +1,8 @@
 // What the programs of this directory share: results, the person at the browser,
 // and the database. Each result is one line of JSON.
 
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+
 export const { ORIGIN: origin, DRIVER: driver } = process.env;
 export const redirectUri = `${driver}/callback`;
 export const logoutUri = `${driver}/logged-out`;
@@ -68,6 +70,49 @@ export async function logIn(url, loginId = alice, jar = undefined) {
 
 // The number of live sessions with this sid claim.
 export const sessions = (sid) => sql(`SELECT count(*) FROM anon_auth.sessions WHERE id = '${sid}'`);
+
+// A user of another provider: its issuer is registered with this key.
+export async function provider() {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const issuer = `https://${library.replaceAll(/\W/g, '-')}.example`;
+  const keys = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'key', alg: 'ES256' }] };
+  const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+  await sql(`SELECT anon_auth.create_identity_provider('${issuer}', '{my-app}', '${JSON.stringify(keys)}')`);
+  return async (sub) => {
+    const response = await fetch(`${origin}/oauth2/challenge`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"purpose":"id_token"}',
+    });
+    const { token } = (await response.json()).result;
+    const now = Math.floor(Date.now() / 1000);
+    const nonce = createHash('sha256').update(token).digest('hex');
+    const input = `${encode({ alg: 'ES256', kid: 'key' })}.${encode({ iss: issuer, aud: 'my-app', sub, iat: now, exp: now + 300, nonce })}`;
+    const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' });
+
+    return { id_token: `${input}.${signature.toString('base64url')}`, nonce: token };
+  };
+}
+
+// Have a code sent to an address, and read the message.
+export async function codeFor(address) {
+  const response = await fetch(`${origin}/api/login_code`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ client_id: 'rp', login_id: address }),
+  });
+
+  if (!response.ok) {
+    throw new Error(await response.text());
+  }
+  return (await sql(`SELECT code FROM anon_auth.take_outbox_messages()`)).trim();
+}
+
+export const grants = {
+  code: 'urn:anon-auth:params:oauth:grant-type:login-code',
+  idToken: 'urn:anon-auth:params:oauth:grant-type:id-token',
+};
 
 // A rotation of the signing key: the new key is published, and signs later.
 export const publishKey = () => ask('/publish-key', '');

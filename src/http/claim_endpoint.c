@@ -1,0 +1,114 @@
+/*-------------------------------------------------------------------------
+ *
+ * claim_endpoint.c
+ *	  POST /api/anonymous_user/claim: merges a guest into the account of the caller.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/errors.h"
+#include "domain/client.h"
+#include "domain/guest_claim.h"
+#include "domain/guest_proof.h"
+#include "http/http_api.h"
+#include "http/http_caller.h"
+#include "http/http_endpoint.h"
+#include "http/http_errors.h"
+#include "http/http_json_body.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
+#include "json/json_read.h"
+#include "json/json_write.h"
+#include "store/app_tables.h"
+#include "store/clients.h"
+#include "store/sessions.h"
+#include "store/users.h"
+#include "utils/fmgrprotos.h"
+
+static const HttpMember members[] = {
+	{.name = "client_id",.required = true},
+	{.name = "jwt"},
+	{.name = "promotion_code"},
+	{.name = "refresh_token"},
+	{.name = "dry_run",.is_boolean = true}
+};
+
+/*
+ * Lock the caller and fill session and user, or answer 401 or 403.  The cookie counts only
+ * for pages that may use it: a foreign page could put its guest into the account.
+ */
+static bool
+lock_caller(const HttpRequest *request, Session *session, User *user, HttpResponse *response)
+{
+	if (http_bearer_token(request) == NULL && http_api_refuse_foreign(request, response))
+		return false;
+	switch (http_lock_caller(request, session, user))
+	{
+		case CALLER_KNOWN:
+			return true;
+		case CALLER_INVALID_TOKEN:
+			http_api_authentication_required(response);
+			http_add_header(response, "WWW-Authenticate", "Bearer error=\"invalid_token\"");
+			return false;
+		case CALLER_NOBODY:
+		case CALLER_INVALID:
+			break;
+	}
+	http_api_authentication_required(response);
+	http_add_header(response, "WWW-Authenticate", "Bearer");
+	return false;
+}
+
+/* Answer {"result": {"tables": [{"table", "rows"}, ...]}}. */
+static void
+write_tables(HttpResponse *response, const AppTable *tables, int count)
+{
+	StringInfoData json;
+	int			i;
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_name(&json, "tables");
+	json_open_array(&json);
+	for (i = 0; i < count; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(&json, ',');
+		json_open(&json);
+		json_add_string(&json, "table", tables[i].qualified_name);
+		json_add_integer(&json, "rows", (int64) tables[i].moved);
+		json_close(&json);
+	}
+	json_close_array(&json);
+	json_close(&json);
+	http_api_result(response, json.data);
+}
+
+static void
+handle_claim(const HttpRequest *request, HttpResponse *response)
+{
+	Jsonb	   *body = http_json_body(request, members, lengthof(members), response);
+	GuestProof	proof;
+	Session		session;
+	User		caller;
+	Client		client;
+	AppTable   *tables;
+	int			count;
+
+	if (body == NULL || !lock_caller(request, &session, &caller, response))
+		return;
+	(void) http_api_guest_proof(body, &proof);
+	client_get(json_cstring(body, "client_id"), &client);
+	guest_claim_run(&client, &caller, session.client_id, &proof, json_boolean(body, "dry_run"),
+					request->now, &tables, &count);
+	write_tables(response, tables, count);
+	http_renew_session_cookie(request, &session, response);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_anonymous_user_claim);
+Datum
+anon_auth_http_anonymous_user_claim(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_claim, http_write_api_error);
+}

@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_api.c
+ *	  Responses that the endpoints of Authgear's API have in common (docs/authgear.md, 2.5).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "http/http_api.h"
+#include "http/http_errors.h"
+#include "json/json_read.h"
+#include "json/json_write.h"
+#include "utils/datetime.h"
+
+void
+http_api_result(HttpResponse *response, const char *json)
+{
+	http_json(response, 200, psprintf("{\"result\":%s}", json));
+	http_no_store(response);
+}
+
+/* Add "expire_at": a time of RFC 3339 in UTC. */
+static void
+add_expiry(StringInfo json, TimestampTz expires_at)
+{
+	char		text[MAXDATELEN + 1];
+	pg_tz	   *utc = pg_tzset("GMT");
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			tz;
+
+	if (timestamp2tm(expires_at, &tz, &tm, &fsec, NULL, utc) != 0)
+		elog(ERROR, "timestamp out of range");
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
+			 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
+	json_add_string(json, "expire_at", text);
+}
+
+void
+http_api_secret(HttpResponse *response, const char *name, const char *secret,
+				TimestampTz expires_at)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_string(&json, name, secret);
+	add_expiry(&json, expires_at);
+	json_close(&json);
+	http_api_result(response, json.data);
+}
+
+void
+http_api_expiry(HttpResponse *response, TimestampTz expires_at)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	json_open(&json);
+	add_expiry(&json, expires_at);
+	json_close(&json);
+	http_api_result(response, json.data);
+}
+
+bool
+http_api_guest_proof(const Jsonb *body, GuestProof *proof)
+{
+	memset(proof, 0, sizeof(GuestProof));
+	proof->jwt = json_cstring(body, "jwt");
+	proof->promotion_code = json_cstring(body, "promotion_code");
+	proof->refresh_token = json_cstring(body, "refresh_token");
+	return proof->jwt != NULL || proof->promotion_code != NULL || proof->refresh_token != NULL;
+}
+
+bool
+http_api_refuse_foreign(const HttpRequest *request, HttpResponse *response)
+{
+	if (!http_is_foreign(request, true))
+		return false;
+	http_api_error(response, 403, "Forbidden", "Forbidden", "cross-site request", NULL);
+	return true;
+}
+
+void
+http_api_authentication_required(HttpResponse *response)
+{
+	http_api_error(response, 401, "Unauthorized", "Unauthorized", "authentication required",
+				   NULL);
+}

@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_grant.c
+ *	  Requests and responses that the grants of the token endpoint have in common.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/limits.h"
+#include "http/http_grant.h"
+#include "jose/base64url.h"
+#include "jose/jose_status.h"
+#include "json/json_parse.h"
+#include "json/json_write.h"
+
+DeviceReport
+http_grant_device(const HttpRequest *request, const HttpParams *params)
+{
+	char	   *text = http_param(params, "x_device_info");
+	size_t		length;
+	uint8	   *json;
+	const char *reason;
+	Jsonb	   *info = NULL;
+
+	if (text == NULL)
+		return http_device(request, NULL);
+	length = strlen(text);
+	if (length <= HTTP_DEVICE_INFO_MAX_LENGTH)
+	{
+		json = palloc(length);
+		if (base64url_decode(json, &length, text, length) == JOSE_OK)
+			info = json_parse_object((char *) json, length, &reason);
+	}
+	if (info == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid x_device_info")));
+	device_report_check_info(info);
+	return http_device(request, info);
+}
+
+void
+http_grant_write_tokens(HttpResponse *response, const TokenResponse *tokens,
+						bool with_refresh_token)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_string(&json, "token_type", "Bearer");
+	json_add_string(&json, "access_token", tokens->access_token);
+	json_add_integer(&json, "expires_in", tokens->expires_in);
+	if (with_refresh_token)
+		json_add_string(&json, "refresh_token", tokens->refresh_token);
+	json_add_string(&json, "id_token", tokens->id_token);
+	json_close(&json);
+	http_json(response, 200, json.data);
+	http_no_store(response);
+}
