@@ -506,6 +506,26 @@ for my $client (qw(web site))
 	like(text_of(open_link($browser, $message)), qr/enter this code where you asked/, 'without the cookie, it is gone');
 }
 
+# A guest's promotion, in the browser in which the guest asked.
+{
+	my $browser = browser();
+	$browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'site' });
+	my $sub = $browser->get('/oauth2/userinfo')->{json}{sub};
+	my $code = $browser->post_json('/api/anonymous_user/promotion_code', { session_type => 'cookie' })->{json}{result}{promotion_code};
+	my $page = $browser->get('/oauth2/authorize', client_id => 'site', redirect_uri => 'https://app.example/home', response_type => 'none', scope => 'openid',
+		login_hint => 'https://authgear.com/login_hint?' . AnonAuth::Browser::form(type => 'anonymous', promotion_code => $code))->{location};
+	no_limits();
+	is($browser->post_form($page, login_id_type => 'email', login_id => 'promoted@example.com', method => 'code')->{status}, 200, 'a guest asks for a code');
+	my $message = message();
+	like(text_of(open_link(browser(), $message)), qr/Your code To create your account with Notebook/, 'the link elsewhere shows the digits');
+	my $shown = open_link($browser, $message);
+	like((form_of($shown))[0], qr{^/flows/promote_user\?x_ref=}, 'in the browser of the guest, it continues the promotion');
+	like(text_of($shown), qr/promoted\@example\.com/, '... and names the address');
+	is(query("SELECT is_anonymous FROM anon_auth.users WHERE id = '$sub'"), 't', '... and promotes nobody before the user confirms');
+	is(confirm($browser, $shown)->{status}, 303, 'POST promotes the guest');
+	is(query("SELECT is_anonymous FROM anon_auth.users WHERE id = '$sub'"), 'f', '... with the same user id');
+}
+
 # ---------------------------------------------------------------------------
 # Languages
 # ---------------------------------------------------------------------------
