@@ -1,7 +1,7 @@
 # Test recovery after crashes under load.
 #
-# Clients sign up, log in, refresh, promote, claim guests and delete while the
-# server is killed again and again. After each recovery, every answer that a client
+# Clients sign up, log in, refresh, promote, claim guests, prove addresses with codes,
+# use ID tokens and delete while the server is killed again and again. After each recovery, every answer that a client
 # received must still hold, and no operation may be half done.
 #
 # ANON_AUTH_CRASH_ROUNDS is the number of crashes. The default is 30.
@@ -36,6 +36,29 @@ CREATE EXTENSION anon_auth;
 SELECT anon_auth.create_client('app', 'native', refresh_token_rotation_enabled => true);
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
 UPDATE anon_auth.clients SET refresh_token_rotation_grace_seconds = 3600;
+UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, code_requests_per_minute_per_ip = NULL;
+
+-- The provider of ID tokens has a key of this database.
+CREATE TABLE provider_key AS SELECT anon_auth.create_signing_key('EdDSA') AS kid;
+SELECT anon_auth.create_identity_provider('https://accounts.example', '{app.example}', anon_auth.jwks(), '{EdDSA}');
+SELECT anon_auth.create_signing_key();
+CREATE FUNCTION make_id_token(subject text) RETURNS text LANGUAGE sql AS $$
+	SELECT anon_auth.sign_jwt(jsonb_build_object('iss', 'https://accounts.example', 'aud', 'app.example', 'sub', subject, 'nonce', c.token,
+		'iat', extract(epoch FROM now())::bigint, 'exp', extract(epoch FROM now())::bigint + 3600), k.kid)
+	FROM provider_key k, anon_auth.create_challenge('id_token') c
+$$;
+
+-- A client takes the messages of all clients from the outbox.
+CREATE TABLE inbox (recipient text, code text);
+CREATE PROCEDURE wait_for_code(address text) LANGUAGE plpgsql AS $$
+BEGIN
+	LOOP
+		INSERT INTO inbox SELECT m.recipient, m.code FROM anon_auth.take_outbox_messages() m;
+		COMMIT;
+		EXIT WHEN EXISTS (SELECT FROM inbox WHERE recipient = address);
+	END LOOP;
+END
+$$;
 CREATE TABLE notes (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE, writer uuid);
 CREATE INDEX ON notes (user_id);
 CREATE INDEX ON notes (writer);
@@ -67,8 +90,53 @@ SELECT count(*) AS tables FROM anon_auth.claim_anonymous_user('app', access_toke
 \echo claimed :guest :sub
 SQL
 
+# Accounts that are made by codes and ID tokens: sign-ups, the login of the owner of an
+# address that somebody has claimed, and a promotion. A line "proof" is printed before a
+# code or ID token is used, and "proven" afterwards.
+my $proofs = <<'SQL';
+SELECT 'p' || replace(gen_random_uuid()::text, '-', '') || '@example.com' AS address \gset
+SELECT anon_auth.request_login_code('app', :'address') \g /dev/null
+CALL wait_for_code(:'address');
+SELECT code FROM inbox WHERE recipient = :'address' \gset
+\echo proof code :address|:code
+SELECT sub, refresh_token AS token, access_token AS access FROM anon_auth.sign_up('app', email => :'address', code => :'code') \gset
+\echo proven code :address|:code
+\echo prover :sub :token
+SELECT make_id_token(:'sub') AS id_token, make_id_token(:'sub') AS id_token_2, make_id_token('j' || :'sub') AS id_token_3 \gset
+\echo proof token :id_token
+SELECT anon_auth.add_identity(:'id_token', access_token => :'access') AS added \gset
+\echo proven token :id_token
+\echo proof token :id_token_2
+SELECT sub, refresh_token AS token FROM anon_auth.authenticate_with_id_token('app', :'id_token_2') \gset
+\echo proven token :id_token_2
+\echo prover :sub :token
+\echo proof token :id_token_3
+SELECT sub, refresh_token AS token FROM anon_auth.sign_up('app', id_token => :'id_token_3') \gset
+\echo proven token :id_token_3
+\echo prover :sub :token
+SELECT 'q' || replace(gen_random_uuid()::text, '-', '') || '@example.com' AS address \gset
+SELECT sub, refresh_token AS token FROM anon_auth.sign_up('app', email => :'address', password => 'correct horse') \gset
+\echo reclaiming :sub :token
+SELECT anon_auth.request_login_code('app', :'address') \g /dev/null
+CALL wait_for_code(:'address');
+SELECT code FROM inbox WHERE recipient = :'address' \gset
+\echo proof code :address|:code
+SELECT sub, refresh_token AS token FROM anon_auth.authenticate_with_code('app', :'address', :'code') \gset
+\echo proven code :address|:code
+\echo prover :sub :token
+SELECT 'r' || replace(gen_random_uuid()::text, '-', '') || '@example.com' AS address \gset
+SELECT sub, refresh_token AS token FROM anon_auth.authenticate_anonymously('app') \gset
+\echo guest :sub :token
+SELECT anon_auth.request_login_code('app', :'address', refresh_token => :'token') \g /dev/null
+CALL wait_for_code(:'address');
+SELECT code FROM inbox WHERE recipient = :'address' \gset
+\echo proving :sub :token
+SELECT sub, refresh_token AS token FROM anon_auth.promote_anonymous_user('app', email => :'address', code => :'code', refresh_token => :'token') \gset
+\echo prover :sub :token
+SQL
+
 # The second of the two accounts is deleted, the first is kept.
-my $lives = $life . $life . <<'SQL';
+my $lives = $life . $proofs . $life . <<'SQL';
 \echo deleting :sub :token
 SELECT anon_auth.delete_user(:'sub');
 \echo deleted :sub gone
@@ -154,7 +222,18 @@ my %broken = (
 	invariants(),
 	'has more sessions than logins' => q{
 		SELECT count(*) FROM anon_auth.users u
-		WHERE NOT is_anonymous AND 1 <> (SELECT count(*) FROM anon_auth.sessions s WHERE s.user_id = u.id)});
+		WHERE has_password AND 1 <> (SELECT count(*) FROM anon_auth.sessions s WHERE s.user_id = u.id)});
+
+# Codes and ID tokens that clients have used, by whether they got an answer:
+# { code => { address|code => 1 }, token => ... }.
+sub proofs_told
+{
+	my (@lines) = @_;
+	my %proofs = (code => {}, token => {});
+
+	/^(proof|proven) (code|token) (.*)/ and $proofs{$2}{$3} = $1 eq 'proven' for @lines;
+	return \%proofs;
+}
 
 # The last answer that a client received about each user, by sub: its state, its
 # token, and its promotion code. If a promotion or deletion was in progress, it
@@ -168,7 +247,7 @@ sub last_told
 	{
 		my ($what, $sub, $secret) = split / /;
 
-		next if $what =~ /^(asked|answered)$/;
+		next if $what =~ /^(asked|answered|proof|proven)$/;
 		if ($what eq 'promoting') { $told{$sub}{code} = $secret; }
 		elsif ($what eq 'deleting') { $told{$sub}{what} = $what; }
 		else { $told{$sub} = { what => $what, token => $secret, code => $told{$sub}{code} }; }
@@ -204,14 +283,14 @@ for my $round (1 .. $rounds)
 
 	my @lines = grep { $_ ne '' } map { split /\n/ } map { $_->{out} } @clients;
 	my %told = last_told(@lines);
-	my %users = map { my $what = $_; $what => [ grep { $told{$_}{what} eq $what } sort keys %told ] } qw(guest account claiming claimed deleting deleted);
+	my %users = map { my $what = $_; $what => [ grep { $told{$_}{what} eq $what } sort keys %told ] } qw(guest account claiming claimed deleting deleted prover reclaiming proving);
 	my @undecided = grep { defined $told{$_}{code} } @{ $users{guest} };
 	my @guests = grep { !defined $told{$_}{code} } @{ $users{guest} };
 	my $name = "round $round, $way";
 
 	$total{$_} += @{ $users{$_} } for keys %users;
 	$total{lines} += @lines;
-	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } @guests, @{ $users{account} }), '', "$name: the tokens that clients received are valid");
+	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } @guests, @{ $users{account} }, @{ $users{prover} }), '', "$name: the tokens that clients received are valid");
 
 	# Each request without an answer is completely done, or not at all.
 	my $list = join ', ', map { "'$_'" } @undecided;
@@ -253,6 +332,36 @@ for my $round (1 .. $rounds)
 	tries($node, "SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", @open);
 	is_deeply(tries($node, "SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", @open), { done => 0, @open ? (AA005 => scalar @open) : () }, 'a device request without an answer is accepted at most once');
 
+	# A proof that was answered never works again. One without an answer works once at
+	# most, and not at all if its request has committed.
+	my $nobody = '00000000-0000-0000-0000-000000000000';
+	my $reclaiming = join ', ', map { "'$_'" } @{ $users{reclaiming} }, $nobody;
+	my $proving = join ', ', map { "'$_'" } @{ $users{proving} }, $nobody;
+	is(query("SELECT count(*) FROM anon_auth.users WHERE id IN ($reclaiming) AND has_password = is_verified"), 0, 'an account is reclaimed completely or not at all');
+	is(query("SELECT count(*) FROM anon_auth.users WHERE id IN ($proving) AND is_anonymous = is_verified"), 0, 'a promotion with a code is complete, or did not happen');
+	my %still = map { $_ => 1 } split /\n/, query("SELECT id FROM anon_auth.users WHERE id IN ($reclaiming) AND has_password OR id IN ($proving) AND is_anonymous");
+	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } sort keys %still), '', 'tokens of users who have not proven their address yet are valid');
+	my $proofs = proofs_told(@lines);
+	my %try = (
+		code => q{SELECT 'done' FROM (SELECT string_to_array(%s, '|') AS t OFFSET 0) s, LATERAL anon_auth.authenticate_with_code('app', t[1], t[2]) r},
+		token => q{SELECT sub FROM anon_auth.authenticate_with_id_token('app', %s)});
+	my %sign_up = (
+		code => q{SELECT 'done' FROM (SELECT string_to_array(%s, '|') AS t OFFSET 0) s, LATERAL anon_auth.sign_up('app', email => t[1], code => t[2]) r},
+		token => q{SELECT sub FROM anon_auth.sign_up('app', id_token => %s)});
+	for my $kind (qw(code token))
+	{
+		my @proven = grep { $proofs->{$kind}{$_} } sort keys %{ $proofs->{$kind} };
+		my @unheard = grep { !$proofs->{$kind}{$_} } sort keys %{ $proofs->{$kind} };
+		my $used = $kind eq 'code' ? 'split_part(a, $$|$$, 1) IN (SELECT original_value FROM anon_auth.login_ids WHERE verified_at IS NOT NULL)' : 'false';
+		my $committed = @unheard ? query("SELECT count(*) FROM unnest(ARRAY[" . join(', ', map { "'$_'" } @unheard) . "]) a WHERE $used") : 0;
+
+		$total{"$kind proven"} += @proven;
+		$total{"$kind unheard"} += @unheard;
+		is_deeply([ map { tries($node, $_->{$kind}, @proven) } \%try, \%sign_up ], [ { done => 0 }, { done => 0 } ], "no $kind that was answered is accepted again");
+		my @done = map { tries($node, $_->{$kind}, @unheard)->{done} } \%try, \%sign_up, \%sign_up, \%try;
+		cmp_ok($done[0] + $done[1] + $done[2] + $done[3], '<=', @unheard - $committed, "a $kind without an answer is accepted at most once, and not if its request committed");
+	}
+
 	# The logins above created further sessions.
 	query("DELETE FROM anon_auth.sessions s USING anon_auth.sessions n WHERE s.user_id = n.user_id AND s.created_at < n.created_at AND s.user_id IN ($list)") if keys %accounts;
 	is(query($broken{$_}), 0, "after the recovery, nothing $_") for sort keys %broken;
@@ -264,7 +373,7 @@ for my $round (1 .. $rounds)
 }
 
 diag(join ', ', map { "$_: $total{$_}" } sort keys %total);
-cmp_ok($total{$_}, '>', $rounds, "the rounds completed enough operations: $_") for qw(guest account claimed deleted);
+cmp_ok($total{$_}, '>', $rounds, "the rounds completed enough operations: $_") for qw(guest account claimed deleted prover), 'code proven', 'token proven';
 
 is_deeply([ damage($node) ], [], 'indexes match their tables, and no page is damaged');
 

@@ -37,6 +37,10 @@ UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_pas
 CREATE TABLE request (i integer PRIMARY KEY, jwt text);
 CREATE TABLE guest (i integer PRIMARY KEY, refresh_token text, access_token text);
 CREATE TABLE challenge (i integer, token text);
+CREATE TABLE address_code (i integer PRIMARY KEY, code text);
+CREATE TABLE id_token (i integer PRIMARY KEY, token text);
+CREATE TABLE account (i integer PRIMARY KEY, access_token text);
+UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, code_requests_per_minute_per_ip = NULL;
 SQL
 
 # One device for each call, and one for the call that warms up the caches.
@@ -59,6 +63,51 @@ sub prepare_guests
 		FROM generate_series(0, $calls) AS i, LATERAL anon_auth.authenticate_anonymously(concat('app', left(i::text, 0))) AS r");
 }
 
+# A code for each address prefix<i>@example.com, asked for by the guests if they are to be
+# promoted, or by nobody's proof.
+sub prepare_codes
+{
+	my ($prefix, $of_guests) = @_;
+	my $proof = $of_guests ? ', refresh_token => (SELECT refresh_token FROM guest WHERE i = %1$d)' : '';
+
+	query(join '', 'TRUNCATE address_code; DELETE FROM anon_auth.outbox;', map {
+		sprintf "SELECT anon_auth.request_login_code('app', '$prefix%1\$d\@example.com'$proof);
+			INSERT INTO address_code SELECT %1\$d, code FROM anon_auth.take_outbox_messages();", $_
+	} 0 .. $calls);
+}
+
+sub address_code { return '(SELECT code FROM address_code WHERE i = %1$d)'; }
+
+# The provider of ID tokens. A subject has one token for each preparation.
+my $provider = AnonAuth::Device->new(alg => 'ES256');
+
+sub prepare_id_tokens
+{
+	my @challenges = split /\n/, query("SELECT c.token FROM generate_series(0, $calls), LATERAL anon_auth.create_challenge('id_token') AS c");
+
+	query(join '', 'TRUNCATE id_token;', map {
+		my $token = $provider->sign({ alg => 'ES256', kid => $provider->kid },
+			{ iss => 'https://accounts.example', aud => 'app.example', sub => "subject $_", nonce => $challenges[$_], iat => time, exp => time + 3600 });
+
+		"INSERT INTO id_token VALUES ($_, '$token');"
+	} 0 .. $calls);
+}
+
+sub id_token { return '(SELECT token FROM id_token WHERE i = %1$d)'; }
+
+# The accounts with addresses prefix<i>@example.com, each with a new session.
+sub prepare_accounts
+{
+	my ($prefix) = @_;
+
+	query(join '', 'TRUNCATE account;', map {
+		"INSERT INTO account SELECT $_, access_token FROM anon_auth.authenticate('app', '$prefix$_\@example.com', 'correct horse');"
+	} 0 .. $calls);
+}
+
+query(sprintf "SELECT anon_auth.create_identity_provider('https://accounts.example', '{app.example}', '%s')",
+	JSON::PP->new->encode({ keys => [ $provider->jwk ] }));
+
 # Each operation is called once to create its plans, then measured.
 my @operations = (
 	[ 'sign-up with a key', sub { prepare_requests(1) }, "anon_auth.authenticate_anonymously('app', (SELECT jwt FROM request WHERE i = %d))" ],
@@ -72,7 +121,25 @@ my @operations = (
 	[ 'login with a password', undef, "anon_auth.authenticate('app', 'budget%d\@example.com', 'correct horse')" ],
 	[ 'revoke', \&prepare_guests, "anon_auth.revoke((SELECT refresh_token FROM guest WHERE i = %d))" ],
 	[ 'create_challenge', undef, "anon_auth.create_challenge() WHERE %d >= 0" ],
-	[ 'uid', undef, "anon_auth.uid() WHERE %d >= 0" ]);
+	[ 'uid', undef, "anon_auth.uid() WHERE %d >= 0" ],
+	[ 'request of a login code', undef, "anon_auth.request_login_code('app', 'new%d\@example.com')" ],
+	[   'request of a guest\'s code', \&prepare_guests,
+		"anon_auth.request_login_code('app', 'asked%1\$d\@example.com', refresh_token => (SELECT refresh_token FROM guest WHERE i = %1\$d))" ],
+	[   'sign-up with a code', sub { prepare_codes('code') },
+		"anon_auth.sign_up('app', email => 'code%1\$d\@example.com', code => " . address_code() . ')' ],
+	[   'login with a code', sub { query('SELECT anon_auth.reset_counters()'); prepare_codes('code') },
+		"anon_auth.authenticate_with_code('app', 'code%1\$d\@example.com', " . address_code() . ')' ],
+	[   'promotion with a code', sub { prepare_guests(); prepare_codes('promoted', 1) },
+		"anon_auth.promote_anonymous_user('app', email => 'promoted%1\$d\@example.com', code => " . address_code()
+		  . ', refresh_token => (SELECT refresh_token FROM guest WHERE i = %1$d))' ],
+	[ 'sign-up with a password', undef, "anon_auth.sign_up('app', email => 'password%d\@example.com', password => 'correct horse')" ],
+	[ 'sign-up with an ID token', \&prepare_id_tokens, "anon_auth.sign_up('app', id_token => " . id_token() . ')' ],
+	[ 'login with an ID token', \&prepare_id_tokens, "anon_auth.authenticate_with_id_token('app', " . id_token() . ')' ],
+	[   'adding an identity', sub { prepare_accounts('password'); query('DELETE FROM anon_auth.user_identities'); prepare_id_tokens() },
+		'anon_auth.add_identity(' . id_token() . ', access_token => (SELECT access_token FROM account WHERE i = %1$d))' ],
+	[ 'removing an identity', undef, "anon_auth.remove_identity('https://accounts.example', (SELECT access_token FROM account WHERE i = %d))" ],
+	[   'claim', sub { prepare_accounts('password'); prepare_guests() },
+		"anon_auth.claim_anonymous_user('app', access_token => (SELECT access_token FROM account WHERE i = %1\$d), refresh_token => (SELECT refresh_token FROM guest WHERE i = %1\$d))" ]);
 
 # Statements, buffers and octets of WAL for one call, rounded up.
 sub cost
@@ -98,7 +165,7 @@ for my $operation (@operations)
 
 	$prepare->() if $prepare;
 	($statements, $buffers, $wal) = cost($call);
-	note sprintf '%-24s %3d %5d %6d', $name, $statements, $buffers, $wal;
+	note sprintf '%-26s %3d %5d %6d', $name, $statements, $buffers, $wal;
 	is($statements, $budget{$name}[0], "$name runs $statements statements");
 	cmp_ok($buffers, '<=', $budget{$name}[1], "$name touches no more buffers than its budget");
 	cmp_ok($wal, '<=', $budget{$name}[2], "$name writes no more WAL than its budget");
@@ -111,7 +178,7 @@ done_testing();
 # and WAL have a tenth in reserve, for other versions of PostgreSQL and the
 # sizes of page that keys happen to fill.
 #
-# operation       statements buffers    WAL
+# operation        statements buffers    WAL
 __DATA__
 sign-up with a key         11      39   1730
 login with a key            9      35   1050
@@ -124,3 +191,14 @@ login with a password      12      33    880
 revoke                      4      31    680
 create_challenge            1       2      0
 uid                         0       0      0
+request of a login code     9      22   1110
+request of a guest's code  11      31   1180
+sign-up with a code        16      45   1630
+login with a code          14      43   1080
+promotion with a code      19      72   1700
+sign-up with a password    13      43   1860
+sign-up with an ID token   15      51   1670
+login with an ID token     11      42   1100
+adding an identity         17      63   1120
+removing an identity       19      72   1270
+claim                      34     170   1490
