@@ -19,6 +19,7 @@ use lib $FindBin::Bin;
 
 use AnonAuth::Connection;
 use AnonAuth::Device qw(call challenge sql_literal);
+use JSON::PP ();
 use List::Util qw(max min);
 use MIME::Base64 qw(decode_base64url encode_base64url);
 use PostgreSQL::Test::Cluster;
@@ -106,6 +107,14 @@ END $$;
 CREATE FUNCTION call_authenticate_with_code(input text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM anon_auth.authenticate_with_code('app', input, '000000');
+END $$;
+CREATE FUNCTION call_sign_up(input text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM anon_auth.sign_up('app', email => input, code => '000000');
+END $$;
+CREATE FUNCTION call_authenticate_with_id_token(input text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM anon_auth.authenticate_with_id_token('app', input);
 END $$;
 CREATE FUNCTION call_refresh_session(input text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -239,7 +248,7 @@ BEGIN
 	PERFORM anon_auth.request_password_reset(input);
 END $$});
 make_timer('refused_request', 1);
-make_timer($_) for qw(authenticate request_password_reset reset_password request_login_code authenticate_with_code refresh_session authenticate_anonymously);
+make_timer($_) for qw(authenticate request_password_reset reset_password request_login_code authenticate_with_code sign_up authenticate_with_id_token refresh_session authenticate_anonymously);
 
 # Check the measure itself: it shows a difference, and shows none where there is
 # none.
@@ -287,6 +296,36 @@ $backend->query(q{SELECT anon_auth.request_login_code('app', input) FROM inputs 
 my $code_logins = time_calls('authenticate_with_code', $fewer, qw(known unknown disabled verified));
 cannot_be_told_apart($code_logins, $_, 'unknown', "a wrong login code takes equally long for an address that is $_ and a missing one")
   for qw(known disabled verified);
+
+# A sign-up with a wrong code. Nobody has asked for a code for a disabled address here.
+
+my $sign_ups = time_calls('sign_up', $fewer, qw(known unknown disabled verified));
+cannot_be_told_apart($sign_ups, $_, 'unknown', "a sign-up with a wrong code takes equally long for an address that is $_ and a missing one")
+  for qw(known disabled verified);
+
+# ID tokens. Only the provider can sign one, and the signature is verified before the
+# identity is looked up. So a forged token does not reveal whether its subject has an account.
+
+my $provider = AnonAuth::Device->new(alg => 'ES256');
+my $forger = AnonAuth::Device->new(alg => 'ES256', kid => $provider->kid);
+
+sub id_token
+{
+	my ($signer, $subject) = @_;
+
+	return $signer->sign({ alg => 'ES256', kid => $provider->kid },
+		{ iss => 'https://accounts.example', aud => 'app.example', sub => $subject, iat => time, exp => time + 3600,
+			nonce => $backend->query(q{SELECT token FROM anon_auth.create_challenge('id_token')}) });
+}
+
+$backend->query(sprintf "SELECT anon_auth.create_identity_provider('https://accounts.example', '{app.example}', '%s')",
+	JSON::PP->new->encode({ keys => [ $provider->jwk ] }));
+is($backend->query(sprintf 'SELECT count(*) FROM anon_auth.sign_up(%s, id_token => %s)', map { sql_literal($_) } 'app', id_token($provider, "known $_")), 1, 'an ID token signs up')
+  for 1 .. 3;
+add_inputs('forged known', map { id_token($forger, "known $_") } 1 .. 3);
+add_inputs('forged unknown', map { id_token($forger, "other $_") } 1 .. 3);
+cannot_be_told_apart(time_calls('authenticate_with_id_token', $samples, 'forged known', 'forged unknown'), 'forged known', 'forged unknown',
+	'a forged ID token is refused equally fast for an identity of an account and for another one');
 
 # Refresh tokens
 

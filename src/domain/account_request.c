@@ -13,6 +13,7 @@
 #include "domain/account_request.h"
 #include "domain/auth_methods.h"
 #include "domain/login.h"
+#include "domain/password.h"
 #include "domain/rate_limit.h"
 #include "domain/unproven_address.h"
 #include "json/json_write.h"
@@ -157,8 +158,10 @@ bool
 account_request_check(const AccountRequest *request, const Client *client,
 					  const pg_uuid_t *asker, TimestampTz now, AccountPlan *plan)
 {
+	instr_time	begin;
 	int			type;
 
+	INSTR_TIME_SET_CURRENT(begin);
 	memset(plan, 0, sizeof(AccountPlan));
 	settings_read_account_policy(&plan->policy);
 	plan->asker = asker;
@@ -181,6 +184,7 @@ account_request_check(const AccountRequest *request, const Client *client,
 	if (request->code != NULL && !check_code(plan, request->code, asker, now))
 	{
 		login_record_failure(client, asker, "code", "wrong code", now);
+		password_wait_since(&begin, LOGIN_CODE_EVEN_USECS);
 		return false;
 	}
 	if (request->id_token != NULL && !check_id_token(plan, request->id_token, request->nonce, now))

@@ -35,9 +35,6 @@
 #include "store/login_ids.h"
 #include "store/settings.h"
 
-/* Microseconds that a request and a wrong code take at least; see password_reset.c. */
-#define EVEN_TIME_USECS		10000
-
 /* ---- requests ---- */
 
 /*
@@ -133,7 +130,7 @@ code_login_request_in_flow(const Client *client, const char *login_id, const Gue
 								 MESSAGE_LOGIN_CODE, &delivery, now);
 	events_insert("login_code.requested", asker, client->client_id,
 				  payload_of_type(address.type), now);
-	password_wait_since(&begin, EVEN_TIME_USECS);
+	password_wait_since(&begin, LOGIN_CODE_EVEN_USECS);
 	return expires_at;
 }
 
@@ -250,7 +247,7 @@ code_login_verify(const Client *client, const char *login_id, const char *code,
 	{
 		login_record_failure(client, is_known ? &owner : NULL, "code", failure_reasons[result],
 							 now);
-		password_wait_since(&begin, EVEN_TIME_USECS);
+		password_wait_since(&begin, LOGIN_CODE_EVEN_USECS);
 	}
 	return result;
 }

@@ -20,6 +20,12 @@
 #include "store/login_ids.h"
 #include "store/outbox.h"
 
+/*
+ * Microseconds that a request for a code and a wrong code take at least, so that nobody
+ * learns whether a code was requested; see password_reset.c.
+ */
+#define LOGIN_CODE_EVEN_USECS	10000
+
 /* A code that login_code_matches() has found. */
 typedef struct LoginCode
 {
