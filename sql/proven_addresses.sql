@@ -128,7 +128,7 @@ SELECT anon_auth.reset_counters() \g /dev/null
 SELECT anon_auth.request_password_reset('max@proven.example');
 SELECT code FROM anon_auth.take_outbox_messages() WHERE type = 'password_reset' \gset
 SELECT anon_auth.reset_password('max@proven.example', :'code', 'another horse');
-SELECT type, value, verified FROM login_ids WHERE user_id = :'max_sub';
+SELECT type, value, verified FROM login_ids WHERE user_id = :'max_sub' ORDER BY type;
 SELECT count(*) AS logs_in FROM anon_auth.authenticate('web', 'max@proven.example', 'another horse');
 SELECT type FROM anon_auth.events WHERE user_id = :'max_sub' AND type IN ('user.reclaimed', 'password.reset') ORDER BY id;
 -- ---- guesses at the password of an account that claims the address ----

@@ -44,7 +44,10 @@ SELECT count(*) AS taken_for_another_row FROM anon_auth.take_outbox_messages();
 ROLLBACK;
 BEGIN;
 SET LOCAL ROLE anon_auth_owner;
-UPDATE anon_auth.outbox SET route = :'bob_sub', user_id = :'bob_sub';
+CREATE TEMPORARY TABLE moved ON COMMIT DROP AS SELECT * FROM anon_auth.outbox;
+UPDATE moved SET route = :'bob_sub', user_id = :'bob_sub';
+DELETE FROM anon_auth.outbox;
+INSERT INTO anon_auth.outbox SELECT * FROM moved;
 SELECT count(*) AS taken_for_bob FROM anon_auth.take_outbox_messages();
 ROLLBACK;
 SELECT code AS code FROM anon_auth.take_outbox_messages() \gset

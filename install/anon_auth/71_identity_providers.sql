@@ -23,6 +23,7 @@ AS $$
 #variable_conflict use_variable
 DECLARE
 	violated text;
+	message text;
 BEGIN
 	IF issuer IS NULL OR audiences IS NULL OR algorithms IS NULL OR trust_email IS NULL THEN
 		RAISE EXCEPTION 'issuer, audiences, algorithms and trust_email are required'
@@ -39,7 +40,10 @@ BEGIN
 			VALUES (issuer, audiences, algorithms, trust_email)
 			ON CONFLICT ON CONSTRAINT identity_providers_pkey DO NOTHING;
 	EXCEPTION WHEN check_violation THEN
-		GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME;
+		-- On Citus, only the message names the constraint, with the number of a shard
+		-- at its end.
+		GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME, message = MESSAGE_TEXT;
+		violated := substring(COALESCE(NULLIF(violated, ''), message) FROM 'identity_providers_[a-z_]+_check');
 		RAISE EXCEPTION 'the identity provider violates constraint "%"', violated
 			USING ERRCODE = 'check_violation', CONSTRAINT = violated,
 				  DETAIL = (SELECT obj_description(c.oid, 'pg_constraint') FROM pg_constraint c
