@@ -701,6 +701,14 @@ sub keys_and_users
 	fails($app, 'refresh_session', client_id => 'native', refresh_token => $user->{refresh_token});
 	ok_call($admin, 'set_password', user_id => $user->{sub}, new_password => password('by an administrator'));
 	fails($admin, 'set_password', user_id => $user->{sub}, new_password => 'short');
+	my $hash = '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW';
+	secret('imported hash', $hash);
+	ok_call($admin, 'import_user', user_id => '00000000-0000-4000-8000-0000000000' . sprintf('%02d', $run), email => "imported$run\@example.com", password_hash => $hash);
+	fails($admin, 'import_user', user_id => $user->{sub}, password_hash => $hash);
+	fails($admin, 'import_user', user_id => $user->{sub}, password_hash => substr $hash, 0, 59);
+	$admin->run('CREATE TEMP TABLE imports AS SELECT gen_random_uuid() AS user_id');
+	ok_call($admin, 'import_users', source => 'imports', dry_run => 1);
+	$admin->run('DROP TABLE imports');
 	ok_call($admin, $_, user_id => $user->{sub}) for qw(enable_user revoke_sessions delete_user);
 	fails($admin, 'delete_user', user_id => $user->{sub});
 	fails($admin, 'create_client', client_id => "new$run", application_type => 'native', access_token_lifetime_seconds => 1);
