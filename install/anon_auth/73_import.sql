@@ -43,6 +43,9 @@ BEGIN
 	IF source IS NULL OR dry_run IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = CASE WHEN source IS NULL THEN 'source' ELSE 'dry_run' END || ' is required';
 	END IF;
+	IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = source AND c.relkind IN ('r', 'v', 'm', 'f', 'p')) THEN
+		RAISE EXCEPTION USING ERRCODE = 'wrong_object_type', MESSAGE = format('%s is not a table or view', source);
+	END IF;
 	SELECT a.attname INTO column_name FROM pg_attribute a
 	WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped AND NOT argument_types ? a.attname
 	ORDER BY a.attnum LIMIT 1;
@@ -79,4 +82,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.import_users(regclass, boolean) IS
-'Imports the rows of a table or view with import_user(): its columns have the names of that function''s arguments, and user_id is required. Returns a row for each that could not be imported, with the SQLSTATE, message and detail of the error; the others are imported. With dry_run, nothing is imported, but the result is the same. Reads the source with the rights of the caller. Errors: 42703 a column that is no argument of import_user(); 22023 missing argument.';
+'Imports the rows of a table or view with import_user(): its columns have the names of that function''s arguments, and user_id is required. Returns a row for each that could not be imported, with the SQLSTATE, message and detail of the error; the others are imported. With dry_run, nothing is imported, but the result is the same. Reads the source with the rights of the caller. Errors: 42703 a column that is no argument of import_user(); 42809 the source is no table or view; 22023 missing argument.';
