@@ -403,6 +403,7 @@ sub same_over_http
 		});
 
 	query(q{UPDATE anon_auth.login_ids SET verified_at = now() WHERE value = 'known-0-1@example.com'; UPDATE anon_auth.users u SET is_verified = true FROM anon_auth.login_ids l WHERE l.user_id = u.id AND l.value = 'known-0-1@example.com'});
+	query('DELETE FROM anon_auth.outbox');
 	for my $name (sort keys %calls)
 	{
 		my %seen;
@@ -417,7 +418,8 @@ sub same_over_http
 		}
 		is(scalar keys %seen, 1, "$name has the same status, headers and body for a verified, a claimed and an unknown address") or diag(join "\n----\n", keys %seen);
 	}
-	is(query(q{SELECT count(DISTINCT (type, client_id, language, link)) FROM anon_auth.take_outbox_messages(100)}), 1, 'and the same message is sent');
+	is(query(q{SELECT recipient, count(*), count(code), min(type), max(client_id), count(language), count(link) FROM anon_auth.take_outbox_messages(100) GROUP BY 1 ORDER BY 1}),
+		join("\n", map { "$_|2|2|login_code|resets|0|2" } @addresses), 'and the same messages are sent');
 	return;
 }
 
