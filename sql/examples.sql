@@ -167,6 +167,18 @@ SELECT anon_auth.delete_account(:'user_access_token') > now() AS scheduled;
 SELECT anon_auth.userinfo(:'user_access_token') ? 'delete_at' AS scheduled;
 SELECT anon_auth.cancel_account_deletion(:'user_access_token');
 
+-- example: request_login_id_code, add_login_id, remove_login_id
+SELECT anon_auth.request_login_id_code('email', 'robert@example.com', :'user_access_token') > now() AS sent;
+SELECT code FROM anon_auth.take_outbox_messages() WHERE code IS NOT NULL \gset
+SELECT anon_auth.add_login_id('email', 'robert@example.com', :'code', :'user_access_token') AS added;
+SELECT anon_auth.remove_login_id('email', 'bob@example.com', :'user_access_token') AS removed;
+SELECT type, recipient FROM anon_auth.take_outbox_messages() ORDER BY recipient, type;
+SELECT anon_auth.add_login_id('email', 'bob@example.com', access_token => :'user_access_token') AS added_again;
+
+-- example: change_password
+SELECT anon_auth.change_password('battery staple', 'wrong horse', :'dora_access_token') AS wrong_old_password;
+SELECT anon_auth.change_password('battery staple', 'correct horse', :'dora_access_token') AS changed;
+
 -- example: revoke
 SELECT * FROM anon_auth.authenticate('app', 'bob@example.com', 'battery staple') \gset user_
 SELECT anon_auth.revoke(:'user_refresh_token');

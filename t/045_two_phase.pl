@@ -46,7 +46,11 @@ is(query(q{BEGIN; SELECT anon_auth.use_client_address('192.0.2.1'); PREPARE TRAN
 is(prepared($_), '0A000', "$_ cannot be prepared")
   for 'anon_auth.create_signing_key()', 'anon_auth.rotate_signing_key()', q{anon_auth.request_password_reset('ada@example.com')},
   q{anon_auth.request_password_reset('nobody@example.com')},
-  q{anon_auth.request_verification(access_token => t.access_token) FROM anon_auth.authenticate('app', 'ada@example.com', 'correct horse') t};
+  map { "$_ FROM anon_auth.authenticate('app', 'ada\@example.com', 'correct horse') t" } 'anon_auth.request_verification(access_token => t.access_token)',
+  q{anon_auth.request_login_id_code('email', 'new@example.com', t.access_token)};
+query(q{UPDATE anon_auth.login_ids SET verified_at = now()});
+is(prepared("$_ FROM anon_auth.authenticate('app', 'ada\@example.com', 'correct horse') t"), '0A000', "$_ cannot be prepared")
+  for q{anon_auth.change_password('battery staple', 'correct horse', t.access_token)}, q{anon_auth.add_login_id('username', 'ada', access_token => t.access_token)};
 my $kid = sql_literal(query('SELECT kid FROM anon_auth.signing_keys'));
 is(prepared('anon_auth.rotate_signing_key()', "anon_auth.retire_signing_key($kid)"), '0A000', 'retire_signing_key() cannot be prepared');
 for my $case ([ 'issuer', q{'https://two.example'}, '0A000' ], [ 'audience', q{'https://two.example/api'}, '0A000' ], [ 'brand_name', q{'Two'}, 'prepared' ])
@@ -94,7 +98,7 @@ query(sprintf q{SELECT anon_auth.delete_user('%s')}, $caller->{sub});
 
 my $comments = query(q{SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
 	WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace) AND d.description LIKE '%PREPARE TRANSACTION%0A000%'});
-is($comments, 'create_client create_signing_key ensure_signing_key import_signing_key request_login_code request_password_reset request_verification retire_signing_key rotate_signing_key settings_notify',
+is($comments, 'add_login_id change_password create_client create_signing_key ensure_signing_key import_signing_key remove_login_id request_login_code request_login_id_code request_password_reset request_verification retire_signing_key rotate_signing_key settings_notify',
 	'the comments of exactly these functions say that they cannot be prepared');
 
 $node->stop;

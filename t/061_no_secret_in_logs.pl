@@ -451,8 +451,42 @@ sub logins
 	fails($admin, 'take_outbox_messages', batch_size => 0);
 	ok_call($app, 'reset_password', login_id => "ada$run\@example.com", code => 'WRONGCODE0', new_password => password('new'));
 	fails($app, 'reset_password', login_id => "ada$run\@example.com", code => $code, new_password => 'x');
-	ok_call($app, 'reset_password', login_id => "ada$run\@example.com", code => $code, new_password => password('new'));
+	my $new_password = password('new');
+	ok_call($app, 'reset_password', login_id => "ada$run\@example.com", code => $code, new_password => $new_password);
 	login_codes($run);
+	own_credentials($run, $new_password);
+	return;
+}
+
+sub own_credentials
+{
+	my ($run, $old) = @_;
+	my $changed = password('changed');
+	my $user = ok_call($app, 'authenticate', client_id => 'native', login_id => "ada$run\@example.com", password => $old);
+	my @caller = (access_token => $user->{access_token});
+	my @address = (type => 'email', value => "second-ada$run\@example.com");
+
+	$admin->run(q{UPDATE anon_auth.settings SET code_link_uri = 'https://app.example/#{code}'});
+	ok_call($app, 'request_login_id_code', @address, @caller);
+	fails($app, 'request_login_id_code', @address, @caller);
+	fails($app, 'request_login_id_code', type => 'email', value => password('as address'), @caller);
+	my $message = ok_call($admin, 'take_outbox_messages');
+	my $code = $message->{code};
+
+	secret('long code ' . ++$count, $message->{link} =~ s/.*#//sr);
+	$admin->run('UPDATE anon_auth.settings SET code_link_uri = NULL');
+	ok_call($app, 'add_login_id', @address, code => secret('wrong code ' . ++$count, $code eq '417863' ? '417864' : '417863'), @caller);
+	fails($app, 'add_login_id', @address, code => $code, access_token => password('as token'));
+	fails($app, 'add_login_id', type => password('as type'), value => $code, @caller);
+	ok_call($app, 'add_login_id', @address, code => $code, @caller);
+	ok_call($app, 'remove_login_id', @address, @caller);
+	fails($app, 'remove_login_id', type => 'email', value => "ada$run\@example.com", access_token => $user->{refresh_token});
+	ok_call($app, 'change_password', new_password => $changed, old_password => password('as old password'), @caller);
+	fails($app, 'change_password', new_password => $changed, @caller);
+	fails($app, 'change_password', new_password => 'x', old_password => $old, @caller);
+	ok_call($app, 'change_password', new_password => $changed, old_password => $old, @caller);
+	ok_call($app, 'change_password', new_password => $old, old_password => $changed, @caller);
+	ok_call($admin, 'take_outbox_messages');    # the notices
 	return;
 }
 
@@ -981,7 +1015,7 @@ sub know_stored
 	my $rows = join ' UNION ALL ', map {
 		my ($table, $column) = split /\./;
 
-		"SELECT '$_' AS place, " . ($columns{$_} eq 'hex' ? "encode($column, 'hex')" : $column) . " AS value FROM anon_auth.$table"
+		"SELECT '$_' AS place, " . ($columns{$_} eq 'hex' ? "encode($column, 'hex')" : $column) . " AS value FROM anon_auth.$table WHERE $column IS NOT NULL"
 	} sort keys %columns;
 
 	for my $row (grep { !$known{ $_->{value} }++ } @{ $watcher->run($rows)->{rows} })

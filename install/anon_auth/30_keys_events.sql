@@ -47,7 +47,7 @@ CREATE TABLE anon_auth.events (
 CREATE INDEX events_created_at_idx ON anon_auth.events USING brin (created_at);
 
 COMMENT ON TABLE anon_auth.events IS
-'Append-only audit log. An event is written in the transaction that it reports. Types: user.created, user.imported, user.authenticated, user.anonymous.promoted, user.anonymous.merged, user.signed_out, user.disabled, user.enabled, user.deleted, user.deletion_scheduled, user.deletion_unscheduled, authentication.failed, authentication.lockout, refresh_token.reused, authorization_code.reused, verification.requested, login_id.verified, login_id.conflict, login_id.taken, login_code.requested, user.reclaimed, password_reset.requested, password.reset, password.set, identity.added, identity.removed, identity_provider.keys_changed.';
+'Append-only audit log. An event is written in the transaction that it reports. Types: user.created, user.imported, user.authenticated, user.anonymous.promoted, user.anonymous.merged, user.signed_out, user.disabled, user.enabled, user.deleted, user.deletion_scheduled, user.deletion_unscheduled, authentication.failed, authentication.lockout, refresh_token.reused, authorization_code.reused, verification.requested, login_id.verified, login_id.conflict, login_id.taken, login_code.requested, user.reclaimed, password_reset.requested, password.reset, password.set, password.changed, login_id.added, login_id.removed, identity.added, identity.removed, identity_provider.keys_changed.';
 COMMENT ON COLUMN anon_auth.events.user_id IS
 'The user that the event is about, who may have been deleted since. The nil UUID if no user is known.';
 COMMENT ON COLUMN anon_auth.events.id IS 'A UUIDv7. The ids of one connection, and so of one transaction, are in the order of the events.';

@@ -88,9 +88,8 @@ api_required_integer(FunctionCallInfo fcinfo, int argument, const char *name)
 	return PG_GETARG_INT32(argument);
 }
 
-/* Set *token to an access token, and return it.  NULL: the current identity counts. */
-static const Span *
-get_access_token(FunctionCallInfo fcinfo, int argument, Span *token)
+const Span *
+api_access_token(FunctionCallInfo fcinfo, int argument, Span *token)
 {
 	if (PG_ARGISNULL(argument))
 		return NULL;
@@ -103,7 +102,7 @@ api_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *user, S
 {
 	Span		token;
 
-	identity_get_user(get_access_token(fcinfo, argument, &token), now, user, session);
+	identity_get_user(api_access_token(fcinfo, argument, &token), now, user, session);
 }
 
 void
@@ -112,7 +111,7 @@ api_lock_caller(FunctionCallInfo fcinfo, int argument, TimestampTz now, User *us
 {
 	Span		token;
 
-	identity_lock_user(get_access_token(fcinfo, argument, &token), now, user, session);
+	identity_lock_user(api_access_token(fcinfo, argument, &token), now, user, session);
 }
 
 void

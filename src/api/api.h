@@ -53,6 +53,12 @@ extern Span api_token(FunctionCallInfo fcinfo, int argument, const char *name);
 extern void api_begin_write(const char *function_name);
 
 /*
+ * Set *token to the access token in an argument, and return it.  NULL: the current identity
+ * counts.
+ */
+extern const Span *api_access_token(FunctionCallInfo fcinfo, int argument, Span *token);
+
+/*
  * Fill user with the user of the access token in an argument or, if that is NULL,
  * of the current identity, and session with its session.  session may be NULL.  Raises AA014.
  */

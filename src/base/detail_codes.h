@@ -23,6 +23,8 @@
 			   "the %s is of a type that settings.login_id_types does not allow") \
 	REASON_ROW(NOT_PROVEN, "verification_required", \
 			   "the %s must be proven with a code, because settings.login_id_verification is required") \
+	REASON_ROW(TOO_MANY, "too_many", \
+			   "the account has " CppAsString2(LOGIN_IDS_PER_TYPE) " login IDs of this type already") \
 	REASON_ROW(EMPTY, "empty", "the %s is empty") \
 	REASON_ROW(NO_ADDRESS, "no_address", \
 			   "the %s is no email address or phone number, so that no code can be sent to it") \
@@ -117,7 +119,7 @@
 	LIMIT_ROW(code_requests_per_minute_per_ip, "requests for codes from one address") \
 	LIMIT_ROW(code_requests_per_hour, "requests for codes") \
 	LIMIT_ROW(sms_requests_per_hour, "requests for codes to phone numbers") \
-	LIMIT_ROW(codes_per_hour_per_guest, "codes sent for one guest") \
+	LIMIT_ROW(codes_per_hour_per_guest, "codes sent for one guest or account") \
 	LIMIT_ROW(unused_codes, "login codes of one address that can be used at the same time")
 
 #define RATE_LIMIT_CODE_NUMBER(code, what) RATE_LIMIT_##code,

@@ -116,6 +116,8 @@
 #define CODE_VERIFIER_MIN_LENGTH		43
 /* Maximum length of a PKCE code_verifier in characters (RFC 7636). */
 #define CODE_VERIFIER_MAX_LENGTH		128
+/* Login IDs of one type that an account can have. */
+#define LOGIN_IDS_PER_TYPE				5
 /* Largest batch_size of purge(). */
 #define PURGE_MAX_BATCH_SIZE			100000
 
@@ -129,7 +131,7 @@
 #define VERIFICATION_CODE_ATTEMPTS		5
 /* Login codes for one address that one guest, or callers without a proof, can have at the same time. */
 #define LOGIN_CODES_MAX					3
-/* Codes that one guest can have sent in an hour, to any addresses. */
+/* Codes that one guest or account can have sent in an hour, to any addresses. */
 #define CODES_PER_HOUR_PER_GUEST		10
 /* Attempts with six digits at one code of request_login_code(). */
 #define LOGIN_CODE_ATTEMPTS				5

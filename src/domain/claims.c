@@ -18,6 +18,7 @@
 #include "domain/claims.h"
 #include "domain/hook.h"
 #include "domain/own_jwt.h"
+#include "json/json_read.h"
 #include "json/json_write.h"
 #include "lib/stringinfo.h"
 #include "login_id/login_id.h"
@@ -261,19 +262,27 @@ add_authenticators(StringInfo json, const User *user)
 	appendStringInfoChar(json, ']');
 }
 
-/* Add email_verified and phone_number_verified for the login IDs that the user has. */
+/*
+ * Add the claim that tells whether the address in the claim of a type is verified, if the
+ * user has login IDs of that type.
+ */
 static void
-add_verified_claims(StringInfo json, const LoginIdRow *login_ids, int count)
+add_verified_claim(StringInfo json, const User *user, LoginIdType type, const char *claim,
+				   const LoginIdRow *login_ids, int count)
 {
+	const char *address = json_cstring(user->standard_attributes, login_id_claim(type));
+	bool		found = false;
+	bool		verified = false;
 	int			i;
 
 	for (i = 0; i < count; i++)
 	{
-		if (login_ids[i].type == LOGIN_ID_EMAIL)
-			json_add_boolean(json, "email_verified", login_ids[i].verified);
-		else if (login_ids[i].type == LOGIN_ID_PHONE_NUMBER)
-			json_add_boolean(json, "phone_number_verified", login_ids[i].verified);
+		found |= login_ids[i].type == type;
+		verified |= login_ids[i].type == type && login_ids[i].verified &&
+			address != NULL && strcmp(login_ids[i].value, address) == 0;
 	}
+	if (found)
+		json_add_boolean(json, claim, verified);
 }
 
 /*
@@ -299,7 +308,8 @@ claims_userinfo(const User *user)
 	json_add_integer(&json, "updated_at", unix_seconds(user->updated_at));
 	if (user->delete_at != 0)
 		add_time(&json, "delete_at", user->delete_at);
-	add_verified_claims(&json, login_ids, count);
+	add_verified_claim(&json, user, LOGIN_ID_EMAIL, "email_verified", login_ids, count);
+	add_verified_claim(&json, user, LOGIN_ID_PHONE_NUMBER, "phone_number_verified", login_ids, count);
 	json_close(&json);
 
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,

@@ -85,6 +85,15 @@ count_request(const LoginId *address, const pg_uuid_t *asker, TimestampTz now)
 	rate_limit_refuse_login_code(wait);
 }
 
+TimestampTz
+code_login_send(const LoginId *address, const pg_uuid_t *asker, MessageType type,
+				CodeDelivery *delivery, TimestampTz now)
+{
+	count_request(address, asker, now);
+	delivery->recipient = login_code_recipient(address);
+	return login_code_send(address, asker, type, delivery, now);
+}
+
 static Jsonb *
 payload_of_type(LoginIdType type)
 {
@@ -124,9 +133,7 @@ code_login_request_in_flow(const Client *client, const char *login_id, const Gue
 		if (language == NULL && users_find(asker, &user))
 			delivery.language = message_language_of_user(&user);
 	}
-	count_request(&address, asker, now);
-	delivery.recipient = login_code_recipient(&address);
-	expires_at = login_code_send(&address, asker, asker != NULL ? MESSAGE_PROMOTION :
+	expires_at = code_login_send(&address, asker, asker != NULL ? MESSAGE_PROMOTION :
 								 MESSAGE_LOGIN_CODE, &delivery, now);
 	events_insert("login_code.requested", asker, client->client_id,
 				  payload_of_type(address.type), now);

@@ -17,7 +17,15 @@
 #include "domain/claims.h"
 #include "domain/device_report.h"
 #include "domain/guest_proof.h"
+#include "domain/login_code.h"
 #include "store/clients.h"
+
+/*
+ * Count a request of an asker (login_code.h) in the limits of codes, and send a message of
+ * this type.  Return when the code expires.  Fills delivery->recipient.  Raises AA018.
+ */
+extern TimestampTz code_login_send(const LoginId *address, const pg_uuid_t *asker,
+								   MessageType type, CodeDelivery *delivery, TimestampTz now);
 
 /*
  * Have a code sent to an address, whether or not a user has it, and return when it

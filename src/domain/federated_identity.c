@@ -183,6 +183,7 @@ federated_identity_join(const Client *client, const ProviderIdentity *identity,
 		raise_identity_exists(FEDERATED_IDENTITY_TYPE);
 	events_insert("identity.added", owner, client->client_id, payload_of_issuer(identity->issuer),
 				  now);
+	message_notify_user(user, MESSAGE_IDENTITY_ADDED, client->client_id, now);
 	record_login(client, owner, now);
 	return true;
 }

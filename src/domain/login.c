@@ -85,7 +85,7 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 	if (failure != NULL)
 	{
 		record_wrong_password(client, user_id, failure, now);
-		password_attempt_failed(&attempt, client, now);
+		password_attempt_failed(&attempt, client->client_id, now);
 		return false;
 	}
 	password_attempt_succeeded(&attempt);
@@ -105,7 +105,7 @@ login_fail(const Client *client, const pg_uuid_t *user_id, const char *password,
 	if (strlen(password) <= PASSWORD_MAX_LENGTH)
 		(void) password_check(user_id, password, policy, &match);
 	record_wrong_password(client, user_id, "wrong password", now);
-	password_attempt_failed(&attempt, client, now);
+	password_attempt_failed(&attempt, client->client_id, now);
 }
 
 /* Return the only type that a text can be a login ID of. */

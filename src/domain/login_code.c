@@ -249,7 +249,7 @@ send_message(const AddressCode *row, MessageType type, const CodeDelivery *deliv
 		.type = type,
 		.login_id_type = row->login_id_type,
 		.recipient = row->recipient,
-		.client_id = row->client_id,
+		.client_id = (char *) delivery->client_id,
 		.language = (char *) delivery->language,
 		.expires_at = row->expires_at
 	};
@@ -266,7 +266,8 @@ login_code_send(const LoginId *address, const pg_uuid_t *asker, MessageType type
 		.id = uuid_new_v7(now),
 		.login_id_type = address->type,
 		.recipient = (char *) delivery->recipient,
-		.client_id = (char *) delivery->client_id,
+		/* A cookie session may have no client. */
+		.client_id = delivery->client_id != NULL ? (char *) delivery->client_id : "",
 		.created_at = now
 	};
 	CodePolicy	policy;

@@ -5,7 +5,7 @@
  *	  and promotions.
  *
  * A code belongs to an address and to an asker.  The asker is the guest whose proof the
- * request had, or NULL.  Askers of the same address do not see each other's codes.
+ * request had, the account that wants to add the address, or NULL.  Askers of the same address do not see each other's codes.
  *
  *-------------------------------------------------------------------------
  */

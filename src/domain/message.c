@@ -137,9 +137,7 @@ complete_message(Message *message, const char *uri_template)
 	if (space != NULL)
 		*space = '\0';
 	/* The template may be newer than a login code without a long code. */
-	if (uri_template != NULL &&
-		(space != NULL || (message->row.type != MESSAGE_LOGIN_CODE &&
-						   message->row.type != MESSAGE_PROMOTION)))
+	if (uri_template != NULL && (space != NULL || !uuid_is_nil(&message->row.user_id)))
 		message->link = code_link_make(uri_template, &message->row,
 									   space != NULL ? space + 1 : codes);
 	return true;

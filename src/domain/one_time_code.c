@@ -77,10 +77,13 @@ canonical_code(const char *typed)
 	return code;
 }
 
-/* Hash a code together with its key, so that no row can be used in place of another. */
+/*
+ * Hash a code together with its key, so that no row can be used in place of another, and
+ * with the address that it was sent to: it must not prove another address of the user.
+ */
 static void
-hash_code(const OneTimeCodeKey *key, const char *code, const uint8 *secret,
-		  uint8 hash[SECRET_HASH_LENGTH])
+hash_code(const OneTimeCodeKey *key, const char *recipient, const char *code,
+		  const uint8 *secret, uint8 hash[SECRET_HASH_LENGTH])
 {
 	crypto_generichash_state state;
 	uint8		use[2] = {(uint8) key->purpose, (uint8) key->login_id_type};
@@ -88,6 +91,7 @@ hash_code(const OneTimeCodeKey *key, const char *code, const uint8 *secret,
 	crypto_generichash_init(&state, secret, TOKEN_KEY_LENGTH, SECRET_HASH_LENGTH);
 	crypto_generichash_update(&state, key->user_id.data, UUID_LEN);
 	crypto_generichash_update(&state, use, sizeof(use));
+	crypto_generichash_update(&state, (const uint8 *) recipient, strlen(recipient) + 1);
 	crypto_generichash_update(&state, (const uint8 *) code, strlen(code));
 	crypto_generichash_final(&state, hash, SECRET_HASH_LENGTH);
 }
@@ -129,7 +133,8 @@ one_time_code_send(const OneTimeCodeKey *key, const CodeDelivery *delivery, Time
 	char	   *code = make_code(key->purpose);
 	OneTimeCode row = {.created_at = now,.expires_at = expires_at};
 
-	hash_code(key, code, master_key_derived(MASTER_KEY_ONE_TIME_CODE, 0), row.code_hash);
+	hash_code(key, delivery->recipient, code, master_key_derived(MASTER_KEY_ONE_TIME_CODE, 0),
+			  row.code_hash);
 	one_time_codes_replace(key, &row);
 	send_message(key, delivery, code, expires_at, now);
 	return expires_at;
@@ -182,8 +187,8 @@ count_attempt(const OneTimeCodeKey *key, const OneTimeCode *code)
 }
 
 bool
-one_time_code_matches(const OneTimeCodeKey *key, const char *typed, TimestampTz now,
-					  OneTimeCode *code)
+one_time_code_matches(const OneTimeCodeKey *key, const char *recipient, const char *typed,
+					  TimestampTz now, OneTimeCode *code)
 {
 	char	   *canonical = canonical_code(typed);
 	uint8		hash[SECRET_HASH_LENGTH];
@@ -196,7 +201,7 @@ one_time_code_matches(const OneTimeCodeKey *key, const char *typed, TimestampTz 
 	live = one_time_codes_find(key, now, code) && was_sent(code) && count_attempt(key, code);
 	for (i = 0; (secret = master_key_derived(MASTER_KEY_ONE_TIME_CODE, i)) != NULL; i++)
 	{
-		hash_code(key, canonical, secret, hash);
+		hash_code(key, recipient, canonical, secret, hash);
 		right |= sodium_memcmp(hash, code->code_hash, SECRET_HASH_LENGTH) == 0;
 	}
 	if (live && right)
@@ -220,11 +225,12 @@ one_time_code_use_up(const OneTimeCodeKey *key, const OneTimeCode *code)
 }
 
 bool
-one_time_code_check(const OneTimeCodeKey *key, const char *typed, TimestampTz now)
+one_time_code_check(const OneTimeCodeKey *key, const char *recipient, const char *typed,
+					TimestampTz now)
 {
 	OneTimeCode code;
 
-	return one_time_code_matches(key, typed, now, &code) &&
+	return one_time_code_matches(key, recipient, typed, now, &code) &&
 		one_time_code_use_up(key, &code);
 }
 

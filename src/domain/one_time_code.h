@@ -30,19 +30,21 @@ extern TimestampTz one_time_code_send(const OneTimeCodeKey *key, const CodeDeliv
 									  TimestampTz now);
 
 /*
- * Return whether a text is the live code, and use the code up.  A wrong text
+ * Return whether a text is the live code that was sent to recipient, and use the code up.
+ * A code that was sent to another address of the user is wrong.  A wrong text
  * counts as an attempt: 5 for a verification, 100 for a password reset.  The
  * caller holds the user's row.
  */
-extern bool one_time_code_check(const OneTimeCodeKey *key, const char *text, TimestampTz now);
+extern bool one_time_code_check(const OneTimeCodeKey *key, const char *recipient,
+								const char *text, TimestampTz now);
 
 /*
  * The same in two steps.  The first counts the attempt, takes no lock, writes no
  * row and fills live.  The second needs the user's row; it returns false if
  * another transaction has used the code up, or replaced it, between the two.
  */
-extern bool one_time_code_matches(const OneTimeCodeKey *key, const char *text, TimestampTz now,
-								  OneTimeCode *live);
+extern bool one_time_code_matches(const OneTimeCodeKey *key, const char *recipient,
+								  const char *text, TimestampTz now, OneTimeCode *live);
 extern bool one_time_code_use_up(const OneTimeCodeKey *key, const OneTimeCode *live);
 
 /* The forms that codes have, without spaces and hyphens. */

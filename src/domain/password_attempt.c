@@ -138,10 +138,10 @@ password_attempt_succeeded(const PasswordAttempt *attempt)
 }
 
 void
-password_attempt_failed(const PasswordAttempt *attempt, const Client *client, TimestampTz now)
+password_attempt_failed(const PasswordAttempt *attempt, const char *client_id, TimestampTz now)
 {
 	if (attempt->locked_seconds > 0)
-		events_insert("authentication.lockout", attempt->user_id, client->client_id,
+		events_insert("authentication.lockout", attempt->user_id, client_id,
 					  json_to_jsonb(psprintf("{\"failed_attempts\": %lld, \"seconds\": %lld}",
 											 (long long) attempt->failures,
 											 (long long) attempt->locked_seconds)), now);

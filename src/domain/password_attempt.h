@@ -42,7 +42,7 @@ extern bool password_attempt_may_hash(const PasswordAttempt *attempt);
 extern void password_attempt_succeeded(const PasswordAttempt *attempt);
 
 /* Record an event if this failure has locked logins to the user. */
-extern void password_attempt_failed(const PasswordAttempt *attempt, const Client *client,
+extern void password_attempt_failed(const PasswordAttempt *attempt, const char *client_id,
 									TimestampTz now);
 
 /*

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * password_change.h
- *	  Replacing the password of an account whose owner may have lost it.
+ *	  Replacing the password of an account.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,15 +10,30 @@
 
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-#include "utils/uuid.h"
+#include "base/span.h"
+#include "store/sessions.h"
+#include "store/users.h"
 
 /*
  * Store the hash of a new password, and end everything that the former one gave:
- * sessions, authorization codes, one-time codes, and a lockout.  The account may have no
- * password yet.  The caller has locked the user's row; this updates it, so that a login
- * with an older snapshot, which still finds the former password, fails.
+ * sessions, authorization codes, one-time codes, and a lockout.  The session kept, unless
+ * that is NULL, does not end.  The account may have no password yet.  The caller has
+ * locked the user's row; this updates it, so that a login with an older snapshot, which
+ * still finds the former password, fails.
  */
-extern void password_change_apply(const pg_uuid_t *user_id, const char *hash, TimestampTz now);
+extern void password_change_apply(const User *user, const char *hash, const Session *kept,
+								  TimestampTz now);
+
+/*
+ * Change the password of the caller, as identity_get_user() finds it, and tell the
+ * account's addresses.  old_password is NULL if the account has none.  All sessions but
+ * the caller's end.  Return false if old_password is wrong, which counts as an attempt at
+ * the password.
+ *
+ * Raises AA011 for new_password, AA014, AA018 and AA019 beyond the limits of attempts,
+ * AA022, AA024 for a guest, and 22023 without old_password if the account has one.
+ */
+extern bool password_change_by_user(const Span *token, const char *new_password,
+									const char *old_password, TimestampTz now);
 
 #endif							/* ANON_AUTH_PASSWORD_CHANGE_H */

@@ -18,6 +18,7 @@
 
 #include <sodium.h>
 
+#include "domain/account_login_ids.h"
 #include "domain/login.h"
 #include "domain/message.h"
 #include "domain/message_language.h"
@@ -63,20 +64,21 @@ typedef struct Subject
 } Subject;
 
 /*
- * Return the address that a user's codes of this type are sent to, or NULL.  The
+ * Return the address that codes for a login ID of a user are sent to, or NULL.  The
  * person who created the account may have added an address of somebody else.  So
  * once one address is verified, addresses that are not can no longer open the
  * account; verifying them takes a login.
  */
 static const char *
-recipient_of_user(const User *user, LoginIdType type)
+recipient_of_user(const User *user, const LoginId *login_id)
 {
 	int			count;
 	LoginIdRow *rows = login_ids_of(user, &count);
 	int			i;
 
 	for (i = 0; i < count; i++)
-		if (rows[i].type == type && (rows[i].verified || !user->is_verified))
+		if (rows[i].type == login_id->type && strcmp(rows[i].value, login_id->value) == 0 &&
+			(rows[i].verified || !user->is_verified))
 			return message_recipient(&rows[i]);
 	return NULL;
 }
@@ -108,7 +110,7 @@ find_subject(Subject *subject, bool is_possible)
 	subject->key.purpose = CODE_PASSWORD_RESET;
 	subject->key.login_id_type = address_type(&subject->login_id);
 	if (subject->known)
-		subject->recipient = recipient_of_user(&subject->user, subject->key.login_id_type);
+		subject->recipient = recipient_of_user(&subject->user, &subject->login_id);
 	if (subject->recipient != NULL)
 		subject->key.user_id = owner;
 }
@@ -177,8 +179,20 @@ is_still_open(Subject *subject)
 
 	if (!users_find(&subject->key.user_id, &subject->user) || subject->user.is_disabled)
 		return false;
-	recipient = recipient_of_user(&subject->user, subject->key.login_id_type);
+	recipient = recipient_of_user(&subject->user, &subject->login_id);
 	return recipient != NULL && strcmp(recipient, subject->recipient) == 0;
+}
+
+/* The code has proven the address.  One that was verified keeps the time of its proof. */
+static void
+mark_verified(const Subject *subject, TimestampTz now)
+{
+	LoginIdRow	row;
+
+	if (login_ids_find(&subject->login_id, &row) && !row.verified)
+		account_login_ids_verify(&subject->user, &row, row.original_value, now);
+	else
+		users_set_verified(&subject->user.id, true, now);
 }
 
 bool
@@ -199,7 +213,8 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 	/* Before the code is checked: this error would otherwise tell that the code is right. */
 	password_check_policy(password, &policy);
 	find_subject(&subject, read_subject(login_id, &policy, &subject));
-	if (!one_time_code_matches(&subject.key, code, now, &live) || !users_lock(id) ||
+	if (!one_time_code_matches(&subject.key, subject.recipient != NULL ? subject.recipient : "",
+							   code, now, &live) || !users_lock(id) ||
 		!is_still_open(&subject) || !one_time_code_use_up(&subject.key, &live))
 	{
 		password_wait_since(&begin, EVEN_TIME_USECS);
@@ -208,9 +223,8 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 	hash = password_make_hash(password, &policy);
 	if (!subject.user.is_verified)
 		reclaimed_account_reset(NULL, &subject.login_id, subject.recipient, now, &subject.user);
-	password_change_apply(id, hash, now);
-	users_set_verified(id, now);
-	login_ids_set_verified(&subject.user, subject.key.login_id_type, now);
+	password_change_apply(&subject.user, hash, NULL, now);
+	mark_verified(&subject, now);
 	events_insert("password.reset", id, NULL, NULL, now);
 	return true;
 }

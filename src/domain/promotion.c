@@ -19,7 +19,9 @@
 
 #include "base/limits.h"
 #include "base/raise.h"
+#include "base/uuid.h"
 #include "counters/transaction_counters.h"
+#include "domain/account_login_ids.h"
 #include "domain/auth_methods.h"
 #include "domain/client.h"
 #include "domain/guest_proof.h"
@@ -276,7 +278,7 @@ promote_plan(Promotion *promotion)
  * them: it would keep the owner of the address out.
  */
 static bool
-find_claimant(const AccountPlan *plan, ExistingAccount *account, LoginIdType *type)
+find_claimant(const AccountPlan *plan, ExistingAccount *account, const LoginId **login_id)
 {
 	PasswordMatch match;
 	LoginIdRow	row;
@@ -291,7 +293,7 @@ find_claimant(const AccountPlan *plan, ExistingAccount *account, LoginIdType *ty
 			account->id = row.user_id;
 			account->is_proven = false;
 			account->type = login_id_type_name(row.type);
-			*type = row.type;
+			*login_id = &plan->login_ids[i];
 			return true;
 		}
 	return false;
@@ -299,14 +301,16 @@ find_claimant(const AccountPlan *plan, ExistingAccount *account, LoginIdType *ty
 
 /* Log in to such an account with the password, and note that the address is verified. */
 static bool
-log_in_as_claimant(Promotion *promotion, const ExistingAccount *account, LoginIdType type)
+log_in_as_claimant(Promotion *promotion, const ExistingAccount *account, const LoginId *login_id)
 {
 	User	   *user = &promotion->result->user;
+	LoginIdRow	row;
 
 	if (!log_in_and_merge(promotion, account))
 		return false;
-	users_set_verified(&account->id, promotion->now);
-	login_ids_set_verified(user, type, promotion->now);
+	if (!login_ids_find(login_id, &row) || !uuid_equals(&row.user_id, &user->id))
+		return false;
+	account_login_ids_verify(user, &row, login_id->original_value, promotion->now);
 	user->is_verified = true;
 	return true;
 }
@@ -319,7 +323,7 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 	const AccountPlan *plan = &promotion.plan;
 	ExistingAccount account;
 	RateLimits *conflict;
-	LoginIdType type;
+	const LoginId *login_id;
 	bool		may_log_in;
 
 	if (!begin_promotion(client, request, now, result, &promotion))
@@ -327,8 +331,8 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 	may_log_in = plan->policy.promotion_conflict != PROMOTION_CONFLICT_ERROR;
 	if (!find_conflicting_account(plan, may_log_in, &account, &conflict))
 	{
-		if (may_log_in && find_claimant(plan, &account, &type))
-			return log_in_as_claimant(&promotion, &account, type);
+		if (may_log_in && find_claimant(plan, &account, &login_id))
+			return log_in_as_claimant(&promotion, &account, login_id);
 		return promote_plan(&promotion);
 	}
 	if (!log_in_and_merge(&promotion, &account))

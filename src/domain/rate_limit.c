@@ -113,7 +113,7 @@ static const LimitRule limit_rules[] = {
 	"requests for codes to phone numbers an hour"},
 	[LIMIT_CODE_REQUEST_BY_GUEST] =
 	{"code_request/guest/%s", FIXED(codes_per_hour_per_guest, CODES_PER_HOUR_PER_GUEST), HOUR,
-	"codes for one guest an hour"},
+	"codes for one guest or account an hour"},
 	[LIMIT_CODE_REQUEST_AN_HOUR] =
 	{"code/%s/hour/%s", FIXED(codes_per_hour, CODES_PER_HOUR), HOUR, "codes an hour"},
 	[LIMIT_CODE_REQUEST_A_MINUTE] =

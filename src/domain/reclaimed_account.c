@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "domain/account_login_ids.h"
 #include "domain/federated_identity.h"
 #include "domain/password_attempt.h"
 #include "domain/reclaimed_account.h"
@@ -33,14 +34,10 @@ remove_other_addresses(const User *user, const LoginId *kept, TimestampTz now)
 
 	for (i = 0; i < count; i++)
 	{
-		LoginId		login_id = {.type = rows[i].type,.value = rows[i].value};
-		pg_uuid_t	route = login_ids_route(&login_id);
-
 		if (rows[i].type == LOGIN_ID_USERNAME ||
 			(rows[i].type == kept->type && strcmp(rows[i].value, kept->value) == 0))
 			continue;
-		login_ids_delete_unverified(&login_id, &user->id);
-		users_remove_login_id(&user->id, &route, login_id_claim(rows[i].type), rows[i].value, now);
+		account_login_ids_remove(user, &rows[i], now);
 	}
 }
 
@@ -58,7 +55,7 @@ reclaimed_account_reset(const char *client_id, const LoginId *address, const cha
 	login_ids_set_proven(address, recipient, now);
 	passwords_delete(&id);
 	users_set_has_password(&id, false, now);
-	users_set_verified(&id, now);
+	users_set_verified(&id, true, now);
 	password_attempt_end_lockout(&id);
 	events_insert("user.reclaimed", &id, client_id,
 				  json_to_jsonb(psprintf("{\"login_id_type\": \"%s\"}",

@@ -105,7 +105,7 @@ user_admin_set_password(const pg_uuid_t *id, const char *password, TimestampTz n
 	hash = password_make_hash(password, &policy);
 	if (!users_lock(id))
 		raise_unknown_user(id);
-	password_change_apply(id, hash, now);
+	password_change_apply(&user, hash, NULL, now);
 	events_insert("password.set", id, NULL, NULL, now);
 }
 

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/raise.h"
+#include "domain/account_login_ids.h"
 #include "domain/message.h"
 #include "domain/message_language.h"
 #include "domain/one_time_code.h"
@@ -41,18 +42,22 @@ payload_of_type(LoginIdType type)
 	return json_to_jsonb(psprintf("{\"login_id_type\": \"%s\"}", login_id_type_name(type)));
 }
 
-/* Return the user's login ID of this type, or NULL. */
+/*
+ * Return the user's login ID of this type that is to be verified, or NULL: the oldest one
+ * that is not verified, otherwise the oldest.
+ */
 static const LoginIdRow *
 find_login_id(const User *user, LoginIdType type)
 {
 	int			count;
 	LoginIdRow *rows = login_ids_of(user, &count);
+	const LoginIdRow *found = NULL;
 	int			i;
 
 	for (i = 0; i < count; i++)
-		if (rows[i].type == type)
-			return &rows[i];
-	return NULL;
+		if (rows[i].type == type && (found == NULL || (found->verified && !rows[i].verified)))
+			found = &rows[i];
+	return found;
 }
 
 /*
@@ -110,10 +115,9 @@ verification_complete(const User *user, LoginIdType type, const char *code, Time
 	/* Read the clock again: the code may have expired while this call waited for the lock. */
 	now = GetCurrentTimestamp();
 	fill_key(&key, user, type);
-	if (!one_time_code_check(&key, code, now))
+	if (!one_time_code_check(&key, message_recipient(login_id), code, now))
 		return false;
-	users_set_verified(&user->id, now);
-	login_ids_set_verified(user, type, now);
+	account_login_ids_verify(user, login_id, login_id->original_value, now);
 	events_insert("login_id.verified", &user->id, NULL, payload_of_type(type), now);
 	return true;
 }

@@ -33,16 +33,16 @@ static Statement delete_unverified = {
 	" AND value = :value AND user_id = :user_id AND verified_at IS NULL"
 };
 
+static Statement delete_of_user = {
+	.sql = "DELETE FROM anon_auth.login_ids WHERE route = :route AND type = :type"
+	" AND value = :value AND user_id = :user_id"
+};
+
 /* The routes in the user's row name the shards. */
 static Statement find_login_ids_of_user = {
 	.sql = "SELECT {login_id} FROM anon_auth.login_ids"
 	" WHERE route = ANY (:routes) AND user_id = :user_id ORDER BY created_at, type",
 	.row = &login_id_record
-};
-
-static Statement set_verified = {
-	.sql = "UPDATE anon_auth.login_ids SET verified_at = :now, updated_at = :now"
-	" WHERE route = ANY (:routes) AND user_id = :user_id AND type = :type AND verified_at IS NULL"
 };
 
 static Statement set_proven = {
@@ -110,6 +110,17 @@ login_ids_delete_unverified(const LoginId *login_id, const pg_uuid_t *user_id)
 								param_uuid("user_id", user_id))) > 0;
 }
 
+void
+login_ids_delete(const LoginId *login_id, const pg_uuid_t *user_id)
+{
+	pg_uuid_t	route = login_ids_route(login_id);
+
+	statement_run(&delete_of_user, PARAMS(param_uuid("route", &route),
+										  param_text("type", login_id_type_name(login_id->type)),
+										  param_text("value", login_id->value),
+										  param_uuid("user_id", user_id)));
+}
+
 LoginIdRow *
 login_ids_of(const User *user, int *count)
 {
@@ -117,15 +128,6 @@ login_ids_of(const User *user, int *count)
 							   PARAMS(param_uuids("routes", user->login_id_routes),
 									  param_uuid("user_id", &user->id)),
 							   count);
-}
-
-void
-login_ids_set_verified(const User *user, LoginIdType type, TimestampTz now)
-{
-	statement_run(&set_verified, PARAMS(param_uuids("routes", user->login_id_routes),
-										param_uuid("user_id", &user->id),
-										param_text("type", login_id_type_name(type)),
-										param_timestamp("now", now)));
 }
 
 void

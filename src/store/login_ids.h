@@ -52,11 +52,11 @@ extern bool login_ids_insert(const LoginId *login_id, const pg_uuid_t *user_id, 
  */
 extern bool login_ids_delete_unverified(const LoginId *login_id, const pg_uuid_t *user_id);
 
+/* Delete a login ID of a user, verified or not. */
+extern void login_ids_delete(const LoginId *login_id, const pg_uuid_t *user_id);
+
 /* The login IDs of a user, palloc'd, the oldest first. */
 extern LoginIdRow *login_ids_of(const User *user, int *count);
-
-/* Mark the user's login IDs of a type as verified, unless they are already. */
-extern void login_ids_set_verified(const User *user, LoginIdType type, TimestampTz now);
 
 /*
  * Mark one login ID as verified.  original_value is the spelling that was proven.  The

@@ -25,7 +25,7 @@
  *
  * Lock order, to be kept by callers: device key, user, one-time code, sessions,
  * authorization codes, login IDs, identities.  An account comes before everything of a guest that
- * is merged into it.
+ * is merged into it.  Of two accounts, the one with the lower id comes first.
  *
  *-------------------------------------------------------------------------
  */

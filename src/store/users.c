@@ -113,13 +113,23 @@ static Statement import_account = {
 static Statement remove_login_id = {
 	.sql = "UPDATE anon_auth.users SET updated_at = :now,"
 	" login_id_routes = pg_catalog.array_remove(login_id_routes, :route),"
-	" standard_attributes = CASE WHEN standard_attributes ->> :attribute = :value"
-	"  THEN standard_attributes - :attribute ELSE standard_attributes END WHERE id = :id"
+	" standard_attributes = CASE WHEN standard_attributes ->> :attribute IS DISTINCT FROM :value"
+	"  THEN standard_attributes WHEN :next_value IS NULL THEN standard_attributes - :attribute"
+	"  ELSE standard_attributes || pg_catalog.jsonb_build_object(:attribute, :next_value) END"
+	" WHERE id = :id"
 };
 
-/* Written even if it is true already, so that a login with an older snapshot sees a change. */
+/* An attribute of that name stays. */
+static Statement add_login_id = {
+	.sql = "UPDATE anon_auth.users SET updated_at = :now,"
+	" login_id_routes = pg_catalog.array_append(login_id_routes, :route),"
+	" standard_attributes = pg_catalog.jsonb_build_object(:attribute, :value)"
+	"  || standard_attributes WHERE id = :id"
+};
+
+/* Written even if it is so already, so that a login with an older snapshot sees a change. */
 static Statement set_verified = {
-	.sql = "UPDATE anon_auth.users SET is_verified = true, updated_at = :now WHERE id = :id"
+	.sql = "UPDATE anon_auth.users SET is_verified = :verified, updated_at = :now WHERE id = :id"
 };
 
 static Statement add_identity = {
@@ -251,18 +261,29 @@ users_import_account(const pg_uuid_t *id, const AccountState *state, const Impor
 
 void
 users_remove_login_id(const pg_uuid_t *id, const pg_uuid_t *route, const char *attribute,
-					  const char *value, TimestampTz now)
+					  const char *value, const char *next_value, TimestampTz now)
 {
 	statement_run(&remove_login_id,
+				  PARAMS(param_uuid("id", id), param_uuid("route", route),
+						 param_text("attribute", attribute), param_text("value", value),
+						 param_text("next_value", next_value), param_timestamp("now", now)));
+}
+
+void
+users_add_login_id(const pg_uuid_t *id, const pg_uuid_t *route, const char *attribute,
+				   const char *value, TimestampTz now)
+{
+	statement_run(&add_login_id,
 				  PARAMS(param_uuid("id", id), param_uuid("route", route),
 						 param_text("attribute", attribute), param_text("value", value),
 						 param_timestamp("now", now)));
 }
 
 void
-users_set_verified(const pg_uuid_t *id, TimestampTz now)
+users_set_verified(const pg_uuid_t *id, bool verified, TimestampTz now)
 {
-	statement_run(&set_verified, PARAMS(param_uuid("id", id), param_timestamp("now", now)));
+	statement_run(&set_verified, PARAMS(param_uuid("id", id), param_bool("verified", verified),
+										param_timestamp("now", now)));
 }
 
 void

@@ -140,17 +140,22 @@ typedef struct ImportedState
 extern bool users_import_account(const pg_uuid_t *id, const AccountState *state,
 								 const ImportedState *imported, TimestampTz now);
 
+/* Add the route of a login ID to a user's row, and its attribute unless there is one. */
+extern void users_add_login_id(const pg_uuid_t *id, const pg_uuid_t *route,
+							   const char *attribute, const char *value, TimestampTz now);
+
 /*
- * Remove the route of a login ID from a user's row, and the attribute of that name if it
- * has that value.
+ * Remove the route of a login ID from a user's row.  If the attribute of that name has that
+ * value, it gets next_value, or is removed if that is NULL.
  */
 extern void users_remove_login_id(const pg_uuid_t *id, const pg_uuid_t *route,
-								  const char *attribute, const char *value, TimestampTz now);
+								  const char *attribute, const char *value,
+								  const char *next_value, TimestampTz now);
 
 /* Say whether the user has a row in passwords.  Updates the row even if that is known. */
 extern void users_set_has_password(const pg_uuid_t *id, bool has_password, TimestampTz now);
 
-extern void users_set_verified(const pg_uuid_t *id, TimestampTz now);
+extern void users_set_verified(const pg_uuid_t *id, bool verified, TimestampTz now);
 
 /* Add the route of an identity to identity_routes, or remove it. */
 extern void users_add_identity(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
