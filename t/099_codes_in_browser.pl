@@ -37,6 +37,11 @@ $node->start;
 
 my $web = AnonAuth::Web->new($node);
 
+# The page keeps what the SDK returns, for the tests.
+$web->edit_file('web/app.js', qr/return await authgear\.fetchUserInfo\(\);/, 'return (globalThis.userInfo = await authgear.fetchUserInfo());');
+$web->edit_file('web/app.js', qr/await authgear\.finishPromoteAnonymousUser\(\);/,
+	'globalThis.promoted = { ...(await authgear.finishPromoteAnonymousUser()).userInfo, idToken: authgear.getIDTokenHint() };');
+
 $reason = $web->build_app;
 plan skip_all => $reason if $reason;
 

@@ -526,6 +526,53 @@ for my $client (qw(web site))
 	is(query("SELECT is_anonymous FROM anon_auth.users WHERE id = '$sub'"), 'f', '... with the same user id');
 }
 
+# The same if accounts have passwords.  A sign-up by a link has no other way to set one.
+{
+	settings(page_login_methods => '{password,code}', login_id_verification => 'required');
+	my $browser = browser();
+	$browser->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'site' });
+	my $sub = $browser->get('/oauth2/userinfo')->{json}{sub};
+	my $code = $browser->post_json('/api/anonymous_user/promotion_code', { session_type => 'cookie' })->{json}{result}{promotion_code};
+	my $page = $browser->get('/oauth2/authorize', client_id => 'site', redirect_uri => 'https://app.example/home', response_type => 'none', scope => 'openid',
+		login_hint => 'https://authgear.com/login_hint?' . AnonAuth::Browser::form(type => 'anonymous', promotion_code => $code))->{location};
+	no_limits();
+	is($browser->post_form($page, login_id_type => 'email', login_id => 'secret@example.com')->{status}, 200, 'a guest asks for a code, to sign up with a password');
+	my $message = message();
+	my $shown = open_link($browser, $message);
+	my ($action, @fields) = form_of($shown);
+
+	like($shown->{body}, qr/name="password"[^>]*autocomplete="new-password"|autocomplete="new-password"[^>]*name="password"/, 'the link asks for the password');
+	like($shown->{body}, qr/name="login_id" value="secret\@example\.com" autocomplete="username"/, '... and has the address for password managers');
+	unlike($shown->{body}, qr/id="code"|role="alert"|name="use"/, '... and neither a field for the code nor an error nor a second button');
+	@fields = (@fields, login_id => 'secret@example.com');
+	for my $case ([ 'no password', 422 ], [ 'a weak password', 422, password => 'short' ])
+	{
+		my ($name, $status, @password) = @$case;
+
+		my $again = $browser->post_form($action, @fields, @password);
+		is($again->{status}, $status, "$name: refused");
+		like($again->{body}, qr/<input type="hidden" name="code" value="\Q$message->{long}\E">/, "... the form has the link's code");
+		unlike($again->{body}, qr/id="code"/, '... in no field that is shown');
+	}
+	is(query("SELECT is_anonymous FROM anon_auth.users WHERE id = '$sub'"), 't', 'the guest is still a guest');
+	is($browser->post_form($action, @fields, password => $password)->{status}, 303, 'link and password promote the guest');
+	is(query("SELECT is_anonymous::text || has_password || is_verified FROM anon_auth.users WHERE id = '$sub'"), 'falsetruetrue', '... with a password and a verified address');
+	settings(page_login_methods => '{code}', login_id_verification => 'optional');
+}
+
+# A code that expires after the link was opened
+{
+	my $browser = browser();
+	my $message = send_code($browser, begin_log_in($browser, 'web'), 'ada@example.com');
+	my $shown = open_link($browser, $message);
+	query("UPDATE anon_auth.address_codes SET expires_at = now()");
+	my $answer = confirm($browser, $shown);
+	is($answer->{status}, 422, 'a code that expires while the page is open is refused');
+	like($answer->{body}, qr/id="code_error"/, '... with a field for another code');
+	unlike($answer->{body}, qr/\Q$message->{long}\E/, "... that does not show the link's");
+	like($answer->{body}, qr/name="use" value="another_code"/, '... and a button that has another one sent');
+}
+
 # ---------------------------------------------------------------------------
 # Languages
 # ---------------------------------------------------------------------------

@@ -205,15 +205,15 @@ CREATE FUNCTION anon_auth_internal.page_code(page jsonb)
 AS $$
 	SELECT anon_auth_internal.page_fill($html$@src/http/pages/code.html@$html$, jsonb_build_object(
 			'login_id', anon_auth_internal.html_escape(page ->> 'login_id'),
-			'links', anon_auth_internal.page_login_id_links(page),
-			'field', anon_auth_internal.page_field(page, 'code', 'label_code',
+			'links', CASE WHEN NOT page ? 'link_code' THEN anon_auth_internal.page_login_id_links(page) END,
+			'field', CASE WHEN NOT page ? 'link_code' THEN anon_auth_internal.page_field(page, 'code', 'label_code',
 				'type="text" dir="ltr" inputmode="numeric" autocomplete="one-time-code" autocapitalize="none" autocorrect="off" spellcheck="false"'
 					|| coalesce(' value="' || anon_auth_internal.html_escape(page ->> 'code') || '"', ''),
 				anon_auth_internal.page_text(page, CASE WHEN (page ->> 'code_minutes')::integer > 1 THEN 'hint_code_minutes' ELSE 'hint_code' END,
-					jsonb_build_object('minutes', page ->> 'code_minutes')))))
+					jsonb_build_object('minutes', page ->> 'code_minutes'))) END))
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_code(jsonb) IS
-'Returns the field for a code that was sent to the login ID, with a link to use another login ID.';
+'Returns the field for a code that was sent to the login ID, with a link to use another login ID. With the code of a link, returns only the login ID, for password managers.';
 
 CREATE FUNCTION anon_auth_internal.page_rules(page jsonb)
 	RETURNS text
@@ -441,7 +441,7 @@ AS $$
 				WHEN 'log_in' THEN anon_auth_internal.page_form(page, CASE WHEN asks_code THEN 'code_button' ELSE 'log_in_button' END, 'log_in_cancel',
 					anon_auth_internal.page_login_id(page) || CASE WHEN asks_code THEN '' ELSE anon_auth_internal.page_password(page) END)
 				WHEN 'code' THEN anon_auth_internal.page_form(page, purpose || '_button', CASE purpose WHEN 'sign_up' THEN 'not_now' ELSE 'log_in_cancel' END,
-					CASE WHEN page ? 'link_code' THEN '' ELSE anon_auth_internal.page_code(page) END || CASE WHEN page -> 'asks_password' = 'true' THEN anon_auth_internal.page_password(page) ELSE '' END,
+					CASE WHEN page ? 'link_code' AND page -> 'asks_password' IS DISTINCT FROM 'true' THEN '' ELSE anon_auth_internal.page_code(page) END || CASE WHEN page -> 'asks_password' = 'true' THEN anon_auth_internal.page_password(page) ELSE '' END,
 					CASE purpose WHEN 'sign_up' THEN anon_auth_internal.page_legal(page) END)
 				WHEN 'proven' THEN anon_auth_internal.page_form(page, purpose || '_button', CASE purpose WHEN 'sign_up' THEN 'not_now' ELSE 'log_in_cancel' END,
 					anon_auth_internal.page_login_id_links(page), CASE purpose WHEN 'sign_up' THEN anon_auth_internal.page_legal(page) END)
@@ -526,7 +526,7 @@ BEGIN
 		'purpose', CASE WHEN view = 'sign_up' THEN 'sign_up'
 			ELSE coalesce(substring(page ->> 'purpose' FROM '^(?:sign_up|verify|reset_password)$'), 'log_in') END,
 		'method', CASE page ->> 'method' WHEN 'code' THEN 'code' ELSE 'password' END,
-		'other', substring(page ->> 'other' FROM '^(?:password|code|another_code)$'),
+		'other', CASE WHEN page ? 'link_code' THEN NULL ELSE substring(page ->> 'other' FROM '^(?:password|code|another_code)$') END,
 		'code_minutes', settings.login_code_lifetime_seconds / 60,
 		'type', type,
 		-- The types that the field accepts, as the end of a text's key.
@@ -549,7 +549,9 @@ BEGIN
 			|| CASE WHEN view IN ('sign_up', 'log_in', 'code') AND page ->> 'method' = 'code' THEN jsonb '{"method": "code"}' ELSE '{}' END
 			|| CASE WHEN view = 'code' THEN jsonb '{"step": "code"}' ELSE '{}' END
 			|| CASE WHEN view = 'code' AND page ? 'link_code'
-					THEN jsonb_build_object('login_id', page -> 'login_id', 'code', page -> 'link_code') ELSE '{}' END);
+					THEN jsonb_build_object('code', page -> 'link_code')
+						|| CASE WHEN page -> 'asks_password' = 'true' THEN '{}' ELSE jsonb_build_object('login_id', page -> 'login_id') END
+					ELSE '{}' END);
 
 	IF view = 'message' AND (page -> 'texts' ? ((page ->> 'message') || '_title')) IS NOT TRUE THEN
 		page := page || '{"message": "failed"}';
@@ -565,7 +567,7 @@ BEGIN
 		'focus', CASE
 					  -- A field far below would scroll the offer to log in out of sight.
 					  WHEN view = 'sign_up' AND page -> 'taken' = 'true' THEN 'error_summary'
-					  WHEN view = 'code' THEN CASE WHEN page -> 'messages' ? 'password' AND NOT page -> 'messages' ? 'code' THEN 'password' ELSE 'code' END
+					  WHEN view = 'code' THEN CASE WHEN page ? 'link_code' OR (page -> 'messages' ? 'password' AND NOT page -> 'messages' ? 'code') THEN 'password' ELSE 'code' END
 					  WHEN page ->> 'method' = 'code' OR page -> 'sends_code' = 'true' THEN 'login_id'
 					  WHEN page -> 'messages' ? 'login_id' THEN 'login_id'
 					  WHEN page -> 'messages' ? 'password' OR page ->> 'login_id' <> '' THEN 'password'

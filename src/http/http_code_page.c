@@ -9,6 +9,7 @@
 
 #include "base/errors.h"
 #include "domain/login.h"
+#include "domain/login_code.h"
 #include "http/http_code_flow.h"
 #include "http/http_code_page.h"
 #include "http/http_errors.h"
@@ -20,19 +21,31 @@
 
 /* ---- the page ---- */
 
+/* Add the code: as text to correct, unless it is that of a link, which nobody has typed. */
+static void
+add_code(StringInfo model, const HttpCodePage *page)
+{
+	if (page->code != NULL && login_code_is_of_link(page->code))
+	{
+		if (page->code_error == NULL)
+			json_add_string(model, "link_code", page->code);
+	}
+	else if (page->code != NULL)
+		json_add_string(model, "code", page->code);
+}
+
 void
 http_code_page_begin(StringInfo model, const HttpFlow *flow, const AccountPolicy *policy,
 					 const HttpCodePage *page)
 {
-	http_flow_begin_page(model, flow, "code");
+	http_flow_begin_page_for(model, flow, "code", page->uri == NULL ? "" : page->uri);
 	http_methods_add_login_id_types(model, policy, METHOD_CODE);
 	http_page_add_wait(model, page->wait);
 	json_add_string(model, "purpose", page->purpose);
 	json_add_string(model, "other", "another_code");
 	json_add_string(model, "login_id_type", login_id_type_name(page->type));
 	json_add_string(model, "login_id", page->login_id);
-	if (page->code != NULL)
-		json_add_string(model, "code", page->code);
+	add_code(model, page);
 	json_add_name(model, "errors");
 	json_open(model);
 	if (page->code_error != NULL)

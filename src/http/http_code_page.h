@@ -20,10 +20,11 @@
 /* What the page says, and how it is filled in.  Errors are codes of anon_auth_internal.page(). */
 typedef struct HttpCodePage
 {
+	const char *uri;			/* of the page that the form goes to; NULL: this page */
 	const char *purpose;		/* "log_in" or "sign_up" */
 	LoginIdType type;
 	const char *login_id;		/* that the code was sent to */
-	const char *code;			/* as it was typed; NULL: not yet */
+	const char *code;			/* as it was typed, or that of a link; NULL: not yet */
 	const char *code_error;		/* NULL: none */
 	const char *password_errors;	/* JSON array, or NULL */
 	const char *form_error;
@@ -33,7 +34,11 @@ typedef struct HttpCodePage
 	const ErrorData *error;		/* of http_code_page_request(); NULL: none */
 } HttpCodePage;
 
-/* Begin the model of the page; the caller can add members before http_code_page_show(). */
+/*
+ * Begin the model of the page; the caller can add members before http_code_page_show().
+ * With the code of a link, the page asks to confirm.  If that code is wrong, the page asks
+ * for another one.
+ */
 extern void http_code_page_begin(StringInfo model, const HttpFlow *flow,
 								 const AccountPolicy *policy, const HttpCodePage *page);
 extern void http_code_page_show(StringInfo model, const HttpCodePage *page,

@@ -27,12 +27,14 @@
 #include "domain/client.h"
 #include "domain/code_login.h"
 #include "domain/discovery.h"
+#include "domain/login.h"
 #include "domain/login_code.h"
 #include "domain/one_time_code.h"
 #include "domain/session.h"
 #include "domain/verification.h"
 #include "http/http_caller.h"
 #include "http/http_code_flow.h"
+#include "http/http_code_page.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_flow.h"
@@ -40,6 +42,7 @@
 #include "http/http_params.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
+#include "http/promotion_form.h"
 #include "json/json_write.h"
 #include "login_id/login_id.h"
 #include "store/sessions.h"
@@ -148,21 +151,46 @@ show_code(const OpenLink *link, const char *purpose, HttpResponse *response)
 
 /* ---- login codes in the browser that requested them ---- */
 
+/* Show the form of a promotion, which may also ask for a new password. */
+static void
+show_promotion(const OpenLink *link, const AccountPolicy *policy, HttpResponse *response)
+{
+	PromotionContext context = {
+		.flow = &link->flow,
+		.policy = policy,
+		.uri = psprintf("%s/flows/promote_user", discovery_issuer())
+	};
+	PromotionForm form;
+
+	promotion_form_begin(policy, login_id_type_name(link->login.row.login_id_type), &form);
+	form.login_id = link->login.row.recipient;
+	form.code = link->code;
+	promotion_form_show_code(&context, &form, 200, response);
+}
+
 /* Show the page of the flow on which the code is typed, with the code filled in. */
 static void
 show_flow(const OpenLink *link, HttpResponse *response)
 {
-	bool		is_guest = link->flow.authorization.has_guest;
+	HttpCodePage page = {
+		.uri = psprintf("%s/flows/login", discovery_issuer()),
+		.purpose = "log_in",
+		.type = link->login.row.login_id_type,
+		.login_id = link->login.row.recipient,
+		.code = link->code,
+		.status = 200
+	};
+	AccountPolicy policy;
 	StringInfoData model;
 
-	http_flow_begin_page_for(&model, &link->flow, "code",
-							 psprintf("%s/flows/%s", discovery_issuer(),
-									  is_guest ? "promote_user" : "login"));
-	json_add_string(&model, "purpose", is_guest ? "sign_up" : "log_in");
-	json_add_string(&model, "login_id_type", login_id_type_name(link->login.row.login_id_type));
-	json_add_string(&model, "login_id", link->login.row.recipient);
-	json_add_string(&model, "link_code", link->code);
-	end_page(&model, 200, response);
+	login_read_policy(&policy);
+	if (link->flow.authorization.has_guest)
+	{
+		show_promotion(link, &policy, response);
+		return;
+	}
+	http_code_page_begin(&model, &link->flow, &policy, &page);
+	http_code_page_show(&model, &page, response);
 }
 
 /* ---- login codes in a browser that did not request them ---- */

@@ -280,6 +280,7 @@ promotion_form_show_code(const PromotionContext *context, const PromotionForm *f
 {
 	bool		asks_password = promotion_form_code_and_password(context->policy, form);
 	HttpCodePage page = {
+		.uri = context->uri,
 		.purpose = purpose_of(form),
 		.type = form->type,
 		.login_id = form->login_id,

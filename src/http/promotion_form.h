@@ -64,6 +64,7 @@ typedef struct PromotionContext
 	const HttpFlow *flow;
 	const AccountPolicy *policy;
 	TimestampTz guest_since;	/* 0: not known */
+	const char *uri;			/* of the page that the form of the code goes to; NULL: this page */
 } PromotionContext;
 
 /* Begin the first form; type_name, which may be NULL, is the type of login ID that the user wants. */

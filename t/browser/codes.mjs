@@ -214,6 +214,194 @@ async function replaced() {
 }
 
 // ---------------------------------------------------------------------------
+// A guest's promotion
+// ---------------------------------------------------------------------------
+
+const settings = (change) => sql(`UPDATE anon_auth.settings SET ${change}`);
+const isGuest = (user) => sql(`SELECT is_anonymous FROM anon_auth.users WHERE id = '${user}'`);
+
+// A guest with a note, on the page that asks for the address.
+async function guest(type) {
+  const context = await person({ locale: 'en-GB' });
+  const page = await openNotebook(context, type);
+
+  await continueAsGuest(page);
+  await addNote(page, 'Buy milk');
+  const user = await sub(page);
+
+  await noLimits();
+  await startPromotion(page);
+  return { context, page, user };
+}
+
+// The result of the SDK's finishPromoteAnonymousUser() on the page that it has redirected to.
+// With a cookie, there is nothing to finish: the SDK asks who the user is.
+async function isPromoted(page, name, type, user, address) {
+  await backInNotebook(page);
+  const promoted = await page.evaluate(() => globalThis.promoted ?? globalThis.userInfo);
+  const found = await sql(`SELECT concat_ws(' ', u.is_anonymous, l.verified_at IS NOT NULL, array_to_string(s.amr, '+'))
+    FROM anon_auth.users u JOIN anon_auth.login_ids l ON l.user_id = u.id JOIN anon_auth.sessions s ON s.user_id = u.id
+    WHERE u.id = '${user}' AND l.value = '${address}' ORDER BY s.created_at DESC LIMIT 1`);
+
+  is(`${name}: the SDK gets the user`, promoted?.sub, user);
+  is(`${name}: ... who is no guest`, promoted?.isAnonymous, false);
+  is(`${name}: ... with the address`, promoted?.email, address);
+  is(`${name}: ... which is verified`, promoted?.emailVerified, true);
+  is(`${name}: so says the database, and how the user logged in`, found, 'f t otp');
+  is(`${name}: the SDK has finished the promotion`, await page.evaluate(() => 'promoted' in globalThis), type === 'refresh_token');
+  if (type === 'refresh_token') {
+    const claims = JSON.parse(Buffer.from(promoted.idToken.split('.')[1], 'base64url'));
+
+    is(`${name}: the SDK's ID token says the same`, [claims.sub, claims.amr.join('+')].join(), [user, 'otp'].join());
+  }
+  is(`${name}: the note is there`, (await notes(page)).join(), 'Buy milk');
+}
+
+async function promoteByCode(type) {
+  const { context, page, user } = await guest(type);
+  const address = `promoted.typed.${type}@example.com`;
+
+  await sendCode(page, address);
+  await typeCode(page, (await messageTo(address)).code);
+  await isPromoted(page, `${type}, typed`, type, user, address);
+  is(`${type}, typed: the user has no password`, await sql(`SELECT has_password FROM anon_auth.users WHERE id = '${user}'`), 'f');
+  await context.close();
+}
+
+async function promoteByLink(type) {
+  const { context, page, user } = await guest(type);
+  const address = `promoted.link.${type}@example.com`;
+
+  await sendCode(page, address);
+  const { link } = await messageTo(address);
+
+  await scan(link);
+  const second = await openLink(context, link);
+
+  is(`${type}: the link asks before it promotes`, await second.textContent('h1'), 'Create your account');
+  ok(`${type}: ... and names the address`, (await main(second)).includes(address));
+  is(`${type}: ... and asks for no password`, await second.locator('input[type=password]').count(), 0);
+  if (type === 'refresh_token') {
+    await inspect(second, 'link-sign-up');
+  }
+  is(`${type}: the guest is still a guest`, await isGuest(user), 't');
+  await confirmButton(second).click();
+  await isPromoted(second, `${type}, link`, type, user, address);
+  is(`${type}: the link works once`, await (await openLink(context, link)).textContent('h1'), 'This link no longer works');
+  await page.reload();
+  is(`${type}: the page that asked for the code says that the account is ready`, await page.textContent('h1'), 'Your account is ready');
+  await context.close();
+}
+
+// The link in another browser, which must not complete what the first one has begun.
+async function promoteElsewhere(type) {
+  const { context, page, user } = await guest(type);
+  const address = `promoted.elsewhere.${type}@example.com`;
+
+  await sendCode(page, address);
+  const { code, link } = await messageTo(address);
+  const other = await person({ locale: 'en-GB', timezoneId: 'Asia/Hong_Kong' });
+  const second = await openLink(other, link);
+  const text = await main(second);
+
+  is(`${type}: elsewhere, the link of a promotion shows the six digits`, await digits(second), code);
+  ok(`${type}: ... and the client`, /create your account with Notebook, enter this code where you asked for it/.test(text), text);
+  ok(`${type}: ... and when and from where the code was requested`,
+    /requested on \d+ \w+ \d{4} at \d\d:\d\d, from the IP address 127\.0\.0\.1/.test(text), text);
+  is(`${type}: ... and has no form`, await second.locator('form').count(), 0);
+  if (type === 'refresh_token') {
+    await inspect(second, 'link-code-sign-up');
+  }
+
+  // A form that the page does not have: the other browser sends the code all the same.
+  await second.evaluate((query) => {
+    const form = document.createElement('form');
+
+    form.method = 'post';
+    form.action = '/flows/code_link';
+    for (const [name, value] of new URLSearchParams(query)) {
+      form.append(Object.assign(document.createElement('input'), { name, value }));
+    }
+    document.body.append(form);
+    form.id = 'forged';
+  }, new URL(link).search);
+  await Promise.all([second.waitForNavigation(), second.evaluate(() => document.getElementById('forged').submit())]);
+  is(`${type}: a form sent there shows the digits again`, await digits(second), code);
+  is(`${type}: ... and promotes nobody`, await isGuest(user), 't');
+  is(`${type}: ... and begins no session`, (await other.cookies()).filter(({ name }) => /session/.test(name)).length, 0);
+  await typeCode(page, await digits(second));
+  await isPromoted(page, `${type}, digits of the link`, type, user, address);
+  await context.close();
+  await other.close();
+}
+
+// Addresses must be proven, and accounts have passwords.
+async function promoteWithPassword(way) {
+  await settings(`login_id_verification = 'required', page_login_methods = '{password,code}'`);
+  const { context, page, user } = await guest('refresh_token');
+  const address = `promoted.password.${way}@example.com`;
+
+  await sendCode(page, address);
+  const { code, link } = await messageTo(address);
+  const form = way === 'link' ? await openLink(context, link) : page;
+
+  is(`${way}: the page asks for a password`, await form.locator('input[name=password][autocomplete=new-password]').count(), 1);
+  is(`${way}: ... and has the address for password managers`, await form.inputValue('input[autocomplete=username]'), address);
+  is(`${way}: ... and asks for the code if it does not have it`, await form.locator('#code').count(), way === 'link' ? 0 : 1);
+  is(`${way}: ... without an error`, await form.locator('[role=alert]').count(), 0);
+  await inspect(form, `promote-password-${way}`);
+  if (way === 'typed') {
+    await form.fill('#code', code);
+  }
+  await form.fill('#password', 'short');
+  await Promise.all([form.waitForNavigation(), confirmButton(form).click()]);
+  ok(`${way}: a weak password is an error beside its field`, await form.locator('#password_error').count());
+  ok(`${way}: the code of the link is in no field that is shown`,
+    !(await form.locator('input:not([type=hidden])').evaluateAll((all) => all.some((input) => input.value.length > 40))));
+  if (way === 'link') {
+    await inspect(form, 'promote-password-weak');
+  }
+  await form.fill('#password', password);
+  await confirmButton(form).click();
+  await isPromoted(form, `${way}, with a password`, 'refresh_token', user, address);
+  is(`${way}: the password logs in`, await sql(`SELECT count(*) FROM anon_auth.authenticate('notebook', '${address}', '${password}')`), '1');
+  await settings(`login_id_verification = DEFAULT, page_login_methods = '{code,password}'`);
+  await context.close();
+}
+
+// The code proves an account that exists.
+async function promoteToAccount(way) {
+  await settings(`promotion_conflict = 'merge'`);
+  const address = `promoted.merge.${way}@example.com`;
+
+  await account(address);
+  const { context, page, user } = await guest('refresh_token');
+  const existing = await sql(`SELECT user_id FROM anon_auth.login_ids WHERE value = '${address}'`);
+
+  await sendCode(page, address);
+  const { code, link } = await messageTo(address);
+  let form = page;
+
+  if (way === 'link') {
+    form = await openLink(context, link);
+    ok('merge, link: before the confirmation, the page does not tell that there is an account', !/already an account/.test(await main(form)));
+    await confirmButton(form).click();
+  } else {
+    await typeCode(form, code);
+  }
+  await form.getByRole('heading', { name: 'This is your account' }).waitFor();
+  ok(`merge, ${way}: the page says what happens to the guest's data`, /will be moved to/.test(await main(form)), await main(form));
+  is(`merge, ${way}: ... and asks for no password`, await form.locator('input[type=password]').count(), 0);
+  is(`merge, ${way}: ... and has merged nothing`, await isGuest(user), 't');
+  await confirmButton(form).click();
+  await isPromoted(form, `merge, ${way}`, 'refresh_token', existing, address);
+  is(`merge, ${way}: the note belongs to the account`, await sql(`SELECT count(*) FROM api.notes WHERE user_id = '${existing}'`), '1');
+  is(`merge, ${way}: the guest is gone`, await isGuest(user), '');
+  await settings('promotion_conflict = DEFAULT');
+  await context.close();
+}
+
+// ---------------------------------------------------------------------------
 // Known and unknown addresses; other states
 // ---------------------------------------------------------------------------
 
@@ -349,6 +537,15 @@ await test('log-in by a link, refresh token', () => logInByLink('refresh_token')
 await test('log-in elsewhere', logInElsewhere);
 await test('digits elsewhere', digitsElsewhere);
 await test('a session is replaced', replaced);
+for (const type of ['cookie', 'refresh_token']) {
+  await test(`promotion by a typed code, ${type}`, () => promoteByCode(type));
+  await test(`promotion by a link, ${type}`, () => promoteByLink(type));
+  await test(`promotion by the digits of a link elsewhere, ${type}`, () => promoteElsewhere(type));
+}
+for (const way of ['typed', 'link']) {
+  await test(`promotion with a code and a password, ${way}`, () => promoteWithPassword(way));
+  await test(`promotion to an account that exists, ${way}`, () => promoteToAccount(way));
+}
 await test('an unknown address', unknownAddress);
 await test('other states', otherStates);
 await test('languages', languages);
