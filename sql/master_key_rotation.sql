@@ -7,7 +7,8 @@
 -- use the common one.
 --
 COPY (VALUES ('# a comment'), ('3a662ff9b98b7463 EJHVaxgPMS5NH9NOgRnz4SKGbrjl2HV0jmiy2LV2mZM')) TO PROGRAM 'umask 077; cat >anon_auth.rotation.master_key';
-SET anon_auth.master_key_file = 'anon_auth.rotation.master_key';
+SELECT current_setting('data_directory') || '/anon_auth.rotation.master_key' AS file \gset
+SET anon_auth.master_key_file = :'file';
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;

@@ -276,7 +276,12 @@ for my $round (1 .. $rounds)
 		die "the clients do not get on: $_->{err}" for grep { $_->{err} ne '' } @clients;
 		die 'the clients do not get on' if time > $deadline;
 	}
-	query('SELECT anon_auth.rotate_signing_key()') if $round % 5 == 0;
+	# The provider's key stays in use.
+	query(q{
+		BEGIN;
+		SELECT anon_auth.rotate_signing_key();
+		UPDATE anon_auth.signing_keys s SET state = 'active', retiring_since = NULL, verify_until = NULL FROM provider_key p WHERE s.kid = p.kid;
+		COMMIT}) if $round % 5 == 0;
 	query('SELECT anon_auth.rotate_master_key(), anon_auth.reseal_signing_keys()') if $round % 10 == 0;
 	$ways{$way}->();
 	$_->{run}->finish for @clients;

@@ -417,6 +417,28 @@ sub browser_of
 	is(confirm($ida, $page)->{status}, 400, 'the code works once');
 }
 
+# A code for another address of an account: its session may belong to a client or to none.
+for my $client (qw(site), undef)
+{
+	my $app = $client // 'no client';
+	my $name = $client ? ' in Notebook' : ' where you asked for it';
+	no_limits();
+	query("SELECT anon_auth.request_login_id_code('email', 'other-ada\@example.com', (SELECT access_token FROM anon_auth.authenticate('site', 'ada\@example.com', '$password')), 'en')");
+	my $message = message();
+	if (!$client)
+	{
+		query(q{UPDATE anon_auth.address_codes SET client_id = '' WHERE recipient ~ 'other-ada'});
+		$message->{link} =~ s/client_id=\w+/client_id=/;
+	}
+	my $digits = $message->{code} =~ s/^(...)/$1 /r;
+	is($message->{type}, 'login_id_verification', "$app: a message for another address");
+	my $page = open_link(browser(), $message);
+	is($page->{status}, 200, "$app: its link");
+	like(text_of($page), qr/confirm your address, enter this code\Q$name. $digits\E/, "$app: ... shows the digits");
+	ok($page->{body} !~ /<form/, "$app: ... and has no form");
+	query(q{DELETE FROM anon_auth.address_codes WHERE recipient ~ 'other-ada'});
+}
+
 {
 	no_limits();
 	query("SELECT anon_auth.request_password_reset('ada\@example.com', 'en', 'site')");

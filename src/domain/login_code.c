@@ -34,6 +34,7 @@
 #include "keyring/master_key.h"
 #include "login_id/login_text.h"
 #include "store/settings.h"
+#include "store/users.h"
 
 #define DIGITS				6
 
@@ -456,6 +457,7 @@ bool
 login_code_open_link(const char *text, TimestampTz now, LoginLink *link)
 {
 	LinkCode	code;
+	User		asker;
 	bool		right;
 
 	memset(link, 0, sizeof(LoginLink));
@@ -465,6 +467,8 @@ login_code_open_link(const char *text, TimestampTz now, LoginLink *link)
 	{
 		link->digits = digits_of_secret(code.secret);
 		(void) address_codes_find_origin(&link->row, &link->origin);
+		link->adds_address = !uuid_is_nil(&link->row.asker) &&
+			users_find(&link->row.asker, &asker) && !asker.is_anonymous;
 	}
 	else
 		counter_statistic_add(COUNTER_WRONG_CODES, 1);

@@ -75,6 +75,7 @@ typedef struct LoginLink
 	LoginId		address;
 	AddressCode row;
 	AddressCodeOrigin origin;
+	bool		adds_address;	/* the asker is an account, which adds the address */
 	char	   *digits;
 } LoginLink;
 

@@ -275,6 +275,10 @@ open_login_code(void *arg)
 	if (!login_code_open_link(link->code, link->request->now, &link->login))
 		return;
 	link->digits = link->login.digits;
+
+	/* The session of an account's user may belong to no client. */
+	if (link->login.adds_address && link->login.row.client_id[0] == '\0')
+		return;
 	client_get(link->login.row.client_id, &link->client);
 	client_require_first_party(&link->client);
 	link->has_client = true;
@@ -296,7 +300,9 @@ handle_login_code(OpenLink *link, HttpResponse *response)
 		return;
 	}
 	is_guest = !uuid_is_nil(&link->login.row.asker);
-	if (link->has_flow && !http_flow_is_finished(&link->flow))
+	if (link->login.adds_address)
+		show_code(link, "verify", response);
+	else if (link->has_flow && !http_flow_is_finished(&link->flow))
 		show_flow(link, response);
 	else if (is_guest || link->client.application_type != APPLICATION_TRADITIONAL_WEBAPP)
 		show_code(link, is_guest ? "sign_up" : "log_in", response);

@@ -787,6 +787,12 @@ sub _remove_identity
 	return [ $state, 'f' ] if !@removed;
 	delete @{ $state->{identities} }{@removed};
 	_event($state, 'identity.removed', $name);
+
+	# Somebody may have logged in with the identity: only the caller's session stays.
+	my $sessions = $state->{users}{$name}{sessions};
+	my @others = grep { $_ ne $operation->{session} } keys %$sessions;
+	delete @{$sessions}{@others};
+	_event($state, 'user.signed_out', $name) if @others;
 	return [ $state, 't' ];
 }
 
