@@ -428,7 +428,7 @@ for my $client (qw(site), undef)
 	if (!$client)
 	{
 		query(q{UPDATE anon_auth.address_codes SET client_id = '' WHERE recipient ~ 'other-ada'});
-		$message->{link} =~ s/client_id=\w+/client_id=/;
+		$message->{query} =~ s/client_id=\w+/client_id=/;
 	}
 	my $digits = $message->{code} =~ s/^(...)/$1 /r;
 	is($message->{type}, 'login_id_verification', "$app: a message for another address");
