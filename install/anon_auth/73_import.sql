@@ -40,6 +40,10 @@ DECLARE
 	statement text;
 	imported record;
 BEGIN
+	-- A dry run writes, too, and takes it back.
+	IF current_setting('transaction_read_only')::boolean THEN
+		RAISE EXCEPTION USING ERRCODE = 'read_only_sql_transaction', MESSAGE = 'cannot execute import_users() in a read-only transaction';
+	END IF;
 	IF source IS NULL OR dry_run IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = CASE WHEN source IS NULL THEN 'source' ELSE 'dry_run' END || ' is required';
 	END IF;
