@@ -133,7 +133,7 @@ read_field(const char **text, const char *ends, Field *field)
 }
 
 static bool
-skip(const char **text, char character)
+skip_character(const char **text, char character)
 {
 	if (**text != character)
 		return false;
@@ -164,8 +164,8 @@ read_scrypt(const char *text, ScryptHash *hash)
 		if (!read_field(&text, "$", &hash->signer_key))
 			return false;
 	}
-	return skip(&text, '$') && read_field(&text, "$", &hash->salt) &&
-		skip(&text, '$') && read_field(&text, "$", &hash->hash) && *text == '\0';
+	return skip_character(&text, '$') && read_field(&text, "$", &hash->salt) &&
+		skip_character(&text, '$') && read_field(&text, "$", &hash->hash) && *text == '\0';
 }
 
 static const char *
@@ -186,7 +186,7 @@ scrypt_problem(const char *text)
 }
 
 static bool
-derive(const ScryptHash *hash, const char *password, uint8 *derived, size_t length)
+derive_bytes(const ScryptHash *hash, const char *password, uint8 *derived, size_t length)
 {
 	uint8		salt[IMPORTED_HASH_FIELD_MAX];
 
@@ -228,7 +228,7 @@ scrypt_matches(const char *text, const char *password)
 	bool		matches;
 
 	if (!read_scrypt(text, &hash) ||
-		!derive(&hash, password, derived,
+		!derive_bytes(&hash, password, derived,
 				hash.is_firebase ? FIREBASE_DERIVED_LENGTH : hash.hash.length))
 		return false;
 	matches = !hash.is_firebase || encrypt_signer_key(&hash, derived, encrypted);

@@ -34,7 +34,7 @@
 #include "store/settings.h"
 
 pg_noreturn static void
-refuse(LoginIdType type, LoginIdReason reason)
+refuse_login_id(LoginIdType type, LoginIdReason reason)
 {
 	raise_invalid_login_id(login_id_type_name(type), login_id_reason_code(reason),
 						   login_id_reason_clause(reason, type));
@@ -50,7 +50,7 @@ get_new_login_id(LoginIdType type, const char *value, const AccountPolicy *polic
 	if (account_policy_allows(policy, type))
 		reason = login_id_normalise(type, value, &policy->login_id, login_id);
 	if (reason != LOGIN_ID_ACCEPTED)
-		refuse(type, reason);
+		refuse_login_id(type, reason);
 }
 
 /* The payload of an event about a login ID. */
@@ -171,10 +171,10 @@ require_room(const Addition *addition, const LoginIdRow *rows, int count)
 	for (i = 0; i < count; i++)
 		same_type += rows[i].type == type;
 	if (same_type >= LOGIN_IDS_PER_TYPE)
-		refuse(type, LOGIN_ID_TOO_MANY);
+		refuse_login_id(type, LOGIN_ID_TOO_MANY);
 	if (!addition->is_proven && type != LOGIN_ID_USERNAME &&
 		addition->policy.login_id_verification == LOGIN_ID_VERIFICATION_REQUIRED)
-		refuse(type, LOGIN_ID_NOT_PROVEN);
+		refuse_login_id(type, LOGIN_ID_NOT_PROVEN);
 }
 
 /*

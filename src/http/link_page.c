@@ -336,7 +336,7 @@ show_verify(const OpenLink *link, const char *form_error, int wait, HttpResponse
 
 /* A SubtransactionAction: verify the address that the code was sent to. */
 static void
-verify(void *arg)
+verify_address(void *arg)
 {
 	OpenLink   *link = arg;
 	TimestampTz now = link->request->now;
@@ -354,7 +354,7 @@ verify(void *arg)
 static void
 confirm_verification(OpenLink *link, HttpResponse *response)
 {
-	ErrorData  *error = http_try(verify, link);
+	ErrorData  *error = http_try(verify_address, link);
 
 	if (error != NULL && http_is_rate_limit(error))
 		show_verify(link, "rate_limited", http_retry_after(error), response);
