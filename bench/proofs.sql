@@ -146,7 +146,7 @@ CALL compare('sign-up with a code', 1.15, 500,
 	'SELECT prepare_codes($1, ''new'' || floor_uuid_v7())', 'SELECT prepare_floor_codes($1)',
 	footprint => true);
 CALL compare('sign-up with a password, cheapest hash', 1.15, 500,
-	'SELECT count(s.sub) FROM generate_series(1, $1), anon_auth.sign_up(''app'', email => gen_random_uuid() || ''@bench.example'', password => ''correct horse'') AS s',
+	'SELECT count(s.sub) FROM generate_series(1, $1) AS i, anon_auth.sign_up(''app'', email => i || gen_random_uuid()::text || ''@bench.example'', password => ''correct horse'') AS s',
 	'SELECT count(floor_sign_up_account(gen_random_uuid() || ''@bench.example'', false)) FROM generate_series(1, $1)',
 	'SELECT password_hash_cost(8, 1) FROM (SELECT $1) AS c',
 	footprint => true);
