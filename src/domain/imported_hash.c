@@ -25,7 +25,6 @@
 
 #define BCRYPT_LENGTH		60
 #define FIREBASE_DERIVED_LENGTH 64
-#define FIREBASE_KEY_LENGTH 32	/* of AES-256, the first bytes of those */
 
 /* The reasons. */
 #define MALFORMED			"is malformed"
@@ -293,6 +292,9 @@ imported_hash_matches(const char *stored, const char *password)
 {
 	const char *text = stored + strlen(STORED_PREFIX);
 
+	/* Somebody who can write the table can store anything: the limits hold here, too. */
+	if (imported_hash_problem(text) != NULL)
+		return false;
 	if (has_prefix(text, "$2"))
 		return bcrypt_matches(text, (const uint8 *) password, strlen(password));
 	if (has_prefix(text, AUTHGEAR_PREFIX))

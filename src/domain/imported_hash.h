@@ -35,7 +35,10 @@ extern char *imported_hash_stored(const char *text);
 /* Whether a stored hash is an imported one. */
 extern bool imported_hash_is(const char *stored);
 
-/* Return whether an imported hash is that of a password, as the user has typed it. */
+/*
+ * Return whether an imported hash is that of a password, as the user has typed it.  A hash
+ * that has a problem is that of no password.
+ */
 extern bool imported_hash_matches(const char *stored, const char *password);
 
 #endif							/* ANON_AUTH_IMPORTED_HASH_H */
