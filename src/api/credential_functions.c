@@ -18,13 +18,16 @@ PG_FUNCTION_INFO_V1(anon_auth_change_password);
 Datum
 anon_auth_change_password(PG_FUNCTION_ARGS)
 {
-	Span		token;
+	TimestampTz now = GetCurrentTimestamp();
+	Session		session;
+	User		user;
 	char	   *new_password;
 
 	api_begin_write("change_password()");
 	new_password = api_required_text(fcinfo, 0, "new_password");
-	PG_RETURN_BOOL(password_change_by_user(api_access_token(fcinfo, 2, &token), new_password,
-										   api_text(fcinfo, 1), GetCurrentTimestamp()));
+	api_caller(fcinfo, 2, now, &user, &session);
+	PG_RETURN_BOOL(password_change_by_user(&user, &session, new_password, api_text(fcinfo, 1),
+										   now));
 }
 
 /* The type in the first argument; raises 22023. */
@@ -76,8 +79,10 @@ PG_FUNCTION_INFO_V1(anon_auth_add_login_id);
 Datum
 anon_auth_add_login_id(PG_FUNCTION_ARGS)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	LoginIdType type;
-	Span		token;
+	Session		session;
+	User		user;
 	char	   *value;
 
 	api_begin_write("add_login_id()");
@@ -85,8 +90,8 @@ anon_auth_add_login_id(PG_FUNCTION_ARGS)
 	value = api_required_text(fcinfo, 1, "value");
 	if (!PG_ARGISNULL(2))
 		require_address(type, "code");
-	PG_RETURN_BOOL(own_login_ids_add(api_access_token(fcinfo, 3, &token), type, value,
-									 api_text(fcinfo, 2), GetCurrentTimestamp()));
+	api_caller(fcinfo, 3, now, &user, &session);
+	PG_RETURN_BOOL(own_login_ids_add(&user, &session, type, value, api_text(fcinfo, 2), now));
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_remove_login_id);

@@ -16,7 +16,6 @@
 #include "domain/account_login_ids.h"
 #include "domain/code_login.h"
 #include "domain/credentials.h"
-#include "domain/identity.h"
 #include "domain/login_code.h"
 #include "domain/message.h"
 #include "domain/message_language.h"
@@ -222,22 +221,21 @@ add_new(const Addition *addition, TimestampTz now)
 }
 
 bool
-own_login_ids_add(const Span *token, LoginIdType type, const char *value, const char *code,
-				  TimestampTz now)
+own_login_ids_add(const User *user, const Session *session, LoginIdType type,
+				  const char *value, const char *code, TimestampTz now)
 {
-	Addition	addition = {.is_proven = false};
+	Addition	addition = {.user = *user,.session = *session};
 	const LoginIdRow *own;
 	LoginIdRow *rows;
 	int			count;
 
-	identity_get_user(token, now, &addition.user, &addition.session);
 	recent_login_require_account(&addition.user, &addition.session, now);
 	settings_read_account_policy(&addition.policy);
 	get_new_login_id(type, value, &addition.policy, &addition.login_id);
 	if (code != NULL && !check_code(&addition, code, now))
 		return false;
 	lock_claimant(&addition);
-	identity_lock_user(token, now, &addition.user, &addition.session);
+	session_lock_found(now, &addition.user, &addition.session);
 	rows = login_ids_of(&addition.user, &count);
 	own = account_login_ids_find(rows, count, &addition.login_id);
 	if (own != NULL)

@@ -13,7 +13,6 @@
 
 #include "postgres.h"
 
-#include "base/span.h"
 #include "login_id/login_id.h"
 #include "store/sessions.h"
 #include "store/users.h"
@@ -29,8 +28,8 @@ extern TimestampTz own_login_ids_request_code(const User *user, const Session *s
 											  const char *language, TimestampTz now);
 
 /*
- * Add a login ID to the account of the caller, as identity_get_user() finds it, and tell
- * the addresses that the account had before.  With a code, the address is verified, and
+ * Add a login ID to the user's account, and tell the addresses that it had before.  The
+ * caller has not locked the user's row.  With a code, the address is verified, and
  * taken from an account that claims it without proof.  Return true also if the account has
  * the login ID already; a code verifies it then.  Return false if the code is wrong, which
  * counts as an attempt.
@@ -39,8 +38,8 @@ extern TimestampTz own_login_ids_request_code(const User *user, const Session *s
  * although settings.login_id_verification is required, or one too many; AA014; AA018
  * beyond the limits of attempts and look-ups; AA022; AA024 for a guest.
  */
-extern bool own_login_ids_add(const Span *token, LoginIdType type, const char *value,
-							  const char *code, TimestampTz now);
+extern bool own_login_ids_add(const User *user, const Session *session, LoginIdType type,
+							  const char *value, const char *code, TimestampTz now);
 
 /*
  * Remove a login ID from the user's account, and tell its addresses, also the removed one

@@ -14,7 +14,6 @@
 #include "base/limits.h"
 #include "base/raise.h"
 #include "counters/transaction_counters.h"
-#include "domain/identity.h"
 #include "domain/message.h"
 #include "domain/password.h"
 #include "domain/password_attempt.h"
@@ -55,7 +54,7 @@ typedef struct Change
 	PasswordMatch match;
 } Change;
 
-/* Read the caller, again if that was done before, and raise the errors that depend on it. */
+/* Raise the errors that depend on the caller. */
 static void
 check_caller(Change *change, TimestampTz now)
 {
@@ -86,13 +85,12 @@ record_failure(const Change *change, TimestampTz now)
 }
 
 bool
-password_change_by_user(const Span *token, const char *new_password, const char *old_password,
-						TimestampTz now)
+password_change_by_user(const User *user, const Session *session, const char *new_password,
+						const char *old_password, TimestampTz now)
 {
-	Change		change = {.old_password = old_password};
+	Change		change = {.user = *user,.session = *session,.old_password = old_password};
 	const char *hash;
 
-	identity_get_user(token, now, &change.user, &change.session);
 	check_caller(&change, now);
 	settings_read_account_policy(&change.policy);
 	password_check_policy(new_password, &change.policy);
@@ -102,7 +100,7 @@ password_change_by_user(const Span *token, const char *new_password, const char 
 		return false;
 	}
 	hash = password_make_hash(new_password, &change.policy);
-	identity_lock_user(token, now, &change.user, &change.session);
+	session_lock_found(now, &change.user, &change.session);
 	check_caller(&change, now);
 	if (old_password != NULL)
 	{

@@ -10,7 +10,6 @@
 
 #include "postgres.h"
 
-#include "base/span.h"
 #include "store/sessions.h"
 #include "store/users.h"
 
@@ -25,15 +24,16 @@ extern void password_change_apply(const User *user, const char *hash, const Sess
 								  TimestampTz now);
 
 /*
- * Change the password of the caller, as identity_get_user() finds it, and tell the
- * account's addresses.  old_password is NULL if the account has none.  All sessions but
- * the caller's end.  Return false if old_password is wrong, which counts as an attempt at
+ * Change the password of a user, and tell the account's addresses.  The caller has not
+ * locked the user's row.  old_password is NULL if the account has none.  All other sessions
+ * than this one end.  Return false if old_password is wrong, which counts as an attempt at
  * the password.
  *
  * Raises AA011 for new_password, AA014, AA018 and AA019 beyond the limits of attempts,
  * AA022, AA024 for a guest, and 22023 without old_password if the account has one.
  */
-extern bool password_change_by_user(const Span *token, const char *new_password,
-									const char *old_password, TimestampTz now);
+extern bool password_change_by_user(const User *user, const Session *session,
+									const char *new_password, const char *old_password,
+									TimestampTz now);
 
 #endif							/* ANON_AUTH_PASSWORD_CHANGE_H */

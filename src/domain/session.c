@@ -224,6 +224,15 @@ session_lock_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id, Timesta
 }
 
 void
+session_lock_found(TimestampTz now, User *user, Session *session)
+{
+	Session		found = *session;
+
+	session_lock_user(&found.user_id, &found.id, now, user, session);
+	session->authenticated_at = found.authenticated_at;
+}
+
+void
 session_get_by_refresh_token(const char *text, TimestampTz now, Session *session, User *user)
 {
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));

@@ -90,6 +90,12 @@ extern void session_lock_user(const pg_uuid_t *user_id, const pg_uuid_t *session
 							  TimestampTz now, User *user, Session *session);
 
 /*
+ * Same, for a user and a session that were found without a lock.  The time of the login
+ * stays as it was found: that of a page's session may come from a cookie.
+ */
+extern void session_lock_found(TimestampTz now, User *user, Session *session);
+
+/*
  * Fill session and user from a refresh token, without using the token up.  Only
  * the newest generation is accepted.  Raises AA006, or AA007 if the user is
  * disabled.

@@ -88,6 +88,33 @@ http_bearer_token(const HttpRequest *request)
 	return value + strspn(value, " ");
 }
 
+/* Return what follows a prefix of a text, or NULL if the text has another beginning. */
+static char *
+without_prefix(char *text, const char *prefix)
+{
+	size_t		length = strlen(prefix);
+
+	return strncmp(text, prefix, length) == 0 ? text + length : NULL;
+}
+
+/* A proxy in front of the reverse proxy may have removed the path of the issuer. */
+char *
+http_path_below(const HttpRequest *request, const char *path)
+{
+	const char *issuer = discovery_issuer();
+	char	   *requested = http_header(request, "x-original-path");
+	char	   *below;
+
+	if (requested == NULL)
+		return NULL;
+	below = without_prefix(requested, issuer + strlen(http_origin_of(issuer)));
+	if (below != NULL)
+		below = without_prefix(below, path);
+	if (below == NULL)
+		below = without_prefix(requested, path);
+	return below != NULL && (below[0] == '\0' || below[0] == '/') ? below : NULL;
+}
+
 bool
 http_content_type_is(const HttpRequest *request, const char *media_type)
 {

@@ -6,8 +6,8 @@
  * The reverse proxy turns every request into POST /rpc/<function> with the raw
  * body as text/plain: PostgREST would refuse parameters that a function does
  * not declare, which OAuth 2 forbids.  It passes the parts that get lost in
- * headers: X-Original-Method, X-Original-Content-Type, X-Original-Query and
- * X-Original-Authorization.  See examples/postgrest/nginx.conf.
+ * headers: X-Original-Method, X-Original-Path, X-Original-Content-Type,
+ * X-Original-Query and X-Original-Authorization.  See examples/postgrest/nginx.conf.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,6 +42,12 @@ extern void http_request_read(HttpRequest *request, int sqlstate);
 
 /* The value of a header, by its name in lower case, or NULL. */
 extern char *http_header(const HttpRequest *request, const char *name);
+
+/*
+ * The rest of the request's path (X-Original-Path) after a path of ours such as "/settings":
+ * "" for that path itself.  NULL if the request is for another path, or no proxy says which.
+ */
+extern char *http_path_below(const HttpRequest *request, const char *path);
 
 /* What the request reports about its device.  device_info may be NULL. */
 extern DeviceReport http_device(const HttpRequest *request, Jsonb *device_info);

@@ -216,6 +216,7 @@ sub request
 	$sent{"x-original-$_"} = delete $sent{$_} for grep { defined $sent{$_} } qw(content-type authorization accept);
 	delete $sent{$_} for grep { !defined $sent{$_} } keys %sent;
 	$sent{'x-original-method'} = $method;
+	$sent{'x-original-path'} = $path;
 	$sent{'x-original-query'} = $query if $query ne '';
 	return $self->_transaction(
 		"anon_auth_http.$function(" . sql_literal($body // '') . ')',
