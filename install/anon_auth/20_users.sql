@@ -189,6 +189,7 @@ CREATE TABLE anon_auth.sessions (
 	device_info jsonb,
 	client_address inet,
 	user_agent text,
+	app_token_issued_at timestamptz,
 
 	PRIMARY KEY (user_id, id),
 	CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id)
@@ -219,6 +220,7 @@ COMMENT ON COLUMN anon_auth.sessions.purge_from IS 'Time at which purge() next c
 COMMENT ON COLUMN anon_auth.sessions.device_info IS 'What the client reported about its device at sign-up, login or promotion. A promotion without a report keeps that of the guest.';
 COMMENT ON COLUMN anon_auth.sessions.client_address IS 'The last known address of the client, at the login or a refresh: see use_client_address(). NULL if unknown, or if settings.session_client_address is off.';
 COMMENT ON COLUMN anon_auth.sessions.user_agent IS 'The User-Agent header of the last login or refresh over HTTP, at most 512 characters. NULL if there was none, or if settings.session_user_agent is off.';
+COMMENT ON COLUMN anon_auth.sessions.app_token_issued_at IS 'When the app session token was issued that was used last. It and earlier ones are not accepted. NULL: none was used.';
 
 CREATE TABLE anon_auth.authorization_codes (
 	route uuid NOT NULL,

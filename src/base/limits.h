@@ -166,6 +166,10 @@
 #define PRESENTED_TOKEN_SECONDS			21600
 /* Interval at which a use of a cookie session extends its idle timeout. */
 #define COOKIE_SESSION_TOUCH_SECONDS	600
+/* Time for which a browser keeps the session of an app after its last page. */
+#define APP_SESSION_IDLE_SECONDS		3600
+/* Interval at which a page renews the cookie of an app's session. */
+#define APP_SESSION_RENEWAL_SECONDS		300
 /* Time for which a merge is remembered, so that claim_anonymous_user() can be repeated. */
 #define MERGED_GUEST_SECONDS			2592000
 /* Time until purge() looks again at a guest that it could not delete. */

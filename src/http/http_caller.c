@@ -97,7 +97,7 @@ http_caller(const HttpRequest *request, Session *session, User *user)
 }
 
 char *
-http_replace_session(const HttpRequest *request, const Client *client, const User *user,
+http_replace_session(const HttpRequest *request, const char *client_id, const User *user,
 					 const StringList *amr, Jsonb *device_info)
 {
 	TimestampTz now = request->now;
@@ -108,7 +108,20 @@ http_replace_session(const HttpRequest *request, const Client *client, const Use
 
 	if (cookie != NULL && cookie_session_find(cookie, now, &previous, &previous_user))
 		session_end(&previous.user_id, &previous.id, previous.client_id, now);
-	return cookie_session_start(client->client_id, user, amr, &device, &request->policy, now);
+	return cookie_session_start(client_id, user, amr, &device, &request->policy, now);
+}
+
+HttpCaller
+http_lock_cookie_caller(const HttpRequest *request, Session *session, User *user)
+{
+	Session		found;
+	HttpCaller	caller = find_cookie_caller(request, &found, user);
+
+	if (caller != CALLER_KNOWN)
+		return caller;
+	session_lock_user(&found.user_id, &found.id, request->now, user, session);
+	touch_session(request, session);
+	return CALLER_KNOWN;
 }
 
 HttpCaller
@@ -116,15 +129,14 @@ http_lock_caller(const HttpRequest *request, Session *session, User *user)
 {
 	char	   *token = http_bearer_token(request);
 	Session		found;
-	HttpCaller	caller = token != NULL ? token_caller(request, token, &found, user) :
-		find_cookie_caller(request, &found, user);
+	HttpCaller	caller;
 
-	if (caller != CALLER_KNOWN)
-		return caller;
-	session_lock_user(&found.user_id, &found.id, request->now, user, session);
 	if (token == NULL)
-		touch_session(request, session);
-	return CALLER_KNOWN;
+		return http_lock_cookie_caller(request, session, user);
+	caller = token_caller(request, token, &found, user);
+	if (caller == CALLER_KNOWN)
+		session_lock_user(&found.user_id, &found.id, request->now, user, session);
+	return caller;
 }
 
 bool

@@ -33,10 +33,10 @@ extern HttpCaller http_cookie_caller(const HttpRequest *request, Session *sessio
 /*
  * Start a cookie session for a user who has just logged in by the methods amr
  * (auth_methods.h), and return the cookie's value.  It replaces the browser's: a session
- * that no browser can show would go on, so it ends.  device_info may be NULL.  The caller
- * holds the user's row.
+ * that no browser can show would go on, so it ends.  client_id and device_info may be NULL.
+ * The caller holds the user's row.
  */
-extern char *http_replace_session(const HttpRequest *request, const Client *client,
+extern char *http_replace_session(const HttpRequest *request, const char *client_id,
 								  const User *user, const StringList *amr, Jsonb *device_info);
 
 /*
@@ -44,6 +44,10 @@ extern char *http_replace_session(const HttpRequest *request, const Client *clie
  * endpoint that changes the account.  Raises AA014 if the session ends meanwhile.
  */
 extern HttpCaller http_lock_caller(const HttpRequest *request, Session *session, User *user);
+
+/* The same for the session of the cookie, whatever token the request has. */
+extern HttpCaller http_lock_cookie_caller(const HttpRequest *request, Session *session,
+										  User *user);
 
 /*
  * If a former master key made the cookie of the session that http_cookie_caller() or

@@ -144,7 +144,7 @@ http_flow_finish(HttpFlow *flow)
 		flow->code = authorization_code_create(&flow->client, &flow->user, &flow->amr, authorization,
 											   now, &expires_at);
 	else
-		flow->cookie = http_replace_session(flow->request, &flow->client, &flow->user, &flow->amr,
+		flow->cookie = http_replace_session(flow->request, flow->client.client_id, &flow->user, &flow->amr,
 											authorization->device_info);
 }
 

@@ -97,15 +97,15 @@ http_redirect(HttpResponse *response, const char *location)
 
 /* max_age is in seconds; negative: the browser keeps the cookie until it is closed. */
 static void
-set_cookie(const HttpRequest *request, HttpResponse *response, const char *name,
+set_cookie(const HttpRequest *request, HttpResponse *response, const char *path, const char *name,
 		   const char *value, int64 max_age)
 {
 	const BrowserPolicy *policy = &request->policy;
 	StringInfoData cookie;
 
 	initStringInfo(&cookie);
-	appendStringInfo(&cookie, "%s%s=%s; Path=/; HttpOnly; SameSite=Lax",
-					 http_cookie_prefix(request), name, value);
+	appendStringInfo(&cookie, "%s%s=%s; Path=%s; HttpOnly; SameSite=Lax",
+					 http_cookie_prefix(request), name, value, path);
 	if (strncmp(discovery_issuer(), "https:", 6) == 0)
 		appendStringInfoString(&cookie, "; Secure");
 	if (policy->cookie_domain != NULL)
@@ -121,7 +121,7 @@ http_set_session_cookie(const HttpRequest *request, HttpResponse *response, cons
 {
 	int64		age = (request->now - started_at) / USECS_PER_SEC;
 
-	set_cookie(request, response, "session", value,
+	set_cookie(request, response, "/", "session", value,
 			   request->policy.session_cookie_persistent ?
 			   Max(request->policy.session_lifetime_seconds - age, 0) : -1);
 }
@@ -129,14 +129,38 @@ http_set_session_cookie(const HttpRequest *request, HttpResponse *response, cons
 void
 http_clear_session_cookie(const HttpRequest *request, HttpResponse *response)
 {
-	set_cookie(request, response, "session", "", 0);
+	set_cookie(request, response, "/", "session", "", 0);
 }
 
 void
 http_set_browser_cookie(const HttpRequest *request, HttpResponse *response, const char *name,
 						const char *value)
 {
-	set_cookie(request, response, name, value, -1);
+	set_cookie(request, response, "/", name, value, -1);
+}
+
+/* RFC 6265bis, section 4.1.3.2, has the rule for __Host-, in which case does not matter. */
+static const char *
+settings_path(const HttpRequest *request)
+{
+	const char *issuer = discovery_issuer();
+
+	if (pg_strncasecmp(http_cookie_prefix(request), "__Host-", strlen("__Host-")) == 0)
+		return "/";
+	return psprintf("%s/settings", issuer + strlen(http_origin_of(issuer)));
+}
+
+void
+http_set_settings_cookie(const HttpRequest *request, HttpResponse *response, const char *name,
+						 const char *value)
+{
+	set_cookie(request, response, settings_path(request), name, value, -1);
+}
+
+void
+http_clear_settings_cookie(const HttpRequest *request, HttpResponse *response, const char *name)
+{
+	set_cookie(request, response, settings_path(request), name, "", 0);
 }
 
 static void

@@ -62,6 +62,16 @@ extern void http_set_browser_cookie(const HttpRequest *request, HttpResponse *re
 									const char *name, const char *value);
 
 /*
+ * Set and clear a cookie for the settings pages that the browser keeps until it is closed.
+ * Its path is /settings below the issuer's.  With the prefix __Host- it is /, because
+ * browsers accept no other: the name is then the protection.
+ */
+extern void http_set_settings_cookie(const HttpRequest *request, HttpResponse *response,
+									 const char *name, const char *value);
+extern void http_clear_settings_cookie(const HttpRequest *request, HttpResponse *response,
+									   const char *name);
+
+/*
  * Return the value of response.headers that has the headers of a response in addition to
  * those that functions have set in this transaction.  NULL if those cannot be read.
  */

@@ -232,7 +232,7 @@ log_in(void *arg)
 	link->result = code_login_verify(&link->client, NULL, link->code, NULL, link->request->now,
 									 &user, &amr);
 	if (link->result == CODE_LOGIN_DONE)
-		link->cookie = http_replace_session(link->request, &link->client, &user, &amr, NULL);
+		link->cookie = http_replace_session(link->request, link->client.client_id, &user, &amr, NULL);
 }
 
 static void

@@ -103,6 +103,14 @@ static Statement find_device_info = {
 	.row = &session_device_info_record
 };
 
+/* Of two transactions with the same token, the second finds what the first one has set. */
+static Statement use_app_token = {
+	.sql = "UPDATE anon_auth.sessions SET app_token_issued_at = :issued_at"
+	" WHERE user_id = :user_id AND id = :id AND expires_at > :now"
+	" AND session_type = 'refresh_token'"
+	" AND (app_token_issued_at IS NULL OR app_token_issued_at < :issued_at)"
+};
+
 static Statement delete_session = {
 	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND id = :id"
 };
@@ -271,6 +279,17 @@ sessions_reauthenticate(const pg_uuid_t *user_id, const pg_uuid_t *id, const cha
 							   param_text_list("amr", amr),
 							   param_timestamp("now", now), DEVICE_PARAMS(device)),
 						session);
+}
+
+bool
+sessions_use_app_token(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz issued_at,
+					   TimestampTz now)
+{
+	return !sessions_revoked(user_id, id) &&
+		statement_run(&use_app_token,
+					  PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
+							 param_timestamp("issued_at", issued_at),
+							 param_timestamp("now", now))) > 0;
 }
 
 bool

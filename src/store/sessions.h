@@ -116,6 +116,13 @@ extern bool sessions_reauthenticate(const pg_uuid_t *user_id, const pg_uuid_t *i
 									const StringList *amr, const SessionDevice *device, TimestampTz now,
 									Session *session);
 
+/*
+ * Use up an app session token of a live session with a refresh token.  Return false if the
+ * session has ended, or if this token or one that was issued later has been used.
+ */
+extern bool sessions_use_app_token(const pg_uuid_t *user_id, const pg_uuid_t *id,
+								   TimestampTz issued_at, TimestampTz now);
+
 /* False if there was no such session. */
 extern bool sessions_delete(const pg_uuid_t *user_id, const pg_uuid_t *id);
 

@@ -21,6 +21,7 @@
 #define REFRESH_TOKEN_BODY \
 	(TOKEN_ID_LENGTH + TOKEN_ID_LENGTH + 4 + REFRESH_TOKEN_SEED_LENGTH)
 #define BROWSER_FLOW_BODY	(1 + 8 + BROWSER_FLOW_SECRET_LENGTH)
+#define APP_SESSION_BODY	(TOKEN_ID_LENGTH + TOKEN_ID_LENGTH + 8 + 8)
 #define MAX_BODY			REFRESH_TOKEN_BODY
 
 _Static_assert(BASE64URL_ENCODED_LENGTH(MAX_BODY + TOKEN_TAG_LENGTH) < TOKEN_TEXT_SIZE,
@@ -193,5 +194,33 @@ token_read_browser_flow(BrowserFlow *flow, const uint8_t key[TOKEN_KEY_LENGTH],
 	flow->started_at = (int64_t) get_integer(body + 1, 8);
 	memcpy(flow->value, body + 9, BROWSER_FLOW_SECRET_LENGTH);
 	wipe_bytes(body, sizeof(body));
+	return true;
+}
+
+void
+token_write_app_session(const AppSession *session, const uint8_t key[TOKEN_KEY_LENGTH],
+						char text[TOKEN_TEXT_SIZE])
+{
+	uint8_t		body[APP_SESSION_BODY + TOKEN_TAG_LENGTH];
+
+	memcpy(body, session->user_id, TOKEN_ID_LENGTH);
+	memcpy(body + TOKEN_ID_LENGTH, session->session_id, TOKEN_ID_LENGTH);
+	put_integer(body + 2 * TOKEN_ID_LENGTH, (uint64_t) session->issued_at, 8);
+	put_integer(body + 2 * TOKEN_ID_LENGTH + 8, (uint64_t) session->authenticated_at, 8);
+	write_sealed(body, APP_SESSION_BODY, key, text);
+}
+
+bool
+token_read_app_session(AppSession *session, const uint8_t key[TOKEN_KEY_LENGTH],
+					   const char *text, size_t length)
+{
+	uint8_t		body[APP_SESSION_BODY + TOKEN_TAG_LENGTH];
+
+	if (!read_sealed(body, APP_SESSION_BODY, key, text, length))
+		return false;
+	memcpy(session->user_id, body, TOKEN_ID_LENGTH);
+	memcpy(session->session_id, body + TOKEN_ID_LENGTH, TOKEN_ID_LENGTH);
+	session->issued_at = (int64_t) get_integer(body + 2 * TOKEN_ID_LENGTH, 8);
+	session->authenticated_at = (int64_t) get_integer(body + 2 * TOKEN_ID_LENGTH + 8, 8);
 	return true;
 }

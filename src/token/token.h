@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * token.h
- *	  Our own self-contained tokens: challenges, promotion codes, refresh tokens
- *	  and the flows of a browser.
+ *	  Our own self-contained tokens: challenges, promotion codes, refresh tokens,
+ *	  the flows of a browser and app sessions.
  *
  * A token is the base64url form of a body of fixed size followed by a tag: 16
  * bytes of keyed BLAKE2b over the body.  Each kind of token has its own key, so
@@ -85,6 +85,18 @@ typedef struct BrowserFlow
 	uint8_t		value[BROWSER_FLOW_SECRET_LENGTH];
 } BrowserFlow;
 
+/*
+ * The session of an app that a browser may open (domain/app_session.h), with the time of
+ * the login that the browser knows of.
+ */
+typedef struct AppSession
+{
+	uint8_t		user_id[TOKEN_ID_LENGTH];
+	uint8_t		session_id[TOKEN_ID_LENGTH];
+	int64_t		issued_at;
+	int64_t		authenticated_at;
+} AppSession;
+
 /* Write the text of a token with a terminator. */
 extern void token_write_challenge(const Challenge *challenge,
 								  const uint8_t key[TOKEN_KEY_LENGTH],
@@ -98,6 +110,9 @@ extern void token_write_refresh_token(const RefreshToken *token,
 extern void token_write_browser_flow(const BrowserFlow *flow,
 									 const uint8_t key[TOKEN_KEY_LENGTH],
 									 char text[TOKEN_TEXT_SIZE]);
+extern void token_write_app_session(const AppSession *session,
+									const uint8_t key[TOKEN_KEY_LENGTH],
+									char text[TOKEN_TEXT_SIZE]);
 
 /*
  * Read a token.  Return false for any text that was not written with this key by
@@ -111,5 +126,7 @@ extern bool token_read_refresh_token(RefreshToken *token, const uint8_t key[TOKE
 									 const char *text, size_t length);
 extern bool token_read_browser_flow(BrowserFlow *flow, const uint8_t key[TOKEN_KEY_LENGTH],
 									const char *text, size_t length);
+extern bool token_read_app_session(AppSession *session, const uint8_t key[TOKEN_KEY_LENGTH],
+								   const char *text, size_t length);
 
 #endif							/* ANON_AUTH_TOKEN_H */
