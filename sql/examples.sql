@@ -162,6 +162,9 @@ SELECT session_id FROM anon_auth.list_sessions(:'user_access_token') WHERE NOT i
 SELECT anon_auth.end_session(:'session_id', :'user_access_token');
 SELECT anon_auth.end_other_sessions(:'user_access_token') AS ended;
 
+-- example: update_profile
+SELECT anon_auth.update_profile('{"name": "Bob Doe", "birthdate": "1990-12-31", "zoneinfo": "Europe/Paris"}', :'user_access_token') ->> 'name' AS name;
+
 -- example: delete_account, cancel_account_deletion
 SELECT anon_auth.delete_account(:'user_access_token') > now() AS scheduled;
 SELECT anon_auth.userinfo(:'user_access_token') ? 'delete_at' AS scheduled;

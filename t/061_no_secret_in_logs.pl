@@ -413,13 +413,15 @@ sub logins
 	ok_call($app, 'list_sessions', access_token => $token);
 	ok_call($app, 'end_session', session_id => '00000000-0000-7000-8000-000000000000', access_token => $token);
 	ok_call($app, 'end_other_sessions', access_token => $token);
+	ok_call($app, 'update_profile', attributes => $json->encode({ name => 'Ada', birthdate => '1990-12-31' }), access_token => $token);
+	fails($app, 'update_profile', attributes => $json->encode({ $_ => password('as profile') }), access_token => $token) for qw(birthdate zoneinfo email);
 	ok_call($app, 'delete_account', access_token => $token);
 	ok_call($app, 'cancel_account_deletion', access_token => $token);
 	ok_call($app, 'verify_jwt', token => $token);
 	ok_call($app, 'jws_verify', token => $token, jwk => $json->encode({ kty => 'oct', k => encode_base64url(sha256(password('as HMAC key'))) }));
 	fails($app, 'verify_jwt', token => $user->{refresh_token});
 	fails($app, 'verify_jwt', token => $token, audience => $token);
-	fails($app, $_->[0], $_->[1] => $broken) for [ 'userinfo', 'access_token' ], [ 'list_sessions', 'access_token' ], [ 'end_other_sessions', 'access_token' ], [ 'delete_account', 'access_token' ], [ 'cancel_account_deletion', 'access_token' ], [ 'verify_jwt', 'token' ], [ 'use_access_token', 'token' ];
+	fails($app, $_->[0], $_->[1] => $broken) for [ 'userinfo', 'access_token' ], [ 'list_sessions', 'access_token' ], [ 'end_other_sessions', 'access_token' ], [ 'update_profile', 'access_token' ], [ 'delete_account', 'access_token' ], [ 'cancel_account_deletion', 'access_token' ], [ 'verify_jwt', 'token' ], [ 'use_access_token', 'token' ];
 	fails($app, 'jws_verify', token => $token, jwk => $json->encode({ kty => 'EC', d => $password, crv => $token }));
 	fails($app, 'jws_verify', token => $token, jwk => '{"kty": "oct", "k": "AAAA"}', algorithms => "{$broken}");
 	fails($app, 'jwk_thumbprint', jwk => $json->encode({ kty => $token, k => $password }));

@@ -41,6 +41,16 @@ AS 'MODULE_PATHNAME', 'anon_auth_end_other_sessions';
 COMMENT ON FUNCTION anon_auth.end_other_sessions(text) IS
 'Ends all sessions of the caller except that of the call, also logins that have an authorization code but no session yet. The caller, who may be a guest, is as for list_sessions(). Returns how many sessions ended. Device keys still work: the device of a guest can log in again. Errors: AA014 bad access token or session.';
 
+CREATE FUNCTION anon_auth.update_profile(
+	attributes jsonb,
+	access_token text DEFAULT NULL)
+	RETURNS jsonb
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_update_profile';
+COMMENT ON FUNCTION anon_auth.update_profile(jsonb, text) IS
+'Changes the caller''s profile, and returns it as userinfo() does. Members of attributes are the standard claims name, given_name, family_name, middle_name, nickname, profile, picture, website, gender, birthdate, zoneinfo, locale and address, and custom_attributes, an object of the attributes that settings.user_writable_attributes names. Other members stay as they are. Null or an empty text removes a member; address is replaced as a whole. Login IDs are not members: see add_login_id(). The caller, who may be a guest, is as for list_sessions(). Needs no recent login. Errors: AA014 bad access token or session; AA032 values that break a rule, with the reasons in the detail; 22023 no attributes, or a member that users cannot write.';
+
 CREATE FUNCTION anon_auth.delete_account(access_token text DEFAULT NULL)
 	RETURNS timestamptz
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER

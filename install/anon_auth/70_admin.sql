@@ -243,6 +243,7 @@ BEGIN
 		'anon_auth.list_sessions(text)'::regprocedure,
 		'anon_auth.end_session(uuid, text)'::regprocedure,
 		'anon_auth.end_other_sessions(text)'::regprocedure,
+		'anon_auth.update_profile(jsonb, text)'::regprocedure,
 		'anon_auth.delete_account(text)'::regprocedure,
 		'anon_auth.cancel_account_deletion(text)'::regprocedure,
 		'anon_auth.change_password(text, text, text)'::regprocedure,

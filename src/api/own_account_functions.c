@@ -2,7 +2,7 @@
  *
  * own_account_functions.c
  *	  The SQL functions by which users look after their own account: sessions,
- *	  and deletion.
+ *	  profile, and deletion.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +13,7 @@
 #include "base/raise.h"
 #include "catalog/pg_type.h"
 #include "domain/account_deletion.h"
+#include "domain/own_profile.h"
 #include "domain/own_sessions.h"
 #include "domain/recent_login.h"
 #include "utils/array.h"
@@ -105,6 +106,24 @@ anon_auth_end_other_sessions(PG_FUNCTION_ARGS)
 	api_begin_write("end_other_sessions()");
 	api_lock_caller(fcinfo, 0, now, &user, &current);
 	PG_RETURN_INT64((int64) own_sessions_end_others(&user, &current, now));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_update_profile);
+Datum
+anon_auth_update_profile(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Jsonb	   *attributes;
+	Session		session;
+	User		user;
+
+	api_begin_write("update_profile()");
+	attributes = api_jsonb(fcinfo, 0);
+	if (attributes == NULL)
+		raise_required("attributes");
+	api_lock_caller(fcinfo, 1, now, &user, &session);
+	own_profile_update(&user, &session, attributes, now);
+	PG_RETURN_JSONB_P(claims_userinfo(&user));
 }
 
 /*

@@ -144,4 +144,33 @@ typedef enum ProvenAccountReason
 	PROVEN_ACCOUNT_REASONS(PROVEN_ACCOUNT_NUMBER)
 } ProvenAccountReason;
 
+/*
+ * AA032, "reason" of each member of "reasons": the rules that the value of a member of a
+ * profile can break.  A row has the name in C, the code, and a clause.
+ */
+#define PROFILE_REASONS(REASON_ROW) \
+	REASON_ROW(NO_TEXT, "not_a_string", "must be a string") \
+	REASON_ROW(TOO_LONG, "too_long", \
+			   "must be at most " CppAsString2(PROFILE_TEXT_MAX_LENGTH) " characters long") \
+	REASON_ROW(CONTROL_CHARACTER, "control_character", \
+			   "must not contain control characters, or line breaks where one line is expected") \
+	REASON_ROW(NO_URI, "not_an_https_uri", "must be an https URI without a user name") \
+	REASON_ROW(NO_DATE, "not_a_date", \
+			   "must be a date such as 1990-12-31, a year such as 1990, or 0000-12-31 without a year") \
+	REASON_ROW(FUTURE_DATE, "date_in_the_future", "must not be in the future") \
+	REASON_ROW(NO_TIME_ZONE, "not_a_time_zone", \
+			   "must be UTC or a name of the time zone database, such as Europe/Paris") \
+	REASON_ROW(NO_LANGUAGE, "not_a_language_tag", "must be a language tag, such as en or zh-HK") \
+	REASON_ROW(NO_ADDRESS, "not_an_address", \
+			   "must be an object of the members formatted, street_address, locality, region, postal_code and country") \
+	REASON_ROW(TOO_LARGE, "too_large", \
+			   "must be at most " CppAsString2(PROFILE_CUSTOM_MAX_LENGTH) " bytes long as JSON")
+
+#define PROFILE_REASON_NUMBER(name, code, clause) PROFILE_##name,
+
+typedef enum ProfileReason
+{
+	PROFILE_REASONS(PROFILE_REASON_NUMBER)
+} ProfileReason;
+
 #endif							/* ANON_AUTH_DETAIL_CODES_H */

@@ -79,7 +79,9 @@
 	/* AA030 */ ERROR_ROW('0', '3', '0', NO_ACCOUNT, "invalid_grant", \
 			  "no account has the address or identity that the caller has proven, or one has it already: sign up, or log in instead; the `reason` says which. The code can still be used, and an ID token until its challenge expires") \
 	/* AA031 */ ERROR_ROW('0', '3', '1', REMOVED_DEVICE_KEY, "invalid_grant", \
-			  "the guest of the device key was promoted or merged, or the key was removed: log in to the account; see [After promotion](#after-promotion)")
+			  "the guest of the device key was promoted or merged, or the key was removed: log in to the account; see [After promotion](#after-promotion)") \
+	/* AA032 */ ERROR_ROW('0', '3', '2', INVALID_PROFILE, NULL, \
+			  "values of a profile break rules; the detail lists the members and the reasons")
 
 /* ERRCODE_AA_INVALID_CLIENT and so on, for errcode(). */
 #define AA_ERROR_CODE(a, b, c, name, oauth_error, meaning) \

@@ -116,6 +116,10 @@
 #define CODE_VERIFIER_MIN_LENGTH		43
 /* Maximum length of a PKCE code_verifier in characters (RFC 7636). */
 #define CODE_VERIFIER_MAX_LENGTH		128
+/* Length of a text in a profile in characters: a name, or a part of an address. */
+#define PROFILE_TEXT_MAX_LENGTH			500
+/* Size of a custom attribute that its user writes, as JSON, in bytes. */
+#define PROFILE_CUSTOM_MAX_LENGTH		8192
 /* Login IDs of one type that an account can have. */
 #define LOGIN_IDS_PER_TYPE				5
 /* Largest batch_size of purge(). */

@@ -5,8 +5,8 @@
  *
  * Every function raises an error and does not return.  Message, DETAIL and HINT are
  * written once, so that SQL callers and HTTP clients get the same words wherever a
- * rule is broken.  AA009, AA010, AA011, AA018, AA019 and AA022, whose DETAIL programs
- * read, are in json/raise_json.h.  Errors that only one file raises, such as those of hooks
+ * rule is broken.  AA009, AA010, AA011, AA018, AA019, AA022 and AA032, whose
+ * DETAIL programs read, are in json/raise_json.h.  Errors that only one file raises, such as those of hooks
  * (AA020) and merges (AA021), are in that file.
  *
  * A parameter "detail" is a full sentence.  A parameter "reason" is a clause

@@ -89,12 +89,18 @@ message_language_of_browser(const char *list)
 }
 
 char *
+message_language_tag(const char *text)
+{
+	char	   *tag = pnstrdup(text, LANGUAGE_TAG_LENGTH + 1);
+
+	replace_underscores(tag);
+	return tag_length(tag) > 0 && tag[tag_length(tag)] == '\0' ? tag : NULL;
+}
+
+char *
 message_language_of_user(const User *user)
 {
 	char	   *locale = json_cstring(user->standard_attributes, "locale");
 
-	if (locale == NULL)
-		return NULL;
-	replace_underscores(locale);
-	return tag_length(locale) > 0 && locale[tag_length(locale)] == '\0' ? locale : NULL;
+	return locale == NULL ? NULL : message_language_tag(locale);
 }

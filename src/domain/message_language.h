@@ -24,6 +24,9 @@ extern char *message_language_of_request(const char *ui_locales);
  */
 extern char *message_language_of_browser(const char *list);
 
+/* Return a language tag, with hyphens for underscores, or NULL if the text is none. */
+extern char *message_language_tag(const char *text);
+
 /* Return the language of a user's attribute "locale", or NULL. */
 extern char *message_language_of_user(const User *user);
 

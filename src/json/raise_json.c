@@ -89,6 +89,20 @@ raise_password_policy(const char *reasons, const char *clauses)
 }
 
 void
+raise_invalid_profile(const char *reasons, const char *sentences)
+{
+	StringInfoData detail;
+
+	begin_detail(&detail, sentences);
+	json_add_raw(&detail, "reasons", reasons);
+	json_close(&detail);
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_INVALID_PROFILE),
+			 errmsg("invalid profile"),
+			 errdetail_internal("%s", detail.data)));
+}
+
+void
 raise_rate_limited(RateLimitCode limit, const char *what, int count, int64 wait,
 				   const char *hint)
 {

@@ -35,6 +35,12 @@ pg_noreturn extern void raise_invalid_login_id(const char *login_id_type, const 
 pg_noreturn extern void raise_password_policy(const char *reasons, const char *clauses);
 
 /*
+ * AA032: values of a profile break rules.  reasons is a JSON array of objects; sentences says
+ * the same.
+ */
+pg_noreturn extern void raise_invalid_profile(const char *reasons, const char *sentences);
+
+/*
  * AA018: a limit is reached, which is count for "what".  The call may succeed after
  * wait, in microseconds.  hint may be NULL.
  */

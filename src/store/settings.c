@@ -36,6 +36,7 @@ RECORD_TYPE(attempt_policy, AttemptPolicy, ATTEMPT_POLICY_COLUMNS);
 RECORD_TYPE(code_policy, CodePolicy, CODE_POLICY_COLUMNS);
 RECORD_TYPE(key_policy, KeyPolicy, KEY_POLICY_COLUMNS);
 RECORD_TYPE(deletion_policy, DeletionPolicy, DELETION_POLICY_COLUMNS);
+RECORD_TYPE(profile_policy, ProfilePolicy, PROFILE_POLICY_COLUMNS);
 RECORD_TYPE(reauthentication_policy, ReauthenticationPolicy, REAUTHENTICATION_POLICY_COLUMNS);
 RECORD_TYPE(hook_names, HookNames, HOOK_NAMES_COLUMNS);
 RECORD_TYPE(purge_policy, PurgePolicy, PURGE_POLICY_COLUMNS);
@@ -76,6 +77,7 @@ static Statement read_attempt_policy = READ(attempt_policy, true);
 static Statement read_code_policy = READ(code_policy, true);
 static Statement read_key_policy = READ(key_policy, true);
 static Statement read_deletion_policy = READ(deletion_policy, true);
+static Statement read_profile_policy = READ(profile_policy, true);
 static Statement read_reauthentication_policy = READ(reauthentication_policy, true);
 static Statement read_purge_policy = READ(purge_policy, true);
 static Statement read_browser_policy = READ(browser_policy, true);
@@ -220,6 +222,12 @@ void
 settings_read_deletion_policy(DeletionPolicy *policy)
 {
 	read_row(&read_deletion_policy, policy);
+}
+
+void
+settings_read_profile_policy(ProfilePolicy *policy)
+{
+	read_row(&read_profile_policy, policy);
 }
 
 void

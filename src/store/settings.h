@@ -61,6 +61,12 @@ typedef struct DeletionPolicy
 	DELETION_POLICY_COLUMNS(RECORD_FIELD)
 } DeletionPolicy;
 
+/* The setting of domain/own_profile.h. */
+typedef struct ProfilePolicy
+{
+	PROFILE_POLICY_COLUMNS(RECORD_FIELD)
+} ProfilePolicy;
+
 /* The setting of domain/recent_login.h. */
 typedef struct ReauthenticationPolicy
 {
@@ -121,6 +127,7 @@ extern void settings_read_attempt_policy(AttemptPolicy *policy);
 extern void settings_read_code_policy(CodePolicy *policy);
 extern void settings_read_purge_policy(PurgePolicy *policy);
 extern void settings_read_deletion_policy(DeletionPolicy *policy);
+extern void settings_read_profile_policy(ProfilePolicy *policy);
 extern void settings_read_browser_policy(BrowserPolicy *policy);
 
 /* Return settings.signing_key_lead_time in microseconds, as of now. */

@@ -127,6 +127,17 @@ static Statement add_login_id = {
 	"  || standard_attributes WHERE id = :id"
 };
 
+/* Each parameter can be NULL. */
+static Statement set_attributes = {
+	.sql = "UPDATE anon_auth.users SET updated_at = :now,"
+	" standard_attributes = (standard_attributes - coalesce(:removed_standard, '{}'))"
+	"  || coalesce(:standard_attributes, '{}'),"
+	" custom_attributes = (custom_attributes - coalesce(:removed_custom, '{}'))"
+	"  || coalesce(:custom_attributes, '{}')"
+	" WHERE id = :id RETURNING {user}",
+	.row = &user_record
+};
+
 /* Written even if it is so already, so that a login with an older snapshot sees a change. */
 static Statement set_verified = {
 	.sql = "UPDATE anon_auth.users SET is_verified = :verified, updated_at = :now WHERE id = :id"
@@ -257,6 +268,20 @@ users_import_account(const pg_uuid_t *id, const AccountState *state, const Impor
 								param_jsonb("imported_attributes", imported->standard_attributes),
 								param_jsonb("custom_attributes", imported->custom_attributes),
 								param_timestamp("now", now))) > 0;
+}
+
+void
+users_set_attributes(const pg_uuid_t *id, Jsonb *standard_attributes,
+					 const StringList *removed_standard, Jsonb *custom_attributes,
+					 const StringList *removed_custom, TimestampTz now, User *user)
+{
+	statement_fetch(&set_attributes,
+					PARAMS(param_uuid("id", id), param_timestamp("now", now),
+						   param_jsonb("standard_attributes", standard_attributes),
+						   param_text_list("removed_standard", removed_standard),
+						   param_jsonb("custom_attributes", custom_attributes),
+						   param_text_list("removed_custom", removed_custom)),
+					user);
 }
 
 void

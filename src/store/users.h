@@ -152,6 +152,14 @@ extern void users_remove_login_id(const pg_uuid_t *id, const pg_uuid_t *route,
 								  const char *attribute, const char *value,
 								  const char *next_value, TimestampTz now);
 
+/*
+ * Set and remove members of a user's attributes, and fill user with its row.  The lists name
+ * the members to remove.
+ */
+extern void users_set_attributes(const pg_uuid_t *id, Jsonb *standard_attributes,
+								 const StringList *removed_standard, Jsonb *custom_attributes,
+								 const StringList *removed_custom, TimestampTz now, User *user);
+
 /* Say whether the user has a row in passwords.  Updates the row even if that is known. */
 extern void users_set_has_password(const pg_uuid_t *id, bool has_password, TimestampTz now);
 
