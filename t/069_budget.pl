@@ -186,19 +186,19 @@ sign-up without a key       7      22   1080
 refresh                     4      15    170
 userinfo                    6      17      0
 verify_jwt                  2       6      0
-promotion                  17      62   1860
-login with a password      12      33    880
+promotion                  16      61   1860
+login with a password      10      32    880
 revoke                      4      31    680
 create_challenge            1       2      0
 uid                         0       0      0
-request of a login code     9      22   1110
-request of a guest's code  11      31   1180
-sign-up with a code        16      45   1630
-login with a code          14      43   1080
-promotion with a code      19      72   1700
-sign-up with a password    13      43   1860
-sign-up with an ID token   15      51   1670
-login with an ID token     11      42   1100
+request of a login code     8      20   1110
+request of a guest's code   10      29   1180
+sign-up with a code        12      42   1630
+login with a code          11      39   1080
+promotion with a code      16      68   1700
+sign-up with a password    12      42   1860
+sign-up with an ID token   14      49   1670
+login with an ID token     10      39   1100
 adding an identity         17      63   1120
 removing an identity       19      72   1270
 claim                      34     170   1490

@@ -127,7 +127,7 @@ check_id_token(AccountPlan *plan, const char *id_token, const char *nonce, Times
 
 	provider_id_token_open(id_token, nonce, now, &plan->identity);
 	plan->has_identity = true;
-	plan->identity_state = federated_identity_find(&plan->identity, now, &plan->identity_owner);
+	plan->identity_state = federated_identity_find(&plan->identity, now, &plan->identity_row);
 	if (plan->identity_state == FEDERATED_IDENTITY_REPLAYED)
 		return false;
 	if (!plan->identity.email_is_proven || !account_policy_allows(&plan->policy, LOGIN_ID_EMAIL) ||
@@ -236,23 +236,34 @@ add_existing(ExistingAccount *account, bool *found, const pg_uuid_t *id, bool is
 	*found = true;
 }
 
+const LoginIdRow *
+account_request_holder(AccountPlan *plan, int i)
+{
+	LoginIdRow *row = &plan->holders[i];
+
+	if (!plan->is_read[i] && !login_ids_find(&plan->login_ids[i], row))
+		row->value = NULL;
+	plan->is_read[i] = true;
+	return row->value != NULL ? row : NULL;
+}
+
 bool
-account_request_find_existing(const AccountPlan *plan, bool may_log_in, ExistingAccount *account)
+account_request_find_existing(AccountPlan *plan, bool may_log_in, ExistingAccount *account)
 {
 	bool		found = false;
 	int			i;
 
 	for (i = 0; i < plan->count; i++)
 	{
-		LoginIdRow	row;
+		const LoginIdRow *row = account_request_holder(plan, i);
 
-		if (!login_ids_find(&plan->login_ids[i], &row) || (plan->is_proven[i] && !row.verified))
+		if (row == NULL || (plan->is_proven[i] && !row->verified))
 			continue;
-		add_existing(account, &found, &row.user_id, proves_account(plan, i, &row),
+		add_existing(account, &found, &row->user_id, proves_account(plan, i, row),
 					 login_id_type_name(plan->login_ids[i].type), may_log_in);
 	}
 	if (plan->has_identity && plan->identity_state == FEDERATED_IDENTITY_KNOWN)
-		add_existing(account, &found, &plan->identity_owner, true,
+		add_existing(account, &found, &plan->identity_row.user_id, true,
 					 FEDERATED_IDENTITY_TYPE, may_log_in);
 	return found;
 }
@@ -278,12 +289,13 @@ account_request_use_code(const AccountPlan *plan, const Client *client, Timestam
 }
 
 void
-account_request_take_addresses(const AccountPlan *plan, const char *client_id, TimestampTz now)
+account_request_take_addresses(AccountPlan *plan, const char *client_id, TimestampTz now)
 {
 	int			i;
 
 	for (i = 0; i < plan->count; i++)
-		if (plan->is_proven[i])
+		if (plan->is_proven[i] &&
+			(plan->password != NULL || account_request_holder(plan, i) != NULL))
 			unproven_address_take(&plan->login_ids[i], client_id, now);
 }
 

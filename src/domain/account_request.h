@@ -20,7 +20,9 @@
 #include "domain/provider_id_token.h"
 #include "login_id/login_id.h"
 #include "store/clients.h"
+#include "store/login_ids.h"
 #include "store/settings.h"
+#include "store/user_identities.h"
 #include "store/users.h"
 
 /* As given; NULL: not given. */
@@ -48,13 +50,15 @@ typedef struct AccountPlan
 	int			count;			/* of login IDs */
 	LoginId		login_ids[LOGIN_ID_TYPES];
 	bool		is_proven[LOGIN_ID_TYPES];	/* of each of them */
+	bool		is_read[LOGIN_ID_TYPES];	/* for account_request_holder() */
+	LoginIdRow	holders[LOGIN_ID_TYPES];
 	char	   *password;
 	const LoginId *code_address;	/* that the code proves; NULL: no code */
 	LoginCode	code;
 	bool		has_identity;
 	ProviderIdentity identity;
 	FederatedIdentityState identity_state;
-	pg_uuid_t	identity_owner; /* if the identity is known */
+	UserIdentity identity_row;	/* if the identity is known */
 } AccountPlan;
 
 /*
@@ -76,6 +80,12 @@ extern bool account_request_check(const AccountRequest *request, const Client *c
  */
 extern void account_request_plan_import(char *const *login_ids, bool verified, AccountPlan *plan);
 
+/*
+ * Return the row of a login ID, or NULL if nobody has it.  The first call for it reads the
+ * row, without a lock.
+ */
+extern const LoginIdRow *account_request_holder(AccountPlan *plan, int i);
+
 /* An account that has something that a request asks for. */
 typedef struct ExistingAccount
 {
@@ -90,7 +100,7 @@ typedef struct ExistingAccount
  * AA009 if an account is found and may_log_in is false, and if there are several, because
  * no client can be logged in to both.
  */
-extern bool account_request_find_existing(const AccountPlan *plan, bool may_log_in,
+extern bool account_request_find_existing(AccountPlan *plan, bool may_log_in,
 										  ExistingAccount *account);
 
 /*
@@ -114,9 +124,11 @@ extern bool account_request_use_code(const AccountPlan *plan, const Client *clie
 
 /*
  * Take the proven addresses from accounts that claim them without proof.  Locks those
- * accounts, so it comes before the row of the new account is locked.
+ * accounts, so it comes before the row of the new account is locked.  Accounts that claim
+ * one since account_request_holder() has read its row are left to account_request_insert(),
+ * except after the time that a password's hash takes.
  */
-extern void account_request_take_addresses(const AccountPlan *plan, const char *client_id,
+extern void account_request_take_addresses(AccountPlan *plan, const char *client_id,
 										   TimestampTz now);
 
 /* Fill in what the row of the account says. */

@@ -159,23 +159,6 @@ find_address(const char *login_id, const char *code, const AccountPolicy *policy
 	return true;
 }
 
-/* Fill row with the user's login ID.  False if the user does not have it. */
-static bool
-find_login_id_of(const User *user, const LoginId *address, LoginIdRow *row)
-{
-	int			count;
-	LoginIdRow *rows = login_ids_of(user, &count);
-	int			i;
-
-	for (i = 0; i < count; i++)
-		if (rows[i].type == address->type && strcmp(rows[i].value, address->value) == 0)
-		{
-			*row = rows[i];
-			return true;
-		}
-	return false;
-}
-
 /* The "reason" in the event of a failed login. */
 static const char *const failure_reasons[] = {
 	[CODE_LOGIN_DONE] = NULL,
@@ -185,7 +168,8 @@ static const char *const failure_reasons[] = {
 };
 
 /*
- * Log in to the account of an address that the caller has proven.
+ * Log in to the account of an address that the caller has proven.  owner is the user who
+ * had the address when the call began; NULL: nobody.
  *
  * The code is used up as soon as it is certain that the account opens, and before its
  * other credentials are removed: of two calls with one code, the second waits for the
@@ -193,20 +177,19 @@ static const char *const failure_reasons[] = {
  */
 static CodeLoginResult
 open_account(const Client *client, const LoginId *address, const LoginCode *code,
-			 const pg_uuid_t *only_user, TimestampTz now, User *user)
+			 const pg_uuid_t *owner, const pg_uuid_t *only_user, TimestampTz now, User *user)
 {
 	LoginIdRow	row;
-	pg_uuid_t	owner;
 
-	if (!login_ids_owner(address, &owner))
+	if (owner == NULL)
 		raise_no_account(true);
-	if (only_user != NULL && !uuid_equals(&owner, only_user))
+	if (only_user != NULL && !uuid_equals(owner, only_user))
 		return CODE_LOGIN_OTHER_USER;
-	if (!users_log_in(&owner, now, user))
+	if (!users_log_in(owner, now, user))
 		return CODE_LOGIN_USER_DISABLED;
 
 	/* Another transaction may have taken the address from the user meanwhile. */
-	if (!find_login_id_of(user, address, &row) ||
+	if (!login_ids_find(address, &row) || !uuid_equals(&row.user_id, owner) ||
 		(!row.verified && (user->is_verified || !login_code_proves(code, &row))))
 		raise_no_account(true);
 	if (!login_code_proves(code, &row) || !login_code_use_up(code))
@@ -246,7 +229,8 @@ code_login_verify(const Client *client, const char *login_id, const char *code,
 		*amr = address.type == LOGIN_ID_PHONE_NUMBER ? auth_methods_sms_code :
 			auth_methods_email_code;
 		if (login_code_matches(&address, NULL, code, now, &login_code))
-			result = open_account(client, &address, &login_code, only_user, now, user);
+			result = open_account(client, &address, &login_code, is_known ? &owner : NULL,
+								  only_user, now, user);
 	}
 	if (result == CODE_LOGIN_DONE)
 		record_login(client, user, now);

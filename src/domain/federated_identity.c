@@ -63,41 +63,36 @@ note_replay(void)
 }
 
 FederatedIdentityState
-federated_identity_find(const ProviderIdentity *identity, TimestampTz now, pg_uuid_t *owner)
+federated_identity_find(const ProviderIdentity *identity, TimestampTz now, UserIdentity *row)
 {
-	UserIdentity row;
 	bytea	   *window;
-	bool		known = user_identities_find(identity->issuer, identity->subject, &row);
+	bool		known;
 
-	window = known ? row.used_challenges :
+	memset(row, 0, sizeof(UserIdentity));
+	known = user_identities_find(identity->issuer, identity->subject, row);
+	window = known ? row->used_challenges :
 		user_identities_removed_challenges(identity->issuer, identity->subject);
-	memset(owner, 0, sizeof(pg_uuid_t));
-	if (known)
-		*owner = row.user_id;
 	if (window != NULL && challenge_add(window, &identity->challenge, now) == NULL)
 		return note_replay();
 	return known ? FEDERATED_IDENTITY_KNOWN : FEDERATED_IDENTITY_UNKNOWN;
 }
 
 /*
- * Use the token up.  Return false if it was used before, or if the identity does not
- * belong to that account (any longer).  The caller holds the account's row, so a race is
- * lost only to a transaction that has ended.
+ * Use the token up.  Return false if it was used before, or if the identity no longer
+ * belongs to that account.  found is the row as it was before the caller locked the
+ * account's row.  The caller holds that row, so a race is lost only to a transaction that
+ * has ended.
  */
 static bool
-use_token(const ProviderIdentity *identity, const pg_uuid_t *owner, TimestampTz now)
+use_token(const ProviderIdentity *identity, const UserIdentity *found, TimestampTz now)
 {
+	UserIdentity row = *found;
 	int			attempt;
 
 	for (attempt = 0; attempt < MAX_RACES; attempt++)
 	{
-		UserIdentity row;
-		bytea	   *window;
+		bytea	   *window = challenge_add(row.used_challenges, &identity->challenge, now);
 
-		if (!user_identities_find(identity->issuer, identity->subject, &row) ||
-			memcmp(&row.user_id, owner, sizeof(pg_uuid_t)) != 0)
-			return false;
-		window = challenge_add(row.used_challenges, &identity->challenge, now);
 		if (window == NULL)
 		{
 			(void) note_replay();
@@ -106,6 +101,9 @@ use_token(const ProviderIdentity *identity, const pg_uuid_t *owner, TimestampTz 
 		if (user_identities_use(&row, window, identity->claims, now))
 			return true;
 		CHECK_FOR_INTERRUPTS();
+		if (!user_identities_find(identity->issuer, identity->subject, &row) ||
+			!uuid_equals(&row.user_id, &found->user_id))
+			return false;
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -115,13 +113,14 @@ use_token(const ProviderIdentity *identity, const pg_uuid_t *owner, TimestampTz 
 
 bool
 federated_identity_log_in(const Client *client, const ProviderIdentity *identity,
-						  const pg_uuid_t *owner, TimestampTz now, User *user)
+						  const UserIdentity *row, TimestampTz now, User *user)
 {
+	const pg_uuid_t *owner = &row->user_id;
 	const char *failure = NULL;
 
 	if (!users_log_in(owner, now, user))
 		failure = "user is disabled";
-	else if (!use_token(identity, owner, now))
+	else if (!use_token(identity, row, now))
 		failure = "ID token was used before, or the identity was removed";
 	if (failure != NULL)
 	{
@@ -229,15 +228,15 @@ federated_identity_authenticate(const Client *client, const char *token, const c
 {
 	ProviderIdentity identity;
 	FederatedIdentityState state;
-	pg_uuid_t	owner;
+	UserIdentity row;
 	User		user;
 
 	client_require_first_party(client);
 	provider_id_token_open(token, nonce, now, &identity);
-	state = federated_identity_find(&identity, now, &owner);
+	state = federated_identity_find(&identity, now, &row);
 	if (state == FEDERATED_IDENTITY_REPLAYED)
 	{
-		login_record_failure(client, &owner, "id_token", "ID token was used before", now);
+		login_record_failure(client, &row.user_id, "id_token", "ID token was used before", now);
 		return false;
 	}
 	if (state == FEDERATED_IDENTITY_UNKNOWN)
@@ -246,7 +245,7 @@ federated_identity_authenticate(const Client *client, const char *token, const c
 			raise_account_exists(false);
 		raise_no_account(false);
 	}
-	if (!federated_identity_log_in(client, &identity, &owner, now, &user))
+	if (!federated_identity_log_in(client, &identity, &row, now, &user))
 		return false;
 	session_start(client, &user, &auth_methods_none, device, now, response);
 	return true;
@@ -258,12 +257,12 @@ federated_identity_add(const User *user, const Session *session, const char *tok
 {
 	ProviderIdentity identity;
 	FederatedIdentityState state;
-	pg_uuid_t	owner;
+	UserIdentity row;
 
 	recent_login_require_account(user, session, now);
 	provider_id_token_open(token, nonce, now, &identity);
-	state = federated_identity_find(&identity, now, &owner);
-	if (uuid_equals(&owner, &user->id))
+	state = federated_identity_find(&identity, now, &row);
+	if (uuid_equals(&row.user_id, &user->id))
 		return true;
 	if (state == FEDERATED_IDENTITY_REPLAYED)
 		return false;

@@ -18,6 +18,7 @@
 #include "domain/provider_id_token.h"
 #include "store/clients.h"
 #include "store/login_ids.h"
+#include "store/user_identities.h"
 #include "store/users.h"
 
 /* The "login_id_type" of AA009 if an account has the identity. */
@@ -33,21 +34,20 @@ typedef enum FederatedIdentityState
 } FederatedIdentityState;
 
 /*
- * Find the account of an identity, without a lock.  *owner is the nil UUID if no account
- * has it.
- * Callers call this before they change anything.
+ * Find the row of an identity, without a lock.  row->user_id is the nil UUID if no account
+ * has it.  Callers call this before they change anything.
  */
 extern FederatedIdentityState federated_identity_find(const ProviderIdentity *identity,
-													  TimestampTz now, pg_uuid_t *owner);
+													  TimestampTz now, UserIdentity *row);
 
 /*
- * Log in to the account of an identity: use the token up, with an event and in the
+ * Log in to the account of an identity, whose row federated_identity_find() has found: use the token up, with an event and in the
  * statistics.  Return false, with the event of a failed login, if the token was used
  * before, the identity was removed, or the user is disabled.  If true, user is filled and
  * its row is held.  Starts no session.
  */
 extern bool federated_identity_log_in(const Client *client, const ProviderIdentity *identity,
-									  const pg_uuid_t *owner, TimestampTz now, User *user);
+									  const UserIdentity *row, TimestampTz now, User *user);
 
 /*
  * Give an identity to an account, whose row the caller holds, and use the token up.

@@ -75,7 +75,7 @@ use_proof(Promotion *promotion)
  * account is its own, the caller gives *conflict back.
  */
 static bool
-find_conflicting_account(const AccountPlan *plan, bool may_log_in, ExistingAccount *account,
+find_conflicting_account(AccountPlan *plan, bool may_log_in, ExistingAccount *account,
 						 RateLimits **conflict)
 {
 	int			i;
@@ -162,7 +162,7 @@ log_in(const Promotion *promotion, const ExistingAccount *account)
 
 	result->amr = account->is_proven ? account_request_methods(plan) : auth_methods_password;
 	if (account->is_proven && plan->identity_state == FEDERATED_IDENTITY_KNOWN)
-		return federated_identity_log_in(client, &plan->identity, &account->id, now,
+		return federated_identity_log_in(client, &plan->identity, &plan->identity_row, now,
 										 &result->user) &&
 			account_request_use_code(plan, client, now);
 	if (account->is_proven && plan->code_address == NULL)
@@ -238,6 +238,7 @@ begin_promotion(const Client *client, const PromotionRequest *request, Timestamp
 	promotion->now = now;
 	promotion->result = result;
 	result->is_disabled = false;
+	(void) settings_get_with_policies();
 	client_require_guests(client, request->proof.jwt != NULL);
 	promotion->proof_is_used = request->proof.jwt == NULL || locks_no_account(account);
 	guest_proof_open(client, &request->proof, promotion->proof_is_used, now, &promotion->guest);
@@ -278,21 +279,21 @@ promote_plan(Promotion *promotion)
  * them: it would keep the owner of the address out.
  */
 static bool
-find_claimant(const AccountPlan *plan, ExistingAccount *account, const LoginId **login_id)
+find_claimant(AccountPlan *plan, ExistingAccount *account, const LoginId **login_id)
 {
 	PasswordMatch match;
-	LoginIdRow	row;
+	const LoginIdRow *row;
 	int			i;
 
 	for (i = 0; i < plan->count && plan->password != NULL; i++)
-		if (plan->is_proven[i] && login_ids_find(&plan->login_ids[i], &row) && !row.verified &&
-			strlen(plan->password) <= PASSWORD_MAX_LENGTH &&
-			rate_limit_claimant(&row.user_id) &&
-			password_check(&row.user_id, plan->password, &plan->policy, &match))
+		if (plan->is_proven[i] && (row = account_request_holder(plan, i)) != NULL &&
+			!row->verified && strlen(plan->password) <= PASSWORD_MAX_LENGTH &&
+			rate_limit_claimant(&row->user_id) &&
+			password_check(&row->user_id, plan->password, &plan->policy, &match))
 		{
-			account->id = row.user_id;
+			account->id = row->user_id;
 			account->is_proven = false;
-			account->type = login_id_type_name(row.type);
+			account->type = login_id_type_name(row->type);
 			*login_id = &plan->login_ids[i];
 			return true;
 		}
@@ -320,7 +321,7 @@ promotion_run(const Client *client, const PromotionRequest *request, TimestampTz
 			  PromotionResult *result)
 {
 	Promotion	promotion;
-	const AccountPlan *plan = &promotion.plan;
+	AccountPlan *plan = &promotion.plan;
 	ExistingAccount account;
 	RateLimits *conflict;
 	const LoginId *login_id;
@@ -360,7 +361,7 @@ promotion_log_in(const Client *client, const PromotionRequest *request, Timestam
 				 PromotionResult *result)
 {
 	Promotion	promotion;
-	const AccountPlan *plan = &promotion.plan;
+	AccountPlan *plan = &promotion.plan;
 	ExistingAccount account;
 
 	if (!begin_promotion(client, request, now, result, &promotion))

@@ -49,16 +49,16 @@ sign_up_admit(const pg_uuid_t *user_id, const char *client_id, Jsonb *device_inf
  * claims the address of the code, if it has no verified one: a login with the code opens it.
  */
 static bool
-has_account(const AccountPlan *plan, int i)
+has_account(AccountPlan *plan, int i)
 {
-	LoginIdRow	row;
+	const LoginIdRow *row;
 	User		claimant;
 
-	if (!plan->is_proven[i] || !login_ids_find(&plan->login_ids[i], &row))
+	if (!plan->is_proven[i] || (row = account_request_holder(plan, i)) == NULL)
 		return false;
-	return row.verified ||
-		(plan->code_address == &plan->login_ids[i] && login_code_proves(&plan->code, &row) &&
-		 users_find(&row.user_id, &claimant) && !claimant.is_verified);
+	return row->verified ||
+		(plan->code_address == &plan->login_ids[i] && login_code_proves(&plan->code, row) &&
+		 users_find(&row->user_id, &claimant) && !claimant.is_verified);
 }
 
 /*
@@ -77,7 +77,7 @@ opens_account(const AccountPlan *plan, int i)
  * the request only names.
  */
 static void
-refuse_existing_account(const AccountPlan *plan)
+refuse_existing_account(AccountPlan *plan)
 {
 	ExistingAccount account = {0};
 	RateLimits *conflict;
@@ -99,7 +99,7 @@ refuse_existing_account(const AccountPlan *plan)
 
 /* Return false if another transaction has used the code. */
 static bool
-make_account(const Client *client, const AccountPlan *plan, Jsonb *device_info, TimestampTz now,
+make_account(const Client *client, AccountPlan *plan, Jsonb *device_info, TimestampTz now,
 			 User *user)
 {
 	pg_uuid_t	id = users_new_id(NULL, now);
@@ -132,7 +132,7 @@ sign_up_account(const Client *client, const AccountRequest *request, const Devic
 	User		user;
 
 	client_require_first_party(client);
-	if (!settings_get()->public_sign_up_enabled)
+	if (!settings_get_with_policies()->public_sign_up_enabled)
 		raise_sign_up_closed();
 	if (!account_request_check(request, client, NULL, now, &plan))
 		return false;

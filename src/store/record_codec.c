@@ -277,3 +277,42 @@ record_encode(const RecordColumn *column, const void *record, bool *is_null)
 	}
 	pg_unreachable();
 }
+
+static bool
+is_pointer(FieldKind kind)
+{
+	switch (kind)
+	{
+		case FIELD_TEXT:
+		case FIELD_TEXT_LIST:
+		case FIELD_UUID_ARRAY:
+		case FIELD_INTERVAL:
+		case FIELD_INET:
+		case FIELD_JSONB:
+		case FIELD_BYTEA:
+			return true;
+		default:
+			return false;
+	}
+}
+
+void
+record_copy(const RecordType *type, const void *from, void *to)
+{
+	int			count;
+	const RecordColumn *columns = type->columns(&count);
+	int			i;
+
+	memcpy(to, from, type->size);
+	for (i = 0; i < count; i++)
+	{
+		bool		is_null;
+		Datum		value;
+
+		if (!is_pointer(columns[i].kind))
+			continue;
+		value = record_encode(&columns[i], from, &is_null);
+		if (!is_null)
+			decode_value(&columns[i], value, (char *) to + columns[i].offset);
+	}
+}

@@ -14,6 +14,7 @@
 
 #include "access/xact.h"
 #include "store/owner_scope.h"
+#include "store/record_codec.h"
 #include "store/settings.h"
 #include "store/statement.h"
 #include "store/statement_stamp.h"
@@ -54,6 +55,25 @@ RECORD_TYPE(browser_policy, BrowserPolicy, BROWSER_POLICY_COLUMNS);
 
 RECORD_TYPE(account_policy, AccountPolicy, ALL_ACCOUNT_COLUMNS);
 
+/* What calls that log in or make accounts need besides Settings. */
+typedef struct Policies
+{
+	AccountPolicy account;
+	AttemptPolicy attempts;
+} Policies;
+
+#define ACCOUNT_COLUMN(kind, name) \
+	{#name, "", RECORD_KIND_##kind, offsetof(AccountPolicy, name)},
+#define ATTEMPT_COLUMN(kind, name) \
+	{#name, "", RECORD_KIND_##kind, offsetof(RecordStruct, attempts.name)},
+#define POLICIES_COLUMNS(COLUMN) \
+	ALL_ACCOUNT_COLUMNS(ACCOUNT_COLUMN) \
+	ATTEMPT_POLICY_COLUMNS(ATTEMPT_COLUMN)
+
+StaticAssertDecl(offsetof(Policies, account) == 0, "the offsets are those in AccountPolicy");
+
+RECORD_TYPE(policies, Policies, POLICIES_COLUMNS);
+
 #define DATABASE_ID_COLUMNS(COLUMN) \
 	COLUMN(UUID, database_id)
 
@@ -73,6 +93,12 @@ RECORD_TYPE(database_id, DatabaseId, DATABASE_ID_COLUMNS);
 
 static Statement read_settings = READ(settings, true);
 static Statement read_account_policy = READ(account_policy, true);
+static Statement read_settings_and_policies = {
+	.sql = "SELECT {settings}, {policies} FROM anon_auth.settings",
+	.row = &settings_record,
+	.joined = &policies_record,
+	.read_only = true
+};
 static Statement read_attempt_policy = READ(attempt_policy, true);
 static Statement read_code_policy = READ(code_policy, true);
 static Statement read_key_policy = READ(key_policy, true);
@@ -93,6 +119,8 @@ static struct
 	StatementStamp stamp;
 	MemoryContext context;
 	Settings	settings;
+	bool		has_policies;
+	Policies	policies;
 }			cache;
 
 static void
@@ -117,13 +145,11 @@ settings_peek(void)
 	return statement_stamp_holds(&cache.stamp) ? &cache.settings : NULL;
 }
 
-const Settings *
-settings_get(void)
+/* Read the settings of the current statement and, with policies, those as well. */
+static void
+fill_cache(bool policies)
 {
 	MemoryContext caller;
-
-	if (statement_stamp_holds(&cache.stamp))
-		return &cache.settings;
 
 	if (cache.context == NULL)
 		cache.context = AllocSetContextCreate(TopMemoryContext, "anon_auth settings",
@@ -132,11 +158,31 @@ settings_get(void)
 	cache.stamp.valid = false;
 	MemoryContextReset(cache.context);
 	caller = MemoryContextSwitchTo(cache.context);
-	read_row(&read_settings, &cache.settings);
+	if (!policies)
+		read_row(&read_settings, &cache.settings);
+	else if (!statement_fetch_joined(&read_settings_and_policies, NO_PARAMS, &cache.settings,
+									 &cache.policies))
+		raise_no_settings();
 	MemoryContextSwitchTo(caller);
 	if (cache.settings.audience == NULL)
 		cache.settings.audience = cache.settings.issuer;
+	cache.has_policies = policies;
 	statement_stamp_set(&cache.stamp);
+}
+
+const Settings *
+settings_get(void)
+{
+	if (!statement_stamp_holds(&cache.stamp))
+		fill_cache(false);
+	return &cache.settings;
+}
+
+const Settings *
+settings_get_with_policies(void)
+{
+	if (!statement_stamp_holds(&cache.stamp))
+		fill_cache(true);
 	return &cache.settings;
 }
 
@@ -197,13 +243,20 @@ settings_renew_database_id(void)
 void
 settings_read_account_policy(AccountPolicy *policy)
 {
-	read_row(&read_account_policy, policy);
+	(void) settings_get_with_policies();
+	if (cache.has_policies)
+		record_copy(&account_policy_record, &cache.policies.account, policy);
+	else
+		read_row(&read_account_policy, policy);
 }
 
 void
 settings_read_attempt_policy(AttemptPolicy *policy)
 {
-	read_row(&read_attempt_policy, policy);
+	if (statement_stamp_holds(&cache.stamp) && cache.has_policies)
+		record_copy(&attempt_policy_record, &cache.policies.attempts, policy);
+	else
+		read_row(&read_attempt_policy, policy);
 }
 
 void

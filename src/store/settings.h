@@ -98,6 +98,9 @@ typedef struct BrowserPolicy
  */
 extern const Settings *settings_get(void);
 
+/* Same for a call that also reads AccountPolicy: one statement reads both. */
+extern const Settings *settings_get_with_policies(void);
+
 /* Return the settings if this statement has read them already, otherwise NULL. */
 extern const Settings *settings_peek(void);
 
