@@ -155,3 +155,36 @@ CALL compare('login with an ID token', 1.15, 500,
 	'SELECT count(floor_log_in_with_identity(route, i::text)) FROM floor_holders WHERE i <= $1',
 	'SELECT prepare_id_tokens($1)',
 	footprint => true);
+
+-- ---- claims ----
+-- One account claims all guests.  They have no rows in an application's tables: those would
+-- cost the same on both sides.
+CREATE TABLE claimer (access_token text);
+CREATE FUNCTION prepare_claims(calls integer) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM prepare_leavers(calls);
+	TRUNCATE claimer;
+	INSERT INTO claimer SELECT access_token FROM anon_auth.sign_up('app', email => gen_random_uuid() || '@bench.example', password => 'correct horse');
+END $$;
+
+CREATE TABLE floor_merged_guests (LIKE anon_auth.merged_guests INCLUDING ALL);
+-- The rows of a guest in all other tables are deleted by their foreign keys.
+CREATE FUNCTION floor_claim(account uuid, guest uuid, session_id uuid) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	at timestamptz := clock_timestamp();
+BEGIN
+	PERFORM floor_verify('ES256', floor_message(), 1);
+	PERFORM FROM floor_users WHERE id = account AND NOT is_anonymous FOR NO KEY UPDATE;
+	PERFORM FROM floor_users WHERE id = guest AND is_anonymous FOR UPDATE;
+	DELETE FROM floor_sessions WHERE user_id = guest AND id = session_id;
+	DELETE FROM floor_users WHERE id = guest;
+	INSERT INTO floor_merged_guests (user_id, guest_id, merged_at) VALUES (account, guest, at) ON CONFLICT (user_id, guest_id) DO NOTHING;
+	INSERT INTO floor_events (user_id, id, type, client_id, created_at, payload)
+		VALUES (account, floor_uuid_v7(), 'user.anonymous.merged', 'app', at, jsonb_build_object('guest_id', guest)),
+			(guest, floor_uuid_v7(), 'user.deleted', 'app', at, '{}');
+END $$;
+CALL compare('claim of a guest', 1.15, 500,
+	'SELECT count((SELECT count(*) FROM anon_auth.claim_anonymous_user(''app'', c.access_token, refresh_token => l.refresh_token))) FROM claimer AS c, leavers AS l WHERE l.i <= $1',
+	'SELECT count(floor_claim((SELECT user_id FROM floor_holders WHERE i = 1), user_id, session_id)) FROM floor_leavers WHERE i <= $1',
+	'SELECT prepare_claims($1)', 'SELECT prepare_floor_leavers($1)',
+	footprint => true);

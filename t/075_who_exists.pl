@@ -1,5 +1,6 @@
 # Test that a password reset does not reveal whether a user exists: by the
-# traces it leaves in the caller's transaction, by lock waits, or by time.
+# traces it leaves in the caller's transaction, by lock waits, or by time. The
+# same by time for the endpoint and the pages of login codes.
 #
 # Clients measure the times, commits included: eight at once, with fsync on, by
 # SQL. They also measure by HTTP where nginx and PostgREST are installed or npm
@@ -258,10 +259,10 @@ sub in_parallel
 }
 
 # Return the times of the calls, kind => [...]. Half of the users are "also
-# known".
+# known". $prepare->(connection, login IDs) comes before each block of calls.
 sub time_calls
 {
-	my ($way, $function) = @_;
+	my ($way, $function, $prepare) = @_;
 	my %times;
 	my $blocks = POSIX::ceil($samples / (CLIENTS * BLOCK / 2));
 	my @results = in_parallel(sub {
@@ -278,6 +279,7 @@ sub time_calls
 				(map { [ 'unknown', "wrong-$client-$_\@example.com" ] } 0 .. BLOCK / 2 - 1));
 
 			$admin->run('SELECT anon_auth.reset_counters()');
+			$prepare->($admin, map { $_->[1] } @ids) if $prepare;
 			for my $id (shuffle @ids)
 			{
 				my $begin = time;
@@ -368,6 +370,69 @@ sub try_way
 }
 
 # ---------------------------------------------------------------------------
+# Login codes over HTTP
+# ---------------------------------------------------------------------------
+
+# No address may have more than three live codes.
+sub forget_codes
+{
+	my ($admin, @ids) = @_;
+
+	$admin->run('DELETE FROM anon_auth.address_codes WHERE recipient IN (' . join(', ', map { sql_literal($_) } @ids) . ')');
+	return;
+}
+
+sub send_codes
+{
+	my ($admin, @ids) = @_;
+
+	forget_codes($admin, @ids);
+	$admin->run("SELECT anon_auth.request_login_code('resets', " . sql_literal($_) . ')') for @ids;
+	$admin->run('SELECT anon_auth.reset_counters()');
+	return;
+}
+
+# The endpoint, and the log-in page on which a code is requested or typed. Each
+# function takes the URI of the client's log-in page and a login ID.
+my %code_forms = (
+	'POST /api/login_code' => sub { return ("$web->{origin}/api/login_code", 200, $json->encode({ client_id => 'resets', login_id => $_[1] }), 'application/json'); },
+	'the page that sends a code' => sub { return ($_[0], 200, HTTP::Tiny->new->www_form_urlencode({ method => 'code', login_id => $_[1] })); },
+	'the page that checks a code' => sub { return ($_[0], 422, HTTP::Tiny->new->www_form_urlencode({ step => 'code', login_id => $_[1], code => '000000' })); });
+
+sub by_browser
+{
+	my $http = HTTP::Tiny->new(agent => 'test', keep_alive => 1, max_redirect => 0, timeout => $PostgreSQL::Test::Utils::timeout_default, no_proxy => ['127.0.0.1']);
+	my $start = $http->get("$web->{origin}/oauth2/authorize?" . $http->www_form_urlencode({
+		client_id => 'pages', redirect_uri => 'https://app.example/cb', response_type => 'code', scope => 'openid', prompt => 'login',
+		code_challenge => 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', code_challenge_method => 'S256' }));
+	my $cookies = $start->{headers}{'set-cookie'} // [];
+	my %headers = (Origin => $web->{origin}, Cookie => join '; ', map { /^([^;]*)/ } ref $cookies ? @$cookies : $cookies);
+	my $page = $start->{headers}{location} // die "authorize: $start->{status} $start->{content}";
+
+	$page = "$web->{origin}$page" if $page !~ /^http/;
+	return sub {
+		my ($form, $login_id) = @_;
+		my ($uri, $status, $content, $type) = $code_forms{$form}->($page, $login_id);
+		my $response = $http->post($uri, { content => $content, headers => { %headers, 'Content-Type' => $type // 'application/x-www-form-urlencoded' } });
+
+		die "$form: $response->{status} $response->{content}" if $response->{status} != $status;
+	};
+}
+
+sub codes_tell_nothing
+{
+	query(q{SELECT anon_auth.create_client('pages', 'spa', '{https://app.example/cb}'); UPDATE anon_auth.settings SET page_login_methods = '{code}'});
+	query(q{UPDATE anon_auth.login_ids SET verified_at = now(); UPDATE anon_auth.users SET is_verified = true WHERE NOT is_anonymous});
+	for my $form (sort keys %code_forms)
+	{
+		my $prepare = $form =~ /checks/ ? \&send_codes : \&forget_codes;
+
+		tells_nothing($form, sub { time_calls(\&by_browser, $form, $prepare) }, MARGIN, "$form takes equally long for an existing and a missing user");
+	}
+	return;
+}
+
+# ---------------------------------------------------------------------------
 # Responses of the endpoints
 # ---------------------------------------------------------------------------
 
@@ -428,6 +493,7 @@ SKIP:
 {
 	skip $no_web, 3 if $no_web;
 	same_over_http();
+	codes_tell_nothing();
 	$rest = $web->start_postgrest(PGRST_DB_SCHEMAS => 'anon_auth', PGRST_DB_ANON_ROLE => 'anon', PGRST_DB_POOL => 16);
 	try_way(\&by_http, 'HTTP');
 	$web->stop;
