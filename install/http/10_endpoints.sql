@@ -143,6 +143,14 @@ AS 'MODULE_PATHNAME', 'anon_auth_http_end_session';
 COMMENT ON FUNCTION anon_auth_http.end_session(text) IS
 'GET and POST /oauth2/end_session. Ends a cookie session (OpenID Connect RP-Initiated Logout 1.0). Asks the user first if another site sent the browser.';
 
+CREATE FUNCTION anon_auth_http.settings(text)
+	RETURNS anon_auth_http."*/*"
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_http_settings';
+COMMENT ON FUNCTION anon_auth_http.settings(text) IS
+'GET and POST /settings and the paths below it. Shows and handles the pages on which the user of the browser''s session looks after the account.';
+
 CREATE FUNCTION anon_auth_http.resolve(text)
 	RETURNS anon_auth_http."*/*"
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER

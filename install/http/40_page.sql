@@ -95,9 +95,14 @@ AS $$
 					 anon_auth_internal.page_text(page, 'login_id_error')) END,
 		'password', (SELECT string_agg(text, anon_auth_internal.page_text(page, 'sentence_separator') ORDER BY n)
 						 FROM sentences)))
+		|| coalesce((SELECT jsonb_object_agg(name, coalesce(anon_auth_internal.page_text(page, name || '_' || code),
+															anon_auth_internal.page_text(page, 'field_' || code),
+															anon_auth_internal.page_text(page, 'field_error')))
+			FROM jsonb_each_text(CASE jsonb_typeof(page -> 'errors') WHEN 'object' THEN page -> 'errors' ELSE '{}' END) AS e (name, code)
+			WHERE name NOT IN ('form', 'code', 'login_id', 'password')), '{}')
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_errors(jsonb) IS
-'Returns the messages, as HTML, for the codes in errors: {"form", "login_id", "code", "password"}. A member without an error is missing.';
+'Returns the messages, as HTML, for the codes in errors: {"form", "login_id", "code", "password"} and other fields. A member without an error is missing.';
 
 CREATE FUNCTION anon_auth_internal.page_error_summary(page jsonb)
 	RETURNS text
@@ -133,14 +138,16 @@ CREATE FUNCTION anon_auth_internal.page_field(
 	attributes text,
 	hint text DEFAULT NULL,
 	beside text DEFAULT NULL,
-	described_by text DEFAULT NULL)
+	described_by text DEFAULT NULL,
+	is_optional boolean DEFAULT false)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT anon_auth_internal.page_fill($html$@src/http/pages/field.html@$html$, jsonb_build_object(
 			'name', name,
-			'label', anon_auth_internal.page_text(page, label),
+			'label', coalesce(anon_auth_internal.page_text(page, label), anon_auth_internal.html_escape(label)),
+			'required', CASE WHEN NOT is_optional THEN ' required' END,
 			'hint', hint,
 			'message', message,
 			'class', CASE WHEN beside IS NOT NULL THEN ' peek' END,
@@ -153,8 +160,20 @@ AS $$
 			LATERAL (SELECT nullif(concat_ws(' ', CASE WHEN message IS NOT NULL THEN name || '_error' END,
 				CASE WHEN hint IS NOT NULL THEN name || '_hint' END, described_by), '') AS described) AS d
 $$;
-COMMENT ON FUNCTION anon_auth_internal.page_field(jsonb, text, text, text, text, text, text) IS
-'Returns an input with its label (the key of a text) and its error. Optional: a hint, HTML beside the input, ids of elements that describe it.';
+COMMENT ON FUNCTION anon_auth_internal.page_field(jsonb, text, text, text, text, text, text, boolean) IS
+'Returns an input with its label (the key of a text, or else the label itself) and its error. Optional: a hint, HTML beside the input, ids of elements that describe it, whether the input may stay empty.';
+
+CREATE FUNCTION anon_auth_internal.page_show_password(page jsonb, name text)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT rtrim(anon_auth_internal.page_fill($html$@src/http/pages/show_password.html@$html$, jsonb_build_object(
+			'name', name,
+			'label', anon_auth_internal.page_text(page, 'show_password'))), E'\n')
+$$;
+COMMENT ON FUNCTION anon_auth_internal.page_show_password(jsonb, text) IS
+'Returns the button that shows the password in the input of this name.';
 
 CREATE FUNCTION anon_auth_internal.page_login_id_links(page jsonb)
 	RETURNS text
@@ -247,8 +266,7 @@ AS $$
 				concat('type="password" autocomplete="', CASE WHEN is_new THEN 'new-password' ELSE 'current-password' END,
 					'" autocapitalize="none" autocorrect="off" spellcheck="false"'),
 				NULL,
-				rtrim(anon_auth_internal.page_fill($html$@src/http/pages/show_password.html@$html$,
-					jsonb_build_object('label', anon_auth_internal.page_text(page, 'show_password'))), E'\n'),
+				anon_auth_internal.page_show_password(page, 'password'),
 				CASE WHEN rules IS NOT NULL THEN 'password_rules' END),
 			'rules', rules))
 		FROM (SELECT page ->> 'view' <> 'log_in') AS v (is_new),
@@ -500,7 +518,7 @@ AS $$
 DECLARE
 	settings anon_auth.settings;
 	page jsonb := CASE jsonb_typeof(model) WHEN 'object' THEN model ELSE '{}' END;
-	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|code|proven|link_log_in|link_verify|link_code|log_out|message)$'), 'message');
+	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|code|proven|link_log_in|link_verify|link_code|log_out|settings|message)$'), 'message');
 	type text := substring(page ->> 'login_id_type' FROM '^(?:email|phone_number|username)$');
 	types text := array_to_string(ARRAY(
 		SELECT t FROM unnest('{email,phone_number,username}'::text[]) AS u (t)
@@ -558,6 +576,7 @@ BEGIN
 	END IF;
 	page := page || jsonb_build_object(
 		'title', anon_auth_internal.page_text(page, CASE WHEN view = 'message' THEN page ->> 'message'
+			WHEN view = 'settings' THEN 'settings_' || (page ->> 'subject')
 			WHEN view = 'proven' THEN 'proven_' || (page ->> 'purpose')
 			WHEN view = 'code' AND page ? 'link_code' THEN 'link_' || (page ->> 'purpose') ELSE view END || '_title'),
 		'messages', anon_auth_internal.page_errors(page));
@@ -565,6 +584,9 @@ BEGIN
 		'fixed', coalesce(view = 'log_in' AND type IS NOT NULL AND page ->> 'login_id' <> ''
 						  AND NOT page -> 'messages' ? 'login_id', false),
 		'focus', CASE
+					  WHEN view = 'settings' THEN coalesce((SELECT f ->> 'name'
+						FROM jsonb_path_query(page, '$.parts[*].fields[*]') WITH ORDINALITY AS q (f, n)
+						WHERE page -> 'messages' ? (f ->> 'name') ORDER BY n LIMIT 1), page ->> 'first_field')
 					  -- A field far below would scroll the offer to log in out of sight.
 					  WHEN view = 'sign_up' AND page -> 'taken' = 'true' THEN 'error_summary'
 					  WHEN view = 'code' THEN CASE WHEN page ? 'link_code' OR (page -> 'messages' ? 'password' AND NOT page -> 'messages' ? 'code') THEN 'password' ELSE 'code' END
@@ -641,10 +663,10 @@ BEGIN
 		'title', title,
 		'style', style,
 		'brand', brand,
-		'main', anon_auth_internal.page_main(page),
+		'main', CASE page ->> 'view' WHEN 'settings' THEN anon_auth_internal.settings_main(page) ELSE anon_auth_internal.page_main(page) END,
 		'script', script));
 	content_security_policy := anon_auth_internal.page_policy(page, style, script);
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page(jsonb) IS
-'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "code", "proven", "link_log_in", "link_verify", "link_code", "log_out" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "method", "other", "sends_code", "purpose", "asks_password", "code", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "code", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. method is "code" if the form is for codes, and other is the way that a second button leads to ("password", "code" or "another_code"). sends_code says that the form has a code sent, and has no password field. The views code (a code was sent to login_id) and proven (it was right; the user is asked whether to go on) have the purpose "sign_up" or "log_in". asks_password says that the form of the code also asks for a new password. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970.';
+'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "code", "proven", "link_log_in", "link_verify", "link_code", "log_out", "settings" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "method", "other", "sends_code", "purpose", "asks_password", "code", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "code", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. method is "code" if the form is for codes, and other is the way that a second button leads to ("password", "code" or "another_code"). sends_code says that the form has a code sent, and has no password field. The views code (a code was sent to login_id) and proven (it was right; the user is asked whether to go on) have the purpose "sign_up" or "log_in". asks_password says that the form of the code also asks for a new password. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970. A settings page has members of its own: see settings_main().';

@@ -60,6 +60,12 @@ payload_of(LoginIdType type, bool verified)
 								  login_id_type_name(type), verified ? "true" : "false"));
 }
 
+LoginIdRow *
+own_login_ids_list(const User *user, int *count)
+{
+	return login_ids_of(user, count);
+}
+
 /* ---- codes ---- */
 
 TimestampTz

@@ -14,8 +14,12 @@
 #include "postgres.h"
 
 #include "login_id/login_id.h"
+#include "store/login_ids.h"
 #include "store/sessions.h"
 #include "store/users.h"
+
+/* Return the login IDs of a user as a palloc'd array, the oldest first. */
+extern LoginIdRow *own_login_ids_list(const User *user, int *count);
 
 /*
  * Have a code sent to an address, with which the user can add it, and return when it

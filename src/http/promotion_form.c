@@ -13,11 +13,11 @@
 #include "http/http_code_page.h"
 #include "http/http_page.h"
 #include "http/http_params.h"
+#include "http/http_password_form.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "http/promotion_form.h"
 #include "json/json_write.h"
-#include "login_id/password_policy.h"
 
 /* ---- methods and types ---- */
 
@@ -131,23 +131,6 @@ promotion_form_read(const HttpRequest *request, const AccountPolicy *policy, Pro
 
 /* ---- checking ---- */
 
-/* The rules that a password breaks, as a JSON array; NULL: none. */
-static char *
-password_error_codes(const char *password, const PasswordPolicy *policy)
-{
-	uint32		broken = password_policy_check(password, policy);
-	StringInfoData json;
-	int			i;
-
-	initStringInfo(&json);
-	for (i = 0; i < PASSWORD_RULES; i++)
-		if (broken & (1 << i))
-			appendStringInfo(&json, "%c\"%s\"", json.len == 0 ? '[' : ',',
-							 password_rule_code(i));
-	appendStringInfoChar(&json, ']');
-	return broken == 0 ? NULL : json.data;
-}
-
 void
 promotion_form_check_login_id(const AccountPolicy *policy, PromotionForm *form)
 {
@@ -164,24 +147,10 @@ void
 promotion_form_check_password(const AccountPolicy *policy, PromotionForm *form)
 {
 	if (form->password_errors == NULL)
-		form->password_errors = password_error_codes(form->password, &policy->password);
+		form->password_errors = http_password_form_errors(form->password, &policy->password);
 }
 
 /* ---- showing ---- */
-
-static void
-add_password_policy(StringInfo model, const PasswordPolicy *policy)
-{
-	json_add_name(model, "password_policy");
-	json_open(model);
-	json_add_integer(model, "min_length", policy->password_min_length);
-	json_add_boolean(model, "uppercase", policy->password_require_uppercase);
-	json_add_boolean(model, "lowercase", policy->password_require_lowercase);
-	json_add_boolean(model, "alphabet", policy->password_require_alphabet);
-	json_add_boolean(model, "digit", policy->password_require_digit);
-	json_add_boolean(model, "symbol", policy->password_require_symbol);
-	json_close(model);
-}
 
 static void
 add_errors(StringInfo model, const PromotionForm *form)
@@ -261,7 +230,7 @@ promotion_form_show(const PromotionContext *context, const PromotionForm *form, 
 	if (form->login_id != NULL)
 		json_add_string(&model, "login_id", form->login_id);
 	add_errors(&model, form);
-	add_password_policy(&model, &policy->password);
+	http_password_form_add_policy(&model, &policy->password);
 	json_close(&model);
 	http_page(response, status, model.data);
 	http_no_store(response);
@@ -303,7 +272,7 @@ promotion_form_show_code(const PromotionContext *context, const PromotionForm *f
 		json_add_string(&model, "method", "code");
 	if (form->view == VIEW_LOG_IN)
 		json_add_raw(&model, "hidden", "{\"mode\": \"log_in\"}");
-	add_password_policy(&model, &context->policy->password);
+	http_password_form_add_policy(&model, &context->policy->password);
 	http_code_page_show(&model, &page, response);
 }
 

@@ -50,6 +50,7 @@ my %functions = (
 	'/flows/promote_user' => 'promote_user',
 	'/flows/login' => 'login',
 	'/flows/code_link' => 'code_link',
+	'/settings' => 'settings',
 	'/resolve' => 'resolve');
 
 =pod
@@ -209,7 +210,7 @@ sub request
 {
 	my ($self, $method, $target, $body, %headers) = @_;
 	my ($path, $query) = $target =~ m{^(?:https?://[^/]+)?([^?#]*)\??([^#]*)};
-	my $function = $functions{$path} or die "no function for $path";
+	my $function = $functions{$path} // $functions{ $path =~ s{(?<=.)/.*}{}r } or die "no function for $path";
 	my %sent = (%{ $self->{headers} }, %headers);
 	my $cookies = $self->_cookie_header($method, \%sent);
 

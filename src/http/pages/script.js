@@ -31,22 +31,22 @@
 		window.addEventListener("pageshow", ready);
 	});
 
-	var password = document.querySelector("[type=password]");
-	if (!password) return;
+	document.querySelectorAll(".peek").forEach(function (control) {
+		var input = control.querySelector("input");
+		var button = control.querySelector("button");
+		function show(shown) {
+			input.type = shown ? "text" : "password";
+			button.setAttribute("aria-pressed", String(shown));
+		}
+		button.hidden = false;
+		button.addEventListener("click", function () { show(input.type === "password"); });
+		input.form.addEventListener("submit", function () { show(false); });
+	});
 
-	var form = password.form;
-	var peek = form.querySelector(".peek button");
-	function show(shown) {
-		password.type = shown ? "text" : "password";
-		peek.setAttribute("aria-pressed", String(shown));
-	}
-	peek.hidden = false;
-	peek.addEventListener("click", function () { show(password.type === "password"); });
-	form.addEventListener("submit", function () { show(false); });
-
-	var rules = form.querySelector(".rules");
+	var rules = document.querySelector(".rules");
 	if (!rules) return;
 
+	var password = rules.parentElement.querySelector("input");
 	var status = rules.querySelector("[role=status]");
 	var items = Array.from(rules.querySelectorAll("li"));
 	var checks = {

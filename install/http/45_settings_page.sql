@@ -1,0 +1,150 @@
+-- ---------------------------------------------------------------------------
+-- The settings pages: lists of rows, and forms
+--
+-- The functions take the model as extended by page_context().
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION anon_auth_internal.settings_text(page jsonb, item jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT anon_auth_internal.page_text(page, 'settings_' || (item ->> 'text'),
+		coalesce((SELECT jsonb_object_agg(name, '<bdi>' || anon_auth_internal.html_escape(value) || '</bdi>')
+			FROM jsonb_each_text(item) AS e (name, value)
+			WHERE name IN ('client', 'address', 'browser', 'system', 'count', 'issuer')), '{}')
+		|| CASE WHEN item ->> 'time' ~ '^[0-9]{1,11}$'
+				THEN jsonb_build_object('time', anon_auth_internal.page_time(page, (item ->> 'time')::bigint)) ELSE '{}' END)
+$$;
+COMMENT ON FUNCTION anon_auth_internal.settings_text(jsonb, jsonb) IS
+'Returns the text whose key is settings_ and the member text, as HTML. Replaces placeholders by the other members.';
+
+CREATE FUNCTION anon_auth_internal.settings_way(page jsonb, way jsonb, about text)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	-- Several rows have the same text, so the name for screen readers says which row it is.
+	SELECT CASE WHEN way ? 'action' THEN
+			rtrim(anon_auth_internal.page_fill($html$@src/http/pages/settings_button.html@$html$, jsonb_build_object(
+				'action', ' action="' || anon_auth_internal.page_url(way ->> 'action') || '"',
+				'hidden', rtrim(anon_auth_internal.page_hidden(way -> 'hidden'), E'\n'),
+				'label', label,
+				'busy', anon_auth_internal.page_text(page, 'busy'),
+				'text', text)), E'\n')
+			ELSE format('<a class="way" href="%s"%s>%s</a>', anon_auth_internal.page_url(way ->> 'uri'), label, text) END
+		FROM (SELECT anon_auth_internal.settings_text(page, way)) AS t (text),
+			LATERAL (SELECT ' aria-label="' || text || ': ' || about || '"') AS l (label)
+$$;
+COMMENT ON FUNCTION anon_auth_internal.settings_way(jsonb, jsonb, text) IS
+'Returns a link, or a button that sends hidden members. about, which may be NULL, is a text without tags that names the row.';
+
+CREATE FUNCTION anon_auth_internal.settings_row(page jsonb, item jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/settings_row.html@$html$, jsonb_build_object(
+			'label', label,
+			'value', value || CASE WHEN item -> 'is_current' = 'true' THEN
+				' <span class="tag">' || anon_auth_internal.page_text(page, 'settings_this_session') || '</span>' ELSE '' END,
+			'facts', (SELECT string_agg('<p class="hint">' || anon_auth_internal.settings_text(page, f) || E'</p>\n', '' ORDER BY n)
+				FROM jsonb_array_elements(item -> 'facts') WITH ORDINALITY AS a (f, n)),
+			'ways', (SELECT string_agg(anon_auth_internal.settings_way(page, w, about), '' ORDER BY n)
+				FROM jsonb_array_elements(item -> 'ways') WITH ORDINALITY AS a (w, n))))
+		FROM (SELECT anon_auth_internal.page_text(page, 'settings_label_' || (item ->> 'label')),
+				CASE WHEN item ? 'value' THEN '<bdi>' || anon_auth_internal.html_escape(item ->> 'value') || '</bdi>'
+					 ELSE anon_auth_internal.settings_text(page, item) END) AS v (label, value),
+			LATERAL (SELECT CASE WHEN label IS NULL OR item ? 'value' THEN replace(replace(value, '<bdi>', ''), '</bdi>', '') END) AS a (about)
+$$;
+COMMENT ON FUNCTION anon_auth_internal.settings_row(jsonb, jsonb) IS
+'Returns a row of a list: {"label", "value" or "text", "is_current", "facts": [], "ways": []}.';
+
+CREATE FUNCTION anon_auth_internal.settings_field(page jsonb, field jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE
+		WHEN type = 'hidden' THEN anon_auth_internal.page_hidden(jsonb_build_object(name, field -> 'value'))
+		WHEN type = 'check' THEN
+			anon_auth_internal.page_fill($html$@src/http/pages/settings_check.html@$html$, jsonb_build_object(
+				'name', name,
+				'message', page -> 'messages' ->> name,
+				'invalid', page -> 'messages' ? name,
+				'described_by', CASE WHEN page -> 'messages' ? name THEN ' aria-describedby="' || name || '_error"' END,
+				'checked', CASE WHEN field ->> 'value' = 'yes' THEN ' checked' END,
+				'autofocus', CASE WHEN page ->> 'focus' = name THEN ' autofocus' END,
+				'label', anon_auth_internal.page_text(page, 'settings_label_' || name)))
+		ELSE
+			anon_auth_internal.page_fill($html$@src/http/pages/settings_field.html@$html$, jsonb_build_object(
+				'field', anon_auth_internal.page_field(page, name,
+					CASE WHEN type = 'new_password' THEN 'settings_label_new_password'
+						 -- A site can name its custom attributes in settings.page_texts.
+						 WHEN field ? 'label' AND NOT page -> 'texts' ? ('settings_label_' || name) THEN field ->> 'label'
+						 ELSE 'settings_label_' || name END,
+					concat('type="', CASE type WHEN 'email' THEN 'email' WHEN 'phone_number' THEN 'tel'
+											   WHEN 'current_password' THEN 'password' WHEN 'new_password' THEN 'password' ELSE 'text' END,
+						'" autocomplete="', CASE type WHEN 'email' THEN 'email" dir="ltr' WHEN 'phone_number' THEN 'tel" dir="ltr'
+							WHEN 'username' THEN 'username' WHEN 'code' THEN 'one-time-code" dir="ltr" inputmode="numeric'
+							WHEN 'current_password' THEN 'current-password' WHEN 'new_password' THEN 'new-password'
+							ELSE coalesce(anon_auth_internal.html_escape(field ->> 'autocomplete'), 'off') END,
+						CASE WHEN type <> 'text' THEN '" autocapitalize="none" autocorrect="off" spellcheck="false' END,
+						'"', ' value="' || anon_auth_internal.html_escape(field ->> 'value') || '"'),
+					anon_auth_internal.page_text(page, field ->> 'hint'),
+					CASE WHEN type LIKE '%password' THEN anon_auth_internal.page_show_password(page, name) END,
+					CASE WHEN rules IS NOT NULL THEN 'password_rules' END,
+					field -> 'is_optional' = 'true'),
+				'rules', rules)) END
+		FROM (SELECT field ->> 'name', field ->> 'type') AS v (name, type),
+			LATERAL (SELECT CASE WHEN type = 'new_password' THEN anon_auth_internal.page_rules(page) END) AS r (rules)
+$$;
+COMMENT ON FUNCTION anon_auth_internal.settings_field(jsonb, jsonb) IS
+'Returns a field of a form: {"type": "text", "email", "phone_number", "username", "code", "current_password", "new_password", "check" or "hidden", "name", "label", "value", "hint", "autocomplete", "is_optional"}.';
+
+CREATE FUNCTION anon_auth_internal.settings_part(page jsonb, part jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE part ->> 'kind'
+		WHEN 'rows' THEN
+			anon_auth_internal.page_fill($html$@src/http/pages/settings_rows.html@$html$, jsonb_build_object(
+				'title', anon_auth_internal.page_text(page, 'settings_' || (part ->> 'title')),
+				'rows', (SELECT string_agg(anon_auth_internal.settings_row(page, r), '' ORDER BY n)
+					FROM jsonb_array_elements(part -> 'rows') WITH ORDINALITY AS a (r, n))))
+		WHEN 'form' THEN
+			anon_auth_internal.page_fill($html$@src/http/pages/settings_form.html@$html$, jsonb_build_object(
+				'action', ' action="' || anon_auth_internal.page_url(part ->> 'action') || '"',
+				'fields', (SELECT string_agg(anon_auth_internal.settings_field(page, f), '' ORDER BY n)
+					FROM jsonb_array_elements(part -> 'fields') WITH ORDINALITY AS a (f, n)),
+				'class', CASE WHEN part -> 'is_dangerous' = 'true' THEN ' danger' END,
+				'busy', anon_auth_internal.page_text(page, 'busy'),
+				'button', anon_auth_internal.page_text(page, 'settings_' || (part ->> 'button'))))
+		WHEN 'note' THEN
+			format(E'<div class="box%s"><p>%s</p></div>\n', CASE WHEN part -> 'is_warning' = 'true' THEN ' bad' END,
+				anon_auth_internal.settings_text(page, part)) END
+$$;
+COMMENT ON FUNCTION anon_auth_internal.settings_part(jsonb, jsonb) IS
+'Returns a part of a settings page: {"kind": "rows", "title", "rows": []}, {"kind": "form", "action", "fields": [], "button", "is_dangerous"} or {"kind": "note", "text", "is_warning"}.';
+
+CREATE FUNCTION anon_auth_internal.settings_main(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/settings.html@$html$, jsonb_build_object(
+			'back', anon_auth_internal.page_link(page ->> 'back_uri', anon_auth_internal.page_text(page, 'settings_back'), 'other'),
+			'title', page -> 'title',
+			'who', CASE WHEN page -> 'is_guest' = 'true' THEN anon_auth_internal.page_text(page, 'settings_guest')
+						WHEN page ? 'account' THEN anon_auth_internal.page_text(page, 'settings_account', jsonb_build_object(
+							'account', '<bdi>' || anon_auth_internal.html_escape(page ->> 'account') || '</bdi>')) END,
+			'lead', anon_auth_internal.page_text(page, 'settings_' || (page ->> 'subject') || '_lead', jsonb_build_object(
+				'address', '<bdi>' || anon_auth_internal.html_escape(page ->> 'login_id') || '</bdi>')),
+			'notice', CASE WHEN page -> 'messages' = '{}' THEN anon_auth_internal.page_text(page, 'settings_notice_' || (page ->> 'notice')) END,
+			'error_summary', anon_auth_internal.page_error_summary(page),
+			'parts', (SELECT string_agg(anon_auth_internal.settings_part(page, p), '' ORDER BY n)
+				FROM jsonb_array_elements(page -> 'parts') WITH ORDINALITY AS a (p, n))))
+$$;
+COMMENT ON FUNCTION anon_auth_internal.settings_main(jsonb) IS
+'Returns the main element of a settings page. Its model has, beside the members that page() documents: {"subject", the name of its texts, "is_guest", "account", "notice", "back_uri", "first_field", "parts": []}; see settings_part().';

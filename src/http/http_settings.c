@@ -1,0 +1,241 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_settings.c
+ *	  What the settings pages have in common: the caller, addresses, errors, and
+ *	  the frame of a page.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/errors.h"
+#include "domain/discovery.h"
+#include "domain/login.h"
+#include "domain/own_login_ids.h"
+#include "domain/session.h"
+#include "http/http_errors.h"
+#include "http/http_page.h"
+#include "http/http_page_caller.h"
+#include "http/http_settings.h"
+#include "json/json_write.h"
+
+/* The parameter with the code of a notice. */
+#define NOTICE_PARAMETER	"x_done"
+
+/* ---- opening ---- */
+
+/* Return whether the request shows a session, and read it and its user's row. */
+static bool
+find_caller(HttpSettings *settings)
+{
+	TimestampTz now = settings->request->now;
+	Session		session;
+
+	if (http_page_caller(settings->request, &settings->session, &settings->user) != CALLER_KNOWN)
+		return false;
+	session_get_user(&settings->session.user_id, &settings->session.id, now, &settings->user,
+					 &session);
+	return true;
+}
+
+static void
+read_request(HttpSettings *settings)
+{
+	const HttpRequest *request = settings->request;
+
+	http_query(request, &settings->query);
+	settings->ui_locales = http_param(&settings->query, "ui_locales");
+	settings->is_post = strcmp(request->method, "POST") == 0;
+	if (settings->is_post)
+		http_form(request, &settings->form);
+}
+
+bool
+http_settings_open(HttpSettings *settings, const HttpRequest *request, HttpResponse *response)
+{
+	char	   *path = http_path_below(request, "/settings");
+
+	memset(settings, 0, sizeof(HttpSettings));
+	settings->request = request;
+	settings->status = 200;
+	initStringInfo(&settings->errors);
+	if (http_refuse_prefetch(request, response))
+		return false;
+	if (strcmp(request->method, "POST") == 0 && http_is_foreign(request, false))
+	{
+		http_settings_message(settings, 403, "failed", response);
+		return false;
+	}
+	read_request(settings);
+	if (!find_caller(settings))
+	{
+		http_settings_message(settings, 403, "signed_out", response);
+		return false;
+	}
+	http_page_renew_cookie(request, &settings->session, response);
+	settings->path = path == NULL || strcmp(path, "/") == 0 ? "" : path;
+	login_read_policy(&settings->policy);
+	return true;
+}
+
+void
+http_settings_lock(HttpSettings *settings)
+{
+	session_lock_found(settings->request->now, &settings->user, &settings->session);
+}
+
+/* ---- addresses ---- */
+
+char *
+http_settings_uri(const HttpSettings *settings, const char *path)
+{
+	StringInfoData uri;
+
+	initStringInfo(&uri);
+	appendStringInfo(&uri, "%s/settings%s", discovery_issuer(), path);
+	http_append_param(&uri, "ui_locales", settings->ui_locales);
+	return uri.data;
+}
+
+void
+http_settings_done(const HttpSettings *settings, const char *path, const char *notice,
+				   HttpResponse *response)
+{
+	StringInfoData location;
+
+	initStringInfo(&location);
+	appendStringInfoString(&location, http_settings_uri(settings, path));
+	http_append_param(&location, NOTICE_PARAMETER, notice);
+	http_redirect(response, location.data);
+	http_no_store(response);
+}
+
+/* ---- the frame ---- */
+
+/* Return a text by which users recognise their account, or NULL. */
+static const char *
+account_name(const HttpSettings *settings)
+{
+	int			count;
+	LoginIdRow *rows = own_login_ids_list(&settings->user, &count);
+
+	return count > 0 ? rows[0].original_value : NULL;
+}
+
+static void
+add_account(StringInfo model, const HttpSettings *settings)
+{
+	const char *name = settings->user.is_anonymous ? NULL : account_name(settings);
+
+	json_add_boolean(model, "is_guest", settings->user.is_anonymous);
+	if (name != NULL)
+		json_add_string(model, "account", name);
+}
+
+void
+http_settings_begin(StringInfo model, const HttpSettings *settings, const char *subject)
+{
+	char	   *notice = http_param(&settings->query, NOTICE_PARAMETER);
+
+	initStringInfo(model);
+	http_page_begin(model, settings->request, "settings", settings->ui_locales);
+	json_add_string(model, "subject", subject);
+	add_account(model, settings);
+
+	/* A link of another site must not tell the user what has been done. */
+	if (notice != NULL && !settings->is_post && http_origin(settings->request) == ORIGIN_OWN)
+		json_add_string(model, "notice", notice);
+	if (settings->path[0] != '\0')
+		json_add_string(model, "back_uri", http_settings_uri(settings, ""));
+}
+
+void
+http_settings_focus(StringInfo model, const char *field)
+{
+	json_add_string(model, "first_field", field);
+}
+
+void
+http_settings_add_error(HttpSettings *settings, const char *field, const char *code)
+{
+	StringInfo	errors = &settings->errors;
+
+	if (errors->len == 0)
+		json_open(errors);
+	if (code[0] == '[')
+		json_add_raw(errors, field, code);
+	else
+		json_add_string(errors, field, code);
+	if (settings->status == 200)
+		settings->status = HTTP_UNACCEPTABLE;
+}
+
+bool
+http_settings_has_errors(const HttpSettings *settings)
+{
+	return settings->errors.len > 0;
+}
+
+void
+http_settings_show(StringInfo model, const HttpSettings *settings, HttpResponse *response)
+{
+	if (settings->errors.len > 0)
+		json_add_raw(model, "errors", psprintf("%s}", settings->errors.data));
+	http_page_add_wait(model, settings->wait);
+	json_close(model);
+	http_page(response, settings->status, model->data);
+	http_no_store(response);
+	http_add_retry_after(response, settings->wait);
+}
+
+void
+http_settings_message(const HttpSettings *settings, int status, const char *message,
+					  HttpResponse *response)
+{
+	http_message_page(settings->request, response, status, message, NULL, NULL,
+					  settings->ui_locales);
+	http_no_store(response);
+}
+
+/* ---- actions and their errors ---- */
+
+void
+http_settings_note_error(HttpSettings *settings, const ErrorData *error)
+{
+	settings->wait = http_retry_after(error);
+	if (http_is_rate_limit(error))
+	{
+		settings->status = 429;
+		http_settings_add_error(settings, "form", "rate_limited");
+		return;
+	}
+	settings->status = http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500;
+	http_settings_add_error(settings, "form", "failed");
+}
+
+HttpSettingsOutcome
+http_settings_try(HttpSettings *settings, SubtransactionAction action, void *arg,
+				  HttpResponse *response, ErrorData **error)
+{
+	ErrorData  *caught = http_try(action, arg);
+
+	if (error != NULL)
+		*error = caught;
+	if (caught == NULL)
+		return SETTINGS_DONE;
+	switch (caught->sqlerrcode)
+	{
+		case ERRCODE_AA_INVALID_TOKEN:
+			http_settings_message(settings, 403, "signed_out", response);
+			return SETTINGS_ANSWERED;
+		case ERRCODE_AA_RECENT_LOGIN_REQUIRED:
+			http_settings_message(settings, 403, "old_login", response);
+			return SETTINGS_ANSWERED;
+		case ERRCODE_AA_ACCOUNT_REQUIRED:
+			http_settings_done(settings, "", NULL, response);
+			return SETTINGS_ANSWERED;
+	}
+	if (error == NULL)
+		http_settings_note_error(settings, caught);
+	return SETTINGS_REFUSED;
+}

@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings_device.h
+ *	  How a settings page names the device of a session.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_SETTINGS_DEVICE_H
+#define ANON_AUTH_SETTINGS_DEVICE_H
+
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "store/sessions.h"
+
+/*
+ * Begin a row (settings_parts.h) with the name of a session's device: what the app has
+ * reported or, without a report, the browser and the system in the user agent.
+ */
+extern void settings_device_begin_row(StringInfo model, const ListedSession *session);
+
+#endif							/* ANON_AUTH_SETTINGS_DEVICE_H */

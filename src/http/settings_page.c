@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings_page.c
+ *	  GET and POST /settings and the paths below it: the pages on which users look after
+ *	  their account (docs/http.md, "Settings pages").
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "http/http_endpoint.h"
+#include "http/http_page.h"
+#include "http/http_response.h"
+#include "http/http_settings.h"
+#include "http/settings_pages.h"
+
+typedef struct SettingsPath
+{
+	const char *path;			/* below /settings */
+	void		(*page) (HttpSettings *settings, HttpResponse *response);
+	bool		is_for_accounts;	/* guests are sent to the overview */
+} SettingsPath;
+
+static const SettingsPath paths[] = {
+	{"", settings_overview_page, false},
+	{"/sessions", settings_sessions_page, false},
+	{"/change_password", settings_password_page, true}
+};
+
+static const SettingsPath *
+find_path(const char *path)
+{
+	int			i;
+
+	for (i = 0; i < lengthof(paths); i++)
+		if (strcmp(paths[i].path, path) == 0)
+			return &paths[i];
+	return NULL;
+}
+
+static void
+handle_settings(const HttpRequest *request, HttpResponse *response)
+{
+	HttpSettings settings;
+	const SettingsPath *path;
+
+	if (!http_settings_open(&settings, request, response))
+		return;
+	path = find_path(settings.path);
+	if (path == NULL && strcmp(settings.path, "/identities") != 0)
+		http_settings_message(&settings, 404, "not_found", response);
+	else if (path == NULL || (path->is_for_accounts && settings.user.is_anonymous))
+		http_settings_done(&settings, "", NULL, response);
+	else
+		path->page(&settings, response);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_settings);
+Datum
+anon_auth_http_settings(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_settings, http_write_page_error);
+}
