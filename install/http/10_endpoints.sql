@@ -95,6 +95,14 @@ AS 'MODULE_PATHNAME', 'anon_auth_http_anonymous_user_claim';
 COMMENT ON FUNCTION anon_auth_http.anonymous_user_claim(text) IS
 'POST /api/anonymous_user/claim. Takes JSON {"client_id", "dry_run"} and one proof of being a guest ("jwt", "promotion_code" or "refresh_token"). Merges the guest into the account of the access token or, without one, of the session cookie, as claim_anonymous_user(). Returns {"result": {"tables": [{"table", "rows"}]}}. The status is 401 without a live session.';
 
+CREATE FUNCTION anon_auth_http.app_session_token(text)
+	RETURNS anon_auth_http."*/*"
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_http_app_session_token';
+COMMENT ON FUNCTION anon_auth_http.app_session_token(text) IS
+'POST /oauth2/app_session_token. Takes JSON {"refresh_token"}. Returns a token with which a browser can open the settings pages in the session of the app, once and within five minutes: {"result": {"app_session_token", "expire_at"}}. A browser takes it to /oauth2/authorize as login_hint.';
+
 CREATE FUNCTION anon_auth_http.login_code(text)
 	RETURNS anon_auth_http."*/*"
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -25,6 +25,7 @@
 #include "base/wipe.h"
 #include "counters/counters.h"
 #include "counters/transaction_counters.h"
+#include "domain/authenticated_json.h"
 #include "domain/authorization.h"
 #include "domain/claims.h"
 #include "domain/client.h"
@@ -32,7 +33,6 @@
 #include "domain/session.h"
 #include "jose/base64url.h"
 #include "jose/jose_status.h"
-#include "json/json_parse.h"
 #include "json/json_read.h"
 #include "json/json_write.h"
 #include "keyring/master_key.h"
@@ -134,7 +134,7 @@ authorization_code_create(const Client *client, const User *user, const StringLi
 	code.offline_access = request->offline_access;
 	code.hint_session_id = request->hint_session_id;
 	code.device_info = request->device_info;
-	code.authenticated_at = now;
+	code.authenticated_at = request->authenticated_at != 0 ? request->authenticated_at : now;
 	code.amr = *amr;
 	code.expires_at = *expires_at;
 	authorization_codes_insert(hash, &code);
@@ -157,8 +157,18 @@ user_id_of_code(const char *text)
 	return user_id;
 }
 
-static bool
-verifier_matches(const char *verifier, const char *code_challenge)
+void
+authorization_check_verifier(const char *verifier)
+{
+	if (!consists_of(verifier, UNRESERVED, CODE_VERIFIER_MIN_LENGTH, CODE_VERIFIER_MAX_LENGTH))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid PKCE code verifier"),
+				 errdetail("The code verifier must consist of 43 to 128 letters, digits and -._~ characters.")));
+}
+
+bool
+authorization_verifier_matches(const char *verifier, const char *code_challenge)
 {
 	uint8		hash[crypto_hash_sha256_BYTES];
 	char		encoded[CODE_CHALLENGE_LENGTH];
@@ -182,16 +192,12 @@ find_code(const Client *client, const char *text, const char *redirect_uri,
 	pg_uuid_t	user_id;
 
 	client_require_first_party(client);
-	if (!consists_of(code_verifier, UNRESERVED, CODE_VERIFIER_MIN_LENGTH, CODE_VERIFIER_MAX_LENGTH))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid PKCE code verifier"),
-				 errdetail("The code verifier must consist of 43 to 128 letters, digits and -._~ characters.")));
+	authorization_check_verifier(code_verifier);
 	user_id = user_id_of_code(text);
 	crypto_hash_sha256(hash, (const uint8 *) text, strlen(text));
 	if (!authorization_codes_find(&user_id, hash, code) || code->expires_at <= now ||
 		strcmp(code->client_id, client->client_id) != 0 ||
-		!verifier_matches(code_verifier, code->code_challenge))
+		!authorization_verifier_matches(code_verifier, code->code_challenge))
 		raise_invalid_authorization_code();
 	if (strcmp(code->redirect_uri, redirect_uri) != 0)
 		ereport(ERROR,
@@ -304,9 +310,6 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 
 /* ---- authorization requests ---- */
 
-/* Bytes of the MAC: keyed BLAKE2b. */
-#define TAG_LENGTH			crypto_generichash_BYTES
-
 /* Room for a hash of the browser's secret as text. */
 #define BROWSER_HASH_SIZE	(BASE64URL_ENCODED_LENGTH(crypto_hash_sha256_BYTES) + 1)
 
@@ -331,10 +334,7 @@ char *
 authorization_request_write(const AuthorizationRequest *request)
 {
 	char		browser[BROWSER_HASH_SIZE];
-	uint8		tag[TAG_LENGTH];
 	StringInfoData json;
-	char	   *text;
-	size_t		length;
 
 	hash_browser_secret(request->browser, browser);
 	initStringInfo(&json);
@@ -364,50 +364,7 @@ authorization_request_write(const AuthorizationRequest *request)
 	json_add_integer(&json, "exp", unix_seconds(request->expires_at));
 	json_close(&json);
 
-	crypto_generichash(tag, TAG_LENGTH, (uint8 *) json.data, json.len,
-					   master_key_derived(MASTER_KEY_AUTHORIZATION_REQUEST, 0), TOKEN_KEY_LENGTH);
-	text = palloc(BASE64URL_ENCODED_LENGTH(json.len) + 1 +
-				  BASE64URL_ENCODED_LENGTH(TAG_LENGTH) + 1);
-	length = base64url_encode(text, (uint8 *) json.data, json.len);
-	text[length++] = '.';
-	length += base64url_encode(text + length, tag, TAG_LENGTH);
-	text[length] = '\0';
-	return text;
-}
-
-/* Return the JSON of a request if one of our master keys made its MAC, else NULL. */
-static Jsonb *
-open_authenticated_json(const char *text)
-{
-	const char *dot = strchr(text, '.');
-	uint8		tag[TAG_LENGTH];
-	uint8		expected[TAG_LENGTH];
-	size_t		tag_length = TAG_LENGTH;
-	uint8	   *json;
-	size_t		length;
-	const uint8 *key;
-	const char *reason;
-	bool		authentic = false;
-	int			i;
-
-	if (dot == NULL || strlen(text) > AUTHORIZATION_REQUEST_MAX_LENGTH ||
-		base64url_decode(tag, &tag_length, dot + 1, strlen(dot + 1)) != JOSE_OK ||
-		tag_length != TAG_LENGTH)
-		return NULL;
-	length = dot - text;
-	json = palloc(length);
-	if (base64url_decode(json, &length, text, dot - text) != JOSE_OK)
-		return NULL;
-	for (i = 0; !authentic; i++)
-	{
-		key = master_key_derived(MASTER_KEY_AUTHORIZATION_REQUEST, i);
-		if (key == NULL)
-			break;
-		crypto_generichash(expected, TAG_LENGTH, json, length, key, TOKEN_KEY_LENGTH);
-		authentic = sodium_memcmp(tag, expected, TAG_LENGTH) == 0;
-		wipe_bytes(expected, sizeof(expected));
-	}
-	return authentic ? json_parse_object((char *) json, length, &reason) : NULL;
+	return authenticated_json_write(MASTER_KEY_AUTHORIZATION_REQUEST, &json);
 }
 
 /* Fill in what authorization_request_origin() promises, from authenticated JSON. */
@@ -426,7 +383,7 @@ read_origin(Jsonb *json, AuthorizationRequest *request, Client *client)
 bool
 authorization_request_origin(const char *text, AuthorizationRequest *request, Client *client)
 {
-	Jsonb	   *json = open_authenticated_json(text);
+	Jsonb	   *json = authenticated_json_read(MASTER_KEY_AUTHORIZATION_REQUEST, text);
 
 	return json != NULL && read_origin(json, request, client);
 }
@@ -436,7 +393,7 @@ authorization_request_read(const char *text, const char *browser, TimestampTz no
 						   AuthorizationRequest *request, Client *client)
 {
 	char		hash[BROWSER_HASH_SIZE];
-	Jsonb	   *json = open_authenticated_json(text);
+	Jsonb	   *json = authenticated_json_read(MASTER_KEY_AUTHORIZATION_REQUEST, text);
 	int64		expires_at;
 
 	if (json == NULL || browser == NULL)

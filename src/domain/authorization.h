@@ -28,6 +28,13 @@
 extern void authorization_check_pkce(const char *code_challenge,
 									 const char *code_challenge_method);
 
+/* Raise 22023 unless a text has the form of a code verifier. */
+extern void authorization_check_verifier(const char *code_verifier);
+
+/* Return whether a code verifier is that of a code challenge. */
+extern bool authorization_verifier_matches(const char *code_verifier,
+										   const char *code_challenge);
+
 /* max_age of a request that has none. */
 #define MAX_AGE_NONE	(-1)
 
@@ -50,6 +57,7 @@ typedef struct AuthorizationRequest
 	pg_uuid_t	hint_user_id;
 	pg_uuid_t	hint_session_id;	/* nil if it is another client's */
 	Jsonb	   *device_info;	/* for the session of the code, or NULL; not in the text */
+	TimestampTz authenticated_at;	/* of a login before the request, or 0; not in the text */
 	char	   *browser;		/* secret that the browser must show */
 	TimestampTz expires_at;
 } AuthorizationRequest;
@@ -70,8 +78,9 @@ extern bool authorization_request_allows(const AuthorizationRequest *request, co
 
 /*
  * Return a new authorization code for a user who has just logged in by the methods amr
- * (auth_methods.h), and set *expires_at.  Reads redirect_uri, code_challenge, nonce, offline_access, device_info and
- * the hint of the request, which the caller has checked.  Raises 22023 unless
+ * (auth_methods.h), or at authenticated_at if that is set, and set *expires_at.  Reads
+ * redirect_uri, code_challenge, nonce, offline_access, device_info and the hint of the
+ * request, which the caller has checked.  Raises 22023 unless
  * authorization_request_allows() the user.
  */
 extern char *authorization_code_create(const Client *client, const User *user,

@@ -128,7 +128,7 @@ make_access_token(const Client *client, const User *user, const Session *session
 	return token;
 }
 
-/* OpenID Connect Core, section 2.  nonce may be NULL. */
+/* OpenID Connect Core, section 2.  access_token and nonce may be NULL. */
 static char *
 make_id_token(const Client *client, const User *user, const Session *session,
 			  const char *access_token, const char *nonce, TimestampTz now)
@@ -136,8 +136,8 @@ make_id_token(const Client *client, const User *user, const Session *session,
 	int64		seconds = unix_seconds(now);
 	StringInfoData json;
 	char	   *token;
-	char	   *kid;
-	char	   *at_hash = own_jwt_at_hash(access_token, &kid);
+	char	   *kid = NULL;
+	char	   *at_hash = access_token == NULL ? NULL : own_jwt_at_hash(access_token, &kid);
 
 	initStringInfo(&json);
 	json_open(&json);
@@ -153,7 +153,8 @@ make_id_token(const Client *client, const User *user, const Session *session,
 	add_authentication_claims(&json, session);
 	if (nonce != NULL)
 		json_add_string(&json, "nonce", nonce);
-	json_add_string(&json, "at_hash", at_hash);
+	if (at_hash != NULL)
+		json_add_string(&json, "at_hash", at_hash);
 	add_user_claims(&json, user);
 	json_close(&json);
 	token = own_jwt_sign(json.data, json.len, kid, "JWT");
@@ -171,6 +172,13 @@ claims_issue_tokens(const Client *client, const User *user, const Session *sessi
 	response->expires_in = client->access_token_lifetime_seconds;
 	response->refresh_token = refresh_token == NULL ? NULL : pstrdup(refresh_token);
 	response->id_token = make_id_token(client, user, session, response->access_token, nonce, now);
+}
+
+char *
+claims_issue_id_token(const Client *client, const User *user, const Session *session,
+					  TimestampTz now)
+{
+	return make_id_token(client, user, session, NULL, NULL, now);
 }
 
 /* ---- userinfo ---- */

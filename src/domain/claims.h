@@ -39,6 +39,13 @@ extern void claims_issue_tokens(const Client *client, const User *user, const Se
 								TokenResponse *response);
 
 /*
+ * Return an ID token of a session with the user's present claims.  Raises AA017.  user is
+ * the whole row.
+ */
+extern char *claims_issue_id_token(const Client *client, const User *user,
+								   const Session *session, TimestampTz now);
+
+/*
  * Return the claims of an access token as JSON, without signing one: for a
  * caller that has a cookie session instead.  They expire with the session.
  * Raises AA020 as claims_issue_tokens().

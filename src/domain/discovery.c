@@ -46,11 +46,14 @@ discovery_document(void)
 	add_endpoint(&json, "revocation_endpoint", "/oauth2/revoke");
 	add_endpoint(&json, "end_session_endpoint", "/oauth2/end_session");
 	add_endpoint(&json, "jwks_uri", "/oauth2/jwks");
-	json_add_raw(&json, "response_types_supported", "[\"code\", \"none\"]");
+	json_add_raw(&json, "response_types_supported", "[\"code\", \"none\","
+				 " \"" RESPONSE_TYPE_SETTINGS_ACTION "\"]");
 	json_add_raw(&json, "response_modes_supported", "[\"query\"]");
 	json_add_raw(&json, "grant_types_supported",
 				 "[\"authorization_code\", \"refresh_token\","
 				 " \"" GRANT_ANONYMOUS_REQUEST "\","
+				 " \"" GRANT_REFRESH_ID_TOKEN "\","
+				 " \"" GRANT_SETTINGS_ACTION "\","
 				 " \"" GRANT_LOGIN_CODE "\","
 				 " \"" GRANT_ID_TOKEN "\"]");
 	json_add_raw(&json, "code_challenge_methods_supported", "[\"S256\"]");

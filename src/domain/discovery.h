@@ -12,8 +12,13 @@
 
 /* Grant types of the token endpoint: Authgear's, and two of ours. */
 #define GRANT_ANONYMOUS_REQUEST	"urn:authgear:params:oauth:grant-type:anonymous-request"
+#define GRANT_REFRESH_ID_TOKEN	"urn:authgear:params:oauth:grant-type:id-token"
+#define GRANT_SETTINGS_ACTION	"urn:authgear:params:oauth:grant-type:settings-action"
 #define GRANT_LOGIN_CODE		"urn:anon-auth:params:oauth:grant-type:login-code"
 #define GRANT_ID_TOKEN			"urn:anon-auth:params:oauth:grant-type:id-token"
+
+/* Authgear's response type for http/http_settings_action.h. */
+#define RESPONSE_TYPE_SETTINGS_ACTION "urn:authgear:params:oauth:response-type:settings-action"
 
 /*
  * Return the provider metadata as JSON (OpenID Connect Discovery, section 3;

@@ -12,6 +12,9 @@
  *
  * An id_token_hint names the user who must log in (reauthentication).
  *
+ * A request with an app session token opens a settings page with the session of that app,
+ * whatever else it asks for.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -19,60 +22,37 @@
 #include "base/errors.h"
 #include "base/limits.h"
 #include "base/percent_encoding.h"
+#include "base/uuid.h"
+#include "domain/app_session.h"
 #include "domain/authorization.h"
 #include "domain/client.h"
 #include "domain/discovery.h"
-#include "domain/guest_proof.h"
-#include "domain/id_token_hint.h"
-#include "domain/login.h"
 #include "http/http_authorization.h"
+#include "http/http_authorize_request.h"
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_flow.h"
+#include "http/http_login_hint.h"
 #include "http/http_page.h"
+#include "http/http_page_caller.h"
 #include "http/http_params.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
+#include "http/http_settings_action.h"
 #include "store/clients.h"
 #include "store/sessions.h"
 #include "store/users.h"
 
-#define LOGIN_HINT			"https://authgear.com/login_hint?"
-/* Bytes of an unknown scope that an error repeats. */
-#define SHOWN_SCOPE_LENGTH	100
-/* Digits of a max_age that are read as a number. */
-#define MAX_AGE_DIGITS		9
-
-/* The scopes that a first-party client may request; others are refused. */
-static const char *const scopes[] = {
-	"openid", "offline_access", "profile", "email", "phone", "address", "device_sso",
-	"https://authgear.com/scopes/full-access", "https://authgear.com/scopes/full-userinfo"
-};
-
-/* An error that the client gets by a redirect, after its redirect URI was checked. */
-typedef struct OAuthRefusal
-{
-	const char *error;
-	const char *description;
-} OAuthRefusal;
-
-/* Parameters of features that this server does not have (OpenID Connect Core, 6 and 7.2.1). */
-static const struct
-{
-	const char *parameter;
-	const char *error;
-}			unsupported[] = {
-	{"request", "request_not_supported"},
-	{"request_uri", "request_uri_not_supported"},
-	{"registration", "registration_not_supported"}
-};
+/* The settings pages, below the issuer. */
+#define SETTINGS_PATH	"/settings"
 
 /* The parameters that this endpoint reads. */
 static const char *const known_parameters[] = {
 	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state",
 	"code_challenge", "code_challenge_method", "nonce", "ui_locales", "max_age", "prompt",
-	"login_hint", "id_token_hint", "request", "request_uri", "registration"
+	"login_hint", "id_token_hint", "request", "request_uri", "registration",
+	"x_settings_action", "x_settings_action_query", "x_oauth_provider_alias"
 };
 
 static void
@@ -84,252 +64,71 @@ redirect_error(HttpResponse *response, const AuthorizationRequest *authorization
 	http_no_store(response);
 }
 
-/* Fill refusal and return false: the result of the functions that read a request. */
-static bool
-set_refusal(OAuthRefusal *refusal, const char *error, const char *description)
-{
-	refusal->error = error;
-	refusal->description = description;
-	return false;
-}
-
-/* Return whether a list of words, separated by spaces, has a word. */
-static bool
-has_word(const char *list, const char *word)
-{
-	size_t		length = strlen(word);
-
-	for (; *list != '\0'; list += strspn(list, " "))
-	{
-		size_t		next = strcspn(list, " ");
-
-		if (next == length && memcmp(list, word, length) == 0)
-			return true;
-		list += next;
-	}
-	return false;
-}
-
-/* Return true if a first-party client may request the scope; else say why not. */
-static bool
-check_scope(const char *scope, OAuthRefusal *refusal)
-{
-	const char *next;
-
-	for (next = scope; *next != '\0'; next += strspn(next, " "))
-	{
-		size_t		length = strcspn(next, " ");
-		bool		known = length == 0;
-		int			i;
-
-		for (i = 0; i < lengthof(scopes); i++)
-			if (strlen(scopes[i]) == length && memcmp(scopes[i], next, length) == 0)
-				known = true;
-		if (!known)
-			return set_refusal(refusal, "invalid_scope",
-							   psprintf("specified scope is not allowed: %.*s",
-										(int) Min(length, SHOWN_SCOPE_LENGTH), next));
-		next += length;
-	}
-	if (!has_word(scope, "openid"))
-		return set_refusal(refusal, "invalid_scope", "must request 'openid' scope");
-	return true;
-}
-
-/* Read the guest's proof from the login_hint; return false and say why if it has none. */
-static bool
-read_guest_proof(const char *hint, GuestProof *proof, OAuthRefusal *refusal)
-{
-	HttpParams	params;
-	char	   *type;
-
-	http_parse_params(hint + strlen(LOGIN_HINT), &params);
-	type = http_param(&params, "type");
-	if (type == NULL || strcmp(type, "anonymous") != 0)
-		return set_refusal(refusal, "invalid_request", "invalid login_hint type");
-	proof->promotion_code = http_param(&params, "promotion_code");
-	if (proof->promotion_code == NULL)
-		proof->jwt = http_param(&params, "jwt");
-	if (proof->promotion_code == NULL && proof->jwt == NULL)
-		return set_refusal(refusal, "invalid_request", "unexpected login hint content");
-	return true;
-}
-
-/* Read response_type and response_mode, and refuse parameters that are not supported. */
-static bool
-read_response_type(const HttpParams *params, const Client *client,
-				   AuthorizationRequest *authorization, OAuthRefusal *refusal)
-{
-	char	   *type = http_param(params, "response_type");
-	char	   *mode = http_param(params, "response_mode");
-	int			i;
-
-	for (i = 0; i < lengthof(unsupported); i++)
-		if (http_param(params, unsupported[i].parameter) != NULL)
-			return set_refusal(refusal, unsupported[i].error,
-							   psprintf("%s is not supported", unsupported[i].parameter));
-	if (type == NULL)
-		return set_refusal(refusal, "invalid_request", "response_type is required");
-	authorization->wants_code = strcmp(type, "code") == 0;
-	if (!authorization->wants_code && strcmp(type, "none") != 0)
-		return set_refusal(refusal, "unsupported_response_type",
-						   "response type is not supported");
-
-	/* Only a traditional web application uses a session cookie, which is valid for a year. */
-	if (!authorization->wants_code &&
-		client->application_type != APPLICATION_TRADITIONAL_WEBAPP)
-		return set_refusal(refusal, "unauthorized_client",
-						   "response type is not allowed for this client");
-	if (mode != NULL && strcmp(mode, "query") != 0)
-		return set_refusal(refusal, "invalid_request", "only response mode 'query' is supported");
-	return true;
-}
-
-/* Read the parameters on which the tokens depend. */
-static bool
-read_token_parameters(const HttpParams *params, AuthorizationRequest *authorization,
-					  OAuthRefusal *refusal)
-{
-	char	   *scope = http_param(params, "scope");
-	char	   *method = http_param(params, "code_challenge_method");
-
-	if (scope == NULL)
-		return set_refusal(refusal, "invalid_request", "scope is required");
-	if (!check_scope(scope, refusal))
-		return false;
-	authorization->offline_access = has_word(scope, "offline_access");
-
-	authorization->code_challenge = http_param(params, "code_challenge");
-	if (authorization->wants_code && authorization->code_challenge == NULL)
-		return set_refusal(refusal, "invalid_request",
-						   "PKCE code challenge is required for public clients");
-	if (authorization->wants_code)
-		authorization_check_pkce(authorization->code_challenge, method == NULL ? "plain" : method);
-
-	authorization->nonce = http_param(params, "nonce");
-	if (authorization->nonce != NULL && strlen(authorization->nonce) > NONCE_MAX_LENGTH)
-		return set_refusal(refusal, "invalid_request", "nonce is too long");
-	return true;
-}
-
-/*
- * Set *max_age to a number of seconds.  Return false for any other text.  A number with
- * too many digits is replaced by a large one.
- */
-static bool
-parse_max_age(const char *text, int64 *max_age)
-{
-	size_t		length = strlen(text);
-
-	if (strspn(text, "0123456789") != length)
-		return false;
-	*max_age = length > MAX_AGE_DIGITS ? PG_INT32_MAX : strtoll(text, NULL, 10);
-	return true;
-}
-
-/*
- * Read the parameters about the login.  Every request ends in a login on a page, so that
- * max_age is always satisfied, and prompt=none never is.
- */
-static bool
-read_login_parameters(const HttpParams *params, AuthorizationRequest *authorization,
-					  OAuthRefusal *refusal)
-{
-	char	   *max_age = http_param(params, "max_age");
-	char	   *prompt = http_param(params, "prompt");
-
-	authorization->ui_locales = http_param(params, "ui_locales");
-	if (authorization->ui_locales != NULL &&
-		strlen(authorization->ui_locales) > HTTP_UI_LOCALES_MAX_LENGTH)
-		return set_refusal(refusal, "invalid_request", "ui_locales is too long");
-	if (max_age != NULL && !parse_max_age(max_age, &authorization->max_age))
-		return set_refusal(refusal, "invalid_request", "max_age must be a number of seconds");
-	if (prompt != NULL && has_word(prompt, "none"))
-	{
-		if (strcmp(prompt, "none") != 0)
-			return set_refusal(refusal, "invalid_request",
-							   "prompt 'none' cannot be combined with other values");
-		return set_refusal(refusal, "login_required", "authentication required");
-	}
-	return true;
-}
-
-/*
- * Read the guest's proof.  A promotion code of a cookie session counts only in the
- * browser with that cookie.
- */
-static void
-open_ticket(const HttpRequest *request, const Client *client, const GuestProof *proof,
-			GuestTicket *ticket)
-{
-	Session		session;
-	User		user;
-	bool		has_session = http_cookie_caller(request, &session, &user) == CALLER_KNOWN;
-
-	guest_proof_open_ticket(client, proof, has_session ? &session.id : NULL, request->now, ticket);
-}
-
-/* Read the hints about the user who must log in.  Raises the errors of a guest's proof. */
-static bool
-read_hints(const HttpRequest *request, const HttpParams *params, const Client *client,
-		   AuthorizationRequest *authorization, OAuthRefusal *refusal)
-{
-	char	   *login_hint = http_param(params, "login_hint");
-	char	   *id_token = http_param(params, "id_token_hint");
-	GuestProof proof = {0};
-	IdTokenHint hint;
-
-	authorization->has_guest = login_hint != NULL &&
-		strncmp(login_hint, LOGIN_HINT, strlen(LOGIN_HINT)) == 0;
-	if (id_token != NULL && !id_token_hint_read(id_token, &hint))
-		return set_refusal(refusal, "invalid_request", "invalid id_token_hint");
-	if (!authorization->has_guest)
-	{
-		client_require_first_party(client);
-		if (id_token != NULL && !authorization_request_set_hint(authorization, client, &hint))
-			return set_refusal(refusal, "login_required",
-							   "the user of the id_token_hint cannot log in");
-		if (login_hint != NULL && login_may_be_id(login_hint))
-			authorization->login_hint = login_hint;
-		return true;
-	}
-	if (id_token != NULL)
-		return set_refusal(refusal, "invalid_request",
-						   "id_token_hint cannot be combined with the login_hint of a guest");
-	if (!read_guest_proof(login_hint, &proof, refusal))
-		return false;
-	open_ticket(request, client, &proof, &authorization->ticket);
-	return true;
-}
-
-/*
- * Read everything except client, redirect URI and state.  Return false with a refusal, or
- * raise an error.  The client gets either by a redirect.
- */
-static bool
-read_request(const HttpRequest *request, const HttpParams *params, const Client *client,
-			 AuthorizationRequest *authorization, OAuthRefusal *refusal)
-{
-	return read_response_type(params, client, authorization, refusal) &&
-		read_token_parameters(params, authorization, refusal) &&
-		read_login_parameters(params, authorization, refusal) &&
-		read_hints(request, params, client, authorization, refusal);
-}
-
 typedef struct Authorizing
 {
 	const HttpRequest *request;
 	HttpResponse *response;
 	HttpParams	params;
 	Client		client;
-	AuthorizationRequest authorization;
+	HttpAuthorizeRequest asked;
+	const char *settings_uri;	/* a settings page of ours to open, or NULL */
 } Authorizing;
+
+/* Return whether a text is /settings or a path below it, with or without a query. */
+static bool
+is_settings_path(const char *text)
+{
+	const char *rest = text + strlen(SETTINGS_PATH);
+	const char *next;
+
+	if (strncmp(text, SETTINGS_PATH, strlen(SETTINGS_PATH)) != 0 ||
+		(*rest != '\0' && *rest != '/' && *rest != '?'))
+		return false;
+	rest += strspn(rest, "abcdefghijklmnopqrstuvwxyz_/");
+	for (next = rest; *next != '\0'; next++)
+		if (*next <= ' ' || *next > '~' || strchr("#\"<>\\", *next) != NULL)
+			return false;
+	return *rest == '\0' || *rest == '?';
+}
+
+/*
+ * Return the address of the settings page that a redirect URI means, or NULL.  The SDKs put
+ * the path after the issuer's origin, even if the issuer has a path.
+ */
+static const char *
+settings_uri(const char *redirect_uri)
+{
+	const char *issuer = discovery_issuer();
+	const char *bases[] = {issuer, http_origin_of(issuer)};
+	int			i;
+
+	for (i = 0; i < lengthof(bases); i++)
+		if (strncmp(redirect_uri, bases[i], strlen(bases[i])) == 0 &&
+			is_settings_path(redirect_uri + strlen(bases[i])))
+			return psprintf("%s%s", issuer, redirect_uri + strlen(bases[i]));
+	return NULL;
+}
+
+/* Return whether the request has an app session token, and opens a settings page with it. */
+static bool
+find_settings_uri(Authorizing *authorizing, const char *redirect_uri)
+{
+	const char *uri = settings_uri(redirect_uri);
+
+	if (uri == NULL)
+		return false;
+	http_login_hint(&authorizing->params, &authorizing->asked.login_hint);
+	if (authorizing->asked.login_hint.type == LOGIN_HINT_APP_SESSION)
+		authorizing->settings_uri = uri;
+	return authorizing->settings_uri != NULL;
+}
 
 /* A SubtransactionAction: find out whether a redirect to the client is safe. */
 static void
 identify_client(void *arg)
 {
 	Authorizing *authorizing = arg;
+	AuthorizationRequest *authorization = &authorizing->asked.authorization;
 	char	   *client_id;
 	char	   *redirect_uri;
 
@@ -340,11 +139,14 @@ identify_client(void *arg)
 		ereport(ERROR,
 				(error_refusal(ERRCODE_AA_INVALID_CLIENT), errmsg("client_id is required")));
 	client_get(client_id, &authorizing->client);
-	client_require_redirect_uri(&authorizing->client, redirect_uri == NULL ? "" : redirect_uri);
-	authorizing->authorization.client_id = authorizing->client.client_id;
-	authorizing->authorization.redirect_uri = redirect_uri;
-	authorizing->authorization.max_age = MAX_AGE_NONE;
-	authorizing->authorization.state = http_param(&authorizing->params, "state");
+	if (redirect_uri == NULL)
+		redirect_uri = "";
+	if (!find_settings_uri(authorizing, redirect_uri))
+		client_require_redirect_uri(&authorizing->client, redirect_uri);
+	authorization->client_id = authorizing->client.client_id;
+	authorization->redirect_uri = redirect_uri;
+	authorization->max_age = MAX_AGE_NONE;
+	authorization->state = http_param(&authorizing->params, "state");
 }
 
 /* Return whether the state fits into the header of every response to the browser. */
@@ -362,22 +164,123 @@ state_fits(const char *state)
 	return encoded.len <= HTTP_STATE_MAX_LENGTH;
 }
 
-/* A SubtransactionAction: check the request and send the browser to the page. */
-static void
-accept_request(void *arg)
+/* Return whether the token is valid.  A request that is no navigation does not use it up. */
+static bool
+use_app_session_token(const Authorizing *authorizing, Session *session, User *user)
 {
-	Authorizing *authorizing = arg;
-	AuthorizationRequest *authorization = &authorizing->authorization;
-	OAuthRefusal refusal;
+	const HttpRequest *request = authorizing->request;
+
+	return http_is_navigation(request) &&
+		app_session_use_token(authorizing->asked.login_hint.app_session_token,
+							  &authorizing->client, request->now, session, user);
+}
+
+/* The browser may have a login of another user, so it does not get to the page without. */
+static void
+open_settings(const Authorizing *authorizing)
+{
+	HttpResponse *response = authorizing->response;
+	Session		session;
+	User		user;
+
+	if (use_app_session_token(authorizing, &session, &user))
+	{
+		http_page_open_app_session(authorizing->request, &session, response);
+		http_redirect(response, authorizing->settings_uri);
+	}
+	else
+		http_message_page(authorizing->request, response, 400, "expired",
+						  authorizing->client.name, NULL,
+						  http_param(&authorizing->params, "ui_locales"));
+	http_no_store(response);
+}
+
+/* Begin a settings action, or return what is wrong with the request. */
+static const char *
+begin_settings_action(Authorizing *authorizing, OAuthRefusal *refusal)
+{
+	const HttpAuthorizeRequest *asked = &authorizing->asked;
+	const AuthorizationRequest *authorization = &asked->authorization;
+	SettingsAction action = {
+		.client_id = authorization->client_id,
+		.redirect_uri = authorization->redirect_uri,
+		.state = authorization->state,
+		.ui_locales = authorization->ui_locales,
+		.code_challenge = authorization->code_challenge
+	};
+	Session		session;
+	User		user;
+	const char *problem;
+
+	refusal->error = "invalid_request";
+	if (asked->login_hint.type == LOGIN_HINT_NONE)
+		return "login_hint must be provided when using settings action";
+	if (asked->login_hint.type != LOGIN_HINT_APP_SESSION)
+		return "login_hint must be app_session_token when using settings action";
+	if (!use_app_session_token(authorizing, &session, &user))
+		return "invalid app session token";
+	if (asked->has_id_token && !uuid_equals(&asked->id_token.sub, &user.id))
+	{
+		refusal->error = "login_required";
+		return "the user is not that of the id_token_hint";
+	}
+	problem = http_settings_action_begin(authorizing->request, &authorizing->params, &session,
+										 &user, &action, authorizing->response);
+	if (problem == NULL)
+		http_page_open_app_session(authorizing->request, &session, authorizing->response);
+	return problem;
+}
+
+/* Return whether a live session satisfies a request without a login. */
+static bool
+session_satisfies(const AuthorizationRequest *authorization, const Session *session, const User *user,
+		  TimestampTz now)
+{
+	return !authorization->has_guest && !user->is_anonymous &&
+		authorization_request_allows(authorization, user) &&
+		(authorization->max_age == MAX_AGE_NONE ||
+		 now - session->authenticated_at <= authorization->max_age * USECS_PER_SEC);
+}
+
+/*
+ * Answer prompt=none: with the session of the browser's cookie, or with an error.  The
+ * session of the id_token_hint does not continue, because nobody has logged in now.
+ */
+static void
+answer_silently(Authorizing *authorizing)
+{
+	AuthorizationRequest *authorization = &authorizing->asked.authorization;
+	HttpResponse *response = authorizing->response;
+	TimestampTz now = authorizing->request->now;
+	TimestampTz expires_at;
+	Session		session;
+	User		user;
+	char	   *code = NULL;
+
+	if (http_cookie_caller(authorizing->request, &session, &user) != CALLER_KNOWN ||
+		!session_satisfies(authorization, &session, &user, now))
+	{
+		redirect_error(response, authorization, "login_required", "authentication required");
+		return;
+	}
+	memset(&authorization->hint_session_id, 0, UUID_LEN);
+	authorization->authenticated_at = session.authenticated_at;
+	if (authorization->wants_code)
+		code = authorization_code_create(&authorizing->client, &user, &session.amr, authorization,
+										 now, &expires_at);
+	http_redirect(response, http_authorization_response(authorization->redirect_uri, code,
+														authorization->state));
+	http_no_store(response);
+}
+
+/* Send the browser to the page on which the user logs in or is promoted. */
+static void
+show_page(Authorizing *authorizing)
+{
+	AuthorizationRequest *authorization = &authorizing->asked.authorization;
 	StringInfoData location;
 	char	   *text;
 
-	if (!read_request(authorizing->request, &authorizing->params, &authorizing->client,
-					  authorization, &refusal))
-	{
-		redirect_error(authorizing->response, authorization, refusal.error, refusal.description);
-		return;
-	}
 	http_flow_begin(authorizing->request, authorization, authorizing->response);
 	authorization->expires_at = authorizing->request->now + PAGE_LIFETIME_SECONDS * USECS_PER_SEC;
 	text = authorization_request_write(authorization);
@@ -395,6 +298,34 @@ accept_request(void *arg)
 	http_append_param(&location, "x_ref", text);
 	http_redirect(authorizing->response, location.data);
 	http_no_store(authorizing->response);
+}
+
+/* A SubtransactionAction: check the request and answer it. */
+static void
+accept_request(void *arg)
+{
+	Authorizing *authorizing = arg;
+	HttpAuthorizeRequest *asked = &authorizing->asked;
+	OAuthRefusal refusal = {0};
+
+	if (authorizing->settings_uri != NULL)
+	{
+		open_settings(authorizing);
+		return;
+	}
+	if (http_authorize_request(authorizing->request, &authorizing->params, &authorizing->client,
+							   asked, &refusal))
+	{
+		if (asked->is_settings_action)
+			refusal.description = begin_settings_action(authorizing, &refusal);
+		else if (asked->is_silent)
+			answer_silently(authorizing);
+		else
+			show_page(authorizing);
+	}
+	if (refusal.description != NULL)
+		redirect_error(authorizing->response, &asked->authorization, refusal.error,
+					   refusal.description);
 }
 
 static bool
@@ -427,7 +358,7 @@ redirect_to_get(const Authorizing *authorizing, HttpResponse *response)
 			http_append_param(&location, params->names[i], params->values[i]);
 	if (location.len > HTTP_MAX_AUTHORIZATION_REQUEST)
 	{
-		redirect_error(response, &authorizing->authorization, "invalid_request",
+		redirect_error(response, &authorizing->asked.authorization, "invalid_request",
 					   "the request is too long");
 		return;
 	}
@@ -439,7 +370,7 @@ static void
 handle_authorize(const HttpRequest *request, HttpResponse *response)
 {
 	Authorizing authorizing = {.request = request,.response = response};
-	AuthorizationRequest *authorization = &authorizing.authorization;
+	AuthorizationRequest *authorization = &authorizing.asked.authorization;
 	ErrorData  *error;
 	const char *code;
 	const char *description;
@@ -457,7 +388,7 @@ handle_authorize(const HttpRequest *request, HttpResponse *response)
 						  psprintf("Invalid OAuth authorization request: %s", error->message));
 		return;
 	}
-	if (!state_fits(authorization->state))
+	if (authorizing.settings_uri == NULL && !state_fits(authorization->state))
 	{
 		authorization->state = NULL;
 		redirect_error(response, authorization, "invalid_request", "state is too long");

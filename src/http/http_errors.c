@@ -229,6 +229,14 @@ http_oauth_error(HttpResponse *response, int status, const char *error, const ch
 	write_oauth_error(response, status, error, description, NULL, NULL);
 }
 
+void
+http_unauthorized(HttpResponse *response, const char *error, const char *description)
+{
+	http_oauth_error(response, 401, error, description);
+	http_add_header(response, "WWW-Authenticate",
+					psprintf("Bearer error=\"%s\", error_description=\"%s\"", error, description));
+}
+
 /*
  * Ask the client to have the user log in again (RFC 9470, section 3).  It sends max_age in
  * its authorization request.

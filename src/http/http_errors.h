@@ -49,6 +49,13 @@ extern void http_oauth_error(HttpResponse *response, int status, const char *err
 							 const char *description);
 
 /*
+ * Answer 401 with an error in the body and in the challenge (RFC 6750, section 3).
+ * Authgear's SDKs delete their session on invalid_grant, so only the end of a session
+ * is answered with it.
+ */
+extern void http_unauthorized(HttpResponse *response, const char *error, const char *description);
+
+/*
  * Fill code and description with the "error" and "error_description" of OAuth 2
  * for an error (docs/authgear.md, 1.3), and return the status.
  */

@@ -2,7 +2,8 @@
  *
  * token_endpoint.c
  *	  POST /oauth2/token (docs/authgear.md, 1.3, 3.7 and 6.3), and
- *	  POST /oauth2/revoke (6.4).  http_account_grants.c has the grants of our own.
+ *	  POST /oauth2/revoke (6.4).  http_account_grants.c and
+ *	  http_session_grants.c have the other grants.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +25,7 @@
 #include "http/http_params.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
+#include "http/http_session_grants.h"
 #include "store/clients.h"
 #include "utils/fmgrprotos.h"
 
@@ -90,6 +92,8 @@ static const struct
 	{GRANT_ANONYMOUS_REQUEST, handle_anonymous_request_grant},
 	{"refresh_token", handle_refresh_token_grant},
 	{"authorization_code", handle_authorization_code_grant},
+	{GRANT_REFRESH_ID_TOKEN, http_refresh_id_token_grant},
+	{GRANT_SETTINGS_ACTION, http_settings_action_grant},
 	{GRANT_LOGIN_CODE, http_login_code_grant},
 	{GRANT_ID_TOKEN, http_id_token_grant}
 };

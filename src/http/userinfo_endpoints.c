@@ -22,23 +22,10 @@
 #include "store/sessions.h"
 #include "store/users.h"
 
-/*
- * Answer 401 with an error in the body and in the challenge (RFC 6750, section 3).
- * Authgear's SDKs delete their session on invalid_grant, so only the end of a session
- * is answered with it.
- */
-static void
-write_unauthorized(HttpResponse *response, const char *error, const char *description)
-{
-	http_oauth_error(response, 401, error, description);
-	http_add_header(response, "WWW-Authenticate",
-					psprintf("Bearer error=\"%s\", error_description=\"%s\"", error, description));
-}
-
 static void
 write_invalid_session(HttpResponse *response)
 {
-	write_unauthorized(response, "invalid_grant", "invalid session");
+	http_unauthorized(response, "invalid_grant", "invalid session");
 }
 
 static void
@@ -55,7 +42,7 @@ handle_userinfo(const HttpRequest *request, HttpResponse *response)
 			http_add_header(response, "WWW-Authenticate", "Bearer");
 			return;
 		case CALLER_INVALID_TOKEN:
-			write_unauthorized(response, "invalid_token", "the access token is invalid or has expired");
+			http_unauthorized(response, "invalid_token", "the access token is invalid or has expired");
 			return;
 		case CALLER_INVALID:
 			write_invalid_session(response);

@@ -44,10 +44,11 @@ typedef enum MasterKeyUse
 	MASTER_KEY_LOGIN_CODE = 10,
 	MASTER_KEY_APP_SESSION_TOKEN = 11,
 	MASTER_KEY_APP_SESSION = 12,
-	MASTER_KEY_SETTINGS_ACTION = 13
+	MASTER_KEY_SETTINGS_ACTION = 13,
+	MASTER_KEY_SETTINGS_ACTION_CODE = 14
 } MasterKeyUse;
 
-#define MASTER_KEY_USES	13
+#define MASTER_KEY_USES	14
 
 /*
  * Return the key of TOKEN_KEY_LENGTH bytes that is derived for a use from the

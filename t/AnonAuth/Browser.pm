@@ -43,6 +43,7 @@ my %functions = (
 	'/oauth2/revoke' => 'revoke',
 	'/oauth2/authorize' => 'authorize',
 	'/oauth2/end_session' => 'end_session',
+	'/oauth2/app_session_token' => 'app_session_token',
 	'/api/anonymous_user/signup' => 'anonymous_user_signup',
 	'/api/anonymous_user/promotion_code' => 'anonymous_user_promotion_code',
 	'/api/anonymous_user/claim' => 'anonymous_user_claim',
@@ -167,10 +168,18 @@ sub post_json
 		'content-type' => 'application/json', _headers(\@arguments));
 }
 
+# RFC 6265, section 5.1.4.
+sub _path_matches
+{
+	my ($path, $of_cookie) = @_;
+
+	return $path eq $of_cookie || $path =~ m{^\Q$of_cookie\E} && ($of_cookie =~ m{/$} || $path =~ m{^\Q$of_cookie\E/});
+}
+
 # SameSite applies only to requests whose Sec-Fetch-Site header is cross-site.
 sub _cookie_header
 {
-	my ($self, $method, $headers) = @_;
+	my ($self, $method, $headers, $path) = @_;
 	my $cross_site = ($headers->{'sec-fetch-site'} // '') eq 'cross-site';
 	my %sent;
 
@@ -179,6 +188,7 @@ sub _cookie_header
 		my ($value, $attributes) = @{ $self->{cookies}{$name} };
 		my $same_site = $attributes->{samesite} // '';
 
+		next if defined $path && !_path_matches($path, $attributes->{path} // '/');
 		next if $cross_site && ($same_site eq 'Strict' || $method ne 'GET');
 		$sent{$name} = $value;
 	}
@@ -212,7 +222,7 @@ sub request
 	my ($path, $query) = $target =~ m{^(?:https?://[^/]+)?([^?#]*)\??([^#]*)};
 	my $function = $functions{$path} // $functions{ $path =~ s{(?<=.)/.*}{}r } or die "no function for $path";
 	my %sent = (%{ $self->{headers} }, %headers);
-	my $cookies = $self->_cookie_header($method, \%sent);
+	my $cookies = $self->_cookie_header($method, \%sent, $path);
 
 	$sent{"x-original-$_"} = delete $sent{$_} for grep { defined $sent{$_} } qw(content-type authorization accept);
 	delete $sent{$_} for grep { !defined $sent{$_} } keys %sent;
