@@ -9,6 +9,7 @@ use FindBin;
 use lib $FindBin::Bin;
 
 use AnonAuth::Browser;
+use AnonAuth::Clock;
 use AnonAuth::Connection;
 use AnonAuth::Device qw(jws_parts sql_literal);
 use Digest::SHA qw(sha256);
@@ -52,7 +53,14 @@ sub query { return $node->safe_psql('postgres', $_[0]); }
 sub browser { return AnonAuth::Browser->new($node, @_); }
 sub parameters { return map { s/\+/ /gr =~ s/%([0-9A-F]{2})/chr hex $1/ger } map { split /=/, $_, 2 } split /&/, $_[0] =~ s/^[^?]*\??//r; }
 sub claims { return (jws_parts($_[0]))[1]; }
-sub token { return browser()->post_form('/oauth2/token', client_id => 'app', @_); }
+
+# A later parameter replaces one of the same name.
+sub token
+{
+	my %parameters = (client_id => 'app', @_);
+
+	return browser()->post_form('/oauth2/token', %parameters);
+}
 
 # A user with tokens of a client.
 sub account
@@ -248,6 +256,329 @@ is(open_settings(browser(), app_session_token({ refresh_token => guest('app')->{
 	$blocker->query('COMMIT');
 	my @statuses = sort map { my ($status) = grep { /^\d{3}$/ } split /\s+/, $_->end->[0]; $status } @racing;
 	is("@statuses", '303 400 400 400', 'of four requests at the same time with a token, one opens the page');
+}
+
+
+# ---------------------------------------------------------------------------
+# The cookie of an app's session
+# ---------------------------------------------------------------------------
+
+# The address of the account that the settings pages show, or the status.
+sub shown
+{
+	my ($browser) = @_;
+	my $page = $browser->get('/settings');
+
+	return $page->{status} == 200 && $page->{body} =~ /(user\d+\@example\.com)/ ? $1 : $page->{status};
+}
+
+# A browser with the session of an app, and one with a login of its own.
+sub app_browser
+{
+	my ($user, %parameters) = @_;
+	my $new = browser();
+
+	open_settings($new, app_session_token($user), %parameters);
+	return $new;
+}
+
+sub log_in
+{
+	my ($browser, $user) = @_;
+	my $page = $browser->get('/oauth2/authorize', client_id => 'site', response_type => 'none', scope => 'openid', redirect_uri => 'https://site.example/')->{location};
+
+	is($browser->post_form($page, login_id => $user->{email}, password => 'a long password')->{status}, 303, "$user->{email} logs in on the page");
+	return $browser;
+}
+
+$alice = account('app');
+my $bob = account('app');
+$browser = app_browser($alice);
+is(shown($browser), $alice->{email}, 'the settings show the account of the app');
+is(shown(browser()), 403, 'without the cookie, they show nobody');
+is($browser->get('/oauth2/userinfo')->{status}, 401, 'the cookie is not sent to userinfo');
+$browser->cookies->{app_session}[1]{path} = '/';
+is(shown($browser), $alice->{email}, 'with another path, the cookie counts on the settings pages');
+is($browser->get('/oauth2/userinfo')->{status}, 401, 'and is no session for userinfo');
+is($browser->get('/resolve')->{headers}{'x-authgear-session-valid'}, undef, 'nor for other programs');
+is({ parameters($browser->get('/oauth2/authorize', client_id => 'site', response_type => 'none', scope => 'openid', redirect_uri => 'https://site.example/', prompt => 'none')->{location}) }->{error},
+	'login_required', 'nor for prompt=none');
+is($browser->post_form('/oauth2/token', grant_type => $id_token_grant, client_id => 'app')->{status}, 401, 'nor for an ID token');
+
+# Beside the login of another user: each counts in its place.
+log_in($browser, $bob);
+is(shown($browser), $alice->{email}, 'beside a login of another user, the settings show the account of the app');
+is($browser->get('/oauth2/userinfo')->{json}{sub}, $bob->{sub}, 'and userinfo that of the login');
+is_expired_page(open_settings($browser, 'nonsense'), 'a token that is not valid');
+is(shown($browser), $alice->{email}, 'the cookie of a former token stays');
+query('SELECT anon_auth.revoke(' . sql_literal($alice->{refresh_token}) . ')');
+is(shown($browser), $bob->{email}, 'after the session of the app, the login of the browser counts again');
+
+# The cookie and its session.
+for my $end (
+	[ 'a logout of the app', sub { query('SELECT anon_auth.revoke(' . sql_literal($_[0]{refresh_token}) . ')') } ],
+	[ 'revoke_sessions()', sub { query("SELECT anon_auth.revoke_sessions('$_[0]{sub}')") } ],
+	[ 'disable_user()', sub { query("SELECT anon_auth.disable_user('$_[0]{sub}')") } ],
+	[ 'delete_user()', sub { query("SELECT anon_auth.delete_user('$_[0]{sub}')") } ],
+	[ 'the expiry of the session', sub { query("UPDATE anon_auth.sessions SET expires_at = now() WHERE user_id = '$_[0]{sub}'") } ])
+{
+	my $user = account('app');
+	my $shows = app_browser($user);
+	is(shown($shows), $user->{email}, "before $end->[0], the settings show the account");
+	$end->[1]->($user);
+	is(shown($shows), 403, "after $end->[0], they do not");
+}
+
+# The cookie in other hands.
+$alice = account('app');
+$browser = app_browser($alice);
+my $value = $browser->cookies->{app_session}[0];
+my $thief = browser();
+$thief->cookies->{app_session} = [ $value, { path => '/settings' } ];
+is(shown($thief), $alice->{email}, 'a copied cookie shows the account, as any copied session cookie does');
+for my $position (0, 30, 45, 60, 85)
+{
+	my $changed = $value;
+	substr($changed, $position, 1) = substr($changed, $position, 1) eq 'A' ? 'B' : 'A';
+	$thief->cookies->{app_session}[0] = $changed;
+	is(shown($thief), 403, "a cookie that is changed at $position is not valid");
+}
+$thief->cookies->{app_session}[0] = app_session_token($alice);
+is(shown($thief), 403, 'an app session token is no cookie');
+$thief->cookies->{app_session}[0] = $alice->{refresh_token};
+is(shown($thief), 403, 'a refresh token is no cookie');
+my $cookie_user = log_in(browser(), $bob);
+$thief->cookies->{app_session}[0] = $cookie_user->cookies->{session}[0];
+is(shown($thief), 403, 'a session cookie is no cookie of an app session');
+$cookie_user->cookies->{session}[0] = $value;
+is($cookie_user->get('/oauth2/userinfo')->{status}, 401, 'a cookie of an app session is no session cookie');
+
+# After a rotation of the refresh token, the session is the same.
+query("UPDATE anon_auth.clients SET refresh_token_rotation_enabled = true WHERE client_id = 'app'");
+my $rotated = token(grant_type => 'refresh_token', refresh_token => $alice->{refresh_token})->{json};
+isnt($rotated->{refresh_token}, $alice->{refresh_token}, 'the refresh token rotates');
+is(shown($browser), $alice->{email}, 'the cookie survives a rotation of the refresh token');
+api_error_is(ask_for_token($alice->{refresh_token}), @$invalid_refresh_token, 'the former refresh token');
+is(ask_for_token($rotated->{refresh_token})->{status}, 200, 'the new refresh token gives a token');
+query("UPDATE anon_auth.clients SET refresh_token_rotation_enabled = false WHERE client_id = 'app'");
+
+# ---------------------------------------------------------------------------
+# refreshIDToken()
+# ---------------------------------------------------------------------------
+
+sub refresh_id_token { return browser(%{ $_[1] // {} })->post_form('/oauth2/token', grant_type => $id_token_grant, client_id => 'app', 'Authorization:' => "Bearer $_[0]"); }
+
+$alice = account('app');
+$answer = refresh_id_token($alice->{access_token});
+is($answer->{status}, 200, 'an access token gives an ID token') or diag($answer->{body});
+is_deeply([ keys %{ $answer->{json} } ], ['id_token'], 'and nothing else');
+is_deeply($answer->{headers}{'cache-control'}, ['no-store'], 'which nobody may store');
+my $claims = claims($answer->{json}{id_token});
+is_deeply([ @$claims{qw(sub sid auth_time)}, @{ $claims->{aud} } ], [ @{ $alice->{claims} }{qw(sub sid auth_time)}, 'app' ], 'of the same session, and for the client');
+ok(!exists $claims->{at_hash}, 'without the hash of an access token, because there is none in the answer');
+query("SELECT anon_auth.add_login_id('username', 'name' || left(replace('$alice->{sub}', '-', ''), 20), access_token => " . sql_literal($alice->{access_token}) . ')');
+query("UPDATE anon_auth.users SET standard_attributes = '{\"name\": \"Alice\"}' WHERE id = '$alice->{sub}'");
+ok(claims(refresh_id_token($alice->{access_token})->{json}{id_token})->{'https://authgear.com/claims/user/can_reauthenticate'}, 'with the present claims of the user');
+
+sub oauth_error_is
+{
+	my ($answer, $status, $error, $description, $name) = @_;
+
+	is($answer->{status}, $status, "$name: status $status");
+	is("$answer->{json}{error}: $answer->{json}{error_description}", "$error: $description", "$name: the error");
+	return;
+}
+
+my @no_session = (401, 'invalid_grant', 'valid session is required');
+oauth_error_is(token(grant_type => $id_token_grant), @no_session, 'without a session');
+oauth_error_is(refresh_id_token('nonsense'), 401, 'invalid_token', 'the access token is invalid or has expired', 'a text that is no access token');
+oauth_error_is(refresh_id_token($alice->{refresh_token}), 401, 'invalid_token', 'the access token is invalid or has expired', 'a refresh token');
+oauth_error_is(token(grant_type => $id_token_grant, client_id => 'other', 'Authorization:' => "Bearer $alice->{access_token}"),
+	400, 'unauthorized_client', 'this client may not refresh id token', 'the session of another client');
+oauth_error_is(token(grant_type => $id_token_grant, client_id => 'partner', 'Authorization:' => "Bearer $alice->{access_token}"),
+	400, 'unauthorized_client', 'this client may not refresh id token', 'a third-party client');
+$cookie_user = log_in(browser(), $bob);
+my @by_cookie = ('/oauth2/token', grant_type => $id_token_grant, client_id => 'site');
+$answer = $cookie_user->post_form(@by_cookie, 'Sec-Fetch-Site:' => 'same-origin');
+is(claims($answer->{json}{id_token})->{sub}, $bob->{sub}, 'a session cookie gives an ID token, too');
+is($cookie_user->post_form(@by_cookie, 'Sec-Fetch-Site:' => 'same-site', 'Origin:' => 'https://evil.auth.example')->{json}{error}, 'unauthorized_client', 'but not to the page of another site');
+query('SELECT anon_auth.revoke(' . sql_literal($alice->{refresh_token}) . ')');
+oauth_error_is(refresh_id_token($alice->{access_token}), @no_session, 'a session that has ended');
+
+# ---------------------------------------------------------------------------
+# Settings actions
+# ---------------------------------------------------------------------------
+
+sub finish
+{
+	my ($code, %parameters) = @_;
+
+	return token(grant_type => $action_grant, code => $code, redirect_uri => 'com.example.app://done', code_verifier => $verifier, %parameters);
+}
+
+sub action_error
+{
+	my ($answer) = @_;
+	my %redirected = parameters($answer->{location} // '');
+
+	return join ': ', grep { defined } @redirected{qw(error error_description)};
+}
+
+$alice = account('app');
+my %pages = (
+	change_password => 'change_password',
+	delete_account => 'delete_account',
+	map { ("add_$_" => "identity/add_$_", "change_$_" => "identity/change_$_") } qw(email phone username));
+for my $action (sort keys %pages)
+{
+	$browser = browser();
+	$answer = start_action($browser, app_session_token($alice), $action);
+	like($answer->{location}, qr{^https://auth\.example/settings/$pages{$action}\?x_ref=[\w.-]+$}, "$action opens its page");
+	like($answer->{headers}{'set-cookie'}[0] // '', qr/^app_session=/, "$action: in the session of the app");
+}
+like(start_action(browser(), app_session_token($alice), 'change_email', x_settings_action_query => 'q_login_id=a%2Bb%40example.com')->{location},
+	qr{/settings/identity/change_email\?q_login_id=a%2Bb%40example\.com&x_ref=}, 'the login ID to change is in the address');
+is(start_action(browser(), app_session_token($alice), 'change_password', prompt => 'none', max_age => 0)->{status}, 303, 'prompt=none does not matter, because some SDKs send it');
+
+my %wrong = (
+	'no action' => [ [ x_settings_action => undef ], 'invalid_request: invalid settings action' ],
+	'an unknown action' => [ [ x_settings_action => 'become_admin' ], 'invalid_request: invalid settings action' ],
+	'link_oauth without a provider' => [ [ x_settings_action => 'link_oauth' ], 'invalid_request: oauthProviderAlias is required for link_oauth' ],
+	'unlink_oauth without a provider' => [ [ x_settings_action => 'unlink_oauth' ], 'invalid_request: oauthProviderAlias is required for unlink_oauth' ],
+	'link_oauth' => [ [ x_settings_action => 'link_oauth', x_oauth_provider_alias => 'google' ], 'invalid_request: link_oauth is not supported: there are no pages for identity providers' ],
+	'no hint' => [ [ login_hint => undef ], 'invalid_request: login_hint must be provided when using settings action' ],
+	'the hint of a login' => [ [ login_hint => 'alice@example.com' ], 'invalid_request: login_hint must be app_session_token when using settings action' ],
+	'the hint of a guest' => [ [ login_hint => 'https://authgear.com/login_hint?type=anonymous&promotion_code=x' ], 'invalid_request: login_hint must be app_session_token when using settings action' ],
+	'no token' => [ [ login_hint => 'https://authgear.com/login_hint?type=app_session_token' ], 'invalid_request: unexpected login hint content' ],
+	'a forged token' => [ [ login_hint => "${hint}nonsense" ], 'invalid_request: invalid app session token' ],
+	'the token of another client' => [ [ client_id => 'other', redirect_uri => 'com.example.other://done' ], 'invalid_request: invalid app session token' ],
+	'no PKCE' => [ [ code_challenge => undef, code_challenge_method => undef ], 'invalid_request: PKCE code challenge is required for public clients' ],
+	'plain PKCE' => [ [ code_challenge => $verifier, code_challenge_method => 'plain' ], 'invalid_request: only \'S256\' PKCE transform is supported' ],
+	'no scope' => [ [ scope => undef ], 'invalid_request: scope is required' ],
+	'the ID token of another user' => [ [ id_token_hint => $bob->{id_token} ], 'login_required: the user is not that of the id_token_hint' ],
+	'a hint that is no ID token' => [ [ id_token_hint => $alice->{access_token} ], 'invalid_request: invalid id_token_hint' ],
+	'a page that another site loads as an image' => [ [ 'Sec-Fetch-Mode:' => 'no-cors' ], 'invalid_request: invalid app session token' ]);
+for my $name (sort keys %wrong)
+{
+	my ($parameters, $error) = @{ $wrong{$name} };
+	$answer = start_action(browser(), app_session_token($alice), 'change_password', @$parameters);
+	is(action_error($answer), $error, "$name is refused");
+	is($answer->{headers}{'set-cookie'}, undef, "$name: no cookie is set");
+}
+is(start_action(browser(), app_session_token($alice), 'change_password', id_token_hint => $alice->{id_token})->{status}, 303, 'the ID token of the user is accepted');
+is(start_action(browser(), app_session_token($alice), 'change_password', redirect_uri => 'com.example.evil://done')->{status}, 400, 'a redirect URI of nobody gets no answer');
+my $settings_uri = start_action(browser(), app_session_token($alice), 'change_password', redirect_uri => 'https://auth.example/settings');
+is($settings_uri->{location}, 'https://auth.example/settings', 'a settings page as redirect URI is only opened');
+my $guest = guest('app');
+is(action_error(start_action(browser(), app_session_token($guest), 'change_password')),
+	'invalid_request: the settings action requires an account, and the user is anonymous', 'a guest has no password to change');
+like(start_action(browser(), app_session_token($guest), 'delete_account')->{location}, qr{/settings/delete_account}, 'a guest can delete its account');
+$token = app_session_token($alice);
+start_action(browser(), $token, 'change_password');
+is(action_error(start_action(browser(), $token, 'change_password')), 'invalid_request: invalid app session token', 'a token begins one action');
+is(action_error(start_action(browser(), app_session_token($alice), 'change_password', state => 'x' x 5000)), 'invalid_request: state is too long', 'the address of the page is not too long');
+
+# ---------------------------------------------------------------------------
+# prompt=none
+# ---------------------------------------------------------------------------
+
+sub silently
+{
+	my ($of, %parameters) = @_;
+	my %all = (
+		response_type => 'code', client_id => 'web', redirect_uri => 'https://app.example/cb', scope => "$full_access offline_access", state => 'a state',
+		code_challenge_method => 'S256', code_challenge => encode_base64url(sha256($verifier)), prompt => 'none', %parameters);
+
+	delete $all{$_} for grep { !defined $all{$_} } keys %all;
+	return { parameters($of->get('/oauth2/authorize', %all)->{location}) };
+}
+
+my $login_required = { error => 'login_required', error_description => 'authentication required', state => 'a state', iss => 'https://auth.example' };
+is_deeply(silently(browser()), $login_required, 'prompt=none without a cookie');
+is_deeply(silently(app_browser($alice)), $login_required, 'prompt=none with the session of an app');
+$browser = log_in(browser(), $bob);
+query("UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour' WHERE user_id = '$bob->{sub}' AND session_type = 'cookie'");
+my $silent = silently($browser);
+is_deeply([ sort keys %$silent ], [qw(code iss state)], 'prompt=none with a live cookie gives a code');
+my $tokens = token(grant_type => 'authorization_code', client_id => 'web', code => $silent->{code}, redirect_uri => 'https://app.example/cb', code_verifier => $verifier)->{json};
+is(claims($tokens->{id_token})->{sub}, $bob->{sub}, 'of the user of the cookie');
+cmp_ok(claims($tokens->{id_token})->{auth_time}, '<', time - 3000, 'with the time of the login, not of the code');
+is_deeply(claims($tokens->{id_token})->{amr}, ['pwd'], 'and its methods');
+is_deeply(silently($browser, max_age => 600), $login_required, 'a login that is older than max_age');
+ok(silently($browser, max_age => 7200)->{code}, 'a login that is not older than max_age');
+is_deeply(silently($browser, max_age => 0), $login_required, 'max_age=0');
+is_deeply(silently($browser, id_token_hint => account('web')->{id_token}), $login_required, 'the ID token of another user');
+my $hinted = silently($browser, id_token_hint => $tokens->{id_token}, scope => $full_access);
+ok($hinted->{code}, 'the ID token of the user');
+my $hinted_tokens = token(grant_type => 'authorization_code', client_id => 'web', code => $hinted->{code}, redirect_uri => 'https://app.example/cb', code_verifier => $verifier)->{json};
+isnt(claims($hinted_tokens->{id_token})->{sid}, claims($tokens->{id_token})->{sid}, 'the session of the hint does not get a new login by it');
+is(silently($browser, prompt => 'none login')->{error}, 'invalid_request', 'prompt=none with another value');
+$silent = silently($browser, response_type => 'none', client_id => 'site', redirect_uri => 'https://site.example/', code_challenge => undef, code_challenge_method => undef);
+is_deeply([ sort keys %$silent ], [qw(iss state)], 'response_type=none needs no code');
+is(silently($browser, client_id => 'partner', redirect_uri => 'https://partner.example/')->{error}, 'unauthorized_client', 'a third-party client');
+my $cookie_guest = browser();
+$cookie_guest->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'site' });
+is_deeply(silently($cookie_guest), $login_required, 'a guest has not logged in');
+query("SELECT anon_auth.revoke_sessions('$bob->{sub}')");
+is_deeply(silently($browser), $login_required, 'a session that has ended');
+
+# ---------------------------------------------------------------------------
+# login_hint
+# ---------------------------------------------------------------------------
+
+sub filled_in
+{
+	my ($login_hint) = @_;
+	my $new = browser();
+	my $page = $new->get('/oauth2/authorize', client_id => 'site', response_type => 'none', scope => 'openid', redirect_uri => 'https://site.example/', login_hint => $login_hint)->{location};
+
+	return { parameters($page) }->{error_description} if $page !~ m{/flows/login\?};
+	my ($filled) = $new->get($page)->{body} =~ /<input[^>]*name="login_id"[^>]*value="([^"]*)"/;
+	return $filled // '';
+}
+
+my $login_id_hint = 'https://authgear.com/login_hint?type=login_id&';
+is(filled_in('alice@example.com'), 'alice@example.com', 'a login_hint is filled in');
+is(filled_in("${login_id_hint}email=a%2Bb%40example.com"), 'a+b@example.com', 'type=login_id with an email address');
+is(filled_in("${login_id_hint}username=alice&enforce=true"), 'alice', 'with a username');
+is(filled_in("${login_id_hint}phone=%2B4915112345678"), '+4915112345678', 'with a phone number');
+is(filled_in($login_id_hint), '', 'without a login ID');
+is(filled_in("${login_id_hint}email=%22%3E%3Cscript%3E"), '', 'a text that cannot be a login ID');
+is(filled_in('https://authgear.com/login_hint?type=magic'), 'invalid login_hint type', 'an unknown type');
+
+# ---------------------------------------------------------------------------
+# Time
+# ---------------------------------------------------------------------------
+
+SKIP:
+{
+	my $clock = AnonAuth::Clock->new or skip 'there is no C compiler', 1;
+
+	$clock->restart($node);
+	$alice = account('app');
+	my ($in_time, $late) = map { app_session_token($alice) } 1, 2;
+	$clock->set_ahead(290);
+	is(open_settings(browser(), $in_time)->{status}, 303, 'a token is valid for five minutes');
+	$clock->set_ahead(301);
+	is_expired_page(open_settings(browser(), $late), 'a token that is older');
+
+	$browser = app_browser($alice);
+	is($browser->get('/settings')->{headers}{'set-cookie'}, undef, 'a page does not renew a new cookie');
+	$clock->set_ahead(301 + 310);
+	my $before = $browser->cookies->{app_session}[0];
+	like($browser->get('/settings')->{headers}{'set-cookie'}[0] // '', qr/^app_session=[\w-]+; Path=\/settings; HttpOnly/, 'a page renews a cookie that is five minutes old');
+	isnt($browser->cookies->{app_session}[0], $before, 'with another value');
+	my $former = browser();
+	$former->cookies->{app_session} = [ $before, { path => '/settings' } ];
+	$clock->set_ahead(301 + 3590);
+	is(shown($former), $alice->{email}, 'a cookie is valid for an hour');
+	$former->cookies->{app_session}[0] = $before;
+	$clock->set_ahead(301 + 3610);
+	is(shown($former), 403, 'and not longer');
+	is(shown($browser), $alice->{email}, 'unless a page has renewed it');
+	$clock->set_ahead(301 + 3610 + 3700);
+	is(shown($browser), 403, 'an hour after its last page, the browser shows nobody');
+	$clock->set_ahead(0);
 }
 
 done_testing;
