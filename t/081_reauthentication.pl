@@ -51,13 +51,13 @@ sub query { return $node->safe_psql('postgres', $_[0]); }
 
 sub browser { return AnonAuth::Browser->new($node, headers => { 'sec-fetch-site' => 'same-origin' }); }
 
-# A user with this login ID, and its tokens for the client web.
+# A user with this login ID and password, and its tokens for the client web.
 sub account
 {
-	my ($email) = @_;
+	my ($email, $password) = (@_, 'a long password');
 	my $tokens = $json->decode(query(<<"SQL"));
 SELECT row_to_json(p) FROM anon_auth.authenticate_anonymously('web') g,
-	anon_auth.promote_anonymous_user('web', email => '$email', password => 'a long password',
+	anon_auth.promote_anonymous_user('web', email => '$email', password => '$password',
 									 refresh_token => g.refresh_token) p;
 SQL
 	return { %$tokens, claims => (jws_parts($tokens->{id_token}))[1] };
@@ -183,15 +183,30 @@ is(answer_to_hint(id_token()), 'login page', 'an ID token of the next key is a h
 # --- which users can log in ---------------------------------------------------
 
 $alice = account('alicia@example.com');
-my $bob = account('bob@example.com');
+my $bob = account('bob@example.com', 'another password');
 
-my $other = log_in('bob@example.com', id_token_hint => $alice->{id_token});
-is($other->{status}, 422, 'a user other than that of the hint is refused');
-is($other->{location}, undef, 'a user other than that of the hint is not redirected');
-like($other->{body}, qr/This is another account/, 'the login form says that this is another account');
+{
+	my $browser = browser();
+	my $form = authorize($browser, id_token_hint => $alice->{id_token});
+	my $page = $browser->get($form);
+
+	is($page->{status}, 200, 'a hint leads to a page');
+	like($page->{body}, qr/log in again as <b dir="ltr">a\x{2022}{3}\@example\.com</, 'the page names the account');
+	unlike($page->{body}, qr/alicia/, 'only its user recognizes the address: the ID token does not contain it');
+	like($page->{body}, qr/name="password"/, 'the page asks for the password');
+	unlike($page->{body}, qr/name="login_id"|name="use"/, 'no other account and no other way can be chosen');
+	my $other = $browser->post_form($form, login_id => 'bob@example.com', password => 'another password');
+	is($other->{status}, 422, 'a user other than that of the hint is refused');
+	is($other->{location}, undef, 'a user other than that of the hint is not redirected');
+	like($other->{body}, qr/This password is not right/, 'the form says that the password is wrong');
+}
 is(query("SELECT count(*) FROM anon_auth.authorization_codes WHERE user_id = '$bob->{sub}'"), 0, 'no code is issued for the other user');
 is(sessions($bob), 1, 'the other user gets no session');
-is(log_in('bob@example.com')->{status}, 303, 'without a hint, that user can log in');
+{
+	my $browser = browser();
+
+	is($browser->post_form(authorize($browser), login_id => 'bob@example.com', password => 'another password')->{status}, 303, 'without a hint, that user can log in');
+}
 
 my $guest = $json->decode(query("SELECT row_to_json(g) FROM anon_auth.authenticate_anonymously('web') g"));
 my %login_required = (

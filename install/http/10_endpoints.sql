@@ -135,6 +135,14 @@ AS 'MODULE_PATHNAME', 'anon_auth_http_login';
 COMMENT ON FUNCTION anon_auth_http.login(text) IS
 'GET and POST /flows/login. Shows and handles the page on which a regular user logs in. Then redirects the browser to the client with a code or with a session cookie.';
 
+CREATE FUNCTION anon_auth_http.reauthenticate(text)
+	RETURNS anon_auth_http."*/*"
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_http_reauthenticate';
+COMMENT ON FUNCTION anon_auth_http.reauthenticate(text) IS
+'GET and POST /settings/reauthenticate. Shows and handles the page on which the user of the browser''s session logs in again, with the password or a code. A new session replaces the one of the cookie. Then redirects the browser to x_next, a settings page.';
+
 CREATE FUNCTION anon_auth_http.code_link(text)
 	RETURNS anon_auth_http."*/*"
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -223,7 +223,7 @@ CREATE FUNCTION anon_auth_internal.page_code(page jsonb)
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT anon_auth_internal.page_fill($html$@src/http/pages/code.html@$html$, jsonb_build_object(
-			'login_id', anon_auth_internal.html_escape(page ->> 'login_id'),
+			'username', CASE WHEN page ->> 'purpose' <> 'reauthenticate' THEN anon_auth_internal.page_username(page) END,
 			'links', CASE WHEN NOT page ? 'link_code' THEN anon_auth_internal.page_login_id_links(page) END,
 			'field', CASE WHEN NOT page ? 'link_code' THEN anon_auth_internal.page_field(page, 'code', 'label_code',
 				'type="text" dir="ltr" inputmode="numeric" autocomplete="one-time-code" autocapitalize="none" autocorrect="off" spellcheck="false"'
@@ -269,11 +269,43 @@ AS $$
 				anon_auth_internal.page_show_password(page, 'password'),
 				CASE WHEN rules IS NOT NULL THEN 'password_rules' END),
 			'rules', rules))
-		FROM (SELECT page ->> 'view' <> 'log_in') AS v (is_new),
+		FROM (SELECT page ->> 'view' NOT IN ('log_in', 'reauthenticate')) AS v (is_new),
 			LATERAL (SELECT CASE WHEN is_new THEN anon_auth_internal.page_rules(page) END) AS r (rules)
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_password(jsonb) IS
 'Returns the password field; for a new password, with the rules.';
+
+CREATE FUNCTION anon_auth_internal.page_username(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/username.html@$html$, jsonb_build_object(
+			'login_id', anon_auth_internal.html_escape(page ->> 'login_id')))
+		WHERE page ->> 'login_id' <> ''
+$$;
+COMMENT ON FUNCTION anon_auth_internal.page_username(jsonb) IS
+'Returns an input that nobody sees, with the login ID, for password managers; NULL if the login ID is not known.';
+
+CREATE FUNCTION anon_auth_internal.page_addresses(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN count(*) > 1 THEN
+			anon_auth_internal.page_fill($html$@src/http/pages/choices.html@$html$, jsonb_build_object(
+				'legend', anon_auth_internal.page_text(page, 'addresses'),
+				'items', string_agg(anon_auth_internal.page_fill($html$@src/http/pages/choice.html@$html$, jsonb_build_object(
+					'name', 'address',
+					'value', n - 1,
+					'checked', CASE WHEN n = 1 THEN ' checked' END,
+					'label', anon_auth_internal.html_escape(address))), '' ORDER BY n)))
+			ELSE '<p>' || anon_auth_internal.page_text(page, 'address_note', jsonb_build_object('address',
+				'<b dir="ltr">' || anon_auth_internal.html_escape(min(address)) || '</b>')) || E'</p>\n' END
+		FROM unnest(anon_auth_internal.page_strings(page -> 'addresses')) WITH ORDINALITY AS u (address, n)
+$$;
+COMMENT ON FUNCTION anon_auth_internal.page_addresses(jsonb) IS
+'Returns a choice among the addresses that a code can be sent to, by their number from 0, or a sentence that names the only one.';
 
 CREATE FUNCTION anon_auth_internal.page_legal(page jsonb)
 	RETURNS text
@@ -458,6 +490,8 @@ AS $$
 					anon_auth_internal.page_legal(page))
 				WHEN 'log_in' THEN anon_auth_internal.page_form(page, CASE WHEN asks_code THEN 'code_button' ELSE 'log_in_button' END, 'log_in_cancel',
 					anon_auth_internal.page_login_id(page) || CASE WHEN asks_code THEN '' ELSE anon_auth_internal.page_password(page) END)
+				WHEN 'reauthenticate' THEN anon_auth_internal.page_form(page, CASE WHEN asks_code THEN 'code_button' ELSE 'reauthenticate_button' END, 'log_in_cancel',
+					CASE WHEN asks_code THEN anon_auth_internal.page_addresses(page) ELSE concat(anon_auth_internal.page_username(page), anon_auth_internal.page_password(page)) END)
 				WHEN 'code' THEN anon_auth_internal.page_form(page, purpose || '_button', CASE purpose WHEN 'sign_up' THEN 'not_now' ELSE 'log_in_cancel' END,
 					CASE WHEN page ? 'link_code' AND page -> 'asks_password' IS DISTINCT FROM 'true' THEN '' ELSE anon_auth_internal.page_code(page) END || CASE WHEN page -> 'asks_password' = 'true' THEN anon_auth_internal.page_password(page) ELSE '' END,
 					CASE purpose WHEN 'sign_up' THEN anon_auth_internal.page_legal(page) END)
@@ -479,6 +513,7 @@ AS $$
 			LATERAL (SELECT anon_auth_internal.page_text(page, CASE
 				WHEN view = 'code' AND page ? 'link_code' THEN 'link_' || purpose || '_lead'
 				WHEN view = 'code' THEN 'code_lead'
+				WHEN view = 'reauthenticate' AND NOT page ? 'account' THEN 'reauthenticate_lead_without_account'
 				WHEN view = 'link_code' THEN 'link_code_' || purpose
 				WHEN view = 'proven' THEN 'proven_' || purpose || '_lead'
 				WHEN view = 'message' THEN (page ->> 'message') || '_text'
@@ -486,7 +521,7 @@ AS $$
 				WHEN view <> 'log_in' OR page ->> 'type' IS NULL THEN view || '_lead'
 				-- A notice replaces the lead.
 				WHEN page -> 'taken' IS DISTINCT FROM 'true' THEN 'log_in_to_' || (page ->> 'type') END,
-				jsonb_build_object('address', '<b dir="ltr">' || anon_auth_internal.html_escape(page ->> 'login_id') || '</b>'))) AS l (lead)
+				jsonb_build_object('address', '<b dir="ltr">' || anon_auth_internal.html_escape(coalesce(page ->> 'account', page ->> 'login_id')) || '</b>'))) AS l (lead)
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_main(jsonb) IS
 'Returns the main element of the page: heading, errors, and form or link.';
@@ -518,7 +553,7 @@ AS $$
 DECLARE
 	settings anon_auth.settings;
 	page jsonb := CASE jsonb_typeof(model) WHEN 'object' THEN model ELSE '{}' END;
-	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|code|proven|link_log_in|link_verify|link_code|log_out|settings|message)$'), 'message');
+	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|reauthenticate|code|proven|link_log_in|link_verify|link_code|log_out|settings|message)$'), 'message');
 	type text := substring(page ->> 'login_id_type' FROM '^(?:email|phone_number|username)$');
 	types text := array_to_string(ARRAY(
 		SELECT t FROM unnest('{email,phone_number,username}'::text[]) AS u (t)
@@ -542,7 +577,7 @@ BEGIN
 	page := page || jsonb_build_object(
 		'view', view,
 		'purpose', CASE WHEN view = 'sign_up' THEN 'sign_up'
-			ELSE coalesce(substring(page ->> 'purpose' FROM '^(?:sign_up|verify|reset_password)$'), 'log_in') END,
+			ELSE coalesce(substring(page ->> 'purpose' FROM '^(?:sign_up|reauthenticate|verify|reset_password)$'), 'log_in') END,
 		'method', CASE page ->> 'method' WHEN 'code' THEN 'code' ELSE 'password' END,
 		'other', CASE WHEN page ? 'link_code' THEN NULL ELSE substring(page ->> 'other' FROM '^(?:password|code|another_code)$') END,
 		'code_minutes', settings.login_code_lifetime_seconds / 60,
@@ -564,7 +599,7 @@ BEGIN
 			|| CASE WHEN type IS NULL OR view NOT IN ('sign_up', 'log_in', 'code', 'proven') THEN '{}'
 					ELSE jsonb_build_object('login_id_type', type) END
 			|| CASE WHEN type IS NULL OR view <> 'log_in' THEN '{}' ELSE jsonb '{"mode": "log_in"}' END
-			|| CASE WHEN view IN ('sign_up', 'log_in', 'code') AND page ->> 'method' = 'code' THEN jsonb '{"method": "code"}' ELSE '{}' END
+			|| CASE WHEN view IN ('sign_up', 'log_in', 'reauthenticate', 'code') AND page ->> 'method' = 'code' THEN jsonb '{"method": "code"}' ELSE '{}' END
 			|| CASE WHEN view = 'code' THEN jsonb '{"step": "code"}' ELSE '{}' END
 			|| CASE WHEN view = 'code' AND page ? 'link_code'
 					THEN jsonb_build_object('code', page -> 'link_code')
@@ -589,6 +624,7 @@ BEGIN
 						WHERE page -> 'messages' ? (f ->> 'name') ORDER BY n LIMIT 1), page ->> 'first_field')
 					  -- A field far below would scroll the offer to log in out of sight.
 					  WHEN view = 'sign_up' AND page -> 'taken' = 'true' THEN 'error_summary'
+					  WHEN view = 'reauthenticate' THEN 'password'
 					  WHEN view = 'code' THEN CASE WHEN page ? 'link_code' OR (page -> 'messages' ? 'password' AND NOT page -> 'messages' ? 'code') THEN 'password' ELSE 'code' END
 					  WHEN page ->> 'method' = 'code' OR page -> 'sends_code' = 'true' THEN 'login_id'
 					  WHEN page -> 'messages' ? 'login_id' THEN 'login_id'
@@ -669,4 +705,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page(jsonb) IS
-'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "code", "proven", "link_log_in", "link_verify", "link_code", "log_out", "settings" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "method", "other", "sends_code", "purpose", "asks_password", "code", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "code", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. method is "code" if the form is for codes, and other is the way that a second button leads to ("password", "code" or "another_code"). sends_code says that the form has a code sent, and has no password field. The views code (a code was sent to login_id) and proven (it was right; the user is asked whether to go on) have the purpose "sign_up" or "log_in". asks_password says that the form of the code also asks for a new password. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970. A settings page has members of its own: see settings_main().';
+'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "reauthenticate", "code", "proven", "link_log_in", "link_verify", "link_code", "log_out", "settings" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "account", "addresses": [], "method", "other", "sends_code", "purpose", "asks_password", "code", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "code", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. method is "code" if the form is for codes, and other is the way that a second button leads to ("password", "code" or "another_code"). sends_code says that the form has a code sent, and has no password field. The views code (a code was sent to login_id) and proven (it was right; the user is asked whether to go on) have the purpose "sign_up" or "log_in"; code also "reauthenticate". A reauthentication names the account and, for codes, its addresses. asks_password says that the form of the code also asks for a new password. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970. A settings page has members of its own: see settings_main().';

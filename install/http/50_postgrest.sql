@@ -53,6 +53,7 @@ BEGIN
 		'anon_auth_http.login(text)'::regprocedure,
 		'anon_auth_http.code_link(text)'::regprocedure,
 		'anon_auth_http.settings(text)'::regprocedure,
+		'anon_auth_http.reauthenticate(text)'::regprocedure,
 		'anon_auth_http.end_session(text)'::regprocedure,
 		'anon_auth_http.resolve(text)'::regprocedure];
 END

@@ -104,6 +104,8 @@
 #define HTTP_STATE_MAX_LENGTH			4096
 /* Length of the parameter ui_locales at /oauth2/authorize in bytes. */
 #define HTTP_UI_LOCALES_MAX_LENGTH		255
+/* Length of the path and query of a settings page that another page returns to, in bytes. */
+#define HTTP_NEXT_MAX_LENGTH				8000
 /* Parameters of a form or query; a request with more is refused. */
 #define HTTP_MAX_PARAMETERS				100
 /* Size of an authorization request in the address of a page, in bytes; proxies refuse more. */

@@ -123,6 +123,12 @@ cookie_session_find(const char *cookie, TimestampTz now, Session *session, User 
 		!user->is_disabled;
 }
 
+Jsonb *
+cookie_session_device_info(const Session *session)
+{
+	return sessions_device_info(&session->user_id, &session->id);
+}
+
 char *
 cookie_session_renewed_cookie(const char *cookie)
 {

@@ -37,6 +37,9 @@ extern TimestampTz cookie_session_expiry(const BrowserPolicy *policy, TimestampT
 extern bool cookie_session_find(const char *cookie, TimestampTz now,
 								Session *session, User *user);
 
+/* Return what the device of a session reported about itself, or NULL. */
+extern Jsonb *cookie_session_device_info(const Session *session);
+
 /*
  * Return the cookie of the same session with a MAC of the current master key, or NULL if
  * the cookie has that already.  Call it with a cookie that cookie_session_find() accepted:

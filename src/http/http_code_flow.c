@@ -12,14 +12,13 @@
 #include "domain/message_language.h"
 #include "http/http_code_flow.h"
 
-/* Return the language that the page is in if the site has it. */
-static const char *
-language_of(const HttpFlow *flow)
+const char *
+http_code_flow_language(const HttpRequest *request, const char *ui_locales)
 {
-	const char *language = message_language_of_browser(flow->authorization.ui_locales);
+	const char *language = message_language_of_browser(ui_locales);
 
 	return language != NULL ? language :
-		message_language_of_browser(http_header(flow->request, "accept-language"));
+		message_language_of_browser(http_header(request, "accept-language"));
 }
 
 TimestampTz
@@ -28,7 +27,9 @@ http_code_flow_request(const HttpFlow *flow, const char *login_id, const GuestTi
 	GuestProof	proof = {.ticket = ticket};
 
 	return code_login_request_in_flow(&flow->client, login_id, ticket != NULL ? &proof : NULL,
-									  language_of(flow), flow->x_ref, flow->request->now);
+									  http_code_flow_language(flow->request,
+															  flow->authorization.ui_locales),
+									  flow->x_ref, flow->request->now);
 }
 
 bool

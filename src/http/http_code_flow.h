@@ -19,6 +19,12 @@
 #include "http/http_flow.h"
 
 /*
+ * Return the language of messages that the browser asks for: ui_locales, which may be NULL,
+ * or else Accept-Language.  NULL: the site has none of these.
+ */
+extern const char *http_code_flow_language(const HttpRequest *request, const char *ui_locales);
+
+/*
  * Have a code sent to an address for the flow, and return when it expires.  ticket is that
  * of the guest who will use the code, or NULL.  The message has the language that the
  * client or the browser asked for.  Raises the errors of code_login_request().

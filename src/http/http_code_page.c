@@ -40,6 +40,12 @@ http_code_page_begin(StringInfo model, const HttpFlow *flow, const AccountPolicy
 {
 	http_flow_begin_page_for(model, flow, "code", page->uri == NULL ? "" : page->uri);
 	http_methods_add_login_id_types(model, policy, METHOD_CODE);
+	http_code_page_add(model, page);
+}
+
+void
+http_code_page_add(StringInfo model, const HttpCodePage *page)
+{
 	http_page_add_wait(model, page->wait);
 	json_add_string(model, "purpose", page->purpose);
 	json_add_string(model, "other", "another_code");
@@ -123,12 +129,20 @@ http_code_page_request(HttpFlow *flow, const AccountPolicy *policy, const GuestT
 					   HttpCodePage *page)
 {
 	CodeRequest request = {.flow = flow,.login_id = page->login_id,.ticket = ticket};
+
+	return http_code_page_try(policy, request_code, &request, page);
+}
+
+bool
+http_code_page_try(const AccountPolicy *policy, SubtransactionAction action, void *arg,
+				   HttpCodePage *page)
+{
 	LoginId		address;
 	ErrorData  *error;
 
 	(void) login_parse_id(page->login_id, policy, &address);
 	page->type = address.type;
-	error = http_try(request_code, &request);
+	error = http_try(action, arg);
 	page->error = error;
 	if (error == NULL)
 	{

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "base/subtransaction.h"
 #include "domain/guest_proof.h"
 #include "http/http_flow.h"
 #include "login_id/login_id.h"
@@ -21,7 +22,7 @@
 typedef struct HttpCodePage
 {
 	const char *uri;			/* of the page that the form goes to; NULL: this page */
-	const char *purpose;		/* "log_in" or "sign_up" */
+	const char *purpose;		/* of anon_auth_internal.page() */
 	LoginIdType type;
 	const char *login_id;		/* that the code was sent to */
 	const char *code;			/* as it was typed, or that of a link; NULL: not yet */
@@ -41,6 +42,10 @@ typedef struct HttpCodePage
  */
 extern void http_code_page_begin(StringInfo model, const HttpFlow *flow,
 								 const AccountPolicy *policy, const HttpCodePage *page);
+
+/* The same for a page that is of no flow: add the members to a model that has been begun. */
+extern void http_code_page_add(StringInfo model, const HttpCodePage *page);
+
 extern void http_code_page_show(StringInfo model, const HttpCodePage *page,
 								HttpResponse *response);
 
@@ -57,5 +62,9 @@ extern void http_code_page_set_error(HttpCodePage *page, const ErrorData *error)
  */
 extern bool http_code_page_request(HttpFlow *flow, const AccountPolicy *policy,
 								   const GuestTicket *ticket, HttpCodePage *page);
+
+/* The same, with an action that has the code sent. */
+extern bool http_code_page_try(const AccountPolicy *policy, SubtransactionAction action,
+							   void *arg, HttpCodePage *page);
 
 #endif							/* ANON_AUTH_HTTP_CODE_PAGE_H */

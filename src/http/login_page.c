@@ -6,6 +6,8 @@
  * The first page asks for the login ID, and for the password unless the user logs in with
  * a code.  The second page asks for the code.  Its form repeats the login ID.
  *
+ * If an id_token_hint names the user, the forms are those of reauthentication_form.h.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -25,6 +27,7 @@
 #include "http/http_params.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
+#include "http/reauthentication_form.h"
 #include "json/json_write.h"
 
 typedef struct LoggingIn
@@ -36,7 +39,6 @@ typedef struct LoggingIn
 	char	   *password;
 	char	   *code;
 	bool		logged_in;
-	bool		is_other_user;	/* than the id_token_hint names */
 	CodeLoginResult code_result;
 	int			wait;			/* seconds until the next try; 0: it need not wait */
 } LoggingIn;
@@ -95,9 +97,7 @@ verify_and_finish(void *arg)
 	login->logged_in = login_verify(&login->flow.client, login->login_id, login->password,
 									login->flow.request->now, &login->flow.user);
 	login->flow.amr = auth_methods_password;
-	login->is_other_user = login->logged_in &&
-		!authorization_request_allows(&login->flow.authorization, &login->flow.user);
-	if (login->logged_in && !login->is_other_user)
+	if (login->logged_in)
 		http_flow_finish(&login->flow);
 }
 
@@ -118,8 +118,6 @@ try_password(LoggingIn *login, HttpResponse *response)
 		show_form_error(login, error, response);
 	else if (!login->logged_in)
 		show_form(login, NULL, NULL, "wrong_credentials", HTTP_UNACCEPTABLE, response);
-	else if (login->is_other_user)
-		show_form(login, NULL, NULL, "other_user", HTTP_UNACCEPTABLE, response);
 	else
 		http_flow_redirect(&login->flow, response);
 }
@@ -165,8 +163,7 @@ verify_code_and_finish(void *arg)
 	LoggingIn  *login = arg;
 	HttpFlow   *flow = &login->flow;
 
-	login->code_result = code_login_verify(&flow->client, login->login_id, login->code,
-										   authorization_request_user(&flow->authorization),
+	login->code_result = code_login_verify(&flow->client, login->login_id, login->code, NULL,
 										   flow->request->now, &flow->user, &flow->amr);
 	if (login->code_result == CODE_LOGIN_DONE)
 		http_flow_finish(flow);
@@ -205,8 +202,6 @@ show_code_result(LoggingIn *login, HttpResponse *response)
 			http_flow_message(&login->flow, 403, "disabled", response);
 			break;
 		case CODE_LOGIN_OTHER_USER:
-			show_form(login, NULL, NULL, "other_user", HTTP_UNACCEPTABLE, response);
-			break;
 		case CODE_LOGIN_WRONG_CODE:
 			/* A second click, or the back button, has sent the form again. */
 			if (http_flow_is_finished(&login->flow))
@@ -287,6 +282,81 @@ handle_form(LoggingIn *login, HttpResponse *response)
 	}
 }
 
+/* ---- reauthentication ---- */
+
+/* See ReauthenticationPage. */
+static void
+begin_reauthentication(StringInfo model, const char *view, const void *arg)
+{
+	http_flow_begin_page(model, arg, view);
+}
+
+/* See ReauthenticationPage. */
+static void
+finish_reauthentication(const User *user, const StringList *amr, void *arg)
+{
+	HttpFlow   *flow = arg;
+
+	flow->user = *user;
+	flow->amr = *amr;
+	http_flow_finish(flow);
+}
+
+static const ReauthenticationPage reauthentication_page = {
+	begin_reauthentication, finish_reauthentication
+};
+
+static void
+handle_reauthentication_form(HttpFlow *flow, Reauthentication *form, HttpResponse *response)
+{
+	switch (reauthentication_form_submit(form, response))
+	{
+		case REAUTHENTICATION_SHOWN:
+			break;
+		case REAUTHENTICATION_DONE:
+			http_flow_redirect(flow, response);
+			break;
+		case REAUTHENTICATION_DISABLED:
+			http_flow_message(flow, 403, "disabled", response);
+			break;
+		case REAUTHENTICATION_WRONG_CODE:
+			/* A second click, or the back button, has sent the form again. */
+			if (http_flow_is_finished(flow))
+				http_flow_message(flow, 200, "logged_in", response);
+			else
+				reauthentication_form_show_wrong_code(form, response);
+			break;
+	}
+}
+
+/* Let only the user of the id_token_hint log in. */
+static void
+handle_reauthentication(HttpFlow *flow, HttpResponse *response)
+{
+	const HttpRequest *request = flow->request;
+	bool		is_post = strcmp(request->method, "POST") == 0;
+	Reauthentication form = {
+		.page = &reauthentication_page,
+		.arg = flow,
+		.request = request,
+		.client = &flow->client,
+		.flow = flow->x_ref,
+		.ui_locales = flow->authorization.ui_locales,
+		.is_masked = true,
+		.can_send = true
+	};
+
+	if (is_post && http_is_foreign(request, false))
+		http_flow_message(flow, 403, "failed", response);
+	else if (!reauthentication_form_open(&form,
+										 authorization_request_user(&flow->authorization)))
+		http_flow_message(flow, 403, "reauthenticate_elsewhere", response);
+	else if (is_post)
+		handle_reauthentication_form(flow, &form, response);
+	else
+		reauthentication_form_show(&form, 200, response);
+}
+
 static void
 handle_login(const HttpRequest *request, HttpResponse *response)
 {
@@ -294,6 +364,11 @@ handle_login(const HttpRequest *request, HttpResponse *response)
 
 	if (!http_flow_open(&login.flow, request, response))
 		return;
+	if (authorization_request_user(&login.flow.authorization) != NULL)
+	{
+		handle_reauthentication(&login.flow, response);
+		return;
+	}
 	login_read_policy(&login.policy);
 	login.method = http_methods_first(&login.policy);
 	if (strcmp(request->method, "POST") == 0)

@@ -52,6 +52,7 @@ my %functions = (
 	'/flows/login' => 'login',
 	'/flows/code_link' => 'code_link',
 	'/settings' => 'settings',
+	'/settings/reauthenticate' => 'reauthenticate',
 	'/resolve' => 'resolve');
 
 =pod

@@ -1,0 +1,341 @@
+/*-------------------------------------------------------------------------
+ *
+ * reauthentication_form.c
+ *	  The forms on which a user who is known logs in again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/errors.h"
+#include "base/limits.h"
+#include "domain/auth_methods.h"
+#include "domain/code_login.h"
+#include "domain/login.h"
+#include "http/http_code_flow.h"
+#include "http/http_code_page.h"
+#include "http/http_errors.h"
+#include "http/http_page.h"
+#include "http/http_params.h"
+#include "http/reauthentication_form.h"
+#include "json/json_write.h"
+
+/* ---- ways ---- */
+
+/* Return whether the pages offer a method, and the account has it. */
+static bool
+has_method(const Reauthentication *form, HttpMethod method)
+{
+	if (!http_methods_have(&form->policy, method))
+		return false;
+	return method == METHOD_PASSWORD ? form->ways.has_password :
+		form->can_send && form->ways.count > 0;
+}
+
+static HttpMethod
+other_method(HttpMethod method)
+{
+	return method == METHOD_PASSWORD ? METHOD_CODE : METHOD_PASSWORD;
+}
+
+/* The preferred one of the methods that the account has. */
+static HttpMethod
+first_method(const Reauthentication *form)
+{
+	HttpMethod	first = http_methods_first(&form->policy);
+
+	return has_method(form, first) ? first : other_method(first);
+}
+
+bool
+reauthentication_form_open(Reauthentication *form, const pg_uuid_t *user_id)
+{
+	login_read_policy(&form->policy);
+	reauthentication_find_ways(user_id, &form->policy, &form->ways);
+	form->method = first_method(form);
+	return has_method(form, form->method);
+}
+
+/* ---- the first form ---- */
+
+/* Return a login ID as the page shows it. */
+static const char *
+shown(const Reauthentication *form, const LoginIdRow *login_id)
+{
+	return form->is_masked ? reauthentication_masked(login_id) : login_id->original_value;
+}
+
+/* Add the addresses that the user can choose from. */
+static void
+add_addresses(StringInfo model, const Reauthentication *form)
+{
+	StringList	addresses = {.count = form->ways.count};
+	int			i;
+
+	addresses.items = palloc(sizeof(char *) * Max(addresses.count, 1));
+	for (i = 0; i < addresses.count; i++)
+		addresses.items[i] = unconstify(char *, shown(form, &form->ways.addresses[i]));
+	json_add_strings(model, "addresses", &addresses);
+}
+
+/* Add the errors of the form, and how long the user must wait. */
+static void
+add_errors(StringInfo model, const Reauthentication *form)
+{
+	json_add_name(model, "errors");
+	json_open(model);
+	if (form->password_errors != NULL)
+		json_add_raw(model, "password", form->password_errors);
+	if (form->form_error != NULL)
+		json_add_string(model, "form", form->form_error);
+	json_close(model);
+	http_page_add_wait(model, form->wait);
+}
+
+void
+reauthentication_form_show(Reauthentication *form, int status, HttpResponse *response)
+{
+	const LoginIdRow *known_as = form->ways.known_as;
+	StringInfoData model;
+
+	initStringInfo(&model);
+	form->page->begin(&model, "reauthenticate", form->arg);
+	if (known_as != NULL)
+		json_add_string(&model, "account", shown(form, known_as));
+	if (known_as != NULL && !form->is_masked)
+		json_add_string(&model, "login_id", known_as->original_value);
+	if (form->method == METHOD_CODE)
+	{
+		json_add_string(&model, "method", "code");
+		add_addresses(&model, form);
+	}
+	if (has_method(form, other_method(form->method)))
+		json_add_string(&model, "other", form->method == METHOD_CODE ? "password" : "code");
+	add_errors(&model, form);
+	json_close(&model);
+	http_page(response, status, model.data);
+	http_no_store(response);
+	http_add_retry_after(response, form->wait);
+}
+
+/* Show the first form again for an error that is the reason of no field. */
+static void
+show_error(Reauthentication *form, const ErrorData *error, HttpResponse *response)
+{
+	int			status = http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500;
+
+	form->form_error = "failed";
+	if (http_is_rate_limit(error))
+	{
+		form->form_error = "rate_limited";
+		form->wait = http_retry_after(error);
+		status = 429;
+	}
+	reauthentication_form_show(form, status, response);
+}
+
+/* ---- with a password ---- */
+
+/* A SubtransactionAction: check the password, and use the login. */
+static void
+try_password(void *arg)
+{
+	Reauthentication *form = arg;
+	User		user;
+
+	if (!login_with_password(form->client, &form->ways.user_id, NULL, form->password,
+							 &form->policy, form->request->now, &user))
+		return;
+	form->page->finish(&user, &auth_methods_password, form->arg);
+	form->result = REAUTHENTICATION_DONE;
+}
+
+static ReauthenticationResult
+submit_password(Reauthentication *form, HttpResponse *response)
+{
+	ErrorData  *error;
+
+	if (form->password == NULL)
+	{
+		form->password_errors = "[\"required\"]";
+		reauthentication_form_show(form, HTTP_UNACCEPTABLE, response);
+		return REAUTHENTICATION_SHOWN;
+	}
+	error = http_try(try_password, form);
+	if (error != NULL)
+		show_error(form, error, response);
+	else if (form->result == REAUTHENTICATION_DONE)
+		return REAUTHENTICATION_DONE;
+	else
+	{
+		form->password_errors = "[\"wrong\"]";
+		reauthentication_form_show(form, HTTP_UNACCEPTABLE, response);
+	}
+	return REAUTHENTICATION_SHOWN;
+}
+
+/* ---- with a code ---- */
+
+static void
+show_code_page(Reauthentication *form, HttpCodePage *page, HttpResponse *response)
+{
+	StringInfoData model;
+
+	page->purpose = "reauthenticate";
+	page->type = form->address->type;
+	page->login_id = shown(form, form->address);
+	page->code = form->code;
+	initStringInfo(&model);
+	form->page->begin(&model, "code", form->arg);
+	json_add_name(&model, "hidden");
+	json_open(&model);
+	json_add_string(&model, "address", psprintf("%d", (int) (form->address - form->ways.addresses)));
+	json_close(&model);
+	http_code_page_add(&model, page);
+	http_code_page_show(&model, page, response);
+}
+
+/* A SubtransactionAction: have a code sent to the address. */
+static void
+request_code(void *arg)
+{
+	Reauthentication *form = arg;
+
+	(void) code_login_request_in_flow(form->client, form->address->value, NULL,
+									  http_code_flow_language(form->request, form->ui_locales),
+									  form->flow, form->request->now);
+}
+
+/* Have a code sent.  If that fails, a user who already has a code stays on its page. */
+static void
+send_code(Reauthentication *form, bool is_another, HttpResponse *response)
+{
+	HttpCodePage page = {.login_id = form->address->value};
+
+	if (http_code_page_try(&form->policy, request_code, form, &page) || is_another)
+		show_code_page(form, &page, response);
+	else
+	{
+		form->form_error = page.form_error == NULL ? "failed" : page.form_error;
+		form->wait = page.wait;
+		reauthentication_form_show(form, page.status, response);
+	}
+}
+
+/* Return the result of a login with a code. */
+static ReauthenticationResult
+result_of(CodeLoginResult result)
+{
+	return result == CODE_LOGIN_DONE ? REAUTHENTICATION_DONE :
+		result == CODE_LOGIN_USER_DISABLED ? REAUTHENTICATION_DISABLED :
+		REAUTHENTICATION_WRONG_CODE;
+}
+
+/* A SubtransactionAction: check the code, and use the login. */
+static void
+try_code(void *arg)
+{
+	Reauthentication *form = arg;
+	bool		is_of_link = login_code_is_of_link(form->code);
+	StringList	amr;
+	User		user;
+
+	/* The code of a link names its address. */
+	form->result = result_of(code_login_verify(form->client,
+											   is_of_link ? NULL : form->address->value,
+											   form->code, &form->ways.user_id,
+											   form->request->now, &user, &amr));
+	if (form->result == REAUTHENTICATION_DONE)
+		form->page->finish(&user, &amr, form->arg);
+}
+
+static void
+show_code_error(Reauthentication *form, const char *code_error, const ErrorData *error,
+				HttpResponse *response)
+{
+	HttpCodePage page = {.code_error = code_error,.status = HTTP_UNACCEPTABLE};
+
+	if (error != NULL)
+		http_code_page_set_error(&page, error);
+	show_code_page(form, &page, response);
+}
+
+void
+reauthentication_form_show_wrong_code(Reauthentication *form, HttpResponse *response)
+{
+	show_code_error(form, "wrong", NULL, response);
+}
+
+static ReauthenticationResult
+submit_code(Reauthentication *form, HttpResponse *response)
+{
+	ErrorData  *error;
+
+	if (form->code == NULL)
+		show_code_error(form, "required", NULL, response);
+	else if ((error = http_try(try_code, form)) == NULL)
+		return form->result;
+	else
+		show_code_error(form, NULL, error, response);
+	return REAUTHENTICATION_SHOWN;
+}
+
+/* ---- requests ---- */
+
+/* Read the number of an address.  The user may have removed one since the form was shown. */
+static const LoginIdRow *
+read_address(const Reauthentication *form, const HttpParams *params)
+{
+	char	   *text = http_param(params, "address");
+	int			i = text == NULL || strlen(text) > 2 ? 0 : atoi(text);
+
+	return form->ways.count == 0 ? NULL :
+		&form->ways.addresses[i >= 0 && i < form->ways.count ? i : 0];
+}
+
+static void
+read_form(Reauthentication *form, const HttpParams *params)
+{
+	form->method = http_param_is(params, "step", "code") ? METHOD_CODE :
+		http_methods_of_form(params);
+	form->address = read_address(form, params);
+	form->password = http_param(params, "password");
+	form->code = http_param(params, "code");
+	if (form->code != NULL && strlen(form->code) > HTTP_LOGIN_ID_MAX_LENGTH)
+		form->code = NULL;
+}
+
+/* Return whether the user has chosen a method, and not yet filled in its form. */
+static bool
+chooses_method(const Reauthentication *form, const HttpParams *params)
+{
+	return http_param_is(params, "use", "password") ||
+		(http_param_is(params, "use", "code") && form->ways.count > 1);
+}
+
+ReauthenticationResult
+reauthentication_form_submit(Reauthentication *form, HttpResponse *response)
+{
+	HttpParams	params;
+	bool		wants_another;
+
+	http_form(form->request, &params);
+	read_form(form, &params);
+	wants_another = http_param_is(&params, "use", "another_code");
+	if (!has_method(form, form->method))
+	{
+		/* The setting or the account was changed after the form was shown. */
+		form->method = first_method(form);
+		form->form_error = "other_method";
+		reauthentication_form_show(form, HTTP_UNACCEPTABLE, response);
+	}
+	else if (chooses_method(form, &params))
+		reauthentication_form_show(form, 200, response);
+	else if (form->method == METHOD_PASSWORD)
+		return submit_password(form, response);
+	else if (http_param_is(&params, "step", "code") && !wants_another)
+		return submit_code(form, response);
+	else
+		send_code(form, wants_another, response);
+	return REAUTHENTICATION_SHOWN;
+}

@@ -1,0 +1,174 @@
+/*-------------------------------------------------------------------------
+ *
+ * reauthentication_page.c
+ *	  GET and POST /settings/reauthenticate: the pages on which the user of the settings
+ *	  pages logs in again, before a change that needs a recent login.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/raise.h"
+#include "domain/client.h"
+#include "domain/cookie_session.h"
+#include "domain/session.h"
+#include "http/http_caller.h"
+#include "http/http_endpoint.h"
+#include "http/http_page.h"
+#include "http/http_params.h"
+#include "http/http_reauthentication.h"
+#include "http/http_request.h"
+#include "http/http_response.h"
+#include "http/reauthentication_form.h"
+#include "json/json_write.h"
+#include "store/sessions.h"
+#include "store/users.h"
+
+typedef struct PageRequest
+{
+	const HttpRequest *request;
+	char	   *next;			/* x_next, or NULL */
+	char	   *ui_locales;		/* may be NULL */
+	Session		session;
+	User		user;
+	Client		client;			/* of the session; its client_id is NULL if there is none */
+	Reauthentication form;
+	char	   *cookie;			/* of the session after the login */
+} PageRequest;
+
+static const char *
+client_name(const PageRequest *page)
+{
+	return page->client.client_id == NULL ? NULL : page->client.name;
+}
+
+/* See ReauthenticationPage. */
+static void
+begin_model(StringInfo model, const char *view, const void *arg)
+{
+	const PageRequest *page = arg;
+	StringInfoData action;
+
+	initStringInfo(&action);
+	http_append_param(&action, "x_next", page->next);
+	http_append_param(&action, "ui_locales", page->ui_locales);
+	http_page_begin(model, page->request, view, page->ui_locales);
+	if (action.len > 0)
+		json_add_string(model, "action", action.data);
+	if (client_name(page) != NULL)
+		json_add_string(model, "client_name", client_name(page));
+	json_add_string(model, "cancel_uri", http_reauthentication_next(NULL));
+}
+
+/*
+ * A new session takes the place of the browser's, so that a copy of the former cookie does
+ * not become one of a recent login.  See ReauthenticationPage.
+ */
+static void
+use_login(const User *user, const StringList *amr, void *arg)
+{
+	PageRequest *page = arg;
+	TimestampTz now = page->request->now;
+	Session		session;
+	User		same_user;
+
+	/* The call may have waited for whoever ended the session. */
+	if (!session_find_alive(&page->session.user_id, &page->session.id, now, &session, &same_user))
+		raise_invalid_session("The session has ended.");
+	page->cookie = http_replace_session(page->request, &page->client, user, amr,
+										cookie_session_device_info(&page->session));
+}
+
+static const ReauthenticationPage reauthentication_page = {begin_model, use_login};
+
+static void
+show_message(const PageRequest *page, int status, const char *message, HttpResponse *response)
+{
+	http_message_page(page->request, response, status, message, client_name(page),
+					  http_reauthentication_next(NULL), page->ui_locales);
+	http_no_store(response);
+}
+
+static void
+go_on(const PageRequest *page, HttpResponse *response)
+{
+	http_redirect(response, http_reauthentication_next(page->next));
+	http_no_store(response);
+	if (page->cookie != NULL)
+		http_set_session_cookie(page->request, response, page->cookie, page->request->now);
+}
+
+static void
+handle_form(PageRequest *page, HttpResponse *response)
+{
+	switch (reauthentication_form_submit(&page->form, response))
+	{
+		case REAUTHENTICATION_SHOWN:
+			break;
+		case REAUTHENTICATION_DONE:
+			go_on(page, response);
+			break;
+		case REAUTHENTICATION_DISABLED:
+			show_message(page, 403, "disabled", response);
+			break;
+		case REAUTHENTICATION_WRONG_CODE:
+			reauthentication_form_show_wrong_code(&page->form, response);
+			break;
+	}
+}
+
+/* Read the parameters of the query, and the client of the session. */
+static void
+read_request(const HttpRequest *request, PageRequest *page)
+{
+	HttpParams	query;
+
+	http_query(request, &query);
+	page->request = request;
+	page->next = http_param(&query, "x_next");
+	page->ui_locales = http_param(&query, "ui_locales");
+}
+
+static void
+handle_reauthenticate(const HttpRequest *request, HttpResponse *response)
+{
+	PageRequest page = {0};
+	bool		is_post = strcmp(request->method, "POST") == 0;
+
+	if (http_refuse_prefetch(request, response))
+		return;
+	read_request(request, &page);
+	if (is_post && http_is_foreign(request, false))
+	{
+		show_message(&page, 403, "failed", response);
+		return;
+	}
+
+	/* The settings page says what a guest, or a browser without a session, can do. */
+	if (http_cookie_caller(request, &page.session, &page.user) != CALLER_KNOWN ||
+		page.user.is_anonymous)
+	{
+		go_on(&page, response);
+		return;
+	}
+	page.form.can_send = page.session.client_id != NULL &&
+		client_find(page.session.client_id, &page.client);
+	page.form.page = &reauthentication_page;
+	page.form.arg = &page;
+	page.form.request = request;
+	page.form.client = &page.client;
+	page.form.ui_locales = page.ui_locales;
+	if (!reauthentication_form_open(&page.form, &page.user.id))
+		show_message(&page, 403, "reauthenticate_elsewhere", response);
+	else if (is_post)
+		handle_form(&page, response);
+	else
+		reauthentication_form_show(&page.form, 200, response);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_reauthenticate);
+Datum
+anon_auth_http_reauthenticate(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_reauthenticate, http_write_page_error);
+}
