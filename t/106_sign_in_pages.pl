@@ -289,6 +289,29 @@ for my $case ([ '/settings' => '/settings' ], [ '/settings/identity/add_email?ty
 	query("SELECT anon_auth.enable_user('$alice')");
 }
 
+# An authorization request with an id_token_hint: the same forms, and the address is masked
+
+{
+	my $tokens = $json->decode(query("SELECT row_to_json(t) FROM anon_auth.authenticate('web', 'carol\@example.com', 'correct horse') t"));
+	no_limits();
+	my $browser = browser();
+	my $form = authorize($browser, %web, id_token_hint => $tokens->{id_token});
+	my $choice = submit($browser, $form, use => 'code');
+	shows($choice, 200, qr/>c\x{2022}{3}\@example\.com</, qr/>\+44\x{2022}{3}958</, 'the addresses are masked');
+	my $sent = submit($browser, $form, method => 'code', address => 1);
+	shows($sent, 200, qr/code to <b dir="ltr">\+44\x{2022}{3}958</, 'the page for the code masks the address');
+	unlike("$choice->{body}$sent->{body}", qr/carol\@|2079460958/, 'the addresses are nowhere on the pages');
+	my $code = code_for('+442079460958');
+	shows(submit($browser, $form, step => 'code', method => 'code', address => 0, code => $code), 422, qr/This code is wrong/, 'the code of one address is wrong for another');
+	my %right = (step => 'code', method => 'code', address => 1, code => $code);
+	is(submit($browser, $form, %right)->{status}, 303, 'the right code logs in');
+	shows(submit($browser, $form, %right), 200, qr/You are logged in/, 'a second click shows that the user is logged in');
+	settings(page_login_methods => '{password}');
+	$form = authorize($browser, %web, id_token_hint => $tokens->{id_token});
+	unlike(text_of($browser->get($form)), qr/value="code"/, 'codes are offered only if the site does');
+	settings(page_login_methods => '{password,code}');
+}
+
 # Languages
 
 {

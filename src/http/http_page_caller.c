@@ -87,7 +87,8 @@ http_page_logged_in(const HttpRequest *request, Session *session, const User *us
 		http_page_open_app_session(request, session, response);
 		return;
 	}
-	cookie = http_replace_session(request, session->client_id, user, amr, NULL);
+	cookie = http_replace_session(request, session->client_id, user, amr,
+								  cookie_session_device_info(session));
 	http_set_session_cookie(request, response, cookie, now);
 	if (!cookie_session_find(cookie, now, session, &same))
 		elog(ERROR, "could not find a session that has just begun");

@@ -10,11 +10,10 @@
 
 #include "base/raise.h"
 #include "domain/client.h"
-#include "domain/cookie_session.h"
 #include "domain/session.h"
-#include "http/http_caller.h"
 #include "http/http_endpoint.h"
 #include "http/http_page.h"
+#include "http/http_page_caller.h"
 #include "http/http_params.h"
 #include "http/http_reauthentication.h"
 #include "http/http_request.h"
@@ -33,7 +32,7 @@ typedef struct PageRequest
 	User		user;
 	Client		client;			/* of the session; its client_id is NULL if there is none */
 	Reauthentication form;
-	char	   *cookie;			/* of the session after the login */
+	HttpResponse *response;
 } PageRequest;
 
 static const char *
@@ -60,23 +59,19 @@ begin_model(StringInfo model, const char *view, const void *arg)
 	json_add_string(model, "cancel_uri", http_reauthentication_next(NULL));
 }
 
-/*
- * A new session takes the place of the browser's, so that a copy of the former cookie does
- * not become one of a recent login.  See ReauthenticationPage.
- */
+/* See ReauthenticationPage. */
 static void
 use_login(const User *user, const StringList *amr, void *arg)
 {
 	PageRequest *page = arg;
-	TimestampTz now = page->request->now;
 	Session		session;
 	User		same_user;
 
 	/* The call may have waited for whoever ended the session. */
-	if (!session_find_alive(&page->session.user_id, &page->session.id, now, &session, &same_user))
+	if (!session_find_alive(&page->session.user_id, &page->session.id, page->request->now,
+							&session, &same_user))
 		raise_invalid_session("The session has ended.");
-	page->cookie = http_replace_session(page->request, &page->client, user, amr,
-										cookie_session_device_info(&page->session));
+	http_page_logged_in(page->request, &page->session, user, amr, page->response);
 }
 
 static const ReauthenticationPage reauthentication_page = {begin_model, use_login};
@@ -94,8 +89,6 @@ go_on(const PageRequest *page, HttpResponse *response)
 {
 	http_redirect(response, http_reauthentication_next(page->next));
 	http_no_store(response);
-	if (page->cookie != NULL)
-		http_set_session_cookie(page->request, response, page->cookie, page->request->now);
 }
 
 static void
@@ -132,7 +125,7 @@ read_request(const HttpRequest *request, PageRequest *page)
 static void
 handle_reauthenticate(const HttpRequest *request, HttpResponse *response)
 {
-	PageRequest page = {0};
+	PageRequest page = {.response = response};
 	bool		is_post = strcmp(request->method, "POST") == 0;
 
 	if (http_refuse_prefetch(request, response))
@@ -145,7 +138,7 @@ handle_reauthenticate(const HttpRequest *request, HttpResponse *response)
 	}
 
 	/* The settings page says what a guest, or a browser without a session, can do. */
-	if (http_cookie_caller(request, &page.session, &page.user) != CALLER_KNOWN ||
+	if (http_page_caller(request, &page.session, &page.user) != CALLER_KNOWN ||
 		page.user.is_anonymous)
 	{
 		go_on(&page, response);
@@ -163,7 +156,10 @@ handle_reauthenticate(const HttpRequest *request, HttpResponse *response)
 	else if (is_post)
 		handle_form(&page, response);
 	else
+	{
+		http_page_renew_cookie(request, &page.session, response);
 		reauthentication_form_show(&page.form, 200, response);
+	}
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_http_reauthenticate);
