@@ -86,10 +86,13 @@ call($node, 'create_client',
 	client_id => 'sdk-native',
 	application_type => 'native',
 	redirect_uris => '{com.example.app://host/path}');
+# The page that an id_token_hint leads to asks for no login ID, so the passwords differ.
 for my $name ('alice', 'bob')
 {
+	my $password = $name eq 'bob' ? 'another horse' : 'correct horse';
+
 	$node->safe_psql('postgres', <<"SQL");
-SELECT anon_auth.promote_anonymous_user('rp', email => '$name\@example.com', password => 'correct horse',
+SELECT anon_auth.promote_anonymous_user('rp', email => '$name\@example.com', password => '$password',
 	refresh_token => (SELECT refresh_token FROM anon_auth.authenticate_anonymously('rp')))
 SQL
 }

@@ -2,7 +2,7 @@
 // versions and both types of session.
 
 import { close, person } from './browser.mjs';
-import { alice, bob, driver, is, kid, ok, origin, password, publishKey, run, sql } from './test.mjs';
+import { alice, bob, driver, is, kid, ok, origin, passwordOf, publishKey, run, sql } from './test.mjs';
 
 const packages = { 0: 'web-0', 2: 'web-2', 6: 'web' };
 
@@ -75,10 +75,11 @@ class Tab {
   async submit(loginId) {
     const field = this.page.locator('input[name="login_id"]');
 
-    if (await field.isEditable()) {
+    // An id_token_hint names the account.
+    if ((await field.count()) > 0 && (await field.isEditable())) {
       await field.fill(loginId);
     }
-    await this.page.fill('input[name="password"]', password);
+    await this.page.fill('input[name="password"]', passwordOf(loginId));
     await Promise.all([
       this.page.waitForResponse((response) => response.request().method() === 'POST'),
       this.page.click('form button:not([type="button"])'),

