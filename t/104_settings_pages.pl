@@ -8,7 +8,9 @@ use utf8;
 use FindBin;
 use lib $FindBin::Bin;
 
+use AnonAuth::Device qw(call);
 use AnonAuth::Pages qw(fields shows);
+use JSON::PP ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -161,6 +163,168 @@ is(query("SELECT count(*) FROM anon_auth.outbox WHERE type = 'password_changed' 
 }
 
 # ---------------------------------------------------------------------------
+# Login IDs
+# ---------------------------------------------------------------------------
+
+sub login_ids_of
+{
+	return query("SELECT string_agg(original_value || CASE WHEN verified_at IS NULL THEN '' ELSE ' (verified)' END, ', ' ORDER BY original_value) FROM anon_auth.login_ids WHERE user_id = '$_[0]'");
+}
+
+sub forget_messages { query('DELETE FROM anon_auth.outbox'); $site->no_limits; }
+
+my $add = '/settings/identity/add_email';
+
+forget_messages();
+$page = $browser->get($add);
+shows($page, 200, qr/<h1>Add an email address/, qr/name="login_id" type="email"/, qr/>Send code</, 'the page that adds an address');
+shows($browser->post_form($add, login_id => ''), 422, qr/id="login_id_error".*Enter your email address/s, 'no address');
+shows($browser->post_form($add, login_id => 'no address'), 422, qr/id="login_id_error".*complete email address/s, qr/value="no address"/, 'a text that is no address');
+$page = $browser->post_form($add, login_id => 'ada@home.example');
+shows($page, 200, qr/<h1>Enter the code/, qr/name="code"[^>]*autocomplete="one-time-code"/, qr/<bdi>ada\@home\.example/, 'the page that asks for the code');
+is(login_ids_of($ada), 'Ada@example.com (verified)', 'an address is not added without its code');
+shows($browser->post_form($add, fields($page), code => ''), 422, qr/id="code_error".*Enter the code/s, 'no code');
+shows($browser->post_form($add, fields($page), code => '1'), 422, qr/id="code_error".*This code is wrong/s, qr/value="1"/, 'a wrong code');
+shows($browser->post_form($add, fields($page), code => '1', use => 'another_code'), 429, qr/A code was sent a short while ago/, qr/name="code"/, 'another code at once');
+
+my $code = $site->code_for('ada@home.example');
+
+redirects($browser->post_form($add, fields($page), code => $code), '/settings?x_done=login_id_added', 'the right code');
+is(login_ids_of($ada), 'Ada@example.com (verified), ada@home.example (verified)', 'the address is added and verified');
+redirects($browser->post_form($add, fields($page), code => $code), '/settings?x_done=login_id_added', 'the same form again');
+is(query("SELECT count(*) FROM anon_auth.outbox WHERE type = 'login_id_added' AND recipient = 'Ada\@example.com'"), 1, 'the former address gets a message');
+
+# The address of another account: who has it is told only to its owner.
+forget_messages();
+$page = $browser->post_form($add, login_id => 'bob@example.com');
+shows($page, 200, qr/Enter the code/, 'the address of another account gets the same answer');
+shows($browser->post_form($add, fields($page), code => $site->code_for('bob@example.com')), 422, qr/id="login_id_error".*already an account with this email address/s, 'with its code');
+is(login_ids_of($bob), 'bob@example.com (verified)', 'the other account keeps it');
+
+# Changing an address keeps the old one until the new one is proven.
+forget_messages();
+$page = $browser->get('/settings');
+like($page->{body}, qr{href="\Q$origin\E/settings/identity/change_email\?q_login_id=ada%40home\.example" aria-label="Change: ada\@home\.example"}, 'the overview leads to the change of each address');
+
+my $change = '/settings/identity/change_email?q_login_id=ada%40home.example';
+
+shows($browser->get($change), 200, qr/Change your email address/, qr/<bdi>ada\@home\.example/, 'the page that changes an address');
+$page = $browser->post_form($change, login_id => 'ada@work.example');
+shows($page, 200, qr/Enter the code/, 'a new address');
+is(login_ids_of($ada), 'Ada@example.com (verified), ada@home.example (verified)', 'nothing changes before the new address is proven');
+$site->tokens('ada@example.com', 'a new horse');
+redirects($browser->post_form($change, fields($page), code => $site->code_for('ada@work.example')), '/settings?x_done=login_id_changed', 'the code of the new address');
+is(login_ids_of($ada), 'Ada@example.com (verified), ada@work.example (verified)', 'the new address replaces the old one');
+is(query("SELECT string_agg(DISTINCT recipient, ', ' ORDER BY recipient) FROM anon_auth.outbox WHERE type = 'login_id_removed'"), 'Ada@example.com, ada@home.example', 'the old address gets a message, too');
+is(sessions_of($ada), 1, 'other sessions end with an address');
+
+# Another spelling of the same address
+forget_messages();
+$change = '/settings/identity/change_email?q_login_id=ada%40work.example';
+$page = $browser->post_form($change, login_id => 'ADA@work.example');
+redirects($browser->post_form($change, fields($page), code => $site->code_for('ADA@work.example')), '/settings?x_done=login_id_changed', 'a change to the same address');
+like(login_ids_of($ada), qr/ada\@work\.example/i, 'the account keeps the address');
+
+# Usernames need no code.
+redirects($browser->post_form('/settings/identity/add_username', login_id => 'ada'), '/settings?x_done=login_id_added', 'a username');
+redirects($browser->post_form('/settings/identity/add_username', login_id => 'ada'), '/settings?x_done=login_id_added', 'the same username again');
+shows($browser->post_form('/settings/identity/change_username?q_login_id=undefined', login_id => ''), 422, qr/Enter a username/, 'no username');
+redirects($browser->post_form('/settings/identity/change_username?q_login_id=undefined', login_id => 'countess'), '/settings?x_done=login_id_changed', 'a change of the only username');
+like(login_ids_of($ada), qr/countess/, 'the username is changed');
+unlike(login_ids_of($ada), qr/, ada(?:,|$)/, 'the former one is gone');
+
+# Removing
+my $remove = '/settings/identity/remove_username?q_login_id=countess';
+
+shows($browser->get($remove), 200, qr/Remove this username\?/, qr/<bdi>countess/, qr/class="button danger"/, 'the page that removes a username asks first');
+redirects($browser->post_form($remove), '/settings?x_done=login_id_removed', 'the answer');
+redirects($browser->post_form($remove), '/settings?x_done=login_id_removed', 'the answer, twice');
+redirects($browser->get($remove), '/settings', 'the page afterwards');
+redirects($browser->post_form('/settings/identity/remove_email?q_login_id=ada%40work.example'), '/settings?x_done=login_id_removed', 'an address');
+shows($browser->post_form('/settings/identity/remove_email?q_login_id=Ada%40example.com'), 422, qr/Without it, you could no longer log in/, 'the last login ID');
+is(login_ids_of($ada), 'Ada@example.com (verified)', 'the last login ID stays');
+redirects($browser->post_form('/settings/identity/remove_email?q_login_id=bob%40example.com'), '/settings?x_done=login_id_removed', 'the login ID of another account');
+is(login_ids_of($bob), 'bob@example.com (verified)', 'the other account keeps it');
+shows($browser->get('/settings/identity/steal_email'), 404, qr/Page not found/, 'an unknown page of login IDs');
+
+# An address that was never confirmed
+my $eve = $site->account('eve@example.com', unproven => 1);
+my $eves = $site->logged_in('eve@example.com');
+my $verify = '/settings/identity/verify_email?q_login_id=eve%40example.com';
+
+shows($eves->get('/settings'), 200, qr/Not confirmed yet/, qr{\Q$verify\E}, 'the overview of an address that is not confirmed');
+shows($eves->get($verify), 200, qr/Confirm your email address/, qr/We will send a code to <bdi>eve/, 'the page that confirms it');
+$page = $eves->post_form($verify, fields($eves->get($verify)));
+shows($page, 200, qr/Enter the code/, 'it sends a code');
+redirects($eves->post_form($verify, fields($page), code => $site->code_for('eve@example.com')), '/settings?x_done=login_id_verified', 'the code confirms it');
+is(login_ids_of($eve), 'eve@example.com (verified)', 'the address is verified');
+
+# ---------------------------------------------------------------------------
+# An account with an identity and without a password
+# ---------------------------------------------------------------------------
+
+my $provider = AnonAuth::Device->new(alg => 'ES256');
+
+call($site->node, 'create_identity_provider', issuer => 'https://accounts.example', audiences => '{app.example}',
+	jwks => JSON::PP->new->encode({ keys => [ { %{ $provider->jwk }, kid => 'key', alg => 'ES256' } ] }));
+{
+	my $nonce = call($site->node, 'create_challenge', purpose => 'id_token')->{token};
+	my $token = $provider->sign({ alg => 'ES256', kid => 'key', typ => 'JWT' },
+		{ iss => 'https://accounts.example', aud => 'app.example', sub => 'eve', email => 'eve@mail.example', nonce => $nonce, iat => time(), exp => time() + 600 });
+
+	call($site->node, 'add_identity', id_token => $token, nonce => $nonce, access_token => $site->tokens('eve@example.com')->{access_token});
+}
+query("UPDATE anon_auth.users SET has_password = false WHERE id = '$eve'; DELETE FROM anon_auth.passwords WHERE user_id = '$eve'");
+$page = $eves->get('/settings');
+shows($page, 200, qr/<bdi>accounts\.example/, qr/eve\@mail\.example/, qr/Choose a password/, 'the overview of an account with an identity and without a password');
+shows($eves->get('/settings/change_password'), 200, qr/<h1>Choose a password/, 'the page sets a password where there is none');
+unlike($eves->get('/settings/change_password')->{body}, qr/old_password/, 'it does not ask for a current one');
+redirects($eves->post_form('/settings/change_password', password => 'long enough 2', old_password => ''), '/settings?x_done=password_set', 'a first password');
+ok($site->tokens('eve@example.com', 'long enough 2')->{sid}, 'it logs in');
+
+my ($identity) = $page->{body} =~ m{href="([^"]*/identity/remove_identity[^"]*)"};
+
+shows($eves->get($identity), 200, qr/Remove this account\?/, qr{<bdi>https://accounts\.example}, 'the page that removes an identity asks first');
+redirects($eves->get('/settings/identity/remove_identity?q_issuer=https://nowhere.example'), '/settings', 'an identity that the account does not have');
+$site->tokens('eve@example.com', 'long enough 2');
+redirects($eves->post_form($identity), '/settings?x_done=identity_removed', 'the answer');
+redirects($eves->post_form($identity), '/settings?x_done=identity_removed', 'the answer, twice');
+is(query("SELECT count(*) FROM anon_auth.user_identities WHERE user_id = '$eve'"), 0, 'the identity is removed');
+is(sessions_of($eve), 1, 'other sessions end with it');
+
+# ---------------------------------------------------------------------------
+# Deletion
+# ---------------------------------------------------------------------------
+
+$page = $eves->get('/settings/delete_account');
+shows($page, 200, qr/Delete your account\?/, qr/This happens on <time/, qr/type="checkbox"/, qr/class="button danger"/, 'the page that deletes the account');
+shows($eves->post_form('/settings/delete_account'), 422, qr/id="delete_error".*Tick the box/s, 'without the tick');
+is(query("SELECT delete_at IS NULL FROM anon_auth.users WHERE id = '$eve'"), 't', 'nothing is scheduled without the tick');
+redirects($eves->post_form('/settings/delete_account', delete => 'yes'), '/settings?x_done=deletion_scheduled', 'with the tick');
+redirects($eves->post_form('/settings/delete_account', delete => 'yes'), '/settings?x_done=deletion_scheduled', 'twice');
+is(query("SELECT round(extract(epoch FROM delete_at - now()) / 86400) FROM anon_auth.users WHERE id = '$eve'"), 30, 'the account will be deleted after the grace period');
+is(sessions_of($eve), 1, 'its other sessions have ended');
+$page = $eves->get('/settings');
+shows($page, 200, qr/Your account will be deleted on <time.*Keep my account.*How you log in/s, 'the overview shows it on top');
+redirects($eves->post_form('/settings/delete_account', fields($page, qr/Keep my account/)), '/settings?x_done=account_kept', 'the button that keeps the account');
+redirects($eves->post_form('/settings/delete_account', fields($page, qr/Keep my account/)), '/settings?x_done=account_kept', 'the same button again');
+is(query("SELECT delete_at IS NULL FROM anon_auth.users WHERE id = '$eve'"), 't', 'the account is kept');
+unlike($eves->get('/settings')->{body}, qr/will be deleted on/, 'the overview no longer shows a deletion');
+
+{
+	my $short = $site->account('short@example.com');
+	my $browser = $site->logged_in('short@example.com');
+
+	$site->settings(account_deletion_grace => '0');
+	shows($browser->get('/settings/delete_account'), 200, qr/This happens at once/, 'without a grace period');
+	shows($browser->post_form('/settings/delete_account', delete => 'yes'), 200, qr/Your account has been deleted/, 'the account is deleted at once');
+	is(query("SELECT count(*) FROM anon_auth.users WHERE id = '$short'"), 0, 'the account is gone');
+	ok(!$browser->cookies->{'__Host-session'}, 'so is the cookie');
+	shows($browser->get('/settings'), 403, qr/You are not logged in/, 'nobody is logged in afterwards');
+	$site->settings(account_deletion_grace => '30 days');
+}
+
+# ---------------------------------------------------------------------------
 # A guest
 # ---------------------------------------------------------------------------
 
@@ -172,17 +336,38 @@ unlike($page->{body}, qr/change_password|How you log in/, 'a guest has no passwo
 redirects($guest->get('/settings/change_password'), '/settings', 'a page that guests do not have');
 redirects($guest->post_form('/settings/change_password', password => 'long enough 1'), '/settings', 'a form that guests do not have');
 shows($guest->get('/settings/sessions'), 200, qr/This device/, 'the sessions of a guest');
+for my $path ('/settings/identity/add_email', '/settings/identity/remove_identity?q_issuer=https://accounts.example')
+{
+	redirects($guest->get($path), '/settings', "$path, which guests do not have");
+	redirects($guest->post_form($path, login_id => 'guest@example.com'), '/settings', "a form for $path, which guests do not have");
+}
+shows($guest->get('/settings/delete_account'), 200, qr/Delete your data\?/, qr/This happens at once/, 'a guest deletes its data');
+
+{
+	my $leaving = $site->guest;
+	my $count = query('SELECT count(*) FROM anon_auth.users');
+
+	shows($leaving->post_form('/settings/delete_account', delete => 'yes'), 422, qr/id="delete_guest_error"/, 'a guest must tick the box');
+	shows($leaving->post_form('/settings/delete_account', delete_guest => 'yes'), 200, qr/Your data has been deleted/, 'the guest is deleted at once');
+	is(query('SELECT count(*) FROM anon_auth.users'), $count - 1, 'the guest is gone');
+}
 
 # ---------------------------------------------------------------------------
 # Attacks
 # ---------------------------------------------------------------------------
 
 my @forms = (
+	[ '/settings/identity/add_username', login_id => 'evil' ],
+	[ '/settings/identity/add_email', login_id => 'evil@example.com' ],
+	[ '/settings/identity/change_username?q_login_id=ada', login_id => 'evil' ],
+	[ '/settings/identity/remove_username?q_login_id=ada', x => 1 ],
+	[ '/settings/delete_account', delete => 'yes' ],
 	[ '/settings/sessions', session_id => 'others' ],
 	[ '/settings/change_password', old_password => 'a new horse', password => 'long enough 1' ]);
 
 $site->tokens('ada@example.com', 'a new horse');
-$site->no_limits;
+$browser->post_form('/settings/identity/add_username', login_id => 'ada');
+forget_messages();
 $before = state_of_all();
 for my $form (@forms)
 {
@@ -195,11 +380,12 @@ for my $form (@forms)
 
 		shows($answer, 403, qr/Something went wrong|You are not logged in/, "$path from another site (@{[ map { $_ // 'absent' } @$headers ]})");
 	}
-	isnt($browser->get("$path?" . AnonAuth::Browser::form(@fields))->{status}, 303, "$path with GET does not answer as a form");
+	isnt($browser->get("$path" . ($path =~ /\?/ ? '&' : '?') . AnonAuth::Browser::form(@fields))->{status}, 303, "$path with GET does not answer as a form");
 	isnt($browser->post_json($path, {@fields})->{status}, 303, "$path with JSON does nothing");
 	isnt($browser->request('POST', $path, AnonAuth::Browser::form(@fields), 'content-type' => 'text/plain')->{status}, 303, "$path with text does nothing");
 }
 is(state_of_all(), $before, 'requests of other sites, and GET, change nothing');
+is(query('SELECT count(*) FROM anon_auth.outbox'), 0, 'they send no message');
 
 # ---------------------------------------------------------------------------
 # Languages
@@ -209,9 +395,11 @@ for my $language ('en', 'de', 'zh-Hant')
 {
 	is(query("SELECT string_agg(key, ', ') FROM jsonb_object_keys(anon_auth_http.page_texts('en')) AS e (key) WHERE anon_auth_http.page_texts('$language') ->> key IS NULL"),
 		'', "$language has all texts");
-	for my $path ('', '/sessions', '/change_password')
+	for my $path ('', '/sessions', '/change_password', '/delete_account', '/identity/add_email', '/identity/add_phone', '/identity/add_username',
+		'/identity/change_username?q_login_id=ada', '/identity/remove_username?q_login_id=ada', '/identity/change_email?q_login_id=Ada%40example.com',
+		'/identity/remove_email?q_login_id=Ada%40example.com')
 	{
-		my $text = $browser->get("/settings$path?ui_locales=$language")->{body} =~ s/<(style|script).*?<\/\1>| data-count="[^"]*"//gsr;
+		my $text = $browser->get("/settings$path", ui_locales => $language)->{body} =~ s/<(style|script).*?<\/\1>| data-count="[^"]*"//gsr;
 
 		like($text, qr/<html lang="$language"/, "/settings$path in $language");
 		unlike($text, qr/\{[a-z_]+\}|settings_[a-z]|<(a|button|h1|h2|label|p|bdi|time)\b(?! class="sr")[^>]*>\s*<\/\1>/, "/settings$path in $language: every text is there");

@@ -66,6 +66,7 @@ CREATE FUNCTION anon_auth_internal.settings_field(page jsonb, field jsonb)
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE
+		WHEN type = 'button' THEN NULL
 		WHEN type = 'hidden' THEN anon_auth_internal.page_hidden(jsonb_build_object(name, field -> 'value'))
 		WHEN type = 'check' THEN
 			anon_auth_internal.page_fill($html$@src/http/pages/settings_check.html@$html$, jsonb_build_object(
@@ -80,6 +81,8 @@ AS $$
 			anon_auth_internal.page_fill($html$@src/http/pages/settings_field.html@$html$, jsonb_build_object(
 				'field', anon_auth_internal.page_field(page, name,
 					CASE WHEN type = 'new_password' THEN 'settings_label_new_password'
+						 WHEN name = 'login_id' THEN 'label_' || (page ->> 'kinds')
+						 WHEN name = 'code' THEN 'label_code'
 						 -- A site can name its custom attributes in settings.page_texts.
 						 WHEN field ? 'label' AND NOT page -> 'texts' ? ('settings_label_' || name) THEN field ->> 'label'
 						 ELSE 'settings_label_' || name END,
@@ -91,7 +94,8 @@ AS $$
 							ELSE coalesce(anon_auth_internal.html_escape(field ->> 'autocomplete'), 'off') END,
 						CASE WHEN type <> 'text' THEN '" autocapitalize="none" autocorrect="off" spellcheck="false' END,
 						'"', ' value="' || anon_auth_internal.html_escape(field ->> 'value') || '"'),
-					anon_auth_internal.page_text(page, field ->> 'hint'),
+					anon_auth_internal.page_text(page, CASE WHEN field ->> 'hint' = 'hint_code' AND (page ->> 'code_minutes')::integer > 1 THEN 'hint_code_minutes' ELSE field ->> 'hint' END,
+						jsonb_build_object('minutes', page ->> 'code_minutes')),
 					CASE WHEN type LIKE '%password' THEN anon_auth_internal.page_show_password(page, name) END,
 					CASE WHEN rules IS NOT NULL THEN 'password_rules' END,
 					field -> 'is_optional' = 'true'),
@@ -100,7 +104,7 @@ AS $$
 			LATERAL (SELECT CASE WHEN type = 'new_password' THEN anon_auth_internal.page_rules(page) END) AS r (rules)
 $$;
 COMMENT ON FUNCTION anon_auth_internal.settings_field(jsonb, jsonb) IS
-'Returns a field of a form: {"type": "text", "email", "phone_number", "username", "code", "current_password", "new_password", "check" or "hidden", "name", "label", "value", "hint", "autocomplete", "is_optional"}.';
+'Returns a field of a form: {"type": "text", "email", "phone_number", "username", "code", "current_password", "new_password", "check", "hidden" or "button" (a second one, with "text"), "name", "label", "value", "hint", "autocomplete", "is_optional"}.';
 
 CREATE FUNCTION anon_auth_internal.settings_part(page jsonb, part jsonb)
 	RETURNS text
@@ -119,14 +123,21 @@ AS $$
 				'fields', (SELECT string_agg(anon_auth_internal.settings_field(page, f), '' ORDER BY n)
 					FROM jsonb_array_elements(part -> 'fields') WITH ORDINALITY AS a (f, n)),
 				'class', CASE WHEN part -> 'is_dangerous' = 'true' THEN ' danger' END,
+				'others', (SELECT string_agg(format(E'<button class="button plain" type="submit" name="use" value="%s" data-busy="%s">%s</button>\n',
+						anon_auth_internal.html_escape(f ->> 'text'), anon_auth_internal.page_text(page, 'busy'), anon_auth_internal.settings_text(page, f)), '' ORDER BY n)
+					FROM jsonb_array_elements(part -> 'fields') WITH ORDINALITY AS a (f, n) WHERE f ->> 'type' = 'button'),
 				'busy', anon_auth_internal.page_text(page, 'busy'),
 				'button', anon_auth_internal.page_text(page, 'settings_' || (part ->> 'button'))))
+		WHEN 'links' THEN
+			anon_auth_internal.page_fill($html$@src/http/pages/links.html@$html$, jsonb_build_object(
+				'items', (SELECT string_agg('<li>' || anon_auth_internal.settings_way(page, l, NULL) || E'</li>\n', '' ORDER BY n)
+					FROM jsonb_array_elements(part -> 'links') WITH ORDINALITY AS a (l, n))))
 		WHEN 'note' THEN
 			format(E'<div class="box%s"><p>%s</p></div>\n', CASE WHEN part -> 'is_warning' = 'true' THEN ' bad' END,
 				anon_auth_internal.settings_text(page, part)) END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.settings_part(jsonb, jsonb) IS
-'Returns a part of a settings page: {"kind": "rows", "title", "rows": []}, {"kind": "form", "action", "fields": [], "button", "is_dangerous"} or {"kind": "note", "text", "is_warning"}.';
+'Returns a part of a settings page: {"kind": "rows", "title", "rows": []}, {"kind": "form", "action", "fields": [], "button", "is_dangerous"}, {"kind": "links", "links": []} or {"kind": "note", "text", "is_warning"}.';
 
 CREATE FUNCTION anon_auth_internal.settings_main(page jsonb)
 	RETURNS text

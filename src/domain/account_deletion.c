@@ -57,9 +57,8 @@ account_deletion_run(const User *user, const char *reason, const char *client_id
 				  json_to_jsonb(psprintf("{\"reason\": \"%s\"}", reason)), now);
 }
 
-/* Return when an account is deleted whose user asks for it now. */
-static TimestampTz
-end_of_grace(TimestampTz now)
+TimestampTz
+account_deletion_time(TimestampTz now)
 {
 	DeletionPolicy policy;
 
@@ -72,7 +71,7 @@ end_of_grace(TimestampTz now)
 bool
 account_deletion_is_immediate(const User *user)
 {
-	return user->is_anonymous || (user->delete_at == 0 && end_of_grace(0) == 0);
+	return user->is_anonymous || (user->delete_at == 0 && account_deletion_time(0) == 0);
 }
 
 static Jsonb *
@@ -95,7 +94,7 @@ account_deletion_schedule(const User *user, const Session *session, TimestampTz 
 	recent_login_require(user, session, now);
 	if (delete_at != 0)
 		return delete_at;
-	delete_at = end_of_grace(now);
+	delete_at = account_deletion_time(now);
 	users_set_delete_at(&user->id, delete_at, now);
 	session_end_others(user, session, now);
 	message_notify_user(user, MESSAGE_ACCOUNT_DELETION_SCHEDULED, session->client_id, now);

@@ -32,6 +32,9 @@ extern void account_deletion_run(const User *user, const char *reason, const cha
 /* Whether a request of this user means that it is deleted at once. */
 extern bool account_deletion_is_immediate(const User *user);
 
+/* Return when an account is deleted whose user asks for it now. */
+extern TimestampTz account_deletion_time(TimestampTz now);
+
 /*
  * Schedule the deletion of the caller's account, end its other sessions and send a notice.
  * The caller holds the user's row.  Return when purge() will delete it: if that was

@@ -286,6 +286,12 @@ remove_identity(const User *user, const UserIdentity *row, TimestampTz now)
 		users_remove_identity(&user->id, &route, now);
 }
 
+UserIdentity *
+federated_identity_list(const User *user, int *count)
+{
+	return user_identities_of(user, count);
+}
+
 bool
 federated_identity_remove(const User *user, const Session *session, const char *issuer,
 						  TimestampTz now)

@@ -100,6 +100,9 @@ extern bool federated_identity_authenticate(const Client *client, const char *to
 extern bool federated_identity_add(const User *user, const Session *session, const char *token,
 								   const char *nonce, TimestampTz now);
 
+/* Return the identities of an account as a palloc'd array, the oldest first. */
+extern UserIdentity *federated_identity_list(const User *user, int *count);
+
 /*
  * Remove the identities at a provider from the caller's account.  Return false if there is
  * none.  Ends all other sessions, because they may have begun with the identity, and sends

@@ -90,9 +90,8 @@ request_code(void *arg)
 	(void) http_code_flow_request(request->flow, request->login_id, request->ticket);
 }
 
-/* Return whether the error says that codes for the address were sent a short while ago. */
-static bool
-is_wait_for_code(const ErrorData *error)
+bool
+http_code_page_is_wait(const ErrorData *error)
 {
 	return error->sqlerrcode == ERRCODE_AA_RATE_LIMITED &&
 		(raise_json_is_limit(error->detail, RATE_LIMIT_codes_per_minute) ||
@@ -116,7 +115,7 @@ http_code_page_set_error(HttpCodePage *page, const ErrorData *error)
 	page->wait = http_retry_after(error);
 	if (http_is_rate_limit(error))
 	{
-		page->form_error = is_wait_for_code(error) ? "code_wait" : "rate_limited";
+		page->form_error = http_code_page_is_wait(error) ? "code_wait" : "rate_limited";
 		page->status = 429;
 		return;
 	}
@@ -156,5 +155,5 @@ http_code_page_try(const AccountPolicy *policy, SubtransactionAction action, voi
 	}
 	else
 		http_code_page_set_error(page, error);
-	return is_wait_for_code(error);
+	return http_code_page_is_wait(error);
 }

@@ -49,6 +49,9 @@ extern void http_code_page_add(StringInfo model, const HttpCodePage *page);
 extern void http_code_page_show(StringInfo model, const HttpCodePage *page,
 								HttpResponse *response);
 
+/* Return whether an error says that codes for the address were sent a short while ago. */
+extern bool http_code_page_is_wait(const ErrorData *error);
+
 /* Fill in an error that no field is the reason of. */
 extern void http_code_page_set_error(HttpCodePage *page, const ErrorData *error);
 

@@ -12,6 +12,7 @@
 #include "domain/discovery.h"
 #include "domain/login.h"
 #include "domain/own_login_ids.h"
+#include "domain/recent_login.h"
 #include "domain/session.h"
 #include "http/http_errors.h"
 #include "http/http_page.h"
@@ -238,4 +239,20 @@ http_settings_try(HttpSettings *settings, SubtransactionAction action, void *arg
 	if (error == NULL)
 		http_settings_note_error(settings, caught);
 	return SETTINGS_REFUSED;
+}
+
+/* A SubtransactionAction. */
+static void
+require_recent_login(void *arg)
+{
+	const HttpSettings *settings = arg;
+
+	recent_login_require(&settings->user, &settings->session, settings->request->now);
+}
+
+bool
+http_settings_needs_login(HttpSettings *settings, HttpResponse *response)
+{
+	return http_settings_try(settings, require_recent_login, settings, response, NULL) ==
+		SETTINGS_ANSWERED;
 }

@@ -91,6 +91,12 @@ extern HttpSettingsOutcome http_settings_try(HttpSettings *settings, Subtransact
 											 void *arg, HttpResponse *response,
 											 ErrorData **error);
 
+/*
+ * For a page whose form needs a recent login: return false if there was one.  Otherwise,
+ * answer with the page that asks for it, before the user types anything.
+ */
+extern bool http_settings_needs_login(HttpSettings *settings, HttpResponse *response);
+
 /* Note an error of http_settings_try() as one of the whole form. */
 extern void http_settings_note_error(HttpSettings *settings, const ErrorData *error);
 

@@ -7,10 +7,12 @@
  */
 #include "postgres.h"
 
+#include "domain/federated_identity.h"
 #include "domain/own_login_ids.h"
 #include "domain/own_sessions.h"
 #include "http/settings_pages.h"
 #include "http/settings_parts.h"
+#include "json/json_read.h"
 #include "json/json_write.h"
 
 static void
@@ -19,26 +21,75 @@ add_link(StringInfo model, const HttpSettings *settings, const char *text, const
 	settings_parts_add_link(model, text, http_settings_uri(settings, path));
 }
 
+/* ---- login IDs and identities ---- */
+
+static void
+add_login_id_link(StringInfo model, const HttpSettings *settings, const char *text,
+				  const char *verb, const LoginIdRow *row)
+{
+	add_link(model, settings, text,
+			 settings_login_ids_path(verb, row->type, row->original_value));
+}
+
+static void
+add_login_id(StringInfo model, const HttpSettings *settings, const LoginIdRow *row)
+{
+	bool		is_address = row->type != LOGIN_ID_USERNAME;
+
+	settings_parts_begin_row(model, login_id_type_name(row->type), row->original_value, NULL);
+	settings_parts_begin_facts(model);
+	if (is_address)
+		settings_parts_add_fact(model, row->verified ? "confirmed" : "unconfirmed", NULL, NULL);
+	settings_parts_begin_ways(model);
+	if (is_address && !row->verified)
+		add_login_id_link(model, settings, "verify", "verify", row);
+	if (account_policy_allows(&settings->policy, row->type))
+		add_login_id_link(model, settings, "change", "change", row);
+	add_login_id_link(model, settings, "remove", "remove", row);
+	settings_parts_end_row(model);
+}
+
+/* The issuer is an https URI.  Its user knows it by the claims of the last token, if at all. */
+static void
+add_identity(StringInfo model, const HttpSettings *settings, const UserIdentity *identity)
+{
+	const char *host = strstr(identity->issuer, "://");
+	const char *email = identity->claims == NULL ? NULL : json_cstring(identity->claims, "email");
+
+	settings_parts_begin_row(model, "identity", host == NULL ? identity->issuer : host + 3, NULL);
+	settings_parts_begin_facts(model);
+	if (email != NULL)
+		settings_parts_add_fact(model, "identity_email", "address", email);
+	settings_parts_begin_ways(model);
+	add_link(model, settings, "remove", settings_identity_path(identity->issuer));
+	settings_parts_end_row(model);
+}
+
 static void
 add_login_ids(StringInfo model, const HttpSettings *settings)
 {
 	int			count;
 	LoginIdRow *rows = own_login_ids_list(&settings->user, &count);
+	int			identity_count;
+	UserIdentity *identities = federated_identity_list(&settings->user, &identity_count);
+	int			type;
 	int			i;
 
 	settings_parts_begin_rows(model, "login_ids");
 	for (i = 0; i < count; i++)
-	{
-		settings_parts_begin_row(model, login_id_type_name(rows[i].type), rows[i].original_value,
-								 NULL);
-		settings_parts_begin_facts(model);
-		if (rows[i].type != LOGIN_ID_USERNAME)
-			settings_parts_add_fact(model, rows[i].verified ? "confirmed" : "unconfirmed", NULL, NULL);
-		settings_parts_begin_ways(model);
-		settings_parts_end_row(model);
-	}
+		add_login_id(model, settings, &rows[i]);
+	for (i = 0; i < identity_count; i++)
+		add_identity(model, settings, &identities[i]);
 	settings_parts_end_rows(model);
+	settings_parts_begin_links(model);
+	for (type = 0; type < LOGIN_ID_TYPES; type++)
+		if (account_policy_allows(&settings->policy, type))
+			add_link(model, settings, psprintf("add_%s", login_id_type_name(type)),
+					 settings_login_ids_path("add", type, NULL));
+	settings_parts_end_links(model);
 }
+
+/* ---- the rest ---- */
 
 static void
 add_password(StringInfo model, const HttpSettings *settings)
@@ -67,6 +118,20 @@ add_sessions(StringInfo model, const HttpSettings *settings)
 	settings_parts_end_row(model);
 }
 
+static void
+add_deletion(StringInfo model, const HttpSettings *settings)
+{
+	const char *text = settings->user.is_anonymous ? "delete_guest" : "delete_account";
+
+	settings_parts_begin_rows(model, "account_itself");
+	settings_parts_begin_row(model, NULL, NULL, psprintf("%s_row", text));
+	settings_parts_begin_facts(model);
+	settings_parts_begin_ways(model);
+	add_link(model, settings, text, "/delete_account");
+	settings_parts_end_row(model);
+	settings_parts_end_rows(model);
+}
+
 void
 settings_overview_page(HttpSettings *settings, HttpResponse *response)
 {
@@ -74,6 +139,8 @@ settings_overview_page(HttpSettings *settings, HttpResponse *response)
 
 	http_settings_begin(&model, settings, "overview");
 	settings_parts_begin(&model);
+	if (settings->user.delete_at != 0)
+		settings_deletion_add_undo(&model, settings);
 	if (settings->user.is_anonymous)
 		settings_parts_add_note(&model, "guest_note", false);
 	else
@@ -83,6 +150,8 @@ settings_overview_page(HttpSettings *settings, HttpResponse *response)
 		add_password(&model, settings);
 	add_sessions(&model, settings);
 	settings_parts_end_rows(&model);
+	if (settings->user.delete_at == 0)
+		add_deletion(&model, settings);
 	settings_parts_end(&model);
 	http_settings_show(&model, settings, response);
 }

@@ -16,7 +16,7 @@
 
 typedef struct SettingsPath
 {
-	const char *path;			/* below /settings */
+	const char *path;			/* below /settings; the page knows what * stands for */
 	void		(*page) (HttpSettings *settings, HttpResponse *response);
 	bool		is_for_accounts;	/* guests are sent to the overview */
 } SettingsPath;
@@ -24,7 +24,10 @@ typedef struct SettingsPath
 static const SettingsPath paths[] = {
 	{"", settings_overview_page, false},
 	{"/sessions", settings_sessions_page, false},
-	{"/change_password", settings_password_page, true}
+	{"/change_password", settings_password_page, true},
+	{"/identity/remove_identity", settings_identity_page, true},
+	{"/identity/*", settings_login_ids_page, true},
+	{"/delete_account", settings_deletion_page, false}
 };
 
 static const SettingsPath *
@@ -33,8 +36,13 @@ find_path(const char *path)
 	int			i;
 
 	for (i = 0; i < lengthof(paths); i++)
-		if (strcmp(paths[i].path, path) == 0)
+	{
+		size_t		length = strcspn(paths[i].path, "*");
+
+		if (strncmp(paths[i].path, path, length) == 0 &&
+			(path[length] == '\0' || paths[i].path[length] == '*'))
 			return &paths[i];
+	}
 	return NULL;
 }
 

@@ -12,6 +12,7 @@
 
 #include "http/http_response.h"
 #include "http/http_settings.h"
+#include "login_id/login_id.h"
 
 /* What the account has, with links to the other pages. */
 extern void settings_overview_page(HttpSettings *settings, HttpResponse *response);
@@ -21,5 +22,26 @@ extern void settings_sessions_page(HttpSettings *settings, HttpResponse *respons
 
 /* Change the password, or set one where there is none. */
 extern void settings_password_page(HttpSettings *settings, HttpResponse *response);
+
+/* Add, change, confirm or remove a login ID. */
+extern void settings_login_ids_page(HttpSettings *settings, HttpResponse *response);
+
+/*
+ * Return the path of that page.  verb is "add", "change", "verify" or "remove"; login_id is
+ * NULL to add one.
+ */
+extern char *settings_login_ids_path(const char *verb, LoginIdType type, const char *login_id);
+
+/* Remove an identity at a provider. */
+extern void settings_identity_page(HttpSettings *settings, HttpResponse *response);
+
+/* Return the path of that page. */
+extern char *settings_identity_path(const char *issuer);
+
+/* Delete the account, or keep it while that is still possible. */
+extern void settings_deletion_page(HttpSettings *settings, HttpResponse *response);
+
+/* Add to a model when the account will be deleted, and a button to keep it. */
+extern void settings_deletion_add_undo(StringInfo model, const HttpSettings *settings);
 
 #endif							/* ANON_AUTH_SETTINGS_PAGES_H */

@@ -129,6 +129,20 @@ settings_parts_add_button(StringInfo model, const char *text, const char *uri, c
 	json_close(model);
 }
 
+void
+settings_parts_begin_links(StringInfo model)
+{
+	begin_part(model, "links");
+	begin_array(model, "links");
+}
+
+void
+settings_parts_end_links(StringInfo model)
+{
+	json_close_array(model);
+	json_close(model);
+}
+
 /* ---- notes ---- */
 
 static void
@@ -203,6 +217,15 @@ settings_parts_add_hidden(StringInfo model, const char *name, const char *value)
 	json_add_string(model, "type", "hidden");
 	json_add_string(model, "name", name);
 	json_add_string(model, "value", value);
+	json_close(model);
+}
+
+void
+settings_parts_add_other_button(StringInfo model, const char *text)
+{
+	json_open(model);
+	json_add_string(model, "type", "button");
+	json_add_string(model, "text", text);
 	json_close(model);
 }
 

@@ -44,6 +44,10 @@ extern void settings_parts_add_link(StringInfo model, const char *text, const ch
 extern void settings_parts_add_button(StringInfo model, const char *text, const char *uri,
 									  const char *name, const char *value);
 
+/* A list of links. */
+extern void settings_parts_begin_links(StringInfo model);
+extern void settings_parts_end_links(StringInfo model);
+
 /* A paragraph in a box.  is_warning: red. */
 extern void settings_parts_add_note(StringInfo model, const char *text, bool is_warning);
 extern void settings_parts_add_time_note(StringInfo model, const char *text, bool is_warning,
@@ -76,6 +80,9 @@ extern void settings_parts_begin_form(StringInfo model, const char *uri, const c
 									  bool is_dangerous);
 extern void settings_parts_add_field(StringInfo model, const SettingsField *field);
 extern void settings_parts_add_hidden(StringInfo model, const char *name, const char *value);
+
+/* A second button, which sends its text's name as "use". */
+extern void settings_parts_add_other_button(StringInfo model, const char *text);
 extern void settings_parts_end_form(StringInfo model);
 
 #endif							/* ANON_AUTH_SETTINGS_PARTS_H */

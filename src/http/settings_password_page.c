@@ -9,7 +9,6 @@
 
 #include "base/errors.h"
 #include "domain/password_change.h"
-#include "domain/recent_login.h"
 #include "http/http_password_form.h"
 #include "http/settings_pages.h"
 #include "http/settings_parts.h"
@@ -75,15 +74,6 @@ change(void *arg)
 												 settings->request->now);
 }
 
-/* A SubtransactionAction: ask for a recent login before the user types a password. */
-static void
-require_recent_login(void *arg)
-{
-	const HttpSettings *settings = arg;
-
-	recent_login_require_account(&settings->user, &settings->session, settings->request->now);
-}
-
 static void
 handle_form(HttpSettings *settings, HttpResponse *response)
 {
@@ -125,7 +115,6 @@ settings_password_page(HttpSettings *settings, HttpResponse *response)
 {
 	if (settings->is_post)
 		handle_form(settings, response);
-	else if (http_settings_try(settings, require_recent_login, settings, response, NULL) !=
-			 SETTINGS_ANSWERED)
+	else if (!http_settings_needs_login(settings, response))
 		show_form(settings, response);
 }

@@ -187,7 +187,7 @@ sub code_for
 {
 	my ($self, $address) = @_;
 
-	return $self->query('SELECT code FROM anon_auth.take_outbox_messages(1000) WHERE recipient = ' . sql_literal($address)
+	return $self->query('SELECT code FROM anon_auth.take_outbox_messages(1000) WHERE lower(recipient) = ' . sql_literal(lc $address)
 		  . ' AND code IS NOT NULL ORDER BY created_at DESC LIMIT 1');
 }
 
