@@ -76,10 +76,10 @@ SELECT token IS NOT NULL AS to_be_signed, expire_at > now() AS still_good FROM a
 SELECT * FROM anon_auth.refresh_session('app', :'guest_refresh_token') \gset guest_
 SELECT anon_auth.verify_jwt(:'guest_access_token') ->> 'sub' = :'guest_sub' AS same_user;
 
--- example: use_access_token, uid, is_anonymous, session_id, session_alive, claims
+-- example: use_access_token, uid, is_anonymous, has_role, session_id, session_alive, claims
 BEGIN;
 SELECT anon_auth.use_access_token(:'guest_access_token') = :'guest_sub' AS is_caller;
-SELECT anon_auth.uid() = :'guest_sub' AS uid, anon_auth.is_anonymous(), anon_auth.session_alive(),
+SELECT anon_auth.uid() = :'guest_sub' AS uid, anon_auth.is_anonymous(), anon_auth.session_alive(), anon_auth.has_role('editor'),
 	anon_auth.session_id()::text = anon_auth.claims() ->> 'sid' AS session_id;
 COMMIT;
 SELECT anon_auth.uid() IS NULL AS nobody;
@@ -218,6 +218,10 @@ SELECT anon_auth.import_user('7b0c3d5e-58a4-4f6e-9d0a-2d6a2b1f4c01', email => 'g
 	password_hash => '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW');
 CREATE TEMP TABLE to_import AS SELECT '7b0c3d5e-58a4-4f6e-9d0a-2d6a2b1f4c02'::uuid AS user_id, 'no address' AS email;
 SELECT * FROM anon_auth.import_users('to_import', dry_run => true);
+
+-- example: create_user, find_user, set_roles
+SELECT anon_auth.create_user('heidi@example.com', verified => true, roles => '{editor}') = anon_auth.find_user('Heidi@Example.com') AS found;
+SELECT anon_auth.set_roles(anon_auth.find_user('heidi@example.com'), '{editor,moderator}');
 
 -- example: set_password
 SELECT anon_auth.set_password(:'user_sub', 'battery staple');

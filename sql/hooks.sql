@@ -112,7 +112,7 @@ ALTER FUNCTION app.claims OWNER TO regress_hook_owner;
 UPDATE anon_auth.settings SET access_token_claims = 'app.claims';
 CREATE FUNCTION app.token(how text) RETURNS jsonb LANGUAGE sql AS $$
 	SELECT set_config('test.claims', how, false);
-	SELECT anon_auth.verify_jwt(access_token) - '{aud,exp,iat,iss,jti,sid,sub,auth_time,client_id,is_anonymous,role}'::text[] - ARRAY(SELECT 'https://authgear.com/claims/user/' || c FROM unnest('{roles,is_verified,is_anonymous,can_reauthenticate}'::text[]) c)
+	SELECT anon_auth.verify_jwt(access_token) - '{aud,exp,iat,iss,jti,sid,sub,auth_time,client_id,is_anonymous,role,roles}'::text[] - ARRAY(SELECT 'https://authgear.com/claims/user/' || c FROM unnest('{roles,is_verified,is_anonymous,can_reauthenticate}'::text[]) c)
 		FROM anon_auth.authenticate_anonymously('web') $$;
 SELECT how, app.token(how) AS claims_added FROM unnest('{add,all,none,empty}'::text[]) how;
 SELECT app.token('array');

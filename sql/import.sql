@@ -118,4 +118,9 @@ CREATE SEQUENCE numbers;
 SELECT try($$SELECT anon_auth.import_users('numbers')$$) AS refused;
 CREATE TABLE no_columns ();
 SELECT * FROM anon_auth.import_users('no_columns');
+-- roles
+CREATE VIEW with_roles AS SELECT ('00000000-0000-4000-8000-20000000000' || i)::uuid AS user_id, 'roles' || i AS username, r::text[] AS roles
+	FROM (VALUES (1, '{editor,beta,beta}'), (2, '{a b}'), (3, NULL), (4, '{NULL}')) v (i, r);
+SELECT * FROM anon_auth.import_users('with_roles');
+SELECT standard_attributes ->> 'preferred_username' AS username, roles FROM anon_auth.users WHERE standard_attributes ->> 'preferred_username' ~ '^roles' ORDER BY 1;
 DROP SCHEMA test_import CASCADE;

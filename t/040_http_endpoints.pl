@@ -531,6 +531,9 @@ $body_is->($once_more, 200, { result => {} }, 'a sign-up with a session cookie h
 is($once_more->{headers}{'set-cookie'}, undef, 'a sign-up with a session cookie sets no cookie');
 is($browser->get('/oauth2/userinfo')->{json}{sub}, $cookie_user, 'a sign-up with a session cookie keeps the user');
 is($browser->get('/resolve')->{headers}{'x-authgear-user-id'}[0], $cookie_user, 'resolve accepts the session cookie');
+is($browser->get('/resolve')->{headers}{'x-authgear-user-roles'}, undef, 'resolve sends no header of roles if there are none');
+$node->safe_psql('postgres', "SELECT anon_auth.set_roles('$cookie_user', '{editor,beta}')");
+is($browser->get('/resolve')->{headers}{'x-authgear-user-roles'}[0], 'beta editor', 'resolve sends the roles that a cookie session has now');
 is(client()->post_json('/api/anonymous_user/signup', { session_type => 'cookie' })->{status}, 200,
 	'a sign-up with session_type cookie needs no client');
 

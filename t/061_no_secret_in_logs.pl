@@ -429,6 +429,7 @@ sub logins
 	ok_call($app, 'use_access_token', token => $token);
 	ok_call($admin, 'use_client_address', address => '192.0.2.1');
 	ok_call($app, $_) for qw(uid is_anonymous session_id claims session_alive userinfo);
+	ok_call($app, 'has_role', role => 'editor');
 	$app->run('COMMIT');
 	fails($app, 'userinfo');
 	ok_call($app, 'revoke', token => $_) for $token, $broken, $user->{refresh_token}, $password;
@@ -739,6 +740,13 @@ sub keys_and_users
 	fails($admin, 'set_password', user_id => $user->{sub}, new_password => 'short');
 	my $hash = '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW';
 	secret('imported hash', $hash);
+	my $created = ok_call($admin, 'create_user', email => "created$run\@example.com", password => password('of a new user'))->{create_user};
+	fails($admin, 'create_user', email => "created$run\@example.com", password => password('of a known user'));
+	fails($admin, 'create_user', email => "other$run\@example.com", password => 'short');
+	is(ok_call($admin, 'find_user', login_id => "created$run\@example.com")->{find_user}, $created, 'the user is found');
+	ok_call($admin, 'find_user', login_id => password('as login ID'));
+	ok_call($admin, 'set_roles', user_id => $created, roles => '{editor}');
+	fails($admin, 'set_roles', user_id => $created, roles => '{"a b"}');
 	ok_call($admin, 'import_user', user_id => '00000000-0000-4000-8000-0000000000' . sprintf('%02d', $run), email => "imported$run\@example.com", password_hash => $hash);
 	fails($admin, 'import_user', user_id => $user->{sub}, password_hash => $hash);
 	fails($admin, 'import_user', user_id => $user->{sub}, password_hash => substr $hash, 0, 59);

@@ -24,6 +24,7 @@ CREATE TABLE anon_auth.users (
 	identity_routes uuid[] NOT NULL DEFAULT '{}',
 	standard_attributes jsonb NOT NULL DEFAULT '{}',
 	custom_attributes jsonb NOT NULL DEFAULT '{}',
+	roles text[] NOT NULL DEFAULT '{}',
 
 	CONSTRAINT users_device_kid_check CHECK (is_anonymous OR device_kid IS NULL),
 	CONSTRAINT users_login_ids_check
@@ -36,7 +37,12 @@ CREATE TABLE anon_auth.users (
 	CONSTRAINT users_standard_attributes_check
 		CHECK (pg_catalog.jsonb_typeof(standard_attributes) OPERATOR(pg_catalog.=) 'object'),
 	CONSTRAINT users_custom_attributes_check
-		CHECK (pg_catalog.jsonb_typeof(custom_attributes) OPERATOR(pg_catalog.=) 'object')
+		CHECK (pg_catalog.jsonb_typeof(custom_attributes) OPERATOR(pg_catalog.=) 'object'),
+	CONSTRAINT users_roles_check
+		CHECK (pg_catalog.cardinality(roles) OPERATOR(pg_catalog.=) 0
+			   OR (pg_catalog.cardinality(roles) OPERATOR(pg_catalog.<=) 32
+				   AND pg_catalog.array_to_string(roles, ',', '')
+				   OPERATOR(pg_catalog.~) '^[A-Za-z0-9_.:/-]{1,64}(,[A-Za-z0-9_.:/-]{1,64})*$'))
 ) WITH (fillfactor = 85);
 CREATE INDEX users_keyless_guests_idx ON anon_auth.users (purge_from)
 	WHERE is_anonymous AND device_kid IS NULL;
@@ -59,7 +65,8 @@ COMMENT ON COLUMN anon_auth.users.device_kid IS 'Key ID of the guest''s device k
 COMMENT ON COLUMN anon_auth.users.login_id_routes IS 'The route of each row that the user has in login_ids.';
 COMMENT ON COLUMN anon_auth.users.identity_routes IS 'The route of each row that the user has in user_identities.';
 COMMENT ON COLUMN anon_auth.users.standard_attributes IS 'OpenID Connect standard claims that userinfo() returns: email, phone_number, preferred_username, name, ...';
-COMMENT ON COLUMN anon_auth.users.custom_attributes IS 'The custom_attributes claim that userinfo() returns. Your application sets it.';
+COMMENT ON COLUMN anon_auth.users.custom_attributes IS 'The custom_attributes claim that userinfo() returns. Your application sets it; update_profile() sets the members that settings.user_writable_attributes names.';
+COMMENT ON COLUMN anon_auth.users.roles IS 'The roles claim of the user''s access tokens, which has_role() reads. set_roles() sets it.';
 
 CREATE TABLE anon_auth.device_keys (
 	route uuid NOT NULL,

@@ -30,6 +30,13 @@ AS 'MODULE_PATHNAME', 'anon_auth_is_anonymous';
 COMMENT ON FUNCTION anon_auth.is_anonymous() IS
 'Returns true if the caller''s token was issued to a guest; NULL without a caller. Errors: 22023 settings.trust_request_claims is on, and request.jwt.claims cannot be read.';
 
+CREATE FUNCTION anon_auth.has_role(role text)
+	RETURNS boolean
+	LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'anon_auth_has_role';
+COMMENT ON FUNCTION anon_auth.has_role(text) IS
+'Returns true if the roles claim of the caller has this role; NULL without a caller, or if role is NULL. set_roles() gives a user roles. A token keeps them until it expires. In a policy, write (SELECT anon_auth.has_role(''editor'')). Errors: 22023 settings.trust_request_claims is on, and request.jwt.claims cannot be read.';
+
 CREATE FUNCTION anon_auth.session_id()
 	RETURNS uuid
 	LANGUAGE c STABLE PARALLEL SAFE

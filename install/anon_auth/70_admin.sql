@@ -197,6 +197,38 @@ AS 'MODULE_PATHNAME', 'anon_auth_set_password';
 COMMENT ON FUNCTION anon_auth.set_password(uuid, text) IS
 'Sets a new password for an account. Also ends all sessions of the account, makes codes that were sent to it invalid, ends a lockout as enable_user() does, and writes the event password.set. A disabled account stays disabled. Bind the password as a parameter: a literal may be logged. Errors: AA011 the password is too weak; AA024 the user is a guest; 42704 unknown user; 22023 missing argument.';
 
+CREATE FUNCTION anon_auth.create_user(
+	email text DEFAULT NULL,
+	phone_number text DEFAULT NULL,
+	username text DEFAULT NULL,
+	password text DEFAULT NULL,
+	verified boolean DEFAULT false,
+	roles text[] DEFAULT NULL,
+	standard_attributes jsonb DEFAULT NULL,
+	custom_attributes jsonb DEFAULT NULL)
+	RETURNS uuid
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_create_user';
+COMMENT ON FUNCTION anon_auth.create_user(text, text, text, text, boolean, text[], jsonb, jsonb) IS
+'Makes an account, writes the event user.created, and returns the id. At least one login ID is required. verified says that the e-mail address and the phone number are known to be the user''s; then they are taken from accounts that claim them without proof. Without a password, the user logs in with a code or an ID token, or sets a password by request_password_reset(). The rules of sign_up() for login IDs and passwords apply; settings.public_sign_up_enabled, the limits of sign-ups and the hook before_sign_up do not, because they are there for strangers. Attributes are not held to the rules of update_profile(). To keep the id or the password hash of another system, use import_user(). Errors: AA009 another account has a login ID; AA010 a login ID is malformed, not allowed, or not verified although settings.login_id_verification is required; AA011 the password breaks the policy; 22023 no login ID, attributes that are no JSON object, a bad role, or verified is NULL.';
+
+CREATE FUNCTION anon_auth.find_user(login_id text)
+	RETURNS uuid
+	LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_find_user';
+COMMENT ON FUNCTION anon_auth.find_user(text) IS
+'Returns the id of the account that has a login ID, verified or not; NULL if no account has it. login_id is an e-mail address, a phone number with + and the country calling code, or a username, in any spelling with which its user can log in. Works on a standby. Errors: 22023 no login ID.';
+
+CREATE FUNCTION anon_auth.set_roles(user_id uuid, roles text[])
+	RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_set_roles';
+COMMENT ON FUNCTION anon_auth.set_roles(uuid, text[]) IS
+'Gives a user these roles instead of those it has, and writes the event user.roles_set. Roles are names of your application, at most 32, each of 1 to 64 letters, digits and characters _ . : / -; an empty array removes all. They have no meaning for the extension. Access tokens have them in the claims roles and https://authgear.com/claims/user/roles, from the next login or refresh on. To make a change take effect at once, also call revoke_sessions(). Guests can have roles, and keep them when they are promoted; a merge does not give them to the account. Errors: 42704 no such user; 22023 no roles, a bad name, or too many.';
+
 CREATE FUNCTION anon_auth.delete_user(user_id uuid)
 	RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -257,6 +289,7 @@ BEGIN
 		'anon_auth.use_access_token(text, boolean)'::regprocedure,
 		'anon_auth.uid()'::regprocedure,
 		'anon_auth.is_anonymous()'::regprocedure,
+		'anon_auth.has_role(text)'::regprocedure,
 		'anon_auth.session_id()'::regprocedure,
 		'anon_auth.claims()'::regprocedure,
 		'anon_auth.session_alive()'::regprocedure,

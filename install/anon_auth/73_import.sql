@@ -12,13 +12,14 @@ CREATE FUNCTION anon_auth.import_user(
 	standard_attributes jsonb DEFAULT NULL,
 	custom_attributes jsonb DEFAULT NULL,
 	is_disabled boolean DEFAULT false,
-	created_at timestamptz DEFAULT NULL)
+	created_at timestamptz DEFAULT NULL,
+	roles text[] DEFAULT NULL)
 	RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_import_user';
-COMMENT ON FUNCTION anon_auth.import_user(uuid, text, text, text, text, boolean, jsonb, jsonb, boolean, timestamptz) IS
-'Makes an account that keeps the id and the password of another system, and writes the event user.imported. verified says that the e-mail address and the phone number were proven there; then they are taken from accounts that claim them without proof. password_hash is bcrypt ($2a$, $2b$, $2y$), Authgear''s $bcrypt-sha512$, $scrypt$, Firebase''s scrypt as $fbscrypt$, $argon2id$ or $argon2i$; the first login replaces it by an Argon2id hash of the settings. No hook runs, and no limit of sign-ups or rule for passwords applies. NULL: no such login ID, no password, no attributes, created now. Errors: AA009 another account has a login ID; AA010 a login ID is malformed or not allowed; 22023 a hash whose format or cost cannot be imported, attributes that are no JSON object, or a missing argument; 23505 the user exists.';
+COMMENT ON FUNCTION anon_auth.import_user(uuid, text, text, text, text, boolean, jsonb, jsonb, boolean, timestamptz, text[]) IS
+'Makes an account that keeps the id and the password of another system, and writes the event user.imported. verified says that the e-mail address and the phone number were proven there; then they are taken from accounts that claim them without proof. password_hash is bcrypt ($2a$, $2b$, $2y$), Authgear''s $bcrypt-sha512$, $scrypt$, Firebase''s scrypt as $fbscrypt$, $argon2id$ or $argon2i$; the first login replaces it by an Argon2id hash of the settings. No hook runs, and no limit of sign-ups or rule for passwords applies. NULL: no such login ID, no password, no attributes, no roles, created now. Errors: AA009 another account has a login ID; AA010 a login ID is malformed or not allowed; 22023 a hash whose format or cost cannot be imported, attributes that are no JSON object, a bad role, or a missing argument; 23505 the user exists.';
 
 -- Runs as the caller, because it reads a relation of the caller's.
 CREATE FUNCTION anon_auth.import_users(
@@ -35,7 +36,7 @@ AS $$
 DECLARE
 	argument_types CONSTANT jsonb := '{"user_id": "uuid", "email": "text", "phone_number": "text", "username": "text",
 		"password_hash": "text", "verified": "boolean", "standard_attributes": "jsonb", "custom_attributes": "jsonb",
-		"is_disabled": "boolean", "created_at": "timestamptz"}';
+		"is_disabled": "boolean", "created_at": "timestamptz", "roles": "text[]"}';
 	column_name text;
 	statement text;
 	imported record;
@@ -69,7 +70,7 @@ BEGIN
 			BEGIN
 				PERFORM anon_auth.import_user(imported.user_id, imported.email, imported.phone_number, imported.username,
 					imported.password_hash, coalesce(imported.verified, false), imported.standard_attributes,
-					imported.custom_attributes, coalesce(imported.is_disabled, false), imported.created_at);
+					imported.custom_attributes, coalesce(imported.is_disabled, false), imported.created_at, imported.roles);
 			EXCEPTION
 				WHEN invalid_parameter_value OR unique_violation OR SQLSTATE 'AA009' OR SQLSTATE 'AA010' OR SQLSTATE 'AA030' THEN
 					GET STACKED DIAGNOSTICS error = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;

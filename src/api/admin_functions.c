@@ -48,6 +48,22 @@ anon_auth_set_password(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+PG_FUNCTION_INFO_V1(anon_auth_set_roles);
+Datum
+anon_auth_set_roles(PG_FUNCTION_ARGS)
+{
+	StringList	roles;
+	pg_uuid_t  *user_id;
+
+	api_begin_write("set_roles()");
+	user_id = api_required_uuid(fcinfo, 0, "user_id");
+	if (PG_ARGISNULL(1))
+		raise_required("roles");
+	roles = api_text_list(fcinfo, 1, "roles");
+	user_admin_set_roles(user_id, &roles, GetCurrentTimestamp());
+	PG_RETURN_VOID();
+}
+
 PG_FUNCTION_INFO_V1(anon_auth_delete_user);
 Datum
 anon_auth_delete_user(PG_FUNCTION_ARGS)

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/raise.h"
 #include "base/span.h"
+#include "catalog/pg_type.h"
 #include "domain/claims.h"
 #include "domain/client.h"
 #include "domain/identity.h"
@@ -19,6 +20,7 @@
 #include "store/clients.h"
 #include "store/users.h"
 #include "tcop/utility.h"
+#include "utils/array.h"
 
 char *
 api_text(FunctionCallInfo fcinfo, int argument)
@@ -34,6 +36,30 @@ api_required_text(FunctionCallInfo fcinfo, int argument, const char *name)
 	if (value == NULL || value[0] == '\0')
 		raise_required(name);
 	return value;
+}
+
+StringList
+api_text_list(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	StringList	list = {0};
+	Datum	   *items;
+	bool	   *nulls;
+	int			i;
+
+	if (PG_ARGISNULL(argument))
+		return list;
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argument), TEXTOID, -1, false, TYPALIGN_INT,
+					  &items, &nulls, &list.count);
+	list.items = palloc(Max(list.count, 1) * sizeof(char *));
+	for (i = 0; i < list.count; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("%s must not contain NULL", name)));
+		list.items[i] = TextDatumGetCString(items[i]);
+	}
+	return list;
 }
 
 Span

@@ -16,6 +16,7 @@
 
 #include "api/result_row.h"
 #include "base/span.h"
+#include "base/string_list.h"
 #include "domain/claims.h"
 #include "domain/device_report.h"
 #include "fmgr.h"
@@ -39,6 +40,11 @@ extern char *api_required_text(FunctionCallInfo fcinfo, int argument, const char
 extern pg_uuid_t *api_required_uuid(FunctionCallInfo fcinfo, int argument, const char *name);
 extern bool api_required_bool(FunctionCallInfo fcinfo, int argument, const char *name);
 extern int	api_required_integer(FunctionCallInfo fcinfo, int argument, const char *name);
+
+/*
+ * The items of a text[] argument.  NULL is an empty list.  Raises 22023 if an item is NULL.
+ */
+extern StringList api_text_list(FunctionCallInfo fcinfo, int argument, const char *name);
 
 /*
  * The bytes of a token argument, which are not copied.  The token may be empty.

@@ -67,6 +67,18 @@ anon_auth_is_anonymous(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(identity->is_anonymous);
 }
 
+PG_FUNCTION_INFO_V1(anon_auth_has_role);
+Datum
+anon_auth_has_role(PG_FUNCTION_ARGS)
+{
+	char	   *role = api_text(fcinfo, 0);
+	const Identity *identity = identity_current();
+
+	if (identity == NULL || role == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_BOOL(identity_has_role(identity, role));
+}
+
 PG_FUNCTION_INFO_V1(anon_auth_session_id);
 Datum
 anon_auth_session_id(PG_FUNCTION_ARGS)

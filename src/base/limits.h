@@ -124,6 +124,10 @@
 #define PROFILE_CUSTOM_MAX_LENGTH		8192
 /* Login IDs of one type that an account can have. */
 #define LOGIN_IDS_PER_TYPE				5
+/* Roles of one user. */
+#define USER_ROLES_MAX					32
+/* Length of the name of a role in characters. */
+#define USER_ROLE_MAX_LENGTH			64
 /* Largest batch_size of purge(). */
 #define PURGE_MAX_BATCH_SIZE			100000
 

@@ -50,7 +50,7 @@ add_user_claims(StringInfo json, const User *user)
 	json_add_boolean(json, USER_CLAIM_PREFIX "is_anonymous", user->is_anonymous);
 	json_add_boolean(json, USER_CLAIM_PREFIX "is_verified", user->is_verified);
 	json_add_boolean(json, USER_CLAIM_PREFIX "can_reauthenticate", can_reauthenticate(user));
-	json_add_raw(json, USER_CLAIM_PREFIX "roles", "[]");
+	json_add_strings(json, USER_CLAIM_PREFIX "roles", &user->roles);
 }
 
 const char *
@@ -69,8 +69,8 @@ add_authentication_claims(StringInfo json, const Session *session)
 }
 
 /*
- * Add the claims of an access token (RFC 9068), and the claim "role", by which
- * PostgREST sets the role of a request.  client_id is NULL for a cookie session
+ * Add the claims of an access token (RFC 9068), with "roles" (section 2.2.3.1), and the
+ * claim "role", by which PostgREST sets the role of a request in the database.  client_id is NULL for a cookie session
  * that has no client.
  */
 static void
@@ -89,6 +89,7 @@ add_access_claims(StringInfo json, const char *client_id, const User *user,
 	add_authentication_claims(json, session);
 	json_add_string(json, "role", claims_token_role());
 	json_add_boolean(json, "is_anonymous", user->is_anonymous);
+	json_add_strings(json, "roles", &user->roles);
 	add_user_claims(json, user);
 }
 

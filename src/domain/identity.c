@@ -148,6 +148,12 @@ identity_current(void)
 	return guc_verified_claims()[0] != '\0' ? verified_identity() : requested_identity();
 }
 
+bool
+identity_has_role(const Identity *identity, const char *role)
+{
+	return json_string_or_array_contains(json_member(identity->claims, "roles"), role);
+}
+
 void
 identity_get_user(const Span *token, TimestampTz now, User *user, Session *session)
 {

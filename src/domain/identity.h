@@ -34,6 +34,9 @@ typedef struct Identity
  */
 extern const Identity *identity_current(void);
 
+/* Return whether the claim "roles" of an identity has this role. */
+extern bool identity_has_role(const Identity *identity, const char *role);
+
 /*
  * Fill user with the user of an access token or, if token is NULL, of the
  * current identity, and session with its session.  session may be NULL.  Raises AA014

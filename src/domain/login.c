@@ -166,6 +166,16 @@ find_owner(const char *text, const AccountPolicy *policy, pg_uuid_t *user_id,
 }
 
 bool
+login_find_user(const char *login_id, pg_uuid_t *user_id)
+{
+	AccountPolicy policy;
+	LoginId		known_as;
+
+	settings_read_account_policy(&policy);
+	return find_owner(login_id, &policy, user_id, &known_as) != NULL;
+}
+
+bool
 login_verify(const Client *client, const char *login_id, const char *password, TimestampTz now,
 			 User *user)
 {

@@ -53,6 +53,9 @@ extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
 								const char *login_id, const char *password,
 								const AccountPolicy *policy, TimestampTz now, User *user);
 
+/* Find the user who has a login ID.  False if nobody has it. */
+extern bool login_find_user(const char *login_id, pg_uuid_t *user_id);
+
 /*
  * Write the event of a failed login.  user_id NULL: no user is known.  reason is a clause
  * of our own.

@@ -18,7 +18,9 @@
 #include "domain/password_attempt.h"
 #include "domain/password_change.h"
 #include "domain/user_admin.h"
+#include "domain/user_roles.h"
 #include "json/json_write.h"
+#include "lib/stringinfo.h"
 #include "store/authorization_codes.h"
 #include "store/events.h"
 #include "store/foreign_keys.h"
@@ -107,6 +109,39 @@ user_admin_set_password(const pg_uuid_t *id, const char *password, TimestampTz n
 		raise_unknown_user(id);
 	password_change_apply(&user, hash, NULL, now);
 	events_insert("password.set", id, NULL, NULL, now);
+}
+
+static bool
+same_roles(const StringList *a, const StringList *b)
+{
+	int			i;
+
+	for (i = 0; i < a->count && i < b->count; i++)
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return false;
+	return a->count == b->count;
+}
+
+void
+user_admin_set_roles(const pg_uuid_t *id, StringList *roles, TimestampTz now)
+{
+	StringInfoData json;
+	User		user;
+
+	user_roles_normalise(roles);
+	user_admin_get(id, &user);
+	if (!users_lock(id))
+		raise_unknown_user(id);
+	user_admin_get(id, &user);
+	if (same_roles(&user.roles, roles))
+		return;
+	users_set_roles(id, roles, now);
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_strings(&json, "roles", roles);
+	json_add_strings(&json, "former_roles", &user.roles);
+	json_close(&json);
+	events_insert("user.roles_set", id, NULL, json_to_jsonb(json.data), now);
 }
 
 void

@@ -33,6 +33,12 @@ extern void user_admin_enable(const pg_uuid_t *id, TimestampTz now);
 extern void user_admin_set_password(const pg_uuid_t *id, const char *password, TimestampTz now);
 
 /*
+ * Give a user these roles instead of those it has; the list is changed.  Tokens name them from
+ * the next login or refresh on.  Records an event if they differ.  Raises 22023.
+ */
+extern void user_admin_set_roles(const pg_uuid_t *id, StringList *roles, TimestampTz now);
+
+/*
  * Delete a user with everything that belongs to it, and rows of the application
  * as their foreign keys say, after the hook settings.before_deletion.  Raises 23503 if
  * a foreign key forbids it, and AA020.

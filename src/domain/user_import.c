@@ -12,6 +12,7 @@
 #include "domain/account_request.h"
 #include "domain/imported_hash.h"
 #include "domain/user_import.h"
+#include "domain/user_roles.h"
 #include "json/raise_json.h"
 #include "store/events.h"
 #include "store/login_ids.h"
@@ -30,12 +31,19 @@ check_hash(const char *hash)
 }
 
 static void
-check_attributes(Jsonb *attributes, const char *name)
+check_object(Jsonb *attributes, const char *name)
 {
 	if (!JB_ROOT_IS_OBJECT(attributes))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must be a JSON object", name)));
+}
+
+void
+user_import_check_attributes(const ImportedState *state)
+{
+	check_object(state->standard_attributes, "standard_attributes");
+	check_object(state->custom_attributes, "custom_attributes");
 }
 
 static void
@@ -50,20 +58,20 @@ raise_user_exists(const pg_uuid_t *id)
 }
 
 void
-user_import(const UserImport *import, TimestampTz now)
+user_import(UserImport *import, TimestampTz now)
 {
 	AccountPlan plan;
 	AccountState state;
 	ExistingAccount account;
 	const char *hash = NULL;
 
-	check_attributes(import->state.standard_attributes, "standard_attributes");
-	check_attributes(import->state.custom_attributes, "custom_attributes");
+	user_import_check_attributes(&import->state);
 	if (import->password_hash != NULL)
 	{
 		check_hash(import->password_hash);
 		hash = imported_hash_stored(import->password_hash);
 	}
+	user_roles_normalise(&import->state.roles);
 	account_request_plan_import(import->login_ids, import->verified, &plan);
 	(void) account_request_find_existing(&plan, false, &account);
 

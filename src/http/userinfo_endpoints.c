@@ -79,6 +79,19 @@ add_boolean_header(HttpResponse *response, const char *name, bool value)
 	http_add_header(response, name, value ? "true" : "false");
 }
 
+/* No role has a space in its name. */
+static char *
+join_roles(const StringList *roles)
+{
+	StringInfoData text;
+	int			i;
+
+	initStringInfo(&text);
+	for (i = 0; i < roles->count; i++)
+		appendStringInfo(&text, "%s%s", i > 0 ? " " : "", roles->items[i]);
+	return text.data;
+}
+
 /*
  * True for a change (any method except GET and HEAD) that a page of another origin
  * makes with the user's cookie.  A page cannot make a browser send an access token.
@@ -118,6 +131,8 @@ handle_resolve(const HttpRequest *request, HttpResponse *response)
 	add_boolean_header(response, "X-Authgear-User-Anonymous", user.is_anonymous);
 	add_boolean_header(response, "X-Authgear-User-Verified", user.is_verified);
 	add_boolean_header(response, "X-Authgear-User-Can-Reauthenticate", !user.is_anonymous);
+	if (user.roles.count > 0)
+		http_add_header(response, "X-Authgear-User-Roles", join_roles(&user.roles));
 	http_add_header(response, "X-Authgear-Session-Authenticated-At",
 					psprintf(INT64_FORMAT, unix_seconds(session.authenticated_at)));
 }

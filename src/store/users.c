@@ -104,9 +104,10 @@ static Statement insert_account = {
 static Statement import_account = {
 	.sql = "INSERT INTO anon_auth.users (id, is_anonymous, is_disabled, created_at, updated_at,"
 	" last_seen_at, is_verified, has_password, login_id_routes, standard_attributes,"
-	" custom_attributes)"
+	" custom_attributes, roles)"
 	" VALUES (:id, false, :is_disabled, :created_at, :now, :created_at, :is_verified,"
-	" :has_password, :login_id_routes, :imported_attributes || :standard_attributes, :custom_attributes)"
+	" :has_password, :login_id_routes, :imported_attributes || :standard_attributes, :custom_attributes,"
+	" coalesce(:roles, '{}'))"
 	" ON CONFLICT (id) DO NOTHING"
 };
 
@@ -162,6 +163,11 @@ static Statement set_has_password = {
 static Statement set_delete_at = {
 	.sql = "UPDATE anon_auth.users SET delete_at = :delete_at,"
 	" purge_from = coalesce(:delete_at, purge_from), updated_at = :now WHERE id = :id"
+};
+
+static Statement set_roles = {
+	.sql = "UPDATE anon_auth.users SET roles = coalesce(:roles, '{}'), updated_at = :now"
+	" WHERE id = :id"
 };
 
 static Statement set_disabled = {
@@ -267,6 +273,7 @@ users_import_account(const pg_uuid_t *id, const AccountState *state, const Impor
 								param_record(&account_state_record, state),
 								param_jsonb("imported_attributes", imported->standard_attributes),
 								param_jsonb("custom_attributes", imported->custom_attributes),
+								param_text_list("roles", &imported->roles),
 								param_timestamp("now", now))) > 0;
 }
 
@@ -341,6 +348,13 @@ users_set_delete_at(const pg_uuid_t *id, TimestampTz delete_at, TimestampTz now)
 	param.is_null = delete_at == 0;
 	statement_run(&set_delete_at,
 				  PARAMS(param_uuid("id", id), param, param_timestamp("now", now)));
+}
+
+void
+users_set_roles(const pg_uuid_t *id, const StringList *roles, TimestampTz now)
+{
+	statement_run(&set_roles, PARAMS(param_uuid("id", id), param_text_list("roles", roles),
+									 param_timestamp("now", now)));
 }
 
 bool

@@ -29,7 +29,8 @@
 	COLUMN(BOOL, is_verified) \
 	COLUMN(BOOL, has_password) \
 	COLUMN(TIMESTAMP, last_seen_at) \
-	COLUMN(TEXT, device_kid)	/* of guests only, and not of all */
+	COLUMN(TEXT, device_kid)	/* of guests only, and not of all */ \
+	COLUMN(TEXT_LIST, roles)
 
 #define USER_COLUMNS(COLUMN) \
 	USER_STATE_COLUMNS(COLUMN) \
@@ -133,6 +134,7 @@ typedef struct ImportedState
 	bool		is_disabled;
 	Jsonb	   *standard_attributes;
 	Jsonb	   *custom_attributes;
+	StringList	roles;
 	TimestampTz created_at;
 } ImportedState;
 
@@ -171,6 +173,8 @@ extern void users_remove_identity(const pg_uuid_t *id, const pg_uuid_t *route, T
 
 /* Let purge() delete an account from this time on, or not at all if it is 0. */
 extern void users_set_delete_at(const pg_uuid_t *id, TimestampTz delete_at, TimestampTz now);
+
+extern void users_set_roles(const pg_uuid_t *id, const StringList *roles, TimestampTz now);
 
 /* False if nothing was to change. */
 extern bool users_set_disabled(const pg_uuid_t *id, bool disabled, TimestampTz now);
