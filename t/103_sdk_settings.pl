@@ -44,7 +44,7 @@ SET guest_sign_ups_per_minute_per_ip = NULL,
 	password_attempts_per_minute_per_user = NULL,
 	password_attempts_per_minute_per_user_per_ip = NULL,
 	code_requests_per_minute_per_ip = NULL,
-	login_id_types = '{email,phone,username}';
+	login_id_types = '{email,phone_number,username}';
 SQL
 for my $version ('2', '2.15', '6')
 {

@@ -88,7 +88,8 @@ async function silently(version) {
   await spa.start('startAuthentication', (url) => url.href.startsWith(`${spa.redirectURI}?`), { prompt: 'none' });
   is('prompt=none logs in with the live cookie', (await spa.finish('finishAuthentication')).userInfo?.sub, account.id);
   await sql(`SELECT anon_auth.revoke_sessions('${account.id}')`);
-  await spa.reload();
+  await spa.page.goto(spa.redirectURI);
+  await spa.configure();
   await spa.start('startAuthentication', (url) => url.href.startsWith(`${spa.redirectURI}?`), { prompt: 'none' });
   is('without it, the error is login_required', (await spa.finish('finishAuthentication')).error?.error, 'login_required');
   await tab.close();
