@@ -32,11 +32,13 @@ kinds(const char *text, size_t length, const uint8_t *with)
 	PromotionCode code;
 	RefreshToken token;
 	BrowserFlow flow;
+	AppSession	session;
 
 	return token_read_challenge(&challenge, with, text, length) +
 		token_read_promotion_code(&code, with, text, length) +
 		token_read_refresh_token(&token, with, text, length) +
-		token_read_browser_flow(&flow, with == key ? flow_key : with, text, length);
+		token_read_browser_flow(&flow, with == key ? flow_key : with, text, length) +
+		token_read_app_session(&session, with, text, length);
 }
 
 static void
@@ -79,6 +81,7 @@ check_any(const char *given, size_t length)
 	PromotionCode code;
 	RefreshToken token;
 	BrowserFlow flow;
+	AppSession	session;
 
 	MUST(kinds(given, length, other) == 0);
 	if (token_read_challenge(&challenge, key, given, length))
@@ -89,6 +92,8 @@ check_any(const char *given, size_t length)
 		token_write_refresh_token(&token, key, text);
 	else if (token_read_browser_flow(&flow, flow_key, given, length))
 		token_write_browser_flow(&flow, flow_key, text);
+	else if (token_read_app_session(&session, key, given, length))
+		token_write_app_session(&session, key, text);
 	else
 		return;
 	MUST(kinds(given, length, key) == 1);
@@ -103,7 +108,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char		again[TOKEN_TEXT_SIZE];
 
 	MUST(sodium_init() >= 0);
-	switch (fuzz_byte(&input) % 5)
+	switch (fuzz_byte(&input) % 6)
 	{
 		case 0:
 			{
@@ -167,6 +172,24 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				MUST(found.finished == given.finished && found.started_at == given.started_at);
 				MUST(memcmp(found.value, given.value, sizeof(found.value)) == 0);
 				token_write_browser_flow(&found, flow_key, again);
+				break;
+			}
+		case 4:
+			{
+				AppSession	given = {0};
+				AppSession	found;
+
+				fuzz_bytes(&input, given.user_id, sizeof(given.user_id));
+				fuzz_bytes(&input, given.session_id, sizeof(given.session_id));
+				fuzz_bytes(&input, (uint8_t *) &given.issued_at, 8);
+				fuzz_bytes(&input, (uint8_t *) &given.authenticated_at, 8);
+				token_write_app_session(&given, key, text);
+				MUST(token_read_app_session(&found, key, text, strlen(text)));
+				MUST(memcmp(found.user_id, given.user_id, sizeof(found.user_id)) == 0);
+				MUST(memcmp(found.session_id, given.session_id, sizeof(found.session_id)) == 0);
+				MUST(found.issued_at == given.issued_at);
+				MUST(found.authenticated_at == given.authenticated_at);
+				token_write_app_session(&found, key, again);
 				break;
 			}
 		default:

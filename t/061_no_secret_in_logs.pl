@@ -868,6 +868,7 @@ sub http
 	$browser->get($_) for qw(/oauth2/jwks /.well-known/openid-configuration /resolve);
 
 	accounts_over_http($browser, $run);
+	app_sessions($browser, $tokens, $run);
 
 	# A fault of the server
 	settings(access_token_claims => 'hooks.claims');
@@ -912,6 +913,41 @@ sub http
 	$visitor->get('/oauth2/end_session', id_token_hint => $tokens->{id_token} // $tokens->{access_token});
 	$visitor->post_form('/oauth2/end_session');
 	$browser->post_form('/oauth2/revoke', token => $_) for $tokens->{refresh_token}, $jwt;
+	return;
+}
+
+# What the SDKs call in the session of an app.
+sub app_sessions
+{
+	my ($browser, $tokens, $run) = @_;
+	my $ask = sub { $browser->post_json('/oauth2/app_session_token', { refresh_token => $_[0] })->{json}{result}{app_session_token} };
+	my @open = (
+		client_id => 'web', redirect_uri => 'https://auth.example/settings', response_type => 'none', scope => 'openid', prompt => 'none');
+	my $hint = 'https://authgear.com/login_hint?type=app_session_token&app_session_token=';
+	my $visitor = browser();
+
+	$browser->post_json('/oauth2/app_session_token', "{\"refresh_token\": \"$tokens->{refresh_token}\" oops");
+	$ask->("x$tokens->{refresh_token}");
+	my $token = secret("app session token $run", $ask->($tokens->{refresh_token}));
+	is($visitor->get('/oauth2/authorize', @open, login_hint => $hint . $token)->{status}, 303, 'an app session token opens the settings');
+	my $cookie = secret("cookie of an app session $run", $visitor->cookies->{'__Host-app_session'}[0]);
+	$visitor->get('/oauth2/authorize', @open, login_hint => $hint . $_) for $token, "x$token", $cookie, "$token&app_session_token=$token", '%';
+	is($visitor->get('/settings')->{status}, 200, 'the settings are shown');
+	$visitor->cookies->{'__Host-app_session'}[0] = "x$cookie";
+	$visitor->get('/settings');
+
+	my @grant = (client_id => 'web', grant_type => 'urn:authgear:params:oauth:grant-type:id-token');
+	remember('token', $browser->post_form('/oauth2/token', @grant, 'Authorization:' => "Bearer $tokens->{access_token}")->{json});
+	$browser->post_form('/oauth2/token', @grant, 'Authorization:' => "Bearer $_") for "x$tokens->{access_token}", $tokens->{refresh_token};
+	my $action = $visitor->get('/oauth2/authorize',
+		client_id => 'web', redirect_uri => 'https://app.example/cb', scope => 'openid', code_challenge_method => 'S256', code_challenge => 'c' x 43,
+		response_type => 'urn:authgear:params:oauth:response-type:settings-action', x_settings_action => 'delete_account',
+		login_hint => $hint . secret("app session token of an action $run", $ask->($tokens->{refresh_token})))->{location};
+	know_form($action);
+	$visitor->get($action);
+	$browser->post_form('/oauth2/token',
+		client_id => 'web', grant_type => 'urn:authgear:params:oauth:grant-type:settings-action', redirect_uri => 'https://app.example/cb',
+		code => $_, code_verifier => secret("code verifier of an action $run", encode_base64url(sha256("action $run$$")))) for $token, $cookie;
 	return;
 }
 

@@ -293,6 +293,10 @@ my %forms = (
 			1 => sub { [
 				grant_type => text('urn:anon-auth:params:oauth:grant-type:id-token'), client_id => $self->client_id,
 				id_token => $self->issued('id_token'), nonce => $self->issued('challenge'), $self->proof_or_prompt ] },
+			1 => sub { [ grant_type => text('urn:authgear:params:oauth:grant-type:id-token'), client_id => $self->client_id ] },
+			1 => sub { [
+				grant_type => text('urn:authgear:params:oauth:grant-type:settings-action'), client_id => text('web'), code => $self->issued('authorization_code'),
+				redirect_uri => text('https://app.example/cb'), code_verifier => text(CODE_VERIFIER) ] },
 			1 => sub { [ grant_type => $v->hostile('text'), client_id => $self->client_id, x_device_info => $v->hostile('text') ] });
 	},
 	revoke => sub { [ token => $_[0]->issued('refresh_token') ] },
@@ -309,14 +313,16 @@ my %forms = (
 		my $v = $self->{values};
 
 		return [
-			client_id => text('web'), redirect_uri => text('https://app.example/cb'), response_type => text($v->pick(qw(code code none))),
+			client_id => text('web'), redirect_uri => text('https://app.example/cb'), response_type => text($v->pick(qw(code code none urn:authgear:params:oauth:response-type:settings-action))),
+			$v->one_in(3) ? (x_settings_action => $v->one_in(3) ? $v->hostile('text') : text($v->pick(qw(delete_account add_email link_oauth)))) : (),
 			code_challenge_method => text('S256'), code_challenge => text(encode_base64url(sha256(CODE_VERIFIER))), scope => text('openid offline_access'),
 			prompt => text($v->pick(qw(login none consent))), state => $v->one_in(4) ? $v->hostile('text') : text('s'),
 			ui_locales => text($v->pick('de', 'en', 'zh-Hant fr', 'x' x 3000)),
 			$v->one_in(4) ? () : (
 				login_hint => { is => 'concat', parts => [
 					text('https://authgear.com/login_hint?'),
-					{ is => 'form', pairs => [ type => text('anonymous'),
+					$v->one_in(4) ? { is => 'form', pairs => [ type => text('app_session_token'), app_session_token => $self->issued('promotion_code') ] }
+					: { is => 'form', pairs => [ type => text('anonymous'),
 						$v->below(3) ? (promotion_code => $self->issued('promotion_code')) : (jwt => $self->request('promote')) ] } ] }) ];
 	},
 	challenge => sub { { is => 'json', pairs => [ purpose => text('anonymous_request') ] } },
@@ -332,6 +338,7 @@ my %forms = (
 
 		return { is => 'json', pairs => [ client_id => $self->client_id, login_id => $self->email, $v->one_in(3) ? $self->proof : (), $v->one_in(4) ? (ui_locales => text($v->pick('de en', 'x', ''))) : () ] };
 	},
+	app_session_token => sub { { is => 'json', pairs => [ refresh_token => $_[0]->issued('refresh_token') ] } },
 	anonymous_user_claim => sub { { is => 'json', pairs => [ client_id => $_[0]->client_id, $_[0]->proof ] } },
 	anonymous_user_promotion_code => sub {
 		my ($self) = @_;
