@@ -21,6 +21,7 @@
 #include "counters/transaction_counters.h"
 #include "fmgr.h"
 #include "store/app_statement.h"
+#include "store/cached_table.h"
 #include "store/foreign_keys.h"
 #include "domain/object_guard.h"
 #include "store/placement_local.h"
@@ -47,6 +48,7 @@ _PG_init(void)
 #endif
 	guc_define();
 	statement_stamps_init();
+	cached_tables_init();
 	refusals_init();
 	transaction_counters_init();
 	app_statement_init();

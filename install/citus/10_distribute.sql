@@ -190,8 +190,9 @@ BEGIN
 		FROM pg_trigger t
 		WHERE NOT t.tgisinternal
 		  AND t.tgrelid IN (SELECT format('anon_auth.%I', d.table_name)::regclass FROM anon_auth_internal.distributed_tables() d)
-		  AND (t.tgrelid <> 'anon_auth.settings'::regclass OR t.tgname NOT IN ('settings_replace', 'settings_changed', 'settings_notify', 'zz_explain_constraints'))
-		  AND (t.tgrelid <> 'anon_auth.clients'::regclass OR t.tgname <> 'zz_explain_constraints')
+		  AND (t.tgrelid <> 'anon_auth.settings'::regclass OR t.tgname NOT IN ('settings_replace', 'settings_changed', 'settings_notify', 'zz_explain_constraints', 'table_changed', 'table_truncated'))
+		  AND (t.tgrelid <> 'anon_auth.clients'::regclass OR t.tgname NOT IN ('zz_explain_constraints', 'table_changed', 'table_truncated'))
+		  AND (t.tgrelid <> 'anon_auth.signing_keys'::regclass OR t.tgname NOT IN ('table_changed', 'table_truncated'))
 		  AND (t.tgrelid <> 'anon_auth.users'::regclass OR t.tgname <> 'users_refuse_change');
 	IF found IS NOT NULL THEN
 		RAISE EXCEPTION 'triggers prevent the distribution of anon_auth: %', found
@@ -258,9 +259,17 @@ BEGIN
 		DROP TRIGGER settings_changed ON anon_auth.settings;
 		DROP TRIGGER settings_notify ON anon_auth.settings;
 		DROP TRIGGER zz_explain_constraints ON anon_auth.settings;
+		DROP TRIGGER table_changed ON anon_auth.settings;
+		DROP TRIGGER table_truncated ON anon_auth.settings;
 	END IF;
 	IF NOT anon_auth_internal.is_distributed('clients') THEN
 		DROP TRIGGER zz_explain_constraints ON anon_auth.clients;
+		DROP TRIGGER table_changed ON anon_auth.clients;
+		DROP TRIGGER table_truncated ON anon_auth.clients;
+	END IF;
+	IF NOT anon_auth_internal.is_distributed('signing_keys') THEN
+		DROP TRIGGER table_changed ON anon_auth.signing_keys;
+		DROP TRIGGER table_truncated ON anon_auth.signing_keys;
 	END IF;
 	IF NOT anon_auth_internal.is_distributed('users') THEN
 		DROP TRIGGER users_refuse_change ON anon_auth.users;
@@ -388,11 +397,31 @@ BEGIN
 		CREATE TRIGGER zz_explain_constraints BEFORE INSERT OR UPDATE ON anon_auth.settings
 			FOR EACH ROW EXECUTE FUNCTION anon_auth_internal.explain_constraints();
 		ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER zz_explain_constraints;
+		CREATE TRIGGER table_changed AFTER INSERT OR UPDATE OR DELETE ON anon_auth.settings
+			FOR EACH ROW EXECUTE FUNCTION anon_auth_internal.table_changed();
+		ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER table_changed;
+		CREATE TRIGGER table_truncated AFTER TRUNCATE ON anon_auth.settings
+			FOR EACH STATEMENT EXECUTE FUNCTION anon_auth_internal.table_changed();
+		ALTER TABLE anon_auth.settings ENABLE ALWAYS TRIGGER table_truncated;
 	END IF;
 	IF 'clients' = ANY (gathered) THEN
 		CREATE TRIGGER zz_explain_constraints BEFORE INSERT OR UPDATE ON anon_auth.clients
 			FOR EACH ROW EXECUTE FUNCTION anon_auth_internal.explain_constraints();
 		ALTER TABLE anon_auth.clients ENABLE ALWAYS TRIGGER zz_explain_constraints;
+		CREATE TRIGGER table_changed AFTER INSERT OR UPDATE OR DELETE ON anon_auth.clients
+			FOR EACH ROW EXECUTE FUNCTION anon_auth_internal.table_changed();
+		ALTER TABLE anon_auth.clients ENABLE ALWAYS TRIGGER table_changed;
+		CREATE TRIGGER table_truncated AFTER TRUNCATE ON anon_auth.clients
+			FOR EACH STATEMENT EXECUTE FUNCTION anon_auth_internal.table_changed();
+		ALTER TABLE anon_auth.clients ENABLE ALWAYS TRIGGER table_truncated;
+	END IF;
+	IF 'signing_keys' = ANY (gathered) THEN
+		CREATE TRIGGER table_changed AFTER INSERT OR UPDATE OR DELETE ON anon_auth.signing_keys
+			FOR EACH ROW EXECUTE FUNCTION anon_auth_internal.table_changed();
+		ALTER TABLE anon_auth.signing_keys ENABLE ALWAYS TRIGGER table_changed;
+		CREATE TRIGGER table_truncated AFTER TRUNCATE ON anon_auth.signing_keys
+			FOR EACH STATEMENT EXECUTE FUNCTION anon_auth_internal.table_changed();
+		ALTER TABLE anon_auth.signing_keys ENABLE ALWAYS TRIGGER table_truncated;
 	END IF;
 	IF 'users' = ANY (gathered) THEN
 		CREATE TRIGGER users_refuse_change BEFORE DELETE OR TRUNCATE OR UPDATE OF id ON anon_auth.users

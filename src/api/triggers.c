@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * triggers.c
- *	  The triggers on settings and clients, and the event trigger that guards objects.
+ *	  The triggers on settings, clients and signing keys, and the event trigger that guards objects.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +13,7 @@
 #include "domain/hook.h"
 #include "domain/object_guard.h"
 #include "domain/row_check.h"
+#include "domain/table_change.h"
 
 /*
  * The trigger on settings: this backend reads the row again within the same
@@ -29,6 +30,19 @@ anon_auth_settings_changed(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("settings_changed() is a trigger function")));
 	hook_settings_changed(TRIGGER_FIRED_BY_UPDATE(((TriggerData *) fcinfo->context)->tg_event));
+	return PointerGetDatum(NULL);
+}
+
+/* The trigger on the tables of which backends keep rows: see table_change.h. */
+PG_FUNCTION_INFO_V1(anon_auth_table_changed);
+Datum
+anon_auth_table_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("table_changed() is a trigger function")));
+	table_changed((TriggerData *) fcinfo->context);
 	return PointerGetDatum(NULL);
 }
 

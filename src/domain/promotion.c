@@ -238,7 +238,6 @@ begin_promotion(const Client *client, const PromotionRequest *request, Timestamp
 	promotion->now = now;
 	promotion->result = result;
 	result->is_disabled = false;
-	(void) settings_get_with_policies();
 	client_require_guests(client, request->proof.jwt != NULL);
 	promotion->proof_is_used = request->proof.jwt == NULL || locks_no_account(account);
 	guest_proof_open(client, &request->proof, promotion->proof_is_used, now, &promotion->guest);

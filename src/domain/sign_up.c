@@ -132,7 +132,7 @@ sign_up_account(const Client *client, const AccountRequest *request, const Devic
 	User		user;
 
 	client_require_first_party(client);
-	if (!settings_get_with_policies()->public_sign_up_enabled)
+	if (!settings_get()->public_sign_up_enabled)
 		raise_sign_up_closed();
 	if (!account_request_check(request, client, NULL, now, &plan))
 		return false;

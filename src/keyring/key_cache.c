@@ -4,9 +4,9 @@
  *	  The parsed signing keys of this database, cached in this backend.
  *
  * Parsing and unsealing a key takes longer than using it, so parsed keys are
- * kept.  Once per statement the key's kid, state and times are read from the table
- * (statement_stamp_set()), so that every backend changes to a new key within a
- * second.  The key itself is read again only if its time of creation has changed.
+ * kept.  The key's kid, state and times are read again when the table has changed
+ * (cached_table.h), the key itself only if its time of creation has changed.  Which keys
+ * sign and verify also depends on the time, and is decided at each call.
  *
  * The private part is unsealed only to sign, so that tokens can be verified on
  * servers without the master key.
@@ -21,8 +21,8 @@
 #include "keyring/master_key_recording.h"
 #include "keyring/sealing.h"
 #include "miscadmin.h"
+#include "store/cached_table.h"
 #include "store/signing_keys.h"
-#include "store/statement_stamp.h"
 #include "utils/memutils.h"
 
 /* How many keys are kept.  A statement that uses more keys exceeds this. */
@@ -33,17 +33,23 @@ typedef struct CachedKey
 	SigningKey	signing_key;
 	TimestampTz created_at;
 	bool		has_private;
-	StatementStamp stamp;		/* statement in which the row was last read */
+	CacheStamp	stamp;			/* when the following was read */
+	bool		is_active;
+	bool		is_retiring;
+	TimestampTz retiring_since;
+	TimestampTz verify_until;
 	struct CachedKey *next;
 } CachedKey;
 
 static CachedKey *cached_keys = NULL;
 
-/* The kid of the key that signs in a statement. */
+/* The kid of the key that signs from a time until another. */
 static struct
 {
-	StatementStamp stamp;
+	CacheStamp	stamp;
 	char	   *kid;
+	TimestampTz since;
+	TimestampTz until;
 }			current_signer;
 
 static CachedKey *
@@ -96,7 +102,7 @@ cache_make_room(void)
 
 	while (*link != NULL)
 	{
-		if (++kept < MAX_CACHED_KEYS || statement_stamp_is_of_statement(&(*link)->stamp))
+		if (++kept < MAX_CACHED_KEYS || cache_stamp_is_of_statement(&(*link)->stamp))
 			link = &(*link)->next;
 		else
 			cache_remove(link);
@@ -159,7 +165,7 @@ parse_key(CachedKey *entry, const SigningKeyRow *row, bool want_private)
  * between.
  */
 static CachedKey *
-cache_row(SigningKeyRow *row, bool want_private, TimestampTz now)
+cache_row(SigningKeyRow *row, bool want_private, const CacheStamp *stamp)
 {
 	CachedKey  *entry = cache_lookup(row->kid);
 
@@ -168,59 +174,68 @@ cache_row(SigningKeyRow *row, bool want_private, TimestampTz now)
 	{
 		char	   *kid = row->kid;
 
-		if (!signing_keys_find(kid, row))
+		if (!signing_keys_find(kid, stamp, row))
 			return NULL;
 		if (entry == NULL)
 			entry = cache_add(kid);
 		parse_key(entry, row, want_private);
 	}
-	entry->signing_key.can_sign = signing_key_can_sign(row, now);
-	entry->signing_key.published = entry->signing_key.can_sign ||
-		(strcmp(row->state, "retiring") == 0 && row->verify_until > now);
-	statement_stamp_set(&entry->stamp);
+	entry->is_active = strcmp(row->state, "active") == 0;
+	entry->is_retiring = strcmp(row->state, "retiring") == 0;
+	entry->retiring_since = row->retiring_since;
+	entry->verify_until = row->verify_until;
+	entry->stamp = *stamp;
 	return entry;
 }
 
-static bool
-is_up_to_date(const CachedKey *entry, bool want_private)
+/*
+ * Return the key of an entry, with its flags as of now.  A key whose signs_from has not
+ * come can sign as well, if a caller names it.
+ */
+static const SigningKey *
+key_now(CachedKey *entry)
 {
-	return entry != NULL && statement_stamp_holds(&entry->stamp) &&
-		(entry->has_private || !want_private);
+	SigningKey *key = &entry->signing_key;
+	TimestampTz now = GetCurrentTimestamp();
+
+	key->can_sign = entry->is_active || (entry->is_retiring && entry->retiring_since > now);
+	key->published = key->can_sign || (entry->is_retiring && entry->verify_until > now);
+	return key;
 }
 
-static CachedKey *
-get_key(const char *kid, bool want_private)
+static bool
+is_up_to_date(CachedKey *entry, bool want_private)
 {
-	CachedKey  *entry = cache_lookup(kid);
-	SigningKeyRow row;
-
-	if (is_up_to_date(entry, want_private))
-		return entry;
-	if (!signing_keys_find_state(kid, &row))
-	{
-		cache_forget(kid);
-		return NULL;
-	}
-	return cache_row(&row, want_private, GetCurrentTimestamp());
+	return entry != NULL && cache_stamp_holds(&entry->stamp, CACHED_SIGNING_KEYS) &&
+		(entry->has_private || !want_private);
 }
 
 const SigningKey *
 key_cache_get(const char *kid, bool want_private)
 {
-	CachedKey  *entry = get_key(kid, want_private);
+	CachedKey  *entry = cache_lookup(kid);
+	SigningKeyRow row;
 
-	return entry != NULL ? &entry->signing_key : NULL;
-}
+	if (!is_up_to_date(entry, want_private))
+	{
+		CacheStamp	stamp = cache_stamp_take(CACHED_SIGNING_KEYS);
 
-void
-key_cache_forget_current(void)
-{
-	current_signer.stamp.changed = true;
+		if (!signing_keys_find_state(kid, &stamp, &row))
+		{
+			cache_forget(kid);
+			return NULL;
+		}
+		entry = cache_row(&row, want_private, &stamp);
+	}
+	return entry != NULL ? key_now(entry) : NULL;
 }
 
 static void
-set_current_signer(const char *kid)
+set_current_signer(const char *kid, TimestampTz now, const CacheStamp *stamp)
 {
+	TimestampTz until = signing_keys_next_change(now, stamp);
+
+	memset(&current_signer.stamp, 0, sizeof(CacheStamp));
 	if (current_signer.kid == NULL || strcmp(current_signer.kid, kid) != 0)
 	{
 		if (current_signer.kid != NULL)
@@ -228,7 +243,22 @@ set_current_signer(const char *kid)
 		current_signer.kid = NULL;	/* the next line can raise an error */
 		current_signer.kid = MemoryContextStrdup(TopMemoryContext, kid);
 	}
-	statement_stamp_set(&current_signer.stamp);
+	current_signer.since = now;
+	current_signer.until = until;
+	current_signer.stamp = *stamp;
+}
+
+/* Return the key that signed last, if it still does, otherwise NULL. */
+static const SigningKey *
+get_known_signer(TimestampTz now)
+{
+	CachedKey  *entry;
+
+	if (!cache_stamp_holds(&current_signer.stamp, CACHED_SIGNING_KEYS) ||
+		now < current_signer.since || now >= current_signer.until)
+		return NULL;
+	entry = cache_lookup(current_signer.kid);
+	return is_up_to_date(entry, true) ? key_now(entry) : NULL;
 }
 
 /*
@@ -238,34 +268,21 @@ set_current_signer(const char *kid)
 const SigningKey *
 key_cache_get_current(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	CachedKey  *entry;
-	SigningKeyRow row;
+	const SigningKey *key = get_known_signer(GetCurrentTimestamp());
 
-	if (statement_stamp_holds(&current_signer.stamp))
+	while (key == NULL || !key->can_sign)
 	{
-		entry = cache_lookup(current_signer.kid);
-		if (is_up_to_date(entry, true) && entry->signing_key.can_sign)
-			return &entry->signing_key;
-	}
-	while (signing_keys_find_signer(now, &row))
-	{
-		set_current_signer(row.kid);
-		entry = cache_row(&row, true, now);
-		if (entry != NULL && entry->signing_key.can_sign)
-			return &entry->signing_key;
+		TimestampTz now = GetCurrentTimestamp();
+		CacheStamp	stamp = cache_stamp_take(CACHED_SIGNING_KEYS);
+		CachedKey  *entry;
+		SigningKeyRow row;
+
 		CHECK_FOR_INTERRUPTS();
-		now = GetCurrentTimestamp();
+		if (!signing_keys_find_signer(now, &stamp, &row))
+			return NULL;
+		set_current_signer(row.kid, now, &stamp);
+		entry = cache_row(&row, true, &stamp);
+		key = entry != NULL ? key_now(entry) : NULL;
 	}
-	return NULL;
-}
-
-void
-key_cache_forget_states(void)
-{
-	CachedKey  *entry;
-
-	key_cache_forget_current();
-	for (entry = cached_keys; entry != NULL; entry = entry->next)
-		entry->stamp.changed = true;
+	return key;
 }

@@ -19,7 +19,7 @@ typedef struct SigningKey
 {
 	char	   *kid;
 	JoseAlg		alg;
-	bool		can_sign;		/* see signing_key_can_sign() */
+	bool		can_sign;		/* active, or a rotation will retire it later */
 	bool		published;		/* active or retiring: may verify */
 	JoseKey    *key;
 } SigningKey;
@@ -37,12 +37,5 @@ extern const SigningKey *key_cache_get(const char *kid, bool want_private);
  * or NULL if there is none.  Raises errors as key_cache_get().
  */
 extern const SigningKey *key_cache_get_current(void);
-
-/*
- * To be called when this backend has changed signing keys: after a key was added,
- * and after states of keys have changed.
- */
-extern void key_cache_forget_current(void);
-extern void key_cache_forget_states(void);
 
 #endif							/* ANON_AUTH_KEY_CACHE_H */

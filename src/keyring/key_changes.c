@@ -21,7 +21,6 @@
 #include "json/json_write.h"
 #include "json/jwk.h"
 #include "keyring/jose_check.h"
-#include "keyring/key_cache.h"
 #include "keyring/key_changes.h"
 #include "keyring/master_key_recording.h"
 #include "keyring/sealing.h"
@@ -89,7 +88,6 @@ store_and_free_key(JoseKey *key, JoseAlg alg, char *kid, TimestampTz signs_from)
 	row.signs_from = signs_from;
 	sealing_seal_key(&row, key);
 	jose_key_free(key);
-	key_cache_forget_current();
 	if (!signing_keys_insert(&row))
 		return false;
 	notify_postgrest();
@@ -120,7 +118,7 @@ first_signing_time(bool immediately)
 	TimestampTz now = GetCurrentTimestamp();
 	SigningKeyRow signer;
 
-	if (immediately || !signing_keys_find_signer(now, &signer))
+	if (immediately || !signing_keys_find_signer(now, NULL, &signer))
 		return now;
 	return now + settings_read_signing_key_lead_time();
 }
@@ -247,7 +245,6 @@ keyring_rotate(const char *alg, bool immediately)
 	kid = make_key(alg, immediately, &signs_from);
 	signing_keys_end_retiring(GetCurrentTimestamp());
 	signing_keys_begin_retiring(kid, signs_from, last_token_expiry(signs_from));
-	key_cache_forget_states();
 	return kid;
 }
 
@@ -263,7 +260,7 @@ ensure_successor(TimestampTz now)
 
 	if (!signing_keys_find_newest(&row))
 		signing_keys_resume(now);
-	if (!signing_keys_find_signer(now, &row))
+	if (!signing_keys_find_signer(now, NULL, &row))
 		return false;
 	if (row.signs_from > now)
 		signing_keys_set_signs_from(row.kid, now);
@@ -283,7 +280,6 @@ keyring_retire(const char *kid)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot retire the only active signing key \"%s\"", kid),
 				 errhint("Call anon_auth.rotate_signing_key(immediately => true) first.")));
-	key_cache_forget_states();
 	notify_postgrest();
 }
 

@@ -4,14 +4,16 @@
  *	  Statements on anon_auth.clients.
  *
  * Nothing that the extension does within a statement changes clients, so the
- * caller's snapshot is good enough for them.
+ * caller's snapshot is good enough for them.  The clients of the last calls are kept.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "store/cached_row.h"
 #include "store/clients.h"
 #include "store/statement.h"
+#include "utils/memutils.h"
 
 RECORD_TYPE(client, Client, CLIENT_COLUMNS);
 
@@ -62,10 +64,56 @@ static const char *const application_types[] = {
 
 const EnumNames application_type_names = {lengthof(application_types), application_types};
 
+#define MAX_KEPT_CLIENTS	8
+
+/* Clients that this backend keeps.  The next new one replaces that of next_place. */
+static struct
+{
+	char	   *client_id;
+	CachedRow	row;
+}			kept_clients[MAX_KEPT_CLIENTS];
+static int	next_place = 0;
+
+static void
+empty_place(int place)
+{
+	if (kept_clients[place].client_id != NULL)
+		pfree(kept_clients[place].client_id);
+	kept_clients[place].client_id = NULL;
+	memset(&kept_clients[place].row.stamp, 0, sizeof(CacheStamp));
+}
+
+static int
+find_place(const char *client_id)
+{
+	int			i;
+
+	for (i = 0; i < MAX_KEPT_CLIENTS; i++)
+		if (kept_clients[i].client_id != NULL && strcmp(kept_clients[i].client_id, client_id) == 0)
+			return i;
+	empty_place(next_place);
+	kept_clients[next_place].client_id = MemoryContextStrdup(TopMemoryContext, client_id);
+	return next_place;
+}
+
+/*
+ * Strangers can send any number of ids that no client has.  None of these is kept, so they
+ * replace one client at most.
+ */
 bool
 clients_find(const char *client_id, Client *client)
 {
-	return statement_fetch(&find_client, PARAMS(param_text("client_id", client_id)), client);
+	int			place = find_place(client_id);
+
+	if (!cached_row_fetch(&kept_clients[place].row, CACHED_CLIENTS, &find_client,
+						  PARAMS(param_text("client_id", client_id)), client))
+	{
+		empty_place(place);
+		return false;
+	}
+	if (place == next_place)
+		next_place = (place + 1) % MAX_KEPT_CLIENTS;
+	return true;
 }
 
 bool

@@ -3,7 +3,7 @@
  * record_codec.h
  *	  Decoding result rows into records, and encoding records as parameters.
  *
- * Only statement.c and its helpers, and caches of rows need this.
+ * Only statement.c and its helpers need this.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,9 +34,6 @@ extern void record_map_columns(const RecordType *type, TupleDesc desc, bool *use
 /* Copy a deformed row to a struct.  Values of variable length are palloc'd. */
 extern void record_decode(const RecordType *type, const RecordMap *map, const Datum *values,
 						  const bool *nulls, void *record);
-
-/* Copy a struct and, to the current memory context, the values that it points to. */
-extern void record_copy(const RecordType *type, const void *from, void *to);
 
 /* The SQL type of a column, and a struct's value of it as a parameter. */
 extern Oid	record_column_type(const RecordColumn *column);

@@ -1,23 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * settings.c
- *	  Statements on anon_auth.settings, and the per-statement copy of it.
+ *	  Statements on anon_auth.settings, and this backend's copies of the row.
  *
- * A statement may call the extension a million times (a loop, a row-security
- * policy), so the row is read once a statement.  This needs no invalidation
- * message, which would not cross nodes.  The trigger of the table calls
- * settings_forget() for a statement that changes the row itself (a DO block).
+ * Each purpose has its own copy, which holds until the row changes (cached_table.h).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "store/cached_row.h"
 #include "store/owner_scope.h"
-#include "store/record_codec.h"
 #include "store/settings.h"
 #include "store/statement.h"
-#include "store/statement_stamp.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -55,25 +51,6 @@ RECORD_TYPE(browser_policy, BrowserPolicy, BROWSER_POLICY_COLUMNS);
 
 RECORD_TYPE(account_policy, AccountPolicy, ALL_ACCOUNT_COLUMNS);
 
-/* What calls that log in or make accounts need besides Settings. */
-typedef struct Policies
-{
-	AccountPolicy account;
-	AttemptPolicy attempts;
-} Policies;
-
-#define ACCOUNT_COLUMN(kind, name) \
-	{#name, "", RECORD_KIND_##kind, offsetof(AccountPolicy, name)},
-#define ATTEMPT_COLUMN(kind, name) \
-	{#name, "", RECORD_KIND_##kind, offsetof(RecordStruct, attempts.name)},
-#define POLICIES_COLUMNS(COLUMN) \
-	ALL_ACCOUNT_COLUMNS(ACCOUNT_COLUMN) \
-	ATTEMPT_POLICY_COLUMNS(ATTEMPT_COLUMN)
-
-StaticAssertDecl(offsetof(Policies, account) == 0, "the offsets are those in AccountPolicy");
-
-RECORD_TYPE(policies, Policies, POLICIES_COLUMNS);
-
 #define DATABASE_ID_COLUMNS(COLUMN) \
 	COLUMN(UUID, database_id)
 
@@ -84,30 +61,31 @@ typedef struct DatabaseId
 
 RECORD_TYPE(database_id, DatabaseId, DATABASE_ID_COLUMNS);
 
-/* Content with the caller's snapshot, unless the caller has just changed the row. */
 #define READ(record, is_read_only) { \
 	.sql = "SELECT {" #record "} FROM anon_auth.settings", \
 	.row = &record##_record, \
 	.read_only = is_read_only \
 }
 
+/* Where copies last for a statement only, the caller's snapshot is good enough for them. */
+#define CACHED_ROW(policy) \
+	static Statement read_##policy = READ(policy, true); \
+	static CachedRow policy
+
+CACHED_ROW(account_policy);
+CACHED_ROW(attempt_policy);
+CACHED_ROW(code_policy);
+CACHED_ROW(key_policy);
+CACHED_ROW(deletion_policy);
+CACHED_ROW(profile_policy);
+CACHED_ROW(reauthentication_policy);
+CACHED_ROW(purge_policy);
+CACHED_ROW(browser_policy);
+
 static Statement read_settings = READ(settings, true);
-static Statement read_account_policy = READ(account_policy, true);
-static Statement read_settings_and_policies = {
-	.sql = "SELECT {settings}, {policies} FROM anon_auth.settings",
-	.row = &settings_record,
-	.joined = &policies_record,
-	.read_only = true
-};
-static Statement read_attempt_policy = READ(attempt_policy, true);
-static Statement read_code_policy = READ(code_policy, true);
-static Statement read_key_policy = READ(key_policy, true);
-static Statement read_deletion_policy = READ(deletion_policy, true);
-static Statement read_profile_policy = READ(profile_policy, true);
-static Statement read_reauthentication_policy = READ(reauthentication_policy, true);
-static Statement read_purge_policy = READ(purge_policy, true);
-static Statement read_browser_policy = READ(browser_policy, true);
 static Statement read_database_id = READ(database_id, true);
+
+/* This one shows what the running command has changed. */
 static Statement read_hooks = READ(hook_names, false);
 
 static Statement renew_database_id = {
@@ -116,11 +94,9 @@ static Statement renew_database_id = {
 
 static struct
 {
-	StatementStamp stamp;
+	CacheStamp	stamp;
 	MemoryContext context;
 	Settings	settings;
-	bool		has_policies;
-	Policies	policies;
 }			cache;
 
 static void
@@ -133,56 +109,41 @@ raise_no_settings(void)
 }
 
 static void
-read_row(Statement *statement, void *row)
+read_policy(CachedRow *cached, Statement *statement, void *policy)
 {
-	if (!statement_fetch(statement, NO_PARAMS, row))
+	if (!cached_row_fetch(cached, CACHED_SETTINGS, statement, NO_PARAMS, policy))
 		raise_no_settings();
 }
 
 const Settings *
 settings_peek(void)
 {
-	return statement_stamp_holds(&cache.stamp) ? &cache.settings : NULL;
-}
-
-/* Read the settings of the current statement and, with policies, those as well. */
-static void
-fill_cache(bool policies)
-{
-	MemoryContext caller;
-
-	if (cache.context == NULL)
-		cache.context = AllocSetContextCreate(TopMemoryContext, "anon_auth settings",
-											  ALLOCSET_SMALL_SIZES);
-
-	cache.stamp.valid = false;
-	MemoryContextReset(cache.context);
-	caller = MemoryContextSwitchTo(cache.context);
-	if (!policies)
-		read_row(&read_settings, &cache.settings);
-	else if (!statement_fetch_joined(&read_settings_and_policies, NO_PARAMS, &cache.settings,
-									 &cache.policies))
-		raise_no_settings();
-	MemoryContextSwitchTo(caller);
-	if (cache.settings.audience == NULL)
-		cache.settings.audience = cache.settings.issuer;
-	cache.has_policies = policies;
-	statement_stamp_set(&cache.stamp);
+	return cache_stamp_holds(&cache.stamp, CACHED_SETTINGS) ? &cache.settings : NULL;
 }
 
 const Settings *
 settings_get(void)
 {
-	if (!statement_stamp_holds(&cache.stamp))
-		fill_cache(false);
-	return &cache.settings;
-}
+	MemoryContext caller;
+	CacheStamp	stamp;
 
-const Settings *
-settings_get_with_policies(void)
-{
-	if (!statement_stamp_holds(&cache.stamp))
-		fill_cache(true);
+	if (cache_stamp_holds(&cache.stamp, CACHED_SETTINGS))
+		return &cache.settings;
+
+	if (cache.context == NULL)
+		cache.context = AllocSetContextCreate(TopMemoryContext, "anon_auth settings",
+											  ALLOCSET_SMALL_SIZES);
+
+	memset(&cache.stamp, 0, sizeof(CacheStamp));
+	MemoryContextReset(cache.context);
+	stamp = cache_stamp_take(CACHED_SETTINGS);
+	caller = MemoryContextSwitchTo(cache.context);
+	if (!statement_fetch_stamped(&read_settings, NO_PARAMS, &stamp, &cache.settings))
+		raise_no_settings();
+	MemoryContextSwitchTo(caller);
+	if (cache.settings.audience == NULL)
+		cache.settings.audience = cache.settings.issuer;
+	cache.stamp = stamp;
 	return &cache.settings;
 }
 
@@ -213,7 +174,7 @@ settings_read_again(void)
 void
 settings_forget(void)
 {
-	cache.stamp.changed = true;
+	cached_table_forget(CACHED_SETTINGS);
 }
 
 void
@@ -243,50 +204,43 @@ settings_renew_database_id(void)
 void
 settings_read_account_policy(AccountPolicy *policy)
 {
-	(void) settings_get_with_policies();
-	if (cache.has_policies)
-		record_copy(&account_policy_record, &cache.policies.account, policy);
-	else
-		read_row(&read_account_policy, policy);
+	read_policy(&account_policy, &read_account_policy, policy);
 }
 
 void
 settings_read_attempt_policy(AttemptPolicy *policy)
 {
-	if (statement_stamp_holds(&cache.stamp) && cache.has_policies)
-		record_copy(&attempt_policy_record, &cache.policies.attempts, policy);
-	else
-		read_row(&read_attempt_policy, policy);
+	read_policy(&attempt_policy, &read_attempt_policy, policy);
 }
 
 void
 settings_read_code_policy(CodePolicy *policy)
 {
-	read_row(&read_code_policy, policy);
+	read_policy(&code_policy, &read_code_policy, policy);
 }
 
 void
 settings_read_purge_policy(PurgePolicy *policy)
 {
-	read_row(&read_purge_policy, policy);
+	read_policy(&purge_policy, &read_purge_policy, policy);
 }
 
 void
 settings_read_deletion_policy(DeletionPolicy *policy)
 {
-	read_row(&read_deletion_policy, policy);
+	read_policy(&deletion_policy, &read_deletion_policy, policy);
 }
 
 void
 settings_read_profile_policy(ProfilePolicy *policy)
 {
-	read_row(&read_profile_policy, policy);
+	read_policy(&profile_policy, &read_profile_policy, policy);
 }
 
 void
 settings_read_browser_policy(BrowserPolicy *policy)
 {
-	read_row(&read_browser_policy, policy);
+	read_policy(&browser_policy, &read_browser_policy, policy);
 }
 
 /* Microseconds from now until an interval from now. */
@@ -305,7 +259,7 @@ settings_read_signing_key_lead_time(void)
 {
 	KeyPolicy	policy;
 
-	read_row(&read_key_policy, &policy);
+	read_policy(&key_policy, &read_key_policy, &policy);
 	return duration_from_now(policy.signing_key_lead_time);
 }
 
@@ -314,7 +268,7 @@ settings_read_reauthentication_max_age(void)
 {
 	ReauthenticationPolicy policy;
 
-	read_row(&read_reauthentication_policy, &policy);
+	read_policy(&reauthentication_policy, &read_reauthentication_policy, &policy);
 	return policy.reauthentication_max_age == NULL ? 0 :
 		duration_from_now(policy.reauthentication_max_age);
 }

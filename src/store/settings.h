@@ -92,16 +92,12 @@ typedef struct BrowserPolicy
 } BrowserPolicy;
 
 /*
- * Return the settings of the current statement.  The first call in a statement
- * reads them.  Valid until the next call.  All functions below raise 55000 if
- * the table has no row, unless they say otherwise.
+ * Return the settings as they are now: see cached_table.h.  Valid until the next call.
+ * All functions below raise 55000 if the table has no row, unless they say otherwise.
  */
 extern const Settings *settings_get(void);
 
-/* Same for a call that also reads AccountPolicy: one statement reads both. */
-extern const Settings *settings_get_with_policies(void);
-
-/* Return the settings if this statement has read them already, otherwise NULL. */
+/* Return the settings if this backend has read them and they are unchanged, otherwise NULL. */
 extern const Settings *settings_peek(void);
 
 /* settings_get() for functions that run as their caller, who may not read the table. */

@@ -19,6 +19,16 @@
 RECORD_TYPE(key_state, SigningKeyRow, SIGNING_KEY_STATE_COLUMNS);
 RECORD_TYPE(key, SigningKeyRow, SIGNING_KEY_COLUMNS);
 
+#define NEXT_CHANGE_COLUMNS(COLUMN) \
+	COLUMN(TIMESTAMP, happens_at)
+
+typedef struct NextChange
+{
+	NEXT_CHANGE_COLUMNS(RECORD_FIELD)
+} NextChange;
+
+RECORD_TYPE(next_change, NextChange, NEXT_CHANGE_COLUMNS);
+
 /*
  * Keys that have begun to sign come first.  The nearest one is the last that began or,
  * if none has begun, the first that begins.  kid breaks a tie, so that all backends
@@ -30,6 +40,15 @@ static Statement find_signer = {
 	" WHERE state = 'active' OR (state = 'retiring' AND retiring_since > :now)"
 	" ORDER BY signs_from > :now, greatest(signs_from - :now, :now - signs_from), kid LIMIT 1",
 	.row = &key_state_record
+};
+
+/* Until then, the same key signs, unless a row is written. */
+static Statement find_next_change = {
+	.sql = "SELECT {next_change} FROM"
+	" (SELECT signs_from AS happens_at FROM anon_auth.signing_keys"
+	" UNION ALL SELECT retiring_since FROM anon_auth.signing_keys) t"
+	" WHERE happens_at > :now ORDER BY happens_at LIMIT 1",
+	.row = &next_change_record
 };
 
 static Statement find_newest = {
@@ -141,16 +160,32 @@ static Statement reseal_key = {
 	" master_key_id = :master_key_id WHERE kid = :kid"
 };
 
-bool
-signing_keys_find_state(const char *kid, SigningKeyRow *key)
+static bool
+fetch(Statement *statement, const NamedParam *params, const CacheStamp *stamp, void *row)
 {
-	return statement_fetch(&find_state, PARAMS(param_text("kid", kid)), key);
+	return stamp != NULL ? statement_fetch_stamped(statement, params, stamp, row) :
+		statement_fetch(statement, params, row);
 }
 
 bool
-signing_keys_find_signer(TimestampTz now, SigningKeyRow *key)
+signing_keys_find_state(const char *kid, const CacheStamp *stamp, SigningKeyRow *key)
 {
-	return statement_fetch(&find_signer, PARAMS(param_timestamp("now", now)), key);
+	return fetch(&find_state, PARAMS(param_text("kid", kid)), stamp, key);
+}
+
+bool
+signing_keys_find_signer(TimestampTz now, const CacheStamp *stamp, SigningKeyRow *key)
+{
+	return fetch(&find_signer, PARAMS(param_timestamp("now", now)), stamp, key);
+}
+
+TimestampTz
+signing_keys_next_change(TimestampTz now, const CacheStamp *stamp)
+{
+	NextChange	next;
+	bool		found = fetch(&find_next_change, PARAMS(param_timestamp("now", now)), stamp, &next);
+
+	return found ? next.happens_at : DT_NOEND;
 }
 
 bool
@@ -160,9 +195,9 @@ signing_keys_find_newest(SigningKeyRow *key)
 }
 
 bool
-signing_keys_find(const char *kid, SigningKeyRow *key)
+signing_keys_find(const char *kid, const CacheStamp *stamp, SigningKeyRow *key)
 {
-	return statement_fetch(&find_key, PARAMS(param_text("kid", kid)), key);
+	return fetch(&find_key, PARAMS(param_text("kid", kid)), stamp, key);
 }
 
 SigningKeyRow *
@@ -202,16 +237,26 @@ signing_keys_sealed_by(void)
 	return ids;
 }
 
+/* Where the rows are distributed, no trigger tells this backend of its own changes. */
+static uint64
+change(Statement *statement, const NamedParam *params)
+{
+	uint64		rows = statement_run(statement, params);
+
+	cached_table_forget(CACHED_SIGNING_KEYS);
+	return rows;
+}
+
 void
 signing_keys_reseal(const SigningKeyRow *key)
 {
-	statement_run(&reseal_key, PARAMS(param_record(&key_record, key)));
+	change(&reseal_key, PARAMS(param_record(&key_record, key)));
 }
 
 bool
 signing_keys_insert(const SigningKeyRow *key)
 {
-	return statement_run(&insert_key, PARAMS(param_record(&key_record, key))) > 0;
+	return change(&insert_key, PARAMS(param_record(&key_record, key))) > 0;
 }
 
 bool
@@ -248,31 +293,31 @@ signing_keys_changed_here(void)
 void
 signing_keys_begin_retiring(const char *kid, TimestampTz since, TimestampTz verify_until)
 {
-	statement_run(&begin_retiring, PARAMS(param_text("kid", kid), param_timestamp("since", since),
-										  param_timestamp("verify_until", verify_until)));
+	change(&begin_retiring, PARAMS(param_text("kid", kid), param_timestamp("since", since),
+								   param_timestamp("verify_until", verify_until)));
 }
 
 void
 signing_keys_resume(TimestampTz now)
 {
-	statement_run(&resume_key, PARAMS(param_timestamp("now", now)));
+	change(&resume_key, PARAMS(param_timestamp("now", now)));
 }
 
 void
 signing_keys_set_signs_from(const char *kid, TimestampTz signs_from)
 {
-	statement_run(&set_signs_from, PARAMS(param_text("kid", kid),
-										  param_timestamp("signs_from", signs_from)));
+	change(&set_signs_from, PARAMS(param_text("kid", kid),
+								   param_timestamp("signs_from", signs_from)));
 }
 
 void
 signing_keys_end_retiring(TimestampTz now)
 {
-	statement_run(&end_retiring, PARAMS(param_timestamp("now", now)));
+	change(&end_retiring, PARAMS(param_timestamp("now", now)));
 }
 
 bool
 signing_keys_retire(const char *kid)
 {
-	return statement_run(&retire_key, PARAMS(param_text("kid", kid))) > 0;
+	return change(&retire_key, PARAMS(param_text("kid", kid))) > 0;
 }

@@ -11,6 +11,7 @@
 
 #include "postgres.h"
 
+#include "store/cached_table.h"
 #include "store/record.h"
 
 /* Enough to tell whether a cached key is still right. */
@@ -36,30 +37,30 @@ typedef struct SigningKeyRow
 } SigningKeyRow;
 
 /*
- * True if a key can sign: it is active, or a rotation will retire it later.  A key
- * whose signs_from has not come can sign as well, if a caller names it.
+ * The next four functions read as statement_fetch_stamped() if stamp is not NULL.
+ *
+ * Read the state of a key.  False if there is none.
  */
-static inline bool
-signing_key_can_sign(const SigningKeyRow *key, TimestampTz now)
-{
-	return strcmp(key->state, "active") == 0 ||
-		(strcmp(key->state, "retiring") == 0 && key->retiring_since > now);
-}
-
-/* Read the state of a key.  False if there is none. */
-extern bool signing_keys_find_state(const char *kid, SigningKeyRow *key);
+extern bool signing_keys_find_state(const char *kid, const CacheStamp *stamp, SigningKeyRow *key);
 
 /*
  * Read the state of the key that signs at a time: of those that can sign, the one that
  * began last.  If none has begun, the one that begins first.  False if no key can sign.
  */
-extern bool signing_keys_find_signer(TimestampTz now, SigningKeyRow *key);
+extern bool signing_keys_find_signer(TimestampTz now, const CacheStamp *stamp,
+									 SigningKeyRow *key);
+
+/*
+ * When another key can begin to sign although no row is written: the first time after now
+ * at which a key begins or stops to sign.  Infinite if there is none.
+ */
+extern TimestampTz signing_keys_next_change(TimestampTz now, const CacheStamp *stamp);
+
+/* False if there is no such key. */
+extern bool signing_keys_find(const char *kid, const CacheStamp *stamp, SigningKeyRow *key);
 
 /* Read the state of the active key that begins to sign last.  False if none is active. */
 extern bool signing_keys_find_newest(SigningKeyRow *key);
-
-/* False if there is no such key. */
-extern bool signing_keys_find(const char *kid, SigningKeyRow *key);
 
 /* Insert a key without retiring_since and verify_until.  False if its kid exists. */
 extern bool signing_keys_insert(const SigningKeyRow *key);

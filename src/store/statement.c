@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -250,11 +251,10 @@ execute_statement(Statement *statement, const NamedParam *params, Snapshot lates
 		elog(ERROR, "could not run a statement of anon_auth: %s", SPI_result_code_string(code));
 }
 
-/* Decode a row of SPI's result in the current memory context. */
+/* Decode a row of a result in the current memory context. */
 static void
-decode_row(const Statement *statement, uint64 number, void *row, void *joined)
+decode_tuple(const Statement *statement, HeapTuple tuple, TupleDesc desc, void *row, void *joined)
 {
-	TupleDesc	desc = SPI_tuptable->tupdesc;
 	Datum		values[RECORD_MAX_COLUMNS];
 	bool		nulls[RECORD_MAX_COLUMNS];
 
@@ -262,10 +262,17 @@ decode_row(const Statement *statement, uint64 number, void *row, void *joined)
 		elog(ERROR, "a statement was prepared without its record: %s", statement->sql);
 	if (desc->natts > RECORD_MAX_COLUMNS)
 		elog(ERROR, "a statement of anon_auth returns too many columns");
-	heap_deform_tuple(SPI_tuptable->vals[number], desc, values, nulls);
+	heap_deform_tuple(tuple, desc, values, nulls);
 	record_decode(statement->row, &statement->prepared->row, values, nulls, row);
 	if (joined != NULL)
 		record_decode(statement->joined, &statement->prepared->joined, values, nulls, joined);
+}
+
+/* Decode a row of SPI's result. */
+static void
+decode_row(const Statement *statement, uint64 number, void *row, void *joined)
+{
+	decode_tuple(statement, SPI_tuptable->vals[number], SPI_tuptable->tupdesc, row, joined);
 }
 
 /*
@@ -344,16 +351,14 @@ statement_fetch_ids(Statement *statement, const NamedParam *params)
 	return construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
 }
 
-/* Commands of this transaction count as well: their rows are to be seen, too. */
-bool
-statement_fetch_latest(Statement *statement, const NamedParam *params, void *row)
+/* Run a SELECT with a snapshot of this moment.  With row NULL nothing is decoded. */
+static bool
+fetch_now(Statement *statement, const NamedParam *params, void *row)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Snapshot	snapshot;
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	bool		found;
 
-	CommandCounterIncrement();
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	SPI_connect();
 	execute_statement(statement, params, snapshot);
 	found = SPI_processed > 0;
@@ -365,4 +370,54 @@ statement_fetch_latest(Statement *statement, const NamedParam *params, void *row
 	SPI_finish();
 	UnregisterSnapshot(snapshot);
 	return found;
+}
+
+/* Commands of this transaction count as well: their rows are to be seen, too. */
+bool
+statement_fetch_latest(Statement *statement, const NamedParam *params, void *row)
+{
+	CommandCounterIncrement();
+	return fetch_now(statement, params, row);
+}
+
+bool
+statement_fetch_stamped(Statement *statement, const NamedParam *params, const CacheStamp *stamp,
+						void *row)
+{
+	return stamp->outlives_statement ? fetch_now(statement, params, row) :
+		statement_fetch(statement, params, row);
+}
+
+/* A value outside of the row would be gone once the table has another one. */
+static HeapTuple
+copy_whole(HeapTuple tuple, TupleDesc desc)
+{
+	return HeapTupleHasExternal(tuple) ? toast_flatten_tuple(tuple, desc) : heap_copytuple(tuple);
+}
+
+StatementRow
+statement_fetch_row(Statement *statement, const NamedParam *params, const CacheStamp *stamp)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Snapshot	snapshot = stamp->outlives_statement ? RegisterSnapshot(GetLatestSnapshot()) : NULL;
+	StatementRow kept = {0};
+
+	SPI_connect();
+	execute_statement(statement, params, snapshot);
+	if (SPI_processed > 0)
+	{
+		MemoryContextSwitchTo(caller);
+		kept.desc = CreateTupleDescCopy(SPI_tuptable->tupdesc);
+		kept.tuple = copy_whole(SPI_tuptable->vals[0], kept.desc);
+	}
+	SPI_finish();
+	if (snapshot != NULL)
+		UnregisterSnapshot(snapshot);
+	return kept;
+}
+
+void
+statement_decode(const Statement *statement, const StatementRow *kept, void *row)
+{
+	decode_tuple(statement, kept->tuple, kept->desc, row, NULL);
 }

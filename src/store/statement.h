@@ -34,6 +34,9 @@
 
 #include "postgres.h"
 
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "store/cached_table.h"
 #include "store/param.h"
 #include "store/record.h"
 
@@ -77,6 +80,28 @@ extern ArrayType *statement_fetch_ids(Statement *statement, const NamedParam *pa
  * it finds no row.  With row NULL nothing is decoded.
  */
 extern bool statement_fetch_latest(Statement *statement, const NamedParam *params, void *row);
+
+/*
+ * Run a SELECT for rows that are kept with a stamp (cached_table.h) and decode the first
+ * row.  If the stamp outlives the statement, the snapshot is one of this moment.  It shows
+ * earlier commands of the transaction, and not the one that is running.
+ */
+extern bool statement_fetch_stamped(Statement *statement, const NamedParam *params,
+									const CacheStamp *stamp, void *row);
+
+/* A row of a result, to be decoded later. */
+typedef struct StatementRow
+{
+	HeapTuple	tuple;			/* NULL: the statement found none */
+	TupleDesc	desc;
+} StatementRow;
+
+/* statement_fetch_stamped(), and copy the row to the caller's memory context instead. */
+extern StatementRow statement_fetch_row(Statement *statement, const NamedParam *params,
+										const CacheStamp *stamp);
+
+/* Decode a row that the statement has found in this backend. */
+extern void statement_decode(const Statement *statement, const StatementRow *kept, void *row);
 
 /* The record of one id, {id_record}, for statement_fetch_ids(). */
 #define ID_COLUMNS(COLUMN) \
