@@ -20,6 +20,7 @@ $primary->append_conf('postgresql.conf', "fsync = off\nmax_prepared_transactions
 $primary->start;
 $primary->safe_psql('postgres', q{CREATE EXTENSION anon_auth; SELECT anon_auth.create_client('app', 'native')});
 my $token = sql_literal(call($primary, 'authenticate_anonymously', client_id => 'app')->{access_token});
+my $claims = sql_literal($primary->safe_psql('postgres', "SELECT anon_auth.verify_jwt($token)"));
 $primary->backup('taken');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'taken', has_streaming => 1);
@@ -39,7 +40,7 @@ sub connection
 	my ($node, $database) = @_;
 	my $connection = AnonAuth::Connection->new($node, $database);
 
-	$connection->query(q{SET request.jwt.claims = '{"sub": "01890a5d-ac96-774b-bcce-b302099a8057", "is_anonymous": true}'});
+	$connection->query("SET request.jwt.claims = $claims");
 	return $connection;
 }
 
@@ -129,9 +130,9 @@ is(seen_by($reader, 'clients'), 450, 'for clients as well');
 change('CREATE TABLE kept AS SELECT * FROM anon_auth.settings', 'UPDATE kept SET trust_request_claims = true', 'INSERT INTO anon_auth.settings SELECT * FROM kept');
 is(seen_by($reader, 'settings'), 't', 'a row that replaces another is seen');
 
-$writer->query('BEGIN; CREATE TEMPORARY TABLE keys AS SELECT * FROM anon_auth.signing_keys; TRUNCATE anon_auth.signing_keys');
+$writer->query('BEGIN; CREATE TEMPORARY TABLE keys AS SELECT * FROM anon_auth.signing_keys; TRUNCATE anon_auth.signing_keys; SAVEPOINT s');
 is(seen_by($writer, 'signing_keys'), 'AA014', 'TRUNCATE is seen by its transaction');
-$writer->query('COMMIT');
+$writer->query('ROLLBACK TO s; COMMIT');
 is(seen_by($reader, 'signing_keys'), 'AA014', 'a committed TRUNCATE is seen');
 $primary->wait_for_catchup($standby);
 is(seen_by($reading, 'signing_keys'), 'AA014', 'a TRUNCATE that was replayed is seen by a standby');

@@ -180,25 +180,25 @@ done_testing();
 #
 # operation        statements buffers    WAL
 __DATA__
-sign-up with a key         11      39   1730
-login with a key            9      35   1050
-sign-up without a key       7      22   1080
-refresh                     4      15    170
-userinfo                    6      17      0
-verify_jwt                  2       6      0
-promotion                  16      61   1860
-login with a password      10      32    880
-revoke                      4      31    680
-create_challenge            1       2      0
+sign-up with a key          8      35   1730
+login with a key            6      30   1050
+sign-up without a key       4      18   1080
+refresh                     1      10    170
+userinfo                    4      14      0
+verify_jwt                  0       3      0
+promotion                  13      57   1860
+login with a password       7      28    880
+revoke                      3      30    680
+create_challenge            0       0      0
 uid                         0       0      0
-request of a login code     8      20   1110
-request of a guest's code   10      29   1180
-sign-up with a code        12      42   1630
-login with a code          11      39   1080
-promotion with a code      16      68   1700
-sign-up with a password    12      42   1860
-sign-up with an ID token   14      49   1670
-login with an ID token     10      39   1100
-adding an identity         17      63   1120
-removing an identity       19      72   1270
-claim                      34     170   1490
+request of a login code     5      16   1110
+request of a guest's code   7      25   1180
+sign-up with a code         9      38   1630
+login with a code           8      35   1080
+promotion with a code      13      63   1700
+sign-up with a password     9      38   1860
+sign-up with an ID token   11      44   1670
+login with an ID token      7      35   1100
+adding an identity         14      59   1120
+removing an identity       16      66   1270
+claim                      30     170   1490
