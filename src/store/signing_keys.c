@@ -161,7 +161,7 @@ static Statement reseal_key = {
 };
 
 static bool
-fetch(Statement *statement, const NamedParam *params, const CacheStamp *stamp, void *row)
+fetch_key(Statement *statement, const NamedParam *params, const CacheStamp *stamp, void *row)
 {
 	return stamp != NULL ? statement_fetch_stamped(statement, params, stamp, row) :
 		statement_fetch(statement, params, row);
@@ -170,22 +170,22 @@ fetch(Statement *statement, const NamedParam *params, const CacheStamp *stamp, v
 bool
 signing_keys_find_state(const char *kid, const CacheStamp *stamp, SigningKeyRow *key)
 {
-	return fetch(&find_state, PARAMS(param_text("kid", kid)), stamp, key);
+	return fetch_key(&find_state, PARAMS(param_text("kid", kid)), stamp, key);
 }
 
 bool
 signing_keys_find_signer(TimestampTz now, const CacheStamp *stamp, SigningKeyRow *key)
 {
-	return fetch(&find_signer, PARAMS(param_timestamp("now", now)), stamp, key);
+	return fetch_key(&find_signer, PARAMS(param_timestamp("now", now)), stamp, key);
 }
 
 TimestampTz
 signing_keys_next_change(TimestampTz now, const CacheStamp *stamp)
 {
 	NextChange	next;
-	bool		found = fetch(&find_next_change, PARAMS(param_timestamp("now", now)), stamp, &next);
 
-	return found ? next.happens_at : DT_NOEND;
+	return fetch_key(&find_next_change, PARAMS(param_timestamp("now", now)), stamp, &next) ?
+		next.happens_at : DT_NOEND;
 }
 
 bool
@@ -197,7 +197,7 @@ signing_keys_find_newest(SigningKeyRow *key)
 bool
 signing_keys_find(const char *kid, const CacheStamp *stamp, SigningKeyRow *key)
 {
-	return fetch(&find_key, PARAMS(param_text("kid", kid)), stamp, key);
+	return fetch_key(&find_key, PARAMS(param_text("kid", kid)), stamp, key);
 }
 
 SigningKeyRow *
@@ -239,7 +239,7 @@ signing_keys_sealed_by(void)
 
 /* Where the rows are distributed, no trigger tells this backend of its own changes. */
 static uint64
-change(Statement *statement, const NamedParam *params)
+change_keys(Statement *statement, const NamedParam *params)
 {
 	uint64		rows = statement_run(statement, params);
 
@@ -250,13 +250,13 @@ change(Statement *statement, const NamedParam *params)
 void
 signing_keys_reseal(const SigningKeyRow *key)
 {
-	change(&reseal_key, PARAMS(param_record(&key_record, key)));
+	change_keys(&reseal_key, PARAMS(param_record(&key_record, key)));
 }
 
 bool
 signing_keys_insert(const SigningKeyRow *key)
 {
-	return change(&insert_key, PARAMS(param_record(&key_record, key))) > 0;
+	return change_keys(&insert_key, PARAMS(param_record(&key_record, key))) > 0;
 }
 
 bool
@@ -293,31 +293,31 @@ signing_keys_changed_here(void)
 void
 signing_keys_begin_retiring(const char *kid, TimestampTz since, TimestampTz verify_until)
 {
-	change(&begin_retiring, PARAMS(param_text("kid", kid), param_timestamp("since", since),
-								   param_timestamp("verify_until", verify_until)));
+	change_keys(&begin_retiring, PARAMS(param_text("kid", kid), param_timestamp("since", since),
+										param_timestamp("verify_until", verify_until)));
 }
 
 void
 signing_keys_resume(TimestampTz now)
 {
-	change(&resume_key, PARAMS(param_timestamp("now", now)));
+	change_keys(&resume_key, PARAMS(param_timestamp("now", now)));
 }
 
 void
 signing_keys_set_signs_from(const char *kid, TimestampTz signs_from)
 {
-	change(&set_signs_from, PARAMS(param_text("kid", kid),
-								   param_timestamp("signs_from", signs_from)));
+	change_keys(&set_signs_from, PARAMS(param_text("kid", kid),
+										param_timestamp("signs_from", signs_from)));
 }
 
 void
 signing_keys_end_retiring(TimestampTz now)
 {
-	change(&end_retiring, PARAMS(param_timestamp("now", now)));
+	change_keys(&end_retiring, PARAMS(param_timestamp("now", now)));
 }
 
 bool
 signing_keys_retire(const char *kid)
 {
-	return change(&retire_key, PARAMS(param_text("kid", kid))) > 0;
+	return change_keys(&retire_key, PARAMS(param_text("kid", kid))) > 0;
 }
