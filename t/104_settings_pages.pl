@@ -10,7 +10,9 @@ use lib $FindBin::Bin;
 
 use AnonAuth::Device qw(call);
 use AnonAuth::Pages qw(fields shows);
+use Digest::SHA qw(sha256);
 use JSON::PP ();
+use MIME::Base64 qw(encode_base64url);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -129,8 +131,8 @@ my $session = (split /\./, $browser->cookies->{'__Host-session'}[0])[0];
 
 $site->tokens('ada@example.com');
 for my $case (
-	[ 'nothing', {}, 422, qr/Enter your current password/, qr/Enter a password/ ],
-	[ 'no current password', { password => 'long enough 1' }, 422, qr/id="old_password_error"/ ],
+	[ 'nothing', { old_password => '' }, 422, qr/Enter your current password/, qr/Enter a password/ ],
+	[ 'no current password', { old_password => '', password => 'long enough 1' }, 422, qr/id="old_password_error"/ ],
 	[ 'a password that is too short', { old_password => 'correct horse', password => 'short' }, 422, qr/id="password_error"/, qr/class="broken"/ ],
 	[ 'a wrong current password', { old_password => 'wrong horse', password => 'long enough 1' }, 422, qr/id="old_password_error".*This is not your current password/s ])
 {
@@ -145,6 +147,12 @@ is(sessions_of($ada), 2, 'none of them ends a session');
 
 redirects($browser->post_form('/settings/change_password', old_password => 'correct horse', password => 'a new horse'), '/settings?x_done=password_changed', 'the right passwords');
 is(sessions_of($ada), 1, 'the other sessions have ended');
+$site->no_limits;
+redirects($browser->post_form('/settings/change_password', old_password => 'correct horse', password => 'a new horse'), '/settings?x_done=password_changed', 'a second click');
+shows($browser->post_form('/settings/change_password', old_password => 'correct horse', password => 'another new horse'), 422, qr/This is not your current password/, 'another new password with the former one');
+query("UPDATE anon_auth.passwords SET updated_at = now() - interval '2 minutes'");
+shows($browser->post_form('/settings/change_password', old_password => 'correct horse', password => 'a new horse'), 422, qr/This is not your current password/, 'the same form two minutes later');
+$site->no_limits;
 shows($browser->get('/settings'), 200, qr/Your account/, 'the session of the browser goes on');
 ok($site->tokens('ada@example.com', 'a new horse')->{sid}, 'the new password logs in');
 is(query("SELECT count(*) FROM anon_auth.authenticate('web', 'ada\@example.com', 'correct horse')"), 0, 'the former one does not');
@@ -353,6 +361,135 @@ shows($guest->get('/settings/delete_account'), 200, qr/Delete your data\?/, qr/T
 }
 
 # ---------------------------------------------------------------------------
+# The profile
+# ---------------------------------------------------------------------------
+
+# What a form sends after the user has changed some fields
+sub form_of
+{
+	my ($page, %changes) = @_;
+	my %fields = (fields($page), %changes);
+
+	return map { $_ => $fields{$_} } sort keys %fields;
+}
+
+sub profile_of { return query("SELECT standard_attributes::text || custom_attributes::text FROM anon_auth.users WHERE id = '$_[0]'"); }
+
+$site->settings(user_writable_attributes => '{"favourite <color>",points}');
+query("UPDATE anon_auth.users SET standard_attributes = '{\"name\": \"Ada\", \"middle_name\": \"B\"}', custom_attributes = '{\"points\": 7, \"secret\": \"x\"}' WHERE id = '$ada'");
+$page = $browser->get('/settings/profile');
+shows($page, 200, qr/Your profile/, qr/name="name"[^>]* value="Ada"/, qr/favourite &lt;color&gt;/, qr/autocomplete="bday"/, 'the page of the profile');
+unlike($page->{body}, qr/secret|points/, 'the page has no attribute that users cannot write, and none that is no text');
+shows($browser->post_form('/settings/profile', form_of($page, birthdate => '31 December', website => 'http://x.example', zoneinfo => 'Nowhere/Land', locale => '?', name => 'Ada "&<L>')), 422,
+	qr/id="birthdate_error".*such as 1990-12-31/s, qr/id="website_error".*https:/s, qr/id="zoneinfo_error"/, qr/id="locale_error"/, qr/value="31 December"/, qr/value="Ada &quot;&amp;&lt;L&gt;"/, 'wrong values');
+like(profile_of($ada), qr/"name": "Ada"/, 'wrong values change nothing');
+redirects($browser->post_form('/settings/profile', form_of($page, birthdate => '1815-12-10', name => '', custom_1 => 'blue')), '/settings?x_done=profile_saved', 'right values');
+is(profile_of($ada), '{"birthdate": "1815-12-10", "middle_name": "B"}{"points": 7, "secret": "x", "favourite <color>": "blue"}', 'they are saved, and nothing else changes');
+redirects($browser->post_form('/settings/profile', name => 'Countess'), '/settings?x_done=profile_saved', 'a form with one field');
+is(profile_of($ada), '{"name": "Countess", "birthdate": "1815-12-10", "middle_name": "B"}{"points": 7, "secret": "x", "favourite <color>": "blue"}', 'other fields stay');
+redirects($browser->post_form('/settings/profile', custom_2 => 'many', custom_3 => 'x', email => 'evil@example.com', sub => $bob), '/settings?x_done=profile_saved', 'fields that the page does not have');
+is(profile_of($ada), '{"name": "Countess", "birthdate": "1815-12-10", "middle_name": "B"}{"points": 7, "secret": "x", "favourite <color>": "blue"}', 'they do nothing');
+redirects($guest->post_form('/settings/profile', name => 'Guest'), '/settings?x_done=profile_saved', 'a guest has a profile');
+shows($guest->get('/settings'), 200, qr/<bdi>Guest/, 'the overview shows its name');
+
+# ---------------------------------------------------------------------------
+# Recent log-in
+# ---------------------------------------------------------------------------
+
+query("UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 day'");
+for my $case (
+	[ '/change_password', password => 'long enough 1', old_password => 'a new horse' ],
+	[ '/identity/add_email', login_id => 'x@example.com' ],
+	[ '/identity/add_username', login_id => 'xyz' ],
+	[ '/identity/remove_email?q_login_id=Ada%40example.com' ],
+	[ '/delete_account', delete => 'yes' ])
+{
+	my ($path, @fields) = @$case;
+	my $next = '/settings' . ($path =~ s/ada/Ada/r);
+	my $expected = "$origin/settings/reauthenticate?x_next=" . AnonAuth::Browser::encode($next);
+
+	is($browser->get("/settings$path")->{location}, $expected, "GET $path asks for the password first");
+	is($browser->post_form("/settings$path", @fields)->{location}, $expected, "POST $path asks for the password first");
+}
+for my $path ('', '/profile', '/sessions')
+{
+	is($browser->get("/settings$path")->{status}, 200, "/settings$path needs no recent log-in");
+}
+is($guest->get('/settings/delete_account')->{status}, 200, 'a guest needs no recent log-in');
+$page = $browser->get($browser->get('/settings/change_password')->{location});
+shows($page, 200, qr/name="password"/, 'the page on which the user logs in again');
+is($browser->post_form($browser->get('/settings/change_password')->{location}, fields($page), password => 'a new horse')->{location}, "$origin/settings/change_password",
+	'it leads back');
+is($browser->get('/settings/change_password')->{status}, 200, 'the log-in is recent now');
+
+# ---------------------------------------------------------------------------
+# Opened by an app: its session, and settings actions
+# ---------------------------------------------------------------------------
+
+# The URL of the page of a settings action, in the session of an app.
+sub start_action
+{
+	my ($app, $tokens, $action) = @_;
+	my $token = $app->post_json('/oauth2/app_session_token', { refresh_token => $tokens->{refresh_token} })->{json}{result}{app_session_token};
+
+	return $app->get('/oauth2/authorize', client_id => 'web', redirect_uri => 'https://app.example/cb', state => 'a state',
+		response_type => 'urn:authgear:params:oauth:response-type:settings-action', scope => 'openid https://authgear.com/scopes/full-access',
+		code_challenge_method => 'S256', code_challenge => encode_base64url(sha256('v' x 43)), ui_locales => 'de',
+		login_hint => "https://authgear.com/login_hint?type=app_session_token&app_session_token=$token", x_settings_action => $action)->{location};
+}
+
+sub finish_action
+{
+	my ($answer, $name) = @_;
+
+	is($answer->{status}, 303, "$name: the answer is a redirect");
+	like($answer->{location}, qr{^https://app\.example/cb\?code=[^&]+&.*state=a}, "$name: it leads to the app with a code");
+	my ($code) = $answer->{location} =~ /code=([^&]+)/;
+	is($site->browser->post_form('/oauth2/token', grant_type => 'urn:authgear:params:oauth:grant-type:settings-action', client_id => 'web', code => $code,
+		redirect_uri => 'https://app.example/cb', code_verifier => 'v' x 43)->{body}, '{}', "$name: the app exchanges it");
+}
+
+{
+	my $tokens = $site->tokens('ada@example.com', 'a new horse');
+	my $app = $site->browser;
+	my $uri = start_action($app, $tokens, 'change_password');
+	my $page = $app->get($uri);
+
+	shows($page, 200, qr/<html lang="de"/, qr/Passwort ändern/, qr{href="https://app\.example/cb\?error=access_denied}, 'the page of a settings action');
+	unlike($page->{body}, qr{class="back"}, 'it does not lead to the overview');
+	like($page->{headers}{'content-security-policy'}[0], qr{form-action 'self' https://app\.example}, 'its form can lead to the app');
+	my ($action) = $page->{body} =~ m{<form method="post" action="([^"]+)"};
+
+	$action =~ s/&amp;/&/g;
+	shows($app->post_form($action, old_password => 'wrong', password => 'long enough 3'), 422, qr/bisheriges Passwort/, 'a wrong password on it');
+	finish_action($app->post_form($action, old_password => 'a new horse', password => 'long enough 3'), 'the right password');
+	ok($site->tokens('ada@example.com', 'long enough 3')->{sid}, 'the password is changed');
+	shows($app->get('/settings'), 200, qr/Ada\@example\.com/, 'the session of the app can open the overview as well');
+
+	$tokens = $site->tokens('ada@example.com', 'long enough 3');
+	$uri = start_action($app, $tokens, 'add_username');
+	finish_action($app->post_form($uri, login_id => 'lovelace'), 'adding a username');
+	$uri = start_action($app, $tokens, 'delete_account');
+	finish_action($app->post_form($uri, delete => 'yes'), 'deleting the account');
+	is(query("SELECT delete_at IS NOT NULL FROM anon_auth.users WHERE id = '$ada'"), 't', 'the deletion is scheduled');
+	is($app->post_form('/settings/delete_account', keep => 'yes')->{status}, 303, 'and can be undone');
+
+	my ($ref) = start_action($app, $tokens, 'change_password') =~ /x_ref=([^&]+)/;
+
+	shows($app->get("/settings/sessions?x_ref=$ref"), 400, qr/This page has expired|abgelaufen/, 'the action of another page');
+	shows($browser->get("/settings/change_password?x_ref=$ref"), 400, qr/This page has expired|abgelaufen/, 'the action of another session');
+	shows($site->browser->get("/settings/change_password?x_ref=$ref"), 400, qr/This page has expired|abgelaufen/, 'an action without a session');
+
+	# A foreign site's form has the cookie of neither session.
+	for my $site ([ 'Sec-Fetch-Site:' => 'cross-site' ], [ 'Sec-Fetch-Site:' => 'same-site' ])
+	{
+		shows($app->post_form("/settings/change_password?x_ref=$ref", old_password => 'long enough 3', password => 'evil evil', @$site), 403, qr/<h1>/, 'a form of another site in the session of an app');
+	}
+	ok($site->tokens('ada@example.com', 'long enough 3')->{sid}, 'the password stays');
+}
+$browser = $site->logged_in('ada@example.com', 'long enough 3');
+
+# ---------------------------------------------------------------------------
 # Attacks
 # ---------------------------------------------------------------------------
 
@@ -363,9 +500,10 @@ my @forms = (
 	[ '/settings/identity/remove_username?q_login_id=ada', x => 1 ],
 	[ '/settings/delete_account', delete => 'yes' ],
 	[ '/settings/sessions', session_id => 'others' ],
-	[ '/settings/change_password', old_password => 'a new horse', password => 'long enough 1' ]);
+	[ '/settings/profile', name => 'Evil' ],
+	[ '/settings/change_password', old_password => 'long enough 3', password => 'long enough 1' ]);
 
-$site->tokens('ada@example.com', 'a new horse');
+$site->tokens('ada@example.com', 'long enough 3');
 $browser->post_form('/settings/identity/add_username', login_id => 'ada');
 forget_messages();
 $before = state_of_all();
@@ -395,7 +533,7 @@ for my $language ('en', 'de', 'zh-Hant')
 {
 	is(query("SELECT string_agg(key, ', ') FROM jsonb_object_keys(anon_auth_http.page_texts('en')) AS e (key) WHERE anon_auth_http.page_texts('$language') ->> key IS NULL"),
 		'', "$language has all texts");
-	for my $path ('', '/sessions', '/change_password', '/delete_account', '/identity/add_email', '/identity/add_phone', '/identity/add_username',
+	for my $path ('', '/sessions', '/change_password', '/delete_account', '/profile', '/identity/add_email', '/identity/add_phone', '/identity/add_username',
 		'/identity/change_username?q_login_id=ada', '/identity/remove_username?q_login_id=ada', '/identity/change_email?q_login_id=Ada%40example.com',
 		'/identity/remove_email?q_login_id=Ada%40example.com')
 	{

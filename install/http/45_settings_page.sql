@@ -84,7 +84,7 @@ AS $$
 						 WHEN name = 'login_id' THEN 'label_' || (page ->> 'kinds')
 						 WHEN name = 'code' THEN 'label_code'
 						 -- A site can name its custom attributes in settings.page_texts.
-						 WHEN field ? 'label' AND NOT page -> 'texts' ? ('settings_label_' || name) THEN field ->> 'label'
+						 WHEN field ? 'label' THEN CASE WHEN page -> 'texts' ? ('settings_attribute_' || (field ->> 'label')) THEN 'settings_attribute_' || (field ->> 'label') ELSE field ->> 'label' END
 						 ELSE 'settings_label_' || name END,
 					concat('type="', CASE type WHEN 'email' THEN 'email' WHEN 'phone_number' THEN 'tel'
 											   WHEN 'current_password' THEN 'password' WHEN 'new_password' THEN 'password' ELSE 'text' END,
@@ -154,6 +154,7 @@ AS $$
 				'address', '<bdi>' || anon_auth_internal.html_escape(page ->> 'login_id') || '</bdi>')),
 			'notice', CASE WHEN page -> 'messages' = '{}' THEN anon_auth_internal.page_text(page, 'settings_notice_' || (page ->> 'notice')) END,
 			'error_summary', anon_auth_internal.page_error_summary(page),
+			'cancel', anon_auth_internal.page_link(page ->> 'cancel_uri', anon_auth_internal.page_text(page, 'log_in_cancel'), 'other'),
 			'parts', (SELECT string_agg(anon_auth_internal.settings_part(page, p), '' ORDER BY n)
 				FROM jsonb_array_elements(page -> 'parts') WITH ORDINALITY AS a (p, n))))
 $$;

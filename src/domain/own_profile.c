@@ -247,6 +247,21 @@ check_request(const Jsonb *attributes, TimestampTz now, ProfileRequest *request)
 	}
 }
 
+StringList
+own_profile_custom_attributes(void)
+{
+	ProfilePolicy policy;
+
+	settings_read_profile_policy(&policy);
+	return policy.user_writable_attributes;
+}
+
+const char *
+own_profile_reason_code(ProfileReason reason)
+{
+	return profile_reasons[reason].code;
+}
+
 int
 own_profile_check(const Jsonb *attributes, TimestampTz now, ProfileProblem **problems)
 {

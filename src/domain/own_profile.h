@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/detail_codes.h"
+#include "base/string_list.h"
 #include "store/sessions.h"
 #include "store/users.h"
 
@@ -21,6 +22,12 @@ typedef struct ProfileProblem
 	const char *member;			/* "birthdate", "address.country", "custom_attributes.color" */
 	ProfileReason reason;
 } ProfileProblem;
+
+/* Return the custom attributes that users can write. */
+extern StringList own_profile_custom_attributes(void);
+
+/* Return the code of a rule, such as "not_a_date". */
+extern const char *own_profile_reason_code(ProfileReason reason);
 
 /*
  * Return how many values of attributes break rules, and set *problems to a palloc'd array

@@ -140,6 +140,17 @@ http_param(const HttpParams *params, const char *name)
 }
 
 bool
+http_params_have(const HttpParams *params, const char *name)
+{
+	int			i;
+
+	for (i = 0; i < params->count; i++)
+		if (strcmp(params->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+bool
 http_param_is(const HttpParams *params, const char *name, const char *value)
 {
 	char	   *given = http_param(params, name);

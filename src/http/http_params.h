@@ -45,7 +45,10 @@ extern void http_params(const HttpRequest *request, HttpParams *params);
  */
 extern char *http_param(const HttpParams *params, const char *name);
 
-/* Return whether a parameter has a value. */
+/* Return whether there is a parameter of this name, empty or not. */
+extern bool http_params_have(const HttpParams *params, const char *name);
+
+/* Return whether a parameter has this value. */
 extern bool http_param_is(const HttpParams *params, const char *name, const char *value);
 
 /* Same as http_param(), but raise 22023 with this message if it is absent or empty. */

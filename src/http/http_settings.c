@@ -17,10 +17,11 @@
 #include "http/http_errors.h"
 #include "http/http_page.h"
 #include "http/http_page_caller.h"
+#include "http/http_reauthentication.h"
 #include "http/http_settings.h"
 #include "json/json_write.h"
 
-/* The parameter with the code of a notice. */
+/* The parameter with the name of a notice. */
 #define NOTICE_PARAMETER	"x_done"
 
 /* ---- opening ---- */
@@ -51,6 +52,35 @@ read_request(HttpSettings *settings)
 		http_form(request, &settings->form);
 }
 
+/* Find the settings action.  Return false if the address has one that cannot be used here. */
+static bool
+open_action(HttpSettings *settings)
+{
+	switch (http_settings_action_open(settings->request, &settings->session, &settings->action))
+	{
+		case SETTINGS_ACTION_NONE:
+			return true;
+		case SETTINGS_ACTION_REFUSED:
+			return false;
+		case SETTINGS_ACTION_VALID:
+			break;
+	}
+	settings->has_action = true;
+	if (settings->ui_locales == NULL)
+		settings->ui_locales = settings->action.action.ui_locales;
+	return settings->path[0] == '/' &&
+		http_settings_action_is_for(&settings->action, settings->path + 1);
+}
+
+static void
+answer_signed_out(const HttpSettings *settings, HttpResponse *response)
+{
+	if (http_param(&settings->query, "x_ref") != NULL)
+		http_settings_action_refuse(settings->request, response);
+	else
+		http_settings_message(settings, 403, "signed_out", response);
+}
+
 bool
 http_settings_open(HttpSettings *settings, const HttpRequest *request, HttpResponse *response)
 {
@@ -68,13 +98,18 @@ http_settings_open(HttpSettings *settings, const HttpRequest *request, HttpRespo
 		return false;
 	}
 	read_request(settings);
+	settings->path = path == NULL || strcmp(path, "/") == 0 ? "" : path;
 	if (!find_caller(settings))
 	{
-		http_settings_message(settings, 403, "signed_out", response);
+		answer_signed_out(settings, response);
+		return false;
+	}
+	if (!open_action(settings))
+	{
+		http_settings_action_refuse(request, response);
 		return false;
 	}
 	http_page_renew_cookie(request, &settings->session, response);
-	settings->path = path == NULL || strcmp(path, "/") == 0 ? "" : path;
 	login_read_policy(&settings->policy);
 	return true;
 }
@@ -87,6 +122,16 @@ http_settings_lock(HttpSettings *settings)
 
 /* ---- addresses ---- */
 
+/* Return whether a path with a query is that of this page. */
+static bool
+is_path_of(const HttpSettings *settings, const char *path)
+{
+	size_t		length = strlen(settings->path);
+
+	return strncmp(path, settings->path, length) == 0 &&
+		(path[length] == '\0' || path[length] == '?');
+}
+
 char *
 http_settings_uri(const HttpSettings *settings, const char *path)
 {
@@ -95,12 +140,29 @@ http_settings_uri(const HttpSettings *settings, const char *path)
 	initStringInfo(&uri);
 	appendStringInfo(&uri, "%s/settings%s", discovery_issuer(), path);
 	http_append_param(&uri, "ui_locales", settings->ui_locales);
+	if (settings->has_action && is_path_of(settings, path))
+		http_settings_action_append(&settings->action, &uri);
 	return uri.data;
 }
 
-void
-http_settings_done(const HttpSettings *settings, const char *path, const char *notice,
-				   HttpResponse *response)
+/* Return path and query of this page, for the way back to it. */
+static char *
+own_address(const HttpSettings *settings)
+{
+	StringInfoData address;
+	int			i;
+
+	initStringInfo(&address);
+	appendStringInfo(&address, "/settings%s", settings->path);
+	for (i = 0; i < settings->query.count; i++)
+		if (strcmp(settings->query.names[i], NOTICE_PARAMETER) != 0)
+			http_append_param(&address, settings->query.names[i], settings->query.values[i]);
+	return address.data;
+}
+
+static void
+redirect_to(const HttpSettings *settings, const char *path, const char *notice,
+			HttpResponse *response)
 {
 	StringInfoData location;
 
@@ -109,6 +171,25 @@ http_settings_done(const HttpSettings *settings, const char *path, const char *n
 	http_append_param(&location, NOTICE_PARAMETER, notice);
 	http_redirect(response, location.data);
 	http_no_store(response);
+}
+
+void
+http_settings_done(const HttpSettings *settings, const char *path, const char *notice,
+				   HttpResponse *response)
+{
+	if (settings->has_action)
+		http_settings_action_finish(&settings->action, response);
+	else
+		redirect_to(settings, path, notice, response);
+}
+
+void
+http_settings_leave(const HttpSettings *settings, HttpResponse *response)
+{
+	if (settings->has_action)
+		http_settings_action_refuse(settings->request, response);
+	else
+		redirect_to(settings, "", NULL, response);
 }
 
 /* ---- the frame ---- */
@@ -146,7 +227,9 @@ http_settings_begin(StringInfo model, const HttpSettings *settings, const char *
 	/* A link of another site must not tell the user what has been done. */
 	if (notice != NULL && !settings->is_post && http_origin(settings->request) == ORIGIN_OWN)
 		json_add_string(model, "notice", notice);
-	if (settings->path[0] != '\0')
+	if (settings->has_action)
+		http_settings_action_describe(&settings->action, model);
+	else if (settings->path[0] != '\0')
 		json_add_string(model, "back_uri", http_settings_uri(settings, ""));
 }
 
@@ -227,13 +310,13 @@ http_settings_try(HttpSettings *settings, SubtransactionAction action, void *arg
 	switch (caught->sqlerrcode)
 	{
 		case ERRCODE_AA_INVALID_TOKEN:
-			http_settings_message(settings, 403, "signed_out", response);
+			answer_signed_out(settings, response);
 			return SETTINGS_ANSWERED;
 		case ERRCODE_AA_RECENT_LOGIN_REQUIRED:
-			http_settings_message(settings, 403, "old_login", response);
+			http_reauthenticate(response, own_address(settings));
 			return SETTINGS_ANSWERED;
 		case ERRCODE_AA_ACCOUNT_REQUIRED:
-			http_settings_done(settings, "", NULL, response);
+			http_settings_leave(settings, response);
 			return SETTINGS_ANSWERED;
 	}
 	if (error == NULL)

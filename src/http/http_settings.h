@@ -5,7 +5,8 @@
  *	  the frame of a page (settings_parts.h has what is in it).
  *
  * A form that changed something is answered with a redirect, so that a reload or the back
- * button does not send it again.
+ * button does not send it again.  If an application has opened the page for a settings
+ * action, that redirect leads to the application.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +18,7 @@
 #include "base/subtransaction.h"
 #include "http/http_params.h"
 #include "http/http_response.h"
+#include "http/http_settings_action.h"
 #include "lib/stringinfo.h"
 #include "store/sessions.h"
 #include "store/settings.h"
@@ -33,6 +35,8 @@ typedef struct HttpSettings
 	Session		session;
 	User		user;
 	AccountPolicy policy;
+	bool		has_action;
+	HttpSettingsAction action;	/* if has_action */
 
 	/* What http_settings_show() says and answers with. */
 	StringInfoData errors;		/* members: codes by the name of the field */
@@ -54,7 +58,10 @@ extern bool http_settings_open(HttpSettings *settings, const HttpRequest *reques
  */
 extern void http_settings_lock(HttpSettings *settings);
 
-/* Return the address of the settings page with this path, such as "/sessions". */
+/*
+ * Return the address of the settings page with this path, such as "/sessions", and query.
+ * That of this page keeps the settings action.
+ */
 extern char *http_settings_uri(const HttpSettings *settings, const char *path);
 
 /* Open the model of a page.  subject names its texts. */
@@ -72,9 +79,15 @@ extern bool http_settings_has_errors(const HttpSettings *settings);
 extern void http_settings_show(StringInfo model, const HttpSettings *settings,
 							   HttpResponse *response);
 
-/* Answer a change with a redirect to another settings page, which says what was done. */
+/*
+ * Answer a change with a redirect to another settings page, which says what was done, or to
+ * the application of the settings action.
+ */
 extern void http_settings_done(const HttpSettings *settings, const char *path,
 							   const char *notice, HttpResponse *response);
+
+/* Answer a page that is not for this user or account with a redirect to the overview. */
+extern void http_settings_leave(const HttpSettings *settings, HttpResponse *response);
 
 typedef enum HttpSettingsOutcome
 {

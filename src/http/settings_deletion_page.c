@@ -108,11 +108,10 @@ handle_deletion(HttpSettings *settings, HttpResponse *response)
 	{
 		case SETTINGS_DONE:
 			if (is_immediate)
-			{
+				http_page_clear_cookie(settings->request, &settings->session, response);
+			if (is_immediate && !settings->has_action)
 				http_settings_message(settings, 200, is_guest ? "guest_deleted" : "account_deleted",
 									  response);
-				http_page_clear_cookie(settings->request, &settings->session, response);
-			}
 			else
 				http_settings_done(settings, "", "deletion_scheduled", response);
 			break;

@@ -103,8 +103,10 @@ settings_identity_page(HttpSettings *settings, HttpResponse *response)
 		.issuer = http_param(&settings->query, "q_issuer")
 	};
 
-	if (!has_identity(&page))
-		http_settings_done(settings, "", settings->is_post ? "identity_removed" : NULL, response);
+	if (!has_identity(&page) && settings->is_post)
+		http_settings_done(settings, "", "identity_removed", response);
+	else if (!has_identity(&page))
+		http_settings_leave(settings, response);
 	else if (settings->is_post)
 		handle_form(&page, response);
 	else if (!http_settings_needs_login(settings, response))

@@ -478,7 +478,7 @@ settings_login_ids_page(HttpSettings *settings, HttpResponse *response)
 		if (settings->is_post)
 			say_done(&page, response);
 		else
-			http_settings_done(settings, "", NULL, response);
+			http_settings_leave(settings, response);
 	}
 	else if (settings->is_post && page.verb == VERB_REMOVE)
 		handle_removal(&page, response);

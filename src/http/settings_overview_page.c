@@ -119,6 +119,21 @@ add_sessions(StringInfo model, const HttpSettings *settings)
 }
 
 static void
+add_profile(StringInfo model, const HttpSettings *settings)
+{
+	const Jsonb *attributes = settings->user.standard_attributes;
+	const char *name = attributes == NULL ? NULL : json_cstring(attributes, "name");
+
+	settings_parts_begin_rows(model, NULL);
+	settings_parts_begin_row(model, "profile", name, "profile_without_name");
+	settings_parts_begin_facts(model);
+	settings_parts_begin_ways(model);
+	add_link(model, settings, "edit_profile", "/profile");
+	settings_parts_end_row(model);
+	settings_parts_end_rows(model);
+}
+
+static void
 add_deletion(StringInfo model, const HttpSettings *settings)
 {
 	const char *text = settings->user.is_anonymous ? "delete_guest" : "delete_account";
@@ -143,7 +158,8 @@ settings_overview_page(HttpSettings *settings, HttpResponse *response)
 		settings_deletion_add_undo(&model, settings);
 	if (settings->user.is_anonymous)
 		settings_parts_add_note(&model, "guest_note", false);
-	else
+	add_profile(&model, settings);
+	if (!settings->user.is_anonymous)
 		add_login_ids(&model, settings);
 	settings_parts_begin_rows(&model, "security");
 	if (!settings->user.is_anonymous)

@@ -23,6 +23,7 @@ typedef struct SettingsPath
 
 static const SettingsPath paths[] = {
 	{"", settings_overview_page, false},
+	{"/profile", settings_profile_page, false},
 	{"/sessions", settings_sessions_page, false},
 	{"/change_password", settings_password_page, true},
 	{"/identity/remove_identity", settings_identity_page, true},
@@ -58,7 +59,7 @@ handle_settings(const HttpRequest *request, HttpResponse *response)
 	if (path == NULL && strcmp(settings.path, "/identities") != 0)
 		http_settings_message(&settings, 404, "not_found", response);
 	else if (path == NULL || (path->is_for_accounts && settings.user.is_anonymous))
-		http_settings_done(&settings, "", NULL, response);
+		http_settings_leave(&settings, response);
 	else
 		path->page(&settings, response);
 }

@@ -20,6 +20,9 @@ extern void settings_overview_page(HttpSettings *settings, HttpResponse *respons
 /* The live sessions, which the user can end. */
 extern void settings_sessions_page(HttpSettings *settings, HttpResponse *response);
 
+/* The claims and custom attributes that users write themselves. */
+extern void settings_profile_page(HttpSettings *settings, HttpResponse *response);
+
 /* Change the password, or set one where there is none. */
 extern void settings_password_page(HttpSettings *settings, HttpResponse *response);
 

@@ -206,6 +206,8 @@ settings_parts_add_field(StringInfo model, const SettingsField *field)
 		json_add_string(model, "value", field->value);
 	if (field->hint != NULL)
 		json_add_string(model, "hint", field->hint);
+	if (field->autocomplete != NULL)
+		json_add_string(model, "autocomplete", field->autocomplete);
 	json_add_boolean(model, "is_optional", field->is_optional);
 	json_close(model);
 }

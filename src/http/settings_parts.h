@@ -71,7 +71,8 @@ typedef struct SettingsField
 	const char *name;			/* of the input and, after "label_", of its label */
 	const char *label;			/* the label itself, instead; NULL: there is a text */
 	const char *value;			/* NULL: empty */
-	const char *hint;			/* NULL: none */
+	const char *hint;			/* the key of a text; NULL: none */
+	const char *autocomplete;	/* of a SETTINGS_TEXT (HTML, 4.10.18.7); NULL: off */
 	bool		is_optional;
 } SettingsField;
 

@@ -1,0 +1,224 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings_profile_page.c
+ *	  /settings/profile: the claims and custom attributes that users write themselves.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "domain/own_profile.h"
+#include "http/settings_pages.h"
+#include "http/settings_parts.h"
+#include "json/json_read.h"
+#include "json/json_write.h"
+#include "utils/json.h"
+
+/*
+ * The claims that have a field.  The address, which has several lines, and claims that few
+ * sites use are left to the application.
+ */
+static const SettingsField claims[] = {
+	{.name = "name",.autocomplete = "name"},
+	{.name = "given_name",.autocomplete = "given-name"},
+	{.name = "family_name",.autocomplete = "family-name"},
+	{.name = "nickname",.autocomplete = "nickname"},
+	{.name = "birthdate",.autocomplete = "bday",.hint = "settings_hint_birthdate"},
+	{.name = "gender",.autocomplete = "sex"},
+	{.name = "locale",.autocomplete = "language",.hint = "settings_hint_locale"},
+	{.name = "zoneinfo",.hint = "settings_hint_zoneinfo"},
+	{.name = "website",.autocomplete = "url",.hint = "settings_hint_website"},
+	{.name = "picture",.autocomplete = "photo",.hint = "settings_hint_picture"}
+};
+
+typedef struct ProfilePage
+{
+	HttpSettings *settings;
+	StringList	custom;			/* the names of the attributes that users write */
+	Jsonb	   *attributes;		/* of the form */
+} ProfilePage;
+
+/* Return the name of the input of a custom attribute: its own name may have any character. */
+static char *
+custom_input(int i)
+{
+	return psprintf("custom_%d", i + 1);
+}
+
+/*
+ * Return whether the page has a field for a custom attribute: only for one that has a text
+ * or no value.
+ */
+static bool
+has_field(const ProfilePage *page, int i)
+{
+	const Jsonb *attributes = page->settings->user.custom_attributes;
+	JsonbValue *member = attributes == NULL ? NULL :
+		json_member(attributes, page->custom.items[i]);
+
+	return member == NULL || member->type == jbvString;
+}
+
+/* ---- showing ---- */
+
+/* Return the value that was typed or, on a first look, the one that the user has. */
+static const char *
+value_of(const ProfilePage *page, const char *input, const Jsonb *attributes, const char *name)
+{
+	if (page->settings->is_post)
+		return http_param(&page->settings->form, input);
+	return attributes == NULL ? NULL : json_cstring(attributes, name);
+}
+
+static void
+show_form(const ProfilePage *page, HttpResponse *response)
+{
+	const HttpSettings *settings = page->settings;
+	SettingsField field;
+	StringInfoData model;
+	int			i;
+
+	http_settings_begin(&model, settings, "profile");
+	settings_parts_begin(&model);
+	settings_parts_begin_form(&model, http_settings_uri(settings, "/profile"), "save", false);
+	for (i = 0; i < lengthof(claims); i++)
+	{
+		field = claims[i];
+		field.is_optional = true;
+		field.value = value_of(page, field.name, settings->user.standard_attributes, field.name);
+		settings_parts_add_field(&model, &field);
+	}
+	memset(&field, 0, sizeof(SettingsField));
+	for (i = 0; i < page->custom.count; i++)
+	{
+		if (!has_field(page, i))
+			continue;
+		field.name = custom_input(i);
+		field.label = page->custom.items[i];
+		field.is_optional = true;
+		field.value = value_of(page, field.name, settings->user.custom_attributes, field.label);
+		settings_parts_add_field(&model, &field);
+	}
+	settings_parts_end_form(&model);
+	settings_parts_end(&model);
+	http_settings_show(&model, settings, response);
+}
+
+/* ---- saving ---- */
+
+/* Add the value of an input, whose name in the profile may have any character. */
+static void
+add_value(StringInfo json, const HttpParams *form, const char *input, const char *name)
+{
+	const char *value = http_param(form, input);
+
+	if (!http_params_have(form, input))
+		return;
+	if (json->data[json->len - 1] != '{')
+		appendStringInfoChar(json, ',');
+	escape_json(json, name);
+	appendStringInfoChar(json, ':');
+
+	/* An empty text would be a value of a custom attribute. */
+	if (value == NULL)
+		appendStringInfoString(json, "null");
+	else
+		escape_json(json, value);
+}
+
+static void
+read_form(ProfilePage *page)
+{
+	const HttpParams *form = &page->settings->form;
+	StringInfoData json;
+	int			i;
+
+	initStringInfo(&json);
+	json_open(&json);
+	for (i = 0; i < lengthof(claims); i++)
+		add_value(&json, form, claims[i].name, claims[i].name);
+	json_add_name(&json, "custom_attributes");
+	json_open(&json);
+	for (i = 0; i < page->custom.count; i++)
+		if (has_field(page, i))
+			add_value(&json, form, custom_input(i), page->custom.items[i]);
+	json_close(&json);
+	json_close(&json);
+	page->attributes = json_to_jsonb(json.data);
+}
+
+/* Return the input of a member of the profile. */
+static const char *
+input_of(const ProfilePage *page, const char *member)
+{
+	const char *prefix = "custom_attributes.";
+	int			i;
+
+	if (strncmp(member, prefix, strlen(prefix)) == 0)
+		for (i = 0; i < page->custom.count; i++)
+			if (strcmp(page->custom.items[i], member + strlen(prefix)) == 0)
+				return custom_input(i);
+	return member;
+}
+
+static void
+check_form(ProfilePage *page)
+{
+	ProfileProblem *problems;
+	int			count = own_profile_check(page->attributes, page->settings->request->now,
+										  &problems);
+	int			i;
+
+	for (i = 0; i < count; i++)
+		http_settings_add_error(page->settings, input_of(page, problems[i].member),
+								own_profile_reason_code(problems[i].reason));
+}
+
+/* A SubtransactionAction. */
+static void
+save(void *arg)
+{
+	ProfilePage *page = arg;
+	HttpSettings *settings = page->settings;
+
+	http_settings_lock(settings);
+	own_profile_update(&settings->user, &settings->session, page->attributes,
+					   settings->request->now);
+}
+
+static void
+handle_form(ProfilePage *page, HttpResponse *response)
+{
+	read_form(page);
+	check_form(page);
+	if (http_settings_has_errors(page->settings))
+	{
+		show_form(page, response);
+		return;
+	}
+	switch (http_settings_try(page->settings, save, page, response, NULL))
+	{
+		case SETTINGS_DONE:
+			http_settings_done(page->settings, "", "profile_saved", response);
+			break;
+		case SETTINGS_REFUSED:
+			show_form(page, response);
+			break;
+		case SETTINGS_ANSWERED:
+			break;
+	}
+}
+
+void
+settings_profile_page(HttpSettings *settings, HttpResponse *response)
+{
+	ProfilePage page = {
+		.settings = settings,
+		.custom = own_profile_custom_attributes()
+	};
+
+	if (settings->is_post)
+		handle_form(&page, response);
+	else
+		show_form(&page, response);
+}
