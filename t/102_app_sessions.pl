@@ -478,6 +478,138 @@ start_action(browser(), $token, 'change_password');
 is(action_error(start_action(browser(), $token, 'change_password')), 'invalid_request: invalid app session token', 'a token begins one action');
 is(action_error(start_action(browser(), app_session_token($alice), 'change_password', state => 'x' x 5000)), 'invalid_request: state is too long', 'the address of the page is not too long');
 
+# The page of an action.
+my %done = (grant_type => $action_grant, redirect_uri => 'com.example.app://done', code_verifier => $verifier);
+sub on_page
+{
+	my ($user, $action, %parameters) = @_;
+	my $new = browser(headers => { 'sec-fetch-site' => 'same-origin' });
+
+	return ($new, start_action($new, app_session_token($user), $action, %parameters)->{location});
+}
+
+sub changed { return query("SELECT count(*) FROM anon_auth.authenticate('app', '$_[0]{email}', 'another password')") eq '1' ? 'changed' : 'as before'; }
+
+my @passwords = (old_password => 'a long password', password => 'another password');
+$alice = account('app');
+my ($at, $page) = on_page($alice, 'change_password');
+$answer = $at->get($page);
+is($answer->{status}, 200, 'the page of an action is shown') or diag($answer->{body});
+like($answer->{body}, qr/Notebook/, 'with the name of the application');
+my ($cancel) = map { s/&amp;/&/gr } $answer->{body} =~ /href="(com\.example\.app:[^"]*)"/;
+is_deeply({ parameters($cancel) }, { error => 'access_denied', error_description => 'the user has cancelled', state => 'a state', iss => 'https://auth.example' }, 'and a link that cancels');
+is($at->post_form($page, @passwords, old_password => 'wrong')->{status} // 0, 400, 'a field that is given twice is refused');
+is($at->post_form($page, old_password => 'wrong', password => 'another password')->{status}, 422, 'a wrong password is not the end of the action');
+is($at->post_form($page, @passwords, 'Sec-Fetch-Site:' => 'cross-site', 'Origin:' => 'https://evil.example')->{location}, undef, 'the form of another site gets no code');
+is(changed($alice), 'as before', 'and changes nothing');
+$answer = $at->post_form($page, @passwords);
+is($answer->{status}, 303, 'the action ends with a redirect to the application') or diag($answer->{body});
+my %redirected = parameters($answer->{location});
+is_deeply([ sort keys %redirected ], [qw(code iss state)], 'with code, state and iss');
+is(changed($alice), 'changed', 'the password is changed');
+
+# The code.
+my $code = $redirected{code};
+oauth_error_is(finish($code, client_id => 'other', redirect_uri => 'com.example.other://done'), 400, 'invalid_grant', 'invalid authorization code', 'the code at another client');
+oauth_error_is(finish($code, code_verifier => 'w' x 43), 400, 'invalid_grant', 'invalid authorization code', 'another verifier');
+oauth_error_is(finish($code, code_verifier => 'short'), 400, 'invalid_request', 'invalid PKCE code verifier', 'a malformed verifier');
+oauth_error_is(finish($code, code_verifier => ''), 400, 'invalid_request', 'PKCE code verifier is required', 'no verifier');
+oauth_error_is(finish($code, redirect_uri => 'https://app.example/cb'), 400, 'invalid_request', 'invalid redirect URI', 'another redirect URI');
+oauth_error_is(finish($code, client_id => 'partner'), 400, 'unauthorized_client', 'grant type is not allowed for this client', 'a third-party client');
+oauth_error_is(finish($code, grant_type => 'authorization_code'), 400, 'invalid_grant', 'invalid authorization code', 'the code as an authorization code');
+oauth_error_is(finish('A' . substr $code, 1), 400, 'invalid_grant', 'invalid authorization code', 'a changed code');
+oauth_error_is(finish($page =~ /x_ref=([\w.-]+)/), 400, 'invalid_grant', 'invalid authorization code', 'the address of the page');
+$answer = finish($code);
+is("$answer->{status} $answer->{body}", '200 {}', 'the client exchanges the code');
+is_deeply($answer->{headers}{'cache-control'}, ['no-store'], 'and nobody may store the answer');
+oauth_error_is(finish($code), 400, 'invalid_grant', 'invalid authorization code', 'the code again');
+
+# The same code in parallel: a counter decides.
+{
+	($at, $page) = on_page($alice, 'change_password');
+	my %answer = parameters($at->post_form($page, old_password => 'another password', password => 'a third password')->{location});
+	my $headers = $json->encode({ 'x-original-method' => 'POST', 'x-original-content-type' => 'application/x-www-form-urlencoded' });
+	my $request = 'BEGIN; SELECT set_config(\'request.headers\', ' . sql_literal($headers) . ', true); SELECT anon_auth_http.token('
+	  . sql_literal(AnonAuth::Browser::form(%done, client_id => 'app', code => $answer{code})) . "); SELECT current_setting('response.status'); SELECT pg_sleep(0.2); COMMIT;";
+	my @racing = map { AnonAuth::Connection->new($node) } 1 .. 4;
+	$_->begin($request) for @racing;
+	my @statuses = sort map { my ($status) = grep { /^\d{3}$/ } split /\s+/, $_->end->[0]; $status } @racing;
+	is("@statuses", '200 400 400 400', 'of four exchanges at the same time, one succeeds');
+}
+
+# The address of the page in other hands.
+my $mallory = account('app');
+$alice = account('app');
+($at, $page) = on_page($alice, 'change_password');
+sub is_refused_page
+{
+	my ($answer, $name) = @_;
+
+	is($answer->{status}, 400, "$name: the page is refused");
+	is($answer->{location}, undef, "$name: there is no redirect");
+	return;
+}
+my $elsewhere = app_browser($mallory);
+is_refused_page($elsewhere->get($page), 'in the session of another user');
+is_refused_page($elsewhere->post_form($page, @passwords), 'a form in the session of another user');
+is(join(' ', changed($alice), changed($mallory)), 'as before as before', 'no password changes');
+is_refused_page(browser()->get($page), 'in a browser without a session');
+is_refused_page(log_in(browser(), $bob)->get($page), 'beside the login of another user');
+my $second_session = $json->decode(query("SELECT row_to_json(a) FROM anon_auth.authenticate('app', '$alice->{email}', 'a long password') a"));
+is_refused_page(app_browser({ %$alice, %$second_session })->get($page), 'in another session of the user');
+is_refused_page($at->get($page =~ s/(x_ref=.{20})./$1A/r . 'x'), 'a changed address');
+is_refused_page($at->get($page =~ s/change_password/delete_account/r), 'on the page of another action');
+my $login_page = browser()->get('/oauth2/authorize', client_id => 'site', response_type => 'none', scope => 'openid', redirect_uri => 'https://site.example/')->{location};
+is_refused_page($at->get('/settings/change_password?x_ref=' . ($login_page =~ /x_ref=([\w.-]+)/)[0]), 'with the request of a login');
+query("UPDATE anon_auth.clients SET redirect_uris = '{com.example.app://other}' WHERE client_id = 'app'");
+is_refused_page($at->get($page), 'after the redirect URI was removed');
+query("UPDATE anon_auth.clients SET redirect_uris = '{com.example.app://done}' WHERE client_id = 'app'");
+is($at->get($page)->{status}, 200, 'in the session of the app, the page is still shown');
+log_in($at, $bob);
+query('SELECT anon_auth.revoke(' . sql_literal($alice->{refresh_token}) . ')');
+my $ended_page = $at->get($page);
+is_refused_page($ended_page, 'after the session of the app, although the browser has a login of another user');
+like($ended_page->{body}, qr/com\.example\.app:[^"]*error=access_denied/, 'the page leads back to the application');
+
+# A deletion: the code outlives the account.
+query("UPDATE anon_auth.settings SET account_deletion_grace = '0 seconds'");
+$alice = account('app');
+($at, $page) = on_page($alice, 'delete_account');
+$answer = $at->post_form($page, delete => 'yes');
+%redirected = parameters($answer->{location} // '');
+ok($redirected{code}, 'a deletion at once leads back with a code') or diag($answer->{body});
+is($at->cookies->{app_session}, undef, 'and removes the cookie');
+is(query("SELECT count(*) FROM anon_auth.users WHERE id = '$alice->{sub}'"), '0', 'the account is deleted');
+is(finish($redirected{code})->{status}, 200, 'the code can be exchanged afterwards');
+query("UPDATE anon_auth.settings SET account_deletion_grace = '30 days'");
+$guest = guest('app');
+($at, $page) = on_page($guest, 'delete_account');
+%redirected = parameters($at->post_form($page, delete_guest => 'yes')->{location} // '');
+is(finish($redirected{code} // '')->{status}, 200, 'a guest is deleted, too');
+is(query("SELECT count(*) FROM anon_auth.users WHERE id = '$guest->{sub}'"), '0', 'at once');
+$alice = account('app');
+($at, $page) = on_page($alice, 'delete_account');
+%redirected = parameters($at->post_form($page, delete => 'yes')->{location} // '');
+is(finish($redirected{code} // '')->{status}, 200, 'a scheduled deletion ends the action');
+($at, $page) = on_page($alice, 'delete_account');
+is({ parameters($at->post_form($page, keep => 'yes')->{location} // '') }->{code}, undef, 'whoever keeps the account has not deleted it');
+is(query("SELECT delete_at FROM anon_auth.users WHERE id = '$alice->{sub}'"), '', 'and keeps it');
+
+# A login that is too old: the user logs in again, for this browser only.
+$alice = account('app');
+query("UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour' WHERE user_id = '$alice->{sub}'");
+($at, $page) = on_page($alice, 'change_password');
+$answer = $at->get($page);
+like($answer->{location} // '', qr{^https://auth\.example/settings/reauthenticate\?}, 'after an hour, the page asks for a login');
+my $again = $at->post_form($answer->{location}, password => 'a long password');
+is($again->{status}, 303, 'the user logs in again') or diag($again->{body});
+like($again->{location}, qr{^https://auth\.example/settings/change_password\?x_ref=}, 'and comes back to the page of the action');
+is({ parameters($at->post_form($again->{location}, @passwords)->{location} // '') }->{state}, 'a state', 'which then ends with the redirect to the application');
+is(changed($alice), 'changed', 'the password is changed');
+cmp_ok(query("SELECT extract(epoch FROM now() - authenticated_at) FROM anon_auth.sessions WHERE user_id = '$alice->{sub}' AND client_id = 'app' ORDER BY created_at LIMIT 1"),
+	'>', 3000, 'the login on the page is none of the app');
+is(app_browser($alice)->get('/settings/change_password')->{status}, 303, 'another browser with the session of the app must log in again');
+
 # ---------------------------------------------------------------------------
 # prompt=none
 # ---------------------------------------------------------------------------
@@ -576,6 +708,11 @@ SKIP:
 	$clock->set_ahead(301 + 3610);
 	is(shown($former), 403, 'and not longer');
 	is(shown($browser), $alice->{email}, 'unless a page has renewed it');
+	my ($in_action, $action_page) = on_page($alice, 'change_password');
+	$clock->set_ahead(301 + 3610 + 1190);
+	is($in_action->get($action_page)->{status}, 303, 'the page of an action is valid for twenty minutes');
+	$clock->set_ahead(301 + 3610 + 1201);
+	is($in_action->get($action_page)->{status}, 400, 'and not longer');
 	$clock->set_ahead(301 + 3610 + 3700);
 	is(shown($browser), 403, 'an hour after its last page, the browser shows nobody');
 	$clock->set_ahead(0);

@@ -26,7 +26,8 @@ my $programs = AnonAuth::Programs->new(
 	directories => { node => 'node' },
 	files => { node => ["$FindBin::Bin/browser/browser.mjs"] });
 my @clients = (
-	{ name => '@authgear/web', command => [qw(node authgear-settings.mjs)], browser => 1 });
+	{ name => '@authgear/web', command => [qw(node authgear-settings.mjs)], browser => 1 },
+	{ name => '@authgear/react-native', command => [qw(node react-native-settings.mjs)] });
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);

@@ -95,6 +95,127 @@ async function silently(version) {
   await tab.close();
 }
 
+// ---------------------------------------------------------------------------
+// Settings actions
+// ---------------------------------------------------------------------------
+
+// Fills in the form of the page, and sends it.
+async function send(page, values) {
+  for (const [name, value] of Object.entries(values)) {
+    const field = page.locator(`main input[name="${name}"]:not([type="hidden"])`);
+
+    await (value === true ? field.check() : field.fill(value));
+  }
+  await Promise.all([
+    page.waitForResponse((response) => response.request().method() === 'POST'),
+    page.locator('main form button:not([type="button"])').first().click(),
+  ]);
+  await page.waitForLoadState();
+}
+
+async function start(tab, action, options, ...first) {
+  is('the ID token is refreshed', await tab.call('refreshIDToken'), null);
+  await tab.start(`start${action}`, `${origin}/settings/**`, options, ...first);
+}
+
+// Carries out an action: a form on each page. A function makes the values of its form.
+async function act(tab, action, forms, ...first) {
+  await start(tab, action, {}, ...first);
+  for (const form of forms) {
+    await send(tab.page, typeof form === 'function' ? await form() : form);
+  }
+  return tab.finish(`finish${action}`);
+}
+
+const codeSentTo = (address) =>
+  sql(`SELECT code FROM anon_auth.take_outbox_messages() WHERE recipient = '${address}' AND code IS NOT NULL`);
+const loginIds = ({ id }) =>
+  sql(`SELECT string_agg(original_value, ' ' ORDER BY type, original_value) FROM anon_auth.login_ids WHERE user_id = '${id}'`);
+const accepts = async ({ email }, secret) =>
+  (await sql(`SELECT count(*) FROM anon_auth.authenticate('sdk-6', '${email}', '${secret}')`)) === '1';
+
+async function changePassword(version) {
+  const { tab, account } = await loggedIn(version);
+  const other = await sql(`SELECT refresh_token FROM anon_auth.authenticate('sdk-6', '${account.email}', '${password}')`);
+
+  await start(tab, 'ChangePassword', { state: 'my state' });
+  await tab.page.locator('a[href*="access_denied"]').first().click();
+  is('"Cancel" is access_denied', (await tab.finish('finishChangePassword')).error?.error, 'access_denied');
+  ok('and changes nothing', await accepts(account, password));
+  is('changePassword succeeds', await act(tab, 'ChangePassword', [{ old_password: password, password: 'a new horse' }]), null);
+  ok('the password is changed', await accepts(account, 'a new horse'));
+  is('the app is still logged in', (await tab.call('fetchUserInfo')).sub, account.id);
+  const refresh = await fetch(`${origin}/oauth2/token`, {
+    method: 'POST',
+    body: new URLSearchParams({ grant_type: 'refresh_token', client_id: 'sdk-6', refresh_token: other }),
+  });
+
+  is('the other session has ended', (await refresh.json()).error, 'invalid_grant');
+
+  await makeOld(account);
+  await start(tab, 'ChangePassword');
+  is('after an hour, the page asks for a login', new URL(tab.page.url()).pathname, '/settings/reauthenticate');
+  await send(tab.page, { password: 'a new horse' });
+  await send(tab.page, { old_password: 'a new horse', password: 'the third horse' });
+  is('and leads back to the action', await tab.finish('finishChangePassword'), null);
+  ok('the password is changed again', await accepts(account, 'the third horse'));
+  await tab.close();
+}
+
+async function deleteAccount(version) {
+  const { tab, account } = await loggedIn(version);
+
+  is('deleteAccount succeeds', await act(tab, 'DeleteAccount', [{ delete: true }]), null);
+  is('the SDK has no session afterwards', await tab.get('sessionState'), 'NO_SESSION');
+  is('the account is scheduled', await sql(`SELECT delete_at IS NOT NULL FROM anon_auth.users WHERE id = '${account.id}'`), 't');
+  await tab.close();
+
+  await sql(`UPDATE anon_auth.settings SET account_deletion_grace = '0 seconds'`);
+  const gone = await loggedIn(version);
+
+  is('deleteAccount at once succeeds', await act(gone.tab, 'DeleteAccount', [{ delete: true }]), null);
+  is('the account is gone', await sql(`SELECT count(*) FROM anon_auth.users WHERE id = '${gone.account.id}'`), '0');
+  is('the SDK has no session afterwards', await gone.tab.get('sessionState'), 'NO_SESSION');
+  await sql(`UPDATE anon_auth.settings SET account_deletion_grace = '30 days'`);
+  await gone.tab.close();
+}
+
+async function loginIdActions(version) {
+  const { tab, account } = await loggedIn(version);
+  const second = `second-${account.email}`;
+  const third = `third-${account.email}`;
+  const name = `user${account.id.slice(-12)}`;
+  const phone = `+49151${account.id.replaceAll(/\D/g, '').slice(-8)}`;
+  const otherPhone = `+49152${account.id.replaceAll(/\D/g, '').slice(-8)}`;
+  const code = (address) => async () => ({ code: await codeSentTo(address) });
+
+  is('addEmail succeeds', await act(tab, 'AddEmail', [{ login_id: second }, code(second)]), null);
+  is('the address is added', await loginIds(account), [account.email, second].join(' '));
+  is('changeEmail succeeds', await act(tab, 'ChangeEmail', [{ login_id: third }, code(third)], second), null);
+  is('the address is changed', await loginIds(account), [account.email, third].join(' '));
+  is('addUsername succeeds', await act(tab, 'AddUsername', [{ login_id: name }]), null);
+  is('changeUsername without the former one succeeds', await act(tab, 'ChangeUsername', [{ login_id: `${name}x` }], undefined), null);
+  is('addPhone succeeds', await act(tab, 'AddPhone', [{ login_id: phone }, code(phone)]), null);
+  is('changePhone succeeds', await act(tab, 'ChangePhone', [{ login_id: otherPhone }, code(otherPhone)], phone), null);
+  is('the account has all of them', await loginIds(account), [account.email, third, otherPhone, `${name}x`].join(' '));
+  is('the app is still logged in', (await tab.call('fetchUserInfo')).sub, account.id);
+  await tab.close();
+}
+
+// There are no pages for identity providers.
+async function linking(version) {
+  const { tab } = await loggedIn(version);
+
+  for (const action of ['LinkOAuth', 'UnlinkOAuth']) {
+    await tab.page.goto(tab.redirectURI);
+    await tab.configure();
+    await tab.call('refreshIDToken');
+    await tab.start(`start${action}`, (url) => url.href.startsWith(`${tab.redirectURI}?`), { oauthProviderAlias: 'google' });
+    is(`${action} is invalid_request`, (await tab.finish(`finish${action}`)).error?.error, 'invalid_request');
+  }
+  await tab.close();
+}
+
 for (const version of [6, 2.15, 2]) {
   await run(`@authgear/web ${version}`, {
     refreshIDToken: () => refreshIDToken(version),
@@ -102,4 +223,14 @@ for (const version of [6, 2.15, 2]) {
     'prompt=none': () => silently(version),
   });
 }
+for (const version of [6, 2.15]) {
+  await run(`@authgear/web ${version}`, {
+    changePassword: () => changePassword(version),
+    deleteAccount: () => deleteAccount(version),
+  });
+}
+await run('@authgear/web 6', {
+  'login IDs': () => loginIdActions(6),
+  'identity providers': () => linking(6),
+});
 await close();

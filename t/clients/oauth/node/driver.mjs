@@ -5,7 +5,8 @@
 //                  that follows, and answers {status, location, body} of the first
 //                  response that leaves the site or that has no form to fill in.
 //                  Cookies are kept by the name of the jar; without one, each call
-//                  is a new browser. Without a password, no form is sent.
+//                  is a new browser. Without a password, no form is sent. With forms,
+//                  a list of {name: value}, those are filled in, one on each page.
 //   POST /sql      the result of the statement in the body
 //   POST /publish-key, POST /use-key
 //                  rotates the signing key, and lets its lead time pass
@@ -102,17 +103,27 @@ function formOf(page, url) {
   return { action: new URL(attribute(match[1], 'action') ?? '', url), fields };
 }
 
-async function logIn({ url: start, login_id: loginId, password, jar: name }) {
+// The values for the form of a login page.
+function valuesOf(fields, loginId, password) {
+  const values = { password: loginId === 'bob@example.com' ? 'another horse' : password };
+
+  if (!fields.get('login_id')) {
+    values.login_id = loginId;
+  }
+  return values;
+}
+
+async function logIn({ url: start, login_id: loginId, password, jar: name, forms }) {
   const jar = jars.get(name) ?? new Map();
+  const pending = forms ?? (password === undefined ? [] : [(fields) => valuesOf(fields, loginId, password)]);
   let url = new URL(start);
   let site = 'cross-site';
   let form;
-  let sent = false;
 
   if (name) {
     jars.set(name, jar);
   }
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < 16; i++) {
     const response = await navigate(jar, url, site, form);
 
     site = 'same-origin';
@@ -120,7 +131,7 @@ async function logIn({ url: start, login_id: loginId, password, jar: name }) {
     if (response.headers.location) {
       const next = new URL(response.headers.location, url);
 
-      if (next.origin !== origin || !/^\/(oauth2|flows)\//.test(next.pathname)) {
+      if (next.origin !== origin || !/^\/(oauth2\/|flows\/|settings(\/|$))/.test(next.pathname)) {
         return { status: response.status, location: next.href, body: '' };
       }
       url = next;
@@ -128,15 +139,15 @@ async function logIn({ url: start, login_id: loginId, password, jar: name }) {
     }
     const found = formOf(response.body, url);
 
-    if (!found || sent || password === undefined) {
+    if (!found || pending.length === 0) {
       return { status: response.status, location: '', body: response.body };
     }
-    sent = true;
     ({ action: url, fields: form } = found);
-    if (form.get('login_id') === '' || !form.get('login_id')) {
-      form.set('login_id', loginId);
+    const values = pending.shift();
+
+    for (const [field, value] of Object.entries(typeof values === 'function' ? values(form) : values)) {
+      form.set(field, value);
     }
-    form.set('password', loginId === 'bob@example.com' ? 'another horse' : password);
   }
   throw new Error(`too many redirects from ${start}`);
 }

@@ -58,11 +58,11 @@ export class Tab {
     return this.page.evaluate((name) => authgear.default[name], property);
   }
 
-  async start(method, url, options = {}) {
+  async start(method, url, options = {}, ...first) {
     const arrived = this.page.waitForURL(url);
     const result = await Promise.race([
       arrived,
-      this.call(method, { redirectURI: this.redirectURI, ...options }).catch(() => undefined),
+      this.call(method, ...first, { redirectURI: this.redirectURI, ...options }).catch(() => undefined),
     ]);
 
     if (result?.error) {

@@ -60,6 +60,10 @@ export const sql = (text) => ask('/sql', text);
 export const visit = async (url, loginId, secret, jar) =>
   JSON.parse(await ask('/log-in', JSON.stringify({ url: String(url), login_id: loginId, password: secret, jar })));
 
+// The person opens the URL and fills in a form on each page.
+export const walk = async (url, forms, jar) =>
+  JSON.parse(await ask('/log-in', JSON.stringify({ url: String(url), forms, jar })));
+
 export async function logIn(url, loginId = alice, jar = undefined) {
   const { status, location, body } = await visit(url, loginId, password, jar);
 
