@@ -112,31 +112,19 @@ http_replace_session(const HttpRequest *request, const char *client_id, const Us
 }
 
 HttpCaller
-http_lock_cookie_caller(const HttpRequest *request, Session *session, User *user)
-{
-	Session		found;
-	HttpCaller	caller = find_cookie_caller(request, &found, user);
-
-	if (caller != CALLER_KNOWN)
-		return caller;
-	session_lock_user(&found.user_id, &found.id, request->now, user, session);
-	touch_session(request, session);
-	return CALLER_KNOWN;
-}
-
-HttpCaller
 http_lock_caller(const HttpRequest *request, Session *session, User *user)
 {
 	char	   *token = http_bearer_token(request);
 	Session		found;
-	HttpCaller	caller;
+	HttpCaller	caller = token != NULL ? token_caller(request, token, &found, user) :
+		find_cookie_caller(request, &found, user);
 
+	if (caller != CALLER_KNOWN)
+		return caller;
+	session_lock_user(&found.user_id, &found.id, request->now, user, session);
 	if (token == NULL)
-		return http_lock_cookie_caller(request, session, user);
-	caller = token_caller(request, token, &found, user);
-	if (caller == CALLER_KNOWN)
-		session_lock_user(&found.user_id, &found.id, request->now, user, session);
-	return caller;
+		touch_session(request, session);
+	return CALLER_KNOWN;
 }
 
 bool

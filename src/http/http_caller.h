@@ -45,10 +45,6 @@ extern char *http_replace_session(const HttpRequest *request, const char *client
  */
 extern HttpCaller http_lock_caller(const HttpRequest *request, Session *session, User *user);
 
-/* The same for the session of the cookie, whatever token the request has. */
-extern HttpCaller http_lock_cookie_caller(const HttpRequest *request, Session *session,
-										  User *user);
-
 /*
  * If a former master key made the cookie of the session that http_cookie_caller() or
  * http_caller() found, set the session's cookie of the current key and return true.  The

@@ -41,24 +41,6 @@ http_page_caller(const HttpRequest *request, Session *session, User *user)
 	return caller == CALLER_NOBODY ? app : caller;
 }
 
-HttpCaller
-http_page_lock_caller(const HttpRequest *request, Session *session, User *user)
-{
-	TimestampTz issued_at;
-	Session		found;
-	HttpCaller	app = find_app_session(request, &found, user, &issued_at);
-	HttpCaller	caller;
-
-	if (app == CALLER_KNOWN)
-	{
-		session_lock_user(&found.user_id, &found.id, request->now, user, session);
-		session->authenticated_at = Max(session->authenticated_at, found.authenticated_at);
-		return CALLER_KNOWN;
-	}
-	caller = http_lock_cookie_caller(request, session, user);
-	return caller == CALLER_NOBODY ? app : caller;
-}
-
 void
 http_page_renew_cookie(const HttpRequest *request, const Session *session, HttpResponse *response)
 {

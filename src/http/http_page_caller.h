@@ -27,11 +27,8 @@
  */
 extern HttpCaller http_page_caller(const HttpRequest *request, Session *session, User *user);
 
-/* The same, and hold the row of the user: as http_lock_caller(). */
-extern HttpCaller http_page_lock_caller(const HttpRequest *request, Session *session, User *user);
-
 /*
- * Set the cookie of the session that one of the functions above found again if it is due:
+ * Set the cookie of the session that http_page_caller() found again if it is due:
  * that of an app's session after some minutes, a session cookie as
  * http_renew_session_cookie().  Every page calls it.  The caller forbids caches to store the
  * response.

@@ -138,17 +138,29 @@ http_settings_action_append(const HttpSettingsAction *action, StringInfo uri)
 	http_append_param(uri, "x_ref", action->x_ref);
 }
 
+static char *
+cancel_uri(const HttpSettingsAction *action)
+{
+	return http_authorization_error(action->action.redirect_uri, "access_denied",
+									"the user has cancelled", action->action.state);
+}
+
 void
 http_settings_action_describe(const HttpSettingsAction *action, StringInfo model)
 {
 	json_add_string(model, "client_name", action->client.name);
-	json_add_string(model, "cancel_uri",
-					http_authorization_error(action->action.redirect_uri, "access_denied",
-											 "the user has cancelled", action->action.state));
+	json_add_string(model, "cancel_uri", cancel_uri(action));
 
 	/* Browsers apply form-action to the redirect that answers a form, too. */
 	json_add_raw(model, "form_action_sources",
 				 http_json_array(http_origin_of(action->action.redirect_uri)));
+}
+
+void
+http_settings_action_cancel(const HttpSettingsAction *action, HttpResponse *response)
+{
+	http_redirect(response, cancel_uri(action));
+	http_no_store(response);
 }
 
 void

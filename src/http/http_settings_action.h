@@ -73,6 +73,9 @@ extern void http_settings_action_append(const HttpSettingsAction *action, String
  */
 extern void http_settings_action_describe(const HttpSettingsAction *action, StringInfo model);
 
+/* The user has decided not to: redirect the browser as cancel_uri does. */
+extern void http_settings_action_cancel(const HttpSettingsAction *action, HttpResponse *response);
+
 /*
  * The user has done what the application asked for: redirect the browser to it with a code.
  * Needs neither the session nor the user, who may be deleted now.

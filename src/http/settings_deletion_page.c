@@ -139,7 +139,11 @@ handle_keeping(HttpSettings *settings, HttpResponse *response)
 	switch (http_settings_try(settings, keep_account, settings, response, NULL))
 	{
 		case SETTINGS_DONE:
-			http_settings_done(settings, "", "account_kept", response);
+			/* For an application that asked for the deletion, this is "Cancel". */
+			if (settings->has_action)
+				http_settings_action_cancel(&settings->action, response);
+			else
+				http_settings_done(settings, "", "account_kept", response);
 			break;
 		case SETTINGS_REFUSED:
 			show_form(settings, response);
