@@ -151,7 +151,7 @@ SELECT anon_auth.reset_password(:'message_recipient', :'message_code', 'battery 
 
 -- example: request_login_code, authenticate_with_code
 SELECT anon_auth.request_login_code('app', 'bob@example.com') > now() AS sent;
-SELECT recipient, code FROM anon_auth.take_outbox_messages() \gset message_
+SELECT recipient, code FROM anon_auth.take_outbox_messages() WHERE code IS NOT NULL \gset message_
 SELECT token_type, expires_in FROM anon_auth.authenticate_with_code('app', 'bob@example.com', :'message_code');
 
 -- example: list_sessions, end_session, end_other_sessions
@@ -164,6 +164,9 @@ SELECT anon_auth.end_other_sessions(:'user_access_token') AS ended;
 
 -- example: update_profile
 SELECT anon_auth.update_profile('{"name": "Bob Doe", "birthdate": "1990-12-31", "zoneinfo": "Europe/Paris"}', :'user_access_token') ->> 'name' AS name;
+
+-- example: export_account
+SELECT e #>> '{user,standard_attributes,name}' AS name, jsonb_array_length(e -> 'sessions') > 0 AS sessions FROM anon_auth.export_account(:'user_access_token') e;
 
 -- example: delete_account, cancel_account_deletion
 SELECT anon_auth.delete_account(:'user_access_token') > now() AS scheduled;
@@ -222,6 +225,9 @@ SELECT * FROM anon_auth.import_users('to_import', dry_run => true);
 -- example: create_user, find_user, set_roles
 SELECT anon_auth.create_user('heidi@example.com', verified => true, roles => '{editor}') = anon_auth.find_user('Heidi@Example.com') AS found;
 SELECT anon_auth.set_roles(anon_auth.find_user('heidi@example.com'), '{editor,moderator}');
+
+-- example: export_user
+SELECT e #> '{login_ids,0,value}' AS login_id, e -> 'linked_tables' AS linked_tables FROM anon_auth.export_user(anon_auth.find_user('heidi@example.com')) e;
 
 -- example: set_password
 SELECT anon_auth.set_password(:'user_sub', 'battery staple');

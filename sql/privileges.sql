@@ -66,7 +66,7 @@ SELECT pg_temp.try(statement) AS result FROM unnest(ARRAY[
 	'SELECT anon_auth.enable_user(NULL)',
 	'SELECT anon_auth.delete_user(NULL)',
 	'SELECT anon_auth.revoke_sessions(NULL)',
-	'SELECT anon_auth.set_password(NULL, NULL)', 'SELECT anon_auth.create_user(''x'')', 'SELECT anon_auth.find_user(''x'')', 'SELECT anon_auth.set_roles(NULL, NULL)', 'SELECT anon_auth.import_user(NULL)', $$SELECT anon_auth.import_users('pg_class')$$,
+	'SELECT anon_auth.set_password(NULL, NULL)', 'SELECT anon_auth.create_user(''x'')', 'SELECT anon_auth.find_user(''x'')', 'SELECT anon_auth.set_roles(NULL, NULL)', 'SELECT anon_auth.export_user(NULL)', 'SELECT anon_auth.import_user(NULL)', $$SELECT anon_auth.import_users('pg_class')$$,
 	'SELECT anon_auth.grant_client_api(''regress_anon_auth_stranger'')',
 	'CREATE TABLE anon_auth.mine ()',
 	'SET anon_auth.master_key_file = ''/tmp/x''']) statement;

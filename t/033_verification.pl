@@ -51,7 +51,7 @@ sub start
 	return \%run;
 }
 
-sub code { return query('SELECT code FROM anon_auth.take_outbox_messages()'); }
+sub code { return query('SELECT code FROM anon_auth.take_outbox_messages() WHERE code IS NOT NULL'); }
 
 # ---------------------------------------------------------------------------
 # Workers

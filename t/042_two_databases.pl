@@ -178,7 +178,7 @@ my %kinds = (
 			my $account = account($_[0]);
 
 			$_[0]->query(sprintf 'SELECT anon_auth.request_password_reset(%s)', sql_literal($account->{email}));
-			return { %$account, code => $_[0]->query('SELECT code FROM anon_auth.take_outbox_messages()') };
+			return { %$account, code => $_[0]->query('SELECT code FROM anon_auth.take_outbox_messages() WHERE code IS NOT NULL') };
 		},
 		use => sub {
 			my ($database, $account) = @_;

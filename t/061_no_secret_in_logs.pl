@@ -413,6 +413,7 @@ sub logins
 	ok_call($app, 'list_sessions', access_token => $token);
 	ok_call($app, 'end_session', session_id => '00000000-0000-7000-8000-000000000000', access_token => $token);
 	ok_call($app, 'end_other_sessions', access_token => $token);
+	ok_call($app, 'export_account', access_token => $token);
 	ok_call($app, 'update_profile', attributes => $json->encode({ name => 'Ada', birthdate => '1990-12-31' }), access_token => $token);
 	fails($app, 'update_profile', attributes => $json->encode({ $_ => password('as profile') }), access_token => $token) for qw(birthdate zoneinfo email);
 	ok_call($app, 'delete_account', access_token => $token);
@@ -421,7 +422,7 @@ sub logins
 	ok_call($app, 'jws_verify', token => $token, jwk => $json->encode({ kty => 'oct', k => encode_base64url(sha256(password('as HMAC key'))) }));
 	fails($app, 'verify_jwt', token => $user->{refresh_token});
 	fails($app, 'verify_jwt', token => $token, audience => $token);
-	fails($app, $_->[0], $_->[1] => $broken) for [ 'userinfo', 'access_token' ], [ 'list_sessions', 'access_token' ], [ 'end_other_sessions', 'access_token' ], [ 'update_profile', 'access_token' ], [ 'delete_account', 'access_token' ], [ 'cancel_account_deletion', 'access_token' ], [ 'verify_jwt', 'token' ], [ 'use_access_token', 'token' ];
+	fails($app, $_->[0], $_->[1] => $broken) for [ 'userinfo', 'access_token' ], [ 'list_sessions', 'access_token' ], [ 'end_other_sessions', 'access_token' ], [ 'update_profile', 'access_token' ], [ 'export_account', 'access_token' ], [ 'delete_account', 'access_token' ], [ 'cancel_account_deletion', 'access_token' ], [ 'verify_jwt', 'token' ], [ 'use_access_token', 'token' ];
 	fails($app, 'jws_verify', token => $token, jwk => $json->encode({ kty => 'EC', d => $password, crv => $token }));
 	fails($app, 'jws_verify', token => $token, jwk => '{"kty": "oct", "k": "AAAA"}', algorithms => "{$broken}");
 	fails($app, 'jwk_thumbprint', jwk => $json->encode({ kty => $token, k => $password }));
@@ -502,6 +503,7 @@ sub login_codes
 	my $device = AnonAuth::Device->new(alg => 'ES256');
 
 	$admin->run(q{UPDATE anon_auth.settings SET code_link_uri = 'https://app.example/#{code}'});
+	ok_call($admin, 'take_outbox_messages');    # the notice of the reset
 	ok_call(@request, @ada);
 	fails(@request, @ada);
 	fails(@request, login_id => password('where an address should be'));
@@ -745,6 +747,7 @@ sub keys_and_users
 	fails($admin, 'create_user', email => "other$run\@example.com", password => 'short');
 	is(ok_call($admin, 'find_user', login_id => "created$run\@example.com")->{find_user}, $created, 'the user is found');
 	ok_call($admin, 'find_user', login_id => password('as login ID'));
+	ok_call($admin, 'export_user', user_id => $created);
 	ok_call($admin, 'set_roles', user_id => $created, roles => '{editor}');
 	fails($admin, 'set_roles', user_id => $created, roles => '{"a b"}');
 	ok_call($admin, 'import_user', user_id => '00000000-0000-4000-8000-0000000000' . sprintf('%02d', $run), email => "imported$run\@example.com", password_hash => $hash);

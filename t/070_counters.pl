@@ -108,7 +108,7 @@ sub new_code
 	let_pass(360);
 	log_in_again();
 	query(q{SELECT anon_auth.request_verification('email', } . sql_literal($ada->{access_token}) . ')');
-	return query('SELECT code FROM anon_auth.take_outbox_messages()');
+	return query('SELECT code FROM anon_auth.take_outbox_messages() WHERE code IS NOT NULL');
 }
 
 sub verify { return "anon_auth.verify_login_id('$_[0]', 'email', " . sql_literal($ada->{access_token}) . ')'; }
@@ -156,7 +156,7 @@ is(refusal($node, 'verify_login_id', code => '1', access_token => $chief->{acces
 
 # Password reset: an error after the right code would leave the code unused.
 query(q{SELECT anon_auth.request_password_reset('ada@example.com')});
-$code = query('SELECT code FROM anon_auth.take_outbox_messages()');
+$code = query('SELECT code FROM anon_auth.take_outbox_messages() WHERE code IS NOT NULL');
 my @weak = map { refusal($node, 'reset_password', login_id => 'ada@example.com', code => $_, new_password => 'x')->{sqlstate} } $code, 'WRONGCODE0';
 is("@weak", 'AA011 AA011', 'the refusal of a weak password does not reveal whether the code was right');
 query("SELECT anon_auth.reset_password('ada\@example.com', '$code', 'correct horse')");

@@ -109,6 +109,22 @@ cmp_ok((request('POST', '/rpc/request_password_reset', { login_id => 'me@example
 is_deeply([ request('POST', '/rpc/reset_password', { login_id => 'me@example.com', code => code(), new_password => 'correct battery' }) ], [ 200, JSON::PP::true ], 'the code sets a password');
 is((request('POST', '/rpc/login', { %login, password => 'correct battery' }))[1]{sub}, $account->{sub}, 'the new password logs in');
 
+# the account screen
+my $token = (request('POST', '/rpc/login', { %login, password => 'correct battery' }))[1]{access_token};
+my ($updated, $profile) = request('POST', '/rpc/update_profile', { attributes => { name => 'Jo Doe', locale => 'fr-CH' } }, $token);
+is("$updated $profile->{name} $profile->{locale}", '200 Jo Doe fr-CH', 'the profile is changed');
+my ($bad, $problem) = request('POST', '/rpc/update_profile', { attributes => { birthdate => 'tomorrow' } }, $token);
+is("$bad $problem->{code}", '400 AA032', 'a bad value is refused');
+is(JSON::PP::decode_json($problem->{details})->{reasons}[0]{member}, 'birthdate', 'and its member is named');
+my $sessions = (request('POST', '/rpc/list_sessions', {}, $token))[1];
+is(scalar(grep { $_->{is_current} } @$sessions), 1, 'one of the sessions is that of the call');
+is_deeply([ request('POST', '/rpc/end_other_sessions', {}, $token) ], [ 200, @$sessions - 1 ], 'the others end');
+is_deeply([ request('POST', '/rpc/change_password', { new_password => 'another battery', old_password => 'wrong' }, $token) ], [ 200, JSON::PP::false ], 'a wrong password is false');
+is_deeply([ request('POST', '/rpc/change_password', { new_password => 'another battery', old_password => 'correct battery' }, $token) ], [ 200, JSON::PP::true ], 'the password is changed');
+is((request('POST', '/rpc/export_account', {}, $token))[1]{user}{id}, $guest->{sub}, 'the export is that of the caller');
+is((request('POST', '/rpc/export_account', {}))[0], 400, 'without a token, there is no export');
+like((request('POST', '/rpc/delete_account', {}, $token))[1], qr/^\d{4}-/, 'the deletion is scheduled');
+
 is((request('POST', '/rpc/authenticate', { client_id => 'notebook', %login }))[0], 404, 'the functions of anon_auth are not exposed');
 
 $postgrest->signal('TERM');

@@ -51,6 +51,14 @@ AS 'MODULE_PATHNAME', 'anon_auth_update_profile';
 COMMENT ON FUNCTION anon_auth.update_profile(jsonb, text) IS
 'Changes the caller''s profile, and returns it as userinfo() does. Members of attributes are the standard claims name, given_name, family_name, middle_name, nickname, profile, picture, website, gender, birthdate, zoneinfo, locale and address, and custom_attributes, an object of the attributes that settings.user_writable_attributes names. Other members stay as they are. Null or an empty text removes a member; address is replaced as a whole. Login IDs are not members: see add_login_id(). The caller, who may be a guest, is as for list_sessions(). Needs no recent login. Errors: AA014 bad access token or session; AA032 values that break a rule, with the reasons in the detail; 22023 no attributes, or a member that users cannot write.';
 
+CREATE FUNCTION anon_auth.export_account(access_token text DEFAULT NULL)
+	RETURNS jsonb
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_export_account';
+COMMENT ON FUNCTION anon_auth.export_account(text) IS
+'Returns everything that the extension stores about the caller: the member user, and for each table with rows of users an array of rows, named as the table. Hashes, encrypted values and public columns that only find rows are left out. Codes that are still open are there without the code. Does not read your own tables: see export_user(). The caller, who may be a guest, is as for list_sessions(). Needs no recent login, but is the event account.exported. Errors: AA014 bad access token or session.';
+
 CREATE FUNCTION anon_auth.delete_account(access_token text DEFAULT NULL)
 	RETURNS timestamptz
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER

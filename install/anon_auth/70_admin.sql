@@ -229,6 +229,14 @@ AS 'MODULE_PATHNAME', 'anon_auth_set_roles';
 COMMENT ON FUNCTION anon_auth.set_roles(uuid, text[]) IS
 'Gives a user these roles instead of those it has, and writes the event user.roles_set. Roles are names of your application, at most 32, each of 1 to 64 letters, digits and characters _ . : / -; an empty array removes all. They have no meaning for the extension. Access tokens have them in the claims roles and https://authgear.com/claims/user/roles, from the next login or refresh on. To make a change take effect at once, also call revoke_sessions(). Guests can have roles, and keep them when they are promoted; a merge does not give them to the account. Errors: 42704 no such user; 22023 no roles, a bad name, or too many.';
 
+CREATE FUNCTION anon_auth.export_user(user_id uuid)
+	RETURNS jsonb
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_export_user';
+COMMENT ON FUNCTION anon_auth.export_user(uuid) IS
+'Returns what export_account() returns, and in the member linked_tables the user''s rows of each of your tables with a foreign key to users, as {"schema.table": [rows]}. Each table is read as its owner, with all rows whatever row-level security says, but only rows that refer to the user directly. Writes the event account.exported, without a client. Errors: 42704 no such user; 42501 the owner of a table may not read it; 0A000 there is a foreign key that is not allowed; 55000 a table has another owner than before; 22023 no user id.';
+
 CREATE FUNCTION anon_auth.delete_user(user_id uuid)
 	RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -276,6 +284,7 @@ BEGIN
 		'anon_auth.end_session(uuid, text)'::regprocedure,
 		'anon_auth.end_other_sessions(text)'::regprocedure,
 		'anon_auth.update_profile(jsonb, text)'::regprocedure,
+		'anon_auth.export_account(text)'::regprocedure,
 		'anon_auth.delete_account(text)'::regprocedure,
 		'anon_auth.cancel_account_deletion(text)'::regprocedure,
 		'anon_auth.change_password(text, text, text)'::regprocedure,

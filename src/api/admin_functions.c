@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/raise.h"
 #include "counters/counters.h"
+#include "domain/account_export.h"
 #include "domain/merge.h"
 #include "domain/purge.h"
 #include "domain/statistics.h"
@@ -62,6 +63,15 @@ anon_auth_set_roles(PG_FUNCTION_ARGS)
 	roles = api_text_list(fcinfo, 1, "roles");
 	user_admin_set_roles(user_id, &roles, GetCurrentTimestamp());
 	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_export_user);
+Datum
+anon_auth_export_user(PG_FUNCTION_ARGS)
+{
+	api_begin_write("export_user()");
+	PG_RETURN_JSONB_P(account_export_by_admin(api_required_uuid(fcinfo, 0, "user_id"),
+											  GetCurrentTimestamp()));
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_delete_user);

@@ -2,7 +2,7 @@
  *
  * own_account_functions.c
  *	  The SQL functions by which users look after their own account: sessions,
- *	  profile, and deletion.
+ *	  profile, export, and deletion.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +13,7 @@
 #include "base/raise.h"
 #include "catalog/pg_type.h"
 #include "domain/account_deletion.h"
+#include "domain/account_export.h"
 #include "domain/own_profile.h"
 #include "domain/own_sessions.h"
 #include "domain/recent_login.h"
@@ -124,6 +125,19 @@ anon_auth_update_profile(PG_FUNCTION_ARGS)
 	api_lock_caller(fcinfo, 1, now, &user, &session);
 	own_profile_update(&user, &session, attributes, now);
 	PG_RETURN_JSONB_P(claims_userinfo(&user));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_export_account);
+Datum
+anon_auth_export_account(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Session		session;
+	User		user;
+
+	api_begin_write("export_account()");
+	api_lock_caller(fcinfo, 0, now, &user, &session);
+	PG_RETURN_JSONB_P(account_export_by_user(&user, &session, now));
 }
 
 /*

@@ -155,6 +155,8 @@
 #define CODE_GUESSES_PER_DAY			100
 /* Calls of claim_anonymous_user() for one account in a minute. */
 #define CLAIMS_PER_MINUTE				10
+/* Notices of one type to the addresses of one account in an hour; further changes are only events. */
+#define NOTICES_PER_HOUR				5
 /* Factor by which an IPv6 /56 may exceed the limit of an address. */
 #define IPV6_56_LIMIT_FACTOR			4
 /* Factor by which an IPv6 /48 may exceed the limit of an address. */

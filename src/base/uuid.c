@@ -51,6 +51,20 @@ uuid_v7_time(const pg_uuid_t *uuid)
 	return msecs * 1000 - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 }
 
+pg_uuid_t
+uuid_v7_first(TimestampTz time)
+{
+	pg_uuid_t	uuid = {{0}};
+	int64		msecs = (time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
+	int			i;
+
+	for (i = 5; i >= 0; i--, msecs >>= 8)
+		uuid.data[i] = msecs & 0xFF;
+	uuid.data[6] = 0x70;
+	uuid.data[8] = 0x80;
+	return uuid;
+}
+
 void
 uuid_to_text(const pg_uuid_t *uuid, char text[UUID_TEXT_LENGTH + 1])
 {

@@ -26,6 +26,9 @@ extern pg_uuid_t uuid_new_v7(TimestampTz now);
 /* Return the time of a UUIDv7, to the millisecond. */
 extern TimestampTz uuid_v7_time(const pg_uuid_t *uuid);
 
+/* Return the lowest UUIDv7 of the millisecond of a time. */
+extern pg_uuid_t uuid_v7_first(TimestampTz time);
+
 /* Write a UUID in lower-case hexadecimal with hyphens and a terminator. */
 extern void uuid_to_text(const pg_uuid_t *uuid, char text[UUID_TEXT_LENGTH + 1]);
 

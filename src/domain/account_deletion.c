@@ -97,9 +97,9 @@ account_deletion_schedule(const User *user, const Session *session, TimestampTz 
 	delete_at = account_deletion_time(now);
 	users_set_delete_at(&user->id, delete_at, now);
 	session_end_others(user, session, now);
-	message_notify_user(user, MESSAGE_ACCOUNT_DELETION_SCHEDULED, session->client_id, now);
 	events_insert("user.deletion_scheduled", &user->id, session->client_id,
 				  payload_of_schedule(delete_at), now);
+	message_notify_user(user, MESSAGE_ACCOUNT_DELETION_SCHEDULED, session->client_id, now);
 	return delete_at;
 }
 

@@ -72,6 +72,7 @@ cookie_session_start(const char *client_id, const User *user, const StringList *
 	char	   *cookie = palloc(TOKEN_TEXT_SIZE);
 	pg_uuid_t	id = session_new_id(now);
 
+	session_make_room(user, client_id, now);
 	session_init(user, &id, now, amr, now, &session, token);
 	session.client_id = (char *) client_id;
 	session.expires_at = cookie_session_expiry(policy, now);

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/limits.h"
 #include "base/uuid.h"
 #include "counters/counters.h"
 #include "domain/code_link.h"
@@ -20,6 +21,7 @@
 #include "keyring/sealing.h"
 #include "login_id/login_id.h"
 #include "miscadmin.h"
+#include "store/events.h"
 #include "store/settings.h"
 
 /* How long a worker may take to send a notice. */
@@ -64,9 +66,34 @@ message_send(OutboxMessage *message, const char *code, const char *link_code, Ti
 	outbox_put(message);
 }
 
-void
-message_notify_address(const User *user, const LoginIdRow *address, MessageType type,
-					   const char *client_id, TimestampTz now)
+/*
+ * Return whether another notice may be sent: otherwise somebody could flood the addresses by
+ * changing something to and fro.  The events of the changes count and not the notices, since a
+ * worker takes those, and no counter, since changes that are rolled back must not use up
+ * the notices of those that are not.
+ */
+static bool
+may_notify(const User *user, MessageType type, TimestampTz now)
+{
+	static char *const events_of[][3] = {
+		[MESSAGE_LOGIN_ID_TAKEN] = {"login_id.taken"},
+		[MESSAGE_PASSWORD_CHANGED] = {"password.changed", "password.reset", "password.set"},
+		[MESSAGE_LOGIN_ID_ADDED] = {"login_id.added"},
+		[MESSAGE_LOGIN_ID_REMOVED] = {"login_id.removed"},
+		[MESSAGE_IDENTITY_ADDED] = {"identity.added"},
+		[MESSAGE_IDENTITY_REMOVED] = {"identity.removed"},
+		[MESSAGE_ACCOUNT_DELETION_SCHEDULED] = {"user.deletion_scheduled"}
+	};
+	StringList	types = {0, (char **) events_of[type]};
+
+	while (types.count < lengthof(events_of[0]) && types.items[types.count] != NULL)
+		types.count++;
+	return events_count(&user->id, &types, now - USECS_PER_HOUR, NOTICES_PER_HOUR + 1) <= NOTICES_PER_HOUR;
+}
+
+static void
+notify_address(const User *user, const LoginIdRow *address, MessageType type,
+			   const char *client_id, TimestampTz now)
 {
 	OutboxMessage message = {
 		.route = user->id,
@@ -83,6 +110,14 @@ message_notify_address(const User *user, const LoginIdRow *address, MessageType 
 }
 
 void
+message_notify_address(const User *user, const LoginIdRow *address, MessageType type,
+					   const char *client_id, TimestampTz now)
+{
+	if (may_notify(user, type, now))
+		notify_address(user, address, type, client_id, now);
+}
+
+void
 message_notify_user(const User *user, MessageType type, const char *client_id, TimestampTz now)
 {
 	int			count;
@@ -90,11 +125,13 @@ message_notify_user(const User *user, MessageType type, const char *client_id, T
 	bool		notified[LOGIN_ID_TYPES] = {[LOGIN_ID_USERNAME] = true};
 	int			i;
 
+	if (!may_notify(user, type, now))
+		return;
 	for (i = 0; i < count; i++)
 	{
 		if (!rows[i].verified || notified[rows[i].type])
 			continue;
-		message_notify_address(user, &rows[i], type, client_id, now);
+		notify_address(user, &rows[i], type, client_id, now);
 		notified[rows[i].type] = true;
 	}
 }

@@ -35,7 +35,9 @@ extern void message_send(OutboxMessage *message, const char *code, const char *l
 
 /*
  * Send a notice about a user's account to the verified addresses of the user: the oldest
- * of each type.  client_id may be NULL.  The caller holds the user's row.
+ * of each type.  client_id may be NULL.  The caller holds the user's row, and has inserted the
+ * event of the change.  Sends none if there were NOTICES_PER_HOUR changes of this kind
+ * before: so nobody can flood the addresses.
  */
 extern void message_notify_user(const User *user, MessageType type, const char *client_id,
 								TimestampTz now);

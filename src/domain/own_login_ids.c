@@ -211,9 +211,6 @@ add_new(const Addition *addition, TimestampTz now)
 		return false;
 	if (addition->is_proven)
 		unproven_address_take(login_id, client_id, now);
-
-	/* Before the new address is one of the account's. */
-	message_notify_user(user, MESSAGE_LOGIN_ID_ADDED, client_id, now);
 	if (!account_login_ids_add(user, login_id, addition->is_proven, now))
 	{
 		if (addition->is_proven)
@@ -223,6 +220,8 @@ add_new(const Addition *addition, TimestampTz now)
 	}
 	events_insert("login_id.added", &user->id, client_id,
 				  payload_of(login_id->type, addition->is_proven), now);
+	/* The user as it was: not to the new address. */
+	message_notify_user(user, MESSAGE_LOGIN_ID_ADDED, client_id, now);
 	return true;
 }
 

@@ -226,5 +226,8 @@ password_reset_complete(const char *login_id, const char *code, const char *pass
 	password_change_apply(&subject.user, hash, NULL, now);
 	mark_verified(&subject, now);
 	events_insert("password.reset", id, NULL, NULL, now);
+	/* Somebody who reads the user's messages has reset it, or the user. */
+	if (users_find(id, &subject.user))
+		message_notify_user(&subject.user, MESSAGE_PASSWORD_CHANGED, NULL, now);
 	return true;
 }

@@ -41,6 +41,7 @@
 #include "store/clients.h"
 #include "store/record.h"
 #include "store/sessions.h"
+#include "store/settings.h"
 #include "store/users.h"
 #include "token/token.h"
 
@@ -149,6 +150,20 @@ session_init(const User *user, const pg_uuid_t *id, TimestampTz authenticated_at
 	crypto_hash_sha256(session->secret_hash, token->seed, sizeof(token->seed));
 }
 
+/* Every login has locked the user's row, so no other one can add a session meanwhile. */
+void
+session_make_room(const User *user, const char *client_id, TimestampTz now)
+{
+	int			limit = settings_get()->max_sessions_per_user;
+	uint64		count = limit == 0 ? 0 : sessions_delete_oldest(&user->id, limit - 1, now);
+
+	if (count > 0)
+		events_insert("user.signed_out", &user->id, client_id,
+					  json_to_jsonb(psprintf("{\"sessions\": " UINT64_FORMAT
+											 ", \"reason\": \"max_sessions_per_user\"}", count)),
+					  now);
+}
+
 static void
 start_session(const Client *client, const User *user, const DeviceReport *report,
 			  const SessionGrant *grant, TimestampTz now, TokenResponse *response)
@@ -159,6 +174,7 @@ start_session(const Client *client, const User *user, const DeviceReport *report
 
 	if (client->max_concurrent_sessions == 1)
 		sessions_delete_all(&user->id, client->client_id);
+	session_make_room(user, client->client_id, now);
 
 	session_init(user, &grant->id, grant->authenticated_at, grant->amr, now, &session, token);
 	session.client_id = client->client_id;

@@ -62,6 +62,12 @@ extern void session_init(const User *user, const pg_uuid_t *id, TimestampTz auth
 						 const StringList *amr, TimestampTz now, Session *session,
 						 RefreshToken *token);
 
+/*
+ * End sessions of a user so that settings.max_sessions_per_user allows another one, with an
+ * event.  To be called before a session is inserted, by a caller that holds the user's row.
+ */
+extern void session_make_room(const User *user, const char *client_id, TimestampTz now);
+
 /* ---- looking up ---- */
 
 /* Return when a session started.  Its id is a UUIDv7 and holds the time. */

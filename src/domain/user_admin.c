@@ -14,6 +14,7 @@
 #include "base/raise.h"
 #include "base/uuid.h"
 #include "domain/account_deletion.h"
+#include "domain/message.h"
 #include "domain/password.h"
 #include "domain/password_attempt.h"
 #include "domain/password_change.h"
@@ -45,6 +46,15 @@ user_admin_get(const pg_uuid_t *id, User *user)
 {
 	if (!users_find(id, user))
 		raise_unknown_user(id);
+}
+
+void
+user_admin_lock(const pg_uuid_t *id, User *user)
+{
+	user_admin_get(id, user);
+	if (!users_lock(id))
+		raise_unknown_user(id);
+	user_admin_get(id, user);
 }
 
 /*
@@ -105,10 +115,10 @@ user_admin_set_password(const pg_uuid_t *id, const char *password, TimestampTz n
 	settings_read_account_policy(&policy);
 	password_check_policy(password, &policy);
 	hash = password_make_hash(password, &policy);
-	if (!users_lock(id))
-		raise_unknown_user(id);
+	user_admin_lock(id, &user);
 	password_change_apply(&user, hash, NULL, now);
 	events_insert("password.set", id, NULL, NULL, now);
+	message_notify_user(&user, MESSAGE_PASSWORD_CHANGED, NULL, now);
 }
 
 static bool
@@ -129,10 +139,7 @@ user_admin_set_roles(const pg_uuid_t *id, StringList *roles, TimestampTz now)
 	User		user;
 
 	user_roles_normalise(roles);
-	user_admin_get(id, &user);
-	if (!users_lock(id))
-		raise_unknown_user(id);
-	user_admin_get(id, &user);
+	user_admin_lock(id, &user);
 	if (same_roles(&user.roles, roles))
 		return;
 	users_set_roles(id, roles, now);

@@ -17,6 +17,9 @@
 
 extern void user_admin_get(const pg_uuid_t *id, User *user);
 
+/* Same, and hold the user's row. */
+extern void user_admin_lock(const pg_uuid_t *id, User *user);
+
 /*
  * Disable a user: logins and refreshes fail with AA007, and all sessions and
  * authorization codes end.  Records an event unless the user was disabled.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * events.c
- *	  The one statement on anon_auth.events.
+ *	  Statements on anon_auth.events.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,6 +15,12 @@
 static Statement insert_event = {
 	.sql = "INSERT INTO anon_auth.events (user_id, id, type, client_id, created_at, payload)"
 	" VALUES (:user_id, :id, :type, :client_id, :now, coalesce(:payload, '{}'))"
+};
+
+/* The ids are in the order of their times, so this reads only the latest events. */
+static Statement count_events = {
+	.sql = "SELECT 1 FROM anon_auth.events WHERE user_id = :user_id AND id >= :first"
+	" AND type = ANY (:types) LIMIT :limit"
 };
 
 bool
@@ -44,4 +50,14 @@ events_insert(const char *type, const pg_uuid_t *user_id, const char *client_id,
 						 param_text("client_id", client_id),
 						 param_timestamp("now", now),
 						 param_jsonb("payload", payload)));
+}
+
+uint64
+events_count(const pg_uuid_t *user_id, const StringList *types, TimestampTz since, int limit)
+{
+	pg_uuid_t	first = uuid_v7_first(since);
+
+	return statement_run(&count_events,
+						 PARAMS(param_uuid("user_id", user_id), param_uuid("first", &first),
+								param_text_list("types", types), param_int8("limit", limit)));
 }

@@ -12,6 +12,9 @@
 
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
+#include "base/string_list.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 /* Whether the settings want events of this type to be kept. */
@@ -23,5 +26,12 @@ extern bool events_are_kept(const char *type);
  */
 extern void events_insert(const char *type, const pg_uuid_t *user_id, const char *client_id,
 						  Jsonb *payload, TimestampTz now);
+
+/*
+ * Return how many events of these types a user has since a time, at most limit.  Events of
+ * types that are not kept do not count.
+ */
+extern uint64 events_count(const pg_uuid_t *user_id, const StringList *types, TimestampTz since,
+						   int limit);
 
 #endif							/* ANON_AUTH_EVENTS_H */

@@ -131,6 +131,12 @@ static Statement delete_others = {
 	" AND expires_at > :now"
 };
 
+static Statement delete_oldest = {
+	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND id IN"
+	" (SELECT id FROM anon_auth.sessions WHERE user_id = :user_id AND expires_at > :now"
+	"  ORDER BY last_used_at DESC, id DESC OFFSET :kept)"
+};
+
 static Statement delete_with_secret = {
 	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND id = :id"
 	" AND secret_hash = :secret_hash AND expires_at > :now RETURNING {session_client}",
@@ -304,6 +310,14 @@ sessions_delete_others(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampT
 {
 	return statement_run(&delete_others,
 						 PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
+								param_timestamp("now", now)));
+}
+
+uint64
+sessions_delete_oldest(const pg_uuid_t *user_id, int kept, TimestampTz now)
+{
+	return statement_run(&delete_oldest,
+						 PARAMS(param_uuid("user_id", user_id), param_int8("kept", kept),
 								param_timestamp("now", now)));
 }
 

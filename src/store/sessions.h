@@ -131,6 +131,12 @@ extern uint64 sessions_delete_others(const pg_uuid_t *user_id, const pg_uuid_t *
 									 TimestampTz now);
 
 /*
+ * Delete the sessions of a user that have not expired, except the last used ones, as many as
+ * kept.  Return how many.  The caller holds the user's row.
+ */
+extern uint64 sessions_delete_oldest(const pg_uuid_t *user_id, int kept, TimestampTz now);
+
+/*
  * Delete a session that has not expired and has this secret, and return its client.
  * False if there was none.
  */
