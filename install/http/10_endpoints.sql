@@ -143,6 +143,22 @@ AS 'MODULE_PATHNAME', 'anon_auth_http_reauthenticate';
 COMMENT ON FUNCTION anon_auth_http.reauthenticate(text) IS
 'GET and POST /settings/reauthenticate. Shows and handles the page on which the user of the browser''s session logs in again, with the password or a code. A new session replaces the one of the cookie. Then redirects the browser to x_next, a settings page.';
 
+CREATE FUNCTION anon_auth_http.forgot_password(text)
+	RETURNS anon_auth_http."*/*"
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_http_forgot_password';
+COMMENT ON FUNCTION anon_auth_http.forgot_password(text) IS
+'GET and POST /flows/forgot_password. Shows and handles the pages on which a user who has forgotten the password chooses a new one, with a code that is sent to an address of the account. They look the same whether or not there is an account. Then redirects the browser to the login page.';
+
+CREATE FUNCTION anon_auth_http.sign_up(text)
+	RETURNS anon_auth_http."*/*"
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_http_sign_up';
+COMMENT ON FUNCTION anon_auth_http.sign_up(text) IS
+'GET and POST /flows/sign_up. Shows and handles the page on which somebody creates an account without having been a guest, if settings.page_sign_up is on. Then redirects the browser to the client with a code or with a session cookie.';
+
 CREATE FUNCTION anon_auth_http.code_link(text)
 	RETURNS anon_auth_http."*/*"
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER

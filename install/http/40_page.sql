@@ -81,7 +81,10 @@ AS $$
 	)
 	SELECT jsonb_strip_nulls(jsonb_build_object(
 		'form', CASE WHEN page #>> '{errors,form}' IS NOT NULL THEN
-			coalesce(CASE WHEN substring(page ->> 'wait_minutes' FROM '^[0-9]{1,6}$')::integer > 1 THEN
+			coalesce(CASE WHEN substring(page ->> 'wait_minutes' FROM '^[0-9]{1,6}$')::integer > 120 THEN
+						 anon_auth_internal.page_text(page, 'form_' || (page #>> '{errors,form}') || '_hours',
+							jsonb_build_object('hours', ceil((page ->> 'wait_minutes')::numeric / 60)::integer)) END,
+					 CASE WHEN substring(page ->> 'wait_minutes' FROM '^[0-9]{1,6}$')::integer > 1 THEN
 						 anon_auth_internal.page_text(page, 'form_' || (page #>> '{errors,form}') || '_minutes',
 							jsonb_build_object('minutes', page ->> 'wait_minutes')) END,
 					 anon_auth_internal.page_text(page, 'form_' || (page #>> '{errors,form}')),
@@ -226,10 +229,11 @@ AS $$
 			'username', CASE WHEN page ->> 'purpose' <> 'reauthenticate' THEN anon_auth_internal.page_username(page) END,
 			'links', CASE WHEN NOT page ? 'link_code' THEN anon_auth_internal.page_login_id_links(page) END,
 			'field', CASE WHEN NOT page ? 'link_code' THEN anon_auth_internal.page_field(page, 'code', 'label_code',
-				'type="text" dir="ltr" inputmode="numeric" autocomplete="one-time-code" autocapitalize="none" autocorrect="off" spellcheck="false"'
+				'type="text" dir="ltr" inputmode="' || CASE WHEN is_reset THEN 'text' ELSE 'numeric' END || '" autocomplete="one-time-code" autocapitalize="none" autocorrect="off" spellcheck="false"'
 					|| coalesce(' value="' || anon_auth_internal.html_escape(page ->> 'code') || '"', ''),
-				anon_auth_internal.page_text(page, CASE WHEN (page ->> 'code_minutes')::integer > 1 THEN 'hint_code_minutes' ELSE 'hint_code' END,
+				anon_auth_internal.page_text(page, CASE WHEN is_reset THEN 'hint_reset_code' ELSE 'hint_code' END || CASE WHEN (page ->> 'code_minutes')::integer > 1 THEN '_minutes' ELSE '' END,
 					jsonb_build_object('minutes', page ->> 'code_minutes'))) END))
+		FROM (SELECT page ->> 'purpose' = 'reset_password') AS p (is_reset)
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_code(jsonb) IS
 'Returns the field for a code that was sent to the login ID, with a link to use another login ID. With the code of a link, returns only the login ID, for password managers.';
@@ -268,7 +272,8 @@ AS $$
 				NULL,
 				anon_auth_internal.page_show_password(page, 'password'),
 				CASE WHEN rules IS NOT NULL THEN 'password_rules' END),
-			'rules', rules))
+			'rules', rules,
+			'forgot', CASE WHEN NOT is_new THEN '<p>' || anon_auth_internal.page_link(page ->> 'forgot_password_uri', anon_auth_internal.page_text(page, 'forgot_password'), 'other') || E'</p>\n' END))
 		FROM (SELECT page ->> 'view' NOT IN ('log_in', 'reauthenticate')) AS v (is_new),
 			LATERAL (SELECT CASE WHEN is_new THEN anon_auth_internal.page_rules(page) END) AS r (rules)
 $$;
@@ -306,6 +311,18 @@ AS $$
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_addresses(jsonb) IS
 'Returns a choice among the addresses that a code can be sent to, by their number from 0, or a sentence that names the only one.';
+
+CREATE FUNCTION anon_auth_internal.page_account_link(page jsonb, name text)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT '<p class="center">' || anon_auth_internal.page_text(page, name || '_sentence', jsonb_build_object('link', link)) || E'</p>\n'
+		FROM anon_auth_internal.page_link(page ->> (name || '_uri'), anon_auth_internal.page_text(page, name || '_link')) AS l (link)
+		WHERE link IS NOT NULL
+$$;
+COMMENT ON FUNCTION anon_auth_internal.page_account_link(jsonb, text) IS
+'Returns a sentence with a link between log-in and sign-up: name is sign_up or have_account. NULL if the model has no such address.';
 
 CREATE FUNCTION anon_auth_internal.page_legal(page jsonb)
 	RETURNS text
@@ -354,7 +371,8 @@ AS $$
 			'other', anon_auth_internal.page_text(page, 'use_' || (page ->> 'other')),
 			'use', page ->> 'other',
 			'legal', legal,
-			'cancel', anon_auth_internal.page_link(page ->> 'cancel_uri', anon_auth_internal.page_text(page, cancel), 'other')))
+			'cancel', CASE WHEN page ? 'log_in_uri' THEN anon_auth_internal.page_link(page ->> 'log_in_uri', anon_auth_internal.page_text(page, 'back_to_log_in'), 'other')
+				ELSE anon_auth_internal.page_link(page ->> 'cancel_uri', anon_auth_internal.page_text(page, cancel), 'other') END))
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_form(jsonb, text, text, text, text) IS
 'Returns a form with hidden members and with the given HTML of fields and legal sentences. button and cancel are keys of texts. If the model has another way to go on, a second button sends its name as "use".';
@@ -453,7 +471,7 @@ AS $$
 			anon_auth_internal.page_fill($html$@src/http/pages/log_in_instead.html@$html$, jsonb_build_object(
 				'title', anon_auth_internal.page_text(page, 'log_in_instead_title'),
 				'text', anon_auth_internal.page_text(page, 'log_in_instead'),
-				'guest', anon_auth_internal.page_text(page, 'notice_guest'),
+				'guest', CASE WHEN page ? 'merges' THEN anon_auth_internal.page_text(page, 'notice_guest') END,
 				'action', ' action="' || anon_auth_internal.page_url(page ->> 'action') || '"',
 				'hidden', anon_auth_internal.page_hidden(page -> 'hidden' || jsonb_build_object('mode', 'choose_log_in', 'login_id', page -> 'login_id')),
 				'busy', anon_auth_internal.page_text(page, 'busy'),
@@ -462,12 +480,15 @@ AS $$
 				   OR (view IN ('code', 'proven') AND page ->> 'purpose' = 'log_in' AND page ? 'merges'))
 				  AND coalesce(account, data) IS NOT NULL THEN
 			anon_auth_internal.page_fill($html$@src/http/pages/notice.html@$html$, jsonb_build_object('account', account, 'guest', data)) END,
+		CASE WHEN view = 'log_in' AND page ->> 'notice' = 'new_password' THEN
+			anon_auth_internal.page_fill($html$@src/http/pages/notice.html@$html$, jsonb_build_object('account', anon_auth_internal.page_text(page, 'notice_new_password'))) END,
 		CASE WHEN view = 'log_out' AND page -> 'loses_guest' = 'true' THEN anon_auth_internal.page_log_out_guest(page) END,
 		CASE WHEN view = 'link_log_in' THEN anon_auth_internal.page_code_request(page) END,
 		guest), '')
 		FROM (SELECT page ->> 'view', anon_auth_internal.page_guest(page)) AS v (view, guest),
 			LATERAL (SELECT CASE WHEN page -> 'taken' = 'true' THEN anon_auth_internal.page_text(page, 'notice_' || (page ->> 'type')) END,
-				CASE WHEN page -> 'merges' IS DISTINCT FROM 'true' THEN anon_auth_internal.page_text(page, 'notice_guest')
+				CASE WHEN page -> 'without_guest' = 'true' THEN NULL
+					 WHEN page -> 'merges' IS DISTINCT FROM 'true' THEN anon_auth_internal.page_text(page, 'notice_guest')
 					 WHEN guest IS NULL THEN anon_auth_internal.page_text(page, 'notice_merge') END) AS n (account, data)
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_notice(jsonb) IS
@@ -487,9 +508,11 @@ AS $$
 			'content', CASE view
 				WHEN 'sign_up' THEN anon_auth_internal.page_form(page, CASE WHEN asks_code THEN 'code_button' ELSE 'sign_up_button' END, 'not_now',
 					anon_auth_internal.page_login_id(page) || CASE WHEN asks_code THEN '' ELSE anon_auth_internal.page_password(page) END,
-					anon_auth_internal.page_legal(page))
+					concat(anon_auth_internal.page_account_link(page, 'have_account'), anon_auth_internal.page_legal(page)))
 				WHEN 'log_in' THEN anon_auth_internal.page_form(page, CASE WHEN asks_code THEN 'code_button' ELSE 'log_in_button' END, 'log_in_cancel',
-					anon_auth_internal.page_login_id(page) || CASE WHEN asks_code THEN '' ELSE anon_auth_internal.page_password(page) END)
+					anon_auth_internal.page_login_id(page) || CASE WHEN asks_code THEN '' ELSE anon_auth_internal.page_password(page) END,
+					anon_auth_internal.page_account_link(page, 'sign_up'))
+				WHEN 'forgot_password' THEN anon_auth_internal.page_form(page, 'code_button', 'log_in_cancel', anon_auth_internal.page_login_id(page))
 				WHEN 'reauthenticate' THEN anon_auth_internal.page_form(page, CASE WHEN asks_code THEN 'code_button' ELSE 'reauthenticate_button' END, 'log_in_cancel',
 					CASE WHEN asks_code THEN anon_auth_internal.page_addresses(page) ELSE concat(anon_auth_internal.page_username(page), anon_auth_internal.page_password(page)) END)
 				WHEN 'code' THEN anon_auth_internal.page_form(page, purpose || '_button', CASE purpose WHEN 'sign_up' THEN 'not_now' ELSE 'log_in_cancel' END,
@@ -504,6 +527,11 @@ AS $$
 						'title', anon_auth_internal.page_text(page, 'other_device_title'),
 						'text', anon_auth_internal.page_text(page, 'other_device'),
 						'digits', anon_auth_internal.page_digits(page)))
+				WHEN 'link_reset' THEN anon_auth_internal.page_form(page, 'link_reset_button', 'log_in_cancel', anon_auth_internal.page_login_id(page) || anon_auth_internal.page_password(page))
+					|| anon_auth_internal.page_fill($html$@src/http/pages/other_device.html@$html$, jsonb_build_object(
+						'title', anon_auth_internal.page_text(page, 'other_device_title'),
+						'text', anon_auth_internal.page_text(page, 'link_reset_other_device'),
+						'digits', anon_auth_internal.page_digits(page)))
 				WHEN 'link_verify' THEN anon_auth_internal.page_form(page, 'link_verify_button', 'log_in_cancel', '')
 				WHEN 'link_code' THEN concat(anon_auth_internal.page_digits(page), anon_auth_internal.page_code_request(page))
 				ELSE '<p class="actions">' || anon_auth_internal.page_link(page ->> 'continue_uri', anon_auth_internal.page_text(page,
@@ -511,8 +539,11 @@ AS $$
 			END))
 		FROM (SELECT page ->> 'view', page ->> 'purpose', page ->> 'method' = 'code' OR page -> 'sends_code' = 'true') AS v (view, purpose, asks_code),
 			LATERAL (SELECT anon_auth_internal.page_text(page, CASE
+				WHEN view = 'code' AND page ? 'link_code' AND purpose = 'sign_up' AND page -> 'without_guest' = 'true' THEN 'link_create_account_lead'
 				WHEN view = 'code' AND page ? 'link_code' THEN 'link_' || purpose || '_lead'
+				WHEN view = 'code' AND purpose = 'reset_password' THEN 'reset_password_lead'
 				WHEN view = 'code' THEN 'code_lead'
+				WHEN view = 'sign_up' AND page -> 'without_guest' = 'true' THEN 'create_account_lead'
 				WHEN view = 'reauthenticate' AND NOT page ? 'account' THEN 'reauthenticate_lead_without_account'
 				WHEN view = 'link_code' THEN 'link_code_' || purpose
 				WHEN view = 'proven' THEN 'proven_' || purpose || '_lead'
@@ -553,7 +584,7 @@ AS $$
 DECLARE
 	settings anon_auth.settings;
 	page jsonb := CASE jsonb_typeof(model) WHEN 'object' THEN model ELSE '{}' END;
-	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|reauthenticate|code|proven|link_log_in|link_verify|link_code|log_out|settings|message)$'), 'message');
+	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|reauthenticate|forgot_password|code|proven|link_log_in|link_reset|link_verify|link_code|log_out|settings|message)$'), 'message');
 	type text := substring(page ->> 'login_id_type' FROM '^(?:email|phone_number|username)$');
 	types text := array_to_string(ARRAY(
 		SELECT t FROM unnest('{email,phone_number,username}'::text[]) AS u (t)
@@ -580,7 +611,7 @@ BEGIN
 			ELSE coalesce(substring(page ->> 'purpose' FROM '^(?:sign_up|reauthenticate|verify|reset_password)$'), 'log_in') END,
 		'method', CASE page ->> 'method' WHEN 'code' THEN 'code' ELSE 'password' END,
 		'other', CASE WHEN page ? 'link_code' THEN NULL ELSE substring(page ->> 'other' FROM '^(?:password|code|another_code)$') END,
-		'code_minutes', settings.login_code_lifetime_seconds / 60,
+		'code_minutes', CASE page ->> 'purpose' WHEN 'reset_password' THEN settings.password_reset_code_lifetime_seconds ELSE settings.login_code_lifetime_seconds END / 60,
 		'type', type,
 		-- The types that the field accepts, as the end of a text's key.
 		'kinds', coalesce(type, CASE WHEN types IN ('', 'email_or_phone_number_or_username') THEN 'login_id' ELSE types END),
@@ -613,7 +644,8 @@ BEGIN
 		'title', anon_auth_internal.page_text(page, CASE WHEN view = 'message' THEN page ->> 'message'
 			WHEN view = 'settings' THEN 'settings_' || (page ->> 'subject')
 			WHEN view = 'proven' THEN 'proven_' || (page ->> 'purpose')
-			WHEN view = 'code' AND page ? 'link_code' THEN 'link_' || (page ->> 'purpose') ELSE view END || '_title'),
+			WHEN view = 'code' AND page ? 'link_code' THEN 'link_' || (page ->> 'purpose')
+			WHEN view = 'code' AND page ->> 'purpose' = 'reset_password' THEN 'reset_password' ELSE view END || '_title'),
 		'messages', anon_auth_internal.page_errors(page));
 	RETURN page || jsonb_build_object(
 		'fixed', coalesce(view = 'log_in' AND type IS NOT NULL AND page ->> 'login_id' <> ''
@@ -705,4 +737,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page(jsonb) IS
-'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "reauthenticate", "code", "proven", "link_log_in", "link_verify", "link_code", "log_out", "settings" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "account", "addresses": [], "method", "other", "sends_code", "purpose", "asks_password", "code", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "code", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. method is "code" if the form is for codes, and other is the way that a second button leads to ("password", "code" or "another_code"). sends_code says that the form has a code sent, and has no password field. The views code (a code was sent to login_id) and proven (it was right; the user is asked whether to go on) have the purpose "sign_up" or "log_in"; code also "reauthenticate". A reauthentication names the account and, for codes, its addresses. asks_password says that the form of the code also asks for a new password. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970. A settings page has members of its own: see settings_main().';
+'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "reauthenticate", "forgot_password", "code", "proven", "link_log_in", "link_reset", "link_verify", "link_code", "log_out", "settings" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "account", "addresses": [], "without_guest", "log_in_uri", "sign_up_uri", "have_account_uri", "forgot_password_uri", "notice", "method", "other", "sends_code", "purpose", "asks_password", "code", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "code", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": []}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. method is "code" if the form is for codes, and other is the way that a second button leads to ("password", "code" or "another_code"). sends_code says that the form has a code sent, and has no password field. The views code (a code was sent to login_id) and proven (it was right; the user is asked whether to go on) have the purpose "sign_up" or "log_in"; code also "reauthenticate" and "reset_password". A reauthentication names the account and, for codes, its addresses. without_guest says that the user of a sign-up is no guest. asks_password says that the form of the code also asks for a new password. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970. A settings page has members of its own: see settings_main().';

@@ -51,6 +51,8 @@ BEGIN
 		'anon_auth_http.authorize(text)'::regprocedure,
 		'anon_auth_http.promote_user(text)'::regprocedure,
 		'anon_auth_http.login(text)'::regprocedure,
+		'anon_auth_http.forgot_password(text)'::regprocedure,
+		'anon_auth_http.sign_up(text)'::regprocedure,
 		'anon_auth_http.code_link(text)'::regprocedure,
 		'anon_auth_http.settings(text)'::regprocedure,
 		'anon_auth_http.reauthenticate(text)'::regprocedure,

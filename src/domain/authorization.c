@@ -354,6 +354,8 @@ authorization_request_write(const AuthorizationRequest *request)
 		json_add_uuid(&json, "hint_sub", &request->hint_user_id);
 	if (!uuid_is_nil(&request->hint_session_id))
 		json_add_uuid(&json, "hint_sid", &request->hint_session_id);
+	if (request->wants_account)
+		json_add_boolean(&json, "create", true);
 	if (request->has_guest)
 		json_add_uuid(&json, "sub", &request->ticket.user_id);
 	if (request->has_guest && request->ticket.by_session)
@@ -412,8 +414,10 @@ authorization_request_read(const char *text, const char *browser, TimestampTz no
 	if (!json_numeric_date(json, "max_age", &request->max_age))
 		request->max_age = MAX_AGE_NONE;
 	request->browser = pstrdup(browser);
+	request->expires_at = unix_time(expires_at);
 	request->ticket.by_session = json_uuid(json, "sid", &request->ticket.session_id);
 	request->ticket.by_own_cookie = json_boolean(json, "own");
+	request->wants_account = json_boolean(json, "create");
 	request->has_guest = json_uuid(json, "sub", &request->ticket.user_id);
 	request->has_hint = json_uuid(json, "hint_sub", &request->hint_user_id);
 	(void) json_uuid(json, "hint_sid", &request->hint_session_id);

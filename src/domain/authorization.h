@@ -53,6 +53,7 @@ typedef struct AuthorizationRequest
 	int64		max_age;		/* in seconds, or MAX_AGE_NONE */
 	bool		has_guest;		/* to promote; otherwise a regular user logs in */
 	GuestTicket ticket;			/* of the guest */
+	bool		wants_account;	/* without a guest: the page is that of the sign-up */
 	bool		has_hint;		/* an id_token_hint: only its user may log in */
 	pg_uuid_t	hint_user_id;
 	pg_uuid_t	hint_session_id;	/* nil if it is another client's */

@@ -143,6 +143,15 @@ code_login_request_in_flow(const Client *client, const char *login_id, const Gue
 
 /* ---- logins ---- */
 
+bool
+code_login_has_account(const LoginId *address)
+{
+	LoginIdRow	row;
+
+	return login_ids_find(address, &row) && row.verified;
+}
+
+
 /* Fill address with the one of a login ID or, if that is NULL, of the code of a link. */
 static bool
 find_address(const char *login_id, const char *code, const AccountPolicy *policy,

@@ -46,6 +46,12 @@ extern TimestampTz code_login_request_in_flow(const Client *client, const char *
 											  const GuestProof *proof, const char *language,
 											  const char *flow, TimestampTz now);
 
+/*
+ * Return whether an account has proven an address.  Only for a caller who has proven it, too:
+ * the holder of the code of a link.
+ */
+extern bool code_login_has_account(const LoginId *address);
+
 typedef enum CodeLoginResult
 {
 	CODE_LOGIN_DONE,

@@ -379,7 +379,7 @@ void
 promotion_record_conflict(const Client *client, const GuestTicket *ticket, LoginIdType type,
 						  TimestampTz now)
 {
-	events_insert("login_id.conflict", &ticket->user_id, client->client_id,
+	events_insert("login_id.conflict", ticket == NULL ? NULL : &ticket->user_id, client->client_id,
 				  json_to_jsonb(psprintf("{\"login_id_type\": \"%s\"}", login_id_type_name(type))),
 				  now);
 }

@@ -79,7 +79,7 @@ extern bool promotion_log_in(const Client *client, const PromotionRequest *reque
 							 TimestampTz now, PromotionResult *result);
 
 /*
- * Write the event of a conflict.  AA009 undoes the changes of its call: this is for
+ * Write the event of a conflict.  ticket NULL: nobody is a guest.  AA009 undoes the changes of its call: this is for
  * a caller that has caught it.
  */
 extern void promotion_record_conflict(const Client *client, const GuestTicket *ticket,

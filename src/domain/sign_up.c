@@ -124,12 +124,10 @@ make_account(const Client *client, AccountPlan *plan, Jsonb *device_info, Timest
 }
 
 bool
-sign_up_account(const Client *client, const AccountRequest *request, const DeviceReport *device,
-				TimestampTz now, TokenResponse *response)
+sign_up_make_account(const Client *client, const AccountRequest *request, Jsonb *device_info,
+					 TimestampTz now, User *user, StringList *methods)
 {
 	AccountPlan plan;
-	StringList	methods;
-	User		user;
 
 	client_require_first_party(client);
 	if (!settings_get()->public_sign_up_enabled)
@@ -140,9 +138,21 @@ sign_up_account(const Client *client, const AccountRequest *request, const Devic
 	refuse_existing_account(&plan);
 	if (plan.password != NULL)
 		password_check_policy(plan.password, &plan.policy);
-	if (!make_account(client, &plan, device->device_info, now, &user))
+	if (!make_account(client, &plan, device_info, now, user))
 		return false;
-	methods = account_request_methods(&plan);
+	*methods = account_request_methods(&plan);
+	return true;
+}
+
+bool
+sign_up_account(const Client *client, const AccountRequest *request, const DeviceReport *device,
+				TimestampTz now, TokenResponse *response)
+{
+	StringList	methods;
+	User		user;
+
+	if (!sign_up_make_account(client, request, device->device_info, now, &user, &methods))
+		return false;
 	session_start(client, &user, &methods, device, now, response);
 	return true;
 }

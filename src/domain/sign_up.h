@@ -26,6 +26,14 @@ extern RateLimits *sign_up_admit(const pg_uuid_t *user_id, const char *client_id
 								 Jsonb *device_info);
 
 /*
+ * Make an account that was never a guest, as sign_up_account(), but start no session: fill
+ * user, whose row is held, and the methods of its login (auth_methods.h).
+ */
+extern bool sign_up_make_account(const Client *client, const AccountRequest *request,
+								 Jsonb *device_info, TimestampTz now, User *user,
+								 StringList *methods);
+
+/*
  * Make an account that was never a guest, log in to it, and fill response.  Return false
  * if the code is wrong or the ID token was used before.  Raises AA002 for the client,
  * AA009 if another user has a login ID that is not proven, AA030 if an account has an

@@ -281,6 +281,7 @@ show_page(Authorizing *authorizing)
 	StringInfoData location;
 	char	   *text;
 
+	authorization->wants_account = authorizing->asked.wants_account && !authorization->has_guest;
 	http_flow_begin(authorizing->request, authorization, authorizing->response);
 	authorization->expires_at = authorizing->request->now + PAGE_LIFETIME_SECONDS * USECS_PER_SEC;
 	text = authorization_request_write(authorization);
@@ -294,7 +295,8 @@ show_page(Authorizing *authorizing)
 	}
 	initStringInfo(&location);
 	appendStringInfo(&location, "%s/flows/%s", discovery_issuer(),
-					 authorization->has_guest ? "promote_user" : "login");
+					 authorization->has_guest ? "promote_user" :
+					 authorization->wants_account ? "sign_up" : "login");
 	http_append_param(&location, "x_ref", text);
 	http_redirect(authorizing->response, location.data);
 	http_no_store(authorizing->response);

@@ -13,6 +13,7 @@
 #include "domain/discovery.h"
 #include "domain/guest_proof.h"
 #include "domain/id_token_hint.h"
+#include "domain/login.h"
 #include "http/http_authorize_request.h"
 #include "http/http_caller.h"
 #include "http/http_login_hint.h"
@@ -191,6 +192,24 @@ read_login_parameters(const HttpParams *params, HttpAuthorizeRequest *asked,
 							   "prompt 'none' cannot be combined with other values");
 		asked->is_silent = true;
 	}
+	asked->wants_account = prompt != NULL && has_word(prompt, "create");
+	return true;
+}
+
+/* Refuse prompt=create if the pages create no accounts. */
+static bool
+check_wants_account(const HttpAuthorizeRequest *asked, OAuthRefusal *refusal)
+{
+	AccountPolicy policy;
+
+	if (!asked->wants_account || asked->authorization.has_guest)
+		return true;
+	login_read_policy(&policy);
+	if (!policy.page_sign_up)
+		return set_refusal(refusal, "access_denied", "sign-up is not offered");
+	if (asked->has_id_token)
+		return set_refusal(refusal, "invalid_request",
+						   "prompt 'create' cannot be combined with an id_token_hint");
 	return true;
 }
 
@@ -250,5 +269,6 @@ http_authorize_request(const HttpRequest *request, const HttpParams *params, con
 	return read_response_type(params, client, asked, refusal) &&
 		read_token_parameters(params, &asked->authorization, refusal) &&
 		read_login_parameters(params, asked, refusal) &&
-		read_hints(request, params, client, asked, refusal);
+		read_hints(request, params, client, asked, refusal) &&
+		check_wants_account(asked, refusal);
 }

@@ -26,6 +26,7 @@ typedef struct HttpAuthorizeRequest
 	IdTokenHint id_token;
 	bool		is_settings_action; /* http_settings_action.h; wants_code is then true */
 	bool		is_silent;		/* prompt=none: no page may be shown */
+	bool		wants_account;	/* prompt=create: the user has none */
 } HttpAuthorizeRequest;
 
 /* An error that the client gets by a redirect, after its redirect URI was checked. */

@@ -14,6 +14,7 @@
 
 #include "domain/authorization.h"
 #include "domain/browser_flows.h"
+#include "domain/discovery.h"
 #include "http/http_authorization.h"
 #include "http/http_caller.h"
 #include "http/http_flow.h"
@@ -92,6 +93,49 @@ bool
 http_flow_has_own_guest(const HttpFlow *flow)
 {
 	return flow->authorization.ticket.by_own_cookie;
+}
+
+/* Return the address of a page of the flow, whose request has changed. */
+static char *
+page_uri(const HttpFlow *flow, const char *path, AuthorizationRequest *changed)
+{
+	StringInfoData uri;
+	char	   *x_ref;
+
+	x_ref = authorization_request_write(changed);
+	initStringInfo(&uri);
+	appendStringInfo(&uri, "%s%s", discovery_issuer(), path);
+	http_append_param(&uri, "x_ref",
+					  strlen(x_ref) > HTTP_MAX_AUTHORIZATION_REQUEST ? flow->x_ref : x_ref);
+	return uri.data;
+}
+
+char *
+http_flow_login_uri(const HttpFlow *flow, const char *login_id)
+{
+	AuthorizationRequest request = flow->authorization;
+
+	request.wants_account = false;
+	if (login_id != NULL)
+		request.login_hint = unconstify(char *, login_id);
+	return page_uri(flow, "/flows/login", &request);
+}
+
+char *
+http_flow_sign_up_uri(const HttpFlow *flow)
+{
+	AuthorizationRequest request = flow->authorization;
+
+	request.wants_account = true;
+	return page_uri(flow, "/flows/sign_up", &request);
+}
+
+char *
+http_flow_forgot_password_uri(const HttpFlow *flow)
+{
+	AuthorizationRequest request = flow->authorization;
+
+	return page_uri(flow, "/flows/forgot_password", &request);
 }
 
 void

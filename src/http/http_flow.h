@@ -66,6 +66,14 @@ extern bool http_flow_is_finished(const HttpFlow *flow);
  */
 extern bool http_flow_has_own_guest(const HttpFlow *flow);
 
+/*
+ * Return the address of another page of the flow: log-in, sign-up or forgotten password.
+ * login_id, unless it is NULL or does not fit, is filled in there.
+ */
+extern char *http_flow_login_uri(const HttpFlow *flow, const char *login_id);
+extern char *http_flow_sign_up_uri(const HttpFlow *flow);
+extern char *http_flow_forgot_password_uri(const HttpFlow *flow);
+
 /* Open the model of a page with the members that all pages of a flow have. */
 extern void http_flow_begin_page(StringInfo model, const HttpFlow *flow, const char *view);
 

@@ -30,6 +30,14 @@ http_methods_first(const AccountPolicy *policy)
 		METHOD_CODE : METHOD_PASSWORD;
 }
 
+bool
+http_methods_can_reset_password(const AccountPolicy *policy)
+{
+	return http_methods_have(policy, METHOD_PASSWORD) &&
+		(account_policy_allows(policy, LOGIN_ID_EMAIL) ||
+		 account_policy_allows(policy, LOGIN_ID_PHONE_NUMBER));
+}
+
 void
 http_methods_add(StringInfo model, const AccountPolicy *policy, HttpMethod method)
 {

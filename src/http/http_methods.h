@@ -25,6 +25,9 @@ extern bool http_methods_have(const AccountPolicy *policy, HttpMethod method);
 /* Return the preferred method. */
 extern HttpMethod http_methods_first(const AccountPolicy *policy);
 
+/* Return whether the pages let users choose a new password with a code. */
+extern bool http_methods_can_reset_password(const AccountPolicy *policy);
+
 /*
  * Add to the model of a form that it is for this method, and that the user can choose the
  * other one if the pages offer it.  Adds nothing if passwords are the only method.

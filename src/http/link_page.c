@@ -21,6 +21,7 @@
 #include "postgres.h"
 
 #include "base/errors.h"
+#include "base/limits.h"
 #include "base/raise.h"
 #include "base/unix_time.h"
 #include "base/uuid.h"
@@ -30,6 +31,8 @@
 #include "domain/login.h"
 #include "domain/login_code.h"
 #include "domain/one_time_code.h"
+#include "domain/password_reset.h"
+#include "domain/promotion.h"
 #include "domain/session.h"
 #include "domain/verification.h"
 #include "http/http_caller.h"
@@ -38,8 +41,10 @@
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_flow.h"
+#include "http/http_methods.h"
 #include "http/http_page.h"
 #include "http/http_params.h"
+#include "http/http_password_form.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "http/promotion_form.h"
@@ -63,6 +68,14 @@ typedef struct OpenLink
 	HttpCaller	caller;			/* whose session the browser shows */
 	Session		session;
 	User		user;
+
+	/* The form of a new password */
+	AccountPolicy policy;
+	char	   *login_id;
+	char	   *password;
+	const char *login_id_error;
+	const char *password_errors;	/* JSON array */
+	bool		is_set;
 
 	/* The result of a confirmation. */
 	CodeLoginResult result;
@@ -158,13 +171,21 @@ show_promotion(const OpenLink *link, const AccountPolicy *policy, HttpResponse *
 	PromotionContext context = {
 		.flow = &link->flow,
 		.policy = policy,
-		.uri = psprintf("%s/flows/promote_user", discovery_issuer())
+		.is_link = true,
+		.uri = psprintf("%s/flows/%s", discovery_issuer(),
+						link->flow.authorization.has_guest ? "promote_user" : "sign_up")
 	};
 	PromotionForm form;
 
 	promotion_form_begin(policy, login_id_type_name(link->login.row.login_id_type), &form);
 	form.login_id = link->login.row.recipient;
 	form.code = link->code;
+	if (link->flow.authorization.has_guest)
+		(void) promotion_state(&link->flow.authorization.ticket, &context.guest_since);
+
+	/* The account that has proven the address, and that the code opens, has no new password. */
+	if (code_login_has_account(&link->login.address))
+		form.method = METHOD_CODE;
 	promotion_form_show_code(&context, &form, 200, response);
 }
 
@@ -184,7 +205,7 @@ show_flow(const OpenLink *link, HttpResponse *response)
 	StringInfoData model;
 
 	login_read_policy(&policy);
-	if (link->flow.authorization.has_guest)
+	if (link->flow.authorization.has_guest || link->flow.authorization.wants_account)
 	{
 		show_promotion(link, &policy, response);
 		return;
@@ -384,6 +405,107 @@ handle_verification(OpenLink *link, HttpResponse *response)
 		show_verify(link, NULL, 0, response);
 }
 
+/* ---- codes of password resets ---- */
+
+/* Read and check the fields of the form.  Return whether they can be used. */
+static bool
+read_reset_form(OpenLink *link)
+{
+	HttpParams	params;
+	LoginId		address;
+
+	http_form(link->request, &params);
+	link->login_id = http_param(&params, "login_id");
+	link->password = http_param(&params, "password");
+	if (link->login_id == NULL)
+		link->login_id_error = "required";
+	else if (strlen(link->login_id) > HTTP_LOGIN_ID_MAX_LENGTH ||
+			 !login_parse_id(link->login_id, &link->policy, &address) ||
+			 address.type == LOGIN_ID_USERNAME)
+		link->login_id_error = "invalid";
+	link->password_errors = link->password == NULL ? "[\"required\"]" :
+		http_password_form_errors(link->password, &link->policy.password);
+	return link->login_id_error == NULL && link->password_errors == NULL;
+}
+
+/* Show the form.  error is a code of the whole form, or NULL. */
+static void
+show_reset(const OpenLink *link, const char *error, int wait, int status, HttpResponse *response)
+{
+	StringInfoData model;
+
+	begin_page(&model, link, "link_reset", "reset_password");
+	add_form(&model, link);
+	http_methods_add_login_id_types(&model, &link->policy, METHOD_CODE);
+	http_password_form_add_policy(&model, &link->policy.password);
+	http_page_add_wait(&model, wait);
+	if (link->login_id != NULL)
+		json_add_string(&model, "login_id", link->login_id);
+	json_add_name(&model, "errors");
+	json_open(&model);
+	if (link->login_id_error != NULL)
+		json_add_string(&model, "login_id", link->login_id_error);
+	if (link->password_errors != NULL)
+		json_add_raw(&model, "password", link->password_errors);
+	if (error != NULL)
+		json_add_string(&model, "form", error);
+	json_close(&model);
+	end_page(&model, status, response);
+	http_add_retry_after(response, wait);
+}
+
+/* A SubtransactionAction: set the new password. */
+static void
+set_password(void *arg)
+{
+	OpenLink   *link = arg;
+
+	link->is_set = password_reset_complete(link->login_id, link->code, link->password,
+										   link->request->now);
+}
+
+static void
+confirm_reset(OpenLink *link, HttpResponse *response)
+{
+	ErrorData  *error;
+
+	if (!read_reset_form(link))
+		show_reset(link, NULL, 0, HTTP_UNACCEPTABLE, response);
+	else if ((error = http_try(set_password, link)) == NULL)
+	{
+		if (link->is_set)
+			show_message(link, 200, "link_password_set", response);
+		else
+			show_reset(link, "link_wrong", 0, HTTP_UNACCEPTABLE, response);
+	}
+	else if (error->sqlerrcode == ERRCODE_AA_PASSWORD_POLICY)
+	{
+		link->password_errors = "[\"error\"]";
+		show_reset(link, NULL, 0, HTTP_UNACCEPTABLE, response);
+	}
+	else if (http_is_rate_limit(error))
+		show_reset(link, "rate_limited", http_retry_after(error), 429, response);
+	else
+		show_reset(link, "failed", 0, http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500, response);
+}
+
+/*
+ * The code sets a new password for the user who has the address.  The link does not tell
+ * which address that is, so the form asks for it.
+ */
+static void
+handle_reset(OpenLink *link, HttpResponse *response)
+{
+	link->digits = link->code;
+	login_read_policy(&link->policy);
+	if (!http_methods_can_reset_password(&link->policy))
+		show_code(link, "reset_password", response);
+	else if (strcmp(link->request->method, "POST") == 0)
+		confirm_reset(link, response);
+	else
+		show_reset(link, NULL, 0, 200, response);
+}
+
 /* ---- requests ---- */
 
 /* Read the parameters, and whose session the browser shows. */
@@ -420,8 +542,7 @@ handle_code_link(const HttpRequest *request, HttpResponse *response)
 			handle_verification(&link, response);
 			break;
 		case CODE_FORM_RESET:
-			link.digits = link.code;
-			show_code(&link, "reset_password", response);
+			handle_reset(&link, response);
 			break;
 		case CODE_FORM_NONE:
 			if (link.code != NULL)

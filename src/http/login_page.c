@@ -40,10 +40,26 @@ typedef struct LoggingIn
 	char	   *code;
 	bool		logged_in;
 	CodeLoginResult code_result;
+	bool		has_new_password;	/* the user has just chosen it */
 	int			wait;			/* seconds until the next try; 0: it need not wait */
 } LoggingIn;
 
 /* ---- the form with the login ID ---- */
+
+/* Add links for users who have forgotten their password, or have no account. */
+static void
+add_ways_out(StringInfo model, const LoggingIn *login)
+{
+	const HttpFlow *flow = &login->flow;
+
+	if (login->method == METHOD_PASSWORD && http_methods_can_reset_password(&login->policy))
+		json_add_string(model, "forgot_password_uri",
+						http_flow_forgot_password_uri(flow));
+	if (login->policy.page_sign_up)
+		json_add_string(model, "sign_up_uri", http_flow_sign_up_uri(flow));
+	if (login->has_new_password)
+		json_add_string(model, "notice", "new_password");
+}
 
 static void
 show_form(const LoggingIn *login, const char *login_id_error, const char *password_errors,
@@ -55,6 +71,7 @@ show_form(const LoggingIn *login, const char *login_id_error, const char *passwo
 	http_methods_add(&model, &login->policy, login->method);
 	http_methods_add_login_id_types(&model, &login->policy, login->method);
 	http_page_add_wait(&model, login->wait);
+	add_ways_out(&model, login);
 	if (login->login_id != NULL)
 		json_add_string(&model, "login_id", login->login_id);
 	json_add_name(&model, "errors");
@@ -288,7 +305,13 @@ handle_form(LoggingIn *login, HttpResponse *response)
 static void
 begin_reauthentication(StringInfo model, const char *view, const void *arg)
 {
-	http_flow_begin_page(model, arg, view);
+	const HttpFlow *flow = arg;
+	AccountPolicy policy;
+
+	login_read_policy(&policy);
+	http_flow_begin_page(model, flow, view);
+	if (http_methods_can_reset_password(&policy))
+		json_add_string(model, "forgot_password_uri", http_flow_forgot_password_uri(flow));
 }
 
 /* See ReauthenticationPage. */
@@ -361,6 +384,7 @@ static void
 handle_login(const HttpRequest *request, HttpResponse *response)
 {
 	LoggingIn	login = {0};
+	HttpParams	query;
 
 	if (!http_flow_open(&login.flow, request, response))
 		return;
@@ -375,6 +399,8 @@ handle_login(const HttpRequest *request, HttpResponse *response)
 		handle_form(&login, response);
 	else
 	{
+		http_query(request, &query);
+		login.has_new_password = http_param_is(&query, "notice", "new_password");
 		login.login_id = login.flow.authorization.login_hint;
 		show_form(&login, NULL, NULL, NULL, 200, response);
 	}

@@ -3,6 +3,7 @@
  * promote_page.c
  *	  GET and POST /flows/promote_user: the pages on which a guest becomes a
  *	  regular user, and what comes of them (docs/authgear.md, 3.1 and 3.4).
+ *	  GET and POST /flows/sign_up: the same pages for somebody who was no guest.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,6 +11,7 @@
 
 #include "base/errors.h"
 #include "domain/login.h"
+#include "domain/page_sign_up.h"
 #include "domain/promotion.h"
 #include "http/http_code_page.h"
 #include "http/http_endpoint.h"
@@ -21,9 +23,23 @@
 #include "http/http_response.h"
 #include "http/promotion_form.h"
 
-/* promotion_sign_up(), promotion_log_in() or promotion_repeat(). */
 typedef bool (*PromotionFunction) (const Client *client, const PromotionRequest *request,
 								   TimestampTz now, PromotionResult *result);
+
+/* What the forms do. */
+typedef struct PromotionFunctions
+{
+	PromotionFunction sign_up;
+	PromotionFunction log_in;	/* to the account that has the login ID */
+	PromotionFunction repeat;	/* log in again, for a form that is sent twice */
+} PromotionFunctions;
+
+static const PromotionFunctions of_guest = {
+	promotion_sign_up, promotion_log_in, promotion_repeat
+};
+static const PromotionFunctions of_nobody = {
+	page_sign_up_create, page_sign_up_log_in, page_sign_up_log_in
+};
 
 typedef struct Promoting
 {
@@ -31,7 +47,10 @@ typedef struct Promoting
 	AccountPolicy policy;
 	PromotionContext context;
 	PromotionForm form;
-	PromotionFunction function;
+	const PromotionFunctions *functions;
+	const GuestTicket *ticket;	/* NULL: nobody is a guest */
+	PromotionFunction function; /* one of them */
+	bool		repeats;		/* it is that for a form that is sent twice */
 	bool		logged_in;
 	bool		is_disabled;	/* the user of the account that the code proves */
 } Promoting;
@@ -44,14 +63,14 @@ fill_promotion_request(const Promoting *promoting, PromotionRequest *request)
 	const PromotionForm *form = &promoting->form;
 
 	memset(request, 0, sizeof(PromotionRequest));
-	request->proof.ticket = &promoting->flow.authorization.ticket;
+	request->proof.ticket = promoting->ticket;
 	request->account.login_ids[form->type] = form->login_id;
 	if (!form->has_code_field || promotion_form_code_and_password(&promoting->policy, form) ||
-		promoting->function == promotion_repeat)
+		promoting->repeats)
 		request->account.password = form->password;
 
 	/* A repeated form logs in with its password.  Its code has been used up. */
-	if (form->has_code_field && promoting->function != promotion_repeat)
+	if (form->has_code_field && !promoting->repeats)
 		request->account.code = form->code;
 
 	/* No policy accepts an empty password.  First comes whether the login ID is taken. */
@@ -81,9 +100,10 @@ run_and_finish(void *arg)
 }
 
 static ErrorData *
-try_promotion(Promoting *promoting, PromotionFunction function)
+try_promotion(Promoting *promoting, PromotionFunction function, bool repeats)
 {
 	promoting->function = function;
+	promoting->repeats = repeats;
 	return http_try(run_and_finish, promoting);
 }
 
@@ -123,8 +143,7 @@ show_taken(Promoting *promoting, HttpResponse *response)
 {
 	PromotionForm *form = &promoting->form;
 
-	promotion_record_conflict(&promoting->flow.client, &promoting->flow.authorization.ticket,
-							  form->type, promoting->flow.request->now);
+	promotion_record_conflict(&promoting->flow.client, promoting->ticket, form->type, promoting->flow.request->now);
 	if (form->has_code_field)
 	{
 		form->view = VIEW_LOG_IN;
@@ -185,7 +204,7 @@ show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 			show_taken(promoting, response);
 			break;
 		case ERRCODE_AA_NO_ACCOUNT:
-			form->view = VIEW_SIGN_UP;
+			form->view = form->view == VIEW_SIGN_UP ? VIEW_LOG_IN : VIEW_SIGN_UP;
 			promotion_form_show_proven(&promoting->context, form, response);
 			break;
 		case ERRCODE_AA_INVALID_LOGIN_ID:
@@ -242,12 +261,13 @@ try_form(Promoting *promoting, HttpResponse *response)
 	ErrorData  *error = NULL;
 
 	if (!finished)
-		error = try_promotion(promoting, form->view == VIEW_LOG_IN ? promotion_log_in :
-							  promotion_sign_up);
+		error = try_promotion(promoting, form->view == VIEW_LOG_IN ?
+							  promoting->functions->log_in : promoting->functions->sign_up,
+							  false);
 	repeated |= error != NULL && may_be_repeated(error);
 	if (form->password != NULL && repeated)
 	{
-		ErrorData  *second = try_promotion(promoting, promotion_repeat);
+		ErrorData  *second = try_promotion(promoting, promoting->functions->repeat, true);
 
 		if (second == NULL || finished || error->sqlerrcode == ERRCODE_AA_NOT_ANONYMOUS)
 			error = second;
@@ -287,8 +307,8 @@ send_code(Promoting *promoting, HttpResponse *response)
 		http_flow_message(&promoting->flow, 200, "done", response);
 		return;
 	}
-	was_sent = http_code_page_request(&promoting->flow, &promoting->policy,
-									  &promoting->flow.authorization.ticket, &page);
+	was_sent = http_code_page_request(&promoting->flow, &promoting->policy, promoting->ticket,
+									  &page);
 	form->password_errors = NULL;
 	form->form_error = page.form_error;
 	form->wait = page.wait;
@@ -390,12 +410,23 @@ handle_form(Promoting *promoting, HttpResponse *response)
 	}
 }
 
+/* Begin the first form. */
+static void
+show_first_form(Promoting *promoting, HttpResponse *response)
+{
+	HttpParams	query;
+
+	http_query(promoting->flow.request, &query);
+	promotion_form_begin(&promoting->policy, http_param(&query, "login_id_type"),
+						 &promoting->form);
+	promotion_form_show(&promoting->context, &promoting->form, 200, response);
+}
+
 static void
 handle_promote_user(const HttpRequest *request, HttpResponse *response)
 {
 	Promoting	promoting = {0};
 	PromotionState state;
-	HttpParams	query;
 
 	if (!http_flow_open(&promoting.flow, request, response))
 		return;
@@ -405,6 +436,8 @@ handle_promote_user(const HttpRequest *request, HttpResponse *response)
 		return;
 	}
 
+	promoting.functions = &of_guest;
+	promoting.ticket = &promoting.flow.authorization.ticket;
 	login_read_policy(&promoting.policy);
 	promoting.context.flow = &promoting.flow;
 	promoting.context.policy = &promoting.policy;
@@ -417,12 +450,33 @@ handle_promote_user(const HttpRequest *request, HttpResponse *response)
 	else if (state == PROMOTION_GUEST_GONE)
 		http_flow_message(&promoting.flow, 400, "expired", response);
 	else
+		show_first_form(&promoting, response);
+}
+
+static void
+handle_sign_up(const HttpRequest *request, HttpResponse *response)
+{
+	Promoting	promoting = {.functions = &of_nobody};
+	HttpFlow   *flow = &promoting.flow;
+
+	if (!http_flow_open(flow, request, response))
+		return;
+	login_read_policy(&promoting.policy);
+	promoting.context.flow = flow;
+	promoting.context.policy = &promoting.policy;
+	if (flow->authorization.has_guest || authorization_request_user(&flow->authorization) != NULL)
+		http_flow_message(flow, 400, "failed", response);
+	else if (!promoting.policy.page_sign_up)
 	{
-		http_query(request, &query);
-		promotion_form_begin(&promoting.policy, http_param(&query, "login_id_type"),
-							 &promoting.form);
-		promotion_form_show(&promoting.context, &promoting.form, 200, response);
+		http_redirect(response, http_flow_login_uri(flow, NULL));
+		http_no_store(response);
 	}
+	else if (strcmp(request->method, "POST") == 0)
+		handle_form(&promoting, response);
+	else if (http_flow_is_finished(flow))
+		http_flow_message(flow, 200, "done", response);
+	else
+		show_first_form(&promoting, response);
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_http_promote_user);
@@ -430,4 +484,11 @@ Datum
 anon_auth_http_promote_user(PG_FUNCTION_ARGS)
 {
 	return http_serve(fcinfo, handle_promote_user, http_write_page_error);
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_http_sign_up);
+Datum
+anon_auth_http_sign_up(PG_FUNCTION_ARGS)
+{
+	return http_serve(fcinfo, handle_sign_up, http_write_page_error);
 }

@@ -192,8 +192,14 @@ static void
 add_effect(StringInfo model, const PromotionContext *context, const PromotionForm *form)
 {
 	json_add_boolean(model, "taken", form->was_taken);
-	json_add_boolean(model, "merges",
-					 context->policy->promotion_conflict == PROMOTION_CONFLICT_MERGE);
+	if (context->flow->authorization.has_guest)
+		json_add_boolean(model, "merges",
+						 context->policy->promotion_conflict == PROMOTION_CONFLICT_MERGE);
+	else
+	{
+		json_add_boolean(model, "without_guest", true);
+		json_add_string(model, "have_account_uri", http_flow_login_uri(context->flow, NULL));
+	}
 }
 
 /* Add the method, and the button for the other one. */
@@ -264,7 +270,7 @@ promotion_form_show_code(const PromotionContext *context, const PromotionForm *f
 
 	http_code_page_begin(&model, context->flow, context->policy, &page);
 	/* The form before this one has shown the guest of a sign-up. */
-	if (form->view == VIEW_LOG_IN)
+	if (form->view == VIEW_LOG_IN || context->is_link)
 		add_guest(&model, context);
 	add_effect(&model, context, form);
 	json_add_boolean(&model, "asks_password", asks_password);

@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * promotion_form.h
- *	  The forms on which a guest becomes a regular user: reading, checking and showing
- *	  them.  promote_page.c decides what they do.
+ *	  The forms on which a guest becomes a regular user, and on which somebody who was no
+ *	  guest creates an account: reading, checking and showing them.  promote_page.c decides
+ *	  what they do.
  *
  * The first form asks for a login ID, and for a password unless a code takes its place or
  * has to come first.  The second one asks for the code.  The third one asks whether to go
@@ -64,6 +65,7 @@ typedef struct PromotionContext
 	const HttpFlow *flow;
 	const AccountPolicy *policy;
 	TimestampTz guest_since;	/* 0: not known */
+	bool		is_link;		/* no form before this one has shown the guest */
 	const char *uri;			/* of the page that the form of the code goes to; NULL: this page */
 } PromotionContext;
 
