@@ -12,16 +12,14 @@ use FindBin;
 use lib $FindBin::Bin;
 
 use AnonAuth::BrowserScript;
+use AnonAuth::Mail;
 use AnonAuth::Web;
-use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $directory = PostgreSQL::Test::Utils::tempdir('codes');
-my $mailbox = "$directory/mail";
-my ($python) = grep { eval { run_command([ $_, '-c', 'import psycopg, aiosmtpd, tomllib' ]); 1 } && $? == 0 } qw(python3 /usr/bin/python3);
-my $reason = !$python ? 'Python 3.11 with psycopg 3 and aiosmtpd is not installed'
+my $reason = !AnonAuth::Mail->python ? AnonAuth::Mail->missing
   : AnonAuth::Web->missing('chromium') // AnonAuth::Web->npm_install($directory, '*.json', '*.mjs');
 
 plan skip_all => $reason if $reason;
@@ -55,44 +53,7 @@ UPDATE anon_auth.settings SET code_link_uri = '$link', page_login_methods = '{co
 	password_hash_memory_kib = 8192, password_hash_passes = 1, code_requests_per_minute_per_ip = NULL;
 SQL
 
-# ---------------------------------------------------------------------------
-# The SMTP server and the worker
-# ---------------------------------------------------------------------------
-
-my @processes;
-
-# Only processes that this test has started
-END
-{
-	local ($?, $@);
-	eval { $_->kill_kill } for @processes;
-}
-
-my $port = PostgreSQL::Test::Cluster::get_free_port();
-my $out = '';
-
-run_command([ qw(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 2 -subj /CN=localhost),
-		'-addext', 'subjectAltName=DNS:localhost', '-keyout', "$directory/mail.key", '-out', "$directory/mail.pem" ]);
-mkdir $mailbox or die;
-push @processes, IPC::Run::start([ $python, "$FindBin::Bin/worker/smtp.py", "$directory/mail.pem", "$directory/mail.key", $port, $mailbox ],
-	'<', \undef, '>', \$out, '2>', "$directory/smtp.log");
-$processes[-1]->pump until $out =~ /ready/;
-
-append_to_file("$directory/worker.toml", <<"TOML");
-database = "@{[ $node->connstr('postgres') =~ s/["\\]/\\$&/gr ]} user=worker"
-poll_seconds = 600
-[mail]
-host = "localhost"
-port = $port
-user = "app"
-password = "secret"
-sender = "Notebook <no-reply\@app.example>"
-ca_file = "$directory/mail.pem"
-[texts]
-app = "Notebook"
-TOML
-push @processes, IPC::Run::start([ $python, "$FindBin::Bin/../examples/worker/anon_auth_worker.py", "$directory/worker.toml" ],
-	'<', \undef, '>', "$directory/worker.out", '2>', "$directory/worker.log");
+my $mail = AnonAuth::Mail->start($node, $directory);
 
 # ---------------------------------------------------------------------------
 # The browser
@@ -101,16 +62,16 @@ push @processes, IPC::Run::start([ $python, "$FindBin::Bin/../examples/worker/an
 AnonAuth::BrowserScript->run(
 	"$directory/codes.mjs",
 	ORIGIN => $origin,
-	MAILBOX => $mailbox,
-	DATABASE => $node->connstr('postgres')) or diag($web->log('nginx'), slurp_file("$directory/worker.log"));
+	MAILBOX => $mail->mailbox,
+	DATABASE => $node->connstr('postgres')) or diag($web->log('nginx'), slurp_file(($mail->logs)[0]));
 
 # ---------------------------------------------------------------------------
 # No code of a link is in a log
 # ---------------------------------------------------------------------------
 
 {
-	my @codes = map { slurp_file($_) =~ /[?&]code=([A-Za-z0-9_-]{64})/ } glob "$mailbox/*.json";
-	my @logs = grep { -f } glob($web->directory . '/run/*.log'), "$directory/worker.log", "$directory/worker.out", $node->logfile;
+	my @codes = map { slurp_file($_) =~ /[?&]code=([A-Za-z0-9_-]{64})/ } glob($mail->mailbox . "/*.json");
+	my @logs = grep { -f } glob($web->directory . '/run/*.log'), $mail->logs, $node->logfile;
 	my $access = slurp_file($web->directory . '/run/access.log');
 
 	cmp_ok(@codes, '>', 5, 'the messages have links');

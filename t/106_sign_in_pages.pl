@@ -123,6 +123,9 @@ sub code_for
 	return query('SELECT code FROM anon_auth.take_outbox_messages(1000) WHERE recipient = ' . sql_literal($address) . ' ORDER BY created_at DESC LIMIT 1');
 }
 
+# Forget all messages.
+sub drain { query('SELECT count(*) FROM anon_auth.take_outbox_messages(1000)'); }
+
 sub wrong { return sprintf '%06d', ($_[0] + 1) % 1_000_000; }
 
 sub shows
@@ -320,6 +323,317 @@ for my $case ([ '/settings' => '/settings' ], [ '/settings/identity/add_email?ty
 	shows($browser->get($again, 'Accept-Language:' => 'de'), 200, qr/lang="de"/, qr/Bestätigen Sie, dass Sie es sind/, qr/noch einmal als <b dir="ltr">bob/, 'in German');
 	shows($browser->get($again, 'Accept-Language:' => 'zh-HK'), 200, qr/lang="zh-Hant"/, qr/確認是您本人/, 'in Chinese');
 	shows($browser->get($again, ui_locales => 'de'), 200, qr/lang="de"/, qr/action="\?ui_locales=de"/, 'in the language of the address, which the form keeps');
+}
+
+# ---------------------------------------------------------------------------
+# A forgotten password
+# ---------------------------------------------------------------------------
+
+# The address of the page for a forgotten password in a browser, as the log-in page has it.
+sub link_of
+{
+	my ($page, $path) = @_;
+
+	$page->{body} =~ /href="([^"]*\Q$path\E[^"]*)"/ or return undef;
+	return $1 =~ s/&amp;/&/gr;
+}
+
+sub forgot
+{
+	my ($browser, %parameters) = @_;
+
+	return link_of($browser->get(authorize($browser, %site, %parameters)), '/flows/forgot_password');
+}
+
+account('erin@example.com');
+
+{
+	my $browser = browser();
+	my $form = forgot($browser, login_hint => 'erin@example.com');
+	like($form, qr{^https://auth\.example/flows/forgot_password\?x_ref=}, 'the log-in page has a link');
+	my $page = $browser->get($form);
+	shows($page, 200, qr/<title>Choose a new password – Site</, qr/label for="login_id">Email address or phone number</, qr/value="erin\@example\.com"/, qr{href="https://auth\.example/flows/login\?[^"]*">Back to log in<},
+		'the page asks for the address, which is filled in');
+	shows(submit($browser, $form), 422, qr/Enter your email address or phone number/, 'without an address');
+	shows(submit($browser, $form, login_id => 'erin@'), 422, qr/Enter a complete email address/, qr/value="erin\@"/, 'with an address that is none');
+	shows(submit($browser, $form, login_id => 'erin'), 422, qr/A code can be sent only to an email address or phone number/, qr/value="erin"/, 'with a username');
+	is(query('SELECT count(*) FROM anon_auth.outbox'), 0, 'nothing has been sent');
+	my $sent = submit($browser, $form, login_id => 'Erin@Example.com');
+	shows($sent, 200, qr/If <b dir="ltr">Erin\@Example\.com<\/b> belongs to an account, we have sent/, qr/name="code"/, qr/autocomplete="new-password"/, qr/at least 8 characters/, qr/ten letters and digits.*work for \d+ minutes/,
+		'the next page asks for the code and a new password');
+	my $code = code_for('erin@example.com');
+	like($code, qr/^[0-9A-Z]{10}$/, 'a code has been sent');
+	my %form = (step => 'code', login_id => 'Erin@Example.com');
+	shows(submit($browser, $form, %form), 422, qr/Enter the code/, qr/Enter a password/, 'all errors at once');
+	shows(submit($browser, $form, %form, code => $code, password => 'short'), 422, qr/does not follow all the rules/, qr/name="code"[^>]* value="$code"/, 'with a weak password, the code is kept');
+	shows(submit($browser, $form, %form, code => 'AAAAAAAAAA', password => 'another horse'), 422, qr/This code is wrong/, qr/value="AAAAAAAAAA"/, 'with a wrong code');
+	unlike(text_of(submit($browser, $form, %form, code => 'AAAAAAAAAA', password => 'another horse')), qr/another horse/, 'no page keeps a password');
+	is(query("SELECT count(*) FROM anon_auth.authenticate('web', 'erin\@example.com', 'correct horse')"), 1, 'the password is still the former one');
+	no_limits();
+	my $done = submit($browser, $form, %form, code => lc($code =~ s/^.{5}/$&-/r), password => 'another horse');
+	is($done->{status}, 303, 'the right code sets the password');
+	like($done->{location}, qr{^https://auth\.example/flows/login\?x_ref=[^&]+&notice=new_password$}, 'the log-in goes on');
+	unlike($done->{location}, qr/erin/i, 'the address of the page does not contain the login ID in clear');
+	my $login = $browser->get($done->{location});
+	shows($login, 200, qr/Your new password is set\. Log in with it/, qr/value="Erin\@Example\.com"/, 'the log-in page says so, and has the login ID');
+	is(query("SELECT count(*) FROM anon_auth.authenticate('web', 'erin\@example.com', 'correct horse')"), 0, 'the former password does not log in');
+	is(submit($browser, $done->{location}, login_id => 'Erin@Example.com', password => 'another horse')->{location}, 'https://app.example/home?state=a%20state&iss=https%3A%2F%2Fauth.example', 'the new one does, and the flow ends');
+	shows(submit($browser, $form, %form, code => $code, password => 'third horse'), 422, qr/already used.*log in with it/, qr/Back to log in/, 'the code works once, and a second click is told what to do');
+	no_limits();
+}
+
+# Nobody learns who has an account.
+
+{
+	my $browser = browser();
+	my $form = forgot($browser);
+	my $of = sub {
+		my ($answer, $address) = @_;
+		my %headers = %{ $answer->{headers} };
+
+		return $json->encode([ $answer->{status}, \%headers, text_of($answer) =~ s/\Q$address\E/ADDRESS/gr =~ s{href="[^"]*flows/login[^"]*"}{}gr ]);
+	};
+
+	for my $case ([ 'the page after the request', {} ], [ 'another code at once', { use => 'another_code', step => 'code' } ],
+		[ 'a wrong code', { step => 'code', code => 'AAAAAAAAAA', password => 'another horse' } ])
+	{
+		my ($name, $fields) = @$case;
+
+		is($of->(submit($browser, $form, login_id => 'erin@example.com', %$fields), 'erin@example.com'),
+			$of->(submit($browser, $form, login_id => 'nobody@example.com', %$fields), 'nobody@example.com'), "$name: an unknown address has the same answer");
+	}
+	no_limits();
+	is(join(' ', map { submit($browser, $form, login_id => 'nobody@example.com')->{status} } 1 .. 3) =~ /429/ ? 1 : 0,
+		join(' ', map { submit($browser, $form, login_id => 'erin@example.com')->{status} } 1 .. 3) =~ /429/ ? 1 : 0, 'the limits are those of any address');
+	no_limits();
+}
+
+# Who can use the page
+
+{
+	my $browser = browser();
+	my $form = forgot($browser);
+	drain();
+
+	is(browser()->get($form)->{status}, 400, 'another browser cannot open the page');
+	for my $site (qw(cross-site same-site none))
+	{
+		local $browser->{headers}{'sec-fetch-site'} = $site;
+		like(submit($browser, $form, login_id => 'erin@example.com')->{status}, qr/^40[03]$/, "a form from $site is refused");
+	}
+	is(query("SELECT count(*) FROM anon_auth.outbox WHERE recipient = 'erin\@example.com'"), 0, 'nothing has been sent for it');
+	settings(page_login_methods => '{code}');
+	is(forgot(browser()), undef, 'without passwords, the log-in page has no link');
+	is($browser->get($form)->{status}, 403, 'and the page cannot be used');
+	settings(page_login_methods => '{password,code}');
+	like(text_of($browser->get($form, 'Accept-Language:' => 'de')), qr/Neues Passwort wählen/, 'the page is there in German');
+	like(text_of($browser->get($form, 'Accept-Language:' => 'zh-TW')), qr/設定新密碼/, 'the page is there in Chinese');
+	like(text_of(submit($browser, $form, login_id => 'x@example.com', 'Accept-Language:' => 'de')), qr/Falls .* zu einem Konto gehört/, 'the next page is in German');
+	no_limits();
+}
+
+# The link in the message
+
+{
+	settings(code_link_uri => 'https://auth.example/flows/code_link?code={code}&client_id={client_id}&ui_locales={language}');
+	drain();
+	no_limits();
+	my $browser = browser();
+	submit($browser, forgot($browser), login_id => 'erin@example.com');
+	my $link = query("SELECT link FROM anon_auth.take_outbox_messages(1000) WHERE recipient = 'erin\@example.com'");
+	my $other = browser();
+	my $page = $other->get($link);
+	shows($page, 200, qr/<title>Choose a new password – Site</, qr/name="login_id"/, qr/autocomplete="new-password"/, qr/name="code" value="[0-9A-Z]{10}"/, qr/class="digits"/, 'the link asks for the address and a new password');
+	$other->get($link) for 1 .. 3;
+	local $other->{headers}{'sec-purpose'} = 'prefetch';
+	is($other->get($link)->{status}, 503, 'a prefetch shows nothing');
+	delete $other->{headers}{'sec-purpose'};
+	my ($code) = $link =~ /code=(\w+)/;
+	my %form = (code => $code, client_id => 'site');
+	my $action = '/flows/code_link';
+	shows(submit($other, $action, %form), 422, qr/Enter your email address/, qr/Enter a password/, 'the form of the link shows all errors at once');
+	shows(submit($other, $action, %form, login_id => 'nobody@example.com', password => 'third horse'), 422, qr/Check that this is the address/, qr/value="nobody\@example\.com"/, 'another address than that of the message');
+	{
+		local $other->{headers}{'sec-fetch-site'} = 'cross-site';
+		is(submit($other, $action, %form, login_id => 'erin@example.com', password => 'third horse')->{status}, 403, 'a form from another site is refused');
+	}
+	shows(submit($other, $action, %form, login_id => 'erin@example.com', password => 'third horse'), 200, qr/Your new password is set/, 'the right address sets the password, after all those requests');
+	is(query("SELECT count(*) FROM anon_auth.authenticate('web', 'erin\@example.com', 'third horse')"), 1, 'it logs in');
+	shows(submit($other, $action, %form, login_id => 'erin@example.com', password => 'fourth horse'), 422, qr/already used/, 'the link works once');
+	settings(code_link_uri => undef);
+}
+
+# ---------------------------------------------------------------------------
+# Creating an account without having been a guest
+# ---------------------------------------------------------------------------
+
+my %create = (%web, prompt => 'create');
+
+{
+	my $browser = browser();
+	like(authorize($browser, %create), qr{^https://app\.example/cb\?error=access_denied&error_description=[^&]*&state=a%20state}, 'prompt=create is refused unless the site has switched it on');
+	unlike(text_of($browser->get(authorize($browser, %web))), qr/Create an account/, 'and the log-in page has no link');
+	settings(page_sign_up => 'true');
+	my $link = link_of($browser->get(authorize($browser, %web)), '/flows/sign_up');
+	like($link, qr{^https://auth\.example/flows/sign_up\?x_ref=}, 'the log-in page has a link to the sign-up page');
+	my $form = authorize($browser, %create);
+	like($form, qr{^https://auth\.example/flows/sign_up\?x_ref=}, 'prompt=create leads to the sign-up page');
+	for my $uri ($link, $form)
+	{
+		my $page = $browser->get($uri);
+		shows($page, 200, qr/<title>Create your account – Notebook</, qr/With an account, you can log in to Notebook on every device/, qr/name="login_id"/, qr/autocomplete="new-password"/, qr{have an account already\? <a [^>]*/flows/login\?}, 'the sign-up page');
+		unlike(text_of($page), qr/guest/i, 'nothing on it is about guests');
+	}
+	my %form = (login_id_type => 'email', login_id => 'frank@example.com');
+	shows(submit($browser, $form, login_id_type => 'email'), 422, qr/Enter your email address/, qr/Enter a password/, 'all errors at once');
+	shows(submit($browser, $form, %form, password => 'short'), 422, qr/does not follow all the rules/, qr/value="frank\@example\.com"/, 'a weak password');
+	shows(submit($browser, $form, login_id_type => 'email', login_id => 'frank', password => 'correct horse'), 422, qr/complete email address/, 'no address');
+	my $done = submit($browser, $form, %form, password => 'correct horse');
+	like($done->{location}, qr{^https://app\.example/cb\?code=[-\w]+&state=a%20state}, 'the client gets a code');
+	my ($code) = $done->{location} =~ /code=([-\w]+)/;
+	my $tokens = browser()->post_form('/oauth2/token', grant_type => 'authorization_code', client_id => 'web', code => $code, redirect_uri => $web{redirect_uri}, code_verifier => $verifier)->{json};
+	my $claims = (jws_parts($tokens->{access_token}))[1];
+	ok(!$claims->{'https://authgear.com/claims/user/is_anonymous'}, 'the user is no guest');
+	is(query("SELECT user_id FROM anon_auth.login_ids WHERE value = 'frank\@example.com'"), $claims->{sub}, 'the account has the address');
+	is(query("SELECT string_agg(type, ' ' ORDER BY created_at, type) FROM anon_auth.events WHERE user_id = '$claims->{sub}' AND type LIKE 'user.%'"), 'user.created', 'it was created, and never a guest');
+	is(submit($browser, $form, %form, password => 'correct horse')->{status}, 303, 'a second click logs in');
+	shows(submit($browser, $form, %form, password => 'other'), 422, qr/This password is not right/, 'but not with another password');
+	shows($browser->get($form), 200, qr/Your account is ready/, 'the page says that there is nothing left to do');
+	no_limits();
+}
+
+# An existing account
+
+{
+	my $browser = browser();
+	my $form = authorize($browser, %create);
+	my %form = (login_id_type => 'email', login_id => 'Frank@example.com');
+	my $taken = submit($browser, $form, %form, password => 'correct horse');
+	shows($taken, 422, qr/There is already an account with this email address/, qr/Log in to that account/, 'the form does not log in, even with the right password');
+	unlike(text_of($taken), qr/guest/i, 'and does not speak of guests');
+	is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'login_id.conflict' AND user_id = '00000000-0000-0000-0000-000000000000'"), 1, 'this is an event');
+	my $login = submit($browser, $form, %form, mode => 'choose_log_in');
+	shows($login, 200, qr/Log in to the account that has this email address/, qr/value="Frank\@example\.com" readonly/, 'the button leads to the log-in');
+	unlike(text_of($login), qr/guest/i, 'which does not speak of guests');
+	shows(submit($browser, $form, %form, mode => 'log_in', password => 'wrong'), 422, qr/This password is not right/, 'a wrong password');
+	like(submit($browser, $form, %form, mode => 'log_in', password => 'correct horse')->{location}, qr/^https:\/\/app\.example\/cb\?code=/, 'the right password logs in');
+	no_limits();
+	settings(login_id_conflicts_per_minute_per_ip => 2, trusted_proxy_hops => 1);
+	local $browser->{headers}{'x-forwarded-for'} = '192.0.2.1';
+	$form = authorize($browser, %create);
+	is(join(' ', map { submit($browser, $form, %form, password => 'correct horse')->{status} } 1 .. 3), '422 422 429', 'such answers are limited');
+	is(submit($browser, $form, login_id_type => 'email', login_id => 'new@example.com', password => 'correct horse')->{status}, 429, 'at the limit, a free address has the same answer');
+	settings(login_id_conflicts_per_minute_per_ip => 10, trusted_proxy_hops => 0);
+	settings(promotion_conflict => 'login');
+	shows(submit($browser, authorize($browser, %create), %form, password => 'wrong'), 422, qr/There is already an account/, qr/readonly/, qr/value="log_in"/, 'with promotion_conflict login, the log-in follows');
+	settings(promotion_conflict => 'error');
+}
+
+# With a code
+
+{
+	my $browser = browser();
+	my $form = authorize($browser, %create);
+	my %form = (login_id_type => 'email', login_id => 'grace@example.com', method => 'code');
+	my $sent = submit($browser, $form, %form, use => 'code');
+	my $known = submit($browser, $form, %form, login_id => 'frank@example.com', use => 'code');
+	shows($sent, 200, qr/sent a message with a code to <b dir="ltr">grace/, 'the address gets a code');
+	is(text_of($known) =~ s/frank/grace/gr =~ s{href="[^"]*"}{}gr, text_of($sent) =~ s{href="[^"]*"}{}gr, 'the page is the same for an address of an account');
+	my $code = code_for('grace@example.com');
+	shows(submit($browser, $form, %form, step => 'code', code => wrong($code)), 422, qr/This code is wrong/, 'a wrong code');
+	like(submit($browser, $form, %form, step => 'code', code => $code)->{location}, qr/\?code=/, 'the right code creates the account');
+	is(query("SELECT verified_at IS NOT NULL FROM anon_auth.login_ids WHERE value = 'grace\@example.com'"), 't', 'with a verified address');
+	is(query("SELECT has_password FROM anon_auth.users WHERE id = (SELECT user_id FROM anon_auth.login_ids WHERE value = 'grace\@example.com')"), 'f', 'and without a password');
+
+	# The owner of an address that has an account
+	my $again = browser();
+	$form = authorize($again, %create);
+	no_limits();
+	submit($again, $form, %form, use => 'code');
+	$code = code_for('grace@example.com');
+	my $proven = submit($again, $form, %form, step => 'code', code => $code);
+	shows($proven, 200, qr/This is your account/, qr/name="mode" value="log_in"/, 'the owner of an account is asked whether to log in to it');
+	unlike(text_of($proven), qr/guest/i, 'and not told of guests');
+	like(submit($again, $form, %form, step => 'code', mode => 'log_in', code => $code)->{location}, qr/\?code=/, 'and logs in with the same code');
+	is(query("SELECT count(*) FROM anon_auth.login_ids WHERE value = 'grace\@example.com'"), 1, 'there is one account');
+	no_limits();
+}
+
+# login_id_verification = required: the code comes first, and the password with it
+
+{
+	settings(login_id_verification => 'required');
+	my $browser = browser();
+	my $form = authorize($browser, %create);
+	my %form = (login_id_type => 'email', login_id => 'heidi@example.com');
+	my $page = $browser->get($form);
+	shows($page, 200, qr/Send code/, 'the first form has a code sent');
+	unlike(text_of($page), qr/name="password"/, 'and asks for no password');
+	my ($new, $known) = map { submit($browser, $form, %form, login_id => $_) } 'heidi@example.com', 'frank@example.com';
+	is(text_of($known) =~ s/frank/heidi/gr =~ s{href="[^"]*"}{}gr, text_of($new) =~ s{href="[^"]*"}{}gr, 'a stranger does not learn that an address has an account');
+	shows($new, 200, qr/name="code"/, qr/autocomplete="new-password"/, 'the page for the code asks for a password');
+	my $code = code_for('heidi@example.com');
+	shows(submit($browser, $form, %form, step => 'code', code => $code, password => 'short'), 422, qr/does not follow all the rules/, qr/value="$code"/, 'a weak password');
+	like(submit($browser, $form, %form, step => 'code', code => $code, password => 'correct horse')->{location}, qr/\?code=/, 'the account is created');
+	is(query("SELECT u.is_verified AND u.has_password FROM anon_auth.users u JOIN anon_auth.login_ids l ON l.user_id = u.id WHERE l.value = 'heidi\@example.com'"), 't', 'with a verified address and a password');
+	no_limits();
+
+	# The link of the message, in the browser of the flow
+	settings(code_link_uri => 'https://auth.example/flows/code_link?code={code}&client_id={client_id}&ui_locales={language}');
+	$form = authorize($browser, %create);
+	submit($browser, $form, %form, login_id => 'ivan@example.com');
+	my $link = query("SELECT link FROM anon_auth.take_outbox_messages(1000) WHERE recipient = 'ivan\@example.com'");
+	my $opened = $browser->get($link);
+	shows($opened, 200, qr{action="https://auth\.example/flows/sign_up\?}, qr/autocomplete="new-password"/, 'the link continues the sign-up, and asks for the password');
+	unlike(text_of($opened), qr/guest/i, 'without a word of guests');
+	my ($long) = $link =~ /code=([^&]+)/;
+	like(submit($browser, $form, %form, login_id => 'ivan@example.com', step => 'code', code => $long, password => 'correct horse')->{location}, qr/\?code=/, 'its code creates the account');
+	$form = authorize($browser, %create);
+	no_limits();
+	drain();
+	submit($browser, $form, %form, login_id => 'ivan@example.com');
+	$opened = $browser->get(query("SELECT link FROM anon_auth.take_outbox_messages(1000) WHERE recipient = 'ivan\@example.com'"));
+	unlike(text_of($opened), qr/name="password"/, 'for the owner of an account, the link asks for no password');
+	($long) = text_of($opened) =~ /name="code" value="([^"]+)"/;
+	shows(submit($browser, $form, login_id_type => 'email', login_id => 'ivan@example.com', method => 'code', step => 'code', code => $long), 200, qr/This is your account/, 'it leads to that account');
+	settings(login_id_verification => 'optional', code_link_uri => undef);
+}
+
+# Who can use the page
+
+{
+	my $browser = browser();
+	my $form = authorize($browser, %create);
+	my %form = (login_id_type => 'email', login_id => 'mallory@example.com', password => 'correct horse');
+
+	for my $site (qw(cross-site same-site none))
+	{
+		local $browser->{headers}{'sec-fetch-site'} = $site;
+		like(submit($browser, $form, %form)->{status}, qr/^40[03]$/, "a form from $site is refused");
+	}
+	is(browser()->get($form)->{status}, 400, 'another browser cannot open the page');
+	settings(public_sign_up_enabled => 'false');
+	is(submit($browser, $form, %form)->{status}, 422, 'nobody can sign up while the site is closed for it');
+	settings(public_sign_up_enabled => 'true', page_sign_up => 'false');
+	like($browser->get($form)->{location}, qr{^https://auth\.example/flows/login\?}, 'without page_sign_up, the page leads to the log-in');
+	like(submit($browser, $form, %form)->{location}, qr{^https://auth\.example/flows/login\?}, 'also its form');
+	settings(page_sign_up => 'true');
+	is(query("SELECT count(*) FROM anon_auth.login_ids WHERE value = 'mallory\@example.com'"), 0, 'none of these has created an account');
+	my $tokens = $json->decode(query("SELECT row_to_json(t) FROM anon_auth.authenticate('web', 'frank\@example.com', 'correct horse') t"));
+	like(authorize($browser, %create, id_token_hint => $tokens->{id_token}), qr/error=invalid_request/, 'prompt=create cannot be combined with an id_token_hint');
+	like(text_of($browser->get($form, 'Accept-Language:' => 'de')), qr/Konto erstellen/, 'the page is there in German');
+	like(text_of($browser->get($form, 'Accept-Language:' => 'zh-TW')), qr/建立/, 'the page is there in Chinese');
+	settings(page_sign_up => 'false');
+}
+
+# A long wait is shown in hours.
+
+{
+	my $wait = sub { return $node->safe_psql('postgres', 'SELECT html FROM anon_auth_internal.page(' . sql_literal(qq({"view": "log_in", "action": "?x", "errors": {"form": "$_[0]"}, "wait_minutes": $_[1]})) . ')'); };
+
+	like($wait->('rate_limited', 120), qr/Wait 120 minutes/, 'two hours are shown in minutes');
+	like($wait->('rate_limited', 121), qr/Wait 3 hours/, 'more is shown in hours, rounded up');
+	like($wait->('code_wait', 1440), qr/wait 24 hours/, 'a day is shown as 24 hours');
 }
 
 done_testing;
