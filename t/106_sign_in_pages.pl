@@ -481,7 +481,7 @@ my %create = (%web, prompt => 'create');
 	for my $uri ($link, $form)
 	{
 		my $page = $browser->get($uri);
-		shows($page, 200, qr/<title>Create your account – Notebook</, qr/With an account, you can log in to Notebook on every device/, qr/name="login_id"/, qr/autocomplete="new-password"/, qr{have an account already\? <a [^>]*/flows/login\?}, 'the sign-up page');
+		shows($page, 200, qr/<title>Create your account – Notebook</, qr/With an account, you can log in to Notebook on every device/, qr/name="login_id"/, qr/autocomplete="new-password"/, qr{Already have an account\? <a [^>]*/flows/login\?}, 'the sign-up page');
 		unlike(text_of($page), qr/guest/i, 'nothing on it is about guests');
 	}
 	my %form = (login_id_type => 'email', login_id => 'frank@example.com');
@@ -513,7 +513,7 @@ my %create = (%web, prompt => 'create');
 	unlike(text_of($taken), qr/guest/i, 'and does not speak of guests');
 	is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'login_id.conflict' AND user_id = '00000000-0000-0000-0000-000000000000'"), 1, 'this is an event');
 	my $login = submit($browser, $form, %form, mode => 'choose_log_in');
-	shows($login, 200, qr/Log in to the account that has this email address/, qr/value="Frank\@example\.com" readonly/, 'the button leads to the log-in');
+	shows($login, 200, qr/Log in to the account that has this email address/, qr{/flows/forgot_password\?}, qr/value="Frank\@example\.com" readonly/, 'the button leads to the log-in');
 	unlike(text_of($login), qr/guest/i, 'which does not speak of guests');
 	shows(submit($browser, $form, %form, mode => 'log_in', password => 'wrong'), 422, qr/This password is not right/, 'a wrong password');
 	like(submit($browser, $form, %form, mode => 'log_in', password => 'correct horse')->{location}, qr/^https:\/\/app\.example\/cb\?code=/, 'the right password logs in');

@@ -198,7 +198,11 @@ add_effect(StringInfo model, const PromotionContext *context, const PromotionFor
 	else
 	{
 		json_add_boolean(model, "without_guest", true);
-		json_add_string(model, "have_account_uri", http_flow_login_uri(context->flow, NULL));
+		if (form->view == VIEW_LOG_IN && http_methods_can_reset_password(context->policy))
+			json_add_string(model, "forgot_password_uri",
+							http_flow_forgot_password_uri(context->flow));
+		else if (!form->was_taken)
+			json_add_string(model, "have_account_uri", http_flow_login_uri(context->flow, NULL));
 	}
 }
 
