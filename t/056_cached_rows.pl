@@ -102,6 +102,26 @@ is(seen_by($reader, 'settings'), 't', 'PREPARE TRANSACTION takes the change away
 change(q{COMMIT PREPARED 'settings'});
 is(seen_by($_->[0], 'settings'), 'f', "COMMIT PREPARED by another connection is seen by $_->[1]") for [ $reader, 'the first one' ], [ $writer, 'a third one' ];
 
+# A function of the command that changes a row reads it before the trigger tells of the
+# change, and then the command fails. The row is visible once the command has run another.
+change('CREATE FUNCTION public.run_command() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM count(*) FROM pg_am; END $$');
+my %failing = (
+	settings => 'UPDATE anon_auth.settings SET trust_request_claims = NOT trust_request_claims',
+	clients => 'UPDATE anon_auth.clients SET access_token_lifetime_seconds = 300',
+	signing_keys => q{UPDATE anon_auth.signing_keys SET state = 'retired'});
+for my $table (sort keys %failing)
+{
+	my $before = seen_by($reader, $table);
+	my $fresh = connection($primary);
+	my $command = "$failing{$table} RETURNING public.run_command(), ($probes{$table}), 1 / (random() * 0)::integer";
+
+	like($fresh->error($command), qr/division by zero|AA0/, "a change of $table and a call fail in one command");
+	is(seen_by($fresh, $table), $before, "after that, the connection has the row of before: $table");
+	$fresh->query("DO \$\$ BEGIN BEGIN EXECUTE " . sql_literal($command) . q{; EXCEPTION WHEN OTHERS THEN NULL; END; END $$});
+	is(seen_by($fresh, $table), $before, "the same if a block has caught the error: $table");
+	$fresh->close;
+}
+
 # ---------------------------------------------------------------------------
 # Snapshots
 # ---------------------------------------------------------------------------

@@ -199,6 +199,6 @@ promotion with a code      13      63   1700
 sign-up with a password     9      38   1860
 sign-up with an ID token   11      44   1670
 login with an ID token      7      35   1100
-adding an identity         14      59   1120
-removing an identity       16      66   1270
+adding an identity         15      59   1120
+removing an identity       17      66   1270
 claim                      30     170   1490

@@ -11,13 +11,19 @@
  * by it; one that commits later sends its invalidation after that.  With the transaction's
  * own snapshot, which can be older, an old row could be kept for good.
  *
+ * A function of the command that writes a row can read it before the trigger fires.  If
+ * the command then fails, no invalidation was queued.  So rows are kept for one statement
+ * only while the transaction can still undo its own changes of the table.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "store/cached_table.h"
+#include "storage/lmgr.h"
 #include "store/placement.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -54,16 +60,29 @@ cached_tables_init(void)
 	CacheRegisterRelcacheCallback(increase_version, (Datum) 0);
 }
 
+/* Whether this transaction may have changed a table: each change takes this lock. */
+static bool
+changed_here(Oid relation_id)
+{
+	Relation	relation = table_open(relation_id, AccessShareLock);
+	bool		changed = CheckRelationLockedByMe(relation, RowExclusiveLock, true);
+
+	table_close(relation, AccessShareLock);
+	return changed;
+}
+
 CacheStamp
 cache_stamp_take(CachedTable table)
 {
 	CacheStamp	stamp;
+	Oid			relation_id;
 
 	AcceptInvalidationMessages();
-	tables[table].relation_id =
-		get_relname_relid(table_names[table], get_namespace_oid("anon_auth", false));
+	relation_id = get_relname_relid(table_names[table], get_namespace_oid("anon_auth", false));
+	tables[table].relation_id = relation_id;
 	stamp.version = tables[table].version;
-	stamp.outlives_statement = placement_is_local() && !IsInParallelMode();
+	stamp.outlives_statement = OidIsValid(relation_id) && placement_is_local() &&
+		!IsInParallelMode() && !changed_here(relation_id);
 	statement_stamp_set(&stamp.statement);
 	return stamp;
 }
