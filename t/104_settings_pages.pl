@@ -341,6 +341,15 @@ my $guest = $site->guest;
 $page = $guest->get('/settings');
 shows($page, 200, qr/You are using Notebook as a guest|You are a guest/, qr{/settings/sessions"}, 'the overview of a guest');
 unlike($page->{body}, qr/change_password|How you log in/, 'a guest has no password and no login IDs');
+{
+	my $answer = $guest->post_form('/settings', fields($page, qr/Create an account/));
+	my $flow = $guest->get($answer->{location});
+
+	is($answer->{status}, 303, 'a button leads the guest to the sign-up page');
+	like($flow->{location}, qr{^https://auth\.example/flows/promote_user\?}, 'with the proof that it is this guest');
+	shows($guest->get($flow->{location}), 200, qr/Create your account/, 'the sign-up page');
+	redirects($browser->post_form('/settings', sign_up => 'yes'), '/settings', 'an account has no such button');
+}
 redirects($guest->get('/settings/change_password'), '/settings', 'a page that guests do not have');
 redirects($guest->post_form('/settings/change_password', password => 'long enough 1'), '/settings', 'a form that guests do not have');
 shows($guest->get('/settings/sessions'), 200, qr/This device/, 'the sessions of a guest');

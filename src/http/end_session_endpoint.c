@@ -20,12 +20,12 @@
 
 #include "domain/client.h"
 #include "domain/discovery.h"
-#include "domain/guest_proof.h"
 #include "domain/id_token_hint.h"
 #include "domain/session.h"
 #include "http/http_caller.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
+#include "http/http_guest_sign_up.h"
 #include "http/http_page.h"
 #include "http/http_params.h"
 #include "http/http_request.h"
@@ -127,8 +127,7 @@ sign_up_redirect_uri(const Logout *logout, const Session *session, Client *clien
 		*client = logout->client;
 	else
 		return NULL;
-	if (client->application_type != APPLICATION_TRADITIONAL_WEBAPP ||
-		client->redirect_uris.count == 0)
+	if (!http_guest_sign_up_is_possible(client))
 		return NULL;
 	return logout->redirect_uri != NULL && client_has_redirect_uri(client, logout->redirect_uri) ?
 		logout->redirect_uri : client->redirect_uris.items[0];
@@ -141,9 +140,6 @@ redirect_to_sign_up(const HttpRequest *request, const Logout *logout, const Aske
 {
 	Client		client;
 	const char *redirect_uri = sign_up_redirect_uri(logout, &asked->session, &client);
-	StringInfoData location;
-	TimestampTz expires_at;
-	char	   *code;
 
 	if (redirect_uri == NULL)
 	{
@@ -151,20 +147,8 @@ redirect_to_sign_up(const HttpRequest *request, const Logout *logout, const Aske
 		http_no_store(response);
 		return;
 	}
-	code = guest_proof_create_code_for_session(&asked->session, &asked->user, request->now,
-											   &expires_at);
-	initStringInfo(&location);
-	appendStringInfo(&location, "%s/oauth2/authorize", discovery_issuer());
-	http_append_param(&location, "client_id", client.client_id);
-	http_append_param(&location, "redirect_uri", redirect_uri);
-	http_append_param(&location, "response_type", "none");
-	http_append_param(&location, "scope", "openid");
-	http_append_param(&location, "login_hint",
-					  psprintf("https://authgear.com/login_hint?type=anonymous&promotion_code=%s",
-							   code));
-	http_append_param(&location, "ui_locales", logout->ui_locales);
-	http_redirect(response, location.data);
-	http_no_store(response);
+	http_guest_sign_up(request, &asked->session, &asked->user, &client, redirect_uri,
+					   logout->ui_locales, response);
 }
 
 /* Add what the page tells a guest, and where its forms can lead. */

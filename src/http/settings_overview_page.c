@@ -7,9 +7,11 @@
  */
 #include "postgres.h"
 
+#include "domain/client.h"
 #include "domain/federated_identity.h"
 #include "domain/own_login_ids.h"
 #include "domain/own_sessions.h"
+#include "http/http_guest_sign_up.h"
 #include "http/settings_pages.h"
 #include "http/settings_parts.h"
 #include "json/json_read.h"
@@ -147,8 +149,51 @@ add_deletion(StringInfo model, const HttpSettings *settings)
 	settings_parts_end_rows(model);
 }
 
-void
-settings_overview_page(HttpSettings *settings, HttpResponse *response)
+/* ---- guests ---- */
+
+/* Find the client that can promote the guest of this browser's cookie. */
+static bool
+find_sign_up_client(const HttpSettings *settings, Client *client)
+{
+	const Session *session = &settings->session;
+
+	return settings->user.is_anonymous && session->session_type == SESSION_COOKIE &&
+		session->client_id != NULL && client_find(session->client_id, client) &&
+		http_guest_sign_up_is_possible(client);
+}
+
+static void
+add_sign_up(StringInfo model, const HttpSettings *settings)
+{
+	Client		client;
+
+	if (!find_sign_up_client(settings, &client))
+	{
+		settings_parts_add_note(model, "guest_note", false);
+		return;
+	}
+	settings_parts_add_note(model, "guest_sign_up_note", false);
+	settings_parts_begin_form(model, http_settings_uri(settings, ""), "sign_up", false);
+	settings_parts_add_hidden(model, "sign_up", "yes");
+	settings_parts_end_form(model);
+}
+
+static void
+sign_up(const HttpSettings *settings, HttpResponse *response)
+{
+	Client		client;
+
+	if (find_sign_up_client(settings, &client))
+		http_guest_sign_up(settings->request, &settings->session, &settings->user, &client,
+						   client.redirect_uris.items[0], settings->ui_locales, response);
+	else
+		http_settings_leave(settings, response);
+}
+
+/* ---- the page ---- */
+
+static void
+show_overview(const HttpSettings *settings, HttpResponse *response)
 {
 	StringInfoData model;
 
@@ -157,7 +202,7 @@ settings_overview_page(HttpSettings *settings, HttpResponse *response)
 	if (settings->user.delete_at != 0)
 		settings_deletion_add_undo(&model, settings);
 	if (settings->user.is_anonymous)
-		settings_parts_add_note(&model, "guest_note", false);
+		add_sign_up(&model, settings);
 	add_profile(&model, settings);
 	if (!settings->user.is_anonymous)
 		add_login_ids(&model, settings);
@@ -170,4 +215,13 @@ settings_overview_page(HttpSettings *settings, HttpResponse *response)
 		add_deletion(&model, settings);
 	settings_parts_end(&model);
 	http_settings_show(&model, settings, response);
+}
+
+void
+settings_overview_page(HttpSettings *settings, HttpResponse *response)
+{
+	if (settings->is_post && http_param_is(&settings->form, "sign_up", "yes"))
+		sign_up(settings, response);
+	else
+		show_overview(settings, response);
 }

@@ -1,7 +1,7 @@
 // A guest notebook.  @authgear/web handles the session, and PostgREST the notes.
 // Neither knows about the other.
 
-import authgear, { SessionState } from '@authgear/web';
+import authgear, { Page, SessionState } from '@authgear/web';
 
 const byId = (id) => document.getElementById(id);
 const state = document.body.dataset;
@@ -169,6 +169,8 @@ on(byId('login'), 'click', () => {
   sessionStorage.setItem('begun', 'login');
   return authgear.startAuthentication({ redirectURI: home });
 });
+
+on(byId('account'), 'click', () => authgear.open(Page.Settings, { openInSameTab: true }));
 
 on(byId('promote'), 'click', () => {
   sessionStorage.setItem('begun', 'promotion');
