@@ -14,14 +14,15 @@ const settings = (change) => sql(`UPDATE anon_auth.settings SET ${change}; SELEC
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const standards = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-// How often the page shows the sentence that it shows most often.
+// How often the page shows the sentence that it shows most often.  The rows of a list repeat
+// their labels.
 const repetition = (page) =>
   page.evaluate(() => {
     const counts = new Map();
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 
     while (walker.nextNode()) {
-      if (walker.currentNode.parentElement.closest('script, style, .sr')) {
+      if (walker.currentNode.parentElement.closest('script, style, .sr, .rows')) {
         continue;
       }
       for (const sentence of walker.currentNode.data.split(/[.。]/).map((text) => text.trim())) {
