@@ -362,6 +362,16 @@ api_error_is(ask_for_token($alice->{refresh_token}), @$invalid_refresh_token, 't
 is(ask_for_token($rotated->{refresh_token})->{status}, 200, 'the new refresh token gives a token');
 query("UPDATE anon_auth.clients SET refresh_token_rotation_enabled = false WHERE client_id = 'app'");
 
+# After a change of the master key, what the former one made is still accepted.
+$alice = account('app');
+$browser = app_browser($alice);
+my ($former_token, $former_page) = (app_session_token($alice), start_action(browser(), app_session_token($alice), 'change_password')->{location});
+$former_token = app_session_token($alice);
+query('SELECT anon_auth.rotate_master_key()');
+is(shown($browser), $alice->{email}, 'a cookie outlives the master key');
+is(open_settings(browser(), $former_token)->{status}, 303, 'a token outlives the master key');
+is($browser->get($former_page)->{status}, 200, 'the page of an action outlives the master key');
+
 # ---------------------------------------------------------------------------
 # refreshIDToken()
 # ---------------------------------------------------------------------------
