@@ -258,6 +258,17 @@ for my $case ([ '/settings' => '/settings' ], [ '/settings/identity/add_email?ty
 	shows(submit($browser, $again, %form, code => $other), 422, qr/This code is wrong/, 'a code that was sent to another account is wrong');
 	is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$bob' AND session_type = 'cookie'"), 0, 'that account is not logged in');
 
+	# The code of a link names its address itself.
+	no_limits();
+	settings(code_link_uri => 'https://auth.example/flows/code_link?code={code}');
+	drain();
+	browser()->post_json('/api/login_code', { client_id => 'site', login_id => 'bob@example.com' });
+	my ($long) = query("SELECT link FROM anon_auth.take_outbox_messages(1000) WHERE recipient = 'bob\@example.com'") =~ /code=(.*)/;
+	cmp_ok(length($long), '>', 40, 'the link of another account has a long code');
+	shows(submit($browser, $again, %form, code => $long), 422, qr/This code is wrong/, 'the code of that link is wrong, too');
+	is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$bob' AND session_type = 'cookie'"), 0, 'that account is still not logged in');
+	settings(code_link_uri => undef);
+
 	# A user with several addresses chooses one.
 	no_limits();
 	my $carol = account('carol@example.com', phone_number => '+442079460958');
