@@ -684,7 +684,7 @@ my @redirected = (
 	[ 'ui_locales of 3000 bytes', { ui_locales => 'de ' x 1000 }, 'invalid_request', 'ui_locales is too long' ],
 	[ 'an id_token_hint beside the hint of a guest', { id_token_hint => $id_token }, 'invalid_request', 'id_token_hint cannot be combined with the login_hint of a guest' ],
 	[ 'a nonce of 300 bytes', { nonce => 'n' x 300 }, 'invalid_request', 'nonce is too long' ],
-	[ 'a login hint of another type', { login_hint => 'https://authgear.com/login_hint?type=app_session_token' },
+	[ 'a login hint of another type', { login_hint => 'https://authgear.com/login_hint?type=oauth' },
 		'invalid_request', 'invalid login_hint type' ],
 	[ 'a login hint without proof', { login_hint => 'https://authgear.com/login_hint?type=anonymous' },
 		'invalid_request', 'unexpected login hint content' ],
