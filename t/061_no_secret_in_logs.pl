@@ -1031,7 +1031,47 @@ sub accounts_over_http
 	$browser->post_json('/api/anonymous_user/claim', { %claim, $_ => $other->{refresh_token} }, @bearer) for qw(client_id jwt promotion_code dry_run);
 	is($browser->post_json('/api/anonymous_user/claim', \%claim, @bearer)->{status}, 200, 'a guest is claimed over HTTP');
 	$browser->post_json('/api/anonymous_user/claim', \%claim, @bearer);
+	account_over_http($browser, $account, $run);
 	settings(code_link_uri => undef);
+	return;
+}
+
+# The functions for one's own account, with secrets in each member, right and wrong.
+sub account_over_http
+{
+	my ($browser, $account, $run) = @_;
+	my $call = sub {
+		my ($function, $body, @headers) = @_;
+
+		return $browser->post_json("/api/account/$function", $body, @headers ? @headers : ('Authorization:' => "Bearer $account->{access_token}"));
+	};
+	my $password = secret('password over HTTP', 'A1' . sha256_hex("over HTTP $run"));
+	my $new = "added-web$run\@example.com";
+
+	ok_call($admin, 'reset_counters');
+	is($call->('change_password', { new_password => $password })->{json}{result}, JSON::PP::true, 'a password is set over HTTP');
+	$call->('change_password', { new_password => $password, old_password => $_ }) for $password, substr($password, 1), 'x' x 2000;
+	$call->('change_password', { new_password => $password, unknown => $password });
+	$call->('change_password', $json->encode({ new_password => $password }) . 'oops');
+	$call->('change_password', { new_password => $password }, 'Authorization:' => "Bearer $account->{access_token}x");
+	$call->($password, {});
+	# the notices of the change
+	ok_call($admin, 'take_outbox_messages');
+	ok($call->('request_login_id_code', { type => 'email', value => $new })->{json}{result}, 'a code is requested over HTTP');
+	my $message = ok_call($admin, 'take_outbox_messages');
+	my $long = secret('long code ' . ++$count, $message->{link} =~ s/.*#//sr);
+	$call->('add_login_id', { type => 'email', value => $_, code => $long }) for $long, "x$new";
+	$call->('add_login_id', { type => $long, value => $new, code => $long });
+	is($call->('add_login_id', { type => 'email', value => $new, code => $long })->{json}{result}, JSON::PP::true, 'an address is added over HTTP');
+	$call->('verify_login_id', { code => $long, login_id_type => 'email' });
+	$call->('request_verification', { login_id_type => $password });
+	$call->('add_identity', { id_token => $account->{access_token}, nonce => $password });
+	$call->('remove_identity', { issuer => $password });
+	$call->('end_session', { session_id => $password });
+	$call->('update_profile', { attributes => { name => 'Web', birthdate => $password } });
+	$call->($_, {}) for qw(list_sessions end_other_sessions delete_account cancel_account_deletion);
+	is($call->('remove_login_id', { type => 'email', value => "codes-web$run\@example.com" })->{json}{result}, JSON::PP::true, 'an address is removed over HTTP');
+	ok_call($admin, 'take_outbox_messages');
 	return;
 }
 

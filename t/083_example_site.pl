@@ -270,6 +270,7 @@ my %endpoints = (
 	'/api/anonymous_user/promotion_code' => 'api',
 	'/api/anonymous_user/claim' => 'api',
 	'/api/login_code' => 'api',
+	'/api/account/end_session' => 'api',
 	'/rest/notes' => 'rest',
 	'/oauth2/authorize' => 'page',
 	'/oauth2/end_session' => 'page',

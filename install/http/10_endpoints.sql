@@ -111,6 +111,14 @@ AS 'MODULE_PATHNAME', 'anon_auth_http_login_code';
 COMMENT ON FUNCTION anon_auth_http.login_code(text) IS
 'POST /api/login_code. Takes JSON {"client_id", "login_id", "ui_locales"} and optionally one proof of being a guest ("jwt", "promotion_code" or "refresh_token"), who alone can use the code then. Has a code sent to the address, whether or not a user has it, as request_login_code(). Returns {"result": {"expire_at"}}.';
 
+CREATE FUNCTION anon_auth_http.account(text)
+	RETURNS anon_auth_http."*/*"
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_http_account';
+COMMENT ON FUNCTION anon_auth_http.account(text) IS
+'POST /api/account/<function>. Calls a function of the same name for the user of the access token or, without one, of the session cookie: change_password, request_login_id_code, add_login_id, remove_login_id, request_verification, verify_login_id, add_identity, remove_identity, list_sessions, end_session, end_other_sessions, update_profile, delete_account, cancel_account_deletion. Takes JSON with the arguments of that function except access_token. Returns {"result": ...}. The status is 401 without a live session or, with max_age in WWW-Authenticate, without a recent login, and 404 for another name.';
+
 CREATE FUNCTION anon_auth_http.authorize(text)
 	RETURNS anon_auth_http."*/*"
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -16,7 +16,6 @@
 #include "domain/account_export.h"
 #include "domain/own_profile.h"
 #include "domain/own_sessions.h"
-#include "domain/recent_login.h"
 #include "utils/array.h"
 #include "utils/inet.h"
 
@@ -140,10 +139,6 @@ anon_auth_export_account(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(account_export_by_user(&user, &session, now));
 }
 
-/*
- * A guest's device key comes before its row in the lock order, so the row is locked here
- * only if it stays.
- */
 PG_FUNCTION_INFO_V1(anon_auth_delete_account);
 Datum
 anon_auth_delete_account(PG_FUNCTION_ARGS)
@@ -154,18 +149,7 @@ anon_auth_delete_account(PG_FUNCTION_ARGS)
 
 	api_begin_write("delete_account()");
 	api_caller(fcinfo, 0, now, &user, &session);
-	if (!account_deletion_is_immediate(&user))
-	{
-		api_lock_caller(fcinfo, 0, now, &user, &session);
-		PG_RETURN_TIMESTAMPTZ(account_deletion_schedule(&user, &session, now));
-	}
-	if (!account_deletion_lock(&user.id, user.device_kid, &user, now))
-		raise_invalid_session("The user does not exist.");
-	/* The session may have ended while this call waited. */
-	api_caller(fcinfo, 0, now, &user, &session);
-	recent_login_require(&user, &session, now);
-	account_deletion_run(&user, "requested", session.client_id, now);
-	PG_RETURN_TIMESTAMPTZ(now);
+	PG_RETURN_TIMESTAMPTZ(account_deletion_request(&user, &session, now));
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_cancel_account_deletion);

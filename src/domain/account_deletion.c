@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/raise.h"
 #include "base/subtransaction.h"
 #include "base/unix_time.h"
 #include "catalog/pg_type.h"
@@ -101,6 +102,30 @@ account_deletion_schedule(const User *user, const Session *session, TimestampTz 
 				  payload_of_schedule(delete_at), now);
 	message_notify_user(user, MESSAGE_ACCOUNT_DELETION_SCHEDULED, session->client_id, now);
 	return delete_at;
+}
+
+/*
+ * A guest's device key comes before its row in the lock order, so the row is locked first
+ * only if the key stays.
+ */
+TimestampTz
+account_deletion_request(const User *user, const Session *session, TimestampTz now)
+{
+	User		locked;
+	Session		current;
+
+	if (!account_deletion_is_immediate(user))
+	{
+		session_lock_user(&user->id, &session->id, now, &locked, &current);
+		return account_deletion_schedule(&locked, &current, now);
+	}
+	if (!account_deletion_lock(&user->id, user->device_kid, &locked, now))
+		raise_invalid_session("The user does not exist.");
+	/* The session may have ended while this call waited. */
+	session_get_user(&user->id, &session->id, now, &locked, &current);
+	recent_login_require(&locked, &current, now);
+	account_deletion_run(&locked, "requested", current.client_id, now);
+	return now;
 }
 
 bool

@@ -43,7 +43,15 @@ extern TimestampTz account_deletion_time(TimestampTz now);
 extern TimestampTz account_deletion_schedule(const User *user, const Session *session,
 											 TimestampTz now);
 
-/* Undo that.  The caller holds the user's row.  Return false if nothing was scheduled. */
+/*
+ * Delete the caller's account or guest at once, or schedule that.  The caller has not locked
+ * the user's row.  Return when it is deleted.  Raises AA014 and AA022, and if the deletion is
+ * immediate also the errors of account_deletion_run().
+ */
+extern TimestampTz account_deletion_request(const User *user, const Session *session,
+											TimestampTz now);
+
+/* Undo a scheduled deletion.  The caller holds the user's row.  Return false if nothing was scheduled. */
 extern bool account_deletion_cancel(const User *user, const Session *session, TimestampTz now);
 
 typedef struct AccountDeletionCounts

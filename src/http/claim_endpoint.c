@@ -31,34 +31,8 @@ static const HttpMember members[] = {
 	{.name = "jwt"},
 	{.name = "promotion_code"},
 	{.name = "refresh_token"},
-	{.name = "dry_run",.is_boolean = true}
+	{.name = "dry_run",.type = MEMBER_BOOLEAN}
 };
-
-/*
- * Lock the caller and fill session and user, or answer 401 or 403.  The cookie counts only
- * for pages that may use it: a foreign page could put its guest into the account.
- */
-static bool
-lock_caller(const HttpRequest *request, Session *session, User *user, HttpResponse *response)
-{
-	if (http_bearer_token(request) == NULL && http_api_refuse_foreign(request, response))
-		return false;
-	switch (http_lock_caller(request, session, user))
-	{
-		case CALLER_KNOWN:
-			return true;
-		case CALLER_INVALID_TOKEN:
-			http_api_authentication_required(response);
-			http_add_header(response, "WWW-Authenticate", "Bearer error=\"invalid_token\"");
-			return false;
-		case CALLER_NOBODY:
-		case CALLER_INVALID:
-			break;
-	}
-	http_api_authentication_required(response);
-	http_add_header(response, "WWW-Authenticate", "Bearer");
-	return false;
-}
 
 /* Answer {"result": {"tables": [{"table", "rows"}, ...]}}. */
 static void
@@ -96,7 +70,8 @@ handle_claim(const HttpRequest *request, HttpResponse *response)
 	AppTable   *tables;
 	int			count;
 
-	if (body == NULL || !lock_caller(request, &session, &caller, response))
+	/* A foreign page could put its guest into the account of the cookie. */
+	if (body == NULL || !http_api_lock_caller(request, &session, &caller, response))
 		return;
 	(void) http_api_guest_proof(body, &proof);
 	client_get(json_cstring(body, "client_id"), &client);

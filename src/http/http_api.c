@@ -7,7 +7,9 @@
  */
 #include "postgres.h"
 
+#include "domain/session.h"
 #include "http/http_api.h"
+#include "http/http_caller.h"
 #include "http/http_errors.h"
 #include "json/json_read.h"
 #include "json/json_write.h"
@@ -20,21 +22,24 @@ http_api_result(HttpResponse *response, const char *json)
 	http_no_store(response);
 }
 
-/* Add "expire_at": a time of RFC 3339 in UTC. */
-static void
-add_expiry(StringInfo json, TimestampTz expires_at)
+char *
+http_api_time(TimestampTz time)
 {
-	char		text[MAXDATELEN + 1];
 	pg_tz	   *utc = pg_tzset("GMT");
 	struct pg_tm tm;
 	fsec_t		fsec;
 	int			tz;
 
-	if (timestamp2tm(expires_at, &tz, &tm, &fsec, NULL, utc) != 0)
+	if (timestamp2tm(time, &tz, &tm, &fsec, NULL, utc) != 0)
 		elog(ERROR, "timestamp out of range");
-	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
-			 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
-	json_add_string(json, "expire_at", text);
+	return psprintf("%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year, tm.tm_mon, tm.tm_mday,
+					tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
+}
+
+static void
+add_expiry(StringInfo json, TimestampTz expires_at)
+{
+	json_add_string(json, "expire_at", http_api_time(expires_at));
 }
 
 void
@@ -87,4 +92,42 @@ http_api_authentication_required(HttpResponse *response)
 {
 	http_api_error(response, 401, "Unauthorized", "Unauthorized", "authentication required",
 				   NULL);
+}
+
+/* Answer 401 unless the caller is known. */
+static bool
+admit_caller(HttpCaller caller, HttpResponse *response)
+{
+	if (caller == CALLER_KNOWN)
+		return true;
+	http_api_authentication_required(response);
+	http_add_header(response, "WWW-Authenticate",
+					caller == CALLER_INVALID_TOKEN ? "Bearer error=\"invalid_token\"" : "Bearer");
+	return false;
+}
+
+static bool
+refuse_cookie(const HttpRequest *request, HttpResponse *response)
+{
+	return http_bearer_token(request) == NULL && http_api_refuse_foreign(request, response);
+}
+
+bool
+http_api_caller(const HttpRequest *request, Session *session, User *user,
+				HttpResponse *response)
+{
+	if (refuse_cookie(request, response) ||
+		!admit_caller(http_caller(request, session, user), response))
+		return false;
+	/* So far, user is only what decides about the session. */
+	session_get_user(&session->user_id, &session->id, request->now, user, session);
+	return true;
+}
+
+bool
+http_api_lock_caller(const HttpRequest *request, Session *session, User *user,
+					 HttpResponse *response)
+{
+	return !refuse_cookie(request, response) &&
+		admit_caller(http_lock_caller(request, session, user), response);
 }

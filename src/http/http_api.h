@@ -14,10 +14,15 @@
 #include "domain/guest_proof.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
+#include "store/sessions.h"
+#include "store/users.h"
 #include "utils/jsonb.h"
 
 /* Answer {"result": json}. */
 extern void http_api_result(HttpResponse *response, const char *json);
+
+/* Return a time as text of RFC 3339 in UTC. */
+extern char *http_api_time(TimestampTz time);
 
 /* Answer {"result": {"<name>": secret, "expire_at": a time of RFC 3339 in UTC}}. */
 extern void http_api_secret(HttpResponse *response, const char *name, const char *secret,
@@ -40,5 +45,14 @@ extern bool http_api_refuse_foreign(const HttpRequest *request, HttpResponse *re
 
 /* Answer 401 to a request that shows no session. */
 extern void http_api_authentication_required(HttpResponse *response);
+
+/*
+ * Fill session and user with the caller's, or answer 401 or 403 and return false.  The cookie
+ * counts only for pages that may use it.  http_api_lock_caller() also holds the user's row.
+ */
+extern bool http_api_caller(const HttpRequest *request, Session *session, User *user,
+							HttpResponse *response);
+extern bool http_api_lock_caller(const HttpRequest *request, Session *session, User *user,
+								 HttpResponse *response);
 
 #endif							/* ANON_AUTH_HTTP_API_H */

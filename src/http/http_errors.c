@@ -313,6 +313,11 @@ static const struct
 	{ERRCODE_AA_INVALID_TOKEN, 401, "Unauthorized", "Unauthorized", NULL},
 	{ERRCODE_AA_ACCOUNT_REQUIRED, 403, "Forbidden", "AccountRequired", NULL},
 	{ERRCODE_AA_INVALID_LOGIN_ID, 400, "Invalid", "InvalidLoginID", NULL},
+	{ERRCODE_AA_IDENTITY_EXISTS, 400, "Invalid", "IdentityExists", NULL},
+	{ERRCODE_AA_NO_ACCOUNT, 400, "Invalid", "AccountExists", NULL},
+	{ERRCODE_AA_PASSWORD_POLICY, 400, "Invalid", "PasswordPolicyViolated", NULL},
+	{ERRCODE_AA_LAST_CREDENTIAL, 400, "Invalid", "LastCredential", NULL},
+	{ERRCODE_AA_INVALID_PROFILE, 400, "Invalid", "InvalidProfile", NULL},
 	{ERRCODE_AA_UNKNOWN_DEVICE_KEY, 400, "Invalid", "UnknownDeviceKey", NULL},
 	{ERRCODE_AA_REMOVED_DEVICE_KEY, 400, "Invalid", "RemovedDeviceKey", NULL},
 	{ERRCODE_AA_MERGE, 400, "Invalid", "MergeRefused", NULL}
@@ -324,10 +329,16 @@ info_of_error(const ErrorData *error)
 {
 	if (error->sqlerrcode == ERRCODE_AA_RECENT_LOGIN_REQUIRED)
 		return psprintf("{\"max_age\": %lld}", (long long) raise_json_max_age(error->detail));
-	if (error->sqlerrcode == ERRCODE_AA_INVALID_LOGIN_ID &&
-		raise_json_member(error->detail, "description") != NULL)
-		return error->detail;
-	return NULL;
+	switch (error->sqlerrcode)
+	{
+		case ERRCODE_AA_INVALID_LOGIN_ID:
+		case ERRCODE_AA_IDENTITY_EXISTS:
+		case ERRCODE_AA_PASSWORD_POLICY:
+		case ERRCODE_AA_INVALID_PROFILE:
+			return raise_json_member(error->detail, "description") != NULL ? error->detail : NULL;
+		default:
+			return NULL;
+	}
 }
 
 void

@@ -100,7 +100,14 @@ check_required(Causes *causes, const Jsonb *body, const HttpMember *members, int
 						   actual.data, expected.data, missing.data));
 }
 
-/* The name of a JSON type, as JSON Schema has it. */
+/* The names of the types that members have, as JSON Schema has them. */
+static const char *const member_types[] = {
+	[MEMBER_STRING] = "string",
+	[MEMBER_BOOLEAN] = "boolean",
+	[MEMBER_OBJECT] = "object"
+};
+
+/* The name of a value's type, as JSON Schema has it. */
 static const char *
 type_name(const JsonbValue *value)
 {
@@ -128,11 +135,11 @@ check_value(Causes *causes, const HttpMember *member, const JsonbValue *value)
 	char	   *actual;
 	int			i;
 
-	if (value->type != (member->is_boolean ? jbvBool : jbvString))
+	if (strcmp(type_name(value), member_types[member->type]) != 0)
 	{
 		add_cause(causes, member->name, strlen(member->name), "type",
 				  psprintf("{\"actual\": [\"%s\"], \"expected\": [\"%s\"]}",
-						   type_name(value), member->is_boolean ? "boolean" : "string"));
+						   type_name(value), member_types[member->type]));
 		return;
 	}
 	if (member->values == NULL)

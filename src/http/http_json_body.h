@@ -14,13 +14,21 @@
 #include "http/http_response.h"
 #include "utils/jsonb.h"
 
-/* A member that a body may have.  Its value is a string, or a boolean. */
+/* The type of a member's value. */
+typedef enum HttpMemberType
+{
+	MEMBER_STRING,
+	MEMBER_BOOLEAN,
+	MEMBER_OBJECT
+} HttpMemberType;
+
+/* A member that a body may have. */
 typedef struct HttpMember
 {
 	const char *name;
 	bool		required;
-	const char *const *values;	/* the allowed values, NULL-terminated; NULL: any */
-	bool		is_boolean;
+	HttpMemberType type;
+	const char *const *values;	/* the allowed strings, NULL-terminated; NULL: any */
 } HttpMember;
 
 /*

@@ -223,7 +223,7 @@ sub request
 {
 	my ($self, $method, $target, $body, %headers) = @_;
 	my ($path, $query) = $target =~ m{^(?:https?://[^/]+)?([^?#]*)\??([^#]*)};
-	my $function = $functions{$path} // $functions{ $path =~ s{(?<=.)/.*}{}r } or die "no function for $path";
+	my $function = $functions{$path} // $functions{ $path =~ s{(?<=.)/.*}{}r } // ($path =~ m{^/api/account/} ? 'account' : undef) or die "no function for $path";
 	my %sent = (%{ $self->{headers} }, %headers);
 	my $cookies = $self->_cookie_header($method, \%sent, $path);
 
