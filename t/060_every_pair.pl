@@ -49,7 +49,7 @@ my @on_guest = qw(sign_up_new sign_up_again log_in_with_key log_in refresh refre
 my @on_account = qw(log_in_account refresh_account refresh_rotating_account merge claim claim_with_key revoke_account revoke_all_account
   disable_account set_password_account delete_account purge rotate_key);
 
-# Proofs of addresses and identities: two operations with one code, ID token, address,
+# Proofs of addresses and identities, and what users do with their own account: two operations with one code, ID token, address,
 # identity or account. The first list of a line runs with itself, and with the second.
 my @proofs = (
 	[ [qw(code_log_in code_sign_up code_promote code_promote_other password_sign_up)], [] ],
@@ -58,6 +58,11 @@ my @proofs = (
 	[ [qw(code_log_in_holder identity_log_in remove_identity)], [qw(identity_log_in_again disable_holder revoke_all_holder delete_holder)] ],
 	[ [qw(add_identity identity_promote identity_sign_up)], [qw(remove_identity delete_holder)] ],
 	[ [qw(identity_promote)], [qw(promote disable delete)] ],
+	[ [qw(change_password remove_address add_address end_own_session end_others schedule_deletion cancel_deletion update_profile)],
+		[qw(log_in_holder code_log_in_holder identity_log_in remove_identity disable_holder revoke_all_holder delete_holder purge_due)] ],
+	[ [qw(add_username import_user)], [qw(promote promote_with_key log_in delete disable_holder delete_holder)] ],
+	[ [qw(add_address)], [qw(code_promote code_sign_up password_sign_up code_log_in)] ],
+	[ [qw(delete_self)], [qw(promote promote_with_key log_in_with_key refresh revoke disable delete purge merge claim code_promote)] ],
 	[ [qw(code_merge identity_merge)], [qw(claim remove_identity code_log_in_holder identity_log_in disable_holder delete_holder promote disable delete)] ]);
 
 # DDL on the application's tables, which runs beside every operation on a guest.

@@ -60,7 +60,7 @@ record_wrong_password(const Client *client, const pg_uuid_t *user_id, const char
 }
 
 bool
-login_with_password(const Client *client, const pg_uuid_t *user_id, const char *login_id,
+login_with_password(const Client *client, const pg_uuid_t *user_id, const LoginId *login_id,
 					const char *password, const AccountPolicy *policy, TimestampTz now,
 					User *user)
 {
@@ -68,7 +68,7 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 	PasswordMatch match;
 	const char *failure = NULL;
 
-	password_attempt_begin(&attempt, user_id, login_id);
+	password_attempt_begin(&attempt, user_id, user_id == NULL ? login_id->value : NULL);
 	if (strlen(password) > PASSWORD_MAX_LENGTH)
 		failure = user_id == NULL ? "unknown login ID" : "wrong password";
 	else if (!password_attempt_may_hash(&attempt))
@@ -82,6 +82,8 @@ login_with_password(const Client *client, const pg_uuid_t *user_id, const char *
 		failure = "user is disabled";
 	else if (!password_confirm(user_id, password, policy, &match, now))
 		failure = "wrong password";
+	else if (login_id != NULL && !login_ids_belong_to(user, login_id))
+		failure = "login ID was removed";
 	if (failure != NULL)
 	{
 		record_wrong_password(client, user_id, failure, now);
@@ -187,7 +189,7 @@ login_verify(const Client *client, const char *login_id, const char *password, T
 	client_require_first_party(client);
 	settings_read_account_policy(&policy);
 	user_id = find_owner(login_id, &policy, &owner, &known_as);
-	return login_with_password(client, user_id, known_as.value, password, &policy, now, user);
+	return login_with_password(client, user_id, &known_as, password, &policy, now, user);
 }
 
 bool

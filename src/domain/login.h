@@ -44,13 +44,14 @@ extern bool login_verify(const Client *client, const char *login_id, const char 
 
 /*
  * Check the password of a user that the caller has looked up.  user_id NULL means that
- * no user has the login ID; only then login_id is needed.  Counts the attempt, locks
+ * no user has login_id.  Otherwise the login fails if the user no longer has login_id, which
+ * can be NULL if the password is enough.  Counts the attempt, locks
  * logins out after too many failures, and writes the event of a success or failure.
  * Raises AA018 and AA019 beyond the limits of attempts.  Does not check the client.
  * If true, user is filled and its row is held.
  */
 extern bool login_with_password(const Client *client, const pg_uuid_t *user_id,
-								const char *login_id, const char *password,
+								const LoginId *login_id, const char *password,
 								const AccountPolicy *policy, TimestampTz now, User *user);
 
 /* Find the user who has a login ID.  False if nobody has it. */

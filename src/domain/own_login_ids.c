@@ -199,6 +199,21 @@ require_free(const Addition *addition)
 	rate_limit_give_back(conflict);
 }
 
+/*
+ * Return false if another account has the login ID.  One that has claimed a proven address
+ * since require_free() loses it, too.
+ */
+static bool
+insert_new(const Addition *addition, TimestampTz now)
+{
+	if (account_login_ids_add(&addition->user, &addition->login_id, addition->is_proven, now))
+		return true;
+	if (!addition->is_proven)
+		return false;
+	unproven_address_take(&addition->login_id, addition->session.client_id, now);
+	return account_login_ids_add(&addition->user, &addition->login_id, true, now);
+}
+
 /* Return false if the code was used up meanwhile. */
 static bool
 add_new(const Addition *addition, TimestampTz now)
@@ -211,7 +226,7 @@ add_new(const Addition *addition, TimestampTz now)
 		return false;
 	if (addition->is_proven)
 		unproven_address_take(login_id, client_id, now);
-	if (!account_login_ids_add(user, login_id, addition->is_proven, now))
+	if (!insert_new(addition, now))
 	{
 		if (addition->is_proven)
 			login_code_give_back(&addition->code);

@@ -371,7 +371,7 @@ promotion_log_in(const Client *client, const PromotionRequest *request, Timestam
 	if (plan->code_address != NULL)
 		raise_no_account(false);
 	return plan->password != NULL &&
-		login_with_password(client, NULL, plan->login_ids[0].value, plan->password, &plan->policy,
+		login_with_password(client, NULL, &plan->login_ids[0], plan->password, &plan->policy,
 							now, &result->user);
 }
 
@@ -409,7 +409,8 @@ promotion_repeat(const Client *client, const PromotionRequest *request, Timestam
 		if (plan.policy.promotion_conflict != PROMOTION_CONFLICT_MERGE)
 			raise_invalid_promotion_code("The guest does not exist.");
 		is_known = account_request_find_existing(&plan, true, &account);
-		return login_with_password(client, is_known ? &account.id : NULL, plan.login_ids[0].value,
+		return login_with_password(client, is_known ? &account.id : NULL,
+								   is_known ? NULL : &plan.login_ids[0],
 								   password, &plan.policy, now, &result->user);
 	}
 

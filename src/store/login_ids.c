@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/uuid.h"
 #include "store/login_ids.h"
 #include "store/route.h"
 #include "store/statement.h"
@@ -119,6 +120,21 @@ login_ids_delete(const LoginId *login_id, const pg_uuid_t *user_id)
 										  param_text("type", login_id_type_name(login_id->type)),
 										  param_text("value", login_id->value),
 										  param_uuid("user_id", user_id)));
+}
+
+bool
+login_ids_belong_to(const User *user, const LoginId *login_id)
+{
+	const ArrayType *routes = user->login_id_routes;
+	const pg_uuid_t *items = (const pg_uuid_t *) ARR_DATA_PTR(routes);
+	int			count = ArrayGetNItems(ARR_NDIM(routes), ARR_DIMS(routes));
+	pg_uuid_t	route = login_ids_route(login_id);
+	int			i;
+
+	for (i = 0; i < count; i++)
+		if (uuid_equals(&items[i], &route))
+			return true;
+	return false;
 }
 
 LoginIdRow *

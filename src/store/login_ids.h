@@ -55,6 +55,9 @@ extern bool login_ids_delete_unverified(const LoginId *login_id, const pg_uuid_t
 /* Delete a login ID of a user, verified or not. */
 extern void login_ids_delete(const LoginId *login_id, const pg_uuid_t *user_id);
 
+/* Return whether the user's row names the login ID.  It does exactly if the user has it. */
+extern bool login_ids_belong_to(const User *user, const LoginId *login_id);
+
 /* The login IDs of a user, palloc'd, the oldest first. */
 extern LoginIdRow *login_ids_of(const User *user, int *count);
 

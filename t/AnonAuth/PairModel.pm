@@ -31,7 +31,10 @@ identity i at a provider. Session of T: w, of S: v. Nobody has the address "new"
 and the identity j. Codes are named by their address and the user whose proof
 asked for them: "new G", and "new" if nobody's proof did. ID tokens are named by
 their identity and a number: i1, i2, j1. sign_up() makes P (by code), Q (by
-password) and J (by ID token).
+password) and J (by ID token), and import_user() makes I.
+
+S is also the user who looks after its own account, with session v. It asks for
+the code "new S" to add that address.
 
 =cut
 
@@ -158,6 +161,20 @@ my %operations = (
 	_op('add_identity', 'holder j1', 'S j', \&_add_identity, user => 'S', session => 'v', id_token => 'j1'),
 	_op('identity_promote', 'j1', "$guest j", \&_promote_with_proof, user => 'G', session => 's', id_token => 'j1'),
 	_op('identity_sign_up', 'j1', 'j J', \&_sign_up_account, makes => 'J', id_token => 'j1'),
+	# What users do with their own account, and an import.
+	_op('log_in_holder', 'holder', 'S mail', \&_log_in, login => 'mail'),
+	_op('change_password', 'holder', $holder, \&_change_password, user => 'S', session => 'v'),
+	_op('add_username', 'holder', 'S ada', \&_add_login_id, user => 'S', session => 'v', login => 'ada'),
+	_code_op('add_address', 'holder', 'S new', \&_add_login_id, 'new', user => 'S', session => 'v'),
+	_op('remove_address', 'holder', $holder, \&_remove_login_id, user => 'S', session => 'v', login => 'mail'),
+	_op('end_own_session', 'holder', 'S v', \&_end_own_session, user => 'S', session => 'v'),
+	_op('end_others', 'holder', $holder, \&_end_others, user => 'S', session => 'v'),
+	_op('update_profile', 'holder', 'S', \&_update_profile, user => 'S', session => 'v'),
+	_op('schedule_deletion', 'holder', $holder, \&_schedule_deletion, user => 'S', session => 'v'),
+	_op('cancel_deletion', 'holder', 'S', \&_cancel_deletion, user => 'S', session => 'v'),
+	_op('purge_due', 'holder due', "$holder rows", \&_purge_due),
+	_op('delete_self', '', "$guest ada bob new rows", \&_delete_self, user => 'G', session => 's'),
+	_op('import_user', '', 'I ada', \&_import, user => 'I', login => 'ada'),
 	# DDL on the tables of PairWorld's begin_tables(). Operations that add a
 	# foreign key are refused if the guest is deleted.
 	_ddl('add_key', 'ALTER TABLE ddl_plain ADD FOREIGN KEY (user_id) REFERENCES anon_auth.users ON DELETE CASCADE', \&_refer),
@@ -235,6 +252,7 @@ sub initial_state
 		$state->{logins}{mail} = 'S';
 		$state->{verified}{mail} = 1;
 		$state->{identities}{i} = 'S';
+		$state->{users}{S}{leaving} = $state->{users}{S}{due} = 1 if $needs{due};
 	}
 	# purge() deletes only guests without rows of the application.
 	$state->{rows} = '' if $needs{idle};
@@ -291,6 +309,8 @@ sub describe
 		push @lines, join ' ', $name, $user->{guest} ? 'guest' : 'account',
 		  ($user->{disabled} ? 'disabled' : ()),
 		  ($user->{passwordless} ? 'passwordless' : ()),
+		  ($user->{leaving} ? 'leaving' : ()),
+		  ($user->{named} ? 'named' : ()),
 		  (map { "identity $_" } grep { $state->{identities}{$_} eq $name } sort keys %{ $state->{identities} }),
 		  (map { "key $_" } grep { $state->{keys}{$_} eq $name } sort keys %{ $state->{keys} }),
 		  (map { "login $_" . ($state->{verified}{$_} ? ' verified' : '') } grep { $state->{logins}{$_} eq $name } sort keys %{ $state->{logins} }),
@@ -785,15 +805,205 @@ sub _remove_identity
 
 	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
 	return [ $state, 'f' ] if !@removed;
+	return [ $state, 'AA023' ] if !_opens_without($state, $name, @removed);
 	delete @{ $state->{identities} }{@removed};
 	_event($state, 'identity.removed', $name);
 
-	# Somebody may have logged in with the identity: only the caller's session stays.
-	my $sessions = $state->{users}{$name}{sessions};
-	my @others = grep { $_ ne $operation->{session} } keys %$sessions;
-	delete @{$sessions}{@others};
-	_event($state, 'user.signed_out', $name) if @others;
+	# Somebody may have logged in with the identity.
+	_end_other_sessions($state, $operation);
 	return [ $state, 't' ];
+}
+
+# Only the caller's session stays. Returns how many have ended.
+sub _end_other_sessions
+{
+	my ($state, $operation) = @_;
+	my $sessions = $state->{users}{ $operation->{user} }{sessions};
+	my @others = grep { $_ ne $operation->{session} } keys %$sessions;
+
+	delete @{$sessions}{@others};
+	_event($state, 'user.signed_out', $operation->{user}) if @others;
+	return scalar @others;
+}
+
+# Whether the account can be opened without these login IDs and identities.
+sub _opens_without
+{
+	my ($state, $name, @without) = @_;
+	my %without = map { $_ => 1 } @without;
+	my @logins = grep { $state->{logins}{$_} eq $name && !$without{$_} } keys %{ $state->{logins} };
+
+	return 1 if grep { $state->{identities}{$_} eq $name && !$without{$_} } keys %{ $state->{identities} };
+	return 1 if grep { $state->{verified}{$_} } @logins;
+	return @logins && !$state->{users}{$name}{passwordless};
+}
+
+# The old password is that of the operations.
+sub _change_password
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $user = $state->{users}{ $operation->{user} };
+
+	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
+	if ($user->{other_password})
+	{
+		_event($state, 'authentication.failed', $operation->{user});
+		return [ $state, 'f' ];
+	}
+	$user->{other_password} = 1;
+	_event($state, 'password.changed', $operation->{user});
+	_end_other_sessions($state, $operation);
+	return [ $state, 't' ];
+}
+
+# With a code, the address is taken from an account that only claims it.
+sub _add_login_id
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my ($name, $login, $code) = @$operation{qw(user login code)};
+	my $owner = $state->{logins}{$login};
+
+	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
+	if (_fails_proof($state, $operation))
+	{
+		# The code was used for this account while the call waited.
+		my @also = $overlaps && ($owner // '') eq $name ? [ _copy($state), 't' ] : ();
+
+		_event($state, 'authentication.failed', $name);
+		return ([ $state, 'f' ], @also);
+	}
+	return [ $state, 't' ] if ($owner // '') eq $name && !$code;
+	return [ $state, 'AA009' ] if defined $owner && (!$code || $state->{verified}{$login});
+	_event($state, 'login_id.taken', $owner) if defined $owner;
+	$state->{logins}{$login} = $name;
+	_event($state, 'login_id.added', $name);
+	if ($code)
+	{
+		delete $state->{codes}{$code};
+		$state->{verified}{$login} = 1;
+	}
+	return [ $state, 't' ];
+}
+
+# Removes a verified address.
+sub _remove_login_id
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my ($name, $login) = @$operation{qw(user login)};
+
+	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
+	return [ $state, 'f' ] if ($state->{logins}{$login} // '') ne $name;
+	return [ $state, 'AA023' ] if !_opens_without($state, $name, $login);
+	delete $state->{$_}{$login} for qw(logins verified);
+	_event($state, 'login_id.removed', $name);
+	_end_other_sessions($state, $operation);
+	return [ $state, 't' ];
+}
+
+sub _end_own_session
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+
+	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
+	delete $state->{users}{ $operation->{user} }{sessions}{ $operation->{session} };
+	_event($state, 'user.signed_out', $operation->{user});
+	return [ $state, 't' ];
+}
+
+sub _end_others
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+
+	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
+	return [ $state, _end_other_sessions($state, $operation) ];
+}
+
+sub _update_profile
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $user = $state->{users}{ $operation->{user} };
+
+	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
+	_event($state, 'profile.updated', $operation->{user}) if !$user->{named};
+	$user->{named} = 1;
+	return [ $state, 'done' ];
+}
+
+# A repeated call changes nothing.
+sub _schedule_deletion
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $user = $state->{users}{ $operation->{user} };
+
+	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
+	return [ $state, 'done' ] if $user->{leaving};
+	$user->{leaving} = 1;
+	_event($state, 'user.deletion_scheduled', $operation->{user});
+	_end_other_sessions($state, $operation);
+	return [ $state, 'done' ];
+}
+
+sub _cancel_deletion
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $user = $state->{users}{ $operation->{user} };
+
+	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
+	return [ $state, 'f' ] if !$user->{leaving};
+	$user->{leaving} = $user->{due} = 0;
+	_event($state, 'user.deletion_unscheduled', $operation->{user});
+	return [ $state, 't' ];
+}
+
+# purge() deletes the account whose time has come, unless another transaction holds it.
+sub _purge_due
+{
+	my ($state, $session, $overlaps) = @_;
+	my $user = $state->{users}{S};
+
+	return [ $state, 'purged 0' ] if !$user || !$user->{due};
+	my @skipped = $overlaps ? [ _copy($state), 'purged 0' ] : ();
+
+	_remove($state, 'S');
+	_event($state, 'user.deleted', 'S');
+	return ([ $state, 'purged 1' ], @skipped);
+}
+
+# A guest deletes itself at once.
+sub _delete_self
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $name = $operation->{user};
+	my $user = $state->{users}{$name};
+	my @also;
+
+	if (_is_signed_out($state, $operation))
+	{
+		# revoke() holds only the session, and was in progress.
+		return [ $state, 'AA014' ] if !$overlaps || !$user || !$user->{guest} || $user->{disabled} || %{ $user->{sessions} };
+		push @also, [ _copy($state), 'AA014' ];
+	}
+	_remove($state, $name);
+	_event($state, 'user.deleted', $name);
+	return (@also, [ $state, 'done' ]);
+}
+
+sub _import
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my ($name, $login) = @$operation{qw(user login)};
+
+	if (defined $state->{logins}{$login})
+	{
+		# Another import of the user was in progress.
+		my @also = $overlaps && $state->{users}{$name} ? [ _copy($state), '23505' ] : ();
+
+		return ([ $state, 'AA009' ], @also);
+	}
+	$state->{users}{$name} = { sessions => {} };
+	$state->{logins}{$login} = $name;
+	_event($state, 'user.imported', $name);
+	return [ $state, 'done' ];
 }
 
 sub _alter { my ($state) = @_; return [ $state, 'nothing' ]; }

@@ -39,6 +39,9 @@ use constant REQUEST_SECONDS => 120;
 
 use constant PROVIDER => 'https://accounts.example';
 
+# The id of the user that import_user() makes.
+use constant IMPORTED => '01900000-0000-7000-8000-000000000001';
+
 # The client of each session.
 my %client_of = (s => 'app', r => 'rotating', z => 'strict', h => 'app', x => 'app', y => 'rotating');
 
@@ -79,10 +82,15 @@ BEGIN
 END
 $$;
 
--- A code for an address, asked for with the refresh token of a guest or without.
-CREATE FUNCTION make_code(address text, refresh_token text) RETURNS text LANGUAGE plpgsql AS $$
+-- A code for an address, asked for with the refresh token of a guest, with the access token
+-- of an account, or without.
+CREATE FUNCTION make_code(address text, refresh_token text, access_token text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM anon_auth.request_login_code('app', address, refresh_token => make_code.refresh_token);
+	IF access_token IS NOT NULL THEN
+		PERFORM anon_auth.request_login_id_code('email', address, make_code.access_token);
+	ELSE
+		PERFORM anon_auth.request_login_code('app', address, refresh_token => make_code.refresh_token);
+	END IF;
 	RETURN (SELECT m.code FROM anon_auth.take_outbox_messages() m);
 END
 $$;
@@ -131,10 +139,11 @@ BEGIN
 		INSERT INTO anon_auth.user_identities (route, issuer, subject, user_id, claims, used_challenges, created_at, last_used_at)
 			VALUES (identity, 'https://accounts.example', 'i', account.sub, '{}', '', now(), now());
 		UPDATE anon_auth.users SET identity_routes = ARRAY[identity] WHERE id = account.sub;
+		UPDATE anon_auth.users SET delete_at = long_ago, purge_from = long_ago WHERE id = account.sub AND 'due' = ANY (parts);
 	END IF;
 	FOR part IN SELECT DISTINCT string_to_array(p, ':') FROM unnest(parts) p WHERE p LIKE 'code:%' LOOP
 		world := world || format(E'code %s:%s %s\n', part[2], part[3], make_code(format('%s%s@example.com', part[2], tag),
-			CASE part[3] WHEN 'G' THEN guest.refresh_token WHEN 'H' THEN other.refresh_token END));
+			CASE part[3] WHEN 'G' THEN guest.refresh_token WHEN 'H' THEN other.refresh_token END, CASE part[3] WHEN 'S' THEN account.access_token END));
 	END LOOP;
 	IF 'idle' = ANY (parts) THEN
 		UPDATE anon_auth.users SET last_seen_at = long_ago, purge_from = long_ago WHERE id = guest.sub;
@@ -222,7 +231,8 @@ $$;
 -- Returns the contents of the tables, and their contradictions as "broken".
 CREATE FUNCTION look() RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT concat_ws(' ', 'user', id, CASE WHEN is_anonymous THEN 'guest' ELSE 'account' END, CASE WHEN is_disabled THEN 'disabled' END,
-		CASE WHEN NOT is_anonymous AND NOT has_password THEN 'passwordless' END)
+		CASE WHEN NOT is_anonymous AND NOT has_password THEN 'passwordless' END, CASE WHEN delete_at IS NOT NULL THEN 'leaving' END,
+		CASE WHEN standard_attributes ? 'name' THEN 'named' END)
 		FROM anon_auth.users
 	UNION ALL SELECT concat_ws(' ', 'key', user_id, kid) FROM anon_auth.device_keys
 	UNION ALL SELECT concat_ws(' ', 'removed', user_id, kid) FROM anon_auth.removed_device_keys WHERE user_id IS NOT NULL
@@ -421,6 +431,7 @@ sub begin
 		$self->{session}{$id} = $name;
 		$self->{user}{$user} = $user_of{$name};
 	}
+	$self->{user}{ +IMPORTED } = 'I';
 	$self->{id} = { reverse %{ $self->{user} } };
 	$connection->query("SELECT begin_tables('$self->{id}{G}')") if grep { $_->{ddl} } @operations;
 	$self->{answers} = [];
@@ -452,10 +463,11 @@ sub statement
 	return "SELECT CASE WHEN count(*) > 0 THEN 'moved' ELSE 'nothing' END FROM anon_auth.claim_anonymous_user($client, access_token => "
 	  . sql_literal($self->{access}{x}) . ', ' . ($operation->{key} ? "jwt => $request)" : "refresh_token => $token)")
 	  if $name =~ /^claim/;
+	return $self->_statement_of_user($operation) if ($operation->{session} // '') eq 'v' && !$operation->{id_token} && $name ne 'remove_identity' || $name =~ /^(?:delete_self|import_user|purge_due)$/;
 	return $self->_statement_with_proof($operation) if $operation->{code} || $operation->{id_token} || $operation->{makes};
 	return "SELECT anon_auth.remove_identity('" . PROVIDER . "', access_token => " . sql_literal($self->{access}{v}) . ')'
 	  if $name eq 'remove_identity';
-	$login = sql_literal($self->_address($operation->{login})) if $operation->{login} && $operation->{login} eq 'claimed';
+	$login = sql_literal($self->_address($operation->{login})) if $operation->{login} && $operation->{login} =~ /^(?:claimed|mail)$/;
 	return $answer . "authenticate_anonymously($client, jwt => $request)" if $name =~ /^sign_up|with_key$/ && $name !~ /^promote/;
 	return $answer . "authenticate($client, $login, 'correct horse')" if $name =~ /^log_in/;
 	return $answer . "refresh_session($client, $token)" if $name =~ /^refresh/;
@@ -472,6 +484,30 @@ sub statement
 }
 
 sub _address { my ($self, $name) = @_; return "$name$self->{tag}\@example.com"; }
+
+# What users do with their own account, a purge of such accounts, and an import.
+sub _statement_of_user
+{
+	my ($self, $operation) = @_;
+	my $name = $operation->{name};
+	my $token = $operation->{session} && sql_literal($self->{access}{ $operation->{session} });
+	my $address = $operation->{login} && sql_literal($self->_address($operation->{login}));
+	my %statements = (
+		change_password => sub { return "SELECT anon_auth.change_password('battery staple', 'correct horse', $token)"; },
+		add_username => sub { return "SELECT anon_auth.add_login_id('username', 'ada', NULL, $token)"; },
+		add_address => sub { return "SELECT anon_auth.add_login_id('email', $address, " . sql_literal($self->{code}{ $operation->{code} }) . ", $token)"; },
+		remove_address => sub { return "SELECT anon_auth.remove_login_id('email', $address, $token)"; },
+		end_own_session => sub { return "SELECT anon_auth.end_session((anon_auth.verify_jwt($token) ->> 'sid')::uuid, $token)"; },
+		end_others => sub { return "SELECT anon_auth.end_other_sessions($token)"; },
+		update_profile => sub { return qq{SELECT 'done', anon_auth.update_profile('{"name": "S"}', $token) IS NULL}; },
+		schedule_deletion => sub { return "SELECT 'done', anon_auth.delete_account($token) IS NULL"; },
+		delete_self => sub { return "SELECT 'done', anon_auth.delete_account($token) IS NULL"; },
+		cancel_deletion => sub { return "SELECT anon_auth.cancel_account_deletion($token)"; },
+		purge_due => sub { return q{SELECT 'purged ' || accounts FROM anon_auth.purge()}; },
+		import_user => sub { return "SELECT 'done', anon_auth.import_user(" . sql_literal(IMPORTED) . ", username => 'ada', password_hash => (SELECT hash FROM password))"; });
+
+	return $statements{$name}->();
+}
 
 # An operation with a code or an ID token, or sign_up().
 sub _statement_with_proof
