@@ -70,6 +70,7 @@ settings	guest_sign_ups_per_minute = 0
 settings	event_retention = '1 minute'
 settings	session_idle_timeout_seconds = 1
 settings	account_deletion_grace = '-1 day'
+settings	reauthentication_max_age = '0'
 settings	signing_key_lead_time = '31 days'
 settings	singleton = false
 settings	token_role = ''

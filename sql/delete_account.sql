@@ -7,7 +7,7 @@ CREATE EXTENSION anon_auth;
 DROP SCHEMA IF EXISTS app CASCADE;
 DROP ROLE IF EXISTS regress_visitor, regress_shop;
 CREATE ROLE regress_visitor;
-CREATE ROLE regress_shop;
+CREATE ROLE regress_shop LOGIN;
 SELECT anon_auth.create_client('web', 'spa', '{https://app.example/}') \g /dev/null
 SELECT anon_auth.grant_client_api('regress_visitor') \g /dev/null
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
@@ -25,8 +25,15 @@ CREATE FUNCTION app.new_account(name text) RETURNS SETOF anon_auth.token_respons
 $$;
 CREATE FUNCTION app.logs_in(name text) RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM anon_auth.authenticate('web', name, 'correct horse') $$;
 -- let time pass
-CREATE PROCEDURE app.pass(id uuid, by interval) LANGUAGE sql AS $$
-	UPDATE anon_auth.users u SET delete_at = delete_at - by, purge_from = purge_from - by WHERE u.id = $1
+CREATE PROCEDURE app.pass(id uuid, by interval) LANGUAGE plpgsql AS $$
+DECLARE
+	account anon_auth.users;
+BEGIN
+	SELECT * INTO account FROM anon_auth.users u WHERE u.id = pass.id;
+	account.delete_at := account.delete_at - by;
+	account.purge_from := account.purge_from - by;
+	UPDATE anon_auth.users u SET delete_at = account.delete_at, purge_from = account.purge_from WHERE u.id = pass.id;
+END
 $$;
 SELECT anon_auth.reset_counters() \g /dev/null
 RESET client_min_messages;
@@ -67,12 +74,12 @@ SELECT delete_at FROM anon_auth.users WHERE id = :'jo_sub';
 
 -- ---- the login must be recent ----
 
-UPDATE anon_auth.sessions SET authenticated_at = authenticated_at - interval '1 hour';
+UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour';
 SELECT anon_auth.delete_account(:'access_token');
 -- but not to cancel
 SELECT access_token FROM anon_auth.authenticate('web', 'jo', 'correct horse') \gset
 SELECT anon_auth.delete_account(:'access_token') IS NOT NULL AS scheduled;
-UPDATE anon_auth.sessions SET authenticated_at = authenticated_at - interval '1 hour';
+UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour';
 SELECT anon_auth.cancel_account_deletion(:'access_token') AS cancelled;
 
 -- ---- purge() deletes due accounts ----
@@ -143,7 +150,7 @@ SELECT * FROM anon_auth.authenticate('web', 'kim', 'correct horse') \gset other_
 INSERT INTO app.invoices VALUES (:'kim_sub', 5);
 SELECT anon_auth.delete_account(:'kim_access_token');
 DELETE FROM app.invoices;
-UPDATE anon_auth.sessions SET authenticated_at = authenticated_at - interval '1 hour';
+UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour';
 SELECT anon_auth.delete_account(:'kim_access_token');
 BEGIN;
 SELECT access_token FROM anon_auth.authenticate('web', 'kim', 'correct horse') \gset
@@ -161,7 +168,7 @@ SELECT * FROM anon_auth.authenticate_anonymously('web') \gset guest_
 INSERT INTO app.notes VALUES (:'guest_sub', 'of a guest');
 UPDATE anon_auth.users SET device_kid = 'keyed_device' WHERE id = :'guest_sub';
 INSERT INTO anon_auth.device_keys SELECT substr(encode(sha256('keyed_device'), 'hex'), 1, 32)::uuid, 'keyed_device', 'a thumbprint', :'guest_sub', 'ES256', '{}', '', now(), now();
-UPDATE anon_auth.sessions SET authenticated_at = authenticated_at - interval '1 hour';
+UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour';
 SELECT anon_auth.cancel_account_deletion(:'guest_access_token') AS cancelled;
 SELECT anon_auth.delete_account(:'guest_access_token') <= clock_timestamp() AS deleted_now;
 SELECT (SELECT count(*) FROM anon_auth.users) AS users, (SELECT count(*) FROM app.notes) AS notes, (SELECT count(*) FROM anon_auth.device_keys) AS device_keys,

@@ -19,12 +19,18 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN concat_ws(' ', SQLSTATE, SQLERRM, detail);
 END
 $$;
-CREATE FUNCTION stored(login_id text) RETURNS text LANGUAGE sql AS $$
-	SELECT left(p.password_hash, 12) FROM anon_auth.login_ids l JOIN anon_auth.passwords p USING (user_id) WHERE l.original_value = login_id
-$$;
-CREATE FUNCTION set_hash(login_id text, hash text) RETURNS void LANGUAGE sql AS $$
-	UPDATE anon_auth.passwords p SET password_hash = hash FROM anon_auth.login_ids l WHERE l.original_value = login_id AND l.user_id = p.user_id
-$$;
+CREATE FUNCTION stored(login_id text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	id uuid := (SELECT l.user_id FROM anon_auth.login_ids l WHERE l.original_value = login_id);
+BEGIN
+	RETURN (SELECT left(p.password_hash, 12) FROM anon_auth.passwords p WHERE p.user_id = id);
+END $$;
+CREATE FUNCTION set_hash(login_id text, hash text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	id uuid := (SELECT l.user_id FROM anon_auth.login_ids l WHERE l.original_value = login_id);
+BEGIN
+	UPDATE anon_auth.passwords p SET password_hash = hash WHERE p.user_id = id;
+END $$;
 CREATE FUNCTION base64(bytes bytea) RETURNS text LANGUAGE sql AS $$ SELECT translate(rtrim(encode(bytes, 'base64'), '='), E'\n', '') $$;
 
 -- ---- published hashes, each with its password ----
@@ -103,7 +109,9 @@ INSERT INTO legacy SELECT ('00000000-0000-4000-8000-1000000000' || lpad(i::text,
 UPDATE legacy SET "E-Mail" = 'legacy' WHERE user_id::text ~ '03$';
 UPDATE legacy SET hash = 'md5' WHERE user_id::text ~ '04$';
 SELECT * FROM anon_auth.import_users('legacy');
+SET client_min_messages = error;
 CREATE VIEW legacy_users AS SELECT user_id, "E-Mail" AS email, hash AS password_hash, confirmed AS verified FROM legacy ORDER BY user_id;
+SET client_min_messages = warning;
 SELECT * FROM anon_auth.import_users('legacy_users', dry_run => true);
 SELECT count(*) AS imported FROM anon_auth.login_ids WHERE value ~ '^legacy';
 SELECT * FROM anon_auth.import_users('legacy_users');

@@ -38,12 +38,24 @@ CREATE FUNCTION add(who text, type text, value text, code text DEFAULT NULL) RET
 CREATE FUNCTION remove(who text, type text, value text) RETURNS text LANGUAGE sql AS $$
 	SELECT try(format('SELECT anon_auth.remove_login_id(%L, %L, %L)', type, value, token(who))) $$;
 CREATE FUNCTION wrong(code text) RETURNS text LANGUAGE sql AS $$ SELECT lpad(((code::int + 1) % 1000000)::text, 6, '0') $$;
-CREATE VIEW login_ids AS SELECT a.name, l.type, l.value, l.original_value, l.verified_at IS NOT NULL AS verified
-FROM anon_auth.login_ids l LEFT JOIN account a ON a.sub = l.user_id ORDER BY a.name, l.created_at;
-CREATE VIEW claims AS SELECT a.name, u.is_verified, u.standard_attributes, cardinality(u.login_id_routes) AS routes
-FROM anon_auth.users u JOIN account a ON a.sub = u.id ORDER BY a.name;
-CREATE VIEW messages AS SELECT m.type, m.login_id_type, m.recipient, m.code IS NOT NULL AS has_code, m.client_id, a.name AS about
-FROM anon_auth.take_outbox_messages() m LEFT JOIN account a ON a.sub = m.user_id ORDER BY m.type, m.recipient COLLATE "C";
+CREATE FUNCTION login_ids() RETURNS TABLE (name text, type text, value text, original_value text, verified boolean) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT a.name, l.type, l.value, l.original_value, l.verified_at IS NOT NULL
+	FROM anon_auth.login_ids l LEFT JOIN account a ON a.sub = l.user_id ORDER BY a.name, l.created_at;
+END $$;
+CREATE FUNCTION claims() RETURNS TABLE (name text, is_verified boolean, standard_attributes jsonb, routes int) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT a.name, u.is_verified, u.standard_attributes, cardinality(u.login_id_routes)
+	FROM anon_auth.users u JOIN account a ON a.sub = u.id ORDER BY a.name;
+END $$;
+CREATE FUNCTION messages() RETURNS TABLE (type text, login_id_type text, recipient text, has_code boolean, client_id text, about text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT m.type, m.login_id_type, m.recipient, m.code IS NOT NULL, m.client_id, a.name
+	FROM anon_auth.take_outbox_messages() m LEFT JOIN account a ON a.sub = m.user_id ORDER BY m.type, m.recipient COLLATE "C";
+END $$;
 
 CALL sign_up('ada', email => 'ada@own.example');
 CALL sign_up('bob', username => 'bob');
@@ -66,7 +78,7 @@ UPDATE anon_auth.settings SET login_id_types = DEFAULT;
 
 -- ---- an address that is proven ----
 SELECT request('ada', 'email', 'Ada@New.example');
-SELECT * FROM messages;
+SELECT * FROM messages();
 SELECT request('ada', 'email', 'Ada@New.example'); SELECT taken() AS code \gset
 SELECT add('ada', 'email', 'ada@new.example', wrong(:'code')) AS wrong_code;
 SELECT type, payload FROM anon_auth.events WHERE type = 'authentication.failed';
@@ -76,9 +88,9 @@ SELECT count(*) AS log_in FROM anon_auth.authenticate_with_code('web', 'ada@new.
 SELECT count(*) AS sign_up FROM anon_auth.sign_up('web', email => 'ada@new.example', code => :'code');
 SELECT add('ada', 'email', 'ada@new.example', :'code') AS added;
 SELECT add('ada', 'email', 'ada@new.example', :'code') AS used_code;
-SELECT * FROM login_ids;
+SELECT * FROM login_ids();
 -- the claim stays until its login ID is removed, and says whether it is verified
-SELECT * FROM claims;
+SELECT * FROM claims();
 SELECT u ->> 'email' AS email, u ->> 'email_verified' AS email_verified, u ->> 'https://authgear.com/claims/user/is_verified' AS is_verified FROM anon_auth.userinfo(token('ada')) u;
 -- the address can log in now
 SELECT anon_auth.reset_counters();
@@ -89,22 +101,22 @@ SELECT sub = (SELECT sub FROM account WHERE name = 'ada') AS logged_in FROM anon
 SELECT count(*) > 1 AS several_sessions FROM anon_auth.sessions s JOIN account a ON a.sub = s.user_id WHERE a.name = 'ada';
 SELECT remove('ada', 'email', 'ADA@own.example') AS unverified, remove('ada', 'email', 'ada@own.example') AS again;
 SELECT count(*) > 1 AS several_sessions FROM anon_auth.sessions s JOIN account a ON a.sub = s.user_id WHERE a.name = 'ada';
-SELECT * FROM claims WHERE name = 'ada';
+SELECT * FROM claims() WHERE name = 'ada';
 SELECT u ->> 'email' AS email, u ->> 'email_verified' AS email_verified FROM anon_auth.userinfo(token('ada')) u;
-SELECT * FROM messages;
+SELECT * FROM messages();
 SELECT remove('ada', 'email', 'ada@new.example') AS last_credential, remove('ada', 'email', 'bob@new.example') AS not_hers, remove('bob', 'email', 'ada@new.example') AS not_his;
 SELECT add('ada', 'username', 'Ada.L') AS username, add('ada', 'username', 'ada.l') AS again;
 SELECT request('ada', 'phone_number', '+852 2123 4567'); SELECT taken() AS code \gset
 SELECT add('ada', 'phone_number', '+85221234567', :'code') AS phone_number;
-SELECT * FROM claims WHERE name = 'ada';
-SELECT * FROM messages;
+SELECT * FROM claims() WHERE name = 'ada';
+SELECT * FROM messages();
 -- a verified address is removed: other sessions end, and the removed address is told, too
 SELECT remove('ada', 'email', 'ada@new.example') AS removed;
 SELECT count(*) AS sessions FROM anon_auth.sessions s JOIN account a ON a.sub = s.user_id WHERE a.name = 'ada';
-SELECT * FROM messages;
-SELECT * FROM claims WHERE name = 'ada';
+SELECT * FROM messages();
+SELECT * FROM claims() WHERE name = 'ada';
 SELECT remove('ada', 'phone_number', '+85221234567') AS removed;
-SELECT * FROM claims WHERE name = 'ada';
+SELECT * FROM claims() WHERE name = 'ada';
 SELECT u ? 'email_verified' AS email, u ? 'phone_number_verified' AS phone_number FROM anon_auth.userinfo(token('ada')) u;
 SELECT remove('ada', 'username', 'ada.l') AS last_credential;
 SELECT e.type, e.payload, e.client_id FROM anon_auth.events e JOIN account a ON a.sub = e.user_id
@@ -119,8 +131,8 @@ SELECT add('dora', 'email', 'carl@own.example') AS taken;
 SELECT add('carl', 'username', 'carl') AS username;
 SELECT request('dora', 'email', 'carl@own.example'); SELECT taken() AS code \gset
 SELECT add('dora', 'email', 'carl@own.example', :'code') AS proven;
-SELECT * FROM login_ids WHERE name IN ('carl', 'dora');
-SELECT * FROM claims WHERE name IN ('carl', 'dora');
+SELECT * FROM login_ids() WHERE name IN ('carl', 'dora');
+SELECT * FROM claims() WHERE name IN ('carl', 'dora');
 SELECT e.type, e.payload FROM anon_auth.events e JOIN account a ON a.sub = e.user_id WHERE a.name = 'carl' AND e.type = 'login_id.taken';
 -- a verified address stays; its owner's code is not used up
 SELECT request('carl', 'email', 'carl@own.example'); SELECT taken() AS code \gset
@@ -129,7 +141,7 @@ SELECT add('carl', 'email', 'carl@own.example') AS not_proven, add('carl', 'emai
 SELECT anon_auth.reset_counters();
 SELECT try(format('SELECT anon_auth.request_login_id_code(%L, %L, %L) > now()', 'email', value, token('bob'))) AS result
 FROM unnest('{carl@own.example,ada@own.example,nobody@own.example}'::text[]) value;
-SELECT recipient, type, about, client_id FROM messages;
+SELECT recipient, type, about, client_id FROM messages();
 -- its limits are those of request_login_code()
 SELECT try(format('SELECT anon_auth.request_login_id_code(%L, %L, %L)', 'email', 'nobody@own.example', token('bob'))) ~ 'codes_per_minute' AS limited;
 SELECT anon_auth.reset_counters();
@@ -141,7 +153,7 @@ SELECT CASE WHEN result ~ 'codes_per_hour' THEN 'codes_per_hour' ELSE result END
 FROM (SELECT try(format('SELECT anon_auth.request_login_id_code(%L, %L, %L) > now()', 'email', 'x@own.example', token)) AS result
 	FROM account WHERE name ~ '^u[0-9]') r GROUP BY 1 ORDER BY 1;
 UPDATE anon_auth.settings SET code_requests_per_minute_per_ip = DEFAULT;
-SELECT count(*) AS messages FROM messages;
+SELECT count(*) AS messages FROM messages();
 
 -- ---- settings.login_id_verification = 'required' ----
 SELECT anon_auth.reset_counters();
@@ -161,21 +173,21 @@ SELECT anon_auth.reset_counters();
 SELECT anon_auth.request_verification('email', token('bob')) IS NOT NULL AS sent;
 SELECT recipient, code AS code FROM anon_auth.take_outbox_messages() WHERE code IS NOT NULL \gset
 SELECT :'recipient' AS recipient, anon_auth.verify_login_id(:'code', 'email', token('bob')) AS verified;
-SELECT value, verified FROM login_ids WHERE name = 'bob' AND type = 'email';
+SELECT value, verified FROM login_ids() WHERE name = 'bob' AND type = 'email';
 -- a code of request_login_id_code() verifies any of them
 SELECT request('bob', 'email', 'bob4@own.example'); SELECT taken() AS code \gset
 SELECT add('bob', 'email', 'bob4@own.example', :'code');
-SELECT value, verified FROM login_ids WHERE name = 'bob' AND type = 'email';
+SELECT value, verified FROM login_ids() WHERE name = 'bob' AND type = 'email';
 -- a reset code works for the address that it was sent to
 SELECT anon_auth.reset_counters();
 SELECT anon_auth.request_password_reset('bob4@own.example'); SELECT taken() AS code \gset
 SELECT anon_auth.reset_password('bob2@own.example', :'code', 'battery staple') AS another_address, anon_auth.reset_password('bob3@own.example', :'code', 'battery staple') AS unverified,
 	anon_auth.reset_password('bob4@own.example', :'code', 'battery staple') AS this_address;
-SELECT value, verified FROM login_ids WHERE name = 'bob' AND type = 'email';
+SELECT value, verified FROM login_ids() WHERE name = 'bob' AND type = 'email';
 -- to an unverified one, none is sent
 SELECT anon_auth.reset_counters();
 SELECT anon_auth.request_password_reset('bob3@own.example');
-SELECT count(*) AS messages FROM messages WHERE has_code;
+SELECT count(*) AS messages FROM messages() WHERE has_code;
 
 -- ---- the session ----
 CALL sign_up('eve', username => 'eve');
@@ -196,17 +208,18 @@ SELECT anon_auth.request_password_reset('mallory@own.example'); SELECT taken() A
 SELECT anon_auth.reset_password('victim@own.example', :'code', 'battery staple') AS not_proven;
 SELECT anon_auth.request_login_code('web', 'mallory@own.example') IS NOT NULL AS sent; SELECT taken() AS code \gset
 SELECT count(*) AS reclaimed FROM anon_auth.authenticate_with_code('web', 'mallory@own.example', :'code');
-SELECT value, verified FROM login_ids WHERE name = 'mallory';
-SELECT * FROM claims WHERE name = 'mallory';
+SELECT value, verified FROM login_ids() WHERE name = 'mallory';
+SELECT * FROM claims() WHERE name = 'mallory';
 
 -- the routes name exactly the rows
-SELECT count(*) AS differences FROM anon_auth.users u
-WHERE (SELECT coalesce(array_agg(route ORDER BY route), '{}') FROM anon_auth.login_ids l WHERE l.user_id = u.id)
+CREATE TEMP TABLE row_of_user AS SELECT id, login_id_routes, is_verified FROM anon_auth.users;
+CREATE TEMP TABLE row_of_login_id AS SELECT user_id, route, verified_at FROM anon_auth.login_ids;
+SELECT count(*) AS differences FROM row_of_user u
+WHERE (SELECT coalesce(array_agg(route ORDER BY route), '{}') FROM row_of_login_id l WHERE l.user_id = u.id)
 	<> (SELECT coalesce(array_agg(r ORDER BY r), '{}') FROM unnest(u.login_id_routes) r)
-	OR u.is_verified <> EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND l.verified_at IS NOT NULL);
+	OR u.is_verified <> EXISTS (SELECT FROM row_of_login_id l WHERE l.user_id = u.id AND l.verified_at IS NOT NULL);
 
-DROP VIEW login_ids, claims, messages;
 DROP TABLE account;
-DROP FUNCTION guest, try, token, request, taken, add, remove, wrong;
+DROP FUNCTION login_ids, claims, messages, guest, try, token, request, taken, add, remove, wrong;
 DROP PROCEDURE sign_up;
 DROP EXTENSION anon_auth;

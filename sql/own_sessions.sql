@@ -57,7 +57,8 @@ SELECT * FROM anon_auth.list_sessions(:'phone_access_token');
 SELECT anon_auth.end_session(sid(:'jo_access_token'), :'phone_access_token');
 SELECT anon_auth.end_other_sessions(:'phone_access_token');
 RESET ROLE;
-SELECT type, client_id, payload ->> 'session_id' = sid(:'phone_access_token')::text AS names_it FROM anon_auth.events WHERE user_id = :'jo_sub' AND type ~ 'session|signed';
+SELECT sid(:'phone_access_token') AS phone_sid \gset
+SELECT type, client_id, payload ->> 'session_id' = :'phone_sid' AS names_it FROM anon_auth.events WHERE user_id = :'jo_sub' AND type ~ 'session|signed';
 
 -- the others end, and logins that have a code but no session yet
 SELECT refresh_token AS second FROM anon_auth.authenticate('web', 'jo', 'correct horse') \gset
@@ -93,7 +94,8 @@ ROLLBACK;
 SELECT client_id FROM anon_auth.list_sessions(:'max_access_token');
 -- so is one that has expired
 SELECT access_token AS expiring FROM anon_auth.authenticate('web', 'max', 'correct horse') \gset
-UPDATE anon_auth.sessions SET expires_at = now() WHERE id = sid(:'expiring');
+SELECT sid(:'expiring') AS expiring_sid \gset
+UPDATE anon_auth.sessions SET expires_at = now() WHERE id = :'expiring_sid';
 SELECT client_id FROM anon_auth.list_sessions(:'max_access_token');
 -- a session whose client was removed has no name, and can be ended
 DELETE FROM anon_auth.clients WHERE client_id = 'web';

@@ -104,7 +104,9 @@ UPDATE anon_auth.settings SET token_role = 'authenticated';
 SELECT anon_auth.create_client('web', 'spa', '{https://app.example/}') \g /dev/null
 SELECT anon_auth.reset_counters() \g /dev/null
 SELECT anon_auth.request_login_code('web', '+4915112345678') > now() AS sent;
+\set VERBOSITY terse
 SELECT fix FROM anon_auth.doctor() WHERE finding = 'sms_to_all_countries' \gexec
+\set VERBOSITY default
 SELECT phone_country_code_allowlist FROM anon_auth.settings;
 -- a link without TLS shows the code to the network
 UPDATE anon_auth.settings SET code_link_uri = 'http://app.example/#{code}';

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "json/json_write.h"
+#include "lib/stringinfo.h"
 #include "store/placement.h"
 #include "store/statement.h"
 #include "store/users.h"
@@ -115,8 +117,7 @@ static Statement remove_login_id = {
 	.sql = "UPDATE anon_auth.users SET updated_at = :now,"
 	" login_id_routes = pg_catalog.array_remove(login_id_routes, :route),"
 	" standard_attributes = CASE WHEN standard_attributes ->> :attribute IS DISTINCT FROM :value"
-	"  THEN standard_attributes WHEN :next_value IS NULL THEN standard_attributes - :attribute"
-	"  ELSE standard_attributes || pg_catalog.jsonb_build_object(:attribute, :next_value) END"
+	"  THEN standard_attributes ELSE (standard_attributes - :attribute) || :next_attribute END"
 	" WHERE id = :id"
 };
 
@@ -295,10 +296,18 @@ void
 users_remove_login_id(const pg_uuid_t *id, const pg_uuid_t *route, const char *attribute,
 					  const char *value, const char *next_value, TimestampTz now)
 {
+	StringInfoData next;
+
+	initStringInfo(&next);
+	json_open(&next);
+	if (next_value != NULL)
+		json_add_string(&next, attribute, next_value);
+	json_close(&next);
 	statement_run(&remove_login_id,
 				  PARAMS(param_uuid("id", id), param_uuid("route", route),
 						 param_text("attribute", attribute), param_text("value", value),
-						 param_text("next_value", next_value), param_timestamp("now", now)));
+						 param_jsonb("next_attribute", json_to_jsonb(next.data)),
+						 param_timestamp("now", now)));
 }
 
 void
