@@ -157,14 +157,15 @@ CALL compare('login with an ID token', 1.15, 500,
 	footprint => true);
 
 -- ---- claims ----
--- One account claims all guests.  They have no rows in an application's tables: those would
+-- A hundred accounts claim the guests: each may claim ten a minute.  The guests have no rows in an application's tables: those would
 -- cost the same on both sides.
-CREATE TABLE claimer (access_token text);
+CREATE TABLE claimers (i integer PRIMARY KEY, access_token text);
 CREATE FUNCTION prepare_claims(calls integer) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM prepare_leavers(calls);
-	TRUNCATE claimer;
-	INSERT INTO claimer SELECT access_token FROM anon_auth.sign_up('app', email => gen_random_uuid() || '@bench.example', password => 'correct horse');
+	PERFORM prepare_leavers(calls), password_hash_cost(8, 1);
+	TRUNCATE claimers;
+	INSERT INTO claimers SELECT i, access_token FROM generate_series(0, 99) AS i,
+		LATERAL anon_auth.sign_up('app', email => i || gen_random_uuid()::text || '@bench.example', password => 'correct horse');
 END $$;
 
 CREATE TABLE floor_merged_guests (LIKE anon_auth.merged_guests INCLUDING ALL);
@@ -184,7 +185,7 @@ BEGIN
 			(guest, floor_uuid_v7(), 'user.deleted', 'app', at, '{}');
 END $$;
 CALL compare('claim of a guest', 1.15, 500,
-	'SELECT count((SELECT count(*) FROM anon_auth.claim_anonymous_user(''app'', c.access_token, refresh_token => l.refresh_token))) FROM claimer AS c, leavers AS l WHERE l.i <= $1',
-	'SELECT count(floor_claim((SELECT user_id FROM floor_holders WHERE i = 1), user_id, session_id)) FROM floor_leavers WHERE i <= $1',
+	'SELECT count((SELECT count(*) FROM anon_auth.claim_anonymous_user(''app'', c.access_token, refresh_token => l.refresh_token))) FROM leavers AS l JOIN claimers AS c ON c.i = l.i % 100 WHERE l.i <= $1',
+	'SELECT count(floor_claim(h.user_id, l.user_id, l.session_id)) FROM floor_leavers AS l JOIN floor_holders AS h ON h.i = l.i % 100 + 1 WHERE l.i <= $1',
 	'SELECT prepare_claims($1)', 'SELECT prepare_floor_leavers($1)',
 	footprint => true);

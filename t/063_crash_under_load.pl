@@ -1,7 +1,7 @@
 # Test recovery after crashes under load.
 #
 # Clients sign up, log in, refresh, promote, claim guests, prove addresses with codes,
-# use ID tokens and delete while the server is killed again and again. After each recovery, every answer that a client
+# use ID tokens, change their accounts and delete while the server is killed again and again. After each recovery, every answer that a client
 # received must still hold, and no operation may be half done.
 #
 # ANON_AUTH_CRASH_ROUNDS is the number of crashes. The default is 30.
@@ -36,7 +36,8 @@ CREATE EXTENSION anon_auth;
 SELECT anon_auth.create_client('app', 'native', refresh_token_rotation_enabled => true);
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
 UPDATE anon_auth.clients SET refresh_token_rotation_grace_seconds = 3600;
-UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, code_requests_per_minute_per_ip = NULL;
+UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, code_requests_per_minute_per_ip = NULL,
+	password_attempts_per_minute_per_ip = NULL, password_attempts_per_minute_per_user = NULL, password_attempts_per_minute_per_user_per_ip = NULL;
 
 -- The provider of ID tokens has a key of this database.
 CREATE TABLE provider_key AS SELECT anon_auth.create_signing_key('EdDSA') AS kid;
@@ -59,6 +60,15 @@ BEGIN
 	END LOOP;
 END
 $$;
+-- What has changed in the accounts whose users change them, by their rows and by their events.
+CREATE VIEW own_account AS SELECT u.id, u.delete_at IS NOT NULL AS is_scheduled, u.standard_attributes ? 'name' AS has_name,
+	EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND l.type = 'email' AND l.verified_at IS NOT NULL) AS has_address,
+	EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND l.type = 'username') AS has_username,
+	e.* FROM anon_auth.users u, LATERAL (SELECT count(*) FILTER (WHERE type = 'login_id.added') AS added, count(*) FILTER (WHERE type = 'login_id.removed') AS removed,
+		count(*) FILTER (WHERE type = 'profile.updated') AS renamed, count(*) FILTER (WHERE type = 'password.changed') AS new_passwords,
+		count(*) FILTER (WHERE type = 'user.deletion_scheduled') AS scheduled, count(*) FILTER (WHERE type = 'user.deletion_unscheduled') AS unscheduled
+		FROM anon_auth.events e WHERE e.user_id = u.id) e
+	WHERE EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND l.value ~ '^o[0-9a-f]{32}');
 CREATE TABLE notes (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE, writer uuid);
 CREATE INDEX ON notes (user_id);
 CREATE INDEX ON notes (writer);
@@ -135,8 +145,58 @@ SELECT sub, refresh_token AS token FROM anon_auth.promote_anonymous_user('app', 
 \echo prover :sub :token
 SQL
 
+# What users do with their own account, and an import. A line "owner" is printed with the
+# token that must be valid then. "changing" comes before a change that has the result named by
+# "changed", with the account's name, its old and its new password, and what changes.
+my $own = <<'SQL';
+SELECT 'o' || replace(gen_random_uuid()::text, '-', '') AS name \gset
+SELECT sub, refresh_token AS token, access_token AS access FROM anon_auth.sign_up('app', username => :'name', password => 'correct horse') \gset
+\echo owner :sub :token
+SELECT anon_auth.request_login_id_code('email', :'name' || '@example.com', :'access') \g /dev/null
+CALL wait_for_code(:'name' || '@example.com');
+SELECT code FROM inbox WHERE recipient = :'name' || '@example.com' \gset
+\echo changing :sub address
+SELECT anon_auth.add_login_id('email', :'name' || '@example.com', :'code', :'access') AS done \gset
+\echo changed :sub address
+\echo changing :sub profile
+SELECT anon_auth.update_profile(jsonb_build_object('name', :'name'), :'access') IS NOT NULL AS done \gset
+\echo changed :sub profile
+SELECT access_token AS other FROM anon_auth.authenticate('app', :'name', 'correct horse') \gset
+\echo changing :sub password
+SELECT anon_auth.change_password('battery staple', 'correct horse', :'access') AS done \gset
+\echo changed :sub password
+SELECT access_token AS other FROM anon_auth.authenticate('app', :'name', 'battery staple') \gset
+SELECT anon_auth.verify_jwt(:'other') ->> 'sid' AS other_session \gset
+\echo ending :sub :other_session
+SELECT anon_auth.end_session(:'other_session', :'access') AS done \gset
+\echo ended :sub :other_session
+SELECT access_token AS other FROM anon_auth.authenticate('app', :'name', 'battery staple') \gset
+SELECT anon_auth.verify_jwt(:'other') ->> 'sid' AS other_session \gset
+\echo ending :sub :other_session
+SELECT anon_auth.end_other_sessions(:'access') AS done \gset
+\echo ended :sub :other_session
+\echo changing :sub username
+SELECT anon_auth.remove_login_id('username', :'name', :'access') AS done \gset
+\echo changed :sub username
+\echo changing :sub schedule
+SELECT anon_auth.delete_account(:'access') IS NOT NULL AS done \gset
+\echo changed :sub schedule
+\echo changing :sub cancellation
+SELECT anon_auth.cancel_account_deletion(:'access') AS done \gset
+\echo changed :sub cancellation
+SELECT sub AS leaver, access_token AS access FROM anon_auth.authenticate_anonymously('app') \gset
+\echo leaving :leaver
+SELECT anon_auth.delete_account(:'access') IS NOT NULL AS done \gset
+\echo left :leaver
+SELECT gen_random_uuid() AS imported \gset
+\echo importing :imported
+SELECT anon_auth.import_user(:'imported', username => 'i' || replace(:'imported', '-', ''), email => :'imported' || '@example.com', verified => true,
+	password_hash => '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW') \g /dev/null
+\echo imported :imported
+SQL
+
 # The second of the two accounts is deleted, the first is kept.
-my $lives = $life . $proofs . $life . <<'SQL';
+my $lives = $life . $proofs . $own . $life . <<'SQL';
 \echo deleting :sub :token
 SELECT anon_auth.delete_user(:'sub');
 \echo deleted :sub gone
@@ -222,7 +282,17 @@ my %broken = (
 	invariants(),
 	'has more sessions than logins' => q{
 		SELECT count(*) FROM anon_auth.users u
-		WHERE has_password AND 1 <> (SELECT count(*) FROM anon_auth.sessions s WHERE s.user_id = u.id)});
+		WHERE has_password AND 1 <> (SELECT count(*) FROM anon_auth.sessions s WHERE s.user_id = u.id)
+			AND NOT EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND (l.value ~ '^[io][0-9a-f]{32}'))},
+	'is a change of an account without its event, or the reverse' => q{
+		SELECT count(*) FROM own_account WHERE has_address <> (added > 0) OR has_name <> (renamed > 0) OR has_username = (removed > 0)
+			OR is_scheduled <> (scheduled > unscheduled)},
+	'is a session that a change of the password should have ended' => q{
+		SELECT count(*) FROM anon_auth.sessions s JOIN anon_auth.events e USING (user_id)
+		WHERE e.type = 'password.changed' AND s.created_at < e.created_at AND s.id <> (SELECT min(o.id::text)::uuid FROM anon_auth.sessions o WHERE o.user_id = s.user_id)},
+	'is half of an imported user' => q{
+		SELECT count(*) FROM anon_auth.events e LEFT JOIN anon_auth.users u ON u.id = e.user_id WHERE e.type = 'user.imported'
+			AND (u.id IS NULL OR NOT u.has_password OR NOT u.is_verified OR 2 <> (SELECT count(*) FROM anon_auth.login_ids l WHERE l.user_id = u.id))});
 
 # Codes and ID tokens that clients have used, by whether they got an answer:
 # { code => { address|code => 1 }, token => ... }.
@@ -247,7 +317,7 @@ sub last_told
 	{
 		my ($what, $sub, $secret) = split / /;
 
-		next if $what =~ /^(asked|answered|proof|proven)$/;
+		next if $what =~ /^(asked|answered|proof|proven|chang\w+|end\w+|leaving|left|import\w+)$/;
 		if ($what eq 'promoting') { $told{$sub}{code} = $secret; }
 		elsif ($what eq 'deleting') { $told{$sub}{what} = $what; }
 		else { $told{$sub} = { what => $what, token => $secret, code => $told{$sub}{code} }; }
@@ -288,14 +358,14 @@ for my $round (1 .. $rounds)
 
 	my @lines = grep { $_ ne '' } map { split /\n/ } map { $_->{out} } @clients;
 	my %told = last_told(@lines);
-	my %users = map { my $what = $_; $what => [ grep { $told{$_}{what} eq $what } sort keys %told ] } qw(guest account claiming claimed deleting deleted prover reclaiming proving);
+	my %users = map { my $what = $_; $what => [ grep { $told{$_}{what} eq $what } sort keys %told ] } qw(guest account claiming claimed deleting deleted prover reclaiming proving owner);
 	my @undecided = grep { defined $told{$_}{code} } @{ $users{guest} };
 	my @guests = grep { !defined $told{$_}{code} } @{ $users{guest} };
 	my $name = "round $round, $way";
 
 	$total{$_} += @{ $users{$_} } for keys %users;
 	$total{lines} += @lines;
-	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } @guests, @{ $users{account} }, @{ $users{prover} }), '', "$name: the tokens that clients received are valid");
+	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } @guests, @{ $users{account} }, @{ $users{prover} }, @{ $users{owner} }), '', "$name: the tokens that clients received are valid");
 
 	# Each request without an answer is completely done, or not at all.
 	my $list = join ', ', map { "'$_'" } @undecided;
@@ -326,6 +396,37 @@ for my $round (1 .. $rounds)
 		scalar @claims, 'a claim without an answer can be repeated');
 	is(query("SELECT count(*) FROM anon_auth.merged_guests m JOIN notes n ON n.user_id = m.user_id AND n.writer = m.guest_id WHERE m.guest_id IN ($claiming)"),
 		scalar @claims, 'afterwards, it is done once');
+
+	# A change of an account that had an answer is there; one without is there or not, which
+	# the invariants below check.
+	my %state_of = (address => 'has_address', profile => 'has_name', password => 'new_passwords = 1', username => 'NOT has_username',
+		schedule => 'scheduled = 1', cancellation => 'NOT is_scheduled');
+	my %changed = map { /^changed (\S+) (\S+)/ ? ("$1 $2" => 1) : () } @lines;
+	for my $change (sort keys %state_of)
+	{
+		my @subs = map { / $change$/ ? (split / /)[0] : () } sort keys %changed;
+		my $these = join ', ', map { "'$_'" } @subs, '00000000-0000-0000-0000-000000000000';
+
+		$total{"changed $change"} += @subs;
+		is(query("SELECT count(*) FROM own_account WHERE $state_of{$change} AND id IN ($these)"), scalar @subs, "no change with an answer is lost: $change");
+	}
+	$total{'changing'} += (grep { /^changing/ } @lines) - keys %changed;
+	my @owners = map { "'$_'" } @{ $users{owner} }, '00000000-0000-0000-0000-000000000000';
+	my $owners = join ', ', @owners;
+	is(tries($node, q{SELECT 'done' FROM (SELECT string_to_array(%s, '|') AS t OFFSET 0) s, LATERAL anon_auth.authenticate('app', t[1], t[2]) r},
+			split /\n/, query("SELECT l.value || '|' || CASE WHEN a.new_passwords = 1 THEN 'battery staple' ELSE 'correct horse' END
+				FROM own_account a JOIN anon_auth.login_ids l ON l.user_id = a.id WHERE a.id IN ($owners) AND l.value ~ '^o[0-9a-f]{32}' AND (l.type = 'username') = a.has_username"))->{done},
+		scalar @{ $users{owner} }, 'the password of each account is the old one or, with its event, the new one');
+	my $ended = join ', ', map { /^ended \S+ (\S+)/ ? "'$1'" : () } @lines, 'ended x 00000000-0000-0000-0000-000000000000';
+	is(query("SELECT count(*) FROM anon_auth.sessions WHERE id IN ($ended)"), 0, 'no session that was ended is alive');
+	my ($left_ones, $leaving_ones) = map { my $what = $_; join ', ', map { /^$what (\S+)/ ? "'$1'" : () } @lines, "$what 00000000-0000-0000-0000-000000000000" } qw(left leaving);
+	is(query("SELECT count(*) FROM anon_auth.users WHERE id IN ($left_ones)"), 0, 'no guest that has deleted itself exists again');
+	is(query("SELECT count(*) FROM anon_auth.events e WHERE e.user_id IN ($leaving_ones) AND e.type = 'user.deleted' AND EXISTS (SELECT FROM anon_auth.users u WHERE u.id = e.user_id)
+			OR e.user_id IN ($leaving_ones) AND e.type = 'user.created' AND NOT EXISTS (SELECT FROM anon_auth.users u WHERE u.id = e.user_id)
+				AND NOT EXISTS (SELECT FROM anon_auth.events d WHERE d.user_id = e.user_id AND d.type = 'user.deleted')"), 0, 'a guest is deleted with its event, or not at all');
+	my @imported = map { /^imported (\S+)/ ? $1 : () } @lines;
+	$total{imported} += @imported;
+	is(tries($node, q{SELECT sub FROM anon_auth.authenticate('app', %s, 'U*U')}, map { "$_\@example.com" } @imported)->{done}, scalar @imported, 'imported users log in');
 
 	# Nothing can be used twice.
 	my @used = map { $told{$_}{code} } grep { defined $told{$_}{code} } @{ $users{account} }, keys %accounts;
@@ -378,7 +479,7 @@ for my $round (1 .. $rounds)
 }
 
 diag(join ', ', map { "$_: $total{$_}" } sort keys %total);
-cmp_ok($total{$_}, '>', $rounds, "the rounds completed enough operations: $_") for qw(guest account claimed deleted prover), 'code proven', 'token proven';
+cmp_ok($total{$_}, '>', $rounds, "the rounds completed enough operations: $_") for qw(guest account claimed deleted prover owner imported), 'code proven', 'token proven', 'changed cancellation';
 
 is_deeply([ damage($node) ], [], 'indexes match their tables, and no page is damaged');
 

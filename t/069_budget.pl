@@ -40,6 +40,7 @@ CREATE TABLE challenge (i integer, token text);
 CREATE TABLE address_code (i integer PRIMARY KEY, code text);
 CREATE TABLE id_token (i integer PRIMARY KEY, token text);
 CREATE TABLE account (i integer PRIMARY KEY, access_token text);
+CREATE TABLE other_session (i integer PRIMARY KEY, id uuid);
 UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, code_requests_per_minute_per_ip = NULL;
 SQL
 
@@ -100,8 +101,29 @@ sub prepare_accounts
 {
 	my ($prefix) = @_;
 
-	query(join '', 'TRUNCATE account;', map {
+	query(join '', 'SELECT anon_auth.reset_counters(); TRUNCATE account;', map {
 		"INSERT INTO account SELECT $_, access_token FROM anon_auth.authenticate('app', '$prefix$_\@example.com', 'correct horse');"
+	} 0 .. $calls);
+}
+
+sub access_token { return '(SELECT access_token FROM account WHERE i = %1$d)'; }
+
+# A code for each account, to add the address added<i>@example.com.
+sub prepare_new_addresses
+{
+	query(join '', 'TRUNCATE address_code; DELETE FROM anon_auth.outbox;', map {
+		sprintf "SELECT anon_auth.request_login_id_code('email', 'added%1\$d\@example.com', " . access_token() . ");
+			INSERT INTO address_code SELECT %1\$d, code FROM anon_auth.take_outbox_messages() WHERE code IS NOT NULL;", $_
+	} 0 .. $calls);
+}
+
+# One more session of each account.
+sub prepare_other_sessions
+{
+	my ($prefix) = @_;
+
+	query(join '', 'SELECT anon_auth.reset_counters(); TRUNCATE other_session;', map {
+		"INSERT INTO other_session SELECT $_, (anon_auth.verify_jwt(access_token) ->> 'sid')::uuid FROM anon_auth.authenticate('app', '$prefix$_\@example.com', 'correct horse');"
 	} 0 .. $calls);
 }
 
@@ -139,7 +161,19 @@ my @operations = (
 		'anon_auth.add_identity(' . id_token() . ', access_token => (SELECT access_token FROM account WHERE i = %1$d))' ],
 	[ 'removing an identity', undef, "anon_auth.remove_identity('https://accounts.example', (SELECT access_token FROM account WHERE i = %d))" ],
 	[   'claim', sub { prepare_accounts('password'); prepare_guests() },
-		"anon_auth.claim_anonymous_user('app', access_token => (SELECT access_token FROM account WHERE i = %1\$d), refresh_token => (SELECT refresh_token FROM guest WHERE i = %1\$d))" ]);
+		"anon_auth.claim_anonymous_user('app', access_token => (SELECT access_token FROM account WHERE i = %1\$d), refresh_token => (SELECT refresh_token FROM guest WHERE i = %1\$d))" ],
+	[ 'list_sessions', sub { prepare_accounts('password') }, '(SELECT count(*) FROM anon_auth.list_sessions(' . access_token() . '))' ],
+	[ 'update_profile', undef, q{anon_auth.update_profile('{"name": "Ada"}', } . access_token() . ')' ],
+	[ 'request_login_id_code', undef, q{anon_auth.request_login_id_code('email', 'other%1$d@example.com', } . access_token() . ')' ],
+	[ 'add_login_id', \&prepare_new_addresses, q{anon_auth.add_login_id('email', 'added%1$d@example.com', } . address_code() . ', ' . access_token() . ')' ],
+	[ 'remove_login_id', undef, q{anon_auth.remove_login_id('email', 'added%1$d@example.com', } . access_token() . ')' ],
+	[ 'end_session', sub { prepare_other_sessions('password') }, 'anon_auth.end_session((SELECT id FROM other_session WHERE i = %1$d), ' . access_token() . ')' ],
+	[ 'end_other_sessions', sub { prepare_other_sessions('password') }, 'anon_auth.end_other_sessions(' . access_token() . ')' ],
+	[ 'change_password', sub { prepare_other_sessions('password') }, q{anon_auth.change_password('battery staple', 'correct horse', } . access_token() . ')' ],
+	[ 'delete_account', undef, 'anon_auth.delete_account(' . access_token() . ')' ],
+	[ 'cancel_account_deletion', undef, 'anon_auth.cancel_account_deletion(' . access_token() . ')' ],
+	[ 'delete_account of a guest', \&prepare_guests, 'anon_auth.delete_account((SELECT access_token FROM guest WHERE i = %d))' ],
+	[ 'import_user', undef, q{anon_auth.import_user(gen_random_uuid(), email => 'imported%d@example.com', verified => true)} ]);
 
 # Statements, buffers and octets of WAL for one call, rounded up.
 sub cost
@@ -202,3 +236,15 @@ login with an ID token      7      35   1100
 adding an identity         15      59   1120
 removing an identity       17      66   1270
 claim                      30     170   1490
+list_sessions               3      25      0
+update_profile              9      39    630
+request_login_id_code       7      27   1140
+add_login_id               18      74   1260
+remove_login_id            21      95   1540
+end_session                 8      40    600
+end_other_sessions          9      44    570
+change_password            16      76   1060
+delete_account             11      60    720
+cancel_account_deletion     7      37    580
+delete_account of a guest  20     141    520
+import_user                 5      24   1230

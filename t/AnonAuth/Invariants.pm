@@ -47,7 +47,7 @@ my %invariants = (
 	# The event of a guest's creation says whether it has a device key; that of sign_up() does not.
 	'is a user without exactly one event for its creation and its promotion' => q{
 		SELECT count(*) FROM anon_auth.users u
-		WHERE 1 <> (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.created')
+		WHERE 1 <> (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type IN ('user.created', 'user.imported'))
 		   OR (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.anonymous.promoted')
 			  <> (SELECT count(*) FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.created'
 				  AND NOT u.is_anonymous AND e.payload ? 'device_key')},
