@@ -980,6 +980,44 @@ sub links
 	return;
 }
 
+# A new account on the sign-up page, a forgotten password, and a log-in for the settings.
+sub sign_in_pages
+{
+	my ($run) = @_;
+	my $browser = browser();
+	my ($password, $new) = (password('of the sign-up page'), password('in place of a forgotten one'));
+	my @site = (client_id => 'site', redirect_uri => 'https://app.example/home', response_type => 'none', scope => 'openid');
+	my @login_id = (login_id => "page$run\@example.com");
+
+	settings(page_sign_up => 'true');
+	my $form = $browser->get('/oauth2/authorize', @site, prompt => 'create')->{location};
+	know_form($form);
+	$browser->get($form);
+	is($browser->post_form($form, login_id_type => 'email', login_id => 'x', password => $password)->{status}, 422, 'the sign-up form with an invalid address is shown again');
+	$browser->post_form($form, login_id_type => 'email', @login_id, password => $password, 'Sec-Fetch-Site:' => 'cross-site');
+	is($browser->post_form($form, login_id_type => 'email', @login_id, password => $password)->{status}, 303, 'the sign-up page creates an account');
+	settings(page_sign_up => 'false');
+
+	my $again = '/settings/reauthenticate';
+	$browser->get($again, x_next => '/settings');
+	$browser->post_form($again, password => password('wrong'));
+	is($browser->post_form($again, password => $password)->{status}, 303, 'the account logs in again for the settings');
+
+	my $login = $browser->get($browser->get('/oauth2/authorize', @site, prompt => 'login')->{location});
+	my ($forgot) = $login->{body} =~ m{href="([^"]*/flows/forgot_password[^"]*)"} or BAIL_OUT('no link to the page of a forgotten password');
+	$forgot =~ s/&amp;/&/g;
+	know_form($forgot);
+	$browser->get($forgot);
+	is($browser->post_form($forgot, @login_id)->{status}, 200, 'a code for a forgotten password is sent');
+	my $code = secret("code for a forgotten password $run", ok_call($admin, 'take_outbox_messages')->{code});
+	$browser->post_form($forgot, step => 'code', @login_id, code => "x$code", password => $new);
+	$browser->post_form($forgot, step => 'code', @login_id, code => $code, password => $new, 'Sec-Fetch-Site:' => 'cross-site');
+	is($browser->post_form($forgot, step => 'code', @login_id, code => $code, password => $new)->{status}, 303, 'the code sets a new password');
+	$browser->post_form($forgot, step => 'code', @login_id, code => $code, password => $new);
+	$admin->run('DELETE FROM anon_auth.outbox');
+	return;
+}
+
 # Codes, ID tokens and claims.
 sub accounts_over_http
 {
@@ -1132,6 +1170,7 @@ sub drive
 	interruptions($run);
 	http($run);
 	links($run);
+	sign_in_pages($run);
 	keys_and_users($run);
 	return;
 }
