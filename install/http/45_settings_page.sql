@@ -28,7 +28,7 @@ AS $$
 	SELECT CASE WHEN way ? 'action' THEN
 			rtrim(anon_auth_internal.page_fill($html$@src/http/pages/settings_button.html@$html$, jsonb_build_object(
 				'action', ' action="' || anon_auth_internal.page_url(way ->> 'action') || '"',
-				'hidden', rtrim(anon_auth_internal.page_hidden(way -> 'hidden'), E'\n'),
+				'hidden', rtrim(anon_auth_internal.page_hidden(page -> 'hidden' || (way -> 'hidden')), E'\n'),
 				'label', label,
 				'busy', anon_auth_internal.page_text(page, 'busy'),
 				'text', text)), E'\n')
@@ -120,6 +120,7 @@ AS $$
 		WHEN 'form' THEN
 			anon_auth_internal.page_fill($html$@src/http/pages/settings_form.html@$html$, jsonb_build_object(
 				'action', ' action="' || anon_auth_internal.page_url(part ->> 'action') || '"',
+				'hidden', anon_auth_internal.page_hidden(page -> 'hidden'),
 				'fields', (SELECT string_agg(anon_auth_internal.settings_field(page, f), '' ORDER BY n)
 					FROM jsonb_array_elements(part -> 'fields') WITH ORDINALITY AS a (f, n)),
 				'class', CASE WHEN part -> 'is_dangerous' = 'true' THEN ' danger' END,

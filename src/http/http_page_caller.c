@@ -10,11 +10,16 @@
 #include "base/limits.h"
 #include "domain/app_session.h"
 #include "domain/cookie_session.h"
+#include "domain/form_owner.h"
 #include "domain/session.h"
 #include "http/http_page_caller.h"
+#include "json/json_write.h"
 
 /* The name of the cookie, without the prefix. */
 #define APP_SESSION_COOKIE	"app_session"
+
+/* As in install/http/40_page.sql. */
+#define OWNER_PARAMETER	"x_user"
 
 /* Find the session of an app that this browser has opened; *issued_at is of its cookie. */
 static HttpCaller
@@ -91,4 +96,16 @@ http_page_clear_cookie(const HttpRequest *request, const Session *session, HttpR
 		http_clear_session_cookie(request, response);
 	else
 		http_clear_settings_cookie(request, response, APP_SESSION_COOKIE);
+}
+
+void
+http_page_add_form_owner(StringInfo model, const User *user)
+{
+	json_add_string(model, "form_owner", form_owner_write(&user->id));
+}
+
+bool
+http_page_owns_form(const HttpParams *form, const User *user)
+{
+	return form_owner_is(http_param(form, OWNER_PARAMETER), &user->id);
 }

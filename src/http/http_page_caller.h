@@ -16,8 +16,10 @@
 
 #include "base/string_list.h"
 #include "http/http_caller.h"
+#include "http/http_params.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
+#include "lib/stringinfo.h"
 #include "store/sessions.h"
 #include "store/users.h"
 
@@ -53,5 +55,13 @@ extern void http_page_open_app_session(const HttpRequest *request, const Session
 /* Remove the cookie of a session that has ended from the browser. */
 extern void http_page_clear_cookie(const HttpRequest *request, const Session *session,
 								   HttpResponse *response);
+
+/*
+ * Add to the model of a page for which user its forms are, and return whether a form that
+ * was sent is for this user.  The caller may be another one since the form was shown, and
+ * must not change anything then.
+ */
+extern void http_page_add_form_owner(StringInfo model, const User *user);
+extern bool http_page_owns_form(const HttpParams *form, const User *user);
 
 #endif							/* ANON_AUTH_HTTP_PAGE_CALLER_H */

@@ -81,6 +81,20 @@ answer_signed_out(const HttpSettings *settings, HttpResponse *response)
 		http_settings_message(settings, 403, "signed_out", response);
 }
 
+/*
+ * A form that was made for another user, or that no page of ours has made, is not acted on:
+ * the page is shown as for GET, and says so.
+ */
+static void
+check_form_owner(HttpSettings *settings)
+{
+	if (!settings->is_post || http_page_owns_form(&settings->form, &settings->user))
+		return;
+	settings->is_post = false;
+	settings->status = 409;
+	http_settings_add_error(settings, "form", "other_account");
+}
+
 bool
 http_settings_open(HttpSettings *settings, const HttpRequest *request, HttpResponse *response)
 {
@@ -109,6 +123,7 @@ http_settings_open(HttpSettings *settings, const HttpRequest *request, HttpRespo
 		http_settings_action_refuse(request, response);
 		return false;
 	}
+	check_form_owner(settings);
 	http_page_renew_cookie(request, &settings->session, response);
 	login_read_policy(&settings->policy);
 	return true;
@@ -223,6 +238,7 @@ http_settings_begin(StringInfo model, const HttpSettings *settings, const char *
 	http_page_begin(model, settings->request, "settings", settings->ui_locales);
 	json_add_string(model, "subject", subject);
 	add_account(model, settings);
+	http_page_add_form_owner(model, &settings->user);
 
 	/* A link of another site must not tell the user what has been done. */
 	if (notice != NULL && !settings->is_post && http_origin(settings->request) == ORIGIN_OWN)

@@ -28,7 +28,7 @@ typedef struct HttpSettings
 {
 	const HttpRequest *request;
 	const char *path;			/* below /settings: "/sessions"; "" is the overview */
-	bool		is_post;
+	bool		is_post;		/* and the form is for this user */
 	HttpParams	query;
 	HttpParams	form;			/* empty unless is_post */
 	char	   *ui_locales;		/* NULL: not given */

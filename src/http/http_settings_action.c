@@ -145,6 +145,22 @@ cancel_uri(const HttpSettingsAction *action)
 									"the user has cancelled", action->action.state);
 }
 
+char *
+http_settings_action_cancel_uri(const char *page, const Session *session, TimestampTz now)
+{
+	const char *query = strchr(page, '?');
+	HttpSettingsAction action;
+	HttpParams	params;
+
+	if (query == NULL)
+		return NULL;
+	http_parse_params(query + 1, &params);
+	action.x_ref = http_param(&params, "x_ref");
+	return action.x_ref != NULL &&
+		settings_action_read(action.x_ref, session, now, &action.action, &action.client) ?
+		cancel_uri(&action) : NULL;
+}
+
 void
 http_settings_action_describe(const HttpSettingsAction *action, StringInfo model)
 {

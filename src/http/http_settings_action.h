@@ -73,6 +73,13 @@ extern void http_settings_action_append(const HttpSettingsAction *action, String
  */
 extern void http_settings_action_describe(const HttpSettingsAction *action, StringInfo model);
 
+/*
+ * Return cancel_uri for the path and query of a page of this session, or NULL if it is not
+ * the page of an action.
+ */
+extern char *http_settings_action_cancel_uri(const char *page, const Session *session,
+											 TimestampTz now);
+
 /* The user has decided not to: redirect the browser as cancel_uri does. */
 extern void http_settings_action_cancel(const HttpSettingsAction *action, HttpResponse *response);
 

@@ -118,6 +118,14 @@ reauthentication_form_show(Reauthentication *form, int status, HttpResponse *res
 	http_add_retry_after(response, form->wait);
 }
 
+void
+reauthentication_form_show_error(Reauthentication *form, int status, const char *error,
+								 HttpResponse *response)
+{
+	form->form_error = error;
+	reauthentication_form_show(form, status, response);
+}
+
 /* Show the first form again for an error that is the reason of no field. */
 static void
 show_error(Reauthentication *form, const ErrorData *error, HttpResponse *response)
@@ -326,8 +334,7 @@ reauthentication_form_submit(Reauthentication *form, HttpResponse *response)
 	{
 		/* The setting or the account was changed after the form was shown. */
 		form->method = first_method(form);
-		form->form_error = "other_method";
-		reauthentication_form_show(form, HTTP_UNACCEPTABLE, response);
+		reauthentication_form_show_error(form, HTTP_UNACCEPTABLE, "other_method", response);
 	}
 	else if (chooses_method(form, &params))
 		reauthentication_form_show(form, 200, response);

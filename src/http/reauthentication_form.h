@@ -67,6 +67,10 @@ extern bool reauthentication_form_open(Reauthentication *form, const pg_uuid_t *
 /* Show the first form. */
 extern void reauthentication_form_show(Reauthentication *form, int status, HttpResponse *response);
 
+/* Show it with an error of the whole form, and this status. */
+extern void reauthentication_form_show_error(Reauthentication *form, int status,
+											 const char *error, HttpResponse *response);
+
 typedef enum ReauthenticationResult
 {
 	REAUTHENTICATION_SHOWN,		/* the response is a form again */

@@ -18,6 +18,7 @@
 #include "http/http_reauthentication.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
+#include "http/http_settings_action.h"
 #include "http/reauthentication_form.h"
 #include "json/json_write.h"
 #include "store/sessions.h"
@@ -28,7 +29,8 @@ typedef struct PageRequest
 	const HttpRequest *request;
 	char	   *next;			/* x_next, or NULL */
 	char	   *ui_locales;		/* may be NULL */
-	Session		session;
+	bool		user_is_known;
+	Session		session;		/* these are set if user_is_known */
 	User		user;
 	Client		client;			/* of the session; its client_id is NULL if there is none */
 	Reauthentication form;
@@ -39,6 +41,16 @@ static const char *
 client_name(const PageRequest *page)
 {
 	return page->client.client_id == NULL ? NULL : page->client.name;
+}
+
+/* The way back for a user who does not log in: to the application of a settings action. */
+static char *
+cancel_uri(const PageRequest *page)
+{
+	char	   *uri = page->next == NULL ? NULL :
+		http_settings_action_cancel_uri(page->next, &page->session, page->request->now);
+
+	return uri != NULL ? uri : http_reauthentication_next(NULL);
 }
 
 /* See ReauthenticationPage. */
@@ -56,7 +68,8 @@ begin_model(StringInfo model, const char *view, const void *arg)
 		json_add_string(model, "action", action.data);
 	if (client_name(page) != NULL)
 		json_add_string(model, "client_name", client_name(page));
-	json_add_string(model, "cancel_uri", http_reauthentication_next(NULL));
+	http_page_add_form_owner(model, &page->user);
+	json_add_string(model, "cancel_uri", cancel_uri(page));
 }
 
 /* See ReauthenticationPage. */
@@ -80,7 +93,8 @@ static void
 show_message(const PageRequest *page, int status, const char *message, HttpResponse *response)
 {
 	http_message_page(page->request, response, status, message, client_name(page),
-					  http_reauthentication_next(NULL), page->ui_locales);
+					  page->user_is_known ? cancel_uri(page) : http_reauthentication_next(NULL),
+					  page->ui_locales);
 	http_no_store(response);
 }
 
@@ -89,6 +103,16 @@ go_on(const PageRequest *page, HttpResponse *response)
 {
 	http_redirect(response, http_reauthentication_next(page->next));
 	http_no_store(response);
+}
+
+/* Return whether the form that was sent asked this user to log in again. */
+static bool
+owns_form(const PageRequest *page)
+{
+	HttpParams	form;
+
+	http_form(page->request, &form);
+	return http_page_owns_form(&form, &page->user);
 }
 
 static void
@@ -144,6 +168,7 @@ handle_reauthenticate(const HttpRequest *request, HttpResponse *response)
 		go_on(&page, response);
 		return;
 	}
+	page.user_is_known = true;
 	page.form.can_send = page.session.client_id != NULL &&
 		client_find(page.session.client_id, &page.client);
 	page.form.page = &reauthentication_page;
@@ -153,6 +178,8 @@ handle_reauthenticate(const HttpRequest *request, HttpResponse *response)
 	page.form.ui_locales = page.ui_locales;
 	if (!reauthentication_form_open(&page.form, &page.user.id))
 		show_message(&page, 403, "reauthenticate_elsewhere", response);
+	else if (is_post && !owns_form(&page))
+		reauthentication_form_show_error(&page.form, 409, "other_account", response);
 	else if (is_post)
 		handle_form(&page, response);
 	else
