@@ -605,12 +605,20 @@ is(finish($redirected{code} // '')->{status}, 200, 'a scheduled deletion ends th
 is({ parameters($at->post_form($page, keep => 'yes')->{location} // '') }->{code}, undef, 'whoever keeps the account has not deleted it');
 is(query("SELECT delete_at FROM anon_auth.users WHERE id = '$alice->{sub}'"), '', 'and keeps it');
 
+# An action that cannot do what it is for gets no code.
+$alice = account('app');
+($at, $page) = on_page($alice, 'change_username');
+is_refused_page($at->post_form($page, login_id => 'newname'), 'the change of a username that the account does not have');
+is(query("SELECT count(*) FROM anon_auth.login_ids WHERE user_id = '$alice->{sub}'"), 1, 'it changes nothing');
+
 # A login that is too old: the user logs in again, for this browser only.
 $alice = account('app');
 query("UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour' WHERE user_id = '$alice->{sub}'");
 ($at, $page) = on_page($alice, 'change_password');
 $answer = $at->get($page);
 like($answer->{location} // '', qr{^https://auth\.example/settings/reauthenticate\?}, 'after an hour, the page asks for a login');
+like($at->get($answer->{location})->{body} =~ s/&amp;/&/gr, qr{href="com\.example\.app://done\?error=access_denied[^"]*state=a%20state}, 'whose way back leads to the application');
+unlike($at->get($answer->{location} =~ s/(x_ref%3D.{20})./$1A/r . 'x')->{body}, qr/com\.example\.app/, 'unless the address was changed');
 my $again = $at->post_form($answer->{location}, password => 'a long password');
 is($again->{status}, 303, 'the user logs in again') or diag($again->{body});
 like($again->{location}, qr{^https://auth\.example/settings/change_password\?x_ref=}, 'and comes back to the page of the action');

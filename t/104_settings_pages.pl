@@ -101,15 +101,15 @@ is({ fields($page, qr/Log out: Google/) }->{session_id}, $phone->{sid}, 'the but
 
 my $before = state_of_all();
 
-redirects($browser->post_form('/settings/sessions', session_id => $others->{sid}), '/settings/sessions?x_done=session_ended', 'the session of another account');
-redirects($browser->post_form('/settings/sessions', session_id => "'; DROP TABLE x"), '/settings/sessions?x_done=session_ended', 'an id that is none');
-redirects($browser->post_form('/settings/sessions'), '/settings/sessions?x_done=session_ended', 'no id');
+redirects($browser->post_form('/settings/sessions', session_id => $others->{sid}), '/settings/sessions', 'the session of another account');
+redirects($browser->post_form('/settings/sessions', session_id => "'; DROP TABLE x"), '/settings/sessions', 'an id that is none');
+redirects($browser->post_form('/settings/sessions'), '/settings/sessions', 'no id');
 is(state_of_all(), $before, 'none of them ends a session');
 
 redirects($browser->post_form('/settings/sessions', fields($page, qr/Log out: Google/)), '/settings/sessions?x_done=session_ended', 'the button for one session');
 is(query("SELECT count(*) FROM anon_auth.sessions WHERE id = '$phone->{sid}'"), 0, 'the session has ended');
 is(query("SELECT payload ->> 'session_id' FROM anon_auth.events WHERE type = 'user.signed_out' AND user_id = '$ada'"), $phone->{sid}, 'there is an event');
-redirects($browser->post_form('/settings/sessions', fields($page, qr/Log out: Google/)), '/settings/sessions?x_done=session_ended', 'the same button again');
+redirects($browser->post_form('/settings/sessions', fields($page, qr/Log out: Google/)), '/settings/sessions', 'the same button again');
 
 $site->tokens('ada@example.com') for 1 .. 3;
 redirects($browser->post_form('/settings/sessions', fields($browser->get('/settings/sessions'), qr/all other/)), '/settings/sessions?x_done=other_sessions_ended', 'the button for all other sessions');
@@ -148,15 +148,29 @@ is(sessions_of($ada), 2, 'none of them ends a session');
 redirects($browser->post_form('/settings/change_password', old_password => 'correct horse', password => 'a new horse'), '/settings?x_done=password_changed', 'the right passwords');
 is(sessions_of($ada), 1, 'the other sessions have ended');
 $site->no_limits;
-redirects($browser->post_form('/settings/change_password', old_password => 'correct horse', password => 'a new horse'), '/settings?x_done=password_changed', 'a second click');
+shows($browser->post_form('/settings/change_password', old_password => 'correct horse', password => 'a new horse'), 422, qr/This is not your current password/, 'a second click, as any other wrong password');
 shows($browser->post_form('/settings/change_password', old_password => 'correct horse', password => 'another new horse'), 422, qr/This is not your current password/, 'another new password with the former one');
-query("UPDATE anon_auth.passwords SET updated_at = now() - interval '2 minutes'");
-shows($browser->post_form('/settings/change_password', old_password => 'correct horse', password => 'a new horse'), 422, qr/This is not your current password/, 'the same form two minutes later');
 $site->no_limits;
 shows($browser->get('/settings'), 200, qr/Your account/, 'the session of the browser goes on');
 ok($site->tokens('ada@example.com', 'a new horse')->{sid}, 'the new password logs in');
 is(query("SELECT count(*) FROM anon_auth.authenticate('web', 'ada\@example.com', 'correct horse')"), 0, 'the former one does not');
 is(query("SELECT count(*) FROM anon_auth.outbox WHERE type = 'password_changed' AND recipient = 'Ada\@example.com'"), 1, 'the address gets a message');
+
+# A form in a session whose login is old tells nothing about a password.
+{
+	my $events = query("SELECT count(*) FROM anon_auth.events WHERE type = 'authentication.failed'");
+
+	query("UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour' WHERE user_id = '$ada'");
+	for my $given ({ password => 'a new horse' }, { old_password => 'wrong horse', password => 'a new horse' }, { password => 'long enough 1' }, {})
+	{
+		my $answer = $browser->post_form('/settings/change_password', %$given);
+
+		is($answer->{status}, 303, 'with an old login: the answer is a redirect');
+		like($answer->{location}, qr{^https://auth\.example/settings/reauthenticate\?x_next=}, 'to the page that asks for a login');
+	}
+	is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'authentication.failed'"), $events, 'no password was tried');
+	query("UPDATE anon_auth.sessions SET authenticated_at = now() WHERE user_id = '$ada'");
+}
 
 # Attempts at the password are limited.
 {
@@ -216,7 +230,7 @@ like($page->{body}, qr{href="\Q$origin\E/settings/identity/change_email\?q_login
 
 my $change = '/settings/identity/change_email?q_login_id=ada%40home.example';
 
-shows($browser->get($change), 200, qr/Change your email address/, qr/<bdi>ada\@home\.example/, 'the page that changes an address');
+shows($browser->get($change), 200, qr/Change your email address/, qr/<bdi>ada\@home\.example/, qr/Your other devices will be logged out/, 'the page that changes an address');
 $page = $browser->post_form($change, login_id => 'ada@work.example');
 shows($page, 200, qr/Enter the code/, 'a new address');
 is(login_ids_of($ada), 'Ada@example.com (verified), ada@home.example (verified)', 'nothing changes before the new address is proven');
@@ -246,12 +260,17 @@ my $remove = '/settings/identity/remove_username?q_login_id=countess';
 
 shows($browser->get($remove), 200, qr/Remove this username\?/, qr/<bdi>countess/, qr/class="button danger"/, 'the page that removes a username asks first');
 redirects($browser->post_form($remove), '/settings?x_done=login_id_removed', 'the answer');
-redirects($browser->post_form($remove), '/settings?x_done=login_id_removed', 'the answer, twice');
+redirects($browser->post_form($remove), '/settings', 'the answer, twice');
 redirects($browser->get($remove), '/settings', 'the page afterwards');
 redirects($browser->post_form('/settings/identity/remove_email?q_login_id=ada%40work.example'), '/settings?x_done=login_id_removed', 'an address');
 shows($browser->post_form('/settings/identity/remove_email?q_login_id=Ada%40example.com'), 422, qr/Without it, you could no longer log in/, 'the last login ID');
 is(login_ids_of($ada), 'Ada@example.com (verified)', 'the last login ID stays');
-redirects($browser->post_form('/settings/identity/remove_email?q_login_id=bob%40example.com'), '/settings?x_done=login_id_removed', 'the login ID of another account');
+$page = $browser->get('/settings');
+shows($page, 200, qr/You log in only with this/, qr{/settings/identity/change_email}, 'the overview says that it cannot be removed');
+unlike($page->{body}, qr{/settings/identity/remove_email}, 'and does not offer it');
+redirects($browser->post_form('/settings/identity/change_username?q_login_id=lovelace', login_id => 'lady'), '/settings', 'a change of a username that the account does not have');
+is(login_ids_of($ada), 'Ada@example.com (verified)', 'it adds none');
+redirects($browser->post_form('/settings/identity/remove_email?q_login_id=bob%40example.com'), '/settings', 'the login ID of another account');
 is(login_ids_of($bob), 'bob@example.com (verified)', 'the other account keeps it');
 shows($browser->get('/settings/identity/steal_email'), 404, qr/Page not found/, 'an unknown page of login IDs');
 
@@ -288,6 +307,7 @@ shows($page, 200, qr/<bdi>accounts\.example/, qr/eve\@mail\.example/, qr/Choose 
 shows($eves->get('/settings/change_password'), 200, qr/<h1>Choose a password/, 'the page sets a password where there is none');
 unlike($eves->get('/settings/change_password')->{body}, qr/old_password/, 'it does not ask for a current one');
 redirects($eves->post_form('/settings/change_password', password => 'long enough 2', old_password => ''), '/settings?x_done=password_set', 'a first password');
+shows($eves->post_form('/settings/change_password', password => 'long enough 2', old_password => ''), 422, qr/Enter your current password/, 'the same form again');
 ok($site->tokens('eve@example.com', 'long enough 2')->{sid}, 'it logs in');
 
 my ($identity) = $page->{body} =~ m{href="([^"]*/identity/remove_identity[^"]*)"};
@@ -296,9 +316,72 @@ shows($eves->get($identity), 200, qr/Remove this account\?/, qr{<bdi>https://acc
 redirects($eves->get('/settings/identity/remove_identity?q_issuer=https://nowhere.example'), '/settings', 'an identity that the account does not have');
 $site->tokens('eve@example.com', 'long enough 2');
 redirects($eves->post_form($identity), '/settings?x_done=identity_removed', 'the answer');
-redirects($eves->post_form($identity), '/settings?x_done=identity_removed', 'the answer, twice');
+redirects($eves->post_form($identity), '/settings', 'the answer, twice');
+redirects($eves->post_form('/settings/identity/remove_identity?q_issuer=https://nowhere.example'), '/settings', 'a form for an identity that the account does not have');
 is(query("SELECT count(*) FROM anon_auth.user_identities WHERE user_id = '$eve'"), 0, 'the identity is removed');
 is(sessions_of($eve), 1, 'other sessions end with it');
+
+# ---------------------------------------------------------------------------
+# A form is for the account that its page shows
+# ---------------------------------------------------------------------------
+
+# Opens the session of an app in a browser.
+sub open_app
+{
+	my ($browser, $tokens) = @_;
+	my $token = $browser->post_json('/oauth2/app_session_token', { refresh_token => $tokens->{refresh_token} })->{json}{result}{app_session_token};
+
+	return $browser->get('/oauth2/authorize', client_id => 'web', response_type => 'none', prompt => 'none', scope => 'openid', redirect_uri => "$origin/settings",
+		login_hint => "https://authgear.com/login_hint?type=app_session_token&app_session_token=$token");
+}
+
+{
+	my $carol = $site->account('carol@example.com');
+	my $app = $site->tokens('carol@example.com');
+	my $shared = $site->logged_in('bob@example.com');
+	my %bobs = fields($shared->get('/settings/delete_account'), qr/Delete account/);
+	my $before = state_of_all();
+	my @refused = (409, qr/You are logged in as <bdi>bob\@example\.com/, qr/role="alert".*This form was for another account/s);
+
+	# The session of the app ends while the page is open.
+	open_app($shared, $app);
+
+	my $page = $shared->get('/settings/delete_account');
+	my %carols = fields($page, qr/Delete account/);
+
+	shows($page, 200, qr/You are logged in as <bdi>carol/, 'the page shows the session of the app');
+	isnt($carols{x_user}, $bobs{x_user}, 'its form names another user');
+	query("DELETE FROM anon_auth.sessions WHERE id = '$app->{sid}'");
+	$before = state_of_all();
+	shows($shared->post_form('/settings/delete_account', %carols, delete => 'yes'), @refused, 'the form of the session that has ended');
+	for my $owner ($carols{x_user}, '', 'x', $bobs{x_user} . 'A', 'A' x 43)
+	{
+		for my $case (
+			[ '/settings/sessions', session_id => 'others' ],
+			[ '/settings/change_password', old_password => 'correct horse', password => 'long enough 1' ],
+			[ '/settings/profile', name => 'Carol' ],
+			[ '/settings/identity/add_email', login_id => 'carol@home.example' ],
+			[ '/settings/identity/add_username', login_id => 'carol' ],
+			[ '/settings/identity/remove_email?q_login_id=bob%40example.com' ],
+			[ '/settings/delete_account', delete => 'yes' ])
+		{
+			shows($shared->post_form(@$case, x_user => $owner), @refused, "a form to $case->[0] for '$owner'");
+		}
+	}
+	shows($shared->post_form('/settings/reauthenticate', password => 'wrong', x_user => $carols{x_user}), 409, qr/bob\@example\.com/, qr/This form was for another account/, 'a form to log in again');
+	is(state_of_all(), $before, 'none of them changes anything');
+	is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'authentication.failed' AND user_id = '$bob'"), 0, 'or tries a password');
+
+	# A link opens the session of another account while the page is open.
+	open_app($shared, $site->tokens('carol@example.com'));
+	$before = state_of_all();
+	shows($shared->post_form('/settings/delete_account', %bobs, delete => 'yes'), 409, qr/You are logged in as <bdi>carol/, qr/This form was for another account/, 'the form of the browser\'s own account');
+	is(state_of_all(), $before, 'it does not act on the account of the link');
+
+	# A later session of the same user
+	redirects($site->logged_in('bob@example.com')->post_form('/settings/profile', x_user => $bobs{x_user}, name => 'Bob'), '/settings?x_done=profile_saved', 'a form in another session of its user');
+	query("UPDATE anon_auth.users SET standard_attributes = '{}' WHERE id = '$bob'");
+}
 
 # ---------------------------------------------------------------------------
 # Deletion

@@ -102,8 +102,6 @@
 #define HTTP_LOGIN_ID_MAX_LENGTH		1000
 /* Length of the parameter state at /oauth2/authorize in characters, percent-encoded. */
 #define HTTP_STATE_MAX_LENGTH			4096
-/* Time in seconds in which a form with a new password may be sent twice. */
-#define PASSWORD_REPEAT_SECONDS			60
 /* Length of the parameter ui_locales at /oauth2/authorize in bytes. */
 #define HTTP_UI_LOCALES_MAX_LENGTH		255
 /* Length of the path and query of a settings page that another page returns to, in bytes. */

@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "domain/credentials.h"
-#include "store/login_ids.h"
 #include "store/user_identities.h"
 
 void
@@ -31,4 +30,15 @@ credentials_open_account(const Credentials *credentials)
 {
 	return credentials->identities > 0 || credentials->verified_addresses > 0 ||
 		(credentials->has_password && credentials->login_ids > 0);
+}
+
+bool
+credentials_open_account_without(const Credentials *credentials, const LoginIdRow *login_id)
+{
+	Credentials rest = *credentials;
+
+	rest.login_ids--;
+	if (login_id->verified && login_id->type != LOGIN_ID_USERNAME)
+		rest.verified_addresses--;
+	return credentials_open_account(&rest);
 }

@@ -13,6 +13,7 @@
 
 #include "postgres.h"
 
+#include "store/login_ids.h"
 #include "store/users.h"
 
 /*
@@ -27,10 +28,14 @@ typedef struct Credentials
 	int			identities;
 } Credentials;
 
-/* Fill in what an account has.  The caller holds its row, and user was read since. */
+/* Fill in what an account has.  For a change, the caller holds its row, and read user since. */
 extern void credentials_of(const User *user, Credentials *credentials);
 
 /* Whether these are enough to log in. */
 extern bool credentials_open_account(const Credentials *credentials);
+
+/* Whether they are enough without one login ID of them. */
+extern bool credentials_open_account_without(const Credentials *credentials,
+											 const LoginIdRow *login_id);
 
 #endif							/* ANON_AUTH_CREDENTIALS_H */

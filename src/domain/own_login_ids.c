@@ -299,10 +299,7 @@ require_other_credential(const User *user, const LoginIdRow *row)
 	Credentials credentials;
 
 	credentials_of(user, &credentials);
-	credentials.login_ids--;
-	if (row->verified)
-		credentials.verified_addresses--;
-	if (!credentials_open_account(&credentials))
+	if (!credentials_open_account_without(&credentials, row))
 		raise_last_credential();
 }
 

@@ -116,24 +116,3 @@ password_change_by_user(const User *user, const Session *session, const char *ne
 	message_notify_user(&change.user, MESSAGE_PASSWORD_CHANGED, change.session.client_id, now);
 	return true;
 }
-
-bool
-password_change_is_repeated(const User *user, const Session *session, const char *new_password,
-							bool is_first, TimestampTz now)
-{
-	Change		change = {.user = *user,.session = *session,.old_password = new_password};
-	PasswordRow row;
-
-	if (!passwords_find(&user->id, &row) ||
-		(row.updated_at == row.created_at) != is_first ||
-		now - row.updated_at > PASSWORD_REPEAT_SECONDS * USECS_PER_SEC)
-		return false;
-	settings_read_account_policy(&change.policy);
-	if (!check_old_password(&change))
-	{
-		record_failure(&change, now);
-		return false;
-	}
-	password_attempt_succeeded(&change.attempt);
-	return true;
-}

@@ -36,13 +36,4 @@ extern bool password_change_by_user(const User *user, const Session *session,
 									const char *new_password, const char *old_password,
 									TimestampTz now);
 
-/*
- * Return whether this password was set a short while ago, as the first one of the account or
- * in place of another: a form that is sent twice has a former password the second time.  If
- * any password was set so, this counts as an attempt, and raises AA018 and AA019.
- */
-extern bool password_change_is_repeated(const User *user, const Session *session,
-										const char *new_password, bool is_first,
-										TimestampTz now);
-
 #endif							/* ANON_AUTH_PASSWORD_CHANGE_H */

@@ -80,8 +80,8 @@ extern void http_settings_show(StringInfo model, const HttpSettings *settings,
 							   HttpResponse *response);
 
 /*
- * Answer a change with a redirect to another settings page, which says what was done, or to
- * the application of the settings action.
+ * Answer a change with a redirect to another settings page, which says what was done unless
+ * notice is NULL, or to the application of the settings action.
  */
 extern void http_settings_done(const HttpSettings *settings, const char *path,
 							   const char *notice, HttpResponse *response);

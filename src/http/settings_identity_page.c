@@ -17,6 +17,7 @@ typedef struct IdentityPage
 {
 	HttpSettings *settings;
 	char	   *issuer;
+	bool		is_removed;
 } IdentityPage;
 
 char *
@@ -68,8 +69,8 @@ remove_identity(void *arg)
 	HttpSettings *settings = page->settings;
 
 	http_settings_lock(settings);
-	(void) federated_identity_remove(&settings->user, &settings->session, page->issuer,
-									 settings->request->now);
+	page->is_removed = federated_identity_remove(&settings->user, &settings->session,
+												 page->issuer, settings->request->now);
 }
 
 static void
@@ -81,7 +82,10 @@ handle_form(IdentityPage *page, HttpResponse *response)
 	switch (http_settings_try(settings, remove_identity, page, response, &error))
 	{
 		case SETTINGS_DONE:
-			http_settings_done(settings, "", "identity_removed", response);
+			if (page->is_removed)
+				http_settings_done(settings, "", "identity_removed", response);
+			else
+				http_settings_leave(settings, response);
 			break;
 		case SETTINGS_REFUSED:
 			if (error->sqlerrcode == ERRCODE_AA_LAST_CREDENTIAL)
@@ -103,9 +107,8 @@ settings_identity_page(HttpSettings *settings, HttpResponse *response)
 		.issuer = http_param(&settings->query, "q_issuer")
 	};
 
-	if (!has_identity(&page) && settings->is_post)
-		http_settings_done(settings, "", "identity_removed", response);
-	else if (!has_identity(&page))
+	/* A second click, or an old page, is about an identity that is gone. */
+	if (!has_identity(&page))
 		http_settings_leave(settings, response);
 	else if (settings->is_post)
 		handle_form(&page, response);

@@ -63,6 +63,7 @@ typedef struct LoginIdPage
 	char	   *login_id;		/* to add or verify; NULL: empty */
 	char	   *code;			/* NULL: empty */
 	bool		is_right;		/* the code */
+	bool		is_removed;
 } LoginIdPage;
 
 /* ---- addresses ---- */
@@ -181,6 +182,8 @@ show_form(const LoginIdPage *page, HttpResponse *response)
 	json_add_string(&model, "login_id", page->own == NULL ? "" : page->own);
 	http_settings_focus(&model, "login_id");
 	settings_parts_begin(&model);
+	if (page->verb == VERB_CHANGE && page->own_is_verified)
+		settings_parts_add_note(&model, "ends_other_sessions", false);
 	settings_parts_begin_form(&model, own_uri(page),
 							  page->type == LOGIN_ID_USERNAME ? "save" : "send_code", false);
 	if (page->verb == VERB_VERIFY)
@@ -340,18 +343,24 @@ add(void *arg)
 								settings->request->now);
 }
 
-/* A second click sends a code that the first one has used up. */
+/*
+ * Return whether the account is as the form asks for: a second click sends a code that the
+ * first one has used up, or is about a login ID that was replaced.
+ */
 static bool
-has_it_already(const LoginIdPage *page)
+is_done_already(const LoginIdPage *page)
 {
 	const char *value = normalised(page);
 	int			count;
 	LoginIdRow *rows = own_login_ids_list(&page->settings->user, &count);
 	int			i;
 
-	for (i = 0; i < count && value != NULL; i++)
-		if (rows[i].type == page->type && rows[i].verified && strcmp(rows[i].value, value) == 0)
-			return true;
+	if (value == NULL || (page->verb == VERB_CHANGE && page->own != NULL &&
+						  strcmp(page->own_value, value) != 0))
+		return false;
+	for (i = 0; i < count; i++)
+		if (rows[i].type == page->type && strcmp(rows[i].value, value) == 0)
+			return rows[i].verified || page->type == LOGIN_ID_USERNAME;
 	return false;
 }
 
@@ -376,7 +385,7 @@ try_adding(LoginIdPage *page, HttpResponse *response)
 	switch (http_settings_try(page->settings, add, page, response, &error))
 	{
 		case SETTINGS_DONE:
-			if (page->is_right || has_it_already(page))
+			if (page->is_right || is_done_already(page))
 			{
 				say_done(page, response);
 				break;
@@ -407,7 +416,8 @@ handle_adding(LoginIdPage *page, HttpResponse *response)
 	const HttpParams *form = &settings->form;
 	bool		is_code_form = http_param_is(form, "step", "code");
 
-	page->login_id = short_param(form, "login_id");
+	page->login_id = page->verb == VERB_VERIFY ? unconstify(char *, page->own) :
+		short_param(form, "login_id");
 	page->code = is_code_form ? short_param(form, "code") : NULL;
 	if (page->login_id == NULL)
 	{
@@ -440,8 +450,8 @@ remove_own(void *arg)
 	HttpSettings *settings = page->settings;
 
 	http_settings_lock(settings);
-	(void) own_login_ids_remove(&settings->user, &settings->session, page->type, page->own,
-								settings->request->now);
+	page->is_removed = own_login_ids_remove(&settings->user, &settings->session, page->type,
+											page->own, settings->request->now);
 }
 
 static void
@@ -452,7 +462,10 @@ handle_removal(LoginIdPage *page, HttpResponse *response)
 	switch (http_settings_try(page->settings, remove_own, page, response, &error))
 	{
 		case SETTINGS_DONE:
-			say_done(page, response);
+			if (page->is_removed)
+				say_done(page, response);
+			else
+				http_settings_leave(page->settings, response);
 			break;
 		case SETTINGS_REFUSED:
 			note_error(page, error);
@@ -465,6 +478,24 @@ handle_removal(LoginIdPage *page, HttpResponse *response)
 
 /* ---- the page ---- */
 
+/* A second click, or an old page, is about a login ID that is gone. */
+static void
+handle_missing(LoginIdPage *page, HttpResponse *response)
+{
+	HttpSettings *settings = page->settings;
+
+	page->login_id = short_param(&settings->form, "login_id");
+	if (!settings->is_post || page->verb != VERB_CHANGE || page->login_id == NULL)
+		http_settings_leave(settings, response);
+	else if (!http_settings_needs_login(settings, response))
+	{
+		if (is_done_already(page))
+			say_done(page, response);
+		else
+			http_settings_leave(settings, response);
+	}
+}
+
 void
 settings_login_ids_page(HttpSettings *settings, HttpResponse *response)
 {
@@ -473,13 +504,7 @@ settings_login_ids_page(HttpSettings *settings, HttpResponse *response)
 	if (!read_path(&page))
 		http_settings_message(settings, 404, "not_found", response);
 	else if (page.verb != VERB_ADD && !find_own(&page))
-	{
-		/* A second click, or an old page, is about a login ID that is gone. */
-		if (settings->is_post)
-			say_done(&page, response);
-		else
-			http_settings_leave(settings, response);
-	}
+		handle_missing(&page, response);
 	else if (settings->is_post && page.verb == VERB_REMOVE)
 		handle_removal(&page, response);
 	else if (settings->is_post)

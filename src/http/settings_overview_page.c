@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "domain/client.h"
+#include "domain/credentials.h"
 #include "domain/federated_identity.h"
 #include "domain/own_login_ids.h"
 #include "domain/own_sessions.h"
@@ -34,26 +35,32 @@ add_login_id_link(StringInfo model, const HttpSettings *settings, const char *te
 }
 
 static void
-add_login_id(StringInfo model, const HttpSettings *settings, const LoginIdRow *row)
+add_login_id(StringInfo model, const HttpSettings *settings, const LoginIdRow *row,
+			 const Credentials *credentials)
 {
 	bool		is_address = row->type != LOGIN_ID_USERNAME;
+	bool		can_remove = credentials_open_account_without(credentials, row);
 
 	settings_parts_begin_row(model, login_id_type_name(row->type), row->original_value, NULL);
 	settings_parts_begin_facts(model);
 	if (is_address)
 		settings_parts_add_fact(model, row->verified ? "confirmed" : "unconfirmed", NULL, NULL);
+	if (!can_remove)
+		settings_parts_add_fact(model, "only_way", NULL, NULL);
 	settings_parts_begin_ways(model);
 	if (is_address && !row->verified)
 		add_login_id_link(model, settings, "verify", "verify", row);
 	if (account_policy_allows(&settings->policy, row->type))
 		add_login_id_link(model, settings, "change", "change", row);
-	add_login_id_link(model, settings, "remove", "remove", row);
+	if (can_remove)
+		add_login_id_link(model, settings, "remove", "remove", row);
 	settings_parts_end_row(model);
 }
 
 /* The issuer is an https URI.  Its user knows it by the claims of the last token, if at all. */
 static void
-add_identity(StringInfo model, const HttpSettings *settings, const UserIdentity *identity)
+add_identity(StringInfo model, const HttpSettings *settings, const UserIdentity *identity,
+			 bool can_remove)
 {
 	const char *host = strstr(identity->issuer, "://");
 	const char *email = identity->claims == NULL ? NULL : json_cstring(identity->claims, "email");
@@ -62,9 +69,26 @@ add_identity(StringInfo model, const HttpSettings *settings, const UserIdentity 
 	settings_parts_begin_facts(model);
 	if (email != NULL)
 		settings_parts_add_fact(model, "identity_email", "address", email);
+	if (!can_remove)
+		settings_parts_add_fact(model, "only_way", NULL, NULL);
 	settings_parts_begin_ways(model);
-	add_link(model, settings, "remove", settings_identity_path(identity->issuer));
+	if (can_remove)
+		add_link(model, settings, "remove", settings_identity_path(identity->issuer));
 	settings_parts_end_row(model);
+}
+
+/* Return whether the account can be opened without its identities at this one's provider. */
+static bool
+can_remove_identity(const Credentials *credentials, const UserIdentity *identities, int count,
+					const UserIdentity *identity)
+{
+	Credentials rest = *credentials;
+	int			i;
+
+	for (i = 0; i < count; i++)
+		if (strcmp(identities[i].issuer, identity->issuer) == 0)
+			rest.identities--;
+	return credentials_open_account(&rest);
 }
 
 static void
@@ -74,14 +98,17 @@ add_login_ids(StringInfo model, const HttpSettings *settings)
 	LoginIdRow *rows = own_login_ids_list(&settings->user, &count);
 	int			identity_count;
 	UserIdentity *identities = federated_identity_list(&settings->user, &identity_count);
+	Credentials credentials;
 	int			type;
 	int			i;
 
+	credentials_of(&settings->user, &credentials);
 	settings_parts_begin_rows(model, "login_ids");
 	for (i = 0; i < count; i++)
-		add_login_id(model, settings, &rows[i]);
+		add_login_id(model, settings, &rows[i], &credentials);
 	for (i = 0; i < identity_count; i++)
-		add_identity(model, settings, &identities[i]);
+		add_identity(model, settings, &identities[i],
+					 can_remove_identity(&credentials, identities, identity_count, &identities[i]));
 	settings_parts_end_rows(model);
 	settings_parts_begin_links(model);
 	for (type = 0; type < LOGIN_ID_TYPES; type++)

@@ -74,52 +74,11 @@ change(void *arg)
 												 settings->request->now);
 }
 
-/* A SubtransactionAction: find out whether the form was sent before. */
-static void
-find_repeat(void *arg)
-{
-	Changing   *changing = arg;
-	const HttpSettings *settings = changing->settings;
-
-	changing->is_right = password_change_is_repeated(&settings->user, &settings->session,
-													 changing->password,
-													 !http_params_have(&settings->form, "old_password"),
-													 settings->request->now);
-}
-
 static void
 say_done(const Changing *changing, HttpResponse *response)
 {
 	http_settings_done(changing->settings, "", changing->old_password != NULL ?
 					   "password_changed" : "password_set", response);
-}
-
-/* The form cannot be acted on, unless the first of two clicks has changed the password. */
-static void
-show_error(Changing *changing, HttpResponse *response)
-{
-	if (changing->password == NULL)
-	{
-		show_form(changing->settings, response);
-		return;
-	}
-	changing->is_right = false;
-	switch (http_settings_try(changing->settings, find_repeat, changing, response, NULL))
-	{
-		case SETTINGS_DONE:
-			if (changing->is_right)
-			{
-				say_done(changing, response);
-				break;
-			}
-			show_form(changing->settings, response);
-			break;
-		case SETTINGS_REFUSED:
-			show_form(changing->settings, response);
-			break;
-		case SETTINGS_ANSWERED:
-			break;
-	}
 }
 
 static void
@@ -132,10 +91,12 @@ handle_form(HttpSettings *settings, HttpResponse *response)
 		.password = http_param(&settings->form, "password")
 	};
 
+	if (http_settings_needs_login(settings, response))
+		return;
 	check_fields(&changing);
 	if (http_settings_has_errors(settings))
 	{
-		show_error(&changing, response);
+		show_form(settings, response);
 		return;
 	}
 	switch (http_settings_try(settings, change, &changing, response, NULL))
@@ -147,7 +108,7 @@ handle_form(HttpSettings *settings, HttpResponse *response)
 				break;
 			}
 			http_settings_add_error(settings, "old_password", "wrong");
-			show_error(&changing, response);
+			show_form(settings, response);
 			break;
 		case SETTINGS_REFUSED:
 			show_form(settings, response);

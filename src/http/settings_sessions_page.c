@@ -86,6 +86,7 @@ typedef struct Ending
 {
 	HttpSettings *settings;
 	const char *session_id;		/* "others" for all but the current one */
+	const char *notice;			/* NULL: no session has ended */
 } Ending;
 
 /* A SubtransactionAction.  A session that is not one of the caller's is left alone. */
@@ -99,10 +100,14 @@ end_sessions(void *arg)
 
 	http_settings_lock(settings);
 	if (strcmp(ending->session_id, "others") == 0)
+	{
 		(void) own_sessions_end_others(&settings->user, &settings->session, now);
+		ending->notice = "other_sessions_ended";
+	}
 	else if (uuid_from_text(ending->session_id, strlen(ending->session_id), &id) &&
-			 memcmp(&id, &settings->session.id, UUID_LEN) != 0)
-		(void) own_sessions_end(&settings->user, &settings->session, &id, now);
+			 memcmp(&id, &settings->session.id, UUID_LEN) != 0 &&
+			 own_sessions_end(&settings->user, &settings->session, &id, now))
+		ending->notice = "session_ended";
 }
 
 void
@@ -121,9 +126,7 @@ settings_sessions_page(HttpSettings *settings, HttpResponse *response)
 	switch (http_settings_try(settings, end_sessions, &ending, response, NULL))
 	{
 		case SETTINGS_DONE:
-			http_settings_done(settings, "/sessions",
-							   strcmp(ending.session_id, "others") == 0 ? "other_sessions_ended" :
-							   "session_ended", response);
+			http_settings_done(settings, "/sessions", ending.notice, response);
 			break;
 		case SETTINGS_REFUSED:
 			show_sessions(settings, response);

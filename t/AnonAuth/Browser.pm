@@ -122,6 +122,8 @@ C<"Header-Name:"> are headers, all others are parameters.
 
 =item $browser->post_form($target, name => value, ...)
 
+To a settings page, it sends the field that names the user, unless the parameters have it.
+
 =item $browser->post_json($target, $value, "Header-Name:" => value, ...)
 
 Each returns a hash: status, headers (lower-case name to an array of values),
@@ -158,7 +160,9 @@ sub post_form
 {
 	my ($self, $target, @arguments) = @_;
 	my %headers = _headers(\@arguments);
+	my %given = @arguments;
 
+	push @arguments, $self->_form_owner($1) if !exists $given{x_user} && $target =~ m{^(.*?/settings)(?:[/?]|$)};
 	return $self->request('POST', $target, form(@arguments),
 		'content-type' => 'application/x-www-form-urlencoded', %headers);
 }
@@ -169,6 +173,14 @@ sub post_json
 
 	return $self->request('POST', $target, ref $value ? $json->encode($value) : $value,
 		'content-type' => 'application/json', _headers(\@arguments));
+}
+
+# Returns the field of all forms of the settings pages, or nothing if nobody is logged in.
+sub _form_owner
+{
+	my ($self, $settings) = @_;
+
+	return $self->get("$settings/profile")->{body} =~ /name="(x_user)" value="([\w-]+)"/;
 }
 
 # RFC 6265, section 5.1.4.
