@@ -211,6 +211,22 @@ for my $headers ([ 'Sec-Purpose:' => 'prefetch' ], [ 'Sec-Fetch-Mode:' => 'no-co
 	is(open_settings(browser(), $open)->{status}, 303, 'the token is not used up');
 }
 
+# A link preview.
+{
+	my $open = app_session_token($alice);
+	my $target = '/oauth2/authorize?' . AnonAuth::Browser::form(response_type => 'none', client_id => 'app', redirect_uri => 'https://auth.example/settings', login_hint => "$hint$open");
+	my $previewed = browser()->request('HEAD', $target);
+	is($previewed->{headers}{'set-cookie'}, undef, 'HEAD sets no cookie');
+	is(open_settings(browser(), $open)->{status}, 303, 'HEAD does not use up a token');
+}
+{
+	my $user = account('app');
+	browser()->request('HEAD', '/oauth2/end_session?' . AnonAuth::Browser::form(id_token_hint => $user->{id_token}));
+	is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$user->{sub}'"), 1, 'HEAD does not end the session of an id_token_hint');
+	is(browser()->get('/oauth2/end_session', id_token_hint => $user->{id_token})->{status}, 200, 'GET shows the page');
+	is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$user->{sub}'"), 0, 'and ends it');
+}
+
 # Attacks on tokens.
 is_expired_page(open_settings(browser(), app_session_token($alice), client_id => 'other'), 'the token of another client');
 is_expired_page(open_settings(browser(), 'nonsense'), 'a text that is no token');
@@ -669,8 +685,74 @@ is(silently($browser, client_id => 'partner', redirect_uri => 'https://partner.e
 my $cookie_guest = browser();
 $cookie_guest->post_json('/api/anonymous_user/signup', { session_type => 'cookie', client_id => 'site' });
 is_deeply(silently($cookie_guest), $login_required, 'a guest has not logged in');
+
+# A thief of the cookie keeps a code for later.
+sub exchange
+{
+	my ($code) = @_;
+
+	return token(grant_type => 'authorization_code', client_id => 'web', code => $code, redirect_uri => 'https://app.example/cb', code_verifier => $verifier);
+}
+
+for my $end (
+	[ 'end_session()', sub {
+		my ($user, $id) = @_;
+		query("SELECT anon_auth.end_session('$id', '$user->{access_token}')");
+	} ],
+	[ '/oauth2/end_session', sub { $_[2]->post_form('/oauth2/end_session', 'Sec-Fetch-Site:' => 'same-origin'); } ],
+	[ 'the settings page', sub { log_in(browser(), $_[0])->post_form('/settings/sessions', session_id => $_[1]); } ],
+	[ 'its expiry', sub { query("UPDATE anon_auth.sessions SET expires_at = now() WHERE id = '$_[1]'"); } ],
+	[ 'a login in the browser', sub { log_in($_[2], $_[0]); } ])
+{
+	my $user = account('app');
+	my $thief = log_in(browser(), $user);
+	my ($used, $kept) = map { silently($thief)->{code} } 1, 2;
+	my $id = query("SELECT id FROM anon_auth.sessions WHERE user_id = '$user->{sub}' AND session_type = 'cookie'");
+
+	is(exchange($used)->{status}, 200, 'a code gives tokens while its session lives');
+	$end->[1]->($user, $id, $thief);
+	is(query("SELECT count(*) FROM anon_auth.sessions WHERE id = '$id' AND expires_at > now()"), 0, "$end->[0] ends the session");
+	is(exchange($kept)->{json}{error}, 'invalid_grant', 'and its codes');
+}
+
+# The exchange waits for a transaction that ends the session.
+{
+	my $user = account('app');
+	my $code = silently(log_in(browser(), $user))->{code};
+	my $owner = AnonAuth::Connection->new($node);
+	my $racing = AnonAuth::Connection->new($node);
+	my $call = "SELECT sub FROM anon_auth.exchange_authorization_code('web', '$code', 'https://app.example/cb', '$verifier');";
+
+	$owner->query('BEGIN');
+	$owner->query("DELETE FROM anon_auth.sessions WHERE user_id = '$user->{sub}' AND session_type = 'cookie'");
+	$racing->begin($call);
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'") or die 'the exchange does not wait';
+	$owner->query('COMMIT');
+	like(join(' ', grep { defined } @{ $racing->end }), qr/invalid code/, 'a code is not valid if its session ends during the exchange');
+	is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$user->{sub}'"), 1, 'and there is no new session');
+}
+
 query("SELECT anon_auth.revoke_sessions('$bob->{sub}')");
 is_deeply(silently($browser), $login_required, 'a session that has ended');
+
+# ---------------------------------------------------------------------------
+# An access token beside a cookie
+# ---------------------------------------------------------------------------
+
+for my $value ('Bearer', 'Bearer ', 'bearer', "Bearer\t", 'Bearer x')
+{
+	my $both = log_in(browser(), account('app'));
+	my %header = ('Authorization:' => $value);
+
+	is($both->get('/oauth2/userinfo', %header)->{status}, 401, "userinfo with the header \"$value\" does not take the cookie");
+	is($both->post_form('/oauth2/token', grant_type => $id_token_grant, client_id => 'site', %header)->{status}, 401, 'neither does the ID token grant');
+	is($both->get('/resolve', %header)->{headers}{'x-authgear-session-valid'}[0], 'false', 'nor /resolve');
+}
+{
+	my $both = log_in(browser(), account('app'));
+
+	is($both->get('/oauth2/userinfo', 'Authorization:' => 'Basic eDp5')->{status}, 200, 'another scheme is for somebody else');
+}
 
 # ---------------------------------------------------------------------------
 # login_hint

@@ -242,6 +242,7 @@ CREATE TABLE anon_auth.authorization_codes (
 	expires_at timestamptz NOT NULL,
 	offline_access boolean NOT NULL DEFAULT true,
 	hint_session_id uuid,
+	source_session_id uuid,
 	device_info jsonb,
 	session_id uuid,
 	used_at timestamptz,
@@ -265,6 +266,7 @@ COMMENT ON COLUMN anon_auth.authorization_codes.amr IS 'The methods of the login
 COMMENT ON COLUMN anon_auth.authorization_codes.nonce IS 'The nonce claim of the ID token.';
 COMMENT ON COLUMN anon_auth.authorization_codes.offline_access IS 'True if the client requested the scope offline_access: the session then has a refresh token.';
 COMMENT ON COLUMN anon_auth.authorization_codes.hint_session_id IS 'The session of the id_token_hint, if that is a session of this client.';
+COMMENT ON COLUMN anon_auth.authorization_codes.source_session_id IS 'The session that the code was issued from without a login (prompt=none). When it has ended, the code is not valid. NULL: the code was issued for a login.';
 COMMENT ON COLUMN anon_auth.authorization_codes.device_info IS 'The device_info of the promotion or of its guest, for the session.';
 COMMENT ON COLUMN anon_auth.authorization_codes.session_id IS 'The session whose tokens were issued for the code. NULL until it is used.';
 COMMENT ON COLUMN anon_auth.authorization_codes.used_at IS 'Time of the exchange.';

@@ -36,6 +36,7 @@
 #include "json/json_read.h"
 #include "json/json_write.h"
 #include "keyring/master_key.h"
+#include "keyring/sealing.h"
 #include "store/authorization_codes.h"
 #include "store/clients.h"
 #include "store/sessions.h"
@@ -133,6 +134,7 @@ authorization_code_create(const Client *client, const User *user, const StringLi
 	code.nonce = request->nonce;
 	code.offline_access = request->offline_access;
 	code.hint_session_id = request->hint_session_id;
+	code.source_session_id = request->source_session_id;
 	code.device_info = request->device_info;
 	code.authenticated_at = request->authenticated_at != 0 ? request->authenticated_at : now;
 	code.amr = *amr;
@@ -277,6 +279,18 @@ use_code(const Client *client, const User *user, const uint8 hash[crypto_hash_sh
 	return true;
 }
 
+/*
+ * Whoever ends a session takes away what was made from it, also a code that a thief has kept.
+ * A caller that ends it at the same time finds the session of this exchange afterwards.
+ */
+static void
+require_source_session(const AuthorizationCode *code, TimestampTz now)
+{
+	if (!uuid_is_nil(&code->source_session_id) &&
+		!sessions_keep_alive(&code->user_id, &code->source_session_id, now))
+		raise_invalid_authorization_code();
+}
+
 bool
 authorization_code_exchange(const Client *client, const char *text, const char *redirect_uri,
 							const char *code_verifier, const DeviceReport *device,
@@ -298,6 +312,7 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 	}
 	if (!users_log_in(&code.user_id, now, &user))
 		raise_user_disabled();
+	require_source_session(&code, now);
 
 	/*
 	 * An exchange that finds the code used only now was sent while the other one ran, by
@@ -323,6 +338,36 @@ hash_browser_secret(const char *browser, char text[BROWSER_HASH_SIZE])
 	text[base64url_encode(text, hash, sizeof(hash))] = '\0';
 }
 
+/* Add a login hint that only this database can read. */
+static void
+add_login_hint(StringInfo json, const char *login_hint, const char *browser_hash)
+{
+	bytea	   *sealed = sealing_seal(MASTER_KEY_LOGIN_HINT, login_hint, strlen(login_hint),
+									  browser_hash, strlen(browser_hash));
+	size_t		length = VARSIZE_ANY_EXHDR(sealed);
+	char	   *text = palloc0(BASE64URL_ENCODED_LENGTH(length) + 1);
+
+	base64url_encode(text, (uint8 *) VARDATA_ANY(sealed), length);
+	json_add_string(json, "login_hint", text);
+}
+
+/* Return the login hint, or NULL if there is none or it cannot be opened. */
+static char *
+read_login_hint(Jsonb *json, const char *browser_hash)
+{
+	char	   *text = json_cstring(json, "login_hint");
+	size_t		length = text == NULL ? 0 : strlen(text);
+	bytea	   *sealed = palloc(VARHDRSZ + length);
+	char	   *login_hint = palloc0(length + 1);
+
+	if (text == NULL ||
+		base64url_decode((uint8 *) VARDATA(sealed), &length, text, length) != JOSE_OK)
+		return NULL;
+	SET_VARSIZE(sealed, VARHDRSZ + length);
+	return sealing_open(MASTER_KEY_LOGIN_HINT, sealed, browser_hash, strlen(browser_hash),
+						login_hint, length, &length) ? login_hint : NULL;
+}
+
 static void
 add_string_unless_null(StringInfo json, const char *name, const char *value)
 {
@@ -346,7 +391,8 @@ authorization_request_write(const AuthorizationRequest *request)
 	add_string_unless_null(&json, "code_challenge", request->code_challenge);
 	add_string_unless_null(&json, "nonce", request->nonce);
 	add_string_unless_null(&json, "ui_locales", request->ui_locales);
-	add_string_unless_null(&json, "login_hint", request->login_hint);
+	if (request->login_hint != NULL)
+		add_login_hint(&json, request->login_hint, browser);
 	json_add_boolean(&json, "offline_access", request->offline_access);
 	if (request->max_age != MAX_AGE_NONE)
 		json_add_integer(&json, "max_age", request->max_age);
@@ -356,6 +402,8 @@ authorization_request_write(const AuthorizationRequest *request)
 		json_add_uuid(&json, "hint_sid", &request->hint_session_id);
 	if (request->wants_account)
 		json_add_boolean(&json, "create", true);
+	if (request->has_new_password)
+		json_add_boolean(&json, "new_password", true);
 	if (request->has_guest)
 		json_add_uuid(&json, "sub", &request->ticket.user_id);
 	if (request->has_guest && request->ticket.by_session)
@@ -406,10 +454,11 @@ authorization_request_read(const char *text, const char *browser, TimestampTz no
 		!read_origin(json, request, client))
 		return false;
 
+	request->has_new_password = json_boolean(json, "new_password");
 	request->wants_code = json_boolean(json, "code");
 	request->code_challenge = json_cstring(json, "code_challenge");
 	request->nonce = json_cstring(json, "nonce");
-	request->login_hint = json_cstring(json, "login_hint");
+	request->login_hint = read_login_hint(json, hash);
 	request->offline_access = json_boolean(json, "offline_access");
 	if (!json_numeric_date(json, "max_age", &request->max_age))
 		request->max_age = MAX_AGE_NONE;

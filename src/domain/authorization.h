@@ -48,15 +48,17 @@ typedef struct AuthorizationRequest
 	char	   *code_challenge;
 	char	   *nonce;
 	char	   *ui_locales;
-	char	   *login_hint;		/* a login ID to fill in */
+	char	   *login_hint;		/* a login ID to fill in; the text has it encrypted */
 	bool		offline_access; /* the scope: a refresh token is wanted */
 	int64		max_age;		/* in seconds, or MAX_AGE_NONE */
 	bool		has_guest;		/* to promote; otherwise a regular user logs in */
 	GuestTicket ticket;			/* of the guest */
 	bool		wants_account;	/* without a guest: the page is that of the sign-up */
+	bool		has_new_password;	/* the user has just chosen one: the page says so */
 	bool		has_hint;		/* an id_token_hint: only its user may log in */
 	pg_uuid_t	hint_user_id;
 	pg_uuid_t	hint_session_id;	/* nil if it is another client's */
+	pg_uuid_t	source_session_id;	/* that shows the user without a login, or nil; not in the text */
 	Jsonb	   *device_info;	/* for the session of the code, or NULL; not in the text */
 	TimestampTz authenticated_at;	/* of a login before the request, or 0; not in the text */
 	char	   *browser;		/* secret that the browser must show */
@@ -80,8 +82,8 @@ extern bool authorization_request_allows(const AuthorizationRequest *request, co
 /*
  * Return a new authorization code for a user who has just logged in by the methods amr
  * (auth_methods.h), or at authenticated_at if that is set, and set *expires_at.  Reads
- * redirect_uri, code_challenge, nonce, offline_access, device_info and the hint of the
- * request, which the caller has checked.  Raises 22023 unless
+ * redirect_uri, code_challenge, nonce, offline_access, device_info, source_session_id and the
+ * hint of the request, which the caller has checked.  Raises 22023 unless
  * authorization_request_allows() the user.
  */
 extern char *authorization_code_create(const Client *client, const User *user,
@@ -101,15 +103,18 @@ extern char *authorization_code_create(const Client *client, const User *user,
  * Return false if the code was used before.  The session that it gave has then ended,
  * also if the transaction is rolled back, unless the other exchange was concurrent.
  * Raises AA002 for the client, AA007 for a disabled user, AA012 if the code is unknown,
- * expired, another client's, or does not match the verifier, 22023 for a malformed
- * verifier or another redirect URI.
+ * expired, another client's, or does not match the verifier, or if the session has ended that
+ * it was issued from, 22023 for a malformed verifier or another redirect URI.
  */
 extern bool authorization_code_exchange(const Client *client, const char *code,
 										const char *redirect_uri, const char *code_verifier,
 										const DeviceReport *device, TimestampTz now,
 										TokenResponse *response);
 
-/* Return the request as authenticated text, with a hash of browser. */
+/*
+ * Return the request as authenticated text, with a hash of browser.  The login hint is
+ * encrypted, because a browser keeps the address of each page.
+ */
 extern char *authorization_request_write(const AuthorizationRequest *request);
 
 /*

@@ -265,6 +265,7 @@ answer_silently(Authorizing *authorizing)
 	}
 	memset(&authorization->hint_session_id, 0, UUID_LEN);
 	authorization->authenticated_at = session.authenticated_at;
+	authorization->source_session_id = session.id;
 	if (authorization->wants_code)
 		code = authorization_code_create(&authorizing->client, &user, &session.amr, authorization,
 										 now, &expires_at);

@@ -250,6 +250,12 @@ handle_end_session(const HttpRequest *request, HttpResponse *response)
 
 	if (http_refuse_prefetch(request, response))
 		return;
+	if (request->is_head)
+	{
+		http_text(response, 200, "");
+		http_no_store(response);
+		return;
+	}
 	read_logout(request, &logout);
 	if (logout.has_hint)
 		end_session_of_hint(request, &logout.hint);

@@ -149,12 +149,7 @@ set_password(void *arg)
 static void
 go_to_login(const ForgottenPassword *forgotten, HttpResponse *response)
 {
-	StringInfoData uri;
-
-	initStringInfo(&uri);
-	appendStringInfoString(&uri, http_flow_login_uri(&forgotten->flow, forgotten->login_id));
-	http_append_param(&uri, "notice", "new_password");
-	http_redirect(response, uri.data);
+	http_redirect(response, http_flow_new_password_uri(&forgotten->flow, forgotten->login_id));
 	http_no_store(response);
 }
 

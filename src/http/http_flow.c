@@ -110,15 +110,28 @@ page_uri(const HttpFlow *flow, const char *path, AuthorizationRequest *changed)
 	return uri.data;
 }
 
-char *
-http_flow_login_uri(const HttpFlow *flow, const char *login_id)
+static char *
+login_uri(const HttpFlow *flow, const char *login_id, bool has_new_password)
 {
 	AuthorizationRequest request = flow->authorization;
 
 	request.wants_account = false;
+	request.has_new_password = has_new_password;
 	if (login_id != NULL)
 		request.login_hint = unconstify(char *, login_id);
 	return page_uri(flow, "/flows/login", &request);
+}
+
+char *
+http_flow_login_uri(const HttpFlow *flow, const char *login_id)
+{
+	return login_uri(flow, login_id, false);
+}
+
+char *
+http_flow_new_password_uri(const HttpFlow *flow, const char *login_id)
+{
+	return login_uri(flow, login_id, true);
 }
 
 char *
@@ -127,6 +140,7 @@ http_flow_sign_up_uri(const HttpFlow *flow)
 	AuthorizationRequest request = flow->authorization;
 
 	request.wants_account = true;
+	request.has_new_password = false;
 	return page_uri(flow, "/flows/sign_up", &request);
 }
 
@@ -135,6 +149,7 @@ http_flow_forgot_password_uri(const HttpFlow *flow)
 {
 	AuthorizationRequest request = flow->authorization;
 
+	request.has_new_password = false;
 	return page_uri(flow, "/flows/forgot_password", &request);
 }
 

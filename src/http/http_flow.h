@@ -74,6 +74,9 @@ extern char *http_flow_login_uri(const HttpFlow *flow, const char *login_id);
 extern char *http_flow_sign_up_uri(const HttpFlow *flow);
 extern char *http_flow_forgot_password_uri(const HttpFlow *flow);
 
+/* Return the address of the log-in for a user who has just chosen a new password. */
+extern char *http_flow_new_password_uri(const HttpFlow *flow, const char *login_id);
+
 /* Open the model of a page with the members that all pages of a flow have. */
 extern void http_flow_begin_page(StringInfo model, const HttpFlow *flow, const char *view);
 

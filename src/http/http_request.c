@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "domain/client.h"
 #include "domain/cookie_session.h"
 #include "domain/discovery.h"
@@ -51,6 +53,9 @@ http_request_read(HttpRequest *request, int sqlstate)
 	method = http_header(request, "x-original-method");
 	if (method != NULL)
 		request->method = asc_toupper(method, strlen(method));
+	request->is_head = strcmp(request->method, "HEAD") == 0;
+	if (request->is_head)
+		request->method = "GET";
 }
 
 const char *
@@ -75,6 +80,10 @@ http_cookie(const HttpRequest *request, const char *name)
 	return value == NULL || value[0] == '\0' ? NULL : value;
 }
 
+/* The scheme of RFC 6750. */
+#define BEARER	"Bearer"
+
+/* A proxy can have removed the space after the scheme. */
 char *
 http_bearer_token(const HttpRequest *request)
 {
@@ -82,9 +91,11 @@ http_bearer_token(const HttpRequest *request)
 
 	if (value == NULL || value[0] == '\0')
 		value = http_header(request, "authorization");
-	if (value == NULL || pg_strncasecmp(value, "Bearer ", 7) != 0)
+	if (value == NULL || pg_strncasecmp(value, BEARER, strlen(BEARER)) != 0)
 		return NULL;
-	value += 7;
+	value += strlen(BEARER);
+	if (isalnum((unsigned char) *value) || (*value != '\0' && strchr("-_", *value) != NULL))
+		return NULL;			/* another scheme */
 	return value + strspn(value, " ");
 }
 
@@ -202,6 +213,6 @@ http_is_prefetch(const HttpRequest *request)
 bool
 http_is_navigation(const HttpRequest *request)
 {
-	return header_is_absent_or(request, "sec-fetch-mode", "navigate") &&
+	return !request->is_head && header_is_absent_or(request, "sec-fetch-mode", "navigate") &&
 		header_is_absent_or(request, "sec-fetch-dest", "document");
 }

@@ -24,7 +24,8 @@
 typedef struct HttpRequest
 {
 	TimestampTz now;
-	char	   *method;			/* of the client's request, in upper case */
+	char	   *method;			/* of the client's request, in upper case; GET for HEAD */
+	bool		is_head;
 	char	   *body;			/* never NULL */
 	Jsonb	   *headers;		/* by name in lower case; NULL: none */
 	Jsonb	   *cookies;		/* by name; NULL: none */
@@ -58,7 +59,10 @@ extern const char *http_cookie_prefix(const HttpRequest *request);
 /* The value of a cookie, by its name without the prefix, or NULL. */
 extern char *http_cookie(const HttpRequest *request, const char *name);
 
-/* The token of the header "Authorization: Bearer ...", or NULL. */
+/*
+ * The token of the header "Authorization: Bearer ...", or NULL if there is no header with this
+ * scheme.  "" if the token is missing: the caller refuses it as any other invalid token.
+ */
 extern char *http_bearer_token(const HttpRequest *request);
 
 /*
@@ -105,7 +109,10 @@ extern bool http_is_foreign(const HttpRequest *request, bool allow_clients);
 /* True if a browser fetches a page before its user opens it (Sec-Purpose: prefetch). */
 extern bool http_is_prefetch(const HttpRequest *request);
 
-/* False if a browser reports that the response will not be shown as a page in a tab. */
+/*
+ * False for HEAD, and if a browser reports that the response will not be shown as a page in a
+ * tab.
+ */
 extern bool http_is_navigation(const HttpRequest *request);
 
 #endif							/* ANON_AUTH_HTTP_REQUEST_H */

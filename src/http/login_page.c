@@ -384,7 +384,6 @@ static void
 handle_login(const HttpRequest *request, HttpResponse *response)
 {
 	LoggingIn	login = {0};
-	HttpParams	query;
 
 	if (!http_flow_open(&login.flow, request, response))
 		return;
@@ -399,8 +398,7 @@ handle_login(const HttpRequest *request, HttpResponse *response)
 		handle_form(&login, response);
 	else
 	{
-		http_query(request, &query);
-		login.has_new_password = http_param_is(&query, "notice", "new_password");
+		login.has_new_password = login.flow.authorization.has_new_password;
 		login.login_id = login.flow.authorization.login_hint;
 		show_form(&login, NULL, NULL, NULL, 200, response);
 	}

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * sealing.h
- *	  Secrets in tables: private signing keys, and codes in the outbox.
+ *	  Secrets in tables: private signing keys, and codes in the outbox; and login IDs in
+ *	  the addresses of pages.
  *
  * A sealed secret can be opened in this database and for its row only.  All
  * functions raise F0000 as master_key_derived().  The caller wipes

@@ -18,8 +18,8 @@ RECORD_TYPE(code, AuthorizationCode, AUTHORIZATION_CODE_ROW_COLUMNS);
 
 static Statement insert_code = {
 	.sql = "INSERT INTO anon_auth.authorization_codes"
-	" (route, code_hash, hint_session_id, {new_code})"
-	" VALUES (:route, :code_hash, :hint_session_id, {:new_code})"
+	" (route, code_hash, hint_session_id, source_session_id, {new_code})"
+	" VALUES (:route, :code_hash, :hint_session_id, :source_session_id, {:new_code})"
 };
 
 static Statement find_code = {
@@ -44,6 +44,13 @@ static Statement delete_others = {
 	" AND session_id IS DISTINCT FROM :session_id"
 };
 
+/* Return a parameter with an id, or with NULL if the id is nil. */
+static NamedParam
+param_uuid_unless_nil(const char *name, const pg_uuid_t *id)
+{
+	return param_uuid(name, uuid_is_nil(id) ? NULL : id);
+}
+
 void
 authorization_codes_insert(const uint8 code_hash[SECRET_HASH_LENGTH],
 						   const AuthorizationCode *code)
@@ -52,8 +59,8 @@ authorization_codes_insert(const uint8 code_hash[SECRET_HASH_LENGTH],
 
 	statement_run(&insert_code,
 				  PARAMS(param_uuid("route", &route), param_hash("code_hash", code_hash),
-						 param_uuid("hint_session_id", uuid_is_nil(&code->hint_session_id) ?
-									NULL : &code->hint_session_id),
+						 param_uuid_unless_nil("hint_session_id", &code->hint_session_id),
+						 param_uuid_unless_nil("source_session_id", &code->source_session_id),
 						 param_record(&new_code_record, code)));
 }
 

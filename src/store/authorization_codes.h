@@ -14,7 +14,8 @@
 
 /*
  * nonce and device_info are NULL if the request had none, hint_session_id is nil without a hint.
- * session_id is nil and used_at is 0 until the code is used.
+ * source_session_id is nil if the code was issued for a login.  session_id is nil and used_at is
+ * 0 until the code is used.
  */
 #define AUTHORIZATION_CODE_COLUMNS(COLUMN) \
 	COLUMN(UUID, user_id) \
@@ -31,6 +32,7 @@
 #define AUTHORIZATION_CODE_ROW_COLUMNS(COLUMN) \
 	AUTHORIZATION_CODE_COLUMNS(COLUMN) \
 	COLUMN(UUID, hint_session_id) \
+	COLUMN(UUID, source_session_id) \
 	COLUMN(UUID, session_id) \
 	COLUMN(TIMESTAMP, used_at)
 

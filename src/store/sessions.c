@@ -38,6 +38,11 @@ static Statement find_session = {
 	.joined = &user_state_record
 };
 
+static Statement keep_session = {
+	.sql = "SELECT 1 FROM anon_auth.sessions"
+	" WHERE user_id = :user_id AND id = :id AND expires_at > :now FOR KEY SHARE"
+};
+
 RECORD_TYPE(listed_session, ListedSession, LISTED_SESSION_COLUMNS);
 
 static Statement list_sessions = {
@@ -238,6 +243,15 @@ sessions_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now, Se
 							   PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
 									  param_timestamp("now", now)),
 							   session, user);
+}
+
+bool
+sessions_keep_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now)
+{
+	return !sessions_revoked(user_id, id) &&
+		statement_run(&keep_session,
+					  PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
+							 param_timestamp("now", now))) > 0;
 }
 
 ListedSession *

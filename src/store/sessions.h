@@ -94,6 +94,11 @@ extern Jsonb *sessions_device_info(const pg_uuid_t *user_id, const pg_uuid_t *id
 extern bool sessions_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
 						  Session *session, User *user);
 
+/*
+ * Return whether a session is alive.  Whoever ends it now waits for this transaction.
+ */
+extern bool sessions_keep_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now);
+
 /* Return the sessions of a user that have not expired or ended, the last used one first. */
 extern ListedSession *sessions_list(const pg_uuid_t *user_id, TimestampTz now, int *count);
 
