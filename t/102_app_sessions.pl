@@ -728,7 +728,7 @@ for my $end (
 	$racing->begin($call);
 	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'") or die 'the exchange does not wait';
 	$owner->query('COMMIT');
-	like(join(' ', grep { defined } @{ $racing->end }), qr/invalid code/, 'a code is not valid if its session ends during the exchange');
+	like(join(' ', grep { defined } @{ $racing->end }), qr/It is unknown, expired, used/, 'a code is not valid if its session ends during the exchange');
 	is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$user->{sub}'"), 1, 'and there is no new session');
 }
 
