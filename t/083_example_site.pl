@@ -714,6 +714,7 @@ $web->wait_for('nginx', sub { $web->get('/oauth2/jwks')->{status} == 200 });
 		'x-original-authorization' => 'Bearer x',
 		'x-original-content-type' => 'application/json',
 		'x-original-method' => 'POST',
+		'x-original-path' => '/oauth2/userinfo',
 		'x-original-query' => 'a=%20b' }, 'a request for a function has the headers of docs/http.md, and no others');
 	raw('PATCH', '/rest/notes?a=b', \@headers, 'body');
 	$request = $stub->requests->[-1];
