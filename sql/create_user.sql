@@ -64,6 +64,8 @@ UPDATE anon_auth.settings SET login_id_verification = 'optional', login_id_types
 -- find_user(): in every spelling with which the user can log in
 SELECT login_id, anon_auth.find_user(login_id) = :'jo' AS jo FROM unnest('{jo@example.com,JO@EXAMPLE.COM,"+852-2345-6789",+85223456789,JO,jo,jo@example.org,+85223456788,85223456789,joe,"no such form","@"}'::text[]) AS u (login_id);
 SELECT anon_auth.find_user('claimer') = :'claimer' AS unverified;
+-- nobody has the login ID: the hint of the function that gets NULL says so
+SELECT anon_auth.set_roles(anon_auth.find_user('nobody'), '{editor}');
 SELECT attempt('SELECT anon_auth.find_user(NULL)'), attempt($$SELECT anon_auth.find_user('')$$);
 BEGIN READ ONLY;
 SELECT anon_auth.find_user('jo') = :'jo' AS read_only;

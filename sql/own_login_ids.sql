@@ -87,11 +87,22 @@ SELECT add('bob', 'email', 'ada@new.example', :'code') AS another_account, add('
 SELECT count(*) AS log_in FROM anon_auth.authenticate_with_code('web', 'ada@new.example', :'code');
 SELECT count(*) AS sign_up FROM anon_auth.sign_up('web', email => 'ada@new.example', code => :'code');
 SELECT add('ada', 'email', 'ada@new.example', :'code') AS added;
-SELECT add('ada', 'email', 'ada@new.example', :'code') AS used_code;
+-- repeated after a lost response: the code is used up, and nothing is counted or written
+SELECT add('ada', 'email', 'Ada@new.example', :'code') AS repeated, (SELECT count(*) FROM anon_auth.events WHERE type = 'authentication.failed' AND user_id = (SELECT sub FROM account WHERE name = 'ada')) AS failures;
+SELECT add('bob', 'email', 'ada@new.example', :'code') AS another_account, add('bob', 'email', 'ada@new.example') AS without_code;
 SELECT * FROM login_ids();
--- the claim stays until its login ID is removed, and says whether it is verified
+-- the attribute stays until its login ID is removed; the claim names a verified address if there is one
 SELECT * FROM claims();
 SELECT u ->> 'email' AS email, u ->> 'email_verified' AS email_verified, u ->> 'https://authgear.com/claims/user/is_verified' AS is_verified FROM anon_auth.userinfo(token('ada')) u;
+-- a list of all of them for the account screen
+SELECT anon_auth.add_login_id('username', 'Ada.L', NULL, token('ada')) AS username;
+SELECT i - '{created_at,updated_at}'::text[] AS identity, i ? 'created_at' AS created, i ? 'updated_at' AS updated
+FROM jsonb_array_elements(anon_auth.userinfo(token('ada')) -> 'https://authgear.com/claims/user/identities') i;
+SELECT remove('ada', 'username', 'ada.l') AS removed;
+-- an attribute that the application has written itself stays
+UPDATE anon_auth.users SET standard_attributes = standard_attributes || '{"email": "ada@elsewhere.example"}' WHERE id = (SELECT sub FROM account WHERE name = 'ada');
+SELECT u ->> 'email' AS email, u ->> 'email_verified' AS email_verified FROM anon_auth.userinfo(token('ada')) u;
+UPDATE anon_auth.users SET standard_attributes = standard_attributes || '{"email": "ada@own.example"}' WHERE id = (SELECT sub FROM account WHERE name = 'ada');
 -- the address can log in now
 SELECT anon_auth.reset_counters();
 SELECT anon_auth.request_login_code('web', 'ada@new.example') IS NOT NULL AS sent; SELECT taken() AS code \gset

@@ -176,7 +176,7 @@ CREATE FUNCTION anon_auth.userinfo(access_token text DEFAULT NULL)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_userinfo';
 COMMENT ON FUNCTION anon_auth.userinfo(text) IS
-'Returns the claims about the user of the access token (OpenID Connect Core, section 5.3). Without access_token, uses the caller. The session must not have ended. Works on a standby. Errors: AA014 bad token or session; 22023 as for uid().';
+'Returns the claims about the user of the access token (OpenID Connect Core, section 5.3), with all login IDs and whether they are verified. email and phone_number name a verified address if there is one. Without access_token, uses the caller. The session must not have ended. Works on a standby. Errors: AA014 bad token or session; 22023 as for uid().';
 
 CREATE FUNCTION anon_auth.jwks()
 	RETURNS jsonb

@@ -87,4 +87,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth.import_users(regclass, boolean) IS
-'Imports the rows of a table or view with import_user(): its columns have the names of that function''s arguments, and user_id is required. Returns a row for each that could not be imported, with the SQLSTATE, message and detail of the error; the others are imported. With dry_run, nothing is imported, but the result is the same. Reads the source with the rights of the caller. Errors: 42703 a column that is no argument of import_user(); 42809 the source is no table or view; 22023 missing argument.';
+'Imports the rows of a table or view with import_user(): its columns have the names of that function''s arguments, and user_id is required. Returns a row for each that could not be imported, with the SQLSTATE, message and detail of the error; the others are imported. With dry_run, nothing is imported, but the result is the same. Reads the source with the rights of the caller, who needs SELECT on it. A user that exists already is reported with 23505. Errors: 42703 a column that is no argument of import_user(); 42809 the source is no table or view; 22023 missing argument.';

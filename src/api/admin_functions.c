@@ -26,7 +26,7 @@ Datum
 anon_auth_disable_user(PG_FUNCTION_ARGS)
 {
 	api_begin_write("disable_user()");
-	user_admin_disable(api_required_uuid(fcinfo, 0, "user_id"), GetCurrentTimestamp());
+	user_admin_disable(api_required_user(fcinfo, 0, "user_id"), GetCurrentTimestamp());
 	PG_RETURN_VOID();
 }
 
@@ -35,7 +35,7 @@ Datum
 anon_auth_enable_user(PG_FUNCTION_ARGS)
 {
 	api_begin_write("enable_user()");
-	user_admin_enable(api_required_uuid(fcinfo, 0, "user_id"), GetCurrentTimestamp());
+	user_admin_enable(api_required_user(fcinfo, 0, "user_id"), GetCurrentTimestamp());
 	PG_RETURN_VOID();
 }
 
@@ -44,7 +44,7 @@ Datum
 anon_auth_set_password(PG_FUNCTION_ARGS)
 {
 	api_begin_write("set_password()");
-	user_admin_set_password(api_required_uuid(fcinfo, 0, "user_id"),
+	user_admin_set_password(api_required_user(fcinfo, 0, "user_id"),
 							api_required_text(fcinfo, 1, "new_password"), GetCurrentTimestamp());
 	PG_RETURN_VOID();
 }
@@ -57,7 +57,7 @@ anon_auth_set_roles(PG_FUNCTION_ARGS)
 	pg_uuid_t  *user_id;
 
 	api_begin_write("set_roles()");
-	user_id = api_required_uuid(fcinfo, 0, "user_id");
+	user_id = api_required_user(fcinfo, 0, "user_id");
 	if (PG_ARGISNULL(1))
 		raise_required("roles");
 	roles = api_text_list(fcinfo, 1, "roles");
@@ -70,7 +70,7 @@ Datum
 anon_auth_export_user(PG_FUNCTION_ARGS)
 {
 	api_begin_write("export_user()");
-	PG_RETURN_JSONB_P(account_export_by_admin(api_required_uuid(fcinfo, 0, "user_id"),
+	PG_RETURN_JSONB_P(account_export_by_admin(api_required_user(fcinfo, 0, "user_id"),
 											  GetCurrentTimestamp()));
 }
 
@@ -79,7 +79,7 @@ Datum
 anon_auth_delete_user(PG_FUNCTION_ARGS)
 {
 	api_begin_write("delete_user()");
-	user_admin_delete(api_required_uuid(fcinfo, 0, "user_id"), GetCurrentTimestamp());
+	user_admin_delete(api_required_user(fcinfo, 0, "user_id"), GetCurrentTimestamp());
 	PG_RETURN_VOID();
 }
 
@@ -88,7 +88,7 @@ Datum
 anon_auth_revoke_sessions(PG_FUNCTION_ARGS)
 {
 	api_begin_write("revoke_sessions()");
-	PG_RETURN_INT64((int64) user_admin_revoke_sessions(api_required_uuid(fcinfo, 0, "user_id"),
+	PG_RETURN_INT64((int64) user_admin_revoke_sessions(api_required_user(fcinfo, 0, "user_id"),
 													   GetCurrentTimestamp()));
 }
 
@@ -105,7 +105,7 @@ anon_auth_merge_anonymous_user(PG_FUNCTION_ARGS)
 
 	api_begin_write("merge_anonymous_user()");
 	guest_id = api_required_uuid(fcinfo, 0, "guest_id");
-	user_id = api_required_uuid(fcinfo, 1, "user_id");
+	user_id = api_required_user(fcinfo, 1, "user_id");
 	dry_run = api_required_bool(fcinfo, 2, "dry_run");
 	row = result_row_begin_set(fcinfo);
 	merge_by_admin(guest_id, user_id, dry_run, GetCurrentTimestamp(), &tables, &count);

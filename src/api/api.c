@@ -98,6 +98,14 @@ api_required_uuid(FunctionCallInfo fcinfo, int argument, const char *name)
 	return PG_GETARG_UUID_P(argument);
 }
 
+pg_uuid_t *
+api_required_user(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		raise_user_required(name);
+	return PG_GETARG_UUID_P(argument);
+}
+
 bool
 api_required_bool(FunctionCallInfo fcinfo, int argument, const char *name)
 {

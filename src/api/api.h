@@ -38,6 +38,7 @@ extern Jsonb *api_jsonb(FunctionCallInfo fcinfo, int argument);
  */
 extern char *api_required_text(FunctionCallInfo fcinfo, int argument, const char *name);
 extern pg_uuid_t *api_required_uuid(FunctionCallInfo fcinfo, int argument, const char *name);
+extern pg_uuid_t *api_required_user(FunctionCallInfo fcinfo, int argument, const char *name);
 extern bool api_required_bool(FunctionCallInfo fcinfo, int argument, const char *name);
 extern int	api_required_integer(FunctionCallInfo fcinfo, int argument, const char *name);
 

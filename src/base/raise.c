@@ -21,6 +21,15 @@ raise_required(const char *name)
 }
 
 void
+raise_user_required(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s is required", name),
+			 errhint("If find_user() returned NULL, no user has that login ID.")));
+}
+
+void
 raise_invalid_client(void)
 {
 	ereport(ERROR,

@@ -25,6 +25,9 @@
 /* 22023: the argument of this name is NULL or missing. */
 pg_noreturn extern void raise_required(const char *name);
 
+/* The same for the id of an existing user.  The hint says that find_user() can return NULL. */
+pg_noreturn extern void raise_user_required(const char *name);
+
 /* AA001: no client has this client ID. */
 pg_noreturn extern void raise_invalid_client(void);
 

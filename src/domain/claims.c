@@ -232,6 +232,20 @@ add_provider_identities(StringInfo json, const User *user)
 	}
 }
 
+/* Usernames cannot be verified. */
+static void
+add_login_id(StringInfo json, const LoginIdRow *row)
+{
+	begin_item(json, row->created_at, row->updated_at, "login_id");
+	json_add_string(json, "login_id_key", authgear_login_id_type(row->type));
+	json_add_string(json, "login_id_type", authgear_login_id_type(row->type));
+	json_add_string(json, login_id_claim(row->type), row->value);
+	json_add_string(json, "original_value", row->original_value);
+	if (row->type != LOGIN_ID_USERNAME)
+		json_add_boolean(json, "is_verified", row->verified);
+	json_close(json);
+}
+
 static void
 add_identities(StringInfo json, const User *user, const LoginIdRow *login_ids, int count)
 {
@@ -245,12 +259,7 @@ add_identities(StringInfo json, const User *user, const LoginIdRow *login_ids, i
 		json_close(json);
 	}
 	for (i = 0; i < count; i++)
-	{
-		begin_item(json, login_ids[i].created_at, login_ids[i].updated_at, "login_id");
-		json_add_string(json, "login_id_key", authgear_login_id_type(login_ids[i].type));
-		json_add_string(json, "login_id_type", authgear_login_id_type(login_ids[i].type));
-		json_close(json);
-	}
+		add_login_id(json, &login_ids[i]);
 	add_provider_identities(json, user);
 	appendStringInfoChar(json, ']');
 }
@@ -272,26 +281,46 @@ add_authenticators(StringInfo json, const User *user)
 }
 
 /*
- * Add the claim that tells whether the address in the claim of a type is verified, if the
- * user has login IDs of that type.
+ * Return the login ID that the claim of a type names: that of the user's attribute, or, if
+ * it is not verified, the oldest verified one.  NULL if the attribute is no login ID.
  */
-static void
-add_verified_claim(StringInfo json, const User *user, LoginIdType type, const char *claim,
-				   const LoginIdRow *login_ids, int count)
+static const LoginIdRow *
+find_claimed(const User *user, LoginIdType type, const LoginIdRow *login_ids, int count)
 {
-	const char *address = json_cstring(user->standard_attributes, login_id_claim(type));
-	bool		found = false;
-	bool		verified = false;
+	const char *value = json_cstring(user->standard_attributes, login_id_claim(type));
+	const LoginIdRow *named = NULL;
+	const LoginIdRow *verified = NULL;
 	int			i;
 
 	for (i = 0; i < count; i++)
 	{
-		found |= login_ids[i].type == type;
-		verified |= login_ids[i].type == type && login_ids[i].verified &&
-			address != NULL && strcmp(login_ids[i].value, address) == 0;
+		if (login_ids[i].type != type)
+			continue;
+		if (verified == NULL && login_ids[i].verified)
+			verified = &login_ids[i];
+		if (value != NULL && strcmp(login_ids[i].value, value) == 0)
+			named = &login_ids[i];
 	}
-	if (found)
-		json_add_boolean(json, claim, verified);
+	return named != NULL && !named->verified && verified != NULL ? verified : named;
+}
+
+/*
+ * Add the address that the claim of a type names, and whether it is verified, if the user has
+ * login IDs of that type.
+ */
+static void
+add_address_claims(StringInfo json, const User *user, LoginIdType type, const char *verified_claim,
+				   const LoginIdRow *login_ids, int count)
+{
+	const LoginIdRow *claimed = find_claimed(user, type, login_ids, count);
+	int			i;
+
+	if (claimed != NULL)
+		json_add_string(json, login_id_claim(type), claimed->value);
+	for (i = 0; i < count && login_ids[i].type != type; i++)
+		;
+	if (i < count)
+		json_add_boolean(json, verified_claim, claimed != NULL && claimed->verified);
 }
 
 /*
@@ -317,8 +346,9 @@ claims_userinfo(const User *user)
 	json_add_integer(&json, "updated_at", unix_seconds(user->updated_at));
 	if (user->delete_at != 0)
 		add_time(&json, "delete_at", user->delete_at);
-	add_verified_claim(&json, user, LOGIN_ID_EMAIL, "email_verified", login_ids, count);
-	add_verified_claim(&json, user, LOGIN_ID_PHONE_NUMBER, "phone_number_verified", login_ids, count);
+	add_address_claims(&json, user, LOGIN_ID_EMAIL, "email_verified", login_ids, count);
+	add_address_claims(&json, user, LOGIN_ID_PHONE_NUMBER, "phone_number_verified", login_ids,
+					   count);
 	json_close(&json);
 
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,

@@ -113,19 +113,15 @@ record_wrong_code(const Addition *addition, TimestampTz now)
 				  json_to_jsonb("{\"authenticator\": \"code\", \"reason\": \"wrong code\"}"), now);
 }
 
-/* Return whether the code is right, and note the spelling of the address that it proves. */
-static bool
+/* Note whether the code is right, and the spelling of the address that it proves. */
+static void
 check_code(Addition *addition, const char *code, TimestampTz now)
 {
 	rate_limit_code_attempt_by_address();
-	if (login_code_matches(&addition->login_id, &addition->user.id, code, now, &addition->code))
-	{
-		addition->is_proven = true;
-		addition->login_id.original_value = addition->code.row.recipient;
-		return true;
-	}
-	record_wrong_code(addition, now);
-	return false;
+	if (!login_code_matches(&addition->login_id, &addition->user.id, code, now, &addition->code))
+		return;
+	addition->is_proven = true;
+	addition->login_id.original_value = addition->code.row.recipient;
 }
 
 /* Use up the code, if there is one.  Return false if another transaction has. */
@@ -149,11 +145,19 @@ lock_claimant(const Addition *addition)
 		(void) users_lock(&row.user_id);
 }
 
-/* The account has the login ID already.  Return false if the code was used up meanwhile. */
+/* Return the row of the login ID if the account has it, or NULL, and all rows. */
+static const LoginIdRow *
+find_own_row(const Addition *addition, LoginIdRow **rows, int *count)
+{
+	*rows = login_ids_of(&addition->user, count);
+	return account_login_ids_find(*rows, *count, &addition->login_id);
+}
+
+/* The account has the unverified login ID.  Return false if the code was used up meanwhile. */
 static bool
 verify_own(const Addition *addition, const LoginIdRow *row, TimestampTz now)
 {
-	if (!addition->is_proven || row->verified)
+	if (!addition->is_proven)
 		return true;
 	if (!use_code(addition, now))
 		return false;
@@ -252,12 +256,22 @@ own_login_ids_add(const User *user, const Session *session, LoginIdType type,
 	recent_login_require_account(&addition.user, &addition.session, now);
 	settings_read_account_policy(&addition.policy);
 	get_new_login_id(type, value, &addition.policy, &addition.login_id);
-	if (code != NULL && !check_code(&addition, code, now))
-		return false;
+	own = find_own_row(&addition, &rows, &count);
+	if (own != NULL && own->verified)
+		return true;
+	if (code != NULL)
+		check_code(&addition, code, now);
 	lock_claimant(&addition);
 	session_lock_found(now, &addition.user, &addition.session);
-	rows = login_ids_of(&addition.user, &count);
-	own = account_login_ids_find(rows, count, &addition.login_id);
+	own = find_own_row(&addition, &rows, &count);
+	/* The first call of a repeated one may have used up the code, and committed only now. */
+	if (own != NULL && own->verified)
+		return true;
+	if (code != NULL && !addition.is_proven)
+	{
+		record_wrong_code(&addition, now);
+		return false;
+	}
 	if (own != NULL)
 		return verify_own(&addition, own, now);
 	require_room(&addition, rows, count);

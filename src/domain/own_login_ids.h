@@ -35,8 +35,9 @@ extern TimestampTz own_login_ids_request_code(const User *user, const Session *s
  * Add a login ID to the user's account, and tell the addresses that it had before.  The
  * caller has not locked the user's row.  With a code, the address is verified, and
  * taken from an account that claims it without proof.  Return true also if the account has
- * the login ID already; a code verifies it then.  Return false if the code is wrong, which
- * counts as an attempt.
+ * the login ID already; a code verifies it then.  If it is verified already, the code is not
+ * looked at, so that the call can be repeated after its answer was lost.  Return false if
+ * the code is wrong, which counts as an attempt.
  *
  * Raises AA009 if another account has it, AA010 if it is malformed, not allowed, not proven
  * although settings.login_id_verification is required, or one too many; AA014; AA018

@@ -57,6 +57,21 @@ raise_user_exists(const pg_uuid_t *id)
 			 errmsg("user %s exists already", text)));
 }
 
+/* Raise an error if the user itself has a login ID already, which would otherwise be AA009. */
+static void
+refuse_second_import(const pg_uuid_t *id, AccountPlan *plan)
+{
+	int			i;
+
+	for (i = 0; i < plan->count; i++)
+	{
+		const LoginIdRow *row = account_request_holder(plan, i);
+
+		if (row != NULL && memcmp(&row->user_id, id, UUID_LEN) == 0)
+			raise_user_exists(id);
+	}
+}
+
 void
 user_import(UserImport *import, TimestampTz now)
 {
@@ -73,6 +88,7 @@ user_import(UserImport *import, TimestampTz now)
 	}
 	user_roles_normalise(&import->state.roles);
 	account_request_plan_import(import->login_ids, import->verified, &plan);
+	refuse_second_import(&import->id, &plan);
 	(void) account_request_find_existing(&plan, false, &account);
 
 	account_request_take_addresses(&plan, NULL, now);

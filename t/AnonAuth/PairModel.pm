@@ -864,13 +864,12 @@ sub _add_login_id
 	my $owner = $state->{logins}{$login};
 
 	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
+	# A repeated call: the code is not looked at.
+	return [ $state, 't' ] if ($owner // '') eq $name && $state->{verified}{$login};
 	if (_fails_proof($state, $operation))
 	{
-		# The code was used for this account while the call waited.
-		my @also = $overlaps && ($owner // '') eq $name ? [ _copy($state), 't' ] : ();
-
 		_event($state, 'authentication.failed', $name);
-		return ([ $state, 'f' ], @also);
+		return [ $state, 'f' ];
 	}
 	return [ $state, 't' ] if ($owner // '') eq $name && !$code;
 	return [ $state, 'AA009' ] if defined $owner && (!$code || $state->{verified}{$login});
