@@ -135,7 +135,7 @@ END $$;
 CREATE FUNCTION floor_set_delete_at(the_user uuid, the_session uuid, at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM floor_caller(the_user, the_session);
-	UPDATE floor_users SET delete_at = at, purge_from = at, updated_at = clock_timestamp() WHERE id = the_user;
+	UPDATE floor_users SET delete_at = at, purge_from = coalesce(at, purge_from), updated_at = clock_timestamp() WHERE id = the_user;
 	PERFORM floor_event(the_user, 'user.deletion_scheduled');
 END $$;
 CREATE FUNCTION floor_import(email text) RETURNS void LANGUAGE plpgsql AS $$
