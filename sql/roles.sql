@@ -85,7 +85,7 @@ SELECT attempt(format('SELECT anon_auth.set_roles(%L, ''{a}'')', user_id)) FROM 
 SELECT attempt(format('UPDATE anon_auth.users SET roles = %L', roles)) FROM unnest(ARRAY['{a,NULL}', '{""}', '{a b}', NULL]) AS u (roles);
 
 SET client_min_messages = warning;
-DROP FUNCTION roles, attempt, add_roles, add_authgear_roles;
+DROP FUNCTION roles(text), attempt(text), add_roles, add_authgear_roles;
 DROP EXTENSION anon_auth CASCADE;
 DROP OWNED BY regress_visitor, regress_hook_owner;
 DROP ROLE regress_visitor, regress_hook_owner;

@@ -67,11 +67,11 @@ export const submitButton = (page) =>
   page.locator('form:has(input[name="password"])').locator('button:not([type="button"]), input[type="submit"]').first();
 
 // Submits the form without the browser's validation, so that the server must
-// validate. The login form already has the login ID, which cannot be edited.
+// validate. A form may have no field for a login ID, or one that cannot be edited.
 export async function submit(page, loginId, newPassword) {
   const field = page.locator('#login_id');
 
-  if (await field.isEditable()) {
+  if ((await field.count()) > 0 && (await field.isEditable())) {
     await field.fill(loginId);
   }
   await page.fill('input[name="password"]', newPassword);

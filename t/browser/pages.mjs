@@ -252,16 +252,15 @@ export async function reauthentication() {
   const page = await context.newPage();
   const hint = await sql(`SELECT id_token FROM anon_auth.authenticate('notebook', 'taken@example.com', '${password}')`);
 
-  await sql(`SELECT anon_auth.promote_anonymous_user('notebook', email => 'other@example.com', password => '${password}',
-    refresh_token => (SELECT refresh_token FROM anon_auth.authenticate_anonymously('notebook')))`);
   await page.goto(`${origin}/oauth2/authorize?${new URLSearchParams({
     client_id: 'notebook', redirect_uri: `${origin}/app/`, response_type: 'code', scope: 'openid', prompt: 'login',
     code_challenge: 'c'.repeat(43), code_challenge_method: 'S256', id_token_hint: hint,
   })}`);
   await inspect(page, 'log-in-again');
-  await submitInVain(page, 'other@example.com', password);
-  ok('the page says that this is another account', /another account/.test(await page.textContent('[role=alert]')));
-  await inspect(page, 'log-in-again-other-user');
+  ok('no other account can be chosen', (await page.locator('[name="login_id"]').count()) === 0);
+  await submitInVain(page, '', 'not the password');
+  ok('the page says that the password is wrong', (await page.locator('input[name="password"][aria-invalid="true"]').count()) === 1);
+  await inspect(page, 'log-in-again-wrong-password');
   const [back] = await Promise.all([page.waitForRequest(/\/app\/\?/), submit(page, 'taken@example.com', password)]);
 
   ok('the same user can log in again', new URL(back.url()).searchParams.has('code'), back.url());
