@@ -210,12 +210,18 @@ sub state_before
 
 	return $state if $interleaving ne 'rollback';
 	$state->{users}{ $first->{user} }{sessions}{ $first->{session} } = 1 if $first->{strict};
-	if (my $code = $first->{code})
-	{
-		my ($alone) = serial_results($state, 0, [ A => $first ]);
+	spend($state, $first);
+	return $state;
+}
 
-		$state->{spent}{$code} = 1 if !$alone->[0]{codes}{$code};
-	}
+# Mark the code that an operation would use as used.
+sub spend
+{
+	my ($state, $operation) = @_;
+	my $code = $operation->{code} // return $state;
+	my ($alone) = serial_results($state, 0, [ A => $operation ]);
+
+	$state->{spent}{$code} = 1 if !$alone->[0]{codes}{$code};
 	return $state;
 }
 
@@ -242,12 +248,21 @@ sub problems
 
 	my $told = join ', ', map { "$_: $answers->{$_}" } @sessions;
 	my @expected;
-	for my $order (orders($level, $interleaving, @sessions))
+
+	# An operation that must be tried again can have used its code.
+	my @used = map { [ $operation{$_} ] } grep { $operation{$_}{code} } @retried;
+	for my $spender ([], @used)
 	{
-		push @expected, map {
-			my ($state, $replies) = @$_;
-			join("\n", join(', ', map { "$_: $replies->{$_}" } @sessions), describe($state))
-		} serial_results(state_before($interleaving, $first, $second), $overlaps, map { [ $_ => $operation{$_} ] } @$order);
+		for my $order (orders($level, $interleaving, @sessions))
+		{
+			my $before = state_before($interleaving, $first, $second);
+
+			spend($before, $_) for @$spender;
+			push @expected, map {
+				my ($state, $replies) = @$_;
+				join("\n", join(', ', map { "$_: $replies->{$_}" } @sessions), describe($state))
+			} serial_results($before, $overlaps, map { [ $_ => $operation{$_} ] } @$order);
+		}
 	}
 	push @problems, "this is left:\n$told\n$found\nwhich is none of:\n" . join("\n--\n", @expected)
 	  if !grep { $_ eq "$told\n$found" } @expected;

@@ -427,10 +427,11 @@ sub _log_in
 	{
 		my @results;
 
-		# The login had found the user, which was deleted while the login
-		# waited.
-		push @results, _failed(_copy($state), $owner_of{ $operation->{login} })
-		  if $overlaps && $owner_of{ $operation->{login} } && !defined $name;
+		# The login had found the user, which was deleted or lost the login ID while
+		# the login waited.
+		my $former = $owner_of{ $operation->{login} };
+		push @results, _failed(_copy($state), $former)
+		  if $overlaps && $former && ($name // '') ne $former;
 		return (_failed($state, $name // 'nobody'), @results);
 	}
 	_event($state, 'user.authenticated', $name);
