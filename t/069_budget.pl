@@ -239,7 +239,7 @@ claim                      30     170   1490
 list_sessions               3      25      0
 update_profile              9      39    630
 request_login_id_code       7      27   1140
-add_login_id               18      74   1260
+add_login_id               19      74   1260
 remove_login_id            21      95   1540
 end_session                 8      40    600
 end_other_sessions          9      44    570
