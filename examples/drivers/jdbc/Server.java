@@ -48,7 +48,7 @@ public final class Server {
             case "AA007", "AA015", "AA024" -> 403; // the user is disabled; sign-up is closed; a guest
             case "AA008", "AA009" -> 409; // the user is not a guest; the login ID is taken
             case "AA023", "AA030" -> 409; // the last credential; sign up, or log in instead
-            case "AA010", "AA011" -> 422; // the login ID or password is not allowed
+            case "AA010", "AA011", "AA032" -> 422; // the login ID, password or profile is not allowed
             case "AA018", "AA019" -> 429;
             case "40001", "57014" -> 503; // after three attempts; statement_timeout
             case "AA025" -> 503; // the worker has not fetched the provider's key yet
@@ -60,7 +60,7 @@ public final class Server {
         String state = String.valueOf(error.getSQLState());
         JSONObject body = new JSONObject();
         if (error instanceof PSQLException failure
-                && List.of("AA009", "AA010", "AA011", "AA018", "AA019", "AA022", "AA030").contains(state)) {
+                && List.of("AA009", "AA010", "AA011", "AA018", "AA019", "AA022", "AA030", "AA032").contains(state)) {
             body = new JSONObject(failure.getServerErrorMessage().getDetail());
         }
         int status = status(state);

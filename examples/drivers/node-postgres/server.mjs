@@ -70,7 +70,7 @@ const statuses = {
   AA007: 403, AA015: 403, AA024: 403, // the user is disabled; sign-up is closed; the user is a guest
   AA008: 409, AA009: 409, // the user is not a guest; the login ID is taken
   AA023: 409, AA030: 409, // the last credential; sign up, or log in instead
-  AA010: 422, AA011: 422, // the login ID or password is not allowed
+  AA010: 422, AA011: 422, AA032: 422, // the login ID, password or profile is not allowed
   AA018: 429, AA019: 429,
   '40001': 503, '57014': 503, // after three attempts; statement_timeout
   AA025: 503, // the worker has not fetched the provider's key yet
@@ -80,7 +80,7 @@ function errorAnswer(error) {
   if (error instanceof SyntaxError) return { status: 400, body: { error: 'invalid JSON' } };
   const status = statuses[error.code] ?? 500;
   if (status === 500) console.error(error.code ?? error.name); // the message can contain a password
-  const isJson = ['AA009', 'AA010', 'AA011', 'AA018', 'AA019', 'AA022', 'AA030'].includes(error.code);
+  const isJson = ['AA009', 'AA010', 'AA011', 'AA018', 'AA019', 'AA022', 'AA030', 'AA032'].includes(error.code);
   const detail = isJson ? JSON.parse(error.detail) : {};
   return { status, body: { error: error.code, ...detail }, retryAfter: detail.retry_after };
 }

@@ -104,7 +104,7 @@ var statuses = map[string]int{
 	"AA007": 403, "AA015": 403, "AA024": 403, // the user is disabled; sign-up is closed; the user is a guest
 	"AA008": 409, "AA009": 409, // the user is not a guest; the login ID is taken
 	"AA023": 409, "AA030": 409, // the last credential; sign up, or log in instead
-	"AA010": 422, "AA011": 422, // the login ID or password is not allowed
+	"AA010": 422, "AA011": 422, "AA032": 422, // the login ID, password or profile is not allowed
 	"AA018": 429, "AA019": 429,
 	"40001": 503, "57014": 503, // after three attempts; statement_timeout
 	"AA025": 503, // the worker has not fetched the provider's key yet
@@ -117,7 +117,7 @@ func errorAnswer(err error) (int, object) {
 	}
 	body := object{}
 	switch failure.Code {
-	case "AA009", "AA010", "AA011", "AA018", "AA019", "AA022", "AA030":
+	case "AA009", "AA010", "AA011", "AA018", "AA019", "AA022", "AA030", "AA032":
 		if json.Unmarshal([]byte(failure.Detail), &body) != nil {
 			body = object{}
 		}

@@ -35,7 +35,7 @@ STATUSES = {
     "AA007": 403, "AA015": 403, "AA024": 403,  # the user is disabled; sign-up is closed; the user is a guest
     "AA008": 409, "AA009": 409,  # the user is not a guest; the login ID is taken
     "AA023": 409, "AA030": 409,  # the last credential; sign up, or log in instead
-    "AA010": 422, "AA011": 422,  # the login ID or password is not allowed
+    "AA010": 422, "AA011": 422, "AA032": 422,  # the login ID, password or profile is not allowed
     "AA018": 429, "AA019": 429,
     "40001": 503, "57014": 503,  # after three attempts; statement_timeout
     "AA025": 503,  # the worker has not fetched the provider's key yet
@@ -48,7 +48,7 @@ def error_answer(error):
     if status == 500:
         print(sqlstate, flush=True)  # the message can contain a password
     detail = {}
-    if sqlstate in ("AA009", "AA010", "AA011", "AA018", "AA019", "AA022", "AA030"):
+    if sqlstate in ("AA009", "AA010", "AA011", "AA018", "AA019", "AA022", "AA030", "AA032"):
         detail = json.loads(error.diag.message_detail)
     return status, {"error": sqlstate, **detail}
 # end
