@@ -6,7 +6,7 @@
  * Parsing and unsealing a key takes longer than using it, so parsed keys are
  * kept.  The key's kid, state and times are read again when the table has changed
  * (cached_table.h), the key itself only if its time of creation has changed.  Which keys
- * sign and verify also depends on the time, and is decided at each call.
+ * sign and verify also depends on the time, and is decided once a statement.
  *
  * The private part is unsealed only to sign, so that tokens can be verified on
  * servers without the master key.
@@ -189,14 +189,15 @@ cache_row(SigningKeyRow *row, bool want_private, const CacheStamp *stamp)
 }
 
 /*
- * Return the key of an entry, with its flags as of now.  A key whose signs_from has not
- * come can sign as well, if a caller names it.
+ * Return the key of an entry, with its flags as of the time when its stamp was checked: a
+ * call that signs two tokens must not find that its key has stopped signing in between.
+ * A key whose signs_from has not come can sign as well, if a caller names it.
  */
 static const SigningKey *
-key_now(CachedKey *entry)
+key_of(CachedKey *entry)
 {
 	SigningKey *key = &entry->signing_key;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = cache_stamp_checked_at(&entry->stamp);
 
 	key->can_sign = entry->is_active || (entry->is_retiring && entry->retiring_since > now);
 	key->published = key->can_sign || (entry->is_retiring && entry->verify_until > now);
@@ -227,7 +228,7 @@ key_cache_get(const char *kid, bool want_private)
 		}
 		entry = cache_row(&row, want_private, &stamp);
 	}
-	return entry != NULL ? key_now(entry) : NULL;
+	return entry != NULL ? key_of(entry) : NULL;
 }
 
 static void
@@ -250,15 +251,18 @@ set_current_signer(const char *kid, TimestampTz now, const CacheStamp *stamp)
 
 /* Return the key that signed last, if it still does, otherwise NULL. */
 static const SigningKey *
-get_known_signer(TimestampTz now)
+get_known_signer(void)
 {
 	CachedKey  *entry;
+	TimestampTz now;
 
-	if (!cache_stamp_holds(&current_signer.stamp, CACHED_SIGNING_KEYS) ||
-		now < current_signer.since || now >= current_signer.until)
+	if (!cache_stamp_holds(&current_signer.stamp, CACHED_SIGNING_KEYS))
+		return NULL;
+	now = cache_stamp_checked_at(&current_signer.stamp);
+	if (now < current_signer.since || now >= current_signer.until)
 		return NULL;
 	entry = cache_lookup(current_signer.kid);
-	return is_up_to_date(entry, true) ? key_now(entry) : NULL;
+	return is_up_to_date(entry, true) ? key_of(entry) : NULL;
 }
 
 /*
@@ -268,12 +272,12 @@ get_known_signer(TimestampTz now)
 const SigningKey *
 key_cache_get_current(void)
 {
-	const SigningKey *key = get_known_signer(GetCurrentTimestamp());
+	const SigningKey *key = get_known_signer();
 
 	while (key == NULL || !key->can_sign)
 	{
-		TimestampTz now = GetCurrentTimestamp();
 		CacheStamp	stamp = cache_stamp_take(CACHED_SIGNING_KEYS);
+		TimestampTz now = cache_stamp_checked_at(&stamp);
 		CachedKey  *entry;
 		SigningKeyRow row;
 
@@ -282,7 +286,7 @@ key_cache_get_current(void)
 			return NULL;
 		set_current_signer(row.kid, now, &stamp);
 		entry = cache_row(&row, true, &stamp);
-		key = entry != NULL ? key_now(entry) : NULL;
+		key = entry != NULL ? key_of(entry) : NULL;
 	}
 	return key;
 }

@@ -103,6 +103,12 @@ cache_stamp_holds(CacheStamp *stamp, CachedTable table)
 	return true;
 }
 
+TimestampTz
+cache_stamp_checked_at(const CacheStamp *stamp)
+{
+	return stamp->statement.read_at;
+}
+
 bool
 cache_stamp_is_of_statement(const CacheStamp *stamp)
 {

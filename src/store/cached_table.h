@@ -55,6 +55,9 @@ extern CacheStamp cache_stamp_take(CachedTable table);
  */
 extern bool cache_stamp_holds(CacheStamp *stamp, CachedTable table);
 
+/* When the stamp was taken, or last found to hold after that in another statement or second. */
+extern TimestampTz cache_stamp_checked_at(const CacheStamp *stamp);
+
 /* Whether the stamp was taken, or held, in this statement, however long ago. */
 extern bool cache_stamp_is_of_statement(const CacheStamp *stamp);
 
