@@ -40,7 +40,11 @@ my %invariants = (
 		WHERE has_password <> EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id)
 		   OR is_anonymous = (has_password
 			   OR EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND l.verified_at IS NOT NULL)
-			   OR EXISTS (SELECT FROM anon_auth.user_identities i WHERE i.user_id = u.id))
+			   OR EXISTS (SELECT FROM anon_auth.user_identities i WHERE i.user_id = u.id)
+			   -- An administrator can make an account whose user sets the password later.
+			   OR EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id) AND EXISTS (
+				SELECT FROM anon_auth.events e WHERE e.user_id = u.id
+				  AND (e.type = 'user.imported' OR e.type = 'user.created' AND e.client_id IS NULL)))
 		   OR is_anonymous AND EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id)
 		   OR cardinality(login_id_routes) <> (SELECT count(*) FROM anon_auth.login_ids l WHERE l.user_id = u.id)
 		   OR (device_kid IS NOT NULL) <> EXISTS (SELECT FROM anon_auth.device_keys d WHERE d.user_id = u.id AND d.kid = u.device_kid)},
