@@ -744,7 +744,10 @@ for my $value ('Bearer', 'Bearer ', 'bearer', "Bearer\t", 'Bearer x')
 	my $both = log_in(browser(), account('app'));
 	my %header = ('Authorization:' => $value);
 
-	is($both->get('/oauth2/userinfo', %header)->{status}, 401, "userinfo with the header \"$value\" does not take the cookie");
+	my $userinfo = $both->get('/oauth2/userinfo', %header);
+
+	is($userinfo->{status}, 401, "userinfo with the header \"$value\" does not take the cookie");
+	is($userinfo->{json}{error}, $value =~ /[x\t]/ ? 'invalid_token' : 'invalid_grant', 'an empty token is answered as an ended session, another one as invalid');
 	is($both->post_form('/oauth2/token', grant_type => $id_token_grant, client_id => 'site', %header)->{status}, 401, 'neither does the ID token grant');
 	is($both->get('/resolve', %header)->{headers}{'x-authgear-session-valid'}[0], 'false', 'nor /resolve');
 }

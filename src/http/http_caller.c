@@ -44,8 +44,12 @@ static HttpCaller
 token_caller(const HttpRequest *request, const char *token, Session *session, User *user)
 {
 	Verification verification = {.token = token,.now = request->now};
-	ErrorData  *error = http_try(verify_access_token, &verification);
+	ErrorData  *error;
 
+	/* Authgear's SDKs send this when their session has ended, and look for that error. */
+	if (token[0] == '\0')
+		return CALLER_INVALID;
+	error = http_try(verify_access_token, &verification);
 	if (error != NULL && !http_is_refusal(error))
 		ReThrowError(error);
 	if (error != NULL)
