@@ -110,7 +110,7 @@ normal_uri(const char *text)
 	if (strlen(text) > URI_MAX_LENGTH)
 		return NULL;
 	if (uri_check(URI_LINK, text, normal) == NULL)
-		strlcpy(normal, text, sizeof(normal));
+		memcpy(normal, text, strlen(text) + 1);	/* checked above */
 	if (strncmp(normal, "https://", 8) != 0 || uri_check(URI_LINK, normal, unused) != NULL)
 		return NULL;
 	return pstrdup(normal);
