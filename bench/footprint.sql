@@ -36,8 +36,8 @@ END $$;
 
 CREATE FUNCTION footprint_results(OUT operation text, OUT wal_bytes numeric, OUT floor_wal_bytes numeric, OUT wal_ratio numeric,
 	OUT buffers numeric, OUT floor_buffers numeric, OUT buffer_ratio numeric, OUT goal numeric) RETURNS SETOF record LANGUAGE sql AS $$
-	SELECT o.operation, round(o.wal_bytes), round(f.wal_bytes), round(o.wal_bytes / f.wal_bytes, 2),
-		round(o.buffers, 1), round(f.buffers, 1), round(o.buffers / f.buffers, 2), 1.1
+	SELECT o.operation, round(o.wal_bytes), round(f.wal_bytes), round(o.wal_bytes / nullif(f.wal_bytes, 0), 2),
+		round(o.buffers, 1), round(f.buffers, 1), round(o.buffers / nullif(f.buffers, 0), 2), 1.1
 	FROM footprints AS o JOIN footprints AS f USING (operation)
 	WHERE o.side = 'ours' AND f.side = 'floor' ORDER BY o.place
 $$;
