@@ -15,7 +15,7 @@
 #include "store/events.h"
 
 static void
-check(UserCreation *creation, AccountPlan *plan)
+check_account(UserCreation *creation, AccountPlan *plan)
 {
 	ExistingAccount account;
 
@@ -40,7 +40,7 @@ user_creation_run(UserCreation *creation, TimestampTz now)
 	AccountState state;
 	const char *hash;
 
-	check(creation, &plan);
+	check_account(creation, &plan);
 	/* Before rows are locked, because it takes long. */
 	hash = creation->password == NULL ? NULL :
 		password_make_hash(creation->password, &plan.policy);

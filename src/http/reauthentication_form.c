@@ -60,7 +60,7 @@ reauthentication_form_open(Reauthentication *form, const pg_uuid_t *user_id)
 
 /* Return a login ID as the page shows it. */
 static const char *
-shown(const Reauthentication *form, const LoginIdRow *login_id)
+shown_login_id(const Reauthentication *form, const LoginIdRow *login_id)
 {
 	return form->is_masked ? reauthentication_masked(login_id) : login_id->original_value;
 }
@@ -74,7 +74,7 @@ add_addresses(StringInfo model, const Reauthentication *form)
 
 	addresses.items = palloc(sizeof(char *) * Max(addresses.count, 1));
 	for (i = 0; i < addresses.count; i++)
-		addresses.items[i] = unconstify(char *, shown(form, &form->ways.addresses[i]));
+		addresses.items[i] = unconstify(char *, shown_login_id(form, &form->ways.addresses[i]));
 	json_add_strings(model, "addresses", &addresses);
 }
 
@@ -101,7 +101,7 @@ reauthentication_form_show(Reauthentication *form, int status, HttpResponse *res
 	initStringInfo(&model);
 	form->page->begin(&model, "reauthenticate", form->arg);
 	if (known_as != NULL)
-		json_add_string(&model, "account", shown(form, known_as));
+		json_add_string(&model, "account", shown_login_id(form, known_as));
 	if (known_as != NULL && !form->is_masked)
 		json_add_string(&model, "login_id", known_as->original_value);
 	if (form->method == METHOD_CODE)
@@ -191,7 +191,7 @@ show_code_page(Reauthentication *form, HttpCodePage *page, HttpResponse *respons
 
 	page->purpose = "reauthenticate";
 	page->type = form->address->type;
-	page->login_id = shown(form, form->address);
+	page->login_id = shown_login_id(form, form->address);
 	page->code = form->code;
 	initStringInfo(&model);
 	form->page->begin(&model, "code", form->arg);

@@ -140,7 +140,7 @@ find_own(LoginIdPage *page)
 
 /* Return the login ID of the form in its normalised form, or NULL. */
 static const char *
-normalised(const LoginIdPage *page)
+normalised_login_id(const LoginIdPage *page)
 {
 	LoginId		login_id;
 
@@ -327,11 +327,11 @@ send_code(LoginIdPage *page, HttpResponse *response)
 
 /* A SubtransactionAction: add the login ID and, to change one, remove the other. */
 static void
-add(void *arg)
+add_login_id(void *arg)
 {
 	LoginIdPage *page = arg;
 	HttpSettings *settings = page->settings;
-	const char *value = normalised(page);
+	const char *value = normalised_login_id(page);
 
 	page->is_right = own_login_ids_add(&settings->user, &settings->session, page->type,
 									   page->login_id, page->code, settings->request->now);
@@ -350,7 +350,7 @@ add(void *arg)
 static bool
 is_done_already(const LoginIdPage *page)
 {
-	const char *value = normalised(page);
+	const char *value = normalised_login_id(page);
 	int			count;
 	LoginIdRow *rows = own_login_ids_list(&page->settings->user, &count);
 	int			i;
@@ -382,7 +382,7 @@ try_adding(LoginIdPage *page, HttpResponse *response)
 {
 	ErrorData  *error;
 
-	switch (http_settings_try(page->settings, add, page, response, &error))
+	switch (http_settings_try(page->settings, add_login_id, page, response, &error))
 	{
 		case SETTINGS_DONE:
 			if (page->is_right || is_done_already(page))

@@ -64,7 +64,7 @@ check_fields(Changing *changing)
 
 /* A SubtransactionAction. */
 static void
-change(void *arg)
+change_password(void *arg)
 {
 	Changing   *changing = arg;
 	const HttpSettings *settings = changing->settings;
@@ -99,7 +99,7 @@ handle_form(HttpSettings *settings, HttpResponse *response)
 		show_form(settings, response);
 		return;
 	}
-	switch (http_settings_try(settings, change, &changing, response, NULL))
+	switch (http_settings_try(settings, change_password, &changing, response, NULL))
 	{
 		case SETTINGS_DONE:
 			if (changing.is_right)

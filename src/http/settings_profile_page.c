@@ -176,7 +176,7 @@ check_form(ProfilePage *page)
 
 /* A SubtransactionAction. */
 static void
-save(void *arg)
+save_profile(void *arg)
 {
 	ProfilePage *page = arg;
 	HttpSettings *settings = page->settings;
@@ -196,7 +196,7 @@ handle_form(ProfilePage *page, HttpResponse *response)
 		show_form(page, response);
 		return;
 	}
-	switch (http_settings_try(page->settings, save, page, response, NULL))
+	switch (http_settings_try(page->settings, save_profile, page, response, NULL))
 	{
 		case SETTINGS_DONE:
 			http_settings_done(page->settings, "", "profile_saved", response);
