@@ -990,16 +990,12 @@ sub _delete_self
 
 sub _import
 {
-	my ($state, $session, $overlaps, $operation) = @_;
+	my ($state, $session, undef, $operation) = @_;
 	my ($name, $login) = @$operation{qw(user login)};
 
-	if (defined $state->{logins}{$login})
-	{
-		# Another import of the user was in progress.
-		my @also = $overlaps && $state->{users}{$name} ? [ _copy($state), '23505' ] : ();
-
-		return ([ $state, 'AA009' ], @also);
-	}
+	# An import of a user who exists says so, even if the login ID is taken as well.
+	return ([ $state, '23505' ]) if $state->{users}{$name};
+	return ([ $state, 'AA009' ]) if defined $state->{logins}{$login};
 	$state->{users}{$name} = { sessions => {} };
 	$state->{logins}{$login} = $name;
 	_event($state, 'user.imported', $name);
