@@ -942,6 +942,7 @@ for my $i (0 .. $#pages)
 	unlike($body, qr{<[a-z][^<>]*\s(?:src|href)\s*=\s*["']?(?:https?:)?//(?!app\.example)}i, "page $i: nothing is loaded from other origins");
 	like($csp, qr/(?:^|; )default-src 'none'(?:;|$)/, "page $i: the Content-Security-Policy allows nothing by default");
 	like($csp, qr/frame-ancestors 'none'/, "page $i: the Content-Security-Policy forbids framing");
+	like($csp, qr/img-src 'self'(?:;| https?:)/, "page $i: the Content-Security-Policy allows the site's icon");
 	like($csp, qr/base-uri 'none'/, "page $i: the Content-Security-Policy forbids a base URL");
 	like($csp, qr/form-action 'self'/, "page $i: the Content-Security-Policy allows forms to the page's own origin");
 	unlike($csp, qr/unsafe|\*/, "page $i: the Content-Security-Policy has neither wildcards nor unsafe sources");

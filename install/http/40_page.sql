@@ -693,7 +693,8 @@ AS $$
 	SELECT concat('default-src ''none''',
 		'; style-src ''sha256-', encode(sha256(convert_to(style, 'UTF8')), 'base64'), '''',
 		'; script-src ''sha256-', encode(sha256(convert_to(script, 'UTF8')), 'base64'), '''',
-		'; img-src ' || anon_auth_internal.page_source(page ->> 'logo'),
+		-- The browser asks the site for its icon (favicon.ico) by itself.
+		'; img-src ''self''', ' ' || anon_auth_internal.page_source(page ->> 'logo'),
 		'; form-action ''self''',
 		(SELECT string_agg(DISTINCT ' ' || anon_auth_internal.page_source(u.uri), '')
 			FROM unnest(anon_auth_internal.page_strings(page -> 'form_action_sources')) AS u (uri)),
