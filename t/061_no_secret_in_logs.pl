@@ -1002,6 +1002,7 @@ sub sign_in_pages
 	$browser->get($again, x_next => '/settings');
 	$browser->post_form($again, password => password('wrong'));
 	is($browser->post_form($again, password => $password)->{status}, 303, 'the account logs in again for the settings');
+	settings_pages($browser, $password, $run);
 
 	my $login = $browser->get($browser->get('/oauth2/authorize', @site, prompt => 'login')->{location});
 	my ($forgot) = $login->{body} =~ m{href="([^"]*/flows/forgot_password[^"]*)"} or BAIL_OUT('no link to the page of a forgotten password');
@@ -1074,6 +1075,46 @@ sub accounts_over_http
 	return;
 }
 
+# The forms of the settings pages, with secrets in each field, right and wrong.
+sub settings_pages
+{
+	my ($browser, $password, $run) = @_;
+	my $changed = password('of the settings page');
+	my $typed = password('in a field for something else');
+	my $email = "settings$run\@example.com";
+	my $form = sub { my ($path, @fields) = @_; return $browser->post_form("/settings$path", @fields)->{status}; };
+
+	$form->('/change_password', @$_) for [ old_password => $password ],
+	  [ old_password => $typed, password => $changed ], [ old_password => $password, password => substr($changed, 0, 3) ], [ old_password => $password, password => $changed x 2000 ],
+	  [ old_password => $password, password => $changed, x_user => $typed ], [ old_password => $password, password => $changed, 'Sec-Fetch-Site:' => 'cross-site' ];
+	ok_call($admin, 'reset_counters');
+	is($form->('/change_password', old_password => $password, password => $changed), 303, 'a password is changed on the settings page');
+	is($form->('/profile', birthdate => $typed, zoneinfo => $typed, website => $typed), 422, 'a profile with invalid values is shown again');
+	is($form->('/sessions', session_id => $typed), 303, 'the id of a session that is none');
+	$admin->run('DELETE FROM anon_auth.outbox');
+	settings(code_link_uri => 'https://auth.example/flows/code_link?code={code}');
+	my $verify = "/identity/verify_email?q_login_id=page$run%40example.com";
+	is($form->($verify), 200, 'a code for the address of the account is requested');
+	my $code = secret("code of the settings page $run", ok_call($admin, 'take_outbox_messages')->{link} =~ s/.*=//sr);
+	$form->($verify, step => 'code', code => "x$code");
+	is($form->($verify, step => 'code', code => $code), 303, 'the address is confirmed');
+	$form->('/identity/add_email', login_id => $typed);
+	is($form->('/identity/add_email', login_id => $email), 200, 'a code for an address is requested on the settings page');
+	my $long = secret("long code of the settings page $run", ok_call($admin, 'take_outbox_messages')->{link} =~ s/.*=//sr);
+	$form->('/identity/add_email', step => 'code', login_id => $email, code => "x$long");
+	is($form->('/identity/add_email', step => 'code', login_id => $email, code => $long), 303, 'the address is added');
+	$form->('/identity/add_email', step => 'code', login_id => $email, code => $long);
+	settings(code_link_uri => undef);
+	$form->("/identity/$_", login_id => $typed, code => $typed) for 'remove_identity?q_issuer=' . $typed, 'change_email?q_login_id=' . $typed, 'add_username';
+	is($form->('/export'), 200, 'a copy of the account data is downloaded');
+	is($form->('/delete_account', delete => $typed), 422, 'an account is not deleted without the tick');
+	$form->('/delete_account', keep => $typed);
+	is($form->('', log_out => 'yes'), 200, 'the settings page logs out');
+	$admin->run('DELETE FROM anon_auth.outbox');
+	ok_call($admin, 'reset_counters');
+	return;
+}
+
 # The functions for one's own account, with secrets in each member, right and wrong.
 sub account_over_http
 {
@@ -1107,7 +1148,7 @@ sub account_over_http
 	$call->('remove_identity', { issuer => $password });
 	$call->('end_session', { session_id => $password });
 	$call->('update_profile', { attributes => { name => 'Web', birthdate => $password } });
-	$call->($_, {}) for qw(list_sessions end_other_sessions delete_account cancel_account_deletion);
+	$call->($_, {}) for qw(list_sessions end_other_sessions export_account delete_account cancel_account_deletion);
 	is($call->('remove_login_id', { type => 'email', value => "codes-web$run\@example.com" })->{json}{result}, JSON::PP::true, 'an address is removed over HTTP');
 	ok_call($admin, 'take_outbox_messages');
 	return;

@@ -265,6 +265,7 @@ my %valid = (
 	end_session => { session_id => '00000000-0000-0000-0000-000000000000' },
 	end_other_sessions => {},
 	update_profile => { attributes => {} },
+	export_account => {},
 	delete_account => {},
 	cancel_account_deletion => {});
 

@@ -117,7 +117,7 @@ CREATE FUNCTION anon_auth_http.account(text)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_account';
 COMMENT ON FUNCTION anon_auth_http.account(text) IS
-'POST /api/account/<function>. Calls a function of the same name for the user of the access token or, without one, of the session cookie: change_password, request_login_id_code, add_login_id, remove_login_id, request_verification, verify_login_id, add_identity, remove_identity, list_sessions, end_session, end_other_sessions, update_profile, delete_account, cancel_account_deletion. Takes JSON with the arguments of that function except access_token. Returns {"result": ...}. The status is 401 without a live session or, with max_age in WWW-Authenticate, without a recent login, and 404 for another name.';
+'POST /api/account/<function>. Calls a function of the same name for the user of the access token or, without one, of the session cookie: change_password, request_login_id_code, add_login_id, remove_login_id, request_verification, verify_login_id, add_identity, remove_identity, list_sessions, end_session, end_other_sessions, update_profile, export_account, delete_account, cancel_account_deletion. Takes JSON with the arguments of that function except access_token. Returns {"result": ...}. The status is 401 without a live session or, with max_age in WWW-Authenticate, without a recent login, and 404 for another name.';
 
 CREATE FUNCTION anon_auth_http.authorize(text)
 	RETURNS anon_auth_http."*/*"

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "domain/account_deletion.h"
+#include "domain/account_export.h"
 #include "domain/claims.h"
 #include "domain/federated_identity.h"
 #include "domain/message_language.h"
@@ -318,6 +319,12 @@ update_profile(AccountCall *call)
 }
 
 static const char *
+export_account(AccountCall *call)
+{
+	return json_from_jsonb(account_export_by_user(&call->user, &call->session, call->now));
+}
+
+static const char *
 delete_account(AccountCall *call)
 {
 	return time_result(account_deletion_request(&call->user, &call->session, call->now));
@@ -344,6 +351,7 @@ static const AccountFunction functions[] = {
 	{"end_session", end_session_members, true, end_session},
 	{"end_other_sessions", no_members, true, end_other_sessions},
 	{"update_profile", update_profile_members, true, update_profile},
+	{"export_account", no_members, true, export_account},
 	{"delete_account", no_members, false, delete_account},
 	{"cancel_account_deletion", no_members, true, cancel_account_deletion}
 };

@@ -12,7 +12,9 @@
 #include "domain/federated_identity.h"
 #include "domain/own_login_ids.h"
 #include "domain/own_sessions.h"
+#include "domain/session.h"
 #include "http/http_guest_sign_up.h"
+#include "http/http_page_caller.h"
 #include "http/settings_pages.h"
 #include "http/settings_parts.h"
 #include "json/json_read.h"
@@ -162,18 +164,55 @@ add_profile(StringInfo model, const HttpSettings *settings)
 	settings_parts_end_rows(model);
 }
 
+/* A row that has no value, and leads to another page. */
 static void
-add_deletion(StringInfo model, const HttpSettings *settings)
+add_page(StringInfo model, const HttpSettings *settings, const char *text, const char *path)
 {
-	const char *text = settings->user.is_anonymous ? "delete_guest" : "delete_account";
-
-	settings_parts_begin_rows(model, "account_itself");
 	settings_parts_begin_row(model, NULL, NULL, psprintf("%s_row", text));
 	settings_parts_begin_facts(model);
 	settings_parts_begin_ways(model);
-	add_link(model, settings, text, "/delete_account");
+	add_link(model, settings, text, path);
 	settings_parts_end_row(model);
+}
+
+static void
+add_data(StringInfo model, const HttpSettings *settings)
+{
+	settings_parts_begin_rows(model, "account_itself");
+	add_page(model, settings, "export", "/export");
+	if (settings->user.delete_at == 0)
+		add_page(model, settings, settings->user.is_anonymous ? "delete_guest" : "delete_account",
+				 "/delete_account");
 	settings_parts_end_rows(model);
+}
+
+/* ---- logging out ---- */
+
+/* A guest has no way back, so it can only delete its data. */
+static void
+add_log_out(StringInfo model, const HttpSettings *settings)
+{
+	if (settings->user.is_anonymous)
+		return;
+	settings_parts_begin_plain_form(model, http_settings_uri(settings, ""), "log_out");
+	settings_parts_add_hidden(model, "log_out", "yes");
+	settings_parts_end_form(model);
+}
+
+/* End the session that the page shows: that of this browser, or of the app that opened it. */
+static void
+log_out(const HttpSettings *settings, HttpResponse *response)
+{
+	const Session *session = &settings->session;
+
+	if (settings->user.is_anonymous)
+	{
+		http_settings_leave(settings, response);
+		return;
+	}
+	session_end(&session->user_id, &session->id, session->client_id, settings->request->now);
+	http_page_clear_cookie(settings->request, session, response);
+	http_settings_message(settings, 200, "logged_out", response);
 }
 
 /* ---- guests ---- */
@@ -238,8 +277,8 @@ show_overview(const HttpSettings *settings, HttpResponse *response)
 		add_password(&model, settings);
 	add_sessions(&model, settings);
 	settings_parts_end_rows(&model);
-	if (settings->user.delete_at == 0)
-		add_deletion(&model, settings);
+	add_data(&model, settings);
+	add_log_out(&model, settings);
 	settings_parts_end(&model);
 	http_settings_show(&model, settings, response);
 }
@@ -249,6 +288,8 @@ settings_overview_page(HttpSettings *settings, HttpResponse *response)
 {
 	if (settings->is_post && http_param_is(&settings->form, "sign_up", "yes"))
 		sign_up(settings, response);
+	else if (settings->is_post && http_param_is(&settings->form, "log_out", "yes"))
+		log_out(settings, response);
 	else
 		show_overview(settings, response);
 }

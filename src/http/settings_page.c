@@ -28,6 +28,7 @@ static const SettingsPath paths[] = {
 	{"/change_password", settings_password_page, true},
 	{"/identity/remove_identity", settings_identity_page, true},
 	{"/identity/*", settings_login_ids_page, true},
+	{"/export", settings_export_page, false},
 	{"/delete_account", settings_deletion_page, false}
 };
 

@@ -41,6 +41,9 @@ extern void settings_identity_page(HttpSettings *settings, HttpResponse *respons
 /* Return the path of that page. */
 extern char *settings_identity_path(const char *issuer);
 
+/* Download a copy of everything that is stored about the account. */
+extern void settings_export_page(HttpSettings *settings, HttpResponse *response);
+
 /* Delete the account, or keep it while that is still possible. */
 extern void settings_deletion_page(HttpSettings *settings, HttpResponse *response);
 

@@ -183,15 +183,29 @@ static const char *const type_names[] = {
 	[SETTINGS_CHECK] = "check"
 };
 
-void
-settings_parts_begin_form(StringInfo model, const char *uri, const char *button,
-						  bool is_dangerous)
+/* look is "is_dangerous", "is_plain" or NULL. */
+static void
+begin_form(StringInfo model, const char *uri, const char *button, const char *look)
 {
 	begin_part(model, "form");
 	json_add_string(model, "action", uri);
 	json_add_string(model, "button", button);
-	json_add_boolean(model, "is_dangerous", is_dangerous);
+	if (look != NULL)
+		json_add_boolean(model, look, true);
 	begin_array(model, "fields");
+}
+
+void
+settings_parts_begin_form(StringInfo model, const char *uri, const char *button,
+						  bool is_dangerous)
+{
+	begin_form(model, uri, button, is_dangerous ? "is_dangerous" : NULL);
+}
+
+void
+settings_parts_begin_plain_form(StringInfo model, const char *uri, const char *button)
+{
+	begin_form(model, uri, button, "is_plain");
 }
 
 void

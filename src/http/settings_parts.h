@@ -79,6 +79,10 @@ typedef struct SettingsField
 /* A form.  Fields are added between begin and end; hidden ones anywhere there, too. */
 extern void settings_parts_begin_form(StringInfo model, const char *uri, const char *button,
 									  bool is_dangerous);
+
+/* The same with a button that is not the purpose of the page. */
+extern void settings_parts_begin_plain_form(StringInfo model, const char *uri,
+											const char *button);
 extern void settings_parts_add_field(StringInfo model, const SettingsField *field);
 extern void settings_parts_add_hidden(StringInfo model, const char *name, const char *value);
 
