@@ -26,7 +26,7 @@ plan skip_all => $reason if $reason;
 my $programs = AnonAuth::Programs->new(
 	source => "$FindBin::Bin/clients/oauth",
 	directories => { map { $_ => $_ } qw(node go python java) },
-	files => { node => ["$FindBin::Bin/browser/browser.mjs"] });
+	files => { node => [ map { "$FindBin::Bin/browser/$_.mjs" } qw(browser results) ] });
 my @clients = (
 	{ language => 'node', name => 'openid-client-6', command => [qw(node openid-client-6.mjs)] },
 	{ language => 'node', name => 'openid-client-5', command => [qw(node openid-client-5.mjs)] },

@@ -1,46 +1,12 @@
-// Chromium, access to the database, and the reporting of results.
+// Chromium, with the results of results.mjs.
 
-import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 
-export const { ORIGIN: origin, DATABASE: database } = process.env;
+export * from './results.mjs';
 
 const timeout = 1000 * Number(process.env.TIMEOUT ?? 60);
 const problems = [];
-
-// ---------------------------------------------------------------------------
-// Results
-// ---------------------------------------------------------------------------
-
-const tell = (result) => process.stdout.write(`${JSON.stringify(result)}\n`);
-
-export const ok = (name, condition, why) => tell({ name, ok: Boolean(condition), why });
-
-export const is = (name, actual, expected) =>
-  ok(name, actual === expected, `got ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}`);
-
-export const done = () => tell({ done: true });
-
-// Runs a test. An exception counts as one failure; the next test still runs.
-export async function test(name, action) {
-  try {
-    await action();
-  } catch (error) {
-    ok(name, false, error.stack);
-  }
-}
-
-// ---------------------------------------------------------------------------
-// The database
-// ---------------------------------------------------------------------------
-
-export async function sql(text) {
-  const { stdout } = await promisify(execFile)('psql', ['-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', database, '-c', text]);
-
-  return stdout.trim();
-}
 
 // ---------------------------------------------------------------------------
 // The browser
@@ -108,3 +74,12 @@ export async function screenshots(page, name) {
   await page.emulateMedia({ colorScheme: null });
   await page.setViewportSize(before);
 }
+
+// ---------------------------------------------------------------------------
+// What differs between browsers
+// ---------------------------------------------------------------------------
+
+export const product = 'Chromium';
+
+// Calls a function in each page of a context before the scripts of the page.
+export const before = (context, action, value) => context.addInitScript(action, value);

@@ -1,0 +1,274 @@
+// The client of one application at one issuer.
+
+import { Clock } from './clock.js';
+import { digest } from './encoding.js';
+import { AnonAuthError, errorOf } from './errors.js';
+import { Flows, withoutAnswer } from './flows.js';
+import { Proofs } from './proofs.js';
+import { Resource } from './resource.js';
+import { Sessions, userOf } from './sessions.js';
+import { IndexedDBStore } from './store.js';
+import { Transport } from './transport.js';
+
+const codeGrant = 'urn:anon-auth:params:oauth:grant-type:login-code';
+const idTokenGrant = 'urn:anon-auth:params:oauth:grant-type:id-token';
+
+function originOf(address, name) {
+  const url = new URL(address);
+
+  if (!['https:', 'http:'].includes(url.protocol) || url.href !== `${url.origin}/`) {
+    throw new AnonAuthError('invalid_request', `${name} must be an origin, such as https://app.example.com`);
+  }
+  return url.origin;
+}
+
+export class AnonAuth extends EventTarget {
+  #clientId;
+  #transport;
+  #sessions;
+  #flows;
+  #resource;
+  #issuer;
+  #channel;
+
+  constructor({ issuer, clientId, origins = [], dpop = true, timeout = 30_000, store, fetch }) {
+    super();
+    if (!globalThis.crypto?.subtle) {
+      throw new AnonAuthError('unsupported', 'WebCrypto is missing: the page must be loaded by https');
+    }
+    this.#issuer = originOf(issuer, 'issuer');
+    this.#clientId = clientId;
+
+    const key = `${this.#issuer} ${clientId}`;
+    const clock = new Clock();
+    const proofs = new Proofs(clock);
+    const shared = {
+      issuer: this.#issuer,
+      clientId,
+      clock,
+      proofs,
+      key,
+      timeout,
+      // window.fetch must not be called as a method of another object.
+      fetch: fetch ?? ((...details) => globalThis.fetch(...details)),
+    };
+
+    this.#transport = new Transport(shared);
+    this.#sessions = new Sessions({
+      ...shared,
+      transport: this.#transport,
+      store: store ?? new IndexedDBStore(),
+      usesProofs: dpop,
+      changed: () => this.#tell(),
+    });
+    this.#flows = new Flows({ ...shared, transport: this.#transport, sessions: this.#sessions });
+    this.#resource = new Resource({
+      ...shared,
+      sessions: this.#sessions,
+      origins: new Set([this.#issuer, ...origins.map((origin) => originOf(origin, 'origins'))]),
+    });
+    this.fetch = this.fetch.bind(this);
+    this.#listen(key);
+  }
+
+  // ---- who is it ----
+
+  async user() {
+    return userOf((await this.#sessions.load()).session);
+  }
+
+  async guest() {
+    const { guest } = await this.#sessions.load();
+
+    return guest === null ? null : { id: guest.userId, state: guest.state };
+  }
+
+  async userInfo() {
+    return this.#call('/oauth2/userinfo', { method: 'GET' });
+  }
+
+  // ---- guests ----
+
+  async continueAsGuest({ startOver = false } = {}) {
+    return this.#sessions.continueAsGuest(startOver);
+  }
+
+  async forgetGuest() {
+    await this.#sessions.exclusive(async (record) => {
+      if (record.session?.isGuest) {
+        throw new AnonAuthError('invalid_request', 'the guest is logged in: call logOut({ forgetGuest: true })');
+      }
+      record.guest = null;
+      await this.#sessions.save(record);
+    });
+  }
+
+  async claimGuest({ dryRun = false } = {}) {
+    const jwt = await this.#sessions.proveGuest(await this.#sessions.load());
+    const { tables } = await this.#api('/api/anonymous_user/claim', { client_id: this.#clientId, jwt, dry_run: dryRun });
+
+    if (!dryRun) {
+      await this.forgetGuest();
+    }
+    return tables;
+  }
+
+  // ---- pages of the server ----
+
+  async loginUrl({ redirectUri, uiLocales, signUp = false }) {
+    return this.#flows.start('login', { redirectUri, uiLocales, prompt: signUp ? 'create' : undefined });
+  }
+
+  async promotionUrl({ redirectUri, uiLocales }) {
+    return this.#flows.start('promotion', { redirectUri, uiLocales });
+  }
+
+  async reauthenticationUrl({ redirectUri, uiLocales }) {
+    return this.#flows.start('reauthentication', { redirectUri, uiLocales });
+  }
+
+  async finishRedirect(address) {
+    const clean = () => {
+      if (address === undefined) {
+        history.replaceState(history.state, '', withoutAnswer(location.href));
+      }
+    };
+
+    try {
+      const result = await this.#flows.finish(address ?? location.href);
+
+      if (result !== null) {
+        clean();
+      }
+      return result;
+    } catch (error) {
+      // Without a response, a reload tries the same code again.
+      if (!['network', 'unavailable', 'rate_limited', 'server_error'].includes(error.code)) {
+        clean();
+      }
+      throw error;
+    }
+  }
+
+  async settingsUrl({ path = '/settings' } = {}) {
+    const { refreshToken, proofKey } = await this.#sessions.usable();
+    const { app_session_token } = await this.#transport.json('/oauth2/app_session_token', { refresh_token: refreshToken }, proofKey);
+    const hint = new URLSearchParams({ type: 'app_session_token', app_session_token });
+    const query = new URLSearchParams({
+      client_id: this.#clientId,
+      response_type: 'none',
+      prompt: 'none',
+      scope: 'openid',
+      redirect_uri: this.#issuer + path,
+      login_hint: `https://authgear.com/login_hint?${hint}`,
+    });
+
+    return `${this.#issuer}/oauth2/authorize?${query}`;
+  }
+
+  // ---- without a page ----
+
+  async requestCode({ loginId, promotion = false, uiLocales }) {
+    const { expire_at } = await this.#transport.json('/api/login_code', {
+      client_id: this.#clientId,
+      login_id: loginId,
+      ...(promotion ? { jwt: await this.#sessions.proveGuest(await this.#sessions.load()) } : {}),
+      ...(uiLocales === undefined ? {} : { ui_locales: uiLocales }),
+    });
+
+    return new Date(expire_at);
+  }
+
+  async createNonce() {
+    const { token } = await this.#transport.challenge('id_token');
+    const hash = atob((await digest(token)).replaceAll('-', '+').replaceAll('_', '/'));
+
+    return { nonce: token, hashedNonce: Array.from(hash, (byte) => byte.charCodeAt(0).toString(16).padStart(2, '0')).join('') };
+  }
+
+  async logIn(credential) {
+    return this.#present(credential, async () => ({}));
+  }
+
+  async signUp(credential) {
+    return this.#present(credential, async () => ({ prompt: 'create' }));
+  }
+
+  async promote(credential) {
+    return this.#present(credential, async (record) => ({ jwt: await this.#sessions.proveGuest(record) }));
+  }
+
+  async #present({ loginId, code, idToken, nonce }, proof) {
+    return this.#sessions.exclusive(async (record) => {
+      const tokens = await this.#transport.form('/oauth2/token', {
+        grant_type: idToken === undefined ? codeGrant : idTokenGrant,
+        client_id: this.#clientId,
+        login_id: loginId,
+        code,
+        id_token: idToken,
+        nonce,
+        ...(await proof(record)),
+      }, await this.#sessions.proofKey(record));
+
+      await this.#sessions.adoptLogin(record, tokens);
+      return userOf(record.session);
+    });
+  }
+
+  // ---- access ----
+
+  async accessToken() {
+    return (await this.#sessions.usable()).accessToken;
+  }
+
+  async fetch(input, init) {
+    return this.#resource.fetch(input, init);
+  }
+
+  async account(name, values = {}) {
+    return this.#api(`/api/account/${encodeURIComponent(name)}`, values);
+  }
+
+  async logOut({ forgetGuest = false } = {}) {
+    await this.#sessions.logOut(forgetGuest);
+  }
+
+  close() {
+    this.#channel?.close();
+    this.#channel = undefined;
+  }
+
+  // ---- helpers ----
+
+  async #api(path, value) {
+    const headers = { 'Content-Type': 'application/json' };
+
+    return (await this.#call(path, { method: 'POST', headers, body: JSON.stringify(value) })).result;
+  }
+
+  async #call(path, init) {
+    const response = await this.#resource.fetch(this.#issuer + path, { ...init, cache: 'no-store', credentials: 'omit' });
+    const body = await response.json().catch(() => undefined);
+
+    if (!response.ok) {
+      throw errorOf(response, body);
+    }
+    return body;
+  }
+
+  // Tells this page and the other tabs that somebody else is logged in now.
+  #tell() {
+    this.dispatchEvent(new Event('change'));
+    this.#channel?.postMessage('change');
+  }
+
+  #listen(key) {
+    if (globalThis.BroadcastChannel === undefined) {
+      return;
+    }
+    this.#channel = new BroadcastChannel(`anon-auth ${key}`);
+    this.#channel.onmessage = () => this.dispatchEvent(new Event('change'));
+    // Node.js would wait for messages.
+    this.#channel.unref?.();
+  }
+}

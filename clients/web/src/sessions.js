@@ -1,0 +1,285 @@
+// The guest's key, the session and its tokens, shared by all tabs of the browser.
+//
+// The record of the store:
+//   guest    { key, state, userId }: state is "new" until the server has answered once,
+//            then "known", and "removed" or "unknown" after the server has said so
+//   session  { userId, isGuest, id, accessToken, tokenType, expiresAt, refreshToken, idToken }
+//   proofKey the key of DPoP proofs
+//   flows    what a redirect needs when it comes back, by its state (flows.js)
+//   revocations  tokens that are still to be revoked at the server
+//   offset   how far the server's clock is ahead of this device, in milliseconds
+//
+// Every change is made in exclusive(), so tabs change the record one after the other.
+
+import { claimsOf } from './encoding.js';
+import { AnonAuthError } from './errors.js';
+import { createKey, signDeviceRequest } from './keys.js';
+import { withRetry } from './transport.js';
+
+const guestGrant = 'urn:authgear:params:oauth:grant-type:anonymous-request';
+const margin = 30_000;
+
+const empty = () => ({ guest: null, session: null, proofKey: null, flows: {}, revocations: [], offset: 0 });
+
+export const userOf = (session) => (session === null ? null : { id: session.userId, isGuest: session.isGuest });
+
+export class Sessions {
+  #store;
+  #key;
+  #clientId;
+  #transport;
+  #clock;
+  #usesProofs;
+  #changed;
+  #hadUser = false;
+
+  constructor({ store, key, clientId, transport, clock, usesProofs, changed }) {
+    this.#store = store;
+    this.#key = key;
+    this.#clientId = clientId;
+    this.#transport = transport;
+    this.#clock = clock;
+    this.#usesProofs = usesProofs;
+    this.#changed = changed;
+  }
+
+  // ---- the record ----
+
+  // Returns the record, which is empty in a new browser.  "cleared" says that this page has
+  // seen a guest or a session, and that the browser's storage has nothing now.
+  async load() {
+    const stored = await this.#store.read(this.#key);
+
+    if (stored === undefined) {
+      return { ...empty(), cleared: this.#hadUser };
+    }
+    if (this.#clock.offset === 0) {
+      this.#clock.offset = stored.offset;
+    }
+    this.#hadUser = stored.guest !== null || stored.session !== null;
+    return { ...stored, cleared: false };
+  }
+
+  async save({ cleared, ...record }) {
+    this.#hadUser = record.guest !== null || record.session !== null;
+    await this.#store.write(this.#key, { ...record, offset: this.#clock.offset });
+  }
+
+  // Runs action with the record while no other tab changes it.  The action saves what it
+  // changes.
+  async exclusive(action) {
+    return this.#store.exclusive(this.#key, async () => {
+      const record = await this.load();
+      const before = JSON.stringify(userOf(record.session));
+
+      try {
+        return await action(record);
+      } finally {
+        // An error can end a session, too.
+        if (before !== JSON.stringify(userOf(record.session))) {
+          this.#changed();
+        }
+      }
+    });
+  }
+
+  // Returns the key of DPoP proofs, or null.  A new one is stored before it is used.
+  async proofKey(record) {
+    if (record.proofKey === null && this.#usesProofs) {
+      record.proofKey = await createKey();
+      await this.save(record);
+    }
+    return record.proofKey;
+  }
+
+  // ---- guests ----
+
+  async continueAsGuest(startOver) {
+    return this.exclusive(async (record) => {
+      if (record.session !== null) {
+        return userOf(record.session);
+      }
+      if (record.cleared && !startOver) {
+        throw new AnonAuthError('storage_cleared', 'the data of this site was cleared, and with it the key of the guest');
+      }
+      await this.revokePending(record);
+      if (record.guest === null || startOver) {
+        record.guest = { key: await createKey(), state: 'new', userId: null };
+        // Before the request: if the page is closed now, its guest is found again.
+        await this.save(record);
+      }
+      await this.#logInByKey(record);
+      return userOf(record.session);
+    });
+  }
+
+  // Returns the JWT that proves to be the guest, for another request.
+  async proveGuest(record, action = 'promote') {
+    if (record.guest === null) {
+      throw new AnonAuthError('no_guest', 'this browser has no guest');
+    }
+    return signDeviceRequest(record.guest.key, await this.#transport.challenge(), action, record.guest.state === 'new');
+  }
+
+  async #logInByKey(record) {
+    const key = await this.proofKey(record);
+
+    try {
+      // Each attempt has its own challenge: after a lost response, the former one is used.
+      const tokens = await withRetry(async () =>
+        this.#transport.form('/oauth2/token', {
+          grant_type: guestGrant,
+          client_id: this.#clientId,
+          jwt: await this.proveGuest(record, 'auth'),
+        }, key));
+
+      this.adopt(record, tokens);
+      record.guest = { ...record.guest, state: 'known', userId: record.session.userId };
+    } catch (error) {
+      if (!['guest_removed', 'guest_unknown'].includes(error.code)) {
+        throw error;
+      }
+      record.guest = { ...record.guest, state: error.code === 'guest_removed' ? 'removed' : 'unknown' };
+      record.session = null;
+      await this.save(record);
+      throw error;
+    }
+    await this.save(record);
+  }
+
+  // ---- tokens ----
+
+  // Puts the tokens of a response into the record.
+  adopt(record, tokens) {
+    const claims = claimsOf(tokens.access_token);
+    const former = record.session;
+    const isSame = former !== null && former.id === claims.sid;
+
+    this.#clock.learn(claims.iat * 1000);
+    record.session = {
+      userId: claims.sub,
+      isGuest: claims['https://authgear.com/claims/user/is_anonymous'] === true,
+      id: claims.sid,
+      accessToken: tokens.access_token,
+      tokenType: /^dpop$/i.test(tokens.token_type) ? 'DPoP' : 'Bearer',
+      expiresAt: this.#clock.now() + tokens.expires_in * 1000,
+      // A refresh without rotation, and a reauthentication, return no refresh token.
+      refreshToken: tokens.refresh_token ?? (isSame ? former.refreshToken : null),
+      idToken: tokens.id_token ?? (isSame ? former.idToken : null),
+    };
+    if (former !== null && !isSame && former.userId !== claims.sub) {
+      this.discard(record, former);
+    }
+  }
+
+  // Puts the tokens of a login or promotion into the record, and saves it.
+  async adoptLogin(record, tokens) {
+    this.adopt(record, tokens);
+    // The key of a guest who was promoted is of no use.  That of another guest is kept, so
+    // that the account can claim the guest.
+    if (record.guest !== null && (record.guest.state === 'removed' || record.guest.userId === record.session.userId)) {
+      record.guest = null;
+    }
+    await this.save(record);
+    await this.revokePending(record);
+  }
+
+  // Returns the session with an access token that is valid now, or throws.  rejected is an
+  // access token that a server has refused.
+  async usable(rejected) {
+    const record = await this.load();
+
+    if (this.#isUsable(record.session, rejected)) {
+      return { ...record.session, proofKey: record.proofKey };
+    }
+    return this.exclusive(async (current) => {
+      // Another tab may have refreshed the tokens while this one waited.
+      if (!this.#isUsable(current.session, rejected)) {
+        await this.#renew(current);
+      }
+      return { ...current.session, proofKey: current.proofKey };
+    });
+  }
+
+  #isUsable(session, rejected) {
+    return session !== null && session.accessToken !== rejected && session.expiresAt - margin > this.#clock.now();
+  }
+
+  async #renew(record) {
+    const { session } = record;
+
+    if (session === null) {
+      throw record.cleared
+        ? new AnonAuthError('storage_cleared', 'the data of this site was cleared, and with it the session')
+        : new AnonAuthError('no_session', 'nobody is logged in');
+    }
+    if (session.refreshToken !== null && (await this.#refresh(record))) {
+      return;
+    }
+    if (session.isGuest && record.guest !== null) {
+      await this.#logInByKey(record);
+      return;
+    }
+    record.session = null;
+    await this.save(record);
+    throw new AnonAuthError('session_ended', 'the session has ended', { serverCode: 'invalid_grant', sqlState: 'AA006' });
+  }
+
+  // Returns false if the session has ended.
+  async #refresh(record) {
+    try {
+      // A repeated request gets the same tokens for some time, also with rotation.
+      const tokens = await withRetry(() =>
+        this.#transport.form('/oauth2/token', {
+          grant_type: 'refresh_token',
+          client_id: this.#clientId,
+          refresh_token: record.session.refreshToken,
+        }, record.proofKey));
+
+      this.adopt(record, tokens);
+      await this.save(record);
+      return true;
+    } catch (error) {
+      if (error.serverCode === 'invalid_grant') {
+        return false;
+      }
+      throw error;
+    }
+  }
+
+  // ---- ending ----
+
+  async logOut(forgetGuest) {
+    await this.exclusive(async (record) => {
+      this.discard(record, record.session);
+      record.session = null;
+      record.proofKey = null;
+      record.flows = {};
+      if (forgetGuest) {
+        record.guest = null;
+      }
+      await this.save(record);
+      await this.revokePending(record);
+    });
+  }
+
+  // Remembers that the server has to end a session.
+  discard(record, session) {
+    if (session !== null) {
+      record.revocations = [...record.revocations, session.refreshToken ?? session.accessToken].slice(-20);
+    }
+  }
+
+  // Revokes what could not be revoked before.  Without network it stays for the next time.
+  async revokePending(record) {
+    while (record.revocations.length > 0) {
+      try {
+        await this.#transport.form('/oauth2/revoke', { token: record.revocations[0] });
+      } catch {
+        return;
+      }
+      record.revocations = record.revocations.slice(1);
+      await this.save(record);
+    }
+  }
+}
