@@ -57,6 +57,7 @@ settings	event_types = '{user.craeted}'
 settings	lockout_maximum_seconds = 1
 settings	login_id_types = '{}'
 settings	username_excluded_keywords = '{NULL}'
+settings	page_client_id = ''
 settings	page_login_methods = '{}'
 settings	page_login_methods = '{fax}'
 settings	page_login_methods = '{code}', login_id_types = '{username}'

@@ -57,6 +57,12 @@ UPDATE anon_auth.settings SET page_texts = (SELECT jsonb_build_object('it', anon
 SELECT * FROM app.findings;
 UPDATE anon_auth.settings SET page_texts = '{}';
 
+-- ---- the client of the settings pages ----
+UPDATE anon_auth.settings SET page_client_id = 'web';
+SELECT * FROM app.findings;
+SELECT app.mend('no_page_client');
+SELECT page_client_id FROM anon_auth.settings;
+
 -- ---- cookies that another host can replace ----
 UPDATE anon_auth.settings SET cookie_prefix = 'app_';
 SELECT * FROM app.findings;

@@ -60,6 +60,13 @@ BEGIN
 	  AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
 				  WHERE p.oid = 'anon_auth_http.openid_configuration(text)'::regprocedure AND a.grantee <> p.proowner);
 	RETURN QUERY
+	SELECT 'warning', 'no_page_client', format('settings.page_client_id %L is no client of type traditional_webapp', s.page_client_id),
+		'People who open a settings page without being logged in cannot log in there.',
+		'UPDATE anon_auth.settings SET page_client_id = NULL;  -- or name a client of that type'
+	FROM anon_auth.settings s
+	WHERE s.page_client_id IS NOT NULL
+	  AND NOT EXISTS (SELECT FROM anon_auth.clients c WHERE c.client_id = s.page_client_id AND c.application_type = 'traditional_webapp');
+	RETURN QUERY
 	SELECT 'warning', 'pages_without_codes', 'settings.login_id_verification is required, and settings.page_login_methods has no code',
 		'The sign-up page cannot prove an e-mail address or phone number, so it refuses all of them.',
 		'UPDATE anon_auth.settings SET page_login_methods = ''{code}'';  -- and run the worker that sends the codes'
@@ -80,4 +87,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.doctor_http() IS
-'Part of doctor(). Checks the texts of the pages, the path of the issuer, what PostgREST does with access tokens, and the names of the cookies.';
+'Part of doctor(). Checks the texts of the pages, their client, the path of the issuer, what PostgREST does with access tokens, and the names of the cookies.';

@@ -29,6 +29,7 @@
 #include "domain/authorization.h"
 #include "domain/claims.h"
 #include "domain/client.h"
+#include "domain/discovery.h"
 #include "domain/lifetimes.h"
 #include "domain/session.h"
 #include "jose/base64url.h"
@@ -402,6 +403,8 @@ authorization_request_write(const AuthorizationRequest *request)
 		json_add_uuid(&json, "hint_sid", &request->hint_session_id);
 	if (request->wants_account)
 		json_add_boolean(&json, "create", true);
+	if (request->opens_settings)
+		json_add_boolean(&json, "settings", true);
 	if (request->has_new_password)
 		json_add_boolean(&json, "new_password", true);
 	if (request->has_guest)
@@ -417,6 +420,20 @@ authorization_request_write(const AuthorizationRequest *request)
 	return authenticated_json_write(MASTER_KEY_AUTHORIZATION_REQUEST, &json);
 }
 
+/*
+ * Return whether a user can still be sent to the redirect URI of a request.  A settings page was
+ * chosen by us and is authenticated.  The issuer may have changed since.
+ */
+static bool
+is_current(const AuthorizationRequest *request, const Client *client)
+{
+	const char *issuer = discovery_issuer();
+
+	return request->opens_settings ?
+		strncmp(request->redirect_uri, issuer, strlen(issuer)) == 0 :
+		client_has_redirect_uri(client, request->redirect_uri);
+}
+
 /* Fill in what authorization_request_origin() promises, from authenticated JSON. */
 static bool
 read_origin(Jsonb *json, AuthorizationRequest *request, Client *client)
@@ -426,8 +443,8 @@ read_origin(Jsonb *json, AuthorizationRequest *request, Client *client)
 	request->redirect_uri = json_cstring(json, "redirect_uri");
 	request->state = json_cstring(json, "state");
 	request->ui_locales = json_cstring(json, "ui_locales");
-	return clients_find(request->client_id, client) &&
-		client_has_redirect_uri(client, request->redirect_uri);
+	request->opens_settings = json_boolean(json, "settings");
+	return clients_find(request->client_id, client) && is_current(request, client);
 }
 
 bool

@@ -54,6 +54,7 @@ typedef struct AuthorizationRequest
 	bool		has_guest;		/* to promote; otherwise a regular user logs in */
 	GuestTicket ticket;			/* of the guest */
 	bool		wants_account;	/* without a guest: the page is that of the sign-up */
+	bool		opens_settings; /* redirect_uri is a settings page of ours, not the client's */
 	bool		has_new_password;	/* the user has just chosen one: the page says so */
 	bool		has_hint;		/* an id_token_hint: only its user may log in */
 	pg_uuid_t	hint_user_id;

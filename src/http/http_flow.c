@@ -182,12 +182,22 @@ http_flow_begin_page_for(StringInfo model, const HttpFlow *flow, const char *vie
 				 http_json_array(http_origin_of(flow->authorization.redirect_uri)));
 }
 
+/* Return the URI that takes the browser back with the result.  A settings page needs no more. */
+static char *
+response_uri(const HttpFlow *flow)
+{
+	const AuthorizationRequest *authorization = &flow->authorization;
+
+	return authorization->opens_settings ? authorization->redirect_uri :
+		http_authorization_response(authorization->redirect_uri, flow->code,
+									authorization->state);
+}
+
 void
 http_flow_message(const HttpFlow *flow, int status, const char *message, HttpResponse *response)
 {
 	http_message_page(flow->request, response, status, message, flow->client.name,
-					  http_authorization_response(flow->authorization.redirect_uri, NULL,
-												  flow->authorization.state),
+					  response_uri(flow),
 					  flow->authorization.ui_locales);
 	http_no_store(response);
 }
@@ -212,9 +222,7 @@ http_flow_redirect(const HttpFlow *flow, HttpResponse *response)
 {
 	BrowserFlows flows = flow->browser;
 
-	http_redirect(response,
-				  http_authorization_response(flow->authorization.redirect_uri, flow->code,
-											  flow->authorization.state));
+	http_redirect(response, response_uri(flow));
 	http_no_store(response);
 	if (flow->cookie != NULL)
 		http_set_session_cookie(flow->request, response, flow->cookie, flow->request->now);

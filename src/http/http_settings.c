@@ -19,6 +19,7 @@
 #include "http/http_page_caller.h"
 #include "http/http_reauthentication.h"
 #include "http/http_settings.h"
+#include "http/http_settings_login.h"
 #include "json/json_write.h"
 
 /* The parameter with the name of a notice. */
@@ -72,13 +73,36 @@ open_action(HttpSettings *settings)
 		http_settings_action_is_for(&settings->action, settings->path + 1);
 }
 
+/* Return path and query of this page, for the way back to it. */
+static char *
+own_address(const HttpSettings *settings)
+{
+	StringInfoData address;
+	int			i;
+
+	initStringInfo(&address);
+	appendStringInfo(&address, "/settings%s", settings->path);
+	for (i = 0; i < settings->query.count; i++)
+		if (strcmp(settings->query.names[i], NOTICE_PARAMETER) != 0)
+			http_append_param(&address, settings->query.names[i], settings->query.values[i]);
+	return address.data;
+}
+
+/*
+ * Nobody is logged in.  A settings action needs its app.  A user who has just left the log-in
+ * comes back with the parameter "error", and must not be sent there again.
+ */
 static void
 answer_signed_out(const HttpSettings *settings, HttpResponse *response)
 {
+	const HttpRequest *request = settings->request;
+
 	if (http_param(&settings->query, "x_ref") != NULL)
-		http_settings_action_refuse(settings->request, response);
+		http_settings_action_refuse(request, response);
+	else if (http_param(&settings->query, "error") != NULL)
+		http_settings_signed_out(request, settings->ui_locales, response);
 	else
-		http_settings_message(settings, 403, "signed_out", response);
+		http_settings_log_in(request, own_address(settings), settings->ui_locales, response);
 }
 
 /*
@@ -158,21 +182,6 @@ http_settings_uri(const HttpSettings *settings, const char *path)
 	if (settings->has_action && is_path_of(settings, path))
 		http_settings_action_append(&settings->action, &uri);
 	return uri.data;
-}
-
-/* Return path and query of this page, for the way back to it. */
-static char *
-own_address(const HttpSettings *settings)
-{
-	StringInfoData address;
-	int			i;
-
-	initStringInfo(&address);
-	appendStringInfo(&address, "/settings%s", settings->path);
-	for (i = 0; i < settings->query.count; i++)
-		if (strcmp(settings->query.names[i], NOTICE_PARAMETER) != 0)
-			http_append_param(&address, settings->query.names[i], settings->query.values[i]);
-	return address.data;
 }
 
 static void
