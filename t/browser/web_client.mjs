@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import { UnreliableNetwork } from './unreliable.mjs';
 
-const { before, close, complaints, done, is, ok, origin, person, sql, test } = await import(
+const { before, close, complaints, done, is, ok, origin, person, product, sql, test } = await import(
   process.env.BROWSER ?? './browser.mjs'
 );
 const { UPSTREAM, FOREIGN, PAGES } = process.env;
@@ -111,6 +111,7 @@ async function beginning() {
   const context = await person();
   const page = await open(context);
 
+  ok(`the browser is ${product}`, (await page.evaluate(() => navigator.userAgent)).includes(product.replace('Chromium', 'Chrome')));
   is('nobody is logged in at first', await value(page, () => auth.user()), null);
   is('without a guest, no token is to be had', (await failure(page, () => auth.accessToken())).code, 'no_session');
   is('opening the page sends no request', network.take('/oauth2/token').length + network.take('/oauth2/challenge').length, 0);

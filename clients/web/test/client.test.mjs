@@ -1,0 +1,470 @@
+// The module without a browser and without a server: npm test
+
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { AnonAuth, AnonAuthError, MemoryStore } from '../src/index.js';
+import { FakeServer } from './server.mjs';
+
+const hour = 3_600_000;
+let server;
+let store;
+
+// Each client is a tab of the same browser.
+const tab = (options = {}) =>
+  new AnonAuth({ issuer: server.issuer, clientId: 'web', origins: ['https://api.example.com'], store, fetch: server.fetch, ...options });
+
+const fails = (action, code) => assert.rejects(action, (error) => {
+  assert.ok(error instanceof AnonAuthError, String(error.stack));
+  assert.equal(error.code, code);
+  return true;
+});
+
+const change = async (action) => {
+  const key = `${server.issuer} web`;
+  const record = await store.read(key);
+
+  action(record);
+  await store.write(key, record);
+};
+
+const expire = () => change(({ session }) => {
+  session.expiresAt = 0;
+});
+
+beforeEach(() => {
+  server = new FakeServer();
+  store = new MemoryStore();
+});
+
+// ---------------------------------------------------------------------------
+// Configuration
+// ---------------------------------------------------------------------------
+
+test('the issuer must be an origin', () => {
+  for (const issuer of ['https://auth.example.com/path', 'https://auth.example.com/?x', 'ftp://auth.example.com', 'https://user@auth.example.com']) {
+    assert.throws(() => tab({ issuer }), { code: 'invalid_request' }, issuer);
+  }
+  assert.ok(tab({ issuer: 'https://auth.example.com/' }));
+});
+
+// ---------------------------------------------------------------------------
+// Guests
+// ---------------------------------------------------------------------------
+
+test('a guest signs up with its public key, and comes back with the key id alone', async () => {
+  const auth = tab();
+  const user = await auth.continueAsGuest();
+
+  assert.equal(user.isGuest, true);
+  server.sessions.clear();
+  await expire();
+  await auth.accessToken();
+  assert.equal((await auth.user()).id, user.id);
+
+  const headers = server.requests.filter(({ text }) => text.includes('anonymous-request'))
+    .map(({ text }) => JSON.parse(Buffer.from(new URLSearchParams(text).get('jwt').split('.')[0], 'base64url')));
+
+  assert.deepEqual(headers.map((header) => 'jwk' in header), [true, false]);
+  assert.deepEqual(Object.keys(headers[0].jwk).sort(), ['crv', 'kid', 'kty', 'x', 'y']);
+});
+
+test('the key is stored before the first request', async () => {
+  const auth = tab();
+  let stored;
+
+  server.intercept('/oauth2/challenge', async (response) => {
+    stored = await store.read(`${server.issuer} web`);
+    return response;
+  });
+  await auth.continueAsGuest();
+  assert.equal(stored.guest.state, 'new');
+  assert.equal(stored.guest.key.privateKey.extractable, false);
+});
+
+test('a sign-up with lost responses makes one guest', async () => {
+  for (let i = 0; i < 3; i++) {
+    server.lose('/oauth2/token');
+  }
+  await fails(() => tab().continueAsGuest(), 'network');
+  assert.equal(server.guests.size, 1);
+  await tab().continueAsGuest();
+  assert.equal(server.guests.size, 1);
+});
+
+test('tabs that sign up at once get one guest', async () => {
+  const users = await Promise.all([tab(), tab(), tab()].map((auth) => auth.continueAsGuest()));
+
+  assert.equal(new Set(users.map(({ id }) => id)).size, 1);
+  assert.equal(server.sessions.size, 1);
+});
+
+for (const [set, code, state] of [['removed', 'guest_removed', 'removed'], [undefined, 'guest_unknown', 'unknown']]) {
+  test(`${code}: no guest is made without startOver`, async () => {
+    const auth = tab();
+    const { id } = await auth.continueAsGuest();
+    const [kid] = server.guests.keys();
+
+    server.guests.clear();
+    server.sessions.clear();
+    if (set) {
+      server[set].add(kid);
+    }
+    await fails(() => auth.fetch('https://api.example.com/'), code);
+    assert.equal(await auth.user(), null);
+    assert.deepEqual(await auth.guest(), { id, state });
+    await fails(() => auth.continueAsGuest(), code);
+    assert.equal(server.guests.size, 0);
+    assert.notEqual((await auth.continueAsGuest({ startOver: true })).id, id);
+  });
+}
+
+test('cleared storage is an error while the page is open', async () => {
+  const auth = tab();
+
+  await auth.continueAsGuest();
+  store.clear();
+  await fails(() => auth.accessToken(), 'storage_cleared');
+  await fails(() => auth.continueAsGuest(), 'storage_cleared');
+  assert.equal(server.guests.size, 1);
+  await auth.continueAsGuest({ startOver: true });
+  assert.equal(server.guests.size, 2);
+  await fails(() => tab({ store: new MemoryStore() }).accessToken(), 'no_session');
+});
+
+test('after a logout, cleared storage is no error', async () => {
+  const auth = tab();
+
+  await auth.continueAsGuest();
+  await auth.logOut({ forgetGuest: true });
+  store.clear();
+  await auth.continueAsGuest();
+  assert.equal(server.guests.size, 2);
+});
+
+// ---------------------------------------------------------------------------
+// Tokens
+// ---------------------------------------------------------------------------
+
+test('tabs refresh once', async () => {
+  const tabs = [tab(), tab(), tab()];
+
+  await tabs[0].continueAsGuest();
+  await expire();
+  server.requests.length = 0;
+  const tokens = await Promise.all(tabs.map((auth) => auth.accessToken()));
+
+  assert.equal(new Set(tokens).size, 1);
+  assert.equal(server.count('/oauth2/token'), 1);
+});
+
+test('a token is refreshed before it expires', async () => {
+  const auth = tab();
+
+  await auth.continueAsGuest();
+  const first = await auth.accessToken();
+
+  await change(({ session }) => {
+    session.expiresAt = Date.now() + 20_000;
+  });
+  assert.notEqual(await auth.accessToken(), first);
+});
+
+test('the rotated refresh token is kept, and without rotation the former one', async () => {
+  const auth = tab();
+  const refreshToken = async () => (await store.read(`${server.issuer} web`)).session.refreshToken;
+
+  await auth.continueAsGuest();
+  const first = await refreshToken();
+
+  await expire();
+  await auth.accessToken();
+  assert.equal(await refreshToken(), first);
+  server.rotates = true;
+  await expire();
+  await auth.accessToken();
+  assert.notEqual(await refreshToken(), first);
+  await expire();
+  await auth.accessToken();
+});
+
+test('an account whose session has ended is logged out, and not logged in as a guest', async () => {
+  const auth = tab();
+
+  await auth.continueAsGuest();
+  server.codes.set('123456', { id: 'account' });
+  assert.deepEqual(await auth.logIn({ loginId: 'a@example.com', code: '123456' }), { id: 'account', isGuest: false });
+  assert.notEqual(await auth.guest(), null, 'the key of the guest is kept');
+  server.sessions.clear();
+  await fails(() => auth.fetch('https://api.example.com/'), 'session_ended');
+  assert.equal(await auth.user(), null);
+  await fails(() => auth.fetch('https://api.example.com/'), 'no_session');
+});
+
+test('a failing server ends no session', async () => {
+  const auth = tab();
+
+  await auth.continueAsGuest();
+  for (const [status, body, code] of [
+    [503, '<html>', 'unavailable'], [500, '{"error":"server_error"}', 'server_error'],
+    [429, '{"error":"x_rate_limited","error_description":"wait"}', 'rate_limited'], [400, '{"error":"invalid_client"}', 'invalid_client'],
+    [200, '<html>', 'server_error'],
+  ]) {
+    await expire();
+    server.intercept('/oauth2/token', () => new Response(body, { status, headers: { 'Retry-After': '7' } }));
+    await assert.rejects(() => auth.accessToken(), (error) => {
+      assert.equal(error.code, code);
+      assert.equal(error.retryAfter, status === 200 ? undefined : 7);
+      return true;
+    });
+    assert.notEqual(await auth.user(), null);
+  }
+  await auth.accessToken();
+});
+
+test('a logout without network is finished later', async () => {
+  const auth = tab();
+
+  await auth.continueAsGuest();
+  server.isDown = true;
+  await auth.logOut();
+  assert.equal(await auth.user(), null);
+  assert.equal(server.sessions.size, 1);
+  server.isDown = false;
+  await auth.continueAsGuest();
+  assert.equal(server.sessions.size, 1);
+  assert.equal(server.count('/oauth2/revoke'), 1);
+});
+
+// ---------------------------------------------------------------------------
+// Clocks
+// ---------------------------------------------------------------------------
+
+for (const ahead of [-hour, hour]) {
+  for (const exposesDate of [true, false]) {
+    test(`a server ${ahead / hour} hours ahead, ${exposesDate ? 'with' : 'without'} a Date that can be read`, async () => {
+      Object.assign(server, { ahead, exposesDate, dpop: 'required' });
+      const auth = tab();
+      const { id } = await auth.continueAsGuest();
+
+      server.requests.length = 0;
+      assert.equal((await auth.fetch('https://api.example.com/')).status, 200);
+      assert.deepEqual(server.paths(), ['/']);
+      await expire();
+      await auth.accessToken();
+
+      // The clock is put right while the page is open, and in a new page.
+      server.ahead = 0;
+      for (const each of [auth, tab()]) {
+        await expire();
+        assert.equal((await each.fetch('https://api.example.com/')).status, 200);
+        assert.equal((await each.user()).id, id);
+        server.ahead = ahead;
+      }
+    });
+  }
+}
+
+// ---------------------------------------------------------------------------
+// DPoP
+// ---------------------------------------------------------------------------
+
+test('tokens are bound to a key of their own', async () => {
+  server.dpop = 'required';
+  const auth = tab();
+
+  await auth.continueAsGuest();
+  assert.equal((await auth.fetch('https://api.example.com/notes?x=1#y', { method: 'POST', body: 'text' })).status, 200);
+  const { guest, proofKey } = await store.read(`${server.issuer} web`);
+
+  assert.notEqual(guest.key.kid, proofKey.kid);
+  assert.equal(proofKey.privateKey.extractable, false);
+  assert.match(server.requests.at(-1).headers.get('Authorization'), /^DPoP /);
+});
+
+test('nonces are taken from responses, and asked for once', async () => {
+  server.dpop = 'required';
+  server.nonce = 'first';
+  const auth = tab();
+
+  await auth.continueAsGuest();
+  assert.equal((await auth.fetch('https://api.example.com/')).status, 200);
+  server.requests.length = 0;
+  assert.equal((await auth.fetch('https://api.example.com/')).status, 200);
+  assert.equal(server.requests.length, 1, 'the nonce is remembered');
+  server.nonce = 'second';
+  const response = await auth.fetch('https://api.example.com/', { method: 'POST', body: 'text' });
+
+  assert.equal((await response.json()).body, 'text');
+  assert.equal(server.requests.length, 3, 'a changed nonce costs one request');
+  await expire();
+  server.nonce = 'third';
+  await auth.accessToken();
+});
+
+test('a proof that the server keeps refusing is an error', async () => {
+  server.dpop = 'required';
+  const auth = tab({ dpop: false });
+
+  await assert.rejects(() => auth.continueAsGuest(), { code: 'dpop_rejected', sqlState: 'AA026' });
+});
+
+test('dpop: false sends no proof', async () => {
+  await tab({ dpop: false }).continueAsGuest();
+  assert.ok(server.requests.every(({ headers }) => headers.get('DPoP') === null));
+});
+
+// ---------------------------------------------------------------------------
+// fetch()
+// ---------------------------------------------------------------------------
+
+test('the token goes to the configured origins only', async () => {
+  const auth = tab();
+
+  await auth.continueAsGuest();
+  server.requests.length = 0;
+  for (const url of [
+    'https://api.example.com.evil.example/', 'https://api.example.com:8443/', 'http://api.example.com/', 'https://evil.example/?https://api.example.com/',
+    'https://example.com/', 'https://API.example.com./',
+  ]) {
+    await fails(() => auth.fetch(url), 'origin_not_allowed');
+    await fails(() => auth.fetch(new Request(url)), 'origin_not_allowed');
+  }
+  assert.equal(server.requests.length, 0);
+  assert.equal((await auth.fetch('https://API.example.com/../notes')).status, 200);
+});
+
+test('redirects are not followed', async () => {
+  const auth = tab();
+
+  await auth.continueAsGuest();
+  await auth.fetch('https://api.example.com/');
+  assert.equal(server.requests.at(-1).request.redirect, 'error');
+  await auth.fetch('https://api.example.com/', { redirect: 'manual' });
+  assert.equal(server.requests.at(-1).request.redirect, 'manual');
+});
+
+test('after a 401, a request is sent once more, with its body', async () => {
+  const auth = tab();
+
+  await auth.continueAsGuest();
+  const bodies = {
+    text: () => 'text',
+    blob: () => new Blob(['text']),
+    buffer: () => new TextEncoder().encode('text'),
+    stream: () => new Blob(['text']).stream(),
+  };
+
+  for (const [name, body] of Object.entries(bodies)) {
+    await change(({ session }) => {
+      session.accessToken += 'x';
+    });
+    const response = await auth.fetch('https://api.example.com/', { method: 'POST', body: body(), duplex: 'half' });
+
+    assert.equal((await response.json()).body, 'text', name);
+  }
+});
+
+test('a second 401 is the response', async () => {
+  const auth = tab();
+
+  await auth.continueAsGuest();
+  for (let i = 0; i < 5; i++) {
+    server.intercept('/', () => new Response('{}', { status: 401 }));
+  }
+  server.requests.length = 0;
+  assert.equal((await auth.fetch('https://api.example.com/')).status, 401);
+  assert.deepEqual(server.paths(), ['/', '/oauth2/token', '/']);
+});
+
+test('a request without a response is an error, and is not repeated', async () => {
+  const auth = tab();
+
+  await auth.continueAsGuest();
+  server.requests.length = 0;
+  server.lose('/');
+  await fails(() => auth.fetch('https://api.example.com/', { method: 'POST', body: 'text' }), 'network');
+  assert.deepEqual(server.paths(), ['/']);
+  await assert.rejects(() => auth.fetch('https://api.example.com/', { signal: AbortSignal.abort() }), { name: 'AbortError' });
+});
+
+// ---------------------------------------------------------------------------
+// Pages
+// ---------------------------------------------------------------------------
+
+const home = 'https://app.example.com/';
+
+function answer(url, fields) {
+  const state = new URL(url).searchParams.get('state');
+
+  return `${home}?${new URLSearchParams({ state, iss: server.issuer, ...fields })}`;
+}
+
+test('a promotion by a page', async () => {
+  const auth = tab();
+  const { id } = await auth.continueAsGuest();
+  const url = new URL(await auth.promotionUrl({ redirectUri: home, uiLocales: 'de' }));
+  const hint = new URL(url.searchParams.get('login_hint'));
+
+  assert.equal(url.origin + url.pathname, `${server.issuer}/oauth2/authorize`);
+  assert.equal(hint.searchParams.get('type'), 'anonymous');
+  assert.equal(JSON.parse(Buffer.from(hint.searchParams.get('jwt').split('.')[1], 'base64url')).action, 'promote');
+  assert.equal(url.searchParams.get('code_challenge_method'), 'S256');
+  assert.equal(url.searchParams.get('ui_locales'), 'de');
+  server.codes.set('code', { id });
+  const address = answer(url, { code: 'code' });
+
+  server.isDown = true;
+  await fails(() => auth.finishRedirect(address), 'network');
+  server.isDown = false;
+  const results = await Promise.all([auth, tab()].map((each) => each.finishRedirect(address)));
+
+  assert.deepEqual(results, [{ kind: 'promotion', user: { id, isGuest: false } }, { kind: 'promotion', user: { id, isGuest: false } }]);
+  assert.equal(await auth.guest(), null);
+});
+
+test('answers that are not ours', async () => {
+  const auth = tab();
+  const url = await auth.loginUrl({ redirectUri: home });
+
+  assert.equal(await auth.finishRedirect(home), null);
+  assert.equal(await auth.finishRedirect(`${home}?code=x&state=y`), null);
+  assert.equal(await auth.finishRedirect(answer(url, { code: 'x', iss: 'https://evil.example' })), null);
+  for (const state of ['y', '__proto__', 'toString']) {
+    await fails(() => auth.finishRedirect(answer(url, { code: 'x', state })), 'unknown_redirect');
+  }
+  await assert.rejects(() => auth.finishRedirect(answer(url, { error: 'access_denied', error_description: 'no' })), { code: 'cancelled', message: 'no' });
+  await fails(() => auth.finishRedirect(answer(url, { code: 'x' })), 'unknown_redirect');
+});
+
+test('a code that is not valid ends the login', async () => {
+  const auth = tab();
+  const url = await auth.loginUrl({ redirectUri: home });
+
+  await fails(() => auth.finishRedirect(answer(url, { code: 'x' })), 'invalid_credentials');
+  await fails(() => auth.finishRedirect(answer(url, { code: 'x' })), 'unknown_redirect');
+});
+
+test('a promotion needs a guest', async () => {
+  await fails(() => tab().promotionUrl({ redirectUri: home }), 'no_guest');
+});
+
+// ---------------------------------------------------------------------------
+// Events
+// ---------------------------------------------------------------------------
+
+test('all tabs get an event when the user changes, and none for a refresh', async () => {
+  const tabs = [tab(), tab()];
+  const counts = [0, 0];
+
+  tabs.forEach((auth, index) => auth.addEventListener('change', () => counts[index]++));
+  const heard = new Promise((resolve) => {
+    tabs[1].addEventListener('change', resolve, { once: true });
+  });
+
+  await tabs[0].continueAsGuest();
+  await heard;
+  await expire();
+  await tabs[0].accessToken();
+  assert.deepEqual(counts, [1, 1]);
+  tabs.forEach((auth) => auth.close());
+});
