@@ -39,7 +39,7 @@ REGRESS_OPTS = --encoding=UTF8
 ISOLATION_OPTS = --load-extension=anon_auth --encoding=UTF8
 TAP_TESTS ?= 1
 
-EXTRA_CLEAN = generated unit/jose_test unit/uri_test unit/*.o exports.list
+EXTRA_CLEAN = generated unit/jose_test unit/uri_test unit/dpop_test unit/*.o exports.list
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -85,9 +85,15 @@ unit/uri_test: unit/uri_test.c $(wildcard $(srcdir)/src/uri/*.c) $(wildcard $(sr
 	$(CC) -std=gnu11 -g -O1 -Wall -Wextra $(COPT) -I$(srcdir)/src -o $@ $(srcdir)/unit/uri_test.c \
 		$(wildcard $(srcdir)/src/uri/*.c) -licuuc
 
-unit-check: unit/jose_test unit/uri_test
+unit/dpop_test: unit/dpop_test.c $(foreach part,jose token uri,$(wildcard $(srcdir)/src/$(part)/*.[ch]))
+	mkdir -p unit
+	$(CC) -std=gnu11 -g -O1 -Wall -Wextra $(COPT) -I$(srcdir)/src -o $@ $(srcdir)/unit/dpop_test.c \
+		$(foreach part,jose token uri,$(wildcard $(srcdir)/src/$(part)/*.c)) -lsodium -lcrypto -licuuc
+
+unit-check: unit/jose_test unit/uri_test unit/dpop_test
 	./unit/jose_test
 	./unit/uri_test
+	./unit/dpop_test
 
 # The archive for PGXN, of what is committed.
 DISTVERSION = $(shell sed -n '1,/"provides"/s/^  "version": "\(.*\)",$$/\1/p' META.json)

@@ -17,7 +17,7 @@ my @rows = slurp_file("$root/src/jose/jwa.h") =~
   /^\tALGORITHM\(\w+,\s*("\w+",[^)]*)\)/gm;
 my @algorithms = map {
 	my %row;
-	@row{qw(name type scheme hash signature tokens devices verify)} = split /,\s*/;
+	@row{qw(name type scheme hash signature tokens devices verify proofs)} = split /,\s*/;
 	$row{name} =~ tr/"//d;
 	\%row;
 } @rows;
@@ -58,6 +58,8 @@ my @synonyms = slurp_file("$root/src/jose/jwa.h") =~ /^\tSYNONYM\(\w+, "(\w+)"\)
 cmp_ok(@algorithms, '>', 12, 'the table has rows');
 is_deeply(names(sub { $_->{devices} eq 'true' && $_->{type} eq 'OCT' }), [],
 	'no symmetric algorithm is allowed for device keys');
+is_deeply(names(sub { $_->{proofs} eq 'true' && $_->{type} eq 'OCT' }), [],
+	'no symmetric algorithm is allowed for DPoP proofs');
 
 my $signing = names(sub { $_->{tokens} eq 'true' });
 my $made = names(sub { $_->{tokens} eq 'true' && $_->{type} ne 'OCT' });

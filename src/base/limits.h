@@ -28,6 +28,10 @@
 #define JOSE_MAX_TOKEN_LENGTH			65536
 /* Size of the claims that are signed in bytes; header and signature add to it. */
 #define JOSE_MAX_CLAIMS_LENGTH			32768
+/* Size of a DPoP proof in bytes: room for one of the largest RSA key. */
+#define DPOP_PROOF_MAX_LENGTH			8192
+/* Length of the jti of a DPoP proof in bytes. */
+#define DPOP_JTI_MAX_LENGTH				255
 /* Length of a nonce in bytes. */
 #define NONCE_MAX_LENGTH				255
 
@@ -170,6 +174,8 @@
 #define PAGE_LIFETIME_SECONDS			1200
 /* Tolerance for exp, iat and nbf in the request of a device. */
 #define CLOCK_SKEW_SECONDS				300
+/* Time for which a DPoP proof can be used after its iat, or after its nonce was issued. */
+#define DPOP_PROOF_SECONDS				300
 /* For how long clients and proxies may at most cache jwks() and the discovery document. */
 #define JWKS_MAX_AGE_SECONDS			60
 /* Time after the last token of a rotated signing key has expired until the key retires. */

@@ -9,9 +9,9 @@
 
 #include "jose/jwa.h"
 
-#define ALGORITHM_ROW(constant, name, type, scheme, hash, length, tokens, devices, verify) \
+#define ALGORITHM_ROW(constant, name, type, scheme, hash, length, tokens, devices, verify, proofs) \
 	[JOSE_ALG_##constant] = {name, JOSE_KEY_##type, JOSE_##scheme, JOSE_##hash, \
-	length, tokens, devices, verify},
+	length, tokens, devices, verify, proofs},
 
 static const JoseAlgInfo algorithms[JOSE_ALG_END] = {
 	JOSE_ALGORITHMS(ALGORITHM_ROW)
@@ -88,6 +88,8 @@ jose_alg_is_for(JoseAlg alg, JoseUse use)
 			return info->for_device_keys;
 		case JOSE_USE_VERIFY:
 			return info->verifies;
+		case JOSE_USE_PROOFS:
+			return info->for_proofs;
 	}
 	return false;
 }

@@ -24,31 +24,32 @@
  *   key, the padding of RSA) and the hash (JoseHash);
  * - the length of a signature in bytes; 0: as long as the RSA modulus;
  * - whether our own tokens are signed with it (JOSE_USE_SIGN_TOKENS), whether
- *   a device may register a key for it (JOSE_USE_DEVICE_KEYS), and whether
- *   jws_verify() accepts it (JOSE_USE_VERIFY).
+ *   a device may register a key for it (JOSE_USE_DEVICE_KEYS), whether
+ *   jws_verify() accepts it (JOSE_USE_VERIFY), and whether a DPoP proof may have
+ *   it (JOSE_USE_PROOFS).
  *
  * The order is that of lists in messages and documents.  The first algorithm
  * that a key allows is the key's default.
  *
- * Symmetric algorithms are never for device keys: a device's key is public.
+ * Symmetric algorithms are never for device keys and proofs: those keys are public.
  * t/016_algorithms.pl compares the table with the SQL scripts and the
  * documents.
  */
 #define JOSE_ALGORITHMS(ALGORITHM) \
-	/*        constant  name     type scheme   hash    sig  tokens devices verify */ \
-	ALGORITHM(ES256,    "ES256", EC,  P256,    SHA256, 64,  true,  true,   true) \
-	ALGORITHM(ES384,    "ES384", EC,  P384,    SHA384, 96,  false, true,   true) \
-	ALGORITHM(ES512,    "ES512", EC,  P521,    SHA512, 132, false, true,   true) \
-	ALGORITHM(EDDSA,    "EdDSA", OKP, ED25519, SHA512, 64,  true,  true,   true) \
-	ALGORITHM(RS256,    "RS256", RSA, PKCS1,   SHA256, 0,   true,  true,   true) \
-	ALGORITHM(RS384,    "RS384", RSA, PKCS1,   SHA384, 0,   false, true,   true) \
-	ALGORITHM(RS512,    "RS512", RSA, PKCS1,   SHA512, 0,   false, true,   true) \
-	ALGORITHM(PS256,    "PS256", RSA, PSS,     SHA256, 0,   true,  true,   true) \
-	ALGORITHM(PS384,    "PS384", RSA, PSS,     SHA384, 0,   false, true,   true) \
-	ALGORITHM(PS512,    "PS512", RSA, PSS,     SHA512, 0,   false, true,   true) \
-	ALGORITHM(HS256,    "HS256", OCT, HMAC,    SHA256, 32,  true,  false,  true) \
-	ALGORITHM(HS384,    "HS384", OCT, HMAC,    SHA384, 48,  false, false,  true) \
-	ALGORITHM(HS512,    "HS512", OCT, HMAC,    SHA512, 64,  false, false,  true)
+	/*        constant  name     type scheme   hash    sig  tokens devices verify proofs */ \
+	ALGORITHM(ES256,    "ES256", EC,  P256,    SHA256, 64,  true,  true,   true,   true) \
+	ALGORITHM(ES384,    "ES384", EC,  P384,    SHA384, 96,  false, true,   true,   false) \
+	ALGORITHM(ES512,    "ES512", EC,  P521,    SHA512, 132, false, true,   true,   false) \
+	ALGORITHM(EDDSA,    "EdDSA", OKP, ED25519, SHA512, 64,  true,  true,   true,   true) \
+	ALGORITHM(RS256,    "RS256", RSA, PKCS1,   SHA256, 0,   true,  true,   true,   true) \
+	ALGORITHM(RS384,    "RS384", RSA, PKCS1,   SHA384, 0,   false, true,   true,   false) \
+	ALGORITHM(RS512,    "RS512", RSA, PKCS1,   SHA512, 0,   false, true,   true,   false) \
+	ALGORITHM(PS256,    "PS256", RSA, PSS,     SHA256, 0,   true,  true,   true,   true) \
+	ALGORITHM(PS384,    "PS384", RSA, PSS,     SHA384, 0,   false, true,   true,   false) \
+	ALGORITHM(PS512,    "PS512", RSA, PSS,     SHA512, 0,   false, true,   true,   false) \
+	ALGORITHM(HS256,    "HS256", OCT, HMAC,    SHA256, 32,  true,  false,  true,   false) \
+	ALGORITHM(HS384,    "HS384", OCT, HMAC,    SHA384, 48,  false, false,  true,   false) \
+	ALGORITHM(HS512,    "HS512", OCT, HMAC,    SHA512, 64,  false, false,  true,   false)
 
 /*
  * Other names of an algorithm, which are accepted wherever we read "alg", and never
@@ -102,6 +103,7 @@ typedef struct JoseAlgInfo
 	bool		signs_tokens;
 	bool		for_device_keys;
 	bool		verifies;
+	bool		for_proofs;
 } JoseAlgInfo;
 
 typedef enum JoseUse
@@ -110,7 +112,8 @@ typedef enum JoseUse
 	JOSE_USE_MAKE_KEYS,			/* we make such signing keys, and publish them:
 								 * JOSE_USE_SIGN_TOKENS without symmetric ones */
 	JOSE_USE_DEVICE_KEYS,		/* a device may sign requests with it */
-	JOSE_USE_VERIFY				/* jws_verify() accepts it */
+	JOSE_USE_VERIFY,			/* jws_verify() accepts it */
+	JOSE_USE_PROOFS				/* DPoP proofs may have it (RFC 9449, section 11.6) */
 } JoseUse;
 
 /* The algorithm of this exact name or synonym; JOSE_ALG_UNKNOWN for any other text. */
