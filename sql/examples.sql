@@ -76,11 +76,11 @@ SELECT token IS NOT NULL AS to_be_signed, expire_at > now() AS still_good FROM a
 SELECT * FROM anon_auth.refresh_session('app', :'guest_refresh_token') \gset guest_
 SELECT anon_auth.verify_jwt(:'guest_access_token') ->> 'sub' = :'guest_sub' AS same_user;
 
--- example: use_access_token, uid, is_anonymous, has_role, session_id, session_alive, claims
+-- example: use_access_token, uid, is_anonymous, has_role, session_id, session_alive, claims, key_bound
 BEGIN;
 SELECT anon_auth.use_access_token(:'guest_access_token') = :'guest_sub' AS is_caller;
 SELECT anon_auth.uid() = :'guest_sub' AS uid, anon_auth.is_anonymous(), anon_auth.session_alive(), anon_auth.has_role('editor'),
-	anon_auth.session_id()::text = anon_auth.claims() ->> 'sid' AS session_id;
+	anon_auth.session_id()::text = anon_auth.claims() ->> 'sid' AS session_id, anon_auth.key_bound();
 COMMIT;
 SELECT anon_auth.uid() IS NULL AS nobody;
 

@@ -197,6 +197,7 @@ CREATE TABLE anon_auth.sessions (
 	client_address inet,
 	user_agent text,
 	app_token_issued_at timestamptz,
+	dpop_jkt text,
 
 	PRIMARY KEY (user_id, id),
 	CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id)
@@ -209,7 +210,9 @@ CREATE TABLE anon_auth.sessions (
 	CONSTRAINT sessions_device_info_check
 		CHECK (pg_catalog.jsonb_typeof(device_info) OPERATOR(pg_catalog.=) 'object'),
 	CONSTRAINT sessions_user_agent_check
-		CHECK (pg_catalog.length(user_agent) OPERATOR(pg_catalog.<=) 512)
+		CHECK (pg_catalog.length(user_agent) OPERATOR(pg_catalog.<=) 512),
+	CONSTRAINT sessions_dpop_jkt_check
+		CHECK (dpop_jkt OPERATOR(pg_catalog.~) '^[-A-Za-z0-9_]{43}$')
 ) WITH (fillfactor = 85);
 CREATE INDEX sessions_purge_from_idx ON anon_auth.sessions (purge_from);
 
@@ -228,6 +231,7 @@ COMMENT ON COLUMN anon_auth.sessions.device_info IS 'What the client reported ab
 COMMENT ON COLUMN anon_auth.sessions.client_address IS 'The last known address of the client, at the login or a refresh: see use_client_address(). NULL if unknown, or if settings.session_client_address is off.';
 COMMENT ON COLUMN anon_auth.sessions.user_agent IS 'The User-Agent header of the last login or refresh over HTTP, at most 512 characters. NULL if there was none, or if settings.session_user_agent is off.';
 COMMENT ON COLUMN anon_auth.sessions.app_token_issued_at IS 'When the app session token was issued that was used last. It and earlier ones are not accepted. NULL: none was used.';
+COMMENT ON COLUMN anon_auth.sessions.dpop_jkt IS 'Thumbprint (RFC 7638) of the key that the refresh token is bound to: it needs a DPoP proof of this key (RFC 9449). NULL: not bound.';
 
 CREATE TABLE anon_auth.authorization_codes (
 	route uuid NOT NULL,
@@ -244,6 +248,7 @@ CREATE TABLE anon_auth.authorization_codes (
 	hint_session_id uuid,
 	source_session_id uuid,
 	device_info jsonb,
+	dpop_jkt text,
 	session_id uuid,
 	used_at timestamptz,
 
@@ -253,7 +258,9 @@ CREATE TABLE anon_auth.authorization_codes (
 	CONSTRAINT authorization_codes_code_hash_check
 		CHECK (pg_catalog.octet_length(code_hash) OPERATOR(pg_catalog.=) 32),
 	CONSTRAINT authorization_codes_code_challenge_check
-		CHECK (code_challenge OPERATOR(pg_catalog.~) '^[-A-Za-z0-9_]{43}$')
+		CHECK (code_challenge OPERATOR(pg_catalog.~) '^[-A-Za-z0-9_]{43}$'),
+	CONSTRAINT authorization_codes_dpop_jkt_check
+		CHECK (dpop_jkt OPERATOR(pg_catalog.~) '^[-A-Za-z0-9_]{43}$')
 );
 CREATE INDEX authorization_codes_user_id_idx ON anon_auth.authorization_codes (user_id);
 
@@ -268,5 +275,6 @@ COMMENT ON COLUMN anon_auth.authorization_codes.offline_access IS 'True if the c
 COMMENT ON COLUMN anon_auth.authorization_codes.hint_session_id IS 'The session of the id_token_hint, if that is a session of this client.';
 COMMENT ON COLUMN anon_auth.authorization_codes.source_session_id IS 'The session that the code was issued from without a login (prompt=none). When it has ended, the code is not valid. NULL: the code was issued for a login.';
 COMMENT ON COLUMN anon_auth.authorization_codes.device_info IS 'The device_info of the promotion or of its guest, for the session.';
+COMMENT ON COLUMN anon_auth.authorization_codes.dpop_jkt IS 'Thumbprint (RFC 7638) of the key that the exchange needs a DPoP proof of. NULL: of none.';
 COMMENT ON COLUMN anon_auth.authorization_codes.session_id IS 'The session whose tokens were issued for the code. NULL until it is used.';
 COMMENT ON COLUMN anon_auth.authorization_codes.used_at IS 'Time of the exchange.';

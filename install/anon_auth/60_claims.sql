@@ -8,13 +8,16 @@
 
 CREATE FUNCTION anon_auth.use_access_token(
 	token text,
-	is_local boolean DEFAULT true)
+	is_local boolean DEFAULT true,
+	dpop text DEFAULT NULL,
+	htm text DEFAULT NULL,
+	htu text DEFAULT NULL)
 	RETURNS uuid
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_use_access_token';
-COMMENT ON FUNCTION anon_auth.use_access_token(text, boolean) IS
-'Verifies an access token and makes its user the caller: uid(), claims() and related functions return its claims. Returns the sub. The caller is set until the end of the transaction or, if is_local is false, for the connection. Behind a transaction pooler, keep is_local true. Does not check whether the session has ended. Works on a standby. Errors: AA014 bad token; 22023 no token.';
+COMMENT ON FUNCTION anon_auth.use_access_token(text, boolean, text, text, text) IS
+'Verifies an access token and makes its user the caller: uid(), claims() and related functions return its claims. Returns the sub. The caller is set until the end of the transaction or, if is_local is false, for the connection. Behind a transaction pooler, keep is_local true. Does not check whether the session has ended. A token that is bound to a key (clients.dpop required) needs dpop, a DPoP proof of this key for this token (ath) and for the request of method htm and URI htu; by default, POST and the token endpoint of the issuer. For other tokens, dpop is ignored. Works on a standby. Errors: AA014 bad token, or bound to another key; AA018 no room for a counter; AA026 and AA027 bad proof in dpop, or none although it is needed; 22023 no token.';
 
 CREATE FUNCTION anon_auth.uid()
 	RETURNS uuid
@@ -36,6 +39,13 @@ CREATE FUNCTION anon_auth.has_role(role text)
 AS 'MODULE_PATHNAME', 'anon_auth_has_role';
 COMMENT ON FUNCTION anon_auth.has_role(text) IS
 'Returns true if the roles claim of the caller has this role; NULL without a caller, or if role is NULL. set_roles() gives a user roles. A token keeps them until it expires. In a policy, write (SELECT anon_auth.has_role(''editor'')). Errors: 22023 settings.trust_request_claims is on, and request.jwt.claims cannot be read.';
+
+CREATE FUNCTION anon_auth.key_bound()
+	RETURNS boolean
+	LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'anon_auth_key_bound';
+COMMENT ON FUNCTION anon_auth.key_bound() IS
+'Returns true if the caller''s access token is bound to a key (clients.dpop required) and the caller has shown the key with a DPoP proof; false for other tokens and without a caller. In a policy, write (SELECT anon_auth.key_bound()). Errors: 22023 settings.trust_request_claims is on, and request.jwt.claims cannot be read.';
 
 CREATE FUNCTION anon_auth.session_id()
 	RETURNS uuid

@@ -118,7 +118,8 @@ CREATE FUNCTION anon_auth.create_client(
 	refresh_token_rotation_enabled boolean DEFAULT false,
 	refresh_token_rotation_grace_seconds integer DEFAULT 30,
 	max_concurrent_sessions integer DEFAULT 0,
-	refresh_token_without_offline_access boolean DEFAULT false)
+	refresh_token_without_offline_access boolean DEFAULT false,
+	dpop text DEFAULT 'optional')
 	RETURNS text
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -152,13 +153,13 @@ BEGIN
 		 access_token_lifetime_seconds, refresh_token_lifetime_seconds,
 		 refresh_token_idle_timeout_enabled, refresh_token_idle_timeout_seconds,
 		 refresh_token_rotation_enabled, refresh_token_rotation_grace_seconds,
-		 max_concurrent_sessions, refresh_token_without_offline_access)
+		 max_concurrent_sessions, refresh_token_without_offline_access, dpop)
 		VALUES (client_id, coalesce(name, client_id), application_type,
 				redirect_uris, post_logout_redirect_uris,
 				access_token_lifetime_seconds, refresh_token_lifetime_seconds,
 				refresh_token_idle_timeout_enabled, refresh_token_idle_timeout_seconds,
 				refresh_token_rotation_enabled, refresh_token_rotation_grace_seconds,
-				max_concurrent_sessions, refresh_token_without_offline_access)
+				max_concurrent_sessions, refresh_token_without_offline_access, dpop)
 		ON CONFLICT ON CONSTRAINT clients_pkey DO NOTHING;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'client "%" already exists', client_id
@@ -168,8 +169,8 @@ BEGIN
 	RETURN client_id;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer, boolean) IS
-'Registers an application and returns its client_id. The columns of clients describe the arguments. name defaults to client_id. The first call also creates the first signing key and sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 bad id, type or URI, or the id is the audience of access tokens; 23502 a NULL; 23514 a number out of bounds; 42710 client exists.';
+COMMENT ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer, boolean, text) IS
+'Registers an application and returns its client_id. The columns of clients describe the arguments. name defaults to client_id. The first call also creates the first signing key and sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 bad id, type or URI, or the id is the audience of access tokens; 23502 a NULL; 23514 a number out of bounds, or an unknown value of dpop; 42710 client exists.';
 
 CREATE FUNCTION anon_auth.disable_user(user_id uuid)
 	RETURNS void
@@ -262,20 +263,20 @@ AS $$
 BEGIN
 	RETURN ARRAY[
 		'anon_auth.create_challenge(text)'::regprocedure,
-		'anon_auth.authenticate_anonymously(text, text, text, jsonb)'::regprocedure,
-		'anon_auth.refresh_session(text, text)'::regprocedure,
-		'anon_auth.create_promotion_code(text)'::regprocedure,
-		'anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text, text, text, text, jsonb)'::regprocedure,
-		'anon_auth.sign_up(text, text, text, text, text, text, text, text, jsonb)'::regprocedure,
-		'anon_auth.authorize_promotion(text, text, text, text, text, text, text, text, text, text, text, text, text, text, text, jsonb)'::regprocedure,
-		'anon_auth.claim_anonymous_user(text, text, text, text, text, boolean)'::regprocedure,
-		'anon_auth.authenticate(text, text, text, jsonb)'::regprocedure,
-		'anon_auth.authenticate_with_id_token(text, text, text, jsonb)'::regprocedure,
+		'anon_auth.authenticate_anonymously(text, text, text, jsonb, text)'::regprocedure,
+		'anon_auth.refresh_session(text, text, text)'::regprocedure,
+		'anon_auth.create_promotion_code(text, text)'::regprocedure,
+		'anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text, text, text, text, jsonb, text)'::regprocedure,
+		'anon_auth.sign_up(text, text, text, text, text, text, text, text, jsonb, text)'::regprocedure,
+		'anon_auth.authorize_promotion(text, text, text, text, text, text, text, text, text, text, text, text, text, text, text, jsonb, text)'::regprocedure,
+		'anon_auth.claim_anonymous_user(text, text, text, text, text, boolean, text)'::regprocedure,
+		'anon_auth.authenticate(text, text, text, jsonb, text)'::regprocedure,
+		'anon_auth.authenticate_with_id_token(text, text, text, jsonb, text)'::regprocedure,
 		'anon_auth.add_identity(text, text, text)'::regprocedure,
 		'anon_auth.remove_identity(text, text)'::regprocedure,
-		'anon_auth.request_login_code(text, text, text, text, text, text)'::regprocedure,
-		'anon_auth.authenticate_with_code(text, text, text, jsonb)'::regprocedure,
-		'anon_auth.exchange_authorization_code(text, text, text, text, jsonb)'::regprocedure,
+		'anon_auth.request_login_code(text, text, text, text, text, text, text)'::regprocedure,
+		'anon_auth.authenticate_with_code(text, text, text, jsonb, text)'::regprocedure,
+		'anon_auth.exchange_authorization_code(text, text, text, text, jsonb, text)'::regprocedure,
 		'anon_auth.request_verification(text, text, text)'::regprocedure,
 		'anon_auth.verify_login_id(text, text, text)'::regprocedure,
 		'anon_auth.request_password_reset(text, text, text)'::regprocedure,
@@ -295,7 +296,8 @@ BEGIN
 		'anon_auth.revoke(text)'::regprocedure,
 		'anon_auth.jwks()'::regprocedure,
 		'anon_auth.openid_configuration()'::regprocedure,
-		'anon_auth.use_access_token(text, boolean)'::regprocedure,
+		'anon_auth.use_access_token(text, boolean, text, text, text)'::regprocedure,
+		'anon_auth.key_bound()'::regprocedure,
 		'anon_auth.uid()'::regprocedure,
 		'anon_auth.is_anonymous()'::regprocedure,
 		'anon_auth.has_role(text)'::regprocedure,

@@ -175,11 +175,21 @@ api_device(FunctionCallInfo fcinfo, int argument)
 }
 
 /* Set the columns of anon_auth.token_response. */
+DpopCheck *
+api_dpop(FunctionCallInfo fcinfo, const Client *client, bool shows_token, TimestampTz now)
+{
+	DpopCheck  *check = dpop_check(api_text(fcinfo, PG_NARGS() - 1), NULL, NULL, NULL, now);
+
+	if (shows_token || check->given)
+		dpop_admit(client, check);
+	return check;
+}
+
 static void
 set_token_response(ResultRow *row, const TokenResponse *response)
 {
 	result_row_set(row, "sub", UUIDPGetDatum(&response->sub));
-	result_row_set(row, "token_type", CStringGetTextDatum("Bearer"));
+	result_row_set(row, "token_type", CStringGetTextDatum(response->token_type));
 	result_row_set(row, "access_token", CStringGetTextDatum(response->access_token));
 	result_row_set(row, "expires_in", Int32GetDatum(response->expires_in));
 	if (response->refresh_token != NULL)

@@ -19,6 +19,7 @@
 #include "base/string_list.h"
 #include "domain/claims.h"
 #include "domain/device_report.h"
+#include "domain/dpop.h"
 #include "fmgr.h"
 #include "store/app_tables.h"
 #include "store/clients.h"
@@ -81,6 +82,14 @@ extern void api_client(FunctionCallInfo fcinfo, int argument, Client *client);
 
 /* The report of a call with the argument device_info, which may be NULL.  Raises 22023. */
 extern DeviceReport api_device(FunctionCallInfo fcinfo, int argument);
+
+/*
+ * Check the DPoP proof in the last argument.  Raises AA026 and AA027 unless the client
+ * accepts it; shows_token is false for a call without refresh token and new tokens, which
+ * needs none.
+ */
+extern DpopCheck *api_dpop(FunctionCallInfo fcinfo, const Client *client, bool shows_token,
+						   TimestampTz now);
 
 /* Return a value of type anon_auth.token_response. */
 extern Datum api_token_response(FunctionCallInfo fcinfo, const TokenResponse *response);

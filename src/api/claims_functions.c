@@ -40,7 +40,8 @@ anon_auth_use_access_token(PG_FUNCTION_ARGS)
 	bool		is_local = PG_ARGISNULL(1) || PG_GETARG_BOOL(1);
 	AccessToken access;
 
-	own_jwt_verify_access_token(token.data, token.length, GetCurrentTimestamp(), &access);
+	identity_verify_token(&token, api_text(fcinfo, 2), api_text(fcinfo, 3), api_text(fcinfo, 4),
+						  GetCurrentTimestamp(), &access);
 	identity_set(json_from_jsonb(access.claims), is_local);
 	return copy_uuid(&access.sub);
 }
@@ -77,6 +78,15 @@ anon_auth_has_role(PG_FUNCTION_ARGS)
 	if (identity == NULL || role == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_BOOL(identity_has_role(identity, role));
+}
+
+PG_FUNCTION_INFO_V1(anon_auth_key_bound);
+Datum
+anon_auth_key_bound(PG_FUNCTION_ARGS)
+{
+	const Identity *identity = identity_current();
+
+	PG_RETURN_BOOL(identity != NULL && identity->is_key_bound);
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_session_id);

@@ -59,6 +59,7 @@ anon_auth_authenticate_anonymously(PG_FUNCTION_ARGS)
 				 errmsg("jwt and refresh_token cannot both be given")));
 	device = api_device(fcinfo, 3);
 	api_client(fcinfo, 0, &client);
+	device.dpop = api_dpop(fcinfo, &client, true, now);
 	if (with_jwt)
 	{
 		Span		jwt = api_token(fcinfo, 1, "jwt");
@@ -77,6 +78,7 @@ Datum
 anon_auth_refresh_session(PG_FUNCTION_ARGS)
 {
 	ResultRow  *row;
+	TimestampTz now = GetCurrentTimestamp();
 	DeviceReport device = {0};
 	Client		client;
 	TokenResponse response;
@@ -84,8 +86,9 @@ anon_auth_refresh_session(PG_FUNCTION_ARGS)
 	api_begin_write("refresh_session()");
 	row = result_row_begin_set(fcinfo);
 	api_client(fcinfo, 0, &client);
+	device.dpop = api_dpop(fcinfo, &client, true, now);
 	if (session_refresh(&client, api_required_text(fcinfo, 1, "refresh_token"), &device,
-						GetCurrentTimestamp(), &response))
+						now, &response))
 		api_add_token_response(row, &response);
 	return (Datum) 0;
 }
@@ -108,6 +111,7 @@ PG_FUNCTION_INFO_V1(anon_auth_authenticate);
 Datum
 anon_auth_authenticate(PG_FUNCTION_ARGS)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	ResultRow  *row;
 	DeviceReport device;
 	Client		client;
@@ -117,9 +121,9 @@ anon_auth_authenticate(PG_FUNCTION_ARGS)
 	row = result_row_begin_set(fcinfo);
 	device = api_device(fcinfo, 3);
 	api_client(fcinfo, 0, &client);
+	device.dpop = api_dpop(fcinfo, &client, true, now);
 	if (login_authenticate(&client, api_required_text(fcinfo, 1, "login_id"),
-						   api_required_text(fcinfo, 2, "password"), &device,
-						   GetCurrentTimestamp(), &response))
+						   api_required_text(fcinfo, 2, "password"), &device, now, &response))
 		api_add_token_response(row, &response);
 	return (Datum) 0;
 }
@@ -128,6 +132,7 @@ PG_FUNCTION_INFO_V1(anon_auth_authenticate_with_code);
 Datum
 anon_auth_authenticate_with_code(PG_FUNCTION_ARGS)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	ResultRow  *row;
 	DeviceReport device;
 	Client		client;
@@ -137,9 +142,9 @@ anon_auth_authenticate_with_code(PG_FUNCTION_ARGS)
 	row = result_row_begin_set(fcinfo);
 	device = api_device(fcinfo, 3);
 	api_client(fcinfo, 0, &client);
+	device.dpop = api_dpop(fcinfo, &client, true, now);
 	if (code_login_authenticate(&client, api_text(fcinfo, 1),
-								api_required_text(fcinfo, 2, "code"), &device,
-								GetCurrentTimestamp(), &response))
+								api_required_text(fcinfo, 2, "code"), &device, now, &response))
 		api_add_token_response(row, &response);
 	return (Datum) 0;
 }
@@ -148,6 +153,7 @@ PG_FUNCTION_INFO_V1(anon_auth_exchange_authorization_code);
 Datum
 anon_auth_exchange_authorization_code(PG_FUNCTION_ARGS)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	ResultRow  *row;
 	DeviceReport device;
 	Client		client;
@@ -157,11 +163,12 @@ anon_auth_exchange_authorization_code(PG_FUNCTION_ARGS)
 	row = result_row_begin_set(fcinfo);
 	device = api_device(fcinfo, 4);
 	api_client(fcinfo, 0, &client);
+	device.dpop = api_dpop(fcinfo, &client, true, now);
 	if (authorization_code_exchange(&client,
 									api_required_text(fcinfo, 1, "code"),
 									api_required_text(fcinfo, 2, "redirect_uri"),
 									api_required_text(fcinfo, 3, "code_verifier"),
-									&device, GetCurrentTimestamp(), &response))
+									&device, now, &response))
 		api_add_token_response(row, &response);
 	return (Datum) 0;
 }
@@ -170,9 +177,11 @@ PG_FUNCTION_INFO_V1(anon_auth_create_promotion_code);
 Datum
 anon_auth_create_promotion_code(PG_FUNCTION_ARGS)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz expires_at;
-	char	   *code = guest_proof_create_code(api_required_text(fcinfo, 0, "refresh_token"),
-											   GetCurrentTimestamp(), &expires_at);
+	DpopCheck  *dpop = dpop_check(api_text(fcinfo, 1), NULL, NULL, NULL, now);
+	char	   *code = guest_proof_create_code(api_required_text(fcinfo, 0, "refresh_token"), dpop,
+											   now, &expires_at);
 
 	return api_secret_with_expiry(fcinfo, "promotion_code", code, expires_at);
 }
@@ -219,7 +228,9 @@ anon_auth_promote_anonymous_user(PG_FUNCTION_ARGS)
 	api_begin_write("promote_anonymous_user()");
 	row = result_row_begin_set(fcinfo);
 	api_client(fcinfo, 0, &client);
+	device.dpop = api_dpop(fcinfo, &client, true, now);
 	get_promotion_request(fcinfo, 1, 11, &request);
+	request.proof.dpop = device.dpop;
 	request.account.code = api_text(fcinfo, 8);
 	request.account.id_token = api_text(fcinfo, 9);
 	request.account.nonce = api_text(fcinfo, 10);
@@ -253,6 +264,7 @@ anon_auth_claim_anonymous_user(PG_FUNCTION_ARGS)
 	row = result_row_begin_set(fcinfo);
 	dry_run = api_required_bool(fcinfo, 5, "dry_run");
 	api_client(fcinfo, 0, &client);
+	proof.dpop = api_dpop(fcinfo, &client, proof.refresh_token != NULL, now);
 	api_lock_caller(fcinfo, 1, now, &caller, &session);
 	guest_claim_run(&client, &caller, session.client_id, &proof, dry_run, now, &tables, &count);
 	api_add_moved_rows(row, tables, count);
@@ -263,6 +275,7 @@ PG_FUNCTION_INFO_V1(anon_auth_sign_up);
 Datum
 anon_auth_sign_up(PG_FUNCTION_ARGS)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	ResultRow  *row;
 	DeviceReport device;
 	AccountRequest request;
@@ -273,11 +286,12 @@ anon_auth_sign_up(PG_FUNCTION_ARGS)
 	row = result_row_begin_set(fcinfo);
 	device = api_device(fcinfo, 8);
 	api_client(fcinfo, 0, &client);
+	device.dpop = api_dpop(fcinfo, &client, true, now);
 	get_account_request(fcinfo, 1, &request);
 	request.code = api_text(fcinfo, 5);
 	request.id_token = api_text(fcinfo, 6);
 	request.nonce = api_text(fcinfo, 7);
-	if (sign_up_account(&client, &request, &device, GetCurrentTimestamp(), &response))
+	if (sign_up_account(&client, &request, &device, now, &response))
 		api_add_token_response(row, &response);
 	return (Datum) 0;
 }
@@ -299,6 +313,7 @@ anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 	PromotionResult result;
 	Client		client;
 	TimestampTz expires_at;
+	DpopCheck  *dpop;
 	char	   *code;
 
 	api_begin_write("authorize_promotion()");
@@ -308,15 +323,18 @@ anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("nonce is longer than %d bytes", NONCE_MAX_LENGTH)));
 	api_client(fcinfo, 0, &client);
+	dpop = api_dpop(fcinfo, &client, true, now);
 	client_require_redirect_uri(&client, authorization.redirect_uri);
 	authorization_check_pkce(authorization.code_challenge, method);
 	get_promotion_request(fcinfo, 4, 15, &request);
+	request.proof.dpop = dpop;
 	request.account.code = api_text(fcinfo, 12);
 	request.account.id_token = api_text(fcinfo, 13);
 	request.account.nonce = api_text(fcinfo, 14);
 	if (!promotion_run(&client, &request, now, &result))
 		return (Datum) 0;
 	authorization.device_info = result.device_info;
+	authorization.dpop_jkt = dpop_key_of_session(&client, dpop);
 	code = authorization_code_create(&client, &result.user, &result.amr, &authorization, now,
 									 &expires_at);
 	result_row_set(row, "code", CStringGetTextDatum(code));

@@ -42,6 +42,7 @@ PG_FUNCTION_INFO_V1(anon_auth_request_login_code);
 Datum
 anon_auth_request_login_code(PG_FUNCTION_ARGS)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	GuestProof	proof = {0};
 	Client		client;
 	const char *language;
@@ -56,8 +57,9 @@ anon_auth_request_login_code(PG_FUNCTION_ARGS)
 	has_proof = proof.jwt != NULL || proof.promotion_code != NULL || proof.refresh_token != NULL;
 	language = message_language_of_request(api_text(fcinfo, 5));
 	api_client(fcinfo, 0, &client);
+	proof.dpop = api_dpop(fcinfo, &client, proof.refresh_token != NULL, now);
 	PG_RETURN_TIMESTAMPTZ(code_login_request(&client, login_id, has_proof ? &proof : NULL,
-											 language, GetCurrentTimestamp()));
+											 language, now));
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_request_verification);

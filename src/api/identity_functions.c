@@ -18,6 +18,7 @@ PG_FUNCTION_INFO_V1(anon_auth_authenticate_with_id_token);
 Datum
 anon_auth_authenticate_with_id_token(PG_FUNCTION_ARGS)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	ResultRow  *row;
 	DeviceReport device;
 	Client		client;
@@ -27,9 +28,9 @@ anon_auth_authenticate_with_id_token(PG_FUNCTION_ARGS)
 	row = result_row_begin_set(fcinfo);
 	device = api_device(fcinfo, 3);
 	api_client(fcinfo, 0, &client);
+	device.dpop = api_dpop(fcinfo, &client, true, now);
 	if (federated_identity_authenticate(&client, api_required_text(fcinfo, 1, "id_token"),
-										api_text(fcinfo, 2), &device, GetCurrentTimestamp(),
-										&response))
+										api_text(fcinfo, 2), &device, now, &response))
 		api_add_token_response(row, &response);
 	return (Datum) 0;
 }

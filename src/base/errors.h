@@ -74,6 +74,10 @@
 			  "the user is a guest, and an account is required: promote the guest first") \
 	/* AA025 */ ERROR_ROW('0', '2', '5', PROVIDER_KEY_UNKNOWN, "temporarily_unavailable", \
 			  "the key that signed the ID token is not known yet: try again in a minute") \
+	/* AA026 */ ERROR_ROW('0', '2', '6', INVALID_DPOP_PROOF, "invalid_dpop_proof", \
+			  "the DPoP proof is missing, malformed, expired, used before or not for this request; the detail gives the reason, which over HTTP is `x_detail`") \
+	/* AA027 */ ERROR_ROW('0', '2', '7', USE_DPOP_NONCE, "use_dpop_nonce", \
+			  "the DPoP proof needs a new nonce: make another one with the `dpop_nonce` of the detail, which over HTTP is in the header `DPoP-Nonce`") \
 	/* AA028 */ ERROR_ROW('0', '2', '8', INVALID_ID_TOKEN, "invalid_grant", \
 			  "the ID token of a provider is malformed, expired, not authentic or not for this application; the detail gives the reason, which over HTTP is `x_detail`") \
 	/* AA030 */ ERROR_ROW('0', '3', '0', NO_ACCOUNT, "invalid_grant", \

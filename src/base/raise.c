@@ -134,6 +134,15 @@ raise_refresh_token_of_other_client(void)
 }
 
 void
+raise_refresh_token_of_other_key(void)
+{
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_INVALID_REFRESH_TOKEN),
+			 errmsg(INVALID_REFRESH_TOKEN_MESSAGE),
+			 errdetail("The token is bound to another key than that of the DPoP proof.")));
+}
+
+void
 raise_user_disabled(void)
 {
 	ereport(ERROR,
@@ -280,6 +289,15 @@ raise_provider_key_unknown(void)
 			 errmsg("the key of the ID token is unknown"),
 			 errdetail("The provider's keys do not include the \"kid\" of the token."),
 			 errhint("Try again in a minute. The worker that calls anon_auth.set_identity_provider_keys() has to fetch the provider's keys.")));
+}
+
+void
+raise_invalid_dpop_proof(const char *detail)
+{
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_INVALID_DPOP_PROOF),
+			 errmsg("invalid DPoP proof"),
+			 errdetail_internal("%s", detail)));
 }
 
 void

@@ -5,8 +5,8 @@
  *
  * Every function raises an error and does not return.  Message, DETAIL and HINT are
  * written once, so that SQL callers and HTTP clients get the same words wherever a
- * rule is broken.  AA009, AA010, AA011, AA018, AA019, AA022 and AA032, whose
- * DETAIL programs read, are in json/raise_json.h.  Errors that only one file raises, such as those of hooks
+ * rule is broken.  AA009, AA010, AA011, AA018, AA019, AA022, AA027 and
+ * AA032, whose DETAIL programs read, are in json/raise_json.h.  Errors that only one file raises, such as those of hooks
  * (AA020) and merges (AA021), are in that file.
  *
  * A parameter "detail" is a full sentence.  A parameter "reason" is a clause
@@ -67,6 +67,9 @@ pg_noreturn extern void raise_account_required(void);
 /* AA025: the provider's keys do not include the one that signed the ID token. */
 pg_noreturn extern void raise_provider_key_unknown(void);
 
+/* AA026: the DPoP proof is missing or bad. */
+pg_noreturn extern void raise_invalid_dpop_proof(const char *detail);
+
 /* AA028: the ID token of a provider is not valid. */
 pg_noreturn extern void raise_invalid_id_token(const char *detail);
 
@@ -82,9 +85,10 @@ pg_noreturn extern void raise_removed_device_key(bool can_start_guest);
 /* AA005: the challenge is expired, used, forged or for another purpose. */
 pg_noreturn extern void raise_invalid_challenge(const char *detail);
 
-/* AA006: the refresh token is unknown, expired or revoked; or of another client. */
+/* AA006: the refresh token is unknown, expired or revoked; or of another client or key. */
 pg_noreturn extern void raise_invalid_refresh_token(void);
 pg_noreturn extern void raise_refresh_token_of_other_client(void);
+pg_noreturn extern void raise_refresh_token_of_other_key(void);
 
 /* AA007: the user is disabled. */
 pg_noreturn extern void raise_user_disabled(void);

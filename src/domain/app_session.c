@@ -56,13 +56,14 @@ find_session(MasterKeyUse use, const char *text, int64 lifetime, TimestampTz now
 }
 
 char *
-app_session_create_token(const char *refresh_token, TimestampTz now, TimestampTz *expires_at)
+app_session_create_token(const char *refresh_token, DpopCheck *dpop, TimestampTz now,
+						 TimestampTz *expires_at)
 {
 	Session		session;
 	User		user;
 	Client		client;
 
-	session_get_by_refresh_token(refresh_token, now, &session, &user);
+	session_get_by_refresh_token(refresh_token, dpop, now, &session, &user);
 	client_get(session.client_id, &client);
 	client_require_first_party(&client);
 	*expires_at = now + SHORT_LIFETIME;

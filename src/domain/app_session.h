@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "domain/dpop.h"
 #include "store/clients.h"
 #include "store/sessions.h"
 #include "store/users.h"
@@ -23,10 +24,10 @@
 /*
  * Return a new app session token for the session of a refresh token, and set *expires_at.
  * It can be used once.  Raises AA002 if the session's client is not a first-party client,
- * AA006, and AA007 if the user is disabled.
+ * AA006, AA007 if the user is disabled, AA026 and AA027 (dpop.h).
  */
-extern char *app_session_create_token(const char *refresh_token, TimestampTz now,
-									  TimestampTz *expires_at);
+extern char *app_session_create_token(const char *refresh_token, DpopCheck *dpop,
+									  TimestampTz now, TimestampTz *expires_at);
 
 /*
  * Use an app session token up, and fill session and user.  Return false if the token is not

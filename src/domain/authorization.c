@@ -137,6 +137,7 @@ authorization_code_create(const Client *client, const User *user, const StringLi
 	code.hint_session_id = request->hint_session_id;
 	code.source_session_id = request->source_session_id;
 	code.device_info = request->device_info;
+	code.dpop_jkt = unconstify(char *, request->dpop_jkt);
 	code.authenticated_at = request->authenticated_at != 0 ? request->authenticated_at : now;
 	code.amr = *amr;
 	code.expires_at = *expires_at;
@@ -232,7 +233,10 @@ continue_session(const Client *client, const AuthorizationCode *code,
 {
 	SessionDevice device;
 
+	dpop_admit(client, report->dpop);
 	device_report_complete(report, &device);
+	if (client->dpop == DPOP_REQUIRED)
+		device.dpop_jkt = report->dpop->jkt;
 	return !code->offline_access && !uuid_is_nil(&code->hint_session_id) &&
 		sessions_reauthenticate(&code->user_id, &code->hint_session_id, client->client_id,
 								code->authenticated_at, &code->amr, &device, now, session);
@@ -272,7 +276,10 @@ use_code(const Client *client, const User *user, const uint8 hash[crypto_hash_sh
 	if (counter_get(counter, lifetime, NULL) > 0)
 		return false;
 	if (continues)
+	{
+		session_use_key(client, &session, device->dpop);
 		claims_issue_tokens(client, user, &session, NULL, code->nonce, now, response);
+	}
 	else
 		session_start_granted(client, user, &grant, device, now, response);
 	counter_set(counter, 1, lifetime);
@@ -303,6 +310,8 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 	User		user;
 
 	find_code(client, text, redirect_uri, code_verifier, now, hash, &code);
+	if (code.dpop_jkt != NULL && !dpop_matches(report.dpop, code.dpop_jkt))
+		raise_invalid_authorization_code();
 
 	/* RFC 6749, section 4.1.2: the tokens may have been issued to a thief. */
 	if (code.used_at != 0)
@@ -394,6 +403,7 @@ authorization_request_write(const AuthorizationRequest *request)
 	add_string_unless_null(&json, "ui_locales", request->ui_locales);
 	if (request->login_hint != NULL)
 		add_login_hint(&json, request->login_hint, browser);
+	add_string_unless_null(&json, "dpop_jkt", request->dpop_jkt);
 	json_add_boolean(&json, "offline_access", request->offline_access);
 	if (request->max_age != MAX_AGE_NONE)
 		json_add_integer(&json, "max_age", request->max_age);
@@ -475,6 +485,7 @@ authorization_request_read(const char *text, const char *browser, TimestampTz no
 	request->wants_code = json_boolean(json, "code");
 	request->code_challenge = json_cstring(json, "code_challenge");
 	request->nonce = json_cstring(json, "nonce");
+	request->dpop_jkt = json_cstring(json, "dpop_jkt");
 	request->login_hint = read_login_hint(json, hash);
 	request->offline_access = json_boolean(json, "offline_access");
 	if (!json_numeric_date(json, "max_age", &request->max_age))

@@ -61,6 +61,7 @@ typedef struct AuthorizationRequest
 	pg_uuid_t	hint_session_id;	/* nil if it is another client's */
 	pg_uuid_t	source_session_id;	/* that shows the user without a login, or nil; not in the text */
 	Jsonb	   *device_info;	/* for the session of the code, or NULL; not in the text */
+	const char *dpop_jkt;		/* of the key that the exchange must show, or NULL */
 	TimestampTz authenticated_at;	/* of a login before the request, or 0; not in the text */
 	char	   *browser;		/* secret that the browser must show */
 	TimestampTz expires_at;
@@ -83,8 +84,8 @@ extern bool authorization_request_allows(const AuthorizationRequest *request, co
 /*
  * Return a new authorization code for a user who has just logged in by the methods amr
  * (auth_methods.h), or at authenticated_at if that is set, and set *expires_at.  Reads
- * redirect_uri, code_challenge, nonce, offline_access, device_info, source_session_id and the
- * hint of the request, which the caller has checked.  Raises 22023 unless
+ * redirect_uri, code_challenge, nonce, offline_access, device_info, dpop_jkt, source_session_id
+ * and the hint of the request, which the caller has checked.  Raises 22023 unless
  * authorization_request_allows() the user.
  */
 extern char *authorization_code_create(const Client *client, const User *user,
@@ -105,7 +106,8 @@ extern char *authorization_code_create(const Client *client, const User *user,
  * also if the transaction is rolled back, unless the other exchange was concurrent.
  * Raises AA002 for the client, AA007 for a disabled user, AA012 if the code is unknown,
  * expired, another client's, or does not match the verifier, or if the session has ended that
- * it was issued from, 22023 for a malformed verifier or another redirect URI.
+ * it was issued from, or if code or continued session is bound to another key, AA026 and AA027
+ * if the proof of that key is missing or bad, 22023 for a malformed verifier or another redirect URI.
  */
 extern bool authorization_code_exchange(const Client *client, const char *code,
 										const char *redirect_uri, const char *code_verifier,

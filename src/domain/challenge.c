@@ -30,7 +30,8 @@ static const struct
 	{"anonymous_request", CHALLENGE_ANONYMOUS_REQUEST},
 	{"biometric_request", CHALLENGE_BIOMETRIC_REQUEST},
 	{"app2app_request", CHALLENGE_APP2APP_REQUEST},
-	{"id_token", CHALLENGE_ID_TOKEN}
+	{"id_token", CHALLENGE_ID_TOKEN},
+	{"dpop_nonce", CHALLENGE_DPOP_NONCE}
 };
 
 char *
@@ -47,7 +48,7 @@ challenge_create(const char *purpose, TimestampTz *expires_at)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown challenge purpose"),
-				 errhint("The purpose of a guest's request is anonymous_request, that of the nonce of an ID token is id_token.")));
+				 errhint("The purpose of a guest's request is anonymous_request, that of the nonce of an ID token is id_token, and that of the nonce of a DPoP proof is dpop_nonce.")));
 
 	challenge.issued_at = GetCurrentTimestamp();
 	randombytes_buf(challenge.nonce, sizeof(challenge.nonce));

@@ -17,8 +17,8 @@
 
 /*
  * Return a new challenge as text and set *expires_at.  purpose is one of
- * anonymous_request, biometric_request, app2app_request and id_token; raises 22023
- * for any other.  Writes nothing, so it also works on a standby.
+ * anonymous_request, biometric_request, app2app_request, id_token and dpop_nonce; raises
+ * 22023 for any other.  Writes nothing, so it also works on a standby.
  */
 extern char *challenge_create(const char *purpose, TimestampTz *expires_at);
 

@@ -107,6 +107,13 @@ claims_of_session(const User *user, const Session *session)
 	return json.data;
 }
 
+/* Whether access tokens of a session are bound to its key (RFC 9449, section 6). */
+static bool
+binds_access_tokens(const Client *client, const Session *session)
+{
+	return client->dpop == DPOP_REQUIRED && session->dpop_jkt != NULL;
+}
+
 static char *
 make_access_token(const Client *client, const User *user, const Session *session,
 				  TimestampTz now)
@@ -122,6 +129,13 @@ make_access_token(const Client *client, const User *user, const Session *session
 	json_add_integer(&json, "iat", seconds);
 	add_access_claims(&json, client->client_id, user, session,
 					  seconds + client->access_token_lifetime_seconds);
+	if (binds_access_tokens(client, session))
+	{
+		json_add_name(&json, "cnf");
+		json_open(&json);
+		json_add_string(&json, "jkt", session->dpop_jkt);
+		json_close(&json);
+	}
 	json_close(&json);
 	hook_access_token_claims(settings_get()->access_token_claims, &json);
 	token = own_jwt_sign(json.data, json.len, NULL, "at+jwt");
@@ -169,6 +183,7 @@ claims_issue_tokens(const Client *client, const User *user, const Session *sessi
 					TokenResponse *response)
 {
 	response->sub = user->id;
+	response->token_type = binds_access_tokens(client, session) ? "DPoP" : "Bearer";
 	response->access_token = make_access_token(client, user, session, now);
 	response->expires_in = client->access_token_lifetime_seconds;
 	response->refresh_token = refresh_token == NULL ? NULL : pstrdup(refresh_token);

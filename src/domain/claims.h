@@ -22,6 +22,7 @@
 typedef struct TokenResponse
 {
 	pg_uuid_t	sub;
+	const char *token_type;		/* Bearer, or DPoP if the access token is bound to a key */
 	char	   *access_token;
 	int			expires_in;		/* seconds, of the access token */
 	char	   *refresh_token;	/* to refresh with next; NULL: none */

@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "domain/dpop.h"
 #include "store/sessions.h"
 #include "utils/jsonb.h"
 
@@ -18,6 +19,7 @@ typedef struct DeviceReport
 {
 	Jsonb	   *device_info;	/* a JSON object, or NULL */
 	const char *user_agent;		/* the header User-Agent; NULL: none, or not over HTTP */
+	DpopCheck  *dpop;			/* the key that it shows; NULL: none */
 } DeviceReport;
 
 /*

@@ -35,12 +35,13 @@
 /* ---- promotion codes ---- */
 
 char *
-guest_proof_create_code(const char *refresh_token, TimestampTz now, TimestampTz *expires_at)
+guest_proof_create_code(const char *refresh_token, DpopCheck *dpop, TimestampTz now,
+						TimestampTz *expires_at)
 {
 	Session		session;
 	User		user;
 
-	session_get_by_refresh_token(refresh_token, now, &session, &user);
+	session_get_by_refresh_token(refresh_token, dpop, now, &session, &user);
 	return guest_proof_create_code_for_session(&session, &user, now, expires_at);
 }
 
@@ -121,11 +122,12 @@ open_promotion_code(const Client *client, const char *text, TimestampTz now, Pro
 }
 
 static void
-open_refresh_token(const Client *client, const char *text, TimestampTz now, ProvenGuest *guest)
+open_refresh_token(const Client *client, const char *text, DpopCheck *dpop, TimestampTz now,
+				   ProvenGuest *guest)
 {
 	Session		session;
 
-	session_get_by_refresh_token(text, now, &session, &guest->user);
+	session_get_by_refresh_token(text, dpop, now, &session, &guest->user);
 	session_require_client(&session, client);
 	guest->by_session = true;
 	guest->session_id = session.id;
@@ -196,7 +198,7 @@ open_proof(const Client *client, const GuestProof *proof, bool use_challenge,
 	else if (proof->ticket != NULL)
 		open_ticket(client, proof->ticket, now, guest);
 	else
-		open_refresh_token(client, proof->refresh_token, now, guest);
+		open_refresh_token(client, proof->refresh_token, proof->dpop, now, guest);
 
 	if (guest->user.is_disabled)
 		raise_user_disabled();

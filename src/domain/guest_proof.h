@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "domain/dpop.h"
 #include "store/clients.h"
 #include "store/sessions.h"
 #include "store/users.h"
@@ -27,13 +28,14 @@ typedef struct GuestTicket
 	bool		by_own_cookie;	/* the session is that of the browser's cookie */
 } GuestTicket;
 
-/* Exactly one member must be set. */
+/* Exactly one member but the last must be set. */
 typedef struct GuestProof
 {
 	char	   *jwt;			/* signed by the guest's device */
 	char	   *promotion_code;
 	char	   *refresh_token;
 	const GuestTicket *ticket;
+	DpopCheck  *dpop;			/* the key of the request that has the proof; NULL: none */
 } GuestProof;
 
 /* The guest that a proof identifies. */
@@ -49,10 +51,10 @@ typedef struct ProvenGuest
 
 /*
  * Return a promotion code for the guest of a refresh token, and set *expires_at
- * (docs/authgear.md, section 2.2).  Raises AA006, AA007, AA008.
+ * (docs/authgear.md, section 2.2).  Raises AA006, AA007, AA008, AA026, AA027.
  */
-extern char *guest_proof_create_code(const char *refresh_token, TimestampTz now,
-									 TimestampTz *expires_at);
+extern char *guest_proof_create_code(const char *refresh_token, DpopCheck *dpop,
+									 TimestampTz now, TimestampTz *expires_at);
 
 /* Return a promotion code for the guest of a session that the caller has found alive. */
 extern char *guest_proof_create_code_for_session(const Session *session, const User *user,
@@ -60,8 +62,8 @@ extern char *guest_proof_create_code_for_session(const Session *session, const U
 
 /*
  * Fill guest from a proof.  If use_challenge, a jwt cannot be presented again.
- * Raises 22023 unless there is exactly one proof, and AA003 to AA008 or AA013
- * if it does not prove that the caller is a guest who may be promoted.
+ * Raises 22023 unless there is exactly one proof, and AA003 to AA008, AA013,
+ * AA026 or AA027 if it does not prove that the caller is a guest who may be promoted.
  */
 extern void guest_proof_open(const Client *client, const GuestProof *proof,
 							 bool use_challenge, TimestampTz now, ProvenGuest *guest);

@@ -323,7 +323,7 @@ is_reserved_claim(const JsonbValue *name)
 {
 	static const char *const reserved[] = {
 		"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "amr", "client_id",
-		"sid", "role", "roles", "is_anonymous"
+		"sid", "role", "roles", "is_anonymous", "cnf"
 	};
 	const char *prefix = USER_CLAIM_PREFIX;
 	int			i;

@@ -16,16 +16,21 @@
  */
 #include "postgres.h"
 
+#include <sodium.h>
+
 #include "access/xact.h"
+#include "base/compat.h"
 #include "base/guc.h"
 #include "base/raise.h"
 #include "base/span.h"
 #include "base/unix_time.h"
+#include "domain/dpop.h"
 #include "domain/identity.h"
 #include "domain/own_jwt.h"
 #include "domain/session.h"
 #include "json/json_read.h"
 #include "store/settings.h"
+#include "storage/proc.h"
 #include "store/users.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -50,6 +55,13 @@ static CachedIdentity requested;
 static char *requested_text;
 static char *requested_issuer;
 static char *requested_audience;
+
+/* The last token that is bound to a key and whose proof was accepted. */
+static struct
+{
+	LocalTransactionId transaction;
+	uint8		hash[crypto_hash_sha256_BYTES];
+}			accepted_token;
 
 /* Empty an entry, and make its memory context on first use. */
 static void
@@ -85,6 +97,7 @@ fill_identity(CachedIdentity *cached, const char *parameter)
 		member = json_member(claims, "is_anonymous");
 		identity->has_is_anonymous = member != NULL && member->type == jbvBool;
 		identity->is_anonymous = identity->has_is_anonymous && member->val.boolean;
+		identity->is_key_bound = json_member(claims, "cnf") != NULL;
 		if (!json_numeric_date(claims, "exp", &cached->expires_at))
 			cached->expires_at = 0;
 	}
@@ -134,7 +147,7 @@ requested_identity(void)
 		requested_issuer = MemoryContextStrdup(requested.context, settings->issuer);
 		requested_audience = MemoryContextStrdup(requested.context, settings->audience);
 		fill_identity(&requested, REQUEST_CLAIMS);
-		requested.known = requested.known &&
+		requested.known = requested.known && !requested.identity.is_key_bound &&
 			own_jwt_access_claims_problem(requested.identity.claims, settings,
 										  &requested.identity.sub,
 										  &requested.identity.sid) == NULL;
@@ -154,6 +167,39 @@ identity_has_role(const Identity *identity, const char *role)
 	return json_string_or_array_contains(json_member(identity->claims, "roles"), role);
 }
 
+/* ---- tokens that are bound to a key ---- */
+
+static void
+accept_token(const Span *token)
+{
+	crypto_hash_sha256(accepted_token.hash, (const uint8 *) token->data, token->length);
+	accepted_token.transaction = MyLocalTransactionId();
+}
+
+static bool
+was_token_accepted(const Span *token)
+{
+	uint8		hash[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256(hash, (const uint8 *) token->data, token->length);
+	return accepted_token.transaction == MyLocalTransactionId() &&
+		memcmp(accepted_token.hash, hash, sizeof(hash)) == 0;
+}
+
+void
+identity_verify_token(const Span *token, const char *dpop, const char *htm, const char *htu,
+					  TimestampTz now, AccessToken *access)
+{
+	own_jwt_verify_access_token(token->data, token->length, now, access);
+	if (access->jkt == NULL)
+		return;
+	if (!dpop_matches(dpop_check(dpop, htm, htu, token, now), access->jkt))
+		raise_invalid_token("it is bound to another key than that of the DPoP proof");
+	accept_token(token);
+}
+
+/* ---- the user of a token or of the caller ---- */
+
 void
 identity_get_user(const Span *token, TimestampTz now, User *user, Session *session)
 {
@@ -163,6 +209,8 @@ identity_get_user(const Span *token, TimestampTz now, User *user, Session *sessi
 	if (token != NULL)
 	{
 		own_jwt_verify_access_token(token->data, token->length, now, &access);
+		if (access.jkt != NULL && !was_token_accepted(token))
+			raise_invalid_token("it is bound to a key, and use_access_token() has not accepted it with a DPoP proof in this transaction");
 		session_get_user(&access.sub, &access.sid, now, user, session);
 		return;
 	}

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "base/span.h"
+#include "domain/own_jwt.h"
 #include "store/sessions.h"
 #include "store/users.h"
 
@@ -22,13 +23,15 @@ typedef struct Identity
 	pg_uuid_t	sid;
 	bool		has_is_anonymous;
 	bool		is_anonymous;
+	bool		is_key_bound;	/* the token is bound to a key, which was shown */
 } Identity;
 
 /*
  * Return the identity of the caller, or NULL if there is none: the claims that
  * use_access_token() verified, otherwise those of request.jwt.claims if
  * settings.trust_request_claims is on and they are those of an access token
- * (own_jwt_access_claims_problem()).  Valid until the identity changes, which
+ * (own_jwt_access_claims_problem()) and not bound to a key, since nothing shows that its
+ * proof was checked.  Valid until the identity changes, which
  * can happen within one query: copy what is returned to SQL.  Raises 22023 if
  * the claims cannot be read.
  */
@@ -38,9 +41,19 @@ extern const Identity *identity_current(void);
 extern bool identity_has_role(const Identity *identity, const char *role);
 
 /*
+ * Fill access from a valid access token.  If it is bound to a key, the DPoP proof must be
+ * valid for this token and for the request of method htm and URI htu (dpop_check()).  The
+ * functions below accept it in the rest of the transaction.  Raises AA014, also for a proof
+ * of another key; AA026 and AA027 if the proof is missing or bad.
+ */
+extern void identity_verify_token(const Span *token, const char *dpop, const char *htm,
+								  const char *htu, TimestampTz now, AccessToken *access);
+
+/*
  * Fill user with the user of an access token or, if token is NULL, of the
  * current identity, and session with its session.  session may be NULL.  Raises AA014
- * unless the token is valid and its session is alive.
+ * unless the token is valid and its session is alive.  A token that is bound to a key counts
+ * only if identity_verify_token() has accepted it in this transaction.
  */
 extern void identity_get_user(const Span *token, TimestampTz now, User *user, Session *session);
 

@@ -301,6 +301,22 @@ own_jwt_has_typ(const char *token, size_t length, const char *typ)
 	return header != NULL && json_string_equals(header, "typ", typ);
 }
 
+/*
+ * Return the thumbprint of the key to which a token is bound (RFC 9449, section 6.1), or NULL
+ * if it is not bound.  A confirmation of another kind cannot be checked.
+ */
+static char *
+get_key(const Jsonb *claims)
+{
+	const JsonbValue *cnf = json_member(claims, "cnf");
+	Jsonb	   *object = json_container(cnf);
+	char	   *jkt = object == NULL ? NULL : json_cstring(object, "jkt");
+
+	if (cnf != NULL && jkt == NULL)
+		raise_invalid_token("its confirmation (cnf) has no jkt");
+	return jkt;
+}
+
 void
 own_jwt_verify_access_token(const char *token, size_t length, TimestampTz now, AccessToken *access)
 {
@@ -316,4 +332,5 @@ own_jwt_verify_access_token(const char *token, size_t length, TimestampTz now, A
 	access->claims = jwt.claims;
 	get_uuid_claim(jwt.claims, "sub", &access->sub);
 	get_uuid_claim(jwt.claims, "sid", &access->sid);
+	access->jkt = get_key(jwt.claims);
 }

@@ -22,12 +22,13 @@ typedef struct OwnJwt
 	Jsonb	   *claims;
 } OwnJwt;
 
-/* The claims of a valid access token, and the two that name its session. */
+/* The claims of a valid access token, and those that name its session and key. */
 typedef struct AccessToken
 {
 	Jsonb	   *claims;
 	pg_uuid_t	sub;
 	pg_uuid_t	sid;
+	char	   *jkt;			/* thumbprint of the key that it is bound to, or NULL */
 } AccessToken;
 
 /*
@@ -92,7 +93,8 @@ extern bool own_jwt_has_typ(const char *token, size_t length, const char *typ);
 
 /*
  * Fill access from a token that is an access token (RFC 9068) and valid now.
- * Raises AA014.  Does not check whether its session is alive; session_get_user() does.
+ * Raises AA014.  Does not check whether its session is alive; session_get_user() does.  A
+ * token that is bound to a key (jkt) needs a DPoP proof, too: identity_verify_token().
  */
 extern void own_jwt_verify_access_token(const char *token, size_t length, TimestampTz now,
 										AccessToken *access);

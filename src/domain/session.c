@@ -31,6 +31,8 @@
 #include "counters/counters.h"
 #include "counters/transaction_counters.h"
 #include "domain/claims.h"
+#include "domain/client.h"
+#include "domain/dpop.h"
 #include "domain/own_jwt.h"
 #include "domain/session.h"
 #include "json/json_read.h"
@@ -164,6 +166,15 @@ session_make_room(const User *user, const char *client_id, TimestampTz now)
 					  now);
 }
 
+/* Return the key to which a session is bound that starts or is refreshed now, or NULL. */
+static char *
+key_of_session(const Client *client, const DeviceReport *report)
+{
+	const char *jkt = dpop_key_of_session(client, report->dpop);
+
+	return jkt == NULL ? NULL : pstrdup(jkt);
+}
+
 static void
 start_session(const Client *client, const User *user, const DeviceReport *report,
 			  const SessionGrant *grant, TimestampTz now, TokenResponse *response)
@@ -178,6 +189,7 @@ start_session(const Client *client, const User *user, const DeviceReport *report
 
 	session_init(user, &grant->id, grant->authenticated_at, grant->amr, now, &session, token);
 	session.client_id = client->client_id;
+	session.dpop_jkt = key_of_session(client, report);
 	session.expires_at = grant->has_refresh_token ? session_expiry(client, now) :
 		now + client->access_token_lifetime_seconds * USECS_PER_SEC;
 	device_report_complete(report, &device);
@@ -249,8 +261,19 @@ session_lock_found(TimestampTz now, User *user, Session *session)
 }
 
 void
-session_get_by_refresh_token(const char *text, TimestampTz now, Session *session, User *user)
+session_use_key(const Client *client, const Session *session, DpopCheck *dpop)
 {
+	if (session->dpop_jkt == NULL)
+		(void) dpop_key_of_session(client, dpop);
+	else if (!dpop_matches(dpop, session->dpop_jkt))
+		raise_refresh_token_of_other_key();
+}
+
+void
+session_get_by_refresh_token(const char *text, DpopCheck *dpop, TimestampTz now,
+							 Session *session, User *user)
+{
+	Client		client;
 	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
 	pg_uuid_t	user_id;
 	pg_uuid_t	session_id;
@@ -271,6 +294,9 @@ session_get_by_refresh_token(const char *text, TimestampTz now, Session *session
 	if (token->generation != (uint32) session->generation)
 		raise_invalid_refresh_token();
 	wipe_bytes(token, sizeof(RefreshToken));
+	if (!client_find(session->client_id, &client))
+		raise_invalid_refresh_token();
+	session_use_key(&client, session, dpop);
 }
 
 bool
@@ -364,7 +390,11 @@ was_presented_before(const Session *session, const RefreshToken *token, const Cl
 
 /*
  * Mark the session of a token as used, rotate it if asked to, and fill session and
- * user.  Raises AA006, also for another client's session, and AA007.
+ * user.  Raises AA006, also for another client's session and for a proof of another key,
+ * AA007, and AA026 if the session is bound to a key that the report does not show.
+ *
+ * A session that a client began before its clients.dpop became required is bound to the
+ * key of its next refresh.  Otherwise no session is bound later than it begins.
  */
 static void
 use_session(const Client *client, const RefreshToken *token, bool rotate,
@@ -375,7 +405,10 @@ use_session(const Client *client, const RefreshToken *token, bool rotate,
 	pg_uuid_t	session_id;
 	TimestampTz end;
 
+	dpop_admit(client, report->dpop);
 	device_report_complete(report, &device);
+	if (client->dpop == DPOP_REQUIRED)
+		device.dpop_jkt = report->dpop->jkt;
 	copy_ids_of_token(token, &user_id, &session_id);
 	end = expiry_after_use(client, session_started_at(&session_id), now);
 	if (end <= now ||
@@ -386,6 +419,7 @@ use_session(const Client *client, const RefreshToken *token, bool rotate,
 	session_require_client(session, client);
 	if (user->is_disabled)
 		raise_user_disabled();
+	session_use_key(client, session, report->dpop);
 }
 
 /*

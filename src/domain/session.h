@@ -12,6 +12,7 @@
 
 #include "domain/claims.h"
 #include "domain/device_report.h"
+#include "domain/dpop.h"
 #include "store/clients.h"
 #include "store/sessions.h"
 #include "store/users.h"
@@ -104,10 +105,17 @@ extern void session_lock_found(TimestampTz now, User *user, Session *session);
 /*
  * Fill session and user from a refresh token, without using the token up.  Only
  * the newest generation is accepted.  Raises AA006, or AA007 if the user is
- * disabled.
+ * disabled, and as session_use_key().
  */
-extern void session_get_by_refresh_token(const char *refresh_token, TimestampTz now,
-										 Session *session, User *user);
+extern void session_get_by_refresh_token(const char *refresh_token, DpopCheck *dpop,
+										 TimestampTz now, Session *session, User *user);
+
+/*
+ * Use the proof of a request with a session's refresh token.  Raises AA006 if the session
+ * is bound to another key, AA026 and AA027 if it is bound or the client's clients.dpop
+ * demands it, and the proof is missing or bad (dpop.h).
+ */
+extern void session_use_key(const Client *client, const Session *session, DpopCheck *dpop);
 
 /*
  * Return whether this database made a refresh token, and set *user_id to its user.  The

@@ -129,7 +129,7 @@ sign_up_with_refresh_token(const HttpRequest *request, const char *client_id,
 
 	initStringInfo(&json);
 	json_open(&json);
-	json_add_string(&json, "token_type", "Bearer");
+	json_add_string(&json, "token_type", tokens.token_type);
 	json_add_string(&json, "access_token", tokens.access_token);
 	if (refresh_token == NULL)
 		json_add_string(&json, "refresh_token", tokens.refresh_token);
@@ -200,7 +200,7 @@ handle_promotion_code(const HttpRequest *request, HttpResponse *response)
 		return;
 	}
 	else
-		code = guest_proof_create_code(refresh_token, request->now, &expires_at);
+		code = guest_proof_create_code(refresh_token, NULL, request->now, &expires_at);
 	http_api_secret(response, "promotion_code", code, expires_at);
 }
 

@@ -29,7 +29,7 @@ handle_app_session_token(const HttpRequest *request, HttpResponse *response)
 
 	if (body == NULL)
 		return;
-	token = app_session_create_token(json_cstring(body, "refresh_token"), request->now,
+	token = app_session_create_token(json_cstring(body, "refresh_token"), NULL, request->now,
 									 &expires_at);
 	http_api_secret(response, "app_session_token", token, expires_at);
 }

@@ -52,7 +52,7 @@ token_caller(const HttpRequest *request, const char *token, Session *session, Us
 	error = http_try(verify_access_token, &verification);
 	if (error != NULL && !http_is_refusal(error))
 		ReThrowError(error);
-	if (error != NULL)
+	if (error != NULL || verification.access.jkt != NULL)
 		return CALLER_INVALID_TOKEN;
 	if (!session_find_alive(&verification.access.sub, &verification.access.sid, request->now,
 							session, user))

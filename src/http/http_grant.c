@@ -48,7 +48,7 @@ http_grant_write_tokens(HttpResponse *response, const TokenResponse *tokens,
 
 	initStringInfo(&json);
 	json_open(&json);
-	json_add_string(&json, "token_type", "Bearer");
+	json_add_string(&json, "token_type", tokens->token_type);
 	json_add_string(&json, "access_token", tokens->access_token);
 	json_add_integer(&json, "expires_in", tokens->expires_in);
 	if (with_refresh_token)

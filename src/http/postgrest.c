@@ -132,6 +132,8 @@ check_token(const HttpRequest *request, const char **reason)
 	*reason = own_jwt_access_claims_problem(claims, NULL, &sub, &sid);
 	if (*reason == NULL && !is_typed_as_access_token(request))
 		*reason = "its type (typ) is not at+jwt";
+	if (*reason == NULL && json_member(claims, "cnf") != NULL)
+		*reason = "it is bound to a key (cnf)";
 	if (*reason != NULL)
 		return VERDICT_INVALID_TOKEN;
 	if (request->policy.check_session_on_request ?

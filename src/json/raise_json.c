@@ -208,6 +208,21 @@ raise_account_exists(bool is_way_in)
 			 errhint("The ID token does not open that account. Log in to it in another way, and then call anon_auth.add_identity() with the same token.")));
 }
 
+void
+raise_use_dpop_nonce(const char *nonce)
+{
+	StringInfoData detail;
+
+	begin_detail(&detail, "The DPoP proof must have this nonce.");
+	json_add_string(&detail, "dpop_nonce", nonce);
+	json_close(&detail);
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_USE_DPOP_NONCE),
+			 errmsg("DPoP proof needs a nonce"),
+			 errdetail_internal("%s", detail.data),
+			 errhint("Make another proof, with the nonce as its claim \"nonce\".")));
+}
+
 /* The object in a DETAIL, or NULL if it is none. */
 static Jsonb *
 parse_detail(const char *detail)

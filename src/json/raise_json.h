@@ -53,6 +53,9 @@ pg_noreturn extern void raise_counters_full(void);
 /* AA019: logins to the user are locked for this time, in microseconds. */
 pg_noreturn extern void raise_account_locked(int64 wait);
 
+/* AA027: the DPoP proof needs this nonce. */
+pg_noreturn extern void raise_use_dpop_nonce(const char *nonce);
+
 /* Return a member of such a DETAIL that is a string, or NULL if there is none. */
 extern char *raise_json_member(const char *detail, const char *name);
 

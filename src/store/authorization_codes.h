@@ -25,6 +25,7 @@
 	COLUMN(TEXT, nonce) \
 	COLUMN(BOOL, offline_access) \
 	COLUMN(JSONB, device_info) \
+	COLUMN(TEXT, dpop_jkt) \
 	COLUMN(TIMESTAMP, authenticated_at) \
 	COLUMN(TEXT_LIST, amr) \
 	COLUMN(TIMESTAMP, expires_at)

@@ -64,6 +64,14 @@ static const char *const application_types[] = {
 
 const EnumNames application_type_names = {lengthof(application_types), application_types};
 
+static const char *const dpop_modes[] = {
+	[DPOP_OFF] = "off",
+	[DPOP_OPTIONAL] = "optional",
+	[DPOP_REQUIRED] = "required"
+};
+
+const EnumNames dpop_mode_names = {lengthof(dpop_modes), dpop_modes};
+
 #define MAX_KEPT_CLIENTS	8
 
 /* Clients that this backend keeps.  The next new one replaces that of next_place. */

@@ -27,6 +27,19 @@ extern const EnumNames application_type_names;
 #define RECORD_C_APPLICATION_TYPE(name)	ApplicationType name
 #define RECORD_KIND_APPLICATION_TYPE	RECORD_ENUM(application_type_names)
 
+/* What a client shows of its key: domain/dpop.h. */
+typedef enum DpopMode
+{
+	DPOP_OFF,
+	DPOP_OPTIONAL,
+	DPOP_REQUIRED
+} DpopMode;
+
+extern const EnumNames dpop_mode_names;
+
+#define RECORD_C_DPOP_MODE(name)		DpopMode name
+#define RECORD_KIND_DPOP_MODE			RECORD_ENUM(dpop_mode_names)
+
 /* An idle timeout of 0 seconds means that there is none. */
 #define CLIENT_COLUMNS(COLUMN) \
 	COLUMN(TEXT, client_id) \
@@ -41,7 +54,8 @@ extern const EnumNames application_type_names;
 	COLUMN(BOOL, refresh_token_rotation_enabled) \
 	COLUMN(INT4, refresh_token_rotation_grace_seconds) \
 	COLUMN(BOOL, refresh_token_without_offline_access) \
-	COLUMN(INT4, max_concurrent_sessions)
+	COLUMN(INT4, max_concurrent_sessions) \
+	COLUMN(DPOP_MODE, dpop)
 
 typedef struct Client
 {

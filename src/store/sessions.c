@@ -58,7 +58,8 @@ static Statement list_sessions = {
 	" device_info = coalesce(:device_info, s.device_info)," \
 	" client_address = CASE WHEN :keep_client_address" \
 	"  THEN coalesce(:client_address, s.client_address) END," \
-	" user_agent = CASE WHEN :keep_user_agent THEN coalesce(:user_agent, s.user_agent) END,"
+	" user_agent = CASE WHEN :keep_user_agent THEN coalesce(:user_agent, s.user_agent) END," \
+	" dpop_jkt = coalesce(s.dpop_jkt, :dpop_jkt),"
 
 /*
  * step is 1 to rotate, else 0.  The generation moves on only from the presented one, so
@@ -179,7 +180,8 @@ static Statement find_revoked = {
 	param_inet("client_address", (device)->client_address), \
 	param_text("user_agent", (device)->user_agent), \
 	param_bool("keep_client_address", (device)->keep_client_address), \
-	param_bool("keep_user_agent", (device)->keep_user_agent)
+	param_bool("keep_user_agent", (device)->keep_user_agent), \
+	param_text("dpop_jkt", (device)->dpop_jkt)
 
 void
 sessions_insert(const Session *session, const SessionDevice *device)

@@ -26,7 +26,10 @@ extern const EnumNames session_type_names;
 #define RECORD_C_SESSION_TYPE(name)		SessionType name
 #define RECORD_KIND_SESSION_TYPE		RECORD_ENUM(session_type_names)
 
-/* client_id is NULL only for cookie sessions; rotated_at is 0 before the first rotation. */
+/*
+ * client_id is NULL only for cookie sessions; rotated_at is 0 before the first rotation;
+ * dpop_jkt is NULL for a session that is not bound to a key.
+ */
 #define SESSION_COLUMNS(COLUMN) \
 	COLUMN(UUID, user_id) \
 	COLUMN(UUID, id) \
@@ -38,7 +41,8 @@ extern const EnumNames session_type_names;
 	COLUMN(TIMESTAMP, created_at) \
 	COLUMN(TIMESTAMP, authenticated_at) \
 	COLUMN(TEXT_LIST, amr)			/* domain/auth_methods.h */ \
-	COLUMN(TIMESTAMP, expires_at)
+	COLUMN(TIMESTAMP, expires_at) \
+	COLUMN(TEXT, dpop_jkt)
 
 typedef struct Session
 {
@@ -56,6 +60,7 @@ typedef struct SessionDevice
 	char	   *user_agent;
 	bool		keep_client_address;
 	bool		keep_user_agent;
+	const char *dpop_jkt;		/* to which the session is bound if it is not bound yet */
 } SessionDevice;
 
 /* What a user is told of a session, with its client's name.  client_id can be NULL. */

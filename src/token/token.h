@@ -29,15 +29,16 @@
 #define TOKEN_TEXT_SIZE		128
 
 /*
- * What a challenge was requested for (docs/authgear.md, section 1.1; id_token is our
- * own).  The numbers are in tokens: do not change them.
+ * What a challenge was requested for (docs/authgear.md, section 1.1; id_token and
+ * dpop_nonce are our own).  The numbers are in tokens: do not change them.
  */
 typedef enum ChallengePurpose
 {
 	CHALLENGE_ANONYMOUS_REQUEST = 1,
 	CHALLENGE_BIOMETRIC_REQUEST = 2,
 	CHALLENGE_APP2APP_REQUEST = 3,
-	CHALLENGE_ID_TOKEN = 4
+	CHALLENGE_ID_TOKEN = 4,
+	CHALLENGE_DPOP_NONCE = 5
 } ChallengePurpose;
 
 #define CHALLENGE_NONCE_LENGTH	16

@@ -434,6 +434,33 @@ sub request
 
 =pod
 
+=item $device->proof(htm => 'POST', htu => ..., access_token => ..., nonce => ..., header => {}, payload => {})
+
+A DPoP proof in the format of the SDKs. By default, it is for the token endpoint of
+http://localhost, the default issuer. header and payload are changes to their members.
+
+=cut
+
+sub proof
+{
+	my ($self, %arguments) = @_;
+	my $header = { typ => 'dpop+jwt', kid => $self->{kid}, alg => $self->{alg}, jwk => $self->jwk };
+	my $payload = {
+		iat => time(),
+		exp => time() + 60,
+		jti => random_kid(),
+		htm => $arguments{htm} // 'POST',
+		htu => $arguments{htu} // 'http://localhost/oauth2/token' };
+
+	$payload->{ath} = encode_base64url(sha256($arguments{access_token})) if defined $arguments{access_token};
+	$payload->{nonce} = $arguments{nonce} if defined $arguments{nonce};
+	return $self->sign(
+		_changed($header, $arguments{header} // {}),
+		_changed($payload, $arguments{payload} // {}));
+}
+
+=pod
+
 =back
 
 =cut
