@@ -66,6 +66,7 @@ settings	password_hash_memory_kib = 1
 settings	password_min_length = 0
 settings	phone_country_code_allowlist = '{Germany}'
 settings	promotion_conflict = 'ask'
+settings	device_key_after_promotion = 'ask'
 settings	purge_policy = 'all'
 settings	guest_sign_ups_per_minute = 0
 settings	event_retention = '1 minute'

@@ -19,6 +19,40 @@ UPDATE anon_auth.settings SET issuer = 'https://app.example', password_hash_memo
 RESET client_min_messages;
 SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') AS has_citus \gset
 
+-- A device: makes a request as an app on it would, signed with the RSA key of RFC 7515, appendix A.2.
+CREATE SCHEMA regress_device;
+CREATE FUNCTION regress_device.base64url(bytes bytea) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT translate(encode(bytes, 'base64'), E'+/=\n', '-_') $$;
+CREATE FUNCTION regress_device.request(action text, challenge text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	n text := 'ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ';
+	d bytea := decode('Eq5xpGnNCivDflJsRQBXHx1hdR1k6Ulwe2JZD50LpXyWPEAeP88vLNO97IjlA7/GQ5sLKMgvfTeXZx9SE+7YwVol2NXOoAJe46sui395IW/GO+pWJ1O0BkTGoVEn2bKVRUCgu+GjBVaYLU6f3l9kJfFNS3E0QbVdxzubSu3Mkqzjkn439X0M/V51gfpRLI9JYanrC4D4qAdGcopV/0ZHHzQlBjudU2QvXt4ehNYTCBr6XCLQUShb1juUO1ZdiYoFaFQT5Tw8bGUl/x/jTj3ccPDVZFD9pIuhLhBOneufuBiB4cS98l2SR/RQyGWSeWjnczT0QU91p1DhOVRuOopznQ==', 'base64');
+	header jsonb := jsonb_build_object('alg', 'RS256', 'typ', 'vnd.authgear.biometric-request', 'kid', 'key-of-device', 'jwk', jsonb_build_object('kty', 'RSA', 'n', n, 'e', 'AQAB'));
+	payload jsonb := jsonb_build_object('action', action, 'challenge', challenge, 'device_info', jsonb_build_object('model', 'Pixel 9'));
+	input text := regress_device.base64url(convert_to(header::text, 'UTF8')) || '.' || regress_device.base64url(convert_to(payload::text, 'UTF8'));
+	padded bytea := '\x0001'::bytea || decode(repeat('ff', 202), 'hex') || '\x003031300d060960864801650304020105000420'::bytea || sha256(input::bytea);
+	bytes bytea := decode(translate(n, '-_', '+/') || '==', 'base64');
+	modulus numeric := 0;
+	base numeric := 0;
+	result numeric := 1;
+	signature bytea := '';
+BEGIN
+	FOR i IN 0..255 LOOP
+		modulus := modulus * 256 + get_byte(bytes, i);
+		base := base * 256 + get_byte(padded, i);
+	END LOOP;
+	FOR i IN REVERSE 2047..0 LOOP
+		result := mod(result * result, modulus);
+		IF get_bit(d, (255 - i / 8) * 8 + i % 8) = 1 THEN
+			result := mod(result * base, modulus);
+		END IF;
+	END LOOP;
+	FOR i IN 1..256 LOOP
+		signature := set_byte('\x00', 0, mod(result, 256)::int) || signature;
+		result := div(result, 256);
+	END LOOP;
+	RETURN input || '.' || regress_device.base64url(signature);
+END $$;
+
 -- ---- for the owner, at first ----
 
 -- example: create_client
@@ -120,6 +154,16 @@ SELECT anon_auth.sign_jwt(jsonb_build_object('iss', 'https://accounts.example', 
 SELECT sub = :'user_sub' AS same_user FROM anon_auth.authenticate_with_id_token('app', :'id_token', :'nonce');
 SELECT count(*) AS second_time FROM anon_auth.authenticate_with_id_token('app', :'id_token', :'nonce');
 SELECT anon_auth.remove_identity('https://accounts.example', :'user_access_token') AS removed;
+
+-- example: add_device_key, authenticate_with_device_key, list_device_keys, remove_device_key
+-- in place of the device, a function signs: the app on the device sends the request
+SELECT regress_device.request('setup', token) AS jwt FROM anon_auth.create_challenge('biometric_request') \gset
+SELECT anon_auth.add_device_key(:'jwt', name => 'my phone', access_token => :'user_access_token') AS kid \gset
+-- later, with another challenge
+SELECT regress_device.request('authenticate', token) AS jwt FROM anon_auth.create_challenge('biometric_request') \gset
+SELECT sub = :'user_sub' AS same_user FROM anon_auth.authenticate_with_device_key('app', :'jwt');
+SELECT kid, name, device_info, last_used_at > created_at AS used FROM anon_auth.list_device_keys(:'user_access_token');
+SELECT anon_auth.remove_device_key(:'kid', :'user_access_token') AS removed;
 
 -- example: claim_anonymous_user
 CREATE TABLE notes (author uuid REFERENCES anon_auth.users ON DELETE CASCADE, note text);
@@ -319,6 +363,7 @@ SELECT cardinality(key_ids) AS keys, is_of_this_server FROM anon_auth.master_key
 SELECT anon_auth.renew_database_id() IS NOT NULL AS renewed;
 
 SET client_min_messages = warning;
+DROP SCHEMA regress_device CASCADE;
 DROP OWNED BY regress_anon_auth_app, regress_anon_auth_server, regress_anon_auth_functions, regress_anon_auth_monitor, regress_anon_auth_worker;
 DROP ROLE regress_anon_auth_app, regress_anon_auth_server, regress_anon_auth_functions, regress_anon_auth_monitor, regress_anon_auth_worker;
 DROP EXTENSION anon_auth CASCADE;

@@ -92,6 +92,9 @@ my %functions = (
 	'remove_login_id' => [ q('email', 'user1@example.com', ), 'AA022', 'AA024' ],
 	'add_identity' => [ q('an ID token', NULL, ), 'AA022', 'AA024' ],
 	'remove_identity' => [ q('https://provider.example', ), 'AA022', 'AA024' ],
+	'add_device_key' => [ q('a request', NULL, ), 'AA022', 'AA024' ],
+	'list_device_keys' => [ '', 'works', 'AA024' ],
+	'remove_device_key' => [ q('a-device-key', ), 'AA022', 'AA024' ],
 	'delete_account' => [ '', 'AA022', 'works' ]);
 
 is_deeply([ sort keys %functions ], [ split /\n/, query(q{SELECT proname FROM pg_proc WHERE oid = ANY (anon_auth.client_api()::oid[]) AND 'access_token' = ANY (proargnames) ORDER BY 1}) ],
@@ -111,7 +114,7 @@ sub attempt
 
 # A session whose login is old cannot change how the account can be opened.
 query(q{UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour' WHERE user_id = %s}, $jo->{sub});
-my %before = map { $_ => query("SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM anon_auth.$_ t") } qw(login_ids passwords user_identities);
+my %before = map { $_ => query("SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM anon_auth.$_ t") } qw(login_ids passwords user_identities device_keys);
 for my $function (sort keys %functions)
 {
 	my $result = attempt($function, $jo->{access_token});

@@ -22,6 +22,7 @@ CREATE TABLE anon_auth.users (
 	device_kid text,
 	login_id_routes uuid[] NOT NULL DEFAULT '{}',
 	identity_routes uuid[] NOT NULL DEFAULT '{}',
+	device_key_routes uuid[] NOT NULL DEFAULT '{}',
 	standard_attributes jsonb NOT NULL DEFAULT '{}',
 	custom_attributes jsonb NOT NULL DEFAULT '{}',
 	roles text[] NOT NULL DEFAULT '{}',
@@ -33,6 +34,9 @@ CREATE TABLE anon_auth.users (
 	CONSTRAINT users_identities_check
 		CHECK (NOT is_anonymous
 			   OR pg_catalog.cardinality(identity_routes) OPERATOR(pg_catalog.=) 0),
+	CONSTRAINT users_device_keys_check
+		CHECK (NOT is_anonymous
+			   OR pg_catalog.cardinality(device_key_routes) OPERATOR(pg_catalog.=) 0),
 	CONSTRAINT users_delete_at_check CHECK (NOT is_anonymous OR delete_at IS NULL),
 	CONSTRAINT users_standard_attributes_check
 		CHECK (pg_catalog.jsonb_typeof(standard_attributes) OPERATOR(pg_catalog.=) 'object'),
@@ -64,6 +68,7 @@ COMMENT ON COLUMN anon_auth.users.purge_from IS 'Time at which purge() next chec
 COMMENT ON COLUMN anon_auth.users.device_kid IS 'Key ID of the guest''s device key. NULL for guests without a device key and for regular users.';
 COMMENT ON COLUMN anon_auth.users.login_id_routes IS 'The route of each row that the user has in login_ids.';
 COMMENT ON COLUMN anon_auth.users.identity_routes IS 'The route of each row that the user has in user_identities.';
+COMMENT ON COLUMN anon_auth.users.device_key_routes IS 'The route of each row that the account has in device_keys. Empty for a guest, whose key device_kid names.';
 COMMENT ON COLUMN anon_auth.users.standard_attributes IS 'OpenID Connect standard claims that userinfo() returns: email, phone_number, preferred_username, name, ...';
 COMMENT ON COLUMN anon_auth.users.custom_attributes IS 'The custom_attributes claim that userinfo() returns. Your application sets it; update_profile() sets the members that settings.user_writable_attributes names.';
 COMMENT ON COLUMN anon_auth.users.roles IS 'The roles claim of the user''s access tokens, which has_role() reads. set_roles() sets it.';
@@ -78,21 +83,30 @@ CREATE TABLE anon_auth.device_keys (
 	used_challenges bytea NOT NULL,
 	created_at timestamptz NOT NULL,
 	last_used_at timestamptz NOT NULL,
+	of_account boolean NOT NULL DEFAULT false,
+	name text,
+	device_info jsonb,
 
 	PRIMARY KEY (route, kid, thumbprint),
 	CONSTRAINT device_keys_user_id_fkey FOREIGN KEY (user_id)
 		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
-	CONSTRAINT device_keys_user_id_key UNIQUE (user_id),
-	CONSTRAINT device_keys_kid_check CHECK (kid OPERATOR(pg_catalog.~) '^[-A-Za-z0-9_]{8,64}$')
+	CONSTRAINT device_keys_user_id_key UNIQUE (user_id, kid),
+	CONSTRAINT device_keys_kid_check CHECK (kid OPERATOR(pg_catalog.~) '^[-A-Za-z0-9_]{8,64}$'),
+	CONSTRAINT device_keys_device_info_check
+		CHECK (pg_catalog.jsonb_typeof(device_info) OPERATOR(pg_catalog.=) 'object')
 ) WITH (fillfactor = 70);
 
 COMMENT ON TABLE anon_auth.device_keys IS
-'The public key of a guest''s device, looked up by its kid. Several devices can have keys with the same kid, so that nobody can block the kid of another device. Private keys never reach the server.';
+'The public keys of devices, looked up by their kid. A guest has at most one; an account can have several, see add_device_key(). Several devices can have keys with the same kid, so that nobody can block the kid of another device. Private keys never reach the server.';
 COMMENT ON COLUMN anon_auth.device_keys.route IS 'First 16 bytes of the SHA-256 of kid.';
 COMMENT ON COLUMN anon_auth.device_keys.thumbprint IS 'SHA-256 thumbprint of jwk (RFC 7638). See jwk_thumbprint().';
 COMMENT ON COLUMN anon_auth.device_keys.alg IS 'The only JWS algorithm that is accepted for this key.';
 COMMENT ON COLUMN anon_auth.device_keys.jwk IS 'The public JWK (RFC 7517), with its required members only.';
 COMMENT ON COLUMN anon_auth.device_keys.used_challenges IS 'Challenges that this key has used and that have not expired. A key can use each challenge once.';
+COMMENT ON COLUMN anon_auth.device_keys.last_used_at IS 'When the key was used last.';
+COMMENT ON COLUMN anon_auth.device_keys.of_account IS 'True if the key belongs to an account, and logs in with authenticate_with_device_key(). False for the key of a guest.';
+COMMENT ON COLUMN anon_auth.device_keys.name IS 'The name that add_device_key() was given for the device. NULL: none.';
+COMMENT ON COLUMN anon_auth.device_keys.device_info IS 'What the device reported about itself when the key was added. NULL for guests, whose sessions have it.';
 
 CREATE TABLE anon_auth.removed_device_keys (
 	route uuid NOT NULL,
@@ -114,11 +128,11 @@ CREATE INDEX removed_device_keys_removed_at_idx ON anon_auth.removed_device_keys
 	WHERE user_id IS NULL;
 
 COMMENT ON TABLE anon_auth.removed_device_keys IS
-'Device keys of guests that were promoted, merged or deleted. used_challenges prevents that a repeated request of the key is accepted as a sign-up. The key of an account''s former guest is kept as long as the account, so that its device gets AA031 and can ask its user to log in.';
+'Device keys of guests that were promoted, merged or deleted, and keys that were removed from accounts. used_challenges prevents that a repeated request of the key is accepted as a sign-up. The key of an account, or of its former guest, is kept as long as the account, so that its device gets AA031 and can ask its user to log in.';
 COMMENT ON COLUMN anon_auth.removed_device_keys.route IS 'First 16 bytes of the SHA-256 of kid.';
 COMMENT ON COLUMN anon_auth.removed_device_keys.thumbprint IS 'SHA-256 thumbprint of the key (RFC 7638).';
 COMMENT ON COLUMN anon_auth.removed_device_keys.used_challenges IS 'Challenges that the key had used when it was removed. They have no effect after 10 minutes.';
-COMMENT ON COLUMN anon_auth.removed_device_keys.user_id IS 'The account that the guest became or was merged into. NULL if the guest or the account was deleted: purge() then deletes the row.';
+COMMENT ON COLUMN anon_auth.removed_device_keys.user_id IS 'The account that had the key, or that the guest became or was merged into. NULL if the guest or the account was deleted: purge() then deletes the row.';
 COMMENT ON COLUMN anon_auth.removed_device_keys.alg IS 'The algorithm of the key. NULL if user_id is NULL.';
 COMMENT ON COLUMN anon_auth.removed_device_keys.jwk IS 'The public JWK. Only a request that this key signed gets AA031. NULL if user_id is NULL.';
 
@@ -198,6 +212,7 @@ CREATE TABLE anon_auth.sessions (
 	user_agent text,
 	app_token_issued_at timestamptz,
 	dpop_jkt text,
+	device_kid text,
 
 	PRIMARY KEY (user_id, id),
 	CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id)
@@ -232,6 +247,7 @@ COMMENT ON COLUMN anon_auth.sessions.client_address IS 'The last known address o
 COMMENT ON COLUMN anon_auth.sessions.user_agent IS 'The User-Agent header of the last login or refresh over HTTP, at most 512 characters. NULL if there was none, or if settings.session_user_agent is off.';
 COMMENT ON COLUMN anon_auth.sessions.app_token_issued_at IS 'When the app session token was issued that was used last. It and earlier ones are not accepted. NULL: none was used.';
 COMMENT ON COLUMN anon_auth.sessions.dpop_jkt IS 'Thumbprint (RFC 7638) of the key that the refresh token is bound to: it needs a DPoP proof of this key (RFC 9449). NULL: not bound.';
+COMMENT ON COLUMN anon_auth.sessions.device_kid IS 'The kid of the account''s device key that opened the session with authenticate_with_device_key(). The session ends when the key is removed. NULL: another login.';
 
 CREATE TABLE anon_auth.authorization_codes (
 	route uuid NOT NULL,

@@ -362,7 +362,7 @@ BEGIN
 		ALTER TABLE anon_auth.device_keys
 			ADD CONSTRAINT device_keys_user_id_fkey FOREIGN KEY (user_id)
 				REFERENCES anon_auth.users (id) ON DELETE CASCADE,
-			ADD CONSTRAINT device_keys_user_id_key UNIQUE (user_id);
+			ADD CONSTRAINT device_keys_user_id_key UNIQUE (user_id, kid);
 	END IF;
 	IF 'removed_device_keys' = ANY (gathered) THEN
 		ALTER TABLE anon_auth.removed_device_keys

@@ -234,6 +234,7 @@ anon_auth_promote_anonymous_user(PG_FUNCTION_ARGS)
 	request.account.code = api_text(fcinfo, 8);
 	request.account.id_token = api_text(fcinfo, 9);
 	request.account.nonce = api_text(fcinfo, 10);
+	request.by_device = true;
 	if (!promotion_run(&client, &request, now, &result))
 		return (Datum) 0;
 	device.device_info = result.device_info;

@@ -31,7 +31,7 @@
 	/* AA003 */ ERROR_ROW('0', '0', '3', INVALID_REQUEST_JWT, "invalid_grant", \
 			  "the signed request of a device is malformed, expired or not authentic; the detail gives the reason, which over HTTP is `x_detail`") \
 	/* AA004 */ ERROR_ROW('0', '0', '4', UNKNOWN_DEVICE_KEY, "invalid_grant", \
-			  "no guest has this `kid`, and the request has no `jwk`: sign a new challenge and send the `jwk`") \
+			  "no guest has this `kid`, and the request has no `jwk`: sign a new challenge and send the `jwk`; or no account has this device key") \
 	/* AA005 */ ERROR_ROW('0', '0', '5', INVALID_CHALLENGE, "invalid_grant", \
 			  "the challenge is expired, used or not from this database: get another one") \
 	/* AA006 */ ERROR_ROW('0', '0', '6', INVALID_REFRESH_TOKEN, "invalid_grant", \
@@ -55,7 +55,7 @@
 	/* AA015 */ ERROR_ROW('0', '1', '5', SIGN_UP_CLOSED, "unauthorized_client", \
 			  "sign-up is closed") \
 	/* AA016 */ ERROR_ROW('0', '1', '6', INVALID_KEY, "invalid_grant", \
-			  "a JWK is malformed, unsupported or too weak") \
+			  "a JWK is malformed, unsupported or too weak; or an account cannot have the device key, and the detail says why") \
 	/* AA017 */ ERROR_ROW('0', '1', '7', SIGNING_KEY, "server_error", \
 			  "there is no usable signing key") \
 	/* AA018 */ ERROR_ROW('0', '1', '8', RATE_LIMITED, "x_rate_limited", \

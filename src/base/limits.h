@@ -128,6 +128,10 @@
 #define PROFILE_CUSTOM_MAX_LENGTH		8192
 /* Login IDs of one type that an account can have. */
 #define LOGIN_IDS_PER_TYPE				5
+/* Device keys that an account can have. */
+#define DEVICE_KEYS_PER_ACCOUNT			20
+/* Length of the name of a device key in characters. */
+#define DEVICE_KEY_NAME_MAX_LENGTH		100
 /* Roles of one user. */
 #define USER_ROLES_MAX					32
 /* Length of the name of a role in characters. */

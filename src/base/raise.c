@@ -95,6 +95,16 @@ raise_unknown_device_key(void)
 }
 
 void
+raise_unknown_account_key(void)
+{
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_UNKNOWN_DEVICE_KEY),
+			 errmsg(UNKNOWN_DEVICE_KEY_MESSAGE),
+			 errdetail("No account has a device key with this \"kid\"."),
+			 errhint("Log in to the account, and add the key of this device with anon_auth.add_device_key().")));
+}
+
+void
 raise_removed_device_key(bool can_start_guest)
 {
 	ereport(ERROR,
@@ -247,6 +257,16 @@ raise_invalid_device_key(const char *reason)
 }
 
 void
+raise_device_key_refused(const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_INVALID_KEY),
+			 errmsg("the device key cannot be added"),
+			 errdetail_internal("%s", detail),
+			 errhint("%s", hint)));
+}
+
+void
 raise_no_signing_key(void)
 {
 	ereport(ERROR,
@@ -278,7 +298,7 @@ raise_last_credential(void)
 			(error_refusal(ERRCODE_AA_LAST_CREDENTIAL),
 			 errmsg("the last credential of an account cannot be removed"),
 			 errdetail("Nobody could log in to the account any longer."),
-			 errhint("Add another credential first: a password, a verified address or an identity.")));
+			 errhint("Add another credential first: a password, a verified address, an identity or a device key.")));
 }
 
 void

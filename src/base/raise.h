@@ -58,6 +58,9 @@ pg_noreturn extern void raise_request_jwt_not_signed(bool same_alg);
 /* AA004: no guest has this kid, and the request has no jwk to register. */
 pg_noreturn extern void raise_unknown_device_key(void);
 
+/* AA004: no account has the device key that the request names. */
+pg_noreturn extern void raise_unknown_account_key(void);
+
 /* AA023: the credential is the last one of its account. */
 pg_noreturn extern void raise_last_credential(void);
 
@@ -77,7 +80,7 @@ pg_noreturn extern void raise_invalid_id_token(const char *detail);
 pg_noreturn extern void raise_invalid_nonce(const char *reason);
 
 /*
- * AA031: the key belonged to a guest that was promoted or merged.  can_start_guest: the
+ * AA031: the key belonged to an account, or to a guest that was promoted or merged.  can_start_guest: the
  * same call with the public key would start a new guest, so the hint says so.
  */
 pg_noreturn extern void raise_removed_device_key(bool can_start_guest);
@@ -128,6 +131,9 @@ pg_noreturn extern void raise_invalid_jwk(const char *reason);
 
 /* AA016: the same for the jwk in the signed request of a device. */
 pg_noreturn extern void raise_invalid_device_key(const char *reason);
+
+/* AA016: the account cannot have the device key.  detail is a full sentence. */
+pg_noreturn extern void raise_device_key_refused(const char *detail, const char *hint);
 
 /* AA017: no signing key is active; no key has this kid; that key is not active. */
 pg_noreturn extern void raise_no_signing_key(void);

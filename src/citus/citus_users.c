@@ -23,7 +23,8 @@
 #define ROUTE_COLUMNS(COLUMN) \
 	COLUMN(TEXT, device_kid) \
 	COLUMN(BOOL, is_anonymous) \
-	COLUMN(UUID_ARRAY, login_id_routes)
+	COLUMN(UUID_ARRAY, login_id_routes) \
+	COLUMN(UUID_ARRAY, device_key_routes)
 
 typedef struct RouteSource
 {
@@ -154,6 +155,9 @@ find_routes_of(ArrayType *users)
 
 			append_uuids(&device_keys, &item, 1);
 		}
+		deconstruct_array(sources[i].device_key_routes, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR,
+						  &items, NULL, &nitems);
+		append_uuids(&device_keys, items, nitems);
 		deconstruct_array(sources[i].login_id_routes, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR,
 						  &items, NULL, &nitems);
 		append_uuids(&login_ids, items, nitems);

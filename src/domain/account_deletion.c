@@ -16,6 +16,7 @@
 #include "base/unix_time.h"
 #include "catalog/pg_type.h"
 #include "domain/account_deletion.h"
+#include "domain/account_device_key.h"
 #include "domain/federated_identity.h"
 #include "domain/hook.h"
 #include "domain/message.h"
@@ -52,6 +53,7 @@ account_deletion_run(const User *user, const char *reason, const char *client_id
 	settings_read_deletion_policy(&policy);
 	hook_before_deletion(policy.before_deletion, &user->id);
 	federated_identity_remove_all(user, now);
+	account_device_key_remove_all(user, NULL, now);
 	user_deletion_delete_one(&user->id);
 	events_insert("user.deleted", &user->id, client_id,
 				  reason == NULL ? NULL :

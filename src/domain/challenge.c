@@ -48,7 +48,7 @@ challenge_create(const char *purpose, TimestampTz *expires_at)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown challenge purpose"),
-				 errhint("The purpose of a guest's request is anonymous_request, that of the nonce of an ID token is id_token, and that of the nonce of a DPoP proof is dpop_nonce.")));
+				 errhint("The purpose of a guest's request is anonymous_request, that of a request with the device key of an account is biometric_request, that of the nonce of an ID token is id_token, and that of the nonce of a DPoP proof is dpop_nonce.")));
 
 	challenge.issued_at = GetCurrentTimestamp();
 	randombytes_buf(challenge.nonce, sizeof(challenge.nonce));
@@ -79,9 +79,9 @@ challenge_problem(const Span *text, ChallengePurpose purpose, TimestampTz now,
 }
 
 void
-challenge_open(const Span *text, TimestampTz now, Challenge *challenge)
+challenge_open(const Span *text, ChallengePurpose purpose, TimestampTz now, Challenge *challenge)
 {
-	const char *problem = challenge_problem(text, CHALLENGE_ANONYMOUS_REQUEST, now, challenge);
+	const char *problem = challenge_problem(text, purpose, now, challenge);
 
 	if (problem != NULL)
 		raise_invalid_challenge(problem);

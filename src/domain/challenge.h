@@ -32,10 +32,11 @@ extern const char *challenge_problem(const Span *text, ChallengePurpose purpose,
 
 /*
  * Fill challenge from its text.  Raises AA005 unless the challenge is authentic,
- * for anonymous requests, and not older than five minutes.  Does not check whether
+ * for this purpose, and not older than five minutes.  Does not check whether
  * it was used before; challenge_use() does.
  */
-extern void challenge_open(const Span *text, TimestampTz now, Challenge *challenge);
+extern void challenge_open(const Span *text, ChallengePurpose purpose, TimestampTz now,
+						   Challenge *challenge);
 
 /*
  * Return a window of used challenges, of a device key or an identity, with this

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "domain/credentials.h"
+#include "store/device_keys.h"
 #include "store/user_identities.h"
 
 void
@@ -23,12 +24,14 @@ credentials_of(const User *user, Credentials *credentials)
 		if (rows[i].verified && rows[i].type != LOGIN_ID_USERNAME)
 			credentials->verified_addresses++;
 	(void) user_identities_of(user, &credentials->identities);
+	(void) device_keys_of(user, &credentials->device_keys);
 }
 
 bool
 credentials_open_account(const Credentials *credentials)
 {
-	return credentials->identities > 0 || credentials->verified_addresses > 0 ||
+	return credentials->identities > 0 || credentials->device_keys > 0 ||
+		credentials->verified_addresses > 0 ||
 		(credentials->has_password && credentials->login_ids > 0);
 }
 

@@ -19,20 +19,17 @@
 #include "base/raise.h"
 #include "counters/transaction_counters.h"
 #include "domain/auth_methods.h"
-#include "domain/challenge.h"
 #include "domain/claims.h"
 #include "domain/client.h"
 #include "domain/cookie_session.h"
 #include "domain/guest.h"
+#include "domain/new_device_key.h"
 #include "domain/rate_limit.h"
 #include "domain/request_jwt.h"
 #include "domain/session.h"
 #include "domain/sign_up.h"
 #include "jose/jwa.h"
-#include "jose/key.h"
 #include "json/json_write.h"
-#include "keyring/jose_check.h"
-#include "keyring/public_key.h"
 #include "store/clients.h"
 #include "store/device_keys.h"
 #include "store/events.h"
@@ -73,36 +70,6 @@ fill_new_guest(User *user, const pg_uuid_t *id, char *kid)
 	user->device_kid = kid;
 }
 
-/* Return only the public members of a key, in one form, whatever else the device sent. */
-static Jsonb *
-canonical_jwk(Jsonb *jwk)
-{
-	const char *reason;
-	const JoseKey *key = public_key_get(jwk, &reason);
-	char		json[JOSE_MAX_PUBLIC_JWK_LENGTH + 1];
-	size_t		length = JOSE_MAX_PUBLIC_JWK_LENGTH;
-
-	if (key == NULL)
-		elog(ERROR, "device key was accepted when it was parsed, but not now");
-	jose_check_internal(jose_key_public_jwk(key, json, &length));
-	json[length] = '\0';
-	return json_to_jsonb(json);
-}
-
-/*
- * If the key belonged to another guest before, refuse a request that was used then,
- * and take over the challenges that were used.  This comes after the insertion of
- * the key: from then on, no other transaction can remove it.
- */
-static void
-take_over_challenges(const RequestJwt *request, const DeviceKey *key, TimestampTz now)
-{
-	bytea	   *removed = device_keys_removed_challenges(key);
-
-	if (removed != NULL)
-		device_keys_replace_challenges(key, challenge_use(removed, &request->challenge, now), now);
-}
-
 /*
  * Insert a guest with the key of the request.  If another transaction registered
  * the key first, delete the user just inserted and return false.
@@ -119,19 +86,13 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
 	request_jwt_verify(request, request->jwk, jose_alg_name(request->alg));
 	limits = sign_up_admit(&id, client->client_id, device_info);
 	users_insert_guest(&id, request->kid, now, now);
-	key.kid = request->kid;
-	key.thumbprint = request->thumbprint;
-	key.user_id = id;
-	key.alg = (char *) jose_alg_name(request->alg);
-	key.jwk = canonical_jwk(request->jwk);
-	key.used_challenges = challenge_use(NULL, &request->challenge, now);
-	if (!device_keys_insert(&key, now))
+	new_device_key_init(request, &id, now, &key);
+	if (!new_device_key_insert(request, &key, now))
 	{
 		user_deletion_undo_insert(&id);
 		rate_limit_give_back(limits);
 		return false;
 	}
-	take_over_challenges(request, &key, now);
 	record_creation(client, &id, true, now);
 	fill_new_guest(user, &id, request->kid);
 	return true;
@@ -142,13 +103,12 @@ sign_up_with_key(const Client *client, const RequestJwt *request, Jsonb *device_
  * use up the limit of the key.  The user's row is held afterwards.
  */
 static void
-log_in_by_key(const Client *client, const char *kid, const pg_uuid_t *user_id, TimestampTz now,
-			  User *user)
+log_in_by_key(const Client *client, const DeviceKey *key, TimestampTz now, User *user)
 {
-	rate_limit_device_key(kid);
-	if (!users_log_in(user_id, now, user))
+	rate_limit_device_key(key);
+	if (!users_log_in(&key->user_id, now, user))
 		raise_user_disabled();
-	events_insert("user.authenticated", user_id, client->client_id, NULL, now);
+	events_insert("user.authenticated", &key->user_id, client->client_id, NULL, now);
 	counter_statistic_at_commit(COUNTER_DEVICE_KEY_LOGINS, 1);
 }
 
@@ -166,7 +126,7 @@ guest_authenticate_with_key(const Client *client, const char *jwt, size_t length
 	request_jwt_parse(jwt, length, REQUEST_AUTH, now, &request);
 
 	if (request_jwt_authenticate(&request, now, &key))
-		log_in_by_key(client, request.kid, &key.user_id, now, &user);
+		log_in_by_key(client, &key, now, &user);
 	else if (request.jwk == NULL)
 		request_jwt_raise_unregistered(&request, true);
 	else if (!sign_up_with_key(client, &request, device->device_info, now, &user))
@@ -174,7 +134,7 @@ guest_authenticate_with_key(const Client *client, const char *jwt, size_t length
 		/* The other transaction has committed: its guest belongs to this device. */
 		if (!request_jwt_authenticate(&request, now, &key))
 			request_jwt_raise_unregistered(&request, true);
-		log_in_by_key(client, request.kid, &key.user_id, now, &user);
+		log_in_by_key(client, &key, now, &user);
 	}
 	session_start(client, &user, &auth_methods_device_key, device, now, response);
 }

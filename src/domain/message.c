@@ -82,6 +82,8 @@ may_notify(const User *user, MessageType type, TimestampTz now)
 		[MESSAGE_LOGIN_ID_REMOVED] = {"login_id.removed"},
 		[MESSAGE_IDENTITY_ADDED] = {"identity.added"},
 		[MESSAGE_IDENTITY_REMOVED] = {"identity.removed"},
+		[MESSAGE_DEVICE_KEY_ADDED] = {"device_key.added"},
+		[MESSAGE_DEVICE_KEY_REMOVED] = {"device_key.removed"},
 		[MESSAGE_ACCOUNT_DELETION_SCHEDULED] = {"user.deletion_scheduled"}
 	};
 	StringList	types = {0, (char **) events_of[type]};

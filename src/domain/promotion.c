@@ -5,7 +5,7 @@
  *	  3).
  *
  * The password is hashed before any row is locked, because hashing takes long.  Then
- * the rows change in the lock order of statement.h: the device key is deleted, the
+ * the rows change in the lock order of statement.h: the device key is deleted or kept, the
  * user's row changes, the sessions are deleted, the login IDs are inserted.
  *
  * Of two promotions of one guest, the second waits for the user's row and finds a
@@ -21,6 +21,7 @@
 #include "base/raise.h"
 #include "base/uuid.h"
 #include "counters/transaction_counters.h"
+#include "domain/account_device_key.h"
 #include "domain/account_login_ids.h"
 #include "domain/auth_methods.h"
 #include "domain/client.h"
@@ -92,6 +93,18 @@ find_conflicting_account(AccountPlan *plan, bool may_log_in, ExistingAccount *ac
 }
 
 /*
+ * Whether the guest's device key stays, as a key of the account.  Only the key itself can
+ * keep itself: whoever has sent a promotion code or a link must not keep a way in.
+ */
+static bool
+keeps_device_key(const Promotion *promotion)
+{
+	return promotion->request->by_device && promotion->request->proof.jwt != NULL &&
+		promotion->guest.user.device_kid != NULL &&
+		promotion->plan.policy.device_key_after_promotion == DEVICE_KEY_AFTER_PROMOTION_KEEP;
+}
+
+/*
  * Turn the guest into a regular user, and fill the result with it.  password_hash may be
  * NULL.  Raises AA009 if another transaction took a login ID, and the errors of
  * guest_proof_raise_lost().
@@ -103,13 +116,17 @@ promote_guest(Promotion *promotion, const char *password_hash)
 	const ProvenGuest *guest = &promotion->guest;
 	const pg_uuid_t *id = &guest->user.id;
 	TimestampTz now = promotion->now;
+	const char *kid = guest->user.device_kid;
+	bool		keeps_key = keeps_device_key(promotion);
 	AccountState state;
 
 	account_request_take_addresses(&promotion->plan, client->client_id, now);
 	use_proof(promotion);
 	account_request_fill_state(&promotion->plan, &state);
-	if (guest->user.device_kid != NULL)
-		device_keys_remove(guest->user.device_kid, id, id, now);
+	if (keeps_key)
+		device_keys_give_to_account(kid, id, promotion->result->device_info);
+	else if (kid != NULL)
+		device_keys_remove(kid, id, id, now);
 	if (!users_promote(id, &state, now, &promotion->result->user))
 		guest_proof_raise_lost(guest);
 	if (!sessions_delete_all_with(id, &guest->session_id) && guest->by_session)
@@ -119,6 +136,8 @@ promote_guest(Promotion *promotion, const char *password_hash)
 						   now);
 	events_insert("user.anonymous.promoted", id, client->client_id,
 				  account_request_event(&promotion->plan), now);
+	if (keeps_key)
+		account_device_key_keep(&promotion->result->user, client->client_id, kid, now);
 	counter_statistic_at_commit(COUNTER_PROMOTIONS, 1);
 }
 

@@ -23,6 +23,7 @@ typedef struct PromotionRequest
 	AccountRequest account;
 	GuestProof	proof;
 	Jsonb	   *device_info;	/* NULL: that of the guest */
+	bool		by_device;		/* the device itself calls, and no page that a link may open */
 } PromotionRequest;
 
 /* Who is logged in after a promotion. */

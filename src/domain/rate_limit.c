@@ -318,11 +318,11 @@ rate_limit_give_back(const RateLimits *limits)
 }
 
 void
-rate_limit_device_key(const char *kid)
+rate_limit_device_key(const DeviceKey *key)
 {
 	RateLimits	limits = {0};
 
-	add_limit(&limits, LIMIT_DEVICE_KEY, kid, NULL);
+	add_limit(&limits, LIMIT_DEVICE_KEY, key->thumbprint, NULL);
 	take_from_all(&limits);
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/compat.h"
 #include "login_id/login_id.h"
+#include "store/device_keys.h"
 #include "store/settings.h"
 #include "utils/uuid.h"
 
@@ -43,8 +44,11 @@ extern RateLimits *rate_limit_login_id_conflict(void);
  */
 extern void rate_limit_give_back(const RateLimits *limits);
 
-/* Count a login with a device key whose signature was verified.  Raises AA018. */
-extern void rate_limit_device_key(const char *kid);
+/*
+ * Count a login with a device key whose signature was verified.  The key counts, not its
+ * kid: another device can have a key with the same kid.  Raises AA018.
+ */
+extern void rate_limit_device_key(const DeviceKey *key);
 
 /* Count a claim of a guest by an account, whatever becomes of it.  Raises AA018. */
 extern void rate_limit_claim(const pg_uuid_t *account);

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "domain/account_device_key.h"
 #include "domain/account_login_ids.h"
 #include "domain/federated_identity.h"
 #include "domain/password_attempt.h"
@@ -52,6 +53,7 @@ reclaimed_account_reset(const char *client_id, const LoginId *address, const cha
 	authorization_codes_delete_all(&id);
 	remove_other_addresses(user, address, now);
 	federated_identity_remove_all(user, now);
+	account_device_key_remove_all(user, &id, now);
 	login_ids_set_proven(address, recipient, now);
 	passwords_delete(&id);
 	users_set_has_password(&id, false, now);

@@ -28,13 +28,27 @@
 #include "jose/key.h"
 #include "json/json_parse.h"
 #include "json/json_read.h"
+#include "json/json_write.h"
 #include "json/jwk.h"
 #include "keyring/public_key.h"
 #include "miscadmin.h"
 #include "store/device_keys.h"
 
-/* The header parameter "typ" of a request. */
-#define REQUEST_TYP			"vnd.authgear.anonymous-request"
+#define ANONYMOUS_TYP		"vnd.authgear.anonymous-request"
+#define BIOMETRIC_TYP		"vnd.authgear.biometric-request"
+
+/* What the kinds of request must have: "typ" in the header, "action", and the challenge. */
+static const struct
+{
+	const char *typ;
+	const char *action;
+	ChallengePurpose purpose;
+}			kinds[] = {
+	[REQUEST_AUTH] = {ANONYMOUS_TYP, "auth", CHALLENGE_ANONYMOUS_REQUEST},
+	[REQUEST_PROMOTE] = {ANONYMOUS_TYP, "promote", CHALLENGE_ANONYMOUS_REQUEST},
+	[REQUEST_SETUP] = {BIOMETRIC_TYP, "setup", CHALLENGE_BIOMETRIC_REQUEST},
+	[REQUEST_AUTHENTICATE] = {BIOMETRIC_TYP, "authenticate", CHALLENGE_BIOMETRIC_REQUEST}
+};
 
 /* Races for the window of a key that a login may lose before it gives up. */
 #define MAX_RACES			100
@@ -146,13 +160,13 @@ parse_key(const Jsonb *header, RequestJwt *request)
 }
 
 static void
-parse_header(const Jsonb *header, RequestJwt *request)
+parse_header(const Jsonb *header, RequestAction action, RequestJwt *request)
 {
 	Span		alg;
 	char		list[JOSE_ALG_LIST_SIZE];
 
-	if (!json_string_equals(header, "typ", REQUEST_TYP))
-		raise_invalid_request_jwt("The \"typ\" must be " REQUEST_TYP ".");
+	if (!json_string_equals(header, "typ", kinds[action].typ))
+		raise_invalid_request_jwt(psprintf("The \"typ\" must be %s.", kinds[action].typ));
 	if (json_member(header, "crit") != NULL)
 		raise_invalid_request_jwt("The header has critical parameters (crit) that are not supported.");
 	if (!json_string(header, "alg", &alg))
@@ -164,31 +178,48 @@ parse_header(const Jsonb *header, RequestJwt *request)
 	parse_key(header, request);
 }
 
+/* Read what the device reports about itself. */
 static void
-check_action(const Jsonb *payload, RequestAction action)
+parse_device_info(const Jsonb *payload, RequestJwt *request)
 {
-	if (!json_string_equals(payload, "action", action == REQUEST_AUTH ? "auth" : "promote"))
-		raise_invalid_request_jwt(action == REQUEST_AUTH ? "The \"action\" must be auth." :
-					  "The \"action\" must be promote.");
+	const JsonbValue *member = json_member(payload, "device_info");
+
+	request->device_info = member == NULL ? NULL : json_container(member);
+	if (member != NULL &&
+		(request->device_info == NULL || !JB_ROOT_IS_OBJECT(request->device_info)))
+		raise_invalid_request_jwt("The \"device_info\" is not a JSON object.");
+	if (request->device_info != NULL &&
+		json_text_is_longer(request->device_info, DEVICE_INFO_MAX_LENGTH))
+		raise_invalid_request_jwt(psprintf("The \"device_info\" is larger than %d bytes.",
+										   DEVICE_INFO_MAX_LENGTH));
+}
+
+static void
+parse_payload(const Jsonb *payload, RequestAction action, TimestampTz now, RequestJwt *request)
+{
+	Span		challenge;
+
+	check_times(payload, now);
+	if (!json_string_equals(payload, "action", kinds[action].action))
+		raise_invalid_request_jwt(psprintf("The \"action\" must be %s.", kinds[action].action));
+	if (!json_string(payload, "challenge", &challenge))
+		raise_invalid_request_jwt("The payload has no \"challenge\".");
+	challenge_open(&challenge, kinds[action].purpose, now, &request->challenge);
+	request->device_info = NULL;
+	if (kinds[action].purpose == CHALLENGE_BIOMETRIC_REQUEST)
+		parse_device_info(payload, request);
 }
 
 void
 request_jwt_parse(const char *jwt, size_t length, RequestAction action, TimestampTz now,
 				  RequestJwt *request)
 {
-	Jsonb	   *payload;
-	Span		challenge;
 	JoseStatus	status = jose_compact_split(jwt, length, &request->parts);
 
 	if (status != JOSE_OK)
 		raise_invalid_request_jwt(psprintf("The request is not a compact JWS: %s.", jose_status_message(status)));
-	parse_header(decode_object(&request->parts.header, "header"), request);
-	payload = decode_object(&request->parts.payload, "payload");
-	check_times(payload, now);
-	check_action(payload, action);
-	if (!json_string(payload, "challenge", &challenge))
-		raise_invalid_request_jwt("The payload has no \"challenge\".");
-	challenge_open(&challenge, now, &request->challenge);
+	parse_header(decode_object(&request->parts.header, "header"), action, request);
+	parse_payload(decode_object(&request->parts.payload, "payload"), action, now, request);
 }
 
 /* Name the most common mistake: many libraries sign in DER by default. */
@@ -250,13 +281,9 @@ find_account_key(const RequestJwt *request, AccountKey *key)
 	return false;
 }
 
-/*
- * Fill key with the registered key that signed the request.  Without a jwk, several
- * keys may have the kid: the signature tells which of them it is.  Return false if
- * there is no such key, raise AA003 if there is but it did not sign.
- */
-static bool
-find_signing_key(const RequestJwt *request, DeviceKey *key)
+/* Without a jwk, several keys may have the kid: the signature tells which of them it is. */
+bool
+request_jwt_find_key(const RequestJwt *request, DeviceKey *key)
 {
 	DeviceKey  *keys;
 	AccountKey	removed;
@@ -293,6 +320,24 @@ find_signing_key(const RequestJwt *request, DeviceKey *key)
 	raise_request_jwt_not_signed(same_alg);
 }
 
+bool
+request_jwt_use_challenge(const RequestJwt *request, const DeviceKey *key, TimestampTz now)
+{
+	return device_keys_replace_challenges(key, challenge_use(key->used_challenges,
+															 &request->challenge, now), now);
+}
+
+/* Like request_jwt_find_key(), but only for the keys of guests. */
+static bool
+find_guest_key(const RequestJwt *request, DeviceKey *key)
+{
+	if (!request_jwt_find_key(request, key))
+		return false;
+	if (key->of_account)
+		raise_not_anonymous();
+	return true;
+}
+
 /*
  * The window of used challenges is replaced only if it is still the one that was
  * read; otherwise everything is repeated with the new one.  A row lock instead,
@@ -306,12 +351,9 @@ request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *
 
 	for (attempt = 0; attempt < MAX_RACES; attempt++)
 	{
-		if (!find_signing_key(request, key))
+		if (!find_guest_key(request, key))
 			return false;
-		if (device_keys_replace_challenges(key,
-										   challenge_use(key->used_challenges,
-														 &request->challenge, now),
-										   now))
+		if (request_jwt_use_challenge(request, key, now))
 			return true;
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -324,7 +366,7 @@ request_jwt_authenticate(const RequestJwt *request, TimestampTz now, DeviceKey *
 bool
 request_jwt_check(const RequestJwt *request, TimestampTz now, DeviceKey *key)
 {
-	if (!find_signing_key(request, key))
+	if (!find_guest_key(request, key))
 		return false;
 	(void) challenge_use(key->used_challenges, &request->challenge, now);
 	return true;
@@ -346,4 +388,14 @@ request_jwt_raise_unregistered(const RequestJwt *request, bool can_start_guest)
 	if (find_account_key(request, &key))
 		raise_removed_device_key(can_start_guest);
 	raise_unknown_device_key();
+}
+
+void
+request_jwt_raise_unknown_account_key(const RequestJwt *request)
+{
+	AccountKey	key;
+
+	if (find_account_key(request, &key))
+		raise_removed_device_key(false);
+	raise_unknown_account_key();
 }

@@ -190,6 +190,7 @@ start_session(const Client *client, const User *user, const DeviceReport *report
 	session_init(user, &grant->id, grant->authenticated_at, grant->amr, now, &session, token);
 	session.client_id = client->client_id;
 	session.dpop_jkt = key_of_session(client, report);
+	session.device_kid = grant->device_kid;
 	session.expires_at = grant->has_refresh_token ? session_expiry(client, now) :
 		now + client->access_token_lifetime_seconds * USECS_PER_SEC;
 	device_report_complete(report, &device);

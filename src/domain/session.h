@@ -36,6 +36,7 @@ typedef struct SessionGrant
 	const char *nonce;			/* for the ID token, or NULL */
 	TimestampTz authenticated_at;
 	const StringList *amr;
+	char	   *device_kid;		/* of the account's device key that opened it, or NULL */
 	bool		has_refresh_token;
 } SessionGrant;
 

@@ -70,7 +70,8 @@ promote_guest(const Client *client, const AccountGrant *grant, const AccountRequ
 	PromotionRequest request = {
 		.account = *account,
 		.proof = grant->proof,
-		.device_info = device.device_info
+		.device_info = device.device_info,
+		.by_device = true
 	};
 	PromotionResult result;
 

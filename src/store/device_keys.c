@@ -12,6 +12,7 @@
 #include "store/statement.h"
 
 RECORD_TYPE(device_key, DeviceKey, DEVICE_KEY_COLUMNS);
+RECORD_TYPE(device_key_row, DeviceKey, DEVICE_KEY_ROW_COLUMNS);
 
 static Statement find_key = {
 	.sql = "SELECT {device_key} FROM anon_auth.device_keys"
@@ -27,6 +28,13 @@ static Statement find_keys_of_kid = {
 	.row = &device_key_record
 };
 
+/* The routes in the user's row name the shards. */
+static Statement find_keys_of_account = {
+	.sql = "SELECT {device_key_row} FROM anon_auth.device_keys"
+	" WHERE route = ANY (:routes) AND user_id = :user_id ORDER BY created_at, kid",
+	.row = &device_key_row_record
+};
+
 /* The unique key decides between two devices that sign up with one key at once. */
 static Statement insert_key = {
 	.sql = "INSERT INTO anon_auth.device_keys (route, {device_key}, created_at, last_used_at)"
@@ -37,7 +45,18 @@ static Statement insert_key = {
 static Statement replace_challenges = {
 	.sql = "UPDATE anon_auth.device_keys SET used_challenges = :new_challenges, last_used_at = :now"
 	" WHERE route = :route AND kid = :kid AND thumbprint = :thumbprint"
-	" AND used_challenges = :used_challenges AND user_id = :user_id"
+	" AND used_challenges = :used_challenges AND user_id = :user_id AND of_account = :of_account"
+};
+
+static Statement describe_key = {
+	.sql = "UPDATE anon_auth.device_keys SET name = coalesce(:name, name),"
+	" device_info = coalesce(:device_info, device_info)"
+	" WHERE route = :route AND kid = :kid AND user_id = :user_id"
+};
+
+static Statement give_to_account = {
+	.sql = "UPDATE anon_auth.device_keys SET of_account = true, device_info = :device_info"
+	" WHERE route = :route AND kid = :kid AND user_id = :user_id"
 };
 
 /* A key as it is kept when it was removed. */
@@ -114,6 +133,21 @@ device_keys_find_by_kid(const char *kid, int *count)
 							   PARAMS(param_uuid("route", &route), param_text("kid", kid)), count);
 }
 
+DeviceKey *
+device_keys_of(const User *user, int *count)
+{
+	ArrayType  *routes = user->device_key_routes;
+
+	/* Citus sends a statement to all shards if the list of its routes is empty. */
+	*count = 0;
+	if (ArrayGetNItems(ARR_NDIM(routes), ARR_DIMS(routes)) == 0)
+		return NULL;
+	return statement_fetch_all(&find_keys_of_account,
+							   PARAMS(param_uuids("routes", routes),
+									  param_uuid("user_id", &user->id)),
+							   count);
+}
+
 bool
 device_keys_insert(const DeviceKey *key, TimestampTz now)
 {
@@ -135,9 +169,33 @@ device_keys_replace_challenges(const DeviceKey *key, bytea *used_challenges, Tim
 								param_text("kid", key->kid),
 								param_text("thumbprint", key->thumbprint),
 								param_uuid("user_id", &key->user_id),
+								param_bool("of_account", key->of_account),
 								param_bytea("used_challenges", key->used_challenges),
 								param_bytea("new_challenges", used_challenges),
 								param_timestamp("now", now))) > 0;
+}
+
+void
+device_keys_describe(const char *kid, const pg_uuid_t *user_id, const char *name,
+					 Jsonb *device_info)
+{
+	pg_uuid_t	route = device_keys_route(kid);
+
+	statement_run(&describe_key,
+				  PARAMS(param_uuid("route", &route), param_text("kid", kid),
+						 param_uuid("user_id", user_id), param_text("name", name),
+						 param_jsonb("device_info", device_info)));
+}
+
+void
+device_keys_give_to_account(const char *kid, const pg_uuid_t *user_id, Jsonb *device_info)
+{
+	pg_uuid_t	route = device_keys_route(kid);
+
+	statement_run(&give_to_account,
+				  PARAMS(param_uuid("route", &route), param_text("kid", kid),
+						 param_uuid("user_id", user_id),
+						 param_jsonb("device_info", device_info)));
 }
 
 void

@@ -43,6 +43,8 @@ static const char *const message_types[] = {
 	[MESSAGE_LOGIN_ID_REMOVED] = "login_id_removed",
 	[MESSAGE_IDENTITY_ADDED] = "identity_added",
 	[MESSAGE_IDENTITY_REMOVED] = "identity_removed",
+	[MESSAGE_DEVICE_KEY_ADDED] = "device_key_added",
+	[MESSAGE_DEVICE_KEY_REMOVED] = "device_key_removed",
 	[MESSAGE_ACCOUNT_DELETION_SCHEDULED] = "account_deletion_scheduled"
 };
 

@@ -38,9 +38,20 @@ static Statement find_session = {
 	.joined = &user_state_record
 };
 
+#define SESSION_DEVICE_KID_COLUMNS(COLUMN) \
+	COLUMN(TEXT, device_kid)
+
+typedef struct SessionDeviceKid
+{
+	SESSION_DEVICE_KID_COLUMNS(RECORD_FIELD)
+} SessionDeviceKid;
+
+RECORD_TYPE(session_device_kid, SessionDeviceKid, SESSION_DEVICE_KID_COLUMNS);
+
 static Statement keep_session = {
-	.sql = "SELECT 1 FROM anon_auth.sessions"
-	" WHERE user_id = :user_id AND id = :id AND expires_at > :now FOR KEY SHARE"
+	.sql = "SELECT {session_device_kid} FROM anon_auth.sessions"
+	" WHERE user_id = :user_id AND id = :id AND expires_at > :now FOR KEY SHARE",
+	.row = &session_device_kid_record
 };
 
 RECORD_TYPE(listed_session, ListedSession, LISTED_SESSION_COLUMNS);
@@ -161,6 +172,11 @@ static Statement delete_of_client = {
 	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND client_id = :client_id"
 };
 
+static Statement delete_of_device_key = {
+	.sql = "DELETE FROM anon_auth.sessions WHERE user_id = :user_id AND device_kid = :kid"
+	" AND (:client_id IS NULL OR client_id = :client_id)"
+};
+
 /* The sessions of a revocation, see revocations.h. */
 #define IS_REVOKED	"user_id = :user_id AND (id = :id OR created_at <= :until)"
 
@@ -248,12 +264,19 @@ sessions_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now, Se
 }
 
 bool
-sessions_keep_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now)
+sessions_keep_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
+					char **device_kid)
 {
-	return !sessions_revoked(user_id, id) &&
-		statement_run(&keep_session,
-					  PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
-							 param_timestamp("now", now))) > 0;
+	SessionDeviceKid row;
+
+	if (sessions_revoked(user_id, id) ||
+		!statement_fetch(&keep_session,
+						 PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
+								param_timestamp("now", now)),
+						 &row))
+		return false;
+	*device_kid = row.device_kid;
+	return true;
 }
 
 ListedSession *
@@ -375,4 +398,12 @@ sessions_delete_all(const pg_uuid_t *user_id, const char *client_id)
 		return statement_run(&delete_all, PARAMS(param_uuid("user_id", user_id)));
 	return statement_run(&delete_of_client, PARAMS(param_uuid("user_id", user_id),
 												   param_text("client_id", client_id)));
+}
+
+uint64
+sessions_delete_of_device_key(const pg_uuid_t *user_id, const char *kid, const char *client_id)
+{
+	return statement_run(&delete_of_device_key,
+						 PARAMS(param_uuid("user_id", user_id), param_text("kid", kid),
+								param_text("client_id", client_id)));
 }

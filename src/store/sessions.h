@@ -41,6 +41,7 @@ extern const EnumNames session_type_names;
 	COLUMN(TIMESTAMP, created_at) \
 	COLUMN(TIMESTAMP, authenticated_at) \
 	COLUMN(TEXT_LIST, amr)			/* domain/auth_methods.h */ \
+	COLUMN(TEXT, device_kid)		/* that of the account's key that opened it, or NULL */ \
 	COLUMN(TIMESTAMP, expires_at) \
 	COLUMN(TEXT, dpop_jkt)
 
@@ -100,9 +101,11 @@ extern bool sessions_find(const pg_uuid_t *user_id, const pg_uuid_t *id, Timesta
 						  Session *session, User *user);
 
 /*
- * Return whether a session is alive.  Whoever ends it now waits for this transaction.
+ * Return whether a session is alive, and set *device_kid to its column.  Whoever ends it now
+ * waits for this transaction.
  */
-extern bool sessions_keep_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now);
+extern bool sessions_keep_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
+								char **device_kid);
 
 /* Return the sessions of a user that have not expired or ended, the last used one first. */
 extern ListedSession *sessions_list(const pg_uuid_t *user_id, TimestampTz now, int *count);
@@ -156,6 +159,13 @@ extern bool sessions_delete_with_secret(const pg_uuid_t *user_id, const pg_uuid_
 
 /* Delete a user's sessions of one client, or all if client_id is NULL.  Return how many. */
 extern uint64 sessions_delete_all(const pg_uuid_t *user_id, const char *client_id);
+
+/*
+ * Delete the sessions of a user that a device key of the account opened: those with one
+ * client, or all if client_id is NULL.  Return how many.
+ */
+extern uint64 sessions_delete_of_device_key(const pg_uuid_t *user_id, const char *kid,
+											const char *client_id);
 
 /* Delete all sessions of a user.  Return whether this one was among them. */
 extern bool sessions_delete_all_with(const pg_uuid_t *user_id, const pg_uuid_t *id);

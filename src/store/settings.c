@@ -24,6 +24,7 @@
 	static const EnumNames variable = {lengthof(variable##_texts), variable##_texts}
 
 ENUM_NAMES(promotion_conflict_names, PROMOTION_CONFLICT_NAMES);
+ENUM_NAMES(device_key_after_promotion_names, DEVICE_KEY_AFTER_PROMOTION_NAMES);
 ENUM_NAMES(login_id_verification_names, LOGIN_ID_VERIFICATION_NAMES);
 ENUM_NAMES(lockout_type_names, LOCKOUT_TYPE_NAMES);
 ENUM_NAMES(purge_mode_names, PURGE_MODE_NAMES);

@@ -35,7 +35,7 @@ RECORD_TYPE(export_row, ExportRow, EXPORT_COLUMNS);
 #define OF_USER		"t.user_id = :user_id"
 #define OF_ROUTES	"t.route = ANY (:routes)"
 
-static Statement users = ROWS_OF("users", "purge_from,login_id_routes,identity_routes",
+static Statement users = ROWS_OF("users", "purge_from,login_id_routes,identity_routes,device_key_routes",
 								 "t.id = :user_id");
 
 /* What finds the rows: the parameters of a statement. */

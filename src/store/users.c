@@ -155,6 +155,16 @@ static Statement remove_identity = {
 	" identity_routes = pg_catalog.array_remove(identity_routes, :route) WHERE id = :id"
 };
 
+static Statement add_device_key = {
+	.sql = "UPDATE anon_auth.users SET updated_at = :now,"
+	" device_key_routes = pg_catalog.array_append(device_key_routes, :route) WHERE id = :id"
+};
+
+static Statement remove_device_key = {
+	.sql = "UPDATE anon_auth.users SET updated_at = :now,"
+	" device_key_routes = pg_catalog.array_remove(device_key_routes, :route) WHERE id = :id"
+};
+
 static Statement set_has_password = {
 	.sql = "UPDATE anon_auth.users SET has_password = :has_password, updated_at = :now"
 	" WHERE id = :id"
@@ -339,6 +349,20 @@ users_remove_identity(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz n
 {
 	statement_run(&remove_identity, PARAMS(param_uuid("id", id), param_uuid("route", route),
 										   param_timestamp("now", now)));
+}
+
+void
+users_add_device_key(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now)
+{
+	statement_run(&add_device_key, PARAMS(param_uuid("id", id), param_uuid("route", route),
+										  param_timestamp("now", now)));
+}
+
+void
+users_remove_device_key(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now)
+{
+	statement_run(&remove_device_key, PARAMS(param_uuid("id", id), param_uuid("route", route),
+											 param_timestamp("now", now)));
 }
 
 void

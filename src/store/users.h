@@ -39,6 +39,7 @@
 	COLUMN(TIMESTAMP, delete_at)	/* 0: not scheduled */ \
 	COLUMN(UUID_ARRAY, login_id_routes) \
 	COLUMN(UUID_ARRAY, identity_routes) \
+	COLUMN(UUID_ARRAY, device_key_routes)	/* of an account's keys */ \
 	COLUMN(JSONB, standard_attributes) \
 	COLUMN(JSONB, custom_attributes)
 
@@ -170,6 +171,10 @@ extern void users_set_verified(const pg_uuid_t *id, bool verified, TimestampTz n
 /* Add the route of an identity to identity_routes, or remove it. */
 extern void users_add_identity(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
 extern void users_remove_identity(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
+
+/* Add the route of a device key of an account to device_key_routes, or remove it. */
+extern void users_add_device_key(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
+extern void users_remove_device_key(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
 
 /* Let purge() delete an account from this time on, or not at all if it is 0. */
 extern void users_set_delete_at(const pg_uuid_t *id, TimestampTz delete_at, TimestampTz now);
