@@ -238,8 +238,8 @@ for my $kid ('abcdefgh', '_-_-_-_-', 'x' x 64)
 	my $guest = log_in($device, header => { jwk => $jwk });
 
 	is( query(
-			q{SELECT string_agg(name, ',' ORDER BY name)
-			  FROM anon_auth.device_keys, jsonb_object_keys(jwk) name WHERE user_id = %s},
+			q{SELECT string_agg(member, ',' ORDER BY member)
+			  FROM anon_auth.device_keys, jsonb_object_keys(jwk) member WHERE user_id = %s},
 			$guest->{sub}),
 		'e,kty,n',
 		'device_keys stores only the required members of the jwk');
