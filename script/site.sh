@@ -89,12 +89,13 @@ site_get_postgrest() {
 }
 
 site_get_page() {
-	local directory=$1 source=$ROOT/examples/postgrest/web identity page=$SCRATCH/page
-	identity=$(site_identity "$source")
+	local directory=$1 source=$ROOT/examples/postgrest/web client=$ROOT/clients/web/src identity page=$SCRATCH/page
+	identity=$(site_identity "$source" && site_identity "$client")
 	if ! site_cached page "$identity"; then
 		say "Building the page with npm"
 		site_copy "$source" "$page"
-		{ site_npm_ci "$page" && as_user npm run build --prefix "$page"; } >"$SCRATCH/npm.log" 2>&1 ||
+		site_copy "$client" "$page/anon-auth"
+		{ site_npm_ci "$page" && as_user env ANON_AUTH_CLIENT=./anon-auth npm run build --prefix "$page"; } >"$SCRATCH/npm.log" 2>&1 ||
 			site_fail "npm could not build the page. The first run needs the network"
 		site_keep page "$identity" "$page/dist"
 	fi

@@ -152,6 +152,7 @@ sub uris { return $node->safe_psql('postgres', "SELECT redirect_uris, post_logou
 		run_log([ 'psql', '-Xq', '-d', $node->connstr('postgres'), '-v', "origin=$to", '-o', File::Spec->devnull, '-f', $web->directory . '/setup.sql' ])
 		  or die 'setup.sql failed';
 		is(uris('notebook'), "{$to/app/,https://other.example/}|{}", "setup.sql moves the URI of a client to $to, and keeps others");
+		is(uris('notebook-key'), "{$to/app/key.html}|{}", "setup.sql moves the URI of the client with a key to $to");
 		is(uris('notebook-cookie'), "{$to/app/?session=cookie}|{$to/app/?session=cookie}", "setup.sql moves the URIs of the other client to $to");
 	}
 

@@ -4,7 +4,7 @@
 --     psql -v origin=http://127.0.0.1:8080 -f setup.sql
 --
 -- origin is the public origin of the site: scheme, host and port.  With another
--- origin, the script changes the issuer and the URIs of the two clients.  Without one,
+-- origin, the script changes the issuer and the URIs of its clients.  Without one,
 -- it keeps the issuer.  Other settings and clients that exist stay as they are.
 
 \set ON_ERROR_STOP on
@@ -83,8 +83,8 @@ SET code_link_uri = :'origin' || '/flows/code_link?code={code}&client_id={client
 WHERE :'is_first_run'
 	OR code_link_uri = :'former_origin' || '/flows/code_link?code={code}&client_id={client_id}&ui_locales={language}';
 
--- Two clients for the two variants of the page: with tokens, and with a session
--- cookie.
+-- A client for each variant of the page: with tokens, with a session cookie, and with
+-- a key in the browser.
 SELECT anon_auth.create_client('notebook', 'spa', name => 'Notebook',
 	redirect_uris => ARRAY[:'origin' || '/app/'])
 WHERE NOT EXISTS (SELECT FROM anon_auth.clients WHERE client_id = 'notebook');
@@ -94,10 +94,18 @@ SELECT anon_auth.create_client('notebook-cookie', 'traditional_webapp', name => 
 	post_logout_redirect_uris => ARRAY[:'origin' || '/app/?session=cookie'])
 WHERE NOT EXISTS (SELECT FROM anon_auth.clients WHERE client_id = 'notebook-cookie');
 
+SELECT anon_auth.create_client('notebook-key', 'spa', name => 'Notebook',
+	redirect_uris => ARRAY[:'origin' || '/app/key.html'])
+WHERE NOT EXISTS (SELECT FROM anon_auth.clients WHERE client_id = 'notebook-key');
+
 -- If the clients exist, replace their URIs of the former origin.  Others are kept.
 UPDATE anon_auth.clients
 SET redirect_uris = array_replace(redirect_uris, :'former_origin' || '/app/', :'origin' || '/app/')
 WHERE client_id = 'notebook';
+
+UPDATE anon_auth.clients
+SET redirect_uris = array_replace(redirect_uris, :'former_origin' || '/app/key.html', :'origin' || '/app/key.html')
+WHERE client_id = 'notebook-key';
 
 UPDATE anon_auth.clients
 SET redirect_uris = array_replace(redirect_uris, :'former_origin' || '/app/?session=cookie',

@@ -309,6 +309,7 @@ sub build_app
 	my $reason = $self->npm_install("$self->{directory}/web");
 
 	return $reason if $reason;
+	local $ENV{ANON_AUTH_CLIENT} = "$tests/../clients/web/src";
 	my (undef, $error) = _command('npm', 'run', 'build', '--prefix', "$self->{directory}/web");
 
 	die "npm run build: $error" if defined $error;
@@ -497,7 +498,7 @@ sub _copy_example
 		'postgrest.conf',
 		'setup.sql',
 		(map { s{^\Q$example\E/}{}r } glob "$example/nginx/*.conf"),
-		map { "web/$_" } qw(app.js index.html style.css package.json package-lock.json))
+		map { "web/$_" } qw(app.js key.js notebook.js index.html style.css package.json package-lock.json))
 	{
 		File::Copy::copy("$example/$file", "$self->{directory}/$file") or die "cannot copy $file: $!";
 	}

@@ -7,8 +7,9 @@ export const password = 'correct horse';
 // Opens the notebook, and waits until it shows whether somebody is logged in.
 export async function openNotebook(context, sessionType) {
   const page = await context.newPage();
+  const path = { cookie: '?session=cookie', key: 'key.html' }[sessionType] ?? '';
 
-  await page.goto(`${origin}/app/${sessionType === 'cookie' ? '?session=cookie' : ''}`);
+  await page.goto(`${origin}/app/${path}`);
   await settled(page);
   return page;
 }

@@ -248,6 +248,35 @@ async function endedSessions(type) {
   }
 }
 
+// A guest with a key comes back after the session has ended, and after a logout.
+async function comingBack() {
+  const context = await person();
+  const page = await guestIn(context, 'key');
+  const guest = await sub(page);
+
+  await addNote(page, 'Buy milk');
+  await sql(`SELECT anon_auth.revoke_sessions('${guest}')`);
+  is('key: the guest is logged in after the session has ended', await reload(page), 'guest');
+  is('key: it is the same guest', await sub(page), guest);
+  is('key: the guest has its note', (await notes(page)).join(), 'Buy milk');
+  await page.click('#logout');
+  await becomes(page, 'out');
+  await continueAsGuest(page);
+  is('key: after a logout, the guest comes back', await sub(page), guest);
+  is('key: with its note', (await notes(page)).join(), 'Buy milk');
+
+  page.on('dialog', (dialog) => dialog.accept());
+  await settings(`promotion_conflict = 'login'`);
+  await startPromotion(page);
+  await submitInVain(page, 'taken@example.com', 'wrong horse');
+  await promote(page, 'taken@example.com');
+  await becomes(page, 'account');
+  await page.locator('#notes li').first().waitFor();
+  is('key: a login moves the notes of the guest to the account', (await notes(page)).join(), 'Buy milk');
+  is('key: the guest is merged', await sql(`SELECT count(*) FROM anon_auth.users WHERE id = '${guest}'`), '0');
+  await context.close();
+}
+
 // A stale refresh token, such as one from a backup of the browser's profile.
 async function staleToken() {
   const key = 'authgear_default_refreshToken';
@@ -335,6 +364,10 @@ for (const type of ['refresh_token', 'cookie']) {
   await test(`${type}: the page handles ended sessions`, () => endedSessions(type));
   await test(`${type}: a guest can log in to an existing account`, () => loginInstead(type));
 }
+await settings(`promotion_conflict = 'error'`);
+await test('key: a guest is promoted, logs out and logs in', () => story('key'));
+await test('key: the user can cancel', () => cancel('key'));
+await test('key: a guest comes back', comingBack);
 await test('refresh_token: the page handles a stale token', staleToken);
 await settings(`promotion_conflict = 'error'`);
 await test('the sign-up page shows its errors', signUpStates);

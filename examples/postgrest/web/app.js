@@ -2,9 +2,7 @@
 // Neither knows about the other.
 
 import authgear, { Page, SessionState } from '@authgear/web';
-
-const byId = (id) => document.getElementById(id);
-const state = document.body.dataset;
+import { byId, Notes, on, run, state, tell } from './notebook.js';
 
 // With a cookie, the browser stores the session, and the server can end it at
 // once.  With a refresh token, the page stores it.  A real site uses one of them.
@@ -56,7 +54,7 @@ async function show(known) {
   }
   byId('who').textContent = user.isAnonymous ? 'Guest' : (user.email ?? user.preferredUsername ?? user.phoneNumber);
   byId('sub').textContent = user.sub;
-  await showNotes();
+  await notes.show();
   state.state = user.isAnonymous ? 'guest' : 'account';
 }
 
@@ -87,11 +85,8 @@ async function currentUser() {
 
 // authgear.fetch() adds the access token, or lets the browser send the cookie.  To send the
 // cookie to another origin, add credentials: 'include'.
-async function rest(path, options = {}) {
-  const response = await authgear.fetch(new URL(`/rest/${path}`, location.href).href, {
-    ...options,
-    headers: { 'Content-Type': 'application/json' },
-  });
+const notes = new Notes(async (address, options) => {
+  const response = await authgear.fetch(address, options);
 
   if (response.status === 401) {
     if ((await currentUser()) === null) {
@@ -99,65 +94,12 @@ async function rest(path, options = {}) {
     }
     throw new Error('Your session has ended.');
   }
-  if (!response.ok) {
-    throw new Error((await response.json()).message);
-  }
   return response;
-}
-
-async function showNotes() {
-  const response = await rest('notes?select=id,body&order=id.desc');
-  const notes = await response.json();
-
-  byId('notes').replaceChildren(...notes.map(noteItem));
-  byId('empty').hidden = notes.length > 0;
-}
-
-function noteItem({ id, body }) {
-  const item = document.createElement('li');
-  const text = document.createElement('span');
-  const button = document.createElement('button');
-
-  text.textContent = body;
-  button.textContent = 'Delete';
-  button.setAttribute('aria-label', `Delete ${body}`);
-  on(button, 'click', async () => {
-    await rest(`notes?id=eq.${id}`, { method: 'DELETE' });
-    await showNotes();
-  });
-  item.append(text, button);
-  return item;
-}
+});
 
 // ---------------------------------------------------------------------------
 // Buttons
 // ---------------------------------------------------------------------------
-
-function tell(error) {
-  byId('error').textContent = error?.error_description ?? error?.message ?? String(error);
-  byId('error').hidden = false;
-}
-
-// Shows errors.  Does not start an action while it is still running.
-function on(element, event, action) {
-  let running = false;
-
-  element.addEventListener(event, async (details) => {
-    details.preventDefault();
-    if (running) {
-      return;
-    }
-    running = true;
-    byId('error').hidden = true;
-    try {
-      await action();
-    } catch (error) {
-      tell(error);
-    } finally {
-      running = false;
-    }
-  });
-}
 
 on(byId('guest'), 'click', async () => {
   const { userInfo } = await authgear.authenticateAnonymously();
@@ -186,22 +128,7 @@ on(byId('logout'), 'click', async () => {
   await show();
 });
 
-on(byId('add'), 'submit', async () => {
-  await rest('notes', { method: 'POST', body: JSON.stringify({ body: byId('body').value }) });
-  byId('add').reset();
-  await showNotes();
-});
-
 byId(withCookie ? 'use-cookie' : 'use-token').setAttribute('aria-current', 'true');
-
-// An error here says nothing about the session: the server may be down.  Do not offer
-// to begin another one.
-const run = (action) => action().catch((error) => {
-  state.state = 'unreachable';
-  tell(error);
-});
-
-on(byId('again'), 'click', () => location.reload());
 
 // The browser's back button can restore an old state of the page.
 addEventListener('pageshow', ({ persisted }) => persisted && run(() => show()));
