@@ -597,6 +597,43 @@ async function codes() {
   await context.close();
 }
 
+async function settingsAndReauthentication() {
+  const context = await person();
+  const page = await open(context);
+  const { id } = await signUp(page);
+
+  await promote(page, 'settings@example.com');
+  const before = await value(page, () => record());
+  const old = `UPDATE anon_auth.sessions SET authenticated_at = authenticated_at - interval '1 day' WHERE user_id = '${id}'`;
+
+  await sql(old);
+  await value(page, () => expire());
+  is('a sensitive change needs a recent login', (await failure(page, () => auth.account('change_password',
+    { old_password: 'correct horse', new_password: 'incorrect horse' }))).code, 'login_required');
+  await navigate(page, 'reauthenticationUrl');
+  await page.waitForSelector('input[name="password"]');
+  await fill(page, 'input[name="password"]', password);
+  await page.evaluate(() => document.querySelector('form:has(input[name="password"])').requestSubmit());
+  await back(page);
+  const redirect = await value(page, () => auth.finishRedirect());
+
+  is('the user logs in again', `${redirect.kind} ${redirect.user.id}`, `reauthentication ${id}`);
+  const after = await value(page, () => record());
+
+  is('the session and its refresh token stay', `${after.session.id} ${after.session.refreshToken}`,
+    `${before.session.id} ${before.session.refreshToken}`);
+  is('then the change is made', await value(page, () => auth.account('change_password',
+    { old_password: 'correct horse', new_password: 'incorrect horse' })), true);
+  await value(page, () => expire());
+  await value(page, () => auth.accessToken());
+  ok('the refresh token still works', true);
+
+  await page.goto(await value(page, () => auth.settingsUrl()));
+  is('settingsUrl() opens the settings', new URL(page.url()).pathname, '/settings');
+  ok('of this account', (await page.evaluate(() => document.body.textContent)).includes('settings@example.com'));
+  await context.close();
+}
+
 // ---------------------------------------------------------------------------
 // fetch()
 // ---------------------------------------------------------------------------
@@ -696,7 +733,7 @@ await new Promise((resolve) => elsewhere.listen(new URL(FOREIGN).port, 'localhos
 
 const tests = {
   beginning, comingBack, deletedGuest, tabs, lostResponses, rotation, offline, clearedStorage, noStorage, promotion,
-  foreignRedirects, removedKey, claiming, codes, fetching,
+  foreignRedirects, removedKey, claiming, codes, settingsAndReauthentication, fetching,
   slow: () => wrongClock(-1), fast: () => wrongClock(1), otherOrigin: () => otherOrigin(0), otherClock: () => otherOrigin(1),
 };
 

@@ -1,7 +1,10 @@
 /** A browser client of anon_auth. README.md describes how to use it. */
 
 export type AnonAuthErrorCode =
-  /** No response: the device is offline, the server is down, or the request timed out. Nothing is lost; try again. */
+  /**
+   * No response that the page can read: the device is offline, the server is down, the request timed out, or CORS or
+   * the Content-Security-Policy forbids it. Nothing is lost: try again.
+   */
   | 'network'
   /** The server, or what is behind it, does not work at the moment. See `retryAfter`. */
   | 'unavailable'

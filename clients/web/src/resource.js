@@ -57,7 +57,8 @@ export class Resource {
     // Old browsers send the header along to the origin of a redirect, and a proof is for
     // one address.
     const redirect = request.redirect === 'manual' ? 'manual' : 'error';
-    const response = await withNetwork(() => this.#fetch(new Request(request, { headers, redirect })));
+    const authorized = new Request(request, { headers, redirect });
+    const response = await withNetwork(() => this.#fetch(authorized));
 
     return { response, learned: this.#proofs.learn(origin, response) };
   }

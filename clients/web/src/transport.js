@@ -7,14 +7,16 @@ const pauses = [250, 1000];
 
 const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-// Calls an action again if there was no response.  Only for actions that the server
+// Calls an action again if its connection failed.  Only for actions that the server
 // accepts twice.
 export async function withRetry(action) {
   for (const pause of pauses) {
     try {
       return await action();
     } catch (error) {
-      if (error.code !== 'network' || globalThis.navigator?.onLine === false) {
+      const isSlow = error.cause?.name === 'TimeoutError';
+
+      if (error.code !== 'network' || isSlow || globalThis.navigator?.onLine === false) {
         throw error;
       }
       await wait(pause);

@@ -68,18 +68,21 @@ test('a guest signs up with its public key, and comes back with the key id alone
   assert.deepEqual(Object.keys(headers[0].jwk).sort(), ['crv', 'kid', 'kty', 'x', 'y']);
 });
 
-test('the key is stored before the first request', async () => {
-  const auth = tab();
-  let stored;
+for (const dpop of [true, false]) {
+  test(`the key is stored before the first request, ${dpop ? 'with' : 'without'} proofs`, async () => {
+    const auth = tab({ dpop });
+    let stored;
 
-  server.intercept('/oauth2/challenge', async (response) => {
-    stored = await store.read(`${server.issuer} web`);
-    return response;
+    server.intercept('/oauth2/challenge', async (response) => {
+      stored = await store.read(`${server.issuer} web`);
+      return response;
+    });
+    await auth.continueAsGuest();
+    assert.equal(stored.guest.state, 'new');
+    assert.equal(stored.guest.key.privateKey.extractable, false);
+    assert.equal(stored.proofKey === null, !dpop);
   });
-  await auth.continueAsGuest();
-  assert.equal(stored.guest.state, 'new');
-  assert.equal(stored.guest.key.privateKey.extractable, false);
-});
+}
 
 test('a sign-up with lost responses makes one guest', async () => {
   for (let i = 0; i < 3; i++) {
@@ -249,6 +252,8 @@ for (const ahead of [-hour, hour]) {
       server.requests.length = 0;
       assert.equal((await auth.fetch('https://api.example.com/')).status, 200);
       assert.deepEqual(server.paths(), ['/']);
+      await tab().fetch('https://api.example.com/');
+      assert.deepEqual(server.paths(), ['/', '/'], 'a new page knows the time');
       await expire();
       await auth.accessToken();
 
