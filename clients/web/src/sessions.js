@@ -227,6 +227,8 @@ export class Sessions {
 
   // Returns false if the session has ended.
   async #refresh(record) {
+    const key = await this.proofKey(record);
+
     try {
       // A repeated request gets the same tokens for some time, also with rotation.
       const tokens = await withRetry(() =>
@@ -234,7 +236,7 @@ export class Sessions {
           grant_type: 'refresh_token',
           client_id: this.#clientId,
           refresh_token: record.session.refreshToken,
-        }, record.proofKey));
+        }, key));
 
       this.adopt(record, tokens);
       await this.save(record);

@@ -313,6 +313,13 @@ test('a proof that the server keeps refusing is an error', async () => {
   await assert.rejects(() => auth.continueAsGuest(), { code: 'dpop_rejected', sqlState: 'AA026' });
 });
 
+test('a session that began without a proof gets one with its next refresh', async () => {
+  await tab({ dpop: false }).continueAsGuest();
+  await expire();
+  await tab().accessToken();
+  assert.notEqual(server.requests.at(-1).headers.get('DPoP'), null);
+});
+
 test('dpop: false sends no proof', async () => {
   await tab({ dpop: false }).continueAsGuest();
   assert.ok(server.requests.every(({ headers }) => headers.get('DPoP') === null));
