@@ -7,7 +7,7 @@ EXTENSION = $(sort $(patsubst $(srcdir)/%.control,%,$(wildcard $(srcdir)/*.contr
 MODULE_big = anon_auth
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'$$/\1/p" $(srcdir)/anon_auth.control)
 
-JOSE_OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/jose/*.c)))
+JOSE_OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/jose/*.c $(srcdir)/src/webauthn/*.c)))
 OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c)))
 OWN_HEADERS = $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 
@@ -24,7 +24,7 @@ ifneq ($(wildcard $(srcdir)/src/citus/*.c),)
 PG_CPPFLAGS += -DANON_AUTH_CITUS
 endif
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
-SHLIB_LINK = -lsodium -lcrypto -lnettle -licui18n -licuuc
+SHLIB_LINK = -lsodium -lcrypto -lnettle -lcbor -licui18n -licuuc
 
 # PostgreSQL loads modules with RTLD_GLOBAL, and hides what they do not mark for
 # export only since version 16.
@@ -39,7 +39,7 @@ REGRESS_OPTS = --encoding=UTF8
 ISOLATION_OPTS = --load-extension=anon_auth --encoding=UTF8
 TAP_TESTS ?= 1
 
-EXTRA_CLEAN = generated unit/jose_test unit/uri_test unit/dpop_test unit/*.o exports.list
+EXTRA_CLEAN = generated unit/jose_test unit/uri_test unit/dpop_test unit/webauthn_test unit/*.o exports.list
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -90,10 +90,18 @@ unit/dpop_test: unit/dpop_test.c $(foreach part,jose token uri,$(wildcard $(srcd
 	$(CC) -std=gnu11 -g -O1 -Wall -Wextra $(COPT) -I$(srcdir)/src -o $@ $(srcdir)/unit/dpop_test.c \
 		$(foreach part,jose token uri,$(wildcard $(srcdir)/src/$(part)/*.c)) -lsodium -lcrypto -licuuc
 
-unit-check: unit/jose_test unit/uri_test unit/dpop_test
+unit/webauthn_test: unit/webauthn_test.c unit/webauthn_vectors.h $(wildcard $(srcdir)/src/webauthn/*.[ch]) \
+		$(wildcard $(srcdir)/src/jose/*.[ch])
+	mkdir -p unit
+	$(CC) -std=gnu11 -g -O1 -Wall -Wextra $(COPT) -DOPENSSL_API_COMPAT=30000 -DOPENSSL_NO_DEPRECATED \
+		-I$(srcdir)/src -o $@ $(srcdir)/unit/webauthn_test.c $(wildcard $(srcdir)/src/webauthn/*.c) \
+		$(wildcard $(srcdir)/src/jose/*.c) -lcbor -lsodium -lcrypto -licuuc
+
+unit-check: unit/jose_test unit/uri_test unit/dpop_test unit/webauthn_test
 	./unit/jose_test
 	./unit/uri_test
 	./unit/dpop_test
+	./unit/webauthn_test
 
 # The archive for PGXN, of what is committed.
 DISTVERSION = $(shell sed -n '1,/"provides"/s/^  "version": "\(.*\)",$$/\1/p' META.json)

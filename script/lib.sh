@@ -264,7 +264,7 @@ list_sources() {
 		find . \( -path ./.git -o -path ./build -o -path ./generated -o -path ./results -o -path ./output_iso \
 			-o -path ./log -o -name 'tmp_check*' -o -name node_modules \) -prune \
 			-o \( -type f -o -type l \) ! -name '*.o' ! -name '*.bc' ! -name '*.so' ! -name '*.gcno' \
-			! -name 'regression.*' ! -path ./unit/jose_test ! -path ./unit/uri_test ! -path ./unit/dpop_test \
+			! -name 'regression.*' ! -path ./unit/jose_test ! -path ./unit/uri_test ! -path ./unit/dpop_test ! -path ./unit/webauthn_test \
 			! -path './anon_auth*--*.sql' -print
 	) | LC_ALL=C sort
 }

@@ -23,6 +23,7 @@ CREATE TABLE anon_auth.users (
 	login_id_routes uuid[] NOT NULL DEFAULT '{}',
 	identity_routes uuid[] NOT NULL DEFAULT '{}',
 	device_key_routes uuid[] NOT NULL DEFAULT '{}',
+	passkey_routes uuid[] NOT NULL DEFAULT '{}',
 	standard_attributes jsonb NOT NULL DEFAULT '{}',
 	custom_attributes jsonb NOT NULL DEFAULT '{}',
 	roles text[] NOT NULL DEFAULT '{}',
@@ -49,9 +50,11 @@ CREATE TABLE anon_auth.users (
 				   OPERATOR(pg_catalog.~) '^[A-Za-z0-9_.:/-]{1,64}(,[A-Za-z0-9_.:/-]{1,64})*$'))
 ) WITH (fillfactor = 85);
 CREATE INDEX users_keyless_guests_idx ON anon_auth.users (purge_from)
-	WHERE is_anonymous AND device_kid IS NULL;
+	WHERE is_anonymous AND device_kid IS NULL
+		AND passkey_routes OPERATOR(pg_catalog.=) '{}'::pg_catalog.uuid[];
 CREATE INDEX users_keyed_guests_idx ON anon_auth.users (purge_from)
-	WHERE is_anonymous AND device_kid IS NOT NULL;
+	WHERE is_anonymous
+		AND (device_kid IS NOT NULL OR passkey_routes OPERATOR(pg_catalog.<>) '{}'::pg_catalog.uuid[]);
 CREATE INDEX users_due_accounts_idx ON anon_auth.users (purge_from)
 	WHERE delete_at IS NOT NULL;
 
@@ -64,11 +67,12 @@ COMMENT ON COLUMN anon_auth.users.is_verified IS 'True if at least one login ID 
 COMMENT ON COLUMN anon_auth.users.has_password IS 'True if the user has a row in passwords.';
 COMMENT ON COLUMN anon_auth.users.last_seen_at IS 'Time of the last login or refresh, accurate to one hour.';
 COMMENT ON COLUMN anon_auth.users.delete_at IS 'From when on purge() deletes this account, because its user called delete_account(). NULL: not scheduled. cancel_account_deletion() sets it to NULL.';
-COMMENT ON COLUMN anon_auth.users.purge_from IS 'Time at which purge() next checks this guest, or this account if delete_at is set. For a guest with a device key, settings.guest_retention is added. Only the insert and purge() set it, so it can be earlier than the time at which the guest expires. Has no meaning for other regular users.';
+COMMENT ON COLUMN anon_auth.users.purge_from IS 'Time at which purge() next checks this guest, or this account if delete_at is set. For a guest with a device key or a passkey, settings.guest_retention is added. Only the insert, the first passkey and purge() set it, so it can be earlier than the time at which the guest expires. Has no meaning for other regular users.';
 COMMENT ON COLUMN anon_auth.users.device_kid IS 'Key ID of the guest''s device key. NULL for guests without a device key and for regular users.';
 COMMENT ON COLUMN anon_auth.users.login_id_routes IS 'The route of each row that the user has in login_ids.';
 COMMENT ON COLUMN anon_auth.users.identity_routes IS 'The route of each row that the user has in user_identities.';
 COMMENT ON COLUMN anon_auth.users.device_key_routes IS 'The route of each row that the account has in device_keys. Empty for a guest, whose key device_kid names.';
+COMMENT ON COLUMN anon_auth.users.passkey_routes IS 'The route of each row that the user has in passkeys. A guest with a passkey counts as one with a device key.';
 COMMENT ON COLUMN anon_auth.users.standard_attributes IS 'OpenID Connect standard claims that userinfo() returns: email, phone_number, preferred_username, name, ...';
 COMMENT ON COLUMN anon_auth.users.custom_attributes IS 'The custom_attributes claim that userinfo() returns. Your application sets it; update_profile() sets the members that settings.user_writable_attributes names.';
 COMMENT ON COLUMN anon_auth.users.roles IS 'The roles claim of the user''s access tokens, which has_role() reads. set_roles() sets it.';
@@ -239,7 +243,7 @@ COMMENT ON COLUMN anon_auth.sessions.secret_hash IS 'SHA-256 of the secret in th
 COMMENT ON COLUMN anon_auth.sessions.generation IS 'Number of times that the refresh token was rotated.';
 COMMENT ON COLUMN anon_auth.sessions.rotated_at IS 'Time of the last rotation. The previous refresh token works until the grace period after it ends.';
 COMMENT ON COLUMN anon_auth.sessions.authenticated_at IS 'The auth_time claim.';
-COMMENT ON COLUMN anon_auth.sessions.amr IS 'The amr claim: how the user authenticated (RFC 8176). pop: with the key of a device; pwd: with a password; otp: with a code; sms: that was sent to a phone number. NULL: with nothing that this server checks.';
+COMMENT ON COLUMN anon_auth.sessions.amr IS 'The amr claim: how the user authenticated (RFC 8176). pop: with the key of a device; pwd: with a password; otp: with a code; sms: that was sent to a phone number; user: with a passkey (and pop), whose authenticator has seen the user; mfa: and verified the user. NULL: with nothing that this server checks.';
 COMMENT ON COLUMN anon_auth.sessions.expires_at IS 'When the session expires: at the end of its maximum lifetime or of its idle timeout, whichever is earlier. The client sets both; for a cookie session, settings does.';
 COMMENT ON COLUMN anon_auth.sessions.purge_from IS 'Time at which purge() next checks this session: the first value of expires_at. A refresh does not change it, so that no index entry changes.';
 COMMENT ON COLUMN anon_auth.sessions.device_info IS 'What the client reported about its device at sign-up, login or promotion. A promotion without a report keeps that of the guest.';

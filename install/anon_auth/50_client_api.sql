@@ -75,14 +75,15 @@ CREATE FUNCTION anon_auth.promote_anonymous_user(
 	code text DEFAULT NULL,
 	id_token text DEFAULT NULL,
 	nonce text DEFAULT NULL,
+	passkey jsonb DEFAULT NULL,
 	device_info jsonb DEFAULT NULL,
 	dpop text DEFAULT NULL)
 	RETURNS SETOF anon_auth.token_response
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_promote_anonymous_user';
-COMMENT ON FUNCTION anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text, text, text, text, jsonb, text) IS
-'Turns a guest into a regular user with the same sub. Stores the login IDs, the password and the identity, deletes the device key and all sessions of the guest, and returns one row with new tokens. With jwt, settings.device_key_after_promotion = ''keep'' keeps the key that signed it as a device key of the account. The promotion is atomic. Requires exactly one proof of being the guest: jwt (signed by the device key, action promote), promotion_code or refresh_token. code proves the e-mail address or phone number: request_login_code() sent it for this guest; the long code of a link adds its address if neither is given. id_token is an ID token of an identity provider, with nonce as for authenticate_with_id_token(); if the provider is trusted, its verified address becomes a login ID. Without code and id_token, a password and a login ID are required. An address that is proven is taken from an account that has not verified it. If a login ID or the identity belongs to another user, settings.promotion_conflict decides: the call fails, or logs in to that account with its code, identity or password, or merges the guest into it. Returns no row if the code or the password is wrong or used, or the ID token was used before. device_info, a JSON object, is stored with the new session; without it, that of the guest''s session is kept (with jwt, of the newest session that has one). dpop, a DPoP proof, binds the new session to its key. Errors: AA001 to AA008 as for authenticate_anonymously(); AA009 login ID taken; AA010 bad login ID; AA011 weak password; AA013 bad promotion code; AA016 bad key in the jwt; AA017 no signing key; AA018 too many password attempts, or too many login IDs of other users from one address; AA019 account locked; AA020 a hook refuses; AA021 a table refuses the merge; AA025 and AA028 as for authenticate_with_id_token(); AA031 the guest of the key in the jwt was promoted or merged already; AA026 and AA027 bad proof in dpop, or none although it is needed; 22023 bad argument.';
+COMMENT ON FUNCTION anon_auth.promote_anonymous_user(text, text, text, text, text, text, text, text, text, text, text, jsonb, jsonb, text) IS
+'Turns a guest into a regular user with the same sub. Stores the login IDs, the password and the identity, deletes the device key and all sessions of the guest (by promotion_code also its passkeys), and returns one row with new tokens. With jwt, settings.device_key_after_promotion = ''keep'' keeps the key that signed it as a device key of the account. The promotion is atomic. Requires exactly one proof of being the guest: jwt (signed by the device key, action promote), promotion_code or refresh_token. code proves the e-mail address or phone number: request_login_code() sent it for this guest; the long code of a link adds its address if neither is given. id_token is an ID token of an identity provider, with nonce as for authenticate_with_id_token(); if the provider is trusted, its verified address becomes a login ID. passkey is a browser''s response: for passkey_creation_options() of this guest, it adds a passkey; for passkey_request_options(), it only proves the account of the passkey in a conflict. Without code, id_token and passkey, a password and a login ID are required. An address that is proven is taken from an account that has not verified it. If a login ID, the identity or the passkey belongs to another user, settings.promotion_conflict decides: the call fails, or logs in to that account with its code, identity, passkey or password, or merges the guest into it. Returns no row if the code or the password is wrong or used, the ID token was used before, or passkey belongs to a disabled user or its counter has not increased. device_info, a JSON object, is stored with the new session; without it, that of the guest''s session is kept (with jwt, of the newest session that has one). dpop, a DPoP proof, binds the new session to its key. Errors: AA001 to AA008 as for authenticate_anonymously(); AA009 login ID taken; AA010 bad login ID; AA011 weak password; AA013 bad promotion code; AA016 bad key in the jwt; AA017 no signing key; AA018 too many password attempts, or too many login IDs of other users from one address; AA019 account locked; AA020 a hook refuses; AA021 a table refuses the merge; AA025 and AA028 as for authenticate_with_id_token(); AA029 the passkey is refused; AA031 the guest of the key in the jwt was promoted or merged already; AA026 and AA027 bad proof in dpop, or none although it is needed; 22023 bad argument.';
 
 CREATE FUNCTION anon_auth.sign_up(
 	client_id text,
@@ -93,14 +94,15 @@ CREATE FUNCTION anon_auth.sign_up(
 	code text DEFAULT NULL,
 	id_token text DEFAULT NULL,
 	nonce text DEFAULT NULL,
+	passkey jsonb DEFAULT NULL,
 	device_info jsonb DEFAULT NULL,
 	dpop text DEFAULT NULL)
 	RETURNS SETOF anon_auth.token_response
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_sign_up';
-COMMENT ON FUNCTION anon_auth.sign_up(text, text, text, text, text, text, text, text, jsonb, text) IS
-'Makes an account that was never a guest, logs in to it, and returns one row with its tokens. The arguments are as for promote_anonymous_user(), except that code is one that request_login_code() sent without a proof of a guest. Without email and phone_number, the long code of a link adds its address. Returns no row if the code is wrong or used, or the ID token was used before. Calls the hook before_sign_up. dpop, a DPoP proof, binds the new session to its key. Errors: AA001 unknown client; AA002 client type not allowed; AA009 login ID taken; AA010 bad login ID, or not proven although settings.login_id_verification is required; AA011 weak password; AA015 sign-up disabled; AA017 no signing key; AA018 too many sign-ups, or too many login IDs of other users from one address; AA020 a hook refuses; AA025 and AA028 as for authenticate_with_id_token(); AA030 an account has the address or identity that is proven (reason account_exists in the DETAIL): log in with the same code or ID token or, if authenticate_with_id_token() raises AA030 as well, log in in another way and call add_identity(); AA026 and AA027 bad proof in dpop, or none although it is needed; 22023 bad argument.';
+COMMENT ON FUNCTION anon_auth.sign_up(text, text, text, text, text, text, text, text, jsonb, jsonb, text) IS
+'Makes an account that was never a guest, logs in to it, and returns one row with its tokens. The arguments are as for promote_anonymous_user(), except that code is one that request_login_code() sent without a proof of a guest, and passkey the response for passkey_creation_options() without a caller. With a passkey, no login ID is required. Without email and phone_number, the long code of a link adds its address. Returns no row if the code is wrong or used, or the ID token was used before. Calls the hook before_sign_up. dpop, a DPoP proof, binds the new session to its key. Errors: AA001 unknown client; AA002 client type not allowed; AA009 login ID taken; AA010 bad login ID, or not proven although settings.login_id_verification is required; AA011 weak password; AA015 sign-up disabled; AA017 no signing key; AA018 too many sign-ups, or too many login IDs of other users from one address; AA020 a hook refuses; AA025 and AA028 as for authenticate_with_id_token(); AA029 the passkey is refused; AA030 an account has the address, identity or passkey that is proven (reason account_exists in the DETAIL): log in with the same code or ID token or, if authenticate_with_id_token() raises AA030 as well, log in in another way and call add_identity(); AA026 and AA027 bad proof in dpop, or none although it is needed; 22023 bad argument.';
 
 CREATE FUNCTION anon_auth.authorize_promotion(
 	client_id text,
@@ -118,6 +120,7 @@ CREATE FUNCTION anon_auth.authorize_promotion(
 	login_code text DEFAULT NULL,
 	id_token text DEFAULT NULL,
 	id_token_nonce text DEFAULT NULL,
+	passkey jsonb DEFAULT NULL,
 	device_info jsonb DEFAULT NULL,
 	dpop text DEFAULT NULL,
 	OUT code text,
@@ -126,8 +129,8 @@ CREATE FUNCTION anon_auth.authorize_promotion(
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_authorize_promotion';
-COMMENT ON FUNCTION anon_auth.authorize_promotion(text, text, text, text, text, text, text, text, text, text, text, text, text, text, text, jsonb, text) IS
-'Promotes a guest on the web: works like promote_anonymous_user(), but returns an authorization code for exchange_authorization_code() instead of tokens. Returns no row in the cases in which promote_anonymous_user() returns none. redirect_uri must be one of the client''s redirect URIs, and code_challenge a PKCE challenge of method S256. nonce is that of the ID token which the client will get. login_code, id_token and id_token_nonce are code, id_token and nonce of promote_anonymous_user(). dpop, a DPoP proof, is that of the session of refresh_token if this is bound to a key; the exchange of the code then needs a proof of the same key. Errors: as promote_anonymous_user(); AA026 and AA027 bad proof in dpop, or none although it is needed; 22023 bad redirect URI or code challenge.';
+COMMENT ON FUNCTION anon_auth.authorize_promotion(text, text, text, text, text, text, text, text, text, text, text, text, text, text, text, jsonb, jsonb, text) IS
+'Promotes a guest on the web: works like promote_anonymous_user(), but returns an authorization code for exchange_authorization_code() instead of tokens. Returns no row in the cases in which promote_anonymous_user() returns none. redirect_uri must be one of the client''s redirect URIs, and code_challenge a PKCE challenge of method S256. nonce is that of the ID token which the client will get. login_code, id_token, id_token_nonce and passkey are code, id_token, nonce and passkey of promote_anonymous_user(). dpop, a DPoP proof, is that of the session of refresh_token if this is bound to a key; the exchange of the code then needs a proof of the same key. Errors: as promote_anonymous_user(); AA026 and AA027 bad proof in dpop, or none although it is needed; 22023 bad redirect URI or code challenge.';
 
 CREATE FUNCTION anon_auth.claim_anonymous_user(
 	client_id text,

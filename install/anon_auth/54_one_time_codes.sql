@@ -94,7 +94,7 @@ COMMENT ON TABLE anon_auth.outbox IS
 COMMENT ON COLUMN anon_auth.outbox.route IS 'user_id, or the route that the recipient has, or would have, in login_ids.';
 COMMENT ON COLUMN anon_auth.outbox.id IS 'A UUIDv7. The oldest message has the lowest id.';
 COMMENT ON COLUMN anon_auth.outbox.user_id IS 'The user that the message is about. NULL for a code of request_login_code() or request_login_id_code(): it is sent whether or not a user has the address.';
-COMMENT ON COLUMN anon_auth.outbox.type IS 'login_code, promotion (a login code that a guest has asked for), login_id_verification or password_reset; or a notice without a code: login_id_taken, password_changed, login_id_added, login_id_removed, identity_added, identity_removed, device_key_added, device_key_removed or account_deletion_scheduled.';
+COMMENT ON COLUMN anon_auth.outbox.type IS 'login_code, promotion (a login code that a guest has asked for), login_id_verification or password_reset; or a notice without a code: login_id_taken, password_changed, login_id_added, login_id_removed, identity_added, identity_removed, device_key_added, device_key_removed, passkey_added, passkey_removed or account_deletion_scheduled.';
 COMMENT ON COLUMN anon_auth.outbox.login_id_type IS 'email or phone_number.';
 COMMENT ON COLUMN anon_auth.outbox.recipient IS 'The address as the user typed it.';
 COMMENT ON COLUMN anon_auth.outbox.client_id IS 'The client that the code was requested with. NULL: unknown.';

@@ -216,8 +216,9 @@ DECLARE
 BEGIN
 	SELECT guest_retention, event_retention INTO s FROM anon_auth.settings;
 	IF EXISTS (SELECT 1 FROM anon_auth.sessions WHERE purge_from < now() - interval '2 days')
-	   OR EXISTS (SELECT 1 FROM anon_auth.users WHERE is_anonymous AND device_kid IS NULL AND purge_from < now() - interval '2 days')
-	   OR EXISTS (SELECT 1 FROM anon_auth.users WHERE is_anonymous AND device_kid IS NOT NULL
+	   OR EXISTS (SELECT 1 FROM anon_auth.users WHERE is_anonymous AND device_kid IS NULL
+				  AND passkey_routes = '{}'::uuid[] AND purge_from < now() - interval '2 days')
+	   OR EXISTS (SELECT 1 FROM anon_auth.users WHERE is_anonymous AND (device_kid IS NOT NULL OR passkey_routes <> '{}'::uuid[])
 				  AND purge_from < now() - s.guest_retention - interval '2 days') THEN
 		RETURN QUERY SELECT 'warning', 'purge_overdue', 'purge() does not run often enough, or not at all',
 			'Guests and sessions that nobody can use accumulate.', scheduled;
@@ -350,11 +351,14 @@ SELECT
 	day.promotions AS promotions_24h,
 	day.events AS events_24h,
 	(SELECT pg_catalog.count(*) FROM (SELECT 1 FROM anon_auth.users u
-		WHERE u.is_anonymous AND u.device_kid IS NULL AND u.purge_from OPERATOR(pg_catalog.<=) pg_catalog.now()
+		WHERE u.is_anonymous AND u.device_kid IS NULL
+			AND u.passkey_routes OPERATOR(pg_catalog.=) '{}'::pg_catalog.uuid[] AND u.purge_from OPERATOR(pg_catalog.<=) pg_catalog.now()
 		LIMIT 100000) due)
 	OPERATOR(pg_catalog.+)
 	(SELECT pg_catalog.count(*) FROM (SELECT 1 FROM anon_auth.users u
-		WHERE u.is_anonymous AND u.device_kid IS NOT NULL AND u.purge_from OPERATOR(pg_catalog.<)
+		WHERE u.is_anonymous
+			AND (u.device_kid IS NOT NULL OR u.passkey_routes OPERATOR(pg_catalog.<>) '{}'::pg_catalog.uuid[])
+			AND u.purge_from OPERATOR(pg_catalog.<)
 			(SELECT pg_catalog.now() OPERATOR(pg_catalog.-) s.guest_retention FROM anon_auth.settings s)
 		LIMIT 100000) due) AS purgeable_guests,
 	(SELECT pg_catalog.count(*) FROM (SELECT 1 FROM anon_auth.sessions s
@@ -365,7 +369,8 @@ SELECT
 			WHERE s.purge_from OPERATOR(pg_catalog.<=) pg_catalog.now()
 		UNION ALL
 		SELECT pg_catalog.min(u.purge_from) FROM anon_auth.users u
-			WHERE u.is_anonymous AND u.device_kid IS NULL AND u.purge_from OPERATOR(pg_catalog.<=) pg_catalog.now()) o) AS oldest_unpurged,
+			WHERE u.is_anonymous AND u.device_kid IS NULL
+			AND u.passkey_routes OPERATOR(pg_catalog.=) '{}'::pg_catalog.uuid[] AND u.purge_from OPERATOR(pg_catalog.<=) pg_catalog.now()) o) AS oldest_unpurged,
 	(SELECT pg_catalog.count(*) FROM anon_auth.outbox) AS outbox_messages,
 	attempts.counters,
 	attempts.counters_max,

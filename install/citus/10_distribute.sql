@@ -40,6 +40,7 @@ BEGIN
 		('login_ids', 'route'),
 		('user_identities', 'route'),
 		('removed_identities', 'route'),
+		('passkeys', 'route'),
 		('authorization_codes', 'user_id');
 END
 $$;
@@ -247,6 +248,9 @@ BEGIN
 	IF NOT anon_auth_internal.is_distributed('user_identities') THEN
 		ALTER TABLE anon_auth.user_identities DROP CONSTRAINT user_identities_user_id_fkey;
 	END IF;
+	IF NOT anon_auth_internal.is_distributed('passkeys') THEN
+		ALTER TABLE anon_auth.passkeys DROP CONSTRAINT passkeys_user_id_fkey;
+	END IF;
 	IF NOT anon_auth_internal.is_distributed('authorization_codes') THEN
 		ALTER TABLE anon_auth.authorization_codes
 			DROP CONSTRAINT authorization_codes_pkey,
@@ -377,6 +381,11 @@ BEGIN
 	IF 'user_identities' = ANY (gathered) THEN
 		ALTER TABLE anon_auth.user_identities
 			ADD CONSTRAINT user_identities_user_id_fkey FOREIGN KEY (user_id)
+				REFERENCES anon_auth.users (id) ON DELETE CASCADE;
+	END IF;
+	IF 'passkeys' = ANY (gathered) THEN
+		ALTER TABLE anon_auth.passkeys
+			ADD CONSTRAINT passkeys_user_id_fkey FOREIGN KEY (user_id)
 				REFERENCES anon_auth.users (id) ON DELETE CASCADE;
 	END IF;
 	IF 'authorization_codes' = ANY (gathered) THEN

@@ -229,12 +229,13 @@ anon_auth_promote_anonymous_user(PG_FUNCTION_ARGS)
 	row = result_row_begin_set(fcinfo);
 	api_client(fcinfo, 0, &client);
 	device.dpop = api_dpop(fcinfo, &client, true, now);
-	get_promotion_request(fcinfo, 1, 11, &request);
+	get_promotion_request(fcinfo, 1, 12, &request);
 	request.proof.dpop = device.dpop;
 	request.account.code = api_text(fcinfo, 8);
 	request.account.id_token = api_text(fcinfo, 9);
 	request.account.nonce = api_text(fcinfo, 10);
 	request.by_device = true;
+	request.account.passkey = api_jsonb(fcinfo, 11);
 	if (!promotion_run(&client, &request, now, &result))
 		return (Datum) 0;
 	device.device_info = result.device_info;
@@ -285,13 +286,14 @@ anon_auth_sign_up(PG_FUNCTION_ARGS)
 
 	api_begin_write("sign_up()");
 	row = result_row_begin_set(fcinfo);
-	device = api_device(fcinfo, 8);
+	device = api_device(fcinfo, 9);
 	api_client(fcinfo, 0, &client);
 	device.dpop = api_dpop(fcinfo, &client, true, now);
 	get_account_request(fcinfo, 1, &request);
 	request.code = api_text(fcinfo, 5);
 	request.id_token = api_text(fcinfo, 6);
 	request.nonce = api_text(fcinfo, 7);
+	request.passkey = api_jsonb(fcinfo, 8);
 	if (sign_up_account(&client, &request, &device, now, &response))
 		api_add_token_response(row, &response);
 	return (Datum) 0;
@@ -327,11 +329,12 @@ anon_auth_authorize_promotion(PG_FUNCTION_ARGS)
 	dpop = api_dpop(fcinfo, &client, true, now);
 	client_require_redirect_uri(&client, authorization.redirect_uri);
 	authorization_check_pkce(authorization.code_challenge, method);
-	get_promotion_request(fcinfo, 4, 15, &request);
+	get_promotion_request(fcinfo, 4, 16, &request);
 	request.proof.dpop = dpop;
 	request.account.code = api_text(fcinfo, 12);
 	request.account.id_token = api_text(fcinfo, 13);
 	request.account.nonce = api_text(fcinfo, 14);
+	request.account.passkey = api_jsonb(fcinfo, 15);
 	if (!promotion_run(&client, &request, now, &result))
 		return (Datum) 0;
 	authorization.device_info = result.device_info;

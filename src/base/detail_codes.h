@@ -102,7 +102,7 @@
 #define RATE_LIMIT_CODES(LIMIT_ROW) \
 	LIMIT_ROW(guest_sign_ups_per_minute, "sign-ups of guests") \
 	LIMIT_ROW(guest_sign_ups_per_minute_per_ip, "sign-ups of guests from one address") \
-	LIMIT_ROW(device_key_logins_per_minute, "logins with one device key") \
+	LIMIT_ROW(device_key_logins_per_minute, "logins with one device key or passkey") \
 	LIMIT_ROW(password_attempts_per_minute_per_ip, \
 			  "attempts at passwords and codes, and look-ups of login IDs, from one address") \
 	LIMIT_ROW(password_attempts_per_minute_per_user, "attempts at the password of one user") \
@@ -128,6 +128,42 @@ typedef enum RateLimitCode
 {
 	RATE_LIMIT_CODES(RATE_LIMIT_CODE_NUMBER)
 } RateLimitCode;
+
+/*
+ * AA029, "reason": why a response for a passkey is refused.  A row has the name in C, the
+ * code, and a clause.
+ */
+#define PASSKEY_REASONS(REASON_ROW) \
+	REASON_ROW(MALFORMED, "malformed", \
+			   "the response does not have the form that WebAuthn prescribes") \
+	REASON_ROW(TYPE, "type", \
+			   "it is the response to create() where one to get() was expected, or the reverse") \
+	REASON_ROW(CHALLENGE, "challenge", \
+			   "the challenge has expired, was used before, or was issued for another purpose, user or database") \
+	REASON_ROW(ORIGIN, "origin", "the page that asked is none of settings.passkey_origins") \
+	REASON_ROW(CROSS_ORIGIN, "cross_origin", "the page that asked was shown in a frame of another site") \
+	REASON_ROW(RP_ID, "rp_id", "the passkey is for another domain than settings.passkey_rp_id") \
+	REASON_ROW(USER_PRESENCE, "user_presence", "the authenticator did not see the user") \
+	REASON_ROW(USER_VERIFICATION, "user_verification", \
+			   "the authenticator did not verify the user, which settings.passkey_user_verification requires") \
+	REASON_ROW(USER_HANDLE, "user_handle", "the user handle is missing, or is that of another user") \
+	REASON_ROW(ALGORITHM, "algorithm", "the key is not for ES256, EdDSA or RS256") \
+	REASON_ROW(KEY, "key", "the key is malformed or too weak") \
+	REASON_ROW(SIGNATURE, "signature", "the signature is not that of the passkey") \
+	REASON_ROW(BACKUP, "backup", "the backup flags contradict each other or the passkey") \
+	REASON_ROW(NOT_RESIDENT, "not_discoverable", "the authenticator does not keep the passkey") \
+	REASON_ROW(UNKNOWN, "unknown_credential", "no user has the passkey: it may have been removed") \
+	REASON_ROW(EXISTS, "credential_exists", "a user has the passkey already") \
+	REASON_ROW(TOO_MANY, "too_many", \
+			   "the user has " CppAsString2(PASSKEYS_MAX) " passkeys already") \
+	REASON_ROW(OWN, "own_passkey", "the passkey is that of the guest, and so proves no account")
+
+#define PASSKEY_REASON_NUMBER(name, code, clause) PASSKEY_##name,
+
+typedef enum PasskeyReason
+{
+	PASSKEY_REASONS(PASSKEY_REASON_NUMBER)
+} PasskeyReason;
 
 /*
  * AA030, "reason": whether an account has the address or identity that the caller has

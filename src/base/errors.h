@@ -80,6 +80,8 @@
 			  "the DPoP proof needs a new nonce: make another one with the `dpop_nonce` of the detail, which over HTTP is in the header `DPoP-Nonce`") \
 	/* AA028 */ ERROR_ROW('0', '2', '8', INVALID_ID_TOKEN, "invalid_grant", \
 			  "the ID token of a provider is malformed, expired, not authentic or not for this application; the detail gives the reason, which over HTTP is `x_detail`") \
+	/* AA029 */ ERROR_ROW('0', '2', '9', INVALID_PASSKEY, "invalid_grant", \
+			  "the response for a passkey is not valid: the `reason` says why") \
 	/* AA030 */ ERROR_ROW('0', '3', '0', NO_ACCOUNT, "invalid_grant", \
 			  "no account has the address or identity that the caller has proven, or one has it already: sign up, or log in instead; the `reason` says which. The code can still be used, and an ID token until its challenge expires") \
 	/* AA031 */ ERROR_ROW('0', '3', '1', REMOVED_DEVICE_KEY, "invalid_grant", \

@@ -61,6 +61,25 @@
 /* Size of the master key file in bytes: room for all keys and some 300 databases. */
 #define MASTER_KEY_FILE_MAX				32768
 
+/* ---- Passkeys ---- */
+
+/* Size of a passkey response as JSON in bytes. */
+#define PASSKEY_RESPONSE_MAX_LENGTH		65536
+/* Length of the id of a passkey in bytes (WebAuthn Level 3). */
+#define CREDENTIAL_ID_MAX_LENGTH		1023
+/* Levels of nested arrays and maps in the CBOR of an authenticator. */
+#define CBOR_MAX_DEPTH					6
+/* Passkeys of one user. */
+#define PASSKEYS_MAX					20
+/* Length of the name of a passkey in characters. */
+#define PASSKEY_NAME_MAX_LENGTH			100
+/* Transports of a passkey that are kept. */
+#define PASSKEY_TRANSPORTS_MAX			8
+/* Length of a transport of a passkey in characters; longer ones are left out. */
+#define PASSKEY_TRANSPORT_MAX_LENGTH	32
+/* Time that a browser gives the user for a passkey, in seconds. */
+#define PASSKEY_TIMEOUT_SECONDS			300
+
 /* ---- Login IDs and passwords ---- */
 
 /* Length of an email address in bytes. */

@@ -298,7 +298,7 @@ raise_last_credential(void)
 			(error_refusal(ERRCODE_AA_LAST_CREDENTIAL),
 			 errmsg("the last credential of an account cannot be removed"),
 			 errdetail("Nobody could log in to the account any longer."),
-			 errhint("Add another credential first: a password, a verified address, an identity or a device key.")));
+			 errhint("Add another credential first: a password, a verified address, an identity, a passkey or a device key.")));
 }
 
 void

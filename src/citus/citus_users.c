@@ -24,7 +24,8 @@
 	COLUMN(TEXT, device_kid) \
 	COLUMN(BOOL, is_anonymous) \
 	COLUMN(UUID_ARRAY, login_id_routes) \
-	COLUMN(UUID_ARRAY, device_key_routes)
+	COLUMN(UUID_ARRAY, device_key_routes) \
+	COLUMN(UUID_ARRAY, passkey_routes)
 
 typedef struct RouteSource
 {
@@ -51,6 +52,10 @@ static Statement delete_login_ids = {
 	.sql = "DELETE FROM anon_auth.login_ids WHERE route = ANY (:routes) AND user_id = ANY (:users)"
 };
 
+static Statement delete_passkeys = {
+	.sql = "DELETE FROM anon_auth.passkeys WHERE route = ANY (:routes) AND user_id = ANY (:users)"
+};
+
 /* Messages about the users, and codes for their addresses with their messages. */
 static Statement delete_messages = {
 	.sql = "DELETE FROM anon_auth.outbox WHERE route = ANY (:routes)"
@@ -75,6 +80,7 @@ typedef struct UserRoutes
 {
 	ArrayType  *device_keys;
 	ArrayType  *login_ids;
+	ArrayType  *passkeys;
 	bool		have_removed_keys;	/* only accounts have them */
 } UserRoutes;
 
@@ -135,6 +141,7 @@ find_routes_of(ArrayType *users)
 {
 	ArrayBuildState *device_keys = NULL;
 	ArrayBuildState *login_ids = NULL;
+	ArrayBuildState *passkeys = NULL;
 	UserRoutes	routes;
 	int			count;
 	RouteSource *sources = statement_fetch_all(&find_routes, PARAMS(param_uuids("users", users)),
@@ -161,18 +168,25 @@ find_routes_of(ArrayType *users)
 		deconstruct_array(sources[i].login_id_routes, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR,
 						  &items, NULL, &nitems);
 		append_uuids(&login_ids, items, nitems);
+		deconstruct_array(sources[i].passkey_routes, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR,
+						  &items, NULL, &nitems);
+		append_uuids(&passkeys, items, nitems);
 	}
 	routes.device_keys = finish_uuids(device_keys);
 	routes.login_ids = finish_uuids(login_ids);
+	routes.passkeys = finish_uuids(passkeys);
 	return routes;
 }
 
 ArrayType *
 citus_users_lock_device_keys(ArrayType *users)
 {
-	return statement_fetch_ids(&lock_device_keys,
-							   PARAMS(param_uuids("users", users),
-									  param_uuids("routes", find_routes_of(users).device_keys)));
+	ArrayType  *routes = find_routes_of(users).device_keys;
+
+	if (is_empty(routes))
+		return routes;
+	return statement_fetch_ids(&lock_device_keys, PARAMS(param_uuids("users", users),
+														 param_uuids("routes", routes)));
 }
 
 /*
@@ -199,5 +213,8 @@ citus_users_delete(ArrayType *users)
 		statement_run(&delete_login_ids,
 					  PARAMS(param_uuids("users", users), param_uuids("routes", routes.login_ids)));
 	}
+	if (!is_empty(routes.passkeys))
+		statement_run(&delete_passkeys,
+					  PARAMS(param_uuids("users", users), param_uuids("routes", routes.passkeys)));
 	statement_run(&delete_users, PARAMS(param_uuids("users", users)));
 }

@@ -34,7 +34,7 @@
 #define MAGIC			"anon_auth count"
 
 /* Increase it with every change of CounterFile or its parts. */
-#define LAYOUT			4
+#define LAYOUT			5
 
 #define FILE_PREFIX		"anon_auth."
 

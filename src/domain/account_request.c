@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "base/raise.h"
+#include "base/uuid.h"
 #include "catalog/pg_type.h"
 #include "domain/account_request.h"
 #include "domain/auth_methods.h"
@@ -142,6 +143,27 @@ check_id_token(AccountPlan *plan, const char *id_token, const char *nonce, Times
 	return true;
 }
 
+/*
+ * Read the response for a passkey.  A new passkey is for the guest, or for the account that
+ * its challenge names; it is for no account that exists.
+ */
+static void
+check_passkey(AccountPlan *plan, Jsonb *passkey, TimestampTz now)
+{
+	passkey_response_read(passkey, now, &plan->passkey);
+	plan->has_passkey = true;
+	if (!plan->passkey.creates)
+	{
+		passkey_find(&plan->passkey, &plan->passkey_row);
+		if (plan->asker != NULL && uuid_equals(&plan->passkey_row.user_id, plan->asker))
+			raise_invalid_passkey(PASSKEY_OWN, NULL);
+	}
+	else if (plan->asker != NULL)
+		passkey_require_user(&plan->passkey, plan->asker);
+	else if (plan->passkey.challenge.challenge.purpose != CHALLENGE_PASSKEY_SIGN_UP)
+		raise_invalid_passkey(PASSKEY_CHALLENGE, "The challenge was issued for another purpose.");
+}
+
 void
 account_request_require_proofs(const AccountPlan *plan)
 {
@@ -166,7 +188,8 @@ account_request_check(const AccountRequest *request, const Client *client,
 	settings_read_account_policy(&plan->policy);
 	plan->asker = asker;
 	plan->password = request->password;
-	if (request->password == NULL && request->code == NULL && request->id_token == NULL)
+	if (request->password == NULL && request->code == NULL && request->id_token == NULL &&
+		request->passkey == NULL)
 		raise_required("password");
 	if (request->nonce != NULL && request->id_token == NULL)
 		ereport(ERROR,
@@ -175,12 +198,14 @@ account_request_check(const AccountRequest *request, const Client *client,
 	for (type = 0; type < LOGIN_ID_TYPES; type++)
 		if (request->login_ids[type] != NULL)
 			add_login_id(plan, type, request->login_ids[type], false);
-	if (plan->count == 0 && request->id_token == NULL &&
+	if (plan->count == 0 && request->id_token == NULL && request->passkey == NULL &&
 		(request->code == NULL || !login_code_is_of_link(request->code)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a login ID is required"),
 				 errhint("Give at least one of email, phone_number and username.")));
+	if (request->passkey != NULL)
+		check_passkey(plan, request->passkey, now);
 	if (request->code != NULL && !check_code(plan, request->code, asker, now))
 	{
 		login_record_failure(client, asker, "code", "wrong code", now);
@@ -265,6 +290,9 @@ account_request_find_existing(AccountPlan *plan, bool may_log_in, ExistingAccoun
 	if (plan->has_identity && plan->identity_state == FEDERATED_IDENTITY_KNOWN)
 		add_existing(account, &found, &plan->identity_row.user_id, true,
 					 FEDERATED_IDENTITY_TYPE, may_log_in);
+	if (plan->has_passkey && !plan->passkey.creates)
+		add_existing(account, &found, &plan->passkey_row.user_id, true, PASSKEY_IDENTITY_TYPE,
+					 may_log_in);
 	return found;
 }
 
@@ -274,7 +302,9 @@ account_request_methods(const AccountPlan *plan)
 	if (plan->code_address != NULL)
 		return plan->code_address->type == LOGIN_ID_PHONE_NUMBER ? auth_methods_sms_code :
 			auth_methods_email_code;
-	return plan->has_identity ? auth_methods_none : auth_methods_password;
+	if (plan->has_identity)
+		return auth_methods_none;
+	return plan->has_passkey ? passkey_methods(&plan->passkey) : auth_methods_password;
 }
 
 /* ---- making the account ---- */
@@ -389,6 +419,8 @@ account_request_insert(const AccountPlan *plan, const char *client_id,
 		passwords_insert(user_id, password_hash, now);
 	if (plan->has_identity && !federated_identity_insert(&plan->identity, user_id, now))
 		raise_taken(plan, true, FEDERATED_IDENTITY_TYPE);
+	if (plan->has_passkey)
+		passkey_insert(&plan->passkey, user_id, NULL, now);
 }
 
 Jsonb *
@@ -407,6 +439,8 @@ account_request_event(const AccountPlan *plan)
 	appendStringInfoChar(&json, ']');
 	if (plan->has_identity)
 		json_add_string(&json, "issuer", plan->identity.issuer);
+	if (plan->has_passkey)
+		json_add_boolean(&json, "passkey", true);
 	json_close(&json);
 	return json_to_jsonb(json.data);
 }

@@ -5,8 +5,9 @@
  *	  another provider, and proofs that they are the caller's.
  *
  * A code proves an e-mail address or a phone number, an ID token proves an identity, and
- * the address in it if the provider is trusted.  An account needs a password only if
- * nothing is proven.
+ * the address in it if the provider is trusted.  The response of an authenticator creates a
+ * passkey for the account, or proves the account of a passkey.  An account needs a password
+ * only if it has nothing else of these.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +18,7 @@
 
 #include "domain/federated_identity.h"
 #include "domain/login_code.h"
+#include "domain/passkey.h"
 #include "domain/provider_id_token.h"
 #include "login_id/login_id.h"
 #include "store/clients.h"
@@ -34,6 +36,7 @@ typedef struct AccountRequest
 								 * names its address, which can be left out */
 	char	   *id_token;
 	char	   *nonce;			/* see provider_id_token_open() */
+	Jsonb	   *passkey;		/* see passkey_response_read() */
 } AccountRequest;
 
 /*
@@ -59,6 +62,9 @@ typedef struct AccountPlan
 	ProviderIdentity identity;
 	FederatedIdentityState identity_state;
 	UserIdentity identity_row;	/* if the identity is known */
+	bool		has_passkey;
+	PasskeyResponse passkey;	/* it creates a passkey, or uses that of an account */
+	Passkey		passkey_row;	/* the one that it uses */
 } AccountPlan;
 
 /*
@@ -69,7 +75,7 @@ typedef struct AccountPlan
  *
  * Raises 22023 for a missing or superfluous argument, AA010 for a login ID that is
  * malformed or not allowed, AA018 beyond the limits of codes, AA025 and AA028 for the ID
- * token.
+ * token, AA029 for the passkey.
  */
 extern bool account_request_check(const AccountRequest *request, const Client *client,
 								  const pg_uuid_t *asker, TimestampTz now, AccountPlan *plan);
@@ -90,12 +96,12 @@ extern const LoginIdRow *account_request_holder(AccountPlan *plan, int i);
 typedef struct ExistingAccount
 {
 	pg_uuid_t	id;
-	bool		is_proven;		/* by the code, or by the identity */
+	bool		is_proven;		/* by the code, the identity, or the passkey */
 	const char *type;			/* for raise_identity_exists() */
 } ExistingAccount;
 
 /*
- * Find the account that has one of the login IDs or the identity.  One that claims a proven
+ * Find the account that has one of the login IDs, the identity or the passkey.  One that claims a proven
  * address without proof does not count: account_request_take_addresses() takes it.  Raises
  * AA009 if an account is found and may_log_in is false, and if there are several, because
  * no client can be logged in to both.
@@ -135,7 +141,7 @@ extern void account_request_take_addresses(AccountPlan *plan, const char *client
 extern void account_request_fill_state(const AccountPlan *plan, AccountState *state);
 
 /*
- * Insert login IDs, password and identity of an account, whose row the caller holds.
+ * Insert login IDs, password, identity and passkey of an account, whose row the caller holds.
  * password_hash is NULL without a password.  If another transaction took one of them, raise
  * AA009, or AA030 for a sign-up that has proven it; the code can then be used again.  An
  * address that another transaction has claimed without proof does not stop a promotion that

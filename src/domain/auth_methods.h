@@ -22,5 +22,7 @@ extern const StringList auth_methods_device_key;	/* pop */
 extern const StringList auth_methods_password;	/* pwd */
 extern const StringList auth_methods_email_code;	/* otp */
 extern const StringList auth_methods_sms_code;	/* otp, sms */
+extern const StringList auth_methods_passkey;	/* pop, user */
+extern const StringList auth_methods_verified_passkey;	/* pop, user, mfa */
 
 #endif							/* ANON_AUTH_AUTH_METHODS_H */

@@ -23,6 +23,7 @@
 #include "lib/stringinfo.h"
 #include "login_id/login_id.h"
 #include "store/login_ids.h"
+#include "store/passkeys.h"
 #include "store/passwords.h"
 #include "store/settings.h"
 #include "store/clients.h"
@@ -282,13 +283,22 @@ add_identities(StringInfo json, const User *user, const LoginIdRow *login_ids, i
 static void
 add_authenticators(StringInfo json, const User *user)
 {
+	int			count;
+	Passkey    *passkeys = passkeys_of(user, &count);
 	PasswordRow password;
+	int			i;
 
 	json_add_name(json, USER_CLAIM_PREFIX "authenticators");
 	appendStringInfoChar(json, '[');
 	if (passwords_find(&user->id, &password))
 	{
 		begin_item(json, password.created_at, password.updated_at, "password");
+		json_add_string(json, "kind", "primary");
+		json_close(json);
+	}
+	for (i = 0; i < count; i++)
+	{
+		begin_item(json, passkeys[i].created_at, passkeys[i].last_used_at, "passkey");
 		json_add_string(json, "kind", "primary");
 		json_close(json);
 	}

@@ -9,6 +9,7 @@
 
 #include "domain/credentials.h"
 #include "store/device_keys.h"
+#include "store/passkeys.h"
 #include "store/user_identities.h"
 
 void
@@ -25,12 +26,14 @@ credentials_of(const User *user, Credentials *credentials)
 			credentials->verified_addresses++;
 	(void) user_identities_of(user, &credentials->identities);
 	(void) device_keys_of(user, &credentials->device_keys);
+	(void) passkeys_of(user, &credentials->passkeys);
 }
 
 bool
 credentials_open_account(const Credentials *credentials)
 {
 	return credentials->identities > 0 || credentials->device_keys > 0 ||
+		credentials->passkeys > 0 ||
 		credentials->verified_addresses > 0 ||
 		(credentials->has_password && credentials->login_ids > 0);
 }

@@ -4,7 +4,7 @@
  *	  The credentials of an account: everything that somebody can log in to it with.
  *
  * A credential is a complete way in: a password together with a login ID, a verified
- * address, an identity at a provider, or a device key.
+ * address, an identity at a provider, a passkey, or a device key.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,6 +27,7 @@ typedef struct Credentials
 	int			verified_addresses;
 	int			identities;
 	int			device_keys;
+	int			passkeys;
 } Credentials;
 
 /* Fill in what an account has.  For a change, the caller holds its row, and read user since. */

@@ -84,6 +84,8 @@ may_notify(const User *user, MessageType type, TimestampTz now)
 		[MESSAGE_IDENTITY_REMOVED] = {"identity.removed"},
 		[MESSAGE_DEVICE_KEY_ADDED] = {"device_key.added"},
 		[MESSAGE_DEVICE_KEY_REMOVED] = {"device_key.removed"},
+		[MESSAGE_PASSKEY_ADDED] = {"passkey.added"},
+		[MESSAGE_PASSKEY_REMOVED] = {"passkey.removed"},
 		[MESSAGE_ACCOUNT_DELETION_SCHEDULED] = {"user.deletion_scheduled"}
 	};
 	StringList	types = {0, (char **) events_of[type]};

@@ -29,6 +29,7 @@
 #include "domain/hook.h"
 #include "domain/login.h"
 #include "domain/merge.h"
+#include "domain/message.h"
 #include "domain/password.h"
 #include "domain/promotion.h"
 #include "domain/rate_limit.h"
@@ -105,6 +106,41 @@ keeps_device_key(const Promotion *promotion)
 }
 
 /*
+ * Remove the passkeys of a guest that was promoted by a link: whoever sent it, and could log in as
+ * the guest, must not be able to log in to the account.  The holder of the guest's own key
+ * or session keeps them.
+ */
+static void
+settle_passkeys(const Promotion *promotion)
+{
+	const GuestProof *proof = &promotion->request->proof;
+
+	if (proof->jwt == NULL && proof->refresh_token == NULL)
+		passkey_remove_all(&promotion->result->user, promotion->now);
+}
+
+static bool
+passkeys_before(const User *user)
+{
+	return ArrayGetNItems(ARR_NDIM(user->passkey_routes), ARR_DIMS(user->passkey_routes)) > 0;
+}
+
+/* Tell the owner of the account's addresses that passkeys open it. */
+static void
+notify_of_passkeys(const Promotion *promotion)
+{
+	User		user;
+	int			count;
+
+	if (!users_find(&promotion->result->user.id, &user))
+		elog(ERROR, "the promoted user is gone");
+	(void) passkey_list(&user, &count);
+	if (count > 0)
+		message_notify_user(&user, MESSAGE_PASSKEY_ADDED, promotion->client->client_id,
+							promotion->now);
+}
+
+/*
  * Turn the guest into a regular user, and fill the result with it.  password_hash may be
  * NULL.  Raises AA009 if another transaction took a login ID, and the errors of
  * guest_proof_raise_lost().
@@ -132,12 +168,15 @@ promote_guest(Promotion *promotion, const char *password_hash)
 	if (!sessions_delete_all_with(id, &guest->session_id) && guest->by_session)
 		guest_proof_raise_invalid(guest);
 	authorization_codes_delete_all(id);
+	settle_passkeys(promotion);
 	account_request_insert(&promotion->plan, client->client_id, id, password_hash,
 						   now);
 	events_insert("user.anonymous.promoted", id, client->client_id,
 				  account_request_event(&promotion->plan), now);
 	if (keeps_key)
 		account_device_key_keep(&promotion->result->user, client->client_id, kid, now);
+	if (promotion->plan.has_passkey || passkeys_before(&promotion->result->user))
+		notify_of_passkeys(promotion);
 	counter_statistic_at_commit(COUNTER_PROMOTIONS, 1);
 }
 
@@ -180,6 +219,9 @@ log_in(const Promotion *promotion, const ExistingAccount *account)
 	PromotionResult *result = promotion->result;
 
 	result->amr = account->is_proven ? account_request_methods(plan) : auth_methods_password;
+	if (account->is_proven && plan->has_passkey && !plan->passkey.creates)
+		return passkey_log_in(client, &plan->passkey, &plan->passkey_row, now, &result->user) &&
+			account_request_use_code(plan, client, now);
 	if (account->is_proven && plan->identity_state == FEDERATED_IDENTITY_KNOWN)
 		return federated_identity_log_in(client, &plan->identity, &plan->identity_row, now,
 										 &result->user) &&
@@ -237,7 +279,7 @@ locks_no_account(const AccountRequest *request)
 
 	settings_read_account_policy(&policy);
 	return policy.promotion_conflict == PROMOTION_CONFLICT_ERROR && request->code == NULL &&
-		request->id_token == NULL;
+		request->id_token == NULL && request->passkey == NULL;
 }
 
 /*

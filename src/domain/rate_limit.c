@@ -35,6 +35,7 @@ typedef enum LimitKind
 	LIMIT_SIGN_UP,
 	LIMIT_SIGN_UP_BY_ADDRESS,
 	LIMIT_DEVICE_KEY,
+	LIMIT_PASSKEY,
 	LIMIT_PASSWORD_BY_ADDRESS,
 	LIMIT_PASSWORD_BY_USER_AND_ADDRESS,
 	LIMIT_PASSWORD_BY_USER,
@@ -87,6 +88,9 @@ static const LimitRule limit_rules[] = {
 	[LIMIT_DEVICE_KEY] =
 	{"device_key/%s", SETTING(device_key_logins_per_minute), MINUTE,
 	"logins of one device key a minute"},
+	[LIMIT_PASSKEY] =
+	{"passkey/%s", SETTING(device_key_logins_per_minute), MINUTE,
+	"logins with one passkey a minute"},
 	[LIMIT_PASSWORD_BY_ADDRESS] =
 	{"password/ip/%s", ATTEMPTS(password_attempts_per_minute_per_ip), MINUTE, "password attempts"},
 	[LIMIT_PASSWORD_BY_USER_AND_ADDRESS] =
@@ -323,6 +327,15 @@ rate_limit_device_key(const DeviceKey *key)
 	RateLimits	limits = {0};
 
 	add_limit(&limits, LIMIT_DEVICE_KEY, key->thumbprint, NULL);
+	take_from_all(&limits);
+}
+
+void
+rate_limit_passkey(const char *id)
+{
+	RateLimits	limits = {0};
+
+	add_limit(&limits, LIMIT_PASSKEY, id, NULL);
 	take_from_all(&limits);
 }
 

@@ -50,6 +50,12 @@ extern void rate_limit_give_back(const RateLimits *limits);
  */
 extern void rate_limit_device_key(const DeviceKey *key);
 
+/*
+ * Count a login with a passkey whose signature was verified.  id is the base64url form of
+ * its credential id.  Raises AA018.
+ */
+extern void rate_limit_passkey(const char *id);
+
 /* Count a claim of a guest by an account, whatever becomes of it.  Raises AA018. */
 extern void rate_limit_claim(const pg_uuid_t *account);
 

@@ -15,6 +15,7 @@
 #include "domain/account_device_key.h"
 #include "domain/account_login_ids.h"
 #include "domain/federated_identity.h"
+#include "domain/passkey.h"
 #include "domain/password_attempt.h"
 #include "domain/reclaimed_account.h"
 #include "json/json_write.h"
@@ -54,6 +55,7 @@ reclaimed_account_reset(const char *client_id, const LoginId *address, const cha
 	remove_other_addresses(user, address, now);
 	federated_identity_remove_all(user, now);
 	account_device_key_remove_all(user, &id, now);
+	passkey_remove_all(user, now);
 	login_ids_set_proven(address, recipient, now);
 	passwords_delete(&id);
 	users_set_has_password(&id, false, now);

@@ -97,12 +97,27 @@ refuse_existing_account(AccountPlan *plan)
 		raise_account_exists(true);
 }
 
+/* Return the id of the account.  The authenticator has stored it with a new passkey. */
+static pg_uuid_t
+new_id(const AccountPlan *plan, TimestampTz now)
+{
+	pg_uuid_t	id;
+	User		user;
+
+	if (!plan->has_passkey)
+		return users_new_id(NULL, now);
+	memcpy(id.data, plan->passkey.challenge.user_id, UUID_LEN);
+	if (users_find(&id, &user))
+		raise_invalid_passkey(PASSKEY_CHALLENGE, "The challenge was used before.");
+	return id;
+}
+
 /* Return false if another transaction has used the code. */
 static bool
 make_account(const Client *client, AccountPlan *plan, Jsonb *device_info, TimestampTz now,
 			 User *user)
 {
-	pg_uuid_t	id = users_new_id(NULL, now);
+	pg_uuid_t	id = new_id(plan, now);
 	char	   *hash = plan->password == NULL ? NULL :
 		password_make_hash(plan->password, &plan->policy);
 	AccountState state;

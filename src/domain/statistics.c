@@ -25,7 +25,8 @@ static const NamedStatistic logins[] = {
 	{"device_key", COUNTER_DEVICE_KEY_LOGINS},
 	{"password", COUNTER_PASSWORD_LOGINS},
 	{"id_token", COUNTER_ID_TOKEN_LOGINS},
-	{"code", COUNTER_CODE_LOGINS}
+	{"code", COUNTER_CODE_LOGINS},
+	{"passkey", COUNTER_PASSKEY_LOGINS}
 };
 
 /* Refusals that are no errors of class AA, or need a name of their own. */

@@ -223,6 +223,31 @@ raise_use_dpop_nonce(const char *nonce)
 			 errhint("Make another proof, with the nonce as its claim \"nonce\".")));
 }
 
+static const struct
+{
+	const char *code;
+	const char *clause;
+}			passkey_reasons[] = {
+#define PASSKEY_REASON(name, code, clause) {code, clause},
+	PASSKEY_REASONS(PASSKEY_REASON)
+};
+
+void
+raise_invalid_passkey(PasskeyReason reason, const char *description)
+{
+	const char *clause = passkey_reasons[reason].clause;
+	StringInfoData detail;
+
+	begin_detail(&detail, description != NULL ? description :
+				 psprintf("%c%s.", pg_toupper((unsigned char) clause[0]), clause + 1));
+	json_add_string(&detail, "reason", passkey_reasons[reason].code);
+	json_close(&detail);
+	ereport(ERROR,
+			(error_refusal(ERRCODE_AA_INVALID_PASSKEY),
+			 errmsg("invalid passkey response"),
+			 errdetail_internal("%s", detail.data)));
+}
+
 /* The object in a DETAIL, or NULL if it is none. */
 static Jsonb *
 parse_detail(const char *detail)
@@ -266,4 +291,12 @@ raise_json_is_limit(const char *detail, RateLimitCode limit)
 	Jsonb	   *object = parse_detail(detail);
 
 	return object != NULL && json_string_equals(object, "limit", rate_limit_codes[limit]);
+}
+
+bool
+raise_json_is_passkey_reason(const char *detail, PasskeyReason reason)
+{
+	Jsonb	   *object = parse_detail(detail);
+
+	return object != NULL && json_string_equals(object, "reason", passkey_reasons[reason].code);
 }

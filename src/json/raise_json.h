@@ -69,6 +69,15 @@ pg_noreturn extern void raise_recent_login_required(int64 max_age);
 extern int64 raise_json_max_age(const char *detail);
 
 /*
+ * AA029: a response for a passkey is refused.  description is a sentence, or NULL for the
+ * clause of the reason.
+ */
+pg_noreturn extern void raise_invalid_passkey(PasskeyReason reason, const char *description);
+
+/* Return whether this is the DETAIL of AA029 for a reason. */
+extern bool raise_json_is_passkey_reason(const char *detail, PasskeyReason reason);
+
+/*
  * AA030: no account has the address or identity that the caller has proven.  by_code: with
  * a code that was requested without a guest's proof, which cannot promote a guest.
  */

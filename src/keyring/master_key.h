@@ -47,10 +47,11 @@ typedef enum MasterKeyUse
 	MASTER_KEY_SETTINGS_ACTION = 13,
 	MASTER_KEY_SETTINGS_ACTION_CODE = 14,
 	MASTER_KEY_FORM_OWNER = 15,
-	MASTER_KEY_LOGIN_HINT = 16
+	MASTER_KEY_LOGIN_HINT = 16,
+	MASTER_KEY_PASSKEY_CHALLENGE = 17
 } MasterKeyUse;
 
-#define MASTER_KEY_USES	16
+#define MASTER_KEY_USES	17
 
 /*
  * Return the key of TOKEN_KEY_LENGTH bytes that is derived for a use from the

@@ -25,7 +25,8 @@
  */
 static Statement find_keyless_guests = {
 	.sql = "SELECT id FROM anon_auth.users"
-	" WHERE is_anonymous AND device_kid IS NULL AND purge_from <= :before"
+	" WHERE is_anonymous AND device_kid IS NULL AND passkey_routes = '{}'"
+	" AND purge_from <= :before"
 	" ORDER BY purge_from LIMIT :limit",
 	.custom_plans = true
 };
@@ -36,7 +37,8 @@ static Statement find_keyless_guests = {
  */
 static Statement find_keyed_guests = {
 	.sql = "SELECT id FROM anon_auth.users"
-	" WHERE is_anonymous AND device_kid IS NOT NULL AND purge_from < :before"
+	" WHERE is_anonymous AND (device_kid IS NOT NULL OR passkey_routes <> '{}')"
+	" AND purge_from < :before"
 	" ORDER BY purge_from LIMIT :limit",
 	.custom_plans = true
 };
@@ -46,10 +48,15 @@ static Statement lock_device_keys = {
 	" ORDER BY user_id FOR UPDATE SKIP LOCKED"
 };
 
-/* A guest may have been promoted or have removed its key since it was found. */
+/*
+ * A guest may have been promoted or have removed its key since it was found.  A guest with a
+ * device key is only locked if that key is, see due_guests_lock().
+ */
 static Statement lock_guests = {
 	.sql = "SELECT id FROM anon_auth.users"
-	" WHERE id = ANY (:guests) AND is_anonymous AND (device_kid IS NOT NULL) = :with_key"
+	" WHERE id = ANY (:guests) AND is_anonymous"
+	" AND (device_kid IS NOT NULL OR passkey_routes <> '{}') = :with_key"
+	" AND (device_kid IS NULL OR id = ANY (:with_device_key))"
 	" ORDER BY id FOR UPDATE SKIP LOCKED"
 };
 
@@ -128,16 +135,22 @@ due_guests_lock_device_keys_locally(ArrayType *users)
 	return statement_fetch_ids(&lock_device_keys, PARAMS(param_uuids("users", users)));
 }
 
-/* Device keys are locked before users: the lock order of statement.h. */
+/*
+ * Device keys are locked before users, and passkeys after them: the lock order of statement.h.
+ */
 ArrayType *
 due_guests_lock(bool with_key, ArrayType *guests)
 {
-	if (with_key)
-		guests = placement_current()->lock_device_keys(guests);
+	ArrayType  *with_device_key = construct_empty_array(UUIDOID);
+
 	if (due_guests_count(guests) == 0)
 		return guests;
+	if (with_key)
+		with_device_key = placement_current()->lock_device_keys(guests);
 	return statement_fetch_ids(&lock_guests,
-							   PARAMS(param_uuids("guests", guests), param_bool("with_key", with_key)));
+							   PARAMS(param_uuids("guests", guests),
+									  param_uuids("with_device_key", with_device_key),
+									  param_bool("with_key", with_key)));
 }
 
 ArrayType *

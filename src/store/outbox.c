@@ -45,6 +45,8 @@ static const char *const message_types[] = {
 	[MESSAGE_IDENTITY_REMOVED] = "identity_removed",
 	[MESSAGE_DEVICE_KEY_ADDED] = "device_key_added",
 	[MESSAGE_DEVICE_KEY_REMOVED] = "device_key_removed",
+	[MESSAGE_PASSKEY_ADDED] = "passkey_added",
+	[MESSAGE_PASSKEY_REMOVED] = "passkey_removed",
 	[MESSAGE_ACCOUNT_DELETION_SCHEDULED] = "account_deletion_scheduled"
 };
 

@@ -27,6 +27,7 @@ ENUM_NAMES(promotion_conflict_names, PROMOTION_CONFLICT_NAMES);
 ENUM_NAMES(device_key_after_promotion_names, DEVICE_KEY_AFTER_PROMOTION_NAMES);
 ENUM_NAMES(login_id_verification_names, LOGIN_ID_VERIFICATION_NAMES);
 ENUM_NAMES(lockout_type_names, LOCKOUT_TYPE_NAMES);
+ENUM_NAMES(passkey_user_verification_names, PASSKEY_USER_VERIFICATION_NAMES);
 ENUM_NAMES(purge_mode_names, PURGE_MODE_NAMES);
 
 RECORD_TYPE(settings, Settings, SETTINGS_COLUMNS);
@@ -36,6 +37,7 @@ RECORD_TYPE(key_policy, KeyPolicy, KEY_POLICY_COLUMNS);
 RECORD_TYPE(deletion_policy, DeletionPolicy, DELETION_POLICY_COLUMNS);
 RECORD_TYPE(profile_policy, ProfilePolicy, PROFILE_POLICY_COLUMNS);
 RECORD_TYPE(reauthentication_policy, ReauthenticationPolicy, REAUTHENTICATION_POLICY_COLUMNS);
+RECORD_TYPE(passkey_policy, PasskeyPolicy, PASSKEY_POLICY_COLUMNS);
 RECORD_TYPE(hook_names, HookNames, HOOK_NAMES_COLUMNS);
 RECORD_TYPE(purge_policy, PurgePolicy, PURGE_POLICY_COLUMNS);
 RECORD_TYPE(browser_policy, BrowserPolicy, BROWSER_POLICY_COLUMNS);
@@ -80,6 +82,7 @@ CACHED_ROW(key_policy);
 CACHED_ROW(deletion_policy);
 CACHED_ROW(profile_policy);
 CACHED_ROW(reauthentication_policy);
+CACHED_ROW(passkey_policy);
 CACHED_ROW(purge_policy);
 CACHED_ROW(browser_policy);
 
@@ -236,6 +239,12 @@ void
 settings_read_profile_policy(ProfilePolicy *policy)
 {
 	read_policy(&profile_policy, &read_profile_policy, policy);
+}
+
+void
+settings_read_passkey_policy(PasskeyPolicy *policy)
+{
+	read_policy(&passkey_policy, &read_passkey_policy, policy);
 }
 
 void

@@ -73,6 +73,12 @@ typedef struct ReauthenticationPolicy
 	REAUTHENTICATION_POLICY_COLUMNS(RECORD_FIELD)
 } ReauthenticationPolicy;
 
+/* The settings of domain/passkey_policy.h, as they are in the row. */
+typedef struct PasskeyPolicy
+{
+	PASSKEY_POLICY_COLUMNS(RECORD_FIELD)
+} PasskeyPolicy;
+
 /* The functions that the settings name. */
 typedef struct HookNames
 {
@@ -127,6 +133,7 @@ extern void settings_read_code_policy(CodePolicy *policy);
 extern void settings_read_purge_policy(PurgePolicy *policy);
 extern void settings_read_deletion_policy(DeletionPolicy *policy);
 extern void settings_read_profile_policy(ProfilePolicy *policy);
+extern void settings_read_passkey_policy(PasskeyPolicy *policy);
 extern void settings_read_browser_policy(BrowserPolicy *policy);
 
 /* Return settings.signing_key_lead_time in microseconds, as of now. */

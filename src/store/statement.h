@@ -24,7 +24,8 @@
  * which runs when an account is deleted (see citus_users.c).
  *
  * Lock order, to be kept by callers: device key of a guest, user, one-time code, sessions,
- * authorization codes, login IDs, identities, device keys of an account.  An account comes before everything of a guest that
+ * authorization codes, login IDs, identities, device keys of an account,
+ * passkeys.  An account comes before everything of a guest that
  * is merged into it.  Of two accounts, the one with the lower id comes first.
  *
  *-------------------------------------------------------------------------

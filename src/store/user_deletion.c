@@ -43,6 +43,7 @@ static Statement delete_of_users[] = {
 	DELETE_OF_USERS("authorization_codes"),
 	DELETE_OF_USERS("login_ids"),
 	DELETE_OF_USERS("user_identities"),
+	DELETE_OF_USERS("passkeys"),
 	DELETE_OF_USERS("passwords")
 };
 
@@ -56,6 +57,7 @@ static Statement find_left_behind = {
 	" UNION ALL SELECT 1 FROM anon_auth.authorization_codes WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.login_ids WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.user_identities WHERE user_id = ANY (:users)"
+	" UNION ALL SELECT 1 FROM anon_auth.passkeys WHERE user_id = ANY (:users)"
 	" UNION ALL SELECT 1 FROM anon_auth.passwords WHERE user_id = ANY (:users)"
 };
 

@@ -35,7 +35,7 @@ RECORD_TYPE(export_row, ExportRow, EXPORT_COLUMNS);
 #define OF_USER		"t.user_id = :user_id"
 #define OF_ROUTES	"t.route = ANY (:routes)"
 
-static Statement users = ROWS_OF("users", "purge_from,login_id_routes,identity_routes,device_key_routes",
+static Statement users = ROWS_OF("users", "purge_from,login_id_routes,identity_routes,device_key_routes,passkey_routes",
 								 "t.id = :user_id");
 
 /* What finds the rows: the parameters of a statement. */
@@ -44,6 +44,7 @@ typedef enum ExportKey
 	BY_USER,
 	BY_USER_AND_LOGIN_IDS,		/* :routes are those in the user's row, and name the shards */
 	BY_USER_AND_IDENTITIES,
+	BY_USER_AND_PASSKEYS,
 	BY_LOGIN_IDS
 } ExportKey;
 
@@ -59,6 +60,8 @@ static ExportedTable exported_tables[] = {
 	{"login_ids", BY_USER_AND_LOGIN_IDS, ROWS_OF("login_ids", "route", OF_ROUTES " AND " OF_USER)},
 	{"user_identities", BY_USER_AND_IDENTITIES,
 	ROWS_OF("user_identities", "route,used_challenges", OF_ROUTES " AND " OF_USER)},
+	{"passkeys", BY_USER_AND_PASSKEYS,
+	ROWS_OF("passkeys", "route,used_challenges", OF_ROUTES " AND " OF_USER)},
 	{"passwords", BY_USER, ROWS_OF("passwords", "password_hash", OF_USER)},
 	{"device_keys", BY_USER, ROWS_OF("device_keys", "route,used_challenges", OF_USER)},
 	{"removed_device_keys", BY_USER, ROWS_OF("removed_device_keys", "route,used_challenges", OF_USER)},
@@ -93,7 +96,9 @@ read_rows(ExportedTable *table, const User *user, int *count)
 {
 	NamedParam	id = param_uuid("user_id", &user->id);
 	NamedParam	routes = param_uuids("routes", table->key == BY_USER_AND_IDENTITIES ?
-									 user->identity_routes : user->login_id_routes);
+									 user->identity_routes :
+									 table->key == BY_USER_AND_PASSKEYS ?
+									 user->passkey_routes : user->login_id_routes);
 
 	switch (table->key)
 	{
@@ -103,6 +108,7 @@ read_rows(ExportedTable *table, const User *user, int *count)
 			return statement_fetch_all(&table->statement, PARAMS(routes), count);
 		case BY_USER_AND_LOGIN_IDS:
 		case BY_USER_AND_IDENTITIES:
+		case BY_USER_AND_PASSKEYS:
 			break;
 	}
 	return statement_fetch_all(&table->statement, PARAMS(id, routes), count);

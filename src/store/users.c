@@ -79,7 +79,7 @@ static Statement touch_user = {
 static Statement make_orphan_due = {
 	.sql = "UPDATE anon_auth.users SET purge_from = :now WHERE id = :id AND id ="
 	" (SELECT u.id FROM anon_auth.users u WHERE u.id = :id AND u.is_anonymous"
-	" AND u.device_kid IS NULL AND u.purge_from > :now AND NOT EXISTS"
+	" AND u.device_kid IS NULL AND u.passkey_routes = '{}' AND u.purge_from > :now AND NOT EXISTS"
 	" (SELECT 1 FROM anon_auth.sessions s WHERE s.user_id = :id AND s.expires_at > :now)"
 	" FOR NO KEY UPDATE SKIP LOCKED)"
 };
@@ -163,6 +163,19 @@ static Statement add_device_key = {
 static Statement remove_device_key = {
 	.sql = "UPDATE anon_auth.users SET updated_at = :now,"
 	" device_key_routes = pg_catalog.array_remove(device_key_routes, :route) WHERE id = :id"
+};
+
+/* See find_keyed_guests in due_guests.c: the guest is in use now. */
+static Statement add_passkey = {
+	.sql = "UPDATE anon_auth.users SET updated_at = :now,"
+	" passkey_routes = pg_catalog.array_append(passkey_routes, :route),"
+	" purge_from = CASE WHEN is_anonymous THEN LEAST(purge_from, :now) ELSE purge_from END"
+	" WHERE id = :id"
+};
+
+static Statement remove_passkey = {
+	.sql = "UPDATE anon_auth.users SET updated_at = :now,"
+	" passkey_routes = pg_catalog.array_remove(passkey_routes, :route) WHERE id = :id"
 };
 
 static Statement set_has_password = {
@@ -355,6 +368,20 @@ void
 users_add_device_key(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now)
 {
 	statement_run(&add_device_key, PARAMS(param_uuid("id", id), param_uuid("route", route),
+										  param_timestamp("now", now)));
+}
+
+void
+users_add_passkey(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now)
+{
+	statement_run(&add_passkey, PARAMS(param_uuid("id", id), param_uuid("route", route),
+									   param_timestamp("now", now)));
+}
+
+void
+users_remove_passkey(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now)
+{
+	statement_run(&remove_passkey, PARAMS(param_uuid("id", id), param_uuid("route", route),
 										  param_timestamp("now", now)));
 }
 

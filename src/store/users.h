@@ -40,6 +40,7 @@
 	COLUMN(UUID_ARRAY, login_id_routes) \
 	COLUMN(UUID_ARRAY, identity_routes) \
 	COLUMN(UUID_ARRAY, device_key_routes)	/* of an account's keys */ \
+	COLUMN(UUID_ARRAY, passkey_routes) \
 	COLUMN(JSONB, standard_attributes) \
 	COLUMN(JSONB, custom_attributes)
 
@@ -175,6 +176,12 @@ extern void users_remove_identity(const pg_uuid_t *id, const pg_uuid_t *route, T
 /* Add the route of a device key of an account to device_key_routes, or remove it. */
 extern void users_add_device_key(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
 extern void users_remove_device_key(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
+/*
+ * Add the route of a passkey to passkey_routes, or remove it.  A guest with a passkey can log
+ * in again: what purge_from of a guest means changes with the first and the last one.
+ */
+extern void users_add_passkey(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
+extern void users_remove_passkey(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
 
 /* Let purge() delete an account from this time on, or not at all if it is 0. */
 extern void users_set_delete_at(const pg_uuid_t *id, TimestampTz delete_at, TimestampTz now);

@@ -17,6 +17,7 @@
 #include "jose/base64url.h"
 
 #define CHALLENGE_BODY		(1 + 8 + CHALLENGE_NONCE_LENGTH)
+#define PASSKEY_CHALLENGE_BODY	(CHALLENGE_BODY + TOKEN_ID_LENGTH)
 #define PROMOTION_CODE_BODY (TOKEN_ID_LENGTH + TOKEN_ID_LENGTH + 8)
 #define REFRESH_TOKEN_BODY \
 	(TOKEN_ID_LENGTH + TOKEN_ID_LENGTH + 4 + REFRESH_TOKEN_SEED_LENGTH)
@@ -87,15 +88,29 @@ read_sealed(uint8_t *body, size_t length, const uint8_t *key, const char *text, 
 	return authentic;
 }
 
+static void
+put_challenge(uint8_t *body, const Challenge *challenge)
+{
+	body[0] = challenge->purpose;
+	put_integer(body + 1, (uint64_t) challenge->issued_at, 8);
+	memcpy(body + 9, challenge->nonce, CHALLENGE_NONCE_LENGTH);
+}
+
+static void
+get_challenge(const uint8_t *body, Challenge *challenge)
+{
+	challenge->purpose = body[0];
+	challenge->issued_at = (int64_t) get_integer(body + 1, 8);
+	memcpy(challenge->nonce, body + 9, CHALLENGE_NONCE_LENGTH);
+}
+
 void
 token_write_challenge(const Challenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
 					  char text[TOKEN_TEXT_SIZE])
 {
 	uint8_t		body[CHALLENGE_BODY + TOKEN_TAG_LENGTH];
 
-	body[0] = challenge->purpose;
-	put_integer(body + 1, (uint64_t) challenge->issued_at, 8);
-	memcpy(body + 9, challenge->nonce, CHALLENGE_NONCE_LENGTH);
+	put_challenge(body, challenge);
 	write_sealed(body, CHALLENGE_BODY, key, text);
 }
 
@@ -107,9 +122,31 @@ token_read_challenge(Challenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
 
 	if (!read_sealed(body, CHALLENGE_BODY, key, text, length))
 		return false;
-	challenge->purpose = body[0];
-	challenge->issued_at = (int64_t) get_integer(body + 1, 8);
-	memcpy(challenge->nonce, body + 9, CHALLENGE_NONCE_LENGTH);
+	get_challenge(body, challenge);
+	return true;
+}
+
+void
+token_write_passkey_challenge(const PasskeyChallenge *challenge,
+							  const uint8_t key[TOKEN_KEY_LENGTH], char text[TOKEN_TEXT_SIZE])
+{
+	uint8_t		body[PASSKEY_CHALLENGE_BODY + TOKEN_TAG_LENGTH];
+
+	put_challenge(body, &challenge->challenge);
+	memcpy(body + CHALLENGE_BODY, challenge->user_id, TOKEN_ID_LENGTH);
+	write_sealed(body, PASSKEY_CHALLENGE_BODY, key, text);
+}
+
+bool
+token_read_passkey_challenge(PasskeyChallenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
+							 const char *text, size_t length)
+{
+	uint8_t		body[PASSKEY_CHALLENGE_BODY + TOKEN_TAG_LENGTH];
+
+	if (!read_sealed(body, PASSKEY_CHALLENGE_BODY, key, text, length))
+		return false;
+	get_challenge(body, &challenge->challenge);
+	memcpy(challenge->user_id, body + CHALLENGE_BODY, TOKEN_ID_LENGTH);
 	return true;
 }
 

@@ -38,7 +38,10 @@ typedef enum ChallengePurpose
 	CHALLENGE_BIOMETRIC_REQUEST = 2,
 	CHALLENGE_APP2APP_REQUEST = 3,
 	CHALLENGE_ID_TOKEN = 4,
-	CHALLENGE_DPOP_NONCE = 5
+	CHALLENGE_DPOP_NONCE = 5,
+	CHALLENGE_PASSKEY_ADD = 6,	/* for a user that exists */
+	CHALLENGE_PASSKEY_SIGN_UP = 7,	/* for the account that the response makes */
+	CHALLENGE_PASSKEY_LOGIN = 8
 } ChallengePurpose;
 
 #define CHALLENGE_NONCE_LENGTH	16
@@ -49,6 +52,16 @@ typedef struct Challenge
 	int64_t		issued_at;
 	uint8_t		nonce[CHALLENGE_NONCE_LENGTH];
 } Challenge;
+
+/*
+ * A challenge for an authenticator (domain/passkey_challenge.h).  The browser sends its bytes
+ * back in base64url, which is the text of the token.
+ */
+typedef struct PasskeyChallenge
+{
+	Challenge	challenge;
+	uint8_t		user_id[TOKEN_ID_LENGTH];	/* zeros: any user */
+} PasskeyChallenge;
 
 typedef struct PromotionCode
 {
@@ -102,6 +115,9 @@ typedef struct AppSession
 extern void token_write_challenge(const Challenge *challenge,
 								  const uint8_t key[TOKEN_KEY_LENGTH],
 								  char text[TOKEN_TEXT_SIZE]);
+extern void token_write_passkey_challenge(const PasskeyChallenge *challenge,
+										  const uint8_t key[TOKEN_KEY_LENGTH],
+										  char text[TOKEN_TEXT_SIZE]);
 extern void token_write_promotion_code(const PromotionCode *code,
 									   const uint8_t key[TOKEN_KEY_LENGTH],
 									   char text[TOKEN_TEXT_SIZE]);
@@ -121,6 +137,9 @@ extern void token_write_app_session(const AppSession *session,
  */
 extern bool token_read_challenge(Challenge *challenge, const uint8_t key[TOKEN_KEY_LENGTH],
 								 const char *text, size_t length);
+extern bool token_read_passkey_challenge(PasskeyChallenge *challenge,
+										 const uint8_t key[TOKEN_KEY_LENGTH],
+										 const char *text, size_t length);
 extern bool token_read_promotion_code(PromotionCode *code, const uint8_t key[TOKEN_KEY_LENGTH],
 									  const char *text, size_t length);
 extern bool token_read_refresh_token(RefreshToken *token, const uint8_t key[TOKEN_KEY_LENGTH],

@@ -1,0 +1,310 @@
+/*-------------------------------------------------------------------------
+ *
+ * passkey.c
+ *	  Passkeys of guests and accounts: login, adding and removing.
+ *
+ * Locking: the user's row is locked before its passkeys.  So the responses of one user
+ * are used one after the other, and a login waits for a removal.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/limits.h"
+#include "base/raise.h"
+#include "counters/transaction_counters.h"
+#include "domain/auth_methods.h"
+#include "domain/challenge.h"
+#include "domain/client.h"
+#include "domain/credentials.h"
+#include "domain/login.h"
+#include "domain/message.h"
+#include "domain/passkey.h"
+#include "domain/passkey_challenge.h"
+#include "domain/rate_limit.h"
+#include "domain/recent_login.h"
+#include "domain/session.h"
+#include "jose/base64url.h"
+#include "json/json_write.h"
+#include "json/raise_json.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "store/events.h"
+
+char *
+passkey_id_text(const Passkey *passkey)
+{
+	Span		id = passkeys_id(passkey);
+	char	   *text = palloc0(BASE64URL_ENCODED_LENGTH(id.length) + 1);
+
+	base64url_encode(text, (const uint8 *) id.data, id.length);
+	return text;
+}
+
+/* Return the payload of an event about a passkey. */
+static Jsonb *
+payload_of(const Passkey *passkey)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_string(&json, "credential_id", passkey_id_text(passkey));
+	json_close(&json);
+	return json_to_jsonb(json.data);
+}
+
+pg_noreturn static void
+raise_used(void)
+{
+	raise_invalid_passkey(PASSKEY_CHALLENGE, "The challenge was used before.");
+}
+
+StringList
+passkey_methods(const PasskeyResponse *response)
+{
+	return response->user_verified ? auth_methods_verified_passkey : auth_methods_passkey;
+}
+
+/* ---- login ---- */
+
+void
+passkey_find(const PasskeyResponse *response, Passkey *passkey)
+{
+	passkey_response_require(response, false);
+	if (!passkeys_find(response->credential_id, passkey))
+		raise_invalid_passkey(PASSKEY_UNKNOWN, NULL);
+	passkey_response_verify(response, passkey);
+}
+
+/*
+ * Whether the counter says that this response is later than the last accepted one.  An
+ * authenticator without a counter sends 0.
+ */
+static bool
+counter_increases(const Passkey *passkey, const PasskeyResponse *response)
+{
+	int64		count = response->data.sign_count;
+
+	return count > passkey->sign_count || (count == 0 && passkey->sign_count == 0);
+}
+
+/*
+ * A passkey whose counter does not increase stays usable: the response may be an old one, or
+ * the authenticator was reset.  The event tells the administrator.
+ */
+static void
+record_counter(const Client *client, const Passkey *passkey, const PasskeyResponse *response,
+			   TimestampTz now)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_string(&json, "credential_id", passkey_id_text(passkey));
+	json_add_integer(&json, "expected_above", passkey->sign_count);
+	json_add_integer(&json, "received", response->data.sign_count);
+	json_close(&json);
+	events_insert("passkey.counter_not_increased", &passkey->user_id, client->client_id,
+				  json_to_jsonb(json.data), now);
+	login_record_failure(client, &passkey->user_id, "passkey",
+						 "the counter has not increased", now);
+}
+
+bool
+passkey_log_in(const Client *client, const PasskeyResponse *response, const Passkey *passkey,
+			   TimestampTz now, User *user)
+{
+	const pg_uuid_t *owner = &passkey->user_id;
+	Passkey		row;
+	bytea	   *window;
+
+	rate_limit_passkey(passkey_id_text(passkey));
+	if (!users_log_in(owner, now, user))
+	{
+		login_record_failure(client, owner, "passkey", "user is disabled", now);
+		return false;
+	}
+	/* Another login may have used the passkey while this one waited for the user's row. */
+	if (!passkeys_find(passkey->credential_id, &row) ||
+		memcmp(&row.user_id, owner, UUID_LEN) != 0)
+		raise_invalid_passkey(PASSKEY_UNKNOWN, NULL);
+	window = challenge_add(row.used_challenges, &response->challenge.challenge, now);
+	if (window == NULL || !passkey_challenge_use(&response->challenge))
+		raise_used();
+	if (!counter_increases(&row, response))
+	{
+		record_counter(client, &row, response, now);
+		return false;
+	}
+	if (!passkeys_use(&row, window, response->data.sign_count,
+					  (response->data.flags & AUTHENTICATOR_BACKED_UP) != 0, now))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update")));
+	events_insert("user.authenticated", owner, client->client_id, NULL, now);
+	counter_statistic_at_commit(COUNTER_PASSKEY_LOGINS, 1);
+	return true;
+}
+
+bool
+passkey_authenticate_user(const Client *client, Jsonb *json, TimestampTz now, User *user,
+						  StringList *methods)
+{
+	PasskeyResponse response;
+	Passkey		passkey;
+
+	client_require_first_party(client);
+	passkey_response_read(json, now, &response);
+	passkey_find(&response, &passkey);
+	*methods = passkey_methods(&response);
+	return passkey_log_in(client, &response, &passkey, now, user);
+}
+
+bool
+passkey_authenticate(const Client *client, Jsonb *json, const DeviceReport *device,
+					 TimestampTz now, TokenResponse *response)
+{
+	StringList	methods;
+	User		user;
+
+	if (!passkey_authenticate_user(client, json, now, &user, &methods))
+		return false;
+	session_start(client, &user, &methods, device, now, response);
+	return true;
+}
+
+/* ---- adding ---- */
+
+void
+passkey_require_user(const PasskeyResponse *response, const pg_uuid_t *user_id)
+{
+	if (response->challenge.challenge.purpose != CHALLENGE_PASSKEY_ADD)
+		raise_invalid_passkey(PASSKEY_CHALLENGE, "The challenge was issued for another purpose.");
+	if (memcmp(response->challenge.user_id, user_id->data, UUID_LEN) != 0)
+		raise_invalid_passkey(PASSKEY_CHALLENGE, "The challenge was issued for another user.");
+}
+
+static void
+require_room(const pg_uuid_t *user_id)
+{
+	User		user;
+	int			count;
+
+	if (!users_find(user_id, &user))
+		elog(ERROR, "the user of a passkey is gone");
+	(void) passkeys_of(&user, &count);
+	if (count >= PASSKEYS_MAX)
+		raise_invalid_passkey(PASSKEY_TOO_MANY, NULL);
+}
+
+void
+passkey_insert(const PasskeyResponse *response, const pg_uuid_t *user_id, const char *name,
+			   TimestampTz now)
+{
+	Passkey		passkey = passkey_response_passkey(response);
+	pg_uuid_t	route = passkeys_route(passkey.credential_id);
+
+	passkey.user_id = *user_id;
+	passkey.name = (char *) name;
+	require_room(user_id);
+	if (!passkeys_insert(&passkey, now))
+		raise_invalid_passkey(PASSKEY_EXISTS, NULL);
+	if (!passkey_challenge_use(&response->challenge))
+		raise_used();
+	users_add_passkey(user_id, &route, now);
+}
+
+static void
+check_name(const char *name)
+{
+	if (name == NULL)
+		return;
+	if (pg_mbstrlen(name) > PASSKEY_NAME_MAX_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("name is longer than %d characters", PASSKEY_NAME_MAX_LENGTH)));
+}
+
+char *
+passkey_add(const User *user, const Session *session, Jsonb *json, const char *name,
+			TimestampTz now)
+{
+	PasskeyResponse response;
+	Passkey		added;
+
+	check_name(name);
+	recent_login_require(user, session, now);
+	passkey_response_read(json, now, &response);
+	passkey_response_require(&response, true);
+	passkey_require_user(&response, &user->id);
+	passkey_insert(&response, &user->id, name, now);
+	added.credential_id = response.credential_id;
+	events_insert("passkey.added", &user->id, session->client_id, payload_of(&added), now);
+	message_notify_user(user, MESSAGE_PASSKEY_ADDED, session->client_id, now);
+	return passkey_id_text(&added);
+}
+
+/* ---- listing and removing ---- */
+
+Passkey *
+passkey_list(const User *user, int *count)
+{
+	return passkeys_of(user, count);
+}
+
+static void
+remove_passkey(const Passkey *passkey, TimestampTz now)
+{
+	pg_uuid_t	route = passkeys_route(passkey->credential_id);
+
+	if (passkeys_delete(passkey))
+		users_remove_passkey(&passkey->user_id, &route, now);
+}
+
+/* A guest may remove the last one: it keeps its session, as a guest without a key. */
+static void
+require_other_credential(const User *user)
+{
+	Credentials credentials;
+
+	if (user->is_anonymous)
+		return;
+	credentials_of(user, &credentials);
+	credentials.passkeys--;
+	if (!credentials_open_account(&credentials))
+		raise_last_credential();
+}
+
+bool
+passkey_remove(const User *user, const Session *session, const char *id, TimestampTz now)
+{
+	int			count;
+	Passkey    *rows;
+	int			i;
+
+	recent_login_require(user, session, now);
+	rows = passkeys_of(user, &count);
+	for (i = 0; i < count; i++)
+		if (strcmp(passkey_id_text(&rows[i]), id) == 0)
+			break;
+	if (i == count)
+		return false;
+	require_other_credential(user);
+	remove_passkey(&rows[i], now);
+	session_end_others(user, session, now);
+	events_insert("passkey.removed", &user->id, session->client_id, payload_of(&rows[i]), now);
+	message_notify_user(user, MESSAGE_PASSKEY_REMOVED, session->client_id, now);
+	return true;
+}
+
+void
+passkey_remove_all(const User *user, TimestampTz now)
+{
+	int			count;
+	Passkey    *rows = passkeys_of(user, &count);
+	int			i;
+
+	for (i = 0; i < count; i++)
+		remove_passkey(&rows[i], now);
+}

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * passkey_options.h
+ *	  What a browser needs to make or use a passkey: PublicKeyCredentialCreationOptionsJSON
+ *	  and PublicKeyCredentialRequestOptionsJSON of WebAuthn Level 3.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_PASSKEY_OPTIONS_H
+#define ANON_AUTH_PASSKEY_OPTIONS_H
+
+#include "postgres.h"
+
+#include "store/clients.h"
+#include "store/sessions.h"
+#include "store/users.h"
+
+/*
+ * Options to make a passkey for a user.  They exclude the authenticators of the user's
+ * passkeys.  Raises AA022, so that nobody makes a passkey that passkey_add() refuses.
+ */
+extern char *passkey_options_for_user(const User *user, const Session *session,
+									  TimestampTz now);
+
+/* Options to make a passkey for a user whose rights the caller has checked. */
+extern char *passkey_options_for_guest(const User *user, TimestampTz now);
+
+/*
+ * Options to make the passkey of an account that sign_up() makes.  The application fills in
+ * the names of the user.  Raises AA015 if nobody may sign up.
+ */
+extern char *passkey_options_for_sign_up(TimestampTz now);
+
+/* Options to log in with any passkey.  Raises AA002 for the client. */
+extern char *passkey_options_for_login(const Client *client, TimestampTz now);
+
+#endif							/* ANON_AUTH_PASSKEY_OPTIONS_H */

@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * passkey_policy.h
+ *	  The settings of passkeys.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_PASSKEY_POLICY_H
+#define ANON_AUTH_PASSKEY_POLICY_H
+
+#include "postgres.h"
+
+#include "store/settings.h"
+
+/*
+ * Fill policy.  Columns that are NULL get their values from the issuer: the RP ID is its
+ * host, the only origin is its origin, and the RP's name is the RP ID.
+ */
+extern void passkey_policy_read(PasskeyPolicy *policy);
+
+/* The value of userVerification that the policy asks for. */
+extern const char *passkey_policy_user_verification(const PasskeyPolicy *policy);
+
+#endif							/* ANON_AUTH_PASSKEY_POLICY_H */
