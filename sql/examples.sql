@@ -165,6 +165,27 @@ SELECT sub = :'user_sub' AS same_user FROM anon_auth.authenticate_with_device_ke
 SELECT kid, name, device_info, last_used_at > created_at AS used FROM anon_auth.list_device_keys(:'user_access_token');
 SELECT anon_auth.remove_device_key(:'kid', :'user_access_token') AS removed;
 
+-- example: passkey_creation_options, add_passkey, list_passkeys, remove_passkey
+SELECT anon_auth.passkey_creation_options(:'user_access_token') AS options \gset
+SELECT :'options'::jsonb -> 'rp' AS rp, :'options'::jsonb #>> '{user,name}' AS name;
+-- the browser: response = (await navigator.credentials.create({publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options)})).toJSON()
+-- in its place, this psql script
+SELECT jsonb_build_object('type', 'public-key', 'id', 'AQIDBA', 'response', jsonb_build_object(
+	'clientDataJSON', rtrim(translate(encode(convert_to(jsonb_build_object('type', 'webauthn.create', 'challenge', :'options'::jsonb -> 'challenge',
+		'origin', 'https://app.example')::text, 'UTF8'), 'base64'), E'+/\n', '-_'), '='),
+	'attestationObject', rtrim(translate(encode('\xa363666d74646e6f6e656761747453746d74a06861757468446174615865' || sha256('app.example') || '\x4500000000'
+		|| '\x00000000000000000000000000000000000401020304a4010103272006215820d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a',
+		'base64'), E'+/\n', '-_'), '='))) AS response \gset
+SELECT anon_auth.add_passkey(:'response', 'My phone', :'user_access_token');
+SELECT credential_id, name, alg, is_backed_up FROM anon_auth.list_passkeys(:'user_access_token');
+SELECT anon_auth.remove_passkey('AQIDBA', :'user_access_token') AS removed;
+
+-- example: passkey_request_options, authenticate_with_passkey
+SELECT anon_auth.passkey_request_options('app') - 'challenge' AS options;
+-- the browser: response = (await navigator.credentials.get({publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options)})).toJSON()
+-- this is not the response of an authenticator
+SELECT * FROM anon_auth.authenticate_with_passkey('app', '{"type": "public-key", "id": "AQIDBA", "response": {}}');
+
 -- example: claim_anonymous_user
 CREATE TABLE notes (author uuid REFERENCES anon_auth.users ON DELETE CASCADE, note text);
 SELECT * FROM anon_auth.authenticate_anonymously('app') \gset guest_

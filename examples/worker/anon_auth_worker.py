@@ -41,6 +41,7 @@ MESSAGE_TYPES = (
     "login_code", "promotion", "login_id_verification", "password_reset",
     "login_id_taken", "password_changed", "login_id_added", "login_id_removed",
     "identity_added", "identity_removed", "device_key_added", "device_key_removed",
+    "passkey_added", "passkey_removed",
     "account_deletion_scheduled")
 # So many messages can wait for another attempt.  Each has a database connection.
 MAX_PARKED = 5

@@ -55,13 +55,21 @@ typedef struct ExportedTable
 	Statement	statement;
 } ExportedTable;
 
+/* The id is in base64url, as in list_passkeys(). */
+#define PASSKEYS { \
+	.sql = "SELECT to_jsonb(t.*) - '{route,used_challenges}'::text[]" \
+	" || jsonb_build_object('credential_id'," \
+	" rtrim(translate(encode(t.credential_id, 'base64'), E'+/\\n', '-_'), '=')) AS value" \
+	" FROM anon_auth.passkeys t WHERE " OF_ROUTES " AND " OF_USER, \
+	.row = &export_row_record \
+}
+
 /* Codes and messages for an address belong to the account that has it. */
 static ExportedTable exported_tables[] = {
 	{"login_ids", BY_USER_AND_LOGIN_IDS, ROWS_OF("login_ids", "route", OF_ROUTES " AND " OF_USER)},
 	{"user_identities", BY_USER_AND_IDENTITIES,
 	ROWS_OF("user_identities", "route,used_challenges", OF_ROUTES " AND " OF_USER)},
-	{"passkeys", BY_USER_AND_PASSKEYS,
-	ROWS_OF("passkeys", "route,used_challenges", OF_ROUTES " AND " OF_USER)},
+	{"passkeys", BY_USER_AND_PASSKEYS, PASSKEYS},
 	{"passwords", BY_USER, ROWS_OF("passwords", "password_hash", OF_USER)},
 	{"device_keys", BY_USER, ROWS_OF("device_keys", "route,used_challenges", OF_USER)},
 	{"removed_device_keys", BY_USER, ROWS_OF("removed_device_keys", "route,used_challenges", OF_USER)},

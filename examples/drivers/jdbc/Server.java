@@ -42,7 +42,7 @@ public final class Server {
         return switch (state) {
             case "22023", "AA016" -> 400; // an argument is missing or malformed
             case "23503" -> 401; // the user of the token was deleted or merged
-            case "AA003", "AA004", "AA005", "AA006", "AA012", "AA013", "AA014", "AA026", "AA027", "AA028", "AA031" -> 401;
+            case "AA003", "AA004", "AA005", "AA006", "AA012", "AA013", "AA014", "AA026", "AA027", "AA028", "AA029", "AA031" -> 401;
             case "AA022" -> 401; // the user must log in again first
             case "42501" -> 403; // a row without a user, among others
             case "AA007", "AA015", "AA024" -> 403; // the user is disabled; sign-up is closed; a guest

@@ -98,7 +98,7 @@ func addNote(ctx context.Context, u user, body pgx.NamedArgs) ([]object, error) 
 var statuses = map[string]int{
 	"22023": 400, "AA016": 400, // an argument is missing or malformed
 	"23503": 401, // the user of the token was deleted or merged
-	"AA003": 401, "AA004": 401, "AA005": 401, "AA006": 401, "AA012": 401, "AA013": 401, "AA014": 401, "AA026": 401, "AA027": 401, "AA028": 401, "AA031": 401,
+	"AA003": 401, "AA004": 401, "AA005": 401, "AA006": 401, "AA012": 401, "AA013": 401, "AA014": 401, "AA026": 401, "AA027": 401, "AA028": 401, "AA029": 401, "AA031": 401,
 	"AA022": 401,                             // the user must log in again first
 	"42501": 403,                             // a row without a user, among others
 	"AA007": 403, "AA015": 403, "AA024": 403, // the user is disabled; sign-up is closed; the user is a guest
