@@ -95,6 +95,10 @@ my %functions = (
 	'add_device_key' => [ q('a request', NULL, ), 'AA022', 'AA024' ],
 	'list_device_keys' => [ '', 'works', 'AA024' ],
 	'remove_device_key' => [ q('a-device-key', ), 'AA022', 'AA024' ],
+	'passkey_creation_options' => [ '', 'AA022', 'works' ],
+	'add_passkey' => [ q('{}', NULL, ), 'AA022', 'AA029' ],
+	'list_passkeys' => [ '', 'works', 'works' ],
+	'remove_passkey' => [ q('AQIDBA', ), 'AA022', 'works' ],
 	'delete_account' => [ '', 'AA022', 'works' ]);
 
 is_deeply([ sort keys %functions ], [ split /\n/, query(q{SELECT proname FROM pg_proc WHERE oid = ANY (anon_auth.client_api()::oid[]) AND 'access_token' = ANY (proargnames) ORDER BY 1}) ],

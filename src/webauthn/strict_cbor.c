@@ -74,7 +74,7 @@ found_null(void *context)
 
 /* libcbor calls every callback, so those of refused items do nothing. */
 static void
-refuse(void *context)
+refuse_item(void *context)
 {
 	(void) context;
 }
@@ -109,22 +109,22 @@ static const struct cbor_callbacks callbacks = {
 	.negint16 = found_negint16,
 	.negint32 = found_negint32,
 	.negint64 = found_negint64,
-	.byte_string_start = refuse,
+	.byte_string_start = refuse_item,
 	.byte_string = found_bytes,
 	.string = found_text,
-	.string_start = refuse,
-	.indef_array_start = refuse,
+	.string_start = refuse_item,
+	.indef_array_start = refuse_item,
 	.array_start = found_array,
-	.indef_map_start = refuse,
+	.indef_map_start = refuse_item,
 	.map_start = found_map,
 	.tag = refuse_tag,
 	.float2 = refuse_float,
 	.float4 = refuse_float,
 	.float8 = refuse_double,
-	.undefined = refuse,
+	.undefined = refuse_item,
 	.null = found_null,
 	.boolean = found_boolean,
-	.indef_break = refuse
+	.indef_break = refuse_item
 };
 
 /* ---- checks ---- */
