@@ -218,7 +218,7 @@ sign-up with a key          8      35   1730
 login with a key            6      30   1050
 sign-up without a key       4      18   1080
 refresh                     1      10    170
-userinfo                    4      14      0
+userinfo                    3      11      0
 verify_jwt                  0       3      0
 promotion                  13      57   1860
 login with a password       7      28    880
@@ -233,18 +233,18 @@ promotion with a code      13      63   1700
 sign-up with a password     9      38   1860
 sign-up with an ID token   11      44   1670
 login with an ID token      7      35   1100
-adding an identity         15      59   1120
-removing an identity       17      66   1270
-claim                      30     170   1490
-list_sessions               3      25      0
-update_profile              9      39    630
-request_login_id_code       7      27   1140
-add_login_id               19      74   1260
-remove_login_id            21      95   1540
-end_session                 8      40    600
-end_other_sessions          9      44    570
-change_password            16      76   1060
-delete_account             11      60    720
-cancel_account_deletion     7      37    580
-delete_account of a guest  20     141    520
+adding an identity         11      49   1100
+removing an identity       13      57   1250
+claim                      27     165   1480
+list_sessions               2      22      0
+update_profile              6      29    630
+request_login_id_code       6      25   1140
+add_login_id               16      63   1260
+remove_login_id            17      75   1540
+end_session                 5      30    600
+end_other_sessions          6      35    570
+change_password            13      60   1060
+delete_account              8      43    720
+cancel_account_deletion     4      27    580
+delete_account of a guest  18     137    520
 import_user                 5      24   1230

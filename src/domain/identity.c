@@ -200,8 +200,16 @@ identity_verify_token(const Span *token, const char *dpop, const char *htm, cons
 
 /* ---- the user of a token or of the caller ---- */
 
-void
-identity_get_user(const Span *token, TimestampTz now, User *user, Session *session)
+/* What an access token, or the current identity, says about the caller. */
+typedef struct CallerIds
+{
+	pg_uuid_t	user_id;
+	bool		has_session_id;
+	pg_uuid_t	session_id;
+} CallerIds;
+
+static void
+get_caller_ids(const Span *token, TimestampTz now, CallerIds *ids)
 {
 	const Identity *identity;
 	AccessToken access;
@@ -211,23 +219,33 @@ identity_get_user(const Span *token, TimestampTz now, User *user, Session *sessi
 		own_jwt_verify_access_token(token->data, token->length, now, &access);
 		if (access.jkt != NULL && !was_token_accepted(token))
 			raise_invalid_token("it is bound to a key, and use_access_token() has not accepted it with a DPoP proof in this transaction");
-		session_get_user(&access.sub, &access.sid, now, user, session);
+		*ids = (CallerIds) {access.sub, true, access.sid};
 		return;
 	}
 	identity = identity_current();
 	if (identity == NULL)
 		raise_no_access_token();
-	session_get_user(&identity->sub, identity->has_sid ? &identity->sid : NULL, now, user,
+	*ids = (CallerIds) {identity->sub, identity->has_sid, identity->sid};
+}
+
+void
+identity_get_user(const Span *token, TimestampTz now, User *user, Session *session)
+{
+	CallerIds	ids;
+
+	get_caller_ids(token, now, &ids);
+	session_get_user(&ids.user_id, ids.has_session_id ? &ids.session_id : NULL, now, user,
 					 session);
 }
 
 void
 identity_lock_user(const Span *token, TimestampTz now, User *user, Session *session)
 {
-	identity_get_user(token, now, user, session);
-	if (!users_lock(&user->id))
-		raise_invalid_session("The user does not exist.");
-	identity_get_user(token, now, user, session);
+	CallerIds	ids;
+
+	get_caller_ids(token, now, &ids);
+	session_lock_user(&ids.user_id, ids.has_session_id ? &ids.session_id : NULL, now, user,
+					  session);
 }
 
 bool

@@ -126,18 +126,21 @@ message_notify_user(const User *user, MessageType type, const char *client_id, T
 {
 	int			count;
 	LoginIdRow *rows = login_ids_of(user, &count);
-	bool		notified[LOGIN_ID_TYPES] = {[LOGIN_ID_USERNAME] = true};
+	const LoginIdRow *addresses[LOGIN_ID_TYPES] = {NULL};
+	bool		has_address = false;
 	int			i;
 
-	if (!may_notify(user, type, now))
-		return;
 	for (i = 0; i < count; i++)
-	{
-		if (!rows[i].verified || notified[rows[i].type])
-			continue;
-		notify_address(user, &rows[i], type, client_id, now);
-		notified[rows[i].type] = true;
-	}
+		if (rows[i].verified && rows[i].type != LOGIN_ID_USERNAME && addresses[rows[i].type] == NULL)
+		{
+			addresses[rows[i].type] = &rows[i];
+			has_address = true;
+		}
+	if (!has_address || !may_notify(user, type, now))
+		return;
+	for (i = 0; i < LOGIN_ID_TYPES; i++)
+		if (addresses[i] != NULL)
+			notify_address(user, addresses[i], type, client_id, now);
 }
 
 /*

@@ -236,8 +236,9 @@ session_get_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id, Timestam
 {
 	Session		found;
 
-	if (session_id == NULL || !sessions_find(user_id, session_id, now, &found, user) ||
-		!users_find(user_id, user) || user->is_disabled)
+	if (session_id == NULL ||
+		!sessions_find_with_user(user_id, session_id, now, &found, user) ||
+		user->is_disabled)
 		raise_invalid_session("The session has ended, or the user is disabled or gone.");
 	if (session != NULL)
 		*session = found;

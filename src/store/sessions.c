@@ -21,6 +21,7 @@ const EnumNames session_type_names = {lengthof(session_types), session_types};
 
 RECORD_TYPE(session, Session, SESSION_COLUMNS);
 RECORD_TYPE(user_state, User, USER_STATE_COLUMNS);
+RECORD_TYPE(whole_user, User, USER_COLUMNS);
 
 /* A session can be purged from its expiry on; a later use moves expires_at only. */
 static Statement insert_session = {
@@ -30,12 +31,20 @@ static Statement insert_session = {
 };
 
 /* The user comes with the session, since every caller needs to know whether it is disabled. */
+#define LIVE_SESSION_AND_USER \
+	" FROM anon_auth.sessions s JOIN anon_auth.users u ON u.id = s.user_id" \
+	" WHERE s.user_id = :user_id AND s.id = :id AND s.expires_at > :now"
+
 static Statement find_session = {
-	.sql = "SELECT {s.session}, {u.user_state}"
-	" FROM anon_auth.sessions s JOIN anon_auth.users u ON u.id = s.user_id"
-	" WHERE s.user_id = :user_id AND s.id = :id AND s.expires_at > :now",
+	.sql = "SELECT {s.session}, {u.user_state}" LIVE_SESSION_AND_USER,
 	.row = &session_record,
 	.joined = &user_state_record
+};
+
+static Statement find_with_user = {
+	.sql = "SELECT {s.session}, {u.whole_user}" LIVE_SESSION_AND_USER,
+	.row = &session_record,
+	.joined = &whole_user_record
 };
 
 #define SESSION_DEVICE_KID_COLUMNS(COLUMN) \
@@ -252,15 +261,29 @@ sessions_delete_revoked(const Revocation *revocation)
 	return count;
 }
 
+static bool
+fetch_session(Statement *statement, const pg_uuid_t *user_id, const pg_uuid_t *id,
+			  TimestampTz now, Session *session, User *user)
+{
+	return !sessions_revoked(user_id, id) &&
+		statement_fetch_joined(statement,
+							   PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
+									  param_timestamp("now", now)),
+							   session, user);
+}
+
 bool
 sessions_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now, Session *session,
 			  User *user)
 {
-	return !sessions_revoked(user_id, id) &&
-		statement_fetch_joined(&find_session,
-							   PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
-									  param_timestamp("now", now)),
-							   session, user);
+	return fetch_session(&find_session, user_id, id, now, session, user);
+}
+
+bool
+sessions_find_with_user(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
+						Session *session, User *user)
+{
+	return fetch_session(&find_with_user, user_id, id, now, session, user);
 }
 
 bool

@@ -100,6 +100,10 @@ extern Jsonb *sessions_device_info(const pg_uuid_t *user_id, const pg_uuid_t *id
 extern bool sessions_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
 						  Session *session, User *user);
 
+/* Same, with all columns of the user. */
+extern bool sessions_find_with_user(const pg_uuid_t *user_id, const pg_uuid_t *id,
+									TimestampTz now, Session *session, User *user);
+
 /*
  * Return whether a session is alive, and set *device_kid to its column.  Whoever ends it now
  * waits for this transaction.
