@@ -22,8 +22,8 @@ END $$;
 
 CREATE FUNCTION floor_tokens(user_id uuid) RETURNS anon_auth.token_response LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM floor_sign('ES256', floor_message(), 2);
-	RETURN ROW(user_id, 'Bearer', floor_message(), 1800, left(floor_message(), 90), floor_message())::anon_auth.token_response;
+	PERFORM floor_sign('ES256', floor_message(), 1);
+	RETURN ROW(user_id, 'Bearer', floor_message(), 1800, left(floor_message(), 90), NULL)::anon_auth.token_response;
 END $$;
 
 CREATE FUNCTION floor_session(user_id uuid, at timestamptz) RETURNS anon_auth.token_response LANGUAGE plpgsql AS $$

@@ -4,7 +4,7 @@
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;
-SELECT anon_auth.create_client('web', 'spa', '{https://app.example/}') \g /dev/null
+SELECT anon_auth.create_client('web', 'spa', '{https://app.example/}', id_token => 'always') \g /dev/null
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
 RESET client_min_messages;
 

@@ -7,7 +7,7 @@ DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;
 RESET client_min_messages;
 
-SELECT anon_auth.create_client('app', 'native');
+SELECT anon_auth.create_client('app', 'native', id_token => 'always');
 CREATE ROLE regress_anon_auth_app LOGIN;
 SELECT anon_auth.grant_client_api('regress_anon_auth_app');
 CREATE TABLE notes (user_id uuid NOT NULL DEFAULT anon_auth.uid() REFERENCES anon_auth.users (id), note text);

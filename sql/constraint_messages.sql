@@ -85,6 +85,7 @@ clients	access_token_lifetime_seconds = 86401
 clients	application_type = 'web'
 clients	client_id = ''
 clients	max_concurrent_sessions = 2
+clients	id_token = 'never'
 clients	redirect_uris = '{NULL}'
 clients	refresh_token_idle_timeout_seconds = 1
 clients	refresh_token_lifetime_seconds = 1

@@ -7,7 +7,7 @@ DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;
 RESET client_min_messages;
 
-SELECT anon_auth.create_client('native', 'native'), anon_auth.create_client('spa', 'spa'),
+SELECT anon_auth.create_client('native', 'native'), anon_auth.create_client('spa', 'spa', id_token => 'always'),
 	   anon_auth.create_client('web', 'traditional_webapp'), anon_auth.create_client('other', 'spa'),
 	   anon_auth.create_client('confidential', 'confidential'),
 	   anon_auth.create_client('third', 'third_party_app'), anon_auth.create_client('m2m', 'm2m');

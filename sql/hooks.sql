@@ -6,7 +6,7 @@ DROP EXTENSION IF EXISTS anon_auth CASCADE;
 DROP SCHEMA IF EXISTS app CASCADE;
 DROP ROLE IF EXISTS regress_hook_owner;
 CREATE EXTENSION anon_auth;
-SELECT anon_auth.create_client('web', 'spa') \g /dev/null
+SELECT anon_auth.create_client('web', 'spa', id_token => 'always') \g /dev/null
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
 CREATE ROLE regress_hook_owner LOGIN;
 CREATE SCHEMA app;

@@ -6,6 +6,8 @@ SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;
 RESET client_min_messages;
+-- a new function changes one line
+\pset format unaligned
 
 -- functions: security definer, whether their owner is a superuser, settings, volatility, parallel safety, rights
 SELECT p.oid::regprocedure AS function, p.prosecdef AS definer, r.rolsuper, array_remove(p.proconfig, 'standard_conforming_strings=on') AS config,

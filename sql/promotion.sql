@@ -6,7 +6,7 @@ DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;
 RESET client_min_messages;
 
-SELECT anon_auth.create_client('app', 'native', '{https://app.example/callback}'), anon_auth.create_client('other', 'spa', '{https://other.example/}');
+SELECT anon_auth.create_client('app', 'native', '{https://app.example/callback}', id_token => 'always'), anon_auth.create_client('other', 'spa', '{https://other.example/}');
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
 
 -- application data of a guest

@@ -31,6 +31,7 @@ my $redirect_uri = 'https://app.example/cb';
 call($node, 'create_client',
 	client_id => $_,
 	application_type => 'spa',
+	id_token => 'always',
 	redirect_uris => "{$redirect_uri,https://app.example/other}") for qw(app other_app);
 call($node, 'create_client', client_id => $_, application_type => $_)
   for qw(native traditional_webapp confidential third_party_app m2m);

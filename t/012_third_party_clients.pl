@@ -53,7 +53,7 @@ my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
 $node->start;
 $node->safe_psql('postgres', q{CREATE EXTENSION anon_auth; UPDATE anon_auth.settings SET signing_key_lead_time = '0'});
-call($node, 'create_client', client_id => 'app', application_type => 'native');
+call($node, 'create_client', client_id => 'app', application_type => 'native', id_token => 'always');
 
 my $issuer = 'https://auth.example/tenant';
 my $audience = 'https://api.example';

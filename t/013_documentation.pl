@@ -27,6 +27,7 @@ for my $type (qw(native spa traditional_webapp confidential third_party_app m2m)
 	call($node, 'create_client',
 		client_id => $type,
 		application_type => $type,
+		id_token => 'always',
 		redirect_uris => "{$redirect_uri}");
 }
 

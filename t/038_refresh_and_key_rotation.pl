@@ -20,8 +20,8 @@ $node->append_conf('postgresql.conf', 'fsync = off');
 $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION anon_auth;
-SELECT anon_auth.create_client('app', 'native');
-SELECT anon_auth.create_client('rotating', 'spa', refresh_token_rotation_enabled => true);
+SELECT anon_auth.create_client('app', 'native', id_token => 'always');
+SELECT anon_auth.create_client('rotating', 'spa', refresh_token_rotation_enabled => true, id_token => 'always');
 SQL
 
 sub query { return $node->safe_psql('postgres', $_[0]); }

@@ -342,6 +342,19 @@ refused(sub { client()->post_form('/oauth2/token', client_id => 'web', client_id
 refused(sub { client()->request('POST', '/oauth2/token', $_, 'content-type' => 'application/x-www-form-urlencoded') },
 	400, oauth_error('invalid_request', 'malformed parameters'), "a token request with the malformed form $_ is refused")
   for 'a=%', 'a=%4', 'a=%zz', 'a=%00', 'a=%ff', 'a=%ed%a0%80', join '&', ('a=1') x 101;
+# ID tokens
+
+for my $case ([ 'no scope', undef, 1 ], [ 'openid among others', 'offline_access openid', 1 ], [ 'other scopes', 'offline_access', '' ],
+	[ 'a scope that begins with openid', 'openid2', '' ])
+{
+	my ($name, $scope, $has_id_token) = @$case;
+	my $tokens = client()->post_form('/oauth2/token', grant_type => 'refresh_token', client_id => 'web',
+		refresh_token => sign_up()->{refresh_token}, defined $scope ? (scope => $scope) : ())->{json};
+
+	is(exists $tokens->{id_token}, $has_id_token, "a token request with $name: whether there is an ID token");
+	ok($tokens->{access_token}, "a token request with $name gets an access token");
+}
+
 refused(sub { client()->post_json($_, { grant_type => 'refresh_token' }) },
 	400, oauth_error('invalid_request', 'content type must be application/x-www-form-urlencoded'), "$_ names the content type that it expects")
   for '/oauth2/token', '/oauth2/revoke', '/oauth2/end_session';

@@ -119,7 +119,8 @@ CREATE FUNCTION anon_auth.create_client(
 	refresh_token_rotation_grace_seconds integer DEFAULT 30,
 	max_concurrent_sessions integer DEFAULT 0,
 	refresh_token_without_offline_access boolean DEFAULT false,
-	dpop text DEFAULT 'optional')
+	dpop text DEFAULT 'optional',
+	id_token text DEFAULT 'openid')
 	RETURNS text
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -153,13 +154,13 @@ BEGIN
 		 access_token_lifetime_seconds, refresh_token_lifetime_seconds,
 		 refresh_token_idle_timeout_enabled, refresh_token_idle_timeout_seconds,
 		 refresh_token_rotation_enabled, refresh_token_rotation_grace_seconds,
-		 max_concurrent_sessions, refresh_token_without_offline_access, dpop)
+		 max_concurrent_sessions, refresh_token_without_offline_access, dpop, id_token)
 		VALUES (client_id, coalesce(name, client_id), application_type,
 				redirect_uris, post_logout_redirect_uris,
 				access_token_lifetime_seconds, refresh_token_lifetime_seconds,
 				refresh_token_idle_timeout_enabled, refresh_token_idle_timeout_seconds,
 				refresh_token_rotation_enabled, refresh_token_rotation_grace_seconds,
-				max_concurrent_sessions, refresh_token_without_offline_access, dpop)
+				max_concurrent_sessions, refresh_token_without_offline_access, dpop, id_token)
 		ON CONFLICT ON CONSTRAINT clients_pkey DO NOTHING;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'client "%" already exists', client_id
@@ -169,8 +170,8 @@ BEGIN
 	RETURN client_id;
 END
 $$;
-COMMENT ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer, boolean, text) IS
-'Registers an application and returns its client_id. The columns of clients describe the arguments. name defaults to client_id. The first call also creates the first signing key and sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 bad id, type or URI, or the id is the audience of access tokens; 23502 a NULL; 23514 a number out of bounds, or an unknown value of dpop; 42710 client exists.';
+COMMENT ON FUNCTION anon_auth.create_client(text, text, text[], text, text[], integer, integer, boolean, integer, boolean, integer, integer, boolean, text, text) IS
+'Registers an application and returns its client_id. The columns of clients describe the arguments. name defaults to client_id. The first call also creates the first signing key and sends a NOTIFY, so PREPARE TRANSACTION fails after it (0A000). Errors: 22023 bad id, type or URI, or the id is the audience of access tokens; 23502 a NULL; 23514 a number out of bounds, or an unknown value of dpop or id_token; 42710 client exists.';
 
 CREATE FUNCTION anon_auth.disable_user(user_id uuid)
 	RETURNS void

@@ -194,7 +194,8 @@ set_token_response(ResultRow *row, const TokenResponse *response)
 	result_row_set(row, "expires_in", Int32GetDatum(response->expires_in));
 	if (response->refresh_token != NULL)
 		result_row_set(row, "refresh_token", CStringGetTextDatum(response->refresh_token));
-	result_row_set(row, "id_token", CStringGetTextDatum(response->id_token));
+	if (response->id_token != NULL)
+		result_row_set(row, "id_token", CStringGetTextDatum(response->id_token));
 }
 
 Datum

@@ -188,7 +188,8 @@ claims_issue_tokens(const Client *client, const User *user, const Session *sessi
 	response->access_token = make_access_token(client, user, session, now);
 	response->expires_in = client->access_token_lifetime_seconds;
 	response->refresh_token = refresh_token == NULL ? NULL : pstrdup(refresh_token);
-	response->id_token = make_id_token(client, user, session, response->access_token, nonce, now);
+	response->id_token = client->id_token != ID_TOKEN_ALWAYS ? NULL :
+		make_id_token(client, user, session, response->access_token, nonce, now);
 }
 
 char *

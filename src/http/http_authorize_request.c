@@ -51,23 +51,6 @@ set_refusal(OAuthRefusal *refusal, const char *error, const char *description)
 	return false;
 }
 
-/* Return whether a list of words, separated by spaces, has a word. */
-static bool
-has_word(const char *list, const char *word)
-{
-	size_t		length = strlen(word);
-
-	for (; *list != '\0'; list += strspn(list, " "))
-	{
-		size_t		next = strcspn(list, " ");
-
-		if (next == length && memcmp(list, word, length) == 0)
-			return true;
-		list += next;
-	}
-	return false;
-}
-
 /* Return true if a first-party client may request the scope; else say why not. */
 static bool
 check_scope(const char *scope, OAuthRefusal *refusal)
@@ -89,7 +72,7 @@ check_scope(const char *scope, OAuthRefusal *refusal)
 										(int) Min(length, SHOWN_SCOPE_LENGTH), next));
 		next += length;
 	}
-	if (!has_word(scope, "openid"))
+	if (!http_words_have(scope, "openid"))
 		return set_refusal(refusal, "invalid_scope", "must request 'openid' scope");
 	return true;
 }
@@ -138,7 +121,7 @@ read_token_parameters(const HttpParams *params, AuthorizationRequest *authorizat
 		return set_refusal(refusal, "invalid_request", "scope is required");
 	if (!check_scope(scope, refusal))
 		return false;
-	authorization->offline_access = has_word(scope, "offline_access");
+	authorization->offline_access = http_words_have(scope, "offline_access");
 
 	authorization->code_challenge = http_param(params, "code_challenge");
 	if (authorization->wants_code && authorization->code_challenge == NULL)
@@ -185,14 +168,14 @@ read_login_parameters(const HttpParams *params, HttpAuthorizeRequest *asked,
 		return set_refusal(refusal, "invalid_request", "ui_locales is too long");
 	if (max_age != NULL && !parse_max_age(max_age, &authorization->max_age))
 		return set_refusal(refusal, "invalid_request", "max_age must be a number of seconds");
-	if (prompt != NULL && has_word(prompt, "none"))
+	if (prompt != NULL && http_words_have(prompt, "none"))
 	{
 		if (strcmp(prompt, "none") != 0)
 			return set_refusal(refusal, "invalid_request",
 							   "prompt 'none' cannot be combined with other values");
 		asked->is_silent = true;
 	}
-	asked->wants_account = prompt != NULL && has_word(prompt, "create");
+	asked->wants_account = prompt != NULL && http_words_have(prompt, "create");
 	return true;
 }
 

@@ -41,6 +41,15 @@ http_grant_device(const HttpRequest *request, const HttpParams *params)
 }
 
 void
+http_grant_ask_for_id_token(const HttpParams *params, Client *client)
+{
+	char	   *scope = http_param(params, "scope");
+
+	if (scope == NULL || http_words_have(scope, "openid"))
+		client->id_token = ID_TOKEN_ALWAYS;
+}
+
+void
 http_grant_write_tokens(HttpResponse *response, const TokenResponse *tokens,
 						bool with_refresh_token)
 {
@@ -53,7 +62,8 @@ http_grant_write_tokens(HttpResponse *response, const TokenResponse *tokens,
 	json_add_integer(&json, "expires_in", tokens->expires_in);
 	if (with_refresh_token)
 		json_add_string(&json, "refresh_token", tokens->refresh_token);
-	json_add_string(&json, "id_token", tokens->id_token);
+	if (tokens->id_token != NULL)
+		json_add_string(&json, "id_token", tokens->id_token);
 	json_close(&json);
 	http_json(response, 200, json.data);
 	http_no_store(response);

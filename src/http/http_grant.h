@@ -22,6 +22,13 @@
  */
 extern DeviceReport http_grant_device(const HttpRequest *request, const HttpParams *params);
 
+/*
+ * Have the client's token response contain an ID token, unless the request names scopes
+ * without "openid".  Authgear's SDKs name none in the grants that have no authorization
+ * request, and need the token.
+ */
+extern void http_grant_ask_for_id_token(const HttpParams *params, Client *client);
+
 /* Answer RFC 6749, section 5.1.  There is no "sub": it is in the tokens. */
 extern void http_grant_write_tokens(HttpResponse *response, const TokenResponse *tokens,
 									bool with_refresh_token);

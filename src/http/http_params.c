@@ -170,6 +170,22 @@ http_required_param(const HttpParams *params, const char *name, const char *mess
 	return value;
 }
 
+bool
+http_words_have(const char *words, const char *word)
+{
+	size_t		length = strlen(word);
+
+	for (; *words != '\0'; words += strspn(words, " "))
+	{
+		size_t		next = strcspn(words, " ");
+
+		if (next == length && memcmp(words, word, length) == 0)
+			return true;
+		words += next;
+	}
+	return false;
+}
+
 void
 http_append_param(StringInfo url, const char *name, const char *value)
 {

@@ -55,6 +55,9 @@ extern bool http_param_is(const HttpParams *params, const char *name, const char
 extern char *http_required_param(const HttpParams *params, const char *name,
 								 const char *message);
 
+/* Return whether a list of words, separated by spaces, has a word: for scope and prompt. */
+extern bool http_words_have(const char *words, const char *word);
+
 /* Append name=value to a URI, both encoded, after ? or &.  A NULL value appends nothing. */
 extern void http_append_param(StringInfo url, const char *name, const char *value);
 

@@ -113,6 +113,7 @@ handle_token(const HttpRequest *request, HttpResponse *response)
 	for (i = 0; i < lengthof(grants); i++)
 		if (strcmp(grants[i].type, grant_type) == 0)
 		{
+			http_grant_ask_for_id_token(&params, &client);
 			grants[i].handle(request, &client, &params, response);
 			return;
 		}

@@ -15,6 +15,13 @@
 #include "store/statement.h"
 #include "utils/memutils.h"
 
+static const char *const id_token_policies[] = {
+	[ID_TOKEN_ALWAYS] = "always",
+	[ID_TOKEN_OPENID] = "openid"
+};
+
+const EnumNames id_token_policy_names = {lengthof(id_token_policies), id_token_policies};
+
 RECORD_TYPE(client, Client, CLIENT_COLUMNS);
 
 static Statement find_client = {

@@ -40,6 +40,17 @@ extern const EnumNames dpop_mode_names;
 #define RECORD_C_DPOP_MODE(name)		DpopMode name
 #define RECORD_KIND_DPOP_MODE			RECORD_ENUM(dpop_mode_names)
 
+typedef enum IdTokenPolicy
+{
+	ID_TOKEN_ALWAYS,
+	ID_TOKEN_OPENID
+} IdTokenPolicy;
+
+extern const EnumNames id_token_policy_names;
+
+#define RECORD_C_ID_TOKEN_POLICY(name)	IdTokenPolicy name
+#define RECORD_KIND_ID_TOKEN_POLICY		RECORD_ENUM(id_token_policy_names)
+
 /* An idle timeout of 0 seconds means that there is none. */
 #define CLIENT_COLUMNS(COLUMN) \
 	COLUMN(TEXT, client_id) \
@@ -55,7 +66,8 @@ extern const EnumNames dpop_mode_names;
 	COLUMN(INT4, refresh_token_rotation_grace_seconds) \
 	COLUMN(BOOL, refresh_token_without_offline_access) \
 	COLUMN(INT4, max_concurrent_sessions) \
-	COLUMN(DPOP_MODE, dpop)
+	COLUMN(DPOP_MODE, dpop) \
+	COLUMN(ID_TOKEN_POLICY, id_token)
 
 typedef struct Client
 {
