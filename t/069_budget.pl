@@ -214,7 +214,7 @@ done_testing();
 #
 # operation        statements buffers    WAL
 __DATA__
-sign-up with a key          8      35   1730
+sign-up with a key          8      35   1870
 login with a key            6      30   1050
 sign-up without a key       4      18   1080
 refresh                     1      10    170
@@ -235,9 +235,9 @@ sign-up with an ID token   11      44   1670
 login with an ID token      7      35   1100
 adding an identity         11      49   1100
 removing an identity       13      57   1250
-claim                      27     165   1480
+claim                      28     165   1480
 list_sessions               2      22      0
-update_profile              6      29    630
+update_profile              6      29    690
 request_login_id_code       6      25   1140
 add_login_id               16      63   1260
 remove_login_id            17      75   1540
@@ -246,5 +246,5 @@ end_other_sessions          6      35    570
 change_password            13      60   1060
 delete_account              8      43    720
 cancel_account_deletion     4      27    580
-delete_account of a guest  18     137    520
+delete_account of a guest  19     152    520
 import_user                 5      24   1230
