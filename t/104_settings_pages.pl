@@ -481,6 +481,24 @@ redirects($browser->post_form('/settings/profile', name => 'Countess'), '/settin
 is(profile_of($ada), '{"name": "Countess", "birthdate": "1815-12-10", "middle_name": "B"}{"points": 7, "secret": "x", "favourite <color>": "blue"}', 'other fields stay');
 redirects($browser->post_form('/settings/profile', custom_2 => 'many', custom_3 => 'x', email => 'evil@example.com', sub => $bob), '/settings?x_done=profile_saved', 'fields that the page does not have');
 is(profile_of($ada), '{"name": "Countess", "birthdate": "1815-12-10", "middle_name": "B"}{"points": 7, "secret": "x", "favourite <color>": "blue"}', 'they do nothing');
+
+# The address has several lines and members.
+redirects($browser->post_form('/settings/profile', form_of($page, name => 'Ada', birthdate => '', address_street_address => "12 St James's Square\r\nFlat <2>", address_country => 'UK')), '/settings?x_done=profile_saved',
+	'an address');
+is(query("SELECT standard_attributes -> 'address' FROM anon_auth.users WHERE id = '$ada'"), q({"country": "UK", "street_address": "12 St James's Square\nFlat <2>"}), 'it is saved as an object');
+$page = $browser->get('/settings/profile');
+shows($page, 200, qr{<textarea id="address_street_address"[^>]*>\n12 St James&\#39;s Square\nFlat &lt;2&gt;</textarea>}, qr/name="address_country"[^>]* value="UK"/, 'the page shows it');
+unlike($page->{body}, qr/address_formatted/, 'the whole address has no field before an application writes it');
+query("UPDATE anon_auth.users SET standard_attributes = jsonb_set(standard_attributes, '{address}', '{\"formatted\": \"A\\r\\nB\", \"region\": \"C\", \"floor\": 3}') WHERE id = '$ada'");
+$page = $browser->get('/settings/profile');
+redirects($browser->post_form('/settings/profile', form_of($page, name => 'Ada L')), '/settings?x_done=profile_saved', 'a form with an address that has not changed');
+is(query("SELECT standard_attributes -> 'address' FROM anon_auth.users WHERE id = '$ada'"), q({"floor": 3, "region": "C", "formatted": "A\r\nB"}), 'it leaves the address alone');
+redirects($browser->post_form('/settings/profile', address_region => 'D'), '/settings?x_done=profile_saved', 'a form with one member');
+is(query("SELECT standard_attributes -> 'address' FROM anon_auth.users WHERE id = '$ada'"), q({"region": "D", "formatted": "A\nB"}), 'the others stay');
+shows($browser->post_form('/settings/profile', form_of($page, address_locality => "a\nb", address_country => 'x' x 5000)), 422, qr/id="address_locality_error".*characters that cannot/s, qr/id="address_country_error".*too long/s,
+	'wrong members');
+redirects($browser->post_form('/settings/profile', form_of($page, map { ("address_$_" => '') } qw(formatted region))), '/settings?x_done=profile_saved', 'empty fields');
+is(query("SELECT standard_attributes ? 'address' FROM anon_auth.users WHERE id = '$ada'"), 'f', 'they remove the address');
 redirects($guest->post_form('/settings/profile', name => 'Guest'), '/settings?x_done=profile_saved', 'a guest has a profile');
 shows($guest->get('/settings'), 200, qr/<bdi>Guest/, 'the overview shows its name');
 

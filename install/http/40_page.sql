@@ -142,12 +142,16 @@ CREATE FUNCTION anon_auth_internal.page_field(
 	hint text DEFAULT NULL,
 	beside text DEFAULT NULL,
 	described_by text DEFAULT NULL,
-	is_optional boolean DEFAULT false)
+	is_optional boolean DEFAULT false,
+	lines text DEFAULT NULL)
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT anon_auth_internal.page_fill($html$@src/http/pages/field.html@$html$, jsonb_build_object(
+			'element', CASE WHEN lines IS NULL THEN 'input' ELSE 'textarea' END,
+			-- Browsers drop the first line break.
+			'content', E'\n' || anon_auth_internal.html_escape(lines) || '</textarea>',
 			'name', name,
 			'label', coalesce(anon_auth_internal.page_text(page, label), anon_auth_internal.html_escape(label)),
 			'required', CASE WHEN NOT is_optional THEN ' required' END,
@@ -163,8 +167,8 @@ AS $$
 			LATERAL (SELECT nullif(concat_ws(' ', CASE WHEN message IS NOT NULL THEN name || '_error' END,
 				CASE WHEN hint IS NOT NULL THEN name || '_hint' END, described_by), '') AS described) AS d
 $$;
-COMMENT ON FUNCTION anon_auth_internal.page_field(jsonb, text, text, text, text, text, text, boolean) IS
-'Returns an input with its label (the key of a text, or else the label itself) and its error. Optional: a hint, HTML beside the input, ids of elements that describe it, whether the input may stay empty.';
+COMMENT ON FUNCTION anon_auth_internal.page_field(jsonb, text, text, text, text, text, text, boolean, text) IS
+'Returns an input with its label (the key of a text, or else the label itself) and its error. Optional: a hint, HTML beside the input, ids of elements that describe it, whether the input may stay empty, and the text of one with several lines.';
 
 CREATE FUNCTION anon_auth_internal.page_show_password(page jsonb, name text)
 	RETURNS text

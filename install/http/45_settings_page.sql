@@ -86,25 +86,27 @@ AS $$
 						 -- A site can name its custom attributes in settings.page_texts.
 						 WHEN field ? 'label' THEN CASE WHEN page -> 'texts' ? ('settings_attribute_' || (field ->> 'label')) THEN 'settings_attribute_' || (field ->> 'label') ELSE field ->> 'label' END
 						 ELSE 'settings_label_' || name END,
-					concat('type="', CASE type WHEN 'email' THEN 'email' WHEN 'phone_number' THEN 'tel'
+					CASE WHEN type = 'lines' THEN concat('rows="3" autocomplete="', coalesce(anon_auth_internal.html_escape(field ->> 'autocomplete'), 'off'), '"')
+						 ELSE concat('type="', CASE type WHEN 'email' THEN 'email' WHEN 'phone_number' THEN 'tel'
 											   WHEN 'current_password' THEN 'password' WHEN 'new_password' THEN 'password' ELSE 'text' END,
 						'" autocomplete="', CASE type WHEN 'email' THEN 'email" dir="ltr' WHEN 'phone_number' THEN 'tel" dir="ltr'
 							WHEN 'username' THEN 'username' WHEN 'code' THEN 'one-time-code" dir="ltr" inputmode="numeric'
 							WHEN 'current_password' THEN 'current-password' WHEN 'new_password' THEN 'new-password'
 							ELSE coalesce(anon_auth_internal.html_escape(field ->> 'autocomplete'), 'off') END,
 						CASE WHEN type <> 'text' THEN '" autocapitalize="none" autocorrect="off" spellcheck="false' END,
-						'"', ' value="' || anon_auth_internal.html_escape(field ->> 'value') || '"'),
+						'"', ' value="' || anon_auth_internal.html_escape(field ->> 'value') || '"') END,
 					anon_auth_internal.page_text(page, CASE WHEN field ->> 'hint' = 'hint_code' AND (page ->> 'code_minutes')::integer > 1 THEN 'hint_code_minutes' ELSE field ->> 'hint' END,
 						jsonb_build_object('minutes', page ->> 'code_minutes')),
 					CASE WHEN type LIKE '%password' THEN anon_auth_internal.page_show_password(page, name) END,
 					CASE WHEN rules IS NOT NULL THEN 'password_rules' END,
-					field -> 'is_optional' = 'true'),
+					field -> 'is_optional' = 'true',
+					CASE WHEN type = 'lines' THEN coalesce(field ->> 'value', '') END),
 				'rules', rules)) END
 		FROM (SELECT field ->> 'name', field ->> 'type') AS v (name, type),
 			LATERAL (SELECT CASE WHEN type = 'new_password' THEN anon_auth_internal.page_rules(page) END) AS r (rules)
 $$;
 COMMENT ON FUNCTION anon_auth_internal.settings_field(jsonb, jsonb) IS
-'Returns a field of a form: {"type": "text", "email", "phone_number", "username", "code", "current_password", "new_password", "check", "hidden" or "button" (a second one, with "text"), "name", "label", "value", "hint", "autocomplete", "is_optional"}.';
+'Returns a field of a form: {"type": "text", "lines" (several), "email", "phone_number", "username", "code", "current_password", "new_password", "check", "hidden" or "button" (a second one, with "text"), "name", "label", "value", "hint", "autocomplete", "is_optional"}.';
 
 CREATE FUNCTION anon_auth_internal.settings_part(page jsonb, part jsonb)
 	RETURNS text

@@ -174,6 +174,7 @@ settings_parts_add_time_note(StringInfo model, const char *text, bool is_warning
 /* As in install/http/45_settings_page.sql. */
 static const char *const type_names[] = {
 	[SETTINGS_TEXT] = "text",
+	[SETTINGS_LINES] = "lines",
 	[SETTINGS_EMAIL] = "email",
 	[SETTINGS_PHONE_NUMBER] = "phone_number",
 	[SETTINGS_USERNAME] = "username",

@@ -56,6 +56,7 @@ extern void settings_parts_add_time_note(StringInfo model, const char *text, boo
 typedef enum SettingsFieldType
 {
 	SETTINGS_TEXT,
+	SETTINGS_LINES,
 	SETTINGS_EMAIL,
 	SETTINGS_PHONE_NUMBER,
 	SETTINGS_USERNAME,
@@ -72,7 +73,7 @@ typedef struct SettingsField
 	const char *label;			/* the label itself, instead; NULL: there is a text */
 	const char *value;			/* NULL: empty */
 	const char *hint;			/* the key of a text; NULL: none */
-	const char *autocomplete;	/* of a SETTINGS_TEXT (HTML, 4.10.18.7); NULL: off */
+	const char *autocomplete;	/* of a text or lines (HTML, 4.10.18.7); NULL: off */
 	bool		is_optional;
 } SettingsField;
 

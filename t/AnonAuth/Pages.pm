@@ -214,10 +214,12 @@ sub fields
 
 	for my $form (grep { !defined $button || /$button/ } @forms)
 	{
-		while ($form =~ /<input ([^>]*)>/g)
+		while ($form =~ m{<input ([^>]*)>|<textarea ([^>]*)>\n(.*?)</textarea>}gs)
 		{
-			my $input = $1;
+			my ($input, $text) = ($1 // $2, $3);
 			my ($name, $value) = map { $input =~ /\b$_="([^"]*)"/ ? $1 : undef } qw(name value);
+
+			$value = $text =~ s/\r?\n/\r\n/gr if defined $text;
 
 			next if $input =~ /type="checkbox"/ && $input !~ / checked/;
 			$fields{$name} = $value =~ s/&#39;/'/gr =~ s/&quot;/"/gr =~ s/&lt;/</gr =~ s/&gt;/>/gr =~ s/&amp;/&/gr

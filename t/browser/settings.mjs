@@ -1,5 +1,6 @@
 // Drives Chromium for 105_settings_in_browser.pl, and prints each result as a line of JSON.
 
+import { readFile } from 'node:fs/promises';
 import { close, complaints, done, is, ok, origin, person, sql, test } from './browser.mjs';
 import { becomes, continueAsGuest, openNotebook, password, startLogin, submit } from './notebook.mjs';
 import { errorsLeadToFields, inspect } from './pages.mjs';
@@ -73,8 +74,22 @@ async function tour() {
   await errorsLeadToFields(page, 'a wrong profile', ['birthdate']);
   await inspect(page, 'settings-profile-wrong');
   await page.fill('#birthdate', '1815-12-10');
+  await page.fill('#address_street_address', '12 St James\'s Square\nFlat 2');
+  await page.fill('#address_locality', 'London');
   await press(page, button(page, 'Save'));
   is('the profile is saved', await notice(page), 'Your profile has been saved.');
+  await link(page, 'Edit profile').click();
+  is('the address keeps its lines', await page.inputValue('#address_street_address'), '12 St James\'s Square\nFlat 2');
+  await press(page, button(page, 'Save'));
+  is('a profile that has not changed is not written', await sql(`SELECT count(*) FROM anon_auth.events WHERE type = 'profile.updated'`), '1');
+
+  await link(page, 'Download data').click();
+  await inspect(page, 'settings-export');
+  const [download] = await Promise.all([page.waitForEvent('download'), button(page, 'Download').click()]);
+  is('the data is saved as a file', download.suggestedFilename(), 'account.json');
+  is('the file is a copy of the account data', JSON.parse(await readFile(await download.path(), 'utf8')).login_ids[0].original_value, 'ada@example.com');
+  is('the page stays', await heading(page), 'Download your account data');
+  await link(page, 'Your account').click();
 
   await link(page, 'Add an email address').click();
   await inspect(page, 'settings-add-email');
@@ -125,6 +140,28 @@ async function tour() {
   ok('nothing is left of the deletion', !(await page.getByText('will be deleted on').count()));
   await context.close();
   await other.context.close();
+}
+
+// Logs out, and logs in again from a settings page.
+async function wayInAndOut() {
+  const { context, page } = await onSettings('ada@example.com');
+
+  await press(page, button(page, 'Log out'));
+  is('the button logs out', await heading(page), 'You are logged out');
+  await inspect(page, 'settings-logged-out');
+  await sql(`UPDATE anon_auth.settings SET page_client_id = 'notebook-cookie'`);
+  await page.goto(`${origin}/settings/sessions`);
+  is('a settings page leads to the log-in', await heading(page), 'Log in');
+  await link(page, 'Cancel').click();
+  is('"Cancel" does not lead there again', await heading(page), 'You are not logged in');
+  await inspect(page, 'settings-log-in-cancelled');
+  await page.goto(`${origin}/settings/sessions`);
+  await submit(page, 'ada@example.com', password);
+  await page.waitForURL('**/settings/sessions');
+  is('the log-in leads back', await heading(page), 'Your devices');
+  ok('times have their zone', /\d\d (?:[AP]M )?(?:UTC|GMT)/.test(await page.textContent('time')));
+  await sql(`UPDATE anon_auth.settings SET page_client_id = NULL`);
+  await context.close();
 }
 
 // The password, with the keyboard and nothing else.
@@ -222,7 +259,7 @@ async function languages() {
     const { context, page } = await onSettings('hedy@example.com', { locale, viewport: { width: 360, height: 740 } });
 
     await inspect(page, `settings-overview-${locale}`);
-    for (const path of ['sessions', 'change_password', 'delete_account', 'identity/add_email']) {
+    for (const path of ['sessions', 'profile', 'export', 'change_password', 'delete_account', 'identity/add_email']) {
       await page.goto(`${origin}/settings/${path}`);
       await inspect(page, `settings-${path.replace('/', '-')}-${locale}`);
     }
@@ -244,6 +281,7 @@ async function foreignSite() {
 }
 
 await test('tour', tour);
+await test('way in and out', wayInAndOut);
 await test('keyboard', keyboard);
 await test('without JavaScript', withoutJavaScript);
 await test('guest', guest);

@@ -5,8 +5,8 @@
 	var language = document.documentElement.lang;
 	var variant = navigator.languages.find(function (name) { return name.split("-")[0] === language.split("-")[0]; });
 	document.querySelectorAll("time").forEach(function (time) {
-		time.textContent = new Intl.DateTimeFormat(variant || language, { dateStyle: "long", timeStyle: "short" })
-			.format(new Date(time.dateTime));
+		time.textContent = new Intl.DateTimeFormat(variant || language, { year: "numeric", month: "long", day: "numeric",
+			hour: "numeric", minute: "2-digit", timeZoneName: "short" }).format(new Date(time.dateTime));
 	});
 
 	document.querySelectorAll("form").forEach(function (form) {
