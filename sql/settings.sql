@@ -71,6 +71,10 @@ DELETE FROM anon_auth.settings;
 SELECT anon_auth.openid_configuration();
 INSERT INTO anon_auth.settings DEFAULT VALUES;
 SELECT jsonb_pretty(anon_auth.openid_configuration());
+BEGIN;
+UPDATE anon_auth.settings SET page_sign_up = true;
+SELECT anon_auth.openid_configuration() -> 'prompt_values_supported' AS with_page_sign_up;
+ROLLBACK;
 
 -- settings of cookies and pages
 \set VERBOSITY terse

@@ -30,6 +30,21 @@ add_endpoint(StringInfo json, const char *name, const char *path)
 	json_add_string(json, name, psprintf("%s%s", discovery_issuer(), path));
 }
 
+/*
+ * The values of prompt that do something (Initiating User Registration via OpenID Connect 1.0,
+ * section 4.1).  Without none, users log in on a page in any case.
+ */
+static void
+add_prompt_values(StringInfo json)
+{
+	AccountPolicy policy;
+
+	settings_read_account_policy(&policy);
+	json_add_raw(json, "prompt_values_supported",
+				 policy.page_sign_up ? "[\"none\", \"login\", \"create\"]" :
+				 "[\"none\", \"login\"]");
+}
+
 /* Authgear's document also has members for features that do not exist here. */
 char *
 discovery_document(void)
@@ -49,6 +64,7 @@ discovery_document(void)
 	json_add_raw(&json, "response_types_supported", "[\"code\", \"none\","
 				 " \"" RESPONSE_TYPE_SETTINGS_ACTION "\"]");
 	json_add_raw(&json, "response_modes_supported", "[\"query\"]");
+	add_prompt_values(&json);
 	json_add_raw(&json, "grant_types_supported",
 				 "[\"authorization_code\", \"refresh_token\","
 				 " \"" GRANT_ANONYMOUS_REQUEST "\","

@@ -57,6 +57,7 @@ await run('openid-client 6', {
     const callback = await logIn(url);
 
     is('discovery finds the issuer', config.serverMetadata().issuer, origin);
+    is('the metadata says which prompts there are', config.serverMetadata().prompt_values_supported.join(' '), 'none login');
     ok('the metadata says that PKCE with S256 is supported', config.serverMetadata().supportsPKCE());
     is('the authorization response names the issuer (RFC 9207)', callback.searchParams.get('iss'), origin);
     ok('the metadata announces iss', config.serverMetadata().authorization_response_iss_parameter_supported);
@@ -202,6 +203,56 @@ await run('openid-client 6', {
       Math.abs(claims(refreshed.access_token).auth_time - again.claims().auth_time) <= 1,
       `${claims(refreshed.access_token).auth_time} ${again.claims().auth_time}`,
     );
+  },
+
+  // RFC 9470: a resource asks for a more recent login.
+  async 'a step-up'() {
+    const tokens = await tokensFor(alice);
+    const call = (name, body, accessToken) =>
+      client.fetchProtectedResource(
+        config,
+        accessToken,
+        new URL(`${origin}/api/account/${name}`),
+        'POST',
+        JSON.stringify(body),
+        new Headers({ 'content-type': 'application/json' }),
+      );
+    const username = `alice${Date.now()}`;
+    const calls = [
+      ['remove_identity', { issuer: 'https://accounts.example' }, false],
+      ['add_login_id', { type: 'username', value: username }, true],
+      ['remove_login_id', { type: 'username', value: username }, true],
+    ];
+
+    await sql(`UPDATE anon_auth.settings SET login_id_types = '{email,username}';
+      UPDATE anon_auth.sessions SET authenticated_at = authenticated_at - interval '1 hour'
+        WHERE id = '${tokens.claims().sid}'`);
+    const old = await client.refreshTokenGrant(config, tokens.refresh_token);
+    const refusals = [];
+
+    for (const [name, body] of calls)
+      refusals.push(await failure(call(name, body, old.access_token)));
+    for (const refusal of refusals) {
+      is('an old login is refused', refusal.status, 401);
+      is('... with a challenge that the library reads', refusal.code, 'OAUTH_WWW_AUTHENTICATE_CHALLENGE');
+      is('... which asks for another login', refusal.cause[0].parameters.error, 'insufficient_user_authentication');
+    }
+    const maxAge = refusals[0].cause[0].parameters.max_age;
+
+    is('the challenge says how recent it must be', maxAge, '900');
+    const again = await tokensFor(
+      alice,
+      { id_token_hint: tokens.id_token, max_age: maxAge, scope: 'openid' },
+      { maxAge: Number(maxAge) },
+    );
+
+    is('the login is one of the same user', again.claims().sub, tokens.claims().sub);
+    for (const [name, body, result] of calls) {
+      const response = await call(name, body, again.access_token);
+
+      is(`${name} succeeds after the login`, response.status, 200);
+      is(`... and says what it did`, (await response.json()).result, result);
+    }
   },
 
   async errors() {
