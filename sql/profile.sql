@@ -63,7 +63,7 @@ SELECT jsonb_pretty(anon_auth.update_profile('{"name": 1, "website": "http://jo.
 SELECT shown(anon_auth.userinfo(:'jo_access_token'));
 SELECT value, problems(value::jsonb, :'jo_access_token') FROM unnest(ARRAY[
 	'{"name": null}', '{"name": ["Jo"]}', '{"name": {"a": 1}}', '{"name": true}',
-	'{"name": "two\nlines"}', '{"name": "right\u202Eleft"}', '{"name": "\u200Da joiner"}', '{"family_name": "\u007f"}',
+	'{"name": "two\nlines"}', '{"name": "right\u202Eleft"}', '{"name": "\u200Da joiner"}', '{"name": "a\u200Fb"}', '{"name": "a\u061Cb"}', '{"name": "a\uFEFFb"}', '{"name": "a\uDB40\uDC41b"}', '{"family_name": "\u007f"}',
 	'{"picture": "https://"}', '{"picture": "https://jo:secret@jo.example/"}', '{"picture": "javascript:alert(1)"}', '{"website": "https://jo.example"}', '{"profile": "//jo.example"}',
 	'{"birthdate": "1990"}', '{"birthdate": "0000-02-29"}', '{"birthdate": "1900-02-29"}', '{"birthdate": "1990-13-01"}', '{"birthdate": "1990-1-1"}', '{"birthdate": "0000"}', '{"birthdate": "9999-01-01"}', '{"birthdate": "1990/12/31"}', '{"birthdate": "199O-12-31"}',
 	'{"zoneinfo": "UTC"}', '{"zoneinfo": "America/Argentina/Buenos_Aires"}', '{"zoneinfo": "Mars/Olympus"}', '{"zoneinfo": "PST"}', '{"zoneinfo": "GMT+3"}', '{"zoneinfo": "Etc/../passwd"}',

@@ -143,6 +143,8 @@
 #define CODE_VERIFIER_MAX_LENGTH		128
 /* Length of a text in a profile in characters: a name, or a part of an address. */
 #define PROFILE_TEXT_MAX_LENGTH			500
+/* Length of a maker or model in the name of a device on a page in characters. */
+#define DEVICE_NAME_MAX_LENGTH			60
 /* Size of a custom attribute that its user writes, as JSON, in bytes. */
 #define PROFILE_CUSTOM_MAX_LENGTH		8192
 /* Login IDs of one type that an account can have. */

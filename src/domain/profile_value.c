@@ -13,10 +13,10 @@
 #include "postgres.h"
 
 #include <unicode/ucal.h>
-#include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
 #include "base/limits.h"
+#include "base/shown_text.h"
 #include "domain/message_language.h"
 #include "domain/profile_value.h"
 #include "mb/pg_wchar.h"
@@ -63,16 +63,6 @@ profile_value_address_member(int i)
 	return i < lengthof(address_members) ? address_members[i] : NULL;
 }
 
-/* Return whether a character ends a line or changes the direction of the text after it. */
-static bool
-is_control(UChar32 c)
-{
-	int			type = c < 0 ? U_CONTROL_CHAR : u_charType(c);
-
-	return type == U_CONTROL_CHAR || type == U_LINE_SEPARATOR || type == U_PARAGRAPH_SEPARATOR ||
-		(c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
-}
-
 /* Set *reason unless a text is one of at most max_length characters that can be shown. */
 static bool
 is_shown(const char *text, int max_length, bool with_lines, ProfileReason *reason)
@@ -91,7 +81,7 @@ is_shown(const char *text, int max_length, bool with_lines, ProfileReason *reaso
 			*reason = PROFILE_TOO_LONG;
 			return false;
 		}
-		if (is_control(c) && !(with_lines && (c == '\n' || c == '\r')))
+		if (shown_text_forbids(c) && !(with_lines && (c == '\n' || c == '\r')))
 		{
 			*reason = PROFILE_CONTROL_CHARACTER;
 			return false;

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "base/limits.h"
+#include "base/shown_text.h"
 #include "http/settings_device.h"
 #include "http/settings_parts.h"
 #include "json/json_read.h"
@@ -61,12 +63,13 @@ object_member(const Jsonb *object, const char *name)
 	return member != NULL && member->type == jbvBinary ? json_container(member) : NULL;
 }
 
+/* Apps report what they like, so it is cut and has no characters that could imitate a page. */
 static const char *
 text_member(const Jsonb *object, const char *name)
 {
 	const char *text = object == NULL ? NULL : json_cstring(object, name);
 
-	return text == NULL || text[0] == '\0' ? NULL : text;
+	return text == NULL ? NULL : shown_text(text, DEVICE_NAME_MAX_LENGTH);
 }
 
 /* Return the name of the device in a report of Authgear's SDKs, or NULL. */

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "base/limits.h"
+#include "base/shown_text.h"
 #include "domain/client.h"
 #include "domain/credentials.h"
 #include "domain/federated_identity.h"
@@ -24,6 +26,15 @@ static void
 add_link(StringInfo model, const HttpSettings *settings, const char *text, const char *path)
 {
 	settings_parts_add_link(model, text, http_settings_uri(settings, path));
+}
+
+/* Return a text that an identity provider or an administrator has written, or NULL. */
+static const char *
+shown_member(const Jsonb *object, const char *name)
+{
+	const char *text = object == NULL ? NULL : json_cstring(object, name);
+
+	return text == NULL ? NULL : shown_text(text, PROFILE_TEXT_MAX_LENGTH);
 }
 
 /* ---- login IDs and identities ---- */
@@ -65,7 +76,7 @@ add_identity(StringInfo model, const HttpSettings *settings, const UserIdentity 
 			 bool can_remove)
 {
 	const char *host = strstr(identity->issuer, "://");
-	const char *email = identity->claims == NULL ? NULL : json_cstring(identity->claims, "email");
+	const char *email = shown_member(identity->claims, "email");
 
 	settings_parts_begin_row(model, "identity", host == NULL ? identity->issuer : host + 3, NULL);
 	settings_parts_begin_facts(model);
@@ -153,7 +164,7 @@ static void
 add_profile(StringInfo model, const HttpSettings *settings)
 {
 	const Jsonb *attributes = settings->user.standard_attributes;
-	const char *name = attributes == NULL ? NULL : json_cstring(attributes, "name");
+	const char *name = shown_member(attributes, "name");
 
 	settings_parts_begin_rows(model, NULL);
 	settings_parts_begin_row(model, "profile", name, "profile_without_name");
