@@ -211,9 +211,9 @@ shows($browser->post_form($add, fields($page), code => '1', use => 'another_code
 
 my $code = $site->code_for('ada@home.example');
 
-redirects($browser->post_form($add, fields($page), code => $code), '/settings?x_done=login_id_added', 'the right code');
+redirects($browser->post_form($add, fields($page), code => $code), '/settings?x_done=email_added', 'the right code');
 is(login_ids_of($ada), 'Ada@example.com (verified), ada@home.example (verified)', 'the address is added and verified');
-redirects($browser->post_form($add, fields($page), code => $code), '/settings?x_done=login_id_added', 'the same form again');
+redirects($browser->post_form($add, fields($page), code => $code), '/settings?x_done=email_added', 'the same form again');
 is(query("SELECT count(*) FROM anon_auth.outbox WHERE type = 'login_id_added' AND recipient = 'Ada\@example.com'"), 1, 'the former address gets a message');
 
 # The address of another account: who has it is told only to its owner.
@@ -235,7 +235,7 @@ $page = $browser->post_form($change, login_id => 'ada@work.example');
 shows($page, 200, qr/Enter the code/, 'a new address');
 is(login_ids_of($ada), 'Ada@example.com (verified), ada@home.example (verified)', 'nothing changes before the new address is proven');
 $site->tokens('ada@example.com', 'a new horse');
-redirects($browser->post_form($change, fields($page), code => $site->code_for('ada@work.example')), '/settings?x_done=login_id_changed', 'the code of the new address');
+redirects($browser->post_form($change, fields($page), code => $site->code_for('ada@work.example')), '/settings?x_done=email_changed', 'the code of the new address');
 is(login_ids_of($ada), 'Ada@example.com (verified), ada@work.example (verified)', 'the new address replaces the old one');
 is(query("SELECT string_agg(DISTINCT recipient, ', ' ORDER BY recipient) FROM anon_auth.outbox WHERE type = 'login_id_removed'"), 'Ada@example.com, ada@home.example', 'the old address gets a message, too');
 is(sessions_of($ada), 1, 'other sessions end with an address');
@@ -244,14 +244,14 @@ is(sessions_of($ada), 1, 'other sessions end with an address');
 forget_messages();
 $change = '/settings/identity/change_email?q_login_id=ada%40work.example';
 $page = $browser->post_form($change, login_id => 'ADA@work.example');
-redirects($browser->post_form($change, fields($page), code => $site->code_for('ADA@work.example')), '/settings?x_done=login_id_changed', 'a change to the same address');
+redirects($browser->post_form($change, fields($page), code => $site->code_for('ADA@work.example')), '/settings?x_done=email_changed', 'a change to the same address');
 like(login_ids_of($ada), qr/ada\@work\.example/i, 'the account keeps the address');
 
 # Usernames need no code.
-redirects($browser->post_form('/settings/identity/add_username', login_id => 'ada'), '/settings?x_done=login_id_added', 'a username');
-redirects($browser->post_form('/settings/identity/add_username', login_id => 'ada'), '/settings?x_done=login_id_added', 'the same username again');
+redirects($browser->post_form('/settings/identity/add_username', login_id => 'ada'), '/settings?x_done=username_added', 'a username');
+redirects($browser->post_form('/settings/identity/add_username', login_id => 'ada'), '/settings?x_done=username_added', 'the same username again');
 shows($browser->post_form('/settings/identity/change_username?q_login_id=undefined', login_id => ''), 422, qr/Enter a username/, 'no username');
-redirects($browser->post_form('/settings/identity/change_username?q_login_id=undefined', login_id => 'countess'), '/settings?x_done=login_id_changed', 'a change of the only username');
+redirects($browser->post_form('/settings/identity/change_username?q_login_id=undefined', login_id => 'countess'), '/settings?x_done=username_changed', 'a change of the only username');
 like(login_ids_of($ada), qr/countess/, 'the username is changed');
 unlike(login_ids_of($ada), qr/, ada(?:,|$)/, 'the former one is gone');
 
@@ -259,10 +259,10 @@ unlike(login_ids_of($ada), qr/, ada(?:,|$)/, 'the former one is gone');
 my $remove = '/settings/identity/remove_username?q_login_id=countess';
 
 shows($browser->get($remove), 200, qr/Remove this username\?/, qr/<bdi>countess/, qr/class="button danger"/, 'the page that removes a username asks first');
-redirects($browser->post_form($remove), '/settings?x_done=login_id_removed', 'the answer');
+redirects($browser->post_form($remove), '/settings?x_done=username_removed', 'the answer');
 redirects($browser->post_form($remove), '/settings', 'the answer, twice');
 redirects($browser->get($remove), '/settings', 'the page afterwards');
-redirects($browser->post_form('/settings/identity/remove_email?q_login_id=ada%40work.example'), '/settings?x_done=login_id_removed', 'an address');
+redirects($browser->post_form('/settings/identity/remove_email?q_login_id=ada%40work.example'), '/settings?x_done=email_removed', 'an address');
 shows($browser->post_form('/settings/identity/remove_email?q_login_id=Ada%40example.com'), 422, qr/Without it, you could no longer log in/, 'the last login ID');
 is(login_ids_of($ada), 'Ada@example.com (verified)', 'the last login ID stays');
 $page = $browser->get('/settings');
@@ -283,7 +283,7 @@ shows($eves->get('/settings'), 200, qr/Not confirmed yet/, qr{\Q$verify\E}, 'the
 shows($eves->get($verify), 200, qr/Confirm your email address/, qr/We will send a code to <bdi>eve/, 'the page that confirms it');
 $page = $eves->post_form($verify, fields($eves->get($verify)));
 shows($page, 200, qr/Enter the code/, 'it sends a code');
-redirects($eves->post_form($verify, fields($page), code => $site->code_for('eve@example.com')), '/settings?x_done=login_id_verified', 'the code confirms it');
+redirects($eves->post_form($verify, fields($page), code => $site->code_for('eve@example.com')), '/settings?x_done=email_verified', 'the code confirms it');
 is(login_ids_of($eve), 'eve@example.com (verified)', 'the address is verified');
 
 # ---------------------------------------------------------------------------

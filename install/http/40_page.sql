@@ -545,6 +545,8 @@ AS $$
 			LATERAL (SELECT anon_auth_internal.page_text(page, CASE
 				WHEN view = 'code' AND page ? 'link_code' AND purpose = 'sign_up' AND page -> 'without_guest' = 'true' THEN 'link_create_account_lead'
 				WHEN view = 'code' AND page ? 'link_code' THEN 'link_' || purpose || '_lead'
+				-- A limit may have kept the message back.
+				WHEN view = 'code' AND page -> 'messages' ? 'form' THEN 'code_lead_not_sent'
 				WHEN view = 'code' AND purpose = 'reset_password' THEN 'reset_password_lead'
 				WHEN view = 'code' THEN 'code_lead'
 				WHEN view = 'sign_up' AND page -> 'without_guest' = 'true' THEN 'create_account_lead'

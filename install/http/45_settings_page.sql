@@ -153,7 +153,7 @@ AS $$
 			'who', CASE WHEN page -> 'is_guest' = 'true' THEN anon_auth_internal.page_text(page, 'settings_guest')
 						WHEN page ? 'account' THEN anon_auth_internal.page_text(page, 'settings_account', jsonb_build_object(
 							'account', '<bdi>' || anon_auth_internal.html_escape(page ->> 'account') || '</bdi>')) END,
-			'lead', anon_auth_internal.page_text(page, 'settings_' || (page ->> 'subject') || '_lead', jsonb_build_object(
+			'lead', anon_auth_internal.page_text(page, CASE WHEN page ->> 'subject' = 'code' AND page -> 'messages' ? 'form' THEN 'code_lead_not_sent' ELSE 'settings_' || (page ->> 'subject') || '_lead' END, jsonb_build_object(
 				'address', '<bdi>' || anon_auth_internal.html_escape(page ->> 'login_id') || '</bdi>')),
 			'notice', CASE WHEN page -> 'messages' = '{}' THEN anon_auth_internal.page_text(page, 'settings_notice_' || (page ->> 'notice')) END,
 			'error_summary', anon_auth_internal.page_error_summary(page),

@@ -283,6 +283,9 @@ submit_code(Reauthentication *form, HttpResponse *response)
 		show_code_error(form, "required", NULL, response);
 	else if ((error = http_try(try_code, form)) == NULL)
 		return form->result;
+	/* The code is for an address that the user has not proven. */
+	else if (error->sqlerrcode == ERRCODE_AA_NO_ACCOUNT)
+		return REAUTHENTICATION_WRONG_CODE;
 	else
 		show_code_error(form, NULL, error, response);
 	return REAUTHENTICATION_SHOWN;

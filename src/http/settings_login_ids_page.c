@@ -367,14 +367,16 @@ is_done_already(const LoginIdPage *page)
 static void
 say_done(const LoginIdPage *page, HttpResponse *response)
 {
-	static const char *const notices[] = {
-		[VERB_ADD] = "login_id_added",
-		[VERB_CHANGE] = "login_id_changed",
-		[VERB_VERIFY] = "login_id_verified",
-		[VERB_REMOVE] = "login_id_removed"
+	static const char *const done[] = {
+		[VERB_ADD] = "added",
+		[VERB_CHANGE] = "changed",
+		[VERB_VERIFY] = "verified",
+		[VERB_REMOVE] = "removed"
 	};
 
-	http_settings_done(page->settings, "", notices[page->verb], response);
+	http_settings_done(page->settings, "",
+					   psprintf("%s_%s", login_id_type_name(page->type), done[page->verb]),
+					   response);
 }
 
 static void
@@ -478,6 +480,14 @@ handle_removal(LoginIdPage *page, HttpResponse *response)
 
 /* ---- the page ---- */
 
+/* Return whether the site lets its users do this: no form may lead only to a refusal. */
+static bool
+is_offered(const LoginIdPage *page)
+{
+	return (page->verb != VERB_ADD && page->verb != VERB_CHANGE) ||
+		account_policy_allows(&page->settings->policy, page->type);
+}
+
 /* A second click, or an old page, is about a login ID that is gone. */
 static void
 handle_missing(LoginIdPage *page, HttpResponse *response)
@@ -503,6 +513,8 @@ settings_login_ids_page(HttpSettings *settings, HttpResponse *response)
 
 	if (!read_path(&page))
 		http_settings_message(settings, 404, "not_found", response);
+	else if (!is_offered(&page))
+		http_settings_leave(settings, response);
 	else if (page.verb != VERB_ADD && !find_own(&page))
 		handle_missing(&page, response);
 	else if (settings->is_post && page.verb == VERB_REMOVE)

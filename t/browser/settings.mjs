@@ -109,14 +109,14 @@ async function tour() {
   await inspect(page, 'settings-code-wait');
   await page.fill('#code', await codeFor('ada@home.example'));
   await press(page, button(page, 'Confirm'));
-  is('the address is added', await notice(page), 'You can now log in with it.');
+  is('the address is added', await notice(page), 'The email address has been added. You can now log in with it.');
   await link(page, 'Change: ada@home.example').click();
   await inspect(page, 'settings-change-email');
   await link(page, 'Your account').click();
   await link(page, 'Remove: ada@home.example').click();
   await inspect(page, 'settings-remove-email');
   await press(page, button(page, 'Remove'));
-  is('the address is removed', await notice(page), 'It has been removed.');
+  is('the address is removed', await notice(page), 'The email address has been removed.');
   is('the only way to log in cannot be removed', await link(page, 'Remove: ada@example.com').count(), 0);
   ok('the page says why', /You log in only with this/.test(await page.textContent('main')));
   await inspect(page, 'settings-only-way');
@@ -124,7 +124,7 @@ async function tour() {
   await link(page, 'Add a username').click();
   await page.fill('#login_id', 'countess');
   await press(page, button(page, 'Save'));
-  is('a username is added', await notice(page), 'You can now log in with it.');
+  is('a username is added', await notice(page), 'The username has been added. You can now log in with it.');
 
   await link(page, 'Delete account').click();
   await inspect(page, 'settings-delete');
