@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "base/raise.h"
 #include "base/span.h"
 #include "domain/claims.h"
 #include "domain/discovery.h"
@@ -38,10 +39,15 @@ anon_auth_use_access_token(PG_FUNCTION_ARGS)
 {
 	Span		token = api_token(fcinfo, 0, "token");
 	bool		is_local = PG_ARGISNULL(1) || PG_GETARG_BOOL(1);
+	TimestampTz now = GetCurrentTimestamp();
 	AccessToken access;
 
-	identity_verify_token(&token, api_text(fcinfo, 2), api_text(fcinfo, 3), api_text(fcinfo, 4),
-						  GetCurrentTimestamp(), &access);
+	own_jwt_verify_access_token(token.data, token.length, now, &access);
+	if (access.jkt != NULL &&
+		!identity_use_key(&token, &access,
+						  dpop_check(api_text(fcinfo, 2), api_text(fcinfo, 3),
+									 api_text(fcinfo, 4), &token, now)))
+		raise_token_of_other_key();
 	identity_set(json_from_jsonb(access.claims), is_local);
 	return copy_uuid(&access.sub);
 }

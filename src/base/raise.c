@@ -197,6 +197,12 @@ raise_invalid_token(const char *reason)
 }
 
 void
+raise_token_of_other_key(void)
+{
+	raise_invalid_token("it is bound to another key than that of the DPoP proof");
+}
+
+void
 raise_wrong_audience(const char *audience, const char *expected, bool may_be_id_token)
 {
 	ereport(ERROR,

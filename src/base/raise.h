@@ -117,6 +117,9 @@ pg_noreturn extern void raise_invalid_token(const char *reason);
 pg_noreturn extern void raise_wrong_audience(const char *audience, const char *expected,
 											 bool may_be_id_token);
 
+/* AA014: an access token is bound to another key than that of the DPoP proof. */
+pg_noreturn extern void raise_token_of_other_key(void);
+
 /* AA014: the session of an access token has ended. */
 pg_noreturn extern void raise_invalid_session(const char *detail);
 

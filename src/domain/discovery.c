@@ -81,6 +81,8 @@ discovery_document(void)
 	json_add_raw(&json, "subject_types_supported", "[\"public\"]");
 	json_add_raw(&json, "id_token_signing_alg_values_supported",
 				 psprintf("[%s]", jose_alg_list(JOSE_USE_MAKE_KEYS, ", ", "\"", algorithms)));
+	json_add_raw(&json, "dpop_signing_alg_values_supported",
+				 psprintf("[%s]", jose_alg_list(JOSE_USE_PROOFS, ", ", "\"", algorithms)));
 	json_add_raw(&json, "claims_supported",
 				 "[\"iss\", \"aud\", \"iat\", \"exp\", \"sub\", \"sid\", \"auth_time\", \"amr\","
 				 " \"nonce\", \"at_hash\", \"email\", \"email_verified\", \"phone_number\","

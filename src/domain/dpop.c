@@ -172,12 +172,18 @@ dpop_check(const char *text, const char *method, const char *uri, const Span *ac
 	return check;
 }
 
-char *
-dpop_new_nonce(void)
+static char *
+create_nonce(void)
 {
 	TimestampTz expires_at;
 
 	return challenge_create(NONCE_PURPOSE, &expires_at);
+}
+
+char *
+dpop_next_nonce(const DpopCheck *check)
+{
+	return check->given && settings_get()->dpop_nonce ? create_nonce() : NULL;
 }
 
 /* Raise unless the request has a valid proof. */
@@ -187,7 +193,7 @@ require_valid(const DpopCheck *check)
 	if (check == NULL || !check->given)
 		raise_invalid_dpop_proof("The call needs a DPoP proof.");
 	if (check->wants_nonce)
-		raise_use_dpop_nonce(dpop_new_nonce());
+		raise_use_dpop_nonce(create_nonce());
 	if (check->problem != NULL)
 		raise_invalid_dpop_proof(check->problem);
 }

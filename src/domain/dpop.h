@@ -66,7 +66,11 @@ extern const char *dpop_key_of_session(const Client *client, DpopCheck *check);
  */
 extern bool dpop_matches(DpopCheck *check, const char *jkt);
 
-/* Return a new nonce for proofs.  Writes nothing, so it also works on a standby. */
-extern char *dpop_new_nonce(void);
+/*
+ * Return the nonce for the next proof of a client that has sent one, or NULL if
+ * settings.dpop_nonce is off (RFC 9449, section 8.2).  Writes nothing, so it also works on a
+ * standby.
+ */
+extern char *dpop_next_nonce(const DpopCheck *check);
 
 #endif							/* ANON_AUTH_DPOP_H */

@@ -24,7 +24,6 @@
 #include "base/raise.h"
 #include "base/span.h"
 #include "base/unix_time.h"
-#include "domain/dpop.h"
 #include "domain/identity.h"
 #include "domain/own_jwt.h"
 #include "domain/session.h"
@@ -176,8 +175,8 @@ accept_token(const Span *token)
 	accepted_token.transaction = MyLocalTransactionId();
 }
 
-static bool
-was_token_accepted(const Span *token)
+bool
+identity_has_used_key(const Span *token)
 {
 	uint8		hash[crypto_hash_sha256_BYTES];
 
@@ -186,16 +185,13 @@ was_token_accepted(const Span *token)
 		memcmp(accepted_token.hash, hash, sizeof(hash)) == 0;
 }
 
-void
-identity_verify_token(const Span *token, const char *dpop, const char *htm, const char *htu,
-					  TimestampTz now, AccessToken *access)
+bool
+identity_use_key(const Span *token, const AccessToken *access, DpopCheck *check)
 {
-	own_jwt_verify_access_token(token->data, token->length, now, access);
-	if (access->jkt == NULL)
-		return;
-	if (!dpop_matches(dpop_check(dpop, htm, htu, token, now), access->jkt))
-		raise_invalid_token("it is bound to another key than that of the DPoP proof");
+	if (!dpop_matches(check, access->jkt))
+		return false;
 	accept_token(token);
+	return true;
 }
 
 /* ---- the user of a token or of the caller ---- */
@@ -217,7 +213,7 @@ get_caller_ids(const Span *token, TimestampTz now, CallerIds *ids)
 	if (token != NULL)
 	{
 		own_jwt_verify_access_token(token->data, token->length, now, &access);
-		if (access.jkt != NULL && !was_token_accepted(token))
+		if (access.jkt != NULL && !identity_has_used_key(token))
 			raise_invalid_token("it is bound to a key, and use_access_token() has not accepted it with a DPoP proof in this transaction");
 		*ids = (CallerIds) {access.sub, true, access.sid};
 		return;

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "base/span.h"
+#include "domain/dpop.h"
 #include "domain/own_jwt.h"
 #include "store/sessions.h"
 #include "store/users.h"
@@ -41,19 +42,21 @@ extern const Identity *identity_current(void);
 extern bool identity_has_role(const Identity *identity, const char *role);
 
 /*
- * Fill access from a valid access token.  If it is bound to a key, the DPoP proof must be
- * valid for this token and for the request of method htm and URI htu (dpop_check()).  The
- * functions below accept it in the rest of the transaction.  Raises AA014, also for a proof
- * of another key; AA026 and AA027 if the proof is missing or bad.
+ * Use the DPoP proof of a request with an access token that is bound to a key; check is that
+ * of the token (dpop_check()).  The functions below accept the token in the rest of the
+ * transaction.  Return false for a proof of another key.  Raises AA026 and AA027 if the proof
+ * is missing or bad, AA018.
  */
-extern void identity_verify_token(const Span *token, const char *dpop, const char *htm,
-								  const char *htu, TimestampTz now, AccessToken *access);
+extern bool identity_use_key(const Span *token, const AccessToken *access, DpopCheck *check);
+
+/* Return whether identity_use_key() was called for this token in this transaction. */
+extern bool identity_has_used_key(const Span *token);
 
 /*
  * Fill user with the user of an access token or, if token is NULL, of the
  * current identity, and session with its session.  session may be NULL.  Raises AA014
  * unless the token is valid and its session is alive.  A token that is bound to a key counts
- * only if identity_verify_token() has accepted it in this transaction.
+ * only if identity_use_key() has accepted it in this transaction.
  */
 extern void identity_get_user(const Span *token, TimestampTz now, User *user, Session *session);
 

@@ -94,7 +94,7 @@ extern bool own_jwt_has_typ(const char *token, size_t length, const char *typ);
 /*
  * Fill access from a token that is an access token (RFC 9068) and valid now.
  * Raises AA014.  Does not check whether its session is alive; session_get_user() does.  A
- * token that is bound to a key (jkt) needs a DPoP proof, too: identity_verify_token().
+ * token that is bound to a key (jkt) needs a DPoP proof, too: identity_use_key().
  */
 extern void own_jwt_verify_access_token(const char *token, size_t length, TimestampTz now,
 										AccessToken *access);

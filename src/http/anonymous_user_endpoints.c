@@ -18,6 +18,7 @@
 #include "domain/guest_proof.h"
 #include "http/http_api.h"
 #include "http/http_caller.h"
+#include "http/http_dpop.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_json_body.h"
@@ -122,6 +123,8 @@ sign_up_with_refresh_token(const HttpRequest *request, const char *client_id,
 	StringInfoData json;
 
 	client_get(client_id, &client);
+	device.dpop = http_dpop(request);
+	dpop_admit(&client, device.dpop);
 	if (refresh_token != NULL)
 		guest_resume(&client, refresh_token, &device, request->now, &tokens);
 	else
@@ -200,7 +203,8 @@ handle_promotion_code(const HttpRequest *request, HttpResponse *response)
 		return;
 	}
 	else
-		code = guest_proof_create_code(refresh_token, NULL, request->now, &expires_at);
+		code = guest_proof_create_code(refresh_token, http_dpop(request), request->now,
+									   &expires_at);
 	http_api_secret(response, "promotion_code", code, expires_at);
 }
 

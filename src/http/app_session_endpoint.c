@@ -11,6 +11,7 @@
 #include "base/raise.h"
 #include "domain/app_session.h"
 #include "http/http_api.h"
+#include "http/http_dpop.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_json_body.h"
@@ -29,8 +30,8 @@ handle_app_session_token(const HttpRequest *request, HttpResponse *response)
 
 	if (body == NULL)
 		return;
-	token = app_session_create_token(json_cstring(body, "refresh_token"), NULL, request->now,
-									 &expires_at);
+	token = app_session_create_token(json_cstring(body, "refresh_token"), http_dpop(request),
+									 request->now, &expires_at);
 	http_api_secret(response, "app_session_token", token, expires_at);
 }
 

@@ -13,6 +13,7 @@
 #include "domain/guest_proof.h"
 #include "http/http_api.h"
 #include "http/http_caller.h"
+#include "http/http_dpop.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_json_body.h"
@@ -75,6 +76,7 @@ handle_claim(const HttpRequest *request, HttpResponse *response)
 		return;
 	(void) http_api_guest_proof(body, &proof);
 	client_get(json_cstring(body, "client_id"), &client);
+	proof.dpop = http_dpop(request);
 	guest_claim_run(&client, &caller, session.client_id, &proof, json_boolean(body, "dry_run"),
 					request->now, &tables, &count);
 	write_tables(response, tables, count);

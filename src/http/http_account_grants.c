@@ -44,7 +44,8 @@ raise_invalid_request(const char *message)
  * value makes sense without a page.
  */
 static void
-read_grant(const HttpRequest *request, const HttpParams *params, AccountGrant *grant)
+read_grant(const HttpRequest *request, const Client *client, const HttpParams *params,
+		   AccountGrant *grant)
 {
 	const char *prompt = http_param(params, "prompt");
 
@@ -59,7 +60,8 @@ read_grant(const HttpRequest *request, const HttpParams *params, AccountGrant *g
 		raise_invalid_request("prompt must be create");
 	if (grant->is_promotion && grant->is_sign_up)
 		raise_invalid_request("a guest is promoted without prompt");
-	grant->device = http_grant_device(request, params);
+	grant->device = http_grant_device(request, client, params);
+	grant->proof.dpop = grant->device.dpop;
 }
 
 static bool
@@ -116,7 +118,7 @@ http_login_code_grant(const HttpRequest *request, const Client *client,
 	TokenResponse tokens;
 	bool		succeeded;
 
-	read_grant(request, params, &grant);
+	read_grant(request, client, params, &grant);
 	if (!grant.is_promotion && !grant.is_sign_up)
 		succeeded = code_login_authenticate(client, login_id, code, &grant.device, request->now,
 											&tokens);
@@ -141,7 +143,7 @@ http_id_token_grant(const HttpRequest *request, const Client *client, const Http
 	TokenResponse tokens;
 	bool		succeeded;
 
-	read_grant(request, params, &grant);
+	read_grant(request, client, params, &grant);
 	if (!grant.is_promotion && !grant.is_sign_up)
 		succeeded = federated_identity_authenticate(client, account.id_token, account.nonce,
 													&grant.device, request->now, &tokens);

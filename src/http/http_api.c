@@ -96,12 +96,14 @@ http_api_authentication_required(HttpResponse *response)
 
 /* Answer 401 unless the caller is known. */
 static bool
-admit_caller(HttpCaller caller, HttpResponse *response)
+admit_caller(const HttpRequest *request, HttpCaller caller, HttpResponse *response)
 {
 	if (caller == CALLER_KNOWN)
 		return true;
 	http_api_authentication_required(response);
 	http_add_header(response, "WWW-Authenticate",
+					http_has_dpop_token(request) ?
+					http_dpop_challenge("invalid_token", "the access token is invalid or has expired") :
 					caller == CALLER_INVALID_TOKEN ? "Bearer error=\"invalid_token\"" : "Bearer");
 	return false;
 }
@@ -109,7 +111,7 @@ admit_caller(HttpCaller caller, HttpResponse *response)
 static bool
 refuse_cookie(const HttpRequest *request, HttpResponse *response)
 {
-	return http_bearer_token(request) == NULL && http_api_refuse_foreign(request, response);
+	return http_access_token(request) == NULL && http_api_refuse_foreign(request, response);
 }
 
 bool
@@ -117,7 +119,7 @@ http_api_caller(const HttpRequest *request, Session *session, User *user,
 				HttpResponse *response)
 {
 	if (refuse_cookie(request, response) ||
-		!admit_caller(http_caller(request, session, user), response))
+		!admit_caller(request, http_caller(request, session, user), response))
 		return false;
 	/* So far, user is only what decides about the session. */
 	session_get_user(&session->user_id, &session->id, request->now, user, session);
@@ -129,5 +131,5 @@ http_api_lock_caller(const HttpRequest *request, Session *session, User *user,
 					 HttpResponse *response)
 {
 	return !refuse_cookie(request, response) &&
-		admit_caller(http_lock_caller(request, session, user), response);
+		admit_caller(request, http_lock_caller(request, session, user), response);
 }

@@ -19,6 +19,7 @@
 #include "http/http_login_hint.h"
 #include "store/sessions.h"
 #include "store/users.h"
+#include "token/dpop_proof.h"
 
 /* Bytes of an unknown scope that an error repeats. */
 #define SHOWN_SCOPE_LENGTH	100
@@ -133,6 +134,10 @@ read_token_parameters(const HttpParams *params, AuthorizationRequest *authorizat
 	authorization->nonce = http_param(params, "nonce");
 	if (authorization->nonce != NULL && strlen(authorization->nonce) > NONCE_MAX_LENGTH)
 		return set_refusal(refusal, "invalid_request", "nonce is too long");
+	authorization->dpop_jkt = http_param(params, "dpop_jkt");
+	if (authorization->dpop_jkt != NULL && !dpop_is_thumbprint(authorization->dpop_jkt))
+		return set_refusal(refusal, "invalid_request",
+						   "dpop_jkt must be the thumbprint of a key (RFC 7638)");
 	return true;
 }
 

@@ -8,10 +8,13 @@
  */
 #include "postgres.h"
 
+#include "base/span.h"
 #include "domain/cookie_session.h"
+#include "domain/identity.h"
 #include "domain/own_jwt.h"
 #include "domain/session.h"
 #include "http/http_caller.h"
+#include "http/http_dpop.h"
 #include "http/http_errors.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
@@ -52,8 +55,19 @@ token_caller(const HttpRequest *request, const char *token, Session *session, Us
 	error = http_try(verify_access_token, &verification);
 	if (error != NULL && !http_is_refusal(error))
 		ReThrowError(error);
-	if (error != NULL || verification.access.jkt != NULL)
+
+	/* A token that is bound to a key never counts as a Bearer token, nor the reverse. */
+	if (error != NULL || (verification.access.jkt != NULL) != http_has_dpop_token(request))
 		return CALLER_INVALID_TOKEN;
+	if (verification.access.jkt != NULL)
+	{
+		Span		span = span_of_string(token);
+
+		/* Without a reverse proxy, postgrest_pre_request() has used the proof. */
+		if (!identity_has_used_key(&span) &&
+			!identity_use_key(&span, &verification.access, http_dpop(request)))
+			return CALLER_INVALID_TOKEN;
+	}
 	if (!session_find_alive(&verification.access.sub, &verification.access.sid, request->now,
 							session, user))
 		return CALLER_INVALID;
@@ -93,7 +107,7 @@ http_cookie_caller(const HttpRequest *request, Session *session, User *user)
 HttpCaller
 http_caller(const HttpRequest *request, Session *session, User *user)
 {
-	char	   *token = http_bearer_token(request);
+	char	   *token = http_access_token(request);
 
 	if (token != NULL)
 		return token_caller(request, token, session, user);
@@ -118,7 +132,7 @@ http_replace_session(const HttpRequest *request, const char *client_id, const Us
 HttpCaller
 http_lock_caller(const HttpRequest *request, Session *session, User *user)
 {
-	char	   *token = http_bearer_token(request);
+	char	   *token = http_access_token(request);
 	Session		found;
 	HttpCaller	caller = token != NULL ? token_caller(request, token, &found, user) :
 		find_cookie_caller(request, &found, user);
@@ -138,7 +152,7 @@ http_renew_session_cookie(const HttpRequest *request, const Session *session,
 	char	   *cookie = http_cookie(request, "session");
 	char	   *renewed;
 
-	if (cookie == NULL || http_bearer_token(request) != NULL || http_is_foreign(request, true))
+	if (cookie == NULL || http_access_token(request) != NULL || http_is_foreign(request, true))
 		return false;
 	renewed = cookie_session_renewed_cookie(cookie);
 	if (renewed != NULL)

@@ -24,7 +24,10 @@ typedef enum HttpCaller
 	CALLER_KNOWN
 } HttpCaller;
 
-/* The session of the access token or, if there is none, of the cookie. */
+/*
+ * The session of the access token or, if there is none, of the cookie.  A token that is bound
+ * to a key needs the scheme DPoP and a proof: raises AA026 and AA027 without a valid one.
+ */
 extern HttpCaller http_caller(const HttpRequest *request, Session *session, User *user);
 
 /* The session of the cookie, whatever token the request has. */

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "http/http_dpop.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_request.h"
@@ -48,5 +49,6 @@ http_serve(FunctionCallInfo fcinfo, HttpHandler handler, HttpErrorWriter write_e
 		http_response_begin(&serving.response);
 		write_error(&serving.request, error, &serving.response);
 	}
+	http_add_dpop_nonce(&serving.request, &serving.response);
 	return http_respond(&serving.response);
 }

@@ -17,6 +17,7 @@
 #include "http/http_errors.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
+#include "jose/jwa.h"
 #include "json/json_write.h"
 #include "json/raise_json.h"
 #include "utils/timestamp.h"
@@ -194,6 +195,7 @@ detail_of_error(const ErrorData *error)
 		case ERRCODE_AA_INVALID_LOGIN_ID:
 			return raise_json_member(error->detail, "description");
 		case ERRCODE_AA_INVALID_ID_TOKEN:
+		case ERRCODE_AA_INVALID_DPOP_PROOF:
 			return error->detail;
 		default:
 			return is_invalid_device_request(error->sqlerrcode) ? error->detail : NULL;
@@ -229,12 +231,46 @@ http_oauth_error(HttpResponse *response, int status, const char *error, const ch
 	write_oauth_error(response, status, error, description, NULL, NULL);
 }
 
+char *
+http_dpop_challenge(const char *error, const char *description)
+{
+	char		algorithms[JOSE_ALG_LIST_SIZE];
+	char	   *space;
+
+	(void) jose_alg_list(JOSE_USE_PROOFS, ", ", NULL, algorithms);
+	for (space = algorithms; (space = strchr(space, ',')) != NULL;)
+		memmove(space, space + 1, strlen(space));
+	return psprintf("DPoP error=\"%s\", error_description=\"%s\", algs=\"%s\"", error,
+					http_error_description(description), algorithms);
+}
+
+/* Add WWW-Authenticate for the scheme of the request's access token. */
+static void
+challenge_token(const HttpRequest *request, HttpResponse *response, const char *error,
+				const char *description)
+{
+	http_add_header(response, "WWW-Authenticate", http_has_dpop_token(request) ?
+					http_dpop_challenge(error, description) :
+					psprintf("Bearer error=\"%s\", error_description=\"%s\"", error, description));
+}
+
 void
-http_unauthorized(HttpResponse *response, const char *error, const char *description)
+http_unauthorized(const HttpRequest *request, HttpResponse *response, const char *error,
+				  const char *description)
 {
 	http_oauth_error(response, 401, error, description);
-	http_add_header(response, "WWW-Authenticate",
-					psprintf("Bearer error=\"%s\", error_description=\"%s\"", error, description));
+	challenge_token(request, response, error, description);
+}
+
+/*
+ * Whether the error is that of the proof of an access token: a resource answers 401 (RFC
+ * 9449, section 7.1), and the token endpoint 400 (section 5).
+ */
+static bool
+is_about_bound_token(const HttpRequest *request, const ErrorData *error)
+{
+	return (error->sqlerrcode == ERRCODE_AA_INVALID_DPOP_PROOF ||
+			error->sqlerrcode == ERRCODE_AA_USE_DPOP_NONCE) && http_has_dpop_token(request);
 }
 
 /*
@@ -261,6 +297,11 @@ http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
 	const char *description;
 	int			status = http_classify_oauth_error(error, &code, &description);
 
+	if (is_about_bound_token(request, error))
+	{
+		status = 401;
+		challenge_token(request, response, code, description);
+	}
 	if (status == 500)
 		write_oauth_error(response, status, code, description, NULL, NULL);
 	else
@@ -320,6 +361,8 @@ static const struct
 	{ERRCODE_AA_INVALID_PROFILE, 400, "Invalid", "InvalidProfile", NULL},
 	{ERRCODE_AA_UNKNOWN_DEVICE_KEY, 400, "Invalid", "UnknownDeviceKey", NULL},
 	{ERRCODE_AA_REMOVED_DEVICE_KEY, 400, "Invalid", "RemovedDeviceKey", NULL},
+	{ERRCODE_AA_INVALID_DPOP_PROOF, 403, "Forbidden", "InvalidDPoPProof", NULL},
+	{ERRCODE_AA_USE_DPOP_NONCE, 403, "Forbidden", "UseDPoPNonce", NULL},
 	{ERRCODE_AA_MERGE, 400, "Invalid", "MergeRefused", NULL}
 };
 
@@ -344,8 +387,17 @@ info_of_error(const ErrorData *error)
 void
 http_write_api_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
 {
+	const char *code;
+	const char *description;
 	int			i;
 
+	if (is_about_bound_token(request, error))
+	{
+		(void) http_classify_oauth_error(error, &code, &description);
+		http_api_error(response, 401, "Unauthorized", "Unauthorized", error->message, NULL);
+		challenge_token(request, response, code, description);
+		return;
+	}
 	if (!http_is_refusal(error))
 	{
 		http_api_error(response, 500, "InternalError", "UnexpectedError",

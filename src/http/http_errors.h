@@ -48,12 +48,16 @@ extern char *http_error_description(const char *text);
 extern void http_oauth_error(HttpResponse *response, int status, const char *error,
 							 const char *description);
 
+/* Return the value of WWW-Authenticate for the scheme DPoP (RFC 9449, section 7.1). */
+extern char *http_dpop_challenge(const char *error, const char *description);
+
 /*
  * Answer 401 with an error in the body and in the challenge (RFC 6750, section 3).
  * Authgear's SDKs delete their session on invalid_grant, so only the end of a session
  * is answered with it.
  */
-extern void http_unauthorized(HttpResponse *response, const char *error, const char *description);
+extern void http_unauthorized(const HttpRequest *request, HttpResponse *response,
+							  const char *error, const char *description);
 
 /*
  * Fill code and description with the "error" and "error_description" of OAuth 2

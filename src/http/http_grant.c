@@ -8,14 +8,16 @@
 #include "postgres.h"
 
 #include "base/limits.h"
+#include "http/http_dpop.h"
 #include "http/http_grant.h"
 #include "jose/base64url.h"
 #include "jose/jose_status.h"
 #include "json/json_parse.h"
 #include "json/json_write.h"
 
-DeviceReport
-http_grant_device(const HttpRequest *request, const HttpParams *params)
+/* Return the x_device_info, or NULL if there is none. */
+static Jsonb *
+read_device_info(const HttpParams *params)
 {
 	char	   *text = http_param(params, "x_device_info");
 	size_t		length;
@@ -24,7 +26,7 @@ http_grant_device(const HttpRequest *request, const HttpParams *params)
 	Jsonb	   *info = NULL;
 
 	if (text == NULL)
-		return http_device(request, NULL);
+		return NULL;
 	length = strlen(text);
 	if (length <= HTTP_DEVICE_INFO_MAX_LENGTH)
 	{
@@ -37,7 +39,17 @@ http_grant_device(const HttpRequest *request, const HttpParams *params)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid x_device_info")));
 	device_report_check_info(info);
-	return http_device(request, info);
+	return info;
+}
+
+DeviceReport
+http_grant_device(const HttpRequest *request, const Client *client, const HttpParams *params)
+{
+	DeviceReport device = http_device(request, read_device_info(params));
+
+	device.dpop = http_dpop(request);
+	dpop_admit(client, device.dpop);
+	return device;
 }
 
 void

@@ -17,10 +17,12 @@
 #include "http/http_response.h"
 
 /*
- * The report of a request with x_device_info: a JSON object in base64url.  Raises 22023 for
- * one that cannot be read.
+ * The report of a request with x_device_info, a JSON object in base64url, and with the DPoP
+ * proof.  Raises 22023 for a report that cannot be read, AA026 and AA027 unless the client
+ * accepts the proof (dpop_admit()).
  */
-extern DeviceReport http_grant_device(const HttpRequest *request, const HttpParams *params);
+extern DeviceReport http_grant_device(const HttpRequest *request, const Client *client,
+									  const HttpParams *params);
 
 /*
  * Have the client's token response contain an ID token, unless the request names scopes

@@ -40,6 +40,8 @@ http_request_begin(HttpRequest *request, const char *body)
 	request->now = GetCurrentTimestamp();
 	request->body = pstrdup(body);
 	request->method = "POST";
+	request->real_method = "POST";
+	request->dpop = palloc0(sizeof(struct DpopCheck *));
 	cookie_session_read_policy(&request->policy);
 }
 
@@ -52,7 +54,10 @@ http_request_read(HttpRequest *request, int sqlstate)
 	request->cookies = json_setting_of_strings("request.cookies", sqlstate);
 	method = http_header(request, "x-original-method");
 	if (method != NULL)
+	{
 		request->method = asc_toupper(method, strlen(method));
+		request->real_method = method;
+	}
 	request->is_head = strcmp(request->method, "HEAD") == 0;
 	if (request->is_head)
 		request->method = "GET";
@@ -80,23 +85,38 @@ http_cookie(const HttpRequest *request, const char *name)
 	return value == NULL || value[0] == '\0' ? NULL : value;
 }
 
-/* The scheme of RFC 6750. */
-#define BEARER	"Bearer"
-
-/* A proxy can have removed the space after the scheme. */
-char *
-http_bearer_token(const HttpRequest *request)
+/*
+ * Return what follows a scheme of the header Authorization, or NULL if it has another one.
+ * A proxy can have removed the space after the scheme.
+ */
+static char *
+after_scheme(const HttpRequest *request, const char *scheme)
 {
 	char	   *value = http_header(request, "x-original-authorization");
 
 	if (value == NULL || value[0] == '\0')
 		value = http_header(request, "authorization");
-	if (value == NULL || pg_strncasecmp(value, BEARER, strlen(BEARER)) != 0)
+	if (value == NULL || pg_strncasecmp(value, scheme, strlen(scheme)) != 0)
 		return NULL;
-	value += strlen(BEARER);
+	value += strlen(scheme);
 	if (isalnum((unsigned char) *value) || (*value != '\0' && strchr("-_", *value) != NULL))
 		return NULL;			/* another scheme */
 	return value + strspn(value, " ");
+}
+
+/* RFC 6750 and RFC 9449, section 7.1 */
+char *
+http_access_token(const HttpRequest *request)
+{
+	char	   *token = after_scheme(request, "Bearer");
+
+	return token != NULL ? token : after_scheme(request, "DPoP");
+}
+
+bool
+http_has_dpop_token(const HttpRequest *request)
+{
+	return after_scheme(request, "DPoP") != NULL;
 }
 
 /* Return what follows a prefix of a text, or NULL if the text has another beginning. */

@@ -25,11 +25,13 @@ typedef struct HttpRequest
 {
 	TimestampTz now;
 	char	   *method;			/* of the client's request, in upper case; GET for HEAD */
+	const char *real_method;	/* as the client wrote it */
 	bool		is_head;
 	char	   *body;			/* never NULL */
 	Jsonb	   *headers;		/* by name in lower case; NULL: none */
 	Jsonb	   *cookies;		/* by name; NULL: none */
 	BrowserPolicy policy;
+	struct DpopCheck **dpop;	/* where http_dpop() keeps its result */
 } HttpRequest;
 
 /*
@@ -60,10 +62,14 @@ extern const char *http_cookie_prefix(const HttpRequest *request);
 extern char *http_cookie(const HttpRequest *request, const char *name);
 
 /*
- * The token of the header "Authorization: Bearer ...", or NULL if there is no header with this
- * scheme.  "" if the token is missing: the caller refuses it as any other invalid token.
+ * The token of the header "Authorization: Bearer ..." or "Authorization: DPoP ...", or NULL if
+ * there is no header with one of these schemes.  "" if the token is missing: the caller
+ * refuses it as any other invalid token.
  */
-extern char *http_bearer_token(const HttpRequest *request);
+extern char *http_access_token(const HttpRequest *request);
+
+/* True if the scheme of the access token is DPoP. */
+extern bool http_has_dpop_token(const HttpRequest *request);
 
 /*
  * True if the client sent a body of this media type in UTF-8.  Also true if no

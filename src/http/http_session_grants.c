@@ -26,7 +26,7 @@ may_refresh_id_token(const HttpRequest *request, const Client *client, const Ses
 {
 	if (!client_is_first_party(client))
 		return false;
-	if (http_bearer_token(request) == NULL)
+	if (http_access_token(request) == NULL)
 		return !http_is_foreign(request, true);
 	return session->client_id != NULL && strcmp(session->client_id, client->client_id) == 0;
 }
@@ -54,13 +54,13 @@ http_refresh_id_token_grant(const HttpRequest *request, const Client *client,
 	switch (http_caller(request, &session, &user))
 	{
 		case CALLER_INVALID_TOKEN:
-			http_unauthorized(response, "invalid_token",
+			http_unauthorized(request, response, "invalid_token",
 							  "the access token is invalid or has expired");
 			return;
 		case CALLER_NOBODY:
 		case CALLER_INVALID:
 			/* Authgear's SDKs end their session on this error. */
-			http_unauthorized(response, "invalid_grant", "valid session is required");
+			http_unauthorized(request, response, "invalid_grant", "valid session is required");
 			return;
 		case CALLER_KNOWN:
 			break;

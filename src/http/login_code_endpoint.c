@@ -12,6 +12,7 @@
 #include "domain/guest_proof.h"
 #include "domain/message_language.h"
 #include "http/http_api.h"
+#include "http/http_dpop.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_json_body.h"
@@ -45,6 +46,7 @@ handle_login_code(const HttpRequest *request, HttpResponse *response)
 	has_proof = http_api_guest_proof(body, &proof);
 	language = message_language_of_request(json_cstring(body, "ui_locales"));
 	client_get(json_cstring(body, "client_id"), &client);
+	proof.dpop = http_dpop(request);
 	http_api_expiry(response,
 					code_login_request(&client, json_cstring(body, "login_id"),
 									   has_proof ? &proof : NULL, language, request->now));

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * postgrest.c
- *	  postgrest_pre_request(): cookie sessions for everything that PostgREST
- *	  serves, and the refusal of tokens that are no access tokens and of sessions
- *	  that have ended.
+ *	  postgrest_pre_request(): cookie sessions and tokens that are bound to a key, for
+ *	  everything that PostgREST serves, and the refusal of tokens that are no access
+ *	  tokens and of sessions that have ended.
  *
  * PostgREST calls the function at the beginning of every transaction, as the role
  * of the request.  The function sets another role, which a SECURITY DEFINER function
@@ -14,16 +14,23 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/errors.h"
+#include "base/raise.h"
+#include "base/span.h"
 #include "domain/claims.h"
 #include "domain/identity.h"
 #include "domain/own_jwt.h"
 #include "domain/run_action.h"
 #include "domain/session.h"
 #include "http/http_caller.h"
+#include "http/http_dpop.h"
 #include "http/http_endpoint.h"
+#include "http/http_errors.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json_read.h"
+#include "json/json_write.h"
+#include "json/raise_json.h"
 #include "store/sessions.h"
 #include "store/users.h"
 #include "utils/guc.h"
@@ -32,24 +39,27 @@
 #define ERRCODE_HTTP_400	MAKE_SQLSTATE('P', 'T', '4', '0', '0')
 #define ERRCODE_HTTP_401	MAKE_SQLSTATE('P', 'T', '4', '0', '1')
 #define ERRCODE_HTTP_403	MAKE_SQLSTATE('P', 'T', '4', '0', '3')
+#define ERRCODE_POSTGREST	MAKE_SQLSTATE('P', 'G', 'R', 'S', 'T')
 
 typedef enum Verdict
 {
 	VERDICT_NOTHING_TO_DO,
-	VERDICT_COOKIE_SESSION,
+	VERDICT_SESSION,			/* of a cookie, or of a token that is bound to a key */
 	VERDICT_INVALID_SESSION,
 	VERDICT_INVALID_TOKEN,
-	VERDICT_CROSS_SITE
+	VERDICT_CROSS_SITE,
+	VERDICT_INVALID_PROOF
 } Verdict;
 
 /* The result of check_request(). */
 typedef struct RequestCheck
 {
 	Verdict		verdict;
-	char	   *role;			/* for a cookie session, as the next */
+	char	   *role;			/* for VERDICT_SESSION, as the next; NULL: as it is */
 	char	   *claims;
 	char	   *headers;		/* of the response; NULL: as they are */
 	const char *reason;			/* for an invalid token: a clause */
+	const ErrorData *error;		/* for an invalid proof */
 } RequestCheck;
 
 static bool
@@ -90,9 +100,10 @@ check_cookie(const HttpRequest *request, RequestCheck *check)
 	}
 	if (!is_safe_method() && http_is_foreign(request, true))
 		return VERDICT_CROSS_SITE;
+	check->role = pstrdup(claims_token_role());
 	check->claims = claims_of_session(&user, &session);
 	check->headers = headers_with_renewed_cookie(request, &session);
-	return VERDICT_COOKIE_SESSION;
+	return VERDICT_SESSION;
 }
 
 /* True if the token in the Authorization header, which PostgREST verified, has the typ. */
@@ -133,7 +144,7 @@ check_token(const HttpRequest *request, const char **reason)
 	if (*reason == NULL && !is_typed_as_access_token(request))
 		*reason = "its type (typ) is not at+jwt";
 	if (*reason == NULL && json_member(claims, "cnf") != NULL)
-		*reason = "it is bound to a key (cnf)";
+		*reason = "it is bound to a key (cnf), and needs the scheme DPoP";
 	if (*reason != NULL)
 		return VERDICT_INVALID_TOKEN;
 	if (request->policy.check_session_on_request ?
@@ -143,14 +154,87 @@ check_token(const HttpRequest *request, const char **reason)
 	return VERDICT_NOTHING_TO_DO;
 }
 
+/* The arguments and the result of verify_bound_token(). */
+typedef struct BoundToken
+{
+	const HttpRequest *request;
+	AccessToken access;
+} BoundToken;
+
+/* Verify a token and its proof; arg is void * for http_try(). */
+static void
+verify_bound_token(void *arg)
+{
+	BoundToken *bound = arg;
+	char	   *token = http_access_token(bound->request);
+	Span		span = span_of_string(token);
+
+	own_jwt_verify_access_token(token, strlen(token), bound->request->now, &bound->access);
+	if (bound->access.jkt == NULL)
+		raise_invalid_token("it is not bound to a key, and needs the scheme Bearer");
+	if (!identity_use_key(&span, &bound->access, http_dpop(bound->request)))
+		raise_token_of_other_key();
+}
+
+static Verdict
+refuse_bound_token(const ErrorData *error, RequestCheck *check)
+{
+	check->error = error;
+	check->reason = error->detail;
+	return error->sqlerrcode == ERRCODE_AA_INVALID_DPOP_PROOF ||
+		error->sqlerrcode == ERRCODE_AA_USE_DPOP_NONCE ? VERDICT_INVALID_PROOF :
+		VERDICT_INVALID_TOKEN;
+}
+
+/* Return the headers of a response with the next nonce, or NULL. */
+static char *
+headers_with_nonce(const HttpRequest *request)
+{
+	HttpResponse response;
+	int			length;
+
+	http_response_begin(&response);
+	length = response.headers.len;
+	http_add_dpop_nonce(request, &response);
+	return response.headers.len > length ? http_add_to_postgrest_headers(&response) : NULL;
+}
+
+/*
+ * Check a token of the scheme DPoP.  PostgREST knows only the scheme Bearer, so it has looked
+ * at nothing: the request has the role of requests without a token.
+ */
+static Verdict
+check_bound_token(const HttpRequest *request, RequestCheck *check)
+{
+	BoundToken	bound = {.request = request};
+	ErrorData  *error = http_try(verify_bound_token, &bound);
+	Session		session;
+	User		user;
+
+	if (error != NULL && !http_is_refusal(error))
+		ReThrowError(error);
+	if (error != NULL)
+		return refuse_bound_token(error, check);
+	if (request->policy.check_session_on_request ?
+		!session_find_alive(&bound.access.sub, &bound.access.sid, request->now, &session, &user) :
+		identity_is_former_guest(bound.access.claims, &bound.access.sub))
+		return VERDICT_INVALID_SESSION;
+	check->role = json_cstring(bound.access.claims, "role");
+	check->claims = json_from_jsonb(bound.access.claims);
+	check->headers = headers_with_nonce(request);
+	return VERDICT_SESSION;
+}
+
 static Verdict
 verdict_on_request(RequestCheck *check)
 {
 	HttpRequest request;
-	Verdict		verdict;
 
 	http_request_begin(&request, "");
 	http_request_read(&request, ERRCODE_HTTP_400);
+	request.real_method = GetConfigOption("request.method", true, false);
+	if (http_header(&request, "authorization") != NULL && http_has_dpop_token(&request))
+		return check_bound_token(&request, check);
 	if (http_header(&request, "authorization") != NULL)
 		return check_token(&request, &check->reason);
 
@@ -161,9 +245,7 @@ verdict_on_request(RequestCheck *check)
 	 */
 	if (http_header(&request, "x-original-method") != NULL)
 		return VERDICT_NOTHING_TO_DO;
-	verdict = check_cookie(&request, check);
-	check->role = pstrdup(claims_token_role());
-	return verdict;
+	return check_cookie(&request, check);
 }
 
 /* Fills a RequestCheck, as run_action_as_owner() calls it. */
@@ -173,6 +255,51 @@ check_request(void *arg)
 	RequestCheck *check = arg;
 
 	check->verdict = verdict_on_request(check);
+}
+
+/*
+ * Raise an error that PostgREST answers with the challenge of RFC 9449, section 7.1.  It takes
+ * status and headers from the DETAIL of an error of this code.
+ */
+pg_noreturn static void
+raise_invalid_proof(const ErrorData *error)
+{
+	char	   *nonce = raise_json_member(error->detail, "dpop_nonce");
+	const char *code;
+	const char *description;
+	StringInfoData message;
+	StringInfoData detail;
+
+	(void) http_classify_oauth_error(error, &code, &description);
+	initStringInfo(&message);
+	json_open(&message);
+	json_add_string(&message, "code", "PT401");
+	json_add_string(&message, "message", error->message);
+	json_add_string(&message, "details", nonce != NULL ? "The proof must have the nonce of DPoP-Nonce." :
+					error->detail);
+	json_close(&message);
+	initStringInfo(&detail);
+	json_open(&detail);
+	json_add_integer(&detail, "status", 401);
+	json_add_name(&detail, "headers");
+	json_open(&detail);
+	json_add_string(&detail, "WWW-Authenticate", http_dpop_challenge(code, description));
+	if (nonce != NULL)
+		json_add_string(&detail, "DPoP-Nonce", nonce);
+	json_close(&detail);
+	json_close(&detail);
+	ereport(ERROR,
+			(errcode(ERRCODE_POSTGREST),
+			 errmsg_internal("%s", message.data),
+			 errdetail_internal("%s", detail.data),
+			 errhidestmt(true)));
+}
+
+static void
+set_parameter(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+							 false);
 }
 
 PG_FUNCTION_INFO_V1(anon_auth_postgrest_pre_request);
@@ -207,15 +334,16 @@ anon_auth_postgrest_pre_request(PG_FUNCTION_ARGS)
 					 errdetail("A session cookie counts only for pages of the issuer and of redirect URIs of first-party clients."),
 					 errhidestmt(true)));
 			break;
-		case VERDICT_COOKIE_SESSION:
+		case VERDICT_INVALID_PROOF:
+			raise_invalid_proof(check.error);
+			break;
+		case VERDICT_SESSION:
 			identity_set(check.claims, true);
-			(void) set_config_option("request.jwt.claims", check.claims, PGC_USERSET, PGC_S_SESSION,
-									 GUC_ACTION_LOCAL, true, 0, false);
+			set_parameter("request.jwt.claims", check.claims);
 			if (check.headers != NULL)
-				(void) set_config_option("response.headers", check.headers, PGC_USERSET,
-										 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-			(void) set_config_option("role", check.role, PGC_USERSET, PGC_S_SESSION,
-									 GUC_ACTION_LOCAL, true, 0, false);
+				set_parameter("response.headers", check.headers);
+			if (check.role != NULL)
+				set_parameter("role", check.role);
 			break;
 	}
 	PG_RETURN_VOID();

@@ -45,7 +45,7 @@ handle_anonymous_request_grant(const HttpRequest *request, const Client *client,
 		http_oauth_error(response, 400, "unauthorized_client", "AnonymousUserDisallowed");
 		return;
 	}
-	device = http_grant_device(request, params);
+	device = http_grant_device(request, client, params);
 	guest_authenticate_with_key(client, jwt, strlen(jwt), &device, request->now, &tokens);
 	http_grant_write_tokens(response, &tokens, true);
 }
@@ -56,7 +56,7 @@ handle_refresh_token_grant(const HttpRequest *request, const Client *client,
 {
 	TokenResponse tokens;
 	char	   *token = http_required_param(params, "refresh_token", "refresh token is required");
-	DeviceReport device = http_grant_device(request, params);
+	DeviceReport device = http_grant_device(request, client, params);
 
 	/* After a rotation of the master key, the token changes without token rotation, too. */
 	if (session_refresh(client, token, &device, request->now, &tokens))
@@ -74,7 +74,7 @@ handle_authorization_code_grant(const HttpRequest *request, const Client *client
 	char	   *code = http_required_param(params, "code", "code is required");
 	char	   *verifier = http_required_param(params, "code_verifier", "PKCE code verifier is required");
 	char	   *redirect_uri = http_required_param(params, "redirect_uri", "invalid redirect URI");
-	DeviceReport device = http_grant_device(request, params);
+	DeviceReport device = http_grant_device(request, client, params);
 
 	if (authorization_code_exchange(client, code, redirect_uri, verifier, &device,
 									request->now, &tokens))

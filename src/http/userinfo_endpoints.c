@@ -23,9 +23,9 @@
 #include "store/users.h"
 
 static void
-write_invalid_session(HttpResponse *response)
+write_invalid_session(const HttpRequest *request, HttpResponse *response)
 {
-	http_unauthorized(response, "invalid_grant", "invalid session");
+	http_unauthorized(request, response, "invalid_grant", "invalid session");
 }
 
 static void
@@ -42,10 +42,11 @@ handle_userinfo(const HttpRequest *request, HttpResponse *response)
 			http_add_header(response, "WWW-Authenticate", "Bearer");
 			return;
 		case CALLER_INVALID_TOKEN:
-			http_unauthorized(response, "invalid_token", "the access token is invalid or has expired");
+			http_unauthorized(request, response, "invalid_token",
+							  "the access token is invalid or has expired");
 			return;
 		case CALLER_INVALID:
-			write_invalid_session(response);
+			write_invalid_session(request, response);
 			return;
 		case CALLER_KNOWN:
 			break;
@@ -61,7 +62,7 @@ static void
 write_userinfo_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
 {
 	if (error->sqlerrcode == ERRCODE_AA_INVALID_TOKEN)
-		write_invalid_session(response);
+		write_invalid_session(request, response);
 	else
 		http_write_oauth_error(request, error, response);
 }
@@ -100,7 +101,7 @@ static bool
 is_cross_site_change(const HttpRequest *request)
 {
 	return strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0 &&
-		http_bearer_token(request) == NULL && http_is_foreign(request, true);
+		http_access_token(request) == NULL && http_is_foreign(request, true);
 }
 
 /* X-Original-Method is the method of the request about which the proxy asks. */
