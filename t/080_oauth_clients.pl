@@ -61,6 +61,11 @@ call($node, 'create_client',
 	redirect_uris => "{$driver/callback}",
 	post_logout_redirect_uris => "{$driver/logged-out}");
 call($node, 'create_client',
+	client_id => 'rp-key',
+	application_type => 'spa',
+	dpop => 'required',
+	redirect_uris => "{$driver/callback}");
+call($node, 'create_client',
 	client_id => 'rp-native',
 	application_type => 'native',
 	redirect_uris => '{http://127.0.0.1/callback}',

@@ -188,6 +188,9 @@ is(resource($userinfo, Authorization => "Bearer $tokens->{access_token}", DPoP =
 is($web->get('/.well-known/openid-configuration', proof($key, 'GET', '/.well-known/openid-configuration'))->{status}, 200, '... and at discovery');
 is_deeply($web->get('/.well-known/openid-configuration')->{json}{dpop_signing_alg_values_supported}, [qw(ES256 EdDSA RS256 PS256)],
 	'discovery lists the algorithms');
+my $private = $web->get('/private/x', bound($access), proof($key, 'GET', '/private/x', $access));
+is($private->{status} == 401 ? 'refused' : 'passed', 'passed', 'resolve: a proof is for the path about which the proxy asks') or diag explain $private;
+is(resource('/private/x', bound($access), proof($key, 'GET', '/resolve', $access)) =~ /^401/ ? 'refused' : 'passed', 'refused', '... and for no other');
 is(resource('/private/x', Authorization => "Bearer $access") =~ /^401/ ? 'refused' : 'passed', 'refused', 'resolve: a bound token is no Bearer token');
 
 # The account API and the claim

@@ -19,6 +19,7 @@ import {
   redirectUri,
   run,
   sessions,
+  sql,
   useKey,
   visit,
 } from './test.mjs';
@@ -204,6 +205,44 @@ await run('oauth4webapi', {
     const again = await tokensFor(alice, parameters, { maxAge: 5 });
 
     is('reauthentication keeps the session', claims(again.access_token).sid, claims(tokens.access_token).sid);
+  },
+
+  // RFC 9449: the client needs a key, and first without a nonce of the server.
+  async 'tokens bound to a key'() {
+    const who = { client_id: 'rp-key' };
+    const alg = as.dpop_signing_alg_values_supported[0];
+    const DPoP = oauth.DPoP(who, await oauth.generateKeyPair(alg));
+    const other = oauth.DPoP(who, await oauth.generateKeyPair('PS256'));
+    const keyed = { ...insecure, DPoP };
+    const started = await request({ client_id: 'rp-key', dpop_jkt: await DPoP.calculateThumbprint() });
+    const parameters = oauth.validateAuthResponse(as, who, await logIn(started.url), started.state);
+    const exchange = (options) =>
+      oauth.authorizationCodeGrantRequest(as, who, none, parameters, redirectUri, started.verifier, { ...insecure, ...options });
+    const accept = async (response) =>
+      oauth.processAuthorizationCodeResponse(as, who, await response, { expectedNonce: started.nonce, requireIdToken: true });
+    const get = (token, options) => oauth.userInfoRequest(as, who, token, options);
+
+    is('a code of a key needs its proof', (await failure(accept(exchange({})))).error, 'invalid_dpop_proof');
+    is('a code of a key is useless with another key', (await failure(accept(exchange({ DPoP: other })))).error, 'invalid_grant');
+    const tokens = await accept(exchange({ DPoP }));
+
+    is('the token type is DPoP', tokens.token_type, 'dpop');
+    is('the access token names the key', claims(tokens.access_token).cnf.jkt, await DPoP.calculateThumbprint());
+    const { sub } = oauth.getValidatedIdTokenClaims(tokens);
+
+    is('userinfo accepts the token with a proof', (await oauth.processUserInfoResponse(as, who, sub, await get(tokens.access_token, keyed))).sub, sub);
+    is('userinfo refuses it as a Bearer token', (await get(tokens.access_token, insecure).catch((error) => error.response ?? error)).status, 401);
+    await sql('UPDATE anon_auth.settings SET dpop_nonce = true');
+    const again = async (options) =>
+      oauth.processRefreshTokenResponse(as, who, await oauth.refreshTokenGrantRequest(as, who, none, tokens.refresh_token, options));
+    const error = await failure(again(keyed));
+
+    ok('the server asks for a nonce', oauth.isDPoPNonceError(error), error);
+    is('a refresh with the nonce keeps the key', claims((await again(keyed)).access_token).cnf.jkt, claims(tokens.access_token).cnf.jkt);
+    is('the resource has given the next nonce, too', (await get(tokens.access_token, keyed)).status, 200);
+    await sql('UPDATE anon_auth.settings SET dpop_nonce = false');
+    is('a refresh with another key is invalid_grant', (await failure(again({ ...insecure, DPoP: other }))).error, 'invalid_grant');
+    is('PostgREST accepts the token with a proof', (await oauth.protectedResourceRequest(tokens.access_token, 'GET', new URL(`${origin}/rest/notes`), undefined, null, keyed)).status, 200);
   },
 
   async errors() {

@@ -52,6 +52,25 @@ async function tokensFor(loginId, parameters, checks) {
 }
 
 await run('openid-client 6', {
+  // RFC 9449, with nonces of the server, which the library asks for by itself
+  async 'tokens bound to a key'() {
+    const keyConfig = await client.discovery(new URL(origin), 'rp-key', undefined, client.None(), { execute });
+    const DPoP = client.getDPoPHandle(keyConfig, await client.randomDPoPKeyPair('ES256'));
+    const started = await request({ client_id: 'rp-key', dpop_jkt: await DPoP.calculateThumbprint() });
+
+    await sql('UPDATE anon_auth.settings SET dpop_nonce = true');
+    const tokens = await client.authorizationCodeGrant(keyConfig, await logIn(started.url), started.checks, undefined, { DPoP });
+
+    is('the access token names the key', claims(tokens.access_token).cnf.jkt, await DPoP.calculateThumbprint());
+    is('userinfo names the user', (await client.fetchUserInfo(keyConfig, tokens.access_token, tokens.claims().sub, { DPoP })).email, alice);
+    const refreshed = await client.refreshTokenGrant(keyConfig, tokens.refresh_token, undefined, { DPoP });
+
+    is('a refresh keeps the key', claims(refreshed.access_token).cnf.jkt, claims(tokens.access_token).cnf.jkt);
+    is('a refresh without the key is refused', (await failure(client.refreshTokenGrant(keyConfig, tokens.refresh_token))).error, 'invalid_dpop_proof');
+    is('PostgREST accepts the token', (await client.fetchProtectedResource(keyConfig, refreshed.access_token, new URL(`${origin}/rest/notes`), 'GET', null, undefined, { DPoP })).status, 200);
+    await sql('UPDATE anon_auth.settings SET dpop_nonce = false');
+  },
+
   async 'a login'() {
     const { url, checks } = await request({ max_age: '3600' });
     const callback = await logIn(url);
