@@ -18,6 +18,7 @@ browser reaches it by t/browser/unreliable.mjs, whose address is the issuer. The
 
   web        the default
   rotating   rotates refresh tokens
+  bound      requires tokens that are bound to a key
 
 =cut
 
@@ -106,7 +107,7 @@ sub _write_pages
 		File::Copy::copy($file, "$dist/src") or die "cannot copy $file: $!";
 	}
 	File::Copy::copy("$root/t/browser/client/page.js", $dist) or die "cannot copy page.js: $!";
-	for my $client (qw(web rotating))
+	for my $client (qw(web rotating bound))
 	{
 		append_to_file("$dist/$client.html", <<"HTML");
 <!doctype html>
@@ -128,7 +129,9 @@ sub _prepare_database
 UPDATE anon_auth.settings SET issuer = '$self->{issuer}', password_hash_memory_kib = 8192, password_hash_passes = 1,
 	code_requests_per_minute_per_ip = NULL, guest_sign_ups_per_minute_per_ip = NULL;
 SELECT anon_auth.create_client('web', 'spa', '{$self->{issuer}/app/web.html,$self->{foreign}/app/web.html}'),
-	anon_auth.create_client('rotating', 'spa', '{$self->{issuer}/app/rotating.html}');
+	anon_auth.create_client('rotating', 'spa', '{$self->{issuer}/app/rotating.html}'),
+	anon_auth.create_client('bound', 'spa', '{$self->{issuer}/app/bound.html,$self->{foreign}/app/bound.html}');
+UPDATE anon_auth.clients SET dpop = 'required' WHERE client_id = 'bound';
 UPDATE anon_auth.clients SET refresh_token_rotation_enabled = true WHERE client_id = 'rotating';
 SQL
 	return;

@@ -27,12 +27,12 @@ function shiftClock(shift) {
   };
 }
 
-export async function wrongClock(hours) {
-  const named = (name) => `a clock that is ${hours} hours off: ${name}`;
+export async function wrongClock(hours, client) {
+  const named = (name) => `${client}, a clock that is ${hours} hours off: ${name}`;
   const context = await person();
 
   await before(context, shiftClock, hours * 3_600_000);
-  const page = await open(context);
+  const page = await open(context, client);
   const distance = await page.evaluate(() => Date.now());
 
   ok(named('the page has it'), Math.abs(distance - Date.now() - hours * 3_600_000) < 60_000);
@@ -50,7 +50,7 @@ export async function wrongClock(hours) {
   await ready(page);
   is(named('after a reload, fetch() works'), await value(page, () => notes()), 'Buy figs');
   is(named('after a reload, no refresh was needed'), tokenRequests(), 0);
-  is(named('a promotion works'), (await promote(page, `clock${hours + 10}@example.com`)).user.id, id);
+  is(named('a promotion works'), (await promote(page, `clock${hours + 10}.${client}@example.com`, client)).user.id, id);
   await context.close();
 }
 
@@ -132,19 +132,19 @@ export const elsewhere = http.createServer(async (request, response) => {
   response.end(await readFile(`${PAGES}/${name}`));
 });
 
-export async function otherOrigin(hours) {
-  const named = (name) => `a page of another origin, ${hours} hours off: ${name}`;
+export async function otherOrigin(hours, client) {
+  const named = (name) => `${client}, a page of another origin, ${hours} hours off: ${name}`;
   const context = await person();
 
   await before(context, shiftClock, hours * 3_600_000);
-  const page = await open(context, 'web', FOREIGN);
+  const page = await open(context, client, FOREIGN);
   const { id } = await signUp(page);
 
   is(named('fetch() works'), await value(page, () => addNote('Buy nuts')), 201);
   await value(page, () => expire());
   is(named('a refresh works'), await value(page, () => notes()), 'Buy nuts');
   is(named('userInfo() works'), (await value(page, () => auth.userInfo())).sub, id);
-  is(named('a promotion works'), (await promote(page, `foreign${hours}@example.com`, 'web', FOREIGN)).user.id, id);
+  is(named('a promotion works'), (await promote(page, `foreign${hours}.${client}@example.com`, client, FOREIGN)).user.id, id);
   is(named('it keeps the rows'), await value(page, () => notes()), 'Buy nuts');
   await value(page, () => auth.logOut());
   is(named('a logout ends the session'), await sessionsOf(id), '0');

@@ -2,6 +2,7 @@
 // result as a line of JSON.
 
 import * as accounts from './client_accounts.mjs';
+import * as dpop from './client_dpop.mjs';
 import { elsewhere, fetching, otherOrigin, wrongClock } from './client_fetch.mjs';
 import * as guests from './client_guests.mjs';
 import { close, complaints, done, is, network, test } from './client_person.mjs';
@@ -10,10 +11,13 @@ const tests = {
   ...guests,
   ...accounts,
   fetching,
-  slow: () => wrongClock(-1),
-  fast: () => wrongClock(1),
-  otherOrigin: () => otherOrigin(0),
-  otherClock: () => otherOrigin(1),
+  ...dpop,
+  slow: () => wrongClock(-1, 'web'),
+  fast: () => wrongClock(1, 'bound'),
+  slowBound: () => wrongClock(-1, 'bound'),
+  otherOrigin: () => otherOrigin(0, 'web'),
+  otherClock: () => otherOrigin(1, 'web'),
+  otherClockBound: () => otherOrigin(-1, 'bound'),
 };
 
 for (const [name, action] of Object.entries(tests)) {
