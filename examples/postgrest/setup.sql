@@ -84,7 +84,7 @@ WHERE :'is_first_run'
 	OR code_link_uri = :'former_origin' || '/flows/code_link?code={code}&client_id={client_id}&ui_locales={language}';
 
 -- A client for each variant of the page: with tokens, with a session cookie, and with
--- a key in the browser.
+-- a key in the browser, to which the tokens are bound.
 SELECT anon_auth.create_client('notebook', 'spa', name => 'Notebook',
 	redirect_uris => ARRAY[:'origin' || '/app/'])
 WHERE NOT EXISTS (SELECT FROM anon_auth.clients WHERE client_id = 'notebook');
@@ -94,7 +94,7 @@ SELECT anon_auth.create_client('notebook-cookie', 'traditional_webapp', name => 
 	post_logout_redirect_uris => ARRAY[:'origin' || '/app/?session=cookie'])
 WHERE NOT EXISTS (SELECT FROM anon_auth.clients WHERE client_id = 'notebook-cookie');
 
-SELECT anon_auth.create_client('notebook-key', 'spa', name => 'Notebook',
+SELECT anon_auth.create_client('notebook-key', 'spa', name => 'Notebook', dpop => 'required',
 	redirect_uris => ARRAY[:'origin' || '/app/key.html'])
 WHERE NOT EXISTS (SELECT FROM anon_auth.clients WHERE client_id = 'notebook-key');
 

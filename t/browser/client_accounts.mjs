@@ -126,6 +126,16 @@ export async function claiming() {
   is('the account gets the rows', await value(page, () => notes()), 'Buy oats');
   is('the key is deleted', await value(page, () => auth.guest()), null);
   is('the server has no such guest', await sql(`SELECT count(*) FROM anon_auth.users WHERE id = '${guest.id}'`), '0');
+
+  await value(page, () => auth.logOut());
+  const gone = await signUp(page);
+
+  await logIn(page, 'claim@example.com');
+  is('an account cannot be promoted', (await failure(page, () => auth.promotionUrl({ redirectUri: location.href }))).code, 'no_guest');
+  await sql(`SELECT anon_auth.delete_user('${gone.id}')`);
+  is('a guest that is gone cannot be claimed', (await failure(page, () => auth.claimGuest())).code, 'guest_unknown');
+  is('its key is deleted', await value(page, () => auth.guest()), null);
+  is('the account stays logged in', (await value(page, () => auth.user())).id, account.id);
   await context.close();
 }
 

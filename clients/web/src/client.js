@@ -105,12 +105,21 @@ export class AnonAuth extends EventTarget {
 
   async claimGuest({ dryRun = false } = {}) {
     const jwt = await this.#sessions.proveGuest(await this.#sessions.load());
-    const { tables } = await this.#api('/api/anonymous_user/claim', { client_id: this.#clientId, jwt, dry_run: dryRun });
 
-    if (!dryRun) {
-      await this.forgetGuest();
+    try {
+      const { tables } = await this.#api('/api/anonymous_user/claim', { client_id: this.#clientId, jwt, dry_run: dryRun });
+
+      if (!dryRun) {
+        await this.forgetGuest();
+      }
+      return tables;
+    } catch (error) {
+      // The key is of no use to an account.
+      if (['guest_removed', 'guest_unknown'].includes(error.code)) {
+        await this.forgetGuest();
+      }
+      throw error;
     }
-    return tables;
   }
 
   // ---- pages of the server ----
@@ -172,7 +181,7 @@ export class AnonAuth extends EventTarget {
     const { expire_at } = await this.#transport.json('/api/login_code', {
       client_id: this.#clientId,
       login_id: loginId,
-      ...(promotion ? { jwt: await this.#sessions.proveGuest(await this.#sessions.load()) } : {}),
+      ...(promotion ? { jwt: await this.#sessions.provePromotion(await this.#sessions.load()) } : {}),
       ...(uiLocales === undefined ? {} : { ui_locales: uiLocales }),
     });
 
@@ -195,7 +204,7 @@ export class AnonAuth extends EventTarget {
   }
 
   async promote(credential) {
-    return this.#present(credential, async (record) => ({ jwt: await this.#sessions.proveGuest(record) }));
+    return this.#present(credential, async (record) => ({ jwt: await this.#sessions.provePromotion(record) }));
   }
 
   async #present({ loginId, code, idToken, nonce }, proof) {

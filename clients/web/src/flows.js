@@ -51,7 +51,7 @@ export class Flows {
 
   async #hint(kind, record) {
     if (kind === 'promotion') {
-      const jwt = await this.#sessions.proveGuest(record);
+      const jwt = await this.#sessions.provePromotion(record);
 
       return { login_hint: `https://authgear.com/login_hint?${new URLSearchParams({ type: 'anonymous', jwt })}` };
     }

@@ -177,7 +177,10 @@ export class AnonAuth extends EventTarget {
   continueAsGuest(options?: { startOver?: boolean }): Promise<User>;
   /** Deletes the key of a guest who is not logged in. Nobody can log in to this guest again. */
   forgetGuest(): Promise<void>;
-  /** Moves what the guest of this browser owns to the account that is logged in. */
+  /**
+   * Moves what the guest of this browser owns to the account that is logged in. Then the key is deleted, also if the
+   * guest is gone (`guest_unknown`, `guest_removed`).
+   */
   claimGuest(options?: { dryRun?: boolean }): Promise<MovedRows[]>;
 
   /** The address of the login page; with `signUp`, of the page that makes an account. */

@@ -113,6 +113,14 @@ export class Sessions {
     });
   }
 
+  // Returns the JWT that promotes the guest.
+  async provePromotion(record) {
+    if (record.session?.isGuest === false) {
+      throw new AnonAuthError('no_guest', 'an account is logged in, not a guest');
+    }
+    return this.proveGuest(record);
+  }
+
   // Returns the JWT that proves to be the guest, for another request.
   async proveGuest(record, action = 'promote') {
     if (record.guest === null) {

@@ -18,7 +18,7 @@ async function begin() {
 
   await show();
   if (redirect && (await auth.guest())) {
-    await offerNotes();
+    await offerNotes().catch((error) => tell(explain(error)));
   }
 }
 
