@@ -55,7 +55,9 @@ SELECT app.mend('missing_page_texts');
 SELECT page_texts FROM anon_auth.settings;
 UPDATE anon_auth.settings SET page_texts = (SELECT jsonb_build_object('it', anon_auth_http.page_texts('en')));
 SELECT * FROM app.findings;
-UPDATE anon_auth.settings SET page_texts = '{}';
+UPDATE anon_auth.settings SET page_texts = '{"en": {"settings_attribute_color": "Colour", "settings_attribute_size": "Size"}}', user_writable_attributes = '{color}';
+SELECT * FROM app.findings;
+UPDATE anon_auth.settings SET page_texts = '{}', user_writable_attributes = DEFAULT;
 
 -- ---- the client of the settings pages ----
 UPDATE anon_auth.settings SET page_client_id = 'web';

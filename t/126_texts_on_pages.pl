@@ -11,6 +11,7 @@ use AnonAuth::Device qw(sql_literal);
 use AnonAuth::Pages qw(fields shows);
 use Encode qw(decode_utf8);
 use JSON::PP ();
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $site = AnonAuth::Pages->new;
@@ -130,6 +131,60 @@ is($browser->get('/settings/identity/add_email')->{status}, 200, 'a type that it
 	$answer = $browser->post_form($again, method => 'code', step => 'code', address => 0, code => $code);
 	shows($answer, 422, qr/This code is wrong, has expired or was already used/, 'the code of an address that opens no account');
 	unlike($answer->{body}, qr/Try again in a moment/, 'the page does not ask to try the same again');
+}
+
+# ---------------------------------------------------------------------------
+# "Ready-made pages" of docs/guide.md, followed step by step
+# ---------------------------------------------------------------------------
+
+{
+	my ($chapter) = slurp_file("$FindBin::Bin/../docs/guide.md") =~ /^## Ready-made pages\n(.*?)^## /ms or die 'no chapter';
+	my @steps = $chapter =~ /^ +```sql\n(.*?)^ +```$/gms;
+	my %link = map { my ($name, $value) = split /=/; ($name => $value =~ s/%3A/:/gr =~ s/%2F/\//gr) } $chapter =~ /`((?:client_id|response_type|scope|redirect_uri)=[^`]*)`/g;
+	my $visit = sub { my (%more) = @_; my $visitor = $site->browser; my $answer = $visitor->get('/oauth2/authorize', %link, %more); return $visitor->get($answer->{location}); };
+	my $page;
+
+	is(scalar @steps, 6, 'the chapter has six statements');
+	$site->settings(page_login_methods => '{password}', page_client_id => undef, login_id_types => '{email,phone_number,username}');
+	query($steps[0]);
+	shows($visit->(), 200, qr/<h1>Log in/, qr/name="password"/, qr/Forgot/, 'step 1: people can log in to the client');
+	unlike($visit->()->{body}, qr/Create an account/, 'step 1: and not sign up');
+	{
+		my $visitor = $site->browser;
+		my $form = $visitor->get('/oauth2/authorize', %link)->{location};
+
+		like($visitor->post_form($form, login_id => 'ada@example.com', password => 'correct horse')->{location}, qr{^https://shop\.example/welcome}, 'step 1: they come back');
+		ok($visitor->cookies->{'__Host-session'}, 'step 1: with the cookie');
+	}
+	query($steps[1]);
+	shows($visit->(), 200, qr/>Create an account</, 'step 2: the log-in page leads to the sign-up page');
+	shows($visit->(prompt => 'create'), 200, qr/<h1>Create/, 'step 2: with prompt=create, the address does');
+	query($steps[2]);
+	$page = $visit->();
+	shows($page, 200, qr/name="password"/, qr/value="code"/, 'step 3: the password comes first, and a button leads to codes');
+	$site->no_limits;
+	query('DELETE FROM anon_auth.outbox');
+	query("SELECT anon_auth.request_login_code('shop', 'ada\@example.com')");
+	like(query(q{SELECT link FROM anon_auth.take_outbox_messages(100) WHERE recipient = 'ada@example.com' AND link IS NOT NULL LIMIT 1}), qr{^\Q$origin\E/flows/code_link\?code=[^&]+&client_id=shop&},
+		'step 3: messages have a link to the page');
+	like($site->browser->get('/settings')->{body}, qr/You are not logged in/, 'before step 4, the settings do not lead to a log-in');
+	query($steps[3]);
+	{
+		my $visitor = $site->browser;
+		my $form = $visitor->get('/settings')->{location};
+
+		is($visitor->post_form($form, login_id => 'ada@example.com', password => 'correct horse')->{location}, "$origin/settings", 'step 4: they do');
+		shows($visitor->get('/settings/profile'), 200, qr/>color</, 'step 4: the profile has the attribute');
+		query($steps[4]);
+		shows($visitor->get('/settings'), 200, qr/Corner Shop/, qr/#7a1f5c/i, 'step 5: the pages look like the site');
+		shows($visit->(prompt => 'create'), 200, qr{href="https://shop\.example/privacy"}, qr{href="https://shop\.example/terms"}, 'step 5: the sign-up page links to the privacy policy and the terms');
+		query($steps[5]);
+		shows($visitor->get('/settings/profile?ui_locales=it'), 200, qr/>Colore</, qr/Your profile/, 'step 6: a language of the site, with texts in English');
+	}
+	shows($visit->(ui_locales => 'en'), 200, qr/<h1>Welcome back/, 'step 6: a text of the site');
+	shows($visit->(ui_locales => 'it'), 200, qr/<h1>Bentornato/, qr/<html lang="it"/, 'step 6: a language of the site');
+	shows($visit->(ui_locales => 'fi'), 200, qr/<html lang="de"/, 'step 6: the default');
+	is(query(q{SELECT string_agg(DISTINCT finding, ' ') FROM anon_auth.doctor() WHERE finding IN ('unknown_page_text', 'missing_page_texts', 'no_page_client')}), 'missing_page_texts', 'step 7: doctor() finds the missing translations');
 }
 
 done_testing();

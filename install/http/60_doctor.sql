@@ -16,7 +16,8 @@ BEGIN
 		'No page shows the text.', format('UPDATE anon_auth.settings SET page_texts = page_texts #- %L;', ARRAY[l.locale, k.key])
 	FROM anon_auth.settings s, jsonb_each(s.page_texts) AS l (locale, texts),
 		LATERAL jsonb_object_keys(CASE jsonb_typeof(l.texts) WHEN 'object' THEN l.texts ELSE '{}' END) AS k (key)
-	WHERE NOT anon_auth_http.page_texts('en') ? k.key;
+	WHERE NOT anon_auth_http.page_texts('en') ? k.key
+	  AND NOT (starts_with(k.key, 'settings_attribute_') AND substr(k.key, length('settings_attribute_') + 1) = ANY (s.user_writable_attributes));
 	-- The texts of a less specific locale, such as de for de-AT, are in the same language.
 	RETURN QUERY
 	SELECT 'warning', 'missing_page_texts', format('settings.page_texts lacks texts for locale %L, such as %L', l.locale, min(e.key COLLATE "C")),
