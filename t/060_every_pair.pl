@@ -58,7 +58,7 @@ my @proofs = (
 	[ [qw(code_log_in_holder identity_log_in remove_identity)], [qw(identity_log_in_again disable_holder revoke_all_holder delete_holder)] ],
 	[ [qw(add_identity identity_promote identity_sign_up)], [qw(remove_identity delete_holder)] ],
 	[ [qw(identity_promote)], [qw(promote disable delete)] ],
-	[ [qw(change_password remove_address add_address end_own_session end_others schedule_deletion cancel_deletion update_profile)],
+	[ [qw(change_password remove_address add_address end_own_session end_others schedule_deletion cancel_deletion update_profile export set_roles)],
 		[qw(log_in_holder code_log_in_holder identity_log_in remove_identity disable_holder revoke_all_holder delete_holder purge_due)] ],
 	[ [qw(add_username import_user)], [qw(promote promote_with_key log_in delete disable_holder delete_holder)] ],
 	[ [qw(add_address)], [qw(code_promote code_sign_up password_sign_up code_log_in)] ],

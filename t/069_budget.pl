@@ -173,7 +173,10 @@ my @operations = (
 	[ 'delete_account', undef, 'anon_auth.delete_account(' . access_token() . ')' ],
 	[ 'cancel_account_deletion', undef, 'anon_auth.cancel_account_deletion(' . access_token() . ')' ],
 	[ 'delete_account of a guest', \&prepare_guests, 'anon_auth.delete_account((SELECT access_token FROM guest WHERE i = %d))' ],
-	[ 'import_user', undef, q{anon_auth.import_user(gen_random_uuid(), email => 'imported%d@example.com', verified => true)} ]);
+	[ 'import_user', undef, q{anon_auth.import_user(gen_random_uuid(), email => 'imported%d@example.com', verified => true)} ],
+	[ 'create_user', undef, q{anon_auth.create_user(email => 'created%d@example.com', verified => true)} ],
+	[ 'export_account', undef, 'anon_auth.export_account(' . access_token() . ')' ],
+	[ 'set_roles', undef, q{anon_auth.set_roles((SELECT user_id FROM anon_auth.login_ids WHERE value = 'password%d@example.com'), ARRAY['r' || gen_random_uuid()])} ]);
 
 # Statements, buffers and octets of WAL for one call, rounded up.
 sub cost
@@ -248,3 +251,6 @@ delete_account              8      43    720
 cancel_account_deletion     4      27    580
 delete_account of a guest  19     152    520
 import_user                 5      24   1230
+create_user                 5      26   1350
+export_account             17      64    380
+set_roles                   5      29    870

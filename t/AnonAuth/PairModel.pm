@@ -170,6 +170,8 @@ my %operations = (
 	_op('end_own_session', 'holder', 'S v', \&_end_own_session, user => 'S', session => 'v'),
 	_op('end_others', 'holder', $holder, \&_end_others, user => 'S', session => 'v'),
 	_op('update_profile', 'holder', 'S', \&_update_profile, user => 'S', session => 'v'),
+	_op('export', 'holder', 'S', \&_export, user => 'S', session => 'v'),
+	_op('set_roles', 'holder', 'S', \&_set_roles, user => 'S'),
 	_op('schedule_deletion', 'holder', $holder, \&_schedule_deletion, user => 'S', session => 'v'),
 	_op('cancel_deletion', 'holder', 'S', \&_cancel_deletion, user => 'S', session => 'v'),
 	_op('purge_due', 'holder due', "$holder rows", \&_purge_due),
@@ -311,6 +313,7 @@ sub describe
 		  ($user->{passwordless} ? 'passwordless' : ()),
 		  ($user->{leaving} ? 'leaving' : ()),
 		  ($user->{named} ? 'named' : ()),
+		  ($user->{editor} ? 'editor' : ()),
 		  (map { "identity $_" } grep { $state->{identities}{$_} eq $name } sort keys %{ $state->{identities} }),
 		  (map { "key $_" } grep { $state->{keys}{$_} eq $name } sort keys %{ $state->{keys} }),
 		  (map { "login $_" . ($state->{verified}{$_} ? ' verified' : '') } grep { $state->{logins}{$_} eq $name } sort keys %{ $state->{logins} }),
@@ -926,6 +929,27 @@ sub _update_profile
 	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
 	_event($state, 'profile.updated', $operation->{user}) if !$user->{named};
 	$user->{named} = 1;
+	return [ $state, 'done' ];
+}
+
+# Every copy is an event.
+sub _export
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+
+	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
+	_event($state, 'account.exported', $operation->{user});
+	return [ $state, 'done' ];
+}
+
+# Tokens get roles at the next login.
+sub _set_roles
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $user = $state->{users}{ $operation->{user} } or return _unknown_user($state);
+
+	_event($state, 'user.roles_set', $operation->{user}) if !$user->{editor};
+	$user->{editor} = 1;
 	return [ $state, 'done' ];
 }
 

@@ -232,7 +232,7 @@ $$;
 CREATE FUNCTION look() RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT concat_ws(' ', 'user', id, CASE WHEN is_anonymous THEN 'guest' ELSE 'account' END, CASE WHEN is_disabled THEN 'disabled' END,
 		CASE WHEN NOT is_anonymous AND NOT has_password THEN 'passwordless' END, CASE WHEN delete_at IS NOT NULL THEN 'leaving' END,
-		CASE WHEN standard_attributes ? 'name' THEN 'named' END)
+		CASE WHEN standard_attributes ? 'name' THEN 'named' END, CASE WHEN 'editor' = ANY (roles) THEN 'editor' END)
 		FROM anon_auth.users
 	UNION ALL SELECT concat_ws(' ', 'key', user_id, kid) FROM anon_auth.device_keys
 	UNION ALL SELECT concat_ws(' ', 'removed', user_id, kid) FROM anon_auth.removed_device_keys WHERE user_id IS NOT NULL
@@ -476,6 +476,7 @@ sub statement
 	  if $name =~ /^(?:promote|merge)/;
 	return "SELECT 'done', anon_auth.revoke_sessions($user) IS NULL" if $name =~ /^revoke_all/;
 	return "SELECT 'done', anon_auth.revoke($token)" if $name =~ /^revoke/;
+	return "SELECT 'done', anon_auth.set_roles($user, '{editor}')" if $name eq 'set_roles';
 	return "SELECT 'done', anon_auth.set_password($user, 'battery staple')" if $name =~ /^set_password/;
 	return "SELECT 'done', anon_auth.$1_user($user)" if $name =~ /^(disable|delete)/;
 	return q{SELECT 'purged ' || guests FROM anon_auth.purge()} if $name eq 'purge';
@@ -500,6 +501,7 @@ sub _statement_of_user
 		end_own_session => sub { return "SELECT anon_auth.end_session((anon_auth.verify_jwt($token) ->> 'sid')::uuid, $token)"; },
 		end_others => sub { return "SELECT anon_auth.end_other_sessions($token)"; },
 		update_profile => sub { return qq{SELECT 'done', anon_auth.update_profile('{"name": "S"}', $token) IS NULL}; },
+		export => sub { return "SELECT 'done', anon_auth.export_account($token) IS NULL"; },
 		schedule_deletion => sub { return "SELECT 'done', anon_auth.delete_account($token) IS NULL"; },
 		delete_self => sub { return "SELECT 'done', anon_auth.delete_account($token) IS NULL"; },
 		cancel_deletion => sub { return "SELECT anon_auth.cancel_account_deletion($token)"; },
