@@ -314,6 +314,49 @@ sub refusals
 	return;
 }
 
+# The account screen, which one of the servers has
+sub account_screen
+{
+	my $email = lc "screen.$name\@example.com";
+	my ($password, $new) = map { password("$_ of the screen of $name") } 'first password', 'second password';
+	my $guest = request('127.0.0.2', 'POST /guests')->{body};
+	my $account = request('127.0.0.2', 'POST /promote', { email => $email, password => $password, refresh_token => $guest->{refresh_token} })->{body};
+	my $call = sub { my ($route, $body, $token) = @_; my $answer = request('127.0.0.2', $route, $body, $token // $account->{access_token}); return $answer->{body}{error} // $answer->{body}{result}; };
+
+	is($call->('GET /account')->{sub}, $guest->{sub}, "$name: the screen shows the account");
+	is($call->('POST /account/profile', { attributes => { name => 'Jo' } })->{name}, 'Jo', "$name: a name is saved");
+	is($call->('POST /account/profile', { attributes => { birthdate => 'soon' } }), 'AA032', "$name: a wrong date is refused");
+	is($call->('POST /account/password', { new_password => $new, old_password => $new }), JSON::PP::false, "$name: a wrong password changes nothing");
+	my $other = request('127.0.0.2', 'POST /login', { login_id => $email, password => $password })->{body};
+	is(scalar @{ $call->('GET /account/sessions') }, 2, "$name: the screen shows both sessions");
+	my ($session) = grep { !$_->{is_current} } @{ $call->('GET /account/sessions') };
+	is($call->('DELETE /account/sessions', { session_id => $session->{session_id} }), JSON::PP::true, "$name: one of them is ended");
+	is($call->('GET /account', undef, $other->{access_token}), 'AA014', "$name: its token is refused");
+	is($call->('DELETE /account/other_sessions'), 0, "$name: no other is left");
+	is($call->('POST /account/password', { new_password => $new, old_password => $password }), JSON::PP::true, "$name: the password is changed");
+
+	my %address = (type => 'email', value => "new.$email");
+	like($call->('POST /account/login_id_code', \%address), qr/^\d{4}-/, "$name: a code for another address is sent");
+	is($call->('POST /account/login_ids', { %address, code => 'WRONGCODE0' }), JSON::PP::false, "$name: a wrong code adds nothing");
+	is($call->('POST /account/login_ids', { %address, code => secret("code of the screen of $name", query("SELECT code FROM anon_auth.take_outbox_messages(100) WHERE recipient = 'new.$email'")) }), JSON::PP::true,
+		"$name: the right one adds it");
+	is($call->('DELETE /account/login_ids', { type => 'email', value => $email }), JSON::PP::true, "$name: the former address is removed");
+	is($call->('DELETE /account/login_ids', \%address), 'AA023', "$name: the last one is not");
+
+	query("UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour' WHERE user_id = '$guest->{sub}'");
+	my $old = request('127.0.0.2', 'DELETE /account', undef, $account->{access_token});
+	is("$old->{status} $old->{body}{error} $old->{body}{max_age}", '401 AA022 900', "$name: an old login must be repeated");
+	$account = request('127.0.0.2', 'POST /login', { login_id => "new.$email", password => $new })->{body};
+	is($call->('GET /account/export')->{user}{id}, $guest->{sub}, "$name: the data is exported");
+	like($call->('DELETE /account'), qr/^\d{4}-/, "$name: the deletion is scheduled");
+	is($call->('POST /account/keep'), JSON::PP::true, "$name: and cancelled");
+
+	my $visitor = request('127.0.0.2', 'POST /guests')->{body}{access_token};
+	is(refusal('POST /account/password', { new_password => $new }, $visitor), '403 AA024', "$name: a guest has no password to change");
+	is(refusal('GET /account/export', undef, ''), '401 AA014', "$name: nobody without a token");
+	return;
+}
+
 sub users_at_once
 {
 	my @guests = map { $_->{body} } at_once('anon_auth.users', undef, map { [ $_, 'POST /guests' ] } '127.0.0.11', '127.0.0.12');
@@ -400,6 +443,7 @@ SKIP:
 		start_server($driver, 'app', 'app_role', $pooler // $node->port);
 		life();
 		refusals();
+		account_screen() if $name eq 'node-postgres';
 		users_at_once();
 		limits();
 		$programs->stop_server($server);

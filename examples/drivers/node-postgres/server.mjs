@@ -1,6 +1,7 @@
 // node-postgres: an HTTP server with a pool. Each request is one transaction.
 import http from 'node:http';
 import pg from 'pg';
+import { accountCalls } from './account.mjs';
 
 // PGHOST, PGDATABASE and PGUSER name the database.
 const pool = new pg.Pool({ max: Number(process.env.POOL_SIZE ?? 10) });
@@ -86,7 +87,11 @@ function errorAnswer(error) {
 }
 // end
 
+const accountRoutes = Object.fromEntries(Object.entries(accountCalls).map(([route, work]) =>
+  [route, (user, given) => transaction(user, (db) => work(db, given))]));
+
 const routes = {
+  ...accountRoutes,
   'POST /guests': signUp,
   'POST /challenge': challenge,
   'POST /device': device,
