@@ -3,7 +3,7 @@
 #
 # browser/web_client.mjs drives the browser and prints its results.
 #
-# Duration: 60 s
+# Duration: 100 s
 
 use strict;
 use warnings;

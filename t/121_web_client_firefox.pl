@@ -2,7 +2,7 @@
 #
 # FIREFOX is the path of the browser, by default firefox or firefox-esr in PATH.
 #
-# Duration: 90 s
+# Duration: 150 s
 
 use strict;
 use warnings;
