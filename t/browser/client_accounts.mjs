@@ -1,8 +1,28 @@
 // clients/web: promotions, logins and merges.
 
 import {
-  addressOf, back, codeFor, countOfUsers, failure, fill, is, logIn, navigate, network, ok, open, origin,
-  password, person, promote, sessionsOf, signUp, sql, submit, until, value,
+  addressOf,
+  back,
+  codeFor,
+  countOfUsers,
+  failure,
+  fill,
+  is,
+  logIn,
+  navigate,
+  network,
+  ok,
+  open,
+  origin,
+  password,
+  person,
+  promote,
+  sessionsOf,
+  signUp,
+  sql,
+  submit,
+  until,
+  value,
 } from './client_person.mjs';
 
 // ---------------------------------------------------------------------------
@@ -32,7 +52,11 @@ export async function promotion() {
   const address = page.url();
 
   network.down();
-  is('without network, the redirect cannot be finished', (await failure(page, () => auth.finishRedirect())).code, 'network');
+  is(
+    'without network, the redirect cannot be finished',
+    (await failure(page, () => auth.finishRedirect())).code,
+    'network',
+  );
   is('the address is kept for a second try', page.url(), address);
   network.up();
   const [first, again] = await value(page, () => Promise.all([auth.finishRedirect(), auth.finishRedirect()]));
@@ -43,8 +67,12 @@ export async function promotion() {
   is('a second call at the same time returns the same, or nothing', (again ?? first).user.id, id);
   is('the address has no code', page.url(), addressOf('web'));
   is('no redirect is left', await value(page, () => auth.finishRedirect()), null);
-  is('the same address once more returns the same', (await value(page, (url) => auth.finishRedirect(url), address)).user.id, id);
-  is('the account has the guest\'s rows', await value(page, () => notes()), 'Buy rice');
+  is(
+    'the same address once more returns the same',
+    (await value(page, (url) => auth.finishRedirect(url), address)).user.id,
+    id,
+  );
+  is("the account has the guest's rows", await value(page, () => notes()), 'Buy rice');
   is('the key is deleted', await value(page, () => auth.guest()), null);
   await until(() => second.evaluate(() => changes === 2), 'the event of the promotion');
   is('the other tab has the account', await value(second, () => notes()), 'Buy rice');
@@ -57,7 +85,11 @@ export async function promotion() {
   await sql(`SELECT anon_auth.revoke_sessions('${id}')`);
   const error = await failure(page, () => notes());
 
-  is('if the session of an account has ended, fetch() says so', `${error.code} ${error.sqlState}`, 'session_ended AA006');
+  is(
+    'if the session of an account has ended, fetch() says so',
+    `${error.code} ${error.sqlState}`,
+    'session_ended AA006',
+  );
   is('then nobody is logged in', await value(page, () => auth.user()), null);
   is('and a second call says that', (await failure(page, () => notes())).code, 'no_session');
   await context.close();
@@ -68,12 +100,31 @@ export async function foreignRedirects() {
   const page = await open(context);
   const { id } = await signUp(page);
 
-  is('another application\'s redirect is not ours', await value(page, (url) => auth.finishRedirect(url),
-    `${origin}/app/web.html?code=x&state=y`), null);
-  is('an answer of another issuer is not ours', await value(page, (url) => auth.finishRedirect(url),
-    `${origin}/app/web.html?code=x&state=y&iss=https%3A%2F%2Fother.example`), null);
-  is('a code that this browser has not asked for is refused', (await failure(page, (url) => auth.finishRedirect(url),
-    `${origin}/app/web.html?code=x&state=constructor&iss=${encodeURIComponent(origin)}`)).code, 'unknown_redirect');
+  is(
+    "another application's redirect is not ours",
+    await value(page, (url) => auth.finishRedirect(url), `${origin}/app/web.html?code=x&state=y`),
+    null,
+  );
+  is(
+    'an answer of another issuer is not ours',
+    await value(
+      page,
+      (url) => auth.finishRedirect(url),
+      `${origin}/app/web.html?code=x&state=y&iss=https%3A%2F%2Fother.example`,
+    ),
+    null,
+  );
+  is(
+    'a code that this browser has not asked for is refused',
+    (
+      await failure(
+        page,
+        (url) => auth.finishRedirect(url),
+        `${origin}/app/web.html?code=x&state=constructor&iss=${encodeURIComponent(origin)}`,
+      )
+    ).code,
+    'unknown_redirect',
+  );
   is('the guest stays logged in', (await value(page, () => auth.user())).id, id);
   await context.close();
 }
@@ -99,7 +150,11 @@ export async function removedKey() {
   is('the error has the SQLSTATE', error.sqlState, 'AA031');
   is('then nobody is logged in', await value(page, () => auth.user()), null);
   is('guest() says it', (await value(page, () => auth.guest())).state, 'removed');
-  is('continueAsGuest() makes no guest by itself', (await failure(page, () => auth.continueAsGuest())).code, 'guest_removed');
+  is(
+    'continueAsGuest() makes no guest by itself',
+    (await failure(page, () => auth.continueAsGuest())).code,
+    'guest_removed',
+  );
   is('no user was made', await countOfUsers(), count);
   is('a login finds the account', (await logIn(page, 'removed@example.com')).user.id, id);
   is('and deletes the key', await value(page, () => auth.guest()), null);
@@ -119,8 +174,11 @@ export async function claiming() {
   is('a guest logs in to an account', (await logIn(page, 'claim@example.com')).user.id, account.id);
   is('its session has ended', await sessionsOf(guest.id), '0');
   is('the key of the guest is kept', (await value(page, () => auth.guest())).id, guest.id);
-  is('a dry run counts the rows', JSON.stringify(await value(page, () => auth.claimGuest({ dryRun: true }))),
-    '[{"table":"api.notes","rows":1}]');
+  is(
+    'a dry run counts the rows',
+    JSON.stringify(await value(page, () => auth.claimGuest({ dryRun: true }))),
+    '[{"table":"api.notes","rows":1}]',
+  );
   is('and changes nothing', await value(page, () => notes()), '');
   await value(page, () => auth.claimGuest());
   is('the account gets the rows', await value(page, () => notes()), 'Buy oats');
@@ -131,7 +189,11 @@ export async function claiming() {
   const gone = await signUp(page);
 
   await logIn(page, 'claim@example.com');
-  is('an account cannot be promoted', (await failure(page, () => auth.promotionUrl({ redirectUri: location.href }))).code, 'no_guest');
+  is(
+    'an account cannot be promoted',
+    (await failure(page, () => auth.promotionUrl({ redirectUri: location.href }))).code,
+    'no_guest',
+  );
   await sql(`SELECT anon_auth.delete_user('${gone.id}')`);
   is('a guest that is gone cannot be claimed', (await failure(page, () => auth.claimGuest())).code, 'guest_unknown');
   is('its key is deleted', await value(page, () => auth.guest()), null);
@@ -146,8 +208,16 @@ export async function codes() {
   const loginId = 'codes@example.com';
   const promotionCode = await codeFor(page, { loginId, promotion: true });
 
-  is('a wrong code is refused', (await failure(page, (details) => auth.promote(details),
-    { loginId, code: promotionCode === '000000' ? '000001' : '000000' })).code, 'invalid_credentials');
+  is(
+    'a wrong code is refused',
+    (
+      await failure(page, (details) => auth.promote(details), {
+        loginId,
+        code: promotionCode === '000000' ? '000001' : '000000',
+      })
+    ).code,
+    'invalid_credentials',
+  );
   const account = await value(page, (details) => auth.promote(details), { loginId, code: promotionCode });
 
   is('a code promotes the guest', `${account.id} ${account.isGuest}`, `${id} false`);
@@ -156,7 +226,11 @@ export async function codes() {
   await value(page, () => auth.logOut());
   await sql(`UPDATE anon_auth.address_codes SET created_at = created_at - interval '2 minutes'`);
   await sql('SELECT anon_auth.reset_counters()');
-  is('a code logs in', (await value(page, (details) => auth.logIn(details), { loginId, code: await codeFor(page, { loginId }) })).id, id);
+  is(
+    'a code logs in',
+    (await value(page, (details) => auth.logIn(details), { loginId, code: await codeFor(page, { loginId }) })).id,
+    id,
+  );
   await value(page, () => auth.logOut());
 
   const other = { loginId: 'nobody@example.com' };
@@ -164,7 +238,10 @@ export async function codes() {
   const error = await failure(page, (details) => auth.logIn(details), { ...other, code });
 
   is('a code for an address without account says so', `${error.code} ${error.sqlState}`, 'no_account AA030');
-  ok('the same code signs up', (await value(page, (details) => auth.signUp(details), { ...other, code })).isGuest === false);
+  ok(
+    'the same code signs up',
+    (await value(page, (details) => auth.signUp(details), { ...other, code })).isGuest === false,
+  );
   await context.close();
 }
 
@@ -179,8 +256,15 @@ export async function settingsAndReauthentication() {
 
   await sql(old);
   await value(page, () => expire());
-  is('a sensitive change needs a recent login', (await failure(page, () => auth.account('change_password',
-    { old_password: 'correct horse', new_password: 'incorrect horse' }))).code, 'login_required');
+  is(
+    'a sensitive change needs a recent login',
+    (
+      await failure(page, () =>
+        auth.account('change_password', { old_password: 'correct horse', new_password: 'incorrect horse' }),
+      )
+    ).code,
+    'login_required',
+  );
   await navigate(page, 'reauthenticationUrl');
   await page.waitForSelector('input[name="password"]');
   await fill(page, 'input[name="password"]', password);
@@ -191,10 +275,18 @@ export async function settingsAndReauthentication() {
   is('the user logs in again', `${redirect.kind} ${redirect.user.id}`, `reauthentication ${id}`);
   const after = await value(page, () => record());
 
-  is('the session and its refresh token stay', `${after.session.id} ${after.session.refreshToken}`,
-    `${before.session.id} ${before.session.refreshToken}`);
-  is('then the change is made', await value(page, () => auth.account('change_password',
-    { old_password: 'correct horse', new_password: 'incorrect horse' })), true);
+  is(
+    'the session and its refresh token stay',
+    `${after.session.id} ${after.session.refreshToken}`,
+    `${before.session.id} ${before.session.refreshToken}`,
+  );
+  is(
+    'then the change is made',
+    await value(page, () =>
+      auth.account('change_password', { old_password: 'correct horse', new_password: 'incorrect horse' }),
+    ),
+    true,
+  );
   await value(page, () => expire());
   await value(page, () => auth.accessToken());
   ok('the refresh token still works', true);

@@ -1,8 +1,22 @@
 // clients/web: tokens that are bound to a key (RFC 9449).  The client "bound" requires it.
 
 import {
-  addressOf, back, failure, is, navigate, network, ok, open, person, promote, sessionsOf, signUp, sql, submit,
-  tokenRequests, value,
+  addressOf,
+  back,
+  failure,
+  is,
+  navigate,
+  network,
+  ok,
+  open,
+  person,
+  promote,
+  sessionsOf,
+  signUp,
+  sql,
+  submit,
+  tokenRequests,
+  value,
 } from './client_person.mjs';
 
 const nonces = (isOn) => sql(`UPDATE anon_auth.settings SET dpop_nonce = ${isOn}`);
@@ -12,12 +26,17 @@ const steal = (page, what) => value(page, `async () => (await record()).session.
 
 async function thiefOf(page) {
   const form = async (fields) => {
-    const response = await fetch(`${process.env.UPSTREAM}/oauth2/token`, { method: 'POST', body: new URLSearchParams(fields) });
+    const response = await fetch(`${process.env.UPSTREAM}/oauth2/token`, {
+      method: 'POST',
+      body: new URLSearchParams(fields),
+    });
 
     return `${response.status} ${(await response.json()).error}`;
   };
   const read = async (scheme) => {
-    const response = await fetch(`${process.env.UPSTREAM}/rest/notes`, { headers: { Authorization: `${scheme} ${await steal(page, 'accessToken')}` } });
+    const response = await fetch(`${process.env.UPSTREAM}/rest/notes`, {
+      headers: { Authorization: `${scheme} ${await steal(page, 'accessToken')}` },
+    });
 
     return response.status;
   };
@@ -106,9 +125,15 @@ export async function stolenTokens() {
 
   await signUp(plain);
   is('with "optional", the access token is not bound', await steal(plain, 'tokenType'), 'Bearer');
-  is('but the refresh token is', await form({ ...stolen, client_id: 'web', refresh_token: await steal(plain, 'refreshToken') }), '400 invalid_dpop_proof');
+  is(
+    'but the refresh token is',
+    await form({ ...stolen, client_id: 'web', refresh_token: await steal(plain, 'refreshToken') }),
+    '400 invalid_dpop_proof',
+  );
 
-  const without = await failure(page, () => new AnonAuth({ ...options, store: new MemoryStore(), dpop: false }).continueAsGuest());
+  const without = await failure(page, () =>
+    new AnonAuth({ ...options, store: new MemoryStore(), dpop: false }).continueAsGuest(),
+  );
 
   is('without proofs, the client gets nothing', `${without.code} ${without.sqlState}`, 'dpop_rejected AA026');
 
@@ -117,7 +142,11 @@ export async function stolenTokens() {
   await value(plain, () => new AnonAuth({ ...options, dpop: false }).continueAsGuest());
   await sql(`UPDATE anon_auth.clients SET dpop = 'required' WHERE client_id = 'web'`);
   await value(plain, () => expire());
-  is('a session that began without a proof is bound when the client requires it', await value(plain, () => notes()), '');
+  is(
+    'a session that began without a proof is bound when the client requires it',
+    await value(plain, () => notes()),
+    '',
+  );
   is('it has a bound token', await steal(plain, 'tokenType'), 'DPoP');
   await sql(`UPDATE anon_auth.clients SET dpop = 'optional' WHERE client_id = 'web'`);
   await context.close();

@@ -3,7 +3,20 @@
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import {
-  before, failure, is, network, ok, open, origin, person, promote, ready, sessionsOf, signUp, sql, tokenRequests,
+  before,
+  failure,
+  is,
+  network,
+  ok,
+  open,
+  origin,
+  person,
+  promote,
+  ready,
+  sessionsOf,
+  signUp,
+  sql,
+  tokenRequests,
   value,
 } from './client_person.mjs';
 
@@ -68,49 +81,98 @@ export async function fetching() {
 
   is('no token is sent to another origin', error.code, 'origin_not_allowed');
   is('nothing is sent there', received.length, 0);
-  is('a host whose name begins with the same letters is another origin',
-    (await failure(page, () => auth.fetch('http://127.0.0.1.evil.example/'))).code, 'origin_not_allowed');
-  is('another port is another origin', (await failure(page, () => auth.fetch('http://127.0.0.1:1/'))).code, 'origin_not_allowed');
-  is('a user name that looks like the origin is refused',
-    (await failure(page, (url) => auth.fetch(url), `${origin}@evil.example/`)).name, 'TypeError');
+  is(
+    'a host whose name begins with the same letters is another origin',
+    (await failure(page, () => auth.fetch('http://127.0.0.1.evil.example/'))).code,
+    'origin_not_allowed',
+  );
+  is(
+    'another port is another origin',
+    (await failure(page, () => auth.fetch('http://127.0.0.1:1/'))).code,
+    'origin_not_allowed',
+  );
+  is(
+    'a user name that looks like the origin is refused',
+    (await failure(page, (url) => auth.fetch(url), `${origin}@evil.example/`)).name,
+    'TypeError',
+  );
 
-  const corrupt = () => value(page, async () => {
-    const stored = await record();
+  const corrupt = () =>
+    value(page, async () => {
+      const stored = await record();
 
-    await putRecord({ ...stored, session: { ...stored.session, accessToken: `${stored.session.accessToken}x` } });
-  });
+      await putRecord({ ...stored, session: { ...stored.session, accessToken: `${stored.session.accessToken}x` } });
+    });
 
   await corrupt();
-  is('a Request with a body is sent again after a refresh', await value(page, async () => {
-    const request = new Request('/rest/notes', {
-      method: 'POST', headers: { 'Content-Type': 'application/json', Prefer: 'return=representation' }, body: '{"body":"Buy kale"}',
-    });
-    const response = await auth.fetch(request);
+  is(
+    'a Request with a body is sent again after a refresh',
+    await value(page, async () => {
+      const request = new Request('/rest/notes', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', Prefer: 'return=representation' },
+        body: '{"body":"Buy kale"}',
+      });
+      const response = await auth.fetch(request);
 
-    return `${response.status} ${(await response.json())[0].body}`;
-  }), '201 Buy kale');
+      return `${response.status} ${(await response.json())[0].body}`;
+    }),
+    '201 Buy kale',
+  );
   is('it was sent twice', network.take('/rest/notes').length, 2);
   await corrupt();
-  is('so is a body that is a Blob', await value(page, async () => (await auth.fetch('/rest/notes', {
-    method: 'POST', body: new Blob(['{"body":"Buy leek"}'], { type: 'application/json' }),
-  })).status), 201);
+  is(
+    'so is a body that is a Blob',
+    await value(
+      page,
+      async () =>
+        (
+          await auth.fetch('/rest/notes', {
+            method: 'POST',
+            body: new Blob(['{"body":"Buy leek"}'], { type: 'application/json' }),
+          })
+        ).status,
+    ),
+    201,
+  );
   is('no row was written twice', await value(page, () => notes()), 'Buy kale,Buy leek');
 
-  is('init replaces what a Request says', await value(page, async () => (await auth.fetch(new Request('/rest/notes'), { method: 'HEAD' })).status), 200);
-  is('a token of the page itself is replaced', await value(page, async () =>
-    (await auth.fetch('/rest/notes', { headers: { Authorization: 'Bearer x' } })).status), 200);
-  is('fetch can be passed to a library', await value(page, async () => {
-    const { fetch: passed } = auth;
+  is(
+    'init replaces what a Request says',
+    await value(page, async () => (await auth.fetch(new Request('/rest/notes'), { method: 'HEAD' })).status),
+    200,
+  );
+  is(
+    'a token of the page itself is replaced',
+    await value(page, async () => (await auth.fetch('/rest/notes', { headers: { Authorization: 'Bearer x' } })).status),
+    200,
+  );
+  is(
+    'fetch can be passed to a library',
+    await value(page, async () => {
+      const { fetch: passed } = auth;
 
-    return (await passed('/rest/notes')).status;
-  }), 200);
-  is('an aborted request is an AbortError', (await failure(page, () => {
-    const controller = new AbortController();
+      return (await passed('/rest/notes')).status;
+    }),
+    200,
+  );
+  is(
+    'an aborted request is an AbortError',
+    (
+      await failure(page, () => {
+        const controller = new AbortController();
 
-    controller.abort();
-    return auth.fetch('/rest/notes', { signal: controller.signal });
-  })).name, 'AbortError');
-  is('the response of a refused request is the server\'s', await value(page, async () => (await auth.fetch('/rest/nothing')).status), 404);
+        controller.abort();
+        return auth.fetch('/rest/notes', { signal: controller.signal });
+      })
+    ).name,
+    'AbortError',
+  );
+  is(
+    "the response of a refused request is the server's",
+    await value(page, async () => (await auth.fetch('/rest/nothing')).status),
+    404,
+  );
   await context.close();
 }
 
@@ -144,7 +206,11 @@ export async function otherOrigin(hours, client) {
   await value(page, () => expire());
   is(named('a refresh works'), await value(page, () => notes()), 'Buy nuts');
   is(named('userInfo() works'), (await value(page, () => auth.userInfo())).sub, id);
-  is(named('a promotion works'), (await promote(page, `foreign${hours}.${client}@example.com`, client, FOREIGN)).user.id, id);
+  is(
+    named('a promotion works'),
+    (await promote(page, `foreign${hours}.${client}@example.com`, client, FOREIGN)).user.id,
+    id,
+  );
   is(named('it keeps the rows'), await value(page, () => notes()), 'Buy nuts');
   await value(page, () => auth.logOut());
   is(named('a logout ends the session'), await sessionsOf(id), '0');

@@ -1,8 +1,23 @@
 // clients/web: guests, their tabs, and what can be lost.
 
 import {
-  back, before, countOfUsers, failure, is, network, ok, open, person, product, ready, sessionsOf, signUp, sql,
-  tokenRequests, until, value,
+  back,
+  before,
+  countOfUsers,
+  failure,
+  is,
+  network,
+  ok,
+  open,
+  person,
+  product,
+  ready,
+  sessionsOf,
+  signUp,
+  sql,
+  tokenRequests,
+  until,
+  value,
 } from './client_person.mjs';
 
 // ---------------------------------------------------------------------------
@@ -13,10 +28,17 @@ export async function beginning() {
   const context = await person();
   const page = await open(context);
 
-  ok(`the browser is ${product}`, (await page.evaluate(() => navigator.userAgent)).includes(product.replace('Chromium', 'Chrome')));
+  ok(
+    `the browser is ${product}`,
+    (await page.evaluate(() => navigator.userAgent)).includes(product.replace('Chromium', 'Chrome')),
+  );
   is('nobody is logged in at first', await value(page, () => auth.user()), null);
   is('without a guest, no token is to be had', (await failure(page, () => auth.accessToken())).code, 'no_session');
-  is('opening the page sends no request', network.take('/oauth2/token').length + network.take('/oauth2/challenge').length, 0);
+  is(
+    'opening the page sends no request',
+    network.take('/oauth2/token').length + network.take('/oauth2/challenge').length,
+    0,
+  );
   const user = await signUp(page);
 
   ok('continueAsGuest() returns a guest', user.isGuest, JSON.stringify(user));
@@ -26,22 +48,35 @@ export async function beginning() {
   is('continueAsGuest() again returns the same guest', (await signUp(page)).id, user.id);
   is('userInfo() asks the server', (await value(page, () => auth.userInfo())).sub, user.id);
   is('fetch() adds the token', await value(page, () => addNote('Buy milk')), 201);
-  is('fetch() reads the guest\'s rows', await value(page, () => notes()), 'Buy milk');
+  is("fetch() reads the guest's rows", await value(page, () => notes()), 'Buy milk');
 
-  is('the private key cannot be exported', await value(page, async () => {
-    const { guest, proofKey } = await record();
-    const attempts = [guest.key, proofKey].flatMap(({ privateKey }) =>
-      ['jwk', 'pkcs8'].map((format) => crypto.subtle.exportKey(format, privateKey).then(() => 'exported', (error) => error.name)));
+  is(
+    'the private key cannot be exported',
+    await value(page, async () => {
+      const { guest, proofKey } = await record();
+      const attempts = [guest.key, proofKey].flatMap(({ privateKey }) =>
+        ['jwk', 'pkcs8'].map((format) =>
+          crypto.subtle.exportKey(format, privateKey).then(
+            () => 'exported',
+            (error) => error.name,
+          ),
+        ),
+      );
 
-    return (await Promise.all(attempts)).join();
-  }), 'InvalidAccessError,InvalidAccessError,InvalidAccessError,InvalidAccessError');
-  is('nothing is in localStorage, sessionStorage and cookies', await page.evaluate(
-    () => localStorage.length + sessionStorage.length + document.cookie.length), 0);
+      return (await Promise.all(attempts)).join();
+    }),
+    'InvalidAccessError,InvalidAccessError,InvalidAccessError,InvalidAccessError',
+  );
+  is(
+    'nothing is in localStorage, sessionStorage and cookies',
+    await page.evaluate(() => localStorage.length + sessionStorage.length + document.cookie.length),
+    0,
+  );
 
   await page.reload();
   await ready(page);
   is('after a reload, the guest is logged in', (await value(page, () => auth.user())).id, user.id);
-  is('after a reload, fetch() reads the guest\'s rows', await value(page, () => notes()), 'Buy milk');
+  is("after a reload, fetch() reads the guest's rows", await value(page, () => notes()), 'Buy milk');
   await context.close();
 }
 
@@ -62,7 +97,11 @@ export async function comingBack() {
   await value(page, () => auth.logOut());
   is('after logOut(), nobody is logged in', await value(page, () => auth.user()), null);
   is('logOut() ends the session at the server', await sessionsOf(id), '0');
-  is('after logOut(), fetch() does not log in again by itself', (await failure(page, () => notes())).code, 'no_session');
+  is(
+    'after logOut(), fetch() does not log in again by itself',
+    (await failure(page, () => notes())).code,
+    'no_session',
+  );
   is('logOut() keeps the key: the guest can come back', (await value(page, () => auth.guest())).id, id);
   is('continueAsGuest() brings the guest back', (await signUp(page)).id, id);
   is('with its rows', await value(page, () => notes()), 'Buy tea');
@@ -87,7 +126,11 @@ export async function deletedGuest() {
   is('then nobody is logged in', await value(page, () => auth.user()), null);
   const count = await countOfUsers();
 
-  is('continueAsGuest() does not make another guest by itself', (await failure(page, () => auth.continueAsGuest())).code, 'guest_unknown');
+  is(
+    'continueAsGuest() does not make another guest by itself',
+    (await failure(page, () => auth.continueAsGuest())).code,
+    'guest_unknown',
+  );
   is('no user was made', await countOfUsers(), count);
   ok('startOver makes one', (await value(page, () => auth.continueAsGuest({ startOver: true }))).id !== id);
   await context.close();
@@ -116,18 +159,23 @@ export async function tabs() {
   is('three tabs refresh once', tokenRequests(), 1);
   is('and use the same access token', new Set(tokens).size, 1);
 
-  const rejected = await Promise.all(pages.map(async (page) => {
-    await value(page, async () => {
-      const stored = await record();
+  const rejected = await Promise.all(
+    pages.map(async (page) => {
+      await value(page, async () => {
+        const stored = await record();
 
-      await putRecord({ ...stored, session: { ...stored.session, accessToken: `${stored.session.accessToken}x` } });
-    });
-    return page;
-  }));
+        await putRecord({ ...stored, session: { ...stored.session, accessToken: `${stored.session.accessToken}x` } });
+      });
+      return page;
+    }),
+  );
 
   tokenRequests();
-  is('a token that the server refuses is refreshed in all tabs at once',
-    (await Promise.all(rejected.map((page) => value(page, () => notes())))).join('|'), '||');
+  is(
+    'a token that the server refuses is refreshed in all tabs at once',
+    (await Promise.all(rejected.map((page) => value(page, () => notes())))).join('|'),
+    '||',
+  );
   is('with one refresh', tokenRequests(), 1);
 
   await value(pages[0], () => auth.logOut());
@@ -160,7 +208,11 @@ export async function lostResponses() {
   network.loseResponses('/oauth2/token', 3);
   const before = await countOfUsers();
 
-  is('a sign-up without any response is a network error', (await failure(page, () => auth.continueAsGuest())).code, 'network');
+  is(
+    'a sign-up without any response is a network error',
+    (await failure(page, () => auth.continueAsGuest())).code,
+    'network',
+  );
   is('the server has the guest', (await countOfUsers()) - before, 1);
   await page.close();
   const second = await open(context);
@@ -168,7 +220,11 @@ export async function lostResponses() {
   is('its state is new', (await value(second, () => auth.guest())).state, 'new');
   const found = await signUp(second);
 
-  is('after the page was closed in the middle of the sign-up, it is the same guest', (await countOfUsers()) - before, 1);
+  is(
+    'after the page was closed in the middle of the sign-up, it is the same guest',
+    (await countOfUsers()) - before,
+    1,
+  );
   ok('it is a guest', found.isGuest);
 
   network.loseResponses('/oauth2/token', 100);
@@ -289,7 +345,11 @@ export async function noStorage() {
   const page = await open(context);
   const count = await countOfUsers();
 
-  is('without IndexedDB, a sign-up is refused', (await failure(page, () => auth.continueAsGuest())).code, 'storage_unavailable');
+  is(
+    'without IndexedDB, a sign-up is refused',
+    (await failure(page, () => auth.continueAsGuest())).code,
+    'storage_unavailable',
+  );
   is('before anything was sent', await countOfUsers(), count);
   const user = await value(page, () => {
     globalThis.inMemory = new AnonAuth({ ...options, store: new MemoryStore() });

@@ -24,7 +24,8 @@ export async function until(condition, what) {
   }
 }
 
-export const ready = (page) => until(() => page.evaluate(() => document.body.dataset.ready === 'true'), `${page.url()} is ready`);
+export const ready = (page) =>
+  until(() => page.evaluate(() => document.body.dataset.ready === 'true'), `${page.url()} is ready`);
 
 export async function open(context, client = 'web', base = origin) {
   const page = await context.newPage();
@@ -95,4 +96,3 @@ export async function codeFor(page, options) {
   await value(page, (details) => auth.requestCode(details).then((date) => date.getTime()), options);
   return sql(`SELECT code FROM anon_auth.take_outbox_messages() WHERE recipient = '${options.loginId}'`);
 }
-

@@ -57,7 +57,8 @@ export async function before(context, action, value) {
 
 function reportViolations() {
   addEventListener('securitypolicyviolation', (event) =>
-    console.error(`Content-Security-Policy: ${event.violatedDirective} ${event.blockedURI}`));
+    console.error(`Content-Security-Policy: ${event.violatedDirective} ${event.blockedURI}`),
+  );
 }
 
 export const complaints = () => problems.join('\n');

@@ -59,17 +59,21 @@ export class UnreliableNetwork {
     if (rule !== undefined && request.method !== 'OPTIONS') {
       rule.count--;
     }
-    const onward = http.request(new URL(request.url, this.#upstream), { method: request.method, headers: request.headers }, (answer) => {
-      if (rule !== undefined && request.method !== 'OPTIONS') {
-        answer.resume();
-        answer.on('end', () => request.socket.destroy());
-        return;
-      }
-      // A browser sends a request again by itself if a connection that it has used before
-      // is closed.
-      response.writeHead(answer.statusCode, { ...answer.headers, connection: 'close' });
-      answer.pipe(response);
-    });
+    const onward = http.request(
+      new URL(request.url, this.#upstream),
+      { method: request.method, headers: request.headers },
+      (answer) => {
+        if (rule !== undefined && request.method !== 'OPTIONS') {
+          answer.resume();
+          answer.on('end', () => request.socket.destroy());
+          return;
+        }
+        // A browser sends a request again by itself if a connection that it has used before
+        // is closed.
+        response.writeHead(answer.statusCode, { ...answer.headers, connection: 'close' });
+        answer.pipe(response);
+      },
+    );
 
     onward.on('error', () => request.socket.destroy());
     request.pipe(onward);

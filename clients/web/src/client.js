@@ -107,7 +107,11 @@ export class AnonAuth extends EventTarget {
     const jwt = await this.#sessions.proveGuest(await this.#sessions.load());
 
     try {
-      const { tables } = await this.#api('/api/anonymous_user/claim', { client_id: this.#clientId, jwt, dry_run: dryRun });
+      const { tables } = await this.#api('/api/anonymous_user/claim', {
+        client_id: this.#clientId,
+        jwt,
+        dry_run: dryRun,
+      });
 
       if (!dryRun) {
         await this.forgetGuest();
@@ -161,7 +165,11 @@ export class AnonAuth extends EventTarget {
 
   async settingsUrl({ path = '/settings' } = {}) {
     const { refreshToken, proofKey } = await this.#sessions.usable();
-    const { app_session_token } = await this.#transport.json('/oauth2/app_session_token', { refresh_token: refreshToken }, proofKey);
+    const { app_session_token } = await this.#transport.json(
+      '/oauth2/app_session_token',
+      { refresh_token: refreshToken },
+      proofKey,
+    );
     const hint = new URLSearchParams({ type: 'app_session_token', app_session_token });
     const query = new URLSearchParams({
       client_id: this.#clientId,
@@ -192,7 +200,10 @@ export class AnonAuth extends EventTarget {
     const { token } = await this.#transport.challenge('id_token');
     const hash = atob((await digest(token)).replaceAll('-', '+').replaceAll('_', '/'));
 
-    return { nonce: token, hashedNonce: Array.from(hash, (byte) => byte.charCodeAt(0).toString(16).padStart(2, '0')).join('') };
+    return {
+      nonce: token,
+      hashedNonce: Array.from(hash, (byte) => byte.charCodeAt(0).toString(16).padStart(2, '0')).join(''),
+    };
   }
 
   async logIn(credential) {
@@ -209,15 +220,19 @@ export class AnonAuth extends EventTarget {
 
   async #present({ loginId, code, idToken, nonce }, proof) {
     return this.#sessions.exclusive(async (record) => {
-      const tokens = await this.#transport.form('/oauth2/token', {
-        grant_type: idToken === undefined ? codeGrant : idTokenGrant,
-        client_id: this.#clientId,
-        login_id: loginId,
-        code,
-        id_token: idToken,
-        nonce,
-        ...(await proof(record)),
-      }, await this.#sessions.proofKey(record));
+      const tokens = await this.#transport.form(
+        '/oauth2/token',
+        {
+          grant_type: idToken === undefined ? codeGrant : idTokenGrant,
+          client_id: this.#clientId,
+          login_id: loginId,
+          code,
+          id_token: idToken,
+          nonce,
+          ...(await proof(record)),
+        },
+        await this.#sessions.proofKey(record),
+      );
 
       await this.#sessions.adoptLogin(record, tokens);
       return userOf(record.session);
@@ -256,7 +271,11 @@ export class AnonAuth extends EventTarget {
   }
 
   async #call(path, init) {
-    const response = await this.#resource.fetch(this.#issuer + path, { ...init, cache: 'no-store', credentials: 'omit' });
+    const response = await this.#resource.fetch(this.#issuer + path, {
+      ...init,
+      cache: 'no-store',
+      credentials: 'omit',
+    });
     const body = await response.json().catch(() => undefined);
 
     if (!response.ok) {

@@ -112,13 +112,17 @@ export class Flows {
     let tokens;
 
     try {
-      tokens = await this.#transport.form('/oauth2/token', {
-        grant_type: 'authorization_code',
-        client_id: this.#clientId,
-        code: answer.get('code'),
-        code_verifier: flow.verifier,
-        redirect_uri: flow.redirectUri,
-      }, record.proofKey);
+      tokens = await this.#transport.form(
+        '/oauth2/token',
+        {
+          grant_type: 'authorization_code',
+          client_id: this.#clientId,
+          code: answer.get('code'),
+          code_verifier: flow.verifier,
+          redirect_uri: flow.redirectUri,
+        },
+        record.proofKey,
+      );
     } catch (error) {
       // Without a response, the same address can be tried again.
       if (error.status >= 400 && error.status < 500 && error.status !== 429) {

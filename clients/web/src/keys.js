@@ -40,12 +40,16 @@ export function signDeviceRequest(key, { token, expire_at }, action, isNew) {
 export async function signProof(key, { method, url, accessToken, nonce, now }) {
   const target = new URL(url);
 
-  return sign(key, { alg: 'ES256', typ: 'dpop+jwt', jwk: key.jwk }, {
-    jti: randomText(),
-    htm: method,
-    htu: target.origin + target.pathname,
-    iat: Math.floor(now / 1000),
-    ...(accessToken === undefined ? {} : { ath: await digest(accessToken) }),
-    ...(nonce === undefined ? {} : { nonce }),
-  });
+  return sign(
+    key,
+    { alg: 'ES256', typ: 'dpop+jwt', jwk: key.jwk },
+    {
+      jti: randomText(),
+      htm: method,
+      htu: target.origin + target.pathname,
+      iat: Math.floor(now / 1000),
+      ...(accessToken === undefined ? {} : { ath: await digest(accessToken) }),
+      ...(nonce === undefined ? {} : { nonce }),
+    },
+  );
 }

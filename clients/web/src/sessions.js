@@ -100,7 +100,10 @@ export class Sessions {
         return userOf(record.session);
       }
       if (record.cleared && !startOver) {
-        throw new AnonAuthError('storage_cleared', 'the data of this site was cleared, and with it the key of the guest');
+        throw new AnonAuthError(
+          'storage_cleared',
+          'the data of this site was cleared, and with it the key of the guest',
+        );
       }
       await this.revokePending(record);
       if (record.guest === null || startOver) {
@@ -135,11 +138,16 @@ export class Sessions {
     try {
       // Each attempt has its own challenge: after a lost response, the former one is used.
       const tokens = await withRetry(async () =>
-        this.#transport.form('/oauth2/token', {
-          grant_type: guestGrant,
-          client_id: this.#clientId,
-          jwt: await this.proveGuest(record, 'auth'),
-        }, key));
+        this.#transport.form(
+          '/oauth2/token',
+          {
+            grant_type: guestGrant,
+            client_id: this.#clientId,
+            jwt: await this.proveGuest(record, 'auth'),
+          },
+          key,
+        ),
+      );
 
       this.adopt(record, tokens);
       record.guest = { ...record.guest, state: 'known', userId: record.session.userId };
@@ -230,7 +238,10 @@ export class Sessions {
     }
     record.session = null;
     await this.save(record);
-    throw new AnonAuthError('session_ended', 'the session has ended', { serverCode: 'invalid_grant', sqlState: 'AA006' });
+    throw new AnonAuthError('session_ended', 'the session has ended', {
+      serverCode: 'invalid_grant',
+      sqlState: 'AA006',
+    });
   }
 
   // Returns false if the session has ended.
@@ -240,11 +251,16 @@ export class Sessions {
     try {
       // A repeated request gets the same tokens for some time, also with rotation.
       const tokens = await withRetry(() =>
-        this.#transport.form('/oauth2/token', {
-          grant_type: 'refresh_token',
-          client_id: this.#clientId,
-          refresh_token: record.session.refreshToken,
-        }, key));
+        this.#transport.form(
+          '/oauth2/token',
+          {
+            grant_type: 'refresh_token',
+            client_id: this.#clientId,
+            refresh_token: record.session.refreshToken,
+          },
+          key,
+        ),
+      );
 
       this.adopt(record, tokens);
       await this.save(record);

@@ -109,7 +109,10 @@ export class MemoryStore {
     const former = this.#queues.get(key) ?? Promise.resolve();
     const current = former.then(action);
 
-    this.#queues.set(key, current.catch(() => {}));
+    this.#queues.set(
+      key,
+      current.catch(() => {}),
+    );
     return current;
   }
 

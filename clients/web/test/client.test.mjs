@@ -11,13 +11,21 @@ let store;
 
 // Each client is a tab of the same browser.
 const tab = (options = {}) =>
-  new AnonAuth({ issuer: server.issuer, clientId: 'web', origins: ['https://api.example.com'], store, fetch: server.fetch, ...options });
+  new AnonAuth({
+    issuer: server.issuer,
+    clientId: 'web',
+    origins: ['https://api.example.com'],
+    store,
+    fetch: server.fetch,
+    ...options,
+  });
 
-const fails = (action, code) => assert.rejects(action, (error) => {
-  assert.ok(error instanceof AnonAuthError, String(error.stack));
-  assert.equal(error.code, code);
-  return true;
-});
+const fails = (action, code) =>
+  assert.rejects(action, (error) => {
+    assert.ok(error instanceof AnonAuthError, String(error.stack));
+    assert.equal(error.code, code);
+    return true;
+  });
 
 const change = async (action) => {
   const key = `${server.issuer} web`;
@@ -27,9 +35,10 @@ const change = async (action) => {
   await store.write(key, record);
 };
 
-const expire = () => change(({ session }) => {
-  session.expiresAt = 0;
-});
+const expire = () =>
+  change(({ session }) => {
+    session.expiresAt = 0;
+  });
 
 beforeEach(() => {
   server = new FakeServer();
@@ -41,7 +50,12 @@ beforeEach(() => {
 // ---------------------------------------------------------------------------
 
 test('the issuer must be an origin', () => {
-  for (const issuer of ['https://auth.example.com/path', 'https://auth.example.com/?x', 'ftp://auth.example.com', 'https://user@auth.example.com']) {
+  for (const issuer of [
+    'https://auth.example.com/path',
+    'https://auth.example.com/?x',
+    'ftp://auth.example.com',
+    'https://user@auth.example.com',
+  ]) {
     assert.throws(() => tab({ issuer }), { code: 'invalid_request' }, issuer);
   }
   assert.ok(tab({ issuer: 'https://auth.example.com/' }));
@@ -61,10 +75,14 @@ test('a guest signs up with its public key, and comes back with the key id alone
   await auth.accessToken();
   assert.equal((await auth.user()).id, user.id);
 
-  const headers = server.requests.filter(({ text }) => text.includes('anonymous-request'))
+  const headers = server.requests
+    .filter(({ text }) => text.includes('anonymous-request'))
     .map(({ text }) => JSON.parse(Buffer.from(new URLSearchParams(text).get('jwt').split('.')[0], 'base64url')));
 
-  assert.deepEqual(headers.map((header) => 'jwk' in header), [true, false]);
+  assert.deepEqual(
+    headers.map((header) => 'jwk' in header),
+    [true, false],
+  );
   assert.deepEqual(Object.keys(headers[0].jwk).sort(), ['crv', 'kid', 'kty', 'x', 'y']);
 });
 
@@ -101,7 +119,10 @@ test('tabs that sign up at once get one guest', async () => {
   assert.equal(server.sessions.size, 1);
 });
 
-for (const [set, code, state] of [['removed', 'guest_removed', 'removed'], [undefined, 'guest_unknown', 'unknown']]) {
+for (const [set, code, state] of [
+  ['removed', 'guest_removed', 'removed'],
+  [undefined, 'guest_unknown', 'unknown'],
+]) {
   test(`${code}: no guest is made without startOver`, async () => {
     const auth = tab();
     const { id } = await auth.continueAsGuest();
@@ -208,17 +229,22 @@ test('a failing server ends no session', async () => {
 
   await auth.continueAsGuest();
   for (const [status, body, code] of [
-    [503, '<html>', 'unavailable'], [500, '{"error":"server_error"}', 'server_error'],
-    [429, '{"error":"x_rate_limited","error_description":"wait"}', 'rate_limited'], [400, '{"error":"invalid_client"}', 'invalid_client'],
+    [503, '<html>', 'unavailable'],
+    [500, '{"error":"server_error"}', 'server_error'],
+    [429, '{"error":"x_rate_limited","error_description":"wait"}', 'rate_limited'],
+    [400, '{"error":"invalid_client"}', 'invalid_client'],
     [200, '<html>', 'server_error'],
   ]) {
     await expire();
     server.intercept('/oauth2/token', () => new Response(body, { status, headers: { 'Retry-After': '7' } }));
-    await assert.rejects(() => auth.accessToken(), (error) => {
-      assert.equal(error.code, code);
-      assert.equal(error.retryAfter, status === 200 ? undefined : 7);
-      return true;
-    });
+    await assert.rejects(
+      () => auth.accessToken(),
+      (error) => {
+        assert.equal(error.code, code);
+        assert.equal(error.retryAfter, status === 200 ? undefined : 7);
+        return true;
+      },
+    );
     assert.notEqual(await auth.user(), null);
   }
   await auth.accessToken();
@@ -335,8 +361,12 @@ test('the token goes to the configured origins only', async () => {
   await auth.continueAsGuest();
   server.requests.length = 0;
   for (const url of [
-    'https://api.example.com.evil.example/', 'https://api.example.com:8443/', 'http://api.example.com/', 'https://evil.example/?https://api.example.com/',
-    'https://example.com/', 'https://API.example.com./',
+    'https://api.example.com.evil.example/',
+    'https://api.example.com:8443/',
+    'http://api.example.com/',
+    'https://evil.example/?https://api.example.com/',
+    'https://example.com/',
+    'https://API.example.com./',
   ]) {
     await fails(() => auth.fetch(url), 'origin_not_allowed');
     await fails(() => auth.fetch(new Request(url)), 'origin_not_allowed');
@@ -396,7 +426,9 @@ test('a request without a response is an error, and is not repeated', async () =
   server.lose('/');
   await fails(() => auth.fetch('https://api.example.com/', { method: 'POST', body: 'text' }), 'network');
   assert.deepEqual(server.paths(), ['/']);
-  await assert.rejects(() => auth.fetch('https://api.example.com/', { signal: AbortSignal.abort() }), { name: 'AbortError' });
+  await assert.rejects(() => auth.fetch('https://api.example.com/', { signal: AbortSignal.abort() }), {
+    name: 'AbortError',
+  });
 });
 
 // ---------------------------------------------------------------------------
@@ -430,7 +462,10 @@ test('a promotion by a page', async () => {
   server.isDown = false;
   const results = await Promise.all([auth, tab()].map((each) => each.finishRedirect(address)));
 
-  assert.deepEqual(results, [{ kind: 'promotion', user: { id, isGuest: false } }, { kind: 'promotion', user: { id, isGuest: false } }]);
+  assert.deepEqual(results, [
+    { kind: 'promotion', user: { id, isGuest: false } },
+    { kind: 'promotion', user: { id, isGuest: false } },
+  ]);
   assert.equal(await auth.guest(), null);
 });
 
@@ -444,7 +479,10 @@ test('answers that are not ours', async () => {
   for (const state of ['y', '__proto__', 'toString']) {
     await fails(() => auth.finishRedirect(answer(url, { code: 'x', state })), 'unknown_redirect');
   }
-  await assert.rejects(() => auth.finishRedirect(answer(url, { error: 'access_denied', error_description: 'no' })), { code: 'cancelled', message: 'no' });
+  await assert.rejects(() => auth.finishRedirect(answer(url, { error: 'access_denied', error_description: 'no' })), {
+    code: 'cancelled',
+    message: 'no',
+  });
   await fails(() => auth.finishRedirect(answer(url, { code: 'x' })), 'unknown_redirect');
 });
 

@@ -30,16 +30,27 @@ for (const [name, value] of Object.entries(module)) {
   // Those of EventTarget, with the name of the event.
   const inherited = ['addEventListener', 'removeEventListener'];
 
-  compare(`method of ${name}`, new Set(own), new Set([...matches(body, /^  (\w+)(?:<T>)?(?:\(|: \()/gm)].filter(
-    (each) => each !== 'constructor' && !inherited.includes(each))));
+  compare(
+    `method of ${name}`,
+    new Set(own),
+    new Set(
+      [...matches(body, /^  (\w+)(?:<T>)?(?:\(|: \()/gm)].filter(
+        (each) => each !== 'constructor' && !inherited.includes(each),
+      ),
+    ),
+  );
 }
 
 const table = code.match(/const codes = \{([^]*?)\n\};/)[1];
 
-compare('error code', new Set([
-  ...matches(code, /new AnonAuthError\('(\w+)'/g),
-  ...matches(code, /return '(\w+)';/g),
-  ...matches(code, /\? '(server_error)' : 'unavailable'/g),
-  ...matches(table, /: '(\w+)'/g),
-  ...matches(code, /access_denied: '(\w+)'/g),
-]), matches(types, /^  \| '(\w+)'/gm));
+compare(
+  'error code',
+  new Set([
+    ...matches(code, /new AnonAuthError\(\s*'(\w+)'/g),
+    ...matches(code, /return '(\w+)';/g),
+    ...matches(code, /\? '(server_error)' : 'unavailable'/g),
+    ...matches(table, /: '(\w+)'/g),
+    ...matches(code, /access_denied: '(\w+)'/g),
+  ]),
+  matches(types, /^  \| '(\w+)'/gm),
+);

@@ -12,7 +12,11 @@ async function verified(jws, jwk) {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
   const publicKey = await webcrypto.subtle.importKey('jwk', key, algorithm, false, ['verify']);
   const isValid = await webcrypto.subtle.verify(
-    { name: 'ECDSA', hash: 'SHA-256' }, publicKey, Buffer.from(signature, 'base64url'), Buffer.from(`${header}.${payload}`));
+    { name: 'ECDSA', hash: 'SHA-256' },
+    publicKey,
+    Buffer.from(signature, 'base64url'),
+    Buffer.from(`${header}.${payload}`),
+  );
 
   return isValid ? { header: decode(header), payload: decode(payload) } : null;
 }
@@ -65,7 +69,14 @@ export class FakeServer {
       throw new TypeError('fetch failed');
     }
     const text = await request.text();
-    const seen = { path: url.pathname, origin: url.origin, method: request.method, headers: request.headers, text, request };
+    const seen = {
+      path: url.pathname,
+      origin: url.origin,
+      method: request.method,
+      headers: request.headers,
+      text,
+      request,
+    };
 
     this.requests.push(seen);
     const response = await this.#answer(seen);
@@ -128,10 +139,19 @@ export class FakeServer {
     }
     const jws = await verified(proof);
     const { htm, htu, iat, jti, nonce, ath } = jws?.payload ?? {};
-    const hash = accessToken && Buffer.from(await webcrypto.subtle.digest('SHA-256', Buffer.from(accessToken))).toString('base64url');
+    const hash =
+      accessToken &&
+      Buffer.from(await webcrypto.subtle.digest('SHA-256', Buffer.from(accessToken))).toString('base64url');
 
-    if (jws?.header.typ !== 'dpop+jwt' || htm !== seen.method || htu !== seen.origin + seen.path || this.#proofs.has(jti) ||
-        Math.abs(iat * 1000 - this.now()) > 60_000 || ath !== hash || 'd' in jws.header.jwk) {
+    if (
+      jws?.header.typ !== 'dpop+jwt' ||
+      htm !== seen.method ||
+      htu !== seen.origin + seen.path ||
+      this.#proofs.has(jti) ||
+      Math.abs(iat * 1000 - this.now()) > 60_000 ||
+      ath !== hash ||
+      'd' in jws.header.jwk
+    ) {
       return { error: 'invalid_dpop_proof' };
     }
     if (this.nonce !== null && nonce !== this.nonce) {
@@ -166,13 +186,19 @@ export class FakeServer {
     const known = this.guests.get(kid);
 
     if (known === undefined && jwk === undefined) {
-      return this.#refuse('invalid_grant', { x_code: this.removed.has(kid) ? 'removed_device_key' : 'unknown_device_key' });
+      return this.#refuse('invalid_grant', {
+        x_code: this.removed.has(kid) ? 'removed_device_key' : 'unknown_device_key',
+      });
     }
     const jws = await verified(jwt, known?.jwk ?? jwk);
     const { challenge, action, exp } = jws?.payload ?? {};
 
-    if (!this.#challenges.delete(challenge) || action !== 'auth' || jws.header.typ !== 'vnd.authgear.anonymous-request' ||
-        exp * 1000 < this.now() - 300_000) {
+    if (
+      !this.#challenges.delete(challenge) ||
+      action !== 'auth' ||
+      jws.header.typ !== 'vnd.authgear.anonymous-request' ||
+      exp * 1000 < this.now() - 300_000
+    ) {
       return this.#refuse('invalid_grant', { x_detail: 'the request is not valid' });
     }
     const guest = known ?? { id: `user-${++this.#count}`, jwk };
@@ -182,7 +208,13 @@ export class FakeServer {
   }
 
   #begin({ id, isGuest }, key) {
-    const session = { id: `session-${++this.#count}`, user: id, isGuest, key, refreshToken: `refresh-${++this.#count}` };
+    const session = {
+      id: `session-${++this.#count}`,
+      user: id,
+      isGuest,
+      key,
+      refreshToken: `refresh-${++this.#count}`,
+    };
 
     this.sessions.set(session.id, session);
     return this.#tokens(session, session.refreshToken);
@@ -190,13 +222,18 @@ export class FakeServer {
 
   #tokens(session, refreshToken) {
     const payload = {
-      sub: session.user, sid: session.id, iat: Math.floor(this.now() / 1000), jti: ++this.#count,
+      sub: session.user,
+      sid: session.id,
+      iat: Math.floor(this.now() / 1000),
+      jti: ++this.#count,
       'https://authgear.com/claims/user/is_anonymous': session.isGuest,
     };
 
     session.accessToken = `${encode({ alg: 'none' })}.${encode(payload)}.x`;
     return this.#response(200, {
-      token_type: this.dpop === 'required' ? 'DPoP' : 'Bearer', access_token: session.accessToken, expires_in: 1800,
+      token_type: this.dpop === 'required' ? 'DPoP' : 'Bearer',
+      access_token: session.accessToken,
+      expires_in: 1800,
       ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
     });
   }

@@ -35,10 +35,11 @@ export function on(element, event, action) {
 
 // For what happens without a click.  An error says nothing about the session: the server
 // may be down.  Do not offer to begin another one.
-export const run = (action) => action().catch((error) => {
-  state.state = 'unreachable';
-  tell(error);
-});
+export const run = (action) =>
+  action().catch((error) => {
+    state.state = 'unreachable';
+    tell(error);
+  });
 
 on(byId('again'), 'click', () => location.reload());
 

@@ -45,7 +45,17 @@ Object.assign(globalThis, {
       const { name, code, message, status, serverCode, sqlState, retryAfter, detail } = error;
 
       return {
-        error: { name, code, message, status, serverCode, sqlState, retryAfter, detail, isOurs: error instanceof AnonAuthError },
+        error: {
+          name,
+          code,
+          message,
+          status,
+          serverCode,
+          sqlState,
+          retryAfter,
+          detail,
+          isOurs: error instanceof AnonAuthError,
+        },
       };
     }
   },
@@ -76,7 +86,8 @@ Object.assign(globalThis, {
   async addNote(body) {
     const headers = { 'Content-Type': 'application/json' };
 
-    return (await auth.fetch(`${issuer}/rest/notes`, { method: 'POST', headers, body: JSON.stringify({ body }) })).status;
+    return (await auth.fetch(`${issuer}/rest/notes`, { method: 'POST', headers, body: JSON.stringify({ body }) }))
+      .status;
   },
 });
 

@@ -34,7 +34,11 @@ export async function guest(): Promise<void> {
   if (known?.state === 'removed') {
     const tables: MovedRows[] = await auth.claimGuest({ dryRun: true });
 
-    console.log(name, tables.reduce((sum, { rows }) => sum + rows, 0), known.id?.length ?? 0);
+    console.log(
+      name,
+      tables.reduce((sum, { rows }) => sum + rows, 0),
+      known.id?.length ?? 0,
+    );
   }
   await auth.forgetGuest();
 }
@@ -54,7 +58,11 @@ export async function credentials(idToken: string): Promise<User[]> {
   const credential: Credential = { idToken, nonce };
 
   console.log(expiry.getTime(), hashedNonce.length);
-  return [await auth.promote({ loginId: 'ada@example.com', code: '123456' }), await auth.logIn(credential), await auth.signUp({ code: 'LONG' })];
+  return [
+    await auth.promote({ loginId: 'ada@example.com', code: '123456' }),
+    await auth.logIn(credential),
+    await auth.signUp({ code: 'LONG' }),
+  ];
 }
 
 export async function access(): Promise<unknown> {
