@@ -33,8 +33,10 @@ kinds(const char *text, size_t length, const uint8_t *with)
 	RefreshToken token;
 	BrowserFlow flow;
 	AppSession	session;
+	PasskeyChallenge passkey;
 
-	return token_read_challenge(&challenge, with, text, length) +
+	return token_read_passkey_challenge(&passkey, with, text, length) +
+		token_read_challenge(&challenge, with, text, length) +
 		token_read_promotion_code(&code, with, text, length) +
 		token_read_refresh_token(&token, with, text, length) +
 		token_read_browser_flow(&flow, with == key ? flow_key : with, text, length) +
