@@ -180,7 +180,8 @@ SELECT add('bob', NULL), add('bob', 'null'), add('bob', '[]'), add('bob', '{}'),
 SELECT add('bob', jsonb_set(registration(creation('bob'), 'bob 1'), '{response,attestationObject}', to_jsonb(base64url(decode(repeat('9f', 40000), 'hex'))))) AS huge,
 	add('bob', jsonb_set(registration(creation('bob'), 'bob 1'), '{response,attestationObject}', to_jsonb(base64url('\xbbffffffffffffffff')))) AS claims_to_be_huge,
 	add('bob', jsonb_set(registration(creation('bob'), 'bob 1'), '{response,clientDataJSON}', to_jsonb(base64url('{"type": "webauthn.create", "type": "x"}')))) AS duplicate;
-SELECT add('bob', registration(creation('bob'), 'bob 1'), repeat('x', 101)) AS long_name;
+SELECT add('bob', registration(creation('bob'), 'bob 1'), repeat('x', 101)) AS long_name,
+	add('bob', registration(creation('bob'), 'bob 1'), '') AS empty_name, add('bob', registration(creation('bob'), 'bob 1'), E'a\u202Eb') AS reordering_name;
 -- none of these has changed anything
 SELECT name, (SELECT count(*) FROM anon_auth.list_passkeys(access_token)) AS passkeys FROM account ORDER BY name;
 -- a challenge works once, also after a rollback

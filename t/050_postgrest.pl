@@ -262,6 +262,7 @@ my %methods = (
 	'/api/anonymous_user/promotion_code' => 'POST',
 	'/api/anonymous_user/claim' => 'POST',
 	'/api/login_code' => 'POST',
+	'/api/passkey/request_options' => 'POST',
 	'/api/account/list_sessions' => 'POST',
 	'/flows/promote_user' => 'GET POST');
 
@@ -323,7 +324,7 @@ is($web->get('/')->{headers}{location}, '/app/', 'the root of the site redirects
 	my $sessions = $web->post_json('/api/account/list_sessions', {}, Authorization => "Bearer $account->{access_token}");
 	is_deeply([ map { $_->{is_current} } @{ $sessions->{json}{result} } ], [ JSON::PP::true ], 'the account lists its sessions') or diag($sessions->{content});
 	is($web->post_json('/api/account/create_user', {}, Authorization => "Bearer $account->{access_token}")->{json}{error}{reason}, 'NotFound', 'and has no other functions');
-	for my $path ('/api/login_code', '/api/anonymous_user/claim', '/api/account/end_session')
+	for my $path ('/api/login_code', '/api/passkey/request_options', '/api/anonymous_user/claim', '/api/account/end_session')
 	{
 		my $preflight = $web->request('OPTIONS', $path, headers => { Origin => $partner, 'Access-Control-Request-Method' => 'POST', 'Access-Control-Request-Headers' => 'authorization,content-type' });
 

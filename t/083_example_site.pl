@@ -270,6 +270,7 @@ my %endpoints = (
 	'/api/anonymous_user/promotion_code' => 'api',
 	'/api/anonymous_user/claim' => 'api',
 	'/api/login_code' => 'api',
+	'/api/passkey/creation_options' => 'api',
 	'/api/account/end_session' => 'api',
 	'/rest/notes' => 'rest',
 	'/oauth2/authorize' => 'page',

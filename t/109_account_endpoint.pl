@@ -261,6 +261,10 @@ my %valid = (
 	verify_login_id => { code => 'WRONGCODE0' },
 	add_identity => { id_token => 'x.y.z' },
 	remove_identity => { issuer => 'https://accounts.example' },
+	passkey_creation_options => {},
+	add_passkey => { response => {} },
+	list_passkeys => {},
+	remove_passkey => { credential_id => 'AQIDBA' },
 	list_sessions => {},
 	end_session => { session_id => '00000000-0000-0000-0000-000000000000' },
 	end_other_sessions => {},
@@ -270,7 +274,7 @@ my %valid = (
 	cancel_account_deletion => {});
 
 query("UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour' WHERE id = '" . session_of($ada) . q{'});
-for my $function (qw(change_password request_login_id_code add_login_id remove_login_id add_identity remove_identity delete_account))
+for my $function (qw(change_password request_login_id_code add_login_id remove_login_id add_identity remove_identity passkey_creation_options add_passkey remove_passkey delete_account))
 {
 	my $old = refused(sub { no_limits(); account_call($function, $ada, $valid{$function}) }, 401, 'ReauthenticationRequired', "$function with an old login");
 
@@ -310,7 +314,7 @@ for my $function (sort keys %valid)
 
 # members that are required
 for my $case ([ change_password => 'new_password' ], [ request_login_id_code => 'type' ], [ request_login_id_code => 'value' ], [ add_login_id => 'type' ], [ add_login_id => 'value' ],
-	[ remove_login_id => 'value' ], [ verify_login_id => 'code' ], [ add_identity => 'id_token' ], [ remove_identity => 'issuer' ], [ end_session => 'session_id' ], [ update_profile => 'attributes' ])
+	[ remove_login_id => 'value' ], [ verify_login_id => 'code' ], [ add_identity => 'id_token' ], [ remove_identity => 'issuer' ], [ add_passkey => 'response' ], [ remove_passkey => 'credential_id' ], [ end_session => 'session_id' ], [ update_profile => 'attributes' ])
 {
 	my ($function, $member) = @$case;
 	my %body = %{ $valid{$function} };

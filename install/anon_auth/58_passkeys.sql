@@ -19,7 +19,7 @@ CREATE FUNCTION anon_auth.add_passkey(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_add_passkey';
 COMMENT ON FUNCTION anon_auth.add_passkey(jsonb, text, text) IS
-'Adds a passkey to the caller, who can then log in with authenticate_with_passkey(). response is the browser''s RegistrationResponseJSON for passkey_creation_options() of the same user. The attestation is not verified. name, at most 100 characters, is for the user. The caller, who may be a guest, is as there. Returns the id of the passkey in base64url. A user can have 20. The verified addresses of an account get a message. If a message is sent, PREPARE TRANSACTION fails (0A000). Errors: AA014 bad access token or session; AA018 no room for a counter; AA022 the login of the session is older than settings.reauthentication_max_age; AA029 the response is refused, the detail has the reason; 22023 bad argument.';
+'Adds a passkey to the caller, who can then log in with authenticate_with_passkey(). response is the browser''s RegistrationResponseJSON for passkey_creation_options() of the same user. The attestation is not verified. name, 1 to 100 characters without control characters, is for the user. The caller, who may be a guest, is as there. Returns the id of the passkey in base64url. A user can have 20. The verified addresses of an account get a message. If a message is sent, PREPARE TRANSACTION fails (0A000). Errors: AA014 bad access token or session; AA018 no room for a counter; AA022 the login of the session is older than settings.reauthentication_max_age; AA029 the response is refused, the detail has the reason; 22023 bad argument.';
 
 CREATE FUNCTION anon_auth.passkey_request_options(client_id text)
 	RETURNS jsonb

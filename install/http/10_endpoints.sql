@@ -53,7 +53,7 @@ CREATE FUNCTION anon_auth_http.token(text)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_token';
 COMMENT ON FUNCTION anon_auth_http.token(text) IS
-'POST /oauth2/token. Takes a form (RFC 6749, sections 4.1.3 and 6) whose grant_type is authorization_code, refresh_token, urn:authgear:params:oauth:grant-type:anonymous-request, urn:anon-auth:params:oauth:grant-type:login-code or urn:anon-auth:params:oauth:grant-type:id-token. The last two log in; with a proof of being a guest (jwt, promotion_code or refresh_token) they promote it, and with prompt=create they sign up. Returns tokens, or {"error", "error_description"}. x_code unknown_device_key: the device must send its public key. x_code removed_device_key: its guest became an account, and the user must log in. x_code no_account: sign up. x_code account_exists or identity_exists: log in to that account.';
+'POST /oauth2/token. Takes a form (RFC 6749, sections 4.1.3 and 6) whose grant_type is authorization_code, refresh_token, urn:authgear:params:oauth:grant-type:anonymous-request, urn:anon-auth:params:oauth:grant-type:login-code, urn:anon-auth:params:oauth:grant-type:id-token or urn:anon-auth:params:oauth:grant-type:passkey. The last three log in; with a proof of being a guest (jwt, promotion_code or refresh_token) they promote it, and with prompt=create they sign up. Returns tokens, or {"error", "error_description"}. x_code unknown_device_key: the device must send its public key. x_code removed_device_key: its guest became an account, and the user must log in. x_code no_account: sign up. x_code account_exists or identity_exists: log in to that account.';
 
 CREATE FUNCTION anon_auth_http.revoke(text)
 	RETURNS anon_auth_http."*/*"
@@ -111,13 +111,21 @@ AS 'MODULE_PATHNAME', 'anon_auth_http_login_code';
 COMMENT ON FUNCTION anon_auth_http.login_code(text) IS
 'POST /api/login_code. Takes JSON {"client_id", "login_id", "ui_locales"} and optionally one proof of being a guest ("jwt", "promotion_code" or "refresh_token"), who alone can use the code then. Has a code sent to the address, whether or not a user has it, as request_login_code(). Returns {"result": {"expire_at"}}.';
 
+CREATE FUNCTION anon_auth_http.passkey(text)
+	RETURNS anon_auth_http."*/*"
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'anon_auth_http_passkey';
+COMMENT ON FUNCTION anon_auth_http.passkey(text) IS
+'POST /api/passkey/request_options and /api/passkey/creation_options. Takes JSON {"client_id"}. Returns {"result": options} for a login, as passkey_request_options(), or for a sign-up, as passkey_creation_options() without a caller. The status is 404 for another name.';
+
 CREATE FUNCTION anon_auth_http.account(text)
 	RETURNS anon_auth_http."*/*"
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_account';
 COMMENT ON FUNCTION anon_auth_http.account(text) IS
-'POST /api/account/<function>. Calls a function of the same name for the user of the access token or, without one, of the session cookie: change_password, request_login_id_code, add_login_id, remove_login_id, request_verification, verify_login_id, add_identity, remove_identity, list_sessions, end_session, end_other_sessions, update_profile, export_account, delete_account, cancel_account_deletion. Takes JSON with the arguments of that function except access_token. Returns {"result": ...}. The status is 401 without a live session or, with max_age in WWW-Authenticate, without a recent login, and 404 for another name.';
+'POST /api/account/<function>. Calls a function of the same name for the user of the access token or, without one, of the session cookie: change_password, request_login_id_code, add_login_id, remove_login_id, request_verification, verify_login_id, add_identity, remove_identity, passkey_creation_options, add_passkey, list_passkeys, remove_passkey, list_sessions, end_session, end_other_sessions, update_profile, export_account, delete_account, cancel_account_deletion. Takes JSON with the arguments of that function except access_token. Returns {"result": ...}. The status is 401 without a live session or, with max_age in WWW-Authenticate, without a recent login, and 404 for another name.';
 
 CREATE FUNCTION anon_auth_http.authorize(text)
 	RETURNS anon_auth_http."*/*"

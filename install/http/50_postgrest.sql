@@ -48,6 +48,7 @@ BEGIN
 		'anon_auth_http.anonymous_user_claim(text)'::regprocedure,
 		'anon_auth_http.app_session_token(text)'::regprocedure,
 		'anon_auth_http.login_code(text)'::regprocedure,
+		'anon_auth_http.passkey(text)'::regprocedure,
 		'anon_auth_http.account(text)'::regprocedure,
 		'anon_auth_http.authorize(text)'::regprocedure,
 		'anon_auth_http.promote_user(text)'::regprocedure,

@@ -71,6 +71,7 @@ discovery_document(void)
 				 " \"" GRANT_REFRESH_ID_TOKEN "\","
 				 " \"" GRANT_SETTINGS_ACTION "\","
 				 " \"" GRANT_LOGIN_CODE "\","
+				 " \"" GRANT_PASSKEY "\","
 				 " \"" GRANT_ID_TOKEN "\"]");
 	json_add_raw(&json, "code_challenge_methods_supported", "[\"S256\"]");
 	json_add_raw(&json, "token_endpoint_auth_methods_supported", "[\"none\"]");

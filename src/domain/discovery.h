@@ -16,6 +16,7 @@
 #define GRANT_SETTINGS_ACTION	"urn:authgear:params:oauth:grant-type:settings-action"
 #define GRANT_LOGIN_CODE		"urn:anon-auth:params:oauth:grant-type:login-code"
 #define GRANT_ID_TOKEN			"urn:anon-auth:params:oauth:grant-type:id-token"
+#define GRANT_PASSKEY			"urn:anon-auth:params:oauth:grant-type:passkey"
 
 /* Authgear's response type for http/http_settings_action.h. */
 #define RESPONSE_TYPE_SETTINGS_ACTION "urn:authgear:params:oauth:response-type:settings-action"

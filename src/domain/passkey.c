@@ -10,8 +10,11 @@
  */
 #include "postgres.h"
 
+#include <unicode/utf8.h>
+
 #include "base/limits.h"
 #include "base/raise.h"
+#include "base/shown_text.h"
 #include "counters/transaction_counters.h"
 #include "domain/auth_methods.h"
 #include "domain/challenge.h"
@@ -215,15 +218,30 @@ passkey_insert(const PasskeyResponse *response, const pg_uuid_t *user_id, const 
 	users_add_passkey(user_id, &route, now);
 }
 
+/* Users tell their passkeys by the names, so no name may imitate what stands beside it. */
 static void
 check_name(const char *name)
 {
+	int			length = name == NULL ? 0 : strlen(name);
+	int			i = 0;
+
 	if (name == NULL)
 		return;
-	if (pg_mbstrlen(name) > PASSKEY_NAME_MAX_LENGTH)
+	if (length == 0 || pg_mbstrlen(name) > PASSKEY_NAME_MAX_LENGTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("name is longer than %d characters", PASSKEY_NAME_MAX_LENGTH)));
+				 errmsg("the name of a passkey must have 1 to %d characters",
+						PASSKEY_NAME_MAX_LENGTH)));
+	while (i < length)
+	{
+		UChar32		character;
+
+		U8_NEXT(name, i, length, character);
+		if (shown_text_forbids(character))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("the name of a passkey must not contain control characters")));
+	}
 }
 
 char *

@@ -19,6 +19,8 @@
 #include "domain/own_login_ids.h"
 #include "domain/own_profile.h"
 #include "domain/own_sessions.h"
+#include "domain/passkey.h"
+#include "domain/passkey_options.h"
 #include "domain/password_change.h"
 #include "domain/verification.h"
 #include "http/http_api.h"
@@ -217,7 +219,7 @@ remove_identity(AccountCall *call)
 													text_argument(call, "issuer"), call->now));
 }
 
-/* ---- sessions ---- */
+/* ---- passkeys ---- */
 
 static const HttpMember no_members[] = {
 	{0}
@@ -231,6 +233,86 @@ add_optional_string(StringInfo json, const char *name, const char *value)
 	else
 		json_add_raw(json, name, "null");
 }
+
+static void
+add_optional_strings(StringInfo json, const char *name, const StringList *values)
+{
+	if (values->count > 0)
+		json_add_strings(json, name, values);
+	else
+		json_add_raw(json, name, "null");
+}
+
+static const char *
+passkey_creation_options(AccountCall *call)
+{
+	return passkey_options_for_user(&call->user, &call->session, call->now);
+}
+
+static const HttpMember add_passkey_members[] = {
+	{.name = "response",.required = true,.type = MEMBER_OBJECT},
+	{.name = "name"},
+	{0}
+};
+
+static const char *
+add_passkey(AccountCall *call)
+{
+	Jsonb	   *response = json_container(json_member(call->body, "response"));
+
+	return psprintf("\"%s\"", passkey_add(&call->user, &call->session, response,
+										  text_argument(call, "name"), call->now));
+}
+
+/* Append a passkey with the columns of list_passkeys(). */
+static void
+append_passkey(StringInfo json, const Passkey *passkey)
+{
+	json_open(json);
+	json_add_string(json, "credential_id", passkey_id_text(passkey));
+	add_optional_string(json, "name", passkey->name);
+	json_add_string(json, "alg", passkey->alg);
+	json_add_boolean(json, "is_backup_eligible", passkey->is_backup_eligible);
+	json_add_boolean(json, "is_backed_up", passkey->is_backed_up);
+	add_optional_strings(json, "transports", &passkey->transports);
+	json_add_string(json, "created_at", http_api_time(passkey->created_at));
+	json_add_string(json, "last_used_at", http_api_time(passkey->last_used_at));
+	json_close(json);
+}
+
+static const char *
+list_passkeys(AccountCall *call)
+{
+	StringInfoData json;
+	int			count;
+	Passkey    *passkeys = passkey_list(&call->user, &count);
+	int			i;
+
+	initStringInfo(&json);
+	json_open_array(&json);
+	for (i = 0; i < count; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(&json, ',');
+		append_passkey(&json, &passkeys[i]);
+	}
+	json_close_array(&json);
+	return json.data;
+}
+
+static const HttpMember remove_passkey_members[] = {
+	{.name = "credential_id",.required = true},
+	{0}
+};
+
+static const char *
+remove_passkey(AccountCall *call)
+{
+	return boolean_result(passkey_remove(&call->user, &call->session,
+										 text_argument(call, "credential_id"), call->now));
+}
+
+/* ---- sessions ---- */
 
 /* Append a session with the columns of list_sessions(). */
 static void
@@ -252,10 +334,7 @@ append_session(StringInfo json, const ListedSession *session, const Session *cur
 	json_add_string(json, "last_used_at", http_api_time(session->last_used_at));
 	json_add_string(json, "expires_at", http_api_time(session->expires_at));
 	json_add_string(json, "auth_time", http_api_time(session->authenticated_at));
-	if (session->amr.count > 0)
-		json_add_strings(json, "amr", &session->amr);
-	else
-		json_add_raw(json, "amr", "null");
+	add_optional_strings(json, "amr", &session->amr);
 	json_close(json);
 }
 
@@ -347,6 +426,10 @@ static const AccountFunction functions[] = {
 	{"verify_login_id", verify_login_id_members, true, verify_login_id},
 	{"add_identity", add_identity_members, true, add_identity},
 	{"remove_identity", remove_identity_members, true, remove_identity},
+	{"passkey_creation_options", no_members, false, passkey_creation_options},
+	{"add_passkey", add_passkey_members, true, add_passkey},
+	{"list_passkeys", no_members, false, list_passkeys},
+	{"remove_passkey", remove_passkey_members, true, remove_passkey},
 	{"list_sessions", no_members, false, list_sessions},
 	{"end_session", end_session_members, true, end_session},
 	{"end_other_sessions", no_members, true, end_other_sessions},

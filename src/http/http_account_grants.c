@@ -4,8 +4,8 @@
  *	  The grants of the token endpoint that log in, sign up or promote a guest without a
  *	  page.
  *
- * An application on a device has the code that its user typed, or the ID token of another
- * provider, and needs no browser.
+ * An application on a device has the code that its user typed, the ID token of another
+ * provider, or the response for a passkey, and needs no page of ours.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,14 +15,16 @@
 #include "domain/code_login.h"
 #include "domain/federated_identity.h"
 #include "domain/guest_proof.h"
+#include "domain/passkey.h"
 #include "domain/promotion.h"
 #include "domain/session.h"
 #include "domain/sign_up.h"
 #include "http/http_account_grants.h"
 #include "http/http_errors.h"
 #include "http/http_grant.h"
+#include "json/json_parse.h"
 
-/* The parts of a request that both grants have. */
+/* The parts of a request that all of these grants have. */
 typedef struct AccountGrant
 {
 	GuestProof	proof;
@@ -147,6 +149,41 @@ http_id_token_grant(const HttpRequest *request, const Client *client, const Http
 	if (!grant.is_promotion && !grant.is_sign_up)
 		succeeded = federated_identity_authenticate(client, account.id_token, account.nonce,
 													&grant.device, request->now, &tokens);
+	else
+		succeeded = make_account(client, &grant, &account, request->now, &tokens);
+	write_outcome(response, succeeded, &tokens);
+}
+
+/* The response of the browser, as JSON. */
+static Jsonb *
+read_passkey(const HttpParams *params)
+{
+	char	   *text = http_required_param(params, "passkey", "passkey is required");
+	const char *reason;
+	Jsonb	   *json = json_parse_object(text, strlen(text), &reason);
+
+	if (json == NULL)
+		raise_invalid_request("passkey is not a JSON object");
+	return json;
+}
+
+/* login_id is a login ID of the new account, and is not needed. */
+void
+http_passkey_grant(const HttpRequest *request, const Client *client, const HttpParams *params,
+				   HttpResponse *response)
+{
+	AccountRequest account = {.passkey = read_passkey(params)};
+	char	   *login_id = http_param(params, "login_id");
+	AccountGrant grant;
+	TokenResponse tokens;
+	bool		succeeded;
+
+	read_grant(request, client, params, &grant);
+	if (login_id != NULL)
+		account_request_set_login_id(&account, login_id);
+	if (!grant.is_promotion && !grant.is_sign_up)
+		succeeded = passkey_authenticate(client, account.passkey, &grant.device, request->now,
+										 &tokens);
 	else
 		succeeded = make_account(client, &grant, &account, request->now, &tokens);
 	write_outcome(response, succeeded, &tokens);

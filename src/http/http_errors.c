@@ -175,6 +175,7 @@ code_of_error(const ErrorData *error)
 		case ERRCODE_AA_IDENTITY_EXISTS:
 			return "identity_exists";
 		case ERRCODE_AA_NO_ACCOUNT:
+		case ERRCODE_AA_INVALID_PASSKEY:
 			return raise_json_member(error->detail, "reason");
 		default:
 			return NULL;
@@ -183,8 +184,8 @@ code_of_error(const ErrorData *error)
 
 /*
  * Return the reason of an error that a developer needs, or NULL.  That of an invalid request
- * is about the JWT that the device sent, and has no secret; nor have those of AA009, AA010
- * and AA028.
+ * is about the JWT that the device sent, and has no secret; nor have those of AA009, AA010,
+ * AA028 and AA029.
  */
 static const char *
 detail_of_error(const ErrorData *error)
@@ -193,6 +194,7 @@ detail_of_error(const ErrorData *error)
 	{
 		case ERRCODE_AA_IDENTITY_EXISTS:
 		case ERRCODE_AA_INVALID_LOGIN_ID:
+		case ERRCODE_AA_INVALID_PASSKEY:
 			return raise_json_member(error->detail, "description");
 		case ERRCODE_AA_INVALID_ID_TOKEN:
 		case ERRCODE_AA_INVALID_DPOP_PROOF:
@@ -357,6 +359,7 @@ static const struct
 	{ERRCODE_AA_IDENTITY_EXISTS, 400, "Invalid", "IdentityExists", NULL},
 	{ERRCODE_AA_NO_ACCOUNT, 400, "Invalid", "AccountExists", NULL},
 	{ERRCODE_AA_PASSWORD_POLICY, 400, "Invalid", "PasswordPolicyViolated", NULL},
+	{ERRCODE_AA_INVALID_PASSKEY, 400, "Invalid", "InvalidPasskey", NULL},
 	{ERRCODE_AA_LAST_CREDENTIAL, 400, "Invalid", "LastCredential", NULL},
 	{ERRCODE_AA_INVALID_PROFILE, 400, "Invalid", "InvalidProfile", NULL},
 	{ERRCODE_AA_UNKNOWN_DEVICE_KEY, 400, "Invalid", "UnknownDeviceKey", NULL},
@@ -377,6 +380,7 @@ info_of_error(const ErrorData *error)
 		case ERRCODE_AA_INVALID_LOGIN_ID:
 		case ERRCODE_AA_IDENTITY_EXISTS:
 		case ERRCODE_AA_PASSWORD_POLICY:
+		case ERRCODE_AA_INVALID_PASSKEY:
 		case ERRCODE_AA_INVALID_PROFILE:
 			return raise_json_member(error->detail, "description") != NULL ? error->detail : NULL;
 		default:

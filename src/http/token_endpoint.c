@@ -95,7 +95,8 @@ static const struct
 	{GRANT_REFRESH_ID_TOKEN, http_refresh_id_token_grant},
 	{GRANT_SETTINGS_ACTION, http_settings_action_grant},
 	{GRANT_LOGIN_CODE, http_login_code_grant},
-	{GRANT_ID_TOKEN, http_id_token_grant}
+	{GRANT_ID_TOKEN, http_id_token_grant},
+	{GRANT_PASSKEY, http_passkey_grant}
 };
 
 static void
@@ -132,7 +133,8 @@ message_of_disabled_user(const HttpParams *params)
 
 	if (strcmp(grant_type, "refresh_token") == 0)
 		return INVALID_REFRESH_TOKEN_MESSAGE;
-	if (strcmp(grant_type, GRANT_LOGIN_CODE) != 0 && strcmp(grant_type, GRANT_ID_TOKEN) != 0)
+	if (strcmp(grant_type, GRANT_LOGIN_CODE) != 0 && strcmp(grant_type, GRANT_ID_TOKEN) != 0 &&
+		strcmp(grant_type, GRANT_PASSKEY) != 0)
 		return NULL;
 	if (http_param(params, "promotion_code") != NULL)
 		return INVALID_PROMOTION_CODE_MESSAGE;

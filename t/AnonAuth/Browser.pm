@@ -235,7 +235,7 @@ sub request
 {
 	my ($self, $method, $target, $body, %headers) = @_;
 	my ($path, $query) = $target =~ m{^(?:https?://[^/]+)?([^?#]*)\??([^#]*)};
-	my $function = $functions{$path} // $functions{ $path =~ s{(?<=.)/.*}{}r } // ($path =~ m{^/api/account/} ? 'account' : undef) or die "no function for $path";
+	my $function = $functions{$path} // $functions{ $path =~ s{(?<=.)/.*}{}r } // ($path =~ m{^/api/(account|passkey)/} ? $1 : undef) or die "no function for $path";
 	my %sent = (%{ $self->{headers} }, %headers);
 	my $cookies = $self->_cookie_header($method, \%sent, $path);
 
