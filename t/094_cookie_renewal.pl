@@ -105,6 +105,8 @@ my %renewing = (
 	'GET /oauth2/userinfo' => sub { $web->get('/oauth2/userinfo', @_) },
 	'POST /oauth2/userinfo' => sub { $web->request('POST', '/oauth2/userinfo', headers => {@_}) },
 	'POST /api/anonymous_user/signup' => sub { $web->post_json('/api/anonymous_user/signup', { session_type => 'cookie' }, @_) },
+	'POST /api/account/' => sub { $web->post_json('/api/account/list_sessions', {}, @_) },
+	'GET /settings' => sub { $web->get('/settings', @_) },
 	'GET /rest/' => sub { $web->get('/rest/rpc/who', @_) },
 	'POST /rest/' => sub { $web->post_json('/rest/rpc/change', {}, @_) },
 	'GET /private/' => sub { $web->get('/private/', @_) });
