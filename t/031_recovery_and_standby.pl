@@ -130,7 +130,7 @@ is(refusal($node, 'authenticate_anonymously', client_id => 'app', jwt => $reques
 my @writers = split /\n/, query(q{
 	SELECT proname || '(' || CASE WHEN pronargs > 0 THEN (SELECT string_agg('NULL::' || format_type(t, NULL), ', ') FROM unnest(proargtypes) t) ELSE '' END || ')'
 	FROM pg_proc WHERE pronamespace = 'anon_auth'::regnamespace AND provolatile = 'v' AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
-		AND proname NOT IN ('create_challenge', 'create_promotion_code', 'use_access_token', 'use_client_address', 'sign_jwt', 'grant_client_api', 'grant_client_address', 'grant_http_api', 'grant_monitoring', 'grant_worker', 'due_identity_providers',
+		AND proname NOT IN ('create_challenge', 'create_promotion_code', 'passkey_creation_options', 'passkey_request_options', 'use_access_token', 'use_client_address', 'sign_jwt', 'grant_client_api', 'grant_client_address', 'grant_http_api', 'grant_monitoring', 'grant_worker', 'due_identity_providers',
 							'postgrest_pre_request', 'postgrest_pre_config', 'take_rate_limit', 'reset_counters')
 		-- these check for Citus first
 		AND proname NOT IN ('distribute', 'undistribute')
@@ -242,7 +242,7 @@ my $contents = query(q{
 	SELECT string_agg(format('SELECT %L, md5(string_agg(t::text, E''\n'' ORDER BY t::text)) FROM anon_auth.%I t', c.relname, c.relname), ' UNION ALL ' ORDER BY c.relname)
 	FROM pg_extension e, unnest(extconfig) t JOIN pg_class c ON c.oid = t WHERE extname = 'anon_auth'});
 my $kept = query($contents);
-is(scalar(() = $kept =~ /\n/g) + 1, 17, 'a dump includes the rows of seventeen tables');
+is(scalar(() = $kept =~ /\n/g) + 1, 18, 'a dump includes the rows of eighteen tables');
 
 my $dumps = PostgreSQL::Test::Utils::tempdir();
 my %formats = (

@@ -14,6 +14,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 
+use AnonAuth::Authenticator;
 use AnonAuth::Browser;
 use AnonAuth::Device qw(jws_parts sql_literal);
 use AnonAuth::Secrets qw(add_bytes add_needle found_in known password secret);
@@ -534,6 +535,38 @@ sub login_codes
 }
 
 # ID tokens of another provider, which a device's key signs.
+# The signature of a response is good until it was used.
+sub passkeys
+{
+	my ($run) = @_;
+	my $user = account("passkey$run\@example.com", password('of an account with a passkey'));
+	my @caller = (access_token => $user->{access_token});
+	my ($issuer) = $watcher->run('SELECT issuer FROM anon_auth.settings')->{rows}[0]{issuer};
+	my $authenticator = AnonAuth::Authenticator->new(alg => 'EdDSA', origin => $issuer =~ s{(?<=[^/:])/.*}{}sr);
+	my $response = sub {
+		my $got = $authenticator->get($json->decode(ok_call($app, 'passkey_request_options', client_id => 'native')->{passkey_request_options}), @_);
+
+		secret('signature of a passkey ' . ++$count, $got->{response}{signature});
+		return $json->encode($got);
+	};
+
+	fails($app, 'passkey_creation_options', access_token => $user->{refresh_token});
+	my $created = $authenticator->create($json->decode(ok_call($app, 'passkey_creation_options', @caller)->{passkey_creation_options}));
+	fails($app, 'add_passkey', response => $json->encode({ %$created, id => password('as id') }), @caller);
+	fails($app, 'add_passkey', response => $json->encode($created), name => password('as name') x 5, @caller);
+	ok_call($app, 'add_passkey', response => $json->encode($created), name => 'mine', @caller);
+	fails($app, 'passkey_request_options', client_id => password('as client'));
+	fails($app, 'authenticate_with_passkey', client_id => 'native', response => $response->(client_data => { origin => 'https://evil.example' }));
+	fails($app, 'authenticate_with_passkey', client_id => 'nobody', response => $response->());
+	my $used = $response->();
+	ok_call($app, 'authenticate_with_passkey', client_id => 'native', response => $used);
+	fails($app, 'authenticate_with_passkey', client_id => 'native', response => $used);
+	ok_call($app, 'list_passkeys', @caller);
+	fails($app, 'remove_passkey', credential_id => $authenticator->id, access_token => $user->{refresh_token});
+	ok_call($app, 'remove_passkey', credential_id => $authenticator->id, @caller);
+	return;
+}
+
 sub identities
 {
 	my ($run) = @_;
@@ -1032,6 +1065,7 @@ sub accounts_over_http
 	settings(code_link_uri => 'https://app.example/#{code}');
 	is($browser->post_json('/api/login_code', \%body)->{status}, 200, 'a code is requested over HTTP');
 	$browser->post_json('/api/login_code', \%body);
+	$browser->post_json("/api/passkey/$_", { client_id => 'web' }) for qw(request_options creation_options other);
 	$browser->post_json('/api/login_code', { %body, $_ => $guest->{refresh_token} }) for qw(jwt promotion_code ui_locales login_id client_id unknown);
 	$browser->post_json('/api/login_code', $json->encode(\%body) . 'oops');
 	my $message = ok_call($admin, 'take_outbox_messages');
@@ -1208,6 +1242,7 @@ sub drive
 	promotion($run);
 	logins($run);
 	identities($run);
+	passkeys($run);
 	interruptions($run);
 	http($run);
 	links($run);
@@ -1243,7 +1278,7 @@ WHERE p.prolang = (SELECT oid FROM pg_language WHERE lanname = 'c') AND p.proret
 SQL
 is($uncalled, '', 'the test called all functions in C');
 my @expected = qw(22023 23514 25006 40001 42501 42704 42710 55P03 57014 AA001 AA002 AA003 AA004 AA005 AA006 AA009 AA010 AA011 AA012
-  AA013 AA014 AA016 AA018 AA019 AA020 AA021 AA024 AA025 AA028 AA030 F0000);
+  AA013 AA014 AA016 AA018 AA019 AA020 AA021 AA024 AA025 AA028 AA029 AA030 F0000);
 is(join(' ', grep { !$errors{$_} } @expected), '', 'the calls failed with every expected error');
 cmp_ok(scalar(keys %{ known() }), '>', 150, 'the calls produced more than 150 secrets');
 my ($token) = map { known()->{$_} } grep { /refresh_token \d+ of promote/ } sort keys %{ known() };
