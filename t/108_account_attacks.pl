@@ -157,6 +157,14 @@ my $sessions = sessions_of($jo);
 is(query('SELECT anon_auth.end_session(%s, %s)', sid($victim), $max->{access_token}), 'f', "another user's session is as unknown");
 is(query('SELECT anon_auth.end_other_sessions(%s)', $max->{access_token}), 0, 'nor are its sessions among the others');
 is(sessions_of($jo), $sessions, 'they are alive');
+{
+	my $owner = account();
+	my $thief = login($owner);
+
+	is(query('SELECT anon_auth.end_other_sessions(%s)', $owner->{access_token}), 1, 'the owner ends the session of a thief');
+	is(outcome('SELECT anon_auth.export_account(%s)', $thief->{access_token}), 'AA014', 'which is worth nothing then');
+	is(sessions_of($owner), 1, "the owner's own goes on");
+}
 unlike(query('SELECT anon_auth.export_account(%s)', $max->{access_token}), qr/$jo->{sub}|$jo->{email}/, 'an export has nothing of another user');
 
 # ---------------------------------------------------------------------------
