@@ -1,11 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * device.c
- *	  Devices that sign requests, for the operations of devices.
+ *	  Devices that sign requests and DPoP proofs, for the operations of devices.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include <time.h>
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -117,6 +119,39 @@ device_request(PG_FUNCTION_ARGS)
 	payload = psprintf("{\"challenge\":\"%s\",\"action\":\"%s\"}",
 					   text_to_cstring(PG_GETARG_TEXT_PP(1)), text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	input = psprintf("%s.%s", base64url(header.data, header.len), base64url(payload, strlen(payload)));
+	input = psprintf("%s.%s", input, es256(key, input));
+	EVP_PKEY_free(key);
+	PG_RETURN_TEXT_P(cstring_to_text(input));
+}
+
+/*
+ * dpop_proof(key bytea, uri text, access_token text) RETURNS text
+ *
+ * A DPoP proof (RFC 9449) for a POST, signed with ES256.  access_token '': without ath.
+ */
+PG_FUNCTION_INFO_V1(dpop_proof);
+Datum
+dpop_proof(PG_FUNCTION_ARGS)
+{
+	bytea	   *der = PG_GETARG_BYTEA_PP(0);
+	char	   *token = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	const unsigned char *read = (const unsigned char *) VARDATA_ANY(der);
+	EVP_PKEY   *key = d2i_AutoPrivateKey(NULL, &read, VARSIZE_ANY_EXHDR(der));
+	unsigned char jti[16];
+	unsigned char hash[crypto_hash_sha256_BYTES];
+	char	   *header;
+	char	   *payload;
+	char	   *input;
+
+	check(key != NULL);
+	randombytes_buf(jti, sizeof(jti));
+	crypto_hash_sha256(hash, (const unsigned char *) token, strlen(token));
+	header = psprintf("{\"alg\":\"ES256\",\"typ\":\"dpop+jwt\",\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\",\"y\":\"%s\"}}",
+					  coordinate(key, OSSL_PKEY_PARAM_EC_PUB_X), coordinate(key, OSSL_PKEY_PARAM_EC_PUB_Y));
+	payload = psprintf("{\"iat\":%lld,\"jti\":\"%s\",\"htm\":\"POST\",\"htu\":\"%s\"%s}",
+					   (long long) time(NULL), base64url(jti, sizeof(jti)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
+					   token[0] == '\0' ? "" : psprintf(",\"ath\":\"%s\"", base64url(hash, sizeof(hash))));
+	input = psprintf("%s.%s", base64url(header, strlen(header)), base64url(payload, strlen(payload)));
 	input = psprintf("%s.%s", input, es256(key, input));
 	EVP_PKEY_free(key);
 	PG_RETURN_TEXT_P(cstring_to_text(input));

@@ -185,6 +185,7 @@ my %readers = (
 	'session_alive' => [ "SELECT a FROM anon_auth.use_access_token($token), anon_auth.session_alive() a", 't' ],
 	'userinfo of the caller' => [ "SELECT u ->> 'sub' FROM anon_auth.use_access_token($token), anon_auth.userinfo() u", $session->{sub} ],
 	'list_sessions' => [ "SELECT is_current, client_id FROM anon_auth.list_sessions($token)", 't|app' ],
+	'key_bound' => [ "SELECT a FROM anon_auth.use_access_token($token), anon_auth.key_bound() a", 'f' ],
 	'has_role' => [ "SELECT a FROM anon_auth.use_access_token($token), anon_auth.has_role('x') a", 'f' ],
 	'find_user' => [ q{SELECT anon_auth.find_user('nobody') IS NULL}, 't' ],
 	'claims of the connection' => [ "SELECT anon_auth.use_access_token($token, false) IS NULL; SELECT anon_auth.uid()", "f\n$session->{sub}" ],

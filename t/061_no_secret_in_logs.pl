@@ -306,6 +306,8 @@ sub guests
 	my $reused = ok_call($app, 'refresh_session', client_id => 'rotating', refresh_token => $guest->{refresh_token});
 	fails($app, 'refresh_session', client_id => 'rotating', refresh_token => $guest->{refresh_token});
 	fails($app, 'refresh_session', client_id => $guest->{refresh_token}, refresh_token => 'native');
+	fails($app, 'refresh_session', client_id => 'native', refresh_token => 'x', dpop => $guest->{refresh_token});
+	fails($app, 'use_access_token', token => 'x', dpop => $guest->{refresh_token}, htu => $guest->{refresh_token});
 	fails($app, 'refresh_session', client_id => 'native', refresh_token => "$guest->{refresh_token} ");
 	fails($app, 'create_promotion_code', refresh_token => $guest->{refresh_token});
 	fails($app, 'create_challenge', purpose => $guest->{refresh_token});

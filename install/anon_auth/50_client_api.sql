@@ -49,7 +49,7 @@ CREATE FUNCTION anon_auth.refresh_session(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_refresh_session';
 COMMENT ON FUNCTION anon_auth.refresh_session(text, text, text) IS
-'Returns one row: new tokens for a session. With rotation (clients.refresh_token_rotation_enabled), each call returns a new refresh token; during the grace period, the previous one still works and returns the same successor. Returns no row if an older refresh token is used: the call then ends the session and writes the event refresh_token.reused. dpop is the proof of the key, if the session is bound to one. Errors: AA001 unknown client; AA006 bad refresh token, or of another client; AA007 user disabled; AA017 no signing key; AA026 and AA027 bad proof in dpop, or none although it is needed; 22023 no client ID or no refresh token.';
+'Returns one row: new tokens for a session. With rotation (clients.refresh_token_rotation_enabled), each call returns a new refresh token; during the grace period, the previous one still works and returns the same successor. Returns no row if an older refresh token is used: the call then ends the session and writes the event refresh_token.reused. dpop is the proof of the key, if the session is bound to one. Errors: AA001 unknown client; AA006 bad refresh token, or of another client; AA007 user disabled; AA017 no signing key; AA018 no room for a counter; AA026 and AA027 bad proof in dpop, or none although it is needed; 22023 no client ID or no refresh token.';
 
 CREATE FUNCTION anon_auth.create_promotion_code(
 	refresh_token text,
@@ -61,7 +61,7 @@ CREATE FUNCTION anon_auth.create_promotion_code(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_create_promotion_code';
 COMMENT ON FUNCTION anon_auth.create_promotion_code(text, text) IS
-'Creates a code that lets its bearer promote the guest of this session once. Returns the code and the time at which it expires, after at most 5 minutes. Writes no rows. dpop is the proof of the key, if the session is bound to one. Errors: AA006 bad refresh token; AA007 user disabled; AA008 not a guest; AA026 and AA027 bad proof in dpop, or none although it is needed; 22023 no refresh token.';
+'Creates a code that lets its bearer promote the guest of this session once. Returns the code and the time at which it expires, after at most 5 minutes. Writes no rows. dpop is the proof of the key, if the session is bound to one. Errors: AA006 bad refresh token; AA007 user disabled; AA008 not a guest; AA018 no room for a counter; AA026 and AA027 bad proof in dpop, or none although it is needed; 22023 no refresh token.';
 
 CREATE FUNCTION anon_auth.promote_anonymous_user(
 	client_id text,
@@ -130,7 +130,7 @@ CREATE FUNCTION anon_auth.authorize_promotion(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_authorize_promotion';
 COMMENT ON FUNCTION anon_auth.authorize_promotion(text, text, text, text, text, text, text, text, text, text, text, text, text, text, text, jsonb, jsonb, text) IS
-'Promotes a guest on the web: works like promote_anonymous_user(), but returns an authorization code for exchange_authorization_code() instead of tokens. Returns no row in the cases in which promote_anonymous_user() returns none. redirect_uri must be one of the client''s redirect URIs, and code_challenge a PKCE challenge of method S256. nonce is that of the ID token which the client will get. login_code, id_token, id_token_nonce and passkey are code, id_token, nonce and passkey of promote_anonymous_user(). dpop, a DPoP proof, is that of the session of refresh_token if this is bound to a key; the exchange of the code then needs a proof of the same key. Errors: as promote_anonymous_user(); AA026 and AA027 bad proof in dpop, or none although it is needed; 22023 bad redirect URI or code challenge.';
+'Promotes a guest on the web: works like promote_anonymous_user(), but returns an authorization code for exchange_authorization_code() instead of tokens. Returns no row in the cases in which promote_anonymous_user() returns none. redirect_uri must be one of the client''s redirect URIs, and code_challenge a PKCE challenge of method S256. nonce is that of the ID token which the client will get. login_code, id_token, id_token_nonce and passkey are code, id_token, nonce and passkey of promote_anonymous_user(). dpop, a DPoP proof, is that of the session of refresh_token if this is bound to a key; the exchange of the code then needs a proof of the same key. Errors: as promote_anonymous_user(); AA018 no room for a counter; AA026 and AA027 bad proof in dpop, or none although it is needed; 22023 bad redirect URI or code challenge.';
 
 CREATE FUNCTION anon_auth.claim_anonymous_user(
 	client_id text,

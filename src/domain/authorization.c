@@ -294,7 +294,8 @@ use_code(const Client *client, const User *user, const uint8 hash[crypto_hash_sh
 		return false;
 	if (continues)
 	{
-		session_use_key(client, &session, device->dpop);
+		if (!session_use_key(client, &session, device->dpop))
+			raise_invalid_authorization_code();
 		claims_issue_tokens(client, user, &session, NULL, code->nonce, now, response);
 	}
 	else

@@ -262,13 +262,13 @@ session_lock_found(TimestampTz now, User *user, Session *session)
 	session->authenticated_at = found.authenticated_at;
 }
 
-void
+bool
 session_use_key(const Client *client, const Session *session, DpopCheck *dpop)
 {
-	if (session->dpop_jkt == NULL)
-		(void) dpop_key_of_session(client, dpop);
-	else if (!dpop_matches(dpop, session->dpop_jkt))
-		raise_refresh_token_of_other_key();
+	if (session->dpop_jkt != NULL)
+		return dpop_matches(dpop, session->dpop_jkt);
+	(void) dpop_key_of_session(client, dpop);
+	return true;
 }
 
 void
@@ -298,7 +298,8 @@ session_get_by_refresh_token(const char *text, DpopCheck *dpop, TimestampTz now,
 	wipe_bytes(token, sizeof(RefreshToken));
 	if (!client_find(session->client_id, &client))
 		raise_invalid_refresh_token();
-	session_use_key(&client, session, dpop);
+	if (!session_use_key(&client, session, dpop))
+		raise_refresh_token_of_other_key();
 }
 
 bool
@@ -421,7 +422,8 @@ use_session(const Client *client, const RefreshToken *token, bool rotate,
 	session_require_client(session, client);
 	if (user->is_disabled)
 		raise_user_disabled();
-	session_use_key(client, session, report->dpop);
+	if (!session_use_key(client, session, report->dpop))
+		raise_refresh_token_of_other_key();
 }
 
 /*

@@ -106,17 +106,17 @@ extern void session_lock_found(TimestampTz now, User *user, Session *session);
 /*
  * Fill session and user from a refresh token, without using the token up.  Only
  * the newest generation is accepted.  Raises AA006, or AA007 if the user is
- * disabled, and as session_use_key().
+ * disabled, also AA006 for a proof of another key, and as session_use_key().
  */
 extern void session_get_by_refresh_token(const char *refresh_token, DpopCheck *dpop,
 										 TimestampTz now, Session *session, User *user);
 
 /*
- * Use the proof of a request with a session's refresh token.  Raises AA006 if the session
- * is bound to another key, AA026 and AA027 if it is bound or the client's clients.dpop
- * demands it, and the proof is missing or bad (dpop.h).
+ * Use the proof of a request that is about to continue a session.  Return false if the session
+ * is bound to another key.  Raises AA026 and AA027 if it is bound or the client's
+ * clients.dpop demands it, and the proof is missing or bad (dpop.h).
  */
-extern void session_use_key(const Client *client, const Session *session, DpopCheck *dpop);
+extern bool session_use_key(const Client *client, const Session *session, DpopCheck *dpop);
 
 /*
  * Return whether this database made a refresh token, and set *user_id to its user.  The
