@@ -432,7 +432,7 @@ sub logins
 	$app->run('BEGIN');
 	ok_call($app, 'use_access_token', token => $token);
 	ok_call($admin, 'use_client_address', address => '192.0.2.1');
-	ok_call($app, $_) for qw(uid is_anonymous session_id claims session_alive userinfo);
+	ok_call($app, $_) for qw(uid is_anonymous session_id claims session_alive key_bound userinfo);
 	ok_call($app, 'has_role', role => 'editor');
 	$app->run('COMMIT');
 	fails($app, 'userinfo');
