@@ -24,6 +24,7 @@
 #include "login_id/login_id.h"
 #include "store/login_ids.h"
 #include "store/passkeys.h"
+#include "store/device_keys.h"
 #include "store/passwords.h"
 #include "store/settings.h"
 #include "store/clients.h"
@@ -249,6 +250,20 @@ add_provider_identities(StringInfo json, const User *user)
 	}
 }
 
+static void
+add_device_keys(StringInfo json, const User *user)
+{
+	int			count;
+	DeviceKey  *keys = device_keys_of(user, &count);
+	int			i;
+
+	for (i = 0; i < count; i++)
+	{
+		begin_item(json, keys[i].created_at, keys[i].last_used_at, "biometric");
+		json_close(json);
+	}
+}
+
 /* Usernames cannot be verified. */
 static void
 add_login_id(StringInfo json, const LoginIdRow *row)
@@ -278,6 +293,7 @@ add_identities(StringInfo json, const User *user, const LoginIdRow *login_ids, i
 	for (i = 0; i < count; i++)
 		add_login_id(json, &login_ids[i]);
 	add_provider_identities(json, user);
+	add_device_keys(json, user);
 	appendStringInfoChar(json, ']');
 }
 

@@ -68,6 +68,7 @@ discovery_document(void)
 	json_add_raw(&json, "grant_types_supported",
 				 "[\"authorization_code\", \"refresh_token\","
 				 " \"" GRANT_ANONYMOUS_REQUEST "\","
+				 " \"" GRANT_BIOMETRIC_REQUEST "\","
 				 " \"" GRANT_REFRESH_ID_TOKEN "\","
 				 " \"" GRANT_SETTINGS_ACTION "\","
 				 " \"" GRANT_LOGIN_CODE "\","

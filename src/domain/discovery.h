@@ -12,6 +12,7 @@
 
 /* Grant types of the token endpoint: Authgear's, and two of ours. */
 #define GRANT_ANONYMOUS_REQUEST	"urn:authgear:params:oauth:grant-type:anonymous-request"
+#define GRANT_BIOMETRIC_REQUEST	"urn:authgear:params:oauth:grant-type:biometric-request"
 #define GRANT_REFRESH_ID_TOKEN	"urn:authgear:params:oauth:grant-type:id-token"
 #define GRANT_SETTINGS_ACTION	"urn:authgear:params:oauth:grant-type:settings-action"
 #define GRANT_LOGIN_CODE		"urn:anon-auth:params:oauth:grant-type:login-code"

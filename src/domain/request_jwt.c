@@ -210,14 +210,29 @@ parse_payload(const Jsonb *payload, RequestAction action, TimestampTz now, Reque
 		parse_device_info(payload, request);
 }
 
+static void
+split_request(const char *jwt, size_t length, JoseCompact *parts)
+{
+	JoseStatus	status = jose_compact_split(jwt, length, parts);
+
+	if (status != JOSE_OK)
+		raise_invalid_request_jwt(psprintf("The request is not a compact JWS: %s.", jose_status_message(status)));
+}
+
+const char *
+request_jwt_claimed_action(const char *jwt, size_t length)
+{
+	JoseCompact parts;
+
+	split_request(jwt, length, &parts);
+	return json_cstring(decode_object(&parts.payload, "payload"), "action");
+}
+
 void
 request_jwt_parse(const char *jwt, size_t length, RequestAction action, TimestampTz now,
 				  RequestJwt *request)
 {
-	JoseStatus	status = jose_compact_split(jwt, length, &request->parts);
-
-	if (status != JOSE_OK)
-		raise_invalid_request_jwt(psprintf("The request is not a compact JWS: %s.", jose_status_message(status)));
+	split_request(jwt, length, &request->parts);
 	parse_header(decode_object(&request->parts.header, "header"), action, request);
 	parse_payload(decode_object(&request->parts.payload, "payload"), action, now, request);
 }

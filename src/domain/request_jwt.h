@@ -50,6 +50,12 @@ extern void request_jwt_parse(const char *jwt, size_t length, RequestAction acti
 extern void request_jwt_verify(const RequestJwt *request, Jsonb *jwk, const char *alg);
 
 /*
+ * Return the "action" of a request that nobody has verified, which tells what its sender
+ * wants, or NULL if it has none.  Raises AA003 for a malformed request.
+ */
+extern const char *request_jwt_claimed_action(const char *jwt, size_t length);
+
+/*
  * Fill key with the registered device key that signed the request.  With a jwk in the
  * request, only that key is tried, otherwise the oldest keys with the kid
  * (DEVICE_KEYS_OF_KID).  Return false if no such key is registered.  Raises AA003 if a key

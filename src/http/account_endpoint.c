@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "domain/account_deletion.h"
+#include "domain/account_device_key.h"
 #include "domain/account_export.h"
 #include "domain/claims.h"
 #include "domain/federated_identity.h"
@@ -312,6 +313,56 @@ remove_passkey(AccountCall *call)
 										 text_argument(call, "credential_id"), call->now));
 }
 
+/* ---- device keys ---- */
+
+/* Append a key with the columns of list_device_keys(). */
+static void
+append_device_key(StringInfo json, const DeviceKey *key, const Session *current)
+{
+	json_open(json);
+	json_add_string(json, "kid", key->kid);
+	json_add_boolean(json, "is_current", current->device_kid != NULL &&
+					 strcmp(current->device_kid, key->kid) == 0);
+	add_optional_string(json, "name", key->name);
+	json_add_raw(json, "device_info",
+				 key->device_info == NULL ? "null" : json_from_jsonb(key->device_info));
+	json_add_string(json, "created_at", http_api_time(key->created_at));
+	json_add_string(json, "last_used_at", http_api_time(key->last_used_at));
+	json_close(json);
+}
+
+static const char *
+list_device_keys(AccountCall *call)
+{
+	StringInfoData json;
+	int			count;
+	DeviceKey  *keys = account_device_key_list(&call->user, &count);
+	int			i;
+
+	initStringInfo(&json);
+	json_open_array(&json);
+	for (i = 0; i < count; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(&json, ',');
+		append_device_key(&json, &keys[i], &call->session);
+	}
+	json_close_array(&json);
+	return json.data;
+}
+
+static const HttpMember remove_device_key_members[] = {
+	{.name = "kid",.required = true},
+	{0}
+};
+
+static const char *
+remove_device_key(AccountCall *call)
+{
+	return boolean_result(account_device_key_remove(&call->user, &call->session,
+													text_argument(call, "kid"), call->now));
+}
+
 /* ---- sessions ---- */
 
 /* Append a session with the columns of list_sessions(). */
@@ -430,6 +481,8 @@ static const AccountFunction functions[] = {
 	{"add_passkey", add_passkey_members, true, add_passkey},
 	{"list_passkeys", no_members, false, list_passkeys},
 	{"remove_passkey", remove_passkey_members, true, remove_passkey},
+	{"list_device_keys", no_members, false, list_device_keys},
+	{"remove_device_key", remove_device_key_members, true, remove_device_key},
 	{"list_sessions", no_members, false, list_sessions},
 	{"end_session", end_session_members, true, end_session},
 	{"end_other_sessions", no_members, true, end_other_sessions},

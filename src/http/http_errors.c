@@ -257,6 +257,14 @@ challenge_token(const HttpRequest *request, HttpResponse *response, const char *
 }
 
 void
+http_write_oauth_error_as(HttpResponse *response, int status, const char *code,
+						  const char *description, const ErrorData *error)
+{
+	write_oauth_error(response, status, code, description, code_of_error(error),
+					  detail_of_error(error));
+}
+
+void
 http_unauthorized(const HttpRequest *request, HttpResponse *response, const char *error,
 				  const char *description)
 {
@@ -307,8 +315,7 @@ http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
 	if (status == 500)
 		write_oauth_error(response, status, code, description, NULL, NULL);
 	else
-		write_oauth_error(response, status, code, description, code_of_error(error),
-						  detail_of_error(error));
+		http_write_oauth_error_as(response, status, code, description, error);
 	http_add_retry_after(response, http_retry_after(error));
 	if (error->sqlerrcode == ERRCODE_AA_RECENT_LOGIN_REQUIRED)
 		challenge_recent_login(response, error);

@@ -52,6 +52,13 @@ extern void http_oauth_error(HttpResponse *response, int status, const char *err
 extern char *http_dpop_challenge(const char *error, const char *description);
 
 /*
+ * Answer an error of OAuth 2 with another code and description than it usually has.  The
+ * body has the x_code and x_detail of the error.
+ */
+extern void http_write_oauth_error_as(HttpResponse *response, int status, const char *code,
+									  const char *description, const ErrorData *error);
+
+/*
  * Answer 401 with an error in the body and in the challenge (RFC 6750, section 3).
  * Authgear's SDKs delete their session on invalid_grant, so only the end of a session
  * is answered with it.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * settings_device.c
- *	  How a settings page names the device of a session.
+ *	  How a settings page names the device of a session or of a key.
  *
  *-------------------------------------------------------------------------
  */
@@ -102,4 +102,14 @@ settings_device_begin_row(StringInfo model, const ListedSession *session)
 		json_add_string(model, "browser", browser);
 		json_add_string(model, "system", system);
 	}
+}
+
+void
+settings_device_begin_key_row(StringInfo model, const DeviceKey *key)
+{
+	const char *name = key->name;
+
+	if (name == NULL && key->device_info != NULL)
+		name = reported_name(key->device_info);
+	settings_parts_begin_row(model, NULL, name, "device_unknown");
 }

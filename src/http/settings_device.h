@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * settings_device.h
- *	  How a settings page names the device of a session.
+ *	  How a settings page names the device of a session or of a key.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "store/device_keys.h"
 #include "store/sessions.h"
 
 /*
@@ -18,5 +19,8 @@
  * reported or, without a report, the browser and the system in the user agent.
  */
 extern void settings_device_begin_row(StringInfo model, const ListedSession *session);
+
+/* Begin a row with the name of the device of a key: its own, or that in the report of the app. */
+extern void settings_device_begin_key_row(StringInfo model, const DeviceKey *key);
 
 #endif							/* ANON_AUTH_SETTINGS_DEVICE_H */

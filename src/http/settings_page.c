@@ -25,6 +25,7 @@ static const SettingsPath paths[] = {
 	{"", settings_overview_page, false},
 	{"/profile", settings_profile_page, false},
 	{"/sessions", settings_sessions_page, false},
+	{"/sessions/remove_device_key", settings_device_key_page, true},
 	{"/change_password", settings_password_page, true},
 	{"/identity/remove_identity", settings_identity_page, true},
 	{"/identity/*", settings_login_ids_page, true},

@@ -41,6 +41,12 @@ extern void settings_identity_page(HttpSettings *settings, HttpResponse *respons
 /* Return the path of that page. */
 extern char *settings_identity_path(const char *issuer);
 
+/* Remove the key with which a device logs in. */
+extern void settings_device_key_page(HttpSettings *settings, HttpResponse *response);
+
+/* Add a list of the account's device keys to a model, if there are any. */
+extern void settings_device_key_add_rows(StringInfo model, const HttpSettings *settings);
+
 /* Download a copy of everything that is stored about the account. */
 extern void settings_export_page(HttpSettings *settings, HttpResponse *response);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * settings_sessions_page.c
- *	  /settings/sessions: the live sessions, which the user can end.
+ *	  /settings/sessions: the live sessions, which the user can end, and the device keys.
  *
  *-------------------------------------------------------------------------
  */
@@ -76,6 +76,7 @@ show_sessions(const HttpSettings *settings, HttpResponse *response)
 		settings_parts_add_hidden(&model, "session_id", "others");
 		settings_parts_end_form(&model);
 	}
+	settings_device_key_add_rows(&model, settings);
 	settings_parts_end(&model);
 	http_settings_show(&model, settings, response);
 }

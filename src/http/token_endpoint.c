@@ -19,6 +19,7 @@
 #include "domain/session.h"
 #include "http/http_account_grants.h"
 #include "http/http_client.h"
+#include "http/http_device_key_grant.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
 #include "http/http_grant.h"
@@ -90,6 +91,7 @@ static const struct
 						   const HttpParams *params, HttpResponse *response);
 }			grants[] = {
 	{GRANT_ANONYMOUS_REQUEST, handle_anonymous_request_grant},
+	{GRANT_BIOMETRIC_REQUEST, http_device_key_grant},
 	{"refresh_token", handle_refresh_token_grant},
 	{"authorization_code", handle_authorization_code_grant},
 	{GRANT_REFRESH_ID_TOKEN, http_refresh_id_token_grant},
@@ -141,6 +143,22 @@ message_of_disabled_user(const HttpParams *params)
 	return http_param(params, "refresh_token") != NULL ? INVALID_REFRESH_TOKEN_MESSAGE : NULL;
 }
 
+/*
+ * Whether the grant for device keys of accounts has raised an error.  If so, fill params.  A
+ * form that cannot be read raises 22023, so another error has come after that.
+ */
+static bool
+is_error_of_device_key(const HttpRequest *request, const ErrorData *error, HttpParams *params)
+{
+	const char *grant_type;
+
+	if (error->sqlerrcode == ERRCODE_INVALID_PARAMETER_VALUE || !http_is_refusal(error))
+		return false;
+	http_form(request, params);
+	grant_type = http_param(params, "grant_type");
+	return grant_type != NULL && strcmp(grant_type, GRANT_BIOMETRIC_REQUEST) == 0;
+}
+
 /* As at Authgear, the holder of a refresh token is not told that its user is disabled. */
 static void
 write_token_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
@@ -148,6 +166,9 @@ write_token_error(const HttpRequest *request, const ErrorData *error, HttpRespon
 	HttpParams	params;
 	const char *message = NULL;
 
+	if (is_error_of_device_key(request, error, &params) &&
+		http_device_key_write_error(request, &params, error, response))
+		return;
 	if (error->sqlerrcode == ERRCODE_AA_USER_DISABLED)
 	{
 		http_form(request, &params);

@@ -25,6 +25,15 @@ function newDPoPKey(kid) {
 
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
+function biometricRequest(kid, payload) {
+  const { privateKey, jwk } = keys.get(kid);
+  const data = `${encode({ typ: 'vnd.authgear.biometric-request', kid, alg: 'RS256', jwk })}.${encode(payload)}`;
+
+  return `${data}.${sign('sha256', Buffer.from(data), privateKey).toString('base64url')}`;
+}
+
+export const hasKey = (kid) => keys.has(kid);
+
 export const native = {
   storageGetItem: (key) => storage.get(key) ?? null,
   storageSetItem: (key, value) => void storage.set(key, value),
@@ -53,6 +62,13 @@ export const native = {
     return { kid: made, alg: 'RS256', jwk: keys.get(made).jwk };
   },
   signAnonymousToken: (kid, data) => sign('sha256', Buffer.from(data), keys.get(kid).privateKey).toString('base64url'),
+  // The person shows a finger. The SDK sends the public key each time.
+  createBiometricPrivateKey: ({ kid, payload }) => {
+    newKey(kid);
+    return biometricRequest(kid, payload);
+  },
+  signWithBiometricPrivateKey: ({ kid, payload }) => biometricRequest(kid, payload),
+  removeBiometricPrivateKey: (kid) => void keys.delete(kid),
   // Booleans are strings here.
   checkDPoPSupported: () => 'true',
   createDPoPPrivateKey: ({ kid }) => newDPoPKey(kid),
