@@ -196,6 +196,26 @@ my $guest = guest();
 	result_is(account_call('remove_identity', $ada, { issuer => 'https://accounts.example' }), $true, 'the identity is removed');
 }
 
+# device keys
+{
+	my $device = AnonAuth::Device->new(alg => 'ES256');
+	my $jwt = $device->request(
+		challenge => query(q{SELECT token FROM anon_auth.create_challenge('biometric_request')}),
+		action => 'setup',
+		with_jwk => 1,
+		header => { typ => 'vnd.authgear.biometric-request' },
+		payload => { device_info => { model => 'Pixel 9' } });
+
+	query(sprintf 'SELECT anon_auth.add_device_key(%s, %s, %s)', map { sql_literal($_) } $jwt, 'my phone', $ada->{access_token});
+	my $list = account_call('list_device_keys', $ada)->{json}{result};
+	like($list->[0]{$_}, $time, "$_ is a time") for qw(created_at last_used_at);
+	delete @{ $list->[0] }{qw(created_at last_used_at)};
+	is_deeply($list, [ { kid => $device->kid, is_current => $false, name => 'my phone', device_info => { model => 'Pixel 9' } } ], 'the device keys');
+	result_is(account_call('list_device_keys', $eve), [], 'an account without keys has none');
+	result_is(account_call('remove_device_key', $eve, { kid => $device->kid }), $false, "nobody removes another account's key");
+	result_is(account_call('remove_device_key', $ada, { kid => $device->kid }), $true, 'the key is removed');
+}
+
 # sessions
 {
 	no_limits();
@@ -265,6 +285,8 @@ my %valid = (
 	add_passkey => { response => {} },
 	list_passkeys => {},
 	remove_passkey => { credential_id => 'AQIDBA' },
+	list_device_keys => {},
+	remove_device_key => { kid => 'a-device-key' },
 	list_sessions => {},
 	end_session => { session_id => '00000000-0000-0000-0000-000000000000' },
 	end_other_sessions => {},
@@ -274,7 +296,7 @@ my %valid = (
 	cancel_account_deletion => {});
 
 query("UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour' WHERE id = '" . session_of($ada) . q{'});
-for my $function (qw(change_password request_login_id_code add_login_id remove_login_id add_identity remove_identity passkey_creation_options add_passkey remove_passkey delete_account))
+for my $function (qw(change_password request_login_id_code add_login_id remove_login_id add_identity remove_identity passkey_creation_options add_passkey remove_passkey remove_device_key delete_account))
 {
 	my $old = refused(sub { no_limits(); account_call($function, $ada, $valid{$function}) }, 401, 'ReauthenticationRequired', "$function with an old login");
 
@@ -314,7 +336,7 @@ for my $function (sort keys %valid)
 
 # members that are required
 for my $case ([ change_password => 'new_password' ], [ request_login_id_code => 'type' ], [ request_login_id_code => 'value' ], [ add_login_id => 'type' ], [ add_login_id => 'value' ],
-	[ remove_login_id => 'value' ], [ verify_login_id => 'code' ], [ add_identity => 'id_token' ], [ remove_identity => 'issuer' ], [ add_passkey => 'response' ], [ remove_passkey => 'credential_id' ], [ end_session => 'session_id' ], [ update_profile => 'attributes' ])
+	[ remove_login_id => 'value' ], [ verify_login_id => 'code' ], [ add_identity => 'id_token' ], [ remove_identity => 'issuer' ], [ add_passkey => 'response' ], [ remove_passkey => 'credential_id' ], [ remove_device_key => 'kid' ], [ end_session => 'session_id' ], [ update_profile => 'attributes' ])
 {
 	my ($function, $member) = @$case;
 	my %body = %{ $valid{$function} };
@@ -328,7 +350,7 @@ refused(sub { account_call('request_login_id_code', $ada, { type => 'username', 
 
 # Guests
 refused(sub { no_limits(); account_call($_, $guest, $valid{$_}) }, 403, 'AccountRequired', "$_ by a guest")
-  for qw(change_password request_login_id_code add_login_id remove_login_id add_identity remove_identity);
+  for qw(change_password request_login_id_code add_login_id remove_login_id add_identity remove_identity list_device_keys remove_device_key);
 
 # Paths
 for my $path ('', '/', '/userinfo', '/export_user', '/delete_user', '/set_password', '/change_password/', '/change_password/x', '/CHANGE_PASSWORD', '/../login_code')

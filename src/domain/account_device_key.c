@@ -242,6 +242,8 @@ account_device_key_authenticate(const Client *client, const char *jwt,
 	rate_limit_device_key(&key);
 	if (!users_log_in(&key.user_id, now, &user))
 	{
+		/* The account may have been deleted meanwhile, with the key. */
+		find_account_key(&request, &key);
 		login_record_failure(client, &key.user_id, "device_key", "user is disabled", now);
 		return false;
 	}

@@ -243,22 +243,6 @@ continue_session(const Client *client, const AuthorizationCode *code,
 }
 
 /*
- * Whoever ends a session takes away what was made from it, also a code that a thief has kept.
- * A caller that ends it at the same time finds the session of this exchange afterwards.
- * Return the device key that has opened the session, or NULL: it has opened the new one, too.
- */
-static char *
-require_source_session(const AuthorizationCode *code, TimestampTz now)
-{
-	char	   *device_kid = NULL;
-
-	if (!uuid_is_nil(&code->source_session_id) &&
-		!sessions_keep_alive(&code->user_id, &code->source_session_id, now, &device_kid))
-		raise_invalid_authorization_code();
-	return device_kid;
-}
-
-/*
  * Use a code, and issue its tokens.  The code may have been used since it was found.
  *
  * A client may see the tokens of a transaction that rolls back afterwards.  So a counter,
@@ -274,8 +258,7 @@ use_code(const Client *client, const User *user, const uint8 hash[crypto_hash_sh
 	SessionGrant grant = {
 		.nonce = code->nonce,
 		.authenticated_at = code->authenticated_at,
-		.amr = &code->amr,
-		.device_kid = require_source_session(code, now)
+		.amr = &code->amr
 	};
 	AuthorizationCode used;
 	Session		session;
@@ -305,6 +288,18 @@ use_code(const Client *client, const User *user, const uint8 hash[crypto_hash_sh
 	return true;
 }
 
+/*
+ * Whoever ends a session takes away what was made from it, also a code that a thief has kept.
+ * A caller that ends it at the same time finds the session of this exchange afterwards.
+ */
+static void
+require_source_session(const AuthorizationCode *code, TimestampTz now)
+{
+	if (!uuid_is_nil(&code->source_session_id) &&
+		!sessions_keep_alive(&code->user_id, &code->source_session_id, now))
+		raise_invalid_authorization_code();
+}
+
 bool
 authorization_code_exchange(const Client *client, const char *text, const char *redirect_uri,
 							const char *code_verifier, const DeviceReport *device,
@@ -328,6 +323,7 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 	}
 	if (!users_log_in(&code.user_id, now, &user))
 		raise_user_disabled();
+	require_source_session(&code, now);
 
 	/*
 	 * An exchange that finds the code used only now was sent while the other one ran, by

@@ -47,20 +47,9 @@ static Statement find_with_user = {
 	.joined = &whole_user_record
 };
 
-#define SESSION_DEVICE_KID_COLUMNS(COLUMN) \
-	COLUMN(TEXT, device_kid)
-
-typedef struct SessionDeviceKid
-{
-	SESSION_DEVICE_KID_COLUMNS(RECORD_FIELD)
-} SessionDeviceKid;
-
-RECORD_TYPE(session_device_kid, SessionDeviceKid, SESSION_DEVICE_KID_COLUMNS);
-
 static Statement keep_session = {
-	.sql = "SELECT {session_device_kid} FROM anon_auth.sessions"
-	" WHERE user_id = :user_id AND id = :id AND expires_at > :now FOR KEY SHARE",
-	.row = &session_device_kid_record
+	.sql = "SELECT 1 FROM anon_auth.sessions"
+	" WHERE user_id = :user_id AND id = :id AND expires_at > :now FOR KEY SHARE"
 };
 
 RECORD_TYPE(listed_session, ListedSession, LISTED_SESSION_COLUMNS);
@@ -287,19 +276,12 @@ sessions_find_with_user(const pg_uuid_t *user_id, const pg_uuid_t *id, Timestamp
 }
 
 bool
-sessions_keep_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
-					char **device_kid)
+sessions_keep_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now)
 {
-	SessionDeviceKid row;
-
-	if (sessions_revoked(user_id, id) ||
-		!statement_fetch(&keep_session,
-						 PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
-								param_timestamp("now", now)),
-						 &row))
-		return false;
-	*device_kid = row.device_kid;
-	return true;
+	return !sessions_revoked(user_id, id) &&
+		statement_run(&keep_session,
+					  PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
+							 param_timestamp("now", now))) > 0;
 }
 
 ListedSession *

@@ -105,11 +105,9 @@ extern bool sessions_find_with_user(const pg_uuid_t *user_id, const pg_uuid_t *i
 									TimestampTz now, Session *session, User *user);
 
 /*
- * Return whether a session is alive, and set *device_kid to its column.  Whoever ends it now
- * waits for this transaction.
+ * Return whether a session is alive.  Whoever ends it now waits for this transaction.
  */
-extern bool sessions_keep_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
-								char **device_kid);
+extern bool sessions_keep_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now);
 
 /* Return the sessions of a user that have not expired or ended, the last used one first. */
 extern ListedSession *sessions_list(const pg_uuid_t *user_id, TimestampTz now, int *count);
