@@ -25,30 +25,14 @@
 #define NOT_ALLOWED		"this client may not use biometric authentication"
 #define NO_SESSION		"biometric setup requires authenticated user"
 
-/* Scopes are separated by spaces (RFC 6749, section 3.3). */
-static bool
-has_scope(const char *scopes, const char *scope)
-{
-	size_t		length = strlen(scope);
-
-	for (; scopes != NULL; scopes = strchr(scopes, ' '))
-	{
-		scopes += strspn(scopes, " ");
-		if (strncmp(scopes, scope, length) == 0 &&
-			(scopes[length] == ' ' || scopes[length] == '\0'))
-			return true;
-	}
-	return false;
-}
-
 /* A login without these scopes would have no refresh token, or a limited one. */
 static bool
 admit_scope(const HttpParams *params, HttpResponse *response)
 {
 	const char *scope = http_param(params, "scope");
 
-	if (scope == NULL || (has_scope(scope, "offline_access") &&
-						  has_scope(scope, "https://authgear.com/scopes/full-access")))
+	if (scope == NULL || (http_words_have(scope, "offline_access") &&
+						  http_words_have(scope, "https://authgear.com/scopes/full-access")))
 		return true;
 	http_oauth_error(response, 400, "invalid_scope",
 					 "offline_access and full-access must be requested");

@@ -107,7 +107,7 @@ settings_device_begin_row(StringInfo model, const ListedSession *session)
 void
 settings_device_begin_key_row(StringInfo model, const DeviceKey *key)
 {
-	const char *name = key->name;
+	const char *name = key->name == NULL ? NULL : shown_text(key->name, DEVICE_NAME_MAX_LENGTH);
 
 	if (name == NULL && key->device_info != NULL)
 		name = reported_name(key->device_info);
