@@ -80,7 +80,7 @@ await run('@authgear/react-native, biometric login', {
         super(...(values.length > 0 ? values : [now() - 3600_000]));
       }
     };
-    is('a clock that is an hour late is refused', (await failure(sdk.authenticateBiometric({}))).error_description, 'invalid request JWT');
+    is('a clock that is an hour late is refused', (await failure(sdk.authenticateBiometric({}))).error, 'invalid_dpop_proof');
     globalThis.Date = Object.getPrototypeOf(globalThis.Date);
     Date.now = now;
     ok('the SDK keeps its key', (await sdk.isBiometricEnabled()) && hasKey(kid));
