@@ -569,6 +569,41 @@ sub passkeys
 	return;
 }
 
+# Device keys of an account: requests that succeed, and that are used, changed or of others.
+sub device_keys
+{
+	my ($run) = @_;
+	my $device = AnonAuth::Device->new(alg => 'ES256');
+	my $user = account("keys$run\@example.com", password('of an account with device keys'));
+	my @caller = (access_token => $user->{access_token});
+	my $request = sub {
+		my ($action, %header) = @_;
+
+		return (jwt => secret("request to $action " . ++$count, $device->request(
+					challenge => ok_call($app, 'create_challenge', purpose => 'biometric_request')->{token},
+					action => $action,
+					with_jwk => $action eq 'setup',
+					header => { typ => 'vnd.authgear.biometric-request', %header })));
+	};
+	my %setup = $request->('setup');
+
+	secret("private key of a device $run", $device->private_jwk_members->{d});
+	fails($app, 'add_device_key', %setup, access_token => guest()->{access_token});
+	ok_call($app, 'add_device_key', %setup, name => 'phone', @caller);
+	fails($app, 'add_device_key', %setup, @caller);
+	fails($app, 'add_device_key', $request->('setup', jwk => { %{ $device->jwk }, %{ $device->private_jwk_members } }), @caller);
+	my %login = $request->('authenticate');
+	ok_call($app, 'authenticate_with_device_key', client_id => 'native', %login);
+	fails($app, 'authenticate_with_device_key', client_id => 'native', %login);
+	fails($app, 'authenticate_with_device_key', client_id => 'native', jwt => "$login{jwt}x");
+	ok_call($app, 'list_device_keys', @caller);
+	fails($app, 'list_device_keys', access_token => $login{jwt});
+	fails($app, 'remove_device_key', kid => $device->kid, access_token => $login{jwt});
+	ok_call($app, 'remove_device_key', kid => $device->kid, @caller);
+	fails($app, 'authenticate_with_device_key', client_id => 'native', $request->('authenticate'));
+	return;
+}
+
 sub identities
 {
 	my ($run) = @_;
@@ -1243,6 +1278,7 @@ sub drive
 	guests();
 	promotion($run);
 	logins($run);
+	device_keys($run);
 	identities($run);
 	passkeys($run);
 	interruptions($run);
