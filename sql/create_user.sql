@@ -35,7 +35,7 @@ SELECT sub = :'max' AS max FROM anon_auth.authenticate('web', 'max@example.com',
 
 -- a closed sign-up, its limits and its hook are for strangers
 UPDATE anon_auth.settings SET public_sign_up_enabled = false, guest_sign_ups_per_minute = 1;
-CREATE ROLE regress_hook_owner;
+CREATE ROLE regress_hook_owner LOGIN;
 GRANT CREATE ON SCHEMA public TO regress_hook_owner;
 SET ROLE regress_hook_owner;
 CREATE FUNCTION public.refuse(user_id uuid, client_id text, device_info jsonb) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;

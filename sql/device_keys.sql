@@ -75,12 +75,18 @@ END $$;
 CREATE FUNCTION log_in(jwt text, client text DEFAULT 'app') RETURNS text LANGUAGE sql AS $$
 	SELECT try(format('SELECT CASE WHEN sub IS NOT NULL THEN ''logged in'' END FROM anon_auth.authenticate_with_device_key(%L, %L)', client, jwt))
 $$;
-CREATE FUNCTION sessions(username text) RETURNS TABLE (client_id text, device_kid text, amr text[], device text) LANGUAGE sql AS $$
-	SELECT s.client_id, s.device_kid, s.amr, s.device_info ->> 'model' FROM anon_auth.sessions s WHERE s.user_id = anon_auth.find_user(username) ORDER BY s.id
-$$;
-CREATE FUNCTION events(username text) RETURNS TABLE (type text, payload jsonb) LANGUAGE sql AS $$
-	SELECT e.type, e.payload FROM anon_auth.events e WHERE e.user_id = anon_auth.find_user(username) AND e.type LIKE 'device_key.%' ORDER BY e.id
-$$;
+CREATE FUNCTION sessions(username text) RETURNS TABLE (client_id text, device_kid text, amr text[], device text) LANGUAGE plpgsql AS $$
+DECLARE
+	owner uuid := anon_auth.find_user(username);
+BEGIN
+	RETURN QUERY SELECT s.client_id, s.device_kid, s.amr, s.device_info ->> 'model' FROM anon_auth.sessions s WHERE s.user_id = owner ORDER BY s.id;
+END $$;
+CREATE FUNCTION events(username text) RETURNS TABLE (type text, payload jsonb) LANGUAGE plpgsql AS $$
+DECLARE
+	owner uuid := anon_auth.find_user(username);
+BEGIN
+	RETURN QUERY SELECT e.type, e.payload FROM anon_auth.events e WHERE e.user_id = owner AND e.type LIKE 'device_key.%' ORDER BY e.id;
+END $$;
 
 SELECT anon_auth.create_user('ada@device.example', username => 'ada', password => 'correct horse', verified => true) AS ada \gset
 SELECT anon_auth.create_user(username => 'bob', password => 'correct horse') AS bob \gset

@@ -6,7 +6,7 @@ DROP EXTENSION IF EXISTS anon_auth CASCADE;
 CREATE EXTENSION anon_auth;
 DROP ROLE IF EXISTS regress_visitor, regress_shop;
 CREATE ROLE regress_visitor;
-CREATE ROLE regress_shop;
+CREATE ROLE regress_shop LOGIN;
 SELECT anon_auth.create_client('web', 'spa', '{https://app.example/}') \g /dev/null
 SELECT anon_auth.grant_client_api('regress_visitor') \g /dev/null
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;

@@ -42,7 +42,6 @@ SELECT count(*) FROM anon_auth.refresh_session('web', (SELECT refresh_token FROM
 SELECT refresh_token AS guest FROM anon_auth.authenticate_anonymously('web') \gset
 SELECT count(*) FROM anon_auth.promote_anonymous_user('web', username => 'newcomer', password => 'correct horse', refresh_token => :'guest');
 SELECT u.standard_attributes ->> 'preferred_username' AS username, count(*) FROM anon_auth.users u JOIN anon_auth.sessions s ON s.user_id = u.id WHERE s.expires_at > now() GROUP BY 1 ORDER BY 1;
-UPDATE anon_auth.settings SET max_sessions_per_user = 0;
 
 SET client_min_messages = warning;
 DROP FUNCTION login, alive;

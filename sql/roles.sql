@@ -65,7 +65,7 @@ SELECT anon_auth.set_roles(:'jo_sub', '{}');
 SELECT payload FROM anon_auth.events WHERE type = 'user.roles_set' AND user_id = :'jo_sub' ORDER BY id;
 
 -- the hook for claims can neither set nor remove them
-CREATE ROLE regress_hook_owner;
+CREATE ROLE regress_hook_owner LOGIN;
 GRANT CREATE ON SCHEMA public TO regress_hook_owner;
 SET ROLE regress_hook_owner;
 CREATE FUNCTION public.add_roles(claims jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT '{"roles": ["admin"]}'::jsonb $$;
