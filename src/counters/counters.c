@@ -36,7 +36,7 @@ typedef struct Place
 } Place;
 
 static void
-locate_bucket(const char *name, Place *place)
+locate_bucket(const char *name, bool is_mark, Place *place)
 {
 	uint64		hash[2];
 
@@ -44,7 +44,10 @@ locate_bucket(const char *name, Place *place)
 	place->file = counter_file_get();
 	crypto_shorthash_siphashx24((unsigned char *) hash, (const unsigned char *) name,
 								strlen(name), place->file->hash_key);
-	place->key = hash[0] != 0 ? hash[0] : 1;
+	/* The lowest bit tells marks from other counters. */
+	place->key = is_mark ? hash[0] | 1 : hash[0] & ~UINT64CONST(1);
+	if (place->key == 0)
+		place->key = 2;
 	place->bucket = &place->file->buckets[hash[1] % place->file->nbuckets];
 }
 
@@ -64,9 +67,9 @@ undo_change(CounterBucket *bucket)
 }
 
 static void
-lock_bucket(const char *name, Place *place)
+lock_bucket(const char *name, bool is_mark, Place *place)
 {
-	locate_bucket(name, place);
+	locate_bucket(name, is_mark, place);
 	SET_LOCKTAG_ADVISORY(place->tag, MyDatabaseId,
 						 (uint32) (place->bucket - place->file->buckets), 0, BUCKET_LOCK_SPACE);
 	(void) LockAcquire(&place->tag, ExclusiveLock, false, false);
@@ -93,15 +96,16 @@ slot_of(const Place *place)
 }
 
 /*
- * Return an expired slot for a new counter, or -1.  Long-lived counters may fill half
- * of a bucket.  The other half always has room for limits per minute, whose counters
- * expire within seconds.
+ * Return an expired slot for a new counter, or -1.  Marks may fill a quarter of a bucket,
+ * and long-lived counters half of it.  The last quarter always has room for limits per
+ * minute, whose counters expire within seconds.
  */
 static int
 free_slot(const Place *place, int64 lifetime)
 {
 	TimestampTz long_lived = place->now + LONG_INTERVAL;
-	int			room = COUNTER_BUCKET_CELLS / 2;
+	int			marks = 0;
+	int			long_counters = 0;
 	int			slot = -1;
 	int			i;
 
@@ -111,10 +115,14 @@ free_slot(const Place *place, int64 lifetime)
 
 		if (end <= place->now)
 			slot = i;
+		else if (place->bucket->keys[i] & 1)
+			marks++;
 		else if (end > long_lived)
-			room--;
+			long_counters++;
 	}
-	return lifetime > LONG_INTERVAL && room <= 0 ? -1 : slot;
+	if (place->key & 1)
+		return marks < COUNTER_BUCKET_CELLS / 4 ? slot : -1;
+	return lifetime > LONG_INTERVAL && long_counters >= COUNTER_BUCKET_CELLS / 2 ? -1 : slot;
 }
 
 /*
@@ -151,11 +159,11 @@ is_live(const Place *place, int slot)
  * unlock the bucket and return -1.
  */
 static int
-try_lock_slot(const char *name, int64 lifetime, Place *place)
+try_lock_slot(const char *name, bool is_mark, int64 lifetime, Place *place)
 {
 	int			slot;
 
-	lock_bucket(name, place);
+	lock_bucket(name, is_mark, place);
 	slot = slot_of(place);
 	if (slot < 0)
 		slot = free_slot(place, lifetime);
@@ -171,7 +179,7 @@ try_lock_slot(const char *name, int64 lifetime, Place *place)
 static int
 lock_slot(const char *name, int64 lifetime, Place *place)
 {
-	int			slot = try_lock_slot(name, lifetime, place);
+	int			slot = try_lock_slot(name, false, lifetime, place);
 
 	if (slot < 0)
 		raise_counters_full();
@@ -187,7 +195,7 @@ counter_take(const char *name, int burst, int64 period, int64 *wait)
 {
 	int64		interval = period / burst;
 	Place		place;
-	int			slot = try_lock_slot(name, interval, &place);
+	int			slot = try_lock_slot(name, false, interval, &place);
 	TimestampTz arrival;
 	bool		conforms;
 
@@ -212,18 +220,18 @@ counter_give_back(const char *name, int burst, int64 period)
 	Place		place;
 	int			slot;
 
-	lock_bucket(name, &place);
+	lock_bucket(name, false, &place);
 	slot = slot_of(&place);
 	if (is_live(&place, slot))
 		change_cell(&place, slot, 0, place.bucket->cells[slot].expires_at - period / burst);
 	unlock_bucket(&place);
 }
 
-int64
-counter_increment(const char *name, int64 lifetime, bool prolong)
+static int64
+add_one(const char *name, bool is_mark, int64 lifetime, bool prolong)
 {
 	Place		place;
-	int			slot = try_lock_slot(name, lifetime, &place);
+	int			slot = try_lock_slot(name, is_mark, lifetime, &place);
 	TimestampTz expires_at;
 	int64		value = 1;
 
@@ -241,13 +249,25 @@ counter_increment(const char *name, int64 lifetime, bool prolong)
 	return value;
 }
 
+int64
+counter_increment(const char *name, int64 lifetime, bool prolong)
+{
+	return add_one(name, false, lifetime, prolong);
+}
+
+int64
+counter_mark(const char *name, int64 lifetime)
+{
+	return add_one(name, true, lifetime, false);
+}
+
 void
 counter_decrement(const char *name)
 {
 	Place		place;
 	int			slot;
 
-	lock_bucket(name, &place);
+	lock_bucket(name, false, &place);
 	slot = slot_of(&place);
 	if (is_live(&place, slot) && place.bucket->cells[slot].value > 0)
 		change_cell(&place, slot, place.bucket->cells[slot].value - 1,
@@ -287,7 +307,7 @@ counter_get(const char *name, int64 lifetime, int64 *value)
 	int			slot;
 	int64		left = 0;
 
-	lock_bucket(name, &place);
+	lock_bucket(name, false, &place);
 	slot = slot_of(&place);
 	if (is_live(&place, slot))
 	{
@@ -310,7 +330,7 @@ counter_find_cell(const char *name, CounterRef *ref)
 	Place		place;
 	int			slot;
 
-	lock_bucket(name, &place);
+	lock_bucket(name, false, &place);
 	slot = slot_of(&place);
 	ref->file = place.file;
 	ref->key = place.key;
@@ -329,7 +349,7 @@ counter_clear(const char *name)
 	Place		place;
 	int			slot;
 
-	lock_bucket(name, &place);
+	lock_bucket(name, false, &place);
 	slot = slot_of(&place);
 	if (slot >= 0)
 		change_cell(&place, slot, 0, 0);

@@ -50,6 +50,13 @@ extern void counter_give_back(const char *name, int burst, int64 period);
  */
 extern int64 counter_increment(const char *name, int64 lifetime, bool prolong);
 
+/*
+ * Same, for a mark that something was used: a counter of which a client can make as many as it
+ * wants.  Marks have room of their own, so they leave the room of limits alone.  A
+ * mark and a counter of the same name are different.
+ */
+extern int64 counter_mark(const char *name, int64 lifetime);
+
 /* Undo an increment that must not count after all.  Never raises AA018. */
 extern void counter_decrement(const char *name);
 

@@ -8,7 +8,9 @@
  * undo counters, and they work in read-only transactions and on standbys.
  *
  * A nonce of ours tells when the proof was made at the earliest, so that iat, which comes from
- * the clock of the device, does not count (RFC 9449, section 4.3, item 11).
+ * the clock of the device, does not count (RFC 9449, section 4.3, item 11).  A nonce that has
+ * expired is refused even if none is needed: the jti is forgotten when the nonce expires, and
+ * iat may be later.
  *
  *-------------------------------------------------------------------------
  */
@@ -129,7 +131,7 @@ check_proof(const DpopProof *proof, DpopTarget *target, TimestampTz now, DpopChe
 
 	if (!has_nonce)
 		begin = unix_time(proof->iat.seconds);
-	check->wants_nonce = !has_nonce && settings_get()->dpop_nonce;
+	check->wants_nonce = !has_nonce && (settings_get()->dpop_nonce || proof->nonce.data != NULL);
 	target->ignore_times = has_nonce || check->wants_nonce;
 	check->problem = dpop_proof_problem(proof, target, thumbprint);
 	if (check->problem != NULL)
@@ -144,7 +146,7 @@ check_proof(const DpopProof *proof, DpopTarget *target, TimestampTz now, DpopChe
 	check->jti = pnstrdup(proof->jti.data, proof->jti.length);
 
 	/* One second more: times are rounded down. */
-	check->lifetime = begin + (DPOP_PROOF_SECONDS + 1) * USECS_PER_SEC - now;
+	check->expires_at = begin + (DPOP_PROOF_SECONDS + 1) * USECS_PER_SEC;
 }
 
 DpopCheck *
@@ -207,20 +209,27 @@ dpop_admit(const Client *client, const DpopCheck *check)
 		require_valid(check);
 }
 
-/* Remember the jti.  A second function of the same call may use the proof, too. */
+/*
+ * Remember the jti.  A second function of the same call may use the proof, too.  The call may
+ * have waited for locks since the proof was checked.  So the clock is read again after the
+ * mark was made: if the proof is still valid then, so was the mark of an earlier use.
+ */
 static void
 use_proof(DpopCheck *check)
 {
-	int64		count;
+	int64		lifetime = check->expires_at - GetCurrentTimestamp();
+	int64		count = 1;
 
 	if (check->used)
 		return;
-	count = counter_increment(psprintf("dpop/%s/%s", check->jkt, check->jti), check->lifetime,
-							  false);
+	if (lifetime > 0)
+		count = counter_mark(psprintf("dpop/%s/%s", check->jkt, check->jti), lifetime);
 	if (count == 0)
 		raise_counters_full();
 	if (count > 1)
 		raise_invalid_dpop_proof("The proof was used before (jti).");
+	if (GetCurrentTimestamp() >= check->expires_at)
+		raise_invalid_dpop_proof("The proof expired while the call waited.");
 	check->used = true;
 }
 

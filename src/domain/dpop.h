@@ -32,7 +32,7 @@ typedef struct DpopCheck
 	bool		wants_nonce;	/* it is valid except that it needs a new nonce */
 	char		jkt[DPOP_JKT_SIZE]; /* of the key, if the proof is valid */
 	char	   *jti;
-	int64		lifetime;		/* for which it can still be used, in microseconds */
+	TimestampTz expires_at;		/* until then it can be used */
 	bool		used;
 } DpopCheck;
 

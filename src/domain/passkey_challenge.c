@@ -57,7 +57,7 @@ passkey_challenge_use(const PasskeyChallenge *challenge)
 	int64		uses;
 
 	sodium_bin2hex(nonce, sizeof(nonce), challenge->challenge.nonce, CHALLENGE_NONCE_LENGTH);
-	uses = counter_increment(psprintf("passkey_challenge/%s", nonce), MEMORY, false);
+	uses = counter_mark(psprintf("passkey_challenge/%s", nonce), MEMORY);
 	if (uses == 0)
 		raise_counters_full();
 	return uses == 1;

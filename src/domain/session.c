@@ -230,14 +230,17 @@ session_find_alive(const pg_uuid_t *user_id, const pg_uuid_t *session_id, Timest
 	return sessions_find(user_id, session_id, now, session, user) && !user->is_disabled;
 }
 
-void
-session_get_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now,
-				 User *user, Session *session)
+/* A way to read a live session and its user: sessions_find_with_user(), or one that locks. */
+typedef bool (*ReadSession) (const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
+							 Session *session, User *user);
+
+static void
+read_caller(ReadSession read, const pg_uuid_t *user_id, const pg_uuid_t *session_id,
+			TimestampTz now, User *user, Session *session)
 {
 	Session		found;
 
-	if (session_id == NULL ||
-		!sessions_find_with_user(user_id, session_id, now, &found, user) ||
+	if (session_id == NULL || !read(user_id, session_id, now, &found, user) ||
 		user->is_disabled)
 		raise_invalid_session("The session has ended, or the user is disabled or gone.");
 	if (session != NULL)
@@ -245,12 +248,23 @@ session_get_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id, Timestam
 }
 
 void
+session_get_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now,
+				 User *user, Session *session)
+{
+	read_caller(sessions_find_with_user, user_id, session_id, now, user, session);
+}
+
+/*
+ * The session's row is locked, too: revoke() ends a session without a change of the user's
+ * row, and an older snapshot still shows it.
+ */
+void
 session_lock_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now,
 				  User *user, Session *session)
 {
 	if (!users_lock(user_id))
 		raise_invalid_session("The user does not exist.");
-	session_get_user(user_id, session_id, now, user, session);
+	read_caller(sessions_keep_with_user, user_id, session_id, now, user, session);
 }
 
 void

@@ -47,6 +47,13 @@ static Statement find_with_user = {
 	.joined = &whole_user_record
 };
 
+/* Above READ COMMITTED this fails if the session has ended since the snapshot was taken. */
+static Statement keep_with_user = {
+	.sql = "SELECT {s.session}, {u.whole_user}" LIVE_SESSION_AND_USER " FOR KEY SHARE OF s",
+	.row = &session_record,
+	.joined = &whole_user_record
+};
+
 static Statement keep_session = {
 	.sql = "SELECT 1 FROM anon_auth.sessions"
 	" WHERE user_id = :user_id AND id = :id AND expires_at > :now FOR KEY SHARE"
@@ -276,6 +283,12 @@ sessions_find_with_user(const pg_uuid_t *user_id, const pg_uuid_t *id, Timestamp
 }
 
 bool
+sessions_keep_with_user(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
+						Session *session, User *user)
+{
+	return fetch_session(&keep_with_user, user_id, id, now, session, user);
+}
+
 sessions_keep_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now)
 {
 	return !sessions_revoked(user_id, id) &&

@@ -105,6 +105,13 @@ extern bool sessions_find_with_user(const pg_uuid_t *user_id, const pg_uuid_t *i
 									TimestampTz now, Session *session, User *user);
 
 /*
+ * Same, and whoever ends the session now waits for this transaction.  Raises 40001 above READ
+ * COMMITTED if the session has ended since the snapshot was taken.
+ */
+extern bool sessions_keep_with_user(const pg_uuid_t *user_id, const pg_uuid_t *id,
+									TimestampTz now, Session *session, User *user);
+
+/*
  * Return whether a session is alive.  Whoever ends it now waits for this transaction.
  */
 extern bool sessions_keep_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now);
