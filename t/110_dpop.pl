@@ -277,7 +277,7 @@ is(refresh('app', $bound, dpop => proof($key, nonce => $nonce, payload => { htm 
 query('UPDATE anon_auth.settings SET dpop_nonce = false');
 $nonce = query(q{SELECT token FROM anon_auth.create_challenge('dpop_nonce')});
 is(refresh('app', $bound, dpop => proof($key, nonce => $nonce, payload => { iat => time() + 3600 })), '00000', 'create_challenge() makes nonces, too');
-is(refresh('app', $bound, dpop => proof($key, nonce => 'stale')), '00000', 'without the setting, an unknown nonce does no harm');
+is(refresh('app', $bound, dpop => proof($key, nonce => 'stale')), 'AA027', 'a nonce that is not valid is refused without the setting, too');
 
 # ---------------------------------------------------------------------------
 # Proofs as the SDKs make them

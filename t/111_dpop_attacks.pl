@@ -94,6 +94,28 @@ is(outcome(refresh_statement('app', $tokens, $proof)), 'AA026', '... after a cra
 	is((grep { $_ ne '' } @outputs), 1, 'of eight calls at the same time with one proof, one succeeds');
 }
 
+# A call that waits until the proof has expired, when nobody remembers its jti any more
+{
+	my $issued_at = time() - 290;
+	my $forgotten = "to_timestamp($issued_at + 301)";
+
+	$proof = $key->proof(payload => { iat => $issued_at, exp => undef });
+	is(outcome(refresh_statement('app', $tokens, $proof)), $tokens->{sub}, 'an old proof works');
+
+	my $holder = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', "BEGIN; SELECT FROM anon_auth.sessions WHERE user_id = '$tokens->{sub}' FOR UPDATE;
+		DO \$\$ BEGIN
+			WHILE clock_timestamp() < $forgotten
+				OR (clock_timestamp() < $forgotten + interval '1 minute' AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'))
+			LOOP
+				PERFORM pg_sleep(0.05), pg_stat_clear_snapshot();
+			END LOOP;
+		END \$\$; ROLLBACK" ], '<', \undef, '>', '/dev/null', '2>', '/dev/null');
+
+	$node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'anon_auth.sessions'::regclass AND mode = 'RowShareLock' AND granted)}) or die;
+	is(outcome(refresh_statement('app', $tokens, $proof)), 'AA026', '... once, even if the second call waits for a lock until the proof has expired');
+	$holder->finish;
+}
+
 # Another key with the same jti is another proof.
 my $shared = 'x' x 20;
 is(outcome(refresh_statement('app', $tokens, $key->proof(payload => { jti => $shared }))), $tokens->{sub}, 'a jti belongs to its key');

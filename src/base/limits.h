@@ -71,8 +71,8 @@
 #define CBOR_MAX_DEPTH					6
 /* Passkeys of one user. */
 #define PASSKEYS_MAX					20
-/* Length of the name of a passkey in characters. */
-#define PASSKEY_NAME_MAX_LENGTH			100
+/* Length of the name of a passkey or a device key in characters. */
+#define CREDENTIAL_NAME_MAX_LENGTH		100
 /* Transports of a passkey that are kept. */
 #define PASSKEY_TRANSPORTS_MAX			8
 /* Length of a transport of a passkey in characters; longer ones are left out. */
@@ -151,8 +151,6 @@
 #define LOGIN_IDS_PER_TYPE				5
 /* Device keys that an account can have. */
 #define DEVICE_KEYS_PER_ACCOUNT			20
-/* Length of the name of a device key in characters. */
-#define DEVICE_KEY_NAME_MAX_LENGTH		100
 /* Roles of one user. */
 #define USER_ROLES_MAX					32
 /* Length of the name of a role in characters. */

@@ -18,6 +18,7 @@
 #include "domain/account_device_key.h"
 #include "domain/auth_methods.h"
 #include "domain/client.h"
+#include "domain/credential_name.h"
 #include "domain/credentials.h"
 #include "domain/login.h"
 #include "domain/message.h"
@@ -28,7 +29,6 @@
 #include "domain/session.h"
 #include "json/json_write.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "store/events.h"
 
@@ -47,25 +47,6 @@ require_first_party_session(const Session *session)
 		return;
 	client_get(session->client_id, &client);
 	client_require_first_party(&client);
-}
-
-static void
-check_name(const char *name)
-{
-	const char *c;
-
-	if (name == NULL)
-		return;
-	if (name[0] == '\0' || pg_mbstrlen(name) > DEVICE_KEY_NAME_MAX_LENGTH)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the name of a device key must have 1 to %d characters",
-						DEVICE_KEY_NAME_MAX_LENGTH)));
-	for (c = name; *c != '\0'; c++)
-		if ((unsigned char) *c < 0x20 || *c == 0x7F)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("the name of a device key must not contain control characters")));
 }
 
 static Jsonb *
@@ -142,7 +123,7 @@ account_device_key_add(const User *user, const Session *session, const char *jwt
 
 	recent_login_require_account(user, session, now);
 	require_first_party_session(session);
-	check_name(name);
+	credential_name_check(name, "device key");
 	request_jwt_parse(jwt, strlen(jwt), REQUEST_SETUP, now, &request);
 	if (request.jwk == NULL)
 		raise_invalid_request_jwt("The request has no public key (jwk) to register.");

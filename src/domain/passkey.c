@@ -10,15 +10,13 @@
  */
 #include "postgres.h"
 
-#include <unicode/utf8.h>
-
 #include "base/limits.h"
 #include "base/raise.h"
-#include "base/shown_text.h"
 #include "counters/transaction_counters.h"
 #include "domain/auth_methods.h"
 #include "domain/challenge.h"
 #include "domain/client.h"
+#include "domain/credential_name.h"
 #include "domain/credentials.h"
 #include "domain/login.h"
 #include "domain/message.h"
@@ -31,7 +29,6 @@
 #include "json/json_write.h"
 #include "json/raise_json.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "store/events.h"
 
 char *
@@ -219,31 +216,6 @@ passkey_insert(const PasskeyResponse *response, const pg_uuid_t *user_id, const 
 }
 
 /* Users tell their passkeys by the names, so no name may imitate what stands beside it. */
-static void
-check_name(const char *name)
-{
-	int			length = name == NULL ? 0 : strlen(name);
-	int			i = 0;
-
-	if (name == NULL)
-		return;
-	if (length == 0 || pg_mbstrlen(name) > PASSKEY_NAME_MAX_LENGTH)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the name of a passkey must have 1 to %d characters",
-						PASSKEY_NAME_MAX_LENGTH)));
-	while (i < length)
-	{
-		UChar32		character;
-
-		U8_NEXT(name, i, length, character);
-		if (shown_text_forbids(character))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("the name of a passkey must not contain control characters")));
-	}
-}
-
 char *
 passkey_add(const User *user, const Session *session, Jsonb *json, const char *name,
 			TimestampTz now)
@@ -251,7 +223,7 @@ passkey_add(const User *user, const Session *session, Jsonb *json, const char *n
 	PasskeyResponse response;
 	Passkey		added;
 
-	check_name(name);
+	credential_name_check(name, "passkey");
 	recent_login_require(user, session, now);
 	passkey_response_read(json, now, &response);
 	passkey_response_require(&response, true);

@@ -97,6 +97,12 @@ refuse_existing_account(AccountPlan *plan)
 		raise_account_exists(true);
 }
 
+pg_noreturn static void
+raise_passkey_id_used(void)
+{
+	raise_invalid_passkey(PASSKEY_CHALLENGE, "The challenge was used before.");
+}
+
 /* Return the id of the account.  The authenticator has stored it with a new passkey. */
 static pg_uuid_t
 new_id(const AccountPlan *plan, TimestampTz now)
@@ -108,7 +114,7 @@ new_id(const AccountPlan *plan, TimestampTz now)
 		return users_new_id(NULL, now);
 	memcpy(id.data, plan->passkey.challenge.user_id, UUID_LEN);
 	if (users_find(&id, &user))
-		raise_invalid_passkey(PASSKEY_CHALLENGE, "The challenge was used before.");
+		raise_passkey_id_used();
 	return id;
 }
 
@@ -131,7 +137,9 @@ make_account(const Client *client, AccountPlan *plan, Jsonb *device_info, Timest
 	}
 	account_request_take_addresses(plan, client->client_id, now);
 	account_request_fill_state(plan, &state);
-	users_insert_account(&id, &state, now, user);
+	/* Only the id that an authenticator has stored can be in use. */
+	if (!users_insert_account(&id, &state, now, user))
+		raise_passkey_id_used();
 	account_request_insert(plan, client->client_id, &id, hash, now);
 	events_insert("user.created", &id, client->client_id, account_request_event(plan), now);
 	counter_statistic_at_commit(COUNTER_SIGN_UPS, 1);

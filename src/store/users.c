@@ -98,7 +98,8 @@ static Statement promote_guest = {
 static Statement insert_account = {
 	.sql = "INSERT INTO anon_auth.users"
 	" (id, is_anonymous, created_at, updated_at, last_seen_at, {account_state})"
-	" VALUES (:id, false, :now, :now, :now, {:account_state}) RETURNING {user}",
+	" VALUES (:id, false, :now, :now, :now, {:account_state})"
+	" ON CONFLICT (id) DO NOTHING RETURNING {user}",
 	.row = &user_record
 };
 
@@ -277,13 +278,14 @@ users_promote(const pg_uuid_t *id, const AccountState *state, TimestampTz now, U
 						   user);
 }
 
-void
+bool
 users_insert_account(const pg_uuid_t *id, const AccountState *state, TimestampTz now, User *user)
 {
-	statement_fetch(&insert_account,
-					PARAMS(param_uuid("id", id), param_record(&account_state_record, state),
-						   param_timestamp("now", now)),
-					user);
+	return statement_fetch(&insert_account,
+						   PARAMS(param_uuid("id", id),
+								  param_record(&account_state_record, state),
+								  param_timestamp("now", now)),
+						   user);
 }
 
 bool

@@ -126,8 +126,8 @@ typedef struct AccountState
 extern bool users_promote(const pg_uuid_t *id, const AccountState *state, TimestampTz now,
 						  User *user);
 
-/* Insert an account, and fill user with its row. */
-extern void users_insert_account(const pg_uuid_t *id, const AccountState *state, TimestampTz now,
+/* Insert an account, and fill user with its row.  False if there is a user with this id. */
+extern bool users_insert_account(const pg_uuid_t *id, const AccountState *state, TimestampTz now,
 								 User *user);
 
 /* What an imported account has besides. */
