@@ -20,7 +20,7 @@ DECLARE
 	purged bigint;
 BEGIN
 	DELETE FROM floor_users USING floor_sessions AS s
-		WHERE is_anonymous AND device_kid IS NULL AND floor_users.purge_from < now() - interval '1 hour' AND s.user_id = floor_users.id AND s.expires_at < now();
+		WHERE is_anonymous AND floor_users.device_kid IS NULL AND floor_users.purge_from < now() - interval '1 hour' AND s.user_id = floor_users.id AND s.expires_at < now();
 	GET DIAGNOSTICS purged = ROW_COUNT;
 	RETURN purged;
 END $$;

@@ -289,6 +289,7 @@ sessions_keep_with_user(const pg_uuid_t *user_id, const pg_uuid_t *id, Timestamp
 	return fetch_session(&keep_with_user, user_id, id, now, session, user);
 }
 
+bool
 sessions_keep_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now)
 {
 	return !sessions_revoked(user_id, id) &&
