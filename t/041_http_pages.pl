@@ -35,6 +35,7 @@ SELECT anon_auth.create_client('web', 'spa', '{https://app.example/cb,https://ap
 							   post_logout_redirect_uris => '{https://app.example/bye}'),
 	   anon_auth.create_client('phone', 'native', '{com.example.app://host/path}'),
 	   anon_auth.create_client('partner', 'third_party_app', '{https://partner.example/}');
+UPDATE anon_auth.clients SET id_token = 'always';
 UPDATE anon_auth.settings SET issuer = 'https://auth.example', password_hash_memory_kib = 8192,
 	password_hash_passes = 1;
 SQL

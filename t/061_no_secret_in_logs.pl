@@ -81,6 +81,7 @@ SELECT anon_auth.create_client('native', 'native'),
 	anon_auth.create_client('web', 'spa', '{https://app.example/cb}'),
 	anon_auth.create_client('site', 'traditional_webapp', '{https://app.example/home}'),
 	anon_auth.create_client('partner', 'third_party_app', '{https://partner.example/}');
+UPDATE anon_auth.clients SET id_token = 'always';
 UPDATE anon_auth.settings SET issuer = 'https://auth.example', password_hash_memory_kib = 8192, password_hash_passes = 1,
 	password_attempts_per_minute_per_ip = NULL, password_attempts_per_minute_per_user = NULL,
 	password_attempts_per_minute_per_user_per_ip = NULL, guest_sign_ups_per_minute_per_ip = NULL;

@@ -29,7 +29,7 @@ CREATE ROLE authenticator LOGIN NOINHERIT;
 GRANT anon, authenticated TO authenticator;
 SELECT anon_auth.grant_http_api('anon'), anon_auth.grant_http_api('authenticated'),
 	   anon_auth.grant_http_api('authenticator');
-SELECT anon_auth.create_client('web', 'spa', '{https://app.example/cb}', name => 'Notebook'),
+SELECT anon_auth.create_client('web', 'spa', '{https://app.example/cb}', name => 'Notebook', id_token => 'always'),
 	   anon_auth.create_client('phone', 'native', '{com.example.app://host/path}'),
 	   anon_auth.create_client('partner', 'third_party_app', '{https://partner.example/}');
 UPDATE anon_auth.settings SET issuer = 'https://auth.example', signing_key_lead_time = '0 seconds', password_hash_memory_kib = 8192,

@@ -36,6 +36,7 @@ SELECT anon_auth.create_client('app', 'native', '{com.example.app://done}', name
 	anon_auth.create_client('web', 'spa', '{https://app.example/cb}'),
 	anon_auth.create_client('site', 'traditional_webapp', '{https://site.example/}'),
 	anon_auth.create_client('partner', 'third_party_app', '{https://partner.example/}');
+UPDATE anon_auth.clients SET id_token = 'always';
 UPDATE anon_auth.settings SET issuer = 'https://auth.example', password_hash_memory_kib = 8192, password_hash_passes = 1,
 	cookie_prefix = '', login_id_types = '{email,username}';
 SQL

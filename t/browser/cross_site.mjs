@@ -65,7 +65,7 @@ const bye = `${app}/bye`;
 await sql(`UPDATE anon_auth.settings SET issuer = '${site}'`);
 await sql(`SELECT anon_auth.create_client('site', 'traditional_webapp', name => 'Notebook',
     redirect_uris => '{${app}/home}', post_logout_redirect_uris => '{${bye}}'),
-  anon_auth.create_client('tokens', 'spa', '{${app}/cb}', post_logout_redirect_uris => '{${bye}}'),
+  anon_auth.create_client('tokens', 'spa', '{${app}/cb}', post_logout_redirect_uris => '{${bye}}', id_token => 'always'),
   anon_auth.create_client('partner', 'third_party_app', '{${sibling}/cb}')`);
 
 // ---------------------------------------------------------------------------

@@ -250,6 +250,7 @@ export async function outage() {
 export async function reauthentication() {
   const context = await person();
   const page = await context.newPage();
+  await sql(`UPDATE anon_auth.clients SET id_token = 'always' WHERE client_id = 'notebook'`);
   const hint = await sql(`SELECT id_token FROM anon_auth.authenticate('notebook', 'taken@example.com', '${password}')`);
 
   await page.goto(`${origin}/oauth2/authorize?${new URLSearchParams({
