@@ -167,7 +167,7 @@ SELECT type, count(*) FROM anon_auth.take_outbox_messages(100) GROUP BY 1 ORDER 
 
 SELECT access_token AS ada_token FROM anon_auth.authenticate('app', 'ada', 'correct horse') \gset
 SELECT anon_auth.remove_device_key('key-of-ada', :'bob_token') AS by_bob, anon_auth.remove_device_key('unknown-key', :'ada_token') AS unknown, try(format('SELECT anon_auth.remove_device_key(NULL, %L)', :'ada_token')) AS no_kid;
-UPDATE anon_auth.sessions SET authenticated_at = authenticated_at - interval '1 hour';
+UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour';
 SELECT try(format('SELECT anon_auth.remove_device_key(''key-of-ada'', %L)', :'ada_token')) AS old_login, try(format('SELECT anon_auth.add_device_key(%L, access_token => %L)', request('new-key-of-ada', 'setup'), :'ada_token')) AS old_login_too;
 -- a login with the key is a recent login; its own session ends with the key
 SELECT * FROM anon_auth.authenticate_with_device_key('app', request('key-of-ada', 'authenticate')) \gset last_

@@ -82,7 +82,7 @@ SELECT roles, attempt(format('SELECT anon_auth.set_roles(%L, %L)', :'jo_sub', ro
 	(SELECT array_agg('role' || i)::text FROM generate_series(1, 33) i)]) AS u (roles);
 SELECT attempt(format('SELECT anon_auth.set_roles(%L, %L)', :'jo_sub', (SELECT array_agg('role' || i) FROM generate_series(1, 32) i))) AS many;
 SELECT attempt(format('SELECT anon_auth.set_roles(%L, ''{a}'')', user_id)) FROM unnest('{00000000-0000-7000-8000-000000000000,NULL}'::uuid[]) AS u (user_id);
-SELECT attempt(format('UPDATE anon_auth.users SET roles = %L', roles)) FROM unnest(ARRAY['{a,NULL}', '{""}', '{a b}', NULL]) AS u (roles);
+SELECT left(attempt(format('UPDATE anon_auth.users SET roles = %L', roles)), 5) AS attempt FROM unnest(ARRAY['{a,NULL}', '{""}', '{a b}', NULL]) AS u (roles);
 
 SET client_min_messages = warning;
 DROP FUNCTION roles(text), attempt(text), add_roles, add_authgear_roles;
