@@ -24,7 +24,7 @@ plan skip_all => $reason if $reason;
 my $programs = AnonAuth::Programs->new(
 	source => "$FindBin::Bin/clients/oauth",
 	directories => { node => 'node' },
-	files => { node => ["$FindBin::Bin/browser/browser.mjs"] });
+	files => { node => [ map { "$FindBin::Bin/browser/$_.mjs" } qw(browser results) ] });
 my @clients = (
 	{ name => '@authgear/web', command => [qw(node authgear-settings.mjs)], browser => 1 },
 	{ name => '@authgear/react-native', command => [qw(node react-native-settings.mjs)] });

@@ -273,15 +273,19 @@ sub call_until
 	my ($call, $at) = @_;
 
 	query("UPDATE crash.point SET at = $at; SELECT setval('crash.statements', 1, false)");
+	my $log_begin = -s $node->logfile;
 	my $status = $node->psql('postgres', "SELECT $call", stdout => \my $result, stderr => \my $error);
 	return (0, $result, $error) if $status == 0 || $error !~ /server closed the connection|terminating connection/;
-	recover();
+	recover($log_begin);
 	return (1);
 }
 
+# Wait until the server has noticed the crash, and has recovered.
 sub recover
 {
-	$node->poll_query_until('postgres', 'SELECT true') or BAIL_OUT('the server does not recover');
+	my ($log_begin) = @_;
+
+	$node->wait_for_log(qr/database system is ready to accept connections/, $log_begin);
 	return;
 }
 
@@ -319,8 +323,10 @@ for my $operation (@operations)
 
 	# A crash after the commit
 	$before = query('SELECT crash.contents()');
+	my $log_begin = -s $node->logfile;
+
 	$node->psql('postgres', q(COPY (SELECT 1) TO PROGRAM 'kill -9 $PPID'), stderr => \my $stderr);
-	recover();
+	recover($log_begin);
 	is(query('SELECT crash.contents()'), $before, "$name: a crash after its end loses nothing");
 	is(broken(), '', "$name: all invariants hold");
 }
