@@ -98,7 +98,7 @@ query(sprintf q{SELECT anon_auth.delete_user('%s')}, $caller->{sub});
 
 my $comments = query(q{SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
 	WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace) AND d.description LIKE '%PREPARE TRANSACTION%0A000%'});
-is($comments, 'add_login_id change_password create_client create_signing_key ensure_signing_key import_signing_key remove_login_id request_login_code request_login_id_code request_password_reset request_verification retire_signing_key rotate_signing_key settings_notify',
+is($comments, 'add_device_key add_login_id add_passkey change_password create_client create_signing_key ensure_signing_key import_signing_key remove_device_key remove_login_id remove_passkey request_login_code request_login_id_code request_password_reset request_verification retire_signing_key rotate_signing_key settings_notify',
 	'the comments of exactly these functions say that they cannot be prepared');
 
 $node->stop;

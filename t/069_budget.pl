@@ -244,13 +244,13 @@ update_profile              6      29    690
 request_login_id_code       6      25   1140
 add_login_id               16      63   1260
 remove_login_id            17      75   1540
-end_session                 5      30    600
-end_other_sessions          6      35    570
+end_session                 5      30    700
+end_other_sessions          6      35    670
 change_password            13      60   1060
-delete_account              8      43    720
-cancel_account_deletion     4      27    580
+delete_account              8      43    820
+cancel_account_deletion     4      27    690
 delete_account of a guest  19     152    520
 import_user                 5      24   1230
 create_user                 5      26   1350
-export_account             17      64    380
+export_account             17      64    440
 set_roles                   5      29    870

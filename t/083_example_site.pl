@@ -740,6 +740,7 @@ $web->wait_for('nginx', sub { $web->get('/oauth2/jwks')->{status} == 200 });
 		'user-agent' => 'x',
 		'x-client-info' => 'x',
 		'x-forwarded-for' => 'a, b, 127.0.0.1',
+		'x-original-path' => '/rest/notes',
 		'x-forwarded-proto' => 'http' }, 'a request for data has the headers of docs/http.md, and no others');
 	raw('POST', '/private/', [ 'Cookie: session=s', 'Origin: https://evil.example' ], 'body');
 	$request = $stub->requests->[-1];

@@ -34,7 +34,7 @@ use File::Find ();
 # PostgreSQL's errors that any call may raise, depending on arguments, limits
 # and settings.
 my %general = map { $_ => 1 } qw(
-  0A000 22003 22007 22008 2200G 22021 22023 22032 22P02 22P03 22P05 24000 25001 25006 25P01 25P02 26000 34000
+  0A000 22003 22007 22008 22009 2200G 22021 22023 22032 22P02 22P03 22P05 24000 25001 25006 25P01 25P02 26000 34000
   3B001 40001 40P01 42501 42P03 42P05 42P18 53300 54000 54001 55000 55P03 57014 57P01 57P05);
 
 # PostgreSQL's errors that statements without a function of the extension may
