@@ -106,7 +106,7 @@ async function logInElsewhere() {
   const text = await main(second);
 
   ok('elsewhere, the page says as whom the browser is logged in', text.includes(`This browser will be logged in as ${address}`), text);
-  ok('... when and from where the code was requested', /requested on \d+ \w+ \d{4} at \d\d:\d\d, from the IP address 127\.0\.0\.1/.test(text), text);
+  ok('... when and from where the code was requested', /requested on \d+ \w+ \d{4} at \d\d:\d\d GMT\+8, from the IP address 127\.0\.0\.1/.test(text), text);
   is('... and shows the code for the other device', await digits(second), code);
   await inspect(second, 'link-log-in-elsewhere');
   await confirmButton(second).click();
@@ -256,7 +256,7 @@ async function promoteElsewhere(type) {
   is(`${type}: elsewhere, the link of a promotion shows the six digits`, await digits(second), code);
   ok(`${type}: ... and the client`, /create your account with Notebook, enter this code where you asked for it/.test(text), text);
   ok(`${type}: ... and when and from where the code was requested`,
-    /requested on \d+ \w+ \d{4} at \d\d:\d\d, from the IP address 127\.0\.0\.1/.test(text), text);
+    /requested on \d+ \w+ \d{4} at \d\d:\d\d GMT\+8, from the IP address 127\.0\.0\.1/.test(text), text);
   is(`${type}: ... and has no form`, await second.locator('form').count(), 0);
   if (type === 'refresh_token') {
     await inspect(second, 'link-code-sign-up');
