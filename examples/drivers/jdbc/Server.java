@@ -60,7 +60,7 @@ public final class Server {
         String state = String.valueOf(error.getSQLState());
         JSONObject body = new JSONObject();
         if (error instanceof PSQLException failure
-                && List.of("AA009", "AA010", "AA011", "AA018", "AA019", "AA022", "AA027", "AA030", "AA032").contains(state)) {
+                && List.of("AA009", "AA010", "AA011", "AA018", "AA019", "AA022", "AA027", "AA029", "AA030", "AA032").contains(state)) {
             body = new JSONObject(failure.getServerErrorMessage().getDetail());
         }
         int status = status(state);

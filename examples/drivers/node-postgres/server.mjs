@@ -81,7 +81,7 @@ function errorAnswer(error) {
   if (error instanceof SyntaxError) return { status: 400, body: { error: 'invalid JSON' } };
   const status = statuses[error.code] ?? 500;
   if (status === 500) console.error(error.code ?? error.name); // the message can contain a password
-  const isJson = ['AA009', 'AA010', 'AA011', 'AA018', 'AA019', 'AA022', 'AA027', 'AA030', 'AA032'].includes(error.code);
+  const isJson = ['AA009', 'AA010', 'AA011', 'AA018', 'AA019', 'AA022', 'AA027', 'AA029', 'AA030', 'AA032'].includes(error.code);
   const detail = isJson ? JSON.parse(error.detail) : {};
   return { status, body: { error: error.code, ...detail }, retryAfter: detail.retry_after };
 }

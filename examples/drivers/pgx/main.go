@@ -117,7 +117,7 @@ func errorAnswer(err error) (int, object) {
 	}
 	body := object{}
 	switch failure.Code {
-	case "AA009", "AA010", "AA011", "AA018", "AA019", "AA022", "AA027", "AA030", "AA032":
+	case "AA009", "AA010", "AA011", "AA018", "AA019", "AA022", "AA027", "AA029", "AA030", "AA032":
 		if json.Unmarshal([]byte(failure.Detail), &body) != nil {
 			body = object{}
 		}

@@ -48,7 +48,7 @@ def error_answer(error):
     if status == 500:
         print(sqlstate, flush=True)  # the message can contain a password
     detail = {}
-    if sqlstate in ("AA009", "AA010", "AA011", "AA018", "AA019", "AA022", "AA027", "AA030", "AA032"):
+    if sqlstate in ("AA009", "AA010", "AA011", "AA018", "AA019", "AA022", "AA027", "AA029", "AA030", "AA032"):
         detail = json.loads(error.diag.message_detail)
     return status, {"error": sqlstate, **detail}
 # end
