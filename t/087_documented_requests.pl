@@ -1,6 +1,6 @@
-# The commands of docs/http.md, "The endpoints", run in their order in a shell against
-# the example site, and the responses have the members that the document shows. Then:
-# paths in the responses of /rest/, and a second run of setup.sql.
+# The commands of docs/http.md, "The endpoints" and "Tokens bound to a key", run in their
+# order in a shell against the example site, and the responses have the members that the
+# document shows. Then: paths in the responses of /rest/, and a second run of setup.sql.
 
 use strict;
 use warnings;
@@ -37,7 +37,8 @@ my $origin = $web->origin;
 # docs/http.md
 # ---------------------------------------------------------------------------
 
-my ($section) = slurp_file("$FindBin::Bin/../docs/http.md") =~ /^## The endpoints\n(.*?)^## /ms or die 'no section';
+my $document = slurp_file("$FindBin::Bin/../docs/http.md");
+my $section = join '', map { $document =~ /^## $_\n(.*?)^## /ms ? $1 : die "no section $_" } 'The endpoints', 'Tokens bound to a key';
 my @commands;
 
 # A block of commands, and the response after it, if it is shown.
