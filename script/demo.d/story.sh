@@ -33,7 +33,7 @@ register_application() {
 	query $admin <<-'SQL'
 		CREATE EXTENSION anon_auth;
 		UPDATE anon_auth.settings SET issuer = 'https://notes.example';
-		SELECT anon_auth.create_client('notes', 'native');
+		SELECT anon_auth.create_client('notes', 'native', id_token => 'always');
 	SQL
 	expect 'the application has its client_id' notes "${row[create_client]}"
 	note 'The application connects as a role that may only call the client functions:'
