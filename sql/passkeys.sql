@@ -235,6 +235,7 @@ SELECT log_in(assertion(request(), 'bob counts', sub('bob'), count => 8)) AS gre
 	log_in(assertion(request(), 'bob counts', sub('bob'), count => 3)) AS less, log_in(assertion(request(), 'bob counts', sub('bob'))) AS zero,
 	log_in(assertion(request(), 'bob counts', sub('bob'), count => -1)) AS greatest;
 SELECT sign_count FROM anon_auth.passkeys WHERE credential_id = 'bob counts';
+-- one event for each refused login
 SELECT type, payload - 'credential_id' AS payload FROM anon_auth.events WHERE user_id = sub('bob') AND type IN ('passkey.counter_not_increased', 'authentication.failed') ORDER BY id;
 
 -- ---- settings ----

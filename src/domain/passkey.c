@@ -91,7 +91,8 @@ counter_increases(const Passkey *passkey, const PasskeyResponse *response)
 
 /*
  * A passkey whose counter does not increase stays usable: the response may be an old one, or
- * the authenticator was reset.  The event tells the administrator.
+ * the authenticator was reset.  The event tells the administrator.  It is the only one of this
+ * login, as refresh_token.reused is of a refresh.
  */
 static void
 record_counter(const Client *client, const Passkey *passkey, const PasskeyResponse *response,
@@ -107,8 +108,6 @@ record_counter(const Client *client, const Passkey *passkey, const PasskeyRespon
 	json_close(&json);
 	events_insert("passkey.counter_not_increased", &passkey->user_id, client->client_id,
 				  json_to_jsonb(json.data), now);
-	login_record_failure(client, &passkey->user_id, "passkey",
-						 "the counter has not increased", now);
 }
 
 bool
@@ -116,19 +115,24 @@ passkey_log_in(const Client *client, const PasskeyResponse *response, const Pass
 			   TimestampTz now, User *user)
 {
 	const pg_uuid_t *owner = &passkey->user_id;
+	bool		is_enabled;
 	Passkey		row;
 	bytea	   *window;
 
 	rate_limit_passkey(passkey_id_text(passkey));
-	if (!users_log_in(owner, now, user))
+	is_enabled = users_log_in(owner, now, user);
+	/*
+	 * While this login waited for the user's row, another one may have used the passkey, or
+	 * it may have been removed, perhaps with the user.
+	 */
+	if (!passkeys_find(passkey->credential_id, &row) ||
+		memcmp(&row.user_id, owner, UUID_LEN) != 0)
+		raise_invalid_passkey(PASSKEY_UNKNOWN, NULL);
+	if (!is_enabled)
 	{
 		login_record_failure(client, owner, "passkey", "user is disabled", now);
 		return false;
 	}
-	/* Another login may have used the passkey while this one waited for the user's row. */
-	if (!passkeys_find(passkey->credential_id, &row) ||
-		memcmp(&row.user_id, owner, UUID_LEN) != 0)
-		raise_invalid_passkey(PASSKEY_UNKNOWN, NULL);
 	window = challenge_add(row.used_challenges, &response->challenge.challenge, now);
 	if (window == NULL || !passkey_challenge_use(&response->challenge))
 		raise_used();

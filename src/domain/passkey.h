@@ -34,9 +34,9 @@ extern void passkey_find(const PasskeyResponse *response, Passkey *passkey);
 
 /*
  * Log in to the user of a passkey that passkey_find() has found: use the challenge up, with an event and in the
- * statistics.  Return false, with the event of a failed login, if the user is disabled, or if
- * the counter of the authenticator has not increased: then somebody may have a copy of the
- * passkey.  Raises AA018 beyond the limit of logins, and AA029 if the challenge was
+ * statistics.  Return false, with an event, if the user is disabled (authentication.failed), or
+ * if the counter of the authenticator has not increased (passkey.counter_not_increased): then
+ * somebody may have a copy of the passkey.  Raises AA018 beyond the limit of logins, and AA029 if the challenge was
  * used before or the passkey was removed.  If true, user is filled and its row is
  * held.  Starts no session.
  */
