@@ -123,6 +123,40 @@ UPDATE anon_auth.signing_keys SET state = 'retired';
 SELECT * FROM app.findings;
 SELECT app.mend('no_signing_key');
 
+-- ---- passkeys ----
+CREATE VIEW app.of_passkeys AS SELECT severity, finding, what, fix FROM app.findings WHERE finding LIKE 'passkey%';
+-- the default issuer, http://localhost, can have passkeys
+SELECT * FROM app.of_passkeys;
+UPDATE anon_auth.settings SET issuer = 'http://127.0.0.1:3000';
+SELECT * FROM app.of_passkeys;
+SELECT app.mend('passkey_rp_id_is_address');
+SELECT passkey_rp_id, passkey_origins FROM anon_auth.settings;
+UPDATE anon_auth.settings SET issuer = 'http://[::1]', passkey_rp_id = NULL, passkey_origins = NULL;
+SELECT fix FROM app.of_passkeys;
+UPDATE anon_auth.settings SET issuer = 'https://192.0.2.1:8443/auth', passkey_origins = '{https://app.example}';
+SELECT * FROM app.of_passkeys;
+SELECT app.mend('passkey_rp_id_is_address');
+-- the RP ID is a domain above all origins, at a dot
+UPDATE anon_auth.settings SET issuer = 'https://auth.site.example:8443/auth', passkey_rp_id = 'site.example',
+	passkey_origins = '{https://site.example,https://auth.site.example:8443,https://app.site.example,android:apk-key-hash:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA}';
+SELECT * FROM app.of_passkeys;
+UPDATE anon_auth.settings SET passkey_origins = NULL;
+SELECT * FROM app.of_passkeys;
+UPDATE anon_auth.settings SET passkey_origins = '{https://website.example,https://site.example.com,https://app.site.example}';
+SELECT * FROM app.of_passkeys;
+UPDATE anon_auth.settings SET passkey_origins = NULL, passkey_rp_id = 'example';
+SELECT * FROM app.of_passkeys;
+SELECT app.mend('passkey_origin_outside_rp_id');
+SELECT passkey_rp_id FROM anon_auth.settings;
+UPDATE anon_auth.settings SET passkey_rp_id = 'other.example';
+SELECT what FROM app.of_passkeys;
+-- origins that no browser has
+UPDATE anon_auth.settings SET passkey_rp_id = 'site.example', passkey_origins = '{https://192.0.2.1:8443,https://-,https://app.site.example}';
+SELECT * FROM app.of_passkeys;
+SELECT app.mend('passkey_origin_unusable');
+SELECT passkey_origins FROM anon_auth.settings;
+UPDATE anon_auth.settings SET passkey_rp_id = DEFAULT, passkey_origins = DEFAULT;
+
 -- ---- rights ----
 -- a monitoring role is no finding, unless it has the client API
 SELECT anon_auth.grant_monitoring('regress_doctor_owner');

@@ -86,6 +86,13 @@ SELECT app.mend('issuer_has_path');
 SELECT issuer FROM anon_auth.settings;
 UPDATE anon_auth.settings SET issuer = DEFAULT;
 
+-- ---- passkeys on the pages ----
+UPDATE anon_auth.settings SET issuer = 'https://auth.site.example:8443', passkey_rp_id = 'site.example', passkey_origins = '{https://app.site.example}';
+SELECT * FROM app.findings;
+SELECT app.mend('passkey_origins_without_issuer');
+SELECT passkey_origins FROM anon_auth.settings;
+UPDATE anon_auth.settings SET issuer = DEFAULT, passkey_rp_id = DEFAULT, passkey_origins = DEFAULT;
+
 -- ---- a default language without texts ----
 UPDATE anon_auth.settings SET default_locale = 'klingon';
 SELECT * FROM app.findings;

@@ -245,11 +245,11 @@ SELECT o ->> 'userVerification' AS request, c #>> '{authenticatorSelection,userV
 SELECT log_in(assertion(request(), 'guest 1', sub('guest'), flags => 1)) AS login, add('bob', registration(creation('bob'), 'bob 3', flags => 65)) AS adding,
 	log_in(assertion(request(), 'guest 1', sub('guest'))) AS verified;
 UPDATE anon_auth.settings SET passkey_user_verification = DEFAULT, passkey_rp_id = 'example.org', passkey_rp_name = 'Example',
-	passkey_origins = '{https://www.example.org,android:apk-key-hash:abc}';
+	passkey_origins = '{https://www.example.org,android:apk-key-hash:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAc}';
 SELECT creation('ada') -> 'rp' AS rp, request() ->> 'rpId' AS rp_id;
 SELECT log_in(assertion(request(), 'guest 1', sub('guest'))) AS old_origin, log_in(assertion(request(), 'guest 1', sub('guest'), more => '{"origin": "https://www.example.org"}')) AS old_rp_id,
 	log_in(assertion(request(), 'guest 1', sub('guest'), more => '{"origin": "https://www.example.org"}', rp => 'example.org')) AS web,
-	log_in(assertion(request(), 'guest 1', sub('guest'), more => '{"origin": "android:apk-key-hash:abc"}', rp => 'example.org')) AS app;
+	log_in(assertion(request(), 'guest 1', sub('guest'), more => '{"origin": "android:apk-key-hash:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAc"}', rp => 'example.org')) AS app;
 UPDATE anon_auth.settings SET passkey_rp_id = DEFAULT, passkey_rp_name = DEFAULT, passkey_origins = DEFAULT, issuer = 'https://auth.example.org:8443/path';
 SELECT anon_auth.passkey_creation_options() -> 'rp' AS rp, log_in(assertion(request(), 'guest 1', sub('guest'), more => '{"origin": "https://auth.example.org:8443"}', rp => 'auth.example.org')) AS issuer;
 UPDATE anon_auth.settings SET issuer = DEFAULT;

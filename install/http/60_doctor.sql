@@ -76,6 +76,14 @@ BEGIN
 	  AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
 				  WHERE p.oid = 'anon_auth_http.promote_user(text)'::regprocedure AND a.grantee <> p.proowner);
 	RETURN QUERY
+	SELECT 'notice', 'passkey_origins_without_issuer', format('settings.passkey_origins does not have the origin of the issuer, %s', i.origin),
+		'The pages of the issuer cannot use passkeys.',
+		format('UPDATE anon_auth.settings SET passkey_origins = array_append(passkey_origins, %L);', i.origin)
+	FROM anon_auth.settings s, LATERAL (SELECT substring(s.issuer FROM '^[a-z]+://[^/]+')) AS i (origin)
+	WHERE cardinality(s.passkey_origins) > 0 AND i.origin <> ALL (s.passkey_origins)
+	  AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
+				  WHERE p.oid = 'anon_auth_http.promote_user(text)'::regprocedure AND a.grantee <> p.proowner);
+	RETURN QUERY
 	SELECT 'warning', 'cookie_tossing',
 		CASE WHEN s.cookie_domain IS NULL THEN format('settings.cookie_prefix %L does not begin with __Host-', s.cookie_prefix)
 			ELSE format('settings.cookie_domain shares the cookies with all hosts of %s', s.cookie_domain) END,
@@ -88,4 +96,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.doctor_http() IS
-'Part of doctor(). Checks the texts of the pages, their client, the path of the issuer, what PostgREST does with access tokens, and the names of the cookies.';
+'Part of doctor(). Checks the texts of the pages, their client, the path of the issuer, what PostgREST does with access tokens, the names of the cookies, and the origins of passkeys.';
