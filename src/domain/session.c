@@ -117,7 +117,7 @@ expiry_after_use(const Client *client, TimestampTz begin, TimestampTz now)
 {
 	TimestampTz end = begin + client->refresh_token_lifetime_seconds * USECS_PER_SEC;
 
-	if (client->refresh_token_idle_timeout_seconds > 0)
+	if (client->refresh_token_idle_timeout_enabled)
 		end = Min(end, now + client->refresh_token_idle_timeout_seconds * USECS_PER_SEC);
 	return end;
 }

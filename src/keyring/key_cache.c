@@ -232,10 +232,8 @@ key_cache_get(const char *kid, bool want_private)
 }
 
 static void
-set_current_signer(const char *kid, TimestampTz now, const CacheStamp *stamp)
+set_current_signer(const char *kid, TimestampTz now, TimestampTz until, const CacheStamp *stamp)
 {
-	TimestampTz until = signing_keys_next_change(now, stamp);
-
 	memset(&current_signer.stamp, 0, sizeof(CacheStamp));
 	if (current_signer.kid == NULL || strcmp(current_signer.kid, kid) != 0)
 	{
@@ -278,13 +276,14 @@ key_cache_get_current(void)
 	{
 		CacheStamp	stamp = cache_stamp_take(CACHED_SIGNING_KEYS);
 		TimestampTz now = cache_stamp_checked_at(&stamp);
+		TimestampTz until;
 		CachedKey  *entry;
 		SigningKeyRow row;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!signing_keys_find_signer(now, &stamp, &row))
+		if (!signing_keys_find_signer(now, &stamp, &row, &until))
 			return NULL;
-		set_current_signer(row.kid, now, &stamp);
+		set_current_signer(row.kid, now, until, &stamp);
 		entry = cache_row(&row, true, &stamp);
 		key = entry != NULL ? key_of(entry) : NULL;
 	}

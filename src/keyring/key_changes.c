@@ -118,7 +118,7 @@ first_signing_time(bool immediately)
 	TimestampTz now = GetCurrentTimestamp();
 	SigningKeyRow signer;
 
-	if (immediately || !signing_keys_find_signer(now, NULL, &signer))
+	if (immediately || !signing_keys_find_signer(now, NULL, &signer, NULL))
 		return now;
 	return now + settings_read_signing_key_lead_time();
 }
@@ -260,7 +260,7 @@ ensure_successor(TimestampTz now)
 
 	if (!signing_keys_find_newest(&row))
 		signing_keys_resume(now);
-	if (!signing_keys_find_signer(now, NULL, &row))
+	if (!signing_keys_find_signer(now, NULL, &row, NULL))
 		return false;
 	if (row.signs_from > now)
 		signing_keys_set_signs_from(row.kid, now);

@@ -24,11 +24,12 @@ const EnumNames id_token_policy_names = {lengthof(id_token_policies), id_token_p
 
 RECORD_TYPE(client, Client, CLIENT_COLUMNS);
 
-static Statement find_client = {
-	.sql = "SELECT {client} FROM anon_auth.clients WHERE client_id = :client_id",
-	.row = &client_record,
+static Statement select_client = {
+	.sql = "SELECT * FROM anon_auth.clients WHERE client_id = :client_id",
 	.read_only = true
 };
+
+static const TableScan scan_client = {CACHED_CLIENTS, "client_id", &select_client};
 
 static Statement find_post_logout_redirect_uri = {
 	.sql = "SELECT 1 FROM anon_auth.clients"
@@ -86,6 +87,7 @@ static struct
 {
 	char	   *client_id;
 	CachedRow	row;
+	RowView		view;
 }			kept_clients[MAX_KEPT_CLIENTS];
 static int	next_place = 0;
 
@@ -120,8 +122,9 @@ clients_find(const char *client_id, Client *client)
 {
 	int			place = find_place(client_id);
 
-	if (!cached_row_fetch(&kept_clients[place].row, CACHED_CLIENTS, &find_client,
-						  PARAMS(param_text("client_id", client_id)), client))
+	kept_clients[place].view.type = &client_record;
+	if (!cached_row_fetch(&kept_clients[place].row, &scan_client, client_id,
+						  &kept_clients[place].view, client))
 	{
 		empty_place(place);
 		return false;

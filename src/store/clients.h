@@ -51,7 +51,6 @@ extern const EnumNames id_token_policy_names;
 #define RECORD_C_ID_TOKEN_POLICY(name)	IdTokenPolicy name
 #define RECORD_KIND_ID_TOKEN_POLICY		RECORD_ENUM(id_token_policy_names)
 
-/* An idle timeout of 0 seconds means that there is none. */
 #define CLIENT_COLUMNS(COLUMN) \
 	COLUMN(TEXT, client_id) \
 	COLUMN(TEXT, name) \
@@ -60,8 +59,8 @@ extern const EnumNames id_token_policy_names;
 	COLUMN(TEXT_LIST, post_logout_redirect_uris) \
 	COLUMN(INT4, access_token_lifetime_seconds) \
 	COLUMN(INT4, refresh_token_lifetime_seconds) \
-	COLUMN(INT4, refresh_token_idle_timeout_seconds, \
-		   "CASE WHEN refresh_token_idle_timeout_enabled THEN refresh_token_idle_timeout_seconds END") \
+	COLUMN(BOOL, refresh_token_idle_timeout_enabled) \
+	COLUMN(INT4, refresh_token_idle_timeout_seconds) \
 	COLUMN(BOOL, refresh_token_rotation_enabled) \
 	COLUMN(INT4, refresh_token_rotation_grace_seconds) \
 	COLUMN(BOOL, refresh_token_without_offline_access) \

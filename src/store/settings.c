@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * settings.c
- *	  Statements on anon_auth.settings, and this backend's copies of the row.
+ *	  Statements on anon_auth.settings, and this backend's copy of the row.
  *
- * Each purpose has its own copy, which holds until the row changes (cached_table.h).
+ * The copy holds until the row changes (cached_table.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -64,44 +64,52 @@ typedef struct DatabaseId
 
 RECORD_TYPE(database_id, DatabaseId, DATABASE_ID_COLUMNS);
 
-#define READ(record, is_read_only) { \
-	.sql = "SELECT {" #record "} FROM anon_auth.settings", \
-	.row = &record##_record, \
-	.read_only = is_read_only \
-}
+/* Where the row lasts for a statement only, the caller's snapshot is good enough for it. */
+static Statement select_row = {
+	.sql = "SELECT * FROM anon_auth.settings",
+	.read_only = true
+};
 
-/* Where copies last for a statement only, the caller's snapshot is good enough for them. */
-#define CACHED_ROW(policy) \
-	static Statement read_##policy = READ(policy, true); \
-	static CachedRow policy
+static const TableScan scan_row = {CACHED_SETTINGS, NULL, &select_row};
 
-CACHED_ROW(account_policy);
-CACHED_ROW(attempt_policy);
-CACHED_ROW(code_policy);
-CACHED_ROW(key_policy);
-CACHED_ROW(deletion_policy);
-CACHED_ROW(profile_policy);
-CACHED_ROW(reauthentication_policy);
-CACHED_ROW(passkey_policy);
-CACHED_ROW(purge_policy);
-CACHED_ROW(browser_policy);
+/* The one row, in which each purpose has a view. */
+static CachedRow cached_settings;
 
-static Statement read_settings = READ(settings, true);
-static Statement read_database_id = READ(database_id, true);
+static RowView settings_view = {.type = &settings_record};
+static RowView account_policy_view = {.type = &account_policy_record};
+static RowView attempt_policy_view = {.type = &attempt_policy_record};
+static RowView code_policy_view = {.type = &code_policy_record};
+static RowView key_policy_view = {.type = &key_policy_record};
+static RowView deletion_policy_view = {.type = &deletion_policy_record};
+static RowView profile_policy_view = {.type = &profile_policy_record};
+static RowView reauthentication_policy_view = {.type = &reauthentication_policy_record};
+static RowView passkey_policy_view = {.type = &passkey_policy_record};
+static RowView purge_policy_view = {.type = &purge_policy_record};
+static RowView browser_policy_view = {.type = &browser_policy_record};
+
+static Statement read_database_id = {
+	.sql = "SELECT {database_id} FROM anon_auth.settings",
+	.row = &database_id_record,
+	.read_only = true
+};
 
 /* This one shows what the running command has changed. */
-static Statement read_hooks = READ(hook_names, false);
+static Statement read_hooks = {
+	.sql = "SELECT {hook_names} FROM anon_auth.settings",
+	.row = &hook_names_record
+};
 
 static Statement renew_database_id = {
 	.sql = "UPDATE anon_auth.settings SET database_id = :database_id"
 };
 
+/* What settings_get() returns, decoded from the row once. */
 static struct
 {
-	CacheStamp	stamp;
 	MemoryContext context;
+	uint64		reading;		/* of the row */
 	Settings	settings;
-}			cache;
+}			decoded;
 
 static void
 raise_no_settings(void)
@@ -113,42 +121,40 @@ raise_no_settings(void)
 }
 
 static void
-read_policy(CachedRow *cached, Statement *statement, void *policy)
+read_policy(RowView *view, void *policy)
 {
-	if (!cached_row_fetch(cached, CACHED_SETTINGS, statement, NO_PARAMS, policy))
+	if (!cached_row_fetch(&cached_settings, &scan_row, NULL, view, policy))
 		raise_no_settings();
 }
 
 const Settings *
 settings_peek(void)
 {
-	return cache_stamp_holds(&cache.stamp, CACHED_SETTINGS) ? &cache.settings : NULL;
+	return decoded.reading == cached_settings.reading &&
+		cached_row_holds(&cached_settings, &scan_row) ? &decoded.settings : NULL;
 }
 
 const Settings *
 settings_get(void)
 {
+	const Settings *settings = settings_peek();
 	MemoryContext caller;
-	CacheStamp	stamp;
 
-	if (cache_stamp_holds(&cache.stamp, CACHED_SETTINGS))
-		return &cache.settings;
+	if (settings != NULL)
+		return settings;
 
-	if (cache.context == NULL)
-		cache.context = AllocSetContextCreate(TopMemoryContext, "anon_auth settings",
-											  ALLOCSET_SMALL_SIZES);
-
-	memset(&cache.stamp, 0, sizeof(CacheStamp));
-	MemoryContextReset(cache.context);
-	stamp = cache_stamp_take(CACHED_SETTINGS);
-	caller = MemoryContextSwitchTo(cache.context);
-	if (!statement_fetch_stamped(&read_settings, NO_PARAMS, &stamp, &cache.settings))
-		raise_no_settings();
+	if (decoded.context == NULL)
+		decoded.context = AllocSetContextCreate(TopMemoryContext, "anon_auth settings",
+												ALLOCSET_SMALL_SIZES);
+	decoded.reading = 0;
+	MemoryContextReset(decoded.context);
+	caller = MemoryContextSwitchTo(decoded.context);
+	read_policy(&settings_view, &decoded.settings);
 	MemoryContextSwitchTo(caller);
-	if (cache.settings.audience == NULL)
-		cache.settings.audience = cache.settings.issuer;
-	cache.stamp = stamp;
-	return &cache.settings;
+	if (decoded.settings.audience == NULL)
+		decoded.settings.audience = decoded.settings.issuer;
+	decoded.reading = cached_settings.reading;
+	return &decoded.settings;
 }
 
 const Settings *
@@ -208,49 +214,49 @@ settings_renew_database_id(void)
 void
 settings_read_account_policy(AccountPolicy *policy)
 {
-	read_policy(&account_policy, &read_account_policy, policy);
+	read_policy(&account_policy_view, policy);
 }
 
 void
 settings_read_attempt_policy(AttemptPolicy *policy)
 {
-	read_policy(&attempt_policy, &read_attempt_policy, policy);
+	read_policy(&attempt_policy_view, policy);
 }
 
 void
 settings_read_code_policy(CodePolicy *policy)
 {
-	read_policy(&code_policy, &read_code_policy, policy);
+	read_policy(&code_policy_view, policy);
 }
 
 void
 settings_read_purge_policy(PurgePolicy *policy)
 {
-	read_policy(&purge_policy, &read_purge_policy, policy);
+	read_policy(&purge_policy_view, policy);
 }
 
 void
 settings_read_deletion_policy(DeletionPolicy *policy)
 {
-	read_policy(&deletion_policy, &read_deletion_policy, policy);
+	read_policy(&deletion_policy_view, policy);
 }
 
 void
 settings_read_profile_policy(ProfilePolicy *policy)
 {
-	read_policy(&profile_policy, &read_profile_policy, policy);
+	read_policy(&profile_policy_view, policy);
 }
 
 void
 settings_read_passkey_policy(PasskeyPolicy *policy)
 {
-	read_policy(&passkey_policy, &read_passkey_policy, policy);
+	read_policy(&passkey_policy_view, policy);
 }
 
 void
 settings_read_browser_policy(BrowserPolicy *policy)
 {
-	read_policy(&browser_policy, &read_browser_policy, policy);
+	read_policy(&browser_policy_view, policy);
 }
 
 /* Microseconds from now until an interval from now. */
@@ -269,7 +275,7 @@ settings_read_signing_key_lead_time(void)
 {
 	KeyPolicy	policy;
 
-	read_policy(&key_policy, &read_key_policy, &policy);
+	read_policy(&key_policy_view, &policy);
 	return duration_from_now(policy.signing_key_lead_time);
 }
 
@@ -278,7 +284,7 @@ settings_read_reauthentication_max_age(void)
 {
 	ReauthenticationPolicy policy;
 
-	read_policy(&reauthentication_policy, &read_reauthentication_policy, &policy);
+	read_policy(&reauthentication_policy_view, &policy);
 	return policy.reauthentication_max_age == NULL ? 0 :
 		duration_from_now(policy.reauthentication_max_age);
 }

@@ -10,8 +10,10 @@
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "storage/lmgr.h"
+#include "store/record_codec.h"
 #include "store/signing_keys.h"
 #include "store/statement.h"
+#include "store/table_scan.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -19,52 +21,22 @@
 RECORD_TYPE(key_state, SigningKeyRow, SIGNING_KEY_STATE_COLUMNS);
 RECORD_TYPE(key, SigningKeyRow, SIGNING_KEY_COLUMNS);
 
-#define NEXT_CHANGE_COLUMNS(COLUMN) \
-	COLUMN(TIMESTAMP, happens_at)
-
-typedef struct NextChange
-{
-	NEXT_CHANGE_COLUMNS(RECORD_FIELD)
-} NextChange;
-
-RECORD_TYPE(next_change, NextChange, NEXT_CHANGE_COLUMNS);
-
-/*
- * Keys that have begun to sign come first.  The nearest one is the last that began or,
- * if none has begun, the first that begins.  kid breaks a tie, so that all backends
- * choose the same key.  The times alone decide, so nothing is written when a new key
- * begins to sign, and a standby changes to it at the same time.
- */
-static Statement find_signer = {
-	.sql = "SELECT {key_state} FROM anon_auth.signing_keys"
-	" WHERE state = 'active' OR (state = 'retiring' AND retiring_since > :now)"
-	" ORDER BY signs_from > :now, greatest(signs_from - :now, :now - signs_from), kid LIMIT 1",
-	.row = &key_state_record
+/* The cache of keys reads as cached_table.h says: see table_scan.h. */
+static Statement select_keys = {
+	.sql = "SELECT * FROM anon_auth.signing_keys"
 };
 
-/* Until then, the same key signs, unless a row is written. */
-static Statement find_next_change = {
-	.sql = "SELECT {next_change} FROM"
-	" (SELECT signs_from AS happens_at FROM anon_auth.signing_keys"
-	" UNION ALL SELECT retiring_since FROM anon_auth.signing_keys) t"
-	" WHERE happens_at > :now ORDER BY happens_at LIMIT 1",
-	.row = &next_change_record
+static Statement select_key = {
+	.sql = "SELECT * FROM anon_auth.signing_keys WHERE kid = :kid"
 };
+
+static const TableScan scan_keys = {CACHED_SIGNING_KEYS, NULL, &select_keys};
+static const TableScan scan_key = {CACHED_SIGNING_KEYS, "kid", &select_key};
 
 static Statement find_newest = {
 	.sql = "SELECT {key_state} FROM anon_auth.signing_keys"
 	" WHERE state = 'active' ORDER BY signs_from DESC, kid LIMIT 1",
 	.row = &key_state_record
-};
-
-static Statement find_state = {
-	.sql = "SELECT {key_state} FROM anon_auth.signing_keys WHERE kid = :kid",
-	.row = &key_state_record
-};
-
-static Statement find_key = {
-	.sql = "SELECT {key} FROM anon_auth.signing_keys WHERE kid = :kid",
-	.row = &key_record
 };
 
 /* The keys in the JWKS: tokens signed by them can still be valid. */
@@ -160,44 +132,111 @@ static Statement reseal_key = {
 	" master_key_id = :master_key_id WHERE kid = :kid"
 };
 
-static bool
-fetch_key(Statement *statement, const NamedParam *params, const CacheStamp *stamp, void *row)
+/* Rows that a scan found, as records of one type. */
+typedef struct KeyList
 {
-	return stamp != NULL ? statement_fetch_stamped(statement, params, stamp, row) :
-		statement_fetch(statement, params, row);
+	const RecordType *type;
+	int			count;
+	SigningKeyRow *rows;
+} KeyList;
+
+/* A RowVisitor: append a row to a KeyList. */
+static void
+append_key(TupleDesc desc, const Datum *values, const bool *nulls, void *arg)
+{
+	KeyList    *list = arg;
+	RecordMap	map;
+	bool	   *used = palloc0(sizeof(bool) * desc->natts);
+
+	if (list->rows == NULL)
+		list->rows = palloc(sizeof(SigningKeyRow));
+	else
+		list->rows = repalloc(list->rows, sizeof(SigningKeyRow) * (list->count + 1));
+	record_map_columns(list->type, desc, used, &map);
+	record_decode(list->type, &map, values, nulls, &list->rows[list->count++]);
+	pfree(used);
+}
+
+static bool
+find_row(const RecordType *type, const char *kid, const CacheStamp *stamp, SigningKeyRow *key)
+{
+	KeyList		list = {.type = type};
+
+	table_scan(&scan_key, kid, stamp, append_key, &list);
+	if (list.count > 0)
+		*key = list.rows[0];
+	return list.count > 0;
 }
 
 bool
 signing_keys_find_state(const char *kid, const CacheStamp *stamp, SigningKeyRow *key)
 {
-	return fetch_key(&find_state, PARAMS(param_text("kid", kid)), stamp, key);
+	return find_row(&key_state_record, kid, stamp, key);
 }
 
 bool
-signing_keys_find_signer(TimestampTz now, const CacheStamp *stamp, SigningKeyRow *key)
+signing_keys_find(const char *kid, const CacheStamp *stamp, SigningKeyRow *key)
 {
-	return fetch_key(&find_signer, PARAMS(param_timestamp("now", now)), stamp, key);
+	return find_row(&key_record, kid, stamp, key);
 }
 
-TimestampTz
-signing_keys_next_change(TimestampTz now, const CacheStamp *stamp)
+/*
+ * Whether a key rather signs than another.  Keys that have begun to sign come first.  The
+ * nearest one is the last that began or, if none has begun, the first that begins.  kid
+ * breaks a tie, so that all backends choose the same key.  The times alone decide, so nothing
+ * is written when a new key begins to sign, and a standby changes to it at the same time.
+ */
+static bool
+signs_rather(const SigningKeyRow *key, const SigningKeyRow *other, TimestampTz now)
 {
-	NextChange	next;
+	bool		begun = key->signs_from <= now;
 
-	return fetch_key(&find_next_change, PARAMS(param_timestamp("now", now)), stamp, &next) ?
-		next.happens_at : DT_NOEND;
+	if (begun != (other->signs_from <= now))
+		return begun;
+	if (key->signs_from != other->signs_from)
+		return begun ? key->signs_from > other->signs_from : key->signs_from < other->signs_from;
+	return strcmp(key->kid, other->kid) < 0;
+}
+
+static bool
+can_sign(const SigningKeyRow *key, TimestampTz now)
+{
+	return strcmp(key->state, "active") == 0 ||
+		(strcmp(key->state, "retiring") == 0 && key->retiring_since > now);
+}
+
+bool
+signing_keys_find_signer(TimestampTz now, const CacheStamp *stamp, SigningKeyRow *signer,
+						 TimestampTz *until)
+{
+	KeyList		list = {.type = &key_state_record};
+	SigningKeyRow *best = NULL;
+	TimestampTz change = DT_NOEND;
+	int			i;
+
+	table_scan(&scan_keys, NULL, stamp, append_key, &list);
+	for (i = 0; i < list.count; i++)
+	{
+		SigningKeyRow *key = &list.rows[i];
+
+		if (can_sign(key, now) && (best == NULL || signs_rather(key, best, now)))
+			best = key;
+		if (key->signs_from > now)
+			change = Min(change, key->signs_from);
+		if (key->retiring_since > now)
+			change = Min(change, key->retiring_since);
+	}
+	if (until != NULL)
+		*until = change;
+	if (best != NULL)
+		*signer = *best;
+	return best != NULL;
 }
 
 bool
 signing_keys_find_newest(SigningKeyRow *key)
 {
 	return statement_fetch(&find_newest, NO_PARAMS, key);
-}
-
-bool
-signing_keys_find(const char *kid, const CacheStamp *stamp, SigningKeyRow *key)
-{
-	return fetch_key(&find_key, PARAMS(param_text("kid", kid)), stamp, key);
 }
 
 SigningKeyRow *

@@ -37,27 +37,22 @@ typedef struct SigningKeyRow
 } SigningKeyRow;
 
 /*
- * The next four functions read as statement_fetch_stamped() if stamp is not NULL.
- *
- * Read the state of a key.  False if there is none.
+ * Read the state of a key.  stamp is that of the rows, or NULL if they are not kept, here and
+ * in the next two functions.  False if there is no such key.
  */
 extern bool signing_keys_find_state(const char *kid, const CacheStamp *stamp, SigningKeyRow *key);
+
+/* Same for the whole row. */
+extern bool signing_keys_find(const char *kid, const CacheStamp *stamp, SigningKeyRow *key);
 
 /*
  * Read the state of the key that signs at a time: of those that can sign, the one that
  * began last.  If none has begun, the one that begins first.  False if no key can sign.
+ * until is when another key can begin to sign although no row is written: the first time
+ * after now at which a key begins or stops to sign, infinite if there is none.  It may be NULL.
  */
 extern bool signing_keys_find_signer(TimestampTz now, const CacheStamp *stamp,
-									 SigningKeyRow *key);
-
-/*
- * When another key can begin to sign although no row is written: the first time after now
- * at which a key begins or stops to sign.  Infinite if there is none.
- */
-extern TimestampTz signing_keys_next_change(TimestampTz now, const CacheStamp *stamp);
-
-/* False if there is no such key. */
-extern bool signing_keys_find(const char *kid, const CacheStamp *stamp, SigningKeyRow *key);
+									 SigningKeyRow *signer, TimestampTz *until);
 
 /* Read the state of the active key that begins to sign last.  False if none is active. */
 extern bool signing_keys_find_newest(SigningKeyRow *key);

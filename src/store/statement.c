@@ -16,7 +16,6 @@
  */
 #include "postgres.h"
 
-#include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -251,10 +250,11 @@ execute_statement(Statement *statement, const NamedParam *params, Snapshot lates
 		elog(ERROR, "could not run a statement of anon_auth: %s", SPI_result_code_string(code));
 }
 
-/* Decode a row of a result in the current memory context. */
+/* Decode a row of SPI's result in the current memory context. */
 static void
-decode_tuple(const Statement *statement, HeapTuple tuple, TupleDesc desc, void *row, void *joined)
+decode_row(const Statement *statement, uint64 number, void *row, void *joined)
 {
+	TupleDesc	desc = SPI_tuptable->tupdesc;
 	Datum		values[RECORD_MAX_COLUMNS];
 	bool		nulls[RECORD_MAX_COLUMNS];
 
@@ -262,17 +262,10 @@ decode_tuple(const Statement *statement, HeapTuple tuple, TupleDesc desc, void *
 		elog(ERROR, "a statement was prepared without its record: %s", statement->sql);
 	if (desc->natts > RECORD_MAX_COLUMNS)
 		elog(ERROR, "a statement of anon_auth returns too many columns");
-	heap_deform_tuple(tuple, desc, values, nulls);
+	heap_deform_tuple(SPI_tuptable->vals[number], desc, values, nulls);
 	record_decode(statement->row, &statement->prepared->row, values, nulls, row);
 	if (joined != NULL)
 		record_decode(statement->joined, &statement->prepared->joined, values, nulls, joined);
-}
-
-/* Decode a row of SPI's result. */
-static void
-decode_row(const Statement *statement, uint64 number, void *row, void *joined)
-{
-	decode_tuple(statement, SPI_tuptable->vals[number], SPI_tuptable->tupdesc, row, joined);
 }
 
 /*
@@ -351,14 +344,16 @@ statement_fetch_ids(Statement *statement, const NamedParam *params)
 	return construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
 }
 
-/* Run a SELECT with a snapshot of this moment.  With row NULL nothing is decoded. */
-static bool
-fetch_now(Statement *statement, const NamedParam *params, void *row)
+/* Commands of this transaction count as well: their rows are to be seen, too. */
+bool
+statement_fetch_latest(Statement *statement, const NamedParam *params, void *row)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Snapshot	snapshot;
 	bool		found;
 
+	CommandCounterIncrement();
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	SPI_connect();
 	execute_statement(statement, params, snapshot);
 	found = SPI_processed > 0;
@@ -372,52 +367,29 @@ fetch_now(Statement *statement, const NamedParam *params, void *row)
 	return found;
 }
 
-/* Commands of this transaction count as well: their rows are to be seen, too. */
-bool
-statement_fetch_latest(Statement *statement, const NamedParam *params, void *row)
-{
-	CommandCounterIncrement();
-	return fetch_now(statement, params, row);
-}
-
-bool
-statement_fetch_stamped(Statement *statement, const NamedParam *params, const CacheStamp *stamp,
-						void *row)
-{
-	return stamp->outlives_statement ? fetch_now(statement, params, row) :
-		statement_fetch(statement, params, row);
-}
-
-/* A value outside of the row would be gone once the table has another one. */
-static HeapTuple
-copy_whole(HeapTuple tuple, TupleDesc desc)
-{
-	return HeapTupleHasExternal(tuple) ? toast_flatten_tuple(tuple, desc) : heap_copytuple(tuple);
-}
-
-StatementRow
-statement_fetch_row(Statement *statement, const NamedParam *params, const CacheStamp *stamp)
+void
+statement_visit_stamped(Statement *statement, const NamedParam *params, const CacheStamp *stamp,
+						RowVisitor visit, void *arg)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Snapshot	snapshot = stamp->outlives_statement ? RegisterSnapshot(GetLatestSnapshot()) : NULL;
-	StatementRow kept = {0};
+	Snapshot	snapshot = NULL;
+	uint64		i;
 
+	if (stamp != NULL && stamp->outlives_statement)
+		snapshot = RegisterSnapshot(GetLatestSnapshot());
 	SPI_connect();
 	execute_statement(statement, params, snapshot);
-	if (SPI_processed > 0)
+	MemoryContextSwitchTo(caller);
+	for (i = 0; i < SPI_processed; i++)
 	{
-		MemoryContextSwitchTo(caller);
-		kept.desc = CreateTupleDescCopy(SPI_tuptable->tupdesc);
-		kept.tuple = copy_whole(SPI_tuptable->vals[0], kept.desc);
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		Datum	   *values = palloc(sizeof(Datum) * desc->natts);
+		bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+
+		heap_deform_tuple(SPI_tuptable->vals[i], desc, values, nulls);
+		visit(desc, values, nulls, arg);
 	}
 	SPI_finish();
 	if (snapshot != NULL)
 		UnregisterSnapshot(snapshot);
-	return kept;
-}
-
-void
-statement_decode(const Statement *statement, const StatementRow *kept, void *row)
-{
-	decode_tuple(statement, kept->tuple, kept->desc, row, NULL);
 }

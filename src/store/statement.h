@@ -35,7 +35,6 @@
 
 #include "postgres.h"
 
-#include "access/htup.h"
 #include "access/tupdesc.h"
 #include "store/cached_table.h"
 #include "store/param.h"
@@ -82,27 +81,16 @@ extern ArrayType *statement_fetch_ids(Statement *statement, const NamedParam *pa
  */
 extern bool statement_fetch_latest(Statement *statement, const NamedParam *params, void *row);
 
+/* Called for a row, with its values in the order of desc.  They are gone after the call. */
+typedef void (*RowVisitor) (TupleDesc desc, const Datum *values, const bool *nulls, void *arg);
+
 /*
- * Run a SELECT for rows that are kept with a stamp (cached_table.h) and decode the first
- * row.  If the stamp outlives the statement, the snapshot is one of this moment.  It shows
- * earlier commands of the transaction, and not the one that is running.
+ * Run a SELECT and call visit for each row, in the caller's memory context.  For a stamp
+ * that outlives the statement (cached_table.h), the snapshot is one of this moment.  It shows
+ * earlier commands of the transaction, and not the one that is running.  stamp may be NULL.
  */
-extern bool statement_fetch_stamped(Statement *statement, const NamedParam *params,
-									const CacheStamp *stamp, void *row);
-
-/* A row of a result, to be decoded later. */
-typedef struct StatementRow
-{
-	HeapTuple	tuple;			/* NULL: the statement found none */
-	TupleDesc	desc;
-} StatementRow;
-
-/* statement_fetch_stamped(), and copy the row to the caller's memory context instead. */
-extern StatementRow statement_fetch_row(Statement *statement, const NamedParam *params,
-										const CacheStamp *stamp);
-
-/* Decode a row that the statement has found in this backend. */
-extern void statement_decode(const Statement *statement, const StatementRow *kept, void *row);
+extern void statement_visit_stamped(Statement *statement, const NamedParam *params,
+									const CacheStamp *stamp, RowVisitor visit, void *arg);
 
 /* The record of one id, {id_record}, for statement_fetch_ids(). */
 #define ID_COLUMNS(COLUMN) \
