@@ -32,7 +32,7 @@ SELECT anon_auth.grant_http_api('anon'), anon_auth.grant_http_api('authenticated
 SELECT anon_auth.create_client('web', 'spa', '{https://app.example/cb}', name => 'Notebook', id_token => 'always'),
 	   anon_auth.create_client('site', 'traditional_webapp', '{https://app.example/home}');
 UPDATE anon_auth.settings SET issuer = 'https://auth.example', password_hash_memory_kib = 8192,
-	password_hash_passes = 1, page_login_methods = '{code}';
+	password_hash_passes = 1, page_login_methods = '{code}', page_passkeys = false;
 SQL
 
 my $verifier = 'v' x 43;

@@ -73,8 +73,8 @@ $$;
 COMMENT ON FUNCTION anon_auth_internal.page_style(text) IS
 'Returns the style sheet of the pages in the color of the brand, #rrggbb. NULL: a blue.';
 
--- The pages work without the script.  It shows the password, marks rules as met, and
--- prevents a form from being sent twice.
+-- The pages work without the script.  It shows the password, marks rules as met,
+-- prevents a form from being sent twice, and asks authenticators for passkeys.
 CREATE FUNCTION anon_auth_internal.page_script()
 	RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE

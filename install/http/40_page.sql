@@ -358,6 +358,29 @@ $$;
 COMMENT ON FUNCTION anon_auth_internal.page_hidden(jsonb) IS
 'Returns hidden inputs for the strings in an object.';
 
+-- The script shows the button if the browser has WebAuthn.
+CREATE FUNCTION anon_auth_internal.page_passkey(page jsonb, passkey jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT anon_auth_internal.page_fill($html$@src/http/pages/passkey.html@$html$, jsonb_build_object(
+			'method', CASE passkey ->> 'method' WHEN 'create' THEN 'create' ELSE 'get' END,
+			'options', anon_auth_internal.html_escape((passkey -> 'options')::text),
+			'name_field', ' data-name-field="' || anon_auth_internal.html_escape(passkey ->> 'name_field') || '"',
+			'autofills', CASE WHEN passkey -> 'autofills' = 'true' THEN ' data-autofills' END,
+			'unknown_id', ' data-unknown-id="' || anon_auth_internal.html_escape(passkey ->> 'unknown_id') || '"',
+			'exists', anon_auth_internal.page_text(page, 'passkey_exists'),
+			'failed', anon_auth_internal.page_text(page, 'passkey_failed'),
+			'class', CASE WHEN passkey -> 'is_only_way' IS DISTINCT FROM 'true' THEN ' plain' END,
+			'busy', anon_auth_internal.page_text(page, 'busy'),
+			'button', anon_auth_internal.page_text(page, passkey ->> 'text'),
+			'unavailable', CASE WHEN passkey -> 'is_only_way' = 'true' THEN anon_auth_internal.page_text(page, 'passkey_unavailable') END))
+		WHERE jsonb_typeof(passkey -> 'options') = 'object'
+$$;
+COMMENT ON FUNCTION anon_auth_internal.page_passkey(jsonb, jsonb) IS
+'Returns a button for a form, hidden until the script finds that the browser has passkeys: {"method": "get" or "create", "options" for the browser, "text", the key of the text on it, "name_field", whose value names the user of a new passkey, "autofills": also offer passkeys in the autofill of the login ID, "is_only_way": a text says so in browsers without passkeys, "unknown_id": a passkey that the authenticator can forget}. NULL if there are no options. The form then has "use" = "passkey", and the response in "passkey_response".';
+
 -- novalidate: a browser would report missing input in its own language, and not
 -- beside the field.
 CREATE FUNCTION anon_auth_internal.page_form(page jsonb, button text, cancel text, fields text DEFAULT NULL, legal text DEFAULT NULL)
@@ -374,12 +397,13 @@ AS $$
 			'button', anon_auth_internal.page_text(page, button),
 			'other', anon_auth_internal.page_text(page, 'use_' || (page ->> 'other')),
 			'use', page ->> 'other',
+			'passkey', anon_auth_internal.page_passkey(page, page -> 'passkey'),
 			'legal', legal,
 			'cancel', CASE WHEN page ? 'log_in_uri' THEN anon_auth_internal.page_link(page ->> 'log_in_uri', anon_auth_internal.page_text(page, 'back_to_log_in'), 'other')
 				ELSE anon_auth_internal.page_link(page ->> 'cancel_uri', anon_auth_internal.page_text(page, cancel), 'other') END))
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_form(jsonb, text, text, text, text) IS
-'Returns a form with hidden members and with the given HTML of fields and legal sentences. button and cancel are keys of texts. If the model has another way to go on, a second button sends its name as "use".';
+'Returns a form with hidden members and with the given HTML of fields and legal sentences. button and cancel are keys of texts. If the model has another way to go on, a second button sends its name as "use". If it has a passkey, another button asks for that.';
 
 -- ---------------------------------------------------------------------------
 -- The page
@@ -704,6 +728,8 @@ AS $$
 		'; form-action ''self''',
 		(SELECT string_agg(DISTINCT ' ' || anon_auth_internal.page_source(u.uri), '')
 			FROM unnest(anon_auth_internal.page_strings(page -> 'form_action_sources')) AS u (uri)),
+		-- The script asks this page for new options when those of a passkey are too old.
+		CASE WHEN page ? 'passkey' OR jsonb_path_exists(page, '$.parts[*].passkey') THEN '; connect-src ''self''' END,
 		'; base-uri ''none''; frame-ancestors ''none''')
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page_policy(jsonb, text, text) IS
@@ -745,4 +771,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page(jsonb) IS
-'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "reauthenticate", "forgot_password", "code", "proven", "link_log_in", "link_reset", "link_verify", "link_code", "log_out", "settings" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "account", "addresses": [], "without_guest", "log_in_uri", "sign_up_uri", "have_account_uri", "forgot_password_uri", "notice", "method", "other", "sends_code", "purpose", "asks_password", "code", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "code", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": [], "form_owner"}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. method is "code" if the form is for codes, and other is the way that a second button leads to ("password", "code" or "another_code"). sends_code says that the form has a code sent, and has no password field. The views code (a code was sent to login_id) and proven (it was right; the user is asked whether to go on) have the purpose "sign_up" or "log_in"; code also "reauthenticate" and "reset_password". A reauthentication names the account and, for codes, its addresses. without_guest says that the user of a sign-up is no guest. asks_password says that the form of the code also asks for a new password. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970. form_owner names the user whom a form is for, and is sent with it. A settings page has members of its own: see settings_main().';
+'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "reauthenticate", "forgot_password", "code", "proven", "link_log_in", "link_reset", "link_verify", "link_code", "log_out", "settings" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "account", "addresses": [], "without_guest", "log_in_uri", "sign_up_uri", "have_account_uri", "forgot_password_uri", "notice", "method", "other", "sends_code", "purpose", "asks_password", "code", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "code", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": [], "form_owner", "passkey"}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. method is "code" if the form is for codes, and other is the way that a second button leads to ("password", "code" or "another_code"). sends_code says that the form has a code sent, and has no password field. The views code (a code was sent to login_id) and proven (it was right; the user is asked whether to go on) have the purpose "sign_up" or "log_in"; code also "reauthenticate" and "reset_password". A reauthentication names the account and, for codes, its addresses. without_guest says that the user of a sign-up is no guest. asks_password says that the form of the code also asks for a new password. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970. form_owner names the user whom a form is for, and is sent with it. passkey is the button of page_passkey(). A settings page has members of its own: see settings_main().';

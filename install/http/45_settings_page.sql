@@ -126,6 +126,7 @@ AS $$
 				'fields', (SELECT string_agg(anon_auth_internal.settings_field(page, f), '' ORDER BY n)
 					FROM jsonb_array_elements(part -> 'fields') WITH ORDINALITY AS a (f, n)),
 				'class', CASE WHEN part -> 'is_dangerous' = 'true' THEN ' danger' WHEN part -> 'is_plain' = 'true' THEN ' plain' END,
+				'passkey', anon_auth_internal.page_passkey(page, part -> 'passkey'),
 				'others', (SELECT string_agg(format(E'<button class="button plain" type="submit" name="use" value="%s" data-busy="%s">%s</button>\n',
 						anon_auth_internal.html_escape(f ->> 'text'), anon_auth_internal.page_text(page, 'busy'), anon_auth_internal.settings_text(page, f)), '' ORDER BY n)
 					FROM jsonb_array_elements(part -> 'fields') WITH ORDINALITY AS a (f, n) WHERE f ->> 'type' = 'button'),
@@ -140,7 +141,7 @@ AS $$
 				anon_auth_internal.settings_text(page, part)) END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.settings_part(jsonb, jsonb) IS
-'Returns a part of a settings page: {"kind": "rows", "title", "rows": []}, {"kind": "form", "action", "fields": [], "button", "is_dangerous", "is_plain"}, {"kind": "links", "links": []} or {"kind": "note", "text", "is_warning"}.';
+'Returns a part of a settings page: {"kind": "rows", "title", "rows": []}, {"kind": "form", "action", "fields": [], "button", "is_dangerous", "is_plain", "passkey", the button of page_passkey()}, {"kind": "links", "links": []} or {"kind": "note", "text", "is_warning"}.';
 
 CREATE FUNCTION anon_auth_internal.settings_main(page jsonb)
 	RETURNS text

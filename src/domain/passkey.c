@@ -12,6 +12,7 @@
 
 #include "base/limits.h"
 #include "base/raise.h"
+#include "base/uuid.h"
 #include "counters/transaction_counters.h"
 #include "domain/auth_methods.h"
 #include "domain/challenge.h"
@@ -110,7 +111,7 @@ record_counter(const Client *client, const Passkey *passkey, const PasskeyRespon
 				  json_to_jsonb(json.data), now);
 }
 
-bool
+PasskeyLoginResult
 passkey_log_in(const Client *client, const PasskeyResponse *response, const Passkey *passkey,
 			   TimestampTz now, User *user)
 {
@@ -131,7 +132,7 @@ passkey_log_in(const Client *client, const PasskeyResponse *response, const Pass
 	if (!is_enabled)
 	{
 		login_record_failure(client, owner, "passkey", "user is disabled", now);
-		return false;
+		return PASSKEY_LOGIN_USER_DISABLED;
 	}
 	window = challenge_add(row.used_challenges, &response->challenge.challenge, now);
 	if (window == NULL || !passkey_challenge_use(&response->challenge))
@@ -139,7 +140,7 @@ passkey_log_in(const Client *client, const PasskeyResponse *response, const Pass
 	if (!counter_increases(&row, response))
 	{
 		record_counter(client, &row, response, now);
-		return false;
+		return PASSKEY_LOGIN_COUNTER;
 	}
 	if (!passkeys_use(&row, window, response->data.sign_count,
 					  (response->data.flags & AUTHENTICATOR_BACKED_UP) != 0, now))
@@ -148,19 +149,36 @@ passkey_log_in(const Client *client, const PasskeyResponse *response, const Pass
 				 errmsg("could not serialize access due to concurrent update")));
 	events_insert("user.authenticated", owner, client->client_id, NULL, now);
 	counter_statistic_at_commit(COUNTER_PASSKEY_LOGINS, 1);
-	return true;
+	return PASSKEY_LOGIN_DONE;
 }
 
-bool
-passkey_authenticate_user(const Client *client, Jsonb *json, TimestampTz now, User *user,
-						  StringList *methods)
+/*
+ * Authenticators need not send the user handle if the page has asked for the passkeys of a
+ * known user (WebAuthn Level 3, section 7.2).
+ */
+static void
+expect_user(PasskeyResponse *response, const pg_uuid_t *known)
+{
+	if (known != NULL && response->user_handle.length == 0)
+		response->user_handle = (Span) {(const char *) known->data, UUID_LEN};
+}
+
+PasskeyLoginResult
+passkey_log_in_on_page(const Client *client, Jsonb *json, const pg_uuid_t *known,
+					   TimestampTz now, User *user, StringList *methods)
 {
 	PasskeyResponse response;
 	Passkey		passkey;
 
-	client_require_first_party(client);
 	passkey_response_read(json, now, &response);
+	expect_user(&response, known);
 	passkey_find(&response, &passkey);
+	if (known != NULL && !uuid_equals(&passkey.user_id, known))
+	{
+		login_record_failure(client, &passkey.user_id, "passkey", "another user must log in",
+							 now);
+		return PASSKEY_LOGIN_OTHER_USER;
+	}
 	*methods = passkey_methods(&response);
 	return passkey_log_in(client, &response, &passkey, now, user);
 }
@@ -172,7 +190,8 @@ passkey_authenticate(const Client *client, Jsonb *json, const DeviceReport *devi
 	StringList	methods;
 	User		user;
 
-	if (!passkey_authenticate_user(client, json, now, &user, &methods))
+	client_require_first_party(client);
+	if (passkey_log_in_on_page(client, json, NULL, now, &user, &methods) != PASSKEY_LOGIN_DONE)
 		return false;
 	session_start(client, &user, &methods, device, now, response);
 	return true;

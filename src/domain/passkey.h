@@ -32,15 +32,22 @@ extern char *passkey_id_text(const Passkey *passkey);
  */
 extern void passkey_find(const PasskeyResponse *response, Passkey *passkey);
 
+typedef enum PasskeyLoginResult
+{
+	PASSKEY_LOGIN_DONE,
+	PASSKEY_LOGIN_USER_DISABLED,
+	PASSKEY_LOGIN_COUNTER,		/* has not increased: somebody may have a copy of the passkey */
+	PASSKEY_LOGIN_OTHER_USER	/* the passkey is not that of the user who has to log in */
+} PasskeyLoginResult;
+
 /*
- * Log in to the user of a passkey that passkey_find() has found: use the challenge up, with an event and in the
- * statistics.  Return false, with an event, if the user is disabled (authentication.failed), or
- * if the counter of the authenticator has not increased (passkey.counter_not_increased): then
- * somebody may have a copy of the passkey.  Raises AA018 beyond the limit of logins, and AA029 if the challenge was
- * used before or the passkey was removed.  If true, user is filled and its row is
- * held.  Starts no session.
+ * Log in to the user of a passkey that passkey_find() has found: use the challenge up, with an
+ * event and in the statistics.  Any other result than PASSKEY_LOGIN_DONE comes with an event:
+ * authentication.failed, or passkey.counter_not_increased.  Raises AA018 beyond the limit of
+ * logins, and AA029 if the challenge was used before or the passkey was removed.  If done,
+ * user is filled and its row is held.  Starts no session.
  */
-extern bool passkey_log_in(const Client *client, const PasskeyResponse *response,
+extern PasskeyLoginResult passkey_log_in(const Client *client, const PasskeyResponse *response,
 						   const Passkey *passkey, TimestampTz now, User *user);
 
 /*
@@ -66,9 +73,16 @@ extern void passkey_require_user(const PasskeyResponse *response, const pg_uuid_
 extern bool passkey_authenticate(const Client *client, Jsonb *json, const DeviceReport *device,
 								 TimestampTz now, TokenResponse *response);
 
-/* Same, but start no session: fill user, whose row is held, and the methods of its login. */
-extern bool passkey_authenticate_user(const Client *client, Jsonb *json, TimestampTz now,
-									  User *user, StringList *methods);
+/* ---- pages ---- */
+
+/*
+ * Log in with a response to get(), as passkey_log_in() does, to the user of the passkey.  known
+ * is the only user who can log in, or NULL.  Fills user, and the methods of its login.  Does
+ * not check the client: the authorization request was accepted.
+ */
+extern PasskeyLoginResult passkey_log_in_on_page(const Client *client, Jsonb *json,
+												 const pg_uuid_t *known, TimestampTz now,
+												 User *user, StringList *methods);
 
 /*
  * Add a passkey to the caller, and return its id in base64url.  name may be NULL.  The

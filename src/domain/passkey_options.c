@@ -97,14 +97,15 @@ add_algorithms(StringInfo json)
 	json_close_array(json);
 }
 
+/* user is NULL for an account that is to be made. */
 static void
-add_excluded(StringInfo json, const User *user)
+add_passkeys(StringInfo json, const char *name, const User *user)
 {
 	int			count = 0;
 	Passkey    *passkeys = user == NULL ? NULL : passkeys_of(user, &count);
 	int			i;
 
-	json_add_name(json, "excludeCredentials");
+	json_add_name(json, name);
 	json_open_array(json);
 	for (i = 0; i < count; i++)
 	{
@@ -143,7 +144,7 @@ creation_options(ChallengePurpose purpose, const pg_uuid_t *id, const User *user
 	json_add_string(&json, "challenge", passkey_challenge_make(purpose, id, now));
 	add_algorithms(&json);
 	add_timeout(&json);
-	add_excluded(&json, user);
+	add_passkeys(&json, "excludeCredentials", user);
 	add_selection(&json, &policy);
 	json_add_string(&json, "attestation", "none");
 	json_add_raw(&json, "extensions", "{\"credProps\": true}");
@@ -176,12 +177,11 @@ passkey_options_for_sign_up(TimestampTz now)
 
 /* Without allowCredentials, the browser offers all passkeys that it has for the RP ID. */
 char *
-passkey_options_for_login(const Client *client, TimestampTz now)
+passkey_options_to_log_in(const User *user, TimestampTz now)
 {
 	StringInfoData json;
 	PasskeyPolicy policy;
 
-	client_require_first_party(client);
 	passkey_policy_read(&policy);
 	initStringInfo(&json);
 	json_open(&json);
@@ -189,6 +189,15 @@ passkey_options_for_login(const Client *client, TimestampTz now)
 	add_timeout(&json);
 	json_add_string(&json, "rpId", policy.passkey_rp_id);
 	json_add_string(&json, "userVerification", passkey_policy_user_verification(&policy));
+	if (user != NULL)
+		add_passkeys(&json, "allowCredentials", user);
 	json_close(&json);
 	return json.data;
+}
+
+char *
+passkey_options_for_login(const Client *client, TimestampTz now)
+{
+	client_require_first_party(client);
+	return passkey_options_to_log_in(NULL, now);
 }

@@ -34,4 +34,10 @@ extern char *passkey_options_for_sign_up(TimestampTz now);
 /* Options to log in with any passkey.  Raises AA002 for the client. */
 extern char *passkey_options_for_login(const Client *client, TimestampTz now);
 
+/*
+ * The same on a page, without a check of the client.  If user is not NULL, the browser offers
+ * only the passkeys of this user.
+ */
+extern char *passkey_options_to_log_in(const User *user, TimestampTz now);
+
 #endif							/* ANON_AUTH_PASSKEY_OPTIONS_H */

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/string_list.h"
 #include "domain/passkey_policy.h"
 
 /* Return the scheme, host and port of a URI that settings.issuer allows. */
@@ -46,6 +47,44 @@ passkey_policy_read(PasskeyPolicy *policy)
 		policy->passkey_rp_id = host_of(origin);
 	if (policy->passkey_rp_name == NULL)
 		policy->passkey_rp_name = policy->passkey_rp_id;
+}
+
+/*
+ * Return whether a browser gives a page of this origin access to passkeys: the connection is
+ * safe, and the host is a domain name.  The last label of an IPv4 address is a number.
+ */
+static bool
+is_origin_for_passkeys(const char *origin, const char *host)
+{
+	const char *label = strrchr(host, '.');
+
+	label = label == NULL ? host : label + 1;
+	return (strncmp(origin, "https://", strlen("https://")) == 0 ||
+			strcmp(host, "localhost") == 0) &&
+		host[0] != '[' && label[strspn(label, "0123456789")] != '\0';
+}
+
+/* Return whether a host is the domain of an RP ID, or below it. */
+static bool
+host_belongs_to(const char *host, const char *rp_id)
+{
+	size_t		length = strlen(host);
+	size_t		suffix = strlen(rp_id);
+
+	return strcmp(host, rp_id) == 0 ||
+		(length > suffix && host[length - suffix - 1] == '.' &&
+		 strcmp(host + length - suffix, rp_id) == 0);
+}
+
+bool
+passkey_policy_has_pages(const PasskeyPolicy *policy)
+{
+	char	   *origin = origin_of(settings_get()->issuer);
+	char	   *host = host_of(origin);
+
+	return policy->page_passkeys && is_origin_for_passkeys(origin, host) &&
+		host_belongs_to(host, policy->passkey_rp_id) &&
+		string_list_contains(&policy->passkey_origins, origin);
 }
 
 const char *

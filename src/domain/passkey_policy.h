@@ -21,4 +21,10 @@ extern void passkey_policy_read(PasskeyPolicy *policy);
 /* The value of userVerification that the policy asks for. */
 extern const char *passkey_policy_user_verification(const PasskeyPolicy *policy);
 
+/*
+ * Return whether our own pages, which have the origin of the issuer, offer passkeys: the
+ * setting says so, and a browser allows it there.
+ */
+extern bool passkey_policy_has_pages(const PasskeyPolicy *policy);
+
 #endif							/* ANON_AUTH_PASSKEY_POLICY_H */

@@ -220,7 +220,8 @@ log_in(const Promotion *promotion, const ExistingAccount *account)
 
 	result->amr = account->is_proven ? account_request_methods(plan) : auth_methods_password;
 	if (account->is_proven && plan->has_passkey && !plan->passkey.creates)
-		return passkey_log_in(client, &plan->passkey, &plan->passkey_row, now, &result->user) &&
+		return passkey_log_in(client, &plan->passkey, &plan->passkey_row, now, &result->user) ==
+			PASSKEY_LOGIN_DONE &&
 			account_request_use_code(plan, client, now);
 	if (account->is_proven && plan->identity_state == FEDERATED_IDENTITY_KNOWN)
 		return federated_identity_log_in(client, &plan->identity, &plan->identity_row, now,

@@ -4,7 +4,8 @@
  *	  GET and POST /flows/login: the pages on which a regular user logs in.
  *
  * The first page asks for the login ID, and for the password unless the user logs in with
- * a code.  The second page asks for the code.  Its form repeats the login ID.
+ * a code.  The second page asks for the code.  Its form repeats the login ID.  A passkey
+ * needs no login ID; that of a guest logs in to the guest.
  *
  * If an id_token_hint names the user, the forms are those of reauthentication_form.h.
  *
@@ -18,6 +19,8 @@
 #include "domain/authorization.h"
 #include "domain/code_login.h"
 #include "domain/login.h"
+#include "domain/passkey.h"
+#include "domain/passkey_options.h"
 #include "http/http_code_page.h"
 #include "http/http_endpoint.h"
 #include "http/http_errors.h"
@@ -25,6 +28,7 @@
 #include "http/http_methods.h"
 #include "http/http_page.h"
 #include "http/http_params.h"
+#include "http/http_passkey.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "http/reauthentication_form.h"
@@ -42,6 +46,9 @@ typedef struct LoggingIn
 	CodeLoginResult code_result;
 	bool		has_new_password;	/* the user has just chosen it */
 	int			wait;			/* seconds until the next try; 0: it need not wait */
+	const HttpParams *params;	/* of the form */
+	PasskeyLoginResult passkey_result;
+	char	   *unknown_passkey;	/* its id, or NULL */
 } LoggingIn;
 
 /* ---- the form with the login ID ---- */
@@ -61,6 +68,22 @@ add_ways_out(StringInfo model, const LoggingIn *login)
 		json_add_string(model, "notice", "new_password");
 }
 
+/* Add the button for a passkey, and offer passkeys in the autofill of the login ID. */
+static void
+add_passkey(StringInfo model, const LoggingIn *login)
+{
+	HttpPasskeyButton button = {
+		.text = "log_in_with_passkey",
+		.autofills = true,
+		.unknown_id = login->unknown_passkey
+	};
+
+	if (!http_passkey_is_offered())
+		return;
+	button.options = passkey_options_to_log_in(NULL, login->flow.request->now);
+	http_passkey_add(model, &button);
+}
+
 static void
 show_form(const LoggingIn *login, const char *login_id_error, const char *password_errors,
 		  const char *form_error, int status, HttpResponse *response)
@@ -72,6 +95,7 @@ show_form(const LoggingIn *login, const char *login_id_error, const char *passwo
 	http_methods_add_login_id_types(&model, &login->policy, login->method);
 	http_page_add_wait(&model, login->wait);
 	add_ways_out(&model, login);
+	add_passkey(&model, login);
 	if (login->login_id != NULL)
 		json_add_string(&model, "login_id", login->login_id);
 	json_add_name(&model, "errors");
@@ -247,6 +271,59 @@ try_code(LoggingIn *login, HttpResponse *response)
 		show_code_error(login, NULL, error, response);
 }
 
+/* ---- with a passkey ---- */
+
+/* A SubtransactionAction: check the response in the form of a LoggingIn. */
+static void
+verify_passkey_and_finish(void *arg)
+{
+	LoggingIn  *login = arg;
+	HttpFlow   *flow = &login->flow;
+
+	login->passkey_result = passkey_log_in_on_page(&flow->client,
+												   http_passkey_response(login->params), NULL,
+												   flow->request->now, &flow->user, &flow->amr);
+	if (login->passkey_result == PASSKEY_LOGIN_DONE)
+		http_flow_finish(flow);
+}
+
+/*
+ * Show the form again, with new options, for a response that was refused.  The authenticator
+ * is asked to forget a passkey that no user has.
+ */
+static void
+show_passkey_error(LoggingIn *login, const ErrorData *error, HttpResponse *response)
+{
+	const char *form_error = http_passkey_error(error);
+
+	if (form_error == NULL)
+		show_form_error(login, error, response);
+	/* A second click, or the back button, has sent the form again. */
+	else if (strcmp(form_error, "passkey_expired") == 0 && http_flow_is_finished(&login->flow))
+		http_flow_message(&login->flow, 200, "logged_in", response);
+	else
+	{
+		if (strcmp(form_error, "passkey_unknown") == 0)
+			login->unknown_passkey = http_passkey_id(login->params);
+		show_form(login, NULL, NULL, form_error, HTTP_UNACCEPTABLE, response);
+	}
+}
+
+static void
+try_passkey(LoggingIn *login, HttpResponse *response)
+{
+	ErrorData  *error = http_try(verify_passkey_and_finish, login);
+
+	if (error != NULL)
+		show_passkey_error(login, error, response);
+	else if (login->passkey_result == PASSKEY_LOGIN_DONE)
+		http_flow_redirect(&login->flow, response);
+	else if (login->passkey_result == PASSKEY_LOGIN_USER_DISABLED)
+		http_flow_message(&login->flow, 403, "disabled", response);
+	else
+		show_form(login, NULL, NULL, "passkey_refused", HTTP_UNACCEPTABLE, response);
+}
+
 /* ---- requests ---- */
 
 static char *
@@ -289,7 +366,11 @@ handle_form(LoggingIn *login, HttpResponse *response)
 	login->code = short_param(&params, "code");
 	login->method = http_param_is(&params, "step", "code") ? METHOD_CODE :
 		http_methods_of_form(&params);
-	if (http_methods_have(&login->policy, login->method))
+	login->params = &params;
+	if (http_passkey_is_used(&params) && http_passkey_is_offered())
+		try_passkey(login, response);
+	else if (http_methods_have(&login->policy, login->method) &&
+			 !http_passkey_is_used(&params))
 		act_on_form(login, &params, response);
 	else
 	{

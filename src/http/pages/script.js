@@ -43,6 +43,120 @@
 		input.form.addEventListener("submit", function () { show(false); });
 	});
 
+	/* The controller of the request to an authenticator that waits. */
+	var waiting;
+	var minute = 60000;
+
+	function decode(text) {
+		return Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), function (c) { return c.charCodeAt(0); });
+	}
+	function encode(buffer) {
+		var binary = Array.from(new Uint8Array(buffer), function (byte) { return String.fromCharCode(byte); }).join("");
+		return btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+	}
+	/* As parseCreationOptionsFromJSON(), parseRequestOptionsFromJSON() and toJSON(), which old browsers lack. */
+	function parseOptions(json, name) {
+		var options = JSON.parse(json);
+		options.challenge = decode(options.challenge);
+		(options.allowCredentials || []).concat(options.excludeCredentials || [])
+			.forEach(function (known) { known.id = decode(known.id); });
+		if (options.user) {
+			options.user.id = decode(options.user.id);
+			if (name) options.user.name = options.user.displayName = name;
+		}
+		return options;
+	}
+	function toText(credential) {
+		var response = {};
+		["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"].forEach(function (name) {
+			if (credential.response[name]) response[name] = encode(credential.response[name]);
+		});
+		if (credential.response.getTransports) response.transports = credential.response.getTransports();
+		return JSON.stringify({ id: credential.id, rawId: encode(credential.rawId), type: credential.type, response: response,
+			authenticatorAttachment: credential.authenticatorAttachment || undefined,
+			clientExtensionResults: credential.getClientExtensionResults() });
+	}
+
+	function passkey(part) {
+		var button = part.querySelector("button");
+		var response = part.querySelector("input");
+		var form = button.form;
+		var made = Date.now();
+		var busy = false;
+		function say(text) {
+			var box = part.querySelector("[role=alert]");
+			box.textContent = "";
+			if (!text) return;
+			box.appendChild(document.createElement("p")).className = "box bad";
+			box.firstChild.textContent = text;
+		}
+		/* The server accepts the answer to a challenge for five minutes. */
+		function renew(age) {
+			if (Date.now() - made < age) return Promise.resolve();
+			return fetch(location.href, { cache: "no-store" }).then(function (answer) { return answer.text(); }).then(function (html) {
+				var fresh = new DOMParser().parseFromString(html, "text/html")
+					.querySelector(".passkey[data-method=" + part.dataset.method + "]");
+				if (!fresh) return;
+				part.dataset.options = fresh.dataset.options;
+				made = Date.now();
+			}).catch(function () {});
+		}
+		function ask(mediation) {
+			var name = form.elements[part.dataset.nameField];
+			if (waiting) waiting.abort();
+			waiting = new AbortController();
+			return navigator.credentials[part.dataset.method]({ signal: waiting.signal, mediation: mediation,
+				publicKey: parseOptions(part.dataset.options, name && name.value) }).then(function (credential) {
+				response.value = toText(credential);
+				form.requestSubmit(button);
+			});
+		}
+		/* Offer passkeys in the autofill of the login ID, until the button is pressed. */
+		function autofill() {
+			if (!("autofills" in part.dataset) || busy || !PublicKeyCredential.isConditionalMediationAvailable) return;
+			PublicKeyCredential.isConditionalMediationAvailable().then(function (available) {
+				if (!available || busy) return;
+				form.elements.login_id.autocomplete = "username webauthn";
+				ask("conditional").catch(function () {});
+			});
+		}
+		button.addEventListener("click", function (event) {
+			event.preventDefault();
+			if (busy) return;
+			busy = true;
+			say("");
+			renew(2 * minute).then(function () { return ask(); }).catch(function (error) {
+				/* The user may have cancelled. */
+				if (error.name === "InvalidStateError") say(part.dataset.exists);
+				else if (error.name !== "NotAllowedError" && error.name !== "AbortError") say(part.dataset.failed);
+			}).then(function () {
+				busy = false;
+				if (response.value === "") autofill();
+			});
+		});
+		function wake() {
+			if (!document.hidden && !busy && Date.now() - made >= 4 * minute) renew(0).then(autofill);
+		}
+		setInterval(wake, minute);
+		document.addEventListener("visibilitychange", wake);
+		/* A response works once, and browsers keep the values of a form. */
+		response.value = "";
+		window.addEventListener("pageshow", function (event) {
+			if (!event.persisted) return;
+			response.value = "";
+			autofill();
+		});
+		part.hidden = false;
+		autofill();
+		if (part.dataset.unknownId && PublicKeyCredential.signalUnknownCredential)
+			PublicKeyCredential.signalUnknownCredential({ rpId: JSON.parse(part.dataset.options).rpId,
+				credentialId: part.dataset.unknownId }).catch(function () {});
+	}
+	if (window.PublicKeyCredential && HTMLFormElement.prototype.requestSubmit) {
+		document.querySelectorAll(".passkey").forEach(passkey);
+		document.querySelectorAll(".passkey-unavailable").forEach(function (text) { text.remove(); });
+	}
+
 	var rules = document.querySelector(".rules");
 	if (!rules) return;
 

@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_passkey.h
+ *	  Passkeys on pages: a button, for which the script of the pages asks the authenticator,
+ *	  and the response that it puts into the form.
+ *
+ * The form sends "use=passkey" and the response in "passkey_response".  Without a
+ * script, the button is hidden.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_HTTP_PASSKEY_H
+#define ANON_AUTH_HTTP_PASSKEY_H
+
+#include "postgres.h"
+
+#include "http/http_params.h"
+#include "lib/stringinfo.h"
+#include "utils/jsonb.h"
+
+typedef struct HttpPasskeyButton
+{
+	bool		creates;		/* a passkey; otherwise uses one */
+	const char *options;		/* JSON for the browser: passkey_options.h */
+	const char *text;			/* the key of the button's text */
+	const char *name_field;		/* of the form: its value names the user of a new passkey; or NULL */
+	bool		autofills;		/* offer passkeys in the autofill of the login ID, too */
+	bool		is_only_way;	/* the page has no other way to go on */
+	const char *unknown_id;		/* a passkey that the authenticator can forget; or NULL */
+} HttpPasskeyButton;
+
+/* Return whether pages offer passkeys. */
+extern bool http_passkey_is_offered(void);
+
+/* Add a button to the model of a page, as page_passkey() in SQL reads it. */
+extern void http_passkey_add(StringInfo model, const HttpPasskeyButton *button);
+
+/* Return whether a form was sent for a passkey. */
+extern bool http_passkey_is_used(const HttpParams *form);
+
+/* Return the response in a form.  Raises AA029 if there is none or it cannot be read. */
+extern Jsonb *http_passkey_response(const HttpParams *form);
+
+/*
+ * Return the error of a form (page_errors() in SQL) for AA029: "passkey_expired",
+ * "passkey_unknown", "passkey_unverified" or "passkey_failed".  NULL for other errors.
+ */
+extern const char *http_passkey_error(const ErrorData *error);
+
+/* Return the id of the passkey that a response names, to be shown in a page; NULL if unreadable. */
+extern char *http_passkey_id(const HttpParams *form);
+
+#endif							/* ANON_AUTH_HTTP_PASSKEY_H */
