@@ -1,6 +1,9 @@
 -- What users do with their own account, and imports, compared with floor.sql.  The accounts
 -- have a username and the cheapest password hash, and no address: no message is sent.
 
+CREATE TABLE floor_passkeys (LIKE anon_auth.passkeys INCLUDING ALL);
+ALTER TABLE floor_passkeys ADD FOREIGN KEY (user_id) REFERENCES floor_users (id) ON DELETE CASCADE;
+
 CREATE TABLE owners (i integer PRIMARY KEY, access_token text, session_id uuid);
 SELECT password_hash_cost(8, 1) \g /dev/null
 SELECT count(s.sub) FROM generate_series(1, 500) AS i, anon_auth.sign_up('app', username => 'owner' || i, password => 'correct horse') AS s \g /dev/null
@@ -149,6 +152,58 @@ BEGIN
 	INSERT INTO floor_login_ids (route, type, value, user_id, original_value, verified_at, created_at, updated_at) VALUES (the_route, 'email', email, the_user, email, at, at, at);
 	PERFORM floor_event(the_user, 'user.imported');
 END $$;
+-- What administrators do, and a copy of what is stored about the user.
+CREATE FUNCTION floor_create_user(email text) RETURNS uuid LANGUAGE plpgsql AS $$
+DECLARE
+	at timestamptz := clock_timestamp();
+	the_user uuid := floor_uuid_v7();
+	the_route uuid := gen_random_uuid();
+BEGIN
+	INSERT INTO floor_users (id, is_anonymous, is_verified, created_at, updated_at, last_seen_at, login_id_routes, standard_attributes)
+		VALUES (the_user, false, true, at, at, at, ARRAY[the_route], jsonb_build_object('email', email));
+	INSERT INTO floor_login_ids (route, type, value, user_id, original_value, verified_at, created_at, updated_at) VALUES (the_route, 'email', email, the_user, email, at, at, at);
+	PERFORM floor_event(the_user, 'user.created');
+	RETURN the_user;
+END $$;
+CREATE FUNCTION floor_set_roles(the_user uuid, the_roles text[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM FROM floor_users WHERE id = the_user FOR NO KEY UPDATE;
+	UPDATE floor_users SET roles = the_roles, updated_at = clock_timestamp() WHERE id = the_user;
+	PERFORM floor_event(the_user, 'user.roles_set');
+END $$;
+CREATE FUNCTION floor_export(the_user uuid, the_session uuid) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+	u floor_users;
+	result jsonb;
+BEGIN
+	PERFORM floor_caller(the_user, the_session);
+	SELECT * INTO u FROM floor_users WHERE id = the_user;
+	result := jsonb_build_object('user', to_jsonb(u),
+		'login_ids', (SELECT jsonb_agg(l) FROM floor_login_ids l WHERE route = ANY (u.login_id_routes) AND user_id = the_user),
+		'identities', (SELECT jsonb_agg(i) FROM floor_user_identities i WHERE route = ANY (u.identity_routes) AND user_id = the_user),
+		'device_keys', (SELECT jsonb_agg(k) FROM floor_device_keys k WHERE route = ANY (u.device_key_routes) AND user_id = the_user),
+		'passkeys', (SELECT jsonb_agg(p) FROM floor_passkeys p WHERE route = ANY (u.passkey_routes) AND user_id = the_user),
+		'sessions', (SELECT jsonb_agg(s) FROM floor_sessions s WHERE user_id = the_user),
+		'events', (SELECT jsonb_agg(e) FROM (SELECT * FROM floor_events WHERE user_id = the_user ORDER BY id DESC LIMIT 1000) e));
+	PERFORM floor_event(the_user, 'account.exported');
+	RETURN result;
+END $$;
+-- As many events for each on both sides.
+CREATE FUNCTION prepare_exports(calls integer) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM prepare_owners(calls);
+	DELETE FROM anon_auth.events;
+	INSERT INTO anon_auth.events (user_id, id, type, client_id, created_at, payload)
+		SELECT user_id, floor_uuid_v7(), 'user.authenticated', 'app', now(), '{}' FROM anon_auth.login_ids, generate_series(1, 10) WHERE value LIKE 'owner%';
+END $$;
+CREATE FUNCTION prepare_floor_exports(calls integer) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM prepare_floor_owners(calls);
+	DELETE FROM floor_sessions USING floor_owners o WHERE floor_sessions.user_id = o.user_id AND id = o.other_session_id;
+	DELETE FROM floor_events;
+	INSERT INTO floor_events (user_id, id, type, client_id, created_at, payload)
+		SELECT user_id, floor_uuid_v7(), 'user.authenticated', 'app', now(), '{}' FROM floor_owners, generate_series(1, 10);
+END $$;
 
 CALL compare('list_sessions', 1.15, 500,
 	'SELECT sum((SELECT count(*) FROM anon_auth.list_sessions(access_token))) FROM owners WHERE i <= $1',
@@ -190,3 +245,15 @@ CALL compare('import_user', 1.15, 500,
 	'SELECT count(anon_auth.import_user(floor_uuid_v7(), email => i || gen_random_uuid()::text || ''@bench.example'', verified => true)) FROM generate_series(1, $1) AS i',
 	'SELECT count(floor_import(gen_random_uuid() || ''@bench.example'')) FROM generate_series(1, $1)',
 	footprint => true);
+CALL compare('create_user', 1.15, 500,
+	'SELECT count(anon_auth.create_user(email => i || gen_random_uuid()::text || ''@bench.example'', verified => true)) FROM generate_series(1, $1) AS i',
+	'SELECT count(floor_create_user(gen_random_uuid() || ''@bench.example'')) FROM generate_series(1, $1)',
+	footprint => true);
+CALL compare('set_roles', 1.15, 500,
+	'SELECT count(anon_auth.set_roles(l.user_id, ARRAY[''r'' || gen_random_uuid()])) FROM generate_series(1, $1) AS i JOIN anon_auth.login_ids AS l ON l.value = ''owner'' || i',
+	'SELECT count(floor_set_roles(h.user_id, ARRAY[''r'' || gen_random_uuid()])) FROM generate_series(1, $1) AS i JOIN floor_holders AS h USING (i)',
+	footprint => true);
+CALL compare('export_account', 1.15, 500,
+	'SELECT count(anon_auth.export_account(access_token)) FROM owners WHERE i <= $1',
+	'SELECT count(floor_export(user_id, session_id)) FROM floor_owners WHERE i <= $1',
+	'SELECT prepare_exports($1)', 'SELECT prepare_floor_exports($1)', footprint => true);
