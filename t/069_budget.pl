@@ -1,6 +1,7 @@
 # Test the cost of each operation by counts that are the same on every machine:
 # statements, buffers, and octets of WAL. The budget is at the end of this file.
-# If you make an operation cheaper, lower its budget.
+# If you make an operation cheaper, lower its budget. ANON_AUTH_STATEMENTS=1 shows the
+# statements of each operation in the log.
 
 use strict;
 use warnings;
@@ -8,7 +9,8 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 
-use AnonAuth::Device;
+use AnonAuth::Authenticator;
+use AnonAuth::Device qw(sql_literal);
 use JSON::PP ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -32,7 +34,7 @@ sub query { return $node->safe_psql('postgres', $_[0]) }
 query(<<'SQL');
 CREATE EXTENSION pg_stat_statements;
 CREATE EXTENSION anon_auth;
-SELECT anon_auth.create_client('app', 'native');
+SELECT anon_auth.create_client('app', 'native'), anon_auth.create_client('keyed', 'native', dpop => 'required');
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
 CREATE TABLE request (i integer PRIMARY KEY, jwt text);
 CREATE TABLE guest (i integer PRIMARY KEY, refresh_token text, access_token text);
@@ -41,6 +43,8 @@ CREATE TABLE address_code (i integer PRIMARY KEY, code text);
 CREATE TABLE id_token (i integer PRIMARY KEY, token text);
 CREATE TABLE account (i integer PRIMARY KEY, access_token text);
 CREATE TABLE other_session (i integer PRIMARY KEY, id uuid);
+CREATE TABLE passkey_response (i integer PRIMARY KEY, response jsonb);
+CREATE TABLE proof (i integer PRIMARY KEY, proof text);
 UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, code_requests_per_minute_per_ip = NULL;
 SQL
 
@@ -79,6 +83,56 @@ sub prepare_codes
 
 sub address_code { return '(SELECT code FROM address_code WHERE i = %1$d)'; }
 
+# Requests of the devices of accounts: to add their keys, or to log in.
+my @account_devices = map { AnonAuth::Device->new(alg => 'ES256') } 0 .. $calls;
+
+sub prepare_account_requests
+{
+	my ($action) = @_;
+	my @challenges = split /\n/, query("SELECT c.token FROM generate_series(0, $calls), LATERAL anon_auth.create_challenge('biometric_request') AS c");
+
+	query(join '', 'TRUNCATE request;', map {
+		my $request = $account_devices[$_]->request(challenge => $challenges[$_], action => $action, with_jwk => $action eq 'setup', header => { typ => 'vnd.authgear.biometric-request' });
+
+		"INSERT INTO request VALUES ($_, '$request');\n"
+	} 0 .. $calls);
+}
+
+sub request { return '(SELECT jwt FROM request WHERE i = %1$d)'; }
+
+# Responses of authenticators: to add their passkeys to the accounts, or to log in.
+my @authenticators = map { AnonAuth::Authenticator->new(alg => 'ES256') } 0 .. $calls;
+
+sub prepare_passkeys
+{
+	my ($options, $respond) = @_;
+	my @options = map { JSON::PP->new->utf8->decode($_) } split /\n/, query("SELECT $options FROM account ORDER BY i");
+
+	query(join '', 'TRUNCATE passkey_response;', map {
+		"INSERT INTO passkey_response VALUES ($_, " . sql_literal(JSON::PP->new->utf8->encode($authenticators[$_]->$respond($options[$_]))) . ");\n"
+	} 0 .. $calls);
+}
+
+sub passkey_response { return '(SELECT response FROM passkey_response WHERE i = %1$d)'; }
+
+# Proofs of the devices, for the access tokens of their guests if they are to be shown.
+sub prepare_proofs
+{
+	my ($with_token) = @_;
+	my @tokens = $with_token ? split /\n/, query('SELECT access_token FROM guest ORDER BY i') : ();
+
+	query(join '', 'TRUNCATE proof;', map { "INSERT INTO proof VALUES ($_, '" . $devices[$_]->proof(access_token => $tokens[$_]) . "');\n" } 0 .. $calls);
+}
+
+sub proof { return '(SELECT proof FROM proof WHERE i = %1$d)'; }
+
+sub prepare_bound_guests
+{
+	prepare_proofs();
+	query(join '', 'TRUNCATE guest;', map { sprintf "INSERT INTO guest SELECT %1\$d, r.refresh_token, r.access_token FROM anon_auth.authenticate_anonymously('keyed', dpop => " . proof() . ') AS r;', $_ } 0 .. $calls);
+	prepare_proofs(@_);
+}
+
 # The provider of ID tokens. A subject has one token for each preparation.
 my $provider = AnonAuth::Device->new(alg => 'ES256');
 
@@ -95,6 +149,13 @@ sub prepare_id_tokens
 }
 
 sub id_token { return '(SELECT token FROM id_token WHERE i = %1$d)'; }
+
+# Accounts for prepare_accounts().
+sub make_accounts
+{
+	query(join '', map { "SELECT anon_auth.create_user(email => '$_[0]$_\@example.com', password => 'correct horse');" } 0 .. $calls);
+	return;
+}
 
 # The accounts with addresses prefix<i>@example.com, each with a new session.
 sub prepare_accounts
@@ -176,7 +237,22 @@ my @operations = (
 	[ 'import_user', undef, q{anon_auth.import_user(gen_random_uuid(), email => 'imported%d@example.com', verified => true)} ],
 	[ 'create_user', undef, q{anon_auth.create_user(email => 'created%d@example.com', verified => true)} ],
 	[ 'export_account', undef, 'anon_auth.export_account(' . access_token() . ')' ],
-	[ 'set_roles', undef, q{anon_auth.set_roles((SELECT user_id FROM anon_auth.login_ids WHERE value = 'password%d@example.com'), ARRAY['r' || gen_random_uuid()])} ]);
+	[ 'set_roles', undef, q{anon_auth.set_roles((SELECT user_id FROM anon_auth.login_ids WHERE value = 'password%d@example.com'), ARRAY['r' || gen_random_uuid()])} ],
+	[ 'sign-up with a proof', sub { prepare_proofs() }, "anon_auth.authenticate_anonymously('keyed', dpop => " . proof() . ')' ],
+	[ 'refresh with a proof', \&prepare_bound_guests, "anon_auth.refresh_session('keyed', (SELECT refresh_token FROM guest WHERE i = %1\$d), " . proof() . ')' ],
+	[ 'use_access_token', sub { prepare_bound_guests(1) }, 'anon_auth.use_access_token((SELECT access_token FROM guest WHERE i = %1$d), dpop => ' . proof() . ')' ],
+	[   'add_device_key', sub { make_accounts('keyed'); prepare_accounts('keyed'); prepare_account_requests('setup') },
+		 'anon_auth.add_device_key(' . request() . ', access_token => ' . access_token() . ')' ],
+	[ 'login with its device key', sub { prepare_account_requests('authenticate') }, "anon_auth.authenticate_with_device_key('app', " . request() . ')' ],
+	[ 'list_device_keys', undef, '(SELECT count(*) FROM anon_auth.list_device_keys(' . access_token() . '))' ],
+	[   'remove_device_key', undef,
+		'anon_auth.remove_device_key((SELECT kid FROM anon_auth.list_device_keys(' . access_token() . ')), ' . access_token() . ')' ],
+	[   'add_passkey', sub { prepare_passkeys('anon_auth.passkey_creation_options(access_token)', 'create') },
+		'anon_auth.add_passkey(' . passkey_response() . ', access_token => ' . access_token() . ')' ],
+	[   'login with a passkey', sub { prepare_passkeys("anon_auth.passkey_request_options('app')", 'get') },
+		"anon_auth.authenticate_with_passkey('app', " . passkey_response() . ')' ],
+	[ 'list_passkeys', undef, '(SELECT count(*) FROM anon_auth.list_passkeys(' . access_token() . '))' ],
+	[ 'remove_passkey', undef, "anon_auth.remove_passkey((SELECT response ->> 'id' FROM passkey_response WHERE i = %1\$d), " . access_token() . ')' ]);
 
 # Statements, buffers and octets of WAL for one call, rounded up.
 sub cost
@@ -202,6 +278,7 @@ for my $operation (@operations)
 
 	$prepare->() if $prepare;
 	($statements, $buffers, $wal) = cost($call);
+	note query('SELECT calls, query FROM pg_stat_statements WHERE NOT toplevel') if $ENV{ANON_AUTH_STATEMENTS};
 	note sprintf '%-26s %3d %5d %6d', $name, $statements, $buffers, $wal;
 	is($statements, $budget{$name}[0], "$name runs $statements statements");
 	cmp_ok($buffers, '<=', $budget{$name}[1], "$name touches no more buffers than its budget");
@@ -254,3 +331,14 @@ import_user                 5      24   1230
 create_user                 5      26   1350
 export_account             17      64    440
 set_roles                   5      29    870
+sign-up with a proof        4      26   1190
+refresh with a proof        1      15    110
+use_access_token            0       5      0
+add_device_key              9      48   1490
+login with its device key   7      38   1270
+list_device_keys            2      11     10
+remove_device_key          14      69   1550
+add_passkey                 7      48   1430
+login with a passkey        7      43   1320
+list_passkeys               2      13      0
+remove_passkey             12      61   1170

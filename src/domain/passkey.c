@@ -208,34 +208,36 @@ passkey_require_user(const PasskeyResponse *response, const pg_uuid_t *user_id)
 		raise_invalid_passkey(PASSKEY_CHALLENGE, "The challenge was issued for another user.");
 }
 
+/* Same as passkey_insert(), for the user as it is now. */
 static void
-require_room(const pg_uuid_t *user_id)
+insert_passkey(const PasskeyResponse *response, const User *user, const char *name,
+			   TimestampTz now)
 {
-	User		user;
+	Passkey		passkey = passkey_response_passkey(response);
+	pg_uuid_t	route = passkeys_route(passkey.credential_id);
 	int			count;
 
-	if (!users_find(user_id, &user))
-		elog(ERROR, "the user of a passkey is gone");
-	(void) passkeys_of(&user, &count);
+	passkey.user_id = user->id;
+	passkey.name = (char *) name;
+	(void) passkeys_of(user, &count);
 	if (count >= PASSKEYS_MAX)
 		raise_invalid_passkey(PASSKEY_TOO_MANY, NULL);
+	if (!passkeys_insert(&passkey, now))
+		raise_invalid_passkey(PASSKEY_EXISTS, NULL);
+	if (!passkey_challenge_use(&response->challenge))
+		raise_used();
+	users_add_passkey(&user->id, &route, now);
 }
 
 void
 passkey_insert(const PasskeyResponse *response, const pg_uuid_t *user_id, const char *name,
 			   TimestampTz now)
 {
-	Passkey		passkey = passkey_response_passkey(response);
-	pg_uuid_t	route = passkeys_route(passkey.credential_id);
+	User		user;
 
-	passkey.user_id = *user_id;
-	passkey.name = (char *) name;
-	require_room(user_id);
-	if (!passkeys_insert(&passkey, now))
-		raise_invalid_passkey(PASSKEY_EXISTS, NULL);
-	if (!passkey_challenge_use(&response->challenge))
-		raise_used();
-	users_add_passkey(user_id, &route, now);
+	if (!users_find(user_id, &user))
+		elog(ERROR, "the user of a passkey is gone");
+	insert_passkey(response, &user, name, now);
 }
 
 /* Users tell their passkeys by the names, so no name may imitate what stands beside it. */
@@ -251,7 +253,7 @@ passkey_add(const User *user, const Session *session, Jsonb *json, const char *n
 	passkey_response_read(json, now, &response);
 	passkey_response_require(&response, true);
 	passkey_require_user(&response, &user->id);
-	passkey_insert(&response, &user->id, name, now);
+	insert_passkey(&response, user, name, now);
 	added.credential_id = response.credential_id;
 	events_insert("passkey.added", &user->id, session->client_id, payload_of(&added), now);
 	message_notify_user(user, MESSAGE_PASSKEY_ADDED, session->client_id, now);
