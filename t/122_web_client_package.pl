@@ -65,6 +65,9 @@ ok(!grep({ /install|prepare|prepublish/ } keys %{ $package->{scripts} }), 'the p
 is(slurp_file("$client/LICENSE"), slurp_file("$FindBin::Bin/../LICENSE"), 'the licence is that of the project');
 is($package->{version}, JSON::PP->new->utf8->decode(slurp_file("$FindBin::Bin/../META.json"))->{version}, 'the version is that of the project');
 
+# npm shows the README without the repository.
+is(join(' ', slurp_file("$client/README.md") =~ /\]\((?!#|https?:|src\/)([^)]*)\)/g), '', 'the links of the README lead to nothing outside of the package');
+
 for my $file (glob("$client/src/*.js"))
 {
 	my $name = $file =~ s{.*/}{}r;

@@ -245,6 +245,31 @@ export async function codes() {
   await context.close();
 }
 
+// settings.device_key_after_promotion = 'keep'
+export async function keptKey() {
+  const context = await person();
+  const page = await open(context);
+  const loginId = 'kept@example.com';
+
+  await sql(`UPDATE anon_auth.settings SET device_key_after_promotion = 'keep'`);
+  const { id } = await signUp(page);
+  const code = await codeFor(page, { loginId, promotion: true });
+
+  await value(page, (details) => auth.promote(details), { loginId, code });
+  await sql(`SELECT anon_auth.revoke_sessions('${id}')`);
+  await value(page, () => expire());
+  is('a kept key logs in to the account when the session is gone', await value(page, () => notes()), '');
+  const user = await value(page, () => auth.user());
+
+  is('it is the same account', `${user.id} ${user.isGuest}`, `${id} false`);
+  is('the server lists the key', (await value(page, () => auth.account('list_device_keys'))).length, 1);
+  await value(page, () => auth.logOut());
+  is('a logout removes it', await sql(`SELECT count(*) FROM anon_auth.device_keys WHERE user_id = '${id}'`), '0');
+  is('nobody is logged in then', (await failure(page, () => notes())).code, 'no_session');
+  await sql(`UPDATE anon_auth.settings SET device_key_after_promotion = DEFAULT`);
+  await context.close();
+}
+
 export async function settingsAndReauthentication() {
   const context = await person();
   const page = await open(context);

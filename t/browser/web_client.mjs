@@ -5,7 +5,8 @@ import * as accounts from './client_accounts.mjs';
 import * as dpop from './client_dpop.mjs';
 import { elsewhere, fetching, otherOrigin, wrongClock } from './client_fetch.mjs';
 import * as guests from './client_guests.mjs';
-import { close, complaints, done, is, network, test } from './client_person.mjs';
+import { passkeys } from './client_passkeys.mjs';
+import { close, complaints, done, is, network, product, test } from './client_person.mjs';
 
 const tests = {
   ...guests,
@@ -18,6 +19,8 @@ const tests = {
   otherOrigin: () => otherOrigin(0, 'web'),
   otherClock: () => otherOrigin(1, 'web'),
   otherClockBound: () => otherOrigin(-1, 'bound'),
+  // Firefox has no virtual authenticator that tests can drive.
+  ...(product === 'Chromium' ? { passkeys } : {}),
 };
 
 for (const [name, action] of Object.entries(tests)) {

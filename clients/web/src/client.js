@@ -4,6 +4,7 @@ import { Clock } from './clock.js';
 import { digest } from './encoding.js';
 import { AnonAuthError, errorOf } from './errors.js';
 import { Flows, withoutAnswer } from './flows.js';
+import { createPasskey, forgetPasskey, getPasskey, passkeySupport } from './passkeys.js';
 import { Proofs } from './proofs.js';
 import { Resource } from './resource.js';
 import { Sessions, userOf } from './sessions.js';
@@ -12,6 +13,7 @@ import { Transport } from './transport.js';
 
 const codeGrant = 'urn:anon-auth:params:oauth:grant-type:login-code';
 const idTokenGrant = 'urn:anon-auth:params:oauth:grant-type:id-token';
+const passkeyGrant = 'urn:anon-auth:params:oauth:grant-type:passkey';
 
 function originOf(address, name) {
   const url = new URL(address);
@@ -20,6 +22,20 @@ function originOf(address, name) {
     throw new AnonAuthError('invalid_request', `${name} must be an origin, such as https://app.example.com`);
   }
   return url.origin;
+}
+
+function grantOf({ idToken, passkey }) {
+  if (passkey !== undefined) {
+    return passkeyGrant;
+  }
+  return idToken === undefined ? codeGrant : idTokenGrant;
+}
+
+// What the authenticator shows in its list of passkeys.
+function namesOf(loginId, displayName) {
+  const name = loginId ?? displayName;
+
+  return name === undefined ? {} : { name, displayName: displayName ?? name };
 }
 
 export class AnonAuth extends EventTarget {
@@ -95,7 +111,7 @@ export class AnonAuth extends EventTarget {
 
   async forgetGuest() {
     await this.#sessions.exclusive(async (record) => {
-      if (record.session?.isGuest) {
+      if (record.session?.isGuest && record.session.userId === record.guest?.userId) {
         throw new AnonAuthError('invalid_request', 'the guest is logged in: call logOut({ forgetGuest: true })');
       }
       record.guest = null;
@@ -186,12 +202,19 @@ export class AnonAuth extends EventTarget {
   // ---- without a page ----
 
   async requestCode({ loginId, promotion = false, uiLocales }) {
-    const { expire_at } = await this.#transport.json('/api/login_code', {
-      client_id: this.#clientId,
-      login_id: loginId,
-      ...(promotion ? { jwt: await this.#sessions.provePromotion(await this.#sessions.load()) } : {}),
-      ...(uiLocales === undefined ? {} : { ui_locales: uiLocales }),
-    });
+    const proof = promotion
+      ? await this.#sessions.provePromotion(await this.#sessions.load())
+      : { fields: {}, key: null };
+    const { expire_at } = await this.#transport.json(
+      '/api/login_code',
+      {
+        client_id: this.#clientId,
+        login_id: loginId,
+        ...proof.fields,
+        ...(uiLocales === undefined ? {} : { ui_locales: uiLocales }),
+      },
+      proof.key,
+    );
 
     return new Date(expire_at);
   }
@@ -215,26 +238,69 @@ export class AnonAuth extends EventTarget {
   }
 
   async promote(credential) {
-    return this.#present(credential, async (record) => ({ jwt: await this.#sessions.provePromotion(record) }));
+    return this.#present(credential, async (record) => (await this.#sessions.provePromotion(record)).fields);
   }
 
-  async #present({ loginId, code, idToken, nonce }, proof) {
+  // ---- passkeys ----
+
+  async passkeySupport() {
+    return passkeySupport();
+  }
+
+  async logInWithPasskey({ autofill = false, signal } = {}) {
+    const { options, response } = await getPasskey(() => this.#passkeyOptions('request_options'), { autofill, signal });
+
+    try {
+      return await this.logIn({ passkey: response });
+    } catch (error) {
+      if (error.code === 'passkey_removed') {
+        await forgetPasskey(options.rpId, response.id);
+      }
+      throw error;
+    }
+  }
+
+  async signUpWithPasskey({ loginId, displayName, signal } = {}) {
+    const options = await this.#passkeyOptions('creation_options');
+
+    return this.signUp({ loginId, passkey: await createPasskey(options, namesOf(loginId, displayName), signal) });
+  }
+
+  async promoteWithPasskey({ loginId, displayName, signal } = {}) {
+    const options = await this.account('passkey_creation_options');
+
+    return this.promote({ loginId, passkey: await createPasskey(options, namesOf(loginId, displayName), signal) });
+  }
+
+  async addPasskey({ name, signal } = {}) {
+    const response = await createPasskey(await this.account('passkey_creation_options'), {}, signal);
+
+    return this.account('add_passkey', { response, ...(name === undefined ? {} : { name }) });
+  }
+
+  #passkeyOptions(kind) {
+    return this.#transport.json(`/api/passkey/${kind}`, { client_id: this.#clientId });
+  }
+
+  async #present({ loginId, code, idToken, nonce, passkey }, prove) {
     return this.#sessions.exclusive(async (record) => {
+      const proof = await prove(record);
       const tokens = await this.#transport.form(
         '/oauth2/token',
         {
-          grant_type: idToken === undefined ? codeGrant : idTokenGrant,
+          grant_type: grantOf({ idToken, passkey }),
           client_id: this.#clientId,
           login_id: loginId,
           code,
           id_token: idToken,
           nonce,
-          ...(await proof(record)),
+          passkey: passkey && JSON.stringify(passkey),
+          ...proof,
         },
         await this.#sessions.proofKey(record),
       );
 
-      await this.#sessions.adoptLogin(record, tokens);
+      await this.#sessions.adoptLogin(record, tokens, proof.jwt !== undefined);
       return userOf(record.session);
     });
   }
@@ -254,6 +320,7 @@ export class AnonAuth extends EventTarget {
   }
 
   async logOut({ forgetGuest = false } = {}) {
+    await this.#removeAccountKey();
     await this.#sessions.logOut(forgetGuest);
   }
 
@@ -263,6 +330,16 @@ export class AnonAuth extends EventTarget {
   }
 
   // ---- helpers ----
+
+  // The key is deleted in the browser in any case.  The server refuses to remove it after a
+  // login that is too old: then the user sees it in the list of devices.
+  async #removeAccountKey() {
+    const { accountKey, session } = await this.#sessions.load();
+
+    if (accountKey !== null && session !== null) {
+      await this.account('remove_device_key', { kid: accountKey.key.kid }).catch(() => {});
+    }
+  }
 
   async #api(path, value) {
     const headers = { 'Content-Type': 'application/json' };

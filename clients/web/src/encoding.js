@@ -8,6 +8,9 @@ export function base64url(buffer) {
   return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
 
+export const bytesOf = (text) =>
+  Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0));
+
 export const encodeBytes = (text) => encoder.encode(text);
 
 export const encodeJson = (value) => base64url(encoder.encode(JSON.stringify(value)));
@@ -21,10 +24,7 @@ export const randomText = () => base64url(crypto.getRandomValues(new Uint8Array(
 // server decides.  Returns an empty object for anything else.
 export function claimsOf(token) {
   try {
-    const payload = token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
-    const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
-
-    return JSON.parse(new TextDecoder().decode(bytes)) ?? {};
+    return JSON.parse(new TextDecoder().decode(bytesOf(token.split('.')[1]))) ?? {};
   } catch {
     return {};
   }

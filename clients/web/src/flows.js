@@ -51,9 +51,10 @@ export class Flows {
 
   async #hint(kind, record) {
     if (kind === 'promotion') {
-      const jwt = await this.#sessions.provePromotion(record);
+      const { fields, key } = await this.#sessions.provePromotion(record);
+      const proof = fields.jwt === undefined ? await this.#promotionCode(fields, key) : fields;
 
-      return { login_hint: `https://authgear.com/login_hint?${new URLSearchParams({ type: 'anonymous', jwt })}` };
+      return { login_hint: `https://authgear.com/login_hint?${new URLSearchParams({ type: 'anonymous', ...proof })}` };
     }
     if (kind === 'reauthentication') {
       if (!record.session?.idToken) {
@@ -62,6 +63,17 @@ export class Flows {
       return { id_token_hint: record.session.idToken, max_age: '0' };
     }
     return {};
+  }
+
+  // A refresh token must not be in an address, so a code stands for it.
+  async #promotionCode({ refresh_token }, key) {
+    const { promotion_code } = await this.#transport.json(
+      '/api/anonymous_user/promotion_code',
+      { session_type: 'refresh_token', refresh_token },
+      key,
+    );
+
+    return { promotion_code };
   }
 
   #address(fields) {

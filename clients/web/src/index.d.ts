@@ -28,11 +28,11 @@ export type AnonAuthErrorCode =
   | 'storage_unavailable'
   /** The page was not loaded by https, or the browser is too old. */
   | 'unsupported'
-  /** The user has cancelled on the page of the server. */
+  /** The user has cancelled on the page of the server, or in the browser's dialog, or has no passkey for this site. */
   | 'cancelled'
   /** The answer of a login that this browser has not started, or whose data is gone. */
   | 'unknown_redirect'
-  /** The code or the ID token is wrong, expired or used, or the user is disabled. */
+  /** The code, ID token or passkey response is wrong, expired or used, or the user is disabled. Try again. */
   | 'invalid_credentials'
   /** The code or ID token is right, but no account has the address or identity. Offer `signUp()` or `promote()`. */
   | 'no_account'
@@ -40,6 +40,12 @@ export type AnonAuthErrorCode =
   | 'account_exists'
   /** The guest was not promoted, because an account has the address or identity. Log in, then `claimGuest()`. */
   | 'identity_exists'
+  /** The server does not know the passkey, perhaps because it was removed. Offer another login. */
+  | 'passkey_removed'
+  /** This device has a passkey of the user already. Offer to log in with it. */
+  | 'passkey_exists'
+  /** The browser refuses passkeys on this page: its host does not fit `settings.passkey_rp_id`, or it is in a frame. */
+  | 'passkey_unusable'
   /** The login is too old for this change: send the user to `reauthenticationUrl()`. */
   | 'login_required'
   /** The caller is a guest. */
@@ -149,10 +155,19 @@ export interface Redirect {
   readonly user: User;
 }
 
-/** A code from a message, or an ID token of another provider. */
+/** A code from a message, an ID token of another provider, or a response for a passkey as JSON. */
 export type Credential =
-  | { loginId?: string; code: string; idToken?: undefined; nonce?: undefined }
-  | { idToken: string; nonce?: string; loginId?: undefined; code?: undefined };
+  | { loginId?: string; code: string; idToken?: undefined; nonce?: undefined; passkey?: undefined }
+  | { idToken: string; nonce?: string; loginId?: undefined; code?: undefined; passkey?: undefined }
+  | { loginId?: string; passkey: object; code?: undefined; idToken?: undefined; nonce?: undefined };
+
+export interface NewPasskey {
+  /** The login ID of the account. None is needed. */
+  loginId?: string;
+  /** What the authenticator shows beside it. Default: the login ID, or a name that the server makes. */
+  displayName?: string;
+  signal?: AbortSignal;
+}
 
 export interface MovedRows {
   readonly table: string;
@@ -204,6 +219,20 @@ export class AnonAuth extends EventTarget {
   /** Turns the guest into an account with the same user id. */
   promote(credential: Credential): Promise<User>;
 
+  /** Whether the browser has passkeys, and offers them in the autofill of a field. */
+  passkeySupport(): Promise<{ passkeys: boolean; autofill: boolean }>;
+  /**
+   * Logs in with a passkey that the user chooses. With `autofill`, the browser offers passkeys in fields with
+   * `autocomplete="username webauthn"`, until the user chooses one or the signal aborts: then an `AbortError` is thrown.
+   */
+  logInWithPasskey(options?: { autofill?: boolean; signal?: AbortSignal }): Promise<User>;
+  /** Makes an account with a new passkey. */
+  signUpWithPasskey(options?: NewPasskey): Promise<User>;
+  /** Turns the guest into an account with a new passkey, and the same user id. */
+  promoteWithPasskey(options?: NewPasskey): Promise<User>;
+  /** Adds a passkey of the user who is logged in, also of a guest, and returns its id. */
+  addPasskey(options?: { name?: string; signal?: AbortSignal }): Promise<string>;
+
   /** A valid access token, refreshed if necessary. With `token_type` DPoP it is of no use without `fetch()`. */
   accessToken(): Promise<string>;
   /**
@@ -214,7 +243,10 @@ export class AnonAuth extends EventTarget {
   /** Calls a function below /api/account, such as `list_sessions`. */
   account(name: string, values?: Record<string, unknown>): Promise<unknown>;
 
-  /** Ends the session. The key of a guest stays, so that the guest can come back, except with `forgetGuest`. */
+  /**
+   * Ends the session. The key of a guest stays, so that the guest can come back, except with `forgetGuest`. A key that
+   * an account has kept is deleted.
+   */
   logOut(options?: { forgetGuest?: boolean }): Promise<void>;
   /** Stops listening to other tabs. */
   close(): void;

@@ -22,11 +22,11 @@ async function sign({ privateKey }, header, payload) {
   return `${input}.${base64url(signature)}`;
 }
 
-// The request of a device.  Only a sign-up sends the public key: a login with the public
-// key would make a new guest if the server has removed the key.  It expires with its
-// challenge, by the server's clock.
-export function signDeviceRequest(key, { token, expire_at }, action, isNew) {
-  const header = { alg: 'ES256', typ: 'vnd.authgear.anonymous-request', kid: key.kid };
+// The request of the key of a guest ("anonymous") or account ("biometric").  Only a sign-up
+// sends the public key: a login with the public key would make a new guest if the server has
+// removed the key.  It expires with its challenge, by the server's clock.
+export function signDeviceRequest(key, { token, expire_at }, action, { type = 'anonymous', isNew = false } = {}) {
+  const header = { alg: 'ES256', typ: `vnd.authgear.${type}-request`, kid: key.kid };
   const exp = Math.floor(Date.parse(expire_at) / 1000);
 
   return sign(key, isNew ? { ...header, jwk: { ...key.jwk, kid: key.kid } } : header, {

@@ -3,6 +3,8 @@
 // The record of the store:
 //   guest    { key, state, userId }: state is "new" until the server has answered once,
 //            then "known", and "removed" or "unknown" after the server has said so
+//   accountKey  { key, userId }: the key of a guest that the server may have kept when it
+//            promoted the guest (settings.device_key_after_promotion)
 //   session  { userId, isGuest, id, accessToken, tokenType, expiresAt, refreshToken, idToken }
 //   proofKey the key of DPoP proofs
 //   flows    what a redirect needs when it comes back, by its state (flows.js)
@@ -17,9 +19,18 @@ import { createKey, signDeviceRequest } from './keys.js';
 import { withRetry } from './transport.js';
 
 const guestGrant = 'urn:authgear:params:oauth:grant-type:anonymous-request';
+const accountKeyGrant = 'urn:authgear:params:oauth:grant-type:biometric-request';
 const margin = 30_000;
 
-const empty = () => ({ guest: null, session: null, proofKey: null, flows: {}, revocations: [], offset: 0 });
+const empty = () => ({
+  guest: null,
+  accountKey: null,
+  session: null,
+  proofKey: null,
+  flows: {},
+  revocations: [],
+  offset: 0,
+});
 
 export const userOf = (session) => (session === null ? null : { id: session.userId, isGuest: session.isGuest });
 
@@ -57,7 +68,7 @@ export class Sessions {
       this.#clock.offset = stored.offset;
     }
     this.#hadUser = stored.guest !== null || stored.session !== null;
-    return { ...stored, cleared: false };
+    return { ...empty(), ...stored, cleared: false };
   }
 
   async save({ cleared, ...record }) {
@@ -116,12 +127,19 @@ export class Sessions {
     });
   }
 
-  // Returns the JWT that promotes the guest.
+  // Returns the proof with which the guest is promoted, as fields of a request, and the key
+  // of the request's DPoP proof.
   async provePromotion(record) {
-    if (record.session?.isGuest === false) {
+    const { session, guest } = record;
+
+    if (session?.isGuest === false) {
       throw new AnonAuthError('no_guest', 'an account is logged in, not a guest');
     }
-    return this.proveGuest(record);
+    // A guest who came back with a passkey has no key in this browser.
+    if (session !== null && guest?.userId !== session.userId) {
+      return { fields: { refresh_token: session.refreshToken }, key: record.proofKey };
+    }
+    return { fields: { jwt: await this.proveGuest(record) }, key: null };
   }
 
   // Returns the JWT that proves to be the guest, for another request.
@@ -129,7 +147,9 @@ export class Sessions {
     if (record.guest === null) {
       throw new AnonAuthError('no_guest', 'this browser has no guest');
     }
-    return signDeviceRequest(record.guest.key, await this.#transport.challenge(), action, record.guest.state === 'new');
+    return signDeviceRequest(record.guest.key, await this.#transport.challenge(), action, {
+      isNew: record.guest.state === 'new',
+    });
   }
 
   async #logInByKey(record) {
@@ -163,6 +183,37 @@ export class Sessions {
     await this.save(record);
   }
 
+  // Logs in with the key that the account may have.  Returns false if it has no such key.
+  async #logInByAccountKey(record) {
+    const proofKey = await this.proofKey(record);
+    const { key } = record.accountKey;
+
+    try {
+      const tokens = await withRetry(async () =>
+        this.#transport.form(
+          '/oauth2/token',
+          {
+            grant_type: accountKeyGrant,
+            client_id: this.#clientId,
+            jwt: await signDeviceRequest(key, await this.#transport.challenge('biometric_request'), 'authenticate', {
+              type: 'biometric',
+            }),
+          },
+          proofKey,
+        ),
+      );
+
+      this.adopt(record, tokens);
+      await this.save(record);
+      return true;
+    } catch (error) {
+      if (error.status === 400 && error.code !== 'dpop_rejected') {
+        return false;
+      }
+      throw error;
+    }
+  }
+
   // ---- tokens ----
 
   // Puts the tokens of a response into the record.
@@ -186,14 +237,24 @@ export class Sessions {
     if (former !== null && !isSame && former.userId !== claims.sub) {
       this.discard(record, former);
     }
+    if (record.accountKey !== null && record.accountKey.userId !== claims.sub) {
+      record.accountKey = null;
+    }
   }
 
-  // Puts the tokens of a login or promotion into the record, and saves it.
-  async adoptLogin(record, tokens) {
+  // Puts the tokens of a login or promotion into the record, and saves it.  isByKey: the
+  // guest was promoted by its key, which the server may have kept for the account.
+  async adoptLogin(record, tokens, isByKey = false) {
+    const { guest } = record;
+
     this.adopt(record, tokens);
-    // The key of a guest who was promoted is of no use.  That of another guest is kept, so
-    // that the account can claim the guest.
-    if (record.guest !== null && (record.guest.state === 'removed' || record.guest.userId === record.session.userId)) {
+    const isPromoted = !record.session.isGuest && guest?.userId === record.session.userId;
+
+    if (isPromoted && isByKey) {
+      record.accountKey = { key: guest.key, userId: guest.userId };
+    }
+    // The key of another guest is kept, so that the account can claim the guest.
+    if (isPromoted || guest?.state === 'removed') {
       record.guest = null;
     }
     await this.save(record);
@@ -232,11 +293,16 @@ export class Sessions {
     if (session.refreshToken !== null && (await this.#refresh(record))) {
       return;
     }
-    if (session.isGuest && record.guest !== null) {
+    // The browser may have the key of another guest.
+    if (session.isGuest && record.guest !== null && record.guest.userId === session.userId) {
       await this.#logInByKey(record);
       return;
     }
+    if (record.accountKey !== null && (await this.#logInByAccountKey(record))) {
+      return;
+    }
     record.session = null;
+    record.accountKey = null;
     await this.save(record);
     throw new AnonAuthError('session_ended', 'the session has ended', {
       serverCode: 'invalid_grant',
@@ -279,6 +345,7 @@ export class Sessions {
     await this.exclusive(async (record) => {
       this.discard(record, record.session);
       record.session = null;
+      record.accountKey = null;
       record.proofKey = null;
       record.flows = {};
       if (forgetGuest) {

@@ -68,8 +68,10 @@ export class Transport {
     if (first.response.ok) {
       return first.body;
     }
-    if (key === null || !['use_dpop_nonce', 'invalid_dpop_proof'].includes(first.body?.error)) {
-      throw errorOf(first.response, first.body);
+    const error = errorOf(first.response, first.body);
+
+    if (key === null || error.code !== 'dpop_rejected') {
+      throw error;
     }
     // The nonce is missing or old, or the clock is wrong.  A page of another origin may be
     // unable to read Date: the expiry of a challenge tells the time, too.
@@ -78,7 +80,7 @@ export class Transport {
 
       await this.challenge();
       if (Math.abs(this.#clock.offset - offset) < 60_000) {
-        throw errorOf(first.response, first.body);
+        throw error;
       }
     }
     const second = await this.#send(path, body, headers, key);

@@ -499,6 +499,263 @@ test('a promotion needs a guest', async () => {
 });
 
 // ---------------------------------------------------------------------------
+// A key that the account keeps
+// ---------------------------------------------------------------------------
+
+const promoteByCode = async (auth) => {
+  const { id } = await auth.continueAsGuest();
+
+  server.codes.set('123456', { id });
+  await auth.promote({ loginId: 'ada@example.com', code: '123456' });
+  return id;
+};
+
+const endSessions = async () => {
+  server.sessions.clear();
+  await expire();
+};
+
+test('a key that the server kept logs in to the account when the session is gone', async () => {
+  const auth = tab();
+
+  server.keepsKeys = true;
+  const id = await promoteByCode(auth);
+
+  assert.equal(await auth.guest(), null);
+  await endSessions();
+  await auth.accessToken();
+  assert.deepEqual(await auth.user(), { id, isGuest: false });
+  await endSessions();
+  server.lose('/oauth2/token');
+  server.lose('/oauth2/token');
+  await auth.accessToken();
+  assert.deepEqual(await auth.user(), { id, isGuest: false });
+});
+
+test('without network, a key that the server kept is not given up', async () => {
+  const auth = tab();
+
+  server.keepsKeys = true;
+  await promoteByCode(auth);
+  await endSessions();
+  server.isDown = true;
+  await fails(() => auth.accessToken(), 'network');
+  server.isDown = false;
+  await auth.accessToken();
+});
+
+test('if the server has not kept the key, the session has ended', async () => {
+  const auth = tab();
+
+  await promoteByCode(auth);
+  await endSessions();
+  await fails(() => auth.accessToken(), 'session_ended');
+  server.requests.length = 0;
+  await fails(() => auth.accessToken(), 'no_session');
+  assert.deepEqual(server.paths(), []);
+});
+
+test('a logout, another account, and a promotion on a page leave no key of the account', async () => {
+  const auth = tab();
+  const accountKey = async () => (await store.read(`${server.issuer} web`)).accountKey;
+
+  server.keepsKeys = true;
+  await promoteByCode(auth);
+  assert.notEqual(await accountKey(), null);
+  server.requests.length = 0;
+  await auth.logOut();
+  assert.equal(await accountKey(), null);
+  assert.deepEqual(server.paths(), ['/api/account/remove_device_key', '/oauth2/revoke']);
+
+  await promoteByCode(auth);
+  server.codes.set('other', { id: 'other' });
+  await auth.logIn({ code: 'other' });
+  assert.equal(await accountKey(), null);
+
+  await auth.logOut();
+  const { id } = await auth.continueAsGuest();
+  const url = await auth.promotionUrl({ redirectUri: home });
+
+  server.codes.set('page', { id });
+  await auth.finishRedirect(answer(url, { code: 'page' }));
+  assert.equal(await accountKey(), null);
+});
+
+// ---------------------------------------------------------------------------
+// Passkeys
+// ---------------------------------------------------------------------------
+
+// The browser's part.  It answers as the next function of "answers" says.
+function useAuthenticator(...answers) {
+  const asked = [];
+  const signalled = [];
+  const respond = async (kind, request) => {
+    asked.push({ kind, ...request });
+    const { id, fails: failure, ...members } = await (answers.shift() ?? (() => ({})))(request);
+    const challenge = Buffer.from(request.publicKey.challenge).toString('base64url');
+
+    if (failure !== undefined) {
+      throw new DOMException('no', failure);
+    }
+    return {
+      id: id ?? 'AQID',
+      rawId: Uint8Array.of(1, 2, 3).buffer,
+      type: 'public-key',
+      authenticatorAttachment: null,
+      getClientExtensionResults: () => ({}),
+      response: {
+        clientDataJSON: Buffer.from(JSON.stringify({ challenge })),
+        ...(kind === 'create' ? { attestationObject: Uint8Array.of(9), getTransports: () => ['internal'] } : {}),
+        ...members,
+      },
+    };
+  };
+  const credentials = { create: (request) => respond('create', request), get: (request) => respond('get', request) };
+
+  Object.defineProperty(globalThis, 'navigator', { value: { credentials }, configurable: true });
+  globalThis.PublicKeyCredential = {
+    isConditionalMediationAvailable: async () => true,
+    signalUnknownCredential: async (details) => signalled.push(details),
+  };
+  return { asked, signalled };
+}
+
+test('a browser without passkeys is unsupported', async () => {
+  Object.defineProperty(globalThis, 'navigator', { value: undefined, configurable: true });
+  delete globalThis.PublicKeyCredential;
+  assert.deepEqual(await tab().passkeySupport(), { passkeys: false, autofill: false });
+  await fails(() => tab().logInWithPasskey(), 'unsupported');
+});
+
+test('a passkey signs up, logs in, and promotes', async () => {
+  const { asked } = useAuthenticator();
+  const auth = tab();
+
+  assert.deepEqual(await auth.passkeySupport(), { passkeys: true, autofill: true });
+  assert.deepEqual(await auth.signUpWithPasskey({ loginId: 'ada@example.com' }), { id: 'new', isGuest: false });
+  assert.equal(asked[0].publicKey.user.name, 'ada@example.com');
+  assert.equal(asked[0].publicKey.user.displayName, 'ada@example.com');
+  assert.deepEqual([...asked[0].publicKey.user.id], [0, 1, 2]);
+  assert.deepEqual([...asked[0].publicKey.excludeCredentials[0].id], [3, 4]);
+  await auth.logOut();
+
+  assert.deepEqual(await auth.logInWithPasskey(), { id: 'new', isGuest: false });
+  const { text } = server.requests.findLast(({ path }) => path === '/oauth2/token');
+
+  assert.equal(JSON.parse(new URLSearchParams(text).get('passkey')).rawId, 'AQID');
+  await auth.logOut();
+
+  await auth.continueAsGuest();
+  await auth.promoteWithPasskey();
+  assert.equal(asked.at(-1).publicKey.user.name, 'guest abc');
+  const promotion = new URLSearchParams(server.requests.findLast(({ path }) => path === '/oauth2/token').text);
+
+  assert.equal(JSON.parse(Buffer.from(promotion.get('jwt').split('.')[1], 'base64url')).action, 'promote');
+  assert.equal(await auth.addPasskey({ name: 'My phone' }), 'AQID');
+  assert.equal(JSON.parse(server.requests.at(-1).text).name, 'My phone');
+});
+
+test('what the browser and the server refuse', async () => {
+  for (const [name, code] of [
+    ['NotAllowedError', 'cancelled'],
+    ['InvalidStateError', 'passkey_exists'],
+    ['NotSupportedError', 'unsupported'],
+    ['SecurityError', 'passkey_unusable'],
+  ]) {
+    useAuthenticator(() => ({ fails: name }));
+    await fails(() => tab().signUpWithPasskey(), code);
+  }
+  useAuthenticator(() => ({ fails: 'AbortError' }));
+  await assert.rejects(() => tab().logInWithPasskey(), { name: 'AbortError' });
+
+  const { signalled } = useAuthenticator();
+
+  await fails(() => tab().logInWithPasskey(), 'passkey_removed');
+  assert.deepEqual(signalled, [{ rpId: 'example.com', credentialId: 'AQID' }]);
+  assert.equal(await tab().user(), null);
+});
+
+test('autofill replaces its challenge before it expires', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const wait = ({ signal }) =>
+    new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+      setImmediate(() => context.mock.timers.tick(240_000));
+    });
+  const { asked } = useAuthenticator(wait, wait, () => ({}));
+
+  server.passkeys.set('AQID', { id: 'ada', isGuest: false });
+  assert.equal((await tab().logInWithPasskey({ autofill: true })).id, 'ada');
+  assert.deepEqual(
+    asked.map(({ mediation }) => mediation),
+    ['conditional', 'conditional', 'conditional'],
+  );
+  assert.equal(new Set(asked.map(({ publicKey }) => Buffer.from(publicKey.challenge).toString())).size, 3);
+});
+
+test('the caller ends autofill', async () => {
+  const controller = new AbortController();
+  const { asked } = useAuthenticator(
+    ({ signal }) =>
+      new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason));
+        controller.abort();
+      }),
+  );
+
+  await assert.rejects(() => tab().logInWithPasskey({ autofill: true, signal: controller.signal }), {
+    name: 'AbortError',
+  });
+  assert.equal(asked.length, 1);
+  await assert.rejects(() => tab().logInWithPasskey({ autofill: true, signal: AbortSignal.abort() }), {
+    name: 'AbortError',
+  });
+  assert.equal(asked.length, 1);
+});
+
+test('a guest who came back with a passkey, in a browser with the key of another guest', async () => {
+  const auth = tab();
+  const other = await auth.continueAsGuest();
+
+  await auth.logOut();
+  useAuthenticator();
+  server.passkeys.set('AQID', { id: 'back', isGuest: true });
+  assert.deepEqual(await auth.logInWithPasskey(), { id: 'back', isGuest: true });
+  assert.equal((await auth.guest()).id, other.id);
+
+  // A promotion is proven by the session, not by the key of the other guest.
+  const hint = new URL(new URL(await auth.promotionUrl({ redirectUri: home })).searchParams.get('login_hint'));
+
+  assert.equal(hint.searchParams.get('jwt'), null);
+  assert.match(hint.searchParams.get('promotion_code'), /^promote-refresh-/);
+  await auth.promoteWithPasskey();
+  const form = new URLSearchParams(server.requests.findLast(({ path }) => path === '/oauth2/token').text);
+
+  assert.equal(form.get('jwt'), null);
+  assert.match(form.get('refresh_token'), /^refresh-/);
+
+  // Nor does the key log in to the other guest when the session has ended.
+  await auth.logOut();
+  await auth.logInWithPasskey().catch(() => {});
+  server.passkeys.set('AQID', { id: 'back', isGuest: true });
+  await auth.logInWithPasskey();
+  await endSessions();
+  await fails(() => auth.accessToken(), 'session_ended');
+  assert.equal((await auth.guest()).id, other.id);
+});
+
+test('a guest who logs in with a passkey keeps the key', async () => {
+  const auth = tab();
+  const { id } = await auth.continueAsGuest();
+
+  await auth.logOut();
+  useAuthenticator();
+  server.passkeys.set('AQID', { id, isGuest: true });
+  await auth.logInWithPasskey();
+  assert.equal((await auth.guest()).id, id);
+});
+
+// ---------------------------------------------------------------------------
 // Events
 // ---------------------------------------------------------------------------
 

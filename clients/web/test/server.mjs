@@ -36,6 +36,11 @@ export class FakeServer {
   sessions = new Map();
   codes = new Map();
   removed = new Set();
+  // Ids of passkeys, with what the response of the login is for.
+  passkeys = new Map();
+  // Keys of accounts.  A promotion keeps the key of the guest if the server keeps keys.
+  accountKeys = new Map();
+  keepsKeys = false;
   #challenges = new Set();
   #proofs = new Set();
   #count = 0;
@@ -113,6 +118,27 @@ export class FakeServer {
         this.#challenges.add(token);
         return this.#response(200, { result: { token, expire_at: new Date(this.now() + 300_000).toISOString() } });
       }
+      case '/api/passkey/request_options':
+      case '/api/passkey/creation_options':
+      case '/api/account/passkey_creation_options': {
+        const challenge = encode({ number: ++this.#count });
+
+        this.#challenges.add(challenge);
+        return this.#response(200, {
+          result: {
+            challenge,
+            rpId: 'example.com',
+            timeout: 300_000,
+            ...(seen.path.endsWith('creation_options')
+              ? { user: { id: 'AAEC', name: 'guest abc', displayName: 'guest abc' }, excludeCredentials: [{ id: 'AwQ' }] }
+              : {}),
+          },
+        });
+      }
+      case '/api/account/add_passkey':
+        return this.#response(200, { result: JSON.parse(seen.text).response.id });
+      case '/api/anonymous_user/promotion_code':
+        return this.#response(200, { result: { promotion_code: `promote-${JSON.parse(seen.text).refresh_token}` } });
       case '/oauth2/token':
         return this.#token(seen, new URLSearchParams(seen.text));
       case '/oauth2/revoke': {
@@ -172,10 +198,17 @@ export class FakeServer {
         return this.#guest(form.get('jwt'), key);
       case 'refresh_token':
         return this.#refresh(form.get('refresh_token'), key);
+      case 'urn:authgear:params:oauth:grant-type:biometric-request':
+        return this.#accountKey(form.get('jwt'), key);
+      case 'urn:anon-auth:params:oauth:grant-type:passkey':
+        return this.#passkey(JSON.parse(form.get('passkey')), form, key);
       default: {
         const login = this.codes.get(form.get('code'));
 
         this.codes.delete(form.get('code'));
+        if (login !== undefined && form.has('jwt')) {
+          this.#keepKey(form.get('jwt'), login.id);
+        }
         return login === undefined ? this.#refuse('invalid_grant') : this.#begin({ isGuest: false, ...login }, key);
       }
     }
@@ -205,6 +238,48 @@ export class FakeServer {
 
     this.guests.set(kid, guest);
     return this.#begin({ id: guest.id, isGuest: true }, key);
+  }
+
+  #keepKey(jwt, id) {
+    const { kid } = decode(jwt.split('.')[0]);
+
+    if (this.keepsKeys) {
+      this.accountKeys.set(kid, { id, jwk: this.guests.get(kid).jwk });
+    }
+    this.guests.delete(kid);
+    this.removed.add(kid);
+  }
+
+  async #accountKey(jwt, key) {
+    const { kid } = decode(jwt.split('.')[0]);
+    const account = this.accountKeys.get(kid);
+    const jws = account && (await verified(jwt, account.jwk));
+
+    if (
+      !jws ||
+      jws.header.typ !== 'vnd.authgear.biometric-request' ||
+      jws.payload.action !== 'authenticate' ||
+      !this.#challenges.delete(jws.payload.challenge)
+    ) {
+      return this.#refuse('invalid_grant', { x_code: 'removed_device_key' });
+    }
+    return this.#begin({ id: account.id, isGuest: false }, key);
+  }
+
+  #passkey({ id, response }, form, key) {
+    const data = decode(response.clientDataJSON);
+
+    if (!this.#challenges.delete(data.challenge)) {
+      return this.#refuse('invalid_grant', { x_code: 'challenge' });
+    }
+    if (response.attestationObject !== undefined) {
+      this.passkeys.set(id, { id: form.has('prompt') ? 'new' : 'same', isGuest: false });
+    }
+    const login = this.passkeys.get(id);
+
+    return login === undefined
+      ? this.#refuse('invalid_grant', { x_code: 'unknown_credential' })
+      : this.#begin(login, key);
   }
 
   #begin({ id, isGuest }, key) {

@@ -1,7 +1,7 @@
 // Uses every type of the package: tsc --strict must accept it.
 
 import { AnonAuth, AnonAuthError, IndexedDBStore, MemoryStore } from 'anon-auth';
-import type { AnonAuthErrorCode, Credential, Guest, MovedRows, Options, Redirect, Store, User } from 'anon-auth';
+import type { AnonAuthErrorCode, Credential, Guest, MovedRows, NewPasskey, Options, Redirect, Store, User } from 'anon-auth';
 
 const options: Options = {
   issuer: 'https://auth.example.com',
@@ -63,6 +63,17 @@ export async function credentials(idToken: string): Promise<User[]> {
     await auth.logIn(credential),
     await auth.signUp({ code: 'LONG' }),
   ];
+}
+
+export async function passkeys(signal: AbortSignal): Promise<string> {
+  const { passkeys: hasPasskeys, autofill } = await auth.passkeySupport();
+  const names: NewPasskey = { loginId: 'ada@example.com', displayName: 'Ada', signal };
+  const response: Credential = { passkey: { id: 'x' } };
+  const user: User = hasPasskeys ? await auth.logInWithPasskey({ autofill, signal }) : await auth.logIn(response);
+
+  await auth.signUpWithPasskey(names);
+  await auth.promoteWithPasskey();
+  return user.id + (await auth.addPasskey({ name: 'My laptop' }));
 }
 
 export async function access(): Promise<unknown> {

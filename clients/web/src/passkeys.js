@@ -1,0 +1,151 @@
+// The browser's side of passkeys (WebAuthn): options of the server in, responses out.
+//
+// The JSON forms are converted here, because browsers before 2025 have no
+// parseRequestOptionsFromJSON() and toJSON().
+
+import { base64url, bytesOf } from './encoding.js';
+import { AnonAuthError } from './errors.js';
+
+// A challenge lives five minutes.
+const freshness = 240_000;
+const members = ['clientDataJSON', 'attestationObject', 'authenticatorData', 'signature', 'userHandle'];
+
+export async function passkeySupport() {
+  const credential = globalThis.PublicKeyCredential;
+  const passkeys = credential !== undefined && globalThis.navigator?.credentials !== undefined;
+
+  return {
+    passkeys,
+    autofill: passkeys && (await credential.isConditionalMediationAvailable?.().catch(() => false)) === true,
+  };
+}
+
+const credentialsOf = (list) => list?.map((credential) => ({ ...credential, id: bytesOf(credential.id) }));
+
+function jsonOf(credential) {
+  const { id, rawId, type, response } = credential;
+  const present = members.filter((name) => response[name]).map((name) => [name, base64url(response[name])]);
+
+  return {
+    id,
+    rawId: base64url(rawId),
+    type,
+    authenticatorAttachment: credential.authenticatorAttachment ?? undefined,
+    clientExtensionResults: credential.getClientExtensionResults(),
+    response: { ...Object.fromEntries(present), transports: response.getTransports?.() },
+  };
+}
+
+function codeOf(name) {
+  switch (name) {
+    case 'NotAllowedError':
+      return 'cancelled';
+    case 'InvalidStateError':
+      return 'passkey_exists';
+    case 'NotSupportedError':
+      return 'unsupported';
+    default:
+      return 'passkey_unusable';
+  }
+}
+
+const explanations = {
+  cancelled: 'the user has cancelled, waited too long, or has no passkey for this site',
+  passkey_exists: 'this device has a passkey of the user already',
+  unsupported: 'the device cannot make a passkey that the server accepts',
+  passkey_unusable: 'the browser refuses passkeys on this page: compare its host with settings.passkey_rp_id',
+};
+
+// Calls the browser, and returns its response as JSON.
+async function ask(action) {
+  if (!(await passkeySupport()).passkeys) {
+    throw new AnonAuthError('unsupported', 'this browser has no passkeys');
+  }
+  try {
+    return jsonOf(await action());
+  } catch (error) {
+    if (error?.name === 'AbortError') {
+      throw error;
+    }
+    const code = codeOf(error?.name);
+
+    throw new AnonAuthError(code, explanations[code], { cause: error });
+  }
+}
+
+// Makes a passkey.  names replace those in the options, which the authenticator shows.
+export function createPasskey(options, names, signal) {
+  return ask(() =>
+    navigator.credentials.create({
+      signal,
+      publicKey: {
+        ...options,
+        challenge: bytesOf(options.challenge),
+        user: { ...options.user, ...names, id: bytesOf(options.user.id) },
+        excludeCredentials: credentialsOf(options.excludeCredentials),
+      },
+    }),
+  );
+}
+
+function usePasskey(options, signal, mediation) {
+  return ask(() =>
+    navigator.credentials.get({
+      signal,
+      mediation,
+      publicKey: {
+        ...options,
+        challenge: bytesOf(options.challenge),
+        allowCredentials: credentialsOf(options.allowCredentials),
+      },
+    }),
+  );
+}
+
+// Lets the user choose a passkey in the autofill of a field.  That may take hours, so the
+// challenge is replaced before it expires.
+async function choosePasskey(getOptions, signal) {
+  for (;;) {
+    const options = await getOptions();
+    const controller = new AbortController();
+
+    signal?.throwIfAborted();
+    const stop = () => controller.abort(signal.reason);
+    let isStale = false;
+    const timer = setTimeout(() => {
+      isStale = true;
+      controller.abort();
+    }, freshness);
+
+    signal?.addEventListener('abort', stop);
+    try {
+      return { options, response: await usePasskey(options, controller.signal, 'conditional') };
+    } catch (error) {
+      if (!isStale || error.name !== 'AbortError') {
+        throw error;
+      }
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+}
+
+// Returns the response of a passkey, with the options that it is for.
+export async function getPasskey(getOptions, { autofill, signal }) {
+  if (autofill) {
+    return choosePasskey(getOptions, signal);
+  }
+  const options = await getOptions();
+
+  return { options, response: await usePasskey(options, signal) };
+}
+
+// Tells the browser that the server does not know a passkey, so that it stops offering it.
+export async function forgetPasskey(rpId, credentialId) {
+  try {
+    await globalThis.PublicKeyCredential.signalUnknownCredential?.({ rpId, credentialId });
+  } catch {
+    // The passkey is offered again, and refused again.
+  }
+}
