@@ -125,10 +125,10 @@ sub npm_install
 
 =pod
 
-=item AnonAuth::Web->new($node, database => 'postgres', origins => [], limits => 0, edit => sub {})
+=item AnonAuth::Web->new($node, database => 'postgres', host => '127.0.0.1', origins => [], limits => 0, edit => sub {})
 
-Starts a site and prepares the database with setup.sql. Pages of the origins
-may make cross-origin requests. nginx's limits for each address are those of
+Starts a site and prepares the database with setup.sql. The host is
+127.0.0.1 or, for passkeys, localhost. Pages of the origins may make cross-origin requests. nginx's limits for each address are those of
 the example with limits, else so high that no test reaches them. edit gets
 the directory of the copy and can change its files before anything is started.
 
@@ -149,7 +149,7 @@ sub new
 	croak 'call missing() first' if !$postgrest;
 	$self->_copy_example;
 	$self->{port} = PostgreSQL::Test::Cluster::get_free_port();
-	$self->{origin} = "http://127.0.0.1:$self->{port}";
+	$self->{origin} = sprintf 'http://%s:%d', $options{host} // '127.0.0.1', $self->{port};
 	$self->_configure_nginx($options{limits}, @{ $options{origins} // [] });
 	$options{edit}->($self->{directory}) if $options{edit};
 	$self->_setup_database;
@@ -166,7 +166,7 @@ sub new
 
 =item $web->origin, $web->directory
 
-http://127.0.0.1:PORT, and the directory with the running copy of the example.
+http://HOST:PORT, and the directory with the running copy of the example.
 
 =cut
 
@@ -190,7 +190,7 @@ sub request
 		agent => 'test',
 		max_redirect => 0,
 		timeout => $PostgreSQL::Test::Utils::timeout_default,
-		no_proxy => ['127.0.0.1']);
+		no_proxy => [ '127.0.0.1', 'localhost' ]);
 	my $response =
 	  $http->request($method, $path =~ /^http/ ? $path : "$self->{origin}$path", \%options);
 
