@@ -541,8 +541,8 @@ AS $$
 					anon_auth_internal.page_login_id(page) || CASE WHEN asks_code THEN '' ELSE anon_auth_internal.page_password(page) END,
 					anon_auth_internal.page_account_link(page, 'sign_up'))
 				WHEN 'forgot_password' THEN anon_auth_internal.page_form(page, 'code_button', 'log_in_cancel', anon_auth_internal.page_login_id(page))
-				WHEN 'reauthenticate' THEN anon_auth_internal.page_form(page, CASE WHEN asks_code THEN 'code_button' ELSE 'reauthenticate_button' END, 'log_in_cancel',
-					CASE WHEN asks_code THEN anon_auth_internal.page_addresses(page) ELSE concat(anon_auth_internal.page_username(page), anon_auth_internal.page_password(page)) END)
+				WHEN 'reauthenticate' THEN anon_auth_internal.page_form(page, CASE WHEN only_passkey THEN NULL WHEN asks_code THEN 'code_button' ELSE 'reauthenticate_button' END, 'log_in_cancel',
+					CASE WHEN only_passkey THEN anon_auth_internal.page_username(page) WHEN asks_code THEN anon_auth_internal.page_addresses(page) ELSE concat(anon_auth_internal.page_username(page), anon_auth_internal.page_password(page)) END)
 				WHEN 'code' THEN anon_auth_internal.page_form(page, purpose || '_button', CASE purpose WHEN 'sign_up' THEN 'not_now' ELSE 'log_in_cancel' END,
 					CASE WHEN page ? 'link_code' AND page -> 'asks_password' IS DISTINCT FROM 'true' THEN '' ELSE anon_auth_internal.page_code(page) END || CASE WHEN page -> 'asks_password' = 'true' THEN anon_auth_internal.page_password(page) ELSE '' END,
 					CASE purpose WHEN 'sign_up' THEN anon_auth_internal.page_legal(page) END)
@@ -565,7 +565,8 @@ AS $$
 				ELSE '<p class="actions">' || anon_auth_internal.page_link(page ->> 'continue_uri', anon_auth_internal.page_text(page,
 					CASE WHEN page ->> 'message' IN ('done', 'logged_in', 'logged_out', 'link_logged_in') THEN 'continue' ELSE 'back' END), 'button') || E'</p>\n'
 			END))
-		FROM (SELECT page ->> 'view', page ->> 'purpose', page ->> 'method' = 'code' OR page -> 'sends_code' = 'true') AS v (view, purpose, asks_code),
+		FROM (SELECT page ->> 'view', page ->> 'purpose', page ->> 'method' = 'code' OR page -> 'sends_code' = 'true',
+				coalesce(page #> '{passkey,is_only_way}' = 'true', false)) AS v (view, purpose, asks_code, only_passkey),
 			LATERAL (SELECT anon_auth_internal.page_text(page, CASE
 				WHEN view = 'code' AND page ? 'link_code' AND purpose = 'sign_up' AND page -> 'without_guest' = 'true' THEN 'link_create_account_lead'
 				WHEN view = 'code' AND page ? 'link_code' THEN 'link_' || purpose || '_lead'

@@ -18,6 +18,7 @@
 #include "domain/claims.h"
 #include "domain/hook.h"
 #include "domain/own_jwt.h"
+#include "domain/passkey_policy.h"
 #include "json/json_read.h"
 #include "json/json_write.h"
 #include "lib/stringinfo.h"
@@ -36,13 +37,14 @@
 #include "utils/json.h"
 
 /*
- * Return whether the user can log in again on a page: with a password, or with a code
- * that is sent to a verified address.
+ * Return whether the user can log in again on a page: with a password, with a code that is
+ * sent to a verified address, or with a passkey.  No page can use a device key.
  */
 static bool
 can_reauthenticate(const User *user)
 {
-	return !user->is_anonymous && (user->has_password || user->is_verified);
+	return !user->is_anonymous &&
+		(user->has_password || user->is_verified || passkey_policy_opens_pages(user));
 }
 
 /* Add the claims about the user that every token and userinfo have. */

@@ -177,8 +177,9 @@ passkey_options_for_sign_up(TimestampTz now)
 
 /* Without allowCredentials, the browser offers all passkeys that it has for the RP ID. */
 char *
-passkey_options_to_log_in(const User *user, TimestampTz now)
+passkey_options_to_log_in(const pg_uuid_t *user_id, TimestampTz now)
 {
+	User		user;
 	StringInfoData json;
 	PasskeyPolicy policy;
 
@@ -189,8 +190,8 @@ passkey_options_to_log_in(const User *user, TimestampTz now)
 	add_timeout(&json);
 	json_add_string(&json, "rpId", policy.passkey_rp_id);
 	json_add_string(&json, "userVerification", passkey_policy_user_verification(&policy));
-	if (user != NULL)
-		add_passkeys(&json, "allowCredentials", user);
+	if (user_id != NULL && users_find(user_id, &user))
+		add_passkeys(&json, "allowCredentials", &user);
 	json_close(&json);
 	return json.data;
 }

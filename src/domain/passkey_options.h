@@ -35,9 +35,9 @@ extern char *passkey_options_for_sign_up(TimestampTz now);
 extern char *passkey_options_for_login(const Client *client, TimestampTz now);
 
 /*
- * The same on a page, without a check of the client.  If user is not NULL, the browser offers
- * only the passkeys of this user.
+ * The same on a page, without a check of the client.  If user_id is not NULL, the browser
+ * offers only the passkeys of this user, of which the options have the ids.
  */
-extern char *passkey_options_to_log_in(const User *user, TimestampTz now);
+extern char *passkey_options_to_log_in(const pg_uuid_t *user_id, TimestampTz now);
 
 #endif							/* ANON_AUTH_PASSKEY_OPTIONS_H */

@@ -87,6 +87,17 @@ passkey_policy_has_pages(const PasskeyPolicy *policy)
 		string_list_contains(&policy->passkey_origins, origin);
 }
 
+bool
+passkey_policy_opens_pages(const User *user)
+{
+	PasskeyPolicy policy;
+
+	if (!users_have_passkeys(user))
+		return false;
+	passkey_policy_read(&policy);
+	return passkey_policy_has_pages(&policy);
+}
+
 const char *
 passkey_policy_user_verification(const PasskeyPolicy *policy)
 {

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "store/settings.h"
+#include "store/users.h"
 
 /*
  * Fill policy.  Columns that are NULL get their values from the issuer: the RP ID is its
@@ -26,5 +27,8 @@ extern const char *passkey_policy_user_verification(const PasskeyPolicy *policy)
  * setting says so, and a browser allows it there.
  */
 extern bool passkey_policy_has_pages(const PasskeyPolicy *policy);
+
+/* Return whether a user can log in on our pages with a passkey. */
+extern bool passkey_policy_opens_pages(const User *user);
 
 #endif							/* ANON_AUTH_PASSKEY_POLICY_H */

@@ -119,12 +119,6 @@ settle_passkeys(const Promotion *promotion)
 		passkey_remove_all(&promotion->result->user, promotion->now);
 }
 
-static bool
-passkeys_before(const User *user)
-{
-	return ArrayGetNItems(ARR_NDIM(user->passkey_routes), ARR_DIMS(user->passkey_routes)) > 0;
-}
-
 /* Tell the owner of the account's addresses that passkeys open it. */
 static void
 notify_of_passkeys(const Promotion *promotion)
@@ -175,7 +169,7 @@ promote_guest(Promotion *promotion, const char *password_hash)
 				  account_request_event(&promotion->plan), now);
 	if (keeps_key)
 		account_device_key_keep(&promotion->result->user, client->client_id, kid, now);
-	if (promotion->plan.has_passkey || passkeys_before(&promotion->result->user))
+	if (promotion->plan.has_passkey || users_have_passkeys(&promotion->result->user))
 		notify_of_passkeys(promotion);
 	counter_statistic_at_commit(COUNTER_PROMOTIONS, 1);
 }

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "domain/passkey_policy.h"
 #include "domain/reauthentication.h"
 #include "mb/pg_wchar.h"
 
@@ -41,6 +42,7 @@ reauthentication_find_ways(const pg_uuid_t *user_id, const AccountPolicy *policy
 	if (!users_find(user_id, &user) || user.is_anonymous || user.is_disabled)
 		return;
 	ways->has_password = user.has_password;
+	ways->has_passkey = passkey_policy_opens_pages(&user);
 	rows = login_ids_of(&user, &count);
 	ways->addresses = palloc(sizeof(LoginIdRow) * Max(count, 1));
 	for (i = 0; i < count; i++)

@@ -19,6 +19,7 @@ typedef struct ReauthenticationWays
 {
 	pg_uuid_t	user_id;
 	bool		has_password;
+	bool		has_passkey;	/* that a page can ask for */
 	int			count;			/* of addresses */
 	LoginIdRow *addresses;		/* verified ones that codes can be sent to, the oldest first */
 	const LoginIdRow *known_as; /* the login ID that the user knows the account by, or NULL */

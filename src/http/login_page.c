@@ -423,12 +423,12 @@ handle_reauthentication_form(HttpFlow *flow, Reauthentication *form, HttpRespons
 		case REAUTHENTICATION_DISABLED:
 			http_flow_message(flow, 403, "disabled", response);
 			break;
-		case REAUTHENTICATION_WRONG_CODE:
+		case REAUTHENTICATION_REFUSED:
 			/* A second click, or the back button, has sent the form again. */
 			if (http_flow_is_finished(flow))
 				http_flow_message(flow, 200, "logged_in", response);
 			else
-				reauthentication_form_show_wrong_code(form, response);
+				reauthentication_form_show_refused(form, response);
 			break;
 	}
 }

@@ -12,11 +12,14 @@
 #include "domain/auth_methods.h"
 #include "domain/code_login.h"
 #include "domain/login.h"
+#include "domain/passkey.h"
+#include "domain/passkey_options.h"
 #include "http/http_code_flow.h"
 #include "http/http_code_page.h"
 #include "http/http_errors.h"
 #include "http/http_page.h"
 #include "http/http_params.h"
+#include "http/http_passkey.h"
 #include "http/reauthentication_form.h"
 #include "json/json_write.h"
 
@@ -53,7 +56,7 @@ reauthentication_form_open(Reauthentication *form, const pg_uuid_t *user_id)
 	login_read_policy(&form->policy);
 	reauthentication_find_ways(user_id, &form->policy, &form->ways);
 	form->method = first_method(form);
-	return has_method(form, form->method);
+	return has_method(form, form->method) || form->ways.has_passkey;
 }
 
 /* ---- the first form ---- */
@@ -92,6 +95,26 @@ add_errors(StringInfo model, const Reauthentication *form)
 	http_page_add_wait(model, form->wait);
 }
 
+/*
+ * Add the button for a passkey.  The options name the user's passkeys only if the browser has
+ * shown that it is the user's: otherwise they would tell how many there are.
+ */
+static void
+add_passkey(StringInfo model, const Reauthentication *form)
+{
+	HttpPasskeyButton button = {
+		.text = "reauthenticate_with_passkey",
+		.is_only_way = !has_method(form, form->method),
+		.unknown_id = form->unknown_passkey
+	};
+
+	if (!form->ways.has_passkey)
+		return;
+	button.options = passkey_options_to_log_in(form->is_masked ? NULL : &form->ways.user_id,
+											   form->request->now);
+	http_passkey_add(model, &button);
+}
+
 void
 reauthentication_form_show(Reauthentication *form, int status, HttpResponse *response)
 {
@@ -104,7 +127,8 @@ reauthentication_form_show(Reauthentication *form, int status, HttpResponse *res
 		json_add_string(&model, "account", shown_login_id(form, known_as));
 	if (known_as != NULL && !form->is_masked)
 		json_add_string(&model, "login_id", known_as->original_value);
-	if (form->method == METHOD_CODE)
+	add_passkey(&model, form);
+	if (form->method == METHOD_CODE && has_method(form, METHOD_CODE))
 	{
 		json_add_string(&model, "method", "code");
 		add_addresses(&model, form);
@@ -236,7 +260,7 @@ result_of(CodeLoginResult result)
 {
 	return result == CODE_LOGIN_DONE ? REAUTHENTICATION_DONE :
 		result == CODE_LOGIN_USER_DISABLED ? REAUTHENTICATION_DISABLED :
-		REAUTHENTICATION_WRONG_CODE;
+		REAUTHENTICATION_REFUSED;
 }
 
 /* A SubtransactionAction: check the code, and use the login. */
@@ -269,9 +293,12 @@ show_code_error(Reauthentication *form, const char *code_error, const ErrorData 
 }
 
 void
-reauthentication_form_show_wrong_code(Reauthentication *form, HttpResponse *response)
+reauthentication_form_show_refused(Reauthentication *form, HttpResponse *response)
 {
-	show_code_error(form, "wrong", NULL, response);
+	if (form->uses_passkey)
+		reauthentication_form_show_error(form, HTTP_UNACCEPTABLE, "passkey_expired", response);
+	else
+		show_code_error(form, "wrong", NULL, response);
 }
 
 static ReauthenticationResult
@@ -285,9 +312,71 @@ submit_code(Reauthentication *form, HttpResponse *response)
 		return form->result;
 	/* The code is for an address that the user has not proven. */
 	else if (error->sqlerrcode == ERRCODE_AA_NO_ACCOUNT)
-		return REAUTHENTICATION_WRONG_CODE;
+		return REAUTHENTICATION_REFUSED;
 	else
 		show_code_error(form, NULL, error, response);
+	return REAUTHENTICATION_SHOWN;
+}
+
+/* ---- with a passkey ---- */
+
+/* A SubtransactionAction: check the response for a passkey, and use the login. */
+static void
+try_passkey(void *arg)
+{
+	Reauthentication *form = arg;
+	StringList	amr;
+	User		user;
+
+	form->passkey_result = passkey_log_in_on_page(form->client,
+												  http_passkey_response(&form->params),
+												  &form->ways.user_id, form->request->now,
+												  &user, &amr);
+	if (form->passkey_result == PASSKEY_LOGIN_DONE)
+		form->page->finish(&user, &amr, form->arg);
+}
+
+/* Act on an error of a response. */
+static ReauthenticationResult
+show_passkey_error(Reauthentication *form, const ErrorData *error, HttpResponse *response)
+{
+	const char *form_error = http_passkey_error(error);
+
+	if (form_error == NULL)
+		show_error(form, error, response);
+	else if (strcmp(form_error, "passkey_expired") == 0)
+		return REAUTHENTICATION_REFUSED;
+	else
+	{
+		if (strcmp(form_error, "passkey_unknown") == 0)
+			form->unknown_passkey = http_passkey_id(&form->params);
+		reauthentication_form_show_error(form, HTTP_UNACCEPTABLE, form_error, response);
+	}
+	return REAUTHENTICATION_SHOWN;
+}
+
+static ReauthenticationResult
+submit_passkey(Reauthentication *form, HttpResponse *response)
+{
+	ErrorData  *error = http_try(try_passkey, form);
+
+	form->method = first_method(form);
+	if (error != NULL)
+		return show_passkey_error(form, error, response);
+	switch (form->passkey_result)
+	{
+		case PASSKEY_LOGIN_DONE:
+			return REAUTHENTICATION_DONE;
+		case PASSKEY_LOGIN_USER_DISABLED:
+			return REAUTHENTICATION_DISABLED;
+		case PASSKEY_LOGIN_COUNTER:
+			reauthentication_form_show_error(form, HTTP_UNACCEPTABLE, "passkey_refused", response);
+			break;
+		case PASSKEY_LOGIN_OTHER_USER:
+			reauthentication_form_show_error(form, HTTP_UNACCEPTABLE, "passkey_other_user",
+											 response);
+			break;
+	}
 	return REAUTHENTICATION_SHOWN;
 }
 
@@ -305,8 +394,12 @@ read_address(const Reauthentication *form, const HttpParams *params)
 }
 
 static void
-read_form(Reauthentication *form, const HttpParams *params)
+read_form(Reauthentication *form)
 {
+	const HttpParams *params = &form->params;
+
+	http_form(form->request, &form->params);
+	form->uses_passkey = http_passkey_is_used(params);
 	form->method = http_param_is(params, "step", "code") ? METHOD_CODE :
 		http_methods_of_form(params);
 	form->address = read_address(form, params);
@@ -327,23 +420,23 @@ chooses_method(const Reauthentication *form, const HttpParams *params)
 ReauthenticationResult
 reauthentication_form_submit(Reauthentication *form, HttpResponse *response)
 {
-	HttpParams	params;
 	bool		wants_another;
 
-	http_form(form->request, &params);
-	read_form(form, &params);
-	wants_another = http_param_is(&params, "use", "another_code");
-	if (!has_method(form, form->method))
+	read_form(form);
+	wants_another = http_param_is(&form->params, "use", "another_code");
+	if (form->uses_passkey && form->ways.has_passkey)
+		return submit_passkey(form, response);
+	if (form->uses_passkey || !has_method(form, form->method))
 	{
 		/* The setting or the account was changed after the form was shown. */
 		form->method = first_method(form);
 		reauthentication_form_show_error(form, HTTP_UNACCEPTABLE, "other_method", response);
 	}
-	else if (chooses_method(form, &params))
+	else if (chooses_method(form, &form->params))
 		reauthentication_form_show(form, 200, response);
 	else if (form->method == METHOD_PASSWORD)
 		return submit_password(form, response);
-	else if (http_param_is(&params, "step", "code") && !wants_another)
+	else if (http_param_is(&form->params, "step", "code") && !wants_another)
 		return submit_code(form, response);
 	else
 		send_code(form, wants_another, response);

@@ -4,8 +4,8 @@
  *	  The forms on which a user who is known logs in again.
  *
  * They name the account, offer only the ways that it has, and let no other account in.
- * The first form asks for the password, or for the address that a code is sent to.  The
- * second one asks for the code.
+ * The first form asks for the password, or for the address that a code is sent to, and has
+ * a button for a passkey.  The second one asks for the code.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,8 +15,10 @@
 #include "postgres.h"
 
 #include "base/string_list.h"
+#include "domain/passkey.h"
 #include "domain/reauthentication.h"
 #include "http/http_methods.h"
+#include "http/http_params.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "store/clients.h"
@@ -55,6 +57,10 @@ typedef struct Reauthentication
 	const LoginIdRow *address;	/* that the user has chosen, or NULL */
 	char	   *password;
 	char	   *code;
+	bool		uses_passkey;
+	HttpParams	params;			/* as they were sent */
+	const char *unknown_passkey;	/* that the authenticator can forget, or NULL */
+	PasskeyLoginResult passkey_result;
 	const char *password_errors;	/* JSON array, or NULL */
 	const char *form_error;
 	int			wait;			/* seconds until the next try; 0: it need not wait */
@@ -76,15 +82,15 @@ typedef enum ReauthenticationResult
 	REAUTHENTICATION_SHOWN,		/* the response is a form again */
 	REAUTHENTICATION_DONE,		/* the page has used the login, and responds */
 	REAUTHENTICATION_DISABLED,	/* the user is disabled; the page responds */
-	REAUTHENTICATION_WRONG_CODE /* the page shows it, unless the form was sent twice */
+	REAUTHENTICATION_REFUSED	/* the code or response is wrong, or was used: the page shows it,
+								 * unless the form was sent twice */
 } ReauthenticationResult;
 
 /* Act on a form that was sent. */
 extern ReauthenticationResult reauthentication_form_submit(Reauthentication *form,
 														   HttpResponse *response);
 
-/* Show that the code is wrong. */
-extern void reauthentication_form_show_wrong_code(Reauthentication *form,
-												  HttpResponse *response);
+/* Show that the code is wrong, or that the response was used. */
+extern void reauthentication_form_show_refused(Reauthentication *form, HttpResponse *response);
 
 #endif							/* ANON_AUTH_REAUTHENTICATION_FORM_H */

@@ -128,8 +128,8 @@ handle_form(PageRequest *page, HttpResponse *response)
 		case REAUTHENTICATION_DISABLED:
 			show_message(page, 403, "disabled", response);
 			break;
-		case REAUTHENTICATION_WRONG_CODE:
-			reauthentication_form_show_wrong_code(&page->form, response);
+		case REAUTHENTICATION_REFUSED:
+			reauthentication_form_show_refused(&page->form, response);
 			break;
 	}
 }

@@ -373,6 +373,12 @@ users_add_device_key(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz no
 										  param_timestamp("now", now)));
 }
 
+bool
+users_have_passkeys(const User *user)
+{
+	return ArrayGetNItems(ARR_NDIM(user->passkey_routes), ARR_DIMS(user->passkey_routes)) > 0;
+}
+
 void
 users_add_passkey(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now)
 {

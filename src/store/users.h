@@ -176,6 +176,9 @@ extern void users_remove_identity(const pg_uuid_t *id, const pg_uuid_t *route, T
 /* Add the route of a device key of an account to device_key_routes, or remove it. */
 extern void users_add_device_key(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
 extern void users_remove_device_key(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
+/* Return whether a user has passkeys. */
+extern bool users_have_passkeys(const User *user);
+
 /*
  * Add the route of a passkey to passkey_routes, or remove it.  A guest with a passkey can log
  * in again: what purge_from of a guest means changes with the first and the last one.
