@@ -26,6 +26,7 @@ autovacuum = off
 full_page_writes = off
 shared_preload_libraries = 'pg_stat_statements, anon_auth'
 pg_stat_statements.track = all
+pg_stat_statements.track_planning = on
 CONF
 $node->start;
 
@@ -254,7 +255,8 @@ my @operations = (
 	[ 'list_passkeys', undef, '(SELECT count(*) FROM anon_auth.list_passkeys(' . access_token() . '))' ],
 	[ 'remove_passkey', undef, "anon_auth.remove_passkey((SELECT response ->> 'id' FROM passkey_response WHERE i = %1\$d), " . access_token() . ')' ]);
 
-# Statements, buffers and octets of WAL for one call, rounded up.
+# Statements, buffers, octets of WAL and planned statements for one call, rounded up.  PostgreSQL
+# plans its own statements for foreign keys (FROM ONLY) five times before it keeps a plan.
 sub cost
 {
 	my ($call) = @_;
@@ -263,7 +265,8 @@ sub cost
 		map({ sprintf "SELECT $call \\g /dev/null\n", $_ } 1 .. $calls),
 		"SELECT ceil(sum(calls) FILTER (WHERE NOT toplevel)::numeric / $calls),
 			ceil(sum(shared_blks_hit + shared_blks_read) FILTER (WHERE toplevel) / $calls),
-			ceil(sum(wal_bytes) FILTER (WHERE toplevel) / $calls)
+			ceil(sum(wal_bytes) FILTER (WHERE toplevel) / $calls),
+			coalesce(ceil(sum(plans) FILTER (WHERE NOT toplevel AND query NOT LIKE '% FROM ONLY %')::numeric / $calls), 0)
 		FROM pg_stat_statements WHERE query NOT LIKE '%pg_stat_statements%'");
 
 	return map { $_ eq '' ? 0 : $_ } split /\|/, $counts;
@@ -274,15 +277,16 @@ my %budget = map { /^(.*?)\s+(\d+)\s+(\d+)\s+(\d+)$/ ? ($1 => [ $2, $3, $4 ]) : 
 for my $operation (@operations)
 {
 	my ($name, $prepare, $call) = @$operation;
-	my ($statements, $buffers, $wal);
+	my ($statements, $buffers, $wal, $plans);
 
 	$prepare->() if $prepare;
-	($statements, $buffers, $wal) = cost($call);
+	($statements, $buffers, $wal, $plans) = cost($call);
 	note query('SELECT calls, query FROM pg_stat_statements WHERE NOT toplevel') if $ENV{ANON_AUTH_STATEMENTS};
-	note sprintf '%-26s %3d %5d %6d', $name, $statements, $buffers, $wal;
+	note sprintf '%-26s %3d %5d %6d %3d', $name, $statements, $buffers, $wal, $plans;
 	is($statements, $budget{$name}[0], "$name runs $statements statements");
 	cmp_ok($buffers, '<=', $budget{$name}[1], "$name touches no more buffers than its budget");
 	cmp_ok($wal, '<=', $budget{$name}[2], "$name writes no more WAL than its budget");
+	is($plans, 0, "$name plans no statement again");
 }
 is_deeply([ sort keys %budget ], [ sort map { $_->[0] } @operations ], 'each operation has a budget');
 

@@ -12,8 +12,11 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "store/app_move.h"
 #include "store/app_release.h"
 #include "store/app_statement.h"
@@ -21,6 +24,8 @@
 #include "store/statement.h"
 #include "store/user_deletion.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 /* All rows of users in a table of the extension. */
 #define DELETE_OF_USERS(table) \
@@ -70,12 +75,28 @@ static Statement delete_new_user = {
 };
 
 /*
- * Run a statement for which no trigger fires except those enabled ALWAYS or for
- * replicas.  The triggers of foreign keys do not fire either: no row references the
- * users by now.
+ * Whether a trigger of users fires for replicas, too.  The lock keeps the answer true until
+ * the end of the transaction.
  */
+static bool
+has_replica_triggers(void)
+{
+	Oid			users_id = get_relname_relid("users", get_namespace_oid("anon_auth", false));
+	Relation	users = table_open(users_id, RowExclusiveLock);
+	TriggerDesc *triggers = users->trigdesc;
+	bool		found = false;
+	int			i;
+
+	for (i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		found = found || triggers->triggers[i].tgenabled == TRIGGER_FIRES_ALWAYS ||
+			triggers->triggers[i].tgenabled == TRIGGER_FIRES_ON_REPLICA;
+	table_close(users, NoLock);
+	return found;
+}
+
+/* Run a statement, and the triggers enabled ALWAYS or for replicas. */
 static void
-run_without_triggers(Statement *statement, const NamedParam *params)
+run_with_replica_triggers(Statement *statement, const NamedParam *params)
 {
 	int			nest_level = NewGUCNestLevel();
 
@@ -83,6 +104,37 @@ run_without_triggers(Statement *statement, const NamedParam *params)
 							 GUC_ACTION_SAVE, true, 0, false);
 	statement_run(statement, params);
 	AtEOXact_GUC(false, nest_level);
+}
+
+/*
+ * Run a statement on users for which no trigger fires except those enabled ALWAYS or for
+ * replicas.  The triggers of foreign keys do not fire either: no row references the
+ * users by now.
+ *
+ * To set session_replication_role discards all plans of the backend, because rules depend
+ * on it.  Planning them again takes longer than a deletion.  Without triggers nothing but
+ * the statement runs, which is always planned as it is here.  So the variable is enough.
+ */
+static void
+run_without_triggers(Statement *statement, const NamedParam *params)
+{
+	int			role = SessionReplicationRole;
+
+	if (has_replica_triggers())
+	{
+		run_with_replica_triggers(statement, params);
+		return;
+	}
+	PG_TRY();
+	{
+		SessionReplicationRole = SESSION_REPLICATION_ROLE_REPLICA;
+		statement_run(statement, params);
+	}
+	PG_FINALLY();
+	{
+		SessionReplicationRole = role;
+	}
+	PG_END_TRY();
 }
 
 /*
