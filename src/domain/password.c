@@ -45,12 +45,17 @@ slot_tag(LOCKTAG *tag, int slot)
 	SET_LOCKTAG_ADVISORY(*tag, InvalidOid, 0, slot, SLOT_LOCK_SPACE);
 }
 
-/* Two for each processor: one computes while the other waits for memory. */
+/*
+ * Two for each processor: one computes while the other waits for memory.  The number is read
+ * once a backend, because the C library opens files for it.
+ */
 static int
 default_slots(void)
 {
-	long		processors = sysconf(_SC_NPROCESSORS_ONLN);
+	static long processors = 0;
 
+	if (processors == 0)
+		processors = sysconf(_SC_NPROCESSORS_ONLN);
 	return 2 * (int) Max(processors, 1);
 }
 

@@ -262,9 +262,7 @@ void
 session_lock_user(const pg_uuid_t *user_id, const pg_uuid_t *session_id, TimestampTz now,
 				  User *user, Session *session)
 {
-	if (!users_lock(user_id))
-		raise_invalid_session("The user does not exist.");
-	read_caller(sessions_keep_with_user, user_id, session_id, now, user, session);
+	read_caller(sessions_lock_with_user, user_id, session_id, now, user, session);
 }
 
 void

@@ -9,6 +9,7 @@
 
 #include "base/uuid.h"
 #include "store/login_ids.h"
+#include "store/placement.h"
 #include "store/route.h"
 #include "store/statement.h"
 
@@ -17,7 +18,14 @@ RECORD_TYPE(login_id, LoginIdRow, LOGIN_ID_COLUMNS);
 static Statement find_login_id = {
 	.sql = "SELECT {login_id} FROM anon_auth.login_ids"
 	" WHERE route = :route AND type = :type AND value = :value",
-	.row = &login_id_record
+	.row = &login_id_record,
+	.key_table = "login_ids"
+};
+
+static Statement find_route = {
+	.sql = "SELECT {login_id} FROM anon_auth.login_ids WHERE route = :route",
+	.row = &login_id_record,
+	.key_table = "login_ids"
 };
 
 /* The primary key decides between two users who claim one login ID at the same time. */
@@ -75,12 +83,14 @@ bool
 login_ids_find(const LoginId *login_id, LoginIdRow *row)
 {
 	pg_uuid_t	route = login_ids_route(login_id);
+	bool		found = statement_fetch(&find_login_id,
+										PARAMS(param_uuid("route", &route),
+											   param_text("type", login_id_type_name(login_id->type)),
+											   param_text("value", login_id->value)),
+										row);
 
-	return statement_fetch(&find_login_id,
-						   PARAMS(param_uuid("route", &route),
-								  param_text("type", login_id_type_name(login_id->type)),
-								  param_text("value", login_id->value)),
-						   row);
+	row->verified = found && row->verified_at != 0;
+	return found;
 }
 
 bool
@@ -137,13 +147,62 @@ login_ids_belong_to(const User *user, const LoginId *login_id)
 	return false;
 }
 
+/* By the time at which the user got them, then by the names of their types. */
+static int
+compare_rows(const void *a, const void *b)
+{
+	const LoginIdRow *one = a;
+	const LoginIdRow *other = b;
+
+	if (one->created_at != other->created_at)
+		return one->created_at < other->created_at ? -1 : 1;
+	return strcmp(login_id_type_name(one->type), login_id_type_name(other->type));
+}
+
+/* Read the rows of each route by the key.  The rows of another user can have the same route. */
+static LoginIdRow *
+read_by_routes(const User *user, int *count)
+{
+	const ArrayType *array = user->login_id_routes;
+	const pg_uuid_t *routes = (const pg_uuid_t *) ARR_DATA_PTR(array);
+	int			nroutes = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	LoginIdRow *rows = palloc(sizeof(LoginIdRow));
+	int			i;
+
+	*count = 0;
+	for (i = 0; i < nroutes; i++)
+	{
+		int			found;
+		int			n;
+		LoginIdRow *of_route = statement_fetch_all(&find_route,
+												   PARAMS(param_uuid("route", &routes[i])),
+												   &found);
+
+		rows = repalloc(rows, sizeof(LoginIdRow) * (*count + found + 1));
+		for (n = 0; n < found; n++)
+			if (uuid_equals(&of_route[n].user_id, &user->id))
+				rows[(*count)++] = of_route[n];
+	}
+	qsort(rows, *count, sizeof(LoginIdRow), compare_rows);
+	return rows;
+}
+
 LoginIdRow *
 login_ids_of(const User *user, int *count)
 {
-	return statement_fetch_all(&find_login_ids_of_user,
-							   PARAMS(param_uuids("routes", user->login_id_routes),
-									  param_uuid("user_id", &user->id)),
-							   count);
+	LoginIdRow *rows;
+	int			i;
+
+	if (placement_is_local())
+		rows = read_by_routes(user, count);
+	else
+		rows = statement_fetch_all(&find_login_ids_of_user,
+								   PARAMS(param_uuids("routes", user->login_id_routes),
+										  param_uuid("user_id", &user->id)),
+								   count);
+	for (i = 0; i < *count; i++)
+		rows[i].verified = rows[i].verified_at != 0;
+	return rows;
 }
 
 void

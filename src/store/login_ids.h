@@ -24,13 +24,14 @@ extern const EnumNames login_id_type_names;
 	COLUMN(LOGIN_ID_TYPE, type) \
 	COLUMN(TEXT, value)				/* normalised */ \
 	COLUMN(TEXT, original_value)	/* as it was given */ \
-	COLUMN(BOOL, verified, "verified_at IS NOT NULL") \
+	COLUMN(TIMESTAMP, verified_at)	/* 0: it is not */ \
 	COLUMN(TIMESTAMP, created_at) \
 	COLUMN(TIMESTAMP, updated_at)
 
 typedef struct LoginIdRow
 {
 	LOGIN_ID_COLUMNS(RECORD_FIELD)
+	bool		verified;		/* verified_at is not 0 */
 } LoginIdRow;
 
 /* The route (see route.h) of a login ID. */

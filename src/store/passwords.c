@@ -14,7 +14,8 @@ RECORD_TYPE(password, PasswordRow, PASSWORD_COLUMNS);
 
 static Statement find_password = {
 	.sql = "SELECT {password} FROM anon_auth.passwords WHERE user_id = :user_id",
-	.row = &password_record
+	.row = &password_record,
+	.key_table = "passwords"
 };
 
 static Statement insert_password = {

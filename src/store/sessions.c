@@ -9,6 +9,7 @@
 
 #include "base/uuid.h"
 #include "counters/transaction_counters.h"
+#include "store/placement.h"
 #include "store/sessions.h"
 #include "store/statement.h"
 
@@ -30,12 +31,18 @@ static Statement insert_session = {
 	" VALUES ({:session}, :created_at, :expires_at, :device_info, :client_address, :user_agent)"
 };
 
+static Statement find_session = {
+	.sql = "SELECT {session} FROM anon_auth.sessions WHERE user_id = :user_id AND id = :id",
+	.row = &session_record,
+	.key_table = "sessions"
+};
+
 /* The user comes with the session, since every caller needs to know whether it is disabled. */
 #define LIVE_SESSION_AND_USER \
 	" FROM anon_auth.sessions s JOIN anon_auth.users u ON u.id = s.user_id" \
 	" WHERE s.user_id = :user_id AND s.id = :id AND s.expires_at > :now"
 
-static Statement find_session = {
+static Statement find_with_state = {
 	.sql = "SELECT {s.session}, {u.user_state}" LIVE_SESSION_AND_USER,
 	.row = &session_record,
 	.joined = &user_state_record
@@ -47,9 +54,14 @@ static Statement find_with_user = {
 	.joined = &whole_user_record
 };
 
-/* Above READ COMMITTED this fails if the session has ended since the snapshot was taken. */
-static Statement keep_with_user = {
-	.sql = "SELECT {s.session}, {u.whole_user}" LIVE_SESSION_AND_USER " FOR KEY SHARE OF s",
+/*
+ * The user's row is locked first.  If the session ends while this waits for that lock, no row
+ * is found at READ COMMITTED.  Above it, this fails, too, if the session has ended since the
+ * snapshot was taken.
+ */
+static Statement lock_with_user = {
+	.sql = "SELECT {s.session}, {u.whole_user}" LIVE_SESSION_AND_USER
+	" FOR NO KEY UPDATE OF u FOR KEY SHARE OF s",
 	.row = &session_record,
 	.joined = &whole_user_record
 };
@@ -81,16 +93,26 @@ static Statement list_sessions = {
  * step is 1 to rotate, else 0.  The generation moves on only from the presented one, so
  * that of two concurrent refreshes with one token the second finds the first one's result.
  */
-static Statement use_session = {
-	.sql = "UPDATE anon_auth.sessions s SET last_used_at = :now, expires_at = :expires_at,"
-	SET_DEVICE
-	" generation = CASE WHEN :presented = s.generation THEN :presented + :step"
-	"  ELSE s.generation END,"
-	" rotated_at = CASE WHEN :presented = s.generation AND :step > 0 THEN :now"
+#define USE_SESSION \
+	"UPDATE anon_auth.sessions s SET last_used_at = :now, expires_at = :expires_at," \
+	SET_DEVICE \
+	" generation = CASE WHEN :presented = s.generation THEN :presented + :step" \
+	"  ELSE s.generation END," \
+	" rotated_at = CASE WHEN :presented = s.generation AND :step > 0 THEN :now" \
 	"  ELSE s.rotated_at END"
-	" FROM anon_auth.users u"
-	" WHERE u.id = s.user_id AND s.user_id = :user_id AND s.id = :id AND s.expires_at > :now"
-	" AND s.generation >= :presented RETURNING {s.session}, {u.user_state}",
+
+#define USABLE_SESSION \
+	" s.user_id = :user_id AND s.id = :id AND s.expires_at > :now" \
+	" AND s.generation >= :presented"
+
+static Statement use_session = {
+	.sql = USE_SESSION " WHERE" USABLE_SESSION " RETURNING {s.session}",
+	.row = &session_record
+};
+
+static Statement use_with_user = {
+	.sql = USE_SESSION " FROM anon_auth.users u WHERE u.id = s.user_id AND" USABLE_SESSION
+	" RETURNING {s.session}, {u.user_state}",
 	.row = &session_record,
 	.joined = &user_state_record
 };
@@ -258,8 +280,8 @@ sessions_delete_revoked(const Revocation *revocation)
 }
 
 static bool
-fetch_session(Statement *statement, const pg_uuid_t *user_id, const pg_uuid_t *id,
-			  TimestampTz now, Session *session, User *user)
+fetch_joined(Statement *statement, const pg_uuid_t *user_id, const pg_uuid_t *id,
+			 TimestampTz now, Session *session, User *user)
 {
 	return !sessions_revoked(user_id, id) &&
 		statement_fetch_joined(statement,
@@ -268,25 +290,46 @@ fetch_session(Statement *statement, const pg_uuid_t *user_id, const pg_uuid_t *i
 							   session, user);
 }
 
+/* Read a session that has not expired, without its user. */
+static bool
+fetch_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now, Session *session)
+{
+	return !sessions_revoked(user_id, id) &&
+		statement_fetch(&find_session,
+						PARAMS(param_uuid("user_id", user_id), param_uuid("id", id)), session) &&
+		session->expires_at > now;
+}
+
+/*
+ * Where rows are read by their keys, two reads are cheaper than a join.  Elsewhere each of
+ * them is a round trip to another node.
+ */
+
 bool
 sessions_find(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now, Session *session,
 			  User *user)
 {
-	return fetch_session(&find_session, user_id, id, now, session, user);
+	if (placement_is_local())
+		return fetch_alive(user_id, id, now, session) && users_find_state(user_id, user);
+	return fetch_joined(&find_with_state, user_id, id, now, session, user);
 }
 
 bool
 sessions_find_with_user(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
 						Session *session, User *user)
 {
-	return fetch_session(&find_with_user, user_id, id, now, session, user);
+	if (placement_is_local())
+		return fetch_alive(user_id, id, now, session) && users_find(user_id, user);
+	return fetch_joined(&find_with_user, user_id, id, now, session, user);
 }
 
 bool
-sessions_keep_with_user(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
+sessions_lock_with_user(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
 						Session *session, User *user)
 {
-	return fetch_session(&keep_with_user, user_id, id, now, session, user);
+	/* It can have been revoked while this waited for the lock. */
+	return fetch_joined(&lock_with_user, user_id, id, now, session, user) &&
+		!sessions_revoked(user_id, id);
 }
 
 bool
@@ -320,14 +363,16 @@ sessions_use(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz expires_
 			 int presented_generation, const SessionDevice *device, TimestampTz now,
 			 Session *session, User *user)
 {
-	return statement_fetch_joined(&use_session,
-								  PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
-										 param_timestamp("now", now),
-										 param_timestamp("expires_at", expires_at),
-										 param_int4("step", rotate ? 1 : 0),
-										 param_int4("presented", presented_generation),
-										 DEVICE_PARAMS(device)),
-								  session, user);
+	const NamedParam *params = PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
+									  param_timestamp("now", now),
+									  param_timestamp("expires_at", expires_at),
+									  param_int4("step", rotate ? 1 : 0),
+									  param_int4("presented", presented_generation),
+									  DEVICE_PARAMS(device));
+
+	if (placement_is_local())
+		return statement_fetch(&use_session, params, session) && users_find_state(user_id, user);
+	return statement_fetch_joined(&use_with_user, params, session, user);
 }
 
 bool

@@ -105,10 +105,11 @@ extern bool sessions_find_with_user(const pg_uuid_t *user_id, const pg_uuid_t *i
 									TimestampTz now, Session *session, User *user);
 
 /*
- * Same, and whoever ends the session now waits for this transaction.  Raises 40001 above READ
- * COMMITTED if the session has ended since the snapshot was taken.
+ * Same, and lock the user's row as users_log_in() does, without a change.  Whoever ends the
+ * session now waits for this transaction.  Raises 40001 above READ COMMITTED if the session
+ * has ended, or the user's row has changed, since the snapshot was taken.
  */
-extern bool sessions_keep_with_user(const pg_uuid_t *user_id, const pg_uuid_t *id,
+extern bool sessions_lock_with_user(const pg_uuid_t *user_id, const pg_uuid_t *id,
 									TimestampTz now, Session *session, User *user);
 
 /*

@@ -21,6 +21,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "store/key_read.h"
 #include "store/owner_scope.h"
 #include "store/placement.h"
 #include "store/record_codec.h"
@@ -285,6 +286,14 @@ statement_run(Statement *statement, const NamedParam *params)
 	return processed;
 }
 
+/* Read rows by the primary key.  Return false if the statement has to run instead. */
+static bool
+read_by_key(Statement *statement, const NamedParam *params, KeyRows *rows)
+{
+	return statement->key_table != NULL && placement_is_local() &&
+		key_read(statement->key_table, statement->row, &statement->key_map, params, rows);
+}
+
 bool
 statement_fetch_joined(Statement *statement, const NamedParam *params, void *row, void *joined)
 {
@@ -306,6 +315,10 @@ statement_fetch_joined(Statement *statement, const NamedParam *params, void *row
 bool
 statement_fetch(Statement *statement, const NamedParam *params, void *row)
 {
+	KeyRows		found = {.rows = row,.room = 1};
+
+	if (read_by_key(statement, params, &found))
+		return found.count > 0;
 	return statement_fetch_joined(statement, params, row, NULL);
 }
 
@@ -314,9 +327,15 @@ statement_fetch_all(Statement *statement, const NamedParam *params, int *count)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	size_t		size = statement->row->size;
+	KeyRows		found = {.grows = true};
 	char	   *rows;
 	uint64		i;
 
+	if (read_by_key(statement, params, &found))
+	{
+		*count = found.count;
+		return found.rows;
+	}
 	SPI_connect();
 	execute_statement(statement, params, NULL);
 	*count = (int) SPI_processed;

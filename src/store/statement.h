@@ -49,8 +49,16 @@ typedef struct Statement
 	const RecordType *joined;	/* a second record in the same row; may be NULL */
 	bool		read_only;		/* may use the caller's snapshot */
 	bool		custom_plans;	/* the best plan depends on the parameters */
+	const char *key_table;		/* for statement_fetch() and statement_fetch_all(): see below */
+	struct KeyMap *key_map;		/* NULL before the first read */
 	struct PreparedStatement *prepared;	/* NULL before the first run */
 } Statement;
+
+/*
+ * A SELECT of a record's columns from one table, with the condition that the first columns of
+ * its primary key equal all parameters in their order, can name that table.  It is then
+ * read by its key (key_read.h) where this database has all rows.
+ */
 
 /* Run a statement.  Return the number of rows selected or affected. */
 extern uint64 statement_run(Statement *statement, const NamedParam *params);

@@ -17,6 +17,7 @@
 #define TOUCH_INTERVAL	(INT64CONST(3600) * USECS_PER_SEC)
 
 RECORD_TYPE(user, User, USER_COLUMNS);
+RECORD_TYPE(user_state, User, USER_STATE_COLUMNS);
 RECORD_TYPE(account_state, AccountState, ACCOUNT_STATE_COLUMNS);
 
 /* purge() may delete a guest from purge_from on, unless the guest was used since. */
@@ -28,7 +29,14 @@ static Statement insert_guest = {
 
 static Statement find_user = {
 	.sql = "SELECT {user} FROM anon_auth.users WHERE id = :id",
-	.row = &user_record
+	.row = &user_record,
+	.key_table = "users"
+};
+
+static Statement find_user_state = {
+	.sql = "SELECT {user_state} FROM anon_auth.users WHERE id = :id",
+	.row = &user_state_record,
+	.key_table = "users"
 };
 
 /* The update waits for a concurrent disabling, and does not overlook it. */
@@ -243,6 +251,12 @@ bool
 users_lock_for_deletion(const pg_uuid_t *id, User *user)
 {
 	return statement_fetch(&lock_for_deletion, PARAMS(param_uuid("id", id)), user);
+}
+
+bool
+users_find_state(const pg_uuid_t *id, User *user)
+{
+	return statement_fetch(&find_user_state, PARAMS(param_uuid("id", id)), user);
 }
 
 bool

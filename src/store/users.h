@@ -63,6 +63,9 @@ extern void users_insert_guest(const pg_uuid_t *id, const char *device_kid,
 /* Read a user without a lock.  False if there is none. */
 extern bool users_find(const pg_uuid_t *id, User *user);
 
+/* Same, only with the columns that every call for a session needs. */
+extern bool users_find_state(const pg_uuid_t *id, User *user);
+
 /*
  * Mark a user as seen, and lock its row, so that a concurrent disabling waits.
  * False if the user is disabled or gone.

@@ -1,0 +1,230 @@
+/*-------------------------------------------------------------------------
+ *
+ * key_read.c
+ *	  Reading rows by their primary key, without the planner and the executor.
+ *
+ * This does what an index scan of a SELECT does: it locks the table until the end of the
+ * transaction, takes a snapshot, and lets the index and the table take the predicate locks of
+ * SERIALIZABLE.  It reads as the owner of the table only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "store/key_read.h"
+#include "store/record_codec.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#if PG_VERSION_NUM >= 180000
+#define PrimaryKeyIndex(table)	RelationGetPrimaryKeyIndex((table), false)
+#define BeginIndexScan(table, index, snapshot, nkeys) \
+	index_beginscan((table), (index), (snapshot), NULL, (nkeys), 0)
+#else
+#define PrimaryKeyIndex(table)	RelationGetPrimaryKeyIndex(table)
+#define BeginIndexScan(table, index, snapshot, nkeys) \
+	index_beginscan((table), (index), (snapshot), (nkeys), 0)
+#endif
+
+struct KeyMap
+{
+	Oid			table_id;
+	RecordMap	columns;
+};
+
+/* Open a table of the extension, or return NULL in the middle of DROP EXTENSION. */
+static Relation
+open_table(const char *name)
+{
+	Oid			schema_id = get_namespace_oid("anon_auth", true);
+	Oid			id = OidIsValid(schema_id) ? get_relname_relid(name, schema_id) : InvalidOid;
+
+	return OidIsValid(id) ? table_open(id, AccessShareLock) : NULL;
+}
+
+/* Whether the current role is the owner, for whom no privilege or policy has to be checked. */
+static bool
+is_read_by_owner(Relation table)
+{
+	return table->rd_rel->relkind == RELKIND_RELATION &&
+		table->rd_rel->relowner == GetUserId() && !table->rd_rel->relforcerowsecurity;
+}
+
+/*
+ * Open the index of the primary key, or return NULL if it cannot be used.  As the planner
+ * does, leave an index that may lack rows of older snapshots.
+ */
+static Relation
+open_key(Relation table)
+{
+	Relation	index;
+	Oid			id = PrimaryKeyIndex(table);
+
+	if (!OidIsValid(id))
+		return NULL;
+	index = index_open(id, AccessShareLock);
+	if (index->rd_index->indisvalid && !index->rd_index->indcheckxmin)
+		return index;
+	index_close(index, NoLock);
+	return NULL;
+}
+
+static RegProcedure
+equality_of(Oid type)
+{
+	switch (type)
+	{
+		case UUIDOID:
+			return F_UUID_EQ;
+		case TEXTOID:
+			return F_TEXTEQ;
+		case BYTEAOID:
+			return F_BYTEAEQ;
+	}
+	elog(ERROR, "a key of anon_auth has the type %u", type);
+	pg_unreachable();
+}
+
+/* Fill the keys of the scan, and return their number, or -1 if a value is null. */
+static int
+fill_keys(Relation index, const NamedParam *params, ScanKeyData *keys)
+{
+	int			n;
+
+	for (n = 0; params[n].name != NULL; n++)
+	{
+		if (n >= IndexRelationGetNumberOfKeyAttributes(index) ||
+			params[n].type != index->rd_opcintype[n])
+			elog(ERROR, "parameter \"%s\" does not fit the key %s", params[n].name,
+				 RelationGetRelationName(index));
+		if (params[n].is_null)
+			return -1;
+		ScanKeyEntryInitialize(&keys[n], 0, n + 1, BTEqualStrategyNumber, InvalidOid,
+							   index->rd_indcollation[n], equality_of(params[n].type),
+							   params[n].value);
+	}
+	return n;
+}
+
+/* Whether the columns are still where they were found: they can be dropped and added again. */
+static bool
+map_holds(const KeyMap *map, const RecordType *type, Relation table)
+{
+	TupleDesc	desc = RelationGetDescr(table);
+	int			count;
+	const RecordColumn *columns = type->columns(&count);
+	int			i;
+
+	if (map == NULL || map->table_id != RelationGetRelid(table))
+		return false;
+	for (i = 0; i < count; i++)
+	{
+		AttrNumber	number = map->columns.attributes[i];
+		Form_pg_attribute attribute;
+
+		if (number > desc->natts)
+			return false;
+		attribute = TupleDescAttr(desc, number - 1);
+		if (strcmp(NameStr(attribute->attname), columns[i].name) != 0 ||
+			attribute->atttypid != record_column_type(&columns[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Return the map, which is made again if it does not hold. */
+static const RecordMap *
+get_map(KeyMap **map, const RecordType *type, Relation table)
+{
+	KeyMap		made = {.table_id = RelationGetRelid(table)};
+	bool	   *used;
+
+	if (map_holds(*map, type, table))
+		return &(*map)->columns;
+	used = palloc0(sizeof(bool) * RelationGetDescr(table)->natts);
+	record_map_columns(type, RelationGetDescr(table), used, &made.columns);
+	if (*map == NULL)
+		*map = MemoryContextAlloc(TopMemoryContext, sizeof(KeyMap));
+	**map = made;
+	return &(*map)->columns;
+}
+
+/* Return whether there is room for a row, which may have been made. */
+static bool
+make_room(KeyRows *found, size_t size)
+{
+	if (found->count < found->room)
+		return true;
+	if (!found->grows)
+		return false;
+	found->room = Max(4, 2 * found->room);
+	found->rows = found->rows == NULL ? palloc(size * found->room) :
+		repalloc(found->rows, size * found->room);
+	return true;
+}
+
+/* A new statement sees the changes of earlier ones.  A parallel worker cannot have any. */
+static Snapshot
+take_snapshot(void)
+{
+	if (IsInParallelMode())
+		return RegisterSnapshot(GetActiveSnapshot());
+	CommandCounterIncrement();
+	return RegisterSnapshot(GetTransactionSnapshot());
+}
+
+static void
+scan_key(Relation table, Relation index, ScanKey keys, int nkeys, const RecordType *type,
+		 const RecordMap *map, KeyRows *found)
+{
+	Snapshot	snapshot = take_snapshot();
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	IndexScanDesc scan = BeginIndexScan(table, index, snapshot, nkeys);
+
+	index_rescan(scan, keys, nkeys, NULL, 0);
+	while (make_room(found, type->size) && index_getnext_slot(scan, ForwardScanDirection, slot))
+	{
+		slot_getallattrs(slot);
+		record_decode(type, map, slot->tts_values, slot->tts_isnull,
+					  found->rows + found->count * type->size);
+		found->count++;
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+}
+
+bool
+key_read(const char *name, const RecordType *type, KeyMap **map, const NamedParam *params,
+		 KeyRows *found)
+{
+	Relation	table = open_table(name);
+	Relation	index;
+	ScanKeyData keys[INDEX_MAX_KEYS];
+	int			nkeys;
+
+	if (table == NULL)
+		return false;
+	index = is_read_by_owner(table) ? open_key(table) : NULL;
+	if (index != NULL)
+	{
+		nkeys = fill_keys(index, params, keys);
+		if (nkeys > 0)
+			scan_key(table, index, keys, nkeys, type, get_map(map, type, table), found);
+		index_close(index, NoLock);
+	}
+	table_close(table, NoLock);
+	return index != NULL;
+}

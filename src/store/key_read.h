@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * key_read.h
+ *	  Reading rows by their primary key, without the planner and the executor.
+ *
+ * To find a row by its primary key there is one way only, and to start the executor for
+ * it takes several times as long as to read the row.  statement.c uses this for a
+ * Statement with a key_table, if this database has all rows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ANON_AUTH_KEY_READ_H
+#define ANON_AUTH_KEY_READ_H
+
+#include "postgres.h"
+
+#include "store/param.h"
+#include "store/record.h"
+
+/* Where the columns of a record are in a table.  Kept by the caller; NULL at first. */
+typedef struct KeyMap KeyMap;
+
+typedef struct KeyRows
+{
+	char	   *rows;			/* structs of the record */
+	int			count;
+	int			room;			/* how many fit */
+	bool		grows;			/* palloc'd; else rows beyond the room are not read */
+} KeyRows;
+
+/*
+ * Append the rows of a table of the extension whose primary key begins with the values of
+ * params, in the order of the key.  The snapshot is that of a new statement.  Values are
+ * copied to the current memory context.
+ *
+ * Return false, and read nothing, if only a statement can do that: the current role is not
+ * the owner of the table, the owner is subject to row-level security, or there is no
+ * usable primary key.
+ */
+extern bool key_read(const char *table, const RecordType *type, KeyMap **map,
+					 const NamedParam *params, KeyRows *found);
+
+#endif							/* ANON_AUTH_KEY_READ_H */
