@@ -456,7 +456,7 @@ for my $proof (qw(refresh_token promotion_code jwt))
 	$answer = refused(sub { claim(client(), \%proof) }, 401, api_error('Unauthorized', 'authentication required'), 'a claim by nobody');
 	is_deeply($answer->{headers}{'www-authenticate'}, ['Bearer'], 'has a challenge without an error');
 	$answer = refused(sub { claim(client(), \%proof, 'Authorization:' => 'Bearer x.y.z') }, 401, api_error('Unauthorized', 'authentication required'), 'a claim with a bad access token');
-	is_deeply($answer->{headers}{'www-authenticate'}, ['Bearer error="invalid_token"'], 'has a challenge that says so');
+	is_deeply($answer->{headers}{'www-authenticate'}, ['Bearer error="invalid_token", error_description="the access token is invalid or has expired"'], 'has a challenge that says so');
 	refused(sub { claim(client(), \%proof, bearer($guest)) }, 403, api_error('Forbidden', 'account required', 'AccountRequired'), 'a claim by a guest');
 	refused(sub { claim(client(), {}, bearer($claimant)) }, 400, api_error('Invalid', 'a proof of being the guest is required'), 'a claim without a proof');
 	refused(sub { claim(client(), { %proof, jwt => 'x' }, bearer($claimant)) }, 400, api_error('Invalid', 'more than one proof of being the guest was given'), 'a claim with two proofs');

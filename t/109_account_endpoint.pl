@@ -320,7 +320,7 @@ for my $function (sort keys %valid)
 	my $answer = refused(sub { account_call($function, undef, $valid{$function}) }, 401, 'Unauthorized', "$function by nobody");
 	is_deeply($answer->{headers}{'www-authenticate'}, ['Bearer'], "$function: the challenge has no error");
 	$answer = refused(sub { account_call($function, { access_token => 'x.y.z' }, $valid{$function}) }, 401, 'Unauthorized', "$function with a bad token");
-	is_deeply($answer->{headers}{'www-authenticate'}, ['Bearer error="invalid_token"'], "$function: the challenge says so");
+	is_deeply($answer->{headers}{'www-authenticate'}, ['Bearer error="invalid_token", error_description="the access token is invalid or has expired"'], "$function: the challenge says so");
 	refused(sub { account_call($function, { access_token => $ada->{refresh_token} }, $valid{$function}) }, 401, 'Unauthorized', "$function with a refresh token");
 	refused(sub { account_call($function, $ada, { %{ $valid{$function} }, access_token => $eve->{access_token} }) }, 400, 'ValidationFailed', "$function with a token in the body");
 	refused(sub { account_call($function, $ada, { %{ $valid{$function} }, user_id => sub_of($eve) }) }, 400, 'ValidationFailed', "$function with an unknown member");
@@ -374,7 +374,7 @@ for my $path ('', '/', '/userinfo', '/export_user', '/delete_user', '/set_passwo
 
 	is(account_call('list_sessions', { access_token => $alive })->{status}, 200, 'a token with these claims is accepted until it expires');
 	my $answer = refused(sub { account_call('end_other_sessions', { access_token => $expired }) }, 401, 'Unauthorized', 'an expired token');
-	is_deeply($answer->{headers}{'www-authenticate'}, ['Bearer error="invalid_token"'], 'the challenge tells the client to refresh it');
+	is_deeply($answer->{headers}{'www-authenticate'}, ['Bearer error="invalid_token", error_description="the access token is invalid or has expired"'], 'the challenge tells the client to refresh it');
 }
 
 # A disabled user, and limits

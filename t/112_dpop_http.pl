@@ -179,6 +179,16 @@ is(resource($userinfo, bound($access)), '401 DPoP error="invalid_dpop_proof"', '
 is(resource($userinfo, bound($access), proof($key, 'GET', $userinfo)), '401 DPoP error="invalid_dpop_proof"', '... with ath');
 is(resource($userinfo, bound($access), proof($other, 'GET', $userinfo, $access)), '401 DPoP error="invalid_token"', '... of its key');
 is(resource($userinfo, bound($access), proof($key, 'GET', $userinfo, $access)), '200', '... and works with it');
+my $as_bearer = $web->get($userinfo, Authorization => "Bearer $access");
+like($as_bearer->{headers}{'www-authenticate'}, qr/^Bearer error="invalid_token", error_description="the access token is bound to a key: [^"]*", DPoP algs="ES256 EdDSA RS256 PS256"$/,
+	'the challenge to a bound token with the scheme Bearer names the scheme DPoP');
+like($as_bearer->{json}{error_description}, qr/^the access token is bound to a key: send it with the scheme DPoP/, '... and so does the description');
+like($web->get($userinfo, bound($tokens->{access_token}), proof($key, 'GET', $userinfo, $tokens->{access_token}))->{json}{error_description},
+	qr/is not bound to a key: send it with the scheme Bearer/, 'the description of the reverse says so');
+like($web->get($userinfo, bound($access), proof($other, 'GET', $userinfo, $access))->{json}{error_description}, qr/^the DPoP proof is of another key/,
+	'the description of a proof of another key says so');
+like($web->get($userinfo, Authorization => "Bearer ${access}x")->{json}{error_description}, qr/^the access token is invalid or has expired$/,
+	'a bound token that does not verify is not said to be bound');
 like($web->get($userinfo, bound($access))->{headers}{'www-authenticate'}, qr/algs="ES256 EdDSA RS256 PS256"$/, 'the challenge lists the algorithms');
 is(resource($userinfo, bound($tokens->{access_token}), proof($key, 'GET', $userinfo, $tokens->{access_token})), '401 DPoP error="invalid_token"',
 	'a token that is not bound needs the scheme Bearer');
@@ -196,7 +206,20 @@ is(resource('/private/x', Authorization => "Bearer $access") =~ /^401/ ? 'refuse
 # The account API and the claim
 my $sessions = '/api/account/list_sessions';
 is(outcome($web->post_json($sessions, {}, Authorization => "Bearer $access")), '401 Unauthorized', 'the account API: a bound token is no Bearer token');
-is(outcome($web->post_json($sessions, {}, bound($access))), '401 Unauthorized', '... needs a proof');
+like($web->post_json($sessions, {}, Authorization => "Bearer $access")->{headers}{'www-authenticate'}, qr/^Bearer error="invalid_token", .*, DPoP algs="ES256 /,
+	'... and the challenge says so');
+{
+	my $answer = $web->post_json($sessions, {}, bound($access));
+
+	is(outcome($answer), '401 InvalidDPoPProof', '... needs a proof');
+	is($answer->{json}{error}{info}{description}, 'The call needs a DPoP proof.', '... and says that it has none');
+	$answer = $web->post_json($sessions, {}, bound($access), proof($key, 'GET', $sessions, $access));
+	is("$answer->{json}{error}{message}: $answer->{json}{error}{info}{description}", 'invalid DPoP proof: The method (htm) of the proof is not that of the request.', 'the account API gives the reason of a bad proof');
+	like($answer->{headers}{'www-authenticate'}, qr/^DPoP error="invalid_dpop_proof", .*, algs="ES256 EdDSA RS256 PS256"$/, '... and a challenge');
+	$answer = $web->post_json($sessions, {}, bound($access), proof($other, 'POST', $sessions, $access));
+	is("$answer->{status} $answer->{json}{error}{message}", '401 the DPoP proof is of another key than that of the access token', 'a proof of another key is told apart');
+	like($answer->{headers}{'www-authenticate'}, qr/^DPoP error="invalid_token"/, '... as an invalid token');
+}
 is(outcome($web->post_json($sessions, {}, bound($access), proof($key, 'POST', $sessions, $access))), '200', '... and works with it');
 
 # ---------------------------------------------------------------------------
@@ -204,12 +227,15 @@ is(outcome($web->post_json($sessions, {}, bound($access), proof($key, 'POST', $s
 # ---------------------------------------------------------------------------
 
 my $who = '/rest/rpc/who';
-is($web->get($who, Authorization => "Bearer $access")->{status}, 401, 'PostgREST: a bound token is no Bearer token');
+$response = $web->get($who, Authorization => "Bearer $access");
+is("$response->{status} $response->{json}{code} $response->{json}{message}: $response->{json}{details}", '401 PT401 invalid access token: the access token is bound to a key: send it with the scheme DPoP and a proof',
+	'PostgREST: a bound token is no Bearer token');
+like($response->{headers}{'www-authenticate'}, qr/^Bearer error="invalid_token", .*, DPoP algs="ES256 /, '... and the challenge names the scheme DPoP');
 is(resource($who, bound($access)), '401 DPoP error="invalid_dpop_proof"', '... needs a proof');
 is(resource($who, bound($access), proof($key, 'GET', $who)), '401 DPoP error="invalid_dpop_proof"', '... with ath');
 is(resource($who, bound($access), proof($key, 'POST', $who, $access)), '401 DPoP error="invalid_dpop_proof"', '... for the method');
 is(resource($who, bound($access), proof($key, 'GET', '/rest/rpc/other', $access)), '401 DPoP error="invalid_dpop_proof"', '... and the URI');
-is($web->get($who, bound($access), proof($other, 'GET', $who, $access))->{status}, 401, '... of its key');
+is(resource($who, bound($access), proof($other, 'GET', $who, $access)), '401 DPoP error="invalid_token"', '... of its key');
 my $sub = (jws_parts($access))[1]{sub};
 my %once = proof($key, 'GET', $who, $access);
 $response = $web->get("$who?select=*", bound($access), %once);
@@ -218,7 +244,7 @@ is(resource($who, bound($access), %once), '401 DPoP error="invalid_dpop_proof"',
 is_deeply($web->get($who, Authorization => "Bearer $tokens->{access_token}", proof($key, 'GET', $who))->{json}{key}, JSON::PP::false,
 	'a Bearer token gives an identity without a key');
 is(resource($who, bound('x.y.z'), proof($key, 'GET', $who, 'x.y.z')) =~ /^401/ ? 401 : 0, 401, 'a token that cannot be read is refused');
-is($web->get($who, bound($tokens->{access_token}), proof($key, 'GET', $who, $tokens->{access_token}))->{status}, 401,
+is(resource($who, bound($tokens->{access_token}), proof($key, 'GET', $who, $tokens->{access_token})), '401 DPoP error="invalid_token"',
 	'a token that is not bound needs the scheme Bearer');
 query('SELECT anon_auth.revoke_sessions(%s)', $sub);
 is($web->get($who, bound($access), proof($key, 'GET', $who, $access))->{status}, 401, 'a session that has ended is refused');

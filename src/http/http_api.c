@@ -98,13 +98,21 @@ http_api_authentication_required(HttpResponse *response)
 static bool
 admit_caller(const HttpRequest *request, HttpCaller caller, HttpResponse *response)
 {
+	const char *problem = http_caller_token_problem(caller);
+
 	if (caller == CALLER_KNOWN)
 		return true;
-	http_api_authentication_required(response);
+	/* What is wrong with the key is news to the client.  Other tokens are answered as upstream. */
+	if (problem != NULL && caller != CALLER_INVALID_TOKEN)
+		http_api_error(response, 401, "Unauthorized", "Unauthorized", problem, NULL);
+	else
+		http_api_authentication_required(response);
 	http_add_header(response, "WWW-Authenticate",
+					problem != NULL ?
+					http_token_challenge(request, "invalid_token", problem,
+										 caller == CALLER_NEEDS_PROOF) :
 					http_has_dpop_token(request) ?
-					http_dpop_challenge("invalid_token", "the access token is invalid or has expired") :
-					caller == CALLER_INVALID_TOKEN ? "Bearer error=\"invalid_token\"" : "Bearer");
+					http_dpop_challenge("invalid_token", "the session has ended") : "Bearer");
 	return false;
 }
 

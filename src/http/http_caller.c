@@ -56,9 +56,11 @@ token_caller(const HttpRequest *request, const char *token, Session *session, Us
 	if (error != NULL && !http_is_refusal(error))
 		ReThrowError(error);
 
-	/* A token that is bound to a key never counts as a Bearer token, nor the reverse. */
-	if (error != NULL || (verification.access.jkt != NULL) != http_has_dpop_token(request))
+	if (error != NULL)
 		return CALLER_INVALID_TOKEN;
+	/* A token that is bound to a key never counts as a Bearer token, nor the reverse. */
+	if ((verification.access.jkt != NULL) != http_has_dpop_token(request))
+		return verification.access.jkt != NULL ? CALLER_NEEDS_PROOF : CALLER_NEEDS_BEARER;
 	if (verification.access.jkt != NULL)
 	{
 		Span		span = span_of_string(token);
@@ -66,7 +68,7 @@ token_caller(const HttpRequest *request, const char *token, Session *session, Us
 		/* Without a reverse proxy, postgrest_pre_request() has used the proof. */
 		if (!identity_has_used_key(&span) &&
 			!identity_use_key(&span, &verification.access, http_dpop(request)))
-			return CALLER_INVALID_TOKEN;
+			return CALLER_OTHER_KEY;
 	}
 	if (!session_find_alive(&verification.access.sub, &verification.access.sid, request->now,
 							session, user))
@@ -112,6 +114,41 @@ http_caller(const HttpRequest *request, Session *session, User *user)
 	if (token != NULL)
 		return token_caller(request, token, session, user);
 	return http_cookie_caller(request, session, user);
+}
+
+const char *
+http_caller_token_problem(HttpCaller caller)
+{
+	switch (caller)
+	{
+		case CALLER_INVALID_TOKEN:
+			return "the access token is invalid or has expired";
+		case CALLER_NEEDS_PROOF:
+			return "the access token is bound to a key: send it with the scheme DPoP and a proof";
+		case CALLER_NEEDS_BEARER:
+			return "the access token is not bound to a key: send it with the scheme Bearer";
+		case CALLER_OTHER_KEY:
+			return "the DPoP proof is of another key than that of the access token";
+		case CALLER_NOBODY:
+		case CALLER_INVALID:
+		case CALLER_KNOWN:
+			break;
+	}
+	return NULL;
+}
+
+bool
+http_refuse_token(const HttpRequest *request, HttpCaller caller, HttpResponse *response)
+{
+	const char *problem = http_caller_token_problem(caller);
+
+	if (problem == NULL)
+		return false;
+	http_oauth_error(response, 401, "invalid_token", problem);
+	http_add_header(response, "WWW-Authenticate",
+					http_token_challenge(request, "invalid_token", problem,
+										 caller == CALLER_NEEDS_PROOF));
+	return true;
 }
 
 char *

@@ -20,6 +20,9 @@ typedef enum HttpCaller
 {
 	CALLER_NOBODY,				/* the request has no token and no cookie */
 	CALLER_INVALID_TOKEN,		/* its access token does not verify, or has expired */
+	CALLER_NEEDS_PROOF,			/* its Bearer token is bound to a key */
+	CALLER_NEEDS_BEARER,		/* its token of the scheme DPoP is not bound to a key */
+	CALLER_OTHER_KEY,			/* its proof is of another key than its token */
 	CALLER_INVALID,				/* its cookie is not valid, or its session has ended */
 	CALLER_KNOWN
 } HttpCaller;
@@ -29,6 +32,19 @@ typedef enum HttpCaller
  * to a key needs the scheme DPoP and a proof: raises AA026 and AA027 without a valid one.
  */
 extern HttpCaller http_caller(const HttpRequest *request, Session *session, User *user);
+
+/*
+ * If the access token does not count, return the reason for the client: a sentence without
+ * final period.  NULL: there is none, or its session has ended.
+ */
+extern const char *http_caller_token_problem(HttpCaller caller);
+
+/*
+ * Same, and answer it: 401 and invalid_token, with a challenge for the scheme that the token
+ * needs (RFC 9449, section 7).
+ */
+extern bool http_refuse_token(const HttpRequest *request, HttpCaller caller,
+							  HttpResponse *response);
 
 /* The session of the cookie, whatever token the request has. */
 extern HttpCaller http_cookie_caller(const HttpRequest *request, Session *session, User *user);

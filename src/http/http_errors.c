@@ -233,8 +233,9 @@ http_oauth_error(HttpResponse *response, int status, const char *error, const ch
 	write_oauth_error(response, status, error, description, NULL, NULL);
 }
 
-char *
-http_dpop_challenge(const char *error, const char *description)
+/* Return the parameter of a challenge that lists the algorithms of proofs. */
+static char *
+proof_algorithms(void)
 {
 	char		algorithms[JOSE_ALG_LIST_SIZE];
 	char	   *space;
@@ -242,8 +243,27 @@ http_dpop_challenge(const char *error, const char *description)
 	(void) jose_alg_list(JOSE_USE_PROOFS, ", ", NULL, algorithms);
 	for (space = algorithms; (space = strchr(space, ',')) != NULL;)
 		memmove(space, space + 1, strlen(space));
-	return psprintf("DPoP error=\"%s\", error_description=\"%s\", algs=\"%s\"", error,
-					http_error_description(description), algorithms);
+	return psprintf("algs=\"%s\"", algorithms);
+}
+
+char *
+http_dpop_challenge(const char *error, const char *description)
+{
+	return psprintf("DPoP error=\"%s\", error_description=\"%s\", %s", error,
+					http_error_description(description), proof_algorithms());
+}
+
+char *
+http_token_challenge(const HttpRequest *request, const char *error, const char *description,
+					 bool needs_dpop)
+{
+	char	   *challenge;
+
+	if (http_has_dpop_token(request))
+		return http_dpop_challenge(error, description);
+	challenge = psprintf("Bearer error=\"%s\", error_description=\"%s\"", error,
+						 http_error_description(description));
+	return needs_dpop ? psprintf("%s, DPoP %s", challenge, proof_algorithms()) : challenge;
 }
 
 /* Add WWW-Authenticate for the scheme of the request's access token. */
@@ -251,9 +271,8 @@ static void
 challenge_token(const HttpRequest *request, HttpResponse *response, const char *error,
 				const char *description)
 {
-	http_add_header(response, "WWW-Authenticate", http_has_dpop_token(request) ?
-					http_dpop_challenge(error, description) :
-					psprintf("Bearer error=\"%s\", error_description=\"%s\"", error, description));
+	http_add_header(response, "WWW-Authenticate",
+					http_token_challenge(request, error, description, false));
 }
 
 void
@@ -376,6 +395,18 @@ static const struct
 	{ERRCODE_AA_MERGE, 400, "Invalid", "MergeRefused", NULL}
 };
 
+static const char *
+description_json(const char *description)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_string(&json, "description", description);
+	json_close(&json);
+	return json.data;
+}
+
 /* Return the "info" for programs, as JSON, or NULL. */
 static const char *
 info_of_error(const ErrorData *error)
@@ -384,6 +415,8 @@ info_of_error(const ErrorData *error)
 		return psprintf("{\"max_age\": %lld}", (long long) raise_json_max_age(error->detail));
 	switch (error->sqlerrcode)
 	{
+		case ERRCODE_AA_INVALID_DPOP_PROOF:
+			return description_json(error->detail);
 		case ERRCODE_AA_INVALID_LOGIN_ID:
 		case ERRCODE_AA_IDENTITY_EXISTS:
 		case ERRCODE_AA_PASSWORD_POLICY:
@@ -405,7 +438,9 @@ http_write_api_error(const HttpRequest *request, const ErrorData *error, HttpRes
 	if (is_about_bound_token(request, error))
 	{
 		(void) http_classify_oauth_error(error, &code, &description);
-		http_api_error(response, 401, "Unauthorized", "Unauthorized", error->message, NULL);
+		http_api_error(response, 401, "Unauthorized",
+					   error->sqlerrcode == ERRCODE_AA_USE_DPOP_NONCE ? "UseDPoPNonce" :
+					   "InvalidDPoPProof", error->message, info_of_error(error));
 		challenge_token(request, response, code, description);
 		return;
 	}

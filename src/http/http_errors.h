@@ -52,6 +52,14 @@ extern void http_oauth_error(HttpResponse *response, int status, const char *err
 extern char *http_dpop_challenge(const char *error, const char *description);
 
 /*
+ * Return the value of WWW-Authenticate for the scheme of the request's access token.  Add a
+ * challenge for the scheme DPoP if the token needs it, but has another scheme (RFC 9449,
+ * section 7.2).
+ */
+extern char *http_token_challenge(const HttpRequest *request, const char *error,
+								  const char *description, bool needs_dpop);
+
+/*
  * Answer an error of OAuth 2 with another code and description than it usually has.  The
  * body has the x_code and x_detail of the error.
  */

@@ -48,22 +48,18 @@ void
 http_refresh_id_token_grant(const HttpRequest *request, const Client *client,
 							const HttpParams *params, HttpResponse *response)
 {
+	HttpCaller	caller;
 	Session		session;
 	User		user;
 
-	switch (http_caller(request, &session, &user))
+	caller = http_caller(request, &session, &user);
+	if (http_refuse_token(request, caller, response))
+		return;
+	if (caller != CALLER_KNOWN)
 	{
-		case CALLER_INVALID_TOKEN:
-			http_unauthorized(request, response, "invalid_token",
-							  "the access token is invalid or has expired");
-			return;
-		case CALLER_NOBODY:
-		case CALLER_INVALID:
-			/* Authgear's SDKs end their session on this error. */
-			http_unauthorized(request, response, "invalid_grant", "valid session is required");
-			return;
-		case CALLER_KNOWN:
-			break;
+		/* Authgear's SDKs end their session on this error. */
+		http_unauthorized(request, response, "invalid_grant", "valid session is required");
+		return;
 	}
 	if (!may_refresh_id_token(request, client, &session))
 	{

@@ -48,7 +48,7 @@ typedef enum Verdict
 	VERDICT_INVALID_SESSION,
 	VERDICT_INVALID_TOKEN,
 	VERDICT_CROSS_SITE,
-	VERDICT_INVALID_PROOF
+	VERDICT_WRONG_KEY
 } Verdict;
 
 /* The result of check_request(). */
@@ -59,7 +59,12 @@ typedef struct RequestCheck
 	char	   *claims;
 	char	   *headers;		/* of the response; NULL: as they are */
 	const char *reason;			/* for an invalid token: a clause */
-	const ErrorData *error;		/* for an invalid proof */
+
+	/* For VERDICT_WRONG_KEY: a token or proof that needs a challenge with the scheme DPoP. */
+	const char *message;
+	const char *detail;
+	char	   *challenge;
+	char	   *nonce;			/* for the next proof; NULL: none */
 } RequestCheck;
 
 static bool
@@ -92,11 +97,10 @@ check_cookie(const HttpRequest *request, RequestCheck *check)
 	{
 		case CALLER_NOBODY:
 			return VERDICT_NOTHING_TO_DO;
-		case CALLER_INVALID_TOKEN:
-		case CALLER_INVALID:
-			return VERDICT_INVALID_SESSION;
 		case CALLER_KNOWN:
 			break;
+		default:
+			return VERDICT_INVALID_SESSION;
 	}
 	if (!is_safe_method() && http_is_foreign(request, true))
 		return VERDICT_CROSS_SITE;
@@ -119,14 +123,27 @@ is_typed_as_access_token(const HttpRequest *request)
 	return own_jwt_has_typ(value, strlen(value), "at+jwt");
 }
 
+/* Refuse a token that is bound to a key, but has the scheme Bearer. */
+static Verdict
+refuse_bearer(const HttpRequest *request, RequestCheck *check)
+{
+	const char *problem = http_caller_token_problem(CALLER_NEEDS_PROOF);
+
+	check->message = "invalid access token";
+	check->detail = problem;
+	check->challenge = http_token_challenge(request, "invalid_token", problem, true);
+	return VERDICT_WRONG_KEY;
+}
+
 /*
  * Check a token.  PostgREST has verified its signature and expiry and has set its
  * claims, but it accepts every token that one of our keys signed, for example an ID
  * token, and it may have read the settings a while ago.
  */
 static Verdict
-check_token(const HttpRequest *request, const char **reason)
+check_token(const HttpRequest *request, RequestCheck *check)
 {
+	const char **reason = &check->reason;
 	Jsonb	   *claims = json_setting("request.jwt.claims", ERRCODE_HTTP_400);
 	pg_uuid_t	sub;
 	pg_uuid_t	sid;
@@ -143,10 +160,10 @@ check_token(const HttpRequest *request, const char **reason)
 	*reason = own_jwt_access_claims_problem(claims, NULL, &sub, &sid);
 	if (*reason == NULL && !is_typed_as_access_token(request))
 		*reason = "its type (typ) is not at+jwt";
-	if (*reason == NULL && json_member(claims, "cnf") != NULL)
-		*reason = "it is bound to a key (cnf), and needs the scheme DPoP";
 	if (*reason != NULL)
 		return VERDICT_INVALID_TOKEN;
+	if (json_member(claims, "cnf") != NULL)
+		return refuse_bearer(request, check);
 	if (request->policy.check_session_on_request ?
 		!session_find_alive(&sub, &sid, request->now, &session, &user) :
 		identity_is_former_guest(claims, &sub))
@@ -176,14 +193,23 @@ verify_bound_token(void *arg)
 		raise_token_of_other_key();
 }
 
+/* Refuse a token of the scheme DPoP, or its proof. */
 static Verdict
 refuse_bound_token(const ErrorData *error, RequestCheck *check)
 {
-	check->error = error;
-	check->reason = error->detail;
-	return error->sqlerrcode == ERRCODE_AA_INVALID_DPOP_PROOF ||
-		error->sqlerrcode == ERRCODE_AA_USE_DPOP_NONCE ? VERDICT_INVALID_PROOF :
-		VERDICT_INVALID_TOKEN;
+	bool		is_token = error->sqlerrcode == ERRCODE_AA_INVALID_TOKEN;
+	const char *code;
+	const char *description;
+
+	(void) http_classify_oauth_error(error, &code, &description);
+	if (error->sqlerrcode == ERRCODE_AA_USE_DPOP_NONCE)
+		check->nonce = raise_json_member(error->detail, "dpop_nonce");
+	check->message = is_token ? "invalid access token" : error->message;
+	check->detail = check->nonce != NULL ? "The proof must have the nonce of DPoP-Nonce." :
+		error->detail;
+	check->challenge = http_dpop_challenge(code, is_token && error->detail != NULL ? error->detail :
+										   description);
+	return VERDICT_WRONG_KEY;
 }
 
 /* Return the headers of a response with the next nonce, or NULL. */
@@ -236,7 +262,7 @@ verdict_on_request(RequestCheck *check)
 	if (http_header(&request, "authorization") != NULL && http_has_dpop_token(&request))
 		return check_bound_token(&request, check);
 	if (http_header(&request, "authorization") != NULL)
-		return check_token(&request, &check->reason);
+		return check_token(&request, check);
 
 	/*
 	 * The reverse proxy sets this header for functions of anon_auth_http, which
@@ -258,34 +284,30 @@ check_request(void *arg)
 }
 
 /*
- * Raise an error that PostgREST answers with the challenge of RFC 9449, section 7.1.  It takes
+ * Raise an error that PostgREST answers with the challenge of RFC 9449, section 7.  It takes
  * status and headers from the DETAIL of an error of this code.
  */
 pg_noreturn static void
-raise_invalid_proof(const ErrorData *error)
+raise_challenge(const RequestCheck *check)
 {
-	char	   *nonce = raise_json_member(error->detail, "dpop_nonce");
-	const char *code;
-	const char *description;
 	StringInfoData message;
 	StringInfoData detail;
 
-	(void) http_classify_oauth_error(error, &code, &description);
 	initStringInfo(&message);
 	json_open(&message);
 	json_add_string(&message, "code", "PT401");
-	json_add_string(&message, "message", error->message);
-	json_add_string(&message, "details", nonce != NULL ? "The proof must have the nonce of DPoP-Nonce." :
-					error->detail);
+	json_add_string(&message, "message", check->message);
+	if (check->detail != NULL)
+		json_add_string(&message, "details", check->detail);
 	json_close(&message);
 	initStringInfo(&detail);
 	json_open(&detail);
 	json_add_integer(&detail, "status", 401);
 	json_add_name(&detail, "headers");
 	json_open(&detail);
-	json_add_string(&detail, "WWW-Authenticate", http_dpop_challenge(code, description));
-	if (nonce != NULL)
-		json_add_string(&detail, "DPoP-Nonce", nonce);
+	json_add_string(&detail, "WWW-Authenticate", check->challenge);
+	if (check->nonce != NULL)
+		json_add_string(&detail, "DPoP-Nonce", check->nonce);
 	json_close(&detail);
 	json_close(&detail);
 	ereport(ERROR,
@@ -334,8 +356,8 @@ anon_auth_postgrest_pre_request(PG_FUNCTION_ARGS)
 					 errdetail("A session cookie counts only for pages of the issuer and of redirect URIs of first-party clients."),
 					 errhidestmt(true)));
 			break;
-		case VERDICT_INVALID_PROOF:
-			raise_invalid_proof(check.error);
+		case VERDICT_WRONG_KEY:
+			raise_challenge(&check);
 			break;
 		case VERDICT_SESSION:
 			identity_set(check.claims, true);

@@ -33,23 +33,21 @@ handle_userinfo(const HttpRequest *request, HttpResponse *response)
 {
 	Session		session;
 	User		user;
+	HttpCaller	caller = http_caller(request, &session, &user);
 
-	switch (http_caller(request, &session, &user))
+	if (http_refuse_token(request, caller, response))
+		return;
+	if (caller == CALLER_NOBODY)
 	{
-		case CALLER_NOBODY:
-			/* RFC 6750: a challenge to a request without credentials has no error. */
-			http_oauth_error(response, 401, "invalid_grant", "invalid session");
-			http_add_header(response, "WWW-Authenticate", "Bearer");
-			return;
-		case CALLER_INVALID_TOKEN:
-			http_unauthorized(request, response, "invalid_token",
-							  "the access token is invalid or has expired");
-			return;
-		case CALLER_INVALID:
-			write_invalid_session(request, response);
-			return;
-		case CALLER_KNOWN:
-			break;
+		/* RFC 6750: a challenge to a request without credentials has no error. */
+		http_oauth_error(response, 401, "invalid_grant", "invalid session");
+		http_add_header(response, "WWW-Authenticate", "Bearer");
+		return;
+	}
+	if (caller != CALLER_KNOWN)
+	{
+		write_invalid_session(request, response);
+		return;
 	}
 	session_get_user(&session.user_id, &session.id, request->now, &user, NULL);
 	http_json(response, 200, json_from_jsonb(claims_userinfo(&user)));
