@@ -15,7 +15,7 @@
 # results are computed, not listed. It also defines the names of users and
 # sessions.
 #
-# Duration: 130 s
+# Duration: 150 s
 
 use strict;
 use warnings;
@@ -49,7 +49,7 @@ my @on_guest = qw(sign_up_new sign_up_again log_in_with_key log_in refresh refre
 my @on_account = qw(log_in_account refresh_account refresh_rotating_account merge claim claim_with_key revoke_account revoke_all_account
   disable_account set_password_account delete_account purge rotate_key);
 
-# Proofs of addresses and identities, and what users do with their own account: two operations with one code, ID token, address,
+# Proofs of addresses and identities, device keys and passkeys, and what users do with their own account: two operations with one code, ID token, address,
 # identity or account. The first list of a line runs with itself, and with the second.
 my @proofs = (
 	[ [qw(code_log_in code_sign_up code_promote code_promote_other password_sign_up)], [] ],
@@ -63,6 +63,9 @@ my @proofs = (
 	[ [qw(add_username import_user)], [qw(promote promote_with_key log_in delete disable_holder delete_holder)] ],
 	[ [qw(add_address)], [qw(code_promote code_sign_up password_sign_up code_log_in)] ],
 	[ [qw(delete_self)], [qw(promote promote_with_key log_in_with_key refresh revoke disable delete purge merge claim code_promote)] ],
+	[ [qw(add_device_key log_in_device_key remove_device_key add_passkey log_in_passkey remove_passkey)],
+		[qw(log_in_holder change_password remove_identity end_own_session end_others revoke_all_holder disable_holder delete_holder)] ],
+	[ [qw(create_user)], [qw(add_username import_user promote promote_with_key log_in)] ],
 	[ [qw(code_merge identity_merge)], [qw(claim remove_identity code_log_in_holder identity_log_in disable_holder delete_holder promote disable delete)] ]);
 
 # DDL on the application's tables, which runs beside every operation on a guest.
@@ -104,7 +107,7 @@ AnonAuth::PairWorld->prepare($node, $_, $_ eq 'merging' ? 'merge' : 'error', $_ 
 my %keys;
 for my $database (keys %workers)
 {
-	$keys{$database} = { map { $_ => AnonAuth::Device->new(alg => 'EdDSA') } qw(K N provider) };
+	$keys{$database} = { map { $_ => AnonAuth::Device->new(alg => 'EdDSA') } qw(K N L M p q provider) };
 }
 
 # The state of a worker.

@@ -1,4 +1,5 @@
-# A crash at every statement of each operation with which users change their accounts.
+# A crash at every statement of each operation with which users change their accounts, and
+# log in with device keys and passkeys.
 #
 # Each table has a trigger that counts the statements that write to it, and kills its backend
 # at the statement whose number is in crash.point.  All other backends end, too, and the server
@@ -6,7 +7,7 @@
 # call is repeated, with a crash at the next statement, until it comes to its end.  A crash just
 # after that must lose nothing.
 #
-# Duration: 60 s
+# Duration: 90 s
 
 use strict;
 use warnings;
@@ -14,8 +15,10 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 
-use AnonAuth::Device;
+use AnonAuth::Authenticator;
+use AnonAuth::Device qw(sql_literal);
 use AnonAuth::Invariants qw(damage invariants);
+use JSON::PP ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -32,8 +35,8 @@ sub query { return $node->safe_psql('postgres', $_[0]); }
 
 query(<<'SQL');
 CREATE EXTENSION anon_auth;
-SELECT anon_auth.create_client('app', 'native');
-UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1, promotion_conflict = 'merge', login_id_types = '{email,username}';
+SELECT anon_auth.create_client('app', 'native'), anon_auth.create_client('keyed', 'native', dpop => 'required');
+UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1, promotion_conflict = 'merge', device_key_logins_per_minute = NULL, login_id_types = '{email,username}';
 
 -- The provider of ID tokens has a key of this database.
 CREATE TABLE provider_key AS SELECT anon_auth.create_signing_key('EdDSA') AS kid;
@@ -174,6 +177,67 @@ sub with_challenge
 	return $user;
 }
 
+# An account with a device key or a passkey, and the next request or response with it.
+my $json = JSON::PP->new->utf8;
+
+sub device_request
+{
+	my ($device, $action) = @_;
+
+	return $device->request(challenge => query("SELECT token FROM anon_auth.create_challenge('biometric_request')"), action => $action, with_jwk => $action eq 'setup',
+		header => { typ => 'vnd.authgear.biometric-request' });
+}
+
+sub with_new_key
+{
+	my $user = account();
+
+	$user->{device} = AnonAuth::Device->new(alg => 'EdDSA');
+	$user->{request} = device_request($user->{device}, 'setup');
+	return $user;
+}
+
+sub with_key
+{
+	my $user = with_new_key();
+
+	query("SELECT anon_auth.add_device_key('$user->{request}', access_token => '$user->{token}')");
+	$user->{request} = device_request($user->{device}, 'authenticate');
+	return $user;
+}
+
+# The session that a removal must end.
+sub with_key_session
+{
+	my $user = with_key();
+
+	$user->{other} = query("SELECT anon_auth.verify_jwt(access_token) ->> 'sid' FROM anon_auth.authenticate_with_device_key('app', '$user->{request}')");
+	return $user;
+}
+
+sub with_new_passkey
+{
+	my $user = account();
+
+	$user->{passkey} = AnonAuth::Authenticator->new(alg => 'EdDSA', id => $user->{name});
+	$user->{response} = sql_literal($json->encode($user->{passkey}->create($json->decode(query("SELECT anon_auth.passkey_creation_options('$user->{token}')")))));
+	return $user;
+}
+
+sub with_passkey
+{
+	my $user = with_new_passkey();
+
+	query("SELECT anon_auth.add_passkey($user->{response}, access_token => '$user->{token}')");
+	$user->{response} = sql_literal($json->encode($user->{passkey}->get($json->decode(query("SELECT anon_auth.passkey_request_options('app')")))));
+	return $user;
+}
+
+sub with_proof
+{
+	return { name => 'keyed' . ++$count, proof => AnonAuth::Device->new(alg => 'ES256')->proof };
+}
+
 sub guest_and_account
 {
 	my ($guest, $user) = (guest(), account());
@@ -259,7 +323,35 @@ my @operations = (
 		sub { join ' AND ', is_gone($_[0]{guest}), "(SELECT count(*) = 2 FROM notes WHERE user_id = '$_[0]{id}')" } ],
 	[ 'sign_up()', sub { return { name => 'user' . ++$count }; },
 		sub { "EXISTS (SELECT FROM anon_auth.sign_up('app', email => '$_[0]{name}\@example.com', password => '$password'))" },
-		sub { "EXISTS (SELECT FROM anon_auth.login_ids WHERE value = '$_[0]{name}\@example.com')" } ]);
+		sub { "EXISTS (SELECT FROM anon_auth.login_ids WHERE value = '$_[0]{name}\@example.com')" } ],
+	[ 'add_device_key()', \&with_new_key,
+		sub { "anon_auth.add_device_key('$_[0]{request}', access_token => '$_[0]{token}') IS NOT NULL" },
+		sub { join ' AND ', "EXISTS (SELECT FROM anon_auth.device_keys WHERE user_id = '$_[0]{id}')", event('device_key.added', @_), message('device_key_added', @_) } ],
+	[ 'authenticate_with_device_key()', \&with_key,
+		sub { "EXISTS (SELECT FROM anon_auth.authenticate_with_device_key('app', '$_[0]{request}'))" },
+		sub { join ' AND ', "EXISTS (SELECT FROM anon_auth.sessions WHERE user_id = '$_[0]{id}' AND device_kid IS NOT NULL)", event('user.authenticated', @_) } ],
+	[ 'remove_device_key()', \&with_key_session,
+		sub { "anon_auth.remove_device_key('" . $_[0]{device}->kid . "', access_token => '$_[0]{token}')" },
+		sub { join ' AND ', "NOT EXISTS (SELECT FROM anon_auth.device_keys WHERE user_id = '$_[0]{id}')", "EXISTS (SELECT FROM anon_auth.removed_device_keys WHERE user_id = '$_[0]{id}')",
+			other_is_gone(@_), event('device_key.removed', @_), message('device_key_removed', @_) } ],
+	[ 'add_passkey()', \&with_new_passkey,
+		sub { "anon_auth.add_passkey($_[0]{response}, access_token => '$_[0]{token}') IS NOT NULL" },
+		sub { join ' AND ', "EXISTS (SELECT FROM anon_auth.passkeys WHERE user_id = '$_[0]{id}')", event('passkey.added', @_), message('passkey_added', @_) }, 1 ],
+	[ 'authenticate_with_passkey()', \&with_passkey,
+		sub { "EXISTS (SELECT FROM anon_auth.authenticate_with_passkey('app', $_[0]{response}))" },
+		sub { join ' AND ', "EXISTS (SELECT FROM anon_auth.passkeys WHERE user_id = '$_[0]{id}' AND used_challenges <> '')", event('user.authenticated', @_) }, 1 ],
+	[ 'remove_passkey()', \&with_passkey,
+		sub { "anon_auth.remove_passkey('" . $_[0]{passkey}->id . "', access_token => '$_[0]{token}')" },
+		sub { join ' AND ', "NOT EXISTS (SELECT FROM anon_auth.passkeys WHERE user_id = '$_[0]{id}')", other_is_gone(@_), event('passkey.removed', @_), message('passkey_removed', @_) } ],
+	[ 'authenticate_anonymously() with a DPoP proof', \&with_proof,
+		sub { "EXISTS (SELECT FROM anon_auth.authenticate_anonymously('keyed', dpop => '$_[0]{proof}'))" },
+		sub { "EXISTS (SELECT FROM anon_auth.sessions WHERE dpop_jkt IS NOT NULL)" }, 1 ],
+	[ 'create_user()', sub { return { name => 'made' . ++$count }; },
+		sub { "anon_auth.create_user(username => '$_[0]{name}', password => '$password') IS NOT NULL" },
+		sub { "EXISTS (SELECT FROM anon_auth.authenticate('app', '$_[0]{name}', '$password'))" } ],
+	[ 'set_roles()', \&account,
+		sub { "anon_auth.set_roles('$_[0]{id}', '{editor}')::text IS NOT NULL" },
+		sub { join ' AND ', "(SELECT roles = '{editor}' FROM anon_auth.users WHERE id = '$_[0]{id}')", event('user.roles_set', @_) } ]);
 
 # ---------------------------------------------------------------------------
 # Crashes

@@ -41,12 +41,17 @@ my %invariants = (
 		   OR is_anonymous = (has_password
 			   OR EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND l.verified_at IS NOT NULL)
 			   OR EXISTS (SELECT FROM anon_auth.user_identities i WHERE i.user_id = u.id)
+			   OR EXISTS (SELECT FROM anon_auth.device_keys d WHERE d.user_id = u.id AND d.of_account)
+			   -- Guests can have passkeys, too.
+			   OR NOT is_anonymous AND EXISTS (SELECT FROM anon_auth.passkeys p WHERE p.user_id = u.id)
 			   -- An administrator can make an account whose user sets the password later.
 			   OR EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id) AND EXISTS (
 				SELECT FROM anon_auth.events e WHERE e.user_id = u.id
 				  AND (e.type = 'user.imported' OR e.type = 'user.created' AND e.client_id IS NULL)))
 		   OR is_anonymous AND EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id)
 		   OR cardinality(login_id_routes) <> (SELECT count(*) FROM anon_auth.login_ids l WHERE l.user_id = u.id)
+		   OR cardinality(device_key_routes) <> (SELECT count(*) FROM anon_auth.device_keys d WHERE d.user_id = u.id AND d.of_account AND d.route = ANY (device_key_routes))
+		   OR cardinality(passkey_routes) <> (SELECT count(*) FROM anon_auth.passkeys p WHERE p.user_id = u.id AND p.route = ANY (passkey_routes))
 		   OR (device_kid IS NOT NULL) <> EXISTS (SELECT FROM anon_auth.device_keys d WHERE d.user_id = u.id AND d.kid = u.device_kid)},
 	# The event of a guest's creation says whether it has a device key; that of sign_up() does not.
 	'is a user without exactly one event for its creation and its promotion' => q{
@@ -57,8 +62,17 @@ my %invariants = (
 				  AND NOT u.is_anonymous AND e.payload ? 'device_key')},
 	'belongs to no user' => q{
 		SELECT count(*) FROM (SELECT user_id FROM anon_auth.sessions UNION ALL SELECT user_id FROM anon_auth.login_ids
-			UNION ALL SELECT user_id FROM anon_auth.passwords UNION ALL SELECT user_id FROM anon_auth.device_keys) r
+			UNION ALL SELECT user_id FROM anon_auth.passwords UNION ALL SELECT user_id FROM anon_auth.device_keys
+			UNION ALL SELECT user_id FROM anon_auth.passkeys UNION ALL SELECT user_id FROM anon_auth.user_identities) r
 		WHERE NOT EXISTS (SELECT FROM anon_auth.users u WHERE u.id = r.user_id)},
+	# What an account has is what it has added and not removed, by the events.
+	'is a device key or passkey without its event, or the reverse' => q{
+		SELECT count(*) FROM anon_auth.users u, LATERAL (SELECT count(*) FILTER (WHERE type = 'device_key.added') - count(*) FILTER (WHERE type = 'device_key.removed') AS keys,
+			count(*) FILTER (WHERE type = 'passkey.added') - count(*) FILTER (WHERE type = 'passkey.removed') AS passkeys FROM anon_auth.events e WHERE e.user_id = u.id) e
+		WHERE NOT u.is_anonymous AND (e.keys <> cardinality(u.device_key_routes) OR e.passkeys <> cardinality(u.passkey_routes))},
+	'is a session of a removed device key' => q{
+		SELECT count(*) FROM anon_auth.sessions s JOIN anon_auth.users u ON u.id = s.user_id WHERE NOT u.is_anonymous AND s.device_kid IS NOT NULL
+			AND NOT EXISTS (SELECT FROM anon_auth.device_keys d WHERE d.user_id = s.user_id AND d.kid = s.device_kid)},
 	'is a duplicate login ID' =>
 	  q{SELECT count(*) - count(DISTINCT (type, value)) FROM anon_auth.login_ids});
 

@@ -34,7 +34,8 @@ their identity and a number: i1, i2, j1. sign_up() makes P (by code), Q (by
 password) and J (by ID token), and import_user() makes I.
 
 S is also the user who looks after its own account, with session v. It asks for
-the code "new S" to add that address.
+the code "new S" to add that address. It has the device key L and the passkey p, and
+adds the device key M and the passkey q. create_user() makes C.
 
 =cut
 
@@ -102,7 +103,7 @@ sub _code_op
 my $guest = 'G K s r z';
 my $account = 'R eve x y';
 my $claimant = 'T claimed w';
-my $holder = 'S mail i j v';
+my $holder = 'S mail i j v L M p q';
 
 my %operations = (
 	_op('sign_up_new', '', 'N', \&_sign_up, key => 'N', jwk => 1),
@@ -177,6 +178,14 @@ my %operations = (
 	_op('purge_due', 'holder due', "$holder rows", \&_purge_due),
 	_op('delete_self', '', "$guest ada bob new rows", \&_delete_self, user => 'G', session => 's'),
 	_op('import_user', '', 'I ada', \&_import, user => 'I', login => 'ada'),
+	_op('create_user', '', 'C ada', \&_create_user, login => 'ada', makes => 'C'),
+	# Device keys and passkeys of an account.
+	_op('add_device_key', 'holder', 'S M', \&_add_credential, user => 'S', session => 'v', credential => 'M'),
+	_op('log_in_device_key', 'holder L', 'S L', \&_log_in_with_credential, credential => 'L'),
+	_op('remove_device_key', 'holder L', 'S L', \&_remove_credential, user => 'S', session => 'v', credential => 'L'),
+	_op('add_passkey', 'holder', 'S q', \&_add_credential, user => 'S', session => 'v', credential => 'q'),
+	_op('log_in_passkey', 'holder p', 'S p', \&_log_in_with_credential, credential => 'p'),
+	_op('remove_passkey', 'holder p', $holder, \&_remove_credential, user => 'S', session => 'v', credential => 'p'),
 	# DDL on the tables of PairWorld's begin_tables(). Operations that add a
 	# foreign key are refused if the guest is deleted.
 	_ddl('add_key', 'ALTER TABLE ddl_plain ADD FOREIGN KEY (user_id) REFERENCES anon_auth.users ON DELETE CASCADE', \&_refer),
@@ -227,6 +236,8 @@ sub initial_state
 		merged => {},
 		logins => {},
 		identities => {},
+		passkeys => {},
+		key_of => {},
 		verified => {},
 		codes => { map { $_->{code} ? ($_->{code} => 1) : () } @operations },
 		spent => {},
@@ -254,6 +265,8 @@ sub initial_state
 		$state->{logins}{mail} = 'S';
 		$state->{verified}{mail} = 1;
 		$state->{identities}{i} = 'S';
+		$state->{keys}{L} = 'S' if $needs{L};
+		$state->{passkeys}{p} = 'S' if $needs{p};
 		$state->{users}{S}{leaving} = $state->{users}{S}{due} = 1 if $needs{due};
 	}
 	# purge() deletes only guests without rows of the application.
@@ -318,6 +331,7 @@ sub describe
 		  (map { "key $_" } grep { $state->{keys}{$_} eq $name } sort keys %{ $state->{keys} }),
 		  (map { "login $_" . ($state->{verified}{$_} ? ' verified' : '') } grep { $state->{logins}{$_} eq $name } sort keys %{ $state->{logins} }),
 		  (map { "merged $_" } grep { $state->{merged}{$_} eq $name } sort keys %{ $state->{merged} }),
+		  (map { "passkey $_" } grep { $state->{passkeys}{$_} eq $name } sort keys %{ $state->{passkeys} }),
 		  (map { "removed $_" } grep { $state->{removed}{$_} eq $name } sort keys %{ $state->{removed} }),
 		  (map { "session $_" . ($user->{sessions}{$_} ? "+$user->{sessions}{$_}" : '') } sort keys %{ $user->{sessions} });
 	}
@@ -331,7 +345,7 @@ sub _copy
 	my ($state) = @_;
 	my %copy = (%$state, events => [ @{ $state->{events} } ]);
 
-	$copy{$_} = { %{ $state->{$_} } } for qw(keys logins removed merged identities verified codes spent tokens);
+	$copy{$_} = { %{ $state->{$_} } } for qw(keys logins removed merged identities passkeys key_of verified codes spent tokens);
 	$copy{users} = {
 		map { $_ => { %{ $state->{users}{$_} }, sessions => { %{ $state->{users}{$_}{sessions} } } } }
 		  keys %{ $state->{users} } };
@@ -357,7 +371,7 @@ sub _remove
 	# The codes for its addresses are deleted, too.
 	delete $state->{codes}{$_} for grep { $gone{ (split / /)[0] } } keys %{ $state->{codes} };
 	delete $state->{users}{$name};
-	for my $owned (qw(keys logins removed merged identities))
+	for my $owned (qw(keys logins removed merged identities passkeys))
 	{
 		delete $state->{$owned}{$_} for grep { $state->{$owned}{$_} eq $name } keys %{ $state->{$owned} };
 	}
@@ -838,8 +852,72 @@ sub _opens_without
 	my @logins = grep { $state->{logins}{$_} eq $name && !$without{$_} } keys %{ $state->{logins} };
 
 	return 1 if grep { $state->{identities}{$_} eq $name && !$without{$_} } keys %{ $state->{identities} };
+	return 1 if grep { $state->{$_->[0]}{$_->[1]} eq $name && !$without{$_->[1]} } map { my $kind = $_; map { [ $kind, $_ ] } keys %{ $state->{$kind} } } qw(keys passkeys);
 	return 1 if grep { $state->{verified}{$_} } @logins;
 	return @logins && !$state->{users}{$name}{passwordless};
+}
+
+# Device keys have capital letters, passkeys small ones. Each call has its own request or
+# response.
+sub _is_device_key { return $_[0] =~ /[A-Z]/; }
+
+# A key that the account has is added again; a passkey is not.
+sub _add_credential
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my ($name, $credential) = @$operation{qw(user credential)};
+	my ($kind, $event) = _is_device_key($credential) ? qw(keys device_key.added) : qw(passkeys passkey.added);
+
+	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
+	return [ $state, $kind eq 'keys' ? 'done' : 'AA029' ] if exists $state->{$kind}{$credential};
+	$state->{$kind}{$credential} = $name;
+	_event($state, $event, $name);
+	return [ $state, 'done' ];
+}
+
+# A device key has one session.
+sub _log_in_with_credential
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my $credential = $operation->{credential};
+	my $is_key = _is_device_key($credential);
+	my $name = $state->{ $is_key ? 'keys' : 'passkeys' }{$credential};
+
+	return [ $state, $is_key ? _unregistered($state, $credential) : 'AA029' ] if !defined $name;
+	return _failed($state, $name) if $state->{users}{$name}{disabled};
+	_event($state, 'user.authenticated', $name);
+	_end_sessions_of_key($state, $name, $credential) if $is_key;
+	$state->{key_of}{$session} = $credential if $is_key;
+	return [ $state, _begin_session($state, $name, $session) ];
+}
+
+sub _end_sessions_of_key
+{
+	my ($state, $name, $key) = @_;
+
+	delete $state->{users}{$name}{sessions}{$_} for grep { $state->{key_of}{$_} eq $key } keys %{ $state->{key_of} };
+	return;
+}
+
+# Sessions record the device key that they began with, but not the passkey.
+sub _remove_credential
+{
+	my ($state, $session, $overlaps, $operation) = @_;
+	my ($name, $credential) = @$operation{qw(user credential)};
+	my ($kind, $event) = _is_device_key($credential) ? qw(keys device_key.removed) : qw(passkeys passkey.removed);
+
+	return [ $state, 'AA014' ] if _is_signed_out($state, $operation);
+	return [ $state, 'f' ] if !exists $state->{$kind}{$credential};
+	return [ $state, 'AA023' ] if !_opens_without($state, $name, $credential);
+	delete $state->{$kind}{$credential};
+	_event($state, $event, $name);
+	if ($kind eq 'keys')
+	{
+		$state->{removed}{$credential} = $name;
+		_end_sessions_of_key($state, $name, $credential);
+	}
+	else { _end_other_sessions($state, $operation); }
+	return [ $state, 't' ];
 }
 
 # The old password is that of the operations.
@@ -1023,6 +1101,19 @@ sub _import
 	$state->{users}{$name} = { sessions => {} };
 	$state->{logins}{$login} = $name;
 	_event($state, 'user.imported', $name);
+	return [ $state, 'done' ];
+}
+
+# An administrator makes an account.
+sub _create_user
+{
+	my ($state, $session, undef, $operation) = @_;
+	my $login = $operation->{login};
+
+	return [ $state, 'AA009' ] if defined $state->{logins}{$login};
+	$state->{users}{C} = { sessions => {} };
+	$state->{logins}{$login} = 'C';
+	_event($state, 'user.created', 'C');
 	return [ $state, 'done' ];
 }
 

@@ -28,10 +28,11 @@ package AnonAuth::PairWorld;
 use strict;
 use warnings;
 
+use AnonAuth::Authenticator;
 use AnonAuth::Connection;
-use AnonAuth::Device qw(challenge sql_literal);
+use AnonAuth::Device qw(sql_literal);
 use JSON::PP ();
-use MIME::Base64 qw(decode_base64url);
+use MIME::Base64 qw(decode_base64url encode_base64url);
 
 # Reuse the signed requests of a device for this long. They are valid for five
 # minutes.
@@ -95,7 +96,26 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION begin_world(parts text[], kid text, jwk jsonb, request text, tag text) RETURNS text LANGUAGE plpgsql AS $$
+-- Gives an account the device key L and the passkey p, if they are among the parts.
+CREATE FUNCTION give_credentials(account uuid, parts text[], credentials jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	key_route uuid := route(credentials #>> '{L,kid}');
+	passkey_route uuid := route('p');
+BEGIN
+	IF 'L' = ANY (parts) THEN
+		INSERT INTO anon_auth.device_keys (route, kid, thumbprint, user_id, alg, jwk, of_account, used_challenges, created_at, last_used_at)
+			VALUES (key_route, credentials #>> '{L,kid}', anon_auth.jwk_thumbprint(credentials #> '{L,jwk}'), account, 'EdDSA', credentials #> '{L,jwk}', true, '', now(), now());
+		UPDATE anon_auth.users SET device_key_routes = ARRAY[key_route] WHERE id = account;
+	END IF;
+	IF 'p' = ANY (parts) THEN
+		INSERT INTO anon_auth.passkeys (route, credential_id, user_id, alg, jwk, sign_count, is_backup_eligible, is_backed_up, used_challenges, created_at, last_used_at)
+			VALUES (passkey_route, 'p', account, 'EdDSA', credentials #> '{p,jwk}', 0, false, false, '', now(), now());
+		UPDATE anon_auth.users SET passkey_routes = ARRAY[passkey_route] WHERE id = account;
+	END IF;
+END
+$$;
+
+CREATE FUNCTION begin_world(parts text[], kid text, jwk jsonb, request text, tag text, credentials jsonb) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	guest anon_auth.token_response := anon_auth.authenticate_anonymously('app');
 	world text := member('s', guest);
@@ -139,6 +159,7 @@ BEGIN
 		INSERT INTO anon_auth.user_identities (route, issuer, subject, user_id, claims, used_challenges, created_at, last_used_at)
 			VALUES (identity, 'https://accounts.example', 'i', account.sub, '{}', '', now(), now());
 		UPDATE anon_auth.users SET identity_routes = ARRAY[identity] WHERE id = account.sub;
+		PERFORM give_credentials(account.sub, parts, credentials);
 		UPDATE anon_auth.users SET delete_at = long_ago, purge_from = long_ago WHERE id = account.sub AND 'due' = ANY (parts);
 	END IF;
 	FOR part IN SELECT DISTINCT string_to_array(p, ':') FROM unnest(parts) p WHERE p LIKE 'code:%' LOOP
@@ -159,7 +180,8 @@ $$;
 CREATE VIEW broken AS
 	SELECT 'a guest with a password or a login ID' AS what FROM anon_auth.users u WHERE is_anonymous
 		AND (EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id) OR EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id))
-	UNION ALL SELECT 'a regular user without a password, a verified address or an identity' FROM anon_auth.users u WHERE NOT is_anonymous
+	UNION ALL SELECT 'a regular user whom nothing logs in' FROM anon_auth.users u WHERE NOT is_anonymous
+		AND NOT EXISTS (SELECT FROM anon_auth.device_keys d WHERE d.user_id = u.id) AND NOT EXISTS (SELECT FROM anon_auth.passkeys p WHERE p.user_id = u.id)
 		AND NOT EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id) AND NOT EXISTS (SELECT FROM anon_auth.user_identities i WHERE i.user_id = u.id)
 		AND NOT EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND l.verified_at IS NOT NULL)
 	UNION ALL SELECT 'a user with a wrong is_verified' FROM anon_auth.users u
@@ -171,7 +193,16 @@ CREATE VIEW broken AS
 	UNION ALL SELECT 'a user with a wrong has_password' FROM anon_auth.users u
 		WHERE has_password <> EXISTS (SELECT FROM anon_auth.passwords p WHERE p.user_id = u.id)
 	UNION ALL SELECT 'a device key that its user does not name, or that is not there' FROM anon_auth.users u
-		FULL JOIN anon_auth.device_keys d ON d.user_id = u.id AND d.kid = u.device_kid WHERE (u.device_kid IS NULL) <> (d.kid IS NULL)
+		FULL JOIN (SELECT * FROM anon_auth.device_keys WHERE NOT of_account) d ON d.user_id = u.id AND d.kid = u.device_kid WHERE (u.device_kid IS NULL) <> (d.kid IS NULL)
+	UNION ALL SELECT 'a device key or passkey that its account does not know of' FROM (
+		SELECT user_id, route, true FROM anon_auth.device_keys WHERE of_account UNION ALL SELECT user_id, route, false FROM anon_auth.passkeys)
+		AS c (user_id, route, is_key) LEFT JOIN anon_auth.users u ON u.id = c.user_id
+		WHERE u.id IS NULL OR c.is_key AND u.is_anonymous OR NOT c.route = ANY (CASE WHEN c.is_key THEN u.device_key_routes ELSE u.passkey_routes END)
+	UNION ALL SELECT 'a user that knows of device keys or passkeys of others' FROM anon_auth.users u
+		WHERE cardinality(device_key_routes) <> (SELECT count(*) FROM anon_auth.device_keys d WHERE d.user_id = u.id AND of_account)
+			OR cardinality(passkey_routes) <> (SELECT count(*) FROM anon_auth.passkeys p WHERE p.user_id = u.id)
+	UNION ALL SELECT 'a session of a device key that its account has not' FROM anon_auth.sessions s JOIN anon_auth.users u ON u.id = s.user_id
+		WHERE NOT u.is_anonymous AND s.device_kid IS NOT NULL AND NOT EXISTS (SELECT FROM anon_auth.device_keys d WHERE d.user_id = s.user_id AND d.kid = s.device_kid)
 	UNION ALL SELECT 'a session of a disabled user' FROM anon_auth.users u JOIN anon_auth.sessions s ON s.user_id = u.id WHERE is_disabled
 	UNION ALL SELECT 'a row of no user in ' || what FROM (
 		SELECT 'sessions', user_id FROM anon_auth.sessions UNION ALL SELECT 'device_keys', user_id FROM anon_auth.device_keys
@@ -235,6 +266,7 @@ CREATE FUNCTION look() RETURNS SETOF text LANGUAGE sql AS $$
 		CASE WHEN standard_attributes ? 'name' THEN 'named' END, CASE WHEN 'editor' = ANY (roles) THEN 'editor' END)
 		FROM anon_auth.users
 	UNION ALL SELECT concat_ws(' ', 'key', user_id, kid) FROM anon_auth.device_keys
+	UNION ALL SELECT concat_ws(' ', 'passkey', user_id, encode(credential_id, 'escape')) FROM anon_auth.passkeys
 	UNION ALL SELECT concat_ws(' ', 'removed', user_id, kid) FROM anon_auth.removed_device_keys WHERE user_id IS NOT NULL
 	UNION ALL SELECT concat_ws(' ', 'merged', user_id, guest_id) FROM anon_auth.merged_guests
 	UNION ALL SELECT concat_ws(' ', 'login', user_id, substring(value FROM '^[a-z]+'), CASE WHEN verified_at IS NOT NULL THEN 'verified' END) FROM anon_auth.login_ids
@@ -287,6 +319,7 @@ CREATE FUNCTION clean() RETURNS void LANGUAGE sql SET session_replication_role =
 	DELETE FROM anon_auth.address_codes;
 	DELETE FROM anon_auth.user_identities;
 	DELETE FROM anon_auth.removed_identities;
+	DELETE FROM anon_auth.passkeys;
 	DELETE FROM anon_auth.outbox;
 	DELETE FROM app_rows;
 	DELETE FROM anon_auth.removed_device_keys;
@@ -328,7 +361,8 @@ sub prepare
 =item AnonAuth::PairWorld->new($connection, $keys)
 
 Creates the users of one worker. Takes a connection to a prepared database,
-and the device keys K and N, and the key of the provider of ID tokens.
+and the device keys K, N, L and M, and the keys of the passkeys p and q and of the
+provider of ID tokens.
 
 =cut
 
@@ -343,6 +377,7 @@ sub new
 		keys => $keys,
 		kid => { map { $keys->{$_}->kid => $_ } keys %$keys },
 		jwk => JSON::PP->new->encode($keys->{K}->jwk),
+		authenticators => { map { $_ => AnonAuth::Authenticator->new(alg => 'EdDSA', id => $_, key => $keys->{$_}) } qw(p q) },
 		made => 0,
 		signed_at => 0 }, $class;
 }
@@ -376,12 +411,14 @@ sub _forget_old_requests
 sub _request
 {
 	my ($self, $key, $action, $jwk, $session) = @_;
+	my $kind = $action =~ /^(?:setup|authenticate)$/ ? 'biometric' : 'anonymous';
 
 	$self->_forget_old_requests;
 	return $self->{requests}{"$key $action $jwk $session"} //= $self->{keys}{$key}->request(
-		challenge => challenge($self->{connection}),
+		challenge => $self->{connection}->query("SELECT token FROM anon_auth.create_challenge('${kind}_request')"),
 		action => $action,
 		with_jwk => $jwk,
+		header => { typ => "vnd.authgear.$kind-request" },
 		payload => { exp => time + 4 * 60 });
 }
 
@@ -407,9 +444,10 @@ sub begin
 		TRUNCATE anon_auth.events') if $self->{made}++ % 100 == 0;
 	my $made = $connection->query(
 		sprintf 'SELECT clean() \g /dev/null
-			SELECT begin_world(%s, %s, %s, %s, %s)',
+			SELECT begin_world(%s, %s, %s, %s, %s, %s)',
 		map { sql_literal($_) } '{' . join(',', @parts) . '}',
-		$key->kid, $self->{jwk}, $self->_request('K', 'auth', 0, 'setup'), $self->{tag});
+		$key->kid, $self->{jwk}, $self->_request('K', 'auth', 0, 'setup'), $self->{tag},
+		JSON::PP->new->encode({ L => { kid => $self->{keys}{L}->kid, jwk => $self->{keys}{L}->jwk }, p => { jwk => $self->{authenticators}{p}{key}->jwk } }));
 	$self->{user} = { '00000000-0000-0000-0000-000000000000' => 'nobody' };
 	$self->{$_} = {} for qw(signer token access session code);
 	for my $line (split /\n/, $made)
@@ -452,6 +490,7 @@ sub statement
 	my $name = $operation->{name};
 
 	return $operation->{ddl} =~ s/\bGUEST\b/'$self->{id}{G}'/r if $operation->{ddl};
+	return $self->_statement_with_credential($operation, $session) if $operation->{credential};
 	my $client = sql_literal($operation->{client});
 	my $token = sql_literal($operation->{session} && $self->{token}{ $operation->{session} });
 	my $user = sql_literal($operation->{user} && $self->{id}{ $operation->{user} });
@@ -463,7 +502,7 @@ sub statement
 	return "SELECT CASE WHEN count(*) > 0 THEN 'moved' ELSE 'nothing' END FROM anon_auth.claim_anonymous_user($client, access_token => "
 	  . sql_literal($self->{access}{x}) . ', ' . ($operation->{key} ? "jwt => $request)" : "refresh_token => $token)")
 	  if $name =~ /^claim/;
-	return $self->_statement_of_user($operation) if ($operation->{session} // '') eq 'v' && !$operation->{id_token} && $name ne 'remove_identity' || $name =~ /^(?:delete_self|import_user|purge_due)$/;
+	return $self->_statement_of_user($operation) if ($operation->{session} // '') eq 'v' && !$operation->{id_token} && $name ne 'remove_identity' || $name =~ /^(?:delete_self|import_user|create_user|purge_due)$/;
 	return $self->_statement_with_proof($operation) if $operation->{code} || $operation->{id_token} || $operation->{makes};
 	return "SELECT anon_auth.remove_identity('" . PROVIDER . "', access_token => " . sql_literal($self->{access}{v}) . ')'
 	  if $name eq 'remove_identity';
@@ -506,7 +545,36 @@ sub _statement_of_user
 		delete_self => sub { return "SELECT 'done', anon_auth.delete_account($token) IS NULL"; },
 		cancel_deletion => sub { return "SELECT anon_auth.cancel_account_deletion($token)"; },
 		purge_due => sub { return q{SELECT 'purged ' || accounts FROM anon_auth.purge()}; },
+		create_user => sub { return "SELECT 'done', anon_auth.create_user(username => 'ada', password => 'correct horse')"; },
 		import_user => sub { return "SELECT 'done', anon_auth.import_user(" . sql_literal(IMPORTED) . ", username => 'ada', password_hash => (SELECT hash FROM password))"; });
+
+	return $statements{$name}->();
+}
+
+# An operation with a device key or a passkey of S. A response for a passkey is for a
+# challenge that works once, also if the transaction is rolled back.
+sub _statement_with_credential
+{
+	my ($self, $operation, $session) = @_;
+	my $name = $operation->{name};
+	my $credential = $operation->{credential};
+	my $key = $self->{keys}{$credential};
+	my $authenticator = $self->{authenticators}{$credential};
+	my $token = sql_literal($self->{access}{v});
+	my $json = JSON::PP->new->utf8;
+	my $options = sub { return $json->decode($self->{connection}->query("SELECT anon_auth.$_[0]")); };
+	my $answer = 'SELECT sub, access_token, refresh_token FROM anon_auth.';
+	my %statements = (
+		add_device_key => sub { return "SELECT 'done', anon_auth.add_device_key(" . sql_literal($self->_request($credential, 'setup', 1, $session)) . ", access_token => $token) IS NULL"; },
+		log_in_device_key => sub { return $answer . "authenticate_with_device_key('app', " . sql_literal($self->_request($credential, 'authenticate', 0, $session)) . ')'; },
+		remove_device_key => sub { return 'SELECT anon_auth.remove_device_key(' . sql_literal($key->kid) . ", access_token => $token)"; },
+		add_passkey => sub { return "SELECT 'done', anon_auth.add_passkey(" . sql_literal($json->encode($authenticator->create($options->("passkey_creation_options($token)")))) . ", access_token => $token) IS NULL"; },
+		log_in_passkey => sub {
+			my $response = $authenticator->get($options->("passkey_request_options('app')"), user_handle => pack('H*', $self->{id}{S} =~ s/-//gr));
+
+			return $answer . "authenticate_with_passkey('app', " . sql_literal($json->encode($response)) . ')';
+		},
+		remove_passkey => sub { return 'SELECT anon_auth.remove_passkey(' . sql_literal(encode_base64url($credential)) . ", access_token => $token)"; });
 
 	return $statements{$name}->();
 }
@@ -550,6 +618,7 @@ sub answer
 	if ($output =~ /^done\|?(.*)$/)
 	{
 		$self->{signer}{$1} = $session if $operation->{name} eq 'rotate_key';
+		$self->{user}{$1} = 'C' if $operation->{name} eq 'create_user';
 		return 'done';
 	}
 	my ($sub, $access, $refresh) = split /\|/, $output;
@@ -609,6 +678,11 @@ sub describe
 	{
 		my ($user, $kid) = split / /;
 		push @{ $owned{$user} }, 'key ' . ($self->{kid}{$kid} // $kid);
+	}
+	for (@{ $lines{passkey} })
+	{
+		my ($user, $id) = split / /;
+		push @{ $owned{$user} }, "passkey $id";
 	}
 	for (@{ $lines{removed} })
 	{
