@@ -1,7 +1,7 @@
 # Test recovery after crashes under load.
 #
 # Clients sign up, log in, refresh, promote, claim guests, prove addresses with codes,
-# use ID tokens, change their accounts and delete while the server is killed again and again. After each recovery, every answer that a client
+# use ID tokens, device keys and passkeys, change their accounts, copy and delete them while the server is killed again and again. After each recovery, every answer that a client
 # received must still hold, and no operation may be half done.
 #
 # ANON_AUTH_CRASH_ROUNDS is the number of crashes. The default is 30.
@@ -14,9 +14,11 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 
-use AnonAuth::Device qw(challenge);
+use AnonAuth::Authenticator;
+use AnonAuth::Device qw(challenge sql_literal);
 use AnonAuth::Invariants qw(damage invariants tokens_refused tries);
 use IPC::Run;
+use JSON::PP ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -36,7 +38,7 @@ CREATE EXTENSION anon_auth;
 SELECT anon_auth.create_client('app', 'native', refresh_token_rotation_enabled => true);
 UPDATE anon_auth.settings SET password_hash_memory_kib = 8192, password_hash_passes = 1;
 UPDATE anon_auth.clients SET refresh_token_rotation_grace_seconds = 3600;
-UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, code_requests_per_minute_per_ip = NULL,
+UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, device_key_logins_per_minute = NULL, code_requests_per_minute_per_ip = NULL,
 	password_attempts_per_minute_per_ip = NULL, password_attempts_per_minute_per_user = NULL, password_attempts_per_minute_per_user_per_ip = NULL;
 
 -- The provider of ID tokens has a key of this database.
@@ -47,6 +49,16 @@ CREATE FUNCTION make_id_token(subject text) RETURNS text LANGUAGE sql AS $$
 	SELECT anon_auth.sign_jwt(jsonb_build_object('iss', 'https://accounts.example', 'aud', 'app.example', 'sub', subject, 'nonce', c.token,
 		'iat', extract(epoch FROM now())::bigint, 'exp', extract(epoch FROM now())::bigint + 3600), k.kid)
 	FROM provider_key k, anon_auth.create_challenge('id_token') c
+$$;
+
+-- The response of an authenticator for the passkey of a user: in place of another challenge, or
+-- for another user. What a new passkey has signed covers neither.
+CREATE FUNCTION with_challenge(response jsonb, options jsonb) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT jsonb_set(response, '{response,clientDataJSON}', to_jsonb(rtrim(translate(encode(convert_to(
+		jsonb_build_object('type', 'webauthn.create', 'challenge', options -> 'challenge', 'origin', 'http://localhost', 'crossOrigin', false)::text, 'UTF8'), 'base64'), E'+/\n', '-_'), '=')))
+$$;
+CREATE FUNCTION with_user(response jsonb, user_id uuid) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT jsonb_set(response, '{response,userHandle}', to_jsonb(rtrim(translate(encode(uuid_send(user_id), 'base64'), '+/', '-_'), '=')))
 $$;
 
 -- A client takes the messages of all clients from the outbox.
@@ -69,6 +81,11 @@ CREATE VIEW own_account AS SELECT u.id, u.delete_at IS NOT NULL AS is_scheduled,
 		count(*) FILTER (WHERE type = 'user.deletion_scheduled') AS scheduled, count(*) FILTER (WHERE type = 'user.deletion_unscheduled') AS unscheduled
 		FROM anon_auth.events e WHERE e.user_id = u.id) e
 	WHERE EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND l.value ~ '^o[0-9a-f]{32}');
+-- What accounts with keys have.
+CREATE VIEW keyed_account AS SELECT u.id, EXISTS (SELECT FROM anon_auth.device_keys d WHERE d.user_id = u.id) AS has_key, EXISTS (SELECT FROM anon_auth.passkeys p WHERE p.user_id = u.id) AS has_passkey,
+	roles = '{editor}' AS has_role, EXISTS (SELECT FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'user.roles_set') AS got_role,
+	EXISTS (SELECT FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'device_key.removed') AS lost_key, EXISTS (SELECT FROM anon_auth.events e WHERE e.user_id = u.id AND e.type = 'passkey.removed') AS lost_passkey
+	FROM anon_auth.users u WHERE EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND l.value ~ '^d[0-9a-f]{32}');
 CREATE TABLE notes (user_id uuid REFERENCES anon_auth.users ON DELETE CASCADE, writer uuid);
 CREATE INDEX ON notes (user_id);
 CREATE INDEX ON notes (writer);
@@ -195,6 +212,64 @@ SELECT anon_auth.import_user(:'imported', username => 'i' || replace(:'imported'
 \echo imported :imported
 SQL
 
+# An account that gets a device key and a passkey, uses and removes them: with the requests and
+# responses that its device has made before. Lines "keyed", "changing" and "changed" are as
+# "owner" and so on above; "using" comes before a login, and "used" after it. An administrator
+# gives the account a role, and makes another one.
+my $keyed = <<'SQL';
+SELECT 'd' || replace(gen_random_uuid()::text, '-', '') AS name \gset
+SELECT sub, refresh_token AS token, access_token AS access FROM anon_auth.sign_up('app', username => :'name', password => 'correct horse') \gset
+\echo keyed :sub :token
+\echo changing :sub key_added
+SELECT anon_auth.add_device_key(:'setup', access_token => :'access') AS kid \gset
+\echo changed :sub key_added
+\echo changing :sub passkey_added
+SELECT anon_auth.add_passkey(with_challenge(:'registration', anon_auth.passkey_creation_options(:'access')), access_token => :'access') AS credential \gset
+\echo changed :sub passkey_added
+\echo using key :login
+SELECT anon_auth.verify_jwt(access_token) ->> 'sid' AS of_key FROM anon_auth.authenticate_with_device_key('app', :'login') \gset
+\echo used key :login
+SELECT with_user(:'assertion', :'sub') AS response \gset
+\echo using passkey :response
+SELECT access_token AS of_passkey FROM anon_auth.authenticate_with_passkey('app', :'response') \gset
+\echo used passkey :response
+SELECT anon_auth.export_account(:'access') IS NOT NULL AS done \gset
+\echo changing :sub role
+SELECT anon_auth.set_roles(:'sub', '{editor}') AS done \gset
+\echo changed :sub role
+SELECT 'm' || replace(:'sub', '-', '') AS made \gset
+\echo making :made
+SELECT anon_auth.create_user(username => :'made', password => 'correct horse') AS made_id \gset
+\echo made :made
+\echo changing :sub key_removed
+SELECT anon_auth.remove_device_key(:'kid', :'access') AS done \gset
+\echo changed :sub key_removed
+\echo ended :sub :of_key
+\echo changing :sub passkey_removed
+SELECT anon_auth.remove_passkey(:'credential', :'access') AS done \gset
+\echo changed :sub passkey_removed
+SQL
+
+my $json = JSON::PP->new->canonical->utf8;
+
+# The variables of that script for a new device. It has signed its response for a passkey without
+# the user, who is not part of what is signed.
+sub new_keyed_script
+{
+	my $device = AnonAuth::Device->new(alg => 'EdDSA');
+	my $passkey = AnonAuth::Authenticator->new(alg => 'EdDSA', key => $device, id => $device->kid);
+	my ($first, $second, $options) = split /\n/, query("SELECT token FROM generate_series(1, 2) i, LATERAL anon_auth.create_challenge(left('biometric_request', 17 + 0 * i));
+		SELECT anon_auth.passkey_request_options('app')");
+	my %request = (header => { typ => 'vnd.authgear.biometric-request' }, payload => { exp => time + 300 });
+	my %values = (
+		setup => $device->request(challenge => $first, action => 'setup', with_jwk => 1, %request),
+		login => $device->request(challenge => $second, action => 'authenticate', %request),
+		registration => $json->encode($passkey->create({ rp => { id => 'localhost' }, user => { id => '' }, challenge => '' })),
+		assertion => $json->encode($passkey->get($json->decode($options))));
+
+	return join '', (map { "\\set $_ " . sql_literal($values{$_}) . "\n" } sort keys %values), $keyed;
+}
+
 # The second of the two accounts is deleted, the first is kept.
 my $lives = $life . $proofs . $own . $life . <<'SQL';
 \echo deleting :sub :token
@@ -211,7 +286,7 @@ sub script
 	{
 		$script .= "\\echo asked $request\n"
 		  . "SELECT sub, refresh_token AS token FROM anon_auth.authenticate_anonymously('app', jwt => '$request') \\gset\n"
-		  . "\\echo answered $request\n\\echo guest :sub :token\n$lives";
+		  . "\\echo answered $request\n\\echo guest :sub :token\n" . new_keyed_script() . $lives;
 	}
 	return $script . $lives x 300;
 }
@@ -283,13 +358,14 @@ my %broken = (
 	'has more sessions than logins' => q{
 		SELECT count(*) FROM anon_auth.users u
 		WHERE has_password AND 1 <> (SELECT count(*) FROM anon_auth.sessions s WHERE s.user_id = u.id)
-			AND NOT EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND (l.value ~ '^[io][0-9a-f]{32}'))},
+			AND NOT EXISTS (SELECT FROM anon_auth.login_ids l WHERE l.user_id = u.id AND (l.value ~ '^[imod][0-9a-f]{32}'))},
 	'is a change of an account without its event, or the reverse' => q{
 		SELECT count(*) FROM own_account WHERE has_address <> (added > 0) OR has_name <> (renamed > 0) OR has_username = (removed > 0)
 			OR is_scheduled <> (scheduled > unscheduled)},
 	'is a session that a change of the password should have ended' => q{
 		SELECT count(*) FROM anon_auth.sessions s JOIN anon_auth.events e USING (user_id)
 		WHERE e.type = 'password.changed' AND s.created_at < e.created_at AND s.id <> (SELECT min(o.id::text)::uuid FROM anon_auth.sessions o WHERE o.user_id = s.user_id)},
+	'is a role without its event, or the reverse' => q{SELECT count(*) FROM keyed_account WHERE has_role <> got_role},
 	'is half of an imported user' => q{
 		SELECT count(*) FROM anon_auth.events e LEFT JOIN anon_auth.users u ON u.id = e.user_id WHERE e.type = 'user.imported'
 			AND (u.id IS NULL OR NOT u.has_password OR NOT u.is_verified OR 2 <> (SELECT count(*) FROM anon_auth.login_ids l WHERE l.user_id = u.id))});
@@ -317,7 +393,7 @@ sub last_told
 	{
 		my ($what, $sub, $secret) = split / /;
 
-		next if $what =~ /^(asked|answered|proof|proven|chang\w+|end\w+|leaving|left|import\w+)$/;
+		next if $what =~ /^(asked|answered|proof|proven|chang\w+|using|used|making|made|end\w+|leaving|left|import\w+)$/;
 		if ($what eq 'promoting') { $told{$sub}{code} = $secret; }
 		elsif ($what eq 'deleting') { $told{$sub}{what} = $what; }
 		else { $told{$sub} = { what => $what, token => $secret, code => $told{$sub}{code} }; }
@@ -358,14 +434,14 @@ for my $round (1 .. $rounds)
 
 	my @lines = grep { $_ ne '' } map { split /\n/ } map { $_->{out} } @clients;
 	my %told = last_told(@lines);
-	my %users = map { my $what = $_; $what => [ grep { $told{$_}{what} eq $what } sort keys %told ] } qw(guest account claiming claimed deleting deleted prover reclaiming proving owner);
+	my %users = map { my $what = $_; $what => [ grep { $told{$_}{what} eq $what } sort keys %told ] } qw(guest account claiming claimed deleting deleted prover reclaiming proving owner keyed);
 	my @undecided = grep { defined $told{$_}{code} } @{ $users{guest} };
 	my @guests = grep { !defined $told{$_}{code} } @{ $users{guest} };
 	my $name = "round $round, $way";
 
 	$total{$_} += @{ $users{$_} } for keys %users;
 	$total{lines} += @lines;
-	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } @guests, @{ $users{account} }, @{ $users{prover} }, @{ $users{owner} }), '', "$name: the tokens that clients received are valid");
+	is(tokens_refused($node, 'app', map { [ $_, $told{$_}{token} ] } @guests, @{ $users{account} }, @{ $users{prover} }, @{ $users{owner} }, @{ $users{keyed} }), '', "$name: the tokens that clients received are valid");
 
 	# Each request without an answer is completely done, or not at all.
 	my $list = join ', ', map { "'$_'" } @undecided;
@@ -410,6 +486,15 @@ for my $round (1 .. $rounds)
 		$total{"changed $change"} += @subs;
 		is(query("SELECT count(*) FROM own_account WHERE $state_of{$change} AND id IN ($these)"), scalar @subs, "no change with an answer is lost: $change");
 	}
+	my %state_of_keyed = (key_added => 'has_key OR lost_key', passkey_added => 'has_passkey OR lost_passkey', key_removed => 'NOT has_key', passkey_removed => 'NOT has_passkey', role => 'has_role');
+	for my $change (sort keys %state_of_keyed)
+	{
+		my @subs = map { / $change$/ ? (split / /)[0] : () } sort keys %changed;
+		my $these = join ', ', map { "'$_'" } @subs, '00000000-0000-0000-0000-000000000000';
+
+		$total{"changed $change"} += @subs;
+		is(query("SELECT count(*) FROM keyed_account WHERE ($state_of_keyed{$change}) AND id IN ($these)"), scalar @subs, "no change with an answer is lost: $change");
+	}
 	$total{'changing'} += (grep { /^changing/ } @lines) - keys %changed;
 	my @owners = map { "'$_'" } @{ $users{owner} }, '00000000-0000-0000-0000-000000000000';
 	my $owners = join ', ', @owners;
@@ -428,6 +513,9 @@ for my $round (1 .. $rounds)
 	$total{imported} += @imported;
 	is(tries($node, q{SELECT sub FROM anon_auth.authenticate('app', %s, 'U*U')}, map { "$_\@example.com" } @imported)->{done}, scalar @imported, 'imported users log in');
 
+	my @made = map { /^made (\S+)/ ? $1 : () } @lines;
+	is(tries($node, q{SELECT sub FROM anon_auth.authenticate('app', %s, 'correct horse')}, @made)->{done}, scalar @made, 'accounts that an administrator made log in');
+
 	# Nothing can be used twice.
 	my @used = map { $told{$_}{code} } grep { defined $told{$_}{code} } @{ $users{account} }, keys %accounts;
 	my $tried = tries($node, "SELECT sub FROM anon_auth.promote_anonymous_user('app', username => 'again', password => 'correct horse', promotion_code => %s)", @used);
@@ -437,6 +525,20 @@ for my $round (1 .. $rounds)
 	is_deeply(tries($node, "SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", keys %answered), { done => 0, AA005 => scalar keys %answered }, 'no used device request is accepted again');
 	tries($node, "SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", @open);
 	is_deeply(tries($node, "SELECT sub FROM anon_auth.authenticate_anonymously('app', jwt => %s)", @open), { done => 0, @open ? (AA005 => scalar @open) : () }, 'a device request without an answer is accepted at most once');
+
+	# A request of a device key and a response for a passkey work once at most, with or without
+	# an answer, also while the key is there.
+	for my $kind ([ key => q{SELECT sub FROM anon_auth.authenticate_with_device_key('app', %s)} ], [ passkey => q{SELECT sub FROM anon_auth.authenticate_with_passkey('app', %s)} ])
+	{
+		my ($credential, $statement) = @$kind;
+		my %used = map { /^used $credential (.*)/ ? ($1 => 1) : () } @lines;
+		my @unheard = grep { !$used{$_} } map { /^using $credential (.*)/ ? $1 : () } @lines;
+
+		$total{"used $credential"} += keys %used;
+		is(tries($node, $statement, sort keys %used)->{done}, 0, "no login with a $credential that was answered is accepted again");
+		tries($node, $statement, @unheard);
+		is(tries($node, $statement, @unheard)->{done}, 0, "a login with a $credential without an answer is accepted at most once");
+	}
 
 	# A proof that was answered never works again. One without an answer works once at
 	# most, and not at all if its request has committed.
@@ -479,7 +581,7 @@ for my $round (1 .. $rounds)
 }
 
 diag(join ', ', map { "$_: $total{$_}" } sort keys %total);
-cmp_ok($total{$_}, '>', $rounds, "the rounds completed enough operations: $_") for qw(guest account claimed deleted prover owner imported), 'code proven', 'token proven', 'changed cancellation';
+cmp_ok($total{$_}, '>', $rounds, "the rounds completed enough operations: $_") for qw(guest account claimed deleted prover owner imported), 'code proven', 'token proven', 'changed cancellation', 'changed passkey_removed', 'used key', 'used passkey';
 
 is_deeply([ damage($node) ], [], 'indexes match their tables, and no page is damaged');
 

@@ -247,7 +247,7 @@ for my $sample (1 .. SAMPLES)
 	  ($sample - 1) * $keys_per_sample + 1, $sample * $keys_per_sample;
 }
 $output = $node->safe_psql('postgres', $script);
-is_deeply([ map { (split /\|/)[1] } grep { /^used/ } split /\n/, $output ], [ ('AA003 AA026 t AA029 t') x SAMPLES ], 'each key was read and refused, and each passkey was added and removed');
+is_deeply([ map { (split /\|/)[1] } grep { /^used/ } split /\n/, $output ], [ ('AA003 AA026 true AA029 true') x SAMPLES ], 'each key was read and refused, and each passkey was added and removed');
 is_flat($keys_per_sample * SAMPLES . ' different keys', samples_of($output));
 
 $node->stop;
