@@ -7,20 +7,12 @@
  */
 #include "postgres.h"
 
-#include "base/errors.h"
 #include "domain/account_device_key.h"
 #include "http/http_page_caller.h"
 #include "http/settings_device.h"
 #include "http/settings_pages.h"
 #include "http/settings_parts.h"
-
-typedef struct KeyPage
-{
-	HttpSettings *settings;
-	char	   *kid;
-	const DeviceKey *key;		/* NULL: the account has none with this kid */
-	bool		is_removed;
-} KeyPage;
+#include "http/settings_removal.h"
 
 /* Return the path of the page that removes a key. */
 static char *
@@ -67,59 +59,40 @@ settings_device_key_add_rows(StringInfo model, const HttpSettings *settings)
 	settings_parts_end_rows(model);
 }
 
+/* Return the account's key with this kid, which may be NULL, or NULL. */
 static const DeviceKey *
-find_key(const KeyPage *page)
+find_key(const HttpSettings *settings, const char *kid)
 {
 	int			count;
-	DeviceKey  *keys = account_device_key_list(&page->settings->user, &count);
+	DeviceKey  *keys = account_device_key_list(&settings->user, &count);
 	int			i;
 
-	for (i = 0; i < count && page->kid != NULL; i++)
-		if (strcmp(keys[i].kid, page->kid) == 0)
+	for (i = 0; i < count && kid != NULL; i++)
+		if (strcmp(keys[i].kid, kid) == 0)
 			return &keys[i];
 	return NULL;
 }
 
 static void
-show_form(const KeyPage *page, HttpResponse *response)
+add_row(StringInfo model, const HttpSettings *settings, const void *key)
 {
-	StringInfoData model;
-
-	http_settings_begin(&model, page->settings, "remove_device_key");
-	settings_parts_begin(&model);
-	settings_parts_begin_rows(&model, NULL);
-	add_key(&model, page->settings, page->key, false);
-	settings_parts_end_rows(&model);
-	settings_parts_begin_form(&model,
-							  http_settings_uri(page->settings, path_of_key(page->kid)),
-							  "remove", true);
-	settings_parts_end_form(&model);
-	settings_parts_end(&model);
-	http_settings_show(&model, page->settings, response);
+	add_key(model, settings, key, false);
 }
 
-/* A SubtransactionAction. */
-static void
-remove_key(void *arg)
+static bool
+remove_key(HttpSettings *settings, const char *kid)
 {
-	KeyPage    *page = arg;
-	HttpSettings *settings = page->settings;
-
-	http_settings_lock(settings);
-	page->is_removed = account_device_key_remove(&settings->user, &settings->session, page->kid,
-												 settings->request->now);
+	return account_device_key_remove(&settings->user, &settings->session, kid,
+									 settings->request->now);
 }
 
 /* The key may have opened the session that shows the page, which has then ended. */
 static void
-show_removal(const KeyPage *page, HttpResponse *response)
+show_removal(const HttpSettings *settings, const char *kid, HttpResponse *response)
 {
-	const HttpSettings *settings = page->settings;
 	const Session *session = &settings->session;
 
-	if (!page->is_removed)
-		http_settings_leave(settings, response);
-	else if (session->device_kid != NULL && strcmp(session->device_kid, page->kid) == 0)
+	if (session->device_kid != NULL && strcmp(session->device_kid, kid) == 0)
 	{
 		http_page_clear_cookie(settings->request, session, response);
 		http_settings_message(settings, 200, "logged_out", response);
@@ -128,43 +101,25 @@ show_removal(const KeyPage *page, HttpResponse *response)
 		http_settings_done(settings, "/sessions", "device_key_removed", response);
 }
 
-static void
-handle_form(KeyPage *page, HttpResponse *response)
-{
-	HttpSettings *settings = page->settings;
-	ErrorData  *error;
-
-	switch (http_settings_try(settings, remove_key, page, response, &error))
-	{
-		case SETTINGS_DONE:
-			show_removal(page, response);
-			break;
-		case SETTINGS_REFUSED:
-			if (error->sqlerrcode == ERRCODE_AA_LAST_CREDENTIAL)
-				http_settings_add_error(settings, "form", "last_credential");
-			else
-				http_settings_note_error(settings, error);
-			show_form(page, response);
-			break;
-		case SETTINGS_ANSWERED:
-			break;
-	}
-}
-
 void
 settings_device_key_page(HttpSettings *settings, HttpResponse *response)
 {
-	KeyPage		page = {
-		.settings = settings,
-		.kid = http_param(&settings->query, "q_kid")
+	const DeviceKey *key = find_key(settings, http_param(&settings->query, "q_kid"));
+	SettingsRemoval removal = {
+		.subject = "remove_device_key",
+		.add_row = add_row,
+		.remove = remove_key
 	};
 
 	/* A second click, or an old page, is about a key that is gone. */
-	page.key = find_key(&page);
-	if (page.key == NULL)
+	if (key == NULL)
+	{
 		http_settings_leave(settings, response);
-	else if (settings->is_post)
-		handle_form(&page, response);
-	else if (!http_settings_needs_login(settings, response))
-		show_form(&page, response);
+		return;
+	}
+	removal.path = path_of_key(key->kid);
+	removal.id = key->kid;
+	removal.row = key;
+	if (settings_removal_page(settings, &removal, response))
+		show_removal(settings, key->kid, response);
 }
