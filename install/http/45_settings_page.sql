@@ -94,7 +94,7 @@ AS $$
 							WHEN 'current_password' THEN 'current-password' WHEN 'new_password' THEN 'new-password'
 							ELSE coalesce(anon_auth_internal.html_escape(field ->> 'autocomplete'), 'off') END,
 						CASE WHEN type <> 'text' THEN '" autocapitalize="none" autocorrect="off" spellcheck="false' END,
-						'"', ' value="' || anon_auth_internal.html_escape(field ->> 'value') || '"') END,
+						'"', ' maxlength="' || (field ->> 'max_length')::integer || '"', ' value="' || anon_auth_internal.html_escape(field ->> 'value') || '"') END,
 					anon_auth_internal.page_text(page, CASE WHEN field ->> 'hint' = 'hint_code' AND (page ->> 'code_minutes')::integer > 1 THEN 'hint_code_minutes' ELSE field ->> 'hint' END,
 						jsonb_build_object('minutes', page ->> 'code_minutes')),
 					CASE WHEN type LIKE '%password' THEN anon_auth_internal.page_show_password(page, name) END,
@@ -106,7 +106,7 @@ AS $$
 			LATERAL (SELECT CASE WHEN type = 'new_password' THEN anon_auth_internal.page_rules(page) END) AS r (rules)
 $$;
 COMMENT ON FUNCTION anon_auth_internal.settings_field(jsonb, jsonb) IS
-'Returns a field of a form: {"type": "text", "lines" (several), "email", "phone_number", "username", "code", "current_password", "new_password", "check", "hidden" or "button" (a second one, with "text"), "name", "label", "value", "hint", "autocomplete", "is_optional"}.';
+'Returns a field of a form: {"type": "text", "lines" (several), "email", "phone_number", "username", "code", "current_password", "new_password", "check", "hidden" or "button" (a second one, with "text"), "name", "label", "value", "hint", "autocomplete", "is_optional", "max_length"}.';
 
 CREATE FUNCTION anon_auth_internal.settings_part(page jsonb, part jsonb)
 	RETURNS text
@@ -136,12 +136,14 @@ AS $$
 			anon_auth_internal.page_fill($html$@src/http/pages/links.html@$html$, jsonb_build_object(
 				'items', (SELECT string_agg('<li>' || anon_auth_internal.settings_way(page, l, NULL) || E'</li>\n', '' ORDER BY n)
 					FROM jsonb_array_elements(part -> 'links') WITH ORDINALITY AS a (l, n))))
+		WHEN 'accepted_passkeys' THEN
+			format(E'<div class="accepted-passkeys" hidden data-accepted="%s"></div>\n', anon_auth_internal.html_escape((part -> 'accepted')::text))
 		WHEN 'note' THEN
 			format(E'<div class="box%s"><p>%s</p></div>\n', CASE WHEN part -> 'is_warning' = 'true' THEN ' bad' END,
 				anon_auth_internal.settings_text(page, part)) END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.settings_part(jsonb, jsonb) IS
-'Returns a part of a settings page: {"kind": "rows", "title", "rows": []}, {"kind": "form", "action", "fields": [], "button", "is_dangerous", "is_plain", "passkey", the button of page_passkey()}, {"kind": "links", "links": []} or {"kind": "note", "text", "is_warning"}.';
+'Returns a part of a settings page: {"kind": "rows", "title", "rows": []}, {"kind": "form", "action", "fields": [], "button", "is_dangerous", "is_plain", "passkey", the button of page_passkey()}, {"kind": "links", "links": []}, {"kind": "accepted_passkeys", "accepted": the passkeys that the script names to the authenticators} or {"kind": "note", "text", "is_warning"}.';
 
 CREATE FUNCTION anon_auth_internal.settings_main(page jsonb)
 	RETURNS text

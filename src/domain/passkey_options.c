@@ -63,18 +63,26 @@ name_of(const pg_uuid_t *id, const User *user)
 					id->data[13], id->data[14], id->data[15]);
 }
 
+/* The user handle, which the authenticator keeps with the passkey. */
+static void
+add_handle(StringInfo json, const char *name, const pg_uuid_t *id)
+{
+	char		handle[BASE64URL_ENCODED_LENGTH(UUID_LEN) + 1] = "";
+
+	base64url_encode(handle, id->data, UUID_LEN);
+	json_add_string(json, name, handle);
+}
+
 /* user is NULL for an account that is to be made. */
 static void
 add_user(StringInfo json, const pg_uuid_t *id, const User *user)
 {
-	char		handle[BASE64URL_ENCODED_LENGTH(UUID_LEN) + 1] = "";
 	char	   *name = name_of(id, user);
 	char	   *display = user == NULL ? NULL : json_cstring(user->standard_attributes, "name");
 
-	base64url_encode(handle, id->data, UUID_LEN);
 	json_add_name(json, "user");
 	json_open(json);
-	json_add_string(json, "id", handle);
+	add_handle(json, "id", id);
 	json_add_string(json, "name", name);
 	json_add_string(json, "displayName", display != NULL ? display : name);
 	json_close(json);
@@ -201,4 +209,25 @@ passkey_options_for_login(const Client *client, TimestampTz now)
 {
 	client_require_first_party(client);
 	return passkey_options_to_log_in(NULL, now);
+}
+
+char *
+passkey_options_accepted(const User *user)
+{
+	StringInfoData json;
+	PasskeyPolicy policy;
+	int			count;
+	Passkey    *passkeys = passkeys_of(user, &count);
+	StringList	ids = {.items = palloc(sizeof(char *) * (count + 1))};
+
+	for (ids.count = 0; ids.count < count; ids.count++)
+		ids.items[ids.count] = passkey_id_text(&passkeys[ids.count]);
+	passkey_policy_read(&policy);
+	initStringInfo(&json);
+	json_open(&json);
+	json_add_string(&json, "rpId", policy.passkey_rp_id);
+	add_handle(&json, "userId", &user->id);
+	json_add_strings(&json, "allAcceptedCredentialIds", &ids);
+	json_close(&json);
+	return json.data;
 }

@@ -40,4 +40,10 @@ extern char *passkey_options_for_login(const Client *client, TimestampTz now);
  */
 extern char *passkey_options_to_log_in(const pg_uuid_t *user_id, TimestampTz now);
 
+/*
+ * Return the passkeys that a user has, for an authenticator that may offer others: the
+ * options of signalAllAcceptedCredentials().
+ */
+extern char *passkey_options_accepted(const User *user);
+
 #endif							/* ANON_AUTH_PASSKEY_OPTIONS_H */

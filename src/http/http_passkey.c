@@ -79,19 +79,30 @@ http_passkey_id(const HttpParams *form)
 	return response == NULL ? NULL : json_cstring(response, "id");
 }
 
-/* The reasons that a user can do something about. */
-static const struct
+/* A reason of AA029 that a user can do something about. */
+typedef struct PasskeyError
 {
 	const char *reason;
 	const char *error;
-}			passkey_errors[] = {
+} PasskeyError;
+
+static const PasskeyError login_errors[] = {
 	{"challenge", "passkey_expired"},
 	{"unknown_credential", "passkey_unknown"},
 	{"user_verification", "passkey_unverified"}
 };
 
-const char *
-http_passkey_error(const ErrorData *error)
+static const PasskeyError creation_errors[] = {
+	{"challenge", "passkey_not_created"},
+	{"credential_exists", "passkey_exists"},
+	{"too_many", "passkey_too_many"},
+	{"not_discoverable", "passkey_not_kept"},
+	{"user_verification", "passkey_unverified"}
+};
+
+/* Return the error for AA029 among count of them, "passkey_failed", or NULL for another error. */
+static const char *
+error_in(const PasskeyError *errors, int count, const ErrorData *error)
 {
 	char	   *reason;
 	int			i;
@@ -99,8 +110,20 @@ http_passkey_error(const ErrorData *error)
 	if (error->sqlerrcode != ERRCODE_AA_INVALID_PASSKEY)
 		return NULL;
 	reason = raise_json_member(error->detail, "reason");
-	for (i = 0; reason != NULL && i < lengthof(passkey_errors); i++)
-		if (strcmp(passkey_errors[i].reason, reason) == 0)
-			return passkey_errors[i].error;
+	for (i = 0; reason != NULL && i < count; i++)
+		if (strcmp(errors[i].reason, reason) == 0)
+			return errors[i].error;
 	return "passkey_failed";
+}
+
+const char *
+http_passkey_error(const ErrorData *error)
+{
+	return error_in(login_errors, lengthof(login_errors), error);
+}
+
+const char *
+http_passkey_creation_error(const ErrorData *error)
+{
+	return error_in(creation_errors, lengthof(creation_errors), error);
 }

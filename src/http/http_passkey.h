@@ -47,6 +47,12 @@ extern Jsonb *http_passkey_response(const HttpParams *form);
  */
 extern const char *http_passkey_error(const ErrorData *error);
 
+/*
+ * The same for a passkey that was to be created: "passkey_not_created", "passkey_exists",
+ * "passkey_too_many", "passkey_not_kept", "passkey_unverified" or "passkey_failed".
+ */
+extern const char *http_passkey_creation_error(const ErrorData *error);
+
 /* Return the id of the passkey that a response names, to be shown in a page; NULL if unreadable. */
 extern char *http_passkey_id(const HttpParams *form);
 

@@ -238,19 +238,37 @@ add_account(StringInfo model, const HttpSettings *settings)
 		json_add_string(model, "account", name);
 }
 
+/*
+ * Return the notice of the page, or NULL.  A link of another site must not tell the user what
+ * has been done.
+ */
+static const char *
+notice_of(const HttpSettings *settings)
+{
+	if (settings->is_post || http_origin(settings->request) != ORIGIN_OWN)
+		return NULL;
+	return http_param(&settings->query, NOTICE_PARAMETER);
+}
+
+bool
+http_settings_has_notice(const HttpSettings *settings, const char *notice)
+{
+	const char *shown = notice_of(settings);
+
+	return shown != NULL && strcmp(shown, notice) == 0;
+}
+
 void
 http_settings_begin(StringInfo model, const HttpSettings *settings, const char *subject)
 {
-	char	   *notice = http_param(&settings->query, NOTICE_PARAMETER);
+	const char *notice = notice_of(settings);
 
 	initStringInfo(model);
 	http_page_begin(model, settings->request, "settings", settings->ui_locales);
 	json_add_string(model, "subject", subject);
 	add_account(model, settings);
 	http_page_add_form_owner(model, &settings->user);
-
-	/* A link of another site must not tell the user what has been done. */
-	if (notice != NULL && !settings->is_post && http_origin(settings->request) == ORIGIN_OWN)
+	if (notice != NULL)
 		json_add_string(model, "notice", notice);
 	if (settings->has_action)
 		http_settings_action_describe(&settings->action, model);

@@ -68,6 +68,9 @@ extern char *http_settings_uri(const HttpSettings *settings, const char *path);
 extern void http_settings_begin(StringInfo model, const HttpSettings *settings,
 								const char *subject);
 
+/* Return whether the page says that this was done. */
+extern bool http_settings_has_notice(const HttpSettings *settings, const char *notice);
+
 /* Name the field that has the focus unless another one has an error. */
 extern void http_settings_focus(StringInfo model, const char *field);
 

@@ -113,3 +113,13 @@ settings_device_begin_key_row(StringInfo model, const DeviceKey *key)
 		name = reported_name(key->device_info);
 	settings_parts_begin_row(model, NULL, name, "device_unknown");
 }
+
+const char *
+settings_device_of_browser(const HttpRequest *request)
+{
+	const char *user_agent = http_header(request, "user-agent");
+	const char *browser = name_in(browsers, user_agent);
+	const char *system = name_in(systems, user_agent);
+
+	return browser == NULL || system == NULL ? system : psprintf("%s, %s", browser, system);
+}

@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "http/http_request.h"
 #include "lib/stringinfo.h"
 #include "store/device_keys.h"
 #include "store/sessions.h"
@@ -22,5 +23,8 @@ extern void settings_device_begin_row(StringInfo model, const ListedSession *ses
 
 /* Begin a row with the name of the device of a key: its own, or that in the report of the app. */
 extern void settings_device_begin_key_row(StringInfo model, const DeviceKey *key);
+
+/* Return a name for what is kept on the device of a browser, such as "Chrome, Windows", or NULL. */
+extern const char *settings_device_of_browser(const HttpRequest *request);
 
 #endif							/* ANON_AUTH_SETTINGS_DEVICE_H */

@@ -286,6 +286,7 @@ show_overview(const HttpSettings *settings, HttpResponse *response)
 	settings_parts_begin_rows(&model, "security");
 	if (!settings->user.is_anonymous)
 		add_password(&model, settings);
+	settings_passkeys_add_row(&model, settings);
 	add_sessions(&model, settings);
 	settings_parts_end_rows(&model);
 	add_data(&model, settings);

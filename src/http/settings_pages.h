@@ -47,6 +47,17 @@ extern void settings_device_key_page(HttpSettings *settings, HttpResponse *respo
 /* Add a list of the account's device keys to a model, if there are any. */
 extern void settings_device_key_add_rows(StringInfo model, const HttpSettings *settings);
 
+/* The passkeys, one to add and one to remove. */
+extern void settings_passkeys_page(HttpSettings *settings, HttpResponse *response);
+extern void settings_add_passkey_page(HttpSettings *settings, HttpResponse *response);
+extern void settings_remove_passkey_page(HttpSettings *settings, HttpResponse *response);
+
+/* Add to a list how many passkeys there are, unless there are none and pages offer none. */
+extern void settings_passkeys_add_row(StringInfo model, const HttpSettings *settings);
+
+/* Return whether the user has the passkey with this id, which may be NULL. */
+extern bool settings_passkeys_have(const HttpSettings *settings, const char *id);
+
 /* Download a copy of everything that is stored about the account. */
 extern void settings_export_page(HttpSettings *settings, HttpResponse *response);
 

@@ -190,7 +190,8 @@ begin_form(StringInfo model, const char *uri, const char *button, const char *lo
 {
 	begin_part(model, "form");
 	json_add_string(model, "action", uri);
-	json_add_string(model, "button", button);
+	if (button != NULL)
+		json_add_string(model, "button", button);
 	if (look != NULL)
 		json_add_boolean(model, look, true);
 	begin_array(model, "fields");
@@ -224,6 +225,8 @@ settings_parts_add_field(StringInfo model, const SettingsField *field)
 	if (field->autocomplete != NULL)
 		json_add_string(model, "autocomplete", field->autocomplete);
 	json_add_boolean(model, "is_optional", field->is_optional);
+	if (field->max_length > 0)
+		json_add_integer(model, "max_length", field->max_length);
 	json_close(model);
 }
 
@@ -250,5 +253,21 @@ void
 settings_parts_end_form(StringInfo model)
 {
 	json_close_array(model);
+	json_close(model);
+}
+
+void
+settings_parts_end_passkey_form(StringInfo model, const HttpPasskeyButton *button)
+{
+	json_close_array(model);
+	http_passkey_add(model, button);
+	json_close(model);
+}
+
+void
+settings_parts_add_accepted_passkeys(StringInfo model, const char *accepted)
+{
+	begin_part(model, "accepted_passkeys");
+	json_add_raw(model, "accepted", accepted);
 	json_close(model);
 }

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "http/http_passkey.h"
 #include "lib/stringinfo.h"
 
 /* The array of all parts. */
@@ -75,9 +76,13 @@ typedef struct SettingsField
 	const char *hint;			/* the key of a text; NULL: none */
 	const char *autocomplete;	/* of a text or lines (HTML, 4.10.18.7); NULL: off */
 	bool		is_optional;
+	int			max_length;		/* in characters, of a text; 0: no limit */
 } SettingsField;
 
-/* A form.  Fields are added between begin and end; hidden ones anywhere there, too. */
+/*
+ * A form.  Fields are added between begin and end; hidden ones anywhere there, too.  button is
+ * NULL for a form that has only the button of a passkey.
+ */
 extern void settings_parts_begin_form(StringInfo model, const char *uri, const char *button,
 									  bool is_dangerous);
 
@@ -90,5 +95,14 @@ extern void settings_parts_add_hidden(StringInfo model, const char *name, const 
 /* A second button, which sends its text's name as "use". */
 extern void settings_parts_add_other_button(StringInfo model, const char *text);
 extern void settings_parts_end_form(StringInfo model);
+
+/* The same, with a button for a passkey. */
+extern void settings_parts_end_passkey_form(StringInfo model, const HttpPasskeyButton *button);
+
+/*
+ * Tell the authenticators of the browser which passkeys the user has, so that they do not
+ * offer others: accepted is passkey_options_accepted().
+ */
+extern void settings_parts_add_accepted_passkeys(StringInfo model, const char *accepted);
 
 #endif							/* ANON_AUTH_SETTINGS_PARTS_H */

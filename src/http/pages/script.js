@@ -152,6 +152,9 @@
 			PublicKeyCredential.signalUnknownCredential({ rpId: JSON.parse(part.dataset.options).rpId,
 				credentialId: part.dataset.unknownId }).catch(function () {});
 	}
+	var accepted = document.querySelector(".accepted-passkeys");
+	if (accepted && window.PublicKeyCredential && PublicKeyCredential.signalAllAcceptedCredentials)
+		PublicKeyCredential.signalAllAcceptedCredentials(JSON.parse(accepted.dataset.accepted)).catch(function () {});
 	if (window.PublicKeyCredential && HTMLFormElement.prototype.requestSubmit) {
 		document.querySelectorAll(".passkey").forEach(passkey);
 		document.querySelectorAll(".passkey-unavailable").forEach(function (text) { text.remove(); });
