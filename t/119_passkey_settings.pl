@@ -11,7 +11,7 @@ use lib $FindBin::Bin;
 
 use AnonAuth::Authenticator;
 use AnonAuth::Device qw(sql_literal);
-use AnonAuth::Pages qw(fields shows);
+use AnonAuth::Pages qw(data_of fields shows with_passkey);
 use JSON::PP ();
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -25,33 +25,6 @@ sub query { return $site->query($_[0]); }
 
 sub authenticator { return AnonAuth::Authenticator->new(origin => $origin, @_); }
 
-sub unescape
-{
-	my ($text) = @_;
-	my %characters = (quot => '"', amp => '&', lt => '<', gt => '>', '#39' => "'");
-
-	return $text =~ s/&(quot|amp|lt|gt|#39);/$characters{$1}/gr;
-}
-
-# The value of a data attribute of a page, as JSON.
-sub data_of
-{
-	my ($page, $name) = @_;
-	my ($text) = $page->{body} =~ /\bdata-$name="([^"]*)"/;
-
-	return defined $text ? $json->decode(unescape($text)) : undef;
-}
-
-# The fields of a form, with the response of an authenticator, as the script sends it.
-sub with_response
-{
-	my ($page, $response, %more) = @_;
-
-	my %form = (fields($page), use => 'passkey', passkey_response => $json->encode($response), %more);
-
-	return %form;
-}
-
 sub passkeys_of { return query("SELECT count(*) FROM anon_auth.passkeys WHERE user_id = '$_[0]'"); }
 sub names_of { return query("SELECT string_agg(coalesce(name, '-'), ',' ORDER BY created_at) FROM anon_auth.passkeys WHERE user_id = '$_[0]'"); }
 sub grow_old { query("UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour' WHERE user_id = '$_[0]'"); }
@@ -62,7 +35,7 @@ sub add_passkey
 	my ($browser, %more) = @_;
 	my $page = $browser->get('/settings/passkeys/add');
 	my $authenticator = authenticator();
-	my $answer = $browser->post_form('/settings/passkeys/add', with_response($page, $authenticator->create(data_of($page, 'options')), %more));
+	my $answer = $browser->post_form('/settings/passkeys/add', with_passkey($page, $authenticator->create(data_of($page, 'options')), %more));
 
 	is($answer->{location}, "$origin/settings/passkeys?x_done=passkey_added", 'a passkey is added') or diag($answer->{body});
 	return $authenticator;
@@ -90,7 +63,7 @@ is($options->{rp}{id}, 'auth.example', 'and the domain');
 is_deeply($page->{headers}{'cache-control'}, ['no-store'], 'no cache keeps them');
 unlike($page->{body}, qr/<form[^>]*>(?:(?!<\/form>).)*<button(?![^>]*value="passkey")[^>]*type="submit"/s, 'no button sends the form without a passkey');
 
-my %form = with_response($page, $first->create($options), passkey_name => 'My <phone>');
+my %form = with_passkey($page, $first->create($options), passkey_name => 'My <phone>');
 my $answer = $browser->post_form('/settings/passkeys/add', %form);
 
 is($answer->{location}, "$origin/settings/passkeys?x_done=passkey_added", 'the form adds the passkey');
@@ -138,7 +111,7 @@ is(names_of($ada), 'My <phone>,-', 'a name may be empty');
 		my $who = $name eq "another user's passkey" ? $attacker : $browser;
 		my $form = $who->get('/settings/passkeys/add');
 		my $response = $make->($form);
-		my %sent = with_response($form, $response // {}, passkey_name => 'Kept');
+		my %sent = with_passkey($form, $response // {}, passkey_name => 'Kept');
 		my $shown;
 
 		delete $sent{passkey_response} if !defined $response;
@@ -154,7 +127,7 @@ is(names_of($ada), 'My <phone>,-', 'a name may be empty');
 # Forms of other sites and of other users
 {
 	my $form = $browser->get('/settings/passkeys/add');
-	my %fields = with_response($form, authenticator()->create(data_of($form, 'options')));
+	my %fields = with_passkey($form, authenticator()->create(data_of($form, 'options')));
 	my $count = passkeys_of($ada);
 
 	is($browser->post_form('/settings/passkeys/add', %fields, 'Sec-Fetch-Site:' => 'cross-site')->{status}, 403, 'a form of another site is refused');
@@ -166,7 +139,7 @@ is(names_of($ada), 'My <phone>,-', 'a name may be empty');
 # An old login, and too many passkeys
 {
 	my $form = $browser->get('/settings/passkeys/add');
-	my %fields = with_response($form, authenticator()->create(data_of($form, 'options')));
+	my %fields = with_passkey($form, authenticator()->create(data_of($form, 'options')));
 	my $count = passkeys_of($ada);
 
 	grow_old($ada);
@@ -185,7 +158,7 @@ is(names_of($ada), 'My <phone>,-', 'a name may be empty');
 	unlike($many->get('/settings/passkeys')->{body}, qr{/passkeys/add"}, 'a user with 20 passkeys gets no link to add one');
 	shows($many->get('/settings/passkeys'), 200, qr/cannot add more/, 'the page says why');
 	is($many->get('/settings/passkeys/add')->{location}, "$origin/settings", 'nor is there a page');
-	shows($many->post_form('/settings/passkeys/add', with_response($form, authenticator()->create(data_of($form, 'options')))), 422, qr/cannot add more/, 'an old form is refused');
+	shows($many->post_form('/settings/passkeys/add', with_passkey($form, authenticator()->create(data_of($form, 'options')))), 422, qr/cannot add more/, 'an old form is refused');
 	is(passkeys_of($grace), 20, 'there are 20');
 }
 

@@ -381,6 +381,19 @@ $$;
 COMMENT ON FUNCTION anon_auth_internal.page_passkey(jsonb, jsonb) IS
 'Returns a button for a form, hidden until the script finds that the browser has passkeys: {"method": "get" or "create", "options" for the browser, "text", the key of the text on it, "name_field", whose value names the user of a new passkey, "autofills": also offer passkeys in the autofill of the login ID, "is_only_way": a text says so in browsers without passkeys, "unknown_id": a passkey that the authenticator can forget}. NULL if there are no options. The form then has "use" = "passkey", and the response in "passkey_response".';
 
+-- What it leads to needs the script, which shows it if the browser has WebAuthn.
+CREATE FUNCTION anon_auth_internal.page_passkey_way(page jsonb)
+	RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format(E'<div class="passkey-way" hidden><button class="button plain" type="submit" name="use" value="passkey" data-busy="%s">%s</button></div>\n',
+			anon_auth_internal.page_text(page, 'busy'), anon_auth_internal.page_text(page, 'use_passkey'))
+		WHERE page -> 'offers_passkey' = 'true'
+$$;
+COMMENT ON FUNCTION anon_auth_internal.page_passkey_way(jsonb) IS
+'Returns a button for a form that leads to the form of a new passkey; NULL if the page offers none.';
+
 -- novalidate: a browser would report missing input in its own language, and not
 -- beside the field.
 CREATE FUNCTION anon_auth_internal.page_form(page jsonb, button text, cancel text, fields text DEFAULT NULL, legal text DEFAULT NULL)
@@ -397,7 +410,7 @@ AS $$
 			'button', anon_auth_internal.page_text(page, button),
 			'other', anon_auth_internal.page_text(page, 'use_' || (page ->> 'other')),
 			'use', page ->> 'other',
-			'passkey', anon_auth_internal.page_passkey(page, page -> 'passkey'),
+			'passkey', coalesce(anon_auth_internal.page_passkey(page, page -> 'passkey'), anon_auth_internal.page_passkey_way(page)),
 			'legal', legal,
 			'cancel', CASE WHEN page ? 'log_in_uri' THEN anon_auth_internal.page_link(page ->> 'log_in_uri', anon_auth_internal.page_text(page, 'back_to_log_in'), 'other')
 				ELSE anon_auth_internal.page_link(page ->> 'cancel_uri', anon_auth_internal.page_text(page, cancel), 'other') END))
@@ -543,7 +556,8 @@ AS $$
 				WHEN 'forgot_password' THEN anon_auth_internal.page_form(page, 'code_button', 'log_in_cancel', anon_auth_internal.page_login_id(page))
 				WHEN 'reauthenticate' THEN anon_auth_internal.page_form(page, CASE WHEN only_passkey THEN NULL WHEN asks_code THEN 'code_button' ELSE 'reauthenticate_button' END, 'log_in_cancel',
 					CASE WHEN only_passkey THEN anon_auth_internal.page_username(page) WHEN asks_code THEN anon_auth_internal.page_addresses(page) ELSE concat(anon_auth_internal.page_username(page), anon_auth_internal.page_password(page)) END)
-				WHEN 'code' THEN anon_auth_internal.page_form(page, purpose || '_button', CASE purpose WHEN 'sign_up' THEN 'not_now' ELSE 'log_in_cancel' END,
+				WHEN 'passkey' THEN anon_auth_internal.page_form(page, NULL, 'not_now', anon_auth_internal.page_username(page), anon_auth_internal.page_legal(page))
+				WHEN 'code' THEN anon_auth_internal.page_form(page, CASE WHEN page #>> '{hidden,with}' = 'passkey' THEN 'code_continue' ELSE purpose || '_button' END, CASE purpose WHEN 'sign_up' THEN 'not_now' ELSE 'log_in_cancel' END,
 					CASE WHEN page ? 'link_code' AND page -> 'asks_password' IS DISTINCT FROM 'true' THEN '' ELSE anon_auth_internal.page_code(page) END || CASE WHEN page -> 'asks_password' = 'true' THEN anon_auth_internal.page_password(page) ELSE '' END,
 					CASE purpose WHEN 'sign_up' THEN anon_auth_internal.page_legal(page) END)
 				WHEN 'proven' THEN anon_auth_internal.page_form(page, purpose || '_button', CASE purpose WHEN 'sign_up' THEN 'not_now' ELSE 'log_in_cancel' END,
@@ -563,7 +577,7 @@ AS $$
 				WHEN 'link_verify' THEN anon_auth_internal.page_form(page, 'link_verify_button', 'log_in_cancel', '')
 				WHEN 'link_code' THEN concat(anon_auth_internal.page_digits(page), anon_auth_internal.page_code_request(page))
 				ELSE '<p class="actions">' || anon_auth_internal.page_link(page ->> 'continue_uri', anon_auth_internal.page_text(page,
-					CASE WHEN page ->> 'message' IN ('done', 'logged_in', 'logged_out', 'link_logged_in') THEN 'continue' ELSE 'back' END), 'button') || E'</p>\n'
+					CASE WHEN page ->> 'message' IN ('done', 'passkey_ready', 'logged_in', 'logged_out', 'link_logged_in') THEN 'continue' ELSE 'back' END), 'button') || E'</p>\n'
 			END))
 		FROM (SELECT page ->> 'view', page ->> 'purpose', page ->> 'method' = 'code' OR page -> 'sends_code' = 'true',
 				coalesce(page #> '{passkey,is_only_way}' = 'true', false)) AS v (view, purpose, asks_code, only_passkey),
@@ -615,7 +629,7 @@ AS $$
 DECLARE
 	settings anon_auth.settings;
 	page jsonb := CASE jsonb_typeof(model) WHEN 'object' THEN model ELSE '{}' END;
-	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|reauthenticate|forgot_password|code|proven|link_log_in|link_reset|link_verify|link_code|log_out|settings|message)$'), 'message');
+	view text := coalesce(substring(page ->> 'view' FROM '^(?:sign_up|log_in|reauthenticate|forgot_password|code|passkey|proven|link_log_in|link_reset|link_verify|link_code|log_out|settings|message)$'), 'message');
 	type text := substring(page ->> 'login_id_type' FROM '^(?:email|phone_number|username)$');
 	types text := array_to_string(ARRAY(
 		SELECT t FROM unnest('{email,phone_number,username}'::text[]) AS u (t)
@@ -658,10 +672,10 @@ BEGIN
 		'tos_uri', settings.tos_uri,
 		'numbers', CASE WHEN min_length > 1 THEN jsonb_build_object('min_length', min_length) ELSE '{}' END,
 		'hidden', CASE jsonb_typeof(page -> 'hidden') WHEN 'object' THEN page -> 'hidden' ELSE '{}' END
-			|| CASE WHEN type IS NULL OR view NOT IN ('sign_up', 'log_in', 'code', 'proven') THEN '{}'
+			|| CASE WHEN type IS NULL OR view NOT IN ('sign_up', 'log_in', 'code', 'passkey', 'proven') THEN '{}'
 					ELSE jsonb_build_object('login_id_type', type) END
 			|| CASE WHEN type IS NULL OR view <> 'log_in' THEN '{}' ELSE jsonb '{"mode": "log_in"}' END
-			|| CASE WHEN view IN ('sign_up', 'log_in', 'reauthenticate', 'code') AND page ->> 'method' = 'code' THEN jsonb '{"method": "code"}' ELSE '{}' END
+			|| CASE WHEN view IN ('sign_up', 'log_in', 'reauthenticate', 'code', 'passkey') AND page ->> 'method' = 'code' THEN jsonb '{"method": "code"}' ELSE '{}' END
 			|| CASE WHEN view = 'code' THEN jsonb '{"step": "code"}' ELSE '{}' END
 			|| CASE WHEN page ? 'form_owner' THEN jsonb_build_object('x_user', page -> 'form_owner') ELSE '{}' END
 			|| CASE WHEN view = 'code' AND page ? 'link_code'
@@ -772,4 +786,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION anon_auth_internal.page(jsonb) IS
-'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "reauthenticate", "forgot_password", "code", "proven", "link_log_in", "link_reset", "link_verify", "link_code", "log_out", "settings" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "account", "addresses": [], "without_guest", "log_in_uri", "sign_up_uri", "have_account_uri", "forgot_password_uri", "notice", "method", "other", "sends_code", "purpose", "asks_password", "code", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "code", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": [], "form_owner", "passkey"}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. method is "code" if the form is for codes, and other is the way that a second button leads to ("password", "code" or "another_code"). sends_code says that the form has a code sent, and has no password field. The views code (a code was sent to login_id) and proven (it was right; the user is asked whether to go on) have the purpose "sign_up" or "log_in"; code also "reauthenticate" and "reset_password". A reauthentication names the account and, for codes, its addresses. without_guest says that the user of a sign-up is no guest. asks_password says that the form of the code also asks for a new password. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970. form_owner names the user whom a form is for, and is sent with it. passkey is the button of page_passkey(). A settings page has members of its own: see settings_main().';
+'Makes a page as HTML, with the Content-Security-Policy that it needs. Model: {"view": "sign_up", "log_in", "reauthenticate", "forgot_password", "code", "passkey", "proven", "link_log_in", "link_reset", "link_verify", "link_code", "log_out", "settings" or "message", "ui_locales", "accept_language", "action", "hidden": {}, "client_name", "login_id_types": [], "login_id_type", "login_id", "account", "addresses": [], "without_guest", "log_in_uri", "sign_up_uri", "have_account_uri", "forgot_password_uri", "notice", "method", "other", "sends_code", "purpose", "asks_password", "code", "taken", "merges", "guest": {"client_name", "since"}, "errors": {"form", "login_id", "code", "password": []}, "wait_minutes", "can_log_in_again", "loses_guest", "can_sign_up", "password_policy": {"min_length", "uppercase", "lowercase", "alphabet", "digit", "symbol"}, "cancel_uri", "message", "detail", "continue_uri", "form_action_sources": [], "form_owner", "passkey", "offers_passkey"}. Without login_id_type, a log-in accepts the login_id_types. With it, the log-in is to the account that has the login ID given at sign-up; merges says whether the guest is merged into that account, taken that the user was just found to have typed the login ID of an account. method is "code" if the form is for codes, and other is the way that a second button leads to ("password", "code" or "another_code"). sends_code says that the form has a code sent, and has no password field. The views code (a code was sent to login_id) and proven (it was right; the user is asked whether to go on) have the purpose "sign_up" or "log_in"; code also "reauthenticate" and "reset_password". A reauthentication names the account and, for codes, its addresses. without_guest says that the user of a sign-up is no guest. asks_password says that the form of the code also asks for a new password. can_log_in_again says that the user of a log-out is not a guest; loses_guest that it is one, who is warned; can_sign_up that the guest can create an account instead. guest is shown so that the user can tell whether it is theirs; since is in seconds since 1970. form_owner names the user whom a form is for, and is sent with it. passkey is the button of page_passkey(). offers_passkey says that another button leads to the view passkey, which has the passkey of a new account made. A settings page has members of its own: see settings_main().';

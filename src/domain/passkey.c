@@ -268,6 +268,22 @@ passkey_list(const User *user, int *count)
 	return passkeys_of(user, count);
 }
 
+bool
+passkey_exists(const char *id, const pg_uuid_t *owner)
+{
+	Passkey		passkey;
+	size_t		length;
+	char	   *bytes;
+
+	if (id == NULL)
+		return false;
+	length = BASE64URL_DECODED_MAX(strlen(id));
+	bytes = palloc(length + 1);
+	return base64url_decode((uint8 *) bytes, &length, id, strlen(id)) == JOSE_OK &&
+		passkeys_find(passkeys_id_of((Span) {bytes, length}), &passkey) &&
+		(owner == NULL || uuid_equals(&passkey.user_id, owner));
+}
+
 static void
 remove_passkey(const Passkey *passkey, TimestampTz now)
 {

@@ -104,6 +104,12 @@ extern Passkey *passkey_list(const User *user, int *count);
 extern bool passkey_remove(const User *user, const Session *session, const char *id,
 						   TimestampTz now);
 
+/*
+ * Return whether there is a passkey with this id in base64url, which may be NULL.  If owner is
+ * not NULL, it is that of this user.
+ */
+extern bool passkey_exists(const char *id, const pg_uuid_t *owner);
+
 /* ---- for callers that delete or take over an account ---- */
 
 /* Remove all passkeys of a user, whose row the caller holds. */

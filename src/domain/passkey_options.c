@@ -73,13 +73,14 @@ add_handle(StringInfo json, const char *name, const pg_uuid_t *id)
 	json_add_string(json, name, handle);
 }
 
-/* user is NULL for an account that is to be made. */
+/* user is NULL for an account that is to be made.  Without a name, it is the user's own. */
 static void
-add_user(StringInfo json, const pg_uuid_t *id, const User *user)
+add_user(StringInfo json, const pg_uuid_t *id, const User *user, const char *name)
 {
-	char	   *name = name_of(id, user);
 	char	   *display = user == NULL ? NULL : json_cstring(user->standard_attributes, "name");
 
+	if (name == NULL)
+		name = name_of(id, user);
 	json_add_name(json, "user");
 	json_open(json);
 	add_handle(json, "id", id);
@@ -139,7 +140,8 @@ add_selection(StringInfo json, const PasskeyPolicy *policy)
 }
 
 static char *
-creation_options(ChallengePurpose purpose, const pg_uuid_t *id, const User *user, TimestampTz now)
+creation_options(ChallengePurpose purpose, const pg_uuid_t *id, const User *user,
+				 const char *name, TimestampTz now)
 {
 	StringInfoData json;
 	PasskeyPolicy policy;
@@ -148,7 +150,7 @@ creation_options(ChallengePurpose purpose, const pg_uuid_t *id, const User *user
 	initStringInfo(&json);
 	json_open(&json);
 	add_rp(&json, &policy);
-	add_user(&json, id, user);
+	add_user(&json, id, user, name);
 	json_add_string(&json, "challenge", passkey_challenge_make(purpose, id, now));
 	add_algorithms(&json);
 	add_timeout(&json);
@@ -164,13 +166,13 @@ char *
 passkey_options_for_user(const User *user, const Session *session, TimestampTz now)
 {
 	recent_login_require(user, session, now);
-	return creation_options(CHALLENGE_PASSKEY_ADD, &user->id, user, now);
+	return creation_options(CHALLENGE_PASSKEY_ADD, &user->id, user, NULL, now);
 }
 
 char *
 passkey_options_for_guest(const User *user, TimestampTz now)
 {
-	return creation_options(CHALLENGE_PASSKEY_ADD, &user->id, user, now);
+	return creation_options(CHALLENGE_PASSKEY_ADD, &user->id, user, NULL, now);
 }
 
 char *
@@ -180,7 +182,16 @@ passkey_options_for_sign_up(TimestampTz now)
 
 	if (!settings_get()->public_sign_up_enabled)
 		raise_sign_up_closed();
-	return creation_options(CHALLENGE_PASSKEY_SIGN_UP, &id, NULL, now);
+	return creation_options(CHALLENGE_PASSKEY_SIGN_UP, &id, NULL, NULL, now);
+}
+
+char *
+passkey_options_for_account(const pg_uuid_t *guest, const char *name, TimestampTz now)
+{
+	pg_uuid_t	id = guest != NULL ? *guest : users_new_id(NULL, now);
+
+	return creation_options(guest != NULL ? CHALLENGE_PASSKEY_ADD : CHALLENGE_PASSKEY_SIGN_UP,
+							&id, NULL, name, now);
 }
 
 /* Without allowCredentials, the browser offers all passkeys that it has for the RP ID. */

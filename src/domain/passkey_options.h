@@ -31,6 +31,14 @@ extern char *passkey_options_for_guest(const User *user, TimestampTz now);
  */
 extern char *passkey_options_for_sign_up(TimestampTz now);
 
+/*
+ * Options to make the passkey of an account that a page is about to make: of the guest with
+ * this id or, if guest is NULL, of somebody who was no guest.  name is what the person logs in
+ * with.  They exclude no authenticator, because promotion by a page removes the guest's passkeys.
+ */
+extern char *passkey_options_for_account(const pg_uuid_t *guest, const char *name,
+										 TimestampTz now);
+
 /* Options to log in with any passkey.  Raises AA002 for the client. */
 extern char *passkey_options_for_login(const Client *client, TimestampTz now);
 

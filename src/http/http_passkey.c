@@ -9,6 +9,7 @@
 
 #include "base/detail_codes.h"
 #include "base/errors.h"
+#include "domain/passkey.h"
 #include "domain/passkey_policy.h"
 #include "http/http_passkey.h"
 #include "json/json_parse.h"
@@ -50,6 +51,12 @@ http_passkey_is_used(const HttpParams *form)
 	return http_param_is(form, "use", "passkey");
 }
 
+bool
+http_passkey_has_response(const HttpParams *form)
+{
+	return http_param(form, RESPONSE_FIELD) != NULL;
+}
+
 /* Return the response in a form, or NULL. */
 static Jsonb *
 read_response(const HttpParams *form)
@@ -77,6 +84,14 @@ http_passkey_id(const HttpParams *form)
 	Jsonb	   *response = read_response(form);
 
 	return response == NULL ? NULL : json_cstring(response, "id");
+}
+
+char *
+http_passkey_unknown_id(const HttpParams *form)
+{
+	char	   *id = http_passkey_id(form);
+
+	return id == NULL || passkey_exists(id, NULL) ? NULL : id;
 }
 
 /* A reason of AA029 that a user can do something about. */

@@ -38,6 +38,9 @@ extern void http_passkey_add(StringInfo model, const HttpPasskeyButton *button);
 /* Return whether a form was sent for a passkey. */
 extern bool http_passkey_is_used(const HttpParams *form);
 
+/* Return whether a form has a response, which may be unreadable. */
+extern bool http_passkey_has_response(const HttpParams *form);
+
 /* Return the response in a form.  Raises AA029 if there is none or it cannot be read. */
 extern Jsonb *http_passkey_response(const HttpParams *form);
 
@@ -55,5 +58,11 @@ extern const char *http_passkey_creation_error(const ErrorData *error);
 
 /* Return the id of the passkey that a response names, to be shown in a page; NULL if unreadable. */
 extern char *http_passkey_id(const HttpParams *form);
+
+/*
+ * Return that id, unless a user has the passkey: the authenticator can forget it.  So a form
+ * that is sent twice makes no authenticator forget a passkey that is in use.
+ */
+extern char *http_passkey_unknown_id(const HttpParams *form);
 
 #endif							/* ANON_AUTH_HTTP_PASSKEY_H */

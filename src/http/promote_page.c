@@ -12,6 +12,7 @@
 #include "base/errors.h"
 #include "domain/login.h"
 #include "domain/page_sign_up.h"
+#include "domain/passkey.h"
 #include "domain/promotion.h"
 #include "http/http_code_page.h"
 #include "http/http_endpoint.h"
@@ -19,6 +20,7 @@
 #include "http/http_flow.h"
 #include "http/http_page.h"
 #include "http/http_params.h"
+#include "http/http_passkey.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "http/promotion_form.h"
@@ -65,6 +67,8 @@ fill_promotion_request(const Promoting *promoting, PromotionRequest *request)
 	memset(request, 0, sizeof(PromotionRequest));
 	request->proof.ticket = promoting->ticket;
 	request->account.login_ids[form->type] = form->login_id;
+	if (form->has_response)
+		request->account.passkey = http_passkey_response(&form->params);
 	if (!form->has_code_field || promotion_form_code_and_password(&promoting->policy, form) ||
 		promoting->repeats)
 		request->account.password = form->password;
@@ -73,8 +77,12 @@ fill_promotion_request(const Promoting *promoting, PromotionRequest *request)
 	if (form->has_code_field && !promoting->repeats)
 		request->account.code = form->code;
 
-	/* No policy accepts an empty password.  First comes whether the login ID is taken. */
-	if (request->account.password == NULL && request->account.code == NULL)
+	/*
+	 * No policy accepts an empty password.  First comes whether the code is right and the login
+	 * ID is not taken: that is to be known before a passkey is made.
+	 */
+	if (request->account.password == NULL && request->account.passkey == NULL &&
+		(request->account.code == NULL || form->with_passkey))
 		request->account.password = "";
 }
 
@@ -115,7 +123,9 @@ show_form_again(const Promoting *promoting, int status, HttpResponse *response)
 {
 	const PromotionForm *form = &promoting->form;
 
-	if (form->has_code_field)
+	if (form->has_response)
+		promotion_form_show_passkey(&promoting->context, form, status, response);
+	else if (form->has_code_field)
 		promotion_form_show_code(&promoting->context, form, status, response);
 	else
 		promotion_form_show(&promoting->context, form, status, response);
@@ -167,8 +177,11 @@ show_form_error(Promoting *promoting, const ErrorData *error, HttpResponse *resp
 {
 	PromotionForm *form = &promoting->form;
 	int			status = HTTP_UNACCEPTABLE;
+	const char *passkey_error = http_passkey_creation_error(error);
 
-	if (http_is_rate_limit(error))
+	if (passkey_error != NULL)
+		form->form_error = passkey_error;
+	else if (http_is_rate_limit(error))
 	{
 		form->form_error = "rate_limited";
 		form->wait = http_retry_after(error);
@@ -183,12 +196,31 @@ show_form_error(Promoting *promoting, const ErrorData *error, HttpResponse *resp
 	show_form_again(promoting, status, response);
 }
 
+/*
+ * Return whether the form was sent twice: the passkey that it brings has been stored.  Without
+ * a guest, the account's id is in a challenge that may have expired.
+ */
+static bool
+is_passkey_stored(const Promoting *promoting)
+{
+	const PromotionForm *form = &promoting->form;
+
+	return form->has_response &&
+		passkey_exists(http_passkey_id(&form->params),
+					   promoting->ticket == NULL ? NULL : &promoting->ticket->user_id);
+}
+
 /* Show an error beside its field or above the form, or end the flow with a message. */
 static void
 show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 {
 	PromotionForm *form = &promoting->form;
 
+	if (is_passkey_stored(promoting))
+	{
+		http_flow_message(&promoting->flow, 200, "passkey_ready", response);
+		return;
+	}
 	switch (error->sqlerrcode)
 	{
 		case ERRCODE_AA_NOT_ANONYMOUS:
@@ -211,6 +243,11 @@ show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 			show_login_id_error(promoting, "not_allowed", response);
 			break;
 		case ERRCODE_AA_PASSWORD_POLICY:
+			if (form->with_passkey)
+			{
+				promotion_form_show_passkey(&promoting->context, form, 200, response);
+				break;
+			}
 			/* The form was checked by the rules, unless the policy has just changed. */
 			if (form->password_errors == NULL)
 				form->password_errors = "[\"error\"]";
@@ -228,13 +265,14 @@ show_wrong(Promoting *promoting, HttpResponse *response)
 	PromotionForm *form = &promoting->form;
 
 	if (form->has_code_field)
-		form->code_error = "wrong";
-	else
 	{
-		form->view = VIEW_LOG_IN;
-		form->password_errors = "[\"wrong\"]";
+		form->code_error = "wrong";
+		promotion_form_show_code(&promoting->context, form, HTTP_UNACCEPTABLE, response);
+		return;
 	}
-	show_form_again(promoting, HTTP_UNACCEPTABLE, response);
+	form->view = VIEW_LOG_IN;
+	form->password_errors = "[\"wrong\"]";
+	promotion_form_show(&promoting->context, form, HTTP_UNACCEPTABLE, response);
 }
 
 /* ---- acting on a form ---- */
@@ -350,7 +388,8 @@ try_password_form(Promoting *promoting, HttpResponse *response)
 	if (form->view == VIEW_SIGN_UP)
 	{
 		promotion_form_check_login_id(&promoting->policy, form);
-		promotion_form_check_password(&promoting->policy, form);
+		if (!form->with_passkey)
+			promotion_form_check_password(&promoting->policy, form);
 	}
 	if (form->login_id_error != NULL ||
 		(form->view == VIEW_LOG_IN && form->password_errors != NULL))
@@ -367,7 +406,13 @@ act_on_form(Promoting *promoting, HttpResponse *response)
 
 	if (form->wish == WISH_LOG_IN_FORM)
 		form->view = VIEW_LOG_IN;
-	if (form->wish == WISH_OTHER_METHOD ||
+	if (form->wish == WISH_OTHER_METHOD && form->has_code_field &&
+		promotion_form_code_and_password(&promoting->policy, form))
+	{
+		form->password_errors = NULL;
+		promotion_form_show_code(&promoting->context, form, 200, response);
+	}
+	else if (form->wish == WISH_OTHER_METHOD ||
 		(form->wish == WISH_LOG_IN_FORM && form->login_id_error == NULL))
 	{
 		form->login_id_error = NULL;
@@ -395,11 +440,13 @@ handle_form(Promoting *promoting, HttpResponse *response)
 	}
 	promotion_form_read(promoting->flow.request, &promoting->policy, form);
 	if (http_methods_have(&promoting->policy, form->method) &&
+		(!form->with_passkey || http_passkey_is_offered()) &&
 		(!form->has_code_field || http_methods_have(&promoting->policy, METHOD_CODE)))
 		act_on_form(promoting, response);
 	else
 	{
 		/* The setting was changed after the form was shown. */
+		form->with_passkey = false;
 		form->has_code_field = false;
 		form->method = http_methods_first(&promoting->policy);
 		form->view = VIEW_SIGN_UP;

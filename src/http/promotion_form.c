@@ -10,8 +10,10 @@
 
 #include "base/limits.h"
 #include "base/unix_time.h"
+#include "domain/passkey_options.h"
 #include "http/http_code_page.h"
 #include "http/http_page.h"
+#include "http/http_passkey.h"
 #include "http/http_params.h"
 #include "http/http_password_form.h"
 #include "http/http_request.h"
@@ -66,7 +68,7 @@ bool
 promotion_form_needs_code(const AccountPolicy *policy, const PromotionForm *form)
 {
 	return form->type != LOGIN_ID_USERNAME &&
-		(form->method == METHOD_CODE ||
+		((form->method == METHOD_CODE && !form->with_passkey) ||
 		 (form->view == VIEW_SIGN_UP && requires_proof(policy, form->type)));
 }
 
@@ -74,7 +76,7 @@ bool
 promotion_form_code_and_password(const AccountPolicy *policy, const PromotionForm *form)
 {
 	return form->view == VIEW_SIGN_UP && form->method == METHOD_PASSWORD &&
-		requires_proof(policy, form->type);
+		!form->with_passkey && requires_proof(policy, form->type);
 }
 
 void
@@ -100,12 +102,27 @@ wish_of(const HttpParams *params)
 	return WISH_GO_ON;
 }
 
+/* The user chooses a passkey with a button, and the forms after that repeat it. */
+static void
+read_passkey(const HttpParams *params, PromotionForm *form)
+{
+	form->with_passkey = form->view == VIEW_SIGN_UP && form->wish != WISH_OTHER_METHOD &&
+		!http_param_is(params, "use", "code") &&
+		(http_passkey_is_used(params) || http_param_is(params, "with", "passkey"));
+	if (!form->with_passkey)
+		return;
+	form->has_response = http_passkey_has_response(params);
+	form->password = NULL;
+	form->password_errors = NULL;
+}
+
 void
 promotion_form_read(const HttpRequest *request, const AccountPolicy *policy, PromotionForm *form)
 {
 	HttpParams	params;
 
 	http_form(request, &params);
+	form->params = params;
 	form->view = http_param_is(&params, "mode", "log_in") ? VIEW_LOG_IN : VIEW_SIGN_UP;
 	form->wish = wish_of(&params);
 	form->has_code_field = http_param_is(&params, "step", "code");
@@ -127,6 +144,7 @@ promotion_form_read(const HttpRequest *request, const AccountPolicy *policy, Pro
 	}
 	if (form->password == NULL)
 		form->password_errors = "[\"required\"]";
+	read_passkey(&params, form);
 }
 
 /* ---- checking ---- */
@@ -241,6 +259,8 @@ promotion_form_show(const PromotionContext *context, const PromotionForm *form, 
 		json_add_string(&model, "login_id", form->login_id);
 	add_errors(&model, form);
 	http_password_form_add_policy(&model, &policy->password);
+	if (form->view == VIEW_SIGN_UP)
+		json_add_boolean(&model, "offers_passkey", http_passkey_is_offered());
 	json_close(&model);
 	http_page(response, status, model.data);
 	http_no_store(response);
@@ -278,12 +298,75 @@ promotion_form_show_code(const PromotionContext *context, const PromotionForm *f
 		add_guest(&model, context);
 	add_effect(&model, context, form);
 	json_add_boolean(&model, "asks_password", asks_password);
-	if (!asks_password)
+	json_add_boolean(&model, "offers_passkey", asks_password && http_passkey_is_offered());
+	if (form->method == METHOD_CODE || (!asks_password && !form->with_passkey))
 		json_add_string(&model, "method", "code");
 	if (form->view == VIEW_LOG_IN)
 		json_add_raw(&model, "hidden", "{\"mode\": \"log_in\"}");
+	else if (form->with_passkey)
+		json_add_raw(&model, "hidden", "{\"with\": \"passkey\"}");
 	http_password_form_add_policy(&model, &context->policy->password);
 	http_code_page_show(&model, &page, response);
+}
+
+/* Add what the form of the passkey repeats. */
+static void
+add_told(StringInfo model, const PromotionForm *form)
+{
+	json_add_name(model, "hidden");
+	json_open(model);
+	json_add_string(model, "with", "passkey");
+	if (form->has_code_field)
+	{
+		json_add_string(model, "step", "code");
+		json_add_string(model, "code", form->code);
+	}
+	json_close(model);
+	json_add_string(model, "login_id_type", login_id_type_name(form->type));
+	json_add_string(model, "login_id", form->login_id);
+	if (form->method == METHOD_CODE)
+		json_add_string(model, "method", "code");
+}
+
+static void
+add_passkey_button(StringInfo model, const PromotionContext *context, const PromotionForm *form)
+{
+	const HttpFlow *flow = context->flow;
+	const AuthorizationRequest *authorization = &flow->authorization;
+	HttpPasskeyButton button = {
+		.creates = true,
+		.options = passkey_options_for_account(authorization->has_guest ?
+											   &authorization->ticket.user_id : NULL,
+											   form->login_id, flow->request->now),
+		.text = "create_passkey",
+		.is_only_way = true,
+		.unknown_id = http_passkey_unknown_id(&form->params)
+	};
+
+	http_passkey_add(model, &button);
+}
+
+void
+promotion_form_show_passkey(const PromotionContext *context, const PromotionForm *form,
+							int status, HttpResponse *response)
+{
+	const AccountPolicy *policy = context->policy;
+	StringInfoData model;
+
+	http_flow_begin_page(&model, context->flow, "passkey");
+	http_methods_add_login_id_types(&model, policy, METHOD_PASSWORD);
+	http_page_add_wait(&model, form->wait);
+	add_told(&model, form);
+	if (http_methods_have(policy, METHOD_PASSWORD))
+		json_add_string(&model, "other", "password");
+	else if (!form->has_code_field)
+		json_add_string(&model, "other", "code");
+	add_passkey_button(&model, context, form);
+	add_errors(&model, form);
+	json_close(&model);
+	http_page(response, status, model.data);
+	http_no_store(response);
+	http_add_retry_after(response, form->wait);
 }
 
 void

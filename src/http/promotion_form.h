@@ -10,6 +10,9 @@
  * on with what the code has proven.  Each repeats what the one before was told, except
  * passwords: nothing is kept in between.
  *
+ * A passkey can take the place of the password.  Its form is the last one: an authenticator
+ * keeps a passkey that it has made, so everything else is certain before.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef ANON_AUTH_PROMOTION_FORM_H
@@ -46,6 +49,9 @@ typedef struct PromotionForm
 	PromotionView view;
 	HttpMethod	method;
 	bool		has_code_field; /* the second or third form */
+	bool		with_passkey;	/* in place of a password */
+	bool		has_response;	/* of the authenticator, in params */
+	HttpParams	params;			/* the form as it was sent */
 	PromotionWish wish;
 	bool		was_taken;		/* this request found that an account has the login ID */
 	LoginIdType type;
@@ -98,6 +104,11 @@ extern void promotion_form_show(const PromotionContext *context, const Promotion
 /* Show the form of the code. */
 extern void promotion_form_show_code(const PromotionContext *context, const PromotionForm *form,
 									 int status, HttpResponse *response);
+
+/* Show the form that has the passkey made. */
+extern void promotion_form_show_passkey(const PromotionContext *context,
+										const PromotionForm *form, int status,
+										HttpResponse *response);
 
 /*
  * Show what the code has proven, and ask whether to go on: with a log-in to the account

@@ -38,7 +38,8 @@ show_form(const HttpSettings *settings, const char *name, HttpResponse *response
 		.creates = true,
 		.options = passkey_options_for_guest(&settings->user, settings->request->now),
 		.text = "create_passkey",
-		.is_only_way = true
+		.is_only_way = true,
+		.unknown_id = http_passkey_unknown_id(&settings->form)
 	};
 
 	http_settings_begin(&model, settings, "add_passkey");

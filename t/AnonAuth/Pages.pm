@@ -33,13 +33,15 @@ use AnonAuth::Browser;
 use AnonAuth::Device qw(jws_parts sql_literal);
 use Digest::SHA qw(sha256);
 use Exporter qw(import);
+use JSON::PP ();
 use MIME::Base64 qw(encode_base64url);
 use PostgreSQL::Test::Cluster;
 use Test::More;
 
-our @EXPORT_OK = qw(fields shows);
+our @EXPORT_OK = qw(data_of fields shows with_passkey);
 
 my $password = 'correct horse';
+my $json = JSON::PP->new->utf8->canonical;
 
 =pod
 
@@ -198,6 +200,14 @@ sub code_for
 Returns the inputs that a page sends, as the browser does: names and values. $button is
 a regular expression for the form's HTML; without it, all forms count.
 
+=item data_of($answer, $name)
+
+Returns the JSON in a data attribute, such as the options for a passkey; undef if the page has none.
+
+=item with_passkey($answer, $response, name => value, ...)
+
+Returns the fields of a page with the response of an authenticator, as the script sends them.
+
 =item shows($answer, $status, @patterns, $name)
 
 Checks that an answer is an HTML page that no cache keeps, and matches the patterns.
@@ -227,6 +237,30 @@ sub fields
 		}
 	}
 	return %fields;
+}
+
+sub _unescape
+{
+	my ($text) = @_;
+	my %characters = (quot => '"', amp => '&', lt => '<', gt => '>', '#39' => "'");
+
+	return $text =~ s/&(quot|amp|lt|gt|#39);/$characters{$1}/gr;
+}
+
+sub data_of
+{
+	my ($answer, $name) = @_;
+	my ($text) = $answer->{body} =~ /\bdata-\Q$name\E="([^"]*)"/;
+
+	return defined $text ? $json->decode(_unescape($text)) : undef;
+}
+
+sub with_passkey
+{
+	my ($answer, $response, %more) = @_;
+	my %form = (fields($answer), use => 'passkey', passkey_response => $json->encode($response), %more);
+
+	return %form;
 }
 
 sub shows

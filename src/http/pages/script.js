@@ -77,12 +77,16 @@
 			clientExtensionResults: credential.getClientExtensionResults() });
 	}
 
+	function rpId(options) { return options.rp ? options.rp.id : options.rpId; }
+
 	function passkey(part) {
 		var button = part.querySelector("button");
 		var response = part.querySelector("input");
 		var form = button.form;
 		var made = Date.now();
 		var busy = false;
+		/* The address of this page does not lead to it: the server makes it from the form before it. */
+		var isLast = false;
 		function say(text) {
 			var box = part.querySelector("[role=alert]");
 			box.textContent = "";
@@ -96,7 +100,8 @@
 			return fetch(location.href, { cache: "no-store" }).then(function (answer) { return answer.text(); }).then(function (html) {
 				var fresh = new DOMParser().parseFromString(html, "text/html")
 					.querySelector(".passkey[data-method=" + part.dataset.method + "]");
-				if (!fresh) return;
+				isLast = !fresh;
+				if (isLast) return;
 				part.dataset.options = fresh.dataset.options;
 				made = Date.now();
 			}).catch(function () {});
@@ -125,7 +130,11 @@
 			if (busy) return;
 			busy = true;
 			say("");
-			renew(2 * minute).then(function () { return ask(); }).catch(function (error) {
+			renew(2 * minute).then(function () {
+				/* Have the server show the form again, before the authenticator keeps a passkey in vain. */
+				if (isLast && part.dataset.method === "create" && Date.now() - made > 4 * minute) form.requestSubmit(button);
+				else return ask();
+			}).catch(function (error) {
 				/* The user may have cancelled. */
 				if (error.name === "InvalidStateError") say(part.dataset.exists);
 				else if (error.name !== "NotAllowedError" && error.name !== "AbortError") say(part.dataset.failed);
@@ -135,7 +144,7 @@
 			});
 		});
 		function wake() {
-			if (!document.hidden && !busy && Date.now() - made >= 4 * minute) renew(0).then(autofill);
+			if (!document.hidden && !busy && !isLast && Date.now() - made >= 4 * minute) renew(0).then(autofill);
 		}
 		setInterval(wake, minute);
 		document.addEventListener("visibilitychange", wake);
@@ -149,13 +158,14 @@
 		part.hidden = false;
 		autofill();
 		if (part.dataset.unknownId && PublicKeyCredential.signalUnknownCredential)
-			PublicKeyCredential.signalUnknownCredential({ rpId: JSON.parse(part.dataset.options).rpId,
+			PublicKeyCredential.signalUnknownCredential({ rpId: rpId(JSON.parse(part.dataset.options)),
 				credentialId: part.dataset.unknownId }).catch(function () {});
 	}
 	var accepted = document.querySelector(".accepted-passkeys");
 	if (accepted && window.PublicKeyCredential && PublicKeyCredential.signalAllAcceptedCredentials)
 		PublicKeyCredential.signalAllAcceptedCredentials(JSON.parse(accepted.dataset.accepted)).catch(function () {});
 	if (window.PublicKeyCredential && HTMLFormElement.prototype.requestSubmit) {
+		document.querySelectorAll(".passkey-way").forEach(function (way) { way.hidden = false; });
 		document.querySelectorAll(".passkey").forEach(passkey);
 		document.querySelectorAll(".passkey-unavailable").forEach(function (text) { text.remove(); });
 	}
