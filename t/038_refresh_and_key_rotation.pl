@@ -82,6 +82,25 @@ is(refusal($node, 'refresh_session', client_id => 'rotating', refresh_token => $
 is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused' AND user_id = '$guest->{sub}'"), 1, 'the use of a replaced refresh token writes a refresh_token.reused event');
 is(query("SELECT count(*) FROM anon_auth.sessions WHERE user_id = '$tabs->{sub}'"), 1, 'the use of a replaced refresh token does not end other sessions');
 
+# A stolen token as the proof of a guest, which is answered by an error
+for my $use ([ 'create_promotion_code' ], [ 'authenticate_anonymously', client_id => 'rotating' ],
+	[ 'promote_anonymous_user', client_id => 'rotating', email => 'stolen@example.com', password => 'correct horse' ])
+{
+	my ($function, @arguments) = @$use;
+	my $victim = guest('rotating');
+	my $newest = call($node, 'refresh_session', client_id => 'rotating', refresh_token => $victim->{refresh_token})->{refresh_token};
+	my $outcome = sub { return refusal($node, $function, @arguments, refresh_token => $victim->{refresh_token})->{sqlstate}; };
+	my $alive = sub { return query("SELECT anon_auth.use_access_token('$victim->{access_token}') IS NOT NULL AND anon_auth.session_alive()"); };
+
+	$outcome->();
+	is($alive->(), 't', "$function: a replaced refresh token within the grace period ends nothing");
+	query("UPDATE anon_auth.sessions SET rotated_at = rotated_at - interval '31 seconds' WHERE user_id = '$victim->{sub}'");
+	is($outcome->(), 'AA006', "$function: a replaced refresh token is refused after the grace period");
+	is($alive->(), 'f', "$function: and ends the session, although the error rolls back");
+	is(query("SELECT count(*) FROM anon_auth.refresh_session('rotating', '$newest')"), 0, "$function: the newest token is refused, too");
+	is(query("SELECT count(*) FROM anon_auth.events WHERE type = 'refresh_token.reused' AND user_id = '$victim->{sub}'"), 1, "$function: that refresh writes the event");
+}
+
 # ---------------------------------------------------------------------------
 # Rotation of the signing keys while clients refresh and verify tokens
 # ---------------------------------------------------------------------------

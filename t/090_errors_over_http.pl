@@ -98,6 +98,23 @@ settings('before_sign_up = NULL');
 is(token('urn:authgear:params:oauth:grant-type:anonymous-request', x_device_info => $info,
 		jwt => AnonAuth::Device->new(alg => 'ES256')->request(challenge => challenge($node), with_jwk => 1))->{json}{error},
 	'invalid_request', 'an x_device_info whose text would be long is refused');
+# A lock timeout is no fault: the same request may succeed a moment later.
+{
+	my $waiter = log_in($device)->{json};
+	my $holder = $node->background_psql('postgres');
+
+	$holder->query_safe("BEGIN; SELECT 1 FROM anon_auth.sessions FOR UPDATE; SELECT 1 FROM anon_auth.users FOR UPDATE");
+	query(q{ALTER DATABASE postgres SET lock_timeout = '100ms'});
+	my $answer = token('refresh_token', refresh_token => $waiter->{refresh_token});
+	is("$answer->{status} $answer->{json}{error} $answer->{headers}{'retry-after'}[0]", '503 temporarily_unavailable 1', 'a lock timeout at the token endpoint is answered with 503 and Retry-After');
+	$answer = AnonAuth::Browser->new($node, headers => { authorization => "Bearer $waiter->{access_token}" })->post_json('/api/account/end_other_sessions', {});
+	is("$answer->{status} $answer->{json}{error}{reason} $answer->{headers}{'retry-after'}[0]", '503 ServiceUnavailable 1', '... and so is one below /api');
+	like(slurp_file($node->logfile), qr/anon_auth_http answers 503: canceling statement due to lock timeout/, '... and the log says why');
+	query('ALTER DATABASE postgres RESET lock_timeout');
+	$holder->query_safe('ROLLBACK');
+	$holder->quit;
+	is(token('refresh_token', refresh_token => $waiter->{refresh_token})->{status}, 200, 'the same request succeeds when the lock is gone');
+}
 settings('before_sign_up = NULL, guest_sign_ups_per_minute = 1');
 log_in(AnonAuth::Device->new(alg => 'ES256'), with_jwk => 1);
 answers('AA018', log_in(AnonAuth::Device->new(alg => 'ES256'), with_jwk => 1), 'too many sign-ups');

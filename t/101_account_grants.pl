@@ -422,6 +422,30 @@ sub claim
 sub bearer { return ('Authorization:' => "Bearer $_[0]{access_token}"); }
 sub owner { return query("SELECT user_id FROM notes WHERE body = '$_[0]'"); }
 
+# The names of tables that users cannot read stay in the database.
+query(<<'SQL');
+CREATE SCHEMA secret;
+CREATE TABLE secret.scores (user_id uuid PRIMARY KEY REFERENCES anon_auth.users (id) ON DELETE CASCADE);
+CREATE TABLE secret.visits (user_id uuid REFERENCES anon_auth.users (id) ON DELETE CASCADE);
+CREATE INDEX ON secret.visits (user_id);
+GRANT SELECT ON notes, secret.visits TO authenticated;
+SQL
+{
+	my $guest = guest();
+	my $account = account(new_address());
+	my $ask = sub { return claim(client(), { refresh_token => $guest->{refresh_token}, dry_run => JSON::PP::true }, bearer($account))->{json}; };
+	my $notes = { table => 'public.notes', rows => 1 };
+
+	no_limits();
+	query('INSERT INTO ' . $_) for map { "$_ VALUES ('" . sub_of($guest) . "')" } 'notes (user_id)', 'secret.scores', 'secret.visits', 'secret.visits';
+	is_deeply($ask->(), { result => { tables => [ $notes, { table => undef, rows => 3 } ] } }, 'a claim counts rows of tables that users cannot read together, without a name');
+	query('GRANT USAGE ON SCHEMA secret TO authenticated');
+	is_deeply($ask->(), { result => { tables => [ $notes, { table => 'secret.visits', rows => 2 }, { table => undef, rows => 1 } ] } }, '... also without USAGE on the schema');
+	query('REVOKE SELECT ON notes FROM authenticated; GRANT SELECT (body) ON notes TO authenticated');
+	is($ask->()->{result}{tables}[0]{table}, 'public.notes', '... and names a table of which they can read a column');
+	query('GRANT SELECT ON notes TO authenticated; DROP SCHEMA secret CASCADE');
+}
+
 my $claimant = account(new_address());
 my $stranger = account(new_address());
 for my $proof (qw(refresh_token promotion_code jwt))

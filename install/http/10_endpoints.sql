@@ -93,7 +93,7 @@ CREATE FUNCTION anon_auth_http.anonymous_user_claim(text)
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_http_anonymous_user_claim';
 COMMENT ON FUNCTION anon_auth_http.anonymous_user_claim(text) IS
-'POST /api/anonymous_user/claim. Takes JSON {"client_id", "dry_run"} and one proof of being a guest ("jwt", "promotion_code" or "refresh_token"). Merges the guest into the account of the access token or, without one, of the session cookie, as claim_anonymous_user(). Returns {"result": {"tables": [{"table", "rows"}]}}. The status is 401 without a live session.';
+'POST /api/anonymous_user/claim. Takes JSON {"client_id", "dry_run"} and one proof of being a guest ("jwt", "promotion_code" or "refresh_token"). Merges the guest into the account of the access token or, without one, of the session cookie, as claim_anonymous_user(). Returns {"result": {"tables": [{"table", "rows"}]}}; tables that the role of access tokens cannot read are counted together, with the name null. The status is 401 without a live session.';
 
 CREATE FUNCTION anon_auth_http.app_session_token(text)
 	RETURNS anon_auth_http."*/*"

@@ -283,50 +283,6 @@ session_use_key(const Client *client, const Session *session, DpopCheck *dpop)
 	return true;
 }
 
-void
-session_get_by_refresh_token(const char *text, DpopCheck *dpop, TimestampTz now,
-							 Session *session, User *user)
-{
-	Client		client;
-	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
-	pg_uuid_t	user_id;
-	pg_uuid_t	session_id;
-
-	if (!read_refresh_token(text, strlen(text), token))
-		raise_invalid_refresh_token();
-	copy_ids_of_token(token, &user_id, &session_id);
-	if (!sessions_find(&user_id, &session_id, now, session, user) ||
-		!seed_matches(token, session))
-		raise_invalid_refresh_token();
-	if (user->is_disabled)
-		raise_user_disabled();
-
-	/*
-	 * An older generation is refused even within the grace period: a client that
-	 * promotes its guest has the newest token.
-	 */
-	if (token->generation != (uint32) session->generation)
-		raise_invalid_refresh_token();
-	wipe_bytes(token, sizeof(RefreshToken));
-	if (!client_find(session->client_id, &client))
-		raise_invalid_refresh_token();
-	if (!session_use_key(&client, session, dpop))
-		raise_refresh_token_of_other_key();
-}
-
-bool
-session_user_of_refresh_token(const char *text, pg_uuid_t *user_id)
-{
-	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
-	pg_uuid_t	session_id;
-	bool		authentic = read_refresh_token(text, strlen(text), token);
-
-	if (authentic)
-		copy_ids_of_token(token, user_id, &session_id);
-	wipe_bytes(token, sizeof(RefreshToken));
-	return authentic;
-}
-
 /* Return the grace period of rotation in microseconds. */
 static int64
 rotation_grace(const Client *client)
@@ -370,6 +326,69 @@ refuse_rotation_in_future(const Session *session, const RefreshToken *token, con
 
 	if (session->rotated_at > latest && session->generation != (int64) token->generation)
 		raise_invalid_refresh_token();
+}
+
+/*
+ * Raise AA006 for a token that is not the newest one of its session.  If it was reused, the
+ * session is revoked at once, as by a refresh: the error undoes nothing of that.  The next
+ * refresh deletes the session and writes the event.
+ */
+pg_noreturn static void
+refuse_older_token(const Session *session, const RefreshToken *token, const Client *client,
+				   TimestampTz now)
+{
+	refuse_rotation_in_future(session, token, client, now);
+	if (is_reused(session, token, client, false, now))
+	{
+		counter_statistic_add(COUNTER_REUSED_REFRESH_TOKENS, 1);
+		sessions_revoke_at_once(session);
+	}
+	raise_invalid_refresh_token();
+}
+
+void
+session_get_by_refresh_token(const char *text, DpopCheck *dpop, TimestampTz now,
+							 Session *session, User *user)
+{
+	Client		client;
+	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
+	pg_uuid_t	user_id;
+	pg_uuid_t	session_id;
+
+	if (!read_refresh_token(text, strlen(text), token))
+		raise_invalid_refresh_token();
+	copy_ids_of_token(token, &user_id, &session_id);
+	if (!sessions_find(&user_id, &session_id, now, session, user) ||
+		!seed_matches(token, session))
+		raise_invalid_refresh_token();
+	if (user->is_disabled)
+		raise_user_disabled();
+
+	if (!client_find(session->client_id, &client))
+		raise_invalid_refresh_token();
+	if (!session_use_key(&client, session, dpop))
+		raise_refresh_token_of_other_key();
+
+	/*
+	 * An older generation is refused even within the grace period: a client that
+	 * promotes its guest has the newest token.
+	 */
+	if (token->generation != (uint32) session->generation)
+		refuse_older_token(session, token, &client, now);
+	wipe_bytes(token, sizeof(RefreshToken));
+}
+
+bool
+session_user_of_refresh_token(const char *text, pg_uuid_t *user_id)
+{
+	RefreshToken *token = secret_memory_alloc(sizeof(RefreshToken));
+	pg_uuid_t	session_id;
+	bool		authentic = read_refresh_token(text, strlen(text), token);
+
+	if (authentic)
+		copy_ids_of_token(token, user_id, &session_id);
+	wipe_bytes(token, sizeof(RefreshToken));
+	return authentic;
 }
 
 /*
@@ -512,8 +531,10 @@ session_resume(const Client *client, const char *refresh_token, const DeviceRepo
 	if (!user.is_anonymous)
 		raise_not_anonymous();
 	refuse_rotation_in_future(&session, token, client, now);
-	if (sessions_revoked(&session.user_id, &session.id) || is_reused(&session, token, client, false, now))
+	if (sessions_revoked(&session.user_id, &session.id))
 		raise_invalid_refresh_token();
+	if (is_reused(&session, token, client, false, now))
+		refuse_older_token(&session, token, client, now);
 	issue_refreshed_tokens(client, &user, &session, token, now, response);
 }
 

@@ -105,8 +105,9 @@ extern void session_lock_found(TimestampTz now, User *user, Session *session);
 
 /*
  * Fill session and user from a refresh token, without using the token up.  Only
- * the newest generation is accepted.  Raises AA006, or AA007 if the user is
- * disabled, also AA006 for a proof of another key, and as session_use_key().
+ * the newest generation is accepted; one that was reused revokes the session (AA006).
+ * Raises AA006, or AA007 if the user is disabled, also AA006 for a proof of another key, and
+ * as session_use_key().
  */
 extern void session_get_by_refresh_token(const char *refresh_token, DpopCheck *dpop,
 										 TimestampTz now, Session *session, User *user);

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/errors.h"
+#include "domain/claims.h"
 #include "domain/client.h"
 #include "domain/guest_claim.h"
 #include "domain/guest_proof.h"
@@ -21,11 +22,15 @@
 #include "http/http_response.h"
 #include "json/json_read.h"
 #include "json/json_write.h"
+#include "miscadmin.h"
 #include "store/app_tables.h"
 #include "store/clients.h"
 #include "store/sessions.h"
 #include "store/users.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 
 static const HttpMember members[] = {
 	{.name = "client_id",.required = true},
@@ -35,11 +40,48 @@ static const HttpMember members[] = {
 	{.name = "dry_run",.type = MEMBER_BOOLEAN}
 };
 
-/* Answer {"result": {"tables": [{"table", "rows"}, ...]}}. */
+/*
+ * Return whether users may know the name of a table: the role of their access tokens, or of
+ * the request if tokens have none, may read one of its columns.
+ */
+static bool
+is_known_to_users(const AppTable *table)
+{
+	const char *name = claims_token_role();
+	Oid			role = name != NULL ? get_role_oid(name, true) : GetOuterUserId();
+	Oid			schema = get_rel_namespace(table->id);
+
+	return OidIsValid(role) && OidIsValid(schema) &&
+		DatumGetBool(DirectFunctionCall3(has_schema_privilege_id_id, ObjectIdGetDatum(role),
+										 ObjectIdGetDatum(schema),
+										 CStringGetTextDatum("USAGE"))) &&
+		(pg_class_aclcheck(table->id, role, ACL_SELECT) == ACLCHECK_OK ||
+		 pg_attribute_aclcheck_all(table->id, role, ACL_SELECT, ACLMASK_ANY) == ACLCHECK_OK);
+}
+
+static void
+append_table(StringInfo json, const char *name, uint64 rows)
+{
+	if (json->data[json->len - 1] != '[')
+		appendStringInfoChar(json, ',');
+	json_open(json);
+	if (name != NULL)
+		json_add_string(json, "table", name);
+	else
+		json_add_raw(json, "table", "null");
+	json_add_integer(json, "rows", (int64) rows);
+	json_close(json);
+}
+
+/*
+ * Answer {"result": {"tables": [{"table", "rows"}, ...]}}.  The rows of tables that users
+ * cannot read are counted together, without a name.
+ */
 static void
 write_tables(HttpResponse *response, const AppTable *tables, int count)
 {
 	StringInfoData json;
+	uint64		others = 0;
 	int			i;
 
 	initStringInfo(&json);
@@ -48,13 +90,13 @@ write_tables(HttpResponse *response, const AppTable *tables, int count)
 	json_open_array(&json);
 	for (i = 0; i < count; i++)
 	{
-		if (i > 0)
-			appendStringInfoChar(&json, ',');
-		json_open(&json);
-		json_add_string(&json, "table", tables[i].qualified_name);
-		json_add_integer(&json, "rows", (int64) tables[i].moved);
-		json_close(&json);
+		if (is_known_to_users(&tables[i]))
+			append_table(&json, tables[i].qualified_name, tables[i].moved);
+		else
+			others += tables[i].moved;
 	}
+	if (others > 0)
+		append_table(&json, NULL, others);
 	json_close_array(&json);
 	json_close(&json);
 	http_api_result(response, json.data);

@@ -40,6 +40,13 @@ http_is_rate_limit(const ErrorData *error)
 		error->sqlerrcode == ERRCODE_AA_ACCOUNT_LOCKED;
 }
 
+/* True if lock_timeout ended a wait for another transaction: the same request may succeed. */
+static bool
+is_lock_timeout(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
 int
 http_retry_after(const ErrorData *error)
 {
@@ -47,6 +54,8 @@ http_retry_after(const ErrorData *error)
 
 	if (error->sqlerrcode == ERRCODE_AA_PROVIDER_KEY_UNKNOWN)
 		return SECS_PER_MINUTE;
+	if (is_lock_timeout(error))
+		return 1;
 	if (!http_is_rate_limit(error))
 		return 0;
 	seconds = raise_json_retry_after(error->detail);
@@ -65,7 +74,8 @@ log_fault(const ErrorData *error)
 
 	ereport(LOG_SERVER_ONLY,
 			(errcode(error->sqlerrcode),
-			 errmsg("anon_auth_http answers 500: %s", error->message),
+			 errmsg("anon_auth_http answers %d: %s", is_lock_timeout(error) ? 503 : 500,
+					error->message),
 			 ours && error->detail != NULL ? errdetail_internal("%s", error->detail) : 0,
 			 ours && error->hint != NULL ? errhint("%s", error->hint) : 0,
 			 errhidestmt(true), errhidecontext(true)));
@@ -130,6 +140,12 @@ http_classify_oauth_error(const ErrorData *error, const char **code, const char 
 			error->sqlerrcode == ERRCODE_AA_PROVIDER_KEY_UNKNOWN ? 503 :
 			error->sqlerrcode == ERRCODE_AA_INVALID_TOKEN ||
 			error->sqlerrcode == ERRCODE_AA_RECENT_LOGIN_REQUIRED ? 401 : 400;
+	}
+	if (is_lock_timeout(error))
+	{
+		*code = "temporarily_unavailable";
+		*description = "another transaction holds a lock";
+		return 503;
 	}
 	*code = "server_error";
 	*description = "internal server error";
@@ -331,7 +347,7 @@ http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
 		status = 401;
 		challenge_token(request, response, code, description);
 	}
-	if (status == 500)
+	if (status == 500 || is_lock_timeout(error))
 		write_oauth_error(response, status, code, description, NULL, NULL);
 	else
 		http_write_oauth_error_as(response, status, code, description, error);
@@ -442,6 +458,14 @@ http_write_api_error(const HttpRequest *request, const ErrorData *error, HttpRes
 					   error->sqlerrcode == ERRCODE_AA_USE_DPOP_NONCE ? "UseDPoPNonce" :
 					   "InvalidDPoPProof", error->message, info_of_error(error));
 		challenge_token(request, response, code, description);
+		return;
+	}
+	if (is_lock_timeout(error))
+	{
+		(void) http_classify_oauth_error(error, &code, &description);
+		http_api_error(response, 503, "ServiceUnavailable", "ServiceUnavailable", description,
+					   NULL);
+		http_add_retry_after(response, http_retry_after(error));
 		return;
 	}
 	if (!http_is_refusal(error))

@@ -33,7 +33,7 @@ extern bool http_is_rate_limit(const ErrorData *error);
 
 /*
  * The seconds to wait that the DETAIL of AA018 or AA019 says, or a minute if it does not
- * say.  0 for other errors.
+ * say, and for AA025.  1 after a lock timeout.  0 for other errors.
  */
 extern int	http_retry_after(const ErrorData *error);
 

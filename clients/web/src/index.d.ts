@@ -170,7 +170,8 @@ export interface NewPasskey {
 }
 
 export interface MovedRows {
-  readonly table: string;
+  /** The qualified name. Null: tables that users cannot read, together. */
+  readonly table: string | null;
   readonly rows: number;
 }
 
