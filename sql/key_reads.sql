@@ -44,6 +44,31 @@ ALTER TABLE anon_auth.passwords DROP CONSTRAINT passwords_pkey;
 SELECT count(*) FROM anon_auth.authenticate('web', 'ada', 'correct horse');
 ROLLBACK;
 
+-- a user's rows without the index that tells whether there are any
+BEGIN;
+DROP INDEX anon_auth.login_ids_user_id_idx;
+SELECT anon_auth.delete_user(:'sub');
+SELECT count(*) FROM anon_auth.login_ids;
+ROLLBACK;
+
+-- rows that the transaction itself has made
+BEGIN;
+SELECT sub AS other FROM anon_auth.sign_up('web', username => 'grace', password => 'correct horse') \gset
+SELECT anon_auth.delete_user(:'other');
+SELECT count(*) FROM anon_auth.passwords;
+ROLLBACK;
+
+-- several users at once, of whom only the last one has such a row
+BEGIN;
+SELECT count(*) FROM generate_series(1, 3) AS i, LATERAL anon_auth.authenticate_anonymously(left('web' || i, 3));
+INSERT INTO anon_auth.passwords (user_id, password_hash, created_at, updated_at)
+	SELECT (SELECT id FROM anon_auth.users WHERE is_anonymous ORDER BY id DESC LIMIT 1), password_hash, now(), now() FROM anon_auth.passwords;
+UPDATE anon_auth.sessions SET expires_at = now() - interval '1 day', purge_from = now() - interval '1 day' FROM anon_auth.users WHERE user_id = users.id AND is_anonymous;
+UPDATE anon_auth.users SET purge_from = now() - interval '1 day' + (id::text < (SELECT max(id::text) FROM anon_auth.users))::integer * interval '-1 hour' WHERE is_anonymous;
+SELECT guests FROM anon_auth.purge();
+SELECT count(*) FROM anon_auth.passwords;
+ROLLBACK;
+
 -- row-level security that holds for the owner, too
 BEGIN;
 ALTER TABLE anon_auth.users FORCE ROW LEVEL SECURITY;

@@ -298,13 +298,13 @@ done_testing();
 #
 # operation        statements buffers    WAL
 __DATA__
-sign-up with a key          8      35   1870
+sign-up with a key          7      35   1870
 login with a key            6      30   1050
 sign-up without a key       4      18   1080
 refresh                     1      10    170
 userinfo                    0       9      0
 verify_jwt                  0       3      0
-promotion                  11      57   1860
+promotion                   9      56   1860
 login with a password       4      28    880
 revoke                      3      30    680
 create_challenge            0       0      0
@@ -313,24 +313,24 @@ request of a login code     4      16   1110
 request of a guest's code   4      25   1180
 sign-up with a code         8      38   1630
 login with a code           6      35   1080
-promotion with a code      11      63   1700
+promotion with a code       9      62   1700
 sign-up with a password     8      38   1860
 sign-up with an ID token   11      44   1670
 login with an ID token      7      35   1100
 adding an identity          9      48   1100
-removing an identity       10      56   1250
-claim                      25     156   1480
+removing an identity        9      56   1250
+claim                      15     147   1480
 list_sessions               1      22      0
 update_profile              3      28    690
 request_login_id_code       4      25   1140
 add_login_id                8      62   1260
-remove_login_id            11      75   1540
+remove_login_id             9      75   1540
 end_session                 4      29    700
-end_other_sessions          5      33    670
-change_password             8      59   1060
-delete_account              5      42    820
+end_other_sessions          4      33    670
+change_password             6      59   1060
+delete_account              4      42    820
 cancel_account_deletion     3      26    690
-delete_account of a guest  17     142    520
+delete_account of a guest   8     142    520
 import_user                 4      24   1230
 create_user                 4      26   1350
 export_account             16      62    440
@@ -345,4 +345,4 @@ remove_device_key          10      68   1550
 add_passkey                 5      46   1430
 login with a passkey        7      43   1320
 list_passkeys               1      13      0
-remove_passkey              9      60   1170
+remove_passkey              8      60   1170

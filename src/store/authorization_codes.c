@@ -36,12 +36,14 @@ static Statement use_code = {
 };
 
 static Statement delete_of_user = {
-	.sql = "DELETE FROM anon_auth.authorization_codes WHERE user_id = :user_id"
+	.sql = "DELETE FROM anon_auth.authorization_codes WHERE user_id = :user_id",
+	.user_table = "authorization_codes"
 };
 
 static Statement delete_others = {
 	.sql = "DELETE FROM anon_auth.authorization_codes WHERE user_id = :user_id"
-	" AND session_id IS DISTINCT FROM :session_id"
+	" AND session_id IS DISTINCT FROM :session_id",
+	.user_table = "authorization_codes"
 };
 
 /* Return a parameter with an id, or with NULL if the id is nil. */

@@ -17,7 +17,8 @@ RECORD_TYPE(device_key_row, DeviceKey, DEVICE_KEY_ROW_COLUMNS);
 static Statement find_key = {
 	.sql = "SELECT {device_key} FROM anon_auth.device_keys"
 	" WHERE route = :route AND kid = :kid AND thumbprint = :thumbprint",
-	.row = &device_key_record
+	.row = &device_key_record,
+	.key_table = "device_keys"
 };
 
 /* Without a public key in the request, its kid and its signature tell which key it is. */

@@ -12,11 +12,14 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -63,22 +66,58 @@ is_read_by_owner(Relation table)
 }
 
 /*
- * Open the index of the primary key, or return NULL if it cannot be used.  As the planner
- * does, leave an index that may lack rows of older snapshots.
+ * Open an index, or return NULL if it cannot be used.  As the planner does, leave one that may
+ * lack rows of older snapshots.
  */
 static Relation
-open_key(Relation table)
+open_usable_index(Oid id)
 {
-	Relation	index;
-	Oid			id = PrimaryKeyIndex(table);
+	Relation	index = index_open(id, AccessShareLock);
 
-	if (!OidIsValid(id))
-		return NULL;
-	index = index_open(id, AccessShareLock);
 	if (index->rd_index->indisvalid && !index->rd_index->indcheckxmin)
 		return index;
 	index_close(index, NoLock);
 	return NULL;
+}
+
+/* Open the index of the primary key, or return NULL. */
+static Relation
+open_key(Relation table)
+{
+	Oid			id = PrimaryKeyIndex(table);
+
+	return OidIsValid(id) ? open_usable_index(id) : NULL;
+}
+
+/* Whether an index has all rows, and begins with a column of type uuid. */
+static bool
+begins_with(Relation index, AttrNumber column)
+{
+	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indkey.values[0] == column &&
+		index->rd_opcintype[0] == UUIDOID &&
+		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+}
+
+/* Open an index that begins with a column, or return NULL. */
+static Relation
+open_index_on(Relation table, const char *column_name)
+{
+	AttrNumber	column = get_attnum(RelationGetRelid(table), column_name);
+	List	   *ids = RelationGetIndexList(table);
+	Relation	index = NULL;
+	ListCell   *cell;
+
+	foreach(cell, ids)
+	{
+		index = open_usable_index(lfirst_oid(cell));
+		if (index != NULL && begins_with(index, column))
+			break;
+		if (index != NULL)
+			index_close(index, NoLock);
+		index = NULL;
+	}
+	list_free(ids);
+	return index;
 }
 
 static RegProcedure
@@ -227,4 +266,42 @@ key_read(const char *name, const RecordType *type, KeyMap **map, const NamedPara
 	}
 	table_close(table, NoLock);
 	return index != NULL;
+}
+
+/* Whether the scan finds a row. */
+static bool
+finds_row(Relation table, Relation index, ScanKey keys, int nkeys)
+{
+	Snapshot	snapshot = take_snapshot();
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	IndexScanDesc scan = BeginIndexScan(table, index, snapshot, nkeys);
+	bool		found;
+
+	index_rescan(scan, keys, nkeys, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	return found;
+}
+
+bool
+key_read_may_find_user(const char *name, const pg_uuid_t *user_id)
+{
+	const NamedParam *params = PARAMS(param_uuid("user_id", user_id));
+	Relation	table = open_table(name);
+	Relation	index;
+	ScanKeyData keys[INDEX_MAX_KEYS];
+	bool		found = true;
+
+	if (table == NULL)
+		return true;
+	index = is_read_by_owner(table) ? open_index_on(table, "user_id") : NULL;
+	if (index != NULL)
+	{
+		found = finds_row(table, index, keys, fill_keys(index, params, keys));
+		index_close(index, NoLock);
+	}
+	table_close(table, NoLock);
+	return found;
 }

@@ -40,4 +40,10 @@ typedef struct KeyRows
 extern bool key_read(const char *table, const RecordType *type, KeyMap **map,
 					 const NamedParam *params, KeyRows *found);
 
+/*
+ * Return false if no row of a table of the extension has this user_id, by an index that begins
+ * with the column.  True if there is one, or if only a statement can tell.
+ */
+extern bool key_read_may_find_user(const char *table, const pg_uuid_t *user_id);
+
 #endif							/* ANON_AUTH_KEY_READ_H */

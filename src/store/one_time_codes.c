@@ -35,7 +35,8 @@ static Statement delete_code = {
 };
 
 static Statement delete_codes = {
-	.sql = "DELETE FROM anon_auth.one_time_codes WHERE user_id = :user_id"
+	.sql = "DELETE FROM anon_auth.one_time_codes WHERE user_id = :user_id",
+	.user_table = "one_time_codes"
 };
 
 static const char *const code_purposes[] = {

@@ -142,8 +142,14 @@ RECORD_TYPE(session_device_info, SessionDeviceInfo, SESSION_DEVICE_INFO_COLUMNS)
 
 static Statement find_device_info = {
 	.sql = "SELECT {session_device_info} FROM anon_auth.sessions"
-	" WHERE user_id = :user_id AND (:id IS NULL OR id = :id) AND device_info IS NOT NULL"
-	" ORDER BY id DESC LIMIT 1",
+	" WHERE user_id = :user_id AND id = :id",
+	.row = &session_device_info_record,
+	.key_table = "sessions"
+};
+
+static Statement find_newest_device_info = {
+	.sql = "SELECT {session_device_info} FROM anon_auth.sessions"
+	" WHERE user_id = :user_id AND device_info IS NOT NULL ORDER BY id DESC LIMIT 1",
 	.row = &session_device_info_record
 };
 
@@ -239,11 +245,14 @@ sessions_insert(const Session *session, const SessionDevice *device)
 Jsonb *
 sessions_device_info(const pg_uuid_t *user_id, const pg_uuid_t *id)
 {
-	SessionDeviceInfo row;
+	SessionDeviceInfo row = {NULL};
 
-	return statement_fetch(&find_device_info,
-						   PARAMS(param_uuid("user_id", user_id), param_uuid("id", id)), &row) ?
-		row.device_info : NULL;
+	if (id == NULL)
+		statement_fetch(&find_newest_device_info, PARAMS(param_uuid("user_id", user_id)), &row);
+	else
+		statement_fetch(&find_device_info,
+						PARAMS(param_uuid("user_id", user_id), param_uuid("id", id)), &row);
+	return row.device_info;
 }
 
 /*

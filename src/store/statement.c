@@ -274,11 +274,40 @@ decode_row(const Statement *statement, uint64 number, void *row, void *joined)
  * SPI's result: each value is copied once.
  */
 
+/* Return the only user in a parameter, or NULL. */
+static const pg_uuid_t *
+only_user(const NamedParam *param)
+{
+	ArrayType  *users;
+
+	if (param->type == UUIDOID)
+		return DatumGetUUIDP(param->value);
+	if (param->type != UUIDARRAYOID)
+		return NULL;
+	users = DatumGetArrayTypeP(param->value);
+	return ArrayGetNItems(ARR_NDIM(users), ARR_DIMS(users)) != 1 ? NULL :
+		(const pg_uuid_t *) ARR_DATA_PTR(users);
+}
+
+/* Whether the statement would find no row of the user. */
+static bool
+has_nothing_to_do(const Statement *statement, const NamedParam *params)
+{
+	const pg_uuid_t *user_id;
+
+	if (statement->user_table == NULL || !placement_is_local())
+		return false;
+	user_id = only_user(&params[0]);
+	return user_id != NULL && !key_read_may_find_user(statement->user_table, user_id);
+}
+
 uint64
 statement_run(Statement *statement, const NamedParam *params)
 {
 	uint64		processed;
 
+	if (has_nothing_to_do(statement, params))
+		return 0;
 	SPI_connect();
 	execute_statement(statement, params, NULL);
 	processed = SPI_processed;

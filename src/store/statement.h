@@ -51,6 +51,7 @@ typedef struct Statement
 	bool		custom_plans;	/* the best plan depends on the parameters */
 	const char *key_table;		/* for statement_fetch() and statement_fetch_all(): see below */
 	struct KeyMap *key_map;		/* NULL before the first read */
+	const char *user_table;		/* for statement_run(): see below */
 	struct PreparedStatement *prepared;	/* NULL before the first run */
 } Statement;
 
@@ -58,6 +59,10 @@ typedef struct Statement
  * A SELECT of a record's columns from one table, with the condition that the first columns of
  * its primary key equal all parameters in their order, can name that table.  It is then
  * read by its key (key_read.h) where this database has all rows.
+ *
+ * A statement that only changes rows of the users in the first parameter, and mostly finds
+ * none, can name their table as user_table.  If there is one user, without such rows, it
+ * does not run.
  */
 
 /* Run a statement.  Return the number of rows selected or affected. */

@@ -29,7 +29,8 @@
 
 /* All rows of users in a table of the extension. */
 #define DELETE_OF_USERS(table) \
-	{.sql = "DELETE FROM anon_auth." table " WHERE user_id = ANY (:users)"}
+	{.sql = "DELETE FROM anon_auth." table " WHERE user_id = ANY (:users)", \
+	 .user_table = table}
 
 /* The routes of codes for the users' addresses, and of the messages with these codes. */
 #define ROUTES_OF_USERS \
@@ -38,7 +39,7 @@
 /* In the order in which all functions lock these tables: see statement.h. */
 static Statement delete_of_users[] = {
 	DELETE_OF_USERS("device_keys"),
-	{.sql = USER_DELETION_FORGET_KEYS},
+	{.sql = USER_DELETION_FORGET_KEYS,.user_table = "removed_device_keys"},
 	DELETE_OF_USERS("one_time_codes"),
 	{.sql = "DELETE FROM anon_auth.address_codes WHERE route IN " ROUTES_OF_USERS},
 	{.sql = "DELETE FROM anon_auth.outbox WHERE route IN " ROUTES_OF_USERS},
