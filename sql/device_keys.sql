@@ -208,7 +208,7 @@ SELECT try(format('SELECT anon_auth.add_device_key(%L, access_token => %L)', req
 
 -- ---- promotion ----
 
-CREATE FUNCTION promoted(username text, keep text, proof text) RETURNS TABLE (kept bigint, removed bigint, routes int, device text) LANGUAGE plpgsql AS $$
+CREATE FUNCTION promoted(username text, keep text, proof text) RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE
 	kid text := 'key-of-' || username;
 	guest record;
@@ -225,10 +225,18 @@ BEGIN
 			promotion_code => CASE proof WHEN 'promotion_code' THEN (SELECT promotion_code FROM anon_auth.create_promotion_code(guest.refresh_token)) END,
 			refresh_token => CASE proof WHEN 'refresh_token' THEN guest.refresh_token END) p;
 	END IF;
-	RETURN QUERY SELECT (SELECT count(*) FROM anon_auth.device_keys k WHERE k.user_id = guest.sub AND k.of_account), (SELECT count(*) FROM anon_auth.removed_device_keys k WHERE k.user_id = guest.sub),
-		cardinality(u.device_key_routes), (SELECT k.device_info ->> 'model' FROM anon_auth.device_keys k WHERE k.user_id = guest.sub) FROM anon_auth.users u WHERE u.id = guest.sub;
+	RETURN guest.sub;
 END $$;
-SELECT keep, proof, p.* FROM (VALUES (1, 'remove', 'jwt'), (2, 'keep', 'jwt'), (3, 'keep', 'promotion_code'), (4, 'keep', 'refresh_token'), (5, 'keep', 'jwt on a page')) v (n, keep, proof), promoted('promoted' || n, keep, proof) p ORDER BY n;
+CREATE FUNCTION keys_of(who uuid) RETURNS TABLE (kept bigint, removed bigint, routes int, device text) LANGUAGE plpgsql AS $$
+BEGIN
+	SELECT count(*), min(k.device_info ->> 'model') INTO kept, device FROM anon_auth.device_keys k WHERE k.user_id = who AND k.of_account;
+	SELECT count(*) INTO removed FROM anon_auth.removed_device_keys k WHERE k.user_id = who;
+	SELECT cardinality(u.device_key_routes) INTO routes FROM anon_auth.users u WHERE u.id = who;
+	RETURN NEXT;
+END $$;
+CREATE TABLE promotions AS SELECT n, keep, proof, promoted('promoted' || n, keep, proof) AS sub
+FROM (VALUES (1, 'remove', 'jwt'), (2, 'keep', 'jwt'), (3, 'keep', 'promotion_code'), (4, 'keep', 'refresh_token'), (5, 'keep', 'jwt on a page')) v (n, keep, proof);
+SELECT keep, proof, k.* FROM promotions, keys_of(sub) k ORDER BY n;
 SELECT log_in(request('key-of-promoted' || n, 'authenticate')) FROM generate_series(1, 5) n ORDER BY n;
 -- the kept key is no guest's any longer, whether or not the request has the jwk
 SELECT try(format('SELECT anon_auth.authenticate_anonymously(''app'', jwt => %L)', request('key-of-promoted2', 'auth', with_jwk => with_jwk))) FROM (VALUES (false), (true)) v (with_jwk);
@@ -247,7 +255,8 @@ SELECT log_in(request('key-of-squatter', 'authenticate'));
 SELECT anon_auth.request_login_code('app', 'owner@device.example') IS NOT NULL AS sent;
 SELECT code FROM anon_auth.take_outbox_messages() WHERE type = 'login_code' \gset
 SELECT sub = :'squatter' AS owner FROM anon_auth.authenticate_with_code('app', 'owner@device.example', :'code');
-SELECT log_in(request('key-of-squatter', 'authenticate')), (SELECT count(*) FROM anon_auth.sessions WHERE user_id = :'squatter' AND device_kid IS NOT NULL) AS sessions;
+SELECT log_in(request('key-of-squatter', 'authenticate'));
+SELECT count(*) AS sessions FROM anon_auth.sessions WHERE user_id = :'squatter' AND device_kid IS NOT NULL;
 
 -- ---- clients ----
 
@@ -257,5 +266,5 @@ UPDATE anon_auth.clients SET application_type = 'third_party_app' WHERE client_i
 SELECT try(format('SELECT anon_auth.add_device_key(%L, access_token => %L)', request('key-of-bob', 'setup'), :'bob_token'));
 
 DROP EXTENSION anon_auth CASCADE;
-DROP TABLE rsa;
-DROP FUNCTION promoted, events, sessions, log_in, try, request, rs256, to_number(bytea), to_base64url, from_base64url;
+DROP TABLE rsa, promotions;
+DROP FUNCTION promoted, keys_of, events, sessions, log_in, try, request, rs256, to_number(bytea), to_base64url, from_base64url;

@@ -51,14 +51,12 @@ INSERT INTO vectors (source, password, hash) VALUES
 	('Argon2 reference, i', 'password', '$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA'),
 	('argon2 of Debian, four lanes', 'correct horse', '$argon2id$v=19$m=4096,t=3,p=4$c29tZXNhbHQxMjM0NTY3OA$6/Vj3/MZsG8uQ4wgx22ZlVLDsihSZ09Yfm1yM0dXhVY');
 SELECT count(anon_auth.import_user(gen_random_uuid(), email => format('user%s@import.example', number), password_hash => hash, verified => true)) AS imported FROM vectors;
-SELECT number, source, (SELECT count(*) FROM anon_auth.authenticate('web', format('user%s@import.example', number), 'x' || password)) AS wrong,
-	stored(format('user%s@import.example', number)) ~ '^[$]imported[$]' AS still_imported,
-	(SELECT count(*) FROM anon_auth.authenticate('web', format('user%s@import.example', number), password)) AS logs_in
-FROM vectors ORDER BY number;
+SELECT number, source, (SELECT count(*) FROM anon_auth.authenticate('web', format('user%s@import.example', number), 'x' || password)) AS wrong FROM vectors ORDER BY number;
+SELECT count(*) AS still_imported FROM vectors WHERE stored(format('user%s@import.example', number)) ~ '^[$]imported[$]';
+SELECT number, (SELECT count(*) FROM anon_auth.authenticate('web', format('user%s@import.example', number), password)) AS logs_in FROM vectors ORDER BY number;
 -- the first login has replaced each hash, and the password still works
-SELECT number, stored(format('user%s@import.example', number)),
-	(SELECT count(*) FROM anon_auth.authenticate('web', format('user%s@import.example', number), password)) AS logs_in
-FROM vectors ORDER BY number;
+SELECT stored(format('user%s@import.example', number)), count(*) FROM vectors GROUP BY 1;
+SELECT number, (SELECT count(*) FROM anon_auth.authenticate('web', format('user%s@import.example', number), password)) AS logs_in FROM vectors ORDER BY number;
 
 -- ---- hashes that are refused ----
 SELECT hash, try(format('SELECT anon_auth.import_user(gen_random_uuid(), username => %L, password_hash => %L)', 'nobody', hash)) AS refused FROM unnest(ARRAY[

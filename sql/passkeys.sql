@@ -134,7 +134,9 @@ SELECT jsonb_pretty((o - 'challenge' - 'user') || jsonb_build_object('user', (o 
 FROM creation('ada') o;
 SELECT o #>> '{user,name}' = 'guest ' || right(sub('guest')::text, 6) AS guest, o #>> '{user,displayName}' = o #>> '{user,name}' AS display_name FROM creation('guest') o;
 -- with nobody logged in: for an account that does not exist yet
-SELECT o #>> '{user,name}' LIKE 'user ______' AS name, (SELECT count(*) FROM anon_auth.users WHERE uuid_send(id) = bytes(o #>> '{user,id}')) AS users FROM anon_auth.passkey_creation_options() o;
+SELECT anon_auth.passkey_creation_options() AS options \gset
+SELECT :'options'::jsonb #>> '{user,name}' LIKE 'user ______' AS name;
+SELECT count(*) AS users FROM anon_auth.users WHERE id = encode(bytes(:'options'::jsonb #>> '{user,id}'), 'hex')::uuid;
 SELECT try('SELECT anon_auth.passkey_request_options(''nobody'')'), try('SELECT anon_auth.passkey_request_options(''third'')'), try('SELECT anon_auth.passkey_request_options(NULL)');
 SELECT try('SELECT anon_auth.passkey_creation_options(''x'')');
 -- every challenge is another one
@@ -194,10 +196,11 @@ SELECT add('bob', :'response') AS again, (SELECT count(*) FROM anon_auth.list_pa
 -- ---- login ----
 
 SELECT log_in(assertion(request(), 'ada 1', sub('ada'), flags => 29)) AS ada, log_in(assertion(request(), 'guest 1', sub('guest'))) AS guest;
-SELECT amr, count(*) FROM anon_auth.sessions WHERE user_id IN (sub('ada'), sub('guest')) GROUP BY amr ORDER BY amr;
+SELECT sub('ada') AS ada, sub('guest') AS guest \gset
+SELECT amr, count(*) FROM anon_auth.sessions WHERE user_id IN (:'ada', :'guest') GROUP BY amr ORDER BY amr;
 SELECT log_in(assertion(request(), 'guest 1', sub('guest'), flags => 1)) AS not_verified;
-SELECT amr FROM anon_auth.sessions WHERE user_id = sub('guest') ORDER BY id DESC LIMIT 1;
-SELECT type, payload FROM anon_auth.events WHERE user_id = sub('ada') ORDER BY id;
+SELECT amr FROM anon_auth.sessions WHERE user_id = :'guest' ORDER BY id DESC LIMIT 1;
+SELECT type, payload FROM anon_auth.events WHERE user_id = :'ada' ORDER BY id;
 SELECT (logins_total -> 'passkey')::int - :before_logins AS logins FROM anon_auth.stats;
 SELECT log_in(assertion(request(), 'nobody', sub('ada'))) AS unknown, log_in(assertion(request(), 'ada 1', sub('bob'), flags => 29)) AS handle_of_another_user,
 	log_in(assertion(request(), 'ada 1', sub('ada'), flags => 29) #- '{response,userHandle}') AS no_handle,
@@ -236,7 +239,8 @@ SELECT log_in(assertion(request(), 'bob counts', sub('bob'), count => 8)) AS gre
 	log_in(assertion(request(), 'bob counts', sub('bob'), count => -1)) AS greatest;
 SELECT sign_count FROM anon_auth.passkeys WHERE credential_id = 'bob counts';
 -- one event for each refused login
-SELECT type, payload - 'credential_id' AS payload FROM anon_auth.events WHERE user_id = sub('bob') AND type IN ('passkey.counter_not_increased', 'authentication.failed') ORDER BY id;
+SELECT sub('bob') AS bob \gset
+SELECT type, payload - 'credential_id' AS payload FROM anon_auth.events WHERE user_id = :'bob' AND type IN ('passkey.counter_not_increased', 'authentication.failed') ORDER BY id;
 
 -- ---- settings ----
 
@@ -256,16 +260,17 @@ UPDATE anon_auth.settings SET issuer = DEFAULT;
 
 -- ---- credentials, and removing ----
 
-UPDATE anon_auth.sessions SET authenticated_at = authenticated_at - interval '1 hour' WHERE user_id IN (sub('ada'), sub('guest'));
+UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour' WHERE user_id IN (:'ada', :'guest');
 SELECT try('SELECT anon_auth.passkey_creation_options(token(''ada''))') AS options, try(format('SELECT anon_auth.remove_passkey(%L, token(''ada''))', base64url('ada 1'))) AS remove,
 	add('guest', registration(creation('guest'), 'guest 2')) AS guest;
-UPDATE anon_auth.sessions SET authenticated_at = authenticated_at + interval '1 hour' WHERE user_id = sub('ada');
+UPDATE anon_auth.sessions SET authenticated_at = now() WHERE user_id = :'ada';
 -- bob cannot remove ada's, and nobody what is not there
 SELECT anon_auth.remove_passkey(base64url('ada 1'), token('bob')) AS of_another_user, anon_auth.remove_passkey('x', token('bob')) AS unknown, try('SELECT anon_auth.remove_passkey(NULL, token(''bob''))') AS none;
 SELECT count(*) AS sessions FROM anon_auth.list_sessions(token('ada'));
 SELECT anon_auth.remove_passkey(base64url('ada 1'), token('ada')), log_in(assertion(request(), 'ada 1', sub('ada'), flags => 29)) AS login;
-SELECT count(*) AS sessions, (SELECT cardinality(passkey_routes) FROM anon_auth.users WHERE id = sub('ada')) AS passkeys FROM anon_auth.list_sessions(token('ada'));
-SELECT type, payload FROM anon_auth.events WHERE user_id = sub('ada') AND type LIKE 'passkey.%' ORDER BY id;
+SELECT count(*) AS sessions FROM anon_auth.list_sessions(token('ada'));
+SELECT cardinality(passkey_routes) AS passkeys FROM anon_auth.users WHERE id = :'ada';
+SELECT type, payload FROM anon_auth.events WHERE user_id = :'ada' AND type LIKE 'passkey.%' ORDER BY id;
 -- an account keeps a way in
 INSERT INTO account SELECT 'eve', s.sub, s.access_token, s.refresh_token FROM anon_auth.sign_up('app', passkey => (SELECT registration(anon_auth.passkey_creation_options(), 'eve 1'))) s;
 SELECT anon_auth.userinfo(token('eve')) ->> 'https://authgear.com/claims/user/is_anonymous' AS is_anonymous,
@@ -301,7 +306,8 @@ SELECT add('hal', registration(creation('hal'), 'hal 1'));
 SELECT r.sub = sub('hal') AS same_sub FROM anon_auth.promote_anonymous_user('app', refresh_token => (SELECT refresh_token FROM account WHERE name = 'hal'),
 	passkey => registration(creation('hal'), 'hal 2')) r;
 SELECT log_in(assertion(request(), 'hal 1', sub('hal'))) AS kept, log_in(assertion(request(), 'hal 2', sub('hal'))) AS added;
-SELECT type, payload FROM anon_auth.events WHERE user_id = sub('hal') AND type LIKE 'user.anonymous%';
+SELECT sub('hal') AS hal \gset
+SELECT type, payload FROM anon_auth.events WHERE user_id = :'hal' AND type LIKE 'user.anonymous%';
 -- whoever has sent the link keeps nothing
 CALL guest('ian');
 SELECT add('ian', registration(creation('ian'), 'of the sender'));
@@ -319,10 +325,11 @@ SELECT promote('jon', assertion(request(), 'eve 2', sub('eve'))) AS error, promo
 UPDATE anon_auth.settings SET promotion_conflict = 'login';
 SELECT promote('jon', assertion(request(), 'eve 2', sub('eve'))) AS by_passkey, promote('jon', assertion(request(), 'eve 2', sub('eve')), 'ada') AS of_another_account,
 	promote('jon', registration(creation('jon'), 'jon 2'), 'ada') AS proves_nothing;
-SELECT is_anonymous FROM anon_auth.users WHERE id = sub('jon');
+SELECT sub('jon') AS jon \gset
+SELECT is_anonymous FROM anon_auth.users WHERE id = :'jon';
 UPDATE anon_auth.settings SET promotion_conflict = 'merge';
 SELECT promote('jon', assertion(request(), 'eve 2', sub('eve'))) AS merged, log_in(assertion(request(), 'jon 1', sub('jon'))) AS of_the_guest;
-SELECT count(*) AS guests FROM anon_auth.users WHERE id = sub('jon');
+SELECT count(*) AS guests FROM anon_auth.users WHERE id = :'jon';
 -- a claim does not give an account the passkey of whoever had the guest
 CALL guest('kim');
 SELECT add('kim', registration(creation('kim'), 'kim 1'));
@@ -334,7 +341,7 @@ UPDATE anon_auth.settings SET promotion_conflict = DEFAULT;
 
 SELECT anon_auth.disable_user(sub('hal'));
 SELECT log_in(assertion(request(), 'hal 1', sub('hal'))) AS disabled;
-SELECT payload FROM anon_auth.events WHERE user_id = sub('hal') AND type = 'authentication.failed';
+SELECT payload FROM anon_auth.events WHERE user_id = :'hal' AND type = 'authentication.failed';
 SELECT anon_auth.delete_user(sub('hal'));
 SELECT log_in(assertion(request(), 'hal 1', sub('hal'))) AS deleted;
 -- somebody has opened an account with another person's address
@@ -359,23 +366,25 @@ SELECT type, recipient, code FROM anon_auth.take_outbox_messages(100);
 CALL guest('ned');
 CALL guest('oda');
 SELECT add('ned', registration(creation('ned'), 'ned 1'));
-DELETE FROM anon_auth.sessions WHERE user_id IN (sub('ned'), sub('oda'));
-UPDATE anon_auth.users SET purge_from = now() - interval '1 day', last_seen_at = now() - interval '1 day' WHERE id IN (sub('ned'), sub('oda'));
+SELECT sub('ned') AS ned, sub('oda') AS oda \gset
+DELETE FROM anon_auth.sessions WHERE user_id IN (:'ned', :'oda');
+UPDATE anon_auth.users SET purge_from = now() - interval '1 day', last_seen_at = now() - interval '1 day' WHERE id IN (:'ned', :'oda');
 SELECT guests FROM anon_auth.purge();
 SELECT name FROM account JOIN anon_auth.users ON id = sub WHERE name IN ('ned', 'oda');
 SELECT log_in(assertion(request(), 'ned 1', sub('ned')));
-DELETE FROM anon_auth.sessions WHERE user_id = sub('ned');
+DELETE FROM anon_auth.sessions WHERE user_id = :'ned';
 UPDATE anon_auth.settings SET guest_retention = '1 hour';
-UPDATE anon_auth.users SET purge_from = now() - interval '1 day', last_seen_at = now() - interval '1 day' WHERE id = sub('ned');
+UPDATE anon_auth.users SET purge_from = now() - interval '1 day', last_seen_at = now() - interval '1 day' WHERE id = :'ned';
 SELECT guests FROM anon_auth.purge();
-SELECT count(*) AS guests, (SELECT count(*) FROM anon_auth.passkeys WHERE user_id = sub('ned')) AS passkeys FROM anon_auth.users WHERE id = sub('ned');
+SELECT count(*) AS guests FROM anon_auth.users WHERE id = :'ned';
+SELECT count(*) AS passkeys FROM anon_auth.passkeys WHERE user_id = :'ned';
 UPDATE anon_auth.settings SET guest_retention = DEFAULT;
 SELECT (anon_auth.export_account(token('eve')) #> '{passkeys,0}') - 'created_at' - 'last_used_at' - 'jwk' - 'user_id' AS exported;
 
 -- ---- rights of the tables' rows ----
 
-SELECT count(*) AS lost FROM anon_auth.passkeys p LEFT JOIN anon_auth.users u ON u.id = p.user_id WHERE u.id IS NULL OR NOT p.route = ANY (u.passkey_routes);
-SELECT count(*) AS lost FROM anon_auth.users u WHERE cardinality(passkey_routes) <> (SELECT count(*) FROM anon_auth.passkeys p WHERE p.user_id = u.id);
+SELECT count(*) AS lost FROM (SELECT route, user_id FROM anon_auth.passkeys OFFSET 0) p FULL JOIN (SELECT id, unnest(passkey_routes) AS route FROM anon_auth.users OFFSET 0) u ON u.id = p.user_id AND u.route = p.route
+WHERE u.id IS NULL OR p.user_id IS NULL;
 
 DROP FUNCTION base64url, bytes, number, octets, power_mod, signature, cose_key, head, client_data, registration, assertion, try, sub, token, creation, add, request, log_in, promote;
 DROP PROCEDURE guest, sign_up;
