@@ -317,32 +317,32 @@ promotion with a code       9      62   1700
 sign-up with a password     8      38   1860
 sign-up with an ID token   11      44   1670
 login with an ID token      7      35   1100
-adding an identity          9      48   1100
-removing an identity        9      56   1250
-claim                      15     147   1480
+adding an identity          8      48   1100
+removing an identity        8      56   1250
+claim                      13     145   1480
 list_sessions               1      22      0
-update_profile              3      28    690
+update_profile              2      28    690
 request_login_id_code       4      25   1140
-add_login_id                8      62   1260
-remove_login_id             9      75   1540
-end_session                 4      29    700
-end_other_sessions          4      33    670
-change_password             6      59   1060
-delete_account              4      42    820
-cancel_account_deletion     3      26    690
+add_login_id                7      62   1260
+remove_login_id             8      75   1540
+end_session                 3      29    700
+end_other_sessions          3      33    670
+change_password             5      59   1060
+delete_account              3      42    820
+cancel_account_deletion     2      26    690
 delete_account of a guest   8     142    520
 import_user                 4      24   1230
 create_user                 4      26   1350
-export_account             16      62    440
+export_account             15      62    440
 set_roles                   3      29    870
 sign-up with a proof        4      26   1190
 refresh with a proof        1      15    110
 use_access_token            0       5      0
-add_device_key              7      46   1490
+add_device_key              6      46   1490
 login with its device key   7      38   1270
 list_device_keys            1      11     10
-remove_device_key          10      68   1550
-add_passkey                 5      46   1430
+remove_device_key           9      68   1550
+add_passkey                 4      46   1430
 login with a passkey        7      43   1320
 list_passkeys               1      13      0
-remove_passkey              8      60   1170
+remove_passkey              7      60   1170

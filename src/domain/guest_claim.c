@@ -41,7 +41,7 @@ lock_account(const pg_uuid_t *id)
 {
 	User		account;
 
-	if (!users_lock(id) || !users_find(id, &account) || account.is_disabled)
+	if (!users_lock_and_find(id, &account) || account.is_disabled)
 		raise_invalid_session("The session has ended, or the user is disabled or gone.");
 }
 

@@ -16,6 +16,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "base/compat.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
@@ -49,12 +50,12 @@ struct KeyMap
 
 /* Open a table of the extension, or return NULL in the middle of DROP EXTENSION. */
 static Relation
-open_table(const char *name)
+open_table(const char *name, LOCKMODE mode)
 {
 	Oid			schema_id = get_namespace_oid("anon_auth", true);
 	Oid			id = OidIsValid(schema_id) ? get_relname_relid(name, schema_id) : InvalidOid;
 
-	return OidIsValid(id) ? table_open(id, AccessShareLock) : NULL;
+	return OidIsValid(id) ? table_open(id, mode) : NULL;
 }
 
 /* Whether the current role is the owner, for whom no privilege or policy has to be checked. */
@@ -224,20 +225,76 @@ take_snapshot(void)
 	return RegisterSnapshot(GetTransactionSnapshot());
 }
 
-static void
-scan_key(Relation table, Relation index, ScanKey keys, int nkeys, const RecordType *type,
-		 const RecordMap *map, KeyRows *found)
+/* What to do with the rows that a scan finds. */
+typedef struct RowReader
 {
+	Relation	table;
+	KeyLock		lock;
+	const RecordType *type;
+	const RecordMap *map;
+	KeyRows    *found;
+} RowReader;
+
+pg_noreturn static void
+raise_changed_row(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent update")));
+}
+
+/*
+ * Lock the row in the slot, as nodeLockRows.c does, and put its latest version there.
+ * Return false if it is gone.  The latest version has the same key, which the extension never
+ * changes.
+ */
+static bool
+lock_row(Relation table, KeyLock lock, Snapshot snapshot, TupleTableSlot *slot)
+{
+	LockTupleMode mode = lock == KEY_LOCK_KEY_SHARE ? LockTupleKeyShare : LockTupleNoKeyExclusive;
+	ItemPointerData tid = slot->tts_tid;
+	uint8		flags = TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
+	TM_FailureData failure;
+
+	if (!IsolationUsesXactSnapshot())
+		flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
+	switch (table_tuple_lock(table, &tid, snapshot, slot, GetCurrentCommandId(false), mode,
+							 LockWaitBlock, flags, &failure))
+	{
+		case TM_Ok:
+			return true;
+		case TM_SelfModified:
+			return false;
+		case TM_Updated:
+			raise_changed_row();
+		case TM_Deleted:
+			if (IsolationUsesXactSnapshot())
+				raise_changed_row();
+			return false;
+		default:
+			elog(ERROR, "a row of table %s could not be locked", RelationGetRelationName(table));
+	}
+	pg_unreachable();
+}
+
+static void
+scan_key(const RowReader *reader, Relation index, ScanKey keys, int nkeys)
+{
+	Relation	table = reader->table;
+	KeyRows    *found = reader->found;
+	size_t		size = reader->type->size;
 	Snapshot	snapshot = take_snapshot();
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	IndexScanDesc scan = BeginIndexScan(table, index, snapshot, nkeys);
 
 	index_rescan(scan, keys, nkeys, NULL, 0);
-	while (make_room(found, type->size) && index_getnext_slot(scan, ForwardScanDirection, slot))
+	while (make_room(found, size) && index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
+		if (reader->lock != KEY_LOCK_NONE && !lock_row(table, reader->lock, snapshot, slot))
+			continue;
 		slot_getallattrs(slot);
-		record_decode(type, map, slot->tts_values, slot->tts_isnull,
-					  found->rows + found->count * type->size);
+		record_decode(reader->type, reader->map, slot->tts_values, slot->tts_isnull,
+					  found->rows + found->count * size);
 		found->count++;
 	}
 	index_endscan(scan);
@@ -246,10 +303,11 @@ scan_key(Relation table, Relation index, ScanKey keys, int nkeys, const RecordTy
 }
 
 bool
-key_read(const char *name, const RecordType *type, KeyMap **map, const NamedParam *params,
-		 KeyRows *found)
+key_read(const char *name, KeyLock lock, const RecordType *type, KeyMap **map,
+		 const NamedParam *params, KeyRows *found)
 {
-	Relation	table = open_table(name);
+	Relation	table = lock != KEY_LOCK_NONE && XactReadOnly ? NULL :
+		open_table(name, lock == KEY_LOCK_NONE ? AccessShareLock : RowShareLock);
 	Relation	index;
 	ScanKeyData keys[INDEX_MAX_KEYS];
 	int			nkeys;
@@ -261,7 +319,11 @@ key_read(const char *name, const RecordType *type, KeyMap **map, const NamedPara
 	{
 		nkeys = fill_keys(index, params, keys);
 		if (nkeys > 0)
-			scan_key(table, index, keys, nkeys, type, get_map(map, type, table), found);
+		{
+			RowReader	reader = {table, lock, type, get_map(map, type, table), found};
+
+			scan_key(&reader, index, keys, nkeys);
+		}
 		index_close(index, NoLock);
 	}
 	table_close(table, NoLock);
@@ -289,7 +351,7 @@ bool
 key_read_may_find_user(const char *name, const pg_uuid_t *user_id)
 {
 	const NamedParam *params = PARAMS(param_uuid("user_id", user_id));
-	Relation	table = open_table(name);
+	Relation	table = open_table(name, AccessShareLock);
 	Relation	index;
 	ScanKeyData keys[INDEX_MAX_KEYS];
 	bool		found = true;

@@ -17,6 +17,14 @@
 #include "store/param.h"
 #include "store/record.h"
 
+/* The row locks of FOR KEY SHARE and FOR NO KEY UPDATE. */
+typedef enum KeyLock
+{
+	KEY_LOCK_NONE,
+	KEY_LOCK_KEY_SHARE,
+	KEY_LOCK_NO_KEY_UPDATE
+} KeyLock;
+
 /* Where the columns of a record are in a table.  Kept by the caller; NULL at first. */
 typedef struct KeyMap KeyMap;
 
@@ -33,11 +41,15 @@ typedef struct KeyRows
  * params, in the order of the key.  The snapshot is that of a new statement.  Values are
  * copied to the current memory context.
  *
+ * Rows are locked as SELECT does it.  At READ COMMITTED the latest version of a row is
+ * returned, or none if the row is gone.  Above it, a row that has changed since the snapshot
+ * was taken raises 40001.
+ *
  * Return false, and read nothing, if only a statement can do that: the current role is not
- * the owner of the table, the owner is subject to row-level security, or there is no
- * usable primary key.
+ * the owner of the table, the owner is subject to row-level security, there is no usable
+ * primary key, or rows are to be locked in a transaction that is read-only.
  */
-extern bool key_read(const char *table, const RecordType *type, KeyMap **map,
+extern bool key_read(const char *table, KeyLock lock, const RecordType *type, KeyMap **map,
 					 const NamedParam *params, KeyRows *found);
 
 /*

@@ -66,6 +66,14 @@ static Statement lock_with_user = {
 	.joined = &whole_user_record
 };
 
+static Statement keep_and_find = {
+	.sql = "SELECT {session} FROM anon_auth.sessions"
+	" WHERE user_id = :user_id AND id = :id FOR KEY SHARE",
+	.row = &session_record,
+	.key_table = "sessions",
+	.key_lock = KEY_LOCK_KEY_SHARE
+};
+
 static Statement keep_session = {
 	.sql = "SELECT 1 FROM anon_auth.sessions"
 	" WHERE user_id = :user_id AND id = :id AND expires_at > :now FOR KEY SHARE"
@@ -336,6 +344,12 @@ bool
 sessions_lock_with_user(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz now,
 						Session *session, User *user)
 {
+	if (placement_is_local())
+		return users_lock_and_find(user_id, user) &&
+			statement_fetch(&keep_and_find,
+							PARAMS(param_uuid("user_id", user_id), param_uuid("id", id)),
+							session) &&
+			session->expires_at > now && !sessions_revoked(user_id, id);
 	/* It can have been revoked while this waited for the lock. */
 	return fetch_joined(&lock_with_user, user_id, id, now, session, user) &&
 		!sessions_revoked(user_id, id);

@@ -21,7 +21,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "store/key_read.h"
 #include "store/owner_scope.h"
 #include "store/placement.h"
 #include "store/record_codec.h"
@@ -320,7 +319,8 @@ static bool
 read_by_key(Statement *statement, const NamedParam *params, KeyRows *rows)
 {
 	return statement->key_table != NULL && placement_is_local() &&
-		key_read(statement->key_table, statement->row, &statement->key_map, params, rows);
+		key_read(statement->key_table, statement->key_lock, statement->row, &statement->key_map,
+				 params, rows);
 }
 
 bool

@@ -37,6 +37,7 @@
 
 #include "access/tupdesc.h"
 #include "store/cached_table.h"
+#include "store/key_read.h"
 #include "store/param.h"
 #include "store/record.h"
 
@@ -50,6 +51,7 @@ typedef struct Statement
 	bool		read_only;		/* may use the caller's snapshot */
 	bool		custom_plans;	/* the best plan depends on the parameters */
 	const char *key_table;		/* for statement_fetch() and statement_fetch_all(): see below */
+	KeyLock		key_lock;		/* the row lock of a statement with key_table */
 	struct KeyMap *key_map;		/* NULL before the first read */
 	const char *user_table;		/* for statement_run(): see below */
 	struct PreparedStatement *prepared;	/* NULL before the first run */

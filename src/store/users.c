@@ -51,6 +51,13 @@ static Statement lock_user = {
 	.sql = "SELECT 1 FROM anon_auth.users WHERE id = :id FOR NO KEY UPDATE"
 };
 
+static Statement lock_and_find_user = {
+	.sql = "SELECT {user} FROM anon_auth.users WHERE id = :id FOR NO KEY UPDATE",
+	.row = &user_record,
+	.key_table = "users",
+	.key_lock = KEY_LOCK_NO_KEY_UPDATE
+};
+
 /* The new version of the row has the same values: it is there for other transactions to see. */
 static Statement begin_revocation = {
 	.sql = "UPDATE anon_auth.users SET is_disabled = is_disabled WHERE id = :id"
@@ -221,6 +228,12 @@ bool
 users_lock(const pg_uuid_t *id)
 {
 	return statement_run(&lock_user, PARAMS(param_uuid("id", id))) > 0;
+}
+
+bool
+users_lock_and_find(const pg_uuid_t *id, User *user)
+{
+	return statement_fetch(&lock_and_find_user, PARAMS(param_uuid("id", id)), user);
 }
 
 bool

@@ -79,6 +79,9 @@ extern bool users_log_in(const pg_uuid_t *id, TimestampTz now, User *user);
  */
 extern bool users_lock(const pg_uuid_t *id);
 
+/* Same, and read the locked row. */
+extern bool users_lock_and_find(const pg_uuid_t *id, User *user);
+
 /*
  * Lock a user's row before sessions or credentials are taken away, and change it, so
  * that transactions with an older snapshot fail.  False if it is gone.
