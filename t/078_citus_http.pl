@@ -1,6 +1,6 @@
-# The HTTP interface (anon_auth_http) on a Citus cluster (anon_auth_citus): the endpoints are called on the coordinator and on a
-# worker, in turn, as a load balancer would. A guest signs up, comes back, is promoted and logs
-# in, with device keys and passkeys, too.
+# The HTTP interface (anon_auth_http) on a Citus cluster (anon_auth_citus): the endpoints are
+# called on the coordinator and on a worker, in turn, as a load balancer would. A guest signs
+# up, comes back, is promoted and logs in, with device keys and passkeys, too.
 #
 # Duration: 40 s
 
