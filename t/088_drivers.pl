@@ -84,7 +84,7 @@ $node->safe_psql('mistakes', <<'SQL');
 CREATE SCHEMA anon_auth;
 GRANT USAGE ON SCHEMA anon_auth TO PUBLIC;
 CREATE FUNCTION anon_auth.use_client_address(inet) RETURNS void LANGUAGE sql AS '';
-CREATE FUNCTION anon_auth.refresh_session(text, uuid) RETURNS SETOF text LANGUAGE sql AS $$ SELECT '' $$;
+CREATE FUNCTION anon_auth.refresh_session(text, uuid, dpop text DEFAULT NULL) RETURNS SETOF text LANGUAGE sql AS $$ SELECT '' $$;
 SQL
 
 sub query { return $node->safe_psql('app', $_[0]); }
@@ -179,13 +179,13 @@ sub start_server
 # Send a request from a local address; answer() reads the response.
 sub send_request
 {
-	my ($address, $route, $body, $token) = @_;
+	my ($address, $route, $body, $token, @headers) = @_;
 	my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port", LocalAddr => $address) or die "$name: cannot connect: $!";
 	my ($method, $path) = split / /, $route;
 	my $content = $body ? $json->encode($body) : '';
 
 	print $socket join "\r\n", "$method $path HTTP/1.0", 'Host: 127.0.0.1', 'Content-Type: application/json',
-	  'Content-Length: ' . length $content, $token ? "Authorization: Bearer $token" : (), '', $content;
+	  'Content-Length: ' . length $content, $token ? "Authorization: Bearer $token" : (), @headers, '', $content;
 	$socket->flush;
 	return $socket;
 }
@@ -357,6 +357,72 @@ sub account_screen
 	return;
 }
 
+# Device keys of an account, which one of the servers has
+sub device_keys
+{
+	my %login = (login_id => lc "keys.$name\@example.com", password => password("of the account with keys of $name"));
+	my $device = AnonAuth::Device->new;
+	my $signed = sub {
+		my ($action, %more) = @_;
+		my $challenge = request('127.0.0.2', 'POST /challenge', { purpose => 'biometric_request' })->{body}{token};
+
+		return { jwt => $device->request(challenge => $challenge, action => $action, header => { typ => 'vnd.authgear.biometric-request' }, %more) };
+	};
+	my $guest = request('127.0.0.2', 'POST /guests')->{body};
+	my $account = request('127.0.0.2', 'POST /promote', { email => $login{login_id}, password => $login{password}, refresh_token => $guest->{refresh_token} })->{body};
+	my $setup = { %{ $signed->('setup', with_jwk => 1) }, name => 'My phone' };
+
+	is(refusal('POST /account/device_keys', $setup), '401 AA014', "$name: nobody adds a key without a token");
+	is(refusal('POST /account/device_keys', $setup, $guest->{access_token}), '401 AA014', "$name: nor with the token of a session that has ended");
+	is(request('127.0.0.2', 'POST /account/device_keys', $setup, $account->{access_token})->{body}{result}, $device->kid, "$name: an account adds the key of a device");
+	is(request('127.0.0.2', 'GET /account/device_keys', undef, $account->{access_token})->{body}{result}[0]{name}, 'My phone', "$name: the key is listed");
+	my $attempt = $signed->('authenticate');
+	my $session = request('127.0.0.2', 'POST /device_login', $attempt)->{body};
+	is($session->{sub}, $guest->{sub}, "$name: the key logs in to the account");
+	is(refusal('POST /device_login', $attempt), '401 AA005', "$name: a signed request works once");
+	is(request('127.0.0.2', 'DELETE /account/device_keys', { kid => $device->kid }, $account->{access_token})->{body}{result}, JSON::PP::true, "$name: the key is removed");
+	is(refusal('POST /device_login', $signed->('authenticate')), '401 AA031', "$name: then it does not log in");
+	is(refusal('GET /account', undef, $session->{access_token}), '401 AA014', "$name: its session has ended");
+	return;
+}
+
+# Tokens that are bound to a key, which one of the servers accepts
+sub bound_tokens
+{
+	my ($key, $other) = map { AnonAuth::Device->new } 1, 2;
+	my $endpoint = query('SELECT issuer FROM anon_auth.settings') . '/oauth2/token';
+	my $proof = sub { my ($device, %claims) = @_; return 'DPoP: ' . $device->proof(htm => 'POST', htu => $endpoint, %claims); };
+
+	query("UPDATE anon_auth.clients SET dpop = 'required' WHERE client_id = 'app'");
+	my $refused = request('127.0.0.2', 'POST /guests');
+	is("$refused->{status} $refused->{body}{error}", '401 AA026', "$name: a client that needs proofs gets no tokens without one");
+	is($refused->{headers}{'www-authenticate'}, 'DPoP error="invalid_dpop_proof", algs="ES256 EdDSA RS256 PS256"', "$name: the challenge says so");
+	my $guest = request('127.0.0.2', 'POST /guests', undef, undef, $proof->($key))->{body};
+	is($guest->{token_type}, 'DPoP', "$name: with a proof, the tokens are bound");
+
+	my %note = (htu => "http://127.0.0.1:$port/notes", access_token => $guest->{access_token});
+	my $write = sub { my $answer = request('127.0.0.2', 'POST /notes', { body => 'Buy milk' }, undef, @_); return "$answer->{status} " . ($answer->{body}{error} // $answer->{body}{body}); };
+	my @once = ("Authorization: DPoP $guest->{access_token}", $proof->($key, %note));
+	is($write->(@once), '200 Buy milk', "$name: a bound token works with a proof");
+	is($write->(@once), '401 AA026', "$name: a proof works once");
+	is($write->($once[0]), '401 AA026', "$name: a bound token does not work alone");
+	is($write->("Authorization: Bearer $guest->{access_token}", $proof->($key, %note)), '401 AA026', "$name: nor as a Bearer token");
+	is($write->($once[0], $proof->($other, %note)), '401 AA014', "$name: nor with a proof of another key");
+	is($write->($once[0], $proof->($key, %note, htu => "http://127.0.0.1:$port/other")), '401 AA026', "$name: nor with one for another path");
+	is($write->($once[0], $proof->($key, %note, htm => 'GET')), '401 AA026', "$name: nor with one for another method");
+
+	is(refusal('POST /refresh', { refresh_token => $guest->{refresh_token} }), '401 AA026', "$name: a bound refresh token needs a proof");
+	is(refusal('POST /refresh', { refresh_token => $guest->{refresh_token} }, undef, $proof->($other)), '401 AA006', "$name: of its key");
+	is(request('127.0.0.2', 'POST /refresh', { refresh_token => $guest->{refresh_token} }, undef, $proof->($key))->{body}{sub}, $guest->{sub}, "$name: with it, the session is refreshed");
+
+	query('UPDATE anon_auth.settings SET dpop_nonce = true');
+	$refused = request('127.0.0.2', 'POST /guests', undef, undef, $proof->($key));
+	is("$refused->{status} $refused->{body}{error} $refused->{headers}{'www-authenticate'}", '401 AA027 DPoP error="use_dpop_nonce", algs="ES256 EdDSA RS256 PS256"', "$name: a proof without a nonce gets one");
+	is(request('127.0.0.2', 'POST /guests', undef, undef, $proof->($key, nonce => $refused->{headers}{'dpop-nonce'}))->{status}, 200, "$name: which works");
+	query("UPDATE anon_auth.settings SET dpop_nonce = false; UPDATE anon_auth.clients SET dpop = DEFAULT WHERE client_id = 'app'");
+	return;
+}
+
 sub users_at_once
 {
 	my @guests = map { $_->{body} } at_once('anon_auth.users', undef, map { [ $_, 'POST /guests' ] } '127.0.0.11', '127.0.0.12');
@@ -443,7 +509,12 @@ SKIP:
 		start_server($driver, 'app', 'app_role', $pooler // $node->port);
 		life();
 		refusals();
-		account_screen() if $name eq 'node-postgres';
+		if ($name eq 'node-postgres')
+		{
+			account_screen();
+			device_keys();
+			bound_tokens();
+		}
 		users_at_once();
 		limits();
 		$programs->stop_server($server);

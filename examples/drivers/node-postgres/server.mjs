@@ -2,6 +2,7 @@
 import http from 'node:http';
 import pg from 'pg';
 import { accountCalls } from './account.mjs';
+import { challengeHeaders, keyCalls, proofOf } from './keys.mjs';
 
 // PGHOST, PGDATABASE and PGUSER name the database.
 const pool = new pg.Pool({ max: Number(process.env.POOL_SIZE ?? 10) });
@@ -13,23 +14,27 @@ pool.on('connect', (db) => db.on('error', connectionLost)); // a connection in u
 // end
 
 // transaction: runs work(db) for one user.
-async function transaction({ address, accessToken }, work, attempts = 3) {
+async function transaction(user, work, attempts = 3) {
+  const { address, accessToken, proof } = user;
   const db = await pool.connect();
   let broken;
   try {
     await db.query('BEGIN');
     await db.query('SELECT anon_auth.use_client_address($1)', [address]);
-    if (accessToken) await db.query('SELECT anon_auth.use_access_token($1)', [accessToken]);
+    if (accessToken) {
+      await db.query('SELECT anon_auth.use_access_token($1, dpop => $2, htm => $3, htu => $4)',
+        [accessToken, proof.jwt, proof.method, proof.url]); // proof: for tokens bound to a key
+    }
     const result = await work(db);
     await db.query('COMMIT'); // also after a failed login
     return result;
   } catch (error) {
     await db.query('ROLLBACK').catch((rollbackError) => { broken = rollbackError; });
-    if (error.code !== '40001' || attempts === 1) throw error;
+    if (error.code !== '40001' || attempts === 1 || proof.jwt) throw error; // a proof works once
   } finally {
     db.release(broken); // closes a broken connection
   }
-  return transaction({ address, accessToken }, work, attempts - 1);
+  return transaction(user, work, attempts - 1);
 }
 // end
 
@@ -37,10 +42,11 @@ async function transaction({ address, accessToken }, work, attempts = 3) {
 const row = async (db, sql, values) => (await db.query(sql, values)).rows[0];
 
 const signUp = (user) => transaction(user, (db) =>
-  row(db, 'SELECT * FROM anon_auth.authenticate_anonymously($1)', ['app']));
+  row(db, 'SELECT * FROM anon_auth.authenticate_anonymously($1, dpop => $2)', ['app', user.proof.jwt]));
 
 // A device signs up or logs in: jwt is the challenge that it signed with its key.
-const challenge = (user) => transaction(user, (db) => row(db, 'SELECT token FROM anon_auth.create_challenge()'));
+const challenge = (user, { purpose = 'anonymous_request' }) => transaction(user, (db) =>
+  row(db, 'SELECT token FROM anon_auth.create_challenge($1)', [purpose]));
 
 const device = (user, { jwt }) => transaction(user, (db) =>
   row(db, 'SELECT * FROM anon_auth.authenticate_anonymously($1, jwt => $2)', ['app', jwt]));
@@ -49,7 +55,7 @@ const logIn = (user, { login_id, password }) => transaction(user, (db) =>
   row(db, 'SELECT * FROM anon_auth.authenticate($1, $2, $3)', ['app', login_id, password]));
 
 const refresh = (user, { refresh_token }) => transaction(user, (db) =>
-  row(db, 'SELECT * FROM anon_auth.refresh_session($1, $2)', ['app', refresh_token]));
+  row(db, 'SELECT * FROM anon_auth.refresh_session($1, $2, dpop => $3)', ['app', refresh_token, user.proof.jwt]));
 
 const promote = (user, { email, password, refresh_token }) => transaction(user, (db) =>
   row(db, `SELECT * FROM anon_auth.promote_anonymous_user($1, email => $2, password => $3, refresh_token => $4)`,
@@ -87,8 +93,8 @@ function errorAnswer(error) {
 }
 // end
 
-const accountRoutes = Object.fromEntries(Object.entries(accountCalls).map(([route, work]) =>
-  [route, (user, given) => transaction(user, (db) => work(db, given))]));
+const accountRoutes = Object.fromEntries(Object.entries({ ...accountCalls, ...keyCalls }).map(([route, work]) =>
+  [route, (user, given) => transaction(user, (db) => work(db, given, user))]));
 
 const routes = {
   ...accountRoutes,
@@ -113,7 +119,8 @@ async function handle(request) {
   if (!route) return { status: 404, body: {} };
   const user = {
     address: request.socket.remoteAddress, // behind a proxy: the address that the proxy states
-    accessToken: request.headers.authorization?.replace(/^Bearer /, ''),
+    accessToken: request.headers.authorization?.replace(/^(Bearer|DPoP) /, ''),
+    proof: proofOf(request),
   };
   try {
     const body = await route(user, await parameters(request));
@@ -129,6 +136,7 @@ http.createServer(async (request, response) => {
     'Content-Type': 'application/json',
     'Cache-Control': 'no-store',
     ...(retryAfter !== undefined && { 'Retry-After': retryAfter }),
+    ...challengeHeaders(body),
   });
   response.end(JSON.stringify(body));
 }).listen(process.env.PORT ?? 8000, '127.0.0.1');
