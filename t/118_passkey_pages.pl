@@ -375,4 +375,93 @@ sub is_recent
 	shows(send_passkey($browser, $form, $response), 200, qr/You are logged in/, 'a form that is sent twice');
 }
 
+# ---------------------------------------------------------------------------
+# The conflict of a promotion: the passkey of the account proves it
+# ---------------------------------------------------------------------------
+
+# A browser whose guest asks for a login ID that an account has, the form, and the guest.
+sub conflict
+{
+	my ($email, %more) = @_;
+	my $browser = browser();
+
+	$browser->post_json('/api/anonymous_user/signup', { client_id => 'site', session_type => 'cookie' });
+	my $user = whose($browser);
+	my $hint = $browser->post_json('/api/anonymous_user/promotion_code', { session_type => 'cookie' })->{json}{result}{promotion_code};
+	my $form = authorize($browser, %site, prompt => 'login', login_hint => "https://authgear.com/login_hint?type=anonymous&promotion_code=$hint");
+	my $page = $browser->post_form($form, mode => 'choose_log_in', login_id_type => 'email', login_id => $email, %more);
+
+	no_limits();
+	return { browser => $browser, form => $form, page => $page, guest => $user, fields => { mode => 'log_in', login_id_type => 'email', login_id => $email, %more } };
+}
+
+sub prove
+{
+	my ($conflict, $response, %more) = @_;
+
+	return send_passkey($conflict->{browser}, $conflict->{form}, $response, %{ $conflict->{fields} }, %more);
+}
+
+{
+	my $conflict = conflict('ben@example.com');
+	my $options = options_on($conflict->{page});
+
+	shows($conflict->{page}, 200, qr/>Log in with a passkey</, qr/Log in to the account that has this email address/, 'the log-in to another account offers a passkey');
+	is($options->{allowCredentials}, undef, 'it does not tell whether the account has one');
+	unlike($conflict->{page}{body}, qr/ data-autofills/, 'and the login ID is fixed');
+	shows(prove($conflict, $ada->{passkey}->get($options)), 422, qr/This passkey is for another account/, qr/value="ben\@example\.com"/, 'the passkey of a third user proves nothing');
+	is(whose($conflict->{browser}), $conflict->{guest}, 'the guest stays logged in');
+	shows(prove($conflict, $other->{passkey}->get($options, client_data => { origin => 'https://app.example' })), 422, qr/The passkey did not work/, 'a response for another origin');
+	my $unknown = AnonAuth::Authenticator->new(origin => $origin);
+	$unknown->{user_handle} = $other->{passkey}{user_handle};
+	like(prove($conflict, $unknown->get($options))->{body}, qr/ data-unknown-id="\Q@{[ $unknown->id ]}\E"/, 'a passkey that nobody has');
+	shows(prove($conflict, ''), 422, qr/The passkey did not work/, 'without a response');
+	my $response = $other->{passkey}->get($options);
+	my $done = prove($conflict, $response);
+	is($done->{status}, 303, 'the passkey of the account logs in');
+	is(whose($conflict->{browser}), $other->{sub}, 'as its user');
+	is(query("SELECT is_anonymous FROM anon_auth.users WHERE id = '$conflict->{guest}'"), 't', 'the guest is left');
+	shows(prove($conflict, $response), 200, qr/Your account is ready/, 'a form that is sent twice');
+	my $later = conflict('ben@example.com');
+	shows(prove($later, $response), 422, qr/This took too long, or was sent twice/, 'a response that was used');
+	is(whose($later->{browser}), $later->{guest}, '... logs nobody in');
+}
+{
+	settings(promotion_conflict => 'merge');
+	my $conflict = conflict('ben@example.com');
+	query("UPDATE anon_auth.passkeys SET sign_count = 9 WHERE user_id = '$other->{sub}'");
+	shows(prove($conflict, $other->{passkey}->get(options_on($conflict->{page}), count => 3)), 422, qr/This passkey was not accepted/, 'a counter that has not increased');
+	is(query("SELECT count(*) FROM anon_auth.users WHERE id = '$conflict->{guest}'"), 1, 'merges nobody');
+	query("UPDATE anon_auth.users SET is_disabled = true WHERE id = '$other->{sub}'");
+	shows(prove($conflict, $other->{passkey}->get(options_on($conflict->{page}), count => 10)), 403, qr/This account is disabled/, 'a disabled account');
+	query("UPDATE anon_auth.users SET is_disabled = false WHERE id = '$other->{sub}'");
+	$conflict = conflict('ben@example.com');
+	is(prove($conflict, $other->{passkey}->get(options_on($conflict->{page}), count => 11))->{status}, 303, 'the passkey logs in');
+	is(whose($conflict->{browser}), $other->{sub}, 'as the user of the account');
+	is(query("SELECT count(*) FROM anon_auth.users WHERE id = '$conflict->{guest}'"), 0, 'and the guest is merged into it');
+	settings(promotion_conflict => 'error');
+}
+{
+	my $conflict = conflict('ben@example.com');
+
+	settings(page_passkeys => 'false');
+	shows(prove($conflict, $other->{passkey}->get(options_on($conflict->{page}), count => 12)), 422, qr/This way is no longer available/, 'passkeys were turned off meanwhile');
+	settings(page_passkeys => 'true', page_login_methods => '{code}');
+	$conflict = conflict('ben@example.com', method => 'code');
+	is(prove($conflict, $other->{passkey}->get(options_on($conflict->{page}), count => 13))->{status}, 303, 'where codes are the other way');
+	settings(page_login_methods => '{password}', page_sign_up => 'true');
+}
+
+# Somebody who was no guest finds that there is an account.
+{
+	my $browser = browser();
+	my $form = authorize($browser, %site, prompt => 'create');
+	my %fields = (mode => 'log_in', login_id_type => 'email', login_id => 'ben@example.com');
+	my $fresh = sub { return options_on($browser->post_form($form, %{ { %fields, mode => 'choose_log_in' } })); };
+
+	shows(send_passkey($browser, $form, $other->{passkey}->get($fresh->(), count => 2), %fields), 422, qr/This passkey was not accepted/, 'at a sign-up, too');
+	is(send_passkey($browser, $form, $other->{passkey}->get($fresh->(), count => 14), %fields)->{status}, 303, 'the passkey logs in');
+	is(whose($browser), $other->{sub}, 'as its user');
+}
+
 done_testing();

@@ -11,6 +11,7 @@
 #include "domain/code_login.h"
 #include "domain/login.h"
 #include "domain/page_sign_up.h"
+#include "domain/passkey.h"
 #include "domain/sign_up.h"
 
 bool
@@ -42,6 +43,14 @@ page_sign_up_log_in(const Client *client, const PromotionRequest *request, Times
 	CodeLoginResult code_result;
 
 	result->device_info = request->device_info;
+	if (account->passkey != NULL)
+	{
+		PasskeyLoginResult login = passkey_log_in_on_page(client, account->passkey, NULL, now,
+														  &result->user, &result->amr);
+
+		result->is_disabled = login == PASSKEY_LOGIN_USER_DISABLED;
+		return login == PASSKEY_LOGIN_DONE;
+	}
 	if (account->code == NULL)
 	{
 		result->amr = auth_methods_password;

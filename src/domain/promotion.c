@@ -203,6 +203,17 @@ log_in_with_code(const Client *client, const AccountPlan *plan, const ExistingAc
 	return true;
 }
 
+static bool
+log_in_with_passkey(const Client *client, const AccountPlan *plan, TimestampTz now,
+					PromotionResult *result)
+{
+	PasskeyLoginResult login = passkey_log_in(client, &plan->passkey, &plan->passkey_row, now,
+											  &result->user);
+
+	result->is_disabled = login == PASSKEY_LOGIN_USER_DISABLED;
+	return login == PASSKEY_LOGIN_DONE && account_request_use_code(plan, client, now);
+}
+
 /* Log in to an account with what the request proves, or with its password. */
 static bool
 log_in(const Promotion *promotion, const ExistingAccount *account)
@@ -214,9 +225,7 @@ log_in(const Promotion *promotion, const ExistingAccount *account)
 
 	result->amr = account->is_proven ? account_request_methods(plan) : auth_methods_password;
 	if (account->is_proven && plan->has_passkey && !plan->passkey.creates)
-		return passkey_log_in(client, &plan->passkey, &plan->passkey_row, now, &result->user) ==
-			PASSKEY_LOGIN_DONE &&
-			account_request_use_code(plan, client, now);
+		return log_in_with_passkey(client, plan, now, result);
 	if (account->is_proven && plan->identity_state == FEDERATED_IDENTITY_KNOWN)
 		return federated_identity_log_in(client, &plan->identity, &plan->identity_row, now,
 										 &result->user) &&

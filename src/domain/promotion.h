@@ -32,7 +32,7 @@ typedef struct PromotionResult
 	User		user;			/* whose row is held */
 	StringList	amr;			/* auth_methods.h */
 	Jsonb	   *device_info;	/* of the request, or of the guest: the device is the same */
-	bool		is_disabled;	/* no login: the code proves the account of a disabled user */
+	bool		is_disabled;	/* no login: the code or passkey is that of a disabled user */
 } PromotionResult;
 
 /* The state of a ticket's guest. */

@@ -104,7 +104,8 @@ typedef struct PasskeyError
 static const PasskeyError login_errors[] = {
 	{"challenge", "passkey_expired"},
 	{"unknown_credential", "passkey_unknown"},
-	{"user_verification", "passkey_unverified"}
+	{"user_verification", "passkey_unverified"},
+	{"own_passkey", "passkey_other_user"}
 };
 
 static const PasskeyError creation_errors[] = {

@@ -46,7 +46,7 @@ extern Jsonb *http_passkey_response(const HttpParams *form);
 
 /*
  * Return the error of a form (page_errors() in SQL) for AA029: "passkey_expired",
- * "passkey_unknown", "passkey_unverified" or "passkey_failed".  NULL for other errors.
+ * "passkey_unknown", "passkey_unverified", "passkey_other_user" or "passkey_failed".  NULL for other errors.
  */
 extern const char *http_passkey_error(const ErrorData *error);
 

@@ -67,7 +67,7 @@ fill_promotion_request(const Promoting *promoting, PromotionRequest *request)
 	memset(request, 0, sizeof(PromotionRequest));
 	request->proof.ticket = promoting->ticket;
 	request->account.login_ids[form->type] = form->login_id;
-	if (form->has_response)
+	if (form->has_response || form->proves_passkey)
 		request->account.passkey = http_passkey_response(&form->params);
 	if (!form->has_code_field || promotion_form_code_and_password(&promoting->policy, form) ||
 		promoting->repeats)
@@ -177,8 +177,12 @@ show_form_error(Promoting *promoting, const ErrorData *error, HttpResponse *resp
 {
 	PromotionForm *form = &promoting->form;
 	int			status = HTTP_UNACCEPTABLE;
-	const char *passkey_error = http_passkey_creation_error(error);
+	const char *passkey_error = form->proves_passkey ? http_passkey_error(error) :
+		http_passkey_creation_error(error);
 
+	if (form->proves_passkey && passkey_error != NULL &&
+		strcmp(passkey_error, "passkey_unknown") == 0)
+		form->unknown_passkey = http_passkey_unknown_id(&form->params);
 	if (passkey_error != NULL)
 		form->form_error = passkey_error;
 	else if (http_is_rate_limit(error))
@@ -233,7 +237,13 @@ show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 			http_flow_message(&promoting->flow, 403, "disabled", response);
 			break;
 		case ERRCODE_AA_IDENTITY_EXISTS:
-			show_taken(promoting, response);
+			if (form->proves_passkey)
+			{
+				form->form_error = "passkey_other_user";
+				show_form_again(promoting, HTTP_UNACCEPTABLE, response);
+			}
+			else
+				show_taken(promoting, response);
 			break;
 		case ERRCODE_AA_NO_ACCOUNT:
 			form->view = form->view == VIEW_SIGN_UP ? VIEW_LOG_IN : VIEW_SIGN_UP;
@@ -258,7 +268,7 @@ show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 	}
 }
 
-/* The code or the password is wrong. */
+/* The code or the password is wrong, or the counter of the passkey has not increased. */
 static void
 show_wrong(Promoting *promoting, HttpResponse *response)
 {
@@ -271,7 +281,10 @@ show_wrong(Promoting *promoting, HttpResponse *response)
 		return;
 	}
 	form->view = VIEW_LOG_IN;
-	form->password_errors = "[\"wrong\"]";
+	if (form->proves_passkey)
+		form->form_error = "passkey_refused";
+	else
+		form->password_errors = "[\"wrong\"]";
 	promotion_form_show(&promoting->context, form, HTTP_UNACCEPTABLE, response);
 }
 
@@ -440,13 +453,14 @@ handle_form(Promoting *promoting, HttpResponse *response)
 	}
 	promotion_form_read(promoting->flow.request, &promoting->policy, form);
 	if (http_methods_have(&promoting->policy, form->method) &&
-		(!form->with_passkey || http_passkey_is_offered()) &&
+		((!form->with_passkey && !form->proves_passkey) || http_passkey_is_offered()) &&
 		(!form->has_code_field || http_methods_have(&promoting->policy, METHOD_CODE)))
 		act_on_form(promoting, response);
 	else
 	{
 		/* The setting was changed after the form was shown. */
 		form->with_passkey = false;
+		form->proves_passkey = false;
 		form->has_code_field = false;
 		form->method = http_methods_first(&promoting->policy);
 		form->view = VIEW_SIGN_UP;

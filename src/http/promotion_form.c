@@ -68,7 +68,7 @@ bool
 promotion_form_needs_code(const AccountPolicy *policy, const PromotionForm *form)
 {
 	return form->type != LOGIN_ID_USERNAME &&
-		((form->method == METHOD_CODE && !form->with_passkey) ||
+		((form->method == METHOD_CODE && !form->with_passkey && !form->proves_passkey) ||
 		 (form->view == VIEW_SIGN_UP && requires_proof(policy, form->type)));
 }
 
@@ -102,16 +102,22 @@ wish_of(const HttpParams *params)
 	return WISH_GO_ON;
 }
 
-/* The user chooses a passkey with a button, and the forms after that repeat it. */
+/*
+ * The user chooses a passkey with a button.  At a sign-up, the forms after that repeat it; at a
+ * log-in, the form has the response already.
+ */
 static void
 read_passkey(const HttpParams *params, PromotionForm *form)
 {
+	form->proves_passkey = form->view == VIEW_LOG_IN && http_passkey_is_used(params);
 	form->with_passkey = form->view == VIEW_SIGN_UP && form->wish != WISH_OTHER_METHOD &&
 		!http_param_is(params, "use", "code") &&
 		(http_passkey_is_used(params) || http_param_is(params, "with", "passkey"));
-	if (!form->with_passkey)
+	if (form->proves_passkey)
+		form->has_code_field = false;
+	else if (!form->with_passkey)
 		return;
-	form->has_response = http_passkey_has_response(params);
+	form->has_response = form->with_passkey && http_passkey_has_response(params);
 	form->password = NULL;
 	form->password_errors = NULL;
 }
@@ -238,6 +244,22 @@ add_method(StringInfo model, const AccountPolicy *policy, const PromotionForm *f
 	json_add_boolean(model, "sends_code", promotion_form_needs_code(policy, form));
 }
 
+/* Add the button to log in to the account with its passkey.  Its ids would tell who has some. */
+static void
+add_proof_by_passkey(StringInfo model, const PromotionContext *context,
+					 const PromotionForm *form)
+{
+	HttpPasskeyButton button = {
+		.text = "log_in_with_passkey",
+		.unknown_id = form->unknown_passkey
+	};
+
+	if (!http_passkey_is_offered())
+		return;
+	button.options = passkey_options_to_log_in(NULL, context->flow->request->now);
+	http_passkey_add(model, &button);
+}
+
 void
 promotion_form_show(const PromotionContext *context, const PromotionForm *form, int status,
 					HttpResponse *response)
@@ -261,6 +283,8 @@ promotion_form_show(const PromotionContext *context, const PromotionForm *form, 
 	http_password_form_add_policy(&model, &policy->password);
 	if (form->view == VIEW_SIGN_UP)
 		json_add_boolean(&model, "offers_passkey", http_passkey_is_offered());
+	else
+		add_proof_by_passkey(&model, context, form);
 	json_close(&model);
 	http_page(response, status, model.data);
 	http_no_store(response);

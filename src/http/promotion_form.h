@@ -51,6 +51,8 @@ typedef struct PromotionForm
 	bool		has_code_field; /* the second or third form */
 	bool		with_passkey;	/* in place of a password */
 	bool		has_response;	/* of the authenticator, in params */
+	bool		proves_passkey; /* the log-in is with the passkey of the account */
+	const char *unknown_passkey;	/* that the authenticator can forget, or NULL */
 	HttpParams	params;			/* the form as it was sent */
 	PromotionWish wish;
 	bool		was_taken;		/* this request found that an account has the login ID */

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 
 import { Authenticator } from './authenticator.mjs';
 import { close, complaints, done, is, ok, origin, person, sql, test } from './browser.mjs';
-import { password, settled, sub } from './notebook.mjs';
+import { continueAsGuest, password, settled, startPromotion, sub } from './notebook.mjs';
 import { inspect } from './pages.mjs';
 
 const library = await readFile(createRequire(import.meta.url).resolve('@simplewebauthn/browser').replace(/[^/]*$/, '../dist/bundle/index.umd.min.js'), 'utf8');
@@ -389,8 +389,28 @@ async function again() {
   await context.close();
 }
 
+// A guest asks for the address of an account, whose passkey then proves it.
+async function logInInstead() {
+  const { context, page, authenticator, user } = await withPasskey('instead@example.com');
+
+  await page.goto(`${origin}/app/?session=cookie`);
+  await settled(page);
+  await continueAsGuest(page);
+  await startPromotion(page);
+  await page.fill('#login_id', user.address);
+  await page.fill('#password', password);
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
+  await Promise.all([page.waitForNavigation(), page.getByRole('button', { name: 'Log in to that account' }).click()]);
+  ok('the log-in to that account offers a passkey', await passkeyButton(page).isVisible());
+  await inspect(page, 'log-in-instead-passkey');
+  await authenticator.act(true);
+  await passkeyButton(page).click();
+  is('it logs in', await loggedIn(page), user.user);
+  await context.close();
+}
+
 for (const action of [apiWithLibrary, button, autofill, passwordInstead, removed, brokenCounter, cancelled, refusedByBrowser,
-  openForHours, afterSleep, expired, withoutScripts, withoutWebAuthn, again]) {
+  openForHours, afterSleep, expired, withoutScripts, withoutWebAuthn, again, logInInstead]) {
   await test(action.name, action);
 }
 is('no page breaks its policy or throws', complaints(), '');
