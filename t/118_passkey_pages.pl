@@ -1,5 +1,5 @@
 # Passkeys on the pages: what the forms accept, and the responses that they must refuse.
-# t/AnonAuth/Browser.pm calls the functions as PostgREST would; t/119_passkeys_in_browser.pl
+# t/AnonAuth/Browser.pm calls the functions as PostgREST would; t/129_passkeys_in_browser.pl
 # drives a browser.
 
 use strict;

@@ -1,4 +1,4 @@
-// Drives Chromium for 127_passkeys_in_browser.pl, and prints each result as a line of JSON.
+// Drives Chromium for 129_passkeys_in_browser.pl, and prints each result as a line of JSON.
 
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
