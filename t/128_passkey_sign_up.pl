@@ -123,6 +123,8 @@ sub logs_in_as
 	is(query("SELECT has_password FROM anon_auth.users WHERE id = '$user'"), 'f', 'without a password');
 	is($browser->get('/oauth2/userinfo')->{json}{sub}, $user, 'the browser is logged in');
 	is(logs_in_as($ada), $user, 'the passkey logs in');
+	like(query('SET "request.cookies" TO ' . sql_literal($json->encode({ map { $_ => $browser->cookies->{$_}[0] } keys %{ $browser->cookies } })) . q{; SET "request.headers" TO '{}'; SET "request.method" TO 'GET'; BEGIN;
+		SELECT anon_auth.postgrest_pre_request(); SELECT current_setting('request.jwt.claims')}), qr{"sub":"$user".*can_reauthenticate":true}, 'requests of the application have its claims');
 	shows($browser->post_form($path, %form), 200, qr/Your account is ready/, 'the same form again');
 
 	# The response was lost, with the cookies in it.

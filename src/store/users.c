@@ -403,7 +403,17 @@ users_add_device_key(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz no
 bool
 users_have_passkeys(const User *user)
 {
-	return ArrayGetNItems(ARR_NDIM(user->passkey_routes), ARR_DIMS(user->passkey_routes)) > 0;
+	const ArrayType *routes = user->passkey_routes;
+	User		whole;
+
+	/* The columns of every call do not have them, because few calls ask. */
+	if (routes == NULL)
+	{
+		if (!users_find(&user->id, &whole))
+			return false;
+		routes = whole.passkey_routes;
+	}
+	return ArrayGetNItems(ARR_NDIM(routes), ARR_DIMS(routes)) > 0;
 }
 
 void

@@ -182,7 +182,8 @@ extern void users_remove_identity(const pg_uuid_t *id, const pg_uuid_t *route, T
 /* Add the route of a device key of an account to device_key_routes, or remove it. */
 extern void users_add_device_key(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
 extern void users_remove_device_key(const pg_uuid_t *id, const pg_uuid_t *route, TimestampTz now);
-/* Return whether a user has passkeys. */
+
+/* Return whether a user has passkeys.  user may be one of which only the state was read. */
 extern bool users_have_passkeys(const User *user);
 
 /*
