@@ -159,13 +159,16 @@ compare_rows(const void *a, const void *b)
 	return strcmp(login_id_type_name(one->type), login_id_type_name(other->type));
 }
 
-/* Read the rows of each route by the key.  The rows of another user can have the same route. */
+/*
+ * Read the rows of each route by the key.  The rows of another user can have the same route.  A
+ * user of whom only the state was read has no routes, and so no rows here.
+ */
 static LoginIdRow *
 read_by_routes(const User *user, int *count)
 {
 	const ArrayType *array = user->login_id_routes;
-	const pg_uuid_t *routes = (const pg_uuid_t *) ARR_DATA_PTR(array);
-	int			nroutes = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	const pg_uuid_t *routes = array == NULL ? NULL : (const pg_uuid_t *) ARR_DATA_PTR(array);
+	int			nroutes = array == NULL ? 0 : ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 	LoginIdRow *rows = palloc(sizeof(LoginIdRow));
 	int			i;
 
