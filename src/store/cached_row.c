@@ -24,7 +24,7 @@ copy_value(Form_pg_attribute attribute, Datum value)
 }
 
 /* A RowVisitor: keep a row in a CachedRow. */
-static void
+static bool
 keep_row(TupleDesc desc, const Datum *values, const bool *nulls, void *arg)
 {
 	CachedRow  *cached = arg;
@@ -41,13 +41,14 @@ keep_row(TupleDesc desc, const Datum *values, const bool *nulls, void *arg)
 	}
 	cached->desc = CreateTupleDescCopy(desc);
 	MemoryContextSwitchTo(caller);
+	return false;
 }
 
 static void
-read_row(CachedRow *cached, const TableScan *scan, const char *key)
+read_row(CachedRow *cached, CachedTable table, Statement *statement, const NamedParam *params)
 {
 	static uint64 readings = 0;
-	CacheStamp	stamp = cache_stamp_take(scan->table);
+	CacheStamp	stamp = cache_stamp_take(table);
 
 	if (cached->context == NULL)
 		cached->context = AllocSetContextCreate(TopMemoryContext, "anon_auth row",
@@ -55,7 +56,7 @@ read_row(CachedRow *cached, const TableScan *scan, const char *key)
 	memset(&cached->stamp, 0, sizeof(CacheStamp));
 	cached->desc = NULL;
 	MemoryContextReset(cached->context);
-	table_scan(scan, key, &stamp, keep_row, cached);
+	statement_visit_stamped(statement, params, &stamp, keep_row, cached);
 	cached->reading = ++readings;
 	cached->stamp = stamp;
 }
@@ -73,17 +74,11 @@ map_view(RowView *view, const CachedRow *cached)
 }
 
 bool
-cached_row_holds(CachedRow *cached, const TableScan *scan)
+cached_row_fetch(CachedRow *cached, CachedTable table, Statement *statement,
+				 const NamedParam *params, RowView *view, void *row)
 {
-	return cache_stamp_holds(&cached->stamp, scan->table);
-}
-
-bool
-cached_row_fetch(CachedRow *cached, const TableScan *scan, const char *key, RowView *view,
-				 void *row)
-{
-	if (!cached_row_holds(cached, scan))
-		read_row(cached, scan, key);
+	if (!cache_stamp_holds(&cached->stamp, table))
+		read_row(cached, table, statement, params);
 	if (cached->desc == NULL)
 		return false;
 	if (view->reading != cached->reading)

@@ -11,15 +11,15 @@
 #include "postgres.h"
 
 #include "store/record_codec.h"
-#include "store/table_scan.h"
+#include "store/statement.h"
 
-/* The row that a scan finds with one key.  Static, all zero at first. */
+/* The row that a SELECT * finds with the same parameters.  Static, all zero at first. */
 typedef struct CachedRow
 {
 	CacheStamp	stamp;
 	MemoryContext context;
 	uint64		reading;		/* no other row, and no other reading of this row, has the number */
-	TupleDesc	desc;			/* NULL: the scan found no row */
+	TupleDesc	desc;			/* NULL: there is no row */
 	Datum	   *values;
 	bool	   *nulls;
 } CachedRow;
@@ -33,14 +33,11 @@ typedef struct RowView
 } RowView;
 
 /*
- * Fill row, the struct of a view, with the row of the scan; key as for table_scan().  Reads
- * the table only if it may have changed since this row was read.  False if there is no row.
+ * Fill row, the struct of a view, with the row that the statement finds.  Runs the statement
+ * only if the table may have changed since this row was read.  False if there is no row.
  * What row points to is a copy in the caller's memory context.
  */
-extern bool cached_row_fetch(CachedRow *cached, const TableScan *scan, const char *key,
-							 RowView *view, void *row);
-
-/* Whether the row was read, and the table is unchanged since. */
-extern bool cached_row_holds(CachedRow *cached, const TableScan *scan);
+extern bool cached_row_fetch(CachedRow *cached, CachedTable table, Statement *statement,
+							 const NamedParam *params, RowView *view, void *row);
 
 #endif							/* ANON_AUTH_CACHED_ROW_H */

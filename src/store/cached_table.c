@@ -71,12 +71,6 @@ changed_here(Oid relation_id)
 	return changed;
 }
 
-Oid
-cached_table_id(CachedTable table)
-{
-	return get_relname_relid(table_names[table], get_namespace_oid("anon_auth", false));
-}
-
 CacheStamp
 cache_stamp_take(CachedTable table)
 {
@@ -84,7 +78,7 @@ cache_stamp_take(CachedTable table)
 	Oid			relation_id;
 
 	AcceptInvalidationMessages();
-	relation_id = cached_table_id(table);
+	relation_id = get_relname_relid(table_names[table], get_namespace_oid("anon_auth", false));
 	tables[table].relation_id = relation_id;
 	stamp.version = tables[table].version;
 	stamp.outlives_statement = OidIsValid(relation_id) && placement_is_local() &&

@@ -43,12 +43,9 @@ typedef struct CacheStamp
 /* Called once when the library is loaded. */
 extern void cached_tables_init(void);
 
-/* The oid of a table, or InvalidOid if it does not exist. */
-extern Oid	cached_table_id(CachedTable table);
-
 /*
- * Return the stamp of rows that the caller reads now, by table_scan(), and keeps with the
- * stamp only once it has read them.
+ * Return the stamp of rows that the caller reads now, with statement_visit_stamped(), and keeps
+ * with the stamp only once it has read them.
  */
 extern CacheStamp cache_stamp_take(CachedTable table);
 

@@ -26,10 +26,9 @@ RECORD_TYPE(client, Client, CLIENT_COLUMNS);
 
 static Statement select_client = {
 	.sql = "SELECT * FROM anon_auth.clients WHERE client_id = :client_id",
-	.read_only = true
+	.read_only = true,
+	.key_table = "clients"
 };
-
-static const TableScan scan_client = {CACHED_CLIENTS, "client_id", &select_client};
 
 static Statement find_post_logout_redirect_uri = {
 	.sql = "SELECT 1 FROM anon_auth.clients"
@@ -123,8 +122,9 @@ clients_find(const char *client_id, Client *client)
 	int			place = find_place(client_id);
 
 	kept_clients[place].view.type = &client_record;
-	if (!cached_row_fetch(&kept_clients[place].row, &scan_client, client_id,
-						  &kept_clients[place].view, client))
+	if (!cached_row_fetch(&kept_clients[place].row, CACHED_CLIENTS, &select_client,
+						  PARAMS(param_text("client_id", client_id)), &kept_clients[place].view,
+						  client))
 	{
 		empty_place(place);
 		return false;

@@ -44,7 +44,6 @@
 
 struct KeyMap
 {
-	Oid			table_id;
 	RecordMap	columns;
 };
 
@@ -160,14 +159,13 @@ fill_keys(Relation index, const NamedParam *params, ScanKeyData *keys)
 
 /* Whether the columns are still where they were found: they can be dropped and added again. */
 static bool
-map_holds(const KeyMap *map, const RecordType *type, Relation table)
+map_holds(const KeyMap *map, const RecordType *type, TupleDesc desc)
 {
-	TupleDesc	desc = RelationGetDescr(table);
 	int			count;
 	const RecordColumn *columns = type->columns(&count);
 	int			i;
 
-	if (map == NULL || map->table_id != RelationGetRelid(table))
+	if (map == NULL)
 		return false;
 	for (i = 0; i < count; i++)
 	{
@@ -184,56 +182,33 @@ map_holds(const KeyMap *map, const RecordType *type, Relation table)
 	return true;
 }
 
-/* Return the map, which is made again if it does not hold. */
-static const RecordMap *
-get_map(KeyMap **map, const RecordType *type, Relation table)
+/* Make the map again if it does not hold. */
+static void
+keep_map(KeyMap **map, const RecordType *type, TupleDesc desc)
 {
-	KeyMap		made = {.table_id = RelationGetRelid(table)};
+	KeyMap		made;
 	bool	   *used;
 
-	if (map_holds(*map, type, table))
-		return &(*map)->columns;
-	used = palloc0(sizeof(bool) * RelationGetDescr(table)->natts);
-	record_map_columns(type, RelationGetDescr(table), used, &made.columns);
+	if (map_holds(*map, type, desc))
+		return;
+	used = palloc0(sizeof(bool) * desc->natts);
+	record_map_columns(type, desc, used, &made.columns);
 	if (*map == NULL)
 		*map = MemoryContextAlloc(TopMemoryContext, sizeof(KeyMap));
 	**map = made;
-	return &(*map)->columns;
 }
 
-/* Return whether there is room for a row, which may have been made. */
-static bool
-make_room(KeyRows *found, size_t size)
-{
-	if (found->count < found->room)
-		return true;
-	if (!found->grows)
-		return false;
-	found->room = Max(4, 2 * found->room);
-	found->rows = found->rows == NULL ? palloc(size * found->room) :
-		repalloc(found->rows, size * found->room);
-	return true;
-}
+/* ---- scans ---- */
 
 /* A new statement sees the changes of earlier ones.  A parallel worker cannot have any. */
 static Snapshot
-take_snapshot(void)
+new_snapshot(void)
 {
 	if (IsInParallelMode())
-		return RegisterSnapshot(GetActiveSnapshot());
+		return GetActiveSnapshot();
 	CommandCounterIncrement();
-	return RegisterSnapshot(GetTransactionSnapshot());
+	return GetTransactionSnapshot();
 }
-
-/* What to do with the rows that a scan finds. */
-typedef struct RowReader
-{
-	Relation	table;
-	KeyLock		lock;
-	const RecordType *type;
-	const RecordMap *map;
-	KeyRows    *found;
-} RowReader;
 
 pg_noreturn static void
 raise_changed_row(void)
@@ -277,93 +252,131 @@ lock_row(Relation table, KeyLock lock, Snapshot snapshot, TupleTableSlot *slot)
 	pg_unreachable();
 }
 
+/* Without params, all rows. */
 static void
-scan_key(const RowReader *reader, Relation index, ScanKey keys, int nkeys)
+visit_rows(Relation table, Relation index, const NamedParam *params, Snapshot snapshot,
+		   KeyLock lock, RowVisitor visit, void *arg)
 {
-	Relation	table = reader->table;
-	KeyRows    *found = reader->found;
-	size_t		size = reader->type->size;
-	Snapshot	snapshot = take_snapshot();
-	TupleTableSlot *slot = table_slot_create(table, NULL);
-	IndexScanDesc scan = BeginIndexScan(table, index, snapshot, nkeys);
+	ScanKeyData keys[INDEX_MAX_KEYS];
+	int			nkeys = params == NULL ? 0 : fill_keys(index, params, keys);
+	TupleTableSlot *slot;
+	IndexScanDesc scan;
 
+	if (nkeys < 0)
+		return;
+	slot = table_slot_create(table, NULL);
+	scan = BeginIndexScan(table, index, snapshot, nkeys);
 	index_rescan(scan, keys, nkeys, NULL, 0);
-	while (make_room(found, size) && index_getnext_slot(scan, ForwardScanDirection, slot))
+	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
-		if (reader->lock != KEY_LOCK_NONE && !lock_row(table, reader->lock, snapshot, slot))
+		if (lock != KEY_LOCK_NONE && !lock_row(table, lock, snapshot, slot))
 			continue;
 		slot_getallattrs(slot);
-		record_decode(reader->type, reader->map, slot->tts_values, slot->tts_isnull,
-					  found->rows + found->count * size);
-		found->count++;
+		if (!visit(RelationGetDescr(table), slot->tts_values, slot->tts_isnull, arg))
+			break;
 	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
-	UnregisterSnapshot(snapshot);
 }
 
-bool
-key_read(const char *name, KeyLock lock, const RecordType *type, KeyMap **map,
-		 const NamedParam *params, KeyRows *found)
+/*
+ * Visit rows by the index that begins with a column or, if that is NULL, by the primary key.
+ * Return false if only a statement can do that.  snapshot NULL is that of a new statement.
+ */
+static bool
+visit_table(const char *name, const char *column, const NamedParam *params, Snapshot snapshot,
+			KeyLock lock, RowVisitor visit, void *arg)
 {
-	Relation	table = lock != KEY_LOCK_NONE && XactReadOnly ? NULL :
-		open_table(name, lock == KEY_LOCK_NONE ? AccessShareLock : RowShareLock);
-	Relation	index;
-	ScanKeyData keys[INDEX_MAX_KEYS];
-	int			nkeys;
+	Relation	table = NULL;
+	Relation	index = NULL;
 
+	if (lock == KEY_LOCK_NONE || !XactReadOnly)
+		table = open_table(name, lock == KEY_LOCK_NONE ? AccessShareLock : RowShareLock);
 	if (table == NULL)
 		return false;
-	index = is_read_by_owner(table) ? open_key(table) : NULL;
+	if (is_read_by_owner(table))
+		index = column != NULL ? open_index_on(table, column) : open_key(table);
 	if (index != NULL)
 	{
-		nkeys = fill_keys(index, params, keys);
-		if (nkeys > 0)
-		{
-			RowReader	reader = {table, lock, type, get_map(map, type, table), found};
-
-			scan_key(&reader, index, keys, nkeys);
-		}
+		snapshot = RegisterSnapshot(snapshot != NULL ? snapshot : new_snapshot());
+		visit_rows(table, index, params, snapshot, lock, visit, arg);
+		UnregisterSnapshot(snapshot);
 		index_close(index, NoLock);
 	}
 	table_close(table, NoLock);
 	return index != NULL;
 }
 
-/* Whether the scan finds a row. */
-static bool
-finds_row(Relation table, Relation index, ScanKey keys, int nkeys)
+bool
+key_read_visit(const char *table, const NamedParam *params, Snapshot snapshot, RowVisitor visit,
+			   void *arg)
 {
-	Snapshot	snapshot = take_snapshot();
-	TupleTableSlot *slot = table_slot_create(table, NULL);
-	IndexScanDesc scan = BeginIndexScan(table, index, snapshot, nkeys);
-	bool		found;
+	return visit_table(table, NULL, params, snapshot, KEY_LOCK_NONE, visit, arg);
+}
 
-	index_rescan(scan, keys, nkeys, NULL, 0);
-	found = index_getnext_slot(scan, ForwardScanDirection, slot);
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	UnregisterSnapshot(snapshot);
-	return found;
+/* ---- records ---- */
+
+typedef struct Reading
+{
+	const RecordType *type;
+	KeyMap	  **map;
+	KeyRows    *found;
+} Reading;
+
+/* Return whether there is room for a row, which may have been made. */
+static bool
+make_room(KeyRows *found, size_t size)
+{
+	if (found->count < found->room)
+		return true;
+	if (!found->grows)
+		return false;
+	found->room = Max(4, 2 * found->room);
+	found->rows = found->rows == NULL ? palloc(size * found->room) :
+		repalloc(found->rows, size * found->room);
+	return true;
+}
+
+/* A RowVisitor: append a row to those of a Reading. */
+static bool
+read_row(TupleDesc desc, const Datum *values, const bool *nulls, void *arg)
+{
+	Reading    *reading = arg;
+	KeyRows    *found = reading->found;
+	size_t		size = reading->type->size;
+
+	if (found->count == 0)
+		keep_map(reading->map, reading->type, desc);
+	if (!make_room(found, size))
+		return false;
+	record_decode(reading->type, &(*reading->map)->columns, values, nulls,
+				  found->rows + found->count * size);
+	found->count++;
+	return found->grows || found->count < found->room;
 }
 
 bool
-key_read_may_find_user(const char *name, const pg_uuid_t *user_id)
+key_read(const char *table, KeyLock lock, const RecordType *type, KeyMap **map,
+		 const NamedParam *params, KeyRows *found)
 {
-	const NamedParam *params = PARAMS(param_uuid("user_id", user_id));
-	Relation	table = open_table(name, AccessShareLock);
-	Relation	index;
-	ScanKeyData keys[INDEX_MAX_KEYS];
-	bool		found = true;
+	Reading		reading = {type, map, found};
 
-	if (table == NULL)
-		return true;
-	index = is_read_by_owner(table) ? open_index_on(table, "user_id") : NULL;
-	if (index != NULL)
-	{
-		found = finds_row(table, index, keys, fill_keys(index, params, keys));
-		index_close(index, NoLock);
-	}
-	table_close(table, NoLock);
-	return found;
+	return visit_table(table, NULL, params, NULL, lock, read_row, &reading);
+}
+
+/* A RowVisitor: note that there is a row. */
+static bool
+note_row(TupleDesc desc, const Datum *values, const bool *nulls, void *arg)
+{
+	*(bool *) arg = true;
+	return false;
+}
+
+bool
+key_read_may_find_user(const char *table, const pg_uuid_t *user_id)
+{
+	bool		found = false;
+
+	return !visit_table(table, "user_id", PARAMS(param_uuid("user_id", user_id)), NULL,
+						KEY_LOCK_NONE, note_row, &found) || found;
 }

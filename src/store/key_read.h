@@ -14,8 +14,16 @@
 
 #include "postgres.h"
 
+#include "access/tupdesc.h"
 #include "store/param.h"
 #include "store/record.h"
+#include "utils/snapshot.h"
+
+/*
+ * Called for a row, with its values in the order of desc.  They are gone after the call.
+ * Returns whether to go on.
+ */
+typedef bool (*RowVisitor) (TupleDesc desc, const Datum *values, const bool *nulls, void *arg);
 
 /* The row locks of FOR KEY SHARE and FOR NO KEY UPDATE. */
 typedef enum KeyLock
@@ -51,6 +59,13 @@ typedef struct KeyRows
  */
 extern bool key_read(const char *table, KeyLock lock, const RecordType *type, KeyMap **map,
 					 const NamedParam *params, KeyRows *found);
+
+/*
+ * Call visit for the same rows, or for all rows if params is NULL, with another snapshot; NULL
+ * is that of a new statement.  Return false as key_read().
+ */
+extern bool key_read_visit(const char *table, const NamedParam *params, Snapshot snapshot,
+						   RowVisitor visit, void *arg);
 
 /*
  * Return false if no row of a table of the extension has this user_id, by an index that begins

@@ -67,10 +67,9 @@ RECORD_TYPE(database_id, DatabaseId, DATABASE_ID_COLUMNS);
 /* Where the row lasts for a statement only, the caller's snapshot is good enough for it. */
 static Statement select_row = {
 	.sql = "SELECT * FROM anon_auth.settings",
-	.read_only = true
+	.read_only = true,
+	.key_table = "settings"
 };
-
-static const TableScan scan_row = {CACHED_SETTINGS, NULL, &select_row};
 
 /* The one row, in which each purpose has a view. */
 static CachedRow cached_settings;
@@ -123,7 +122,7 @@ raise_no_settings(void)
 static void
 read_policy(RowView *view, void *policy)
 {
-	if (!cached_row_fetch(&cached_settings, &scan_row, NULL, view, policy))
+	if (!cached_row_fetch(&cached_settings, CACHED_SETTINGS, &select_row, NO_PARAMS, view, policy))
 		raise_no_settings();
 }
 
@@ -131,7 +130,7 @@ const Settings *
 settings_peek(void)
 {
 	return decoded.reading == cached_settings.reading &&
-		cached_row_holds(&cached_settings, &scan_row) ? &decoded.settings : NULL;
+		cache_stamp_holds(&cached_settings.stamp, CACHED_SETTINGS) ? &decoded.settings : NULL;
 }
 
 const Settings *

@@ -13,7 +13,6 @@
 #include "store/record_codec.h"
 #include "store/signing_keys.h"
 #include "store/statement.h"
-#include "store/table_scan.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -21,17 +20,15 @@
 RECORD_TYPE(key_state, SigningKeyRow, SIGNING_KEY_STATE_COLUMNS);
 RECORD_TYPE(key, SigningKeyRow, SIGNING_KEY_COLUMNS);
 
-/* The cache of keys reads as cached_table.h says: see table_scan.h. */
 static Statement select_keys = {
-	.sql = "SELECT * FROM anon_auth.signing_keys"
+	.sql = "SELECT * FROM anon_auth.signing_keys",
+	.key_table = "signing_keys"
 };
 
 static Statement select_key = {
-	.sql = "SELECT * FROM anon_auth.signing_keys WHERE kid = :kid"
+	.sql = "SELECT * FROM anon_auth.signing_keys WHERE kid = :kid",
+	.key_table = "signing_keys"
 };
-
-static const TableScan scan_keys = {CACHED_SIGNING_KEYS, NULL, &select_keys};
-static const TableScan scan_key = {CACHED_SIGNING_KEYS, "kid", &select_key};
 
 static Statement find_newest = {
 	.sql = "SELECT {key_state} FROM anon_auth.signing_keys"
@@ -141,7 +138,7 @@ typedef struct KeyList
 } KeyList;
 
 /* A RowVisitor: append a row to a KeyList. */
-static void
+static bool
 append_key(TupleDesc desc, const Datum *values, const bool *nulls, void *arg)
 {
 	KeyList    *list = arg;
@@ -155,6 +152,7 @@ append_key(TupleDesc desc, const Datum *values, const bool *nulls, void *arg)
 	record_map_columns(list->type, desc, used, &map);
 	record_decode(list->type, &map, values, nulls, &list->rows[list->count++]);
 	pfree(used);
+	return true;
 }
 
 static bool
@@ -162,7 +160,7 @@ find_row(const RecordType *type, const char *kid, const CacheStamp *stamp, Signi
 {
 	KeyList		list = {.type = type};
 
-	table_scan(&scan_key, kid, stamp, append_key, &list);
+	statement_visit_stamped(&select_key, PARAMS(param_text("kid", kid)), stamp, append_key, &list);
 	if (list.count > 0)
 		*key = list.rows[0];
 	return list.count > 0;
@@ -214,7 +212,7 @@ signing_keys_find_signer(TimestampTz now, const CacheStamp *stamp, SigningKeyRow
 	TimestampTz change = DT_NOEND;
 	int			i;
 
-	table_scan(&scan_keys, NULL, stamp, append_key, &list);
+	statement_visit_stamped(&select_keys, NO_PARAMS, stamp, append_key, &list);
 	for (i = 0; i < list.count; i++)
 	{
 		SigningKeyRow *key = &list.rows[i];

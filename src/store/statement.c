@@ -415,29 +415,43 @@ statement_fetch_latest(Statement *statement, const NamedParam *params, void *row
 	return found;
 }
 
-void
-statement_visit_stamped(Statement *statement, const NamedParam *params, const CacheStamp *stamp,
-						RowVisitor visit, void *arg)
+/* Let SPI find the rows. */
+static void
+visit_by_statement(Statement *statement, const NamedParam *params, Snapshot latest,
+				   RowVisitor visit, void *arg)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Snapshot	snapshot = NULL;
+	bool		goes_on = true;
 	uint64		i;
 
-	if (stamp != NULL && stamp->outlives_statement)
-		snapshot = RegisterSnapshot(GetLatestSnapshot());
 	SPI_connect();
-	execute_statement(statement, params, snapshot);
+	execute_statement(statement, params, latest);
 	MemoryContextSwitchTo(caller);
-	for (i = 0; i < SPI_processed; i++)
+	for (i = 0; i < SPI_processed && goes_on; i++)
 	{
 		TupleDesc	desc = SPI_tuptable->tupdesc;
 		Datum	   *values = palloc(sizeof(Datum) * desc->natts);
 		bool	   *nulls = palloc(sizeof(bool) * desc->natts);
 
 		heap_deform_tuple(SPI_tuptable->vals[i], desc, values, nulls);
-		visit(desc, values, nulls, arg);
+		goes_on = visit(desc, values, nulls, arg);
 	}
 	SPI_finish();
-	if (snapshot != NULL)
-		UnregisterSnapshot(snapshot);
+}
+
+void
+statement_visit_stamped(Statement *statement, const NamedParam *params, const CacheStamp *stamp,
+						RowVisitor visit, void *arg)
+{
+	Snapshot	latest = NULL;
+
+	if (stamp != NULL && stamp->outlives_statement)
+		latest = RegisterSnapshot(GetLatestSnapshot());
+	if (statement->key_table == NULL || !placement_is_local() ||
+		!key_read_visit(statement->key_table, params,
+						latest == NULL && statement->read_only ? GetActiveSnapshot() : latest,
+						visit, arg))
+		visit_by_statement(statement, params, latest, visit, arg);
+	if (latest != NULL)
+		UnregisterSnapshot(latest);
 }

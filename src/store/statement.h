@@ -35,7 +35,6 @@
 
 #include "postgres.h"
 
-#include "access/tupdesc.h"
 #include "store/cached_table.h"
 #include "store/key_read.h"
 #include "store/param.h"
@@ -50,9 +49,9 @@ typedef struct Statement
 	const RecordType *joined;	/* a second record in the same row; may be NULL */
 	bool		read_only;		/* may use the caller's snapshot */
 	bool		custom_plans;	/* the best plan depends on the parameters */
-	const char *key_table;		/* for statement_fetch() and statement_fetch_all(): see below */
+	const char *key_table;		/* for the functions that read rows: see below */
 	KeyLock		key_lock;		/* the row lock of a statement with key_table */
-	struct KeyMap *key_map;		/* NULL before the first read */
+	KeyMap	   *key_map;		/* NULL before the first read */
 	const char *user_table;		/* for statement_run(): see below */
 	struct PreparedStatement *prepared;	/* NULL before the first run */
 } Statement;
@@ -60,7 +59,8 @@ typedef struct Statement
 /*
  * A SELECT of a record's columns from one table, with the condition that the first columns of
  * its primary key equal all parameters in their order, can name that table.  It is then
- * read by its key (key_read.h) where this database has all rows.
+ * read by its key (key_read.h) where this database has all rows.  statement_fetch_latest() and
+ * statement_fetch_joined() do not read so.
  *
  * A statement that only changes rows of the users in the first parameter, and mostly finds
  * none, can name their table as user_table.  If there is one user, without such rows, it
@@ -96,11 +96,8 @@ extern ArrayType *statement_fetch_ids(Statement *statement, const NamedParam *pa
  */
 extern bool statement_fetch_latest(Statement *statement, const NamedParam *params, void *row);
 
-/* Called for a row, with its values in the order of desc.  They are gone after the call. */
-typedef void (*RowVisitor) (TupleDesc desc, const Datum *values, const bool *nulls, void *arg);
-
 /*
- * Run a SELECT and call visit for each row, in the caller's memory context.  For a stamp
+ * Run a SELECT * and call visit for each row, in the caller's memory context.  For a stamp
  * that outlives the statement (cached_table.h), the snapshot is one of this moment.  It shows
  * earlier commands of the transaction, and not the one that is running.  stamp may be NULL.
  */
