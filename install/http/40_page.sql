@@ -410,7 +410,9 @@ AS $$
 			'button', anon_auth_internal.page_text(page, button),
 			'other', anon_auth_internal.page_text(page, 'use_' || (page ->> 'other')),
 			'use', page ->> 'other',
-			'passkey', coalesce(anon_auth_internal.page_passkey(page, page -> 'passkey'), anon_auth_internal.page_passkey_way(page)),
+			-- The button of a form that has no other comes before other ways.
+			'only_passkey', CASE WHEN button IS NULL THEN anon_auth_internal.page_passkey(page, page -> 'passkey') END,
+			'passkey', CASE WHEN button IS NOT NULL THEN coalesce(anon_auth_internal.page_passkey(page, page -> 'passkey'), anon_auth_internal.page_passkey_way(page)) END,
 			'legal', legal,
 			'cancel', CASE WHEN page ? 'log_in_uri' THEN anon_auth_internal.page_link(page ->> 'log_in_uri', anon_auth_internal.page_text(page, 'back_to_log_in'), 'other')
 				ELSE anon_auth_internal.page_link(page ->> 'cancel_uri', anon_auth_internal.page_text(page, cancel), 'other') END))
