@@ -181,7 +181,7 @@ is($browser->get('/settings/identity/add_email')->{status}, 200, 'a type that it
 		query($steps[5]);
 		shows($visitor->get('/settings/profile?ui_locales=it'), 200, qr/>Colore</, qr/Your profile/, 'step 6: a language of the site, with texts in English');
 	}
-	shows($visit->(ui_locales => 'en'), 200, qr/<h1>Welcome back/, 'step 6: a text of the site');
+	shows($visit->(ui_locales => 'en'), 200, qr/<h1>Your Corner Shop/, 'step 6: a text of the site');
 	shows($visit->(ui_locales => 'it'), 200, qr/<h1>Bentornato/, qr/<html lang="it"/, 'step 6: a language of the site');
 	shows($visit->(ui_locales => 'fi'), 200, qr/<html lang="de"/, 'step 6: the default');
 	is(query(q{SELECT string_agg(DISTINCT finding, ' ') FROM anon_auth.doctor() WHERE finding IN ('unknown_page_text', 'missing_page_texts', 'no_page_client')}), 'missing_page_texts', 'step 7: doctor() finds the missing translations');
