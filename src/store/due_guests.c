@@ -50,13 +50,14 @@ static Statement lock_device_keys = {
 
 /*
  * A guest may have been promoted or have removed its key since it was found.  A guest with a
- * device key is only locked if that key is, see due_guests_lock().
+ * device key is only locked if that key is, see due_guests_lock().  Citus finds no single shard
+ * if two conditions are id = ANY (...).
  */
 static Statement lock_guests = {
 	.sql = "SELECT id FROM anon_auth.users"
 	" WHERE id = ANY (:guests) AND is_anonymous"
 	" AND (device_kid IS NOT NULL OR passkey_routes <> '{}') = :with_key"
-	" AND (device_kid IS NULL OR id = ANY (:with_device_key))"
+	" AND (device_kid IS NULL OR :with_device_key @> ARRAY[id])"
 	" ORDER BY id FOR UPDATE SKIP LOCKED"
 };
 
