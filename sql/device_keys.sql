@@ -208,14 +208,13 @@ SELECT try(format('SELECT anon_auth.add_device_key(%L, access_token => %L)', req
 
 -- ---- promotion ----
 
-CREATE FUNCTION promoted(username text, keep text, proof text) RETURNS uuid LANGUAGE plpgsql AS $$
+CREATE FUNCTION promoted(username text, proof text) RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE
 	kid text := 'key-of-' || username;
 	guest record;
 	token text;
 	who uuid;
 BEGIN
-	UPDATE anon_auth.settings SET device_key_after_promotion = keep;
 	SELECT * INTO guest FROM anon_auth.authenticate_anonymously('app', jwt => request(kid, 'auth', with_jwk => true), device_info => '{"model": "Pixel 9"}');
 	IF proof = 'jwt on a page' THEN
 		PERFORM anon_auth.authorize_promotion('other', 'https://other.example/', rpad('c', 43, 'c'), username => username, password => 'correct horse', jwt => request(kid, 'promote'));
@@ -234,8 +233,12 @@ BEGIN
 	SELECT cardinality(u.device_key_routes) INTO routes FROM anon_auth.users u WHERE u.id = who;
 	RETURN NEXT;
 END $$;
-CREATE TABLE promotions AS SELECT n, keep, proof, promoted('promoted' || n, keep, proof) AS sub
-FROM (VALUES (1, 'remove', 'jwt'), (2, 'keep', 'jwt'), (3, 'keep', 'promotion_code'), (4, 'keep', 'refresh_token'), (5, 'keep', 'jwt on a page')) v (n, keep, proof);
+UPDATE anon_auth.settings SET device_key_after_promotion = 'remove';
+CREATE TABLE promotions AS SELECT n, keep, proof, promoted('promoted' || n, proof) AS sub
+FROM (VALUES (1, 'remove', 'jwt')) v (n, keep, proof);
+UPDATE anon_auth.settings SET device_key_after_promotion = 'keep';
+INSERT INTO promotions SELECT n, keep, proof, promoted('promoted' || n, proof)
+FROM (VALUES (2, 'keep', 'jwt'), (3, 'keep', 'promotion_code'), (4, 'keep', 'refresh_token'), (5, 'keep', 'jwt on a page')) v (n, keep, proof);
 SELECT keep, proof, k.* FROM promotions, keys_of(sub) k ORDER BY n;
 SELECT log_in(request('key-of-promoted' || n, 'authenticate')) FROM generate_series(1, 5) n ORDER BY n;
 -- the kept key is no guest's any longer, whether or not the request has the jwk
