@@ -198,21 +198,6 @@ SELECT anon_auth.delete_user(:'guest');
 ALTER FUNCTION app.mine OWNER TO CURRENT_USER;
 SELECT anon_auth.delete_user(:'guest');
 
--- of the triggers on users, those fire that are enabled for replicas
-CREATE FUNCTION app.tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '%: %, role %', TG_NAME, TG_OP, current_setting('session_replication_role'); RETURN NULL; END $$;
-CREATE TRIGGER of_origin AFTER DELETE ON anon_auth.users FOR EACH ROW EXECUTE FUNCTION app.tell();
-CREATE TRIGGER of_all AFTER DELETE ON anon_auth.users FOR EACH ROW EXECUTE FUNCTION app.tell();
-SELECT anon_auth.delete_user(app.new_guest());
-ALTER TABLE anon_auth.users ENABLE ALWAYS TRIGGER of_all;
-SELECT anon_auth.delete_user(app.new_guest());
-ALTER TABLE anon_auth.users ENABLE REPLICA TRIGGER of_all;
-SELECT anon_auth.delete_user(app.new_guest());
-ALTER TABLE anon_auth.users DISABLE TRIGGER of_all;
-SELECT anon_auth.delete_user(app.new_guest());
-DROP TRIGGER of_origin ON anon_auth.users;
-DROP TRIGGER of_all ON anon_auth.users;
-SHOW session_replication_role;
-
 SET client_min_messages = warning;
 DROP SCHEMA app, yard CASCADE;
 DROP TABLE u;
