@@ -66,7 +66,7 @@ sub _named
 	my ($text) = ($self->{comments}{$function} // '') =~ /\bErrors\b(.*)/s;
 
 	return if !defined $text || $seen->{$function}++;
-	my @states = grep { !/^(?:[EHPR]S\d{3})$/ } $text =~ /\b((?=\w*\d)[0-9A-Z]{5})\b/g;
+	my @states = grep { !/^(?:[EHPR]S\d{3})$/ } $text =~ /\b(PGRST|(?=\w*\d)[0-9A-Z]{5})\b/g;
 	push @states, map { sprintf 'AA%03d', $_ } $1 .. $2 while $text =~ /\bAA(\d{3}) to AA(\d{3})\b/g;
 	while ($text =~ /\bas (?:for )?(\w+)\(\)/g)
 	{
