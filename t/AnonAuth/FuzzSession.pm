@@ -707,6 +707,8 @@ sub sample_memory
 
 	for my $n (0, 1)
 	{
+		# A backend that was terminated can have answered before it ends.
+		$self->connect($n) if $self->{wires}[$n]{wire}{terminated};
 		my $connection = $self->{wires}[$n];
 		my $wire = $connection->{wire};
 
