@@ -209,6 +209,40 @@ like($copy->safe_psql('postgres', $sign), qr/^\d+$/, 'a former key in the key fi
 like(error($copy, q{SET anon_auth.master_key_file = '/nonexistent/key'; } . $sign),
 	qr/F0000: master key file "\/nonexistent\/key" does not exist/, 'a key file that anon_auth.master_key_file names is never created');
 
+# operations.md: the file and all copies of it are lost.
+{
+	my ($section) = slurp_file("$FindBin::Bin/../docs/operations.md") =~ /^### If the master key is lost for good\n(.*?)^##/ms;
+	my ($write) = map { s/^   //mgr } $section =~ /```sh\n(.*?)^ *```/ms;
+	my ($replace) = $section =~ /```sql\n(.*?)^ *```/ms;
+	my $path = PostgreSQL::Test::Utils::tempdir() . '/master_key';
+	my $log_in = sub { my ($jwt) = @_; return call($other, 'authenticate_anonymously', client_id => 'app', jwt => $jwt)->{sub}; };
+	my $device = AnonAuth::Device->new;
+
+	$other->safe_psql('postgres', q{SELECT anon_auth.create_client('app', 'native')});
+	my $sub = $log_in->($device->request(challenge => challenge($other), with_jwk => 1));
+	unlink key_file($other);
+	like(error($other, 'SELECT anon_auth.create_signing_key()'), qr/F0000.*HINT:  Restore the file from its backup, or set anon_auth.master_key_file to its path\.\nLOCATION/s,
+		'without its file, no key is made');
+	$other->safe_psql('postgres', $replace);
+	ok(-e key_file($other), 'the steps for a lost key make a new file in the data directory');
+	is($log_in->($device->request(challenge => challenge($other))), $sub, 'a device logs in to its guest with the new key');
+
+	unlink key_file($other);
+	$other->append_conf('postgresql.conf', "anon_auth.master_key_file = '$path'");
+	$other->reload;
+	$other->psql('postgres', $replace);
+	like(error($other, 'SELECT anon_auth.create_signing_key()'), qr/F0000.*HINT: .* first write a new key to this path: see "If the master key is lost for good"/s,
+		'the hint for a configured path says that a new key must be written first');
+	$write =~ s/^file=\K.*$/$path/m or die;
+	$write =~ s/-o postgres -g postgres // or die;
+	is(system('bash', '-euc', $write), 0, 'the commands write a new key');
+	$other->safe_psql('postgres', $replace);
+	is($log_in->($device->request(challenge => challenge($other))), $sub, 'a device logs in to its guest with the key at the configured path');
+	my $written = slurp_file($path);
+	isnt(system('bash', '-euc', $write), -1, 'the commands run again');
+	is(slurp_file($path), $written, 'they do not overwrite a key');
+}
+
 unlike(slurp_file($_->logfile), qr/\b[-\w]{43}\b(?=\s*$)/m, 'the server log contains no key: ' . $_->name) for $node, $copy;
 
 $_->stop for $node, $copy, $other;

@@ -95,7 +95,7 @@ cmp_ok($tables, '>=', 3, 'the guide has functions that return a table');
 	};
 	my $log_in = sub { return query("SELECT count(*) FROM anon_auth.authenticate('app', 'ada\@example.com', '$_[0]')"); };
 
-	my ($version) = run_command([ 'psql', '--version' ]) =~ /(\d+)/;
+	my ($version) = (run_command([ 'psql', '--version' ]))[0] =~ /(\d+)/;
   SKIP:
 	{
 		skip 'this psql has no \bind', 2 if $version < 16;

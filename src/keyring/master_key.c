@@ -81,7 +81,9 @@ raise_file_missing(const char *path)
 			 errdetail("The signing keys of this database are sealed with master key %s.", ids) : 0,
 			 RecoveryInProgress() ?
 			 errhint("Copy the file from the primary server.") :
-			 errhint("Restore the file from its backup, or set anon_auth.master_key_file to its path.")));
+			 master_key_file_is_ours() ?
+			 errhint("Restore the file from its backup, or set anon_auth.master_key_file to its path.") :
+			 errhint("Restore the file from its backup, or correct anon_auth.master_key_file. If the file is lost for good, first write a new key to this path: see \"If the master key is lost for good\" in docs/operations.md.")));
 }
 
 static bool
