@@ -25,24 +25,24 @@ my %first;
 sub statuses
 {
 	my ($text) = @_;
-	my %statuses = $text =~ /"?\b(AA\d{3})"?: (\d{3})\b/g;
+	my %statuses = $text =~ /\b(AA\d{3}|\d{2}[0-9A-Z]{3})["']?(?::| =>) (\d{3})\b/g;
 
 	while ($text =~ /case ((?:"\w{5}"(?:, )?)+) -> (\d{3})/g)
 	{
 		my ($cases, $status) = ($1, $2);
 
-		$statuses{$_} = $status for $cases =~ /(AA\d{3})/g;
+		$statuses{$_} = $status for $cases =~ /(\w{5})/g;
 	}
 	return \%statuses;
 }
 
 cmp_ok(scalar @errors, '>', 20, 'errors.h lists errors');
 cmp_ok(scalar @json, '>=', 6, 'the guide lists errors with JSON');
-for my $path (qw(node-postgres/server.mjs jdbc/Server.java pgx/main.go python/calls.py ../../docs/drivers.md))
+for my $path (qw(node-postgres/server.mjs jdbc/Server.java pgx/main.go python/calls.py ruby/server.rb php/errors.php ../../docs/drivers.md))
 {
 	my $text = slurp_file("$root/examples/drivers/$path");
 	my $statuses = statuses($text);
-	my ($list) = $text =~ /"?'?(AA009"?'?, "?'?AA010"?'?, [^)\]:]*)/ or die "$path has no list of errors with JSON";
+	my ($list) = $text =~ /(AA009["']?,? ["']?AA010["']?,? [^)\]:]*)/ or die "$path has no list of errors with JSON";
 
 	is_deeply([ grep { !$statuses->{$_} } @errors ], [], "$path: every error has a status");
 	%first = %$statuses unless %first;
@@ -50,5 +50,6 @@ for my $path (qw(node-postgres/server.mjs jdbc/Server.java pgx/main.go python/ca
 	is_deeply([ $list =~ /(AA\d{3})/g ], \@json, "$path: it reads the JSON of all errors that have it");
 }
 is($first{AA025}, 503, 'AA025 asks the client to come back');
+is_deeply([ map { $first{$_} } qw(22023 22P02 22021 23503 42501 40001 57014) ], [ 400, 400, 400, 401, 403, 503, 503 ], q{PostgreSQL's own SQLSTATEs have a status});
 
 done_testing();

@@ -24,7 +24,7 @@ my $examples = "$FindBin::Bin/../examples/drivers";
 my $json = JSON::PP->new->canonical->utf8;
 my $programs = AnonAuth::Programs->new(
 	source => $examples,
-	directories => { node => 'node-postgres', python => 'python', go => 'pgx', java => 'jdbc' });
+	directories => { node => 'node-postgres', python => 'python', go => 'pgx', java => 'jdbc', ruby => 'ruby', php => 'php' });
 
 # ---------------------------------------------------------------------------
 # docs/drivers.md shows the code of the examples
@@ -38,10 +38,10 @@ sub plain
 
 {
 	my $document = slurp_file("$FindBin::Bin/../docs/drivers.md");
-	my %code = map { $_ => plain(slurp_file($_)) } glob "$examples/*.sql $examples/*/*.{mjs,py,go,java}";
+	my %code = map { $_ => plain(slurp_file($_)) } glob "$examples/*.sql $examples/*/*.{mjs,py,go,java,rb,php}";
 	my $blocks = 0;
 
-	while ($document =~ /^( *)```(js|python|go|java|sql)\n(.*?)^ *```$/gms)
+	while ($document =~ /^( *)```(js|python|go|java|sql|ruby|php)\n(.*?)^ *```$/gms)
 	{
 		my $block = plain($3);
 
@@ -133,13 +133,22 @@ INI
 # The servers
 # ---------------------------------------------------------------------------
 
+# PHP's server is a group of processes, and only its terminal ends the whole group.
+my $php = <<'SH';
+trap 'trap - TERM; kill 0' TERM
+PHP_CLI_SERVER_WORKERS=$POOL_SIZE php -S 127.0.0.1:$PORT server.php &
+wait
+SH
+
 my @drivers = (
 	{ name => 'node-postgres', language => 'node', command => [qw(node server.mjs)] },
 	{ name => 'psycopg', language => 'python', command => [qw(python3 server_psycopg.py)] },
 	{ name => 'psycopg2', language => 'python', command => [qw(python3 server_psycopg2.py)] },
 	{ name => 'Django', language => 'python', command => [qw(python3 server_django.py)] },
 	{ name => 'pgx', language => 'go', command => [qw(env ./program)] },
-	{ name => 'JDBC', language => 'java', command => [ 'java', '-cp', 'target:target/*', 'Server' ] });
+	{ name => 'JDBC', language => 'java', command => [ 'java', '-cp', 'target:target/*', 'Server' ] },
+	{ name => 'Ruby', language => 'ruby', command => [qw(ruby server.rb)] },
+	{ name => 'PDO', language => 'php', command => [ qw(setsid sh -c), $php ] });
 
 my ($server, $port, $name);
 my $count = 0;
@@ -152,6 +161,8 @@ sub start_server
 	my %database = (
 		node => {},
 		python => {},
+		ruby => {},
+		php => {},
 		go => {
 			DATABASE => "host=127.0.0.1 port=$database_port user=$user dbname=$database pool_max_conns=2"
 			  . ($through_pooler ? ' default_query_exec_mode=exec' : '') },
@@ -212,7 +223,9 @@ sub answer
 sub request { return answer(send_request(@_)); }
 
 # Run requests at the same time: they wait for a lock on a table until all of them are
-# in the database. Then the statement, if any, is run. Returns the responses.
+# in the database. Then the statement, if any, is run. Returns the responses. Each is
+# sent when the previous one waits: a process of PHP's server that is idle accepts
+# several connections, although it then serves one after the other.
 sub at_once
 {
 	my ($table, $statement, @requests) = @_;
@@ -220,11 +233,15 @@ sub at_once
 	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 
 	$locker->query("BEGIN; LOCK TABLE $table");
-	my @sockets = map { send_request(@$_) } @requests;
-	while ($locker->query("SELECT count(*) $waiting") < @requests)
+	my @sockets;
+	for my $request (@requests)
 	{
-		die "$name: the requests do not wait" if time > $end;
-		sleep 0.01;
+		push @sockets, send_request(@$request);
+		while ($locker->query("SELECT count(*) $waiting") < @sockets)
+		{
+			die "$name: the requests do not wait" if time > $end;
+			sleep 0.01;
+		}
 	}
 	$locker->query("SELECT $statement $waiting") if $statement;
 	$locker->query('COMMIT');
@@ -311,6 +328,7 @@ sub refusals
 	query("SELECT anon_auth.delete_user('$guest->{sub}')");
 	is(refusal('POST /notes', $note, $account->{access_token}), '401 23503', "$name: a user who was deleted cannot write");
 	is(refusal('GET /notes', undef, 'no token'), '401 AA014', "$name: an invalid token is refused");
+	is(request('127.0.0.2', 'POST /login', { login_id => "a\0b", password => password("of nobody with $name") })->{status}, 400, "$name: text with a NUL is refused");
 	return;
 }
 
@@ -423,6 +441,63 @@ sub bound_tokens
 	return;
 }
 
+# What PDO gives the program is the text of the whole error: DETAIL is one of its lines.
+sub details_of_pdo
+{
+	my $email = 'nobody@example.com';
+
+	query("SELECT anon_auth.request_login_code('app', '$email')");
+	my $code = secret('code for nobody', query("SELECT code FROM anon_auth.take_outbox_messages(100) WHERE recipient = '$email'"));
+	my $failed = $programs->run(
+		'php', [ 'php', '-r', <<'PHP' ],
+require 'errors.php';
+$db = new PDO('pgsql:', getenv('PGUSER'));
+function answer_of(PDO $db, string $statement, array $values): array
+{
+    try {
+        $db->prepare($statement)->execute($values);
+        return [200, [], ''];
+    } catch (PDOException $error) {
+        return [...error_answer($error), $error->errorInfo[2]];
+    }
+}
+function report(string $name, bool $ok, mixed $why): void
+{
+    echo json_encode(['name' => $name, 'ok' => $ok, 'why' => json_encode($why)]), "\n";
+}
+$answer = answer_of($db, "SELECT anon_auth.authenticate_with_code('app', ?, ?)", [getenv('EMAIL'), getenv('CODE')]);
+report('AA030', $answer[0] === 409 && $answer[1]['reason'] === 'no_account', $answer);
+for ($count = 0; $count < 1000 && ($answer[1]['error'] ?? '') !== 'AA018'; $count++) {
+    $answer = answer_of($db, "SELECT anon_auth.authenticate_anonymously('app')", []);
+}
+report('AA018 with a hint', $answer[0] === 429 && $answer[1]['retry_after'] > 0 && str_contains($answer[2], 'HINT:'), $answer);
+echo json_encode(['done' => true]), "\n";
+PHP
+		{ PGHOST => '127.0.0.1', PGPORT => $node->port, PGDATABASE => 'app', PGUSER => 'app_role', EMAIL => $email, CODE => $code },
+		sub { my ($result) = @_; ok($result->{ok}, "$name: the program reads the DETAIL of $result->{name}") or diag $result->{why}; });
+	is($failed, undef, "$name: its program ran");
+	query('SELECT anon_auth.reset_counters()');
+	return;
+}
+
+# By itself, Ruby's pg returns the string "f" for false, which an if takes for true.
+sub booleans_of_ruby
+{
+	my ($pool) = slurp_file("$examples/ruby/server.rb") =~ /^# pool: .*?\n(.*?)^# end$/ms or die 'server.rb has no pool';
+	my $failed = $programs->run(
+		'ruby', [ qw(ruby -W -r json -r pg -r connection_pool -e), $pool . <<'RUBY' ],
+row = POOL.with { |db| db.exec_params("SELECT false AS no, true AS yes, '00000000-0000-0000-0000-000000000000'::uuid AS id, '{}'::jsonb AS json")[0] }
+[[false, 'no'], [true, 'yes'], ['00000000-0000-0000-0000-000000000000', 'id'], [{}, 'json']].each do |value, name|
+  puts JSON.generate(name: name, ok: row[name] == value, why: row[name].inspect)
+end
+puts JSON.generate(done: true)
+RUBY
+		{ PGHOST => '127.0.0.1', PGPORT => $node->port, PGDATABASE => 'app', PGUSER => 'app_role' },
+		sub { my ($result) = @_; ok($result->{ok}, "$name: the type map converts '$result->{name}'") or diag $result->{why}; });
+	is($failed, undef, "$name: its program ran");
+	return;
+}
+
 sub users_at_once
 {
 	my @guests = map { $_->{body} } at_once('anon_auth.users', undef, map { [ $_, 'POST /guests' ] } '127.0.0.11', '127.0.0.12');
@@ -485,7 +560,8 @@ sub logged_secrets
 	start_server($driver, 'mistakes', $user, $node->port, %environment);
 	is(request('127.0.0.2', 'POST /login', { login_id => 'me@example.com', password => $secrets{'no function'} })->{status}, 500,
 		"$name, $user: a function does not exist");
-	is(request('127.0.0.2', 'POST /refresh', { refresh_token => $secrets{'wrong type'} })->{status}, 500, "$name, $user: an argument has the wrong type");
+	is(request('127.0.0.2', 'POST /refresh', { refresh_token => $secrets{'wrong type'} })->{status}, $name =~ /^(?:pgx|JDBC)$/ ? 500 : 400,
+		"$name, $user: an argument has the wrong type");
 	$programs->stop_server($server);
 
 	start_server($driver, 'app', $user, $node->port, %environment);
@@ -515,6 +591,8 @@ SKIP:
 			device_keys();
 			bound_tokens();
 		}
+		booleans_of_ruby() if $name eq 'Ruby';
+		details_of_pdo() if $name eq 'PDO';
 		users_at_once();
 		limits();
 		$programs->stop_server($server);
@@ -530,7 +608,7 @@ SKIP:
 		  if $name eq 'Django';
 		is_deeply(logged_secrets($driver, 'default_role'), [ 'failed call', 'wrong type' ],
 			"$name: without them a parameter and the message of an error are logged, although the driver binds")
-		  if $name eq 'node-postgres';
+		  if $name =~ /^(?:node-postgres|Ruby|PDO)$/;
 	}
 }
 

@@ -38,7 +38,7 @@ use PostgreSQL::Test::Utils ();
 use Time::HiRes qw(sleep);
 
 # For each language: programs that are needed, a command that shows whether they
-# can install packages, and the installation. Some errors of the installation are
+# can install packages or have them, and the installation. Some errors of the installation are
 # not caused by the network or an old version.
 my %languages = (
 	node => {
@@ -64,6 +64,15 @@ my %languages = (
 		needs => [qw(java javac mvn)],
 		install => [qw(sh install.sh)],
 		ours => qr/Non-parseable POM|FAILED$|\.java:\d+: error/m
+	},
+	# Their packages are those of Debian.
+	ruby => {
+		needs => ['ruby'],
+		usable => [qw(ruby -r pg -r connection_pool -r webrick -e 1)]
+	},
+	php => {
+		needs => ['php'],
+		usable => [ 'php', '-r', 'exit(extension_loaded("pdo_pgsql") ? 0 : 1);' ]
 	});
 
 =pod
@@ -101,7 +110,7 @@ sub new
 		{
 			$self->{reasons}{$language} = "'@$usable' does not run";
 		}
-		else
+		elsif ($languages{$language}{install})
 		{
 			$self->_install($language);
 		}

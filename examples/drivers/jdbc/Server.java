@@ -41,6 +41,7 @@ public final class Server {
     static int status(String state) {
         return switch (state) {
             case "22023", "AA016" -> 400; // an argument is missing or malformed
+            case "22P02", "22021" -> 400; // a value is no uuid, for example; a text has a NUL
             case "23503" -> 401; // the user of the token was deleted or merged
             case "AA003", "AA004", "AA005", "AA006", "AA012", "AA013", "AA014", "AA026", "AA027", "AA028", "AA029", "AA031" -> 401;
             case "AA022" -> 401; // the user must log in again first

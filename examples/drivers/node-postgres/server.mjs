@@ -70,6 +70,7 @@ const addNote = (user, { body }) => transaction(user, (db) =>
 // errors: the status and body for an error.
 const statuses = {
   '22023': 400, AA016: 400, // an argument is missing or malformed
+  '22P02': 400, '22021': 400, // a value is no uuid, for example; a text has a NUL
   '23503': 401, // the user of the token was deleted or merged
   AA003: 401, AA004: 401, AA005: 401, AA006: 401, AA012: 401, AA013: 401, AA014: 401, AA026: 401, AA027: 401, AA028: 401, AA029: 401, AA031: 401,
   AA022: 401, // the user must log in again first

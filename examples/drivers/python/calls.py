@@ -16,6 +16,14 @@ STATEMENTS = {
 # end
 
 
+def parameters(data):
+    """The parameters in the body of a request. psycopg refuses a NUL, and then there is no SQLSTATE."""
+    given = json.loads(data or "{}")
+    if any("\0" in value for value in given.values() if isinstance(value, str)):
+        raise ValueError("NUL in a parameter")
+    return given
+
+
 def answer(route, rows):
     """The status and body for the rows of a statement, which are dictionaries."""
     if route == "GET /notes":
@@ -28,6 +36,7 @@ def answer(route, rows):
 # errors: the status and body for a database error.
 STATUSES = {
     "22023": 400, "AA016": 400,  # an argument is missing or malformed
+    "22P02": 400, "22021": 400,  # a value is no uuid, for example; text is not valid UTF-8
     "23503": 401,  # the user of the token was deleted or merged
     "AA003": 401, "AA004": 401, "AA005": 401, "AA006": 401, "AA012": 401, "AA013": 401, "AA014": 401, "AA026": 401, "AA027": 401, "AA028": 401, "AA029": 401, "AA031": 401,
     "AA022": 401,  # the user must log in again first

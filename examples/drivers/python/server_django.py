@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, models, transaction
 from django.http import JsonResponse
 from django.urls import path
 
-from calls import STATEMENTS, answer, error_answer
+from calls import STATEMENTS, answer, error_answer, parameters
 
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
@@ -64,7 +64,7 @@ def list_notes(request):
 
 def call(request):
     with user_transaction(request) as cursor:
-        cursor.execute(STATEMENTS[f"{request.method} {request.path}"], json.loads(request.body or "{}"))
+        cursor.execute(STATEMENTS[f"{request.method} {request.path}"], parameters(request.body))
         names = [column.name for column in cursor.description]
         return [dict(zip(names, row)) for row in cursor.fetchall()]
 

@@ -3,7 +3,7 @@ import json
 import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from calls import STATEMENTS, answer, error_answer
+from calls import STATEMENTS, answer, error_answer, parameters
 
 
 def serve(run, database_error):
@@ -17,7 +17,7 @@ def serve(run, database_error):
             token = self.headers.get("Authorization", "").removeprefix("Bearer ")
             try:
                 # Behind a proxy, use the address that the proxy states.
-                rows = run(self.client_address[0], token, STATEMENTS[route], json.loads(data or "{}"))
+                rows = run(self.client_address[0], token, STATEMENTS[route], parameters(data))
                 return answer(route, rows)
             except (ValueError, KeyError):  # no JSON, or a parameter is missing
                 return 400, {"error": "invalid request"}
