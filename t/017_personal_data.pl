@@ -164,9 +164,13 @@ is(query(sprintf q{SELECT string_agg(type, ' ' ORDER BY type) FROM anon_auth.eve
 is(query(sprintf q{SELECT string_agg(type, ' ') FROM anon_auth.events WHERE payload::text LIKE '%%' || %s || '%%'}, sql_literal($others[0]{sub})),
 	'user.deleted', "the guest's event contains the id of the account");
 
-my ($delete_events) = blocks('Events outlive their user');
-as_officer($delete_events, $_) for $id, $guest->{sub}, $merged->{sub};
-is(tables_with($_), '', 'no table contains the id after its events were deleted') for $id, $guest->{sub}, $merged->{sub};
+my ($delete_events, $delete_rest) = blocks('Events outlive their user');
+my @deleted = ($id, $guest->{sub}, $merged->{sub});
+as_officer($delete_events, $_) for @deleted;
+is(query(sprintf q{SELECT string_agg(DISTINCT type, ' ') FROM anon_auth.events WHERE user_id = %s}, sql_literal($_)), 'user.deleted', 'of the events of a deleted user, user.deleted is kept') for @deleted;
+is(tables_with($_), 'events', 'no other table contains the id after the events were deleted') for @deleted;
+as_officer($delete_rest, $_) for @deleted;
+is(tables_with($_), '', 'no table contains the id after user.deleted was deleted') for @deleted;
 cmp_ok(query(sprintf q{SELECT count(*) FROM anon_auth.events WHERE user_id = %s}, sql_literal($others[1]{sub})), '>', 0, 'events of other users are kept');
 
 # ---------------------------------------------------------------------------
@@ -177,6 +181,7 @@ my ($save, $delete_again) = blocks('Deleting a user completely');
 my $directory = PostgreSQL::Test::Utils::tempdir();
 $node->command_ok([ 'pg_dump', '-Fc', '-f', "$directory/dump", $node->connstr('postgres') ], 'a backup can be made');
 as_officer("SELECT anon_auth.delete_user('$others[2]{sub}')");
+as_officer($delete_events, $others[2]{sub});
 s{'deleted_users'$}{'$directory/deleted_users'}m for $save, $delete_again;
 as_officer($save);
 $node->safe_psql('postgres', 'CREATE DATABASE restored TEMPLATE template0');

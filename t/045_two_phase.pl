@@ -45,12 +45,13 @@ is(query(q{BEGIN; SELECT anon_auth.use_client_address('192.0.2.1'); PREPARE TRAN
 	SELECT current_setting('anon_auth.client_address'); ROLLBACK PREPARED 'a'}), "\n", 'PREPARE TRANSACTION ends the address that use_client_address() stated');
 is(prepared($_), '0A000', "$_ cannot be prepared")
   for 'anon_auth.create_signing_key()', 'anon_auth.rotate_signing_key()', q{anon_auth.request_password_reset('ada@example.com')},
-  q{anon_auth.request_password_reset('nobody@example.com')},
+  q{anon_auth.request_password_reset('nobody@example.com')}, q{anon_auth.request_login_code('app', 'new@example.com')},
   map { "$_ FROM anon_auth.authenticate('app', 'ada\@example.com', 'correct horse') t" } 'anon_auth.request_verification(access_token => t.access_token)',
   q{anon_auth.request_login_id_code('email', 'new@example.com', t.access_token)};
 query(q{UPDATE anon_auth.login_ids SET verified_at = now()});
 is(prepared("$_ FROM anon_auth.authenticate('app', 'ada\@example.com', 'correct horse') t"), '0A000', "$_ cannot be prepared")
-  for q{anon_auth.change_password('battery staple', 'correct horse', t.access_token)}, q{anon_auth.add_login_id('username', 'ada', access_token => t.access_token)};
+  for 'anon_auth.set_password(t.sub, \'battery staple\')', 'anon_auth.delete_account(t.access_token)',
+  q{anon_auth.change_password('battery staple', 'correct horse', t.access_token)}, q{anon_auth.add_login_id('username', 'ada', access_token => t.access_token)};
 my $kid = sql_literal(query('SELECT kid FROM anon_auth.signing_keys'));
 is(prepared('anon_auth.rotate_signing_key()', "anon_auth.retire_signing_key($kid)"), '0A000', 'retire_signing_key() cannot be prepared');
 for my $case ([ 'issuer', q{'https://two.example'}, '0A000' ], [ 'audience', q{'https://two.example/api'}, '0A000' ], [ 'brand_name', q{'Two'}, 'prepared' ])
@@ -96,10 +97,57 @@ like($node->safe_psql('postgres', q{SET lock_timeout = '100ms'; SELECT guests FR
 query(q{COMMIT PREPARED 'locks'});
 query(sprintf q{SELECT anon_auth.delete_user('%s')}, $caller->{sub});
 
-my $comments = query(q{SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
-	WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace) AND d.description LIKE '%PREPARE TRANSACTION%0A000%'});
-is($comments, 'add_device_key add_login_id add_passkey change_password create_client create_signing_key ensure_signing_key import_signing_key remove_device_key remove_login_id remove_passkey request_login_code request_login_id_code request_password_reset request_verification retire_signing_key rotate_signing_key settings_notify',
-	'the comments of exactly these functions say that they cannot be prepared');
+# ---------------------------------------------------------------------------
+# The documents name exactly the functions that can send a NOTIFY
+# ---------------------------------------------------------------------------
+
+# The exported functions of the library from which calls lead to Async_Notify(), by the
+# addresses in its code, because several static functions can have one name. A call that
+# creates the first signing key is left out: every function that returns tokens has it.
+sub notifying_c_functions
+{
+	my ($library) = run_command([ 'pg_config', '--pkglibdir' ]);
+	my (%name, %callers, $function, %reaches);
+
+	for (split /\n/, (run_command([ 'objdump', '-d', '--no-show-raw-insn', "$library/anon_auth.so" ]))[0])
+	{
+		if (/^([0-9a-f]+) <([^>]+)>:/)
+		{
+			$function = hex $1;
+			$name{$function} = $2;
+		}
+		elsif (defined $function && /([0-9a-f]+) <([A-Za-z_][^>+]*)(?:\+0x([0-9a-f]+))?>/)
+		{
+			my $called = hex($1) - hex($3 // 0);
+
+			$name{$called} //= $2;
+			$callers{$called}{$function} = 1;
+		}
+	}
+	my @left = grep { $name{$_} =~ /^Async_Notify\b/ } keys %name;
+	while (defined(my $called = pop @left))
+	{
+		push @left, grep { $name{$_} !~ /^keyring_ensure_signer\b/ && !$reaches{$_}++ } keys %{ $callers{$called} // {} };
+	}
+	return map { $name{$_} } keys %reaches;
+}
+
+my %notifies = map { s/^anon_auth_//r => 1 } grep { /^anon_auth_(?!http_)/ } notifying_c_functions();
+cmp_ok(scalar keys %notifies, '>', 20, 'there are functions that send a NOTIFY');
+ok(!$notifies{refresh_session}, 'there are others');
+$notifies{$_} = 1 for qw(ensure_signing_key create_client import_users);
+my $calls = 'pg_notify|anon_auth[.](' . join('|', keys %notifies) . ')\M';
+is(query(qq{SELECT string_agg(proname, ' ' ORDER BY proname) FROM pg_proc JOIN pg_language l ON l.oid = prolang
+	WHERE pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace) AND lanname <> 'c' AND prosrc ~ '$calls'}),
+	'client_api create_client doctor_keys import_users own_routines settings_notify',
+	'of the other functions, two and a trigger call one of them; client_api, doctor_keys and own_routines only have a name in a text');
+sub sorted { my %once = map { $_ => 1 } @_; return join ' ', sort keys %once; }
+
+my ($section) = slurp_file("$FindBin::Bin/../docs/operations.md") =~ /^\*\*Calls that cannot be prepared\.\*\*(.*?)^All other calls/ms;
+is(sorted($section =~ /`(\w+)\(\)`/g), sorted(keys %notifies), 'operations.md lists them');
+is(query(q{SELECT string_agg(p.proname, ' ' ORDER BY p.proname COLLATE "C") FROM pg_proc p JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
+	WHERE p.pronamespace IN ('anon_auth'::regnamespace, 'anon_auth_internal'::regnamespace) AND d.description LIKE '%PREPARE TRANSACTION%0A000%'}),
+	sorted(keys %notifies, 'settings_notify'), 'the comments of exactly these functions say that they cannot be prepared');
 
 $node->stop;
 done_testing();

@@ -44,7 +44,7 @@ CREATE FUNCTION anon_auth.reset_password(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_reset_password';
 COMMENT ON FUNCTION anon_auth.reset_password(text, text, text) IS
-'Sets a new password with a password reset code. Returns true if it is the code that was sent to this address. The call then sets the password, ends all sessions of the user, ends a lockout, and marks the address as verified. Returns false for a wrong, expired or used code, and for an unknown login ID. A wrong code is not an error, so that the attempt counts; after 100 wrong codes, a new code is needed. Errors: AA011 the password is too weak, whether or not the code is right, which then remains valid; AA018 too many attempts from one address; 22023 missing argument.';
+'Sets a new password with a password reset code. Returns true if it is the code that was sent to this address. The call then sets the password, ends all sessions of the user, ends a lockout, and marks the address as verified. Returns false for a wrong, expired or used code, and for an unknown login ID. A wrong code is not an error, so that the attempt counts; after 100 wrong codes, a new code is needed. If a message is sent, PREPARE TRANSACTION fails (0A000). Errors: AA011 the password is too weak, whether or not the code is right, which then remains valid; AA018 too many attempts from one address; 22023 missing argument.';
 
 CREATE FUNCTION anon_auth.take_outbox_messages(batch_size integer DEFAULT 100)
 	RETURNS TABLE (

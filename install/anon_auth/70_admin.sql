@@ -197,7 +197,7 @@ CREATE FUNCTION anon_auth.set_password(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_set_password';
 COMMENT ON FUNCTION anon_auth.set_password(uuid, text) IS
-'Sets a new password for an account. Also ends all sessions of the account, makes codes that were sent to it invalid, ends a lockout as enable_user() does, and writes the event password.set. A disabled account stays disabled. Bind the password as a parameter: a literal may be logged. Errors: AA011 the password is too weak; AA024 the user is a guest; 42704 unknown user; 22023 missing argument.';
+'Sets a new password for an account. Also ends all sessions of the account, makes codes that were sent to it invalid, ends a lockout as enable_user() does, and writes the event password.set. A disabled account stays disabled. Bind the password as a parameter: a literal may be logged. If a message is sent, PREPARE TRANSACTION fails (0A000). Errors: AA011 the password is too weak; AA024 the user is a guest; 42704 unknown user; 22023 missing argument.';
 
 CREATE FUNCTION anon_auth.create_user(
 	email text DEFAULT NULL,
@@ -213,7 +213,7 @@ CREATE FUNCTION anon_auth.create_user(
 	SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'anon_auth_create_user';
 COMMENT ON FUNCTION anon_auth.create_user(text, text, text, text, boolean, text[], jsonb, jsonb) IS
-'Makes an account, writes the event user.created, and returns the id. At least one login ID is required. verified says that the e-mail address and the phone number are known to be the user''s; then they are taken from accounts that claim them without proof. Without a password, the user logs in with a code or an ID token, or sets a password by request_password_reset(). The rules of sign_up() for login IDs and passwords apply; settings.public_sign_up_enabled, the limits of sign-ups and the hook before_sign_up do not, because they are there for strangers. Attributes are not held to the rules of update_profile(). To keep the id or the password hash of another system, use import_user(). Errors: AA009 another account has a login ID; AA010 a login ID is malformed, not allowed, or not verified although settings.login_id_verification is required; AA011 the password breaks the policy; 22023 no login ID, attributes that are no JSON object, a bad role, or verified is NULL.';
+'Makes an account, writes the event user.created, and returns the id. At least one login ID is required. verified says that the e-mail address and the phone number are known to be the user''s; then they are taken from accounts that claim them without proof. Without a password, the user logs in with a code or an ID token, or sets a password by request_password_reset(). The rules of sign_up() for login IDs and passwords apply; settings.public_sign_up_enabled, the limits of sign-ups and the hook before_sign_up do not, because they are there for strangers. Attributes are not held to the rules of update_profile(). To keep the id or the password hash of another system, use import_user(). If a message is sent, PREPARE TRANSACTION fails (0A000). Errors: AA009 another account has a login ID; AA010 a login ID is malformed, not allowed, or not verified although settings.login_id_verification is required; AA011 the password breaks the policy; 22023 no login ID, attributes that are no JSON object, a bad role, or verified is NULL.';
 
 CREATE FUNCTION anon_auth.find_user(login_id text)
 	RETURNS uuid
