@@ -30,8 +30,11 @@ BEGIN
 END $$;
 \pset format unaligned
 
--- the only finding is the place of the master key file
+-- the only findings are the default issuer and the place of the master key file
 SELECT * FROM app.findings;
+SELECT why FROM anon_auth.doctor() WHERE finding = 'default_issuer';
+SELECT app.mend('default_issuer');
+UPDATE anon_auth.settings SET issuer = 'http://localhost:8080';
 SELECT severity, finding, what, why, regexp_replace(replace(regexp_replace(fix, '''' || current_setting('data_directory') || '/[^'']+', '''DATA/anon_auth.master_key'), (SELECT system_identifier::text FROM pg_control_system()), 'ID'), '-o ''[^'']+''', '-o ''USER''', 'g') AS fix
 	FROM anon_auth.doctor() WHERE finding = 'master_key_in_data_directory' \gx
 
@@ -126,6 +129,7 @@ SELECT app.mend('no_signing_key');
 -- ---- passkeys ----
 CREATE VIEW app.of_passkeys AS SELECT severity, finding, what, fix FROM app.findings WHERE finding LIKE 'passkey%';
 -- the default issuer, http://localhost, can have passkeys
+UPDATE anon_auth.settings SET issuer = DEFAULT;
 SELECT * FROM app.of_passkeys;
 UPDATE anon_auth.settings SET issuer = 'http://127.0.0.1:3000';
 SELECT * FROM app.of_passkeys;

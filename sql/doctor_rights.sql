@@ -15,7 +15,7 @@ RESET client_min_messages;
 SET log_min_duration_statement = -1;
 SET log_statement = 'none';
 SET log_parameter_max_length_on_error = 0;
-CREATE VIEW app.findings AS SELECT severity, finding, what, fix FROM anon_auth.doctor() WHERE finding NOT IN ('autovacuum_off', 'master_key_in_data_directory');
+CREATE VIEW app.findings AS SELECT severity, finding, what, fix FROM anon_auth.doctor() WHERE finding NOT IN ('autovacuum_off', 'master_key_in_data_directory', 'default_issuer');
 CREATE FUNCTION app.mend(code text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
 	sql text;

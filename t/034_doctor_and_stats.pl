@@ -40,7 +40,8 @@ sub buffers
 
 # The master key
 
-is(findings($node), 'master_key_in_data_directory', 'on a new server, doctor() reports only the place of the master key file');
+is(findings($node), 'default_issuer master_key_in_data_directory', 'on a new server, doctor() reports only the default issuer and the place of the master key file');
+$node->safe_psql('postgres', q{UPDATE anon_auth.settings SET issuer = 'https://app.example'});
 
 # Root runs the commands that doctor() and the documents give. Here the server's user does, below another directory than /etc.
 my $etc = PostgreSQL::Test::Utils::tempdir() . '/etc';

@@ -33,6 +33,10 @@ BEGIN
 			RETURN QUERY SELECT 'warning', 'local_issuer', format('the issuer is %s, although clients have https redirect URIs', s.issuer),
 				'Tokens and the discovery document name a host that other machines cannot reach.',
 				'UPDATE anon_auth.settings SET issuer = ''https://your.site'';';
+		ELSIF s.issuer = 'http://localhost' AND EXISTS (SELECT FROM anon_auth.clients) THEN
+			RETURN QUERY SELECT 'notice', 'default_issuer', 'the issuer is the default, http://localhost',
+				'Every token names the issuer. A later change makes issued access tokens invalid, and passkeys of this host no longer work.',
+				'UPDATE anon_auth.settings SET issuer = ''https://your.site'';  -- not needed while you develop on this machine';
 		END IF;
 	ELSIF s.issuer ~ '^http://' THEN
 		RETURN QUERY SELECT 'warning', 'issuer_without_tls', format('the issuer is %s', s.issuer),
