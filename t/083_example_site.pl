@@ -669,6 +669,12 @@ for my $path (sort keys %endpoints)
 {
 	is_error($web->request($path =~ /jwks|rest/ ? 'GET' : 'POST', $path), 502, $endpoints{$path}, "$path answers in its format if PostgREST is down");
 }
+{
+	my $page = raw('GET', '/flows/login');
+
+	like($page->{content}, qr{<p>Wait a moment, then reload this page\.</p>}, 'the page says what to do');
+	is($page->{headers}{'retry-after'}, 5, 'and when');
+}
 $statuses = send_secrets('PostgREST is down');
 ok($statuses->{502}, 'some of the requests get 502');
 

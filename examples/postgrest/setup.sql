@@ -73,6 +73,7 @@ SET trust_request_claims = true,
 	trusted_proxy_hops = 1,
 	login_id_types = '{email}',
 	brand_name = 'Notebook',
+	passkey_rp_name = 'Notebook',
 	brand_color = '#2f6f4f'
 WHERE :'is_first_run';
 

@@ -289,8 +289,8 @@ static void
 write_end_session_error(const HttpRequest *request, const ErrorData *error,
 						HttpResponse *response)
 {
-	if (http_is_refusal(error) && http_accepts_html(request))
-		http_refusal_page(request, response, 400, error->message);
+	if ((http_is_refusal(error) || http_is_lock_timeout(error)) && http_accepts_html(request))
+		http_write_page_error(request, error, response);
 	else
 		http_write_oauth_error(request, error, response);
 }

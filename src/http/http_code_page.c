@@ -112,15 +112,11 @@ login_id_error_of(const AccountPolicy *policy, LoginIdType type, const char *log
 void
 http_code_page_set_error(HttpCodePage *page, const ErrorData *error)
 {
-	page->wait = http_retry_after(error);
-	if (http_is_rate_limit(error))
-	{
-		page->form_error = http_code_page_is_wait(error) ? "code_wait" : "rate_limited";
-		page->status = 429;
-		return;
-	}
-	page->form_error = "failed";
-	page->status = http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500;
+	HttpFormError shown = http_form_error(error);
+
+	page->wait = shown.wait;
+	page->form_error = http_code_page_is_wait(error) ? "code_wait" : shown.text;
+	page->status = shown.status;
 }
 
 bool

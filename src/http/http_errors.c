@@ -40,9 +40,8 @@ http_is_rate_limit(const ErrorData *error)
 		error->sqlerrcode == ERRCODE_AA_ACCOUNT_LOCKED;
 }
 
-/* True if lock_timeout ended a wait for another transaction: the same request may succeed. */
-static bool
-is_lock_timeout(const ErrorData *error)
+bool
+http_is_lock_timeout(const ErrorData *error)
 {
 	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
 }
@@ -54,7 +53,7 @@ http_retry_after(const ErrorData *error)
 
 	if (error->sqlerrcode == ERRCODE_AA_PROVIDER_KEY_UNKNOWN)
 		return SECS_PER_MINUTE;
-	if (is_lock_timeout(error))
+	if (http_is_lock_timeout(error))
 		return 1;
 	if (!http_is_rate_limit(error))
 		return 0;
@@ -74,7 +73,7 @@ log_fault(const ErrorData *error)
 
 	ereport(LOG_SERVER_ONLY,
 			(errcode(error->sqlerrcode),
-			 errmsg("anon_auth_http answers %d: %s", is_lock_timeout(error) ? 503 : 500,
+			 errmsg("anon_auth_http answers %d: %s", http_is_lock_timeout(error) ? 503 : 500,
 					error->message),
 			 ours && error->detail != NULL ? errdetail_internal("%s", error->detail) : 0,
 			 ours && error->hint != NULL ? errhint("%s", error->hint) : 0,
@@ -141,7 +140,7 @@ http_classify_oauth_error(const ErrorData *error, const char **code, const char 
 			error->sqlerrcode == ERRCODE_AA_INVALID_TOKEN ||
 			error->sqlerrcode == ERRCODE_AA_RECENT_LOGIN_REQUIRED ? 401 : 400;
 	}
-	if (is_lock_timeout(error))
+	if (http_is_lock_timeout(error))
 	{
 		*code = "temporarily_unavailable";
 		*description = "another transaction holds a lock";
@@ -347,7 +346,7 @@ http_write_oauth_error(const HttpRequest *request, const ErrorData *error,
 		status = 401;
 		challenge_token(request, response, code, description);
 	}
-	if (status == 500 || is_lock_timeout(error))
+	if (status == 500 || http_is_lock_timeout(error))
 		write_oauth_error(response, status, code, description, NULL, NULL);
 	else
 		http_write_oauth_error_as(response, status, code, description, error);
@@ -460,7 +459,7 @@ http_write_api_error(const HttpRequest *request, const ErrorData *error, HttpRes
 		challenge_token(request, response, code, description);
 		return;
 	}
-	if (is_lock_timeout(error))
+	if (http_is_lock_timeout(error))
 	{
 		(void) http_classify_oauth_error(error, &code, &description);
 		http_api_error(response, 503, "ServiceUnavailable", "ServiceUnavailable", description,

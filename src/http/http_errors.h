@@ -23,13 +23,16 @@
 extern ErrorData *http_try(SubtransactionAction action, void *arg);
 
 /*
- * True if the error is a refusal: the client's request caused it.  False if it is
- * a fault of the server or its setup, which is answered with 500.
+ * True if the error is a refusal: the client's request caused it.  False if it is a lock
+ * timeout, or a fault of the server or its setup, which is answered with 500.
  */
 extern bool http_is_refusal(const ErrorData *error);
 
 /* True if the error tells the client to wait (AA018, AA019). */
 extern bool http_is_rate_limit(const ErrorData *error);
+
+/* True if lock_timeout ended a wait for another transaction: the same request may succeed. */
+extern bool http_is_lock_timeout(const ErrorData *error);
 
 /*
  * The seconds to wait that the DETAIL of AA018 or AA019 says, or a minute if it does not

@@ -156,11 +156,20 @@ read_ui_locales(void *arg)
 	locales->ui_locales = http_param(&params, "ui_locales");
 }
 
+/* Return the parameter ui_locales, or NULL: also if the parameters cannot be read. */
+static const char *
+ui_locales_of(const HttpRequest *request)
+{
+	LocalesOfRequest locales = {.request = request};
+
+	(void) http_try(read_ui_locales, &locales);
+	return locales.ui_locales;
+}
+
 void
 http_refusal_page(const HttpRequest *request, HttpResponse *response, int status,
 				  const char *detail)
 {
-	LocalesOfRequest locales = {.request = request};
 	StringInfoData model;
 
 	if (!http_accepts_html(request))
@@ -168,9 +177,8 @@ http_refusal_page(const HttpRequest *request, HttpResponse *response, int status
 	else
 	{
 		/* Parameters that cannot be read may be what is refused. */
-		(void) http_try(read_ui_locales, &locales);
 		initStringInfo(&model);
-		http_page_begin(&model, request, "message", locales.ui_locales);
+		http_page_begin(&model, request, "message", ui_locales_of(request));
 		json_add_string(&model, "message", "refused");
 		json_add_string(&model, "detail", detail);
 		json_close(&model);
@@ -188,10 +196,64 @@ http_page_add_wait(StringInfo model, int seconds)
 						 (seconds + SECS_PER_MINUTE - 1) / SECS_PER_MINUTE);
 }
 
+HttpFormError
+http_form_error(const ErrorData *error)
+{
+	HttpFormError shown = {.text = "failed",.wait = http_retry_after(error)};
+
+	if (http_is_rate_limit(error))
+	{
+		shown.status = 429;
+		shown.text = "rate_limited";
+	}
+	else if (http_is_lock_timeout(error))
+		shown.status = 503;
+	else
+		shown.status = http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500;
+	return shown;
+}
+
+typedef struct Unavailable
+{
+	const HttpRequest *request;
+	HttpResponse *response;
+} Unavailable;
+
+/* A SubtransactionAction: answer that the user should try again. */
+static void
+write_unavailable_page(void *arg)
+{
+	Unavailable *page = arg;
+
+	http_message_page(page->request, page->response, 503, "unavailable", NULL, NULL,
+					  ui_locales_of(page->request));
+}
+
+/* Answer a lock timeout.  The page itself can wait for a lock, such as that of a migration. */
+static void
+write_unavailable(const HttpRequest *request, int seconds, HttpResponse *response)
+{
+	Unavailable page = {.request = request,.response = response};
+
+	if (!http_accepts_html(request) || http_try(write_unavailable_page, &page) != NULL)
+	{
+		http_response_begin(response);
+		http_text(response, 503, "temporarily unavailable\n");
+	}
+	http_add_header(response, "Vary", "Accept");
+	http_no_store(response);
+	http_add_retry_after(response, seconds);
+}
+
 /* A faulty server may be unable to make a page. */
 void
 http_write_page_error(const HttpRequest *request, const ErrorData *error, HttpResponse *response)
 {
+	if (http_is_lock_timeout(error))
+	{
+		write_unavailable(request, http_retry_after(error), response);
+		return;
+	}
 	if (http_is_refusal(error))
 	{
 		http_refusal_page(request, response, 400, error->message);

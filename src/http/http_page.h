@@ -16,6 +16,14 @@
 /* The status of a form that is well-formed and not acceptable as it is. */
 #define HTTP_UNACCEPTABLE	422
 
+/* How a form is shown again after an error that is the reason of none of its fields. */
+typedef struct HttpFormError
+{
+	int			status;
+	const char *text;			/* the member "form" of the errors in the model */
+	int			wait;			/* seconds; 0: the page does not say */
+} HttpFormError;
+
 /* Render a page from its model; anon_auth_internal.page() documents the members. */
 extern void http_page(HttpResponse *response, int status, const char *model);
 
@@ -47,6 +55,9 @@ extern bool http_accepts_html(const HttpRequest *request);
  */
 extern void http_refusal_page(const HttpRequest *request, HttpResponse *response, int status,
 							  const char *detail);
+
+/* Return how a form is shown again after an error. */
+extern HttpFormError http_form_error(const ErrorData *error);
 
 /* Add to a model how long the client must wait until its next try.  0: do nothing. */
 extern void http_page_add_wait(StringInfo model, int seconds);

@@ -329,15 +329,11 @@ http_settings_message(const HttpSettings *settings, int status, const char *mess
 void
 http_settings_note_error(HttpSettings *settings, const ErrorData *error)
 {
-	settings->wait = http_retry_after(error);
-	if (http_is_rate_limit(error))
-	{
-		settings->status = 429;
-		http_settings_add_error(settings, "form", "rate_limited");
-		return;
-	}
-	settings->status = http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500;
-	http_settings_add_error(settings, "form", "failed");
+	HttpFormError shown = http_form_error(error);
+
+	settings->wait = shown.wait;
+	settings->status = shown.status;
+	http_settings_add_error(settings, "form", shown.text);
 }
 
 HttpSettingsOutcome

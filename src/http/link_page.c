@@ -214,15 +214,24 @@ show_flow(const OpenLink *link, HttpResponse *response)
 	http_code_page_show(&model, &page, response);
 }
 
+/* Add an error of the whole form to the model of a form without other errors. */
+static void
+add_form_error(StringInfo model, const HttpFormError *shown)
+{
+	json_add_name(model, "errors");
+	json_open(model);
+	json_add_string(model, "form", shown->text);
+	json_close(model);
+	http_page_add_wait(model, shown->wait);
+}
+
 /* ---- login codes in a browser that did not request them ---- */
 
 /* Ask the user whether to log in with this browser.  error is NULL, or that of the last try. */
 static void
 show_log_in(const OpenLink *link, const ErrorData *error, HttpResponse *response)
 {
-	int			wait = error == NULL ? 0 : http_retry_after(error);
-	int			status = error == NULL ? 200 : wait > 0 ? 429 :
-		http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500;
+	HttpFormError shown = {.status = 200};
 	StringInfoData model;
 
 	begin_page(&model, link, "link_log_in", "log_in");
@@ -232,14 +241,11 @@ show_log_in(const OpenLink *link, const ErrorData *error, HttpResponse *response
 		json_add_string(&model, "replaces", link->user.is_anonymous ? "guest" : "account");
 	if (error != NULL)
 	{
-		json_add_name(&model, "errors");
-		json_open(&model);
-		json_add_string(&model, "form", wait > 0 ? "rate_limited" : "failed");
-		json_close(&model);
-		http_page_add_wait(&model, wait);
+		shown = http_form_error(error);
+		add_form_error(&model, &shown);
 	}
-	end_page(&model, status, response);
-	http_add_retry_after(response, wait);
+	end_page(&model, shown.status, response);
+	http_add_retry_after(response, shown.wait);
 }
 
 /* A SubtransactionAction: log in to the account that the code opens. */
@@ -335,24 +341,22 @@ handle_login_code(OpenLink *link, HttpResponse *response)
 
 /* ---- codes of the other messages ---- */
 
-/* Show the form that verifies an address of the browser's user. */
+/* Show the form that verifies an address of the browser's user.  error is NULL, or that of the last try. */
 static void
-show_verify(const OpenLink *link, const char *form_error, int wait, HttpResponse *response)
+show_verify(const OpenLink *link, const ErrorData *error, HttpResponse *response)
 {
+	HttpFormError shown = {.status = 200};
 	StringInfoData model;
 
 	begin_page(&model, link, "link_verify", "verify");
 	add_form(&model, link);
-	http_page_add_wait(&model, wait);
-	if (form_error != NULL)
+	if (error != NULL)
 	{
-		json_add_name(&model, "errors");
-		json_open(&model);
-		json_add_string(&model, "form", form_error);
-		json_close(&model);
+		shown = http_form_error(error);
+		add_form_error(&model, &shown);
 	}
-	end_page(&model, form_error == NULL ? 200 : wait > 0 ? 429 : HTTP_UNACCEPTABLE, response);
-	http_add_retry_after(response, wait);
+	end_page(&model, shown.status, response);
+	http_add_retry_after(response, shown.wait);
 }
 
 /* A SubtransactionAction: verify the address that the code was sent to. */
@@ -377,10 +381,8 @@ confirm_verification(OpenLink *link, HttpResponse *response)
 {
 	ErrorData  *error = http_try(verify_address, link);
 
-	if (error != NULL && http_is_rate_limit(error))
-		show_verify(link, "rate_limited", http_retry_after(error), response);
-	else if (error != NULL)
-		show_verify(link, "failed", 0, response);
+	if (error != NULL)
+		show_verify(link, error, response);
 	else if (link->is_verified)
 		show_message(link, 200, "link_verified", response);
 	else
@@ -402,7 +404,7 @@ handle_verification(OpenLink *link, HttpResponse *response)
 	else if (is_post)
 		confirm_verification(link, response);
 	else
-		show_verify(link, NULL, 0, response);
+		show_verify(link, NULL, response);
 }
 
 /* ---- codes of password resets ---- */
@@ -468,6 +470,7 @@ static void
 confirm_reset(OpenLink *link, HttpResponse *response)
 {
 	ErrorData  *error;
+	HttpFormError shown;
 
 	if (!read_reset_form(link))
 		show_reset(link, NULL, 0, HTTP_UNACCEPTABLE, response);
@@ -483,10 +486,11 @@ confirm_reset(OpenLink *link, HttpResponse *response)
 		link->password_errors = "[\"error\"]";
 		show_reset(link, NULL, 0, HTTP_UNACCEPTABLE, response);
 	}
-	else if (http_is_rate_limit(error))
-		show_reset(link, "rate_limited", http_retry_after(error), 429, response);
 	else
-		show_reset(link, "failed", 0, http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500, response);
+	{
+		shown = http_form_error(error);
+		show_reset(link, shown.text, shown.wait, shown.status, response);
+	}
 }
 
 /*

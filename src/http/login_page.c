@@ -117,14 +117,10 @@ show_form(const LoggingIn *login, const char *login_id_error, const char *passwo
 static void
 show_form_error(LoggingIn *login, const ErrorData *error, HttpResponse *response)
 {
-	if (http_is_rate_limit(error))
-	{
-		login->wait = http_retry_after(error);
-		show_form(login, NULL, NULL, "rate_limited", 429, response);
-	}
-	else
-		show_form(login, NULL, NULL, "failed", http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500,
-				  response);
+	HttpFormError shown = http_form_error(error);
+
+	login->wait = shown.wait;
+	show_form(login, NULL, NULL, shown.text, shown.status, response);
 }
 
 /* ---- with a password ---- */

@@ -176,7 +176,7 @@ static void
 show_form_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 {
 	PromotionForm *form = &promoting->form;
-	int			status = HTTP_UNACCEPTABLE;
+	HttpFormError shown = http_form_error(error);
 	const char *passkey_error = form->proves_passkey ? http_passkey_error(error) :
 		http_passkey_creation_error(error);
 
@@ -185,19 +185,12 @@ show_form_error(Promoting *promoting, const ErrorData *error, HttpResponse *resp
 		form->unknown_passkey = http_passkey_unknown_id(&form->params);
 	if (passkey_error != NULL)
 		form->form_error = passkey_error;
-	else if (http_is_rate_limit(error))
-	{
-		form->form_error = "rate_limited";
-		form->wait = http_retry_after(error);
-		status = 429;
-	}
 	else
 	{
-		form->form_error = "failed";
-		if (!http_is_refusal(error))
-			status = 500;
+		form->form_error = shown.text;
+		form->wait = shown.wait;
 	}
-	show_form_again(promoting, status, response);
+	show_form_again(promoting, shown.status, response);
 }
 
 /*

@@ -154,16 +154,11 @@ reauthentication_form_show_error(Reauthentication *form, int status, const char 
 static void
 show_error(Reauthentication *form, const ErrorData *error, HttpResponse *response)
 {
-	int			status = http_is_refusal(error) ? HTTP_UNACCEPTABLE : 500;
+	HttpFormError shown = http_form_error(error);
 
-	form->form_error = "failed";
-	if (http_is_rate_limit(error))
-	{
-		form->form_error = "rate_limited";
-		form->wait = http_retry_after(error);
-		status = 429;
-	}
-	reauthentication_form_show(form, status, response);
+	form->form_error = shown.text;
+	form->wait = shown.wait;
+	reauthentication_form_show(form, shown.status, response);
 }
 
 /* ---- with a password ---- */

@@ -50,7 +50,7 @@ export class AnonAuth extends EventTarget {
   constructor({ issuer, clientId, origins = [], dpop = true, timeout = 30_000, store, fetch }) {
     super();
     if (!globalThis.crypto?.subtle) {
-      throw new AnonAuthError('unsupported', 'WebCrypto is missing: the page must be loaded by https');
+      throw new AnonAuthError('unsupported', 'WebCrypto is missing: load the page by https or from localhost, or use Node.js 20 or later');
     }
     this.#issuer = originOf(issuer, 'issuer');
     this.#clientId = clientId;

@@ -49,6 +49,17 @@ beforeEach(() => {
 // Configuration
 // ---------------------------------------------------------------------------
 
+test('without WebCrypto, the error says what to change', () => {
+  const crypto = Object.getOwnPropertyDescriptor(globalThis, 'crypto');
+
+  Object.defineProperty(globalThis, 'crypto', { value: undefined, configurable: true });
+  try {
+    assert.throws(() => tab(), { code: 'unsupported', message: /by https.*Node\.js 20/ });
+  } finally {
+    Object.defineProperty(globalThis, 'crypto', crypto);
+  }
+});
+
 test('the issuer must be an origin', () => {
   for (const issuer of [
     'https://auth.example.com/path',
