@@ -26,6 +26,7 @@
 #include "domain/login.h"
 #include "domain/promotion.h"
 #include "domain/session.h"
+#include "domain/session_refresh.h"
 #include "domain/sign_up.h"
 #include "login_id/login_id.h"
 #include "store/clients.h"

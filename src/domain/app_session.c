@@ -17,6 +17,7 @@
 #include "domain/client.h"
 #include "domain/lifetimes.h"
 #include "domain/session.h"
+#include "domain/session_refresh.h"
 #include "keyring/master_key.h"
 #include "token/token.h"
 

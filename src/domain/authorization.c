@@ -300,6 +300,17 @@ require_source_session(const AuthorizationCode *code, TimestampTz now)
 		raise_invalid_authorization_code();
 }
 
+/* End the session that a code has opened, because the code was copied. */
+static void
+end_session_of_code(const AuthorizationCode *code, TimestampTz now)
+{
+	Session		session;
+	User		user;
+
+	if (sessions_find(&code->user_id, &code->session_id, now, &session, &user))
+		session_end_copied(&session, "authorization_code.reused", now);
+}
+
 bool
 authorization_code_exchange(const Client *client, const char *text, const char *redirect_uri,
 							const char *code_verifier, const DeviceReport *device,
@@ -318,7 +329,7 @@ authorization_code_exchange(const Client *client, const char *text, const char *
 	if (code.used_at != 0)
 	{
 		counter_statistic_add(COUNTER_REUSED_AUTHORIZATION_CODES, 1);
-		session_end_copied(&code.user_id, &code.session_id, "authorization_code.reused", now);
+		end_session_of_code(&code, now);
 		return false;
 	}
 	if (!users_log_in(&code.user_id, now, &user))

@@ -27,6 +27,7 @@
 #include "domain/rate_limit.h"
 #include "domain/request_jwt.h"
 #include "domain/session.h"
+#include "domain/session_refresh.h"
 #include "domain/sign_up.h"
 #include "jose/jwa.h"
 #include "json/json_write.h"
@@ -175,7 +176,7 @@ guest_sign_up_without_key(const Client *client, const DeviceReport *device, Time
 {
 	User		user;
 
-	sign_up_without_key(client, device->device_info, session_expiry(client, now), now, &user);
+	sign_up_without_key(client, device->device_info, session_expiry(client, now, now), now, &user);
 	session_start(client, &user, &auth_methods_none, device, now, response);
 }
 
@@ -185,5 +186,5 @@ guest_resume(const Client *client, const char *refresh_token, const DeviceReport
 {
 	client_require_guests(client, false);
 	require_guests_enabled();
-	session_resume(client, refresh_token, device, now, response);
+	session_refresh_guest(client, refresh_token, device, now, response);
 }

@@ -22,8 +22,10 @@
 #include "domain/client.h"
 #include "domain/guest_proof.h"
 #include "domain/lifetimes.h"
+#include "domain/refresh_token.h"
 #include "domain/request_jwt.h"
 #include "domain/session.h"
+#include "domain/session_refresh.h"
 #include "keyring/master_key.h"
 #include "store/device_keys.h"
 #include "store/clients.h"
@@ -224,7 +226,7 @@ names_merged_guest(const GuestProof *proof, const pg_uuid_t *account)
 
 	if (proof->refresh_token != NULL)
 	{
-		if (!session_user_of_refresh_token(proof->refresh_token, &guest_id))
+		if (!refresh_token_user(proof->refresh_token, &guest_id))
 			return false;
 	}
 	else if (proof->promotion_code != NULL && is_authentic_code(proof->promotion_code, &code))

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * session.h
- *	  Sessions and their refresh tokens (docs/authgear.md, section 6).
+ *	  Sessions (docs/authgear.md, section 6).  session_refresh.h: their refresh tokens.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,8 +52,11 @@ extern void session_start_granted(const Client *client, const User *user,
 								  const SessionGrant *grant, const DeviceReport *device,
 								  TimestampTz now, TokenResponse *response);
 
-/* Return when a session that starts now expires if it is not used. */
-extern TimestampTz session_expiry(const Client *client, TimestampTz now);
+/*
+ * Return when a session expires that began at a time and is used now: at the end of its
+ * lifetime or of the idle timeout, whichever is earlier.
+ */
+extern TimestampTz session_expiry(const Client *client, TimestampTz begin, TimestampTz now);
 
 /*
  * Fill session and token with this id and a new secret, of type refresh_token.
@@ -104,51 +107,14 @@ extern void session_lock_user(const pg_uuid_t *user_id, const pg_uuid_t *session
 extern void session_lock_found(TimestampTz now, User *user, Session *session);
 
 /*
- * Fill session and user from a refresh token, without using the token up.  Only
- * the newest generation is accepted; one that was reused revokes the session (AA006).
- * Raises AA006, or AA007 if the user is disabled, also AA006 for a proof of another key, and
- * as session_use_key().
- */
-extern void session_get_by_refresh_token(const char *refresh_token, DpopCheck *dpop,
-										 TimestampTz now, Session *session, User *user);
-
-/*
  * Use the proof of a request that is about to continue a session.  Return false if the session
  * is bound to another key.  Raises AA026 and AA027 if it is bound or the client's
  * clients.dpop demands it, and the proof is missing or bad (dpop.h).
  */
 extern bool session_use_key(const Client *client, const Session *session, DpopCheck *dpop);
 
-/*
- * Return whether this database made a refresh token, and set *user_id to its user.  The
- * session and the user may be gone, so the secret in the token is not compared.
- */
-extern bool session_user_of_refresh_token(const char *refresh_token, pg_uuid_t *user_id);
-
 /* Raise AA006 if the session of a refresh token belongs to another client. */
 extern void session_require_client(const Session *session, const Client *client);
-
-/* ---- refreshing ---- */
-
-/*
- * Use a refresh token: move the session's expiry, rotate if the client wants
- * it, and fill response with new tokens.  Return false if the token was used
- * again after its successor (RFC 9700, section 4.14.2): the session has ended
- * then.  A rollback does not bring it back, but loses the event.  Raises AA006, also
- * for another client's token, and AA007.
- */
-extern bool session_refresh(const Client *client, const char *refresh_token,
-							const DeviceReport *device, TimestampTz now,
-							TokenResponse *response);
-
-/*
- * Use the refresh token of a guest who comes back on the web (docs/authgear.md,
- * section 2.1), as session_refresh() does.  Never rotates, and raises AA006 for a
- * token that was used again.  Raises AA008 for a regular user.
- */
-extern void session_resume(const Client *client, const char *refresh_token,
-						   const DeviceReport *device, TimestampTz now,
-						   TokenResponse *response);
 
 /* ---- ending ---- */
 
@@ -168,11 +134,10 @@ extern uint64 session_end_others(const User *user, const Session *kept, Timestam
 
 /*
  * End a session because a secret that gave its tokens was copied, and write an event of
- * this type.  Do nothing if the session has ended.  A rollback does not bring the
- * session back, but loses the event.
+ * this type.  A rollback does not bring the session back, but loses the event.
  */
-extern void session_end_copied(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
-							   const char *event_type, TimestampTz now);
+extern void session_end_copied(const Session *session, const char *event_type,
+							   TimestampTz now);
 
 /*
  * End the session of a refresh token or access token, with an event

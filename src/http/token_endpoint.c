@@ -17,6 +17,7 @@
 #include "domain/discovery.h"
 #include "domain/guest.h"
 #include "domain/session.h"
+#include "domain/session_refresh.h"
 #include "http/http_account_grants.h"
 #include "http/http_client.h"
 #include "http/http_device_key_grant.h"
