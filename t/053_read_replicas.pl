@@ -31,6 +31,14 @@ is(system($command), 0, 'the pg_basebackup command of the guide creates the stan
 ok(-f $standby->data_dir . '/anon_auth.master_key', 'pg_basebackup copies the master key file');
 $standby->append_conf('postgresql.conf', 'port = ' . $standby->port . "\nunix_socket_directories = '" . $standby->host . "'");
 $standby->start;
+{
+	my ($errors, $challenge) = $guide =~ /^5\. .*?`(SELECT \*.*?;)`.*?`(SELECT .*?;)`/ms or die 'no check of the standby in the guide';
+
+	is($standby->safe_psql('postgres', $errors), '', 'the check of the guide finds no error on the standby');
+	like($standby->safe_psql('postgres', $challenge), qr/\w/, 'the check of the guide gets a challenge from the standby');
+}
+is(() = $guide =~ /^ *(?:runuser -u postgres -- )?pg_basebackup -h primary -U replicator -D \S+ -R -C -S standby1 --checkpoint=fast$/mg, 2,
+	'the commands for Debian and for other systems have the same options');
 
 sub caught_up
 {
