@@ -38,7 +38,7 @@ FROM (
 	SELECT place, '' AS name, format(E'## %s\n\n%s\n', title, about) AS part FROM chapter
 	UNION ALL
 	SELECT place, p.oid::regprocedure::text, format(E'### %s\n\n%s\n\n%s\n', proname,
-		regexp_replace(format('    %s.%s(%s)%s', p.pronamespace::regnamespace, proname, regexp_replace(pg_get_function_arguments(p.oid), '::[a-z]+(\[\])?', '', 'g'),
+		regexp_replace(format('    %s.%s(%s)%s', p.pronamespace::regnamespace, proname, regexp_replace(pg_get_function_arguments(p.oid), '::(timestamp with time zone|double precision|[a-z]+)(\[\])?', '', 'g'),
 			CASE WHEN pg_get_function_result(p.oid) = 'record' OR prokind = 'p' THEN '' ELSE E'\n        RETURNS ' || pg_get_function_result(p.oid) END),
 			'timestamp with time zone', 'timestamptz', 'g'),
 		replace(obj_description(p.oid, 'pg_proc'), ' Errors: ', E'\n\n**Errors:** ')

@@ -60,6 +60,8 @@ $default{$_} =~ s/^(?:NULL|0)$/off/ for keys %default;
 cmp_ok(scalar keys %stated, '>', 5, 'the table of limits in operations.md is found');
 is(join(' ', grep { ($default{$_} // '') ne $stated{$_} } sort keys %stated), '', 'its defaults are those of the settings');
 
+unlike($made, qr{[a-z]://`|DEFAULT NULL with|\{`}, 'the reference formats a URI as a whole, and no type is left of a default');
+
 my %column = $variables{clients} =~ /^\| `(\w+)` \| [^|]* \| `([^`]+)` \|/mg;
 my %argument =
   $node->safe_psql('postgres', q{SELECT pg_get_function_arguments('anon_auth.create_client'::regproc)}) =~

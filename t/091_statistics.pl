@@ -301,6 +301,20 @@ my $secrets = query(q{SELECT string_agg(s, E'\n') FROM (
 is(join(' ', grep { index($all, $_) >= 0 } split /\n/, $secrets), '', 'doctor() shows no login ID, user, session or device key');
 unlike($all, qr/\bey[A-Za-z0-9_-]{10}/, 'and no token');
 
+# operations.md lists the reasons.
+{
+	my ($text) = slurp_file("$FindBin::Bin/../docs/operations.md") =~ /^`refusals_total` has every reason.*?\n(.*?)^\[examples/ms;
+	my ($refusals, $errors) = $text =~ /^\| reasons \|(.*?)^\| SQLSTATE \|(.*)/ms or die 'no tables of reasons';
+	my %documented = map { $_ => 1 } (map { /`(\w+)`/g } $refusals =~ /^\|([^|]*)\|/mg), $errors =~ /`(\w+)`/g;
+
+	is(join(' ', sort keys %documented), query('SELECT string_agg(k, \' \' ORDER BY k COLLATE "C") FROM anon_auth.stats, jsonb_object_keys(refusals_total) k'),
+		'operations.md lists every reason of refusals_total');
+	my %sqlstate = reverse $errors =~ /(AA\d+) \| `(\w+)`/g;
+	my %code = slurp_file("$FindBin::Bin/../src/base/errors.h") =~ m{/\* (AA\d+) \*/ ERROR_ROW\(.*?, .*?, .*?, (\w+),}g;
+	delete @code{qw(AA018 AA019)};
+	is_deeply(\%sqlstate, { map { lc $code{$_} => $_ } keys %code }, 'with the SQLSTATE of each error');
+}
+
 # A standby
 
 $node->backup('backup');

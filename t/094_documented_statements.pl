@@ -129,6 +129,52 @@ cmp_ok($tables, '>=', 3, 'the guide has functions that return a table');
 }
 
 # ---------------------------------------------------------------------------
+# operations.md: purge() from a systemd timer
+# ---------------------------------------------------------------------------
+
+{
+	my ($service, $timer) = blocks($operations, 'Purging', 'ini');
+	my ($command) = $service =~ /^ExecStart=(.*)$/m;
+	my ($output, $errors, $expired) = ('', '', "SELECT count(*) FROM anon_auth.sessions WHERE expires_at < now() - interval '1 day'");
+
+	$command =~ s{^/usr/bin/psql }{psql } or die;
+	$command =~ s{ -d app }{ -d '${\ $node->connstr('postgres')}' } or die;
+	query(q{UPDATE anon_auth.sessions SET created_at = now() - interval '3 days', authenticated_at = now() - interval '3 days', last_used_at = now() - interval '3 days',
+		expires_at = now() - interval '2 days', purge_from = now() - interval '2 days'});
+	isnt(query($expired), 0, 'there are expired sessions');
+	is(IPC::Run::run([ 'sh', '-c', $command ], '>', \$output, '2>', \$errors) . $output . $errors, '1', 'the command of the unit is silent');
+	is(query($expired), 0, 'and purges');
+	my ($unit) = $operations =~ m{`/etc/systemd/system/(\S+)[.]service`};
+	like($operations, qr{`/etc/systemd/system/\Q$unit\E[.]timer`}, 'the timer belongs to the unit');
+	$command =~ s/anon_auth[.]purge/anon_auth.no_such_function/;
+	ok(!IPC::Run::run([ 'sh', '-c', $command ], '>', \$output, '2>', \$errors), 'a failure fails the unit');
+  SKIP:
+	{
+		skip 'systemd-analyze is not installed', 1 if system('command -v systemd-analyze >/dev/null') != 0;
+		my $directory = PostgreSQL::Test::Utils::tempdir();
+
+		append_to_file("$directory/$unit.service", $service =~ s{/usr/bin/psql}{/bin/true}r);
+		append_to_file("$directory/$unit.timer", $timer);
+		is(IPC::Run::run([ 'systemd-analyze', 'verify', "$directory/$unit.service", "$directory/$unit.timer" ], '>&', \$output) . ($output =~ /anon-auth/ ? $output : ''), '1', 'systemd accepts the units');
+	}
+}
+
+# ---------------------------------------------------------------------------
+# guide.md: importing users
+# ---------------------------------------------------------------------------
+
+{
+	my ($import) = grep { /import_users/ } blocks($guide, 'Importing users', 'sql');
+	my ($prepare, @calls) = split /^(?=SELECT \* FROM anon_auth[.]import_users)/m, $import;
+
+	query($prepare);
+	is(@calls, 2, 'the guide has a dry run and an import');
+	is($node->safe_psql('postgres', $_, extra_params => [ '-U', 'auth_admin' ]), '', 'a member of anon_auth_owner imports the users of the guide') for @calls;
+	is(query(q{SELECT count(*) FROM anon_auth.authenticate('app', 'grace@legacy.example', 'open sesame')}), 1, 'an imported user logs in');
+	query(q{SELECT anon_auth.delete_user(user_id) FROM to_import; DROP SCHEMA legacy CASCADE});
+}
+
+# ---------------------------------------------------------------------------
 # README.md: the removal of the role
 # ---------------------------------------------------------------------------
 

@@ -403,10 +403,10 @@ LEFT JOIN (
 		  GROUP BY e.type) t) day ON true;
 COMMENT ON VIEW anon_auth.stats IS
 'One row of numbers to monitor. Numbers of all users are the planner''s estimates, as of the last VACUUM or ANALYZE. The others are counted through indexes, so that the cost does not grow with the number of users.';
-COMMENT ON COLUMN anon_auth.stats.users IS 'Estimate. NULL: never analyzed.';
+COMMENT ON COLUMN anon_auth.stats.users IS 'Estimate. NULL, as the following four, until the first VACUUM or ANALYZE of the table.';
 COMMENT ON COLUMN anon_auth.stats.guests_without_key IS 'Estimate: guests without a device key, who live as long as their session.';
 COMMENT ON COLUMN anon_auth.stats.guests_with_key IS 'Estimate: guests with a device key, which can log in again.';
-COMMENT ON COLUMN anon_auth.stats.regular_users IS 'Estimate: guests that were promoted.';
+COMMENT ON COLUMN anon_auth.stats.regular_users IS 'Estimate: accounts that have a password.';
 COMMENT ON COLUMN anon_auth.stats.sessions IS 'Estimate: live sessions, and expired ones that purge() has not deleted yet.';
 COMMENT ON COLUMN anon_auth.stats.sign_ups_24h IS 'Guests created in the last 24 hours, counted from their events.';
 COMMENT ON COLUMN anon_auth.stats.promotions_24h IS 'Promotions of the last 24 hours, counted from their events.';
@@ -422,8 +422,8 @@ COMMENT ON COLUMN anon_auth.stats.rate_limited IS 'Calls that a rate limit refus
 COMMENT ON COLUMN anon_auth.stats.locked_out IS 'Logins that a lockout refused (AA019).';
 COMMENT ON COLUMN anon_auth.stats.rolled_back_logins IS 'Logins and sign-ups that had issued tokens when the transaction rolled back.';
 COMMENT ON COLUMN anon_auth.stats.rolled_back_refreshes IS 'Refreshes that had issued tokens when the transaction rolled back.';
-COMMENT ON COLUMN anon_auth.stats.sign_ups_total IS 'Guests created. This column and the following ones count transactions that committed; a transaction that is prepared counts at PREPARE TRANSACTION. They have no values from before the file of counters was created.';
-COMMENT ON COLUMN anon_auth.stats.logins_total IS 'Logins: {"method": count}. Methods are device_key, password and id_token.';
+COMMENT ON COLUMN anon_auth.stats.sign_ups_total IS 'Guests created, and accounts created by sign_up(). This column and the following ones count transactions that committed; a transaction that is prepared counts at PREPARE TRANSACTION. They have no values from before the file of counters was created.';
+COMMENT ON COLUMN anon_auth.stats.logins_total IS 'Logins: {"method": count}. Methods are code, device_key, id_token, passkey and password.';
 COMMENT ON COLUMN anon_auth.stats.refreshes_total IS 'Refresh tokens exchanged for tokens, also by guests without a device key that come back.';
 COMMENT ON COLUMN anon_auth.stats.promotions_total IS 'Guests promoted to regular users.';
 COMMENT ON COLUMN anon_auth.stats.merges_total IS 'Guests merged into an account.';
