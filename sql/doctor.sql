@@ -315,6 +315,7 @@ VACUUM ANALYZE anon_auth.users, anon_auth.sessions, anon_auth.passwords;
 SELECT count(anon_auth.authenticate_anonymously('web')) FROM generate_series(1, 9);
 SELECT sub FROM anon_auth.promote_anonymous_user('web', username => 'ada', password => 'correct horse', refresh_token => (SELECT refresh_token FROM anon_auth.authenticate_anonymously('web'))) \g /dev/null
 UPDATE anon_auth.users SET purge_from = now() - interval '3 hours' WHERE id IN (SELECT id FROM anon_auth.users WHERE is_anonymous LIMIT 4);
+SELECT anon_auth.create_user('no.password@example.com') \g /dev/null
 VACUUM ANALYZE anon_auth.users, anon_auth.sessions, anon_auth.passwords;
 SELECT users, guests_without_key, guests_with_key, regular_users, sessions, sign_ups_24h, promotions_24h, purgeable_guests, purgeable_sessions,
 	   date_trunc('hour', now() - oldest_unpurged) AS oldest, outbox_messages FROM anon_auth.stats \gx

@@ -301,6 +301,12 @@ my $secrets = query(q{SELECT string_agg(s, E'\n') FROM (
 is(join(' ', grep { index($all, $_) >= 0 } split /\n/, $secrets), '', 'doctor() shows no login ID, user, session or device key');
 unlike($all, qr/\bey[A-Za-z0-9_-]{10}/, 'and no token');
 
+# The estimates: autovacuum is off.
+is(query('SELECT users IS NULL, regular_users IS NULL FROM anon_auth.stats'), 't|t', 'before ANALYZE, the estimates are NULL');
+query(slurp_file("$FindBin::Bin/../docs/operations.md") =~ /`(ANALYZE anon_auth[^`]*)`/ ? $1 : die 'no ANALYZE');
+is(query('SELECT users = (SELECT count(*) FROM anon_auth.users), regular_users = (SELECT count(*) FROM anon_auth.users WHERE NOT is_anonymous), regular_users > 0, sessions IS NOT NULL FROM anon_auth.stats'),
+	't|t|t|t', 'after it, they are the numbers of users and accounts');
+
 # operations.md lists the reasons.
 {
 	my ($text) = slurp_file("$FindBin::Bin/../docs/operations.md") =~ /^`refusals_total` has every reason.*?\n(.*?)^\[examples/ms;

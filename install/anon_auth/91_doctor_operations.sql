@@ -349,7 +349,12 @@ SELECT
 	anon_auth_internal.estimated_rows('anon_auth.users') AS users,
 	anon_auth_internal.estimated_rows('anon_auth.users_keyless_guests_idx') AS guests_without_key,
 	anon_auth_internal.estimated_rows('anon_auth.users_keyed_guests_idx') AS guests_with_key,
-	anon_auth_internal.estimated_rows('anon_auth.passwords') AS regular_users,
+	-- The estimates have different ages, so the difference can be negative.  GREATEST
+	-- ignores NULL, so the minimum is NULL, too, before the first ANALYZE.
+	GREATEST(anon_auth_internal.estimated_rows('anon_auth.users')
+			 OPERATOR(pg_catalog.-) anon_auth_internal.estimated_rows('anon_auth.users_keyless_guests_idx')
+			 OPERATOR(pg_catalog.-) anon_auth_internal.estimated_rows('anon_auth.users_keyed_guests_idx'),
+			 anon_auth_internal.estimated_rows('anon_auth.users') OPERATOR(pg_catalog.*) 0::pg_catalog.int8) AS regular_users,
 	anon_auth_internal.estimated_rows('anon_auth.sessions') AS sessions,
 	day.sign_ups AS sign_ups_24h,
 	day.promotions AS promotions_24h,
@@ -403,12 +408,12 @@ LEFT JOIN (
 		  GROUP BY e.type) t) day ON true;
 COMMENT ON VIEW anon_auth.stats IS
 'One row of numbers to monitor. Numbers of all users are the planner''s estimates, as of the last VACUUM or ANALYZE. The others are counted through indexes, so that the cost does not grow with the number of users.';
-COMMENT ON COLUMN anon_auth.stats.users IS 'Estimate. NULL, as the following four, until the first VACUUM or ANALYZE of the table.';
+COMMENT ON COLUMN anon_auth.stats.users IS 'Estimate. NULL until the first VACUUM or ANALYZE of the table.';
 COMMENT ON COLUMN anon_auth.stats.guests_without_key IS 'Estimate: guests without a device key, who live as long as their session.';
 COMMENT ON COLUMN anon_auth.stats.guests_with_key IS 'Estimate: guests with a device key, which can log in again.';
-COMMENT ON COLUMN anon_auth.stats.regular_users IS 'Estimate: accounts that have a password.';
+COMMENT ON COLUMN anon_auth.stats.regular_users IS 'Estimate: accounts, which are the users that are no guests.';
 COMMENT ON COLUMN anon_auth.stats.sessions IS 'Estimate: live sessions, and expired ones that purge() has not deleted yet.';
-COMMENT ON COLUMN anon_auth.stats.sign_ups_24h IS 'Guests created in the last 24 hours, counted from their events.';
+COMMENT ON COLUMN anon_auth.stats.sign_ups_24h IS 'Guests and accounts created in the last 24 hours, counted from the events user.created.';
 COMMENT ON COLUMN anon_auth.stats.promotions_24h IS 'Promotions of the last 24 hours, counted from their events.';
 COMMENT ON COLUMN anon_auth.stats.events_24h IS 'Events of the last 24 hours: {"type": count}.';
 COMMENT ON COLUMN anon_auth.stats.purgeable_guests IS 'Guests that purge() would check now. At most 100000 of each kind are counted.';
