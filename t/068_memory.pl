@@ -30,6 +30,10 @@ jit = off
 log_statement = none
 log_min_messages = fatal
 CONF
+
+# The C library keeps what was freed, more or less of it as it happens. With fixed thresholds it
+# returns it, so that the memory of the process is what is in use.
+$ENV{MALLOC_MMAP_THRESHOLD_} = $ENV{MALLOC_TRIM_THRESHOLD_} = 65536;
 $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION anon_auth;
@@ -141,6 +145,7 @@ SELECT count(*) FROM anon_auth.claim_anonymous_user('app', access_token => :'acc
 SELECT count(*) FROM anon_auth.claim_anonymous_user('app', access_token => :'access_token', refresh_token => :'refresh_token');
 SELECT anon_auth.delete_user(:'sub');
 SELECT anon_auth.rotate_signing_key() IS NULL;
+UPDATE anon_auth.signing_keys SET retiring_since = now() + interval '1 hour' WHERE alg = 'EdDSA';
 UPDATE anon_auth.signing_keys SET verify_until = now() WHERE state = 'retiring' AND alg <> 'EdDSA';
 SELECT count(*) FROM anon_auth.purge();
 DELETE FROM anon_auth.signing_keys WHERE state = 'retired';
