@@ -60,14 +60,18 @@ cached_tables_init(void)
 	CacheRegisterRelcacheCallback(increase_version, (Datum) 0);
 }
 
-/* Whether this transaction may have changed a table: each change takes this lock. */
+/*
+ * Whether this transaction may have changed a table: each change takes RowExclusiveLock.  The
+ * lock for reading is kept, so that the snapshot is taken after it.  An older snapshot sees an
+ * empty table if another transaction has rewritten or refilled it in between.
+ */
 static bool
 changed_here(Oid relation_id)
 {
 	Relation	relation = table_open(relation_id, AccessShareLock);
 	bool		changed = CheckRelationLockedByMe(relation, RowExclusiveLock, true);
 
-	table_close(relation, AccessShareLock);
+	table_close(relation, NoLock);
 	return changed;
 }
 
