@@ -47,7 +47,7 @@ END $$;
 CREATE FUNCTION claims() RETURNS TABLE (name text, is_verified boolean, standard_attributes jsonb, routes int) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-	RETURN QUERY SELECT a.name, u.is_verified, u.standard_attributes, cardinality(u.login_id_routes)
+	RETURN QUERY SELECT a.name, u.is_verified, u.standard_attributes::jsonb, cardinality(u.login_id_routes)
 	FROM anon_auth.users u JOIN account a ON a.sub = u.id ORDER BY a.name;
 END $$;
 CREATE FUNCTION messages() RETURNS TABLE (type text, login_id_type text, recipient text, has_code boolean, client_id text, about text) LANGUAGE plpgsql AS $$

@@ -50,6 +50,13 @@ CREATE TABLE written (i integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, total 
 UPDATE anon_auth.settings SET guest_sign_ups_per_minute_per_ip = NULL, code_requests_per_minute_per_ip = NULL;
 SQL
 
+# Many users, of whom the planner has no statistics, as after an upgrade of the server: a plan that
+# looks at all of them exceeds its budget.
+query(<<'SQL');
+SELECT count(*) FROM generate_series(1, 10000) AS i, LATERAL anon_auth.authenticate_anonymously(concat('app', left(i::text, 0)));
+SELECT count(*) FROM generate_series(1, 2000) AS i, LATERAL anon_auth.create_user(email => i || '@many.example');
+SQL
+
 # One device for each call, and one for the call that warms up the caches.
 my @devices = map { AnonAuth::Device->new(alg => 'ES256') } 0 .. $calls;
 
@@ -239,7 +246,7 @@ my @operations = (
 	[ 'import_user', undef, q{anon_auth.import_user(gen_random_uuid(), email => 'imported%d@example.com', verified => true)} ],
 	[ 'create_user', undef, q{anon_auth.create_user(email => 'created%d@example.com', verified => true)} ],
 	[ 'export_account', undef, 'anon_auth.export_account(' . access_token() . ')' ],
-	[ 'set_roles', undef, q{anon_auth.set_roles((SELECT user_id FROM anon_auth.login_ids WHERE value = 'password%d@example.com'), ARRAY['r' || gen_random_uuid()])} ],
+	[ 'set_roles', undef, 'anon_auth.set_roles((anon_auth.verify_jwt(' . access_token() . q{) ->> 'sub')::uuid, ARRAY['r' || gen_random_uuid()])} ],
 	[ 'sign-up with a proof', sub { prepare_proofs() }, "anon_auth.authenticate_anonymously('keyed', dpop => " . proof() . ')' ],
 	[ 'refresh with a proof', \&prepare_bound_guests, "anon_auth.refresh_session('keyed', (SELECT refresh_token FROM guest WHERE i = %1\$d), " . proof() . ')' ],
 	[ 'use_access_token', sub { prepare_bound_guests(1) }, 'anon_auth.use_access_token((SELECT access_token FROM guest WHERE i = %1$d), dpop => ' . proof() . ')' ],
@@ -303,51 +310,51 @@ done_testing();
 #
 # operation        statements buffers    WAL
 __DATA__
-sign-up with a key          7      35   1890
-login with a key            6      30   1050
-sign-up without a key       4      18   1090
-refresh                     1      10    160
-userinfo                    0       9      0
+sign-up with a key          7      39   1810
+login with a key            6      37   1040
+sign-up without a key       4      24   1010
+refresh                     1      13    100
+userinfo                    0      11      0
 verify_jwt                  0       3      0
-promotion                   9      56   1910
-login with a password       4      28    900
-revoke                      3      30    650
+promotion                   9      72   1770
+login with a password       4      35    760
+revoke                      3      37    570
 create_challenge            0       0      0
 uid                         0       0      0
-request of a login code     4      16   1060
-request of a guest's code   4      25   1080
-sign-up with a code         8      38   1640
-login with a code           6      35    920
-promotion with a code       9      62   1650
-sign-up with a password     8      38   1860
-sign-up with an ID token   11      44   1680
-login with an ID token      7      35    990
-adding an identity          8      48   1150
-removing an identity        8      56   1290
-claim                      13     145   1270
-list_sessions               1      22      0
-update_profile              2      28    730
-request_login_id_code       4      25   1090
-add_login_id                7      62   1270
-remove_login_id             8      75   1530
-end_session                 3      29    670
-end_other_sessions          3      33    640
-change_password             5      59   1090
-delete_account              3      42    780
-cancel_account_deletion     2      26    660
-delete_account of a guest   8     142    500
-import_user                 4      24   1190
-create_user                 4      26   1190
-export_account             15      62    420
-set_roles                   3      29    820
-sign-up with a proof        4      26   1140
+request of a login code     4      17    990
+request of a guest's code   4      28   1000
+sign-up with a code         8      49   1560
+login with a code           6      39    850
+promotion with a code       9      72   1570
+sign-up with a password     8      49   1790
+sign-up with an ID token   11      52   1600
+login with an ID token      7      37    910
+adding an identity          8      51   1010
+removing an identity        8      58   1150
+claim                      13     137   1190
+list_sessions               1      17      0
+update_profile              2      29    590
+request_login_id_code       4      26   1010
+add_login_id                7      76   1200
+remove_login_id             8      92   1450
+end_session                 3      30    530
+end_other_sessions          3      35    500
+change_password             5      63    950
+delete_account              3      49    640
+cancel_account_deletion     2      29    580
+delete_account of a guest   8     115    420
+import_user                 4      30   1120
+create_user                 4      30   1120
+export_account             15      68    340
+set_roles                   3      32    740
+sign-up with a proof        4      26   1060
 refresh with a proof        1      15    100
 use_access_token            0       5      0
-add_device_key              6      46   1400
-login with its device key   7      38   1190
+add_device_key              6      44   1320
+login with its device key   7      38   1120
 list_device_keys            1      11      0
-remove_device_key           9      68   1450
-add_passkey                 4      46   1350
-login with a passkey        7      43   1200
+remove_device_key           9      68   1380
+add_passkey                 4      44   1270
+login with a passkey        7      42   1130
 list_passkeys               1      13      0
-remove_passkey              7      60   1090
+remove_passkey              7      59   1020

@@ -24,30 +24,19 @@ CREATE TABLE anon_auth.users (
 	identity_routes uuid[] NOT NULL DEFAULT '{}',
 	device_key_routes uuid[] NOT NULL DEFAULT '{}',
 	passkey_routes uuid[] NOT NULL DEFAULT '{}',
-	standard_attributes jsonb NOT NULL DEFAULT '{}',
-	custom_attributes jsonb NOT NULL DEFAULT '{}',
-	roles text[] NOT NULL DEFAULT '{}',
+	standard_attributes anon_auth.json_object NOT NULL DEFAULT '{}',
+	custom_attributes anon_auth.json_object NOT NULL DEFAULT '{}',
+	roles anon_auth.role_names NOT NULL DEFAULT '{}',
 
 	CONSTRAINT users_device_kid_check CHECK (is_anonymous OR device_kid IS NULL),
-	CONSTRAINT users_login_ids_check
-		CHECK (NOT is_anonymous OR
-			   (NOT has_password AND pg_catalog.cardinality(login_id_routes) OPERATOR(pg_catalog.=) 0)),
-	CONSTRAINT users_identities_check
+	-- A guest has nothing that only an account has.
+	CONSTRAINT users_guest_check
 		CHECK (NOT is_anonymous
-			   OR pg_catalog.cardinality(identity_routes) OPERATOR(pg_catalog.=) 0),
-	CONSTRAINT users_device_keys_check
-		CHECK (NOT is_anonymous
-			   OR pg_catalog.cardinality(device_key_routes) OPERATOR(pg_catalog.=) 0),
-	CONSTRAINT users_delete_at_check CHECK (NOT is_anonymous OR delete_at IS NULL),
-	CONSTRAINT users_standard_attributes_check
-		CHECK (pg_catalog.jsonb_typeof(standard_attributes) OPERATOR(pg_catalog.=) 'object'),
-	CONSTRAINT users_custom_attributes_check
-		CHECK (pg_catalog.jsonb_typeof(custom_attributes) OPERATOR(pg_catalog.=) 'object'),
-	CONSTRAINT users_roles_check
-		CHECK (pg_catalog.cardinality(roles) OPERATOR(pg_catalog.=) 0
-			   OR (pg_catalog.cardinality(roles) OPERATOR(pg_catalog.<=) 32
-				   AND pg_catalog.array_to_string(roles, ',', '')
-				   OPERATOR(pg_catalog.~) '^[A-Za-z0-9_.:/-]{1,64}(,[A-Za-z0-9_.:/-]{1,64})*$'))
+			   OR (NOT has_password AND delete_at IS NULL
+				   AND pg_catalog.cardinality(login_id_routes)
+				   OPERATOR(pg_catalog.+) pg_catalog.cardinality(identity_routes)
+				   OPERATOR(pg_catalog.+) pg_catalog.cardinality(device_key_routes)
+				   OPERATOR(pg_catalog.=) 0))
 ) WITH (fillfactor = 85);
 CREATE INDEX users_keyless_guests_idx ON anon_auth.users (purge_from)
 	WHERE is_anonymous AND device_kid IS NULL
@@ -79,7 +68,7 @@ COMMENT ON COLUMN anon_auth.users.roles IS 'The roles claim of the user''s acces
 
 CREATE TABLE anon_auth.device_keys (
 	route uuid NOT NULL,
-	kid text NOT NULL,
+	kid anon_auth.key_id NOT NULL,
 	thumbprint text NOT NULL,
 	user_id uuid NOT NULL,
 	alg text NOT NULL,
@@ -89,15 +78,12 @@ CREATE TABLE anon_auth.device_keys (
 	last_used_at timestamptz NOT NULL,
 	of_account boolean NOT NULL DEFAULT false,
 	name text,
-	device_info jsonb,
+	device_info anon_auth.json_object,
 
 	PRIMARY KEY (route, kid, thumbprint),
 	CONSTRAINT device_keys_user_id_fkey FOREIGN KEY (user_id)
 		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
-	CONSTRAINT device_keys_user_id_key UNIQUE (user_id, kid),
-	CONSTRAINT device_keys_kid_check CHECK (kid OPERATOR(pg_catalog.~) '^[-A-Za-z0-9_]{8,64}$'),
-	CONSTRAINT device_keys_device_info_check
-		CHECK (pg_catalog.jsonb_typeof(device_info) OPERATOR(pg_catalog.=) 'object')
+	CONSTRAINT device_keys_user_id_key UNIQUE (user_id, kid)
 ) WITH (fillfactor = 70);
 
 COMMENT ON TABLE anon_auth.device_keys IS
@@ -184,14 +170,12 @@ COMMENT ON COLUMN anon_auth.login_ids.verified_at IS 'When the user proved owner
 
 CREATE TABLE anon_auth.passwords (
 	user_id uuid NOT NULL PRIMARY KEY,
-	password_hash text NOT NULL,
+	password_hash anon_auth.password_hash NOT NULL,
 	created_at timestamptz NOT NULL,
 	updated_at timestamptz NOT NULL,
 
 	CONSTRAINT passwords_user_id_fkey FOREIGN KEY (user_id)
-		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
-	CONSTRAINT passwords_password_hash_check
-		CHECK (password_hash OPERATOR(pg_catalog.~) '^[$](argon2id|imported)[$]')
+		REFERENCES anon_auth.users (id) ON DELETE CASCADE
 );
 
 COMMENT ON TABLE anon_auth.passwords IS 'The password hash of each regular user who has a password.';
@@ -200,9 +184,9 @@ COMMENT ON COLUMN anon_auth.passwords.password_hash IS 'Argon2id hash in the PHC
 CREATE TABLE anon_auth.sessions (
 	user_id uuid NOT NULL,
 	id uuid NOT NULL,
-	session_type text NOT NULL DEFAULT 'refresh_token',
+	session_type anon_auth.session_type NOT NULL DEFAULT 'refresh_token',
 	client_id text,
-	secret_hash bytea NOT NULL,
+	secret_hash anon_auth.hash NOT NULL,
 	generation integer NOT NULL DEFAULT 0,
 	rotated_at timestamptz,
 	created_at timestamptz NOT NULL,
@@ -211,27 +195,18 @@ CREATE TABLE anon_auth.sessions (
 	last_used_at timestamptz NOT NULL,
 	expires_at timestamptz NOT NULL,
 	purge_from timestamptz NOT NULL DEFAULT pg_catalog.now(),
-	device_info jsonb,
+	device_info anon_auth.json_object,
 	client_address inet,
-	user_agent text,
+	user_agent anon_auth.user_agent,
 	app_token_issued_at timestamptz,
-	dpop_jkt text,
+	dpop_jkt anon_auth.base64url_hash,
 	device_kid text,
 
 	PRIMARY KEY (user_id, id),
 	CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id)
 		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
-	CONSTRAINT sessions_session_type_check
-		CHECK (session_type OPERATOR(pg_catalog.=) 'cookie'
-			   OR (session_type OPERATOR(pg_catalog.=) 'refresh_token' AND client_id IS NOT NULL)),
-	CONSTRAINT sessions_secret_hash_check
-		CHECK (pg_catalog.octet_length(secret_hash) OPERATOR(pg_catalog.=) 32),
-	CONSTRAINT sessions_device_info_check
-		CHECK (pg_catalog.jsonb_typeof(device_info) OPERATOR(pg_catalog.=) 'object'),
-	CONSTRAINT sessions_user_agent_check
-		CHECK (pg_catalog.length(user_agent) OPERATOR(pg_catalog.<=) 512),
-	CONSTRAINT sessions_dpop_jkt_check
-		CHECK (dpop_jkt OPERATOR(pg_catalog.~) '^[-A-Za-z0-9_]{43}$')
+	CONSTRAINT sessions_client_id_check
+		CHECK (client_id IS NOT NULL OR session_type OPERATOR(pg_catalog.=) 'cookie')
 ) WITH (fillfactor = 85);
 CREATE INDEX sessions_purge_from_idx ON anon_auth.sessions (purge_from);
 
@@ -255,11 +230,11 @@ COMMENT ON COLUMN anon_auth.sessions.device_kid IS 'The kid of the account''s de
 
 CREATE TABLE anon_auth.authorization_codes (
 	route uuid NOT NULL,
-	code_hash bytea NOT NULL,
+	code_hash anon_auth.hash NOT NULL,
 	user_id uuid NOT NULL,
 	client_id text NOT NULL,
 	redirect_uri text NOT NULL,
-	code_challenge text NOT NULL,
+	code_challenge anon_auth.base64url_hash NOT NULL,
 	nonce text,
 	authenticated_at timestamptz NOT NULL,
 	amr text[],
@@ -267,20 +242,14 @@ CREATE TABLE anon_auth.authorization_codes (
 	offline_access boolean NOT NULL DEFAULT true,
 	hint_session_id uuid,
 	source_session_id uuid,
-	device_info jsonb,
-	dpop_jkt text,
+	device_info anon_auth.json_object,
+	dpop_jkt anon_auth.base64url_hash,
 	session_id uuid,
 	used_at timestamptz,
 
 	PRIMARY KEY (route, code_hash),
 	CONSTRAINT authorization_codes_user_id_fkey FOREIGN KEY (user_id)
-		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
-	CONSTRAINT authorization_codes_code_hash_check
-		CHECK (pg_catalog.octet_length(code_hash) OPERATOR(pg_catalog.=) 32),
-	CONSTRAINT authorization_codes_code_challenge_check
-		CHECK (code_challenge OPERATOR(pg_catalog.~) '^[-A-Za-z0-9_]{43}$'),
-	CONSTRAINT authorization_codes_dpop_jkt_check
-		CHECK (dpop_jkt OPERATOR(pg_catalog.~) '^[-A-Za-z0-9_]{43}$')
+		REFERENCES anon_auth.users (id) ON DELETE CASCADE
 );
 CREATE INDEX authorization_codes_user_id_idx ON anon_auth.authorization_codes (user_id);
 

@@ -48,16 +48,14 @@ CREATE TABLE anon_auth.user_identities (
 	issuer text NOT NULL,
 	subject text NOT NULL,
 	user_id uuid NOT NULL,
-	claims jsonb NOT NULL,
+	claims anon_auth.json_object NOT NULL,
 	used_challenges bytea NOT NULL,
 	created_at timestamptz NOT NULL,
 	last_used_at timestamptz NOT NULL,
 
 	PRIMARY KEY (route, issuer, subject),
 	CONSTRAINT user_identities_user_id_fkey FOREIGN KEY (user_id)
-		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
-	CONSTRAINT user_identities_claims_check
-		CHECK (pg_catalog.jsonb_typeof(claims) OPERATOR(pg_catalog.=) 'object')
+		REFERENCES anon_auth.users (id) ON DELETE CASCADE
 ) WITH (fillfactor = 70);
 CREATE INDEX user_identities_user_id_idx ON anon_auth.user_identities (user_id);
 ALTER TABLE anon_auth.user_identities ENABLE ROW LEVEL SECURITY;

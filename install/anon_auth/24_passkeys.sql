@@ -4,11 +4,11 @@
 
 CREATE TABLE anon_auth.passkeys (
 	route uuid NOT NULL,
-	credential_id bytea NOT NULL,
+	credential_id anon_auth.credential_id NOT NULL,
 	user_id uuid NOT NULL,
 	alg text NOT NULL,
 	jwk jsonb NOT NULL,
-	sign_count bigint NOT NULL,
+	sign_count anon_auth.sign_count NOT NULL,
 	is_backup_eligible boolean NOT NULL,
 	is_backed_up boolean NOT NULL,
 	transports text[],
@@ -20,12 +20,6 @@ CREATE TABLE anon_auth.passkeys (
 	PRIMARY KEY (route, credential_id),
 	CONSTRAINT passkeys_user_id_fkey FOREIGN KEY (user_id)
 		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
-	CONSTRAINT passkeys_credential_id_check
-		CHECK (pg_catalog.octet_length(credential_id) OPERATOR(pg_catalog.>=) 1
-			   AND pg_catalog.octet_length(credential_id) OPERATOR(pg_catalog.<=) 1023),
-	CONSTRAINT passkeys_sign_count_check
-		CHECK (sign_count OPERATOR(pg_catalog.>=) 0
-			   AND sign_count OPERATOR(pg_catalog.<=) 4294967295),
 	CONSTRAINT passkeys_is_backed_up_check CHECK (is_backup_eligible OR NOT is_backed_up)
 ) WITH (fillfactor = 70);
 CREATE INDEX passkeys_user_id_idx ON anon_auth.passkeys (user_id);

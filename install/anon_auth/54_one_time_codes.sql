@@ -12,8 +12,8 @@
 CREATE TABLE anon_auth.one_time_codes (
 	user_id uuid NOT NULL,
 	purpose text NOT NULL,
-	login_id_type text NOT NULL,
-	code_hash bytea NOT NULL,
+	login_id_type anon_auth.address_type NOT NULL,
+	code_hash anon_auth.hash NOT NULL,
 	created_at timestamptz NOT NULL,
 	expires_at timestamptz NOT NULL,
 
@@ -21,11 +21,7 @@ CREATE TABLE anon_auth.one_time_codes (
 	CONSTRAINT one_time_codes_user_id_fkey FOREIGN KEY (user_id)
 		REFERENCES anon_auth.users (id) ON DELETE CASCADE,
 	CONSTRAINT one_time_codes_purpose_check
-		CHECK (purpose OPERATOR(pg_catalog.=) ANY ('{login_id_verification,password_reset}'::pg_catalog.text[])),
-	CONSTRAINT one_time_codes_login_id_type_check
-		CHECK (login_id_type OPERATOR(pg_catalog.=) ANY ('{email,phone_number}'::pg_catalog.text[])),
-	CONSTRAINT one_time_codes_code_hash_check
-		CHECK (pg_catalog.octet_length(code_hash) OPERATOR(pg_catalog.=) 32)
+		CHECK (purpose OPERATOR(pg_catalog.=) ANY ('{login_id_verification,password_reset}'::pg_catalog.text[]))
 );
 CREATE INDEX one_time_codes_expires_at_idx ON anon_auth.one_time_codes (expires_at);
 ALTER TABLE anon_auth.one_time_codes ENABLE ROW LEVEL SECURITY;
@@ -38,23 +34,18 @@ COMMENT ON COLUMN anon_auth.one_time_codes.code_hash IS
 CREATE TABLE anon_auth.address_codes (
 	route uuid NOT NULL,
 	id uuid NOT NULL,
-	login_id_type text NOT NULL,
+	login_id_type anon_auth.address_type NOT NULL,
 	recipient text NOT NULL,
 	asker uuid,
 	client_id text NOT NULL,
 	client_address inet,
 	flow text,
-	code_hash bytea NOT NULL,
-	link_code_hash bytea,
+	code_hash anon_auth.hash NOT NULL,
+	link_code_hash anon_auth.hash,
 	created_at timestamptz NOT NULL,
 	expires_at timestamptz NOT NULL,
 
-	PRIMARY KEY (route, id),
-	CONSTRAINT address_codes_login_id_type_check
-		CHECK (login_id_type OPERATOR(pg_catalog.=) ANY ('{email,phone_number}'::pg_catalog.text[])),
-	CONSTRAINT address_codes_hashes_check
-		CHECK (pg_catalog.octet_length(code_hash) OPERATOR(pg_catalog.=) 32
-			   AND pg_catalog.octet_length(link_code_hash) OPERATOR(pg_catalog.=) 32)
+	PRIMARY KEY (route, id)
 );
 CREATE INDEX address_codes_expires_at_idx ON anon_auth.address_codes (expires_at);
 ALTER TABLE anon_auth.address_codes ENABLE ROW LEVEL SECURITY;
@@ -76,7 +67,7 @@ CREATE TABLE anon_auth.outbox (
 	id uuid NOT NULL,
 	user_id uuid,
 	type text NOT NULL,
-	login_id_type text NOT NULL,
+	login_id_type anon_auth.address_type NOT NULL,
 	recipient text NOT NULL,
 	sealed_code bytea,
 	created_at timestamptz NOT NULL,

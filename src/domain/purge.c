@@ -251,7 +251,7 @@ purge_revoked_sessions(const Purge *purge)
 		CHECK_FOR_INTERRUPTS();
 		if (deleted == 0)
 			continue;
-		users_session_ended(user_id, purge->now);
+		sessions_ended(user_id, purge->now);
 		events_insert("user.signed_out", user_id, NULL,
 					  json_to_jsonb(psprintf("{\"sessions\": " UINT64_FORMAT ", \"reason\": \"revoked\"}",
 											 deleted)),

@@ -212,14 +212,14 @@ session_end_copied(const Session *session, const char *event_type, TimestampTz n
 {
 	sessions_revoke_at_once(session);
 	sessions_delete(&session->user_id, &session->id);
-	users_session_ended(&session->user_id, now);
+	sessions_ended(&session->user_id, now);
 	events_insert(event_type, &session->user_id, session->client_id, NULL, now);
 }
 
 static void
 record_sign_out(const pg_uuid_t *user_id, const char *client_id, TimestampTz now)
 {
-	users_session_ended(user_id, now);
+	sessions_ended(user_id, now);
 	events_insert("user.signed_out", user_id, client_id, NULL, now);
 }
 

@@ -11,7 +11,7 @@
  * Locking: a refresh updates the session's row first, so it holds that row when
  * it decides whether the token was reused.  It does not wait for the user's row,
  * which comes before sessions in the lock order: users_touch() and
- * users_session_ended() skip a row that another transaction has locked.
+ * sessions_ended() skip a row that another transaction has locked.
  *
  *-------------------------------------------------------------------------
  */

@@ -85,7 +85,7 @@ user_admin_disable(const pg_uuid_t *id, TimestampTz now)
 	if (!set_disabled(id, true, now))
 		return;
 	sessions_delete_all(id, NULL);
-	users_session_ended(id, now);
+	sessions_ended(id, now);
 	authorization_codes_delete_all(id);
 	events_insert("user.disabled", id, NULL, NULL, now);
 }
@@ -173,7 +173,7 @@ user_admin_revoke_sessions(const pg_uuid_t *id, TimestampTz now)
 	if (!users_begin_revocation(id))
 		raise_unknown_user(id);
 	count = sessions_delete_all(id, NULL);
-	users_session_ended(id, now);
+	sessions_ended(id, now);
 	authorization_codes_delete_all(id);
 	if (count > 0)
 		events_insert("user.signed_out", id, NULL,

@@ -45,6 +45,7 @@
 struct KeyMap
 {
 	RecordMap	columns;
+	Oid			types[RECORD_MAX_COLUMNS];	/* which can be domains */
 };
 
 /* Open a table of the extension, or return NULL in the middle of DROP EXTENSION. */
@@ -57,11 +58,14 @@ open_table(const char *name, LOCKMODE mode)
 	return OidIsValid(id) ? table_open(id, mode) : NULL;
 }
 
-/* Whether the current role is the owner, for whom no privilege or policy has to be checked. */
+/*
+ * Whether the table has all rows itself, and the current role is the owner, for whom no
+ * privilege or policy has to be checked.
+ */
 static bool
 is_read_by_owner(Relation table)
 {
-	return table->rd_rel->relkind == RELKIND_RELATION &&
+	return table->rd_rel->relkind == RELKIND_RELATION && !table->rd_rel->relhassubclass &&
 		table->rd_rel->relowner == GetUserId() && !table->rd_rel->relforcerowsecurity;
 }
 
@@ -80,13 +84,36 @@ open_usable_index(Oid id)
 	return NULL;
 }
 
-/* Open the index of the primary key, or return NULL. */
+/* Whether the first columns of an index are those of the parameters. */
+static bool
+is_key_of(Relation table, Relation index, const NamedParam *params)
+{
+	int			n;
+
+	for (n = 0; params != NULL && params[n].name != NULL; n++)
+	{
+		AttrNumber	column = n < IndexRelationGetNumberOfKeyAttributes(index) ?
+			index->rd_index->indkey.values[n] : InvalidAttrNumber;
+
+		if (column <= 0 || params[n].type != index->rd_opcintype[n] ||
+			strcmp(NameStr(TupleDescAttr(RelationGetDescr(table), column - 1)->attname),
+				   params[n].name) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Open the index of the primary key if it begins with the columns of params, or return NULL. */
 static Relation
-open_key(Relation table)
+open_key(Relation table, const NamedParam *params)
 {
 	Oid			id = PrimaryKeyIndex(table);
+	Relation	index = OidIsValid(id) ? open_usable_index(id) : NULL;
 
-	return OidIsValid(id) ? open_usable_index(id) : NULL;
+	if (index == NULL || is_key_of(table, index, params))
+		return index;
+	index_close(index, NoLock);
+	return NULL;
 }
 
 /* Whether an index has all rows, and begins with a column of type uuid. */
@@ -136,7 +163,10 @@ equality_of(Oid type)
 	pg_unreachable();
 }
 
-/* Fill the keys of the scan, and return their number, or -1 if a value is null. */
+/*
+ * Fill the keys of the scan from parameters that fit the index.  Return their number, or -1 if
+ * a value is null.
+ */
 static int
 fill_keys(Relation index, const NamedParam *params, ScanKeyData *keys)
 {
@@ -144,10 +174,6 @@ fill_keys(Relation index, const NamedParam *params, ScanKeyData *keys)
 
 	for (n = 0; params[n].name != NULL; n++)
 	{
-		if (n >= IndexRelationGetNumberOfKeyAttributes(index) ||
-			params[n].type != index->rd_opcintype[n])
-			elog(ERROR, "parameter \"%s\" does not fit the key %s", params[n].name,
-				 RelationGetRelationName(index));
 		if (params[n].is_null)
 			return -1;
 		ScanKeyEntryInitialize(&keys[n], 0, n + 1, BTEqualStrategyNumber, InvalidOid,
@@ -176,7 +202,7 @@ map_holds(const KeyMap *map, const RecordType *type, TupleDesc desc)
 			return false;
 		attribute = TupleDescAttr(desc, number - 1);
 		if (strcmp(NameStr(attribute->attname), columns[i].name) != 0 ||
-			attribute->atttypid != record_column_type(&columns[i]))
+			attribute->atttypid != map->types[i])
 			return false;
 	}
 	return true;
@@ -188,11 +214,14 @@ keep_map(KeyMap **map, const RecordType *type, TupleDesc desc)
 {
 	KeyMap		made;
 	bool	   *used;
+	int			i;
 
 	if (map_holds(*map, type, desc))
 		return;
 	used = palloc0(sizeof(bool) * desc->natts);
 	record_map_columns(type, desc, used, &made.columns);
+	for (i = 0; i < made.columns.count; i++)
+		made.types[i] = TupleDescAttr(desc, made.columns.attributes[i] - 1)->atttypid;
 	if (*map == NULL)
 		*map = MemoryContextAlloc(TopMemoryContext, sizeof(KeyMap));
 	**map = made;
@@ -220,13 +249,14 @@ raise_changed_row(void)
 
 /*
  * Lock the row in the slot, as nodeLockRows.c does, and put its latest version there.
- * Return false if it is gone.  The latest version has the same key, which the extension never
+ * Return false if it is gone or skipped.  The latest version has the same key, which the extension never
  * changes.
  */
 static bool
 lock_row(Relation table, KeyLock lock, Snapshot snapshot, TupleTableSlot *slot)
 {
 	LockTupleMode mode = lock == KEY_LOCK_KEY_SHARE ? LockTupleKeyShare : LockTupleNoKeyExclusive;
+	LockWaitPolicy policy = lock == KEY_LOCK_SKIP_LOCKED ? LockWaitSkip : LockWaitBlock;
 	ItemPointerData tid = slot->tts_tid;
 	uint8		flags = TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
 	TM_FailureData failure;
@@ -234,11 +264,12 @@ lock_row(Relation table, KeyLock lock, Snapshot snapshot, TupleTableSlot *slot)
 	if (!IsolationUsesXactSnapshot())
 		flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
 	switch (table_tuple_lock(table, &tid, snapshot, slot, GetCurrentCommandId(false), mode,
-							 LockWaitBlock, flags, &failure))
+							 policy, flags, &failure))
 	{
 		case TM_Ok:
 			return true;
 		case TM_SelfModified:
+		case TM_WouldBlock:
 			return false;
 		case TM_Updated:
 			raise_changed_row();
@@ -295,7 +326,7 @@ visit_table(const char *name, const char *column, const NamedParam *params, Snap
 	if (table == NULL)
 		return false;
 	if (is_read_by_owner(table))
-		index = column != NULL ? open_index_on(table, column) : open_key(table);
+		index = column != NULL ? open_index_on(table, column) : open_key(table, params);
 	if (index != NULL)
 	{
 		snapshot = RegisterSnapshot(snapshot != NULL ? snapshot : new_snapshot());

@@ -25,12 +25,13 @@
  */
 typedef bool (*RowVisitor) (TupleDesc desc, const Datum *values, const bool *nulls, void *arg);
 
-/* The row locks of FOR KEY SHARE and FOR NO KEY UPDATE. */
+/* The row locks of FOR KEY SHARE, FOR NO KEY UPDATE, and FOR NO KEY UPDATE SKIP LOCKED. */
 typedef enum KeyLock
 {
 	KEY_LOCK_NONE,
 	KEY_LOCK_KEY_SHARE,
-	KEY_LOCK_NO_KEY_UPDATE
+	KEY_LOCK_NO_KEY_UPDATE,
+	KEY_LOCK_SKIP_LOCKED
 } KeyLock;
 
 /* Where the columns of a record are in a table.  Kept by the caller; NULL at first. */
@@ -45,17 +46,18 @@ typedef struct KeyRows
 } KeyRows;
 
 /*
- * Append the rows of a table of the extension whose primary key begins with the values of
- * params, in the order of the key.  The snapshot is that of a new statement.  Values are
+ * Append the rows of a table of the extension whose primary key begins with the columns and
+ * values of params, in the order of the key.  The snapshot is that of a new statement.  Values are
  * copied to the current memory context.
  *
  * Rows are locked as SELECT does it.  At READ COMMITTED the latest version of a row is
- * returned, or none if the row is gone.  Above it, a row that has changed since the snapshot
+ * returned, or none if the row is gone; FOR KEY SHARE does not wait for an update of other
+ * columns, and returns the version before it.  Above it, a row that has changed since the snapshot
  * was taken raises 40001.
  *
  * Return false, and read nothing, if only a statement can do that: the current role is not
- * the owner of the table, the owner is subject to row-level security, there is no usable
- * primary key, or rows are to be locked in a transaction that is read-only.
+ * the owner of the table, the owner is subject to row-level security, another table inherits
+ * from it, there is no usable primary key with these columns, or rows are to be locked in a transaction that is read-only.
  */
 extern bool key_read(const char *table, KeyLock lock, const RecordType *type, KeyMap **map,
 					 const NamedParam *params, KeyRows *found);

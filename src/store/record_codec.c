@@ -14,8 +14,9 @@
 #include "catalog/pg_type.h"
 #include "store/record_codec.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
-/* The SQL type of each kind.  Enums are text with a CHECK constraint, hashes are bytea. */
+/* The SQL type of each kind, of which a column can be a domain.  Enums are text, hashes are bytea. */
 static const Oid kind_types[] = {
 	[FIELD_BOOL] = BOOLOID,
 	[FIELD_INT4] = INT4OID,
@@ -71,7 +72,8 @@ record_map_columns(const RecordType *type, TupleDesc desc, bool *used, RecordMap
 	{
 		AttrNumber	attribute = find_unused_attribute(&columns[i], desc, used);
 
-		if (TupleDescAttr(desc, attribute - 1)->atttypid != record_column_type(&columns[i]))
+		if (getBaseType(TupleDescAttr(desc, attribute - 1)->atttypid) !=
+			record_column_type(&columns[i]))
 			elog(ERROR, "column \"%s\" of record \"%s\" has a wrong type", columns[i].name,
 				 type->name);
 		map->attributes[i] = attribute;
@@ -104,7 +106,7 @@ decode_hash(const RecordColumn *column, Datum value, uint8 hash[SECRET_HASH_LENG
 	memcpy(hash, VARDATA_ANY(bytes), SECRET_HASH_LENGTH);
 }
 
-/* NULL elements would be an error here; CHECK constraints exclude them. */
+/* NULL elements would be an error here; the constraints of the columns exclude them. */
 static void
 decode_text_list(Datum value, StringList *list)
 {

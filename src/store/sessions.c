@@ -79,6 +79,22 @@ static Statement keep_session = {
 	" WHERE user_id = :user_id AND id = :id AND expires_at > :now FOR KEY SHARE"
 };
 
+#define SESSION_EXPIRY_COLUMNS(COLUMN) \
+	COLUMN(TIMESTAMP, expires_at)
+
+typedef struct SessionExpiry
+{
+	SESSION_EXPIRY_COLUMNS(RECORD_FIELD)
+} SessionExpiry;
+
+RECORD_TYPE(session_expiry, SessionExpiry, SESSION_EXPIRY_COLUMNS);
+
+static Statement find_expiries = {
+	.sql = "SELECT {session_expiry} FROM anon_auth.sessions WHERE user_id = :user_id",
+	.row = &session_expiry_record,
+	.key_table = "sessions"
+};
+
 RECORD_TYPE(listed_session, ListedSession, LISTED_SESSION_COLUMNS);
 
 static Statement list_sessions = {
@@ -362,6 +378,29 @@ sessions_keep_alive(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz n
 		statement_run(&keep_session,
 					  PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
 							 param_timestamp("now", now))) > 0;
+}
+
+static bool
+has_live_session(const pg_uuid_t *user_id, TimestampTz now)
+{
+	int			count;
+	SessionExpiry *sessions = statement_fetch_all(&find_expiries,
+												  PARAMS(param_uuid("user_id", user_id)), &count);
+	int			i;
+
+	for (i = 0; i < count; i++)
+		if (sessions[i].expires_at > now)
+			return true;
+	return false;
+}
+
+void
+sessions_ended(const pg_uuid_t *user_id, TimestampTz now)
+{
+	if (!placement_is_local())
+		users_make_orphan_due(user_id, now);
+	else if (users_need_session(user_id, now) && !has_live_session(user_id, now))
+		users_make_due(user_id, now);
 }
 
 ListedSession *

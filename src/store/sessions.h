@@ -181,6 +181,13 @@ extern uint64 sessions_delete_of_device_key(const pg_uuid_t *user_id, const char
 extern bool sessions_delete_all_with(const pg_uuid_t *user_id, const pg_uuid_t *id);
 
 /*
+ * To be called after sessions of a user were deleted.  If that was the last one of a guest
+ * without a device key and without a passkey, nobody can come back to the guest: purge() may
+ * delete it from now on.  Skipped if another transaction holds the user's row.
+ */
+extern void sessions_ended(const pg_uuid_t *user_id, TimestampTz now);
+
+/*
  * End a session at once, also if this transaction is rolled back: the caller deletes
  * its row, and if that is undone, sessions_find() still does not find it.  Raises AA018 as
  * revocation_add().

@@ -90,11 +90,48 @@ static Statement touch_user = {
 	" FOR NO KEY UPDATE SKIP LOCKED)"
 };
 
+#define GUEST_WAY_BACK_COLUMNS(COLUMN) \
+	COLUMN(BOOL, is_anonymous) \
+	COLUMN(TIMESTAMP, purge_from) \
+	COLUMN(TEXT, device_kid) \
+	COLUMN(UUID_ARRAY, passkey_routes)
+
+/* How a guest can come back without a session. */
+typedef struct GuestWayBack
+{
+	GUEST_WAY_BACK_COLUMNS(RECORD_FIELD)
+} GuestWayBack;
+
+RECORD_TYPE(guest_way_back, GuestWayBack, GUEST_WAY_BACK_COLUMNS);
+
+static Statement find_way_back = {
+	.sql = "SELECT {guest_way_back} FROM anon_auth.users WHERE id = :id",
+	.row = &guest_way_back_record,
+	.key_table = "users"
+};
+
 /* This must not wait either: a session's row may be held here while a guest logs in. */
+static Statement lock_way_back = {
+	.sql = "SELECT {guest_way_back} FROM anon_auth.users WHERE id = :id"
+	" FOR NO KEY UPDATE SKIP LOCKED",
+	.row = &guest_way_back_record,
+	.key_table = "users",
+	.key_lock = KEY_LOCK_SKIP_LOCKED
+};
+
+static Statement make_due = {
+	.sql = "UPDATE anon_auth.users SET purge_from = :now WHERE id = :id"
+};
+
+/*
+ * All of it at once, for other nodes.  purge_from is compared so that no index on it fits:
+ * without statistics, the planner would prefer that to the key, and read all guests.
+ */
 static Statement make_orphan_due = {
 	.sql = "UPDATE anon_auth.users SET purge_from = :now WHERE id = :id AND id ="
 	" (SELECT u.id FROM anon_auth.users u WHERE u.id = :id AND u.is_anonymous"
-	" AND u.device_kid IS NULL AND u.passkey_routes = '{}' AND u.purge_from > :now AND NOT EXISTS"
+	" AND u.device_kid IS NULL AND u.passkey_routes = '{}'"
+	" AND u.purge_from <> LEAST(u.purge_from, :now) AND NOT EXISTS"
 	" (SELECT 1 FROM anon_auth.sessions s WHERE s.user_id = :id AND s.expires_at > :now)"
 	" FOR NO KEY UPDATE SKIP LOCKED)"
 };
@@ -290,8 +327,32 @@ users_touch(const User *user, TimestampTz now)
 							 param_timestamp("seen_before", seen_before)));
 }
 
+/* Whether the user is a guest that only a session leads to, and not due yet. */
+static bool
+needs_session(Statement *statement, const pg_uuid_t *id, TimestampTz now)
+{
+	GuestWayBack guest;
+
+	return statement_fetch(statement, PARAMS(param_uuid("id", id)), &guest) &&
+		guest.is_anonymous && guest.device_kid == NULL && guest.purge_from > now &&
+		ArrayGetNItems(ARR_NDIM(guest.passkey_routes), ARR_DIMS(guest.passkey_routes)) == 0;
+}
+
+bool
+users_need_session(const pg_uuid_t *id, TimestampTz now)
+{
+	return needs_session(&find_way_back, id, now);
+}
+
 void
-users_session_ended(const pg_uuid_t *id, TimestampTz now)
+users_make_due(const pg_uuid_t *id, TimestampTz now)
+{
+	if (needs_session(&lock_way_back, id, now))
+		statement_run(&make_due, PARAMS(param_uuid("id", id), param_timestamp("now", now)));
+}
+
+void
+users_make_orphan_due(const pg_uuid_t *id, TimestampTz now)
 {
 	statement_run(&make_orphan_due, PARAMS(param_uuid("id", id), param_timestamp("now", now)));
 }

@@ -110,11 +110,18 @@ extern bool users_lock_for_deletion(const pg_uuid_t *id, User *user);
 extern void users_touch(const User *user, TimestampTz now);
 
 /*
- * To be called after a session of the user was deleted.  If that was the last one
- * of a guest without a device key, nobody can come back to the guest: purge() may
- * delete it from now on.  Skipped if another transaction holds the row.
+ * Whether the user is a guest without a device key and without a passkey, so that only a
+ * session leads to it, and purge() must not delete it yet.
  */
-extern void users_session_ended(const pg_uuid_t *id, TimestampTz now);
+extern bool users_need_session(const pg_uuid_t *id, TimestampTz now);
+
+/*
+ * Let purge() delete such a guest from now on.  Skipped if another transaction holds the row.
+ */
+extern void users_make_due(const pg_uuid_t *id, TimestampTz now);
+
+/* Same, if the guest has no live session, in one statement. */
+extern void users_make_orphan_due(const pg_uuid_t *id, TimestampTz now);
 
 /* What a guest gets when it becomes an account, and what a new account has. */
 #define ACCOUNT_STATE_COLUMNS(COLUMN) \
