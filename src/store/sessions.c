@@ -134,6 +134,13 @@ static Statement use_session = {
 	.row = &session_record
 };
 
+/* Same for a use that only moves the times, the most frequent one. */
+static Statement use_unchanged_session = {
+	.sql = "UPDATE anon_auth.sessions s SET last_used_at = :now, expires_at = :expires_at"
+	" WHERE" USABLE_SESSION " RETURNING {s.session}",
+	.row = &session_record
+};
+
 static Statement use_with_user = {
 	.sql = USE_SESSION " FROM anon_auth.users u WHERE u.id = s.user_id AND" USABLE_SESSION
 	" RETURNING {s.session}, {u.user_state}",
@@ -420,6 +427,15 @@ sessions_list(const pg_uuid_t *user_id, TimestampTz now, int *count)
 	return sessions;
 }
 
+/* Whether a use leaves what the session's row says about its device. */
+static bool
+changes_nothing(const SessionDevice *device)
+{
+	return device->device_info == NULL && device->client_address == NULL &&
+		device->user_agent == NULL && device->dpop_jkt == NULL &&
+		device->keep_client_address && device->keep_user_agent;
+}
+
 bool
 sessions_use(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz expires_at, bool rotate,
 			 int presented_generation, const SessionDevice *device, TimestampTz now,
@@ -432,9 +448,16 @@ sessions_use(const pg_uuid_t *user_id, const pg_uuid_t *id, TimestampTz expires_
 									  param_int4("presented", presented_generation),
 									  DEVICE_PARAMS(device));
 
-	if (placement_is_local())
-		return statement_fetch(&use_session, params, session) && users_find_state(user_id, user);
-	return statement_fetch_joined(&use_with_user, params, session, user);
+	if (!placement_is_local())
+		return statement_fetch_joined(&use_with_user, params, session, user);
+	if (!rotate && changes_nothing(device))
+		return statement_fetch(&use_unchanged_session,
+							   PARAMS(param_uuid("user_id", user_id), param_uuid("id", id),
+									  param_timestamp("now", now),
+									  param_timestamp("expires_at", expires_at),
+									  param_int4("presented", presented_generation)),
+							   session) && users_find_state(user_id, user);
+	return statement_fetch(&use_session, params, session) && users_find_state(user_id, user);
 }
 
 bool
