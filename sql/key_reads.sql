@@ -44,6 +44,22 @@ ALTER TABLE anon_auth.passwords DROP CONSTRAINT passwords_pkey;
 SELECT count(*) FROM anon_auth.authenticate('web', 'ada', 'correct horse');
 ROLLBACK;
 
+-- a primary key of the same columns in another order, and of another column
+BEGIN;
+ALTER TABLE anon_auth.sessions DROP CONSTRAINT sessions_pkey, ADD PRIMARY KEY (id, user_id);
+SELECT name();
+ALTER TABLE anon_auth.sessions DROP CONSTRAINT sessions_pkey, ADD PRIMARY KEY (secret_hash);
+SELECT name();
+ROLLBACK;
+
+-- rows of a table that inherits
+BEGIN;
+CREATE TABLE more_passwords () INHERITS (anon_auth.passwords);
+ALTER TABLE more_passwords OWNER TO anon_auth_owner;
+WITH moved AS (DELETE FROM anon_auth.passwords RETURNING *) INSERT INTO more_passwords SELECT * FROM moved;
+SELECT count(*) FROM anon_auth.authenticate('web', 'ada', 'correct horse');
+ROLLBACK;
+
 -- a user's rows without the index that tells whether there are any
 BEGIN;
 DROP INDEX anon_auth.login_ids_user_id_idx;
