@@ -79,19 +79,19 @@ static Statement keep_session = {
 	" WHERE user_id = :user_id AND id = :id AND expires_at > :now FOR KEY SHARE"
 };
 
-#define SESSION_EXPIRY_COLUMNS(COLUMN) \
+#define EXPIRING_SESSION_COLUMNS(COLUMN) \
 	COLUMN(TIMESTAMP, expires_at)
 
-typedef struct SessionExpiry
+typedef struct ExpiringSession
 {
-	SESSION_EXPIRY_COLUMNS(RECORD_FIELD)
-} SessionExpiry;
+	EXPIRING_SESSION_COLUMNS(RECORD_FIELD)
+} ExpiringSession;
 
-RECORD_TYPE(session_expiry, SessionExpiry, SESSION_EXPIRY_COLUMNS);
+RECORD_TYPE(expiring_session, ExpiringSession, EXPIRING_SESSION_COLUMNS);
 
 static Statement find_expiries = {
-	.sql = "SELECT {session_expiry} FROM anon_auth.sessions WHERE user_id = :user_id",
-	.row = &session_expiry_record,
+	.sql = "SELECT {expiring_session} FROM anon_auth.sessions WHERE user_id = :user_id",
+	.row = &expiring_session_record,
 	.key_table = "sessions"
 };
 
@@ -391,7 +391,7 @@ static bool
 has_live_session(const pg_uuid_t *user_id, TimestampTz now)
 {
 	int			count;
-	SessionExpiry *sessions = statement_fetch_all(&find_expiries,
+	ExpiringSession *sessions = statement_fetch_all(&find_expiries,
 												  PARAMS(param_uuid("user_id", user_id)), &count);
 	int			i;
 
