@@ -26,6 +26,7 @@
 #include "domain/client_address.h"
 #include "fmgr.h"
 #include "json/json_read.h"
+#include "json/json_setting.h"
 #include "store/settings.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"

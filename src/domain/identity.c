@@ -28,6 +28,7 @@
 #include "domain/own_jwt.h"
 #include "domain/session.h"
 #include "json/json_read.h"
+#include "json/json_setting.h"
 #include "store/settings.h"
 #include "storage/proc.h"
 #include "store/users.h"

@@ -15,6 +15,7 @@
 #include "domain/discovery.h"
 #include "http/http_request.h"
 #include "json/json_read.h"
+#include "json/json_setting.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 

@@ -29,6 +29,7 @@
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json_read.h"
+#include "json/json_setting.h"
 #include "json/json_write.h"
 #include "json/raise_json.h"
 #include "store/sessions.h"

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_read.c
- *	  Reading members of JSON objects, and objects in configuration parameters.
+ *	  Reading members of JSON objects.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,11 +11,9 @@
 
 #include "base/compat.h"
 #include "base/uuid.h"
-#include "json/json_parse.h"
 #include "json/json_read.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/guc.h"
 #include "utils/numeric.h"
 
 JsonbValue *
@@ -111,47 +109,4 @@ json_container(const JsonbValue *value)
 		!JsonContainerIsObject(value->val.binary.data))
 		return NULL;
 	return JsonbValueToJsonb((JsonbValue *) value);
-}
-
-/* The statement is not logged: it can contain the headers of a request. */
-pg_noreturn static void
-raise_unreadable(const char *name, int sqlstate, const char *reason)
-{
-	ereport(ERROR,
-			(errcode(sqlstate),
-			 errmsg("%s cannot be read", name),
-			 errdetail_internal("The value of this parameter is refused: %s.", reason),
-			 errhidestmt(true)));
-}
-
-Jsonb *
-json_setting(const char *name, int sqlstate)
-{
-	const char *text = GetConfigOption(name, true, false);
-	const char *reason;
-	Jsonb	   *object;
-
-	if (text == NULL || text[0] == '\0')
-		return NULL;
-	object = json_parse_object(text, strlen(text), &reason);
-	if (object == NULL)
-		raise_unreadable(name, sqlstate, reason);
-	return object;
-}
-
-Jsonb *
-json_setting_of_strings(const char *name, int sqlstate)
-{
-	Jsonb	   *object = json_setting(name, sqlstate);
-	JsonbIterator *iterator;
-	JsonbValue	value;
-	JsonbIteratorToken token;
-
-	if (object == NULL)
-		return NULL;
-	iterator = JsonbIteratorInit(&object->root);
-	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
-		if (token == WJB_VALUE && value.type != jbvString && value.type != jbvNull)
-			raise_unreadable(name, sqlstate, "a member is not a string");
-	return object;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_read.h
- *	  Reading members of JSON objects, and objects in configuration parameters.
+ *	  Reading members of JSON objects.
  *
  * A member that is absent and a member of another type give the same result.
  * Callers that must tell the two apart look at json_member() first.  Spans point
@@ -50,17 +50,5 @@ extern bool json_string_or_array_contains(const JsonbValue *value, const char *s
 
 /* A palloc'd copy of a nested object, or NULL if the value is NULL or none. */
 extern Jsonb *json_container(const JsonbValue *value);
-
-/*
- * Parse the JSON object in a configuration parameter.  This is how PostgREST
- * hands over requests.  Returns NULL if the parameter is not set or empty.
- * Raises an error with the given SQLSTATE that names the parameter if its value
- * is not a JSON object (json_parse_object()).  Treating an unreadable value as
- * absent would switch off the limits and checks that depend on it.
- *
- * json_setting_of_strings() also requires that every member is a string or null.
- */
-extern Jsonb *json_setting(const char *name, int sqlstate);
-extern Jsonb *json_setting_of_strings(const char *name, int sqlstate);
 
 #endif							/* ANON_AUTH_JSON_READ_H */
