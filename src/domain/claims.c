@@ -163,7 +163,7 @@ make_id_token(const Client *client, const User *user, const Session *session,
 	json_add_string(&json, "iss", settings_get()->issuer);
 	json_add_name(&json, "aud");
 	appendStringInfoChar(&json, '[');
-	escape_json(&json, client->client_id);
+	json_append_string(&json, client->client_id);
 	appendStringInfoChar(&json, ']');
 	json_add_uuid(&json, "sub", &user->id);
 	json_add_uuid(&json, "sid", &session->id);

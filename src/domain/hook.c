@@ -33,7 +33,6 @@
 #include "store/settings.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/json.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
 
@@ -373,7 +372,7 @@ append_claims(const char *name, StringInfo json, Jsonb *given, Jsonb *added)
 					 errhint("Let the hook return an object that has only the claims to add.")));
 		if (json->data[json->len - 1] != '{')
 			appendStringInfoChar(json, ',');
-		escape_json(json, claim);
+		json_append_string(json, claim);
 		appendStringInfo(json, ":%s", json_from_jsonb(JsonbValueToJsonb(&value)));
 	}
 	json_close(json);

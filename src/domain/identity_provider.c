@@ -26,7 +26,6 @@
 #include "lib/stringinfo.h"
 #include "store/events.h"
 #include "store/identity_providers.h"
-#include "utils/json.h"
 
 /* For how long a provider stays due if the worker does not fetch its keys. */
 #define DUE_LIFETIME		(INT64CONST(1) * USECS_PER_DAY)
@@ -275,7 +274,7 @@ record_keys(const char *issuer, const Jsonb *jwks, const char *reason, Timestamp
 	for (i = 0; i < count; i++)
 	{
 		appendStringInfoString(&json, i == 0 ? "[" : ", ");
-		escape_json(&json, json_cstring(key_at(keys, i), "kid"));
+		json_append_string(&json, json_cstring(key_at(keys, i), "kid"));
 	}
 	appendStringInfoChar(&json, ']');
 	json_close(&json);

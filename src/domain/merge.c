@@ -28,7 +28,6 @@
 #include "store/settings.h"
 #include "store/user_deletion.h"
 #include "store/users.h"
-#include "utils/json.h"
 
 /* Return a JSON object with the number of moved rows of each table that had any. */
 static char *
@@ -45,7 +44,7 @@ count_moved_rows(const AppTable *tables, int count)
 			continue;
 		if (json.len > 1)
 			appendStringInfoChar(&json, ',');
-		escape_json(&json, tables[i].qualified_name);
+		json_append_string(&json, tables[i].qualified_name);
 		appendStringInfo(&json, ":" UINT64_FORMAT, tables[i].moved);
 	}
 	json_close(&json);

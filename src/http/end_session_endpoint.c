@@ -34,7 +34,6 @@
 #include "store/clients.h"
 #include "store/sessions.h"
 #include "store/users.h"
-#include "utils/json.h"
 
 /* The parameters of a logout; each string may be NULL. */
 typedef struct Logout
@@ -164,11 +163,11 @@ add_guest(StringInfo model, const Logout *logout, const Asked *asked)
 	json_add_name(model, "form_action_sources");
 	appendStringInfoChar(model, '[');
 	if (logout_uri != NULL)
-		escape_json(model, http_origin_of(logout_uri));
+		json_append_string(model, http_origin_of(logout_uri));
 	if (logout_uri != NULL && sign_up_uri != NULL)
 		appendStringInfoChar(model, ',');
 	if (sign_up_uri != NULL)
-		escape_json(model, http_origin_of(sign_up_uri));
+		json_append_string(model, http_origin_of(sign_up_uri));
 	appendStringInfoChar(model, ']');
 }
 

@@ -18,7 +18,6 @@
 #include "json/json_parse.h"
 #include "json/json_read.h"
 #include "json/json_write.h"
-#include "utils/json.h"
 
 typedef struct Causes
 {
@@ -61,7 +60,7 @@ static void
 append_name(StringInfo list, const char *name)
 {
 	appendStringInfoChar(list, list->len == 1 ? ' ' : ',');
-	escape_json(list, name);
+	json_append_string(list, name);
 }
 
 /* Report the required members that are missing, with those that are there. */
@@ -156,7 +155,7 @@ check_value(Causes *causes, const HttpMember *member, const JsonbValue *value)
 	appendStringInfoString(&expected, "]}");
 	initStringInfo(&details);
 	appendStringInfoString(&details, "{\"actual\": ");
-	escape_json(&details, actual);
+	json_append_string(&details, actual);
 	appendStringInfo(&details, ", \"expected\": %s", expected.data);
 	add_cause(causes, member->name, strlen(member->name), "enum", details.data);
 }

@@ -21,7 +21,6 @@
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
-#include "utils/json.h"
 
 typedef struct PageRendering
 {
@@ -100,7 +99,7 @@ http_json_array(const char *string)
 
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '[');
-	escape_json(&json, string);
+	json_append_string(&json, string);
 	appendStringInfoChar(&json, ']');
 	return json.data;
 }

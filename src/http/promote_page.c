@@ -339,6 +339,8 @@ send_code(Promoting *promoting, HttpResponse *response)
 	HttpCodePage page = {.login_id = form->login_id};
 	bool		was_sent;
 
+	/* The form of the passkey repeats a code.  This form may have none yet. */
+	form->has_response = false;
 	promotion_form_check_login_id(&promoting->policy, form);
 	if (form->login_id_error != NULL)
 	{
@@ -377,9 +379,7 @@ try_code_form(Promoting *promoting, HttpResponse *response)
 	}
 	if (form->code == NULL)
 		form->code_error = "required";
-	if (form->login_id_error != NULL)
-		show_login_id_error(promoting, form->login_id_error, response);
-	else if (form->code_error != NULL || form->password_errors != NULL)
+	if (form->code_error != NULL || form->password_errors != NULL)
 		promotion_form_show_code(&promoting->context, form, HTTP_UNACCEPTABLE, response);
 	else
 		try_form(promoting, response);
@@ -412,8 +412,10 @@ act_on_form(Promoting *promoting, HttpResponse *response)
 
 	if (form->wish == WISH_LOG_IN_FORM)
 		form->view = VIEW_LOG_IN;
-	if (form->wish == WISH_OTHER_METHOD && form->has_code_field &&
-		promotion_form_code_and_password(&promoting->policy, form))
+	if (form->has_code_field && form->login_id_error != NULL)
+		show_login_id_error(promoting, form->login_id_error, response);
+	else if (form->wish == WISH_OTHER_METHOD && form->has_code_field &&
+			 promotion_form_code_and_password(&promoting->policy, form))
 	{
 		form->password_errors = NULL;
 		promotion_form_show_code(&promoting->context, form, 200, response);

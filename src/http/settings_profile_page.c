@@ -12,7 +12,6 @@
 #include "http/settings_parts.h"
 #include "json/json_read.h"
 #include "json/json_write.h"
-#include "utils/json.h"
 
 /* The claims that have a field.  The URI of a profile is left to the application. */
 static const SettingsField claims[] = {
@@ -185,14 +184,14 @@ add_value(StringInfo json, const HttpParams *form, const char *input, const char
 		return;
 	if (json->data[json->len - 1] != '{')
 		appendStringInfoChar(json, ',');
-	escape_json(json, name);
+	json_append_string(json, name);
 	appendStringInfoChar(json, ':');
 
 	/* An empty text would be a value of a custom attribute. */
 	if (value == NULL)
 		appendStringInfoString(json, "null");
 	else
-		escape_json(json, value);
+		json_append_string(json, value);
 }
 
 /* Return a text with LF at the end of its lines, where browsers send CRLF. */

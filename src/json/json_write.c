@@ -52,9 +52,23 @@ json_add_name(StringInfo json, const char *name)
 	appendStringInfoString(json, "\":");
 }
 
+/*
+ * escape_json() reads its argument.  A caller that passes NULL by mistake loses its request,
+ * and not the server.
+ */
+void
+json_append_string(StringInfo json, const char *value)
+{
+	if (value == NULL)
+		elog(ERROR, "a string in JSON is missing");
+	escape_json(json, value);
+}
+
 void
 json_add_string(StringInfo json, const char *name, const char *value)
 {
+	if (value == NULL)
+		elog(ERROR, "the string \"%s\" in JSON is missing", name);
 	json_add_name(json, name);
 	escape_json(json, value);
 }
@@ -80,7 +94,7 @@ json_add_strings(StringInfo json, const char *name, const StringList *values)
 	{
 		if (i > 0)
 			appendStringInfoChar(json, ',');
-		escape_json(json, values->items[i]);
+		json_append_string(json, values->items[i]);
 	}
 	appendStringInfoChar(json, ']');
 }
@@ -107,6 +121,8 @@ json_add_uuid(StringInfo json, const char *name, const pg_uuid_t *value)
 void
 json_add_raw(StringInfo json, const char *name, const char *value)
 {
+	if (value == NULL)
+		elog(ERROR, "the member \"%s\" in JSON is missing", name);
 	json_add_name(json, name);
 	appendStringInfoString(json, value);
 }

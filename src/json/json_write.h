@@ -28,6 +28,10 @@ extern void json_close_array(StringInfo json);
 /* The name and the colon of a member.  The caller appends its value. */
 extern void json_add_name(StringInfo json, const char *name);
 
+/*
+ * A value must not be NULL: leave the member out, or write null with json_add_raw().  A NULL is
+ * an error of the server (XX000).
+ */
 extern void json_add_string(StringInfo json, const char *name, const char *value);
 extern void json_add_integer(StringInfo json, const char *name, int64 value);
 extern void json_add_boolean(StringInfo json, const char *name, bool value);
@@ -36,6 +40,9 @@ extern void json_add_uuid(StringInfo json, const char *name, const pg_uuid_t *va
 
 /* value is JSON text of our own. */
 extern void json_add_raw(StringInfo json, const char *name, const char *value);
+
+/* Append a string in quotes, such as an item of an array or a name that is not ours. */
+extern void json_append_string(StringInfo json, const char *value);
 
 /* Convert JSON text of our own to jsonb, and jsonb to text; both are palloc'd. */
 extern Jsonb *json_to_jsonb(const char *json);

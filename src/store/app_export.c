@@ -14,7 +14,6 @@
 #include "store/app_statement.h"
 #include "store/app_tables.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
 
 /* A row that refers to the user by several keys is there once. */
 static char *
@@ -67,7 +66,7 @@ app_export_add(StringInfo json, const pg_uuid_t *user_id)
 	{
 		if (i > 0)
 			appendStringInfoChar(json, ',');
-		escape_json(json, psprintf("%s.%s", tables[i].schema, tables[i].name));
+		json_append_string(json, psprintf("%s.%s", tables[i].schema, tables[i].name));
 		appendStringInfoChar(json, ':');
 		json_open_array(json);
 		add_rows(json, &tables[i], user_id);
