@@ -62,7 +62,7 @@ place_for(const char *name)
 
 /* Keep a copy until the end of the transaction, and return that of the object. */
 static Jsonb *
-keep(const char *name, const char *text, const Jsonb *object)
+keep_object(const char *name, const char *text, const Jsonb *object)
 {
 	MemoryContext former = MemoryContextSwitchTo(TopTransactionContext);
 	KeptSetting setting = {name, pstrdup(text), palloc(VARSIZE(object))};
@@ -131,5 +131,5 @@ json_setting_of_strings(const char *name, int sqlstate)
 		return object;
 	object = json_setting(name, sqlstate);
 	require_strings(name, object, sqlstate);
-	return keep(name, text, object);
+	return keep_object(name, text, object);
 }
