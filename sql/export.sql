@@ -54,7 +54,7 @@ ORDER BY 1, a.attnum;
 SELECT string_agg(DISTINCT key, ' ') AS secret FROM jsonb_path_query(:'export', '$.** ? (@.type() == "object")') o, jsonb_each_text(o) WHERE key ~ 'hash|secret|sealed|nonce|challenge' OR value LIKE '\\x%';
 SELECT :'export' ~ :'max' AS other_id, :'export' ~ 'max@' AS other_address, :'export' ~ 'argon2' AS hash;
 SELECT :'export'::jsonb -> 'user' -> 'roles' AS roles, :'export'::jsonb #>> '{sessions,0,device_info,model}' AS device, jsonb_path_query_array(:'export', '$.login_ids[*].original_value') AS login_ids,
-	jsonb_path_query_array(:'export', '$.outbox[*].type') AS outbox, jsonb_path_query_array(:'export', '$.events[*].type') AS events;
+	(SELECT jsonb_agg(type ORDER BY type) FROM jsonb_path_query(:'export', '$.outbox[*].type') AS type) AS outbox, (SELECT jsonb_agg(type ORDER BY type) FROM jsonb_path_query(:'export', '$.events[*].type') AS type) AS events;
 SELECT client_id, payload FROM anon_auth.events WHERE user_id = :'jo' AND type = 'account.exported';
 
 -- a guest, also as the caller of the transaction

@@ -9,7 +9,6 @@
 
 #include <math.h>
 
-#include "base/compat.h"
 #include "base/uuid.h"
 #include "json/json_read.h"
 #include "utils/builtins.h"
