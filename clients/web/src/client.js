@@ -2,7 +2,7 @@
 
 import { Clock } from './clock.js';
 import { digest } from './encoding.js';
-import { AnonAuthError, errorOf } from './errors.js';
+import { AnonAuthError } from './errors.js';
 import { Flows, withoutAnswer } from './flows.js';
 import { createPasskey, forgetPasskey, getPasskey, passkeySupport } from './passkeys.js';
 import { Proofs } from './proofs.js';
@@ -100,7 +100,7 @@ export class AnonAuth extends EventTarget {
   }
 
   async userInfo() {
-    return this.#call('/oauth2/userinfo', { method: 'GET' });
+    return this.#resource.call(`${this.#issuer}/oauth2/userinfo`, { method: 'GET' });
   }
 
   // ---- guests ----
@@ -120,7 +120,9 @@ export class AnonAuth extends EventTarget {
   }
 
   async claimGuest({ dryRun = false } = {}) {
-    const jwt = await this.#sessions.proveGuest(await this.#sessions.load());
+    const record = await this.#sessions.load();
+    const jwt = await this.#sessions.proveGuest(record);
+    const { kid } = record.guest.key;
 
     try {
       const { tables } = await this.#api('/api/anonymous_user/claim', {
@@ -130,13 +132,13 @@ export class AnonAuth extends EventTarget {
       });
 
       if (!dryRun) {
-        await this.forgetGuest();
+        await this.#sessions.forgetKey(kid);
       }
       return tables;
     } catch (error) {
       // The key is of no use to an account.
       if (['guest_removed', 'guest_unknown'].includes(error.code)) {
-        await this.forgetGuest();
+        await this.#sessions.forgetKey(kid);
       }
       throw error;
     }
@@ -320,8 +322,9 @@ export class AnonAuth extends EventTarget {
   }
 
   async logOut({ forgetGuest = false } = {}) {
-    await this.#removeAccountKey();
-    await this.#sessions.logOut(forgetGuest);
+    await this.#sessions.logOut(forgetGuest, (kid, usable) =>
+      this.#api('/api/account/remove_device_key', { kid }, usable),
+    );
   }
 
   close() {
@@ -331,34 +334,11 @@ export class AnonAuth extends EventTarget {
 
   // ---- helpers ----
 
-  // The key is deleted in the browser in any case.  The server refuses to remove it after a
-  // login that is too old: then the user sees it in the list of devices.
-  async #removeAccountKey() {
-    const { accountKey, session } = await this.#sessions.load();
-
-    if (accountKey !== null && session !== null) {
-      await this.account('remove_device_key', { kid: accountKey.key.kid }).catch(() => {});
-    }
-  }
-
-  async #api(path, value) {
+  async #api(path, value, usable) {
     const headers = { 'Content-Type': 'application/json' };
+    const init = { method: 'POST', headers, body: JSON.stringify(value) };
 
-    return (await this.#call(path, { method: 'POST', headers, body: JSON.stringify(value) })).result;
-  }
-
-  async #call(path, init) {
-    const response = await this.#resource.fetch(this.#issuer + path, {
-      ...init,
-      cache: 'no-store',
-      credentials: 'omit',
-    });
-    const body = await response.json().catch(() => undefined);
-
-    if (!response.ok) {
-      throw errorOf(response, body);
-    }
-    return body;
+    return (await this.#resource.call(this.#issuer + path, init, usable)).result;
   }
 
   // Tells this page and the other tabs that somebody else is logged in now.

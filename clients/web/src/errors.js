@@ -97,6 +97,18 @@ function codeOfStatus(status) {
   return 'refused';
 }
 
+// Returns the JSON of a response, or undefined if it is an error without JSON.
+export function parse(text, response) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    if (response.ok) {
+      throw new AnonAuthError('server_error', 'the response is not JSON', { status: response.status });
+    }
+    return undefined;
+  }
+}
+
 // Makes the error of a response that is not 2xx.  body is its JSON, or undefined.
 export function errorOf(response, body) {
   const error = body?.error;

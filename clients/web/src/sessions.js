@@ -43,6 +43,8 @@ export class Sessions {
   #usesProofs;
   #changed;
   #hadUser = false;
+  // Who is logged in, according to the stored record, while this page is in exclusive().
+  #user;
 
   constructor({ store, key, clientId, transport, clock, usesProofs, changed }) {
     this.#store = store;
@@ -71,9 +73,18 @@ export class Sessions {
     return { ...empty(), ...stored, cleared: false };
   }
 
+  // Saves the record inside of exclusive().  Pages are told at once that somebody else is logged
+  // in: the action may have to wait for the server after that.
   async save({ cleared, ...record }) {
+    const user = JSON.stringify(userOf(record.session));
+    const isChanged = user !== this.#user;
+
     this.#hadUser = record.guest !== null || record.session !== null;
     await this.#store.write(this.#key, { ...record, offset: this.#clock.offset });
+    this.#user = user;
+    if (isChanged) {
+      this.#changed();
+    }
   }
 
   // Runs action with the record while no other tab changes it.  The action saves what it
@@ -81,16 +92,9 @@ export class Sessions {
   async exclusive(action) {
     return this.#store.exclusive(this.#key, async () => {
       const record = await this.load();
-      const before = JSON.stringify(userOf(record.session));
 
-      try {
-        return await action(record);
-      } finally {
-        // An error can end a session, too.
-        if (before !== JSON.stringify(userOf(record.session))) {
-          this.#changed();
-        }
-      }
+      this.#user = JSON.stringify(userOf(record.session));
+      return action(record);
     });
   }
 
@@ -149,6 +153,17 @@ export class Sessions {
     }
     return signDeviceRequest(record.guest.key, await this.#transport.challenge(), action, {
       isNew: record.guest.state === 'new',
+    });
+  }
+
+  // Forgets the key of a guest that is gone.  Meanwhile, another tab may have made another guest,
+  // whose key stays.  If it has logged in as the guest that is gone, its next request tells it.
+  async forgetKey(kid) {
+    await this.exclusive(async (record) => {
+      if (record.guest?.key.kid === kid && record.session?.userId !== record.guest.userId) {
+        record.guest = null;
+        await this.save(record);
+      }
     });
   }
 
@@ -216,14 +231,13 @@ export class Sessions {
 
   // ---- tokens ----
 
-  // Puts the tokens of a response into the record.
-  adopt(record, tokens) {
+  // Returns the session of the tokens of a response.
+  #sessionOf(tokens, former) {
     const claims = claimsOf(tokens.access_token);
-    const former = record.session;
     const isSame = former !== null && former.id === claims.sid;
 
     this.#clock.learn(claims.iat * 1000);
-    record.session = {
+    return {
       userId: claims.sub,
       isGuest: claims['https://authgear.com/claims/user/is_anonymous'] === true,
       id: claims.sid,
@@ -234,10 +248,19 @@ export class Sessions {
       refreshToken: tokens.refresh_token ?? (isSame ? former.refreshToken : null),
       idToken: tokens.id_token ?? (isSame ? former.idToken : null),
     };
-    if (former !== null && !isSame && former.userId !== claims.sub) {
+  }
+
+  // Puts the tokens of a response into the record.
+  adopt(record, tokens) {
+    const former = record.session;
+
+    record.session = this.#sessionOf(tokens, former);
+    const { id, userId } = record.session;
+
+    if (former !== null && former.id !== id && former.userId !== userId) {
       this.discard(record, former);
     }
-    if (record.accountKey !== null && record.accountKey.userId !== claims.sub) {
+    if (record.accountKey !== null && record.accountKey.userId !== userId) {
       record.accountKey = null;
     }
   }
@@ -310,23 +333,21 @@ export class Sessions {
     });
   }
 
+  #refreshed(refreshToken, key) {
+    return this.#transport.form(
+      '/oauth2/token',
+      { grant_type: 'refresh_token', client_id: this.#clientId, refresh_token: refreshToken },
+      key,
+    );
+  }
+
   // Returns false if the session has ended.
   async #refresh(record) {
     const key = await this.proofKey(record);
 
     try {
       // A repeated request gets the same tokens for some time, also with rotation.
-      const tokens = await withRetry(() =>
-        this.#transport.form(
-          '/oauth2/token',
-          {
-            grant_type: 'refresh_token',
-            client_id: this.#clientId,
-            refresh_token: record.session.refreshToken,
-          },
-          key,
-        ),
-      );
+      const tokens = await withRetry(() => this.#refreshed(record.session.refreshToken, key));
 
       this.adopt(record, tokens);
       await this.save(record);
@@ -341,8 +362,12 @@ export class Sessions {
 
   // ---- ending ----
 
-  async logOut(forgetGuest) {
+  // removeKey removes the key that the account may have kept, at the server.  The browser
+  // forgets everything before that: the server may not answer, and the page may be closed.
+  async logOut(forgetGuest, removeKey) {
     await this.exclusive(async (record) => {
+      const ended = { ...record };
+
       this.discard(record, record.session);
       record.session = null;
       record.accountKey = null;
@@ -352,8 +377,33 @@ export class Sessions {
         record.guest = null;
       }
       await this.save(record);
-      await this.revokePending(record);
+      if (await this.#removeAccountKey(ended, removeKey)) {
+        await this.revokePending(record);
+      }
     });
+  }
+
+  // Lets the session that has ended here remove the key of its account.  Returns false if the
+  // server cannot be reached.  The server refuses after a login that is too old, and then the
+  // user sees the key in the list of devices.
+  async #removeAccountKey({ session, accountKey, proofKey }, removeKey) {
+    let tokens = session;
+    const usable = async (rejected) => {
+      if (!this.#isUsable(tokens, rejected)) {
+        tokens = this.#sessionOf(await this.#refreshed(tokens.refreshToken, proofKey), tokens);
+      }
+      return { ...tokens, proofKey };
+    };
+
+    if (session === null || accountKey === null) {
+      return true;
+    }
+    try {
+      await removeKey(accountKey.key.kid, usable);
+    } catch (error) {
+      return error.code !== 'network';
+    }
+    return true;
   }
 
   // Remembers that the server has to end a session.

@@ -1,6 +1,6 @@
 // Requests to the issuer's endpoints.
 
-import { AnonAuthError, errorOf, withNetwork } from './errors.js';
+import { errorOf, parse, withNetwork } from './errors.js';
 
 const challengeLifetime = 300_000;
 const pauses = [250, 1000];
@@ -111,16 +111,5 @@ export class Transport {
 
       return { response, learned, body: parse(text, response) };
     });
-  }
-}
-
-function parse(text, response) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    if (response.ok) {
-      throw new AnonAuthError('server_error', 'the response is not JSON', { status: response.status });
-    }
-    return undefined;
   }
 }

@@ -510,6 +510,70 @@ test('a promotion needs a guest', async () => {
 });
 
 // ---------------------------------------------------------------------------
+// Claims
+// ---------------------------------------------------------------------------
+
+const logInTo = async (auth, id) => {
+  server.codes.set(id, { id });
+  return auth.logIn({ code: id });
+};
+
+test('a claim forgets the guest, and a dry run does not', async () => {
+  const auth = tab();
+
+  await auth.continueAsGuest();
+  await logInTo(auth, 'account');
+  assert.equal((await auth.claimGuest({ dryRun: true })).length, 1);
+  assert.notEqual(await auth.guest(), null);
+  await auth.claimGuest();
+  assert.equal(await auth.guest(), null);
+  await fails(() => auth.claimGuest(), 'no_guest');
+});
+
+for (const refusal of [undefined, 'UnknownDeviceKey', 'RemovedDeviceKey']) {
+  test(`a claim (${refusal ?? 'accepted'}) keeps the key of a guest that another tab has made meanwhile`, async () => {
+    const auth = tab();
+    const other = tab();
+    let made;
+
+    await auth.continueAsGuest();
+    await logInTo(auth, 'account');
+    server.intercept('/api/anonymous_user/claim', async (response) => {
+      await other.logOut();
+      made = await other.continueAsGuest({ startOver: true });
+      await logInTo(other, 'account');
+      return refusal === undefined ? response : Response.json({ error: { reason: refusal } }, { status: 400 });
+    });
+    if (refusal === undefined) {
+      await auth.claimGuest();
+    } else {
+      await assert.rejects(() => auth.claimGuest(), { serverCode: refusal });
+    }
+    assert.equal((await auth.guest()).id, made.id);
+    await other.logOut();
+    assert.equal((await other.continueAsGuest()).id, made.id);
+  });
+}
+
+test('a claim ends well if another tab has logged in as the guest meanwhile', async () => {
+  const auth = tab();
+  const other = tab();
+  const { id } = await auth.continueAsGuest();
+
+  await logInTo(auth, 'account');
+  server.intercept('/api/anonymous_user/claim', async (response) => {
+    await change((record) => {
+      record.session = { ...record.session, userId: id, isGuest: true };
+    });
+    return response;
+  });
+  assert.equal((await auth.claimGuest()).length, 1);
+  server.sessions.clear();
+  await expire();
+  await fails(() => other.accessToken(), 'guest_removed');
+});
+
+// ---------------------------------------------------------------------------
 // A key that the account keeps
 // ---------------------------------------------------------------------------
 
@@ -590,6 +654,90 @@ test('a logout, another account, and a promotion on a page leave no key of the a
   server.codes.set('page', { id });
   await auth.finishRedirect(answer(url, { code: 'page' }));
   assert.equal(await accountKey(), null);
+});
+
+// A promotion in the fake server leaves the session of the guest.
+const accountSessions = () => [...server.sessions.values()].filter(({ isGuest }) => !isGuest).length;
+
+test('a logout forgets everything before the server has answered', async () => {
+  const tabs = [tab({ timeout: 200 }), tab()];
+  const [auth, other] = tabs;
+  const events = [];
+
+  server.keepsKeys = true;
+  await promoteByCode(auth);
+  tabs.forEach((each, index) => each.addEventListener('change', () => events.push(index)));
+  const told = new Promise((resolve) => {
+    other.addEventListener('change', resolve, { once: true });
+  });
+  const arrived = server.silence('/api/account/remove_device_key');
+  const done = auth.logOut({ forgetGuest: true });
+
+  await arrived;
+  const { cleared, ...record } = await store.read(`${server.issuer} web`);
+
+  assert.equal(record.session ?? record.accountKey ?? record.proofKey ?? record.guest, null);
+  assert.equal(await other.user(), null);
+  await told;
+  assert.deepEqual(events.sort(), [0, 1], 'pages are told before the server has answered');
+  await done;
+  assert.deepEqual(server.paths().slice(-1), ['/api/account/remove_device_key']);
+  assert.equal(accountSessions(), 1);
+  await auth.continueAsGuest();
+  assert.equal(accountSessions(), 0, 'the session is revoked later');
+  tabs.forEach((each) => each.close());
+});
+
+for (const rotates of [true, false]) {
+  test(`a logout with an expired access token removes the key, ${rotates ? 'with' : 'without'} rotation`, async () => {
+    const auth = tab();
+
+    Object.assign(server, { keepsKeys: true, rotates, dpop: 'required' });
+    await promoteByCode(auth);
+    assert.equal(server.accountKeys.size, 1);
+    await expire();
+    await auth.logOut();
+    assert.equal(server.accountKeys.size, 0);
+    assert.equal(accountSessions(), 0);
+    const record = await store.read(`${server.issuer} web`);
+
+    assert.equal(record.session, null, 'the refresh does not log in again');
+    assert.deepEqual(record.revocations, []);
+  });
+}
+
+test('a key that the server does not remove does not stop a logout', async () => {
+  const auth = tab();
+
+  server.keepsKeys = true;
+  await promoteByCode(auth);
+  server.intercept('/api/account/remove_device_key', () =>
+    Response.json({ error: { reason: 'ReauthenticationRequired' } }, { status: 403 }),
+  );
+  await auth.logOut();
+  assert.equal(await auth.user(), null);
+  assert.equal(accountSessions(), 0);
+});
+
+test('calls of the account and of the user info end after the timeout', async () => {
+  const auth = tab({ timeout: 200 });
+
+  await auth.continueAsGuest();
+  server.silence('/api/account/list_sessions');
+  await fails(() => auth.account('list_sessions'), 'network');
+  server.silence('/oauth2/userinfo');
+  await fails(() => auth.userInfo(), 'network');
+
+  // The headers arrive, and the body does not.
+  server.intercept(
+    '/oauth2/userinfo',
+    () => new Response(new ReadableStream({ pull: (controller) => controller.error(new TypeError('terminated')) })),
+  );
+  await fails(() => auth.userInfo(), 'network');
+
+  // fetch() waits as long as its caller wants.
+  server.intercept('/', (response) => new Promise((resolve) => setTimeout(resolve, 400, response)));
+  assert.equal((await auth.fetch('https://api.example.com/')).status, 200);
 });
 
 // ---------------------------------------------------------------------------

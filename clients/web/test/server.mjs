@@ -21,6 +21,22 @@ async function verified(jws, jwk) {
   return isValid ? { header: decode(header), payload: decode(payload) } : null;
 }
 
+// Rejects when the caller gives up, as fetch() does.
+function unlessAborted(signal, response) {
+  return new Promise((resolve, reject) => {
+    // The timer of AbortSignal.timeout() lets Node.js end while a test waits.
+    const timer = setTimeout(() => {}, 10_000);
+
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+    Promise.resolve(response)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
+}
+
 export class FakeServer {
   issuer = 'https://auth.example.com';
   // Milliseconds that this server is ahead of the test's clock.
@@ -57,6 +73,16 @@ export class FakeServer {
     });
   }
 
+  // Answers the next request to a path never.  Returns a promise of its arrival.
+  silence(path) {
+    return new Promise((arrived) => {
+      this.intercept(path, () => {
+        arrived();
+        return new Promise(() => {});
+      });
+    });
+  }
+
   paths() {
     return this.requests.map(({ path }) => path);
   }
@@ -87,7 +113,7 @@ export class FakeServer {
     const response = await this.#answer(seen);
     const index = this.#interceptors.findIndex(({ path }) => path === url.pathname);
 
-    return index < 0 ? response : this.#interceptors.splice(index, 1)[0].action(response);
+    return index < 0 ? response : unlessAborted(request.signal, this.#interceptors.splice(index, 1)[0].action(response));
   };
 
   now() {
@@ -135,8 +161,29 @@ export class FakeServer {
           },
         });
       }
+      case '/api/account/remove_device_key': {
+        const response = await this.#resource(seen);
+
+        if (response.ok) {
+          this.accountKeys.delete(JSON.parse(seen.text).kid);
+        }
+        return response;
+      }
       case '/api/account/add_passkey':
         return this.#response(200, { result: JSON.parse(seen.text).response.id });
+      case '/api/anonymous_user/claim': {
+        const { jwt, dry_run: dryRun } = JSON.parse(seen.text);
+        const { kid } = decode(jwt.split('.')[0]);
+
+        if (!this.guests.has(kid)) {
+          return this.#response(400, { error: { reason: this.removed.has(kid) ? 'RemovedDeviceKey' : 'UnknownDeviceKey' } });
+        }
+        if (!dryRun) {
+          this.guests.delete(kid);
+          this.removed.add(kid);
+        }
+        return this.#response(200, { result: { tables: [{ table: 'api.notes', rows: 1 }] } });
+      }
       case '/api/anonymous_user/promotion_code':
         return this.#response(200, { result: { promotion_code: `promote-${JSON.parse(seen.text).refresh_token}` } });
       case '/oauth2/token':
@@ -145,7 +192,7 @@ export class FakeServer {
         const token = new URLSearchParams(seen.text).get('token');
 
         for (const [id, session] of this.sessions) {
-          if ([session.refreshToken, session.accessToken].includes(token)) {
+          if ([session.refreshToken, session.accessToken, ...session.formerTokens].includes(token)) {
             this.sessions.delete(id);
           }
         }
@@ -289,6 +336,7 @@ export class FakeServer {
       isGuest,
       key,
       refreshToken: `refresh-${++this.#count}`,
+      formerTokens: [],
     };
 
     this.sessions.set(session.id, session);
@@ -320,6 +368,7 @@ export class FakeServer {
       return this.#refuse('invalid_grant');
     }
     if (this.rotates) {
+      session.formerTokens.push(session.refreshToken);
       session.refreshToken = `refresh-${++this.#count}`;
     }
     return this.#tokens(session, this.rotates ? session.refreshToken : undefined);
