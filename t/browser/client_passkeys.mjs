@@ -52,8 +52,36 @@ export async function passkeys() {
     'session_ended',
   );
 
-  // The passkey of the account replaces the former one in the authenticator: same user.
+  // A guest whose passkey is in the authenticator keeps it.
   await value(page, () => auth.logInWithPasskey());
+  const idsOf = async () => (await credentialsOf(send)).map(({ credentialId }) => credentialId).join(' ');
+  const ids = await idsOf();
+
+  is(
+    'a guest with a passkey gets no second one on the device',
+    (await failure(page, (loginId) => auth.promoteWithPasskey({ loginId }), 'passkey@example.com')).code,
+    'passkey_exists',
+  );
+  is('the authenticator has the passkey', await idsOf(), ids);
+  await value(page, () => auth.logOut());
+  is('it still logs in to the guest', (await value(page, () => auth.logInWithPasskey())).isGuest, true);
+
+  // Another device makes a new passkey.  If the server refuses it, only this one is forgotten.
+  const [kept] = await credentialsOf(send);
+
+  await send('clearCredentials');
+  await sql(`SELECT anon_auth.create_user(email => 'taken@example.com')`);
+  is(
+    'the server refuses a login ID that somebody has',
+    (await failure(page, () => auth.promoteWithPasskey({ loginId: 'taken@example.com' }))).code,
+    'identity_exists',
+  );
+  await until(async () => (await credentialsOf(send)).length === 0, 'the browser forgets the refused passkey');
+  ok('the browser forgets a passkey that the server refuses', true);
+  is('it makes no account', (await value(page, () => auth.user())).isGuest, true);
+  await value(page, () => auth.logOut());
+  await send('addCredential', { credential: kept });
+  is('the passkey of the guest still logs in', (await value(page, () => auth.logInWithPasskey())).id, guest.id);
   await send('clearCredentials');
   const account = await value(page, (loginId) => auth.promoteWithPasskey({ loginId }), 'passkey@example.com');
 
@@ -99,6 +127,15 @@ export async function passkeys() {
   is('after the verification, the login works', (await value(page, () => auth.logInWithPasskey())).id, fresh.id);
   await sql(`SELECT anon_auth.delete_user('${fresh.id}')`);
   await value(page, () => auth.logOut());
+  await page.evaluate(() => {
+    globalThis.quiet = new AnonAuth({ ...options, passkeySignals: false });
+  });
+  is(
+    'without signals, a removed passkey is told apart, too',
+    (await failure(page, () => quiet.logInWithPasskey())).code,
+    'passkey_removed',
+  );
+  is('and the browser keeps it', (await credentialsOf(send)).length, 1);
   is('a removed passkey is told apart', (await failure(page, () => auth.logInWithPasskey())).code, 'passkey_removed');
   await until(async () => (await credentialsOf(send)).length === 0, 'the browser forgets the passkey');
   ok('the browser forgets it', true);

@@ -4,7 +4,7 @@ import { Clock } from './clock.js';
 import { digest } from './encoding.js';
 import { AnonAuthError } from './errors.js';
 import { Flows, withoutAnswer } from './flows.js';
-import { createPasskey, forgetPasskey, getPasskey, passkeySupport } from './passkeys.js';
+import { createPasskey, forgetPasskey, getPasskey, isRefused, passkeySupport } from './passkeys.js';
 import { Proofs } from './proofs.js';
 import { Resource } from './resource.js';
 import { Sessions, userOf } from './sessions.js';
@@ -45,15 +45,17 @@ export class AnonAuth extends EventTarget {
   #flows;
   #resource;
   #issuer;
+  #signals;
   #channel;
 
-  constructor({ issuer, clientId, origins = [], dpop = true, timeout = 30_000, store, fetch }) {
+  constructor({ issuer, clientId, origins = [], dpop = true, timeout = 30_000, passkeySignals = true, store, fetch }) {
     super();
     if (!globalThis.crypto?.subtle) {
       throw new AnonAuthError('unsupported', 'WebCrypto is missing: load the page by https or from localhost, or use Node.js 20 or later');
     }
     this.#issuer = originOf(issuer, 'issuer');
     this.#clientId = clientId;
+    this.#signals = passkeySignals;
 
     const key = `${this.#issuer} ${clientId}`;
     const clock = new Clock();
@@ -256,7 +258,7 @@ export class AnonAuth extends EventTarget {
       return await this.logIn({ passkey: response });
     } catch (error) {
       if (error.code === 'passkey_removed') {
-        await forgetPasskey(options.rpId, response.id);
+        await this.#forgetPasskey(options.rpId, response.id);
       }
       throw error;
     }
@@ -265,19 +267,45 @@ export class AnonAuth extends EventTarget {
   async signUpWithPasskey({ loginId, displayName, signal } = {}) {
     const options = await this.#passkeyOptions('creation_options');
 
-    return this.signUp({ loginId, passkey: await createPasskey(options, namesOf(loginId, displayName), signal) });
+    return this.#withNewPasskey(options, namesOf(loginId, displayName), signal, (passkey) =>
+      this.signUp({ loginId, passkey }),
+    );
   }
 
   async promoteWithPasskey({ loginId, displayName, signal } = {}) {
     const options = await this.account('passkey_creation_options');
 
-    return this.promote({ loginId, passkey: await createPasskey(options, namesOf(loginId, displayName), signal) });
+    return this.#withNewPasskey(options, namesOf(loginId, displayName), signal, (passkey) =>
+      this.promote({ loginId, passkey }),
+    );
   }
 
   async addPasskey({ name, signal } = {}) {
-    const response = await createPasskey(await this.account('passkey_creation_options'), {}, signal);
+    const options = await this.account('passkey_creation_options');
 
-    return this.account('add_passkey', { response, ...(name === undefined ? {} : { name }) });
+    return this.#withNewPasskey(options, {}, signal, (response) =>
+      this.account('add_passkey', { response, ...(name === undefined ? {} : { name }) }),
+    );
+  }
+
+  // Makes a passkey and presents it to the server.
+  async #withNewPasskey(options, names, signal, present) {
+    const response = await createPasskey(options, names, signal);
+
+    try {
+      return await present(response);
+    } catch (error) {
+      if (isRefused(error)) {
+        await this.#forgetPasskey(options.rp.id, response.id);
+      }
+      throw error;
+    }
+  }
+
+  async #forgetPasskey(rpId, id) {
+    if (this.#signals) {
+      await forgetPasskey(rpId, id);
+    }
   }
 
   #passkeyOptions(kind) {

@@ -114,9 +114,11 @@ export function errorOf(response, body) {
   const error = body?.error;
   const isApi = typeof error === 'object' && error !== null;
   const serverCode = isApi ? error.reason : (body?.x_code ?? error);
+  // Below /api, the reason of a refused passkey is in the details.
+  const name = serverCode === 'InvalidPasskey' ? error.info?.reason : serverCode;
   const message = (isApi ? error.message : (body?.x_detail ?? body?.error_description)) ?? `status ${response.status}`;
 
-  return new AnonAuthError(codes[serverCode] ?? codeOfStatus(response.status), message, {
+  return new AnonAuthError(codes[name] ?? codeOfStatus(response.status), message, {
     status: response.status,
     serverCode,
     sqlState: sqlStates[serverCode],

@@ -135,8 +135,13 @@ export interface Options {
   origins?: readonly string[];
   /** Whether a proof of a key is sent for each token (RFC 9449). Default: true. */
   dpop?: boolean;
-  /** Milliseconds after which a request to the issuer counts as lost. Default: 30000. */
+  /** Milliseconds after which a request to the issuer, except by `fetch()`, counts as lost. Default: 30000. */
   timeout?: number;
+  /**
+   * Whether authenticators are told to forget passkeys that the server does not know. Set it to false if several
+   * systems have the same RP ID. Default: true.
+   */
+  passkeySignals?: boolean;
   /** Default: a new IndexedDBStore. */
   store?: Store;
   /** Default: the fetch of the page. */
@@ -229,7 +234,10 @@ export class AnonAuth extends EventTarget {
   logInWithPasskey(options?: { autofill?: boolean; signal?: AbortSignal }): Promise<User>;
   /** Makes an account with a new passkey. */
   signUpWithPasskey(options?: NewPasskey): Promise<User>;
-  /** Turns the guest into an account with a new passkey, and the same user id. */
+  /**
+   * Turns the guest into an account with a new passkey, and the same user id. Throws `passkey_exists` on a device that
+   * has a passkey of the guest: use `promote()`, which keeps it.
+   */
   promoteWithPasskey(options?: NewPasskey): Promise<User>;
   /** Adds a passkey of the user who is logged in, also of a guest, and returns its id. */
   addPasskey(options?: { name?: string; signal?: AbortSignal }): Promise<string>;
@@ -246,7 +254,8 @@ export class AnonAuth extends EventTarget {
 
   /**
    * Ends the session. The key of a guest stays, so that the guest can come back, except with `forgetGuest`. A key that
-   * an account has kept is deleted.
+   * an account has kept is deleted. The browser forgets all this before the server is asked, and `user()` returns null
+   * at once; the promise waits until the server has answered, or the timeout is over.
    */
   logOut(options?: { forgetGuest?: boolean }): Promise<void>;
   /** Stops listening to other tabs. */

@@ -74,6 +74,9 @@ async function ask(action) {
 }
 
 // Makes a passkey.  names replace those in the options, which the authenticator shows.
+//
+// It replaces a passkey of the same user in the same authenticator, unless the options exclude
+// that one.  The options of a user who is logged in exclude all passkeys that the server knows.
 export function createPasskey(options, names, signal) {
   return ask(() =>
     navigator.credentials.create({
@@ -139,6 +142,16 @@ export async function getPasskey(getOptions, { autofill, signal }) {
   const options = await getOptions();
 
   return { options, response: await usePasskey(options, signal) };
+}
+
+// Whether an error says that the server has not stored a new passkey.  Without a response of the
+// server itself, nobody knows.  A browser may send a request again if its connection breaks,
+// although the server has received it: these codes may be the answer to a request whose first
+// copy was accepted.
+export function isRefused({ status, serverCode, code }) {
+  const isDoubtful = ['passkey_exists', 'guest_removed', 'invalid_credentials', 'dpop_rejected'].includes(code);
+
+  return status >= 400 && status < 500 && serverCode !== undefined && !isDoubtful;
 }
 
 // Tells the browser that the server does not know a passkey, so that it stops offering it.

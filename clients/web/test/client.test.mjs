@@ -834,6 +834,99 @@ test('what the browser and the server refuse', async () => {
   assert.equal(await tab().user(), null);
 });
 
+const newPasskey = {
+  signUpWithPasskey: '/oauth2/token',
+  promoteWithPasskey: '/oauth2/token',
+  addPasskey: '/api/account/add_passkey',
+};
+const api = (reason, info) => ({ error: { name: 'BadRequest', reason, message: 'no', code: 400, info } });
+
+for (const [method, path] of Object.entries(newPasskey)) {
+  // Guests only: an account would be refused before the browser is asked.
+  const present = async (status, body, options) => {
+    const { signalled } = useAuthenticator();
+    const auth = tab(options);
+
+    await auth.continueAsGuest();
+    server.intercept(path, () => Response.json(body, { status }));
+    const error = await auth[method]().catch((each) => each);
+
+    assert.ok(error instanceof AnonAuthError, String(error));
+    return { code: error.code, signalled };
+  };
+
+  test(`${method}() makes the browser forget a passkey that the server refuses`, async () => {
+    for (const [status, body, code] of [
+      [400, { error: 'invalid_grant', x_code: 'identity_exists' }, 'identity_exists'],
+      [400, { error: 'invalid_grant', x_code: 'user_verification' }, 'refused'],
+      [400, { error: 'invalid_request' }, 'invalid_request'],
+      [429, { error: 'x_rate_limited' }, 'rate_limited'],
+      [400, api('InvalidPasskey', { reason: 'too_many' }), 'refused'],
+      [403, api('AccountRequired'), 'account_required'],
+    ]) {
+      const result = await present(status, body);
+
+      assert.equal(result.code, code);
+      assert.deepEqual(result.signalled, [{ rpId: 'example.com', credentialId: 'AQID' }], code);
+      assert.deepEqual((await present(status, body, { passkeySignals: false })).signalled, []);
+    }
+  });
+
+  test(`${method}() keeps a passkey that the server has or may have`, async () => {
+    for (const [status, body, code] of [
+      [400, { error: 'invalid_grant', x_code: 'credential_exists' }, 'passkey_exists'],
+      [400, api('InvalidPasskey', { reason: 'credential_exists' }), 'passkey_exists'],
+      [400, api('InvalidPasskey', { reason: 'challenge' }), 'invalid_credentials'],
+      [400, { error: 'invalid_grant', x_code: 'challenge' }, 'invalid_credentials'],
+      [400, { error: 'invalid_grant', x_code: 'removed_device_key' }, 'guest_removed'],
+      [400, { error: 'invalid_grant' }, 'invalid_credentials'],
+      [400, { error: 'invalid_dpop_proof' }, 'dpop_rejected'],
+      [408, {}, 'refused'],
+      [500, { error: 'server_error' }, 'server_error'],
+      [502, {}, 'unavailable'],
+      [503, { error: 'temporarily_unavailable' }, 'unavailable'],
+    ]) {
+      const result = await present(status, body);
+
+      assert.equal(result.code, code);
+      assert.deepEqual(result.signalled, [], `${status} ${code}`);
+    }
+    const { signalled } = useAuthenticator();
+    const auth = tab();
+
+    await auth.continueAsGuest();
+    server.intercept(path, () => {
+      throw new TypeError('fetch failed');
+    });
+    await fails(() => auth[method](), 'network');
+    assert.deepEqual(signalled, []);
+  });
+}
+
+test('passkeySignals: false tells authenticators nothing after a login', async () => {
+  const { signalled } = useAuthenticator();
+
+  await fails(() => tab({ passkeySignals: false }).logInWithPasskey(), 'passkey_removed');
+  assert.deepEqual(signalled, []);
+});
+
+test('a guest whose passkey is on this device keeps it', async () => {
+  // The browser refuses, because the options exclude the passkey.
+  const { asked, signalled } = useAuthenticator(({ publicKey }) => {
+    assert.deepEqual([...publicKey.excludeCredentials[0].id], [3, 4]);
+    return { fails: 'InvalidStateError' };
+  });
+  const auth = tab();
+  const user = await auth.continueAsGuest();
+
+  server.requests.length = 0;
+  await fails(() => auth.promoteWithPasskey(), 'passkey_exists');
+  assert.equal(asked.length, 1);
+  assert.deepEqual(server.paths(), ['/api/account/passkey_creation_options'], 'nothing is promoted');
+  assert.deepEqual(signalled, []);
+  assert.deepEqual(await auth.user(), user);
+});
+
 test('autofill replaces its challenge before it expires', async (context) => {
   context.mock.timers.enable({ apis: ['setTimeout'] });
   const wait = ({ signal }) =>

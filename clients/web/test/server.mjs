@@ -153,11 +153,14 @@ export class FakeServer {
         return this.#response(200, {
           result: {
             challenge,
-            rpId: 'example.com',
             timeout: 300_000,
             ...(seen.path.endsWith('creation_options')
-              ? { user: { id: 'AAEC', name: 'guest abc', displayName: 'guest abc' }, excludeCredentials: [{ id: 'AwQ' }] }
-              : {}),
+              ? {
+                  rp: { id: 'example.com', name: 'Example' },
+                  user: { id: 'AAEC', name: 'guest abc', displayName: 'guest abc' },
+                  excludeCredentials: [{ id: 'AwQ' }],
+                }
+              : { rpId: 'example.com' }),
           },
         });
       }

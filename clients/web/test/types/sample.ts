@@ -9,6 +9,7 @@ const options: Options = {
   origins: ['https://api.example.com'] as const,
   dpop: true,
   timeout: 10_000,
+  passkeySignals: false,
   store: new IndexedDBStore('mine'),
   fetch: globalThis.fetch,
 };
