@@ -8,6 +8,10 @@ import { AnonAuthError } from './errors.js';
 
 // A challenge lives five minutes.
 const freshness = 240_000;
+const checkInterval = 5_000;
+const retryInterval = 30_000;
+// Errors after which the same request may succeed.
+const transient = ['network', 'unavailable', 'rate_limited', 'server_error'];
 const members = ['clientDataJSON', 'attestationObject', 'authenticatorData', 'signature', 'userHandle'];
 
 export async function passkeySupport() {
@@ -105,32 +109,100 @@ function usePasskey(options, signal, mediation) {
   );
 }
 
+// Calls action often, and as soon as the page is shown or the device is online again: while the
+// device sleeps, no timer runs.  Returns a function that ends it.
+function repeat(action) {
+  const timer = setInterval(action, checkInterval);
+  const page = globalThis.document;
+
+  page?.addEventListener('visibilitychange', action);
+  globalThis.addEventListener?.('online', action);
+  return () => {
+    clearInterval(timer);
+    page?.removeEventListener('visibilitychange', action);
+    globalThis.removeEventListener?.('online', action);
+  };
+}
+
+// Gets new options before those of madeAt expire, and gives them to done.  Nobody chooses a
+// passkey on a hidden page.  Without network, or while the server does not work, the user can
+// still choose, and this tries again.  Returns a function that ends it.
+function renew(madeAt, getOptions, done, failed) {
+  let isRenewing = false;
+  let notBefore = 0;
+
+  return repeat(async ({ type } = {}) => {
+    const now = Date.now();
+    const isFresh = now >= madeAt && now - madeAt < freshness;
+
+    if (isFresh || isRenewing || globalThis.document?.hidden || (now < notBefore && type !== 'online')) {
+      return;
+    }
+    isRenewing = true;
+    try {
+      done(await getOptions());
+    } catch (error) {
+      if (!transient.includes(error.code)) {
+        failed(error);
+      }
+      notBefore = Date.now() + Math.max(retryInterval, 1000 * (error.retryAfter ?? 0));
+    } finally {
+      isRenewing = false;
+    }
+  });
+}
+
+// Offers passkeys in the autofill of a field.  Returns the response, or new options.
+async function offer(options, madeAt, getOptions, signal) {
+  signal?.throwIfAborted();
+  const controller = new AbortController();
+  const stop = () => controller.abort(signal.reason);
+  let renewed;
+  let refusal;
+  const end = renew(
+    madeAt,
+    getOptions,
+    (fresh) => {
+      renewed = fresh;
+      controller.abort();
+    },
+    (error) => {
+      refusal = error;
+      controller.abort();
+    },
+  );
+
+  signal?.addEventListener('abort', stop);
+  try {
+    return { response: await usePasskey(options, controller.signal, 'conditional') };
+  } catch (error) {
+    if (error.name !== 'AbortError' || signal?.aborted || !(renewed || refusal)) {
+      throw error;
+    }
+    if (refusal) {
+      throw refusal;
+    }
+    return { renewed };
+  } finally {
+    end();
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
 // Lets the user choose a passkey in the autofill of a field.  That may take hours, so the
 // challenge is replaced before it expires.
 async function choosePasskey(getOptions, signal) {
+  let madeAt = Date.now();
+  let options = await getOptions();
+
   for (;;) {
-    const options = await getOptions();
-    const controller = new AbortController();
+    const { response, renewed } = await offer(options, madeAt, getOptions, signal);
 
-    signal?.throwIfAborted();
-    const stop = () => controller.abort(signal.reason);
-    let isStale = false;
-    const timer = setTimeout(() => {
-      isStale = true;
-      controller.abort();
-    }, freshness);
-
-    signal?.addEventListener('abort', stop);
-    try {
-      return { options, response: await usePasskey(options, controller.signal, 'conditional') };
-    } catch (error) {
-      if (!isStale || error.name !== 'AbortError') {
-        throw error;
-      }
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', stop);
+    if (response) {
+      return { options, response };
     }
+    options = renewed;
+    madeAt = Date.now();
   }
 }
 

@@ -927,22 +927,176 @@ test('a guest whose passkey is on this device keeps it', async () => {
   assert.deepEqual(await auth.user(), user);
 });
 
-test('autofill replaces its challenge before it expires', async (context) => {
-  context.mock.timers.enable({ apis: ['setTimeout'] });
-  const wait = ({ signal }) =>
+// The browser's autofill: waits until the module gives up, or until the test lets the user choose.
+function useAutofill() {
+  let choose;
+  const question = ({ signal }) =>
     new Promise((resolve, reject) => {
+      choose = () => resolve({});
       signal.addEventListener('abort', () => reject(signal.reason));
-      setImmediate(() => context.mock.timers.tick(240_000));
     });
-  const { asked } = useAuthenticator(wait, wait, () => ({}));
+  const { asked } = useAuthenticator(...Array(10).fill(question));
 
   server.passkeys.set('AQID', { id: 'ada', isGuest: false });
-  assert.equal((await tab().logInWithPasskey({ autofill: true })).id, 'ada');
+  return { asked, choose: () => choose() };
+}
+
+// Lets promises settle.
+const settle = async () => {
+  for (let i = 0; i < 50; i++) {
+    await new Promise(setImmediate);
+  }
+};
+
+const optionRequests = () => server.count('/api/passkey/request_options');
+
+test('autofill replaces its challenge before it expires', async (context) => {
+  context.mock.timers.enable({ apis: ['setInterval', 'Date'] });
+  const { asked, choose } = useAutofill();
+  const login = tab().logInWithPasskey({ autofill: true });
+
+  await settle();
+  for (let minute = 0; minute < 9; minute++) {
+    context.mock.timers.tick(60_000);
+    await settle();
+  }
+  assert.equal(asked.length, 3);
+  choose();
+  assert.equal((await login).id, 'ada');
   assert.deepEqual(
     asked.map(({ mediation }) => mediation),
     ['conditional', 'conditional', 'conditional'],
   );
   assert.equal(new Set(asked.map(({ publicKey }) => Buffer.from(publicKey.challenge).toString())).size, 3);
+  context.mock.timers.tick(3_600_000);
+  await settle();
+  assert.equal(optionRequests(), 3, 'nothing is left that renews');
+});
+
+test('autofill replaces its challenge when a device wakes up, and when its page is shown', async (context) => {
+  // The clock of the timers stands still while the device sleeps.
+  let time = Date.now();
+  const tick = async (milliseconds) => {
+    time += milliseconds;
+    context.mock.timers.tick(milliseconds);
+    await settle();
+  };
+
+  context.mock.timers.enable({ apis: ['setInterval'] });
+  context.mock.method(Date, 'now', () => time);
+  globalThis.document = Object.assign(new EventTarget(), { hidden: false });
+  context.after(() => delete globalThis.document);
+  const { asked, choose } = useAutofill();
+  const login = tab().logInWithPasskey({ autofill: true });
+
+  await settle();
+  time += hour;
+  await tick(5_000);
+  assert.equal(asked.length, 2, 'soon after the end of the sleep');
+
+  document.hidden = true;
+  await tick(600_000);
+  assert.equal(asked.length, 2, 'not while nobody sees the page');
+  document.hidden = false;
+  document.dispatchEvent(new Event('visibilitychange'));
+  await settle();
+  assert.equal(asked.length, 3, 'when the page is shown');
+
+  time -= hour;
+  document.dispatchEvent(new Event('visibilitychange'));
+  await settle();
+  assert.equal(asked.length, 4, 'when the clock was put back');
+  choose();
+  assert.equal((await login).id, 'ada');
+});
+
+test('autofill goes on without network, and renews when the device is online again', async (context) => {
+  context.mock.timers.enable({ apis: ['setInterval', 'Date'] });
+  const window = new EventTarget();
+
+  Object.assign(globalThis, {
+    addEventListener: window.addEventListener.bind(window),
+    removeEventListener: window.removeEventListener.bind(window),
+  });
+  context.after(() => {
+    delete globalThis.addEventListener;
+    delete globalThis.removeEventListener;
+  });
+  const { asked, choose } = useAutofill();
+  const login = tab().logInWithPasskey({ autofill: true });
+
+  await settle();
+  server.isDown = true;
+  context.mock.timers.tick(240_000);
+  await settle();
+  assert.equal(asked.length, 1);
+  assert.equal(asked[0].signal.aborted, false, 'the user can still choose');
+  server.isDown = false;
+  window.dispatchEvent(new Event('online'));
+  await settle();
+  assert.equal(asked.length, 2);
+
+  // A server that does not work is asked every 30 seconds, or later if it says so.
+  const refuse = (headers) =>
+    server.intercept('/api/passkey/request_options', () => new Response('{}', { status: 503, headers }));
+  const waitFor = async (milliseconds) => {
+    const before = optionRequests();
+
+    for (let time = 0; time < milliseconds; time += 5_000) {
+      context.mock.timers.tick(5_000);
+      await settle();
+    }
+    return optionRequests() - before;
+  };
+
+  refuse({});
+  assert.equal(await waitFor(240_000), 1);
+  refuse({ 'Retry-After': '60' });
+  assert.equal(await waitFor(25_000), 0);
+  assert.equal(await waitFor(5_000), 1);
+  assert.equal(await waitFor(55_000), 0);
+  assert.equal(await waitFor(5_000), 1);
+  assert.equal(asked.length, 3);
+  choose();
+  assert.equal((await login).id, 'ada');
+});
+
+test('autofill ends with an error that does not pass', async (context) => {
+  context.mock.timers.enable({ apis: ['setInterval', 'Date'] });
+  const { asked } = useAutofill();
+  const login = fails(() => tab().logInWithPasskey({ autofill: true }), 'invalid_client');
+
+  await settle();
+  server.intercept('/api/passkey/request_options', () => Response.json({ error: 'invalid_client' }, { status: 401 }));
+  context.mock.timers.tick(240_000);
+  await login;
+  assert.equal(asked[0].signal.aborted, true);
+});
+
+test('a passkey that is chosen while autofill renews logs in', async (context) => {
+  context.mock.timers.enable({ apis: ['setInterval', 'Date'] });
+  const { asked, choose } = useAutofill();
+  const login = tab().logInWithPasskey({ autofill: true });
+  let answer;
+
+  await settle();
+  server.intercept(
+    '/api/passkey/request_options',
+    (response) =>
+      new Promise((resolve) => {
+        answer = () => resolve(response);
+      }),
+  );
+  context.mock.timers.tick(240_000);
+  await settle();
+  context.mock.timers.tick(60_000);
+  await settle();
+  assert.equal(optionRequests(), 2, 'one renewal at a time');
+  choose();
+  assert.equal((await login).id, 'ada');
+  answer();
+  await settle();
+  assert.equal(asked.length, 1);
 });
 
 test('the caller ends autofill', async () => {
