@@ -234,7 +234,7 @@ BEGIN
 			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT;
 			RETURN QUERY SELECT 'error', 'signing_key_damaged', message,
 				'No token can be signed: every login fails.',
-				'SELECT * FROM anon_auth.master_key_users();  -- if settings.database_id differs from the id recorded for this database, restore it; otherwise SELECT anon_auth.rotate_signing_key(immediately => true);';
+				'SELECT * FROM anon_auth.master_key_users();  -- if settings.database_id differs from the id recorded for this database, the row of settings was lost, with all settings: restore it from a dump; otherwise SELECT anon_auth.rotate_signing_key(immediately => true);';
 		END;
 	END LOOP;
 	-- A rotated key may be older: the new key has not begun to sign yet.
