@@ -81,6 +81,14 @@ sub to_passkey
 	return submit($browser, $browser->get($path), $path, login_id => $login_id, use => 'passkey');
 }
 
+# The passkey that a page tells the authenticator to forget
+sub forgotten
+{
+	my ($answer) = @_;
+
+	return $answer->{body} =~ /class="forgotten-passkey" hidden data-rp-id="([^"]*)" data-unknown-id="([^"]*)"/ ? "$1 $2" : undef;
+}
+
 # Return whether a passkey logs in, and as whom.
 sub logs_in_as
 {
@@ -179,7 +187,41 @@ sub logs_in_as
 
 	# The login ID was taken while the person made the passkey.
 	$site->account('mary@example.com');
-	shows($browser->post_form($path, with_passkey($page, authenticator()->create(data_of($page, 'options')))), 422, qr/already an account/, 'a login ID that was taken meanwhile');
+	my $late = authenticator();
+	my %form = with_passkey($page, $late->create(data_of($page, 'options')));
+	my $taken = $browser->post_form($path, %form);
+	shows($taken, 422, qr/already an account/, 'a login ID that was taken meanwhile');
+	is(forgotten($taken), 'auth.example ' . $late->id, 'the authenticator can forget the passkey');
+	$site->settings(passkey_signals => 'false');
+	is(forgotten($browser->post_form($path, %form)), undef, 'passkey_signals = false: nothing is said to it');
+	$site->settings(passkey_signals => 'true');
+	my $used = $json->decode($form{passkey_response});
+	delete $used->{response}{attestationObject};
+	is(forgotten($browser->post_form($path, %form, passkey_response => $json->encode($used))), undef, 'nor about the response to another request');
+	is(forgotten($browser->post_form($path, %form, 'Sec-Fetch-Site:' => 'cross-site')), undef, 'nor because another site says so');
+}
+
+# Whether a passkey exists is said to its owner only.
+{
+	my $owner = authenticator();
+	my ($browser, $path) = on_sign_up();
+	my $page = to_passkey($browser, $path, 'owner@example.com');
+	my %form = with_passkey($page, $owner->create(data_of($page, 'options')));
+
+	is($browser->post_form($path, %form)->{status}, 303, 'somebody has a passkey');
+	($browser, $path) = on_sign_up();
+	$page = to_passkey($browser, $path, 'curious@example.com');
+	my $mine = authenticator(id => $owner->{id})->create(data_of($page, 'options'));
+	my $other = authenticator()->create(data_of($page, 'options'));
+	for my $response ({ id => $owner->id }, { %$mine, id => $owner->id }, { %$other, id => $owner->id })
+	{
+		my $answer = $browser->post_form($path, %{ { with_passkey($page, $response) } });
+
+		shows($answer, 422, qr/did not work|took too long|already in use/, 'a form with the id of a known passkey makes no account');
+		unlike($answer->{body}, qr/Your account is ready/, 'and is not told that it did');
+		$site->no_limits;
+	}
+	query(q{UPDATE anon_auth.login_ids SET value = 'gone@example.com', original_value = 'gone@example.com' WHERE value = 'owner@example.com'});
 }
 
 # ---------------------------------------------------------------------------
@@ -251,6 +293,43 @@ for my $elsewhere (0, 1)
 	is(user_of($address), $guest, "$name: the account is that of the guest");
 	is(logs_in_as($passkey), $guest, "$name: the passkey logs in");
 	is(passkeys_of($guest), 1, "$name: it is the only one");
+}
+for my $elsewhere (0, 1)
+{
+	# An authenticator would replace the guest's passkey by the new one, and keep it if the promotion fails.
+	my $name = $elsewhere ? 'a guest elsewhere with a passkey' : 'a guest with a passkey';
+	my ($browser, $path, $guest, $tokens) = on_promotion(elsewhere => $elsewhere);
+	my $old = authenticator();
+
+	$site->no_limits;
+	if ($elsewhere)
+	{
+		my $token = sql_literal($tokens->{access_token});
+
+		query('SELECT anon_auth.add_passkey(' . sql_literal($json->encode($old->create($json->decode(query("SELECT anon_auth.passkey_creation_options($token)"))))) . ", access_token => $token)");
+	}
+	else
+	{
+		my $settings = $browser->get('/settings/passkeys/add');
+
+		is($browser->post_form('/settings/passkeys/add', with_passkey($settings, $old->create(data_of($settings, 'options'))))->{status}, 303, "$name");
+	}
+	my $page = to_passkey($browser, $path, "kept$elsewhere\@example.com");
+	is_deeply([ map { $_->{id} } @{ data_of($page, 'options')->{excludeCredentials} } ], [ $old->id ], "$name: its authenticator makes no other one");
+	like($page->{body}, qr/data-exists="This device already has your passkey as a guest/, "$name: the page says why");
+	$site->account("kept$elsewhere\@example.com");
+	my $taken = $browser->post_form($path, with_passkey($page, authenticator()->create(data_of($page, 'options'))));
+	shows($taken, 422, qr/already an account/, "$name: the promotion fails");
+	is(logs_in_as($old), $guest, "$name: the passkey still logs in");
+
+	# A form that names the guest's passkey promotes nobody, and does not look like one that has.
+	my $shown = $browser->post_form($path, with_passkey(to_passkey($browser, $path, "free$elsewhere\@example.com"), { id => $old->id }));
+	shows($shown, 422, qr/did not work/, "$name: a form with the id of that passkey");
+	$page = to_passkey($browser, $path, "free$elsewhere\@example.com");
+	$shown = $browser->post_form($path, with_passkey($page, authenticator(id => $old->{id}, origin => 'https://evil.example')->create(data_of($page, 'options'))));
+	shows($shown, 422, qr/did not work/, "$name: nor with a response to the page's request that is refused");
+	is(forgotten($shown), undef, "$name: and the authenticator keeps that passkey");
+	is(query("SELECT is_anonymous FROM anon_auth.users WHERE id = '$guest'"), 't', "$name: the guest stays one");
 }
 {
 	# Whoever sent the link has a passkey of the guest.

@@ -27,6 +27,7 @@
 #include "domain/recent_login.h"
 #include "domain/session.h"
 #include "jose/base64url.h"
+#include "json/json_read.h"
 #include "json/json_write.h"
 #include "json/raise_json.h"
 #include "lib/stringinfo.h"
@@ -268,20 +269,36 @@ passkey_list(const User *user, int *count)
 	return passkeys_of(user, count);
 }
 
+/* Find a passkey by its id in base64url. */
+static bool
+find_by_text(const char *id, Passkey *passkey)
+{
+	size_t		length = BASE64URL_DECODED_MAX(strlen(id));
+	char	   *bytes = palloc(length + 1);
+
+	return base64url_decode((uint8 *) bytes, &length, id, strlen(id)) == JOSE_OK &&
+		passkeys_find(passkeys_id_of((Span) {bytes, length}), passkey);
+}
+
 bool
-passkey_exists(const char *id, const pg_uuid_t *owner)
+passkey_exists(const char *id)
 {
 	Passkey		passkey;
-	size_t		length;
-	char	   *bytes;
 
-	if (id == NULL)
-		return false;
-	length = BASE64URL_DECODED_MAX(strlen(id));
-	bytes = palloc(length + 1);
-	return base64url_decode((uint8 *) bytes, &length, id, strlen(id)) == JOSE_OK &&
-		passkeys_find(passkeys_id_of((Span) {bytes, length}), &passkey) &&
-		(owner == NULL || uuid_equals(&passkey.user_id, owner));
+	return find_by_text(id, &passkey);
+}
+
+bool
+passkey_has_made_account(const Jsonb *json)
+{
+	char	   *id = json_cstring(json, "id");
+	pg_uuid_t	user_id;
+	Passkey		passkey;
+	User		user;
+
+	return id != NULL && passkey_response_user(json, &user_id) &&
+		find_by_text(id, &passkey) && uuid_equals(&passkey.user_id, &user_id) &&
+		users_find(&user_id, &user) && !user.is_anonymous;
 }
 
 static void

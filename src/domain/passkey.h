@@ -104,11 +104,15 @@ extern Passkey *passkey_list(const User *user, int *count);
 extern bool passkey_remove(const User *user, const Session *session, const char *id,
 						   TimestampTz now);
 
+/* Return whether a user has the passkey with this id in base64url. */
+extern bool passkey_exists(const char *id);
+
 /*
- * Return whether there is a passkey with this id in base64url, which may be NULL.  If owner is
- * not NULL, it is that of this user.
+ * Return whether a response to create() has made its account before: the account for which
+ * the challenge was issued has the passkey.  Nobody else has such a challenge, so the answer tells
+ * nobody which passkeys exist.
  */
-extern bool passkey_exists(const char *id, const pg_uuid_t *owner);
+extern bool passkey_has_made_account(const Jsonb *json);
 
 /* ---- for callers that delete or take over an account ---- */
 

@@ -32,8 +32,8 @@ passkey_challenge_make(ChallengePurpose purpose, const pg_uuid_t *user_id, Times
 	return text;
 }
 
-const char *
-passkey_challenge_problem(Span text, TimestampTz now, PasskeyChallenge *challenge)
+bool
+passkey_challenge_read(Span text, PasskeyChallenge *challenge)
 {
 	const uint8 *key;
 	bool		authentic = false;
@@ -42,7 +42,13 @@ passkey_challenge_problem(Span text, TimestampTz now, PasskeyChallenge *challeng
 	for (i = 0; !authentic &&
 		 (key = master_key_derived(MASTER_KEY_PASSKEY_CHALLENGE, i)) != NULL; i++)
 		authentic = token_read_passkey_challenge(challenge, key, text.data, text.length);
-	if (!authentic)
+	return authentic;
+}
+
+const char *
+passkey_challenge_problem(Span text, TimestampTz now, PasskeyChallenge *challenge)
+{
+	if (!passkey_challenge_read(text, challenge))
 		return "The challenge was not issued here.";
 	if (challenge->challenge.issued_at <= now - SHORT_LIFETIME ||
 		challenge->challenge.issued_at > now + SHORT_LIFETIME)

@@ -30,6 +30,9 @@
 extern char *passkey_challenge_make(ChallengePurpose purpose, const pg_uuid_t *user_id,
 									TimestampTz now);
 
+/* Fill challenge from its text.  Return false if it was not issued here. */
+extern bool passkey_challenge_read(Span text, PasskeyChallenge *challenge);
+
 /*
  * Fill challenge from its text.  Return NULL, or a sentence that says why it is no challenge
  * for an authenticator of the last five minutes.  Does not check whether it was used.

@@ -106,7 +106,7 @@ add_algorithms(StringInfo json)
 	json_close_array(json);
 }
 
-/* user is NULL for an account that is to be made. */
+/* user is NULL for somebody who has none. */
 static void
 add_passkeys(StringInfo json, const char *name, const User *user)
 {
@@ -139,9 +139,10 @@ add_selection(StringInfo json, const PasskeyPolicy *policy)
 	json_close(json);
 }
 
+/* user is as in add_user(); owner is the user whose passkeys are excluded, or NULL. */
 static char *
 creation_options(ChallengePurpose purpose, const pg_uuid_t *id, const User *user,
-				 const char *name, TimestampTz now)
+				 const User *owner, const char *name, TimestampTz now)
 {
 	StringInfoData json;
 	PasskeyPolicy policy;
@@ -154,7 +155,7 @@ creation_options(ChallengePurpose purpose, const pg_uuid_t *id, const User *user
 	json_add_string(&json, "challenge", passkey_challenge_make(purpose, id, now));
 	add_algorithms(&json);
 	add_timeout(&json);
-	add_passkeys(&json, "excludeCredentials", user);
+	add_passkeys(&json, "excludeCredentials", owner);
 	add_selection(&json, &policy);
 	json_add_string(&json, "attestation", "none");
 	json_add_raw(&json, "extensions", "{\"credProps\": true}");
@@ -166,13 +167,13 @@ char *
 passkey_options_for_user(const User *user, const Session *session, TimestampTz now)
 {
 	recent_login_require(user, session, now);
-	return creation_options(CHALLENGE_PASSKEY_ADD, &user->id, user, NULL, now);
+	return creation_options(CHALLENGE_PASSKEY_ADD, &user->id, user, user, NULL, now);
 }
 
 char *
 passkey_options_for_guest(const User *user, TimestampTz now)
 {
-	return creation_options(CHALLENGE_PASSKEY_ADD, &user->id, user, NULL, now);
+	return creation_options(CHALLENGE_PASSKEY_ADD, &user->id, user, user, NULL, now);
 }
 
 char *
@@ -182,16 +183,18 @@ passkey_options_for_sign_up(TimestampTz now)
 
 	if (!settings_get()->public_sign_up_enabled)
 		raise_sign_up_closed();
-	return creation_options(CHALLENGE_PASSKEY_SIGN_UP, &id, NULL, NULL, now);
+	return creation_options(CHALLENGE_PASSKEY_SIGN_UP, &id, NULL, NULL, NULL, now);
 }
 
 char *
 passkey_options_for_account(const pg_uuid_t *guest, const char *name, TimestampTz now)
 {
 	pg_uuid_t	id = guest != NULL ? *guest : users_new_id(NULL, now);
+	User		user;
+	bool		is_found = guest != NULL && users_find(guest, &user);
 
 	return creation_options(guest != NULL ? CHALLENGE_PASSKEY_ADD : CHALLENGE_PASSKEY_SIGN_UP,
-							&id, NULL, name, now);
+							&id, NULL, is_found ? &user : NULL, name, now);
 }
 
 /* Without allowCredentials, the browser offers all passkeys that it has for the RP ID. */

@@ -34,7 +34,9 @@ extern char *passkey_options_for_sign_up(TimestampTz now);
 /*
  * Options to make the passkey of an account that a page is about to make: of the guest with
  * this id or, if guest is NULL, of somebody who was no guest.  name is what the person logs in
- * with.  They exclude no authenticator, because promotion by a page removes the guest's passkeys.
+ * with.  They exclude the authenticators of the guest's passkeys.  An authenticator has one
+ * passkey of each user for an RP ID, so a new one would replace the guest's, also if the
+ * promotion then fails.
  */
 extern char *passkey_options_for_account(const pg_uuid_t *guest, const char *name,
 										 TimestampTz now);

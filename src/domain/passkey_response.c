@@ -137,6 +137,56 @@ check_client_data(const PasskeyPolicy *policy, TimestampTz now, PasskeyResponse 
 	check_origin(json, policy);
 }
 
+/* Return the member "response", or NULL if it is no object. */
+static Jsonb *
+inner_object(const Jsonb *json)
+{
+	Jsonb	   *inner = json_container(json_member(json, "response"));
+
+	return inner != NULL && JB_ROOT_IS_OBJECT(inner) ? inner : NULL;
+}
+
+bool
+passkey_response_creates(const Jsonb *json)
+{
+	Jsonb	   *response = inner_object(json);
+
+	return response != NULL && json_member(response, "attestationObject") != NULL;
+}
+
+/* Find the challenge in the client data of a response.  Return false if it has none of ours. */
+static bool
+read_challenge(Span client_data, PasskeyChallenge *challenge)
+{
+	size_t		length = BASE64URL_DECODED_MAX(client_data.length);
+	char	   *decoded = palloc(length + 1);
+	const char *problem;
+	Jsonb	   *json;
+	Span		text;
+
+	if (base64url_decode((uint8 *) decoded, &length, client_data.data,
+						 client_data.length) != JOSE_OK)
+		return false;
+	json = json_parse_object(decoded, length, &problem);
+	return json != NULL && json_string(json, "challenge", &text) &&
+		passkey_challenge_read(text, challenge);
+}
+
+bool
+passkey_response_user(const Jsonb *json, pg_uuid_t *user_id)
+{
+	Jsonb	   *response = inner_object(json);
+	Span		client_data;
+	PasskeyChallenge challenge;
+
+	if (response == NULL || !json_string(response, "clientDataJSON", &client_data) ||
+		!read_challenge(client_data, &challenge) ||
+		challenge.challenge.purpose == CHALLENGE_PASSKEY_LOGIN)
+		return false;
+	memcpy(user_id->data, challenge.user_id, UUID_LEN);
+	return true;
+}
+
 /* ---- authenticator data ---- */
 
 static void
@@ -241,8 +291,8 @@ passkey_response_read(Jsonb *json, TimestampTz now, PasskeyResponse *response)
 		raise_malformed("The response is too long.");
 	if (!JB_ROOT_IS_OBJECT(json) || !json_string_equals(json, "type", "public-key"))
 		raise_malformed("The response is no object with the type \"public-key\".");
-	inner = json_container(json_member(json, "response"));
-	if (inner == NULL || !JB_ROOT_IS_OBJECT(inner))
+	inner = inner_object(json);
+	if (inner == NULL)
 		raise_malformed("The member \"response\" is no object.");
 	passkey_policy_read(&policy);
 	response->creates = json_member(inner, "attestationObject") != NULL;

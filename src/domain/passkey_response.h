@@ -41,6 +41,15 @@ typedef struct PasskeyResponse
  */
 extern void passkey_response_read(Jsonb *json, TimestampTz now, PasskeyResponse *response);
 
+/* Return whether a response is that to create().  Checks nothing else; raises nothing. */
+extern bool passkey_response_creates(const Jsonb *json);
+
+/*
+ * Find the user whom the response to create() has made a passkey for.  Checks only that the
+ * challenge was issued here for that, at any time.  Return false if not; raises nothing.
+ */
+extern bool passkey_response_user(const Jsonb *json, pg_uuid_t *user_id);
+
 /* Raise AA029 unless it is the response to create(), or to get(). */
 extern void passkey_response_require(const PasskeyResponse *response, bool creates);
 

@@ -20,6 +20,7 @@
 #include "http/http_flow.h"
 #include "http/http_page.h"
 #include "http/http_params.h"
+#include "http/http_passkey.h"
 #include "http/http_request.h"
 #include "http/http_response.h"
 #include "json/json_write.h"
@@ -159,6 +160,14 @@ http_flow_begin_page(StringInfo model, const HttpFlow *flow, const char *view)
 	http_flow_begin_page_for(model, flow, view, "");
 }
 
+/* A passkey that an authenticator has made, and that the server has not taken, stays there otherwise. */
+static void
+add_forgotten_passkey(StringInfo model, const HttpFlow *flow)
+{
+	if (flow->passkey_form != NULL)
+		http_passkey_add_forgotten(model, flow->passkey_form);
+}
+
 void
 http_flow_begin_page_for(StringInfo model, const HttpFlow *flow, const char *view,
 						 const char *uri)
@@ -173,6 +182,7 @@ http_flow_begin_page_for(StringInfo model, const HttpFlow *flow, const char *vie
 	http_page_begin(model, flow->request, view, flow->authorization.ui_locales);
 	json_add_string(model, "action", action.data);
 	json_add_string(model, "client_name", flow->client.name);
+	add_forgotten_passkey(model, flow);
 	json_add_string(model, "cancel_uri",
 					http_authorization_error(flow->authorization.redirect_uri, "access_denied",
 											 "the user has cancelled", flow->authorization.state));
@@ -196,9 +206,16 @@ response_uri(const HttpFlow *flow)
 void
 http_flow_message(const HttpFlow *flow, int status, const char *message, HttpResponse *response)
 {
-	http_message_page(flow->request, response, status, message, flow->client.name,
-					  response_uri(flow),
-					  flow->authorization.ui_locales);
+	StringInfoData model;
+
+	initStringInfo(&model);
+	http_page_begin(&model, flow->request, "message", flow->authorization.ui_locales);
+	json_add_string(&model, "message", message);
+	json_add_string(&model, "client_name", flow->client.name);
+	json_add_string(&model, "continue_uri", response_uri(flow));
+	add_forgotten_passkey(&model, flow);
+	json_close(&model);
+	http_page(response, status, model.data);
 	http_no_store(response);
 }
 

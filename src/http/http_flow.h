@@ -14,6 +14,7 @@
 #include "domain/authorization.h"
 #include "domain/browser_flows.h"
 #include "http/http_page.h"
+#include "http/http_params.h"
 #include "http/http_response.h"
 #include "store/clients.h"
 #include "store/users.h"
@@ -26,6 +27,9 @@ typedef struct HttpFlow
 	Client		client;
 	BrowserFlows browser;		/* all flows of this browser */
 	BrowserFlow *own;			/* this flow among them */
+
+	/* The form that a page of the flow has sent, if it may have made a passkey; or NULL. */
+	const HttpParams *passkey_form;
 
 	/* The result: the user that is logged in, how, and the code or cookie for it. */
 	User		user;

@@ -40,6 +40,8 @@ http_passkey_add(StringInfo model, const HttpPasskeyButton *button)
 		json_add_string(model, "name_field", button->name_field);
 	json_add_boolean(model, "autofills", button->autofills);
 	json_add_boolean(model, "is_only_way", button->is_only_way);
+	if (button->exists != NULL)
+		json_add_string(model, "exists", button->exists);
 	if (button->unknown_id != NULL)
 		json_add_string(model, "unknown_id", button->unknown_id);
 	json_close(model);
@@ -89,9 +91,44 @@ http_passkey_id(const HttpParams *form)
 char *
 http_passkey_unknown_id(const HttpParams *form)
 {
-	char	   *id = http_passkey_id(form);
+	char	   *id = http_passkey_signals() ? http_passkey_id(form) : NULL;
 
-	return id == NULL || passkey_exists(id, NULL) ? NULL : id;
+	return id == NULL || passkey_exists(id) ? NULL : id;
+}
+
+bool
+http_passkey_signals(void)
+{
+	PasskeyPolicy policy;
+
+	passkey_policy_read(&policy);
+	return policy.passkey_signals;
+}
+
+void
+http_passkey_add_forgotten(StringInfo model, const HttpParams *form)
+{
+	PasskeyPolicy policy;
+	Jsonb	   *response = read_response(form);
+	char	   *id = response != NULL && passkey_response_creates(response) ?
+		http_passkey_unknown_id(form) : NULL;
+
+	if (id == NULL)
+		return;
+	passkey_policy_read(&policy);
+	json_add_name(model, "forgotten_passkey");
+	json_open(model);
+	json_add_string(model, "rp_id", policy.passkey_rp_id);
+	json_add_string(model, "id", id);
+	json_close(model);
+}
+
+bool
+http_passkey_has_made_account(const HttpParams *form)
+{
+	Jsonb	   *response = read_response(form);
+
+	return response != NULL && passkey_has_made_account(response);
 }
 
 /* A reason of AA029 that a user can do something about. */

@@ -26,6 +26,7 @@ typedef struct HttpPasskeyButton
 	const char *name_field;		/* of the form: its value names the user of a new passkey; or NULL */
 	bool		autofills;		/* offer passkeys in the autofill of the login ID, too */
 	bool		is_only_way;	/* the page has no other way to go on */
+	const char *exists;			/* the key of the text if the authenticator has one; NULL: the usual */
 	const char *unknown_id;		/* a passkey that the authenticator can forget; or NULL */
 } HttpPasskeyButton;
 
@@ -59,10 +60,23 @@ extern const char *http_passkey_creation_error(const ErrorData *error);
 /* Return the id of the passkey that a response names, to be shown in a page; NULL if unreadable. */
 extern char *http_passkey_id(const HttpParams *form);
 
+/* Return whether pages may tell authenticators which passkeys they can forget. */
+extern bool http_passkey_signals(void);
+
 /*
- * Return that id, unless a user has the passkey: the authenticator can forget it.  So a form
- * that is sent twice makes no authenticator forget a passkey that is in use.
+ * Return that id, unless a user has the passkey or the setting passkey_signals is off: the
+ * authenticator can forget it.  So a form that is sent twice makes no authenticator forget a
+ * passkey that is in use.
  */
 extern char *http_passkey_unknown_id(const HttpParams *form);
+
+/*
+ * Add to the model of a page the passkey that a form brings with the response to create(), if it was made
+ * in vain: nobody has it.  The form must be one of our own pages.
+ */
+extern void http_passkey_add_forgotten(StringInfo model, const HttpParams *form);
+
+/* Return whether a form was sent before: passkey_has_made_account(). */
+extern bool http_passkey_has_made_account(const HttpParams *form);
 
 #endif							/* ANON_AUTH_HTTP_PASSKEY_H */

@@ -12,7 +12,6 @@
 #include "base/errors.h"
 #include "domain/login.h"
 #include "domain/page_sign_up.h"
-#include "domain/passkey.h"
 #include "domain/promotion.h"
 #include "http/http_code_page.h"
 #include "http/http_endpoint.h"
@@ -193,27 +192,14 @@ show_form_error(Promoting *promoting, const ErrorData *error, HttpResponse *resp
 	show_form_again(promoting, shown.status, response);
 }
 
-/*
- * Return whether the form was sent twice: the passkey that it brings has been stored.  Without
- * a guest, the account's id is in a challenge that may have expired.
- */
-static bool
-is_passkey_stored(const Promoting *promoting)
-{
-	const PromotionForm *form = &promoting->form;
-
-	return form->has_response &&
-		passkey_exists(http_passkey_id(&form->params),
-					   promoting->ticket == NULL ? NULL : &promoting->ticket->user_id);
-}
-
 /* Show an error beside its field or above the form, or end the flow with a message. */
 static void
 show_error(Promoting *promoting, const ErrorData *error, HttpResponse *response)
 {
 	PromotionForm *form = &promoting->form;
 
-	if (is_passkey_stored(promoting))
+	/* The form was sent twice. */
+	if (form->has_response && http_passkey_has_made_account(&form->params))
 	{
 		http_flow_message(&promoting->flow, 200, "passkey_ready", response);
 		return;
@@ -447,6 +433,7 @@ handle_form(Promoting *promoting, HttpResponse *response)
 		return;
 	}
 	promotion_form_read(promoting->flow.request, &promoting->policy, form);
+	promoting->flow.passkey_form = &form->params;
 	if (http_methods_have(&promoting->policy, form->method) &&
 		((!form->with_passkey && !form->proves_passkey) || http_passkey_is_offered()) &&
 		(!form->has_code_field || http_methods_have(&promoting->policy, METHOD_CODE)))

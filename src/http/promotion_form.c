@@ -363,8 +363,8 @@ add_passkey_button(StringInfo model, const PromotionContext *context, const Prom
 											   &authorization->ticket.user_id : NULL,
 											   form->login_id, flow->request->now),
 		.text = "create_passkey",
-		.is_only_way = true,
-		.unknown_id = http_passkey_unknown_id(&form->params)
+		.exists = authorization->has_guest ? "passkey_of_guest" : NULL,
+		.is_only_way = true
 	};
 
 	http_passkey_add(model, &button);

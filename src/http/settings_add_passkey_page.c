@@ -124,8 +124,10 @@ settings_add_passkey_page(HttpSettings *settings, HttpResponse *response)
 	(void) passkey_list(&settings->user, &count);
 	if (!http_passkey_is_offered() || (count >= PASSKEYS_MAX && !settings->is_post))
 		http_settings_leave(settings, response);
+	else if (http_settings_needs_login(settings, response))
+		return;
 	else if (settings->is_post)
 		handle_form(settings, response);
-	else if (!http_settings_needs_login(settings, response))
+	else
 		show_form(settings, settings_device_of_browser(settings->request), response);
 }

@@ -111,7 +111,7 @@ settings_passkeys_page(HttpSettings *settings, HttpResponse *response)
 								http_settings_uri(settings, "/passkeys/add"));
 		settings_parts_end_links(&model);
 	}
-	if (http_settings_has_notice(settings, REMOVED))
+	if (http_settings_has_notice(settings, REMOVED) && http_passkey_signals())
 		settings_parts_add_accepted_passkeys(&model, passkey_options_accepted(&settings->user));
 	settings_parts_end(&model);
 	http_settings_show(&model, settings, response);

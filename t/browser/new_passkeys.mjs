@@ -96,6 +96,27 @@ async function signUp() {
   await context.close();
 }
 
+// Wait until the authenticator has this many passkeys.
+async function hasPasskeys(name, authenticator, count) {
+  for (let i = 0; i < 50 && (await authenticator.credentials()).length !== count; i++) await new Promise((resolve) => setTimeout(resolve, 100));
+  is(name, (await authenticator.credentials()).length, count);
+}
+
+// The address is taken while the passkey is made.
+async function taken() {
+  const { context, page, authenticator } = await withAuthenticator();
+
+  await open(page, { prompt: 'create' });
+  await page.fill('#login_id', 'taken@example.com');
+  await press(page, button(page, 'Use a passkey instead'));
+  await sql(`SELECT anon_auth.sign_up('notebook', email => 'taken@example.com', password => '${password}')`);
+  await press(page, button(page, 'Create passkey'));
+  ok('an account has the address meanwhile', /already an account/.test(await page.textContent('main')));
+  if (await page.evaluate(() => 'signalUnknownCredential' in PublicKeyCredential))
+    await hasPasskeys('the authenticator forgets the passkey', authenticator, 0);
+  await context.close();
+}
+
 // Options of a page that was open for long
 async function old() {
   const { context, page, authenticator } = await withAuthenticator();
@@ -241,9 +262,28 @@ async function settingsPages() {
   await context.close();
 }
 
+// The login becomes too old while the page is open.
+async function oldLogin() {
+  const { context, page, authenticator, user } = await onSettings('late@example.com');
+
+  await page.goto(`${origin}/settings/passkeys/add`);
+  await sql(`UPDATE anon_auth.sessions SET authenticated_at = now() - interval '1 hour' WHERE user_id = '${user}'`);
+  await press(page, button(page, 'Create passkey'));
+  await page.waitForURL('**/reauthenticate?**');
+  is('the page asks for the login first', await page.inputValue('#password'), '');
+  is('before a passkey was made', (await authenticator.credentials()).length, 0);
+  await page.fill('#password', password);
+  await page.locator('form button[type=submit]').first().click();
+  await page.waitForURL('**/settings/passkeys/add**');
+  await button(page, 'Create passkey').click();
+  await page.waitForURL('**/settings/passkeys?**');
+  is('which is then added', await passkeysOf(user), '1');
+  await context.close();
+}
+
 // A guest comes back with a passkey.
 async function guest() {
-  const { context, page } = await withAuthenticator();
+  const { context, page, authenticator } = await withAuthenticator();
 
   await page.goto(`${origin}/app/?session=cookie`);
   await settled(page);
@@ -256,6 +296,18 @@ async function guest() {
   await button(page, 'Create passkey').click();
   await page.waitForURL('**/settings/passkeys?**');
   is('a guest has a passkey', await passkeysOf(user), '1');
+
+  const [before] = await authenticator.credentials();
+  await page.goto(`${origin}/app/?session=cookie`);
+  await settled(page);
+  await startPromotion(page);
+  await page.fill('#login_id', 'guest@example.com');
+  await press(page, button(page, 'Use a passkey instead'));
+  await button(page, 'Create passkey').click();
+  ok('at a promotion, the same authenticator makes no other one', /already has your passkey as a guest/.test(await alert(page)));
+  await inspect(page, 'create-passkey-of-guest');
+  const [after] = await authenticator.credentials();
+  is('and keeps the one that it has', after.credentialId, before.credentialId);
   await context.close();
 }
 
@@ -331,11 +383,13 @@ const only = async (name, action) => {
 };
 
 await only('sign-up', signUp);
+await only('taken', taken);
 await only('old options', old);
 await only('promotion', promotion);
 await only('promotion by a link', promotionByLink);
 await only('without a script', withoutScript);
 await only('settings', settingsPages);
+await only('old login', oldLogin);
 await only('guest', guest);
 await only('languages', languages);
 await only('device keys', deviceKeys);

@@ -87,6 +87,8 @@
 		var busy = false;
 		/* The address of this page does not lead to it: the server makes it from the form before it. */
 		var isLast = false;
+		/* The address leads elsewhere: the login has become too old for this page, or has ended. */
+		var isClosed = false;
 		function say(text) {
 			var box = part.querySelector("[role=alert]");
 			box.textContent = "";
@@ -97,10 +99,15 @@
 		/* The server accepts the answer to a challenge for five minutes. */
 		function renew(age) {
 			if (Date.now() - made < age) return Promise.resolve();
-			return fetch(location.href, { cache: "no-store" }).then(function (answer) { return answer.text(); }).then(function (html) {
+			var redirected;
+			return fetch(location.href, { cache: "no-store" }).then(function (answer) {
+				redirected = answer.redirected;
+				return answer.text();
+			}).then(function (html) {
 				var fresh = new DOMParser().parseFromString(html, "text/html")
 					.querySelector(".passkey[data-method=" + part.dataset.method + "]");
 				isLast = !fresh;
+				isClosed = isLast && redirected;
 				if (isLast) return;
 				part.dataset.options = fresh.dataset.options;
 				made = Date.now();
@@ -130,9 +137,11 @@
 			if (busy) return;
 			busy = true;
 			say("");
-			renew(2 * minute).then(function () {
-				/* Have the server show the form again, before the authenticator keeps a passkey in vain. */
-				if (isLast && part.dataset.method === "create" && Date.now() - made > 4 * minute) form.requestSubmit(button);
+			var creates = part.dataset.method === "create";
+			/* A login can become too old at any time. */
+			renew(creates ? 0 : 2 * minute).then(function () {
+				/* Have the server answer the form, before the authenticator keeps a passkey in vain. */
+				if (creates && (isClosed || (isLast && Date.now() - made > 4 * minute))) form.requestSubmit(button);
 				else return ask();
 			}).catch(function (error) {
 				/* The user may have cancelled. */
@@ -157,10 +166,14 @@
 		});
 		part.hidden = false;
 		autofill();
-		if (part.dataset.unknownId && PublicKeyCredential.signalUnknownCredential)
-			PublicKeyCredential.signalUnknownCredential({ rpId: rpId(JSON.parse(part.dataset.options)),
-				credentialId: part.dataset.unknownId }).catch(function () {});
+		if (part.dataset.unknownId) signalUnknown(rpId(JSON.parse(part.dataset.options)), part.dataset.unknownId);
 	}
+	function signalUnknown(rp, id) {
+		if (window.PublicKeyCredential && PublicKeyCredential.signalUnknownCredential)
+			PublicKeyCredential.signalUnknownCredential({ rpId: rp, credentialId: id }).catch(function () {});
+	}
+	var forgotten = document.querySelector(".forgotten-passkey");
+	if (forgotten) signalUnknown(forgotten.dataset.rpId, forgotten.dataset.unknownId);
 	var accepted = document.querySelector(".accepted-passkeys");
 	if (accepted && window.PublicKeyCredential && PublicKeyCredential.signalAllAcceptedCredentials)
 		PublicKeyCredential.signalAllAcceptedCredentials(JSON.parse(accepted.dataset.accepted)).catch(function () {});
