@@ -160,7 +160,7 @@ http_flow_begin_page(StringInfo model, const HttpFlow *flow, const char *view)
 	http_flow_begin_page_for(model, flow, view, "");
 }
 
-/* A passkey that an authenticator has made, and that the server has not taken, stays there otherwise. */
+/* Otherwise, a passkey that the server has not taken stays in the authenticator. */
 static void
 add_forgotten_passkey(StringInfo model, const HttpFlow *flow)
 {

@@ -26,7 +26,7 @@ typedef struct HttpPasskeyButton
 	const char *name_field;		/* of the form: its value names the user of a new passkey; or NULL */
 	bool		autofills;		/* offer passkeys in the autofill of the login ID, too */
 	bool		is_only_way;	/* the page has no other way to go on */
-	const char *exists;			/* the key of the text if the authenticator has one; NULL: the usual */
+	const char *exists;			/* the key of the text if there is one already; NULL: the usual */
 	const char *unknown_id;		/* a passkey that the authenticator can forget; or NULL */
 } HttpPasskeyButton;
 
@@ -71,8 +71,8 @@ extern bool http_passkey_signals(void);
 extern char *http_passkey_unknown_id(const HttpParams *form);
 
 /*
- * Add to the model of a page the passkey that a form brings with the response to create(), if it was made
- * in vain: nobody has it.  The form must be one of our own pages.
+ * Add to the model of a page the passkey that a form brings with the response to create(), if
+ * it was made in vain: nobody has it.  The form must be one of our own pages.
  */
 extern void http_passkey_add_forgotten(StringInfo model, const HttpParams *form);
 
