@@ -341,7 +341,10 @@ handle_login_code(OpenLink *link, HttpResponse *response)
 
 /* ---- codes of the other messages ---- */
 
-/* Show the form that verifies an address of the browser's user.  error is NULL, or that of the last try. */
+/*
+ * Show the form that verifies an address of the browser's user.  error is NULL, or that of the
+ * last try.
+ */
 static void
 show_verify(const OpenLink *link, const ErrorData *error, HttpResponse *response)
 {

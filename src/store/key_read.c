@@ -249,8 +249,8 @@ raise_changed_row(void)
 
 /*
  * Lock the row in the slot, as nodeLockRows.c does, and put its latest version there.
- * Return false if it is gone or skipped.  The latest version has the same key, which the extension never
- * changes.
+ * Return false if it is gone or skipped.  The latest version has the same key, which the
+ * extension never changes.
  */
 static bool
 lock_row(Relation table, KeyLock lock, Snapshot snapshot, TupleTableSlot *slot)

@@ -47,17 +47,18 @@ typedef struct KeyRows
 
 /*
  * Append the rows of a table of the extension whose primary key begins with the columns and
- * values of params, in the order of the key.  The snapshot is that of a new statement.  Values are
- * copied to the current memory context.
+ * values of params, in the order of the key.  The snapshot is that of a new statement.
+ * Values are copied to the current memory context.
  *
  * Rows are locked as SELECT does it.  At READ COMMITTED the latest version of a row is
  * returned, or none if the row is gone; FOR KEY SHARE does not wait for an update of other
- * columns, and returns the version before it.  Above it, a row that has changed since the snapshot
- * was taken raises 40001.
+ * columns, and returns the version before it.  Above it, a row that has changed since the
+ * snapshot was taken raises 40001.
  *
  * Return false, and read nothing, if only a statement can do that: the current role is not
  * the owner of the table, the owner is subject to row-level security, another table inherits
- * from it, there is no usable primary key with these columns, or rows are to be locked in a transaction that is read-only.
+ * from it, there is no usable primary key with these columns, or rows are to be locked in a
+ * transaction that is read-only.
  */
 extern bool key_read(const char *table, KeyLock lock, const RecordType *type, KeyMap **map,
 					 const NamedParam *params, KeyRows *found);
