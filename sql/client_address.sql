@@ -48,6 +48,15 @@ SELECT set_config('request.headers', '{', true) <> '' AS set;
 SELECT sign_up('192.0.2.5');
 COMMIT;
 
+-- other headers in the same transaction are another address
+BEGIN;
+SELECT set_config('request.headers', '{"x-forwarded-for": "192.0.2.6"}', true) <> '' AS set;
+SELECT anon_auth.authenticate_anonymously('app') \g /dev/null
+SELECT set_config('request.headers', '{"x-forwarded-for": "192.0.2.7"}', true) <> '' AS set;
+SELECT anon_auth.authenticate_anonymously('app') \g /dev/null
+SELECT client_address FROM anon_auth.sessions WHERE client_address IN ('192.0.2.6', '192.0.2.7') ORDER BY 1;
+ROLLBACK;
+
 -- a missing address and networks are refused
 SET ROLE regress_anon_auth_server;
 SELECT anon_auth.use_client_address(NULL);
